@@ -1,0 +1,31 @@
+/* conf.h - the settings. Each stands once in conf.def: type, field, default, limits, help.
+ *
+ * Sources, the later wins: defaults, the --config file (NAME=value lines, # comments), the environment. A secret also as
+ * NAME_FILE, refused when others can read it. A bad value is refused with the setting's name and why; an unknown name in
+ * the file too (the environment has names of others: unknown ones are ignored there).
+ * Thread rule: loaded once before threads start, read-only afterwards. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+struct conf {
+#define CONF_TEXT(name, field, ...) char *field;        /* NULL when unset */
+#define CONF_SECRET(name, field, ...) char *field;      /* NULL when unset */
+#define CONF_INT(name, field, ...) int64_t field;
+#define CONF_CHOICE(name, field, ...) int field;
+#include "base/conf.def"
+#undef CONF_TEXT
+#undef CONF_SECRET
+#undef CONF_INT
+#undef CONF_CHOICE
+};
+
+/* file may be NULL; environment is a NULL-terminated list of NAME=value. On failure *ret_problem holds one sentence
+ * that begins with the setting's name and never holds a secret's value. */
+CHECKED enum err conf_load(const char *file, char *const *environment, struct buf *ret_problem, struct conf *ret_conf);
+void conf_done(struct conf *c); /* wipes secrets */
+/* The help text: a paragraph a setting, in the table's order. */
+CHECKED enum err conf_help(struct buf *b);

@@ -1,0 +1,42 @@
+/* err.h - the one error type.
+ *
+ * What can fail returns `enum err`, must be checked (CHECKED), and leaves its outputs, named ret_… and
+ * last, untouched on failure. Thread rule: pure. */
+#pragma once
+
+#include <stdbool.h>
+
+enum err {
+#define X(name, text, retryable) name,
+#include "base/err.def"
+#undef X
+  ERR_COUNT_
+};
+
+#define CHECKED __attribute__((warn_unused_result))
+#define CLEANUP(fn) __attribute__((cleanup(fn)))
+#define PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
+
+/* Passes ownership of pointer x on: yields its value and leaves NULL behind. */
+#define TAKE(x)                 \
+  __extension__({               \
+    __typeof__(x) taken_ = (x); \
+    (x) = NULL;                 \
+    taken_;                     \
+  })
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Returns to the caller whatever the expression failed with. */
+#define TRY(expression)                    \
+  do {                                     \
+    enum err try_err_ = (expression);      \
+    if (try_err_ != OK) return try_err_;   \
+  } while (0)
+
+/* The code's short English text, never NULL. */
+const char *err_text(enum err e);
+/* True if the same ask may succeed later without anybody mending anything. */
+bool err_retryable(enum err e);
+/* The code that an errno value stands for (ENOSPC, EDQUOT, EFBIG: ERR_FULL; ENOENT: ERR_NOT_FOUND; else ERR_IO …). */
+enum err err_from_errno(int number);

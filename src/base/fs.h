@@ -1,0 +1,42 @@
+/* fs.h - files below a directory descriptor, and writes that last.
+ *
+ * Every path is relative to a directory descriptor; each of its components is opened with O_NOFOLLOW|O_CLOEXEC, and "..",
+ * empty components and a leading '/' are ERR_INVALID. Modes: files 0640, directories 0750 unless said otherwise.
+ * Thread rule: any thread. */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/str.h"
+
+/* For CLEANUP(fs_close_): closes *fd unless it is -1. */
+void fs_close_(int *fd);
+
+/* Opens (and with make, creates with its parents, 0750) the directory at an absolute or working-directory path that the
+ * operator chose; here links are followed. ret_fd is the caller's to close. */
+CHECKED enum err fs_open_root(const char *path, bool make, int *ret_fd);
+CHECKED enum err fs_open_dir(int dir, const char *path, int *ret_fd);
+/* Read-only; a directory, device or link is ERR_INVALID. */
+CHECKED enum err fs_open_read(int dir, const char *path, int *ret_fd);
+/* New, for reading and writing; ERR_EXISTS if the name is taken. */
+CHECKED enum err fs_create(int dir, const char *path, mode_t mode, int *ret_fd);
+/* Makes the directories of path (all components but the last), each synced into its parent. */
+CHECKED enum err fs_make_parents(int dir, const char *path);
+/* Gives the file at from the further name to; never replaces: ERR_EXISTS. Both below dir. */
+CHECKED enum err fs_link(int dir, const char *from, const char *to);
+CHECKED enum err fs_unlink(int dir, const char *path); /* ERR_NOT_FOUND when it is gone already */
+/* Syncs the directory that holds path. */
+CHECKED enum err fs_sync_parent(int dir, const char *path);
+CHECKED enum err fs_sync_file(int fd); /* fdatasync */
+/* Writes all of s at the file's end or fails. */
+CHECKED enum err fs_write_all(int fd, struct str s);
+/* The whole file, at most max bytes, into a new allocation for the caller to free(). */
+CHECKED enum err fs_read_whole(int dir, const char *path, size_t max, char **ret_bytes, size_t *ret_size);
+/* content under the name path, complete or not at all: temporary file, fsync, rename, fsync of the directory. */
+CHECKED enum err fs_write_durable(int dir, const char *path, mode_t mode, struct str content);
+/* Bytes free for us, and in all, on dir's volume. */
+CHECKED enum err fs_space(int dir, uint64_t *ret_free, uint64_t *ret_total);
+/* Calls fn with each name in the directory (not . and ..), in no order; stops at the first error and returns it. */
+typedef enum err fs_entry_fn(void *arg, int dir, const char *name, bool is_dir);
+CHECKED enum err fs_each(int dir, const char *path, fs_entry_fn *fn, void *arg);

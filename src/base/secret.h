@@ -1,0 +1,34 @@
+/* secret.h - digests, random bytes, sealed text and comparisons that take constant time (OpenSSL).
+ * Thread rule: any thread. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+enum { SHA1_SIZE = 20, SHA256_SIZE = 32, SECRET_KEY_SIZE = 32 };
+
+void secret_sha256(struct str data, uint8_t ret_digest[SHA256_SIZE]);
+void secret_hmac_sha1(struct str key, struct str data, uint8_t ret_mac[SHA1_SIZE]);
+void secret_hmac_sha256(struct str key, struct str data, uint8_t ret_mac[SHA256_SIZE]);
+/* Equal length and bytes; the time depends on the lengths only. */
+bool secret_equal(struct str a, struct str b);
+CHECKED enum err secret_random(void *ret_bytes, size_t size);
+void secret_wipe(void *bytes, size_t size);
+
+/* Lower-case hexadecimal, NUL-terminated: ret_text holds 2 * n + 1 bytes. */
+void hex_encode(const uint8_t *bytes, size_t n, char *ret_text);
+/* Standard base64 with padding (RFC 4648 4) appended to b. */
+CHECKED enum err base64_encode(struct buf *b, const uint8_t *bytes, size_t n);
+/* Strict: alphabet, padding and length; appended to b. ERR_INVALID. */
+CHECKED enum err base64_decode(struct buf *b, struct str text);
+/* base64url without padding (RFC 4648 5). */
+CHECKED enum err base64url_encode(struct buf *b, const uint8_t *bytes, size_t n);
+CHECKED enum err base64url_decode(struct buf *b, struct str text);
+
+/* AES-256-GCM: appends version byte, 12-byte nonce, ciphertext, 16-byte tag to b. `bound` is authenticated, not stored:
+ * the row that the text belongs to, so that it can't be moved to another. */
+CHECKED enum err secret_seal(const uint8_t key[SECRET_KEY_SIZE], struct str bound, struct str plain, struct buf *b);
+/* ERR_CORRUPT for a wrong key, another row or altered bytes. */
+CHECKED enum err secret_open(const uint8_t key[SECRET_KEY_SIZE], struct str bound, struct str sealed, struct buf *b);

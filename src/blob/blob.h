@@ -1,0 +1,49 @@
+/* blob.h - the room that keeps bytes: parts that grow, and whole blobs under their names.
+ *
+ *   blob_begin(store, "1/2026/11/CA….RE….mp3", token, &part);  blob_append(part, bytes) …;
+ *   blob_sync(part);   — the lease is asserted here —   blob_publish(part, name);
+ *
+ * A part is the fill's own: named "{stem}.{token}.part" beside its blob, created exclusively. Publishing gives the complete,
+ * synced part its name and syncs the directory; it never replaces a blob (ERR_EXISTS). A blob once published never changes.
+ * A name is "dir/dir/…/file.ext", made by the catalog, never by a request. Thread rule: a part has one owner; the store any. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct blob_store;
+struct blob_part;
+
+enum { BLOB_NAME_SIZE = 160 };
+
+CHECKED enum err blob_open_disk(const char *directory, struct blob_store **ret_store);
+struct blob_store *blob_close(struct blob_store *s);
+const char *blob_directory(const struct blob_store *s);
+int blob_directory_fd(const struct blob_store *s);
+
+/* stem: the name without its extension; makes the directories. ERR_EXISTS when this token's part is there already. */
+CHECKED enum err blob_begin(struct blob_store *s, const char *stem, int64_t token, struct blob_part **ret_part);
+/* ERR_FULL, ERR_IO; the part stays as it was before, as far as anybody may read: blob_part_size. */
+CHECKED enum err blob_append(struct blob_part *p, struct str bytes);
+int64_t blob_part_size(const struct blob_part *p);
+int blob_part_fd(const struct blob_part *p); /* to read from; stays the part's */
+/* Forgets the bytes from size on, of a part that nobody was given bytes of beyond it. */
+CHECKED enum err blob_part_cut(struct blob_part *p, int64_t size);
+CHECKED enum err blob_sync(struct blob_part *p);
+/* Call only while the lease is live. By path, so that a part that a new holder swept can't be published any more:
+ * ERR_NOT_FOUND then. ERR_EXISTS: a blob has the name. The part is used up on success only. */
+CHECKED enum err blob_publish(struct blob_part *p, const char *name);
+/* Closes; removes the part's file unless it was published. NULL is fine. Always NULL. */
+struct blob_part *blob_abandon(struct blob_part *p);
+/* Removes the parts of this stem whose token is below token. */
+CHECKED enum err blob_sweep_stem(struct blob_store *s, const char *stem, int64_t token);
+/* Opens for reading; size and change time of what is there. */
+CHECKED enum err blob_open(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size);
+CHECKED enum err blob_delete(struct blob_store *s, const char *name);
+/* The blob of that stem with a known audio extension, if there is one. ERR_NOT_FOUND. */
+CHECKED enum err blob_find(struct blob_store *s, const char *stem, char ret_name[BLOB_NAME_SIZE]);
+CHECKED enum err blob_free_bytes(struct blob_store *s, uint64_t *ret_free, uint64_t *ret_total);
+/* Walks all files, parts too: name relative to the store. */
+typedef enum err blob_each_fn(void *arg, const char *name, int64_t size, bool is_part);
+CHECKED enum err blob_each(struct blob_store *s, blob_each_fn *fn, void *arg);
