@@ -14,7 +14,7 @@ struct audio;
 enum audio_kind { AUDIO_NONE, AUDIO_MP3, AUDIO_WAV, AUDIO_OGG, AUDIO_FLAC, AUDIO_M4A, AUDIO_AMR };
 
 enum audio_verdict {
-  AUDIO_UNDECIDED, /* needs more bytes (at most AUDIO_SNIFF_BYTES after an ID3 tag) */
+  AUDIO_UNDECIDED, /* needs more bytes (at most AUDIO_SNIFF_BYTES after an ID3 tag; a WAV's chunks before its samples) */
   AUDIO_YES,
   AUDIO_NO, /* XML, HTML, text, a bare WAV header, noise … */
 };

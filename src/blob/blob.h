@@ -32,7 +32,8 @@ int blob_part_fd(const struct blob_part *p); /* to read from; stays the part's *
 CHECKED enum err blob_part_cut(struct blob_part *p, int64_t size);
 CHECKED enum err blob_sync(struct blob_part *p);
 /* Call only while the lease is live. By path, so that a part that a new holder swept can't be published any more:
- * ERR_NOT_FOUND then. ERR_EXISTS: a blob has the name. The part is used up on success only. */
+ * ERR_NOT_FOUND then. ERR_EXISTS: a blob has the name. The part is used up on success only: nothing can be appended any
+ * more, its descriptor stays readable until blob_abandon, which is due in any case. */
 CHECKED enum err blob_publish(struct blob_part *p, const char *name);
 /* Closes; removes the part's file unless it was published. NULL is fine. Always NULL. */
 struct blob_part *blob_abandon(struct blob_part *p);

@@ -3,7 +3,7 @@
  *   fetch_new(&config, &fetch);   fetch_start(fetch, &request, &transfer);   … callbacks on the fetch thread …
  *
  * The thread is a loop that others may use: fetch_post runs a function on it, `tick` is called whenever its deadline passed
- * or something was posted. Callbacks never block. Transfers belong to the fetch thread: start and cancel are called there;
+ * or something was posted or ended. Callbacks never block. Transfers belong to the fetch thread: start and cancel are called there;
  * only fetch_post, fetch_wake and fetch_free are for any thread. */
 #pragma once
 
@@ -66,7 +66,7 @@ struct fetch_request {
   int64_t idle_ms;         /* without a byte; 0: 30,000 */
   int64_t slow_bytes;      /* fewer bytes a second than this over slow_ms is a timeout; 0: off */
   int64_t slow_ms;
-  int64_t max_bytes;       /* of body; 0: none is taken */
+  int64_t max_bytes;       /* of body; 0: none is taken, a reply with a body is FETCH_TOO_BIG */
   unsigned max_hops;       /* redirects followed (301, 302, 303, 307, 308); 0: they are answers like others */
   /* https only unless the url is http; and no hop, and no connection's real address, may be loopback, private, link-local,
    * multicast or otherwise special unless this is true (the operator's base is itself such). Judged on the address that
