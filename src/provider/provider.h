@@ -59,6 +59,7 @@ enum provider_refusal {
   PROVIDER_BAD_SIGNATURE, /* 403: also a business without a token */
   PROVIDER_OTHER_ACCOUNT, /* 403 */
   PROVIDER_BAD_FIELD,     /* 400: *ret_field names it */
+  PROVIDER_NO_ROOM,       /* 503: out of memory, or past the ceiling of storage */
 };
 
 struct provider {
@@ -69,7 +70,7 @@ struct provider {
   bool (*is_recording_sid)(struct str id);
   bool (*is_account_sid)(struct str id);
   /* Checks and parses. Memory of the delivery's views is in *storage (ceiling given by the caller; at least 4 x body + 8 KiB).
-   * Returns the first refusal that applies, in the order of the enum. */
+   * Returns the first refusal that applies, in the order of the enum; *ret_delivery holds nothing of use after one. */
   enum provider_refusal (*webhook)(const struct provider_account *account, const struct provider_webhook *hook,
                                    struct buf *storage, struct delivery *ret_delivery, const char **ret_field);
   /* The request for format number `format` (index into formats) of this recording's url; two_channels: ask for both.

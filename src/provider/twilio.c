@@ -1,0 +1,18 @@
+/* twilio.c - the table of Twilio's dialect. */
+#include "provider/provider.h"
+
+#include "provider/twilio_media.h"
+#include "provider/twilio_sid.h"
+#include "provider/twilio_webhook.h"
+
+const struct provider provider_twilio = {
+    .name = "Twilio",
+    .path = "twilio",
+    .signature_header = "X-Twilio-Signature",
+    .is_call_sid = twilio_sid_is_call,
+    .is_recording_sid = twilio_sid_is_recording,
+    .is_account_sid = twilio_sid_is_account,
+    .webhook = twilio_webhook,
+    .ask = twilio_media_ask,
+    .answer = twilio_media_answer,
+};

@@ -1,0 +1,217 @@
+/* twilio_list.c - Twilio's lists of calls and recordings.
+ *
+ * Invariants
+ *  (1) A page's successor is asked with credentials: it is of the base's origin, or the page is refused.
+ *  (2) An entry speaks of the account that was asked; one that names another is refused. */
+#include "provider/twilio_list.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "fetch/fetch.h"
+#include "provider/twilio_delivery.h"
+#include "provider/twilio_media.h"
+#include "provider/twilio_sid.h"
+
+enum { ENTRY_TEXT_MAX = 4096, URL_ROOM = 1024 };
+
+struct twilio_page {
+  const struct provider_account *account;
+  enum twilio_list list;
+  int64_t received_ms;
+  json_t *root;    /* owned */
+  json_t *entries; /* of root */
+  struct buf next;
+};
+
+/* How an entry's values are told. */
+struct column {
+  const char *name;                                                                         /* theirs */
+  const char *field;                                                                        /* ours */
+  enum twilio_verdict (*take)(struct str value, struct buf *storage, struct str *ret_text); /* NULL: as it is */
+};
+
+static const struct column CALL_COLUMNS[] = {
+    {"parent_call_sid", CALL_FIELD_PARENT, NULL},
+    {"from", CALL_FIELD_FROM, NULL},
+    {"to", CALL_FIELD_TO, NULL},
+    {"caller_name", CALL_FIELD_CALLER_NAME, NULL},
+    {"status", CALL_FIELD_STATUS, NULL},
+    {"direction", CALL_FIELD_PROVIDER_DIRECTION, NULL},
+    {"duration", CALL_FIELD_DURATION, twilio_call_duration},
+    {"start_time", CALL_FIELD_STARTED, twilio_time},
+};
+
+static const struct column RECORDING_COLUMNS[] = {
+    {"conference_sid", RECORDING_FIELD_CONFERENCE, NULL},
+    {"status", RECORDING_FIELD_STATUS, NULL},
+    {"duration", RECORDING_FIELD_DURATION, twilio_recording_duration},
+    {"channels", RECORDING_FIELD_CHANNELS, twilio_channels},
+    {"start_time", RECORDING_FIELD_STARTED, twilio_time},
+    {"source", RECORDING_FIELD_SOURCE, NULL},
+    {"track", RECORDING_FIELD_TRACK, NULL},
+    {"error_code", RECORDING_FIELD_ERROR, twilio_error_code},
+};
+
+enum err twilio_list_url(const struct provider_account *account, enum twilio_list list, int64_t since_ms,
+                         unsigned page_size, struct buf *b) {
+  if (!twilio_sid_is_account(account->account_sid) || page_size < 1 || page_size > TWILIO_PAGE_ITEMS_MAX)
+    return ERR_INVALID;
+  char since[DATE_TEXT_SIZE];
+  date_format_rfc3339(since_ms, since);
+  bool calls = list == TWILIO_LIST_CALLS;
+  /* The filters' names end in '>', their values are days: "DateCreated>=2026-11-21". */
+  return buf_addf(b, "%.*s/2010-04-01/Accounts/%.*s/%s.json?PageSize=%u&%s%%3E=%.10s", STR_ARG(account->base_url),
+                  STR_ARG(account->account_sid), calls ? "Calls" : "Recordings", page_size,
+                  calls ? "StartTime" : "DateCreated", since);
+}
+
+/* A text or number of an entry as text; empty for null, missing and what is neither. */
+static struct str text_of(json_t *entry, const char *name, struct buf *storage) {
+  json_t *value = json_object_get(entry, name);
+  if (json_is_string(value)) return str_of(json_string_value(value), json_string_length(value));
+  if (!json_is_integer(value)) return STR_NONE;
+  size_t start = storage->n;
+  if (buf_addf(storage, "%" JSON_INTEGER_FORMAT, json_integer_value(value)) != OK) return STR_NONE;
+  return str_of(storage->p + start, storage->n - start);
+}
+
+static enum err parse_next(struct twilio_page *page) {
+  json_t *value = json_object_get(page->root, "next_page_uri");
+  struct str uri = str_of(json_string_value(value), json_string_length(value));
+  if (uri.n == 0) return OK;
+  if (uri.n > TWILIO_URL_MAX) return ERR_TOO_BIG;
+  if (str_starts(uri, STR("/"))) TRY(buf_add(&page->next, page->account->base_url));
+  TRY(buf_add(&page->next, uri));
+  struct fetch_url next, base;
+  if (fetch_url_parse(buf_str(&page->next), &next) != OK || fetch_url_parse(page->account->base_url, &base) != OK)
+    return ERR_DENIED;
+  if (next.has_userinfo || next.has_fragment || !fetch_url_same_origin(&next, &base)) return ERR_DENIED; /* (1) */
+  return OK;
+}
+
+enum err twilio_page_parse(const struct provider_account *account, enum twilio_list list, struct str body,
+                           int64_t received_ms, struct twilio_page **ret_page) {
+  if (body.n > TWILIO_PAGE_BYTES_MAX) return ERR_TOO_BIG;
+  struct twilio_page *page = calloc(1, sizeof(*page));
+  if (!page) return ERR_NOMEM;
+  page->account = account;
+  page->list = list;
+  page->received_ms = received_ms;
+  buf_init(&page->next, TWILIO_URL_MAX + URL_ROOM);
+  json_error_t why;
+  page->root = json_loadb(body.p, body.n, JSON_REJECT_DUPLICATES, &why);
+  page->entries = json_object_get(page->root, list == TWILIO_LIST_CALLS ? "calls" : "recordings");
+  enum err e = OK;
+  if (!page->root && json_error_code(&why) == json_error_out_of_memory)
+    e = ERR_NOMEM;
+  else if (!json_is_array(page->entries))
+    e = ERR_INVALID;
+  else if (json_array_size(page->entries) > TWILIO_PAGE_ITEMS_MAX)
+    e = ERR_TOO_BIG;
+  else
+    e = parse_next(page);
+  if (e != OK) {
+    twilio_page_free(page);
+    return e;
+  }
+  *ret_page = page;
+  return OK;
+}
+
+size_t twilio_page_count(const struct twilio_page *page) {
+  return json_array_size(page->entries);
+}
+
+struct str twilio_page_next(const struct twilio_page *page) {
+  return buf_str(&page->next);
+}
+
+struct twilio_page *twilio_page_free(struct twilio_page *page) {
+  if (!page) return NULL;
+  json_decref(page->root);
+  buf_done(&page->next);
+  free(page);
+  return NULL;
+}
+
+static enum err add_columns(json_t *entry, const struct column *columns, size_t count, struct buf *storage,
+                            struct delivery_part *part) {
+  for (size_t i = 0; i < count; i++) {
+    struct str value = text_of(entry, columns[i].name, storage);
+    if (value.n == 0) continue;
+    if (!str_is_utf8(value)) return ERR_INVALID;
+    if (columns[i].take && columns[i].take(value, storage, &value) != TWILIO_KEEP) continue;
+    TRY(twilio_part_add(part, columns[i].field, value));
+  }
+  return OK;
+}
+
+/* A leg that names itself as its parent has none. */
+static bool is_own_parent(json_t *entry) {
+  const char *sid = json_string_value(json_object_get(entry, "sid"));
+  const char *parent = json_string_value(json_object_get(entry, "parent_call_sid"));
+  return sid && parent && strcmp(sid, parent) == 0;
+}
+
+static enum err call_delivery(const struct twilio_page *page, json_t *entry, struct buf *storage, struct delivery *d) {
+  d->call_sid = text_of(entry, "sid", storage);
+  if (is_own_parent(entry)) (void)json_object_del(entry, "parent_call_sid");
+  struct str parent = text_of(entry, "parent_call_sid", storage);
+  struct str direction = text_of(entry, "direction", storage);
+  if (!twilio_sid_is_call(d->call_sid)) return ERR_INVALID;
+  if (parent.n > 0 && !twilio_sid_is_call(parent)) return ERR_INVALID;
+  twilio_call_rank(text_of(entry, "status", storage), &d->call.rank);
+  TRY(twilio_part_add(&d->call, CALL_FIELD_ACCOUNT, page->account->account_sid));
+  if (direction.n > 0) TRY(twilio_part_add(&d->call, CALL_FIELD_DIRECTION, twilio_direction(direction)));
+  return add_columns(entry, CALL_COLUMNS, COUNT_OF(CALL_COLUMNS), storage, &d->call);
+}
+
+/* Where the list says that the audio is; where it says nothing, at the recording's own place below the account. */
+static enum err add_media_url(const struct twilio_page *page, json_t *entry, struct buf *storage, struct delivery *d) {
+  struct str url, told = text_of(entry, "media_url", storage);
+  bool forbidden;
+  struct buf own CLEANUP(buf_done) = BUF_INIT(URL_ROOM);
+  if (told.n == 0) {
+    TRY(buf_addf(&own, "/2010-04-01/Accounts/%.*s/Recordings/%.*s", STR_ARG(page->account->account_sid),
+                 STR_ARG(d->recording_sid)));
+    told = buf_str(&own);
+  }
+  TRY(twilio_media_url(page->account, told, d->recording_sid, storage, &url, &forbidden));
+  TRY(twilio_part_add(&d->recording, RECORDING_FIELD_URL, url));
+  return twilio_part_add(&d->recording, RECORDING_FIELD_FORBIDDEN, forbidden ? STR("1") : STR("0"));
+}
+
+static enum err recording_delivery(const struct twilio_page *page, json_t *entry, struct buf *storage,
+                                   struct delivery *d) {
+  d->recording_sid = text_of(entry, "sid", storage);
+  d->call_sid = text_of(entry, "call_sid", storage);
+  if (!twilio_sid_is_recording(d->recording_sid)) return ERR_INVALID;
+  if (d->call_sid.n > 0 && !twilio_sid_is_call(d->call_sid)) return ERR_INVALID;
+  TRY(twilio_recording_rank(text_of(entry, "status", storage), &d->recording.rank));
+  d->call.rank = d->recording.rank;
+  TRY(twilio_part_add(&d->call, CALL_FIELD_ACCOUNT, page->account->account_sid));
+  TRY(twilio_part_add(&d->recording, RECORDING_FIELD_ACCOUNT, page->account->account_sid));
+  TRY(twilio_part_add(&d->recording, RECORDING_FIELD_CALL, d->call_sid));
+  TRY(add_media_url(page, entry, storage, d));
+  return add_columns(entry, RECORDING_COLUMNS, COUNT_OF(RECORDING_COLUMNS), storage, &d->recording);
+}
+
+enum err twilio_page_delivery(struct twilio_page *page, size_t i, struct buf *storage, struct delivery *ret_delivery) {
+  json_t *entry = json_array_get(page->entries, i);
+  struct delivery *d = ret_delivery;
+  TRY(buf_reserve(storage, ENTRY_TEXT_MAX + page->account->base_url.n));
+  if (!json_is_object(entry)) return ERR_INVALID;
+  d->business_id = page->account->business_id;
+  d->received_ms = page->received_ms;
+  d->call_sid = d->recording_sid = STR_NONE;
+  d->call.count = d->recording.count = 0;
+  d->call.rank = d->recording.rank = (struct delivery_rank){.sequence = -1, .timestamp_ms = -1};
+  if (!str_eq(text_of(entry, "account_sid", storage), page->account->account_sid)) return ERR_DENIED; /* (2) */
+  return page->list == TWILIO_LIST_CALLS ? call_delivery(page, entry, storage, d)
+                                         : recording_delivery(page, entry, storage, d);
+}

@@ -1,0 +1,219 @@
+/* twilio_media.c - where a recording's audio is, and whether it may be asked for.
+ *
+ * Invariants
+ *  (1) Credentials go to the base's origin only, and only to a path that names the account and the recording: whatever
+ *      else a webhook says is kept and never asked.
+ *  (2) What is kept was judged when it came; an ask judges it again, for bases, accounts and rows change. */
+#include "provider/twilio_media.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fetch/fetch.h"
+#include "provider/twilio_sid.h"
+
+static const char *const EXTENSIONS[] = {".json", ".mp3", ".wav"};
+
+static struct str without_extension(struct str url) {
+  for (size_t i = 0; i < COUNT_OF(EXTENSIONS); i++) {
+    struct str extension = str_from(EXTENSIONS[i]);
+    if (str_ends(url, extension)) return str_head(url, url.n - extension.n);
+  }
+  return url;
+}
+
+/* Takes the next segment off the path, which begins with '/'. */
+static bool next_segment(struct str *path, struct str *ret_segment) {
+  if (path->n == 0 || path->p[0] != '/') return false;
+  size_t end = str_index(*path, '/', 1);
+  *ret_segment = str_of(path->p + 1, end - 1);
+  *path = str_skip(*path, end);
+  return true;
+}
+
+/* An API version such as 2010-04-01. */
+static bool is_version(struct str s) {
+  if (s.n != 10) return false;
+  for (size_t i = 0; i < s.n; i++) {
+    bool dash = i == 4 || i == 7;
+    if (dash ? s.p[i] != '-' : (s.p[i] < '0' || s.p[i] > '9')) return false;
+  }
+  return true;
+}
+
+/* /{version}/Accounts/{account}[/Calls/{call}]/Recordings/{recording}, and nothing after it. */
+static bool path_is_known(struct str path, struct str account_sid, struct str recording_sid) {
+  struct str segment;
+  if (!next_segment(&path, &segment) || !is_version(segment)) return false;
+  if (!next_segment(&path, &segment) || !str_eq(segment, STR("Accounts"))) return false;
+  if (!next_segment(&path, &segment) || !str_eq(segment, account_sid)) return false;
+  if (!next_segment(&path, &segment)) return false;
+  if (str_eq(segment, STR("Calls"))) {
+    if (!next_segment(&path, &segment) || !twilio_sid_is_call(segment)) return false;
+    if (!next_segment(&path, &segment)) return false;
+  }
+  if (!str_eq(segment, STR("Recordings"))) return false;
+  if (!next_segment(&path, &segment) || !str_eq(segment, recording_sid)) return false;
+  return path.n == 0;
+}
+
+bool twilio_media_allowed(const struct provider_account *account, struct str url, struct str recording_sid) {
+  struct fetch_url parts, base;
+  if (url.n > TWILIO_URL_MAX) return false;
+  if (!twilio_sid_is_account(account->account_sid) || !twilio_sid_is_recording(recording_sid)) return false;
+  if (fetch_url_parse(url, &parts) != OK || fetch_url_parse(account->base_url, &base) != OK) return false;
+  if (parts.has_userinfo || parts.has_query || parts.has_fragment) return false;
+  if (!fetch_url_same_origin(&parts, &base)) return false;
+  return path_is_known(parts.path, account->account_sid, recording_sid);
+}
+
+static bool is_absolute(struct str url) {
+  return str_contains(url, STR("://")) || str_starts(url, STR("//"));
+}
+
+/* Told with http, but the host is the base's, which has https. */
+static bool is_bases_host_by_http(struct str url, const struct fetch_url *base) {
+  struct fetch_url parts;
+  if (fetch_url_parse(url, &parts) != OK) return false;
+  return str_eq_nocase(parts.scheme, STR("http")) && str_eq_nocase(base->scheme, STR("https")) && !parts.has_userinfo &&
+         parts.port == 80 && str_eq_nocase(parts.host, base->host);
+}
+
+static enum err add_absolute(struct str base_url, struct str told, struct buf *b) {
+  struct fetch_url base;
+  if (!is_absolute(told)) {
+    TRY(buf_add(b, base_url));
+    if (!str_starts(told, STR("/"))) TRY(buf_add_char(b, '/'));
+    return buf_add(b, told);
+  }
+  if (fetch_url_parse(base_url, &base) != OK || !is_bases_host_by_http(told, &base)) return buf_add(b, told);
+  size_t end = sizeof("http://") - 1;
+  while (end < told.n && told.p[end] != '/' && told.p[end] != '?' && told.p[end] != '#') end++;
+  TRY(buf_add(b, STR("https://")));
+  TRY(buf_add(b, base.host));
+  return buf_add(b, str_skip(told, end));
+}
+
+/* At most max bytes, not cut within a character. */
+static struct str head_of_text(struct str text, size_t max) {
+  if (text.n <= max) return text;
+  while (max > 0 && ((unsigned char)text.p[max] & 0xc0) == 0x80) max--;
+  return str_head(text, max);
+}
+
+enum err twilio_media_url(const struct provider_account *account, struct str told, struct str recording_sid,
+                          struct buf *b, struct str *ret_url, bool *ret_forbidden) {
+  size_t start = b->n;
+  if (told.n > TWILIO_URL_MAX || account->base_url.n > TWILIO_URL_MAX) {
+    /* Forbidden for its length: what is kept is for people to look at. */
+    TRY(buf_add(b, head_of_text(told, TWILIO_URL_MAX)));
+    *ret_url = str_of(b->p + start, b->n - start);
+    *ret_forbidden = true;
+    return OK;
+  }
+  TRY(add_absolute(account->base_url, told, b));
+  struct str url = without_extension(str_of(b->p + start, b->n - start));
+  bool allowed = twilio_media_allowed(account, url, recording_sid);
+  *ret_url = head_of_text(url, TWILIO_URL_MAX);
+  *ret_forbidden = !allowed;
+  return OK;
+}
+
+struct str twilio_media_sid(struct str url) {
+  struct str path = without_extension(url);
+  size_t start = path.n;
+  while (start > 0 && path.p[start - 1] != '/') start--;
+  struct str last = str_skip(path, start);
+  return twilio_sid_is_recording(last) ? last : STR_NONE;
+}
+
+/* Names that can't be public ones. */
+static const char *const PRIVATE_SUFFIXES[] = {".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test"};
+
+/* Does the operator's base stand on this machine or in a network of its own? By the look of its name: nothing is
+ * resolved here. */
+static bool host_is_special(struct str host) {
+  char text[64];
+  struct sockaddr_in v4 = {.sin_family = AF_INET};
+  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+  if (host.n >= 2 && host.p[0] == '[') {
+    if (str_copy(text, sizeof(text), str_of(host.p + 1, host.n - 2)) != OK) return false;
+    return inet_pton(AF_INET6, text, &v6.sin6_addr) == 1 && fetch_address_is_special((const struct sockaddr *)&v6);
+  }
+  if (str_copy(text, sizeof(text), host) == OK && inet_pton(AF_INET, text, &v4.sin_addr) == 1)
+    return fetch_address_is_special((const struct sockaddr *)&v4);
+  if (str_index(host, '.', 0) == host.n) return true;
+  for (size_t i = 0; i < COUNT_OF(PRIVATE_SUFFIXES); i++) {
+    struct str suffix = str_from(PRIVATE_SUFFIXES[i]);
+    if (host.n > suffix.n && str_eq_nocase(str_skip(host, host.n - suffix.n), suffix)) return true;
+  }
+  return false;
+}
+
+static const char *format_suffix(enum provider_format format) {
+  switch (format) {
+    case PROVIDER_MP3:
+      return ".mp3";
+    case PROVIDER_WAV:
+    case PROVIDER_WAV_DUAL:
+      return ".wav";
+    case PROVIDER_ANY:
+      break;
+  }
+  return "";
+}
+
+enum err twilio_media_ask(const struct provider_account *account, struct str url, struct str recording_sid,
+                          enum provider_format format, bool two_channels, struct provider_ask *ret_ask) {
+  if (!twilio_media_allowed(account, url, recording_sid)) return ERR_DENIED; /* (2) */
+  struct fetch_url base;
+  if (fetch_url_parse(account->base_url, &base) != OK) return ERR_DENIED;
+  struct buf text CLEANUP(buf_done) = BUF_INIT(TWILIO_URL_MAX + 64);
+  const char *terminated;
+  TRY(buf_add(&text, url));
+  TRY(buf_add(&text, str_from(format_suffix(format))));
+  if (two_channels && format == PROVIDER_WAV_DUAL) TRY(buf_add(&text, STR("?RequestedChannels=2")));
+  TRY(buf_terminate(&text, &terminated));
+  bool has_key = account->api_key.n > 0 && account->api_secret.n > 0;
+  *ret_ask = (struct provider_ask){
+      .url = TAKE(text.p),
+      .user = has_key ? account->api_key : account->account_sid,
+      .password = has_key ? account->api_secret : account->tokens[0],
+      .allow_special_addresses = host_is_special(base.host),
+  };
+  return OK;
+}
+
+/* Bodies are asked for as they are; a transfer coding on the way is not ours to undo. */
+static bool is_encoded(struct str content_encoding) {
+  content_encoding = str_trim(content_encoding);
+  return content_encoding.n > 0 && !str_eq_nocase(content_encoding, STR("identity"));
+}
+
+enum provider_answer twilio_media_answer(int status, struct str content_encoding, enum recording_error *ret_error) {
+  switch (status) {
+    case 200:
+    case 206:
+      if (!is_encoded(content_encoding)) return PROVIDER_AUDIO;
+      *ret_error = RECORDING_PROVIDER_ERROR;
+      return PROVIDER_FAILED;
+    case 404:
+    case 410:
+      return PROVIDER_NOT_THERE;
+    case 400:
+    case 406:
+    case 415:
+      return PROVIDER_OTHER_FORMAT;
+    case 401:
+    case 403:
+      *ret_error = RECORDING_AUTH_FAILED;
+      return PROVIDER_FAILED;
+    case 429:
+      *ret_error = RECORDING_RATE_LIMITED;
+      return PROVIDER_FAILED;
+    default:
+      *ret_error = RECORDING_PROVIDER_ERROR;
+      return PROVIDER_FAILED;
+  }
+}

@@ -1,0 +1,148 @@
+/* twilio_signature.c - X-Twilio-Signature.
+ *
+ * Invariants
+ *  (1) Every candidate (a form of the URL with a token) is computed and compared whatever the others gave.
+ *  (2) A body that is no form counts only with its digest in the signed URL: else nothing vouches for it.
+ *  (3) The URL is used as it came: what was signed is what was asked for. */
+#include "provider/twilio_signature.h"
+
+#include <stdlib.h>
+
+#include "base/secret.h"
+
+enum { SIGNATURE_ROOM = 32 };
+
+static int parameter_cmp(const void *left, const void *right) {
+  const struct twilio_parameter *a = left, *b = right;
+  int order = str_cmp(a->name, b->name);
+  return order != 0 ? order : str_cmp(a->value, b->value);
+}
+
+static bool parameter_eq(const struct twilio_parameter *a, const struct twilio_parameter *b) {
+  return str_eq(a->name, b->name) && str_eq(a->value, b->value);
+}
+
+/* Appends the sorted parameters without repeats. */
+static enum err add_parameters(const struct twilio_signed *what, struct buf *b) {
+  if (what->count > 1) qsort(what->parameters, what->count, sizeof(what->parameters[0]), parameter_cmp);
+  for (size_t i = 0; i < what->count; i++) {
+    const struct twilio_parameter *p = &what->parameters[i];
+    if (i > 0 && parameter_eq(p, p - 1)) continue;
+    TRY(buf_add(b, p->name));
+    TRY(buf_add(b, p->value));
+  }
+  return OK;
+}
+
+static enum err add_mac(struct str text, struct str token, struct buf *b) {
+  uint8_t mac[SHA1_SIZE];
+  secret_hmac_sha1(token, text, mac);
+  return base64_encode(b, mac, sizeof(mac));
+}
+
+enum err twilio_signature_make(const struct twilio_signed *what, struct str token, struct buf *b) {
+  struct buf text CLEANUP(buf_done) = BUF_INIT(TWILIO_SIGNED_MAX);
+  TRY(buf_add(&text, what->url));
+  TRY(add_parameters(what, &text));
+  return add_mac(buf_str(&text), token, b);
+}
+
+/* A URL around its port: before (scheme, user-info, host), the port's digits, and all after it. */
+struct url_parts {
+  struct str before, port, after;
+  bool has_port;
+  struct str default_port;
+};
+
+static bool split_url(struct str url, struct url_parts *ret) {
+  struct url_parts parts = {0};
+  size_t start;
+  if (str_starts_nocase(url, STR("https://"))) {
+    parts.default_port = STR("443");
+    start = sizeof("https://") - 1;
+  } else if (str_starts_nocase(url, STR("http://"))) {
+    parts.default_port = STR("80");
+    start = sizeof("http://") - 1;
+  } else {
+    return false;
+  }
+  size_t end = start, host = start;
+  for (; end < url.n && url.p[end] != '/' && url.p[end] != '?' && url.p[end] != '#'; end++)
+    if (url.p[end] == '@') host = end + 1;
+  size_t colon = host;
+  if (host < end && url.p[host] == '[')
+    while (colon < end && url.p[colon] != ']') colon++;
+  while (colon < end && url.p[colon] != ':') colon++;
+  parts.before = str_head(url, colon);
+  parts.has_port = colon < end;
+  if (parts.has_port) parts.port = str_of(url.p + colon + 1, end - colon - 1);
+  parts.after = str_skip(url, end);
+  *ret = parts;
+  return true;
+}
+
+/* The URL without any port, or, where it has none, with the default one. */
+static enum err add_other_form(const struct url_parts *parts, struct buf *b) {
+  TRY(buf_add(b, parts->before));
+  if (!parts->has_port) {
+    TRY(buf_add_char(b, ':'));
+    TRY(buf_add(b, parts->default_port));
+  }
+  return buf_add(b, parts->after);
+}
+
+static struct str query_of(struct str url) {
+  struct str left, rest;
+  if (!str_cut(url, '?', &left, &rest)) return STR_NONE;
+  (void)str_cut(rest, '#', &left, &rest);
+  return left;
+}
+
+/* The digest that the URL names, or an empty view with p NULL. */
+static struct str announced_digest(struct str url) {
+  struct str query = query_of(url), pair, name, value;
+  while (query.n > 0) {
+    (void)str_cut(query, '&', &pair, &query);
+    if (str_cut(pair, '=', &name, &value) && str_eq(name, STR("bodySHA256"))) return value;
+  }
+  return STR_NONE;
+}
+
+/* (2) */
+static bool body_is_vouched_for(const struct twilio_signed *what) {
+  if (what->body.n == 0) return true;
+  uint8_t digest[SHA256_SIZE];
+  char text[2 * SHA256_SIZE + 1];
+  secret_sha256(what->body, digest);
+  hex_encode(digest, sizeof(digest), text);
+  return secret_equal(announced_digest(what->url), str_from(text));
+}
+
+static enum err try_form(struct str text, const struct str *tokens, size_t token_count, struct str signature,
+                         bool *valid) {
+  for (size_t i = 0; i < token_count; i++) {
+    if (tokens[i].n == 0) continue;
+    struct buf mine CLEANUP(buf_done) = BUF_INIT(SIGNATURE_ROOM);
+    TRY(add_mac(text, tokens[i], &mine));
+    *valid |= secret_equal(signature, buf_str(&mine)); /* (1) */
+  }
+  return OK;
+}
+
+enum err twilio_signature_check(const struct twilio_signed *what, struct str signature, const struct str *tokens,
+                                size_t token_count, bool *ret_valid) {
+  bool valid = false;
+  struct url_parts parts;
+  struct buf text CLEANUP(buf_done) = BUF_INIT(TWILIO_SIGNED_MAX);
+  TRY(buf_add(&text, what->url));
+  TRY(add_parameters(what, &text));
+  TRY(try_form(buf_str(&text), tokens, token_count, signature, &valid));
+  if (split_url(what->url, &parts)) {
+    buf_clear(&text);
+    TRY(add_other_form(&parts, &text));
+    TRY(add_parameters(what, &text));
+    TRY(try_form(buf_str(&text), tokens, token_count, signature, &valid));
+  }
+  *ret_valid = body_is_vouched_for(what) && valid;
+  return OK;
+}
