@@ -25,6 +25,9 @@ struct db_open {
 CHECKED enum err db_open(const struct db_open *how, struct buf *ret_problem /* may be NULL */, struct db **ret_db);
 struct db *db_close(struct db *db); /* NULL is fine; always NULL */
 const char *db_problem(const struct db *db); /* the last error in the database's words; never NULL */
+/* How often another database was found, and opened, where the one in hand had been (a restored backup): what was read before
+ * is void then. While there is none, or none with our schema, every call is ERR_IO; nothing needs to be opened again. */
+int64_t db_reopened(const struct db *db);
 
 struct db_value {
   enum { DB_END, DB_KIND_NULL, DB_KIND_INT, DB_KIND_REAL, DB_KIND_TEXT, DB_KIND_BLOB } kind;

@@ -1,0 +1,271 @@
+/* db_connect.c - opening a SQLite database, and staying on the one that its path names.
+ *
+ *   open file is the path's --removed--> GONE: every call is ERR_IO --same file back--> as before
+ *            |                             |
+ *            +--- another file there ------+--> opened, old one closed, reopened + 1     [db_sqlite_check_file]
+ *
+ * Invariants
+ *  (1) The old connection is closed only after the new one is open: its inode can't be given to another file meanwhile,
+ * and db->sqlite is never NULL. (2) A database that comes with the log (-wal) of the one before is never opened: SQLite
+ * would apply that log to it. (3) The files are mode 0600 from their first moment: the database's own is made so,
+ * SQLite gives the others its mode. (4) Nothing is created when the path is empty under a running connection: an empty
+ * database would know no recordings. (5) A wait for another's lock ends at busy_until_ms, or busy_ms after it began, or
+ * at the deadline, the first of them. (6) The log is moved into the database from CHECKPOINT_FRAMES pages on, without
+ * stopping anybody. Where readers that never pause keep it from starting anew until RESTART_FRAMES, the connection
+ * waits for them, RESTART_WAIT_MS at most. */
+#include "db/db_sqlite.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+enum { BUSY_MS = 5000, CHECKPOINT_FRAMES = 1000, RESTART_FRAMES = 8000, RESTART_WAIT_MS = 100, PROGRESS_STEPS = 4000 };
+
+static const char SETTINGS[] =
+    "pragma synchronous=full; pragma temp_store=memory; pragma mmap_size=0; pragma cache_size=-4000;"
+    "pragma journal_size_limit=67108864; pragma wal_autocheckpoint=0; pragma trusted_schema=off;";
+
+enum err db_sqlite_error(int rc, int system_errno) {
+  switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+      return OK;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return ERR_BUSY;
+    case SQLITE_FULL:
+      return ERR_FULL;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return ERR_CORRUPT;
+    case SQLITE_INTERRUPT:
+      return ERR_TIMEOUT;
+    case SQLITE_NOMEM:
+      return ERR_NOMEM;
+    case SQLITE_TOOBIG:
+      return ERR_TOO_BIG;
+    case SQLITE_RANGE:
+    case SQLITE_MISMATCH:
+      return ERR_INVALID;
+    case SQLITE_CONSTRAINT: {
+      bool taken =
+          rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID;
+      return taken ? ERR_EXISTS : ERR_INVALID;
+    }
+    case SQLITE_IOERR:
+      if (rc == SQLITE_IOERR_NOMEM) return ERR_NOMEM;
+      return err_from_errno(system_errno) == ERR_FULL ? ERR_FULL : ERR_IO;
+    /* Also a statement that the schema does not know: another file, or one not migrated, stands where ours was. */
+    default:
+      return ERR_IO;
+  }
+}
+
+static int busy_wait(void *arg, int waited_before) {
+  struct db *db = arg;
+  int64_t now = clock_mono_ms();
+  if (waited_before == 0) db->busy_since_ms = now;
+  int64_t until = db->busy_until_ms != 0 ? db->busy_until_ms : db->busy_since_ms + db->busy_ms;
+  if (now >= until || (db->deadline_ms != 0 && now >= db->deadline_ms)) return 0;
+  long ns = waited_before < 20 ? 100000 : 1000000;
+  (void)nanosleep(&(struct timespec){.tv_nsec = ns}, NULL); /* woken early: asks early */
+  return 1;
+}
+
+static int out_of_time(void *arg) {
+  struct db *db = arg;
+  return db->deadline_ms != 0 && clock_mono_ms() >= db->deadline_ms;
+}
+
+static int note_log_length(void *arg, sqlite3 *sqlite, const char *name, int frames) {
+  (void)sqlite;
+  (void)name;
+  ((struct db *)arg)->wal_frames = frames;
+  return SQLITE_OK;
+}
+
+/* The journal mode stays in the file: setting it needs all others away, and asking does not. Several processes may make
+ * the database at once, and SQLite does not call the busy handler for all of this. */
+static int ensure_wal(struct db *db, sqlite3 *sqlite, bool *ret_wal) {
+  static const char *const asks[] = {"pragma journal_mode", "pragma journal_mode=wal"};
+  int64_t until = clock_mono_ms() + db->busy_ms;
+  for (size_t i = 0; i < COUNT_OF(asks); i++) {
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(sqlite, asks[i], -1, &stmt, NULL);
+    if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
+    const char *mode = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    *ret_wal = mode != NULL && strcmp(mode, "wal") == 0;
+    sqlite3_finalize(stmt);
+    if (*ret_wal || db->read_only) return SQLITE_OK;
+    if ((rc & 0xff) == SQLITE_BUSY && clock_mono_ms() < until) {
+      (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); /* woken early: asks early */
+      i = SIZE_MAX;                                                  /* from the first ask again */
+    } else if (rc != SQLITE_ROW) {
+      return rc;
+    }
+  }
+  return SQLITE_OK;
+}
+
+static enum err look_at_files(struct db *db, sqlite3 *sqlite, struct db_file *ret_file, struct db_file *ret_wal) {
+  TRY(db_file_look(db->path, ret_file));
+  enum err e = db_file_look(db->wal_path, ret_wal);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  int moved = 0;
+  /* Looked at by path and opened by SQLite: the same file, unless it was replaced in between. */
+  if (sqlite3_file_control(sqlite, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved) return ERR_IO;
+  return OK;
+}
+
+static int settle(struct db *db, sqlite3 *sqlite, bool *ret_wal) {
+  int rc = sqlite3_busy_handler(sqlite, busy_wait, db);
+  if (rc == SQLITE_OK) rc = sqlite3_exec(sqlite, SETTINGS, NULL, NULL, NULL);
+  if (rc == SQLITE_OK) rc = ensure_wal(db, sqlite, ret_wal);
+  /* The first read opens the log, which then stays as long as we do. */
+  if (rc == SQLITE_OK) rc = sqlite3_exec(sqlite, "select 1 from sqlite_schema limit 1", NULL, NULL, NULL);
+  if (rc == SQLITE_OK && db->read_only) rc = sqlite3_exec(sqlite, "pragma query_only=on", NULL, NULL, NULL);
+  return rc;
+}
+
+enum err db_sqlite_connect(struct db *db, sqlite3 **ret_sqlite, struct db_file *ret_file, struct db_file *ret_wal) {
+  sqlite3 *sqlite = NULL;
+  struct db_file file, wal = {0, 0};
+  bool is_wal = false;
+  int rc =
+      sqlite3_open_v2(db->path, &sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+  if (rc == SQLITE_OK) rc = settle(db, sqlite, &is_wal);
+  enum err e = db_sqlite_error(rc, sqlite == NULL ? 0 : sqlite3_system_errno(sqlite));
+  if (e != OK) {
+    (void)snprintf(db->problem, sizeof db->problem, "%s: %s", db->path,
+                   sqlite == NULL ? "out of memory" : sqlite3_errmsg(sqlite));
+  } else if (!is_wal && !db->read_only) {
+    e = ERR_UNSUPPORTED;
+    (void)snprintf(db->problem, sizeof db->problem, "%s: its volume does not allow write-ahead logging", db->path);
+  } else {
+    e = look_at_files(db, sqlite, &file, &wal);
+    if (e != OK) (void)snprintf(db->problem, sizeof db->problem, "%s: removed while it was opened", db->path);
+  }
+  if (e != OK) {
+    sqlite3_close(sqlite);
+    return e;
+  }
+  sqlite3_progress_handler(sqlite, PROGRESS_STEPS, out_of_time, db);
+  sqlite3_wal_hook(sqlite, note_log_length, db);
+  *ret_sqlite = sqlite;
+  *ret_file = file;
+  *ret_wal = wal;
+  return OK;
+}
+
+static enum err change_to(struct db *db) {
+  struct db_file wal;
+  if (db_file_look(db->wal_path, &wal) == OK && db->wal.inode != 0 && db_file_same(wal, db->wal)) {
+    (void)snprintf(db->problem, sizeof db->problem,
+                   "%s was replaced, but %s is still the old one's: stop all processes, remove it, start again",
+                   db->path, db->wal_path);
+    return ERR_IO;
+  }
+  sqlite3 *sqlite;
+  struct db_file file;
+  enum err e = db_sqlite_connect(db, &sqlite, &file, &wal);
+  if (e != OK) return e == ERR_BUSY ? e : ERR_IO;
+  db_sqlite_forget_statements(db);
+  int rc = sqlite3_close(db->sqlite);
+  assert(rc == SQLITE_OK);
+  (void)rc; /* for builds without asserts */
+  db->sqlite = sqlite;
+  db->file = file;
+  db->wal = wal;
+  db->wal_frames = 0;
+  db->reopened++;
+  db_turn_leave(&db->turn);
+  return OK;
+}
+
+enum err db_sqlite_check_file(struct db *db) {
+  if (db->rows_open > 0 || !sqlite3_get_autocommit(db->sqlite)) return OK;
+  struct db_file now;
+  enum err e = db_file_look(db->path, &now);
+  if (e == OK && db_file_same(now, db->file)) return OK;
+  if (e == OK) return change_to(db);
+  (void)snprintf(db->problem, sizeof db->problem, "the database file %s is gone", db->path);
+  return ERR_IO;
+}
+
+void db_sqlite_checkpoint(struct db *db) {
+  if (db->wal_frames < CHECKPOINT_FRAMES) return;
+  int mode = db->wal_frames >= RESTART_FRAMES ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+  db->wal_frames = 0;
+  db->busy_until_ms = clock_mono_ms() + RESTART_WAIT_MS;
+  /* What could not be moved now is moved after a later commit. */
+  (void)sqlite3_wal_checkpoint_v2(db->sqlite, "main", mode, NULL, NULL);
+  db->busy_until_ms = 0;
+}
+
+static enum err open_parts(struct db *db, const struct db_open *how, struct buf *ret_problem) {
+  const char *path;
+  TRY(db_file_path(how->url, ret_problem, &path));
+  db->read_only = how->read_only;
+  db->busy_ms = how->busy_ms > 0 ? how->busy_ms : BUSY_MS;
+  db->path = strdup(path);
+  if (db->path == NULL || asprintf(&db->wal_path, "%s-wal", path) < 0) {
+    db->wal_path = NULL;
+    return ERR_NOMEM;
+  }
+  TRY(db_file_check_volume(path, ret_problem));
+  if (!db_turn_init(&db->turn, path)) return ERR_NOMEM;
+  enum err e = how->read_only ? db_file_look(path, &db->file) : db_file_make(path);
+  if (e != OK) {
+    (void)snprintf(db->problem, sizeof db->problem, "the database file %s can't be %s: %s", path,
+                   how->read_only ? "read" : "made", strerror(errno));
+  } else {
+    e = db_sqlite_connect(db, &db->sqlite, &db->file, &db->wal);
+  }
+  /* A sentence that can't be kept changes nothing about the error. */
+  if (e != OK && ret_problem != NULL && buf_addf(ret_problem, "%s", db->problem) != OK) buf_clear(ret_problem);
+  return e;
+}
+
+enum err db_open(const struct db_open *how, struct buf *ret_problem, struct db **ret_db) {
+  struct db *db = calloc(1, sizeof *db);
+  if (db == NULL) return ERR_NOMEM;
+  db->turn.fd = -1;
+  enum err e = open_parts(db, how, ret_problem);
+  if (e != OK) {
+    db_close(db);
+    return e;
+  }
+  *ret_db = db;
+  return OK;
+}
+
+struct db *db_close(struct db *db) {
+  if (db == NULL) return NULL;
+  assert(db->rows_open == 0);
+  db_sqlite_forget_statements(db);
+  sqlite3_close(db->sqlite); /* rolls back what is open */
+  db_turn_done(&db->turn);
+  free(db->path);
+  free(db->wal_path);
+  free(db);
+  return NULL;
+}
+
+const char *db_problem(const struct db *db) {
+  return db->problem;
+}
+
+int64_t db_reopened(const struct db *db) {
+  return db->reopened;
+}
+
+int64_t db_now_ms(struct db *db) {
+  (void)db; /* another database would be asked */
+  return clock_now_ms();
+}

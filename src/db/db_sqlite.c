@@ -1,0 +1,294 @@
+/* db_sqlite.c - statements, rows and transactions of a SQLite connection.
+ *
+ *   statement: idle --db_query--> in use --db_next: row--> in use --db_next: no more--> finished --db_rows_done--> idle
+ *
+ * Invariants
+ *  (1) Outside transactions and rows, every call first makes sure of the file (db_connect.c); inside, nothing is
+ * reopened. (2) A kept statement is found by its SQL's address and has one user: asking for it while it is in use is a
+ * bug. (3) What writes holds the turn (db_turn.c): from db_begin_immediate to db_commit or db_rollback, or around one
+ * statement. (4) db_commit says OK only when the file that it wrote is still the one at the path. (5) Texts given to
+ * db_query are copied, those given to db_run are not: they live as long as the call. */
+#include "db/db_sqlite.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+enum err db_sqlite_failed(struct db *db, int rc) {
+  (void)snprintf(db->problem, sizeof db->problem, "%s", sqlite3_errmsg(db->sqlite));
+  return db_sqlite_error(rc, sqlite3_system_errno(db->sqlite));
+}
+
+/* --- statements --- */
+
+static size_t slot_of(const char *sql) {
+  uint64_t h = (uint64_t)(uintptr_t)sql * UINT64_C(0x9e3779b97f4a7c15);
+  return (size_t)(h >> 54) % DB_KEPT_SLOTS;
+}
+
+static struct db_statement *statement_free(struct db_statement *s) {
+  if (s != NULL) sqlite3_finalize(s->stmt); /* repeats the error of its last step, which was told then */
+  free(s);
+  return NULL;
+}
+
+void db_sqlite_forget_statements(struct db *db) {
+  for (size_t i = 0; i < DB_KEPT_SLOTS; i++) db->kept[i] = statement_free(db->kept[i]);
+  db->kept_count = 0;
+}
+
+static enum err statement_prepare(struct db *db, const char *sql, bool keep, struct db_statement **ret_statement) {
+  struct db_statement *s = calloc(1, sizeof *s);
+  if (s == NULL) return ERR_NOMEM;
+  s->sql = sql;
+  int rc = sqlite3_prepare_v3(db->sqlite, sql, -1, keep ? SQLITE_PREPARE_PERSISTENT : 0, &s->stmt, NULL);
+  if (rc != SQLITE_OK) {
+    enum err e = db_sqlite_failed(db, rc);
+    statement_free(s);
+    return e;
+  }
+  assert(s->stmt != NULL);
+  *ret_statement = s;
+  return OK;
+}
+
+/* Past DB_KEPT_MAX statements the further ones are prepared each time. */
+static enum err statement_take(struct db *db, const char *sql, bool keep, struct db_statement **ret_statement) {
+  struct db_statement *s = NULL;
+  size_t slot = slot_of(sql);
+  if (keep) {
+    while (db->kept[slot] != NULL && db->kept[slot]->sql != sql) slot = (slot + 1) % DB_KEPT_SLOTS;
+    s = db->kept[slot];
+  }
+  if (s == NULL) {
+    TRY(statement_prepare(db, sql, keep, &s));
+    if (keep && db->kept_count < DB_KEPT_MAX) {
+      s->kept = true;
+      db->kept[slot] = s;
+      db->kept_count++;
+    }
+  }
+  assert(!s->in_use); /* (2) */
+  s->in_use = true;
+  s->finished = s->nomem = false;
+  *ret_statement = s;
+  return OK;
+}
+
+static void statement_give(struct db_statement *s) {
+  s->in_use = false;
+  if (!s->kept) {
+    statement_free(s);
+    return;
+  }
+  sqlite3_reset(s->stmt); /* repeats the error of its last step, which was told then */
+  sqlite3_clear_bindings(s->stmt);
+}
+
+static int bind_one(sqlite3_stmt *stmt, int at, const struct db_value *v, sqlite3_destructor_type life) {
+  switch (v->kind) {
+    case DB_KIND_INT:
+      return sqlite3_bind_int64(stmt, at, v->i);
+    case DB_KIND_REAL:
+      return sqlite3_bind_double(stmt, at, v->d);
+    case DB_KIND_TEXT:
+      return sqlite3_bind_text64(stmt, at, v->s.p == NULL ? "" : v->s.p, v->s.n, life, SQLITE_UTF8);
+    case DB_KIND_BLOB:
+      return sqlite3_bind_blob64(stmt, at, v->s.p == NULL ? "" : v->s.p, v->s.n, life);
+    default:
+      return sqlite3_bind_null(stmt, at);
+  }
+}
+
+static enum err statement_bind(struct db *db, struct db_statement *s, const struct db_value *values, bool copy) {
+  int n = 0;
+  for (; values[n].kind != DB_END; n++) {
+    int rc = bind_one(s->stmt, n + 1, &values[n], copy ? SQLITE_TRANSIENT : SQLITE_STATIC);
+    if (rc != SQLITE_OK) return db_sqlite_failed(db, rc);
+  }
+  assert(n == sqlite3_bind_parameter_count(s->stmt));
+  return OK;
+}
+
+/* --- running --- */
+
+static enum err statement_finish(struct db *db, struct db_statement *s) {
+  int rc;
+  do rc = sqlite3_step(s->stmt);
+  while (rc == SQLITE_ROW);
+  if (rc != SQLITE_DONE) return db_sqlite_failed(db, rc);
+  if (!sqlite3_stmt_readonly(s->stmt)) db->changed = sqlite3_changes64(db->sqlite);
+  return OK;
+}
+
+enum err db_run_values(struct db *db, const char *sql, const struct db_value *values) {
+  TRY(db_sqlite_check_file(db));
+  struct db_statement *s;
+  TRY(statement_take(db, sql, true, &s));
+  bool alone = sqlite3_get_autocommit(db->sqlite) && !sqlite3_stmt_readonly(s->stmt);
+  enum err e = statement_bind(db, s, values, false);
+  if (e == OK && alone) db_turn_take(&db->turn, clock_mono_ms() + db->busy_ms);
+  if (e == OK) e = statement_finish(db, s);
+  statement_give(s);
+  if (!alone) return e;
+  db_turn_leave(&db->turn);
+  if (e == OK) e = db_sqlite_check_file(db);
+  if (!db->checkpoint_later) db_sqlite_checkpoint(db);
+  return e;
+}
+
+int64_t db_changed(const struct db *db) {
+  return db->changed;
+}
+
+enum err db_script(struct db *db, const char *sql) {
+  TRY(db_sqlite_check_file(db));
+  int rc = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);
+  return rc == SQLITE_OK ? OK : db_sqlite_failed(db, rc);
+}
+
+static enum err query(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values, bool keep) {
+  assert(rows->statement == NULL);
+  TRY(db_sqlite_check_file(db));
+  struct db_statement *s;
+  TRY(statement_take(db, sql, keep, &s));
+  enum err e = statement_bind(db, s, values, true);
+  if (e != OK) {
+    statement_give(s);
+    return e;
+  }
+  db->rows_open++;
+  *rows = (struct db_rows){.db = db, .statement = s};
+  return OK;
+}
+
+enum err db_query_values(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values) {
+  return query(db, rows, sql, values, true);
+}
+
+enum err db_query_once(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values) {
+  return query(db, rows, sql, values, false);
+}
+
+enum err db_next(struct db_rows *rows) {
+  struct db_statement *s = rows->statement;
+  if (s->nomem) return ERR_NOMEM;
+  if (s->finished) return ERR_NOT_FOUND;
+  int rc = sqlite3_step(s->stmt);
+  if (rc == SQLITE_ROW) return OK;
+  if (rc != SQLITE_DONE) return db_sqlite_failed(rows->db, rc);
+  s->finished = true;
+  if (!sqlite3_stmt_readonly(s->stmt)) rows->db->changed = sqlite3_changes64(rows->db->sqlite);
+  return ERR_NOT_FOUND;
+}
+
+void db_rows_done(struct db_rows *rows) {
+  if (rows->statement == NULL) return;
+  statement_give(rows->statement);
+  rows->db->rows_open--;
+  *rows = (struct db_rows)DB_ROWS;
+}
+
+/* --- columns --- */
+
+static sqlite3_stmt *row_of(const struct db_rows *rows) {
+  return ((struct db_statement *)rows->statement)->stmt;
+}
+
+bool db_is_null(const struct db_rows *rows, int column) {
+  return sqlite3_column_type(row_of(rows), column) == SQLITE_NULL;
+}
+
+int64_t db_int(const struct db_rows *rows, int column) {
+  return sqlite3_column_int64(row_of(rows), column);
+}
+
+int64_t db_int_or(const struct db_rows *rows, int column, int64_t if_null) {
+  return db_is_null(rows, column) ? if_null : db_int(rows, column);
+}
+
+double db_real(const struct db_rows *rows, int column) {
+  return sqlite3_column_double(row_of(rows), column);
+}
+
+struct str db_text(const struct db_rows *rows, int column) {
+  sqlite3_stmt *stmt = row_of(rows);
+  int type = sqlite3_column_type(stmt, column);
+  if (type == SQLITE_NULL) return STR_NONE;
+  const char *p =
+      type == SQLITE_BLOB ? sqlite3_column_blob(stmt, column) : (const void *)sqlite3_column_text(stmt, column);
+  size_t n = (size_t)sqlite3_column_bytes(stmt, column);
+  if (p == NULL && (n > 0 || type != SQLITE_BLOB)) {
+    ((struct db_statement *)rows->statement)->nomem = true;
+    return STR_NONE;
+  }
+  return str_of(p == NULL ? "" : p, n);
+}
+
+/* --- transactions --- */
+
+enum err db_begin(struct db *db) {
+  return db_run(db, "begin");
+}
+
+enum err db_begin_immediate(struct db *db) {
+  TRY(db_sqlite_check_file(db));
+  db->busy_until_ms = clock_mono_ms() + db->busy_ms;
+  db_turn_take(&db->turn, db->busy_until_ms);
+  struct db_statement *s;
+  enum err e = statement_take(db, "begin immediate", true, &s);
+  if (e == OK) {
+    e = statement_finish(db, s);
+    statement_give(s);
+  }
+  db->busy_until_ms = 0;
+  if (e != OK) db_turn_leave(&db->turn);
+  return e;
+}
+
+enum err db_commit(struct db *db) {
+  bool wrote = sqlite3_txn_state(db->sqlite, "main") == SQLITE_TXN_WRITE;
+  struct db_statement *s;
+  TRY(statement_take(db, "commit", true, &s));
+  enum err e = statement_finish(db, s);
+  statement_give(s);
+  if (e != OK) return e; /* db_rollback leaves the turn */
+  db_turn_leave(&db->turn);
+  if (wrote) e = db_sqlite_check_file(db); /* (4) */
+  if (!db->checkpoint_later) db_sqlite_checkpoint(db);
+  return e;
+}
+
+void db_rollback(struct db *db) {
+  struct db_statement *s;
+  if (db_in_transaction(db)) {
+    if (statement_take(db, "rollback", true, &s) == OK) {
+      (void)statement_finish(db, s); /* can only fail when SQLite rolled back by itself */
+      statement_give(s);
+    } else {
+      (void)sqlite3_exec(db->sqlite, "rollback", NULL, NULL, NULL); /* as above */
+    }
+  }
+  db_turn_leave(&db->turn);
+}
+
+bool db_in_transaction(const struct db *db) {
+  return !sqlite3_get_autocommit(db->sqlite);
+}
+
+enum err db_data_version(struct db *db, int64_t *ret_version) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "pragma data_version"));
+  enum err e = db_next(&q);
+  if (e != OK) return e == ERR_NOT_FOUND ? ERR_IO : e;
+  /* SQLite counts anew in each connection. */
+  *ret_version = (int64_t)((uint64_t)db->reopened << 32) + db_int(&q, 0);
+  return OK;
+}
+
+void db_deadline(struct db *db, int64_t mono_ms) {
+  db->deadline_ms = mono_ms;
+}

@@ -1,0 +1,69 @@
+/* db_turn.c - fair turns from two file locks.
+ *
+ *   idle --take--> waits for NEXT --got--> holds NEXT, waits for TURN --got--> has the turn, gave NEXT back --leave-->
+ * idle
+ *
+ * Invariants
+ *  (1) Who leaves the turn can't have it again before the one that holds NEXT: to ask, it needs NEXT first.
+ *  (2) No wait is longer than PATIENCE_MS; then the caller goes on without a turn.
+ *  (3) A process that dies gives its locks back: they belong to its open file description.
+ * The locks are polled, because a blocking wait for a file lock has no deadline. */
+#include "db/db_turn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum { NEXT = 0, TURN = 1, PATIENCE_MS = 500, POLL_NS = 40000 };
+
+bool db_turn_init(struct db_turn *t, const char *database_path) {
+  *t = (struct db_turn){.fd = -1};
+  if (asprintf(&t->path, "%s-turn", database_path) < 0) t->path = NULL;
+  return t->path != NULL;
+}
+
+void db_turn_done(struct db_turn *t) {
+  if (t->fd >= 0) close(t->fd);
+  free(t->path);
+  *t = (struct db_turn){.fd = -1};
+}
+
+static bool turn_lock(struct db_turn *t, short how, int which) {
+  struct flock range = {.l_type = how, .l_whence = SEEK_SET, .l_start = which, .l_len = 1};
+  return fcntl(t->fd, F_OFD_SETLK, &range) == 0;
+}
+
+/* False after until_ms, or at once where locks don't work. */
+static bool turn_wait(struct db_turn *t, int which, int64_t until_ms) {
+  while (!turn_lock(t, F_WRLCK, which)) {
+    if (errno != EAGAIN && errno != EACCES && errno != EINTR) return false;
+    if (clock_mono_ms() >= until_ms) return false;
+    (void)nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL); /* woken early: polls early */
+  }
+  return true;
+}
+
+void db_turn_take(struct db_turn *t, int64_t until_mono_ms) {
+  if (t->held) return;
+  if (t->fd < 0) t->fd = open(t->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (t->fd < 0) return;
+  int64_t now = clock_mono_ms();
+  int64_t until = t->stuck ? now : now + PATIENCE_MS;
+  if (until > until_mono_ms) until = until_mono_ms;
+  if (turn_wait(t, NEXT, until)) {
+    t->held = turn_wait(t, TURN, until);
+    (void)turn_lock(t, F_UNLCK, NEXT); /* can't fail on a lock that is held */
+  }
+  t->stuck = !t->held;
+}
+
+void db_turn_leave(struct db_turn *t) {
+  if (t->held) (void)turn_lock(t, F_UNLCK, TURN); /* as above */
+  t->held = false;
+}

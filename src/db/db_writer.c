@@ -1,0 +1,294 @@
+/* db_writer.c - one thread, one connection, groups of jobs.
+ *
+ *   waiting --taken--> begun --2 ms, or no more jobs--> commit --on disk--> answered OK, or with run's own error
+ *      |                 |                                 `---- failed --> answered with why
+ *      |                 `-- SQLite rolled back by itself --> all that ran so far answered with why
+ *      `-- begin BUSY: tried again, until the job is busy_ms old --> answered ERR_BUSY
+ *      `-- begin failed otherwise --> all that wait answered with why
+ *
+ * Invariants
+ *  (1) done is called with OK only after the commit that holds the job returned.
+ *  (2) Every job that submit took is answered exactly once, in the order of submission within its group.
+ *  (3) A job that failed has left nothing: its savepoint, or the whole transaction, was rolled back.
+ *  (4) The lock covers queue, closing and their condition; no SQL and no callback under it.
+ *  (5) healthy is false from the first failure that is the database's, not a job's own, until a write is on disk again.
+ * While it is false, and nothing waits, an empty write each PROBE_MS finds out. */
+#include "db/db_writer.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "db/db_sqlite.h"
+
+enum { QUEUE_MAX = 100000, GROUP_US = 2000, BUSY_MS = 5000, BEGIN_SLICE_MS = 100, PROBE_MS = 1000 };
+
+struct waiting_job {
+  struct db_job job;
+  struct waiting_job *next;
+  int64_t queued_ms;
+  enum err result;
+};
+
+struct job_list {
+  struct waiting_job *first, **end;
+};
+
+struct db_writer {
+  struct db_writer_config config;
+  int64_t busy_ms;
+  struct db *db;
+  pthread_t thread;
+  struct lock lock;
+  struct lock_cond arrived;
+  struct job_list queue;
+  size_t queue_length;
+  bool closing;
+  atomic_bool healthy;
+};
+
+/* --- the queue --- */
+
+static void list_add(struct job_list *l, struct waiting_job *j) {
+  j->next = NULL;
+  *l->end = j;
+  l->end = &j->next;
+}
+
+/* All of from, behind what to has. */
+static void list_move(struct job_list *to, struct job_list *from) {
+  if (from->first == NULL) return;
+  *to->end = from->first;
+  to->end = from->end;
+  *from = (struct job_list){NULL, &from->first};
+}
+
+static struct waiting_job *list_take(struct job_list *l) {
+  struct waiting_job *j = l->first;
+  if (j == NULL) return NULL;
+  l->first = j->next;
+  if (l->first == NULL) l->end = &l->first;
+  return j;
+}
+
+enum err db_writer_submit(struct db_writer *w, struct db_job job) {
+  struct waiting_job *j = malloc(sizeof *j);
+  if (j == NULL) return ERR_NOMEM;
+  *j = (struct waiting_job){.job = job, .queued_ms = clock_mono_ms(), .result = OK};
+  lock_take(&w->lock);
+  enum err e = w->closing ? ERR_CLOSED : w->queue_length >= w->config.queue_max ? ERR_BUSY : OK;
+  if (e == OK) {
+    list_add(&w->queue, j);
+    if (w->queue_length++ == 0) lock_cond_signal(&w->arrived);
+  }
+  lock_release(&w->lock);
+  if (e != OK) free(j);
+  return e;
+}
+
+/* Moves what has arrived behind *jobs; with wait, sleeps for it. False when closed and there is nothing more. */
+static bool queue_collect(struct db_writer *w, struct job_list *jobs, bool wait) {
+  LOCKED(&w->lock);
+  if (wait && w->queue_length == 0 && !w->closing) lock_cond_wait_ms(&w->arrived, &w->lock, PROBE_MS);
+  bool more = w->queue_length > 0 || !w->closing;
+  list_move(jobs, &w->queue);
+  w->queue_length = 0;
+  return more;
+}
+
+static void answer(struct job_list *jobs, enum err if_ok) {
+  struct waiting_job *j;
+  while ((j = list_take(jobs)) != NULL) {
+    enum err e = j->result != OK ? j->result : if_ok;
+    if (j->job.done != NULL) j->job.done(j->job.arg, e);
+    free(j);
+  }
+}
+
+/* --- a group --- */
+
+/* False: SQLite has rolled the whole transaction back, or the savepoint can't be trusted; *ret_why says why. */
+static bool job_run(struct db *db, struct waiting_job *j, enum err *ret_why) {
+  enum err e = db_run(db, "savepoint job");
+  if (e == OK) {
+    j->result = j->job.run(db, j->job.arg);
+    if (!db_in_transaction(db)) {
+      *ret_why = j->result == OK ? ERR_IO : j->result;
+      return false;
+    }
+    if (j->result != OK) e = db_run(db, "rollback to job");
+  }
+  if (e == OK) e = db_run(db, "release job");
+  *ret_why = e;
+  return e == OK;
+}
+
+/* What says something of the database rather than of the one job. */
+static bool is_of_database(enum err e) {
+  return e == ERR_FULL || e == ERR_IO || e == ERR_CORRUPT || e == ERR_BUSY;
+}
+
+/* Runs jobs until there are no more or 2 ms are over, then commits and answers. */
+static void group_run(struct db_writer *w, struct job_list *jobs) {
+  struct job_list ran = {NULL, &ran.first};
+  int64_t until_us = clock_mono_us() + GROUP_US;
+  enum err e = OK;
+  bool whole = true, suspect = false;
+  do {
+    struct waiting_job *j = list_take(jobs);
+    list_add(&ran, j);
+    whole = job_run(w->db, j, &e);
+    suspect = suspect || is_of_database(j->result);
+    if (jobs->first == NULL) (void)queue_collect(w, jobs, false); /* the loop of the thread asks whether it is closed */
+  } while (whole && jobs->first != NULL && clock_mono_us() < until_us);
+  if (whole) e = db_commit(w->db);
+  if (e != OK) db_rollback(w->db);
+  atomic_store(&w->healthy, e == OK && !suspect);
+  if (e == OK && w->config.committed != NULL) w->config.committed(w->config.arg);
+  answer(&ran, e);
+  db_sqlite_checkpoint(w->db);
+}
+
+/* Answers the jobs that have waited their time. */
+static void give_up_oldest(struct db_writer *w, struct job_list *jobs) {
+  int64_t now = clock_mono_ms();
+  struct job_list late = {NULL, &late.first};
+  while (jobs->first != NULL && now - jobs->first->queued_ms >= w->busy_ms) list_add(&late, list_take(jobs));
+  if (late.first == NULL) return;
+  atomic_store(&w->healthy, false);
+  answer(&late, ERR_BUSY);
+}
+
+/* An empty write: the database's user version as it is. */
+static void probe(struct db_writer *w) {
+  if (atomic_load(&w->healthy)) {
+    if (db_sqlite_check_file(w->db) != OK) atomic_store(&w->healthy, false);
+    return;
+  }
+  enum err e = db_begin_immediate(w->db);
+  int64_t version = 0;
+  if (e == OK) {
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    e = db_query(w->db, &q, "pragma user_version");
+    if (e == OK) e = db_next(&q);
+    if (e == OK) version = db_int(&q, 0);
+  }
+  struct buf sql CLEANUP(buf_done) = BUF_INIT(64);
+  const char *text = NULL;
+  if (e == OK) e = buf_addf(&sql, "pragma user_version=%d", (int)version);
+  if (e == OK) e = buf_terminate(&sql, &text);
+  if (e == OK) e = db_script(w->db, text);
+  if (e == OK) e = db_commit(w->db);
+  db_rollback(w->db);
+  if (e == OK) atomic_store(&w->healthy, true);
+}
+
+static void *writer_main(void *arg) {
+  struct db_writer *w = arg;
+  struct job_list jobs = {NULL, &jobs.first};
+  while (queue_collect(w, &jobs, jobs.first == NULL) || jobs.first != NULL) {
+    if (jobs.first == NULL) {
+      probe(w);
+      continue;
+    }
+    enum err e = db_begin_immediate(w->db);
+    if (e == OK) {
+      group_run(w, &jobs);
+    } else if (e == ERR_BUSY) {
+      give_up_oldest(w, &jobs);
+    } else {
+      atomic_store(&w->healthy, false);
+      answer(&jobs, e);
+    }
+  }
+  return NULL;
+}
+
+/* --- life --- */
+
+enum err db_writer_new(const struct db_writer_config *config, struct db_writer **ret_writer) {
+  struct db_writer *w = calloc(1, sizeof *w);
+  if (w == NULL) return ERR_NOMEM;
+  w->config = *config;
+  if (w->config.queue_max == 0) w->config.queue_max = QUEUE_MAX;
+  w->busy_ms = config->open.busy_ms > 0 ? config->open.busy_ms : BUSY_MS;
+  w->queue = (struct job_list){NULL, &w->queue.first};
+  atomic_init(&w->healthy, true);
+  enum err e = db_open(&config->open, NULL, &w->db);
+  if (e != OK) {
+    free(w);
+    return e;
+  }
+  w->config.open.url = NULL; /* the caller's */
+  w->db->checkpoint_later = true;
+  w->db->busy_ms = w->busy_ms < BEGIN_SLICE_MS ? w->busy_ms : BEGIN_SLICE_MS;
+  lock_init(&w->lock, "db_writer", LOCK_RANK_ENGINE);
+  lock_cond_init(&w->arrived);
+  if (pthread_create(&w->thread, NULL, writer_main, w) != 0) {
+    lock_cond_done(&w->arrived);
+    lock_done(&w->lock);
+    db_close(w->db);
+    free(w);
+    return ERR_NOMEM;
+  }
+  *ret_writer = w;
+  return OK;
+}
+
+struct db_writer *db_writer_free(struct db_writer *w) {
+  if (w == NULL) return NULL;
+  lock_take(&w->lock);
+  w->closing = true;
+  lock_cond_signal(&w->arrived);
+  lock_release(&w->lock);
+  pthread_join(w->thread, NULL);
+  db_close(w->db);
+  lock_cond_done(&w->arrived);
+  lock_done(&w->lock);
+  free(w);
+  return NULL;
+}
+
+struct call {
+  enum err (*run)(struct db *db, void *arg);
+  void *arg;
+  struct lock lock;
+  struct lock_cond answered;
+  bool is_answered;
+  enum err result;
+};
+
+static enum err call_run(struct db *db, void *arg) {
+  struct call *call = arg;
+  return call->run(db, call->arg);
+}
+
+static void call_done(void *arg, enum err e) {
+  struct call *call = arg;
+  LOCKED(&call->lock);
+  call->result = e;
+  call->is_answered = true;
+  lock_cond_signal(&call->answered);
+}
+
+enum err db_writer_call(struct db_writer *w, enum err (*run)(struct db *db, void *arg), void *arg) {
+  struct call call = {.run = run, .arg = arg};
+  lock_init(&call.lock, "db_writer_call", LOCK_RANK_ENGINE);
+  lock_cond_init(&call.answered);
+  enum err e = db_writer_submit(w, (struct db_job){.run = call_run, .done = call_done, .arg = &call});
+  if (e == OK) {
+    lock_take(&call.lock);
+    while (!call.is_answered) lock_cond_wait(&call.answered, &call.lock);
+    e = call.result;
+    lock_release(&call.lock);
+  }
+  lock_cond_done(&call.answered);
+  lock_done(&call.lock);
+  return e;
+}
+
+bool db_writer_healthy(struct db_writer *w) {
+  return atomic_load(&w->healthy);
+}

@@ -1,0 +1,82 @@
+/* migrate.c - see migrate.h.
+ *
+ * Invariants
+ *  (1) A script and the row that says it ran are one transaction; the number is looked at again inside it, so of two
+ *      processes that race one runs the script.
+ *  (2) A schema that asks for a newer release is not touched. One with further scripts that only added is left as it
+ * is. */
+#include "db/migrate.h"
+
+#include "base/clock.h"
+
+/* number: the highest that ran, 0 for none; oldest: what a release must know at least. */
+struct schema_state {
+  int64_t number, oldest;
+};
+
+static enum err look(struct db *db, struct schema_state *ret_state) {
+  struct schema_state state = {0, 0};
+  {
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    TRY(db_query(db, &q, "select 1 from sqlite_schema where type = 'table' and name = 'schema_migrations'"));
+    enum err e = db_next(&q);
+    if (e == ERR_NOT_FOUND) {
+      *ret_state = state;
+      return OK;
+    }
+    if (e != OK) return e;
+  }
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select coalesce(max(number), 0), coalesce(max(oldest), 0) from schema_migrations"));
+  enum err e = db_next(&q);
+  if (e != OK) return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
+  *ret_state = (struct schema_state){.number = db_int(&q, 0), .oldest = db_int(&q, 1)};
+  return OK;
+}
+
+static enum err run_locked(struct db *db, const struct migration *m, bool *ret_ran) {
+  struct schema_state state;
+  TRY(look(db, &state));
+  *ret_ran = state.number < m->number;
+  if (!*ret_ran) return OK;
+  TRY(db_script(db,
+                "create table if not exists schema_migrations (number integer primary key, name text not null,"
+                " oldest integer not null, applied_at integer not null)"));
+  TRY(db_script(db, m->sql));
+  if (!db_in_transaction(db)) return ERR_INVALID; /* a script that commits by itself */
+  return db_run(db, "insert into schema_migrations (number, name, oldest, applied_at) values (?1, ?2, ?3, ?4)",
+                DB_INT(m->number), DB_TEXT(str_from(m->name)), DB_INT(m->oldest), DB_INT(db_now_ms(db)));
+}
+
+static enum err run_one(struct db *db, const struct migration *m, int *applied) {
+  TRY(db_begin_immediate(db));
+  bool ran = false;
+  enum err e = run_locked(db, m, &ran);
+  if (e == OK) e = db_commit(db);
+  if (e != OK) {
+    db_rollback(db);
+    return e;
+  }
+  if (ran) ++*applied;
+  return OK;
+}
+
+enum err migrate_run(struct db *db, const struct migration *migrations, size_t count, int *ret_applied) {
+  for (size_t i = 0; i < count; i++) {
+    if (migrations[i].number != (int)i + 1) return ERR_INVALID;
+  }
+  struct schema_state state;
+  TRY(look(db, &state));
+  if (state.oldest > (int64_t)count) return ERR_TOO_NEW;
+  int applied = 0;
+  for (size_t i = (size_t)state.number; i < count; i++) TRY(run_one(db, &migrations[i], &applied));
+  *ret_applied = applied;
+  return OK;
+}
+
+enum err migrate_version(struct db *db, int *ret_number) {
+  struct schema_state state;
+  TRY(look(db, &state));
+  *ret_number = (int)state.number;
+  return OK;
+}
