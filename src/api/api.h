@@ -1,0 +1,44 @@
+/* api.h - the HTTP surface: routes, who may, answers. Built by cmd/app, which owns all that it points to.
+ *
+ *   api_new(&parts, &api);   http app = api_http_app(api);   … api_free(api) after the server is gone …
+ *
+ * Thread rule: api_new and api_free by the owner; the rest as marked. */
+#pragma once
+
+#include "base/conf.h"
+#include "blob/blob.h"
+#include "db/db_readers.h"
+#include "db/db_writer.h"
+#include "domain/access.h"
+#include "domain/events.h"
+#include "http/http.h"
+
+struct api;
+
+struct api_parts {
+  const struct conf *conf;
+  struct db_readers *readers;
+  struct db_writer *writer;
+  struct blob_store *store;
+  struct events *events;
+  const char *path_base; /* path of PUBLIC_BASE_URL without trailing '/', or "" */
+  unsigned loops;        /* of the server that api_http_app is given to */
+  /* What the process knows of itself; (any thread), cheap. */
+  bool (*worker_alive)(void *arg);             /* a worker was seen in the last 30 s, in any process */
+  bool (*account_stopped)(void *arg, int64_t business_id);
+  /* NULL when able to serve; else a sentence without paths, hosts or settings' values. *ret_degraded: "database" or NULL. */
+  const char *(*not_ready)(void *arg, const char **ret_degraded);
+  void *arg;
+};
+
+CHECKED enum err api_new(const struct api_parts *parts, struct access_snapshot *snapshot, struct api **ret_api);
+struct api *api_free(struct api *a);
+/* The application for http_server_new; api_set_server before http_server_start. */
+struct http_app api_http_app(struct api *a);
+void api_set_server(struct api *a, struct http_server *s);
+/* (any thread) A newer snapshot: each loop swaps to it within a moment. Takes a reference of its own. */
+void api_set_access(struct api *a, struct access_snapshot *snapshot);
+/* (any thread) What changed: shelves drop it. id empty: everything of that business; business 0: all. */
+void api_drop(struct api *a, int64_t business_id, struct str id);
+/* (any thread) From now on /readyz is 503 and what waits is answered soon. */
+void api_drain(struct api *a);

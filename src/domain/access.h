@@ -1,0 +1,48 @@
+/* access.h - who may: businesses and API keys as one immutable snapshot in memory.
+ *
+ *   const struct access_key *key = access_find_key(snapshot, token);
+ *   const struct access_business *b = access_find_business(snapshot, key->business_id);
+ *
+ * A snapshot never changes after access_load; whoever uses one holds a reference. Thread rule: any thread. Loops hold a
+ * reference each and swap it when `changes` says that a key or a business changed, so a request takes no lock. */
+#pragma once
+
+#include <stdint.h>
+
+#include "db/db.h"
+
+struct access_snapshot;
+
+enum access_role { ACCESS_VIEWER, ACCESS_AGENT, ACCESS_ADMIN, ACCESS_PLATFORM };
+/* "viewer", …; ERR_INVALID for another word. */
+const char *access_role_name(enum access_role role);
+CHECKED enum err access_role_of(struct str name, enum access_role *ret_role);
+
+struct access_key {
+  int64_t key_id;
+  int64_t business_id; /* 0 for a platform key */
+  enum access_role role;
+};
+
+struct access_business {
+  int64_t business_id;
+  struct str name;
+  struct str account_sid; /* empty: none */
+  struct str tokens[2];   /* the provider's auth tokens; empty when absent */
+  struct str api_key, api_secret;
+  struct str base_url; /* without a trailing '/'; the default where the business has none */
+  const struct str *numbers;
+  size_t number_count;
+};
+
+/* Reads all live businesses and keys. default_base_url: TWILIO_BASE_URL. ERR_CORRUPT: a secret can't be opened with
+ * seal_key (the wrong SECRETS_KEY). */
+CHECKED enum err access_load(struct db *db, const uint8_t seal_key[32], struct str default_base_url,
+                             struct access_snapshot **ret_snapshot);
+struct access_snapshot *access_ref(struct access_snapshot *s);
+void access_unref(struct access_snapshot *s); /* NULL is fine; the last one wipes the secrets */
+/* The live key of that text, or NULL. The time does not depend on how much of a key is right. */
+const struct access_key *access_find_key(const struct access_snapshot *s, struct str token);
+const struct access_business *access_find_business(const struct access_snapshot *s, int64_t business_id);
+size_t access_business_count(const struct access_snapshot *s);
+const struct access_business *access_business_at(const struct access_snapshot *s, size_t i);

@@ -1,0 +1,242 @@
+/* intake.c - how a delivery becomes rows.
+ *
+ *   delivery --merge--> ranked fields (the truth) --derive--> columns --event--> state of the recording
+ *
+ * Invariants
+ *  (1) Columns that the provider tells are a pure function of the ranked fields and of minima over all deliveries
+ *      (earliest_at, first_seen_at, completed_at): no order of deliveries shows.
+ *  (2) The state gets an event only when what the fields say of it (its disposition) changes: repeats do nothing. */
+#include "domain/intake.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "domain/fields.h"
+#include "domain/recording.h"
+#include "ledger/calls.h"
+
+static void free_fields(struct fields **f) { *f = fields_free(*f); }
+
+/* ---- known fields and the columns that they must fit ---- */
+
+struct room {
+  const char *name;
+  size_t size; /* of the column, with its NUL */
+};
+
+static const struct room call_rooms[] = {
+    {CALL_FIELD_ACCOUNT, SID_SIZE},      {CALL_FIELD_PARENT, SID_SIZE},
+    {CALL_FIELD_FROM, CALL_TEXT_SIZE},   {CALL_FIELD_TO, CALL_TEXT_SIZE},
+    {CALL_FIELD_STATUS, 32},             {CALL_FIELD_CALLER_NAME, CALL_TEXT_SIZE},
+    {CALL_FIELD_DIRECTION, 16},          {CALL_FIELD_PROVIDER_DIRECTION, CALL_TEXT_SIZE},
+};
+static const struct room recording_rooms[] = {
+    {RECORDING_FIELD_ACCOUNT, SID_SIZE}, {RECORDING_FIELD_CALL, SID_SIZE}, {RECORDING_FIELD_STATUS, 16},
+    {RECORDING_FIELD_URL, RECORDING_URL_SIZE}, {RECORDING_FIELD_SOURCE, 64},
+};
+
+static bool part_fits(const struct delivery_part *part, const struct room *rooms, size_t count, const char **ret_field) {
+  for (size_t i = 0; i < part->count; i++) {
+    for (size_t k = 0; k < count; k++) {
+      if (!str_eq(part->fields[i].name, str_from(rooms[k].name)) || part->fields[i].value.n < rooms[k].size) continue;
+      *ret_field = rooms[k].name;
+      return false;
+    }
+  }
+  return true;
+}
+
+bool intake_fits(const struct delivery *d, const char **ret_field) {
+  return part_fits(&d->call, call_rooms, COUNT_OF(call_rooms), ret_field) &&
+         part_fits(&d->recording, recording_rooms, COUNT_OF(recording_rooms), ret_field);
+}
+
+/* ---- from fields to columns ---- */
+
+static void set_text(char *dst, size_t size, struct str s) {
+  if (str_copy(dst, size, s) != OK) dst[0] = '\0'; /* intake_fits refused it before; a row of an older release may differ */
+}
+
+static int64_t number_or(struct str s, int64_t max, int64_t otherwise) {
+  uint64_t value;
+  return s.n && str_to_u64(s, (uint64_t)max, &value) == OK ? (int64_t)value : otherwise;
+}
+
+enum { TIME_MAX_MS_EXPONENT = 50 }; /* 2^50 ms: the year 37,648 */
+#define TIME_MAX_MS ((int64_t)1 << TIME_MAX_MS_EXPONENT)
+#define DURATION_MAX_S ((int64_t)1000 * 86400)
+
+static int64_t least_time(int64_t a, int64_t b) { return a == 0 ? b : b == 0 ? a : a < b ? a : b; }
+
+static struct str part_get(const struct delivery_part *part, const char *name) {
+  for (size_t i = 0; i < part->count; i++)
+    if (str_eq(part->fields[i].name, str_from(name))) return part->fields[i].value;
+  return STR_NONE;
+}
+
+/* The earliest moment that this one delivery speaks of: its own time, less the call's length where it says that. */
+static int64_t earliest_told(const struct delivery_part *part) {
+  int64_t at = number_or(part_get(part, CALL_FIELD_TIMESTAMP), TIME_MAX_MS, 0);
+  int64_t length_s = number_or(part_get(part, CALL_FIELD_DURATION), DURATION_MAX_S, 0);
+  return at > length_s * 1000 ? at - length_s * 1000 : at;
+}
+
+static void derive_call(struct call *c, const struct fields *f, const struct delivery *d) {
+#define SET(member, name) set_text(c->member, sizeof(c->member), fields_get(f, name))
+  SET(account_sid, CALL_FIELD_ACCOUNT);
+  SET(parent_call_sid, CALL_FIELD_PARENT);
+  SET(provider_direction, CALL_FIELD_PROVIDER_DIRECTION);
+  SET(direction, CALL_FIELD_DIRECTION);
+  SET(from_number, CALL_FIELD_FROM);
+  SET(to_number, CALL_FIELD_TO);
+  SET(caller_name, CALL_FIELD_CALLER_NAME);
+  SET(status, CALL_FIELD_STATUS);
+#undef SET
+  static const char *const ended[] = {"completed", "busy", "failed", "no-answer", "canceled"};
+  bool is_over = false;
+  for (size_t i = 0; i < COUNT_OF(ended); i++) is_over = is_over || strcmp(c->status, ended[i]) == 0;
+  c->duration_s = number_or(fields_get(f, CALL_FIELD_DURATION), DURATION_MAX_S, -1);
+  c->earliest_at = least_time(c->earliest_at, earliest_told(&d->call));
+  int64_t told_start = number_or(fields_get(f, CALL_FIELD_STARTED), TIME_MAX_MS, 0);
+  c->started_at = told_start ? told_start : c->earliest_at;
+  c->ended_at = is_over ? number_or(fields_get(f, CALL_FIELD_TIMESTAMP), TIME_MAX_MS, 0) : 0;
+}
+
+static enum err take_call(struct db *db, const struct delivery *d, bool *ret_changed) {
+  struct buf text CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX);
+  struct call c;
+  enum err e = calls_get(db, d->business_id, d->call_sid, &c);
+  if (e == ERR_NOT_FOUND) {
+    memset(&c, 0, sizeof(c));
+    c.business_id = d->business_id;
+    TRY(str_copy(c.call_sid, sizeof(c.call_sid), d->call_sid));
+  } else if (e == OK) {
+    e = calls_fields(db, d->business_id, d->call_sid, &text);
+  }
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  struct fields *f CLEANUP(free_fields) = NULL;
+  TRY(fields_read(buf_str(&text), &f));
+  bool changed;
+  TRY(fields_merge(f, &d->call, &changed));
+  struct call was = c;
+  derive_call(&c, f, d);
+  c.first_seen_at = least_time(c.first_seen_at, d->received_ms);
+  if (e == OK && !changed && memcmp(&was, &c, sizeof(c)) == 0) return OK;
+  buf_clear(&text);
+  TRY(fields_write(f, &text));
+  *ret_changed = true;
+  return calls_put(db, &c, buf_str(&text));
+}
+
+/* ---- the recording ---- */
+
+/* What the fields say of a recording's fate: which event they are, once. */
+struct disposition {
+  bool told;
+  enum recording_event_kind event;
+  enum recording_error error;
+};
+
+static enum recording_error absent_reason(struct str number) {
+  enum { TOO_SHORT = 16101, SILENT = 16102 };
+  int64_t n = number_or(number, 1000000, TOO_SHORT);
+  return n == SILENT ? RECORDING_ABSENT_SILENT : RECORDING_ABSENT_TOO_SHORT;
+}
+
+static struct disposition dispose(struct str status, struct str provider_error, bool forbidden) {
+  struct disposition refused = {.told = true, .event = RECORDING_REFUSED};
+  if (str_eq(status, STR("absent"))) {
+    refused.error = absent_reason(provider_error);
+  } else if (str_eq(status, STR("deleted"))) {
+    refused.error = RECORDING_NOT_FOUND_AT_PROVIDER;
+  } else if (str_eq(status, STR("failed"))) {
+    refused.error = RECORDING_ENCRYPTED;
+  } else if (!str_eq(status, STR("completed"))) {
+    return (struct disposition){.told = false};
+  } else if (forbidden) {
+    refused.error = RECORDING_FORBIDDEN_URL;
+  } else {
+    return (struct disposition){.told = true, .event = RECORDING_COMPLETED};
+  }
+  return refused;
+}
+
+static void derive_recording(struct recording *r, const struct fields *f, const struct delivery *d) {
+#define SET(member, name) set_text(r->member, sizeof(r->member), fields_get(f, name))
+  SET(call_sid, RECORDING_FIELD_CALL);
+  SET(provider_status, RECORDING_FIELD_STATUS);
+  SET(url, RECORDING_FIELD_URL);
+  SET(source, RECORDING_FIELD_SOURCE);
+#undef SET
+  r->forbidden = str_eq(fields_get(f, RECORDING_FIELD_FORBIDDEN), STR("1"));
+  r->told_duration_s = number_or(fields_get(f, RECORDING_FIELD_DURATION), DURATION_MAX_S, 0);
+  r->told_channels = (int)number_or(fields_get(f, RECORDING_FIELD_CHANNELS), 2, 0);
+  r->started_at = number_or(fields_get(f, RECORDING_FIELD_STARTED), TIME_MAX_MS, 0);
+  if (str_eq(part_get(&d->recording, RECORDING_FIELD_STATUS), STR("completed")))
+    r->completed_at = least_time(r->completed_at, d->received_ms);
+  r->first_seen_at = least_time(r->first_seen_at, d->received_ms);
+}
+
+static bool same_disposition(struct disposition a, struct disposition b) {
+  return a.told == b.told && a.event == b.event && a.error == b.error;
+}
+
+static enum err read_recording(struct db *db, const struct delivery *d, struct buf *text, bool *ret_known,
+                               struct recording *ret_row) {
+  enum err e = recordings_get(db, d->business_id, d->recording_sid, ret_row);
+  if (e == OK) {
+    *ret_known = true;
+    return recordings_fields(db, d->business_id, d->recording_sid, text);
+  }
+  if (e != ERR_NOT_FOUND) return e;
+  memset(ret_row, 0, sizeof(*ret_row));
+  ret_row->business_id = d->business_id;
+  ret_row->rank = RECORDING_RANK_REST;
+  ret_row->total = ret_row->duration_ms = -1;
+  *ret_known = false;
+  return str_copy(ret_row->recording_sid, sizeof(ret_row->recording_sid), d->recording_sid);
+}
+
+static enum err take_recording(struct db *db, const struct delivery *d, int64_t now, struct intake_result *result) {
+  struct buf text CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX);
+  struct recording row;
+  bool known;
+  TRY(read_recording(db, d, &text, &known, &row));
+  struct fields *f CLEANUP(free_fields) = NULL;
+  TRY(fields_read(buf_str(&text), &f));
+  struct disposition before = dispose(fields_get(f, RECORDING_FIELD_STATUS), fields_get(f, RECORDING_FIELD_ERROR),
+                                      str_eq(fields_get(f, RECORDING_FIELD_FORBIDDEN), STR("1")));
+  bool changed;
+  TRY(fields_merge(f, &d->recording, &changed));
+  struct disposition after = dispose(fields_get(f, RECORDING_FIELD_STATUS), fields_get(f, RECORDING_FIELD_ERROR),
+                                     str_eq(fields_get(f, RECORDING_FIELD_FORBIDDEN), STR("1")));
+  struct recording next = row;
+  derive_recording(&next, f, d);
+  if (after.told && !same_disposition(before, after)) {
+    struct recording told = next;
+    struct recording_event event = {.kind = after.event, .error = after.error};
+    struct recording_outcome outcome = recording_apply(&told, &event, now, &next);
+    result->enqueued = outcome.enqueued;
+  }
+  if (next.status == RECORDING_MISSING)
+    set_text(next.error_code, sizeof(next.error_code),
+             str_from(recording_error_code(recording_still_being_made(&next) ? RECORDING_NOT_YET_AVAILABLE : RECORDING_NONE)));
+  bool row_changed = !known || memcmp(&row, &next, sizeof(row)) != 0;
+  if (!changed && !row_changed) return OK;
+  result->recording_changed = true;
+  buf_clear(&text);
+  TRY(fields_write(f, &text));
+  if (!known) return recordings_insert(db, &next, buf_str(&text));
+  if (row_changed) TRY(recordings_store(db, &row, &next));
+  return changed ? recordings_set_fields(db, d->business_id, d->recording_sid, buf_str(&text)) : OK;
+}
+
+enum err intake_run(struct db *db, const struct delivery *d, int64_t now, struct intake_result *ret_result) {
+  struct intake_result result = {false, false, false};
+  if (d->call_sid.n) TRY(take_call(db, d, &result.call_changed));
+  if (d->recording_sid.n) TRY(take_recording(db, d, now, &result));
+  *ret_result = result;
+  return OK;
+}

@@ -1,0 +1,195 @@
+/* queue.c - who is filled next, and what time does to rows by itself.
+ *
+ * Invariants
+ *  (1) Every change of a row goes through recording_apply and recordings_store: there is no other way to move one.
+ *  (2) A fill's report under a token that is not the live one changes nothing, not even its account. */
+#include "domain/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/accounts.h"
+#include "ledger/calls.h"
+
+/* Rows read first and changed after: a statement is not run over rows that it is reading. */
+struct batch {
+  struct recording *rows; /* owned */
+  size_t n, max;
+};
+static void batch_done(struct batch *b) { free(b->rows); }
+
+static enum err batch_init(struct batch *b, size_t max) {
+  b->rows = calloc(max, sizeof(*b->rows));
+  b->n = 0;
+  b->max = max;
+  return b->rows ? OK : ERR_NOMEM;
+}
+
+static enum err batch_add(void *arg, const struct recording *row) {
+  struct batch *b = arg;
+  if (b->n == b->max) return ERR_TOO_BIG;
+  b->rows[b->n++] = *row;
+  return OK;
+}
+
+static enum err apply_to_row(struct db *db, const struct recording *row, const struct recording_event *event, int64_t now,
+                             struct recording *ret_row, struct recording_outcome *ret_outcome) {
+  struct recording next;
+  struct recording_outcome outcome = recording_apply(row, event, now, &next);
+  if (outcome.moved) {
+    TRY(recordings_store(db, row, &next));
+    next.version++;
+  }
+  *ret_row = next;
+  *ret_outcome = outcome;
+  return OK;
+}
+
+/* The same event to each; a row that another transaction moved meanwhile is left to it. */
+static enum err apply_to_batch(struct db *db, const struct batch *b, const struct recording_event *event, int64_t now,
+                               int64_t *ret_moved) {
+  int64_t moved = 0;
+  for (size_t i = 0; i < b->n; i++) {
+    struct recording next;
+    struct recording_outcome outcome;
+    enum err e = apply_to_row(db, &b->rows[i], event, now, &next, &outcome);
+    if (e == ERR_CONFLICT) continue;
+    TRY(e);
+    moved += outcome.moved;
+  }
+  *ret_moved = moved;
+  return OK;
+}
+
+enum err queue_apply(struct db *db, int64_t business_id, struct str recording_sid, const struct recording_event *event,
+                     int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome) {
+  struct recording row;
+  TRY(recordings_get(db, business_id, recording_sid, &row));
+  return apply_to_row(db, &row, event, now, ret_row, ret_outcome);
+}
+
+/* ---- what time does ---- */
+
+static enum err start_trial(void *arg, int64_t business_id) {
+  struct {
+    struct db *db;
+    int64_t now;
+  } *t = arg;
+  struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
+  TRY(batch_init(&b, 1));
+  struct recording_event event = {.kind = RECORDING_CREDENTIALS};
+  TRY(recordings_failed(t->db, business_id, str_from(recording_error_code(RECORDING_AUTH_FAILED)), 0, STR(""), 1, batch_add,
+                        &b));
+  int64_t moved;
+  return apply_to_batch(t->db, &b, &event, t->now, &moved);
+}
+
+static enum err start_trials(struct db *db, int64_t now) {
+  struct {
+    struct db *db;
+    int64_t now;
+  } t = {db, now};
+  return accounts_trials_due(db, now, start_trial, &t);
+}
+
+enum err queue_tend(struct db *db, int64_t now, uint32_t jitter, struct queue_tended *ret_tended) {
+  struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
+  TRY(batch_init(&b, QUEUE_TEND_MAX));
+  int64_t lapsed, due;
+  struct recording_event event = {.kind = RECORDING_LAPSED, .jitter = jitter};
+  TRY(recordings_lapsed(db, now, QUEUE_TEND_MAX, batch_add, &b));
+  TRY(apply_to_batch(db, &b, &event, now, &lapsed));
+  b.n = 0;
+  event.kind = RECORDING_RETRY_DUE;
+  TRY(recordings_due(db, now, QUEUE_TEND_MAX, batch_add, &b));
+  TRY(apply_to_batch(db, &b, &event, now, &due));
+  TRY(recordings_demote(db, now - RECORDING_WANTED_MS));
+  TRY(start_trials(db, now));
+  struct queue_tended tended = {.lapsed = (int)lapsed, .due = (int)due};
+  TRY(recordings_next_event(db, now, &tended.next_at));
+  *ret_tended = tended;
+  return OK;
+}
+
+/* ---- claims ---- */
+
+static enum err stem_of(struct db *db, const struct recording *row, char ret_stem[RECORDING_NAME_SIZE]) {
+  struct call call;
+  enum err e = row->call_sid[0] ? calls_get(db, row->business_id, str_from(row->call_sid), &call) : ERR_NOT_FOUND;
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  return recording_stem(row, e == OK ? call.started_at : 0, ret_stem);
+}
+
+enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,
+                     struct recording *ret_row) {
+  struct recordings_limits l = {limits->per_business, limits->total, QUEUE_TRIAL_STREAK};
+  struct recording row, next;
+  TRY(recordings_next(db, &l, now, &row));
+  char stem[RECORDING_NAME_SIZE];
+  TRY(stem_of(db, &row, stem));
+  struct recording_event event = {.kind = RECORDING_CLAIM, .owner = owner, .stem = str_from(stem)};
+  struct recording_outcome outcome;
+  TRY(apply_to_row(db, &row, &event, now, &next, &outcome));
+  if (!outcome.moved) return ERR_NOT_FOUND;
+  struct account account;
+  TRY(accounts_get(db, row.business_id, &account));
+  if (account.auth_failed_at) TRY(accounts_set_trial(db, row.business_id, now + QUEUE_TRIAL_EVERY_MS));
+  TRY(recordings_turn(db, row.business_id, now));
+  *ret_row = next;
+  return OK;
+}
+
+/* ---- reports ---- */
+
+static enum err tell_account(struct db *db, int64_t business_id, const struct recording_event *event, int64_t now) {
+  bool released = false;
+  switch (event->kind) {
+    case RECORDING_ANSWERED:
+      TRY(accounts_answered(db, business_id, &released));
+      return released ? queue_release_account(db, business_id, now) : OK;
+    case RECORDING_FAILURE:
+      if (event->error == RECORDING_AUTH_FAILED) return accounts_refused(db, business_id, now, now + QUEUE_TRIAL_EVERY_MS);
+      if (event->error == RECORDING_PROVIDER_ERROR || event->error == RECORDING_TIMEOUT)
+        return accounts_errored(db, business_id);
+      return OK;
+    default:
+      return OK;
+  }
+}
+
+enum err queue_report(struct db *db, int64_t business_id, struct str recording_sid, const struct recording_event *event,
+                      int64_t now, struct recording *ret_row) {
+  struct recording row;
+  struct recording_outcome outcome;
+  enum err e = queue_apply(db, business_id, recording_sid, event, now, &row, &outcome);
+  if (e == ERR_NOT_FOUND || (e == OK && !outcome.moved)) return ERR_CONFLICT;
+  TRY(e);
+  TRY(tell_account(db, business_id, event, now));
+  *ret_row = row;
+  return OK;
+}
+
+enum err queue_release_account(struct db *db, int64_t business_id, int64_t now) {
+  int64_t queued;
+  return queue_retry_all(db, business_id, RECORDING_AUTH_FAILED, 0, now, &queued);
+}
+
+enum err queue_retry_all(struct db *db, int64_t business_id, enum recording_error code, int64_t since, int64_t now,
+                         int64_t *ret_queued) {
+  struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
+  TRY(batch_init(&b, QUEUE_TEND_MAX));
+  struct recording_event event = {.kind = code == RECORDING_AUTH_FAILED ? RECORDING_CREDENTIALS : RECORDING_RETRY_ALL};
+  char after[SID_SIZE] = "";
+  int64_t queued = 0;
+  do {
+    b.n = 0;
+    TRY(recordings_failed(db, business_id, str_from(recording_error_code(code)), since, str_from(after), QUEUE_TEND_MAX,
+                          batch_add, &b));
+    int64_t moved;
+    TRY(apply_to_batch(db, &b, &event, now, &moved));
+    queued += moved;
+    if (b.n) memcpy(after, b.rows[b.n - 1].recording_sid, sizeof(after));
+  } while (b.n == QUEUE_TEND_MAX);
+  *ret_queued = queued;
+  return OK;
+}

@@ -1,0 +1,36 @@
+/* queue.h - who is filled next, and what time does to rows by itself. No SQL of its own: rules over the ledger.
+ *
+ * All functions run inside db_writer's transaction; times are the database's. */
+#pragma once
+
+#include "domain/recording.h"
+
+struct queue_limits {
+  int per_business; /* DOWNLOADS_PER_BUSINESS */
+  int total;        /* DOWNLOADS_TOTAL */
+};
+enum { QUEUE_TRIAL_EVERY_MS = 10 * 60 * 1000, QUEUE_TRIAL_STREAK = 5, QUEUE_TEND_MAX = 200 };
+
+struct queue_tended {
+  int lapsed;        /* taken back from workers that died or froze */
+  int due;           /* put back into the queue after their back-off */
+  int64_t next_at;   /* when to tend again at the latest; 0: nothing is waiting */
+};
+/* Takes back lapsed leases, queues what is due, lowers plays that nobody waits for, starts due trials of accounts.
+ * jitter: uniform random. */
+CHECKED enum err queue_tend(struct db *db, int64_t now, uint32_t jitter, struct queue_tended *ret_tended);
+/* Leases the next one to owner. ERR_NOT_FOUND: nothing may be filled now. */
+CHECKED enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,
+                             struct recording *ret_row);
+/* What a fill reports: applies the event under its token, and lets its account feel it. *ret_row is the row as it then
+ * stands. ERR_CONFLICT: the lease is lost, nothing was changed. */
+CHECKED enum err queue_report(struct db *db, int64_t business_id, struct str recording_sid, const struct recording_event *event,
+                              int64_t now, struct recording *ret_row);
+/* Applies the event of somebody who holds no lease (play, found, file gone …). */
+CHECKED enum err queue_apply(struct db *db, int64_t business_id, struct str recording_sid, const struct recording_event *event,
+                             int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);
+/* Queues all of a business that failed for its credentials. */
+CHECKED enum err queue_release_account(struct db *db, int64_t business_id, int64_t now);
+/* Retries every failed one of a business with that code (RECORDING_NONE: any) that failed since (0: ever). */
+CHECKED enum err queue_retry_all(struct db *db, int64_t business_id, enum recording_error code, int64_t since, int64_t now,
+                                 int64_t *ret_queued);

@@ -1,0 +1,375 @@
+/* recording.c - the rules of a recording's life, as a function of (row, event, now).
+ *
+ *                     play, prepare, completed, retry
+ *            MISSING ---------------------------------> QUEUED --claim--> QUEUED (leased)
+ *               ^   <------ still being made ----------   |  ^               | the provider answers 200
+ *               |                                 failure |  | due, retry,   v
+ *     file gone |                                         v  | credentials  DOWNLOADING
+ *               |                                       FAILED <-- failure --|  | lapsed, returned: QUEUED
+ *             READY <------------- complete, verified, published ------------+--'
+ *
+ * Invariants
+ *  (1) A lease exists in QUEUED and DOWNLOADING only.
+ *  (2) lease_token only grows; who reports with another token, or after lease_until, changes nothing.
+ *  (3) for_good implies FAILED and no next_retry_at.
+ *  (4) name is set in READY only.
+ *  (5) A stored time further ahead than its own maximum counts as past: a clock that jumped strands nobody. */
+#include "domain/recording.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "domain/backoff.h"
+
+static const char *const skip_names[RECORDING_SKIP_COUNT_] = {
+    [RECORDING_SKIP_NOTHING] = "nothing_to_do",   [RECORDING_SKIP_READY] = "ready",
+    [RECORDING_SKIP_FILLING_HERE] = "filling_here", [RECORDING_SKIP_ALREADY_QUEUED] = "already_queued",
+    [RECORDING_SKIP_COOLDOWN] = "cooldown",       [RECORDING_SKIP_BACKOFF] = "backoff",
+    [RECORDING_SKIP_FOR_GOOD] = "failed_for_good", [RECORDING_SKIP_EXPIRED] = "expired",
+    [RECORDING_SKIP_TOO_OFTEN] = "too_often",     [RECORDING_SKIP_LOST] = "lease_lost",
+};
+
+const char *recording_skip_name(enum recording_skip skip) { return skip_names[skip]; }
+
+/* True while `until` is ahead, but no further than it can ever have been set (5). */
+static bool is_ahead(int64_t until, int64_t now, int64_t max) { return until > now && until <= now + max; }
+
+static bool lease_is_live(const struct recording *row, int64_t now) {
+  return is_ahead(row->lease_until, now, RECORDING_LEASE_MS);
+}
+
+bool recording_holds_lease(const struct recording *row, int64_t token, int64_t now) {
+  return row->lease_token == token && lease_is_live(row, now);
+}
+
+bool recording_still_being_made(const struct recording *row) {
+  static const char *const making[] = {"in-progress", "paused", "stopped", "processing"};
+  for (size_t i = 0; i < COUNT_OF(making); i++)
+    if (strcmp(row->provider_status, making[i]) == 0) return true;
+  return false;
+}
+
+int64_t recording_ended_at(const struct recording *row) {
+  if (row->started_at > 0 && row->told_duration_s > 0) return row->started_at + row->told_duration_s * 1000;
+  return row->completed_at;
+}
+
+bool recording_not_yet(const struct recording *row, int64_t now) {
+  int64_t ended = recording_ended_at(row);
+  if (ended == 0) ended = row->first_seen_at;
+  bool asking_short = row->first_404_at == 0 || now - row->first_404_at < RECORDING_NOT_YET_ASKING_MS;
+  return now - ended < RECORDING_NOT_YET_ENDED_MS && asking_short;
+}
+
+bool recording_tries_formats_on_404(const struct recording *row) {
+  return row->asks_404 + 1 >= RECORDING_FORMATS_ON_404_FROM_ASK;
+}
+
+/* ---- when_…: questions of the table ---- */
+
+struct asked {
+  const struct recording *row;
+  const struct recording_event *event;
+  int64_t now;
+};
+
+static bool when_always(const struct asked *a) {
+  (void)a;
+  return true;
+}
+static bool when_freshly_wanted(const struct asked *a) {
+  return is_ahead(a->row->wanted_at + RECORDING_WANTED_FRESH_MS, a->now, RECORDING_WANTED_FRESH_MS);
+}
+static bool when_play_freshly_wanted(const struct asked *a) {
+  return a->row->rank == RECORDING_RANK_PLAY && when_freshly_wanted(a);
+}
+static bool when_ranked_new(const struct asked *a) { return a->row->rank <= RECORDING_RANK_NEW; }
+static bool when_for_good(const struct asked *a) { return a->row->for_good; }
+static bool when_backing_off(const struct asked *a) {
+  if (a->row->next_retry_at == 0) return true; /* waits for credentials */
+  return is_ahead(a->row->next_retry_at, a->now, RECORDING_BACKOFF_CAP_MS);
+}
+static bool when_due(const struct asked *a) {
+  return !a->row->for_good && a->row->next_retry_at != 0 && !when_backing_off(a);
+}
+static bool when_cooling(const struct asked *a) {
+  return is_ahead(a->row->last_enqueue_at + RECORDING_COOLDOWN_MS, a->now, RECORDING_COOLDOWN_MS);
+}
+static bool when_askable(const struct asked *a) {
+  return !lease_is_live(a->row, a->now) && !is_ahead(a->row->next_ask_at, a->now, RECORDING_BACKOFF_CAP_MS);
+}
+static bool when_not_holder(const struct asked *a) { return !recording_holds_lease(a->row, a->event->token, a->now); }
+static bool when_lease_lives(const struct asked *a) { return lease_is_live(a->row, a->now); }
+static bool when_lease_of_another(const struct asked *a) { return when_lease_lives(a) && when_not_holder(a); }
+static bool when_still_being_made(const struct asked *a) { return recording_still_being_made(a->row); }
+static bool when_not_yet(const struct asked *a) { return recording_not_yet(a->row, a->now); }
+static bool when_fourth_crash(const struct asked *a) { return a->row->crashes >= RECORDING_CRASHES_MAX; }
+static bool when_retried_too_often(const struct asked *a) {
+  return is_ahead(a->row->retried[2] + RECORDING_RETRY_WINDOW_MS, a->now, RECORDING_RETRY_WINDOW_MS);
+}
+static bool when_failed_auth(const struct asked *a) {
+  return strcmp(a->row->error_code, recording_error_code(RECORDING_AUTH_FAILED)) == 0;
+}
+
+/* ---- does_…: what else a move changes; status is set by the table ---- */
+
+static void set_error(struct recording *next, enum recording_error e) {
+  (void)snprintf(next->error_code, sizeof(next->error_code), "%s", recording_error_code(e));
+}
+
+static void set_text(char *dst, size_t size, struct str s) {
+  enum err e = str_copy(dst, size, s);
+  assert(e == OK); /* sizes are ours: names, validators and owners are made by callreel */
+  (void)e;
+}
+
+static void drop_lease(struct recording *next) {
+  next->lease_until = 0;
+  next->lease_owner[0] = '\0';
+}
+
+static void enqueue(struct recording *next, int64_t now) {
+  next->enqueued_at = now;
+  next->last_enqueue_at = now;
+  next->next_ask_at = now;
+  next->next_retry_at = 0;
+  next->for_good = false;
+  next->crashes = 0;
+  next->got = 0;
+  next->total = -1;
+  set_error(next, RECORDING_NONE);
+}
+
+static void does_want(const struct asked *a, struct recording *next) { next->wanted_at = a->now; }
+static void does_raise_to_play(const struct asked *a, struct recording *next) {
+  next->rank = RECORDING_RANK_PLAY;
+  next->wanted_at = a->now;
+}
+static void does_raise_to_new(const struct asked *a, struct recording *next) {
+  (void)a;
+  next->rank = RECORDING_RANK_NEW;
+}
+static void does_enqueue_play(const struct asked *a, struct recording *next) {
+  enqueue(next, a->now);
+  does_raise_to_play(a, next);
+}
+static void does_enqueue_new(const struct asked *a, struct recording *next) {
+  enqueue(next, a->now);
+  next->rank = RECORDING_RANK_NEW;
+}
+static void does_enqueue_afresh(const struct asked *a, struct recording *next) {
+  does_enqueue_new(a, next);
+  next->fail_count = 0;
+  next->asks_404 = 0;
+  next->first_404_at = 0;
+}
+static void does_enqueue_again(const struct asked *a, struct recording *next) { enqueue(next, a->now); }
+static void does_enqueue_among_rest(const struct asked *a, struct recording *next) {
+  enqueue(next, a->now);
+  next->rank = RECORDING_RANK_REST;
+  next->asks_404 = 0;
+  next->first_404_at = 0;
+}
+static void does_enqueue_retry(const struct asked *a, struct recording *next) {
+  does_enqueue_play(a, next);
+  next->asks_404 = 0;
+  next->first_404_at = 0;
+  next->retried[2] = next->retried[1];
+  next->retried[1] = next->retried[0];
+  next->retried[0] = a->now;
+}
+
+static void does_take_lease(const struct asked *a, struct recording *next) {
+  next->lease_token++;
+  next->lease_until = a->now + RECORDING_LEASE_MS;
+  set_text(next->lease_owner, sizeof(next->lease_owner), a->event->owner);
+  if (next->stem[0] == '\0') set_text(next->stem, sizeof(next->stem), a->event->stem);
+  next->got = 0;
+  next->total = -1;
+}
+static void does_renew(const struct asked *a, struct recording *next) {
+  next->lease_until = a->now + RECORDING_LEASE_MS;
+  next->got = a->event->got;
+  next->total = a->event->total;
+  if (a->event->file.etag.n == 0) return;
+  set_text(next->etag, sizeof(next->etag), a->event->file.etag);
+  set_text(next->content_type, sizeof(next->content_type), a->event->file.content_type);
+  next->modified_at = a->event->file.modified_at;
+}
+static void does_begin(const struct asked *a, struct recording *next) {
+  does_renew(a, next);
+  next->asks_404 = 0;
+  next->first_404_at = 0;
+  set_error(next, RECORDING_NONE);
+}
+
+static void note_404(const struct asked *a, struct recording *next) {
+  next->asks_404++;
+  if (next->first_404_at == 0) next->first_404_at = a->now;
+  drop_lease(next);
+}
+static void does_wait_for_provider(const struct asked *a, struct recording *next) {
+  drop_lease(next);
+  next->asks_404 = 0;
+  next->first_404_at = 0;
+  set_error(next, RECORDING_NOT_YET_AVAILABLE);
+  (void)a;
+}
+static void does_ask_later(const struct asked *a, struct recording *next) {
+  note_404(a, next);
+  next->next_ask_at = a->now + backoff_not_yet_ms(next->asks_404);
+  set_error(next, RECORDING_NOT_YET_AVAILABLE);
+}
+
+static void fail_with(struct recording *next, enum recording_error e, const struct asked *a) {
+  drop_lease(next);
+  next->crashes = 0;
+  next->fail_count++;
+  next->failed_at = a->now;
+  next->next_retry_at = 0;
+  set_error(next, e);
+  int64_t ended = recording_ended_at(next) ? recording_ended_at(next) : next->first_seen_at;
+  enum recording_error_class class = recording_error_class(e);
+  bool old_and_gone = e == RECORDING_NOT_FOUND_AT_PROVIDER && a->now - ended > RECORDING_OLD_MS;
+  next->for_good = class == RECORDING_CLASS_FINAL || old_and_gone ||
+                   (class == RECORDING_CLASS_EIGHTH && next->fail_count >= RECORDING_LAST_FAILURE);
+  if (next->for_good || class == RECORDING_CLASS_ACCOUNT) return;
+  int64_t wait = backoff_ms(next->fail_count, a->event->jitter);
+  if (a->event->retry_after_ms > wait) wait = a->event->retry_after_ms;
+  next->next_retry_at = a->now + (wait < RECORDING_BACKOFF_CAP_MS ? wait : RECORDING_BACKOFF_CAP_MS);
+}
+static void does_fail(const struct asked *a, struct recording *next) { fail_with(next, a->event->error, a); }
+static void does_fail_not_found(const struct asked *a, struct recording *next) {
+  note_404(a, next);
+  fail_with(next, RECORDING_NOT_FOUND_AT_PROVIDER, a);
+}
+static void does_fail_crashed(const struct asked *a, struct recording *next) {
+  fail_with(next, RECORDING_STORAGE_ERROR, a);
+}
+static void does_fail_for_good(const struct asked *a, struct recording *next) {
+  drop_lease(next);
+  next->crashes = 0;
+  next->next_retry_at = 0;
+  next->for_good = true;
+  next->fail_count++;
+  next->failed_at = a->now;
+  set_error(next, a->event->error);
+}
+
+static void does_wait_for_room(const struct asked *a, struct recording *next) {
+  enum { ROOM_CHECK_MS = 5000 };
+  drop_lease(next);
+  next->next_ask_at = a->now + ROOM_CHECK_MS;
+  set_error(next, RECORDING_STORAGE_FULL);
+}
+static void does_give_back(const struct asked *a, struct recording *next) {
+  drop_lease(next);
+  next->crashes++;
+  next->next_ask_at = a->now;
+  next->got = 0;
+  next->total = -1;
+}
+static void does_keep(const struct asked *a, struct recording *next) {
+  const struct recording_file *file = &a->event->file;
+  drop_lease(next);
+  set_text(next->name, sizeof(next->name), file->name);
+  set_text(next->content_type, sizeof(next->content_type), file->content_type);
+  set_text(next->etag, sizeof(next->etag), file->etag);
+  set_text(next->sha256, sizeof(next->sha256), file->sha256);
+  next->bytes = next->got = next->total = file->bytes;
+  next->modified_at = file->modified_at;
+  next->duration_ms = file->duration_ms;
+  next->channels = file->channels;
+  next->ready_at = a->now;
+  next->fail_count = next->crashes = next->asks_404 = next->first_404_at = next->next_retry_at = 0;
+  next->for_good = false;
+  set_error(next, RECORDING_NONE);
+}
+static void does_forget_file(const struct asked *a, struct recording *next) {
+  (void)a;
+  next->name[0] = next->etag[0] = next->content_type[0] = next->sha256[0] = '\0';
+  next->bytes = next->got = next->modified_at = next->ready_at = 0;
+  next->total = next->duration_ms = -1;
+  next->channels = 0;
+}
+
+/* ---- the table ---- */
+
+struct move {
+  enum recording_event_kind event;
+  unsigned from; /* bits by status */
+  bool (*when)(const struct asked *a);
+  bool stays;
+  enum recording_status to;
+  void (*does)(const struct asked *a, struct recording *next);
+  enum recording_skip why;
+};
+
+enum {
+#define X(name, text) FROM_##name = 1 << RECORDING_##name,
+#include "ledger/recording_status.def"
+#undef X
+};
+
+static const struct move moves[] = {
+#define MISSING FROM_MISSING
+#define QUEUED FROM_QUEUED
+#define DOWNLOADING FROM_DOWNLOADING
+#define READY FROM_READY
+#define FAILED FROM_FAILED
+#define EXPIRED FROM_EXPIRED
+#define MOVE(event_, from_, when_, to_, does_) \
+  {RECORDING_##event_, (from_), when_##when_, false, RECORDING_##to_, does_##does_, RECORDING_SKIP_NOTHING},
+#define STAY(event_, from_, when_, why_) \
+  {RECORDING_##event_, (from_), when_##when_, true, RECORDING_STATUS_COUNT_, NULL, RECORDING_SKIP_##why_},
+#include "domain/recording.def"
+#undef MOVE
+#undef STAY
+#undef MISSING
+#undef QUEUED
+#undef DOWNLOADING
+#undef READY
+#undef FAILED
+#undef EXPIRED
+};
+
+struct recording_outcome recording_apply(const struct recording *row, const struct recording_event *event, int64_t now,
+                                         struct recording *ret_next) {
+  const struct asked a = {row, event, now};
+  *ret_next = *row;
+  for (size_t i = 0; i < COUNT_OF(moves); i++) {
+    const struct move *m = &moves[i];
+    if (m->event != event->kind || !(m->from & (1u << row->status)) || !m->when(&a)) continue;
+    if (m->stays) return (struct recording_outcome){.skip = m->why};
+    m->does(&a, ret_next);
+    ret_next->status = m->to;
+    bool enqueued = m->to == RECORDING_QUEUED && (row->status == RECORDING_MISSING || row->status == RECORDING_FAILED);
+    return (struct recording_outcome){.moved = true, .enqueued = enqueued};
+  }
+  return (struct recording_outcome){.skip = RECORDING_SKIP_NOTHING};
+}
+
+int recording_retry_after_s(const struct recording *row, int64_t now) {
+  if (row->status != RECORDING_QUEUED && row->status != RECORDING_DOWNLOADING) return 0;
+  int64_t wait_s = row->status == RECORDING_QUEUED ? (row->next_ask_at - now + 999) / 1000 : 0;
+  if (wait_s < 2) return row->status == RECORDING_DOWNLOADING ? 1 : 2;
+  return wait_s > 8 ? 8 : (int)wait_s;
+}
+
+int64_t recording_failed_retry_after_s(const struct recording *row, int64_t now) {
+  if (row->status != RECORDING_FAILED || row->next_retry_at == 0) return 0;
+  int64_t wait_s = (row->next_retry_at - now + 999) / 1000;
+  return wait_s < 1 ? 1 : wait_s;
+}
+
+enum err recording_stem(const struct recording *row, int64_t call_started_at, char ret_stem[RECORDING_NAME_SIZE]) {
+  int64_t at = row->started_at ? row->started_at : call_started_at ? call_started_at : row->first_seen_at;
+  int year, month;
+  date_year_month(at, &year, &month);
+  const char *dot = row->call_sid[0] ? "." : "";
+  int n = snprintf(ret_stem, RECORDING_NAME_SIZE, "%lld/%04d/%02d/%s%s%s", (long long)row->business_id, year, month,
+                   row->call_sid, dot, row->recording_sid);
+  return n > 0 && n < RECORDING_NAME_SIZE ? OK : ERR_TOO_BIG;
+}

@@ -1,0 +1,33 @@
+/* shelf.h - what is ready and was played lately: (business, id) to an open file and its validators. One a loop, so no lock.
+ *
+ *   const struct shelf_item *item = shelf_find(shelf, business, id);    NULL: not here, look in the ledger
+ *
+ * An item stands under its recording's SID and, once it was asked for by its call, under the call's SID too. `changes` drops
+ * items (shelf_drop); at most max items are kept, the longest unused go first. An item found is valid until the next
+ * function of the shelf is called; its file is kept by http_file_ref. Thread rule: its loop only. */
+#pragma once
+
+#include "http/http.h"
+#include "ledger/recordings.h"
+
+struct shelf;
+
+struct shelf_item {
+  struct http_file *file;
+  int64_t bytes;
+  int64_t modified_s;
+  char recording_sid[SID_SIZE];
+  char etag[RECORDING_ETAG_SIZE];
+  char content_type[40];
+  bool by_call;    /* found under a call's SID */
+  int64_t last_check_ms; /* clock_mono_ms when the name was last seen to be this file */
+};
+
+CHECKED enum err shelf_new(size_t max, struct shelf **ret_shelf);
+struct shelf *shelf_free(struct shelf *s);
+const struct shelf_item *shelf_find(struct shelf *s, int64_t business_id, struct str id);
+/* Puts a ready recording's open file up; takes a ref of its own. id: what it was asked for by, its SID or a call's. */
+CHECKED enum err shelf_put(struct shelf *s, const struct recording *row, struct str id, struct http_file *file);
+/* A recording or call changed: its item goes; by calls, all items of the business that stand under a call's SID. */
+void shelf_drop(struct shelf *s, int64_t business_id, struct str id);
+void shelf_clear(struct shelf *s);

@@ -1,0 +1,212 @@
+/* recordings.c - rows of the table `recordings`: read whole, stored whole, by compare-and-set on `version`.
+ *
+ * Invariants
+ *  (1) Every write goes through recordings_insert, recordings_store or recordings_set_fields, each of which adds a row to
+ *      `changes` in the same transaction.
+ *  (2) recordings_store changes nothing unless the stored version is the one that was read. */
+#include "ledger/recordings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ledger/changes.h"
+#include "ledger/recordings_row.h"
+
+static const char *const status_names[] = {
+#define X(name, text) text,
+#include "ledger/recording_status.def"
+#undef X
+};
+
+const char *recording_status_name(enum recording_status s) { return status_names[s]; }
+
+enum err recording_status_of(struct str name, enum recording_status *ret_status) {
+  for (size_t i = 0; i < COUNT_OF(status_names); i++) {
+    if (!str_eq(name, str_from(status_names[i]))) continue;
+    *ret_status = (enum recording_status)i;
+    return OK;
+  }
+  return ERR_INVALID;
+}
+
+static enum err take(char *dst, size_t size, struct db_rows *q, int column) {
+  return str_copy(dst, size, db_text(q, column)) == OK ? OK : ERR_CORRUPT;
+}
+
+#define TAKE_TEXT(member, column) TRY(take(r.member, sizeof(r.member), q, (column)))
+
+static enum err read_told(struct db_rows *q, struct recording *ret_row) {
+  struct recording r = *ret_row;
+  r.business_id = db_int(q, RECORDING_COLUMN_business_id);
+  TAKE_TEXT(recording_sid, RECORDING_COLUMN_recording_sid);
+  TAKE_TEXT(call_sid, RECORDING_COLUMN_call_sid);
+  TAKE_TEXT(provider_status, RECORDING_COLUMN_provider_status);
+  TAKE_TEXT(url, RECORDING_COLUMN_url);
+  TAKE_TEXT(source, RECORDING_COLUMN_source);
+  r.forbidden = db_int(q, RECORDING_COLUMN_forbidden) != 0;
+  r.told_duration_s = db_int(q, RECORDING_COLUMN_told_duration_s);
+  r.told_channels = (int)db_int(q, RECORDING_COLUMN_told_channels);
+  r.started_at = db_int(q, RECORDING_COLUMN_started_at);
+  r.completed_at = db_int(q, RECORDING_COLUMN_completed_at);
+  r.first_seen_at = db_int(q, RECORDING_COLUMN_first_seen_at);
+  *ret_row = r;
+  return OK;
+}
+
+static enum err read_queue(struct db_rows *q, struct recording *ret_row) {
+  struct recording r = *ret_row;
+  if (recording_status_of(db_text(q, RECORDING_COLUMN_status), &r.status) != OK) return ERR_CORRUPT;
+  r.rank = (int)db_int(q, RECORDING_COLUMN_rank);
+  r.enqueued_at = db_int(q, RECORDING_COLUMN_enqueued_at);
+  r.last_enqueue_at = db_int(q, RECORDING_COLUMN_last_enqueue_at);
+  r.wanted_at = db_int(q, RECORDING_COLUMN_wanted_at);
+  r.next_ask_at = db_int(q, RECORDING_COLUMN_next_ask_at);
+  TAKE_TEXT(lease_owner, RECORDING_COLUMN_lease_owner);
+  r.lease_token = db_int(q, RECORDING_COLUMN_lease_token);
+  r.lease_until = db_int(q, RECORDING_COLUMN_lease_until);
+  r.fail_count = db_int(q, RECORDING_COLUMN_fail_count);
+  r.failed_at = db_int(q, RECORDING_COLUMN_failed_at);
+  r.next_retry_at = db_int(q, RECORDING_COLUMN_next_retry_at);
+  TAKE_TEXT(error_code, RECORDING_COLUMN_error_code);
+  r.for_good = db_int(q, RECORDING_COLUMN_for_good) != 0;
+  r.asks_404 = db_int(q, RECORDING_COLUMN_asks_404);
+  r.first_404_at = db_int(q, RECORDING_COLUMN_first_404_at);
+  r.crashes = db_int(q, RECORDING_COLUMN_crashes);
+  r.retried[0] = db_int(q, RECORDING_COLUMN_retried_1);
+  r.retried[1] = db_int(q, RECORDING_COLUMN_retried_2);
+  r.retried[2] = db_int(q, RECORDING_COLUMN_retried_3);
+  *ret_row = r;
+  return OK;
+}
+
+static enum err read_bytes(struct db_rows *q, struct recording *ret_row) {
+  struct recording r = *ret_row;
+  TAKE_TEXT(stem, RECORDING_COLUMN_stem);
+  TAKE_TEXT(name, RECORDING_COLUMN_name);
+  r.bytes = db_int(q, RECORDING_COLUMN_bytes);
+  r.total = db_int_or(q, RECORDING_COLUMN_total, -1);
+  r.got = db_int(q, RECORDING_COLUMN_got);
+  TAKE_TEXT(content_type, RECORDING_COLUMN_content_type);
+  TAKE_TEXT(etag, RECORDING_COLUMN_etag);
+  r.modified_at = db_int(q, RECORDING_COLUMN_modified_at);
+  r.duration_ms = db_int_or(q, RECORDING_COLUMN_duration_ms, -1);
+  r.channels = (int)db_int(q, RECORDING_COLUMN_channels);
+  TAKE_TEXT(sha256, RECORDING_COLUMN_sha256);
+  r.ready_at = db_int(q, RECORDING_COLUMN_ready_at);
+  r.version = db_int(q, RECORDING_COLUMN_version);
+  *ret_row = r;
+  return OK;
+}
+
+enum err recordings_read_row(struct db_rows *q, struct recording *ret_row) {
+  struct recording r;
+  memset(&r, 0, sizeof(r));
+  TRY(read_told(q, &r));
+  TRY(read_queue(q, &r));
+  TRY(read_bytes(q, &r));
+  *ret_row = r;
+  return OK;
+}
+
+enum err recordings_read_one(struct db_rows *q, struct recording *ret_row) {
+  TRY(db_next(q));
+  return recordings_read_row(q, ret_row);
+}
+
+enum err recordings_read_each(struct db_rows *q, recordings_each_fn *fn, void *arg) {
+  enum err e;
+  while ((e = db_next(q)) == OK) {
+    struct recording row;
+    TRY(recordings_read_row(q, &row));
+    TRY(fn(arg, &row));
+  }
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+/* 0 means none in the row, NULL in the table, so that operators' queries read naturally. */
+static struct db_value time_or_null(int64_t ms) { return ms ? DB_INT(ms) : DB_NULL; }
+static struct db_value text_or_null(const char *s) { return s[0] ? DB_TEXT(str_from(s)) : DB_NULL; }
+
+/* Every column but the key, `fields` and `version`, in the order of RECORDING_STORED_COLUMNS from ?3. */
+#define ROW_VALUES(r)                                                                                                    \
+  text_or_null((r)->call_sid), DB_TEXT(str_from((r)->provider_status)), DB_TEXT(str_from((r)->url)),                     \
+      DB_INT((r)->forbidden), time_or_null((r)->told_duration_s), time_or_null((r)->told_channels),                      \
+      text_or_null((r)->source), time_or_null((r)->started_at), time_or_null((r)->completed_at),                         \
+      DB_INT((r)->first_seen_at), DB_TEXT(str_from(recording_status_name((r)->status))), DB_INT((r)->rank),              \
+      time_or_null((r)->enqueued_at), time_or_null((r)->last_enqueue_at), time_or_null((r)->wanted_at),                  \
+      time_or_null((r)->next_ask_at), text_or_null((r)->lease_owner), DB_INT((r)->lease_token),                          \
+      time_or_null((r)->lease_until), DB_INT((r)->fail_count), time_or_null((r)->failed_at), time_or_null((r)->next_retry_at),                         \
+      text_or_null((r)->error_code), DB_INT((r)->for_good), DB_INT((r)->asks_404), time_or_null((r)->first_404_at),      \
+      DB_INT((r)->crashes), time_or_null((r)->retried[0]), time_or_null((r)->retried[1]), time_or_null((r)->retried[2]), \
+      text_or_null((r)->stem), text_or_null((r)->name), time_or_null((r)->bytes), DB_INT_OR_NULL((r)->total),            \
+      DB_INT((r)->got), text_or_null((r)->content_type), text_or_null((r)->etag), time_or_null((r)->modified_at),        \
+      DB_INT_OR_NULL((r)->duration_ms), time_or_null((r)->channels), text_or_null((r)->sha256),                          \
+      time_or_null((r)->ready_at)
+
+enum err recordings_get(struct db *db, int64_t business_id, struct str recording_sid, struct recording *ret_row) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select " RECORDING_COLUMNS " from recordings r where business_id = ?1 and recording_sid = ?2",
+               DB_INT(business_id), DB_TEXT(recording_sid)));
+  return recordings_read_one(&q, ret_row);
+}
+
+enum err recordings_insert(struct db *db, const struct recording *row, struct str fields) {
+  TRY(db_run(db, "insert into recordings (business_id, recording_sid, " RECORDING_STORED_COLUMNS ", fields) values (?1, ?2, "
+                 RECORDING_STORED_PARAMETERS ", ?45) on conflict do nothing",
+             DB_INT(row->business_id), DB_TEXT(str_from(row->recording_sid)), ROW_VALUES(row), DB_TEXT(fields)));
+  if (db_changed(db) == 0) return ERR_EXISTS;
+  return changes_add(db, CHANGE_RECORDING, row->business_id, str_from(row->recording_sid));
+}
+
+enum err recordings_store(struct db *db, const struct recording *old, const struct recording *next) {
+  TRY(db_run(db, "update recordings set (" RECORDING_STORED_COLUMNS ", version) = (" RECORDING_STORED_PARAMETERS
+                 ", version + 1) where business_id = ?1 and recording_sid = ?2 and version = ?45",
+             DB_INT(old->business_id), DB_TEXT(str_from(old->recording_sid)), ROW_VALUES(next), DB_INT(old->version)));
+  if (db_changed(db) == 0) return ERR_CONFLICT;
+  return changes_add(db, CHANGE_RECORDING, old->business_id, str_from(old->recording_sid));
+}
+
+enum err recordings_fields(struct db *db, int64_t business_id, struct str recording_sid, struct buf *b) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select fields from recordings where business_id = ?1 and recording_sid = ?2", DB_INT(business_id),
+               DB_TEXT(recording_sid)));
+  TRY(db_next(&q));
+  return buf_add(b, db_text(&q, 0));
+}
+
+enum err recordings_set_fields(struct db *db, int64_t business_id, struct str recording_sid, struct str fields) {
+  TRY(db_run(db, "update recordings set fields = ?3, version = version + 1 where business_id = ?1 and recording_sid = ?2",
+             DB_INT(business_id), DB_TEXT(recording_sid), DB_TEXT(fields)));
+  return db_changed(db) ? OK : ERR_NOT_FOUND;
+}
+
+enum err recordings_of_call(struct db *db, int64_t business_id, struct str call_sid, recordings_each_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " RECORDING_COLUMNS " from recordings r where business_id = ?1 and call_sid = ?2 "
+               "order by coalesce(started_at, first_seen_at) desc, recording_sid desc",
+               DB_INT(business_id), DB_TEXT(call_sid)));
+  return recordings_read_each(&q, fn, arg);
+}
+
+enum err recordings_with_status(struct db *db, int64_t business_id, enum recording_status status, struct str after, int limit,
+                                recordings_each_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " RECORDING_COLUMNS " from recordings r where business_id = ?1 and status = ?2 "
+               "and recording_sid > ?3 order by recording_sid limit ?4",
+               DB_INT(business_id), DB_TEXT(str_from(recording_status_name(status))),
+               DB_TEXT(after.p ? after : STR("")), DB_INT(limit)));
+  return recordings_read_each(&q, fn, arg);
+}
+
+enum err recordings_failed(struct db *db, int64_t business_id, struct str error_code, int64_t since, struct str after,
+                           int limit, recordings_each_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " RECORDING_COLUMNS " from recordings r where business_id = ?1 and status = 'failed'"
+               " and (?2 = '' or error_code = ?2) and coalesce(failed_at, 0) >= ?3 and recording_sid > ?4"
+               " order by recording_sid limit ?5",
+               DB_INT(business_id), DB_TEXT(error_code), DB_INT(since), DB_TEXT(after), DB_INT(limit)));
+  return recordings_read_each(&q, fn, arg);
+}

@@ -1,0 +1,101 @@
+/* recordings_queue.c - who is next, whose lease ran out, whose retry is due.
+ *
+ * Invariants
+ *  (1) A claim looks at the head of each (rank, business) only: its cost grows with the businesses that wait, not with
+ *      the recordings that do.
+ *  (2) Limits count live leases, of all processes on the database. */
+#include "ledger/recordings_row.h"
+
+/* ?1 now, ?2 rank, ?3 most of one business, ?4 streak from which an account is tried by one fill at a time.
+ * An account whose credentials were refused is asked again only when its trial is due. */
+#define NEXT_OF_RANK                                                                                                  \
+  "with recursive"                                                                                                    \
+  " live(business_id, n) as materialized ("                                                                           \
+  "   select business_id, count(*) from recordings where lease_until > ?1 group by business_id),"                     \
+  " waiting(business_id) as ("                                                                                        \
+  "   select min(business_id) from recordings where status = 'queued' and rank = ?2"                                  \
+  "   union all"                                                                                                      \
+  "   select (select min(q.business_id) from recordings q"                                                            \
+  "           where q.status = 'queued' and q.rank = ?2 and q.business_id > waiting.business_id)"                     \
+  "   from waiting where waiting.business_id is not null) "                                                           \
+  "select " RECORDING_COLUMNS                                                                                         \
+  " from waiting"                                                                                                     \
+  " join businesses b on b.business_id = waiting.business_id and b.removed_at is null"                                \
+  " left join live on live.business_id = b.business_id"                                                               \
+  " join recordings r on r.rowid = ("                                                                                 \
+  "   select q.rowid from recordings q where q.status = 'queued' and q.rank = ?2 and q.business_id = b.business_id"   \
+  "   and q.lease_until is null and coalesce(q.next_ask_at, 0) <= ?1 order by q.enqueued_at limit 1)"                 \
+  " where coalesce(live.n, 0) < ?3"                                                                                   \
+  " and (b.auth_failed_at is null or (coalesce(b.auth_trial_at, 0) <= ?1 and live.n is null))"                        \
+  " and (b.error_streak < ?4 or live.n is null)"                                                                      \
+  " order by coalesce(live.n, 0), coalesce(b.last_claim_at, 0), b.business_id limit 1"
+
+static enum err count_live(struct db *db, int64_t now, int64_t *ret_all, int64_t *ret_rest) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select count(*), coalesce(sum(rank = 2), 0) from recordings where lease_until > ?1", DB_INT(now)));
+  TRY(db_next(&q));
+  *ret_all = db_int(&q, 0);
+  *ret_rest = db_int(&q, 1);
+  return OK;
+}
+
+static enum err next_of_rank(struct db *db, int rank, const struct recordings_limits *limits, int64_t now,
+                             struct recording *ret_row) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  int64_t most = limits->per_business + (rank == RECORDING_RANK_PLAY ? 1 : 0);
+  TRY(db_query(db, &q, NEXT_OF_RANK, DB_INT(now), DB_INT(rank), DB_INT(most), DB_INT(limits->trial_streak)));
+  return recordings_read_one(&q, ret_row);
+}
+
+enum err recordings_next(struct db *db, const struct recordings_limits *limits, int64_t now, struct recording *ret_row) {
+  int64_t all, rest;
+  TRY(count_live(db, now, &all, &rest));
+  if (all >= limits->total) return ERR_NOT_FOUND;
+  int64_t rest_max = (int64_t)limits->total * 3 / 4;
+  if (rest_max < 1) rest_max = 1;
+  for (int rank = RECORDING_RANK_PLAY; rank <= RECORDING_RANK_REST; rank++) {
+    if (rank == RECORDING_RANK_REST && rest >= rest_max) break;
+    enum err e = next_of_rank(db, rank, limits, now, ret_row);
+    if (e != ERR_NOT_FOUND) return e;
+  }
+  return ERR_NOT_FOUND;
+}
+
+enum err recordings_turn(struct db *db, int64_t business_id, int64_t now) {
+  return db_run(db, "update businesses set last_claim_at = ?2 where business_id = ?1", DB_INT(business_id), DB_INT(now));
+}
+
+enum err recordings_lapsed(struct db *db, int64_t now, int limit, recordings_each_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select " RECORDING_COLUMNS " from recordings r where lease_until <= ?1 limit ?2", DB_INT(now),
+               DB_INT(limit)));
+  return recordings_read_each(&q, fn, arg);
+}
+
+enum err recordings_due(struct db *db, int64_t now, int limit, recordings_each_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " RECORDING_COLUMNS " from recordings r where status = 'failed' and next_retry_at is not null "
+               "and next_retry_at <= ?1 order by next_retry_at limit ?2",
+               DB_INT(now), DB_INT(limit)));
+  return recordings_read_each(&q, fn, arg);
+}
+
+enum err recordings_demote(struct db *db, int64_t before) {
+  return db_run(db, "update recordings set rank = 1, version = version + 1 "
+                    "where status = 'queued' and rank = 0 and lease_until is null and coalesce(wanted_at, 0) < ?1",
+                DB_INT(before));
+}
+
+enum err recordings_next_event(struct db *db, int64_t now, int64_t *ret_at) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select min(at) from ("
+               " select min(next_ask_at) at from recordings where status = 'queued' and lease_until is null and next_ask_at > ?1"
+               " union all select min(lease_until) from recordings where lease_until is not null"
+               " union all select min(next_retry_at) from recordings where status = 'failed' and next_retry_at is not null)",
+               DB_INT(now)));
+  TRY(db_next(&q));
+  *ret_at = db_int(&q, 0);
+  return OK;
+}
