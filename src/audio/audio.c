@@ -1,0 +1,176 @@
+/* audio.c - is it audio, what kind, how long: in one pass.
+ *
+ *   SNIFFING --an ID3v2 tag--> (skipped) --> SNIFFING --audio_sniff says yes--> PASSING
+ *
+ * Invariants
+ *  (1) The verdict depends on the bytes, not on how they were cut into feeds.
+ *  (2) Yes and no are final while bytes come; only audio_finish can turn a yes into a no, for want of bytes or samples.
+ *  (3) All memory is the struct: at most AUDIO_SNIFF_BYTES are kept, whatever a file claims.
+ *
+ * Every byte of sound goes through pass(): what will want samples too (peaks, loudness) is fed there. */
+#include "audio/audio.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "audio/audio_mp3.h"
+#include "audio/audio_sniff.h"
+#include "audio/audio_wav.h"
+
+enum { ID3_HEADER_BYTES = 10, ID3_FOOTER_BYTES = 10, TAGS_MAX_BYTES = 1024 * 1024 };
+
+struct audio {
+  enum audio_verdict verdict;
+  enum audio_kind kind; /* AUDIO_NONE while sniffing */
+  int64_t bytes;
+  size_t tag_left;
+  size_t tag_bytes; /* of all tags */
+  char head[AUDIO_SNIFF_BYTES];
+  size_t head_bytes;
+  struct mp3 mp3;
+  struct wav wav;
+};
+
+enum err audio_new(struct audio **ret_audio) {
+  struct audio *a = calloc(1, sizeof *a);
+  if (!a) return ERR_NOMEM;
+  *ret_audio = a;
+  return OK;
+}
+
+struct audio *audio_free(struct audio *a) {
+  free(a);
+  return NULL;
+}
+
+static void pass(struct audio *a, struct str bytes) {
+  if (a->kind == AUDIO_MP3) mp3_feed(&a->mp3, bytes);
+  if (a->kind != AUDIO_WAV) return;
+  wav_feed(&a->wav, bytes);
+  if (wav_has_samples(&a->wav)) {
+    a->verdict = AUDIO_YES;
+  } else if (wav_is_bad(&a->wav)) {
+    a->verdict = AUDIO_NO;
+  }
+}
+
+/* True if the head begins with a tag, or might. */
+static bool take_tag(struct audio *a) {
+  struct str head = str_of(a->head, a->head_bytes);
+  if (!str_starts(STR("ID3"), str_head(head, 3))) return false;
+  if (head.n < ID3_HEADER_BYTES) return true;
+  const unsigned char *p = (const unsigned char *)a->head;
+  bool sane = p[3] != 0xff && p[4] != 0xff && ((p[6] | p[7] | p[8] | p[9]) & 0x80) == 0;
+  size_t size = (size_t)p[6] << 21 | (size_t)p[7] << 14 | (size_t)p[8] << 7 | p[9];
+  a->tag_left = size + (p[5] & 0x10 ? ID3_FOOTER_BYTES : 0);
+  a->tag_bytes += a->tag_left + ID3_HEADER_BYTES;
+  a->head_bytes = 0;
+  if (!sane || a->tag_bytes > TAGS_MAX_BYTES) a->verdict = AUDIO_NO;
+  return true;
+}
+
+static void sniff(struct audio *a) {
+  struct str head = str_of(a->head, a->head_bytes);
+  struct audio_sniff found = audio_sniff(head);
+  if (found.verdict != AUDIO_YES) {
+    a->verdict = found.verdict;
+    return;
+  }
+  a->kind = found.kind;
+  struct str sound = str_skip(head, found.start);
+  if (a->kind == AUDIO_MP3) mp3_init(&a->mp3, sound);
+  if (a->kind == AUDIO_WAV) {
+    wav_init(&a->wav);
+  } else {
+    a->verdict = AUDIO_YES;
+  }
+  pass(a, sound);
+}
+
+/* Takes some of the bytes while the kind is unknown. */
+static size_t look(struct audio *a, struct str bytes) {
+  if (a->tag_left > 0) {
+    size_t n = a->tag_left < bytes.n ? a->tag_left : bytes.n;
+    a->tag_left -= n;
+    return n;
+  }
+  bool at_start = a->head_bytes < ID3_HEADER_BYTES;
+  size_t room = (at_start ? ID3_HEADER_BYTES : AUDIO_SNIFF_BYTES) - a->head_bytes;
+  size_t n = room < bytes.n ? room : bytes.n;
+  memcpy(a->head + a->head_bytes, bytes.p, n);
+  a->head_bytes += n;
+  if (!at_start || !take_tag(a)) sniff(a);
+  return n;
+}
+
+enum err audio_feed(struct audio *a, struct str bytes) {
+  a->bytes += (int64_t)bytes.n;
+  while (bytes.n > 0 && a->verdict != AUDIO_NO && a->kind == AUDIO_NONE) {
+    bytes = str_skip(bytes, look(a, bytes));
+  }
+  if (bytes.n > 0 && a->verdict != AUDIO_NO) pass(a, bytes);
+  return OK;
+}
+
+enum audio_verdict audio_verdict(const struct audio *a) {
+  return a->verdict;
+}
+
+enum audio_kind audio_kind(const struct audio *a) {
+  return a->verdict == AUDIO_YES ? a->kind : AUDIO_NONE;
+}
+
+static bool holds_samples(const struct audio *a) {
+  if (a->kind == AUDIO_MP3) return mp3_samples(&a->mp3) > 0;
+  return a->kind != AUDIO_WAV || wav_has_samples(&a->wav);
+}
+
+void audio_finish(struct audio *a, struct audio_info *ret_info) {
+  struct audio_info info = {.kind = AUDIO_NONE, .duration_ms = -1, .bytes = a->bytes};
+  if (a->verdict != AUDIO_YES || a->bytes < AUDIO_LEAST_BYTES || !holds_samples(a)) {
+    a->verdict = AUDIO_NO; /* (2) */
+    *ret_info = info;
+    return;
+  }
+  info.kind = a->kind;
+  info.whole = true; /* as far as can be judged */
+  if (a->kind == AUDIO_MP3) {
+    info.channels = a->mp3.stream.channels;
+    info.sample_rate = a->mp3.stream.sample_rate;
+    info.duration_ms = mp3_samples(&a->mp3) * 1000 / info.sample_rate;
+    info.whole = mp3_is_whole(&a->mp3);
+  } else if (a->kind == AUDIO_WAV) {
+    info.channels = a->wav.channels;
+    info.sample_rate = a->wav.sample_rate;
+    info.duration_ms = wav_duration_ms(&a->wav);
+    info.whole = wav_is_whole(&a->wav);
+  }
+  *ret_info = info;
+}
+
+static const struct {
+  const char *extension, *content_type;
+} KINDS[] = {
+    [AUDIO_NONE] = {"bin", "application/octet-stream"},
+    [AUDIO_MP3] = {"mp3", "audio/mpeg"},
+    [AUDIO_WAV] = {"wav", "audio/wav"},
+    [AUDIO_OGG] = {"ogg", "audio/ogg"},
+    [AUDIO_FLAC] = {"flac", "audio/flac"},
+    [AUDIO_M4A] = {"m4a", "audio/mp4"},
+    [AUDIO_AMR] = {"amr", "audio/amr"},
+};
+
+const char *audio_extension(enum audio_kind kind) {
+  return KINDS[(size_t)kind < COUNT_OF(KINDS) ? kind : AUDIO_NONE].extension;
+}
+
+const char *audio_content_type(enum audio_kind kind) {
+  return KINDS[(size_t)kind < COUNT_OF(KINDS) ? kind : AUDIO_NONE].content_type;
+}
+
+enum audio_kind audio_kind_of_extension(struct str extension) {
+  for (size_t i = AUDIO_NONE + 1; i < COUNT_OF(KINDS); i++) {
+    if (str_eq_nocase(extension, str_from(KINDS[i].extension))) return (enum audio_kind)i;
+  }
+  return AUDIO_NONE;
+}

@@ -1,0 +1,221 @@
+/* audio_mp3.c - the frames of an MPEG audio layer III stream, counted as they pass.
+ *
+ *   AT_HEADER --frame header--> IN_FRAME --its last byte--> AT_HEADER
+ *   AT_HEADER --ID3v1, ID3v2, APEv2--> IN_TAG --its last byte--> AT_HEADER
+ *   AT_HEADER --LYRICSBEGIN--> IN_TAIL
+ *   AT_HEADER --anything else--> LOST --a header of this stream--> IN_FRAME (doubtful)
+ *
+ * Nothing is decoded: a frame holds a fixed number of samples, so that counting headers is as exact as decoding, costs
+ * a thousandth, and gives a hostile file no decoder to play with.
+ *
+ * Invariants
+ *  (1) Only a frame whose last byte passed is counted; a doubtful one only once a header or tag followed on it.
+ *  (2) All frames counted are of the first one's version, rate and number of channels.
+ *  (3) Every byte is looked at once, but for fewer than MP3_SIGNATURE_BYTES at a boundary. */
+#include "audio/audio_mp3.h"
+
+#include <string.h>
+
+enum { TAG_MAX_BYTES = 16 * 1024 * 1024, ID3V1_BYTES = 128, ID3V2_HEADER_BYTES = 10, APE_HEADER_BYTES = 32 };
+
+/* kbit/s of layer III, by index; 0 is free format, which states no length. */
+static const int BIT_RATES_V1[16] = {0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0};
+static const int BIT_RATES_V2[16] = {0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0};
+static const int SAMPLE_RATES_V1[4] = {44100, 48000, 32000, 0};
+
+bool mp3_frame_parse(const char *p, struct mp3_frame *ret_frame) {
+  const unsigned char *h = (const unsigned char *)p;
+  if (h[0] != 0xff || (h[1] & 0xe0) != 0xe0) return false;
+  int version = h[1] >> 3 & 3; /* 0: 2.5, 2: 2, 3: 1 */
+  int layer = h[1] >> 1 & 3;   /* 1: III; 0, as in ADTS, is none */
+  if (version == 1 || layer != 1 || (h[3] & 3) == 2) return false;
+  int rate = SAMPLE_RATES_V1[h[2] >> 2 & 3] / (version == 3 ? 1 : version == 2 ? 2 : 4);
+  int kbit = (version == 3 ? BIT_RATES_V1 : BIT_RATES_V2)[h[2] >> 4];
+  if (rate == 0 || kbit == 0) return false;
+  int samples = version == 3 ? 1152 : 576;
+  *ret_frame = (struct mp3_frame){
+      .version = version == 3   ? 1
+                 : version == 2 ? 2
+                                : 25,
+      .sample_rate = rate,
+      .channels = h[3] >> 6 == 3 ? 1 : 2,
+      .samples = samples,
+      .bytes = (size_t)(samples / 8 * kbit * 1000 / rate + (h[2] >> 1 & 1)),
+  };
+  return true;
+}
+
+bool mp3_frame_same_stream(const struct mp3_frame *a, const struct mp3_frame *b) {
+  return a->version == b->version && a->sample_rate == b->sample_rate && a->channels == b->channels;
+}
+
+static uint32_t be32(const unsigned char *p) {
+  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | (uint32_t)p[3];
+}
+
+/* The encoder's delay and padding, where its name stands after the index (the LAME tag). at: of "Xing" or "Info". */
+static void read_trim(struct mp3 *m, struct str frame, size_t at) {
+  if (frame.n < at + 8) return;
+  uint32_t flags = be32((const unsigned char *)frame.p + at + 4);
+  size_t name = at + 8 + (flags & 1 ? 4 : 0) + (flags & 2 ? 4 : 0) + (flags & 4 ? 100 : 0) + (flags & 8 ? 4 : 0);
+  struct str rest = str_skip(frame, name);
+  if (rest.n < 24) return;
+  if (!str_starts(rest, STR("LAME")) && !str_starts(rest, STR("Lavc")) && !str_starts(rest, STR("Lavf"))) return;
+  const unsigned char *p = (const unsigned char *)rest.p + 21;
+  m->delay = p[0] << 4 | p[1] >> 4;
+  m->padding = (p[1] & 15) << 8 | p[2];
+}
+
+void mp3_init(struct mp3 *m, struct str head) {
+  *m = (struct mp3){.state = MP3_AT_HEADER};
+  if (head.n < MP3_HEADER_BYTES || !mp3_frame_parse(head.p, &m->stream)) {
+    m->state = MP3_IN_TAIL; /* not as promised: nothing is counted */
+    return;
+  }
+  struct str frame = str_head(head, m->stream.bytes);
+  bool two = m->stream.channels == 2;
+  size_t side = m->stream.version == 1 ? (two ? 32 : 17) : (two ? 17 : 9);
+  struct str index = str_skip(frame, MP3_HEADER_BYTES + side);
+  if (str_starts(index, STR("Xing")) || str_starts(index, STR("Info"))) {
+    m->is_index = true;
+    read_trim(m, frame, MP3_HEADER_BYTES + side);
+  } else if (str_starts(str_skip(frame, MP3_HEADER_BYTES + 32), STR("VBRI"))) {
+    m->is_index = true;
+  }
+}
+
+static void begin_frame(struct mp3 *m, const struct mp3_frame *frame, bool doubtful) {
+  m->state = MP3_IN_FRAME;
+  m->doubtful = doubtful;
+  m->left = frame->bytes - MP3_HEADER_BYTES;
+  m->head_bytes = 0;
+}
+
+static void end_frame(struct mp3 *m) {
+  m->state = MP3_AT_HEADER;
+  if (m->doubtful) {
+    m->pending = 1;
+  } else if (!m->is_index) {
+    m->frames++;
+  }
+  m->is_index = false;
+}
+
+/* What stands at the boundary is something known: a doubtful frame before it was one. */
+static void confirm(struct mp3 *m) {
+  m->frames += m->pending;
+  m->pending = 0;
+}
+
+static void begin_tag(struct mp3 *m, size_t bytes) {
+  confirm(m);
+  m->state = bytes > m->head_bytes ? MP3_IN_TAG : MP3_AT_HEADER;
+  m->left = bytes - m->head_bytes;
+  m->head_bytes = 0;
+}
+
+/* Looks for a frame's header in the last bytes. */
+static void search(struct mp3 *m) {
+  m->pending = 0;
+  while (m->head_bytes > 0) {
+    struct mp3_frame frame;
+    bool may_be = (unsigned char)m->head[0] == 0xff;
+    if (may_be && m->head_bytes < MP3_HEADER_BYTES) return;
+    if (may_be && mp3_frame_parse(m->head, &frame) && mp3_frame_same_stream(&m->stream, &frame)) {
+      /* Of what was looked at, all beyond the header belongs to the frame, which is longer. */
+      size_t looked_at = m->head_bytes;
+      begin_frame(m, &frame, true);
+      m->left -= looked_at - MP3_HEADER_BYTES;
+      return;
+    }
+    memmove(m->head, m->head + 1, --m->head_bytes);
+  }
+}
+
+static bool can_become(struct str head, struct str signature) {
+  return str_starts(signature, head) || str_starts(head, signature);
+}
+
+/* m->head is a boundary's first bytes: decides what begins here, or leaves the state for one more byte. */
+static void judge(struct mp3 *m) {
+  struct str head = str_of(m->head, m->head_bytes);
+  const unsigned char *p = (const unsigned char *)m->head;
+  struct mp3_frame frame;
+  if (p[0] == 0) { /* padding */
+    confirm(m);
+    m->head_bytes = 0;
+    return;
+  }
+  if (p[0] == 0xff) {
+    if (head.n < MP3_HEADER_BYTES) return;
+    if (mp3_frame_parse(m->head, &frame) && mp3_frame_same_stream(&m->stream, &frame)) {
+      confirm(m);
+      begin_frame(m, &frame, false);
+      return;
+    }
+  } else if (can_become(head, STR("TAG"))) {
+    if (head.n == 3) begin_tag(m, ID3V1_BYTES);
+    return;
+  } else if (can_become(head, STR("LYRICSBEGIN"))) {
+    if (head.n < 11) return;
+    confirm(m);
+    m->state = MP3_IN_TAIL;
+    return;
+  } else if (can_become(head, STR("ID3"))) {
+    if (head.n < ID3V2_HEADER_BYTES) return;
+    size_t bytes = (size_t)(p[6] & 127) << 21 | (size_t)(p[7] & 127) << 14 | (size_t)(p[8] & 127) << 7 | (p[9] & 127);
+    if (bytes <= TAG_MAX_BYTES) {
+      begin_tag(m, ID3V2_HEADER_BYTES + bytes + (p[5] & 16 ? ID3V2_HEADER_BYTES : 0));
+      return;
+    }
+  } else if (can_become(head, STR("APETAGEX"))) {
+    if (head.n < MP3_SIGNATURE_BYTES) return;
+    size_t bytes = (size_t)p[15] << 24 | (size_t)p[14] << 16 | (size_t)p[13] << 8 | p[12];
+    if (bytes <= TAG_MAX_BYTES) {
+      begin_tag(m, APE_HEADER_BYTES + bytes);
+      return;
+    }
+  }
+  m->state = MP3_LOST;
+  search(m);
+}
+
+static void add_byte(struct mp3 *m, char byte) {
+  m->head[m->head_bytes++] = byte;
+  if (m->state == MP3_AT_HEADER) {
+    judge(m);
+  } else {
+    search(m);
+  }
+}
+
+void mp3_feed(struct mp3 *m, struct str bytes) {
+  while (bytes.n > 0 && m->state != MP3_IN_TAIL) {
+    if (m->state == MP3_AT_HEADER || m->state == MP3_LOST) {
+      add_byte(m, bytes.p[0]);
+      bytes = str_skip(bytes, 1);
+      continue;
+    }
+    size_t n = bytes.n < m->left ? bytes.n : m->left;
+    m->left -= n;
+    bytes = str_skip(bytes, n);
+    if (m->left > 0) return;
+    if (m->state == MP3_IN_FRAME) {
+      end_frame(m);
+    } else {
+      m->state = MP3_AT_HEADER;
+    }
+  }
+}
+
+int64_t mp3_samples(const struct mp3 *m) {
+  int64_t all = (m->frames + m->pending) * m->stream.samples;
+  int64_t trimmed = all - m->delay - (mp3_is_whole(m) ? m->padding : 0);
+  return trimmed > 0 ? trimmed : 0;
+}
+
+bool mp3_is_whole(const struct mp3 *m) {
+  if (m->state == MP3_IN_TAG || m->state == MP3_IN_TAIL) return true;
+  if (m->state != MP3_AT_HEADER) return false;
+  return m->head_bytes == 0 || (unsigned char)m->head[0] != 0xff; /* else the beginning of a tag */
+}

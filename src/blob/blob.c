@@ -1,0 +1,134 @@
+/* blob.c - the table of operations, and the names, which are the same in every store.
+ *
+ * Invariants
+ *  (1) No name leaves the store: what reaches an operation is relative, has no "..", no hidden file, no byte that a
+ * shell, a URL or another file system would read differently. (2) A part's name can't be a blob's: no audio file ends
+ * in ".part". */
+#include <stdio.h>
+#include <string.h>
+
+#include "blob/blob.h"
+#include "blob/blob_operations.h"
+
+static const char *const EXTENSIONS[] = {"mp3", "wav", "ogg", "flac", "m4a", "amr"};
+
+static bool is_name_byte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
+bool blob_name_is_valid(const char *name) {
+  size_t n = strnlen(name, BLOB_NAME_SIZE);
+  if (n == 0 || n == BLOB_NAME_SIZE) return false;
+  bool at_start = true; /* of a component */
+  for (size_t i = 0; i < n; i++) {
+    if (name[i] == '/' ? at_start : !is_name_byte(name[i])) return false;
+    if (at_start && name[i] == '.') return false;
+    at_start = name[i] == '/';
+  }
+  return !at_start;
+}
+
+void blob_part_name(const char *stem, int64_t token, char ret_name[BLOB_PART_NAME_SIZE]) {
+  (void)snprintf(ret_name, BLOB_PART_NAME_SIZE, "%s.%lld.part", stem, (long long)token); /* a valid stem fits */
+}
+
+bool blob_part_name_parse(struct str name, struct str *ret_stem, int64_t *ret_token) {
+  if (!str_ends(name, STR(".part"))) return false;
+  struct str rest = str_head(name, name.n - 5);
+  size_t digits = 0;
+  while (digits < rest.n && rest.p[rest.n - 1 - digits] >= '0' && rest.p[rest.n - 1 - digits] <= '9') digits++;
+  if (digits == 0 || digits + 1 >= rest.n || rest.p[rest.n - 1 - digits] != '.') return false;
+  uint64_t token;
+  if (str_to_u64(str_skip(rest, rest.n - digits), INT64_MAX, &token) != OK) return false;
+  *ret_stem = str_head(rest, rest.n - digits - 1);
+  *ret_token = (int64_t)token;
+  return true;
+}
+
+struct blob_store *blob_close(struct blob_store *s) {
+  return s ? s->operations->close(s) : NULL;
+}
+
+const char *blob_directory(const struct blob_store *s) {
+  return s->operations->directory(s);
+}
+
+int blob_directory_fd(const struct blob_store *s) {
+  return s->operations->directory_fd(s);
+}
+
+enum err blob_begin(struct blob_store *s, const char *stem, int64_t token, struct blob_part **ret_part) {
+  if (!blob_name_is_valid(stem) || token < 0) return ERR_INVALID;
+  return s->operations->begin(s, stem, token, ret_part);
+}
+
+enum err blob_append(struct blob_part *p, struct str bytes) {
+  if (p->is_published) return ERR_INVALID;
+  return bytes.n == 0 ? OK : p->store->operations->append(p, bytes);
+}
+
+int64_t blob_part_size(const struct blob_part *p) {
+  return p->size;
+}
+
+int blob_part_fd(const struct blob_part *p) {
+  return p->store->operations->part_fd(p);
+}
+
+enum err blob_part_cut(struct blob_part *p, int64_t size) {
+  if (p->is_published || size < 0 || size > p->size) return ERR_INVALID;
+  return size == p->size ? OK : p->store->operations->cut(p, size);
+}
+
+enum err blob_sync(struct blob_part *p) {
+  return p->store->operations->sync(p);
+}
+
+enum err blob_publish(struct blob_part *p, const char *name) {
+  struct str stem;
+  int64_t token;
+  if (p->is_published || !blob_name_is_valid(name)) return ERR_INVALID;
+  if (blob_part_name_parse(str_from(name), &stem, &token)) return ERR_INVALID; /* (2) */
+  return p->store->operations->publish(p, name);
+}
+
+struct blob_part *blob_abandon(struct blob_part *p) {
+  return p ? p->store->operations->abandon(p) : NULL;
+}
+
+enum err blob_sweep_stem(struct blob_store *s, const char *stem, int64_t token) {
+  if (!blob_name_is_valid(stem)) return ERR_INVALID;
+  return s->operations->sweep_stem(s, stem, token);
+}
+
+enum err blob_open(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size) {
+  if (!blob_name_is_valid(name)) return ERR_INVALID;
+  return s->operations->open(s, name, ret_fd, ret_size);
+}
+
+enum err blob_delete(struct blob_store *s, const char *name) {
+  if (!blob_name_is_valid(name)) return ERR_INVALID;
+  return s->operations->remove(s, name);
+}
+
+enum err blob_find(struct blob_store *s, const char *stem, char ret_name[BLOB_NAME_SIZE]) {
+  if (!blob_name_is_valid(stem)) return ERR_INVALID;
+  for (size_t i = 0; i < COUNT_OF(EXTENSIONS); i++) {
+    char name[BLOB_NAME_SIZE];
+    int n = snprintf(name, sizeof name, "%s.%s", stem, EXTENSIONS[i]);
+    if (n < 0 || n >= (int)sizeof name) return ERR_INVALID;
+    enum err e = s->operations->exists(s, name);
+    if (e == ERR_NOT_FOUND) continue;
+    if (e == OK) memcpy(ret_name, name, (size_t)n + 1);
+    return e;
+  }
+  return ERR_NOT_FOUND;
+}
+
+enum err blob_free_bytes(struct blob_store *s, uint64_t *ret_free, uint64_t *ret_total) {
+  return s->operations->free_bytes(s, ret_free, ret_total);
+}
+
+enum err blob_each(struct blob_store *s, blob_each_fn *fn, void *arg) {
+  return s->operations->each(s, fn, arg);
+}

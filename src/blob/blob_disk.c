@@ -1,0 +1,297 @@
+/* blob_disk.c - blobs as files below one directory, on a disk or a shared volume.
+ *
+ *   blob_begin --> GROWING --append, cut--> GROWING --sync--> SYNCED --publish--> PUBLISHED
+ *   GROWING, SYNCED, PUBLISHED --abandon--> gone (the file too, unless published)
+ *
+ * Invariants
+ *  (1) [0, size) of a part's file is what was appended; a write that failed leaves size alone, and the file is cut back
+ * to it, at the latest before it is published. (2) A blob's name is given by a link, which never replaces, from the
+ * part's path, which a sweep takes away: who was swept can't publish. Nothing is locked; the file system decides. (3) A
+ * blob is complete and on disk before it has its name, and the name is on disk before publish returns OK. If that last
+ * step fails the name stays: trying again answers ERR_EXISTS, and the blob is whole. (4) A link from a part to its
+ * blob, left by a crash in between, is harmless: sweeping removes the part's name only. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "blob/blob.h"
+#include "blob/blob_operations.h"
+
+enum { FILE_MODE = 0640, DEPTH_MAX = 8 };
+
+struct disk_store {
+  struct blob_store base;
+  int dir;
+  char *directory;
+};
+
+struct disk_part {
+  struct blob_part base;
+  int fd;
+  bool is_synced;
+  bool has_excess; /* the file may be longer than size */
+  char name[BLOB_PART_NAME_SIZE];
+};
+
+static const struct disk_store *store_of(const struct blob_store *s) {
+  return (const struct disk_store *)s;
+}
+
+static int dir_of(const struct blob_part *p) {
+  return store_of(p->store)->dir;
+}
+
+static struct blob_store *disk_close(struct blob_store *s) {
+  struct disk_store *store = (struct disk_store *)s;
+  fs_close_(&store->dir);
+  free(store->directory);
+  free(store);
+  return NULL;
+}
+
+static const char *disk_directory(const struct blob_store *s) {
+  return store_of(s)->directory;
+}
+
+static int disk_directory_fd(const struct blob_store *s) {
+  return store_of(s)->dir;
+}
+
+/* ---- parts ---------------------------------------------------------------------------------------------------------
+ */
+
+static enum err disk_begin(struct blob_store *s, const char *stem, int64_t token, struct blob_part **ret_part) {
+  struct disk_part *part = calloc(1, sizeof *part);
+  if (!part) return ERR_NOMEM;
+  part->base.store = s;
+  part->fd = -1;
+  blob_part_name(stem, token, part->name);
+  int dir = store_of(s)->dir;
+  enum err e = fs_create(dir, part->name, FILE_MODE, &part->fd);
+  if (e == ERR_NOT_FOUND) {
+    e = fs_make_parents(dir, part->name);
+    if (e == OK) e = fs_create(dir, part->name, FILE_MODE, &part->fd);
+  }
+  if (e != OK) {
+    free(part);
+    return e;
+  }
+  *ret_part = &part->base;
+  return OK;
+}
+
+static enum err cut_excess(struct disk_part *part) {
+  int failed;
+  do {
+    failed = ftruncate(part->fd, part->base.size);
+  } while (failed && errno == EINTR);
+  if (failed) return err_from_errno(errno);
+  part->has_excess = false;
+  return OK;
+}
+
+static enum err disk_append(struct blob_part *p, struct str bytes) {
+  struct disk_part *part = (struct disk_part *)p;
+  if ((uint64_t)bytes.n > (uint64_t)(INT64_MAX - p->size)) return ERR_TOO_BIG;
+  part->is_synced = false;
+  size_t done = 0;
+  while (done < bytes.n) {
+    ssize_t n = pwrite(part->fd, bytes.p + done, bytes.n - done, p->size + (int64_t)done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      enum err e = n < 0 ? err_from_errno(errno) : ERR_IO;
+      part->has_excess = true;
+      (void)cut_excess(part); /* (1): else before publishing */
+      return e;
+    }
+    done += (size_t)n;
+  }
+  p->size += (int64_t)bytes.n;
+  return OK;
+}
+
+static int disk_part_fd(const struct blob_part *p) {
+  return ((const struct disk_part *)p)->fd;
+}
+
+static enum err disk_cut(struct blob_part *p, int64_t size) {
+  struct disk_part *part = (struct disk_part *)p;
+  int64_t before = p->size;
+  part->is_synced = false;
+  p->size = size;
+  enum err e = cut_excess(part);
+  if (e != OK) p->size = before;
+  return e;
+}
+
+static enum err disk_sync(struct blob_part *p) {
+  struct disk_part *part = (struct disk_part *)p;
+  if (part->has_excess) TRY(cut_excess(part));
+  TRY(fs_sync_file(part->fd));
+  part->is_synced = true;
+  return OK;
+}
+
+/* What can't be removed now is swept later. */
+static void remove_part(const struct disk_part *part) {
+  enum err ignored = fs_unlink(dir_of(&part->base), part->name);
+  (void)ignored;
+}
+
+static enum err disk_publish(struct blob_part *p, const char *name) {
+  struct disk_part *part = (struct disk_part *)p;
+  if (!part->is_synced) TRY(disk_sync(p));   /* (3) */
+  TRY(fs_make_parents(dir_of(p), name));     /* they may be there, but not on disk yet */
+  TRY(fs_link(dir_of(p), part->name, name)); /* (2) */
+  TRY(fs_sync_parent(dir_of(p), name));
+  p->is_published = true;
+  remove_part(part); /* (4) */
+  return OK;
+}
+
+static struct blob_part *disk_abandon(struct blob_part *p) {
+  struct disk_part *part = (struct disk_part *)p;
+  fs_close_(&part->fd);
+  if (!p->is_published) remove_part(part);
+  free(part);
+  return NULL;
+}
+
+struct sweep {
+  struct str stem; /* without its directories */
+  int64_t token;
+};
+
+static enum err sweep_entry(void *arg, int dir, const char *name, bool is_dir) {
+  const struct sweep *sweep = arg;
+  struct str stem;
+  int64_t token;
+  if (is_dir || !blob_part_name_parse(str_from(name), &stem, &token)) return OK;
+  if (!str_eq(stem, sweep->stem) || token >= sweep->token) return OK;
+  enum err e = fs_unlink(dir, name);
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static enum err disk_sweep_stem(struct blob_store *s, const char *stem, int64_t token) {
+  char directory[BLOB_NAME_SIZE] = ".";
+  const char *slash = strrchr(stem, '/');
+  if (slash) TRY(str_copy(directory, sizeof directory, str_of(stem, (size_t)(slash - stem))));
+  struct sweep sweep = {.stem = str_from(slash ? slash + 1 : stem), .token = token};
+  enum err e = fs_each(store_of(s)->dir, directory, sweep_entry, &sweep);
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+/* ---- blobs ---------------------------------------------------------------------------------------------------------
+ */
+
+static enum err disk_open(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size) {
+  int fd CLEANUP(fs_close_) = -1;
+  struct stat status;
+  TRY(fs_open_read(store_of(s)->dir, name, &fd));
+  if (fstat(fd, &status) != 0) return err_from_errno(errno);
+  *ret_fd = fd;
+  *ret_size = status.st_size;
+  fd = -1;
+  return OK;
+}
+
+static enum err disk_remove(struct blob_store *s, const char *name) {
+  TRY(fs_unlink(store_of(s)->dir, name));
+  return fs_sync_parent(store_of(s)->dir, name);
+}
+
+static enum err disk_exists(struct blob_store *s, const char *name) {
+  int fd CLEANUP(fs_close_) = -1;
+  return fs_open_read(store_of(s)->dir, name, &fd);
+}
+
+static enum err disk_free_bytes(struct blob_store *s, uint64_t *ret_free, uint64_t *ret_total) {
+  return fs_space(store_of(s)->dir, ret_free, ret_total);
+}
+
+struct walk {
+  blob_each_fn *fn;
+  void *arg;
+  unsigned depth;
+  char name[BLOB_PART_NAME_SIZE]; /* of the directory, with a '/' at its end unless it is the store's */
+  size_t name_bytes;
+};
+
+static enum err walk_entry(void *arg, int dir, const char *name, bool is_dir);
+
+static enum err walk_file(struct walk *walk, int dir, const char *name) {
+  struct stat status;
+  struct str stem;
+  int64_t token;
+  if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT ? OK : err_from_errno(errno);
+  if (!S_ISREG(status.st_mode)) return OK;
+  bool is_part = blob_part_name_parse(str_from(walk->name), &stem, &token);
+  return walk->fn(walk->arg, walk->name, status.st_size, is_part);
+}
+
+static enum err walk_directory(struct walk *walk, int dir, const char *name) {
+  if (walk->depth == DEPTH_MAX || walk->name_bytes + 1 >= sizeof walk->name) return OK; /* none of ours */
+  walk->name[walk->name_bytes++] = '/';
+  walk->name[walk->name_bytes] = '\0';
+  walk->depth++;
+  enum err e = fs_each(dir, name, walk_entry, walk);
+  walk->depth--;
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static enum err walk_entry(void *arg, int dir, const char *name, bool is_dir) {
+  struct walk *walk = arg;
+  size_t before = walk->name_bytes;
+  struct str entry = str_from(name);
+  if (entry.n == 0 || entry.p[0] == '.' || entry.n >= sizeof walk->name - before) return OK; /* none of ours */
+  memcpy(walk->name + before, name, entry.n + 1);
+  walk->name_bytes += entry.n;
+  enum err e = is_dir ? walk_directory(walk, dir, name) : walk_file(walk, dir, name);
+  walk->name_bytes = before;
+  walk->name[before] = '\0';
+  return e;
+}
+
+static enum err disk_each(struct blob_store *s, blob_each_fn *fn, void *arg) {
+  struct walk walk = {.fn = fn, .arg = arg};
+  return fs_each(store_of(s)->dir, ".", walk_entry, &walk);
+}
+
+static const struct blob_operations DISK = {
+    .close = disk_close,
+    .directory = disk_directory,
+    .directory_fd = disk_directory_fd,
+    .begin = disk_begin,
+    .append = disk_append,
+    .part_fd = disk_part_fd,
+    .cut = disk_cut,
+    .sync = disk_sync,
+    .publish = disk_publish,
+    .abandon = disk_abandon,
+    .sweep_stem = disk_sweep_stem,
+    .open = disk_open,
+    .remove = disk_remove,
+    .exists = disk_exists,
+    .free_bytes = disk_free_bytes,
+    .each = disk_each,
+};
+
+enum err blob_open_disk(const char *directory, struct blob_store **ret_store) {
+  struct disk_store *store = calloc(1, sizeof *store);
+  if (!store) return ERR_NOMEM;
+  store->base.operations = &DISK;
+  store->dir = -1;
+  store->directory = str_dup(str_from(directory));
+  enum err e = store->directory ? fs_open_root(directory, true, &store->dir) : ERR_NOMEM;
+  if (e != OK) {
+    (void)disk_close(&store->base);
+    return e;
+  }
+  *ret_store = &store->base;
+  return OK;
+}

@@ -1,0 +1,45 @@
+/* blob_operations.h - what a kind of store can do: the table behind blob.h. Names and stems that come here are valid.
+ *
+ * A store embeds struct blob_store as its first member, a part struct blob_part. Each operation keeps the promise of
+ * the function of blob.h that has its name. */
+#pragma once
+
+#include "blob/blob.h"
+
+struct blob_operations {
+  struct blob_store *(*close)(struct blob_store *s);
+  const char *(*directory)(const struct blob_store *s);
+  int (*directory_fd)(const struct blob_store *s);
+  enum err (*begin)(struct blob_store *s, const char *stem, int64_t token, struct blob_part **ret_part);
+  enum err (*append)(struct blob_part *p, struct str bytes);
+  int (*part_fd)(const struct blob_part *p);
+  enum err (*cut)(struct blob_part *p, int64_t size);
+  enum err (*sync)(struct blob_part *p);
+  enum err (*publish)(struct blob_part *p, const char *name);
+  struct blob_part *(*abandon)(struct blob_part *p);
+  enum err (*sweep_stem)(struct blob_store *s, const char *stem, int64_t token);
+  enum err (*open)(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size);
+  enum err (*remove)(struct blob_store *s, const char *name);
+  enum err (*exists)(struct blob_store *s, const char *name); /* OK or ERR_NOT_FOUND */
+  enum err (*free_bytes)(struct blob_store *s, uint64_t *ret_free, uint64_t *ret_total);
+  enum err (*each)(struct blob_store *s, blob_each_fn *fn, void *arg);
+};
+
+struct blob_store {
+  const struct blob_operations *operations;
+};
+
+struct blob_part {
+  struct blob_store *store;
+  int64_t size; /* committed: what anybody may read */
+  bool is_published;
+};
+
+enum { BLOB_PART_NAME_SIZE = BLOB_NAME_SIZE + 32 };
+
+/* Components of [A-Za-z0-9._-] that don't begin with '.', with single '/' between, shorter than BLOB_NAME_SIZE. */
+bool blob_name_is_valid(const char *name);
+/* "{stem}.{token}.part" */
+void blob_part_name(const char *stem, int64_t token, char ret_name[BLOB_PART_NAME_SIZE]);
+/* Whether name is "{stem}.{digits}.part", and what its parts are. */
+bool blob_part_name_parse(struct str name, struct str *ret_stem, int64_t *ret_token);

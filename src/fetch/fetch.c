@@ -1,0 +1,320 @@
+/* fetch.c - the thread: a loop around curl_multi_poll that runs what was posted, ticks, begins, expires and reaps.
+ *
+ * Invariants
+ *  (1) Transfers live in one list, in the order of their start, and belong to the thread. They are taken out and freed
+ * by reap alone, at the end of a turn, so every callback may start and cancel whatever it likes. (2) At most
+ * max_connections transfers are ACTIVE; the others wait here, not in curl, so that their time to connect begins when
+ * they do. (3) The lock covers the posts and closing; nothing of the caller's runs under it. (4) A post that was
+ * accepted is run: those that are still there when the thread ends, after the last on_end. (5) One connection pool for
+ * all; what a connection may be used for is judged a transfer at a time (fetch_transfer.c). */
+#include "fetch/fetch.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "fetch/fetch_transfer.h"
+
+enum {
+  DEFAULT_CONNECTIONS = 64,
+  CONNECTIONS_MAX = 4096,
+  TRANSFERS_MAX = 4096,
+  POSTS_MAX = 65536,
+  SLEEP_MAX_MS = 60000
+};
+
+struct post {
+  struct post *next;
+  void (*fn)(void *arg);
+  void *arg;
+};
+
+struct fetch {
+  struct fetch_config config;
+  char *user_agent;
+  char *name;
+  pthread_t thread;
+  CURLM *multi;
+
+  struct lock lock; /* (3) */
+  struct post *posts, **posts_end;
+  size_t post_count;
+  bool closing;
+
+  atomic_bool woken;
+
+  /* the thread's own */
+  struct fetch_transfer *transfers;
+  size_t transfer_count;
+  unsigned active;
+  bool stopping;
+  bool tick_due;
+  int64_t tick_at_ms;
+};
+
+static _Thread_local struct fetch *current; /* whose thread this is */
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+static CURLcode curl_ready;
+
+static void curl_begin(void) {
+  curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+/* ---- any thread ----------------------------------------------------------------------------------------------------
+ */
+
+enum err fetch_post(struct fetch *f, void (*fn)(void *arg), void *arg) {
+  struct post *post = malloc(sizeof *post);
+  if (!post) return ERR_NOMEM;
+  *post = (struct post){.fn = fn, .arg = arg};
+  enum err e = OK;
+  {
+    LOCKED(&f->lock);
+    if (f->closing) {
+      e = ERR_CLOSED;
+    } else if (f->post_count >= POSTS_MAX) {
+      e = ERR_BUSY;
+    } else {
+      *f->posts_end = post;
+      f->posts_end = &post->next;
+      f->post_count++;
+    }
+  }
+  if (e != OK) {
+    free(post);
+    return e;
+  }
+  fetch_wake(f);
+  return OK;
+}
+
+void fetch_wake(struct fetch *f) {
+  atomic_store(&f->woken, true);
+  (void)curl_multi_wakeup(f->multi); /* fails only when a wake-up is pending already */
+}
+
+/* ---- the fetch thread ----------------------------------------------------------------------------------------------
+ */
+
+enum err fetch_start(struct fetch *f, const struct fetch_request *request, struct fetch_transfer **ret_transfer) {
+  assert(current == f);
+  if (f->stopping) return ERR_CLOSED;
+  if (f->transfer_count >= TRANSFERS_MAX) return ERR_BUSY;
+  struct fetch_transfer *t;
+  TRY(transfer_new(request, clock_mono_ms(), &t));
+  t->fetch = f;
+  DL_APPEND(f->transfers, t);
+  f->transfer_count++;
+  *ret_transfer = t;
+  return OK;
+}
+
+void fetch_cancel(struct fetch_transfer *t) {
+  assert(current == t->fetch);
+  transfer_end(t, FETCH_STOPPED, "cancelled");
+}
+
+static void run_posts(struct fetch *f) {
+  struct post *list;
+  {
+    LOCKED(&f->lock);
+    list = f->posts;
+    f->posts = NULL;
+    f->posts_end = &f->posts;
+    f->post_count = 0;
+  }
+  while (list) {
+    struct post *post = list;
+    list = post->next;
+    post->fn(post->arg);
+    free(post);
+    f->tick_due = true;
+  }
+}
+
+static void run_tick(struct fetch *f) {
+  if (atomic_exchange(&f->woken, false)) f->tick_due = true;
+  int64_t now = clock_mono_ms();
+  if (!f->config.tick || (!f->tick_due && now < f->tick_at_ms)) return;
+  f->tick_due = false;
+  int64_t wait = f->config.tick(f->config.arg);
+  f->tick_at_ms = clock_mono_ms() + (wait < 0 ? 0 : wait > SLEEP_MAX_MS ? SLEEP_MAX_MS : wait);
+}
+
+static void begin_waiting(struct fetch *f) {
+  int64_t now = clock_mono_ms();
+  struct fetch_transfer *t;
+  DL_FOREACH (f->transfers, t) {
+    if (f->active >= f->config.max_connections) return; /* (2) */
+    if (t->state != TRANSFER_WAITING) continue;
+    transfer_begin(t, f->multi, f->user_agent, now);
+    if (t->in_multi) f->active++;
+  }
+}
+
+/* After a hop: whether the transfer still has its place. */
+static void count_hop(struct fetch *f, const struct fetch_transfer *t, bool was_in_multi) {
+  if (was_in_multi && !t->in_multi) f->active--;
+}
+
+static void collect(struct fetch *f) {
+  int left;
+  for (CURLMsg *m = curl_multi_info_read(f->multi, &left); m; m = curl_multi_info_read(f->multi, &left)) {
+    char *owner = NULL;
+    if (m->msg != CURLMSG_DONE) continue;
+    CURLcode code = m->data.result; /* m is gone when the handle is */
+    if (curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &owner) != CURLE_OK || !owner) continue;
+    struct fetch_transfer *t = (void *)owner;
+    transfer_hop_over(t, f->multi, code);
+    count_hop(f, t, true);
+  }
+}
+
+static void expire(struct fetch *f, int64_t now_ms) {
+  struct fetch_transfer *t;
+  DL_FOREACH (f->transfers, t) {
+    bool was_in_multi = t->in_multi;
+    transfer_expire(t, f->multi, now_ms);
+    count_hop(f, t, was_in_multi);
+  }
+}
+
+static void reap(struct fetch *f) {
+  struct fetch_transfer *t, *next;
+  DL_FOREACH_SAFE(f->transfers, t, next) {
+    if (t->state != TRANSFER_ENDED) continue;
+    DL_DELETE(f->transfers, t);
+    f->transfer_count--;
+    if (t->in_multi) f->active--;
+    transfer_free(t, f->multi);
+    f->tick_due = true;
+  }
+}
+
+/* How long nothing is due. */
+static int64_t quiet_ms(struct fetch *f) {
+  int64_t now = clock_mono_ms();
+  int64_t until = now + SLEEP_MAX_MS;
+  if (f->config.tick) {
+    if (f->tick_due) return 0;
+    if (f->tick_at_ms < until) until = f->tick_at_ms;
+  }
+  struct fetch_transfer *t;
+  DL_FOREACH (f->transfers, t) {
+    if (t->state == TRANSFER_WAITING && f->active < f->config.max_connections) return 0;
+    int64_t deadline = transfer_deadline_ms(t);
+    if (deadline < until) until = deadline;
+  }
+  return until > now ? until - now : 0;
+}
+
+static void turn(struct fetch *f) {
+  int running;
+  run_posts(f);
+  run_tick(f);
+  begin_waiting(f);
+  int64_t now = clock_mono_ms(); /* before curl takes in what is there: whoever has bytes waiting is not late */
+  (void)curl_multi_perform(f->multi, &running); /* a failing transfer is told as a message */
+  collect(f);
+  expire(f, now);
+  reap(f);
+  int wait = (int)clock_sleep_ms(quiet_ms(f));
+  /* Without memory it can't poll; the turn then waits a little by itself instead of spinning. */
+  if (curl_multi_poll(f->multi, NULL, 0, wait, NULL) != CURLM_OK) (void)poll(NULL, 0, wait < 10 ? wait : 10);
+}
+
+static bool is_closing(struct fetch *f) {
+  LOCKED(&f->lock);
+  return f->closing;
+}
+
+static void *run(void *arg) {
+  struct fetch *f = arg;
+  current = f;
+  while (!is_closing(f)) turn(f);
+  f->stopping = true;
+  struct fetch_transfer *t;
+  DL_FOREACH (f->transfers, t) {
+    transfer_end(t, FETCH_STOPPED, "shutting down");
+  }
+  run_posts(f); /* (4) */
+  reap(f);
+  return NULL;
+}
+
+/* ---- birth and death -----------------------------------------------------------------------------------------------
+ */
+
+static enum err make_multi(struct fetch *f) {
+  (void)pthread_once(&curl_once, curl_begin);
+  if (curl_ready != CURLE_OK) return ERR_UNSUPPORTED;
+  f->multi = curl_multi_init();
+  if (!f->multi) return ERR_NOMEM;
+  long most = (long)f->config.max_connections;
+  bool set = curl_multi_setopt(f->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, most) == CURLM_OK &&
+             curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, most) == CURLM_OK &&
+             curl_multi_setopt(f->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) == CURLM_OK;
+  return set ? OK : ERR_UNSUPPORTED;
+}
+
+/* All signals are other threads': a peer that closes is an error of the write, not a signal. */
+static enum err start_thread(struct fetch *f) {
+  sigset_t all, before;
+  (void)sigfillset(&all);
+  if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return ERR_IO;
+  int failed = pthread_create(&f->thread, NULL, run, f);
+  (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (failed) return ERR_NOMEM;
+  (void)pthread_setname_np(f->thread, f->name); /* for people only */
+  return OK;
+}
+
+static void free_fetch(struct fetch *f) {
+  if (f->multi) (void)curl_multi_cleanup(f->multi);
+  lock_done(&f->lock);
+  free(f->user_agent);
+  free(f->name);
+  free(f);
+}
+
+enum err fetch_new(const struct fetch_config *config, struct fetch **ret_fetch) {
+  struct fetch *f = calloc(1, sizeof *f);
+  if (!f) return ERR_NOMEM;
+  lock_init(&f->lock, "fetch", LOCK_RANK_ENGINE);
+  f->config = *config;
+  if (f->config.max_connections == 0) f->config.max_connections = DEFAULT_CONNECTIONS;
+  if (f->config.max_connections > CONNECTIONS_MAX) f->config.max_connections = CONNECTIONS_MAX;
+  f->posts_end = &f->posts;
+  f->tick_due = true;
+  f->name = str_dup(str_from(config->name ? config->name : "fetch"));
+  f->user_agent = str_dup(str_from(config->user_agent ? config->user_agent : "callreel/" CALLREEL_VERSION));
+  enum err e = f->name && f->user_agent ? make_multi(f) : ERR_NOMEM;
+  if (e == OK) e = start_thread(f);
+  if (e != OK) {
+    free_fetch(f);
+    return e;
+  }
+  *ret_fetch = f;
+  return OK;
+}
+
+struct fetch *fetch_free(struct fetch *f) {
+  if (!f) return NULL;
+  assert(current != f);
+  {
+    LOCKED(&f->lock);
+    f->closing = true;
+  }
+  fetch_wake(f);
+  (void)pthread_join(f->thread, NULL); /* fails for programmer errors only */
+  free_fetch(f);
+  return NULL;
+}

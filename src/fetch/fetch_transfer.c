@@ -1,0 +1,312 @@
+/* fetch_transfer.c - one request through all its hops.
+ *
+ *   WAITING --transfer_begin--> ACTIVE --redirect, transfer_hop_over--> WAITING
+ *   ACTIVE ----- answer, failure, limit: transfer_hop_over, transfer_expire ----> ENDED
+ *   any -------- cancel, shutdown, a callback that says no: transfer_end -------> ENDED --transfer_free-->
+ *
+ * Invariants
+ *  (1) on_end is called exactly once, by transfer_end, and nothing of the caller's is called after it.
+ *  (2) Whether an address may be used is judged twice: before a socket for it exists, and before the request is sent,
+ * on the connection's peer, since a kept connection was opened under another transfer's rules. (3) No byte of a
+ * redirect that is followed reaches the caller; its body is dropped, within bounds of size and time. (4) Limits go by
+ * clock_mono_ms as the loop read it after curl had taken in what was there: a process that was stopped for a while
+ * times nobody out. (5) What ends up in detail is a host and a reason, never a path, a query or a user. */
+#include "fetch/fetch_transfer.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "fetch/fetch_request.h"
+
+enum {
+  HEAD_MAX_BYTES = 256 * 1024,
+  REDIRECT_BODY_MAX_BYTES = 64 * 1024,
+  REDIRECT_BODY_MS = 2000,
+};
+
+/* ---- what curl asks and tells --------------------------------------------------------------------------------------
+ */
+
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address) {
+  struct fetch_transfer *t = arg;
+  if (purpose != CURLSOCKTYPE_IPCXN) return CURL_SOCKET_BAD;
+  if (!t->request.allow_special_addresses && fetch_address_is_special(&address->addr)) { /* (2) */
+    t->address_refused = true;
+    return CURL_SOCKET_BAD;
+  }
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static bool text_is_special(const char *text) {
+  union {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+  } address = {0};
+  if (inet_pton(AF_INET, text, &address.in.sin_addr) == 1) {
+    address.in.sin_family = AF_INET;
+  } else if (inet_pton(AF_INET6, text, &address.in6.sin6_addr) == 1) {
+    address.in6.sin6_family = AF_INET6;
+  } else {
+    return true;
+  }
+  return fetch_address_is_special(&address.any);
+}
+
+static int on_connected(void *arg, char *peer, char *local, int peer_port, int local_port) {
+  struct fetch_transfer *t = arg;
+  (void)local, (void)peer_port, (void)local_port;
+  if (t->state == TRANSFER_ENDED) return CURL_PREREQFUNC_ABORT;
+  if (!t->request.allow_special_addresses && text_is_special(peer)) { /* (2) */
+    t->address_refused = true;
+    return CURL_PREREQFUNC_ABORT;
+  }
+  if (t->connected_ms < 0) t->connected_ms = clock_mono_ms();
+  return CURL_PREREQFUNC_OK;
+}
+
+static struct str reply_header(struct fetch_transfer *t, const char *name) {
+  struct curl_header *h = NULL;
+  if (curl_easy_header(t->easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK) return STR_NONE;
+  return str_from(h->value);
+}
+
+static int64_t reply_length(struct fetch_transfer *t) {
+  uint64_t length;
+  if (reply_header(t, "Transfer-Encoding").n > 0) return -1;
+  if (str_to_u64(str_trim(reply_header(t, "Content-Length")), INT64_MAX, &length) != OK) return -1;
+  return (int64_t)length;
+}
+
+static size_t stop(struct fetch_transfer *t, enum fetch_end end, const char *why) {
+  t->stop = end;
+  t->stop_why = why;
+  return 0; /* other than what curl handed over: it gives up */
+}
+
+static bool leads_on(struct fetch_transfer *t) {
+  if (t->request.max_hops == 0 || !reply_header(t, "Location").p) return false;
+  int s = t->result.status;
+  return s == 301 || s == 302 || s == 303 || s == 307 || s == 308;
+}
+
+/* The final head of this hop is here. */
+static size_t head_arrived(struct fetch_transfer *t, int status, size_t taken) {
+  int64_t now = clock_mono_ms();
+  t->head_ms = t->last_byte_ms = now;
+  t->result.status = status;
+  t->redirecting = leads_on(t);
+  if (t->redirecting) return taken; /* (3) */
+  t->result.first_byte_ms = now - t->start_ms;
+  fetch_pace_init(&t->pace, t->request.slow_bytes, t->request.slow_ms, now);
+  struct fetch_reply reply = {
+      .status = status,
+      .length = reply_length(t),
+      .content_type = reply_header(t, "Content-Type"),
+      .content_encoding = reply_header(t, "Content-Encoding"),
+      .content_range = reply_header(t, "Content-Range"),
+      .etag = reply_header(t, "ETag"),
+      .last_modified = reply_header(t, "Last-Modified"),
+      .retry_after = reply_header(t, "Retry-After"),
+  };
+  if (t->request.on_reply && t->request.on_reply(t->request.arg, &reply) != OK) {
+    return stop(t, FETCH_STOPPED, "the reply was not wanted");
+  }
+  if (t->state == TRANSFER_ENDED) return 0;
+  bool has_body = status != 204 && status != 304;
+  if (has_body && reply.length > t->request.max_bytes) return stop(t, FETCH_TOO_BIG, "the announced body is too big");
+  return taken;
+}
+
+static size_t on_header(char *p, size_t size, size_t n, void *arg) {
+  struct fetch_transfer *t = arg;
+  size_t taken = size * n;
+  if (t->state == TRANSFER_ENDED) return 0;
+  t->head_bytes += taken;
+  if (t->head_bytes > HEAD_MAX_BYTES) return stop(t, FETCH_REFUSED, "the reply's head is too big");
+  bool is_last = taken > 0 && (p[0] == '\r' || p[0] == '\n');
+  if (!is_last || t->head_ms >= 0) return taken; /* trailers come here too */
+  long status = 0;
+  if (curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK) return 0;
+  if (status < 200) return taken; /* interim */
+  if (status > 999) return stop(t, FETCH_REFUSED, "the reply's status is none");
+  return head_arrived(t, (int)status, taken);
+}
+
+static size_t on_body(char *p, size_t size, size_t n, void *arg) {
+  struct fetch_transfer *t = arg;
+  size_t bytes = size * n;
+  if (t->state == TRANSFER_ENDED || t->head_ms < 0) return 0;
+  if (t->redirecting) {
+    t->dropped_bytes += bytes;
+    return t->dropped_bytes > REDIRECT_BODY_MAX_BYTES ? 0 : bytes;
+  }
+  if ((int64_t)bytes > t->request.max_bytes - t->result.bytes) return stop(t, FETCH_TOO_BIG, "the body is too big");
+  t->last_byte_ms = clock_mono_ms();
+  t->result.bytes += (int64_t)bytes;
+  fetch_pace_add(&t->pace, (int64_t)bytes, t->last_byte_ms);
+  if (t->request.on_data && t->request.on_data(t->request.arg, str_of(p, bytes)) != OK) {
+    return stop(t, FETCH_STOPPED, "the body was not wanted any more");
+  }
+  return t->state == TRANSFER_ENDED ? 0 : bytes;
+}
+
+/* ---- the life of a transfer ----------------------------------------------------------------------------------------
+ */
+
+enum err transfer_new(const struct fetch_request *request, int64_t now_ms, struct fetch_transfer **ret_transfer) {
+  struct fetch_transfer *t = calloc(1, sizeof *t);
+  if (!t) return ERR_NOMEM;
+  enum err e = request_copy(t, request);
+  if (e != OK) {
+    transfer_free(t, NULL);
+    return e;
+  }
+  t->start_ms = now_ms;
+  t->result.first_byte_ms = -1;
+  *ret_transfer = t;
+  return OK;
+}
+
+static void drop_hop(struct fetch_transfer *t, CURLM *multi) {
+  if (t->in_multi) (void)curl_multi_remove_handle(multi, t->easy); /* fails for handles of others only */
+  t->in_multi = false;
+  curl_easy_cleanup(t->easy);
+  curl_slist_free_all(t->lines);
+  t->easy = NULL;
+  t->lines = NULL;
+}
+
+void transfer_free(struct fetch_transfer *t, CURLM *multi) {
+  if (!t) return;
+  drop_hop(t, multi);
+  request_done(t);
+  free(t);
+}
+
+static enum err set_callbacks(struct fetch_transfer *t) {
+  bool set = curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t) == CURLE_OK &&
+             curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
+             curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t) == CURLE_OK &&
+             curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_connected) == CURLE_OK &&
+             curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t) == CURLE_OK &&
+             curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
+             curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t) == CURLE_OK &&
+             curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+             curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t) == CURLE_OK;
+  return set ? OK : ERR_UNSUPPORTED;
+}
+
+void transfer_begin(struct fetch_transfer *t, CURLM *multi, const char *user_agent, int64_t now_ms) {
+  assert(t->state == TRANSFER_WAITING && !t->in_multi);
+  t->begin_ms = now_ms;
+  t->connected_ms = t->head_ms = -1;
+  t->head_bytes = t->dropped_bytes = 0;
+  t->redirecting = t->address_refused = false;
+  t->stop = FETCH_DONE;
+  t->result.status = 0;
+  t->error[0] = '\0';
+  t->easy = curl_easy_init();
+  enum err e = t->easy ? OK : ERR_NOMEM;
+  if (e == OK) e = set_callbacks(t);
+  if (e == OK) e = request_apply(t, user_agent);
+  if (e == OK && curl_multi_add_handle(multi, t->easy) != CURLM_OK) e = ERR_NOMEM;
+  if (e != OK) {
+    transfer_end(t, FETCH_REFUSED, err_text(e));
+    return;
+  }
+  t->in_multi = true;
+  t->state = TRANSFER_ACTIVE;
+}
+
+static const char *direction_text(enum fetch_direction direction) {
+  if (direction == FETCH_TOO_FAR) return "too many redirects";
+  if (direction == FETCH_NO_MEMORY) return err_text(ERR_NOMEM);
+  return "redirected to a place that is not allowed";
+}
+
+static void follow(struct fetch_transfer *t, CURLM *multi) {
+  struct fetch_hop next;
+  enum fetch_direction direction = fetch_redirect(&t->hop, t->result.status, reply_header(t, "Location").p, &next);
+  if (direction != FETCH_GO) {
+    transfer_end(t, direction == FETCH_NO_MEMORY ? FETCH_REFUSED : FETCH_FORBIDDEN, direction_text(direction));
+    return;
+  }
+  drop_hop(t, multi);
+  fetch_hop_done(&t->hop);
+  t->hop = next;
+  t->state = TRANSFER_WAITING;
+}
+
+void transfer_hop_over(struct fetch_transfer *t, CURLM *multi, CURLcode code) {
+  if (t->state != TRANSFER_ACTIVE) return;
+  const char *why = t->error[0] ? t->error : curl_easy_strerror(code);
+  if (t->stop != FETCH_DONE) {
+    transfer_end(t, t->stop, t->stop_why);
+  } else if (t->redirecting) {
+    follow(t, multi);
+  } else if (code == CURLE_OK && t->head_ms >= 0) {
+    transfer_end(t, FETCH_DONE, NULL);
+  } else if (t->head_ms >= 0) {
+    transfer_end(t, FETCH_CUT, why);
+  } else if (t->address_refused) {
+    transfer_end(t, FETCH_FORBIDDEN, "the address is not a public one");
+  } else if (code == CURLE_OPERATION_TIMEDOUT) {
+    transfer_end(t, FETCH_TIMEOUT, "no connection in time");
+  } else {
+    transfer_end(t, FETCH_REFUSED, why);
+  }
+}
+
+void transfer_expire(struct fetch_transfer *t, CURLM *multi, int64_t now_ms) {
+  if (t->state != TRANSFER_ACTIVE) return;
+  if (t->connected_ms < 0) {
+    if (now_ms - t->begin_ms >= t->request.connect_ms) transfer_end(t, FETCH_TIMEOUT, "no connection in time");
+  } else if (t->head_ms < 0) {
+    if (now_ms - t->connected_ms >= t->request.first_byte_ms) transfer_end(t, FETCH_TIMEOUT, "no reply in time");
+  } else if (t->redirecting) {
+    if (now_ms - t->head_ms >= REDIRECT_BODY_MS) follow(t, multi); /* (3) */
+  } else if (now_ms - t->last_byte_ms >= t->request.idle_ms) {
+    transfer_end(t, FETCH_TIMEOUT, "the body stopped coming");
+  } else if (fetch_pace_is_slow(&t->pace, now_ms)) {
+    transfer_end(t, FETCH_TIMEOUT, "the body came too slowly");
+  }
+}
+
+static int64_t later(int64_t from_ms, int64_t by_ms) {
+  return by_ms > INT64_MAX - from_ms ? INT64_MAX : from_ms + by_ms;
+}
+
+int64_t transfer_deadline_ms(const struct fetch_transfer *t) {
+  if (t->state != TRANSFER_ACTIVE) return INT64_MAX;
+  if (t->connected_ms < 0) return later(t->begin_ms, t->request.connect_ms);
+  if (t->head_ms < 0) return later(t->connected_ms, t->request.first_byte_ms);
+  if (t->redirecting) return later(t->head_ms, REDIRECT_BODY_MS);
+  int64_t idle = later(t->last_byte_ms, t->request.idle_ms);
+  int64_t slow = fetch_pace_next_ms(&t->pace);
+  return idle < slow ? idle : slow;
+}
+
+static void describe(struct fetch_transfer *t, const char *why) {
+  struct fetch_url url;
+  struct str host = fetch_url_parse(str_from(t->hop.url), &url) == OK ? url.host : STR("no host");
+  char *text = t->result.detail;
+  (void)snprintf(text, sizeof t->result.detail, "%.*s: %s", STR_ARG(str_head(host, 80)),
+                 why); /* a log's line: may be cut */
+  for (char *p = text; *p; p++) {
+    if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) *p = '?';
+  }
+}
+
+void transfer_end(struct fetch_transfer *t, enum fetch_end end, const char *why) {
+  if (t->state == TRANSFER_ENDED) return; /* (1) */
+  t->state = TRANSFER_ENDED;
+  t->result.end = end;
+  if (why) describe(t, why); /* (5) */
+  if (t->request.on_end) t->request.on_end(t->request.arg, &t->result);
+}
