@@ -113,13 +113,16 @@ static int ensure_wal(struct db *db, sqlite3 *sqlite, bool *ret_wal) {
   return SQLITE_OK;
 }
 
-static enum err look_at_files(struct db *db, sqlite3 *sqlite, struct db_file *ret_file, struct db_file *ret_wal) {
-  TRY(db_file_look(db->path, ret_file));
-  enum err e = db_file_look(db->wal_path, ret_wal);
+static enum err look_at_files(struct db *db, sqlite3 *sqlite, struct db_files *ret_files) {
+  struct db_files files = {0};
+  TRY(db_file_look(db->path, &files.main));
+  enum err e = db_file_look(db->wal_path, &files.wal);
+  if (e == OK) e = db_file_look(db->shm_path, &files.shm);
   if (e != OK && e != ERR_NOT_FOUND) return e;
   int moved = 0;
   /* Looked at by path and opened by SQLite: the same file, unless it was replaced in between. */
   if (sqlite3_file_control(sqlite, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved) return ERR_IO;
+  *ret_files = files;
   return OK;
 }
 
@@ -133,9 +136,9 @@ static int settle(struct db *db, sqlite3 *sqlite, bool *ret_wal) {
   return rc;
 }
 
-enum err db_sqlite_connect(struct db *db, sqlite3 **ret_sqlite, struct db_file *ret_file, struct db_file *ret_wal) {
+enum err db_sqlite_connect(struct db *db, sqlite3 **ret_sqlite, struct db_files *ret_files) {
   sqlite3 *sqlite = NULL;
-  struct db_file file, wal = {0, 0};
+  struct db_files files;
   bool is_wal = false;
   int rc =
       sqlite3_open_v2(db->path, &sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
@@ -148,7 +151,7 @@ enum err db_sqlite_connect(struct db *db, sqlite3 **ret_sqlite, struct db_file *
     e = ERR_UNSUPPORTED;
     (void)snprintf(db->problem, sizeof db->problem, "%s: its volume does not allow write-ahead logging", db->path);
   } else {
-    e = look_at_files(db, sqlite, &file, &wal);
+    e = look_at_files(db, sqlite, &files);
     if (e != OK) (void)snprintf(db->problem, sizeof db->problem, "%s: removed while it was opened", db->path);
   }
   if (e != OK) {
@@ -158,30 +161,31 @@ enum err db_sqlite_connect(struct db *db, sqlite3 **ret_sqlite, struct db_file *
   sqlite3_progress_handler(sqlite, PROGRESS_STEPS, out_of_time, db);
   sqlite3_wal_hook(sqlite, note_log_length, db);
   *ret_sqlite = sqlite;
-  *ret_file = file;
-  *ret_wal = wal;
+  *ret_files = files;
   return OK;
 }
 
-static enum err change_to(struct db *db) {
-  struct db_file wal;
-  if (db_file_look(db->wal_path, &wal) == OK && db->wal.inode != 0 && db_file_same(wal, db->wal)) {
+static bool is_still(const char *path, struct db_file before) {
+  struct db_file now;
+  return before.inode != 0 && db_file_look(path, &now) == OK && db_file_same(now, before);
+}
+
+static enum err change_to_new(struct db *db) {
+  if (is_still(db->wal_path, db->files.wal) || is_still(db->shm_path, db->files.shm)) {
     (void)snprintf(db->problem, sizeof db->problem,
-                   "%s was replaced, but %s is still the old one's: stop all processes, remove it, start again",
-                   db->path, db->wal_path);
+                   "%s was replaced, but its -wal and -shm are the old one's: remove them", db->path);
     return ERR_IO;
   }
   sqlite3 *sqlite;
-  struct db_file file;
-  enum err e = db_sqlite_connect(db, &sqlite, &file, &wal);
+  struct db_files files;
+  enum err e = db_sqlite_connect(db, &sqlite, &files);
   if (e != OK) return e == ERR_BUSY ? e : ERR_IO;
   db_sqlite_forget_statements(db);
   int rc = sqlite3_close(db->sqlite);
   assert(rc == SQLITE_OK);
   (void)rc; /* for builds without asserts */
   db->sqlite = sqlite;
-  db->file = file;
-  db->wal = wal;
+  db->files = files;
   db->wal_frames = 0;
   db->reopened++;
   db_turn_leave(&db->turn);
@@ -192,8 +196,8 @@ enum err db_sqlite_check_file(struct db *db) {
   if (db->rows_open > 0 || !sqlite3_get_autocommit(db->sqlite)) return OK;
   struct db_file now;
   enum err e = db_file_look(db->path, &now);
-  if (e == OK && db_file_same(now, db->file)) return OK;
-  if (e == OK) return change_to(db);
+  if (e == OK && db_file_same(now, db->files.main)) return OK;
+  if (e == OK) return change_to_new(db);
   (void)snprintf(db->problem, sizeof db->problem, "the database file %s is gone", db->path);
   return ERR_IO;
 }
@@ -214,18 +218,18 @@ static enum err open_parts(struct db *db, const struct db_open *how, struct buf 
   db->read_only = how->read_only;
   db->busy_ms = how->busy_ms > 0 ? how->busy_ms : BUSY_MS;
   db->path = strdup(path);
-  if (db->path == NULL || asprintf(&db->wal_path, "%s-wal", path) < 0) {
-    db->wal_path = NULL;
-    return ERR_NOMEM;
-  }
+  if (db->path == NULL) return ERR_NOMEM;
+  if (asprintf(&db->wal_path, "%s-wal", path) < 0) db->wal_path = NULL;
+  if (asprintf(&db->shm_path, "%s-shm", path) < 0) db->shm_path = NULL;
+  if (db->wal_path == NULL || db->shm_path == NULL) return ERR_NOMEM;
   TRY(db_file_check_volume(path, ret_problem));
   if (!db_turn_init(&db->turn, path)) return ERR_NOMEM;
-  enum err e = how->read_only ? db_file_look(path, &db->file) : db_file_make(path);
+  enum err e = how->read_only ? db_file_look(path, &db->files.main) : db_file_make(path);
   if (e != OK) {
     (void)snprintf(db->problem, sizeof db->problem, "the database file %s can't be %s: %s", path,
                    how->read_only ? "read" : "made", strerror(errno));
   } else {
-    e = db_sqlite_connect(db, &db->sqlite, &db->file, &db->wal);
+    e = db_sqlite_connect(db, &db->sqlite, &db->files);
   }
   /* A sentence that can't be kept changes nothing about the error. */
   if (e != OK && ret_problem != NULL && buf_addf(ret_problem, "%s", db->problem) != OK) buf_clear(ret_problem);
@@ -253,6 +257,7 @@ struct db *db_close(struct db *db) {
   db_turn_done(&db->turn);
   free(db->path);
   free(db->wal_path);
+  free(db->shm_path);
   free(db);
   return NULL;
 }

@@ -9,6 +9,11 @@
 
 enum { DB_KEPT_SLOTS = 1024, DB_KEPT_MAX = 768, DB_PROBLEM_SIZE = 512 };
 
+/* The database, its log and the log's index. */
+struct db_files {
+  struct db_file main, wal, shm;
+};
+
 struct db_statement {
   const char *sql; /* its address is its name */
   sqlite3_stmt *stmt;
@@ -20,8 +25,8 @@ struct db_statement {
 
 struct db {
   sqlite3 *sqlite;
-  char *path, *wal_path;
-  struct db_file file, wal; /* what is open */
+  char *path, *wal_path, *shm_path;
+  struct db_files files; /* what is open */
   bool read_only;
   int64_t busy_ms;
   int64_t busy_since_ms; /* when the wait in hand began */
@@ -47,6 +52,5 @@ CHECKED enum err db_sqlite_check_file(struct db *db);
 /* Moves the log into the database when it is long. */
 void db_sqlite_checkpoint(struct db *db);
 /* Opens the connection at path with all that every connection has; db gives the busy handler and the modes. */
-CHECKED enum err db_sqlite_connect(struct db *db, sqlite3 **ret_sqlite, struct db_file *ret_file,
-                                   struct db_file *ret_wal);
+CHECKED enum err db_sqlite_connect(struct db *db, sqlite3 **ret_sqlite, struct db_files *ret_files);
 void db_sqlite_forget_statements(struct db *db);
