@@ -1,0 +1,208 @@
+/* What only several processes can show. Each test forks before it opens anything. */
+#include "db_scratch.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "db/db_writer.h"
+#include "db/migrate.h"
+
+static const struct migration schema[] = {
+    {1, "rows", "create table t (i integer primary key, who integer)", 0},
+    {2, "more", "create table u (i)", 0},
+};
+
+struct child {
+  struct scratch *scratch;
+  int who;
+  int out; /* a pipe: who reads it is told of each row that was answered */
+  struct db_writer *writer;
+};
+
+struct row {
+  struct child *child;
+  int64_t number;
+};
+
+static enum err row_run(struct db *db, void *arg) {
+  struct row *r = arg;
+  TRY(db_run(db, "insert into t (who) values (?1)", DB_INT(r->child->who)));
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select last_insert_rowid()"));
+  TRY(db_next(&q));
+  r->number = db_int(&q, 0);
+  return OK;
+}
+
+/* Tells of the row and submits the next: the queue of each process never runs dry. */
+static void row_done(void *arg, enum err e) {
+  struct row *r = arg;
+  if (e == OK && write(r->child->out, &r->number, sizeof r->number) != (ssize_t)sizeof r->number) _exit(3);
+  if (db_writer_submit(r->child->writer, (struct db_job){row_run, row_done, r}) != OK) _exit(4);
+}
+
+/* A process that writes until it is killed. start: a pipe whose closing is the start; NULL: at once. */
+static pid_t writing_child(struct scratch *s, int who, int out, const int start[2]) {
+  pid_t pid = fork();
+  if (pid != 0) return pid;
+  static struct child child;
+  static struct row rows[16];
+  child = (struct child){.scratch = s, .who = who, .out = out};
+  struct db_writer_config config = {.open = {.url = s->url}};
+  if (db_writer_new(&config, &child.writer) != OK) _exit(1);
+  if (start != NULL) {
+    char c;
+    close(start[1]);
+    if (read(start[0], &c, 1) != 0) _exit(2);
+  }
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    rows[i].child = &child;
+    if (db_writer_submit(child.writer, (struct db_job){row_run, row_done, &rows[i]}) != OK) _exit(4);
+  }
+  for (;;) pause();
+}
+
+static void make_schema(struct scratch *s) {
+  struct db *db = scratch_open(s, 0);
+  int applied;
+  assert_int_equal(migrate_run(db, schema, COUNT_OF(schema), &applied), OK);
+  db_close(db);
+}
+
+static void what_was_answered_survives_a_kill(void **state) {
+  enum { ANSWERS = 2000 };
+  struct scratch *s = *state;
+  make_schema(s);
+  for (int round = 0; round < 5; round++) {
+    int answers[2];
+    assert_int_equal(pipe(answers), 0);
+    pid_t pid = writing_child(s, round, answers[1], NULL);
+    close(answers[1]);
+    static int64_t numbers[ANSWERS * 100];
+    size_t n = 0;
+    while (n < ANSWERS && read(answers[0], &numbers[n], sizeof numbers[n]) == (ssize_t)sizeof numbers[n]) n++;
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    while (n < COUNT_OF(numbers) && read(answers[0], &numbers[n], sizeof numbers[n]) == (ssize_t)sizeof numbers[n]) n++;
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    close(answers[0]);
+
+    struct db *db = scratch_open(s, 0);
+    assert_true(n >= ANSWERS);
+    for (size_t i = 0; i < n; i++) {
+      struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+      assert_int_equal(db_query(db, &q, "select who from t where i = ?1", DB_INT(numbers[i])), OK);
+      assert_int_equal(db_next(&q), OK);
+      assert_int_equal(db_int(&q, 0), round);
+    }
+    db_close(db);
+  }
+}
+
+static void three_processes_get_their_shares(void **state) {
+  enum { CHILDREN = 3, ANSWERS = 9000 };
+  struct scratch *s = *state;
+  make_schema(s);
+  int answers[2], start[2];
+  assert_int_equal(pipe(answers), 0);
+  assert_int_equal(pipe(start), 0);
+  pid_t pids[CHILDREN];
+  for (int i = 0; i < CHILDREN; i++) pids[i] = writing_child(s, i, answers[1], start);
+  close(start[0]);
+  close(start[1]);
+  close(answers[1]);
+  int64_t number;
+  for (int n = 0; n < ANSWERS; n++) assert_int_equal(read(answers[0], &number, sizeof number), sizeof number);
+  for (int i = 0; i < CHILDREN; i++) kill(pids[i], SIGKILL);
+  for (int i = 0; i < CHILDREN; i++) assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+  close(answers[0]);
+
+  struct db *db = scratch_open(s, 0);
+  int64_t all = scratch_int(db, "select count(*) from t");
+  for (int who = 0; who < CHILDREN; who++) {
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    assert_int_equal(db_query(db, &q, "select count(*) from t where who = ?1", DB_INT(who)), OK);
+    assert_int_equal(db_next(&q), OK);
+    assert_true(db_int(&q, 0) > all / (CHILDREN * 4));
+  }
+  db_close(db);
+}
+
+static void a_process_frozen_with_the_turn_does_not_stop_the_others(void **state) {
+  struct scratch *s = *state;
+  make_schema(s);
+  int answers[2];
+  assert_int_equal(pipe(answers), 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    struct db_turn_holder {
+      struct db *db;
+    } holder = {NULL};
+    if (db_open(&(struct db_open){.url = s->url}, NULL, &holder.db) != OK || db_begin_immediate(holder.db) != OK)
+      _exit(1);
+    /* The transaction ends, the turn stays: as if frozen between the two. */
+    if (db_script(holder.db, "commit") != OK || write(answers[1], "x", 1) != 1) _exit(2);
+    for (;;) pause();
+  }
+  char c;
+  assert_int_equal(read(answers[0], &c, 1), 1);
+  struct db *db = scratch_open(s, 0);
+  for (int i = 0; i < 100; i++) {
+    assert_int_equal(db_begin_immediate(db), OK);
+    assert_int_equal(db_run(db, "insert into t (who) values (9)"), OK);
+    assert_int_equal(db_commit(db), OK);
+  }
+  db_close(db);
+  kill(pid, SIGKILL);
+  assert_int_equal(waitpid(pid, NULL, 0), pid);
+  close(answers[0]);
+  close(answers[1]);
+}
+
+static void of_processes_that_race_to_migrate_each_script_runs_once(void **state) {
+  enum { CHILDREN = 4 };
+  struct scratch *s = *state;
+  int start[2], applied_by[2];
+  assert_int_equal(pipe(start), 0);
+  assert_int_equal(pipe(applied_by), 0);
+  pid_t pids[CHILDREN];
+  for (int i = 0; i < CHILDREN; i++) {
+    pids[i] = fork();
+    if (pids[i] != 0) continue;
+    char c;
+    int applied = 0;
+    struct db *db;
+    close(start[1]);
+    if (read(start[0], &c, 1) != 0) _exit(1);
+    if (db_open(&(struct db_open){.url = s->url}, NULL, &db) != OK) _exit(2);
+    if (migrate_run(db, schema, COUNT_OF(schema), &applied) != OK) _exit(3);
+    db_close(db);
+    if (write(applied_by[1], &applied, sizeof applied) != (ssize_t)sizeof applied) _exit(4);
+    _exit(0);
+  }
+  close(start[0]);
+  close(start[1]);
+  int applied_in_all = 0;
+  for (int i = 0; i < CHILDREN; i++) {
+    int status, applied;
+    assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+    assert_int_equal(status, 0);
+    assert_int_equal(read(applied_by[0], &applied, sizeof applied), sizeof applied);
+    applied_in_all += applied;
+  }
+  assert_int_equal(applied_in_all, COUNT_OF(schema));
+  close(applied_by[0]);
+  close(applied_by[1]);
+}
+
+#define SCRATCH_TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
+
+int main(void) {
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  const struct CMUnitTest tests[] = {
+      SCRATCH_TEST(what_was_answered_survives_a_kill),
+      SCRATCH_TEST(three_processes_get_their_shares),
+      SCRATCH_TEST(a_process_frozen_with_the_turn_does_not_stop_the_others),
+      SCRATCH_TEST(of_processes_that_race_to_migrate_each_script_runs_once),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,313 @@
+#include "db_scratch.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "db/db_writer.h"
+
+struct fixture {
+  struct scratch *scratch;
+  struct db_writer *writer;
+  struct db *looker;
+  atomic_int commits;
+};
+
+static void count_commit(void *arg) {
+  atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static struct fixture *fixture_new(void **state, int64_t busy_ms, size_t queue_max) {
+  struct fixture *f = calloc(1, sizeof *f);
+  assert_non_null(f);
+  f->scratch = *state;
+  f->looker = scratch_open(f->scratch, 0);
+  assert_int_equal(db_script(f->looker, "create table t (i integer primary key, text)"), OK);
+  struct db_writer_config config = {.open = {.url = f->scratch->url, .busy_ms = busy_ms},
+                                    .queue_max = queue_max,
+                                    .committed = count_commit,
+                                    .arg = &f->commits};
+  assert_int_equal(db_writer_new(&config, &f->writer), OK);
+  return f;
+}
+
+static void fixture_free(struct fixture *f) {
+  assert_null(db_writer_free(f->writer));
+  db_close(f->looker);
+  free(f);
+}
+
+/* A job that adds row i, may wait at a gate first, and ends as it is told. */
+struct row {
+  int64_t i;
+  enum err end;
+  const char *script; /* run after the row; NULL: none */
+  sem_t *entered, *gate;
+  struct fixture *f;
+  int commits_at_run;
+  enum err answer;
+  sem_t answered;
+};
+
+static enum err row_run(struct db *db, void *arg) {
+  struct row *r = arg;
+  if (r->entered != NULL) sem_post(r->entered);
+  if (r->gate != NULL) sem_wait(r->gate);
+  r->commits_at_run = atomic_load(&r->f->commits);
+  TRY(db_run(db, "insert into t (i) values (?1)", DB_INT(r->i)));
+  if (r->script != NULL) TRY(db_script(db, r->script));
+  return r->end;
+}
+
+static void row_done(void *arg, enum err e) {
+  struct row *r = arg;
+  r->answer = e;
+  sem_post(&r->answered);
+}
+
+static void row_submit(struct fixture *f, struct row *r) {
+  r->f = f;
+  sem_init(&r->answered, 0, 0);
+  assert_int_equal(db_writer_submit(f->writer, (struct db_job){row_run, row_done, r}), OK);
+}
+
+static enum err row_wait(struct row *r) {
+  sem_wait(&r->answered);
+  sem_destroy(&r->answered);
+  return r->answer;
+}
+
+static enum err add_row(struct fixture *f, int64_t i) {
+  struct row r = {.i = i};
+  row_submit(f, &r);
+  return row_wait(&r);
+}
+
+/* Holds the writer inside a job while rows are submitted behind it, so that those share the next group. */
+static void submit_together(struct fixture *f, struct row *rows, size_t n) {
+  sem_t entered, gate;
+  sem_init(&entered, 0, 0);
+  sem_init(&gate, 0, 0);
+  struct row first = {.i = 1000000 + atomic_load(&f->commits), .entered = &entered, .gate = &gate};
+  row_submit(f, &first);
+  sem_wait(&entered);
+  for (size_t i = 0; i < n; i++) row_submit(f, &rows[i]);
+  sem_post(&gate);
+  (void)row_wait(&first); /* may have run in the same group as the rows */
+  sem_destroy(&entered);
+  sem_destroy(&gate);
+}
+
+static int64_t has_row(struct fixture *f, int64_t i) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  assert_int_equal(db_query(f->looker, &q, "select count(*) from t where i = ?1", DB_INT(i)), OK);
+  assert_int_equal(db_next(&q), OK);
+  return db_int(&q, 0);
+}
+
+static void an_answered_job_is_there_for_everybody(void **state) {
+  struct fixture *f = fixture_new(state, 0, 0);
+  for (int i = 1; i <= 20; i++) {
+    assert_int_equal(add_row(f, i), OK);
+    assert_int_equal(has_row(f, i), 1);
+  }
+  assert_true(db_writer_healthy(f->writer));
+  fixture_free(f);
+}
+
+static void a_failing_job_is_rolled_back_alone(void **state) {
+  struct fixture *f = fixture_new(state, 0, 0);
+  struct row rows[] = {{.i = 1}, {.i = 2, .end = ERR_CONFLICT}, {.i = 3}, {.i = 3}, {.i = 4}};
+  submit_together(f, rows, COUNT_OF(rows));
+  static const enum err expected[] = {OK, ERR_CONFLICT, OK, ERR_EXISTS, OK};
+  static const int there[] = {1, 0, 1, 1, 1};
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    assert_int_equal(row_wait(&rows[i]), expected[i]);
+    assert_int_equal(has_row(f, rows[i].i), there[i]);
+  }
+  assert_true(db_writer_healthy(f->writer));
+  fixture_free(f);
+}
+
+static void many_jobs_share_a_commit(void **state) {
+  enum { N = 2000 };
+  static struct row rows[N];
+  struct fixture *f = fixture_new(state, 0, 0);
+  for (int i = 0; i < N; i++) rows[i] = (struct row){.i = i};
+  submit_together(f, rows, N);
+  for (int i = 0; i < N; i++) assert_int_equal(row_wait(&rows[i]), OK);
+  assert_true(atomic_load(&f->commits) < N / 2);
+  fixture_free(f);
+}
+
+/* Tries until the first two rows ran in one group; how often is up to the machine. */
+static void run_in_one_group(struct fixture *f, struct row *rows, size_t n, int64_t numbers_from) {
+  for (int64_t attempt = 0; attempt < 1000; attempt++) {
+    struct row *r = rows;
+    for (size_t i = 0; i < n; i++) r[i].i = numbers_from + attempt * 10 + (int64_t)i;
+    submit_together(f, rows, n);
+    for (size_t i = 0; i < n; i++) (void)row_wait(&rows[i]);
+    if (rows[0].commits_at_run == rows[1].commits_at_run) return;
+  }
+  fail_msg("never shared a group");
+}
+
+static void a_transaction_that_the_database_gave_up_fails_all_that_ran_in_it(void **state) {
+  struct fixture *f = fixture_new(state, 0, 0);
+  struct row rows[] = {{.end = OK}, {.script = "rollback", .end = ERR_FULL}};
+  run_in_one_group(f, rows, COUNT_OF(rows), 1);
+  assert_int_equal(rows[0].answer, ERR_FULL);
+  assert_int_equal(rows[1].answer, ERR_FULL);
+  assert_int_equal(has_row(f, rows[0].i), 0);
+  assert_false(db_writer_healthy(f->writer));
+  assert_int_equal(add_row(f, 2000000), OK);
+  assert_true(db_writer_healthy(f->writer));
+  fixture_free(f);
+}
+
+static void a_job_that_hides_a_lost_transaction_fails_too(void **state) {
+  struct fixture *f = fixture_new(state, 0, 0);
+  struct row rows[] = {{.end = OK}, {.script = "rollback", .end = OK}};
+  run_in_one_group(f, rows, COUNT_OF(rows), 1);
+  assert_int_equal(rows[0].answer, ERR_IO);
+  assert_int_equal(rows[1].answer, ERR_IO);
+  fixture_free(f);
+}
+
+static void a_full_database_says_so_and_recovers(void **state) {
+  struct fixture *f = fixture_new(state, 0, 0);
+  static const char fill[] = "insert into t (text) select randomblob(1000) from t a, t b, t c limit 1000";
+  for (int i = 1; i <= 20; i++) assert_int_equal(add_row(f, i), OK);
+  struct row small = {.i = 100, .script = "pragma max_page_count=20"};
+  row_submit(f, &small);
+  assert_int_equal(row_wait(&small), OK);
+  struct row big = {.i = 101, .script = fill};
+  row_submit(f, &big);
+  assert_int_equal(row_wait(&big), ERR_FULL);
+  assert_int_equal(has_row(f, 101), 0);
+  struct row room = {.i = 102, .script = "pragma max_page_count=100000"};
+  row_submit(f, &room);
+  assert_int_equal(row_wait(&room), OK);
+  struct row again = {.i = 103, .script = fill};
+  row_submit(f, &again);
+  assert_int_equal(row_wait(&again), OK);
+  assert_true(db_writer_healthy(f->writer));
+  fixture_free(f);
+}
+
+static void a_database_locked_by_another_fails_the_jobs_and_recovers(void **state) {
+  struct fixture *f = fixture_new(state, 20, 0);
+  struct row rows[] = {{.i = 1}, {.i = 2}};
+  assert_int_equal(db_begin_immediate(f->looker), OK);
+  for (size_t i = 0; i < COUNT_OF(rows); i++) row_submit(f, &rows[i]);
+  for (size_t i = 0; i < COUNT_OF(rows); i++) assert_int_equal(row_wait(&rows[i]), ERR_BUSY);
+  assert_false(db_writer_healthy(f->writer));
+  assert_int_equal(db_commit(f->looker), OK);
+  assert_int_equal(has_row(f, 1), 0);
+  assert_int_equal(add_row(f, 3), OK);
+  assert_true(db_writer_healthy(f->writer));
+  fixture_free(f);
+}
+
+static void a_lock_that_is_given_back_in_time_is_waited_for(void **state) {
+  struct fixture *f = fixture_new(state, 60000, 0);
+  struct row row = {.i = 1};
+  assert_int_equal(db_begin_immediate(f->looker), OK);
+  row_submit(f, &row);
+  assert_int_equal(db_commit(f->looker), OK);
+  assert_int_equal(row_wait(&row), OK);
+  fixture_free(f);
+}
+
+static void a_removed_database_fails_and_is_found_again(void **state) {
+  struct fixture *f = fixture_new(state, 0, 0);
+  char away[128];
+  scratch_path(f->scratch, ".away", away);
+  assert_int_equal(add_row(f, 1), OK);
+  assert_int_equal(rename(f->scratch->path, away), 0);
+  assert_int_equal(add_row(f, 2), ERR_IO);
+  assert_false(db_writer_healthy(f->writer));
+  assert_int_equal(rename(away, f->scratch->path), 0);
+  assert_int_equal(add_row(f, 3), OK);
+  assert_int_equal(has_row(f, 2), 0);
+  fixture_free(f);
+}
+
+static void a_full_queue_takes_no_more(void **state) {
+  struct fixture *f = fixture_new(state, 0, 2);
+  sem_t entered, gate;
+  sem_init(&entered, 0, 0);
+  sem_init(&gate, 0, 0);
+  struct row first = {.i = 1, .entered = &entered, .gate = &gate}, rows[] = {{.i = 2}, {.i = 3}};
+  row_submit(f, &first);
+  sem_wait(&entered);
+  for (size_t i = 0; i < COUNT_OF(rows); i++) row_submit(f, &rows[i]);
+  assert_int_equal(db_writer_submit(f->writer, (struct db_job){row_run, row_done, &first}), ERR_BUSY);
+  sem_post(&gate);
+  assert_int_equal(row_wait(&first), OK);
+  for (size_t i = 0; i < COUNT_OF(rows); i++) assert_int_equal(row_wait(&rows[i]), OK);
+  sem_destroy(&entered);
+  sem_destroy(&gate);
+  fixture_free(f);
+}
+
+static void freeing_answers_what_is_queued(void **state) {
+  enum { N = 500 };
+  static struct row rows[N];
+  struct fixture *f = fixture_new(state, 0, 0);
+  for (int i = 0; i < N; i++) {
+    rows[i] = (struct row){.i = i};
+    row_submit(f, &rows[i]);
+  }
+  f->writer = db_writer_free(f->writer);
+  for (int i = 0; i < N; i++) {
+    assert_int_equal(sem_trywait(&rows[i].answered), 0);
+    assert_int_equal(rows[i].answer, OK);
+    sem_destroy(&rows[i].answered);
+  }
+  fixture_free(f);
+}
+
+static void *call_many(void *arg) {
+  struct fixture *f = arg;
+  static atomic_int next;
+  for (int i = 0; i < 100; i++) {
+    struct row r = {.i = atomic_fetch_add(&next, 1), .f = f};
+    if (db_writer_call(f->writer, row_run, &r) != OK) return arg;
+  }
+  return NULL;
+}
+
+static void callers_of_many_threads_get_their_own_results(void **state) {
+  struct fixture *f = fixture_new(state, 0, 0);
+  pthread_t threads[8];
+  for (size_t i = 0; i < COUNT_OF(threads); i++) assert_int_equal(pthread_create(&threads[i], NULL, call_many, f), 0);
+  for (size_t i = 0; i < COUNT_OF(threads); i++) {
+    void *failed = NULL;
+    pthread_join(threads[i], &failed);
+    assert_null(failed);
+  }
+  assert_int_equal(scratch_int(f->looker, "select count(*) from t"), 800);
+  fixture_free(f);
+}
+
+#define SCRATCH_TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
+
+int main(void) {
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  const struct CMUnitTest tests[] = {
+      SCRATCH_TEST(an_answered_job_is_there_for_everybody),
+      SCRATCH_TEST(a_failing_job_is_rolled_back_alone),
+      SCRATCH_TEST(many_jobs_share_a_commit),
+      SCRATCH_TEST(a_transaction_that_the_database_gave_up_fails_all_that_ran_in_it),
+      SCRATCH_TEST(a_job_that_hides_a_lost_transaction_fails_too),
+      SCRATCH_TEST(a_full_database_says_so_and_recovers),
+      SCRATCH_TEST(a_database_locked_by_another_fails_the_jobs_and_recovers),
+      SCRATCH_TEST(a_lock_that_is_given_back_in_time_is_waited_for),
+      SCRATCH_TEST(a_removed_database_fails_and_is_found_again),
+      SCRATCH_TEST(a_full_queue_takes_no_more),
+      SCRATCH_TEST(freeing_answers_what_is_queued),
+      SCRATCH_TEST(callers_of_many_threads_get_their_own_results),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
