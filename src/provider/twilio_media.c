@@ -104,18 +104,17 @@ static struct str head_of_text(struct str text, size_t max) {
 
 enum err twilio_media_url(const struct provider_account *account, struct str told, struct str recording_sid,
                           struct buf *b, struct str *ret_url, bool *ret_forbidden) {
+  struct buf text CLEANUP(buf_done) = BUF_INIT(2 * TWILIO_URL_MAX + 16); /* told may be a view into b */
+  bool fits = told.n <= TWILIO_URL_MAX && account->base_url.n <= TWILIO_URL_MAX;
+  if (fits)
+    TRY(add_absolute(account->base_url, told, &text));
+  else /* forbidden for its length: what is kept is for people to look at */
+    TRY(buf_add(&text, head_of_text(told, TWILIO_URL_MAX)));
+  struct str url = fits ? without_extension(buf_str(&text)) : buf_str(&text);
+  bool allowed = fits && twilio_media_allowed(account, url, recording_sid);
   size_t start = b->n;
-  if (told.n > TWILIO_URL_MAX || account->base_url.n > TWILIO_URL_MAX) {
-    /* Forbidden for its length: what is kept is for people to look at. */
-    TRY(buf_add(b, head_of_text(told, TWILIO_URL_MAX)));
-    *ret_url = str_of(b->p + start, b->n - start);
-    *ret_forbidden = true;
-    return OK;
-  }
-  TRY(add_absolute(account->base_url, told, b));
-  struct str url = without_extension(str_of(b->p + start, b->n - start));
-  bool allowed = twilio_media_allowed(account, url, recording_sid);
-  *ret_url = head_of_text(url, TWILIO_URL_MAX);
+  TRY(buf_add(b, head_of_text(url, TWILIO_URL_MAX)));
+  *ret_url = str_of(b->p + start, b->n - start);
   *ret_forbidden = !allowed;
   return OK;
 }

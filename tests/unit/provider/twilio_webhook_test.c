@@ -1,0 +1,385 @@
+#include "provider_testing.h"
+
+#include "provider/twilio_signature.h"
+
+#define PREFIX "https://calls.example"
+#define TARGET "/webhooks/twilio/7/recording"
+#define RECEIVED_MS 1790000000000
+
+struct pair {
+  const char *name, *value;
+};
+
+/* A webhook as Twilio would send it, and what became of it. */
+struct sent {
+  struct buf body, signature, storage;
+  struct delivery delivery;
+  const char *field;
+};
+
+static void sent_done(struct sent *s) {
+  buf_done(&s->body);
+  buf_done(&s->signature);
+  buf_done(&s->storage);
+}
+
+static void add_encoded(struct buf *b, const char *text) {
+  for (; *text; text++) ok(buf_addf(b, "%%%02X", (unsigned char)*text));
+}
+
+static enum provider_refusal receive(struct sent *s, enum provider_webhook_kind kind) {
+  const struct provider_account account = test_account();
+  const struct provider_webhook hook = {
+      .kind = kind,
+      .signature = buf_str(&s->signature),
+      .url_prefix = STR(PREFIX),
+      .target = STR(TARGET),
+      .body = buf_str(&s->body),
+      .received_ms = RECEIVED_MS,
+  };
+  return provider_twilio.webhook(&account, &hook, &s->storage, &s->delivery, &s->field);
+}
+
+/* Pairs end with a NULL name; account and signature are added. */
+static enum provider_refusal send_signed(struct sent *s, enum provider_webhook_kind kind, const struct pair *pairs,
+                                         const char *account_sid, const char *token) {
+  struct twilio_parameter parameters[DELIVERY_FIELDS_MAX + 2];
+  struct twilio_signed what = {.url = STR(PREFIX TARGET), .parameters = parameters};
+  buf_init(&s->body, 1 << 20);
+  buf_init(&s->signature, 64);
+  buf_init(&s->storage, 1 << 20);
+  if (account_sid) {
+    parameters[what.count++] = (struct twilio_parameter){STR("AccountSid"), str_from(account_sid)};
+    ok(buf_addf(&s->body, "AccountSid=%s", account_sid));
+  }
+  for (; pairs->name; pairs++) {
+    parameters[what.count++] = (struct twilio_parameter){str_from(pairs->name), str_from(pairs->value)};
+    ok(buf_addf(&s->body, "&"));
+    add_encoded(&s->body, pairs->name);
+    ok(buf_addf(&s->body, "="));
+    add_encoded(&s->body, pairs->value);
+  }
+  ok(twilio_signature_make(&what, str_from(token), &s->signature));
+  return receive(s, kind);
+}
+
+#define CALL(...)                  \
+  (struct pair[]) {                \
+    {"CallSid", CA}, __VA_ARGS__ { \
+      NULL, NULL                   \
+    }                              \
+  }
+#define RECORDING(...)                                                                    \
+  (struct pair[]) {                                                                       \
+    {"RecordingSid", RE}, {"RecordingUrl", RECORDING_URL}, {"CallSid", CA}, __VA_ARGS__ { \
+      NULL, NULL                                                                          \
+    }                                                                                     \
+  }
+
+static void a_call_is_told_in_our_words(void **state) {
+  (void)state;
+  struct sent s CLEANUP(sent_done) = {0};
+  assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_CALL,
+                               CALL({"ParentCallSid", CA_PARENT}, {"From", "+15550001"}, {"To", "client:anna"},
+                                    {"CallStatus", "completed"}, {"Direction", "outbound-dial"}, {"CallDuration", "0"},
+                                    {"Duration", "1"}, {"CallerName", "Åsa"}, {"FromCity", ""}, {"SequenceNumber", "3"},
+                                    {"Timestamp", "Thu, 01 Aug 2024 04:20:56 +0000"}, {"status", "forged"}, ),
+                               AC, "first token"),
+                   PROVIDER_TAKEN);
+  const struct delivery_part *call = &s.delivery.call;
+  assert_int_equal(s.delivery.business_id, 7);
+  assert_int_equal(s.delivery.received_ms, RECEIVED_MS);
+  assert_str(s.delivery.call_sid, CA);
+  assert_str(s.delivery.recording_sid, "");
+  assert_int_equal(s.delivery.recording.count, 0);
+  assert_str(test_field(call, CALL_FIELD_ACCOUNT), AC);
+  assert_str(test_field(call, CALL_FIELD_PARENT), CA_PARENT);
+  assert_str(test_field(call, CALL_FIELD_FROM), "+15550001");
+  assert_str(test_field(call, CALL_FIELD_TO), "client:anna");
+  assert_str(test_field(call, CALL_FIELD_CALLER_NAME), "Åsa");
+  assert_str(test_field(call, CALL_FIELD_STATUS), "completed");
+  assert_str(test_field(call, CALL_FIELD_PROVIDER_DIRECTION), "outbound-dial");
+  assert_str(test_field(call, CALL_FIELD_DIRECTION), "outbound");
+  assert_str(test_field(call, CALL_FIELD_DURATION), "0");
+  assert_str(test_field(call, CALL_FIELD_TIMESTAMP), "1722486056000");
+  assert_str(test_field(call, "Duration"), "1");
+  assert_str(test_field(call, "SequenceNumber"), "3");
+  assert_str(test_field(call, "FromCity"), "(none)");
+  assert_true(call->rank.terminal);
+  assert_int_equal(call->rank.sequence, 3);
+  assert_int_equal(call->rank.timestamp_ms, 1722486056000);
+  assert_int_equal(call->rank.status_order, 4);
+}
+
+static void a_recording_is_told_in_our_words(void **state) {
+  (void)state;
+  struct sent s CLEANUP(sent_done) = {0};
+  assert_int_equal(
+      send_signed(&s, PROVIDER_WEBHOOK_RECORDING,
+                  RECORDING({"RecordingDuration", "12"}, {"RecordingChannels", "2"},
+                            {"RecordingStartTime", "Thu, 01 Aug 2024 04:20:56 +0000"}, {"RecordingSource", "DialVerb"},
+                            {"RecordingTrack", "both"}, {"ErrorCode", "0"}, {"X-New", "kept"}, {"forbidden", "0"},
+                            {"url", "https://evil.example"}, ),
+                  AC, "second token"),
+      PROVIDER_TAKEN);
+  const struct delivery_part *recording = &s.delivery.recording;
+  assert_str(s.delivery.call_sid, CA);
+  assert_str(s.delivery.recording_sid, RE);
+  assert_str(test_field(recording, RECORDING_FIELD_ACCOUNT), AC);
+  assert_str(test_field(recording, RECORDING_FIELD_CALL), CA);
+  assert_str(test_field(recording, RECORDING_FIELD_STATUS), "completed");
+  assert_str(test_field(recording, RECORDING_FIELD_URL), RECORDING_URL);
+  assert_str(test_field(recording, RECORDING_FIELD_FORBIDDEN), "0");
+  assert_str(test_field(recording, RECORDING_FIELD_DURATION), "12");
+  assert_str(test_field(recording, RECORDING_FIELD_CHANNELS), "2");
+  assert_str(test_field(recording, RECORDING_FIELD_STARTED), "1722486056000");
+  assert_str(test_field(recording, RECORDING_FIELD_SOURCE), "DialVerb");
+  assert_str(test_field(recording, RECORDING_FIELD_TRACK), "both");
+  assert_str(test_field(recording, RECORDING_FIELD_ERROR), "(none)");
+  assert_str(test_field(recording, "X-New"), "kept");
+  assert_true(recording->rank.terminal);
+  assert_int_equal(recording->rank.status_order, 4);
+  assert_int_equal(recording->rank.sequence, -1);
+  assert_int_equal(recording->rank.timestamp_ms, -1);
+  assert_int_equal(s.delivery.call.count, 1);
+  assert_str(test_field(&s.delivery.call, CALL_FIELD_ACCOUNT), AC);
+  assert_int_equal(delivery_rank_compare(&s.delivery.call.rank, &recording->rank), 0);
+}
+
+static void a_calls_webhook_tells_of_its_recording_too(void **state) {
+  (void)state;
+  struct sent s CLEANUP(sent_done) = {0};
+  assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_CALL,
+                               CALL({"RecordingUrl", RECORDING_URL ".wav"}, {"RecordingDuration", "9"},
+                                    {"CallStatus", "in-progress"}, {"SequenceNumber", "2"}, {"ErrorCode", "12345"}, ),
+                               AC, "first token"),
+                   PROVIDER_TAKEN);
+  assert_str(s.delivery.recording_sid, RE);
+  assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_URL), RECORDING_URL);
+  assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_STATUS), "completed");
+  assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_DURATION), "9");
+  assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_CALL), CA);
+  assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_ERROR), "(none)");
+  const struct delivery_rank completed = {.terminal = true, .sequence = -1, .timestamp_ms = -1, .status_order = 4};
+  assert_int_equal(delivery_rank_compare(&s.delivery.recording.rank, &completed), 0);
+  assert_str(test_field(&s.delivery.call, "RecordingUrl"), "(none)");
+  assert_str(test_field(&s.delivery.call, "ErrorCode"), "12345");
+  assert_int_equal(s.delivery.call.rank.sequence, 2);
+  assert_false(s.delivery.call.rank.terminal);
+}
+
+static void a_recording_may_have_no_call(void **state) {
+  (void)state;
+  struct sent s CLEANUP(sent_done) = {0};
+  const struct pair pairs[] = {{"RecordingUrl", RECORDING_URL}, {"ConferenceSid", CF}, {"CallSid", ""}, {NULL, NULL}};
+  assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_RECORDING, pairs, AC, "first token"), PROVIDER_TAKEN);
+  assert_str(s.delivery.call_sid, "");
+  assert_str(s.delivery.recording_sid, RE);
+  assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_CONFERENCE), CF);
+  assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_CALL), "(none)");
+}
+
+static void a_forbidden_url_is_taken_and_marked(void **state) {
+  (void)state;
+  struct sent s CLEANUP(sent_done) = {0};
+  const struct pair pairs[] = {{"RecordingUrl", "http://169.254.169.254/" RE}, {NULL, NULL}};
+  assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_RECORDING, pairs, AC, "first token"), PROVIDER_TAKEN);
+  assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_URL), "http://169.254.169.254/" RE);
+  assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_FORBIDDEN), "1");
+}
+
+static void values_that_say_nothing_are_left_out(void **state) {
+  (void)state;
+  static const struct {
+    const char *name, *value, *field, *kept;
+  } cases[] = {
+      {"RecordingDuration", "null", RECORDING_FIELD_DURATION, "(none)"},
+      {"RecordingDuration", "", RECORDING_FIELD_DURATION, "(none)"},
+      {"RecordingDuration", "-1", RECORDING_FIELD_DURATION, "(none)"},
+      {"RecordingDuration", "0", RECORDING_FIELD_DURATION, "(none)"},
+      {"RecordingDuration", "007", RECORDING_FIELD_DURATION, "7"},
+      {"RecordingChannels", "3", RECORDING_FIELD_CHANNELS, "(none)"},
+      {"RecordingChannels", "1", RECORDING_FIELD_CHANNELS, "1"},
+      {"RecordingStartTime", "yesterday", RECORDING_FIELD_STARTED, "(none)"},
+      {"RecordingStartTime", "2024-08-01T04:20:56Z", RECORDING_FIELD_STARTED, "1722486056000"},
+      {"ErrorCode", "16101", RECORDING_FIELD_ERROR, "16101"},
+      {"ErrorCode", "none", RECORDING_FIELD_ERROR, "(none)"},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct sent s CLEANUP(sent_done) = {0};
+    assert_int_equal(
+        send_signed(&s, PROVIDER_WEBHOOK_RECORDING, RECORDING({cases[i].name, cases[i].value}, ), AC, "first token"),
+        PROVIDER_TAKEN);
+    assert_str(test_field(&s.delivery.recording, cases[i].field), cases[i].kept);
+  }
+}
+
+static void recordings_statuses_have_their_rank(void **state) {
+  (void)state;
+  static const struct {
+    const char *status;
+    bool terminal;
+  } cases[] = {{"in-progress", false}, {"paused", false}, {"stopped", false}, {"processing", false},
+               {"completed", true},    {"absent", true},  {"deleted", true},  {"failed", true}};
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct sent s CLEANUP(sent_done) = {0};
+    assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_RECORDING, RECORDING({"RecordingStatus", cases[i].status}, ), AC,
+                                 "first token"),
+                     PROVIDER_TAKEN);
+    assert_int_equal(s.delivery.recording.rank.terminal, cases[i].terminal);
+    assert_int_equal(s.delivery.recording.rank.status_order, i);
+  }
+}
+
+static void calls_statuses_and_directions_are_an_open_world(void **state) {
+  (void)state;
+  static const struct {
+    const char *status;
+    bool terminal;
+    int order;
+    const char *told, *direction;
+  } cases[] = {
+      {"queued", false, 0, "inbound", "inbound"},
+      {"initiated", false, 1, "outbound-api", "outbound"},
+      {"ringing", false, 2, "outbound-dial", "outbound"},
+      {"in-progress", false, 3, "trunking-originating", "inbound"},
+      {"completed", true, 4, "trunking-terminating", "outbound"},
+      {"busy", true, 5, "inbound", "inbound"},
+      {"failed", true, 6, "inbound", "inbound"},
+      {"no-answer", true, 7, "inbound", "inbound"},
+      {"canceled", true, 8, "inbound", "inbound"},
+      {"teleported", false, 9, "sideways", "outbound"},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct sent s CLEANUP(sent_done) = {0};
+    assert_int_equal(
+        send_signed(&s, PROVIDER_WEBHOOK_CALL, CALL({"CallStatus", cases[i].status}, {"Direction", cases[i].told}, ),
+                    AC, "first token"),
+        PROVIDER_TAKEN);
+    assert_str(test_field(&s.delivery.call, CALL_FIELD_STATUS), cases[i].status);
+    assert_str(test_field(&s.delivery.call, CALL_FIELD_DIRECTION), cases[i].direction);
+    assert_int_equal(s.delivery.call.rank.terminal, cases[i].terminal);
+    assert_int_equal(s.delivery.call.rank.status_order, cases[i].order);
+  }
+}
+
+static void a_bad_field_is_named(void **state) {
+  (void)state;
+  static const struct {
+    enum provider_webhook_kind kind;
+    struct pair pairs[4];
+    const char *field;
+  } cases[] = {
+      {PROVIDER_WEBHOOK_CALL, {{"CallStatus", "completed"}}, "CallSid"},
+      {PROVIDER_WEBHOOK_CALL, {{"CallSid", RE}}, "CallSid"},
+      {PROVIDER_WEBHOOK_CALL, {{"CallSid", CA}, {"ParentCallSid", "x"}}, "ParentCallSid"},
+      {PROVIDER_WEBHOOK_CALL, {{"CallSid", CA}, {"CallDuration", "long"}}, "CallDuration"},
+      {PROVIDER_WEBHOOK_CALL, {{"CallSid", CA}, {"RecordingUrl", "https://x.example/"}}, "RecordingSid"},
+      {PROVIDER_WEBHOOK_CALL,
+       {{"CallSid", CA}, {"RecordingUrl", RECORDING_URL}, {"RecordingSid", "x"}},
+       "RecordingSid"},
+      {PROVIDER_WEBHOOK_RECORDING, {{"CallSid", CA}}, "RecordingSid"},
+      {PROVIDER_WEBHOOK_RECORDING, {{"CallSid", "x"}, {"RecordingSid", RE}}, "CallSid"},
+      {PROVIDER_WEBHOOK_RECORDING, {{"ConferenceSid", "x"}, {"RecordingSid", RE}}, "ConferenceSid"},
+      {PROVIDER_WEBHOOK_RECORDING, {{"RecordingStatus", "lost"}, {"RecordingSid", RE}}, "RecordingStatus"},
+      {PROVIDER_WEBHOOK_RECORDING, {{"RecordingDuration", "1.5"}, {"RecordingSid", RE}}, "RecordingDuration"},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct sent s CLEANUP(sent_done) = {0};
+    assert_int_equal(send_signed(&s, cases[i].kind, cases[i].pairs, AC, "first token"), PROVIDER_BAD_FIELD);
+    assert_string_equal(s.field, cases[i].field);
+  }
+}
+
+static void the_first_refusal_that_applies_decides(void **state) {
+  (void)state;
+  static const struct pair bad_field[] = {{"CallSid", "x"}, {NULL, NULL}};
+  static const struct {
+    const char *account, *token;
+    enum provider_refusal refusal;
+  } cases[] = {
+      {AC_OTHER, "wrong", PROVIDER_BAD_SIGNATURE},   {AC_OTHER, "first token", PROVIDER_OTHER_ACCOUNT},
+      {NULL, "first token", PROVIDER_OTHER_ACCOUNT}, {"", "first token", PROVIDER_OTHER_ACCOUNT},
+      {AC, "first token", PROVIDER_BAD_FIELD},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct sent s CLEANUP(sent_done) = {0};
+    assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_CALL, bad_field, cases[i].account, cases[i].token),
+                     cases[i].refusal);
+  }
+}
+
+static void a_form_that_cant_be_read_is_refused_before_its_signature(void **state) {
+  (void)state;
+  static const char *const bodies[] = {"CallSid=%", "CallSid=%4",  "CallSid=%zz", "CallSid=a%00b",
+                                       "%00=a",     "CallSid=%ff", "%c3=x"};
+  for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+    struct sent s CLEANUP(sent_done) = {.body.max = 100, .signature.max = 100, .storage.max = 1 << 16};
+    ok(buf_add(&s.body, str_from(bodies[i])));
+    assert_int_equal(receive(&s, PROVIDER_WEBHOOK_CALL), PROVIDER_BAD_FORM);
+  }
+}
+
+static void more_fields_than_the_ceiling_are_refused(void **state) {
+  (void)state;
+  static char names[DELIVERY_FIELDS_MAX + 1][16];
+  struct pair pairs[DELIVERY_FIELDS_MAX + 2] = {{"CallSid", CA}};
+  for (size_t i = 1; i <= DELIVERY_FIELDS_MAX; i++) {
+    (void)snprintf(names[i], sizeof(names[i]), "Extra%zu", i);
+    pairs[i] = (struct pair){names[i], "x"};
+  }
+  struct sent over CLEANUP(sent_done) = {0}, under CLEANUP(sent_done) = {0};
+  assert_int_equal(send_signed(&over, PROVIDER_WEBHOOK_CALL, pairs, AC, "first token"), PROVIDER_BAD_FORM);
+  pairs[DELIVERY_FIELDS_MAX - 1].name = NULL;
+  assert_int_equal(send_signed(&under, PROVIDER_WEBHOOK_CALL, pairs, AC, "first token"), PROVIDER_TAKEN);
+  assert_int_equal(under.delivery.call.count, DELIVERY_FIELDS_MAX - 1);
+}
+
+static void of_doubled_names_the_first_counts(void **state) {
+  (void)state;
+  struct sent s CLEANUP(sent_done) = {0};
+  assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_CALL,
+                               CALL({"CallSid", CA_PARENT}, {"From", "1"}, {"From", "2"}, {"To", ""}, {"To", "3"}, ),
+                               AC, "first token"),
+                   PROVIDER_TAKEN);
+  assert_str(s.delivery.call_sid, CA);
+  assert_str(test_field(&s.delivery.call, CALL_FIELD_FROM), "1");
+  assert_str(test_field(&s.delivery.call, CALL_FIELD_TO), "(none)");
+}
+
+static void a_leg_is_not_its_own_parent(void **state) {
+  (void)state;
+  struct sent s CLEANUP(sent_done) = {0};
+  assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_CALL, CALL({"ParentCallSid", CA}, ), AC, "first token"),
+                   PROVIDER_TAKEN);
+  assert_str(test_field(&s.delivery.call, CALL_FIELD_PARENT), "(none)");
+}
+
+static void without_room_nothing_is_said_of_the_sender(void **state) {
+  (void)state;
+  struct sent s CLEANUP(sent_done) = {.body.max = 100, .signature.max = 100, .storage.max = 16};
+  ok(buf_add(&s.body, STR("CallSid=" CA)));
+  assert_int_equal(receive(&s, PROVIDER_WEBHOOK_CALL), PROVIDER_NO_ROOM);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_call_is_told_in_our_words),
+      cmocka_unit_test(a_recording_is_told_in_our_words),
+      cmocka_unit_test(a_calls_webhook_tells_of_its_recording_too),
+      cmocka_unit_test(a_recording_may_have_no_call),
+      cmocka_unit_test(a_forbidden_url_is_taken_and_marked),
+      cmocka_unit_test(values_that_say_nothing_are_left_out),
+      cmocka_unit_test(recordings_statuses_have_their_rank),
+      cmocka_unit_test(calls_statuses_and_directions_are_an_open_world),
+      cmocka_unit_test(a_bad_field_is_named),
+      cmocka_unit_test(the_first_refusal_that_applies_decides),
+      cmocka_unit_test(a_form_that_cant_be_read_is_refused_before_its_signature),
+      cmocka_unit_test(more_fields_than_the_ceiling_are_refused),
+      cmocka_unit_test(of_doubled_names_the_first_counts),
+      cmocka_unit_test(a_leg_is_not_its_own_parent),
+      cmocka_unit_test(without_room_nothing_is_said_of_the_sender),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
