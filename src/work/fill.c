@@ -1,0 +1,280 @@
+/* fill.c - one recording on its way from the provider to the store: what comes after what.
+ *
+ *   LOOKING --nothing here--> ASKING --200--> STREAMING --whole--> SYNCING --> ASSERTING --> PUBLISHING --> REPORTING
+ *      |                       |  ^ |next        |  ^                                                         ^
+ *      | the file is here      |  +-+ format     v  | 0, 1, 2 s later                                         |
+ *      +-----------------------|------------>  PAUSED -- 4th break -------------- failed --------------------+
+ *                              +-- 404, refused … ------------------------------------------------------------+
+ *
+ * Invariants
+ *  (1) Nothing is published unless the ledger confirmed the lease after the bytes were synced, and this process's own clock
+ *      says that the confirmed lease still runs.
+ *  (2) Bytes enter the part only from an answer that the dialect called audio; they are verified before they get a name.
+ *  (3) A fill whose lease is lost says nothing more to the ledger, and its part is removed.
+ *  (4) A fill is freed only when no disk step, report or transfer of it is under way. */
+#include "work/fill_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+static struct str sid_of(const struct fill *f) { return str_from(f->row.recording_sid); }
+
+static void account_of(struct fill *f) {
+  const struct access_business *b = access_find_business(f->snapshot, f->row.business_id);
+  f->account = (struct provider_account){.business_id = f->row.business_id};
+  if (!b) return;
+  f->account.account_sid = b->account_sid;
+  f->account.tokens[0] = b->tokens[0];
+  f->account.tokens[1] = b->tokens[1];
+  f->account.api_key = b->api_key;
+  f->account.api_secret = b->api_secret;
+  f->account.base_url = b->base_url;
+}
+
+enum err fill_start(const struct fill_shop *shop, const struct recording *row, struct access_snapshot *snapshot,
+                    int64_t mono_ms, struct fill **ret_fill) {
+  struct fill *f = calloc(1, sizeof(*f));
+  if (!f) return ERR_NOMEM;
+  f->shop = shop;
+  f->row = *row;
+  f->snapshot = access_ref(snapshot);
+  f->total = f->compared = -1;
+  f->started_ms = f->renewed_ms = mono_ms;
+  f->lease_mono_ms = mono_ms + RECORDING_LEASE_MS;
+  account_of(f);
+  enum err e = audio_new(&f->audio);
+  if (e == OK) e = digest_new(&f->digest);
+  if (e != OK) {
+    audio_free(f->audio);
+    access_unref(f->snapshot);
+    free(f);
+    return e;
+  }
+  *ret_fill = f;
+  fill_look(f);
+  return OK;
+}
+
+static void fill_free(struct fill *f) {
+  provider_ask_done(&f->ask);
+  f->part = blob_abandon(f->part);
+  f->audio = audio_free(f->audio);
+  f->digest = digest_free(f->digest);
+  access_unref(f->snapshot);
+  free(f);
+}
+
+void fill_let_go(struct fill *f) {
+  if (f->jobs || f->transfer || f->report_again_ms) return; /* (4) */
+  f->shop->over(f->shop->arg, f);
+  fill_free(f);
+}
+
+void fill_lose(struct fill *f) {
+  if (f->lost) return;
+  log_warn("Could not acquire lock", LOG_INT("business", f->row.business_id), LOG_STR("recording", sid_of(f)),
+           LOG_TEXT("why", "the lease is no longer ours"));
+  f->lost = true;
+  f->state = FILL_REPORTING;
+  f->report_again_ms = 0;
+  if (f->transfer) {
+    fetch_cancel(f->transfer); /* its end lets go */
+  } else {
+    fill_let_go(f);
+  }
+}
+
+void fill_end(struct fill *f, enum recording_event_kind kind) {
+  f->state = FILL_REPORTING;
+  f->last.kind = kind;
+  f->last.token = f->row.lease_token;
+  if (kind != RECORDING_COMPLETE) f->part = blob_abandon(f->part);
+  fill_report_last(f);
+}
+
+void fill_fail(struct fill *f, enum recording_error error) {
+  f->last.error = error;
+  f->last.retry_after_ms = f->retry_after_ms;
+  if (secret_random(&f->last.jitter, sizeof(f->last.jitter)) != OK) f->last.jitter = UINT32_MAX / 2;
+  fill_end(f, RECORDING_FAILURE);
+}
+
+/* ---- asking ---- */
+
+static bool wants_two_channels(const struct fill *f) {
+  return f->shop->formats[f->format] == PROVIDER_WAV_DUAL && f->row.told_channels == 2 && !f->without_channels;
+}
+
+void fill_ask(struct fill *f) {
+  f->state = FILL_ASKING;
+  f->stop = FILL_STOP_NONE;
+  provider_ask_done(&f->ask);
+  bool has_credentials = f->account.account_sid.n && (f->account.tokens[0].n || f->account.api_secret.n);
+  if (!has_credentials) {
+    fill_fail(f, RECORDING_AUTH_FAILED);
+    return;
+  }
+  enum err e = f->row.forbidden ? ERR_DENIED
+                                : f->shop->provider->ask(&f->account, str_from(f->row.url), sid_of(f),
+                                                         f->shop->formats[f->format], wants_two_channels(f), &f->ask);
+  if (e == OK) e = fill_send(f);
+  if (e == OK) return;
+  fill_fail(f, e == ERR_DENIED ? RECORDING_FORBIDDEN_URL : RECORDING_PROVIDER_ERROR);
+}
+
+/* The next format of the ladder; false when there is none. */
+static bool ask_next_format(struct fill *f) {
+  if (f->stop == FILL_STOP_OTHER_FORMAT && wants_two_channels(f)) {
+    f->without_channels = true;
+  } else {
+    if (f->format + 1 >= f->shop->format_count) return false;
+    f->format++;
+  }
+  if (fill_forget_bytes(f) == OK) {
+    fill_ask(f);
+  } else {
+    fill_fail(f, RECORDING_STORAGE_ERROR);
+  }
+  return true;
+}
+
+static void ask_is_over(struct fill *f) {
+  bool tries_next = f->stop != FILL_STOP_NOT_THERE || recording_tries_formats_on_404(&f->row);
+  f->saw_404 = f->saw_404 || f->stop == FILL_STOP_NOT_THERE;
+  f->saw_not_audio = f->saw_not_audio || f->stop == FILL_STOP_NOT_AUDIO;
+  if (tries_next && ask_next_format(f)) return;
+  if (f->saw_not_audio) {
+    fill_fail(f, RECORDING_NOT_AUDIO);
+  } else if (f->saw_404) {
+    fill_end(f, RECORDING_NOT_THERE);
+  } else {
+    fill_fail(f, RECORDING_PROVIDER_ERROR);
+  }
+}
+
+/* ---- breaking and going on ---- */
+
+void fill_break(struct fill *f, enum recording_error error) {
+  static const int64_t pauses_ms[FILL_RESTARTS_MAX] = {0, 1000, 2000};
+  bool has_bytes = f->answered && f->part && blob_part_size(f->part) > 0;
+  if (!has_bytes || f->restarts >= FILL_RESTARTS_MAX) {
+    fill_fail(f, error);
+    return;
+  }
+  log_debug("Fill broke", LOG_INT("business", f->row.business_id), LOG_STR("recording", sid_of(f)),
+            LOG_INT("bytes", blob_part_size(f->part)), LOG_TEXT("why", f->log_why));
+  f->state = FILL_PAUSED;
+  f->resume_at_ms = clock_mono_ms() + pauses_ms[f->restarts++];
+  fetch_wake(f->shop->fetch);
+}
+
+static enum recording_error error_of_end(const struct fetch_result *r) {
+  switch (r->end) {
+    case FETCH_CUT:
+      return RECORDING_TRUNCATED;
+    case FETCH_TIMEOUT:
+      return RECORDING_TIMEOUT;
+    case FETCH_FORBIDDEN:
+      return RECORDING_FORBIDDEN_URL;
+    case FETCH_TOO_BIG:
+      return RECORDING_TOO_LARGE;
+    default:
+      return RECORDING_PROVIDER_ERROR;
+  }
+}
+
+/* The transfer is over, and what its callbacks saw decides. */
+void fill_transfer_over(struct fill *f, const struct fetch_result *r) {
+  (void)snprintf(f->log_why, sizeof(f->log_why), "%s", r->detail);
+  if (f->lost) {
+    fill_let_go(f);
+  } else if (f->returning) {
+    fill_end(f, RECORDING_RETURNED);
+  } else if (f->stop == FILL_STOP_ERROR) {
+    bool goes_on = f->answered && f->begun && recording_error_class(f->stopped_by) == RECORDING_CLASS_CAP &&
+                   f->stopped_by != RECORDING_STORAGE_FULL && f->stopped_by != RECORDING_STORAGE_ERROR;
+    if (goes_on) {
+      fill_break(f, f->stopped_by);
+    } else {
+      fill_fail(f, f->stopped_by);
+    }
+  } else if (f->stop != FILL_STOP_NONE) {
+    if (f->begun && f->stop != FILL_STOP_NOT_AUDIO) {
+      fill_break(f, RECORDING_TRUNCATED); /* a restart was refused: what came before still stands */
+    } else {
+      ask_is_over(f);
+    }
+  } else if (r->end == FETCH_DONE) {
+    fill_body_over(f);
+  } else if (r->end == FETCH_FORBIDDEN || r->end == FETCH_TOO_BIG) {
+    fill_fail(f, error_of_end(r));
+  } else {
+    fill_break(f, error_of_end(r));
+  }
+}
+
+/* ---- all bytes are here ---- */
+
+void fill_body_over(struct fill *f) {
+  audio_finish(f->audio, &f->info);
+  bool is_audio = f->info.kind != AUDIO_NONE && f->info.bytes >= AUDIO_LEAST_BYTES;
+  if (!is_audio) {
+    f->stop = FILL_STOP_NOT_AUDIO;
+    ask_is_over(f);
+    return;
+  }
+  bool is_short = f->total >= 0 ? blob_part_size(f->part) != f->total : !f->info.whole;
+  if (is_short) {
+    fill_fail(f, RECORDING_TRUNCATED);
+    return;
+  }
+  digest_hex(f->digest, f->sha256);
+  int n = snprintf(f->name, sizeof(f->name), "%s.%s", f->row.stem, audio_extension(f->info.kind));
+  if (n < 0 || (size_t)n >= sizeof(f->name)) {
+    fill_fail(f, RECORDING_STORAGE_ERROR);
+    return;
+  }
+  fill_sync(f);
+}
+
+/* ---- time ---- */
+
+static bool may_be_cut(const struct fill *f) {
+  return f->state == FILL_ASKING || f->state == FILL_STREAMING || f->state == FILL_PAUSED;
+}
+
+void fill_return(struct fill *f) {
+  f->returning = true;
+  if (!may_be_cut(f)) return;
+  if (f->transfer) {
+    fetch_cancel(f->transfer);
+  } else {
+    fill_end(f, RECORDING_RETURNED);
+  }
+}
+
+int64_t fill_tick(struct fill *f, int64_t mono_ms) {
+  if (f->report_again_ms && mono_ms >= f->report_again_ms) {
+    f->report_again_ms = 0;
+    fill_report_last(f);
+    return FILL_PROGRESS_MS;
+  }
+  if (f->state == FILL_REPORTING) return FILL_PROGRESS_MS;
+  if (mono_ms >= f->lease_mono_ms && may_be_cut(f)) {
+    fill_lose(f);
+    return FILL_PROGRESS_MS;
+  }
+  if (f->state == FILL_PAUSED && mono_ms >= f->resume_at_ms) {
+    fill_ask(f);
+    return FILL_PROGRESS_MS;
+  }
+  bool progressed = f->begun && may_be_cut(f) && blob_part_size(f->part) != f->renewed_bytes && mono_ms - f->renewed_ms >= FILL_PROGRESS_MS;
+  if (!f->renewing && f->state <= FILL_SYNCING && (progressed || mono_ms - f->renewed_ms >= FILL_RENEW_MS))
+    fill_renew(f, RECORDING_RENEW);
+  if (f->state == FILL_PAUSED) return f->resume_at_ms - mono_ms;
+  return FILL_PROGRESS_MS;
+}

@@ -1,0 +1,38 @@
+/* fill.h - one recording on its way from the provider to the store, under one lease.
+ *
+ * All functions are called on the worker's thread (fetch's); the steps that sync are run by the disk pool and posted back.
+ * A fill ends by calling fill_shop.over, after which it is gone. */
+#pragma once
+
+#include "base/pool.h"
+#include "blob/blob.h"
+#include "db/db_writer.h"
+#include "domain/access.h"
+#include "domain/recording.h"
+#include "fetch/fetch.h"
+#include "provider/provider.h"
+
+struct fill;
+
+/* What all fills of a worker share. Outlives them. */
+struct fill_shop {
+  struct fetch *fetch;
+  struct pool *disk;
+  struct db_writer *writer;
+  struct blob_store *store;
+  const struct provider *provider;
+  enum provider_format formats[PROVIDER_FORMATS_MAX];
+  size_t format_count;
+  int64_t max_bytes;
+  bool closing; /* a last word that the database refuses is not repeated any more */
+  void (*over)(void *arg, struct fill *f); /* last call of a fill, which frees itself then */
+  void *arg;
+};
+
+/* Starts: row is as queue_claim leased it, at mono_ms of this process's clock. The snapshot is taken a reference of. */
+CHECKED enum err fill_start(const struct fill_shop *shop, const struct recording *row, struct access_snapshot *snapshot,
+                            int64_t mono_ms, struct fill **ret_fill);
+/* Renews, waits out, gives up: returns in how many ms it wants to be called again. */
+int64_t fill_tick(struct fill *f, int64_t mono_ms);
+/* Ends it soon and gives its lease back, unless it is about to be complete. */
+void fill_return(struct fill *f);

@@ -1,0 +1,152 @@
+/* fill_disk.c - the steps of a fill that wait for a disk, on the disk pool; each is posted back to the worker's thread.
+ *
+ * While a step runs, the fill is the pool's: the worker's thread touches none of part, name, info and disk_error.
+ *
+ * Invariants
+ *  (1) Before a part is begun, the parts of lost tokens are removed: who held one can't publish it any more.
+ *  (2) A file that is there is never replaced: it is verified and taken, or set aside when it is not what it should be. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "work/fill_found.h"
+#include "work/fill_internal.h"
+
+struct step {
+  struct fill *fill;
+  void (*run)(struct fill *f);  /* on the pool */
+  void (*back)(struct fill *f); /* on the worker's thread */
+};
+
+static void step_is_back(void *arg) {
+  struct step *s = arg;
+  struct fill *f = s->fill;
+  void (*back)(struct fill *) = s->back;
+  free(s);
+  f->jobs--;
+  if (f->lost) {
+    fill_let_go(f);
+  } else {
+    back(f);
+  }
+}
+
+static void step_run(void *arg, unsigned worker) {
+  struct step *s = arg;
+  (void)worker;
+  s->run(s->fill);
+  if (fetch_post(s->fill->shop->fetch, step_is_back, s) != OK) abort(); /* the worker outlives its fills */
+}
+
+static void start(struct fill *f, void (*run)(struct fill *), void (*back)(struct fill *)) {
+  struct step *s = calloc(1, sizeof(*s));
+  if (s) *s = (struct step){f, run, back};
+  f->jobs++;
+  if (s && pool_run(f->shop->disk, step_run, s) == OK) return;
+  f->jobs--;
+  free(s);
+  fill_fail(f, RECORDING_STORAGE_ERROR);
+}
+
+static enum recording_error storage_error(enum err e) {
+  return e == ERR_FULL ? RECORDING_STORAGE_FULL : RECORDING_STORAGE_ERROR;
+}
+
+static void fail_on_disk(struct fill *f, const char *what) {
+  (void)snprintf(f->log_why, sizeof(f->log_why), "%s: %s", what, err_text(f->disk_error));
+  fill_fail(f, storage_error(f->disk_error));
+}
+
+/* ---- looking ---- */
+
+static void run_look(struct fill *f) {
+  const struct fill_shop *shop = f->shop;
+  f->disk_error = blob_sweep_stem(shop->store, f->row.stem, f->row.lease_token); /* (1) */
+  if (f->disk_error == ERR_NOT_FOUND) f->disk_error = OK;
+  if (f->disk_error != OK) return;
+  f->taken = fill_found(shop->store, &f->row, f->name, &f->info, f->sha256); /* (2) */
+  if (f->taken) return;
+  f->disk_error = blob_begin(shop->store, f->row.stem, f->row.lease_token, &f->part);
+}
+
+/* The last word of a fill whose file has its name. */
+static void complete(struct fill *f) {
+  bool has_validators = f->begun && !f->taken;
+  if (!has_validators && fill_make_validators(f) != OK) {
+    fill_fail(f, RECORDING_STORAGE_ERROR);
+    return;
+  }
+  f->last.file = (struct recording_file){.name = str_from(f->name),
+                                         .bytes = f->info.bytes,
+                                         .content_type = str_from(audio_content_type(f->info.kind)),
+                                         .etag = str_from(f->etag),
+                                         .modified_at = f->modified_at,
+                                         .duration_ms = f->info.duration_ms,
+                                         .channels = f->info.channels,
+                                         .sha256 = str_from(f->sha256)};
+  fill_end(f, RECORDING_COMPLETE);
+}
+
+static void looked(struct fill *f) {
+  if (f->disk_error != OK) {
+    fail_on_disk(f, "a part could not be begun");
+  } else if (f->taken) {
+    complete(f);
+  } else if (f->returning) {
+    fill_end(f, RECORDING_RETURNED);
+  } else {
+    fill_ask(f);
+  }
+}
+
+void fill_look(struct fill *f) {
+  f->state = FILL_LOOKING;
+  start(f, run_look, looked);
+}
+
+/* ---- syncing and publishing ---- */
+
+static void run_sync(struct fill *f) { f->disk_error = blob_sync(f->part); }
+
+static void synced(struct fill *f) {
+  if (f->disk_error != OK) {
+    fail_on_disk(f, "the part could not be synced");
+  } else {
+    fill_assert_lease(f);
+  }
+}
+
+void fill_sync(struct fill *f) {
+  f->state = FILL_SYNCING;
+  start(f, run_sync, synced);
+}
+
+static void run_publish(struct fill *f) {
+  if (clock_mono_ms() >= f->lease_mono_ms) { /* frozen since the lease was confirmed */
+    f->disk_error = ERR_CONFLICT;
+    return;
+  }
+  f->disk_error = blob_publish(f->part, f->name);
+  if (f->disk_error != ERR_EXISTS) return;
+  f->taken = fill_found(f->shop->store, &f->row, f->name, &f->info, f->sha256); /* (2) */
+  f->disk_error = f->taken ? OK : blob_publish(f->part, f->name);
+}
+
+static void published(struct fill *f) {
+  if (f->disk_error == ERR_CONFLICT || f->disk_error == ERR_NOT_FOUND) {
+    fill_lose(f); /* frozen, or another one swept the part */
+  } else if (f->disk_error != OK) {
+    fail_on_disk(f, "the recording could not be published");
+  } else {
+    complete(f);
+  }
+}
+
+void fill_publish(struct fill *f) {
+  f->state = FILL_PUBLISHING;
+  start(f, run_publish, published);
+}

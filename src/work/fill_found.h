@@ -1,0 +1,12 @@
+/* fill_found.h - a file that stands under a recording's name already: is it that recording, whole? (disk pool) */
+#pragma once
+
+#include "audio/audio.h"
+#include "blob/blob.h"
+#include "ledger/recordings.h"
+
+/* True, with its name, what it holds and its SHA-256, if a file is there that counts: audio, of the catalog's length where
+ * that is known, else audio to its end and no more than 2 s shorter than the known duration. A file that does not count is
+ * set aside under another name, so that it stands in nobody's way and nothing is lost. */
+bool fill_found(struct blob_store *store, const struct recording *row, char ret_name[RECORDING_NAME_SIZE],
+                struct audio_info *ret_info, char ret_sha256[65]);

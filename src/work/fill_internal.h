@@ -1,0 +1,106 @@
+/* fill_internal.h - what the files fill_*.c share: the fill itself and its steps. */
+#pragma once
+
+#include "audio/audio.h"
+#include "base/digest.h"
+#include "work/fill.h"
+
+enum {
+  FILL_RESTARTS_MAX = 3,
+  FILL_RENEW_MS = 10 * 1000,   /* a lease is renewed this often at least … */
+  FILL_PROGRESS_MS = 1000,     /* … and this often while bytes arrive, so that all see how far it is */
+  FILL_REPORT_AGAIN_MS = 1000, /* a report that the database did not take is repeated */
+  FILL_SLOW_MS = 10 * 1000,
+};
+
+enum fill_state {
+  FILL_LOOKING,    /* disk: is it here already? else a part is begun */
+  FILL_ASKING,     /* the provider was asked, no answer yet */
+  FILL_STREAMING,  /* bytes arrive */
+  FILL_PAUSED,     /* broken after its first byte: waits to go on */
+  FILL_SYNCING,    /* disk: all bytes are here */
+  FILL_ASSERTING,  /* the lease is confirmed once more before the name is given */
+  FILL_PUBLISHING, /* disk */
+  FILL_REPORTING,  /* its last word is on the way to the ledger */
+};
+
+struct fill {
+  const struct fill_shop *shop;
+  struct recording row;
+  struct access_snapshot *snapshot;
+  struct provider_account account; /* views into snapshot */
+  enum fill_state state;
+  bool lost;      /* the lease is another's: end without a word */
+  bool returning; /* being drained */
+
+  /* asking */
+  struct provider_ask ask;
+  struct fetch_transfer *transfer;
+  size_t format;               /* index into the shop's formats */
+  bool without_channels;       /* the provider refused RequestedChannels=2 */
+  bool saw_404, saw_not_audio; /* in this ask */
+  bool answered;               /* the ledger knows that it is downloading */
+
+  /* the verdict of a callback that stopped the transfer; RECORDING_NONE: none did */
+  enum recording_error stopped_by;
+  enum { FILL_STOP_NONE, FILL_STOP_NOT_THERE, FILL_STOP_OTHER_FORMAT, FILL_STOP_NOT_AUDIO, FILL_STOP_ERROR } stop;
+  int64_t retry_after_ms;
+
+  /* streaming */
+  struct blob_part *part;
+  struct audio *audio;
+  struct digest *digest;
+  int64_t total;       /* announced, -1 unknown */
+  int64_t compared;    /* of a restart from 0: bytes that were held against the part so far; -1: not restarting */
+  bool begun;          /* audio, and more than 1,000 bytes: validators are made */
+  char etag[RECORDING_ETAG_SIZE];
+  int64_t modified_at;
+  char source_etag[256], source_modified[64]; /* the provider's validators, for If-Range */
+  unsigned restarts;
+  int64_t resume_at_ms; /* mono; of PAUSED */
+  int64_t started_ms;   /* mono, for "seconds" */
+
+  /* publishing */
+  struct audio_info info;
+  char name[RECORDING_NAME_SIZE];
+  char sha256[2 * SHA256_SIZE + 1];
+  enum err disk_error;
+  bool taken; /* the file was there already */
+
+  /* the lease, as the holder sees it */
+  int64_t lease_mono_ms; /* until when it is surely ours */
+  int64_t renewed_ms;    /* mono, when a renewal was last sent */
+  int64_t renewed_bytes;
+  bool renewing;
+  unsigned jobs;         /* reports and disk steps under way: memory stays until they are back */
+
+  struct recording_event last; /* the last word */
+  int64_t report_again_ms;     /* mono; 0: not waiting */
+  char log_why[160];
+};
+
+/* fill.c */
+void fill_ask(struct fill *f);                /* ASKING with the format in hand */
+void fill_fail(struct fill *f, enum recording_error error);
+void fill_end(struct fill *f, enum recording_event_kind kind); /* REPORTING: the last word */
+void fill_let_go(struct fill *f);             /* last use: frees it when nothing is under way any more */
+void fill_lose(struct fill *f);               /* may free it: the caller's last use */
+void fill_body_over(struct fill *f);          /* all bytes are here */
+void fill_break(struct fill *f, enum recording_error error);
+void fill_transfer_over(struct fill *f, const struct fetch_result *r);
+
+/* fill_stream.c: fetch's callbacks and what becomes of bytes */
+CHECKED enum err fill_send(struct fill *f);
+CHECKED enum err fill_forget_bytes(struct fill *f); /* from 0 again, as if nothing had come; the fill fails otherwise */
+
+CHECKED enum err fill_make_validators(struct fill *f);
+
+/* fill_report.c: what the ledger is told */
+void fill_renew(struct fill *f, enum recording_event_kind kind); /* RENEW or ANSWERED */
+void fill_report_last(struct fill *f);
+void fill_assert_lease(struct fill *f);       /* then fill_publish or fill_lose */
+
+/* fill_disk.c: steps on the disk pool */
+void fill_look(struct fill *f);
+void fill_sync(struct fill *f);
+void fill_publish(struct fill *f);

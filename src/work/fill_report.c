@@ -1,0 +1,169 @@
+/* fill_report.c - what a fill tells the ledger, and what it hears back.
+ *
+ *   worker thread --db_writer_submit--> writer: queue_report under the token --fetch_post--> worker thread
+ *
+ * Invariants
+ *  (1) Every report carries the token; ERR_CONFLICT means that the lease is lost, whatever the report was.
+ *  (2) The holder counts its lease from before the renewal was sent: it never believes longer in it than the ledger does.
+ *  (3) A last word that the database can't take now is repeated until it can, or until the lease is another's. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "domain/queue.h"
+#include "work/fill_internal.h"
+
+struct report {
+  struct fill *fill;
+  struct recording_event event;
+  bool last;
+  bool then_publish;
+  int64_t sent_mono_ms;
+  int64_t business_id;
+  char recording_sid[SID_SIZE];
+  char etag[RECORDING_ETAG_SIZE]; /* a copy: the fill's may change while the writer reads */
+  struct recording row; /* as it stands after */
+  enum err e;
+};
+
+static void log_saved(const struct fill *f) {
+  double seconds = (double)(clock_mono_ms() - f->started_ms) / 1000.0;
+  log_info("Recording saved", LOG_INT("business", f->row.business_id), LOG_TEXT("recording", f->row.recording_sid),
+           LOG_INT("bytes", f->last.file.bytes), LOG_REAL("seconds", seconds));
+  if (clock_mono_ms() - f->started_ms > FILL_SLOW_MS)
+    log_warn("Slow download detected", LOG_INT("business", f->row.business_id),
+             LOG_TEXT("recording", f->row.recording_sid), LOG_REAL("seconds", seconds));
+}
+
+static void log_last(const struct fill *f, const struct recording *row) {
+  switch (f->last.kind) {
+    case RECORDING_COMPLETE:
+      log_saved(f);
+      break;
+    case RECORDING_FAILURE:
+      log_error("Recording failed", LOG_INT("business", f->row.business_id),
+                LOG_TEXT("recording", f->row.recording_sid), LOG_TEXT("code", row->error_code),
+                LOG_INT("attempt", row->fail_count), LOG_INT("for_good", row->for_good), LOG_TEXT("why", f->log_why));
+      break;
+    default:
+      log_debug("Fill ended", LOG_INT("business", f->row.business_id), LOG_TEXT("recording", f->row.recording_sid),
+                LOG_TEXT("status", recording_status_name(row->status)), LOG_TEXT("code", row->error_code));
+  }
+}
+
+static void last_is_back(struct fill *f, const struct report *r) {
+  if (r->e == OK) {
+    log_last(f, &r->row);
+  } else if (r->e == ERR_CONFLICT) {
+    log_warn("Could not acquire lock", LOG_INT("business", f->row.business_id),
+             LOG_TEXT("recording", f->row.recording_sid), LOG_TEXT("why", "the lease is no longer ours"));
+  } else if (r->e != ERR_CLOSED && !f->shop->closing) {
+    f->report_again_ms = clock_mono_ms() + FILL_REPORT_AGAIN_MS; /* (3) */
+    return;
+  }
+  fill_let_go(f);
+}
+
+static void renewal_is_back(struct fill *f, const struct report *r) {
+  f->renewing = false;
+  if (f->lost || (f->state == FILL_REPORTING && !r->then_publish)) {
+    if (f->lost) fill_let_go(f);
+    return;
+  }
+  if (r->e == ERR_CONFLICT) {
+    fill_lose(f);
+    return;
+  }
+  if (r->e == OK) f->lease_mono_ms = r->sent_mono_ms + RECORDING_LEASE_MS; /* (2) */
+  if (!r->then_publish) return;
+  if (r->e == OK && clock_mono_ms() < f->lease_mono_ms) {
+    fill_publish(f);
+  } else if (clock_mono_ms() < f->lease_mono_ms) {
+    fill_assert_lease(f);
+  } else {
+    fill_lose(f);
+  }
+}
+
+/* On the worker's thread. */
+static void report_is_back(void *arg) {
+  struct report *r = arg;
+  struct fill *f = r->fill;
+  f->jobs--;
+  if (r->last) {
+    last_is_back(f, r);
+  } else {
+    renewal_is_back(f, r);
+  }
+  free(r);
+}
+
+static enum err run_report(struct db *db, void *arg) {
+  struct report *r = arg;
+  return queue_report(db, r->business_id, str_from(r->recording_sid), &r->event, db_now_ms(db), &r->row);
+}
+
+/* On the writer's thread. The worker takes posts until its last fill is gone. */
+static void report_done(void *arg, enum err e) {
+  struct report *r = arg;
+  r->e = e;
+  if (fetch_post(r->fill->shop->fetch, report_is_back, r) != OK) abort(); /* the worker outlives its fills */
+}
+
+static void submit(struct fill *f, struct report *r) {
+  f->jobs++;
+  r->fill = f;
+  r->sent_mono_ms = clock_mono_ms();
+  r->business_id = f->row.business_id;
+  memcpy(r->recording_sid, f->row.recording_sid, sizeof(r->recording_sid));
+  enum err e = db_writer_submit(f->shop->writer, (struct db_job){run_report, report_done, r});
+  if (e == OK) return;
+  r->e = e;
+  if (fetch_post(f->shop->fetch, report_is_back, r) != OK) abort();
+}
+
+static struct report *new_renewal(struct fill *f, enum recording_event_kind kind) {
+  struct report *r = calloc(1, sizeof(*r));
+  if (!r) return NULL;
+  int64_t here = f->begun ? blob_part_size(f->part) : 0;
+  r->event = (struct recording_event){.kind = kind, .token = f->row.lease_token, .got = here, .total = f->total};
+  if (f->begun) {
+    (void)snprintf(r->etag, sizeof(r->etag), "%s", f->etag);
+    r->event.file.etag = str_from(r->etag);
+    r->event.file.content_type = str_from(audio_content_type(audio_kind(f->audio)));
+    r->event.file.modified_at = f->modified_at;
+  }
+  f->renewed_ms = clock_mono_ms();
+  f->renewed_bytes = here;
+  f->renewing = true;
+  return r;
+}
+
+void fill_renew(struct fill *f, enum recording_event_kind kind) {
+  struct report *r = new_renewal(f, kind);
+  if (r) submit(f, r); /* without memory: the next tick tries again, the lease bears it */
+}
+
+void fill_assert_lease(struct fill *f) {
+  f->state = FILL_ASSERTING;
+  struct report *r = new_renewal(f, RECORDING_RENEW);
+  if (!r) {
+    fill_fail(f, RECORDING_STORAGE_ERROR);
+    return;
+  }
+  r->then_publish = true;
+  submit(f, r);
+}
+
+void fill_report_last(struct fill *f) {
+  struct report *r = calloc(1, sizeof(*r));
+  if (!r) {
+    f->report_again_ms = clock_mono_ms() + FILL_REPORT_AGAIN_MS;
+    return;
+  }
+  r->last = true;
+  r->event = f->last;
+  submit(f, r);
+}

@@ -1,0 +1,235 @@
+/* fill_stream.c - bytes of a fill: what an answer is taken for, and how they enter the part.
+ *
+ * A fill that goes on after a break asks for the rest (Range, If-Range). If the provider sends the whole again, its bytes are
+ * held against those of the part up to where that ends, and only what is new is appended: who reads the part already sees
+ * no difference. From the first byte that differs on, the part is made anew with other validators.
+ *
+ * Invariants
+ *  (1) part, audio and digest have seen the same bytes, in order.
+ *  (2) Validators are made once the bytes are audio and more than 1,000; before, nobody is told of any byte.
+ *  (3) compared >= 0 only while a restart from byte 0 has not yet reached the part's end. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "work/fill_internal.h"
+
+enum { COMPARE_CHUNK = 64 * 1024 };
+
+static enum err stop_with(struct fill *f, enum recording_error error) {
+  f->stop = FILL_STOP_ERROR;
+  f->stopped_by = error;
+  return ERR_DENIED;
+}
+
+static enum err stop_as(struct fill *f, int stop) {
+  f->stop = stop;
+  return ERR_DENIED;
+}
+
+/* The part's first size bytes stay; audio and digest see them again (1); validators are to be made anew. */
+static enum err keep_prefix(struct fill *f, int64_t size) {
+  char *chunk CLEANUP(free_char) = malloc(COMPARE_CHUNK);
+  f->begun = false;
+  f->compared = -1;
+  digest_reset(f->digest);
+  f->audio = audio_free(f->audio);
+  if (!chunk || audio_new(&f->audio) != OK || blob_part_cut(f->part, size) != OK)
+    return stop_with(f, RECORDING_STORAGE_ERROR);
+  for (int64_t at = 0; at < size;) {
+    size_t want = size - at < COMPARE_CHUNK ? (size_t)(size - at) : COMPARE_CHUNK;
+    ssize_t n = pread(blob_part_fd(f->part), chunk, want, at);
+    if (n <= 0) return stop_with(f, RECORDING_STORAGE_ERROR);
+    digest_add(f->digest, str_of(chunk, (size_t)n));
+    if (audio_feed(f->audio, str_of(chunk, (size_t)n)) != OK) return stop_with(f, RECORDING_STORAGE_ERROR);
+    at += n;
+  }
+  return OK;
+}
+
+enum err fill_forget_bytes(struct fill *f) {
+  f->restarts = 0;
+  return keep_prefix(f, 0);
+}
+
+/* ---- validators ---- */
+
+/* A strong one of our own: the provider promises none that would survive a restart. */
+enum err fill_make_validators(struct fill *f) {
+  uint8_t random[12];
+  char hex[2 * sizeof(random) + 1];
+  TRY(secret_random(random, sizeof(random)));
+  hex_encode(random, sizeof(random), hex);
+  (void)snprintf(f->etag, sizeof(f->etag), "\"%s\"", hex);
+  f->modified_at = clock_now_ms() / 1000 * 1000;
+  return OK;
+}
+
+static enum err begin_if_audio(struct fill *f) {
+  enum audio_verdict verdict = audio_verdict(f->audio);
+  if (verdict == AUDIO_NO) return stop_as(f, FILL_STOP_NOT_AUDIO);
+  if (f->begun || verdict != AUDIO_YES || blob_part_size(f->part) < AUDIO_LEAST_BYTES) return OK;
+  if (fill_make_validators(f) != OK) return stop_with(f, RECORDING_STORAGE_ERROR);
+  f->begun = true; /* (2) */
+  fill_renew(f, RECORDING_RENEW);
+  return OK;
+}
+
+/* ---- bytes ---- */
+
+static enum err append(struct fill *f, struct str bytes) {
+  if (bytes.n == 0) return OK;
+  if (blob_part_size(f->part) + (int64_t)bytes.n > f->shop->max_bytes) return stop_with(f, RECORDING_TOO_LARGE);
+  enum err e = blob_append(f->part, bytes);
+  if (e != OK) return stop_with(f, e == ERR_FULL ? RECORDING_STORAGE_FULL : RECORDING_STORAGE_ERROR);
+  digest_add(f->digest, bytes);
+  if (audio_feed(f->audio, bytes) != OK) return stop_with(f, RECORDING_STORAGE_ERROR);
+  return begin_if_audio(f);
+}
+
+/* How many leading bytes of `bytes` equal the part's from offset on; at most up to the part's end. -1: can't be read. */
+static int64_t equal_prefix(struct fill *f, int64_t offset, struct str bytes) {
+  static _Thread_local char chunk[COMPARE_CHUNK];
+  int64_t equal = 0;
+  int64_t most = blob_part_size(f->part) - offset;
+  if (most > (int64_t)bytes.n) most = (int64_t)bytes.n;
+  while (equal < most) {
+    size_t want = most - equal < COMPARE_CHUNK ? (size_t)(most - equal) : COMPARE_CHUNK;
+    ssize_t n = pread(blob_part_fd(f->part), chunk, want, offset + equal);
+    if (n <= 0) return -1;
+    ssize_t same = 0;
+    while (same < n && chunk[same] == bytes.p[equal + same]) same++;
+    equal += same;
+    if (same < n) break;
+  }
+  return equal;
+}
+
+/* (3): bytes of a restart that lie within the part. ret_rest is what lies behind it. */
+static enum err compare(struct fill *f, struct str bytes, struct str *ret_rest) {
+  int64_t left = blob_part_size(f->part) - f->compared;
+  int64_t here = left < (int64_t)bytes.n ? left : (int64_t)bytes.n;
+  int64_t equal = equal_prefix(f, f->compared, bytes);
+  if (equal < 0) return stop_with(f, RECORDING_STORAGE_ERROR);
+  if (equal < here) { /* the provider changed its mind */
+    TRY(keep_prefix(f, f->compared + equal));
+    *ret_rest = str_skip(bytes, (size_t)equal);
+    return OK;
+  }
+  f->compared += here;
+  if (f->compared == blob_part_size(f->part)) f->compared = -1;
+  *ret_rest = str_skip(bytes, (size_t)here);
+  return OK;
+}
+
+static enum err on_data(void *arg, struct str bytes) {
+  struct fill *f = arg;
+  if (f->lost || f->returning) return ERR_CLOSED;
+  if (f->compared >= 0) TRY(compare(f, bytes, &bytes));
+  return append(f, bytes);
+}
+
+/* ---- answers ---- */
+
+static void keep_validator(char *dst, size_t size, struct str value) {
+  if (str_copy(dst, size, value) != OK) dst[0] = '\0'; /* too long to be of use: the whole is asked for instead */
+}
+
+/* "bytes FIRST-LAST/TOTAL" that goes on exactly where the part ends. */
+static bool goes_on(const struct fill *f, struct str content_range) {
+  char want[64];
+  int n = snprintf(want, sizeof(want), "bytes %lld-%lld/%lld", (long long)blob_part_size(f->part),
+                   (long long)f->total - 1, (long long)f->total);
+  return f->total > 0 && str_eq(content_range, str_of(want, (size_t)n));
+}
+
+static enum err take_audio(struct fill *f, const struct fetch_reply *r) {
+  bool resumes = blob_part_size(f->part) > 0;
+  if (r->status == 206) {
+    if (!resumes || !goes_on(f, r->content_range)) return stop_with(f, RECORDING_PROVIDER_ERROR);
+  } else {
+    if (r->length > f->shop->max_bytes) return stop_with(f, RECORDING_TOO_LARGE);
+    f->compared = resumes ? 0 : -1;
+    if (resumes && f->total >= 0 && r->length >= 0 && r->length != f->total) f->begun = false;
+    f->total = r->length;
+    keep_validator(f->source_etag, sizeof(f->source_etag), r->etag);
+    keep_validator(f->source_modified, sizeof(f->source_modified), r->last_modified);
+  }
+  f->state = FILL_STREAMING;
+  if (!f->answered) {
+    f->answered = true;
+    char phrase[64];
+    (void)snprintf(phrase, sizeof(phrase), "downloading from %s", f->shop->provider->name);
+    log_info(phrase, LOG_INT("business", f->row.business_id), LOG_TEXT("recording", f->row.recording_sid),
+             LOG_INT("bytes", f->total));
+  }
+  fill_renew(f, RECORDING_ANSWERED);
+  return OK;
+}
+
+static enum err on_reply(void *arg, const struct fetch_reply *r) {
+  struct fill *f = arg;
+  uint64_t seconds;
+  enum recording_error error = RECORDING_PROVIDER_ERROR;
+  f->retry_after_ms = str_to_u64(r->retry_after, 86400, &seconds) == OK ? (int64_t)seconds * 1000 : 0;
+  switch (f->shop->provider->answer(r->status, r->content_encoding, &error)) {
+    case PROVIDER_AUDIO:
+      return take_audio(f, r);
+    case PROVIDER_NOT_THERE:
+      return stop_as(f, FILL_STOP_NOT_THERE);
+    case PROVIDER_OTHER_FORMAT:
+      return stop_as(f, FILL_STOP_OTHER_FORMAT);
+    case PROVIDER_FAILED:
+      break;
+  }
+  return stop_with(f, error);
+}
+
+static void on_end(void *arg, const struct fetch_result *result) {
+  struct fill *f = arg;
+  f->transfer = NULL;
+  fill_transfer_over(f, result);
+}
+
+/* ---- the request ---- */
+
+enum { CONNECT_MS = 10 * 1000, FIRST_BYTE_MS = 60 * 1000, IDLE_MS = 30 * 1000, SLOW_BYTES = 500, SLOW_WINDOW_MS = 60 * 1000 };
+
+enum err fill_send(struct fill *f) {
+  char range[64], condition[320];
+  const char *headers[4] = {"Accept-Encoding: identity"};
+  const char *validator = f->source_etag[0] == '"' ? f->source_etag : f->source_modified;
+  if (blob_part_size(f->part) > 0 && f->total > 0 && validator[0]) {
+    (void)snprintf(range, sizeof(range), "Range: bytes=%lld-", (long long)blob_part_size(f->part));
+    (void)snprintf(condition, sizeof(condition), "If-Range: %s", validator);
+    headers[1] = range;
+    headers[2] = condition;
+  }
+  char user[128], password[256];
+  TRY(str_copy(user, sizeof(user), f->ask.user));
+  TRY(str_copy(password, sizeof(password), f->ask.password));
+  struct fetch_request request = {
+      .url = f->ask.url,
+      .user = user,
+      .password = password,
+      .headers = headers,
+      .connect_ms = CONNECT_MS,
+      .first_byte_ms = FIRST_BYTE_MS,
+      .idle_ms = IDLE_MS,
+      .slow_bytes = SLOW_BYTES,
+      .slow_ms = SLOW_WINDOW_MS,
+      .max_bytes = f->shop->max_bytes,
+      .max_hops = 5,
+      .allow_special_addresses = f->ask.allow_special_addresses,
+      .arg = f,
+      .on_reply = on_reply,
+      .on_data = on_data,
+      .on_end = on_end,
+  };
+  enum err e = fetch_start(f->shop->fetch, &request, &f->transfer);
+  secret_wipe(password, sizeof(password));
+  return e;
+}

@@ -1,0 +1,328 @@
+/* worker.c - claims what is to be filled and sees each fill to its end.
+ *
+ *   poke, a fill's end, or time --> claim job on the writer: tend the queue, lease up to CLAIM_MOST --> fill_start each
+ *
+ * Invariants
+ *  (1) At most one claim job is under way.
+ *  (2) All members below are the worker's thread's (fetch's loop), but for the two that are atomic.
+ *  (3) The fetch loop runs until the last fill is gone: reports and disk steps always find it. */
+#include "work/worker.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/secret.h"
+#include "domain/queue.h"
+#include "work/fill.h"
+
+enum {
+  CLAIM_MOST = 8,
+  CLAIM_PAUSE_MS = 5,      /* between two claim jobs while pokes keep coming */
+  CLAIM_AGAIN_MS = 1000,   /* after the database refused one */
+  TEND_EVERY_MS = 1000,    /* time moves rows at least this often */
+  ROOM_EVERY_MS = 5000,
+  TICK_MS = 1000,
+  DISK_THREADS = 2,
+  FILLS_MAX = 10000,
+};
+
+struct claim {
+  struct worker *worker;
+  struct queue_limits limits;
+  bool no_room;
+  int most;
+  char owner[40];
+  /* results */
+  struct recording rows[CLAIM_MOST];
+  int n;
+  bool more; /* there may be more to claim at once */
+  struct queue_tended tended;
+  int64_t asked_mono_ms;
+  enum err e;
+};
+
+struct worker {
+  struct fetch *fetch;
+  struct pool *disk;
+  struct fill_shop shop;
+  struct db_writer *writer;
+  struct blob_store *store;
+  struct access_snapshot *snapshot;
+  struct queue_limits limits;
+  uint64_t min_free_bytes;
+  char owner[40];
+  atomic_bool poked;
+  atomic_bool draining;
+
+  bool started; /* begin ran on the loop */
+  struct fill **fills;
+  size_t fill_count;
+  bool claiming;
+  bool has_room;
+  bool logged_full;
+  int64_t claim_at_ms; /* mono: not before */
+  int64_t tend_at_ms;  /* database's clock: time moves a row then */
+  int64_t room_at_ms;  /* mono */
+
+  struct lock lock; /* covers idle */
+  struct lock_cond changed;
+  bool idle; /* draining and no fill or claim is left */
+};
+
+/* ---- claims ---- */
+
+static enum err no_room(struct db *db, struct claim *c, const struct recording *row, int64_t now) {
+  struct recording_event event = {.kind = RECORDING_NO_ROOM, .token = row->lease_token};
+  struct recording after;
+  return queue_report(db, row->business_id, str_from(row->recording_sid), &event, now, &after);
+}
+
+static enum err run_claim(struct db *db, void *arg) {
+  struct claim *c = arg;
+  int64_t now = db_now_ms(db);
+  uint32_t jitter;
+  TRY(secret_random(&jitter, sizeof(jitter)));
+  TRY(queue_tend(db, now, jitter, &c->tended));
+  enum err e = OK;
+  while (c->n < c->most && e == OK) {
+    e = queue_claim(db, &c->limits, str_from(c->owner), now, &c->rows[c->n]);
+    if (e != OK) break;
+    if (c->no_room) TRY(no_room(db, c, &c->rows[c->n], now));
+    c->n++;
+  }
+  c->more = e == OK;
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static void fill_is_over(void *arg, struct fill *f) {
+  struct worker *w = arg;
+  for (size_t i = 0; i < w->fill_count; i++) {
+    if (w->fills[i] != f) continue;
+    w->fills[i] = w->fills[--w->fill_count];
+    break;
+  }
+  worker_poke(w); /* a place is free */
+}
+
+static void start_fill(struct worker *w, const struct recording *row, int64_t mono_ms) {
+  enum err e = w->fill_count < FILLS_MAX ? fill_start(&w->shop, row, w->snapshot, mono_ms, &w->fills[w->fill_count]) : ERR_BUSY;
+  if (e == OK) {
+    w->fill_count++;
+  } else {
+    log_error("A fill could not be started", LOG_INT("business", row->business_id),
+              LOG_TEXT("recording", row->recording_sid), LOG_ERR(e)); /* its lease runs out by itself */
+  }
+}
+
+static void claim_is_back(void *arg) {
+  struct claim *c = arg;
+  struct worker *w = c->worker;
+  int64_t mono = clock_mono_ms(), now = clock_now_ms();
+  w->claiming = false;
+  w->claim_at_ms = mono + CLAIM_PAUSE_MS;
+  w->tend_at_ms = now + TEND_EVERY_MS;
+  if (c->e != OK) {
+    w->claim_at_ms = mono + CLAIM_AGAIN_MS;
+    if (c->e != ERR_CLOSED) log_error("The queue can't be read", LOG_ERR(c->e));
+    atomic_store(&w->poked, true);
+  } else {
+    if (c->tended.lapsed) log_warn("Took back recordings from a worker that is gone", LOG_INT("count", c->tended.lapsed));
+    if (c->tended.next_at && c->tended.next_at < w->tend_at_ms) w->tend_at_ms = c->tended.next_at;
+    if (c->more) atomic_store(&w->poked, true);
+    for (int i = 0; i < c->n && !c->no_room; i++) start_fill(w, &c->rows[i], c->asked_mono_ms);
+  }
+  free(c);
+  fetch_wake(w->fetch);
+}
+
+static void claim_done(void *arg, enum err e) {
+  struct claim *c = arg;
+  c->e = e;
+  if (fetch_post(c->worker->fetch, claim_is_back, c) != OK) abort(); /* (3) */
+}
+
+static void start_claim(struct worker *w) {
+  struct claim *c = calloc(1, sizeof(*c));
+  if (!c) return;
+  atomic_store(&w->poked, false);
+  c->worker = w;
+  c->limits = w->limits;
+  c->no_room = !w->has_room;
+  c->most = CLAIM_MOST;
+  c->asked_mono_ms = clock_mono_ms();
+  memcpy(c->owner, w->owner, sizeof(c->owner));
+  w->claiming = true;
+  enum err e = db_writer_submit(w->writer, (struct db_job){run_claim, claim_done, c});
+  if (e == OK) return;
+  c->e = e;
+  claim_is_back(c);
+}
+
+/* ---- room ---- */
+
+static void check_room(struct worker *w, int64_t mono) {
+  if (mono < w->room_at_ms) return;
+  w->room_at_ms = mono + ROOM_EVERY_MS;
+  uint64_t free_bytes, total;
+  enum err e = blob_free_bytes(w->store, &free_bytes, &total);
+  bool had_room = w->has_room;
+  w->has_room = e == OK && free_bytes >= w->min_free_bytes;
+  if (!w->has_room && !w->logged_full)
+    log_error("No room for recordings: no fill begins", LOG_INT("free_bytes", e == OK ? free_bytes : 0),
+              LOG_INT("min_free_bytes", w->min_free_bytes), LOG_ERR(e == OK ? ERR_FULL : e));
+  w->logged_full = !w->has_room;
+  if (w->has_room && !had_room) worker_poke(w);
+}
+
+/* ---- the loop ---- */
+
+static void say_if_idle(struct worker *w) {
+  if (!atomic_load(&w->draining) || w->fill_count || w->claiming) return;
+  LOCKED(&w->lock);
+  w->idle = true;
+  lock_cond_broadcast(&w->changed);
+}
+
+static int64_t tick(void *arg) {
+  struct worker *w = arg;
+  if (!w->started) return TICK_MS;
+  int64_t mono = clock_mono_ms(), wait = TICK_MS;
+  for (size_t i = w->fill_count; i-- > 0;) { /* a fill that ends takes the last one's place */
+    if (i >= w->fill_count) continue;
+    int64_t next = fill_tick(w->fills[i], mono);
+    if (next < wait) wait = next;
+  }
+  say_if_idle(w);
+  if (atomic_load(&w->draining)) return wait;
+  check_room(w, mono);
+  bool due = clock_now_ms() >= w->tend_at_ms || atomic_load(&w->poked);
+  if (due && !w->claiming && mono >= w->claim_at_ms) {
+    start_claim(w);
+  } else if (due && !w->claiming && w->claim_at_ms - mono < wait) {
+    wait = w->claim_at_ms - mono;
+  }
+  int64_t to_tend = w->tend_at_ms - clock_now_ms();
+  if (!w->claiming && to_tend < wait) wait = to_tend > 0 ? to_tend : 1;
+  return wait;
+}
+
+void worker_poke(struct worker *w) {
+  if (!atomic_exchange(&w->poked, true)) fetch_wake(w->fetch);
+}
+
+struct new_access {
+  struct worker *worker;
+  struct access_snapshot *snapshot;
+};
+
+static void take_access(void *arg) {
+  struct new_access *n = arg;
+  access_unref(n->worker->snapshot);
+  n->worker->snapshot = n->snapshot;
+  worker_poke(n->worker);
+  free(n);
+}
+
+void worker_set_access(struct worker *w, struct access_snapshot *snapshot) {
+  struct new_access *n = malloc(sizeof(*n));
+  if (!n) return; /* the next change brings another */
+  *n = (struct new_access){w, access_ref(snapshot)};
+  if (fetch_post(w->fetch, take_access, n) == OK) return;
+  access_unref(n->snapshot);
+  free(n);
+}
+
+/* ---- life ---- */
+
+static enum err start_engines(struct worker *w, const struct worker_parts *parts) {
+  struct str bad;
+  TRY(provider_formats_parse(str_from(parts->conf->recording_formats), w->shop.formats, &w->shop.format_count, &bad));
+  w->fills = calloc(FILLS_MAX, sizeof(*w->fills));
+  if (!w->fills) return ERR_NOMEM;
+  TRY(pool_new("disk", DISK_THREADS, FILLS_MAX, &w->disk));
+  w->shop.disk = w->disk;
+  struct fetch_config config = {.name = "worker",
+                                .max_connections = (unsigned)parts->conf->downloads_total + 8,
+                                .user_agent = "callreel/" CALLREEL_VERSION,
+                                .arg = w,
+                                .tick = tick};
+  return fetch_new(&config, &w->fetch);
+}
+
+static void begin(void *arg) {
+  struct worker *w = arg;
+  w->shop.fetch = w->fetch;
+  w->has_room = w->started = true;
+  worker_poke(w);
+}
+
+enum err worker_new(const struct worker_parts *parts, struct access_snapshot *snapshot, struct worker **ret_worker) {
+  struct worker *w = calloc(1, sizeof(*w));
+  if (!w) return ERR_NOMEM;
+  lock_init(&w->lock, "worker", LOCK_RANK_WORK);
+  lock_cond_init(&w->changed);
+  w->writer = parts->writer;
+  w->store = parts->store;
+  w->min_free_bytes = parts->min_free_bytes;
+  w->snapshot = access_ref(snapshot);
+  w->limits = (struct queue_limits){(int)parts->conf->downloads_per_business, (int)parts->conf->downloads_total};
+  w->shop = (struct fill_shop){.writer = parts->writer,
+                               .store = parts->store,
+                               .provider = parts->provider,
+                               .max_bytes = parts->conf->max_recording_bytes,
+                               .over = fill_is_over,
+                               .arg = w};
+  enum err e = str_copy(w->owner, sizeof(w->owner), str_from(parts->owner));
+  if (e == OK) e = start_engines(w, parts);
+  if (e == OK) e = fetch_post(w->fetch, begin, w);
+  if (e != OK) {
+    worker_free(w);
+    return e;
+  }
+  *ret_worker = w;
+  return OK;
+}
+
+static void return_fills(void *arg) {
+  struct worker *w = arg;
+  w->shop.closing = true;
+  for (size_t i = w->fill_count; i-- > 0;)
+    if (i < w->fill_count) fill_return(w->fills[i]);
+}
+
+static bool wait_idle(struct worker *w, int64_t until_mono_ms) {
+  LOCKED(&w->lock);
+  while (!w->idle) {
+    int64_t left = until_mono_ms - clock_mono_ms();
+    if (left <= 0) return false;
+    lock_cond_wait_ms(&w->changed, &w->lock, left);
+  }
+  return true;
+}
+
+void worker_drain(struct worker *w, int64_t timeout_ms) {
+  atomic_store(&w->draining, true);
+  fetch_wake(w->fetch);
+  if (wait_idle(w, clock_mono_ms() + timeout_ms)) return;
+  if (fetch_post(w->fetch, return_fills, w) != OK) return;
+  (void)wait_idle(w, INT64_MAX); /* (3); the writer answers every report within its own limit */
+}
+
+struct worker *worker_free(struct worker *w) {
+  if (!w) return NULL;
+  if (w->fetch) worker_drain(w, 0);
+  w->disk = pool_free(w->disk);
+  w->fetch = fetch_free(w->fetch);
+  access_unref(w->snapshot);
+  lock_cond_done(&w->changed);
+  lock_done(&w->lock);
+  free(w->fills);
+  free(w);
+  return NULL;
+}
