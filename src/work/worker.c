@@ -77,7 +77,7 @@ struct worker {
 
 /* ---- claims ---- */
 
-static enum err no_room(struct db *db, struct claim *c, const struct recording *row, int64_t now) {
+static enum err no_room(struct db *db, const struct recording *row, int64_t now) {
   struct recording_event event = {.kind = RECORDING_NO_ROOM, .token = row->lease_token};
   struct recording after;
   return queue_report(db, row->business_id, str_from(row->recording_sid), &event, now, &after);
@@ -93,7 +93,7 @@ static enum err run_claim(struct db *db, void *arg) {
   while (c->n < c->most && e == OK) {
     e = queue_claim(db, &c->limits, str_from(c->owner), now, &c->rows[c->n]);
     if (e != OK) break;
-    if (c->no_room) TRY(no_room(db, c, &c->rows[c->n], now));
+    if (c->no_room) TRY(no_room(db, &c->rows[c->n], now));
     c->n++;
   }
   c->more = e == OK;
