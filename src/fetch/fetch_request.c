@@ -6,6 +6,7 @@
  * all it does. (3) Credentials and the caller's headers are options of hops with own_origin only. */
 #include "fetch/fetch_request.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,7 +157,7 @@ static enum err apply_rules(struct fetch_transfer *t) {
   SET(CURLOPT_BUFFERSIZE, (long)CURL_BUFFER_BYTES);
   SET(CURLOPT_ERRORBUFFER, t->error);
   /* Of curl's own clock only so that it shares the time among a host's addresses; the rule is transfer_expire. */
-  SET(CURLOPT_CONNECTTIMEOUT_MS, (long)t->request.connect_ms);
+  SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(t->request.connect_ms < INT_MAX ? t->request.connect_ms : INT_MAX));
   return OK;
 }
 

@@ -1,0 +1,41 @@
+/* origin.h - a server on loopback whose every byte the test writes itself.
+ *
+ *   struct origin *o = origin_new(answer, arg);   … origin_url(o, "/a", url) …   origin_free(o);
+ *
+ * A thread a connection; answer runs on it, once a request. */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/str.h"
+
+enum { ORIGIN_URL_SIZE = 128, ORIGIN_HEAD_SIZE = 8192 };
+
+struct origin;
+struct origin_request {
+  int connection; /* from 0 */
+  int number;     /* from 0, over all connections */
+  char head[ORIGIN_HEAD_SIZE];
+  char body[256];
+};
+/* Writes the reply to fd; false closes the connection. */
+typedef bool origin_answer(void *arg, int fd, const struct origin_request *request);
+
+struct origin *origin_new(origin_answer *answer, void *arg);
+/* Before any connection: text is said to each before it asks. */
+void origin_greet(struct origin *o, const char *text);
+void origin_free(struct origin *o); /* closes what is open, joins */
+void origin_url(const struct origin *o, const char *scheme, const char *path, char ret_url[ORIGIN_URL_SIZE]);
+int origin_port(const struct origin *o);
+int origin_connections(struct origin *o);
+int origin_requests(struct origin *o);
+int origin_most_at_once(struct origin *o); /* connections that were open together */
+/* Whether request number's head has the text. */
+bool origin_saw(struct origin *o, int number, const char *text);
+void origin_wait_requests(struct origin *o, int n);
+void origin_wait_bytes(struct origin *o); /* any byte on any connection: a TLS hello is no request */
+
+void origin_say(int fd, const char *text);
+void origin_say_bytes(int fd, const void *bytes, size_t n);
+void origin_reset(int fd);          /* so that the peer sees a reset, not an end */
+void origin_wait_for_close(int fd); /* until the peer gave up */
