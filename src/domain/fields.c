@@ -84,7 +84,9 @@ struct str fields_get(const struct fields *f, const char *name) {
   return entry ? entry_value(entry) : STR_NONE;
 }
 
-static int write_chunk(const char *bytes, size_t n, void *b) { return buf_add(b, str_of(bytes, n)) == OK ? 0 : -1; }
+static int write_chunk(const char *bytes, size_t n, void *b) {
+  return buf_add(b, str_of(bytes, n)) == OK ? 0 : -1;
+}
 
 enum err fields_write(const struct fields *f, struct buf *b) {
   return json_dump_callback(f->object, write_chunk, b, JSON_COMPACT | JSON_SORT_KEYS) == 0 ? OK : ERR_TOO_BIG;

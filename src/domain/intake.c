@@ -17,7 +17,9 @@
 #include "domain/recording.h"
 #include "ledger/calls.h"
 
-static void free_fields(struct fields **f) { *f = fields_free(*f); }
+static void free_fields(struct fields **f) {
+  *f = fields_free(*f);
+}
 
 /* ---- known fields and the columns that they must fit ---- */
 
@@ -27,17 +29,18 @@ struct room {
 };
 
 static const struct room call_rooms[] = {
-    {CALL_FIELD_ACCOUNT, SID_SIZE},      {CALL_FIELD_PARENT, SID_SIZE},
-    {CALL_FIELD_FROM, CALL_TEXT_SIZE},   {CALL_FIELD_TO, CALL_TEXT_SIZE},
-    {CALL_FIELD_STATUS, 32},             {CALL_FIELD_CALLER_NAME, CALL_TEXT_SIZE},
-    {CALL_FIELD_DIRECTION, 16},          {CALL_FIELD_PROVIDER_DIRECTION, CALL_TEXT_SIZE},
+    {CALL_FIELD_ACCOUNT, SID_SIZE},    {CALL_FIELD_PARENT, SID_SIZE},
+    {CALL_FIELD_FROM, CALL_TEXT_SIZE}, {CALL_FIELD_TO, CALL_TEXT_SIZE},
+    {CALL_FIELD_STATUS, 32},           {CALL_FIELD_CALLER_NAME, CALL_TEXT_SIZE},
+    {CALL_FIELD_DIRECTION, 16},        {CALL_FIELD_PROVIDER_DIRECTION, CALL_TEXT_SIZE},
 };
 static const struct room recording_rooms[] = {
-    {RECORDING_FIELD_ACCOUNT, SID_SIZE}, {RECORDING_FIELD_CALL, SID_SIZE}, {RECORDING_FIELD_STATUS, 16},
+    {RECORDING_FIELD_ACCOUNT, SID_SIZE},       {RECORDING_FIELD_CALL, SID_SIZE}, {RECORDING_FIELD_STATUS, 16},
     {RECORDING_FIELD_URL, RECORDING_URL_SIZE}, {RECORDING_FIELD_SOURCE, 64},
 };
 
-static bool part_fits(const struct delivery_part *part, const struct room *rooms, size_t count, const char **ret_field) {
+static bool part_fits(const struct delivery_part *part, const struct room *rooms, size_t count,
+                      const char **ret_field) {
   for (size_t i = 0; i < part->count; i++) {
     for (size_t k = 0; k < count; k++) {
       if (!str_eq(part->fields[i].name, str_from(rooms[k].name)) || part->fields[i].value.n < rooms[k].size) continue;
@@ -56,7 +59,8 @@ bool intake_fits(const struct delivery *d, const char **ret_field) {
 /* ---- from fields to columns ---- */
 
 static void set_text(char *dst, size_t size, struct str s) {
-  if (str_copy(dst, size, s) != OK) dst[0] = '\0'; /* intake_fits refused it before; a row of an older release may differ */
+  if (str_copy(dst, size, s) != OK)
+    dst[0] = '\0'; /* intake_fits refused it before; a row of an older release may differ */
 }
 
 static int64_t number_or(struct str s, int64_t max, int64_t otherwise) {
@@ -68,7 +72,9 @@ enum { TIME_MAX_MS_EXPONENT = 50 }; /* 2^50 ms: the year 37,648 */
 #define TIME_MAX_MS ((int64_t)1 << TIME_MAX_MS_EXPONENT)
 #define DURATION_MAX_S ((int64_t)1000 * 86400)
 
-static int64_t least_time(int64_t a, int64_t b) { return a == 0 ? b : b == 0 ? a : a < b ? a : b; }
+static int64_t least_time(int64_t a, int64_t b) {
+  return a == 0 ? b : b == 0 ? a : a < b ? a : b;
+}
 
 static struct str part_get(const struct delivery_part *part, const char *name) {
   for (size_t i = 0; i < part->count; i++)
@@ -222,7 +228,8 @@ static enum err take_recording(struct db *db, const struct delivery *d, int64_t 
   }
   if (next.status == RECORDING_MISSING)
     set_text(next.error_code, sizeof(next.error_code),
-             str_from(recording_error_code(recording_still_being_made(&next) ? RECORDING_NOT_YET_AVAILABLE : RECORDING_NONE)));
+             str_from(recording_error_code(recording_still_being_made(&next) ? RECORDING_NOT_YET_AVAILABLE
+                                                                             : RECORDING_NONE)));
   bool row_changed = !known || memcmp(&row, &next, sizeof(row)) != 0;
   if (!changed && !row_changed) return OK;
   result->recording_changed = true;

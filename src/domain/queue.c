@@ -16,7 +16,9 @@ struct batch {
   struct recording *rows; /* owned */
   size_t n, max;
 };
-static void batch_done(struct batch *b) { free(b->rows); }
+static void batch_done(struct batch *b) {
+  free(b->rows);
+}
 
 static enum err batch_init(struct batch *b, size_t max) {
   b->rows = calloc(max, sizeof(*b->rows));
@@ -32,8 +34,8 @@ static enum err batch_add(void *arg, const struct recording *row) {
   return OK;
 }
 
-static enum err apply_to_row(struct db *db, const struct recording *row, const struct recording_event *event, int64_t now,
-                             struct recording *ret_row, struct recording_outcome *ret_outcome) {
+static enum err apply_to_row(struct db *db, const struct recording *row, const struct recording_event *event,
+                             int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome) {
   struct recording next;
   struct recording_outcome outcome = recording_apply(row, event, now, &next);
   if (outcome.moved) {
@@ -70,25 +72,25 @@ enum err queue_apply(struct db *db, int64_t business_id, struct str recording_si
 
 /* ---- what time does ---- */
 
+struct trials {
+  struct db *db;
+  int64_t now;
+};
+
+/* Queues one that failed for the credentials: who claims it tries them. */
 static enum err start_trial(void *arg, int64_t business_id) {
-  struct {
-    struct db *db;
-    int64_t now;
-  } *t = arg;
+  const struct trials *t = arg;
   struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
   TRY(batch_init(&b, 1));
   struct recording_event event = {.kind = RECORDING_CREDENTIALS};
-  TRY(recordings_failed(t->db, business_id, str_from(recording_error_code(RECORDING_AUTH_FAILED)), 0, STR(""), 1, batch_add,
-                        &b));
+  TRY(recordings_failed(t->db, business_id, str_from(recording_error_code(RECORDING_AUTH_FAILED)), 0, STR(""), 1,
+                        batch_add, &b));
   int64_t moved;
   return apply_to_batch(t->db, &b, &event, t->now, &moved);
 }
 
 static enum err start_trials(struct db *db, int64_t now) {
-  struct {
-    struct db *db;
-    int64_t now;
-  } t = {db, now};
+  struct trials t = {db, now};
   return accounts_trials_due(db, now, start_trial, &t);
 }
 
@@ -148,7 +150,8 @@ static enum err tell_account(struct db *db, int64_t business_id, const struct re
       TRY(accounts_answered(db, business_id, &released));
       return released ? queue_release_account(db, business_id, now) : OK;
     case RECORDING_FAILURE:
-      if (event->error == RECORDING_AUTH_FAILED) return accounts_refused(db, business_id, now, now + QUEUE_TRIAL_EVERY_MS);
+      if (event->error == RECORDING_AUTH_FAILED)
+        return accounts_refused(db, business_id, now, now + QUEUE_TRIAL_EVERY_MS);
       if (event->error == RECORDING_PROVIDER_ERROR || event->error == RECORDING_TIMEOUT)
         return accounts_errored(db, business_id);
       return OK;

@@ -24,17 +24,21 @@
 #include "domain/backoff.h"
 
 static const char *const skip_names[RECORDING_SKIP_COUNT_] = {
-    [RECORDING_SKIP_NOTHING] = "nothing_to_do",   [RECORDING_SKIP_READY] = "ready",
+    [RECORDING_SKIP_NOTHING] = "nothing_to_do",     [RECORDING_SKIP_READY] = "ready",
     [RECORDING_SKIP_FILLING_HERE] = "filling_here", [RECORDING_SKIP_ALREADY_QUEUED] = "already_queued",
-    [RECORDING_SKIP_COOLDOWN] = "cooldown",       [RECORDING_SKIP_BACKOFF] = "backoff",
-    [RECORDING_SKIP_FOR_GOOD] = "failed_for_good", [RECORDING_SKIP_EXPIRED] = "expired",
-    [RECORDING_SKIP_TOO_OFTEN] = "too_often",     [RECORDING_SKIP_LOST] = "lease_lost",
+    [RECORDING_SKIP_COOLDOWN] = "cooldown",         [RECORDING_SKIP_BACKOFF] = "backoff",
+    [RECORDING_SKIP_FOR_GOOD] = "failed_for_good",  [RECORDING_SKIP_EXPIRED] = "expired",
+    [RECORDING_SKIP_TOO_OFTEN] = "too_often",       [RECORDING_SKIP_LOST] = "lease_lost",
 };
 
-const char *recording_skip_name(enum recording_skip skip) { return skip_names[skip]; }
+const char *recording_skip_name(enum recording_skip skip) {
+  return skip_names[skip];
+}
 
 /* True while `until` is ahead, but no further than it can ever have been set (5). */
-static bool is_ahead(int64_t until, int64_t now, int64_t max) { return until > now && until <= now + max; }
+static bool is_ahead(int64_t until, int64_t now, int64_t max) {
+  return until > now && until <= now + max;
+}
 
 static bool lease_is_live(const struct recording *row, int64_t now) {
   return is_ahead(row->lease_until, now, RECORDING_LEASE_MS);
@@ -85,8 +89,12 @@ static bool when_freshly_wanted(const struct asked *a) {
 static bool when_play_freshly_wanted(const struct asked *a) {
   return a->row->rank == RECORDING_RANK_PLAY && when_freshly_wanted(a);
 }
-static bool when_ranked_new(const struct asked *a) { return a->row->rank <= RECORDING_RANK_NEW; }
-static bool when_for_good(const struct asked *a) { return a->row->for_good; }
+static bool when_ranked_new(const struct asked *a) {
+  return a->row->rank <= RECORDING_RANK_NEW;
+}
+static bool when_for_good(const struct asked *a) {
+  return a->row->for_good;
+}
 static bool when_backing_off(const struct asked *a) {
   if (a->row->next_retry_at == 0) return true; /* waits for credentials */
   return is_ahead(a->row->next_retry_at, a->now, RECORDING_BACKOFF_CAP_MS);
@@ -100,12 +108,30 @@ static bool when_cooling(const struct asked *a) {
 static bool when_askable(const struct asked *a) {
   return !lease_is_live(a->row, a->now) && !is_ahead(a->row->next_ask_at, a->now, RECORDING_BACKOFF_CAP_MS);
 }
-static bool when_not_holder(const struct asked *a) { return !recording_holds_lease(a->row, a->event->token, a->now); }
-static bool when_lease_lives(const struct asked *a) { return lease_is_live(a->row, a->now); }
-static bool when_lease_of_another(const struct asked *a) { return when_lease_lives(a) && when_not_holder(a); }
-static bool when_still_being_made(const struct asked *a) { return recording_still_being_made(a->row); }
-static bool when_not_yet(const struct asked *a) { return recording_not_yet(a->row, a->now); }
-static bool when_fourth_crash(const struct asked *a) { return a->row->crashes >= RECORDING_CRASHES_MAX; }
+static bool when_not_holder(const struct asked *a) {
+  return !recording_holds_lease(a->row, a->event->token, a->now);
+}
+static bool when_unleased(const struct asked *a) {
+  return a->row->lease_until == 0;
+}
+static bool when_holder(const struct asked *a) {
+  return !when_not_holder(a);
+}
+static bool when_lease_lives(const struct asked *a) {
+  return lease_is_live(a->row, a->now);
+}
+static bool when_lease_of_another(const struct asked *a) {
+  return when_lease_lives(a) && when_not_holder(a);
+}
+static bool when_still_being_made(const struct asked *a) {
+  return recording_still_being_made(a->row);
+}
+static bool when_not_yet(const struct asked *a) {
+  return recording_not_yet(a->row, a->now);
+}
+static bool when_fourth_crash(const struct asked *a) {
+  return a->row->crashes >= RECORDING_CRASHES_MAX;
+}
 static bool when_retried_too_often(const struct asked *a) {
   return is_ahead(a->row->retried[2] + RECORDING_RETRY_WINDOW_MS, a->now, RECORDING_RETRY_WINDOW_MS);
 }
@@ -142,7 +168,9 @@ static void enqueue(struct recording *next, int64_t now) {
   set_error(next, RECORDING_NONE);
 }
 
-static void does_want(const struct asked *a, struct recording *next) { next->wanted_at = a->now; }
+static void does_want(const struct asked *a, struct recording *next) {
+  next->wanted_at = a->now;
+}
 static void does_raise_to_play(const struct asked *a, struct recording *next) {
   next->rank = RECORDING_RANK_PLAY;
   next->wanted_at = a->now;
@@ -162,10 +190,13 @@ static void does_enqueue_new(const struct asked *a, struct recording *next) {
 static void does_enqueue_afresh(const struct asked *a, struct recording *next) {
   does_enqueue_new(a, next);
   next->fail_count = 0;
+  next->failed_at = 0;
   next->asks_404 = 0;
   next->first_404_at = 0;
 }
-static void does_enqueue_again(const struct asked *a, struct recording *next) { enqueue(next, a->now); }
+static void does_enqueue_again(const struct asked *a, struct recording *next) {
+  enqueue(next, a->now);
+}
 static void does_enqueue_among_rest(const struct asked *a, struct recording *next) {
   enqueue(next, a->now);
   next->rank = RECORDING_RANK_REST;
@@ -212,6 +243,7 @@ static void note_404(const struct asked *a, struct recording *next) {
 }
 static void does_wait_for_provider(const struct asked *a, struct recording *next) {
   drop_lease(next);
+  next->crashes = 0;
   next->asks_404 = 0;
   next->first_404_at = 0;
   set_error(next, RECORDING_NOT_YET_AVAILABLE);
@@ -219,6 +251,7 @@ static void does_wait_for_provider(const struct asked *a, struct recording *next
 }
 static void does_ask_later(const struct asked *a, struct recording *next) {
   note_404(a, next);
+  next->crashes = 0;
   next->next_ask_at = a->now + backoff_not_yet_ms(next->asks_404);
   set_error(next, RECORDING_NOT_YET_AVAILABLE);
 }
@@ -240,7 +273,9 @@ static void fail_with(struct recording *next, enum recording_error e, const stru
   if (a->event->retry_after_ms > wait) wait = a->event->retry_after_ms;
   next->next_retry_at = a->now + (wait < RECORDING_BACKOFF_CAP_MS ? wait : RECORDING_BACKOFF_CAP_MS);
 }
-static void does_fail(const struct asked *a, struct recording *next) { fail_with(next, a->event->error, a); }
+static void does_fail(const struct asked *a, struct recording *next) {
+  fail_with(next, a->event->error, a);
+}
 static void does_fail_not_found(const struct asked *a, struct recording *next) {
   note_404(a, next);
   fail_with(next, RECORDING_NOT_FOUND_AT_PROVIDER, a);
@@ -248,12 +283,15 @@ static void does_fail_not_found(const struct asked *a, struct recording *next) {
 static void does_fail_crashed(const struct asked *a, struct recording *next) {
   fail_with(next, RECORDING_STORAGE_ERROR, a);
 }
+/* Leaves the same whatever was told before: nothing, a completed one, or another refusal. */
 static void does_fail_for_good(const struct asked *a, struct recording *next) {
   drop_lease(next);
   next->crashes = 0;
-  next->next_retry_at = 0;
+  next->asks_404 = next->first_404_at = 0;
+  next->next_retry_at = next->next_ask_at = next->enqueued_at = 0;
+  next->rank = RECORDING_RANK_REST;
+  if (!next->for_good) next->fail_count++;
   next->for_good = true;
-  next->fail_count++;
   next->failed_at = a->now;
   set_error(next, a->event->error);
 }
@@ -261,6 +299,7 @@ static void does_fail_for_good(const struct asked *a, struct recording *next) {
 static void does_wait_for_room(const struct asked *a, struct recording *next) {
   enum { ROOM_CHECK_MS = 5000 };
   drop_lease(next);
+  next->crashes = 0;
   next->next_ask_at = a->now + ROOM_CHECK_MS;
   set_error(next, RECORDING_STORAGE_FULL);
 }
@@ -320,10 +359,10 @@ static const struct move moves[] = {
 #define READY FROM_READY
 #define FAILED FROM_FAILED
 #define EXPIRED FROM_EXPIRED
-#define MOVE(event_, from_, when_, to_, does_) \
-  {RECORDING_##event_, (from_), when_##when_, false, RECORDING_##to_, does_##does_, RECORDING_SKIP_NOTHING},
-#define STAY(event_, from_, when_, why_) \
-  {RECORDING_##event_, (from_), when_##when_, true, RECORDING_STATUS_COUNT_, NULL, RECORDING_SKIP_##why_},
+#define MOVE(event_, from_, question, to_, change) \
+  {RECORDING_##event_, (from_), when_##question, false, RECORDING_##to_, does_##change, RECORDING_SKIP_NOTHING},
+#define STAY(event_, from_, question, reason) \
+  {RECORDING_##event_, (from_), when_##question, true, RECORDING_STATUS_COUNT_, NULL, RECORDING_SKIP_##reason},
 #include "domain/recording.def"
 #undef MOVE
 #undef STAY
@@ -352,6 +391,7 @@ struct recording_outcome recording_apply(const struct recording *row, const stru
 }
 
 int recording_retry_after_s(const struct recording *row, int64_t now) {
+  if (row->status == RECORDING_MISSING && recording_still_being_made(row)) return 8;
   if (row->status != RECORDING_QUEUED && row->status != RECORDING_DOWNLOADING) return 0;
   int64_t wait_s = row->status == RECORDING_QUEUED ? (row->next_ask_at - now + 999) / 1000 : 0;
   if (wait_s < 2) return row->status == RECORDING_DOWNLOADING ? 1 : 2;

@@ -11,10 +11,8 @@
 #include "ledger/recordings.h"
 
 enum {
-  RECORDING_LEASE_MS = 30 * 1000,
   RECORDING_COOLDOWN_MS = 60 * 1000,
   RECORDING_BACKOFF_FIRST_MS = 30 * 1000,
-  RECORDING_BACKOFF_CAP_MS = 20 * 60 * 1000,
   RECORDING_NOT_YET_ENDED_MS = 10 * 60 * 1000, /* a 404 is "not yet" this long after the end … */
   RECORDING_NOT_YET_ASKING_MS = 5 * 60 * 1000, /* … and this long after the first 404 */
   RECORDING_OLD_MS = 24 * 60 * 60 * 1000,      /* a 404 of an older one is for good */

@@ -1,6 +1,6 @@
 /* shelf.h - what is ready and was played lately: (business, id) to an open file and its validators. One a loop, so no lock.
  *
- *   const struct shelf_item *item = shelf_find(shelf, business, id);    NULL: not here, look in the ledger
+ *   struct shelf_item *item = shelf_find(shelf, business, id);    NULL: not here, look in the ledger
  *
  * An item stands under its recording's SID and, once it was asked for by its call, under the call's SID too. `changes` drops
  * items (shelf_drop); at most max items are kept, the longest unused go first. An item found is valid until the next
@@ -20,14 +20,19 @@ struct shelf_item {
   char etag[RECORDING_ETAG_SIZE];
   char content_type[40];
   bool by_call;    /* found under a call's SID */
-  int64_t last_check_ms; /* clock_mono_ms when the name was last seen to be this file */
+  int64_t last_check_ms; /* clock_mono_ms when the name was last seen to be this file; the finder's to renew */
+  /* The finder's own, kept with the item; 0 and empty at first. */
+  int via;         /* how the recording is related to the id */
+  char head[448];  /* header lines that were made of it */
+  size_t head_n;
 };
 
 CHECKED enum err shelf_new(size_t max, struct shelf **ret_shelf);
 struct shelf *shelf_free(struct shelf *s);
-const struct shelf_item *shelf_find(struct shelf *s, int64_t business_id, struct str id);
+struct shelf_item *shelf_find(struct shelf *s, int64_t business_id, struct str id);
 /* Puts a ready recording's open file up; takes a ref of its own. id: what it was asked for by, its SID or a call's. */
 CHECKED enum err shelf_put(struct shelf *s, const struct recording *row, struct str id, struct http_file *file);
-/* A recording or call changed: its item goes; by calls, all items of the business that stand under a call's SID. */
+/* A recording or call changed: its item goes, and all items of the business that stand under a call's SID. id empty: all
+ * items of the business. */
 void shelf_drop(struct shelf *s, int64_t business_id, struct str id);
 void shelf_clear(struct shelf *s);

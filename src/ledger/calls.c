@@ -46,8 +46,8 @@ enum err calls_read_row(struct db_rows *q, int from, struct call *ret_call) {
 
 enum err calls_get(struct db *db, int64_t business_id, struct str call_sid, struct call *ret_call) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select " CALL_COLUMNS " from calls c where business_id = ?1 and call_sid = ?2", DB_INT(business_id),
-               DB_TEXT(call_sid)));
+  TRY(db_query(db, &q, "select " CALL_COLUMNS " from calls c where business_id = ?1 and call_sid = ?2",
+               DB_INT(business_id), DB_TEXT(call_sid)));
   TRY(db_next(&q));
   return calls_read_row(&q, 0, ret_call);
 }
@@ -75,30 +75,36 @@ static enum err raise_legs(struct db *db, int64_t business_id, struct str call_s
                 DB_INT(business_id), DB_TEXT(call_sid));
 }
 
-static struct db_value time_or_null(int64_t ms) { return ms ? DB_INT(ms) : DB_NULL; }
-static struct db_value text_or_null(const char *s) { return s[0] ? DB_TEXT(str_from(s)) : DB_NULL; }
+static struct db_value time_or_null(int64_t ms) {
+  return ms ? DB_INT(ms) : DB_NULL;
+}
+static struct db_value text_or_null(const char *s) {
+  return s[0] ? DB_TEXT(str_from(s)) : DB_NULL;
+}
 
 enum err calls_put(struct db *db, const struct call *c, struct str fields) {
   int64_t sort_at = c->started_at ? c->started_at : c->first_seen_at;
-  TRY(db_run(db,
-             "insert into calls (business_id, call_sid, parent_call_sid, top_sid, account_sid, provider_direction,"
-             " direction, from_number, to_number, caller_name, status, duration_s, earliest_at, started_at, ended_at,"
-             " first_seen_at, sort_at, fields)"
-             " values (?1, ?2, ?3, ?2, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
-             " on conflict do update set parent_call_sid = ?3, account_sid = ?4, provider_direction = ?5, direction = ?6,"
-             " from_number = ?7, to_number = ?8, caller_name = ?9, status = ?10, duration_s = ?11, earliest_at = ?12,"
-             " started_at = ?13, ended_at = ?14, first_seen_at = ?15, sort_at = ?16, fields = ?17",
-             DB_INT(c->business_id), DB_TEXT(str_from(c->call_sid)), text_or_null(c->parent_call_sid),
-             text_or_null(c->account_sid), text_or_null(c->provider_direction), text_or_null(c->direction),
-             text_or_null(c->from_number), text_or_null(c->to_number), text_or_null(c->caller_name),
-             text_or_null(c->status), DB_INT_OR_NULL(c->duration_s), time_or_null(c->earliest_at),
-             time_or_null(c->started_at), time_or_null(c->ended_at), DB_INT(c->first_seen_at), DB_INT(sort_at),
-             DB_TEXT(fields)));
+  TRY(db_run(
+      db,
+      "insert into calls (business_id, call_sid, parent_call_sid, top_sid, account_sid, provider_direction,"
+      " direction, from_number, to_number, caller_name, status, duration_s, earliest_at, started_at, ended_at,"
+      " first_seen_at, sort_at, fields)"
+      " values (?1, ?2, ?3, ?2, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
+      " on conflict do update set parent_call_sid = ?3, account_sid = ?4, provider_direction = ?5, direction = ?6,"
+      " from_number = ?7, to_number = ?8, caller_name = ?9, status = ?10, duration_s = ?11, earliest_at = ?12,"
+      " started_at = ?13, ended_at = ?14, first_seen_at = ?15, sort_at = ?16, fields = ?17",
+      DB_INT(c->business_id), DB_TEXT(str_from(c->call_sid)), text_or_null(c->parent_call_sid),
+      text_or_null(c->account_sid), text_or_null(c->provider_direction), text_or_null(c->direction),
+      text_or_null(c->from_number), text_or_null(c->to_number), text_or_null(c->caller_name), text_or_null(c->status),
+      DB_INT_OR_NULL(c->duration_s), time_or_null(c->earliest_at), time_or_null(c->started_at),
+      time_or_null(c->ended_at), DB_INT(c->first_seen_at), DB_INT(sort_at), DB_TEXT(fields)));
   TRY(raise_legs(db, c->business_id, str_from(c->call_sid)));
   return changes_add(db, CHANGE_CALL, c->business_id, str_from(c->call_sid));
 }
 
-static struct db_value host_value(const struct str *s) { return s && s->n ? DB_TEXT(*s) : DB_NULL; }
+static struct db_value host_value(const struct str *s) {
+  return s && s->n ? DB_TEXT(*s) : DB_NULL;
+}
 
 enum err calls_set_host(struct db *db, int64_t business_id, struct str call_sid, const struct str *customer_name,
                         const struct str *ref, const struct str *metadata) {

@@ -1,8 +1,8 @@
 /* recordings.c - rows of the table `recordings`: read whole, stored whole, by compare-and-set on `version`.
  *
  * Invariants
- *  (1) Every write goes through recordings_insert, recordings_store or recordings_set_fields, each of which adds a row to
- *      `changes` in the same transaction.
+ *  (1) Every write of what can be seen goes through recordings_insert or recordings_store, which add a row to `changes` in
+ *      the same transaction. (The ranked fields and a rank that time lowers are seen by nobody.)
  *  (2) recordings_store changes nothing unless the stored version is the one that was read. */
 #include "ledger/recordings.h"
 

@@ -14,6 +14,9 @@
 
 enum { SID_SIZE = 40, RECORDING_URL_SIZE = 2049, RECORDING_NAME_SIZE = 160, RECORDING_ETAG_SIZE = 48 };
 
+/* The longest that a stored time may lie ahead: one further ahead counts as past, so a clock that jumped strands nobody. */
+enum { RECORDING_LEASE_MS = 30 * 1000, RECORDING_BACKOFF_CAP_MS = 20 * 60 * 1000 };
+
 enum recording_status {
 #define X(name, text) RECORDING_##name,
 #include "ledger/recording_status.def"
@@ -118,5 +121,5 @@ CHECKED enum err recordings_lapsed(struct db *db, int64_t now, int limit, record
 CHECKED enum err recordings_due(struct db *db, int64_t now, int limit, recordings_each_fn *fn, void *arg);
 /* Plays that nobody asked for or waited on since before: to the rank of new ones. */
 CHECKED enum err recordings_demote(struct db *db, int64_t before);
-/* When the next queued, due or leased row will want attention after now; 0: none. */
+/* When the next queued, due or leased row, or account to be tried, will want attention; past: at once; 0: none. */
 CHECKED enum err recordings_next_event(struct db *db, int64_t now, int64_t *ret_at);

@@ -6,33 +6,41 @@
  *  (2) Limits count live leases, of all processes on the database. */
 #include "ledger/recordings_row.h"
 
+/* A time at or before now (?1), or so far ahead that the clock must have jumped since it was set. */
+#define LEASE_MS_TEXT "30000"
+#define WAIT_MS_TEXT "1200000"
+_Static_assert(RECORDING_LEASE_MS == 30000 && RECORDING_BACKOFF_CAP_MS == 1200000, "as in the SQL");
+#define PAST_LEASE(time) "(" time " <= ?1 or " time " > ?1 + " LEASE_MS_TEXT ")"
+#define PAST_WAIT(time) "(" time " <= ?1 or " time " > ?1 + " WAIT_MS_TEXT ")"
+#define LIVE_LEASE "lease_until > ?1 and lease_until <= ?1 + " LEASE_MS_TEXT
+
 /* ?1 now, ?2 rank, ?3 most of one business, ?4 streak from which an account is tried by one fill at a time.
  * An account whose credentials were refused is asked again only when its trial is due. */
-#define NEXT_OF_RANK                                                                                                  \
-  "with recursive"                                                                                                    \
-  " live(business_id, n) as materialized ("                                                                           \
-  "   select business_id, count(*) from recordings where lease_until > ?1 group by business_id),"                     \
-  " waiting(business_id) as ("                                                                                        \
-  "   select min(business_id) from recordings where status = 'queued' and rank = ?2"                                  \
-  "   union all"                                                                                                      \
-  "   select (select min(q.business_id) from recordings q"                                                            \
-  "           where q.status = 'queued' and q.rank = ?2 and q.business_id > waiting.business_id)"                     \
-  "   from waiting where waiting.business_id is not null) "                                                           \
-  "select " RECORDING_COLUMNS                                                                                         \
-  " from waiting"                                                                                                     \
-  " join businesses b on b.business_id = waiting.business_id and b.removed_at is null"                                \
-  " left join live on live.business_id = b.business_id"                                                               \
-  " join recordings r on r.rowid = ("                                                                                 \
-  "   select q.rowid from recordings q where q.status = 'queued' and q.rank = ?2 and q.business_id = b.business_id"   \
-  "   and q.lease_until is null and coalesce(q.next_ask_at, 0) <= ?1 order by q.enqueued_at limit 1)"                 \
-  " where coalesce(live.n, 0) < ?3"                                                                                   \
-  " and (b.auth_failed_at is null or (coalesce(b.auth_trial_at, 0) <= ?1 and live.n is null))"                        \
-  " and (b.error_streak < ?4 or live.n is null)"                                                                      \
+#define NEXT_OF_RANK \
+  "with recursive"                                                                                                  \
+  " live(business_id, n) as materialized ("                                                                         \
+  "   select business_id, count(*) from recordings where " LIVE_LEASE " group by business_id),"                   \
+  " waiting(business_id) as ("                                                                                      \
+  "   select min(business_id) from recordings where status = 'queued' and rank = ?2"                                \
+  "   union all"                                                                                                    \
+  "   select (select min(q.business_id) from recordings q"                                                          \
+  "           where q.status = 'queued' and q.rank = ?2 and q.business_id > waiting.business_id)"                   \
+  "   from waiting where waiting.business_id is not null) "                                                         \
+  "select " RECORDING_COLUMNS                                                                                       \
+  " from waiting"                                                                                                   \
+  " join businesses b on b.business_id = waiting.business_id and b.removed_at is null"                              \
+  " left join live on live.business_id = b.business_id"                                                             \
+  " join recordings r on r.rowid = ("                                                                               \
+  "   select q.rowid from recordings q where q.status = 'queued' and q.rank = ?2 and q.business_id = b.business_id" \
+  "   and q.lease_until is null and (q.next_ask_at is null or " PAST_WAIT("q.next_ask_at") ") order by q.enqueued_at limit 1)"               \
+  " where coalesce(live.n, 0) < ?3"                                                                                 \
+  " and (b.auth_failed_at is null or (coalesce(b.auth_trial_at, 0) <= ?1 and live.n is null))"                      \
+  " and (b.error_streak < ?4 or live.n is null)"                                                                    \
   " order by coalesce(live.n, 0), coalesce(b.last_claim_at, 0), b.business_id limit 1"
 
 static enum err count_live(struct db *db, int64_t now, int64_t *ret_all, int64_t *ret_rest) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select count(*), coalesce(sum(rank = 2), 0) from recordings where lease_until > ?1", DB_INT(now)));
+  TRY(db_query(db, &q, "select count(*), coalesce(sum(rank = 2), 0) from recordings where " LIVE_LEASE, DB_INT(now)));
   TRY(db_next(&q));
   *ret_all = db_int(&q, 0);
   *ret_rest = db_int(&q, 1);
@@ -47,7 +55,8 @@ static enum err next_of_rank(struct db *db, int rank, const struct recordings_li
   return recordings_read_one(&q, ret_row);
 }
 
-enum err recordings_next(struct db *db, const struct recordings_limits *limits, int64_t now, struct recording *ret_row) {
+enum err recordings_next(struct db *db, const struct recordings_limits *limits, int64_t now,
+                         struct recording *ret_row) {
   int64_t all, rest;
   TRY(count_live(db, now, &all, &rest));
   if (all >= limits->total) return ERR_NOT_FOUND;
@@ -62,13 +71,16 @@ enum err recordings_next(struct db *db, const struct recordings_limits *limits, 
 }
 
 enum err recordings_turn(struct db *db, int64_t business_id, int64_t now) {
-  return db_run(db, "update businesses set last_claim_at = ?2 where business_id = ?1", DB_INT(business_id), DB_INT(now));
+  return db_run(db, "update businesses set last_claim_at = ?2 where business_id = ?1", DB_INT(business_id),
+                DB_INT(now));
 }
 
 enum err recordings_lapsed(struct db *db, int64_t now, int limit, recordings_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select " RECORDING_COLUMNS " from recordings r where lease_until <= ?1 limit ?2", DB_INT(now),
-               DB_INT(limit)));
+  TRY(db_query(db, &q,
+               "select " RECORDING_COLUMNS
+               " from recordings r where lease_until is not null and " PAST_LEASE("lease_until") " limit ?2",
+               DB_INT(now), DB_INT(limit)));
   return recordings_read_each(&q, fn, arg);
 }
 
@@ -76,25 +88,28 @@ enum err recordings_due(struct db *db, int64_t now, int limit, recordings_each_f
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select " RECORDING_COLUMNS " from recordings r where status = 'failed' and next_retry_at is not null "
-               "and next_retry_at <= ?1 order by next_retry_at limit ?2",
+               "and " PAST_WAIT("next_retry_at") " order by next_retry_at limit ?2",
                DB_INT(now), DB_INT(limit)));
   return recordings_read_each(&q, fn, arg);
 }
 
 enum err recordings_demote(struct db *db, int64_t before) {
-  return db_run(db, "update recordings set rank = 1, version = version + 1 "
-                    "where status = 'queued' and rank = 0 and lease_until is null and coalesce(wanted_at, 0) < ?1",
+  return db_run(db,
+                "update recordings set rank = 1, version = version + 1 "
+                "where status = 'queued' and rank = 0 and lease_until is null and coalesce(wanted_at, 0) < ?1",
                 DB_INT(before));
 }
 
 enum err recordings_next_event(struct db *db, int64_t now, int64_t *ret_at) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select min(at) from ("
-               " select min(next_ask_at) at from recordings where status = 'queued' and lease_until is null and next_ask_at > ?1"
-               " union all select min(lease_until) from recordings where lease_until is not null"
-               " union all select min(next_retry_at) from recordings where status = 'failed' and next_retry_at is not null)",
-               DB_INT(now)));
+  TRY(db_query(
+      db, &q,
+      "select min(at) from ("
+      " select min(next_ask_at) at from recordings where status = 'queued' and lease_until is null and next_ask_at > ?1"
+      " union all select min(lease_until) from recordings where lease_until is not null"
+      " union all select min(next_retry_at) from recordings where status = 'failed' and next_retry_at is not null"
+      " union all select min(auth_trial_at) from businesses where auth_trial_at > ?1 and removed_at is null)",
+      DB_INT(now)));
   TRY(db_next(&q));
   *ret_at = db_int(&q, 0);
   return OK;

@@ -1,8 +1,8 @@
 /* recordings_resolve.c - the recording that an id means.
  *
- * A recording's SID means itself. A call means the first usable recording (neither expired nor failed for good) of its own,
- * then its parent's, then its children's, the newest first within each; where none is usable, its own newest, then the
- * others', to say why. All within the business. */
+ * A recording's SID means itself. A call means the first usable recording (neither expired nor failed for good) of its
+ * own, then its parent's, then its children's, the newest first within each; where none is usable, its own newest, then
+ * the others', to say why. All within the business. */
 #include "ledger/recordings_row.h"
 
 static enum err call_is_known(struct db *db, int64_t business_id, struct str call_sid, bool *ret_known) {
@@ -26,7 +26,8 @@ enum err recordings_resolve(struct db *db, int64_t business_id, struct str id, b
                "  union all select parent_call_sid, 1 from calls"
                "    where business_id = ?1 and call_sid = ?2 and parent_call_sid is not null"
                "  union all select call_sid, 2 from calls where business_id = ?1 and parent_call_sid = ?2)"
-               "select " RECORDING_COLUMNS " from legs join recordings r on r.business_id = ?1 and r.call_sid = legs.call_sid "
+               "select " RECORDING_COLUMNS
+               " from legs join recordings r on r.business_id = ?1 and r.call_sid = legs.call_sid "
                "order by (r.status = 'expired' or r.for_good), kin, coalesce(r.started_at, r.first_seen_at) desc, "
                "r.recording_sid desc limit 1",
                DB_INT(business_id), DB_TEXT(id)));

@@ -1,0 +1,187 @@
+/* shelf.c - a table with chains by (business, id), a list by last use, and a list of what stands under calls' SIDs.
+ *
+ * Invariants
+ *  (1) Every entry is in its chain and in the list by use (the latest used first); those under a call's SID in
+ * `by_call` of their business too. (2) At most max entries; the table is as large from the start, so finding allocates
+ * nothing. (3) A call's SID may come to mean another recording whenever any recording or call of its business changes:
+ * hence all entries under calls' SIDs of the business go then. */
+#include "domain/shelf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+struct shelf_entry {
+  struct shelf_item item;
+  int64_t business_id;
+  char id[SID_SIZE];
+  struct shelf_entry *chain_next;
+  struct shelf_entry *newer, *older;          /* by use */
+  struct shelf_entry *call_next, **call_link; /* by_call; link NULL: not in it */
+};
+
+struct shelf {
+  size_t max, count;
+  size_t bucket_mask;
+  struct shelf_entry *newest, *oldest;
+  struct shelf_entry **by_call; /* a bucket a hash of the business */
+  struct shelf_entry *buckets[];
+};
+
+enum { BY_CALL_BUCKETS = 256 };
+
+static uint64_t hash_of(int64_t business_id, struct str id) {
+  uint64_t h = UINT64_C(14695981039346656037) ^ (uint64_t)business_id;
+  for (size_t i = 0; i < id.n; i++) h = (h ^ (unsigned char)id.p[i]) * UINT64_C(1099511628211);
+  return h ^ (h >> 32);
+}
+
+static struct shelf_entry **bucket_of(struct shelf *s, int64_t business_id, struct str id) {
+  return &s->buckets[hash_of(business_id, id) & s->bucket_mask];
+}
+
+static struct shelf_entry **calls_of(struct shelf *s, int64_t business_id) {
+  return &s->by_call[(uint64_t)business_id % BY_CALL_BUCKETS];
+}
+
+/* ---- the list by use ---- */
+
+static void use_remove(struct shelf *s, struct shelf_entry *e) {
+  *(e->newer ? &e->newer->older : &s->newest) = e->older;
+  *(e->older ? &e->older->newer : &s->oldest) = e->newer;
+}
+
+static void use_first(struct shelf *s, struct shelf_entry *e) {
+  e->newer = NULL;
+  e->older = s->newest;
+  *(e->older ? &e->older->newer : &s->oldest) = e;
+  s->newest = e;
+}
+
+/* ---- entries ---- */
+
+static struct shelf_entry *entry_find(struct shelf *s, int64_t business_id, struct str id) {
+  struct shelf_entry *e = *bucket_of(s, business_id, id);
+  while (e && (e->business_id != business_id || !str_eq(str_from(e->id), id))) e = e->chain_next;
+  return e;
+}
+
+static void entry_remove(struct shelf *s, struct shelf_entry *e) {
+  struct shelf_entry **link = bucket_of(s, e->business_id, str_from(e->id));
+  while (*link != e) link = &(*link)->chain_next;
+  *link = e->chain_next;
+  use_remove(s, e);
+  if (e->call_link) {
+    *e->call_link = e->call_next;
+    if (e->call_next) e->call_next->call_link = e->call_link;
+  }
+  s->count--;
+  http_file_unref(e->item.file);
+  free(e);
+}
+
+static enum err entry_fill(struct shelf_entry *e, const struct recording *row, struct str id) {
+  TRY(str_copy(e->id, sizeof(e->id), id));
+  e->business_id = row->business_id;
+  e->item.bytes = row->bytes;
+  e->item.modified_s = row->modified_at / 1000;
+  e->item.by_call = !str_eq(id, str_from(row->recording_sid));
+  e->item.last_check_ms = clock_mono_ms();
+  memcpy(e->item.recording_sid, row->recording_sid, sizeof(e->item.recording_sid));
+  memcpy(e->item.etag, row->etag, sizeof(e->item.etag));
+  memcpy(e->item.content_type, row->content_type, sizeof(e->item.content_type));
+  return OK;
+}
+
+static void entry_insert(struct shelf *s, struct shelf_entry *e) {
+  struct shelf_entry **bucket = bucket_of(s, e->business_id, str_from(e->id));
+  e->chain_next = *bucket;
+  *bucket = e;
+  use_first(s, e);
+  s->count++;
+  if (!e->item.by_call) return;
+  e->call_link = calls_of(s, e->business_id);
+  e->call_next = *e->call_link;
+  if (e->call_next) e->call_next->call_link = &e->call_next;
+  *e->call_link = e;
+}
+
+/* ---- the shelf ---- */
+
+enum err shelf_new(size_t max, struct shelf **ret_shelf) {
+  if (max < 1 || max > 1000000) return ERR_INVALID;
+  size_t buckets = 16;
+  while (buckets < max) buckets *= 2;
+  struct shelf *s = calloc(1, sizeof(*s) + buckets * sizeof(s->buckets[0]));
+  if (!s) return ERR_NOMEM;
+  s->by_call = calloc(BY_CALL_BUCKETS, sizeof(s->by_call[0]));
+  if (!s->by_call) {
+    free(s);
+    return ERR_NOMEM;
+  }
+  s->max = max;
+  s->bucket_mask = buckets - 1;
+  *ret_shelf = s;
+  return OK;
+}
+
+struct shelf *shelf_free(struct shelf *s) {
+  if (!s) return NULL;
+  shelf_clear(s);
+  free(s->by_call);
+  free(s);
+  return NULL;
+}
+
+struct shelf_item *shelf_find(struct shelf *s, int64_t business_id, struct str id) {
+  struct shelf_entry *e = entry_find(s, business_id, id);
+  if (!e) return NULL;
+  if (e != s->newest) {
+    use_remove(s, e);
+    use_first(s, e);
+  }
+  return &e->item;
+}
+
+enum err shelf_put(struct shelf *s, const struct recording *row, struct str id, struct http_file *file) {
+  struct shelf_entry *e = calloc(1, sizeof(*e));
+  if (!e) return ERR_NOMEM;
+  enum err failed = entry_fill(e, row, id);
+  if (failed != OK) {
+    free(e);
+    return failed;
+  }
+  struct shelf_entry *had = entry_find(s, row->business_id, id);
+  e->item.file = http_file_ref(file);
+  if (had) entry_remove(s, had);
+  if (s->count == s->max) entry_remove(s, s->oldest);
+  entry_insert(s, e);
+  return OK;
+}
+
+static void drop_business(struct shelf *s, int64_t business_id) {
+  struct shelf_entry *next;
+  for (struct shelf_entry *e = s->newest; e; e = next) {
+    next = e->older;
+    if (e->business_id == business_id) entry_remove(s, e);
+  }
+}
+
+void shelf_drop(struct shelf *s, int64_t business_id, struct str id) {
+  if (!id.n) {
+    drop_business(s, business_id);
+    return;
+  }
+  struct shelf_entry *e = entry_find(s, business_id, id);
+  if (e) entry_remove(s, e);
+  struct shelf_entry *next;
+  for (e = *calls_of(s, business_id); e; e = next) { /* (3) */
+    next = e->call_next;
+    if (e->business_id == business_id) entry_remove(s, e);
+  }
+}
+
+void shelf_clear(struct shelf *s) {
+  while (s->oldest) entry_remove(s, s->oldest);
+}
