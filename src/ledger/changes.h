@@ -17,7 +17,7 @@ enum change_kind {
 #undef X
   CHANGE_KIND_COUNT_
 };
-enum { CHANGES_KEPT = 100000, CHANGES_KEPT_MS = 10 * 60 * 1000, CHANGES_POLL_MS = 20, CHANGES_SUBSCRIBERS_MAX = 16 };
+enum { CHANGES_KEPT = 100000, CHANGES_KEPT_MS = 10 * 60 * 1000, CHANGES_POLL_MS = 20, CHANGES_SUBSCRIBERS_MAX = 16, CHANGE_ID_MAX = 256 };
 
 struct change {
   int64_t seq;
@@ -27,6 +27,7 @@ struct change {
   int64_t at_ms;
 };
 
+/* ERR_TOO_BIG: an id over CHANGE_ID_MAX. */
 CHECKED enum err changes_add(struct db *db, enum change_kind kind, int64_t business_id, struct str id);
 /* Forgets what is older than CHANGES_KEPT_MS or more than CHANGES_KEPT back, a bounded part at a time. */
 CHECKED enum err changes_trim(struct db *db, int64_t now);

@@ -46,6 +46,8 @@ create table sessions (
   expires_at  integer not null
 ) without rowid;
 
+create index sessions_oldest on sessions (business_id, created_at);
+
 create table links (                       -- one-time sign-in links
   digest      blob    not null primary key,
   business_id integer not null,

@@ -1,0 +1,319 @@
+/* businesses.c - tenants.
+ *
+ *   live --businesses_remove--> removed --businesses_purge, until nothing is left--> purged (its id alone is kept)
+ *
+ * Invariants
+ *  (1) A sealed column is bound to "business:{id}:{column}": moved to another row or column it does not open.
+ *  (2) credentials_version grows with every change of what a fill asks with, and with it the refusal is forgotten.
+ *  (3) A row is never deleted, so an id is never given twice, not even on demand. */
+#include "ledger/businesses.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/changes.h"
+#include "ledger/keys.h"
+#include "ledger/sessions.h"
+
+enum { BUSINESS_ID_MAX = 1000000000, BOUND_MAX = 64, SEALED_MAX = BUSINESS_SECRET_SIZE + 64 };
+
+#define BUSINESS_COLUMNS                                                                                   \
+  "business_id, name, account_sid, token_1, token_2, api_key, api_secret, base_url, credentials_version, " \
+  "auth_failed_at, created_at, removed_at"
+enum { COLUMN_TOKEN_1 = 3, COLUMN_TOKEN_2 = 4, COLUMN_API_SECRET = 6 };
+
+void business_done(struct business *b) {
+  secret_wipe(b->tokens, sizeof b->tokens);
+  secret_wipe(b->api_secret, sizeof b->api_secret);
+  free(b->numbers);
+  b->numbers = NULL;
+  b->number_count = 0;
+}
+
+/* --- sealed columns --- */
+
+static void wipe_buf(struct buf *b) {
+  if (b->p != NULL) secret_wipe(b->p, b->n);
+  buf_done(b);
+}
+
+static enum err open_column(const uint8_t *seal_key, int64_t id, const char *column, struct str sealed,
+                            char ret_text[BUSINESS_SECRET_SIZE]) {
+  if (sealed.p == NULL || seal_key == NULL) return OK;
+  struct buf bound CLEANUP(buf_done) = BUF_INIT(BOUND_MAX);
+  struct buf plain CLEANUP(wipe_buf) = BUF_INIT(SEALED_MAX);
+  TRY(buf_addf(&bound, "business:%lld:%s", (long long)id, column));
+  TRY(secret_open(seal_key, buf_str(&bound), sealed, &plain));
+  return str_copy(ret_text, BUSINESS_SECRET_SIZE, buf_str(&plain)) == OK ? OK : ERR_CORRUPT;
+}
+
+/* Leaves b empty for an empty text: the column becomes null. */
+static enum err seal_column(const uint8_t *seal_key, int64_t id, const char *column, const char *text, struct buf *b) {
+  if (text[0] == '\0') return OK;
+  struct buf bound CLEANUP(buf_done) = BUF_INIT(BOUND_MAX);
+  TRY(buf_addf(&bound, "business:%lld:%s", (long long)id, column));
+  return secret_seal(seal_key, buf_str(&bound), str_from(text), b);
+}
+
+/* --- reading --- */
+
+static enum err read_numbers(struct db *db, struct business *b) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select number from business_numbers where business_id = ?1 order by number",
+               DB_INT(b->business_id)));
+  enum err e;
+  while ((e = db_next(&q)) == OK) {
+    if (b->number_count == BUSINESS_NUMBERS_MAX) return ERR_CORRUPT;
+    char(*more)[BUSINESS_NUMBER_SIZE] = realloc(b->numbers, (b->number_count + 1) * sizeof *more);
+    if (more == NULL) return ERR_NOMEM;
+    b->numbers = more;
+    if (str_copy(more[b->number_count], sizeof *more, db_text(&q, 0)) != OK) return ERR_CORRUPT;
+    b->number_count++;
+  }
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static enum err read_texts(struct db_rows *q, const uint8_t *seal_key, struct business *b) {
+  enum err e = str_copy(b->name, sizeof b->name, db_text(q, 1));
+  if (e == OK) e = str_copy(b->account_sid, sizeof b->account_sid, db_text(q, 2));
+  if (e == OK) e = str_copy(b->api_key, sizeof b->api_key, db_text(q, 5));
+  if (e == OK) e = str_copy(b->base_url, sizeof b->base_url, db_text(q, 7));
+  if (e != OK) return ERR_CORRUPT;
+  int64_t id = b->business_id;
+  TRY(open_column(seal_key, id, "token_1", db_text(q, COLUMN_TOKEN_1), b->tokens[0]));
+  TRY(open_column(seal_key, id, "token_2", db_text(q, COLUMN_TOKEN_2), b->tokens[1]));
+  return open_column(seal_key, id, "api_secret", db_text(q, COLUMN_API_SECRET), b->api_secret);
+}
+
+/* The row in hand; *b is the caller's to finish in any case. */
+static enum err read_business(struct db_rows *q, const uint8_t *seal_key, struct business *b) {
+  b->business_id = db_int(q, 0);
+  b->has_token = !db_is_null(q, COLUMN_TOKEN_1) || !db_is_null(q, COLUMN_TOKEN_2);
+  b->has_api_secret = !db_is_null(q, COLUMN_API_SECRET);
+  b->credentials_version = db_int(q, 8);
+  b->auth_failed_at = db_int(q, 9);
+  b->created_at = db_int(q, 10);
+  b->removed_at = db_int(q, 11);
+  TRY(read_texts(q, seal_key, b));
+  return read_numbers(q->db, b);
+}
+
+enum err businesses_get(struct db *db, const uint8_t *seal_key, int64_t id, struct business *ret_business) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  struct business b CLEANUP(business_done) = {0};
+  TRY(db_query(db, &q, "select " BUSINESS_COLUMNS " from businesses where business_id = ?1 and removed_at is null",
+               DB_INT(id)));
+  TRY(db_next(&q));
+  TRY(read_business(&q, seal_key, &b));
+  *ret_business = b;
+  b.numbers = NULL; /* the caller's now */
+  return OK;
+}
+
+enum err businesses_each(struct db *db, const uint8_t *seal_key, bool removed_too, businesses_each_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " BUSINESS_COLUMNS " from businesses where purged_at is null and (?1 or removed_at is null)"
+               " order by business_id",
+               DB_INT(removed_too)));
+  enum err e;
+  while ((e = db_next(&q)) == OK) {
+    struct business b CLEANUP(business_done) = {0};
+    TRY(read_business(&q, seal_key, &b));
+    TRY(fn(arg, &b));
+  }
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err businesses_find_account(struct db *db, struct str account_sid, int64_t *ret_id) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(
+      db, &q,
+      "select business_id from businesses where account_sid = ?1 and removed_at is null order by business_id limit 1",
+      DB_TEXT(account_sid)));
+  TRY(db_next(&q));
+  *ret_id = db_int(&q, 0);
+  return OK;
+}
+
+/* --- writing --- */
+
+static bool is_e164(struct str s) {
+  if (s.n < 3 || s.n >= BUSINESS_NUMBER_SIZE || s.p[0] != '+' || s.p[1] == '0') return false;
+  for (size_t i = 1; i < s.n; i++) {
+    if (s.p[i] < '0' || s.p[i] > '9') return false;
+  }
+  return true;
+}
+
+static enum err edit_text(char *dst, size_t size, const struct str *value) {
+  if (value == NULL) return OK;
+  if (!str_is_utf8(*value)) return ERR_INVALID;
+  return str_copy(dst, size, *value) == OK ? OK : ERR_INVALID;
+}
+
+static enum err edit_numbers(struct db *db, int64_t id, const struct business_edit *edit) {
+  if (!edit->set_numbers) return OK;
+  if (edit->number_count > BUSINESS_NUMBERS_MAX) return ERR_TOO_BIG;
+  TRY(db_run(db, "delete from business_numbers where business_id = ?1", DB_INT(id)));
+  for (size_t i = 0; i < edit->number_count; i++) {
+    if (!is_e164(edit->numbers[i])) return ERR_INVALID;
+    TRY(db_run(db, "insert or ignore into business_numbers (business_id, number) values (?1, ?2)", DB_INT(id),
+               DB_TEXT(edit->numbers[i])));
+  }
+  return OK;
+}
+
+static enum err edit_texts(struct business *b, const struct business_edit *edit) {
+  TRY(edit_text(b->name, sizeof b->name, edit->name));
+  TRY(edit_text(b->account_sid, sizeof b->account_sid, edit->account_sid));
+  TRY(edit_text(b->tokens[0], sizeof b->tokens[0], edit->tokens));
+  TRY(edit_text(b->tokens[1], sizeof b->tokens[1], edit->tokens == NULL ? NULL : &edit->tokens[1]));
+  TRY(edit_text(b->api_key, sizeof b->api_key, edit->api_key));
+  TRY(edit_text(b->api_secret, sizeof b->api_secret, edit->api_secret));
+  TRY(edit_text(b->base_url, sizeof b->base_url, edit->base_url));
+  return b->name[0] == '\0' ? ERR_INVALID : OK;
+}
+
+static bool same_secret(const char *a, const char *b) {
+  return secret_equal(str_from(a), str_from(b));
+}
+
+static bool same_credentials(const struct business *a, const struct business *b) {
+  return strcmp(a->account_sid, b->account_sid) == 0 && strcmp(a->api_key, b->api_key) == 0 &&
+         strcmp(a->base_url, b->base_url) == 0 && same_secret(a->tokens[0], b->tokens[0]) &&
+         same_secret(a->tokens[1], b->tokens[1]) && same_secret(a->api_secret, b->api_secret);
+}
+
+static struct db_value text_or_null(const char *s) {
+  return s[0] != '\0' ? DB_TEXT(str_from(s)) : DB_NULL;
+}
+
+static struct db_value blob_or_null(const struct buf *b) {
+  return b->n > 0 ? DB_BLOB(buf_str(b)) : DB_NULL;
+}
+
+static enum err store(struct db *db, const uint8_t *seal_key, const struct business *b) {
+  struct buf token_1 CLEANUP(buf_done) = BUF_INIT(SEALED_MAX);
+  struct buf token_2 CLEANUP(buf_done) = BUF_INIT(SEALED_MAX);
+  struct buf api_secret CLEANUP(buf_done) = BUF_INIT(SEALED_MAX);
+  TRY(seal_column(seal_key, b->business_id, "token_1", b->tokens[0], &token_1));
+  TRY(seal_column(seal_key, b->business_id, "token_2", b->tokens[1], &token_2));
+  TRY(seal_column(seal_key, b->business_id, "api_secret", b->api_secret, &api_secret));
+  return db_run(db,
+                "update businesses set name = ?2, account_sid = ?3, token_1 = ?4, token_2 = ?5, api_key = ?6,"
+                " api_secret = ?7, base_url = ?8 where business_id = ?1",
+                DB_INT(b->business_id), DB_TEXT(str_from(b->name)), text_or_null(b->account_sid),
+                blob_or_null(&token_1), blob_or_null(&token_2), text_or_null(b->api_key), blob_or_null(&api_secret),
+                text_or_null(b->base_url));
+}
+
+static enum err insert(struct db *db, int64_t id, int64_t *ret_id) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "insert into businesses (business_id, name, created_at) values (?1, '', ?2) returning business_id",
+               id > 0 ? DB_INT(id) : DB_NULL, DB_INT(db_now_ms(db))));
+  TRY(db_next(&q));
+  *ret_id = db_int(&q, 0);
+  return OK;
+}
+
+enum err businesses_add(struct db *db, const uint8_t seal_key[SECRET_KEY_SIZE], int64_t id,
+                        const struct business_edit *edit, int64_t *ret_id) {
+  if (id < 0 || id > BUSINESS_ID_MAX) return ERR_INVALID;
+  struct business b CLEANUP(business_done) = {0};
+  TRY(edit_texts(&b, edit));
+  TRY(insert(db, id, &b.business_id));
+  TRY(store(db, seal_key, &b));
+  TRY(edit_numbers(db, b.business_id, edit));
+  TRY(changes_add(db, CHANGE_BUSINESS, b.business_id, STR("")));
+  *ret_id = b.business_id;
+  return OK;
+}
+
+/* What is there now. Where it can't be opened any more, an edit that gives all secrets anew makes do without. */
+static enum err read_for_edit(struct db *db, const uint8_t *seal_key, int64_t id, const struct business_edit *edit,
+                              struct business *ret_now, bool *ret_opened) {
+  enum err e = businesses_get(db, seal_key, id, ret_now);
+  *ret_opened = e == OK;
+  if (e != ERR_CORRUPT) return e;
+  TRY(businesses_get(db, NULL, id, ret_now));
+  bool lost = (ret_now->has_token && edit->tokens == NULL) || (ret_now->has_api_secret && edit->api_secret == NULL);
+  return lost ? ERR_CORRUPT : OK;
+}
+
+static bool same_numbers(const struct business *b, const struct business_edit *edit) {
+  if (!edit->set_numbers) return true;
+  for (size_t i = 0; i < edit->number_count; i++) {
+    bool found = false;
+    for (size_t j = 0; j < b->number_count && !found; j++) found = str_eq(edit->numbers[i], str_from(b->numbers[j]));
+    if (!found) return false;
+  }
+  return edit->number_count == b->number_count;
+}
+
+enum err businesses_set(struct db *db, const uint8_t seal_key[SECRET_KEY_SIZE], int64_t id,
+                        const struct business_edit *edit, bool *ret_new_credentials) {
+  struct business now CLEANUP(business_done) = {0};
+  bool opened;
+  TRY(read_for_edit(db, seal_key, id, edit, &now, &opened));
+  struct business next CLEANUP(business_done) = now;
+  next.numbers = NULL; /* stays with now */
+  TRY(edit_texts(&next, edit));
+  bool new_credentials = !opened || !same_credentials(&now, &next);
+  bool other_numbers = !same_numbers(&now, edit);
+  bool other_name = strcmp(now.name, next.name) != 0;
+  if (new_credentials || other_name) TRY(store(db, seal_key, &next));
+  if (new_credentials) {
+    TRY(db_run(db,
+               "update businesses set credentials_version = credentials_version + 1, auth_failed_at = null,"
+               " auth_trial_at = null, error_streak = 0 where business_id = ?1",
+               DB_INT(id)));
+  }
+  if (other_numbers) TRY(edit_numbers(db, id, edit));
+  if (new_credentials || other_name || other_numbers) TRY(changes_add(db, CHANGE_BUSINESS, id, STR("")));
+  *ret_new_credentials = new_credentials;
+  return OK;
+}
+
+enum err businesses_remove(struct db *db, int64_t id) {
+  TRY(db_run(db, "update businesses set removed_at = ?2 where business_id = ?1 and removed_at is null", DB_INT(id),
+             DB_INT(db_now_ms(db))));
+  if (db_changed(db) == 0) return ERR_NOT_FOUND;
+  TRY(keys_revoke_all(db, id));
+  TRY(sessions_end_all(db, id));
+  return changes_add(db, CHANGE_BUSINESS, id, STR(""));
+}
+
+static enum err may_purge(struct db *db, int64_t id) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select removed_at is null from businesses where business_id = ?1 and purged_at is null",
+               DB_INT(id)));
+  TRY(db_next(&q));
+  return db_int(&q, 0) != 0 ? ERR_CONFLICT : OK;
+}
+
+enum err businesses_purge(struct db *db, int64_t id, int limit, bool *ret_left) {
+  TRY(may_purge(db, id));
+  TRY(db_run(db, "delete from recordings where rowid in (select rowid from recordings where business_id = ?1 limit ?2)",
+             DB_INT(id), DB_INT(limit)));
+  int64_t room = limit - db_changed(db);
+  TRY(db_run(db,
+             "delete from calls where business_id = ?1"
+             " and call_sid in (select call_sid from calls where business_id = ?1 limit ?2)",
+             DB_INT(id), DB_INT(room)));
+  room -= db_changed(db);
+  if (room <= 0) {
+    *ret_left = true;
+    return OK;
+  }
+  TRY(db_run(db, "delete from keys where business_id = ?1", DB_INT(id)));
+  TRY(db_run(db, "delete from business_numbers where business_id = ?1", DB_INT(id)));
+  TRY(db_run(db,
+             "update businesses set name = '', account_sid = null, token_1 = null, token_2 = null, api_key = null,"
+             " api_secret = null, base_url = null, purged_at = ?2 where business_id = ?1",
+             DB_INT(id), DB_INT(db_now_ms(db))));
+  *ret_left = false;
+  return OK;
+}

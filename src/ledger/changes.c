@@ -1,0 +1,288 @@
+/* changes.c - the sequence of changes, and the thread that follows it.
+ *
+ *   poll --same data_version--> tick --20 ms, or poked--> poll
+ *     `--another--> read behind seq, in batches --> subscribers --> tick
+ *     `--a gap, an end behind us, another database--> lost --> go on from its newest
+ *     `--error--> unhealthy --20 ms--> poll
+ *
+ * Invariants
+ *  (1) seq has no holes but at its beginning: autoincrement counts, and a rolled-back insert gives its number back. So
+ * a first row beyond seq + 1, or no row where the counter is beyond seq, means that rows were trimmed before we saw
+ * them. (2) A subscriber is told each change at most once, in order; after `lost`, only what was committed later than
+ * the newest that the loss was noticed at. (3) seq moves after all subscribers were told. (4) The lock covers closing
+ * and poked; nothing is called and no SQL runs under it. */
+#include "ledger/changes.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/lock.h"
+
+enum { BATCH = 500, TRIM_PART = 10000 };
+
+static const char *const kind_names[] = {
+#define X(name, text) [CHANGE_##name] = text,
+#include "ledger/change_kind.def"
+#undef X
+};
+
+/* --- the table --- */
+
+enum err changes_add(struct db *db, enum change_kind kind, int64_t business_id, struct str id) {
+  assert((unsigned)kind < CHANGE_KIND_COUNT_);
+  if (id.n > CHANGE_ID_MAX) return ERR_TOO_BIG;
+  return db_run(db, "insert into changes (kind, business_id, id, at_ms) values (?1, ?2, ?3, ?4)",
+                DB_TEXT(str_from(kind_names[kind])), DB_INT(business_id), DB_TEXT(id), DB_INT(db_now_ms(db)));
+}
+
+enum err changes_trim(struct db *db, int64_t now) {
+  /* Rows stand in the order of time, so looking at the first part is enough. A time too far ahead counts as past. */
+  return db_run(db,
+                "delete from changes where seq in (select seq from changes order by seq limit ?1)"
+                " and (abs(?2 - at_ms) > ?3 or seq <= (select max(seq) from changes) - ?4)",
+                DB_INT(TRIM_PART), DB_INT(now), DB_INT(CHANGES_KEPT_MS), DB_INT(CHANGES_KEPT));
+}
+
+enum err changes_bounds(struct db *db, int64_t *ret_oldest, int64_t *ret_newest) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select (select min(seq) from changes), (select seq from sqlite_sequence where name = 'changes')"));
+  TRY(db_next(&q));
+  int64_t newest = db_int(&q, 1);
+  *ret_oldest = db_int_or(&q, 0, newest + 1);
+  *ret_newest = newest;
+  return OK;
+}
+
+/* Calls fn with the rows behind after. Kinds of a later release are passed over. */
+static enum err read_rows(struct db *db, int64_t business_id, int64_t after, int limit, changes_fn *fn, void *arg,
+                          int64_t *ret_last, int *ret_rows) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select seq, kind, business_id, id, at_ms from changes"
+               " where seq > ?1 and (?2 = 0 or business_id = ?2) order by seq limit ?3",
+               DB_INT(after), DB_INT(business_id), DB_INT(limit)));
+  enum err e;
+  int rows = 0;
+  for (; (e = db_next(&q)) == OK; rows++) {
+    struct change c = {
+        .seq = db_int(&q, 0), .business_id = db_int(&q, 2), .id = db_text(&q, 3), .at_ms = db_int(&q, 4)};
+    struct str kind = db_text(&q, 1);
+    size_t k = 0;
+    while (k < COUNT_OF(kind_names) && !str_eq(kind, str_from(kind_names[k]))) k++;
+    c.kind = (enum change_kind)k;
+    if (k < COUNT_OF(kind_names)) TRY(fn(arg, &c));
+    *ret_last = c.seq;
+  }
+  *ret_rows = rows;
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static enum err read_remembered(struct db *db, int64_t business_id, int64_t after, int limit, changes_fn *fn, void *arg,
+                                int64_t *ret_last) {
+  int64_t oldest, newest, last = after;
+  int rows;
+  TRY(changes_bounds(db, &oldest, &newest));
+  if (after < oldest - 1 || after > newest) return ERR_NOT_FOUND;
+  TRY(read_rows(db, business_id, after, limit, fn, arg, &last, &rows));
+  *ret_last = rows < limit ? newest : last;
+  return OK;
+}
+
+enum err changes_read(struct db *db, int64_t business_id, int64_t after, int limit, changes_fn *fn, void *arg,
+                      int64_t *ret_last) {
+  if (db_in_transaction(db)) return read_remembered(db, business_id, after, limit, fn, arg, ret_last);
+  TRY(db_begin(db)); /* bounds and rows of one moment */
+  enum err e = read_remembered(db, business_id, after, limit, fn, arg, ret_last);
+  db_rollback(db);
+  return e;
+}
+
+/* --- the follower --- */
+
+struct changes {
+  struct db *db;
+  struct changes_subscriber subscribers[CHANGES_SUBSCRIBERS_MAX];
+  size_t subscriber_count;
+  int64_t version;  /* of the last look; -1: look in any case */
+  int64_t reopened; /* db_reopened of the last look */
+  atomic_llong seq;
+  atomic_bool healthy;
+  pthread_t thread;
+  bool started;
+  struct lock lock;
+  struct lock_cond woken;
+  bool closing, poked;
+};
+
+static void tell_lost(struct changes *c) {
+  for (size_t i = 0; i < c->subscriber_count; i++) {
+    if (c->subscribers[i].lost != NULL) c->subscribers[i].lost(c->subscribers[i].arg);
+  }
+}
+
+/* A batch: rows are kept until the read is over, so that subscribers never run inside it. */
+struct batch {
+  struct change changes[BATCH];
+  struct buf ids;
+  size_t count;
+};
+
+static enum err batch_add(void *arg, const struct change *change) {
+  struct batch *b = arg;
+  struct change *kept = &b->changes[b->count];
+  *kept = *change;
+  kept->id.p = NULL; /* set when the buffer moves no more */
+  TRY(buf_add(&b->ids, change->id));
+  b->count++;
+  return OK;
+}
+
+static void batch_tell(struct changes *c, struct batch *b) {
+  const char *id = b->ids.p;
+  for (size_t i = 0; i < b->count; i++) {
+    struct change *change = &b->changes[i];
+    change->id.p = id;
+    if (change->id.n > 0) id += change->id.n;
+    for (size_t s = 0; s < c->subscriber_count; s++) {
+      if (c->subscribers[s].change != NULL) c->subscribers[s].change(c->subscribers[s].arg, change);
+    }
+  }
+}
+
+/* What stands behind seq in one snapshot; *ret_lost: rows between are gone, *ret_end is where to go on. */
+static enum err batch_read(struct changes *c, struct batch *b, int64_t *ret_end, int *ret_rows, bool *ret_lost) {
+  int64_t oldest, newest, seq = atomic_load(&c->seq);
+  *ret_end = seq;
+  TRY(changes_bounds(c->db, &oldest, &newest));
+  *ret_lost = oldest > seq + 1 || newest < seq; /* (1) */
+  if (*ret_lost) {
+    *ret_rows = 0;
+    *ret_end = newest;
+    return OK;
+  }
+  return read_rows(c->db, 0, seq, BATCH, batch_add, b, ret_end, ret_rows);
+}
+
+static enum err follow_batch(struct changes *c, bool *ret_more) {
+  struct batch *b = calloc(1, sizeof *b);
+  if (b == NULL) return ERR_NOMEM;
+  buf_init(&b->ids, (size_t)BATCH * CHANGE_ID_MAX);
+  int64_t end = 0;
+  int rows = 0;
+  bool lost = false;
+  enum err e = db_begin(c->db);
+  if (e == OK) e = batch_read(c, b, &end, &rows, &lost);
+  db_rollback(c->db);
+  if (e == OK) {
+    if (lost) tell_lost(c);
+    batch_tell(c, b);
+    atomic_store(&c->seq, end); /* (3) */
+  }
+  buf_done(&b->ids);
+  free(b);
+  *ret_more = rows == BATCH;
+  return e;
+}
+
+/* Another database stands at the path: what was told of the old one is void. */
+static enum err follow_reopened(struct changes *c) {
+  int64_t oldest, newest;
+  TRY(changes_bounds(c->db, &oldest, &newest));
+  c->reopened = db_reopened(c->db);
+  tell_lost(c);
+  atomic_store(&c->seq, newest);
+  return OK;
+}
+
+static enum err look(struct changes *c) {
+  int64_t version;
+  TRY(db_data_version(c->db, &version));
+  if (db_reopened(c->db) != c->reopened) TRY(follow_reopened(c));
+  if (version == c->version) return OK;
+  bool more = true;
+  while (more) TRY(follow_batch(c, &more));
+  c->version = version;
+  return OK;
+}
+
+static void *follower_main(void *arg) {
+  struct changes *c = arg;
+  for (;;) {
+    enum err e = look(c);
+    if (e != OK) c->version = -1;
+    atomic_store(&c->healthy, e == OK);
+    for (size_t i = 0; e == OK && i < c->subscriber_count; i++) {
+      if (c->subscribers[i].tick != NULL) c->subscribers[i].tick(c->subscribers[i].arg);
+    }
+    LOCKED(&c->lock);
+    if (!c->poked && !c->closing) lock_cond_wait_ms(&c->woken, &c->lock, CHANGES_POLL_MS);
+    c->poked = false;
+    if (c->closing) return NULL;
+  }
+}
+
+enum err changes_new(const struct db_open *open, struct changes **ret_changes) {
+  struct changes *c = calloc(1, sizeof *c);
+  if (c == NULL) return ERR_NOMEM;
+  c->version = -1;
+  int64_t oldest, newest = 0;
+  struct db_open how = {.url = open->url, .read_only = true, .busy_ms = open->busy_ms};
+  enum err e = db_open(&how, NULL, &c->db);
+  if (e == OK) e = changes_bounds(c->db, &oldest, &newest);
+  if (e != OK) {
+    db_close(c->db);
+    free(c);
+    return e;
+  }
+  atomic_init(&c->seq, newest);
+  atomic_init(&c->healthy, true);
+  lock_init(&c->lock, "changes", LOCK_RANK_LEDGER);
+  lock_cond_init(&c->woken);
+  *ret_changes = c;
+  return OK;
+}
+
+enum err changes_subscribe(struct changes *c, const struct changes_subscriber *subscriber) {
+  assert(!c->started);
+  if (c->subscriber_count == CHANGES_SUBSCRIBERS_MAX) return ERR_TOO_BIG;
+  c->subscribers[c->subscriber_count++] = *subscriber;
+  return OK;
+}
+
+enum err changes_start(struct changes *c) {
+  assert(!c->started);
+  c->started = pthread_create(&c->thread, NULL, follower_main, c) == 0;
+  return c->started ? OK : ERR_NOMEM;
+}
+
+struct changes *changes_free(struct changes *c) {
+  if (c == NULL) return NULL;
+  if (c->started) {
+    lock_take(&c->lock);
+    c->closing = true;
+    lock_cond_signal(&c->woken);
+    lock_release(&c->lock);
+    pthread_join(c->thread, NULL);
+  }
+  db_close(c->db);
+  lock_cond_done(&c->woken);
+  lock_done(&c->lock);
+  free(c);
+  return NULL;
+}
+
+void changes_poke(struct changes *c) {
+  LOCKED(&c->lock);
+  if (!c->poked) lock_cond_signal(&c->woken);
+  c->poked = true;
+}
+
+bool changes_healthy(struct changes *c) {
+  return atomic_load(&c->healthy);
+}
+
+int64_t changes_seq(struct changes *c) {
+  return atomic_load(&c->seq);
+}

@@ -1,0 +1,120 @@
+/* keys.c - see keys.h.
+ *
+ * Invariants
+ *  (1) A key's text is in no row, log or error: only its SHA-256, which 256 random bits make as good as the text is
+ * secret. (2) revoked_at, once set, stays. */
+#include "ledger/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ledger/changes.h"
+#include "ledger/token.h"
+
+#define KEY_COLUMNS "k.key_id, k.business_id, k.role, k.name, k.digest, k.created_at, k.revoked_at"
+
+void keys_digest(struct str text, uint8_t ret_digest[SHA256_SIZE]) {
+  secret_sha256(text, ret_digest);
+}
+
+static enum err add_change(struct db *db, int64_t business_id, int64_t key_id) {
+  char id[24];
+  int n = snprintf(id, sizeof id, "%lld", (long long)key_id);
+  return changes_add(db, CHANGE_KEY, business_id, str_of(id, (size_t)n));
+}
+
+static bool role_fits(int64_t business_id, struct str role) {
+  if (business_id == 0) return str_eq(role, STR("platform"));
+  return str_eq(role, STR("viewer")) || str_eq(role, STR("agent")) || str_eq(role, STR("admin"));
+}
+
+static enum err business_is_live(struct db *db, int64_t business_id) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select 1 from businesses where business_id = ?1 and removed_at is null", DB_INT(business_id)));
+  return db_next(&q);
+}
+
+enum err keys_create(struct db *db, int64_t business_id, struct str role, struct str name, char ret_text[KEY_TEXT_SIZE],
+                     int64_t *ret_key_id) {
+  if (business_id < 0 || !role_fits(business_id, role)) return ERR_INVALID;
+  if (name.n >= KEY_NAME_SIZE || !str_is_utf8(name)) return ERR_INVALID;
+  if (business_id > 0) TRY(business_is_live(db, business_id));
+  char text[KEY_TEXT_SIZE] = "cr_";
+  uint8_t digest[SHA256_SIZE];
+  TRY(token_make(text + 3));
+  keys_digest(str_from(text), digest);
+  int64_t key_id;
+  {
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    TRY(db_query(db, &q,
+                 "insert into keys (business_id, role, name, digest, created_at) values (?1, ?2, ?3, ?4, ?5)"
+                 " returning key_id",
+                 business_id > 0 ? DB_INT(business_id) : DB_NULL, DB_TEXT(role), name.n > 0 ? DB_TEXT(name) : DB_NULL,
+                 DB_BLOB(token_digest_view(digest)), DB_INT(db_now_ms(db))));
+    TRY(db_next(&q));
+    key_id = db_int(&q, 0);
+  }
+  TRY(add_change(db, business_id, key_id));
+  memcpy(ret_text, text, sizeof text);
+  secret_wipe(text, sizeof text);
+  *ret_key_id = key_id;
+  return OK;
+}
+
+enum err keys_revoke(struct db *db, int64_t key_id) {
+  int64_t business_id;
+  {
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    TRY(db_query(db, &q, "select coalesce(business_id, 0) from keys where key_id = ?1", DB_INT(key_id)));
+    TRY(db_next(&q));
+    business_id = db_int(&q, 0);
+  }
+  TRY(db_run(db, "update keys set revoked_at = ?2 where key_id = ?1 and revoked_at is null", DB_INT(key_id),
+             DB_INT(db_now_ms(db))));
+  return db_changed(db) > 0 ? add_change(db, business_id, key_id) : OK;
+}
+
+enum err keys_revoke_all(struct db *db, int64_t business_id) {
+  TRY(db_run(db, "update keys set revoked_at = ?2 where business_id = ?1 and revoked_at is null", DB_INT(business_id),
+             DB_INT(db_now_ms(db))));
+  return db_changed(db) > 0 ? changes_add(db, CHANGE_KEY, business_id, STR("")) : OK;
+}
+
+static enum err read_key(struct db_rows *q, struct key *ret_key) {
+  struct key k = {
+      .key_id = db_int(q, 0), .business_id = db_int(q, 1), .created_at = db_int(q, 5), .revoked_at = db_int(q, 6)};
+  enum err e = str_copy(k.role, sizeof k.role, db_text(q, 2));
+  if (e == OK) e = str_copy(k.name, sizeof k.name, db_text(q, 3));
+  struct str digest = db_text(q, 4);
+  if (e != OK || digest.n != sizeof k.digest) return ERR_CORRUPT;
+  memcpy(k.digest, digest.p, sizeof k.digest);
+  *ret_key = k;
+  return OK;
+}
+
+static enum err each(struct db_rows *q, keys_each_fn *fn, void *arg) {
+  enum err e;
+  while ((e = db_next(q)) == OK) {
+    struct key key;
+    TRY(read_key(q, &key));
+    TRY(fn(arg, &key));
+  }
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err keys_each(struct db *db, int64_t business_id, keys_each_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select " KEY_COLUMNS " from keys k where ?1 = 0 or k.business_id = ?1 order by k.key_id",
+               DB_INT(business_id)));
+  return each(&q, fn, arg);
+}
+
+enum err keys_each_live(struct db *db, keys_each_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(
+      db, &q,
+      "select " KEY_COLUMNS
+      " from keys k left join businesses b on b.business_id = k.business_id where k.revoked_at is null"
+      " and (k.business_id is null or (b.business_id is not null and b.removed_at is null)) order by k.key_id"));
+  return each(&q, fn, arg);
+}

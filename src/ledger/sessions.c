@@ -1,0 +1,131 @@
+/* sessions.c - see sessions.h.
+ *
+ *   link: made --links_use, before expires_at--> used        session: made --sessions_end, or expires_at--> gone
+ *
+ * Invariants
+ *  (1) A token is in no row: only its SHA-256.
+ *  (2) used_at is set by one update that asks for its absence: a link works once, whoever else tries.
+ *  (3) What a key or a business opened closes with it, without a write of its own: every look-up asks. */
+#include "ledger/sessions.h"
+
+#include "ledger/changes.h"
+#include "ledger/token.h"
+
+/* Keeps the digest while a statement uses it. */
+struct digest_of {
+  uint8_t bytes[SHA256_SIZE];
+};
+
+static struct digest_of digest_of(struct str token) {
+  struct digest_of d;
+  secret_sha256(token, d.bytes);
+  return d;
+}
+
+void session_digest(struct str token, char ret_text[SESSION_DIGEST_TEXT_SIZE]) {
+  struct digest_of d = digest_of(token);
+  hex_encode(d.bytes, sizeof d.bytes, ret_text);
+}
+
+enum err sessions_create(struct db *db, const struct session *session, char ret_token[SESSION_TOKEN_SIZE]) {
+  char token[TOKEN_TEXT_SIZE];
+  TRY(token_make(token));
+  struct digest_of d = digest_of(str_from(token));
+  struct str subject = str_from(session->subject);
+  TRY(db_run(db,
+             "insert into sessions (digest, business_id, role, subject, key_id, created_at, expires_at)"
+             " values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+             DB_BLOB(token_digest_view(d.bytes)), DB_INT(session->business_id), DB_TEXT(str_from(session->role)),
+             subject.n > 0 ? DB_TEXT(subject) : DB_NULL, session->key_id > 0 ? DB_INT(session->key_id) : DB_NULL,
+             DB_INT(db_now_ms(db)), DB_INT(session->expires_at)));
+  TRY(db_run(db,
+             "delete from sessions where digest in (select digest from sessions where business_id = ?1"
+             " order by created_at desc limit -1 offset ?2)",
+             DB_INT(session->business_id), DB_INT(SESSIONS_PER_BUSINESS_MAX)));
+  return str_copy(ret_token, SESSION_TOKEN_SIZE, str_from(token));
+}
+
+enum err sessions_find(struct db *db, struct str token, int64_t now, struct session *ret_session) {
+  struct digest_of d = digest_of(token);
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select s.business_id, s.role, s.subject, s.key_id, s.expires_at from sessions s"
+               " join businesses b on b.business_id = s.business_id and b.removed_at is null"
+               " left join keys k on k.key_id = s.key_id"
+               " where s.digest = ?1 and s.expires_at > ?2"
+               " and (s.key_id is null or (k.key_id is not null and k.revoked_at is null))",
+               DB_BLOB(token_digest_view(d.bytes)), DB_INT(now)));
+  TRY(db_next(&q));
+  struct session s = {.business_id = db_int(&q, 0), .key_id = db_int(&q, 3), .expires_at = db_int(&q, 4)};
+  enum err e = str_copy(s.role, sizeof s.role, db_text(&q, 1));
+  if (e == OK) e = str_copy(s.subject, sizeof s.subject, db_text(&q, 2));
+  if (e != OK) return ERR_CORRUPT;
+  *ret_session = s;
+  return OK;
+}
+
+enum err sessions_end(struct db *db, struct str token) {
+  struct digest_of d = digest_of(token);
+  int64_t business_id;
+  {
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    TRY(db_query(db, &q, "delete from sessions where digest = ?1 returning business_id",
+                 DB_BLOB(token_digest_view(d.bytes))));
+    enum err e = db_next(&q);
+    if (e != OK) return e == ERR_NOT_FOUND ? OK : e;
+    business_id = db_int(&q, 0);
+  }
+  char text[SESSION_DIGEST_TEXT_SIZE];
+  hex_encode(d.bytes, sizeof d.bytes, text);
+  return changes_add(db, CHANGE_SESSION, business_id, str_from(text));
+}
+
+enum err sessions_end_all(struct db *db, int64_t business_id) {
+  TRY(db_run(db, "delete from links where business_id = ?1", DB_INT(business_id)));
+  TRY(db_run(db, "delete from sessions where business_id = ?1", DB_INT(business_id)));
+  return db_changed(db) > 0 ? changes_add(db, CHANGE_SESSION, business_id, STR("")) : OK;
+}
+
+enum err sessions_trim(struct db *db, int64_t now) {
+  TRY(db_run(db, "delete from sessions where expires_at <= ?1", DB_INT(now)));
+  return db_run(db, "delete from links where expires_at <= ?1 or used_at is not null", DB_INT(now));
+}
+
+enum err links_create(struct db *db, const struct link *link, char ret_token[SESSION_TOKEN_SIZE]) {
+  char token[TOKEN_TEXT_SIZE];
+  TRY(token_make(token));
+  struct digest_of d = digest_of(str_from(token));
+  TRY(db_run(db,
+             "insert into links (digest, business_id, role, expires_at)"
+             " select ?1, business_id, ?3, ?4 from businesses where business_id = ?2 and removed_at is null",
+             DB_BLOB(token_digest_view(d.bytes)), DB_INT(link->business_id), DB_TEXT(str_from(link->role)),
+             DB_INT(link->expires_at)));
+  if (db_changed(db) == 0) return ERR_NOT_FOUND;
+  return str_copy(ret_token, SESSION_TOKEN_SIZE, str_from(token));
+}
+
+enum err links_look(struct db *db, struct str token, int64_t now, struct link *ret_link) {
+  struct digest_of d = digest_of(token);
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select l.business_id, l.role, l.expires_at from links l"
+               " join businesses b on b.business_id = l.business_id and b.removed_at is null"
+               " where l.digest = ?1 and l.used_at is null and l.expires_at > ?2",
+               DB_BLOB(token_digest_view(d.bytes)), DB_INT(now)));
+  TRY(db_next(&q));
+  struct link link = {.business_id = db_int(&q, 0), .expires_at = db_int(&q, 2)};
+  if (str_copy(link.role, sizeof link.role, db_text(&q, 1)) != OK) return ERR_CORRUPT;
+  *ret_link = link;
+  return OK;
+}
+
+enum err links_use(struct db *db, struct str token, int64_t now, struct link *ret_link) {
+  struct link link;
+  TRY(links_look(db, token, now, &link));
+  struct digest_of d = digest_of(token);
+  TRY(db_run(db, "update links set used_at = ?2 where digest = ?1 and used_at is null",
+             DB_BLOB(token_digest_view(d.bytes)), DB_INT(now)));
+  if (db_changed(db) == 0) return ERR_NOT_FOUND; /* (2) */
+  *ret_link = link;
+  return OK;
+}
