@@ -1,0 +1,435 @@
+"""The binaries under test: servers, simulators, commands, and what they leave on disk."""
+import json
+import os
+import random
+import re
+import signal
+import sqlite3
+import struct
+import subprocess
+import time
+from pathlib import Path
+
+import provider as provider_module
+import wire
+from provider import sid
+from signing import form, signature
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("CALLREEL_BUILD", ROOT / "build-test")).resolve()
+CALLREEL, SIMULATOR = BUILD / "callreel", BUILD / "callreel-sim"
+
+
+def _has_sanitizers():
+    try:
+        options = json.loads((BUILD / "meson-info/intro-buildoptions.json").read_text())
+    except OSError:
+        return False
+    return any(o["name"] == "b_sanitize" and o["value"] not in ("none", []) for o in options)
+
+
+SANITIZED = _has_sanitizers()
+PATIENCE = float(os.environ.get("CALLREEL_PATIENCE", "4" if SANITIZED else "1.5"))
+BAD_IN_LOG = re.compile(rb"(ERROR: \w+Sanitizer.*|runtime error:.*|WARNING: ThreadSanitizer.*|[Aa]ssertion .* failed.*)")
+
+
+def eventually(look, within=10.0, what=None, every=0.01):
+    """What look() returns as soon as it is true."""
+    deadline = time.monotonic() + within * PATIENCE
+    while True:
+        value = look()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within} s: {what or look}; last: {value!r}")
+        time.sleep(every)
+
+
+def free_environment():
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+class Clock:
+    """Moves the time of all processes of a world. Needs a build with test hooks."""
+
+    def __init__(self, path):
+        self.path = path
+        self.ms = 0
+        path.write_bytes(struct.pack("=q", 0))
+
+    def advance(self, seconds):
+        self.ms += int(seconds * 1000)
+        with open(self.path, "r+b", buffering=0) as f:
+            f.write(struct.pack("=q", self.ms))
+
+    def now_ms(self):
+        return time.time() * 1000 + self.ms
+
+
+class Process:
+    """A child whose output goes to a file."""
+
+    def __init__(self, argv, log_path, env):
+        self.log_path = Path(log_path)
+        self.env = env
+        with open(self.log_path, "ab") as log:
+            self.child = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                          env=env, start_new_session=True)
+        self.pid = self.child.pid
+
+    def log(self):
+        return self.log_path.read_bytes().decode("utf-8", "replace")
+
+    def log_lines(self, phrase=""):
+        return [line for line in self.log().splitlines() if phrase in line]
+
+    def alive(self):
+        return self.child.poll() is None
+
+    def signal(self, number):
+        if self.alive():
+            os.kill(self.pid, number)
+
+    def kill(self):
+        """As kill -9 does."""
+        self.signal(signal.SIGKILL)
+        self.child.wait(30)
+
+    def terminate(self):
+        self.signal(signal.SIGTERM)
+
+    def wait(self, within=30):
+        return self.child.wait(within * PATIENCE)
+
+    def stop(self, within=15):
+        """In good order: SIGTERM, and the exit code is 0."""
+        self.terminate()
+        code = self.wait(within)
+        assert code == 0, f"exit code {code} after SIGTERM\n{self.log()[-3000:]}"
+
+    def listening_port(self, pattern, within=20):
+        def look():
+            found = re.search(pattern, self.log())
+            assert found or self.alive(), f"it ended at its start with {self.child.returncode}:\n{self.log()[-3000:]}"
+            return found
+        return int(eventually(look, within, f"listening; log: {self.log()[-2000:]}").group(1))
+
+
+class Server(Process):
+    def __init__(self, world, name, role, env):
+        log_path = world.directory / f"{name}.log"
+        before = log_path.stat().st_size if log_path.exists() else 0
+        super().__init__([CALLREEL, "serve", "--role", role], log_path, env)
+        self.world, self.name, self.role, self.started_at = world, name, role, before
+        self.port = None
+
+    def log(self):
+        return self.log_path.read_bytes()[self.started_at:].decode("utf-8", "replace")
+
+    def wait_listening(self):
+        self.port = self.listening_port(r'msg="?Listening"?.* address="?127\.0\.0\.1:(\d+)')
+        eventually(lambda: self.get("/readyz").status == 200, 20, f"{self.name} is ready")
+        return self
+
+    def call(self, method, target, headers=(), body=None, key=None, timeout=30):
+        headers = list(headers.items() if isinstance(headers, dict) else headers)
+        if key:
+            headers.append(("Authorization", f"Bearer {key}"))
+        return wire.call(self.port, method, target, headers, body, timeout * PATIENCE)
+
+    def get(self, target, key=None, headers=(), timeout=30):
+        return self.call("GET", target, headers, None, key, timeout)
+
+    def post(self, target, key=None, headers=(), body=b"", timeout=30):
+        return self.call("POST", target, headers, body, key, timeout)
+
+    def connect(self, **options):
+        return wire.Connection(self.port, **options)
+
+    def metric(self, name, key, **labels):
+        """A metric's value, 0 where it does not appear."""
+        text = self.get("/metrics", key).body.decode()
+        wanted = ",".join(f'{k}="{v}"' for k, v in labels.items())
+        for line in text.splitlines():
+            if line.startswith(f"{name}{{{wanted}}} " if wanted else f"{name} "):
+                return float(line.rsplit(" ", 1)[1])
+        return 0.0
+
+
+class Simulator(Process):
+    def __init__(self, world, name, account_sid, token, webhooks=None):
+        argv = [SIMULATOR, "--listen", "127.0.0.1:0", "--account", account_sid, "--token", token]
+        if webhooks:
+            argv += ["--webhooks", webhooks]
+        super().__init__(argv, world.directory / f"{name}.log", world.environment())
+        self.account_sid, self.token = account_sid, token
+        self.port = self.listening_port(r"127\.0\.0\.1:(\d+)")
+        self.base_url = f"http://127.0.0.1:{self.port}"
+
+    def make_call(self, **wishes):
+        answer = wire.call(self.port, "POST", "/sim/calls", {"Content-Type": "application/json"},
+                           json.dumps(wishes).encode())
+        assert answer.status == 201, answer
+        return answer.json()
+
+    def counts(self, recording_sid):
+        answer = wire.call(self.port, "GET", f"/sim/recordings/{recording_sid}")
+        assert answer.status == 200, answer
+        return answer.json()
+
+    def media(self, recording_sid, extension=".mp3"):
+        import base64
+        basic = base64.b64encode(f"{self.account_sid}:{self.token}".encode()).decode()
+        path = f"/2010-04-01/Accounts/{self.account_sid}/Recordings/{recording_sid}{extension}"
+        return wire.call(self.port, "GET", path, {"Authorization": f"Basic {basic}"})
+
+
+class Business:
+    def __init__(self, world, business_id, account_sid, token):
+        self.world, self.id, self.account_sid, self.token = world, business_id, account_sid, token
+        self.keys = {}
+
+    def key(self, role="viewer"):
+        if role not in self.keys:
+            self.keys[role] = self.world.make_key("--business", self.id, "--role", role)
+        return self.keys[role]
+
+    @property
+    def viewer(self):
+        return self.key("viewer")
+
+    def signed(self, port, kind, fields, token=None):
+        """Target, headers and body of a webhook."""
+        target = f"/webhooks/twilio/{self.id}/{kind}"
+        mark = signature(token or self.token, f"http://127.0.0.1:{port}{target}", fields)
+        self.world.signatures.add(mark)
+        return target, [("Content-Type", "application/x-www-form-urlencoded"), ("X-Twilio-Signature", mark)], form(fields)
+
+    def webhook(self, server, kind, fields, token=None):
+        target, headers, body = self.signed(server.port, kind, fields, token)
+        return server.call("POST", target, headers, body)
+
+    def call_fields(self, call_sid, status="completed", **more):
+        return {"AccountSid": self.account_sid, "CallSid": call_sid, "CallStatus": status, "Direction": "inbound",
+                "From": "+15005550100", "To": "+15005550199", "ApiVersion": "2010-04-01", **more}
+
+    def recording_fields(self, tape, status="completed", **more):
+        fields = {"AccountSid": self.account_sid, "CallSid": tape.call_sid, "RecordingSid": tape.sid,
+                  "RecordingUrl": tape.url, "RecordingStatus": status,
+                  "RecordingDuration": str(max(1, round(tape.seconds))), "RecordingChannels": str(tape.channels),
+                  "RecordingSource": "DialVerb", **more}
+        return {name: value for name, value in fields.items() if value is not None}
+
+    def tell(self, server, tape, status="completed", **more):
+        """The recording webhook of a tape; asserts that it was taken."""
+        answer = self.webhook(server, "recording", self.recording_fields(tape, status, **more))
+        assert answer.status == 204, answer
+
+    def tell_call(self, server, call_sid, status="completed", **more):
+        answer = self.webhook(server, "call", self.call_fields(call_sid, status, **more))
+        assert answer.status == 204, answer
+
+
+class World:
+    """One data directory and all that runs on it. Everything is stopped, and every log read, at its end."""
+
+    def __init__(self, directory):
+        self.directory = Path(directory)
+        self.data_dir = self.directory / "data"
+        self.clock = Clock(self.directory / "clock")
+        self.settings = {}
+        self.processes, self.providers = [], []
+        self.secrets, self.signatures = set(), set()
+        self.private = {"+15005550100", "+15005550199"}
+        self.businesses = []
+        self._platform_key = None
+
+    # ---- processes ----
+
+    def environment(self, **settings):
+        chosen = {"DATA_DIR": self.data_dir, "LISTEN": "127.0.0.1:0", "MIN_FREE_BYTES": "0",
+                  "CALLREEL_TEST_CLOCK": self.clock.path, **self.settings, **settings}
+        return {**free_environment(), **{name: str(value) for name, value in chosen.items() if value is not None}}
+
+    def launch(self, name="server", role="all", **settings):
+        """A server that may not be listening yet."""
+        server = Server(self, name, role, self.environment(**settings))
+        self.processes.append(server)
+        return server
+
+    def server(self, name="server", role="all", **settings):
+        return self.launch(name, role, **settings).wait_listening()
+
+    def again(self, server, **settings):
+        """The same server after its end, on the same port."""
+        assert not server.alive()
+        return self.server(server.name, server.role, **{"LISTEN": f"127.0.0.1:{server.port}", **settings})
+
+    def simulator(self, name="simulator", webhooks=None):
+        token = random.randbytes(16).hex()
+        self.secrets.add(token)
+        simulator = Simulator(self, name, sid("AC"), token, webhooks)
+        self.processes.append(simulator)
+        return simulator
+
+    def provider(self, **options):
+        provider = provider_module.Provider(**options)
+        self.secrets.add(provider.token)
+        self.providers.append(provider)
+        return provider
+
+    # ---- commands ----
+
+    def run(self, *argv, env=None, within=60):
+        done = subprocess.run([str(CALLREEL), *(str(a) for a in argv)], stdin=subprocess.DEVNULL, capture_output=True,
+                              env={**self.environment(), **(env or {})}, timeout=within * PATIENCE, text=True)
+        assert not BAD_IN_LOG.search(done.stderr.encode()), done.stderr
+        for secret in self.secrets:
+            assert secret not in done.stdout + done.stderr, f"callreel {argv} told a secret"
+        return done
+
+    def done(self, *argv, env=None):
+        """A command that must succeed: what it wrote."""
+        done = self.run(*argv, env=env)
+        assert done.returncode == 0, f"callreel {argv}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def secret_file(self, text):
+        path = self.directory / f"secret-{random.randbytes(4).hex()}"
+        path.touch(0o600)
+        path.write_text(text)
+        return path
+
+    def business(self, at, name="Acme", number=None):
+        """A business whose recordings are at that provider or simulator."""
+        self.secrets.add(at.token)
+        argv = ["business", "add", "--json", "--name", name, "--account-sid", at.account_sid, "--auth-token-file",
+                self.secret_file(at.token), "--base-url", at.base_url]
+        if number:
+            argv += ["--number", number]
+        made = json.loads(self.done(*argv))
+        assert made["name"] == name
+        business = Business(self, made["business_id"], at.account_sid, at.token)
+        self.businesses.append(business)
+        return business
+
+    def make_key(self, *argv):
+        made = json.loads(self.done("key", "create", "--json", *argv))
+        assert made["key"].startswith("cr_")
+        self.secrets.add(made["key"])
+        return made["key"]
+
+    @property
+    def platform_key(self):
+        if not self._platform_key:
+            self._platform_key = self.make_key("--platform")
+        return self._platform_key
+
+    # ---- what is on disk ----
+
+    @property
+    def database(self):
+        return self.data_dir / "callreel.db"
+
+    def sql(self, text, *values):
+        """Rows as dicts. Reads only."""
+        db = sqlite3.connect(f"file:{self.database}?mode=rw", uri=True, timeout=20)
+        try:
+            db.row_factory = sqlite3.Row
+            db.execute("pragma query_only = 1")
+            return [dict(row) for row in db.execute(text, values)]
+        finally:
+            db.close()
+
+    def row(self, recording_sid, business_id=1):
+        rows = self.sql("select * from recordings where business_id = ? and recording_sid = ?", business_id, recording_sid)
+        return rows[0] if rows else None
+
+    def state(self, recording_sid, business_id=1):
+        row = self.row(recording_sid, business_id)
+        return row["status"] if row else None
+
+    def wait_state(self, recording_sid, state="ready", within=15, business_id=1):
+        def look():
+            row = self.row(recording_sid, business_id)
+            return row if row and row["status"] == state else None
+        try:
+            return eventually(look, within, f"{recording_sid} {state}")
+        except AssertionError as e:
+            raise AssertionError(f"{e}: {self.row(recording_sid, business_id)}") from None
+
+    def recordings(self):
+        return Path(self.settings.get("RECORDINGS_DIR", self.data_dir / "recordings"))
+
+    def file_of(self, recording_sid, business_id=1):
+        return self.recordings() / self.row(recording_sid, business_id)["name"]
+
+    def parts(self):
+        return [path for path in self.recordings().rglob("*.part")]
+
+    # ---- time ----
+
+    def live_workers(self):
+        pids = [p.pid for p in self.processes if isinstance(p, Server) and p.alive() and p.role != "web"]
+        return [row for row in self.sql("select * from nodes where works = 1") if row["pid"] in pids]
+
+    def pass_time(self, seconds):
+        """Moves the clock, then gives the workers that live the chance to say so at the new time."""
+        self.clock.advance(seconds)
+        deadline = time.monotonic() + 3 * PATIENCE
+        while time.monotonic() < deadline:
+            fresh = self.clock.now_ms() - 20_000
+            if all(row["seen_at"] >= fresh for row in self.live_workers()):
+                return
+            time.sleep(0.01)
+
+    def pass_time_until(self, look, step=5, within=3600, pause=0.15):
+        """Moves the clock on step by step (seconds) until look() is true."""
+        passed = 0
+        while True:
+            deadline = time.monotonic() + pause * PATIENCE
+            while True:
+                value = look()
+                if value:
+                    return value
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.01)
+            assert passed < within, f"not within {within} s of moved time; last: {value!r}"
+            self.pass_time(step)
+            passed += step
+
+    # ---- the end ----
+
+    def close(self):
+        for provider in self.providers:
+            provider.stop()
+        for process in self.processes:
+            if process.alive():
+                process.signal(signal.SIGCONT)
+                process.signal(signal.SIGTERM)
+        slow = []
+        for process in self.processes:
+            try:
+                process.child.wait(12 * PATIENCE)
+            except subprocess.TimeoutExpired:
+                slow.append(process.log_path.name)
+                process.kill()
+        self.read_logs()
+        assert not slow, f"did not end within 12 s of SIGTERM: {slow}"
+
+    def read_logs(self):
+        """No sanitizer's finding, no secret, and no person's number at info."""
+        for path in {process.log_path for process in self.processes}:
+            text = path.read_bytes()
+            found = BAD_IN_LOG.search(text)
+            assert not found, f"{path}: {found.group(0)!r}\n{text[found.start():found.start() + 4000].decode('utf-8', 'replace')}"
+            for secret in self.secrets:
+                assert secret.encode() not in text, f"{path} holds the secret {secret[:6]}…"
+            for token in re.findall(rb"[A-Za-z0-9+/]{27,}=", text):
+                assert token[-28:].decode() not in self.signatures, f"{path} holds a webhook's signature"
+            for line in text.splitlines():
+                if b"level=debug" not in line:
+                    for word in self.private:
+                        assert word.encode() not in line, f"{path} tells of a person: {line!r}"
