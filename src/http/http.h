@@ -57,6 +57,7 @@ struct http_app {
 };
 
 struct http_config {
+  const char **ret_problem; /* NULL, or gets a static sentence when http_server_new fails */
   const char *listen;     /* "127.0.0.1:8080", "[::1]:0", "0.0.0.0:8080" */
   unsigned loops;         /* 0: one a core */
   unsigned connections;   /* at once; past it new ones get 503 with Retry-After and are closed */
@@ -67,7 +68,7 @@ struct http_config {
   size_t head_max;        /* request line and headers, bytes; 0: 32 KiB */
 };
 
-/* Binds and listens; *ret_problem (may be NULL) gets a static sentence on failure. */
+/* Binds and listens. */
 CHECKED enum err http_server_new(const struct http_config *config, const struct http_app *app, struct http_server **ret_server);
 CHECKED enum err http_server_start(struct http_server *s);
 int http_server_port(const struct http_server *s);
@@ -76,7 +77,8 @@ size_t http_server_connections(const struct http_server *s); /* (any thread) ope
 /* Takes no new connections; open ones end after the answer in hand ("Connection: close"), idle ones at once. Returns when
  * all ended or after timeout_ms, when the rest is cut. */
 void http_server_drain(struct http_server *s, int64_t timeout_ms);
-/* Stops the loops and frees all. NULL is fine. Always returns NULL. */
+/* Stops the loops, runs what was posted and frees all; whoever may still post must have ended before. NULL is fine.
+ * Always returns NULL. */
 struct http_server *http_server_free(struct http_server *s);
 /* Runs fn(arg) on loop number i. (any thread) ERR_CLOSED when stopping: fn will not run. */
 CHECKED enum err http_loop_post(struct http_server *s, unsigned i, void (*fn)(void *arg), void *arg);

@@ -1,0 +1,472 @@
+/* conn.c - a connection's life.
+ *
+ *   IDLE --a byte--> HEAD --whole--> BODY --whole--> HELD --answered--> ANSWER --all sent--> IDLE   [next request]
+ *                     |               |               (by the app)        |--body unread, small--> DISCARD --> IDLE
+ *                     |-- malformed --|-----------------------------------|
+ *                     |-- too slow  --|--> ANSWER (our own, closes)       |--"Connection: close"--> LINGER --> CLOSED
+ *   any --reset, cut, time is up--> CLOSED
+ *
+ * Invariants
+ *  (1) Registered once, edge-triggered, for its life: `readable` says that the kernel may have bytes; a short read or
+ *      EAGAIN clears it, an event sets it. Nothing is read that nobody wants yet: that is the back-pressure.
+ *  (2) `in` is there only while bytes of a request or its views are. It never moves while a request's views point to
+ * it: a request that outlives its connection, or needs its room, takes the buffer with it. (3) conn_run is a loop,
+ * never nested: the app's answers are laid out in callbacks and sent here. (4) A connection is in exactly one list of
+ * deadlines; what waits for the app is in DEADLINE_NONE. (5) Closed means out of all lists, its exchange ended; the
+ * struct lives until the turn's end. */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http/internal.h"
+
+enum fill { FILL_SOME, FILL_NONE, FILL_OVER /* the peer ended, or an error */ };
+enum { CHUNK_ROOM_MIN = 1024, BODY_STEP = 16 * 1024 };
+
+/* ---- birth and end ---- */
+
+static struct conn *alloc_conn(struct loop *l) {
+  struct conn *c = l->free_conns;
+  if (c == NULL) return malloc(sizeof *c);
+  l->free_conns = c->in_ready.next ? LINK_OWNER(c->in_ready.next, struct conn, in_ready) : NULL;
+  return c;
+}
+
+struct conn *conn_new(struct loop *l, int fd, const struct sockaddr_storage *peer, bool refused) {
+  struct conn *c = alloc_conn(l);
+  if (c == NULL) {
+    (void)close(fd);
+    server_conn_gone(l, refused);
+    return NULL;
+  }
+  *c = (struct conn){.loop = l, .fd = fd, .refused = refused, .state = refused ? CONN_LINGER : CONN_IDLE};
+  c->discard = LINGER_BYTES;
+  memcpy(&c->peer, peer, sizeof c->peer);
+  link_init(&c->in_deadline);
+  link_init(&c->in_ready);
+  loop_set_deadline(c, refused ? DEADLINE_LINGER : DEADLINE_IDLE);
+  struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
+  if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e) != 0) {
+    conn_close(c, true);
+    return NULL;
+  }
+  if (l->phase != PHASE_OPEN && !refused) { /* came just before the end: ends unless a request is there already */
+    c->readable = true;
+    loop_make_ready(c);
+  }
+  return c;
+}
+
+static void give_in(struct conn *c) {
+  loop_give_bytes(c->loop, TAKE(c->in));
+  c->from = c->to = 0;
+}
+
+void conn_close(struct conn *c, bool reset) {
+  if (c->state == CONN_CLOSED) return;
+  c->state = CONN_CLOSED;
+  link_remove(&c->in_deadline);
+  link_remove(&c->in_ready);
+  c->ready = true; /* nobody puts it back */
+  if (reset) {
+    const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none); /* else a plain close: short all the same */
+  }
+  (void)close(c->fd);
+  struct http_exchange *x = TAKE(c->x);
+  if (x != NULL) {
+    if (x->refs > 1 && x->in == NULL) x->in = TAKE(c->in);
+    exchange_end(x, false);
+  }
+  give_in(c);
+  link_append(&c->loop->dead, &c->in_ready);
+  server_conn_gone(c->loop, c->refused);
+}
+
+/* Gives the request's buffer to the exchange and moves what was not parsed yet into a new one. */
+static bool detach_in(struct conn *c, struct http_exchange *x) {
+  struct bytes *next = NULL;
+  uint32_t left = c->to - c->from;
+  if (left > 0) {
+    next = left <= BUFFER_SIZE - sizeof *next ? loop_take_bytes(c->loop) : malloc(sizeof *next + left);
+    if (next == NULL) return false;
+    if (left > BUFFER_SIZE - sizeof *next) next->cap = left;
+    memcpy(next->p, c->in->p + c->from, left);
+  }
+  assert(x->in == NULL);
+  x->in = c->in;
+  c->in = next;
+  c->from = 0;
+  c->to = left;
+  return true;
+}
+
+/* ---- reading ---- */
+
+/* Reads up to room bytes to `at`. */
+static enum fill fill(struct conn *c, char *at, size_t room, size_t *ret_n) {
+  if (!c->readable) return c->eof ? FILL_OVER : FILL_NONE;
+  ssize_t n;
+  do n = recv(c->fd, at, room, at == NULL ? MSG_TRUNC : 0);
+  while (n < 0 && errno == EINTR);
+  if (n > 0) {
+    if ((size_t)n < room && !c->peer_shut) c->readable = false;
+    *ret_n = (size_t)n;
+    return FILL_SOME;
+  }
+  c->readable = false;
+  if (n < 0 && errno == EAGAIN) return FILL_NONE;
+  c->eof = true;
+  return FILL_OVER;
+}
+
+/* Reads behind what `in` has. */
+static enum fill fill_in(struct conn *c) {
+  if (c->in == NULL) {
+    if (!c->readable) return c->eof ? FILL_OVER : FILL_NONE;
+    if ((c->in = loop_take_bytes(c->loop)) == NULL) return FILL_OVER;
+    c->from = c->to = 0;
+  }
+  size_t n = 0;
+  enum fill f = fill(c, c->in->p + c->to, c->in->cap - c->to, &n);
+  c->to += (uint32_t)n;
+  return f;
+}
+
+/* Room behind a head that is still partial: moves it to the front, or to a larger buffer; then it is parsed anew. */
+static bool make_room(struct conn *c) {
+  struct http_exchange *x = c->x;
+  if (c->to < c->in->cap) return true;
+  uint32_t n = c->to - c->from;
+  if (c->from > 0) {
+    memmove(c->in->p, c->in->p + c->from, n);
+  } else {
+    size_t cap = c->in->cap * 2;
+    struct bytes *larger = malloc(sizeof *larger + cap);
+    if (larger == NULL) return false;
+    larger->cap = cap;
+    memcpy(larger->p, c->in->p, n);
+    loop_give_bytes(c->loop, c->in);
+    c->in = larger;
+  }
+  c->from = 0;
+  c->to = n;
+  http_parse_init(&x->parse, c->loop->server->config.head_max, x->headers, HTTP_HEADERS_MAX);
+  return true;
+}
+
+/* ---- the request ---- */
+
+void conn_refuse(struct conn *c, int status, const char *reason) {
+  struct http_exchange *x = c->x;
+  char text[2048];
+  x->answered = true;
+  x->keep = false;
+  size_t n = response_refusal(c->loop, status, reason, x->request.method == HTTP_HEAD, text, sizeof text);
+  if (n == 0 || buf_add(&x->out, str_of(text, n)) != OK) {
+    conn_close(c, false);
+    return;
+  }
+  c->state = CONN_ANSWER;
+  if (!c->running) loop_make_ready(c);
+}
+
+static bool deliver(struct conn *c) {
+  struct http_exchange *x = c->x;
+  const struct http_app *app = &c->loop->server->app;
+  x->body_state = BODY_NONE;
+  x->seen = true;
+  c->state = CONN_HELD;
+  app->request(app->arg, x);
+  if (!x->answered && x->refs == 1 && x->timer_at == 0 && !c->doomed) http_respond(x, 500, NULL, NULL); /* forgotten */
+  if (c->state == CONN_HELD) loop_set_deadline(c, DEADLINE_NONE);
+  return c->state != CONN_HELD;
+}
+
+static void say_continue(struct conn *c) {
+  const struct str text = STR("HTTP/1.1 100 Continue\r\n\r\n");
+  ssize_t n = send(c->fd, text.p, text.n, MSG_NOSIGNAL);
+  if (n < 0) n = 0;
+  if ((size_t)n < text.n && buf_add(&c->x->out, str_skip(text, (size_t)n)) != OK) c->doomed = true;
+}
+
+/* The head is here: asks the app, and sees to the body. */
+static bool start_request(struct conn *c) {
+  struct http_exchange *x = c->x;
+  const struct http_app *app = &c->loop->server->app;
+  c->from += (uint32_t)x->parse.head_n;
+  c->state = CONN_BODY;
+  x->request.body = STR("");
+  x->body_left = x->parse.content_length;
+  x->body_state = x->parse.chunked ? BODY_CHUNKED : x->body_left > 0 ? BODY_LENGTH : BODY_NONE;
+  x->body_max = 64 * 1024;
+  if (app->head != NULL) {
+    x->body_max = 0;
+    x->seen = true;
+    app->head(app->arg, x, &x->body_max);
+    if (c->doomed || x->answered) return !c->doomed;
+  }
+  if (x->body_state == BODY_NONE) return deliver(c);
+  if (x->body_max > INT32_MAX) x->body_max = INT32_MAX;
+  if (x->body_state == BODY_LENGTH && x->body_left > (int64_t)x->body_max) {
+    conn_refuse(c, 413, "body too large");
+    return c->state != CONN_CLOSED;
+  }
+  if (x->body_state == BODY_CHUNKED && c->in->cap - c->from < CHUNK_ROOM_MIN && !detach_in(c, x)) {
+    conn_close(c, true);
+    return false;
+  }
+  http_chunked_init(&x->chunked, (int64_t)x->body_max);
+  x->raw_at = c->from;
+  x->body.max = x->body_max;
+  if (x->parse.expects_continue && c->from == c->to) say_continue(c);
+  loop_set_deadline(c, DEADLINE_BODY);
+  return true;
+}
+
+static bool run_head(struct conn *c) {
+  for (;;) {
+    if (c->from < c->to) {
+      if (c->x == NULL && (c->x = exchange_new(c)) == NULL) break;
+      enum http_parse_result r = http_parse_head(&c->x->parse, c->in->p + c->from, c->to - c->from, &c->x->request);
+      if (r == HTTP_PARSE_DONE) return start_request(c);
+      if (r == HTTP_PARSE_BAD) {
+        conn_refuse(c, c->x->parse.status, c->x->parse.reason);
+        return c->state != CONN_CLOSED;
+      }
+      if (c->state == CONN_IDLE) loop_set_deadline(c, DEADLINE_HEAD);
+      c->state = CONN_HEAD;
+      if (!make_room(c)) break;
+    }
+    enum fill f = fill_in(c);
+    if (f == FILL_SOME) continue;
+    if (f == FILL_OVER || (c->state == CONN_IDLE && c->loop->phase != PHASE_OPEN)) break;
+    if (c->state == CONN_IDLE) give_in(c);
+    return false;
+  }
+  conn_close(c, false);
+  return false;
+}
+
+/* ---- the body ---- */
+
+/* Into `in` where it fits behind the head, else into a buffer of its own that grows with what came. */
+static enum fill take_length(struct conn *c, bool *ret_whole) {
+  struct http_exchange *x = c->x;
+  bool in_place = x->body.n == 0 && c->in != NULL && (int64_t)(c->in->cap - c->from) >= x->body_left;
+  if (in_place) {
+    while (c->to - c->from < x->body_left) {
+      enum fill f = fill_in(c);
+      if (f != FILL_SOME) return f;
+    }
+    x->request.body = str_of(c->in->p + c->from, (size_t)x->body_left);
+    c->from += (uint32_t)x->body_left;
+  } else {
+    size_t have = c->to - c->from;
+    if (have > 0 && buf_add(&x->body, str_of(c->in->p + c->from, have)) != OK) return FILL_OVER;
+    c->from = c->to;
+    x->body_left -= (int64_t)have;
+    while (x->body_left > 0) {
+      size_t n = 0, step = x->body_left < BODY_STEP ? (size_t)x->body_left : BODY_STEP;
+      if (buf_reserve(&x->body, step) != OK) return FILL_OVER;
+      enum fill f = fill(c, x->body.p + x->body.n, step, &n);
+      if (f != FILL_SOME) return f;
+      x->body.n += n;
+      x->body_left -= (int64_t)n;
+    }
+    x->request.body = buf_str(&x->body);
+  }
+  *ret_whole = true;
+  return FILL_SOME;
+}
+
+static enum fill take_chunked(struct conn *c, bool *ret_whole) {
+  struct http_exchange *x = c->x;
+  for (;;) {
+    while (c->from < c->to) {
+      size_t used = 0;
+      struct str part = STR_NONE;
+      enum http_parse_result r = http_chunked_next(&x->chunked, c->in->p + c->from, c->to - c->from, &used, &part);
+      c->from += (uint32_t)used;
+      if (r == HTTP_PARSE_DATA && buf_add(&x->body, part) != OK) return FILL_OVER;
+      if (r == HTTP_PARSE_BAD) {
+        conn_refuse(c, x->chunked.status, x->chunked.reason);
+        return FILL_SOME;
+      }
+      if (r != HTTP_PARSE_DONE) continue;
+      x->request.body = x->body.n > 0 ? buf_str(&x->body) : STR("");
+      *ret_whole = true;
+      return FILL_SOME;
+    }
+    c->from = c->to = x->raw_at;
+    enum fill f = fill_in(c);
+    if (f != FILL_SOME) return f;
+  }
+}
+
+static bool run_body(struct conn *c) {
+  bool whole = false;
+  enum fill f = c->x->body_state == BODY_CHUNKED ? take_chunked(c, &whole) : take_length(c, &whole);
+  if (whole) return deliver(c);
+  if (f == FILL_NONE) return false;
+  if (f == FILL_OVER) conn_close(c, false);
+  return c->state != CONN_CLOSED;
+}
+
+/* ---- the answer, and what follows it ---- */
+
+static bool start_linger(struct conn *c) {
+  give_in(c);
+  if (c->eof || shutdown(c->fd, SHUT_WR) != 0) {
+    conn_close(c, false);
+    return false;
+  }
+  c->state = CONN_LINGER;
+  c->discard = LINGER_BYTES;
+  c->readable = true;
+  loop_set_deadline(c, DEADLINE_LINGER);
+  return true;
+}
+
+static bool start_next(struct conn *c) {
+  c->state = CONN_IDLE;
+  if (c->from == c->to) give_in(c);
+  loop_set_deadline(c, DEADLINE_IDLE);
+  return true;
+}
+
+static bool finish(struct conn *c) {
+  struct http_exchange *x = TAKE(c->x);
+  bool keep = x->keep && !x->close_after;
+  c->discard = x->body_state == BODY_LENGTH ? x->body_left : 0;
+  if (x->refs > 1 && x->in == NULL && !detach_in(c, x)) {
+    keep = false;
+    x->in = TAKE(c->in);
+  }
+  exchange_end(x, true);
+  if (c->state == CONN_CLOSED) return false;
+  if (!keep) return start_linger(c);
+  if (c->discard == 0) return start_next(c);
+  c->state = CONN_DISCARD;
+  loop_set_deadline(c, DEADLINE_BODY);
+  return true;
+}
+
+static bool run_answer(struct conn *c, unsigned *requests) {
+  bool progress = false;
+  switch (answer_send(c->x, &progress)) {
+    case ANSWER_DONE:
+      if (!finish(c)) return false;
+      if (++*requests < REQUESTS_A_TURN) return true;
+      loop_make_ready(c);
+      return false;
+    case ANSWER_BLOCKED:
+      if (progress || c->deadline != DEADLINE_STALL) loop_set_deadline(c, DEADLINE_STALL);
+      return false;
+    case ANSWER_WAITS:
+      loop_set_deadline(c, DEADLINE_NONE);
+      return false;
+    case ANSWER_YIELDS:
+      loop_set_deadline(c, DEADLINE_STALL);
+      loop_make_ready(c);
+      return false;
+    case ANSWER_BROKEN:
+      break;
+  }
+  conn_close(c, true);
+  return false;
+}
+
+static bool run_discard(struct conn *c) {
+  while (c->discard > 0) {
+    size_t n = c->to - c->from;
+    if (n == 0) {
+      enum fill f = fill(c, NULL, (size_t)c->discard, &n);
+      if (f == FILL_NONE) return false;
+      if (f == FILL_OVER) {
+        conn_close(c, false);
+        return false;
+      }
+    } else {
+      if ((int64_t)n > c->discard) n = (size_t)c->discard;
+      c->from += (uint32_t)n;
+    }
+    c->discard -= (int64_t)n;
+  }
+  return start_next(c);
+}
+
+static bool run_linger(struct conn *c) {
+  while (c->discard > 0) {
+    size_t n = 0;
+    enum fill f = fill(c, NULL, (size_t)c->discard, &n);
+    if (f == FILL_NONE) return false;
+    if (f == FILL_OVER) break;
+    c->discard -= (int64_t)n;
+  }
+  conn_close(c, false);
+  return false;
+}
+
+/* ---- the turn ---- */
+
+static bool run_state(struct conn *c, unsigned *requests) {
+  switch (c->state) {
+    case CONN_IDLE:
+    case CONN_HEAD:
+      return run_head(c);
+    case CONN_BODY:
+      return run_body(c);
+    case CONN_ANSWER:
+      return run_answer(c, requests);
+    case CONN_DISCARD:
+      return run_discard(c);
+    case CONN_LINGER:
+      return run_linger(c);
+    case CONN_HELD:
+    case CONN_CLOSED:
+      break;
+  }
+  return false;
+}
+
+void conn_run(struct conn *c) {
+  unsigned requests = 0;
+  assert(!c->running); /* (3) */
+  c->running = true;
+  while (!c->doomed && run_state(c, &requests)) continue;
+  c->running = false;
+  if (c->doomed) conn_close(c, true);
+}
+
+void conn_event(struct conn *c, uint32_t events) {
+  if (c->state == CONN_CLOSED) return;
+  if (events & EPOLLRDHUP) c->peer_shut = true;
+  if (events & (EPOLLIN | EPOLLRDHUP)) c->readable = true;
+  /* Both sides are shut: while lingering that is how it should end, else the peer reset. */
+  if (events & EPOLLERR || (events & EPOLLHUP && c->state != CONN_LINGER))
+    conn_close(c, false);
+  else
+    conn_run(c);
+}
+
+void conn_timeout(struct conn *c) {
+  switch (c->deadline) {
+    case DEADLINE_HEAD:
+    case DEADLINE_BODY:
+      if (c->x == NULL) break;
+      loop_set_deadline(c, DEADLINE_STALL);
+      conn_refuse(c, 408, "request not received in time");
+      return;
+    case DEADLINE_STALL:
+      conn_close(c, true);
+      return;
+    default:
+      break;
+  }
+  conn_close(c, false);
+}

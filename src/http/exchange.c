@@ -1,0 +1,203 @@
+/* exchange.c - a request and its answer, as the app sees them.
+ *
+ * Invariants
+ *  (1) refs holds one for the engine until the end, and the app's. The memory of the request's views lives as long.
+ *  (2) Ended: conn is NULL, the source closed, the timer gone, the app's end function called; each once.
+ *  (3) A wake that is still on its way keeps the memory of an exchange that nobody refers to any more.
+ *  (4) A post of an exchange runs before what is posted after it; the first of each kind in flight needs no memory. */
+#include <assert.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "http/internal.h"
+
+/* (5) of loop.c: room for one timer an exchange. */
+static bool reserve_timer(struct loop *l) {
+  if (l->exchanges < l->timer_cap) return true;
+  size_t cap = l->timer_cap ? l->timer_cap * 2 : 64;
+  struct http_exchange **timers = realloc(l->timers, cap * sizeof *timers);
+  if (timers == NULL) return false;
+  l->timers = timers;
+  l->timer_cap = cap;
+  return true;
+}
+
+struct http_exchange *exchange_new(struct conn *c) {
+  struct loop *l = c->loop;
+  if (!reserve_timer(l)) return NULL;
+  struct http_exchange *x = l->free_exchanges;
+  if (x != NULL) {
+    l->free_exchanges = x->next_free;
+    l->free_exchange_count--;
+  } else {
+    x = malloc(sizeof *x);
+    if (x == NULL) return NULL;
+    buf_init(&x->out, OUT_MAX);
+  }
+  struct buf out = x->out;
+  memset(x, 0, offsetof(struct http_exchange, headers));
+  x->out = out;
+  buf_clear(&x->out);
+  x->loop = l;
+  x->conn = c;
+  x->refs = 1;
+  memcpy(&x->peer, &c->peer, sizeof c->peer);
+  http_parse_init(&x->parse, l->server->config.head_max, x->headers, HTTP_HEADERS_MAX);
+  l->exchanges++;
+  return x;
+}
+
+static void exchange_free(struct http_exchange *x) {
+  struct loop *l = x->loop;
+  l->exchanges--;
+  loop_give_bytes(l, TAKE(x->in));
+  if (x->body.p != NULL) buf_done(&x->body);
+  if (x->out.cap > OUT_KEEP_MAX) buf_done(&x->out);
+  if (l->free_exchange_count == FREE_MAX) {
+    buf_done(&x->out);
+    free(x);
+    return;
+  }
+  x->next_free = l->free_exchanges;
+  l->free_exchanges = x;
+  l->free_exchange_count++;
+}
+
+void exchange_free_pooled(struct loop *l) {
+  while (l->free_exchanges != NULL) {
+    struct http_exchange *x = l->free_exchanges;
+    l->free_exchanges = x->next_free;
+    buf_done(&x->out);
+    free(x);
+  }
+}
+
+void exchange_end(struct http_exchange *x, bool complete) {
+  assert(!x->ended); /* (2) */
+  x->ended = true;
+  x->conn = NULL;
+  loop_clear_timer(x);
+  answer_drop(x);
+  if (x->on_end != NULL) x->on_end(x, x->on_end_arg, complete, x->sent);
+  http_unref(x);
+}
+
+const struct http_request *http_request(const struct http_exchange *x) {
+  return &x->request;
+}
+
+unsigned http_loop_index(const struct http_exchange *x) {
+  return x->loop->index;
+}
+
+const struct sockaddr_storage *http_peer(const struct http_exchange *x) {
+  return &x->peer;
+}
+
+bool http_crowded(const struct http_exchange *x) {
+  const struct http_server *s = x->loop->server;
+  return (uint64_t)atomic_load_explicit(&s->conns, memory_order_relaxed) * 10 > (uint64_t)s->config.connections * 9;
+}
+
+void http_set_data(struct http_exchange *x, void *data) {
+  x->app_pointer = data;
+}
+
+void *http_data(const struct http_exchange *x) {
+  return x->app_pointer;
+}
+
+struct http_exchange *http_ref(struct http_exchange *x) {
+  x->refs++;
+  return x;
+}
+
+void http_unref(struct http_exchange *x) {
+  assert(x->refs > 0);
+  if (--x->refs == 0 && !atomic_load_explicit(&x->own_wake_busy, memory_order_acquire)) exchange_free(x); /* (3) */
+}
+
+bool http_gone(const struct http_exchange *x) {
+  return x->conn == NULL;
+}
+
+bool http_answered(const struct http_exchange *x) {
+  return x->answered;
+}
+
+void http_on_end(struct http_exchange *x, void (*fn)(struct http_exchange *x, void *arg, bool complete, int64_t sent),
+                 void *arg) {
+  x->on_end = fn;
+  x->on_end_arg = arg;
+}
+
+void http_timer(struct http_exchange *x, int64_t delay_ms, void (*fn)(struct http_exchange *x, void *arg), void *arg) {
+  assert(loop_is_here(x->loop));
+  if (x->ended) return;
+  if (delay_ms < 0) {
+    loop_clear_timer(x);
+    return;
+  }
+  x->timer_fn = fn;
+  x->timer_arg = arg;
+  loop_set_timer(x, clock_mono_ms() + delay_ms);
+}
+
+void http_post(struct http_exchange *x, void (*fn)(struct http_exchange *x, void *arg), void *arg) {
+  struct post *p = NULL;
+  while (p == NULL) {
+    if (!atomic_exchange_explicit(&x->own_post_busy, true, memory_order_acq_rel)) {
+      p = &x->own_post;
+      p->busy = &x->own_post_busy;
+    } else if ((p = malloc(sizeof *p)) != NULL) {
+      p->busy = NULL;
+    } else if (loop_is_here(x->loop)) {
+      loop_run_posts(x->loop); /* no memory: those before it make room */
+    } else {
+      (void)sched_yield(); /* no memory: the loop frees our node soon */
+    }
+  }
+  p->x = x;
+  p->u.fn = fn;
+  p->arg = arg;
+  if (!loop_post_node(x->loop, p) && p->busy == NULL) free(p); /* only after http_server_free began: see http.h */
+}
+
+static void wake_here(struct http_exchange *x, void *arg) {
+  (void)arg;
+  if (x->refs == 0)
+    exchange_free(x); /* (3) */
+  else
+    http_wake(x);
+}
+
+void http_wake(struct http_exchange *x) {
+  struct conn *c = x->conn;
+  assert(loop_is_here(x->loop));
+  x->woken = true;
+  if (c != NULL && c->state == CONN_ANSWER) loop_make_ready(c);
+}
+
+void http_wake_from_elsewhere(struct http_exchange *x) {
+  /* Woken already and not yet noticed: that one counts for this too. */
+  if (atomic_exchange_explicit(&x->own_wake_busy, true, memory_order_acq_rel)) return;
+  x->own_wake = (struct post){.x = x, .u.fn = wake_here, .busy = &x->own_wake_busy};
+  if (!loop_post_node(x->loop, &x->own_wake)) atomic_store(&x->own_wake_busy, false);
+}
+
+void http_abort(struct http_exchange *x) {
+  struct conn *c = x->conn;
+  assert(loop_is_here(x->loop));
+  if (c == NULL) return;
+  if (c->running)
+    c->doomed = true; /* closed as soon as its callback returns */
+  else
+    conn_close(c, true);
+}
+
+void http_close_after(struct http_exchange *x) {
+  x->close_after = true;
+}

@@ -1,0 +1,149 @@
+/* range.c - ranges and preconditions of a request (RFC 9110 13.2.2 and 14.2).
+ *
+ *   If-Match -> If-Unmodified-Since -> If-None-Match -> If-Modified-Since -> If-Range -> Range
+ *
+ * Invariants
+ *  (1) A condition that can't be read is false for If-Match and If-Range (the careful side) and left aside elsewhere.
+ *  (2) Numbers past INT64_MAX are INT64_MAX: no file reaches that, so the answer is the same. */
+#include "http/range.h"
+
+#include "base/clock.h"
+
+struct entity_tag {
+  bool weak;
+  struct str opaque; /* with its quotes */
+};
+
+/* The next tag of a list, and *rest behind it. False at the end or at what is no tag. */
+static bool next_tag(struct str *rest, struct entity_tag *ret_tag) {
+  struct str s = *rest;
+  while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t' || s.p[0] == ',')) s = str_skip(s, 1);
+  bool weak = str_starts(s, STR("W/"));
+  if (weak) s = str_skip(s, 2);
+  if (s.n < 2 || s.p[0] != '"') return false;
+  size_t end = str_index(s, '"', 1);
+  if (end == s.n) return false;
+  *ret_tag = (struct entity_tag){weak, str_head(s, end + 1)};
+  *rest = str_trim(str_skip(s, end + 1));
+  return rest->n == 0 || rest->p[0] == ',';
+}
+
+/* Whether a header of that name lists etag or is "*". */
+static bool tag_listed(const struct http_request *r, struct str name, struct str etag, bool weak_counts) {
+  for (size_t i = 0; i < r->header_count; i++) {
+    if (!str_eq_nocase(r->headers[i].name, name)) continue;
+    struct str rest = r->headers[i].value;
+    if (str_eq(rest, STR("*"))) return true;
+    struct entity_tag tag;
+    while (next_tag(&rest, &tag))
+      if (etag.n > 0 && (weak_counts || !tag.weak) && str_eq(tag.opaque, etag)) return true;
+  }
+  return false;
+}
+
+/* The date of a field that is there once and well-formed. */
+static bool date_of(const struct http_request *r, struct str name, int64_t *ret_s) {
+  int64_t ms;
+  if (http_header_count(r, name) != 1 || date_parse_http(http_header_get(r, name), &ms) != OK) return false;
+  *ret_s = ms / 1000;
+  return true;
+}
+
+/* RFC 9110 13.1.5: strong comparison, dates exactly. */
+static bool range_wanted(const struct http_request *r, const struct http_representation *have) {
+  size_t count = http_header_count(r, STR("If-Range"));
+  if (count == 0) return true;
+  struct str value = http_header_get(r, STR("If-Range"));
+  if (count > 1) return false;
+  if (str_starts(value, STR("\"")) || str_starts(value, STR("W/")))
+    return have->etag.n > 0 && str_eq(value, have->etag);
+  int64_t s;
+  return have->modified_s >= 0 && date_of(r, STR("If-Range"), &s) && s == have->modified_s;
+}
+
+static bool number(struct str s, int64_t *ret_n) {
+  int64_t n = 0;
+  if (s.n == 0) return false;
+  for (size_t i = 0; i < s.n; i++) {
+    if (s.p[i] < '0' || s.p[i] > '9') return false;
+    if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, s.p[i] - '0', &n)) {
+      for (; i < s.n; i++)
+        if (s.p[i] < '0' || s.p[i] > '9') return false;
+      n = INT64_MAX;
+    }
+  }
+  *ret_n = n;
+  return true;
+}
+
+static struct http_range parse_spec(struct str spec) {
+  struct http_range none = {.kind = HTTP_RANGE_NONE}, range = none;
+  struct str left, right;
+  if (!str_cut(spec, '-', &left, &right)) return none;
+  if (left.n == 0) {
+    range.kind = HTTP_RANGE_SUFFIX;
+    return number(right, &range.last) ? range : none;
+  }
+  if (!number(left, &range.first)) return none;
+  range.kind = right.n == 0 ? HTTP_RANGE_FROM : HTTP_RANGE_CLOSED;
+  if (right.n == 0) return range;
+  return number(right, &range.last) && range.first <= range.last ? range : none;
+}
+
+struct http_range http_range_parse(const struct http_request *r) {
+  struct http_range none = {.kind = HTTP_RANGE_NONE};
+  if (r->method != HTTP_GET || http_header_count(r, STR("Range")) != 1) return none;
+  struct str unit, rest, spec = STR_NONE;
+  if (!str_cut(http_header_get(r, STR("Range")), '=', &unit, &rest) || !str_eq_nocase(unit, STR("bytes"))) return none;
+  for (bool more = true; more;) {
+    struct str item;
+    more = str_cut(rest, ',', &item, &rest);
+    item = str_trim(item);
+    if (item.n == 0) continue;
+    if (spec.n > 0) return none; /* several */
+    spec = item;
+  }
+  return parse_spec(spec);
+}
+
+static enum http_selection apply_range(const struct http_range *range, int64_t length, int64_t *ret_first,
+                                       int64_t *ret_last) {
+  int64_t first = range->first, last = length - 1;
+  switch (range->kind) {
+    case HTTP_RANGE_NONE:
+      return HTTP_SELECT_WHOLE;
+    case HTTP_RANGE_FROM:
+      break;
+    case HTTP_RANGE_CLOSED:
+      if (range->last < last) last = range->last;
+      break;
+    case HTTP_RANGE_SUFFIX:
+      if (range->last == 0) return HTTP_SELECT_UNSATISFIABLE;
+      if (length == 0) return HTTP_SELECT_WHOLE; /* satisfiable, but no Content-Range can say "no bytes" */
+      first = range->last < length ? length - range->last : 0;
+      break;
+  }
+  if (first >= length) return HTTP_SELECT_UNSATISFIABLE;
+  *ret_first = first;
+  *ret_last = last;
+  return HTTP_SELECT_PART;
+}
+
+enum http_selection http_select(const struct http_request *r, const struct http_representation *have,
+                                int64_t *ret_first, int64_t *ret_last) {
+  int64_t s;
+  if (http_header_count(r, STR("If-Match")) > 0) {
+    if (!tag_listed(r, STR("If-Match"), have->etag, false)) return HTTP_SELECT_FAILED;
+  } else if (have->modified_s >= 0 && date_of(r, STR("If-Unmodified-Since"), &s) && have->modified_s > s) {
+    return HTTP_SELECT_FAILED;
+  }
+  if (http_header_count(r, STR("If-None-Match")) > 0) {
+    if (tag_listed(r, STR("If-None-Match"), have->etag, true)) return HTTP_SELECT_UNCHANGED;
+  } else if (have->modified_s >= 0 && date_of(r, STR("If-Modified-Since"), &s) && have->modified_s <= s) {
+    return HTTP_SELECT_UNCHANGED;
+  }
+  if (have->length < 0) return HTTP_SELECT_WHOLE;
+  struct http_range range = http_range_parse(r);
+  if (range.kind == HTTP_RANGE_NONE || !range_wanted(r, have)) return HTTP_SELECT_WHOLE;
+  return apply_range(&range, have->length, ret_first, ret_last);
+}

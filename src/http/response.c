@@ -1,0 +1,262 @@
+/* response.c - how an answer is laid out: its head as text, its body as pieces.
+ *
+ * Invariants
+ *  (1) The length is said whenever it is known; else chunked for HTTP/1.1, until close for 1.0.
+ *  (2) No body behind HEAD, 1xx, 204, 304; 204 and 304 say no length.
+ *  (3) keep is decided here once, and Connection says it. */
+#include <assert.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "http/internal.h"
+
+static const struct {
+  int status;
+  const char *reason;
+} reasons[] = {
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {206, "Partial Content"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {411, "Length Required"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
+    {417, "Expectation Failed"},
+    {422, "Unprocessable Content"},
+    {428, "Precondition Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+    {507, "Insufficient Storage"},
+};
+
+static struct str reason_of(int status) {
+  for (size_t i = 0; i < COUNT_OF(reasons); i++)
+    if (reasons[i].status == status) return str_from(reasons[i].reason);
+  return STR("");
+}
+
+/* ---- writing a head into room that was reserved: no check a byte ---- */
+
+static char *put(char *to, struct str s) {
+  if (s.n > 0) memcpy(to, s.p, s.n);
+  return to + s.n;
+}
+
+static char *put_number(char *to, uint64_t n) {
+  char digits[20];
+  size_t i = sizeof digits;
+  do digits[--i] = (char)('0' + n % 10);
+  while ((n /= 10) > 0);
+  return put(to, str_of(digits + i, sizeof digits - i));
+}
+
+static char *put_status(char *to, int status) {
+  to = put(to, STR("HTTP/1.1 "));
+  to = put_number(to, (uint64_t)status);
+  to = put(to, STR(" "));
+  to = put(to, reason_of(status));
+  return put(to, STR("\r\n"));
+}
+
+enum { HEAD_OWN_MAX = 320 }; /* what is written beside the app's fields */
+
+/* ---- the body ---- */
+
+static bool may_have_body(int status) {
+  return status >= 200 && status != 204 && status != 304;
+}
+
+static int64_t length_of(const struct http_body *body) {
+  switch (body->kind) {
+    case HTTP_BODY_BYTES:
+      return (int64_t)body->bytes.n;
+    case HTTP_BODY_NONE:
+    case HTTP_BODY_FILE:
+    case HTTP_BODY_SOURCE:
+      break;
+  }
+  return body->length;
+}
+
+/* What the answer ends up with, whatever goes wrong later: answer_drop closes it. */
+static void adopt_body(struct http_exchange *x, const struct http_body *body) {
+  if (body->kind == HTTP_BODY_FILE) x->file = http_file_ref(body->file);
+  if (body->kind != HTTP_BODY_SOURCE) return;
+  x->source = body->source;
+  x->source_arg = body->source_arg;
+}
+
+static bool add_inline(struct http_exchange *x, struct str bytes) {
+  if (buf_add(&x->out, bytes) != OK) return false;
+  x->out_body_n = bytes.n;
+  return true;
+}
+
+static bool lay_file(struct http_exchange *x, const struct http_body *body) {
+  if (body->length == 0) return true;
+  if (body->length <= INLINE_MAX) {
+    size_t n = (size_t)body->length;
+    if (buf_reserve(&x->out, n) != OK) return false;
+    if (file_read_now(x->loop, x->file, body->offset, n, x->out.p + x->out.n)) {
+      x->out.n += n;
+      x->out_body_n = n;
+      return true;
+    }
+  }
+  x->piece.kind = HTTP_PIECE_FILE;
+  x->piece.fd = http_file_fd(x->file);
+  x->piece.offset = body->offset;
+  x->piece_left = body->length;
+  if (body->length > CORK_MIN) {
+    const int one = 1;
+    x->corked = setsockopt(x->conn->fd, IPPROTO_TCP, TCP_CORK, &one, sizeof one) == 0;
+  }
+  return true;
+}
+
+static bool lay_body(struct http_exchange *x, const struct http_body *body) {
+  switch (body->kind) {
+    case HTTP_BODY_NONE:
+      break;
+    case HTTP_BODY_BYTES:
+      return body->bytes.n == 0 || add_inline(x, body->bytes);
+    case HTTP_BODY_FILE:
+      return lay_file(x, body);
+    case HTTP_BODY_SOURCE:
+      x->source_left = body->length;
+      x->source_over = body->length == 0;
+      break;
+  }
+  return true;
+}
+
+/* ---- the answer ---- */
+
+/* Whether the connection can go on: a body that nobody read must be short and on its way. */
+static bool can_keep(const struct http_exchange *x) {
+  const struct http_parse *p = &x->parse;
+  if (!p->keep_alive || x->close_after || x->loop->phase != PHASE_OPEN) return false;
+  if (x->body_state == BODY_CHUNKED) return false;
+  return x->body_state == BODY_NONE || (x->body_left <= DISCARD_MAX && !p->expects_continue);
+}
+
+static bool put_head(struct http_exchange *x, int status, struct str fields, int64_t length) {
+  bool has_length = length >= 0 && status >= 200 && status != 204 && status != 304;
+  if (buf_reserve(&x->out, fields.n + HEAD_OWN_MAX) != OK) return false;
+  char *to = x->out.p + x->out.n;
+  to = put_status(to, status);
+  to = put(to, loop_date(x->loop));
+  to = put(to, fields);
+  if (has_length) {
+    to = put(to, STR("Content-Length: "));
+    to = put_number(to, (uint64_t)length);
+    to = put(to, STR("\r\n"));
+  }
+  if (x->sending_chunked) to = put(to, STR("Transfer-Encoding: chunked\r\n"));
+  if (!x->keep)
+    to = put(to, STR("Connection: close\r\n"));
+  else if (x->request.minor == 0)
+    to = put(to, STR("Connection: keep-alive\r\n"));
+  to = put(to, STR("\r\n"));
+  x->out.n = (size_t)(to - x->out.p);
+  assert(x->out.n <= x->out.cap);
+  return true;
+}
+
+bool response_build(struct http_exchange *x, int status, const struct http_fields *fields,
+                    const struct http_body *body) {
+  static const struct http_body nothing = {.kind = HTTP_BODY_NONE};
+  struct str lines = fields ? str_of(fields->bytes, fields->n) : STR_NONE;
+  if (body == NULL) body = &nothing;
+  adopt_body(x, body);
+  if (fields != NULL && fields->bad) {
+    answer_drop(x);
+    status = 500;
+    lines = STR_NONE;
+    body = &nothing;
+  }
+  int64_t length = length_of(body);
+  bool is_head = x->request.method == HTTP_HEAD, sends_body = may_have_body(status) && !is_head;
+  if (body->kind == HTTP_BODY_NONE && !is_head) length = 0;
+  x->keep = can_keep(x);
+  if (sends_body && length < 0) {
+    x->sending_chunked = x->request.minor == 1;
+    if (!x->sending_chunked) x->keep = false;
+  }
+  if (!put_head(x, status, lines, length)) return false;
+  if (sends_body) return lay_body(x, body);
+  answer_drop(x);
+  return true;
+}
+
+void http_respond(struct http_exchange *x, int status, const struct http_fields *fields, const struct http_body *body) {
+  struct conn *c = x->conn;
+  assert(loop_is_here(x->loop));
+  if (c == NULL || x->answered) { /* the peer is gone, or the engine refused the request meanwhile */
+    if (body != NULL && body->kind == HTTP_BODY_SOURCE && body->source->close != NULL)
+      body->source->close(body->source_arg);
+    return;
+  }
+  x->answered = true;
+  if (!response_build(x, status, fields, body)) {
+    http_abort(x);
+    return;
+  }
+  c->state = CONN_ANSWER;
+  if (!c->running) loop_make_ready(c);
+}
+
+/* ---- the engine's own answers ---- */
+
+size_t response_refusal(struct loop *l, int status, const char *reason, bool head_only, char *ret_bytes, size_t size) {
+  const struct http_app *app = &l->server->app;
+  char head[HEAD_OWN_MAX], body[1024];
+  struct str type = STR_NONE;
+  size_t body_n = 0;
+  if (app->refuse != NULL) app->refuse(app->arg, status, reason, &type, body, sizeof body, &body_n);
+  if (body_n > sizeof body || !http_is_field_value(type) || type.n > 100) body_n = 0;
+  if (body_n == 0) type = STR_NONE;
+  char *to = put_status(head, status);
+  to = put(to, loop_date(l));
+  if (status == 503) to = put(to, STR("Retry-After: 1\r\n"));
+  if (type.n > 0) {
+    to = put(to, STR("Content-Type: "));
+    to = put(to, type);
+    to = put(to, STR("\r\n"));
+  }
+  to = put(to, STR("Content-Length: "));
+  to = put_number(to, body_n);
+  to = put(to, STR("\r\nConnection: close\r\n\r\n"));
+  size_t head_n = (size_t)(to - head), n = head_n + (head_only ? 0 : body_n);
+  assert(head_n <= sizeof head);
+  if (n > size) return 0;
+  (void)put(put(ret_bytes, str_of(head, head_n)), str_of(body, n - head_n));
+  return n;
+}

@@ -1,0 +1,350 @@
+/* server.c - listening, taking connections, draining.
+ *
+ *   new --start--> OPEN --drain--> DRAINING --all ended or time is up--> CUT --free--> gone
+ *
+ * Invariants
+ *  (1) One listening socket, watched by every loop with EPOLLEXCLUSIVE: a second server on the port is refused, and one
+ *      connection wakes one loop.
+ *  (2) A connection is given to the loop with the fewest, and stays there for its life.
+ *  (3) conns never passes the limit; past it a connection is told 503 and lingers, REFUSED_MAX of them at once, the
+ *      others not at all. So RESERVED_DESCRIPTORS are never needed by clients.
+ *  (4) Out of descriptors, the spare one is given up to take the connection and close it: the loop never spins. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "http/internal.h"
+
+enum { ACCEPT_A_TURN = 64, ACCEPT_PAUSE_MS = 100, LOOPS_MAX = 256, READERS = 4, READERS_QUEUE = 1024 };
+
+/* ---- taking connections ---- */
+
+void server_listen(struct loop *l) {
+  struct epoll_event e = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = l->server};
+  l->accept_again_ms = 0;
+  if (l->listening || l->phase != PHASE_OPEN) return;
+  if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->server->listener, &e) == 0) {
+    l->listening = true;
+  } else {
+    l->accept_again_ms = l->now_ms + ACCEPT_PAUSE_MS;
+  }
+}
+
+static void stop_watching(struct loop *l) {
+  if (!l->listening) return;
+  l->listening = false;
+  (void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->server->listener, NULL); /* it is there */
+}
+
+static void tell_waiters(struct http_server *s) {
+  if (atomic_load(&s->phase) == PHASE_OPEN) return;
+  LOCKED(&s->lock);
+  lock_cond_broadcast(&s->quiet);
+}
+
+void server_stop_listening(struct loop *l) {
+  stop_watching(l);
+  l->accept_again_ms = 0;
+  atomic_fetch_sub(&l->server->listening, 1);
+  tell_waiters(l->server);
+}
+
+void server_conn_gone(struct loop *l, bool refused) {
+  struct http_server *s = l->server;
+  if (refused) {
+    atomic_fetch_sub(&s->refused, 1);
+    return;
+  }
+  atomic_fetch_sub(&l->conns, 1);
+  atomic_fetch_sub(&s->conns, 1);
+  tell_waiters(s);
+}
+
+static void say_busy(struct loop *l, int fd) {
+  char text[2048];
+  size_t n = response_refusal(l, 503, "too many connections", false, text, sizeof text);
+  (void)!send(fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT); /* best effort */
+  (void)shutdown(fd, SHUT_WR);
+}
+
+static void refuse(struct loop *l, int fd, const struct sockaddr_storage *peer) {
+  struct http_server *s = l->server;
+  say_busy(l, fd);
+  if (atomic_fetch_add(&s->refused, 1) < REFUSED_MAX) {
+    (void)conn_new(l, fd, peer, true);
+    return;
+  }
+  atomic_fetch_sub(&s->refused, 1);
+  (void)recv(fd, NULL, LINGER_BYTES, MSG_TRUNC | MSG_DONTWAIT); /* unread bytes would turn the close into a reset */
+  (void)close(fd);
+}
+
+struct newcomer {
+  struct loop *loop;
+  int fd;
+  struct sockaddr_storage peer;
+};
+
+static void take_newcomer(void *arg) {
+  struct newcomer *n = arg;
+  (void)conn_new(n->loop, n->fd, &n->peer, false); /* closes it on failure */
+  free(n);
+}
+
+static bool hand_over(struct loop *to, int fd, const struct sockaddr_storage *peer) {
+  struct newcomer *n = malloc(sizeof *n);
+  if (n == NULL) return false;
+  *n = (struct newcomer){to, fd, *peer};
+  if (loop_post(to, take_newcomer, n) == OK) return true;
+  free(n);
+  return false;
+}
+
+/* (2); a loop keeps what it took unless it has clearly more than another. */
+static struct loop *least_busy(struct loop *own) {
+  struct http_server *s = own->server;
+  struct loop *least = own;
+  for (unsigned i = 0; i < s->loop_count; i++)
+    if (atomic_load_explicit(&s->loops[i].conns, memory_order_relaxed) <
+        atomic_load_explicit(&least->conns, memory_order_relaxed))
+      least = &s->loops[i];
+  unsigned fewest = atomic_load(&least->conns);
+  return atomic_load(&own->conns) <= fewest + 1 + fewest / 16 ? own : least;
+}
+
+static void take(struct loop *l, int fd, const struct sockaddr_storage *peer) {
+  struct http_server *s = l->server;
+  if (atomic_fetch_add(&s->conns, 1) >= s->config.connections) {
+    atomic_fetch_sub(&s->conns, 1);
+    refuse(l, fd, peer);
+    return;
+  }
+  struct loop *to = least_busy(l);
+  atomic_fetch_add(&to->conns, 1);
+  if (to != l) {
+    if (hand_over(to, fd, peer)) return;
+    atomic_fetch_sub(&to->conns, 1);
+    atomic_fetch_add(&l->conns, 1);
+  }
+  (void)conn_new(l, fd, peer, false); /* closes it on failure */
+}
+
+/* (4) */
+static void out_of_descriptors(struct loop *l) {
+  if (l->spare >= 0) {
+    (void)close(l->spare);
+    int fd = accept4(l->server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+      say_busy(l, fd);
+      (void)close(fd);
+    }
+  }
+  if ((l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0) return;
+  stop_watching(l);
+  l->accept_again_ms = l->now_ms + ACCEPT_PAUSE_MS;
+}
+
+void server_accept(struct loop *l) {
+  for (int i = 0; i < ACCEPT_A_TURN; i++) {
+    struct sockaddr_storage peer = {0};
+    socklen_t size = sizeof peer;
+    int fd = accept4(l->server->listener, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+      take(l, fd, &peer);
+      continue;
+    }
+    switch (errno) {
+      case EAGAIN:
+        return;
+      case EMFILE:
+      case ENFILE:
+        out_of_descriptors(l);
+        return;
+      case ENOBUFS:
+      case ENOMEM:
+        stop_watching(l);
+        l->accept_again_ms = l->now_ms + ACCEPT_PAUSE_MS;
+        return;
+      default:
+        continue; /* that connection was gone already */
+    }
+  }
+}
+
+/* ---- birth ---- */
+
+static const char *split_listen(const char *listen_at, char *ret_host, size_t size, const char **ret_port) {
+  const char *colon = strrchr(listen_at, ':');
+  struct str host = str_of(listen_at, colon ? (size_t)(colon - listen_at) : 0);
+  if (colon == NULL || colon[1] == '\0' || host.n == 0) return "the listening address is not HOST:PORT";
+  if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+    host = str_of(host.p + 1, host.n - 2);
+  else if (str_index(host, ':', 0) < host.n)
+    return "an IPv6 listening address needs brackets: [::1]:8080";
+  if (str_copy(ret_host, size, host) != OK) return "the listening address is too long";
+  *ret_port = colon + 1;
+  return NULL;
+}
+
+static const char *open_listener(const struct addrinfo *at, int *ret_fd) {
+  const int one = 1;
+  int fd CLEANUP(fs_close_) = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return "no socket for the listening address";
+  /* TCP_NODELAY passes on to every connection: without it a head sent with MSG_MORE can wait for 40 ms. */
+  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+      setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0)
+    return "the listening socket can't be set up";
+  if (bind(fd, at->ai_addr, at->ai_addrlen) != 0 || listen(fd, 4096) != 0) {
+    if (errno == EADDRINUSE) return "the listening address is in use";
+    if (errno == EACCES) return "the listening port needs privileges";
+    return "the listening address can't be bound";
+  }
+  *ret_fd = fd;
+  fd = -1;
+  return NULL;
+}
+
+static int port_of(int fd) {
+  struct sockaddr_storage a = {0};
+  socklen_t size = sizeof a;
+  if (getsockname(fd, (struct sockaddr *)&a, &size) != 0) return 0;
+  return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
+}
+
+static const char *bind_listener(struct http_server *s) {
+  char host[256];
+  const char *port = NULL, *problem = split_listen(s->config.listen, host, sizeof host, &port);
+  if (problem != NULL) return problem;
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
+  if (getaddrinfo(host, port, &hints, &found) != 0) return "the listening address is unknown";
+  problem = open_listener(found, &s->listener);
+  freeaddrinfo(found);
+  if (problem == NULL) s->port = port_of(s->listener);
+  return problem;
+}
+
+static void set_defaults(struct http_config *c) {
+  struct rlimit files;
+  if (c->loops == 0) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    c->loops = cores > 0 ? (unsigned)cores : 1;
+  }
+  if (c->loops > LOOPS_MAX) c->loops = LOOPS_MAX;
+  if (c->connections == 0) c->connections = 16384;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < (rlim_t)c->connections + RESERVED_DESCRIPTORS)
+    c->connections =
+        files.rlim_cur > RESERVED_DESCRIPTORS + 16 ? (unsigned)(files.rlim_cur - RESERVED_DESCRIPTORS) : 16;
+  if (c->head_ms == 0) c->head_ms = 10 * 1000;
+  if (c->body_ms == 0) c->body_ms = 30 * 1000;
+  if (c->idle_ms == 0) c->idle_ms = 75 * 1000;
+  if (c->stall_ms == 0) c->stall_ms = 300 * 1000;
+  if (c->head_max == 0) c->head_max = 32 * 1024;
+}
+
+enum err http_server_new(const struct http_config *config, const struct http_app *app,
+                         struct http_server **ret_server) {
+  const char *problem = "out of memory";
+  struct http_server *s = calloc(1, sizeof *s);
+  enum err e = ERR_NOMEM;
+  if (s == NULL) goto failed;
+  *s = (struct http_server){.app = *app, .config = *config, .listener = -1};
+  lock_init(&s->lock, "http server", LOCK_RANK_ENGINE);
+  lock_cond_init(&s->quiet);
+  set_defaults(&s->config);
+  s->loops = calloc(s->config.loops, sizeof *s->loops);
+  if (s->loops == NULL) goto failed;
+  problem = bind_listener(s);
+  e = ERR_IO;
+  if (problem != NULL) goto failed;
+  problem = "the loops can't be opened: out of descriptors or memory";
+  for (unsigned i = 0; i < s->config.loops; i++) {
+    s->loop_count++;
+    if ((e = loop_open(&s->loops[i], s, i)) != OK) goto failed;
+  }
+  if ((e = pool_new("http reads", READERS, READERS_QUEUE, &s->readers)) != OK) goto failed;
+  *ret_server = s;
+  return OK;
+failed:
+  if (config->ret_problem != NULL) *config->ret_problem = problem;
+  http_server_free(s);
+  return e;
+}
+
+enum err http_server_start(struct http_server *s) {
+  s->started = true;
+  atomic_store(&s->listening, s->loop_count);
+  for (unsigned i = 0; i < s->loop_count; i++) TRY(loop_start(&s->loops[i]));
+  return OK;
+}
+
+int http_server_port(const struct http_server *s) {
+  return s->port;
+}
+
+unsigned http_server_loops(const struct http_server *s) {
+  return s->loop_count;
+}
+
+size_t http_server_connections(const struct http_server *s) {
+  return atomic_load(&s->conns);
+}
+
+enum err http_loop_post(struct http_server *s, unsigned i, void (*fn)(void *arg), void *arg) {
+  return i < s->loop_count ? loop_post(&s->loops[i], fn, arg) : ERR_INVALID;
+}
+
+/* ---- end ---- */
+
+static void enter_phase(struct http_server *s, enum server_phase phase) {
+  atomic_store(&s->phase, phase);
+  for (unsigned i = 0; i < s->loop_count; i++) loop_wake(&s->loops[i]);
+}
+
+/* Waits until *what is 0 or the time is up. */
+static void wait_for_none(struct http_server *s, atomic_uint *what, int64_t until_ms) {
+  LOCKED(&s->lock);
+  for (int64_t left; atomic_load(what) > 0 && (left = until_ms - clock_mono_ms()) > 0;) {
+#ifdef CALLREEL_TEST_HOOKS
+    if (left > 50) left = 50; /* a test may have moved the clock */
+#endif
+    lock_cond_wait_ms(&s->quiet, &s->lock, left);
+  }
+}
+
+void http_server_drain(struct http_server *s, int64_t timeout_ms) {
+  int64_t until_ms = clock_mono_ms() + timeout_ms;
+  if (!s->started) return;
+  enter_phase(s, PHASE_DRAINING);
+  wait_for_none(s, &s->listening, until_ms);
+  if (atomic_load(&s->listening) == 0) {
+    (void)close(s->listener); /* from here on connecting is refused */
+    s->listener = -1;
+  }
+  wait_for_none(s, &s->conns, until_ms);
+  enter_phase(s, PHASE_CUT);
+  wait_for_none(s, &s->conns, clock_mono_ms() + 1000); /* a loop never blocks: this is over at once */
+}
+
+struct http_server *http_server_free(struct http_server *s) {
+  if (s == NULL) return NULL;
+  for (unsigned i = 0; i < s->loop_count; i++) loop_stop(&s->loops[i]);
+  s->readers = pool_free(s->readers);
+  for (unsigned i = 0; i < s->loop_count; i++) loop_close(&s->loops[i]);
+  if (s->listener >= 0) (void)close(s->listener);
+  free(s->loops);
+  lock_cond_done(&s->quiet);
+  lock_done(&s->lock);
+  free(s);
+  return NULL;
+}
