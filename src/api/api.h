@@ -22,6 +22,7 @@ struct api_parts {
   struct blob_store *store;
   struct events *events;
   const char *path_base; /* path of PUBLIC_BASE_URL without trailing '/', or "" */
+  bool health_only;      /* a worker's process: nothing but health is served */
   unsigned loops;        /* of the server that api_http_app is given to */
   /* What the process knows of itself; (any thread), cheap. */
   bool (*worker_alive)(void *arg);             /* a worker was seen in the last 30 s, in any process */

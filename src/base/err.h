@@ -25,6 +25,13 @@ enum err {
     taken_;                     \
   })
 
+/* A failure that is borne on purpose; a comment beside it says why. (gcc lets no cast to void silence CHECKED.) */
+#define IGNORE(expression) \
+  do {                     \
+    if (expression) {      \
+    }                      \
+  } while (0)
+
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Returns to the caller whatever the expression failed with. */

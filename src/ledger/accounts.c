@@ -37,6 +37,18 @@ enum err accounts_errored(struct db *db, int64_t business_id) {
                 DB_INT(business_id));
 }
 
+static enum err each_id(struct db_rows *q, accounts_each_fn *fn, void *arg) {
+  enum err e;
+  while ((e = db_next(q)) == OK) TRY(fn(arg, db_int(q, 0)));
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err accounts_stopped(struct db *db, accounts_each_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select business_id from businesses where auth_failed_at is not null and removed_at is null"));
+  return each_id(&q, fn, arg);
+}
+
 enum err accounts_trials_due(struct db *db, int64_t now, accounts_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(
@@ -45,7 +57,5 @@ enum err accounts_trials_due(struct db *db, int64_t now, accounts_each_fn *fn, v
       " and coalesce(auth_trial_at, 0) <= ?1 and not exists (select 1 from recordings q where q.status = 'queued'"
       " and q.rank in (0, 1, 2) and q.business_id = businesses.business_id)",
       DB_INT(now)));
-  enum err e;
-  while ((e = db_next(&q)) == OK) TRY(fn(arg, db_int(&q, 0)));
-  return e == ERR_NOT_FOUND ? OK : e;
+  return each_id(&q, fn, arg);
 }

@@ -19,6 +19,8 @@ CHECKED enum err accounts_set_trial(struct db *db, int64_t business_id, int64_t 
 CHECKED enum err accounts_answered(struct db *db, int64_t business_id, bool *ret_released);
 /* provider_error or timeout. */
 CHECKED enum err accounts_errored(struct db *db, int64_t business_id);
-/* Businesses whose trial is due at now and that have nothing queued to try with; fn called with each id. */
+/* Businesses whose fills are stopped; fn called with each id. */
 typedef enum err accounts_each_fn(void *arg, int64_t business_id);
+CHECKED enum err accounts_stopped(struct db *db, accounts_each_fn *fn, void *arg);
+/* Businesses whose trial is due at now and that have nothing queued to try with; fn called with each id. */
 CHECKED enum err accounts_trials_due(struct db *db, int64_t now, accounts_each_fn *fn, void *arg);

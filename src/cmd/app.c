@@ -1,0 +1,127 @@
+#include "cmd/app.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "domain/store.h"
+#include "ledger/ledger.h"
+
+extern char **environ;
+
+enum { PROBLEM_MAX = 4096, MIN_FREE_PERCENT = 5 };
+#define MIN_FREE_MOST ((uint64_t)1 << 30)
+
+/* The buffer's sentence, never NULL. */
+static const char *sentence(struct buf *b) {
+  const char *text;
+  return b->n && buf_terminate(b, &text) == OK ? text : "unknown problem";
+}
+
+void app_done(struct app *app) {
+  app->db = db_close(app->db);
+  secret_wipe(app->seal_key, sizeof(app->seal_key));
+  free(app->data_dir);
+  free(app->database_url);
+  free(app->recordings_dir);
+  if (app->has_conf) conf_done(&app->conf);
+  memset(app, 0, sizeof(*app));
+}
+
+int app_open_conf(struct app *app, const struct cmd_args *args) {
+  struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
+  if (conf_load(args->config, environ, &problem, &app->conf) != OK) return cmd_fail(args, "%s", sentence(&problem));
+  app->has_conf = true;
+  log_set_level((enum log_level)app->conf.log_level);
+  log_set_format((enum log_format)app->conf.log_format);
+  return CMD_DONE;
+}
+
+/* Makes the directory that a setting names and gives its absolute path. */
+static int open_directory(const struct cmd_args *args, const char *setting, const char *path, char **ret_absolute) {
+  int fd CLEANUP(fs_close_) = -1;
+  enum err e = fs_open_root(path, true, &fd);
+  char *absolute = e == OK ? realpath(path, NULL) : NULL;
+  if (!absolute) return cmd_fail(args, "%s: the directory can't be used: %s", setting, e ? err_text(e) : strerror(errno));
+  *ret_absolute = absolute;
+  return CMD_DONE;
+}
+
+static char *join(const char *directory, const char *before, const char *name) {
+  struct buf b CLEANUP(buf_done) = BUF_INIT(8192);
+  const char *text;
+  if (buf_addf(&b, "%s%s/%s", before, directory, name) != OK || buf_terminate(&b, &text) != OK) return NULL;
+  return TAKE(b.p);
+}
+
+static int open_directories(struct app *app, const struct cmd_args *args) {
+  int code = open_directory(args, "DATA_DIR", app->conf.data_dir, &app->data_dir);
+  if (code != CMD_DONE) return code;
+  app->database_url =
+      app->conf.database_url ? strdup(app->conf.database_url) : join(app->data_dir, "sqlite://", "callreel.db");
+  char *recordings CLEANUP(free_char) =
+      app->conf.recordings_dir ? strdup(app->conf.recordings_dir) : join(app->data_dir, "", "recordings");
+  if (!app->database_url || !recordings) return cmd_fail(args, "out of memory, or a path that is too long");
+  return open_directory(args, "RECORDINGS_DIR", recordings, &app->recordings_dir);
+}
+
+int app_open(struct app *app, const struct cmd_args *args) {
+  struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
+  int code = app_open_conf(app, args);
+  if (code == CMD_DONE) code = open_directories(app, args);
+  if (code != CMD_DONE) return code;
+  if (seal_load(app->conf.secrets_key, app->data_dir, &problem, app->seal_key) != OK)
+    return cmd_fail(args, "%s", sentence(&problem));
+  struct db_open how = {.url = app->database_url};
+  if (db_open(&how, &problem, &app->db) != OK) return cmd_fail(args, "DATABASE_URL: %s", sentence(&problem));
+  int applied;
+  enum err e = ledger_migrate(app->db, &applied);
+  if (e == ERR_TOO_NEW) return cmd_fail(args, "the database was made by a newer release: install that one");
+  if (e != OK) return cmd_fail(args, "the database's schema can't be brought up to date: %s", db_problem(app->db));
+  return CMD_DONE;
+}
+
+enum err app_write(struct app *app, enum err (*fn)(struct db *db, void *arg), void *arg) {
+  TRY(db_begin_immediate(app->db));
+  enum err e = fn(app->db, arg);
+  if (e == OK) e = db_commit(app->db);
+  if (e != OK) db_rollback(app->db);
+  return e;
+}
+
+static enum err read_store_id(struct db *db, void *arg) { return store_id_of_database(db, arg); }
+
+int app_open_store(struct app *app, const struct cmd_args *args, struct blob_store **ret_store) {
+  char id[STORE_ID_SIZE];
+  enum err e = store_known_id(app->db, id);
+  bool is_new = e == ERR_NOT_FOUND;
+  if (e == OK || is_new) e = app_write(app, read_store_id, id);
+  if (e != OK) return cmd_fail(args, "the database can't be written: %s", db_problem(app->db));
+  struct blob_store *store = NULL;
+  e = blob_open_disk(app->recordings_dir, &store);
+  if (e == OK) e = store_check(store, id, is_new);
+  if (e == OK) {
+    *ret_store = store;
+    return CMD_DONE;
+  }
+  blob_close(store);
+  if (e == ERR_CONFLICT)
+    return cmd_fail(args, "RECORDINGS_DIR is not the volume that the database knows: it is not mounted, or not shared");
+  return cmd_fail(args, "RECORDINGS_DIR can't be used: %s", err_text(e));
+}
+
+enum err app_min_free_bytes(const struct app *app, struct blob_store *store, uint64_t *ret_bytes) {
+  uint64_t free_bytes, total;
+  if (app->conf.min_free_bytes >= 0) {
+    *ret_bytes = (uint64_t)app->conf.min_free_bytes;
+    return OK;
+  }
+  TRY(blob_free_bytes(store, &free_bytes, &total));
+  uint64_t part = total / 100 * MIN_FREE_PERCENT;
+  *ret_bytes = part < MIN_FREE_MOST ? part : MIN_FREE_MOST;
+  return OK;
+}

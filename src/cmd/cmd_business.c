@@ -1,0 +1,291 @@
+/* cmd_business.c - add, list, set and remove businesses. Beside a running server, which sees it within 2 s. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "cmd/app.h"
+#include "cmd/cmd_print.h"
+#include "cmd/cmd_secret.h"
+#include "domain/queue.h"
+#include "fetch/fetch.h"
+#include "ledger/businesses.h"
+#include "provider/provider.h"
+
+/* The options of add and set, as read from the command line. */
+struct wish {
+  const struct cmd_args *args;
+  struct app *app;
+  int64_t id;
+  struct str name, account_sid, tokens[2], api_key, api_secret, base_url;
+  char *token_texts[2], *secret_text; /* owned */
+  struct str numbers[BUSINESS_NUMBERS_MAX];
+  size_t number_count;
+  struct business_edit edit;
+  bool released; /* credentials are new */
+  bool purge;
+  bool left;
+};
+
+static void wish_done(struct wish *w) {
+  cmd_secret_free(w->token_texts[0]);
+  cmd_secret_free(w->token_texts[1]);
+  cmd_secret_free(w->secret_text);
+}
+
+/* ---- reading the wish ---- */
+
+static int read_tokens(struct wish *w, struct cmd_options *o) {
+  const char *path;
+  int n = 0;
+  while ((path = cmd_option_next(o, "--auth-token-file"))) {
+    if (n == 2) return cmd_misuse(w->args, "at most two --auth-token-file");
+    int code = cmd_secret_read(w->args, "--auth-token-file", path, &w->token_texts[n]);
+    if (code != CMD_DONE) return code;
+    w->tokens[n] = str_from(w->token_texts[n]);
+    n++;
+  }
+  if (n) w->edit.tokens = w->tokens;
+  return CMD_DONE;
+}
+
+static int read_key(struct wish *w, struct cmd_options *o) {
+  const char *key = cmd_option(o, "--api-key"), *path = cmd_option(o, "--api-secret-file");
+  if (!key != !path) return cmd_misuse(w->args, "--api-key goes with --api-secret-file");
+  if (!key) return CMD_DONE;
+  int code = cmd_secret_read(w->args, "--api-secret-file", path, &w->secret_text);
+  if (code != CMD_DONE) return code;
+  w->api_key = str_from(key);
+  w->api_secret = str_from(w->secret_text);
+  w->edit.api_key = &w->api_key;
+  w->edit.api_secret = &w->api_secret;
+  return CMD_DONE;
+}
+
+static int read_base_url(struct wish *w, const char *text) {
+  struct fetch_url url;
+  struct str s = str_from(text);
+  while (s.n && s.p[s.n - 1] == '/') s.n--;
+  bool good = fetch_url_parse(s, &url) == OK && url.path.n <= 1 && !url.has_query && !url.has_fragment && !url.has_userinfo;
+  if (!good) return cmd_misuse(w->args, "--base-url must be an origin like https://api.example.com");
+  w->base_url = s;
+  w->edit.base_url = &w->base_url;
+  return CMD_DONE;
+}
+
+static int read_wish(struct wish *w, struct cmd_options *o) {
+  const char *text;
+  if ((text = cmd_option(o, "--name"))) {
+    w->name = str_from(text);
+    w->edit.name = &w->name;
+  }
+  if ((text = cmd_option(o, "--account-sid"))) {
+    w->account_sid = str_from(text);
+    if (!provider_twilio.is_account_sid(w->account_sid))
+      return cmd_misuse(w->args, "--account-sid must be AC and 32 hexadecimal digits");
+    w->edit.account_sid = &w->account_sid;
+  }
+  int code = read_tokens(w, o);
+  if (code == CMD_DONE) code = read_key(w, o);
+  if (code == CMD_DONE && (text = cmd_option(o, "--base-url"))) code = read_base_url(w, text);
+  while (code == CMD_DONE && (text = cmd_option_next(o, "--number"))) {
+    if (w->number_count == BUSINESS_NUMBERS_MAX) return cmd_misuse(w->args, "too many --number");
+    w->numbers[w->number_count++] = str_from(text);
+    w->edit.numbers = w->numbers;
+    w->edit.set_numbers = true;
+  }
+  w->edit.number_count = w->number_count;
+  return code;
+}
+
+/* ---- carrying it out ---- */
+
+static enum err run_add(struct db *db, void *arg) {
+  struct wish *w = arg;
+  return businesses_add(db, w->app->seal_key, w->id, &w->edit, &w->id);
+}
+
+static enum err run_set(struct db *db, void *arg) {
+  struct wish *w = arg;
+  TRY(businesses_set(db, w->app->seal_key, w->id, &w->edit, &w->released));
+  return w->released ? queue_release_account(db, w->id, db_now_ms(db)) : OK;
+}
+
+static enum err run_remove(struct db *db, void *arg) {
+  struct wish *w = arg;
+  enum err e = businesses_remove(db, w->id);
+  return e == ERR_NOT_FOUND && w->purge ? OK : e; /* removed before: it is purged now */
+}
+
+static enum err run_purge(struct db *db, void *arg) {
+  struct wish *w = arg;
+  return businesses_purge(db, w->id, 1000, &w->left);
+}
+
+static int explain(struct wish *w, enum err e) {
+  switch (e) {
+    case ERR_INVALID:
+      return cmd_fail(w->args, "a name is needed and must be UTF-8 of at most %d bytes; numbers must be E.164 like +15550100",
+                      BUSINESS_NAME_SIZE - 1);
+    case ERR_EXISTS:
+      return cmd_fail(w->args, "--id: %lld is, or once was, another business's", (long long)w->id);
+    case ERR_NOT_FOUND:
+      return cmd_fail(w->args, "there is no business %lld", (long long)w->id);
+    default:
+      return cmd_fail(w->args, "%s (%s)", err_text(e), db_problem(w->app->db));
+  }
+}
+
+static int add(struct wish *w, struct cmd_options *o) {
+  const char *id = cmd_option(o, "--id");
+  if (id && !cmd_number("--id", id, 1, INT64_MAX, &w->id)) return CMD_USAGE;
+  int code = read_wish(w, o);
+  if (code != CMD_DONE) return code;
+  if (!cmd_options_end(o)) return CMD_USAGE;
+  if (!w->edit.name) return cmd_misuse(w->args, "--name is needed");
+  code = app_open(w->app, w->args);
+  if (code != CMD_DONE) return code;
+  enum err e = app_write(w->app, run_add, w);
+  if (e != OK) return explain(w, e);
+  if (!w->args->json) {
+    printf("Business %lld added.\n", (long long)w->id);
+    return CMD_DONE;
+  }
+  struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
+  bool written = buf_addf(&b, "{\"business_id\":%lld,\"name\":", (long long)w->id) == OK &&
+                 buf_add_json(&b, w->name) == OK && buf_add_char(&b, '}') == OK && print_line(&b) == OK;
+  return written ? CMD_DONE : cmd_fail(w->args, "standard output can't be written");
+}
+
+static int read_id(struct wish *w, struct cmd_options *o) {
+  const char *id = cmd_word(o);
+  if (!id) return cmd_misuse(w->args, "which business? Its id is needed");
+  return cmd_number("ID", id, 1, INT64_MAX, &w->id) ? CMD_DONE : CMD_USAGE;
+}
+
+static int set(struct wish *w, struct cmd_options *o) {
+  int code = read_id(w, o);
+  if (code == CMD_DONE) code = read_wish(w, o);
+  if (code != CMD_DONE) return code;
+  if (!cmd_options_end(o)) return CMD_USAGE;
+  code = app_open(w->app, w->args);
+  if (code != CMD_DONE) return code;
+  enum err e = app_write(w->app, run_set, w);
+  if (e != OK) return explain(w, e);
+  printf(w->args->json ? "{\"business_id\":%lld,\"new_credentials\":%s}\n" : "Business %lld is set%s.\n", (long long)w->id,
+         w->args->json ? (w->released ? "true" : "false") : (w->released ? "; what had failed for its credentials is tried" : ""));
+  return CMD_DONE;
+}
+
+struct deletion {
+  struct blob_store *store;
+  char prefix[32]; /* "ID/" */
+};
+
+static enum err delete_one(void *arg, const char *name, int64_t size, bool is_part) {
+  const struct deletion *d = arg;
+  (void)size, (void)is_part;
+  if (!str_starts(str_from(name), str_from(d->prefix))) return OK;
+  enum err e = blob_delete(d->store, name);
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static enum err delete_files(struct wish *w) {
+  struct deletion d = {.store = NULL};
+  if (app_open_store(w->app, w->args, &d.store) != CMD_DONE) return ERR_IO;
+  (void)snprintf(d.prefix, sizeof(d.prefix), "%lld/", (long long)w->id);
+  enum err e = blob_each(d.store, delete_one, &d);
+  blob_close(d.store);
+  return e;
+}
+
+static int remove_business(struct wish *w, struct cmd_options *o) {
+  w->purge = cmd_flag(o, "--purge");
+  int code = read_id(w, o);
+  if (code != CMD_DONE) return code;
+  if (!cmd_options_end(o)) return CMD_USAGE;
+  code = app_open(w->app, w->args);
+  if (code != CMD_DONE) return code;
+  enum err e = app_write(w->app, run_remove, w);
+  if (e != OK) return explain(w, e);
+  w->left = w->purge;
+  if (w->purge && delete_files(w) != OK) return cmd_fail(w->args, "its files could not all be deleted: try again");
+  while (w->left && e == OK) e = app_write(w->app, run_purge, w);
+  if (e != OK) return explain(w, e);
+  printf(w->args->json ? "{\"business_id\":%lld}\n" : "Business %lld removed.\n", (long long)w->id);
+  return CMD_DONE;
+}
+
+/* ---- list ---- */
+
+struct listing {
+  bool json;
+  struct buf out;
+  int n;
+};
+
+static enum err list_json(struct buf *b, const struct business *x) {
+  TRY(buf_addf(b, "{\"business_id\":%lld,", (long long)x->business_id));
+  TRY(print_json_text(b, "name", x->name));
+  TRY(buf_add_char(b, ','));
+  TRY(print_json_text(b, "account_sid", x->account_sid));
+  TRY(buf_add_char(b, ','));
+  TRY(print_json_text(b, "api_key", x->api_key));
+  TRY(buf_add_char(b, ','));
+  TRY(print_json_text(b, "base_url", x->base_url));
+  TRY(buf_addf(b, ",\"has_auth_token\":%s,\"credentials_refused\":%s,\"numbers\":[", x->has_token ? "true" : "false",
+               x->auth_failed_at ? "true" : "false"));
+  for (size_t i = 0; i < x->number_count; i++) TRY(buf_addf(b, "%s\"%s\"", i ? "," : "", x->numbers[i]));
+  TRY(buf_add(b, STR("],")));
+  TRY(print_json_time(b, "created_at", x->created_at));
+  return buf_add_char(b, '}');
+}
+
+static enum err list_one(void *arg, const struct business *x) {
+  struct listing *l = arg;
+  char created[PRINT_TIME_SIZE];
+  const char *state = x->auth_failed_at ? "credentials refused" : x->has_token || x->has_api_secret ? "ok" : "no credentials";
+  if (!l->json) {
+    printf("%6lld  %-24s  %-34s  %-20s  %s\n", (long long)x->business_id, x->name, x->account_sid[0] ? x->account_sid : "-",
+           state, print_time(x->created_at, created));
+    return OK;
+  }
+  if (l->n++) TRY(buf_add_char(&l->out, ','));
+  return list_json(&l->out, x);
+}
+
+static int list(struct wish *w, struct cmd_options *o) {
+  struct listing l = {.json = w->args->json, .out = BUF_INIT(64 * 1024 * 1024)};
+  if (!cmd_options_end(o)) return CMD_USAGE;
+  int code = app_open(w->app, w->args);
+  if (code != CMD_DONE) return code;
+  if (!l.json) printf("%6s  %-24s  %-34s  %-20s  %s\n", "ID", "NAME", "ACCOUNT", "STATE", "CREATED");
+  enum err e = l.json ? buf_add_char(&l.out, '[') : OK;
+  if (e == OK) e = businesses_each(w->app->db, NULL, false, list_one, &l);
+  if (e == OK && l.json) e = buf_add_char(&l.out, ']');
+  if (e == OK && l.json) e = print_line(&l.out);
+  buf_done(&l.out);
+  return e == OK ? CMD_DONE : explain(w, e);
+}
+
+int cmd_business(const struct cmd_args *args) {
+  struct app app CLEANUP(app_done) = APP_NONE;
+  struct wish *w = calloc(1, sizeof(*w));
+  struct cmd_options o;
+  if (!w) return cmd_fail(args, "out of memory");
+  w->args = args;
+  w->app = &app;
+  cmd_options_init(&o, args);
+  const char *verb = args->count ? args->words[0] : "";
+  (void)cmd_word(&o);
+  int code = strcmp(verb, "add") == 0      ? add(w, &o)
+             : strcmp(verb, "set") == 0    ? set(w, &o)
+             : strcmp(verb, "list") == 0   ? list(w, &o)
+             : strcmp(verb, "remove") == 0 ? remove_business(w, &o)
+                                           : cmd_misuse(args, "add, list, set or remove?");
+  wish_done(w);
+  free(w);
+  return code;
+}

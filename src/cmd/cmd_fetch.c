@@ -1,0 +1,149 @@
+/* cmd_fetch.c - one recording now: queues it as a person would, waits for it, prints its path.
+ *
+ * A running worker fills it; where none lives, this command is one itself for as long as it takes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cmd/app.h"
+#include "domain/access.h"
+#include "domain/want.h"
+#include "ledger/businesses.h"
+#include "ledger/nodes.h"
+#include "work/worker.h"
+
+enum { WORKER_LIVES_MS = 30 * 1000, LOOK_MS = 50 };
+
+struct fetching {
+  const struct cmd_args *args;
+  struct app app;
+  struct str id;
+  int64_t business_id; /* 0: whichever has it */
+  struct recording row;
+  struct recording_outcome outcome;
+  int found;
+  struct blob_store *store;
+};
+
+static enum err look_in(void *arg, const struct business *b) {
+  struct fetching *f = arg;
+  struct recording row;
+  bool call_known;
+  enum err e = recordings_resolve(f->app.db, b->business_id, f->id, &call_known, &row);
+  if (e == ERR_NOT_FOUND) return OK;
+  TRY(e);
+  f->row = row;
+  f->found++;
+  return OK;
+}
+
+static enum err find(struct fetching *f) {
+  if (!f->business_id) return businesses_each(f->app.db, NULL, false, look_in, f);
+  struct business b = {.business_id = f->business_id};
+  return look_in(f, &b);
+}
+
+static enum err run_want(struct db *db, void *arg) {
+  struct fetching *f = arg;
+  struct str sid = str_from(f->row.recording_sid);
+  int fd = -1;
+  int64_t size = -1;
+  bool is_ready = f->row.status == RECORDING_READY;
+  enum err e = is_ready ? blob_open(f->store, f->row.name, &fd, &size) : OK;
+  if (fd >= 0) (void)close(fd);
+  bool gone = is_ready && (e == ERR_NOT_FOUND || (e == OK && size != f->row.bytes));
+  if (gone) return want_file_gone(db, f->row.business_id, sid, WANT_RETRY, db_now_ms(db), &f->row, &f->outcome);
+  return want_run(db, f->row.business_id, sid, WANT_RETRY, db_now_ms(db), &f->row, &f->outcome);
+}
+
+static enum err start_worker(struct fetching *f, struct db_writer **ret_writer, struct worker **ret_worker) {
+  int64_t workers;
+  char owner[40];
+  struct access_snapshot *access;
+  TRY(nodes_live_workers(f->app.db, db_now_ms(f->app.db), WORKER_LIVES_MS, &workers));
+  if (workers > 0) return OK;
+  (void)snprintf(owner, sizeof(owner), "fetch-%ld", (long)getpid());
+  struct db_writer_config write = {.open = {.url = f->app.database_url}};
+  TRY(access_load(f->app.db, f->app.seal_key, str_from(f->app.conf.twilio_base_url), &access));
+  struct worker_parts parts = {.conf = &f->app.conf, .store = f->store, .provider = &provider_twilio, .owner = owner};
+  enum err e = app_min_free_bytes(&f->app, f->store, &parts.min_free_bytes);
+  if (e == OK) e = db_writer_new(&write, ret_writer);
+  parts.writer = *ret_writer;
+  if (e == OK) e = worker_new(&parts, access, ret_worker);
+  access_unref(access);
+  return e;
+}
+
+static void show_progress(const struct recording *row) {
+  if (!isatty(STDERR_FILENO)) return;
+  if (row->total > 0)
+    fprintf(stderr, "\r%s %3lld %%", row->recording_sid, (long long)(row->got * 100 / row->total));
+  else
+    fprintf(stderr, "\r%s %s ", row->recording_sid, recording_status_name(row->status));
+}
+
+static enum err wait_until_over(struct fetching *f) {
+  const struct timespec pause = {.tv_nsec = LOOK_MS * 1000 * 1000};
+  for (;;) {
+    TRY(recordings_get(f->app.db, f->row.business_id, str_from(f->row.recording_sid), &f->row));
+    bool waits = f->row.status == RECORDING_QUEUED || f->row.status == RECORDING_DOWNLOADING;
+    if (!waits) break;
+    show_progress(&f->row);
+    (void)nanosleep(&pause, NULL);
+  }
+  if (isatty(STDERR_FILENO)) fputc('\n', stderr);
+  return OK;
+}
+
+static int say_end(struct fetching *f) {
+  if (f->row.status == RECORDING_READY) {
+    printf(f->args->json ? "{\"path\":\"%s/%s\"}\n" : "%s/%s\n", f->app.recordings_dir, f->row.name);
+    return CMD_DONE;
+  }
+  if (f->outcome.skip == RECORDING_SKIP_TOO_OFTEN) return cmd_fail(f->args, "retried more than 3 times in 10 minutes");
+  enum recording_error code = recording_error_of_code(str_from(f->row.error_code), NULL);
+  return cmd_fail(f->args, "%s is %s: %s", f->row.recording_sid, recording_status_name(f->row.status),
+                  recording_error_message(code));
+}
+
+static int fetch_it(struct fetching *f) {
+  struct db_writer *writer = NULL;
+  struct worker *worker = NULL;
+  enum err e = find(f);
+  if (e == OK && f->found == 0) return cmd_fail(f->args, "no recording or call %.*s is known", STR_ARG(f->id));
+  if (e == OK && f->found > 1) return cmd_misuse(f->args, "several businesses have it: --business ID says which");
+  if (e == OK) e = app_write(&f->app, run_want, f);
+  if (e == OK) e = start_worker(f, &writer, &worker);
+  if (e == OK) e = wait_until_over(f);
+  worker = worker_free(worker);
+  writer = db_writer_free(writer);
+  return e == OK ? say_end(f) : cmd_fail(f->args, "%s (%s)", err_text(e), db_problem(f->app.db));
+}
+
+int cmd_fetch(const struct cmd_args *args) {
+  struct fetching *f = calloc(1, sizeof(*f));
+  struct cmd_options o;
+  if (!f) return cmd_fail(args, "out of memory");
+  f->args = args;
+  cmd_options_init(&o, args);
+  const char *business = cmd_option(&o, "--business"), *id = cmd_word(&o);
+  int code = cmd_options_end(&o) ? CMD_DONE : CMD_USAGE;
+  if (code == CMD_DONE && !id) code = cmd_misuse(args, "which recording? Its SID or its call's is needed");
+  if (code == CMD_DONE && business && !cmd_number("--business", business, 1, INT64_MAX, &f->business_id)) code = CMD_USAGE;
+  if (code == CMD_DONE) {
+    f->id = str_from(id);
+    if (!provider_twilio.is_call_sid(f->id) && !provider_twilio.is_recording_sid(f->id))
+      code = cmd_misuse(args, "%s is no SID of a recording or a call", id);
+  }
+  if (code == CMD_DONE) code = app_open(&f->app, args);
+  if (code == CMD_DONE) code = app_open_store(&f->app, args, &f->store);
+  if (code == CMD_DONE) code = fetch_it(f);
+  f->store = blob_close(f->store);
+  app_done(&f->app);
+  free(f);
+  return code;
+}

@@ -1,0 +1,140 @@
+/* cmd_key.c - API keys: shown once, kept as digests. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/app.h"
+#include "cmd/cmd_print.h"
+#include "domain/access.h"
+#include "ledger/keys.h"
+
+struct making {
+  int64_t business_id;
+  struct str role, name;
+  char text[KEY_TEXT_SIZE];
+  int64_t key_id;
+};
+
+static enum err run_create(struct db *db, void *arg) {
+  struct making *m = arg;
+  return keys_create(db, m->business_id, m->role, m->name, m->text, &m->key_id);
+}
+
+static int explain(const struct cmd_args *args, const struct app *app, enum err e) {
+  if (e == ERR_NOT_FOUND) return cmd_fail(args, "there is no such business or key");
+  if (e == ERR_INVALID) return cmd_fail(args, "--name must be UTF-8 of at most %d bytes", KEY_NAME_SIZE - 1);
+  return cmd_fail(args, "%s (%s)", err_text(e), db_problem(app->db));
+}
+
+static enum err write_key(struct buf *b, const struct making *m) {
+  char id[24] = "null";
+  if (m->business_id) (void)snprintf(id, sizeof(id), "%lld", (long long)m->business_id);
+  return buf_addf(b, "{\"key\":\"%s\",\"key_id\":%lld,\"role\":\"%.*s\",\"business_id\":%s}", m->text, (long long)m->key_id,
+                  STR_ARG(m->role), id);
+}
+
+static int print_key(const struct cmd_args *args, const struct making *m) {
+  struct buf b CLEANUP(buf_done) = BUF_INIT(1024);
+  enum err e = args->json ? write_key(&b, m) : buf_addf(&b, "%s", m->text);
+  if (e == OK) e = print_line(&b);
+  if (e == OK && !args->json)
+    fprintf(stderr, "Key %lld (%.*s). It is shown only now.\n", (long long)m->key_id, STR_ARG(m->role));
+  secret_wipe(b.p, b.n);
+  return e == OK ? CMD_DONE : cmd_fail(args, "standard output can't be written");
+}
+
+static int create(const struct cmd_args *args, struct app *app, struct cmd_options *o) {
+  struct making m = {0};
+  const char *business = cmd_option(o, "--business"), *role = cmd_option(o, "--role"), *name = cmd_option(o, "--name");
+  bool platform = cmd_flag(o, "--platform");
+  if (!cmd_options_end(o)) return CMD_USAGE;
+  if (platform == (business != NULL)) return cmd_misuse(args, "--business ID or --platform, one of them");
+  if (platform && role) return cmd_misuse(args, "a platform key has no --role");
+  if (business && !cmd_number("--business", business, 1, INT64_MAX, &m.business_id)) return CMD_USAGE;
+  enum access_role parsed = ACCESS_VIEWER;
+  if (role && (access_role_of(str_from(role), &parsed) != OK || parsed == ACCESS_PLATFORM))
+    return cmd_misuse(args, "--role must be viewer, agent or admin");
+  m.role = str_from(access_role_name(platform ? ACCESS_PLATFORM : parsed));
+  m.name = str_from(name);
+  int code = app_open(app, args);
+  if (code != CMD_DONE) return code;
+  enum err e = app_write(app, run_create, &m);
+  code = e == OK ? print_key(args, &m) : explain(args, app, e);
+  secret_wipe(m.text, sizeof(m.text));
+  return code;
+}
+
+/* ---- list ---- */
+
+struct listing {
+  bool json;
+  struct buf out;
+  int n;
+};
+
+static enum err list_json(struct buf *b, const struct key *k) {
+  TRY(buf_addf(b, "{\"key_id\":%lld,\"business_id\":", (long long)k->key_id));
+  TRY(k->business_id ? buf_addf(b, "%lld", (long long)k->business_id) : buf_add(b, STR("null")));
+  TRY(buf_addf(b, ",\"role\":\"%s\",", k->role));
+  TRY(print_json_text(b, "name", k->name));
+  TRY(buf_add_char(b, ','));
+  TRY(print_json_time(b, "created_at", k->created_at));
+  TRY(buf_add_char(b, ','));
+  TRY(print_json_time(b, "revoked_at", k->revoked_at));
+  return buf_add_char(b, '}');
+}
+
+static enum err list_one(void *arg, const struct key *k) {
+  struct listing *l = arg;
+  char created[PRINT_TIME_SIZE], revoked[PRINT_TIME_SIZE];
+  if (!l->json) {
+    printf("%6lld  %8lld  %-8s  %-24s  %-16s  %s\n", (long long)k->key_id, (long long)k->business_id, k->role,
+           k->name[0] ? k->name : "-", print_time(k->created_at, created), print_time(k->revoked_at, revoked));
+    return OK;
+  }
+  if (l->n++) TRY(buf_add_char(&l->out, ','));
+  return list_json(&l->out, k);
+}
+
+static int list(const struct cmd_args *args, struct app *app, struct cmd_options *o) {
+  struct listing l = {.json = args->json, .out = BUF_INIT(64 * 1024 * 1024)};
+  int64_t business_id = 0;
+  const char *business = cmd_option(o, "--business");
+  if (!cmd_options_end(o)) return CMD_USAGE;
+  if (business && !cmd_number("--business", business, 1, INT64_MAX, &business_id)) return CMD_USAGE;
+  int code = app_open(app, args);
+  if (code != CMD_DONE) return code;
+  if (!l.json) printf("%6s  %8s  %-8s  %-24s  %-16s  %s\n", "ID", "BUSINESS", "ROLE", "NAME", "CREATED", "REVOKED");
+  enum err e = l.json ? buf_add_char(&l.out, '[') : OK;
+  if (e == OK) e = keys_each(app->db, business_id, list_one, &l);
+  if (e == OK && l.json) e = buf_add_char(&l.out, ']');
+  if (e == OK && l.json) e = print_line(&l.out);
+  buf_done(&l.out);
+  return e == OK ? CMD_DONE : explain(args, app, e);
+}
+
+static enum err run_revoke(struct db *db, void *arg) { return keys_revoke(db, *(int64_t *)arg); }
+
+static int revoke(const struct cmd_args *args, struct app *app, struct cmd_options *o) {
+  int64_t key_id;
+  const char *id = cmd_word(o);
+  if (!id) return cmd_misuse(args, "which key? Its id is needed (key list shows it)");
+  if (!cmd_number("KEY_ID", id, 1, INT64_MAX, &key_id) || !cmd_options_end(o)) return CMD_USAGE;
+  int code = app_open(app, args);
+  if (code != CMD_DONE) return code;
+  enum err e = app_write(app, run_revoke, &key_id);
+  if (e != OK) return explain(args, app, e);
+  printf(args->json ? "{\"key_id\":%lld}\n" : "Key %lld is revoked.\n", (long long)key_id);
+  return CMD_DONE;
+}
+
+int cmd_key(const struct cmd_args *args) {
+  struct app app CLEANUP(app_done) = APP_NONE;
+  struct cmd_options o;
+  cmd_options_init(&o, args);
+  const char *verb = args->count ? args->words[0] : "";
+  (void)cmd_word(&o);
+  if (strcmp(verb, "create") == 0) return create(args, &app, &o);
+  if (strcmp(verb, "list") == 0) return list(args, &app, &o);
+  if (strcmp(verb, "revoke") == 0) return revoke(args, &app, &o);
+  return cmd_misuse(args, "create, list or revoke?");
+}

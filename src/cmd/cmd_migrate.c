@@ -1,0 +1,15 @@
+#include <stdio.h>
+
+#include "cmd/app.h"
+#include "db/migrate.h"
+
+int cmd_migrate(const struct cmd_args *args) {
+  struct app app CLEANUP(app_done) = APP_NONE;
+  if (args->count) return cmd_misuse(args, "\"%s\" is not understood", args->words[0]);
+  int code = app_open(&app, args); /* which migrates */
+  if (code != CMD_DONE) return code;
+  int version;
+  if (migrate_version(app.db, &version) != OK) return cmd_fail(args, "%s", db_problem(app.db));
+  printf(args->json ? "{\"schema\":%d}\n" : "The database's schema is up to date (%d).\n", version);
+  return CMD_DONE;
+}

@@ -1,0 +1,38 @@
+#include "cmd/cmd_secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/secret.h"
+
+enum { SECRET_MAX = 256 };
+
+void cmd_secret_free(char *text) {
+  if (!text) return;
+  secret_wipe(text, strlen(text));
+  free(text);
+}
+
+int cmd_secret_read(const struct cmd_args *args, const char *option, const char *path, char **ret_text) {
+  char bytes[SECRET_MAX + 2];
+  struct stat st;
+  int fd CLEANUP(fs_close_) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0 || fstat(fd, &st) != 0) return cmd_fail(args, "%s: %s can't be read: %s", option, path, strerror(errno));
+  if (!S_ISREG(st.st_mode)) return cmd_fail(args, "%s: %s is no file", option, path);
+  if (st.st_mode & 077) return cmd_fail(args, "%s: %s can be read by others (chmod 600 it)", option, path);
+  ssize_t n = read(fd, bytes, sizeof(bytes));
+  struct str text = str_trim(str_of(bytes, n > 0 ? (size_t)n : 0));
+  while (text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r')) text.n--;
+  bool fits = text.n > 0 && text.n <= SECRET_MAX && memchr(text.p, '\0', text.n) == NULL;
+  char *copy = fits ? str_dup(text) : NULL;
+  secret_wipe(bytes, sizeof(bytes));
+  if (!fits) return cmd_fail(args, "%s: %s must hold 1 to %d bytes", option, path, SECRET_MAX);
+  if (!copy) return cmd_fail(args, "out of memory");
+  *ret_text = copy;
+  return CMD_DONE;
+}

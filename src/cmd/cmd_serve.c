@@ -1,0 +1,230 @@
+/* cmd_serve.c - builds a serving process in order, waits for signals, tears it down in reverse.
+ *
+ *   build -> Listening -> (SIGTERM) draining: /readyz 503 -> DRAIN_DELAY -> no more connections -> answers and fills under
+ *   way get DRAIN_TIMEOUT -> leases given back -> exit 0.   A second signal ends at once. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "cmd/serve_parts.h"
+#include "fetch/fetch.h"
+
+enum { UPKEEP_MS = 250, READ_THREADS = 4, READ_QUEUE = 20000, HARD_EXIT = 130 };
+
+static int parse_role(struct serve *s, const char *text) {
+  static const char *const names[] = {"all", "web", "worker"};
+  for (int i = 0; i < (int)COUNT_OF(names); i++) {
+    if (text && strcmp(text, names[i]) != 0) continue;
+    s->role = (enum serve_role)i;
+    (void)snprintf(s->node.role, sizeof(s->node.role), "%s", names[i]);
+    return CMD_DONE;
+  }
+  return cmd_misuse(s->args, "--role must be all, web or worker");
+}
+
+static enum err name_node(struct serve *s) {
+  uint8_t random[8];
+  char hex[2 * sizeof(random) + 1];
+  TRY(secret_random(random, sizeof(random)));
+  hex_encode(random, sizeof(random), hex);
+  (void)snprintf(s->node.node_id, sizeof(s->node.node_id), "%ld-%s", (long)getpid(), hex);
+  if (gethostname(s->node.host, sizeof(s->node.host) - 1) != 0) s->node.host[0] = '\0';
+  s->node.pid = getpid();
+  s->node.works = s->role != SERVE_WEB;
+  s->node.started_at = clock_now_ms();
+  return OK;
+}
+
+/* ---- building ---- */
+
+static void on_committed(void *arg) {
+  struct serve *s = arg;
+  changes_poke(s->changes);
+}
+
+static enum err build_engines(struct serve *s) {
+  struct db_open read = {.url = s->app.database_url, .read_only = true};
+  struct db_writer_config write = {.open = {.url = s->app.database_url}, .committed = on_committed, .arg = s};
+  TRY(name_node(s));
+  TRY(changes_new(&read, &s->changes));
+  TRY(db_writer_new(&write, &s->writer));
+  TRY(db_readers_new(&read, READ_THREADS, READ_QUEUE, &s->readers));
+  TRY(events_new(&s->events));
+  return serve_load_access(s);
+}
+
+static enum err build_worker(struct serve *s) {
+  if (s->role == SERVE_WEB) return OK;
+  struct worker_parts parts = {.conf = &s->app.conf,
+                               .writer = s->writer,
+                               .store = s->store,
+                               .provider = &provider_twilio,
+                               .owner = s->node.node_id,
+                               .min_free_bytes = s->min_free_bytes};
+  return worker_new(&parts, s->access, &s->worker);
+}
+
+/* The path of PUBLIC_BASE_URL without its trailing '/', copied into ret_path. */
+static enum err path_base(const struct serve *s, char *ret_path, size_t size) {
+  struct fetch_url url;
+  ret_path[0] = '\0';
+  if (!s->app.conf.public_base_url) return OK;
+  TRY(fetch_url_parse(str_from(s->app.conf.public_base_url), &url));
+  if (url.has_query || url.has_fragment || url.has_userinfo) return ERR_INVALID;
+  struct str path = url.path;
+  while (path.n && path.p[path.n - 1] == '/') path.n--;
+  return str_copy(ret_path, size, path);
+}
+
+static int build_server(struct serve *s) {
+  static char base[512]; /* lives as long as the process */
+  if (path_base(s, base, sizeof(base)) != OK)
+    return cmd_fail(s->args, "PUBLIC_BASE_URL: must be an http or https URL without query");
+  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  struct api_parts parts = {.conf = &s->app.conf,
+                            .readers = s->readers,
+                            .writer = s->writer,
+                            .store = s->store,
+                            .events = s->events,
+                            .path_base = base,
+                            .health_only = s->role == SERVE_WORKER,
+                            .loops = cores > 0 ? (unsigned)cores : 1,
+                            .worker_alive = serve_worker_alive,
+                            .account_stopped = serve_account_stopped,
+                            .not_ready = serve_not_ready,
+                            .arg = s};
+  enum err e = api_new(&parts, s->access, &s->api);
+  if (e != OK) return cmd_fail(s->args, "the API can't be built: %s", err_text(e));
+  struct http_config config = {
+      .listen = s->app.conf.listen, .loops = parts.loops, .connections = (unsigned)s->app.conf.connections};
+  struct http_app app = api_http_app(s->api);
+  e = http_server_new(&config, &app, &s->server);
+  if (e != OK) return cmd_fail(s->args, "LISTEN: %s can't be listened on: %s", config.listen, err_text(e));
+  api_set_server(s->api, s->server);
+  return CMD_DONE;
+}
+
+static int build(struct serve *s) {
+  int code = app_open(&s->app, s->args);
+  if (code == CMD_DONE) code = app_open_store(&s->app, s->args, &s->store);
+  if (code == CMD_DONE) code = serve_keep_business(s);
+  if (code != CMD_DONE) return code;
+  atomic_store(&s->store_is_right, true);
+  if (app_min_free_bytes(&s->app, s->store, &s->min_free_bytes) != OK)
+    return cmd_fail(s->args, "RECORDINGS_DIR: its free space can't be read");
+  enum err e = build_engines(s);
+  if (e == ERR_CORRUPT)
+    return cmd_fail(s->args, "SECRETS_KEY: the secrets in the database were sealed with another key");
+  if (e == OK) e = build_worker(s);
+  if (e == ERR_INVALID) return cmd_fail(s->args, "RECORDING_FORMATS: must name mp3, wav, wav-dual or any, with commas");
+  if (e != OK) return cmd_fail(s->args, "can't start: %s", err_text(e));
+  code = build_server(s);
+  if (code != CMD_DONE) return code;
+  e = serve_follow_changes(s);
+  if (e == OK) e = http_server_start(s->server);
+  return e == OK ? CMD_DONE : cmd_fail(s->args, "can't start: %s", err_text(e));
+}
+
+/* ---- the end ---- */
+
+static enum err leave(struct db *db, void *arg) {
+  struct serve *s = arg;
+  return nodes_leave(db, str_from(s->node.node_id));
+}
+
+static void tear_down(struct serve *s) {
+  s->server = http_server_free(s->server);
+  if (s->worker) worker_drain(s->worker, 0);
+  struct worker *worker = s->worker;
+  s->changes = changes_free(s->changes); /* it may poke the worker until here */
+  s->worker = worker_free(worker);
+  if (s->writer && s->node.node_id[0]) IGNORE(db_writer_call(s->writer, leave, s)); /* forgotten by itself after a while */
+  s->readers = db_readers_free(s->readers);
+  s->writer = db_writer_free(s->writer);
+  s->api = api_free(s->api);
+  s->events = events_free(s->events);
+  access_unref(s->access);
+  s->store = blob_close(s->store);
+  lock_done(&s->lock);
+  app_done(&s->app);
+}
+
+/* ---- signals ---- */
+
+static bool ends(int signal_number) { return signal_number == SIGTERM || signal_number == SIGINT; }
+
+/* Keeps house until a signal to end comes, or until mono_ms has passed (0: for ever). True: a signal came. */
+static bool wait_for_signal(struct serve *s, const sigset_t *signals, int64_t until_mono_ms) {
+  const struct timespec pause = {.tv_nsec = (long)UPKEEP_MS * 1000 * 1000};
+  for (;;) {
+    int number = sigtimedwait(signals, NULL, &pause);
+    if (ends(number)) return true;
+    serve_upkeep(s);
+    if (until_mono_ms && clock_mono_ms() >= until_mono_ms) return false;
+  }
+}
+
+/* The second signal: from here on the kernel ends the process. */
+static void let_signals_end(const sigset_t *signals) { (void)pthread_sigmask(SIG_UNBLOCK, signals, NULL); }
+
+static void drain(struct serve *s, const sigset_t *signals) {
+  log_info("Draining", LOG_INT("timeout_s", s->app.conf.drain_timeout_s));
+  atomic_store(&s->draining, true);
+  api_drain(s->api);
+  if (s->app.conf.drain_delay_s &&
+      wait_for_signal(s, signals, clock_mono_ms() + s->app.conf.drain_delay_s * 1000))
+    _exit(HARD_EXIT);
+  let_signals_end(signals);
+  int64_t until = clock_mono_ms() + s->app.conf.drain_timeout_s * 1000;
+  http_server_drain(s->server, s->app.conf.drain_timeout_s * 1000);
+  int64_t left = until - clock_mono_ms();
+  if (s->worker) worker_drain(s->worker, left > 0 ? left : 0);
+}
+
+static void block_signals(sigset_t *ret_signals) {
+  sigemptyset(ret_signals);
+  sigaddset(ret_signals, SIGTERM);
+  sigaddset(ret_signals, SIGINT);
+  (void)pthread_sigmask(SIG_BLOCK, ret_signals, NULL); /* threads inherit it: only the main one waits for them */
+  (void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* With the port that was really taken. */
+static void say_listening(const struct serve *s) {
+  const char *colon = strrchr(s->app.conf.listen, ':');
+  char address[128];
+  (void)snprintf(address, sizeof(address), "%.*s:%d", (int)(colon - s->app.conf.listen), s->app.conf.listen,
+                 http_server_port(s->server));
+  log_info("Listening", LOG_TEXT("address", address), LOG_TEXT("role", s->node.role),
+           LOG_TEXT("version", CALLREEL_VERSION));
+}
+
+int cmd_serve(const struct cmd_args *args) {
+  static struct serve s; /* one a process; large */
+  struct cmd_options o;
+  sigset_t signals;
+  cmd_options_init(&o, args);
+  const char *role = cmd_option(&o, "--role");
+  if (!cmd_options_end(&o)) return CMD_USAGE;
+  s.args = args;
+  lock_init(&s.lock, "serve", LOCK_RANK_API);
+  int code = parse_role(&s, role);
+  if (code != CMD_DONE) return code;
+  block_signals(&signals);
+  code = build(&s);
+  if (code == CMD_DONE) {
+    say_listening(&s);
+    serve_upkeep(&s);
+    (void)wait_for_signal(&s, &signals, 0);
+    drain(&s, &signals);
+  }
+  tear_down(&s);
+  if (code == CMD_DONE) log_info("Stopped");
+  return code;
+}

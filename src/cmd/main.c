@@ -1,0 +1,100 @@
+/* main.c - callreel COMMAND [OPTIONS]: finds the command, takes the options that all have. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+const struct cmd cmd_table[] = {
+    {"serve", "serve the API and the page, fill recordings",
+     "callreel serve [--role all|web|worker] [--config FILE]\n\n"
+     "Serves until SIGTERM or SIGINT, which drain: what is under way gets DRAIN_TIMEOUT seconds to end.\n"
+     "  --role all      API, page and fills (the default)\n"
+     "  --role web      API and page; fills are another process's\n"
+     "  --role worker   fills, and health for whoever watches\n\n"
+     "Settings are environment variables, or NAME=value lines of the file given by --config:\n\n",
+     cmd_serve},
+    {"migrate", "bring the database's schema up to date",
+     "callreel migrate [--config FILE]\n\nMakes the database if there is none, and runs what its schema lacks.\n", cmd_migrate},
+    {"business", "add, list, change or remove a business",
+     "callreel business add --name N [--id N] [--account-sid AC... --auth-token-file F [--auth-token-file F]]\n"
+     "                      [--api-key SK... --api-secret-file F] [--base-url URL] [--number +E164]...\n"
+     "callreel business list [--json]\n"
+     "callreel business set ID [the options of add but --id]\n"
+     "callreel business remove ID [--purge]\n\n"
+     "A second --auth-token-file is the other token during a rotation: webhooks signed with either are taken, the first\n"
+     "is used to fetch. Files with secrets may not be readable by others. remove ends the business's keys, fills and\n"
+     "webhooks; its rows and files stay until --purge.\n",
+     cmd_business},
+    {"key", "create, list or revoke API keys",
+     "callreel key create --business ID [--role viewer|agent|admin] [--name TEXT] [--json]\n"
+     "callreel key create --platform [--name TEXT] [--json]\n"
+     "callreel key list [--business ID] [--json]\n"
+     "callreel key revoke KEY_ID\n\n"
+     "The key is shown once, when it is created. A platform key acts as admin of the business named by X-Business-Id.\n",
+     cmd_key},
+    {"status", "what waits, what is being filled, what failed",
+     "callreel status [--business ID] [--json]\n", cmd_status},
+    {"fetch", "fetch one recording now and print its path",
+     "callreel fetch ID [--business ID]\n\nID is a recording's or a call's SID. A running worker fetches it if there is one,\n"
+     "else this command does. Prints the file's path.\n",
+     cmd_fetch},
+    {"retry", "try failed recordings again", "callreel retry [--business ID] [--code CODE] [--since TIME] [--json]\n",
+     cmd_retry},
+    {"version", "print the version", "callreel version\n", cmd_version},
+    {NULL, NULL, NULL, NULL},
+};
+
+int cmd_version(const struct cmd_args *args) {
+  if (args->count) return cmd_misuse(args, "takes no words");
+  puts(args->json ? "{\"version\":\"" CALLREEL_VERSION "\"}" : "callreel " CALLREEL_VERSION);
+  return CMD_DONE;
+}
+
+static void print_commands(FILE *out) {
+  fputs("callreel: records of calls, fetched once, kept, played.\n\ncallreel COMMAND [OPTIONS]\n\n", out);
+  for (const struct cmd *c = cmd_table; c->name; c++) fprintf(out, "  %-10s %s\n", c->name, c->summary);
+  fputs("\ncallreel COMMAND --help says more. --json prints for programs, --config FILE reads settings.\n", out);
+}
+
+static void print_help(const struct cmd *c) {
+  fputs(c->help, stdout);
+  if (c->run != cmd_serve) return;
+  struct buf b CLEANUP(buf_done) = BUF_INIT(64 * 1024);
+  if (conf_help(&b) == OK) fwrite(b.p, 1, b.n, stdout);
+}
+
+static const struct cmd *find(const char *name) {
+  for (const struct cmd *c = cmd_table; c->name; c++)
+    if (strcmp(c->name, name) == 0) return c;
+  return NULL;
+}
+
+static bool is_help(const char *word) { return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0; }
+
+int main(int argc, char **argv) {
+  if (argc < 2) {
+    print_commands(stderr);
+    return CMD_USAGE;
+  }
+  if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) {
+    print_commands(stdout);
+    return CMD_DONE;
+  }
+  const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
+  const struct cmd *c = find(name);
+  if (!c) {
+    fprintf(stderr, "callreel: no command \"%s\"; callreel --help lists them\n", argv[1]);
+    return CMD_USAGE;
+  }
+  for (int i = 2; i < argc; i++) {
+    if (!is_help(argv[i])) continue;
+    print_help(c);
+    return CMD_DONE;
+  }
+  struct cmd_args all = {.command = c->name, .count = argc - 2, .words = argv + 2};
+  struct cmd_options o;
+  cmd_options_init(&o, &all);
+  o.args.config = cmd_option(&o, "--config");
+  o.args.json = cmd_flag(&o, "--json");
+  return o.bad ? CMD_USAGE : c->run(&o.args);
+}

@@ -1,0 +1,36 @@
+#include "cmd/serve_parts.h"
+
+static void on_change(void *arg, const struct change *c) {
+  struct serve *s = arg;
+  switch (c->kind) {
+    case CHANGE_RECORDING:
+    case CHANGE_WANT:
+      if (s->api) api_drop(s->api, c->business_id, c->id);
+      events_tell(s->events, c->business_id, c->id);
+      if (s->worker) worker_poke(s->worker);
+      break;
+    case CHANGE_CALL:
+      if (s->api) api_drop(s->api, c->business_id, c->id);
+      break;
+    case CHANGE_BUSINESS:
+    case CHANGE_KEY:
+      atomic_store(&s->access_stale, true);
+      break;
+    default:
+      break;
+  }
+}
+
+static void on_lost(void *arg) {
+  struct serve *s = arg;
+  atomic_store(&s->access_stale, true);
+  if (s->api) api_drop(s->api, 0, STR_NONE);
+  events_tell_all(s->events);
+  if (s->worker) worker_poke(s->worker);
+}
+
+enum err serve_follow_changes(struct serve *s) {
+  struct changes_subscriber subscriber = {.change = on_change, .lost = on_lost, .arg = s};
+  TRY(changes_subscribe(s->changes, &subscriber));
+  return changes_start(s->changes);
+}

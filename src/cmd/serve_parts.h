@@ -1,0 +1,56 @@
+/* serve_parts.h - everything that a serving process is made of, for the files serve_*.c and cmd_serve.c.
+ *
+ * Built in the order of the members, torn down in reverse. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "api/api.h"
+#include "base/lock.h"
+#include "cmd/app.h"
+#include "domain/access.h"
+#include "domain/events.h"
+#include "ledger/changes.h"
+#include "ledger/nodes.h"
+#include "work/worker.h"
+
+enum serve_role { SERVE_ALL, SERVE_WEB, SERVE_WORKER };
+
+struct serve {
+  const struct cmd_args *args;
+  struct app app;
+  enum serve_role role;
+  struct node node;
+  struct blob_store *store;
+  uint64_t min_free_bytes;
+  struct changes *changes;
+  struct db_writer *writer;
+  struct db_readers *readers;
+  struct events *events;
+  struct access_snapshot *access;
+  struct api *api;
+  struct http_server *server;
+  struct worker *worker; /* NULL in a web process */
+
+  /* What the process knows of itself; written by the upkeep, read by any thread. */
+  atomic_bool draining;
+  atomic_bool store_is_right;
+  _Atomic int64_t worker_seen_ms; /* mono: when some worker was last known to live; 0 never */
+  atomic_bool access_stale;
+  struct lock lock; /* covers stopped */
+  int64_t stopped[1024]; /* businesses whose credentials were refused */
+  size_t stopped_count;
+};
+
+/* serve_upkeep.c: what a process does from time to time, on the main thread */
+void serve_upkeep(struct serve *s);
+bool serve_worker_alive(void *serve);
+bool serve_account_stopped(void *serve, int64_t business_id);
+const char *serve_not_ready(void *serve, const char **ret_degraded);
+/* Loads businesses and keys and hands them to whoever holds some. */
+CHECKED enum err serve_load_access(struct serve *s);
+
+/* serve_changes.c: what follows from changes, on the changes thread */
+CHECKED enum err serve_follow_changes(struct serve *s);
+/* serve_business.c: the business of TWILIO_ACCOUNT_SID */
+CHECKED int serve_keep_business(struct serve *s);

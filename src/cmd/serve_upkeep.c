@@ -1,0 +1,116 @@
+/* serve_upkeep.c - what a serving process does from time to time, on its main thread, about four times a second.
+ *
+ * It reads with the app's own connection, so that a busy queue of readers can't keep a revoked key alive. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cmd/serve_parts.h"
+#include "domain/store.h"
+#include "ledger/accounts.h"
+
+enum { BEAT_MS = 5000, LOOK_MS = 1000, TRIM_MS = 60 * 1000, WORKER_LIVES_MS = 30 * 1000 };
+
+enum err serve_load_access(struct serve *s) {
+  struct access_snapshot *fresh;
+  TRY(access_load(s->app.db, s->app.seal_key, str_from(s->app.conf.twilio_base_url), &fresh));
+  access_unref(s->access);
+  s->access = fresh;
+  if (s->api) api_set_access(s->api, fresh);
+  if (s->worker) worker_set_access(s->worker, fresh);
+  return OK;
+}
+
+/* ---- what it looks at ---- */
+
+static enum err note_stopped(void *arg, int64_t business_id) {
+  struct serve *s = arg;
+  if (s->stopped_count < COUNT_OF(s->stopped)) s->stopped[s->stopped_count++] = business_id;
+  return OK;
+}
+
+static enum err look_at_accounts(struct serve *s) {
+  LOCKED(&s->lock);
+  s->stopped_count = 0;
+  return accounts_stopped(s->app.db, note_stopped, s);
+}
+
+static enum err look_at_workers(struct serve *s) {
+  int64_t count;
+  TRY(nodes_live_workers(s->app.db, db_now_ms(s->app.db), WORKER_LIVES_MS, &count));
+  if (count > 0) atomic_store(&s->worker_seen_ms, clock_mono_ms());
+  return OK;
+}
+
+static void look_at_store(struct serve *s) {
+  char id[STORE_ID_SIZE];
+  bool right = store_known_id(s->app.db, id) == OK && store_check(s->store, id, false) == OK;
+  if (!right && atomic_load(&s->store_is_right)) log_error("The recordings' volume is not the one that the database knows");
+  atomic_store(&s->store_is_right, right);
+}
+
+static void look(struct serve *s) {
+  enum err e = look_at_workers(s);
+  if (e == OK) e = look_at_accounts(s);
+  if (e == OK) look_at_store(s);
+}
+
+/* ---- what it does ---- */
+
+static enum err run_beat(struct db *db, void *arg) { return nodes_beat(db, arg); }
+static enum err run_trim(struct db *db, void *arg) {
+  (void)arg;
+  return changes_trim(db, db_now_ms(db));
+}
+
+static bool is_due(int64_t *next_ms, int64_t now, int64_t every_ms) {
+  if (now < *next_ms) return false;
+  *next_ms = now + every_ms;
+  return true;
+}
+
+void serve_upkeep(struct serve *s) {
+  static int64_t next_beat, next_look, next_trim; /* the main thread's alone */
+  int64_t now = clock_mono_ms();
+  if (atomic_exchange(&s->access_stale, false)) {
+    enum err e = serve_load_access(s);
+    if (e != OK) {
+      atomic_store(&s->access_stale, true);
+      log_error("Businesses and keys can't be read", LOG_ERR(e));
+    }
+    IGNORE(look_at_accounts(s)); /* looked at again soon */
+  }
+  /* The writer may be waiting for a locked database: what is submitted here is small and must not pile up. */
+  bool can_write = db_writer_healthy(s->writer);
+  if (can_write && is_due(&next_beat, now, BEAT_MS))
+    IGNORE(db_writer_submit(s->writer, (struct db_job){run_beat, NULL, &s->node})); /* the next beat is soon */
+  if (can_write && is_due(&next_trim, now, TRIM_MS))
+    IGNORE(db_writer_submit(s->writer, (struct db_job){run_trim, NULL, NULL})); /* so is the next trim */
+  if (is_due(&next_look, now, LOOK_MS)) look(s);
+}
+
+/* ---- what others ask ---- */
+
+bool serve_worker_alive(void *serve) {
+  struct serve *s = serve;
+  if (s->worker) return true;
+  int64_t seen = atomic_load(&s->worker_seen_ms);
+  return seen != 0 && clock_mono_ms() - seen < WORKER_LIVES_MS;
+}
+
+bool serve_account_stopped(void *serve, int64_t business_id) {
+  struct serve *s = serve;
+  LOCKED(&s->lock);
+  for (size_t i = 0; i < s->stopped_count; i++)
+    if (s->stopped[i] == business_id) return true;
+  return false;
+}
+
+const char *serve_not_ready(void *serve, const char **ret_degraded) {
+  struct serve *s = serve;
+  *ret_degraded = changes_healthy(s->changes) && db_writer_healthy(s->writer) ? NULL : "database";
+  if (atomic_load(&s->draining)) return "The process is shutting down.";
+  if (!atomic_load(&s->store_is_right)) return "The recordings' volume is not the one that the database knows.";
+  return NULL;
+}

@@ -1,0 +1,43 @@
+#include "domain/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/secret.h"
+#include "ledger/settings.h"
+
+#define STORE_FILE ".store-id"
+#define STORE_SETTING "store_id"
+
+static enum err new_id(char ret_id[STORE_ID_SIZE]) {
+  uint8_t random[(STORE_ID_SIZE - 1) / 2];
+  TRY(secret_random(random, sizeof(random)));
+  hex_encode(random, sizeof(random), ret_id);
+  return OK;
+}
+
+enum err store_known_id(struct db *db, char ret_id[STORE_ID_SIZE]) {
+  struct buf known CLEANUP(buf_done) = BUF_INIT(256);
+  TRY(settings_get(db, NULL, STORE_SETTING, &known));
+  return str_copy(ret_id, STORE_ID_SIZE, buf_str(&known)) == OK ? OK : ERR_CORRUPT;
+}
+
+enum err store_id_of_database(struct db *db, char ret_id[STORE_ID_SIZE]) {
+  char fresh[STORE_ID_SIZE];
+  struct buf known CLEANUP(buf_done) = BUF_INIT(256);
+  TRY(new_id(fresh));
+  TRY(settings_put_if_absent(db, NULL, STORE_SETTING, str_from(fresh), &known));
+  return str_copy(ret_id, STORE_ID_SIZE, buf_str(&known)) == OK ? OK : ERR_CORRUPT;
+}
+
+enum err store_check(struct blob_store *store, const char *id, bool may_make) {
+  char *text CLEANUP(free_char) = NULL;
+  size_t size;
+  int dir = blob_directory_fd(store);
+  enum err e = fs_read_whole(dir, STORE_FILE, 256, &text, &size);
+  if (e == OK) return str_eq(str_trim(str_of(text, size)), str_from(id)) ? OK : ERR_CONFLICT;
+  if (e != ERR_NOT_FOUND) return e;
+  if (!may_make) return ERR_CONFLICT;
+  return fs_write_durable(dir, STORE_FILE, 0640, str_from(id));
+}

@@ -1,0 +1,46 @@
+#include "ledger/recordings_count.h"
+
+#include <string.h>
+
+#include "ledger/recordings_row.h"
+
+enum err recordings_count(struct db *db, int64_t business_id, struct recordings_counts *ret_counts) {
+  struct recordings_counts c;
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  memset(&c, 0, sizeof(c));
+  TRY(db_query(db, &q,
+               "select status, count(*), min(enqueued_at), coalesce(sum(bytes), 0) from recordings"
+               " where ?1 = 0 or business_id = ?1 group by status",
+               DB_INT(business_id)));
+  enum err e;
+  while ((e = db_next(&q)) == OK) {
+    enum recording_status status;
+    if (recording_status_of(db_text(&q, 0), &status) != OK) return ERR_CORRUPT;
+    c.by_status[status] = db_int(&q, 1);
+    if (status == RECORDING_QUEUED) c.oldest_queued_at = db_int(&q, 2);
+    if (status == RECORDING_READY) c.bytes = db_int(&q, 3);
+  }
+  if (e != ERR_NOT_FOUND) return e;
+  *ret_counts = c;
+  return OK;
+}
+
+enum err recordings_count_failures(struct db *db, int64_t business_id, recordings_code_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select coalesce(error_code, ''), count(*), sum(for_good) from recordings"
+               " where status = 'failed' and (?1 = 0 or business_id = ?1) group by 1 order by 2 desc, 1",
+               DB_INT(business_id)));
+  enum err e;
+  while ((e = db_next(&q)) == OK) TRY(fn(arg, db_text(&q, 0), db_int(&q, 1), db_int(&q, 2)));
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err recordings_fills(struct db *db, int64_t business_id, int64_t now, recordings_each_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " RECORDING_COLUMNS " from recordings r where lease_until > ?2 and (?1 = 0 or business_id = ?1)"
+               " order by business_id, recording_sid",
+               DB_INT(business_id), DB_INT(now)));
+  return recordings_read_each(&q, fn, arg);
+}
