@@ -1,0 +1,191 @@
+#include "ledger_scratch.h"
+
+#include "ledger/changes.h"
+#include "ledger/keys.h"
+#include "ledger/sessions.h"
+
+static int64_t changes_count(struct db *db) {
+  return scratch_int(db, "select coalesce(max(seq), 0) from changes");
+}
+
+struct key_list {
+  struct key keys[8];
+  size_t count;
+};
+
+static enum err note_key(void *arg, const struct key *key) {
+  struct key_list *l = arg;
+  assert_true(l->count < COUNT_OF(l->keys));
+  l->keys[l->count++] = *key;
+  return OK;
+}
+
+static void a_key_is_found_by_the_digest_of_its_text(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t id = scratch_business(db, "x"), key_id, platform_id;
+  char text[KEY_TEXT_SIZE], platform[KEY_TEXT_SIZE];
+  assert_int_equal(keys_create(db, id, STR("agent"), STR("the desk"), text, &key_id), OK);
+  assert_int_equal(keys_create(db, 0, STR("platform"), STR(""), platform, &platform_id), OK);
+  assert_int_equal(strlen(text), 46);
+  assert_true(str_starts(str_from(text), STR("cr_")));
+  assert_string_not_equal(text, platform);
+
+  struct key_list live = {.count = 0};
+  assert_int_equal(keys_each_live(db, note_key, &live), OK);
+  assert_int_equal(live.count, 2);
+  uint8_t digest[SHA256_SIZE];
+  keys_digest(str_from(text), digest);
+  assert_memory_equal(live.keys[0].digest, digest, sizeof digest);
+  assert_int_equal(live.keys[0].key_id, key_id);
+  assert_int_equal(live.keys[0].business_id, id);
+  assert_string_equal(live.keys[0].role, "agent");
+  assert_string_equal(live.keys[0].name, "the desk");
+  assert_int_equal(live.keys[1].business_id, 0);
+  assert_string_equal(live.keys[1].role, "platform");
+  db_close(db);
+}
+
+static void keys_that_would_let_in_too_far_are_not_made(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t id = scratch_business(db, "x"), gone = scratch_business(db, "y");
+  assert_int_equal(businesses_remove(db, gone), OK);
+  static char long_name[KEY_NAME_SIZE + 1];
+  memset(long_name, 'x', KEY_NAME_SIZE);
+  const struct {
+    int64_t business;
+    const char *role, *name;
+    enum err e;
+  } cases[] = {
+      {id, "platform", "", ERR_INVALID},   {id, "", "", ERR_INVALID},
+      {id, "root", "", ERR_INVALID},       {0, "admin", "", ERR_INVALID},
+      {-1, "platform", "", ERR_INVALID},   {99, "viewer", "", ERR_NOT_FOUND},
+      {gone, "viewer", "", ERR_NOT_FOUND}, {id, "viewer", long_name, ERR_INVALID},
+      {id, "viewer", "\xff", ERR_INVALID},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    char text[KEY_TEXT_SIZE];
+    int64_t key_id;
+    assert_int_equal(
+        keys_create(db, cases[i].business, str_from(cases[i].role), str_from(cases[i].name), text, &key_id),
+        cases[i].e);
+  }
+  assert_int_equal(scratch_int(db, "select count(*) from keys"), 0);
+  db_close(db);
+}
+
+static void a_revoked_key_is_listed_and_lets_nobody_in(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t id = scratch_business(db, "x"), other = scratch_business(db, "y"), key_id, other_id;
+  char text[KEY_TEXT_SIZE];
+  assert_int_equal(keys_create(db, id, STR("viewer"), STR(""), text, &key_id), OK);
+  assert_int_equal(keys_create(db, other, STR("viewer"), STR(""), text, &other_id), OK);
+  int64_t before = changes_count(db);
+  assert_int_equal(keys_revoke(db, key_id), OK);
+  assert_int_equal(keys_revoke(db, key_id), OK);
+  assert_int_equal(keys_revoke(db, 99), ERR_NOT_FOUND);
+  assert_int_equal(changes_count(db) - before, 1);
+  struct key_list live = {.count = 0}, all = {.count = 0}, own = {.count = 0};
+  assert_int_equal(keys_each_live(db, note_key, &live), OK);
+  assert_int_equal(keys_each(db, 0, note_key, &all), OK);
+  assert_int_equal(keys_each(db, id, note_key, &own), OK);
+  assert_int_equal(live.count, 1);
+  assert_int_equal(live.keys[0].key_id, other_id);
+  assert_int_equal(all.count, 2);
+  assert_int_equal(own.count, 1);
+  assert_true(own.keys[0].revoked_at > 0);
+  db_close(db);
+}
+
+static void a_session_is_found_until_it_expires(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t id = scratch_business(db, "x");
+  char token[SESSION_TOKEN_SIZE];
+  struct session made = {.business_id = id, .role = "agent", .subject = "ann", .expires_at = 1000}, found;
+  assert_int_equal(sessions_create(db, &made, token), OK);
+  assert_int_equal(strlen(token), 43);
+  assert_int_equal(sessions_find(db, str_from(token), 999, &found), OK);
+  assert_memory_equal(&found, &made, sizeof made);
+  assert_int_equal(sessions_find(db, str_from(token), 1000, &found), ERR_NOT_FOUND);
+  assert_int_equal(sessions_find(db, STR("no such token"), 1, &found), ERR_NOT_FOUND);
+  assert_int_equal(sessions_find(db, STR_NONE, 1, &found), ERR_NOT_FOUND);
+  assert_int_equal(sessions_trim(db, 1000), OK);
+  assert_int_equal(scratch_int(db, "select count(*) from sessions"), 0);
+  db_close(db);
+}
+
+static void a_session_ends_with_its_key_and_when_it_is_ended(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t id = scratch_business(db, "x"), key_id;
+  char text[KEY_TEXT_SIZE], by_key[SESSION_TOKEN_SIZE], by_user[SESSION_TOKEN_SIZE], digest[SESSION_DIGEST_TEXT_SIZE];
+  struct session found;
+  assert_int_equal(keys_create(db, id, STR("viewer"), STR(""), text, &key_id), OK);
+  assert_int_equal(sessions_create(db, &(struct session){id, "viewer", "", key_id, 1000}, by_key), OK);
+  assert_int_equal(sessions_create(db, &(struct session){id, "viewer", "bob", 0, 1000}, by_user), OK);
+  assert_int_equal(keys_revoke(db, key_id), OK);
+  assert_int_equal(sessions_find(db, str_from(by_key), 1, &found), ERR_NOT_FOUND);
+  assert_int_equal(sessions_find(db, str_from(by_user), 1, &found), OK);
+  assert_int_equal(sessions_end(db, str_from(by_user)), OK);
+  assert_int_equal(sessions_end(db, str_from(by_user)), OK);
+  assert_int_equal(sessions_find(db, str_from(by_user), 1, &found), ERR_NOT_FOUND);
+
+  session_digest(str_from(by_user), digest);
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  assert_int_equal(
+      db_query(db, &q, "select count(*) from changes where kind = 'session' and id = ?1 and business_id = ?2",
+               DB_TEXT(str_from(digest)), DB_INT(id)),
+      OK);
+  assert_int_equal(db_next(&q), OK);
+  assert_int_equal(db_int(&q, 0), 1);
+  db_rows_done(&q);
+  db_close(db);
+}
+
+static void too_many_sessions_end_the_oldest(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t id = scratch_business(db, "x");
+  assert_int_equal(db_script(db,
+                             "with recursive n(i) as (select 1 union all select i + 1 from n limit 10000)"
+                             " insert into sessions select randomblob(32), 1, 'viewer', null, null, i, 1000 from n"),
+                   OK);
+  char token[SESSION_TOKEN_SIZE];
+  struct session found;
+  assert_int_equal(sessions_create(db, &(struct session){id, "viewer", "", 0, 1000}, token), OK);
+  assert_int_equal(scratch_int(db, "select count(*) from sessions"), SESSIONS_PER_BUSINESS_MAX);
+  assert_int_equal(scratch_int(db, "select min(created_at) from sessions"), 2);
+  assert_int_equal(sessions_find(db, str_from(token), 1, &found), OK);
+  db_close(db);
+}
+
+static void a_link_works_once_and_in_time(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t id = scratch_business(db, "x");
+  char token[SESSION_TOKEN_SIZE], late[SESSION_TOKEN_SIZE];
+  struct link made = {.business_id = id, .role = "viewer", .expires_at = 1000}, found;
+  assert_int_equal(links_create(db, &made, token), OK);
+  assert_int_equal(links_create(db, &made, late), OK);
+  assert_int_equal(links_look(db, str_from(token), 999, &found), OK);
+  assert_int_equal(links_use(db, str_from(token), 999, &found), OK);
+  assert_int_equal(found.business_id, id);
+  assert_string_equal(found.role, "viewer");
+  assert_int_equal(links_use(db, str_from(token), 999, &found), ERR_NOT_FOUND);
+  assert_int_equal(links_look(db, str_from(token), 999, &found), ERR_NOT_FOUND);
+  assert_int_equal(links_use(db, str_from(late), 1000, &found), ERR_NOT_FOUND);
+  assert_int_equal(links_create(db, &(struct link){99, "viewer", 1000}, token), ERR_NOT_FOUND);
+  assert_int_equal(sessions_trim(db, 1000), OK);
+  assert_int_equal(scratch_int(db, "select count(*) from links"), 0);
+  db_close(db);
+}
+
+int main(void) {
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  const struct CMUnitTest tests[] = {
+      SCRATCH_TEST(a_key_is_found_by_the_digest_of_its_text),
+      SCRATCH_TEST(keys_that_would_let_in_too_far_are_not_made),
+      SCRATCH_TEST(a_revoked_key_is_listed_and_lets_nobody_in),
+      SCRATCH_TEST(a_session_is_found_until_it_expires),
+      SCRATCH_TEST(a_session_ends_with_its_key_and_when_it_is_ended),
+      SCRATCH_TEST(too_many_sessions_end_the_oldest),
+      SCRATCH_TEST(a_link_works_once_and_in_time),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
