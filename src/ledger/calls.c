@@ -4,11 +4,12 @@
  *  (1) top_sid is the end of the chain of known parents; itself where there is none. It does not depend on the order in
  *      which legs became known: a leg that arrives carries all that hang below it.
  *  (2) A chain of parents that comes back to itself ends at the leg that closed it.
- *  (3) Every write adds a row to `changes` in the same transaction. */
+ *  (3) Every write adds a row to `changes`, and brings the search in line, in the same transaction. */
 #include "ledger/calls.h"
 
 #include <string.h>
 
+#include "ledger/calls_search.h"
 #include "ledger/changes.h"
 
 static enum err take(char *dst, size_t size, struct db_rows *q, int column) {
@@ -82,9 +83,34 @@ static struct db_value text_or_null(const char *s) {
   return s[0] ? DB_TEXT(str_from(s)) : DB_NULL;
 }
 
-enum err calls_put(struct db *db, const struct call *c, struct str fields) {
-  int64_t sort_at = c->started_at ? c->started_at : c->first_seen_at;
-  TRY(db_run(
+/* What the search, and the place in lists, depend on, as it stood before a write. */
+struct was {
+  bool same;
+  char parent[SID_SIZE], top[SID_SIZE];
+};
+
+static enum err look_before(struct db *db, const struct call *c, int64_t sort_at, struct was *ret_was) {
+  struct was was = {.same = false};
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select parent_call_sid, top_sid, from_number, to_number, caller_name, sort_at, search_id from calls"
+               " where business_id = ?1 and call_sid = ?2",
+               DB_INT(c->business_id), DB_TEXT(str_from(c->call_sid))));
+  enum err e = db_next(&q);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  if (e == OK) {
+    TRY(take(was.parent, sizeof(was.parent), &q, 0));
+    TRY(take(was.top, sizeof(was.top), &q, 1));
+    was.same = strcmp(was.parent, c->parent_call_sid) == 0 && str_eq(db_text(&q, 2), str_from(c->from_number)) &&
+               str_eq(db_text(&q, 3), str_from(c->to_number)) && str_eq(db_text(&q, 4), str_from(c->caller_name)) &&
+               db_int(&q, 5) == sort_at && !db_is_null(&q, 6);
+  }
+  *ret_was = was;
+  return OK;
+}
+
+static enum err write_row(struct db *db, const struct call *c, int64_t sort_at, struct str fields) {
+  return db_run(
       db,
       "insert into calls (business_id, call_sid, parent_call_sid, top_sid, account_sid, provider_direction,"
       " direction, from_number, to_number, caller_name, status, duration_s, earliest_at, started_at, ended_at,"
@@ -97,8 +123,18 @@ enum err calls_put(struct db *db, const struct call *c, struct str fields) {
       text_or_null(c->account_sid), text_or_null(c->provider_direction), text_or_null(c->direction),
       text_or_null(c->from_number), text_or_null(c->to_number), text_or_null(c->caller_name), text_or_null(c->status),
       DB_INT_OR_NULL(c->duration_s), time_or_null(c->earliest_at), time_or_null(c->started_at),
-      time_or_null(c->ended_at), DB_INT(c->first_seen_at), DB_INT(sort_at), DB_TEXT(fields)));
-  TRY(raise_legs(db, c->business_id, str_from(c->call_sid)));
+      time_or_null(c->ended_at), DB_INT(c->first_seen_at), DB_INT(sort_at), DB_TEXT(fields));
+}
+
+enum err calls_put(struct db *db, const struct call *c, struct str fields) {
+  int64_t sort_at = c->started_at ? c->started_at : c->first_seen_at;
+  struct was was;
+  TRY(look_before(db, c, sort_at, &was));
+  TRY(write_row(db, c, sort_at, fields));
+  if (!was.same) {
+    TRY(raise_legs(db, c->business_id, str_from(c->call_sid)));
+    TRY(calls_search_put(db, c->business_id, str_from(c->call_sid), str_from(was.parent), str_from(was.top)));
+  }
   return changes_add(db, CHANGE_CALL, c->business_id, str_from(c->call_sid));
 }
 
@@ -115,6 +151,7 @@ enum err calls_set_host(struct db *db, int64_t business_id, struct str call_sid,
              DB_INT(business_id), DB_TEXT(call_sid), DB_INT(customer_name != NULL), host_value(customer_name),
              DB_INT(ref != NULL), host_value(ref), DB_INT(metadata != NULL), host_value(metadata)));
   if (db_changed(db) == 0) return ERR_NOT_FOUND;
+  if (customer_name) TRY(calls_search_put(db, business_id, call_sid, STR(""), STR("")));
   return changes_add(db, CHANGE_CALL, business_id, call_sid);
 }
 

@@ -1,0 +1,459 @@
+/* calls_list.c - lists of calls as SQL.
+ *
+ *   filter --> sources (each gives keys in the list's order) --merge--> page of keys --> legs --> recordings
+ *
+ *   source      taken when                                              walks
+ *   WALK        no search, no rare state                                the calls by time
+ *   TEXT        a search that may be part of a number or name           documents of the search, by time
+ *   FEW         a SID's beginning, or a rare state of a recording       what few there are, sorted
+ *   WALK + SID  a SID's beginning that many have                        the calls by time
+ *
+ * Invariants
+ *  (1) A source gives keys by (sort_at, call_sid), both falling, and stops when the page is full: what is newest is near.
+ *      Documents come by sort_at only: those of one moment are all taken, and sorted here.
+ *  (2) A search's sources together give each call that matches; the merge drops the second of two equal keys.
+ *  (3) SQL is made of fixed pieces; every value from outside is a parameter. */
+#include "ledger/calls_list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/calls_search.h"
+#include "ledger/recordings_row.h"
+
+enum {
+  VALUES_MAX = 48,
+  SQL_MAX = 16 * 1024,
+  KEYS_MAX = 40000,
+  FEW_MAX = 1000,
+  SEARCH_LEAST = 3,
+  DIGITS_AMONG_LETTERS = 6
+};
+
+struct statement {
+  struct buf sql;
+  struct db_value values[VALUES_MAX + 1]; /* ended by DB_END */
+  size_t count;
+};
+
+static void statement_done(struct statement *s) {
+  buf_done(&s->sql);
+}
+
+#define STATEMENT \
+  { .sql = BUF_INIT(SQL_MAX), .count = 0 }
+
+static enum err add(struct statement *s, const char *sql) {
+  return buf_add(&s->sql, str_from(sql));
+}
+
+/* `before`, then the parameter that holds value, then `behind`. */
+static enum err add_value(struct statement *s, const char *before, struct db_value value, const char *behind) {
+  if (s->count == VALUES_MAX) return ERR_TOO_BIG;
+  s->values[s->count++] = value;
+  return buf_addf(&s->sql, "%s?%zu%s", before, s->count, behind);
+}
+
+static enum err statement_query(struct statement *s, struct db *db, struct db_rows *q) {
+  const char *text;
+  s->values[s->count] = (struct db_value){.kind = DB_END};
+  TRY(buf_terminate(&s->sql, &text));
+  return db_query_once(db, q, text, s->values);
+}
+
+/* ---- keys ---- */
+
+struct key_list {
+  struct calls_key *all; /* owned */
+  size_t count, room;
+};
+
+static void key_list_done(struct key_list *l) {
+  free(l->all);
+}
+
+static enum err key_list_add(struct key_list *l, int64_t sort_at, struct str call_sid) {
+  if (l->count == l->room) {
+    if (l->room >= KEYS_MAX) return ERR_TOO_BIG;
+    size_t room = l->room ? l->room * 2 : 64;
+    struct calls_key *grown = realloc(l->all, room * sizeof(*grown));
+    if (!grown) return ERR_NOMEM;
+    l->all = grown;
+    l->room = room;
+  }
+  struct calls_key *key = &l->all[l->count];
+  TRY(str_copy(key->call_sid, sizeof(key->call_sid), call_sid));
+  key->sort_at = sort_at;
+  l->count++;
+  return OK;
+}
+
+static int key_compare(const void *a, const void *b) {
+  const struct calls_key *x = a, *y = b;
+  if (x->sort_at != y->sort_at) return x->sort_at < y->sort_at ? 1 : -1;
+  return -strcmp(x->call_sid, y->call_sid);
+}
+
+static void key_list_sort(struct key_list *l) {
+  if (!l->count) return;
+  qsort(l->all, l->count, sizeof(l->all[0]), key_compare);
+  size_t kept = 1;
+  for (size_t i = 1; i < l->count; i++)
+    if (key_compare(&l->all[i], &l->all[kept - 1]) != 0) l->all[kept++] = l->all[i];
+  l->count = kept;
+}
+
+/* ---- what is asked ---- */
+
+struct ask {
+  struct db *db;
+  int64_t business_id;
+  const struct calls_filter *filter;
+  size_t want;       /* keys that the page needs from each source */
+  struct buf digits; /* of the search, without leading zeros; empty: it is part of no number */
+  bool by_text;      /* TEXT is a source */
+  struct str sid[2]; /* beginnings of SIDs that the search may be */
+  size_t sid_count;
+  char sid_text[SID_SIZE];
+  struct key_list keys;
+};
+
+static void ask_done(struct ask *a) {
+  buf_done(&a->digits);
+  key_list_done(&a->keys);
+}
+
+static bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+static bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+/* Marks of direction and typographic spaces and hyphens come along when numbers are copied: they are no letters. */
+static bool has_letters(struct str s) {
+  uint32_t code = 0;
+  for (size_t at = 0, n; at < s.n; at += n) {
+    n = str_utf8_at(s, at, &code);
+    if (!n) return true;
+    bool sign = code == 0xa0 || code == 0xad || (code >= 0x2000 && code <= 0x206f) || code == 0x2212;
+    if (code < 0x80 ? is_letter((char)code) : !sign) return true;
+  }
+  return false;
+}
+
+static size_t count_characters(struct str s) {
+  uint32_t code;
+  size_t count = 0;
+  for (size_t at = 0, n; at < s.n && (n = str_utf8_at(s, at, &code)) > 0; at += n) count++;
+  return count;
+}
+
+static enum err ask_digits(struct ask *a, struct str search) {
+  struct buf all CLEANUP(buf_done) = BUF_INIT(CALLS_LIST_SEARCH_MAX);
+  TRY(calls_search_digits(search, &all));
+  struct str digits = buf_str(&all);
+  while (digits.n && digits.p[0] == '0') digits = str_skip(digits, 1);
+  if (has_letters(search) && digits.n < DIGITS_AMONG_LETTERS) return OK;
+  return buf_add(&a->digits, digits);
+}
+
+/* As it is written, and, where it begins with two letters, with these in capitals. */
+static void ask_sids(struct ask *a, struct str search) {
+  if (search.n >= SID_SIZE) return;
+  for (size_t i = 0; i < search.n; i++)
+    if (!is_letter(search.p[i]) && !is_digit(search.p[i]) && search.p[i] != '-') return;
+  a->sid[a->sid_count++] = search;
+  if (!is_letter(search.p[0]) || !is_letter(search.p[1])) return;
+  memcpy(a->sid_text, search.p, search.n);
+  for (size_t i = 0; i < 2; i++) a->sid_text[i] = (char)(a->sid_text[i] & ~0x20);
+  struct str capital = str_of(a->sid_text, search.n);
+  if (!str_eq(capital, search)) a->sid[a->sid_count++] = capital;
+}
+
+static enum err ask_search(struct ask *a) {
+  struct str search = a->filter->search;
+  if (!search.n) return OK;
+  if (search.n > CALLS_LIST_SEARCH_MAX || !str_is_utf8(search) || count_characters(search) < SEARCH_LEAST)
+    return ERR_INVALID;
+  a->by_text = true;
+  TRY(ask_digits(a, search));
+  ask_sids(a, search);
+  return OK;
+}
+
+/* ---- pieces of SQL ---- */
+
+/* l is a leg that c is shown with, c itself too. */
+#define LEGS_OF_C                                                                                                   \
+  "calls l where l.business_id = c.business_id and l.top_sid = c.top_sid and (c.call_sid = c.top_sid or l.call_sid" \
+  " = c.call_sid or l.call_sid = c.parent_call_sid or l.parent_call_sid = c.call_sid)"
+#define RECORDINGS_OF_L "recordings r where r.business_id = l.business_id and r.call_sid = l.call_sid"
+
+static enum err add_recording_filters(struct statement *s, const struct calls_filter *f) {
+  if (f->by_recording_status) {
+    TRY(add_value(
+        s, " and (exists (select 1 from " LEGS_OF_C " and exists (select 1 from " RECORDINGS_OF_L " and r.status = ",
+        DB_TEXT(str_from(recording_status_name(f->recording_status))), "))"));
+    /* A call without any is missing one, as its status says. */
+    if (f->recording_status == RECORDING_MISSING)
+      TRY(add(s, " or not exists (select 1 from " LEGS_OF_C " and exists (select 1 from " RECORDINGS_OF_L "))"));
+    TRY(add(s, ")"));
+  }
+  if (f->has_recording == CALLS_ANY) return OK;
+  TRY(add(s, f->has_recording == CALLS_YES ? " and" : " and not"));
+  return add(s, " exists (select 1 from " LEGS_OF_C " and exists (select 1 from " RECORDINGS_OF_L "))");
+}
+
+/* Conditions on c, each with " and" before it. */
+static enum err add_filters(struct statement *s, const struct calls_filter *f) {
+  if (f->status.n) TRY(add_value(s, " and c.status = ", DB_TEXT(f->status), ""));
+  if (f->ref.n) TRY(add_value(s, " and c.ref = ", DB_TEXT(f->ref), ""));
+  if (f->since) TRY(add_value(s, " and c.sort_at >= ", DB_INT(f->since), ""));
+  if (f->until) TRY(add_value(s, " and c.sort_at < ", DB_INT(f->until), ""));
+  if (f->after_key) {
+    TRY(add_value(s, " and (c.sort_at, c.call_sid) < (", DB_INT(f->after.sort_at), ", "));
+    TRY(add_value(s, "", DB_TEXT(str_from(f->after.call_sid)), ")"));
+  }
+  if (f->direction.n && !f->all_legs) TRY(add_value(s, " and c.direction = ", DB_TEXT(f->direction), ""));
+  if (f->direction.n && f->all_legs)
+    TRY(add_value(s,
+                  " and exists (select 1 from calls t where t.business_id = c.business_id and t.call_sid = c.top_sid"
+                  " and t.direction = ",
+                  DB_TEXT(f->direction), ")"));
+  return add_recording_filters(s, f);
+}
+
+static enum err add_end(struct statement *s, const struct ask *a) {
+  TRY(add_filters(s, a->filter));
+  return add_value(s, " order by c.sort_at desc, c.call_sid desc limit ", DB_INT(a->want), "");
+}
+
+/* The SID in `column` begins with one of the search's. */
+static enum err add_sid_range(struct statement *s, const struct ask *a, const char *column) {
+  static const struct str past = {"\x7f", 1}; /* above all that SIDs hold */
+  for (size_t i = 0; i < a->sid_count; i++) {
+    TRY(buf_addf(&s->sql, "%s(%s >= ", i ? " or " : "(", column));
+    TRY(add_value(s, "", DB_TEXT(a->sid[i]), ""));
+    TRY(buf_addf(&s->sql, " and %s < ", column));
+    TRY(add_value(s, "", DB_TEXT(a->sid[i]), " || "));
+    TRY(add_value(s, "", DB_TEXT(past), ")"));
+  }
+  return add(s, ")");
+}
+
+/* ---- sources ---- */
+
+static enum err collect(struct ask *a, struct statement *s) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(statement_query(s, a->db, &q));
+  enum err e;
+  while ((e = db_next(&q)) == OK) TRY(key_list_add(&a->keys, db_int(&q, 0), db_text(&q, 1)));
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+/* Documents: until the page is full and the moment of its last key is over (1). */
+static enum err collect_documents(struct ask *a, struct statement *s) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(statement_query(s, a->db, &q));
+  enum err e;
+  size_t got = 0;
+  while ((e = db_next(&q)) == OK) {
+    bool full = got >= a->want && a->keys.all[a->keys.count - 1].sort_at != db_int(&q, 0);
+    if (full || a->keys.count == KEYS_MAX) return OK;
+    TRY(key_list_add(&a->keys, db_int(&q, 0), db_text(&q, 1)));
+    got++;
+  }
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static const char *walk_index(const struct calls_filter *f) {
+  if (f->ref.n) return "calls_ref";
+  return f->all_legs ? "calls_newest_leg" : "calls_newest";
+}
+
+static enum err source_walk(struct ask *a, bool by_sid) {
+  struct statement s CLEANUP(statement_done) = STATEMENT;
+  TRY(buf_addf(&s.sql, "select c.sort_at, c.call_sid from calls c indexed by %s", walk_index(a->filter)));
+  TRY(add_value(&s, " where c.business_id = ", DB_INT(a->business_id), ""));
+  if (!a->filter->all_legs) TRY(add(&s, " and c.top_sid = c.call_sid"));
+  if (by_sid) {
+    TRY(add(&s, " and exists (select 1 from " LEGS_OF_C " and ("));
+    TRY(add_sid_range(&s, a, "l.call_sid"));
+    TRY(add(&s, " or exists (select 1 from " RECORDINGS_OF_L " and "));
+    TRY(add_sid_range(&s, a, "r.recording_sid"));
+    TRY(add(&s, ")))"));
+  }
+  TRY(add_end(&s, a));
+  return collect(a, &s);
+}
+
+/* A phrase of the full-text query: in quotes, those within it doubled. */
+static enum err add_phrase(struct buf *b, const char *column, struct str phrase) {
+  TRY(buf_addf(b, "%s : \"", column));
+  for (size_t i = 0; i < phrase.n; i++) {
+    if (phrase.p[i] == '"') TRY(buf_add_char(b, '"'));
+    TRY(buf_add_char(b, phrase.p[i]));
+  }
+  return buf_add_char(b, '"');
+}
+
+static enum err source_documents(struct ask *a, struct str phrases, struct str digits) {
+  const struct calls_filter *f = a->filter;
+  struct statement s CLEANUP(statement_done) = STATEMENT;
+  TRY(add(&s, "select c.sort_at, c.call_sid from call_search s cross join calls c on c.search_id = s.rowid"));
+  TRY(add_value(&s, " where s.call_search match ", DB_TEXT(phrases), ""));
+  if (digits.n) TRY(add_value(&s, " and instr(s.numbers, ", DB_TEXT(digits), ") > 0"));
+  if (f->since) TRY(add_value(&s, " and s.rowid >= ", DB_INT(calls_search_first_id(f->since)), ""));
+  int64_t before = f->until;
+  if (f->after_key && (!before || f->after.sort_at < before)) before = f->after.sort_at + 1;
+  /* A moment's documents may have spilled into the following ones (free_id): a second is more than they ever do. */
+  if (before) TRY(add_value(&s, " and s.rowid < ", DB_INT(calls_search_first_id(before + 1000)), ""));
+  TRY(add_value(&s, " and c.business_id = ", DB_INT(a->business_id), ""));
+  if (!f->all_legs) TRY(add(&s, " and c.top_sid = c.call_sid"));
+  TRY(add_filters(&s, f));
+  TRY(add(&s, " order by s.rowid desc"));
+  return collect_documents(a, &s);
+}
+
+static enum err source_text(struct ask *a) {
+  struct str digits = buf_str(&a->digits);
+  char scope[CALLS_SEARCH_SCOPE_SIZE];
+  calls_search_scope(a->business_id, scope);
+  struct buf phrases CLEANUP(buf_done) = BUF_INIT(4 * CALLS_LIST_SEARCH_MAX + 256);
+  TRY(add_phrase(&phrases, "scope", str_from(scope)));
+  if (digits.n && digits.n < SEARCH_LEAST) TRY(source_documents(a, buf_str(&phrases), digits));
+  TRY(buf_add(&phrases, STR(" AND (")));
+  TRY(add_phrase(&phrases, "names", a->filter->search));
+  if (digits.n >= SEARCH_LEAST) {
+    TRY(buf_add(&phrases, STR(" OR ")));
+    TRY(add_phrase(&phrases, "numbers", digits));
+  }
+  TRY(buf_add_char(&phrases, ')'));
+  return source_documents(a, buf_str(&phrases), STR_NONE);
+}
+
+/* The calls that have few recordings of that state, or a SID that begins so: as the inside of `with m(sid) as (…)`. */
+static enum err add_few(struct statement *s, const struct ask *a, bool by_sid) {
+  const char *status = recording_status_name(a->filter->recording_status);
+  if (!by_sid) {
+    TRY(add_value(s, "select call_sid from recordings where business_id = ", DB_INT(a->business_id), ""));
+    return buf_addf(&s->sql, " and status = '%s' and status <> 'ready' and call_sid is not null", status);
+  }
+  TRY(add_value(s, "select call_sid from calls where business_id = ", DB_INT(a->business_id), " and "));
+  TRY(add_sid_range(s, a, "call_sid"));
+  TRY(add_value(s, " union all select call_sid from recordings where business_id = ", DB_INT(a->business_id), " and "));
+  TRY(add_sid_range(s, a, "recording_sid"));
+  return add(s, " and call_sid is not null");
+}
+
+static enum err are_few(struct ask *a, bool by_sid, bool *ret_few) {
+  struct statement s CLEANUP(statement_done) = STATEMENT;
+  TRY(add(&s, "select count(*) from (select 1 from ("));
+  TRY(add_few(&s, a, by_sid));
+  TRY(add_value(&s, ") limit ", DB_INT(FEW_MAX + 1), ")"));
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(statement_query(&s, a->db, &q));
+  TRY(db_next(&q));
+  *ret_few = db_int(&q, 0) <= FEW_MAX;
+  return OK;
+}
+
+static enum err source_few(struct ask *a, bool by_sid) {
+  struct statement s CLEANUP(statement_done) = STATEMENT;
+  TRY(add(&s, "with m(sid) as ("));
+  TRY(add_few(&s, a, by_sid));
+  TRY(add_value(
+      &s, "), legs(sid, parent, top) as (select call_sid, parent_call_sid, top_sid from calls where business_id = ",
+      DB_INT(a->business_id), " and call_sid in (select sid from m)), rows(sid) as (select top from legs"));
+  if (a->filter->all_legs)
+    TRY(add_value(&s,
+                  " union select sid from legs union select parent from legs union select k.call_sid from legs join"
+                  " calls k on k.parent_call_sid = legs.sid and k.business_id = ",
+                  DB_INT(a->business_id), ""));
+  TRY(add(&s, ") select c.sort_at, c.call_sid from (select distinct sid from rows) w cross join calls c"));
+  TRY(add_value(&s, " on c.call_sid = w.sid and c.business_id = ", DB_INT(a->business_id), " where 1"));
+  if (!a->filter->all_legs) TRY(add(&s, " and c.top_sid = c.call_sid"));
+  TRY(add_end(&s, a));
+  return collect(a, &s);
+}
+
+static enum err run_sources(struct ask *a) {
+  const struct calls_filter *f = a->filter;
+  bool few = false;
+  if (a->by_text) {
+    TRY(source_text(a));
+    if (!a->sid_count) return OK;
+    TRY(are_few(a, true, &few));
+    return few ? source_few(a, true) : source_walk(a, true);
+  }
+  bool may_be_few = f->by_recording_status && f->recording_status != RECORDING_READY &&
+                    f->recording_status != RECORDING_MISSING; /* which calls without recordings are, too */
+  if (may_be_few) TRY(are_few(a, false, &few));
+  return few ? source_few(a, false) : source_walk(a, false);
+}
+
+enum err calls_list_page(struct db *db, int64_t business_id, const struct calls_filter *filter,
+                         struct calls_key *ret_keys, size_t *ret_count, bool *ret_more) {
+  if (filter->limit < 1 || filter->limit > CALLS_LIST_LIMIT_MAX || filter->offset < 0 ||
+      filter->offset > CALLS_LIST_OFFSET_MAX)
+    return ERR_INVALID;
+  struct ask a CLEANUP(ask_done) = {.db = db, .business_id = business_id, .filter = filter};
+  size_t offset = (size_t)filter->offset, limit = (size_t)filter->limit;
+  a.want = offset + limit + 1;
+  buf_init(&a.digits, CALLS_LIST_SEARCH_MAX);
+  TRY(ask_search(&a));
+  TRY(run_sources(&a));
+  key_list_sort(&a.keys);
+  size_t left = a.keys.count > offset ? a.keys.count - offset : 0;
+  *ret_more = left > limit;
+  *ret_count = left < limit ? left : limit;
+  if (*ret_count) memcpy(ret_keys, a.keys.all + offset, *ret_count * sizeof(*ret_keys));
+  return OK;
+}
+
+/* ---- the rows of a page ---- */
+
+/* The SIDs as a JSON array: one parameter for any number. */
+static enum err add_json_sid(struct buf *json, const char *sid) {
+  TRY(buf_add_char(json, json->n ? ',' : '['));
+  return buf_add_json(json, str_from(sid));
+}
+
+enum err calls_list_legs(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
+                         calls_each_fn *fn, void *arg) {
+  if (!count) return OK;
+  struct buf json CLEANUP(buf_done) = BUF_INIT((SID_SIZE * 6 + 3) * CALLS_LIST_LIMIT_MAX);
+  for (size_t i = 0; i < count; i++) TRY(add_json_sid(&json, keys[i].call_sid));
+  TRY(buf_add_char(&json, ']'));
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "with page(sid) as (select value from json_each(?2)), tops(sid) as (select distinct t.top_sid from page"
+               " cross join calls t on t.business_id = ?1 and t.call_sid = page.sid)"
+               " select " CALL_COLUMNS " from tops cross join calls c on c.business_id = ?1 and c.top_sid = tops.sid"
+               " order by c.call_sid in (select sid from page) desc, c.call_sid = c.top_sid desc, c.sort_at, c.call_sid"
+               " limit ?3",
+               DB_INT(business_id), DB_TEXT(buf_str(&json)), DB_INT(CALLS_LIST_LEGS_MAX + 1)));
+  enum err e;
+  while ((e = db_next(&q)) == OK) {
+    struct call c;
+    TRY(calls_read_row(&q, 0, &c));
+    TRY(fn(arg, &c));
+  }
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err calls_list_recordings(struct db *db, int64_t business_id, const struct call *calls, size_t count,
+                               recordings_each_fn *fn, void *arg) {
+  if (!count) return OK;
+  struct buf json CLEANUP(buf_done) = BUF_INIT((SID_SIZE * 6 + 3) * (CALLS_LIST_LEGS_MAX + 1));
+  for (size_t i = 0; i < count; i++) TRY(add_json_sid(&json, calls[i].call_sid));
+  TRY(buf_add_char(&json, ']'));
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " RECORDING_COLUMNS " from (select distinct value as sid from json_each(?2)) k"
+               " cross join recordings r on r.business_id = ?1 and r.call_sid = k.sid"
+               " order by coalesce(r.started_at, r.first_seen_at) desc, r.recording_sid desc limit ?3",
+               DB_INT(business_id), DB_TEXT(buf_str(&json)), DB_INT(CALLS_LIST_LEGS_MAX + 1)));
+  return recordings_read_each(&q, fn, arg);
+}
