@@ -72,6 +72,9 @@ struct fetch_request {
    * multicast or otherwise special unless this is true (the operator's base is itself such). Judged on the address that
    * the connection uses, never on a look-up before it. */
   bool allow_special_addresses;
+  /* The url's own origin is the operator's choice: it may be at any address, by whatever name; and where it is at a special
+   * one, a redirect may lead to such too. */
+  bool trust_origin;
   void *arg;
   /* The last hop's head is here (redirects that are followed don't show). Return OK to get the body; anything else stops
    * with FETCH_STOPPED. May be NULL. */

@@ -32,10 +32,17 @@ enum {
 /* ---- what curl asks and tells --------------------------------------------------------------------------------------
  */
 
+/* (2) */
+static bool address_is_allowed(struct fetch_transfer *t, bool special) {
+  if (!special || t->request.allow_special_addresses) return true;
+  if (t->request.trust_origin && t->hop.own_origin) t->origin_is_special = true;
+  return t->origin_is_special;
+}
+
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address) {
   struct fetch_transfer *t = arg;
   if (purpose != CURLSOCKTYPE_IPCXN) return CURL_SOCKET_BAD;
-  if (!t->request.allow_special_addresses && fetch_address_is_special(&address->addr)) { /* (2) */
+  if (!address_is_allowed(t, fetch_address_is_special(&address->addr))) {
     t->address_refused = true;
     return CURL_SOCKET_BAD;
   }
@@ -62,7 +69,7 @@ static int on_connected(void *arg, char *peer, char *local, int peer_port, int l
   struct fetch_transfer *t = arg;
   (void)local, (void)peer_port, (void)local_port;
   if (t->state == TRANSFER_ENDED) return CURL_PREREQFUNC_ABORT;
-  if (!t->request.allow_special_addresses && text_is_special(peer)) { /* (2) */
+  if (!address_is_allowed(t, text_is_special(peer))) {
     t->address_refused = true;
     return CURL_PREREQFUNC_ABORT;
   }

@@ -39,6 +39,7 @@ struct fetch_transfer {
   struct fetch_pace pace;
   bool redirecting;
   bool address_refused;
+  bool origin_is_special; /* the trusted origin was seen at a special address */
   enum fetch_end stop; /* why a callback of curl's said no; FETCH_DONE: none did */
   const char *stop_why;
 

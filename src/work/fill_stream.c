@@ -223,7 +223,7 @@ enum err fill_send(struct fill *f) {
       .slow_ms = SLOW_WINDOW_MS,
       .max_bytes = f->shop->max_bytes,
       .max_hops = 5,
-      .allow_special_addresses = f->ask.allow_special_addresses,
+      .trust_origin = true, /* the business's base: the dialect made the url */
       .arg = f,
       .on_reply = on_reply,
       .on_data = on_data,

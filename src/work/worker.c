@@ -20,6 +20,7 @@
 #include "base/secret.h"
 #include "domain/queue.h"
 #include "work/fill.h"
+#include "work/sweep.h"
 
 enum {
   CLAIM_MOST = 8,
@@ -27,6 +28,7 @@ enum {
   CLAIM_AGAIN_MS = 1000,   /* after the database refused one */
   TEND_EVERY_MS = 1000,    /* time moves rows at least this often */
   ROOM_EVERY_MS = 5000,
+  SWEEP_EVERY_MS = 10 * 60 * 1000,
   TICK_MS = 1000,
   DISK_THREADS = 2,
   FILLS_MAX = 10000,
@@ -51,6 +53,7 @@ struct worker {
   struct fetch *fetch;
   struct pool *disk;
   struct fill_shop shop;
+  struct sweep *sweep;
   struct db_writer *writer;
   struct blob_store *store;
   struct access_snapshot *snapshot;
@@ -69,6 +72,7 @@ struct worker {
   int64_t claim_at_ms; /* mono: not before */
   int64_t tend_at_ms;  /* database's clock: time moves a row then */
   int64_t room_at_ms;  /* mono */
+  int64_t sweep_at_ms; /* mono */
 
   struct lock lock; /* covers idle */
   struct lock_cond changed;
@@ -201,6 +205,10 @@ static int64_t tick(void *arg) {
   say_if_idle(w);
   if (atomic_load(&w->draining)) return wait;
   check_room(w, mono);
+  if (mono >= w->sweep_at_ms) {
+    w->sweep_at_ms = mono + SWEEP_EVERY_MS;
+    sweep_start(w->sweep);
+  }
   bool due = clock_now_ms() >= w->tend_at_ms || atomic_load(&w->poked);
   if (due && !w->claiming && mono >= w->claim_at_ms) {
     start_claim(w);
@@ -247,6 +255,7 @@ static enum err start_engines(struct worker *w, const struct worker_parts *parts
   if (!w->fills) return ERR_NOMEM;
   TRY(pool_new("disk", DISK_THREADS, FILLS_MAX, &w->disk));
   w->shop.disk = w->disk;
+  TRY(sweep_new(w->store, w->writer, w->disk, &w->sweep));
   struct fetch_config config = {.name = "worker",
                                 .max_connections = (unsigned)parts->conf->downloads_total + 8,
                                 .user_agent = "callreel/" CALLREEL_VERSION,
@@ -318,6 +327,7 @@ struct worker *worker_free(struct worker *w) {
   if (!w) return NULL;
   if (w->fetch) worker_drain(w, 0);
   w->disk = pool_free(w->disk);
+  w->sweep = sweep_free(w->sweep);
   w->fetch = fetch_free(w->fetch);
   access_unref(w->snapshot);
   lock_cond_done(&w->changed);
