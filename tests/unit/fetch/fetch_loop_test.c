@@ -332,6 +332,7 @@ static void freeing_stops_transfers_and_runs_posts(void **state) {
     probe_start(&p[i]);
   }
   probe_wait_data(&p[0]);
+  probe_on_thread(f, count, &(atomic_int){0}); /* all were started */
   for (int i = 0; i < POSTS; i++) assert_int_equal(fetch_post(f, count, &ran), OK);
   assert_null(fetch_free(f));
   assert_int_equal(atomic_load(&ran), POSTS);
