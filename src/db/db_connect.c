@@ -86,7 +86,9 @@ static int out_of_time(void *arg) {
 static int note_log_length(void *arg, sqlite3 *sqlite, const char *name, int frames) {
   (void)sqlite;
   (void)name;
-  ((struct db *)arg)->wal_frames = frames;
+  struct db *db = arg;
+  if (frames < db->wal_frames) db->wal_seen_to = 0; /* the log began anew */
+  db->wal_frames = frames;
   return SQLITE_OK;
 }
 
@@ -150,6 +152,9 @@ enum err db_sqlite_connect(struct db *db, sqlite3 **ret_sqlite, struct db_files 
   } else if (!is_wal && !db->read_only) {
     e = ERR_UNSUPPORTED;
     (void)snprintf(db->problem, sizeof db->problem, "%s: its volume does not allow write-ahead logging", db->path);
+  } else if (!db->read_only && sqlite3_db_readonly(sqlite, "main") == 1) {
+    e = ERR_DENIED;
+    (void)snprintf(db->problem, sizeof db->problem, "%s can't be written", db->path);
   } else {
     e = look_at_files(db, sqlite, &files);
     if (e != OK) (void)snprintf(db->problem, sizeof db->problem, "%s: removed while it was opened", db->path);
@@ -186,7 +191,7 @@ static enum err change_to_new(struct db *db) {
   (void)rc; /* for builds without asserts */
   db->sqlite = sqlite;
   db->files = files;
-  db->wal_frames = 0;
+  db->wal_frames = db->wal_seen_to = 0;
   db->reopened++;
   db_turn_leave(&db->turn);
   return OK;
@@ -202,12 +207,20 @@ enum err db_sqlite_check_file(struct db *db) {
   return ERR_IO;
 }
 
+enum err db_sqlite_check_commit(struct db *db) {
+  int64_t before = db->reopened;
+  TRY(db_sqlite_check_file(db));
+  if (db->reopened == before) return OK;
+  (void)snprintf(db->problem, sizeof db->problem, "%s was replaced during a transaction", db->path);
+  return ERR_IO;
+}
+
 void db_sqlite_checkpoint(struct db *db) {
-  if (db->wal_frames < CHECKPOINT_FRAMES) return;
+  if (db->wal_frames - db->wal_seen_to < CHECKPOINT_FRAMES) return;
   int mode = db->wal_frames >= RESTART_FRAMES ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
-  db->wal_frames = 0;
+  db->wal_seen_to = db->wal_frames;
   db->busy_until_ms = clock_mono_ms() + RESTART_WAIT_MS;
-  /* What could not be moved now is moved after a later commit. */
+  /* What could not be moved now is moved CHECKPOINT_FRAMES later. */
   (void)sqlite3_wal_checkpoint_v2(db->sqlite, "main", mode, NULL, NULL);
   db->busy_until_ms = 0;
 }

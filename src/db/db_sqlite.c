@@ -135,7 +135,7 @@ enum err db_run_values(struct db *db, const char *sql, const struct db_value *va
   statement_give(s);
   if (!alone) return e;
   db_turn_leave(&db->turn);
-  if (e == OK) e = db_sqlite_check_file(db);
+  if (e == OK) e = db_sqlite_check_commit(db); /* (4) */
   if (!db->checkpoint_later) db_sqlite_checkpoint(db);
   return e;
 }
@@ -257,7 +257,7 @@ enum err db_commit(struct db *db) {
   statement_give(s);
   if (e != OK) return e; /* db_rollback leaves the turn */
   db_turn_leave(&db->turn);
-  if (wrote) e = db_sqlite_check_file(db); /* (4) */
+  if (wrote) e = db_sqlite_check_commit(db); /* (4) */
   if (!db->checkpoint_later) db_sqlite_checkpoint(db);
   return e;
 }

@@ -35,7 +35,8 @@ struct db {
   int64_t changed;
   int64_t reopened;
   int rows_open;
-  int wal_frames;        /* in the log after the last commit, 0: already seen to */
+  int wal_frames;        /* in the log after our last commit */
+  int wal_seen_to;       /* so many when it was last moved into the database */
   bool checkpoint_later; /* the owner calls db_sqlite_checkpoint by itself */
   struct db_turn turn;
   struct db_statement *kept[DB_KEPT_SLOTS]; /* open addressing by address of the SQL */
@@ -49,6 +50,8 @@ enum err db_sqlite_error(int rc, int system_errno);
 /* Outside transactions and rows: is the open file still the one at its path? Takes what stands there now, if it is
  * another database. ERR_IO while there is none. */
 CHECKED enum err db_sqlite_check_file(struct db *db);
+/* After a commit: ERR_IO where it went into a file that is not the one at the path any more. */
+CHECKED enum err db_sqlite_check_commit(struct db *db);
 /* Moves the log into the database when it is long. */
 void db_sqlite_checkpoint(struct db *db);
 /* Opens the connection at path with all that every connection has; db gives the busy handler and the modes. */

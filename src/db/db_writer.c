@@ -23,7 +23,14 @@
 #include "base/lock.h"
 #include "db/db_sqlite.h"
 
-enum { QUEUE_MAX = 100000, GROUP_US = 2000, BUSY_MS = 5000, BEGIN_SLICE_MS = 100, PROBE_MS = 1000 };
+enum {
+  QUEUE_MAX = 100000,
+  GROUP_US = 2000,
+  BUSY_MS = 5000,
+  BEGIN_SLICE_MS = 1000,
+  PROBE_BUSY_MS = 100,
+  PROBE_MS = 1000
+};
 
 struct waiting_job {
   struct db_job job;
@@ -44,7 +51,7 @@ struct db_writer {
   struct lock lock;
   struct lock_cond arrived;
   struct job_list queue;
-  size_t queue_length;
+  size_t unanswered; /* jobs taken by submit and not answered yet */
   bool closing;
   atomic_bool healthy;
 };
@@ -78,10 +85,11 @@ enum err db_writer_submit(struct db_writer *w, struct db_job job) {
   if (j == NULL) return ERR_NOMEM;
   *j = (struct waiting_job){.job = job, .queued_ms = clock_mono_ms(), .result = OK};
   lock_take(&w->lock);
-  enum err e = w->closing ? ERR_CLOSED : w->queue_length >= w->config.queue_max ? ERR_BUSY : OK;
+  enum err e = w->closing ? ERR_CLOSED : w->unanswered >= w->config.queue_max ? ERR_BUSY : OK;
   if (e == OK) {
+    if (w->queue.first == NULL) lock_cond_signal(&w->arrived);
     list_add(&w->queue, j);
-    if (w->queue_length++ == 0) lock_cond_signal(&w->arrived);
+    w->unanswered++;
   }
   lock_release(&w->lock);
   if (e != OK) free(j);
@@ -91,14 +99,19 @@ enum err db_writer_submit(struct db_writer *w, struct db_job job) {
 /* Moves what has arrived behind *jobs; with wait, sleeps for it. False when closed and there is nothing more. */
 static bool queue_collect(struct db_writer *w, struct job_list *jobs, bool wait) {
   LOCKED(&w->lock);
-  if (wait && w->queue_length == 0 && !w->closing) lock_cond_wait_ms(&w->arrived, &w->lock, PROBE_MS);
-  bool more = w->queue_length > 0 || !w->closing;
+  if (wait && w->queue.first == NULL && !w->closing) lock_cond_wait_ms(&w->arrived, &w->lock, PROBE_MS);
+  bool more = w->queue.first != NULL || !w->closing;
   list_move(jobs, &w->queue);
-  w->queue_length = 0;
   return more;
 }
 
-static void answer(struct job_list *jobs, enum err if_ok) {
+/* done may submit again, so there is room for it before it is called. */
+static void answer(struct db_writer *w, struct job_list *jobs, enum err if_ok) {
+  size_t n = 0;
+  for (struct waiting_job *j = jobs->first; j != NULL; j = j->next) n++;
+  lock_take(&w->lock);
+  w->unanswered -= n;
+  lock_release(&w->lock);
   struct waiting_job *j;
   while ((j = list_take(jobs)) != NULL) {
     enum err e = j->result != OK ? j->result : if_ok;
@@ -109,13 +122,18 @@ static void answer(struct job_list *jobs, enum err if_ok) {
 
 /* --- a group --- */
 
+/* What says something of the database rather than of the one job. */
+static bool is_of_database(enum err e) {
+  return e == ERR_FULL || e == ERR_IO || e == ERR_CORRUPT || e == ERR_BUSY;
+}
+
 /* False: SQLite has rolled the whole transaction back, or the savepoint can't be trusted; *ret_why says why. */
 static bool job_run(struct db *db, struct waiting_job *j, enum err *ret_why) {
   enum err e = db_run(db, "savepoint job");
   if (e == OK) {
     j->result = j->job.run(db, j->job.arg);
     if (!db_in_transaction(db)) {
-      *ret_why = j->result == OK ? ERR_IO : j->result;
+      *ret_why = is_of_database(j->result) || j->result == ERR_NOMEM ? j->result : ERR_IO;
       return false;
     }
     if (j->result != OK) e = db_run(db, "rollback to job");
@@ -123,11 +141,6 @@ static bool job_run(struct db *db, struct waiting_job *j, enum err *ret_why) {
   if (e == OK) e = db_run(db, "release job");
   *ret_why = e;
   return e == OK;
-}
-
-/* What says something of the database rather than of the one job. */
-static bool is_of_database(enum err e) {
-  return e == ERR_FULL || e == ERR_IO || e == ERR_CORRUPT || e == ERR_BUSY;
 }
 
 /* Runs jobs until there are no more or 2 ms are over, then commits and answers. */
@@ -147,7 +160,7 @@ static void group_run(struct db_writer *w, struct job_list *jobs) {
   if (e != OK) db_rollback(w->db);
   atomic_store(&w->healthy, e == OK && !suspect);
   if (e == OK && w->config.committed != NULL) w->config.committed(w->config.arg);
-  answer(&ran, e);
+  answer(w, &ran, e);
   db_sqlite_checkpoint(w->db);
 }
 
@@ -158,7 +171,14 @@ static void give_up_oldest(struct db_writer *w, struct job_list *jobs) {
   while (jobs->first != NULL && now - jobs->first->queued_ms >= w->busy_ms) list_add(&late, list_take(jobs));
   if (late.first == NULL) return;
   atomic_store(&w->healthy, false);
-  answer(&late, ERR_BUSY);
+  answer(w, &late, ERR_BUSY);
+}
+
+/* The turn to write, waited for until the oldest job must be answered, at most BEGIN_SLICE_MS. */
+static enum err group_begin(struct db_writer *w, const struct waiting_job *oldest) {
+  int64_t left_ms = oldest->queued_ms + w->busy_ms - clock_mono_ms();
+  w->db->busy_ms = left_ms < 1 ? 1 : left_ms > BEGIN_SLICE_MS ? BEGIN_SLICE_MS : left_ms;
+  return db_begin_immediate(w->db);
 }
 
 /* An empty write: the database's user version as it is. */
@@ -167,6 +187,7 @@ static void probe(struct db_writer *w) {
     if (db_sqlite_check_file(w->db) != OK) atomic_store(&w->healthy, false);
     return;
   }
+  w->db->busy_ms = PROBE_BUSY_MS;
   enum err e = db_begin_immediate(w->db);
   int64_t version = 0;
   if (e == OK) {
@@ -193,14 +214,14 @@ static void *writer_main(void *arg) {
       probe(w);
       continue;
     }
-    enum err e = db_begin_immediate(w->db);
+    enum err e = group_begin(w, jobs.first);
     if (e == OK) {
       group_run(w, &jobs);
     } else if (e == ERR_BUSY) {
       give_up_oldest(w, &jobs);
     } else {
       atomic_store(&w->healthy, false);
-      answer(&jobs, e);
+      answer(w, &jobs, e);
     }
   }
   return NULL;
@@ -223,7 +244,6 @@ enum err db_writer_new(const struct db_writer_config *config, struct db_writer *
   }
   w->config.open.url = NULL; /* the caller's */
   w->db->checkpoint_later = true;
-  w->db->busy_ms = w->busy_ms < BEGIN_SLICE_MS ? w->busy_ms : BEGIN_SLICE_MS;
   lock_init(&w->lock, "db_writer", LOCK_RANK_ENGINE);
   lock_cond_init(&w->arrived);
   if (pthread_create(&w->thread, NULL, writer_main, w) != 0) {

@@ -19,7 +19,7 @@ struct db_job {
 
 struct db_writer_config {
   struct db_open open;
-  size_t queue_max; /* 0: 100,000 */
+  size_t queue_max; /* jobs that are not answered yet; 0: 100,000 */
   /* After each commit, on the writer's thread, before the jobs are answered; may be NULL. */
   void (*committed)(void *arg);
   void *arg;

@@ -1,5 +1,8 @@
 #include "db_scratch.h"
 
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -282,6 +285,81 @@ static void a_commit_into_a_removed_file_is_no_commit(void **state) {
   db_close(db);
 }
 
+static void a_commit_into_a_replaced_file_is_no_commit(void **state) {
+  struct scratch *s = *state;
+  char copy[128], wal[128], shm[128];
+  scratch_path(s, ".copy", copy);
+  scratch_path(s, "-wal", wal);
+  scratch_path(s, "-shm", shm);
+  struct db *db = scratch_open(s, 0);
+  assert_int_equal(db_script(db, "create table t (i)"), OK);
+  assert_int_equal(db_backup(db, copy, NULL, NULL), OK);
+  assert_int_equal(db_begin_immediate(db), OK);
+  assert_int_equal(db_run(db, "insert into t values (1)"), OK);
+  assert_int_equal(unlink(wal), 0);
+  assert_int_equal(unlink(shm), 0);
+  assert_int_equal(rename(copy, s->path), 0);
+  assert_int_equal(db_commit(db), ERR_IO);
+  db_rollback(db);
+  assert_int_equal(scratch_int(db, "select count(*) from t"), 0);
+  db_close(db);
+}
+
+/* Two readers hold the database by turns: each begins its snapshot before the other ends. */
+struct relay {
+  struct scratch *scratch;
+  sem_t baton[2];
+  atomic_bool over;
+};
+
+static void *relay_run(struct relay *r, int me) {
+  struct db *db = NULL;
+  if (db_open(&(struct db_open){.url = r->scratch->url, .read_only = true}, NULL, &db) != OK) return r;
+  bool failed = false;
+  while (!atomic_load(&r->over) && !failed) {
+    sem_wait(&r->baton[me]);
+    failed = db_begin(db) != OK || db_script(db, "select count(*) from sqlite_schema") != OK;
+    sem_post(&r->baton[!me]); /* it begins, and tells us when we may end */
+    sem_wait(&r->baton[me]);
+    db_rollback(db);
+    sem_post(&r->baton[me]);
+  }
+  sem_post(&r->baton[!me]);
+  db_close(db);
+  return failed ? r : NULL;
+}
+
+static void *relay_first(void *arg) {
+  return relay_run(arg, 0);
+}
+static void *relay_second(void *arg) {
+  return relay_run(arg, 1);
+}
+
+static void the_log_does_not_grow_without_end_under_readers_that_overlap(void **state) {
+  struct relay r = {.scratch = *state};
+  struct db *db = scratch_open(*state, 0);
+  assert_int_equal(db_script(db, "create table t (b)"), OK);
+  sem_init(&r.baton[0], 0, 1);
+  sem_init(&r.baton[1], 0, 0);
+  pthread_t threads[2];
+  assert_int_equal(pthread_create(&threads[0], NULL, relay_first, &r), 0);
+  assert_int_equal(pthread_create(&threads[1], NULL, relay_second, &r), 0);
+  for (int i = 0; i < 2000; i++) assert_int_equal(db_run(db, "insert into t values (zeroblob(40000))"), OK);
+  atomic_store(&r.over, true);
+  for (int i = 0; i < 2; i++) {
+    void *failed = NULL;
+    pthread_join(threads[i], &failed);
+    assert_null(failed);
+  }
+  char wal[128];
+  struct stat st;
+  scratch_path(*state, "-wal", wal);
+  assert_int_equal(stat(wal, &st), 0);
+  assert_true(st.st_size < (off_t)12000 * 4120);
+  db_close(db);
+}
+
 static void another_database_at_the_path_is_taken_without_the_old_ones_log(void **state) {
   struct scratch *s = *state;
   char other[128], url[160], wal[128], shm[128];
@@ -351,6 +429,8 @@ int main(void) {
       SCRATCH_TEST(a_backup_is_not_started_anew_by_writers),
       SCRATCH_TEST(a_database_moved_away_fails_and_goes_on_when_it_is_back),
       SCRATCH_TEST(a_commit_into_a_removed_file_is_no_commit),
+      SCRATCH_TEST(a_commit_into_a_replaced_file_is_no_commit),
+      SCRATCH_TEST(the_log_does_not_grow_without_end_under_readers_that_overlap),
       SCRATCH_TEST(another_database_at_the_path_is_taken_without_the_old_ones_log),
       SCRATCH_TEST(the_log_is_moved_into_the_database_before_it_grows_long),
   };

@@ -234,7 +234,7 @@ static void a_removed_database_fails_and_is_found_again(void **state) {
 }
 
 static void a_full_queue_takes_no_more(void **state) {
-  struct fixture *f = fixture_new(state, 0, 2);
+  struct fixture *f = fixture_new(state, 0, 3);
   sem_t entered, gate;
   sem_init(&entered, 0, 0);
   sem_init(&gate, 0, 0);
