@@ -1,0 +1,40 @@
+/* Any bytes, whole and in pieces that the first byte chooses: the same verdict, and no claim beyond what was fed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "audio/audio.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+static void require(bool holds) {
+  if (!holds) abort();
+}
+
+static struct audio_info hear(struct str bytes, size_t piece) {
+  struct audio *a;
+  struct audio_info info;
+  require(audio_new(&a) == OK);
+  enum audio_verdict last = AUDIO_UNDECIDED;
+  while (bytes.n > 0) {
+    struct str head = str_head(bytes, piece);
+    require(audio_feed(a, head) == OK);
+    require(last == AUDIO_UNDECIDED || audio_verdict(a) == last);
+    last = audio_verdict(a);
+    bytes = str_skip(bytes, head.n);
+  }
+  audio_finish(a, &info);
+  require((info.kind != AUDIO_NONE) == (audio_verdict(a) == AUDIO_YES));
+  audio_free(a);
+  return info;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
+  if (n == 0) return 0;
+  struct str text = str_of((const char *)bytes + 1, n - 1);
+  struct audio_info whole = hear(text, n), pieces = hear(text, (size_t)bytes[0] + 1);
+  require(whole.kind == pieces.kind && whole.duration_ms == pieces.duration_ms && whole.whole == pieces.whole);
+  require(whole.channels == pieces.channels && whole.sample_rate == pieces.sample_rate);
+  require(whole.bytes == (int64_t)(n - 1) && whole.duration_ms >= -1);
+  if (whole.kind != AUDIO_NONE) require(whole.bytes >= AUDIO_LEAST_BYTES);
+  return 0;
+}

@@ -1,0 +1,484 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <mpg123.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "sound.h"
+
+#define NEW_SOUND(name) struct buf name CLEANUP(buf_done) = BUF_INIT(SOUND_MAX_BYTES)
+
+/* What libmpg123 decodes, in samples a channel. */
+static int64_t decoded_samples(struct str bytes, int rate, int channels) {
+  mpg123_init();
+  mpg123_handle *m = mpg123_new(NULL, NULL);
+  assert_non_null(m);
+  mpg123_param(m, MPG123_ADD_FLAGS, MPG123_QUIET, 0);
+  mpg123_format_none(m);
+  mpg123_format(m, rate, channels == 1 ? MPG123_MONO : MPG123_STEREO, MPG123_ENC_SIGNED_16);
+  assert_int_equal(mpg123_open_feed(m), MPG123_OK);
+  assert_int_equal(mpg123_feed(m, (const unsigned char *)bytes.p, bytes.n), MPG123_OK);
+  int64_t total = 0;
+  unsigned char out[32768];
+  size_t done;
+  int code;
+  while ((code = mpg123_read(m, out, sizeof out, &done)) == MPG123_OK || code == MPG123_NEW_FORMAT || done > 0) {
+    total += (int64_t)done;
+  }
+  mpg123_delete(m);
+  return total / (2 * channels);
+}
+
+static void an_mp3_lasts_as_long_as_it_decodes(void **state) {
+  (void)state;
+  const struct {
+    int rate, channels, kbit;
+    double seconds;
+    bool vbr, index;
+  } cases[] = {
+      {8000, 1, 32, 10, false, false},  {8000, 1, 32, 10, false, true},  {8000, 2, 32, 3.3, false, true},
+      {11025, 1, 40, 2, false, true},   {16000, 1, 48, 5, false, true},  {22050, 2, 64, 5, false, true},
+      {24000, 2, 48, 5, true, true},    {32000, 1, 64, 2, false, true},  {44100, 2, 128, 4, false, true},
+      {44100, 2, 320, 2, false, false}, {48000, 1, 64, 2.5, true, true}, {48000, 2, 96, 60, true, true},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    NEW_SOUND(b);
+    sound_mp3(&b, cases[i].rate, cases[i].channels, cases[i].kbit, cases[i].seconds, cases[i].vbr, cases[i].index);
+    struct heard heard = sound_hear(buf_str(&b), 65536, false);
+    assert_int_equal(heard.kind, AUDIO_MP3);
+    assert_int_equal(heard.info.kind, AUDIO_MP3);
+    assert_int_equal(heard.info.channels, cases[i].channels);
+    assert_int_equal(heard.info.sample_rate, cases[i].rate);
+    assert_int_equal(heard.info.bytes, b.n);
+    assert_true(heard.info.whole);
+    int64_t samples = decoded_samples(buf_str(&b), cases[i].rate, cases[i].channels);
+    if (cases[i].index) {
+      assert_int_equal(samples, (int64_t)(cases[i].seconds * cases[i].rate)); /* of the oracle: it trims too */
+      assert_int_equal(heard.info.duration_ms, samples * 1000 / cases[i].rate);
+    } else {
+      /* Without the encoder's word the decoder trims nothing, but its own delay. */
+      assert_in_range(heard.info.duration_ms - samples * 1000 / cases[i].rate, 0, 70);
+    }
+  }
+}
+
+static void a_verdict_does_not_depend_on_the_pieces(void **state) {
+  (void)state;
+  NEW_SOUND(mp3);
+  NEW_SOUND(tagged);
+  NEW_SOUND(wav);
+  NEW_SOUND(page);
+  NEW_SOUND(bad_wav);
+  sound_mp3(&mp3, 8000, 1, 32, 1, false, true);
+  sound_id3(&tagged, 700);
+  sound_mp3(&tagged, 16000, 1, 24, 0.5, true, false);
+  sound_wav(&wav, 1, 1, 8000, 16, 2000, 2000);
+  sound_add(&wav, STR("LIST\x04\0\0\0abcd"));
+  sound_add(&page, STR("<?xml version='1.0'?><TwilioResponse><RestException/></TwilioResponse>"));
+  sound_add(&bad_wav, STR("RIFF\x10\0\0\0WAVEdata\x10\0\0\0"));
+  sound_zeros(&bad_wav, 2000);
+  const struct buf *files[] = {&mp3, &tagged, &wav, &page, &bad_wav};
+  for (size_t i = 0; i < COUNT_OF(files); i++) {
+    for (size_t n = 0; n <= files[i]->n; n++) {
+      struct str prefix = str_of(files[i]->p, n);
+      struct heard whole = sound_hear(prefix, files[i]->n + 1, false);
+      struct heard pieces = sound_hear(prefix, n % 97 + 1, true);
+      struct heard bytes = n % 13 == 0 ? sound_hear(prefix, 1, false) : whole;
+      assert_memory_equal(&whole.info, &pieces.info, sizeof whole.info);
+      assert_memory_equal(&whole.info, &bytes.info, sizeof whole.info);
+      assert_int_equal(whole.before, pieces.before);
+      assert_int_equal(whole.before, bytes.before);
+      assert_int_equal(whole.kind, pieces.kind);
+      assert_int_equal(whole.after, pieces.after);
+    }
+  }
+}
+
+static void a_verdict_is_never_taken_back_while_bytes_come(void **state) {
+  (void)state;
+  NEW_SOUND(b);
+  sound_mp3(&b, 8000, 1, 32, 2, false, false);
+  enum audio_verdict last = AUDIO_UNDECIDED;
+  struct audio *a;
+  assert_int_equal(audio_new(&a), OK);
+  for (size_t i = 0; i < b.n; i++) {
+    assert_int_equal(audio_feed(a, str_of(b.p + i, 1)), OK);
+    enum audio_verdict now = audio_verdict(a);
+    assert_true(last == AUDIO_UNDECIDED || now == last);
+    assert_int_equal(audio_kind(a), now == AUDIO_YES ? AUDIO_MP3 : AUDIO_NONE);
+    last = now;
+  }
+  assert_int_equal(last, AUDIO_YES);
+  audio_free(a);
+  assert_null(audio_free(NULL));
+}
+
+/* Where the frames of a file without tags begin, and its end. */
+static size_t boundaries(struct str s, size_t *ret_at, size_t max) {
+  size_t n = 0, at = 0;
+  while (at + 4 <= s.n && n + 1 < max) {
+    const unsigned char *h = (const unsigned char *)s.p + at;
+    ret_at[n++] = at;
+    at += (size_t)(72 * 32000 / 8000 + (h[2] >> 1 & 1)); /* of 8 kHz at 32 kbit/s */
+  }
+  ret_at[n++] = at;
+  return n;
+}
+
+static void a_cut_mp3_is_not_whole(void **state) {
+  (void)state;
+  NEW_SOUND(b);
+  size_t at[128];
+  sound_mp3(&b, 8000, 1, 32, 3, false, false);
+  size_t n = boundaries(buf_str(&b), at, COUNT_OF(at));
+  assert_int_equal(at[n - 1], b.n);
+  size_t next = 0;
+  for (size_t length = AUDIO_LEAST_BYTES; length <= b.n; length++) {
+    while (at[next] < length) next++;
+    struct heard heard = sound_hear(str_of(b.p, length), 65536, false);
+    assert_int_equal(heard.info.kind, AUDIO_MP3);
+    bool at_boundary = at[next] == length;
+    assert_int_equal(heard.info.whole, at_boundary);
+    int64_t frames = (int64_t)(at_boundary ? next : next - 1);
+    assert_int_equal(heard.info.duration_ms, frames * 576 * 1000 / 8000);
+  }
+}
+
+static void tags_behind_an_mp3_are_no_cut(void **state) {
+  (void)state;
+  static const char id3v1[128] = "TAGtitle";
+  static const char ape[32 + 40 + 32] = "APETAGEX\xd0\x07\0\0\x48\0\0\0\x01\0\0\0\0\0\0\xa0";
+  static const char lyrics[] = "LYRICSBEGININD00002LYR00010some\xff\xfbwords000051LYRICS200";
+  const struct {
+    const char *name;
+    struct str tails[3];
+    bool whole;
+  } cases[] = {
+      {"nothing", {STR_NONE}, true},
+      {"ID3v1", {str_of(id3v1, 128)}, true},
+      {"half an ID3v1", {str_of(id3v1, 60)}, true},
+      {"two letters", {str_of(id3v1, 2)}, true},
+      {"APEv2", {str_of(ape, sizeof ape)}, true},
+      {"APEv2 and ID3v1", {str_of(ape, sizeof ape), str_of(id3v1, 128)}, true},
+      {"Lyrics3 and ID3v1", {str_of(lyrics, sizeof lyrics - 1), str_of(id3v1, 128)}, true},
+      {"ID3v2 behind", {STR("ID3\4\0\0\0\0\0\3abc")}, true},
+      {"zeros", {STR("\0\0\0\0\0\0\0\0\0\0\0")}, true},
+      {"zeros and ID3v1", {STR("\0\0\0"), str_of(id3v1, 128)}, true},
+      {"half a header", {STR("\xff\xe3")}, false},
+      {"a header of another stream", {STR("\xff\xfb\x90\x00zzzz")}, false},
+      {"an error page", {STR("<html>upstream died</html>")}, false},
+      {"text", {STR("TRAILER")}, false},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    NEW_SOUND(b);
+    sound_mp3(&b, 8000, 1, 32, 2, false, false);
+    int64_t duration_ms = sound_hear(buf_str(&b), 4096, false).info.duration_ms;
+    for (size_t k = 0; k < 3; k++) sound_add(&b, cases[i].tails[k]);
+    struct heard heard = sound_hear(buf_str(&b), 64, true);
+    if (heard.info.whole != cases[i].whole) fail_msg("%s", cases[i].name);
+    assert_int_equal(heard.info.kind, AUDIO_MP3);
+    assert_int_equal(heard.info.duration_ms, duration_ms);
+  }
+}
+
+static void sound_goes_on_after_damage(void **state) {
+  (void)state;
+  NEW_SOUND(b);
+  size_t at[128];
+  sound_mp3(&b, 8000, 1, 32, 3, false, false);
+  size_t n = boundaries(buf_str(&b), at, COUNT_OF(at));
+  struct heard before = sound_hear(buf_str(&b), 4096, false);
+  b.p[at[10]] = 'x';                              /* a header's sync */
+  b.p[at[20] + 3] = (char)(b.p[at[20] + 3] & 63); /* mono becomes stereo */
+  struct heard after = sound_hear(buf_str(&b), 100, true);
+  assert_int_equal(after.info.channels, 1);
+  assert_true(after.info.whole);
+  /* Of 43 frames at most the two damaged ones and, where sound looks like a header, a neighbour each are missed. */
+  assert_true(n > 40);
+  assert_in_range(before.info.duration_ms - after.info.duration_ms, 2 * 72, 4 * 72);
+}
+
+static void what_is_not_audio_is_told_at_once(void **state) {
+  (void)state;
+  const struct {
+    const char *name;
+    struct str bytes;
+  } cases[] = {
+      {"XML", STR("<?xml version=\"1.0\"?>")},
+      {"HTML", STR("<!DOCTYPE html>")},
+      {"JSON", STR("{\"code\":20404}")},
+      {"text", STR("Not Found\n")},
+      {"spaces", STR("   <html>")},
+      {"a mark", STR("\xef\xbb\xbf<?xml")},
+      {"UTF-16", STR("\xff\xfe<\0")},
+      {"ADTS", STR("\xff\xf1\x50\x80\x02\x1f\xfc")},
+      {"layer II", STR("\xff\xfd\x90\x04")},
+      {"free format", STR("\xff\xfb\x04\x04")},
+      {"AVI", STR("RIFF\x10\0\0\0AVI LIST")},
+      {"RIFX", STR("RIFX\0\0\0\x10WAVE")},
+      {"zip", STR("PK\3\4")},
+      {"PDF", STR("%PDF-1.7")},
+      {"gzip", STR("\x1f\x8b\x08\0")},
+      {"a box that is no ftyp", STR("\0\0\0\x18moov")},
+      {"an ID3 tag that is none", STR("ID3\xff\0\0\0\0\0\0")},
+      {"its size is none", STR("ID3\4\0\0\x80\0\0\0")},
+      {"a tag past its ceiling", STR("ID3\4\0\0\0\x40\0\0")},
+      {"WAV without a format", STR("RIFF\x10\0\0\0WAVEdata\x10\0\0\0")},
+      {"a short format", STR("RIFF\x10\0\0\0WAVEfmt \x0f\0\0\0")},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct heard heard = sound_hear(cases[i].bytes, 4096, false);
+    if (heard.before != AUDIO_NO) fail_msg("%s: %d", cases[i].name, heard.before);
+    assert_int_equal(heard.info.kind, AUDIO_NONE);
+    assert_int_equal(heard.info.duration_ms, -1);
+    assert_false(heard.info.whole);
+  }
+}
+
+static void noise_and_zeros_are_not_audio(void **state) {
+  (void)state;
+  unsigned seed = 7;
+  static char bytes[20000];
+  for (int round = 0; round < 200; round++) {
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (char)(rand_r(&seed) >> 7);
+    if (round % 2) bytes[0] = (char)0xff;
+    assert_int_equal(sound_hear(str_of(bytes, sizeof bytes), 4096, true).before, AUDIO_NO);
+  }
+  memset(bytes, 0, sizeof bytes);
+  assert_int_equal(sound_hear(str_of(bytes, AUDIO_SNIFF_BYTES - 1), 4096, true).before, AUDIO_UNDECIDED);
+  assert_int_equal(sound_hear(str_of(bytes, AUDIO_SNIFF_BYTES), 4096, true).before, AUDIO_NO);
+  assert_int_equal(sound_hear(str_of(bytes, 3000), 4096, true).after, AUDIO_NO);
+  assert_int_equal(sound_hear(STR_NONE, 1, false).after, AUDIO_NO);
+}
+
+static void a_tag_in_front_is_passed_over(void **state) {
+  (void)state;
+  const size_t sizes[] = {0, 1, 9, 4085, 4086, 4096, 100000, 1024 * 1024 - 10, 1024 * 1024 - 9};
+  for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+    NEW_SOUND(b);
+    sound_id3(&b, sizes[i]);
+    assert_int_equal(sound_hear(buf_str(&b), 65536, true).before,
+                     i + 1 < COUNT_OF(sizes) ? AUDIO_UNDECIDED : AUDIO_NO); /* the last is past 1 MiB */
+    sound_zeros(&b, 100);                                                   /* padding that the tag does not know of */
+    sound_mp3(&b, 8000, 1, 32, 1, false, true);
+    struct heard heard = sound_hear(buf_str(&b), 65536, true);
+    assert_int_equal(heard.after, i + 1 < COUNT_OF(sizes) ? AUDIO_YES : AUDIO_NO);
+    if (i + 1 < COUNT_OF(sizes)) assert_int_equal(heard.info.duration_ms, 1000);
+  }
+}
+
+static void signatures_alone_tell_the_others(void **state) {
+  (void)state;
+  const struct {
+    enum audio_kind kind;
+    struct str bytes;
+  } cases[] = {
+      {AUDIO_OGG, STR("OggS\0\2")},
+      {AUDIO_FLAC, STR("fLaC\0\0\0\x22")},
+      {AUDIO_M4A, STR("\0\0\0\x20"
+                      "ftypM4A \0\0\2\0")},
+      {AUDIO_AMR, STR("#!AMR\n\x04\x3c")},
+      {AUDIO_AMR, STR("#!AMR-WB\n\x04")},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    NEW_SOUND(b);
+    sound_add(&b, cases[i].bytes);
+    struct heard bare = sound_hear(buf_str(&b), 1, false);
+    assert_int_equal(bare.before, AUDIO_YES);
+    assert_int_equal(bare.kind, cases[i].kind);
+    assert_int_equal(bare.after, AUDIO_NO); /* too short for audio */
+    sound_zeros(&b, AUDIO_LEAST_BYTES - b.n);
+    struct heard heard = sound_hear(buf_str(&b), 10, true);
+    assert_int_equal(heard.info.kind, cases[i].kind);
+    assert_int_equal(heard.info.duration_ms, -1);
+    assert_true(heard.info.whole);
+    assert_int_equal(sound_hear(str_of(b.p, 1000), 10, true).after, AUDIO_NO);
+  }
+}
+
+/* ---- WAV ----------------------------------------------------------------------------------------------------------- */
+
+static void a_wav_lasts_as_long_as_its_samples(void **state) {
+  (void)state;
+  const struct {
+    const char *name;
+    unsigned format, channels, rate, bits;
+    uint32_t claimed;
+    size_t bytes;
+    int64_t duration_ms;
+    bool whole;
+  } cases[] = {
+      {"PCM", 1, 1, 8000, 16, 16000, 16000, 1000, true},
+      {"dual", 1, 2, 8000, 16, 32000, 32000, 1000, true},
+      {"24 bit", 1, 2, 48000, 24, 288000, 288000, 1000, true},
+      {"8 bit", 1, 1, 8000, 8, 8000, 8000, 1000, true},
+      {"float", 3, 1, 16000, 32, 64000, 64000, 1000, true},
+      {"A-law", 6, 1, 8000, 8, 8000, 8000, 1000, true},
+      {"mu-law", 7, 2, 8000, 8, 16000, 16000, 1000, true},
+      {"IMA", 17, 1, 8000, 4, 4000, 4000, 1000, true},
+      {"cut", 1, 1, 8000, 16, 16000, 8000, 500, false},
+      {"one byte short", 1, 1, 8000, 16, 16000, 15999, 999, false},
+      {"more behind", 1, 1, 8000, 16, 16000, 20000, 1000, true},
+      {"size 0 as streamed", 1, 1, 8000, 16, 0, 16000, 1000, true},
+      {"size unknown as streamed", 1, 1, 8000, 16, UINT32_MAX, 16000, 1000, true},
+      {"size unknown as sox says it", 1, 1, 8000, 16, 0x7ffff000, 16000, 1000, true},
+      {"hostile size", 1, 1, 8000, 16, 0x7fffefff, 16000, 1000, false},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    NEW_SOUND(b);
+    sound_wav(&b, cases[i].format, cases[i].channels, cases[i].rate, cases[i].bits, cases[i].claimed, cases[i].bytes);
+    struct heard heard = sound_hear(buf_str(&b), 1000, true);
+    if (heard.info.kind != AUDIO_WAV) fail_msg("%s: no WAV", cases[i].name);
+    if (heard.info.whole != cases[i].whole) fail_msg("%s: whole is %d", cases[i].name, heard.info.whole);
+    assert_int_equal(heard.info.duration_ms, cases[i].duration_ms);
+    assert_int_equal(heard.info.channels, cases[i].channels);
+    assert_int_equal(heard.info.sample_rate, cases[i].rate);
+  }
+}
+
+static void a_bare_wav_header_is_not_audio(void **state) {
+  (void)state;
+  const uint32_t claims[] = {0, 16000, UINT32_MAX};
+  for (size_t i = 0; i < COUNT_OF(claims); i++) {
+    NEW_SOUND(b);
+    sound_wav(&b, 1, 1, 8000, 16, claims[i], 0);
+    assert_int_equal(sound_hear(buf_str(&b), 44, false).before, AUDIO_UNDECIDED);
+    assert_int_equal(sound_hear(buf_str(&b), 44, false).after, AUDIO_NO);
+    sound_add(&b, STR("x")); /* half a sample */
+    assert_int_equal(sound_hear(buf_str(&b), 44, false).before, AUDIO_UNDECIDED);
+    sound_add(&b, STR("y"));
+    assert_int_equal(sound_hear(buf_str(&b), 44, false).before, AUDIO_YES);
+    assert_int_equal(sound_hear(buf_str(&b), 44, false).after, AUDIO_NO);
+  }
+}
+
+static void wav_header(struct buf *b, const char *riff, const char *chunks, size_t chunks_bytes) {
+  sound_add(b, str_from(riff));
+  sound_le32(b, 0);
+  sound_add(b, STR("WAVE"));
+  sound_add(b, str_of(chunks, chunks_bytes));
+}
+
+static void chunks_of_any_size_are_walked(void **state) {
+  (void)state;
+#define FORMAT "fmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0"
+#define DATA "data\xd0\x07\0\0"
+#define CASE(name, riff, text, verdict) \
+  { name, riff, text, sizeof(text) - 1, verdict }
+  const struct {
+    const char *name, *riff, *chunks;
+    size_t bytes;
+    enum audio_verdict verdict;
+  } cases[] = {
+      CASE("plain", "RIFF", FORMAT DATA, AUDIO_YES),
+      CASE("RF64", "RF64", "ds64\x1c\0\0\0............................" FORMAT "data\xff\xff\xff\xff", AUDIO_YES),
+      CASE("a list before", "RIFF", FORMAT "LIST\x05\0\0\0abcde\0" DATA, AUDIO_YES),
+      CASE("empty chunks", "RIFF", "JUNK\0\0\0\0fact\0\0\0\0" FORMAT DATA, AUDIO_YES),
+      CASE("a longer format", "RIFF", "fmt \x12\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0\0\0" DATA,
+           AUDIO_YES),
+      CASE("an odd format", "RIFF", "fmt \x11\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0\0\0" DATA,
+           AUDIO_YES),
+      CASE(
+          "extensible", "RIFF",
+          "fmt "
+          "\x28\0\0\0\xfe\xff\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0\x16\0\x10\0\4\0\0\0\x01\0...............!" DATA,
+          AUDIO_NO), /* its subformat is 2 bytes of a 16-byte name: the tail here is one byte short of the chunk */
+      CASE("no channels", "RIFF", "fmt \x10\0\0\0\x01\0\0\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0" DATA, AUDIO_NO),
+      CASE("no rate", "RIFF", "fmt \x10\0\0\0\x01\0\x01\0\0\0\0\0\x80\x3e\0\0\x02\0\x10\0" DATA, AUDIO_NO),
+      CASE("13 bits", "RIFF", "fmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x0d\0" DATA, AUDIO_NO),
+      CASE("no bytes a second", "RIFF", "fmt \x10\0\0\0\x31\0\x01\0\x40\x1f\0\0\0\0\0\0\x02\0\x10\0" DATA, AUDIO_NO),
+      CASE("two formats", "RIFF", FORMAT FORMAT DATA, AUDIO_NO),
+      CASE("a chunk past the ceiling", "RIFF", FORMAT "JUNK\xff\xff\xff\xff", AUDIO_NO),
+      CASE("a format past the ceiling", "RIFF",
+           "fmt \xff\xff\xff\xff\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0" DATA, AUDIO_NO),
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    NEW_SOUND(b);
+    wav_header(&b, cases[i].riff, cases[i].chunks, cases[i].bytes);
+    sound_zeros(&b, 2000);
+    struct heard heard = sound_hear(buf_str(&b), 50, true);
+    bool is_extensible = strcmp(cases[i].name, "extensible") == 0;
+    if (!is_extensible && heard.after != cases[i].verdict) fail_msg("%s: %d", cases[i].name, heard.after);
+    if (heard.after == AUDIO_YES && !is_extensible) assert_int_equal(heard.info.duration_ms, 125);
+  }
+}
+
+static void real_prompts_are_heard(void **state) {
+  (void)state;
+  const char *directory = "/usr/share/asterisk/sounds/en_US_f_Allison";
+  DIR *d = opendir(directory);
+  if (!d) skip();
+  int files = 0, dir = dirfd(d);
+  for (struct dirent *entry = readdir(d); entry; entry = readdir(d)) {
+    if (!str_ends(str_from(entry->d_name), STR(".wav"))) continue;
+    char *bytes;
+    size_t size;
+    assert_int_equal(fs_read_whole(dir, entry->d_name, SOUND_MAX_BYTES, &bytes, &size), OK);
+    struct heard heard = sound_hear(str_of(bytes, size), 3000, true);
+    if (size > 1044) {
+      assert_int_equal(heard.info.kind, AUDIO_WAV);
+      assert_int_equal(heard.info.sample_rate, 8000);
+      assert_int_equal(heard.info.channels, 1);
+      assert_in_range(heard.info.duration_ms, (size - 200) / 16, size / 16);
+      assert_true(heard.info.whole);
+      struct heard cut = sound_hear(str_of(bytes, size / 2 > 1001 ? size / 2 : 1001), 3000, true);
+      assert_false(cut.info.whole);
+    }
+    free(bytes);
+    files++;
+  }
+  closedir(d);
+  assert_true(files > 100);
+}
+
+static void kinds_have_names(void **state) {
+  (void)state;
+  const struct {
+    enum audio_kind kind;
+    const char *extension, *type;
+  } cases[] = {
+      {AUDIO_MP3, "mp3", "audio/mpeg"},   {AUDIO_WAV, "wav", "audio/wav"}, {AUDIO_OGG, "ogg", "audio/ogg"},
+      {AUDIO_FLAC, "flac", "audio/flac"}, {AUDIO_M4A, "m4a", "audio/mp4"}, {AUDIO_AMR, "amr", "audio/amr"},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    assert_string_equal(audio_extension(cases[i].kind), cases[i].extension);
+    assert_string_equal(audio_content_type(cases[i].kind), cases[i].type);
+    assert_int_equal(audio_kind_of_extension(str_from(cases[i].extension)), cases[i].kind);
+  }
+  assert_int_equal(audio_kind_of_extension(STR("MP3")), AUDIO_MP3);
+  const char *others[] = {"", "part", "bin", "mp", "mp33", "txt"};
+  for (size_t i = 0; i < COUNT_OF(others); i++) {
+    assert_int_equal(audio_kind_of_extension(str_from(others[i])), AUDIO_NONE);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(an_mp3_lasts_as_long_as_it_decodes),
+      cmocka_unit_test(a_verdict_does_not_depend_on_the_pieces),
+      cmocka_unit_test(a_verdict_is_never_taken_back_while_bytes_come),
+      cmocka_unit_test(a_cut_mp3_is_not_whole),
+      cmocka_unit_test(tags_behind_an_mp3_are_no_cut),
+      cmocka_unit_test(sound_goes_on_after_damage),
+      cmocka_unit_test(what_is_not_audio_is_told_at_once),
+      cmocka_unit_test(noise_and_zeros_are_not_audio),
+      cmocka_unit_test(a_tag_in_front_is_passed_over),
+      cmocka_unit_test(signatures_alone_tell_the_others),
+      cmocka_unit_test(a_wav_lasts_as_long_as_its_samples),
+      cmocka_unit_test(a_bare_wav_header_is_not_audio),
+      cmocka_unit_test(chunks_of_any_size_are_walked),
+      cmocka_unit_test(real_prompts_are_heard),
+      cmocka_unit_test(kinds_have_names),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

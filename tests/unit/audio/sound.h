@@ -1,0 +1,27 @@
+/* sound.h - audio files made in the test, and what audio.h says of them. */
+#pragma once
+
+#include "audio/audio.h"
+#include "base/buf.h"
+
+enum { SOUND_MAX_BYTES = 8 << 20 };
+
+/* lame's, of a tone; index: with its Info frame filled in. b is born with SOUND_MAX_BYTES. */
+void sound_mp3(struct buf *b, int sample_rate, int channels, int kbit, double seconds, bool vbr, bool index);
+/* A canonical header of 44 bytes, data_size as it claims, then bytes of samples. */
+void sound_wav(struct buf *b, unsigned format, unsigned channels, unsigned rate, unsigned bits, uint32_t data_size,
+               size_t bytes);
+void sound_le32(struct buf *b, uint32_t value);
+void sound_le16(struct buf *b, unsigned value);
+void sound_id3(struct buf *b, size_t bytes); /* an ID3v2 tag with that much inside */
+void sound_add(struct buf *b, struct str s);
+void sound_zeros(struct buf *b, size_t n);
+
+struct heard {
+  enum audio_verdict before; /* audio_finish */
+  enum audio_kind kind;
+  enum audio_verdict after;
+  struct audio_info info;
+};
+/* Feeds bytes in pieces of at most most_bytes, of random length where random is true. */
+struct heard sound_hear(struct str bytes, size_t most_bytes, bool random);
