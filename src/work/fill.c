@@ -189,7 +189,11 @@ static enum recording_error error_of_end(const struct fetch_result *r) {
 
 /* The transfer is over, and what its callbacks saw decides. */
 void fill_transfer_over(struct fill *f, const struct fetch_result *r) {
-  (void)snprintf(f->log_why, sizeof(f->log_why), "%s", r->detail);
+  if (f->stop == FILL_STOP_NONE || r->end != FETCH_STOPPED) {
+    (void)snprintf(f->log_why, sizeof(f->log_why), "%s", r->detail);
+  } else {
+    (void)snprintf(f->log_why, sizeof(f->log_why), "the provider's answer has status %d", r->status);
+  }
   if (f->lost) {
     fill_let_go(f);
   } else if (f->returning) {

@@ -163,8 +163,7 @@ static enum err take_audio(struct fill *f, const struct fetch_reply *r) {
     f->answered = true;
     char phrase[64];
     (void)snprintf(phrase, sizeof(phrase), "downloading from %s", f->shop->provider->name);
-    log_info(phrase, LOG_INT("business", f->row.business_id), LOG_TEXT("recording", f->row.recording_sid),
-             LOG_INT("bytes", f->total));
+    log_info(phrase, LOG_INT("business", f->row.business_id), LOG_TEXT("recording", f->row.recording_sid));
   }
   fill_renew(f, RECORDING_ANSWERED);
   return OK;

@@ -1,0 +1,243 @@
+#include "works.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "domain/recording.h"
+
+static void a_completed_recording_becomes_a_file_by_one_request(void **state) {
+  (void)state;
+  struct str wav = works_wav(0, 3);
+  struct works *w = works_new((struct works_answer[]){{.status = 200, .body = wav}, {0}});
+  works_start_worker(w);
+  struct recording row = works_wait(w, works_announce(w, 1), RECORDING_READY);
+  works_assert_file(w, &row, wav);
+  assert_string_equal(row.content_type, "audio/wav");
+  assert_int_equal(row.duration_ms, 3000);
+  assert_int_equal(row.channels, 1);
+  assert_int_equal(strlen(row.sha256), 64);
+  assert_int_equal(row.lease_until, 0);
+  assert_int_equal(w->requests, 1);
+  works_free(w);
+}
+
+static void a_cut_is_resumed_where_it_was_cut(void **state) {
+  (void)state;
+  struct str wav = works_wav(0, 5);
+  struct works *w = works_new((struct works_answer[]){{.status = 200, .body = wav, .cut_at = 30000, .etag = "\"v1\""},
+                                                      {.status = 200, .body = wav, .etag = "\"v1\""}, {0}});
+  works_start_worker(w);
+  struct recording row = works_wait(w, works_announce(w, 1), RECORDING_READY);
+  works_assert_file(w, &row, wav);
+  assert_int_equal(w->requests, 2);
+  assert_int_equal(w->with_range, 1);
+  works_free(w);
+}
+
+static void without_ranges_a_cut_is_started_again_and_compared(void **state) {
+  (void)state;
+  struct str wav = works_wav(0, 5);
+  struct works *w = works_new((struct works_answer[]){{.status = 200, .body = wav, .cut_at = 30000},
+                                                      {.status = 200, .body = wav, .cut_at = 20000},
+                                                      {.status = 200, .body = wav}, {0}});
+  works_start_worker(w);
+  struct recording row = works_wait(w, works_announce(w, 1), RECORDING_READY);
+  works_assert_file(w, &row, wav);
+  assert_int_equal(w->requests, 3);
+  works_free(w);
+}
+
+static void other_bytes_after_a_cut_make_the_file_anew(void **state) {
+  (void)state;
+  struct str first = works_wav(0, 5), second = works_wav(1, 5);
+  struct works *w = works_new((struct works_answer[]){{.status = 200, .body = first, .cut_at = 30000},
+                                                      {.status = 200, .body = second}, {0}});
+  works_start_worker(w);
+  struct recording row = works_wait(w, works_announce(w, 1), RECORDING_READY);
+  works_assert_file(w, &row, second);
+  works_free(w);
+}
+
+static void the_fourth_cut_is_a_failure_with_its_back_off(void **state) {
+  (void)state;
+  struct works *w = works_new((struct works_answer[]){{.status = 200, .body = works_wav(0, 5), .cut_at = 30000}, {0}});
+  works_start_worker(w);
+  struct recording row = works_wait(w, works_announce(w, 1), RECORDING_FAILED);
+  assert_string_equal(row.error_code, "truncated");
+  assert_int_equal(row.fail_count, 1);
+  assert_true(row.next_retry_at > 0 && !row.for_good);
+  assert_int_equal(w->requests, 4);
+  assert_int_equal(works_count_parts(w), 0);
+  works_free(w);
+}
+
+static void who_lost_the_lease_publishes_nothing(void **state) {
+  (void)state;
+  struct works *w = works_new((struct works_answer[]){{.status = 200, .body = works_wav(0, 5), .hold_at = 30000}, {0}});
+  works_start_worker(w);
+  const char *sid = works_announce(w, 1);
+  works_wait_holding(w);
+  struct recording held = works_row(w, sid);
+  works_run(w, "update recordings set lease_token = lease_token + 1, lease_owner = 'another', version = version + 1");
+  works_release(w);
+  works_stop_worker(w); /* returns when its fill is over */
+  struct recording row = works_row(w, sid);
+  assert_int_equal(row.lease_token, held.lease_token + 1);
+  assert_string_equal(row.lease_owner, "another");
+  assert_string_equal(row.name, "");
+  assert_int_equal(works_count_parts(w), 0);
+  works_free(w);
+}
+
+static void a_drained_worker_gives_its_lease_back(void **state) {
+  (void)state;
+  struct str wav = works_wav(0, 5);
+  struct works *w = works_new((struct works_answer[]){{.status = 200, .body = wav, .hold_at = 30000}, {0}});
+  works_start_worker(w);
+  const char *sid = works_announce(w, 1);
+  works_wait_holding(w);
+  works_stop_worker(w);
+  struct recording row = works_row(w, sid);
+  assert_int_equal(row.status, RECORDING_QUEUED);
+  assert_int_equal(row.lease_until, 0);
+  assert_int_equal(row.fail_count, 0);
+  assert_int_equal(row.crashes, 1);
+  works_release(w);
+  works_start_worker(w);
+  row = works_wait(w, sid, RECORDING_READY);
+  works_assert_file(w, &row, wav);
+  works_free(w);
+}
+
+static void a_file_that_is_there_is_taken_without_a_request(void **state) {
+  (void)state;
+  struct str wav = works_wav(0, 3);
+  struct works *w = works_new((struct works_answer[]){{.status = 200, .body = wav}, {0}});
+  works_start_worker(w);
+  const char *sid = works_announce(w, 1);
+  struct recording row = works_wait(w, sid, RECORDING_READY);
+  works_run(w, "update recordings set status = 'queued', name = null, bytes = null, next_ask_at = 0, version = version + 1");
+  worker_poke(w->worker);
+  row = works_wait(w, sid, RECORDING_READY);
+  works_assert_file(w, &row, wav);
+  assert_int_equal(w->requests, 1);
+  works_free(w);
+}
+
+static void a_file_that_is_not_the_recording_is_set_aside(void **state) {
+  (void)state;
+  struct str wav = works_wav(0, 3);
+  struct works *w = works_new((struct works_answer[]){{.status = 200, .body = wav}, {0}});
+  works_start_worker(w);
+  const char *sid = works_announce(w, 1);
+  struct recording row = works_wait(w, sid, RECORDING_READY);
+  int dir = blob_directory_fd(w->store);
+  assert_int_equal(fs_unlink(dir, row.name), OK);
+  assert_int_equal(fs_write_durable(dir, row.name, 0640, str_head(wav, 20000)), OK);
+  works_run(w, "update recordings set status = 'queued', name = null, bytes = null, next_ask_at = 0, version = version + 1");
+  worker_poke(w->worker);
+  row = works_wait(w, sid, RECORDING_READY);
+  works_assert_file(w, &row, wav);
+  assert_int_equal(w->requests, 2);
+  works_free(w);
+}
+
+static void what_is_no_audio_is_asked_for_in_every_format_then_fails(void **state) {
+  (void)state;
+  static char page[5000] = "<!DOCTYPE html><html>";
+  memset(page + 21, ' ', sizeof(page) - 21);
+  struct works *w = works_new((struct works_answer[]){{.status = 200, .body = {page, sizeof(page)}}, {0}});
+  works_start_worker(w);
+  struct recording row = works_wait(w, works_announce(w, 1), RECORDING_FAILED);
+  assert_string_equal(row.error_code, "not_audio");
+  assert_int_equal(w->requests, 3);
+  assert_int_equal(works_count_parts(w), 0);
+  works_free(w);
+}
+
+static void the_next_format_is_tried_where_the_first_is_refused(void **state) {
+  (void)state;
+  struct str wav = works_wav(0, 3);
+  struct works *w = works_new((struct works_answer[]){{.status = 406}, {.status = 200, .body = wav}, {0}});
+  works_start_worker(w);
+  struct recording row = works_wait(w, works_announce(w, 1), RECORDING_READY);
+  works_assert_file(w, &row, wav);
+  assert_int_equal(w->requests, 2);
+  works_free(w);
+}
+
+static void not_there_yet_is_no_failure_and_is_asked_again(void **state) {
+  (void)state;
+  struct str wav = works_wav(0, 3);
+  struct works *w = works_new((struct works_answer[]){{.status = 404}, {.status = 404}, {.status = 200, .body = wav}, {0}});
+  works_start_worker(w);
+  struct recording row = works_wait(w, works_announce(w, 1), RECORDING_READY);
+  works_assert_file(w, &row, wav);
+  assert_int_equal(row.fail_count, 0);
+  assert_int_equal(w->requests, 3);
+  works_free(w);
+}
+
+static void refused_credentials_stop_the_account(void **state) {
+  (void)state;
+  struct works *w = works_new((struct works_answer[]){{.status = 401}, {0}});
+  works_start_worker(w);
+  const char *first = works_announce(w, 1);
+  struct recording row = works_wait(w, first, RECORDING_FAILED);
+  assert_string_equal(row.error_code, "auth_failed");
+  assert_int_equal(row.next_retry_at, 0);
+  const char *second = works_announce(w, 2);
+  works_stop_worker(w);
+  assert_int_equal(works_row(w, second).status, RECORDING_QUEUED);
+  assert_int_equal(w->requests, 1);
+  works_free(w);
+}
+
+static void without_room_nothing_begins_and_it_says_so(void **state) {
+  (void)state;
+  struct str wav = works_wav(0, 3);
+  struct works *w = works_new((struct works_answer[]){{.status = 200, .body = wav}, {0}});
+  w->min_free_bytes = UINT64_MAX;
+  works_start_worker(w);
+  const char *sid = works_announce(w, 1);
+  while (works_row(w, sid).error_code[0] == '\0') worker_poke(w->worker);
+  struct recording row = works_row(w, sid);
+  assert_int_equal(row.status, RECORDING_QUEUED);
+  assert_string_equal(row.error_code, "storage_full");
+  assert_int_equal(row.fail_count, 0);
+  assert_int_equal(w->requests, 0);
+  works_free(w);
+}
+
+static void a_length_that_nobody_announced_is_fine(void **state) {
+  (void)state;
+  struct str wav = works_wav(0, 3);
+  struct works *w = works_new((struct works_answer[]){{.status = 200, .body = wav, .no_length = true}, {0}});
+  works_start_worker(w);
+  struct recording row = works_wait(w, works_announce(w, 1), RECORDING_READY);
+  works_assert_file(w, &row, wav);
+  works_free(w);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_completed_recording_becomes_a_file_by_one_request),
+      cmocka_unit_test(a_cut_is_resumed_where_it_was_cut),
+      cmocka_unit_test(without_ranges_a_cut_is_started_again_and_compared),
+      cmocka_unit_test(other_bytes_after_a_cut_make_the_file_anew),
+      cmocka_unit_test(the_fourth_cut_is_a_failure_with_its_back_off),
+      cmocka_unit_test(who_lost_the_lease_publishes_nothing),
+      cmocka_unit_test(a_drained_worker_gives_its_lease_back),
+      cmocka_unit_test(a_file_that_is_there_is_taken_without_a_request),
+      cmocka_unit_test(a_file_that_is_not_the_recording_is_set_aside),
+      cmocka_unit_test(what_is_no_audio_is_asked_for_in_every_format_then_fails),
+      cmocka_unit_test(the_next_format_is_tried_where_the_first_is_refused),
+      cmocka_unit_test(not_there_yet_is_no_failure_and_is_asked_again),
+      cmocka_unit_test(refused_credentials_stop_the_account),
+      cmocka_unit_test(without_room_nothing_begins_and_it_says_so),
+      cmocka_unit_test(a_length_that_nobody_announced_is_fine),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
