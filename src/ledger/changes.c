@@ -257,15 +257,19 @@ enum err changes_start(struct changes *c) {
   return c->started ? OK : ERR_NOMEM;
 }
 
+void changes_stop(struct changes *c) {
+  if (c == NULL || !c->started) return;
+  lock_take(&c->lock);
+  c->closing = true;
+  lock_cond_signal(&c->woken);
+  lock_release(&c->lock);
+  pthread_join(c->thread, NULL);
+  c->started = false;
+}
+
 struct changes *changes_free(struct changes *c) {
   if (c == NULL) return NULL;
-  if (c->started) {
-    lock_take(&c->lock);
-    c->closing = true;
-    lock_cond_signal(&c->woken);
-    lock_release(&c->lock);
-    pthread_join(c->thread, NULL);
-  }
+  changes_stop(c);
   db_close(c->db);
   lock_cond_done(&c->woken);
   lock_done(&c->lock);
@@ -274,6 +278,7 @@ struct changes *changes_free(struct changes *c) {
 }
 
 void changes_poke(struct changes *c) {
+  if (c == NULL) return;
   LOCKED(&c->lock);
   if (!c->poked) lock_cond_signal(&c->woken);
   c->poked = true;

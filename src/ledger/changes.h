@@ -51,7 +51,9 @@ struct changes_subscriber {
 CHECKED enum err changes_new(const struct db_open *open, struct changes **ret_changes);
 CHECKED enum err changes_subscribe(struct changes *c, const struct changes_subscriber *subscriber);
 CHECKED enum err changes_start(struct changes *c);
-struct changes *changes_free(struct changes *c); /* NULL is fine; always NULL; after it no subscriber is called */
-void changes_poke(struct changes *c);            /* something was committed: look now */
+/* Ends the thread: no subscriber is called after it. Poking stays allowed until changes_free: stop, end who writes, free. */
+void changes_stop(struct changes *c);            /* NULL, and one that never started, are fine */
+struct changes *changes_free(struct changes *c); /* stops; NULL is fine; always NULL */
+void changes_poke(struct changes *c);            /* something was committed: look now; NULL is fine */
 bool changes_healthy(struct changes *c);         /* the last look succeeded */
 int64_t changes_seq(struct changes *c);          /* the last seq that all subscribers were told */

@@ -307,6 +307,9 @@ static void a_writers_commit_pokes_the_follower(void **state) {
     assert_int_equal(db_writer_call(w, add_in_writer, id), OK);
     wait_heard(l, i + 1);
   }
+  changes_stop(c);
+  assert_int_equal(db_writer_call(w, add_in_writer, id), OK);
+  assert_int_equal(l->heard_count, 50);
   db_writer_free(w);
   changes_free(c);
   free(l);
