@@ -169,7 +169,8 @@ enum server_phase { PHASE_OPEN, PHASE_DRAINING, PHASE_CUT };
 struct loop {
   struct http_server *server;
   unsigned index;
-  pthread_t thread;
+  pthread_t thread;  /* whose loop it is: the loop's own once it runs */
+  pthread_t joinable; /* for who started it */
   bool started;
   int epoll, event, spare; /* spare: given up for a moment when descriptors run out */
   int64_t now_ms;

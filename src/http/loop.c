@@ -294,6 +294,7 @@ static void loop_turn(struct loop *l) {
 static void *loop_main(void *arg) {
   struct loop *l = arg;
   l->thread = pthread_self();
+  (void)pthread_setname_np(l->thread, "http loop");
   while (!atomic_load(&l->stop)) loop_turn(l);
   return NULL;
 }
@@ -326,11 +327,10 @@ enum err loop_start(struct loop *l) {
   server_listen(l);
   sigfillset(&all); /* SIGPIPE above all: sendfile has no flag against it */
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  int failed = pthread_create(&l->thread, NULL, loop_main, l);
+  int failed = pthread_create(&l->joinable, NULL, loop_main, l);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (failed) return err_from_errno(failed);
   l->started = true;
-  (void)pthread_setname_np(l->thread, "http loop");
   return OK;
 }
 
@@ -338,7 +338,7 @@ void loop_stop(struct loop *l) {
   atomic_store(&l->stop, true);
   if (!l->started) return;
   loop_wake(l);
-  (void)pthread_join(l->thread, NULL);
+  (void)pthread_join(l->joinable, NULL);
   l->started = false;
 }
 
