@@ -28,7 +28,7 @@ enum { BUSY_MS = 5000, CHECKPOINT_FRAMES = 1000, RESTART_FRAMES = 8000, RESTART_
 
 static const char SETTINGS[] =
     "pragma synchronous=full; pragma temp_store=memory; pragma mmap_size=0; pragma cache_size=-4000;"
-    "pragma journal_size_limit=67108864; pragma wal_autocheckpoint=0; pragma trusted_schema=off;";
+    "pragma journal_size_limit=67108864; pragma wal_autocheckpoint=0;";
 
 enum err db_sqlite_error(int rc, int system_errno) {
   switch (rc & 0xff) {
