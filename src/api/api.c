@@ -1,0 +1,340 @@
+/* api.c - what a process and its loops have, and the way of a request to its row of the table.
+ *
+ *   head: route 404, 405 -> who 401, 403 -> crowded 503      (bodies only: before they are read)
+ *   request: the same -> media type 415 -> business of a platform key -> the row's function
+ *
+ * Invariants
+ *  (1) A loop's state is its own. From elsewhere come posts, and the bits of `stale`, which stand for what could not be
+ *      posted; they are seen to before a request is looked at.
+ *  (2) What a reader saw goes on a shelf only if nothing that it may concern was dropped since the reader was sent. */
+#include "api/api.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "api/api_internal.h"
+#include "api/play.h"
+#include "base/lock.h"
+
+enum { SHELF_MAX = 2048, SHELF_MIN = 16, ALLOW_SIZE = 64 };
+
+/* ---- what changes from elsewhere ---- */
+
+static void loop_drop(struct api_loop *l, const struct drop *d) {
+  l->drops[l->drop_count++ % DROPS_MAX] = *d;
+  if (d->business_id == 0 || d->id[0] == '\0')
+    shelf_clear(l->shelf);
+  else
+    shelf_drop(l->shelf, d->business_id, str_from(d->id));
+}
+
+static void take_access(struct api_loop *l) {
+  struct access_snapshot *newest;
+  {
+    LOCKED(&l->api->lock);
+    newest = access_ref(l->api->newest);
+  }
+  access_unref(l->access);
+  l->access = newest;
+}
+
+static void see_to_stale(struct api_loop *l) {
+  if (atomic_load_explicit(&l->stale, memory_order_acquire) == 0) return;
+  unsigned stale = atomic_exchange(&l->stale, 0);
+  if (stale & STALE_ACCESS) take_access(l);
+  if (stale & STALE_SHELF) loop_drop(l, &(struct drop){.business_id = 0});
+}
+
+static void refresh(void *arg) {
+  see_to_stale(arg);
+}
+
+void api_set_access(struct api *a, struct access_snapshot *snapshot) {
+  struct access_snapshot *before;
+  {
+    LOCKED(&a->lock);
+    before = a->newest;
+    a->newest = access_ref(snapshot);
+  }
+  access_unref(before);
+  for (unsigned i = 0; i < a->loop_count; i++) {
+    atomic_fetch_or(&a->loops[i].stale, STALE_ACCESS);
+    if (a->server) IGNORE(http_loop_post(a->server, i, refresh, &a->loops[i])); /* else at its next request (1) */
+  }
+}
+
+struct drop_post {
+  struct api_loop *loop;
+  struct drop drop;
+};
+
+static void run_drop(void *arg) {
+  struct drop_post *p = arg;
+  loop_drop(p->loop, &p->drop);
+  free(p);
+}
+
+static bool post_drop(struct api_loop *l, int64_t business_id, struct str id) {
+  struct drop_post *p = calloc(1, sizeof(*p));
+  if (!p) return false;
+  p->loop = l;
+  p->drop.business_id = business_id;
+  if (str_copy(p->drop.id, sizeof(p->drop.id), id) == OK && http_loop_post(l->api->server, l->index, run_drop, p) == OK)
+    return true;
+  free(p);
+  return false;
+}
+
+void api_drop(struct api *a, int64_t business_id, struct str id) {
+  if (!a->server) return; /* nothing was put up yet */
+  for (unsigned i = 0; i < a->loop_count; i++)
+    if (!post_drop(&a->loops[i], business_id, id)) atomic_fetch_or(&a->loops[i].stale, STALE_SHELF);
+}
+
+bool drops_allow(const struct api_loop *l, uint64_t seen, int64_t business_id, struct str id,
+                 struct str recording_sid) {
+  bool by_call = !str_eq(id, recording_sid);
+  if (l->drop_count - seen > DROPS_MAX) return false;
+  for (uint64_t i = seen; i < l->drop_count; i++) {
+    const struct drop *d = &l->drops[i % DROPS_MAX];
+    if (d->business_id == 0) return false;
+    if (d->business_id != business_id) continue;
+    if (by_call || d->id[0] == '\0' || str_eq(str_from(d->id), recording_sid)) return false;
+  }
+  return true;
+}
+
+static void drain_loop(void *arg) {
+  play_drain(arg);
+}
+
+void api_drain(struct api *a) {
+  atomic_store(&a->draining, true);
+  for (unsigned i = 0; a->server && i < a->loop_count; i++)
+    IGNORE(http_loop_post(a->server, i, drain_loop, &a->loops[i])); /* else each at its own deadline */
+}
+
+/* ---- from a request to its row ---- */
+
+const char *via_name(enum via v) {
+  static const char *const names[] = {[VIA_OWN] = "own", [VIA_PARENT] = "parent", [VIA_CHILD] = "child"};
+  return names[v];
+}
+
+/* The path below PUBLIC_BASE_URL's: requests are taken with and without it. */
+static struct str path_of(struct visit *v) {
+  struct str path = v->request->path, base = v->api->path_base;
+  v->under_base = base.n && path.n > base.n && path.p[base.n] == '/' && str_starts(path, base);
+  return v->under_base ? str_skip(path, base.n) : path;
+}
+
+static bool find_route(struct visit *v) {
+  char allow[ALLOW_SIZE];
+  enum err e =
+      http_route_find(api_routes, api_route_count, v->request->method, path_of(v), allow, sizeof(allow), &v->match);
+  if (v->api->parts.health_only && (e != OK || !(v->match.route->access & ROUTE_HEALTH))) e = ERR_NOT_FOUND;
+  if (e == OK) return true;
+  struct http_fields fields;
+  answer_fields(&fields);
+  if (e == ERR_DENIED) http_field(&fields, STR("Allow"), str_from(allow));
+  problem_answer_with(v->x, &fields, e == ERR_DENIED ? PROBLEM_METHOD_NOT_ALLOWED : PROBLEM_NOT_FOUND, NULL);
+  return false;
+}
+
+/* False: it was answered. */
+static bool visit_begin(struct visit *v, struct api *a, struct http_exchange *x) {
+  v->api = a;
+  v->loop = &a->loops[http_loop_index(x)];
+  v->x = x;
+  v->request = http_request(x);
+  see_to_stale(v->loop);
+  if (!find_route(v) || !auth_admit(v)) return false;
+  if (!http_crowded(x) || (v->match.route->access & ROUTE_WHO) == ROUTE_OPEN) return true;
+  http_close_after(x);
+  problem_answer(x, PROBLEM_BUSY, NULL);
+  return false;
+}
+
+static bool media_type_is(struct str value, struct str type) {
+  struct str left, rest;
+  (void)str_cut(value, ';', &left, &rest);
+  return str_eq_nocase(str_trim(left), type);
+}
+
+static bool body_is_taken(struct visit *v) {
+  if (!(v->match.route->access & ROUTE_TAKES_PATCH)) return true;
+  struct str type = http_header_get(v->request, STR("Content-Type"));
+  if ((media_type_is(type, STR("application/merge-patch+json")) || media_type_is(type, STR("application/json"))) &&
+      http_header_count(v->request, STR("Content-Encoding")) == 0)
+    return true;
+  problem_answer(v->x, PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL);
+  return false;
+}
+
+static void head(void *arg, struct http_exchange *x, size_t *body_max) {
+  const struct http_request *r = http_request(x);
+  struct visit v;
+  *body_max = BODY_MAX;
+  if (r->method == HTTP_GET || r->method == HTTP_HEAD) return; /* all at once, in request */
+  if (visit_begin(&v, arg, x)) *body_max = v.match.route->body_max;
+}
+
+static void request(void *arg, struct http_exchange *x) {
+  struct visit v;
+  if (visit_begin(&v, arg, x) && body_is_taken(&v) && auth_find_business(&v)) v.match.route->handle(&v, x);
+}
+
+static void refuse(void *arg, int status, const char *reason, struct str *ret_content_type, char *ret_body,
+                   size_t body_size, size_t *ret_body_n) {
+  struct buf b CLEANUP(buf_done) = BUF_INIT(body_size);
+  (void)arg;
+  *ret_body_n = 0;
+  if (problem_write(&b, problem_of_status(status), &(struct problem_words){.detail = str_from(reason)}) != OK) return;
+  memcpy(ret_body, b.p, b.n);
+  *ret_body_n = b.n;
+  *ret_content_type = STR("application/problem+json");
+}
+
+/* ---- what handlers ask of a request ---- */
+
+bool visit_id(struct visit *v, enum id_kind kind) {
+  struct str segment = v->match.params[0], id = segment;
+  struct buf b CLEANUP(buf_done) = BUF_INIT(3 * SID_SIZE);
+  bool ok = true;
+  if (str_index(segment, '%', 0) < segment.n) ok = http_segment_decode(segment, &b, &id) == OK;
+  ok = ok &&
+       (v->api->provider->is_call_sid(id) || (kind == ID_RECORDING_OR_CALL && v->api->provider->is_recording_sid(id)));
+  if (ok && str_copy(v->id, sizeof(v->id), id) == OK) return true;
+  problem_answer_field(v->x, kind == ID_CALL ? STR("call_sid") : STR("id"));
+  return false;
+}
+
+bool visit_query(struct visit *v, const char *name, char *ret_text, size_t size) {
+  ret_text[0] = '\0';
+  if (v->request->query.n == 0) return true;
+  struct buf b CLEANUP(buf_done) = BUF_INIT(v->request->query.n + 1);
+  struct str value;
+  enum err e = http_query_get(v->request->query, str_from(name), &b, &value);
+  if (e == ERR_NOT_FOUND) return true;
+  if (e == OK && str_copy(ret_text, size, value) == OK) return true;
+  if (e == ERR_NOMEM)
+    problem_answer_err(v->x, e);
+  else
+    problem_answer_field(v->x, str_from(name));
+  return false;
+}
+
+/* Businesses of neighbouring numbers count in different cache lines. */
+atomic_int *listeners_enter(struct visit *v) {
+  uint64_t slot = ((uint64_t)v->subject.business_id * UINT64_C(0x9E3779B97F4A7C15)) % LISTENER_SLOTS;
+  atomic_int *count = &v->api->listeners[slot];
+  if (atomic_fetch_add_explicit(count, 1, memory_order_relaxed) < v->api->parts.conf->listeners_per_business)
+    return count;
+  listeners_leave(count);
+  problem_answer(v->x, PROBLEM_TOO_MANY_REQUESTS, NULL);
+  return NULL;
+}
+
+void listeners_leave(atomic_int *slot) {
+  atomic_fetch_sub_explicit(slot, 1, memory_order_relaxed);
+}
+
+void field_recording_path(const struct api *a, struct http_fields *f, struct str name, const char *recording_sid,
+                          const char *what) {
+  http_fieldf(f, name, "%.*s/api/recordings/%s/%s", STR_ARG(a->path_base), recording_sid, what);
+}
+
+/* ---- birth and end ---- */
+
+/* At most an eighth of the descriptors that this process may have. */
+static size_t shelf_max(unsigned loops) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return SHELF_MIN;
+  rlim_t share = limit.rlim_cur / 8 / loops;
+  return share > SHELF_MAX ? SHELF_MAX : share < SHELF_MIN ? SHELF_MIN : (size_t)share;
+}
+
+static enum err loop_init(struct api *a, unsigned index) {
+  struct api_loop *l = &a->loops[index];
+  l->api = a;
+  l->index = index;
+  l->access = access_ref(a->newest);
+  TRY(shelf_new(shelf_max(a->loop_count), &l->shelf));
+  return playbacks_near_new(&l->playbacks);
+}
+
+static void loop_done(struct api_loop *l) {
+  assert(!l->waiting); /* the server is gone, and with it every exchange */
+  access_unref(l->access);
+  l->shelf = shelf_free(l->shelf);
+  l->playbacks = playbacks_near_free(l->playbacks);
+}
+
+static enum err init_public(struct api *a) {
+  struct str url = str_from(a->parts.conf->public_base_url);
+  while (url.n && url.p[url.n - 1] == '/') url.n--;
+  if (url.n == 0) return OK;
+  size_t host = str_index(url, ':', 0) + 3; /* behind "://" */
+  size_t end = host < url.n ? str_index(url, '/', host) : url.n;
+  a->public_url = str_dup(url);
+  a->public_origin = str_dup(str_head(url, end));
+  return a->public_url && a->public_origin ? OK : ERR_NOMEM;
+}
+
+static enum err init(struct api *a, struct access_snapshot *snapshot) {
+  lock_init(&a->lock, "api access", LOCK_RANK_API);
+  a->newest = access_ref(snapshot);
+  a->loop_count = a->parts.loops;
+  a->loops = aligned_alloc(_Alignof(struct api_loop), a->loop_count * sizeof(struct api_loop));
+  if (!a->loops) return ERR_NOMEM;
+  memset(a->loops, 0, a->loop_count * sizeof(struct api_loop));
+  a->listeners = calloc(LISTENER_SLOTS, sizeof(*a->listeners));
+  a->refused = calloc(REFUSAL_SLOTS, sizeof(*a->refused));
+  a->path_base = str_from(a->parts.path_base);
+  a->provider = provider_find(STR("twilio"));
+  if (!a->listeners || !a->refused) return ERR_NOMEM;
+  TRY(init_public(a));
+  TRY(proxies_new(str_from(a->parts.conf->trusted_proxies), &a->proxies));
+  TRY(playbacks_new(&a->playbacks));
+  for (unsigned i = 0; i < a->loop_count; i++) TRY(loop_init(a, i));
+  return OK;
+}
+
+enum err api_new(const struct api_parts *parts, struct access_snapshot *snapshot, struct api **ret_api) {
+  assert(parts->loops > 0);
+  struct api *a = calloc(1, sizeof(*a));
+  if (!a) return ERR_NOMEM;
+  a->parts = *parts;
+  enum err e = init(a, snapshot);
+  if (e == OK)
+    *ret_api = a;
+  else
+    api_free(a);
+  return e;
+}
+
+struct api *api_free(struct api *a) {
+  if (!a) return NULL;
+  for (unsigned i = 0; a->loops && i < a->loop_count; i++) loop_done(&a->loops[i]);
+  free(a->loops);
+  access_unref(a->newest);
+  a->proxies = proxies_free(a->proxies);
+  a->playbacks = playbacks_free(a->playbacks);
+  free(a->listeners);
+  free(a->refused);
+  free(a->public_url);
+  free(a->public_origin);
+  lock_done(&a->lock);
+  free(a);
+  return NULL;
+}
+
+struct http_app api_http_app(struct api *a) {
+  return (struct http_app){.arg = a, .head = head, .request = request, .refuse = refuse};
+}
+
+void api_set_server(struct api *a, struct http_server *s) {
+  a->server = s;
+}

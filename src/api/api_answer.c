@@ -1,0 +1,74 @@
+/* api_answer.c - header lines that answers have in common.
+ *
+ * What never changes is copied as it stands: checking each byte of it again costs more than the rest of a small answer. */
+#include "api/api_answer.h"
+
+#include <string.h>
+
+enum { DECIMAL_SIZE = 20 }; /* of an int64_t */
+
+void answer_lines(struct http_fields *f, struct str lines) {
+  if (lines.n > sizeof(f->bytes) - f->n) f->bad = true;
+  if (f->bad || lines.n == 0) return;
+  memcpy(f->bytes + f->n, lines.p, lines.n);
+  f->n += lines.n;
+}
+
+void answer_fields(struct http_fields *f) {
+  http_fields_init(f);
+  answer_lines(f,
+               STR("X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"));
+}
+
+void answer_fields_media(struct http_fields *f) {
+  http_fields_init(f);
+  answer_lines(f, STR("X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"));
+}
+
+/* Writes n >= 0 before end, and returns where it begins. */
+static char *decimal(char *end, int64_t n) {
+  do *--end = (char)('0' + n % 10);
+  while (n /= 10);
+  return end;
+}
+
+static struct str decimal_str(char text[DECIMAL_SIZE], int64_t n) {
+  char *end = text + DECIMAL_SIZE, *begin = decimal(end, n < 0 ? 0 : n);
+  return str_of(begin, (size_t)(end - begin));
+}
+
+void answer_field_int(struct http_fields *f, struct str name, int64_t value) {
+  char text[DECIMAL_SIZE];
+  http_field(f, name, decimal_str(text, value));
+}
+
+void answer_content_range(struct http_fields *f, int64_t first, int64_t last, int64_t length) {
+  char text[DECIMAL_SIZE];
+  answer_lines(f, STR("Content-Range: bytes "));
+  if (first < 0) {
+    answer_lines(f, STR("*"));
+  } else {
+    answer_lines(f, decimal_str(text, first));
+    answer_lines(f, STR("-"));
+    answer_lines(f, decimal_str(text, last));
+  }
+  answer_lines(f, STR("/"));
+  answer_lines(f, decimal_str(text, length));
+  answer_lines(f, STR("\r\n"));
+}
+
+void answer_bytes(struct http_exchange *x, int status, struct http_fields *f, struct str content_type,
+                  struct str body) {
+  if (body.n) http_field(f, STR("Content-Type"), content_type);
+  const struct http_body b = {.kind = HTTP_BODY_BYTES, .bytes = body, .length = (int64_t)body.n};
+  http_respond(x, status, f, &b);
+}
+
+void answer_json(struct http_exchange *x, int status, struct http_fields *f, struct str body) {
+  answer_bytes(x, status, f, STR("application/json"), body);
+}
+
+void answer_empty(struct http_exchange *x, int status, struct http_fields *f) {
+  const struct http_body b = {.kind = HTTP_BODY_NONE};
+  http_respond(x, status, f, &b);
+}

@@ -1,0 +1,62 @@
+/* api_download.c - the name of a download: when, with whom. */
+#include "api/api_download.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api_disposition.h"
+#include "domain/status.h"
+#include "ledger/calls_list.h"
+
+/* The legs that a name is made of. */
+struct kin {
+  const char *call_sid;
+  struct call own, top, first_child; /* call_sid "": not known */
+};
+
+static int64_t time_of(const struct call *c) {
+  return c->started_at ? c->started_at : c->first_seen_at;
+}
+
+static enum err take_leg(void *arg, const struct call *c) {
+  struct kin *k = arg;
+  bool is_child_of_top = strcmp(c->parent_call_sid, c->top_sid) == 0 && strcmp(c->call_sid, c->top_sid) != 0;
+  if (strcmp(c->call_sid, k->call_sid) == 0) k->own = *c;
+  if (strcmp(c->call_sid, c->top_sid) == 0) k->top = *c;
+  if (is_child_of_top && (!k->first_child.call_sid[0] || time_of(c) < time_of(&k->first_child))) k->first_child = *c;
+  return OK;
+}
+
+static enum err read_kin(struct db *db, const struct recording *row, struct kin *k) {
+  struct calls_key key = {.sort_at = 0};
+  k->call_sid = row->call_sid;
+  if (!row->call_sid[0]) return OK;
+  TRY(str_copy(key.call_sid, sizeof(key.call_sid), str_from(row->call_sid)));
+  return calls_list_legs(db, row->business_id, &key, 1, take_leg, k);
+}
+
+static struct str extension_of(const char *name) {
+  const char *dot = strrchr(name, '.');
+  return dot ? str_from(dot + 1) : STR_NONE;
+}
+
+static enum err write_name(const struct kin *k, const struct recording *row, const struct str *own_numbers,
+                           size_t own_count, struct buf *b) {
+  struct disposition d = {.extension = extension_of(row->name)};
+  const struct call *top = k->top.call_sid[0] ? &k->top : &k->own;
+  const struct call *child = k->first_child.call_sid[0] ? &k->first_child : NULL;
+  d.at_ms = row->started_at ? row->started_at : k->own.started_at ? k->own.started_at : row->first_seen_at;
+  d.customer_name = str_from(k->own.customer_name[0] ? k->own.customer_name : k->top.customer_name);
+  if (top->call_sid[0]) d.customer_number = status_customer_number(top, child, own_numbers, own_count);
+  return disposition_write(b, &d);
+}
+
+enum err download_name(struct db *db, const struct recording *row, const struct str *own_numbers, size_t own_count,
+                       struct buf *b) {
+  struct kin *k = calloc(1, sizeof(*k));
+  if (!k) return ERR_NOMEM;
+  enum err e = read_kin(db, row, k);
+  if (e == OK) e = write_name(k, row, own_numbers, own_count, b);
+  free(k);
+  return e;
+}

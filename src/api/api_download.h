@@ -1,0 +1,9 @@
+/* api_download.h - the name of a download, from the catalog. Thread rule: the connection's. */
+#pragma once
+
+#include "base/buf.h"
+#include "ledger/recordings.h"
+
+/* Appends Content-Disposition's value for a ready row. own_numbers: the business's. */
+CHECKED enum err download_name(struct db *db, const struct recording *row, const struct str *own_numbers, size_t own_count,
+                               struct buf *b);

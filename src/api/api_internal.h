@@ -1,0 +1,146 @@
+/* api_internal.h - what the files of this room share. Nobody else includes it.
+ *
+ *   api.c       what a process and a loop have; from a request to its row of the table
+ *   routes.c    the table            api_auth.c    who asks
+ *   errand.c    a request that waits for the database
+ *
+ * Thread rule: functions here are called on the loop of the exchange, unless marked. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "api/api.h"
+#include "api/api_answer.h"
+#include "api/api_playbacks.h"
+#include "api/api_proxies.h"
+#include "api/problem.h"
+#include "base/lock.h"
+#include "domain/shelf.h"
+#include "http/route.h"
+#include "provider/provider.h"
+
+/* Who may use a route, and what its body must be. */
+enum route_access {
+  ROUTE_OPEN = 1, /* no credentials; answered while the process is crowded, too */
+  ROUTE_VIEWER,
+  ROUTE_AGENT,
+  ROUTE_ADMIN,
+  ROUTE_MEDIA, /* a viewer; the place of signed URLs */
+  ROUTE_WHO = 0xf,
+  ROUTE_TAKES_PATCH = 0x10, /* a JSON merge patch, or JSON: else 415 */
+  ROUTE_HEALTH = 0x20,      /* served by a worker's process, too */
+};
+
+/* Who asks. */
+struct subject {
+  enum { SUBJECT_NOBODY, SUBJECT_KEY } kind;
+  int64_t key_id;
+  int64_t business_id; /* 0: a platform key of which the business is not known yet */
+  enum access_role role;
+};
+
+/* What a recording is to the id that it was asked for by. */
+enum via { VIA_OWN, VIA_PARENT, VIA_CHILD };
+const char *via_name(enum via v);
+
+enum {
+  BODY_MAX = 64 * 1024,
+  DROPS_MAX = 256,        /* remembered */
+  LISTENER_SLOTS = 16384, /* businesses that are so many apart share one count */
+  REFUSAL_SLOTS = 4096 * 16,
+  WEBHOOK_COMMIT_MS = 5000,
+  LIST_MS = 2000,
+  FILE_CHECK_MS = 1000,
+};
+
+/* What was dropped from a loop's shelf: so that what a reader saw before is not put up after. */
+struct drop {
+  int64_t business_id; /* 0: everything */
+  char id[SID_SIZE];   /* "": everything of the business */
+};
+
+struct api;
+struct play;
+
+/* A loop's own; no other thread touches it but where marked. */
+struct api_loop {
+  struct api *api;
+  unsigned index;
+  struct access_snapshot *access; /* held */
+  struct shelf *shelf;
+  struct playbacks_near *playbacks;
+  struct drop drops[DROPS_MAX];
+  uint64_t drop_count;
+  struct play *waiting;   /* a list */
+  atomic_uint stale;      /* (any thread sets) enum stale: to be seen to before the next request */
+} __attribute__((aligned(64)));
+
+enum stale { STALE_ACCESS = 1, STALE_SHELF = 2 };
+
+struct api {
+  struct api_parts parts;
+  const struct provider *provider;
+  struct http_server *server;
+  struct str path_base;     /* of links: "" or "/sub" */
+  char *public_origin;      /* of PUBLIC_BASE_URL, without its path; NULL when there is none */
+  char *public_url;         /* with its path, without a trailing '/' */
+  struct proxies *proxies;
+  struct playbacks *playbacks;
+  struct lock lock; /* rank API: covers newest */
+  struct access_snapshot *newest; /* held */
+  atomic_bool draining;
+  atomic_int *listeners;         /* LISTENER_SLOTS */
+  atomic_int_least64_t *refused; /* REFUSAL_SLOTS: when each was logged last */
+  unsigned loop_count;
+  struct api_loop *loops;
+};
+
+/* One request on its way through. On the stack of the loop: who answers later copies what it needs. */
+struct visit {
+  struct api *api;
+  struct api_loop *loop;
+  struct http_exchange *x;
+  const struct http_request *request;
+  struct http_match match;
+  bool under_base; /* it came with the path of PUBLIC_BASE_URL */
+  struct subject subject;
+  char id[SID_SIZE]; /* of visit_id */
+};
+
+/* ---- routes.c ---- */
+extern const struct http_route api_routes[];
+extern const size_t api_route_count;
+
+/* ---- api_auth.c ---- */
+/* The first credential that is present decides alone. False: 401 or 403 was answered. */
+CHECKED bool auth_admit(struct visit *v);
+/* The business of a platform key. False: 400 or 404 was answered. */
+CHECKED bool auth_find_business(struct visit *v);
+/* The same credential would still admit this subject: for answers that were waited for. */
+bool auth_still_admits(const struct api_loop *l, const struct http_exchange *x, const struct subject *subject);
+/* The token of an Authorization header; empty unless it is one well-formed Bearer. Pure. */
+struct str auth_bearer(struct str authorization);
+
+/* ---- api.c ---- */
+enum id_kind { ID_CALL, ID_RECORDING_OR_CALL };
+/* The route's first parameter in v->id. False: 400 was answered. */
+CHECKED bool visit_id(struct visit *v, enum id_kind kind);
+/* Its value in *ret_text (size bytes), "" when it is missing or empty. False: 400 that names it was answered. */
+CHECKED bool visit_query(struct visit *v, const char *name, char *ret_text, size_t size);
+/* The slot to give back with listeners_leave; NULL: too many, 429 was answered. */
+atomic_int *listeners_enter(struct visit *v);
+void listeners_leave(atomic_int *slot);
+/* True if what was read when drop_count was `seen` may be put on the shelf now. */
+bool drops_allow(const struct api_loop *l, uint64_t seen, int64_t business_id, struct str id, struct str recording_sid);
+/* Content-Location of {base}/api/recordings/{sid}/{what}. */
+void field_recording_path(const struct api *a, struct http_fields *f, struct str name, const char *recording_sid,
+                          const char *what);
+
+/* ---- handlers, by file ---- */
+typedef void api_handler(void *arg, struct http_exchange *x); /* arg: struct visit */
+api_handler api_call_webhook, api_recording_webhook;              /* api_webhooks.c */
+api_handler api_list_calls, api_get_call, api_patch_call;         /* api_calls.c, api_calls_patch.c */
+api_handler api_recording_status;                                 /* api_status.c */
+api_handler api_prepare, api_retry, api_retry_all;                /* api_recordings.c */
+api_handler api_stream, api_download, api_call_download;          /* api_stream.c */
+api_handler api_healthz, api_readyz;                              /* api_health.c */

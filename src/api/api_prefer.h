@@ -1,0 +1,14 @@
+/* api_prefer.h - the header Prefer (RFC 7240), as far as players use it. Pure. */
+#pragma once
+
+#include "http/http.h"
+
+enum { PREFER_WAIT_MAX_S = 54 };
+
+struct prefer {
+  bool respond_async;
+  int wait_s; /* at most PREFER_WAIT_MAX_S; -1: not said */
+};
+
+/* Of a preference said twice the first counts; what can't be read is left aside. */
+struct prefer prefer_read(const struct http_request *r);

@@ -1,0 +1,182 @@
+/* api_recordings.c - asking ahead (prepare) and asking again (retry). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api_status.h"
+#include "api/errand.h"
+#include "api/play.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "domain/queue.h"
+#include "domain/want.h"
+
+void api_prepare(void *arg, struct http_exchange *x) {
+  struct visit *v = arg;
+  (void)x;
+  if (visit_id(v, ID_RECORDING_OR_CALL)) play_begin(v, PLAY_PREPARE);
+}
+
+/* ---- one ---- */
+
+struct retry {
+  struct errand errand;
+  char id[SID_SIZE];
+  bool call_known;
+  struct recording row;
+  struct recording_outcome outcome;
+};
+
+static struct retry *retry_of(struct errand *e) {
+  return (struct retry *)(void *)e;
+} /* its first member */
+
+static void finish(struct retry *r) {
+  errand_end(&r->errand);
+  free(r);
+}
+
+static void answer_err(struct retry *r, enum err e) {
+  if (e == ERR_NOT_FOUND && r->call_known)
+    problem_answer_detail(r->errand.x, PROBLEM_NOT_FOUND, "No recording of this call is known.");
+  else
+    problem_answer_err(r->errand.x, e);
+  finish(r);
+}
+
+static void answer_too_often(struct retry *r) {
+  int64_t until = r->row.retried[COUNT_OF(r->row.retried) - 1] + RECORDING_RETRY_WINDOW_MS;
+  int64_t left_s = (until - r->errand.now + 999) / 1000;
+  struct problem_words words = {.retry_after_s = left_s > 0 ? left_s : 1};
+  problem_answer(r->errand.x, PROBLEM_TOO_MANY_REQUESTS, &words);
+}
+
+static void answer(struct retry *r) {
+  struct errand *e = &r->errand;
+  bool by_call = !str_eq(str_from(r->id), str_from(r->row.recording_sid));
+  if (!r->outcome.moved && r->outcome.skip == RECORDING_SKIP_TOO_OFTEN)
+    answer_too_often(r);
+  else if (r->row.status == RECORDING_EXPIRED)
+    problem_answer(e->x, PROBLEM_GONE, NULL);
+  else
+    status_answer(e->api, e->x, r->row.status == RECORDING_READY ? 200 : 202, &r->row, NULL,
+                  recording_retry_after_s(&r->row, e->now), e->now, by_call);
+  finish(r);
+}
+
+static enum err run_want(struct db *db, struct errand *e) {
+  struct retry *r = retry_of(e);
+  return want_run(db, e->subject.business_id, str_from(r->row.recording_sid), WANT_RETRY, e->now, &r->row, &r->outcome);
+}
+
+static void written(struct errand *e) {
+  if (e->result == OK)
+    answer(retry_of(e));
+  else
+    answer_err(retry_of(e), e->result);
+}
+
+static enum err run_look(struct db *db, struct errand *e) {
+  struct retry *r = retry_of(e);
+  return recordings_resolve(db, e->subject.business_id, str_from(r->id), &r->call_known, &r->row);
+}
+
+static void looked(struct errand *e) {
+  struct retry *r = retry_of(e);
+  if (e->result != OK) {
+    answer_err(r, e->result);
+    return;
+  }
+  r->outcome = want_consider(&r->row, WANT_RETRY, e->now);
+  if (!r->outcome.moved) {
+    play_log_skip(&r->row, r->outcome.skip);
+    answer(r);
+    return;
+  }
+  enum err failed = errand_write(e, run_want, written);
+  if (failed != OK) answer_err(r, failed);
+}
+
+void api_retry(void *arg, struct http_exchange *x) {
+  struct visit *v = arg;
+  if (!visit_id(v, ID_RECORDING_OR_CALL)) return;
+  struct retry *r = calloc(1, sizeof(*r));
+  if (!r) {
+    problem_answer_err(x, ERR_NOMEM);
+    return;
+  }
+  errand_begin(&r->errand, v);
+  memcpy(r->id, v->id, sizeof(r->id));
+  enum err e = errand_look(&r->errand, run_look, looked);
+  if (e != OK) answer_err(r, e);
+}
+
+/* ---- many ---- */
+
+enum { PARAMETER_SIZE = 64 };
+
+struct retry_all {
+  struct errand errand;
+  enum recording_error code;
+  int64_t since;
+  int64_t queued;
+};
+
+static enum err run_retry_all(struct db *db, struct errand *e) {
+  struct retry_all *r = (struct retry_all *)(void *)e;
+  return queue_retry_all(db, e->subject.business_id, r->code, r->since, e->now, &r->queued);
+}
+
+static void retried_all(struct errand *e) {
+  struct retry_all *r = (struct retry_all *)(void *)e;
+  struct http_fields f;
+  struct buf b CLEANUP(buf_done) = BUF_INIT(64);
+  enum err failed = e->result;
+  if (failed == OK) failed = buf_addf(&b, "{\"queued\":%lld}", (long long)r->queued);
+  answer_fields(&f);
+  if (failed == OK)
+    answer_json(e->x, 200, &f, buf_str(&b));
+  else
+    problem_answer_err(e->x, failed);
+  if (e->result == OK)
+    log_info("Recordings queued again", LOG_INT("business", e->subject.business_id), LOG_INT("queued", r->queued),
+             LOG_INT("key", e->subject.key_id));
+  errand_end(e);
+  free(r);
+}
+
+/* False: 400 was answered. */
+static bool read_retry_all(struct visit *v, enum recording_error *ret_code, int64_t *ret_since) {
+  char code[PARAMETER_SIZE], since[PARAMETER_SIZE];
+  bool known = true;
+  if (!visit_query(v, "code", code, sizeof(code)) || !visit_query(v, "since", since, sizeof(since))) return false;
+  *ret_code = recording_error_of_code(str_from(code), &known);
+  *ret_since = 0;
+  if (!known) {
+    problem_answer_field(v->x, STR("code"));
+    return false;
+  }
+  if (!since[0] || date_parse_time_or_date(str_from(since), ret_since) == OK) return true;
+  problem_answer_field(v->x, STR("since"));
+  return false;
+}
+
+void api_retry_all(void *arg, struct http_exchange *x) {
+  struct visit *v = arg;
+  enum recording_error code;
+  int64_t since;
+  if (!read_retry_all(v, &code, &since)) return;
+  struct retry_all *r = malloc(sizeof(*r));
+  if (!r) {
+    problem_answer_err(x, ERR_NOMEM);
+    return;
+  }
+  errand_begin(&r->errand, v);
+  r->code = code;
+  r->since = since;
+  r->queued = 0;
+  enum err e = errand_write(&r->errand, run_retry_all, retried_all);
+  if (e == OK) return;
+  problem_answer_err(x, e);
+  errand_end(&r->errand);
+  free(r);
+}

@@ -1,0 +1,93 @@
+/* api_status.c - the status of a recording. It looks and never acts: whoever can queue is not even included here. */
+#include "api/api_status.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/errand.h"
+#include "domain/status.h"
+
+enum { STATUS_MAX = 16 * 1024 };
+
+/* The object with one more member at its end. */
+static enum err add_message(struct buf *b, const char *message) {
+  assert(b->n && b->p[b->n - 1] == '}');
+  b->n--;
+  TRY(buf_add(b, STR(",\"message\":")));
+  TRY(buf_add_json(b, str_from(message)));
+  return buf_add_char(b, '}');
+}
+
+void status_answer(const struct api *a, struct http_exchange *x, int status, const struct recording *row,
+                   const char *message, int64_t retry_after_s, int64_t now, bool by_call) {
+  struct http_fields f;
+  struct buf b CLEANUP(buf_done) = BUF_INIT(STATUS_MAX);
+  enum err e = status_write(&b, row, a->path_base, now);
+  if (e == OK && message) e = add_message(&b, message);
+  if (e != OK) {
+    problem_answer_err(x, e);
+    return;
+  }
+  answer_fields(&f);
+  if (retry_after_s) answer_field_int(&f, STR("Retry-After"), retry_after_s);
+  if (status == 202) field_recording_path(a, &f, STR("Location"), row->recording_sid, "status");
+  if (by_call) field_recording_path(a, &f, STR("Content-Location"), row->recording_sid, "status");
+  answer_json(x, status, &f, buf_str(&b));
+}
+
+struct status_look {
+  struct errand errand;
+  char id[SID_SIZE];
+  bool call_known;
+  struct recording row;
+};
+
+static enum err run_look(struct db *db, struct errand *e) {
+  struct status_look *l = (struct status_look *)(void *)e;
+  return recordings_resolve(db, e->subject.business_id, str_from(l->id), &l->call_known, &l->row);
+}
+
+/* Of a known call without a recording. */
+static void answer_none(struct http_exchange *x, struct str call_sid) {
+  struct http_fields f;
+  struct buf b CLEANUP(buf_done) = BUF_INIT(STATUS_MAX);
+  enum err e = status_write_none(&b, call_sid);
+  answer_fields(&f);
+  if (e == OK)
+    answer_json(x, 200, &f, buf_str(&b));
+  else
+    problem_answer_err(x, e);
+}
+
+static void looked(struct errand *e) {
+  struct status_look *l = (struct status_look *)(void *)e;
+  struct str id = str_from(l->id);
+  if (e->result == OK)
+    status_answer(e->api, e->x, 200, &l->row, NULL, recording_retry_after_s(&l->row, e->now), e->now,
+                  !str_eq(id, str_from(l->row.recording_sid)));
+  else if (e->result == ERR_NOT_FOUND && l->call_known)
+    answer_none(e->x, id);
+  else
+    problem_answer_err(e->x, e->result);
+  errand_end(e);
+  free(l);
+}
+
+void api_recording_status(void *arg, struct http_exchange *x) {
+  struct visit *v = arg;
+  if (!visit_id(v, ID_RECORDING_OR_CALL)) return;
+  struct status_look *l = malloc(sizeof(*l));
+  if (!l) {
+    problem_answer_err(x, ERR_NOMEM);
+    return;
+  }
+  errand_begin(&l->errand, v);
+  l->call_known = false;
+  memcpy(l->id, v->id, sizeof(l->id));
+  enum err e = errand_look(&l->errand, run_look, looked);
+  if (e == OK) return;
+  problem_answer_err(x, e);
+  errand_end(&l->errand);
+  free(l);
+}

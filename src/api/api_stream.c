@@ -1,0 +1,52 @@
+/* api_stream.c - playing and downloading: what is hot is answered here and now, from memory; the rest is play.c's. */
+#include <string.h>
+
+#include "api/media.h"
+#include "api/play.h"
+#include "base/clock.h"
+
+static void media_ended(struct http_exchange *x, void *arg, bool complete, int64_t sent) {
+  (void)complete;
+  (void)sent;
+  listeners_leave(arg);
+  struct play *waiting = http_data(x);
+  if (waiting) play_peer_gone(waiting);
+}
+
+static bool answer_from_shelf(struct visit *v) {
+  struct shelf_item *item = shelf_find(v->loop->shelf, v->subject.business_id, str_from(v->id));
+  if (!item) return false;
+  if (media_is_there(item, clock_mono_ms())) {
+    media_answer(v->loop, v->x, &v->subject, item, STR_NONE);
+    return true;
+  }
+  char gone[SID_SIZE]; /* the item goes with the first drop */
+  memcpy(gone, item->recording_sid, sizeof(gone));
+  shelf_drop(v->loop->shelf, v->subject.business_id, str_from(v->id));
+  shelf_drop(v->loop->shelf, v->subject.business_id, str_from(gone));
+  return false;
+}
+
+static void answer(struct visit *v, enum id_kind id_kind, enum play_kind kind) {
+  if (!visit_id(v, id_kind)) return;
+  atomic_int *listener = listeners_enter(v);
+  if (!listener) return;
+  http_on_end(v->x, media_ended, listener);
+  if (kind == PLAY_STREAM && answer_from_shelf(v)) return;
+  play_begin(v, kind);
+}
+
+void api_stream(void *arg, struct http_exchange *x) {
+  (void)x;
+  answer(arg, ID_RECORDING_OR_CALL, PLAY_STREAM);
+}
+
+void api_download(void *arg, struct http_exchange *x) {
+  (void)x;
+  answer(arg, ID_RECORDING_OR_CALL, PLAY_DOWNLOAD);
+}
+
+void api_call_download(void *arg, struct http_exchange *x) {
+  (void)x;
+  answer(arg, ID_CALL, PLAY_DOWNLOAD);
+}

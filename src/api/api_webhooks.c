@@ -1,0 +1,286 @@
+/* api_webhooks.c - what the provider tells us, taken once it is on disk.
+ *
+ *   415 no form -> 401 no signature -> 404 unknown business -> the provider's own checks -> 400 does not fit
+ *      `-> queued for the writer --committed--> 204
+ *                    `-- 5 s have passed --> 503; the write may still happen, which is harmless: deliveries may repeat
+ *
+ * Invariants
+ *  (1) No SQL before the signature and the account were found good: all that takes is the loop's access snapshot.
+ *  (2) A delivery's memory, and the snapshot that its views point into, live until the writer has answered.
+ *  (3) Refusals are logged once a minute for each business and reason; businesses that are not known are one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/errand.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "domain/intake.h"
+
+enum { STORAGE_MAX = 4 * BODY_MAX + 16 * 1024, PREFIX_MAX = 16 * 1024, REFUSED_EVERY_MS = 60 * 1000, REASONS = 16 };
+
+/* ---- refusals ---- */
+
+enum reason {
+  REASON_NO_FORM,
+  REASON_NO_SIGNATURE,
+  REASON_UNKNOWN_BUSINESS,
+  REASON_BAD_FORM,
+  REASON_BAD_SIGNATURE,
+  REASON_NO_TOKEN,
+  REASON_OTHER_ACCOUNT,
+  REASON_BAD_FIELD,
+  REASON_NO_ROOM,
+  REASON_NOT_COMMITTED,
+};
+static const char *const reason_names[] = {
+    [REASON_NO_FORM] = "no_form",
+    [REASON_NO_SIGNATURE] = "no_signature",
+    [REASON_UNKNOWN_BUSINESS] = "unknown_business",
+    [REASON_BAD_FORM] = "bad_form",
+    [REASON_BAD_SIGNATURE] = "bad_signature",
+    [REASON_NO_TOKEN] = "no_auth_token",
+    [REASON_OTHER_ACCOUNT] = "other_account",
+    [REASON_BAD_FIELD] = "bad_field",
+    [REASON_NO_ROOM] = "no_room",
+    [REASON_NOT_COMMITTED] = "not_committed",
+};
+
+/* business_id: 0 for one that is not known. */
+static void log_refusal(struct api *a, int64_t business_id, enum reason reason, const char *field) {
+  size_t slot = (size_t)((uint64_t)business_id * REASONS + reason) % REFUSAL_SLOTS;
+  int_least64_t now = clock_mono_ms(), last = atomic_load(&a->refused[slot]);
+  if (last && now - last < REFUSED_EVERY_MS) return;
+  if (!atomic_compare_exchange_strong(&a->refused[slot], &last, now)) return; /* another loop says it */
+  log_warn("Webhook refused", LOG_INT("business", business_id), LOG_TEXT("reason", reason_names[reason]),
+           LOG_TEXT("field", field ? field : "none"));
+}
+
+static void refuse(struct visit *v, int64_t business_id, enum reason reason, enum problem p, const char *detail) {
+  log_refusal(v->api, business_id, reason, NULL);
+  problem_answer_detail(v->x, p, detail);
+}
+
+static void refuse_field(struct visit *v, int64_t business_id, const char *field) {
+  log_refusal(v->api, business_id, REASON_BAD_FIELD, field);
+  problem_answer_field(v->x, str_from(field));
+}
+
+/* ---- a delivery on its way to the disk ---- */
+
+struct webhook {
+  struct errand errand;
+  struct access_snapshot *access; /* held (2) */
+  struct buf storage;
+  struct delivery delivery;
+  struct intake_result result;
+  enum provider_webhook_kind kind;
+  bool twiml;
+  bool answered;
+};
+
+static struct webhook *webhook_of(struct errand *e) {
+  return (struct webhook *)(void *)e;
+} /* its first member */
+
+static void webhook_free(struct webhook *w) {
+  errand_end(&w->errand);
+  access_unref(w->access);
+  buf_done(&w->storage);
+  free(w);
+}
+
+static void answer_taken(struct webhook *w) {
+  struct http_fields f;
+  answer_fields(&f);
+  if (w->twiml)
+    answer_bytes(w->errand.x, 200, &f, STR("text/xml"), STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>"));
+  else
+    answer_empty(w->errand.x, 204, &f);
+}
+
+static void answer_not_committed(struct webhook *w, enum problem p) {
+  log_refusal(w->errand.api, w->delivery.business_id, REASON_NOT_COMMITTED, NULL);
+  w->answered = true;
+  problem_answer(w->errand.x, p, NULL);
+}
+
+static void too_late(struct http_exchange *x, void *arg) {
+  struct webhook *w = arg;
+  (void)x;
+  answer_not_committed(w, PROBLEM_DATABASE);
+}
+
+static enum err run_intake(struct db *db, struct errand *e) {
+  struct webhook *w = webhook_of(e);
+  return intake_run(db, &w->delivery, e->now, &w->result);
+}
+
+static void committed(struct errand *e) {
+  struct webhook *w = webhook_of(e);
+  http_timer(e->x, -1, NULL, NULL);
+  log_debug("Webhook", LOG_INT("business", w->delivery.business_id),
+            LOG_TEXT("kind", w->kind == PROVIDER_WEBHOOK_CALL ? "call" : "recording"),
+            LOG_STR("call", w->delivery.call_sid), LOG_STR("recording", w->delivery.recording_sid),
+            LOG_TEXT("result", err_text(e->result)),
+            LOG_TEXT("enqueued", e->result == OK && w->result.enqueued ? "yes" : "no"));
+  if (w->answered) {
+    webhook_free(w);
+    return;
+  }
+  if (e->result == OK)
+    answer_taken(w);
+  else if (e->result == ERR_TOO_BIG) /* more fields than a call can have */
+    problem_answer_detail(e->x, PROBLEM_BAD_REQUEST, "More fields were told of this than are kept.");
+  else
+    answer_not_committed(w, problem_of_err(e->result));
+  webhook_free(w);
+}
+
+static void submit(struct webhook *w) {
+  enum err e = errand_write(&w->errand, run_intake, committed);
+  if (e == OK) {
+    http_timer(w->errand.x, WEBHOOK_COMMIT_MS, too_late, w);
+    return;
+  }
+  answer_not_committed(w, problem_of_err(e));
+  webhook_free(w);
+}
+
+/* ---- the request ---- */
+
+static bool is_form(const struct http_request *r) {
+  struct str type, parameters;
+  (void)str_cut(http_header_get(r, STR("Content-Type")), ';', &type, &parameters);
+  return str_eq_nocase(str_trim(type), STR("application/x-www-form-urlencoded")) &&
+         http_header_count(r, STR("Content-Encoding")) == 0;
+}
+
+static const struct access_business *find_business(const struct visit *v) {
+  struct str text = v->match.params[0];
+  uint64_t id;
+  if (text.n == 0 || text.p[0] == '0' || str_to_u64(text, INT64_MAX, &id) != OK) return NULL;
+  return access_find_business(v->loop->access, (int64_t)id);
+}
+
+/* Under which scheme the request was made, as far as somebody whom we trust says so. */
+static struct str scheme_of(const struct visit *v) {
+  struct str value = http_header_get(v->request, STR("X-Forwarded-Proto")), left, rest = value;
+  if (!proxies_trust(v->api->proxies, http_peer(v->x))) return STR("http");
+  while (str_cut(rest, ',', &left, &rest)) value = rest; /* the nearest one's word */
+  return str_eq_nocase(str_trim(value), STR("https")) ? STR("https") : STR("http");
+}
+
+/* The raw target below the path of PUBLIC_BASE_URL. */
+static struct str target_of(const struct visit *v) {
+  const struct http_request *r = v->request;
+  const char *from = r->path.p + (v->under_base ? v->api->path_base.n : 0);
+  return str_of(from, (size_t)(r->target.p + r->target.n - from));
+}
+
+static enum provider_refusal check_under(struct webhook *w, const struct visit *v, const struct access_business *b,
+                                         struct str prefix, const char **ret_field) {
+  const struct provider *provider = v->api->provider;
+  const struct provider_account account = {.business_id = b->business_id,
+                                           .account_sid = b->account_sid,
+                                           .tokens = {b->tokens[0], b->tokens[1]},
+                                           .api_key = b->api_key,
+                                           .api_secret = b->api_secret,
+                                           .base_url = b->base_url};
+  const struct provider_webhook hook = {.kind = w->kind,
+                                        .signature = http_header_get(v->request, str_from(provider->signature_header)),
+                                        .url_prefix = prefix,
+                                        .target = target_of(v),
+                                        .body = v->request->body,
+                                        .received_ms = clock_now_ms()};
+  buf_clear(&w->storage);
+  return provider->webhook(&account, &hook, &w->storage, &w->delivery, ret_field);
+}
+
+/* Under PUBLIC_BASE_URL, with its path and without; where there is none, as the request came. */
+static enum provider_refusal check(struct webhook *w, const struct visit *v, const struct access_business *b,
+                                   const char **ret_field) {
+  const struct api *a = v->api;
+  if (a->public_url) {
+    enum provider_refusal refusal = check_under(w, v, b, str_from(a->public_url), ret_field);
+    if (refusal != PROVIDER_BAD_SIGNATURE || a->path_base.n == 0) return refusal;
+    return check_under(w, v, b, str_from(a->public_origin), ret_field);
+  }
+  struct buf prefix CLEANUP(buf_done) = BUF_INIT(PREFIX_MAX);
+  if (buf_addf(&prefix, "%.*s://%.*s", STR_ARG(scheme_of(v)), STR_ARG(v->request->host)) != OK) return PROVIDER_NO_ROOM;
+  return check_under(w, v, b, buf_str(&prefix), ret_field);
+}
+
+/* True if it was taken; else it was refused. */
+static bool is_taken(struct webhook *w, struct visit *v, const struct access_business *b) {
+  const char *field = NULL;
+  int64_t id = b->business_id;
+  switch (check(w, v, b, &field)) {
+    case PROVIDER_TAKEN:
+      if (intake_fits(&w->delivery, &field)) return true;
+      refuse_field(v, id, field);
+      return false;
+    case PROVIDER_BAD_FORM:
+      refuse(v, id, REASON_BAD_FORM, PROBLEM_BAD_REQUEST, "The form can't be parsed.");
+      return false;
+    case PROVIDER_BAD_SIGNATURE:
+      refuse(v, id, b->tokens[0].n || b->tokens[1].n ? REASON_BAD_SIGNATURE : REASON_NO_TOKEN, PROBLEM_FORBIDDEN,
+             "The signature is not this business's.");
+      return false;
+    case PROVIDER_OTHER_ACCOUNT:
+      refuse(v, id, REASON_OTHER_ACCOUNT, PROBLEM_FORBIDDEN, "AccountSid is not this business's own.");
+      return false;
+    case PROVIDER_BAD_FIELD:
+      refuse_field(v, id, field);
+      return false;
+    case PROVIDER_NO_ROOM:
+      refuse(v, id, REASON_NO_ROOM, PROBLEM_BUSY, NULL);
+      return false;
+  }
+  return false;
+}
+
+static bool wants_twiml(const struct http_request *r) {
+  struct buf b CLEANUP(buf_done) = BUF_INIT(r->query.n + 1);
+  struct str value;
+  return r->query.n && http_query_get(r->query, STR("reply"), &b, &value) == OK && str_eq(value, STR("twiml"));
+}
+
+static void take(struct visit *v, const struct access_business *b, enum provider_webhook_kind kind) {
+  struct webhook *w = calloc(1, sizeof(*w));
+  if (!w) {
+    refuse(v, b->business_id, REASON_NO_ROOM, PROBLEM_BUSY, NULL);
+    return;
+  }
+  errand_begin(&w->errand, v);
+  w->access = access_ref(v->loop->access);
+  w->kind = kind;
+  w->twiml = wants_twiml(v->request);
+  buf_init(&w->storage, STORAGE_MAX);
+  if (is_taken(w, v, b))
+    submit(w);
+  else
+    webhook_free(w);
+}
+
+static void receive(struct visit *v, enum provider_webhook_kind kind) {
+  const struct access_business *b = find_business(v);
+  int64_t id = b ? b->business_id : 0;
+  if (!is_form(v->request))
+    refuse(v, id, REASON_NO_FORM, PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL);
+  else if (http_header_get(v->request, str_from(v->api->provider->signature_header)).n == 0)
+    refuse(v, id, REASON_NO_SIGNATURE, PROBLEM_UNAUTHORIZED, "The request is not signed.");
+  else if (!b)
+    refuse(v, id, REASON_UNKNOWN_BUSINESS, PROBLEM_NOT_FOUND, NULL);
+  else
+    take(v, b, kind);
+}
+
+void api_call_webhook(void *arg, struct http_exchange *x) {
+  (void)x;
+  receive(arg, PROVIDER_WEBHOOK_CALL);
+}
+
+void api_recording_webhook(void *arg, struct http_exchange *x) {
+  (void)x;
+  receive(arg, PROVIDER_WEBHOOK_RECORDING);
+}

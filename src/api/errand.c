@@ -1,0 +1,65 @@
+/* errand.c - a request that goes to the database and comes back to its loop. */
+#include "api/errand.h"
+
+#include <assert.h>
+
+void errand_begin(struct errand *e, const struct visit *v) {
+  *e = (struct errand){.api = v->api, .loop = v->loop, .x = http_ref(v->x), .subject = v->subject};
+}
+
+void errand_end(struct errand *e) {
+  assert(!e->busy);
+  http_unref(TAKE(e->x));
+}
+
+static void come_back(struct http_exchange *x, void *arg) {
+  struct errand *e = arg;
+  (void)x;
+  e->busy = false;
+  e->back(e);
+}
+
+static enum err set_out(struct errand *e, enum err (*act)(struct db *db, struct errand *e),
+                        void (*back)(struct errand *e)) {
+  assert(!e->busy);
+  if (http_gone(e->x)) return ERR_CLOSED; /* also once the server was drained: nothing new is begun then */
+  e->act = act;
+  e->back = back;
+  e->busy = true;
+  return OK;
+}
+
+static void look(struct db *db, void *arg) {
+  struct errand *e = arg;
+  if (db) e->now = db_now_ms(db);
+  e->result = db ? e->act(db, e) : ERR_IO;
+  http_post(e->x, come_back, e);
+}
+
+enum err errand_look(struct errand *e, enum err (*act)(struct db *db, struct errand *e),
+                     void (*back)(struct errand *e)) {
+  TRY(set_out(e, act, back));
+  enum err failed = db_readers_run(e->api->parts.readers, look, e);
+  if (failed != OK) e->busy = false;
+  return failed;
+}
+
+static enum err write_run(struct db *db, void *arg) {
+  struct errand *e = arg;
+  e->now = db_now_ms(db);
+  return e->act(db, e);
+}
+
+static void write_done(void *arg, enum err result) {
+  struct errand *e = arg;
+  e->result = result;
+  http_post(e->x, come_back, e);
+}
+
+enum err errand_write(struct errand *e, enum err (*act)(struct db *db, struct errand *e),
+                      void (*back)(struct errand *e)) {
+  TRY(set_out(e, act, back));
+  enum err failed = db_writer_submit(e->api->parts.writer, (struct db_job){write_run, write_done, e});
+  if (failed != OK) e->busy = false;
+  return failed;
+}

@@ -1,0 +1,33 @@
+/* errand.h - a request that goes to the database and comes back to its loop.
+ *
+ *   struct look { struct errand errand; … };
+ *   errand_begin(&l->errand, visit);
+ *   e = errand_look(&l->errand, look, back);   look runs on a reader, then back on the loop, result is what look returned
+ *   … in back, last: http_respond; errand_end(&l->errand); free(l);
+ *
+ * Invariants: the exchange is held from begin to end; at most one look or write is under way; back runs exactly once for
+ * each that errand_look or errand_write took (OK), also when the peer is gone.
+ * Thread rule: the loop's, but `look` and `run`, which see nothing of the exchange but what they were given. */
+#pragma once
+
+#include "api/api_internal.h"
+
+struct errand {
+  struct api *api;
+  struct api_loop *loop;
+  struct http_exchange *x;
+  struct subject subject;
+  enum err (*act)(struct db *db, struct errand *e); /* what is under way */
+  void (*back)(struct errand *e);
+  enum err result;
+  int64_t now; /* the database's, when it last looked or wrote */
+  bool busy;
+};
+
+void errand_begin(struct errand *e, const struct visit *v);
+void errand_end(struct errand *e);
+/* ERR_BUSY, ERR_CLOSED: it will not come back. */
+CHECKED enum err errand_look(struct errand *e, enum err (*look)(struct db *db, struct errand *e),
+                             void (*back)(struct errand *e));
+CHECKED enum err errand_write(struct errand *e, enum err (*run)(struct db *db, struct errand *e),
+                              void (*back)(struct errand *e));

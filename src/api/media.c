@@ -1,0 +1,119 @@
+/* media.c - answering with a recording that is here.
+ *
+ * Header lines that depend on nothing but the recording are made once and kept with its item on the shelf. */
+#include "api/media.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/range.h"
+
+enum { MEDIA_NO_CACHE, MEDIA_NO_STORE }; /* MEDIA_CACHE */
+
+bool media_is_there(struct shelf_item *item, int64_t mono_ms) {
+  struct stat st;
+  if (mono_ms - item->last_check_ms < FILE_CHECK_MS) return true;
+  if (fstat(http_file_fd(item->file), &st) != 0 || st.st_nlink == 0 || st.st_size != item->bytes) return false;
+  item->last_check_ms = mono_ms;
+  return true;
+}
+
+/* ---- the playback's log line ---- */
+
+static void log_hit(enum log_level level, const struct subject *s, const struct shelf_item *item) {
+  char by[32];
+  if (!log_enabled(level)) return;
+  (void)snprintf(by, sizeof(by), "key:%lld", (long long)s->key_id);
+  log_at(level, "Cache HIT", LOG_INT("business", s->business_id), LOG_TEXT("recording", item->recording_sid),
+         LOG_TEXT("via", via_name((enum via)item->via)), LOG_TEXT("by", by));
+}
+
+static bool note(struct api_loop *l, const struct subject *s, const char *recording_sid, bool hit) {
+  struct playbacks *all = l->api->playbacks;
+  uint64_t key = playbacks_key(all, s->business_id, (int)s->kind, s->key_id, str_from(recording_sid));
+  return playbacks_note(all, l->playbacks, key, hit, clock_mono_ms());
+}
+
+void media_note_miss(struct api_loop *l, const struct subject *subject, const struct recording *row) {
+  (void)note(l, subject, row->recording_sid, false);
+  log_debug("Cache miss", LOG_INT("business", subject->business_id), LOG_TEXT("recording", row->recording_sid),
+            LOG_TEXT("status", recording_status_name(row->status)));
+}
+
+/* ---- header lines ---- */
+
+static void make_head(const struct api *a, struct http_fields *f, const struct shelf_item *item, bool download) {
+  char modified[DATE_TEXT_SIZE];
+  answer_fields_media(f);
+  answer_lines(f, a->parts.conf->media_cache == MEDIA_NO_STORE ? STR("Cache-Control: no-store\r\n")
+                                                               : STR("Cache-Control: private, no-cache\r\n"));
+  answer_lines(f, STR("Accept-Ranges: bytes\r\nCache-Status: callreel; hit\r\n"));
+  http_field(f, STR("ETag"), str_from(item->etag));
+  date_format_http(item->modified_s * 1000, modified);
+  http_field(f, STR("Last-Modified"), str_from(modified));
+  http_field(f, STR("Content-Type"), str_from(item->content_type));
+  if (item->by_call)
+    field_recording_path(a, f, STR("Content-Location"), item->recording_sid, download ? "download" : "stream");
+}
+
+static void take_head(const struct api *a, struct http_fields *f, struct shelf_item *item) {
+  if (item->head_n) {
+    http_fields_init(f);
+    answer_lines(f, str_of(item->head, item->head_n));
+    return;
+  }
+  make_head(a, f, item, false);
+  if (f->bad || f->n > sizeof(item->head)) return;
+  memcpy(item->head, f->bytes, f->n);
+  item->head_n = f->n;
+}
+
+/* ---- the answer ---- */
+
+static void answer_unsatisfiable(struct http_exchange *x, int64_t bytes) {
+  struct http_fields f;
+  answer_fields(&f);
+  answer_lines(&f, STR("Accept-Ranges: bytes\r\n"));
+  answer_content_range(&f, -1, -1, bytes);
+  problem_answer_with(x, &f, PROBLEM_RANGE_NOT_SATISFIABLE, NULL);
+}
+
+void media_answer(struct api_loop *l, struct http_exchange *x, const struct subject *subject, struct shelf_item *item,
+                  struct str disposition) {
+  struct http_fields f;
+  const struct http_representation have = {str_from(item->etag), item->modified_s, item->bytes};
+  struct http_body body = {.kind = HTTP_BODY_FILE, .file = item->file, .offset = 0, .length = item->bytes};
+  int64_t first, last;
+  int status = 200;
+
+  log_hit(note(l, subject, item->recording_sid, true) ? LOG_INFO : LOG_DEBUG, subject, item);
+  if (disposition.n)
+    make_head(l->api, &f, item, true);
+  else
+    take_head(l->api, &f, item);
+  if (disposition.n) http_field(&f, STR("Content-Disposition"), disposition);
+  switch (http_select(http_request(x), &have, &first, &last)) {
+    case HTTP_SELECT_WHOLE:
+      break;
+    case HTTP_SELECT_PART:
+      status = 206;
+      answer_content_range(&f, first, last, item->bytes);
+      body.offset = first;
+      body.length = last - first + 1;
+      break;
+    case HTTP_SELECT_UNCHANGED:
+      status = 304;
+      body = (struct http_body){.kind = HTTP_BODY_NONE};
+      break;
+    case HTTP_SELECT_FAILED:
+      problem_answer(x, PROBLEM_PRECONDITION_FAILED, NULL);
+      return;
+    case HTTP_SELECT_UNSATISFIABLE:
+      answer_unsatisfiable(x, item->bytes);
+      return;
+  }
+  http_respond(x, status, &f, &body);
+}

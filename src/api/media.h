@@ -1,0 +1,13 @@
+/* media.h - answering with a recording that is here: validators, ranges, conditions, the log line of a playback.
+ * Thread rule: the exchange's loop. */
+#pragma once
+
+#include "api/api_internal.h"
+
+/* item->file is there. disposition: of a download; empty: a stream. Takes nothing over. */
+void media_answer(struct api_loop *l, struct http_exchange *x, const struct subject *subject, struct shelf_item *item,
+                  struct str disposition);
+/* The item's open file is still the one under its name, as far as a descriptor can tell; looked at once a second. */
+bool media_is_there(struct shelf_item *item, int64_t mono_ms);
+/* A request for a recording that is not here belongs to a playback, too. */
+void media_note_miss(struct api_loop *l, const struct subject *subject, const struct recording *row);

@@ -1,0 +1,447 @@
+/* play.c - a request for a recording that the shelf does not have.
+ *
+ *   LOOKING --file is there--> answered                                        [play_looked]
+ *      |  ^  `-- unknown, expired, failed for good … --> answered
+ *      |  |-- its file is gone, or it is to be wanted --> WRITING --> decided  [play_written]
+ *      |  `-- would wait, and nobody watches yet: watch, look again
+ *      `-- decided: course_of                                                  [play_decide]
+ *             FILE --> LOOKING
+ *             WAIT --> WAITING --changed--> LOOKING                            [play_changed]
+ *                         `-- time is up, draining --> answered                [play_time_is_up]
+ *             ANSWER --> answered
+ *
+ * Invariants
+ *  (1) A play is answered once, and over then: unwatched, in no list, nothing under way but perhaps the post of a change,
+ *      which frees it (post_pending).
+ *  (2) While WAITING it stands in its loop's list, and nothing is under way.
+ *  (3) It waits only with a watch that was begun before the row in hand was read.
+ *  (4) Once a recording was found, it stays with that one, whatever the call comes to mean. */
+#include "api/play.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/api_disposition.h"
+#include "api/api_download.h"
+#include "api/api_prefer.h"
+#include "api/api_status.h"
+#include "api/errand.h"
+#include "api/media.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "domain/store.h"
+#include "domain/want.h"
+#include "ledger/calls.h"
+
+enum { AGAIN_MAX = 8 };
+
+struct play {
+  struct errand errand;
+  enum play_kind kind;
+  char id[SID_SIZE];              /* what was asked for */
+  char found[SID_SIZE];           /* "": no recording was found yet (4) */
+  uint64_t drops_seen;            /* the loop's drop_count before the look */
+  int64_t until_ms;               /* mono: it waits no longer than that; 0: not at all */
+  int again;                      /* how often it became ready under our hands */
+  bool missed, skipped;           /* was logged */
+  struct access_snapshot *access; /* held: the business's numbers, for a download's name; else NULL */
+  /* waiting */
+  struct events_watch *watch;
+  atomic_bool post_pending; /* a change was posted and did not arrive yet */
+  bool waiting, changed, over;
+  struct play *next, **link; /* in the loop's list */
+  /* what was seen last */
+  bool call_known;
+  enum via via;
+  struct recording row;
+  int fd; /* -1: no file */
+  struct recording_outcome outcome;
+  struct buf disposition;
+};
+
+static void look(struct play *p);
+static void play_decide(struct play *p);
+
+static struct play *play_of(struct errand *e) {
+  return (struct play *)(void *)e;
+} /* its first member */
+
+/* ---- the end ---- */
+
+static void leave_list(struct play *p) {
+  if (!p->waiting) return;
+  *p->link = p->next;
+  if (p->next) p->next->link = p->link;
+  p->waiting = false;
+}
+
+static void play_free(struct play *p) {
+  if (p->fd >= 0) (void)close(p->fd);
+  access_unref(p->access);
+  buf_done(&p->disposition);
+  errand_end(&p->errand);
+  free(p);
+}
+
+/* Before the answer: from here on the exchange knows nothing of p. */
+static void detach(struct play *p) {
+  leave_list(p);
+  events_unwatch(TAKE(p->watch));
+  http_timer(p->errand.x, -1, NULL, NULL);
+  http_set_data(p->errand.x, NULL);
+}
+
+/* After it. */
+static void finish(struct play *p) {
+  assert(!p->errand.busy && !p->watch && !p->waiting);
+  p->over = true;
+  if (!atomic_load(&p->post_pending)) play_free(p);
+}
+
+void play_peer_gone(struct play *p) {
+  if (p->errand.busy) return; /* it sees that when it comes back */
+  detach(p);
+  finish(p);
+}
+
+/* ---- answers ---- */
+
+static bool is_by_call(const struct play *p) {
+  return !str_eq(str_from(p->id), str_from(p->row.recording_sid));
+}
+
+static void answer_err(struct play *p, enum err e) {
+  detach(p);
+  if (e == ERR_NOT_FOUND && p->call_known)
+    problem_answer_detail(p->errand.x, PROBLEM_NOT_FOUND, "No recording of this call is known.");
+  else if (e == ERR_UNSUPPORTED)
+    problem_answer_detail(p->errand.x, PROBLEM_UNAVAILABLE, "The recordings' volume is not there at the moment.");
+  else
+    problem_answer_err(p->errand.x, e);
+  finish(p);
+}
+
+static void answer_problem(struct play *p, const struct playback *playback) {
+  struct http_fields f;
+  detach(p);
+  answer_fields(&f);
+  if (is_by_call(p)) field_recording_path(p->errand.api, &f, STR("Content-Location"), p->row.recording_sid, "status");
+  problem_answer_playback(p->errand.x, &f, playback);
+  finish(p);
+}
+
+static void answer_accepted(struct play *p, const struct playback *playback) {
+  if (p->kind == PLAY_DOWNLOAD) {
+    answer_problem(p, playback);
+    return;
+  }
+  enum recording_error error = recording_error_of_code(str_from(p->row.error_code), NULL);
+  const char *message = "The recording is being fetched: ask again soon.";
+  if (error != RECORDING_NONE) message = recording_error_message(error);
+  detach(p);
+  status_answer(p->errand.api, p->errand.x, 202, &p->row, message, playback->retry_after_s, p->errand.now,
+                is_by_call(p));
+  finish(p);
+}
+
+static enum err item_of(struct play *p, struct shelf_item *ret_item) {
+  struct shelf_item *item = ret_item;
+  memset(item, 0, sizeof(*item));
+  TRY(http_file_new(p->fd, &item->file));
+  p->fd = -1;
+  item->bytes = p->row.bytes;
+  item->modified_s = p->row.modified_at / 1000;
+  item->by_call = is_by_call(p);
+  item->via = (int)p->via;
+  memcpy(item->recording_sid, p->row.recording_sid, sizeof(item->recording_sid));
+  memcpy(item->etag, p->row.etag, sizeof(item->etag));
+  memcpy(item->content_type, p->row.content_type, sizeof(item->content_type));
+  return OK;
+}
+
+/* So that the next request finds it in memory. */
+static void put_up(struct play *p, struct http_file *file) {
+  struct api_loop *l = p->errand.loop;
+  int64_t business_id = p->errand.subject.business_id;
+  struct str id = str_from(p->id);
+  if (!drops_allow(l, p->drops_seen, business_id, id, str_from(p->row.recording_sid))) return;
+  if (shelf_put(l->shelf, &p->row, id, file) != OK) return; /* then it is looked up again */
+  struct shelf_item *item = shelf_find(l->shelf, business_id, id);
+  if (item) item->via = (int)p->via;
+}
+
+static void answer_file(struct play *p) {
+  struct shelf_item item;
+  if (!auth_still_admits(p->errand.loop, p->errand.x, &p->errand.subject)) { /* it may have waited for long */
+    detach(p);
+    problem_answer(p->errand.x, PROBLEM_UNAUTHORIZED, NULL);
+    finish(p);
+    return;
+  }
+  if (p->kind == PLAY_PREPARE) {
+    detach(p);
+    status_answer(p->errand.api, p->errand.x, 200, &p->row, NULL, 0, p->errand.now, is_by_call(p));
+    finish(p);
+    return;
+  }
+  enum err e = item_of(p, &item);
+  if (e != OK) {
+    answer_err(p, ERR_BUSY);
+    return;
+  }
+  detach(p);
+  put_up(p, item.file);
+  media_answer(p->errand.loop, p->errand.x, &p->errand.subject, &item, buf_str(&p->disposition));
+  http_file_unref(item.file);
+  finish(p);
+}
+
+/* ---- looking, on a reader ---- */
+
+static enum err find_via(struct db *db, struct play *p) {
+  struct call call;
+  p->via = VIA_OWN;
+  if (!is_by_call(p) || strcmp(p->id, p->row.call_sid) == 0) return OK;
+  TRY(calls_get(db, p->row.business_id, str_from(p->id), &call));
+  p->via = strcmp(call.parent_call_sid, p->row.call_sid) == 0 ? VIA_PARENT : VIA_CHILD;
+  return OK;
+}
+
+/* A file that is not there is gone only on the store that the database knows. */
+static enum err check_store(struct db *db, struct play *p) {
+  char known[STORE_ID_SIZE];
+  TRY(store_known_id(db, known));
+  return store_check(p->errand.api->parts.store, known, false) == OK ? OK : ERR_UNSUPPORTED;
+}
+
+static enum err open_file(struct db *db, struct play *p) {
+  int64_t size;
+  enum err e = blob_open(p->errand.api->parts.store, p->row.name, &p->fd, &size);
+  if (e == OK && size == p->row.bytes) return OK;
+  if (e == OK) {
+    (void)close(p->fd);
+    p->fd = -1;
+  }
+  return e == OK || e == ERR_NOT_FOUND ? check_store(db, p) : e;
+}
+
+static enum err name_download(struct db *db, struct play *p) {
+  const struct access_business *b = access_find_business(p->access, p->row.business_id);
+  return download_name(db, &p->row, b ? b->numbers : NULL, b ? b->number_count : 0, &p->disposition);
+}
+
+static enum err run_look(struct db *db, struct errand *e) {
+  struct play *p = play_of(e);
+  struct str id = str_from(p->found[0] ? p->found : p->id);
+  TRY(recordings_resolve(db, e->subject.business_id, id, &p->call_known, &p->row));
+  memcpy(p->found, p->row.recording_sid, sizeof(p->found));
+  TRY(find_via(db, p));
+  if (p->row.status != RECORDING_READY) return OK;
+  TRY(open_file(db, p));
+  return p->fd >= 0 && p->kind == PLAY_DOWNLOAD ? name_download(db, p) : OK;
+}
+
+/* ---- wanting, on the writer ---- */
+
+static enum want_kind want_of(const struct play *p) {
+  return p->kind == PLAY_PREPARE ? WANT_PREPARE : WANT_PLAY;
+}
+
+static enum err run_want(struct db *db, struct errand *e) {
+  struct play *p = play_of(e);
+  return want_run(db, e->subject.business_id, str_from(p->found), want_of(p), e->now, &p->row, &p->outcome);
+}
+
+static enum err run_file_gone(struct db *db, struct errand *e) {
+  struct play *p = play_of(e);
+  return want_file_gone(db, e->subject.business_id, str_from(p->found), want_of(p), e->now, &p->row, &p->outcome);
+}
+
+static void play_written(struct errand *e) {
+  struct play *p = play_of(e);
+  if (http_gone(e->x))
+    play_peer_gone(p);
+  else if (e->result != OK)
+    answer_err(p, e->result);
+  else
+    play_decide(p);
+}
+
+static void write_it(struct play *p, enum err (*run)(struct db *db, struct errand *e)) {
+  enum err e = errand_write(&p->errand, run, play_written);
+  if (e != OK) answer_err(p, e);
+}
+
+/* ---- waiting ---- */
+
+static bool may_wait(const struct play *p) {
+  return p->until_ms > clock_mono_ms() && !atomic_load(&p->errand.api->draining);
+}
+
+/* What a waiting play is answered with, as its row stands. */
+static void play_time_is_up(struct http_exchange *x, void *arg) {
+  struct play *p = arg;
+  (void)x;
+  p->until_ms = 0;
+  if (!p->errand.busy) play_decide(p);
+}
+
+static void play_changed(struct http_exchange *x, void *arg) {
+  struct play *p = arg;
+  (void)x;
+  atomic_store(&p->post_pending, false);
+  if (p->over) {
+    play_free(p);
+  } else if (p->waiting) {
+    leave_list(p);
+    look(p);
+  } else {
+    p->changed = true;
+  }
+}
+
+/* On the thread that tells of changes. */
+static void on_change(void *arg) {
+  struct play *p = arg;
+  if (!atomic_exchange(&p->post_pending, true)) http_post(p->errand.x, play_changed, p);
+}
+
+static void wait_for_change(struct play *p) {
+  struct api_loop *l = p->errand.loop;
+  assert(p->watch && !p->waiting); /* (3) */
+  if (p->changed) {
+    look(p);
+    return;
+  }
+  p->waiting = true;
+  p->link = &l->waiting;
+  p->next = l->waiting;
+  if (p->next) p->next->link = &p->next;
+  l->waiting = p;
+  http_timer(p->errand.x, p->until_ms - clock_mono_ms(), play_time_is_up, p);
+}
+
+void play_drain(struct api_loop *l) {
+  while (l->waiting) play_time_is_up(NULL, l->waiting);
+}
+
+/* ---- deciding ---- */
+
+enum course { COURSE_FILE, COURSE_WAIT, COURSE_ANSWER };
+
+/* The place of playing through: a recording that is on its way can be FILE before it is whole. */
+static enum course course_of(const struct play *p, const struct playback *playback) {
+  if (playback->kind == PLAYBACK_FILE) return COURSE_FILE;
+  if (playback->kind == PLAYBACK_WAIT && p->watch && may_wait(p)) return COURSE_WAIT;
+  return COURSE_ANSWER;
+}
+
+static void play_decide(struct play *p) {
+  const struct api_parts *parts = &p->errand.api->parts;
+  struct playback playback = playback_decide(&p->row, parts->worker_alive(parts->arg),
+                                             parts->account_stopped(parts->arg, p->row.business_id), p->errand.now);
+  switch (course_of(p, &playback)) {
+    case COURSE_FILE:
+      if (p->again++ < AGAIN_MAX)
+        look(p);
+      else
+        answer_err(p, ERR_BUSY);
+      return;
+    case COURSE_WAIT:
+      wait_for_change(p);
+      return;
+    case COURSE_ANSWER:
+      if (playback.kind == PLAYBACK_WAIT)
+        answer_accepted(p, &playback);
+      else
+        answer_problem(p, &playback);
+      return;
+  }
+}
+
+/* False: it goes on without waiting. */
+static bool watch(struct play *p) {
+  if (p->watch || !may_wait(p)) return false;
+  return events_watch(p->errand.api->parts.events, p->row.business_id, str_from(p->found), on_change, p, &p->watch) ==
+         OK;
+}
+
+void play_log_skip(const struct recording *row, enum recording_skip skip) {
+  log_debug("Deduplication skip", LOG_INT("business", row->business_id), LOG_TEXT("recording", row->recording_sid),
+            LOG_TEXT("reason", recording_skip_name(skip)));
+}
+
+static void log_skip(struct play *p) {
+  if (p->skipped) return;
+  p->skipped = true;
+  play_log_skip(&p->row, p->outcome.skip);
+}
+
+/* The row was read, and is not to be played as it stands. */
+static void consider(struct play *p) {
+  if (!p->missed && p->kind != PLAY_PREPARE) media_note_miss(p->errand.loop, &p->errand.subject, &p->row);
+  p->missed = true;
+  if (p->row.status == RECORDING_READY) {
+    write_it(p, run_file_gone);
+    return;
+  }
+  bool watches_now = watch(p);
+  p->outcome = want_consider(&p->row, want_of(p), p->errand.now);
+  if (p->outcome.moved) {
+    write_it(p, run_want);
+    return;
+  }
+  log_skip(p);
+  if (watches_now)
+    look(p); /* (3) */
+  else
+    play_decide(p);
+}
+
+static void play_looked(struct errand *e) {
+  struct play *p = play_of(e);
+  if (http_gone(e->x))
+    play_peer_gone(p);
+  else if (e->result != OK)
+    answer_err(p, e->result);
+  else if (p->fd >= 0)
+    answer_file(p);
+  else
+    consider(p);
+}
+
+static void look(struct play *p) {
+  p->changed = false;
+  p->drops_seen = p->errand.loop->drop_count;
+  enum err e = errand_look(&p->errand, run_look, play_looked);
+  if (e != OK) answer_err(p, e);
+}
+
+/* ---- the beginning ---- */
+
+static int64_t wait_ms(const struct visit *v, enum play_kind kind) {
+  struct prefer prefer = prefer_read(v->request);
+  if (kind == PLAY_PREPARE || prefer.respond_async) return 0;
+  if (prefer.wait_s >= 0) return prefer.wait_s * 1000;
+  return kind == PLAY_DOWNLOAD ? v->api->parts.conf->play_wait_s * 1000 : 0;
+}
+
+void play_begin(struct visit *v, enum play_kind kind) {
+  struct play *p = calloc(1, sizeof(*p));
+  if (!p) {
+    problem_answer_err(v->x, ERR_NOMEM);
+    return;
+  }
+  errand_begin(&p->errand, v);
+  p->kind = kind;
+  p->fd = -1;
+  buf_init(&p->disposition, DISPOSITION_MAX);
+  memcpy(p->id, v->id, sizeof(p->id));
+  if (kind == PLAY_DOWNLOAD) p->access = access_ref(v->loop->access);
+  int64_t wait = wait_ms(v, kind);
+  if (wait) p->until_ms = clock_mono_ms() + wait;
+  if (kind != PLAY_PREPARE) http_set_data(v->x, p);
+  look(p);
+}

@@ -1,0 +1,22 @@
+/* routes.c - the whole HTTP surface. GET rows serve HEAD too; the most asked for come first. */
+#include "api/api_internal.h"
+
+const struct http_route api_routes[] = {
+    {HTTP_GET, "/api/recordings/{id}/stream", BODY_MAX, ROUTE_MEDIA, api_stream},
+    {HTTP_GET, "/api/recordings/{id}/status", BODY_MAX, ROUTE_VIEWER, api_recording_status},
+    {HTTP_GET, "/api/recordings/file/{id}", BODY_MAX, ROUTE_MEDIA, api_stream},
+    {HTTP_POST, "/webhooks/twilio/{business_id}/call", BODY_MAX, ROUTE_OPEN, api_call_webhook},
+    {HTTP_POST, "/webhooks/twilio/{business_id}/recording", BODY_MAX, ROUTE_OPEN, api_recording_webhook},
+    {HTTP_GET, "/api/calls", BODY_MAX, ROUTE_VIEWER, api_list_calls},
+    {HTTP_GET, "/api/calls/{call_sid}", BODY_MAX, ROUTE_VIEWER, api_get_call},
+    {HTTP_PATCH, "/api/calls/{call_sid}", BODY_MAX, ROUTE_AGENT | ROUTE_TAKES_PATCH, api_patch_call},
+    {HTTP_GET, "/api/calls/{call_sid}/download", BODY_MAX, ROUTE_MEDIA, api_call_download},
+    {HTTP_GET, "/api/calls/download/{call_sid}", BODY_MAX, ROUTE_MEDIA, api_call_download},
+    {HTTP_GET, "/api/recordings/{id}/download", BODY_MAX, ROUTE_MEDIA, api_download},
+    {HTTP_POST, "/api/recordings/{id}/prepare", BODY_MAX, ROUTE_VIEWER, api_prepare},
+    {HTTP_POST, "/api/recordings/{id}/retry", BODY_MAX, ROUTE_AGENT, api_retry},
+    {HTTP_POST, "/api/recordings/retry", BODY_MAX, ROUTE_ADMIN, api_retry_all},
+    {HTTP_GET, "/healthz", BODY_MAX, ROUTE_OPEN | ROUTE_HEALTH, api_healthz},
+    {HTTP_GET, "/readyz", BODY_MAX, ROUTE_OPEN | ROUTE_HEALTH, api_readyz},
+};
+const size_t api_route_count = COUNT_OF(api_routes);
