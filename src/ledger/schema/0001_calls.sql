@@ -86,6 +86,7 @@ create table recordings (
 
 create index recordings_call on recordings (business_id, call_sid);
 create index recordings_queue on recordings (rank, business_id, enqueued_at) where status = 'queued';
+create index recordings_asks on recordings (next_ask_at) where status = 'queued' and lease_until is null;
 create index recordings_leases on recordings (lease_until) where lease_until is not null;
 create index recordings_due on recordings (next_retry_at) where status = 'failed' and next_retry_at is not null;
 create index recordings_failed on recordings (business_id, error_code) where status = 'failed';
