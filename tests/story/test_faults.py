@@ -119,7 +119,7 @@ def test_an_hour_of_errors_is_survived_without_help(world, provider):
     server = world.server()
     business = world.business(provider)
     eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
-    kinds = [p.status(500), p.status(503), p.Ask.reset, p.status(429), p.content(b"")]
+    kinds = [p.status(500), p.status(503), p.Ask.reset, p.status(429), p.status(502)]
     tapes = [provider.tape() for _ in range(10)]
     provider.outage = kinds[0]
     for tape in tapes:

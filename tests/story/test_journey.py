@@ -226,32 +226,6 @@ def test_a_call_shows_its_recordings_and_legs(world, ready):
     assert told["parent_call_sid"] == tape.call_sid and told["customer_number"] == "+15005550100"
 
 
-def test_a_signed_url_plays_one_recording_for_its_time(world, ready):
-    server, business, tape = ready
-    made = server.post(f"/api/recordings/{tape.call_sid}/url?ttl=60", business.key("agent"))
-    assert made.status == 200, made
-    url = made.json()["url"]
-    world.secrets.add(url.partition("?")[2])
-    assert tape.sid in url
-    assert server.get(url).body == tape.mp3
-    assert server.get(url, headers={"Range": "bytes=1-3"}).body == tape.mp3[1:4]
-    assert server.call("HEAD", url).status == 200
-    assert server.get(url.replace("/stream", "/download")).header("content-disposition")
-    assert server.get(url.replace("/stream", "/status")).status == 401
-    other = tape.provider.tape()
-    business.tell(server, other)
-    world.wait_state(other.sid)
-    assert server.get(url.replace(tape.sid, other.sid)).status == 401
-    assert server.get(url[:-1] + ("A" if url[-1] != "A" else "B")).status == 401
-    assert server.get(url, key="cr_wrong").status == 401  # the first credential that is present decides alone
-    assert server.call("POST", url.replace("/stream", "/prepare")).status == 401
-    for ttl, status in (("0", 400), ("86401", 400), ("x", 400), ("86400", 200), ("1", 200)):
-        assert server.post(f"/api/recordings/{tape.sid}/url?ttl={ttl}", business.key("agent")).status == status, ttl
-    assert server.post(f"/api/recordings/{tape.sid}/url", business.viewer).status == 403
-    world.clock.advance(61)
-    eventually(lambda: server.get(url).status == 401)
-
-
 def test_the_simulator_and_the_service_play_a_whole_day(world):
     """Call and recording webhooks by the simulator itself, doubled and shuffled."""
     server = world.server()

@@ -1,0 +1,146 @@
+"""What waits, and who may press it on."""
+import pytest
+
+import provider as p
+from callreel import eventually
+
+pytestmark = pytest.mark.sanitized
+MEDIA = {"Range": "bytes=0-"}
+
+
+@pytest.fixture
+def failing(world, provider):
+    server = world.server()
+    business = world.business(provider)
+    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
+    tape = provider.tape()
+    tape.default = p.status(500)
+    business.tell(server, tape)
+    world.wait_state(tape.sid, "failed")
+    return server, business, tape
+
+
+def test_in_back_off_every_door_says_so(world, failing):
+    server, business, tape = failing
+    url = f"/api/recordings/{tape.sid}"
+    row = world.row(tape.sid)
+    for method, target, headers in (("GET", "/stream", MEDIA), ("GET", "/stream", {}), ("GET", "/download", {}),
+                                    ("GET", "/stream", {"Prefer": "respond-async"}), ("POST", "/prepare", {}),
+                                    ("GET", "/stream", {"Prefer": "wait=5", **MEDIA})):
+        answer = server.call(method, url + target, headers, b"" if method == "POST" else None, business.viewer)
+        assert (answer.status, answer.code()) == (503, "provider_error"), (target, answer)
+        assert 1 <= int(answer.header("retry-after")) <= 40, target
+    status = server.get(url + "/status", business.viewer).json()
+    assert status["status"] == "failed" and status["fail_count"] == 1 and status["retry_after"] is None
+    assert status["next_retry_at"].endswith("Z") and status["error"]["code"] == "provider_error"
+    assert len(tape.asks) == 1 and world.row(tape.sid) == row
+
+
+def test_back_offs_double_up_to_twenty_minutes_and_survive_a_restart(world, failing):
+    server, business, tape = failing
+    waits = []
+    for n in range(1, 9):
+        row = world.wait_state(tape.sid, "failed")
+        assert row["fail_count"] == n and row["for_good"] == 0
+        wait = (row["next_retry_at"] - row["failed_at"]) / 1000
+        waits.append(wait)
+        expected = min(30 * 2 ** (n - 1), 1200)
+        assert expected * 0.79 <= wait <= min(expected * 1.21, 1200.1), (n, wait)
+        if n == 3:
+            server.kill()
+            server = world.again(server)
+            assert world.row(tape.sid)["next_retry_at"] == row["next_retry_at"]
+        world.pass_time(wait - 3)
+        assert len(tape.asks) == n
+        world.pass_time_until(lambda: len(tape.asks) == n + 1, step=2, within=20)
+        eventually(lambda: world.row(tape.sid)["fail_count"] == n + 1)
+    assert len(set(waits)) == len(waits)  # jitter
+
+
+def test_a_play_after_the_back_off_is_a_new_try(world, failing):
+    server, business, tape = failing
+    tape.default = p.whole
+    world.pass_time_until(lambda: world.state(tape.sid) == "ready", step=5, within=60)
+    assert world.row(tape.sid)["fail_count"] == 0
+    assert server.get(f"/api/recordings/{tape.sid}/stream", business.viewer).body == tape.mp3
+
+
+def test_a_person_may_retry_three_times_in_ten_minutes(world, failing):
+    server, business, tape = failing
+    url, agent = f"/api/recordings/{tape.sid}/retry", business.key("agent")
+    for n in range(3):
+        answer = server.post(url, agent)
+        assert answer.status == 202 and answer.json()["status"] in ("queued", "downloading", "failed"), answer
+        assert answer.json()["recording_sid"] == tape.sid
+        eventually(lambda: len(tape.asks) == n + 2)
+        eventually(lambda: world.row(tape.sid)["fail_count"] == n + 2)
+        world.wait_state(tape.sid, "failed")
+    answer = server.post(url, agent)
+    assert answer.status == 429 and int(answer.header("retry-after")) >= 1
+    assert answer.header("content-type") == "application/problem+json"
+    assert len(tape.asks) == 4
+    tape.default = p.whole
+    for _ in range(10):
+        world.pass_time(61)
+    world.pass_time_until(lambda: world.state(tape.sid) == "ready", step=10, within=60 * 25)
+    assert server.post(url, agent).status == 200  # ready: nothing to do
+    assert server.post(url, agent).json()["status"] == "ready"
+
+
+def test_a_retry_revives_what_failed_for_good(world, provider, failing):
+    server, business, _ = failing
+    tape = provider.tape()
+    business.tell(server, tape, "absent", ErrorCode="16102")
+    world.wait_state(tape.sid, "failed")
+    answer = server.post(f"/api/recordings/{tape.call_sid}/retry", business.key("agent"))
+    assert answer.status == 202 and tape.sid in answer.header("content-location")
+    world.wait_state(tape.sid)
+    assert len(tape.asks) == 1
+
+
+def test_prepare_fetches_ahead(world, provider, failing):
+    server, business, _ = failing
+    tape = provider.tape()
+    business.tell(server, tape, "in-progress")
+    url = f"/api/recordings/{tape.sid}/prepare"
+    answer = server.post(url, business.viewer)
+    assert answer.status == 202 and answer.json()["status"] in ("queued", "downloading", "ready")
+    assert answer.json()["message"] and answer.header("retry-after")
+    assert answer.header("location").endswith(f"/api/recordings/{tape.sid}/status")
+    world.wait_state(tape.sid)
+    answer = server.post(url, business.viewer)
+    assert answer.status == 200 and answer.json()["status"] == "ready"
+    assert len(tape.asks) == 1
+    assert server.post(f"/api/recordings/{tape.call_sid}/prepare", business.viewer).status == 200
+
+
+def test_all_that_failed_for_one_reason_can_be_retried_at_once(world, provider, failing):
+    server, business, tape = failing
+    absent = provider.tape()
+    business.tell(server, absent, "absent", ErrorCode="16102")
+    world.wait_state(absent.sid, "failed")
+    admin = business.key("admin")
+    assert server.post("/api/recordings/retry?code=timeout", admin).json() == {"queued": 0}
+    assert server.post("/api/recordings/retry?code=provider_error&since=2100-01-01", admin).json() == {"queued": 0}
+    tape.default = p.whole
+    assert server.post("/api/recordings/retry?code=provider_error", admin).json() == {"queued": 1}
+    world.wait_state(tape.sid)
+    assert world.state(absent.sid) == "failed"
+
+
+def test_an_enqueue_cools_down_for_a_minute(world, provider, failing):
+    """What is missing and was enqueued less than 60 s ago is not enqueued again by a play."""
+    server, business, _ = failing
+    tape = provider.tape()
+    tape.default = p.status(404)
+    business.tell(server, tape, "in-progress")
+    url = f"/api/recordings/{tape.sid}"
+    server.get(url + "/stream", business.viewer, MEDIA)
+    eventually(lambda: world.state(tape.sid) == "missing" and len(tape.asks) == 1)
+    for _ in range(20):
+        assert server.get(url + "/stream", business.viewer, MEDIA).status == 202
+        assert server.post(url + "/prepare", business.viewer).status == 202
+    assert len(tape.asks) == 1
+    world.pass_time(61)
+    assert server.post(url + "/prepare", business.viewer).status == 202
+    eventually(lambda: len(tape.asks) == 2)

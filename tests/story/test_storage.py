@@ -1,0 +1,259 @@
+"""Disks that are full, files that vanish, a database that is held or gone."""
+import os
+import sqlite3
+import subprocess
+import threading
+
+import pytest
+
+import provider as p
+from callreel import eventually
+from wire import at_once
+
+MEDIA = {"Range": "bytes=0-"}
+
+
+class Volume:
+    """A small volume of its own."""
+
+    def __init__(self, path, kib):
+        self.path = path
+        path.mkdir(mode=0o750)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k,mode=750", "callreel-story", str(path)],
+                              capture_output=True)
+        if done.returncode:
+            pytest.skip(f"no tmpfs can be mounted here: {done.stderr!r}")
+
+    def remount(self, options):
+        subprocess.run(["mount", "-o", f"remount,{options}", str(self.path)], check=True)
+
+    def close(self):
+        subprocess.run(["umount", "-l", str(self.path)], check=True)
+
+
+@pytest.fixture
+def volume(world, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    made = []
+
+    def make(kib):
+        made.append(Volume(tmp_path / "volume", kib))
+        world.settings["RECORDINGS_DIR"] = made[0].path / "recordings"
+        return made[0]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def begin(world, provider, **settings):
+    server = world.server(**settings)
+    business = world.business(provider)
+    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
+    return server, business
+
+
+def test_a_full_disk_is_a_failure_that_passes(world, provider, volume):
+    disk = volume(256)
+    server, business = begin(world, provider)
+    kept, big = provider.tape(seconds=5), provider.tape(seconds=100)
+    business.tell(server, kept)
+    world.wait_state(kept.sid)
+    business.tell(server, big)
+    row = world.wait_state(big.sid, "failed")
+    assert (row["error_code"], row["for_good"]) == ("storage_full", 0)
+    play = server.get(f"/api/recordings/{big.sid}/stream", business.viewer, MEDIA)
+    assert (play.status, play.code()) == (503, "storage_full")
+    assert server.get(f"/api/recordings/{kept.sid}/stream", business.viewer).body == kept.mp3
+    eventually(lambda: not world.parts())
+    disk.remount("size=4m")
+    world.pass_time_until(lambda: world.state(big.sid) == "ready", step=10, within=120)
+    assert world.file_of(big.sid).read_bytes() == big.mp3
+
+
+def test_below_the_free_bytes_no_fill_begins(world, provider, volume):
+    disk = volume(2048)
+    server, business = begin(world, provider, MIN_FREE_BYTES=1024 * 1024)
+    kept = provider.tape(seconds=5)
+    business.tell(server, kept)
+    world.wait_state(kept.sid)
+    ballast = disk.path / "ballast"
+    ballast.write_bytes(bytes(1400 * 1024))
+    tape = provider.tape(seconds=5)
+    world.pass_time(60)
+    business.tell(server, tape)
+    eventually(lambda: world.row(tape.sid)["error_code"] == "storage_full")
+    for _ in range(6):
+        world.pass_time(20)
+    row = world.row(tape.sid)
+    assert (row["status"], row["fail_count"], len(tape.asks)) == ("queued", 0, 0)
+    assert server.get(f"/api/recordings/{kept.sid}/stream", business.viewer).body == kept.mp3
+    status = server.get(f"/api/recordings/{tape.sid}/status", business.viewer).json()
+    assert status["status"] == "queued" and status["error"]["code"] == "storage_full"
+    ballast.unlink()
+    world.pass_time_until(lambda: world.state(tape.sid) == "ready", step=5, within=65)
+
+
+def test_a_directory_that_cannot_be_written_keeps_webhooks_and_what_is_ready(world, provider, volume):
+    disk = volume(4096)
+    server, business = begin(world, provider)
+    kept = provider.tape(seconds=5)
+    business.tell(server, kept)
+    world.wait_state(kept.sid)
+    disk.remount("ro")
+    try:
+        tape = provider.tape(seconds=5)
+        business.tell(server, tape)
+        row = world.wait_state(tape.sid, "failed")
+        assert (row["error_code"], row["for_good"]) == ("storage_error", 0)
+        assert server.get(f"/api/recordings/{kept.sid}/stream", business.viewer).body == kept.mp3
+    finally:
+        disk.remount("rw")
+    world.pass_time_until(lambda: world.state(tape.sid) == "ready", step=5, within=120)
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("harm", ["deleted", "cut", "grown"])
+@pytest.mark.parametrize("hot", [False, True])
+def test_a_file_that_is_gone_or_of_another_length_is_fetched_again_by_a_play(world, provider, harm, hot):
+    server, business = begin(world, provider)
+    tape = provider.tape(seconds=10)
+    business.tell(server, tape)
+    world.wait_state(tape.sid)
+    url = f"/api/recordings/{tape.sid}/stream"
+    if hot:
+        assert server.get(url, business.viewer).body == tape.mp3
+    path = world.file_of(tape.sid)
+    if harm == "deleted":
+        path.unlink()
+    elif harm == "cut":
+        os.truncate(path, 5000)
+    else:
+        path.write_bytes(tape.mp3 + b"more")
+    before = world.row(tape.sid)
+    status = server.get(f"/api/recordings/{tape.sid}/status", business.viewer)
+    assert status.status == 200 and world.row(tape.sid) == before  # a look never acts
+    server.get("/api/calls", business.viewer)
+    assert world.row(tape.sid) == before and tape.downloads == 1
+
+    def play(i, ready):
+        ready()
+        return server.get(url, business.viewer, MEDIA)
+
+    def healed():
+        for answer in at_once(8, play):
+            assert answer.status == 206 and answer.body == tape.mp3[:len(answer.body)], answer
+            assert harm == "cut" or answer.complete, answer
+        return tape.downloads == 2 and world.state(tape.sid) == "ready"
+
+    eventually(healed, 10)
+    assert world.file_of(tape.sid).read_bytes() == tape.mp3
+    assert server.get(url, business.viewer).body == tape.mp3
+    assert tape.downloads == 2 and "level=warn" in server.log()
+
+
+def test_a_whole_file_under_its_name_is_found_and_not_downloaded(world, provider):
+    server, business = begin(world, provider)
+    tape = provider.tape(seconds=10)
+    business.tell(server, tape)
+    world.wait_state(tape.sid)
+    path = world.file_of(tape.sid)
+    path.rename(world.directory / "kept")
+    gate = threading.Event()
+    tape.default = p.hold(gate)
+    answer = server.post(f"/api/recordings/{tape.sid}/prepare", business.viewer)
+    assert answer.status == 202
+    eventually(lambda: len(tape.asks) == 2)
+    os.link(world.directory / "kept", path)  # while a fill is under way: it is verified and taken instead
+    gate.set()
+    world.wait_state(tape.sid)
+    assert path.stat().st_ino == (world.directory / "kept").stat().st_ino
+    assert server.get(f"/api/recordings/{tape.sid}/stream", business.viewer).body == tape.mp3
+    # and before one: no request at all
+    other = provider.tape(seconds=10)
+    business.tell(server, other, "in-progress", RecordingStartTime="Thu, 01 Aug 2024 04:20:56 +0000")
+    place = world.recordings() / f"{business.id}/2024/08"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / f"{other.call_sid}.{other.sid}.mp3").write_bytes(other.mp3)
+    play = server.get(f"/api/recordings/{other.sid}/stream", business.viewer, MEDIA)
+    assert play.body == other.mp3
+    world.wait_state(other.sid)
+    assert other.asks == []
+
+
+def test_a_database_that_is_held_refuses_webhooks_and_plays_on(world, provider):
+    server, business = begin(world, provider)
+    tape = provider.tape(seconds=5)
+    business.tell(server, tape)
+    world.wait_state(tape.sid)
+    holder = sqlite3.connect(world.database, isolation_level=None, timeout=30)
+    holder.execute("begin exclusive")
+    try:
+        fields = business.call_fields(p.sid("CA"))
+
+        def act(i, ready):
+            ready()
+            if i == 0:
+                return business.webhook(server, "call", fields)
+            return server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA)
+
+        webhook, *plays = at_once(20, act)
+        assert webhook.status == 503 and int(webhook.header("retry-after")) >= 1, webhook
+        assert all(answer.status == 206 and answer.body == tape.mp3 for answer in plays)
+        assert server.get("/readyz").status == 200
+    finally:
+        holder.execute("rollback")
+        holder.close()
+    eventually(lambda: business.webhook(server, "call", fields).status == 204)
+    other = provider.tape()
+    business.tell(server, other)
+    world.wait_state(other.sid)
+
+
+def test_a_database_that_is_gone_and_comes_back(world, provider):
+    server, business = begin(world, provider)
+    tape = provider.tape(seconds=5)
+    business.tell(server, tape)
+    world.wait_state(tape.sid)
+    assert server.get(f"/api/recordings/{tape.sid}/stream", business.viewer).body == tape.mp3
+    names = [path.name for path in world.data_dir.glob("callreel.db*")]
+    for name in names:
+        (world.data_dir / name).rename(world.directory / name)
+    fields = business.call_fields(p.sid("CA"))
+    answers = [business.webhook(server, "call", fields) for _ in range(3)]
+    assert all(answer.status == 503 for answer in answers), answers
+    assert not world.database.exists()
+    assert server.get(f"/api/recordings/{tape.sid}/stream", business.viewer).body == tape.mp3
+    ready = eventually(lambda: (lambda a: a if b"degraded" in a.body else None)(server.get("/readyz")))
+    assert ready.status == 200 and ready.json()["degraded"] == ["database"]
+    for name in names:
+        if (world.directory / name).exists():
+            (world.directory / name).rename(world.data_dir / name)
+    eventually(lambda: business.webhook(server, "call", fields).status == 204)
+    eventually(lambda: b"degraded" not in server.get("/readyz").body)
+    assert [row["call_sid"] for row in world.sql("select call_sid from calls where call_sid = ?", fields["CallSid"])]
+    other = provider.tape()
+    business.tell(server, other)
+    world.wait_state(other.sid)
+
+
+def test_another_store_than_the_databases_is_not_ready(world, provider, tmp_path):
+    server, business = begin(world, provider)
+    tape = provider.tape(seconds=5)
+    business.tell(server, tape)
+    world.wait_state(tape.sid)
+    server.stop()
+    lost = world.launch("lost", RECORDINGS_DIR=tmp_path / "elsewhere")
+    eventually(lambda: not lost.alive() or "Listening" in lost.log())
+    if lost.alive():
+        port = lost.listening_port(r'msg="?Listening"?.* address="?127\.0\.0\.1:(\d+)')
+        lost.port = port
+        answer = eventually(lambda: (lambda a: a if a.status == 503 else None)(lost.get("/readyz")))
+        assert b"shared" in answer.body and str(tmp_path).encode() not in answer.body
+        play = lost.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA)
+        assert play.status == 503, play
+        assert world.state(tape.sid) == "ready"
+    else:
+        assert "shared" in lost.log()
+    assert tape.downloads == 1
