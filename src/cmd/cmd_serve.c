@@ -140,13 +140,12 @@ static enum err leave(struct db *db, void *arg) {
 
 static void tear_down(struct serve *s) {
   s->server = http_server_free(s->server);
-  if (s->worker) worker_drain(s->worker, 0);
-  struct worker *worker = s->worker;
-  s->changes = changes_free(s->changes); /* it may poke the worker until here */
-  s->worker = worker_free(worker);
-  if (s->writer && s->node.node_id[0]) IGNORE(db_writer_call(s->writer, leave, s)); /* forgotten by itself after a while */
+  changes_stop(s->changes); /* it pokes the worker no more; the writer may still poke it */
+  s->worker = worker_free(s->worker);
+  if (s->writer && s->node.node_id[0]) IGNORE(db_writer_call(s->writer, leave, s)); /* else forgotten after a while */
   s->readers = db_readers_free(s->readers);
   s->writer = db_writer_free(s->writer);
+  s->changes = changes_free(s->changes);
   s->api = api_free(s->api);
   s->events = events_free(s->events);
   access_unref(s->access);

@@ -9,6 +9,7 @@
 #include "cmd/serve_parts.h"
 #include "domain/store.h"
 #include "ledger/accounts.h"
+#include "ledger/sessions.h"
 
 enum { BEAT_MS = 5000, LOOK_MS = 1000, TRIM_MS = 60 * 1000, WORKER_LIVES_MS = 30 * 1000 };
 
@@ -61,6 +62,7 @@ static void look(struct serve *s) {
 static enum err run_beat(struct db *db, void *arg) { return nodes_beat(db, arg); }
 static enum err run_trim(struct db *db, void *arg) {
   (void)arg;
+  TRY(sessions_trim(db, db_now_ms(db)));
   return changes_trim(db, db_now_ms(db));
 }
 
