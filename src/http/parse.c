@@ -161,15 +161,13 @@ static bool take_absolute(struct http_parse *p, struct http_request *r) {
 static bool take_target(struct http_parse *p, struct http_request *r) {
   struct str t = r->target;
   if (t.n == 0 || !all_of(t, TARGET)) return false;
+  r->path = t;
+  if (str_eq(r->method_text, STR("CONNECT"))) return http_is_authority(t) && str_index(t, ':', 0) < t.n;
+  if (str_eq(t, STR("*"))) return r->method == HTTP_OPTIONS;
   if (t.p[0] == '/') {
     split_query(r, t);
     return true;
   }
-  r->has_query = false;
-  r->path = t;
-  r->query = STR_NONE;
-  if (str_eq(t, STR("*"))) return r->method == HTTP_OPTIONS;
-  if (str_eq(r->method_text, STR("CONNECT"))) return http_is_authority(t) && str_index(t, ':', 0) < t.n;
   return take_absolute(p, r);
 }
 
