@@ -66,7 +66,8 @@ static enum err raise_legs(struct db *db, int64_t business_id, struct str call_s
   return db_run(db,
                 "with recursive below(sid) as ("
                 "  select ?2 union"
-                "  select c.call_sid from below join calls c on c.business_id = ?1 and c.parent_call_sid = below.sid),"
+                "  select c.call_sid from below cross join calls c indexed by calls_parent"
+                "   on c.business_id = ?1 and c.parent_call_sid = below.sid),"
                 " top(sid) as ("
                 "  select coalesce((select p.top_sid from calls c join calls p"
                 "    on p.business_id = c.business_id and p.call_sid = c.parent_call_sid"
@@ -160,7 +161,8 @@ enum err calls_legs(struct db *db, int64_t business_id, struct str call_sid, cal
   TRY(db_query(db, &q,
                "select p.call_sid from calls c join calls p on p.business_id = c.business_id"
                " and p.call_sid = c.parent_call_sid where c.business_id = ?1 and c.call_sid = ?2"
-               " union all select call_sid from calls where business_id = ?1 and parent_call_sid = ?2 limit 1000",
+               " union all select call_sid from calls indexed by calls_parent"
+               " where business_id = ?1 and parent_call_sid = ?2 limit 1000",
                DB_INT(business_id), DB_TEXT(call_sid)));
   enum err e;
   while ((e = db_next(&q)) == OK) TRY(fn(arg, db_text(&q, 0)));

@@ -185,10 +185,12 @@ static enum err ask_search(struct ask *a) {
 /* ---- pieces of SQL ---- */
 
 /* l is a leg that c is shown with, c itself too. */
-#define LEGS_OF_C                                                                                                   \
-  "calls l where l.business_id = c.business_id and l.top_sid = c.top_sid and (c.call_sid = c.top_sid or l.call_sid" \
+#define LEGS_OF_C                                                                                                  \
+  "calls l indexed by calls_legs where l.business_id = c.business_id and l.top_sid = c.top_sid and (c.call_sid = " \
+  "c.top_sid or l.call_sid"                                                                                        \
   " = c.call_sid or l.call_sid = c.parent_call_sid or l.parent_call_sid = c.call_sid)"
-#define RECORDINGS_OF_L "recordings r where r.business_id = l.business_id and r.call_sid = l.call_sid"
+#define RECORDINGS_OF_L \
+  "recordings r indexed by recordings_call where r.business_id = l.business_id and r.call_sid = l.call_sid"
 
 static enum err add_recording_filters(struct statement *s, const struct calls_filter *f) {
   if (f->by_recording_status) {
@@ -229,15 +231,20 @@ static enum err add_end(struct statement *s, const struct ask *a) {
   return add_value(s, " order by c.sort_at desc, c.call_sid desc limit ", DB_INT(a->want), "");
 }
 
-/* The SID in `column` begins with one of the search's. */
-static enum err add_sid_range(struct statement *s, const struct ask *a, const char *column) {
+/* The SID in `column` begins with number i of the search's. */
+static enum err add_sid_range(struct statement *s, const struct ask *a, size_t i, const char *column) {
   static const struct str past = {"\x7f", 1}; /* above all that SIDs hold */
+  TRY(buf_addf(&s->sql, "(%s >= ", column));
+  TRY(add_value(s, "", DB_TEXT(a->sid[i]), ""));
+  TRY(buf_addf(&s->sql, " and %s < ", column));
+  TRY(add_value(s, "", DB_TEXT(a->sid[i]), " || "));
+  return add_value(s, "", DB_TEXT(past), ")");
+}
+
+static enum err add_sid_ranges(struct statement *s, const struct ask *a, const char *column) {
   for (size_t i = 0; i < a->sid_count; i++) {
-    TRY(buf_addf(&s->sql, "%s(%s >= ", i ? " or " : "(", column));
-    TRY(add_value(s, "", DB_TEXT(a->sid[i]), ""));
-    TRY(buf_addf(&s->sql, " and %s < ", column));
-    TRY(add_value(s, "", DB_TEXT(a->sid[i]), " || "));
-    TRY(add_value(s, "", DB_TEXT(past), ")"));
+    TRY(add(s, i ? " or " : "("));
+    TRY(add_sid_range(s, a, i, column));
   }
   return add(s, ")");
 }
@@ -267,8 +274,13 @@ static enum err collect_documents(struct ask *a, struct statement *s) {
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
+static bool has_rare_status(const struct calls_filter *f) {
+  return f->status.n && !str_eq(f->status, STR("completed"));
+}
+
 static const char *walk_index(const struct calls_filter *f) {
   if (f->ref.n) return "calls_ref";
+  if (has_rare_status(f)) return "calls_not_completed";
   return f->all_legs ? "calls_newest_leg" : "calls_newest";
 }
 
@@ -277,11 +289,12 @@ static enum err source_walk(struct ask *a, bool by_sid) {
   TRY(buf_addf(&s.sql, "select c.sort_at, c.call_sid from calls c indexed by %s", walk_index(a->filter)));
   TRY(add_value(&s, " where c.business_id = ", DB_INT(a->business_id), ""));
   if (!a->filter->all_legs) TRY(add(&s, " and c.top_sid = c.call_sid"));
+  if (has_rare_status(a->filter)) TRY(add(&s, " and c.status <> 'completed'"));
   if (by_sid) {
     TRY(add(&s, " and exists (select 1 from " LEGS_OF_C " and ("));
-    TRY(add_sid_range(&s, a, "l.call_sid"));
+    TRY(add_sid_ranges(&s, a, "l.call_sid"));
     TRY(add(&s, " or exists (select 1 from " RECORDINGS_OF_L " and "));
-    TRY(add_sid_range(&s, a, "r.recording_sid"));
+    TRY(add_sid_ranges(&s, a, "r.recording_sid"));
     TRY(add(&s, ")))"));
   }
   TRY(add_end(&s, a));
@@ -301,7 +314,9 @@ static enum err add_phrase(struct buf *b, const char *column, struct str phrase)
 static enum err source_documents(struct ask *a, struct str phrases, struct str digits) {
   const struct calls_filter *f = a->filter;
   struct statement s CLEANUP(statement_done) = STATEMENT;
-  TRY(add(&s, "select c.sort_at, c.call_sid from call_search s cross join calls c on c.search_id = s.rowid"));
+  TRY(add(&s,
+          "select c.sort_at, c.call_sid from call_search s cross join calls c indexed by calls_search_id on "
+          "c.search_id = s.rowid"));
   TRY(add_value(&s, " where s.call_search match ", DB_TEXT(phrases), ""));
   if (digits.n) TRY(add_value(&s, " and instr(s.numbers, ", DB_TEXT(digits), ") > 0"));
   if (f->since) TRY(add_value(&s, " and s.rowid >= ", DB_INT(calls_search_first_id(f->since)), ""));
@@ -310,7 +325,7 @@ static enum err source_documents(struct ask *a, struct str phrases, struct str d
   /* A moment's documents may have spilled into the following ones (free_id): a second is more than they ever do. */
   if (before) TRY(add_value(&s, " and s.rowid < ", DB_INT(calls_search_first_id(before + 1000)), ""));
   TRY(add_value(&s, " and c.business_id = ", DB_INT(a->business_id), ""));
-  if (!f->all_legs) TRY(add(&s, " and c.top_sid = c.call_sid"));
+  if (!f->all_legs) TRY(add(&s, " and +c.top_sid = c.call_sid"));
   TRY(add_filters(&s, f));
   TRY(add(&s, " order by s.rowid desc"));
   return collect_documents(a, &s);
@@ -337,14 +352,20 @@ static enum err source_text(struct ask *a) {
 static enum err add_few(struct statement *s, const struct ask *a, bool by_sid) {
   const char *status = recording_status_name(a->filter->recording_status);
   if (!by_sid) {
-    TRY(add_value(s, "select call_sid from recordings where business_id = ", DB_INT(a->business_id), ""));
+    TRY(add_value(s, "select call_sid from recordings indexed by recordings_not_ready where business_id = ",
+                  DB_INT(a->business_id), ""));
     return buf_addf(&s->sql, " and status = '%s' and status <> 'ready' and call_sid is not null", status);
   }
-  TRY(add_value(s, "select call_sid from calls where business_id = ", DB_INT(a->business_id), " and "));
-  TRY(add_sid_range(s, a, "call_sid"));
-  TRY(add_value(s, " union all select call_sid from recordings where business_id = ", DB_INT(a->business_id), " and "));
-  TRY(add_sid_range(s, a, "recording_sid"));
-  return add(s, " and call_sid is not null");
+  for (size_t i = 0; i < a->sid_count; i++) { /* a select each: "or" would walk the table */
+    if (i) TRY(add(s, " union all "));
+    TRY(add_value(s, "select call_sid from calls where business_id = ", DB_INT(a->business_id), " and "));
+    TRY(add_sid_range(s, a, i, "call_sid"));
+    TRY(add_value(s, " union all select call_sid from recordings where business_id = ", DB_INT(a->business_id),
+                  " and "));
+    TRY(add_sid_range(s, a, i, "recording_sid"));
+    TRY(add(s, " and +call_sid is not null")); /* the index by call would be walked whole */
+  }
+  return OK;
 }
 
 static enum err are_few(struct ask *a, bool by_sid, bool *ret_few) {
@@ -363,17 +384,18 @@ static enum err source_few(struct ask *a, bool by_sid) {
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(add(&s, "with m(sid) as ("));
   TRY(add_few(&s, a, by_sid));
-  TRY(add_value(
-      &s, "), legs(sid, parent, top) as (select call_sid, parent_call_sid, top_sid from calls where business_id = ",
-      DB_INT(a->business_id), " and call_sid in (select sid from m)), rows(sid) as (select top from legs"));
+  TRY(add(&s, "), legs(sid, parent, top) as (select l.call_sid, l.parent_call_sid, l.top_sid from"));
+  TRY(add_value(&s, " (select distinct sid from m) d cross join calls l on l.call_sid = d.sid and l.business_id = ",
+                DB_INT(a->business_id), "), rows(sid) as (select top from legs"));
   if (a->filter->all_legs)
-    TRY(add_value(&s,
-                  " union select sid from legs union select parent from legs union select k.call_sid from legs join"
-                  " calls k on k.parent_call_sid = legs.sid and k.business_id = ",
-                  DB_INT(a->business_id), ""));
+    TRY(add_value(
+        &s,
+        " union select sid from legs union select parent from legs union select k.call_sid from legs cross join"
+        " calls k indexed by calls_parent on k.parent_call_sid = legs.sid and k.business_id = ",
+        DB_INT(a->business_id), ""));
   TRY(add(&s, ") select c.sort_at, c.call_sid from (select distinct sid from rows) w cross join calls c"));
   TRY(add_value(&s, " on c.call_sid = w.sid and c.business_id = ", DB_INT(a->business_id), " where 1"));
-  if (!a->filter->all_legs) TRY(add(&s, " and c.top_sid = c.call_sid"));
+  if (!a->filter->all_legs) TRY(add(&s, " and +c.top_sid = c.call_sid"));
   TRY(add_end(&s, a));
   return collect(a, &s);
 }
@@ -430,7 +452,8 @@ enum err calls_list_legs(struct db *db, int64_t business_id, const struct calls_
   TRY(db_query(db, &q,
                "with page(sid) as (select value from json_each(?2)), tops(sid) as (select distinct t.top_sid from page"
                " cross join calls t on t.business_id = ?1 and t.call_sid = page.sid)"
-               " select " CALL_COLUMNS " from tops cross join calls c on c.business_id = ?1 and c.top_sid = tops.sid"
+               " select " CALL_COLUMNS
+               " from tops cross join calls c indexed by calls_legs on c.business_id = ?1 and c.top_sid = tops.sid"
                " order by c.call_sid in (select sid from page) desc, c.call_sid = c.top_sid desc, c.sort_at, c.call_sid"
                " limit ?3",
                DB_INT(business_id), DB_TEXT(buf_str(&json)), DB_INT(CALLS_LIST_LEGS_MAX + 1)));

@@ -75,15 +75,16 @@ static enum err documents_add(struct documents *d, struct db_rows *q) {
 static enum err documents_find(struct db *db, int64_t business_id, struct str call_sid, struct str was_parent,
                                struct str was_top, struct documents *d) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "with shown(sid) as ("
-               " select ?2 union select ?3 union select ?4"
-               " union select parent_call_sid from calls where business_id = ?1 and call_sid = ?2"
-               " union select top_sid from calls where business_id = ?1 and call_sid = ?2"
-               " union select call_sid from calls where business_id = ?1 and parent_call_sid = ?2)"
-               " select c.call_sid, c.search_id, c.sort_at from shown cross join calls c"
-               " on c.business_id = ?1 and c.call_sid = shown.sid limit ?5",
-               DB_INT(business_id), DB_TEXT(call_sid), DB_TEXT(was_parent), DB_TEXT(was_top), DB_INT(DOCUMENTS_MAX)));
+  TRY(db_query(
+      db, &q,
+      "with shown(sid) as ("
+      " select ?2 union select ?3 union select ?4"
+      " union select parent_call_sid from calls where business_id = ?1 and call_sid = ?2"
+      " union select top_sid from calls where business_id = ?1 and call_sid = ?2"
+      " union select call_sid from calls indexed by calls_parent where business_id = ?1 and parent_call_sid = ?2)"
+      " select c.call_sid, c.search_id, c.sort_at from shown cross join calls c"
+      " on c.business_id = ?1 and c.call_sid = shown.sid limit ?5",
+      DB_INT(business_id), DB_TEXT(call_sid), DB_TEXT(was_parent), DB_TEXT(was_top), DB_INT(DOCUMENTS_MAX)));
   enum err e;
   while ((e = db_next(&q)) == OK) TRY(documents_add(d, &q));
   return e == ERR_NOT_FOUND ? OK : e;
@@ -111,13 +112,15 @@ static enum err add_address(struct str address, struct buf *numbers, struct buf 
 static enum err read_texts(struct db *db, int64_t business_id, const char *call_sid, struct buf *numbers,
                            struct buf *names) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select from_number, to_number, caller_name, customer_name from calls"
-               " where business_id = ?1 and call_sid in ("
-               " select ?2 union select parent_call_sid from calls where business_id = ?1 and call_sid = ?2"
-               " union select call_sid from calls where business_id = ?1 and parent_call_sid = ?2"
-               " union select call_sid from calls where business_id = ?1 and top_sid = ?2) order by call_sid",
-               DB_INT(business_id), DB_TEXT(str_from(call_sid))));
+  TRY(db_query(
+      db, &q,
+      "select from_number, to_number, caller_name, customer_name from calls"
+      " where business_id = ?1 and call_sid in ("
+      " select ?2 union select parent_call_sid from calls where business_id = ?1 and call_sid = ?2"
+      " union select call_sid from calls indexed by calls_parent where business_id = ?1 and parent_call_sid = ?2"
+      " union select call_sid from calls indexed by calls_legs where business_id = ?1 and top_sid = ?2) order by "
+      "call_sid",
+      DB_INT(business_id), DB_TEXT(str_from(call_sid))));
   enum err e;
   while ((e = db_next(&q)) == OK) {
     if (numbers->max - numbers->n < 1024 || names->max - names->n < 2048) return OK; /* (3) */

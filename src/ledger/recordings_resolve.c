@@ -25,7 +25,8 @@ enum err recordings_resolve(struct db *db, int64_t business_id, struct str id, b
                "  select ?2, 0"
                "  union all select parent_call_sid, 1 from calls"
                "    where business_id = ?1 and call_sid = ?2 and parent_call_sid is not null"
-               "  union all select call_sid, 2 from calls where business_id = ?1 and parent_call_sid = ?2)"
+               "  union all select call_sid, 2 from calls indexed by calls_parent"
+               "    where business_id = ?1 and parent_call_sid = ?2)"
                "select " RECORDING_COLUMNS
                " from legs join recordings r on r.business_id = ?1 and r.call_sid = legs.call_sid "
                "order by (r.status = 'expired' or r.for_good), kin, coalesce(r.started_at, r.first_seen_at) desc, "

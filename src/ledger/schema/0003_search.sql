@@ -1,4 +1,4 @@
--- What lists are asked: numbers and names of calls by any part of them, and recordings that are not ready.
+-- What lists are asked: numbers and names of calls by any part of them, and states that few are in.
 
 -- A leg's document: sort_at * 2^20 + n, so that documents in order of id are calls in order of time.
 alter table calls add column search_id integer;
@@ -13,3 +13,8 @@ create trigger calls_forget_search after delete on calls when old.search_id is n
 end;
 
 create index recordings_not_ready on recordings (business_id, status) where status <> 'ready';
+
+-- When the next one that waits is to be asked for.
+create index recordings_asks on recordings (next_ask_at) where status = 'queued' and lease_until is null;
+
+create index calls_not_completed on calls (business_id, status, sort_at desc, call_sid desc) where status <> 'completed';

@@ -1,0 +1,228 @@
+#include "domain_scratch.h"
+
+/* Deliveries are given as they come from a dialect: a rank and fields. */
+struct told {
+  struct delivery_rank call_rank, recording_rank;
+  const char *call[12];      /* name, value, …, NULL */
+  const char *recording[12];
+};
+
+static void fill(struct delivery_part *part, const struct delivery_rank *rank, const char *const *texts) {
+  part->rank = *rank;
+  part->count = 0;
+  for (size_t i = 0; texts[i]; i += 2)
+    part->fields[part->count++] = (struct delivery_field){str_from(texts[i]), str_from(texts[i + 1])};
+}
+
+static struct intake_result deliver(struct db *db, int64_t business, const struct told *t, const char *call_sid,
+                                    const char *recording_sid, int64_t now) {
+  static struct delivery d;
+  d = (struct delivery){.business_id = business, .received_ms = now};
+  d.call_sid = str_from(call_sid);
+  d.recording_sid = str_from(recording_sid);
+  fill(&d.call, &t->call_rank, t->call);
+  fill(&d.recording, &t->recording_rank, t->recording);
+  const char *field = NULL;
+  assert_true(intake_fits(&d, &field));
+  struct intake_result result;
+  assert_int_equal(intake_run(db, &d, now, &result), OK);
+  return result;
+}
+
+#define RANK(terminal, sequence, timestamp, order) {terminal, sequence, timestamp, order}
+#define GOOD "https://api.example/RE1"
+
+/* Five deliveries of one call and its recording, of each story; a story's fate does not depend on their order. */
+static const struct story {
+  const char *name;
+  struct told told[5];
+  enum recording_status status;
+  const char *error_code;
+} stories[] = {
+    {"a call that ends, its recording told twice",
+     {{RANK(false, 0, 1000, 0), RANK(false, -1, -1, 0),
+       {"from", "+15550100", "to", "+15550199", "status", "initiated", "timestamp", "1790000000000"}, {NULL}},
+      {RANK(false, 1, 2000, 2), RANK(false, -1, -1, 0),
+       {"status", "in-progress", "caller_name", "DANA", "timestamp", "1790000002000"}, {NULL}},
+      {RANK(true, 2, 9000, 3), RANK(false, -1, -1, 0),
+       {"status", "completed", "duration", "7", "timestamp", "1790000009000"}, {NULL}},
+      {RANK(false, -1, -1, 0), RANK(true, -1, -1, 4), {NULL},
+       {"call_sid", "CA1", "status", "completed", "url", GOOD, "forbidden", "0", "duration", "7"}},
+      {RANK(false, -1, -1, 0), RANK(true, -1, -1, 4), {NULL},
+       {"call_sid", "CA1", "status", "completed", "url", GOOD, "forbidden", "0", "duration", "7"}}},
+     RECORDING_QUEUED, ""},
+    {"in progress, then absent",
+     {{RANK(false, -1, -1, 0), RANK(false, -1, 1, 0), {NULL}, {"call_sid", "CA1", "status", "in-progress"}},
+      {RANK(false, -1, -1, 0), RANK(true, -1, 2, 5), {NULL},
+       {"call_sid", "CA1", "status", "absent", "provider_error", "16102"}},
+      {RANK(false, -1, -1, 0), RANK(true, -1, 2, 5), {NULL},
+       {"call_sid", "CA1", "status", "absent", "provider_error", "16102"}},
+      {RANK(false, 0, 1000, 0), RANK(false, -1, -1, 0), {"from", "+15550100", "status", "ringing"}, {NULL}},
+      {RANK(true, 1, 2000, 3), RANK(false, -1, -1, 0), {"status", "completed", "x-unknown", "kept"}, {NULL}}},
+     RECORDING_FAILED, "absent_silent"},
+    {"absent although told completed before",
+     {{RANK(false, -1, -1, 0), RANK(true, 1, 1, 4), {NULL},
+       {"call_sid", "CA1", "status", "completed", "url", GOOD, "forbidden", "0"}},
+      {RANK(false, -1, -1, 0), RANK(true, 2, 2, 5), {NULL}, {"status", "absent"}},
+      {RANK(false, -1, -1, 0), RANK(true, 3, 3, 6), {NULL}, {"status", "deleted"}},
+      {RANK(false, -1, -1, 0), RANK(false, 0, 0, 0), {NULL}, {"status", "in-progress", "source", "RecordVerb"}},
+      {RANK(false, 0, 1, 0), RANK(false, -1, -1, 0), {"status", "ringing"}, {NULL}}},
+     RECORDING_FAILED, "not_found_at_provider"},
+    {"a forbidden url, then a good one",
+     {{RANK(false, -1, -1, 0), RANK(true, 1, 1, 4), {NULL},
+       {"call_sid", "CA1", "status", "completed", "url", "https://evil.example/RE1", "forbidden", "1"}},
+      {RANK(false, -1, -1, 0), RANK(true, 2, 1, 4), {NULL},
+       {"call_sid", "CA1", "status", "completed", "url", GOOD, "forbidden", "0"}},
+      {RANK(false, -1, -1, 0), RANK(true, 2, 1, 4), {NULL},
+       {"call_sid", "CA1", "status", "completed", "url", GOOD, "forbidden", "0"}},
+      {RANK(false, -1, -1, 0), RANK(false, 0, 0, 0), {NULL}, {"status", "in-progress"}},
+      {RANK(true, 0, 1, 0), RANK(false, -1, -1, 0), {"status", "completed"}, {NULL}}},
+     RECORDING_QUEUED, ""},
+    {"a good url, then a forbidden one",
+     {{RANK(false, -1, -1, 0), RANK(true, 1, 1, 4), {NULL},
+       {"call_sid", "CA1", "status", "completed", "url", GOOD, "forbidden", "0"}},
+      {RANK(false, -1, -1, 0), RANK(true, 2, 1, 4), {NULL},
+       {"call_sid", "CA1", "status", "completed", "url", "https://evil.example/RE1", "forbidden", "1"}},
+      {RANK(false, -1, -1, 0), RANK(true, 2, 1, 4), {NULL},
+       {"call_sid", "CA1", "status", "completed", "url", "https://evil.example/RE1", "forbidden", "1"}},
+      {RANK(false, -1, -1, 0), RANK(false, 0, 0, 0), {NULL}, {"status", "processing", "channels", "2"}},
+      {RANK(true, 0, 1, 0), RANK(false, -1, -1, 0), {"status", "completed"}, {NULL}}},
+     RECORDING_FAILED, "forbidden_url"},
+};
+
+/* ---- every order ---- */
+
+enum { FACTORIAL_5 = 120 };
+
+static void permute(int n, int order[5]) {
+  int left[5] = {0, 1, 2, 3, 4};
+  for (int i = 0; i < 5; i++) {
+    int pick = n % (5 - i);
+    n /= 5 - i;
+    order[i] = left[pick];
+    memmove(&left[pick], &left[pick + 1], sizeof(int) * (size_t)(4 - pick));
+  }
+}
+
+/* What is left when the times of our receipt, and the counter of writes, are taken away. */
+static struct recording settled(struct db *db, int64_t business) {
+  struct recording r = scratch_row(db, business, "RE1");
+  r.business_id = r.version = r.first_seen_at = r.completed_at = r.enqueued_at = r.last_enqueue_at = r.next_ask_at = 0;
+  if (r.failed_at) r.failed_at = 1;
+  return r;
+}
+
+static void every_order_of_deliveries_leaves_the_same_rows(void **state) {
+  struct db *db = scratch_ledger(*state);
+  for (size_t s = 0; s < COUNT_OF(stories); s++) {
+    struct recording first;
+    struct call first_call;
+    struct buf first_fields CLEANUP(buf_done) = BUF_INIT(65536), fields CLEANUP(buf_done) = BUF_INIT(65536);
+    for (int n = 0; n < FACTORIAL_5; n++) {
+      int64_t business = (int64_t)s * FACTORIAL_5 + n + 1;
+      int order[5];
+      permute(n, order);
+      for (int i = 0; i < 5; i++) {
+        const struct told *t = &stories[s].told[order[i]];
+        (void)deliver(db, business, t, "CA1", t->recording[0] ? "RE1" : "", SCRATCH_NOW + i * 1000);
+      }
+      struct recording row = settled(db, business);
+      struct call call;
+      assert_int_equal(calls_get(db, business, STR("CA1"), &call), OK);
+      call.business_id = call.first_seen_at = 0;
+      buf_clear(&fields);
+      assert_int_equal(recordings_fields(db, business, STR("RE1"), &fields), OK);
+      assert_int_equal(calls_fields(db, business, STR("CA1"), &fields), OK);
+      if (row.status != stories[s].status || strcmp(row.error_code, stories[s].error_code) != 0)
+        fail_msg("%s: %s %s", stories[s].name, recording_status_name(row.status), row.error_code);
+      if (n == 0) {
+        first = row;
+        first_call = call;
+        assert_int_equal(buf_add(&first_fields, buf_str(&fields)), OK);
+      }
+      if (memcmp(&row, &first, sizeof(row)) != 0) fail_msg("%s: another row in order %d", stories[s].name, n);
+      assert_memory_equal(&call, &first_call, sizeof(call));
+      assert_true(str_eq(buf_str(&fields), buf_str(&first_fields)));
+    }
+  }
+  db_close(db);
+}
+
+static void a_repeated_delivery_writes_nothing(void **state) {
+  struct db *db = scratch_ledger(*state);
+  for (size_t i = 0; i < 5; i++) {
+    const struct told *t = &stories[0].told[i];
+    (void)deliver(db, 1, t, "CA1", t->recording[0] ? "RE1" : "", SCRATCH_NOW);
+  }
+  int64_t changes = scratch_int(db, "select count(*) from changes");
+  for (size_t i = 0; i < 5; i++) {
+    const struct told *t = &stories[0].told[i];
+    struct intake_result r = deliver(db, 1, t, "CA1", t->recording[0] ? "RE1" : "", SCRATCH_NOW + 60000);
+    assert_false(r.enqueued || r.call_changed || r.recording_changed);
+  }
+  assert_int_equal(scratch_int(db, "select count(*) from changes"), changes);
+  db_close(db);
+}
+
+static void a_repeated_completed_does_not_release_what_failed_since(void **state) {
+  struct db *db = scratch_ledger(*state);
+  (void)scratch_business(db, "one");
+  const struct told *completed = &stories[0].told[3];
+  assert_true(deliver(db, 1, completed, "CA1", "RE1", SCRATCH_NOW).enqueued);
+  struct recording row;
+  assert_int_equal(queue_claim(db, &(struct queue_limits){3, 32}, STR("w"), SCRATCH_NOW, &row), OK);
+  struct recording_event event = {
+      .kind = RECORDING_FAILURE, .token = row.lease_token, .error = RECORDING_TOO_LARGE, .total = -1};
+  assert_int_equal(queue_report(db, 1, STR("RE1"), &event, SCRATCH_NOW, &row), OK);
+  assert_false(deliver(db, 1, completed, "CA1", "RE1", SCRATCH_NOW + 1000).enqueued);
+  assert_int_equal(scratch_row(db, 1, "RE1").status, RECORDING_FAILED);
+  db_close(db);
+}
+
+static void what_the_provider_is_still_making_is_missing_and_says_so(void **state) {
+  struct db *db = scratch_ledger(*state);
+  static const struct told told = {RANK(false, -1, -1, 0), RANK(false, -1, -1, 0), {NULL},
+                                   {"call_sid", "CA1", "status", "in-progress"}};
+  assert_false(deliver(db, 1, &told, "CA1", "RE1", SCRATCH_NOW).enqueued);
+  struct recording row = scratch_row(db, 1, "RE1");
+  assert_int_equal(row.status, RECORDING_MISSING);
+  assert_string_equal(row.error_code, "not_yet_available");
+  assert_int_equal(scratch_int(db, "select count(*) from calls"), 1);
+  db_close(db);
+}
+
+static void a_field_too_long_for_its_column_is_named(void **state) {
+  (void)state;
+  static char longer[4096];
+  memset(longer, 'x', sizeof(longer));
+  static const struct {
+    bool recording;
+    const char *name;
+    size_t fits;
+  } cases[] = {{false, CALL_FIELD_FROM, CALL_TEXT_SIZE - 1}, {false, CALL_FIELD_STATUS, 31},
+               {true, RECORDING_FIELD_URL, RECORDING_URL_SIZE - 1}, {true, RECORDING_FIELD_STATUS, 15}};
+  static struct delivery d;
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct delivery_part *part = cases[i].recording ? &d.recording : &d.call;
+    const char *field = NULL;
+    part->count = 1;
+    part->fields[0] = (struct delivery_field){str_from(cases[i].name), str_of(longer, cases[i].fits)};
+    assert_true(intake_fits(&d, &field));
+    part->fields[0].value.n++;
+    assert_false(intake_fits(&d, &field));
+    assert_string_equal(field, cases[i].name);
+    part->count = 0;
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      SCRATCH_TEST(every_order_of_deliveries_leaves_the_same_rows),
+      SCRATCH_TEST(a_repeated_delivery_writes_nothing),
+      SCRATCH_TEST(a_repeated_completed_does_not_release_what_failed_since),
+      SCRATCH_TEST(what_the_provider_is_still_making_is_missing_and_says_so),
+      cmocka_unit_test(a_field_too_long_for_its_column_is_named),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
