@@ -1,0 +1,130 @@
+/* sim.h - the simulated provider, and what its files share.
+ *
+ *   sim_main   options, start, end               media     recordings' audio, with faults
+ *   control    /sim/…: calls are made here       bucket    the other origin that a redirect leads to
+ *   lists      the provider's JSON interface     tell      what a webhook says
+ *   answer     JSON and XML answers, credentials
+ *
+ * Thread rule: all of it on the one loop of `server`, but for `bucket`, which has its own and asks for what it needs by
+ * a signed URL. */
+#pragma once
+
+#include "base/secret.h"
+#include "fault.h"
+#include "hooks.h"
+#include "http/http.h"
+#include "http/route.h"
+#include "store.h"
+#include "voice.h"
+
+#include <jansson.h>
+
+#define API_VERSION "2010-04-01"
+
+enum { SIM_KEYS_MAX = 8, SIM_URL_MAX = 1000, SIM_TEXT_MAX = 200 };
+
+struct sim_key {
+  struct str sid, secret;
+};
+
+struct sim {
+  const char *account;
+  const char *token;
+  struct sim_key keys[SIM_KEYS_MAX];
+  size_t key_count;
+  char *base_url;   /* owned; where the account's resources are, without a trailing '/' */
+  char *webhooks;   /* owned; NULL: none are sent */
+  char *bucket_url; /* owned */
+  uint8_t bucket_key[SECRET_KEY_SIZE];
+  struct voice *voice;
+  struct hooks *hooks;
+  struct http_server *server, *bucket;
+  struct store store;
+  struct faults faults; /* of every call and recording */
+};
+
+/* ---- answer.c ---- */
+
+enum api_error {
+  API_UNAUTHORIZED,
+  API_FORBIDDEN_BODY,
+  API_NOT_FOUND,
+  API_NOT_MONO,
+  API_BAD_REQUEST,
+  API_BUSY,
+  API_BROKEN,
+  API_IN_PROGRESS,
+  API_NO_METHOD,
+};
+
+/* Takes root; NULL is answered as out of memory. */
+void answer_json(struct http_exchange *x, int status, json_t *root);
+/* {"error": sentence} */
+void answer_problem(struct http_exchange *x, int status, const char *sentence);
+/* As the provider says it: JSON, or XML on media paths. */
+void answer_api_error(struct http_exchange *x, enum api_error error, bool json);
+/* The XML document of an error. */
+struct str answer_xml_document(enum api_error error, char *room, size_t size);
+/* True with the account's own credentials for the account that the path names; else it is answered. */
+bool answer_authorized(struct sim *sim, struct http_exchange *x, struct str account, bool json);
+
+/* ---- control.c ---- */
+
+void control_create_call(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+void control_create_recording(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+void control_list_calls(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+void control_get_recording(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+void control_put_recording(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+void control_put_faults(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+void control_get_webhooks(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+void control_put_webhooks(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+
+/* ---- lists.c ---- */
+
+void lists_account(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+void lists_calls(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+void lists_recordings(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+void lists_call_recordings(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+void lists_call(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+/* A recording's JSON; deleted ones with IncludeSoftDeleted only. */
+void lists_recording(struct sim *sim, struct http_exchange *x, const struct recording *r);
+
+/* ---- media.c ---- */
+
+void media_get(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+void media_call_get(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+void media_delete(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+
+/* How one body is sent. */
+struct media_plan {
+  char sid[SID_ROOM];
+  int64_t seconds;
+  unsigned channels;
+  bool mp3;
+  bool no_length, no_range;
+  int64_t slow;     /* bytes a second; 0: as fast as it goes */
+  int64_t stall_ms; /* at half */
+  enum { MEDIA_WHOLE, MEDIA_CUT, MEDIA_SHORT } end;
+};
+/* Answers with it, and counts on the main loop what became of it. */
+void media_send(struct sim *sim, struct http_exchange *x, const struct media_plan *plan);
+
+/* ---- bucket.c ---- */
+
+/* Listens on that host, any port; its URLs name the public one. */
+CHECKED enum err bucket_new(struct sim *sim, struct str listen_host, struct str public_host);
+/* The signed URL of a body over there. */
+CHECKED enum err bucket_url(const struct sim *sim, const struct media_plan *plan, struct buf *b);
+
+/* ---- tell.c ---- */
+
+/* Adds the webhook that says the call is in that state at that time. */
+CHECKED enum err tell_call(const struct sim *sim, struct hook_batch *batch, struct call *c, const char *status,
+                           int64_t at_ms);
+/* Adds the webhook that says the recording is in that state. */
+CHECKED enum err tell_recording(const struct sim *sim, struct hook_batch *batch, const struct recording *r,
+                                const char *status);
+/* Sends the batch as the faults will have it. Takes it. */
+CHECKED enum err tell_send(struct sim *sim, struct faults *faults, struct hook_batch *batch);
+/* Appends the URL that a webhook gives for the recording. */
+CHECKED enum err tell_recording_url(const struct sim *sim, const struct recording *r, struct buf *b);

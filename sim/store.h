@@ -1,0 +1,63 @@
+/* store.h - the calls and recordings of the account, in memory.
+ *
+ * Nothing is ever freed but with the store: a deleted recording stays as such, as it does at the provider.
+ * Thread rule: the main loop only, but for what a `struct recording` says otherwise. */
+#pragma once
+
+#include "base/str.h"
+#include "fault.h"
+
+#include <uthash.h>
+
+enum { SID_ROOM = 35, STORE_ITEMS_MAX = 1000 * 1000 };
+
+struct call {
+  char sid[SID_ROOM];
+  char parent_sid[SID_ROOM];     /* empty: a top leg */
+  char *from, *to, *caller_name; /* owned; caller_name may be NULL */
+  const char *direction;         /* static, as the provider writes it */
+  const char *status;            /* static */
+  int64_t started_ms;
+  int64_t seconds;
+  unsigned sequence; /* of the next webhook */
+  UT_hash_handle hh;
+};
+
+struct recording {
+  char sid[SID_ROOM];
+  char call_sid[SID_ROOM];       /* empty: of a conference */
+  char conference_sid[SID_ROOM]; /* empty: of a call */
+  const char *status;            /* static */
+  char *source;                  /* owned */
+  int error_code;                /* 0: none */
+  unsigned channels;
+  int64_t seconds;
+  int64_t started_ms;
+  struct faults faults;
+  int64_t requests, downloads, complete, bytes;
+  UT_hash_handle hh;
+};
+
+struct store {
+  struct call *calls_by_sid;
+  struct recording *recordings_by_sid;
+  struct call **calls; /* oldest first */
+  size_t call_count, call_room;
+  struct recording **recordings; /* oldest first */
+  size_t recording_count, recording_room;
+};
+
+void store_done(struct store *s);
+/* A new random SID of that kind ("CA", "RE" …). */
+CHECKED enum err sid_make(const char *kind, char ret_sid[SID_ROOM]);
+/* Takes c (heap) on success. ERR_TOO_BIG past STORE_ITEMS_MAX, ERR_NOMEM. */
+CHECKED enum err store_add_call(struct store *s, struct call *c);
+CHECKED enum err store_add_recording(struct store *s, struct recording *r);
+struct call *store_find_call(struct store *s, struct str sid);
+struct recording *store_find_recording(struct store *s, struct str sid);
+/* For what was not added. NULL is fine. Always returns NULL. */
+struct call *call_free(struct call *c);
+struct recording *recording_free(struct recording *r);
+/* The static text of a status, or NULL. */
+const char *call_status_find(struct str text);
+const char *recording_status_find(struct str text);
