@@ -14,7 +14,4 @@ end;
 
 create index recordings_not_ready on recordings (business_id, status) where status <> 'ready';
 
--- When the next one that waits is to be asked for.
-create index recordings_asks on recordings (next_ask_at) where status = 'queued' and lease_until is null;
-
 create index calls_not_completed on calls (business_id, status, sort_at desc, call_sid desc) where status <> 'completed';
