@@ -2,8 +2,9 @@
  *
  * Invariants
  *  (1) Every test tells one of yes, no, more; it says yes or no only for a reason that lies in the bytes it was shown,
- * so that the verdict does not depend on how the bytes were cut. (2) The tests exclude one another: at most one says
- * yes. (3) AUDIO_SNIFF_BYTES that are still "more" are a no. */
+ *      so that the verdict does not depend on how the bytes were cut.
+ *  (2) The tests exclude one another: at most one says yes.
+ *  (3) AUDIO_SNIFF_BYTES that are still "more" are a no. */
 #include "audio/audio_sniff.h"
 
 #include <string.h>

@@ -2,8 +2,8 @@
  *
  * Invariants
  *  (1) No name leaves the store: what reaches an operation is relative, has no "..", no hidden file, no byte that a
- * shell, a URL or another file system would read differently. (2) A part's name can't be a blob's: no audio file ends
- * in ".part". */
+ *      shell, a URL or another file system would read differently.
+ *  (2) A part's name can't be a blob's: no audio file ends in ".part". */
 #include <stdio.h>
 #include <string.h>
 

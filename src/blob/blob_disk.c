@@ -4,12 +4,14 @@
  *   GROWING, SYNCED, PUBLISHED --abandon--> gone (the file too, unless published)
  *
  * Invariants
- *  (1) [0, size) of a part's file is what was appended; a write that failed leaves size alone, and the file is cut back
- * to it, at the latest before it is published. (2) A blob's name is given by a link, which never replaces, from the
- * part's path, which a sweep takes away: who was swept can't publish. Nothing is locked; the file system decides. (3) A
- * blob is complete and on disk before it has its name, and the name is on disk before publish returns OK. If that last
- * step fails the name stays: trying again answers ERR_EXISTS, and the blob is whole. (4) A link from a part to its
- * blob, left by a crash in between, is harmless: sweeping removes the part's name only. */
+ *  (1) [0, size) of a part's file is what was appended; a write that failed leaves size alone, and the file is cut
+ *      back to it, at the latest before it is published.
+ *  (2) A blob's name is given by a link, which never replaces, from the part's path, which a sweep takes away: who was
+ *      swept can't publish. Nothing is locked; the file system decides.
+ *  (3) A blob is complete and on disk before it has its name, and the name is on disk before publish returns OK. If
+ *      that last step fails the name stays: trying again answers ERR_EXISTS, and the blob is whole.
+ *  (4) A link from a part to its blob, left by a crash in between, is harmless: sweeping removes the part's name only.
+ *  (5) A part whose sync failed is never published, unless it was cut to nothing since. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,7 +36,8 @@ struct disk_part {
   struct blob_part base;
   int fd;
   bool is_synced;
-  bool has_excess; /* the file may be longer than size */
+  bool is_doubtful; /* a sync failed: the kernel may have dropped bytes, and call the next sync good */
+  bool has_excess;  /* the file may be longer than size */
   char name[BLOB_PART_NAME_SIZE];
 };
 
@@ -61,10 +64,6 @@ static const char *disk_directory(const struct blob_store *s) {
 static int disk_directory_fd(const struct blob_store *s) {
   return store_of(s)->dir;
 }
-
-/* ---- parts ---------------------------------------------------------------------------------------------------------
- */
-
 static enum err disk_begin(struct blob_store *s, const char *stem, int64_t token, struct blob_part **ret_part) {
   struct disk_part *part = calloc(1, sizeof *part);
   if (!part) return ERR_NOMEM;
@@ -126,15 +125,18 @@ static enum err disk_cut(struct blob_part *p, int64_t size) {
   p->size = size;
   enum err e = cut_excess(part);
   if (e != OK) p->size = before;
+  if (e == OK && size == 0) part->is_doubtful = false; /* (5) */
   return e;
 }
 
 static enum err disk_sync(struct blob_part *p) {
   struct disk_part *part = (struct disk_part *)p;
+  if (part->is_doubtful) return ERR_IO; /* (5) */
   if (part->has_excess) TRY(cut_excess(part));
-  TRY(fs_sync_file(part->fd));
-  part->is_synced = true;
-  return OK;
+  enum err e = fs_sync_file(part->fd);
+  part->is_synced = e == OK;
+  part->is_doubtful = e != OK;
+  return e;
 }
 
 /* What can't be removed now is swept later. */
@@ -185,10 +187,6 @@ static enum err disk_sweep_stem(struct blob_store *s, const char *stem, int64_t 
   enum err e = fs_each(store_of(s)->dir, directory, sweep_entry, &sweep);
   return e == ERR_NOT_FOUND ? OK : e;
 }
-
-/* ---- blobs ---------------------------------------------------------------------------------------------------------
- */
-
 static enum err disk_open(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size) {
   int fd CLEANUP(fs_close_) = -1;
   struct stat status;

@@ -1,12 +1,14 @@
 /* fetch.c - the thread: a loop around curl_multi_poll that runs what was posted, ticks, begins, expires and reaps.
  *
  * Invariants
- *  (1) Transfers live in one list, in the order of their start, and belong to the thread. They are taken out and freed
- * by reap alone, at the end of a turn, so every callback may start and cancel whatever it likes. (2) At most
- * max_connections transfers are ACTIVE; the others wait here, not in curl, so that their time to connect begins when
- * they do. (3) The lock covers the posts and closing; nothing of the caller's runs under it. (4) A post that was
- * accepted is run: those that are still there when the thread ends, after the last on_end. (5) One connection pool for
- * all; what a connection may be used for is judged a transfer at a time (fetch_transfer.c). */
+ *  (1) Transfers live in one list, in the order of their start, and belong to the thread. They are taken out and
+ *      freed by reap alone, at the end of a turn, so every callback may start and cancel whatever it likes.
+ *  (2) At most max_connections transfers are ACTIVE; the others wait here, not in curl, so that their time to connect
+ *      begins when they do.
+ *  (3) The lock covers the posts and closing; nothing of the caller's runs under it.
+ *  (4) A post that was accepted is run: those that are still there when the thread ends, after the last on_end.
+ *  (5) One connection pool for all; what a connection may be used for is judged a transfer at a time
+ *      (fetch_transfer.c). */
 #include "fetch/fetch.h"
 
 #include <assert.h>
@@ -67,10 +69,6 @@ static CURLcode curl_ready;
 static void curl_begin(void) {
   curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
-
-/* ---- any thread ----------------------------------------------------------------------------------------------------
- */
-
 enum err fetch_post(struct fetch *f, void (*fn)(void *arg), void *arg) {
   struct post *post = malloc(sizeof *post);
   if (!post) return ERR_NOMEM;
@@ -100,10 +98,6 @@ void fetch_wake(struct fetch *f) {
   atomic_store(&f->woken, true);
   (void)curl_multi_wakeup(f->multi); /* fails only when a wake-up is pending already */
 }
-
-/* ---- the fetch thread ----------------------------------------------------------------------------------------------
- */
-
 enum err fetch_start(struct fetch *f, const struct fetch_request *request, struct fetch_transfer **ret_transfer) {
   assert(current == f);
   if (f->stopping) return ERR_CLOSED;
@@ -249,10 +243,6 @@ static void *run(void *arg) {
   reap(f);
   return NULL;
 }
-
-/* ---- birth and death -----------------------------------------------------------------------------------------------
- */
-
 static enum err make_multi(struct fetch *f) {
   (void)pthread_once(&curl_once, curl_begin);
   if (curl_ready != CURLE_OK) return ERR_UNSUPPORTED;

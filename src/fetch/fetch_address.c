@@ -3,7 +3,8 @@
  * Invariants
  *  (1) IPv4: what the tables of RFC 6890 and its updates call not globally reachable is special.
  *  (2) IPv6: only 2000::/3 can be public, less its exceptions; a form that embeds an IPv4 address is judged by that
- * one, since a gateway would deliver there. (3) Any other family is special. */
+ *      one, since a gateway would deliver there.
+ *  (3) Any other family is special. */
 #include "fetch/fetch.h"
 
 #include <arpa/inet.h>

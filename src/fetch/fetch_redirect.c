@@ -21,8 +21,8 @@ void fetch_hop_done(struct fetch_hop *hop) {
   hop->url = NULL;
 }
 
-/* The absolute URL that location means, seen from base; NULL if it means none, *ret_memory false if that is the cause.
- */
+/* The absolute URL that location means, seen from base. NULL if it means none; if memory ran out, *ret_memory is
+ * false. */
 static char *resolve(const char *base, const char *location, bool *ret_memory) {
   CURLU *u CLEANUP(free_curl_url) = curl_url();
   *ret_memory = u != NULL;

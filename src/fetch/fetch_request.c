@@ -3,7 +3,8 @@
  * Invariants
  *  (1) Nothing of the environment or of an earlier reply counts: no proxy, netrc, cookie, HSTS or alternative service.
  *  (2) curl follows nothing, authenticates nothing a second time and decodes no content: what it is told for a hop is
- * all it does. (3) Credentials and the caller's headers are options of hops with own_origin only. */
+ *      all it does.
+ *  (3) Credentials and the caller's headers are options of hops with own_origin only. */
 #include "fetch/fetch_request.h"
 
 #include <limits.h>

@@ -7,10 +7,11 @@
  * Invariants
  *  (1) on_end is called exactly once, by transfer_end, and nothing of the caller's is called after it.
  *  (2) Whether an address may be used is judged twice: before a socket for it exists, and before the request is sent,
- * on the connection's peer, since a kept connection was opened under another transfer's rules. (3) No byte of a
- * redirect that is followed reaches the caller; its body is dropped, within bounds of size and time. (4) Limits go by
- * clock_mono_ms as the loop read it after curl had taken in what was there: a process that was stopped for a while
- * times nobody out. (5) What ends up in detail is a host and a reason, never a path, a query or a user. */
+ *      on the connection's peer, since a kept connection was opened under another transfer's rules.
+ *  (3) No byte of a redirect that is followed reaches the caller; its body is dropped, within bounds of size and time.
+ *  (4) Limits go by clock_mono_ms as the loop read it before curl took in what was there: a process that was stopped
+ *      for a while times nobody out whose bytes are waiting.
+ *  (5) What ends up in detail is a host and a reason, never a path, a query or a user. */
 #include "fetch/fetch_transfer.h"
 
 #include <arpa/inet.h>
@@ -28,10 +29,6 @@ enum {
   REDIRECT_BODY_MAX_BYTES = 64 * 1024,
   REDIRECT_BODY_MS = 2000,
 };
-
-/* ---- what curl asks and tells --------------------------------------------------------------------------------------
- */
-
 /* (2) */
 static bool address_is_allowed(struct fetch_transfer *t, bool special) {
   if (!special || t->request.allow_special_addresses) return true;
@@ -162,10 +159,6 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg) {
   }
   return t->state == TRANSFER_ENDED ? 0 : bytes;
 }
-
-/* ---- the life of a transfer ----------------------------------------------------------------------------------------
- */
-
 enum err transfer_new(const struct fetch_request *request, int64_t now_ms, struct fetch_transfer **ret_transfer) {
   struct fetch_transfer *t = calloc(1, sizeof *t);
   if (!t) return ERR_NOMEM;

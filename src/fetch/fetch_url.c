@@ -2,8 +2,8 @@
  *
  * Invariants
  *  (1) What is accepted here means the same to every other parser: printable ASCII without a backslash, at most one
- * '@', a host of letters, digits, '.', '-', '_' or a bracketed IPv6 address without a zone, a port of digits. (2) The
- * views point into the text; nothing is decoded. */
+ *      '@', a host of letters, digits, '.', '-', '_' or a bracketed IPv6 address without a zone, a port of digits.
+ *  (2) The views point into the text; nothing is decoded. */
 #include "fetch/fetch.h"
 
 #include <arpa/inet.h>

@@ -32,10 +32,6 @@ static bool say_and_stall(void *arg, int fd, const struct origin_request *reques
 static struct origin *stalling(const char *text) {
   return origin_new(say_and_stall, (void *)(uintptr_t)text);
 }
-
-/* ---- limits of time ------------------------------------------------------------------------------------------------
- */
-
 static void silence_ends_in_a_timeout(void **state) {
   (void)state;
   if (!probe_owns_time()) skip();
@@ -135,10 +131,6 @@ static void a_redirect_whose_body_stalls_is_followed(void **state) {
   origin_free(origin);
   fetch_free(f);
 }
-
-/* ---- saying no -----------------------------------------------------------------------------------------------------
- */
-
 static void cancel_other(struct probe *p) {
   if (p->other->transfer) fetch_cancel(p->other->transfer);
 }
@@ -247,10 +239,6 @@ static void what_was_not_begun_can_be_cancelled(void **state) {
   probe_done(&p);
   fetch_free(f);
 }
-
-/* ---- places --------------------------------------------------------------------------------------------------------
- */
-
 static bool answer_when_told(void *arg, int fd, const struct origin_request *request) {
   atomic_int *told = arg;
   (void)request;
@@ -310,10 +298,6 @@ static void waiting_for_a_place_is_no_waiting_to_connect(void **state) {
   origin_free(slow);
   origin_free(quick);
 }
-
-/* ---- the thread ----------------------------------------------------------------------------------------------------
- */
-
 static void count(void *arg) {
   atomic_fetch_add((atomic_int *)arg, 1);
 }
