@@ -1,6 +1,8 @@
 /* api.h - the HTTP surface: routes, who may, answers. Built by cmd/app, which owns all that it points to.
  *
- *   api_new(&parts, &api);   http app = api_http_app(api);   … api_free(api) after the server is gone …
+ *   api_new(&parts, snapshot, &api);   struct http_app app = api_http_app(api);   api_set_server(api, server);
+ *   the end: api_drain, http_server_drain; then changes, readers and writer are freed, since they post to the loops;
+ *   then the server, and last api_free(api).
  *
  * Thread rule: api_new and api_free by the owner; the rest as marked. */
 #pragma once

@@ -138,7 +138,8 @@ static void answer_accepted(struct play *p, const struct playback *playback) {
     return;
   }
   enum recording_error error = recording_error_of_code(str_from(p->row.error_code), NULL);
-  const char *message = "The recording is being fetched: ask again soon.";
+  const char *message = p->row.status == RECORDING_MISSING ? "The recording is not here yet: ask again soon."
+                                                           : "The recording is being fetched: ask again soon.";
   if (error != RECORDING_NONE) message = recording_error_message(error);
   detach(p);
   status_answer(p->errand.api, p->errand.x, 202, &p->row, message, playback->retry_after_s, p->errand.now,

@@ -1,0 +1,262 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <netinet/in.h>
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "api/api_calls_patch.h"
+#include "api/api_disposition.h"
+#include "api/api_internal.h"
+#include "api/api_prefer.h"
+
+#define AT INT64_C(1795248062000) /* 2026-11-21T08:01:02Z */
+
+static void a_download_is_named_after_when_and_with_whom(void **state) {
+  (void)state;
+  static const struct {
+    const char *number, *name, *extension, *want;
+  } rows[] = {
+      {"+15551230001", "", "mp3", "2026-11-21_0801_%2B15551230001.mp3"},
+      {"+15551230001", "Dana Levi", "mp3", "2026-11-21_0801_%2B15551230001_Dana%20Levi.mp3"},
+      {"", "", "wav", "2026-11-21_0801.wav"},
+      {"", "Dana", "wav", "2026-11-21_0801_Dana.wav"},
+      {"+1", "\xd7\x93\xd7\xa0\xd7\x94", "mp3", "2026-11-21_0801_%2B1_%D7%93%D7%A0%D7%94.mp3"},
+      {"+1", "a/b\\c:d*e?f\"g<h>i|j", "mp3", "2026-11-21_0801_%2B1_abcdefghij.mp3"},
+      {"+1", "x\r\nSet-Cookie: y", "mp3", "2026-11-21_0801_%2B1_xSet-Cookie%20y.mp3"},
+      {"+1",
+       "\xe2\x80\xae"
+       "fdp.exe\xe2\x81\xa6\xd8\x9c\xe2\x80\x8f",
+       "mp3", "2026-11-21_0801_%2B1_fdp.exe.mp3"},
+      {"+1", "\xc2\x85\x7f\xff\xfe", "mp3", "2026-11-21_0801_%2B1.mp3"},
+      {"+1", "  ", "mp3", "2026-11-21_0801_%2B1.mp3"},
+      {"sip:a@b;c=d", "100% 'sure'", "mp3", "2026-11-21_0801_sipa%40b%3Bc%3Dd_100%25%20%27sure%27.mp3"},
+      {"+1", "no extension", "", "2026-11-21_0801_%2B1_no%20extension"},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct buf b = BUF_INIT(DISPOSITION_MAX);
+    struct disposition d = {AT, str_from(rows[i].number), str_from(rows[i].name), str_from(rows[i].extension)};
+    const char *text;
+    assert_int_equal(disposition_write(&b, &d), OK);
+    assert_int_equal(buf_terminate(&b, &text), OK);
+    const char *prefix = "attachment; filename*=UTF-8''";
+    assert_memory_equal(text, prefix, strlen(prefix));
+    assert_string_equal(text + strlen(prefix), rows[i].want);
+    buf_done(&b);
+  }
+}
+
+static void a_bearer_is_one_word_behind_its_scheme(void **state) {
+  (void)state;
+  static const struct {
+    const char *header, *token;
+  } rows[] = {
+      {"Bearer cr_abc", "cr_abc"},
+      {"bearer cr_abc", "cr_abc"},
+      {"BEARER  cr_abc", "cr_abc"},
+      {"Bearer", ""},
+      {"Bearer ", ""},
+      {"Basic cr_abc", ""},
+      {"cr_abc", ""},
+      {"Bearer a b", ""},
+      {"Bearer a\tb", ""},
+      {"Bearer a\xc3\xa9", ""},
+      {"", ""},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct str token = auth_bearer(str_from(rows[i].header));
+    assert_true(str_eq(token, str_from(rows[i].token)));
+  }
+}
+
+static void preferences_are_read_wherever_they_stand(void **state) {
+  (void)state;
+  static const struct {
+    const char *first, *second;
+    bool respond_async;
+    int wait_s;
+  } rows[] = {
+      {"", NULL, false, -1},
+      {"wait=5", NULL, false, 5},
+      {"Wait = 5", NULL, false, 5},
+      {"wait=\"5\"", NULL, false, 5},
+      {"wait=100", NULL, false, 54},
+      {"wait=0", NULL, false, 0},
+      {"wait=-1", NULL, false, -1},
+      {"wait=x", NULL, false, -1},
+      {"wait=99999999999999999999", NULL, false, -1},
+      {"wait", NULL, false, -1},
+      {"wait=3, wait=9", NULL, false, 3},
+      {"respond-async", NULL, true, -1},
+      {"respond-async, wait=7", NULL, true, 7},
+      {"handling=lenient; x=y, Respond-Async; z", "wait=2", true, 2},
+      {",, ,", ";", false, -1},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct http_header headers[3] = {{STR("Host"), STR("x")}, {STR("prefer"), str_from(rows[i].first)}};
+    struct http_request r = {.headers = headers, .header_count = rows[i].second ? 3 : 2};
+    if (rows[i].second) headers[2] = (struct http_header){STR("PREFER"), str_from(rows[i].second)};
+    struct prefer p = prefer_read(&r);
+    assert_int_equal(p.respond_async, rows[i].respond_async);
+    assert_int_equal(p.wait_s, rows[i].wait_s);
+  }
+}
+
+static struct sockaddr_storage address(const char *text) {
+  struct sockaddr_storage s;
+  memset(&s, 0, sizeof(s));
+  struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)&s;
+  struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)&s;
+  bool is_v6 = strchr(text, ':') != NULL;
+  s.ss_family = is_v6 ? AF_INET6 : AF_INET;
+  assert_int_equal(is_v6 ? inet_pton(AF_INET6, text, &v6->sin6_addr) : inet_pton(AF_INET, text, &v4->sin_addr), 1);
+  return s;
+}
+
+static void only_the_named_proxies_are_trusted(void **state) {
+  (void)state;
+  static const struct {
+    const char *list, *peer;
+    bool trusted;
+  } rows[] = {
+      {"", "127.0.0.1", false},
+      {"127.0.0.1", "127.0.0.1", true},
+      {"127.0.0.1", "127.0.0.2", false},
+      {"127.0.0.1", "::ffff:127.0.0.1", true},
+      {"10.0.0.0/8, 192.168.1.0/25", "10.200.3.4", true},
+      {"10.0.0.0/8, 192.168.1.0/25", "192.168.1.127", true},
+      {"10.0.0.0/8, 192.168.1.0/25", "192.168.1.128", false},
+      {"0.0.0.0/0", "8.8.8.8", true},
+      {"0.0.0.0/0", "2001:db8::1", false},
+      {"::1 fd00::/8", "fdff::1", true},
+      {"::1 fd00::/8", "fe00::1", false},
+      {"::/0", "8.8.8.8", true},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct proxies *p = NULL;
+    struct sockaddr_storage peer = address(rows[i].peer);
+    assert_int_equal(proxies_new(str_from(rows[i].list), &p), OK);
+    assert_int_equal(proxies_trust(p, &peer), rows[i].trusted);
+    proxies_free(p);
+  }
+}
+
+static void a_list_of_proxies_that_cannot_be_read_is_refused(void **state) {
+  (void)state;
+  static const char *const lists[] = {"example.com", "10.0.0.0/33", "10.0.0.0/", "::1/129",
+                                      "10.0.0",      "10.0.0.1/-1", "1.2.3.4,x"};
+  for (size_t i = 0; i < COUNT_OF(lists); i++) {
+    struct proxies *p = NULL;
+    assert_int_not_equal(proxies_new(str_from(lists[i]), &p), OK);
+    assert_null(p);
+  }
+}
+
+/* ---- patches ---- */
+
+static void a_patch_names_what_it_may_not_hold(void **state) {
+  (void)state;
+  char long_name[256] = "{\"ref\":\"";
+  memset(long_name + 8, 'x', 201);
+  memcpy(long_name + 209, "\"}", 3);
+  const struct {
+    const char *body, *field;
+  } rows[] = {
+      {"", ""},
+      {"nothing", ""},
+      {"[]", ""},
+      {"\"x\"", ""},
+      {"{\"ref\":\"a\",\"ref\":\"b\"}", ""},
+      {"{\"ref\":1}", "ref"},
+      {"{\"ref\":[\"a\"]}", "ref"},
+      {long_name, "ref"},
+      {"{\"customer_name\":{}}", "customer_name"},
+      {"{\"metadata\":\"x\"}", "metadata"},
+      {"{\"metadata\":[]}", "metadata"},
+      {"{\"status\":\"completed\"}", "status"},
+      {"{\"ref\":\"a\",\"call_sid\":null}", "call_sid"},
+      {"{\"ref\":\"\\u0000\"}", ""},
+      {"{\"ref\":\"\xff\"}", ""},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct call_patch p;
+    char field[16] = "?";
+    assert_int_equal(call_patch_read(str_from(rows[i].body), &p, field, sizeof(field)), ERR_INVALID);
+    assert_string_equal(field, rows[i].field);
+  }
+}
+
+static void a_patch_says_what_to_set_and_what_to_clear(void **state) {
+  (void)state;
+  struct call_patch p;
+  char field[16];
+  assert_int_equal(call_patch_read(STR("{\"ref\":null,\"customer_name\":\"Dana\"}"), &p, field, sizeof(field)), OK);
+  assert_true(p.has_ref && p.ref.n == 0);
+  assert_true(p.has_customer_name && str_eq(p.customer_name, STR("Dana")));
+  assert_false(p.has_metadata);
+  call_patch_done(&p);
+  assert_int_equal(call_patch_read(STR(" {\"metadata\":null} "), &p, field, sizeof(field)), OK);
+  assert_true(p.has_metadata && p.metadata == NULL && !p.has_ref && !p.has_customer_name);
+  call_patch_done(&p);
+}
+
+static void metadata_is_merged(void **state) {
+  (void)state;
+  static const struct {
+    const char *before, *patch, *after;
+  } rows[] = {
+      {"", "{\"a\":1}", "{\"a\":1}"},
+      {"", "{}", "{}"},
+      {"", "{\"a\":null}", "{}"},
+      {"{\"a\":1,\"b\":2}", "{\"a\":null,\"c\":[1,null]}", "{\"b\":2,\"c\":[1,null]}"},
+      {"{\"a\":{\"b\":1,\"c\":2}}", "{\"a\":{\"b\":null,\"d\":{\"e\":null}}}", "{\"a\":{\"c\":2,\"d\":{}}}"},
+      {"{\"a\":[1]}", "{\"a\":{\"b\":1}}", "{\"a\":{\"b\":1}}"},
+      {"{\"a\":{\"b\":1}}", "{\"a\":\"x\"}", "{\"a\":\"x\"}"},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct buf body = BUF_INIT(1024), after = BUF_INIT(CALL_METADATA_SIZE - 1);
+    struct call_patch p;
+    char field[16];
+    assert_int_equal(buf_addf(&body, "{\"metadata\":%s}", rows[i].patch), OK);
+    assert_int_equal(call_patch_read(buf_str(&body), &p, field, sizeof(field)), OK);
+    assert_int_equal(call_patch_merge(&p, rows[i].before, &after), OK);
+    assert_true(str_eq(buf_str(&after), str_from(rows[i].after)));
+    call_patch_done(&p);
+    buf_done(&body);
+    buf_done(&after);
+  }
+}
+
+static void metadata_has_a_ceiling(void **state) {
+  (void)state;
+  struct buf body = BUF_INIT(8192), after = BUF_INIT(CALL_METADATA_SIZE - 1);
+  struct call_patch p;
+  char field[16];
+  assert_int_equal(buf_add(&body, STR("{\"metadata\":{\"a\":\"")), OK);
+  for (int i = 0; i < CALL_METADATA_SIZE; i++) assert_int_equal(buf_add_char(&body, 'x'), OK);
+  assert_int_equal(buf_add(&body, STR("\"}}")), OK);
+  assert_int_equal(call_patch_read(buf_str(&body), &p, field, sizeof(field)), OK);
+  assert_int_equal(call_patch_merge(&p, "", &after), ERR_TOO_BIG);
+  call_patch_done(&p);
+  buf_done(&body);
+  buf_done(&after);
+}
+
+int main(void) {
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_download_is_named_after_when_and_with_whom),
+      cmocka_unit_test(a_bearer_is_one_word_behind_its_scheme),
+      cmocka_unit_test(preferences_are_read_wherever_they_stand),
+      cmocka_unit_test(only_the_named_proxies_are_trusted),
+      cmocka_unit_test(a_list_of_proxies_that_cannot_be_read_is_refused),
+      cmocka_unit_test(a_patch_names_what_it_may_not_hold),
+      cmocka_unit_test(a_patch_says_what_to_set_and_what_to_clear),
+      cmocka_unit_test(metadata_is_merged),
+      cmocka_unit_test(metadata_has_a_ceiling),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
