@@ -4,12 +4,13 @@
 #pragma once
 
 #include "domain/recording.h"
+#include "ledger/accounts.h"
 
 struct queue_limits {
   int per_business; /* DOWNLOADS_PER_BUSINESS */
   int total;        /* DOWNLOADS_TOTAL */
 };
-enum { QUEUE_TRIAL_EVERY_MS = 10 * 60 * 1000, QUEUE_TRIAL_STREAK = 5, QUEUE_TEND_MAX = 200 };
+enum { QUEUE_TRIAL_EVERY_MS = ACCOUNT_TRIAL_MS, QUEUE_TRIAL_STREAK = 5, QUEUE_TEND_MAX = 200 };
 
 struct queue_tended {
   int lapsed;        /* taken back from workers that died or froze */

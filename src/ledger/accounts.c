@@ -51,11 +51,11 @@ enum err accounts_stopped(struct db *db, accounts_each_fn *fn, void *arg) {
 
 enum err accounts_trials_due(struct db *db, int64_t now, accounts_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(
-      db, &q,
-      "select business_id from businesses where auth_failed_at is not null and removed_at is null"
-      " and coalesce(auth_trial_at, 0) <= ?1 and not exists (select 1 from recordings q where q.status = 'queued'"
-      " and q.rank in (0, 1, 2) and q.business_id = businesses.business_id)",
-      DB_INT(now)));
+  TRY(db_query(db, &q,
+               "select business_id from businesses where auth_failed_at is not null and removed_at is null"
+               " and (coalesce(auth_trial_at, 0) <= ?1 or auth_trial_at > ?1 + ?2) and not exists (select 1 from "
+               "recordings q where q.status = 'queued'"
+               " and q.rank in (0, 1, 2) and q.business_id = businesses.business_id)",
+               DB_INT(now), DB_INT(ACCOUNT_TRIAL_MS)));
   return each_id(&q, fn, arg);
 }

@@ -6,6 +6,9 @@
 
 #include "db/db.h"
 
+/* A trial is at most this far ahead: one further ahead counts as due. */
+enum { ACCOUNT_TRIAL_MS = 10 * 60 * 1000 };
+
 struct account {
   int64_t auth_failed_at; /* 0: its fills are not stopped */
   int64_t auth_trial_at;

@@ -4,39 +4,47 @@
  *  (1) A claim looks at the head of each (rank, business) only: its cost grows with the businesses that wait, not with
  *      the recordings that do.
  *  (2) Limits count live leases, of all processes on the database. */
+#include "ledger/accounts.h"
 #include "ledger/recordings_row.h"
 
 /* A time at or before now (?1), or so far ahead that the clock must have jumped since it was set. */
 #define LEASE_MS_TEXT "30000"
 #define WAIT_MS_TEXT "1200000"
-_Static_assert(RECORDING_LEASE_MS == 30000 && RECORDING_BACKOFF_CAP_MS == 1200000, "as in the SQL");
+#define TRIAL_MS_TEXT "600000"
+_Static_assert(RECORDING_LEASE_MS == 30000 && RECORDING_BACKOFF_CAP_MS == 1200000 && ACCOUNT_TRIAL_MS == 600000,
+               "as in the SQL");
 #define PAST_LEASE(time) "(" time " <= ?1 or " time " > ?1 + " LEASE_MS_TEXT ")"
 #define PAST_WAIT(time) "(" time " <= ?1 or " time " > ?1 + " WAIT_MS_TEXT ")"
+#define PAST_TRIAL(time) "(" time " <= ?1 or " time " > ?1 + " TRIAL_MS_TEXT ")"
 #define LIVE_LEASE "lease_until > ?1 and lease_until <= ?1 + " LEASE_MS_TEXT
 
 /* ?1 now, ?2 rank, ?3 most of one business, ?4 streak from which an account is tried by one fill at a time.
  * An account whose credentials were refused is asked again only when its trial is due. */
-#define NEXT_OF_RANK \
-  "with recursive"                                                                                                  \
-  " live(business_id, n) as materialized ("                                                                         \
-  "   select business_id, count(*) from recordings where " LIVE_LEASE " group by business_id),"                   \
-  " waiting(business_id) as ("                                                                                      \
-  "   select min(business_id) from recordings where status = 'queued' and rank = ?2"                                \
-  "   union all"                                                                                                    \
-  "   select (select min(q.business_id) from recordings q"                                                          \
-  "           where q.status = 'queued' and q.rank = ?2 and q.business_id > waiting.business_id)"                   \
-  "   from waiting where waiting.business_id is not null) "                                                         \
-  "select " RECORDING_COLUMNS                                                                                       \
-  " from waiting"                                                                                                   \
-  " join businesses b on b.business_id = waiting.business_id and b.removed_at is null"                              \
-  " left join live on live.business_id = b.business_id"                                                             \
-  " join recordings r on r.rowid = ("                                                                               \
-  "   select q.rowid from recordings q where q.status = 'queued' and q.rank = ?2 and q.business_id = b.business_id" \
-  "   and q.lease_until is null and (q.next_ask_at is null or " PAST_WAIT("q.next_ask_at") ") order by q.enqueued_at limit 1)"               \
-  " where coalesce(live.n, 0) < ?3"                                                                                 \
-  " and (b.auth_failed_at is null or (coalesce(b.auth_trial_at, 0) <= ?1 and live.n is null))"                      \
-  " and (b.error_streak < ?4 or live.n is null)"                                                                    \
+/* clang-format off */
+#define NEXT_OF_RANK                                                                                            \
+  "with recursive"                                                                                              \
+  " live(business_id, n) as materialized ("                                                                     \
+  "   select business_id, count(*) from recordings where " LIVE_LEASE " group by business_id),"                 \
+  " waiting(business_id) as ("                                                                                  \
+  "   select min(business_id) from recordings where status = 'queued' and rank = ?2"                            \
+  "   union all"                                                                                                \
+  "   select (select min(q.business_id) from recordings q"                                                      \
+  "           where q.status = 'queued' and q.rank = ?2 and q.business_id > waiting.business_id)"               \
+  "   from waiting where waiting.business_id is not null) "                                                     \
+  "select " RECORDING_COLUMNS                                                                                   \
+  " from waiting"                                                                                               \
+  " join businesses b on b.business_id = waiting.business_id and b.removed_at is null"                          \
+  " left join live on live.business_id = b.business_id"                                                         \
+  " join recordings r on r.rowid = ("                                                                           \
+  "   select q.rowid from recordings q where q.status = 'queued' and q.rank = ?2 and q.business_id = b.business_id"\
+  "   and q.lease_until is null and (q.next_ask_at is null or " PAST_WAIT("q.next_ask_at") ")"                  \
+  "   order by q.enqueued_at limit 1)"                                                                          \
+  " where coalesce(live.n, 0) < ?3"                                                                             \
+  " and (b.auth_failed_at is null or (live.n is null"                                                           \
+  "   and (b.auth_trial_at is null or " PAST_TRIAL("b.auth_trial_at") ")))"                                     \
+  " and (b.error_streak < ?4 or live.n is null)"                                                                \
   " order by coalesce(live.n, 0), coalesce(b.last_claim_at, 0), b.business_id limit 1"
+/* clang-format on */
 
 static enum err count_live(struct db *db, int64_t now, int64_t *ret_all, int64_t *ret_rest) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;

@@ -3,7 +3,7 @@
 /* Deliveries are given as they come from a dialect: a rank and fields. */
 struct told {
   struct delivery_rank call_rank, recording_rank;
-  const char *call[12];      /* name, value, …, NULL */
+  const char *call[12]; /* name, value, …, NULL */
   const char *recording[12];
 };
 
@@ -29,7 +29,8 @@ static struct intake_result deliver(struct db *db, int64_t business, const struc
   return result;
 }
 
-#define RANK(terminal, sequence, timestamp, order) {terminal, sequence, timestamp, order}
+#define RANK(terminal, sequence, timestamp, order) \
+  { terminal, sequence, timestamp, order }
 #define GOOD "https://api.example/RE1"
 
 /* Five deliveries of one call and its recording, of each story; a story's fate does not depend on their order. */
@@ -40,54 +41,87 @@ static const struct story {
   const char *error_code;
 } stories[] = {
     {"a call that ends, its recording told twice",
-     {{RANK(false, 0, 1000, 0), RANK(false, -1, -1, 0),
-       {"from", "+15550100", "to", "+15550199", "status", "initiated", "timestamp", "1790000000000"}, {NULL}},
-      {RANK(false, 1, 2000, 2), RANK(false, -1, -1, 0),
-       {"status", "in-progress", "caller_name", "DANA", "timestamp", "1790000002000"}, {NULL}},
-      {RANK(true, 2, 9000, 3), RANK(false, -1, -1, 0),
-       {"status", "completed", "duration", "7", "timestamp", "1790000009000"}, {NULL}},
-      {RANK(false, -1, -1, 0), RANK(true, -1, -1, 4), {NULL},
+     {{RANK(false, 0, 1000, 0),
+       RANK(false, -1, -1, 0),
+       {"from", "+15550100", "to", "+15550199", "status", "initiated", "timestamp", "1790000000000"},
+       {NULL}},
+      {RANK(false, 1, 2000, 2),
+       RANK(false, -1, -1, 0),
+       {"status", "in-progress", "caller_name", "DANA", "timestamp", "1790000002000"},
+       {NULL}},
+      {RANK(true, 2, 9000, 3),
+       RANK(false, -1, -1, 0),
+       {"status", "completed", "duration", "7", "timestamp", "1790000009000"},
+       {NULL}},
+      {RANK(false, -1, -1, 0),
+       RANK(true, -1, -1, 4),
+       {NULL},
        {"call_sid", "CA1", "status", "completed", "url", GOOD, "forbidden", "0", "duration", "7"}},
-      {RANK(false, -1, -1, 0), RANK(true, -1, -1, 4), {NULL},
+      {RANK(false, -1, -1, 0),
+       RANK(true, -1, -1, 4),
+       {NULL},
        {"call_sid", "CA1", "status", "completed", "url", GOOD, "forbidden", "0", "duration", "7"}}},
-     RECORDING_QUEUED, ""},
+     RECORDING_QUEUED,
+     ""},
     {"in progress, then absent",
      {{RANK(false, -1, -1, 0), RANK(false, -1, 1, 0), {NULL}, {"call_sid", "CA1", "status", "in-progress"}},
-      {RANK(false, -1, -1, 0), RANK(true, -1, 2, 5), {NULL},
+      {RANK(false, -1, -1, 0),
+       RANK(true, -1, 2, 5),
+       {NULL},
        {"call_sid", "CA1", "status", "absent", "provider_error", "16102"}},
-      {RANK(false, -1, -1, 0), RANK(true, -1, 2, 5), {NULL},
+      {RANK(false, -1, -1, 0),
+       RANK(true, -1, 2, 5),
+       {NULL},
        {"call_sid", "CA1", "status", "absent", "provider_error", "16102"}},
       {RANK(false, 0, 1000, 0), RANK(false, -1, -1, 0), {"from", "+15550100", "status", "ringing"}, {NULL}},
       {RANK(true, 1, 2000, 3), RANK(false, -1, -1, 0), {"status", "completed", "x-unknown", "kept"}, {NULL}}},
-     RECORDING_FAILED, "absent_silent"},
+     RECORDING_FAILED,
+     "absent_silent"},
     {"absent although told completed before",
-     {{RANK(false, -1, -1, 0), RANK(true, 1, 1, 4), {NULL},
+     {{RANK(false, -1, -1, 0),
+       RANK(true, 1, 1, 4),
+       {NULL},
        {"call_sid", "CA1", "status", "completed", "url", GOOD, "forbidden", "0"}},
       {RANK(false, -1, -1, 0), RANK(true, 2, 2, 5), {NULL}, {"status", "absent"}},
       {RANK(false, -1, -1, 0), RANK(true, 3, 3, 6), {NULL}, {"status", "deleted"}},
       {RANK(false, -1, -1, 0), RANK(false, 0, 0, 0), {NULL}, {"status", "in-progress", "source", "RecordVerb"}},
       {RANK(false, 0, 1, 0), RANK(false, -1, -1, 0), {"status", "ringing"}, {NULL}}},
-     RECORDING_FAILED, "not_found_at_provider"},
+     RECORDING_FAILED,
+     "not_found_at_provider"},
     {"a forbidden url, then a good one",
-     {{RANK(false, -1, -1, 0), RANK(true, 1, 1, 4), {NULL},
+     {{RANK(false, -1, -1, 0),
+       RANK(true, 1, 1, 4),
+       {NULL},
        {"call_sid", "CA1", "status", "completed", "url", "https://evil.example/RE1", "forbidden", "1"}},
-      {RANK(false, -1, -1, 0), RANK(true, 2, 1, 4), {NULL},
+      {RANK(false, -1, -1, 0),
+       RANK(true, 2, 1, 4),
+       {NULL},
        {"call_sid", "CA1", "status", "completed", "url", GOOD, "forbidden", "0"}},
-      {RANK(false, -1, -1, 0), RANK(true, 2, 1, 4), {NULL},
+      {RANK(false, -1, -1, 0),
+       RANK(true, 2, 1, 4),
+       {NULL},
        {"call_sid", "CA1", "status", "completed", "url", GOOD, "forbidden", "0"}},
       {RANK(false, -1, -1, 0), RANK(false, 0, 0, 0), {NULL}, {"status", "in-progress"}},
       {RANK(true, 0, 1, 0), RANK(false, -1, -1, 0), {"status", "completed"}, {NULL}}},
-     RECORDING_QUEUED, ""},
+     RECORDING_QUEUED,
+     ""},
     {"a good url, then a forbidden one",
-     {{RANK(false, -1, -1, 0), RANK(true, 1, 1, 4), {NULL},
+     {{RANK(false, -1, -1, 0),
+       RANK(true, 1, 1, 4),
+       {NULL},
        {"call_sid", "CA1", "status", "completed", "url", GOOD, "forbidden", "0"}},
-      {RANK(false, -1, -1, 0), RANK(true, 2, 1, 4), {NULL},
+      {RANK(false, -1, -1, 0),
+       RANK(true, 2, 1, 4),
+       {NULL},
        {"call_sid", "CA1", "status", "completed", "url", "https://evil.example/RE1", "forbidden", "1"}},
-      {RANK(false, -1, -1, 0), RANK(true, 2, 1, 4), {NULL},
+      {RANK(false, -1, -1, 0),
+       RANK(true, 2, 1, 4),
+       {NULL},
        {"call_sid", "CA1", "status", "completed", "url", "https://evil.example/RE1", "forbidden", "1"}},
       {RANK(false, -1, -1, 0), RANK(false, 0, 0, 0), {NULL}, {"status", "processing", "channels", "2"}},
       {RANK(true, 0, 1, 0), RANK(false, -1, -1, 0), {"status", "completed"}, {NULL}}},
-     RECORDING_FAILED, "forbidden_url"},
+     RECORDING_FAILED,
+     "forbidden_url"},
 };
 
 /* ---- every order ---- */
@@ -181,8 +215,8 @@ static void a_repeated_completed_does_not_release_what_failed_since(void **state
 
 static void what_the_provider_is_still_making_is_missing_and_says_so(void **state) {
   struct db *db = scratch_ledger(*state);
-  static const struct told told = {RANK(false, -1, -1, 0), RANK(false, -1, -1, 0), {NULL},
-                                   {"call_sid", "CA1", "status", "in-progress"}};
+  static const struct told told = {
+      RANK(false, -1, -1, 0), RANK(false, -1, -1, 0), {NULL}, {"call_sid", "CA1", "status", "in-progress"}};
   assert_false(deliver(db, 1, &told, "CA1", "RE1", SCRATCH_NOW).enqueued);
   struct recording row = scratch_row(db, 1, "RE1");
   assert_int_equal(row.status, RECORDING_MISSING);
@@ -199,8 +233,10 @@ static void a_field_too_long_for_its_column_is_named(void **state) {
     bool recording;
     const char *name;
     size_t fits;
-  } cases[] = {{false, CALL_FIELD_FROM, CALL_TEXT_SIZE - 1}, {false, CALL_FIELD_STATUS, 31},
-               {true, RECORDING_FIELD_URL, RECORDING_URL_SIZE - 1}, {true, RECORDING_FIELD_STATUS, 15}};
+  } cases[] = {{false, CALL_FIELD_FROM, CALL_TEXT_SIZE - 1},
+               {false, CALL_FIELD_STATUS, 31},
+               {true, RECORDING_FIELD_URL, RECORDING_URL_SIZE - 1},
+               {true, RECORDING_FIELD_STATUS, 15}};
   static struct delivery d;
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct delivery_part *part = cases[i].recording ? &d.recording : &d.call;

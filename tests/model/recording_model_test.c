@@ -1,0 +1,490 @@
+/* recording_model_test.c - random events, told to a model in memory and to a real database in step.
+ *
+ * The model is recording_apply and, written down once more as plainly as can be, what the queue, the accounts and intake
+ * make of it. After every step the rows that may have changed are compared whole (but for the count of writes), the rules
+ * of a recording checked, and what was claimed must be what the model would have claimed. Several workers report, also
+ * long after their lease was lost; the clock runs, stands, and jumps both ways.
+ *
+ * CALLREEL_MODEL_STEPS and CALLREEL_MODEL_SEED choose another walk; a failure names both. */
+#include "../unit/domain/domain_scratch.h"
+#include "../unit/domain/recording_rules.h"
+
+#include "domain/backoff.h"
+#include "domain/want.h"
+#include "ledger/accounts.h"
+
+enum { BUSINESSES = 3, SIDS = 5, ROWS = BUSINESSES * SIDS, WORKERS = 6, STEPS = 200000, COMMIT_EVERY = 2000 };
+
+/* One ranked field, and those that decide over a recording's fate. */
+struct told_field {
+  bool is_told;
+  struct delivery_rank rank;
+  const char *value;
+};
+enum { TOLD_STATUS, TOLD_URL, TOLD_FORBIDDEN, TOLD_ERROR, TOLD_COUNT };
+static const char *const told_names[TOLD_COUNT] = {RECORDING_FIELD_STATUS, RECORDING_FIELD_URL,
+                                                   RECORDING_FIELD_FORBIDDEN, RECORDING_FIELD_ERROR};
+
+struct model_row {
+  struct recording row;
+  bool is_known;
+  int place; /* in order of insertion, for equal times */
+  struct told_field told[TOLD_COUNT];
+};
+struct model_account {
+  int64_t auth_failed_at, auth_trial_at, error_streak, last_claim_at;
+};
+struct model_worker {
+  int held; /* index of a row; -1 none */
+  int64_t token;
+};
+
+static struct {
+  struct db *db;
+  uint64_t seed, state;
+  int64_t now;
+  int step, inserted;
+  struct model_row rows[ROWS]; /* by business, then SID */
+  struct model_account accounts[BUSINESSES];
+  struct model_worker workers[WORKERS];
+  int claims, readies; /* that the walk saw something */
+} w;
+
+static const struct queue_limits limits = {.per_business = 2, .total = 4};
+
+static uint64_t roll(uint64_t sides) {
+  w.state ^= w.state << 13;
+  w.state ^= w.state >> 7;
+  w.state ^= w.state << 17;
+  return w.state % sides;
+}
+
+#define REQUIRE(condition)                                                                               \
+  do {                                                                                                   \
+    if (!(condition)) fail_msg("seed %llu step %d: %s", (unsigned long long)w.seed, w.step, #condition); \
+  } while (0)
+#define REQUIRE_OK(expression) REQUIRE((expression) == OK)
+
+static struct str sid_of(const struct model_row *m) {
+  return str_from(m->row.recording_sid);
+}
+
+/* ---- comparing ---- */
+
+#define TEXTS(X)   \
+  X(recording_sid) \
+  X(call_sid)      \
+  X(provider_status) X(url) X(source) X(lease_owner) X(error_code) X(stem) X(name) X(content_type) X(etag) X(sha256)
+#define NUMBERS(X)                                                                                                    \
+  X(business_id)                                                                                                      \
+  X(forbidden)                                                                                                        \
+  X(told_duration_s) X(told_channels) X(started_at) X(completed_at) X(first_seen_at) X(status) X(rank) X(enqueued_at) \
+      X(last_enqueue_at) X(wanted_at) X(next_ask_at) X(lease_token) X(lease_until) X(fail_count) X(failed_at)         \
+          X(next_retry_at) X(for_good) X(asks_404) X(first_404_at) X(crashes) X(retried[0]) X(retried[1])             \
+              X(retried[2]) X(bytes) X(total) X(got) X(modified_at) X(duration_ms) X(channels) X(ready_at)
+
+static void require_same(const struct recording *model, const struct recording *real) {
+#define SAME_TEXT(member) REQUIRE(strcmp(model->member, real->member) == 0);
+#define SAME_NUMBER(member) REQUIRE(model->member == real->member);
+  TEXTS(SAME_TEXT)
+  NUMBERS(SAME_NUMBER)
+}
+
+static void compare_row(const struct model_row *m) {
+  struct recording real;
+  enum err e = recordings_get(w.db, m->row.business_id, sid_of(m), &real);
+  REQUIRE(e == (m->is_known ? OK : ERR_NOT_FOUND));
+  if (!m->is_known) return;
+  require_same(&m->row, &real);
+  rules_check_row(&real);
+}
+
+static void compare_all(void) {
+  for (int i = 0; i < ROWS; i++) compare_row(&w.rows[i]);
+  for (int b = 0; b < BUSINESSES; b++) {
+    struct account real;
+    REQUIRE_OK(accounts_get(w.db, b + 1, &real));
+    REQUIRE(real.auth_failed_at == w.accounts[b].auth_failed_at);
+    REQUIRE(real.auth_trial_at == w.accounts[b].auth_trial_at);
+    REQUIRE(real.error_streak == w.accounts[b].error_streak);
+  }
+}
+
+/* ---- the model ---- */
+
+static struct recording_outcome model_apply(struct model_row *m, const struct recording_event *event) {
+  struct recording next;
+  struct recording_outcome outcome = recording_apply(&m->row, event, w.now, &next);
+  rules_check_move(&m->row, event, &outcome, &next, w.now);
+  if (next.status == RECORDING_READY && m->row.status != RECORDING_READY) w.readies++;
+  m->row = next;
+  return outcome;
+}
+
+static bool is_past(int64_t at, int64_t longest) {
+  return at <= w.now || at > w.now + longest;
+}
+static bool is_live(const struct model_row *m) {
+  return m->is_known && m->row.lease_until != 0 && !is_past(m->row.lease_until, RECORDING_LEASE_MS);
+}
+
+static int live_of(int business) {
+  int n = 0;
+  for (int i = 0; i < SIDS; i++) n += is_live(&w.rows[business * SIDS + i]);
+  return n;
+}
+
+static struct model_row *head_of(int business, int rank) {
+  struct model_row *head = NULL;
+  for (int i = 0; i < SIDS; i++) {
+    struct model_row *m = &w.rows[business * SIDS + i];
+    const struct recording *r = &m->row;
+    if (!m->is_known || r->status != RECORDING_QUEUED || r->rank != rank || r->lease_until != 0) continue;
+    if (!is_past(r->next_ask_at, RECORDING_BACKOFF_CAP_MS)) continue;
+    if (!head || r->enqueued_at < head->row.enqueued_at ||
+        (r->enqueued_at == head->row.enqueued_at && m->place < head->place))
+      head = m;
+  }
+  return head;
+}
+
+static struct model_row *next_of_rank(int rank) {
+  int best = -1;
+  for (int b = 0; b < BUSINESSES; b++) {
+    const struct model_account *a = &w.accounts[b];
+    int live = live_of(b);
+    if (!head_of(b, rank) || live >= limits.per_business + (rank == RECORDING_RANK_PLAY)) continue;
+    if (a->auth_failed_at && (!is_past(a->auth_trial_at, QUEUE_TRIAL_EVERY_MS) || live > 0)) continue;
+    if (a->error_streak >= QUEUE_TRIAL_STREAK && live > 0) continue;
+    if (best < 0 || live < live_of(best) ||
+        (live == live_of(best) && a->last_claim_at < w.accounts[best].last_claim_at))
+      best = b;
+  }
+  return best < 0 ? NULL : head_of(best, rank);
+}
+
+static struct model_row *model_next(void) {
+  int all = 0, rest = 0;
+  for (int i = 0; i < ROWS; i++) {
+    all += is_live(&w.rows[i]);
+    rest += is_live(&w.rows[i]) && w.rows[i].row.rank == RECORDING_RANK_REST;
+  }
+  if (all >= limits.total) return NULL;
+  struct model_row *m = next_of_rank(RECORDING_RANK_PLAY);
+  if (!m) m = next_of_rank(RECORDING_RANK_NEW);
+  if (!m && rest < limits.total * 3 / 4) m = next_of_rank(RECORDING_RANK_REST);
+  return m;
+}
+
+static void model_release(int business) {
+  struct recording_event event = {.kind = RECORDING_CREDENTIALS};
+  for (int i = 0; i < SIDS; i++)
+    if (w.rows[business * SIDS + i].is_known) (void)model_apply(&w.rows[business * SIDS + i], &event);
+}
+
+static void model_account_feels(int business, const struct recording_event *event) {
+  struct model_account *a = &w.accounts[business];
+  if (event->kind == RECORDING_ANSWERED) {
+    bool was_stopped = a->auth_failed_at != 0;
+    a->auth_failed_at = a->auth_trial_at = a->error_streak = 0;
+    if (was_stopped) model_release(business);
+  } else if (event->kind == RECORDING_FAILURE && event->error == RECORDING_AUTH_FAILED) {
+    if (!a->auth_failed_at) a->auth_failed_at = w.now;
+    a->auth_trial_at = w.now + QUEUE_TRIAL_EVERY_MS;
+  } else if (event->kind == RECORDING_FAILURE &&
+             (event->error == RECORDING_PROVIDER_ERROR || event->error == RECORDING_TIMEOUT)) {
+    a->error_streak++;
+  }
+}
+
+/* ---- steps ---- */
+
+static struct model_row *any_known(void) {
+  struct model_row *m = &w.rows[roll(ROWS)];
+  return m->is_known ? m : NULL;
+}
+
+static struct recording_file some_file(void) {
+  return (struct recording_file){.name = STR("1/2026/11/x.mp3"),
+                                 .bytes = 1001 + (int64_t)roll(9000),
+                                 .content_type = STR("audio/mpeg"),
+                                 .etag = STR("\"tag\""),
+                                 .modified_at = w.now,
+                                 .duration_ms = (int64_t)roll(100000),
+                                 .channels = 1,
+                                 .sha256 = STR("ab")};
+}
+
+static void step_want(void) {
+  static const enum recording_event_kind kinds[] = {RECORDING_PLAY, RECORDING_PREPARE, RECORDING_PERSON_RETRY};
+  struct model_row *m = any_known();
+  if (!m) return;
+  enum want_kind want = (enum want_kind)roll(3);
+  struct recording_event event = {.kind = kinds[want]};
+  struct recording_outcome considered = want_consider(&m->row, want, w.now), real_outcome;
+  struct recording_outcome outcome = model_apply(m, &event);
+  struct recording real;
+  REQUIRE_OK(want_run(w.db, m->row.business_id, sid_of(m), want, w.now, &real, &real_outcome));
+  REQUIRE(considered.moved == outcome.moved && considered.skip == outcome.skip);
+  REQUIRE(real_outcome.moved == outcome.moved && real_outcome.enqueued == outcome.enqueued &&
+          real_outcome.skip == outcome.skip);
+  compare_row(m);
+}
+
+static void step_file(void) {
+  struct model_row *m = any_known();
+  if (!m) return;
+  struct recording_event event = {.kind = roll(8) ? RECORDING_FILE_GONE : RECORDING_FOUND, .file = some_file()};
+  struct recording_outcome outcome = model_apply(m, &event), real_outcome;
+  struct recording real;
+  REQUIRE_OK(queue_apply(w.db, m->row.business_id, sid_of(m), &event, w.now, &real, &real_outcome));
+  REQUIRE(real_outcome.moved == outcome.moved);
+  compare_row(m);
+}
+
+static void step_claim(void) {
+  struct model_worker *worker = &w.workers[roll(WORKERS)];
+  struct model_row *expected = model_next();
+  struct recording real;
+  enum err e = queue_claim(w.db, &limits, STR("worker"), w.now, &real);
+  REQUIRE(e == (expected ? OK : ERR_NOT_FOUND));
+  if (!expected) return;
+  REQUIRE(real.business_id == expected->row.business_id);
+  REQUIRE(str_eq(str_from(real.recording_sid), sid_of(expected)));
+  struct recording_event event = {.kind = RECORDING_CLAIM, .owner = STR("worker"), .stem = str_from(real.stem)};
+  REQUIRE(model_apply(expected, &event).moved);
+  struct model_account *a = &w.accounts[expected->row.business_id - 1];
+  if (a->auth_failed_at) a->auth_trial_at = w.now + QUEUE_TRIAL_EVERY_MS;
+  a->last_claim_at = w.now;
+  *worker = (struct model_worker){(int)(expected - w.rows), real.lease_token};
+  w.claims++;
+  compare_row(expected);
+}
+
+static void step_report(void) {
+  static const enum recording_event_kind kinds[] = {RECORDING_RENEW,    RECORDING_RENEW,     RECORDING_ANSWERED,
+                                                    RECORDING_ANSWERED, RECORDING_NOT_THERE, RECORDING_FAILURE,
+                                                    RECORDING_FAILURE,  RECORDING_NO_ROOM,   RECORDING_COMPLETE,
+                                                    RECORDING_RETURNED, RECORDING_FOUND};
+  static const enum recording_error errors[] = {RECORDING_RATE_LIMITED,   RECORDING_PROVIDER_ERROR, RECORDING_TIMEOUT,
+                                                RECORDING_PROVIDER_ERROR, RECORDING_TRUNCATED,      RECORDING_NOT_AUDIO,
+                                                RECORDING_TOO_LARGE,      RECORDING_STORAGE_ERROR};
+  struct model_worker *worker = &w.workers[roll(WORKERS)];
+  if (worker->held < 0) return;
+  struct model_row *m = &w.rows[worker->held];
+  struct recording_event event = {.kind = kinds[roll(COUNT_OF(kinds))],
+                                  .token = worker->token,
+                                  .error = roll(40) ? errors[roll(COUNT_OF(errors))] : RECORDING_AUTH_FAILED,
+                                  .retry_after_ms = roll(4) ? 0 : (int64_t)roll(3000000),
+                                  .jitter = (uint32_t)roll(UINT32_MAX),
+                                  .got = (int64_t)roll(4000),
+                                  .total = roll(3) ? 4000 : -1,
+                                  .file = some_file()};
+  struct recording_outcome outcome = model_apply(m, &event);
+  if (outcome.moved) model_account_feels((int)m->row.business_id - 1, &event);
+  struct recording real;
+  enum err e = queue_report(w.db, m->row.business_id, sid_of(m), &event, w.now, &real);
+  REQUIRE(e == (outcome.moved ? OK : ERR_CONFLICT));
+  if (m->row.lease_until == 0 && roll(4)) worker->held = -1; /* else it will report what it lost */
+  compare_row(m);
+  if (outcome.moved && (event.kind == RECORDING_ANSWERED || event.kind == RECORDING_FAILURE)) compare_all();
+}
+
+/* Leases, retries, demotions and trials, in the order of queue_tend. */
+static void step_tend(void) {
+  uint32_t jitter = (uint32_t)roll(UINT32_MAX);
+  int lapsed = 0, due = 0;
+  struct recording_event lapse = {.kind = RECORDING_LAPSED, .jitter = jitter};
+  struct recording_event retry = {.kind = RECORDING_RETRY_DUE, .jitter = jitter};
+  struct recording_event trial = {.kind = RECORDING_CREDENTIALS};
+  for (int i = 0; i < ROWS; i++)
+    if (w.rows[i].is_known && w.rows[i].row.lease_until) lapsed += model_apply(&w.rows[i], &lapse).moved;
+  for (int i = 0; i < ROWS; i++)
+    if (w.rows[i].is_known) due += model_apply(&w.rows[i], &retry).moved;
+  for (int i = 0; i < ROWS; i++) {
+    struct recording *r = &w.rows[i].row;
+    if (w.rows[i].is_known && r->status == RECORDING_QUEUED && r->rank == RECORDING_RANK_PLAY && !r->lease_until &&
+        r->wanted_at < w.now - RECORDING_WANTED_MS)
+      r->rank = RECORDING_RANK_NEW;
+  }
+  for (int b = 0; b < BUSINESSES; b++) {
+    if (!w.accounts[b].auth_failed_at || !is_past(w.accounts[b].auth_trial_at, QUEUE_TRIAL_EVERY_MS)) continue;
+    bool waits = false, tried = false;
+    for (int i = 0; i < SIDS; i++) {
+      const struct model_row *m = &w.rows[b * SIDS + i];
+      waits = waits || (m->is_known && m->row.status == RECORDING_QUEUED);
+    }
+    for (int i = 0; i < SIDS && !waits && !tried; i++)
+      if (w.rows[b * SIDS + i].is_known) tried = model_apply(&w.rows[b * SIDS + i], &trial).moved;
+  }
+  struct queue_tended tended;
+  REQUIRE_OK(queue_tend(w.db, w.now, jitter, &tended));
+  REQUIRE(tended.lapsed == lapsed && tended.due == due);
+  compare_all();
+}
+
+static void step_retry_all(void) {
+  int business = (int)roll(BUSINESSES);
+  struct recording_event event = {.kind = RECORDING_RETRY_ALL};
+  int64_t moved = 0, real;
+  for (int i = 0; i < SIDS; i++)
+    if (w.rows[business * SIDS + i].is_known) moved += model_apply(&w.rows[business * SIDS + i], &event).moved;
+  REQUIRE_OK(queue_retry_all(w.db, business + 1, RECORDING_NONE, 0, w.now, &real));
+  REQUIRE(real == moved);
+  compare_all();
+}
+
+/* ---- intake ---- */
+
+struct fate {
+  bool told;
+  enum recording_event_kind event;
+  enum recording_error error;
+};
+
+static const char *value_of(const struct model_row *m, int field) {
+  return m->told[field].is_told ? m->told[field].value : "";
+}
+
+static struct fate fate_of(const struct model_row *m) {
+  const char *status = value_of(m, TOLD_STATUS);
+  if (strcmp(status, "absent") == 0)
+    return (struct fate){
+        true, RECORDING_REFUSED,
+        strcmp(value_of(m, TOLD_ERROR), "16102") == 0 ? RECORDING_ABSENT_SILENT : RECORDING_ABSENT_TOO_SHORT};
+  if (strcmp(status, "deleted") == 0) return (struct fate){true, RECORDING_REFUSED, RECORDING_NOT_FOUND_AT_PROVIDER};
+  if (strcmp(status, "failed") == 0) return (struct fate){true, RECORDING_REFUSED, RECORDING_ENCRYPTED};
+  if (strcmp(status, "completed") != 0) return (struct fate){false, 0, 0};
+  if (strcmp(value_of(m, TOLD_FORBIDDEN), "1") == 0)
+    return (struct fate){true, RECORDING_REFUSED, RECORDING_FORBIDDEN_URL};
+  return (struct fate){true, RECORDING_COMPLETED, RECORDING_NONE};
+}
+
+static void model_tell(struct model_row *m, int field, const struct delivery_rank *rank, const char *value) {
+  struct told_field *t = &m->told[field];
+  int order = t->is_told ? delivery_rank_compare(rank, &t->rank) : 1;
+  if (order < 0 || (order == 0 && strcmp(value, t->value) <= 0)) return;
+  *t = (struct told_field){true, *rank, value};
+}
+
+static void model_deliver(struct model_row *m, const struct delivery_rank *rank, const char *const values[TOLD_COUNT]) {
+  struct recording *r = &m->row;
+  struct fate before = fate_of(m);
+  for (int i = 0; i < TOLD_COUNT; i++)
+    if (values[i]) model_tell(m, i, rank, values[i]);
+  if (!m->is_known) m->place = w.inserted++;
+  m->is_known = true;
+  (void)snprintf(r->provider_status, sizeof(r->provider_status), "%s", value_of(m, TOLD_STATUS));
+  (void)snprintf(r->url, sizeof(r->url), "%s", value_of(m, TOLD_URL));
+  r->forbidden = strcmp(value_of(m, TOLD_FORBIDDEN), "1") == 0;
+  if (strcmp(values[TOLD_STATUS], "completed") == 0 && (!r->completed_at || w.now < r->completed_at))
+    r->completed_at = w.now;
+  if (!r->first_seen_at || w.now < r->first_seen_at) r->first_seen_at = w.now;
+  struct fate after = fate_of(m);
+  struct recording_event event = {.kind = after.event, .error = after.error};
+  if (after.told && memcmp(&before, &after, sizeof(after)) != 0) (void)model_apply(m, &event);
+  if (r->status == RECORDING_MISSING)
+    (void)snprintf(r->error_code, sizeof(r->error_code), "%s",
+                   recording_still_being_made(r) ? "not_yet_available" : "");
+}
+
+static void step_deliver(void) {
+  static const char *const statuses[] = {"in-progress", "processing", "completed", "completed",
+                                         "completed",   "absent",     "deleted",   "failed"};
+  struct model_row *m = &w.rows[roll(ROWS)];
+  uint64_t which = roll(COUNT_OF(statuses));
+  struct delivery_rank rank = {.terminal = which >= 2,
+                               .sequence = (int64_t)roll(4),
+                               .timestamp_ms = (int64_t)roll(3),
+                               .status_order = (int)which};
+  const char *values[TOLD_COUNT] = {statuses[which], NULL, NULL, NULL};
+  if (which >= 2 && which < 5) {
+    bool forbidden = roll(5) == 0;
+    values[TOLD_URL] = forbidden ? "https://elsewhere.example/RE" : "https://api.example/RE";
+    values[TOLD_FORBIDDEN] = forbidden ? "1" : "0";
+  }
+  if (which == 5 && roll(2)) values[TOLD_ERROR] = roll(2) ? "16101" : "16102";
+  static struct delivery d;
+  d = (struct delivery){.business_id = m->row.business_id, .recording_sid = sid_of(m), .received_ms = w.now};
+  d.recording.rank = rank;
+  for (int i = 0; i < TOLD_COUNT; i++)
+    if (values[i])
+      d.recording.fields[d.recording.count++] = (struct delivery_field){str_from(told_names[i]), str_from(values[i])};
+  struct intake_result result;
+  REQUIRE_OK(intake_run(w.db, &d, w.now, &result));
+  bool was_known = m->is_known;
+  model_deliver(m, &rank, values);
+  REQUIRE(was_known || result.recording_changed);
+  compare_row(m);
+}
+
+static void step_time(void) {
+  switch (roll(1000)) {
+    case 0:
+      w.now += 24 * 60 * 60 * 1000; /* an operator sets the clock */
+      break;
+    case 1:
+      w.now -= 24 * 60 * 60 * 1000;
+      break;
+    case 2:
+    case 3:
+    case 4:
+      w.now += (int64_t)roll(30 * 60 * 1000);
+      break;
+    default:
+      w.now += (int64_t)roll(8000);
+  }
+}
+
+/* ---- the walk ---- */
+
+static void walk_begin(struct db *db) {
+  const char *seed = getenv("CALLREEL_MODEL_SEED");
+  memset(&w, 0, sizeof(w));
+  w.db = db;
+  w.seed = seed ? strtoull(seed, NULL, 10) : 20261121;
+  w.state = w.seed * 2 + 1;
+  w.now = SCRATCH_NOW;
+  for (int b = 0; b < BUSINESSES; b++) assert_int_equal(scratch_business(db, "one"), b + 1);
+  for (int i = 0; i < ROWS; i++) {
+    struct recording *r = &w.rows[i].row;
+    r->business_id = i / SIDS + 1;
+    (void)snprintf(r->recording_sid, sizeof(r->recording_sid), "RE%d", i % SIDS); /* the same SIDs in each business */
+    r->rank = RECORDING_RANK_REST;
+    r->total = r->duration_ms = -1;
+  }
+  for (int i = 0; i < WORKERS; i++) w.workers[i].held = -1;
+}
+
+static void the_database_walks_as_the_model_does(void **state) {
+  static void (*const kinds[])(void) = {step_want,   step_want,   step_claim,  step_claim,  step_claim,
+                                        step_report, step_report, step_report, step_report, step_deliver,
+                                        step_time,   step_time,   step_tend,   step_file};
+  const char *wanted = getenv("CALLREEL_MODEL_STEPS");
+  int steps = wanted ? (int)strtol(wanted, NULL, 10) : STEPS;
+  struct db *db = scratch_ledger(*state);
+  walk_begin(db);
+  for (w.step = 0; w.step < steps; w.step++) {
+    if (w.step % COMMIT_EVERY == 0) {
+      if (w.step) assert_int_equal(db_commit(db), OK);
+      compare_all();
+      assert_int_equal(db_begin_immediate(db), OK);
+      assert_int_equal(db_run(db, "delete from changes"), OK);
+    }
+    if (roll(500) == 0)
+      step_retry_all();
+    else
+      kinds[roll(COUNT_OF(kinds))]();
+  }
+  assert_int_equal(db_commit(db), OK);
+  compare_all();
+  print_message("# %d steps, %d claims, %d times ready\n", steps, w.claims, w.readies);
+  assert_true(w.claims > steps / 50 && w.readies > steps / 200);
+  db_close(db);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {SCRATCH_TEST(the_database_walks_as_the_model_does)};
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,306 @@
+#include "domain_scratch.h"
+
+#include "ledger/accounts.h"
+
+static const struct queue_limits usual = {.per_business = 3, .total = 32};
+
+/* A queued one, enqueued at SCRATCH_NOW + after. */
+static void queued(struct db *db, int64_t business, const char *sid, int rank, int64_t after) {
+  (void)scratch_recording(db, business, sid, "", RECORDING_QUEUED, rank, SCRATCH_NOW + after);
+}
+
+static const char *claim(struct db *db, const struct queue_limits *limits, int64_t now) {
+  static struct recording row;
+  enum err e = queue_claim(db, limits, STR("w"), now, &row);
+  if (e == ERR_NOT_FOUND) return "nothing";
+  assert_int_equal(e, OK);
+  return row.recording_sid;
+}
+
+static struct recording report(struct db *db, int64_t business, const char *sid, enum recording_event_kind kind,
+                               enum recording_error error, int64_t now) {
+  struct recording_event event = {.kind = kind,
+                                  .token = scratch_row(db, business, sid).lease_token,
+                                  .error = error,
+                                  .total = -1,
+                                  .file = {.name = STR("f.mp3"), .bytes = 4000, .duration_ms = -1}};
+  struct recording row;
+  assert_int_equal(queue_report(db, business, str_from(sid), &event, now, &row), OK);
+  return row;
+}
+
+static void plays_go_first_then_new_ones_then_the_rest(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t b = scratch_business(db, "one");
+  queued(db, b, "REst", RECORDING_RANK_REST, -3000);
+  queued(db, b, "REnew2", RECORDING_RANK_NEW, -1000);
+  queued(db, b, "REnew1", RECORDING_RANK_NEW, -2000);
+  queued(db, b, "REplay", RECORDING_RANK_PLAY, 0);
+  static const char *const order[] = {"REplay", "REnew1", "REnew2", "REst", "nothing"};
+  for (size_t i = 0; i < COUNT_OF(order); i++)
+    assert_string_equal(claim(db, &(struct queue_limits){10, 32}, SCRATCH_NOW), order[i]);
+  db_close(db);
+}
+
+static void businesses_take_turns_within_a_rank(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t one = scratch_business(db, "one"), two = scratch_business(db, "two"), three = scratch_business(db, "three");
+  static const char *const first[] = {"RE11", "RE12", "RE13", "RE14"};
+  for (size_t i = 0; i < COUNT_OF(first); i++) queued(db, one, first[i], RECORDING_RANK_NEW, -5000 + (int64_t)i);
+  queued(db, two, "RE21", RECORDING_RANK_NEW, -10);
+  queued(db, three, "RE31", RECORDING_RANK_NEW, -5);
+  static const char *const order[] = {"RE11", "RE21", "RE31", "RE12", "RE13", "nothing"};
+  for (size_t i = 0; i < COUNT_OF(order); i++)
+    assert_string_equal(claim(db, &usual, SCRATCH_NOW + (int64_t)i), order[i]);
+  /* Those that ended free a place, and who was not served for longest is next. */
+  (void)report(db, two, "RE21", RECORDING_COMPLETE, RECORDING_NONE, SCRATCH_NOW + 100);
+  (void)report(db, one, "RE11", RECORDING_COMPLETE, RECORDING_NONE, SCRATCH_NOW + 100);
+  queued(db, two, "RE22", RECORDING_RANK_NEW, 50);
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW + 101), "RE22");
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW + 102), "RE14");
+  db_close(db);
+}
+
+static void a_play_may_go_one_over_the_limit_of_its_business(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t b = scratch_business(db, "one");
+  static const char *const sids[] = {"RE1", "RE2", "RE3", "RE4"};
+  for (size_t i = 0; i < COUNT_OF(sids); i++) queued(db, b, sids[i], RECORDING_RANK_NEW, (int64_t)i - 100);
+  for (int i = 0; i < 3; i++) assert_string_not_equal(claim(db, &usual, SCRATCH_NOW), "nothing");
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW), "nothing");
+  queued(db, b, "REplay1", RECORDING_RANK_PLAY, 0);
+  queued(db, b, "REplay2", RECORDING_RANK_PLAY, 1);
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW), "REplay1");
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW), "nothing");
+  db_close(db);
+}
+
+static void the_total_holds_and_the_rest_gets_three_quarters_of_it(void **state) {
+  struct db *db = scratch_ledger(*state);
+  const struct queue_limits four = {.per_business = 10, .total = 4};
+  char sid[16];
+  int64_t b = scratch_business(db, "one");
+  for (int i = 0; i < 6; i++) {
+    (void)snprintf(sid, sizeof(sid), "RErest%d", i);
+    queued(db, b, sid, RECORDING_RANK_REST, i - 1000);
+  }
+  for (int i = 0; i < 3; i++) assert_string_not_equal(claim(db, &four, SCRATCH_NOW), "nothing");
+  assert_string_equal(claim(db, &four, SCRATCH_NOW), "nothing");
+  queued(db, b, "REnew1", RECORDING_RANK_NEW, 0);
+  queued(db, b, "REnew2", RECORDING_RANK_NEW, 1);
+  assert_string_equal(claim(db, &four, SCRATCH_NOW), "REnew1");
+  assert_string_equal(claim(db, &four, SCRATCH_NOW), "nothing");
+  db_close(db);
+}
+
+static void what_is_not_due_yet_is_passed_over(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t b = scratch_business(db, "one");
+  queued(db, b, "RE1", RECORDING_RANK_NEW, -2000);
+  queued(db, b, "RE2", RECORDING_RANK_NEW, -1000);
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW), "RE1");
+  struct recording row = report(db, b, "RE1", RECORDING_NOT_THERE, RECORDING_NONE, SCRATCH_NOW);
+  assert_int_equal(row.status, RECORDING_QUEUED);
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW), "RE2");
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW + 999), "nothing");
+  struct queue_tended tended;
+  assert_int_equal(queue_tend(db, SCRATCH_NOW, 0, &tended), OK);
+  assert_int_equal(tended.next_at, SCRATCH_NOW + 1000);
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW + 1000), "RE1");
+  db_close(db);
+}
+
+static void an_account_with_a_streak_of_errors_is_tried_by_one_fill_at_a_time(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t b = scratch_business(db, "one");
+  char sid[16];
+  for (int i = 0; i < 8; i++) {
+    (void)snprintf(sid, sizeof(sid), "RE%d", i);
+    queued(db, b, sid, RECORDING_RANK_NEW, i - 1000);
+  }
+  for (int i = 0; i < QUEUE_TRIAL_STREAK; i++) {
+    (void)snprintf(sid, sizeof(sid), "RE%d", i);
+    assert_string_equal(claim(db, &usual, SCRATCH_NOW), sid);
+    (void)report(db, b, sid, RECORDING_FAILURE, i % 2 ? RECORDING_TIMEOUT : RECORDING_PROVIDER_ERROR, SCRATCH_NOW);
+  }
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW), "RE5");
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW), "nothing");
+  (void)report(db, b, "RE5", RECORDING_ANSWERED, RECORDING_NONE, SCRATCH_NOW);
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW), "RE6");
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW), "RE7");
+  db_close(db);
+}
+
+static void refused_credentials_stop_the_account_until_a_trial_succeeds(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t b = scratch_business(db, "one"), other = scratch_business(db, "other");
+  queued(db, b, "RE1", RECORDING_RANK_NEW, -3000);
+  queued(db, b, "RE2", RECORDING_RANK_NEW, -2000);
+  queued(db, b, "RE3", RECORDING_RANK_NEW, -1000);
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW), "RE1");
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW), "RE2");
+  (void)report(db, b, "RE1", RECORDING_FAILURE, RECORDING_AUTH_FAILED, SCRATCH_NOW);
+  (void)report(db, b, "RE2", RECORDING_FAILURE, RECORDING_AUTH_FAILED, SCRATCH_NOW);
+  queued(db, other, "REother", RECORDING_RANK_REST, 0);
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW), "REother");
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW + QUEUE_TRIAL_EVERY_MS - 1), "nothing");
+  int64_t later = SCRATCH_NOW + QUEUE_TRIAL_EVERY_MS;
+  assert_string_equal(claim(db, &usual, later), "RE3");
+  assert_string_equal(claim(db, &usual, later), "nothing");
+  (void)report(db, b, "RE3", RECORDING_ANSWERED, RECORDING_NONE, later);
+  assert_int_equal(scratch_row(db, b, "RE1").status, RECORDING_QUEUED);
+  assert_int_equal(scratch_row(db, b, "RE1").fail_count, 0);
+  assert_string_not_equal(claim(db, &usual, later), "nothing");
+  assert_string_not_equal(claim(db, &usual, later), "nothing");
+  db_close(db);
+}
+
+static void a_stopped_account_with_nothing_queued_tries_one_that_failed(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t b = scratch_business(db, "one");
+  queued(db, b, "RE1", RECORDING_RANK_NEW, -3000);
+  queued(db, b, "RE2", RECORDING_RANK_NEW, -2000);
+  for (int i = 1; i <= 2; i++) (void)claim(db, &usual, SCRATCH_NOW);
+  for (int i = 1; i <= 2; i++)
+    (void)report(db, b, i == 1 ? "RE1" : "RE2", RECORDING_FAILURE, RECORDING_AUTH_FAILED, SCRATCH_NOW);
+  int64_t later = SCRATCH_NOW + QUEUE_TRIAL_EVERY_MS;
+  struct queue_tended tended;
+  assert_int_equal(queue_tend(db, SCRATCH_NOW + 1, 0, &tended), OK);
+  assert_int_equal(tended.next_at, later);
+  for (int i = 0; i < 3; i++) assert_int_equal(queue_tend(db, later, 0, &tended), OK);
+  assert_int_equal(scratch_int(db, "select count(*) from recordings where status = 'queued'"), 1);
+  assert_string_equal(claim(db, &usual, later), "RE1");
+  (void)report(db, b, "RE1", RECORDING_FAILURE, RECORDING_AUTH_FAILED, later);
+  assert_int_equal(queue_tend(db, later + 1, 0, &tended), OK);
+  assert_int_equal(tended.next_at, later + QUEUE_TRIAL_EVERY_MS);
+  db_close(db);
+}
+
+static void a_removed_business_is_not_filled(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t b = scratch_business(db, "one");
+  queued(db, b, "RE1", RECORDING_RANK_PLAY, 0);
+  assert_int_equal(businesses_remove(db, b), OK);
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW), "nothing");
+  db_close(db);
+}
+
+static void lapsed_leases_are_taken_back_and_due_ones_queued(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t b = scratch_business(db, "one");
+  queued(db, b, "RE1", RECORDING_RANK_NEW, -2000);
+  queued(db, b, "RE2", RECORDING_RANK_NEW, -1000);
+  (void)claim(db, &usual, SCRATCH_NOW);
+  (void)claim(db, &usual, SCRATCH_NOW);
+  struct recording failed = report(db, b, "RE2", RECORDING_FAILURE, RECORDING_RATE_LIMITED, SCRATCH_NOW);
+  struct queue_tended tended;
+  assert_int_equal(queue_tend(db, SCRATCH_NOW + 1, 0, &tended), OK);
+  assert_int_equal(tended.lapsed + tended.due, 0);
+  assert_int_equal(tended.next_at, failed.next_retry_at < SCRATCH_NOW + RECORDING_LEASE_MS
+                                       ? failed.next_retry_at
+                                       : SCRATCH_NOW + RECORDING_LEASE_MS);
+  assert_int_equal(queue_tend(db, SCRATCH_NOW + 60000, 0, &tended), OK);
+  assert_int_equal(tended.lapsed, 1);
+  assert_int_equal(tended.due, 1);
+  assert_int_equal(scratch_row(db, b, "RE1").crashes, 1);
+  assert_int_equal(scratch_int(db, "select count(*) from recordings where status = 'queued'"), 2);
+  db_close(db);
+}
+
+static void a_clock_that_jumped_back_strands_nobody(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t b = scratch_business(db, "one");
+  static const char *const sids[] = {"RE1", "RE2", "RE3"};
+  for (size_t i = 0; i < COUNT_OF(sids); i++) queued(db, b, sids[i], RECORDING_RANK_NEW, (int64_t)i - 9000);
+  for (size_t i = 0; i < COUNT_OF(sids); i++) (void)claim(db, &usual, SCRATCH_NOW);
+  (void)report(db, b, "RE2", RECORDING_FAILURE, RECORDING_RATE_LIMITED, SCRATCH_NOW);
+  (void)report(db, b, "RE3", RECORDING_NOT_THERE, RECORDING_NONE, SCRATCH_NOW);
+  int64_t before = SCRATCH_NOW - 24 * 60 * 60 * 1000;
+  struct queue_tended tended;
+  assert_int_equal(queue_tend(db, before, 0, &tended), OK);
+  assert_int_equal(tended.lapsed, 1);
+  assert_int_equal(tended.due, 1);
+  for (size_t i = 0; i < COUNT_OF(sids); i++) assert_string_not_equal(claim(db, &usual, before), "nothing");
+  db_close(db);
+}
+
+static void a_play_that_nobody_waits_for_loses_its_rank(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t b = scratch_business(db, "one");
+  (void)scratch_recording(db, b, "RE1", "", RECORDING_MISSING, RECORDING_RANK_REST, SCRATCH_NOW);
+  struct recording_event play = {.kind = RECORDING_PLAY};
+  struct recording row;
+  struct recording_outcome outcome;
+  struct queue_tended tended;
+  assert_int_equal(queue_apply(db, b, STR("RE1"), &play, SCRATCH_NOW, &row, &outcome), OK);
+  assert_true(outcome.enqueued);
+  assert_int_equal(queue_tend(db, SCRATCH_NOW + RECORDING_WANTED_MS, 0, &tended), OK);
+  assert_int_equal(scratch_row(db, b, "RE1").rank, RECORDING_RANK_PLAY);
+  assert_int_equal(queue_tend(db, SCRATCH_NOW + RECORDING_WANTED_MS + 1, 0, &tended), OK);
+  assert_int_equal(scratch_row(db, b, "RE1").rank, RECORDING_RANK_NEW);
+  db_close(db);
+}
+
+static void a_lost_lease_reports_nothing(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t b = scratch_business(db, "one");
+  queued(db, b, "RE1", RECORDING_RANK_NEW, 0);
+  (void)claim(db, &usual, SCRATCH_NOW);
+  struct recording was = scratch_row(db, b, "RE1"), row;
+  struct recording_event event = {.kind = RECORDING_FAILURE, .error = RECORDING_AUTH_FAILED, .total = -1};
+  static const struct { int64_t token, after; } cases[] = {{0, 0}, {2, 0}, {1, RECORDING_LEASE_MS}};
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    event.token = cases[i].token;
+    assert_int_equal(queue_report(db, b, STR("RE1"), &event, SCRATCH_NOW + cases[i].after, &row), ERR_CONFLICT);
+  }
+  row = scratch_row(db, b, "RE1");
+  assert_memory_equal(&was, &row, sizeof(row));
+  struct account account;
+  assert_int_equal(accounts_get(db, b, &account), OK);
+  assert_int_equal(account.auth_failed_at, 0);
+  db_close(db);
+}
+
+static void retrying_many_takes_those_of_the_code_and_time(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t b = scratch_business(db, "one");
+  char sid[16];
+  for (int i = 0; i < 450; i++) {
+    (void)snprintf(sid, sizeof(sid), "RE%03d", i);
+    (void)scratch_recording(db, b, sid, "", RECORDING_FAILED, RECORDING_RANK_REST, SCRATCH_NOW);
+  }
+  assert_int_equal(
+      db_run(db, "update recordings set failed_at = ?1, error_code = 'timeout' where recording_sid < 'RE010'",
+             DB_INT(SCRATCH_NOW)),
+      OK);
+  int64_t n;
+  assert_int_equal(queue_retry_all(db, b, RECORDING_NOT_AUDIO, 0, SCRATCH_NOW, &n), OK);
+  assert_int_equal(n, 0);
+  assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, SCRATCH_NOW, SCRATCH_NOW, &n), OK);
+  assert_int_equal(n, 10);
+  assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, 0, SCRATCH_NOW, &n), OK);
+  assert_int_equal(n, 440);
+  assert_int_equal(scratch_int(db, "select count(*) from recordings where status = 'queued' and rank = 2"), 450);
+  db_close(db);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      SCRATCH_TEST(plays_go_first_then_new_ones_then_the_rest),
+      SCRATCH_TEST(businesses_take_turns_within_a_rank),
+      SCRATCH_TEST(a_play_may_go_one_over_the_limit_of_its_business),
+      SCRATCH_TEST(the_total_holds_and_the_rest_gets_three_quarters_of_it),
+      SCRATCH_TEST(what_is_not_due_yet_is_passed_over),
+      SCRATCH_TEST(an_account_with_a_streak_of_errors_is_tried_by_one_fill_at_a_time),
+      SCRATCH_TEST(refused_credentials_stop_the_account_until_a_trial_succeeds),
+      SCRATCH_TEST(a_stopped_account_with_nothing_queued_tries_one_that_failed),
+      SCRATCH_TEST(a_removed_business_is_not_filled),
+      SCRATCH_TEST(lapsed_leases_are_taken_back_and_due_ones_queued),
+      SCRATCH_TEST(a_clock_that_jumped_back_strands_nobody),
+      SCRATCH_TEST(a_play_that_nobody_waits_for_loses_its_rank),
+      SCRATCH_TEST(a_lost_lease_reports_nothing),
+      SCRATCH_TEST(retrying_many_takes_those_of_the_code_and_time),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
