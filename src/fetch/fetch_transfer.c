@@ -7,7 +7,8 @@
  * Invariants
  *  (1) on_end is called exactly once, by transfer_end, and nothing of the caller's is called after it.
  *  (2) Whether an address may be used is judged twice: before a socket for it exists, and before the request is sent,
- *      on the connection's peer, since a kept connection was opened under another transfer's rules.
+ *      on the connection's peer, since a kept connection was opened under another transfer's rules. A trusted origin
+ *      may be anywhere; others may be at a special address only once the trusted one really was.
  *  (3) No byte of a redirect that is followed reaches the caller; its body is dropped, within bounds of size and time.
  *  (4) Limits go by clock_mono_ms as the loop read it before curl took in what was there: a process that was stopped
  *      for a while times nobody out whose bytes are waiting.
@@ -29,17 +30,16 @@ enum {
   REDIRECT_BODY_MAX_BYTES = 64 * 1024,
   REDIRECT_BODY_MS = 2000,
 };
-/* (2) */
-static bool address_is_allowed(struct fetch_transfer *t, bool special) {
-  if (!special || t->request.allow_special_addresses) return true;
-  if (t->request.trust_origin && t->hop.own_origin) t->origin_is_special = true;
-  return t->origin_is_special;
+/* Whether a connection of this hop may be to such an address. */
+static bool address_is_allowed(const struct fetch_transfer *t, bool special) {
+  if (!special || t->request.allow_special_addresses || t->origin_is_special) return true;
+  return t->request.trust_origin && t->hop.own_origin;
 }
 
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address) {
   struct fetch_transfer *t = arg;
   if (purpose != CURLSOCKTYPE_IPCXN) return CURL_SOCKET_BAD;
-  if (!address_is_allowed(t, fetch_address_is_special(&address->addr))) {
+  if (!address_is_allowed(t, fetch_address_is_special(&address->addr))) { /* (2) */
     t->address_refused = true;
     return CURL_SOCKET_BAD;
   }
@@ -66,10 +66,13 @@ static int on_connected(void *arg, char *peer, char *local, int peer_port, int l
   struct fetch_transfer *t = arg;
   (void)local, (void)peer_port, (void)local_port;
   if (t->state == TRANSFER_ENDED) return CURL_PREREQFUNC_ABORT;
-  if (!address_is_allowed(t, text_is_special(peer))) {
+  bool special = text_is_special(peer);
+  if (!address_is_allowed(t, special)) { /* (2) */
     t->address_refused = true;
     return CURL_PREREQFUNC_ABORT;
   }
+  /* Only what the connection uses counts: a name may have had other addresses too. */
+  if (special && t->request.trust_origin && t->hop.own_origin) t->origin_is_special = true;
   if (t->connected_ms < 0) t->connected_ms = clock_mono_ms();
   return CURL_PREREQFUNC_OK;
 }

@@ -508,6 +508,37 @@ static void a_kept_connection_is_judged_again(void **state) {
   origin_free(origin);
 }
 
+static bool redirect_to(void *arg, int fd, const struct origin_request *request) {
+  char url[ORIGIN_URL_SIZE];
+  (void)request;
+  origin_url(arg, "http", "/b", url);
+  redirect(fd, 302, url);
+  return true;
+}
+
+static void a_trusted_origin_may_be_anywhere_and_lead_to_its_like(void **state) {
+  (void)state;
+  struct fetch *f = probe_fetch_new(0);
+  struct origin *b = origin_new(say_and_keep, (void *)(uintptr_t)HEAD200 "Content-Length: 5\r\n\r\nhello");
+  struct origin *a = origin_new(redirect_to, b);
+  for (int i = 0; i < 2; i++) {
+    char url[ORIGIN_URL_SIZE];
+    struct probe p;
+    origin_url(a, "http", "/a", url);
+    probe_init(&p, f, url);
+    p.request.allow_special_addresses = false;
+    p.request.trust_origin = i == 0;
+    probe_run(&p);
+    assert_int_equal(p.result.end, i == 0 ? FETCH_DONE : FETCH_FORBIDDEN);
+    probe_done(&p);
+  }
+  assert_int_equal(origin_requests(a), 1);
+  assert_int_equal(origin_requests(b), 1);
+  fetch_free(f);
+  origin_free(a);
+  origin_free(b);
+}
+
 static void nobody_there_is_refused_without_telling_secrets(void **state) {
   (void)state;
   struct origin *origin = origin_new(say_and_close, (void *)(uintptr_t) "");
@@ -550,6 +581,7 @@ int main(void) {
       cmocka_unit_test(a_malformed_request_does_not_start),
       cmocka_unit_test(special_addresses_are_refused_on_the_first_hop_too),
       cmocka_unit_test(a_kept_connection_is_judged_again),
+      cmocka_unit_test(a_trusted_origin_may_be_anywhere_and_lead_to_its_like),
       cmocka_unit_test(nobody_there_is_refused_without_telling_secrets),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
