@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/metric.h"
 
 enum {
   LINE_MAX_BYTES = 4096, /* PIPE_BUF: what a pipe takes in one piece */
@@ -175,6 +176,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
   l.max = LINE_MAX_BYTES;
   if (left_out) add_field(&l, &LOG_INT("left_out", left_out));
   line_add(&l, l.json ? STR("}\n") : STR("\n"));
+  metric_add(METRIC_LOG_LINES, level, 1);
   int fd = chosen_fd;
   while (write(fd, l.text, l.n) < 0 && errno == EINTR) continue; /* else there is nobody left to tell */
 }
