@@ -1,0 +1,352 @@
+#include "service.h"
+
+#include <arpa/inet.h>
+#include <ftw.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "domain/recording.h"
+#include "domain/store.h"
+#include "ledger/businesses.h"
+#include "ledger/ledger.h"
+
+static const uint8_t seal_key[SECRET_KEY_SIZE] = "0123456789abcdef0123456789abcdef";
+
+/* ---- what the process would know ---- */
+
+static bool worker_alive(void *arg) {
+  return ((struct service *)arg)->worker_alive;
+}
+static bool account_stopped(void *arg, int64_t business_id) {
+  (void)business_id;
+  return ((struct service *)arg)->account_stopped;
+}
+static const char *not_ready(void *arg, const char **ret_degraded) {
+  *ret_degraded = NULL;
+  return ((struct service *)arg)->not_ready;
+}
+
+/* ---- birth and end ---- */
+
+static enum err add_businesses(struct db *db, void *arg) {
+  struct service *s = arg;
+  struct str names[] = {STR("Acme"), STR("Beta")}, account = STR(SERVICE_ACCOUNT);
+  struct str tokens[2] = {STR(SERVICE_TOKEN), STR("")}, number = STR("+15550000001");
+  struct business_edit acme = {.name = &names[0], .account_sid = &account, .tokens = tokens};
+  acme.numbers = &number;
+  acme.number_count = 1;
+  acme.set_numbers = true;
+  struct business_edit beta = {.name = &names[1]};
+  int64_t key_id;
+  char id[STORE_ID_SIZE];
+  TRY(businesses_add(db, seal_key, 0, &acme, &s->business));
+  TRY(businesses_add(db, seal_key, 0, &beta, &s->other));
+  TRY(keys_create(db, s->business, STR("admin"), STR(""), s->admin, &key_id));
+  TRY(keys_create(db, s->business, STR("agent"), STR(""), s->agent, &key_id));
+  TRY(keys_create(db, s->business, STR("viewer"), STR(""), s->viewer, &key_id));
+  TRY(keys_create(db, s->other, STR("admin"), STR(""), s->stranger, &key_id));
+  TRY(keys_create(db, 0, STR("platform"), STR(""), s->platform, &key_id));
+  TRY(store_id_of_database(db, id));
+  return store_check(s->store, id, true);
+}
+
+void service_load_access(struct service *s) {
+  struct db *db;
+  struct access_snapshot *fresh;
+  assert_int_equal(db_open(&(struct db_open){.url = s->url, .read_only = true}, NULL, &db), OK);
+  assert_int_equal(access_load(db, seal_key, STR("https://api.twilio.com"), &fresh), OK);
+  db_close(db);
+  access_unref(s->access);
+  s->access = fresh;
+  if (s->api) api_set_access(s->api, s->access);
+}
+
+static enum err revoke_all(struct db *db, void *arg) {
+  struct service *s = arg;
+  return keys_revoke_all(db, s->business);
+}
+
+void service_revoke(struct service *s) {
+  assert_int_equal(db_writer_call(s->writer, revoke_all, s), OK);
+  service_load_access(s);
+}
+
+int service_setup(void **state) {
+  struct service *s = calloc(1, sizeof(*s));
+  if (!s) return -1;
+  memcpy(s->dir, "/tmp/callreel-test-XXXXXX", sizeof("/tmp/callreel-test-XXXXXX"));
+  if (!mkdtemp(s->dir)) return -1;
+  (void)snprintf(s->url, sizeof(s->url), "sqlite://%s/test.db", s->dir);
+  (void)snprintf(s->recordings, sizeof(s->recordings), "%s/recordings", s->dir);
+  s->conf.listeners_per_business = 100;
+  s->conf.play_wait_s = 10;
+  s->worker_alive = true;
+  log_set_level(LOG_ERROR);
+  *state = s;
+  return 0;
+}
+
+void service_start(struct service *s) {
+  struct db *db;
+  int applied;
+  assert_int_equal(db_open(&(struct db_open){.url = s->url}, NULL, &db), OK);
+  assert_int_equal(ledger_migrate(db, &applied), OK);
+  db_close(db);
+  assert_int_equal(blob_open_disk(s->recordings, &s->store), OK);
+  assert_int_equal(db_writer_new(&(struct db_writer_config){.open = {.url = s->url}}, &s->writer), OK);
+  assert_int_equal(db_readers_new(&(struct db_open){.url = s->url, .read_only = true}, 2, 100, &s->readers), OK);
+  assert_int_equal(events_new(&s->events), OK);
+  assert_int_equal(db_writer_call(s->writer, add_businesses, s), OK);
+  service_load_access(s);
+  struct api_parts parts = {.conf = &s->conf,
+                            .readers = s->readers,
+                            .writer = s->writer,
+                            .store = s->store,
+                            .events = s->events,
+                            .path_base = s->conf.public_base_url ? "/sub" : "",
+                            .loops = 1,
+                            .worker_alive = worker_alive,
+                            .account_stopped = account_stopped,
+                            .not_ready = not_ready,
+                            .arg = s};
+  assert_int_equal(api_new(&parts, s->access, &s->api), OK);
+  struct http_app app = api_http_app(s->api);
+  struct http_config config = {.listen = "127.0.0.1:0", .loops = 1, .connections = 1000};
+  assert_int_equal(http_server_new(&config, &app, &s->server), OK);
+  api_set_server(s->api, s->server);
+  assert_int_equal(http_server_start(s->server), OK);
+}
+
+void service_stop(struct service *s) {
+  if (!s->api) return;
+  api_drain(s->api);
+  http_server_drain(s->server, 0);
+  s->readers = db_readers_free(s->readers);
+  s->writer = db_writer_free(s->writer);
+  s->server = http_server_free(s->server);
+  s->api = api_free(s->api);
+  s->events = events_free(s->events);
+  access_unref(s->access);
+  s->store = blob_close(s->store);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk) {
+  (void)st;
+  (void)type;
+  (void)walk;
+  return remove(path);
+}
+
+int service_teardown(void **state) {
+  struct service *s = *state;
+  service_stop(s);
+  (void)nftw(s->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+  free(s);
+  return 0;
+}
+
+/* ---- rows ---- */
+
+struct row_job {
+  struct service *s;
+  int64_t business;
+  const char *sid, *other_sid;
+  enum recording_status status;
+  int64_t bytes;
+  bool for_good;
+  struct recording row;
+};
+
+static enum err put_call(struct db *db, void *arg) {
+  struct row_job *j = arg;
+  struct call c;
+  memset(&c, 0, sizeof(c));
+  c.business_id = j->business;
+  (void)snprintf(c.call_sid, sizeof(c.call_sid), "%s", j->sid);
+  (void)snprintf(c.parent_call_sid, sizeof(c.parent_call_sid), "%s", j->other_sid);
+  (void)snprintf(c.direction, sizeof(c.direction), "inbound");
+  (void)snprintf(c.from_number, sizeof(c.from_number), "+15551230001");
+  c.duration_s = -1;
+  c.first_seen_at = clock_now_ms();
+  return calls_put(db, &c, STR("{}"));
+}
+
+void service_call(struct service *s, int64_t business, const char *sid, const char *parent) {
+  struct row_job j = {.s = s, .business = business, .sid = sid, .other_sid = parent};
+  assert_int_equal(db_writer_call(s->writer, put_call, &j), OK);
+}
+
+static enum err put_recording(struct db *db, void *arg) {
+  struct row_job *j = arg;
+  struct recording *r = &j->row;
+  r->business_id = j->business;
+  (void)snprintf(r->recording_sid, sizeof(r->recording_sid), "%s", j->sid);
+  (void)snprintf(r->call_sid, sizeof(r->call_sid), "%s", j->other_sid);
+  r->status = j->status;
+  r->rank = RECORDING_RANK_REST;
+  r->total = r->duration_ms = -1;
+  r->started_at = INT64_C(1795248062000); /* 2026-11-21T08:01:02Z */
+  r->first_seen_at = r->started_at;
+  return recordings_insert(db, r, STR("{}"));
+}
+
+void service_recording(struct service *s, int64_t business, const char *sid, const char *call,
+                       enum recording_status status) {
+  struct row_job j = {.s = s, .business = business, .sid = sid, .other_sid = call, .status = status};
+  assert_int_equal(db_writer_call(s->writer, put_recording, &j), OK);
+}
+
+static enum err make_ready(struct db *db, void *arg) {
+  struct row_job *j = arg;
+  struct recording row;
+  TRY(recordings_get(db, j->business, str_from(j->sid), &row));
+  struct recording next = row;
+  next.status = RECORDING_READY;
+  (void)snprintf(next.name, sizeof(next.name), "%lld/%s.mp3", (long long)j->business, j->sid);
+  (void)snprintf(next.etag, sizeof(next.etag), "\"%s\"", j->sid);
+  (void)snprintf(next.content_type, sizeof(next.content_type), "audio/mpeg");
+  next.bytes = next.got = next.total = j->bytes;
+  next.modified_at = INT64_C(1795248062000);
+  return recordings_store(db, &row, &next);
+}
+
+void service_ready(struct service *s, int64_t business, const char *sid, int64_t bytes) {
+  struct row_job j = {.s = s, .business = business, .sid = sid, .bytes = bytes};
+  char path[256];
+  (void)snprintf(path, sizeof(path), "%s/%lld", s->recordings, (long long)business);
+  (void)mkdir(path, 0750);
+  (void)snprintf(path, sizeof(path), "%s/%lld/%s.mp3", s->recordings, (long long)business, sid);
+  FILE *f = fopen(path, "w");
+  assert_non_null(f);
+  for (int64_t i = 0; i < bytes; i++) assert_int_not_equal(fputc('a' + (int)(i % 26), f), EOF);
+  assert_int_equal(fclose(f), 0);
+  assert_int_equal(db_writer_call(s->writer, make_ready, &j), OK);
+  api_drop(s->api, business, str_from(sid));
+  events_tell(s->events, business, str_from(sid));
+}
+
+static enum err make_failed(struct db *db, void *arg) {
+  struct row_job *j = arg;
+  struct recording row;
+  TRY(recordings_get(db, j->business, str_from(j->sid), &row));
+  struct recording next = row;
+  int64_t now = db_now_ms(db);
+  next.status = RECORDING_FAILED;
+  next.fail_count = 1;
+  next.failed_at = now;
+  next.for_good = j->for_good;
+  next.next_retry_at = j->for_good ? 0 : now + 30 * 1000;
+  for (size_t i = 0; i < COUNT_OF(next.retried); i++) next.retried[i] = now;
+  (void)snprintf(next.error_code, sizeof(next.error_code), "%s", j->other_sid);
+  return recordings_store(db, &row, &next);
+}
+
+void service_fail(struct service *s, int64_t business, const char *sid, const char *code, bool for_good) {
+  struct row_job j = {.s = s, .business = business, .sid = sid, .other_sid = code, .for_good = for_good};
+  assert_int_equal(db_writer_call(s->writer, make_failed, &j), OK);
+}
+
+void service_lose_file(struct service *s, int64_t business, const char *sid) {
+  char path[256];
+  (void)snprintf(path, sizeof(path), "%s/%lld/%s.mp3", s->recordings, (long long)business, sid);
+  assert_int_equal(unlink(path), 0);
+}
+
+static enum err get_row(struct db *db, void *arg) {
+  struct row_job *j = arg;
+  return recordings_get(db, j->business, str_from(j->sid), &j->row);
+}
+
+struct recording service_row(struct service *s, int64_t business, const char *sid) {
+  struct row_job j = {.s = s, .business = business, .sid = sid};
+  assert_int_equal(db_writer_call(s->writer, get_row, &j), OK);
+  return j.row;
+}
+
+void service_until_wanted(struct service *s, int64_t business, const char *sid) {
+  while (service_row(s, business, sid).wanted_at == 0) (void)sched_yield();
+}
+
+/* ---- the client ---- */
+
+int service_send(struct service *s, const char *method, const char *path, const char *key, const char *headers,
+                 const char *body) {
+  struct buf b = BUF_INIT(1024 * 1024);
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)http_server_port(s->server))};
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+  assert_int_equal(
+      buf_addf(&b, "%s %s HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n%s", method, path, headers), OK);
+  if (key) assert_int_equal(buf_addf(&b, "Authorization: Bearer %s\r\n", key), OK);
+  if (body) assert_int_equal(buf_addf(&b, "Content-Length: %zu\r\n", strlen(body)), OK);
+  assert_int_equal(buf_addf(&b, "\r\n%s", body ? body : ""), OK);
+  for (size_t sent = 0; sent < b.n;) {
+    ssize_t n = send(fd, b.p + sent, b.n - sent, MSG_NOSIGNAL);
+    if (n <= 0) break; /* refused before it was read: the answer says so */
+    sent += (size_t)n;
+  }
+  buf_done(&b);
+  return fd;
+}
+
+void service_receive(int fd, struct answer *ret_answer) {
+  static char all[sizeof(ret_answer->head) + sizeof(ret_answer->body)];
+  size_t n = 0;
+  for (ssize_t got; n < sizeof(all) - 1 && (got = recv(fd, all + n, sizeof(all) - 1 - n, 0)) > 0;) n += (size_t)got;
+  (void)close(fd);
+  all[n] = '\0';
+  char *end = strstr(all, "\r\n\r\n");
+  assert_non_null(end);
+  size_t head_n = (size_t)(end - all) + 2;
+  assert_true(head_n < sizeof(ret_answer->head));
+  memcpy(ret_answer->head, all, head_n);
+  ret_answer->head[head_n] = '\0';
+  ret_answer->body_n = n - head_n - 2;
+  assert_true(ret_answer->body_n < sizeof(ret_answer->body));
+  memcpy(ret_answer->body, end + 4, ret_answer->body_n + 1);
+  ret_answer->status = atoi(all + sizeof("HTTP/1.1 ") - 1);
+}
+
+struct answer *service_ask(struct service *s, const char *method, const char *path, const char *key,
+                           const char *headers, const char *body) {
+  static struct answer a;
+  service_receive(service_send(s, method, path, key, headers, body), &a);
+  return &a;
+}
+
+const char *answer_header(const struct answer *a, const char *name) {
+  static char value[1024];
+  char line[128];
+  (void)snprintf(line, sizeof(line), "\r\n%s: ", name);
+  const char *at = strstr(a->head, line);
+  value[0] = '\0';
+  if (!at) return value;
+  at += strlen(line);
+  size_t n = strcspn(at, "\r");
+  assert_true(n < sizeof(value));
+  memcpy(value, at, n);
+  value[n] = '\0';
+  return value;
+}
+
+void service_sign(const char *url, const char *parameters, char ret_signature[64]) {
+  struct buf text = BUF_INIT(65536), signature = BUF_INIT(64);
+  uint8_t mac[SHA1_SIZE];
+  const char *out;
+  assert_int_equal(buf_addf(&text, "%s%s", url, parameters), OK);
+  secret_hmac_sha1(STR(SERVICE_TOKEN), buf_str(&text), mac);
+  assert_int_equal(base64_encode(&signature, mac, sizeof(mac)), OK);
+  assert_int_equal(buf_terminate(&signature, &out), OK);
+  (void)snprintf(ret_signature, 64, "%s", out);
+  buf_done(&text);
+  buf_done(&signature);
+}

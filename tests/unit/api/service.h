@@ -1,0 +1,71 @@
+/* service.h - the API behind a real server on a free port, with a catalog and a store of its own, for one test. */
+#pragma once
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "api/api.h"
+#include "ledger/calls.h"
+#include "ledger/keys.h"
+
+struct service {
+  char dir[64];
+  char url[128];
+  char recordings[96];
+  struct conf conf;
+  struct db_writer *writer;
+  struct db_readers *readers;
+  struct events *events;
+  struct blob_store *store;
+  struct access_snapshot *access;
+  struct api *api;
+  struct http_server *server;
+  int64_t business, other;
+  char admin[KEY_TEXT_SIZE], agent[KEY_TEXT_SIZE], viewer[KEY_TEXT_SIZE], stranger[KEY_TEXT_SIZE], platform[KEY_TEXT_SIZE];
+  bool worker_alive, account_stopped;
+  const char *not_ready;
+};
+
+#define SERVICE_ACCOUNT "AC00000000000000000000000000000001"
+#define SERVICE_TOKEN "12345678901234567890123456789012"
+
+int service_setup(void **state); /* one loop; a test may change conf before service_start */
+int service_teardown(void **state);
+void service_start(struct service *s);
+void service_stop(struct service *s);
+/* Reads businesses and keys anew and hands them to the API. */
+void service_load_access(struct service *s);
+/* All keys of the business. */
+void service_revoke(struct service *s);
+
+/* Rows. */
+void service_call(struct service *s, int64_t business, const char *sid, const char *parent);
+void service_recording(struct service *s, int64_t business, const char *sid, const char *call, enum recording_status status);
+/* Makes it ready, with a file of that many bytes, and tells who must know. */
+void service_ready(struct service *s, int64_t business, const char *sid, int64_t bytes);
+/* Failed now, retried by a person three times now; else than for good it is due in 30 s. */
+void service_fail(struct service *s, int64_t business, const char *sid, const char *code, bool for_good);
+struct recording service_row(struct service *s, int64_t business, const char *sid);
+/* Returns once the recording was wanted by somebody. */
+void service_until_wanted(struct service *s, int64_t business, const char *sid);
+/* Removes its file. */
+void service_lose_file(struct service *s, int64_t business, const char *sid);
+
+struct answer {
+  int status;
+  char head[8192];
+  char body[65536];
+  size_t body_n;
+};
+/* One request on a connection of its own. key NULL: none. headers: whole lines, or "". */
+int service_send(struct service *s, const char *method, const char *path, const char *key, const char *headers, const char *body);
+void service_receive(int fd, struct answer *ret_answer); /* closes fd */
+struct answer *service_ask(struct service *s, const char *method, const char *path, const char *key, const char *headers,
+                           const char *body); /* valid until the next */
+/* The value of a header line, "" when there is none. Valid until the next call. */
+const char *answer_header(const struct answer *a, const char *name);
+/* The signature of a form's parameters, already in order and concatenated, under url. */
+void service_sign(const char *url, const char *parameters, char ret_signature[64]);

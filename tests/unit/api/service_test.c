@@ -1,0 +1,543 @@
+#include "service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define CA1 "CA00000000000000000000000000000001"
+#define CA2 "CA00000000000000000000000000000002"
+#define RE1 "RE00000000000000000000000000000001"
+#define RE2 "RE00000000000000000000000000000002"
+#define RE9 "RE00000000000000000000000000000009"
+#define STREAM "/api/recordings/" RE1 "/stream"
+#define STATUS "/api/recordings/" RE1 "/status"
+#define DOWNLOAD "/api/recordings/" RE1 "/download"
+
+static void expect(const struct answer *a, int status, const char *code) {
+  char member[64];
+  assert_int_equal(a->status, status);
+  if (!code) return;
+  (void)snprintf(member, sizeof(member), "\"code\":\"%s\"", code);
+  assert_non_null(strstr(a->body, member));
+  assert_string_equal(answer_header(a, "Content-Type"), "application/problem+json");
+  assert_string_equal(answer_header(a, "Cache-Control"), "no-store");
+}
+
+/* ---- who may, and what is told first ---- */
+
+static void the_first_error_that_applies_is_told(void **state) {
+  struct service *s = *state;
+  service_start(s);
+  service_call(s, s->business, CA1, "");
+  char huge[70001];
+  memset(huge, 'x', sizeof(huge) - 1);
+  huge[sizeof(huge) - 1] = '\0';
+  const char *json = "Content-Type: application/json\r\n", *platform_99 = "X-Business-Id: 99\r\n";
+  const struct {
+    const char *method, *path, *key, *headers, *body;
+    int status;
+    const char *code;
+  } rows[] = {
+      {"GET", "/api/nothing", NULL, "", NULL, 404, "not_found"},
+      {"POST", "/api/nothing", NULL, "", huge, 404, "not_found"},
+      {"DELETE", "/api/calls", NULL, "", NULL, 405, "method_not_allowed"},
+      {"POST", "/api/calls", NULL, "", huge, 405, "method_not_allowed"},
+      {"GET", "/api/calls", NULL, "", NULL, 401, "unauthorized"},
+      {"GET", "/api/calls", "cr_no", "", NULL, 401, "unauthorized"},
+      {"GET", "/api/calls", NULL, "Authorization: Basic eDp5\r\n", NULL, 401, "unauthorized"},
+      {"GET", "/api/calls", s->admin, "Authorization: Bearer cr_no\r\n", NULL, 401, "unauthorized"},
+      {"PATCH", "/api/calls/bad", NULL, "", huge, 401, "unauthorized"},
+      {"PATCH", "/api/calls/bad", s->viewer, "", huge, 403, "forbidden"},
+      {"POST", "/api/recordings/bad/retry", s->viewer, "", NULL, 403, "forbidden"},
+      {"POST", "/api/recordings/retry", s->agent, "", NULL, 403, "forbidden"},
+      {"PATCH", "/api/calls/bad", s->agent, "", huge, 413, "payload_too_large"},
+      {"PATCH", "/api/calls/bad", s->agent, "", "{}", 415, "unsupported_media_type"},
+      {"PATCH", "/api/calls/bad", s->agent, json, "[]", 400, "bad_request"},
+      {"PATCH", "/api/calls/" CA1, s->agent, json, "[]", 400, "bad_request"},
+      {"PATCH", "/api/calls/" CA2, s->agent, json, "{\"ref\":1}", 400, "bad_request"},
+      {"PATCH", "/api/calls/" CA2, s->agent, json, "{\"ref\":\"1\"}", 404, "not_found"},
+      {"GET", "/api/calls/" RE1, s->viewer, "", NULL, 400, "bad_request"},
+      {"GET", "/api/calls/" CA2, s->viewer, "", NULL, 404, "not_found"},
+      {"GET", "/api/recordings/x/status", s->viewer, "", NULL, 400, "bad_request"},
+      {"GET", STREAM, s->viewer, "", NULL, 404, "not_found"},
+      {"GET", "/api/calls", s->platform, "", NULL, 400, "bad_request"},
+      {"GET", "/api/calls", s->platform, "X-Business-Id: x\r\n", NULL, 400, "bad_request"},
+      {"GET", "/api/calls", s->platform, platform_99, NULL, 404, "not_found"},
+      {"GET", "/api/calls?limit=101", s->viewer, "", NULL, 400, "bad_request"},
+      {"POST", "/api/recordings/retry?code=x", s->admin, "", NULL, 400, "bad_request"},
+      {"POST", "/api/recordings/retry?since=x", s->admin, "", NULL, 400, "bad_request"},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct answer *a = service_ask(s, rows[i].method, rows[i].path, rows[i].key, rows[i].headers, rows[i].body);
+    if (a->status != rows[i].status) print_error("row %zu: %s %s\n", i, rows[i].method, rows[i].path);
+    if (a->status == 413)
+      assert_int_equal(rows[i].status, 413);
+    else
+      expect(a, rows[i].status, rows[i].code);
+    assert_int_equal(a->status == 401, strcmp(answer_header(a, "WWW-Authenticate"), "Bearer") == 0);
+    assert_int_equal(a->status == 405, answer_header(a, "Allow")[0] != '\0');
+  }
+}
+
+static void a_platform_key_acts_for_the_business_it_names(void **state) {
+  struct service *s = *state;
+  char header[64];
+  service_start(s);
+  service_recording(s, s->other, RE1, "", RECORDING_MISSING);
+  (void)snprintf(header, sizeof(header), "X-Business-Id: %lld\r\n", (long long)s->other);
+  assert_int_equal(service_ask(s, "GET", STATUS, s->platform, header, NULL)->status, 200);
+  assert_int_equal(service_ask(s, "GET", STATUS, s->admin, header, NULL)->status, 404); /* ignored with another's */
+  assert_int_equal(service_ask(s, "POST", "/api/recordings/retry", s->platform, header, NULL)->status, 200);
+}
+
+static void anothers_object_is_one_that_does_not_exist(void **state) {
+  struct service *s = *state;
+  static const char *const paths[][2] = {
+      {STATUS, "/api/recordings/" RE9 "/status"},
+      {STREAM, "/api/recordings/" RE9 "/stream"},
+      {DOWNLOAD, "/api/recordings/" RE9 "/download"},
+      {"/api/calls/" CA1, "/api/calls/" CA2},
+      {"/api/calls/" CA1 "/download", "/api/calls/" CA2 "/download"},
+      {"/api/recordings/" CA1 "/status", "/api/recordings/" CA2 "/status"},
+  };
+  service_start(s);
+  service_call(s, s->business, CA1, "");
+  service_recording(s, s->business, RE1, CA1, RECORDING_MISSING);
+  service_ready(s, s->business, RE1, 2000);
+  assert_int_equal(service_ask(s, "GET", STREAM, s->viewer, "", NULL)->status, 200); /* now it is in memory, too */
+  for (size_t i = 0; i < COUNT_OF(paths); i++) {
+    struct answer theirs = *service_ask(s, "GET", paths[i][0], s->stranger, "", NULL);
+    const struct answer *none = service_ask(s, "GET", paths[i][1], s->stranger, "", NULL);
+    expect(&theirs, 404, "not_found");
+    assert_string_equal(theirs.body, none->body);
+    assert_int_equal(none->status, 404);
+  }
+}
+
+static void a_revoked_key_lets_nobody_in(void **state) {
+  struct service *s = *state;
+  service_start(s);
+  assert_int_equal(service_ask(s, "GET", "/api/calls", s->viewer, "", NULL)->status, 200);
+  service_revoke(s);
+  assert_int_equal(service_ask(s, "GET", "/api/calls", s->viewer, "", NULL)->status, 401);
+  assert_int_equal(service_ask(s, "GET", "/api/calls", s->stranger, "", NULL)->status, 200);
+}
+
+/* ---- health ---- */
+
+static void health_needs_no_credentials(void **state) {
+  struct service *s = *state;
+  service_start(s);
+  assert_int_equal(service_ask(s, "GET", "/healthz", NULL, "", NULL)->status, 200);
+  assert_int_equal(service_ask(s, "GET", "/readyz", NULL, "", NULL)->status, 200);
+  s->not_ready = "No store.";
+  struct answer *a = service_ask(s, "GET", "/readyz", NULL, "", NULL);
+  expect(a, 503, "unavailable");
+  assert_non_null(strstr(a->body, "No store."));
+  s->not_ready = NULL;
+  api_drain(s->api);
+  expect(service_ask(s, "GET", "/readyz", NULL, "", NULL), 503, "unavailable");
+}
+
+/* ---- playing ---- */
+
+static void what_is_ready_is_played(void **state) {
+  struct service *s = *state;
+  service_start(s);
+  service_call(s, s->business, CA1, "");
+  service_call(s, s->business, CA2, CA1);
+  service_recording(s, s->business, RE1, CA1, RECORDING_MISSING);
+  service_ready(s, s->business, RE1, 2000);
+  static const struct {
+    const char *method, *path, *headers;
+    int status;
+    size_t bytes;
+    const char *range, *location;
+  } rows[] = {
+      {"GET", STREAM, "", 200, 2000, "", ""},
+      {"GET", STREAM, "Range: bytes=26-51\r\n", 206, 26, "bytes 26-51/2000", ""},
+      {"GET", STREAM, "Range: bytes=2000-\r\n", 416, 0, "bytes */2000", ""},
+      {"GET", STREAM, "If-None-Match: \"" RE1 "\"\r\n", 304, 0, "", ""},
+      {"GET", STREAM, "If-Match: \"x\"\r\n", 412, 0, "", ""},
+      {"HEAD", STREAM, "Range: bytes=26-51\r\n", 200, 0, "", ""},
+      {"GET", "/api/recordings/file/" CA1, "Range: bytes=0-1\r\n", 206, 2, "bytes 0-1/2000", STREAM},
+      {"GET", "/api/recordings/file/" CA1, "Range: bytes=0-1\r\n", 206, 2, "bytes 0-1/2000", STREAM},
+      {"GET", "/api/recordings/" CA2 "/stream", "Range: bytes=0-1\r\n", 206, 2, "bytes 0-1/2000", STREAM},
+      {"GET", "/api/calls/" CA2 "/download", "", 200, 2000, "", DOWNLOAD},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct answer *a = service_ask(s, rows[i].method, rows[i].path, s->viewer, rows[i].headers, NULL);
+    assert_int_equal(a->status, rows[i].status);
+    if (a->status < 400) assert_int_equal(a->body_n, rows[i].bytes);
+    assert_string_equal(answer_header(a, "Content-Range"), rows[i].range);
+    assert_string_equal(answer_header(a, "Content-Location"), rows[i].location);
+    if (a->status >= 400) continue;
+    assert_string_equal(answer_header(a, "ETag"), "\"" RE1 "\"");
+    assert_string_equal(answer_header(a, "Last-Modified"), "Sat, 21 Nov 2026 08:01:02 GMT");
+    assert_string_equal(answer_header(a, "Cache-Control"), "private, no-cache");
+    assert_string_equal(answer_header(a, "Cache-Status"), "callreel; hit");
+    assert_string_equal(answer_header(a, "Content-Type"), "audio/mpeg");
+  }
+  struct answer *a = service_ask(s, "GET", DOWNLOAD, s->viewer, "", NULL);
+  assert_string_equal(answer_header(a, "Content-Disposition"),
+                      "attachment; filename*=UTF-8''2026-11-21_0801_%2B15551230001.mp3");
+}
+
+static void a_play_of_what_is_not_here_wants_it_once(void **state) {
+  struct service *s = *state;
+  service_start(s);
+  service_recording(s, s->business, RE1, "", RECORDING_MISSING);
+  struct answer *a = service_ask(s, "GET", STREAM, s->viewer, "Range: bytes=0-\r\n", NULL);
+  assert_int_equal(a->status, 202);
+  assert_string_equal(answer_header(a, "Location"), STATUS);
+  assert_string_equal(answer_header(a, "Retry-After"), "2");
+  assert_non_null(strstr(a->body, "\"status\":\"queued\""));
+  assert_non_null(strstr(a->body, "\"message\":"));
+  struct recording row = service_row(s, s->business, RE1);
+  assert_int_equal(row.rank, RECORDING_RANK_PLAY);
+  for (int i = 0; i < 5; i++) assert_int_equal(service_ask(s, "HEAD", STREAM, s->viewer, "", NULL)->status, 202);
+  assert_int_equal(service_row(s, s->business, RE1).version, row.version);
+}
+
+static void a_look_at_the_status_wants_nothing(void **state) {
+  struct service *s = *state;
+  service_start(s);
+  service_call(s, s->business, CA1, "");
+  service_recording(s, s->business, RE1, "", RECORDING_MISSING);
+  struct recording before = service_row(s, s->business, RE1);
+  assert_int_equal(service_ask(s, "GET", STATUS, s->viewer, "", NULL)->status, 200);
+  struct answer *a = service_ask(s, "GET", "/api/recordings/" CA1 "/status", s->viewer, "", NULL);
+  assert_int_equal(a->status, 200);
+  assert_non_null(strstr(a->body, "\"recording_sid\":null,\"status\":\"missing\""));
+  assert_int_equal(service_row(s, s->business, RE1).version, before.version);
+}
+
+static void a_recording_that_cannot_be_had_says_why(void **state) {
+  struct service *s = *state;
+  service_start(s);
+  service_recording(s, s->business, RE1, "", RECORDING_EXPIRED);
+  service_recording(s, s->business, RE2, "", RECORDING_MISSING);
+  expect(service_ask(s, "GET", STREAM, s->viewer, "", NULL), 410, "gone");
+  expect(service_ask(s, "GET", DOWNLOAD, s->viewer, "", NULL), 410, "gone");
+  expect(service_ask(s, "POST", "/api/recordings/" RE1 "/prepare", s->viewer, "", NULL), 410, "gone");
+  expect(service_ask(s, "POST", "/api/recordings/" RE1 "/retry", s->agent, "", NULL), 410, "gone");
+  s->worker_alive = false;
+  struct answer *a = service_ask(s, "GET", "/api/recordings/" RE2 "/stream", s->viewer, "", NULL);
+  expect(a, 503, "no_worker");
+  assert_true(atoi(answer_header(a, "Retry-After")) > 0);
+  assert_int_equal(service_row(s, s->business, RE2).status, RECORDING_QUEUED);
+}
+
+static void preparing_queues_behind_plays_and_looks_at_the_file(void **state) {
+  struct service *s = *state;
+  service_start(s);
+  service_recording(s, s->business, RE1, "", RECORDING_MISSING);
+  assert_int_equal(service_ask(s, "POST", "/api/recordings/" RE1 "/prepare", s->viewer, "", NULL)->status, 202);
+  assert_int_equal(service_row(s, s->business, RE1).rank, RECORDING_RANK_NEW);
+  service_ready(s, s->business, RE1, 2000);
+  assert_int_equal(service_ask(s, "POST", "/api/recordings/" RE1 "/prepare", s->viewer, "", NULL)->status, 200);
+  service_lose_file(s, s->business, RE1);
+  assert_int_equal(service_ask(s, "GET", STATUS, s->viewer, "", NULL)->status, 200);
+  assert_int_equal(service_row(s, s->business, RE1).status, RECORDING_READY); /* a look changes nothing */
+  assert_int_equal(service_ask(s, "POST", "/api/recordings/" RE1 "/prepare", s->viewer, "", NULL)->status, 202);
+  assert_int_not_equal(service_row(s, s->business, RE1).status, RECORDING_READY);
+}
+
+static void a_person_retries_three_times_in_ten_minutes(void **state) {
+  struct service *s = *state;
+  service_start(s);
+  service_recording(s, s->business, RE1, "", RECORDING_MISSING);
+  struct answer *a = service_ask(s, "POST", "/api/recordings/" RE1 "/retry", s->agent, "", NULL);
+  assert_int_equal(a->status, 202);
+  assert_non_null(strstr(a->body, "\"status\":\"queued\""));
+  service_fail(s, s->business, RE1, "timeout", false);
+  a = service_ask(s, "POST", "/api/recordings/" RE1 "/retry", s->agent, "", NULL);
+  expect(a, 429, "too_many_requests");
+  assert_in_range(atoi(answer_header(a, "Retry-After")), 1, 600);
+  service_ready(s, s->business, RE1, 2000);
+  assert_int_equal(service_ask(s, "POST", "/api/recordings/" RE1 "/retry", s->agent, "", NULL)->status, 200);
+}
+
+static void a_failure_is_told_by_its_code(void **state) {
+  struct service *s = *state;
+  static const struct {
+    const char *code;
+    bool for_good;
+    int status;
+  } rows[] = {
+      {"timeout", false, 503},      {"storage_full", false, 503}, {"not_found_at_provider", true, 404},
+      {"absent_silent", true, 404}, {"not_audio", true, 502},     {"forbidden_url", true, 502},
+  };
+  service_start(s);
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    char sid[] = "RE000000000000000000000000000000a0", path[128];
+    sid[sizeof(sid) - 2] = (char)('0' + i);
+    service_recording(s, s->business, sid, "", RECORDING_MISSING);
+    service_fail(s, s->business, sid, rows[i].code, rows[i].for_good);
+    (void)snprintf(path, sizeof(path), "/api/recordings/%s/stream", sid);
+    struct answer *a = service_ask(s, "GET", path, s->viewer, "Prefer: wait=10\r\n", NULL);
+    expect(a, rows[i].status, rows[i].code);
+    assert_int_equal(rows[i].status == 503, answer_header(a, "Retry-After")[0] != '\0');
+  }
+}
+
+#ifdef CALLREEL_TEST_HOOKS
+static void a_file_that_is_gone_is_noticed_within_a_second(void **state) {
+  struct service *s = *state;
+  service_start(s);
+  service_recording(s, s->business, RE1, "", RECORDING_MISSING);
+  service_ready(s, s->business, RE1, 2000);
+  assert_int_equal(service_ask(s, "GET", STREAM, s->viewer, "", NULL)->status, 200);
+  service_lose_file(s, s->business, RE1);
+  clock_test_advance_ms(1000);
+  assert_int_equal(service_ask(s, "GET", STREAM, s->viewer, "", NULL)->status, 202);
+  assert_int_not_equal(service_row(s, s->business, RE1).status, RECORDING_READY);
+}
+#endif
+
+/* ---- waiting ---- */
+
+static void a_waiting_download_is_answered_when_it_is_ready(void **state) {
+  struct service *s = *state;
+  struct answer a;
+  service_start(s);
+  service_recording(s, s->business, RE1, "", RECORDING_MISSING);
+  int fd = service_send(s, "GET", DOWNLOAD, s->viewer, "", NULL);
+  service_until_wanted(s, s->business, RE1);
+  service_ready(s, s->business, RE1, 2000);
+  service_receive(fd, &a);
+  assert_int_equal(a.status, 200);
+  assert_int_equal(a.body_n, 2000);
+}
+
+static void draining_answers_whoever_waits(void **state) {
+  struct service *s = *state;
+  struct answer a;
+  service_start(s);
+  service_recording(s, s->business, RE1, "", RECORDING_MISSING);
+  int download = service_send(s, "GET", DOWNLOAD, s->viewer, "", NULL);
+  int stream = service_send(s, "GET", STREAM, s->viewer, "Prefer: wait=54\r\n", NULL);
+  service_until_wanted(s, s->business, RE1);
+  api_drain(s->api);
+  service_receive(download, &a);
+  expect(&a, 503, "not_ready");
+  assert_true(atoi(answer_header(&a, "Retry-After")) > 0);
+  service_receive(stream, &a);
+  assert_int_equal(a.status, 202);
+}
+
+static void time_that_is_up_ends_a_wait(void **state) {
+  struct service *s = *state;
+  service_start(s);
+  service_recording(s, s->business, RE1, "", RECORDING_MISSING);
+  assert_int_equal(service_ask(s, "GET", STREAM, s->viewer, "Prefer: wait=0\r\n", NULL)->status, 202);
+  expect(service_ask(s, "GET", DOWNLOAD, s->viewer, "Prefer: respond-async\r\n", NULL), 503, "not_ready");
+#ifdef CALLREEL_TEST_HOOKS
+  struct answer a;
+  service_recording(s, s->business, RE2, "", RECORDING_MISSING);
+  int fd = service_send(s, "GET", "/api/recordings/" RE2 "/download", s->viewer, "", NULL);
+  service_until_wanted(s, s->business, RE2);
+  clock_test_advance_ms(11000);
+  service_receive(fd, &a);
+  expect(&a, 503, "not_ready");
+#endif
+}
+
+static void a_listener_that_leaves_gives_its_place_back(void **state) {
+  struct service *s = *state;
+  s->conf.listeners_per_business = 1;
+  service_start(s);
+  service_recording(s, s->business, RE1, "", RECORDING_MISSING);
+  int fd = service_send(s, "GET", DOWNLOAD, s->viewer, "", NULL);
+  service_until_wanted(s, s->business, RE1);
+  struct answer *a = service_ask(s, "GET", STREAM, s->viewer, "", NULL);
+  expect(a, 429, "too_many_requests");
+  assert_true(atoi(answer_header(a, "Retry-After")) > 0);
+  assert_int_equal(service_ask(s, "GET", STREAM, s->stranger, "", NULL)->status, 404); /* another business's count */
+  (void)shutdown(fd, SHUT_RDWR);
+  (void)close(fd);
+  while ((a = service_ask(s, "GET", STREAM, s->viewer, "", NULL))->status == 429) continue;
+  assert_int_equal(a->status, 202);
+}
+
+static void a_key_revoked_while_it_waits_gets_no_audio(void **state) {
+  struct service *s = *state;
+  struct answer a;
+  service_start(s);
+  service_recording(s, s->business, RE1, "", RECORDING_MISSING);
+  int fd = service_send(s, "GET", DOWNLOAD, s->viewer, "", NULL);
+  service_until_wanted(s, s->business, RE1);
+  service_revoke(s);
+  assert_int_equal(service_ask(s, "GET", STREAM, s->viewer, "", NULL)->status, 401); /* the loop knows */
+  service_ready(s, s->business, RE1, 2000);
+  service_receive(fd, &a);
+  expect(&a, 401, "unauthorized");
+}
+
+static void whoever_waits_at_the_end_is_let_go(void **state) {
+  struct service *s = *state;
+  service_start(s);
+  service_recording(s, s->business, RE1, "", RECORDING_MISSING);
+  int fds[8];
+  for (size_t i = 0; i < COUNT_OF(fds); i++) fds[i] = service_send(s, "GET", DOWNLOAD, s->viewer, "", NULL);
+  service_until_wanted(s, s->business, RE1);
+  service_stop(s);
+  for (size_t i = 0; i < COUNT_OF(fds); i++) (void)close(fds[i]);
+}
+
+/* ---- webhooks ---- */
+
+#define FORM "Content-Type: application/x-www-form-urlencoded\r\n"
+
+static struct answer *hook(struct service *s, const char *path, const char *signed_url, const char *body,
+                           const char *signed_parameters, const char *headers) {
+  char signature[64], all[512];
+  service_sign(signed_url, signed_parameters, signature);
+  (void)snprintf(all, sizeof(all), FORM "X-Twilio-Signature: %s\r\n%s", signature, headers);
+  return service_ask(s, "POST", path, NULL, all, body);
+}
+
+#define CALL_BODY "AccountSid=" SERVICE_ACCOUNT "&CallSid=" CA1 "&CallStatus=ringing"
+#define CALL_SIGNED "AccountSid" SERVICE_ACCOUNT "CallSid" CA1 "CallStatusringing"
+
+static void a_webhook_is_answered_once_it_is_kept(void **state) {
+  struct service *s = *state;
+  s->conf.public_base_url = (char *)(uintptr_t) "https://host.test/sub/";
+  service_start(s);
+  static const struct {
+    const char *path, *url;
+    int status;
+  } rows[] = {
+      {"/webhooks/twilio/1/call", "https://host.test/sub/webhooks/twilio/1/call", 204},
+      {"/sub/webhooks/twilio/1/call", "https://host.test/sub/webhooks/twilio/1/call", 204},
+      {"/webhooks/twilio/1/call", "https://host.test/webhooks/twilio/1/call", 204},
+      {"/webhooks/twilio/1/call?reply=twiml", "https://host.test/sub/webhooks/twilio/1/call?reply=twiml", 200},
+      {"/webhooks/twilio/1/call?a=%20b", "https://host.test/sub/webhooks/twilio/1/call?a=%20b", 204},
+      {"/webhooks/twilio/1/call?a", "https://host.test/sub/webhooks/twilio/1/call", 403},
+      {"/webhooks/twilio/1/call", "http://host.test/sub/webhooks/twilio/1/call", 403},
+      {"/webhooks/twilio/1/call", "http://example.test/webhooks/twilio/1/call", 403},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct answer *a = hook(s, rows[i].path, rows[i].url, CALL_BODY, CALL_SIGNED, "");
+    assert_int_equal(a->status, rows[i].status);
+    if (a->status == 200) assert_non_null(strstr(a->body, "<Response/>"));
+    if (a->status == 204) assert_int_equal(a->body_n, 0);
+  }
+  assert_int_equal(service_ask(s, "GET", "/api/calls/" CA1, s->viewer, "", NULL)->status, 200);
+}
+
+static void without_a_public_url_the_requests_own_is_signed(void **state) {
+  struct service *s = *state;
+  s->conf.trusted_proxies = (char *)(uintptr_t) "127.0.0.0/8";
+  service_start(s);
+  const char *https = "X-Forwarded-Proto: https\r\n";
+  assert_int_equal(
+      hook(s, "/webhooks/twilio/1/call", "http://example.test/webhooks/twilio/1/call", CALL_BODY, CALL_SIGNED, "")
+          ->status,
+      204);
+  assert_int_equal(
+      hook(s, "/webhooks/twilio/1/call", "https://example.test/webhooks/twilio/1/call", CALL_BODY, CALL_SIGNED, https)
+          ->status,
+      204);
+  assert_int_equal(
+      hook(s, "/webhooks/twilio/1/call", "http://example.test/webhooks/twilio/1/call", CALL_BODY, CALL_SIGNED, https)
+          ->status,
+      403);
+}
+
+static void a_webhooks_first_error_is_told(void **state) {
+  struct service *s = *state;
+  service_start(s);
+  char huge[70001];
+  memset(huge, 'x', sizeof(huge) - 1);
+  huge[sizeof(huge) - 1] = '\0';
+  static const char *signed_ = FORM "X-Twilio-Signature: AAAA\r\n";
+  const struct {
+    const char *path, *headers, *body;
+    int status;
+    const char *code;
+  } rows[] = {
+      {"/webhooks/twilio/9/call", "", huge, 413, NULL},
+      {"/webhooks/twilio/9/call", "Content-Type: application/json\r\n", "{}", 415, "unsupported_media_type"},
+      {"/webhooks/twilio/9/call", "", "a=b", 415, "unsupported_media_type"},
+      {"/webhooks/twilio/9/call", FORM, "a=b", 401, "unauthorized"},
+      {"/webhooks/twilio/9/call", signed_, "a=%zz", 404, "not_found"},
+      {"/webhooks/twilio/01/call", signed_, "a=b", 404, "not_found"},
+      {"/webhooks/twilio/x/call", signed_, "a=b", 404, "not_found"},
+      {"/webhooks/twilio/1/call", signed_, "a=%zz", 400, "bad_request"},
+      {"/webhooks/twilio/1/call", signed_, "a=b", 403, "forbidden"},
+      {"/webhooks/twilio/2/call", signed_, "a=b", 403, "forbidden"},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++)
+    expect(service_ask(s, "POST", rows[i].path, NULL, rows[i].headers, rows[i].body), rows[i].status, rows[i].code);
+  const char *url = "http://example.test/webhooks/twilio/1/call";
+  expect(hook(s, "/webhooks/twilio/1/call", url, "AccountSid=AC9&CallSid=x", "AccountSidAC9CallSidx", ""), 403,
+         "forbidden");
+  struct answer *a = hook(s, "/webhooks/twilio/1/call", url, "AccountSid=" SERVICE_ACCOUNT "&CallSid=x",
+                          "AccountSid" SERVICE_ACCOUNT "CallSidx", "");
+  expect(a, 400, "bad_request");
+  assert_non_null(strstr(a->body, "CallSid"));
+}
+
+#ifdef CALLREEL_TEST_HOOKS
+static void a_webhook_that_is_not_kept_in_time_is_refused(void **state) {
+  struct service *s = *state;
+  struct db *db;
+  struct answer a;
+  char signature[64], headers[512];
+  service_start(s);
+  assert_int_equal(db_open(&(struct db_open){.url = s->url}, NULL, &db), OK);
+  assert_int_equal(db_begin_immediate(db), OK);
+  service_sign("http://example.test/webhooks/twilio/1/call", CALL_SIGNED, signature);
+  (void)snprintf(headers, sizeof(headers), FORM "X-Twilio-Signature: %s\r\n", signature);
+  int fd = service_send(s, "POST", "/webhooks/twilio/1/call", NULL, headers, CALL_BODY);
+  (void)service_ask(s, "GET", "/healthz", NULL, "", NULL); /* the loop has taken the webhook before */
+  clock_test_advance_ms(6000);
+  service_receive(fd, &a);
+  assert_int_equal(a.status, 503);
+  assert_true(atoi(answer_header(&a, "Retry-After")) > 0);
+  db_rollback(db);
+  db_close(db);
+}
+#endif
+
+#define SERVICE_TEST(name) cmocka_unit_test_setup_teardown(name, service_setup, service_teardown)
+
+int main(void) {
+  (void)alarm(120); /* what hangs is a failure */
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  const struct CMUnitTest tests[] = {
+      SERVICE_TEST(the_first_error_that_applies_is_told),
+      SERVICE_TEST(a_platform_key_acts_for_the_business_it_names),
+      SERVICE_TEST(anothers_object_is_one_that_does_not_exist),
+      SERVICE_TEST(a_revoked_key_lets_nobody_in),
+      SERVICE_TEST(health_needs_no_credentials),
+      SERVICE_TEST(what_is_ready_is_played),
+      SERVICE_TEST(a_play_of_what_is_not_here_wants_it_once),
+      SERVICE_TEST(a_look_at_the_status_wants_nothing),
+      SERVICE_TEST(a_recording_that_cannot_be_had_says_why),
+      SERVICE_TEST(preparing_queues_behind_plays_and_looks_at_the_file),
+      SERVICE_TEST(a_person_retries_three_times_in_ten_minutes),
+      SERVICE_TEST(a_failure_is_told_by_its_code),
+#ifdef CALLREEL_TEST_HOOKS
+      SERVICE_TEST(a_file_that_is_gone_is_noticed_within_a_second),
+#endif
+      SERVICE_TEST(a_waiting_download_is_answered_when_it_is_ready),
+      SERVICE_TEST(draining_answers_whoever_waits),
+      SERVICE_TEST(time_that_is_up_ends_a_wait),
+      SERVICE_TEST(a_listener_that_leaves_gives_its_place_back),
+      SERVICE_TEST(a_key_revoked_while_it_waits_gets_no_audio),
+      SERVICE_TEST(whoever_waits_at_the_end_is_let_go),
+      SERVICE_TEST(a_webhook_is_answered_once_it_is_kept),
+      SERVICE_TEST(without_a_public_url_the_requests_own_is_signed),
+      SERVICE_TEST(a_webhooks_first_error_is_told),
+#ifdef CALLREEL_TEST_HOOKS
+      SERVICE_TEST(a_webhook_that_is_not_kept_in_time_is_refused),
+#endif
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
