@@ -30,6 +30,7 @@ enum {
   REDIRECT_BODY_MAX_BYTES = 64 * 1024,
   REDIRECT_BODY_MS = 2000,
 };
+
 /* Whether a connection of this hop may be to such an address. */
 static bool address_is_allowed(const struct fetch_transfer *t, bool special) {
   if (!special || t->request.allow_special_addresses || t->origin_is_special) return true;
