@@ -64,6 +64,7 @@ static const char *disk_directory(const struct blob_store *s) {
 static int disk_directory_fd(const struct blob_store *s) {
   return store_of(s)->dir;
 }
+
 static enum err disk_begin(struct blob_store *s, const char *stem, int64_t token, struct blob_part **ret_part) {
   struct disk_part *part = calloc(1, sizeof *part);
   if (!part) return ERR_NOMEM;
@@ -187,6 +188,7 @@ static enum err disk_sweep_stem(struct blob_store *s, const char *stem, int64_t 
   enum err e = fs_each(store_of(s)->dir, directory, sweep_entry, &sweep);
   return e == ERR_NOT_FOUND ? OK : e;
 }
+
 static enum err disk_open(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size) {
   int fd CLEANUP(fs_close_) = -1;
   struct stat status;

@@ -69,6 +69,7 @@ static CURLcode curl_ready;
 static void curl_begin(void) {
   curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
+
 enum err fetch_post(struct fetch *f, void (*fn)(void *arg), void *arg) {
   struct post *post = malloc(sizeof *post);
   if (!post) return ERR_NOMEM;
@@ -98,6 +99,7 @@ void fetch_wake(struct fetch *f) {
   atomic_store(&f->woken, true);
   (void)curl_multi_wakeup(f->multi); /* fails only when a wake-up is pending already */
 }
+
 enum err fetch_start(struct fetch *f, const struct fetch_request *request, struct fetch_transfer **ret_transfer) {
   assert(current == f);
   if (f->stopping) return ERR_CLOSED;
@@ -243,6 +245,7 @@ static void *run(void *arg) {
   reap(f);
   return NULL;
 }
+
 static enum err make_multi(struct fetch *f) {
   (void)pthread_once(&curl_once, curl_begin);
   if (curl_ready != CURLE_OK) return ERR_UNSUPPORTED;

@@ -163,6 +163,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg) {
   }
   return t->state == TRANSFER_ENDED ? 0 : bytes;
 }
+
 enum err transfer_new(const struct fetch_request *request, int64_t now_ms, struct fetch_transfer **ret_transfer) {
   struct fetch_transfer *t = calloc(1, sizeof *t);
   if (!t) return ERR_NOMEM;

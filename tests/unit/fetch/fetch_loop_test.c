@@ -32,6 +32,7 @@ static bool say_and_stall(void *arg, int fd, const struct origin_request *reques
 static struct origin *stalling(const char *text) {
   return origin_new(say_and_stall, (void *)(uintptr_t)text);
 }
+
 static void silence_ends_in_a_timeout(void **state) {
   (void)state;
   if (!probe_owns_time()) skip();
@@ -131,6 +132,7 @@ static void a_redirect_whose_body_stalls_is_followed(void **state) {
   origin_free(origin);
   fetch_free(f);
 }
+
 static void cancel_other(struct probe *p) {
   if (p->other->transfer) fetch_cancel(p->other->transfer);
 }
@@ -239,6 +241,7 @@ static void what_was_not_begun_can_be_cancelled(void **state) {
   probe_done(&p);
   fetch_free(f);
 }
+
 static bool answer_when_told(void *arg, int fd, const struct origin_request *request) {
   atomic_int *told = arg;
   (void)request;
@@ -298,6 +301,7 @@ static void waiting_for_a_place_is_no_waiting_to_connect(void **state) {
   origin_free(slow);
   origin_free(quick);
 }
+
 static void count(void *arg) {
   atomic_fetch_add((atomic_int *)arg, 1);
 }

@@ -206,6 +206,7 @@ static void a_body_past_its_ceiling_is_refused(void **state) {
   }
   fetch_free(f);
 }
+
 static void redirect(int fd, int status, const char *location) {
   char head[512];
   snprintf(head, sizeof head, "HTTP/1.1 %d Go\r\nLocation: %s\r\nContent-Length: 4\r\n\r\ngone", status, location);
@@ -363,6 +364,7 @@ static void a_redirect_with_an_endless_body_is_followed(void **state) {
   origin_free(origin);
   fetch_free(f);
 }
+
 struct status_script {
   int status;
   char body[256];
@@ -468,6 +470,7 @@ static void a_malformed_request_does_not_start(void **state) {
   }
   fetch_free(f);
 }
+
 static void special_addresses_are_refused_on_the_first_hop_too(void **state) {
   (void)state;
   struct fetch *f = probe_fetch_new(0);

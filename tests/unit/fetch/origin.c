@@ -200,9 +200,11 @@ static int read_int(struct origin *o, const int *value) {
 int origin_connections(struct origin *o) {
   return read_int(o, &o->connection_count);
 }
+
 int origin_requests(struct origin *o) {
   return read_int(o, &o->request_count);
 }
+
 int origin_most_at_once(struct origin *o) {
   return read_int(o, &o->most_open);
 }
