@@ -1,0 +1,369 @@
+/* Limits: time, connections, descriptors, and the end of the server. */
+#include "stage.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
+
+/* The time is the test's only in builds with test hooks. */
+static void advance_ms(int64_t ms) {
+#ifdef CALLREEL_TEST_HOOKS
+  clock_test_advance_ms(ms);
+#else
+  (void)ms;
+  skip();
+#endif
+}
+
+/* A connection that the server has seen something of, and will do nothing for until the time moves. */
+static int open_partial(struct stage *s, const char *text) {
+  int c = client_open(s);
+  assert_reply(client_get(c, "/hello"), 200, "hello"); /* so that the server's loop knows it */
+  client_send(c, text);
+  return c;
+}
+
+static void a_head_that_takes_too_long_is_408(void **state) {
+  struct stage s;
+  (void)state;
+  advance_ms(0);
+  stage_open(&s, NULL);
+  int c = open_partial(&s, "GET /hello HTTP/1.1\r\n"), other = client_open(&s);
+  assert_reply(client_get(other, "/hello"), 200, "hello"); /* by then the first bytes of c were read */
+  advance_ms(9000);
+  client_send(c, "X: dribble\r\n"); /* does not count from here */
+  assert_reply(client_get(other, "/hello"), 200, "hello");
+  advance_ms(1500);
+  assert_reply(client_read(c), 408, "408 request not received in time");
+  assert_int_equal(client_wait_end(c), ENDED_CLEAN);
+  client_close(c);
+  client_close(other);
+  stage_close(&s);
+}
+
+static void a_body_that_takes_too_long_is_408(void **state) {
+  struct stage s;
+  (void)state;
+  advance_ms(0);
+  stage_open(&s, NULL);
+  int c = open_partial(&s, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");
+  stage_wait_begun(&s, 2);
+  int other = client_open(&s);
+  assert_reply(client_get(other, "/hello"), 200, "hello");
+  advance_ms(30500);
+  assert_reply(client_read(c), 408, "408 request not received in time");
+  assert_int_equal(client_wait_end(c), ENDED_CLEAN);
+  client_close(c);
+  client_close(other);
+  stage_close(&s);
+}
+
+static void an_idle_connection_ends_without_a_word(void **state) {
+  struct stage s;
+  (void)state;
+  advance_ms(0);
+  stage_open(&s, NULL);
+  int c = open_partial(&s, "");
+  advance_ms(76 * 1000);
+  char byte;
+  assert_int_equal(recv(c, &byte, 1, 0), 0);
+  client_close(c);
+  stage_close(&s);
+}
+
+static void a_peer_that_takes_nothing_is_cut_and_one_that_waits_is_not(void **state) {
+  struct stage s;
+  (void)state;
+  advance_ms(0);
+  stage_open(&s, NULL);
+  int stalled = client_open(&s), waiting = client_open(&s), other = client_open(&s);
+  client_send(stalled, GET("/big/50000000"));
+  struct reply r = client_read_head(stalled);
+  reply_done(&r);
+  client_send(waiting, GET("/held"));
+  struct http_exchange *x = stage_take_held(&s);
+  assert_reply(client_get(other, "/hello"), 200, "hello");
+  advance_ms(301 * 1000);
+  struct ending e = stage_wait_ends(&s, 2);
+  assert_false(e.complete);
+  assert_true(e.sent > 0 && e.sent < 50000000);
+  assert_int_equal(client_wait_end(stalled), ENDED_RESET);
+  stage_do(&s, x, http_abort);
+  stage_do(&s, x, http_unref);
+  client_close(stalled);
+  client_close(waiting);
+  client_close(other);
+  stage_close(&s);
+}
+
+static void past_the_limit_a_connection_is_told_503(void **state) {
+  struct stage s;
+  (void)state;
+  stage_open(&s, &(struct http_config){.loops = 1, .connections = 3});
+  int c[3];
+  for (int i = 0; i < 3; i++) {
+    c[i] = client_open(&s);
+    assert_reply(client_get(c[i], "/hello"), 200, "hello");
+  }
+  assert_int_equal(http_server_connections(s.server), 3);
+  for (int i = 0; i < 100; i++) { /* more than may linger */
+    int more = client_open(&s);
+    struct reply r = client_read(more);
+    assert_string_equal(reply_field(&r, "Retry-After"), "1");
+    assert_string_equal(reply_field(&r, "Connection"), "close");
+    assert_reply(r, 503, "503 too many connections");
+    client_close(more);
+  }
+  assert_reply(client_get(c[1], "/hello"), 200, "hello");
+  for (int i = 0; i < 3; i++) client_close(c[i]);
+  stage_close(&s);
+}
+
+static void note_crowded(struct http_exchange *x) {
+  struct http_body body = {.kind = HTTP_BODY_BYTES, .bytes = http_crowded(x) ? STR("crowded") : STR("room")};
+  http_respond(x, 200, NULL, &body);
+  http_unref(x);
+}
+
+static void past_nine_tenths_it_is_crowded(void **state) {
+  struct stage s;
+  (void)state;
+  stage_open(&s, &(struct http_config){.loops = 1, .connections = 10});
+  int c[10];
+  for (int i = 0; i < 10; i++) {
+    c[i] = client_open(&s);
+    client_send(c[i], GET("/held"));
+    stage_do(&s, stage_take_held(&s), note_crowded);
+    assert_reply(client_read(c[i]), 200, i < 9 ? "room" : "crowded");
+  }
+  for (int i = 0; i < 10; i++) client_close(c[i]);
+  stage_close(&s);
+}
+
+static void a_thousand_slow_connections_do_not_hold_up_a_fast_one(void **state) {
+  enum { COUNT = 1000 };
+  struct stage s;
+  int slow[COUNT];
+  (void)state;
+  stage_open(&s, NULL);
+  for (int i = 0; i < COUNT; i++) {
+    slow[i] = client_open(&s);
+    client_send(slow[i], i % 2 ? "GET /hel" : GET("/big/300000"));
+  }
+  int fast = client_open(&s);
+  for (int i = 0; i < 200; i++) {
+    assert_reply(client_get(fast, "/hello"), 200, "hello");
+    client_send(slow[2 * i + 1], "l");
+  }
+  for (int i = 1; i < COUNT; i += 2) {
+    client_send(slow[i], i / 2 < 200 ? "o HTTP/1.1\r\nHost: a\r\n\r\n" : "lo HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_reply(client_read(slow[i]), 200, "hello");
+  }
+  for (int i = 0; i < COUNT; i++) client_close(slow[i]);
+  client_close(fast);
+  stage_close(&s);
+}
+
+static void connections_are_shared_out_among_the_loops(void **state) {
+  enum { COUNT = 60 };
+  struct stage s;
+  int c[COUNT];
+  (void)state;
+  stage_open(&s, &(struct http_config){.loops = 3, .connections = 1000});
+  for (int i = 0; i < COUNT; i++) {
+    c[i] = client_open(&s);
+    assert_reply(client_get(c[i], "/hello"), 200, "hello");
+    struct reply r = client_get(c[i], "/file");
+    assert_true(r.whole);
+    reply_done(&r);
+  }
+  for (int i = 0; i < 3; i++) assert_non_null(s.files[i]); /* each loop served some */
+  for (int i = 0; i < COUNT; i++) client_close(c[i]);
+  stage_close(&s);
+}
+
+static void out_of_descriptors_the_server_goes_on(void **state) {
+  struct stage s;
+  struct rlimit before, few;
+  int eaten[4096], count = 0, c, waiting;
+  (void)state;
+  stage_open(&s, NULL);
+  c = client_open(&s);
+  assert_reply(client_get(c, "/hello"), 200, "hello");
+  waiting = socket(AF_INET, SOCK_STREAM, 0);
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+  few = (struct rlimit){.rlim_cur = 200, .rlim_max = before.rlim_max};
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+  while ((eaten[count] = open("/dev/null", O_RDONLY)) >= 0) count++;
+  struct sockaddr_in a = {.sin_family = AF_INET,
+                          .sin_port = htons((uint16_t)http_server_port(s.server)),
+                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  assert_int_equal(connect(waiting, (struct sockaddr *)&a, sizeof a), 0);
+  assert_reply(client_read(waiting), 503, "503 too many connections");
+  assert_reply(client_get(c, "/hello"), 200, "hello");
+  while (count > 0) close(eaten[--count]);
+  int another = client_open(&s);
+  assert_reply(client_get(another, "/hello"), 200, "hello");
+  setrlimit(RLIMIT_NOFILE, &before);
+  client_close(another);
+  client_close(waiting);
+  client_close(c);
+  stage_close(&s);
+}
+
+static void a_second_server_on_the_port_is_refused(void **state) {
+  struct stage s;
+  char at[40];
+  const char *problem = NULL;
+  struct http_server *second = NULL;
+  const struct http_app app = {0};
+  (void)state;
+  stage_open(&s, NULL);
+  snprintf(at, sizeof at, "127.0.0.1:%d", http_server_port(s.server));
+  const struct http_config config = {.listen = at, .loops = 1, .ret_problem = &problem};
+  assert_int_not_equal(http_server_new(&config, &app, &second), OK);
+  assert_null(second);
+  assert_string_equal(problem, "the listening address is in use");
+  stage_close(&s);
+}
+
+static void a_bad_listening_address_is_named(void **state) {
+  static const char *const bad[] = {
+      "", ":80", "127.0.0.1", "127.0.0.1:", "::1:80", "127.0.0.1:x", "no.such.host.invalid:1"};
+  const struct http_app app = {0};
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(bad); i++) {
+    const char *problem = NULL;
+    struct http_server *s = NULL;
+    const struct http_config config = {.listen = bad[i], .loops = 1, .ret_problem = &problem};
+    assert_int_not_equal(http_server_new(&config, &app, &s), OK);
+    assert_non_null(problem);
+    assert_null(s);
+  }
+}
+
+struct draining {
+  struct stage *stage;
+  int64_t timeout_ms;
+};
+
+static void *drain(void *arg) {
+  struct draining *d = arg;
+  http_server_drain(d->stage->server, d->timeout_ms);
+  return NULL;
+}
+
+static void respond_held(struct http_exchange *x) {
+  struct http_body body = {.kind = HTTP_BODY_BYTES, .bytes = STR("held")};
+  http_respond(x, 200, NULL, &body);
+  http_unref(x);
+}
+
+static void draining_answers_what_is_in_hand_and_takes_nothing_new(void **state) {
+  struct stage s;
+  pthread_t thread;
+  (void)state;
+  stage_open(&s, &(struct http_config){.loops = 2, .connections = 100});
+  int idle = client_open(&s), held = client_open(&s), partial = client_open(&s);
+  assert_reply(client_get(idle, "/hello"), 200, "hello");
+  assert_reply(client_get(partial, "/hello"), 200, "hello");
+  client_send(partial, "GET /hello HTTP/1.1\r\n");
+  client_send(held, GET("/held"));
+  struct http_exchange *x = stage_take_held(&s);
+  struct draining d = {&s, 3600 * 1000};
+  int port = http_server_port(s.server);
+  assert_int_equal(pthread_create(&thread, NULL, drain, &d), 0);
+  assert_int_equal(client_wait_end(idle), ENDED_CLEAN); /* at once */
+  stage_do(&s, x, respond_held);
+  struct reply r = client_read(held);
+  assert_string_equal(reply_field(&r, "Connection"), "close");
+  assert_reply(r, 200, "held");
+  assert_int_equal(client_wait_end(held), ENDED_CLEAN);
+  client_close(held);
+  client_send(partial, "Host: a\r\n\r\n");
+  r = client_read(partial);
+  assert_string_equal(reply_field(&r, "Connection"), "close");
+  assert_reply(r, 200, "hello");
+  client_close(partial);
+  assert_int_equal(pthread_join(thread, NULL), 0);
+  assert_int_equal(http_server_connections(s.server), 0);
+  struct sockaddr_in a = {
+      .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  int late = socket(AF_INET, SOCK_STREAM, 0);
+  assert_int_equal(connect(late, (struct sockaddr *)&a, sizeof a), -1);
+  assert_int_equal(errno, ECONNREFUSED);
+  close(late);
+  client_close(idle);
+  stage_close(&s);
+}
+
+static void what_does_not_end_in_time_is_cut(void **state) {
+  struct stage s;
+  (void)state;
+  stage_open(&s, NULL);
+  int held = client_open(&s), fed = client_open(&s);
+  client_send(held, GET("/held"));
+  client_send(fed, GET("/feed"));
+  struct http_exchange *x = stage_take_held(&s);
+  stage_wait_waits(&s, 1);
+  http_server_drain(s.server, 0);
+  assert_false(stage_wait_ends(&s, 2).complete);
+  assert_int_equal(http_server_connections(s.server), 0);
+  assert_int_equal(client_wait_end(held), ENDED_RESET);
+  assert_int_equal(client_wait_end(fed), ENDED_RESET);
+  stage_do(&s, x, http_unref);
+  client_close(held);
+  client_close(fed);
+  stage_close(&s);
+}
+
+static void note_post(void *arg) {
+  struct stage *s = arg;
+  pthread_mutex_lock(&s->lock);
+  s->actions++;
+  pthread_cond_broadcast(&s->changed);
+  pthread_mutex_unlock(&s->lock);
+}
+
+static void what_was_posted_before_the_end_is_run(void **state) {
+  struct stage s;
+  (void)state;
+  stage_open(&s, &(struct http_config){.loops = 2, .connections = 10});
+  assert_int_equal(http_server_loops(s.server), 2);
+  for (int i = 0; i < 1000; i++) assert_int_equal(http_loop_post(s.server, (unsigned)i % 2, note_post, &s), OK);
+  assert_int_equal(http_loop_post(s.server, 2, note_post, &s), ERR_INVALID);
+  s.server = http_server_free(s.server);
+  assert_int_equal(s.actions, 1000);
+  stage_close(&s);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_head_that_takes_too_long_is_408),
+      cmocka_unit_test(a_body_that_takes_too_long_is_408),
+      cmocka_unit_test(an_idle_connection_ends_without_a_word),
+      cmocka_unit_test(a_peer_that_takes_nothing_is_cut_and_one_that_waits_is_not),
+      cmocka_unit_test(past_the_limit_a_connection_is_told_503),
+      cmocka_unit_test(past_nine_tenths_it_is_crowded),
+      cmocka_unit_test(a_thousand_slow_connections_do_not_hold_up_a_fast_one),
+      cmocka_unit_test(connections_are_shared_out_among_the_loops),
+      cmocka_unit_test(out_of_descriptors_the_server_goes_on),
+      cmocka_unit_test(a_second_server_on_the_port_is_refused),
+      cmocka_unit_test(a_bad_listening_address_is_named),
+      cmocka_unit_test(draining_answers_what_is_in_hand_and_takes_nothing_new),
+      cmocka_unit_test(what_does_not_end_in_time_is_cut),
+      cmocka_unit_test(what_was_posted_before_the_end_is_run),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
