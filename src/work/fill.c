@@ -231,7 +231,7 @@ void fill_body_over(struct fill *f) {
     ask_is_over(f);
     return;
   }
-  bool is_short = f->total >= 0 ? blob_part_size(f->part) != f->total : !f->info.whole;
+  bool is_short = f->compared >= 0 || (f->total >= 0 ? blob_part_size(f->part) != f->total : !f->info.whole);
   if (is_short) {
     fill_fail(f, RECORDING_TRUNCATED);
     return;

@@ -56,6 +56,7 @@ struct fill {
   char etag[RECORDING_ETAG_SIZE];
   int64_t modified_at;
   char source_etag[256], source_modified[64]; /* the provider's validators, for If-Range */
+  bool asked_rest;     /* the transfer in hand asked for what follows the part */
   unsigned restarts;
   int64_t resume_at_ms; /* mono; of PAUSED */
   int64_t started_ms;   /* mono, for "seconds" */

@@ -7,7 +7,9 @@
  * Invariants
  *  (1) part, audio and digest have seen the same bytes, in order.
  *  (2) Validators are made once the bytes are audio and more than 1,000; before, nobody is told of any byte.
- *  (3) compared >= 0 only while a restart from byte 0 has not yet reached the part's end. */
+ *  (3) compared >= 0 only while a restart from byte 0 has not yet reached the part's end. If it breaks before, the provider's
+ *      validators are of that restart and vouch for none of the part's further bytes: the whole is asked for again.
+ *  (4) A rest is appended only if it was asked for and its validators, place and total are those of the part. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,18 +140,31 @@ static void keep_validator(char *dst, size_t size, struct str value) {
   if (str_copy(dst, size, value) != OK) dst[0] = '\0'; /* too long to be of use: the whole is asked for instead */
 }
 
-/* "bytes FIRST-LAST/TOTAL" that goes on exactly where the part ends. */
-static bool goes_on(const struct fill *f, struct str content_range) {
+static bool goes_on_at(const struct fill *f, struct str content_range) {
   char want[64];
   int n = snprintf(want, sizeof(want), "bytes %lld-%lld/%lld", (long long)blob_part_size(f->part),
                    (long long)f->total - 1, (long long)f->total);
   return f->total > 0 && str_eq(content_range, str_of(want, (size_t)n));
 }
 
+/* What the answer has must be what the part has; an answer may leave a validator out. */
+static bool agrees(const char *source, struct str told) {
+  return told.n == 0 || str_eq(told, str_from(source));
+}
+
+/* (4): "bytes FIRST-LAST/TOTAL" that goes on exactly where the part ends, of the same recording. */
+static bool goes_on(const struct fill *f, const struct fetch_reply *r) {
+  if (!f->asked_rest || !agrees(f->source_etag, r->etag) || !agrees(f->source_modified, r->last_modified)) return false;
+  return goes_on_at(f, r->content_range);
+}
+
 static enum err take_audio(struct fill *f, const struct fetch_reply *r) {
   bool resumes = blob_part_size(f->part) > 0;
   if (r->status == 206) {
-    if (!resumes || !goes_on(f, r->content_range)) return stop_with(f, RECORDING_PROVIDER_ERROR);
+    if (!resumes || !goes_on(f, r)) {
+      f->source_etag[0] = f->source_modified[0] = '\0'; /* the whole, next time */
+      return stop_with(f, RECORDING_PROVIDER_ERROR);
+    }
   } else {
     if (r->length > f->shop->max_bytes) return stop_with(f, RECORDING_TOO_LARGE);
     f->compared = resumes ? 0 : -1;
@@ -201,7 +216,8 @@ enum err fill_send(struct fill *f) {
   char range[64], condition[320];
   const char *headers[4] = {"Accept-Encoding: identity"};
   const char *validator = f->source_etag[0] == '"' ? f->source_etag : f->source_modified;
-  if (blob_part_size(f->part) > 0 && f->total > 0 && validator[0]) {
+  f->asked_rest = blob_part_size(f->part) > 0 && f->total > 0 && validator[0] && f->compared < 0; /* (3) */
+  if (f->asked_rest) {
     (void)snprintf(range, sizeof(range), "Range: bytes=%lld-", (long long)blob_part_size(f->part));
     (void)snprintf(condition, sizeof(condition), "If-Range: %s", validator);
     headers[1] = range;

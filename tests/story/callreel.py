@@ -318,6 +318,9 @@ class World:
         made = json.loads(self.done("key", "create", "--json", *argv))
         assert made["key"].startswith("cr_")
         self.secrets.add(made["key"])
+        for server in self.processes:
+            if isinstance(server, Server) and server.port and server.alive() and server.role != "worker":
+                eventually(lambda: server.get("/api/calls", made["key"]).status != 401, 2, "a new key is seen")
         return made["key"]
 
     @property

@@ -178,6 +178,18 @@ def unknown_length(*points):
     return act
 
 
+def chunk_cut(n):
+    """Without a length, reset after n bytes."""
+    def act(ask):
+        data = ask.bytes()
+        headers = ask.media_headers(data, **{"Transfer-Encoding": "chunked"})
+        del headers["Content-Length"]
+        ask.head(200, headers)
+        ask.send(b"%x\r\n%s\r\n" % (n, data[:n]))
+        ask.reset()
+    return act
+
+
 def redirect(url, code=302):
     return status(code, {"Location": url}, b"elsewhere")
 

@@ -7,7 +7,7 @@ import provider as p
 from callreel import eventually
 from wire import Connection, at_once
 
-MEDIA = {"Range": "bytes=0-"}
+MEDIA = {"Range": "bytes=0-", "Prefer": "wait=54"}
 
 
 def cold(world, server, business, tape):

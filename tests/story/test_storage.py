@@ -10,7 +10,7 @@ import provider as p
 from callreel import eventually
 from wire import at_once
 
-MEDIA = {"Range": "bytes=0-"}
+MEDIA = {"Range": "bytes=0-", "Prefer": "wait=54"}
 
 
 class Volume:

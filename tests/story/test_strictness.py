@@ -1,6 +1,7 @@
 """What is not HTTP/1.1 to the letter is refused, and what is slow holds up nobody."""
 import select
 import socket
+import threading
 import time
 
 import pytest
@@ -234,9 +235,7 @@ def test_past_its_connections_a_process_says_503_and_keeps_room_for_health(world
 
 
 def test_a_businesss_listeners_have_a_ceiling_of_their_own(world):
-    server = world.server(LISTENERS_PER_BUSINESS=5, PLAY_WAIT=30)
-    import threading
-
+    server = world.server(LISTENERS_PER_BUSINESS=5)
     mine, theirs = world.provider(), world.provider()
     a, b = world.business(mine, "A"), world.business(theirs, "B")
     eventually(lambda: server.get("/api/calls", b.viewer).status == 200)
@@ -246,7 +245,8 @@ def test_a_businesss_listeners_have_a_ceiling_of_their_own(world):
     a.tell(server, tape, "in-progress")
     b.tell(server, other)
     world.wait_state(other.sid, business_id=b.id)
-    url, auth = f"/api/recordings/{tape.sid}/stream", {"Authorization": f"Bearer {a.viewer}", "Range": "bytes=0-"}
+    url, auth = f"/api/recordings/{tape.sid}/stream", {
+        "Authorization": f"Bearer {a.viewer}", "Range": "bytes=0-", "Prefer": "wait=54"}
     listeners = [Connection(server.port, timeout=60) for _ in range(5)]
     try:
         for listener in listeners:
