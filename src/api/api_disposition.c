@@ -47,10 +47,25 @@ static enum err add_part(struct buf *b, char before, struct str part) {
   return OK;
 }
 
+/* The same for players that know no filename*: ASCII that needs no quoting, so no person's name. */
+static enum err add_ascii_part(struct buf *b, char before, struct str part) {
+  bool begun = false;
+  for (size_t i = 0; i < part.n; i++) {
+    if (!is_plain(part.p[i]) && part.p[i] != '+') continue;
+    if (!begun) TRY(buf_add_char(b, before));
+    begun = true;
+    TRY(buf_add_char(b, part.p[i]));
+  }
+  return OK;
+}
+
 enum err disposition_write(struct buf *b, const struct disposition *d) {
   char at[DATE_TEXT_SIZE];
   date_format_rfc3339(d->at_ms, at); /* 2026-11-21T08:00:00Z */
-  TRY(buf_addf(b, "attachment; filename*=UTF-8''%.10s_%.2s%.2s", at, at + 11, at + 14));
+  TRY(buf_addf(b, "attachment; filename=\"%.10s_%.2s%.2s", at, at + 11, at + 14));
+  TRY(add_ascii_part(b, '_', d->customer_number));
+  TRY(add_ascii_part(b, '.', d->extension));
+  TRY(buf_addf(b, "\"; filename*=UTF-8''%.10s_%.2s%.2s", at, at + 11, at + 14));
   TRY(add_part(b, '_', str_trim(d->customer_number)));
   TRY(add_part(b, '_', str_trim(d->customer_name)));
   return add_part(b, '.', d->extension);

@@ -13,6 +13,8 @@ struct disposition {
 
 enum { DISPOSITION_MAX = 2048 };
 
-/* The value of Content-Disposition, appended to b: attachment; filename*=UTF-8''2026-11-21_0800_%2B1555….mp3
- * Control and bidi characters, /\:*?"<>| and what is no UTF-8 are not in the name. */
+/* The value of Content-Disposition, appended to b:
+ *   attachment; filename="2026-11-21_0800_+1555….mp3"; filename*=UTF-8''2026-11-21_0800_%2B1555…_NAME.mp3
+ * The customer's name stands in filename* only. Control and bidi characters, /\:*?"<>| and what is no UTF-8 are left
+ * out. */
 CHECKED enum err disposition_write(struct buf *b, const struct disposition *d);

@@ -183,8 +183,9 @@ static void what_is_ready_is_played(void **state) {
     assert_string_equal(answer_header(a, "Content-Type"), "audio/mpeg");
   }
   struct answer *a = service_ask(s, "GET", DOWNLOAD, s->viewer, "", NULL);
-  assert_string_equal(answer_header(a, "Content-Disposition"),
-                      "attachment; filename*=UTF-8''2026-11-21_0801_%2B15551230001.mp3");
+  assert_string_equal(
+      answer_header(a, "Content-Disposition"),
+      "attachment; filename=\"2026-11-21_0801_+15551230001.mp3\"; filename*=UTF-8''2026-11-21_0801_%2B15551230001.mp3");
 }
 
 static void a_play_of_what_is_not_here_wants_it_once(void **state) {
