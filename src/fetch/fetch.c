@@ -32,12 +32,6 @@ enum {
   SLEEP_MAX_MS = 60000
 };
 
-struct post {
-  struct post *next;
-  void (*fn)(void *arg);
-  void *arg;
-};
-
 struct fetch {
   struct fetch_config config;
   char *user_agent;
@@ -46,7 +40,7 @@ struct fetch {
   CURLM *multi;
 
   struct lock lock; /* (3) */
-  struct post *posts, **posts_end;
+  struct fetch_task *posts, **posts_end;
   size_t post_count;
   bool closing;
 
@@ -70,10 +64,18 @@ static void curl_begin(void) {
   curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+/* Under the lock. */
+static void append(struct fetch *f, struct fetch_task *task) {
+  task->next = NULL;
+  *f->posts_end = task;
+  f->posts_end = &task->next;
+  f->post_count++;
+}
+
 enum err fetch_post(struct fetch *f, void (*fn)(void *arg), void *arg) {
-  struct post *post = malloc(sizeof *post);
-  if (!post) return ERR_NOMEM;
-  *post = (struct post){.fn = fn, .arg = arg};
+  struct fetch_task *task = malloc(sizeof *task);
+  if (!task) return ERR_NOMEM;
+  *task = (struct fetch_task){.fn = fn, .arg = arg, .is_owned = true};
   enum err e = OK;
   {
     LOCKED(&f->lock);
@@ -82,17 +84,25 @@ enum err fetch_post(struct fetch *f, void (*fn)(void *arg), void *arg) {
     } else if (f->post_count >= POSTS_MAX) {
       e = ERR_BUSY;
     } else {
-      *f->posts_end = post;
-      f->posts_end = &post->next;
-      f->post_count++;
+      append(f, task);
     }
   }
   if (e != OK) {
-    free(post);
+    free(task);
     return e;
   }
   fetch_wake(f);
   return OK;
+}
+
+void fetch_post_task(struct fetch *f, struct fetch_task *task) {
+  task->is_owned = false;
+  {
+    LOCKED(&f->lock);
+    assert(!f->closing);
+    append(f, task);
+  }
+  fetch_wake(f);
 }
 
 void fetch_wake(struct fetch *f) {
@@ -119,7 +129,7 @@ void fetch_cancel(struct fetch_transfer *t) {
 }
 
 static void run_posts(struct fetch *f) {
-  struct post *list;
+  struct fetch_task *list;
   {
     LOCKED(&f->lock);
     list = f->posts;
@@ -128,10 +138,11 @@ static void run_posts(struct fetch *f) {
     f->post_count = 0;
   }
   while (list) {
-    struct post *post = list;
-    list = post->next;
-    post->fn(post->arg);
-    free(post);
+    struct fetch_task *task = list;
+    list = task->next;
+    bool is_owned = task->is_owned; /* fn may free a task that is not */
+    task->fn(task->arg);
+    if (is_owned) free(task);
     f->tick_due = true;
   }
 }

@@ -89,6 +89,15 @@ CHECKED enum err fetch_new(const struct fetch_config *config, struct fetch **ret
 struct fetch *fetch_free(struct fetch *f);
 /* (any thread) fn(arg) on the fetch thread. ERR_CLOSED after fetch_free began: fn will not run. */
 CHECKED enum err fetch_post(struct fetch *f, void (*fn)(void *arg), void *arg);
+/* The same with memory of the caller's, so that it can't fail: task is the fetch thread's from here until its fn is called.
+ * Never after fetch_free began: who posts so ends before the fetch does. */
+struct fetch_task {
+  void (*fn)(void *arg);
+  void *arg;
+  struct fetch_task *next; /* fetch's */
+  bool is_owned;           /* fetch's */
+};
+void fetch_post_task(struct fetch *f, struct fetch_task *task);
 /* (any thread) tick soon. */
 void fetch_wake(struct fetch *f);
 /* (fetch thread) */

@@ -17,6 +17,7 @@
 #include "work/fill_internal.h"
 
 struct step {
+  struct fetch_task task; /* its way back */
   struct fill *fill;
   void (*run)(struct fill *f);  /* on the pool */
   void (*back)(struct fill *f); /* on the worker's thread */
@@ -39,12 +40,12 @@ static void step_run(void *arg, unsigned worker) {
   struct step *s = arg;
   (void)worker;
   s->run(s->fill);
-  if (fetch_post(s->fill->shop->fetch, step_is_back, s) != OK) abort(); /* the worker outlives its fills */
+  fetch_post_task(s->fill->shop->fetch, &s->task); /* the worker outlives its fills */
 }
 
 static void start(struct fill *f, void (*run)(struct fill *), void (*back)(struct fill *)) {
   struct step *s = calloc(1, sizeof(*s));
-  if (s) *s = (struct step){f, run, back};
+  if (s) *s = (struct step){.task = {.fn = step_is_back, .arg = s}, .fill = f, .run = run, .back = back};
   f->jobs++;
   if (s && pool_run(f->shop->disk, step_run, s) == OK) return;
   f->jobs--;

@@ -39,7 +39,8 @@ static enum err inspect(struct blob_store *store, const char *name, struct audio
   TRY(read_through(fd, audio, digest));
   audio_finish(audio, ret_info);
   digest_hex(digest, ret_sha256);
-  return OK;
+  TRY(fs_sync_file(fd)); /* whoever gave it its name may have died before */
+  return fs_sync_parent(blob_directory_fd(store), name);
 }
 
 static bool counts(const struct recording *row, const struct audio_info *info) {

@@ -16,6 +16,7 @@
 #include "work/fill_internal.h"
 
 struct report {
+  struct fetch_task task; /* its way back */
   struct fill *fill;
   struct recording_event event;
   bool last;
@@ -109,19 +110,20 @@ static enum err run_report(struct db *db, void *arg) {
 static void report_done(void *arg, enum err e) {
   struct report *r = arg;
   r->e = e;
-  if (fetch_post(r->fill->shop->fetch, report_is_back, r) != OK) abort(); /* the worker outlives its fills */
+  fetch_post_task(r->fill->shop->fetch, &r->task); /* the worker outlives its fills */
 }
 
 static void submit(struct fill *f, struct report *r) {
   f->jobs++;
   r->fill = f;
+  r->task = (struct fetch_task){.fn = report_is_back, .arg = r};
   r->sent_mono_ms = clock_mono_ms();
   r->business_id = f->row.business_id;
   memcpy(r->recording_sid, f->row.recording_sid, sizeof(r->recording_sid));
   enum err e = db_writer_submit(f->shop->writer, (struct db_job){run_report, report_done, r});
   if (e == OK) return;
   r->e = e;
-  if (fetch_post(f->shop->fetch, report_is_back, r) != OK) abort();
+  fetch_post_task(f->shop->fetch, &r->task);
 }
 
 static struct report *new_renewal(struct fill *f, enum recording_event_kind kind) {

@@ -35,6 +35,7 @@ enum {
 };
 
 struct claim {
+  struct fetch_task task; /* its way back */
   struct worker *worker;
   struct queue_limits limits;
   bool no_room;
@@ -148,7 +149,7 @@ static void claim_is_back(void *arg) {
 static void claim_done(void *arg, enum err e) {
   struct claim *c = arg;
   c->e = e;
-  if (fetch_post(c->worker->fetch, claim_is_back, c) != OK) abort(); /* (3) */
+  fetch_post_task(c->worker->fetch, &c->task); /* (3) */
 }
 
 static void start_claim(struct worker *w) {
@@ -156,6 +157,7 @@ static void start_claim(struct worker *w) {
   if (!c) return;
   atomic_store(&w->poked, false);
   c->worker = w;
+  c->task = (struct fetch_task){.fn = claim_is_back, .arg = c};
   c->limits = w->limits;
   c->no_room = !w->has_room;
   c->most = CLAIM_MOST;
