@@ -87,7 +87,16 @@ static bool post_drop(struct api_loop *l, int64_t business_id, struct str id) {
   return false;
 }
 
+uint64_t catalog_version(const struct api *a, int64_t business_id) {
+  return atomic_load(&a->all_version) + atomic_load(&a->versions[(uint64_t)business_id % VERSION_SLOTS]);
+}
+
+void catalog_changed(struct api *a, int64_t business_id) {
+  atomic_fetch_add(business_id ? &a->versions[(uint64_t)business_id % VERSION_SLOTS] : &a->all_version, 1);
+}
+
 void api_drop(struct api *a, int64_t business_id, struct str id) {
+  catalog_changed(a, business_id);
   if (!a->server) return; /* nothing was put up yet */
   for (unsigned i = 0; i < a->loop_count; i++)
     if (!post_drop(&a->loops[i], business_id, id)) atomic_fetch_or(&a->loops[i].stale, STALE_SHELF);
@@ -186,7 +195,7 @@ static void request(void *arg, struct http_exchange *x) {
   if (visit_begin(&v, arg, x) && body_is_taken(&v) && auth_find_business(&v)) v.match.route->handle(&v, x);
 }
 
-static void refuse(void *arg, int status, const char *reason, struct str *ret_content_type, char *ret_body,
+static void refuse(void *arg, int status, const char *reason, struct http_fields *fields, char *ret_body,
                    size_t body_size, size_t *ret_body_n) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(body_size);
   (void)arg;
@@ -194,7 +203,8 @@ static void refuse(void *arg, int status, const char *reason, struct str *ret_co
   if (problem_write(&b, problem_of_status(status), &(struct problem_words){.detail = str_from(reason)}) != OK) return;
   memcpy(ret_body, b.p, b.n);
   *ret_body_n = b.n;
-  *ret_content_type = STR("application/problem+json");
+  answer_fields(fields);
+  http_field(fields, STR("Content-Type"), STR("application/problem+json"));
 }
 
 /* ---- what handlers ask of a request ---- */
@@ -262,6 +272,7 @@ static enum err loop_init(struct api *a, unsigned index) {
   l->index = index;
   l->access = access_ref(a->newest);
   TRY(shelf_new(shelf_max(a->loop_count), &l->shelf));
+  TRY(statuses_new(&l->statuses));
   return playbacks_near_new(&l->playbacks);
 }
 
@@ -269,6 +280,7 @@ static void loop_done(struct api_loop *l) {
   assert(!l->waiting); /* the server is gone, and with it every exchange */
   access_unref(l->access);
   l->shelf = shelf_free(l->shelf);
+  l->statuses = statuses_free(l->statuses);
   l->playbacks = playbacks_near_free(l->playbacks);
 }
 
@@ -292,9 +304,10 @@ static enum err init(struct api *a, struct access_snapshot *snapshot) {
   memset(a->loops, 0, a->loop_count * sizeof(struct api_loop));
   a->listeners = calloc(LISTENER_SLOTS, sizeof(*a->listeners));
   a->refused = calloc(REFUSAL_SLOTS, sizeof(*a->refused));
+  a->versions = calloc(VERSION_SLOTS, sizeof(*a->versions));
   a->path_base = str_from(a->parts.path_base);
   a->provider = provider_find(STR("twilio"));
-  if (!a->listeners || !a->refused) return ERR_NOMEM;
+  if (!a->listeners || !a->refused || !a->versions) return ERR_NOMEM;
   TRY(init_public(a));
   TRY(proxies_new(str_from(a->parts.conf->trusted_proxies), &a->proxies));
   TRY(playbacks_new(&a->playbacks));
@@ -324,6 +337,7 @@ struct api *api_free(struct api *a) {
   a->playbacks = playbacks_free(a->playbacks);
   free(a->listeners);
   free(a->refused);
+  free(a->versions);
   free(a->public_url);
   free(a->public_origin);
   lock_done(&a->lock);

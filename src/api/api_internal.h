@@ -13,6 +13,7 @@
 #include "api/api_answer.h"
 #include "api/api_playbacks.h"
 #include "api/api_proxies.h"
+#include "api/api_statuses.h"
 #include "api/problem.h"
 #include "base/lock.h"
 #include "domain/shelf.h"
@@ -48,6 +49,7 @@ enum {
   DROPS_MAX = 256,        /* remembered */
   LISTENER_SLOTS = 16384, /* businesses that are so many apart share one count */
   REFUSAL_SLOTS = 4096 * 16,
+  VERSION_SLOTS = 4096, /* businesses that are so many apart share one */
   WEBHOOK_COMMIT_MS = 5000,
   LIST_MS = 2000,
   FILE_CHECK_MS = 1000,
@@ -69,6 +71,7 @@ struct api_loop {
   struct access_snapshot *access; /* held */
   struct shelf *shelf;
   struct playbacks_near *playbacks;
+  struct statuses *statuses;
   struct drop drops[DROPS_MAX];
   uint64_t drop_count;
   struct play *waiting;   /* a list */
@@ -89,6 +92,8 @@ struct api {
   struct lock lock; /* rank API: covers newest */
   struct access_snapshot *newest; /* held */
   atomic_bool draining;
+  atomic_uint_least64_t all_version; /* see catalog_version */
+  atomic_uint_least64_t *versions;   /* VERSION_SLOTS */
   atomic_int *listeners;         /* LISTENER_SLOTS */
   atomic_int_least64_t *refused; /* REFUSAL_SLOTS: when each was logged last */
   unsigned loop_count;
@@ -130,6 +135,10 @@ CHECKED bool visit_query(struct visit *v, const char *name, char *ret_text, size
 /* The slot to give back with listeners_leave; NULL: too many, 429 was answered. */
 atomic_int *listeners_enter(struct visit *v);
 void listeners_leave(atomic_int *slot);
+/* (any thread) A number that grows with whatever is written in a business: what was read before is void once it differs.
+ * What this process writes itself counts before it is answered, what others write as soon as it is known here. */
+uint64_t catalog_version(const struct api *a, int64_t business_id);
+void catalog_changed(struct api *a, int64_t business_id); /* 0: in any */
 /* True if what was read when drop_count was `seen` may be put on the shelf now. */
 bool drops_allow(const struct api_loop *l, uint64_t seen, int64_t business_id, struct str id, struct str recording_sid);
 /* Content-Location of {base}/api/recordings/{sid}/{what}. */

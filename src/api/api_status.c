@@ -19,6 +19,13 @@ static enum err add_message(struct buf *b, const char *message) {
   return buf_add_char(b, '}');
 }
 
+/* Where the object is by its recording's SID. */
+static void add_places(const struct api *a, struct http_fields *f, int status, const char *recording_sid,
+                       bool by_call) {
+  if (status == 202) field_recording_path(a, f, STR("Location"), recording_sid, "status");
+  if (by_call) field_recording_path(a, f, STR("Content-Location"), recording_sid, "status");
+}
+
 void status_answer(const struct api *a, struct http_exchange *x, int status, const struct recording *row,
                    const char *message, int64_t retry_after_s, int64_t now, bool by_call) {
   struct http_fields f;
@@ -31,15 +38,38 @@ void status_answer(const struct api *a, struct http_exchange *x, int status, con
   }
   answer_fields(&f);
   if (retry_after_s) answer_field_int(&f, STR("Retry-After"), retry_after_s);
-  if (status == 202) field_recording_path(a, &f, STR("Location"), row->recording_sid, "status");
-  if (by_call) field_recording_path(a, &f, STR("Content-Location"), row->recording_sid, "status");
+  add_places(a, &f, status, row->recording_sid, by_call);
   answer_json(x, status, &f, buf_str(&b));
 }
+
+/* ---- what does not change by itself is answered from memory ---- */
+
+static bool answer_from_memory(struct visit *v) {
+  struct status_text known;
+  struct http_fields f;
+  struct str id = str_from(v->id);
+  int64_t business_id = v->subject.business_id;
+  if (!statuses_find(v->loop->statuses, business_id, id, catalog_version(v->api, business_id), &known)) return false;
+  answer_fields(&f);
+  add_places(v->api, &f, 200, known.recording_sid, !str_eq(id, str_from(known.recording_sid)));
+  answer_json(v->x, 200, &f, known.text);
+  return true;
+}
+
+static void remember(const struct errand *e, const char *id, const struct recording *row, uint64_t version) {
+  struct buf b CLEANUP(buf_done) = BUF_INIT(STATUS_MAX);
+  if (row->status != RECORDING_READY && row->status != RECORDING_EXPIRED) return;
+  if (status_write(&b, row, e->api->path_base, e->now) != OK) return; /* then it is read again */
+  statuses_put(e->loop->statuses, e->subject.business_id, str_from(id), version, row->recording_sid, buf_str(&b));
+}
+
+/* ---- the rest is read ---- */
 
 struct status_look {
   struct errand errand;
   char id[SID_SIZE];
   bool call_known;
+  uint64_t version; /* of the catalog, before it was read */
   struct recording row;
 };
 
@@ -63,20 +93,22 @@ static void answer_none(struct http_exchange *x, struct str call_sid) {
 static void looked(struct errand *e) {
   struct status_look *l = (struct status_look *)(void *)e;
   struct str id = str_from(l->id);
-  if (e->result == OK)
+  if (e->result == OK) {
+    remember(e, l->id, &l->row, l->version);
     status_answer(e->api, e->x, 200, &l->row, NULL, recording_retry_after_s(&l->row, e->now), e->now,
                   !str_eq(id, str_from(l->row.recording_sid)));
-  else if (e->result == ERR_NOT_FOUND && l->call_known)
+  } else if (e->result == ERR_NOT_FOUND && l->call_known) {
     answer_none(e->x, id);
-  else
+  } else {
     problem_answer_err(e->x, e->result);
+  }
   errand_end(e);
   free(l);
 }
 
 void api_recording_status(void *arg, struct http_exchange *x) {
   struct visit *v = arg;
-  if (!visit_id(v, ID_RECORDING_OR_CALL)) return;
+  if (!visit_id(v, ID_RECORDING_OR_CALL) || answer_from_memory(v)) return;
   struct status_look *l = malloc(sizeof(*l));
   if (!l) {
     problem_answer_err(x, ERR_NOMEM);
@@ -84,6 +116,7 @@ void api_recording_status(void *arg, struct http_exchange *x) {
   }
   errand_begin(&l->errand, v);
   l->call_known = false;
+  l->version = catalog_version(v->api, v->subject.business_id);
   memcpy(l->id, v->id, sizeof(l->id));
   enum err e = errand_look(&l->errand, run_look, looked);
   if (e == OK) return;

@@ -252,6 +252,7 @@ static void take(struct visit *v, const struct access_business *b, enum provider
     return;
   }
   errand_begin(&w->errand, v);
+  w->errand.subject.business_id = b->business_id;
   w->access = access_ref(v->loop->access);
   w->kind = kind;
   w->twiml = wants_twiml(v->request);

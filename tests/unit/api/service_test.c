@@ -217,6 +217,26 @@ static void a_look_at_the_status_wants_nothing(void **state) {
   assert_int_equal(service_row(s, s->business, RE1).version, before.version);
 }
 
+static void a_status_from_memory_is_that_of_the_catalog(void **state) {
+  struct service *s = *state;
+  service_start(s);
+  service_call(s, s->business, CA1, "");
+  service_recording(s, s->business, RE1, CA1, RECORDING_MISSING);
+  service_ready(s, s->business, RE1, 2000);
+  for (int i = 0; i < 3; i++) {
+    struct answer first = *service_ask(s, "GET", STATUS, s->viewer, "", NULL);
+    assert_string_equal(first.body, service_ask(s, "GET", STATUS, s->viewer, "", NULL)->body);
+    assert_string_equal(answer_header(&first, "Content-Location"), "");
+    struct answer *a = service_ask(s, "GET", "/api/recordings/" CA1 "/status", s->viewer, "", NULL);
+    assert_string_equal(answer_header(a, "Content-Location"), STATUS);
+    assert_string_equal(first.body, a->body);
+    assert_int_equal(service_ask(s, "GET", STATUS, s->stranger, "", NULL)->status, 404);
+  }
+  service_lose_file(s, s->business, RE1);
+  assert_int_equal(service_ask(s, "POST", "/api/recordings/" RE1 "/prepare", s->viewer, "", NULL)->status, 202);
+  assert_null(strstr(service_ask(s, "GET", STATUS, s->viewer, "", NULL)->body, "\"ready\""));
+}
+
 static void a_recording_that_cannot_be_had_says_why(void **state) {
   struct service *s = *state;
   service_start(s);
@@ -520,6 +540,7 @@ int main(void) {
       SERVICE_TEST(what_is_ready_is_played),
       SERVICE_TEST(a_play_of_what_is_not_here_wants_it_once),
       SERVICE_TEST(a_look_at_the_status_wants_nothing),
+      SERVICE_TEST(a_status_from_memory_is_that_of_the_catalog),
       SERVICE_TEST(a_recording_that_cannot_be_had_says_why),
       SERVICE_TEST(preparing_queues_behind_plays_and_looks_at_the_file),
       SERVICE_TEST(a_person_retries_three_times_in_ten_minutes),
