@@ -1,49 +1,7 @@
-/* domain_scratch.h - a catalog with a business, and rows put into it, for one test. */
+/* domain_scratch.h - a catalog with rows in it, and the rules over it, for one test. */
 #pragma once
 
-#include "../ledger/ledger_scratch.h"
+#include "../ledger/rows_scratch.h"
 
 #include "domain/intake.h"
 #include "domain/queue.h"
-#include "ledger/calls.h"
-
-#define SCRATCH_NOW INT64_C(1790000000000)
-
-static inline void scratch_call(struct db *db, int64_t business, const char *sid, const char *parent, int64_t at) {
-  struct call c;
-  memset(&c, 0, sizeof(c));
-  c.business_id = business;
-  (void)snprintf(c.call_sid, sizeof(c.call_sid), "%s", sid);
-  (void)snprintf(c.parent_call_sid, sizeof(c.parent_call_sid), "%s", parent);
-  c.duration_s = -1;
-  c.started_at = c.first_seen_at = at;
-  assert_int_equal(calls_put(db, &c, STR("{}")), OK);
-}
-
-static inline struct recording scratch_recording(struct db *db, int64_t business, const char *sid, const char *call_sid,
-                                                 enum recording_status status, int rank, int64_t at) {
-  struct recording r;
-  memset(&r, 0, sizeof(r));
-  r.business_id = business;
-  (void)snprintf(r.recording_sid, sizeof(r.recording_sid), "%s", sid);
-  (void)snprintf(r.call_sid, sizeof(r.call_sid), "%s", call_sid);
-  r.status = status;
-  r.rank = rank;
-  r.total = r.duration_ms = -1;
-  r.first_seen_at = r.started_at = at;
-  r.version = 1;
-  if (status == RECORDING_QUEUED) r.enqueued_at = at;
-  if (status == RECORDING_READY) {
-    (void)snprintf(r.name, sizeof(r.name), "%s.mp3", sid);
-    r.bytes = 4000;
-  }
-  if (status == RECORDING_FAILED) (void)snprintf(r.error_code, sizeof(r.error_code), "provider_error");
-  assert_int_equal(recordings_insert(db, &r, STR("{}")), OK);
-  return r;
-}
-
-static inline struct recording scratch_row(struct db *db, int64_t business, const char *sid) {
-  struct recording r;
-  assert_int_equal(recordings_get(db, business, str_from(sid), &r), OK);
-  return r;
-}

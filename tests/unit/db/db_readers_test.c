@@ -1,0 +1,138 @@
+#include "db_scratch.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "db/db_readers.h"
+
+struct look {
+  sem_t done;
+  bool had_db, in_transaction;
+  enum err error;
+  int64_t value;
+};
+
+static void look_at_table(struct db *db, void *arg) {
+  struct look *l = arg;
+  l->had_db = db != NULL;
+  if (db != NULL) {
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    l->in_transaction = db_in_transaction(db);
+    l->error = db_query(db, &q, "select n from t");
+    if (l->error == OK) l->error = db_next(&q);
+    if (l->error == OK) l->value = db_int(&q, 0);
+  }
+  sem_post(&l->done);
+}
+
+static void leave_things_behind(struct db *db, void *arg) {
+  struct look *l = arg;
+  l->error = db_begin(db);
+  db_deadline(db, clock_mono_ms() - 1000);
+  sem_post(&l->done);
+}
+
+static struct look run(struct db_readers *r, void (*look)(struct db *db, void *arg)) {
+  struct look l = {.value = -1};
+  sem_init(&l.done, 0, 0);
+  assert_int_equal(db_readers_run(r, look, &l), OK);
+  while (sem_wait(&l.done) != 0) continue;
+  sem_destroy(&l.done);
+  return l;
+}
+
+static struct db_readers *readers_new(const struct scratch *s, unsigned threads, size_t queue_max) {
+  struct db_readers *r;
+  assert_int_equal(db_readers_new(&(struct db_open){.url = s->url}, threads, queue_max, &r), OK);
+  return r;
+}
+
+static void a_database_that_is_not_there_yet_is_opened_when_it_is(void **state) {
+  const struct scratch *s = *state;
+  struct db_readers *r = readers_new(s, 1, 10);
+  assert_false(run(r, look_at_table).had_db);
+  struct db *db = scratch_open(s, 0);
+  assert_int_equal(db_script(db, "create table t(n); insert into t values (7)"), OK);
+  struct look l = run(r, look_at_table);
+  assert_true(l.had_db && l.error == OK);
+  assert_int_equal(l.value, 7);
+  db_readers_free(r);
+  db_close(db);
+}
+
+static void a_look_leaves_nothing_to_the_next(void **state) {
+  const struct scratch *s = *state;
+  struct db *db = scratch_open(s, 0);
+  assert_int_equal(db_script(db, "create table t(n); insert into t values (7)"), OK);
+  struct db_readers *r = readers_new(s, 1, 10);
+  assert_int_equal(run(r, leave_things_behind).error, OK);
+  struct look l = run(r, look_at_table);
+  assert_false(l.in_transaction);
+  assert_int_equal(l.error, OK);
+  db_readers_free(r);
+  db_close(db);
+}
+
+static void try_to_write(struct db *db, void *arg) {
+  struct look *l = arg;
+  l->error = db_run(db, "delete from t");
+  sem_post(&l->done);
+}
+
+static void a_reader_can_not_write(void **state) {
+  const struct scratch *s = *state;
+  struct db *db = scratch_open(s, 0);
+  assert_int_equal(db_script(db, "create table t(n); insert into t values (7)"), OK);
+  struct db_readers *r = readers_new(s, 2, 10);
+  assert_int_not_equal(run(r, try_to_write).error, OK);
+  assert_int_equal(scratch_int(db, "select count(*) from t"), 1);
+  db_readers_free(r);
+  db_close(db);
+}
+
+struct gate {
+  sem_t entered, open;
+  atomic_int looked;
+};
+
+static void wait_at_gate(struct db *db, void *arg) {
+  (void)db;
+  struct gate *g = arg;
+  sem_post(&g->entered);
+  while (sem_wait(&g->open) != 0) continue;
+  atomic_fetch_add(&g->looked, 1);
+}
+
+static void what_was_taken_is_looked_at_even_while_closing(void **state) {
+  const struct scratch *s = *state;
+  struct db_readers *r = readers_new(s, 1, 2);
+  struct gate g;
+  sem_init(&g.entered, 0, 0);
+  sem_init(&g.open, 0, 0);
+  atomic_init(&g.looked, 0);
+  assert_int_equal(db_readers_run(r, wait_at_gate, &g), OK);
+  while (sem_wait(&g.entered) != 0) continue;
+  assert_int_equal(db_readers_run(r, wait_at_gate, &g), OK);
+  assert_int_equal(db_readers_run(r, wait_at_gate, &g), OK);
+  assert_int_equal(db_readers_run(r, wait_at_gate, &g), ERR_BUSY);
+  for (int i = 0; i < 3; i++) sem_post(&g.open);
+  assert_null(db_readers_free(r));
+  assert_int_equal(g.looked, 3);
+  sem_destroy(&g.entered);
+  sem_destroy(&g.open);
+}
+
+#define SCRATCH_TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      SCRATCH_TEST(a_database_that_is_not_there_yet_is_opened_when_it_is),
+      SCRATCH_TEST(a_look_leaves_nothing_to_the_next),
+      SCRATCH_TEST(a_reader_can_not_write),
+      SCRATCH_TEST(what_was_taken_is_looked_at_even_while_closing),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,91 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "domain/events.h"
+
+static void count(void *arg) {
+  atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static void who_watches_a_recording_is_told_of_it_alone(void **state) {
+  (void)state;
+  struct events *e;
+  struct events_watch *w[3];
+  atomic_int told[3] = {0, 0, 0};
+  assert_int_equal(events_new(&e), OK);
+  assert_int_equal(events_watch(e, 1, STR("RE1"), count, &told[0], &w[0]), OK);
+  assert_int_equal(events_watch(e, 1, STR("RE1"), count, &told[1], &w[1]), OK);
+  assert_int_equal(events_watch(e, 2, STR("RE1"), count, &told[2], &w[2]), OK);
+  events_tell(e, 1, STR("RE1"));
+  events_tell(e, 1, STR("RE2"));
+  events_unwatch(w[0]);
+  events_tell(e, 1, STR("RE1"));
+  events_tell_all(e);
+  assert_int_equal(told[0], 1);
+  assert_int_equal(told[1], 3);
+  assert_int_equal(told[2], 1);
+  events_unwatch(NULL);
+  events_unwatch(w[1]);
+  events_free(e); /* takes what is still watched along */
+}
+
+static void a_sid_that_can_not_be_is_refused(void **state) {
+  (void)state;
+  struct events *e;
+  struct events_watch *w = NULL;
+  assert_int_equal(events_new(&e), OK);
+  assert_int_equal(events_watch(e, 1, STR("RE0123456789012345678901234567890123456789"), count, NULL, &w), ERR_TOO_BIG);
+  assert_null(w);
+  events_free(e);
+}
+
+/* ---- with threads ---- */
+
+enum { ROUNDS = 2000 };
+
+static void *tell_often(void *arg) {
+  for (int i = 0; i < ROUNDS; i++) events_tell(arg, 1, STR("RE1"));
+  return NULL;
+}
+
+struct watched {
+  atomic_bool alive;
+};
+
+static void must_be_alive(void *arg) {
+  assert_true(atomic_load(&((struct watched *)arg)->alive));
+}
+
+static void on_change_does_not_run_once_unwatch_returned(void **state) {
+  (void)state;
+  struct events *e;
+  pthread_t teller;
+  assert_int_equal(events_new(&e), OK);
+  assert_int_equal(pthread_create(&teller, NULL, tell_often, e), 0);
+  for (int i = 0; i < ROUNDS; i++) {
+    struct watched watched;
+    struct events_watch *w;
+    atomic_init(&watched.alive, true);
+    assert_int_equal(events_watch(e, 1, STR("RE1"), must_be_alive, &watched, &w), OK);
+    events_unwatch(w);
+    atomic_store(&watched.alive, false);
+  }
+  pthread_join(teller, NULL);
+  events_free(e);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(who_watches_a_recording_is_told_of_it_alone),
+      cmocka_unit_test(a_sid_that_can_not_be_is_refused),
+      cmocka_unit_test(on_change_does_not_run_once_unwatch_returned),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,113 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "domain/fields.h"
+
+static void tell(struct fields *f, struct delivery_rank rank, const char *name, const char *value, bool changes) {
+  static struct delivery_part part;
+  bool changed = !changes;
+  part.rank = rank;
+  part.count = 1;
+  part.fields[0] = (struct delivery_field){str_from(name), str_from(value)};
+  assert_int_equal(fields_merge(f, &part, &changed), OK);
+  assert_int_equal(changed, changes);
+}
+
+static void require_text(const struct fields *f, const char *text) {
+  struct buf b CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX);
+  const char *got;
+  assert_int_equal(fields_write(f, &b), OK);
+  assert_int_equal(buf_terminate(&b, &got), OK);
+  assert_string_equal(got, text);
+}
+
+static void the_highest_rank_is_believed(void **state) {
+  (void)state;
+  /* each is believed over the one before it */
+  static const struct delivery_rank ranks[] = {{false, -1, -1, 0}, {false, -1, -1, 5}, {false, -1, 1000, 0},
+                                               {false, 0, 0, 0},   {false, 1, -1, 0},  {true, -1, -1, 0},
+                                               {true, 0, 0, 0}};
+  struct fields *f;
+  assert_int_equal(fields_read(STR_NONE, &f), OK);
+  for (size_t i = 0; i < COUNT_OF(ranks); i++) {
+    char value[8];
+    (void)snprintf(value, sizeof(value), "v%zu", i);
+    tell(f, ranks[i], "status", value, true);
+    for (size_t lower = 0; lower <= i; lower++) tell(f, ranks[lower], "status", "a", false);
+    assert_true(str_eq(fields_get(f, "status"), str_from(value)));
+  }
+  fields_free(f);
+}
+
+static void of_equal_ranks_the_greater_value_stands(void **state) {
+  (void)state;
+  struct fields *f;
+  const struct delivery_rank rank = {true, 1, 2, 3};
+  assert_int_equal(fields_read(STR_NONE, &f), OK);
+  tell(f, rank, "a", "m", true);
+  tell(f, rank, "a", "b", false);
+  tell(f, rank, "a", "z\"\\\xd7\x93", true);
+  require_text(f, "{\"a\":[\"z\\\"\\\\\xd7\x93\",1,1,2,3]}");
+  fields_free(f);
+}
+
+static void what_was_written_is_read_again(void **state) {
+  (void)state;
+  struct fields *f;
+  static const char text[] = "{\"from\":[\"+15550100\",0,-1,-1,2],\"to\":[\"x\",1,9,9,9]}";
+  assert_int_equal(fields_read(str_from(text), &f), OK);
+  require_text(f, text);
+  assert_true(str_eq(fields_get(f, "from"), STR("+15550100")));
+  assert_null(fields_get(f, "nobody").p);
+  fields_free(f);
+}
+
+static void a_damaged_document_is_refused(void **state) {
+  (void)state;
+  static const char *const cases[] = {"[]",
+                                      "{",
+                                      "{\"a\":1}",
+                                      "{\"a\":[\"x\",1,2,3]}",
+                                      "{\"a\":[1,1,2,3,4]}",
+                                      "{\"a\":[\"x\",1,2,3,\"4\"]}",
+                                      "{\"a\":[\"x\",1,2,3,4],\"a\":[\"x\",1,2,3,4]}",
+                                      "{} x",
+                                      "{\"a\":[\"\xff\",1,2,3,4]}"};
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct fields *f = NULL;
+    assert_int_equal(fields_read(str_from(cases[i]), &f), ERR_CORRUPT);
+    assert_null(f);
+  }
+}
+
+static void there_are_at_most_so_many_names(void **state) {
+  (void)state;
+  struct fields *f;
+  char name[16];
+  assert_int_equal(fields_read(STR_NONE, &f), OK);
+  for (int i = 0; i < FIELDS_COUNT_MAX; i++) {
+    (void)snprintf(name, sizeof(name), "n%d", i);
+    tell(f, (struct delivery_rank){false, 0, 0, 0}, name, "v", true);
+  }
+  tell(f, (struct delivery_rank){true, 0, 0, 0}, "n7", "w", true);
+  struct delivery_part part = {.count = 1, .fields = {{STR("one more"), STR("v")}}};
+  bool changed;
+  assert_int_equal(fields_merge(f, &part, &changed), ERR_TOO_BIG);
+  fields_free(f);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(the_highest_rank_is_believed),    cmocka_unit_test(of_equal_ranks_the_greater_value_stands),
+      cmocka_unit_test(what_was_written_is_read_again),  cmocka_unit_test(a_damaged_document_is_refused),
+      cmocka_unit_test(there_are_at_most_so_many_names),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,98 @@
+#include "domain_scratch.h"
+
+#include <fcntl.h>
+
+#include "domain/shelf.h"
+
+static struct http_file *a_file(void) {
+  struct http_file *file;
+  assert_int_equal(http_file_new(open("/dev/null", O_RDONLY | O_CLOEXEC), &file), OK);
+  return file;
+}
+
+static void put(struct shelf *s, int64_t business, const char *sid, const char *id) {
+  struct recording row;
+  memset(&row, 0, sizeof(row));
+  row.business_id = business;
+  row.bytes = 4000;
+  row.modified_at = 5999;
+  (void)snprintf(row.recording_sid, sizeof(row.recording_sid), "%s", sid);
+  struct http_file *file = a_file();
+  assert_int_equal(shelf_put(s, &row, str_from(id), file), OK);
+  http_file_unref(file);
+}
+
+static const char *sid_at(struct shelf *s, int64_t business, const char *id) {
+  const struct shelf_item *item = shelf_find(s, business, str_from(id));
+  return item ? item->recording_sid : "";
+}
+
+static void an_item_is_found_under_its_business_and_id_only(void **state) {
+  (void)state;
+  struct shelf *s;
+  assert_int_equal(shelf_new(10, &s), OK);
+  put(s, 1, "RE1", "RE1");
+  put(s, 1, "RE1", "CA1");
+  put(s, 2, "RE1", "RE1");
+  assert_string_equal(sid_at(s, 1, "RE1"), "RE1");
+  assert_string_equal(sid_at(s, 1, "CA1"), "RE1");
+  assert_string_equal(sid_at(s, 2, "CA1"), "");
+  assert_string_equal(sid_at(s, 3, "RE1"), "");
+  const struct shelf_item *item = shelf_find(s, 1, STR("CA1"));
+  assert_true(item->by_call && item->bytes == 4000 && item->modified_s == 5);
+  assert_false(shelf_find(s, 1, STR("RE1"))->by_call);
+  shelf_free(s);
+}
+
+static void the_longest_unused_goes_first(void **state) {
+  (void)state;
+  struct shelf *s;
+  assert_int_equal(shelf_new(3, &s), OK);
+  put(s, 1, "RE1", "RE1");
+  put(s, 1, "RE2", "RE2");
+  put(s, 1, "RE3", "RE3");
+  assert_string_equal(sid_at(s, 1, "RE1"), "RE1");
+  put(s, 1, "RE3", "RE3"); /* again: takes its own place */
+  put(s, 1, "RE4", "RE4");
+  assert_string_equal(sid_at(s, 1, "RE2"), "");
+  assert_string_equal(sid_at(s, 1, "RE1"), "RE1");
+  assert_string_equal(sid_at(s, 1, "RE3"), "RE3");
+  assert_string_equal(sid_at(s, 1, "RE4"), "RE4");
+  shelf_free(s);
+}
+
+static void a_change_drops_the_item_and_all_found_by_calls_of_its_business(void **state) {
+  (void)state;
+  static const struct {
+    int64_t business;
+    const char *id, *left; /* of RE1, RE2, CA1 of business 1, then RE1 and CA1 of business 257 */
+  } cases[] = {{1, "RE1", "01011"},   {1, "RE9", "11011"}, {1, "CA1", "11011"},
+               {257, "RE1", "11100"}, {1, "", "00011"},    {3, "RE1", "11111"}};
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct shelf *s;
+    assert_int_equal(shelf_new(10, &s), OK);
+    put(s, 1, "RE1", "RE1");
+    put(s, 1, "RE2", "RE2");
+    put(s, 1, "RE2", "CA1");
+    put(s, 257, "RE1", "RE1");
+    put(s, 257, "RE1", "CA1");
+    shelf_drop(s, cases[i].business, str_from(cases[i].id));
+    const char left[] = {sid_at(s, 1, "RE1")[0] ? '1' : '0',   sid_at(s, 1, "RE2")[0] ? '1' : '0',
+                         sid_at(s, 1, "CA1")[0] ? '1' : '0',   sid_at(s, 257, "RE1")[0] ? '1' : '0',
+                         sid_at(s, 257, "CA1")[0] ? '1' : '0', '\0'};
+    assert_string_equal(left, cases[i].left);
+    shelf_clear(s);
+    assert_string_equal(sid_at(s, 257, "RE1"), "");
+    shelf_free(s);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(an_item_is_found_under_its_business_and_id_only),
+      cmocka_unit_test(the_longest_unused_goes_first),
+      cmocka_unit_test(a_change_drops_the_item_and_all_found_by_calls_of_its_business),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

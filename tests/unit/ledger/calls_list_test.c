@@ -1,0 +1,285 @@
+/* Lists against what they should hold, said once more as plainly as can be: every filter over a made-up catalog. */
+#include "rows_scratch.h"
+
+#include "ledger/calls_list.h"
+
+enum { CALLS = 300, ASKED_MAX = 64 };
+#define NOW SCRATCH_NOW
+
+struct made {
+  struct call call;
+  enum recording_status statuses[2];
+  char recording_sids[2][SID_SIZE];
+  int recordings;
+  int parent; /* index; -1 a top leg */
+  int top;
+};
+static struct made made[CALLS];
+static uint64_t seed;
+
+static uint64_t roll(uint64_t sides) {
+  seed ^= seed << 13;
+  seed ^= seed >> 7;
+  seed ^= seed << 17;
+  return seed % sides;
+}
+
+static void make_call(struct db *db, int i) {
+  static const char *const names[] = {"Dana Levi", "דנה לוי", "DANIEL", "O'Neil \"x\"", "100% sure", ""};
+  static const char *const statuses[] = {"completed", "completed", "completed", "busy", "no-answer"};
+  struct made *m = &made[i];
+  struct call *c = &m->call;
+  c->business_id = 1;
+  m->parent = i > 10 && roll(3) == 0 ? (int)roll((uint64_t)i) : -1;
+  m->top = m->parent < 0 ? i : made[m->parent].top;
+  (void)snprintf(c->call_sid, SID_SIZE, "CA%02x%06d", (unsigned)roll(256), i);
+  if (m->parent >= 0) memcpy(c->parent_call_sid, made[m->parent].call.call_sid, SID_SIZE);
+  (void)snprintf(c->from_number, 20, "+1555%07u", (unsigned)roll(50) * 1001);
+  (void)snprintf(c->to_number, 20, roll(4) ? "+97252%07u" : "client:agent%u", (unsigned)roll(50) * 10101);
+  (void)snprintf(c->caller_name, 40, "%s", names[roll(COUNT_OF(names))]);
+  (void)snprintf(c->status, 20, "%s", statuses[roll(COUNT_OF(statuses))]);
+  (void)snprintf(c->direction, 16, "%s", roll(2) ? "inbound" : "outbound");
+  c->duration_s = -1;
+  c->first_seen_at = c->started_at = NOW + (int64_t)roll(60) * 1000; /* several at each moment */
+  assert_int_equal(calls_put(db, c, STR("{}")), OK);
+  if (roll(5) == 0) {
+    struct str name = str_from(names[roll(COUNT_OF(names))]), ref = roll(2) ? STR("r1") : STR("r2");
+    assert_int_equal(calls_set_host(db, 1, str_from(c->call_sid), &name, &ref, NULL), OK);
+    assert_int_equal(calls_get(db, 1, str_from(c->call_sid), c), OK);
+  }
+  m->recordings = (int)roll(3);
+  for (int k = 0; k < m->recordings; k++) {
+    m->statuses[k] = roll(3) ? RECORDING_READY : (enum recording_status)roll(RECORDING_STATUS_COUNT_);
+    (void)snprintf(m->recording_sids[k], SID_SIZE, "RE%02x%06d%d", (unsigned)roll(256), i, k);
+    (void)scratch_recording(db, 1, m->recording_sids[k], c->call_sid, m->statuses[k], RECORDING_RANK_REST, NOW);
+  }
+}
+
+static void make_catalog(struct db *db) {
+  seed = 88172645463325252;
+  memset(made, 0, sizeof(made));
+  assert_int_equal(db_begin_immediate(db), OK);
+  for (int i = 0; i < CALLS; i++) make_call(db, i);
+  scratch_call(db, 2, "CA00000000", "", NOW); /* another business's */
+  (void)scratch_recording(db, 2, "RE000000000", "CA00000000", RECORDING_FAILED, RECORDING_RANK_REST, NOW);
+  assert_int_equal(db_commit(db), OK);
+}
+
+/* ---- what a list should hold ---- */
+
+struct expectation {
+  const char *search, *digits; /* digits: what of the search a number must hold; NULL: it is part of none */
+};
+
+static bool shown_with(const struct made *c, const struct made *leg) {
+  if (c == leg) return true;
+  if (c->parent < 0) return &made[leg->top] == c;
+  return leg == &made[c->parent] || (leg->parent >= 0 && &made[leg->parent] == c);
+}
+
+static bool number_holds(const char *number, const char *digits) {
+  char only[64];
+  size_t n = 0;
+  for (const char *p = number; *p && n < sizeof(only) - 1; p++)
+    if (*p >= '0' && *p <= '9') only[n++] = *p;
+  only[n] = '\0';
+  return strstr(only, digits) != NULL;
+}
+
+static bool leg_matches(const struct made *leg, const struct expectation *e) {
+  const struct call *c = &leg->call;
+  bool number = e->digits && (number_holds(c->from_number, e->digits) || number_holds(c->to_number, e->digits));
+  bool name = strcasestr(c->caller_name, e->search) || strcasestr(c->customer_name, e->search) ||
+              (c->to_number[0] == 'c' && strcasestr(c->to_number, e->search));
+  bool sid = strncmp(c->call_sid, e->search, strlen(e->search)) == 0;
+  for (int k = 0; k < leg->recordings; k++)
+    sid = sid || strncmp(leg->recording_sids[k], e->search, strlen(e->search)) == 0;
+  return number || name || sid;
+}
+
+static bool row_matches(const struct made *c, const struct calls_filter *f, const struct expectation *e) {
+  bool search = !e->search, any = false, of_status = false;
+  for (int i = 0; i < CALLS; i++) {
+    const struct made *leg = &made[i];
+    if (!shown_with(c, leg)) continue;
+    search = search || leg_matches(leg, e);
+    any = any || leg->recordings > 0;
+    for (int k = 0; k < leg->recordings; k++) of_status = of_status || leg->statuses[k] == f->recording_status;
+  }
+  of_status = of_status || (f->recording_status == RECORDING_MISSING && !any);
+  if (!f->all_legs && c->parent >= 0) return false;
+  if (!search || (f->by_recording_status && !of_status)) return false;
+  if (f->has_recording != CALLS_ANY && (f->has_recording == CALLS_YES) != any) return false;
+  if (f->status.n && !str_eq(f->status, str_from(c->call.status))) return false;
+  if (f->direction.n && !str_eq(f->direction, str_from(made[c->top].call.direction))) return false;
+  if (f->ref.n && !str_eq(f->ref, str_from(c->call.ref))) return false;
+  return (!f->since || c->call.started_at >= f->since) && (!f->until || c->call.started_at < f->until);
+}
+
+static int newest_first(const void *a, const void *b) {
+  const struct made *x = *(const struct made *const *)a, *y = *(const struct made *const *)b;
+  if (x->call.started_at != y->call.started_at) return x->call.started_at < y->call.started_at ? 1 : -1;
+  return -strcmp(x->call.call_sid, y->call.call_sid);
+}
+
+/* Pages through the whole list, and compares it row by row. */
+static int require_list(struct db *db, struct calls_filter f, const struct expectation *e) {
+  static const struct made *expected[CALLS];
+  int count = 0, at = 0;
+  for (int i = 0; i < CALLS; i++)
+    if (row_matches(&made[i], &f, e)) expected[count++] = &made[i];
+  qsort(expected, (size_t)count, sizeof(expected[0]), newest_first);
+  f.search = str_from(e->search);
+  for (bool more = true; more;) {
+    struct calls_key keys[CALLS_LIST_LIMIT_MAX];
+    size_t n = 0;
+    assert_int_equal(calls_list_page(db, 1, &f, keys, &n, &more), OK);
+    for (size_t i = 0; i < n; i++, at++) {
+      if (at >= count || strcmp(keys[i].call_sid, expected[at]->call.call_sid) != 0)
+        fail_msg("search %s, row %d of %d: %s", e->search ? e->search : "-", at, count, keys[i].call_sid);
+    }
+    assert_true(!more || n == (size_t)f.limit);
+    if (n) f.after = keys[n - 1];
+    f.after_key = true;
+  }
+  assert_int_equal(at, count);
+  return count;
+}
+
+static const struct expectation searches[] = {
+    {NULL, NULL},
+    {"555", "555"},
+    {"+1 (555) 00", "155500"},
+    {"0555", "555"},
+    {"052", "52"},
+    {"1555001", "1555001"},
+    {"972", "972"},
+    {"99999999", "99999999"},
+    {"dana", NULL},
+    {"דנה", NULL},
+    {"O'Neil \"", NULL},
+    {"100%", "100"},
+    {"agent", NULL},
+    {"CA1", NULL},
+    {"CA0a0", NULL},
+    {"RE", NULL},
+    {"REff", NULL},
+    {"levi", NULL},
+    {"zzz", NULL},
+    {"\" OR names : \"", NULL},
+    {"\xe2\x80\xaa+1555\xe2\x80\xac", "1555"},
+};
+
+static void every_search_gives_what_it_should_in_order(void **state) {
+  struct db *db = scratch_ledger(*state);
+  make_catalog(db);
+  int found = 0;
+  for (size_t i = 0; i < COUNT_OF(searches); i++) {
+    if (searches[i].search && strlen(searches[i].search) < 3) continue;
+    for (int all_legs = 0; all_legs < 2; all_legs++)
+      found += require_list(db, (struct calls_filter){.limit = 7, .all_legs = all_legs}, &searches[i]);
+  }
+  assert_true(found > 1000);
+  db_close(db);
+}
+
+static void filters_of_every_kind_agree_with_each_other(void **state) {
+  struct db *db = scratch_ledger(*state);
+  make_catalog(db);
+  int found = 0;
+  for (int n = 0; n < 300; n++) {
+    struct calls_filter f = {.limit = 1 + (int)roll(30), .all_legs = roll(2)};
+    if (roll(3) == 0) f.status = roll(2) ? STR("completed") : STR("busy");
+    if (roll(3) == 0) f.direction = roll(2) ? STR("inbound") : STR("outbound");
+    if (roll(6) == 0) f.ref = STR("r1");
+    if (roll(4) == 0) f.since = NOW + (int64_t)roll(60) * 1000;
+    if (roll(4) == 0) f.until = NOW + (int64_t)roll(60) * 1000;
+    if (roll(3) == 0) f.has_recording = (enum calls_tri)roll(3);
+    f.by_recording_status = roll(3) == 0;
+    f.recording_status = (enum recording_status)roll(RECORDING_STATUS_COUNT_);
+    const struct expectation *e = &searches[roll(2) ? 0 : roll(COUNT_OF(searches))];
+    if (e->search && strlen(e->search) < 3) e = &searches[0];
+    found += require_list(db, f, e);
+  }
+  assert_true(found > 1000);
+  db_close(db);
+}
+
+static void an_offset_passes_over_rows(void **state) {
+  struct db *db = scratch_ledger(*state);
+  make_catalog(db);
+  struct calls_key all[CALLS_LIST_LIMIT_MAX], some[CALLS_LIST_LIMIT_MAX];
+  size_t n;
+  bool more;
+  for (int with_search = 0; with_search < 2; with_search++) {
+    struct calls_filter f = {.limit = 50, .search = with_search ? STR("555") : STR_NONE};
+    assert_int_equal(calls_list_page(db, 1, &f, all, &n, &more), OK);
+    f.offset = 20;
+    f.limit = 10;
+    assert_int_equal(calls_list_page(db, 1, &f, some, &n, &more), OK);
+    assert_int_equal(n, 10);
+    for (size_t i = 0; i < n; i++) assert_string_equal(some[i].call_sid, all[i + 20].call_sid);
+    f.offset = CALLS_LIST_OFFSET_MAX;
+    assert_int_equal(calls_list_page(db, 1, &f, some, &n, &more), OK);
+    assert_true(n == 0 && !more);
+  }
+  db_close(db);
+}
+
+static void what_can_not_be_asked_is_refused(void **state) {
+  struct db *db = scratch_ledger(*state);
+  static char longer[CALLS_LIST_SEARCH_MAX + 1];
+  memset(longer, 'x', sizeof(longer));
+  const struct calls_filter cases[] = {
+      {.limit = 0},
+      {.limit = 101},
+      {.limit = 1, .offset = -1},
+      {.limit = 1, .offset = CALLS_LIST_OFFSET_MAX + 1},
+      {.limit = 1, .search = STR("ab")},
+      {.limit = 1, .search = STR("דנ")},
+      {.limit = 1, .search = STR("\xff\xff\xff")},
+      {.limit = 1, .search = {longer, sizeof(longer)}},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct calls_key keys[1];
+    size_t n;
+    bool more;
+    assert_int_equal(calls_list_page(db, 1, &cases[i], keys, &n, &more), ERR_INVALID);
+  }
+  db_close(db);
+}
+
+static void a_number_that_changed_is_found_as_it_is_now(void **state) {
+  struct db *db = scratch_ledger(*state);
+  struct call c;
+  static const char *const numbers[] = {"+15550100", "+15550199"};
+  scratch_call(db, 1, "CA1", "", NOW);
+  scratch_call(db, 1, "CA2", "CA1", NOW - 5000);
+  for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+    assert_int_equal(calls_get(db, 1, STR("CA2"), &c), OK);
+    (void)snprintf(c.from_number, sizeof(c.from_number), "%s", numbers[i]);
+    c.started_at += 1000;
+    assert_int_equal(calls_put(db, &c, STR("{}")), OK);
+    for (size_t k = 0; k < COUNT_OF(numbers); k++) {
+      struct calls_filter f = {.limit = 10, .search = str_from(numbers[k])};
+      struct calls_key keys[10];
+      size_t n;
+      bool more;
+      assert_int_equal(calls_list_page(db, 1, &f, keys, &n, &more), OK);
+      assert_int_equal(n, i == k); /* the top leg, by its child's number */
+    }
+  }
+  db_close(db);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      SCRATCH_TEST(every_search_gives_what_it_should_in_order),
+      SCRATCH_TEST(filters_of_every_kind_agree_with_each_other),
+      SCRATCH_TEST(an_offset_passes_over_rows),
+      SCRATCH_TEST(what_can_not_be_asked_is_refused),
+      SCRATCH_TEST(a_number_that_changed_is_found_as_it_is_now),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
