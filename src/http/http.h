@@ -43,6 +43,7 @@ struct http_request {
 struct str http_header_get(const struct http_request *r, struct str name);
 size_t http_header_count(const struct http_request *r, struct str name);
 
+struct http_fields;
 struct http_app {
   void *arg;
   /* The head is here, the body is not. Answer at once with http_respond, or leave it and set *body_max, the most bytes of
@@ -50,9 +51,9 @@ struct http_app {
   void (*head)(void *arg, struct http_exchange *x, size_t *body_max);
   /* The whole request is here and head did not answer it. Answer now, or http_ref and later. */
   void (*request)(void *arg, struct http_exchange *x);
-  /* The engine refuses by itself (malformed 400, 408, 413, 431, 501, 503 too many …): fill in headers and body, which is
-   * copied. x may have no parsed request. May be NULL: an empty body. */
-  void (*refuse)(void *arg, int status, const char *reason, struct str *ret_content_type, char *ret_body, size_t body_size,
+  /* The engine refuses by itself (malformed 400, 408, 413, 431, 501, 503 too many …): add the header lines and write the
+   * body. x may have no parsed request. May be NULL: an empty body. */
+  void (*refuse)(void *arg, int status, const char *reason, struct http_fields *fields, char *ret_body, size_t body_size,
                  size_t *ret_body_n);
 };
 

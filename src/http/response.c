@@ -237,20 +237,16 @@ void http_respond(struct http_exchange *x, int status, const struct http_fields 
 
 size_t response_refusal(struct loop *l, int status, const char *reason, bool head_only, char *ret_bytes, size_t size) {
   const struct http_app *app = &l->server->app;
-  char head[HEAD_OWN_MAX], body[1024];
-  struct str type = STR_NONE;
+  struct http_fields fields;
+  char head[HEAD_OWN_MAX + sizeof fields.bytes], body[1024];
   size_t body_n = 0;
-  if (app->refuse != NULL) app->refuse(app->arg, status, reason, &type, body, sizeof body, &body_n);
-  if (body_n > sizeof body || !http_is_field_value(type) || type.n > 100) body_n = 0;
-  if (body_n == 0) type = STR_NONE;
+  http_fields_init(&fields);
+  if (app->refuse != NULL) app->refuse(app->arg, status, reason, &fields, body, sizeof body, &body_n);
+  if (body_n > sizeof body || fields.bad) fields.n = body_n = 0;
   char *to = put_status(head, status);
   to = put(to, loop_date(l));
   if (status == 503) to = put(to, STR("Retry-After: 1\r\n"));
-  if (type.n > 0) {
-    to = put(to, STR("Content-Type: "));
-    to = put(to, type);
-    to = put(to, STR("\r\n"));
-  }
+  to = put(to, str_of(fields.bytes, fields.n));
   to = put(to, STR("Content-Length: "));
   to = put_number(to, body_n);
   to = put(to, STR("\r\nConnection: close\r\n\r\n"));

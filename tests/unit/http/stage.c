@@ -176,10 +176,10 @@ static void on_request(void *arg, struct http_exchange *x) {
     answer_text(x, 404, STR("no such path"));
 }
 
-static void on_refuse(void *arg, int status, const char *reason, struct str *ret_content_type, char *ret_body,
+static void on_refuse(void *arg, int status, const char *reason, struct http_fields *fields, char *ret_body,
                       size_t body_size, size_t *ret_body_n) {
   (void)arg;
-  *ret_content_type = STR("text/plain");
+  http_field(fields, STR("Content-Type"), STR("text/plain"));
   *ret_body_n = (size_t)snprintf(ret_body, body_size, "%d %s", status, reason);
 }
 
