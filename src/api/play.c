@@ -62,6 +62,7 @@ struct play {
 };
 
 static void look(struct play *p);
+static bool watch(struct play *p);
 static void play_decide(struct play *p);
 
 static struct play *play_of(struct errand *e) {
@@ -266,6 +267,8 @@ static void play_written(struct errand *e) {
     play_peer_gone(p);
   else if (e->result != OK)
     answer_err(p, e->result);
+  else if (watch(p))
+    look(p); /* (3): its file was gone, and nobody watched yet */
   else
     play_decide(p);
 }

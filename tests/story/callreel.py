@@ -199,6 +199,10 @@ class Business:
     def viewer(self):
         return self.key("viewer")
 
+    def is_known_to(self, server):
+        headers = [("Content-Type", "application/x-www-form-urlencoded"), ("X-Twilio-Signature", "none")]
+        return server.call("POST", f"/webhooks/twilio/{self.id}/call", headers, b"a=b").status == 403
+
     def signed(self, port, kind, fields, token=None):
         """Target, headers and body of a webhook."""
         target = f"/webhooks/twilio/{self.id}/{kind}"
@@ -312,15 +316,20 @@ class World:
         assert made["name"] == name
         business = Business(self, made["business_id"], at.account_sid, at.token)
         self.businesses.append(business)
+        for server in self.answering():
+            eventually(lambda: business.is_known_to(server), 2, "a new business is seen")
         return business
+
+    def answering(self):
+        return [server for server in self.processes
+                if isinstance(server, Server) and server.port and server.alive() and server.role != "worker"]
 
     def make_key(self, *argv):
         made = json.loads(self.done("key", "create", "--json", *argv))
         assert made["key"].startswith("cr_")
         self.secrets.add(made["key"])
-        for server in self.processes:
-            if isinstance(server, Server) and server.port and server.alive() and server.role != "worker":
-                eventually(lambda: server.get("/api/calls", made["key"]).status != 401, 2, "a new key is seen")
+        for server in self.answering():
+            eventually(lambda: server.get("/api/calls", made["key"]).status != 401, 2, "a new key is seen")
         return made["key"]
 
     @property

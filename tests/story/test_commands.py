@@ -170,7 +170,6 @@ def test_a_schema_too_new_is_refused(world):
 def test_status_fetch_and_retry_work_beside_a_running_server(world, provider):
     server = world.server()
     business = world.business(provider)
-    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
     good, bad, later = provider.tape(), provider.tape(), provider.tape()
     bad.acts = [p.status(500)]
     business.tell(server, good)
@@ -232,7 +231,6 @@ def test_the_state_of_a_process_that_cannot_listen_is_1(world):
 def test_the_view_of_earlier_systems_is_there(world, provider):
     server = world.server()
     business = world.business(provider)
-    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
     tape, bad, call = provider.tape(), provider.tape(), p.sid("CA")
     bad.default = p.status(500)
     business.tell(server, tape)

@@ -14,7 +14,6 @@ def simulated(world):
     server = world.server()
     simulator = world.simulator()
     business = world.business(simulator)
-    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
 
     def make(*faults, seconds=10):
         made = simulator.make_call(seconds=seconds, faults=list(faults))
@@ -76,7 +75,6 @@ def test_refused_credentials_stop_the_account_until_new_ones_come(world, provide
     right = provider.token
     provider.token = "0" * 32  # the provider wants another token than the business has
     business = world.business(type("At", (), dict(account_sid=provider.account_sid, token=right, base_url=provider.base_url)))
-    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
     first = provider.tape()
     business.tell(server, first)
     row = world.wait_state(first.sid, "failed")
@@ -101,7 +99,6 @@ def test_refused_credentials_stop_the_account_until_new_ones_come(world, provide
 def test_a_trial_every_ten_minutes_finds_that_credentials_are_good_again(world, provider):
     server = world.server()
     business = world.business(provider)
-    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
     tapes = [provider.tape() for _ in range(3)]
     provider.outage = p.status(401)
     for tape in tapes:
@@ -118,7 +115,6 @@ def test_a_trial_every_ten_minutes_finds_that_credentials_are_good_again(world, 
 def test_an_hour_of_errors_is_survived_without_help(world, provider):
     server = world.server()
     business = world.business(provider)
-    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
     kinds = [p.status(500), p.status(503), p.Ask.reset, p.status(429), p.status(502)]
     tapes = [provider.tape() for _ in range(10)]
     provider.outage = kinds[0]
@@ -138,7 +134,6 @@ def test_an_hour_of_errors_is_survived_without_help(world, provider):
 def test_a_provider_that_keeps_failing_is_tried_by_one_fill_at_a_time(world, provider):
     server = world.server()
     business = world.business(provider)
-    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
     provider.outage = p.status(500)
     tapes = [provider.tape() for _ in range(8)]
     for tape in tapes:
@@ -165,7 +160,6 @@ def test_a_provider_that_keeps_failing_is_tried_by_one_fill_at_a_time(world, pro
 def test_not_yet_becomes_not_found_after_five_minutes(world, provider):
     server = world.server()
     business = world.business(provider)
-    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
     tape = provider.tape()
     tape.default = p.status(404)
     business.tell(server, tape)
@@ -191,7 +185,6 @@ def test_not_yet_becomes_not_found_after_five_minutes(world, provider):
 def test_what_is_for_good_at_once_is_asked_once(world, provider):
     server = world.server(MAX_RECORDING_BYTES=30000)
     business = world.business(provider)
-    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
     big, endless, old = provider.tape(seconds=10), provider.tape(seconds=10), provider.tape()
     endless.default = p.unknown_length()
     old.default = p.status(404)
@@ -213,7 +206,6 @@ def test_what_is_for_good_at_once_is_asked_once(world, provider):
 def test_the_formats_are_tried_in_their_order(world, provider):
     server = world.server(RECORDING_FORMATS="wav-dual,wav,mp3")
     business = world.business(provider)
-    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
     dual = provider.tape(channels=2)
     business.tell(server, dual)
     world.wait_state(dual.sid)
@@ -237,7 +229,6 @@ def test_the_formats_are_tried_in_their_order(world, provider):
 def test_credentials_stay_at_their_origin(world, provider):
     server = world.server()
     business = world.business(provider)
-    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
     bucket = world.provider()
     for code in (301, 302, 303, 307, 308):
         tape = provider.tape()
@@ -272,7 +263,6 @@ def test_credentials_stay_at_their_origin(world, provider):
 def test_waiting_for_the_provider_ends(world, provider, where):
     server = world.server()
     business = world.business(provider)
-    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
     tape = provider.tape(seconds=20)
     never = threading.Event()
 
@@ -300,7 +290,6 @@ def test_waiting_for_the_provider_ends(world, provider, where):
 def test_the_provider_may_say_how_long_to_wait(world, provider):
     server = world.server()
     business = world.business(provider)
-    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
     tape = provider.tape()
     tape.acts = [p.status(429, {"Retry-After": "300"})]
     business.tell(server, tape)
@@ -319,7 +308,6 @@ def test_the_provider_may_say_how_long_to_wait(world, provider):
 def test_odd_answers_are_errors_of_the_provider(world, provider):
     server = world.server()
     business = world.business(provider)
-    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
 
     def two_lengths(ask):
         ask.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3000\r\nContent-Length: 4000\r\n\r\n" + tape.mp3[:4000])

@@ -73,7 +73,6 @@ def test_two_hundred_fills_survive_kills_and_freezes(world, provider):
     web = world.server("web", role="web")
     workers = [world.server(f"worker{i}", role="worker") for i in range(2)]
     business = world.business(provider)
-    eventually(lambda: web.get("/api/calls", business.viewer).status == 200)
     watcher = Watcher(world)
     watcher.start()
     try:
@@ -126,7 +125,6 @@ def test_a_dead_workers_fill_is_taken_over_within_its_lease(world, provider):
     web = world.server("web", role="web")
     first = world.server("first", role="worker")
     business = world.business(provider)
-    eventually(lambda: web.get("/api/calls", business.viewer).status == 200)
     tape = provider.tape(seconds=10)
     tape.acts = [p.hang]
     business.tell(web, tape)
@@ -149,7 +147,6 @@ def test_a_frozen_worker_that_wakes_changes_nothing(world, provider):
     web = world.server("web", role="web")
     first = world.server("first", role="worker")
     business = world.business(provider)
-    eventually(lambda: web.get("/api/calls", business.viewer).status == 200)
     tape = provider.tape(seconds=10)
     gate = threading.Event()
     tape.acts = [p.pause_at(20000, gate)]
@@ -197,7 +194,6 @@ def test_a_listener_never_hears_a_wrong_byte_when_the_worker_dies(world, provide
 def test_four_deaths_in_a_row_are_a_failure(world, provider):
     web = world.server("web", role="web")
     business = world.business(provider)
-    eventually(lambda: web.get("/api/calls", business.viewer).status == 200)
     tape = provider.tape(seconds=10)
     tape.default = p.hang
     business.tell(web, tape)
@@ -219,7 +215,6 @@ def test_a_drained_worker_gives_its_fill_back(world, provider):
     web = world.server("web", role="web")
     worker = world.server("worker", role="worker", DRAIN_TIMEOUT=0)
     business = world.business(provider)
-    eventually(lambda: web.get("/api/calls", business.viewer).status == 200)
     tape = provider.tape(seconds=10)
     tape.acts = [p.pause_at(20000, threading.Event())]
     business.tell(web, tape)
