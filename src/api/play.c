@@ -62,7 +62,6 @@ struct play {
 };
 
 static void look(struct play *p);
-static bool watch(struct play *p);
 static void play_decide(struct play *p);
 
 static struct play *play_of(struct errand *e) {
@@ -267,8 +266,6 @@ static void play_written(struct errand *e) {
     play_peer_gone(p);
   else if (e->result != OK)
     answer_err(p, e->result);
-  else if (watch(p))
-    look(p); /* (3): its file was gone, and nobody watched yet */
   else
     play_decide(p);
 }
@@ -387,11 +384,11 @@ static void log_skip(struct play *p) {
 static void consider(struct play *p) {
   if (!p->missed && p->kind != PLAY_PREPARE) media_note_miss(p->errand.loop, &p->errand.subject, &p->row);
   p->missed = true;
-  if (p->row.status == RECORDING_READY) {
+  bool watches_now = watch(p);
+  if (p->row.status == RECORDING_READY) { /* its file is gone */
     write_it(p, run_file_gone);
     return;
   }
-  bool watches_now = watch(p);
   p->outcome = want_consider(&p->row, want_of(p), p->errand.now);
   if (p->outcome.moved) {
     write_it(p, run_want);

@@ -335,6 +335,21 @@ static void a_waiting_download_is_answered_when_it_is_ready(void **state) {
   assert_int_equal(a.body_n, 2000);
 }
 
+static void a_download_waits_for_a_file_that_was_gone(void **state) {
+  struct service *s = *state;
+  struct answer a;
+  service_start(s);
+  service_recording(s, s->business, RE1, "", RECORDING_MISSING);
+  service_ready(s, s->business, RE1, 2000);
+  service_lose_file(s, s->business, RE1);
+  int fd = service_send(s, "GET", DOWNLOAD, s->viewer, "", NULL);
+  service_until_wanted(s, s->business, RE1);
+  service_ready(s, s->business, RE1, 3000);
+  service_receive(fd, &a);
+  assert_int_equal(a.status, 200);
+  assert_int_equal(a.body_n, 3000);
+}
+
 static void draining_answers_whoever_waits(void **state) {
   struct service *s = *state;
   struct answer a;
@@ -549,6 +564,7 @@ int main(void) {
       SERVICE_TEST(a_file_that_is_gone_is_noticed_within_a_second),
 #endif
       SERVICE_TEST(a_waiting_download_is_answered_when_it_is_ready),
+      SERVICE_TEST(a_download_waits_for_a_file_that_was_gone),
       SERVICE_TEST(draining_answers_whoever_waits),
       SERVICE_TEST(time_that_is_up_ends_a_wait),
       SERVICE_TEST(a_listener_that_leaves_gives_its_place_back),
