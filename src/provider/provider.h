@@ -28,7 +28,6 @@ enum { PROVIDER_FORMATS_MAX = 8 };
 struct provider_ask {
   char *url;     /* owned */
   struct str user, password; /* views into the account; Basic credentials for the url's origin */
-  bool allow_special_addresses; /* the base's own host is a special address */
 };
 void provider_ask_done(struct provider_ask *a);
 

@@ -6,7 +6,6 @@
  *  (2) What is kept was judged when it came; an ask judges it again, for bases, accounts and rows change. */
 #include "provider/twilio_media.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,29 +126,6 @@ struct str twilio_media_sid(struct str url) {
   return twilio_sid_is_recording(last) ? last : STR_NONE;
 }
 
-/* Names that can't be public ones. */
-static const char *const PRIVATE_SUFFIXES[] = {".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test"};
-
-/* Does the operator's base stand on this machine or in a network of its own? By the look of its name: nothing is
- * resolved here. */
-static bool host_is_special(struct str host) {
-  char text[64];
-  struct sockaddr_in v4 = {.sin_family = AF_INET};
-  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-  if (host.n >= 2 && host.p[0] == '[') {
-    if (str_copy(text, sizeof(text), str_of(host.p + 1, host.n - 2)) != OK) return false;
-    return inet_pton(AF_INET6, text, &v6.sin6_addr) == 1 && fetch_address_is_special((const struct sockaddr *)&v6);
-  }
-  if (str_copy(text, sizeof(text), host) == OK && inet_pton(AF_INET, text, &v4.sin_addr) == 1)
-    return fetch_address_is_special((const struct sockaddr *)&v4);
-  if (str_index(host, '.', 0) == host.n) return true;
-  for (size_t i = 0; i < COUNT_OF(PRIVATE_SUFFIXES); i++) {
-    struct str suffix = str_from(PRIVATE_SUFFIXES[i]);
-    if (host.n > suffix.n && str_eq_nocase(str_skip(host, host.n - suffix.n), suffix)) return true;
-  }
-  return false;
-}
-
 static const char *format_suffix(enum provider_format format) {
   switch (format) {
     case PROVIDER_MP3:
@@ -166,8 +142,6 @@ static const char *format_suffix(enum provider_format format) {
 enum err twilio_media_ask(const struct provider_account *account, struct str url, struct str recording_sid,
                           enum provider_format format, bool two_channels, struct provider_ask *ret_ask) {
   if (!twilio_media_allowed(account, url, recording_sid)) return ERR_DENIED; /* (2) */
-  struct fetch_url base;
-  if (fetch_url_parse(account->base_url, &base) != OK) return ERR_DENIED;
   struct buf text CLEANUP(buf_done) = BUF_INIT(TWILIO_URL_MAX + 64);
   const char *terminated;
   TRY(buf_add(&text, url));
@@ -179,7 +153,6 @@ enum err twilio_media_ask(const struct provider_account *account, struct str url
       .url = TAKE(text.p),
       .user = has_key ? account->api_key : account->account_sid,
       .password = has_key ? account->api_secret : account->tokens[0],
-      .allow_special_addresses = host_is_special(base.host),
   };
   return OK;
 }

@@ -116,29 +116,6 @@ static void an_ask_has_the_formats_url_and_the_accounts_credentials(void **state
     assert_string_equal(ask.url, cases[i].url);
     assert_str(ask.user, cases[i].user);
     assert_str(ask.password, cases[i].password);
-    assert_false(ask.allow_special_addresses);
-    provider_ask_done(&ask);
-  }
-}
-
-static void only_a_base_that_is_special_itself_allows_special_addresses(void **state) {
-  (void)state;
-  static const struct {
-    const char *base;
-    bool special;
-  } cases[] = {
-      {"https://api.twilio.com", false}, {"http://127.0.0.1:8090", true},  {"http://[::1]:8090", true},
-      {"http://10.1.2.3", true},         {"http://localhost:1", true},     {"http://sim:8090", true},
-      {"https://sim.internal", true},    {"https://93.184.216.34", false}, {"https://internal.example", false},
-  };
-  for (size_t i = 0; i < COUNT_OF(cases); i++) {
-    struct provider_account account = test_account();
-    struct provider_ask ask = {0};
-    char url[256];
-    account.base_url = str_from(cases[i].base);
-    (void)snprintf(url, sizeof(url), "%s%s", cases[i].base, RECORDING_PATH);
-    ok(provider_twilio.ask(&account, str_from(url), STR(RE), PROVIDER_ANY, false, &ask));
-    if (ask.allow_special_addresses != cases[i].special) fail_msg("%s", cases[i].base);
     provider_ask_done(&ask);
   }
 }
@@ -180,7 +157,6 @@ int main(void) {
       cmocka_unit_test(a_url_of_any_length_is_kept_in_bounds_and_never_asked),
       cmocka_unit_test(the_recording_is_read_off_a_urls_end),
       cmocka_unit_test(an_ask_has_the_formats_url_and_the_accounts_credentials),
-      cmocka_unit_test(only_a_base_that_is_special_itself_allows_special_addresses),
       cmocka_unit_test(answers_mean_what_the_provider_means),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
