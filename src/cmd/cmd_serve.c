@@ -3,10 +3,13 @@
  *   build -> Listening -> (SIGTERM) draining: /readyz 503 -> DRAIN_DELAY -> no more connections -> answers and fills under
  *   way get DRAIN_TIMEOUT -> leases given back -> exit 0.   A second signal ends at once. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -156,42 +159,56 @@ static void tear_down(struct serve *s) {
 
 /* ---- signals ---- */
 
-static bool ends(int signal_number) { return signal_number == SIGTERM || signal_number == SIGINT; }
-
 /* Keeps house until a signal to end comes, or until mono_ms has passed (0: for ever). True: a signal came. */
-static bool wait_for_signal(struct serve *s, const sigset_t *signals, int64_t until_mono_ms) {
-  const struct timespec pause = {.tv_nsec = (long)UPKEEP_MS * 1000 * 1000};
+static bool wait_for_signal(struct serve *s, int64_t until_mono_ms) {
   for (;;) {
-    int number = sigtimedwait(signals, NULL, &pause);
-    if (ends(number)) return true;
+    struct pollfd fds[] = {{.fd = s->signals, .events = POLLIN}, {.fd = s->wake, .events = POLLIN}};
+    struct signalfd_siginfo which;
+    uint64_t count;
+    if (poll(fds, COUNT_OF(fds), UPKEEP_MS) < 0 && errno != EINTR) return true;
+    if (read(s->signals, &which, sizeof(which)) == (ssize_t)sizeof(which)) return true;
+    (void)!read(s->wake, &count, sizeof(count)); /* emptied, or empty before */
     serve_upkeep(s);
     if (until_mono_ms && clock_mono_ms() >= until_mono_ms) return false;
   }
 }
 
-/* The second signal: from here on the kernel ends the process. */
-static void let_signals_end(const sigset_t *signals) { (void)pthread_sigmask(SIG_UNBLOCK, signals, NULL); }
+static void ending_signals(sigset_t *ret_signals) {
+  sigemptyset(ret_signals);
+  sigaddset(ret_signals, SIGTERM);
+  sigaddset(ret_signals, SIGINT);
+}
 
-static void drain(struct serve *s, const sigset_t *signals) {
+/* The second signal: from here on the kernel ends the process. */
+static void let_signals_end(void) {
+  sigset_t signals;
+  ending_signals(&signals);
+  (void)pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+}
+
+static void drain(struct serve *s) {
   log_info("Draining", LOG_INT("timeout_s", s->app.conf.drain_timeout_s));
   atomic_store(&s->draining, true);
   api_drain(s->api);
   if (s->app.conf.drain_delay_s &&
-      wait_for_signal(s, signals, clock_mono_ms() + s->app.conf.drain_delay_s * 1000))
+      wait_for_signal(s, clock_mono_ms() + s->app.conf.drain_delay_s * 1000))
     _exit(HARD_EXIT);
-  let_signals_end(signals);
+  let_signals_end();
   int64_t until = clock_mono_ms() + s->app.conf.drain_timeout_s * 1000;
   http_server_drain(s->server, s->app.conf.drain_timeout_s * 1000);
   int64_t left = until - clock_mono_ms();
   if (s->worker) worker_drain(s->worker, left > 0 ? left : 0);
 }
 
-static void block_signals(sigset_t *ret_signals) {
-  sigemptyset(ret_signals);
-  sigaddset(ret_signals, SIGTERM);
-  sigaddset(ret_signals, SIGINT);
-  (void)pthread_sigmask(SIG_BLOCK, ret_signals, NULL); /* threads inherit it: only the main one waits for them */
+static int catch_signals(struct serve *s) {
+  sigset_t signals;
+  ending_signals(&signals);
+  (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* threads inherit it: only the main one waits for them */
   (void)signal(SIGPIPE, SIG_IGN);
+  s->signals = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+  s->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (s->signals < 0 || s->wake < 0) return cmd_fail(s->args, "no descriptors: %s", strerror(errno));
+  return CMD_DONE;
 }
 
 /* With the port that was really taken. */
@@ -207,7 +224,6 @@ static void say_listening(const struct serve *s) {
 int cmd_serve(const struct cmd_args *args) {
   static struct serve s; /* one a process; large */
   struct cmd_options o;
-  sigset_t signals;
   cmd_options_init(&o, args);
   const char *role = cmd_option(&o, "--role");
   if (!cmd_options_end(&o)) return CMD_USAGE;
@@ -215,13 +231,13 @@ int cmd_serve(const struct cmd_args *args) {
   lock_init(&s.lock, "serve", LOCK_RANK_API);
   int code = parse_role(&s, role);
   if (code != CMD_DONE) return code;
-  block_signals(&signals);
-  code = build(&s);
+  code = catch_signals(&s);
+  if (code == CMD_DONE) code = build(&s);
   if (code == CMD_DONE) {
     say_listening(&s);
     serve_upkeep(&s);
-    (void)wait_for_signal(&s, &signals, 0);
-    drain(&s, &signals);
+    (void)wait_for_signal(&s, 0);
+    drain(&s);
   }
   tear_down(&s);
   if (code == CMD_DONE) log_info("Stopped");

@@ -1,4 +1,13 @@
+#include <unistd.h>
+
 #include "cmd/serve_parts.h"
+
+/* The main thread loads businesses and keys anew. */
+static void want_access(struct serve *s) {
+  const uint64_t one = 1;
+  atomic_store(&s->access_stale, true);
+  (void)!write(s->wake, &one, sizeof(one)); /* full: it is awake already */
+}
 
 static void on_change(void *arg, const struct change *c) {
   struct serve *s = arg;
@@ -14,7 +23,7 @@ static void on_change(void *arg, const struct change *c) {
       break;
     case CHANGE_BUSINESS:
     case CHANGE_KEY:
-      atomic_store(&s->access_stale, true);
+      want_access(s);
       break;
     default:
       break;
@@ -23,7 +32,7 @@ static void on_change(void *arg, const struct change *c) {
 
 static void on_lost(void *arg) {
   struct serve *s = arg;
-  atomic_store(&s->access_stale, true);
+  want_access(s);
   if (s->api) api_drop(s->api, 0, STR_NONE);
   events_tell_all(s->events);
   if (s->worker) worker_poke(s->worker);

@@ -18,6 +18,8 @@ enum serve_role { SERVE_ALL, SERVE_WEB, SERVE_WORKER };
 
 struct serve {
   const struct cmd_args *args;
+  int signals; /* signalfd of those that end */
+  int wake;    /* eventfd: upkeep now */
   struct app app;
   enum serve_role role;
   struct node node;
