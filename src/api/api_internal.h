@@ -51,7 +51,6 @@ enum {
   REFUSAL_SLOTS = 4096 * 16,
   VERSION_SLOTS = 4096, /* businesses that are so many apart share one */
   WEBHOOK_COMMIT_MS = 5000,
-  LIST_MS = 2000,
   FILE_CHECK_MS = 1000,
 };
 

@@ -112,14 +112,14 @@ void service_start(struct service *s) {
                             .store = s->store,
                             .events = s->events,
                             .path_base = s->conf.public_base_url ? "/sub" : "",
-                            .loops = 1,
+                            .loops = s->loops ? s->loops : 1,
                             .worker_alive = worker_alive,
                             .account_stopped = account_stopped,
                             .not_ready = not_ready,
                             .arg = s};
   assert_int_equal(api_new(&parts, s->access, &s->api), OK);
   struct http_app app = api_http_app(s->api);
-  struct http_config config = {.listen = "127.0.0.1:0", .loops = 1, .connections = 1000};
+  struct http_config config = {.listen = "127.0.0.1:0", .loops = parts.loops, .connections = 1000};
   assert_int_equal(http_server_new(&config, &app, &s->server), OK);
   api_set_server(s->api, s->server);
   assert_int_equal(http_server_start(s->server), OK);
@@ -299,9 +299,11 @@ int service_send(struct service *s, const char *method, const char *path, const 
 }
 
 void service_receive(int fd, struct answer *ret_answer) {
-  static char all[sizeof(ret_answer->head) + sizeof(ret_answer->body)];
+  const size_t room = sizeof(ret_answer->head) + sizeof(ret_answer->body);
+  char *all = malloc(room);
   size_t n = 0;
-  for (ssize_t got; n < sizeof(all) - 1 && (got = recv(fd, all + n, sizeof(all) - 1 - n, 0)) > 0;) n += (size_t)got;
+  assert_non_null(all);
+  for (ssize_t got; n < room - 1 && (got = recv(fd, all + n, room - 1 - n, 0)) > 0;) n += (size_t)got;
   (void)close(fd);
   all[n] = '\0';
   char *end = strstr(all, "\r\n\r\n");
@@ -314,6 +316,7 @@ void service_receive(int fd, struct answer *ret_answer) {
   assert_true(ret_answer->body_n < sizeof(ret_answer->body));
   memcpy(ret_answer->body, end + 4, ret_answer->body_n + 1);
   ret_answer->status = atoi(all + sizeof("HTTP/1.1 ") - 1);
+  free(all);
 }
 
 struct answer *service_ask(struct service *s, const char *method, const char *path, const char *key,

@@ -16,6 +16,7 @@ struct service {
   char url[128];
   char recordings[96];
   struct conf conf;
+  unsigned loops; /* 0: one */
   struct db_writer *writer;
   struct db_readers *readers;
   struct events *events;
@@ -32,7 +33,7 @@ struct service {
 #define SERVICE_ACCOUNT "AC00000000000000000000000000000001"
 #define SERVICE_TOKEN "12345678901234567890123456789012"
 
-int service_setup(void **state); /* one loop; a test may change conf before service_start */
+int service_setup(void **state); /* a test may change conf and loops before service_start */
 int service_teardown(void **state);
 void service_start(struct service *s);
 void service_stop(struct service *s);

@@ -1,5 +1,6 @@
 #include "service.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -425,6 +426,46 @@ static void whoever_waits_at_the_end_is_let_go(void **state) {
   for (size_t i = 0; i < COUNT_OF(fds); i++) (void)close(fds[i]);
 }
 
+/* ---- many at once ---- */
+
+enum { CLIENTS = 4, REQUESTS = 40 };
+
+static void *play_often(void *arg) {
+  struct service *s = arg;
+  static const char *const paths[] = {STREAM, STATUS, DOWNLOAD, "/api/recordings/" CA1 "/stream", "/api/calls"};
+  struct answer *a = malloc(sizeof(*a));
+  intptr_t failed = a == NULL;
+  for (size_t i = 0; a && i < REQUESTS; i++) {
+    service_receive(service_send(s, "GET", paths[i % COUNT_OF(paths)], s->viewer, "", NULL), a);
+    failed += a->status != 200;
+  }
+  free(a);
+  return (void *)failed;
+}
+
+static void loops_play_while_the_catalog_changes(void **state) {
+  struct service *s = *state;
+  pthread_t clients[CLIENTS];
+  s->loops = 3;
+  service_start(s);
+  service_call(s, s->business, CA1, "");
+  service_recording(s, s->business, RE1, CA1, RECORDING_MISSING);
+  service_ready(s, s->business, RE1, 2000);
+  for (size_t i = 0; i < CLIENTS; i++) assert_int_equal(pthread_create(&clients[i], NULL, play_often, s), 0);
+  for (int i = 0; i < 20; i++) {
+    service_load_access(s);
+    api_drop(s->api, s->business, STR(RE1));
+    api_drop(s->api, s->business, STR(CA1));
+    api_drop(s->api, i % 2 ? 0 : s->business, STR_NONE);
+    events_tell_all(s->events);
+  }
+  for (size_t i = 0; i < CLIENTS; i++) {
+    void *failed;
+    assert_int_equal(pthread_join(clients[i], &failed), 0);
+    assert_null(failed);
+  }
+}
+
 /* ---- webhooks ---- */
 
 #define FORM "Content-Type: application/x-www-form-urlencoded\r\n"
@@ -570,6 +611,7 @@ int main(void) {
       SERVICE_TEST(a_listener_that_leaves_gives_its_place_back),
       SERVICE_TEST(a_key_revoked_while_it_waits_gets_no_audio),
       SERVICE_TEST(whoever_waits_at_the_end_is_let_go),
+      SERVICE_TEST(loops_play_while_the_catalog_changes),
       SERVICE_TEST(a_webhook_is_answered_once_it_is_kept),
       SERVICE_TEST(without_a_public_url_the_requests_own_is_signed),
       SERVICE_TEST(a_webhooks_first_error_is_told),
