@@ -1,0 +1,212 @@
+/* load.c - how many requests a second a server answers, and what a request costs it in CPU time.
+ *
+ *   load HOST PORT TARGET CONNECTIONS SECONDS [-p SERVER_PID]… [-H "Name: value"]… [-P PIPELINE]
+ *
+ * Keep-alive connections, one request in hand on each (or PIPELINE), edge-triggered epoll. Bodies are dropped in the kernel
+ * (MSG_TRUNC): a client that copies them would be the one that is measured. Every answer's status and length are checked
+ * against the first. Prints one line of JSON. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CONNECTIONS_MAX = 20000, REQUEST_MAX = 4096, HEAD_MAX = 4096, PIDS_MAX = 64, PIPELINE_MAX = 64 };
+
+struct connection {
+  int fd;
+  unsigned in_hand;
+  long long left; /* of the body in hand */
+  size_t head_n;
+  char head[HEAD_MAX];
+};
+
+static struct connection connections[CONNECTIONS_MAX];
+static char request[REQUEST_MAX * PIPELINE_MAX];
+static size_t request_n;
+static int status_seen;
+static long long length_seen;
+static unsigned long long answers, wrong, bytes_in;
+
+static void die(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+static long long now_us(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
+}
+
+/* User and system time of a process, in clock ticks. */
+static long long cpu_ticks(int pid) {
+  char path[64], text[1024];
+  unsigned long user = 0, system = 0;
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  FILE *f = fopen(path, "r");
+  if (f == NULL) die(path);
+  size_t n = fread(text, 1, sizeof text - 1, f);
+  fclose(f);
+  text[n] = '\0';
+  const char *after_name = strrchr(text, ')');
+  if (after_name == NULL ||
+      sscanf(after_name + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+    die("stat");
+  return (long long)(user + system);
+}
+
+static void send_requests(struct connection *c, unsigned count) {
+  size_t n = request_n * count;
+  c->in_hand += count;
+  if (send(c->fd, request, n, MSG_NOSIGNAL) != (ssize_t)n) die("send");
+}
+
+/* The head's end, its status and length. Bytes of c->head that belong to it, 0 when it is not whole. */
+static size_t take_head(struct connection *c) {
+  char *end = memmem(c->head, c->head_n, "\r\n\r\n", 4);
+  if (end == NULL) {
+    if (c->head_n == HEAD_MAX) die("head too long");
+    return 0;
+  }
+  int status = atoi(c->head + 9);
+  c->left = 0;
+  for (char *line = c->head; line < end; line = (char *)memchr(line, '\n', (size_t)(end + 2 - line)) + 1)
+    if (strncasecmp(line, "content-length:", 15) == 0) c->left = atoll(line + 15);
+  if (answers == 0) {
+    status_seen = status;
+    length_seen = c->left;
+  }
+  if (status != status_seen || c->left != length_seen) wrong++;
+  return (size_t)(end - c->head) + 4;
+}
+
+/* Answers that are whole in what came with a head; the rest of a body is left for the kernel to drop. */
+static unsigned take_answers(struct connection *c) {
+  unsigned whole = 0;
+  for (size_t used; (used = take_head(c)) > 0;) {
+    size_t of_body = c->head_n - used < (size_t)c->left ? c->head_n - used : (size_t)c->left;
+    c->left -= (long long)of_body;
+    c->head_n -= used + of_body;
+    memmove(c->head, c->head + used + of_body, c->head_n);
+    if (c->left > 0) break;
+    whole++;
+  }
+  return whole;
+}
+
+static void run(struct connection *c) {
+  for (;;) {
+    bool body = c->left > 0;
+    size_t room = body ? (size_t)c->left : HEAD_MAX - c->head_n;
+    ssize_t n = recv(c->fd, body ? NULL : c->head + c->head_n, room, body ? MSG_TRUNC : 0);
+    if (n == 0) die("the server closed");
+    if (n < 0 && errno == EAGAIN) return;
+    if (n < 0) die("recv");
+    bytes_in += (unsigned long long)n;
+    unsigned whole = 0;
+    if (body) {
+      c->left -= n;
+      if (c->left == 0) whole = 1;
+    } else {
+      c->head_n += (size_t)n;
+      whole = take_answers(c);
+    }
+    answers += whole;
+    c->in_hand -= whole;
+    if (whole > 0) send_requests(c, whole);
+    if ((size_t)n < room) return;
+  }
+}
+
+static void open_connection(struct connection *c, const char *host, int port, int epoll) {
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  const int one = 1;
+  if (inet_pton(AF_INET, host, &a.sin_addr) != 1) die(host);
+  c->fd = socket(AF_INET, SOCK_STREAM, 0);
+  if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&a, sizeof a) != 0) die("connect");
+  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.ptr = c};
+  if (fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0) die("fcntl");
+  if (epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &e) != 0) die("epoll_ctl");
+}
+
+struct options {
+  const char *host, *target;
+  int port, count;
+  double seconds;
+  unsigned pipeline;
+  char extra[2048]; /* header lines */
+  int pids[PIDS_MAX], pid_count;
+};
+
+static bool read_options(int argc, char **argv, struct options *o) {
+  for (int option; (option = getopt(argc, argv, "p:H:P:")) != -1;) {
+    size_t n = strlen(o->extra);
+    if (option == 'p' && o->pid_count < PIDS_MAX)
+      o->pids[o->pid_count++] = atoi(optarg);
+    else if (option == 'P')
+      o->pipeline = (unsigned)atoi(optarg);
+    else if (option == 'H')
+      snprintf(o->extra + n, sizeof o->extra - n, "%s\r\n", optarg);
+    else
+      return false;
+  }
+  argv += optind;
+  if (argc - optind != 5) return false;
+  o->host = argv[0];
+  o->port = atoi(argv[1]);
+  o->target = argv[2];
+  o->count = atoi(argv[3]);
+  o->seconds = atof(argv[4]);
+  return o->count > 0 && o->count <= CONNECTIONS_MAX && o->pipeline > 0 && o->pipeline <= PIPELINE_MAX;
+}
+
+static long long all_ticks(const struct options *o) {
+  long long sum = 0;
+  for (int i = 0; i < o->pid_count; i++) sum += cpu_ticks(o->pids[i]);
+  return sum;
+}
+
+static void run_until(int epoll, long long end_us) {
+  struct epoll_event events[256];
+  while (now_us() < end_us) {
+    int n = epoll_wait(epoll, events, 256, 100);
+    for (int i = 0; i < n; i++) run(events[i].data.ptr);
+  }
+}
+
+int main(int argc, char **argv) {
+  static struct options o = {.pipeline = 1};
+  if (!read_options(argc, argv, &o)) {
+    fprintf(stderr, "usage: load [-p PID]... [-H HEADER]... [-P N] HOST PORT TARGET CONNECTIONS SECONDS\n");
+    return 2;
+  }
+  int epoll = epoll_create1(0);
+  request_n =
+      (size_t)snprintf(request, REQUEST_MAX, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", o.target, o.host, o.extra);
+  if (request_n >= REQUEST_MAX) return 2;
+  for (unsigned i = 1; i < o.pipeline; i++) memcpy(request + i * request_n, request, request_n);
+  for (int i = 0; i < o.count; i++) open_connection(&connections[i], o.host, o.port, epoll);
+  for (int i = 0; i < o.count; i++) send_requests(&connections[i], o.pipeline);
+  run_until(epoll, now_us() + 300 * 1000); /* warm */
+  unsigned long long before = answers, bytes_before = bytes_in;
+  long long ticks = all_ticks(&o), from_us = now_us();
+  run_until(epoll, from_us + (long long)(o.seconds * 1e6));
+  double took = (double)(now_us() - from_us) / 1e6, done = (double)(answers - before);
+  double cpu_us = (double)(all_ticks(&o) - ticks) * 1e6 / (double)sysconf(_SC_CLK_TCK);
+  printf(
+      "{\"target\":\"%s\",\"status\":%d,\"length\":%lld,\"wrong\":%llu,\"per_second\":%.0f,\"mb_per_second\":%.0f,"
+      "\"server_cpu_us\":%.2f}\n",
+      o.target, status_seen, length_seen, wrong, done / took, (double)(bytes_in - bytes_before) / took / 1e6,
+      o.pid_count ? cpu_us / done : 0.0);
+  return wrong > 0;
+}
