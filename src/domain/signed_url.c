@@ -1,0 +1,202 @@
+/* signed_url.c - what is signed, and how it is read back.
+ *
+ * Invariants
+ *  (1) The signature covers version, business, recording and expiry: "1:{business}:{sid}:{expiry}". Neither number has a
+ *      ':', so no other values have the same text.
+ *  (2) A value has one spelling: decimal digits without a leading zero, base64url without padding and with its unused bits
+ *      zero; each parameter stands once. So a URL can't be varied to look new in logs and counts.
+ *  (3) The signature is computed and compared before the expiry is looked at: whoever has no good one learns nothing. */
+#include "domain/signed_url.h"
+
+#include <string.h>
+
+#include "ledger/settings.h"
+
+enum { MAC_TEXT_SIZE = 43, TEXT_MAX = 128 };
+#define SETTING "url_signing_key"
+
+/* ---- the key ---- */
+
+static void wipe(struct buf *b) {
+  if (b->p) secret_wipe(b->p, b->n);
+  buf_done(b);
+}
+
+static enum err make_key(struct db *db, const uint8_t *seal_key, struct buf *b) {
+  uint8_t fresh[SECRET_KEY_SIZE];
+  TRY(secret_random(fresh, sizeof(fresh)));
+  enum err e = db_begin_immediate(db);
+  if (e == OK) e = settings_put_if_absent(db, seal_key, SETTING, str_of((const char *)fresh, sizeof(fresh)), b);
+  if (e == OK) e = db_commit(db);
+  if (e != OK) db_rollback(db);
+  secret_wipe(fresh, sizeof(fresh));
+  return e;
+}
+
+enum err signed_url_load_key(struct db *db, const uint8_t seal_key[SECRET_KEY_SIZE], const char *configured,
+                             struct hmac_key *ret_key) {
+  struct buf key CLEANUP(wipe) = BUF_INIT(SETTING_VALUE_MAX);
+  if (configured) {
+    if (strlen(configured) < SIGNED_URL_KEY_MIN) return ERR_INVALID;
+    hmac_key_set(ret_key, str_from(configured));
+    return OK;
+  }
+  enum err e = settings_get(db, seal_key, SETTING, &key);
+  if (e == ERR_NOT_FOUND) e = make_key(db, seal_key, &key);
+  if (e != OK) return e;
+  if (key.n != SECRET_KEY_SIZE) return ERR_CORRUPT;
+  hmac_key_set(ret_key, buf_str(&key));
+  return OK;
+}
+
+/* ---- text that is signed ---- */
+
+struct text {
+  char bytes[TEXT_MAX];
+  size_t n;
+};
+
+static void add(struct text *t, struct str s) {
+  memcpy(t->bytes + t->n, s.p, s.n);
+  t->n += s.n;
+}
+
+static void add_number(struct text *t, int64_t number) {
+  char digits[20];
+  size_t at = sizeof(digits);
+  do digits[--at] = (char)('0' + number % 10);
+  while (number /= 10);
+  add(t, str_of(digits + at, sizeof(digits) - at));
+}
+
+/* (1); sid has at most SIGNED_URL_SID_MAX bytes, the numbers are not negative, so it fits. */
+static void sign(const struct hmac_key *key, int64_t business_id, struct str sid, int64_t expiry_s,
+                 uint8_t ret_mac[SHA256_SIZE]) {
+  struct text t = {.n = 0};
+  add(&t, STR("1:"));
+  add_number(&t, business_id);
+  add(&t, STR(":"));
+  add(&t, sid);
+  add(&t, STR(":"));
+  add_number(&t, expiry_s);
+  hmac_sha256(key, str_of(t.bytes, t.n), ret_mac);
+}
+
+/* ---- writing ---- */
+
+static bool is_sid(struct str sid) {
+  for (size_t i = 0; i < sid.n; i++) {
+    char c = sid.p[i];
+    if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'))) return false;
+  }
+  return sid.n > 0 && sid.n <= SIGNED_URL_SID_MAX;
+}
+
+static enum err add_url(struct buf *b, struct str base, int64_t business_id, struct str sid, int64_t expiry_s,
+                        const uint8_t mac[SHA256_SIZE]) {
+  TRY(buf_add(b, base));
+  TRY(buf_addf(b, "/api/recordings/%.*s/stream?b=%lld&exp=%lld&sig=", STR_ARG(sid), (long long)business_id,
+               (long long)expiry_s));
+  return base64url_encode(b, mac, SHA256_SIZE);
+}
+
+enum err signed_url_write(const struct hmac_key *key, struct str base, int64_t business_id, struct str recording_sid,
+                          int64_t ttl_s, int64_t now_ms, struct buf *b, int64_t *ret_expires_at_ms) {
+  uint8_t mac[SHA256_SIZE];
+  if (ttl_s < 1 || ttl_s > SIGNED_URL_TTL_MAX_S || business_id <= 0 || now_ms < 0 || !is_sid(recording_sid))
+    return ERR_INVALID;
+  int64_t expiry_s = (now_ms + 999) / 1000 + ttl_s; /* never shorter than was asked for */
+  size_t before = b->n;
+  sign(key, business_id, recording_sid, expiry_s, mac);
+  enum err e = add_url(b, base, business_id, recording_sid, expiry_s, mac);
+  if (e != OK) {
+    b->n = before;
+    return e;
+  }
+  *ret_expires_at_ms = expiry_s * 1000;
+  return OK;
+}
+
+/* ---- reading ---- */
+
+/* The raw value of the parameter that begins with name ("sig="); false unless it stands there exactly once (2). */
+static bool find(struct str query, struct str name, struct str *ret_value) {
+  struct str rest = query, each;
+  unsigned count = 0;
+  for (bool more = true; more;) {
+    more = str_cut(rest, '&', &each, &rest);
+    if (!str_starts(each, name)) continue;
+    *ret_value = str_skip(each, name.n);
+    count++;
+  }
+  return count == 1;
+}
+
+bool signed_url_present(struct str query) {
+  struct str rest = query, each;
+  for (bool more = true; more;) {
+    more = str_cut(rest, '&', &each, &rest);
+    if (str_starts(each, STR("sig="))) return true;
+  }
+  return false;
+}
+
+static bool read_number(struct str text, int64_t max, int64_t *ret_number) {
+  uint64_t n;
+  if (!text.n || text.p[0] == '0' || str_to_u64(text, (uint64_t)max, &n) != OK) return false;
+  *ret_number = (int64_t)n;
+  return true;
+}
+
+static int value_of(char c) {
+  if (c >= 'A' && c <= 'Z') return c - 'A';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+  if (c >= '0' && c <= '9') return c - '0' + 52;
+  return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+/* 43 characters are 32 bytes and two bits that must be zero. Without an allocation. */
+static bool read_mac(struct str text, uint8_t ret_mac[SHA256_SIZE]) {
+  uint32_t bits = 0;
+  unsigned held = 0, at = 0;
+  if (text.n != MAC_TEXT_SIZE) return false;
+  for (size_t i = 0; i < text.n; i++) {
+    int value = value_of(text.p[i]);
+    if (value < 0) return false;
+    bits = (bits << 6 | (uint32_t)value) & 0xffff;
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    ret_mac[at++] = (uint8_t)(bits >> held);
+  }
+  return (bits & ((1u << held) - 1)) == 0;
+}
+
+static void name_bearer(const uint8_t mac[SHA256_SIZE], char ret_subject[SIGNED_URL_SUBJECT_SIZE]) {
+  uint8_t digest[SHA256_SIZE];
+  secret_sha256(str_of((const char *)mac, SHA256_SIZE), digest);
+  memcpy(ret_subject, "url:", 4);
+  hex_encode(digest, 4, ret_subject + 4);
+}
+
+enum err signed_url_verify(const struct hmac_key *key, struct str recording_sid, struct str query, int64_t now_ms,
+                           struct signed_url_bearer *ret_bearer) {
+  struct str business, expiry, signature;
+  struct signed_url_bearer bearer;
+  uint8_t given[SHA256_SIZE], right[SHA256_SIZE];
+  int64_t expiry_s;
+  if (!is_sid(recording_sid) || !find(query, STR("b="), &business) || !find(query, STR("exp="), &expiry) ||
+      !find(query, STR("sig="), &signature))
+    return ERR_DENIED;
+  if (!read_number(business, INT64_MAX, &bearer.business_id) || !read_number(expiry, INT64_MAX / 1000, &expiry_s) ||
+      !read_mac(signature, given))
+    return ERR_DENIED;
+  sign(key, bearer.business_id, recording_sid, expiry_s, right);
+  bool good = secret_equal(str_of((const char *)given, sizeof(given)), str_of((const char *)right, sizeof(right)));
+  secret_wipe(right, sizeof(right));
+  if (!good || now_ms >= expiry_s * 1000) return ERR_DENIED; /* (3) */
+  bearer.expires_at_ms = expiry_s * 1000;
+  name_bearer(given, bearer.subject);
+  *ret_bearer = bearer;
+  return OK;
+}

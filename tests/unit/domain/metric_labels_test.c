@@ -1,0 +1,54 @@
+/* Labels whose index is another enum's value say what that enum says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/metric.h"
+#include "domain/recording.h"
+
+static void assert_same(enum metric m, unsigned count, const char *(*name)(unsigned)) {
+  for (unsigned i = 0; i < count; i++) {
+    const char *text = metric_label_text(m, 0, i);
+    assert_non_null(text);
+    assert_string_equal(text, name(i)[0] ? name(i) : "none");
+  }
+  assert_null(metric_label_text(m, 0, count));
+}
+
+static const char *skip_name(unsigned i) {
+  return recording_skip_name((enum recording_skip)i);
+}
+static const char *status_name(unsigned i) {
+  return recording_status_name((enum recording_status)i);
+}
+static const char *error_code(unsigned i) {
+  return recording_error_code((enum recording_error)i);
+}
+
+static void reasons_of_doing_nothing_are_those_of_the_log(void **state) {
+  (void)state;
+  assert_same(METRIC_DEDUPLICATED, RECORDING_SKIP_COUNT_, skip_name);
+}
+
+static void states_of_recordings_are_those_of_the_ledger(void **state) {
+  (void)state;
+  assert_same(METRIC_RECORDINGS, RECORDING_STATUS_COUNT_, status_name);
+}
+
+static void codes_of_failures_are_those_of_status_objects(void **state) {
+  (void)state;
+  assert_same(METRIC_RECORDINGS_FAILED, RECORDING_ERROR_COUNT_, error_code);
+  assert_same(METRIC_FILL_FAILURES, RECORDING_ERROR_COUNT_, error_code);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(reasons_of_doing_nothing_are_those_of_the_log),
+      cmocka_unit_test(states_of_recordings_are_those_of_the_ledger),
+      cmocka_unit_test(codes_of_failures_are_those_of_status_objects),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
