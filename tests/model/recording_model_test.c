@@ -382,7 +382,8 @@ static void model_deliver(struct model_row *m, const struct delivery_rank *rank,
   if (!r->first_seen_at || w.now < r->first_seen_at) r->first_seen_at = w.now;
   struct fate after = fate_of(m);
   struct recording_event event = {.kind = after.event, .error = after.error};
-  if (after.told && memcmp(&before, &after, sizeof(after)) != 0) (void)model_apply(m, &event);
+  bool same = before.told == after.told && before.event == after.event && before.error == after.error;
+  if (after.told && !same) (void)model_apply(m, &event);
   if (r->status == RECORDING_MISSING)
     (void)snprintf(r->error_code, sizeof(r->error_code), "%s",
                    recording_still_being_made(r) ? "not_yet_available" : "");

@@ -78,7 +78,7 @@ static void a_play_may_go_one_over_the_limit_of_its_business(void **state) {
 static void the_total_holds_and_the_rest_gets_three_quarters_of_it(void **state) {
   struct db *db = scratch_ledger(*state);
   const struct queue_limits four = {.per_business = 10, .total = 4};
-  char sid[16];
+  char sid[SID_SIZE];
   int64_t b = scratch_business(db, "one");
   for (int i = 0; i < 6; i++) {
     (void)snprintf(sid, sizeof(sid), "RErest%d", i);
@@ -113,7 +113,7 @@ static void what_is_not_due_yet_is_passed_over(void **state) {
 static void an_account_with_a_streak_of_errors_is_tried_by_one_fill_at_a_time(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t b = scratch_business(db, "one");
-  char sid[16];
+  char sid[SID_SIZE];
   for (int i = 0; i < 8; i++) {
     (void)snprintf(sid, sizeof(sid), "RE%d", i);
     queued(db, b, sid, RECORDING_RANK_NEW, i - 1000);
@@ -264,7 +264,7 @@ static void a_lost_lease_reports_nothing(void **state) {
 static void retrying_many_takes_those_of_the_code_and_time(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t b = scratch_business(db, "one");
-  char sid[16];
+  char sid[SID_SIZE];
   for (int i = 0; i < 450; i++) {
     (void)snprintf(sid, sizeof(sid), "RE%03d", i);
     (void)scratch_recording(db, b, sid, "", RECORDING_FAILED, RECORDING_RANK_REST, SCRATCH_NOW);
