@@ -18,7 +18,9 @@ static const char *const status_names[] = {
 #undef X
 };
 
-const char *recording_status_name(enum recording_status s) { return status_names[s]; }
+const char *recording_status_name(enum recording_status s) {
+  return status_names[s];
+}
 
 enum err recording_status_of(struct str name, enum recording_status *ret_status) {
   for (size_t i = 0; i < COUNT_OF(status_names); i++) {
@@ -124,24 +126,28 @@ enum err recordings_read_each(struct db_rows *q, recordings_each_fn *fn, void *a
 }
 
 /* 0 means none in the row, NULL in the table, so that operators' queries read naturally. */
-static struct db_value time_or_null(int64_t ms) { return ms ? DB_INT(ms) : DB_NULL; }
-static struct db_value text_or_null(const char *s) { return s[0] ? DB_TEXT(str_from(s)) : DB_NULL; }
+static struct db_value time_or_null(int64_t ms) {
+  return ms ? DB_INT(ms) : DB_NULL;
+}
+static struct db_value text_or_null(const char *s) {
+  return s[0] ? DB_TEXT(str_from(s)) : DB_NULL;
+}
 
 /* Every column but the key, `fields` and `version`, in the order of RECORDING_STORED_COLUMNS from ?3. */
-#define ROW_VALUES(r)                                                                                                    \
-  text_or_null((r)->call_sid), DB_TEXT(str_from((r)->provider_status)), DB_TEXT(str_from((r)->url)),                     \
-      DB_INT((r)->forbidden), time_or_null((r)->told_duration_s), time_or_null((r)->told_channels),                      \
-      text_or_null((r)->source), time_or_null((r)->started_at), time_or_null((r)->completed_at),                         \
-      DB_INT((r)->first_seen_at), DB_TEXT(str_from(recording_status_name((r)->status))), DB_INT((r)->rank),              \
-      time_or_null((r)->enqueued_at), time_or_null((r)->last_enqueue_at), time_or_null((r)->wanted_at),                  \
-      time_or_null((r)->next_ask_at), text_or_null((r)->lease_owner), DB_INT((r)->lease_token),                          \
-      time_or_null((r)->lease_until), DB_INT((r)->fail_count), time_or_null((r)->failed_at), time_or_null((r)->next_retry_at),                         \
-      text_or_null((r)->error_code), DB_INT((r)->for_good), DB_INT((r)->asks_404), time_or_null((r)->first_404_at),      \
-      DB_INT((r)->crashes), time_or_null((r)->retried[0]), time_or_null((r)->retried[1]), time_or_null((r)->retried[2]), \
-      text_or_null((r)->stem), text_or_null((r)->name), time_or_null((r)->bytes), DB_INT_OR_NULL((r)->total),            \
-      DB_INT((r)->got), text_or_null((r)->content_type), text_or_null((r)->etag), time_or_null((r)->modified_at),        \
-      DB_INT_OR_NULL((r)->duration_ms), time_or_null((r)->channels), text_or_null((r)->sha256),                          \
-      time_or_null((r)->ready_at)
+#define ROW_VALUES(r)                                                                                                 \
+  text_or_null((r)->call_sid), DB_TEXT(str_from((r)->provider_status)), DB_TEXT(str_from((r)->url)),                  \
+      DB_INT((r)->forbidden), time_or_null((r)->told_duration_s), time_or_null((r)->told_channels),                   \
+      text_or_null((r)->source), time_or_null((r)->started_at), time_or_null((r)->completed_at),                      \
+      DB_INT((r)->first_seen_at), DB_TEXT(str_from(recording_status_name((r)->status))), DB_INT((r)->rank),           \
+      time_or_null((r)->enqueued_at), time_or_null((r)->last_enqueue_at), time_or_null((r)->wanted_at),               \
+      time_or_null((r)->next_ask_at), text_or_null((r)->lease_owner), DB_INT((r)->lease_token),                       \
+      time_or_null((r)->lease_until), DB_INT((r)->fail_count), time_or_null((r)->failed_at),                          \
+      time_or_null((r)->next_retry_at), text_or_null((r)->error_code), DB_INT((r)->for_good), DB_INT((r)->asks_404),  \
+      time_or_null((r)->first_404_at), DB_INT((r)->crashes), time_or_null((r)->retried[0]),                           \
+      time_or_null((r)->retried[1]), time_or_null((r)->retried[2]), text_or_null((r)->stem), text_or_null((r)->name), \
+      time_or_null((r)->bytes), DB_INT_OR_NULL((r)->total), DB_INT((r)->got), text_or_null((r)->content_type),        \
+      text_or_null((r)->etag), time_or_null((r)->modified_at), DB_INT_OR_NULL((r)->duration_ms),                      \
+      time_or_null((r)->channels), text_or_null((r)->sha256), time_or_null((r)->ready_at)
 
 enum err recordings_get(struct db *db, int64_t business_id, struct str recording_sid, struct recording *ret_row) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
@@ -151,16 +157,18 @@ enum err recordings_get(struct db *db, int64_t business_id, struct str recording
 }
 
 enum err recordings_insert(struct db *db, const struct recording *row, struct str fields) {
-  TRY(db_run(db, "insert into recordings (business_id, recording_sid, " RECORDING_STORED_COLUMNS ", fields) values (?1, ?2, "
-                 RECORDING_STORED_PARAMETERS ", ?45) on conflict do nothing",
+  TRY(db_run(db,
+             "insert into recordings (business_id, recording_sid, " RECORDING_STORED_COLUMNS
+             ", fields) values (?1, ?2, " RECORDING_STORED_PARAMETERS ", ?45) on conflict do nothing",
              DB_INT(row->business_id), DB_TEXT(str_from(row->recording_sid)), ROW_VALUES(row), DB_TEXT(fields)));
   if (db_changed(db) == 0) return ERR_EXISTS;
   return changes_add(db, CHANGE_RECORDING, row->business_id, str_from(row->recording_sid));
 }
 
 enum err recordings_store(struct db *db, const struct recording *old, const struct recording *next) {
-  TRY(db_run(db, "update recordings set (" RECORDING_STORED_COLUMNS ", version) = (" RECORDING_STORED_PARAMETERS
-                 ", version + 1) where business_id = ?1 and recording_sid = ?2 and version = ?45",
+  TRY(db_run(db,
+             "update recordings set (" RECORDING_STORED_COLUMNS ", version) = (" RECORDING_STORED_PARAMETERS
+             ", version + 1) where business_id = ?1 and recording_sid = ?2 and version = ?45",
              DB_INT(old->business_id), DB_TEXT(str_from(old->recording_sid)), ROW_VALUES(next), DB_INT(old->version)));
   if (db_changed(db) == 0) return ERR_CONFLICT;
   return changes_add(db, CHANGE_RECORDING, old->business_id, str_from(old->recording_sid));
@@ -168,19 +176,21 @@ enum err recordings_store(struct db *db, const struct recording *old, const stru
 
 enum err recordings_fields(struct db *db, int64_t business_id, struct str recording_sid, struct buf *b) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select fields from recordings where business_id = ?1 and recording_sid = ?2", DB_INT(business_id),
-               DB_TEXT(recording_sid)));
+  TRY(db_query(db, &q, "select fields from recordings where business_id = ?1 and recording_sid = ?2",
+               DB_INT(business_id), DB_TEXT(recording_sid)));
   TRY(db_next(&q));
   return buf_add(b, db_text(&q, 0));
 }
 
 enum err recordings_set_fields(struct db *db, int64_t business_id, struct str recording_sid, struct str fields) {
-  TRY(db_run(db, "update recordings set fields = ?3, version = version + 1 where business_id = ?1 and recording_sid = ?2",
+  TRY(db_run(db,
+             "update recordings set fields = ?3, version = version + 1 where business_id = ?1 and recording_sid = ?2",
              DB_INT(business_id), DB_TEXT(recording_sid), DB_TEXT(fields)));
   return db_changed(db) ? OK : ERR_NOT_FOUND;
 }
 
-enum err recordings_of_call(struct db *db, int64_t business_id, struct str call_sid, recordings_each_fn *fn, void *arg) {
+enum err recordings_of_call(struct db *db, int64_t business_id, struct str call_sid, recordings_each_fn *fn,
+                            void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select " RECORDING_COLUMNS " from recordings r where business_id = ?1 and call_sid = ?2 "
@@ -189,8 +199,8 @@ enum err recordings_of_call(struct db *db, int64_t business_id, struct str call_
   return recordings_read_each(&q, fn, arg);
 }
 
-enum err recordings_with_status(struct db *db, int64_t business_id, enum recording_status status, struct str after, int limit,
-                                recordings_each_fn *fn, void *arg) {
+enum err recordings_with_status(struct db *db, int64_t business_id, enum recording_status status, struct str after,
+                                int limit, recordings_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select " RECORDING_COLUMNS " from recordings r where business_id = ?1 and status = ?2 "
