@@ -153,15 +153,15 @@ struct http_body {
   struct str bytes;             /* BYTES: copied by http_respond */
   struct http_file *file;       /* FILE: http_respond takes a ref of its own */
   int64_t offset;               /* FILE: from here */
-  int64_t length;               /* FILE, SOURCE: bytes; SOURCE: -1 unknown, sent chunked (HTTP/1.0: until close) */
+  int64_t length;               /* FILE, SOURCE: bytes; SOURCE: -1 unknown, sent chunked (HTTP/1.0: until close).
+                                 * NONE: what GET would have, for the answer to a HEAD */
   const struct http_source *source;
   void *source_arg;
 };
 
-/* Answers x: once. fields may be NULL. Date, Content-Length or Transfer-Encoding and Connection are added; no body goes
+/* Answers x: once; what comes after the first, or after a refusal by the engine, only closes its source. fields may be NULL. Date, Content-Length or Transfer-Encoding and Connection are added; no body goes
  * out for HEAD, 1xx, 204, 304, but for HEAD the length does. On a peer that is gone it only closes the source. */
 void http_respond(struct http_exchange *x, int status, const struct http_fields *fields, const struct http_body *body);
-/* Content-Length of an answer without body whose GET would have that many bytes (for 304 and HEAD); else as http_respond. */
 /* More is there for a source that said WAIT. */
 void http_wake(struct http_exchange *x);
 /* (any thread, with a ref held) the same. */
