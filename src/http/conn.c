@@ -163,7 +163,7 @@ static bool make_room(struct conn *c) {
 
 void conn_refuse(struct conn *c, int status, const char *reason) {
   struct http_exchange *x = c->x;
-  char text[2048];
+  char text[REFUSAL_MAX];
   x->answered = true;
   x->keep = false;
   size_t n = response_refusal(c->loop, status, reason, x->request.method == HTTP_HEAD, text, sizeof text);

@@ -159,8 +159,9 @@ struct http_body {
   void *source_arg;
 };
 
-/* Answers x: once; what comes after the first, or after a refusal by the engine, only closes its source. fields may be NULL. Date, Content-Length or Transfer-Encoding and Connection are added; no body goes
- * out for HEAD, 1xx, 204, 304, but for HEAD the length does. On a peer that is gone it only closes the source. */
+/* Answers x: once; what comes after the first, or after a refusal by the engine, only closes its source. fields may be
+ * NULL. Date, Content-Length or Transfer-Encoding and Connection are added; no body goes out for HEAD, 1xx, 204, 304, but
+ * for HEAD the length does. On a peer that is gone it only closes the source. */
 void http_respond(struct http_exchange *x, int status, const struct http_fields *fields, const struct http_body *body);
 /* More is there for a source that said WAIT. */
 void http_wake(struct http_exchange *x);

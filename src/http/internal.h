@@ -31,6 +31,7 @@ enum {
   REFUSED_MAX = 32, /* connections over the limit that linger at once */
   WARM_MS = 5000,   /* pages sent this lately are taken to be in memory */
   RESERVED_DESCRIPTORS = 64,
+  REFUSAL_MAX = 6 * 1024, /* an answer by the engine: its own lines, the app's fields, 1 KiB of body */
 };
 
 struct link {
@@ -169,7 +170,7 @@ enum server_phase { PHASE_OPEN, PHASE_DRAINING, PHASE_CUT };
 struct loop {
   struct http_server *server;
   unsigned index;
-  pthread_t thread;  /* whose loop it is: the loop's own once it runs */
+  pthread_t thread;   /* whose loop it is: the loop's own once it runs */
   pthread_t joinable; /* for who started it */
   bool started;
   int epoll, event, spare; /* spare: given up for a moment when descriptors run out */

@@ -39,7 +39,7 @@ void link_remove(struct link *item) {
 }
 
 bool loop_is_here(const struct loop *l) {
-  return pthread_equal(l->here, pthread_self());
+  return pthread_equal(l->thread, pthread_self());
 }
 
 /* ---- posts ---- */
@@ -307,7 +307,7 @@ static enum err add_event(struct loop *l) {
 }
 
 enum err loop_open(struct loop *l, struct http_server *s, unsigned index) {
-  *l = (struct loop){.server = s, .index = index, .here = pthread_self()};
+  *l = (struct loop){.server = s, .index = index, .thread = pthread_self()};
   lock_init(&l->lock, "http posts", LOCK_RANK_ENGINE);
   l->posts_end = &l->posts;
   for (enum deadline d = 0; d < DEADLINES; d++) link_init(&l->deadlines[d]);
@@ -343,7 +343,7 @@ void loop_stop(struct loop *l) {
 }
 
 static void run_last_posts(struct loop *l) {
-  l->here = pthread_self();
+  l->thread = pthread_self();
   cut_all(l);
   loop_run_posts(l);
   {

@@ -72,7 +72,7 @@ void server_conn_gone(struct loop *l, bool refused) {
 }
 
 static void say_busy(struct loop *l, int fd) {
-  char text[2048];
+  char text[REFUSAL_MAX];
   size_t n = response_refusal(l, 503, "too many connections", false, text, sizeof text);
   (void)!send(fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT); /* best effort */
   (void)shutdown(fd, SHUT_WR);
