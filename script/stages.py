@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TAIL_LINES = 150
+COMMAND_SECONDS = 2400
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
@@ -44,9 +46,19 @@ def tail(text):
 
 
 def run(*command, cwd=ROOT, env=None):
-    done = subprocess.run(command, cwd=cwd, env=os.environ | (env or {}), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-    return done.returncode, done.stdout
+    """The exit code and what was said. A command that hangs is ended with all that it started."""
+    child = subprocess.Popen(command, cwd=cwd, env=os.environ | (env or {}), stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                             start_new_session=True)
+    try:
+        said, _ = child.communicate(timeout=COMMAND_SECONDS)
+    except BaseException as why:
+        os.killpg(child.pid, signal.SIGKILL)
+        said, _ = child.communicate()
+        if not isinstance(why, subprocess.TimeoutExpired):
+            raise
+        raise Unable(f"{' '.join(map(str, command))} did not end within {COMMAND_SECONDS} s\n{tail(said)}") from None
+    return child.returncode, said
 
 
 def must(*command, **more):
