@@ -23,7 +23,7 @@ enum {
   FREE_MAX = 256,             /* pooled exchanges and buffers a loop */
   INLINE_MAX = 4096,          /* a file range up to this is read and sent with the head */
   CORK_MIN = 96 * 1024,       /* above: TCP_CORK */
-  SEND_MAX = 512 * 1024,      /* of a file, before another connection has its turn */
+  SEND_MAX = 1056 * 1024,     /* of one answer before another has its turn: 1 MiB with its head goes in one */
   REQUESTS_A_TURN = 32,       /* pipelined, before another connection has its turn */
   DISCARD_MAX = 64 * 1024,    /* of a body nobody wants, to keep the connection */
   LINGER_BYTES = 256 * 1024,  /* read and dropped after the last answer, so that the peer sees it */
