@@ -63,7 +63,7 @@ static bool next_word(struct str *rest, bool comma, struct str *ret_word) {
   while (from < s.n && (s.p[from] == ' ' || s.p[from] == '\t' || (comma && s.p[from] == ','))) from++;
   to = from;
   while (to < s.n && s.p[to] != ' ' && s.p[to] != '\t' && !(comma && s.p[to] == ',')) to++;
-  *ret_word = str_of(s.p + from, to - from);
+  *ret_word = str_head(str_skip(s, from), to - from);
   *rest = str_skip(s, to);
   return to > from;
 }
