@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "cmd/settings_check.h"
 #include "domain/store.h"
 #include "ledger/ledger.h"
 
@@ -36,16 +37,18 @@ int app_open_conf(struct app *app, const struct cmd_args *args) {
   struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
   if (conf_load(args->config, environ, &problem, &app->conf) != OK) return cmd_fail(args, "%s", sentence(&problem));
   app->has_conf = true;
+  if (settings_check(&app->conf, &problem) != OK) return cmd_fail(args, "%s", sentence(&problem));
   log_set_level((enum log_level)app->conf.log_level);
   log_set_format((enum log_format)app->conf.log_format);
   return CMD_DONE;
 }
 
-/* Makes the directory that a setting names and gives its absolute path. */
-static int open_directory(const struct cmd_args *args, const char *setting, const char *path, char **ret_absolute) {
+/* The absolute path of the directory that a setting names; with make, it is made where it is missing. */
+static int open_directory(const struct cmd_args *args, bool make, const char *setting, const char *path,
+                          char **ret_absolute) {
   int fd CLEANUP(fs_close_) = -1;
-  enum err e = fs_open_root(path, true, &fd);
-  char *absolute = e == OK ? realpath(path, NULL) : NULL;
+  enum err e = fs_open_root(path, make, &fd);
+  char *absolute = e == OK ? realpath(path, NULL) : !make ? strdup(path) : NULL;
   if (!absolute) return cmd_fail(args, "%s: the directory can't be used: %s", setting, e ? err_text(e) : strerror(errno));
   *ret_absolute = absolute;
   return CMD_DONE;
@@ -58,21 +61,23 @@ static char *join(const char *directory, const char *before, const char *name) {
   return TAKE(b.p);
 }
 
-static int open_directories(struct app *app, const struct cmd_args *args) {
-  int code = open_directory(args, "DATA_DIR", app->conf.data_dir, &app->data_dir);
+static int open_directories(struct app *app, const struct cmd_args *args, bool make) {
+  int code = open_directory(args, make, "DATA_DIR", app->conf.data_dir, &app->data_dir);
   if (code != CMD_DONE) return code;
   app->database_url =
       app->conf.database_url ? strdup(app->conf.database_url) : join(app->data_dir, "sqlite://", "callreel.db");
   char *recordings CLEANUP(free_char) =
       app->conf.recordings_dir ? strdup(app->conf.recordings_dir) : join(app->data_dir, "", "recordings");
   if (!app->database_url || !recordings) return cmd_fail(args, "out of memory, or a path that is too long");
-  return open_directory(args, "RECORDINGS_DIR", recordings, &app->recordings_dir);
+  return open_directory(args, make, "RECORDINGS_DIR", recordings, &app->recordings_dir);
 }
+
+int app_locate(struct app *app, const struct cmd_args *args) { return open_directories(app, args, false); }
 
 int app_open(struct app *app, const struct cmd_args *args) {
   struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
   int code = app_open_conf(app, args);
-  if (code == CMD_DONE) code = open_directories(app, args);
+  if (code == CMD_DONE) code = open_directories(app, args, true);
   if (code != CMD_DONE) return code;
   if (seal_load(app->conf.secrets_key, app->data_dir, &problem, app->seal_key) != OK)
     return cmd_fail(args, "%s", sentence(&problem));

@@ -27,6 +27,9 @@ struct app {
 CHECKED int app_open(struct app *app, const struct cmd_args *args);
 /* Settings only. */
 CHECKED int app_open_conf(struct app *app, const struct cmd_args *args);
+/* After app_open_conf: where directories and the database are. Makes nothing; what is missing keeps the path that the
+ * setting says. */
+CHECKED int app_locate(struct app *app, const struct cmd_args *args);
 void app_done(struct app *app);
 /* The store of recordings, checked to be the one that the database knows. CMD_DONE, or CMD_FAILED with its sentence. */
 CHECKED int app_open_store(struct app *app, const struct cmd_args *args, struct blob_store **ret_store);

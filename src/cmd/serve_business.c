@@ -32,12 +32,8 @@ int serve_keep_business(struct serve *s) {
   const struct conf *conf = &s->app.conf;
   if (!conf->twilio_account_sid) return CMD_DONE;
   struct str sid = str_from(conf->twilio_account_sid);
-  if (!provider_twilio.is_account_sid(sid))
-    return cmd_fail(s->args, "TWILIO_ACCOUNT_SID: must be AC and 32 hexadecimal digits");
   struct str name = STR("Main"), tokens[2] = {STR_NONE, STR_NONE};
   struct str api_key = str_from(conf->twilio_api_key), api_secret = str_from(conf->twilio_api_secret);
-  if (!!conf->twilio_api_key != !!conf->twilio_api_secret)
-    return cmd_fail(s->args, "TWILIO_API_KEY: goes with TWILIO_API_SECRET, both or none");
   struct str all = str_from(conf->twilio_auth_token), rest;
   if (str_cut(all, ',', &tokens[0], &rest)) tokens[1] = str_trim(rest);
   tokens[0] = str_trim(tokens[0]);

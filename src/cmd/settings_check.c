@@ -1,0 +1,125 @@
+#include "cmd/settings_check.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/api_proxies.h"
+#include "base/fs.h"
+#include "base/secret.h"
+#include "fetch/fetch.h"
+#include "provider/provider.h"
+
+enum { JWT_SECRET_LEAST = 32, URL_KEY_LEAST = 16, PORT_MAX = 65535 };
+
+/* HOST:PORT, the host not empty. */
+static bool is_address(struct str s) {
+  size_t colon = s.n;
+  uint64_t port;
+  while (colon > 0 && s.p[colon - 1] != ':') colon--;
+  return colon > 1 && str_to_u64(str_skip(s, colon), PORT_MAX, &port) == OK;
+}
+
+static bool is_base_url(struct str s) {
+  struct fetch_url url;
+  return fetch_url_parse(s, &url) == OK && !url.has_userinfo && !url.has_query && !url.has_fragment;
+}
+
+static bool is_origin(struct str s) {
+  struct fetch_url url;
+  return is_base_url(s) && fetch_url_parse(s, &url) == OK && url.path.n == 0;
+}
+
+static bool is_provider_base(struct str s) {
+  while (s.n && s.p[s.n - 1] == '/') s.n--;
+  return is_origin(s);
+}
+
+static bool are_origins(struct str s) {
+  bool more = true;
+  while (more) {
+    struct str one, rest;
+    more = str_cut(s, ',', &one, &rest);
+    if (!is_origin(str_trim(one))) return false;
+    s = rest;
+  }
+  return true;
+}
+
+static bool is_database(struct str s) { return str_starts(s, STR("sqlite:///")) && s.n > 10; }
+
+static bool is_seal_key(struct str s) {
+  struct buf b CLEANUP(buf_done) = BUF_INIT(256);
+  bool good = base64_decode(&b, s) == OK && b.n == SECRET_KEY_SIZE;
+  secret_wipe(b.p, b.n);
+  return good;
+}
+
+static bool is_account(struct str s) { return provider_twilio.is_account_sid(s); }
+
+static bool are_formats(struct str s) {
+  enum provider_format formats[PROVIDER_FORMATS_MAX];
+  size_t count;
+  struct str word;
+  return provider_formats_parse(s, formats, &count, &word) == OK;
+}
+
+static bool is_jwt_secret(struct str s) { return s.n >= JWT_SECRET_LEAST; }
+static bool is_url_key(struct str s) { return s.n >= URL_KEY_LEAST; }
+
+static bool is_readable_file(struct str s) {
+  char path[4096];
+  if (str_copy(path, sizeof(path), s) != OK) return false;
+  int fd CLEANUP(fs_close_) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  return fd >= 0;
+}
+
+static bool are_proxies(struct str s) {
+  struct proxies *p = NULL;
+  bool good = proxies_new(s, &p) == OK;
+  proxies_free(p);
+  return good;
+}
+
+struct rule {
+  const char *name;
+  size_t field; /* of a char * in struct conf */
+  bool (*is_good)(struct str value);
+  const char *wanted;
+};
+
+#define RULE(name, field, is_good, wanted) {name, offsetof(struct conf, field), is_good, wanted}
+static const struct rule rules[] = {
+    RULE("LISTEN", listen, is_address, "must be an address and a port like 127.0.0.1:8080"),
+    RULE("ADMIN_LISTEN", admin_listen, is_address, "must be an address and a port like 127.0.0.1:9090"),
+    RULE("PUBLIC_BASE_URL", public_base_url, is_base_url, "must be an http or https URL without user, query or fragment"),
+    RULE("DATABASE_URL", database_url, is_database, "must be sqlite:/// and an absolute path"),
+    RULE("SECRETS_KEY", secrets_key, is_seal_key, "must be 32 bytes in base64"),
+    RULE("TWILIO_ACCOUNT_SID", twilio_account_sid, is_account, "must be AC and 32 hexadecimal digits"),
+    RULE("TWILIO_BASE_URL", twilio_base_url, is_provider_base, "must be an origin like https://api.twilio.com"),
+    RULE("RECORDING_FORMATS", recording_formats, are_formats, "must name mp3, wav, wav-dual or any, with commas between"),
+    RULE("JWT_SECRET", jwt_secret, is_jwt_secret, "must have 32 bytes or more"),
+    RULE("JWT_PUBLIC_KEY_FILE", jwt_public_key_file, is_readable_file, "must name a file that can be read"),
+    RULE("URL_SIGNING_KEY", url_signing_key, is_url_key, "must have 16 bytes or more"),
+    RULE("CORS_ORIGINS", cors_origins, are_origins, "must be exact origins like https://crm.example.com, with commas between"),
+    RULE("TRUSTED_PROXIES", trusted_proxies, are_proxies, "must be addresses or networks like 10.0.0.0/8, with commas between"),
+};
+
+static enum err refuse(struct buf *ret_problem, const char *name, const char *wanted) {
+  IGNORE(buf_addf(ret_problem, "%s: %s", name, wanted)); /* the code says it too */
+  return ERR_INVALID;
+}
+
+enum err settings_check(const struct conf *conf, struct buf *ret_problem) {
+  for (size_t i = 0; i < COUNT_OF(rules); i++) {
+    const char *value;
+    memcpy(&value, (const char *)conf + rules[i].field, sizeof(value));
+    if (value && !rules[i].is_good(str_from(value))) return refuse(ret_problem, rules[i].name, rules[i].wanted);
+  }
+  if (conf->jwt_secret && conf->jwt_public_key_file)
+    return refuse(ret_problem, "JWT_PUBLIC_KEY_FILE", "goes not with JWT_SECRET: one of them decides how tokens are signed");
+  if (!!conf->twilio_api_key != !!conf->twilio_api_secret)
+    return refuse(ret_problem, "TWILIO_API_KEY", "goes with TWILIO_API_SECRET: both or none");
+  return OK;
+}
