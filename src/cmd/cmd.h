@@ -33,6 +33,11 @@ CMD(key);
 CMD(status);
 CMD(fetch);
 CMD(retry);
+CMD(signin);
+CMD(verify);
+CMD(backup);
+CMD(check);
+CMD(demo);
 CMD(version);
 
 /* ---- words and options (cmd_options.c) ---- */

@@ -33,13 +33,30 @@ const struct cmd cmd_table[] = {
      "The key is shown once, when it is created. A platform key acts as admin of the business named by X-Business-Id.\n",
      cmd_key},
     {"status", "what waits, what is being filled, what failed",
-     "callreel status [--business ID] [--json]\n", cmd_status},
+     "callreel status [--business ID] [--watch] [--json]\n\n"
+     "--watch shows it until q or Ctrl-C: painted twice a second on a terminal, else a line whenever something changed.\n",
+     cmd_status},
     {"fetch", "fetch one recording now and print its path",
      "callreel fetch ID [--business ID]\n\nID is a recording's or a call's SID. A running worker fetches it if there is one,\n"
      "else this command does. Prints the file's path.\n",
      cmd_fetch},
     {"retry", "try failed recordings again", "callreel retry [--business ID] [--code CODE] [--since TIME] [--json]\n",
      cmd_retry},
+    {"signin", "print a link that signs somebody in",
+     "callreel signin --business ID [--role viewer|agent|admin] [--json]\n\nThe link is good once, for 10 minutes.\n",
+     cmd_signin},
+    {"backup", "copy the running database into a file",
+     "callreel backup FILE [--json]\n\n"
+     "A consistent copy, complete and on disk before FILE appears; a file that is there is not overwritten. Nothing is\n"
+     "migrated. Recordings are files: copy RECORDINGS_DIR too, and keep DATA_DIR/secrets.key apart from the copy, which\n"
+     "holds secrets that it opens.\n",
+     cmd_backup},
+    {"check", "look for what is wrong, and say how to mend it",
+     "callreel check [--json] [--config FILE]\n\n"
+     "Looks at settings, files and their modes, secrets, the database and its schema, the recordings' volume, room, limits,\n"
+     "workers, and each business's credentials, which the provider is asked about. Prints ok, warn or FAIL, what was found\n"
+     "and what to do; exit 1 at a FAIL. Works beside a running server and changes nothing.\n",
+     cmd_check},
     {"version", "print the version", "callreel version\n", cmd_version},
     {NULL, NULL, NULL, NULL},
 };

@@ -88,3 +88,6 @@ void db_deadline(struct db *db, int64_t mono_ms);
 int64_t db_now_ms(struct db *db);
 /* A consistent copy of the running database into a new file (SQLite's backup API). */
 CHECKED enum err db_backup(struct db *db, const char *path, void (*progress)(void *arg, int done_percent), void *arg);
+/* Looks whether the database's pages and indexes hold together, for at most limit_ms: ERR_TIMEOUT; ERR_CORRUPT with what was
+ * found first in ret_problem (may be NULL). */
+CHECKED enum err db_check(struct db *db, int64_t limit_ms, struct buf *ret_problem);

@@ -74,9 +74,15 @@ enum err migrate_run(struct db *db, const struct migration *migrations, size_t c
   return OK;
 }
 
-enum err migrate_version(struct db *db, int *ret_number) {
+enum err migrate_look(struct db *db, int *ret_number, int *ret_oldest) {
   struct schema_state state;
   TRY(look(db, &state));
   *ret_number = (int)state.number;
+  *ret_oldest = (int)state.oldest;
   return OK;
+}
+
+enum err migrate_version(struct db *db, int *ret_number) {
+  int oldest;
+  return migrate_look(db, ret_number, &oldest);
 }

@@ -19,3 +19,5 @@ struct migration {
 CHECKED enum err migrate_run(struct db *db, const struct migration *migrations, size_t count, int *ret_applied);
 /* The highest number that the database knows, 0 for none. */
 CHECKED enum err migrate_version(struct db *db, int *ret_number);
+/* That, and how many scripts a release must know to work with this schema; 0: any release can. */
+CHECKED enum err migrate_look(struct db *db, int *ret_number, int *ret_oldest);

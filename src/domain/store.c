@@ -41,3 +41,20 @@ enum err store_check(struct blob_store *store, const char *id, bool may_make) {
   if (!may_make) return ERR_CONFLICT;
   return fs_write_durable(dir, STORE_FILE, 0640, str_from(id));
 }
+
+enum err store_id_of_volume(struct blob_store *store, char ret_id[STORE_ID_SIZE]) {
+  char *text CLEANUP(free_char) = NULL;
+  size_t size;
+  enum err e = fs_read_whole(blob_directory_fd(store), STORE_FILE, 256, &text, &size);
+  if (e != OK) return e == ERR_TOO_BIG ? ERR_CORRUPT : e;
+  struct str id = str_of(text, size);
+  if (id.n && id.p[id.n - 1] == '\n') id.n--; /* written by hand */
+  if (id.n != STORE_ID_SIZE - 1) return ERR_CORRUPT;
+  for (size_t i = 0; i < id.n; i++)
+    if (!strchr("0123456789abcdef", id.p[i])) return ERR_CORRUPT;
+  return str_copy(ret_id, STORE_ID_SIZE, id) == OK ? OK : ERR_CORRUPT;
+}
+
+enum err store_adopt(struct db *db, const char *id) {
+  return settings_put(db, NULL, STORE_SETTING, str_from(id));
+}

@@ -38,3 +38,12 @@ enum err ledger_migrate(struct db *db, int *ret_applied) {
   free(migrations);
   return e;
 }
+
+enum err ledger_schema(struct db *db, int *ret_found, int *ret_known) {
+  int number, oldest, known = 0;
+  TRY(migrate_look(db, &number, &oldest));
+  while (schema_files[known].name != NULL) known++;
+  *ret_found = number;
+  *ret_known = known;
+  return oldest > known ? ERR_TOO_NEW : OK;
+}

@@ -17,3 +17,6 @@ struct ledger_migrations {
 CHECKED enum err ledger_migrations(struct ledger_migrations *ret_migrations);
 /* ERR_TOO_NEW: the schema asks for a newer release. */
 CHECKED enum err ledger_migrate(struct db *db, int *ret_applied);
+/* Looks, runs nothing: the highest script that ran (0: none), and the highest that this release knows. ERR_TOO_NEW, with
+ * both set all the same: the schema asks for a newer release. */
+CHECKED enum err ledger_schema(struct db *db, int *ret_found, int *ret_known);
