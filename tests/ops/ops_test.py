@@ -1,0 +1,194 @@
+"""What operators are given, held against the program: manual, completion, unit, alerts. Prints TAP."""
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TESTS = []
+
+
+class Skip(Exception):
+    pass
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+def read(path):
+    return (ROOT / path).read_text()
+
+
+def run(*command):
+    if not shutil.which(command[0]):
+        raise Skip(f"{command[0]} is not installed")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def commands():
+    """Name to the text of its help, from the table in main.c."""
+    table = re.search(r"cmd_table\[\] = \{(.*?)\n\};", read("src/cmd/main.c"), re.S)[1]
+    rows = re.split(r"\n    \{", table)[1:]
+    found = {re.match(r'"(\w+)"', row)[1]: row for row in rows if row.startswith('"')}
+    assert "serve" in found and "version" in found, found
+    return found
+
+
+def options():
+    """Command to the options that its help names."""
+    return {name: set(re.findall(r"(?<![\w-])--([a-z][a-z-]*)", row)) for name, row in commands().items()}
+
+
+def settings():
+    names = re.findall(r"^CONF_\w+\((\w+),", read("src/base/conf.def"), re.M)
+    assert "LISTEN" in names
+    return names
+
+
+def metrics():
+    """Name to its labels' closed lists, histograms with their three endings."""
+    text = read("src/base/metric.def")
+    sets = {}
+    for match in re.finditer(r'^LABEL\((\w+), "(\w*)",(.*?)\)\)\n', text, re.S | re.M):
+        sets[match[1]] = (match[2], set(re.findall(r'V\(\w+, \w+, (?:"([^"]*)"|\w+)', match[3] + ")")))
+    found = {}
+    for match in re.finditer(r'^(?:COUNTER|LEVEL|GAUGE|READING)\(\w+, "(\w+)", (\w+), (\w+),', text, re.M):
+        found["callreel_" + match[1]] = dict(sets[name] for name in (match[2], match[3]) if name != "NONE")
+    for match in re.finditer(r'^HISTOGRAM\(\w+, "(\w+)"', text, re.M):
+        for ending, labels in (("_bucket", {"le": None}), ("_sum", {}), ("_count", {})):
+            found["callreel_" + match[1] + ending] = labels
+    assert found["callreel_plays_total"] == {"result": {"hit", "live", "wait", "gone"}}, found
+    return found
+
+
+def missing(names, there):
+    lacks = sorted(set(names) - set(there))
+    assert not lacks, "missing: " + ", ".join(lacks)
+
+
+@test
+def the_manual_names_every_command():
+    missing(commands(), re.findall(r"^\.It Cm (\w+)", read("docs/callreel.1"), re.M))
+
+
+@test
+def the_manual_names_every_option():
+    manual = set(re.findall(r"Fl -([a-z-]+)", read("docs/callreel.1")))
+    missing(set().union(*options().values()), manual)
+
+
+@test
+def the_manual_names_every_setting_and_no_other():
+    named = re.findall(r"^\.It Ev (\w+)", read("docs/callreel.1"), re.M)
+    missing(settings(), named)
+    missing(named, settings())
+
+
+@test
+def the_manual_is_well_formed():
+    code, said = run("mandoc", "-T", "lint", "-W", "warning", "docs/callreel.1")
+    assert code == 0, said
+
+
+COMPLETE = """source deploy/completions/callreel.bash
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _callreel; printf '%s\\n' "${COMPREPLY[@]}" """
+
+
+def complete(*words):
+    code, said = run("bash", "-c", COMPLETE, "bash", "callreel", *words)
+    assert code == 0, said
+    return said.split()
+
+
+@test
+def completion_offers_every_command():
+    missing(commands(), complete(""))
+
+
+@test
+def completion_offers_every_option_of_a_command():
+    verbs = {"business": ["add", "list", "set", "remove"], "key": ["create", "list", "revoke"]}
+    for name, wanted in options().items():
+        offered = set()
+        for verb in verbs.get(name, [None]):
+            offered.update(complete(*[word for word in (name, verb) if word], "--"))
+        missing({"--" + option for option in wanted}, offered)
+
+
+@test
+def completion_offers_every_error_code():
+    codes = re.findall(r'^X\(\w+, "(\w+)"', read("src/domain/recording_error.def"), re.M)
+    missing(codes, complete("retry", "--code", ""))
+
+
+@test
+def the_unit_is_confined():
+    code, said = run("systemd-analyze", "security", "--offline=true", "--threshold=20", "deploy/callreel.service")
+    if "Unknown" in said or "unrecognized" in said:
+        raise Skip("this systemd judges no files")
+    assert code == 0, said
+
+
+@test
+def the_unit_waits_longer_for_the_end_than_the_program_takes():
+    waits = int(re.search(r"^TimeoutStopSec=(\d+)s", read("deploy/callreel.service"), re.M)[1])
+    conf = read("src/base/conf.def")
+    takes = sum(int(re.search(rf"CONF_INT\({name}, \w+, (\d+),", conf)[1]) for name in ("DRAIN_DELAY", "DRAIN_TIMEOUT"))
+    assert waits > takes
+
+
+@test
+def alerts_ask_for_figures_and_values_that_exist():
+    known = metrics()
+    expressions = re.sub(r"summary:.*", "", read("deploy/alerts.yml"))
+    used = re.findall(r"(callreel_\w+)(?:\{([^}]*)\})?", expressions)
+    assert len(used) > 20
+    for name, matchers in used:
+        assert name in known, f"no figure {name}"
+        for label, operator, value in re.findall(r'(\w+)(=~|!=|!~|=)"([^"]*)"', matchers):
+            assert label in known[name], f"{name} has no label {label}"
+            for each in value.split("|") if "~" in operator else [value]:
+                assert each in known[name][label], f'{name} is never {label}="{each}"'
+
+
+@test
+def every_alert_says_what_to_do():
+    alerts = re.findall(r"- alert: (\w+)", read("deploy/alerts.yml"))
+    told = re.findall(r"^## (\w+)", read("docs/ops/alerts.md"), re.M)
+    assert len(set(alerts)) == len(alerts) and sorted(alerts) == sorted(told), set(alerts) ^ set(told)
+
+
+@test
+def prometheus_takes_the_rules():
+    code, said = run("promtool", "check", "rules", "deploy/alerts.yml")
+    assert code == 0, said
+
+
+@test
+def alerts_fire_when_they_should_and_else_stay_quiet():
+    code, said = run("promtool", "test", "rules", "tests/ops/alerts_test.yml")
+    assert code == 0, said
+
+
+def main():
+    failed = 0
+    print(f"1..{len(TESTS)}")
+    for number, function in enumerate(TESTS, 1):
+        try:
+            function()
+            print(f"ok {number} - {function.__name__}")
+        except Skip as why:
+            print(f"ok {number} - {function.__name__} # SKIP {why}")
+        except Exception as why:  # any other is a failure of this test alone
+            failed += 1
+            print(f"not ok {number} - {function.__name__}")
+            print("\n".join("# " + line for line in f"{type(why).__name__}: {why}".splitlines()))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
