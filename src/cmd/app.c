@@ -115,7 +115,8 @@ int app_open_store(struct app *app, const struct cmd_args *args, struct blob_sto
   }
   blob_close(store);
   if (e == ERR_CONFLICT)
-    return cmd_fail(args, "RECORDINGS_DIR is not the volume that the database knows: it is not mounted, or not shared");
+    return cmd_fail(args, "RECORDINGS_DIR is not the volume that the database knows: it is not mounted, or not shared. If the "
+                          "recordings were moved there on purpose: callreel verify --adopt-store");
   return cmd_fail(args, "RECORDINGS_DIR can't be used: %s", err_text(e));
 }
 

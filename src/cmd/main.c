@@ -45,6 +45,14 @@ const struct cmd cmd_table[] = {
     {"signin", "print a link that signs somebody in",
      "callreel signin --business ID [--role viewer|agent|admin] [--json]\n\nThe link is good once, for 10 minutes.\n",
      cmd_signin},
+    {"verify", "compare the files with the catalog, by checksum",
+     "callreel verify [--repair] [--adopt-store] [--json]\n\n"
+     "Finds recordings whose file is gone, of another length or of other bytes, files that belong to a recording which is\n"
+     "not ready, files of nobody, and parts of fills that are over. Runs beside a server. Exit 1 if findings are left.\n"
+     "  --repair        what is gone or damaged is missing from then on, and fetched again when it is asked for; damaged\n"
+     "                  files get the ending .bad; whole files that are found are taken; old parts are removed\n"
+     "  --adopt-store   RECORDINGS_DIR is on another volume on purpose: it is the one that the database knows from now on\n",
+     cmd_verify},
     {"backup", "copy the running database into a file",
      "callreel backup FILE [--json]\n\n"
      "A consistent copy, complete and on disk before FILE appears; a file that is there is not overwritten. Nothing is\n"

@@ -28,7 +28,7 @@ static enum err read_through(int fd, struct audio *audio, struct digest *digest)
 static void free_audio(struct audio **a) { *a = audio_free(*a); }
 static void free_digest(struct digest **d) { *d = digest_free(*d); }
 
-static enum err inspect(struct blob_store *store, const char *name, struct audio_info *ret_info, char ret_sha256[65]) {
+enum err fill_inspect(struct blob_store *store, const char *name, struct audio_info *ret_info, char ret_sha256[65]) {
   int fd CLEANUP(fs_close_) = -1;
   int64_t size;
   struct audio *audio CLEANUP(free_audio) = NULL;
@@ -43,7 +43,7 @@ static enum err inspect(struct blob_store *store, const char *name, struct audio
   return fs_sync_parent(blob_directory_fd(store), name);
 }
 
-static bool counts(const struct recording *row, const struct audio_info *info) {
+bool fill_counts(const struct recording *row, const struct audio_info *info) {
   if (info->kind == AUDIO_NONE || info->bytes < AUDIO_LEAST_BYTES) return false;
   if (row->bytes > 0) return info->bytes == row->bytes;
   bool long_enough = row->told_duration_s == 0 || info->duration_ms < 0 ||
@@ -51,7 +51,7 @@ static bool counts(const struct recording *row, const struct audio_info *info) {
   return info->whole && long_enough;
 }
 
-static void set_aside(struct blob_store *store, const struct recording *row, const char *name) {
+enum err fill_set_aside(struct blob_store *store, const struct recording *row, const char *name) {
   char aside[RECORDING_NAME_SIZE + 32];
   (void)snprintf(aside, sizeof(aside), "%s.%lld.bad", name, (long long)row->lease_token);
   int dir = blob_directory_fd(store);
@@ -59,6 +59,7 @@ static void set_aside(struct blob_store *store, const struct recording *row, con
   if (e == OK || e == ERR_EXISTS) e = fs_unlink(dir, name);
   log_warn("Set aside a file that is not the recording it is named after", LOG_INT("business", row->business_id),
            LOG_TEXT("recording", row->recording_sid), LOG_ERR(e));
+  return e;
 }
 
 bool fill_found(struct blob_store *store, const struct recording *row, char ret_name[RECORDING_NAME_SIZE],
@@ -66,9 +67,9 @@ bool fill_found(struct blob_store *store, const struct recording *row, char ret_
   char name[BLOB_NAME_SIZE];
   struct audio_info info;
   if (blob_find(store, row->stem, name) != OK) return false;
-  enum err e = inspect(store, name, &info, ret_sha256);
-  if (e == OK && !counts(row, &info)) set_aside(store, row, name);
-  if (e != OK || !counts(row, &info)) return false;
+  enum err e = fill_inspect(store, name, &info, ret_sha256);
+  if (e == OK && !fill_counts(row, &info)) IGNORE(fill_set_aside(store, row, name)); /* it was logged */
+  if (e != OK || !fill_counts(row, &info)) return false;
   *ret_info = info;
   return str_copy(ret_name, RECORDING_NAME_SIZE, str_from(name)) == OK;
 }
