@@ -1,5 +1,6 @@
 #include "works.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,11 @@ static void build_ledger(struct works *w) {
   check(access_load(w->db, seal_key, STR("https://api.example.com"), &w->access));
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where) {
+  (void)st, (void)kind, (void)where;
+  return remove(path);
+}
+
 struct works *works_new(const struct works_answer *answers) {
   struct works *w = calloc(1, sizeof(*w));
   assert_non_null(w);
@@ -178,6 +184,7 @@ void works_free(struct works *w) {
   access_unref(w->access);
   w->store = blob_close(w->store);
   w->db = db_close(w->db);
+  (void)nftw(w->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
   lock_cond_done(&w->changed);
   lock_done(&w->lock);
   free(w->conf.recording_formats);
