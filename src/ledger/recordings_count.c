@@ -4,25 +4,43 @@
 
 #include "ledger/recordings_row.h"
 
+/* A walk through an index of what is queued alone. */
+static enum err oldest_queued(struct db *db, int64_t business_id, int64_t *ret_at) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select min(enqueued_at) from recordings where status = 'queued' and (?1 = 0 or business_id = ?1)",
+               DB_INT(business_id)));
+  TRY(db_next(&q));
+  *ret_at = db_int(&q, 0);
+  return OK;
+}
+
 enum err recordings_count(struct db *db, int64_t business_id, struct recordings_counts *ret_counts) {
   struct recordings_counts c;
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   memset(&c, 0, sizeof(c));
   TRY(db_query(db, &q,
-               "select status, count(*), min(enqueued_at), coalesce(sum(bytes), 0) from recordings"
-               " where ?1 = 0 or business_id = ?1 group by status",
+               "select status, sum(n), sum(bytes) from recording_counts where ?1 = 0 or business_id = ?1 group by status",
                DB_INT(business_id)));
   enum err e;
   while ((e = db_next(&q)) == OK) {
     enum recording_status status;
     if (recording_status_of(db_text(&q, 0), &status) != OK) return ERR_CORRUPT;
     c.by_status[status] = db_int(&q, 1);
-    if (status == RECORDING_QUEUED) c.oldest_queued_at = db_int(&q, 2);
-    if (status == RECORDING_READY) c.bytes = db_int(&q, 3);
+    if (status == RECORDING_READY) c.bytes = db_int(&q, 2);
   }
   if (e != ERR_NOT_FOUND) return e;
+  if (c.by_status[RECORDING_QUEUED]) TRY(oldest_queued(db, business_id, &c.oldest_queued_at));
   *ret_counts = c;
   return OK;
+}
+
+enum err recordings_count_codes(struct db *db, recordings_code_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select code, sum(n) from recording_counts where status = 'failed' group by code"));
+  enum err e;
+  while ((e = db_next(&q)) == OK) TRY(fn(arg, db_text(&q, 0), db_int(&q, 1), 0));
+  return e == ERR_NOT_FOUND ? OK : e;
 }
 
 enum err recordings_count_failures(struct db *db, int64_t business_id, recordings_code_fn *fn, void *arg) {
