@@ -1,0 +1,192 @@
+"""backup, signin, and status that is watched."""
+import hashlib
+import json
+import os
+import pty
+import re
+import select
+import signal
+import sqlite3
+import stat
+import subprocess
+import termios
+import threading
+import time
+
+import pytest
+
+import provider as p
+from callreel import CALLREEL, PATIENCE, eventually
+
+# ---- backup ----
+
+
+def test_a_backup_under_load_has_every_webhook_that_was_answered_before_it(world, provider):
+    server = world.server("web", "web")
+    business = world.business(provider)
+    key = business.viewer
+    answered, over, lock, trouble = [], threading.Event(), threading.Lock(), []
+
+    def tell():
+        while not over.is_set():
+            call = p.sid("CA")
+            try:
+                status = business.webhook(server, "call", business.call_fields(call)).status
+            except Exception as e:  # told below, in the test's own thread
+                status = e
+            with lock:
+                answered.append(call) if status == 204 else trouble.append(status)
+
+    tellers = [threading.Thread(target=tell) for _ in range(8)]
+    for teller in tellers:
+        teller.start()
+    try:
+        eventually(lambda: len(answered) > 200, 20)
+        with lock:
+            before = list(answered)
+        copy = world.directory / "copy.db"
+        said = json.loads(world.done("backup", copy, "--json"))
+        with lock:
+            during = len(answered) - len(before)
+    finally:
+        over.set()
+        for teller in tellers:
+            teller.join()
+    assert not trouble and during >= 0
+    assert said == {"path": str(copy), "bytes": copy.stat().st_size} and stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert not list(world.directory.glob("copy.db?*")), "nothing else is left behind"
+    db = sqlite3.connect(f"file:{copy}?mode=ro", uri=True)
+    assert db.execute("pragma integrity_check").fetchone() == ("ok",)
+    kept = {row[0] for row in db.execute("select call_sid from calls")}
+    db.close()
+    assert set(before) <= kept <= set(answered)
+    server.stop()
+    # the copy takes the place of a database: it migrates and serves
+    restored = world.server("restored", DATABASE_URL=f"sqlite://{copy}")
+    for call in before[:3]:
+        assert restored.get(f"/api/calls/{call}", key).status == 200
+
+
+@pytest.mark.sanitized
+def test_a_backup_overwrites_nothing_and_makes_no_database(world, provider):
+    target = world.directory / "copy.db"
+    done = world.run("backup", target)
+    assert done.returncode == 1 and "DATABASE_URL" in done.stderr and not target.exists() and not world.data_dir.exists()
+    world.done("migrate")
+    assert world.run("backup").returncode == 2 and world.run("backup", target, "more").returncode == 2
+    target.write_text("mine")
+    done = world.run("backup", target)
+    assert done.returncode == 1 and "not overwritten" in done.stderr and target.read_text() == "mine"
+    done = world.run("backup", world.directory / "nowhere/copy.db")
+    assert done.returncode == 1 and "no such directory" in done.stderr
+    target.unlink()
+    done = world.run("backup", target)
+    assert done.returncode == 0 and "secrets.key" in done.stderr and str(target) in done.stdout
+
+
+@pytest.mark.sanitized
+def test_a_backup_does_not_migrate(world):
+    world.done("migrate")
+    with sqlite3.connect(world.database) as db:
+        newest = db.execute("select max(number) from schema_migrations").fetchone()[0]
+        db.execute("delete from schema_migrations where number = ?", (newest,))
+    db.close()
+    copy = world.directory / "copy.db"
+    world.done("backup", copy)
+    for path in (copy, world.database):
+        with sqlite3.connect(path) as db:
+            assert db.execute("select max(number) from schema_migrations").fetchone() == (newest - 1,)
+        db.close()
+
+
+# ---- signin ----
+
+
+@pytest.mark.sanitized
+def test_a_sign_in_link_is_made_for_a_business_and_a_role(world):
+    world.done("business", "add", "--name", "Acme")
+    said = json.loads(world.done("signin", "--business", "1", "--role", "agent", "--json",
+                                 env={"PUBLIC_BASE_URL": "https://calls.example.com/app/"}))
+    token = re.fullmatch(r"https://calls\.example\.com/app/signin\?token=([\w-]{43})", said["url"]).group(1)
+    assert (said["business_id"], said["role"]) == (1, "agent") and said["expires_at"].endswith("Z")
+    (link,) = world.sql("select * from links")
+    assert link["digest"] == hashlib.sha256(token.encode()).digest() and link["role"] == "agent" and not link["used_at"]
+    assert 590_000 < link["expires_at"] - world.clock.now_ms() <= 600_000
+    for listen, start in (("127.0.0.1:8080", "http://127.0.0.1:8080/signin?token="), ("127.0.0.1:0", "/signin?token="),
+                          ("0.0.0.0:81", "http://127.0.0.1:81/signin?token="), ("[::]:81", "http://[::1]:81/signin?token=")):
+        printed = world.done("signin", "--business", "1", env={"LISTEN": listen}).strip()
+        assert printed.startswith(start) and len(printed) == len(start) + 43, printed
+    assert {link["role"] for link in world.sql("select role from links")} == {"agent", "viewer"}
+    for argv, code in ((("--business", "9"), 1), ((), 2), (("--business", "1", "--role", "platform"), 2),
+                       (("--business", "1", "--role", "king"), 2), (("--business", "x"), 2)):
+        done = world.run("signin", *argv)
+        assert done.returncode == code and done.stderr and not done.stdout, (argv, done)
+
+
+# ---- status --watch ----
+
+
+class Terminal:
+    """A command on a terminal of its own."""
+
+    def __init__(self, world, *argv):
+        self.primary, secondary = pty.openpty()
+        self.before = termios.tcgetattr(secondary)
+        self.text = ""
+        self.child = subprocess.Popen([str(CALLREEL), *argv], stdin=secondary, stdout=secondary, stderr=subprocess.PIPE,
+                                      env={**world.environment(), "TERM": "xterm"}, start_new_session=True)
+        self.secondary = secondary
+
+    def read_until(self, look, within=10):
+        deadline = time.monotonic() + within * PATIENCE
+        while not look(self.text):
+            assert time.monotonic() < deadline, repr(self.text[-2000:])
+            if select.select([self.primary], [], [], 0.05)[0]:
+                self.text += os.read(self.primary, 65536).decode()
+        return self.text
+
+    def end(self):
+        code = self.child.wait(10 * PATIENCE)
+        self.read_until(lambda text: text.endswith("\x1b[?1049l"))
+        assert termios.tcgetattr(self.secondary) == self.before, "the terminal is as it was"
+        os.close(self.primary)
+        os.close(self.secondary)
+        return code
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("end", ["q", signal.SIGINT, signal.SIGTERM])
+def test_watching_on_a_terminal_ends_with_the_terminal_as_it_was(world, end):
+    world.done("business", "add", "--name", "Acme")
+    terminal = Terminal(world, "status", "--watch")
+    terminal.read_until(lambda text: text.count("\x1b[H") >= 3 and "0 queued" in text)
+    os.write(terminal.primary, b"x")  # another key is none of its business
+    if end == "q":
+        os.write(terminal.primary, b"q")
+    else:
+        terminal.child.send_signal(end)
+    assert terminal.end() == 0 and terminal.text.startswith("\x1b[?1049h") and "\x1b[?25h" in terminal.text
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("options, ready", [(("--json",), '"ready":1'), ((), "1 ready")])
+def test_watching_without_a_terminal_says_what_changed(world, provider, options, ready):
+    server = world.server()
+    business = world.business(provider)
+    log = world.directory / "watched"
+    with open(log, "wb") as out:
+        watch = subprocess.Popen([str(CALLREEL), "status", "--watch", *options], stdin=subprocess.DEVNULL, stdout=out,
+                                 env=world.environment())
+    try:
+        eventually(lambda: "ready" in log.read_text())
+        tape = provider.tape()
+        business.tell(server, tape)
+        text = eventually(lambda: ready in log.read_text() and log.read_text())
+    finally:
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(10 * PATIENCE) == 0
+    assert "\x1b" not in text
+    if options:
+        moments = [json.loads(line) for line in text.splitlines()]
+        assert moments[0]["recordings"]["ready"] == 0 and moments[-1]["recordings"]["ready"] == 1
+        assert len(moments) < 10, "only what changed"
