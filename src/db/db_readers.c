@@ -11,6 +11,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/metric.h"
 #include "base/pool.h"
 
 struct db_readers {
@@ -25,6 +27,7 @@ struct reader_job {
   struct db_readers *readers;
   void (*look)(struct db *db, void *arg);
   void *arg;
+  int64_t asked_us;
 };
 
 static struct db *connection_of(struct db_readers *r, unsigned worker) {
@@ -42,6 +45,7 @@ static void run_look(void *arg, unsigned worker) {
   free(arg);
   struct db *db = connection_of(job.readers, worker);
   job.look(db, job.arg);
+  metric_observe(METRIC_DATABASE_READ_SECONDS, clock_mono_us() - job.asked_us);
   if (db == NULL) return;
   db_deadline(db, 0);
   db_rollback(db);
@@ -76,7 +80,7 @@ struct db_readers *db_readers_free(struct db_readers *r) {
 enum err db_readers_run(struct db_readers *r, void (*look)(struct db *db, void *arg), void *arg) {
   struct reader_job *job = malloc(sizeof(*job));
   if (job == NULL) return ERR_NOMEM;
-  *job = (struct reader_job){r, look, arg};
+  *job = (struct reader_job){r, look, arg, clock_mono_us()};
   enum err e = pool_run(r->pool, run_look, job);
   if (e != OK) free(job);
   return e;

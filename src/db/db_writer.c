@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/metric.h"
 #include "db/db_sqlite.h"
 
 enum {
@@ -92,7 +93,9 @@ enum err db_writer_submit(struct db_writer *w, struct db_job job) {
     w->unanswered++;
   }
   lock_release(&w->lock);
-  if (e != OK) free(j);
+  if (e == OK) return OK;
+  metric_add(METRIC_DATABASE_WRITES, METRIC_WRITE_REFUSED, 1);
+  free(j);
   return e;
 }
 
@@ -115,6 +118,7 @@ static void answer(struct db_writer *w, struct job_list *jobs, enum err if_ok) {
   struct waiting_job *j;
   while ((j = list_take(jobs)) != NULL) {
     enum err e = j->result != OK ? j->result : if_ok;
+    metric_add(METRIC_DATABASE_WRITES, e == OK ? METRIC_WRITE_COMMITTED : METRIC_WRITE_FAILED, 1);
     if (j->job.done != NULL) j->job.done(j->job.arg, e);
     free(j);
   }
@@ -143,6 +147,13 @@ static bool job_run(struct db *db, struct waiting_job *j, enum err *ret_why) {
   return e == OK;
 }
 
+static enum err commit_timed(struct db *db) {
+  int64_t began_us = clock_mono_us();
+  enum err e = db_commit(db);
+  metric_observe(METRIC_DATABASE_COMMIT_SECONDS, clock_mono_us() - began_us);
+  return e;
+}
+
 /* Runs jobs until there are no more or 2 ms are over, then commits and answers. */
 static void group_run(struct db_writer *w, struct job_list *jobs) {
   struct job_list ran = {NULL, &ran.first};
@@ -156,7 +167,7 @@ static void group_run(struct db_writer *w, struct job_list *jobs) {
     suspect = suspect || is_of_database(j->result);
     if (jobs->first == NULL) (void)queue_collect(w, jobs, false); /* the loop of the thread asks whether it is closed */
   } while (whole && jobs->first != NULL && clock_mono_us() < until_us);
-  if (whole) e = db_commit(w->db);
+  if (whole) e = commit_timed(w->db);
   if (e != OK) db_rollback(w->db);
   atomic_store(&w->healthy, e == OK && !suspect);
   if (e == OK && w->config.committed != NULL) w->config.committed(w->config.arg);

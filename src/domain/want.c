@@ -1,6 +1,7 @@
 #include "domain/want.h"
 
 #include "base/log.h"
+#include "base/metric.h"
 #include "domain/queue.h"
 
 static struct recording_event event_of(enum want_kind kind) {
@@ -19,6 +20,7 @@ enum err want_run(struct db *db, int64_t business_id, struct str recording_sid, 
                   struct recording *ret_row, struct recording_outcome *ret_outcome) {
   struct recording_event event = event_of(kind);
   TRY(queue_apply(db, business_id, recording_sid, &event, now, ret_row, ret_outcome));
+  if (!ret_outcome->moved) metric_add(METRIC_DEDUPLICATED, ret_outcome->skip, 1);
   if (ret_outcome->enqueued && kind != WANT_PREPARE)
     log_info("Priority download job enqueued", LOG_INT("business", business_id), LOG_STR("recording", recording_sid));
   else if (!ret_outcome->moved)

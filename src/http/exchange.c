@@ -128,6 +128,10 @@ bool http_answered(const struct http_exchange *x) {
   return x->answered;
 }
 
+int http_status(const struct http_exchange *x) {
+  return x->status;
+}
+
 void http_on_end(struct http_exchange *x, void (*fn)(struct http_exchange *x, void *arg, bool complete, int64_t sent),
                  void *arg) {
   x->on_end = fn;

@@ -75,6 +75,7 @@ CHECKED enum err http_server_start(struct http_server *s);
 int http_server_port(const struct http_server *s);
 unsigned http_server_loops(const struct http_server *s);
 size_t http_server_connections(const struct http_server *s); /* (any thread) open now */
+unsigned http_server_connections_max(const struct http_server *s); /* as configured, or less where the file limit is */
 /* Takes no new connections; open ones end after the answer in hand ("Connection: close"), idle ones at once. Returns when
  * all ended or after timeout_ms, when the rest is cut. */
 void http_server_drain(struct http_server *s, int64_t timeout_ms);
@@ -170,5 +171,6 @@ void http_wake_from_elsewhere(struct http_exchange *x);
 /* Ends the connection now, with a reset, whatever was sent. */
 void http_abort(struct http_exchange *x);
 bool http_answered(const struct http_exchange *x);
+int http_status(const struct http_exchange *x); /* of the app's answer; 0: there was none */
 /* After the answer in hand the connection closes. */
 void http_close_after(struct http_exchange *x);

@@ -119,6 +119,7 @@ struct http_exchange {
   struct conn *conn; /* NULL once it ended */
   struct http_exchange *next_free;
   unsigned refs; /* the engine's and the app's */
+  int status;    /* as answered; 0 before, and where the engine refused */
   bool seen;     /* the app knows it */
   bool answered;
   bool close_after;

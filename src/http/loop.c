@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/metric.h"
 #include "http/internal.h"
 
 void link_init(struct link *list) {
@@ -271,6 +272,7 @@ static void follow_phase(struct loop *l) {
 static void loop_turn(struct loop *l) {
   struct epoll_event events[256];
   int n = epoll_wait(l->epoll, events, COUNT_OF(events), wait_ms(l));
+  int64_t began_us = clock_mono_us();
   l->now_ms = clock_mono_ms();
   l->date_fresh = false;
   for (int i = 0; i < n; i++) {
@@ -289,6 +291,7 @@ static void loop_turn(struct loop *l) {
   if (l->accept_again_ms > 0 && l->accept_again_ms <= l->now_ms) server_listen(l);
   run_ready(l);
   free_dead(l);
+  metric_observe(METRIC_LOOP_TURN_SECONDS, clock_mono_us() - began_us);
 }
 
 static void *loop_main(void *arg) {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/metric.h"
 #include "http/internal.h"
 
 static const struct {
@@ -202,6 +203,8 @@ bool response_build(struct http_exchange *x, int status, const struct http_field
     lines = STR_NONE;
     body = &nothing;
   }
+  x->status = status;
+  metric_add(METRIC_HTTP_REQUESTS, metric_http_class(status), 1);
   int64_t length = length_of(body);
   bool is_head = x->request.method == HTTP_HEAD, sends_body = may_have_body(status) && !is_head;
   if (body->kind == HTTP_BODY_NONE && !is_head) length = 0;
@@ -244,6 +247,7 @@ size_t response_refusal(struct loop *l, int status, const char *reason, bool hea
   if (app->refuse != NULL) app->refuse(app->arg, status, reason, &fields, body, sizeof body, &body_n);
   if (body_n > sizeof body || fields.bad) fields.n = body_n = 0;
   char *to = put_status(head, status);
+  metric_add(METRIC_HTTP_REQUESTS, metric_http_class(status), 1);
   to = put(to, loop_date(l));
   if (status == 503) to = put(to, STR("Retry-After: 1\r\n"));
   to = put(to, str_of(fields.bytes, fields.n));

@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/metric.h"
 #include "http/internal.h"
 
 enum { ACCEPT_A_TURN = 64, ACCEPT_PAUSE_MS = 100, LOOPS_MAX = 256, READERS = 4, READERS_QUEUE = 1024 };
@@ -80,6 +81,7 @@ static void say_busy(struct loop *l, int fd) {
 
 static void refuse(struct loop *l, int fd, const struct sockaddr_storage *peer) {
   struct http_server *s = l->server;
+  metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_CONNECTIONS, 1);
   say_busy(l, fd);
   if (atomic_fetch_add(&s->refused, 1) < REFUSED_MAX) {
     (void)conn_new(l, fd, peer, true);
@@ -298,6 +300,10 @@ unsigned http_server_loops(const struct http_server *s) {
 
 size_t http_server_connections(const struct http_server *s) {
   return atomic_load(&s->conns);
+}
+
+unsigned http_server_connections_max(const struct http_server *s) {
+  return s->config.connections;
 }
 
 enum err http_loop_post(struct http_server *s, unsigned i, void (*fn)(void *arg), void *arg) {

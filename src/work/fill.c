@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 
 static struct str sid_of(const struct fill *f) { return str_from(f->row.recording_sid); }
 
@@ -55,11 +56,13 @@ enum err fill_start(const struct fill_shop *shop, const struct recording *row, s
     return e;
   }
   *ret_fill = f;
+  metric_add(METRIC_FILLS_RUNNING, 0, 1);
   fill_look(f);
   return OK;
 }
 
 static void fill_free(struct fill *f) {
+  metric_add(METRIC_FILLS_RUNNING, 0, -1);
   provider_ask_done(&f->ask);
   f->part = blob_abandon(f->part);
   f->audio = audio_free(f->audio);
@@ -78,6 +81,7 @@ void fill_lose(struct fill *f) {
   if (f->lost) return;
   log_warn("Could not acquire lock", LOG_INT("business", f->row.business_id), LOG_STR("recording", sid_of(f)),
            LOG_TEXT("why", "the lease is no longer ours"));
+  metric_add(METRIC_FILLS, METRIC_FILL_LOST, 1);
   f->lost = true;
   f->state = FILL_REPORTING;
   f->report_again_ms = 0;

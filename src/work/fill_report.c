@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "domain/queue.h"
 #include "work/fill_internal.h"
 
@@ -54,10 +55,34 @@ static void log_last(const struct fill *f, const struct recording *row) {
   }
 }
 
+static void count_failure(const char *code) {
+  metric_add(METRIC_FILLS, METRIC_FILL_FAILED, 1);
+  metric_add(METRIC_FILL_FAILURES, recording_error_of_code(str_from(code), NULL), 1);
+}
+
+static void count_last(const struct fill *f, const struct recording *row) {
+  switch (f->last.kind) {
+    case RECORDING_COMPLETE:
+      metric_add(METRIC_FILLS, f->taken ? METRIC_FILL_FOUND : METRIC_FILL_READY, 1);
+      metric_observe(METRIC_FILL_SECONDS, (clock_mono_ms() - f->started_ms) * 1000);
+      break;
+    case RECORDING_RETURNED:
+      metric_add(METRIC_FILLS, METRIC_FILL_RETURNED, 1);
+      break;
+    default: /* a 404 is "not yet" for a while; without room it stays queued */
+      if (row->status == RECORDING_FAILED)
+        count_failure(row->error_code);
+      else
+        metric_add(METRIC_FILLS, f->last.kind == RECORDING_NOT_THERE ? METRIC_FILL_NOT_YET : METRIC_FILL_NO_ROOM, 1);
+  }
+}
+
 static void last_is_back(struct fill *f, const struct report *r) {
   if (r->e == OK) {
+    count_last(f, &r->row);
     log_last(f, &r->row);
   } else if (r->e == ERR_CONFLICT) {
+    metric_add(METRIC_FILLS, METRIC_FILL_LOST, 1);
     log_warn("Could not acquire lock", LOG_INT("business", f->row.business_id),
              LOG_TEXT("recording", f->row.recording_sid), LOG_TEXT("why", "the lease is no longer ours"));
   } else if (r->e != ERR_CLOSED && !f->shop->closing) {

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "work/fill_internal.h"
 
 enum { COMPARE_CHUNK = 64 * 1024 };
@@ -130,6 +131,7 @@ static enum err compare(struct fill *f, struct str bytes, struct str *ret_rest) 
 static enum err on_data(void *arg, struct str bytes) {
   struct fill *f = arg;
   if (f->lost || f->returning) return ERR_CLOSED;
+  metric_add(METRIC_FILL_BYTES, 0, (int64_t)bytes.n);
   if (f->compared >= 0) TRY(compare(f, bytes, &bytes));
   return append(f, bytes);
 }
@@ -205,6 +207,7 @@ static enum err on_reply(void *arg, const struct fetch_reply *r) {
 static void on_end(void *arg, const struct fetch_result *result) {
   struct fill *f = arg;
   f->transfer = NULL;
+  metric_add(METRIC_PROVIDER_REQUESTS, metric_http_code(result->status), 1);
   fill_transfer_over(f, result);
 }
 

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "base/pool.h"
 #include "base/secret.h"
 #include "domain/queue.h"
@@ -140,6 +141,7 @@ static void claim_is_back(void *arg) {
     if (c->tended.lapsed) log_warn("Took back recordings from a worker that is gone", LOG_INT("count", c->tended.lapsed));
     if (c->tended.next_at && c->tended.next_at < w->tend_at_ms) w->tend_at_ms = c->tended.next_at;
     if (c->more) atomic_store(&w->poked, true);
+    if (c->no_room) metric_add(METRIC_FILLS, METRIC_FILL_NO_ROOM, c->n);
     for (int i = 0; i < c->n && !c->no_room; i++) start_fill(w, &c->rows[i], c->asked_mono_ms);
   }
   free(c);
