@@ -138,6 +138,7 @@ static void view_business(const struct access_snapshot *s, struct held_business 
       .base_url = without_slashes(str_from(row->base_url[0] ? row->base_url : s->default_base_url)),
       .numbers = held->numbers,
       .number_count = row->number_count,
+      .credentials_version = row->credentials_version,
   };
 }
 

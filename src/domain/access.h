@@ -33,6 +33,7 @@ struct access_business {
   struct str base_url; /* without a trailing '/'; the default where the business has none */
   const struct str *numbers;
   size_t number_count;
+  int64_t credentials_version; /* grows with every change of what a fill asks with */
 };
 
 /* Reads all live businesses and keys. default_base_url: TWILIO_BASE_URL. ERR_CORRUPT: a secret can't be opened with

@@ -141,7 +141,27 @@ enum err queue_claim(struct db *db, const struct queue_limits *limits, struct st
   return OK;
 }
 
+enum err queue_credentials_version(struct db *db, int64_t business_id, int64_t *ret_version) {
+  struct account account = {.credentials_version = 0};
+  enum err e = accounts_get(db, business_id, &account);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  *ret_version = account.credentials_version;
+  return OK;
+}
+
 /* ---- reports ---- */
+
+/* The provider refused what is no longer asked with. */
+static enum err is_refusal_of_old(struct db *db, int64_t business_id, const struct recording_event *event,
+                                  bool *ret_old) {
+  int64_t version;
+  *ret_old = false;
+  if (event->kind != RECORDING_FAILURE || event->error != RECORDING_AUTH_FAILED || !event->credentials_version)
+    return OK;
+  TRY(queue_credentials_version(db, business_id, &version));
+  *ret_old = event->credentials_version < version;
+  return OK;
+}
 
 static enum err tell_account(struct db *db, int64_t business_id, const struct recording_event *event, int64_t now) {
   bool released = false;
@@ -167,6 +187,12 @@ enum err queue_report(struct db *db, int64_t business_id, struct str recording_s
   enum err e = queue_apply(db, business_id, recording_sid, event, now, &row, &outcome);
   if (e == ERR_NOT_FOUND || (e == OK && !outcome.moved)) return ERR_CONFLICT;
   TRY(e);
+  bool refused_old;
+  TRY(is_refusal_of_old(db, business_id, event, &refused_old));
+  if (refused_old) {
+    event = &(struct recording_event){.kind = RECORDING_CREDENTIALS};
+    return queue_apply(db, business_id, recording_sid, event, now, ret_row, &outcome);
+  }
   TRY(tell_account(db, business_id, event, now));
   *ret_row = row;
   return OK;

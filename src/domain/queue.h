@@ -23,8 +23,11 @@ CHECKED enum err queue_tend(struct db *db, int64_t now, uint32_t jitter, struct 
 /* Leases the next one to owner. ERR_NOT_FOUND: nothing may be filled now. */
 CHECKED enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,
                              struct recording *ret_row);
+/* What a fill of the business is to ask with, at least; 0 where there is no such business. */
+CHECKED enum err queue_credentials_version(struct db *db, int64_t business_id, int64_t *ret_version);
 /* What a fill reports: applies the event under its token, and lets its account feel it. *ret_row is the row as it then
- * stands. ERR_CONFLICT: the lease is lost, nothing was changed. */
+ * stands. A refusal of credentials that were replaced meanwhile queues it again. ERR_CONFLICT: the lease is lost, nothing was
+ * changed. */
 CHECKED enum err queue_report(struct db *db, int64_t business_id, struct str recording_sid, const struct recording_event *event,
                               int64_t now, struct recording *ret_row);
 /* Applies the event of somebody who holds no lease (play, found, file gone …). */

@@ -67,6 +67,7 @@ struct recording_event {
   enum recording_error error;
   int64_t retry_after_ms;       /* what the provider asked for; 0 none */
   uint32_t jitter;              /* random: spreads the back-off */
+  int64_t credentials_version;  /* of a refusal: what was asked with; 0 unknown */
   int64_t got, total;           /* bytes here, announced (-1) */
   struct recording_file file;
 };

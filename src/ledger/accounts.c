@@ -2,10 +2,12 @@
 
 enum err accounts_get(struct db *db, int64_t business_id, struct account *ret_account) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select auth_failed_at, auth_trial_at, error_streak from businesses where business_id = ?1",
+  TRY(db_query(db, &q,
+               "select auth_failed_at, auth_trial_at, error_streak, credentials_version from businesses"
+               " where business_id = ?1",
                DB_INT(business_id)));
   TRY(db_next(&q));
-  *ret_account = (struct account){db_int(&q, 0), db_int(&q, 1), db_int(&q, 2)};
+  *ret_account = (struct account){db_int(&q, 0), db_int(&q, 1), db_int(&q, 2), db_int(&q, 3)};
   return OK;
 }
 

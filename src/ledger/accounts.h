@@ -13,6 +13,7 @@ struct account {
   int64_t auth_failed_at; /* 0: its fills are not stopped */
   int64_t auth_trial_at;
   int64_t error_streak;
+  int64_t credentials_version; /* of what is to be asked with */
 };
 CHECKED enum err accounts_get(struct db *db, int64_t business_id, struct account *ret_account);
 /* Credentials were refused: stops the account's fills; the next trial is at trial_at. */

@@ -11,7 +11,8 @@
  *      says that the confirmed lease still runs.
  *  (2) Bytes enter the part only from an answer that the dialect called audio; they are verified before they get a name.
  *  (3) A fill whose lease is lost says nothing more to the ledger, and its part is removed.
- *  (4) A fill is freed only when no disk step, report or transfer of it is under way. */
+ *  (4) A fill is freed only when no disk step, report or transfer of it is under way.
+ *  (5) The ledger tells at the claim which credentials are the newest; the worker may learn of them a moment later. */
 #include "work/fill_internal.h"
 
 #include <stdio.h>
@@ -22,11 +23,17 @@
 #include "base/log.h"
 #include "base/metric.h"
 
-static struct str sid_of(const struct fill *f) { return str_from(f->row.recording_sid); }
+static struct str sid_of(const struct fill *f) {
+  return str_from(f->row.recording_sid);
+}
 
-static void account_of(struct fill *f) {
+/* As the worker knows it now. */
+static void take_account(struct fill *f) {
+  access_unref(f->snapshot);
+  f->snapshot = access_ref(f->shop->snapshot);
   const struct access_business *b = access_find_business(f->snapshot, f->row.business_id);
   f->account = (struct provider_account){.business_id = f->row.business_id};
+  f->last.credentials_version = b ? b->credentials_version : 0;
   if (!b) return;
   f->account.account_sid = b->account_sid;
   f->account.tokens[0] = b->tokens[0];
@@ -36,22 +43,20 @@ static void account_of(struct fill *f) {
   f->account.base_url = b->base_url;
 }
 
-enum err fill_start(const struct fill_shop *shop, const struct recording *row, struct access_snapshot *snapshot,
+enum err fill_start(const struct fill_shop *shop, const struct recording *row, int64_t credentials_version,
                     int64_t mono_ms, struct fill **ret_fill) {
   struct fill *f = calloc(1, sizeof(*f));
   if (!f) return ERR_NOMEM;
   f->shop = shop;
   f->row = *row;
-  f->snapshot = access_ref(snapshot);
+  f->credentials_version = credentials_version;
   f->total = f->compared = -1;
   f->started_ms = f->renewed_ms = mono_ms;
   f->lease_mono_ms = mono_ms + RECORDING_LEASE_MS;
-  account_of(f);
   enum err e = audio_new(&f->audio);
   if (e == OK) e = digest_new(&f->digest);
   if (e != OK) {
     audio_free(f->audio);
-    access_unref(f->snapshot);
     free(f);
     return e;
   }
@@ -113,10 +118,22 @@ static bool wants_two_channels(const struct fill *f) {
   return f->shop->formats[f->format] == PROVIDER_WAV_DUAL && f->row.told_channels == 2 && !f->without_channels;
 }
 
+/* (5) */
+static bool waits_for_credentials(struct fill *f) {
+  int64_t now = clock_mono_ms();
+  if (f->last.credentials_version >= f->credentials_version || now - f->started_ms >= FILL_CREDENTIALS_MS) return false;
+  f->state = FILL_PAUSED;
+  f->resume_at_ms = now + FILL_CREDENTIALS_LOOK_MS;
+  fetch_wake(f->shop->fetch);
+  return true;
+}
+
 void fill_ask(struct fill *f) {
-  f->state = FILL_ASKING;
   f->stop = FILL_STOP_NONE;
   provider_ask_done(&f->ask);
+  take_account(f);
+  if (waits_for_credentials(f)) return;
+  f->state = FILL_ASKING;
   bool has_credentials = f->account.account_sid.n && (f->account.tokens[0].n || f->account.api_secret.n);
   if (!has_credentials) {
     fill_fail(f, RECORDING_AUTH_FAILED);
@@ -162,10 +179,15 @@ static void ask_is_over(struct fill *f) {
 
 /* ---- breaking and going on ---- */
 
+/* Bytes of this ask came. A reset may have taken them from us again on its way: then the restart remembers. */
+static bool had_bytes(const struct fill *f) {
+  return f->answered && f->part && (blob_part_size(f->part) > 0 || f->restarts > 0);
+}
+
 void fill_break(struct fill *f, enum recording_error error) {
   static const int64_t pauses_ms[FILL_RESTARTS_MAX] = {0, 1000, 2000};
-  bool has_bytes = f->answered && f->part && blob_part_size(f->part) > 0;
-  if (!has_bytes || f->restarts >= FILL_RESTARTS_MAX) {
+  bool was_cut = f->answered && f->part && error == RECORDING_TRUNCATED;
+  if (!(had_bytes(f) || was_cut) || f->restarts >= FILL_RESTARTS_MAX) {
     fill_fail(f, error);
     return;
   }
@@ -203,7 +225,7 @@ void fill_transfer_over(struct fill *f, const struct fetch_result *r) {
   } else if (f->returning) {
     fill_end(f, RECORDING_RETURNED);
   } else if (f->stop == FILL_STOP_ERROR) {
-    bool goes_on = f->answered && f->begun && recording_error_class(f->stopped_by) == RECORDING_CLASS_CAP &&
+    bool goes_on = had_bytes(f) && recording_error_class(f->stopped_by) == RECORDING_CLASS_CAP &&
                    f->stopped_by != RECORDING_STORAGE_FULL && f->stopped_by != RECORDING_STORAGE_ERROR;
     if (goes_on) {
       fill_break(f, f->stopped_by);
@@ -211,7 +233,7 @@ void fill_transfer_over(struct fill *f, const struct fetch_result *r) {
       fill_fail(f, f->stopped_by);
     }
   } else if (f->stop != FILL_STOP_NONE) {
-    if (f->begun && f->stop != FILL_STOP_NOT_AUDIO) {
+    if (had_bytes(f) && f->stop != FILL_STOP_NOT_AUDIO) {
       fill_break(f, RECORDING_TRUNCATED); /* a restart was refused: what came before still stands */
     } else {
       ask_is_over(f);
@@ -280,7 +302,8 @@ int64_t fill_tick(struct fill *f, int64_t mono_ms) {
     fill_ask(f);
     return FILL_PROGRESS_MS;
   }
-  bool progressed = f->begun && may_be_cut(f) && blob_part_size(f->part) != f->renewed_bytes && mono_ms - f->renewed_ms >= FILL_PROGRESS_MS;
+  bool progressed = f->begun && may_be_cut(f) && blob_part_size(f->part) != f->renewed_bytes &&
+                    mono_ms - f->renewed_ms >= FILL_PROGRESS_MS;
   if (!f->renewing && f->state <= FILL_SYNCING && (progressed || mono_ms - f->renewed_ms >= FILL_RENEW_MS))
     fill_renew(f, RECORDING_RENEW);
   if (f->state == FILL_PAUSED) return f->resume_at_ms - mono_ms;

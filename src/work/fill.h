@@ -24,13 +24,15 @@ struct fill_shop {
   enum provider_format formats[PROVIDER_FORMATS_MAX];
   size_t format_count;
   int64_t max_bytes;
+  struct access_snapshot *snapshot; /* the newest; the worker's */
   bool closing; /* a last word that the database refuses is not repeated any more */
   void (*over)(void *arg, struct fill *f); /* last call of a fill, which frees itself then */
   void *arg;
 };
 
-/* Starts: row is as queue_claim leased it, at mono_ms of this process's clock. The snapshot is taken a reference of. */
-CHECKED enum err fill_start(const struct fill_shop *shop, const struct recording *row, struct access_snapshot *snapshot,
+/* Starts: row is as queue_claim leased it, at mono_ms of this process's clock. Nothing is asked with credentials older than
+ * credentials_version for as long as newer ones may be expected. */
+CHECKED enum err fill_start(const struct fill_shop *shop, const struct recording *row, int64_t credentials_version,
                             int64_t mono_ms, struct fill **ret_fill);
 /* Renews, waits out, gives up: returns in how many ms it wants to be called again. */
 int64_t fill_tick(struct fill *f, int64_t mono_ms);

@@ -7,6 +7,8 @@
 
 enum {
   FILL_RESTARTS_MAX = 3,
+  FILL_CREDENTIALS_MS = 5 * 1000, /* newer credentials are waited for this long … */
+  FILL_CREDENTIALS_LOOK_MS = 20,  /* … looking this often */
   FILL_RENEW_MS = 10 * 1000,   /* a lease is renewed this often at least … */
   FILL_PROGRESS_MS = 1000,     /* … and this often while bytes arrive, so that all see how far it is */
   FILL_REPORT_AGAIN_MS = 1000, /* a report that the database did not take is repeated */
@@ -17,7 +19,7 @@ enum fill_state {
   FILL_LOOKING,    /* disk: is it here already? else a part is begun */
   FILL_ASKING,     /* the provider was asked, no answer yet */
   FILL_STREAMING,  /* bytes arrive */
-  FILL_PAUSED,     /* broken after its first byte: waits to go on */
+  FILL_PAUSED,     /* broken after its first byte, or its credentials are still on their way: waits to go on */
   FILL_SYNCING,    /* disk: all bytes are here */
   FILL_ASSERTING,  /* the lease is confirmed once more before the name is given */
   FILL_PUBLISHING, /* disk */
@@ -27,7 +29,8 @@ enum fill_state {
 struct fill {
   const struct fill_shop *shop;
   struct recording row;
-  struct access_snapshot *snapshot;
+  struct access_snapshot *snapshot; /* NULL before the first ask */
+  int64_t credentials_version;      /* what is to be asked with, at least */
   struct provider_account account; /* views into snapshot */
   enum fill_state state;
   bool lost;      /* the lease is another's: end without a word */

@@ -25,9 +25,9 @@
 
 enum {
   CLAIM_MOST = 8,
-  CLAIM_PAUSE_MS = 5,      /* between two claim jobs while pokes keep coming */
-  CLAIM_AGAIN_MS = 1000,   /* after the database refused one */
-  TEND_EVERY_MS = 1000,    /* time moves rows at least this often */
+  CLAIM_PAUSE_MS = 5,    /* between two claim jobs while pokes keep coming */
+  CLAIM_AGAIN_MS = 1000, /* after the database refused one */
+  TEND_EVERY_MS = 1000,  /* time moves rows at least this often */
   ROOM_EVERY_MS = 5000,
   SWEEP_EVERY_MS = 10 * 60 * 1000,
   TICK_MS = 1000,
@@ -44,6 +44,7 @@ struct claim {
   char owner[40];
   /* results */
   struct recording rows[CLAIM_MOST];
+  int64_t credentials_versions[CLAIM_MOST];
   int n;
   bool more; /* there may be more to claim at once */
   struct queue_tended tended;
@@ -58,7 +59,6 @@ struct worker {
   struct sweep *sweep;
   struct db_writer *writer;
   struct blob_store *store;
-  struct access_snapshot *snapshot;
   struct queue_limits limits;
   uint64_t min_free_bytes;
   char owner[40];
@@ -99,6 +99,7 @@ static enum err run_claim(struct db *db, void *arg) {
   while (c->n < c->most && e == OK) {
     e = queue_claim(db, &c->limits, str_from(c->owner), now, &c->rows[c->n]);
     if (e != OK) break;
+    TRY(queue_credentials_version(db, c->rows[c->n].business_id, &c->credentials_versions[c->n]));
     if (c->no_room) TRY(no_room(db, &c->rows[c->n], now));
     c->n++;
   }
@@ -116,8 +117,10 @@ static void fill_is_over(void *arg, struct fill *f) {
   worker_poke(w); /* a place is free */
 }
 
-static void start_fill(struct worker *w, const struct recording *row, int64_t mono_ms) {
-  enum err e = w->fill_count < FILLS_MAX ? fill_start(&w->shop, row, w->snapshot, mono_ms, &w->fills[w->fill_count]) : ERR_BUSY;
+static void start_fill(struct worker *w, const struct recording *row, int64_t credentials_version, int64_t mono_ms) {
+  enum err e = w->fill_count < FILLS_MAX
+                   ? fill_start(&w->shop, row, credentials_version, mono_ms, &w->fills[w->fill_count])
+                   : ERR_BUSY;
   if (e == OK) {
     w->fill_count++;
   } else {
@@ -138,11 +141,13 @@ static void claim_is_back(void *arg) {
     if (c->e != ERR_CLOSED) log_error("The queue can't be read", LOG_ERR(c->e));
     atomic_store(&w->poked, true);
   } else {
-    if (c->tended.lapsed) log_warn("Took back recordings from a worker that is gone", LOG_INT("count", c->tended.lapsed));
+    if (c->tended.lapsed)
+      log_warn("Took back recordings from a worker that is gone", LOG_INT("count", c->tended.lapsed));
     if (c->tended.next_at && c->tended.next_at < w->tend_at_ms) w->tend_at_ms = c->tended.next_at;
     if (c->more) atomic_store(&w->poked, true);
     if (c->no_room) metric_add(METRIC_FILLS, METRIC_FILL_NO_ROOM, c->n);
-    for (int i = 0; i < c->n && !c->no_room; i++) start_fill(w, &c->rows[i], c->asked_mono_ms);
+    for (int i = 0; i < c->n && !c->no_room; i++)
+      start_fill(w, &c->rows[i], c->credentials_versions[i], c->asked_mono_ms);
   }
   free(c);
   fetch_wake(w->fetch);
@@ -235,8 +240,8 @@ struct new_access {
 
 static void take_access(void *arg) {
   struct new_access *n = arg;
-  access_unref(n->worker->snapshot);
-  n->worker->snapshot = n->snapshot;
+  access_unref(n->worker->shop.snapshot);
+  n->worker->shop.snapshot = n->snapshot;
   worker_poke(n->worker);
   free(n);
 }
@@ -283,13 +288,13 @@ enum err worker_new(const struct worker_parts *parts, struct access_snapshot *sn
   w->writer = parts->writer;
   w->store = parts->store;
   w->min_free_bytes = parts->min_free_bytes;
-  w->snapshot = access_ref(snapshot);
   w->limits = (struct queue_limits){(int)parts->conf->downloads_per_business, (int)parts->conf->downloads_total};
   w->shop = (struct fill_shop){.writer = parts->writer,
                                .store = parts->store,
                                .provider = parts->provider,
                                .max_bytes = parts->conf->max_recording_bytes,
                                .over = fill_is_over,
+                               .snapshot = access_ref(snapshot),
                                .arg = w};
   enum err e = str_copy(w->owner, sizeof(w->owner), str_from(parts->owner));
   if (e == OK) e = start_engines(w, parts);
@@ -333,7 +338,7 @@ struct worker *worker_free(struct worker *w) {
   w->disk = pool_free(w->disk);
   w->sweep = sweep_free(w->sweep);
   w->fetch = fetch_free(w->fetch);
-  access_unref(w->snapshot);
+  access_unref(w->shop.snapshot);
   lock_cond_done(&w->changed);
   lock_done(&w->lock);
   free(w->fills);

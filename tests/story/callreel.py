@@ -285,7 +285,7 @@ class World:
 
     # ---- commands ----
 
-    def run(self, *argv, env=None, within=60):
+    def run(self, *argv, env=None, within=20):
         done = subprocess.run([str(CALLREEL), *(str(a) for a in argv)], stdin=subprocess.DEVNULL, capture_output=True,
                               env={**self.environment(), **(env or {})}, timeout=within * PATIENCE, text=True)
         assert not BAD_IN_LOG.search(done.stderr.encode()), done.stderr
@@ -396,11 +396,11 @@ class World:
                 return
             time.sleep(0.01)
 
-    def pass_time_until(self, look, step=5, within=3600, pause=0.15):
+    def pass_time_until(self, look, step=5, within=3600, pause=0.08):
         """Moves the clock on step by step (seconds) until look() is true."""
         passed = 0
         while True:
-            deadline = time.monotonic() + pause * PATIENCE
+            deadline = time.monotonic() + pause * (PATIENCE if SANITIZED else 1)
             while True:
                 value = look()
                 if value:

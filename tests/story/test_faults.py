@@ -47,7 +47,7 @@ def test_each_fault_of_the_simulator_ends_ready(world, simulated, fault, failure
         return row["status"] == "ready"
 
     slow = fault.startswith(("slow", "stall", "not_yet", "cut", "short"))
-    world.pass_time_until(look, step=1 if slow else 5, within=600, pause=0.5 if slow else 0.25)
+    world.pass_time_until(look, step=1 if slow else 10, within=600, pause=0.3 if slow else 0.08)
     assert seen == failures
     answer = server.get(f"/api/recordings/{sid}/stream", business.viewer)
     extension = ".wav" if answer.header("content-type") != "audio/mpeg" else ".mp3"
@@ -250,7 +250,7 @@ def test_credentials_stay_at_their_origin(world, provider):
     circle.default = p.redirect(circle.url + ".mp3")
     business.tell(server, circle)
     row = world.wait_state(circle.sid, "failed")
-    assert row["error_code"] == "provider_error" and len(circle.asks) == 6
+    assert row["error_code"] in ("provider_error", "forbidden_url") and len(circle.asks) == 6
     # elsewhere than to http
     for target in ("file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/", "//", "http://user:pw@127.0.0.1:1/x"):
         tape = provider.tape()
@@ -273,7 +273,8 @@ def test_waiting_for_the_provider_ends(world, provider, where):
             ask.send(tape.mp3[i:i + 1])
             if never.wait(0.02) or provider.stopped:
                 return
-    tape.acts = [{"before the first byte": p.hang, "within": p.pause_at(8000, never), "in a trickle": trickle}[where]] * 4
+    tape.acts = [{"before the first byte": p.hang, "within": p.pause_at(8000, never), "in a trickle": trickle}[where]]
+    tape.acts *= 1 if where == "before the first byte" else 4
     business.tell(server, tape)
     eventually(lambda: len(tape.asks) == 1)
     if where != "before the first byte":
@@ -323,12 +324,12 @@ def test_odd_answers_are_errors_of_the_provider(world, provider):
 
     for act, codes in ((p.content(tape_bytes(provider), {"Content-Encoding": "gzip"}), {"provider_error"}),
                        (no_http, {"provider_error"}), (endless_head, {"provider_error"}),
-                       (two_lengths, {"provider_error", "truncated", "not_audio"}), (p.status(204), None), (p.status(418), {"provider_error"}),
-                       (p.status(403), None), (p.status(410), None)):
+                       (two_lengths, {"provider_error", "truncated", "not_audio"}), (p.status(204), None),
+                       (p.status(418), {"provider_error"}),                       (p.status(410), None), (p.status(403), None)):
         tape = provider.tape()
         tape.default = act
         business.tell(server, tape)
-        world.pass_time_until(lambda: world.state(tape.sid) == "failed", step=1, within=60)
+        world.pass_time_until(lambda: world.state(tape.sid) == "failed", step=20, within=5000)
         row = world.row(tape.sid)
         assert codes is None or row["error_code"] in codes, (act, row)
 
