@@ -17,6 +17,7 @@
 #include "api/api_internal.h"
 #include "api/play.h"
 #include "base/lock.h"
+#include "base/metric.h"
 
 enum { SHELF_MAX = 2048, SHELF_MIN = 16, ALLOW_SIZE = 64 };
 
@@ -240,14 +241,17 @@ bool visit_query(struct visit *v, const char *name, char *ret_text, size_t size)
 atomic_int *listeners_enter(struct visit *v) {
   uint64_t slot = ((uint64_t)v->subject.business_id * UINT64_C(0x9E3779B97F4A7C15)) % LISTENER_SLOTS;
   atomic_int *count = &v->api->listeners[slot];
+  metric_add(METRIC_LISTENERS, 0, 1);
   if (atomic_fetch_add_explicit(count, 1, memory_order_relaxed) < v->api->parts.conf->listeners_per_business)
     return count;
   listeners_leave(count);
+  metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_LISTENERS, 1);
   problem_answer(v->x, PROBLEM_TOO_MANY_REQUESTS, NULL);
   return NULL;
 }
 
 void listeners_leave(atomic_int *slot) {
+  metric_add(METRIC_LISTENERS, 0, -1);
   atomic_fetch_sub_explicit(slot, 1, memory_order_relaxed);
 }
 

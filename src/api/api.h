@@ -39,6 +39,9 @@ struct api *api_free(struct api *a);
 /* The application for http_server_new; api_set_server before http_server_start. */
 struct http_app api_http_app(struct api *a);
 void api_set_server(struct api *a, struct http_server *s);
+/* The application of a second server, for who watches: /metrics without credentials, /healthz, /readyz; nothing else. It is
+ * freed before the api. */
+struct http_app api_admin_app(struct api *a);
 /* (any thread) A newer snapshot: each loop swaps to it within a moment. Takes a reference of its own. */
 void api_set_access(struct api *a, struct access_snapshot *snapshot);
 /* (any thread) What changed: shelves drop it. id empty: everything of that business; business 0: all. */

@@ -152,3 +152,4 @@ api_handler api_recording_status;                                 /* api_status.
 api_handler api_prepare, api_retry, api_retry_all;                /* api_recordings.c */
 api_handler api_stream, api_download, api_call_download;          /* api_stream.c */
 api_handler api_healthz, api_readyz;                              /* api_health.c */
+api_handler api_metrics;                                          /* api_metrics.c */

@@ -1,8 +1,8 @@
 /* api_playbacks.c - counting playbacks.
  *
  * Invariants
- *  (1) A stamp is 2 x (ms of the playback's first request + 1) + (a hit was noted): one number, 0 for an empty place.
- *  (2) What a near table says is also in the shared one, or was forgotten there; `noted` is never taken back.
+ *  (1) A stamp is 4 x (ms of the playback's first request + 1) + what was noted: one number, 0 for an empty place.
+ *  (2) What a near table says is also in the shared one, or was forgotten there; what was noted is never taken back.
  *  (3) A lock covers the sets with its number modulo STRIPES. */
 #include "api/api_playbacks.h"
 
@@ -12,7 +12,7 @@
 #include "base/lock.h"
 #include "base/secret.h"
 
-enum { WAYS = 4, SHARED_SETS = 16384, NEAR_SETS = 1024, STRIPES = 64 };
+enum { NOTES = 4 /* as a factor: all of them are less */, WAYS = 4, SHARED_SETS = 16384, NEAR_SETS = 1024, STRIPES = 64 };
 
 struct place {
   uint64_t key;
@@ -80,7 +80,7 @@ uint64_t playbacks_key(const struct playbacks *p, int64_t business_id, int subje
 }
 
 static bool is_running(const struct place *place, uint64_t key, int64_t mono_ms) {
-  return place->stamp && place->key == key && mono_ms - (place->stamp / 2 - 1) < PLAYBACK_MS;
+  return place->stamp && place->key == key && mono_ms - (place->stamp / NOTES - 1) < PLAYBACK_MS;
 }
 
 static struct place *find(struct place set[WAYS], uint64_t key, int64_t mono_ms) {
@@ -102,23 +102,23 @@ static void put(struct place set[WAYS], struct place new) {
   *oldest = new;
 }
 
-static bool note_shared(struct playbacks *p, uint64_t key, bool hit, int64_t mono_ms, struct place *ret_place) {
+static unsigned note_shared(struct playbacks *p, uint64_t key, unsigned notes, int64_t mono_ms, struct place *ret_place) {
   size_t set = key % SHARED_SETS;
   LOCKED(&p->locks[set % STRIPES]);
   struct place *known = find(p->places[set], key, mono_ms);
-  struct place place = known ? *known : (struct place){key, 2 * (mono_ms + 1)};
-  bool first = hit && !(place.stamp & 1);
-  if (hit) place.stamp |= 1;
+  struct place place = known ? *known : (struct place){key, NOTES * (mono_ms + 1)};
+  unsigned first = notes & ~(unsigned)(place.stamp % NOTES);
+  place.stamp |= notes;
   put(p->places[set], place);
   *ret_place = place;
   return first;
 }
 
-bool playbacks_note(struct playbacks *p, struct playbacks_near *near, uint64_t key, bool hit, int64_t mono_ms) {
+unsigned playbacks_note(struct playbacks *p, struct playbacks_near *near, uint64_t key, unsigned notes, int64_t mono_ms) {
   struct place *set = near->places[(key >> 32) % NEAR_SETS], place;
   const struct place *known = find(set, key, mono_ms);
-  if (known && (!hit || (known->stamp & 1))) return false;
-  bool first = note_shared(p, key, hit, mono_ms, &place);
+  if (known && (notes & ~(unsigned)(known->stamp % NOTES)) == 0) return 0;
+  unsigned first = note_shared(p, key, notes, mono_ms, &place);
   put(set, place);
   return first;
 }

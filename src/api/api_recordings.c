@@ -7,6 +7,7 @@
 #include "api/play.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "domain/queue.h"
 #include "domain/want.h"
 
@@ -44,6 +45,7 @@ static void answer_err(struct retry *r, enum err e) {
 }
 
 static void answer_too_often(struct retry *r) {
+  metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_RETRIES, 1);
   int64_t until = r->row.retried[COUNT_OF(r->row.retried) - 1] + RECORDING_RETRY_WINDOW_MS;
   int64_t left_s = (until - r->errand.now + 999) / 1000;
   struct problem_words words = {.retry_after_s = left_s > 0 ? left_s : 1};
@@ -88,6 +90,7 @@ static void looked(struct errand *e) {
   }
   r->outcome = want_consider(&r->row, WANT_RETRY, e->now);
   if (!r->outcome.moved) {
+    metric_add(METRIC_DEDUPLICATED, r->outcome.skip, 1);
     play_log_skip(&r->row, r->outcome.skip);
     answer(r);
     return;

@@ -4,10 +4,11 @@
 #include "api/media.h"
 #include "api/play.h"
 #include "base/clock.h"
+#include "base/metric.h"
 
 static void media_ended(struct http_exchange *x, void *arg, bool complete, int64_t sent) {
   (void)complete;
-  (void)sent;
+  if (http_status(x) == 200 || http_status(x) == 206) metric_add(METRIC_MEDIA_BYTES, 0, sent);
   listeners_leave(arg);
   struct play *waiting = http_data(x);
   if (waiting) play_peer_gone(waiting);
@@ -17,6 +18,7 @@ static bool answer_from_shelf(struct visit *v) {
   struct shelf_item *item = shelf_find(v->loop->shelf, v->subject.business_id, str_from(v->id));
   if (!item) return false;
   if (media_is_there(item, clock_mono_ms())) {
+    metric_add(METRIC_CACHE_REQUESTS, METRIC_CACHE_HIT, 1);
     media_answer(v->loop, v->x, &v->subject, item, STR_NONE);
     return true;
   }

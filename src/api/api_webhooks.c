@@ -14,12 +14,14 @@
 #include "api/errand.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "domain/intake.h"
 
 enum { STORAGE_MAX = 4 * BODY_MAX + 16 * 1024, PREFIX_MAX = 16 * 1024, REFUSED_EVERY_MS = 60 * 1000, REASONS = 16 };
 
 /* ---- refusals ---- */
 
+/* In the order of metric.def's WEBHOOK, behind its TAKEN. */
 enum reason {
   REASON_NO_FORM,
   REASON_NO_SIGNATURE,
@@ -45,8 +47,16 @@ static const char *const reason_names[] = {
     [REASON_NOT_COMMITTED] = "not_committed",
 };
 
-/* business_id: 0 for one that is not known. */
-static void log_refusal(struct api *a, int64_t business_id, enum reason reason, const char *field) {
+_Static_assert(METRIC_WEBHOOK_NO_FORM + REASON_NOT_COMMITTED == METRIC_WEBHOOK_NOT_COMMITTED, "the same reasons");
+
+static unsigned label_of(enum provider_webhook_kind kind) {
+  return kind == PROVIDER_WEBHOOK_CALL ? METRIC_WEBHOOK_KIND_CALL : METRIC_WEBHOOK_KIND_RECORDING;
+}
+
+/* Counts and logs. business_id: 0 for one that is not known. */
+static void note_refusal(struct api *a, enum provider_webhook_kind kind, int64_t business_id, enum reason reason,
+                         const char *field) {
+  metric_add_two(METRIC_WEBHOOKS, label_of(kind), METRIC_WEBHOOK_NO_FORM + reason, 1);
   size_t slot = (size_t)((uint64_t)business_id * REASONS + reason) % REFUSAL_SLOTS;
   int_least64_t now = clock_mono_ms(), last = atomic_load(&a->refused[slot]);
   if (last && now - last < REFUSED_EVERY_MS) return;
@@ -55,13 +65,14 @@ static void log_refusal(struct api *a, int64_t business_id, enum reason reason, 
            LOG_TEXT("field", field ? field : "none"));
 }
 
-static void refuse(struct visit *v, int64_t business_id, enum reason reason, enum problem p, const char *detail) {
-  log_refusal(v->api, business_id, reason, NULL);
+static void refuse(struct visit *v, enum provider_webhook_kind kind, int64_t business_id, enum reason reason,
+                   enum problem p, const char *detail) {
+  note_refusal(v->api, kind, business_id, reason, NULL);
   problem_answer_detail(v->x, p, detail);
 }
 
-static void refuse_field(struct visit *v, int64_t business_id, const char *field) {
-  log_refusal(v->api, business_id, REASON_BAD_FIELD, field);
+static void refuse_field(struct visit *v, enum provider_webhook_kind kind, int64_t business_id, const char *field) {
+  note_refusal(v->api, kind, business_id, REASON_BAD_FIELD, field);
   problem_answer_field(v->x, str_from(field));
 }
 
@@ -74,6 +85,7 @@ struct webhook {
   struct delivery delivery;
   struct intake_result result;
   enum provider_webhook_kind kind;
+  int64_t arrived_us;
   bool twiml;
   bool answered;
 };
@@ -99,7 +111,7 @@ static void answer_taken(struct webhook *w) {
 }
 
 static void answer_not_committed(struct webhook *w, enum problem p) {
-  log_refusal(w->errand.api, w->delivery.business_id, REASON_NOT_COMMITTED, NULL);
+  note_refusal(w->errand.api, w->kind, w->delivery.business_id, REASON_NOT_COMMITTED, NULL);
   w->answered = true;
   problem_answer(w->errand.x, p, NULL);
 }
@@ -127,10 +139,14 @@ static void committed(struct errand *e) {
     webhook_free(w);
     return;
   }
-  if (e->result == OK)
+  if (e->result == OK) {
+    metric_add_two(METRIC_WEBHOOKS, label_of(w->kind), METRIC_WEBHOOK_TAKEN, 1);
+    metric_observe(METRIC_WEBHOOK_SECONDS, clock_mono_us() - w->arrived_us);
     answer_taken(w);
-  else if (e->result == ERR_TOO_BIG) /* more fields than a call can have */
+  } else if (e->result == ERR_TOO_BIG) { /* more fields than a call can have */
+    note_refusal(e->api, w->kind, w->delivery.business_id, REASON_BAD_FIELD, NULL);
     problem_answer_detail(e->x, PROBLEM_BAD_REQUEST, "More fields were told of this than are kept.");
+  }
   else
     answer_not_committed(w, problem_of_err(e->result));
   webhook_free(w);
@@ -217,23 +233,23 @@ static bool is_taken(struct webhook *w, struct visit *v, const struct access_bus
   switch (check(w, v, b, &field)) {
     case PROVIDER_TAKEN:
       if (intake_fits(&w->delivery, &field)) return true;
-      refuse_field(v, id, field);
+      refuse_field(v, w->kind, id, field);
       return false;
     case PROVIDER_BAD_FORM:
-      refuse(v, id, REASON_BAD_FORM, PROBLEM_BAD_REQUEST, "The form can't be parsed.");
+      refuse(v, w->kind, id, REASON_BAD_FORM, PROBLEM_BAD_REQUEST, "The form can't be parsed.");
       return false;
     case PROVIDER_BAD_SIGNATURE:
-      refuse(v, id, b->tokens[0].n || b->tokens[1].n ? REASON_BAD_SIGNATURE : REASON_NO_TOKEN, PROBLEM_FORBIDDEN,
+      refuse(v, w->kind, id, b->tokens[0].n || b->tokens[1].n ? REASON_BAD_SIGNATURE : REASON_NO_TOKEN, PROBLEM_FORBIDDEN,
              "The signature is not this business's.");
       return false;
     case PROVIDER_OTHER_ACCOUNT:
-      refuse(v, id, REASON_OTHER_ACCOUNT, PROBLEM_FORBIDDEN, "AccountSid is not this business's own.");
+      refuse(v, w->kind, id, REASON_OTHER_ACCOUNT, PROBLEM_FORBIDDEN, "AccountSid is not this business's own.");
       return false;
     case PROVIDER_BAD_FIELD:
-      refuse_field(v, id, field);
+      refuse_field(v, w->kind, id, field);
       return false;
     case PROVIDER_NO_ROOM:
-      refuse(v, id, REASON_NO_ROOM, PROBLEM_BUSY, NULL);
+      refuse(v, w->kind, id, REASON_NO_ROOM, PROBLEM_BUSY, NULL);
       return false;
   }
   return false;
@@ -248,13 +264,14 @@ static bool wants_twiml(const struct http_request *r) {
 static void take(struct visit *v, const struct access_business *b, enum provider_webhook_kind kind) {
   struct webhook *w = calloc(1, sizeof(*w));
   if (!w) {
-    refuse(v, b->business_id, REASON_NO_ROOM, PROBLEM_BUSY, NULL);
+    refuse(v, kind, b->business_id, REASON_NO_ROOM, PROBLEM_BUSY, NULL);
     return;
   }
   errand_begin(&w->errand, v);
   w->errand.subject.business_id = b->business_id;
   w->access = access_ref(v->loop->access);
   w->kind = kind;
+  w->arrived_us = clock_mono_us();
   w->twiml = wants_twiml(v->request);
   buf_init(&w->storage, STORAGE_MAX);
   if (is_taken(w, v, b))
@@ -267,11 +284,11 @@ static void receive(struct visit *v, enum provider_webhook_kind kind) {
   const struct access_business *b = find_business(v);
   int64_t id = b ? b->business_id : 0;
   if (!is_form(v->request))
-    refuse(v, id, REASON_NO_FORM, PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL);
+    refuse(v, kind, id, REASON_NO_FORM, PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL);
   else if (http_header_get(v->request, str_from(v->api->provider->signature_header)).n == 0)
-    refuse(v, id, REASON_NO_SIGNATURE, PROBLEM_UNAUTHORIZED, "The request is not signed.");
+    refuse(v, kind, id, REASON_NO_SIGNATURE, PROBLEM_UNAUTHORIZED, "The request is not signed.");
   else if (!b)
-    refuse(v, id, REASON_UNKNOWN_BUSINESS, PROBLEM_NOT_FOUND, NULL);
+    refuse(v, kind, id, REASON_UNKNOWN_BUSINESS, PROBLEM_NOT_FOUND, NULL);
   else
     take(v, b, kind);
 }

@@ -31,16 +31,21 @@ static void log_hit(enum log_level level, const struct subject *s, const struct 
          LOG_TEXT("via", via_name((enum via)item->via)), LOG_TEXT("by", by));
 }
 
-static bool note(struct api_loop *l, const struct subject *s, const char *recording_sid, bool hit) {
+static unsigned note(struct api_loop *l, const struct subject *s, const char *recording_sid, unsigned notes) {
   struct playbacks *all = l->api->playbacks;
   uint64_t key = playbacks_key(all, s->business_id, (int)s->kind, s->key_id, str_from(recording_sid));
-  return playbacks_note(all, l->playbacks, key, hit, clock_mono_ms());
+  return playbacks_note(all, l->playbacks, key, notes, clock_mono_ms());
 }
 
 void media_note_miss(struct api_loop *l, const struct subject *subject, const struct recording *row) {
-  (void)note(l, subject, row->recording_sid, false);
+  (void)note(l, subject, row->recording_sid, 0);
   log_debug("Cache miss", LOG_INT("business", subject->business_id), LOG_TEXT("recording", row->recording_sid),
             LOG_TEXT("status", recording_status_name(row->status)));
+}
+
+void media_count_play(struct api_loop *l, const struct subject *subject, const char *recording_sid,
+                      enum metric_label_PLAY result) {
+  if (note(l, subject, recording_sid, PLAYBACK_ANSWERED)) metric_add(METRIC_PLAYS, result, 1);
 }
 
 /* ---- header lines ---- */
@@ -89,7 +94,9 @@ void media_answer(struct api_loop *l, struct http_exchange *x, const struct subj
   int64_t first, last;
   int status = 200;
 
-  log_hit(note(l, subject, item->recording_sid, true) ? LOG_INFO : LOG_DEBUG, subject, item);
+  unsigned first_of = note(l, subject, item->recording_sid, PLAYBACK_HIT | PLAYBACK_ANSWERED);
+  if (first_of & PLAYBACK_ANSWERED) metric_add(METRIC_PLAYS, METRIC_PLAY_HIT, 1);
+  log_hit(first_of & PLAYBACK_HIT ? LOG_INFO : LOG_DEBUG, subject, item);
   if (disposition.n)
     make_head(l->api, &f, item, true);
   else

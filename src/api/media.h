@@ -3,7 +3,12 @@
 #pragma once
 
 #include "api/api_internal.h"
+#include "base/metric.h"
 
+/* What a playback was answered with counts once, by its first answer: media_answer counts a hit unless another was said
+ * before. */
+void media_count_play(struct api_loop *l, const struct subject *subject, const char *recording_sid,
+                      enum metric_label_PLAY result);
 /* item->file is there. disposition: of a download; empty: a stream. Takes nothing over. */
 void media_answer(struct api_loop *l, struct http_exchange *x, const struct subject *subject, struct shelf_item *item,
                   struct str disposition);

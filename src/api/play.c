@@ -31,6 +31,7 @@
 #include "api/media.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "domain/store.h"
 #include "domain/want.h"
 #include "ledger/calls.h"
@@ -43,6 +44,7 @@ struct play {
   char id[SID_SIZE];              /* what was asked for */
   char found[SID_SIZE];           /* "": no recording was found yet (4) */
   uint64_t drops_seen;            /* the loop's drop_count before the look */
+  int64_t began_us;               /* mono */
   int64_t until_ms;               /* mono: it waits no longer than that; 0: not at all */
   int again;                      /* how often it became ready under our hands */
   bool missed, skipped;           /* was logged */
@@ -123,9 +125,21 @@ static void answer_err(struct play *p, enum err e) {
   finish(p);
 }
 
+/* The figures of an answer to somebody who plays. */
+static void count_answer(struct play *p, enum metric_label_PLAY result) {
+  if (p->kind == PLAY_PREPARE) return;
+  media_count_play(p->errand.loop, &p->errand.subject, p->row.recording_sid, result);
+  if (p->missed) metric_observe(METRIC_PLAY_WAIT_SECONDS, clock_mono_us() - p->began_us);
+}
+
+static bool is_gone(const struct playback *playback) {
+  return playback->kind == PLAYBACK_GONE || playback->kind == PLAYBACK_NOT_FOUND || playback->kind == PLAYBACK_BROKEN;
+}
+
 static void answer_problem(struct play *p, const struct playback *playback) {
   struct http_fields f;
   detach(p);
+  count_answer(p, is_gone(playback) ? METRIC_PLAY_GONE : METRIC_PLAY_WAIT);
   answer_fields(&f);
   if (is_by_call(p)) field_recording_path(p->errand.api, &f, STR("Content-Location"), p->row.recording_sid, "status");
   problem_answer_playback(p->errand.x, &f, playback);
@@ -142,6 +156,7 @@ static void answer_accepted(struct play *p, const struct playback *playback) {
                                                            : "The recording is being fetched: ask again soon.";
   if (error != RECORDING_NONE) message = recording_error_message(error);
   detach(p);
+  count_answer(p, METRIC_PLAY_WAIT);
   status_answer(p->errand.api, p->errand.x, 202, &p->row, message, playback->retry_after_s, p->errand.now,
                 is_by_call(p));
   finish(p);
@@ -194,6 +209,8 @@ static void answer_file(struct play *p) {
   }
   detach(p);
   put_up(p, item.file);
+  if (!p->missed) metric_add(METRIC_CACHE_REQUESTS, METRIC_CACHE_HIT, 1);
+  count_answer(p, p->missed ? METRIC_PLAY_LIVE : METRIC_PLAY_HIT);
   media_answer(p->errand.loop, p->errand.x, &p->errand.subject, &item, buf_str(&p->disposition));
   http_file_unref(item.file);
   finish(p);
@@ -377,12 +394,23 @@ void play_log_skip(const struct recording *row, enum recording_skip skip) {
 static void log_skip(struct play *p) {
   if (p->skipped) return;
   p->skipped = true;
+  metric_add(METRIC_DEDUPLICATED, p->outcome.skip, 1);
   play_log_skip(&p->row, p->outcome.skip);
+}
+
+/* It begins a fill, or joins one. */
+static void count_miss(const struct play *p) {
+  struct recording_outcome outcome = want_consider(&p->row, want_of(p), p->errand.now);
+  bool on_its_way = p->row.status == RECORDING_QUEUED || p->row.status == RECORDING_DOWNLOADING;
+  metric_add(METRIC_CACHE_REQUESTS, on_its_way && !outcome.enqueued ? METRIC_CACHE_COLLAPSED : METRIC_CACHE_MISS, 1);
 }
 
 /* The row was read, and is not to be played as it stands. */
 static void consider(struct play *p) {
-  if (!p->missed && p->kind != PLAY_PREPARE) media_note_miss(p->errand.loop, &p->errand.subject, &p->row);
+  if (!p->missed && p->kind != PLAY_PREPARE) {
+    media_note_miss(p->errand.loop, &p->errand.subject, &p->row);
+    count_miss(p);
+  }
   p->missed = true;
   bool watches_now = watch(p);
   if (p->row.status == RECORDING_READY) { /* its file is gone */
@@ -436,6 +464,7 @@ void play_begin(struct visit *v, enum play_kind kind) {
     return;
   }
   errand_begin(&p->errand, v);
+  p->began_us = clock_mono_us();
   p->kind = kind;
   p->fd = -1;
   buf_init(&p->disposition, DISPOSITION_MAX);

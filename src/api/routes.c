@@ -18,5 +18,6 @@ const struct http_route api_routes[] = {
     {HTTP_POST, "/api/recordings/retry", BODY_MAX, ROUTE_ADMIN, api_retry_all},
     {HTTP_GET, "/healthz", BODY_MAX, ROUTE_OPEN | ROUTE_HEALTH, api_healthz},
     {HTTP_GET, "/readyz", BODY_MAX, ROUTE_OPEN | ROUTE_HEALTH, api_readyz},
+    {HTTP_GET, "/metrics", BODY_MAX, ROUTE_OPEN | ROUTE_HEALTH, api_metrics},
 };
 const size_t api_route_count = COUNT_OF(api_routes);

@@ -128,7 +128,11 @@ static int build(struct serve *s) {
   if (e == ERR_INVALID) return cmd_fail(s->args, "RECORDING_FORMATS: must name mp3, wav, wav-dual or any, with commas");
   if (e != OK) return cmd_fail(s->args, "can't start: %s", err_text(e));
   code = build_server(s);
+  if (code == CMD_DONE) code = serve_build_admin(s);
   if (code != CMD_DONE) return code;
+  e = serve_watch_figures(s);
+  if (e == OK && s->admin) e = http_server_start(s->admin);
+  if (e != OK) return cmd_fail(s->args, "can't start: %s", err_text(e));
   e = serve_follow_changes(s);
   if (e == OK) e = http_server_start(s->server);
   return e == OK ? CMD_DONE : cmd_fail(s->args, "can't start: %s", err_text(e));
@@ -147,6 +151,7 @@ static void tear_down(struct serve *s) {
   if (s->writer && s->node.node_id[0]) IGNORE(db_writer_call(s->writer, leave, s)); /* else forgotten after a while */
   s->readers = db_readers_free(s->readers);
   s->writer = db_writer_free(s->writer);
+  s->admin = http_server_free(s->admin);
   s->server = http_server_free(s->server); /* what readers and writer had in hand was posted to its loops until here */
   s->changes = changes_free(s->changes);
   s->api = api_free(s->api);
@@ -212,12 +217,21 @@ static int catch_signals(struct serve *s) {
 }
 
 /* With the port that was really taken. */
+static void address_of(const char *listen, const struct http_server *server, char *ret_address, size_t size) {
+  const char *colon = strrchr(listen, ':');
+  (void)snprintf(ret_address, size, "%.*s:%d", (int)(colon - listen), listen, http_server_port(server));
+}
+
 static void say_listening(const struct serve *s) {
-  const char *colon = strrchr(s->app.conf.listen, ':');
-  char address[128];
-  (void)snprintf(address, sizeof(address), "%.*s:%d", (int)(colon - s->app.conf.listen), s->app.conf.listen,
-                 http_server_port(s->server));
-  log_info("Listening", LOG_TEXT("address", address), LOG_TEXT("role", s->node.role),
+  const struct conf *conf = &s->app.conf;
+  char address[128], admin[128] = "none";
+  unsigned connections = http_server_connections_max(s->server);
+  if ((int64_t)connections < conf->connections)
+    log_warn("The file limit allows fewer connections than CONNECTIONS", LOG_INT("connections", connections),
+             LOG_INT("wanted", conf->connections));
+  address_of(conf->listen, s->server, address, sizeof(address));
+  if (s->admin) address_of(conf->admin_listen, s->admin, admin, sizeof(admin));
+  log_info("Listening", LOG_TEXT("address", address), LOG_TEXT("admin", admin), LOG_TEXT("role", s->node.role),
            LOG_TEXT("version", CALLREEL_VERSION));
 }
 

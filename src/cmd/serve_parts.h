@@ -32,6 +32,7 @@ struct serve {
   struct access_snapshot *access;
   struct api *api;
   struct http_server *server;
+  struct http_server *admin; /* of ADMIN_LISTEN; or NULL */
   struct worker *worker; /* NULL in a web process */
 
   /* What the process knows of itself; written by the upkeep, read by any thread. */
@@ -42,6 +43,8 @@ struct serve {
   struct lock lock; /* covers stopped */
   int64_t stopped[1024]; /* businesses whose credentials were refused */
   size_t stopped_count;
+  atomic_bool figures_busy;     /* a reader looks */
+  _Atomic int64_t figures_ms;   /* mono: when the database last told its figures; 0 never */
 };
 
 /* serve_upkeep.c: what a process does from time to time, on the main thread */
@@ -51,6 +54,12 @@ bool serve_account_stopped(void *serve, int64_t business_id);
 const char *serve_not_ready(void *serve, const char **ret_degraded);
 /* Loads businesses and keys and hands them to whoever holds some. */
 CHECKED enum err serve_load_access(struct serve *s);
+
+/* serve_figures.c: what /metrics shows, and the server that shows it inside */
+enum { ADMIN_CONNECTIONS = 256 };
+void serve_refresh_figures(struct serve *s); /* on the main thread, with the upkeep */
+CHECKED enum err serve_watch_figures(struct serve *s);
+CHECKED int serve_build_admin(struct serve *s);
 
 /* serve_changes.c: what follows from changes, on the changes thread */
 CHECKED enum err serve_follow_changes(struct serve *s);
