@@ -77,6 +77,7 @@ class Process:
             self.child = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                           env=env, start_new_session=True)
         self.pid = self.child.pid
+        self.frozen = False
 
     def log(self):
         return self.log_path.read_bytes().decode("utf-8", "replace")
@@ -90,6 +91,7 @@ class Process:
     def signal(self, number):
         if self.alive():
             os.kill(self.pid, number)
+            self.frozen = number == signal.SIGSTOP or (self.frozen and number != signal.SIGCONT)
 
     def kill(self):
         """As kill -9 does."""
@@ -383,7 +385,7 @@ class World:
     # ---- time ----
 
     def live_workers(self):
-        pids = [p.pid for p in self.processes if isinstance(p, Server) and p.alive() and p.role != "web"]
+        pids = [p.pid for p in self.processes if isinstance(p, Server) and p.alive() and not p.frozen and p.role != "web"]
         return [row for row in self.sql("select * from nodes where works = 1") if row["pid"] in pids]
 
     def pass_time(self, seconds):
