@@ -2,6 +2,7 @@
  *
  *   head: route 404, 405 -> who 401, 403 -> crowded 503      (bodies only: before they are read)
  *   request: the same -> media type 415 -> business of a platform key -> the row's function
+ *               `- a cookie not seen yet: session_look, then all of it again
  *
  * Invariants
  *  (1) A loop's state is its own. From elsewhere come posts, and the bits of `stale`, which stand for what could not be
@@ -60,6 +61,7 @@ void api_set_access(struct api *a, struct access_snapshot *snapshot) {
     a->newest = access_ref(snapshot);
   }
   access_unref(before);
+  session_changed(&a->sessions, STR_NONE); /* what a key opened closes with it */
   for (unsigned i = 0; i < a->loop_count; i++) {
     atomic_fetch_or(&a->loops[i].stale, STALE_ACCESS);
     if (a->server) IGNORE(http_loop_post(a->server, i, refresh, &a->loops[i])); /* else at its next request (1) */
@@ -86,6 +88,10 @@ static bool post_drop(struct api_loop *l, int64_t business_id, struct str id) {
     return true;
   free(p);
   return false;
+}
+
+void api_drop_session(struct api *a, struct str digest) {
+  session_changed(&a->sessions, digest);
 }
 
 uint64_t catalog_version(const struct api *a, int64_t business_id) {
@@ -140,12 +146,31 @@ static struct str path_of(struct visit *v) {
   return v->under_base ? str_skip(path, base.n) : path;
 }
 
+/* True if it is a preflight that was answered. A refused one is a 403 like others. */
+static bool answer_preflight(struct visit *v, const char *allow) {
+  struct http_fields fields;
+  const struct http_body none = {.kind = HTTP_BODY_NONE};
+  answer_fields(&fields);
+  switch (origin_preflight(v->api->origins, v->request, str_from(allow), &fields)) {
+    case ORIGIN_NOT_ASKED:
+      return false;
+    case ORIGIN_ALLOWED:
+      http_respond(v->x, 204, &fields, &none);
+      return true;
+    case ORIGIN_REFUSED:
+      problem_answer(v->x, PROBLEM_FORBIDDEN, NULL);
+      return true;
+  }
+  return false;
+}
+
 static bool find_route(struct visit *v) {
   char allow[ALLOW_SIZE];
   enum err e =
       http_route_find(api_routes, api_route_count, v->request->method, path_of(v), allow, sizeof(allow), &v->match);
   if (v->api->parts.health_only && (e != OK || !(v->match.route->access & ROUTE_HEALTH))) e = ERR_NOT_FOUND;
   if (e == OK) return true;
+  if (e == ERR_DENIED && answer_preflight(v, allow)) return false;
   struct http_fields fields;
   answer_fields(&fields);
   if (e == ERR_DENIED) http_field(&fields, STR("Allow"), str_from(allow));
@@ -153,17 +178,28 @@ static bool find_route(struct visit *v) {
   return false;
 }
 
-/* False: it was answered. */
-static bool visit_begin(struct visit *v, struct api *a, struct http_exchange *x) {
+static bool is_turned_away(struct visit *v) {
+  if (!http_crowded(v->x) || (v->match.route->access & ROUTE_WHO) == ROUTE_OPEN) return false;
+  http_close_after(v->x);
+  problem_answer(v->x, PROBLEM_BUSY, NULL);
+  return true;
+}
+
+/* False: it was answered, or will be. */
+static bool visit_begin(struct visit *v, struct api *a, struct http_exchange *x, const struct session_seen *seen,
+                        bool at_head) {
   v->api = a;
   v->loop = &a->loops[http_loop_index(x)];
   v->x = x;
   v->request = http_request(x);
+  v->seen = seen;
+  v->at_head = at_head;
   see_to_stale(v->loop);
-  if (!find_route(v) || !auth_admit(v)) return false;
-  if (!http_crowded(x) || (v->match.route->access & ROUTE_WHO) == ROUTE_OPEN) return true;
-  http_close_after(x);
-  problem_answer(x, PROBLEM_BUSY, NULL);
+  if (!find_route(v)) return false;
+  enum err e = auth_admit(v);
+  if (e == ERR_DENIED || is_turned_away(v)) return false;
+  if (e == OK || at_head) return true; /* who that is will be seen when the body is here */
+  session_look(v);
   return false;
 }
 
@@ -188,24 +224,29 @@ static void head(void *arg, struct http_exchange *x, size_t *body_max) {
   struct visit v;
   *body_max = BODY_MAX;
   if (r->method == HTTP_GET || r->method == HTTP_HEAD) return; /* all at once, in request */
-  if (visit_begin(&v, arg, x)) *body_max = v.match.route->body_max;
+  if (visit_begin(&v, arg, x, NULL, true)) *body_max = v.match.route->body_max;
+}
+
+void visit_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen) {
+  struct visit v;
+  if (visit_begin(&v, a, x, seen, false) && body_is_taken(&v) && auth_find_business(&v)) v.match.route->handle(&v, x);
 }
 
 static void request(void *arg, struct http_exchange *x) {
-  struct visit v;
-  if (visit_begin(&v, arg, x) && body_is_taken(&v) && auth_find_business(&v)) v.match.route->handle(&v, x);
+  visit_resume(arg, x, NULL);
 }
 
-static void refuse(void *arg, int status, const char *reason, struct http_fields *fields, char *ret_body,
-                   size_t body_size, size_t *ret_body_n) {
+static void refuse(void *arg, const struct http_request *r, int status, const char *reason, struct http_fields *fields,
+                   char *ret_body, size_t body_size, size_t *ret_body_n) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(body_size);
-  (void)arg;
+  const struct api *a = arg;
   *ret_body_n = 0;
   if (problem_write(&b, problem_of_status(status), &(struct problem_words){.detail = str_from(reason)}) != OK) return;
   memcpy(ret_body, b.p, b.n);
   *ret_body_n = b.n;
   answer_fields(fields);
   http_field(fields, STR("Content-Type"), STR("application/problem+json"));
+  if (r) origin_cors(a->origins, r, fields);
 }
 
 /* ---- what handlers ask of a request ---- */
@@ -220,6 +261,16 @@ bool visit_id(struct visit *v, enum id_kind kind) {
   if (ok && str_copy(v->id, sizeof(v->id), id) == OK) return true;
   problem_answer_field(v->x, kind == ID_CALL ? STR("call_sid") : STR("id"));
   return false;
+}
+
+bool visit_is_https(const struct visit *v) {
+  const struct http_request *r = v->request;
+  struct str value = STR_NONE, each;
+  if (!proxies_trust(v->api->proxies, http_peer(v->x))) return false;
+  for (size_t i = 0; i < r->header_count; i++)
+    if (str_eq_nocase(r->headers[i].name, STR("X-Forwarded-Proto"))) value = r->headers[i].value;
+  while (str_cut(value, ',', &each, &value)) continue; /* the nearest one's word is the last */
+  return str_eq_nocase(str_trim(each), STR("https"));
 }
 
 bool visit_query(struct visit *v, const char *name, char *ret_text, size_t size) {
@@ -277,6 +328,7 @@ static enum err loop_init(struct api *a, unsigned index) {
   l->access = access_ref(a->newest);
   TRY(shelf_new(shelf_max(a->loop_count), &l->shelf));
   TRY(statuses_new(&l->statuses));
+  TRY(signed_in_new(&l->signed_in));
   return playbacks_near_new(&l->playbacks);
 }
 
@@ -285,6 +337,7 @@ static void loop_done(struct api_loop *l) {
   access_unref(l->access);
   l->shelf = shelf_free(l->shelf);
   l->statuses = statuses_free(l->statuses);
+  l->signed_in = signed_in_free(l->signed_in);
   l->playbacks = playbacks_near_free(l->playbacks);
 }
 
@@ -297,6 +350,17 @@ static enum err init_public(struct api *a) {
   a->public_url = str_dup(url);
   a->public_origin = str_dup(str_head(url, end));
   return a->public_url && a->public_origin ? OK : ERR_NOMEM;
+}
+
+/* Who may, as the settings say. */
+static enum err init_credentials(struct api *a) {
+  const struct conf *conf = a->parts.conf;
+  struct buf *problem = a->parts.ret_problem;
+  TRY(origins_new(conf->public_base_url, conf->cors_origins, conf->frame_ancestors, problem, &a->origins));
+  TRY(jwt_from_conf(conf, problem, &a->jwt));
+  TRY(proxies_new(str_from(conf->trusted_proxies), &a->proxies));
+  if (a->parts.url_key) a->url_key = *a->parts.url_key;
+  return cookie_rules_set(&a->cookie, origins_is_https(a->origins), a->path_base, origins_framed_by_others(a->origins));
 }
 
 static enum err init(struct api *a, struct access_snapshot *snapshot) {
@@ -313,14 +377,15 @@ static enum err init(struct api *a, struct access_snapshot *snapshot) {
   a->provider = provider_find(STR("twilio"));
   if (!a->listeners || !a->refused || !a->versions) return ERR_NOMEM;
   TRY(init_public(a));
-  TRY(proxies_new(str_from(a->parts.conf->trusted_proxies), &a->proxies));
+  TRY(init_credentials(a));
   TRY(playbacks_new(&a->playbacks));
+  TRY(hits_new(&a->hits));
   for (unsigned i = 0; i < a->loop_count; i++) TRY(loop_init(a, i));
   return OK;
 }
 
 enum err api_new(const struct api_parts *parts, struct access_snapshot *snapshot, struct api **ret_api) {
-  assert(parts->loops > 0);
+  assert(parts->loops > 0 && (parts->url_key || parts->health_only));
   struct api *a = calloc(1, sizeof(*a));
   if (!a) return ERR_NOMEM;
   a->parts = *parts;
@@ -338,7 +403,11 @@ struct api *api_free(struct api *a) {
   free(a->loops);
   access_unref(a->newest);
   a->proxies = proxies_free(a->proxies);
+  a->origins = origins_free(a->origins);
+  a->jwt = jwt_free(a->jwt);
+  hmac_key_wipe(&a->url_key);
   a->playbacks = playbacks_free(a->playbacks);
+  a->hits = hits_free(a->hits);
   free(a->listeners);
   free(a->refused);
   free(a->versions);

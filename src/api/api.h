@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/conf.h"
+#include "base/hmac.h"
 #include "blob/blob.h"
 #include "db/db_readers.h"
 #include "db/db_writer.h"
@@ -23,6 +24,8 @@ struct api_parts {
   struct db_writer *writer;
   struct blob_store *store;
   struct events *events;
+  const struct hmac_key *url_key; /* of signed URLs; copied. NULL only with health_only */
+  struct buf *ret_problem;        /* NULL, or gets a sentence that begins with a setting's name when api_new refuses it */
   const char *path_base; /* path of PUBLIC_BASE_URL without trailing '/', or "" */
   bool health_only;      /* a worker's process: nothing but health is served */
   unsigned loops;        /* of the server that api_http_app is given to */
@@ -34,6 +37,7 @@ struct api_parts {
   void *arg;
 };
 
+/* ERR_INVALID: a setting that can't be meant so: see ret_problem. */
 CHECKED enum err api_new(const struct api_parts *parts, struct access_snapshot *snapshot, struct api **ret_api);
 struct api *api_free(struct api *a);
 /* The application for http_server_new; api_set_server before http_server_start. */
@@ -46,5 +50,7 @@ struct http_app api_admin_app(struct api *a);
 void api_set_access(struct api *a, struct access_snapshot *snapshot);
 /* (any thread) What changed: shelves drop it. id empty: everything of that business; business 0: all. */
 void api_drop(struct api *a, int64_t business_id, struct str id);
+/* (any thread) A session ended: what a CHANGE_SESSION names, empty: any may have. */
+void api_drop_session(struct api *a, struct str digest);
 /* (any thread) From now on /readyz is 503 and what waits is answered soon. */
 void api_drain(struct api *a);

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "api/api_internal.h"
+
 enum { DECIMAL_SIZE = 20 }; /* of an int64_t */
 
 void answer_lines(struct http_fields *f, struct str lines) {
@@ -57,9 +59,15 @@ void answer_content_range(struct http_fields *f, int64_t first, int64_t last, in
   answer_lines(f, STR("\r\n"));
 }
 
+void answer_origin(const struct http_exchange *x, struct http_fields *f) {
+  const struct api *a = http_app_arg(x);
+  origin_cors(a->origins, http_request(x), f);
+}
+
 void answer_bytes(struct http_exchange *x, int status, struct http_fields *f, struct str content_type,
                   struct str body) {
   if (body.n) http_field(f, STR("Content-Type"), content_type);
+  answer_origin(x, f);
   const struct http_body b = {.kind = HTTP_BODY_BYTES, .bytes = body, .length = (int64_t)body.n};
   http_respond(x, status, f, &b);
 }
@@ -70,5 +78,6 @@ void answer_json(struct http_exchange *x, int status, struct http_fields *f, str
 
 void answer_empty(struct http_exchange *x, int status, struct http_fields *f) {
   const struct http_body b = {.kind = HTTP_BODY_NONE};
+  answer_origin(x, f);
   http_respond(x, status, f, &b);
 }

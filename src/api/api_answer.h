@@ -17,6 +17,8 @@ void answer_field_int(struct http_fields *f, struct str name, int64_t value);
 /* Content-Range of that part; first < 0: of none. */
 void answer_content_range(struct http_fields *f, int64_t first, int64_t last, int64_t length);
 
+/* What lets a page of CORS_ORIGINS read the answer: for who answers by http_respond itself, once. */
+void answer_origin(const struct http_exchange *x, struct http_fields *f);
 void answer_bytes(struct http_exchange *x, int status, struct http_fields *f, struct str content_type, struct str body);
 void answer_json(struct http_exchange *x, int status, struct http_fields *f, struct str body);
 void answer_empty(struct http_exchange *x, int status, struct http_fields *f);

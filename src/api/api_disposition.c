@@ -62,6 +62,12 @@ static enum err add_ascii_part(struct buf *b, char before, struct str part) {
 enum err disposition_write(struct buf *b, const struct disposition *d) {
   char at[DATE_TEXT_SIZE];
   date_format_rfc3339(d->at_ms, at); /* 2026-11-21T08:00:00Z */
+  if (d->recording_sid.n) {
+    TRY(buf_addf(b, "attachment; filename=\"%.10s", at));
+    TRY(add_ascii_part(b, '_', d->recording_sid));
+    TRY(add_ascii_part(b, '.', d->extension));
+    return buf_add_char(b, '"');
+  }
   TRY(buf_addf(b, "attachment; filename=\"%.10s_%.2s%.2s", at, at + 11, at + 14));
   TRY(add_ascii_part(b, '_', d->customer_number));
   TRY(add_ascii_part(b, '.', d->extension));

@@ -40,12 +40,16 @@ static struct str extension_of(const char *name) {
   return dot ? str_from(dot + 1) : STR_NONE;
 }
 
+static int64_t begin_of(const struct recording *row, const struct call *own) {
+  return row->started_at ? row->started_at : own->started_at ? own->started_at : row->first_seen_at;
+}
+
 static enum err write_name(const struct kin *k, const struct recording *row, const struct str *own_numbers,
                            size_t own_count, struct buf *b) {
   struct disposition d = {.extension = extension_of(row->name)};
   const struct call *top = k->top.call_sid[0] ? &k->top : &k->own;
   const struct call *child = k->first_child.call_sid[0] ? &k->first_child : NULL;
-  d.at_ms = row->started_at ? row->started_at : k->own.started_at ? k->own.started_at : row->first_seen_at;
+  d.at_ms = begin_of(row, &k->own);
   d.customer_name = str_from(k->own.customer_name[0] ? k->own.customer_name : k->top.customer_name);
   if (top->call_sid[0]) d.customer_number = status_customer_number(top, child, own_numbers, own_count);
   return disposition_write(b, &d);
@@ -59,4 +63,14 @@ enum err download_name(struct db *db, const struct recording *row, const struct 
   if (e == OK) e = write_name(k, row, own_numbers, own_count, b);
   free(k);
   return e;
+}
+
+enum err download_name_plain(struct db *db, const struct recording *row, struct buf *b) {
+  struct call call = {.started_at = 0};
+  enum err e = row->started_at ? OK : calls_get(db, row->business_id, str_from(row->call_sid), &call);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  const struct disposition d = {.at_ms = begin_of(row, &call),
+                                .recording_sid = str_from(row->recording_sid),
+                                .extension = extension_of(row->name)};
+  return disposition_write(b, &d);
 }

@@ -7,3 +7,5 @@
 /* Appends Content-Disposition's value for a ready row. own_numbers: the business's. */
 CHECKED enum err download_name(struct db *db, const struct recording *row, const struct str *own_numbers, size_t own_count,
                                struct buf *b);
+/* The same for who may know of the call no more than its day: with a signed URL. */
+CHECKED enum err download_name_plain(struct db *db, const struct recording *row, struct buf *b);

@@ -3,6 +3,7 @@
  *   api.c       what a process and a loop have; from a request to its row of the table
  *   routes.c    the table            api_auth.c    who asks
  *   errand.c    a request that waits for the database
+ *   api_look_session.c               a cookie that the loop does not know
  *
  * Thread rule: functions here are called on the loop of the exchange, unless marked. */
 #pragma once
@@ -11,9 +12,14 @@
 
 #include "api/api.h"
 #include "api/api_answer.h"
+#include "api/api_hits.h"
 #include "api/api_playbacks.h"
 #include "api/api_proxies.h"
+#include "api/api_signed_in.h"
 #include "api/api_statuses.h"
+#include "api/cookie.h"
+#include "api/jwt.h"
+#include "api/origin.h"
 #include "api/problem.h"
 #include "base/lock.h"
 #include "domain/shelf.h"
@@ -26,19 +32,30 @@ enum route_access {
   ROUTE_VIEWER,
   ROUTE_AGENT,
   ROUTE_ADMIN,
-  ROUTE_MEDIA, /* a viewer; the place of signed URLs */
+  ROUTE_MEDIA,   /* a viewer, or a signed URL of that recording */
+  ROUTE_ANYBODY, /* no credentials, and no reserve either */
   ROUTE_WHO = 0xf,
   ROUTE_TAKES_PATCH = 0x10, /* a JSON merge patch, or JSON: else 415 */
   ROUTE_HEALTH = 0x20,      /* served by a worker's process, too */
+  ROUTE_NO_PLATFORM = 0x40, /* not for platform keys: 403 */
 };
 
 /* Who asks. */
 struct subject {
-  enum { SUBJECT_NOBODY, SUBJECT_KEY } kind;
-  int64_t key_id;
-  int64_t business_id; /* 0: a platform key of which the business is not known yet */
+  enum { SUBJECT_NOBODY, SUBJECT_KEY, SUBJECT_USER, SUBJECT_URL } kind;
   enum access_role role;
+  bool is_platform;
+  int64_t business_id; /* 0: a platform key of which the business is not known yet */
+  int64_t key_id;      /* 0: none */
+  uint64_t number;     /* tells it from others of its kind in counts */
+  int64_t expires_at;  /* wall clock; 0: not by itself */
+  char name[JWT_SUBJECT_MAX + 1];   /* USER: as the host calls it, "" unknown; URL: which one */
+  char session[SESSION_TOKEN_SIZE]; /* "": not by a cookie */
+  uint64_t session_version;         /* under which the session was known; see session_version */
 };
+enum { SUBJECT_TEXT_SIZE = sizeof("user:") + JWT_SUBJECT_MAX };
+/* For logs: key:ID, user:SUB, url:ID. */
+void subject_text(const struct subject *s, char ret_text[SUBJECT_TEXT_SIZE]);
 
 /* What a recording is to the id that it was asked for by. */
 enum via { VIA_OWN, VIA_PARENT, VIA_CHILD };
@@ -71,6 +88,7 @@ struct api_loop {
   struct shelf *shelf;
   struct playbacks_near *playbacks;
   struct statuses *statuses;
+  struct signed_in *signed_in;
   struct drop drops[DROPS_MAX];
   uint64_t drop_count;
   struct play *waiting;   /* a list */
@@ -87,7 +105,13 @@ struct api {
   char *public_origin;      /* of PUBLIC_BASE_URL, without its path; NULL when there is none */
   char *public_url;         /* with its path, without a trailing '/' */
   struct proxies *proxies;
+  struct origins *origins;
+  struct jwt *jwt; /* NULL: none is taken */
+  struct hmac_key url_key;
+  struct cookie_rules cookie;
   struct playbacks *playbacks;
+  struct hits *hits;
+  struct session_versions sessions;
   struct lock lock; /* rank API: covers newest */
   struct access_snapshot *newest; /* held */
   atomic_bool draining;
@@ -99,6 +123,13 @@ struct api {
   struct api_loop *loops;
 };
 
+/* What a look for a cookie's session found. */
+struct session_seen {
+  bool is_there;
+  uint64_t version; /* under which it was looked for */
+  struct session row;
+};
+
 /* One request on its way through. On the stack of the loop: who answers later copies what it needs. */
 struct visit {
   struct api *api;
@@ -107,6 +138,8 @@ struct visit {
   const struct http_request *request;
   struct http_match match;
   bool under_base; /* it came with the path of PUBLIC_BASE_URL */
+  bool at_head;    /* its body is not here yet, so nothing can be waited for */
+  const struct session_seen *seen; /* of its cookie; NULL: not looked for */
   struct subject subject;
   char id[SID_SIZE]; /* of visit_id */
 };
@@ -116,16 +149,26 @@ extern const struct http_route api_routes[];
 extern const size_t api_route_count;
 
 /* ---- api_auth.c ---- */
-/* The first credential that is present decides alone. False: 401 or 403 was answered. */
-CHECKED bool auth_admit(struct visit *v);
+/* The first credential that is present decides alone. OK; ERR_DENIED: 401 or 403 was answered; ERR_NOT_YET: it is a cookie
+ * whose session has to be looked up. */
+CHECKED enum err auth_admit(struct visit *v);
 /* The business of a platform key. False: 400 or 404 was answered. */
 CHECKED bool auth_find_business(struct visit *v);
-/* The same credential would still admit this subject: for answers that were waited for. */
-bool auth_still_admits(const struct api_loop *l, const struct http_exchange *x, const struct subject *subject);
+/* For answers that were waited for: OK: the same credential still admits this subject; ERR_DENIED; ERR_NOT_YET: its session
+ * has to be looked up again. */
+CHECKED enum err auth_still_admits(const struct api_loop *l, const struct http_exchange *x, const struct subject *subject);
 /* The token of an Authorization header; empty unless it is one well-formed Bearer. Pure. */
 struct str auth_bearer(struct str authorization);
 
+/* ---- api_look_session.c ---- */
+/* Looks for the session of v's cookie on a reader, and has the request begin anew with what was seen; or answers. */
+void session_look(struct visit *v);
+
 /* ---- api.c ---- */
+/* The request from its beginning, with the session of its cookie. */
+void visit_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen);
+/* It was made by https, as far as somebody whom we trust says so. */
+bool visit_is_https(const struct visit *v);
 enum id_kind { ID_CALL, ID_RECORDING_OR_CALL };
 /* The route's first parameter in v->id. False: 400 was answered. */
 CHECKED bool visit_id(struct visit *v, enum id_kind kind);
@@ -151,5 +194,9 @@ api_handler api_list_calls, api_get_call, api_patch_call;         /* api_calls.c
 api_handler api_recording_status;                                 /* api_status.c */
 api_handler api_prepare, api_retry, api_retry_all;                /* api_recordings.c */
 api_handler api_stream, api_download, api_call_download;          /* api_stream.c */
+api_handler api_sign_url;                                         /* api_sign_url.c */
+api_handler api_make_session, api_get_session, api_end_session;   /* api_session.c */
+api_handler api_signin;                                           /* api_signin.c */
+api_handler api_stats;                                            /* api_stats.c */
 api_handler api_healthz, api_readyz;                              /* api_health.c */
 api_handler api_metrics;                                          /* api_metrics.c */

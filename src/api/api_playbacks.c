@@ -12,7 +12,13 @@
 #include "base/lock.h"
 #include "base/secret.h"
 
-enum { NOTES = 4 /* as a factor: all of them are less */, WAYS = 4, SHARED_SETS = 16384, NEAR_SETS = 1024, STRIPES = 64 };
+enum {
+  NOTES = 4 /* as a factor: all of them are less */,
+  WAYS = 4,
+  SHARED_SETS = 16384,
+  NEAR_SETS = 1024,
+  STRIPES = 64
+};
 
 struct place {
   uint64_t key;
@@ -102,7 +108,8 @@ static void put(struct place set[WAYS], struct place new) {
   *oldest = new;
 }
 
-static unsigned note_shared(struct playbacks *p, uint64_t key, unsigned notes, int64_t mono_ms, struct place *ret_place) {
+static unsigned note_shared(struct playbacks *p, uint64_t key, unsigned notes, int64_t mono_ms,
+                            struct place *ret_place) {
   size_t set = key % SHARED_SETS;
   LOCKED(&p->locks[set % STRIPES]);
   struct place *known = find(p->places[set], key, mono_ms);
@@ -114,7 +121,8 @@ static unsigned note_shared(struct playbacks *p, uint64_t key, unsigned notes, i
   return first;
 }
 
-unsigned playbacks_note(struct playbacks *p, struct playbacks_near *near, uint64_t key, unsigned notes, int64_t mono_ms) {
+unsigned playbacks_note(struct playbacks *p, struct playbacks_near *near, uint64_t key, unsigned notes,
+                        int64_t mono_ms) {
   struct place *set = near->places[(key >> 32) % NEAR_SETS], place;
   const struct place *known = find(set, key, mono_ms);
   if (known && (notes & ~(unsigned)(known->stamp % NOTES)) == 0) return 0;

@@ -133,6 +133,7 @@ static void retried_all(struct errand *e) {
   struct retry_all *r = (struct retry_all *)(void *)e;
   struct http_fields f;
   struct buf b CLEANUP(buf_done) = BUF_INIT(64);
+  char by[SUBJECT_TEXT_SIZE];
   enum err failed = e->result;
   if (failed == OK) failed = buf_addf(&b, "{\"queued\":%lld}", (long long)r->queued);
   answer_fields(&f);
@@ -140,9 +141,10 @@ static void retried_all(struct errand *e) {
     answer_json(e->x, 200, &f, buf_str(&b));
   else
     problem_answer_err(e->x, failed);
+  subject_text(&e->subject, by);
   if (e->result == OK)
     log_info("Recordings queued again", LOG_INT("business", e->subject.business_id), LOG_INT("queued", r->queued),
-             LOG_INT("key", e->subject.key_id));
+             LOG_TEXT("by", by));
   errand_end(e);
   free(r);
 }

@@ -178,14 +178,6 @@ static const struct access_business *find_business(const struct visit *v) {
   return access_find_business(v->loop->access, (int64_t)id);
 }
 
-/* Under which scheme the request was made, as far as somebody whom we trust says so. */
-static struct str scheme_of(const struct visit *v) {
-  struct str value = http_header_get(v->request, STR("X-Forwarded-Proto")), left, rest = value;
-  if (!proxies_trust(v->api->proxies, http_peer(v->x))) return STR("http");
-  while (str_cut(rest, ',', &left, &rest)) value = rest; /* the nearest one's word */
-  return str_eq_nocase(str_trim(value), STR("https")) ? STR("https") : STR("http");
-}
-
 /* The raw target below the path of PUBLIC_BASE_URL. */
 static struct str target_of(const struct visit *v) {
   const struct http_request *r = v->request;
@@ -222,7 +214,7 @@ static enum provider_refusal check(struct webhook *w, const struct visit *v, con
     return check_under(w, v, b, str_from(a->public_origin), ret_field);
   }
   struct buf prefix CLEANUP(buf_done) = BUF_INIT(PREFIX_MAX);
-  if (buf_addf(&prefix, "%.*s://%.*s", STR_ARG(scheme_of(v)), STR_ARG(v->request->host)) != OK) return PROVIDER_NO_ROOM;
+  if (buf_addf(&prefix, "%s://%.*s", visit_is_https(v) ? "https" : "http", STR_ARG(v->request->host)) != OK) return PROVIDER_NO_ROOM;
   return check_under(w, v, b, buf_str(&prefix), ret_field);
 }
 

@@ -53,7 +53,7 @@ static enum err write_run(struct db *db, void *arg) {
 static void write_done(void *arg, enum err result) {
   struct errand *e = arg;
   e->result = result;
-  if (result == OK) catalog_changed(e->api, e->subject.business_id);
+  if (result == OK && !e->keeps_catalog) catalog_changed(e->api, e->subject.business_id);
   http_post(e->x, come_back, e);
 }
 

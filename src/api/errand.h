@@ -22,6 +22,7 @@ struct errand {
   enum err result;
   int64_t now; /* the database's, when it last looked or wrote */
   bool busy;
+  bool keeps_catalog; /* set by who writes what no answer about calls and recordings shows */
 };
 
 void errand_begin(struct errand *e, const struct visit *v);

@@ -3,7 +3,6 @@
  * Header lines that depend on nothing but the recording are made once and kept with its item on the shelf. */
 #include "api/media.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -24,16 +23,16 @@ bool media_is_there(struct shelf_item *item, int64_t mono_ms) {
 /* ---- the playback's log line ---- */
 
 static void log_hit(enum log_level level, const struct subject *s, const struct shelf_item *item) {
-  char by[32];
+  char by[SUBJECT_TEXT_SIZE];
   if (!log_enabled(level)) return;
-  (void)snprintf(by, sizeof(by), "key:%lld", (long long)s->key_id);
+  subject_text(s, by);
   log_at(level, "Cache HIT", LOG_INT("business", s->business_id), LOG_TEXT("recording", item->recording_sid),
          LOG_TEXT("via", via_name((enum via)item->via)), LOG_TEXT("by", by));
 }
 
 static unsigned note(struct api_loop *l, const struct subject *s, const char *recording_sid, unsigned notes) {
   struct playbacks *all = l->api->playbacks;
-  uint64_t key = playbacks_key(all, s->business_id, (int)s->kind, s->key_id, str_from(recording_sid));
+  uint64_t key = playbacks_key(all, s->business_id, (int)s->kind, (int64_t)s->number, str_from(recording_sid));
   return playbacks_note(all, l->playbacks, key, notes, clock_mono_ms());
 }
 
@@ -43,9 +42,15 @@ void media_note_miss(struct api_loop *l, const struct subject *subject, const st
             LOG_TEXT("status", recording_status_name(row->status)));
 }
 
+/* A playback's first answer. */
+static void count_first(struct api_loop *l, const struct subject *subject, enum metric_label_PLAY result) {
+  metric_add(METRIC_PLAYS, result, 1);
+  hits_count(l->api->hits, subject->business_id, result == METRIC_PLAY_HIT);
+}
+
 void media_count_play(struct api_loop *l, const struct subject *subject, const char *recording_sid,
                       enum metric_label_PLAY result) {
-  if (note(l, subject, recording_sid, PLAYBACK_ANSWERED)) metric_add(METRIC_PLAYS, result, 1);
+  if (note(l, subject, recording_sid, PLAYBACK_ANSWERED)) count_first(l, subject, result);
 }
 
 /* ---- header lines ---- */
@@ -95,7 +100,7 @@ void media_answer(struct api_loop *l, struct http_exchange *x, const struct subj
   int status = 200;
 
   unsigned first_of = note(l, subject, item->recording_sid, PLAYBACK_HIT | PLAYBACK_ANSWERED);
-  if (first_of & PLAYBACK_ANSWERED) metric_add(METRIC_PLAYS, METRIC_PLAY_HIT, 1);
+  if (first_of & PLAYBACK_ANSWERED) count_first(l, subject, METRIC_PLAY_HIT);
   log_hit(first_of & PLAYBACK_HIT ? LOG_INFO : LOG_DEBUG, subject, item);
   if (disposition.n)
     make_head(l->api, &f, item, true);
@@ -122,5 +127,6 @@ void media_answer(struct api_loop *l, struct http_exchange *x, const struct subj
       answer_unsatisfiable(x, item->bytes);
       return;
   }
+  answer_origin(x, &f);
   http_respond(x, status, &f, &body);
 }

@@ -15,7 +15,8 @@
  *      which frees it (post_pending).
  *  (2) While WAITING it stands in its loop's list, and nothing is under way.
  *  (3) It waits only with a watch that was begun before the row in hand was read.
- *  (4) Once a recording was found, it stays with that one, whatever the call comes to mean. */
+ *  (4) Once a recording was found, it stays with that one, whatever the call comes to mean.
+ *  (5) Who asked must still be let in when bytes are given: a session that may have ended meanwhile is looked up anew. */
 #include "api/play.h"
 
 #include <assert.h>
@@ -64,6 +65,7 @@ struct play {
 };
 
 static void look(struct play *p);
+static void look_again(struct play *p);
 static void play_decide(struct play *p);
 
 static struct play *play_of(struct errand *e) {
@@ -122,6 +124,12 @@ static void answer_err(struct play *p, enum err e) {
     problem_answer_detail(p->errand.x, PROBLEM_UNAVAILABLE, "The recordings' volume is not there at the moment.");
   else
     problem_answer_err(p->errand.x, e);
+  finish(p);
+}
+
+static void answer_denied(struct play *p) {
+  detach(p);
+  problem_answer(p->errand.x, PROBLEM_UNAUTHORIZED, NULL);
   finish(p);
 }
 
@@ -188,14 +196,20 @@ static void put_up(struct play *p, struct http_file *file) {
   if (item) item->via = (int)p->via;
 }
 
+/* True if bytes may be given (5); else it was answered, or looks again. */
+static bool is_still_admitted(struct play *p) {
+  enum err e = auth_still_admits(p->errand.loop, p->errand.x, &p->errand.subject); /* it may have waited for long */
+  if (e == OK) return true;
+  if (e == ERR_DENIED)
+    answer_denied(p);
+  else
+    look_again(p);
+  return false;
+}
+
 static void answer_file(struct play *p) {
   struct shelf_item item;
-  if (!auth_still_admits(p->errand.loop, p->errand.x, &p->errand.subject)) { /* it may have waited for long */
-    detach(p);
-    problem_answer(p->errand.x, PROBLEM_UNAUTHORIZED, NULL);
-    finish(p);
-    return;
-  }
+  if (!is_still_admitted(p)) return;
   if (p->kind == PLAY_PREPARE) {
     detach(p);
     status_answer(p->errand.api, p->errand.x, 200, &p->row, NULL, 0, p->errand.now, is_by_call(p));
@@ -247,12 +261,22 @@ static enum err open_file(struct db *db, struct play *p) {
 
 static enum err name_download(struct db *db, struct play *p) {
   const struct access_business *b = access_find_business(p->access, p->row.business_id);
+  if (p->errand.subject.kind == SUBJECT_URL) return download_name_plain(db, &p->row, &p->disposition);
   return download_name(db, &p->row, b ? b->numbers : NULL, b ? b->number_count : 0, &p->disposition);
+}
+
+/* (5) */
+static enum err check_session(struct db *db, const struct errand *e) {
+  struct session row;
+  if (!e->subject.session[0]) return OK;
+  enum err found = sessions_find(db, str_from(e->subject.session), e->now, &row);
+  return found == ERR_NOT_FOUND ? ERR_DENIED : found;
 }
 
 static enum err run_look(struct db *db, struct errand *e) {
   struct play *p = play_of(e);
   struct str id = str_from(p->found[0] ? p->found : p->id);
+  TRY(check_session(db, e));
   TRY(recordings_resolve(db, e->subject.business_id, id, &p->call_known, &p->row));
   memcpy(p->found, p->row.recording_sid, sizeof(p->found));
   TRY(find_via(db, p));
@@ -362,10 +386,7 @@ static void play_decide(struct play *p) {
                                              parts->account_stopped(parts->arg, p->row.business_id), p->errand.now);
   switch (course_of(p, &playback)) {
     case COURSE_FILE:
-      if (p->again++ < AGAIN_MAX)
-        look(p);
-      else
-        answer_err(p, ERR_BUSY);
+      look_again(p);
       return;
     case COURSE_WAIT:
       wait_for_change(p);
@@ -433,6 +454,8 @@ static void play_looked(struct errand *e) {
   struct play *p = play_of(e);
   if (http_gone(e->x))
     play_peer_gone(p);
+  else if (e->result == ERR_DENIED)
+    answer_denied(p);
   else if (e->result != OK)
     answer_err(p, e->result);
   else if (p->fd >= 0)
@@ -442,10 +465,26 @@ static void play_looked(struct errand *e) {
 }
 
 static void look(struct play *p) {
+  struct subject *s = &p->errand.subject;
+  uint8_t digest[SHA256_SIZE];
   p->changed = false;
   p->drops_seen = p->errand.loop->drop_count;
+  if (s->session[0]) {
+    session_token_digest(str_from(s->session), digest);
+    s->session_version = session_version(&p->errand.api->sessions, digest);
+  }
   enum err e = errand_look(&p->errand, run_look, play_looked);
   if (e != OK) answer_err(p, e);
+}
+
+static void look_again(struct play *p) {
+  if (p->fd >= 0) (void)close(p->fd);
+  p->fd = -1;
+  buf_clear(&p->disposition);
+  if (p->again++ < AGAIN_MAX)
+    look(p);
+  else
+    answer_err(p, ERR_BUSY);
 }
 
 /* ---- the beginning ---- */

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "cmd/serve_parts.h"
+#include "domain/signed_url.h"
 #include "fetch/fetch.h"
 
 enum { UPKEEP_MS = 250, READ_THREADS = 4, READ_QUEUE = 20000, HARD_EXIT = 130 };
@@ -89,12 +90,21 @@ static int build_server(struct serve *s) {
   static char base[512]; /* lives as long as the process */
   if (path_base(s, base, sizeof(base)) != OK)
     return cmd_fail(s->args, "PUBLIC_BASE_URL: must be an http or https URL without query");
+  struct buf problem CLEANUP(buf_done) = BUF_INIT(1024);
+  struct hmac_key url_key;
+  enum err e = signed_url_load_key(s->app.db, s->app.seal_key, s->app.conf.url_signing_key, &url_key);
+  if (e == ERR_INVALID) return cmd_fail(s->args, "URL_SIGNING_KEY: must have 16 bytes or more");
+  if (e == ERR_CORRUPT)
+    return cmd_fail(s->args, "SECRETS_KEY: the key of signed URLs in the database was sealed with another one");
+  if (e != OK) return cmd_fail(s->args, "the key of signed URLs can't be read: %s", err_text(e));
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
   struct api_parts parts = {.conf = &s->app.conf,
                             .readers = s->readers,
                             .writer = s->writer,
                             .store = s->store,
                             .events = s->events,
+                            .url_key = &url_key,
+                            .ret_problem = &problem,
                             .path_base = base,
                             .health_only = s->role == SERVE_WORKER,
                             .loops = cores > 0 ? (unsigned)cores : 1,
@@ -102,7 +112,9 @@ static int build_server(struct serve *s) {
                             .account_stopped = serve_account_stopped,
                             .not_ready = serve_not_ready,
                             .arg = s};
-  enum err e = api_new(&parts, s->access, &s->api);
+  e = api_new(&parts, s->access, &s->api);
+  hmac_key_wipe(&url_key);
+  if (e != OK && problem.n) return cmd_fail(s->args, "%.*s", STR_ARG(buf_str(&problem)));
   if (e != OK) return cmd_fail(s->args, "the API can't be built: %s", err_text(e));
   struct http_config config = {
       .listen = s->app.conf.listen, .loops = parts.loops, .connections = (unsigned)s->app.conf.connections};

@@ -21,6 +21,9 @@ static void on_change(void *arg, const struct change *c) {
     case CHANGE_CALL:
       if (s->api) api_drop(s->api, c->business_id, c->id);
       break;
+    case CHANGE_SESSION:
+      if (s->api) api_drop_session(s->api, c->id);
+      break;
     case CHANGE_BUSINESS:
     case CHANGE_KEY:
       want_access(s);
@@ -33,7 +36,10 @@ static void on_change(void *arg, const struct change *c) {
 static void on_lost(void *arg) {
   struct serve *s = arg;
   want_access(s);
-  if (s->api) api_drop(s->api, 0, STR_NONE);
+  if (s->api) {
+    api_drop(s->api, 0, STR_NONE);
+    api_drop_session(s->api, STR_NONE);
+  }
   events_tell_all(s->events);
   if (s->worker) worker_poke(s->worker);
 }

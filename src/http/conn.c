@@ -166,7 +166,7 @@ void conn_refuse(struct conn *c, int status, const char *reason) {
   char text[REFUSAL_MAX];
   x->answered = true;
   x->keep = false;
-  size_t n = response_refusal(c->loop, status, reason, x->request.method == HTTP_HEAD, text, sizeof text);
+  size_t n = response_refusal(c->loop, x, status, reason, text, sizeof text);
   if (n == 0 || buf_add(&x->out, str_of(text, n)) != OK) {
     conn_close(c, false);
     return;

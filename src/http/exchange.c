@@ -89,6 +89,10 @@ const struct http_request *http_request(const struct http_exchange *x) {
   return &x->request;
 }
 
+void *http_app_arg(const struct http_exchange *x) {
+  return x->loop->server->app.arg;
+}
+
 unsigned http_loop_index(const struct http_exchange *x) {
   return x->loop->index;
 }

@@ -52,9 +52,9 @@ struct http_app {
   /* The whole request is here and head did not answer it. Answer now, or http_ref and later. */
   void (*request)(void *arg, struct http_exchange *x);
   /* The engine refuses by itself (malformed 400, 408, 413, 431, 501, 503 too many …): add the header lines and write the
-   * body. x may have no parsed request. May be NULL: an empty body. */
-  void (*refuse)(void *arg, int status, const char *reason, struct http_fields *fields, char *ret_body, size_t body_size,
-                 size_t *ret_body_n);
+   * body. request is NULL where no head was understood. May be NULL: an empty body. */
+  void (*refuse)(void *arg, const struct http_request *request, int status, const char *reason, struct http_fields *fields,
+                 char *ret_body, size_t body_size, size_t *ret_body_n);
 };
 
 struct http_config {
@@ -89,6 +89,8 @@ CHECKED enum err http_loop_post(struct http_server *s, unsigned i, void (*fn)(vo
 
 const struct http_request *http_request(const struct http_exchange *x);
 unsigned http_loop_index(const struct http_exchange *x);
+/* The arg of the server's http_app. */
+void *http_app_arg(const struct http_exchange *x);
 /* The peer's socket address. */
 const struct sockaddr_storage *http_peer(const struct http_exchange *x);
 /* True while open connections are past nine tenths of the limit: only what has a reserve is to be served. */

@@ -265,8 +265,9 @@ void exchange_free_pooled(struct loop *l);
 /* Lays the answer out in x->out, x->piece, x->source, which answer_drop closes. False when it can't be: no memory. */
 CHECKED bool response_build(struct http_exchange *x, int status, const struct http_fields *fields,
                             const struct http_body *body);
-/* A whole answer by the engine itself; 0 when it does not fit into size. */
-size_t response_refusal(struct loop *l, int status, const char *reason, bool head_only, char *ret_bytes, size_t size);
+/* A whole answer by the engine itself; 0 when it does not fit into size. x may be NULL. */
+size_t response_refusal(struct loop *l, const struct http_exchange *x, int status, const char *reason, char *ret_bytes,
+                        size_t size);
 
 /* answer.c */
 enum answer_step { ANSWER_DONE, ANSWER_BLOCKED, ANSWER_WAITS, ANSWER_YIELDS, ANSWER_BROKEN };

@@ -238,13 +238,16 @@ void http_respond(struct http_exchange *x, int status, const struct http_fields 
 
 /* ---- the engine's own answers ---- */
 
-size_t response_refusal(struct loop *l, int status, const char *reason, bool head_only, char *ret_bytes, size_t size) {
+size_t response_refusal(struct loop *l, const struct http_exchange *x, int status, const char *reason,
+                        char *ret_bytes, size_t size) {
   const struct http_app *app = &l->server->app;
+  const struct http_request *request = x && x->seen ? &x->request : NULL;
+  bool head_only = x && x->request.method == HTTP_HEAD;
   struct http_fields fields;
   char head[HEAD_OWN_MAX + sizeof fields.bytes], body[1024];
   size_t body_n = 0;
   http_fields_init(&fields);
-  if (app->refuse != NULL) app->refuse(app->arg, status, reason, &fields, body, sizeof body, &body_n);
+  if (app->refuse != NULL) app->refuse(app->arg, request, status, reason, &fields, body, sizeof body, &body_n);
   if (body_n > sizeof body || fields.bad) fields.n = body_n = 0;
   char *to = put_status(head, status);
   metric_add(METRIC_HTTP_REQUESTS, metric_http_class(status), 1);

@@ -74,7 +74,7 @@ void server_conn_gone(struct loop *l, bool refused) {
 
 static void say_busy(struct loop *l, int fd) {
   char text[REFUSAL_MAX];
-  size_t n = response_refusal(l, 503, "too many connections", false, text, sizeof text);
+  size_t n = response_refusal(l, NULL, 503, "too many connections", text, sizeof text);
   (void)!send(fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT); /* best effort */
   (void)shutdown(fd, SHUT_WR);
 }

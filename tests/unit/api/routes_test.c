@@ -13,20 +13,22 @@ static void every_row_says_who_may_and_how_much(void **state) {
   for (size_t i = 0; i < api_route_count; i++) {
     const struct http_route *r = &api_routes[i];
     unsigned who = r->access & ROUTE_WHO;
-    assert_true(who >= ROUTE_OPEN && who <= ROUTE_MEDIA);
+    assert_true(who >= ROUTE_OPEN && who <= ROUTE_ANYBODY);
     assert_true(r->body_max > 0 && r->body_max <= 64 * 1024);
     assert_non_null(r->handle);
     assert_int_equal(r->pattern[0], '/');
   }
 }
 
-static void only_webhooks_and_health_are_open(void **state) {
+static void only_webhooks_health_and_links_need_no_credential(void **state) {
+  static const char *const open[] = {"/healthz", "/readyz", "/metrics"}; /* the last looks for itself */
   (void)state;
   for (size_t i = 0; i < api_route_count; i++) {
     struct str pattern = str_from(api_routes[i].pattern);
-    bool may =
-        str_starts(pattern, STR("/webhooks/")) || str_eq(pattern, STR("/healthz")) || str_eq(pattern, STR("/readyz"));
+    bool may = str_starts(pattern, STR("/webhooks/"));
+    for (size_t k = 0; k < COUNT_OF(open); k++) may = may || str_eq(pattern, str_from(open[k]));
     assert_int_equal((api_routes[i].access & ROUTE_WHO) == ROUTE_OPEN, may);
+    assert_int_equal((api_routes[i].access & ROUTE_WHO) == ROUTE_ANYBODY, str_eq(pattern, STR("/signin")));
   }
 }
 
@@ -53,10 +55,17 @@ static void every_endpoint_is_served_by_its_function(void **state) {
       {HTTP_POST, "/api/recordings/RE1/prepare", ROUTE_VIEWER, api_prepare},
       {HTTP_POST, "/api/recordings/RE1/retry", ROUTE_AGENT, api_retry},
       {HTTP_POST, "/api/recordings/retry", ROUTE_ADMIN, api_retry_all},
+      {HTTP_POST, "/api/recordings/RE1/url", ROUTE_AGENT, api_sign_url},
+      {HTTP_GET, "/api/stats", ROUTE_ADMIN, api_stats},
+      {HTTP_POST, "/api/session", ROUTE_VIEWER, api_make_session},
+      {HTTP_GET, "/api/session", ROUTE_VIEWER, api_get_session},
+      {HTTP_DELETE, "/api/session", ROUTE_VIEWER, api_end_session},
+      {HTTP_GET, "/signin", ROUTE_ANYBODY, api_signin},
       {HTTP_POST, "/webhooks/twilio/1/call", ROUTE_OPEN, api_call_webhook},
       {HTTP_POST, "/webhooks/twilio/1/recording", ROUTE_OPEN, api_recording_webhook},
       {HTTP_GET, "/healthz", ROUTE_OPEN, api_healthz},
       {HTTP_GET, "/readyz", ROUTE_OPEN, api_readyz},
+      {HTTP_GET, "/metrics", ROUTE_OPEN, api_metrics},
   };
   for (size_t i = 0; i < COUNT_OF(endpoints); i++) {
     const struct endpoint *e = &endpoints[i];
@@ -80,6 +89,8 @@ static void another_method_is_told_which_ones_there_are(void **state) {
       {HTTP_GET, "/api/recordings/RE1/prepare", "POST"},
       {HTTP_GET, "/webhooks/twilio/1/call", "POST"},
       {HTTP_OTHER, "/healthz", "GET, HEAD"},
+      {HTTP_PUT, "/api/session", "GET, HEAD, POST, DELETE"},
+      {HTTP_POST, "/signin", "GET, HEAD"},
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     char allow[64] = "";
@@ -115,7 +126,7 @@ int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_row_says_who_may_and_how_much),
-      cmocka_unit_test(only_webhooks_and_health_are_open),
+      cmocka_unit_test(only_webhooks_health_and_links_need_no_credential),
       cmocka_unit_test(every_endpoint_is_served_by_its_function),
       cmocka_unit_test(another_method_is_told_which_ones_there_are),
       cmocka_unit_test(what_is_not_in_the_table_is_not_there),

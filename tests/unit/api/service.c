@@ -106,11 +106,14 @@ void service_start(struct service *s) {
   assert_int_equal(events_new(&s->events), OK);
   assert_int_equal(db_writer_call(s->writer, add_businesses, s), OK);
   service_load_access(s);
+  struct hmac_key url_key;
+  hmac_key_set(&url_key, STR(SERVICE_URL_KEY));
   struct api_parts parts = {.conf = &s->conf,
                             .readers = s->readers,
                             .writer = s->writer,
                             .store = s->store,
                             .events = s->events,
+                            .url_key = &url_key,
                             .path_base = s->conf.public_base_url ? "/sub" : "",
                             .loops = s->loops ? s->loops : 1,
                             .worker_alive = worker_alive,

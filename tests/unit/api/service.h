@@ -30,6 +30,7 @@ struct service {
   const char *not_ready;
 };
 
+#define SERVICE_URL_KEY "a key that signs URLs"
 #define SERVICE_ACCOUNT "AC00000000000000000000000000000001"
 #define SERVICE_TOKEN "12345678901234567890123456789012"
 

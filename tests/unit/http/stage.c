@@ -176,9 +176,10 @@ static void on_request(void *arg, struct http_exchange *x) {
     answer_text(x, 404, STR("no such path"));
 }
 
-static void on_refuse(void *arg, int status, const char *reason, struct http_fields *fields, char *ret_body,
-                      size_t body_size, size_t *ret_body_n) {
+static void on_refuse(void *arg, const struct http_request *request, int status, const char *reason,
+                      struct http_fields *fields, char *ret_body, size_t body_size, size_t *ret_body_n) {
   (void)arg;
+  (void)request;
   http_field(fields, STR("Content-Type"), STR("text/plain"));
   *ret_body_n = (size_t)snprintf(ret_body, body_size, "%d %s", status, reason);
 }

@@ -1,0 +1,50 @@
+/* api_look_session.c - a cookie that this loop has not seen: its session is looked up, then the request begins anew. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/errand.h"
+
+struct session_look {
+  struct errand errand;
+  char token[SESSION_TOKEN_SIZE];
+  uint8_t digest[SHA256_SIZE];
+  struct session_seen seen;
+};
+
+static enum err run_look(struct db *db, struct errand *e) {
+  struct session_look *l = (struct session_look *)(void *)e; /* its first member */
+  return sessions_find(db, str_from(l->token), e->now, &l->seen.row);
+}
+
+static void looked(struct errand *e) {
+  struct session_look *l = (struct session_look *)(void *)e;
+  l->seen.is_there = e->result == OK;
+  if (e->result == OK) signed_in_put(e->loop->signed_in, l->digest, l->seen.version, &l->seen.row);
+  if (e->result == OK || e->result == ERR_NOT_FOUND)
+    visit_resume(e->api, e->x, &l->seen);
+  else
+    problem_answer_err(e->x, e->result);
+  errand_end(e);
+  free(l);
+}
+
+void session_look(struct visit *v) {
+  struct str token = STR_NONE;
+  struct session_look *l = calloc(1, sizeof(*l));
+  if (!l) {
+    problem_answer_err(v->x, ERR_NOMEM);
+    return;
+  }
+  errand_begin(&l->errand, v);
+  enum err e = cookie_find(&v->api->cookie, v->request, &token);
+  if (e == OK) e = str_copy(l->token, sizeof(l->token), token);
+  if (e == OK) {
+    session_token_digest(token, l->digest);
+    l->seen.version = session_version(&v->api->sessions, l->digest);
+    e = errand_look(&l->errand, run_look, looked);
+  }
+  if (e == OK) return;
+  problem_answer_err(v->x, e);
+  errand_end(&l->errand);
+  free(l);
+}

@@ -1,0 +1,92 @@
+/* api_signed_in.c - sessions in memory.
+ *
+ * Invariants
+ *  (1) A place is found by its token's digest, which nobody can steer, and compared whole in constant time.
+ *  (2) Versions only grow, so a sum of two that is the same as before means that neither has changed. */
+#include "api/api_signed_in.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SETS = 1024, WAYS = 2, SLOT_DIGITS = 8 };
+
+struct place {
+  uint8_t digest[SHA256_SIZE];
+  uint64_t version;
+  struct session session; /* business_id 0: an empty place */
+};
+
+struct signed_in {
+  struct place places[SETS][WAYS];
+  uint8_t older[SETS];
+};
+
+enum err signed_in_new(struct signed_in **ret_signed_in) {
+  struct signed_in *t = calloc(1, sizeof(*t));
+  if (!t) return ERR_NOMEM;
+  *ret_signed_in = t;
+  return OK;
+}
+
+struct signed_in *signed_in_free(struct signed_in *t) {
+  free(t);
+  return NULL;
+}
+
+static uint32_t number_of(const uint8_t digest[SHA256_SIZE]) {
+  return (uint32_t)digest[0] << 24 | (uint32_t)digest[1] << 16 | (uint32_t)digest[2] << 8 | digest[3];
+}
+
+static bool is_of(const struct place *p, const uint8_t digest[SHA256_SIZE]) {
+  return p->session.business_id &&
+         secret_equal(str_of((const char *)p->digest, SHA256_SIZE), str_of((const char *)digest, SHA256_SIZE));
+}
+
+bool signed_in_find(const struct signed_in *t, const uint8_t digest[SHA256_SIZE], uint64_t version,
+                    struct session *ret_session) {
+  const struct place *set = t->places[number_of(digest) % SETS];
+  for (size_t i = 0; i < WAYS; i++) {
+    if (!is_of(&set[i], digest) || set[i].version != version) continue;
+    *ret_session = set[i].session;
+    return true;
+  }
+  return false;
+}
+
+void signed_in_put(struct signed_in *t, const uint8_t digest[SHA256_SIZE], uint64_t version,
+                   const struct session *session) {
+  size_t set = number_of(digest) % SETS, way = t->older[set];
+  for (size_t i = 0; i < WAYS; i++)
+    if (is_of(&t->places[set][i], digest)) way = i;
+  struct place *p = &t->places[set][way];
+  memcpy(p->digest, digest, sizeof(p->digest));
+  p->version = version;
+  p->session = *session;
+  t->older[set] = (uint8_t)(1 - way);
+}
+
+/* ---- versions ---- */
+
+void session_token_digest(struct str token, uint8_t ret_digest[SHA256_SIZE]) {
+  secret_sha256(token, ret_digest);
+}
+
+uint64_t session_version(const struct session_versions *v, const uint8_t digest[SHA256_SIZE]) {
+  return atomic_load(&v->all) + atomic_load(&v->each[number_of(digest) % SESSION_VERSIONS]);
+}
+
+static int digit_of(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+void session_changed(struct session_versions *v, struct str digest) {
+  uint32_t number = 0;
+  bool is_one = digest.n == SESSION_DIGEST_TEXT_SIZE - 1;
+  for (size_t i = 0; is_one && i < SLOT_DIGITS; i++) {
+    int digit = digit_of(digest.p[i]);
+    if (digit < 0) is_one = false;
+    number = number << 4 | (uint32_t)(digit & 0xf);
+  }
+  atomic_fetch_add(is_one ? &v->each[number % SESSION_VERSIONS] : &v->all, 1);
+}

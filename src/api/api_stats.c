@@ -1,0 +1,95 @@
+/* api_stats.c - what a business's admin asks of how things go. It looks and never acts. */
+#include <stdlib.h>
+
+#include "api/errand.h"
+#include "base/clock.h"
+#include "ledger/recordings_count.h"
+
+enum { STATS_MAX = 16 * 1024, STATS_DEADLINE_MS = 2000 };
+
+struct stats {
+  struct errand errand;
+  struct buf json;
+  bool has_failures;
+};
+
+static enum err add_failure(void *arg, struct str code, int64_t count, int64_t for_good) {
+  struct stats *s = arg;
+  (void)for_good;
+  if (s->has_failures) TRY(buf_add_char(&s->json, ','));
+  s->has_failures = true;
+  TRY(buf_add_json(&s->json, code.n ? code : STR("unknown")));
+  return buf_addf(&s->json, ":%lld", (long long)count);
+}
+
+static enum err add_counts(struct stats *s, const struct recordings_counts *c, int64_t now) {
+  struct buf *b = &s->json;
+  int64_t depth = c->by_status[RECORDING_QUEUED], age_ms = now - c->oldest_queued_at;
+  TRY(buf_add(b, STR("{\"recordings\":{")));
+  for (int i = 0; i < RECORDING_STATUS_COUNT_; i++)
+    TRY(buf_addf(b, "%s\"%s\":%lld", i ? "," : "", recording_status_name((enum recording_status)i),
+                 (long long)c->by_status[i]));
+  TRY(buf_addf(b, "},\"queue_depth\":%lld,\"queue_oldest_seconds\":", (long long)depth));
+  if (!depth || !c->oldest_queued_at) return buf_add(b, STR("null"));
+  return buf_addf(b, "%lld", (long long)(age_ms > 0 ? age_ms / 1000 : 0));
+}
+
+/* Of the playbacks that this process answered. */
+static enum err add_hit_ratio(struct stats *s) {
+  int64_t hits, all;
+  hits_of(s->errand.api->hits, s->errand.subject.business_id, &hits, &all);
+  if (!all) return buf_add(&s->json, STR(",\"hit_ratio\":null"));
+  return buf_addf(&s->json, ",\"hit_ratio\":%.4f", (double)hits / (double)all);
+}
+
+static enum err write_all(struct db *db, struct stats *s) {
+  int64_t business_id = s->errand.subject.business_id;
+  struct recordings_counts counts;
+  TRY(recordings_count(db, business_id, &counts));
+  TRY(add_counts(s, &counts, s->errand.now));
+  TRY(add_hit_ratio(s));
+  TRY(buf_addf(&s->json, ",\"bytes\":%lld,\"failures\":{", (long long)counts.bytes));
+  TRY(recordings_count_failures(db, business_id, add_failure, s));
+  return buf_add(&s->json, STR("}}"));
+}
+
+/* Of one moment. */
+static enum err run_look(struct db *db, struct errand *e) {
+  TRY(db_begin(db));
+  db_deadline(db, clock_mono_ms() + STATS_DEADLINE_MS);
+  enum err failed = write_all(db, (struct stats *)(void *)e); /* its first member */
+  db_deadline(db, 0);
+  db_rollback(db);
+  return failed;
+}
+
+static void finish(struct stats *s) {
+  errand_end(&s->errand);
+  buf_done(&s->json);
+  free(s);
+}
+
+static void looked(struct errand *e) {
+  struct stats *s = (struct stats *)(void *)e;
+  struct http_fields f;
+  answer_fields(&f);
+  if (e->result == OK)
+    answer_json(e->x, 200, &f, buf_str(&s->json));
+  else
+    problem_answer_err(e->x, e->result);
+  finish(s);
+}
+
+void api_stats(void *arg, struct http_exchange *x) {
+  struct stats *s = calloc(1, sizeof(*s));
+  if (!s) {
+    problem_answer_err(x, ERR_NOMEM);
+    return;
+  }
+  errand_begin(&s->errand, arg);
+  buf_init(&s->json, STATS_MAX);
+  enum err e = errand_look(&s->errand, run_look, looked);
+  if (e == OK) return;
+  problem_answer_err(x, e);
+  finish(s);
+}
