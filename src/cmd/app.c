@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -14,7 +15,7 @@
 
 extern char **environ;
 
-enum { PROBLEM_MAX = 4096, MIN_FREE_PERCENT = 5 };
+enum { PROBLEM_MAX = 4096, MIN_FREE_PERCENT = 5, BUSY_MS = 1000, BUSY_PAUSE_MS = 200, BUSY_TRIES = 50 };
 #define MIN_FREE_MOST ((uint64_t)1 << 30)
 
 /* The buffer's sentence, never NULL. */
@@ -74,6 +75,26 @@ static int open_directories(struct app *app, const struct cmd_args *args, bool m
 
 int app_locate(struct app *app, const struct cmd_args *args) { return open_directories(app, args, false); }
 
+/* Repeats a step while another process, maybe a frozen one, holds the database. */
+static enum err patiently(struct app *app, enum err (*step)(struct app *app, void *arg), void *arg) {
+  const struct timespec pause = {.tv_nsec = BUSY_PAUSE_MS * 1000 * 1000};
+  enum err e = step(app, arg);
+  for (int i = 1; e == ERR_BUSY && app->is_patient && i < BUSY_TRIES; i++) {
+    if (i == 1) log_warn("The database is held by another process: waiting for it");
+    (void)nanosleep(&pause, NULL);
+    e = step(app, arg);
+  }
+  return e;
+}
+
+static enum err open_database(struct app *app, void *problem) {
+  struct db_open how = {.url = app->database_url, .busy_ms = app->is_patient ? BUSY_MS : 0};
+  buf_clear(problem);
+  return db_open(&how, problem, &app->db);
+}
+
+static enum err migrate(struct app *app, void *applied) { return ledger_migrate(app->db, applied); }
+
 int app_open(struct app *app, const struct cmd_args *args) {
   struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
   int code = app_open_conf(app, args);
@@ -81,10 +102,9 @@ int app_open(struct app *app, const struct cmd_args *args) {
   if (code != CMD_DONE) return code;
   if (seal_load(app->conf.secrets_key, app->data_dir, &problem, app->seal_key) != OK)
     return cmd_fail(args, "%s", sentence(&problem));
-  struct db_open how = {.url = app->database_url};
-  if (db_open(&how, &problem, &app->db) != OK) return cmd_fail(args, "DATABASE_URL: %s", sentence(&problem));
+  if (patiently(app, open_database, &problem) != OK) return cmd_fail(args, "DATABASE_URL: %s", sentence(&problem));
   int applied;
-  enum err e = ledger_migrate(app->db, &applied);
+  enum err e = patiently(app, migrate, &applied);
   if (e == ERR_TOO_NEW) return cmd_fail(args, "the database was made by a newer release: install that one");
   if (e != OK) return cmd_fail(args, "the database's schema can't be brought up to date: %s", db_problem(app->db));
   return CMD_DONE;
@@ -99,12 +119,13 @@ enum err app_write(struct app *app, enum err (*fn)(struct db *db, void *arg), vo
 }
 
 static enum err read_store_id(struct db *db, void *arg) { return store_id_of_database(db, arg); }
+static enum err make_store_id(struct app *app, void *id) { return app_write(app, read_store_id, id); }
 
 int app_open_store(struct app *app, const struct cmd_args *args, struct blob_store **ret_store) {
   char id[STORE_ID_SIZE];
   enum err e = store_known_id(app->db, id);
   bool is_new = e == ERR_NOT_FOUND;
-  if (e == OK || is_new) e = app_write(app, read_store_id, id);
+  if (is_new) e = patiently(app, make_store_id, id);
   if (e != OK) return cmd_fail(args, "the database can't be written: %s", db_problem(app->db));
   struct blob_store *store = NULL;
   e = blob_open_disk(app->recordings_dir, &store);

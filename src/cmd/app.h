@@ -19,6 +19,7 @@ struct app {
   char *database_url;
   char *recordings_dir;
   uint8_t seal_key[SECRET_KEY_SIZE];
+  bool is_patient; /* set before app_open: a database that another process holds is waited for, about a minute */
   struct db *db; /* for writing, schema as this release wants it */
 };
 #define APP_NONE {.db = NULL}

@@ -126,6 +126,7 @@ static int build_server(struct serve *s) {
 }
 
 static int build(struct serve *s) {
+  s->app.is_patient = true;
   int code = app_open(&s->app, s->args);
   if (code == CMD_DONE) code = app_open_store(&s->app, s->args, &s->store);
   if (code == CMD_DONE) code = serve_keep_business(s);

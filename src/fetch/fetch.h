@@ -55,12 +55,12 @@ struct fetch_result {
 };
 
 struct fetch_request {
-  const char *method;      /* "GET", "POST", "DELETE"; NULL: GET */
+  const char *method;      /* "GET", "POST", "PUT", "DELETE"; NULL: GET */
   const char *url;         /* http or https; copied */
   const char *user;        /* Basic credentials, only ever sent to the url's own origin; NULL: none */
   const char *password;
   const char *const *headers; /* "Name: value" lines, NULL-terminated; copied; not sent to another origin after a redirect */
-  struct str body;         /* of a POST; copied */
+  struct str body;         /* of a POST or PUT; copied */
   int64_t connect_ms;      /* 0: 10,000 */
   int64_t first_byte_ms;   /* connected until the head is here; 0: 60,000 */
   int64_t idle_ms;         /* without a byte; 0: 30,000 */

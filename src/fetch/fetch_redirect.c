@@ -69,7 +69,8 @@ enum fetch_direction fetch_redirect(const struct fetch_hop *hop, int status, con
       .own_origin = hop->own_origin && fetch_url_same_origin(&from, &to),
       .http_allowed = hop->http_allowed && !https,
   };
-  if (next.method == FETCH_POST && !next.own_origin) return FETCH_BAD_PLACE; /* (1) */
+  bool has_body = next.method == FETCH_POST || next.method == FETCH_PUT;
+  if (has_body && !next.own_origin) return FETCH_BAD_PLACE; /* (1) */
   next.url = TAKE(text);
   *ret_next = next;
   return FETCH_GO;

@@ -6,7 +6,7 @@
 
 #include "fetch/fetch.h"
 
-enum fetch_method { FETCH_GET, FETCH_POST, FETCH_DELETE };
+enum fetch_method { FETCH_GET, FETCH_POST, FETCH_PUT, FETCH_DELETE };
 
 struct fetch_hop {
   char *url; /* owned: fetch_hop_done */

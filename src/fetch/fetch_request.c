@@ -61,6 +61,8 @@ static enum err parse_method(const char *method, enum fetch_method *ret_method) 
     *ret_method = FETCH_GET;
   } else if (str_eq(name, STR("POST"))) {
     *ret_method = FETCH_POST;
+  } else if (str_eq(name, STR("PUT"))) {
+    *ret_method = FETCH_PUT;
   } else if (str_eq(name, STR("DELETE"))) {
     *ret_method = FETCH_DELETE;
   } else {
@@ -166,8 +168,9 @@ enum err request_apply(struct fetch_transfer *t, const char *user_agent) {
   TRY(apply_rules(t));
   SET(CURLOPT_URL, t->hop.url);
   if (user_agent) SET(CURLOPT_USERAGENT, user_agent);
-  if (t->hop.method == FETCH_POST) {
+  if (t->hop.method == FETCH_POST || t->hop.method == FETCH_PUT) {
     SET(CURLOPT_POST, 1L);
+    if (t->hop.method == FETCH_PUT) SET(CURLOPT_CUSTOMREQUEST, "PUT");
     SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_bytes);
     SET(CURLOPT_POSTFIELDS, t->body);
   } else {

@@ -285,8 +285,8 @@ static enum http_parse_result take_end(struct http_parse *p, struct http_request
 
 static enum http_parse_result take_line(struct http_parse *p, struct str line, struct http_request *r) {
   if (p->at == HTTP_PARSE_AT_START) {
+    if (line.n == 0) return HTTP_PARSE_MORE; /* RFC 9112 2.2: empty lines before a request are no offence */
     p->at = HTTP_PARSE_AT_REQUEST_LINE;
-    if (line.n == 0) return HTTP_PARSE_MORE; /* RFC 9112 2.2: one empty line before a request is no offence */
   }
   if (p->at == HTTP_PARSE_AT_REQUEST_LINE) return take_request_line(p, line, r);
   if (line.n == 0) return take_end(p, r);

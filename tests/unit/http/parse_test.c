@@ -67,7 +67,7 @@ static void a_malformed_request_is_refused_with_its_status(void **state) {
       {400, STR("GET / HTTP/1.1\r\nHost: a\n\r\n")},
       {400, STR("GET / HTTP/1.1\r\nHost: a\r\n\n")},
       {400, STR("\nGET / HTTP/1.1\r\n" H "\r\n")},
-      {400, STR("\r\n\r\nGET / HTTP/1.1\r\n" H "\r\n")},
+      {400, STR("\r\n \r\nGET / HTTP/1.1\r\n" H "\r\n")},
       {400, STR("GET / HTTP/1.1\r\r\n" H "\r\n")},
       {400, STR(GET H "X: a\rb\r\n\r\n")},
       /* request line */
