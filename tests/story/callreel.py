@@ -149,6 +149,14 @@ class Server(Process):
     def connect(self, **options):
         return wire.Connection(self.port, **options)
 
+    def figures(self):
+        """All of ADMIN_LISTEN's /metrics: the line's name with its labels -> value."""
+        port = int(re.search(r"admin=127\.0\.0\.1:(\d+)", self.log()).group(1))
+        answer = wire.call(port, "GET", "/metrics")
+        assert answer.status == 200 and answer.header("content-type").startswith("text/plain; version=0.0.4"), answer
+        lines = [line for line in answer.body.decode().splitlines() if line and not line.startswith("#")]
+        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines}
+
     def metric(self, name, key, **labels):
         """A metric's value, 0 where it does not appear."""
         text = self.get("/metrics", key).body.decode()
