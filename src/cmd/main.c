@@ -65,6 +65,15 @@ const struct cmd cmd_table[] = {
      "workers, and each business's credentials, which the provider is asked about. Prints ok, warn or FAIL, what was found\n"
      "and what to do; exit 1 at a FAIL. Works beside a running server and changes nothing.\n",
      cmd_check},
+    {"demo", "fill the database with calls to look at",
+     "callreel demo [--server URL] [--stay] [--json]\n"
+     "callreel demo --sim URL --account AC... --auth-token-file F [--server URL] [--json]\n\n"
+     "Makes two businesses and forty calls beside a running server, with recordings in every state, from callreel-sim, the\n"
+     "simulated provider.\n"
+     "  --server URL   where the server is (default: PUBLIC_BASE_URL, else http://LISTEN)\n"
+     "  --stay         the simulator runs until Ctrl-C: what was not fetched can still be\n"
+     "  --sim URL      a simulator that runs already, with its account and token\n",
+     cmd_demo},
     {"version", "print the version", "callreel version\n", cmd_version},
     {NULL, NULL, NULL, NULL},
 };

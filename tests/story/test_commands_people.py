@@ -190,3 +190,14 @@ def test_watching_without_a_terminal_says_what_changed(world, provider, options,
         moments = [json.loads(line) for line in text.splitlines()]
         assert moments[0]["recordings"]["ready"] == 0 and moments[-1]["recordings"]["ready"] == 1
         assert len(moments) < 10, "only what changed"
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("command", ["backup", "check", "demo", "signin", "status", "verify"])
+def test_help_and_misuse(world, command):
+    done = world.run(command, "--help")
+    assert done.returncode == 0 and f"callreel {command}" in done.stdout and not done.stderr
+    assert command in world.run("--help").stdout
+    done = world.run(command, "--no-such-option")
+    assert done.returncode == 2 and "--help" in done.stderr and not done.stdout
+    assert not world.data_dir.exists(), "misuse makes nothing"

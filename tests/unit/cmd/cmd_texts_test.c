@@ -11,6 +11,7 @@
 #include "cmd/cmd_progress.h"
 #include "cmd/cmd_status.h"
 #include "cmd/cmd_url.h"
+#include "cmd/demo_parts.h"
 #include "cmd/verify_parts.h"
 
 #define RE "RE0123456789abcdef0123456789abcdef"
@@ -159,6 +160,53 @@ static void name_says_whose_file_it_is(void **state) {
   }
 }
 
+/* ---- the demo ---- */
+
+static void first_line_of_a_simulator_says_where_and_who_it_is(void **state) {
+  static const char *const bad[] = {
+      "",
+      "callreel-sim listening on",
+      "callreel-sim listening on http://127.0.0.1:1 account AC1",
+      "callreel-sim listening on http://127.0.0.1:1 account AC1 token",
+      "callreel-sim listening on http://127.0.0.1:1 token T account AC1",
+      "callreel-sim listening on http://127.0.0.1:1 account AC1 token T more",
+      "callreel-sim listening at http://127.0.0.1:1 account AC1 token T",
+  };
+  struct demo_simulator s;
+  (void)state;
+  assert_int_equal(demo_hello_parse(STR("callreel-sim listening on http://127.0.0.1:81 account AC12 token abc"), &s),
+                   OK);
+  assert_string_equal(s.url, "http://127.0.0.1:81");
+  assert_string_equal(s.account, "AC12");
+  assert_string_equal(s.token, "abc");
+  for (size_t i = 0; i < COUNT_OF(bad); i++) assert_int_equal(demo_hello_parse(str_from(bad[i]), &s), ERR_INVALID);
+}
+
+static void call_of_the_demo_is_an_order_for_the_simulator(void **state) {
+  struct demo_call call = {.customer = "A", .number = "+15550101", .seconds = 7};
+  struct demo_business business = {.name = "B", .number = "+15550100", .calls = &call, .count = 1};
+  struct buf b = BUF_INIT(1024);
+  (void)state;
+  assert_int_equal(demo_write_call(&b, &business, &call, 0), OK);
+  assert_text(&b,
+              "{\"seconds\":7,\"channels\":1,\"legs\":1,\"direction\":\"inbound\",\"from\":\"+15550101\",\"to\":\"+"
+              "15550100\"}");
+  call = (struct demo_call){.number = "+15550101",
+                            .seconds = 7,
+                            .minutes_ago = 2,
+                            .is_outbound = true,
+                            .is_dual = true,
+                            .has_child = true,
+                            .status = "absent",
+                            .call_status = "busy",
+                            .faults = "\"xml\""};
+  assert_int_equal(demo_write_call(&b, &business, &call, 150500), OK);
+  assert_text(
+      &b,
+      "{\"seconds\":7,\"channels\":2,\"legs\":2,\"direction\":\"outbound\",\"from\":\"+15550100\",\"to\":\"+15550101\""
+      ",\"start_time\":\"1970-01-01T00:00:30Z\",\"call_status\":\"busy\",\"status\":\"absent\",\"faults\":[\"xml\"]}");
+}
+
 /* ---- painting ---- */
 
 static void painting_is_cut_at_the_terminals_edges(void **state) {
@@ -181,6 +229,8 @@ int main(void) {
       cmocka_unit_test(base_is_the_public_one_or_where_it_listens),
       cmocka_unit_test(public_url_that_a_provider_can_not_use_is_told),
       cmocka_unit_test(name_says_whose_file_it_is),
+      cmocka_unit_test(first_line_of_a_simulator_says_where_and_who_it_is),
+      cmocka_unit_test(call_of_the_demo_is_an_order_for_the_simulator),
       cmocka_unit_test(painting_is_cut_at_the_terminals_edges),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
