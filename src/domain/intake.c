@@ -151,7 +151,11 @@ static enum recording_error absent_reason(struct str number) {
   return n == SILENT ? RECORDING_ABSENT_SILENT : RECORDING_ABSENT_TOO_SHORT;
 }
 
-static struct disposition dispose(struct str status, struct str provider_error, bool forbidden) {
+/* One without an address can't be asked for; a later delivery may tell it. */
+static struct disposition dispose(const struct fields *f) {
+  struct str status = fields_get(f, RECORDING_FIELD_STATUS), provider_error = fields_get(f, RECORDING_FIELD_ERROR);
+  bool forbidden =
+      str_eq(fields_get(f, RECORDING_FIELD_FORBIDDEN), STR("1")) || fields_get(f, RECORDING_FIELD_URL).n == 0;
   struct disposition refused = {.told = true, .event = RECORDING_REFUSED};
   if (str_eq(status, STR("absent"))) {
     refused.error = absent_reason(provider_error);
@@ -212,12 +216,10 @@ static enum err take_recording(struct db *db, const struct delivery *d, int64_t 
   TRY(read_recording(db, d, &text, &known, &row));
   struct fields *f CLEANUP(free_fields) = NULL;
   TRY(fields_read(buf_str(&text), &f));
-  struct disposition before = dispose(fields_get(f, RECORDING_FIELD_STATUS), fields_get(f, RECORDING_FIELD_ERROR),
-                                      str_eq(fields_get(f, RECORDING_FIELD_FORBIDDEN), STR("1")));
+  struct disposition before = dispose(f);
   bool changed;
   TRY(fields_merge(f, &d->recording, &changed));
-  struct disposition after = dispose(fields_get(f, RECORDING_FIELD_STATUS), fields_get(f, RECORDING_FIELD_ERROR),
-                                     str_eq(fields_get(f, RECORDING_FIELD_FORBIDDEN), STR("1")));
+  struct disposition after = dispose(f);
   struct recording next = row;
   derive_recording(&next, f, d);
   if (after.told && !same_disposition(before, after)) {

@@ -162,7 +162,6 @@ static void enqueue(struct recording *next, int64_t now) {
   next->next_ask_at = now;
   next->next_retry_at = 0;
   next->for_good = false;
-  next->crashes = 0;
   next->got = 0;
   next->total = -1;
   set_error(next, RECORDING_NONE);
@@ -189,6 +188,7 @@ static void does_enqueue_new(const struct asked *a, struct recording *next) {
 }
 static void does_enqueue_afresh(const struct asked *a, struct recording *next) {
   does_enqueue_new(a, next);
+  next->crashes = 0;
   next->fail_count = 0;
   next->failed_at = 0;
   next->asks_404 = 0;
@@ -200,11 +200,13 @@ static void does_enqueue_again(const struct asked *a, struct recording *next) {
 static void does_enqueue_among_rest(const struct asked *a, struct recording *next) {
   enqueue(next, a->now);
   next->rank = RECORDING_RANK_REST;
+  next->crashes = 0;
   next->asks_404 = 0;
   next->first_404_at = 0;
 }
 static void does_enqueue_retry(const struct asked *a, struct recording *next) {
   does_enqueue_play(a, next);
+  next->crashes = 0;
   next->asks_404 = 0;
   next->first_404_at = 0;
   next->retried[2] = next->retried[1];
@@ -280,8 +282,10 @@ static void does_fail_not_found(const struct asked *a, struct recording *next) {
   note_404(a, next);
   fail_with(next, RECORDING_NOT_FOUND_AT_PROVIDER, a);
 }
+/* The row of crashes goes on: the next one in it is a failure at once. */
 static void does_fail_crashed(const struct asked *a, struct recording *next) {
   fail_with(next, RECORDING_STORAGE_ERROR, a);
+  next->crashes = a->row->crashes;
 }
 /* Leaves the same whatever was told before: nothing, a completed one, or another refusal. */
 static void does_fail_for_good(const struct asked *a, struct recording *next) {
@@ -326,10 +330,11 @@ static void does_keep(const struct asked *a, struct recording *next) {
   next->for_good = false;
   set_error(next, RECORDING_NONE);
 }
+/* The length stays: a file of another one, found under the name, is not the recording. */
 static void does_forget_file(const struct asked *a, struct recording *next) {
   (void)a;
   next->name[0] = next->etag[0] = next->content_type[0] = next->sha256[0] = '\0';
-  next->bytes = next->got = next->modified_at = next->ready_at = 0;
+  next->got = next->modified_at = next->ready_at = 0;
   next->total = next->duration_ms = -1;
   next->channels = 0;
 }
@@ -391,8 +396,8 @@ struct recording_outcome recording_apply(const struct recording *row, const stru
 }
 
 int recording_retry_after_s(const struct recording *row, int64_t now) {
-  if (row->status == RECORDING_MISSING && recording_still_being_made(row)) return 8;
   if (row->status != RECORDING_QUEUED && row->status != RECORDING_DOWNLOADING) return 0;
+  if (row->status == RECORDING_QUEUED && recording_still_being_made(row)) return 8; /* one ask, and most likely a 404 */
   int64_t wait_s = row->status == RECORDING_QUEUED ? (row->next_ask_at - now + 999) / 1000 : 0;
   if (wait_s < 2) return row->status == RECORDING_DOWNLOADING ? 1 : 2;
   return wait_s > 8 ? 8 : (int)wait_s;

@@ -64,7 +64,8 @@ enum err status_write(struct buf *b, const struct recording *row, struct str pat
   TRY(add_number(b, "},\"fail_count\":", row->fail_count, INT64_MIN));
   TRY(add_time(b, ",\"next_retry_at\":", row->next_retry_at));
   TRY(add_error(b, row));
-  TRY(add_number(b, ",\"bytes\":", row->bytes, 1));
+  bool has_file = row->status == RECORDING_READY || row->status == RECORDING_EXPIRED;
+  TRY(add_number(b, ",\"bytes\":", has_file ? row->bytes : 0, 1));
   TRY(add_text(b, ",\"content_type\":", str_from(row->content_type)));
   TRY(add_duration(b, row));
   TRY(add_number(b, ",\"channels\":", row->channels ? row->channels : row->told_channels, 1));

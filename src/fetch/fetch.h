@@ -27,6 +27,7 @@ struct fetch_config {
 
 struct fetch_reply { /* of the last hop */
   int status;
+  bool own_origin;            /* credentials were sent: no redirect led to another origin */
   int64_t length;             /* Content-Length, -1 unknown */
   struct str content_type;    /* views are valid during the callback only */
   struct str content_encoding;

@@ -114,6 +114,7 @@ static size_t head_arrived(struct fetch_transfer *t, int status, size_t taken) {
   fetch_pace_init(&t->pace, t->request.slow_bytes, t->request.slow_ms, now);
   struct fetch_reply reply = {
       .status = status,
+      .own_origin = t->hop.own_origin,
       .length = reply_length(t),
       .content_type = reply_header(t, "Content-Type"),
       .content_encoding = reply_header(t, "Content-Encoding"),

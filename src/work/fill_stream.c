@@ -201,6 +201,8 @@ static enum err on_reply(void *arg, const struct fetch_reply *r) {
     case PROVIDER_FAILED:
       break;
   }
+  /* Who never saw the credentials did not refuse them. */
+  if (error == RECORDING_AUTH_FAILED && !r->own_origin) error = RECORDING_PROVIDER_ERROR;
   return stop_with(f, error);
 }
 
@@ -213,7 +215,13 @@ static void on_end(void *arg, const struct fetch_result *result) {
 
 /* ---- the request ---- */
 
-enum { CONNECT_MS = 10 * 1000, FIRST_BYTE_MS = 60 * 1000, IDLE_MS = 30 * 1000, SLOW_BYTES = 500, SLOW_WINDOW_MS = 60 * 1000 };
+enum {
+  CONNECT_MS = 10 * 1000,
+  FIRST_BYTE_MS = 60 * 1000,
+  IDLE_MS = 30 * 1000,
+  SLOW_BYTES = 500,
+  SLOW_WINDOW_MS = 60 * 1000
+};
 
 enum err fill_send(struct fill *f) {
   char range[64], condition[320];

@@ -225,6 +225,25 @@ static void what_the_provider_is_still_making_is_missing_and_says_so(void **stat
   db_close(db);
 }
 
+/* Nobody can ask for it until a delivery tells where. */
+static void a_completed_one_without_an_address_waits_for_it_as_forbidden(void **state) {
+  struct db *db = scratch_ledger(*state);
+  static const struct told told[] = {
+      {RANK(false, -1, -1, 0), RANK(true, 1, 1, 4), {NULL}, {"call_sid", "CA1", "status", "completed"}},
+      {RANK(false, -1, -1, 0),
+       RANK(true, 1, 1, 4),
+       {NULL},
+       {"call_sid", "CA1", "status", "completed", "url", GOOD, "forbidden", "0"}}};
+  (void)scratch_business(db, "one");
+  assert_false(deliver(db, 1, &told[0], "CA1", "RE1", SCRATCH_NOW).enqueued);
+  struct recording row = scratch_row(db, 1, "RE1");
+  assert_int_equal(row.status, RECORDING_FAILED);
+  assert_string_equal(row.error_code, "forbidden_url");
+  assert_true(deliver(db, 1, &told[1], "CA1", "RE1", SCRATCH_NOW).enqueued);
+  assert_int_equal(scratch_row(db, 1, "RE1").status, RECORDING_QUEUED);
+  db_close(db);
+}
+
 static void a_field_too_long_for_its_column_is_named(void **state) {
   (void)state;
   static char longer[4096];
@@ -257,6 +276,7 @@ int main(void) {
       SCRATCH_TEST(a_repeated_delivery_writes_nothing),
       SCRATCH_TEST(a_repeated_completed_does_not_release_what_failed_since),
       SCRATCH_TEST(what_the_provider_is_still_making_is_missing_and_says_so),
+      SCRATCH_TEST(a_completed_one_without_an_address_waits_for_it_as_forbidden),
       cmocka_unit_test(a_field_too_long_for_its_column_is_named),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -399,6 +399,36 @@ static void a_404_is_not_yet_for_10_min_after_the_end_and_5_min_after_the_first(
   }
 }
 
+static void from_the_fourth_crash_in_a_row_on_each_is_a_failure(void **state) {
+  (void)state;
+  struct recording row = leased(RECORDING_DOWNLOADING), next;
+  row.crashes = row.fail_count = 0;
+  for (int crash = 1; crash <= 6; crash++) {
+    struct recording_event event = event_of(RECORDING_RETURNED);
+    event.token = row.lease_token;
+    assert_true(recording_apply(&row, &event, NOW, &next).moved);
+    assert_int_equal(next.status, crash < 4 ? RECORDING_QUEUED : RECORDING_FAILED);
+    assert_int_equal(next.fail_count, crash < 4 ? 0 : crash - 3);
+    if (next.status == RECORDING_FAILED) {
+      row = next;
+      row.next_retry_at = NOW;
+      event = event_of(RECORDING_RETRY_DUE);
+      assert_true(recording_apply(&row, &event, NOW, &next).moved);
+    }
+    event = event_of(RECORDING_CLAIM);
+    assert_true(recording_apply(&next, &event, NOW, &row).moved);
+  }
+}
+
+static void a_file_that_is_gone_leaves_its_length_behind(void **state) {
+  (void)state;
+  struct recording row = plain(RECORDING_READY), next;
+  struct recording_event event = event_of(RECORDING_FILE_GONE);
+  row.bytes = 4000;
+  assert_true(recording_apply(&row, &event, NOW, &next).moved);
+  assert_int_equal(next.bytes, 4000);
+}
+
 static struct recording after_failure(const struct recording *row, enum recording_error error) {
   struct recording_event event = event_of(RECORDING_FAILURE);
   event.error = error;
@@ -522,6 +552,8 @@ int main(void) {
       cmocka_unit_test(back_off_doubles_from_30_s_to_20_min_give_or_take_a_fifth),
       cmocka_unit_test(not_yet_is_asked_after_1_2_3_5_8_8_s),
       cmocka_unit_test(a_404_is_not_yet_for_10_min_after_the_end_and_5_min_after_the_first),
+      cmocka_unit_test(from_the_fourth_crash_in_a_row_on_each_is_a_failure),
+      cmocka_unit_test(a_file_that_is_gone_leaves_its_length_behind),
       cmocka_unit_test(each_reason_is_for_good_when_its_class_says_so),
       cmocka_unit_test(not_found_is_for_good_at_once_when_older_than_a_day),
       cmocka_unit_test(what_the_provider_asks_to_wait_counts_up_to_the_cap),

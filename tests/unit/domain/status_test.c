@@ -90,6 +90,26 @@ static void a_looker_waits_one_to_eight_seconds(void **state) {
   }
 }
 
+static void what_is_still_being_made_is_looked_for_less_often(void **state) {
+  (void)state;
+  struct recording row = row_of(RECORDING_QUEUED);
+  (void)snprintf(row.provider_status, sizeof(row.provider_status), "in-progress");
+  row.next_ask_at = NOW;
+  assert_int_equal(recording_retry_after_s(&row, NOW), 8);
+  row.status = RECORDING_MISSING;
+  assert_int_equal(recording_retry_after_s(&row, NOW), 0);
+}
+
+/* Its length is kept to judge found files by, and is nobody's to see. */
+static void a_length_is_shown_of_what_is_here_only(void **state) {
+  (void)state;
+  struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
+  struct recording row = row_of(RECORDING_MISSING);
+  row.bytes = 4000;
+  assert_int_equal(status_write(&b, &row, STR_NONE, NOW), OK);
+  assert_true(str_contains(buf_str(&b), STR("\"bytes\":null,\"content_type\"")));
+}
+
 static void the_outside_party_is_who_is_not_the_business(void **state) {
   (void)state;
   static const struct {
@@ -182,6 +202,8 @@ int main(void) {
       cmocka_unit_test(a_status_object_has_every_member_in_every_state),
       cmocka_unit_test(a_call_without_a_recording_is_missing),
       cmocka_unit_test(a_looker_waits_one_to_eight_seconds),
+      cmocka_unit_test(what_is_still_being_made_is_looked_for_less_often),
+      cmocka_unit_test(a_length_is_shown_of_what_is_here_only),
       cmocka_unit_test(the_outside_party_is_who_is_not_the_business),
       cmocka_unit_test(a_call_shows_its_top_legs_direction_and_null_for_what_is_unknown),
       cmocka_unit_test(each_state_plays_as_it_should),

@@ -1,0 +1,76 @@
+"""What was once wrong on the way from the provider to the disk, told again."""
+import os
+
+import provider as p
+from callreel import eventually
+
+MEDIA = {"Range": "bytes=0-", "Prefer": "wait=20"}
+FRAME = 1000  # bytes: less than two seconds of any sound here
+
+
+def begin(world, provider):
+    server = world.server()
+    return server, world.business(provider)
+
+
+def test_a_file_that_lost_its_end_is_not_taken_for_the_recording(world, provider):
+    """It is still audio, and no more than two seconds shorter: but the catalog knew its length."""
+    server, business = begin(world, provider)
+    tape = provider.tape(seconds=5)
+    business.tell(server, tape, RecordingDuration="5")
+    world.wait_state(tape.sid)
+    path = world.file_of(tape.sid)
+    os.truncate(path, len(tape.mp3) - FRAME)
+    url = f"/api/recordings/{tape.sid}/stream"
+    world.pass_time(61)  # the cooldown
+    eventually(lambda: server.get(url, business.viewer, MEDIA).body == tape.mp3)
+    assert world.file_of(tape.sid).read_bytes() == tape.mp3 and tape.downloads == 2
+
+
+def test_a_reset_right_after_the_head_is_a_break_and_no_failure(world, provider):
+    """A reset may overtake the bytes that were sent before it."""
+    server, business = begin(world, provider)
+    tape = provider.tape(seconds=5)
+    tape.acts = [p.cut_at(0)]
+    business.tell(server, tape)
+    world.wait_state(tape.sid)
+    assert len(tape.asks) == 2 and "Recording failed" not in server.log()
+
+
+def test_who_never_saw_the_credentials_does_not_stop_the_account(world, provider):
+    elsewhere = world.provider()
+    server, business = begin(world, provider)
+    tape, other = provider.tape(), provider.tape()
+    there = elsewhere.tape()
+    there.default = p.status(403)
+    tape.default = p.redirect(there.url + ".mp3")
+    business.tell(server, tape)
+    assert world.wait_state(tape.sid, "failed")["error_code"] == "provider_error"
+    business.tell(server, other)
+    world.wait_state(other.sid)
+
+
+def test_retry_after_is_for_what_is_queued_or_downloading(world, provider):
+    server, business = begin(world, provider)
+    tape = provider.tape()
+    tape.default = p.status(404)
+    business.tell(server, tape, "in-progress", RecordingDuration="-1")
+    url = f"/api/recordings/{tape.sid}"
+    assert server.get(url + "/status", business.viewer).json()["retry_after"] is None
+    answer = server.get(url + "/stream", business.viewer)
+    assert (answer.status, answer.header("retry-after")) == (202, "8")
+    eventually(lambda: world.state(tape.sid) == "missing" and len(tape.asks) == 1)
+    status = server.get(url + "/status", business.viewer)
+    assert status.json()["retry_after"] is None and status.header("retry-after") is None
+    answer = server.get(url + "/stream", business.viewer)
+    assert (answer.status, answer.header("retry-after"), answer.json()["status"]) == (202, "8", "missing")
+
+
+def test_an_address_told_late_is_not_too_late(world, provider):
+    server, business = begin(world, provider)
+    tape = provider.tape()
+    business.tell(server, tape, RecordingUrl="")
+    assert world.wait_state(tape.sid, "failed")["error_code"] == "forbidden_url"
+    business.tell(server, tape)
+    world.wait_state(tape.sid)
+    assert len(tape.asks) == 1
