@@ -312,6 +312,7 @@ static int run(struct demo *d, const sigset_t *signals) {
     if (code == CMD_DONE) code = make_calls(d, i);
   }
   progress_end(&d->progress);
+  if (code == CMD_DONE) code = point_webhooks(d, d->ids[0]); /* of calls that somebody makes by hand */
   if (code == CMD_DONE) code = say_end(d);
   if (code == CMD_DONE && d->stays) stay(d, signals);
   return code;

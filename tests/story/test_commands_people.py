@@ -123,6 +123,22 @@ def test_a_sign_in_link_is_made_for_a_business_and_a_role(world):
         assert done.returncode == code and done.stderr and not done.stdout, (argv, done)
 
 
+@pytest.mark.sanitized
+def test_a_link_signs_in_once(world):
+    server = world.server()
+    world.done("business", "add", "--name", "Acme")
+    target = world.done("signin", "--business", "1", "--role", "agent", env={"LISTEN": "127.0.0.1:0"}).strip()
+    first = server.get(target)
+    cookie = dict(first.headers)["set-cookie"].partition(";")[0]
+    assert first.status == 303
+    who = server.get("/api/session", headers=[("Cookie", cookie)])
+    assert who.status == 200 and (who.json()["business_id"], who.json()["role"]) == (1, "agent")
+    assert server.get(target).status == 401
+    late = world.done("signin", "--business", "1").strip().partition("/signin")[2]
+    world.pass_time(601)
+    assert server.get(f"/signin{late}").status == 401
+
+
 # ---- status --watch ----
 
 
