@@ -180,6 +180,7 @@ static bool find_route(struct visit *v) {
 
 static bool is_turned_away(struct visit *v) {
   if (!http_crowded(v->x) || (v->match.route->access & ROUTE_WHO) == ROUTE_OPEN) return false;
+  metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_CONNECTIONS, 1);
   http_close_after(v->x);
   problem_answer(v->x, PROBLEM_BUSY, NULL);
   return true;

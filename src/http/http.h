@@ -61,7 +61,7 @@ struct http_config {
   const char **ret_problem; /* NULL, or gets a static sentence when http_server_new fails */
   const char *listen;     /* "127.0.0.1:8080", "[::1]:0", "0.0.0.0:8080" */
   unsigned loops;         /* 0: one a core */
-  unsigned connections;   /* at once; past it new ones get 503 with Retry-After and are closed */
+  unsigned connections;   /* at once; then a new one takes an idle one's place, or gets 503 with Retry-After */
   int64_t head_ms;        /* from a head's first byte to its end; 0: 10,000 */
   int64_t body_ms;        /* 0: 30,000 */
   int64_t idle_ms;        /* kept alive without a request; 0: 75,000 */

@@ -6,8 +6,9 @@
  *  (1) One listening socket, watched by every loop with EPOLLEXCLUSIVE: a second server on the port is refused, and one
  *      connection wakes one loop.
  *  (2) A connection is given to the loop with the fewest, and stays there for its life.
- *  (3) conns never passes the limit; past it a connection is told 503 and lingers, REFUSED_MAX of them at once, the
- *      others not at all. So RESERVED_DESCRIPTORS are never needed by clients.
+ *  (3) conns never passes the limit; at it a connection takes the place of one that only idles, so that nobody holds the
+ *      reserve by doing nothing. Where there is none, it is told 503 and lingers, REFUSED_MAX of them at once, the others
+ *      not at all. So RESERVED_DESCRIPTORS are never needed by clients.
  *  (4) Out of descriptors, the spare one is given up to take the connection and close it: the loop never spins. */
 #include <assert.h>
 #include <errno.h>
@@ -27,7 +28,7 @@
 #include "base/metric.h"
 #include "http/internal.h"
 
-enum { ACCEPT_A_TURN = 64, ACCEPT_PAUSE_MS = 100, LOOPS_MAX = 256, READERS = 4, READERS_QUEUE = 1024 };
+enum { IDLE_LOOKS = 16, ACCEPT_A_TURN = 64, ACCEPT_PAUSE_MS = 100, LOOPS_MAX = 256, READERS = 4, READERS_QUEUE = 1024 };
 
 /* ---- taking connections ---- */
 
@@ -125,9 +126,23 @@ static struct loop *least_busy(struct loop *own) {
   return atomic_load(&own->conns) <= fewest + 1 + fewest / 16 ? own : least;
 }
 
+/* A connection between two requests, of which no byte is waiting either. The longest idle ones are looked at. */
+static bool close_one_idle(struct loop *l) {
+  const struct link *list = &l->deadlines[DEADLINE_IDLE];
+  const struct link *each = list->next;
+  for (int i = 0; i < IDLE_LOOKS && each != list; i++, each = each->next) {
+    struct conn *c = LINK_OWNER(each, struct conn, in_deadline);
+    char byte;
+    if (c->running || recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN) continue;
+    conn_close(c, false);
+    return true;
+  }
+  return false;
+}
+
 static void take(struct loop *l, int fd, const struct sockaddr_storage *peer) {
   struct http_server *s = l->server;
-  if (atomic_fetch_add(&s->conns, 1) >= s->config.connections) {
+  if (atomic_fetch_add(&s->conns, 1) >= s->config.connections && !close_one_idle(l)) { /* (3) */
     atomic_fetch_sub(&s->conns, 1);
     refuse(l, fd, peer);
     return;

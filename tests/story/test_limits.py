@@ -1,0 +1,162 @@
+"""How much a process takes, and how it ends."""
+import resource
+import socket
+import threading
+import time
+
+import pytest
+
+import provider as p
+from callreel import eventually
+from wire import Connection
+
+
+@pytest.mark.sanitized
+def test_nobody_holds_the_reserve_by_doing_nothing(world, provider):
+    server = world.server(CONNECTIONS=40, ADMIN_LISTEN="127.0.0.1:0")
+    business = world.business(provider)
+    auth = {"Authorization": f"Bearer {business.viewer}"}
+    idle = [Connection(server.port, timeout=20) for _ in range(60)]
+    try:
+        for _ in range(5):
+            assert business.webhook(server, "call", business.call_fields(p.sid("CA"))).status == 204
+            assert server.get("/healthz").status == 200
+            assert server.get("/metrics", world.platform_key).status == 200
+            answer = server.get("/api/calls", business.viewer)
+            assert answer.status == 503 and answer.code() == "busy" and int(answer.header("retry-after")) >= 1
+        figures = server.figures()
+        assert figures["callreel_http_connections_max"] == 40 >= figures["callreel_http_connections"] >= 36
+        assert figures['callreel_http_limited_total{limit="connections"}'] >= 5
+    finally:
+        for connection in idle:
+            connection.close()
+    eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
+
+
+def test_fewer_connections_where_the_file_limit_is_lower_and_it_says_so(world, provider):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        server = world.server(ADMIN_LISTEN="127.0.0.1:0")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    [line] = [line for line in server.log_lines("CONNECTIONS") if "level=warn" in line]
+    most = server.figures()["callreel_http_connections_max"]
+    assert f"connections={most:.0f} " in line and "wanted=16384" in line and 100 < most < 1024
+    crowd = []
+    try:
+        for _ in range(1100):
+            crowd.append(socket.create_connection(("127.0.0.1", server.port)))
+            crowd[-1].sendall(b"GET /")
+        assert server.figures()["callreel_ready"] == 1
+    finally:
+        for connection in crowd:
+            connection.close()
+
+
+@pytest.mark.sanitized
+def test_a_list_that_takes_too_long_is_stopped(world, provider):
+    server = world.server()
+    business = world.business(provider)
+    business.tell_call(server, p.sid("CA"))
+    insert(world, 150_000)
+    answers, over = [], threading.Event()
+
+    def ask():
+        while not over.is_set():
+            answers.append(server.get("/api/calls?direction=inbound&limit=1", business.viewer))
+    person = threading.Thread(target=ask)
+    person.start()
+    try:
+        # its time is the clock's: 3 s pass while it looks through all of them
+        for _ in range(400):
+            world.clock.advance(3)
+            time.sleep(0.02)
+            if any(answer.status == 503 for answer in answers):
+                break
+    finally:
+        over.set()
+        person.join()
+    stopped = [answer for answer in answers if answer.status == 503]
+    assert stopped, answers[-1:]
+    assert stopped[0].code() == "too_slow" and int(stopped[0].header("retry-after")) >= 1
+    assert all(answer.status in (200, 503) for answer in answers)
+    assert server.get("/api/calls?limit=1", business.viewer).status == 200
+
+
+def insert(world, count):
+    """Outbound calls, as many as a list for inbound ones has to look through."""
+    import sqlite3
+    with sqlite3.connect(world.database, timeout=20) as db:
+        db.execute("""
+            with recursive n(i) as (select 1 union all select i + 1 from n where i < ?)
+            insert into calls (business_id, call_sid, top_sid, direction, status, first_seen_at, sort_at)
+            select 1, printf('CA%032x', i), printf('CA%032x', i), 'outbound', 'completed', 1, 1000000 + i from n""", (count,))
+    db.close()
+
+
+@pytest.mark.sanitized
+def test_before_it_ends_it_says_so_and_still_takes_connections_for_a_while(world, provider):
+    server = world.server(DRAIN_DELAY=15, DRAIN_TIMEOUT=600, ADMIN_LISTEN="127.0.0.1:0")
+    business = world.business(provider)
+    ready, tape = provider.tape(seconds=1), provider.tape(seconds=10)
+    gate = threading.Event()
+    tape.acts = [p.pause_at(8000, gate)]
+    business.tell(server, ready)
+    world.wait_state(ready.sid)
+    business.tell(server, tape)
+    eventually(lambda: world.state(tape.sid) == "downloading")
+    server.terminate()
+    eventually(lambda: server.get("/readyz").status == 503)
+    answer = server.get("/readyz")
+    assert "shutting down" in answer.json()["detail"]
+    # the load balancer has not noticed yet: everything goes on
+    assert server.get("/healthz").status == 200 and server.figures()["callreel_ready"] == 0
+    assert server.get(f"/api/recordings/{ready.sid}/stream", business.viewer).body == ready.mp3
+    late = provider.tape()
+    business.tell(server, late)
+    # DRAIN_DELAY is over: nobody new, but what is in hand
+    world.clock.advance(15)
+
+    def refused():
+        try:
+            socket.create_connection(("127.0.0.1", server.port)).close()
+            return False
+        except ConnectionRefusedError:
+            return True
+    eventually(refused)
+    assert server.alive()
+    gate.set()
+    assert server.wait(20) == 0
+    row = world.row(tape.sid)
+    assert row["status"] == "ready" and world.file_of(tape.sid).read_bytes() == tape.mp3
+    assert world.state(late.sid) in ("queued", "ready")
+
+
+def test_what_does_not_end_in_time_is_cut_and_its_lease_given_back(world, provider):
+    server = world.server(DRAIN_TIMEOUT=1)
+    business = world.business(provider)
+    big, tape = provider.tape(seconds=2000), provider.tape(seconds=10)
+    business.tell(server, big)
+    world.wait_state(big.sid)
+    tape.acts = [p.pause_at(8000, threading.Event())]
+    business.tell(server, tape)
+    eventually(lambda: world.state(tape.sid) == "downloading")
+    with Connection(server.port, timeout=30, receive_buffer=4096) as listener:
+        listener.ask("GET", f"/api/recordings/{big.sid}/stream", {"Authorization": f"Bearer {business.viewer}"})
+        assert listener.read_head().status == 200
+        server.terminate()
+        assert server.wait(10) == 0
+        with pytest.raises((OSError, EOFError, AssertionError)):
+            assert len(listener.read_some(len(big.mp3))) == len(big.mp3)
+    row = world.row(tape.sid)
+    assert row["status"] == "queued" and row["lease_until"] is None and row["fail_count"] == 0
+
+
+def test_a_second_signal_ends_it_in_the_delay_too(world):
+    server = world.server(DRAIN_DELAY=3000)
+    server.terminate()
+    eventually(lambda: server.get("/readyz").status == 503)
+    begin = time.monotonic()
+    server.terminate()
+    assert server.wait(5) != 0 and time.monotonic() - begin < 5
