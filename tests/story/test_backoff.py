@@ -53,7 +53,7 @@ def test_back_offs_double_up_to_twenty_minutes_and_survive_a_restart(world, fail
         assert len(tape.asks) == n
         world.pass_time_until(lambda: len(tape.asks) == n + 1, step=2, within=20)
         eventually(lambda: world.row(tape.sid)["fail_count"] == n + 1)
-    assert len(set(waits)) == len(waits)  # jitter
+    assert len(set(waits[:6])) == 6  # jitter; from the seventh on many are at the cap
 
 
 def test_a_play_after_the_back_off_is_a_new_try(world, failing):

@@ -149,7 +149,7 @@ def test_sizes_have_their_limits(server):
         (post(b"Content-Type: application/x-www-form-urlencoded", b"Transfer-Encoding: chunked",
               body=b"11170\r\n" + b"a" * 70000 + b"\r\n0\r\n\r\n"), (413,)),
         (get(b"/healthz", b"X-A: " + b"b" * 20000), (200,)),
-        (b"\r\n" + get(), (200,)),
+        (b"\r\n\r\n" + get(), (200,)),
     ):
         answers = answers_to(server.port, raw)
         assert answers and answers[0].status in statuses, (raw[:60], answers)
