@@ -20,10 +20,10 @@ static void looked(struct errand *e) {
   struct session_look *l = (struct session_look *)(void *)e;
   l->seen.is_there = e->result == OK;
   if (e->result == OK) signed_in_put(e->loop->signed_in, l->digest, l->seen.version, &l->seen.row);
-  if (e->result == OK || e->result == ERR_NOT_FOUND)
-    visit_resume(e->api, e->x, &l->seen);
-  else
+  if (e->result != OK && e->result != ERR_NOT_FOUND)
     problem_answer_err(e->x, e->result);
+  else if (!http_gone(e->x)) /* nothing is begun for nobody */
+    visit_resume(e->api, e->x, &l->seen);
   errand_end(e);
   free(l);
 }
