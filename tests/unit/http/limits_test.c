@@ -106,7 +106,7 @@ static void a_peer_that_takes_nothing_is_cut_and_one_that_waits_is_not(void **st
   stage_close(&s);
 }
 
-static void past_the_limit_a_connection_is_told_503(void **state) {
+static void at_the_limit_a_connection_takes_the_place_of_the_one_that_idles_longest(void **state) {
   struct stage s;
   (void)state;
   stage_open(&s, &(struct http_config){.loops = 1, .connections = 3});
@@ -115,6 +115,23 @@ static void past_the_limit_a_connection_is_told_503(void **state) {
     c[i] = client_open(&s);
     assert_reply(client_get(c[i], "/hello"), 200, "hello");
   }
+  int more = client_open(&s);
+  assert_reply(client_get(more, "/hello"), 200, "hello");
+  assert_int_equal(http_server_connections(s.server), 3);
+  char byte;
+  assert_int_equal(recv(c[0], &byte, 1, 0), 0); /* closed in good order */
+  for (int i = 1; i < 3; i++) assert_reply(client_get(c[i], "/hello"), 200, "hello");
+  for (int i = 0; i < 3; i++) client_close(c[i]);
+  client_close(more);
+  stage_close(&s);
+}
+
+static void past_the_limit_of_busy_ones_a_connection_is_told_503(void **state) {
+  struct stage s;
+  (void)state;
+  stage_open(&s, &(struct http_config){.loops = 1, .connections = 3});
+  int c[3];
+  for (int i = 0; i < 3; i++) c[i] = open_partial(&s, "GET /hel");
   assert_int_equal(http_server_connections(s.server), 3);
   for (int i = 0; i < 100; i++) { /* more than may linger */
     int more = client_open(&s);
@@ -124,7 +141,8 @@ static void past_the_limit_a_connection_is_told_503(void **state) {
     assert_reply(r, 503, "503 too many connections");
     client_close(more);
   }
-  assert_reply(client_get(c[1], "/hello"), 200, "hello");
+  client_send(c[1], "lo HTTP/1.1\r\nHost: a\r\n\r\n");
+  assert_reply(client_read(c[1]), 200, "hello");
   for (int i = 0; i < 3; i++) client_close(c[i]);
   stage_close(&s);
 }
@@ -353,7 +371,8 @@ int main(void) {
       cmocka_unit_test(a_body_that_takes_too_long_is_408),
       cmocka_unit_test(an_idle_connection_ends_without_a_word),
       cmocka_unit_test(a_peer_that_takes_nothing_is_cut_and_one_that_waits_is_not),
-      cmocka_unit_test(past_the_limit_a_connection_is_told_503),
+      cmocka_unit_test(at_the_limit_a_connection_takes_the_place_of_the_one_that_idles_longest),
+      cmocka_unit_test(past_the_limit_of_busy_ones_a_connection_is_told_503),
       cmocka_unit_test(past_nine_tenths_it_is_crowded),
       cmocka_unit_test(a_thousand_slow_connections_do_not_hold_up_a_fast_one),
       cmocka_unit_test(connections_are_shared_out_among_the_loops),
