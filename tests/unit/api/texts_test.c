@@ -53,6 +53,14 @@ static void a_download_is_named_after_when_and_with_whom(void **state) {
   }
 }
 
+static void a_bearer_of_a_url_learns_the_day_only(void **state) {
+  struct buf b CLEANUP(buf_done) = BUF_INIT(DISPOSITION_MAX);
+  const struct disposition d = {AT, STR("+1555"), STR("Dana"), STR("mp3"), STR("RE1")};
+  (void)state;
+  assert_int_equal(disposition_write(&b, &d), OK);
+  assert_true(str_eq(buf_str(&b), STR("attachment; filename=\"2026-11-21_RE1.mp3\"")));
+}
+
 static void a_bearer_is_one_word_behind_its_scheme(void **state) {
   (void)state;
   static const struct {
@@ -253,6 +261,7 @@ int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_download_is_named_after_when_and_with_whom),
+      cmocka_unit_test(a_bearer_of_a_url_learns_the_day_only),
       cmocka_unit_test(a_bearer_is_one_word_behind_its_scheme),
       cmocka_unit_test(preferences_are_read_wherever_they_stand),
       cmocka_unit_test(only_the_named_proxies_are_trusted),
