@@ -68,7 +68,8 @@ static int read_base_url(struct wish *w, const char *text) {
   struct fetch_url url;
   struct str s = str_from(text);
   while (s.n && s.p[s.n - 1] == '/') s.n--;
-  bool good = fetch_url_parse(s, &url) == OK && url.path.n <= 1 && !url.has_query && !url.has_fragment && !url.has_userinfo;
+  bool good =
+      fetch_url_parse(s, &url) == OK && url.path.n <= 1 && !url.has_query && !url.has_fragment && !url.has_userinfo;
   if (!good) return cmd_misuse(w->args, "--base-url must be an origin like https://api.example.com");
   w->base_url = s;
   w->edit.base_url = &w->base_url;
@@ -127,7 +128,8 @@ static enum err run_purge(struct db *db, void *arg) {
 static int explain(struct wish *w, enum err e) {
   switch (e) {
     case ERR_INVALID:
-      return cmd_fail(w->args, "a name is needed and must be UTF-8 of at most %d bytes; numbers must be E.164 like +15550100",
+      return cmd_fail(w->args,
+                      "a name is needed and must be UTF-8 of at most %d bytes; numbers must be E.164 like +15550100",
                       BUSINESS_NAME_SIZE - 1);
     case ERR_EXISTS:
       return cmd_fail(w->args, "--id: %lld is, or once was, another business's", (long long)w->id);
@@ -174,8 +176,10 @@ static int set(struct wish *w, struct cmd_options *o) {
   if (code != CMD_DONE) return code;
   enum err e = app_write(w->app, run_set, w);
   if (e != OK) return explain(w, e);
-  printf(w->args->json ? "{\"business_id\":%lld,\"new_credentials\":%s}\n" : "Business %lld is set%s.\n", (long long)w->id,
-         w->args->json ? (w->released ? "true" : "false") : (w->released ? "; what had failed for its credentials is tried" : ""));
+  printf(w->args->json ? "{\"business_id\":%lld,\"new_credentials\":%s}\n" : "Business %lld is set%s.\n",
+         (long long)w->id,
+         w->args->json ? (w->released ? "true" : "false")
+                       : (w->released ? "; what had failed for its credentials is tried" : ""));
   return CMD_DONE;
 }
 
@@ -246,10 +250,12 @@ static enum err list_json(struct buf *b, const struct business *x) {
 static enum err list_one(void *arg, const struct business *x) {
   struct listing *l = arg;
   char created[PRINT_TIME_SIZE];
-  const char *state = x->auth_failed_at ? "credentials refused" : x->has_token || x->has_api_secret ? "ok" : "no credentials";
+  const char *state = x->auth_failed_at                   ? "credentials refused"
+                      : x->has_token || x->has_api_secret ? "ok"
+                                                          : "no credentials";
   if (!l->json) {
-    printf("%6lld  %-24s  %-34s  %-20s  %s\n", (long long)x->business_id, x->name, x->account_sid[0] ? x->account_sid : "-",
-           state, print_time(x->created_at, created));
+    printf("%6lld  %-24s  %-34s  %-20s  %s\n", (long long)x->business_id, x->name,
+           x->account_sid[0] ? x->account_sid : "-", state, print_time(x->created_at, created));
     return OK;
   }
   if (l->n++) TRY(buf_add_char(&l->out, ','));

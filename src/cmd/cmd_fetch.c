@@ -10,13 +10,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/app.h"
+#include "cmd/cmd_print.h"
 #include "domain/access.h"
 #include "domain/want.h"
 #include "ledger/businesses.h"
 #include "ledger/nodes.h"
 #include "work/worker.h"
 
-enum { WORKER_LIVES_MS = 30 * 1000, LOOK_MS = 50 };
+enum { WORKER_LIVES_MS = 30 * 1000, LOOK_MS = 50, PATH_BYTES_MAX = 8192 };
 
 struct fetching {
   const struct cmd_args *args;
@@ -99,11 +100,19 @@ static enum err wait_until_over(struct fetching *f) {
   return OK;
 }
 
+static int print_path(const struct fetching *f) {
+  struct buf path CLEANUP(buf_done) = BUF_INIT(PATH_BYTES_MAX);
+  struct buf line CLEANUP(buf_done) = BUF_INIT(8 * PATH_BYTES_MAX);
+  enum err e = buf_addf(&path, "%s/%s", f->app.recordings_dir, f->row.name);
+  if (e == OK && f->args->json) e = buf_add(&line, STR("{\"path\":"));
+  if (e == OK) e = f->args->json ? buf_add_json(&line, buf_str(&path)) : buf_add(&line, buf_str(&path));
+  if (e == OK && f->args->json) e = buf_add_char(&line, '}');
+  if (e == OK) e = print_line(&line);
+  return e == OK ? CMD_DONE : cmd_fail(f->args, "the path can't be printed: %s", err_text(e));
+}
+
 static int say_end(struct fetching *f) {
-  if (f->row.status == RECORDING_READY) {
-    printf(f->args->json ? "{\"path\":\"%s/%s\"}\n" : "%s/%s\n", f->app.recordings_dir, f->row.name);
-    return CMD_DONE;
-  }
+  if (f->row.status == RECORDING_READY) return print_path(f);
   if (f->outcome.skip == RECORDING_SKIP_TOO_OFTEN) return cmd_fail(f->args, "retried more than 3 times in 10 minutes");
   enum recording_error code = recording_error_of_code(str_from(f->row.error_code), NULL);
   return cmd_fail(f->args, "%s is %s: %s", f->row.recording_sid, recording_status_name(f->row.status),
@@ -133,7 +142,8 @@ int cmd_fetch(const struct cmd_args *args) {
   const char *business = cmd_option(&o, "--business"), *id = cmd_word(&o);
   int code = cmd_options_end(&o) ? CMD_DONE : CMD_USAGE;
   if (code == CMD_DONE && !id) code = cmd_misuse(args, "which recording? Its SID or its call's is needed");
-  if (code == CMD_DONE && business && !cmd_number("--business", business, 1, INT64_MAX, &f->business_id)) code = CMD_USAGE;
+  if (code == CMD_DONE && business && !cmd_number("--business", business, 1, INT64_MAX, &f->business_id))
+    code = CMD_USAGE;
   if (code == CMD_DONE) {
     f->id = str_from(id);
     if (!provider_twilio.is_call_sid(f->id) && !provider_twilio.is_recording_sid(f->id))

@@ -28,8 +28,8 @@ static int explain(const struct cmd_args *args, const struct app *app, enum err 
 static enum err write_key(struct buf *b, const struct making *m) {
   char id[24] = "null";
   if (m->business_id) (void)snprintf(id, sizeof(id), "%lld", (long long)m->business_id);
-  return buf_addf(b, "{\"key\":\"%s\",\"key_id\":%lld,\"role\":\"%.*s\",\"business_id\":%s}", m->text, (long long)m->key_id,
-                  STR_ARG(m->role), id);
+  return buf_addf(b, "{\"key\":\"%s\",\"key_id\":%lld,\"role\":\"%.*s\",\"business_id\":%s}", m->text,
+                  (long long)m->key_id, STR_ARG(m->role), id);
 }
 
 static int print_key(const struct cmd_args *args, const struct making *m) {
@@ -85,10 +85,11 @@ static enum err list_json(struct buf *b, const struct key *k) {
 
 static enum err list_one(void *arg, const struct key *k) {
   struct listing *l = arg;
-  char created[PRINT_TIME_SIZE], revoked[PRINT_TIME_SIZE];
+  char created[PRINT_TIME_SIZE], revoked[PRINT_TIME_SIZE], business[24] = "-";
+  if (k->business_id) (void)snprintf(business, sizeof(business), "%lld", (long long)k->business_id);
   if (!l->json) {
-    printf("%6lld  %8lld  %-8s  %-24s  %-16s  %s\n", (long long)k->key_id, (long long)k->business_id, k->role,
-           k->name[0] ? k->name : "-", print_time(k->created_at, created), print_time(k->revoked_at, revoked));
+    printf("%6lld  %8s  %-8s  %-24s  %-16s  %s\n", (long long)k->key_id, business, k->role, k->name[0] ? k->name : "-",
+           print_time(k->created_at, created), print_time(k->revoked_at, revoked));
     return OK;
   }
   if (l->n++) TRY(buf_add_char(&l->out, ','));
@@ -112,7 +113,9 @@ static int list(const struct cmd_args *args, struct app *app, struct cmd_options
   return e == OK ? CMD_DONE : explain(args, app, e);
 }
 
-static enum err run_revoke(struct db *db, void *arg) { return keys_revoke(db, *(int64_t *)arg); }
+static enum err run_revoke(struct db *db, void *arg) {
+  return keys_revoke(db, *(int64_t *)arg);
+}
 
 static int revoke(const struct cmd_args *args, struct app *app, struct cmd_options *o) {
   int64_t key_id;

@@ -19,7 +19,9 @@ static enum err retry_one(struct retrying *r, int64_t business_id) {
   return OK;
 }
 
-static enum err each_business(void *arg, const struct business *b) { return retry_one(arg, b->business_id); }
+static enum err each_business(void *arg, const struct business *b) {
+  return retry_one(arg, b->business_id);
+}
 
 static enum err run_retry(struct db *db, void *arg) {
   struct retrying *r = arg;
@@ -39,7 +41,8 @@ int cmd_retry(const struct cmd_args *args) {
   if (!cmd_options_end(&o)) return CMD_USAGE;
   if (business && !cmd_number("--business", business, 1, INT64_MAX, &r.business_id)) return CMD_USAGE;
   if (code_text) r.code = recording_error_of_code(str_from(code_text), &known);
-  if (!known || (code_text && r.code == RECORDING_NONE)) return cmd_misuse(args, "--code: \"%s\" is no error code", code_text);
+  if (!known || (code_text && r.code == RECORDING_NONE))
+    return cmd_misuse(args, "--code: \"%s\" is no error code", code_text);
   if (since && date_parse_time_or_date(str_from(since), &r.since) != OK)
     return cmd_misuse(args, "--since must be a time like 2026-11-21T08:00:00Z or a date");
   int code = app_open(&app, args);

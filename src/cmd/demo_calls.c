@@ -8,7 +8,7 @@
 #define DUAL .is_dual = true
 #define CHILD .has_child = true
 #define CALL(customer_, number_, ago_, seconds_, ...) \
-  {.customer = (customer_), .number = (number_), .minutes_ago = (ago_), .seconds = (seconds_), ##__VA_ARGS__}
+  { .customer = (customer_), .number = (number_), .minutes_ago = (ago_), .seconds = (seconds_), ##__VA_ARGS__ }
 
 static const struct demo_call clinic[] = {
     CALL("Maya Rosen", "+15550101", 3, 35, DUAL, CHILD),
@@ -67,7 +67,8 @@ enum err demo_write_call(struct buf *b, const struct demo_business *business, co
   const char *from = call->is_outbound ? business->number : call->number;
   const char *to = call->is_outbound ? call->number : business->number;
   TRY(buf_addf(b, "{\"seconds\":%d,\"channels\":%d,\"legs\":%d,\"direction\":\"%s\",\"from\":\"%s\",\"to\":\"%s\"",
-               call->seconds, call->is_dual ? 2 : 1, call->has_child ? 2 : 1, call->is_outbound ? "outbound" : "inbound", from, to));
+               call->seconds, call->is_dual ? 2 : 1, call->has_child ? 2 : 1,
+               call->is_outbound ? "outbound" : "inbound", from, to));
   if (call->minutes_ago) {
     date_format_rfc3339((now_ms / 1000 - call->minutes_ago * 60) * 1000, start);
     TRY(buf_addf(b, ",\"start_time\":\"%s\"", start));

@@ -14,30 +14,33 @@ const struct cmd cmd_table[] = {
      "Settings are environment variables, or NAME=value lines of the file given by --config:\n\n",
      cmd_serve},
     {"migrate", "bring the database's schema up to date",
-     "callreel migrate [--config FILE]\n\nMakes the database if there is none, and runs what its schema lacks.\n", cmd_migrate},
+     "callreel migrate [--config FILE]\n\nMakes the database if there is none, and runs what its schema lacks.\n",
+     cmd_migrate},
     {"business", "add, list, change or remove a business",
      "callreel business add --name N [--id N] [--account-sid AC... --auth-token-file F [--auth-token-file F]]\n"
      "                      [--api-key SK... --api-secret-file F] [--base-url URL] [--number +E164]...\n"
      "callreel business list [--json]\n"
      "callreel business set ID [the options of add but --id]\n"
      "callreel business remove ID [--purge]\n\n"
-     "A second --auth-token-file is the other token during a rotation: webhooks signed with either are taken, the first\n"
-     "is used to fetch. Files with secrets may not be readable by others. remove ends the business's keys, fills and\n"
-     "webhooks; its rows and files stay until --purge.\n",
+     "A second --auth-token-file is the other token during a rotation: webhooks signed with either are taken, the\n"
+     "first is used to fetch. Files with secrets may not be readable by others. remove ends the business's keys,\n"
+     "fills and webhooks; its rows and files stay until --purge.\n",
      cmd_business},
     {"key", "create, list or revoke API keys",
      "callreel key create --business ID [--role viewer|agent|admin] [--name TEXT] [--json]\n"
      "callreel key create --platform [--name TEXT] [--json]\n"
      "callreel key list [--business ID] [--json]\n"
      "callreel key revoke KEY_ID\n\n"
-     "The key is shown once, when it is created. A platform key acts as admin of the business named by X-Business-Id.\n",
+     "The key is shown once, when it is created. A platform key acts as admin of the business that the header\n"
+     "X-Business-Id names.\n",
      cmd_key},
     {"status", "what waits, what is being filled, what failed",
      "callreel status [--business ID] [--watch] [--json]\n\n"
-     "--watch shows it until q or Ctrl-C: painted twice a second on a terminal, else a line whenever something changed.\n",
+     "--watch shows it until q or Ctrl-C: painted twice a second on a terminal, else whenever something changed.\n",
      cmd_status},
     {"fetch", "fetch one recording now and print its path",
-     "callreel fetch ID [--business ID]\n\nID is a recording's or a call's SID. A running worker fetches it if there is one,\n"
+     "callreel fetch ID [--business ID]\n\n"
+     "ID is a recording's or a call's SID. A running worker fetches it if there is one,\n"
      "else this command does. Prints the file's path.\n",
      cmd_fetch},
     {"retry", "try failed recordings again", "callreel retry [--business ID] [--code CODE] [--since TIME] [--json]\n",
@@ -47,29 +50,29 @@ const struct cmd cmd_table[] = {
      cmd_signin},
     {"verify", "compare the files with the catalog, by checksum",
      "callreel verify [--repair] [--adopt-store] [--json]\n\n"
-     "Finds recordings whose file is gone, of another length or of other bytes, files that belong to a recording which is\n"
-     "not ready, files of nobody, and parts of fills that are over. Runs beside a server. Exit 1 if findings are left.\n"
-     "  --repair        what is gone or damaged is missing from then on, and fetched again when it is asked for; damaged\n"
-     "                  files get the ending .bad; whole files that are found are taken; old parts are removed\n"
-     "  --adopt-store   RECORDINGS_DIR is on another volume on purpose: it is the one that the database knows from now on\n",
+     "Finds recordings whose file is gone, of another length or of other bytes, files of recordings that are not\n"
+     "ready, files of nobody, and parts of fills that are over. Runs beside a server. Exit 1 if findings are left.\n"
+     "  --repair        what is gone or damaged is missing from then on, and fetched again when it is asked for;\n"
+     "                  damaged files get the ending .bad; whole files are taken; old parts are removed\n"
+     "  --adopt-store   RECORDINGS_DIR is on another volume on purpose: the database knows that one from now on\n",
      cmd_verify},
     {"backup", "copy the running database into a file",
      "callreel backup FILE [--json]\n\n"
-     "A consistent copy, complete and on disk before FILE appears; a file that is there is not overwritten. Nothing is\n"
-     "migrated. Recordings are files: copy RECORDINGS_DIR too, and keep DATA_DIR/secrets.key apart from the copy, which\n"
-     "holds secrets that it opens.\n",
+     "A consistent copy, complete and on disk before FILE appears; a file that is there is not overwritten.\n"
+     "Nothing is migrated. Recordings are files: copy RECORDINGS_DIR too. Keep DATA_DIR/secrets.key apart from\n"
+     "the copy, which holds secrets that it opens.\n",
      cmd_backup},
     {"check", "look for what is wrong, and say how to mend it",
      "callreel check [--json] [--config FILE]\n\n"
-     "Looks at settings, files and their modes, secrets, the database and its schema, the recordings' volume, room, limits,\n"
-     "workers, and each business's credentials, which the provider is asked about. Prints ok, warn or FAIL, what was found\n"
-     "and what to do; exit 1 at a FAIL. Works beside a running server and changes nothing.\n",
+     "Looks at settings, files and their modes, secrets, the database and its schema, the recordings' volume, room,\n"
+     "limits, workers, and each business's credentials, which the provider is asked about. Prints ok, warn or FAIL,\n"
+     "what was found and what to do; exit 1 at a FAIL. Works beside a running server and changes nothing.\n",
      cmd_check},
     {"demo", "fill the database with calls to look at",
      "callreel demo [--server URL] [--stay] [--json]\n"
      "callreel demo --sim URL --account AC... --auth-token-file F [--server URL] [--json]\n\n"
-     "Makes two businesses and forty calls beside a running server, with recordings in every state, from callreel-sim, the\n"
-     "simulated provider.\n"
+     "Makes two businesses and forty calls beside a running server, with recordings in every state, from\n"
+     "callreel-sim, the simulated provider.\n"
      "  --server URL   where the server is (default: PUBLIC_BASE_URL, else http://LISTEN)\n"
      "  --stay         the simulator runs until Ctrl-C: what was not fetched can still be\n"
      "  --sim URL      a simulator that runs already, with its account and token\n",
@@ -103,7 +106,9 @@ static const struct cmd *find(const char *name) {
   return NULL;
 }
 
-static bool is_help(const char *word) { return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0; }
+static bool is_help(const char *word) {
+  return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
 
 int main(int argc, char **argv) {
   if (argc < 2) {
