@@ -287,6 +287,12 @@ void fill_return(struct fill *f) {
   }
 }
 
+void fill_take_access(struct fill *f) {
+  int64_t id = f->row.business_id;
+  bool was_known = f->snapshot && access_find_business(f->snapshot, id); /* a new one may be known a moment later */
+  if (was_known && !access_find_business(f->shop->snapshot, id)) fill_return(f);
+}
+
 int64_t fill_tick(struct fill *f, int64_t mono_ms) {
   if (f->report_again_ms && mono_ms >= f->report_again_ms) {
     f->report_again_ms = 0;

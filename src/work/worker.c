@@ -240,9 +240,12 @@ struct new_access {
 
 static void take_access(void *arg) {
   struct new_access *n = arg;
-  access_unref(n->worker->shop.snapshot);
-  n->worker->shop.snapshot = n->snapshot;
-  worker_poke(n->worker);
+  struct worker *w = n->worker;
+  access_unref(w->shop.snapshot);
+  w->shop.snapshot = n->snapshot;
+  for (size_t i = w->fill_count; i-- > 0;)
+    if (i < w->fill_count) fill_take_access(w->fills[i]);
+  worker_poke(w);
   free(n);
 }
 

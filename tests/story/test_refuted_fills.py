@@ -1,5 +1,6 @@
 """What was once wrong on the way from the provider to the disk, told again."""
 import os
+import threading
 
 import provider as p
 from callreel import eventually
@@ -74,3 +75,19 @@ def test_an_address_told_late_is_not_too_late(world, provider):
     business.tell(server, tape)
     world.wait_state(tape.sid)
     assert len(tape.asks) == 1
+
+
+def test_the_fills_of_a_business_end_with_it(world, provider):
+    server, business = begin(world, provider)
+    tape = provider.tape(seconds=5)
+    gate = threading.Event()
+    tape.acts = [p.pause_at(3000, gate)]
+    business.tell(server, tape)
+    world.wait_state(tape.sid, "downloading")
+    world.done("business", "remove", str(business.id))
+    row = world.wait_state(tape.sid, "queued")
+    assert row["lease_until"] is None and row["fail_count"] == 0
+    eventually(lambda: not world.parts())
+    gate.set()
+    world.pass_time(60)
+    assert world.state(tape.sid) == "queued" and len(tape.asks) == 1
