@@ -66,7 +66,7 @@ static const uint8_t *find_chunk(const uint8_t *file, size_t size, const char *n
 
 /* The samples of a telephone quality WAV file of a fitting length; NULL for anything else. */
 static int16_t *decode_wav(const uint8_t *file, size_t size, size_t *ret_count) {
-  size_t format_size, data_size;
+  size_t format_size = 0, data_size = 0;
   if (size < 12 || memcmp(file, "RIFF", 4) != 0 || memcmp(file + 8, "WAVE", 4) != 0) return NULL;
   const uint8_t *format = find_chunk(file, size, "fmt ", &format_size);
   const uint8_t *data = find_chunk(file, size, "data", &data_size);

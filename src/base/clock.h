@@ -10,7 +10,7 @@
 
 #include "base/str.h"
 
-enum { DATE_TEXT_SIZE = 40 };
+enum { DATE_TEXT_SIZE = 64 };
 
 int64_t clock_now_ms(void);  /* wall clock: milliseconds since 1970-01-01 UTC */
 int64_t clock_mono_ms(void); /* never goes back; meaningful within this process only */

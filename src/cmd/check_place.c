@@ -76,7 +76,7 @@ bool check_settings(struct check *c) {
 static void look_at_mode(struct check *c, const char *path, mode_t wrong, const char *problem, const char *mend_mode,
                          int *seen) {
   struct stat st;
-  char mend[PATH_SIZE];
+  char mend[PATH_SIZE + 16];
   if (stat(path, &st) != 0) return;
   ++*seen;
   if (!(st.st_mode & wrong)) return;
