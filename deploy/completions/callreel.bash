@@ -57,7 +57,8 @@ _callreel() {
       return
       ;;
     retry) options+=" --business --code --since" ;;
-    migrate | check | demo | version) ;;
+    demo) options+=" --server --stay --sim --account --auth-token-file" ;;
+    migrate | check | version) ;;
     *) return ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

@@ -50,28 +50,35 @@ static void add_ask(struct round *r, int64_t business_id, const struct provider_
   }
 }
 
+/* What to do about an account: of a business, or of the settings. */
+static const char *mend_account(char mend[MEND_SIZE], int64_t business_id, const char *options, const char *settings) {
+  return business_id ? mend_with(mend, business_id, options) : settings;
+}
+
 static void say_answer(struct check *c, const struct check_ask *a) {
   struct check_report *r = &c->report;
-  char mend[MEND_SIZE];
-  long long id = (long long)a->business_id;
+  char mend[MEND_SIZE], who[40] = "TWILIO_ACCOUNT_SID";
+  int64_t id = a->business_id;
+  if (id) (void)snprintf(who, sizeof(who), "business %lld", (long long)id);
   if (a->status == 200)
-    report_add(r, CHECK_OK, "provider", "", "business %lld: the provider takes its credentials", id);
+    report_add(r, CHECK_OK, "provider", "", "%s: the provider takes its credentials", who);
   else if (a->status == 401 || a->status == 403)
     report_add(r, CHECK_FAIL, "provider",
-               mend_with(mend, id, "--auth-token-file FILE, with the account's token of today"),
-               "business %lld: the provider refuses its credentials (%d)", id, a->status);
+               mend_account(mend, id, "--auth-token-file FILE, with the account's token of today",
+                            "set TWILIO_AUTH_TOKEN, or its file, to the account's token of today"),
+               "%s: the provider refuses its credentials (%d)", who, a->status);
   else if (a->status == 404)
     report_add(r, CHECK_WARN, "provider",
-               mend_with(mend, id, "--account-sid AC... or --base-url URL, if they are wrong"),
-               "business %lld: the provider knows no such account there (404)", id);
+               mend_account(mend, id, "--account-sid AC... or --base-url URL, if they are wrong",
+                            "see whether TWILIO_ACCOUNT_SID and TWILIO_BASE_URL are right"),
+               "%s: the provider knows no such account there (404)", who);
   else if (a->status)
     report_add(r, CHECK_WARN, "provider", "try again later; the provider may be in trouble",
-               "business %lld: the provider answers %d", id, a->status);
+               "%s: the provider answers %d", who, a->status);
   else
-    report_add(
-        r, CHECK_WARN, "provider",
-        "see whether this machine reaches it (DNS, firewall, proxy) and whether the business's base URL is right",
-        "business %lld: the provider can't be reached: %s", id, a->detail);
+    report_add(r, CHECK_WARN, "provider",
+               "see whether this machine reaches it (DNS, firewall, proxy) and whether its base URL is right",
+               "%s: the provider can't be reached: %s", who, a->detail);
 }
 
 static void ask(struct round *r) {
@@ -184,6 +191,20 @@ static void say_key(const struct round *r) {
     report_add(&r->c->report, CHECK_OK, "secrets", "", "those in the database open");
 }
 
+/* The account that the settings name, as serve would take it. */
+static void ask_of_settings(struct round *r) {
+  const struct conf *conf = &r->c->app.conf;
+  struct provider_account account = {.account_sid = str_from(conf->twilio_account_sid),
+                                     .api_key = str_from(conf->twilio_api_key),
+                                     .api_secret = str_from(conf->twilio_api_secret),
+                                     .base_url = base_of(r->c, "")};
+  struct str rest;
+  (void)str_cut(str_from(conf->twilio_auth_token), ',', &account.tokens[0], &rest); /* the first is ours */
+  account.tokens[0] = str_trim(account.tokens[0]);
+  add_ask(r, 0, &account);
+  ask(r);
+}
+
 /* With TWILIO_ACCOUNT_SID in the settings serve keeps a business of that account. */
 static void look_at_settings_account(struct round *r) {
   const struct conf *conf = &r->c->app.conf;
@@ -193,11 +214,12 @@ static void look_at_settings_account(struct round *r) {
   if (!conf->twilio_account_sid && !r->seen)
     report_add(&r->c->report, CHECK_WARN, "business", "callreel business add --help", "there is none yet");
   if (!conf->twilio_account_sid || is_known) return;
-  report_add(&r->c->report, conf->twilio_auth_token ? CHECK_OK : CHECK_FAIL, "business",
-             conf->twilio_auth_token ? "" : "set TWILIO_AUTH_TOKEN, or TWILIO_AUTH_TOKEN_FILE",
-             conf->twilio_auth_token
-                 ? "serve makes one of TWILIO_ACCOUNT_SID at its start"
-                 : "TWILIO_ACCOUNT_SID is set without TWILIO_AUTH_TOKEN: webhooks would be refused");
+  if (conf->twilio_auth_token)
+    report_add(&r->c->report, CHECK_OK, "business", "", "serve makes one of TWILIO_ACCOUNT_SID at its start");
+  else
+    report_add(&r->c->report, CHECK_FAIL, "business", "set TWILIO_AUTH_TOKEN, or TWILIO_AUTH_TOKEN_FILE",
+               "TWILIO_ACCOUNT_SID is set without TWILIO_AUTH_TOKEN: webhooks would be refused");
+  ask_of_settings(r);
 }
 
 static void say_public_url(struct check *c) {

@@ -19,12 +19,14 @@ static bool has_live_lease(const struct recording *row, int64_t now) {
 static enum err look_at_part(struct verify *v, const char *name, const struct verify_name *n,
                              const struct recording *row) {
   bool is_repaired = false;
+  int fd CLEANUP(fs_close_) = -1;
   if (row && recording_holds_lease(row, n->token, db_now_ms(v->app.db))) return OK;
-  if (v->repair) {
-    enum err e = fs_unlink(blob_directory_fd(v->store), name); /* (2) */
-    if (e != OK && e != ERR_NOT_FOUND) return e;
-    is_repaired = true;
+  enum err e = fs_open_read(blob_directory_fd(v->store), name, &fd);
+  if (e == OK && v->repair) {
+    e = fs_unlink(blob_directory_fd(v->store), name); /* (2) */
+    is_repaired = e == OK;
   }
+  if (e == ERR_NOT_FOUND) return OK; /* its fill came to its end meanwhile */
   return verify_tell(v, VERIFY_PART, name, row, is_repaired);
 }
 

@@ -218,6 +218,21 @@ def test_no_credentials(sound_world, provider):
     found.only("ok", "provider", "business 1: ", "")
 
 
+def test_an_account_of_the_settings_before_the_first_start(world, provider):
+    lists(provider)
+    settings = {"TWILIO_ACCOUNT_SID": provider.account_sid, "TWILIO_BASE_URL": provider.base_url,
+                "TWILIO_AUTH_TOKEN_FILE": str(world.secret_file(f"{provider.token},second"))}
+    world.secrets.add(provider.token)
+    found = check(world, settings)
+    found.only("ok", "business", "TWILIO_ACCOUNT_SID", "")
+    found.only("ok", "provider", "TWILIO_ACCOUNT_SID: the provider takes", "")
+    provider.token = "another"
+    check(world, settings).only("FAIL", "provider", "TWILIO_ACCOUNT_SID: the provider refuses", "TWILIO_AUTH_TOKEN")
+    found = check(world, {**settings, "TWILIO_AUTH_TOKEN_FILE": ""})
+    found.only("FAIL", "business", "without TWILIO_AUTH_TOKEN", "set TWILIO_AUTH_TOKEN")
+    assert not world.data_dir.exists()
+
+
 def test_refused_credentials(sound_world, provider):
     provider.token = "another"
     found = check(sound_world)

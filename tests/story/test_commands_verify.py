@@ -117,6 +117,21 @@ def test_a_fill_under_way_is_left_alone(world, provider):
     assert tape.downloads == 1 and world.file_of(tape.sid).read_bytes() == tape.mp3
 
 
+def test_beside_a_busy_server_nothing_is_mistaken(world, provider):
+    server = world.server(DOWNLOADS_PER_BUSINESS=8)
+    business = world.business(provider)
+    tapes = [provider.tape() for _ in range(150)]
+    teller = threading.Thread(target=lambda: [business.tell(server, tape) for tape in tapes])
+    teller.start()
+    looks = 0
+    while teller.is_alive() or world.sql("select 1 from recordings where status in ('queued', 'downloading')"):
+        code, found, _ = verify(world, "--repair")
+        assert (code, found) == (0, {})
+        looks += 1
+    teller.join()
+    assert looks > 1 and all(tape.downloads == 1 for tape in tapes)
+
+
 def test_the_wrong_volume_is_never_verified_unless_adopted(world, provider):
     server, _, tapes = ready(world, provider, 2)
     server.stop()
