@@ -41,8 +41,8 @@ enum fetch_end {
   FETCH_DONE,          /* the whole body came (the announced length, the last chunk, or a close where neither was given) */
   FETCH_CUT,           /* ended or was reset before the announced length */
   FETCH_TIMEOUT,       /* connect, first byte, idle or too slow */
-  FETCH_REFUSED,       /* could not connect, name not found, TLS failed, protocol error */
-  FETCH_FORBIDDEN,     /* a redirect or address was not allowed, or too many hops */
+  FETCH_REFUSED,       /* could not connect, name not found, TLS failed, protocol error, too many hops */
+  FETCH_FORBIDDEN,     /* a redirect or address was not allowed */
   FETCH_TOO_BIG,       /* past max_bytes */
   FETCH_STOPPED,       /* a callback said no, or cancel */
 };

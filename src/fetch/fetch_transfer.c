@@ -240,7 +240,7 @@ static void follow(struct fetch_transfer *t, CURLM *multi) {
   struct fetch_hop next;
   enum fetch_direction direction = fetch_redirect(&t->hop, t->result.status, reply_header(t, "Location").p, &next);
   if (direction != FETCH_GO) {
-    transfer_end(t, direction == FETCH_NO_MEMORY ? FETCH_REFUSED : FETCH_FORBIDDEN, direction_text(direction));
+    transfer_end(t, direction == FETCH_BAD_PLACE ? FETCH_FORBIDDEN : FETCH_REFUSED, direction_text(direction));
     return;
   }
   drop_hop(t, multi);

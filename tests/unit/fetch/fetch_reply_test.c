@@ -292,7 +292,7 @@ static void hops_are_counted(void **state) {
     unsigned max_hops;
     enum fetch_end end;
     int requests;
-  } cases[] = {{0, FETCH_DONE, 1}, {1, FETCH_FORBIDDEN, 2}, {5, FETCH_FORBIDDEN, 6}};
+  } cases[] = {{0, FETCH_DONE, 1}, {1, FETCH_REFUSED, 2}, {5, FETCH_REFUSED, 6}};
   struct fetch *f = probe_fetch_new(0);
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct origin *origin = origin_new(redirect_to_itself, NULL);
