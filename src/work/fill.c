@@ -217,6 +217,8 @@ static enum recording_error error_of_end(const struct fetch_result *r) {
 void fill_transfer_over(struct fill *f, const struct fetch_result *r) {
   if (f->stop == FILL_STOP_NONE || r->end != FETCH_STOPPED) {
     (void)snprintf(f->log_why, sizeof(f->log_why), "%s", r->detail);
+  } else if (f->stop == FILL_STOP_NOT_AUDIO) {
+    (void)snprintf(f->log_why, sizeof(f->log_why), "the provider's answer has status %d, but no audio", r->status);
   } else {
     (void)snprintf(f->log_why, sizeof(f->log_why), "the provider's answer has status %d", r->status);
   }
