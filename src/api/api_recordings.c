@@ -44,12 +44,20 @@ static void answer_err(struct retry *r, enum err e) {
   finish(r);
 }
 
+static void answer_problem(struct retry *r, enum problem p, const struct problem_words *words) {
+  struct http_fields f;
+  answer_fields(&f);
+  if (!str_eq(str_from(r->id), str_from(r->row.recording_sid)))
+    field_recording_path(r->errand.api, &f, STR("Content-Location"), r->row.recording_sid, "status");
+  problem_answer_with(r->errand.x, &f, p, words);
+}
+
 static void answer_too_often(struct retry *r) {
   metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_RETRIES, 1);
   int64_t until = r->row.retried[COUNT_OF(r->row.retried) - 1] + RECORDING_RETRY_WINDOW_MS;
   int64_t left_s = (until - r->errand.now + 999) / 1000;
   struct problem_words words = {.retry_after_s = left_s > 0 ? left_s : 1};
-  problem_answer(r->errand.x, PROBLEM_TOO_MANY_REQUESTS, &words);
+  answer_problem(r, PROBLEM_TOO_MANY_REQUESTS, &words);
 }
 
 static void answer(struct retry *r) {
@@ -58,7 +66,7 @@ static void answer(struct retry *r) {
   if (!r->outcome.moved && r->outcome.skip == RECORDING_SKIP_TOO_OFTEN)
     answer_too_often(r);
   else if (r->row.status == RECORDING_EXPIRED)
-    problem_answer(e->x, PROBLEM_GONE, NULL);
+    answer_problem(r, PROBLEM_GONE, NULL);
   else
     status_answer(e->api, e->x, r->row.status == RECORDING_READY ? 200 : 202, &r->row, NULL,
                   recording_retry_after_s(&r->row, e->now), e->now, by_call);

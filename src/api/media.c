@@ -83,12 +83,18 @@ static void take_head(const struct api *a, struct http_fields *f, struct shelf_i
 
 /* ---- the answer ---- */
 
-static void answer_unsatisfiable(struct http_exchange *x, int64_t bytes) {
+/* 412 and 416. */
+static void answer_refusal(const struct api *a, struct http_exchange *x, const struct shelf_item *item, bool download,
+                           enum problem p) {
   struct http_fields f;
   answer_fields(&f);
-  answer_lines(&f, STR("Accept-Ranges: bytes\r\n"));
-  answer_content_range(&f, -1, -1, bytes);
-  problem_answer_with(x, &f, PROBLEM_RANGE_NOT_SATISFIABLE, NULL);
+  if (p == PROBLEM_RANGE_NOT_SATISFIABLE) {
+    answer_lines(&f, STR("Accept-Ranges: bytes\r\n"));
+    answer_content_range(&f, -1, -1, item->bytes);
+  }
+  if (item->by_call)
+    field_recording_path(a, &f, STR("Content-Location"), item->recording_sid, download ? "download" : "stream");
+  problem_answer_with(x, &f, p, NULL);
 }
 
 void media_answer(struct api_loop *l, struct http_exchange *x, const struct subject *subject, struct shelf_item *item,
@@ -121,10 +127,10 @@ void media_answer(struct api_loop *l, struct http_exchange *x, const struct subj
       body = (struct http_body){.kind = HTTP_BODY_NONE};
       break;
     case HTTP_SELECT_FAILED:
-      problem_answer(x, PROBLEM_PRECONDITION_FAILED, NULL);
+      answer_refusal(l->api, x, item, disposition.n > 0, PROBLEM_PRECONDITION_FAILED);
       return;
     case HTTP_SELECT_UNSATISFIABLE:
-      answer_unsatisfiable(x, item->bytes);
+      answer_refusal(l->api, x, item, disposition.n > 0, PROBLEM_RANGE_NOT_SATISFIABLE);
       return;
   }
   answer_origin(x, &f);

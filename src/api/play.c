@@ -236,9 +236,10 @@ static enum err find_via(struct db *db, struct play *p) {
   struct call call;
   p->via = VIA_OWN;
   if (!is_by_call(p) || strcmp(p->id, p->row.call_sid) == 0) return OK;
-  TRY(calls_get(db, p->row.business_id, str_from(p->id), &call));
-  p->via = strcmp(call.parent_call_sid, p->row.call_sid) == 0 ? VIA_PARENT : VIA_CHILD;
-  return OK;
+  enum err e = calls_get(db, p->row.business_id, str_from(p->id), &call);
+  bool by_parent = e == OK && strcmp(call.parent_call_sid, p->row.call_sid) == 0;
+  p->via = by_parent ? VIA_PARENT : VIA_CHILD;
+  return e == ERR_NOT_FOUND ? OK : e; /* of a parent that only its children told of */
 }
 
 /* A file that is not there is gone only on the store that the database knows. */
