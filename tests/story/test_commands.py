@@ -1,6 +1,5 @@
 """The command line, and settings that are refused before anything begins."""
 import json
-import os
 import sqlite3
 import stat
 

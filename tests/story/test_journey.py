@@ -1,7 +1,6 @@
 """From the webhook to the ear: a recording comes in, is kept, and is played."""
 import re
 import stat
-import threading
 
 import pytest
 
@@ -11,7 +10,6 @@ from callreel import eventually
 
 pytestmark = pytest.mark.sanitized
 
-MEDIA = {"Range": "bytes=0-"}
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 
 import provider as p
 from callreel import eventually
-from wire import Connection
 
 pytestmark = pytest.mark.sanitized
 MEDIA = {"Range": "bytes=0-"}
