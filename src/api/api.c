@@ -186,7 +186,7 @@ static bool is_turned_away(struct visit *v) {
   return true;
 }
 
-/* False: it was answered, or will be. */
+/* False: it was answered, or will be. at_head: its body is not here yet, so nothing can be waited for. */
 static bool visit_begin(struct visit *v, struct api *a, struct http_exchange *x, const struct session_seen *seen,
                         bool at_head) {
   v->api = a;
@@ -194,12 +194,11 @@ static bool visit_begin(struct visit *v, struct api *a, struct http_exchange *x,
   v->x = x;
   v->request = http_request(x);
   v->seen = seen;
-  v->at_head = at_head;
   see_to_stale(v->loop);
   if (!find_route(v)) return false;
   enum err e = auth_admit(v);
   if (e == ERR_DENIED || is_turned_away(v)) return false;
-  if (e == OK || at_head) return true; /* who that is will be seen when the body is here */
+  if (e == OK || at_head) return true; /* at the head: who that is will be seen when the body is here */
   session_look(v);
   return false;
 }

@@ -138,7 +138,6 @@ struct visit {
   const struct http_request *request;
   struct http_match match;
   bool under_base; /* it came with the path of PUBLIC_BASE_URL */
-  bool at_head;    /* its body is not here yet, so nothing can be waited for */
   const struct session_seen *seen; /* of its cookie; NULL: not looked for */
   struct subject subject;
   char id[SID_SIZE]; /* of visit_id */
