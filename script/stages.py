@@ -182,6 +182,20 @@ def story_asan():
     return stories("build-asan", "-m", "sanitized")
 
 
+def fuzz():
+    """Each target over its kept corpus and a few seconds more; script/fuzz takes longer."""
+    code, said = run("/usr/bin/python3", "tests/fuzz/fuzz.py", "--tap", "--seconds", "5")
+    if "1..0 # SKIP" in said:
+        print(f"fuzz        SKIPPED: {said.split('# SKIP ', 1)[1].strip()}")
+        return Tally(skipped=1)
+    tally = count_tap(said)
+    if code not in (0, 1) or tally.passed + tally.failed == 0:
+        raise Unable(f"tests/fuzz/fuzz.py ended with {code}\n{tail(said)}")
+    if tally.failed:
+        tally.shown.append(tail(said))
+    return tally
+
+
 def peer():
     """The provider's own client and a browser against the real programs, by node's test runner."""
     folder = ROOT / "tests/peer"
@@ -205,7 +219,7 @@ def peer():
 
 
 STAGES = {"build": build, "layers": layers, "unit-asan": unit_asan, "unit-tsan": unit_tsan, "story": story,
-          "story-asan": story_asan, "peer": peer}
+          "story-asan": story_asan, "fuzz": fuzz, "peer": peer}
 
 
 def perform(name):

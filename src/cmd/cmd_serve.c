@@ -4,6 +4,7 @@
  *   way get DRAIN_TIMEOUT -> leases given back -> exit 0.   A second signal ends at once. */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,14 @@ static enum err path_base(const struct serve *s, char *ret_path, size_t size) {
   return str_copy(ret_path, size, path);
 }
 
+/* As many as the cores that this process may run on. */
+static unsigned loops(void) {
+  cpu_set_t may;
+  CPU_ZERO(&may);
+  if (sched_getaffinity(0, sizeof(may), &may) != 0 || CPU_COUNT(&may) < 1) return 1;
+  return (unsigned)CPU_COUNT(&may);
+}
+
 static int build_server(struct serve *s) {
   static char base[512]; /* lives as long as the process */
   if (path_base(s, base, sizeof(base)) != OK)
@@ -97,7 +106,6 @@ static int build_server(struct serve *s) {
   if (e == ERR_CORRUPT)
     return cmd_fail(s->args, "SECRETS_KEY: the key of signed URLs in the database was sealed with another one");
   if (e != OK) return cmd_fail(s->args, "the key of signed URLs can't be read: %s", err_text(e));
-  long cores = sysconf(_SC_NPROCESSORS_ONLN);
   struct api_parts parts = {.conf = &s->app.conf,
                             .readers = s->readers,
                             .writer = s->writer,
@@ -107,7 +115,7 @@ static int build_server(struct serve *s) {
                             .ret_problem = &problem,
                             .path_base = base,
                             .health_only = s->role == SERVE_WORKER,
-                            .loops = cores > 0 ? (unsigned)cores : 1,
+                            .loops = loops(),
                             .worker_alive = serve_worker_alive,
                             .account_stopped = serve_account_stopped,
                             .not_ready = serve_not_ready,

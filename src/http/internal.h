@@ -22,7 +22,7 @@ enum {
   OUT_MAX = 64 * 1024 * 1024, /* head and copied body of one answer */
   FREE_MAX = 256,             /* pooled exchanges and buffers a loop */
   INLINE_MAX = 4096,          /* a file range up to this is read and sent with the head */
-  CORK_MIN = 96 * 1024,       /* above: TCP_CORK */
+  CORK_MIN = 768 * 1024,      /* above: TCP_CORK; below it costs up to four times the CPU when the peer reads slowly */
   SEND_MAX = 1056 * 1024,     /* of one answer before another has its turn: 1 MiB with its head goes in one */
   REQUESTS_A_TURN = 32,       /* pipelined, before another connection has its turn */
   DISCARD_MAX = 64 * 1024,    /* of a body nobody wants, to keep the connection */
