@@ -118,18 +118,35 @@ enum err app_write(struct app *app, enum err (*fn)(struct db *db, void *arg), vo
   return e;
 }
 
-static enum err read_store_id(struct db *db, void *arg) { return store_id_of_database(db, arg); }
-static enum err make_store_id(struct app *app, void *id) { return app_write(app, read_store_id, id); }
+/* ---- the store ---- */
+
+struct store_making {
+  struct blob_store *store;
+  char id[STORE_ID_SIZE];
+};
+
+/* Its file is written before the id can be seen: who finds the id finds the file, however many start at once. */
+static enum err run_make_store(struct db *db, void *arg) {
+  struct store_making *m = arg;
+  enum err e = store_known_id(db, m->id);
+  if (e != ERR_NOT_FOUND) return e;
+  TRY(store_id_of_database(db, m->id));
+  return store_check(m->store, m->id, true);
+}
+
+static enum err make_store(struct app *app, void *making) { return app_write(app, run_make_store, making); }
+
+static enum err check_store(struct app *app, struct blob_store *store) {
+  struct store_making m = {.store = store};
+  enum err e = store_known_id(app->db, m.id);
+  if (e == ERR_NOT_FOUND) e = patiently(app, make_store, &m);
+  return e == OK ? store_check(store, m.id, false) : e;
+}
 
 int app_open_store(struct app *app, const struct cmd_args *args, struct blob_store **ret_store) {
-  char id[STORE_ID_SIZE];
-  enum err e = store_known_id(app->db, id);
-  bool is_new = e == ERR_NOT_FOUND;
-  if (is_new) e = patiently(app, make_store_id, id);
-  if (e != OK) return cmd_fail(args, "the database can't be written: %s", db_problem(app->db));
   struct blob_store *store = NULL;
-  e = blob_open_disk(app->recordings_dir, &store);
-  if (e == OK) e = store_check(store, id, is_new);
+  enum err e = blob_open_disk(app->recordings_dir, &store);
+  if (e == OK) e = check_store(app, store);
   if (e == OK) {
     *ret_store = store;
     return CMD_DONE;
@@ -138,6 +155,7 @@ int app_open_store(struct app *app, const struct cmd_args *args, struct blob_sto
   if (e == ERR_CONFLICT)
     return cmd_fail(args, "RECORDINGS_DIR is not the volume that the database knows: it is not mounted, or not shared. If the "
                           "recordings were moved there on purpose: callreel verify --adopt-store");
+  if (e == ERR_BUSY) return cmd_fail(args, "the database can't be written: %s", db_problem(app->db));
   return cmd_fail(args, "RECORDINGS_DIR can't be used: %s", err_text(e));
 }
 
