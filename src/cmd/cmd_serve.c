@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -155,6 +156,7 @@ static int build(struct serve *s) {
   if (e == OK && s->admin) e = http_server_start(s->admin);
   if (e != OK) return cmd_fail(s->args, "can't start: %s", err_text(e));
   e = serve_follow_changes(s);
+  serve_upkeep(s); /* who works and whose account is stopped is known before the first request */
   if (e == OK) e = http_server_start(s->server);
   return e == OK ? CMD_DONE : cmd_fail(s->args, "can't start: %s", err_text(e));
 }
@@ -226,6 +228,14 @@ static void drain(struct serve *s) {
   if (s->worker) worker_drain(s->worker, left > 0 ? left : 0);
 }
 
+/* Connections are limited by CONNECTIONS: as many descriptors as the operator lets us have. */
+static void raise_file_limit(void) {
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &files); /* what stays is counted in where the limit is used */
+}
+
 static int catch_signals(struct serve *s) {
   sigset_t signals;
   ending_signals(&signals);
@@ -266,11 +276,11 @@ int cmd_serve(const struct cmd_args *args) {
   lock_init(&s.lock, "serve", LOCK_RANK_API);
   int code = parse_role(&s, role);
   if (code != CMD_DONE) return code;
+  raise_file_limit();
   code = catch_signals(&s);
   if (code == CMD_DONE) code = build(&s);
   if (code == CMD_DONE) {
     say_listening(&s);
-    serve_upkeep(&s);
     (void)wait_for_signal(&s, 0);
     drain(&s);
   }

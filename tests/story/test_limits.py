@@ -1,4 +1,5 @@
 """How much a process takes, and how it ends."""
+import os
 import resource
 import socket
 import threading
@@ -34,8 +35,10 @@ def test_nobody_holds_the_reserve_by_doing_nothing(world, provider):
 
 
 def test_fewer_connections_where_the_file_limit_is_lower_and_it_says_so(world, provider):
+    if os.geteuid() != 0:
+        pytest.skip("only root gets its file limit back")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))  # a server takes what it may have: the hard one
     try:
         server = world.server(ADMIN_LISTEN="127.0.0.1:0")
     finally:
