@@ -1,0 +1,247 @@
+/* journey_test.c - a recording is announced, filled and looked up for a play, while the nth call of some kind fails once.
+ *
+ * Whatever n hits: nothing crashes, a delivery that is answered stands, at no moment a row is ready without its whole file,
+ * and once the fault is over the recording becomes ready by itself, without a lease, a part or a descriptor left. The
+ * provider delivers again what was not answered, as it does; time is moved, never waited for. */
+#include "../unit/work/works.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "domain/intake.h"
+#include "domain/playback.h"
+#include "domain/shelf.h"
+#include "faults.h"
+
+enum {
+  ROUNDS_A_WORKS = 40, /* recordings that one service lives through */
+  N_MAX = 200000,
+  LOOK_NS = 500 * 1000,
+  LOOKS_A_STEP = 60, /* between two moves of the clock: a fill that goes well needs fewer */
+  STEPS_MAX = 200,
+  STEP_MS = 31 * 1000, /* past a lease */
+  SWEEP_MS = 11 * 60 * 1000,
+};
+
+struct journey {
+  struct works *works;
+  struct shelf *shelf;
+  struct str wav;
+  int rounds;
+};
+
+static void open_journey(struct journey *j) {
+  j->wav = works_wav(0, 1);
+  j->works = works_new((struct works_answer[]){{.status = 200, .body = j->wav, .etag = "\"v1\""}, {0}});
+  works_start_worker(j->works);
+  assert_int_equal(shelf_new(8, &j->shelf), OK);
+}
+
+static void pause_a_moment(void) {
+  const struct timespec moment = {.tv_nsec = LOOK_NS};
+  (void)nanosleep(&moment, NULL);
+}
+
+static int count_fds(void) {
+  int n = 0;
+  DIR *d = opendir("/proc/self/fd");
+  assert_non_null(d);
+  while (readdir(d)) n++;
+  (void)closedir(d);
+  return n;
+}
+
+/* Parts that a failed unlink left are the sweep's, which comes by time. */
+static void assert_swept(struct works *w) {
+  for (int i = 0; i < STEPS_MAX && works_count_parts(w) > 0; i++) {
+    clock_test_advance_ms(SWEEP_MS);
+    for (int k = 0; k < LOOKS_A_STEP && works_count_parts(w) > 0; k++) pause_a_moment();
+  }
+  assert_int_equal(works_count_parts(w), 0);
+}
+
+static void close_journey(struct journey *j) {
+  assert_swept(j->works);
+  j->shelf = shelf_free(j->shelf);
+  works_free(j->works);
+  j->works = NULL;
+}
+
+/* ---- the webhook ---- */
+
+struct told {
+  struct delivery delivery;
+  int64_t now;
+};
+
+static enum err run_intake(struct db *db, void *arg) {
+  struct told *t = arg;
+  struct intake_result result;
+  return intake_run(db, &t->delivery, t->now, &result);
+}
+
+static enum err deliver(struct works *w, const char *sid, const char *call) {
+  struct told t = {.now = clock_now_ms()};
+  char url[256];
+  (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/2010-04-01/Accounts/" WORKS_ACCOUNT "/Recordings/%s",
+                 http_server_port(w->server), sid);
+  t.delivery = (struct delivery){
+      .business_id = 1, .call_sid = str_from(call), .recording_sid = str_from(sid), .received_ms = t.now};
+  struct delivery_field fields[] = {{STR(RECORDING_FIELD_STATUS), STR("completed")},
+                                    {STR(RECORDING_FIELD_URL), str_from(url)},
+                                    {STR(RECORDING_FIELD_FORBIDDEN), STR("0")},
+                                    {STR(RECORDING_FIELD_CALL), str_from(call)}};
+  memcpy(t.delivery.recording.fields, fields, sizeof(fields));
+  t.delivery.recording.count = COUNT_OF(fields);
+  t.delivery.recording.rank.terminal = true;
+  bool before = faults_here(true);
+  enum err e = db_writer_call(w->writer, run_intake, &t);
+  faults_here(before);
+  return e;
+}
+
+/* ---- the fill ---- */
+
+static void assert_whole(const struct works *w, const struct recording *row, struct str bytes) {
+  char *found CLEANUP(free_char) = NULL;
+  size_t size;
+  assert_int_equal(fs_read_whole(blob_directory_fd(w->store), row->name, 1 << 24, &found, &size), OK);
+  assert_int_equal(size, bytes.n);
+  assert_memory_equal(found, bytes.p, bytes.n);
+  assert_int_equal(row->bytes, bytes.n);
+}
+
+static struct recording wait_ready(struct journey *j, const char *sid) {
+  struct recording row = works_row(j->works, sid);
+  for (int step = 0; step < STEPS_MAX && row.status != RECORDING_READY; step++) {
+    for (int i = 0; i < LOOKS_A_STEP && row.status != RECORDING_READY; i++) {
+      pause_a_moment();
+      row = works_row(j->works, sid);
+    }
+    if (row.status == RECORDING_READY) break;
+    assert_false(row.for_good);
+    clock_test_advance_ms(STEP_MS);
+  }
+  assert_string_equal(recording_status_name(row.status), recording_status_name(RECORDING_READY));
+  assert_whole(j->works, &row, j->wav);
+  assert_int_equal(row.lease_until, 0);
+  return row;
+}
+
+/* ---- the play ---- */
+
+static enum err put_on_shelf(struct journey *j, const struct recording *row, struct str id) {
+  struct http_file *file;
+  int fd;
+  int64_t size;
+  TRY(blob_open(j->works->store, row->name, &fd, &size));
+  enum err e = http_file_new(fd, &file);
+  if (e != OK) {
+    (void)close(fd);
+    return e;
+  }
+  e = shelf_put(j->shelf, row, id, file);
+  http_file_unref(file);
+  return e;
+}
+
+static enum err look_up(struct journey *j, struct str id) {
+  struct recording row;
+  bool call_known;
+  if (shelf_find(j->shelf, 1, id)) return OK;
+  TRY(recordings_resolve(j->works->db, 1, id, &call_known, &row));
+  if (playback_decide(&row, true, false, clock_now_ms()).kind != PLAYBACK_FILE) return ERR_NOT_YET;
+  return put_on_shelf(j, &row, id);
+}
+
+static void play(struct journey *j, struct str id) {
+  bool before = faults_here(true);
+  enum err e = look_up(j, id);
+  if (e != OK) e = look_up(j, id); /* the fault was there once; who plays asks again */
+  faults_here(before);
+  assert_int_equal(e, OK);
+  struct shelf_item *item = shelf_find(j->shelf, 1, id);
+  struct stat st;
+  assert_non_null(item);
+  assert_int_equal(fstat(http_file_fd(item->file), &st), 0);
+  assert_int_equal(st.st_size, j->wav.n);
+}
+
+/* ---- all of it, n by n ---- */
+
+/* False when the journey is over before the nth. */
+static bool travel(struct journey *j, enum fault kind, int n) {
+  char sid[SID_SIZE], call[SID_SIZE];
+  (void)snprintf(sid, sizeof(sid), "RE%032x", (unsigned)n);
+  (void)snprintf(call, sizeof(call), "CA%032x", (unsigned)n);
+  faults_arm(kind, n);
+  enum err e = deliver(j->works, sid, call);
+  for (int i = 0; e != OK && i < 3; i++) e = deliver(j->works, sid, call);
+  assert_int_equal(e, OK);
+  worker_poke(j->works->worker);
+  struct recording row = wait_ready(j, sid);
+  play(j, str_from(sid));
+  play(j, str_from(call));
+  struct fault_count count = faults_disarm();
+  row = works_row(j->works, sid);
+  assert_string_equal(recording_status_name(row.status), recording_status_name(RECORDING_READY));
+  assert_whole(j->works, &row, j->wav);
+  return count.hit;
+}
+
+static void every_fault(enum fault kind) {
+  struct journey j;
+  int fds = count_fds(), tried = 0, reached = 0;
+  bool was_hit = true;
+  for (int n = 1; was_hit && n < N_MAX; tried++) {
+    if (tried % ROUNDS_A_WORKS == 0) open_journey(&j);
+    was_hit = travel(&j, kind, n);
+    if (was_hit) reached = n;
+    n += n < 100 ? 1 : n / 16; /* the last of a thousand resemble each other */
+    if (tried % ROUNDS_A_WORKS == ROUNDS_A_WORKS - 1 || !was_hit) close_journey(&j);
+  }
+  print_message("# %d of %d calls failed\n", tried - 1, reached);
+  assert_false(was_hit);
+  assert_true(tried > 1);
+  assert_int_equal(count_fds(), fds);
+}
+
+#define TORTURE(name, kind)        \
+  static void name(void **state) { \
+    (void)state;                   \
+    every_fault(kind);             \
+  }
+TORTURE(any_allocation_may_fail, FAULT_MEMORY)
+TORTURE(any_allocation_of_the_database_may_fail, FAULT_DATABASE_MEMORY)
+TORTURE(any_allocation_of_a_transfer_may_fail, FAULT_FETCH_MEMORY)
+TORTURE(any_write_of_a_recording_may_fail, FAULT_WRITE)
+TORTURE(any_write_of_the_database_may_fail, FAULT_DATABASE_WRITE)
+TORTURE(any_sync_may_fail, FAULT_SYNC)
+TORTURE(any_opening_or_naming_of_a_file_may_fail, FAULT_NAME)
+TORTURE(any_read_of_a_file_may_fail, FAULT_READ)
+TORTURE(any_query_may_fail, FAULT_QUERY)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(any_allocation_may_fail),
+      cmocka_unit_test(any_allocation_of_the_database_may_fail),
+      cmocka_unit_test(any_allocation_of_a_transfer_may_fail),
+      cmocka_unit_test(any_write_of_a_recording_may_fail),
+      cmocka_unit_test(any_write_of_the_database_may_fail),
+      cmocka_unit_test(any_sync_may_fail),
+      cmocka_unit_test(any_opening_or_naming_of_a_file_may_fail),
+      cmocka_unit_test(any_read_of_a_file_may_fail),
+      cmocka_unit_test(any_query_may_fail),
+  };
+  faults_install();
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
