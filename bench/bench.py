@@ -279,7 +279,7 @@ def version():
 
 
 def run(quick):
-    rounds, seconds, share = (1, 0.2, 0.05) if quick else (3, 1.2, 1)
+    rounds, seconds, share = (1, 0.2, 0.05) if quick else (7, 0.6, 1)
     load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="callreel-bench-") as name, contextlib.ExitStack() as stack:
         directory = Path(name)

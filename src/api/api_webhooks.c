@@ -146,8 +146,7 @@ static void committed(struct errand *e) {
   } else if (e->result == ERR_TOO_BIG) { /* more fields than a call can have */
     note_refusal(e->api, w->kind, w->delivery.business_id, REASON_BAD_FIELD, NULL);
     problem_answer_detail(e->x, PROBLEM_BAD_REQUEST, "More fields were told of this than are kept.");
-  }
-  else
+  } else
     answer_not_committed(w, problem_of_err(e->result));
   webhook_free(w);
 }
@@ -214,7 +213,8 @@ static enum provider_refusal check(struct webhook *w, const struct visit *v, con
     return check_under(w, v, b, str_from(a->public_origin), ret_field);
   }
   struct buf prefix CLEANUP(buf_done) = BUF_INIT(PREFIX_MAX);
-  if (buf_addf(&prefix, "%s://%.*s", visit_is_https(v) ? "https" : "http", STR_ARG(v->request->host)) != OK) return PROVIDER_NO_ROOM;
+  if (buf_addf(&prefix, "%s://%.*s", visit_is_https(v) ? "https" : "http", STR_ARG(v->request->host)) != OK)
+    return PROVIDER_NO_ROOM;
   return check_under(w, v, b, buf_str(&prefix), ret_field);
 }
 
@@ -231,8 +231,8 @@ static bool is_taken(struct webhook *w, struct visit *v, const struct access_bus
       refuse(v, w->kind, id, REASON_BAD_FORM, PROBLEM_BAD_REQUEST, "The form can't be parsed.");
       return false;
     case PROVIDER_BAD_SIGNATURE:
-      refuse(v, w->kind, id, b->tokens[0].n || b->tokens[1].n ? REASON_BAD_SIGNATURE : REASON_NO_TOKEN, PROBLEM_FORBIDDEN,
-             "The signature is not this business's.");
+      refuse(v, w->kind, id, b->tokens[0].n || b->tokens[1].n ? REASON_BAD_SIGNATURE : REASON_NO_TOKEN,
+             PROBLEM_FORBIDDEN, "The signature is not this business's.");
       return false;
     case PROVIDER_OTHER_ACCOUNT:
       refuse(v, w->kind, id, REASON_OTHER_ACCOUNT, PROBLEM_FORBIDDEN, "AccountSid is not this business's own.");

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "base/metric.h"
+
 void errand_begin(struct errand *e, const struct visit *v) {
   *e = (struct errand){.api = v->api, .loop = v->loop, .x = http_ref(v->x), .subject = v->subject};
 }
@@ -36,12 +38,18 @@ static void look(struct db *db, void *arg) {
   http_post(e->x, come_back, e);
 }
 
+/* It will not come back. */
+static enum err not_taken(struct errand *e, enum err failed) {
+  if (failed == ERR_BUSY) metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_QUEUES, 1);
+  e->busy = false;
+  return failed;
+}
+
 enum err errand_look(struct errand *e, enum err (*act)(struct db *db, struct errand *e),
                      void (*back)(struct errand *e)) {
   TRY(set_out(e, act, back));
   enum err failed = db_readers_run(e->api->parts.readers, look, e);
-  if (failed != OK) e->busy = false;
-  return failed;
+  return failed == OK ? OK : not_taken(e, failed);
 }
 
 static enum err write_run(struct db *db, void *arg) {
@@ -61,6 +69,5 @@ enum err errand_write(struct errand *e, enum err (*act)(struct db *db, struct er
                       void (*back)(struct errand *e)) {
   TRY(set_out(e, act, back));
   enum err failed = db_writer_submit(e->api->parts.writer, (struct db_job){write_run, write_done, e});
-  if (failed != OK) e->busy = false;
-  return failed;
+  return failed == OK ? OK : not_taken(e, failed);
 }

@@ -26,7 +26,7 @@ struct report {
   int64_t business_id;
   char recording_sid[SID_SIZE];
   char etag[RECORDING_ETAG_SIZE]; /* a copy: the fill's may change while the writer reads */
-  struct recording row; /* as it stands after */
+  struct recording row;           /* as it stands after */
   enum err e;
 };
 

@@ -19,7 +19,8 @@ static void walk(struct str text) {
   struct http_form form = {text};
   struct str name, value;
   enum err e = buf_reserve(&b, text.n + 1);
-  while (e == OK && (e = http_form_next(&form, &b, &name, &value)) == OK) require(inside(name, &b) && inside(value, &b));
+  while (e == OK && (e = http_form_next(&form, &b, &name, &value)) == OK)
+    require(inside(name, &b) && inside(value, &b));
   require(e != OK && b.n <= text.n);
   buf_done(&b);
 }
