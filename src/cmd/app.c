@@ -110,12 +110,23 @@ int app_open(struct app *app, const struct cmd_args *args) {
   return CMD_DONE;
 }
 
-enum err app_write(struct app *app, enum err (*fn)(struct db *db, void *arg), void *arg) {
+struct writing {
+  enum err (*fn)(struct db *db, void *arg);
+  void *arg;
+};
+
+static enum err write_once(struct app *app, void *writing) {
+  struct writing *w = writing;
   TRY(db_begin_immediate(app->db));
-  enum err e = fn(app->db, arg);
+  enum err e = w->fn(app->db, w->arg);
   if (e == OK) e = db_commit(app->db);
   if (e != OK) db_rollback(app->db);
   return e;
+}
+
+enum err app_write(struct app *app, enum err (*fn)(struct db *db, void *arg), void *arg) {
+  struct writing w = {fn, arg};
+  return patiently(app, write_once, &w);
 }
 
 /* ---- the store ---- */
@@ -134,12 +145,10 @@ static enum err run_make_store(struct db *db, void *arg) {
   return store_check(m->store, m->id, true);
 }
 
-static enum err make_store(struct app *app, void *making) { return app_write(app, run_make_store, making); }
-
 static enum err check_store(struct app *app, struct blob_store *store) {
   struct store_making m = {.store = store};
   enum err e = store_known_id(app->db, m.id);
-  if (e == ERR_NOT_FOUND) e = patiently(app, make_store, &m);
+  if (e == ERR_NOT_FOUND) e = app_write(app, run_make_store, &m);
   return e == OK ? store_check(store, m.id, false) : e;
 }
 

@@ -125,11 +125,14 @@ static int build_server(struct serve *s) {
   hmac_key_wipe(&url_key);
   if (e != OK && problem.n) return cmd_fail(s->args, "%.*s", STR_ARG(buf_str(&problem)));
   if (e != OK) return cmd_fail(s->args, "the API can't be built: %s", err_text(e));
-  struct http_config config = {
-      .listen = s->app.conf.listen, .loops = parts.loops, .connections = (unsigned)s->app.conf.connections};
+  const char *why = NULL;
+  struct http_config config = {.listen = s->app.conf.listen,
+                               .loops = parts.loops,
+                               .connections = (unsigned)s->app.conf.connections,
+                               .ret_problem = &why};
   struct http_app app = api_http_app(s->api);
   e = http_server_new(&config, &app, &s->server);
-  if (e != OK) return cmd_fail(s->args, "LISTEN: %s can't be listened on: %s", config.listen, err_text(e));
+  if (e != OK) return cmd_fail(s->args, "LISTEN: %s: %s", config.listen, why ? why : err_text(e));
   api_set_server(s->api, s->server);
   return CMD_DONE;
 }
