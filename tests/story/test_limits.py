@@ -1,12 +1,12 @@
 """How much a process takes, and how it ends."""
-import os
-import resource
 import socket
+import sqlite3
 import threading
 import time
 
 import pytest
 
+import callreel
 import provider as p
 from callreel import eventually
 from wire import Connection
@@ -34,15 +34,13 @@ def test_nobody_holds_the_reserve_by_doing_nothing(world, provider):
     eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
 
 
-def test_fewer_connections_where_the_file_limit_is_lower_and_it_says_so(world, provider):
-    if os.geteuid() != 0:
-        pytest.skip("only root gets its file limit back")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))  # a server takes what it may have: the hard one
-    try:
+def test_fewer_connections_where_the_file_limit_is_lower_and_it_says_so(world, provider, monkeypatch):
+    narrow = world.directory / "narrow"  # the hard limit too: a server takes what it may have
+    narrow.write_text(f'#!/bin/sh\nulimit -n 1024\nexec "{callreel.CALLREEL}" "$@"\n')
+    narrow.chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setattr(callreel, "CALLREEL", narrow)
         server = world.server(ADMIN_LISTEN="127.0.0.1:0")
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     [line] = [line for line in server.log_lines("CONNECTIONS") if "level=warn" in line]
     most = server.figures()["callreel_http_connections_max"]
     assert f"connections={most:.0f} " in line and "wanted=16384" in line and 100 < most < 1024
@@ -89,7 +87,6 @@ def test_a_list_that_takes_too_long_is_stopped(world, provider):
 
 def insert(world, count):
     """Outbound calls, as many as a list for inbound ones has to look through."""
-    import sqlite3
     with sqlite3.connect(world.database, timeout=20) as db:
         db.execute("""
             with recursive n(i) as (select 1 union all select i + 1 from n where i < ?)
