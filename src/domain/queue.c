@@ -167,6 +167,7 @@ static enum err tell_account(struct db *db, int64_t business_id, const struct re
   bool released = false;
   switch (event->kind) {
     case RECORDING_ANSWERED:
+    case RECORDING_NOT_THERE: /* a recording is not there, but the credentials were taken */
       TRY(accounts_answered(db, business_id, &released));
       return released ? queue_release_account(db, business_id, now) : OK;
     case RECORDING_FAILURE:
