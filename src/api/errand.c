@@ -48,7 +48,7 @@ static enum err not_taken(struct errand *e, enum err failed) {
 enum err errand_look(struct errand *e, enum err (*act)(struct db *db, struct errand *e),
                      void (*back)(struct errand *e)) {
   TRY(set_out(e, act, back));
-  enum err failed = db_readers_run(e->api->parts.readers, look, e);
+  enum err failed = db_readers_run(e->api->parts.readers, e->subject.business_id, look, e);
   return failed == OK ? OK : not_taken(e, failed);
 }
 

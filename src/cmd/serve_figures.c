@@ -76,7 +76,7 @@ void serve_refresh_figures(struct serve *s) {
   int64_t now = clock_mono_ms();
   if (now >= next_ms && !atomic_exchange(&s->figures_busy, true)) {
     next_ms = now + REFRESH_MS;
-    if (db_readers_run(s->readers, look, s) != OK) atomic_store(&s->figures_busy, false);
+    if (db_readers_run(s->readers, 0, look, s) != OK) atomic_store(&s->figures_busy, false);
   }
   if (now - atomic_load(&s->figures_ms) <= STALE_MS) {
     LOCKED(&s->lock);

@@ -1,33 +1,55 @@
-/* db_readers.c - a pool whose threads each have a connection.
+/* db_readers.c - a pool whose threads each have a connection, and who is looked for next.
  *
- *   asked --db_readers_run--> queued --a thread is free--> connection made sure of --> look(db), or look(NULL)
+ *   asked --db_readers_run--> queued in its line --its line's turn, a thread is free--> connection made sure of
+ *         --> look(db), or look(NULL)
+ *
+ * A line holds what one party asked for, in order; lines take turns. The pool's queue holds only wake-ups: a thread that
+ * wakes runs what it may until there is nothing, so one wake-up may do the work of many, and many may find nothing.
  *
  * Invariants
  *  (1) connections[i] is used by thread i alone; it is opened at the first look that needs it and stays.
  *  (2) A look leaves neither transaction nor deadline behind: the next one starts clean.
- *  (3) What db_readers_run took is looked at exactly once, also while closing. */
+ *  (3) What db_readers_run took is looked at exactly once, also while closing.
+ *  (4) The lock (rank ENGINE, above the pool's) covers lines, waiting and closing; no look runs under it.
+ *  (5) One line never has all threads: the last one is for others. Nor all of the queue.
+ *  (6) Whatever may run has a thread coming: a wake-up behind it, or a thread that will look again after its own look. */
 #include "db/db_readers.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/metric.h"
 #include "base/pool.h"
+
+struct reader_job {
+  struct reader_job *next;
+  void (*look)(struct db *db, void *arg);
+  void *arg;
+  int64_t asked_us;
+};
+
+/* Exists while something of it waits or runs; at most queue_max + threads of them. */
+struct reader_line {
+  struct reader_line *next;
+  int64_t party;
+  struct reader_job *first, **end;
+  size_t waiting;
+  unsigned running;
+};
 
 struct db_readers {
   struct pool *pool;
   char *url;
   int64_t busy_ms;
   unsigned threads;
+  size_t queue_max;
+  struct lock lock;
+  struct reader_line *lines; /* the first has the next turn */
+  size_t waiting;
+  bool closing;
   struct db *connections[];
-};
-
-struct reader_job {
-  struct db_readers *readers;
-  void (*look)(struct db *db, void *arg);
-  void *arg;
-  int64_t asked_us;
 };
 
 static struct db *connection_of(struct db_readers *r, unsigned worker) {
@@ -40,15 +62,79 @@ static struct db *connection_of(struct db_readers *r, unsigned worker) {
   return r->connections[worker];
 }
 
-static void run_look(void *arg, unsigned worker) {
-  struct reader_job job = *(struct reader_job *)arg;
-  free(arg);
-  struct db *db = connection_of(job.readers, worker);
-  job.look(db, job.arg);
-  metric_observe(METRIC_DATABASE_READ_SECONDS, clock_mono_us() - job.asked_us);
+static void look_with(struct db_readers *r, const struct reader_job *job, unsigned worker) {
+  struct db *db = connection_of(r, worker);
+  job->look(db, job->arg);
+  metric_observe(METRIC_DATABASE_READ_SECONDS, clock_mono_us() - job->asked_us);
   if (db == NULL) return;
   db_deadline(db, 0);
   db_rollback(db);
+}
+
+/* ---- lines; all under the lock ---- */
+
+static void line_to_the_end(struct reader_line **at) {
+  struct reader_line *line = *at;
+  *at = line->next;
+  while (*at != NULL) at = &(*at)->next;
+  line->next = NULL;
+  *at = line;
+}
+
+static bool line_may_run(const struct db_readers *r, const struct reader_line *line) {
+  return line->waiting > 0 && (r->threads == 1 || line->running < r->threads - 1); /* (5) */
+}
+
+static struct reader_job *next_job(struct db_readers *r, struct reader_line **ret_line) {
+  struct reader_line **at = &r->lines;
+  while (*at != NULL && !line_may_run(r, *at)) at = &(*at)->next;
+  struct reader_line *line = *at;
+  if (line == NULL) return NULL;
+  struct reader_job *job = line->first;
+  line->first = job->next;
+  if (line->first == NULL) line->end = &line->first;
+  line->waiting--;
+  line->running++;
+  r->waiting--;
+  line_to_the_end(at);
+  *ret_line = line;
+  return job;
+}
+
+static void leave_line(struct db_readers *r, struct reader_line *line) {
+  if (--line->running > 0 || line->waiting > 0) return;
+  struct reader_line **at = &r->lines;
+  while (*at != line) at = &(*at)->next;
+  *at = line->next;
+  free(line);
+}
+
+static struct reader_line *line_of(struct db_readers *r, int64_t party) {
+  struct reader_line **at = &r->lines;
+  while (*at != NULL && (*at)->party != party) at = &(*at)->next;
+  if (*at == NULL) {
+    *at = calloc(1, sizeof(**at));
+    if (*at == NULL) return NULL;
+    (*at)->party = party;
+    (*at)->end = &(*at)->first;
+  }
+  return *at;
+}
+
+/* ---- threads ---- */
+
+static void run_looks(void *arg, unsigned worker) {
+  struct db_readers *r = arg;
+  struct reader_line *line = NULL;
+  for (;;) {
+    lock_take(&r->lock);
+    if (line != NULL) leave_line(r, line);
+    struct reader_job *job = next_job(r, &line);
+    lock_release(&r->lock);
+    if (job == NULL) return;
+    look_with(r, job, worker);
+    free(job);
+  }
 }
 
 enum err db_readers_new(const struct db_open *how, unsigned threads, size_t queue_max,
@@ -56,7 +142,9 @@ enum err db_readers_new(const struct db_open *how, unsigned threads, size_t queu
   assert(threads > 0 && how->url != NULL);
   struct db_readers *r = calloc(1, sizeof(*r) + threads * sizeof(r->connections[0]));
   if (r == NULL) return ERR_NOMEM;
+  lock_init(&r->lock, "db_readers", LOCK_RANK_ENGINE);
   r->threads = threads;
+  r->queue_max = queue_max;
   r->busy_ms = how->busy_ms;
   r->url = str_dup(str_from(how->url));
   enum err e = r->url == NULL ? ERR_NOMEM : pool_new("read", threads, queue_max, &r->pool);
@@ -70,18 +158,37 @@ enum err db_readers_new(const struct db_open *how, unsigned threads, size_t queu
 
 struct db_readers *db_readers_free(struct db_readers *r) {
   if (r == NULL) return NULL;
-  pool_free(r->pool);
+  lock_take(&r->lock);
+  r->closing = true;
+  lock_release(&r->lock);
+  pool_free(r->pool); /* (6): with it goes all that waits */
   for (unsigned i = 0; i < r->threads; i++) db_close(r->connections[i]);
+  lock_done(&r->lock);
   free(r->url);
   free(r);
   return NULL;
 }
 
-enum err db_readers_run(struct db_readers *r, void (*look)(struct db *db, void *arg), void *arg) {
+static enum err join_line(struct db_readers *r, int64_t party, struct reader_job *job) {
+  LOCKED(&r->lock);
+  if (r->closing) return ERR_CLOSED;
+  if (r->waiting >= r->queue_max) return ERR_BUSY;
+  struct reader_line *line = line_of(r, party);
+  if (line == NULL) return ERR_NOMEM;
+  if (line->waiting >= r->queue_max - r->queue_max / 8) return ERR_BUSY; /* (5) */
+  *line->end = job;
+  line->end = &job->next;
+  line->waiting++;
+  r->waiting++;
+  IGNORE(pool_run(r->pool, run_looks, r)); /* its queue is full of wake-ups: one of them does (6) */
+  return OK;
+}
+
+enum err db_readers_run(struct db_readers *r, int64_t party, void (*look)(struct db *db, void *arg), void *arg) {
   struct reader_job *job = malloc(sizeof(*job));
   if (job == NULL) return ERR_NOMEM;
-  *job = (struct reader_job){r, look, arg, clock_mono_us()};
-  enum err e = pool_run(r->pool, run_look, job);
+  *job = (struct reader_job){.look = look, .arg = arg, .asked_us = clock_mono_us()};
+  enum err e = join_line(r, party, job);
   if (e != OK) free(job);
   return e;
 }

@@ -37,7 +37,7 @@ static void leave_things_behind(struct db *db, void *arg) {
 static struct look run(struct db_readers *r, void (*look)(struct db *db, void *arg)) {
   struct look l = {.value = -1};
   sem_init(&l.done, 0, 0);
-  assert_int_equal(db_readers_run(r, look, &l), OK);
+  assert_int_equal(db_readers_run(r, 0, look, &l), OK);
   while (sem_wait(&l.done) != 0) continue;
   sem_destroy(&l.done);
   return l;
@@ -112,14 +112,76 @@ static void what_was_taken_is_looked_at_even_while_closing(void **state) {
   sem_init(&g.entered, 0, 0);
   sem_init(&g.open, 0, 0);
   atomic_init(&g.looked, 0);
-  assert_int_equal(db_readers_run(r, wait_at_gate, &g), OK);
+  assert_int_equal(db_readers_run(r, 0, wait_at_gate, &g), OK);
   while (sem_wait(&g.entered) != 0) continue;
-  assert_int_equal(db_readers_run(r, wait_at_gate, &g), OK);
-  assert_int_equal(db_readers_run(r, wait_at_gate, &g), OK);
-  assert_int_equal(db_readers_run(r, wait_at_gate, &g), ERR_BUSY);
+  assert_int_equal(db_readers_run(r, 0, wait_at_gate, &g), OK);
+  assert_int_equal(db_readers_run(r, 0, wait_at_gate, &g), OK);
+  assert_int_equal(db_readers_run(r, 0, wait_at_gate, &g), ERR_BUSY);
   for (int i = 0; i < 3; i++) sem_post(&g.open);
   assert_null(db_readers_free(r));
   assert_int_equal(g.looked, 3);
+  sem_destroy(&g.entered);
+  sem_destroy(&g.open);
+}
+
+struct turn {
+  struct gate *gate;
+  int party;
+  int *order; /* who was looked for, one after the other */
+};
+
+static void note_turn(struct db *db, void *arg) {
+  (void)db;
+  struct turn *t = arg;
+  t->order[atomic_fetch_add(&t->gate->looked, 1)] = t->party;
+  sem_post(&t->gate->entered);
+}
+
+static void who_asks_much_waits_behind_who_asks_once(void **state) {
+  const struct scratch *s = *state;
+  struct db_readers *r = readers_new(s, 1, 100);
+  struct gate g;
+  int order[12] = {0};
+  sem_init(&g.entered, 0, 0);
+  sem_init(&g.open, 0, 0);
+  atomic_init(&g.looked, 0);
+  assert_int_equal(db_readers_run(r, 0, wait_at_gate, &g), OK);
+  while (sem_wait(&g.entered) != 0) continue;
+  atomic_store(&g.looked, -1); /* the gate's own look counts too */
+  struct turn much = {&g, 1, order}, once = {&g, 2, order}, another = {&g, 3, order};
+  for (int i = 0; i < 9; i++) assert_int_equal(db_readers_run(r, 1, note_turn, &much), OK);
+  assert_int_equal(db_readers_run(r, 2, note_turn, &once), OK);
+  assert_int_equal(db_readers_run(r, 3, note_turn, &another), OK);
+  sem_post(&g.open);
+  assert_null(db_readers_free(r));
+  const int expected[11] = {1, 2, 3, 1, 1, 1, 1, 1, 1, 1, 1};
+  assert_memory_equal(order, expected, sizeof(expected));
+  sem_destroy(&g.entered);
+  sem_destroy(&g.open);
+}
+
+static void one_party_never_has_all_threads_nor_all_of_the_queue(void **state) {
+  const struct scratch *s = *state;
+  struct db_readers *r = readers_new(s, 3, 16);
+  struct gate g;
+  sem_init(&g.entered, 0, 0);
+  sem_init(&g.open, 0, 0);
+  atomic_init(&g.looked, 0);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(db_readers_run(r, 1, wait_at_gate, &g), OK);
+    while (sem_wait(&g.entered) != 0) continue;
+  }
+  for (int i = 0; i < 14; i++) assert_int_equal(db_readers_run(r, 1, wait_at_gate, &g), OK);
+  assert_int_equal(db_readers_run(r, 1, wait_at_gate, &g), ERR_BUSY);
+  struct look l = {.value = -1};
+  sem_init(&l.done, 0, 0);
+  assert_int_equal(db_readers_run(r, 2, look_at_table, &l), OK);
+  while (sem_wait(&l.done) != 0) continue; /* all of the other's still wait at the gate */
+  assert_int_equal(g.looked, 0);
+  for (int i = 0; i < 16; i++) sem_post(&g.open);
+  assert_null(db_readers_free(r));
+  assert_int_equal(g.looked, 16);
+  sem_destroy(&l.done);
   sem_destroy(&g.entered);
   sem_destroy(&g.open);
 }
@@ -132,6 +194,8 @@ int main(void) {
       SCRATCH_TEST(a_look_leaves_nothing_to_the_next),
       SCRATCH_TEST(a_reader_can_not_write),
       SCRATCH_TEST(what_was_taken_is_looked_at_even_while_closing),
+      SCRATCH_TEST(who_asks_much_waits_behind_who_asks_once),
+      SCRATCH_TEST(one_party_never_has_all_threads_nor_all_of_the_queue),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
