@@ -45,8 +45,12 @@ static size_t make_request(long n, char *out) {
   (void)snprintf(recording, sizeof(recording), "RE%016lx%016lx", (unsigned long)start, (unsigned long)n);
   (void)snprintf(target, sizeof(target), "/webhooks/twilio/%d/recording", business);
   /* in-progress: the queue stays out of it, so that the figure is the webhook's own */
-  const char *keys[][2] = {{"AccountSid", account}, {"CallSid", call}, {"RecordingSid", recording},
-                           {"RecordingSource", "OutboundAPI"}, {"RecordingStatus", "in-progress"}, {"RecordingUrl", NULL}};
+  const char *keys[][2] = {{"AccountSid", account},
+                           {"CallSid", call},
+                           {"RecordingSid", recording},
+                           {"RecordingSource", "OutboundAPI"},
+                           {"RecordingStatus", "in-progress"},
+                           {"RecordingUrl", NULL}};
   char url[256];
   (void)snprintf(url, sizeof(url), "http://127.0.0.1:1/2010-04-01/Accounts/%s/Recordings/%s", account, recording);
   keys[5][1] = url;
@@ -131,8 +135,8 @@ int main(int argc, char **argv) {
   }
   double seconds = (double)(clock_mono_us() - begin) / 1e6;
   qsort(latencies_us, (size_t)count, sizeof(*latencies_us), by_value);
-  printf("{\"answered\":%ld,\"seconds\":%.3f,\"a_second\":%.0f,\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"most_ms\":%.2f}\n", good, seconds,
-         (double)good / seconds, (double)latencies_us[count / 2] / 1e3, (double)latencies_us[count * 99 / 100] / 1e3,
-         (double)latencies_us[count - 1] / 1e3);
+  printf("{\"answered\":%ld,\"seconds\":%.3f,\"a_second\":%.0f,\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"most_ms\":%.2f}\n",
+         good, seconds, (double)good / seconds, (double)latencies_us[count / 2] / 1e3,
+         (double)latencies_us[count * 99 / 100] / 1e3, (double)latencies_us[count - 1] / 1e3);
   return 0;
 }

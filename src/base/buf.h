@@ -17,7 +17,8 @@ struct buf {
   size_t max; /* ceiling for n */
 };
 
-#define BUF_INIT(ceiling) {.p = NULL, .n = 0, .cap = 0, .max = (ceiling)}
+#define BUF_INIT(ceiling) \
+  { .p = NULL, .n = 0, .cap = 0, .max = (ceiling) }
 
 void buf_init(struct buf *b, size_t max);
 void buf_done(struct buf *b); /* frees; the buffer is empty afterwards and can be used again */

@@ -12,8 +12,8 @@
 #include "base/str.h"
 
 struct conf {
-#define CONF_TEXT(name, field, ...) char *field;        /* NULL when unset */
-#define CONF_SECRET(name, field, ...) char *field;      /* NULL when unset */
+#define CONF_TEXT(name, field, ...) char *field;   /* NULL when unset */
+#define CONF_SECRET(name, field, ...) char *field; /* NULL when unset */
 #define CONF_INT(name, field, ...) int64_t field;
 #define CONF_CHOICE(name, field, ...) int field;
 #include "base/conf.def"

@@ -31,9 +31,13 @@ enum err digest_new(struct digest **ret_digest) {
 }
 
 /* SHA-256 without an engine does not fail once its state is allocated. */
-void digest_add(struct digest *d, struct str bytes) { (void)EVP_DigestUpdate(d->running, bytes.p, bytes.n); }
+void digest_add(struct digest *d, struct str bytes) {
+  (void)EVP_DigestUpdate(d->running, bytes.p, bytes.n);
+}
 
-void digest_reset(struct digest *d) { (void)EVP_DigestInit_ex(d->running, EVP_sha256(), NULL); }
+void digest_reset(struct digest *d) {
+  (void)EVP_DigestInit_ex(d->running, EVP_sha256(), NULL);
+}
 
 void digest_hex(const struct digest *d, char ret_text[2 * SHA256_SIZE + 1]) {
   uint8_t bytes[SHA256_SIZE] = {0};

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 struct embedded_file {
-  const char *name; /* without directories; NULL ends a table */
+  const char *name;           /* without directories; NULL ends a table */
   const unsigned char *bytes; /* followed by a NUL */
   size_t size;
 };

@@ -35,10 +35,10 @@ enum err {
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Returns to the caller whatever the expression failed with. */
-#define TRY(expression)                    \
-  do {                                     \
-    enum err try_err_ = (expression);      \
-    if (try_err_ != OK) return try_err_;   \
+#define TRY(expression)                  \
+  do {                                   \
+    enum err try_err_ = (expression);    \
+    if (try_err_ != OK) return try_err_; \
   } while (0)
 
 /* The code's short English text, never NULL. */

@@ -34,8 +34,8 @@ void lock_release(struct lock *l);
 void lock_release_(struct lock **l); /* for LOCKED */
 
 /* Holds l until the end of the block. */
-#define LOCKED(l)                                                               \
-  struct lock *locked_ __attribute__((cleanup(lock_release_), unused)) = (l);   \
+#define LOCKED(l)                                                             \
+  struct lock *locked_ __attribute__((cleanup(lock_release_), unused)) = (l); \
   lock_take(locked_)
 
 void lock_cond_init(struct lock_cond *c);

@@ -33,8 +33,8 @@ struct log_field {
 #define LOG_ERR(value) LOG_TEXT("error", err_text(value))
 
 #define log_at(level, ...) LOG_FIRST_(level, __VA_ARGS__, {.name = NULL})
-#define LOG_FIRST_(level, message, ...)                                                 \
-  do {                                                                                  \
+#define LOG_FIRST_(level, message, ...)                                                       \
+  do {                                                                                        \
     if (log_enabled(level)) log_write((level), (message), (struct log_field[]){__VA_ARGS__}); \
   } while (0)
 #define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)

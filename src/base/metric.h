@@ -13,7 +13,7 @@
 
 /* enum metric_label_PLAY { METRIC_PLAY_HIT, … METRIC_PLAY_COUNT_ } … */
 #define V(set, name, text) METRIC_##set##_##name,
-#define LABEL(set, label, values) enum metric_label_##set { values METRIC_##set##_COUNT_ };
+#define LABEL(set, label, values) enum metric_label_##set{values METRIC_##set##_COUNT_};
 #include "base/metric.def"
 #undef LABEL
 #undef V

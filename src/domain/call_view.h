@@ -11,7 +11,8 @@
 
 enum { CALL_VIEW_LIMIT = 25, CALL_VIEW_DEADLINE_MS = 2000, CALL_VIEW_JSON_MAX = 64 * 1024 * 1024 };
 
-#define CALL_VIEW_FILTER {.limit = CALL_VIEW_LIMIT}
+#define CALL_VIEW_FILTER \
+  { .limit = CALL_VIEW_LIMIT }
 
 /* Takes a parameter of the query into f; a name that lists don't know is passed over, an empty value is no filter. value is
  * decoded and must outlive f. ERR_INVALID: a bad value. */

@@ -26,8 +26,9 @@
 #define RECORDING_FIELD_ACCOUNT "account_sid"
 #define RECORDING_FIELD_CALL "call_sid"
 #define RECORDING_FIELD_CONFERENCE "conference_sid"
-#define RECORDING_FIELD_STATUS "status"       /* in-progress, paused, stopped, processing, completed, absent, deleted, failed */
-#define RECORDING_FIELD_URL "url"             /* absolute, ready to ask, but for the format's extension */
+#define RECORDING_FIELD_STATUS \
+  "status"                        /* in-progress, paused, stopped, processing, completed, absent, deleted, failed */
+#define RECORDING_FIELD_URL "url" /* absolute, ready to ask, but for the format's extension */
 #define RECORDING_FIELD_FORBIDDEN "forbidden" /* "1": the url may not be fetched; "0": it may. Goes with url always */
 #define RECORDING_FIELD_DURATION "duration"   /* whole seconds, > 0 */
 #define RECORDING_FIELD_CHANNELS "channels"   /* 1 or 2 */

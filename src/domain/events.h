@@ -15,8 +15,8 @@ struct events_watch;
 
 CHECKED enum err events_new(struct events **ret_events);
 struct events *events_free(struct events *e);
-CHECKED enum err events_watch(struct events *e, int64_t business_id, struct str recording_sid, void (*on_change)(void *arg),
-                              void *arg, struct events_watch **ret_watch);
+CHECKED enum err events_watch(struct events *e, int64_t business_id, struct str recording_sid,
+                              void (*on_change)(void *arg), void *arg, struct events_watch **ret_watch);
 void events_unwatch(struct events_watch *w); /* NULL is fine */
 void events_tell(struct events *e, int64_t business_id, struct str recording_sid);
 void events_tell_all(struct events *e); /* changes were lost: everybody looks again */

@@ -8,7 +8,7 @@
 #include "domain/delivery.h"
 
 struct intake_result {
-  bool enqueued;      /* the recording was put into the queue by this delivery */
+  bool enqueued; /* the recording was put into the queue by this delivery */
   bool call_changed;
   bool recording_changed;
 };

@@ -15,8 +15,8 @@ enum playback_kind {
 
 struct playback {
   enum playback_kind kind;
-  enum recording_error error;  /* RECORDING_NONE where kind needs none */
-  int64_t retry_after_s;       /* for Retry-After; 0: none */
+  enum recording_error error; /* RECORDING_NONE where kind needs none */
+  int64_t retry_after_s;      /* for Retry-After; 0: none */
 };
 /* row as it stands after want_run or want_consider. worker_alive: a worker was seen in the last 30 s. account_stopped: the
  * business's credentials were refused and no trial has succeeded yet. */

@@ -13,9 +13,9 @@ struct queue_limits {
 enum { QUEUE_TRIAL_EVERY_MS = ACCOUNT_TRIAL_MS, QUEUE_TRIAL_STREAK = 5, QUEUE_TEND_MAX = 200 };
 
 struct queue_tended {
-  int lapsed;        /* taken back from workers that died or froze */
-  int due;           /* put back into the queue after their back-off */
-  int64_t next_at;   /* when to tend again at the latest; 0: nothing is waiting */
+  int lapsed;      /* taken back from workers that died or froze */
+  int due;         /* put back into the queue after their back-off */
+  int64_t next_at; /* when to tend again at the latest; 0: nothing is waiting */
 };
 /* Takes back lapsed leases, queues what is due, lowers plays that nobody waits for, starts due trials of accounts.
  * jitter: uniform random. */
@@ -28,13 +28,14 @@ CHECKED enum err queue_credentials_version(struct db *db, int64_t business_id, i
 /* What a fill reports: applies the event under its token, and lets its account feel it. *ret_row is the row as it then
  * stands. A refusal of credentials that were replaced meanwhile queues it again. ERR_CONFLICT: the lease is lost, nothing was
  * changed. */
-CHECKED enum err queue_report(struct db *db, int64_t business_id, struct str recording_sid, const struct recording_event *event,
-                              int64_t now, struct recording *ret_row);
+CHECKED enum err queue_report(struct db *db, int64_t business_id, struct str recording_sid,
+                              const struct recording_event *event, int64_t now, struct recording *ret_row);
 /* Applies the event of somebody who holds no lease (play, found, file gone …). */
-CHECKED enum err queue_apply(struct db *db, int64_t business_id, struct str recording_sid, const struct recording_event *event,
-                             int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);
+CHECKED enum err queue_apply(struct db *db, int64_t business_id, struct str recording_sid,
+                             const struct recording_event *event, int64_t now, struct recording *ret_row,
+                             struct recording_outcome *ret_outcome);
 /* Queues all of a business that failed for its credentials. */
 CHECKED enum err queue_release_account(struct db *db, int64_t business_id, int64_t now);
 /* Retries every failed one of a business with that code (RECORDING_NONE: any) that failed since (0: ever). */
-CHECKED enum err queue_retry_all(struct db *db, int64_t business_id, enum recording_error code, int64_t since, int64_t now,
-                                 int64_t *ret_queued);
+CHECKED enum err queue_retry_all(struct db *db, int64_t business_id, enum recording_error code, int64_t since,
+                                 int64_t now, int64_t *ret_queued);

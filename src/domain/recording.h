@@ -61,14 +61,14 @@ struct recording_file {
 
 struct recording_event {
   enum recording_event_kind kind;
-  int64_t token;                /* the fencing token of who reports */
-  struct str owner;             /* of a claim */
-  struct str stem;              /* of a claim: name without extension, taken when the row has none */
+  int64_t token;    /* the fencing token of who reports */
+  struct str owner; /* of a claim */
+  struct str stem;  /* of a claim: name without extension, taken when the row has none */
   enum recording_error error;
-  int64_t retry_after_ms;       /* what the provider asked for; 0 none */
-  uint32_t jitter;              /* random: spreads the back-off */
-  int64_t credentials_version;  /* of a refusal: what was asked with; 0 unknown */
-  int64_t got, total;           /* bytes here, announced (-1) */
+  int64_t retry_after_ms;      /* what the provider asked for; 0 none */
+  uint32_t jitter;             /* random: spreads the back-off */
+  int64_t credentials_version; /* of a refusal: what was asked with; 0 unknown */
+  int64_t got, total;          /* bytes here, announced (-1) */
   struct recording_file file;
 };
 
@@ -112,4 +112,5 @@ int recording_retry_after_s(const struct recording *row, int64_t now);
 /* Whole seconds for Retry-After of a failed one, at least 1; 0: not tried again by itself. */
 int64_t recording_failed_retry_after_s(const struct recording *row, int64_t now);
 /* Where its files stand, without extension: "{business}/{yyyy}/{mm}/{call}.{recording}". call_started_at: 0 unknown. */
-CHECKED enum err recording_stem(const struct recording *row, int64_t call_started_at, char ret_stem[RECORDING_NAME_SIZE]);
+CHECKED enum err recording_stem(const struct recording *row, int64_t call_started_at,
+                                char ret_stem[RECORDING_NAME_SIZE]);

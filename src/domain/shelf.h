@@ -19,11 +19,11 @@ struct shelf_item {
   char recording_sid[SID_SIZE];
   char etag[RECORDING_ETAG_SIZE];
   char content_type[40];
-  bool by_call;    /* found under a call's SID */
+  bool by_call;          /* found under a call's SID */
   int64_t last_check_ms; /* clock_mono_ms when the name was last seen to be this file; the finder's to renew */
   /* The finder's own, kept with the item; 0 and empty at first. */
-  int via;         /* how the recording is related to the id */
-  char head[448];  /* header lines that were made of it */
+  int via;        /* how the recording is related to the id */
+  char head[448]; /* header lines that were made of it */
   size_t head_n;
 };
 

@@ -36,11 +36,12 @@ CHECKED enum err signed_url_load_key(struct db *db, const uint8_t seal_key[SECRE
 
 /* Appends the whole URL, or path where base has no origin. base: what stands before "/api", "" for none. ERR_INVALID: ttl_s
  * is not within 1 … SIGNED_URL_TTL_MAX_S, or the business or the SID is none. Nothing is appended on failure. */
-CHECKED enum err signed_url_write(const struct hmac_key *key, struct str base, int64_t business_id, struct str recording_sid,
-                                  int64_t ttl_s, int64_t now_ms, struct buf *b, int64_t *ret_expires_at_ms);
+CHECKED enum err signed_url_write(const struct hmac_key *key, struct str base, int64_t business_id,
+                                  struct str recording_sid, int64_t ttl_s, int64_t now_ms, struct buf *b,
+                                  int64_t *ret_expires_at_ms);
 
 /* True if the raw query claims to be one: it alone decides then. */
 bool signed_url_present(struct str query);
 /* ERR_DENIED: altered, late, or of another recording. The time depends on the lengths only, not on how much is right. */
-CHECKED enum err signed_url_verify(const struct hmac_key *key, struct str recording_sid, struct str query, int64_t now_ms,
-                                   struct signed_url_bearer *ret_bearer);
+CHECKED enum err signed_url_verify(const struct hmac_key *key, struct str recording_sid, struct str query,
+                                   int64_t now_ms, struct signed_url_bearer *ret_bearer);

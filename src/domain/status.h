@@ -14,8 +14,8 @@ CHECKED enum err status_write_none(struct buf *b, struct str call_sid);
 /* A call as the list and GET /api/calls/{call_sid} show it. */
 struct status_call {
   const struct call *call;
-  const struct call *top;          /* of its leg tree; may be call itself */
-  struct str customer_number;      /* the outside party; empty unknown */
+  const struct call *top;                    /* of its leg tree; may be call itself */
+  struct str customer_number;                /* the outside party; empty unknown */
   const struct recording *const *recordings; /* its own, then its other legs' */
   size_t recording_count;
   const struct str *legs; /* call_sids of parent and children; NULL: not shown (lists) */

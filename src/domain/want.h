@@ -14,8 +14,8 @@ enum want_kind { WANT_PLAY, WANT_PREPARE, WANT_RETRY };
 struct recording_outcome want_consider(const struct recording *row, enum want_kind kind, int64_t now);
 /* Logs what it did: "Priority download job enqueued" (a play), else at debug "Deduplication skip" with the reason.
  * ERR_NOT_FOUND: no such recording. */
-CHECKED enum err want_run(struct db *db, int64_t business_id, struct str recording_sid, enum want_kind kind, int64_t now,
-                          struct recording *ret_row, struct recording_outcome *ret_outcome);
+CHECKED enum err want_run(struct db *db, int64_t business_id, struct str recording_sid, enum want_kind kind,
+                          int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);
 /* The ready file is gone or of another length: to missing, logged at warn; then as kind says. */
 CHECKED enum err want_file_gone(struct db *db, int64_t business_id, struct str recording_sid, enum want_kind kind,
                                 int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);

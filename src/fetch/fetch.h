@@ -17,7 +17,7 @@ struct fetch;
 struct fetch_transfer;
 
 struct fetch_config {
-  const char *name;   /* of the thread, at most 15 bytes */
+  const char *name;         /* of the thread, at most 15 bytes */
   unsigned max_connections; /* kept and open in all; 0: 64 */
   const char *user_agent;
   void *arg;
@@ -27,24 +27,24 @@ struct fetch_config {
 
 struct fetch_reply { /* of the last hop */
   int status;
-  bool own_origin;            /* credentials were sent: no redirect led to another origin */
-  int64_t length;             /* Content-Length, -1 unknown */
-  struct str content_type;    /* views are valid during the callback only */
+  bool own_origin;         /* credentials were sent: no redirect led to another origin */
+  int64_t length;          /* Content-Length, -1 unknown */
+  struct str content_type; /* views are valid during the callback only */
   struct str content_encoding;
-  struct str content_range;   /* raw */
+  struct str content_range; /* raw */
   struct str etag;
   struct str last_modified;
   struct str retry_after;
 };
 
 enum fetch_end {
-  FETCH_DONE,          /* the whole body came (the announced length, the last chunk, or a close where neither was given) */
-  FETCH_CUT,           /* ended or was reset before the announced length */
-  FETCH_TIMEOUT,       /* connect, first byte, idle or too slow */
-  FETCH_REFUSED,       /* could not connect, name not found, TLS failed, protocol error, too many hops */
-  FETCH_FORBIDDEN,     /* a redirect or address was not allowed */
-  FETCH_TOO_BIG,       /* past max_bytes */
-  FETCH_STOPPED,       /* a callback said no, or cancel */
+  FETCH_DONE,      /* the whole body came (the announced length, the last chunk, or a close where neither was given) */
+  FETCH_CUT,       /* ended or was reset before the announced length */
+  FETCH_TIMEOUT,   /* connect, first byte, idle or too slow */
+  FETCH_REFUSED,   /* could not connect, name not found, TLS failed, protocol error, too many hops */
+  FETCH_FORBIDDEN, /* a redirect or address was not allowed */
+  FETCH_TOO_BIG,   /* past max_bytes */
+  FETCH_STOPPED,   /* a callback said no, or cancel */
 };
 
 struct fetch_result {
@@ -56,19 +56,20 @@ struct fetch_result {
 };
 
 struct fetch_request {
-  const char *method;      /* "GET", "POST", "PUT", "DELETE"; NULL: GET */
-  const char *url;         /* http or https; copied */
-  const char *user;        /* Basic credentials, only ever sent to the url's own origin; NULL: none */
+  const char *method; /* "GET", "POST", "PUT", "DELETE"; NULL: GET */
+  const char *url;    /* http or https; copied */
+  const char *user;   /* Basic credentials, only ever sent to the url's own origin; NULL: none */
   const char *password;
-  const char *const *headers; /* "Name: value" lines, NULL-terminated; copied; not sent to another origin after a redirect */
-  struct str body;         /* of a POST or PUT; copied */
-  int64_t connect_ms;      /* 0: 10,000 */
-  int64_t first_byte_ms;   /* connected until the head is here; 0: 60,000 */
-  int64_t idle_ms;         /* without a byte; 0: 30,000 */
-  int64_t slow_bytes;      /* fewer bytes a second than this over slow_ms is a timeout; 0: off */
+  const char *const
+      *headers;          /* "Name: value" lines, NULL-terminated; copied; not sent to another origin after a redirect */
+  struct str body;       /* of a POST or PUT; copied */
+  int64_t connect_ms;    /* 0: 10,000 */
+  int64_t first_byte_ms; /* connected until the head is here; 0: 60,000 */
+  int64_t idle_ms;       /* without a byte; 0: 30,000 */
+  int64_t slow_bytes;    /* fewer bytes a second than this over slow_ms is a timeout; 0: off */
   int64_t slow_ms;
-  int64_t max_bytes;       /* of body; 0: none is taken, a reply with a body is FETCH_TOO_BIG */
-  unsigned max_hops;       /* redirects followed (301, 302, 303, 307, 308); 0: they are answers like others */
+  int64_t max_bytes; /* of body; 0: none is taken, a reply with a body is FETCH_TOO_BIG */
+  unsigned max_hops; /* redirects followed (301, 302, 303, 307, 308); 0: they are answers like others */
   /* https only unless the url is http; and no hop, and no connection's real address, may be loopback, private, link-local,
    * multicast or otherwise special unless this is true (the operator's base is itself such). Judged on the address that
    * the connection uses, never on a look-up before it. */
@@ -102,7 +103,8 @@ void fetch_post_task(struct fetch *f, struct fetch_task *task);
 /* (any thread) tick soon. */
 void fetch_wake(struct fetch *f);
 /* (fetch thread) */
-CHECKED enum err fetch_start(struct fetch *f, const struct fetch_request *request, struct fetch_transfer **ret_transfer);
+CHECKED enum err fetch_start(struct fetch *f, const struct fetch_request *request,
+                             struct fetch_transfer **ret_transfer);
 /* (fetch thread) on_end comes with FETCH_STOPPED before this returns. */
 void fetch_cancel(struct fetch_transfer *t);
 
@@ -111,8 +113,9 @@ bool fetch_address_is_special(const struct sockaddr *address);
 
 /* The parts of an absolute http(s) URL as views; ERR_INVALID for anything else, or with control characters or spaces. */
 struct fetch_url {
-  struct str scheme, userinfo, host, path, query, fragment; /* host without brackets' meaning changed: "[::1]" keeps them */
-  int port; /* the scheme's default where none is given */
+  struct str scheme, userinfo, host, path, query,
+      fragment; /* host without brackets' meaning changed: "[::1]" keeps them */
+  int port;     /* the scheme's default where none is given */
   bool has_port, has_userinfo, has_query, has_fragment;
 };
 CHECKED enum err fetch_url_parse(struct str text, struct fetch_url *ret_url);

@@ -40,7 +40,7 @@ struct fetch_transfer {
   bool redirecting;
   bool address_refused;
   bool origin_is_special; /* the trusted origin was seen at a special address */
-  enum fetch_end stop; /* why a callback of curl's said no; FETCH_DONE: none did */
+  enum fetch_end stop;    /* why a callback of curl's said no; FETCH_DONE: none did */
   const char *stop_why;
 
   struct fetch_result result;

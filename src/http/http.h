@@ -53,28 +53,29 @@ struct http_app {
   void (*request)(void *arg, struct http_exchange *x);
   /* The engine refuses by itself (malformed 400, 408, 413, 431, 501, 503 too many …): add the header lines and write the
    * body. request is NULL where no head was understood. May be NULL: an empty body. */
-  void (*refuse)(void *arg, const struct http_request *request, int status, const char *reason, struct http_fields *fields,
-                 char *ret_body, size_t body_size, size_t *ret_body_n);
+  void (*refuse)(void *arg, const struct http_request *request, int status, const char *reason,
+                 struct http_fields *fields, char *ret_body, size_t body_size, size_t *ret_body_n);
 };
 
 struct http_config {
   const char **ret_problem; /* NULL, or gets a static sentence when http_server_new fails */
-  const char *listen;     /* "127.0.0.1:8080", "[::1]:0", "0.0.0.0:8080" */
-  unsigned loops;         /* 0: one a core */
-  unsigned connections;   /* at once; then a new one takes an idle one's place, or gets 503 with Retry-After */
-  int64_t head_ms;        /* from a head's first byte to its end; 0: 10,000 */
-  int64_t body_ms;        /* 0: 30,000 */
-  int64_t idle_ms;        /* kept alive without a request; 0: 75,000 */
-  int64_t stall_ms;       /* an answer of which the peer takes no byte; 0: 300,000 */
-  size_t head_max;        /* request line and headers, bytes; 0: 32 KiB */
+  const char *listen;       /* "127.0.0.1:8080", "[::1]:0", "0.0.0.0:8080" */
+  unsigned loops;           /* 0: one a core */
+  unsigned connections;     /* at once; then a new one takes an idle one's place, or gets 503 with Retry-After */
+  int64_t head_ms;          /* from a head's first byte to its end; 0: 10,000 */
+  int64_t body_ms;          /* 0: 30,000 */
+  int64_t idle_ms;          /* kept alive without a request; 0: 75,000 */
+  int64_t stall_ms;         /* an answer of which the peer takes no byte; 0: 300,000 */
+  size_t head_max;          /* request line and headers, bytes; 0: 32 KiB */
 };
 
 /* Binds and listens. */
-CHECKED enum err http_server_new(const struct http_config *config, const struct http_app *app, struct http_server **ret_server);
+CHECKED enum err http_server_new(const struct http_config *config, const struct http_app *app,
+                                 struct http_server **ret_server);
 CHECKED enum err http_server_start(struct http_server *s);
 int http_server_port(const struct http_server *s);
 unsigned http_server_loops(const struct http_server *s);
-size_t http_server_connections(const struct http_server *s); /* (any thread) open now */
+size_t http_server_connections(const struct http_server *s);       /* (any thread) open now */
 unsigned http_server_connections_max(const struct http_server *s); /* as configured, or less where the file limit is */
 /* Takes no new connections; open ones end after the answer in hand ("Connection: close"), idle ones at once. Returns when
  * all ended or after timeout_ms, when the rest is cut. */
@@ -105,7 +106,8 @@ void http_unref(struct http_exchange *x);
 /* True once the peer is gone: an answer will reach nobody. */
 bool http_gone(const struct http_exchange *x);
 /* Called once, when the exchange ends: answered whole (complete), or cut. sent: body bytes given to the kernel. */
-void http_on_end(struct http_exchange *x, void (*fn)(struct http_exchange *x, void *arg, bool complete, int64_t sent), void *arg);
+void http_on_end(struct http_exchange *x, void (*fn)(struct http_exchange *x, void *arg, bool complete, int64_t sent),
+                 void *arg);
 /* Runs fn(x, arg) on x's loop, in the order of the posts; the caller holds a ref meanwhile. It runs also when the peer is
  * gone. (any thread) */
 void http_post(struct http_exchange *x, void (*fn)(struct http_exchange *x, void *arg), void *arg);
@@ -153,10 +155,10 @@ struct http_source {
 
 struct http_body {
   enum { HTTP_BODY_NONE, HTTP_BODY_BYTES, HTTP_BODY_FILE, HTTP_BODY_SOURCE } kind;
-  struct str bytes;             /* BYTES: copied by http_respond */
-  struct http_file *file;       /* FILE: http_respond takes a ref of its own */
-  int64_t offset;               /* FILE: from here */
-  int64_t length;               /* FILE, SOURCE: bytes; SOURCE: -1 unknown, sent chunked (HTTP/1.0: until close).
+  struct str bytes;       /* BYTES: copied by http_respond */
+  struct http_file *file; /* FILE: http_respond takes a ref of its own */
+  int64_t offset;         /* FILE: from here */
+  int64_t length;         /* FILE, SOURCE: bytes; SOURCE: -1 unknown, sent chunked (HTTP/1.0: until close).
                                  * NONE: what GET would have, for the answer to a HEAD */
   const struct http_source *source;
   void *source_arg;

@@ -4,16 +4,16 @@
 #include "http/http.h"
 
 struct http_representation {
-  struct str etag;         /* strong, with its quotes; empty: none */
-  int64_t modified_s;      /* Last-Modified, whole UNIX seconds; -1: none */
-  int64_t length;          /* bytes; -1: not known yet */
+  struct str etag;    /* strong, with its quotes; empty: none */
+  int64_t modified_s; /* Last-Modified, whole UNIX seconds; -1: none */
+  int64_t length;     /* bytes; -1: not known yet */
 };
 
 enum http_selection {
-  HTTP_SELECT_WHOLE,      /* 200 */
-  HTTP_SELECT_PART,       /* 206 with first and last */
-  HTTP_SELECT_UNCHANGED,  /* 304 */
-  HTTP_SELECT_FAILED,     /* 412 */
+  HTTP_SELECT_WHOLE,         /* 200 */
+  HTTP_SELECT_PART,          /* 206 with first and last */
+  HTTP_SELECT_UNCHANGED,     /* 304 */
+  HTTP_SELECT_FAILED,        /* 412 */
   HTTP_SELECT_UNSATISFIABLE, /* 416 with "bytes *" "/length" */
 };
 
@@ -29,5 +29,5 @@ struct http_range http_range_parse(const struct http_request *r);
 /* Evaluates If-Match, If-Unmodified-Since, If-None-Match, If-Modified-Since, If-Range and Range in the order of RFC 9110
  * 13.2.2, for GET and HEAD (HEAD never gives PART). With an unknown length Range is left aside: WHOLE.
  * PART sets *ret_first and *ret_last (inclusive). */
-enum http_selection http_select(const struct http_request *r, const struct http_representation *have, int64_t *ret_first,
-                                int64_t *ret_last);
+enum http_selection http_select(const struct http_request *r, const struct http_representation *have,
+                                int64_t *ret_first, int64_t *ret_last);

@@ -238,8 +238,8 @@ void http_respond(struct http_exchange *x, int status, const struct http_fields 
 
 /* ---- the engine's own answers ---- */
 
-size_t response_refusal(struct loop *l, const struct http_exchange *x, int status, const char *reason,
-                        char *ret_bytes, size_t size) {
+size_t response_refusal(struct loop *l, const struct http_exchange *x, int status, const char *reason, char *ret_bytes,
+                        size_t size) {
   const struct http_app *app = &l->server->app;
   const struct http_request *request = x && x->seen ? &x->request : NULL;
   bool head_only = x && x->request.method == HTTP_HEAD;

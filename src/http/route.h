@@ -12,8 +12,8 @@ enum { HTTP_PARAMS_MAX = 4 };
 struct http_route {
   enum http_method method; /* GET rows serve HEAD too */
   const char *pattern;
-  size_t body_max;  /* bytes */
-  unsigned access;  /* what the app makes of it */
+  size_t body_max; /* bytes */
+  unsigned access; /* what the app makes of it */
   void (*handle)(void *arg, struct http_exchange *x);
 };
 
@@ -26,8 +26,8 @@ struct http_match {
 
 /* OK; ERR_NOT_FOUND: no such path; ERR_DENIED: the path is there, the method is not, and ret_allow (size bytes) holds the
  * value for Allow. */
-CHECKED enum err http_route_find(const struct http_route *routes, size_t count, enum http_method method, struct str path,
-                                 char *ret_allow, size_t allow_size, struct http_match *ret_match);
+CHECKED enum err http_route_find(const struct http_route *routes, size_t count, enum http_method method,
+                                 struct str path, char *ret_allow, size_t allow_size, struct http_match *ret_match);
 
 /* One decoded pair after the other from a query or form (application/x-www-form-urlencoded): '+' is a space, %XX a byte.
  * ERR_INVALID at a broken escape; ERR_NOT_FOUND at the end. The decoded bytes are appended to b; views stay valid until

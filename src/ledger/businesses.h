@@ -22,16 +22,16 @@ enum {
 struct business {
   int64_t business_id;
   char name[BUSINESS_NAME_SIZE];
-  char account_sid[BUSINESS_SID_SIZE];         /* texts are "" where there is none */
-  char tokens[2][BUSINESS_SECRET_SIZE];        /* auth tokens; the first is ours, a second during a rotation */
+  char account_sid[BUSINESS_SID_SIZE];  /* texts are "" where there is none */
+  char tokens[2][BUSINESS_SECRET_SIZE]; /* auth tokens; the first is ours, a second during a rotation */
   char api_key[BUSINESS_SID_SIZE];
   char api_secret[BUSINESS_SECRET_SIZE];
   char base_url[BUSINESS_URL_SIZE];
-  char (*numbers)[BUSINESS_NUMBER_SIZE];       /* owned; E.164, sorted */
+  char (*numbers)[BUSINESS_NUMBER_SIZE]; /* owned; E.164, sorted */
   size_t number_count;
-  bool has_token, has_api_secret;              /* also where secrets were not asked for */
-  int64_t credentials_version;                 /* grows when credentials or base_url change */
-  int64_t auth_failed_at;                      /* 0: they were not refused */
+  bool has_token, has_api_secret; /* also where secrets were not asked for */
+  int64_t credentials_version;    /* grows when credentials or base_url change */
+  int64_t auth_failed_at;         /* 0: they were not refused */
   int64_t created_at;
   int64_t removed_at; /* 0: it is live */
 };
@@ -61,7 +61,8 @@ CHECKED enum err businesses_set(struct db *db, const uint8_t seal_key[SECRET_KEY
 CHECKED enum err businesses_get(struct db *db, const uint8_t *seal_key, int64_t id, struct business *ret_business);
 typedef enum err businesses_each_fn(void *arg, const struct business *business);
 /* In order of id, those not purged; fn's business is gone when it returns. */
-CHECKED enum err businesses_each(struct db *db, const uint8_t *seal_key, bool removed_too, businesses_each_fn *fn, void *arg);
+CHECKED enum err businesses_each(struct db *db, const uint8_t *seal_key, bool removed_too, businesses_each_fn *fn,
+                                 void *arg);
 /* The live one of that account with the lowest id. ERR_NOT_FOUND. */
 CHECKED enum err businesses_find_account(struct db *db, struct str account_sid, int64_t *ret_id);
 /* Ends it: its keys, sessions and links too. Its calls and recordings stay. ERR_NOT_FOUND. */

@@ -29,9 +29,9 @@ struct call {
   int64_t first_seen_at;
 };
 
-#define CALL_COLUMNS                                                                                                \
-  "c.business_id, c.call_sid, c.parent_call_sid, c.top_sid, c.account_sid, c.provider_direction, c.direction, "     \
-  "c.from_number, c.to_number, c.caller_name, c.status, c.duration_s, c.earliest_at, c.started_at, c.ended_at, "    \
+#define CALL_COLUMNS                                                                                             \
+  "c.business_id, c.call_sid, c.parent_call_sid, c.top_sid, c.account_sid, c.provider_direction, c.direction, "  \
+  "c.from_number, c.to_number, c.caller_name, c.status, c.duration_s, c.earliest_at, c.started_at, c.ended_at, " \
   "c.customer_name, c.ref, c.metadata, c.first_seen_at"
 enum { CALL_COLUMN_COUNT = 19 };
 /* Reads CALL_COLUMNS of the row in hand, the first at column `from`. */
@@ -44,8 +44,8 @@ CHECKED enum err calls_fields(struct db *db, int64_t business_id, struct str cal
  * knows (customer_name, ref, metadata) is left as it stands: calls_set_host. */
 CHECKED enum err calls_put(struct db *db, const struct call *call, struct str fields);
 /* NULL pointers leave a column alone, empty views clear it. ERR_NOT_FOUND. */
-CHECKED enum err calls_set_host(struct db *db, int64_t business_id, struct str call_sid, const struct str *customer_name,
-                                const struct str *ref, const struct str *metadata);
+CHECKED enum err calls_set_host(struct db *db, int64_t business_id, struct str call_sid,
+                                const struct str *customer_name, const struct str *ref, const struct str *metadata);
 /* The call_sids of its parent and children, fn called with each. */
 typedef enum err calls_leg_fn(void *arg, struct str call_sid);
 CHECKED enum err calls_legs(struct db *db, int64_t business_id, struct str call_sid, calls_leg_fn *fn, void *arg);

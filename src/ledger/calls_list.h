@@ -25,8 +25,8 @@ enum calls_tri { CALLS_ANY, CALLS_YES, CALLS_NO };
 
 /* What a list is asked for; zeroes ask for nothing but the limit. Texts stay the caller's. */
 struct calls_filter {
-  struct str search; /* trimmed, UTF-8; empty: none */
-  struct str status; /* the row's own */
+  struct str search;    /* trimmed, UTF-8; empty: none */
+  struct str status;    /* the row's own */
   struct str direction; /* the top leg's */
   struct str ref;
   bool by_recording_status;

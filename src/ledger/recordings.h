@@ -34,11 +34,11 @@ struct recording {
   char recording_sid[SID_SIZE];
   char call_sid[SID_SIZE]; /* "" when there is no call */
   /* what the provider told */
-  char provider_status[16];      /* "" while nothing was told */
-  char url[RECORDING_URL_SIZE];  /* where to ask; "" while unknown */
-  bool forbidden;                /* url may not be fetched */
-  int64_t told_duration_s;       /* 0 unknown */
-  int told_channels;             /* 0 unknown */
+  char provider_status[16];     /* "" while nothing was told */
+  char url[RECORDING_URL_SIZE]; /* where to ask; "" while unknown */
+  bool forbidden;               /* url may not be fetched */
+  int64_t told_duration_s;      /* 0 unknown */
+  int told_channels;            /* 0 unknown */
   char source[64];
   int64_t started_at;
   int64_t completed_at;
@@ -78,7 +78,8 @@ struct recording {
   int64_t version; /* for compare-and-set */
 };
 
-CHECKED enum err recordings_get(struct db *db, int64_t business_id, struct str recording_sid, struct recording *ret_row);
+CHECKED enum err recordings_get(struct db *db, int64_t business_id, struct str recording_sid,
+                                struct recording *ret_row);
 /* A new row; its version becomes 1. fields is the ranked document. ERR_EXISTS. */
 CHECKED enum err recordings_insert(struct db *db, const struct recording *row, struct str fields);
 /* next takes old's place, and a row in `changes` says so. ERR_CONFLICT when old is no longer what stands there. */
@@ -95,14 +96,15 @@ CHECKED enum err recordings_resolve(struct db *db, int64_t business_id, struct s
 
 typedef enum err recordings_each_fn(void *arg, const struct recording *row);
 /* All of one call, newest first. */
-CHECKED enum err recordings_of_call(struct db *db, int64_t business_id, struct str call_sid, recordings_each_fn *fn, void *arg);
+CHECKED enum err recordings_of_call(struct db *db, int64_t business_id, struct str call_sid, recordings_each_fn *fn,
+                                    void *arg);
 /* All of a business that have status; at most limit, in key order after the key `after` (empty: from the start). */
-CHECKED enum err recordings_with_status(struct db *db, int64_t business_id, enum recording_status status, struct str after,
-                                        int limit, recordings_each_fn *fn, void *arg);
+CHECKED enum err recordings_with_status(struct db *db, int64_t business_id, enum recording_status status,
+                                        struct str after, int limit, recordings_each_fn *fn, void *arg);
 
 /* Failed ones of a business with that error code (empty: any), that failed since `since`; keys after `after`. */
-CHECKED enum err recordings_failed(struct db *db, int64_t business_id, struct str error_code, int64_t since, struct str after,
-                                   int limit, recordings_each_fn *fn, void *arg);
+CHECKED enum err recordings_failed(struct db *db, int64_t business_id, struct str error_code, int64_t since,
+                                   struct str after, int limit, recordings_each_fn *fn, void *arg);
 
 /* ---- the queue; see domain/queue.h for the rules ---- */
 struct recordings_limits {
@@ -112,7 +114,8 @@ struct recordings_limits {
 };
 /* The next one to claim at now: by rank, then the business with the fewest fills, then the one not served for longest.
  * ERR_NOT_FOUND. */
-CHECKED enum err recordings_next(struct db *db, const struct recordings_limits *limits, int64_t now, struct recording *ret_row);
+CHECKED enum err recordings_next(struct db *db, const struct recordings_limits *limits, int64_t now,
+                                 struct recording *ret_row);
 /* Notes whose turn it was. */
 CHECKED enum err recordings_turn(struct db *db, int64_t business_id, int64_t now);
 /* Rows whose lease ran out, at most limit. */

@@ -19,9 +19,10 @@ enum err recordings_count(struct db *db, int64_t business_id, struct recordings_
   struct recordings_counts c;
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   memset(&c, 0, sizeof(c));
-  TRY(db_query(db, &q,
-               "select status, sum(n), sum(bytes) from recording_counts where ?1 = 0 or business_id = ?1 group by status",
-               DB_INT(business_id)));
+  TRY(db_query(
+      db, &q,
+      "select status, sum(n), sum(bytes) from recording_counts where ?1 = 0 or business_id = ?1 group by status",
+      DB_INT(business_id)));
   enum err e;
   while ((e = db_next(&q)) == OK) {
     enum recording_status status;

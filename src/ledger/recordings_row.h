@@ -5,40 +5,72 @@
 #include "ledger/recordings.h"
 
 /* What is read, of the table under the name r. */
-#define RECORDING_COLUMNS \
-  "r.business_id, r.recording_sid, r.call_sid, r.provider_status, r.url, r.forbidden, " \
-  "r.told_duration_s, r.told_channels, r.source, r.started_at, r.completed_at, r.first_seen_at, " \
-  "r.status, r.rank, r.enqueued_at, r.last_enqueue_at, r.wanted_at, r.next_ask_at, r.lease_owner, " \
+#define RECORDING_COLUMNS                                                                                \
+  "r.business_id, r.recording_sid, r.call_sid, r.provider_status, r.url, r.forbidden, "                  \
+  "r.told_duration_s, r.told_channels, r.source, r.started_at, r.completed_at, r.first_seen_at, "        \
+  "r.status, r.rank, r.enqueued_at, r.last_enqueue_at, r.wanted_at, r.next_ask_at, r.lease_owner, "      \
   "r.lease_token, r.lease_until, r.fail_count, r.failed_at, r.next_retry_at, r.error_code, r.for_good, " \
-  "r.asks_404, r.first_404_at, r.crashes, r.retried_1, r.retried_2, r.retried_3, r.stem, r.name, " \
-  "r.bytes, r.total, r.got, r.content_type, r.etag, r.modified_at, r.duration_ms, r.channels, " \
+  "r.asks_404, r.first_404_at, r.crashes, r.retried_1, r.retried_2, r.retried_3, r.stem, r.name, "       \
+  "r.bytes, r.total, r.got, r.content_type, r.etag, r.modified_at, r.duration_ms, r.channels, "          \
   "r.sha256, r.ready_at, r.version"
 
 enum {
-  RECORDING_COLUMN_business_id, RECORDING_COLUMN_recording_sid, RECORDING_COLUMN_call_sid,
-  RECORDING_COLUMN_provider_status, RECORDING_COLUMN_url, RECORDING_COLUMN_forbidden,
-  RECORDING_COLUMN_told_duration_s, RECORDING_COLUMN_told_channels, RECORDING_COLUMN_source,
-  RECORDING_COLUMN_started_at, RECORDING_COLUMN_completed_at, RECORDING_COLUMN_first_seen_at,
-  RECORDING_COLUMN_status, RECORDING_COLUMN_rank, RECORDING_COLUMN_enqueued_at, RECORDING_COLUMN_last_enqueue_at,
-  RECORDING_COLUMN_wanted_at, RECORDING_COLUMN_next_ask_at, RECORDING_COLUMN_lease_owner,
-  RECORDING_COLUMN_lease_token, RECORDING_COLUMN_lease_until, RECORDING_COLUMN_fail_count,
-  RECORDING_COLUMN_failed_at, RECORDING_COLUMN_next_retry_at, RECORDING_COLUMN_error_code, RECORDING_COLUMN_for_good,
-  RECORDING_COLUMN_asks_404, RECORDING_COLUMN_first_404_at, RECORDING_COLUMN_crashes, RECORDING_COLUMN_retried_1,
-  RECORDING_COLUMN_retried_2, RECORDING_COLUMN_retried_3, RECORDING_COLUMN_stem, RECORDING_COLUMN_name,
-  RECORDING_COLUMN_bytes, RECORDING_COLUMN_total, RECORDING_COLUMN_got, RECORDING_COLUMN_content_type,
-  RECORDING_COLUMN_etag, RECORDING_COLUMN_modified_at, RECORDING_COLUMN_duration_ms, RECORDING_COLUMN_channels,
-  RECORDING_COLUMN_sha256, RECORDING_COLUMN_ready_at, RECORDING_COLUMN_version,
+  RECORDING_COLUMN_business_id,
+  RECORDING_COLUMN_recording_sid,
+  RECORDING_COLUMN_call_sid,
+  RECORDING_COLUMN_provider_status,
+  RECORDING_COLUMN_url,
+  RECORDING_COLUMN_forbidden,
+  RECORDING_COLUMN_told_duration_s,
+  RECORDING_COLUMN_told_channels,
+  RECORDING_COLUMN_source,
+  RECORDING_COLUMN_started_at,
+  RECORDING_COLUMN_completed_at,
+  RECORDING_COLUMN_first_seen_at,
+  RECORDING_COLUMN_status,
+  RECORDING_COLUMN_rank,
+  RECORDING_COLUMN_enqueued_at,
+  RECORDING_COLUMN_last_enqueue_at,
+  RECORDING_COLUMN_wanted_at,
+  RECORDING_COLUMN_next_ask_at,
+  RECORDING_COLUMN_lease_owner,
+  RECORDING_COLUMN_lease_token,
+  RECORDING_COLUMN_lease_until,
+  RECORDING_COLUMN_fail_count,
+  RECORDING_COLUMN_failed_at,
+  RECORDING_COLUMN_next_retry_at,
+  RECORDING_COLUMN_error_code,
+  RECORDING_COLUMN_for_good,
+  RECORDING_COLUMN_asks_404,
+  RECORDING_COLUMN_first_404_at,
+  RECORDING_COLUMN_crashes,
+  RECORDING_COLUMN_retried_1,
+  RECORDING_COLUMN_retried_2,
+  RECORDING_COLUMN_retried_3,
+  RECORDING_COLUMN_stem,
+  RECORDING_COLUMN_name,
+  RECORDING_COLUMN_bytes,
+  RECORDING_COLUMN_total,
+  RECORDING_COLUMN_got,
+  RECORDING_COLUMN_content_type,
+  RECORDING_COLUMN_etag,
+  RECORDING_COLUMN_modified_at,
+  RECORDING_COLUMN_duration_ms,
+  RECORDING_COLUMN_channels,
+  RECORDING_COLUMN_sha256,
+  RECORDING_COLUMN_ready_at,
+  RECORDING_COLUMN_version,
 };
 
 /* What a store writes, from ?3. */
-#define RECORDING_STORED_COLUMNS \
-  "call_sid, provider_status, url, forbidden, told_duration_s, told_channels, source, started_at, " \
-  "completed_at, first_seen_at, status, rank, enqueued_at, last_enqueue_at, wanted_at, next_ask_at, " \
+#define RECORDING_STORED_COLUMNS                                                                        \
+  "call_sid, provider_status, url, forbidden, told_duration_s, told_channels, source, started_at, "     \
+  "completed_at, first_seen_at, status, rank, enqueued_at, last_enqueue_at, wanted_at, next_ask_at, "   \
   "lease_owner, lease_token, lease_until, fail_count, failed_at, next_retry_at, error_code, for_good, " \
-  "asks_404, first_404_at, crashes, retried_1, retried_2, retried_3, stem, name, bytes, total, got, " \
+  "asks_404, first_404_at, crashes, retried_1, retried_2, retried_3, stem, name, bytes, total, got, "   \
   "content_type, etag, modified_at, duration_ms, channels, sha256, ready_at"
-#define RECORDING_STORED_PARAMETERS \
-  "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, " \
+#define RECORDING_STORED_PARAMETERS                                                                      \
+  "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, "   \
   "?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, " \
   "?44"
 

@@ -7,8 +7,12 @@
 #include "base/secret.h"
 #include "db/db.h"
 
-enum { SESSION_TOKEN_SIZE = 43 + 1, SESSION_SUBJECT_SIZE = 256, SESSION_DIGEST_TEXT_SIZE = 2 * SHA256_SIZE + 1,
-       SESSIONS_PER_BUSINESS_MAX = 10000 };
+enum {
+  SESSION_TOKEN_SIZE = 43 + 1,
+  SESSION_SUBJECT_SIZE = 256,
+  SESSION_DIGEST_TEXT_SIZE = 2 * SHA256_SIZE + 1,
+  SESSIONS_PER_BUSINESS_MAX = 10000
+};
 
 struct session {
   int64_t business_id;

@@ -26,7 +26,7 @@ enum { PROVIDER_FORMATS_MAX = 8 };
 
 /* One request for a recording's audio. */
 struct provider_ask {
-  char *url;     /* owned */
+  char *url;                 /* owned */
   struct str user, password; /* views into the account; Basic credentials for the url's origin */
 };
 void provider_ask_done(struct provider_ask *a);
@@ -44,10 +44,11 @@ enum provider_webhook_kind { PROVIDER_WEBHOOK_CALL, PROVIDER_WEBHOOK_RECORDING }
 /* The request as it came. */
 struct provider_webhook {
   enum provider_webhook_kind kind;
-  struct str signature;     /* the signature header's value */
-  struct str url_prefix;    /* scheme://host[:port][/base/path] under which the provider was told to call; no trailing '/' */
-  struct str target;        /* raw request target, below the base path */
-  struct str body;          /* raw */
+  struct str signature; /* the signature header's value */
+  struct str
+      url_prefix;    /* scheme://host[:port][/base/path] under which the provider was told to call; no trailing '/' */
+  struct str target; /* raw request target, below the base path */
+  struct str body;   /* raw */
   int64_t received_ms;
 };
 
@@ -62,10 +63,10 @@ enum provider_refusal {
 };
 
 struct provider {
-  const char *name;             /* "Twilio": log phrases */
-  const char *path;             /* "twilio": /webhooks/{path}/… */
-  const char *signature_header; /* "X-Twilio-Signature" */
-  bool (*is_call_sid)(struct str id);      /* a known form, not: known */
+  const char *name;                   /* "Twilio": log phrases */
+  const char *path;                   /* "twilio": /webhooks/{path}/… */
+  const char *signature_header;       /* "X-Twilio-Signature" */
+  bool (*is_call_sid)(struct str id); /* a known form, not: known */
   bool (*is_recording_sid)(struct str id);
   bool (*is_account_sid)(struct str id);
   /* Checks and parses. Memory of the delivery's views is in *storage (ceiling given by the caller; at least 4 x body + 8 KiB).

@@ -24,8 +24,8 @@ struct fill_shop {
   enum provider_format formats[PROVIDER_FORMATS_MAX];
   size_t format_count;
   int64_t max_bytes;
-  struct access_snapshot *snapshot; /* the newest; the worker's */
-  bool closing; /* a last word that the database refuses is not repeated any more */
+  struct access_snapshot *snapshot;        /* the newest; the worker's */
+  bool closing;                            /* a last word that the database refuses is not repeated any more */
   void (*over)(void *arg, struct fill *f); /* last call of a fill, which frees itself then */
   void *arg;
 };

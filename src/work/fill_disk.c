@@ -111,7 +111,9 @@ void fill_look(struct fill *f) {
 
 /* ---- syncing and publishing ---- */
 
-static void run_sync(struct fill *f) { f->disk_error = blob_sync(f->part); }
+static void run_sync(struct fill *f) {
+  f->disk_error = blob_sync(f->part);
+}
 
 static void synced(struct fill *f) {
   if (f->disk_error != OK) {

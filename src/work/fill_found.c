@@ -25,8 +25,12 @@ static enum err read_through(int fd, struct audio *audio, struct digest *digest)
   }
 }
 
-static void free_audio(struct audio **a) { *a = audio_free(*a); }
-static void free_digest(struct digest **d) { *d = digest_free(*d); }
+static void free_audio(struct audio **a) {
+  *a = audio_free(*a);
+}
+static void free_digest(struct digest **d) {
+  *d = digest_free(*d);
+}
 
 enum err fill_inspect(struct blob_store *store, const char *name, struct audio_info *ret_info, char ret_sha256[65]) {
   int fd CLEANUP(fs_close_) = -1;

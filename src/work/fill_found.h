@@ -12,7 +12,8 @@ bool fill_found(struct blob_store *store, const struct recording *row, char ret_
                 struct audio_info *ret_info, char ret_sha256[65]);
 
 /* The parts of it, for who looks without filling. Reads the file through and syncs it and its directory. */
-CHECKED enum err fill_inspect(struct blob_store *store, const char *name, struct audio_info *ret_info, char ret_sha256[65]);
+CHECKED enum err fill_inspect(struct blob_store *store, const char *name, struct audio_info *ret_info,
+                              char ret_sha256[65]);
 /* Does what was read count as row's recording? Pure. */
 bool fill_counts(const struct recording *row, const struct audio_info *info);
 /* Gives the file a name that nobody looks for, "{name}.{token}.bad", logged at warn. */

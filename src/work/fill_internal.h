@@ -9,9 +9,9 @@ enum {
   FILL_RESTARTS_MAX = 3,
   FILL_CREDENTIALS_MS = 5 * 1000, /* newer credentials are waited for this long … */
   FILL_CREDENTIALS_LOOK_MS = 20,  /* … looking this often */
-  FILL_RENEW_MS = 10 * 1000,   /* a lease is renewed this often at least … */
-  FILL_PROGRESS_MS = 1000,     /* … and this often while bytes arrive, so that all see how far it is */
-  FILL_REPORT_AGAIN_MS = 1000, /* a report that the database did not take is repeated */
+  FILL_RENEW_MS = 10 * 1000,      /* a lease is renewed this often at least … */
+  FILL_PROGRESS_MS = 1000,        /* … and this often while bytes arrive, so that all see how far it is */
+  FILL_REPORT_AGAIN_MS = 1000,    /* a report that the database did not take is repeated */
   FILL_SLOW_MS = 10 * 1000,
 };
 
@@ -31,7 +31,7 @@ struct fill {
   struct recording row;
   struct access_snapshot *snapshot; /* NULL before the first ask */
   int64_t credentials_version;      /* what is to be asked with, at least */
-  struct provider_account account; /* views into snapshot */
+  struct provider_account account;  /* views into snapshot */
   enum fill_state state;
   bool lost;      /* the lease is another's: end without a word */
   bool returning; /* being drained */
@@ -53,13 +53,13 @@ struct fill {
   struct blob_part *part;
   struct audio *audio;
   struct digest *digest;
-  int64_t total;       /* announced, -1 unknown */
-  int64_t compared;    /* of a restart from 0: bytes that were held against the part so far; -1: not restarting */
-  bool begun;          /* audio, and more than 1,000 bytes: validators are made */
+  int64_t total;    /* announced, -1 unknown */
+  int64_t compared; /* of a restart from 0: bytes that were held against the part so far; -1: not restarting */
+  bool begun;       /* audio, and more than 1,000 bytes: validators are made */
   char etag[RECORDING_ETAG_SIZE];
   int64_t modified_at;
   char source_etag[256], source_modified[64]; /* the provider's validators, for If-Range */
-  bool asked_rest;     /* the transfer in hand asked for what follows the part */
+  bool asked_rest;                            /* the transfer in hand asked for what follows the part */
   unsigned restarts;
   int64_t resume_at_ms; /* mono; of PAUSED */
   int64_t started_ms;   /* mono, for "seconds" */
@@ -76,7 +76,7 @@ struct fill {
   int64_t renewed_ms;    /* mono, when a renewal was last sent */
   int64_t renewed_bytes;
   bool renewing;
-  unsigned jobs;         /* reports and disk steps under way: memory stays until they are back */
+  unsigned jobs; /* reports and disk steps under way: memory stays until they are back */
 
   struct recording_event last; /* the last word */
   int64_t report_again_ms;     /* mono; 0: not waiting */
@@ -84,12 +84,12 @@ struct fill {
 };
 
 /* fill.c */
-void fill_ask(struct fill *f);                /* ASKING with the format in hand */
+void fill_ask(struct fill *f); /* ASKING with the format in hand */
 void fill_fail(struct fill *f, enum recording_error error);
 void fill_end(struct fill *f, enum recording_event_kind kind); /* REPORTING: the last word */
-void fill_let_go(struct fill *f);             /* last use: frees it when nothing is under way any more */
-void fill_lose(struct fill *f);               /* may free it: the caller's last use */
-void fill_body_over(struct fill *f);          /* all bytes are here */
+void fill_let_go(struct fill *f);    /* last use: frees it when nothing is under way any more */
+void fill_lose(struct fill *f);      /* may free it: the caller's last use */
+void fill_body_over(struct fill *f); /* all bytes are here */
 void fill_break(struct fill *f, enum recording_error error);
 void fill_transfer_over(struct fill *f, const struct fetch_result *r);
 
@@ -102,7 +102,7 @@ CHECKED enum err fill_make_validators(struct fill *f);
 /* fill_report.c: what the ledger is told */
 void fill_renew(struct fill *f, enum recording_event_kind kind); /* RENEW or ANSWERED */
 void fill_report_last(struct fill *f);
-void fill_assert_lease(struct fill *f);       /* then fill_publish or fill_lose */
+void fill_assert_lease(struct fill *f); /* then fill_publish or fill_lose */
 
 /* fill_disk.c: steps on the disk pool */
 void fill_look(struct fill *f);

@@ -7,7 +7,8 @@
 #include "db/db_writer.h"
 
 struct sweep;
-CHECKED enum err sweep_new(struct blob_store *store, struct db_writer *writer, struct pool *disk, struct sweep **ret_sweep);
+CHECKED enum err sweep_new(struct blob_store *store, struct db_writer *writer, struct pool *disk,
+                           struct sweep **ret_sweep);
 /* Starts a round unless one is under way. */
 void sweep_start(struct sweep *s);
 /* After the pool is gone: no round is under way any more. NULL is fine. Always NULL. */

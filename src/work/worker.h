@@ -23,7 +23,8 @@ struct worker_parts {
   uint64_t min_free_bytes; /* below it no fill begins */
 };
 
-CHECKED enum err worker_new(const struct worker_parts *parts, struct access_snapshot *snapshot, struct worker **ret_worker);
+CHECKED enum err worker_new(const struct worker_parts *parts, struct access_snapshot *snapshot,
+                            struct worker **ret_worker);
 /* The queue may have something: look soon. */
 void worker_poke(struct worker *w);
 /* Credentials to use from now on; takes a reference of its own. */

@@ -26,7 +26,8 @@ static void a_cut_is_resumed_where_it_was_cut(void **state) {
   (void)state;
   struct str wav = works_wav(0, 5);
   struct works *w = works_new((struct works_answer[]){{.status = 200, .body = wav, .cut_at = 30000, .etag = "\"v1\""},
-                                                      {.status = 200, .body = wav, .etag = "\"v1\""}, {0}});
+                                                      {.status = 200, .body = wav, .etag = "\"v1\""},
+                                                      {0}});
   works_start_worker(w);
   struct recording row = works_wait(w, works_announce(w, 1), RECORDING_READY);
   works_assert_file(w, &row, wav);
@@ -40,7 +41,8 @@ static void without_ranges_a_cut_is_started_again_and_compared(void **state) {
   struct str wav = works_wav(0, 5);
   struct works *w = works_new((struct works_answer[]){{.status = 200, .body = wav, .cut_at = 30000},
                                                       {.status = 200, .body = wav, .cut_at = 20000},
-                                                      {.status = 200, .body = wav}, {0}});
+                                                      {.status = 200, .body = wav},
+                                                      {0}});
   works_start_worker(w);
   struct recording row = works_wait(w, works_announce(w, 1), RECORDING_READY);
   works_assert_file(w, &row, wav);
@@ -51,8 +53,8 @@ static void without_ranges_a_cut_is_started_again_and_compared(void **state) {
 static void other_bytes_after_a_cut_make_the_file_anew(void **state) {
   (void)state;
   struct str first = works_wav(0, 5), second = works_wav(1, 5);
-  struct works *w = works_new((struct works_answer[]){{.status = 200, .body = first, .cut_at = 30000},
-                                                      {.status = 200, .body = second}, {0}});
+  struct works *w = works_new(
+      (struct works_answer[]){{.status = 200, .body = first, .cut_at = 30000}, {.status = 200, .body = second}, {0}});
   works_start_worker(w);
   struct recording row = works_wait(w, works_announce(w, 1), RECORDING_READY);
   works_assert_file(w, &row, second);
@@ -117,7 +119,8 @@ static void a_file_that_is_there_is_taken_without_a_request(void **state) {
   works_start_worker(w);
   const char *sid = works_announce(w, 1);
   struct recording row = works_wait(w, sid, RECORDING_READY);
-  works_run(w, "update recordings set status = 'queued', name = null, bytes = null, next_ask_at = 0, version = version + 1");
+  works_run(
+      w, "update recordings set status = 'queued', name = null, bytes = null, next_ask_at = 0, version = version + 1");
   worker_poke(w->worker);
   row = works_wait(w, sid, RECORDING_READY);
   works_assert_file(w, &row, wav);
@@ -135,7 +138,8 @@ static void a_file_that_is_not_the_recording_is_set_aside(void **state) {
   int dir = blob_directory_fd(w->store);
   assert_int_equal(fs_unlink(dir, row.name), OK);
   assert_int_equal(fs_write_durable(dir, row.name, 0640, str_head(wav, 20000)), OK);
-  works_run(w, "update recordings set status = 'queued', name = null, bytes = null, next_ask_at = 0, version = version + 1");
+  works_run(
+      w, "update recordings set status = 'queued', name = null, bytes = null, next_ask_at = 0, version = version + 1");
   worker_poke(w->worker);
   row = works_wait(w, sid, RECORDING_READY);
   works_assert_file(w, &row, wav);
@@ -170,7 +174,8 @@ static void the_next_format_is_tried_where_the_first_is_refused(void **state) {
 static void not_there_yet_is_no_failure_and_is_asked_again(void **state) {
   (void)state;
   struct str wav = works_wav(0, 3);
-  struct works *w = works_new((struct works_answer[]){{.status = 404}, {.status = 404}, {.status = 200, .body = wav}, {0}});
+  struct works *w =
+      works_new((struct works_answer[]){{.status = 404}, {.status = 404}, {.status = 200, .body = wav}, {0}});
   works_start_worker(w);
   struct recording row = works_wait(w, works_announce(w, 1), RECORDING_READY);
   works_assert_file(w, &row, wav);

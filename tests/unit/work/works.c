@@ -50,7 +50,9 @@ static void wake(void *arg, struct http_exchange *x) {
   http_wake(x);
 }
 
-static void look_again(struct http_exchange *x, void *arg) { wake(arg, x); }
+static void look_again(struct http_exchange *x, void *arg) {
+  wake(arg, x);
+}
 
 static void next_piece(void *arg, struct http_exchange *x, struct http_piece *ret_piece) {
   struct body *b = arg;
@@ -59,8 +61,8 @@ static void next_piece(void *arg, struct http_exchange *x, struct http_piece *re
   if (b->answer.cut_at && b->answer.cut_at < end) end = b->answer.cut_at;
   if (b->answer.hold_at && !b->works->released && b->answer.hold_at < end) end = b->answer.hold_at;
   if (b->at < end) {
-    *ret_piece = (struct http_piece){.kind = HTTP_PIECE_BYTES,
-                                     .bytes = str_of(b->answer.body.p + b->at, (size_t)(end - b->at))};
+    *ret_piece =
+        (struct http_piece){.kind = HTTP_PIECE_BYTES, .bytes = str_of(b->answer.body.p + b->at, (size_t)(end - b->at))};
     b->at = end;
   } else if (b->answer.hold_at && !b->works->released && end < b->end) {
     b->works->holding = true;
@@ -72,7 +74,9 @@ static void next_piece(void *arg, struct http_exchange *x, struct http_piece *re
   }
 }
 
-static void free_body(void *arg) { free(arg); }
+static void free_body(void *arg) {
+  free(arg);
+}
 
 static const struct http_source source = {next_piece, free_body};
 
@@ -88,10 +92,12 @@ static void answer_audio(struct works *w, struct http_exchange *x, const struct 
               str_to_u64(str_of(range.p + 6, range.n - 7), INT64_MAX, &from) == OK;
   if (part) {
     first = (int64_t)from;
-    http_fieldf(&fields, STR("Content-Range"), "bytes %lld-%lld/%lld", (long long)first, (long long)size - 1, (long long)size);
+    http_fieldf(&fields, STR("Content-Range"), "bytes %lld-%lld/%lld", (long long)first, (long long)size - 1,
+                (long long)size);
   }
   *b = (struct body){w, *a, first, size};
-  struct http_body body = {.kind = HTTP_BODY_SOURCE, .length = a->no_length ? -1 : size - first, .source = &source, .source_arg = b};
+  struct http_body body = {
+      .kind = HTTP_BODY_SOURCE, .length = a->no_length ? -1 : size - first, .source = &source, .source_arg = b};
   http_respond(x, part ? 206 : 200, &fields, &body);
 }
 
@@ -114,7 +120,9 @@ static void on_request(void *arg, struct http_exchange *x) {
 
 /* ---- the whole ---- */
 
-static void check(enum err e) { assert_string_equal(err_text(e), err_text(OK)); }
+static void check(enum err e) {
+  assert_string_equal(err_text(e), err_text(OK));
+}
 
 static void build_ledger(struct works *w) {
   int applied;
@@ -174,7 +182,9 @@ void works_start_worker(struct works *w) {
   check(worker_new(&parts, w->access, &w->worker));
 }
 
-void works_stop_worker(struct works *w) { w->worker = worker_free(w->worker); }
+void works_stop_worker(struct works *w) {
+  w->worker = worker_free(w->worker);
+}
 
 void works_free(struct works *w) {
   works_release(w);
@@ -212,10 +222,14 @@ const char *works_announce(struct works *w, int number) {
   (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/2010-04-01/Accounts/" WORKS_ACCOUNT "/Recordings/%s",
                  http_server_port(w->server), sids[number]);
   t->now = clock_now_ms();
-  t->delivery = (struct delivery){.business_id = 1, .call_sid = str_from(calls[number]), .recording_sid = str_from(sids[number]),
+  t->delivery = (struct delivery){.business_id = 1,
+                                  .call_sid = str_from(calls[number]),
+                                  .recording_sid = str_from(sids[number]),
                                   .received_ms = t->now};
-  struct delivery_field fields[] = {{STR(RECORDING_FIELD_STATUS), STR("completed")}, {STR(RECORDING_FIELD_URL), str_from(url)},
-                                    {STR(RECORDING_FIELD_FORBIDDEN), STR("0")}, {STR(RECORDING_FIELD_CALL), str_from(calls[number])}};
+  struct delivery_field fields[] = {{STR(RECORDING_FIELD_STATUS), STR("completed")},
+                                    {STR(RECORDING_FIELD_URL), str_from(url)},
+                                    {STR(RECORDING_FIELD_FORBIDDEN), STR("0")},
+                                    {STR(RECORDING_FIELD_CALL), str_from(calls[number])}};
   memcpy(t->delivery.recording.fields, fields, sizeof(fields));
   t->delivery.recording.count = COUNT_OF(fields);
   t->delivery.recording.rank.terminal = true;
@@ -242,7 +256,9 @@ struct recording works_wait(struct works *w, const char *sid, enum recording_sta
   return works_row(w, sid);
 }
 
-static enum err run_sql(struct db *db, void *arg) { return db_script(db, arg); }
+static enum err run_sql(struct db *db, void *arg) {
+  return db_script(db, arg);
+}
 
 void works_run(struct works *w, const char *sql) {
   char *copy = strdup(sql);

@@ -19,13 +19,13 @@ enum { WORKS_ANSWERS_MAX = 16 };
 
 /* One answer of the origin to one request for audio. */
 struct works_answer {
-  int status;            /* 200, 404, …; 0: the list ends, the last one repeats */
-  struct str body;       /* of a 200: the whole representation, whatever was asked for */
-  int64_t cut_at;        /* > 0: the connection is cut after so many bytes of the body */
-  int64_t hold_at;       /* > 0: silence after so many bytes until works_release */
+  int status;      /* 200, 404, …; 0: the list ends, the last one repeats */
+  struct str body; /* of a 200: the whole representation, whatever was asked for */
+  int64_t cut_at;  /* > 0: the connection is cut after so many bytes of the body */
+  int64_t hold_at; /* > 0: silence after so many bytes until works_release */
   bool no_length;
-  bool no_range;         /* Range is not looked at */
-  const char *etag;      /* NULL: none */
+  bool no_range;    /* Range is not looked at */
+  const char *etag; /* NULL: none */
 };
 
 struct works {
@@ -43,9 +43,9 @@ struct works {
   struct lock lock; /* covers what follows */
   struct lock_cond changed;
   struct works_answer answers[WORKS_ANSWERS_MAX];
-  int requests;      /* that came */
-  int with_range;    /* of them */
-  bool holding;      /* an answer is silent now */
+  int requests;   /* that came */
+  int with_range; /* of them */
+  bool holding;   /* an answer is silent now */
   bool released;
 };
 
