@@ -6,12 +6,15 @@
 #include <unistd.h>
 
 #include "api/api_proxies.h"
+#include "api/cookie.h"
+#include "api/jwt.h"
+#include "api/origin.h"
 #include "base/fs.h"
 #include "base/secret.h"
 #include "fetch/fetch.h"
 #include "provider/provider.h"
 
-enum { JWT_SECRET_LEAST = 32, URL_KEY_LEAST = 16, PORT_MAX = 65535 };
+enum { JWT_SECRET_LEAST = 32, URL_KEY_LEAST = 16, PORT_MAX = 65535, PATH_BASE_SIZE = 512 };
 
 /* HOST:PORT, the host not empty. */
 static bool is_address(struct str s) {
@@ -24,6 +27,26 @@ static bool is_address(struct str s) {
 static bool is_base_url(struct str s) {
   struct fetch_url url;
   return fetch_url_parse(s, &url) == OK && !url.has_userinfo && !url.has_query && !url.has_fragment;
+}
+
+/* As requests carry it and a cookie is kept to it: nothing that a proxy or a browser would write in another way. */
+static bool is_plain_path(struct str path) {
+  struct cookie_rules rules;
+  struct str rest, each;
+  while (path.n && path.p[path.n - 1] == '/') path.n--;
+  if (path.n >= PATH_BASE_SIZE || str_index(path, '%', 0) < path.n) return false;
+  if (path.n == 0) return true;
+  rest = str_skip(path, 1);
+  for (bool more = true; more;) {
+    more = str_cut(rest, '/', &each, &rest);
+    if (each.n == 0 || str_eq(each, STR(".")) || str_eq(each, STR(".."))) return false;
+  }
+  return cookie_rules_set(&rules, true, path, true) == OK;
+}
+
+static bool is_public_url(struct str s) {
+  struct fetch_url url;
+  return is_base_url(s) && fetch_url_parse(s, &url) == OK && is_plain_path(url.path);
 }
 
 static bool is_origin(struct str s) {
@@ -93,7 +116,8 @@ struct rule {
 static const struct rule rules[] = {
     RULE("LISTEN", listen, is_address, "must be an address and a port like 127.0.0.1:8080"),
     RULE("ADMIN_LISTEN", admin_listen, is_address, "must be an address and a port like 127.0.0.1:9090"),
-    RULE("PUBLIC_BASE_URL", public_base_url, is_base_url, "must be an http or https URL without user, query or fragment"),
+    RULE("PUBLIC_BASE_URL", public_base_url, is_public_url,
+         "must be an http or https URL without user, query or fragment, its path without '%', ';' or dot segments"),
     RULE("DATABASE_URL", database_url, is_database, "must be sqlite:/// and an absolute path"),
     RULE("SECRETS_KEY", secrets_key, is_seal_key, "must be 32 bytes in base64"),
     RULE("TWILIO_ACCOUNT_SID", twilio_account_sid, is_account, "must be AC and 32 hexadecimal digits"),
@@ -111,6 +135,17 @@ static enum err refuse(struct buf *ret_problem, const char *name, const char *wa
   return ERR_INVALID;
 }
 
+static void drop_origins(struct origins **o) { origins_free(*o); }
+static void drop_jwt(struct jwt **j) { jwt_free(*j); }
+
+/* What only its own module can judge, judged as serve would. */
+static enum err check_as_served(const struct conf *conf, struct buf *ret_problem) {
+  struct origins *o CLEANUP(drop_origins) = NULL;
+  struct jwt *j CLEANUP(drop_jwt) = NULL;
+  TRY(origins_new(conf->public_base_url, conf->cors_origins, conf->frame_ancestors, ret_problem, &o));
+  return jwt_from_conf(conf, ret_problem, &j);
+}
+
 enum err settings_check(const struct conf *conf, struct buf *ret_problem) {
   for (size_t i = 0; i < COUNT_OF(rules); i++) {
     const char *value;
@@ -121,5 +156,5 @@ enum err settings_check(const struct conf *conf, struct buf *ret_problem) {
     return refuse(ret_problem, "JWT_PUBLIC_KEY_FILE", "goes not with JWT_SECRET: one of them decides how tokens are signed");
   if (!!conf->twilio_api_key != !!conf->twilio_api_secret)
     return refuse(ret_problem, "TWILIO_API_KEY", "goes with TWILIO_API_SECRET: both or none");
-  return OK;
+  return check_as_served(conf, ret_problem);
 }

@@ -4,5 +4,6 @@
 
 #include "base/conf.h"
 
-/* OK, or ERR_INVALID with one sentence that begins with the first bad setting's name and never holds a secret's value. */
+/* OK, ERR_NOMEM, or ERR_INVALID with one sentence that begins with the first bad setting's name and never holds a secret's
+ * value. */
 CHECKED enum err settings_check(const struct conf *conf, struct buf *ret_problem);
