@@ -70,7 +70,9 @@ static bool are_origins(struct str s) {
   return true;
 }
 
-static bool is_database(struct str s) { return str_starts(s, STR("sqlite:///")) && s.n > 10; }
+static bool is_database(struct str s) {
+  return str_starts(s, STR("sqlite:///")) && s.n > 10;
+}
 
 static bool is_seal_key(struct str s) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(256);
@@ -79,7 +81,9 @@ static bool is_seal_key(struct str s) {
   return good;
 }
 
-static bool is_account(struct str s) { return provider_twilio.is_account_sid(s); }
+static bool is_account(struct str s) {
+  return provider_twilio.is_account_sid(s);
+}
 
 static bool are_formats(struct str s) {
   enum provider_format formats[PROVIDER_FORMATS_MAX];
@@ -88,8 +92,12 @@ static bool are_formats(struct str s) {
   return provider_formats_parse(s, formats, &count, &word) == OK;
 }
 
-static bool is_jwt_secret(struct str s) { return s.n >= JWT_SECRET_LEAST; }
-static bool is_url_key(struct str s) { return s.n >= URL_KEY_LEAST; }
+static bool is_jwt_secret(struct str s) {
+  return s.n >= JWT_SECRET_LEAST;
+}
+static bool is_url_key(struct str s) {
+  return s.n >= URL_KEY_LEAST;
+}
 
 static bool is_readable_file(struct str s) {
   char path[4096];
@@ -112,7 +120,8 @@ struct rule {
   const char *wanted;
 };
 
-#define RULE(name, field, is_good, wanted) {name, offsetof(struct conf, field), is_good, wanted}
+#define RULE(name, field, is_good, wanted) \
+  { name, offsetof(struct conf, field), is_good, wanted }
 static const struct rule rules[] = {
     RULE("LISTEN", listen, is_address, "must be an address and a port like 127.0.0.1:8080"),
     RULE("ADMIN_LISTEN", admin_listen, is_address, "must be an address and a port like 127.0.0.1:9090"),
@@ -122,12 +131,15 @@ static const struct rule rules[] = {
     RULE("SECRETS_KEY", secrets_key, is_seal_key, "must be 32 bytes in base64"),
     RULE("TWILIO_ACCOUNT_SID", twilio_account_sid, is_account, "must be AC and 32 hexadecimal digits"),
     RULE("TWILIO_BASE_URL", twilio_base_url, is_provider_base, "must be an origin like https://api.twilio.com"),
-    RULE("RECORDING_FORMATS", recording_formats, are_formats, "must name mp3, wav, wav-dual or any, with commas between"),
+    RULE("RECORDING_FORMATS", recording_formats, are_formats,
+         "must name mp3, wav, wav-dual or any, with commas between"),
     RULE("JWT_SECRET", jwt_secret, is_jwt_secret, "must have 32 bytes or more"),
     RULE("JWT_PUBLIC_KEY_FILE", jwt_public_key_file, is_readable_file, "must name a file that can be read"),
     RULE("URL_SIGNING_KEY", url_signing_key, is_url_key, "must have 16 bytes or more"),
-    RULE("CORS_ORIGINS", cors_origins, are_origins, "must be exact origins like https://crm.example.com, with commas between"),
-    RULE("TRUSTED_PROXIES", trusted_proxies, are_proxies, "must be addresses or networks like 10.0.0.0/8, with commas between"),
+    RULE("CORS_ORIGINS", cors_origins, are_origins,
+         "must be exact origins like https://crm.example.com, with commas between"),
+    RULE("TRUSTED_PROXIES", trusted_proxies, are_proxies,
+         "must be addresses or networks like 10.0.0.0/8, with commas between"),
 };
 
 static enum err refuse(struct buf *ret_problem, const char *name, const char *wanted) {
@@ -135,8 +147,12 @@ static enum err refuse(struct buf *ret_problem, const char *name, const char *wa
   return ERR_INVALID;
 }
 
-static void drop_origins(struct origins **o) { origins_free(*o); }
-static void drop_jwt(struct jwt **j) { jwt_free(*j); }
+static void drop_origins(struct origins **o) {
+  origins_free(*o);
+}
+static void drop_jwt(struct jwt **j) {
+  jwt_free(*j);
+}
 
 /* What only its own module can judge, judged as serve would. */
 static enum err check_as_served(const struct conf *conf, struct buf *ret_problem) {
@@ -153,7 +169,8 @@ enum err settings_check(const struct conf *conf, struct buf *ret_problem) {
     if (value && !rules[i].is_good(str_from(value))) return refuse(ret_problem, rules[i].name, rules[i].wanted);
   }
   if (conf->jwt_secret && conf->jwt_public_key_file)
-    return refuse(ret_problem, "JWT_PUBLIC_KEY_FILE", "goes not with JWT_SECRET: one of them decides how tokens are signed");
+    return refuse(ret_problem, "JWT_PUBLIC_KEY_FILE",
+                  "goes not with JWT_SECRET: one of them decides how tokens are signed");
   if (!!conf->twilio_api_key != !!conf->twilio_api_secret)
     return refuse(ret_problem, "TWILIO_API_KEY", "goes with TWILIO_API_SECRET: both or none");
   return check_as_served(conf, ret_problem);

@@ -5,8 +5,11 @@
  * Invariants
  *  (1) A token is in no row: only its SHA-256.
  *  (2) used_at is set by one update that asks for its absence: a link works once, whoever else tries.
- *  (3) What a key or a business opened closes with it, without a write of its own: every look-up asks. */
+ *  (3) Whoever signs in often ends sessions of its own, not those of others; what ends so is told like any other end.
+ *  (4) What a key or a business opened closes with it, without a write of its own: every look-up asks. */
 #include "ledger/sessions.h"
+
+#include <string.h>
 
 #include "ledger/changes.h"
 #include "ledger/token.h"
@@ -27,6 +30,45 @@ void session_digest(struct str token, char ret_text[SESSION_DIGEST_TEXT_SIZE]) {
   hex_encode(d.bytes, sizeof d.bytes, ret_text);
 }
 
+static enum err end(struct db *db, struct digest_of d) {
+  int64_t business_id;
+  {
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    TRY(db_query(db, &q, "delete from sessions where digest = ?1 returning business_id",
+                 DB_BLOB(token_digest_view(d.bytes))));
+    enum err e = db_next(&q);
+    if (e != OK) return e == ERR_NOT_FOUND ? OK : e;
+    business_id = db_int(&q, 0);
+  }
+  char text[SESSION_DIGEST_TEXT_SIZE];
+  hex_encode(d.bytes, sizeof d.bytes, text);
+  return changes_add(db, CHANGE_SESSION, business_id, str_from(text));
+}
+
+/* The one that is older than `others`, besides fresh: of the same credential and role, or of the whole business. Each
+ * session that is made ends one of either, so neither ceiling is passed. */
+static enum err end_surplus(struct db *db, const struct session *made, const struct digest_of *fresh,
+                            bool same_credential, int64_t others) {
+  struct digest_of d;
+  struct str subject = str_from(made->subject);
+  {
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    TRY(db_query(db, &q,
+                 "select digest from sessions where business_id = ?1 and digest <> ?2"
+                 " and (not ?3 or (role = ?4 and subject is ?5 and key_id is ?6))"
+                 " order by created_at desc limit 1 offset ?7",
+                 DB_INT(made->business_id), DB_BLOB(token_digest_view(fresh->bytes)), DB_INT(same_credential),
+                 DB_TEXT(str_from(made->role)), subject.n > 0 ? DB_TEXT(subject) : DB_NULL,
+                 made->key_id > 0 ? DB_INT(made->key_id) : DB_NULL, DB_INT(others)));
+    enum err e = db_next(&q);
+    if (e != OK) return e == ERR_NOT_FOUND ? OK : e;
+    struct str digest = db_text(&q, 0);
+    if (digest.n != sizeof d.bytes) return ERR_CORRUPT;
+    memcpy(d.bytes, digest.p, sizeof d.bytes);
+  }
+  return end(db, d);
+}
+
 enum err sessions_create(struct db *db, const struct session *session, char ret_token[SESSION_TOKEN_SIZE]) {
   char token[TOKEN_TEXT_SIZE];
   TRY(token_make(token));
@@ -38,10 +80,8 @@ enum err sessions_create(struct db *db, const struct session *session, char ret_
              DB_BLOB(token_digest_view(d.bytes)), DB_INT(session->business_id), DB_TEXT(str_from(session->role)),
              subject.n > 0 ? DB_TEXT(subject) : DB_NULL, session->key_id > 0 ? DB_INT(session->key_id) : DB_NULL,
              DB_INT(db_now_ms(db)), DB_INT(session->expires_at)));
-  TRY(db_run(db,
-             "delete from sessions where digest in (select digest from sessions where business_id = ?1"
-             " order by created_at desc limit -1 offset ?2)",
-             DB_INT(session->business_id), DB_INT(SESSIONS_PER_BUSINESS_MAX)));
+  TRY(end_surplus(db, session, &d, true, SESSIONS_PER_CREDENTIAL_MAX - 1));
+  TRY(end_surplus(db, session, &d, false, SESSIONS_PER_BUSINESS_MAX - 1));
   return str_copy(ret_token, SESSION_TOKEN_SIZE, str_from(token));
 }
 
@@ -65,19 +105,7 @@ enum err sessions_find(struct db *db, struct str token, int64_t now, struct sess
 }
 
 enum err sessions_end(struct db *db, struct str token) {
-  struct digest_of d = digest_of(token);
-  int64_t business_id;
-  {
-    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-    TRY(db_query(db, &q, "delete from sessions where digest = ?1 returning business_id",
-                 DB_BLOB(token_digest_view(d.bytes))));
-    enum err e = db_next(&q);
-    if (e != OK) return e == ERR_NOT_FOUND ? OK : e;
-    business_id = db_int(&q, 0);
-  }
-  char text[SESSION_DIGEST_TEXT_SIZE];
-  hex_encode(d.bytes, sizeof d.bytes, text);
-  return changes_add(db, CHANGE_SESSION, business_id, str_from(text));
+  return end(db, digest_of(token));
 }
 
 enum err sessions_end_all(struct db *db, int64_t business_id) {

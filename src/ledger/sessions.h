@@ -11,7 +11,8 @@ enum {
   SESSION_TOKEN_SIZE = 43 + 1,
   SESSION_SUBJECT_SIZE = 256,
   SESSION_DIGEST_TEXT_SIZE = 2 * SHA256_SIZE + 1,
-  SESSIONS_PER_BUSINESS_MAX = 10000
+  SESSIONS_PER_BUSINESS_MAX = 10000,
+  SESSIONS_PER_CREDENTIAL_MAX = 100
 };
 
 struct session {
@@ -22,7 +23,7 @@ struct session {
   int64_t expires_at;
 };
 
-/* Past SESSIONS_PER_BUSINESS_MAX the oldest end. */
+/* Past SESSIONS_PER_CREDENTIAL_MAX of a key or subject in a role, and SESSIONS_PER_BUSINESS_MAX, the oldest end. */
 CHECKED enum err sessions_create(struct db *db, const struct session *session, char ret_token[SESSION_TOKEN_SIZE]);
 /* ERR_NOT_FOUND: unknown, expired at now, its key revoked or its business removed. */
 CHECKED enum err sessions_find(struct db *db, struct str token, int64_t now, struct session *ret_session);

@@ -3,6 +3,9 @@ import json
 
 import pytest
 
+from callreel import eventually
+from who import bearer, sign_in
+
 pytestmark = pytest.mark.sanitized
 
 # Settings that only the module that uses them can judge.
@@ -27,3 +30,16 @@ def test_the_doctor_finds_every_setting_that_a_server_refuses(world):
         assert looked.returncode == 1 and findings[0]["about"] == "settings", (name, value, findings)
         assert findings[0]["finding"].startswith(f"{name}: "), (name, value, findings)
     assert not world.database.exists(), "a setting is refused before anything is made"
+
+
+def test_who_signs_in_again_and_again_signs_out_nobody_else(world, provider):
+    servers = [world.server("one"), world.server("two", "web")]
+    business = world.business(provider)
+    admin, first = (sign_in(servers[0], business.key(role)) for role in ("admin", "viewer"))
+    assert all(server.get("/api/session", headers=first).status == 200 for server in servers)
+    with servers[0].connect() as connection:
+        for _ in range(100):
+            assert connection.call("POST", "/api/session", bearer(business.viewer)).status == 204
+    eventually(lambda: all(server.get("/api/session", headers=first).status == 401 for server in servers), 2,
+               "the oldest of its own has ended, in every process")
+    assert all(server.get("/api/session", headers=admin).status == 200 for server in servers)

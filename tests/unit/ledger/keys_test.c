@@ -143,16 +143,36 @@ static void a_session_ends_with_its_key_and_when_it_is_ended(void **state) {
 static void too_many_sessions_end_the_oldest(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t id = scratch_business(db, "x");
-  assert_int_equal(db_script(db,
-                             "with recursive n(i) as (select 1 union all select i + 1 from n limit 10000)"
-                             " insert into sessions select randomblob(32), 1, 'viewer', null, null, i, 1000 from n"),
-                   OK);
+  assert_int_equal(
+      db_script(db,
+                "with recursive n(i) as (select 1 union all select i + 1 from n limit 10000)"
+                " insert into sessions select randomblob(32), 1, 'viewer', 'user ' || i, null, i, 1000 from n"),
+      OK);
   char token[SESSION_TOKEN_SIZE];
   struct session found;
   assert_int_equal(sessions_create(db, &(struct session){id, "viewer", "", 0, 1000}, token), OK);
   assert_int_equal(scratch_int(db, "select count(*) from sessions"), SESSIONS_PER_BUSINESS_MAX);
   assert_int_equal(scratch_int(db, "select min(created_at) from sessions"), 2);
   assert_int_equal(sessions_find(db, str_from(token), 1, &found), OK);
+  db_close(db);
+}
+
+static void who_signs_in_often_ends_its_own_sessions_and_tells(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t id = scratch_business(db, "x");
+  char others[2][SESSION_TOKEN_SIZE], first[SESSION_TOKEN_SIZE], token[SESSION_TOKEN_SIZE];
+  struct session found;
+  assert_int_equal(sessions_create(db, &(struct session){id, "admin", "ann", 0, 1000}, others[0]), OK);
+  assert_int_equal(sessions_create(db, &(struct session){id, "viewer", "bob", 0, 1000}, others[1]), OK);
+  assert_int_equal(sessions_create(db, &(struct session){id, "viewer", "ann", 0, 1000}, first), OK);
+  assert_int_equal(db_script(db, "update sessions set created_at = 1"), OK);
+  for (int i = 0; i < SESSIONS_PER_CREDENTIAL_MAX; i++)
+    assert_int_equal(sessions_create(db, &(struct session){id, "viewer", "ann", 0, 1000}, token), OK);
+  assert_int_equal(scratch_int(db, "select count(*) from sessions"), SESSIONS_PER_CREDENTIAL_MAX + 2);
+  assert_int_equal(scratch_int(db, "select count(*) from changes where kind = 'session'"), 1);
+  assert_int_equal(sessions_find(db, str_from(first), 1, &found), ERR_NOT_FOUND);
+  assert_int_equal(sessions_find(db, str_from(token), 1, &found), OK);
+  for (int i = 0; i < 2; i++) assert_int_equal(sessions_find(db, str_from(others[i]), 1, &found), OK);
   db_close(db);
 }
 
@@ -185,6 +205,7 @@ int main(void) {
       SCRATCH_TEST(a_session_is_found_until_it_expires),
       SCRATCH_TEST(a_session_ends_with_its_key_and_when_it_is_ended),
       SCRATCH_TEST(too_many_sessions_end_the_oldest),
+      SCRATCH_TEST(who_signs_in_often_ends_its_own_sessions_and_tells),
       SCRATCH_TEST(a_link_works_once_and_in_time),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
