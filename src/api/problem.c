@@ -39,7 +39,6 @@ static const char *phrase_of(int status) {
       {410, "Gone"},
       {412, "Precondition Failed"},
       {413, "Content Too Large"},
-      {414, "URI Too Long"},
       {415, "Unsupported Media Type"},
       {416, "Range Not Satisfiable"},
       {417, "Expectation Failed"},

@@ -11,7 +11,7 @@
 #include "ledger/accounts.h"
 #include "ledger/sessions.h"
 
-enum { BEAT_MS = 5000, LOOK_MS = 1000, TRIM_MS = 60 * 1000, WORKER_LIVES_MS = 30 * 1000 };
+enum { BEAT_MS = 5000, LOOK_MS = 1000, TRIM_MS = 60 * 1000, COMPLAINT_MS = 10 * 1000, WORKER_LIVES_MS = 30 * 1000 };
 
 enum err serve_load_access(struct serve *s) {
   struct access_snapshot *fresh;
@@ -73,13 +73,13 @@ static bool is_due(int64_t *next_ms, int64_t now, int64_t every_ms) {
 }
 
 void serve_upkeep(struct serve *s) {
-  static int64_t next_beat, next_look, next_trim; /* the main thread's alone */
+  static int64_t next_beat, next_look, next_trim, next_complaint; /* the main thread's alone */
   int64_t now = clock_mono_ms();
   if (atomic_exchange(&s->access_stale, false)) {
     enum err e = serve_load_access(s);
     if (e != OK) {
       atomic_store(&s->access_stale, true);
-      log_error("Businesses and keys can't be read", LOG_ERR(e));
+      if (is_due(&next_complaint, now, COMPLAINT_MS)) log_error("Businesses and keys can't be read", LOG_ERR(e));
     }
     IGNORE(look_at_accounts(s)); /* looked at again soon */
   }

@@ -294,8 +294,7 @@ static enum http_parse_result take_line(struct http_parse *p, struct str line, s
 }
 
 static enum http_parse_result too_long(struct http_parse *p) {
-  if (p->at == HTTP_PARSE_AT_HEADERS) return bad(p, 431, "header too large");
-  return bad(p, 414, "request line too long");
+  return bad(p, 431, p->at == HTTP_PARSE_AT_HEADERS ? "header too large" : "request line too long");
 }
 
 enum http_parse_result http_parse_head(struct http_parse *p, const char *bytes, size_t n, struct http_request *r) {

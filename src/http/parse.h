@@ -33,7 +33,7 @@ struct http_parse {
   bool keep_alive;        /* by version and Connection */
   bool expects_continue;
 
-  int status; /* of BAD: 400, 414, 417, 431, 501, 505 */
+  int status; /* of BAD: 400, 417, 431, 501, 505 */
   const char *reason;
 };
 

@@ -286,7 +286,7 @@ static void a_head_may_be_as_large_as_its_limit_and_no_larger(void **state) {
   } cases[] = {
       {HEAD_MAX, false, HTTP_PARSE_DONE, 0},       {HEAD_MAX + 1, false, HTTP_PARSE_BAD, 431},
       {HEAD_MAX + 50, false, HTTP_PARSE_BAD, 431}, {HEAD_MAX, true, HTTP_PARSE_DONE, 0},
-      {HEAD_MAX + 1, true, HTTP_PARSE_BAD, 431},   {HEAD_MAX + 50, true, HTTP_PARSE_BAD, 414},
+      {HEAD_MAX + 1, true, HTTP_PARSE_BAD, 431},   {HEAD_MAX + 50, true, HTTP_PARSE_BAD, 431},
   };
   (void)state;
   for (size_t i = 0; i < COUNT_OF(cases); i++) {

@@ -228,7 +228,7 @@ static void a_head_may_be_large_and_not_larger(void **state) {
                {30 * 1024, false, 404},
                {33 * 1024, false, 431},
                {30 * 1024, true, 404},
-               {33 * 1024, true, 414}};
+               {33 * 1024, true, 431}};
   struct stage s;
   (void)state;
   stage_open(&s, NULL);
