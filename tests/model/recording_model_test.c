@@ -78,10 +78,11 @@ static struct str sid_of(const struct model_row *m) {
 #define NUMBERS(X)                                                                                                    \
   X(business_id)                                                                                                      \
   X(forbidden)                                                                                                        \
-  X(told_duration_s) X(told_channels) X(started_at) X(completed_at) X(first_seen_at) X(status) X(rank) X(enqueued_at) \
-      X(last_enqueue_at) X(wanted_at) X(next_ask_at) X(lease_token) X(lease_until) X(fail_count) X(failed_at)         \
-          X(next_retry_at) X(for_good) X(asks_404) X(first_404_at) X(crashes) X(retried[0]) X(retried[1])             \
-              X(retried[2]) X(bytes) X(total) X(got) X(modified_at) X(duration_ms) X(channels) X(ready_at)
+  X(told_duration_s)                                                                                                  \
+  X(told_channels) X(started_at) X(completed_at) X(first_seen_at) X(status) X(rank) X(enqueued_at) X(last_enqueue_at) \
+      X(wanted_at) X(next_ask_at) X(lease_token) X(lease_until) X(fail_count) X(failed_at) X(next_retry_at)           \
+          X(for_good) X(asks_404) X(first_404_at) X(crashes) X(retried[0]) X(retried[1]) X(retried[2]) X(bytes)       \
+              X(total) X(got) X(modified_at) X(duration_ms) X(channels) X(ready_at)
 
 static void require_same(const struct recording *model, const struct recording *real) {
 #define SAME_TEXT(member) REQUIRE(strcmp(model->member, real->member) == 0);
@@ -184,7 +185,7 @@ static void model_release(int business) {
 
 static void model_account_feels(int business, const struct recording_event *event) {
   struct model_account *a = &w.accounts[business];
-  if (event->kind == RECORDING_ANSWERED) {
+  if (event->kind == RECORDING_ANSWERED || event->kind == RECORDING_NOT_THERE) {
     bool was_stopped = a->auth_failed_at != 0;
     a->auth_failed_at = a->auth_trial_at = a->error_streak = 0;
     if (was_stopped) model_release(business);
@@ -287,7 +288,9 @@ static void step_report(void) {
   REQUIRE(e == (outcome.moved ? OK : ERR_CONFLICT));
   if (m->row.lease_until == 0 && roll(4)) worker->held = -1; /* else it will report what it lost */
   compare_row(m);
-  if (outcome.moved && (event.kind == RECORDING_ANSWERED || event.kind == RECORDING_FAILURE)) compare_all();
+  bool tells_account =
+      event.kind == RECORDING_ANSWERED || event.kind == RECORDING_NOT_THERE || event.kind == RECORDING_FAILURE;
+  if (outcome.moved && tells_account) compare_all();
 }
 
 /* Leases, retries, demotions and trials, in the order of queue_tend. */
