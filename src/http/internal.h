@@ -30,7 +30,7 @@ enum {
   LINGER_MS = 2000,
   REFUSED_MAX = 32, /* connections over the limit that linger at once */
   WARM_MS = 5000,   /* pages sent this lately are taken to be in memory */
-  RESERVED_DESCRIPTORS = 64,
+  RESERVED_DESCRIPTORS = 256,
   REFUSAL_MAX = 6 * 1024, /* an answer by the engine: its own lines, the app's fields, 1 KiB of body */
 };
 

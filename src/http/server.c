@@ -251,17 +251,23 @@ static const char *bind_listener(struct http_server *s) {
   return problem;
 }
 
-static void set_defaults(struct http_config *c) {
+/* A quarter of the descriptors, at most RESERVED_DESCRIPTORS, is the rest of the process's: files, databases, fills. */
+static void limit_by_files(struct http_config *c) {
   struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  rlim_t reserved = files.rlim_cur / 4 < RESERVED_DESCRIPTORS ? files.rlim_cur / 4 : RESERVED_DESCRIPTORS;
+  rlim_t most = files.rlim_cur > reserved + 16 ? files.rlim_cur - reserved : 16;
+  if (most < c->connections) c->connections = (unsigned)most;
+}
+
+static void set_defaults(struct http_config *c) {
   if (c->loops == 0) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     c->loops = cores > 0 ? (unsigned)cores : 1;
   }
   if (c->loops > LOOPS_MAX) c->loops = LOOPS_MAX;
   if (c->connections == 0) c->connections = 16384;
-  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < (rlim_t)c->connections + RESERVED_DESCRIPTORS)
-    c->connections =
-        files.rlim_cur > RESERVED_DESCRIPTORS + 16 ? (unsigned)(files.rlim_cur - RESERVED_DESCRIPTORS) : 16;
+  limit_by_files(c);
   if (c->head_ms == 0) c->head_ms = 10 * 1000;
   if (c->body_ms == 0) c->body_ms = 30 * 1000;
   if (c->idle_ms == 0) c->idle_ms = 75 * 1000;
