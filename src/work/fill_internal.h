@@ -107,7 +107,8 @@ CHECKED enum err fill_make_validators(struct fill *f);
 int64_t fill_equal_prefix(int fd, int64_t offset, struct str bytes);
 
 /* fill_tape.c: listeners, and what a dead worker told them */
-CHECKED enum err fill_begin(struct fill *f); /* its bytes are audio: validators, and listeners hear it */
+CHECKED enum err fill_begin(struct fill *f); /* its bytes are audio: validators */
+void fill_open_tape(struct fill *f);         /* the ledger has them: listeners hear it */
 void fill_tell_listeners(struct fill *f);    /* of what was appended */
 void fill_tell_whole(struct fill *f);
 void fill_leave_listeners(struct fill *f); /* to whoever has the lease now */

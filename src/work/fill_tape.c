@@ -9,7 +9,8 @@
  *                                                     `-- a byte differs ------> own validators, listeners are cut
  *
  * Invariants
- *  (1) The tape is open only while `begun`: nobody hears bytes that may be no audio.
+ *  (1) The tape is open only while `begun`, and once the ledger has the validators: nobody hears bytes that may be no audio,
+ *      or that a later fill would not know of.
  *  (2) Validators that were told are never given to bytes that differ from those told under them. */
 #include <string.h>
 #include <unistd.h>
@@ -20,9 +21,9 @@
 
 /* ---- the tape ---- */
 
-static void open_tape(struct fill *f) {
+void fill_open_tape(struct fill *f) {
   struct tape_head head = {.business_id = f->row.business_id, .modified_at = f->modified_at, .total = f->total};
-  if (!f->shop->tapes) return;
+  if (!f->shop->tapes || !f->begun || f->tape) return;
   memcpy(head.recording_sid, f->row.recording_sid, sizeof(head.recording_sid));
   memcpy(head.etag, f->etag, sizeof(head.etag));
   enum err e = str_copy(head.content_type, sizeof(head.content_type), str_from(audio_content_type(audio_kind(f->audio))));
@@ -30,6 +31,8 @@ static void open_tape(struct fill *f) {
   if (e != OK) /* who plays it waits until it is ready, or follows the row */
     log_warn("A recording can't be played while it arrives", LOG_INT("business", f->row.business_id),
              LOG_TEXT("recording", f->row.recording_sid), LOG_ERR(e));
+  else if (f->state > FILL_PAUSED)
+    fill_tell_whole(f); /* all came before the ledger had answered */
 }
 
 static void close_tape(struct fill *f) {
@@ -71,7 +74,6 @@ enum err fill_begin(struct fill *f) {
     TRY(fill_make_validators(f));
   }
   f->begun = true;
-  open_tape(f);
   return OK;
 }
 
