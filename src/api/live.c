@@ -89,11 +89,12 @@ static void check(struct http_exchange *x, void *arg);
 
 static void session_looked(struct errand *e) {
   struct live *l = live_of(e);
-  if (!l->closed && e->result == ERR_DENIED)
-    http_abort(e->x);
-  else if (!l->closed)
+  if (l->closed)
+    let_go(l);
+  else if (e->result == ERR_DENIED)
+    http_abort(e->x); /* closes, and frees it */
+  else
     http_timer(e->x, CHECK_MS, check, l);
-  let_go(l);
 }
 
 static enum err look_for_session(struct db *db, struct errand *e) {
