@@ -55,8 +55,8 @@ static void next(void *arg, struct http_exchange *x, struct http_piece *ret_piec
   hold(l, view.bytes);
   if (l->at < end) {
     int64_t length = end - l->at < PIECE_MAX ? end - l->at : PIECE_MAX;
-    *ret_piece = (struct http_piece){
-        .kind = HTTP_PIECE_FILE, .fd = tape_bytes_fd(l->bytes), .offset = l->at, .length = length};
+    *ret_piece =
+        (struct http_piece){.kind = HTTP_PIECE_FILE, .fd = tape_bytes_fd(l->bytes), .offset = l->at, .length = length};
     l->at += length;
     return;
   }

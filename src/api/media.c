@@ -59,8 +59,7 @@ void media_count_play(struct api_loop *l, const struct subject *subject, const c
 static const char *const source_lines[] = {
     [MEDIA_HIT] = "Accept-Ranges: bytes\r\nCache-Status: callreel; hit\r\n",
     [MEDIA_BEGAN] = "Accept-Ranges: bytes\r\nCache-Status: callreel; fwd=miss\r\nX-Accel-Buffering: no\r\n",
-    [MEDIA_JOINED] =
-        "Accept-Ranges: bytes\r\nCache-Status: callreel; fwd=miss; collapsed\r\nX-Accel-Buffering: no\r\n",
+    [MEDIA_JOINED] = "Accept-Ranges: bytes\r\nCache-Status: callreel; fwd=miss; collapsed\r\nX-Accel-Buffering: no\r\n",
 };
 
 void media_fields(const struct api *a, struct http_fields *f, const struct shelf_item *item, enum media_source source,

@@ -266,7 +266,7 @@ static void step_report(void) {
   static const enum recording_event_kind kinds[] = {RECORDING_RENEW,    RECORDING_RENEW,     RECORDING_ANSWERED,
                                                     RECORDING_ANSWERED, RECORDING_NOT_THERE, RECORDING_FAILURE,
                                                     RECORDING_FAILURE,  RECORDING_NO_ROOM,   RECORDING_COMPLETE,
-                                                    RECORDING_RETURNED, RECORDING_FOUND};
+                                                    RECORDING_RETURNED, RECORDING_FOUND,     RECORDING_ANEW};
   static const enum recording_error errors[] = {RECORDING_RATE_LIMITED,   RECORDING_PROVIDER_ERROR, RECORDING_TIMEOUT,
                                                 RECORDING_PROVIDER_ERROR, RECORDING_TRUNCATED,      RECORDING_NOT_AUDIO,
                                                 RECORDING_TOO_LARGE,      RECORDING_STORAGE_ERROR};
@@ -286,6 +286,7 @@ static void step_report(void) {
   struct recording real;
   enum err e = queue_report(w.db, m->row.business_id, sid_of(m), &event, w.now, &real);
   REQUIRE(e == (outcome.moved ? OK : ERR_CONFLICT));
+  if (outcome.moved && event.kind == RECORDING_ANEW) worker->token = real.lease_token;
   if (m->row.lease_until == 0 && roll(4)) worker->held = -1; /* else it will report what it lost */
   compare_row(m);
   bool tells_account =
