@@ -71,6 +71,8 @@ static const struct line lines[] = {
   {RECORDING_##event_, (from_), false, RECORDING_##to_, #event_ " " #from_ " " #question},
 #define STAY(event_, from_, question, reason) \
   {RECORDING_##event_, (from_), true, RECORDING_SKIP_##reason, #event_ " " #from_ " " #question},
+#include <stdio.h>
+
 #include "domain/recording.def"
 #undef MOVE
 #undef STAY
