@@ -1,5 +1,7 @@
 #include "recording_rules.h"
 
+#include <stdio.h>
+
 #include "domain/backoff.h"
 
 enum { DAY_MS = 24 * 60 * 60 * 1000, MINUTE_MS = 60 * 1000, TOKEN = 7 };
@@ -71,8 +73,6 @@ static const struct line lines[] = {
   {RECORDING_##event_, (from_), false, RECORDING_##to_, #event_ " " #from_ " " #question},
 #define STAY(event_, from_, question, reason) \
   {RECORDING_##event_, (from_), true, RECORDING_SKIP_##reason, #event_ " " #from_ " " #question},
-#include <stdio.h>
-
 #include "domain/recording.def"
 #undef MOVE
 #undef STAY
