@@ -11,7 +11,7 @@ enum {
   FILL_CREDENTIALS_LOOK_MS = 20,  /* … looking this often */
   FILL_RENEW_MS = 10 * 1000,      /* a lease is renewed this often at least … */
   FILL_PROGRESS_MS = 1000,        /* … and this often while bytes arrive, so that all see how far it is … */
-  FILL_PLAYED_MS = 100,           /* … or this often while somebody plays it: other processes' listeners follow it */
+  FILL_PLAYED_MS = 50,            /* … or this often while somebody plays it: other processes' listeners follow it */
   FILL_REPORT_AGAIN_MS = 1000,    /* a report that the database did not take is repeated */
   FILL_SLOW_MS = 10 * 1000,
 };
