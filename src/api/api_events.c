@@ -22,7 +22,7 @@
 #include "domain/status.h"
 #include "http/sse.h"
 
-enum { QUEUE_MAX = 256, RETRY_MS = 3000, COMMENT_MS = 15 * 1000, READ_BATCH = 1000, OWN_TEXT_MAX = 128 };
+enum { QUEUE_MAX = 256, RETRY_MS = 3000, COMMENT_MS = 15 * 1000, OWN_TEXT_MAX = 128 };
 
 struct event_stream {
   struct errand errand;              /* first */
@@ -43,7 +43,7 @@ struct event_stream {
   struct feed_event *sending; /* the bytes that the connection has in hand */
   struct buf own;             /* or these */
   /* a catch-up's, while it is under way the reader's alone */
-  int64_t missed_after, missed_upto;
+  int64_t missed_after;
   struct feed_batch *missed;
 };
 
@@ -200,34 +200,15 @@ void events_reset(struct api_loop *l) {
 
 /* ---- catching up ---- */
 
-static enum err add_missed(void *arg, const struct change *change) {
-  return feed_changes_add(arg, change);
-}
-
-static enum err read_missed(struct db *db, struct event_stream *s, struct feed_changes *changes) {
-  int64_t from;
-  s->missed_upto = s->missed_after;
-  do {
-    from = s->missed_upto;
-    TRY(changes_read(db, s->errand.subject.business_id, from, READ_BATCH, add_missed, changes, &s->missed_upto));
-  } while (s->missed_upto - from >= READ_BATCH);
-  return OK;
-}
-
 static enum err run_catch_up(struct db *db, struct errand *e) {
   struct event_stream *s = stream_of(e);
-  struct feed_changes *changes = calloc(1, sizeof(*changes));
-  if (!changes) return ERR_NOMEM;
-  enum err failed = read_missed(db, s, changes);
-  if (failed == OK) failed = feed_look(e->api->feed, db, e->subject.business_id, changes, &s->missed);
-  free(changes);
-  return failed;
+  return feed_look(e->api->feed, db, e->subject.business_id, s->missed_after, &s->missed);
 }
 
 static void look_for_session(struct event_stream *s);
 
 static void take_missed(struct event_stream *s) {
-  s->after = s->missed_upto;
+  s->after = s->missed->seq;
   while (s->queue_n && s->queue[s->queue_at]->seq <= s->after) feed_event_unref(take_event(s)); /* (2) */
   s->backlog = TAKE(s->missed);
   s->backlog_at = 0;
@@ -402,6 +383,7 @@ static void answer(struct event_stream *s, struct http_exchange *x) {
   answer_fields(&f);
   answer_lines(&f, STR("Content-Type: " SSE_CONTENT_TYPE "\r\nX-Accel-Buffering: no\r\n"));
   answer_origin(x, &f);
+  http_end_with_peer(x);
   http_respond(x, 200, &f, &body); /* s may be gone */
 }
 

@@ -1,14 +1,16 @@
 /* api_feed.c - what changes in businesses, for the event streams of this process.
  *
- *   QUIET --a change, somebody listens--> LOOKING --done, nothing more pending--> QUIET
- *                                            `--done, more came meanwhile--> LOOKING
+ *   QUIET --a change, somebody listens--> LOOKING --done, nothing newer--> QUIET
+ *                                            `--done, but there is--> LOOKING
  *
  * Invariants
- *  (1) A business has at most one look under way: its batches come in order of seq. Things that change while it is under way
- *      are looked up together afterwards, each once, as they are then.
- *  (2) seq grows under the lock, before anybody who joins later reads it: what a joiner is not told of is in its seq.
- *  (3) Nothing waits here without end: past FEED_PENDING_MAX things, or HELD_MAX bytes of text in all streams' queues, what
- *      was pending is lost, and said to be. What can't be looked up now is looked up with the next tick.
+ *  (1) A business has at most one look under way: its batches come in order of seq, and `upto` is how far they reached.
+ *      A look reads the changes behind `upto` and the things that changed in one transaction, each thing once: so an event's
+ *      number and what it says belong together, whichever process made it, and the numbers of a stream only grow.
+ *  (2) upto grows under the lock before its batch is handed out, seq before its change is looked at; a joiner's seq is the
+ *      greater of both: whatever it is not told of was written before it joined.
+ *  (3) Nothing waits here without end: past FEED_THINGS_MAX things, or HELD_MAX bytes of text in all streams' queues, what
+ *      changed is lost, and said to be. What can't be looked up now is looked up with the next tick.
  *  (4) A row stays while somebody listens or a look is under way. */
 #include "api/api_feed.h"
 
@@ -19,16 +21,16 @@
 #include "base/lock.h"
 #include "http/sse.h"
 
-enum { BUCKETS = 1024, JSON_MAX = 256 * 1024, HELD_MAX = 64 * 1024 * 1024 };
+enum { BUCKETS = 1024, JSON_MAX = 256 * 1024, HELD_MAX = 64 * 1024 * 1024, READ_BATCH = 1000 };
 
 struct feed_row {
   struct feed_row *next;
   struct feed *feed;
   int64_t business_id;
   int64_t streams;
+  int64_t upto; /* (1); 0: not known */
+  int64_t news; /* the newest change that was told of; up to upto there is nothing to look for */
   bool looking;
-  bool lost;
-  struct feed_changes pending;
   unsigned on_loop[]; /* streams of each loop */
 };
 
@@ -36,9 +38,10 @@ struct feed {
   struct feed_parts parts;
   atomic_llong held;    /* bytes of all events that are kept somewhere */
   atomic_llong streams; /* in all */
-  atomic_bool stalled;  /* some row has something pending and no look under way */
+  atomic_bool stalled;  /* some row has news and no look under way */
   struct lock lock;     /* rank API: all below */
   int64_t seq;          /* (2) */
+  uint64_t losses;      /* looks that were begun before one say nothing of how far they reached */
   struct feed_row *buckets[BUCKETS];
 };
 
@@ -62,6 +65,10 @@ void feed_batch_unref(struct feed_batch *b) {
   free(b);
 }
 
+static void batch_free(struct feed_batch **b) {
+  feed_batch_unref(*b);
+}
+
 static struct feed_batch *batch_new(int64_t business_id, size_t room) {
   struct feed_batch *b = calloc(1, sizeof(*b));
   if (!b) return NULL;
@@ -73,19 +80,84 @@ static struct feed_batch *batch_new(int64_t business_id, size_t room) {
   return NULL;
 }
 
-enum err feed_changes_add(struct feed_changes *c, const struct change *change) {
+/* ---- looking, on a reader ---- */
+
+/* In order of seq, each thing once. */
+struct things {
+  size_t count;
+  struct feed_change each[FEED_THINGS_MAX];
+};
+
+static enum err add_thing(void *arg, const struct change *change) {
+  struct things *t = arg;
   struct feed_change one = {.kind = change->kind, .seq = change->seq};
   size_t at = 0;
   if (change->kind != CHANGE_RECORDING && change->kind != CHANGE_CALL) return OK;
   if (str_copy(one.id, sizeof(one.id), change->id) != OK) return OK; /* no id of ours */
-  while (at < c->count && (c->each[at].kind != one.kind || strcmp(c->each[at].id, one.id) != 0)) at++;
-  if (at == FEED_PENDING_MAX) return ERR_TOO_BIG;
-  if (at < c->count) {
-    memmove(&c->each[at], &c->each[at + 1], (c->count - at - 1) * sizeof(one));
-    c->count--;
-  }
-  c->each[c->count++] = one;
+  while (at < t->count && (t->each[at].kind != one.kind || strcmp(t->each[at].id, one.id) != 0)) at++;
+  if (at == FEED_THINGS_MAX) return ERR_TOO_BIG; /* (3) */
+  if (at < t->count) memmove(&t->each[at], &t->each[at + 1], (--t->count - at) * sizeof(one));
+  t->each[t->count++] = one;
   return OK;
+}
+
+static enum err read_things(struct db *db, int64_t business_id, int64_t after, struct things *t, int64_t *ret_upto) {
+  int64_t from, upto = after;
+  do {
+    from = upto;
+    TRY(changes_read(db, business_id, from, READ_BATCH, add_thing, t, &upto));
+  } while (upto - from >= READ_BATCH);
+  *ret_upto = upto;
+  return OK;
+}
+
+static enum err event_new(struct feed *f, int64_t seq, struct str text, struct feed_event **ret_event) {
+  if (atomic_load(&f->held) + (long long)text.n > HELD_MAX) return ERR_TOO_BIG; /* (3) */
+  struct feed_event *e = malloc(sizeof(*e) + text.n);
+  if (!e) return ERR_NOMEM;
+  atomic_init(&e->refs, 1);
+  e->held = &f->held;
+  e->seq = seq;
+  e->n = text.n;
+  memcpy(e->text, text.p, text.n);
+  atomic_fetch_add(&f->held, (long long)e->n);
+  *ret_event = e;
+  return OK;
+}
+
+static enum err add_event(struct feed *f, struct db *db, const struct feed_change *change, struct feed_batch *batch) {
+  struct buf json CLEANUP(buf_done) = BUF_INIT(JSON_MAX), text CLEANUP(buf_done) = BUF_INIT(JSON_MAX + 128);
+  struct str name = change->kind == CHANGE_CALL ? STR("call") : STR("recording");
+  bool is_progress = false;
+  enum err e = f->parts.write(f->parts.arg, db, batch->business_id, change, &json, &is_progress);
+  if (e == ERR_NOT_FOUND) return OK;
+  TRY(e);
+  TRY(sse_add(&text, name, is_progress ? 0 : change->seq, buf_str(&json)));
+  TRY(event_new(f, change->seq, buf_str(&text), &batch->events[batch->count]));
+  batch->count++;
+  return OK;
+}
+
+static enum err look_at(struct feed *f, struct db *db, int64_t business_id, int64_t after, struct things *t,
+                        struct feed_batch **ret_batch) {
+  int64_t upto;
+  TRY(read_things(db, business_id, after, t, &upto));
+  struct feed_batch *batch CLEANUP(batch_free) = batch_new(business_id, t->count);
+  if (!batch) return ERR_NOMEM;
+  batch->seq = upto;
+  for (size_t i = 0; i < t->count; i++) TRY(add_event(f, db, &t->each[i], batch));
+  *ret_batch = TAKE(batch);
+  return OK;
+}
+
+enum err feed_look(struct feed *f, struct db *db, int64_t business_id, int64_t after, struct feed_batch **ret_batch) {
+  struct things *t = calloc(1, sizeof(*t));
+  if (!t) return ERR_NOMEM;
+  enum err e = db_begin(db); /* (1) */
+  if (e == OK) e = look_at(f, db, business_id, after, t, ret_batch);
+  db_rollback(db);
+  free(t);
+  return e;
 }
 
 /* ---- rows ---- */
@@ -109,6 +181,7 @@ static struct feed_row *row_new(struct feed *f, int64_t business_id) {
   if (!row) return NULL;
   row->feed = f;
   row->business_id = business_id;
+  row->upto = f->seq;
   return row;
 }
 
@@ -122,7 +195,7 @@ enum err feed_join(struct feed *f, int64_t business_id, unsigned loop, int64_t m
   row->streams++;
   row->on_loop[loop]++;
   atomic_fetch_add(&f->streams, 1);
-  *ret_seq = f->seq;
+  *ret_seq = f->seq > row->upto ? f->seq : row->upto; /* (2) */
   return OK;
 }
 
@@ -140,46 +213,11 @@ bool feed_is_heard(const struct feed *f) {
   return atomic_load(&f->streams) > 0;
 }
 
-/* ---- looking, on a reader ---- */
+/* ---- a look and what comes of it ---- */
 
-static enum err make_event(struct feed *f, struct db *db, int64_t business_id, const struct feed_change *change,
-                           struct buf *json, struct buf *text, struct feed_event **ret_event) {
-  bool is_progress = false;
-  buf_clear(json);
-  buf_clear(text);
-  TRY(f->parts.write(f->parts.arg, db, business_id, change, json, &is_progress));
-  TRY(sse_add(text, change->kind == CHANGE_CALL ? STR("call") : STR("recording"), is_progress ? 0 : change->seq,
-              buf_str(json)));
-  if (atomic_load(&f->held) + (long long)text->n > HELD_MAX) return ERR_TOO_BIG; /* (3) */
-  struct feed_event *e = malloc(sizeof(*e) + text->n);
-  if (!e) return ERR_NOMEM;
-  atomic_init(&e->refs, 1);
-  e->held = &f->held;
-  e->seq = change->seq;
-  e->n = text->n;
-  memcpy(e->text, text->p, text->n);
-  atomic_fetch_add(&f->held, (long long)e->n);
-  *ret_event = e;
-  return OK;
-}
-
-static void batch_free(struct feed_batch **b) {
-  feed_batch_unref(*b);
-}
-
-enum err feed_look(struct feed *f, struct db *db, int64_t business_id, const struct feed_changes *changes,
-                   struct feed_batch **ret_batch) {
-  struct buf json CLEANUP(buf_done) = BUF_INIT(JSON_MAX), text CLEANUP(buf_done) = BUF_INIT(JSON_MAX + 128);
-  struct feed_batch *batch CLEANUP(batch_free) = batch_new(business_id, changes->count);
-  if (!batch) return ERR_NOMEM;
-  for (size_t i = 0; i < changes->count; i++) {
-    enum err e = make_event(f, db, business_id, &changes->each[i], &json, &text, &batch->events[batch->count]);
-    batch->seq = changes->each[i].seq;
-    if (e == OK) batch->count++;
-    if (e != OK && e != ERR_NOT_FOUND) return e;
-  }
-  *ret_batch = TAKE(batch);
-  return OK;
+static void hand_to(struct feed *f, unsigned loop, struct feed_batch *batch) {
+  atomic_fetch_add(&batch->refs, 1);
+  if (!f->parts.deliver(f->parts.arg, loop, batch)) feed_batch_unref(batch);
 }
 
 /* To the loops that have somebody who listens. */
@@ -190,32 +228,15 @@ static void hand_out(struct feed *f, const struct feed_row *row, struct feed_bat
       LOCKED(&f->lock);
       listens = row->on_loop[i] > 0;
     }
-    if (!listens) continue;
-    atomic_fetch_add(&batch->refs, 1);
-    if (!f->parts.deliver(f->parts.arg, i, batch)) feed_batch_unref(batch);
+    if (listens) hand_to(f, i, batch);
   }
-}
-
-/* What can't be looked up is lost. False: it could not even be said that it is. */
-static bool look_at(struct feed *f, struct db *db, const struct feed_row *row, const struct feed_changes *changes,
-                    int64_t lost_up_to) {
-  struct feed_batch *batch CLEANUP(batch_free) = NULL;
-  enum err e = lost_up_to >= 0 || !db ? ERR_IO : feed_look(f, db, row->business_id, changes, &batch);
-  if (e != OK) {
-    batch = batch_new(row->business_id, 0);
-    if (!batch) return false;
-    batch->lost = true;
-    batch->seq = lost_up_to >= 0 ? lost_up_to : changes->each[changes->count - 1].seq;
-  }
-  hand_out(f, row, batch);
-  return true;
 }
 
 static void look(struct db *db, void *arg);
 
 /* With the lock held. */
 static bool has_work(const struct feed_row *row) {
-  return row->streams && !row->looking && (row->pending.count || row->lost);
+  return row->streams && !row->looking && row->news > row->upto;
 }
 
 static void send_look(struct feed_row *row) {
@@ -225,29 +246,39 @@ static void send_look(struct feed_row *row) {
   atomic_store(&row->feed->stalled, true);
 }
 
+/* What can't be looked up is lost, up to what was known of when it was tried. */
+static struct feed_batch *look_or_lose(struct feed *f, struct db *db, int64_t business_id, int64_t after,
+                                       int64_t news) {
+  struct feed_batch *batch = NULL;
+  if (db && feed_look(f, db, business_id, after, &batch) == OK) return batch;
+  batch = batch_new(business_id, 0);
+  if (!batch) return NULL;
+  batch->lost = true;
+  batch->seq = news;
+  return batch;
+}
+
 static void look(struct db *db, void *arg) {
   struct feed_row *row = arg;
   struct feed *f = row->feed;
-  struct feed_changes *changes = malloc(sizeof(*changes));
-  int64_t lost_up_to = -1;
-  if (changes) {
-    LOCKED(&f->lock);
-    if (row->lost) lost_up_to = f->seq;
-    *changes = row->pending;
-    row->pending.count = 0;
-    row->lost = false;
-  }
-  bool told = changes && look_at(f, db, row, changes, lost_up_to);
-  free(changes);
-  LOCKED(&f->lock);
+  lock_take(&f->lock);
+  int64_t after = row->upto, news = row->news;
+  uint64_t losses = f->losses;
+  lock_release(&f->lock);
+  struct feed_batch *batch CLEANUP(batch_free) = look_or_lose(f, db, row->business_id, after, news);
+  lock_take(&f->lock);
+  bool is_void = losses != f->losses; /* everybody was told to look again meanwhile */
+  if (batch && !is_void && batch->seq > row->upto) row->upto = batch->seq; /* (2) */
+  lock_release(&f->lock);
+  if (batch && !is_void) hand_out(f, row, batch);
+  lock_take(&f->lock);
   row->looking = false;
-  if (!told) {
-    row->lost = true;
-    atomic_store(&f->stalled, true);
-  } else if (has_work(row)) {
+  if (!batch)
+    atomic_store(&f->stalled, true); /* out of memory */
+  else if (has_work(row))
     send_look(row);
-  }
   drop_if_idle(f, row);
+  lock_release(&f->lock);
 }
 
 /* ---- changes ---- */
@@ -255,9 +286,11 @@ static void look(struct db *db, void *arg) {
 void feed_change(struct feed *f, const struct change *change) {
   LOCKED(&f->lock);
   f->seq = change->seq; /* (2) */
+  if (change->kind != CHANGE_RECORDING && change->kind != CHANGE_CALL) return;
   struct feed_row *row = *place_of(f, change->business_id);
-  if (!row || !row->streams) return;
-  if (feed_changes_add(&row->pending, change) != OK) row->lost = true; /* (3) */
+  if (!row || change->seq <= row->upto) return;
+  if (row->news <= row->upto && !row->looking) row->upto = change->seq - 1; /* what lies between is of others */
+  row->news = change->seq;
   if (has_work(row)) send_look(row);
 }
 
@@ -269,18 +302,20 @@ void feed_tick(struct feed *f) {
       if (has_work(row)) send_look(row);
 }
 
+static void forget(struct feed *f) {
+  LOCKED(&f->lock);
+  f->seq = 0;
+  f->losses++;
+  for (size_t i = 0; i < BUCKETS; i++)
+    for (struct feed_row *row = f->buckets[i]; row; row = row->next) row->upto = row->news = 0;
+}
+
 void feed_lost(struct feed *f) {
-  {
-    LOCKED(&f->lock);
-    f->seq = 0;
-  }
+  forget(f);
   struct feed_batch *batch CLEANUP(batch_free) = feed_is_heard(f) ? batch_new(0, 0) : NULL;
   if (!batch) return;
   batch->lost = true;
-  for (unsigned i = 0; i < f->parts.loops; i++) {
-    atomic_fetch_add(&batch->refs, 1);
-    if (!f->parts.deliver(f->parts.arg, i, batch)) feed_batch_unref(batch);
-  }
+  for (unsigned i = 0; i < f->parts.loops; i++) hand_to(f, i, batch);
 }
 
 /* ---- birth and end ---- */

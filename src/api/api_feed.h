@@ -1,11 +1,13 @@
 /* api_feed.h - what changes in businesses, for the event streams of this process: looked up once, given to all.
  *
- *   changes thread --feed_change--> what a business has pending --a reader--> one batch --a post a loop--> feed_parts.deliver
+ *   changes thread --feed_change--> its business has news --a reader--> one batch --a post a loop--> feed_parts.deliver
  *
- *   on a loop:  TRY(feed_join(feed, business, loop, most, &seq));   … deliver(arg, loop, batch) …   feed_leave(feed, business, loop);
+ *   on a loop:  TRY(feed_join(feed, business, loop, most, &seq));   … deliver(arg, loop, batch) …
+ *               feed_leave(feed, business, loop);
  *
- * Who joined at seq is told of every change behind it, by its event or by a batch that says it is lost. Batches and events
- * are shared: whoever keeps one holds a reference, and no byte of them changes.
+ * Who joined at seq is told of every change behind it, by its event or by a batch that says it is lost. An event is of one
+ * moment of the database: what a thing was then, under the number of the newest change that had made it so. Batches and
+ * events are shared: whoever keeps one holds a reference, and no byte of them changes.
  * Thread rule: any thread, but where a function says otherwise. */
 #pragma once
 
@@ -20,7 +22,7 @@ struct feed;
 struct feed_event {
   atomic_int refs;
   atomic_llong *held; /* counts the bytes of all */
-  int64_t seq;        /* of the newest change that it tells of */
+  int64_t seq;
   size_t n;
   char text[]; /* as a stream sends it */
 };
@@ -30,14 +32,14 @@ void feed_event_unref(struct feed_event *e); /* NULL is fine */
 struct feed_batch {
   atomic_int refs;
   int64_t business_id; /* 0: of all businesses; only with lost */
-  bool lost;           /* changes up to seq can't be told: whoever listens must look at everything again */
+  bool lost;           /* what changed up to seq can't be told: whoever listens must look at everything again */
   int64_t seq;         /* the newest that it tells of; 0: not known */
   size_t count;
   struct feed_event **events; /* owned; in order of seq */
 };
 void feed_batch_unref(struct feed_batch *b); /* NULL is fine */
 
-enum { FEED_PENDING_MAX = 512 }; /* things of one business that wait for their look-up; past that they are lost */
+enum { FEED_THINGS_MAX = 512 }; /* that can have changed between two looks; past that they are lost */
 
 /* A thing that changed. */
 struct feed_change {
@@ -45,12 +47,6 @@ struct feed_change {
   int64_t seq;
   char id[SID_SIZE];
 };
-struct feed_changes {
-  size_t count;
-  struct feed_change each[FEED_PENDING_MAX]; /* in order of seq, each thing once */
-};
-/* ERR_TOO_BIG: there are too many already. Kinds that nobody listens to are left out. */
-CHECKED enum err feed_changes_add(struct feed_changes *c, const struct change *change);
 
 struct feed_parts {
   struct db_readers *readers;
@@ -76,6 +72,7 @@ bool feed_is_heard(const struct feed *f); /* somebody joined */
 void feed_change(struct feed *f, const struct change *change);
 void feed_tick(struct feed *f);
 void feed_lost(struct feed *f); /* changes were missed, or the database is another */
-/* (a reader's thread) The events of changes. A batch is owned by the caller. */
-CHECKED enum err feed_look(struct feed *f, struct db *db, int64_t business_id, const struct feed_changes *changes,
+/* (a reader's thread) What changed in a business behind seq `after`, as it is now; the batch is the caller's.
+ * ERR_NOT_FOUND: that is not remembered; ERR_TOO_BIG: it is too much. */
+CHECKED enum err feed_look(struct feed *f, struct db *db, int64_t business_id, int64_t after,
                            struct feed_batch **ret_batch);

@@ -138,7 +138,7 @@ def test_streams_of_a_business_are_counted_and_limited(world, provider):
     Stream(server, other.viewer).__exit__()
     assert server.call("HEAD", "/api/events", key=business.viewer).status == 200  # a look: it opens none
     one.__exit__()
-    eventually(lambda: server.figures()["callreel_event_streams"] == 1)
+    eventually(lambda: server.figures()["callreel_event_streams"] == 1, 3, "who leaves is missed at once")
     with Stream(server, business.viewer) as again:
         assert again.answer.status == 200
     two.__exit__()
