@@ -168,7 +168,7 @@ enum err recordings_insert(struct db *db, const struct recording *row, struct st
 /* More bytes, a longer lease: nothing that was answered before becomes wrong by it. */
 static bool is_progress(const struct recording *old, const struct recording *next) {
   return old->status == RECORDING_DOWNLOADING && next->status == RECORDING_DOWNLOADING &&
-         old->lease_token == next->lease_token && strcmp(old->etag, next->etag) == 0;
+         old->lease_token == next->lease_token;
 }
 
 enum err recordings_store(struct db *db, const struct recording *old, const struct recording *next) {
