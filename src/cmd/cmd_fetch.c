@@ -150,6 +150,7 @@ int cmd_fetch(const struct cmd_args *args) {
       code = cmd_misuse(args, "%s is no SID of a recording or a call", id);
   }
   if (code == CMD_DONE) code = app_open(&f->app, args);
+  if (code == CMD_DONE) code = app_require_business(&f->app, args, f->business_id);
   if (code == CMD_DONE) code = app_open_store(&f->app, args, &f->store);
   if (code == CMD_DONE) code = fetch_it(f);
   f->store = blob_close(f->store);

@@ -217,3 +217,16 @@ def test_help_and_misuse(world, command):
     done = world.run(command, "--no-such-option")
     assert done.returncode == 2 and "--help" in done.stderr and not done.stdout
     assert not world.data_dir.exists(), "misuse makes nothing"
+
+
+@pytest.mark.parametrize("argv", [("status",), ("status", "--json"), ("status", "--watch"), ("retry",), ("key", "list"),
+                                  ("key", "list", "--json"), ("key", "create"), ("signin",),
+                                  ("fetch", "RE0123456789abcdef0123456789abcdef")])
+def test_a_business_that_is_not_there_is_said_to_be_so(world, argv):
+    world.done("business", "add", "--name", "One")
+    world.done("business", "add", "--name", "Gone")
+    world.done("business", "remove", "2")
+    for gone in (2, 77):
+        done = world.run(*argv, "--business", gone)
+        assert (done.returncode, done.stdout) == (1, ""), done
+        assert f"there is no business {gone}" in done.stderr, done.stderr
