@@ -294,7 +294,7 @@ def test_a_session_is_its_credentials_and_no_more(stage):
     said = s.get("/api/session", user, 200).json()
     assert said["subject"] == "dana@example.com" and said["role"] == "viewer"
     s.get(f"/api/recordings/{s.twin.sid}/stream", user, 200)
-    assert "by=user:dana@example.com" in s.server.log_lines("Cache HIT")[-1]
+    assert re.search(r"\bby=user:~[0-9a-f]{12}$", s.server.log_lines("Cache HIT")[-1])
     s.world.clock.advance(101)  # the JWT's exp, without leeway
     problem(s.get("/api/session", user), 401)
     s.world.clock.advance(12 * 3600)
@@ -304,6 +304,20 @@ def test_a_session_is_its_credentials_and_no_more(stage):
     s.get("/api/session", fresh, 200)
     s.world.clock.advance(10)
     problem(s.get("/api/session", fresh), 401)
+
+
+def test_a_user_is_told_by_an_id_and_never_by_a_number_or_an_address(stage):
+    s = stage
+    s.world.private.update({"dana@example.com", "Dana Levi", "15005550123"})
+
+    def by(**more):
+        s.get(f"/api/recordings/{s.tape.sid}/stream", {**bearer(s.jwt(**more)), **MEDIA}, 206)
+        return re.search(r"\bby=(\S+)$", s.server.log_lines("Cache HIT")[-1]).group(1)
+    assert by(sub="auth0|5f7c8ec7c33c6c0412345678") == "user:auth0|5f7c8ec7c33c6c0412345678"
+    people = {by(sub=sub) for sub in ("dana@example.com", "Dana Levi", "+15005550123", "15005550123")}
+    assert len(people) == 4 and all(re.fullmatch(r"user:~[0-9a-f]{12}", who) for who in people), people
+    s.world.clock.advance(601)  # another playback of the same user
+    assert by(sub="dana@example.com") in people
 
 
 def test_a_platform_key_makes_no_session(stage):
