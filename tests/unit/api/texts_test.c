@@ -190,6 +190,7 @@ static void a_patch_names_what_it_may_not_hold(void **state) {
       {"{\"metadata\":[]}", "metadata"},
       {"{\"status\":\"completed\"}", "status"},
       {"{\"ref\":\"a\",\"call_sid\":null}", "call_sid"},
+      {"{\"fourteen bytes\xc3\xa9\":1}", "fourteen bytes"}, /* shown without half a letter */
       {"{\"ref\":\"\\u0000\"}", ""},
       {"{\"ref\":\"\xff\"}", ""},
   };
