@@ -22,7 +22,7 @@ static enum err run_create(struct db *db, void *arg) {
 static int explain(const struct cmd_args *args, const struct app *app, enum err e) {
   if (e == ERR_NOT_FOUND) return cmd_fail(args, "there is no such business or key");
   if (e == ERR_INVALID) return cmd_fail(args, "--name must be UTF-8 of at most %d bytes", KEY_NAME_SIZE - 1);
-  return cmd_fail(args, "%s (%s)", err_text(e), db_problem(app->db));
+  return app_fail(args, app->db, e);
 }
 
 static enum err write_key(struct buf *b, const struct making *m) {

@@ -49,7 +49,7 @@ int cmd_retry(const struct cmd_args *args) {
   if (code == CMD_DONE) code = app_require_business(&app, args, r.business_id);
   if (code != CMD_DONE) return code;
   enum err e = app_write(&app, run_retry, &r);
-  if (e != OK) return cmd_fail(args, "%s (%s)", err_text(e), db_problem(app.db));
+  if (e != OK) return app_fail(args, app.db, e);
   printf(args->json ? "{\"queued\":%lld}\n" : "%lld recordings are queued.\n", (long long)r.queued);
   return CMD_DONE;
 }
