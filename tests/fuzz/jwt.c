@@ -1,4 +1,4 @@
-/* Any bytes as a token, as the claims (after an odd first byte: the header) of one that is rightly signed, and as the signature
+/* Any bytes as a token, as the claims (after an odd first byte: the header; the second bit: to one who looks at iss and aud) of one that is rightly signed, and as the signature
  * under public keys: what is taken is within its bounds, and nothing is that was not signed. */
 #include <openssl/ec.h>
 #include <openssl/pem.h>
@@ -17,17 +17,19 @@ static void require(bool holds) {
   if (!holds) abort();
 }
 
-static struct jwt *verifier(void) {
-  static struct jwt *j; /* lives as long as the process */
+/* One that looks at iss and aud, and one that does not. */
+static struct jwt *verifier(bool strict) {
+  static struct jwt *j[2]; /* live as long as the process */
   struct jwt_settings settings = {.secret = STR(SECRET)};
-  if (!j) require(jwt_new(&settings, NULL, &j) == OK);
-  return j;
+  if (strict) settings.issuer = STR("i"), settings.audience = STR("a");
+  if (!j[strict]) require(jwt_new(&settings, NULL, &j[strict]) == OK);
+  return j[strict];
 }
 
-static enum jwt_reason verify(struct str token) {
+static enum jwt_reason verify(struct str token, bool strict) {
   static const struct jwt_claims untouched = {.business_id = -5};
   struct jwt_claims c = untouched;
-  enum jwt_reason reason = jwt_verify(verifier(), token, 1000000, &c);
+  enum jwt_reason reason = jwt_verify(verifier(strict), token, 1000000, &c);
   require(jwt_reason_text(reason) != NULL);
   if (reason != JWT_OK) {
     require(memcmp(&c, &untouched, sizeof(c)) == 0);
@@ -75,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(1024 * 1024);
   uint8_t mac[SHA256_SIZE];
   static const char header[] = "{\"alg\":\"HS256\"}", claims[] = "{\"business_id\":7,\"exp\":2000}";
-  require(verify(str_of((const char *)bytes, n)) != JWT_OK); /* nobody guesses a MAC */
+  require(verify(str_of((const char *)bytes, n), false) != JWT_OK); /* nobody guesses a MAC */
   if (n == 0) return 0;
   if (n % 4 == 0) refuse_guesses(bytes, n); /* the slow part, not each time */
   bool as_header = bytes[0] & 1;
@@ -86,6 +88,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     return 0;
   secret_hmac_sha256(STR(SECRET), buf_str(&b), mac);
   if (buf_add_char(&b, '.') != OK || base64url_encode(&b, mac, sizeof(mac)) != OK) return 0;
-  require(verify(buf_str(&b)) != JWT_BAD_SIGNATURE);
+  require(verify(buf_str(&b), bytes[0] & 2) != JWT_BAD_SIGNATURE);
   return 0;
 }
