@@ -329,6 +329,7 @@ static enum err loop_init(struct api *a, unsigned index) {
   TRY(shelf_new(shelf_max(a->loop_count), &l->shelf));
   TRY(statuses_new(&l->statuses));
   TRY(signed_in_new(&l->signed_in));
+  if (a->jwt) TRY(jwt_seen_new(&l->jwts));
   return playbacks_near_new(&l->playbacks);
 }
 
@@ -338,6 +339,7 @@ static void loop_done(struct api_loop *l) {
   l->shelf = shelf_free(l->shelf);
   l->statuses = statuses_free(l->statuses);
   l->signed_in = signed_in_free(l->signed_in);
+  l->jwts = jwt_seen_free(l->jwts);
   l->playbacks = playbacks_near_free(l->playbacks);
 }
 

@@ -50,7 +50,7 @@ static enum err subject_of_key(const struct access_snapshot *access, struct str 
 static enum err subject_of_jwt(const struct api_loop *l, struct str token, struct subject *ret_subject) {
   struct jwt_claims claims;
   if (!l->api->jwt) return ERR_DENIED;
-  enum jwt_reason reason = jwt_verify(l->api->jwt, token, clock_now_ms(), &claims);
+  enum jwt_reason reason = jwt_seen_verify(l->jwts, l->api->jwt, token, clock_now_ms(), &claims);
   if (reason != JWT_OK) {
     log_debug("JWT refused", LOG_TEXT("reason", jwt_reason_text(reason)));
     return ERR_DENIED;

@@ -19,6 +19,7 @@
 #include "api/api_statuses.h"
 #include "api/cookie.h"
 #include "api/jwt.h"
+#include "api/jwt_seen.h"
 #include "api/origin.h"
 #include "api/problem.h"
 #include "base/lock.h"
@@ -91,6 +92,7 @@ struct api_loop {
   struct playbacks_near *playbacks;
   struct statuses *statuses;
   struct signed_in *signed_in;
+  struct jwt_seen *jwts;
   struct drop drops[DROPS_MAX];
   uint64_t drop_count;
   struct play *waiting;   /* a list */

@@ -1,5 +1,6 @@
-/* Any bytes as a token, as the claims (after an odd first byte: the header; the second bit: to one who looks at iss and aud) of one that is rightly signed, and as the signature
- * under public keys: what is taken is within its bounds, and nothing is that was not signed. */
+/* Any bytes as a token; as the claims (where the first byte is odd: the header) of one that is rightly signed, to one who looks
+ * at iss and aud where it has its second bit; and as the signature under public keys: what is taken is within its bounds, and
+ * nothing is that was not signed. */
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
