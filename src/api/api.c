@@ -62,10 +62,10 @@ void api_set_access(struct api *a, struct access_snapshot *snapshot) {
   }
   access_unref(before);
   session_changed(&a->sessions, STR_NONE); /* what a key opened closes with it */
-  for (unsigned i = 0; i < a->loop_count; i++) {
-    atomic_fetch_or(&a->loops[i].stale, STALE_ACCESS);
-    if (a->server) IGNORE(http_loop_post(a->server, i, refresh, &a->loops[i])); /* else at its next request (1) */
-  }
+  /* All are told before any is woken: who was let in or out by one is so by the next it comes to. */
+  for (unsigned i = 0; i < a->loop_count; i++) atomic_fetch_or(&a->loops[i].stale, STALE_ACCESS);
+  for (unsigned i = 0; a->server && i < a->loop_count; i++)
+    IGNORE(http_loop_post(a->server, i, refresh, &a->loops[i])); /* else at its next request (1) */
 }
 
 struct drop_post {
