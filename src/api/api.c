@@ -57,11 +57,11 @@ static void refresh(void *arg) {
   loop_see_to_stale(arg);
 }
 
+/* All are told before any is woken: who was let in or out by one is so by the next it comes to. */
 static void make_stale(struct api *a, enum stale what) {
-  for (unsigned i = 0; i < a->loop_count; i++) {
-    atomic_fetch_or(&a->loops[i].stale, what);
-    if (a->server) IGNORE(http_loop_post(a->server, i, refresh, &a->loops[i])); /* else at its next request (1) */
-  }
+  for (unsigned i = 0; i < a->loop_count; i++) atomic_fetch_or(&a->loops[i].stale, what);
+  for (unsigned i = 0; a->server && i < a->loop_count; i++)
+    IGNORE(http_loop_post(a->server, i, refresh, &a->loops[i])); /* else at its next request (1) */
 }
 
 void api_set_access(struct api *a, struct access_snapshot *snapshot) {
@@ -356,6 +356,7 @@ static enum err loop_init(struct api *a, unsigned index) {
   TRY(shelf_new(shelf_max(a->loop_count), &l->shelf));
   TRY(statuses_new(&l->statuses));
   TRY(signed_in_new(&l->signed_in));
+  if (a->jwt) TRY(jwt_seen_new(&l->jwts));
   return playbacks_near_new(&l->playbacks);
 }
 
@@ -365,6 +366,7 @@ static void loop_done(struct api_loop *l) {
   l->shelf = shelf_free(l->shelf);
   l->statuses = statuses_free(l->statuses);
   l->signed_in = signed_in_free(l->signed_in);
+  l->jwts = jwt_seen_free(l->jwts);
   l->playbacks = playbacks_near_free(l->playbacks);
 }
 

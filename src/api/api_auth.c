@@ -7,7 +7,6 @@
  *  (2) Whoever it is, the business must be a live one of the loop's snapshot.
  *  (3) A platform key acts as admin of the business that X-Business-Id names; with any other credential that header is
  *      nothing. */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/api_internal.h"
@@ -23,26 +22,6 @@ struct str auth_bearer(struct str authorization) {
   for (size_t i = 0; i < token.n; i++)
     if (token.p[i] <= ' ' || token.p[i] > '~') return STR_NONE;
   return token;
-}
-
-void subject_text(const struct subject *s, char ret_text[SUBJECT_TEXT_SIZE]) {
-  switch (s->kind) {
-    case SUBJECT_NOBODY:
-      (void)snprintf(ret_text, SUBJECT_TEXT_SIZE, "nobody");
-      return;
-    case SUBJECT_KEY:
-      (void)snprintf(ret_text, SUBJECT_TEXT_SIZE, "key:%lld", (long long)s->key_id);
-      return;
-    case SUBJECT_USER:
-      if (s->name[0] || !s->session[0])
-        (void)snprintf(ret_text, SUBJECT_TEXT_SIZE, "user:%s", s->name);
-      else
-        (void)snprintf(ret_text, SUBJECT_TEXT_SIZE, "user:%08llx", (unsigned long long)s->number >> 32);
-      return;
-    case SUBJECT_URL:
-      (void)snprintf(ret_text, SUBJECT_TEXT_SIZE, "%s", s->name);
-      return;
-  }
 }
 
 /* FNV-1a: only to tell subjects apart when playbacks are counted. */
@@ -71,7 +50,7 @@ static enum err subject_of_key(const struct access_snapshot *access, struct str 
 static enum err subject_of_jwt(const struct api_loop *l, struct str token, struct subject *ret_subject) {
   struct jwt_claims claims;
   if (!l->api->jwt) return ERR_DENIED;
-  enum jwt_reason reason = jwt_verify(l->api->jwt, token, clock_now_ms(), &claims);
+  enum jwt_reason reason = jwt_seen_verify(l->jwts, l->api->jwt, token, clock_now_ms(), &claims);
   if (reason != JWT_OK) {
     log_debug("JWT refused", LOG_TEXT("reason", jwt_reason_text(reason)));
     return ERR_DENIED;

@@ -44,7 +44,7 @@ enum err call_patch_read(struct str body, struct call_patch *ret_patch, char *re
   for (; member; member = json_object_iter_next(p.document, member)) {
     struct str key = str_from(json_object_iter_key(member));
     if (read_member(&p, key, json_object_iter_value(member))) continue;
-    struct str shown = str_head(key, size - 1);
+    struct str shown = str_head_utf8(key, size - 1);
     memcpy(ret_field, shown.p, shown.n);
     ret_field[shown.n] = '\0';
     json_decref(p.document);

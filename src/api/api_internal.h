@@ -21,6 +21,7 @@
 #include "api/api_statuses.h"
 #include "api/cookie.h"
 #include "api/jwt.h"
+#include "api/jwt_seen.h"
 #include "api/origin.h"
 #include "api/problem.h"
 #include "base/lock.h"
@@ -56,8 +57,10 @@ struct subject {
   uint64_t session_version;         /* under which the session was known; see session_version */
 };
 enum { SUBJECT_TEXT_SIZE = sizeof("user:") + JWT_SUBJECT_MAX };
-/* For logs: key:ID, user:SUB, url:ID. */
-void subject_text(const struct subject *s, char ret_text[SUBJECT_TEXT_SIZE]);
+/* For logs (api_subject.c): key:ID, user:SUB, url:ID. key veils a SUB that is no plain id: that of signed URLs. */
+void subject_text(const struct subject *s, const struct hmac_key *key, char ret_text[SUBJECT_TEXT_SIZE]);
+/* Could nobody's number, address or name stand in it? */
+bool subject_is_plain_id(struct str name);
 
 /* What a recording is to the id that it was asked for by. */
 enum via { VIA_OWN, VIA_PARENT, VIA_CHILD };
@@ -93,6 +96,7 @@ struct api_loop {
   struct playbacks_near *playbacks;
   struct statuses *statuses;
   struct signed_in *signed_in;
+  struct jwt_seen *jwts;
   struct drop drops[DROPS_MAX];
   uint64_t drop_count;
   struct play *waiting;   /* a list */

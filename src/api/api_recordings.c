@@ -149,7 +149,7 @@ static void retried_all(struct errand *e) {
     answer_json(e->x, 200, &f, buf_str(&b));
   else
     problem_answer_err(e->x, failed);
-  subject_text(&e->subject, by);
+  subject_text(&e->subject, &e->api->url_key, by);
   if (e->result == OK)
     log_info("Recordings queued again", LOG_INT("business", e->subject.business_id), LOG_INT("queued", r->queued),
              LOG_TEXT("by", by));

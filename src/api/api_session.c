@@ -86,17 +86,19 @@ void api_make_session(void *arg, struct http_exchange *x) {
 
 /* ---- who ---- */
 
-static enum err write_subject(struct buf *b, const struct subject *s) {
+static enum err write_subject(struct buf *b, const struct visit *v) {
+  const struct subject *s = &v->subject;
   char text[SUBJECT_TEXT_SIZE];
   if (s->kind == SUBJECT_USER) return s->name[0] ? buf_add_json(b, str_from(s->name)) : buf_add(b, STR("null"));
-  subject_text(s, text);
+  subject_text(s, &v->api->url_key, text);
   return buf_add_json(b, str_from(text));
 }
 
-static enum err write_who(struct buf *b, const struct subject *s) {
+static enum err write_who(struct buf *b, const struct visit *v) {
+  const struct subject *s = &v->subject;
   char expires[DATE_TEXT_SIZE];
   TRY(buf_addf(b, "{\"business_id\":%lld,\"subject\":", (long long)s->business_id));
-  TRY(write_subject(b, s));
+  TRY(write_subject(b, v));
   TRY(buf_addf(b, ",\"role\":\"%s\",\"expires_at\":", access_role_name(s->role)));
   if (!s->expires_at) return buf_add(b, STR("null}"));
   date_format_rfc3339(s->expires_at, expires);
@@ -107,7 +109,7 @@ void api_get_session(void *arg, struct http_exchange *x) {
   const struct visit *v = arg;
   struct buf b CLEANUP(buf_done) = BUF_INIT(ANSWER_MAX);
   struct http_fields f;
-  enum err e = write_who(&b, &v->subject);
+  enum err e = write_who(&b, v);
   answer_fields(&f);
   if (e == OK)
     answer_json(x, 200, &f, buf_str(&b));

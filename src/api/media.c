@@ -22,10 +22,10 @@ bool media_is_there(struct shelf_item *item, int64_t mono_ms) {
 
 /* ---- the playback's log line ---- */
 
-static void log_hit(enum log_level level, const struct subject *s, const struct shelf_item *item) {
+static void log_hit(const struct api *a, enum log_level level, const struct subject *s, const struct shelf_item *item) {
   char by[SUBJECT_TEXT_SIZE];
   if (!log_enabled(level)) return;
-  subject_text(s, by);
+  subject_text(s, &a->url_key, by);
   log_at(level, "Cache HIT", LOG_INT("business", s->business_id), LOG_TEXT("recording", item->recording_sid),
          LOG_TEXT("via", via_name((enum via)item->via)), LOG_TEXT("by", by));
 }
@@ -107,7 +107,7 @@ void media_refuse(const struct api *a, struct http_exchange *x, const struct she
 static void note_hit(struct api_loop *l, const struct subject *subject, const struct shelf_item *item) {
   unsigned first_of = note(l, subject, item->recording_sid, PLAYBACK_HIT | PLAYBACK_ANSWERED);
   if (first_of & PLAYBACK_ANSWERED) count_first(l, subject, METRIC_PLAY_HIT);
-  log_hit(first_of & PLAYBACK_HIT ? LOG_INFO : LOG_DEBUG, subject, item);
+  log_hit(l->api, first_of & PLAYBACK_HIT ? LOG_INFO : LOG_DEBUG, subject, item);
 }
 
 void media_answer(struct api_loop *l, struct http_exchange *x, const struct subject *subject, struct shelf_item *item,

@@ -90,6 +90,7 @@ static enum err take_frame_ancestors(struct origins *o, struct str list, struct 
   char origin[ORIGIN_SIZE];
   unsigned words = 0;
   bool none = false;
+  if (list.n > FRAME_ANCESTORS_MAX) return told(problem, "FRAME_ANCESTORS: has more than 2000 bytes");
   for (; next_word(&rest, false, &word); words++) {
     if (str_eq_nocase(word, STR("'none'"))) none = true;
     if (str_eq_nocase(word, STR("'none'")) || str_eq_nocase(word, STR("'self'"))) continue;

@@ -12,7 +12,11 @@
 #include "base/buf.h"
 #include "http/http.h"
 
-enum { ORIGINS_MAX = 100, ORIGIN_SIZE = 8 + 255 + 6 + 1 }; /* scheme, host, port */
+enum {
+  ORIGINS_MAX = 100,
+  ORIGIN_SIZE = 8 + 255 + 6 + 1, /* scheme, host, port */
+  FRAME_ANCESTORS_MAX = 2000,    /* bytes: what else an answer's head says must fit beside it */
+};
 
 struct origins;
 

@@ -126,7 +126,7 @@ void problem_answer_detail(struct http_exchange *x, enum problem p, const char *
 void problem_answer_field(struct http_exchange *x, struct str field) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(256);
   struct problem_words words = {.detail = STR_NONE};
-  field = str_head(field, FIELD_SHOWN_MAX);
+  field = str_head_utf8(field, FIELD_SHOWN_MAX);
   if (buf_addf(&b, "Missing or not valid: %.*s.", STR_ARG(field)) == OK) words.detail = buf_str(&b);
   problem_answer(x, PROBLEM_BAD_REQUEST, &words);
 }

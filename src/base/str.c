@@ -70,6 +70,12 @@ struct str str_head(struct str s, size_t bytes) {
   return (struct str){s.p, bytes < s.n ? bytes : s.n};
 }
 
+struct str str_head_utf8(struct str s, size_t bytes) {
+  if (bytes < s.n)
+    while (bytes > 0 && ((unsigned char)s.p[bytes] & 0xc0) == 0x80) bytes--;
+  return str_head(s, bytes);
+}
+
 static bool blank(char c) {
   return c == ' ' || c == '\t';
 }

@@ -33,6 +33,7 @@ size_t str_index(struct str s, char c, size_t from);
 bool str_contains(struct str s, struct str part);
 struct str str_skip(struct str s, size_t bytes); /* without its first bytes; empty when there are fewer */
 struct str str_head(struct str s, size_t bytes); /* at most its first bytes */
+struct str str_head_utf8(struct str s, size_t bytes); /* likewise, of UTF-8: no character is cut in two */
 struct str str_trim(struct str s);               /* without spaces and tabs at both ends */
 /* Splits at the first sep: *ret_left before it, *ret_rest after it. False, and all in *ret_left, if there is none. */
 bool str_cut(struct str s, char sep, struct str *ret_left, struct str *ret_rest);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cmd/settings_check.h"
 #include "domain/store.h"
+#include "ledger/businesses.h"
 #include "ledger/ledger.h"
 
 extern char **environ;
@@ -166,6 +167,19 @@ int app_open_store(struct app *app, const struct cmd_args *args, struct blob_sto
                           "recordings were moved there on purpose: callreel verify --adopt-store");
   if (e == ERR_BUSY) return cmd_fail(args, "the database can't be written: %s", db_problem(app->db));
   return cmd_fail(args, "RECORDINGS_DIR can't be used: %s", err_text(e));
+}
+
+int app_fail(const struct cmd_args *args, const struct db *db, enum err e) {
+  const char *problem = db_problem(db);
+  return problem[0] ? cmd_fail(args, "%s (%s)", err_text(e), problem) : cmd_fail(args, "%s", err_text(e));
+}
+
+int app_require_business(struct app *app, const struct cmd_args *args, int64_t business_id) {
+  struct business b CLEANUP(business_done) = {0};
+  if (!business_id) return CMD_DONE;
+  enum err e = businesses_get(app->db, NULL, business_id, &b);
+  if (e == ERR_NOT_FOUND) return cmd_fail(args, "there is no business %lld", (long long)business_id);
+  return e == OK ? CMD_DONE : app_fail(args, app->db, e);
 }
 
 enum err app_min_free_bytes(const struct app *app, struct blob_store *store, uint64_t *ret_bytes) {

@@ -36,5 +36,9 @@ void app_done(struct app *app);
 CHECKED int app_open_store(struct app *app, const struct cmd_args *args, struct blob_store **ret_store);
 /* Runs fn in a transaction of its own on app->db; again, if the app is patient and another process holds the database. */
 CHECKED enum err app_write(struct app *app, enum err (*fn)(struct db *db, void *arg), void *arg);
+/* cmd_fail with what e says and, where the database has a word on it, that. */
+int app_fail(const struct cmd_args *args, const struct db *db, enum err e);
+/* After app_open: CMD_DONE if there is that business, or none was named (0), else CMD_FAILED with its sentence. */
+CHECKED int app_require_business(struct app *app, const struct cmd_args *args, int64_t business_id);
 /* MIN_FREE_BYTES, or where it is unset 5 % of the store's volume, at most 1 GiB. */
 CHECKED enum err app_min_free_bytes(const struct app *app, struct blob_store *store, uint64_t *ret_bytes);

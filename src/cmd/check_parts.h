@@ -11,6 +11,7 @@ struct check {
   struct app app;           /* app.db: read-only; NULL where there is none to look at */
   bool has_key;             /* app.seal_key is the one to use */
   bool has_schema;          /* of a version whose tables may be read */
+  bool is_new;              /* there is no database yet */
   struct blob_store *store; /* NULL where RECORDINGS_DIR can't be opened */
 };
 

@@ -46,6 +46,16 @@ static bool has_secret(const struct conf *conf) {
   return false;
 }
 
+/* Credentials that nothing uses: they belong to the account of the settings, and there is none. */
+static void look_at_ownerless(struct check *c) {
+  const struct conf *conf = &c->app.conf;
+  const char *name = conf->twilio_auth_token ? "TWILIO_AUTH_TOKEN" : "TWILIO_API_SECRET";
+  if (conf->twilio_account_sid || (!conf->twilio_auth_token && !conf->twilio_api_secret)) return;
+  report_add(&c->report, CHECK_WARN, "settings",
+             "set TWILIO_ACCOUNT_SID, or give them to a business by callreel business set",
+             "%s is set without TWILIO_ACCOUNT_SID: nothing uses it", name);
+}
+
 bool check_settings(struct check *c) {
   struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
   struct stat st;
@@ -62,6 +72,7 @@ bool check_settings(struct check *c) {
   if (file && has_secret(&c->app.conf) && stat(file, &st) == 0 && (st.st_mode & 007))
     report_add(&c->report, CHECK_WARN, "settings", "if it holds secrets, chmod 640 it or use NAME_FILE for them",
                "%s can be read by everybody", file);
+  look_at_ownerless(c);
   if (app_locate(&c->app, c->args) != CMD_DONE) {
     report_add(&c->report, CHECK_FAIL, "settings", "give shorter paths", "DATA_DIR or RECORDINGS_DIR can't be used");
     return false;
@@ -189,11 +200,27 @@ static bool look_at_writing(struct check *c) {
   return e == OK;
 }
 
+/* Of a database that is not there yet. DATA_DIR is made, another directory is not. */
+static bool look_at_directory(struct check *c) {
+  char path[PATH_SIZE];
+  struct stat st;
+  if (str_copy(path, sizeof(path), str_from(c->app.database_url + strlen("sqlite://"))) != OK) return true;
+  char *slash = strrchr(path, '/');
+  if (slash == path) return true;
+  *slash = '\0';
+  if (strcmp(path, c->app.data_dir) == 0 || stat(path, &st) == 0) return true;
+  report_add(&c->report, CHECK_FAIL, "database", "make it, for the server's user to write, or set DATABASE_URL",
+             "its directory %s is not there", path);
+  return false;
+}
+
 void check_database(struct check *c) {
   struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
   struct stat st;
   struct db_open how = {.url = c->app.database_url, .read_only = true};
   if (stat(c->app.database_url + strlen("sqlite://"), &st) != 0 && errno == ENOENT) {
+    c->is_new = true;
+    if (!look_at_directory(c)) return;
     report_add(&c->report, CHECK_WARN, "database",
                "the first command makes it; is DATABASE_URL, or DATA_DIR, what it should be?", "%s is not there yet",
                c->app.database_url);

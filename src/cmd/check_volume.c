@@ -33,13 +33,29 @@ static bool open_store(struct check *c) {
   return e == OK;
 }
 
-static void look_at_id(struct check *c) {
-  char known[STORE_ID_SIZE], found[STORE_ID_SIZE];
-  if (!c->has_schema) return;
-  enum err e = store_known_id(c->app.db, known);
-  if (e == ERR_NOT_FOUND) {
+/* The database knows none, or is not there yet: serve gives a volume an id, but takes none that has one. */
+static void look_at_unknown_id(struct check *c) {
+  char found[STORE_ID_SIZE];
+  enum err e = store_id_of_volume(c->store, found);
+  if (e == ERR_NOT_FOUND)
     report_add(&c->report, CHECK_WARN, "volume", "serve makes them one at its first start",
                "the database knows no volume yet");
+  else if (e == OK)
+    report_add(&c->report, CHECK_FAIL, "volume",
+               "is DATABASE_URL, or DATA_DIR, what it should be? If these recordings are a new database's on purpose, "
+               "callreel verify --adopt-store",
+               "%s has a .store-id of another database: serve does not take it", c->app.recordings_dir);
+  else
+    report_add(&c->report, CHECK_FAIL, "volume", "remove that file if the volume is the right one",
+               "%s has a .store-id that can't be read or is no store's", c->app.recordings_dir);
+}
+
+static void look_at_id(struct check *c) {
+  char known[STORE_ID_SIZE], found[STORE_ID_SIZE];
+  if (!c->has_schema && !c->is_new) return;
+  enum err e = c->is_new ? ERR_NOT_FOUND : store_known_id(c->app.db, known);
+  if (e == ERR_NOT_FOUND) {
+    look_at_unknown_id(c);
     return;
   }
   if (e == OK) e = store_id_of_volume(c->store, found);

@@ -19,7 +19,7 @@ static void show(void *arg, int done_percent) {
 static int explain(const struct cmd_args *args, const struct db *db, const char *path, enum err e) {
   if (e == ERR_EXISTS) return cmd_fail(args, "%s is there already, and is not overwritten", path);
   if (e == ERR_NOT_FOUND) return cmd_fail(args, "%s can't be made: there is no such directory", path);
-  return cmd_fail(args, "%s (%s)", err_text(e), db_problem(db));
+  return app_fail(args, db, e);
 }
 
 static int say_done(const struct cmd_args *args, const char *path, bool has_key_file) {

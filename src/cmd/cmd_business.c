@@ -136,7 +136,7 @@ static int explain(struct wish *w, enum err e) {
     case ERR_NOT_FOUND:
       return cmd_fail(w->args, "there is no business %lld", (long long)w->id);
     default:
-      return cmd_fail(w->args, "%s (%s)", err_text(e), db_problem(w->app->db));
+      return app_fail(w->args, w->app->db, e);
   }
 }
 

@@ -201,7 +201,7 @@ static int make_calls(struct demo *d, int index) {
   if (code != CMD_DONE) return code;
   enum err e = app_write(&d->app, run_names, &names);
   if (e == ERR_NOT_FOUND) return cmd_fail(d->args, "%s did not take the webhooks: see its log", d->server);
-  return e == OK ? CMD_DONE : cmd_fail(d->args, "%s (%s)", err_text(e), db_problem(d->app.db));
+  return e == OK ? CMD_DONE : app_fail(d->args, d->app.db, e);
 }
 
 /* ---- the end ---- */
@@ -249,7 +249,7 @@ static int say_end(struct demo *d) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(BODY_MAX);
   struct recordings_counts counts;
   enum err e = wait_until_settled(d, &counts);
-  if (e != OK) return cmd_fail(d->args, "%s (%s)", err_text(e), db_problem(d->app.db));
+  if (e != OK) return app_fail(d->args, d->app.db, e);
   e = write_end(&b, d, &counts);
   if (e == OK) e = print_line(&b);
   if (e != OK) return cmd_fail(d->args, "standard output can't be written");

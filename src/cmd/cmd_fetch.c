@@ -130,7 +130,7 @@ static int fetch_it(struct fetching *f) {
   if (e == OK) e = wait_until_over(f);
   worker = worker_free(worker);
   writer = db_writer_free(writer);
-  return e == OK ? say_end(f) : cmd_fail(f->args, "%s (%s)", err_text(e), db_problem(f->app.db));
+  return e == OK ? say_end(f) : app_fail(f->args, f->app.db, e);
 }
 
 int cmd_fetch(const struct cmd_args *args) {
@@ -150,6 +150,7 @@ int cmd_fetch(const struct cmd_args *args) {
       code = cmd_misuse(args, "%s is no SID of a recording or a call", id);
   }
   if (code == CMD_DONE) code = app_open(&f->app, args);
+  if (code == CMD_DONE) code = app_require_business(&f->app, args, f->business_id);
   if (code == CMD_DONE) code = app_open_store(&f->app, args, &f->store);
   if (code == CMD_DONE) code = fetch_it(f);
   f->store = blob_close(f->store);

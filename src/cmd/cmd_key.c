@@ -22,7 +22,7 @@ static enum err run_create(struct db *db, void *arg) {
 static int explain(const struct cmd_args *args, const struct app *app, enum err e) {
   if (e == ERR_NOT_FOUND) return cmd_fail(args, "there is no such business or key");
   if (e == ERR_INVALID) return cmd_fail(args, "--name must be UTF-8 of at most %d bytes", KEY_NAME_SIZE - 1);
-  return cmd_fail(args, "%s (%s)", err_text(e), db_problem(app->db));
+  return app_fail(args, app->db, e);
 }
 
 static enum err write_key(struct buf *b, const struct making *m) {
@@ -56,6 +56,7 @@ static int create(const struct cmd_args *args, struct app *app, struct cmd_optio
   m.role = str_from(access_role_name(platform ? ACCESS_PLATFORM : parsed));
   m.name = str_from(name);
   int code = app_open(app, args);
+  if (code == CMD_DONE) code = app_require_business(app, args, m.business_id);
   if (code != CMD_DONE) return code;
   enum err e = app_write(app, run_create, &m);
   code = e == OK ? print_key(args, &m) : explain(args, app, e);
@@ -103,6 +104,7 @@ static int list(const struct cmd_args *args, struct app *app, struct cmd_options
   if (!cmd_options_end(o)) return CMD_USAGE;
   if (business && !cmd_number("--business", business, 1, INT64_MAX, &business_id)) return CMD_USAGE;
   int code = app_open(app, args);
+  if (code == CMD_DONE) code = app_require_business(app, args, business_id);
   if (code != CMD_DONE) return code;
   if (!l.json) printf("%6s  %8s  %-8s  %-24s  %-16s  %s\n", "ID", "BUSINESS", "ROLE", "NAME", "CREATED", "REVOKED");
   enum err e = l.json ? buf_add_char(&l.out, '[') : OK;

@@ -46,9 +46,10 @@ int cmd_retry(const struct cmd_args *args) {
   if (since && date_parse_time_or_date(str_from(since), &r.since) != OK)
     return cmd_misuse(args, "--since must be a time like 2026-11-21T08:00:00Z or a date");
   int code = app_open(&app, args);
+  if (code == CMD_DONE) code = app_require_business(&app, args, r.business_id);
   if (code != CMD_DONE) return code;
   enum err e = app_write(&app, run_retry, &r);
-  if (e != OK) return cmd_fail(args, "%s (%s)", err_text(e), db_problem(app.db));
+  if (e != OK) return app_fail(args, app.db, e);
   printf(args->json ? "{\"queued\":%lld}\n" : "%lld recordings are queued.\n", (long long)r.queued);
   return CMD_DONE;
 }

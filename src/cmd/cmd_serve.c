@@ -190,12 +190,12 @@ static enum err leave(struct db *db, void *arg) {
 }
 
 static void tear_down(struct serve *s) {
+  s->admin = http_server_free(s->admin); /* it answers to the end, from what goes now, and nothing is posted to its loop */
   changes_stop(s->changes); /* it pokes the worker no more; the writer may still poke it */
   s->worker = worker_free(s->worker);
   if (s->writer && s->node.node_id[0]) IGNORE(db_writer_call(s->writer, leave, s)); /* else forgotten after a while */
   s->readers = db_readers_free(s->readers);
   s->writer = db_writer_free(s->writer);
-  s->admin = http_server_free(s->admin);
   s->server = http_server_free(s->server); /* what readers and writer had in hand was posted to its loops until here */
   s->changes = changes_free(s->changes);
   s->api = api_free(s->api);

@@ -59,6 +59,6 @@ int cmd_signin(const struct cmd_args *args) {
   if (code != CMD_DONE) return code;
   enum err e = app_write(&app, run_create, &l);
   if (e == ERR_NOT_FOUND) return cmd_fail(args, "there is no business %lld", (long long)l.link.business_id);
-  if (e != OK) return cmd_fail(args, "%s (%s)", err_text(e), db_problem(app.db));
+  if (e != OK) return app_fail(args, app.db, e);
   return print_link(args, &app.conf, &l);
 }

@@ -100,10 +100,11 @@ int cmd_status(const struct cmd_args *args) {
   if (!cmd_options_end(&o)) return CMD_USAGE;
   if (business && !cmd_number("--business", business, 1, INT64_MAX, &business_id)) return CMD_USAGE;
   int code = app_open(&app, args);
+  if (code == CMD_DONE) code = app_require_business(&app, args, business_id);
   if (code != CMD_DONE) return code;
   if (watch) return status_watch(args, &app, business_id);
   enum err e = status_write_all(app.db, business_id, args->json, &out);
-  if (e != OK) return cmd_fail(args, "%s (%s)", err_text(e), db_problem(app.db));
+  if (e != OK) return app_fail(args, app.db, e);
   bool written = fwrite(out.p, 1, out.n, stdout) == out.n && fflush(stdout) == 0;
   return written ? CMD_DONE : cmd_fail(args, "standard output can't be written");
 }

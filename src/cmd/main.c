@@ -1,6 +1,8 @@
 /* main.c - callreel COMMAND [OPTIONS]: finds the command, takes the options that all have. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 
@@ -20,7 +22,8 @@ const struct cmd cmd_table[] = {
      "callreel business add --name N [--id N] [--account-sid AC... --auth-token-file F [--auth-token-file F]]\n"
      "                      [--api-key SK... --api-secret-file F] [--base-url URL] [--number +E164]...\n"
      "callreel business list [--json]\n"
-     "callreel business set ID [the options of add but --id]\n"
+     "callreel business set ID [--name N] [--account-sid AC...] [--auth-token-file F [--auth-token-file F]]\n"
+     "                      [--api-key SK... --api-secret-file F] [--base-url URL] [--number +E164]...\n"
      "callreel business remove ID [--purge]\n\n"
      "A second --auth-token-file is the other token during a rotation: webhooks signed with either are taken, the\n"
      "first is used to fetch. Files with secrets may not be readable by others. remove ends the business's keys,\n"
@@ -110,21 +113,22 @@ static bool is_help(const char *word) {
   return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
-int main(int argc, char **argv) {
-  if (argc < 2) {
-    print_commands(stderr);
-    return CMD_USAGE;
-  }
-  if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) {
-    print_commands(stdout);
-    return CMD_DONE;
-  }
-  const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
-  const struct cmd *c = find(name);
-  if (!c) {
-    fprintf(stderr, "callreel: no command \"%s\"; callreel --help lists them\n", argv[1]);
-    return CMD_USAGE;
-  }
+/* What is opened later must not get the number of a standard stream that was closed: a log would stand in a recording.
+ * An output that was closed stays one that can't be written. */
+static void keep_standard_streams(void) {
+  static const int flags[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+  for (int fd = 0; fd < (int)COUNT_OF(flags); fd++)
+    if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", flags[fd]) != fd) _exit(CMD_FAILED);
+}
+
+/* Of what was done but could not be said, that is said. */
+static int end(const char *name, int code) {
+  if ((fflush(stdout) == 0 && !ferror(stdout)) || code != CMD_DONE) return code;
+  fprintf(stderr, "callreel%s%s: standard output can't be written\n", name ? " " : "", name ? name : "");
+  return CMD_FAILED;
+}
+
+static int run(const struct cmd *c, int argc, char **argv) {
   for (int i = 2; i < argc; i++) {
     if (!is_help(argv[i])) continue;
     print_help(c);
@@ -136,4 +140,23 @@ int main(int argc, char **argv) {
   o.args.config = cmd_option(&o, "--config");
   o.args.json = cmd_flag(&o, "--json");
   return o.bad ? CMD_USAGE : c->run(&o.args);
+}
+
+int main(int argc, char **argv) {
+  keep_standard_streams();
+  if (argc < 2) {
+    print_commands(stderr);
+    return CMD_USAGE;
+  }
+  if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) {
+    print_commands(stdout);
+    return end(NULL, CMD_DONE);
+  }
+  const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
+  const struct cmd *c = find(name);
+  if (!c) {
+    fprintf(stderr, "callreel: no command \"%s\"; callreel --help lists them\n", argv[1]);
+    return CMD_USAGE;
+  }
+  return end(name, run(c, argc, argv));
 }

@@ -24,6 +24,11 @@ static bool is_address(struct str s) {
   return colon > 1 && str_to_u64(str_skip(s, colon), PORT_MAX, &port) == OK;
 }
 
+/* One address for both; port 0 is a port of its own for each. */
+static bool is_taken_by(struct str address, struct str other) {
+  return str_eq(address, other) && !str_ends(address, STR(":0"));
+}
+
 static bool is_base_url(struct str s) {
   struct fetch_url url;
   return fetch_url_parse(s, &url) == OK && !url.has_userinfo && !url.has_query && !url.has_fragment;
@@ -173,5 +178,7 @@ enum err settings_check(const struct conf *conf, struct buf *ret_problem) {
                   "goes not with JWT_SECRET: one of them decides how tokens are signed");
   if (!!conf->twilio_api_key != !!conf->twilio_api_secret)
     return refuse(ret_problem, "TWILIO_API_KEY", "goes with TWILIO_API_SECRET: both or none");
+  if (conf->admin_listen && is_taken_by(str_from(conf->admin_listen), str_from(conf->listen)))
+    return refuse(ret_problem, "ADMIN_LISTEN", "must be another address or port than LISTEN");
   return check_as_served(conf, ret_problem);
 }

@@ -1,27 +1,18 @@
-"""Builds the fuzz targets with clang and runs each for a while, from the corpus that is kept and what earlier runs found.
-
---tap writes a line a target, for script/test; it says "1..0 # SKIP" where there is no clang with libFuzzer."""
+"""Builds the fuzz targets with clang and runs each for a while, as many at once as there are cores, from the corpus that is
+kept and what earlier runs found. --tap writes a line a target, for script/test."""
 import argparse
 import os
+import re
 import subprocess
 import sys
-import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build-fuzz"
 CLANG = "clang-14"
-TAIL_LINES = 60
-
-
-def has_fuzzer():
-    source = "int LLVMFuzzerTestOneInput(const unsigned char *p, unsigned long n) { return p && n ? 0 : 0; }\n"
-    with tempfile.TemporaryDirectory() as directory:
-        command = [CLANG, "-fsanitize=fuzzer", "-x", "c", "-", "-o", f"{directory}/try"]
-        try:
-            return subprocess.run(command, input=source, text=True, capture_output=True).returncode == 0
-        except OSError:
-            return False
+CORPUS = ROOT / "tests/fuzz/corpus"
+TAIL_LINES, INPUT_SECONDS, RSS_MB, KEPT_BYTES = 60, 10, 2048, 1024
 
 
 def must(*command, env=None):
@@ -40,41 +31,55 @@ def build(targets):
     must("ninja", "-C", BUILD, *(f"tests/fuzz/fuzz_{name}" for name in targets))
 
 
-def fuzz(name, seconds):
-    """None, or what was found."""
-    grown, findings, kept = BUILD / "corpus" / name, BUILD / "findings", ROOT / "tests/fuzz/corpus" / name
-    for directory in (grown, findings):
+def places(name):
+    """Where its inputs are: those that runs found, those that are kept."""
+    grown, kept = BUILD / "corpus" / name, CORPUS / name
+    for directory in (grown, kept, BUILD / "findings"):
         directory.mkdir(parents=True, exist_ok=True)
-    command = [BUILD / f"tests/fuzz/fuzz_{name}", f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
-               f"-artifact_prefix={findings}/{name}-", grown, *([kept] if kept.is_dir() else [])]
+    return grown, kept
+
+
+def ran(name, *options):
+    """None, or what was found."""
+    command = [BUILD / f"tests/fuzz/fuzz_{name}", f"-timeout={INPUT_SECONDS}", f"-rss_limit_mb={RSS_MB}",
+               f"-artifact_prefix={BUILD}/findings/{name}-", *options]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                           env=os.environ | {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"})
-    return None if done.returncode == 0 else "\n".join(done.stdout.splitlines()[-TAIL_LINES:])
+    told = [line for line in done.stdout.splitlines() if not re.match(r"#\d+\s", line)]  # without how it went on
+    return None if done.returncode == 0 else "\n".join(told[-TAIL_LINES:])
+
+
+def fuzz(name, seconds):
+    return ran(name, f"-max_total_time={seconds}", *places(name))
+
+
+def keep(name):
+    """Puts what reaches code that the kept corpus does not into it, in short inputs."""
+    grown, kept = places(name)
+    return ran(name, "-merge=1", "-use_counters=0", f"-max_len={KEPT_BYTES}", kept, grown)
 
 
 def main():
     options = argparse.ArgumentParser(prog="script/fuzz")
     options.add_argument("--seconds", type=int, default=60)
     options.add_argument("--tap", action="store_true")
+    options.add_argument("--keep", action="store_true", help="no fuzzing: add to the kept corpus what earlier runs found")
     options.add_argument("targets", nargs="*", metavar="TARGET")
     chosen = options.parse_args()
     targets = chosen.targets or names()
     unknown = [name for name in targets if name not in names()]
     if unknown:
         options.error(f"no such target: {', '.join(unknown)}; there are {', '.join(names())}")
-    if not has_fuzzer():
-        print(f"1..0 # SKIP {CLANG} with libFuzzer is not installed: script/fuzz installs it" if chosen.tap
-              else f"script/fuzz: {CLANG} can't build with libFuzzer")
-        return 0 if chosen.tap else 1
     build(targets)
     failed = 0
-    for i, name in enumerate(targets, 1):
-        found = fuzz(name, chosen.seconds)
-        failed += found is not None
-        if chosen.tap:
-            print(f"{'not ok' if found else 'ok'} {i} - {name}", flush=True)
-        if found:
-            print(found if not chosen.tap else "\n".join(f"# {line}" for line in found.splitlines()), flush=True)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        results = pool.map(keep if chosen.keep else lambda name: fuzz(name, chosen.seconds), targets)
+        for i, (name, found) in enumerate(zip(targets, results), 1):
+            failed += found is not None
+            if chosen.tap:
+                print(f"{'not ok' if found else 'ok'} {i} - {name}", flush=True)
+            if found:
+                print(found if not chosen.tap else "\n".join(f"# {line}" for line in found.splitlines()), flush=True)
     return 1 if failed else 0
 
 

@@ -1,4 +1,6 @@
-"""What operators are given, held against the program: manual, completion, unit, alerts. Prints TAP."""
+"""What operators are given, held against the program: manual, completions, unit, alerts. Prints TAP.
+
+ops_test.py [DIRECTORY]: where the completions are."""
 import re
 import shutil
 import subprocess
@@ -6,6 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+COMPLETIONS = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build-test/deploy")  # as they were made
 TESTS = []
 
 
@@ -94,35 +97,77 @@ def the_manual_is_well_formed():
     assert code == 0, said
 
 
-COMPLETE = """source deploy/completions/callreel.bash
+BASH = """source "$1"; shift
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _callreel; printf '%s\\n' "${COMPREPLY[@]}" """
+ZSH = """_describe() { print -rl -- "${(@P)2%%:*}" }; compadd() { shift; print -rl -- "$@" }
+_arguments() { print -rl -- "$@" }
+file=$1; shift; words=("$@"); CURRENT=$#; source $file """
+FISH = 'source $argv[1]; complete -C "$argv[2]"'
 
 
-def complete(*words):
-    code, said = run("bash", "-c", COMPLETE, "bash", "callreel", *words)
+def bash(*words):
+    return run("bash", "-c", BASH, "bash", COMPLETIONS / "callreel.bash", *words)[1].split()
+
+
+def zsh(*words):
+    """What _arguments would offer of its specifications: '*--name=:message:(words)'."""
+    code, said = run("zsh", "-f", "-c", ZSH, "zsh", COMPLETIONS / "_callreel", *words)
     assert code == 0, said
-    return said.split()
+    specs = {line.lstrip("*").split("=")[0]: line for line in said.splitlines()}
+    values = re.search(r":\((.*)\)$", specs[words[-2]]) if words[-2] in specs else None
+    return values[1].split() if values else list(specs)
 
 
-@test
-def completion_offers_every_command():
+def fish(*words):
+    code, said = run("fish", "--no-config", "-c", FISH, COMPLETIONS / "callreel.fish", " ".join(words))
+    assert code == 0, said
+    return [line.split("\t")[0] for line in said.splitlines()]
+
+
+SHELLS = {"bash": bash, "zsh": zsh, "fish": fish}
+VERBS = {"business": ["add", "list", "set", "remove"], "key": ["create", "list", "revoke"]}
+
+
+def in_each_shell(check):
+    """As one test a shell, so that one that is not installed skips its own alone."""
+    for shell, complete in SHELLS.items():
+        def each(complete=complete):
+            check(lambda *words: complete("callreel", *words))
+        each.__name__ = f"in_{shell}_{check.__name__}"
+        test(each)
+    return check
+
+
+@in_each_shell
+def every_command_is_offered(complete):
     missing(commands(), complete(""))
 
 
-@test
-def completion_offers_every_option_of_a_command():
-    verbs = {"business": ["add", "list", "set", "remove"], "key": ["create", "list", "revoke"]}
+@in_each_shell
+def every_option_of_a_command_is_offered_and_no_other(complete):
     for name, wanted in options().items():
         offered = set()
-        for verb in verbs.get(name, [None]):
+        for verb in VERBS.get(name, [None]):
             offered.update(complete(*[word for word in (name, verb) if word], "--"))
         missing({"--" + option for option in wanted}, offered)
+        missing({word for word in offered if word.startswith("--")}, {"--" + o for o in wanted | {"help", "config", "json"}})
 
 
-@test
-def completion_offers_every_error_code():
+@in_each_shell
+def verbs_are_offered_and_have_options_of_their_own(complete):
+    for name, verbs in VERBS.items():
+        missing(verbs, complete(name, ""))
+    assert "--id" in complete("business", "add", "--") and "--id" not in complete("business", "set", "--")
+    assert "--purge" in complete("business", "remove", "--") and "--purge" not in complete("business", "add", "--")
+
+
+@in_each_shell
+def values_that_are_known_are_offered(complete):
     codes = re.findall(r'^X\(\w+, "(\w+)"', read("src/domain/recording_error.def"), re.M)
-    missing(codes, complete("retry", "--code", ""))
+    assert len(codes) > 10
+    for words, wanted in ((("retry", "--code"), codes), (("serve", "--role"), ["all", "web", "worker"]),
+                          (("key", "create", "--role"), ["viewer", "agent", "admin"])):
+        assert sorted(complete(*words, "")) == sorted(wanted), words
 
 
 @test

@@ -141,6 +141,45 @@ def test_another_volume(sound_world):
     assert not (sound_world.directory / "nowhere").exists()
 
 
+@pytest.mark.parametrize("migrated", [False, True])
+@pytest.mark.parametrize("held,mend", [("0123456789abcdef" * 2, "callreel verify --adopt-store"), ("scribble", "remove ")])
+def test_a_volume_that_a_new_database_will_not_take(world, migrated, held, mend):
+    """What serve would refuse is found before it is started; and what the doctor says does mend it."""
+    world.recordings().mkdir(parents=True)
+    store_id = world.recordings() / ".store-id"
+    store_id.write_text(held)
+    if migrated:
+        world.done("migrate")
+    check(world).only("FAIL", "volume", "has a .store-id", mend)
+    refused = world.run("serve")
+    assert refused.returncode == 1 and "RECORDINGS_DIR" in refused.stderr, refused
+    if held == "scribble":
+        store_id.unlink()
+    else:
+        world.done("verify", "--adopt-store")
+    assert not [f for f in check(world).findings if f[0] == "FAIL" and f[1] == "volume"]
+    world.server()
+
+
+def test_a_database_where_no_directory_is(world):
+    nowhere = world.directory / "nowhere"
+    found = check(world, {"DATABASE_URL": f"sqlite://{nowhere}/callreel.db"})
+    found.only("FAIL", "database", f"{nowhere} is not there", "make it")
+    assert world.run("status", env={"DATABASE_URL": f"sqlite://{nowhere}/callreel.db"}).returncode == 1
+
+
+def test_credentials_of_no_account(world):
+    for name in ("TWILIO_AUTH_TOKEN", "TWILIO_API_SECRET"):
+        more = {"TWILIO_API_KEY": p.sid("SK")} if name == "TWILIO_API_SECRET" else {}
+        found = check(world, {f"{name}_FILE": str(world.secret_file("of nobody")), **more})
+        found.only("warn", "settings", f"{name} is set without TWILIO_ACCOUNT_SID", "set TWILIO_ACCOUNT_SID")
+
+
+def test_two_doors_at_one_address(world):
+    found = check(world, {"LISTEN": "127.0.0.1:8431", "ADMIN_LISTEN": "127.0.0.1:8431"})
+    found.only("FAIL", "settings", "ADMIN_LISTEN: ", "serve --help")
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 8 MB, and how to mount it anew."""

@@ -217,3 +217,46 @@ def test_help_and_misuse(world, command):
     done = world.run(command, "--no-such-option")
     assert done.returncode == 2 and "--help" in done.stderr and not done.stdout
     assert not world.data_dir.exists(), "misuse makes nothing"
+
+
+@pytest.mark.parametrize("argv", [("status",), ("status", "--json"), ("status", "--watch"), ("retry",), ("key", "list"),
+                                  ("key", "list", "--json"), ("key", "create"), ("signin",),
+                                  ("fetch", "RE0123456789abcdef0123456789abcdef")])
+def test_a_business_that_is_not_there_is_said_to_be_so(world, argv):
+    world.done("business", "add", "--name", "One")
+    world.done("business", "add", "--name", "Gone")
+    world.done("business", "remove", "2")
+    for gone in (2, 77):
+        done = world.run(*argv, "--business", gone)
+        assert (done.returncode, done.stdout) == (1, ""), done
+        assert f"there is no business {gone}" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("argv", [("--help",), ("status", "--help"), ("version",), ("migrate",), ("status",), ("status", "--json"),
+                                  ("business", "list"), ("business", "list", "--json"), ("business", "add", "--name", "B"),
+                                  ("business", "set", "1", "--name", "C"), ("key", "create", "--business", "1"), ("key", "list"),
+                                  ("key", "list", "--json"), ("key", "revoke", "1"), ("signin", "--business", "1"), ("retry",),
+                                  ("verify",), ("check",)])
+def test_who_can_not_say_it_says_so(world, argv):
+    world.done("business", "add", "--name", "A")
+    world.done("key", "create", "--business", "1")
+    for where in ("/dev/full", None):  # a disk that is full, an output that is closed
+        command = [str(CALLREEL), *argv] if where else ["sh", "-c", 'exec "$@" >&-', "sh", str(CALLREEL), *argv]
+        with open(where or os.devnull, "w") as out:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, text=True,
+                                  env=world.environment(), timeout=30)
+        assert done.returncode == 1 and done.stderr.startswith("callreel"), (where, done)
+        assert "()" not in done.stderr, done.stderr
+
+
+def test_a_service_without_any_output_writes_its_log_nowhere_else(world):
+    """What is opened later may not get the number of standard error: the log would stand in it."""
+    child = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", str(CALLREEL), "serve"],
+                             env=world.environment(LOG_LEVEL="debug"))
+    files = f"/proc/{child.pid}/fd"
+    try:
+        eventually(lambda: child.poll() is not None or len(os.listdir(files)) > 10, 20, "it serves")
+        assert [os.readlink(f"{files}/{number}") for number in range(3)] == ["/dev/null"] * 3
+    finally:
+        child.terminate()
+        assert child.wait(20) == 0

@@ -167,3 +167,29 @@ def test_no_figure_tells_of_anybody(world, provider, server):
     if shutil.which("promtool"):
         check = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
         assert (check.returncode, check.stdout + check.stderr) == (0, "")
+
+
+def test_who_looks_until_the_end_does_not_disturb_it(world):
+    """Inside, health is asked for and figures are scraped while the process lets go of what they are read from."""
+    for number in range(5):
+        server = world.server(f"server{number}", ADMIN_LISTEN="127.0.0.1:0")
+        port = int(re.search(r"admin=127\.0\.0\.1:(\d+)", server.log()).group(1))
+        begun = threading.Barrier(4, timeout=30)
+
+        def look(target):
+            with wire.Connection(port) as connection:
+                assert connection.call("GET", target).status == 200
+                begun.wait()
+                while True:
+                    try:
+                        connection.call("GET", target)
+                    except (OSError, wire.Closed):
+                        return  # the end
+        lookers = [threading.Thread(target=look, args=(target,), daemon=True) for target in ("/readyz", "/metrics", "/readyz")]
+        for looker in lookers:
+            looker.start()
+        begun.wait()
+        server.stop()
+        for looker in lookers:
+            looker.join(30)
+            assert not looker.is_alive()

@@ -208,6 +208,25 @@ static void frames_of_others_are_told_from_our_own(void **state) {
   }
 }
 
+static void frame_ancestors_fit_into_the_head_of_an_answer(void **state) {
+  char list[FRAME_ANCESTORS_MAX + 2];
+  struct origins *o = NULL;
+  struct http_fields f;
+  struct buf problem CLEANUP(buf_done) = BUF_INIT(1000);
+  (void)state;
+  memset(list, 'a', sizeof(list));
+  list[FRAME_ANCESTORS_MAX] = '\0';
+  assert_int_equal(origins_new(NULL, NULL, list, &problem, &o), OK);
+  http_fields_init(&f);
+  http_field(&f, STR("Content-Security-Policy"), str_from(origins_frame_ancestors(o)));
+  assert_false(f.bad);
+  o = origins_free(o);
+  list[FRAME_ANCESTORS_MAX] = 'a';
+  list[FRAME_ANCESTORS_MAX + 1] = '\0';
+  assert_int_equal(origins_new(NULL, NULL, list, &problem, &o), ERR_INVALID);
+  assert_true(str_starts(buf_str(&problem), STR("FRAME_ANCESTORS: ")));
+}
+
 static void settings_that_will_not_do_are_refused_by_name(void **state) {
   (void)state;
   static const struct {
@@ -258,6 +277,7 @@ int main(void) {
       cmocka_unit_test(a_preflight_is_answered_by_name),
       cmocka_unit_test(frames_of_others_are_told_from_our_own),
       cmocka_unit_test(settings_that_will_not_do_are_refused_by_name),
+      cmocka_unit_test(frame_ancestors_fit_into_the_head_of_an_answer),
       cmocka_unit_test(a_hundred_origins_are_the_most),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -190,6 +190,7 @@ static void a_patch_names_what_it_may_not_hold(void **state) {
       {"{\"metadata\":[]}", "metadata"},
       {"{\"status\":\"completed\"}", "status"},
       {"{\"ref\":\"a\",\"call_sid\":null}", "call_sid"},
+      {"{\"fourteen bytes\xc3\xa9\":1}", "fourteen bytes"}, /* shown without half a letter */
       {"{\"ref\":\"\\u0000\"}", ""},
       {"{\"ref\":\"\xff\"}", ""},
   };
@@ -257,6 +258,64 @@ static void metadata_has_a_ceiling(void **state) {
   buf_done(&after);
 }
 
+static void what_could_be_a_person_is_no_plain_id(void **state) {
+  static const struct {
+    const char *name;
+    bool plain;
+  } rows[] = {
+      {"", true},
+      {"dana", true},
+      {"u-42", true},
+      {"agent_7.b", true},
+      {"123456", true},
+      {"auth0|5f7c8ec7c33c6c0412345678", true},
+      {"6ba7b810-9dad-11d1-8044-550412345678", true},
+      {"4e1243bd22c66e76c2ba9eddc1f91394e57f9f83", true},
+      {"google-oauth2|103547991597142817347", true},
+      {"01ARZ3NDEKTSV4RRFFQ69G5FAV", true},
+      {"team:12|agent:345", true},
+      {"dana@example.com", false},
+      {"Dana Levi", false},
+      {"\xd7\x93\xd7\xa0\xd7\x94", false},
+      {"+15005550100", false},
+      {"15005550100", false},
+      {"tel:15005550100", false},
+      {"user15005550100x", false},
+      {"1-500-555-0100", false},
+      {"500.555.0100", false},
+      {"5550100", false},
+      {"abcdef-15005550100", false},
+      {"12345678901234567890-15005550100", false},
+      {"a\tb", false},
+      {"~1", false},
+  };
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(rows); i++)
+    if (subject_is_plain_id(str_from(rows[i].name)) != rows[i].plain) fail_msg("%s", rows[i].name);
+}
+
+static void a_subject_that_could_be_a_person_is_veiled_in_the_log(void **state) {
+  struct hmac_key ours, others;
+  struct subject dana = {.kind = SUBJECT_USER, .name = "dana@example.com"};
+  struct subject id = {.kind = SUBJECT_USER, .name = "u-42"}, noam = {.kind = SUBJECT_USER, .name = "+15005550100"};
+  struct subject cookie = {.kind = SUBJECT_USER, .name = "dana@example.com", .session = "a session"};
+  char text[SUBJECT_TEXT_SIZE], again[SUBJECT_TEXT_SIZE];
+  (void)state;
+  hmac_key_set(&ours, STR("the key of an installation"));
+  hmac_key_set(&others, STR("the key of another one"));
+  subject_text(&id, &ours, text);
+  assert_string_equal(text, "user:u-42");
+  subject_text(&dana, &ours, text);
+  assert_int_equal(strlen(text), strlen("user:~") + 12);
+  assert_true(str_starts(str_from(text), STR("user:~")));
+  subject_text(&cookie, &ours, again);
+  assert_string_equal(again, text); /* the same user, however signed in */
+  subject_text(&noam, &ours, again);
+  assert_string_not_equal(again, text);
+  subject_text(&dana, &others, again);
+  assert_string_not_equal(again, text); /* nobody finds it by trying all numbers */
+}
+
 int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
@@ -270,6 +329,8 @@ int main(void) {
       cmocka_unit_test(a_patch_says_what_to_set_and_what_to_clear),
       cmocka_unit_test(metadata_is_merged),
       cmocka_unit_test(metadata_has_a_ceiling),
+      cmocka_unit_test(what_could_be_a_person_is_no_plain_id),
+      cmocka_unit_test(a_subject_that_could_be_a_person_is_veiled_in_the_log),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -180,6 +180,24 @@ static void errno_values_become_what_the_caller_can_do(void **state) {
   for (size_t i = 0; i < COUNT_OF(rows); i++) assert_int_equal(err_from_errno(rows[i].number), rows[i].e);
 }
 
+static void head_of_utf8_ends_between_characters(void **state) {
+  static const struct {
+    const char *s;
+    size_t bytes;
+    const char *head;
+  } rows[] = {{"", 3, ""},
+              {"abc", 3, "abc"},
+              {"abc", 2, "ab"},
+              {"a\xc3\xa9", 2, "a"},
+              {"a\xc3\xa9", 3, "a\xc3\xa9"},
+              {"\xf0\x9f\x8e\xa7!", 3, ""},
+              {"\xf0\x9f\x8e\xa7!", 4, "\xf0\x9f\x8e\xa7"},
+              {"\x80\x80", 1, ""}};
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(rows); i++)
+    assert_true(str_eq(str_head_utf8(str_from(rows[i].s), rows[i].bytes), str_from(rows[i].head)));
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(views_compare_as_bytes),
     cmocka_unit_test(parts_are_found_at_either_end_and_within),
@@ -188,6 +206,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(whole_numbers_are_digits_within_their_limits),
     cmocka_unit_test(signed_numbers_reach_both_ends_of_their_type),
     cmocka_unit_test(utf8_is_taken_in_its_shortest_form_only),
+    cmocka_unit_test(head_of_utf8_ends_between_characters),
     cmocka_unit_test(copies_are_whole_or_refused),
     cmocka_unit_test(every_code_has_a_text_and_a_verdict),
     cmocka_unit_test(errno_values_become_what_the_caller_can_do),

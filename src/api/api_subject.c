@@ -1,0 +1,98 @@
+/* api_subject.c - who asked, as the log tells it: key:ID, user:SUB, url:ID.
+ *
+ * Invariants
+ *  (1) Nothing that could be a person's number, address or name is told at info. What the host calls a user is told as it
+ *      is where it can only be an id: one word of plain letters, digits and ". _ | : -", in which no telephone number could
+ *      stand. Else "~" and 12 digits take its place: the same for the same user in every process of an installation, under
+ *      a key of its own, so that nobody finds the number by trying all.
+ *  (2) "~" is in no id, so the two are never taken for each other. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api_internal.h"
+
+enum { NUMBER_DIGITS_MIN = 7, NUMBER_DIGITS_MAX = 15, HEX_ID_MIN = 24, VEIL_BYTES = 6 };
+
+static bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+static bool is_hex_letter(char c) {
+  return (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+static bool is_of_an_id(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("._|:-", c));
+}
+
+/* How many bytes of an id in hexadecimal (a UUID, a digest) text begins with: 0 where it is none. */
+static size_t hex_id_n(struct str text) {
+  size_t n = 0, digits = 0, letters = 0;
+  for (; n < text.n && (is_digit(text.p[n]) || is_hex_letter(text.p[n]) || text.p[n] == '-'); n++) {
+    digits += text.p[n] != '-';
+    letters += is_hex_letter(text.p[n]);
+  }
+  return digits >= HEX_ID_MIN && letters > 0 ? n : 0;
+}
+
+static size_t digits_n(struct str text) {
+  size_t n = 0;
+  while (n < text.n && is_digit(text.p[n])) n++;
+  return n;
+}
+
+/* Digits with '.' and '-' between them, as many as a telephone number has. One run of more can only count something. */
+static bool could_hold_number(struct str text) {
+  for (size_t digits = 0; text.n;) {
+    size_t skip = hex_id_n(text), run = digits_n(text);
+    if (skip || run > NUMBER_DIGITS_MAX) {
+      text = str_skip(text, skip ? skip : run);
+      digits = 0;
+      continue;
+    }
+    digits += run;
+    if (digits >= NUMBER_DIGITS_MIN) return true;
+    text = str_skip(text, run);
+    if (text.n && text.p[0] != '.' && text.p[0] != '-') digits = 0;
+    text = str_skip(text, text.n ? 1 : 0);
+  }
+  return false;
+}
+
+bool subject_is_plain_id(struct str name) {
+  for (size_t i = 0; i < name.n; i++)
+    if (!is_of_an_id(name.p[i])) return false;
+  return !could_hold_number(name);
+}
+
+/* (1) The text signed begins unlike that of any signed URL, which has the same key. */
+static void veil(const struct hmac_key *key, const char *name, char *ret_text, size_t size) {
+  char text[sizeof("user:") + JWT_SUBJECT_MAX], digits[2 * VEIL_BYTES + 1];
+  uint8_t mac[SHA256_SIZE];
+  (void)snprintf(text, sizeof(text), "user:%s", name);
+  hmac_sha256(key, str_from(text), mac);
+  hex_encode(mac, VEIL_BYTES, digits);
+  (void)snprintf(ret_text, size, "user:~%s", digits);
+}
+
+void subject_text(const struct subject *s, const struct hmac_key *key, char ret_text[SUBJECT_TEXT_SIZE]) {
+  switch (s->kind) {
+    case SUBJECT_NOBODY:
+      (void)snprintf(ret_text, SUBJECT_TEXT_SIZE, "nobody");
+      return;
+    case SUBJECT_KEY:
+      (void)snprintf(ret_text, SUBJECT_TEXT_SIZE, "key:%lld", (long long)s->key_id);
+      return;
+    case SUBJECT_USER:
+      if (!s->name[0] && s->session[0])
+        (void)snprintf(ret_text, SUBJECT_TEXT_SIZE, "user:%08llx", (unsigned long long)s->number >> 32);
+      else if (subject_is_plain_id(str_from(s->name)))
+        (void)snprintf(ret_text, SUBJECT_TEXT_SIZE, "user:%s", s->name);
+      else
+        veil(key, s->name, ret_text, SUBJECT_TEXT_SIZE);
+      return;
+    case SUBJECT_URL:
+      (void)snprintf(ret_text, SUBJECT_TEXT_SIZE, "%s", s->name);
+      return;
+  }
+}

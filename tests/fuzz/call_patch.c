@@ -1,0 +1,47 @@
+/* Any text as the body of PATCH /api/calls/{sid}, and what stands there already: what is taken is within its bounds, leaves an
+ * object that can be read again, and taking the same once more changes nothing. The first byte's worth of bytes stands there. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api_calls_patch.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+static void require(bool holds) {
+  if (!holds) abort();
+}
+
+static void check_merged(const struct call_patch *p, const char *before) {
+  struct buf once CLEANUP(buf_done) = BUF_INIT(CALL_METADATA_SIZE - 1),
+                  twice CLEANUP(buf_done) = BUF_INIT(CALL_METADATA_SIZE - 1);
+  const char *text;
+  enum err e = call_patch_merge(p, before, &once);
+  require(e == OK || e == ERR_TOO_BIG);
+  if (e != OK) return;
+  require(buf_terminate(&once, &text) == OK);
+  json_t *read = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+  require(json_is_object(read));
+  json_decref(read);
+  require(call_patch_merge(p, text, &twice) == OK && str_eq(buf_str(&once), buf_str(&twice)));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
+  if (n < 1) return 0;
+  struct str all = str_of((const char *)bytes + 1, n - 1), before = str_head(all, bytes[0]);
+  struct call_patch p;
+  char field[65];
+  char *kept = str_dup(before);
+  if (!kept) return 0;
+  memset(field, 'x', sizeof(field));
+  enum err e = call_patch_read(str_skip(all, before.n), &p, field, sizeof(field));
+  if (e == OK) {
+    require(p.customer_name.n < CALL_NAME_SIZE && p.ref.n < CALL_NAME_SIZE);
+    require(!p.metadata || (p.has_metadata && json_is_object(p.metadata)));
+    if (p.metadata) check_merged(&p, kept);
+    call_patch_done(&p);
+  } else {
+    require(e == ERR_INVALID && memchr(field, '\0', sizeof(field)) && str_is_utf8(str_from(field)));
+  }
+  free(kept);
+  return 0;
+}
