@@ -91,7 +91,6 @@ http {{
   access_log off; sendfile on; {options} keepalive_requests 1000000000; types {{ }} default_type audio/mpeg;
   client_body_temp_path {directory}/b; proxy_temp_path {directory}/p; fastcgi_temp_path {directory}/f;
   uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
-  open_file_cache max=1000 inactive=60s;
   server {{ listen 127.0.0.1:{port} backlog=4096; root {root}; }}
 }}
 """

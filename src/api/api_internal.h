@@ -13,6 +13,7 @@
 #include "api/api.h"
 #include "api/api_answer.h"
 #include "api/api_hits.h"
+#include "api/api_known_keys.h"
 #include "api/api_playbacks.h"
 #include "api/api_proxies.h"
 #include "api/api_signed_in.h"
@@ -85,6 +86,7 @@ struct api_loop {
   struct api *api;
   unsigned index;
   struct access_snapshot *access; /* held */
+  struct known_keys *known_keys;  /* of access */
   struct shelf *shelf;
   struct playbacks_near *playbacks;
   struct statuses *statuses;

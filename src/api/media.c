@@ -30,14 +30,15 @@ static void log_hit(enum log_level level, const struct subject *s, const struct 
          LOG_TEXT("via", via_name((enum via)item->via)), LOG_TEXT("by", by));
 }
 
-static unsigned note(struct api_loop *l, const struct subject *s, const char *recording_sid, unsigned notes) {
+static unsigned note(struct api_loop *l, const struct subject *s, const char *recording_sid, unsigned notes,
+                     int64_t mono_ms) {
   struct playbacks *all = l->api->playbacks;
   uint64_t key = playbacks_key(all, s->business_id, (int)s->kind, (int64_t)s->number, str_from(recording_sid));
-  return playbacks_note(all, l->playbacks, key, notes, clock_mono_ms());
+  return playbacks_note(all, l->playbacks, key, notes, mono_ms);
 }
 
 void media_note_miss(struct api_loop *l, const struct subject *subject, const struct recording *row) {
-  (void)note(l, subject, row->recording_sid, 0);
+  (void)note(l, subject, row->recording_sid, 0, clock_mono_ms());
   log_debug("Cache miss", LOG_INT("business", subject->business_id), LOG_TEXT("recording", row->recording_sid),
             LOG_TEXT("status", recording_status_name(row->status)));
 }
@@ -50,7 +51,7 @@ static void count_first(struct api_loop *l, const struct subject *subject, enum 
 
 void media_count_play(struct api_loop *l, const struct subject *subject, const char *recording_sid,
                       enum metric_label_PLAY result) {
-  if (note(l, subject, recording_sid, PLAYBACK_ANSWERED)) count_first(l, subject, result);
+  if (note(l, subject, recording_sid, PLAYBACK_ANSWERED, clock_mono_ms())) count_first(l, subject, result);
 }
 
 /* ---- header lines ---- */
@@ -105,7 +106,7 @@ void media_answer(struct api_loop *l, struct http_exchange *x, const struct subj
   int64_t first, last;
   int status = 200;
 
-  unsigned first_of = note(l, subject, item->recording_sid, PLAYBACK_HIT | PLAYBACK_ANSWERED);
+  unsigned first_of = note(l, subject, item->recording_sid, PLAYBACK_HIT | PLAYBACK_ANSWERED, http_now_ms(x));
   if (first_of & PLAYBACK_ANSWERED) count_first(l, subject, METRIC_PLAY_HIT);
   log_hit(first_of & PLAYBACK_HIT ? LOG_INFO : LOG_DEBUG, subject, item);
   if (disposition.n)
