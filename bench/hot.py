@@ -1,0 +1,122 @@
+"""Ready recordings in the page cache: how much is answered, at which cost.
+
+Servers take turns within each round, so that what else the machine does hits all alike; medians of the rounds."""
+import os
+import statistics
+
+import peers
+from stage import BUILD, KIB, Target, get, run
+import json
+
+SIZES = {"bytes=0-1": 2, "16 KiB": 16 * KIB, "64 KiB": 64 * KIB, "256 KiB": 256 * KIB, "1 MiB": KIB * KIB}
+WEBHOOKS = [(1, 600), (8, 3000), (64, 8000)]
+FAR_BEHIND = 0.75  # of the best in the first round: a setting that can't be the best one
+
+
+def median(results, name):
+    return statistics.median(result[name] for result in results)
+
+
+def summary(results):
+    return {name: median(results, name) for name in ("per_second", "server_cpu_us", "p50_us", "p99_us")}
+
+
+def lay_out(stage, directory, sid):
+    """The same file and the same status object for servers of files."""
+    root = directory / "www"
+    root.mkdir()
+    os.link(stage.file(sid), root / "audio")
+    status = get(f"http://127.0.0.1:{stage.port}/api/recordings/{sid}/status", stage.key)
+    for path in (directory, root):
+        path.chmod(0o755)
+    (root / "audio").chmod(0o644)
+    return root, status
+
+
+def ours(stage, sid):
+    return Target("callreel", stage.port, [stage.pid],
+                  {"status": f"/api/recordings/{sid}/status", "audio": stage.stream(sid)}, stage.key)
+
+
+def measure(targets, what, length, rounds, seconds):
+    """{target: its results}; a setting of nginx that is far behind its best one is not asked again."""
+    results = {target: [] for target in targets}
+    for i in range(rounds):
+        for target in results:
+            results[target].append(target.load("audio" if length else "status", seconds, length))
+        if i > 0:
+            continue
+        for family in {target.family for target in targets}:
+            kin = [target for target in results if target.family == family]
+            best = max(results[target][0]["per_second"] for target in kin)
+            for target in kin:
+                if results[target][0]["per_second"] < FAR_BEHIND * best:
+                    del results[target]
+    return results
+
+
+def best_of_families(results):
+    """{family: figures of its best setting}"""
+    table = {}
+    for target, r in results.items():
+        row = {**summary(r), "setting": target.setting}
+        if row["per_second"] > table.get(target.family, {"per_second": 0})["per_second"]:
+            table[target.family] = row
+    return table
+
+
+def static_targets(stack, directory, root, status):
+    targets = []
+    for family, extra in (("nginx", ""), ("nginx, open_file_cache", peers.FILE_CACHE)):
+        for i, (setting, options) in enumerate(peers.SETTINGS.items()):
+            place = directory / f"nginx-{'cache' if extra else 'plain'}-{i}"
+            port, pids = stack.enter_context(peers.nginx_static(place, root, options + extra, status))
+            target = Target(family, port, pids, {"status": "/constant", "audio": "/audio"})
+            target.family, target.setting = family, setting
+            targets.append(target)
+    return targets
+
+
+def serving(stack, stage, directory, sid, rounds, seconds):
+    """{answer: {server: figures}}"""
+    root, status = lay_out(stage, directory, sid)
+    our = ours(stage, sid)
+    our.family, our.setting = "callreel", ""
+    targets = [our, *static_targets(stack, directory, root, status)]
+    table = {}
+    for what, length in [("status", None), *SIZES.items()]:
+        asked = [t for t in targets if length or t.family != "nginx, open_file_cache"]  # a constant needs no file
+        table[what] = best_of_families(measure(asked, what, length, rounds, seconds))
+    return table
+
+
+def deciding(stack, stage, directory, sid, rounds, seconds):
+    """{server: figures} at 64 KiB, of servers that decide who may, and of caches."""
+    root = directory / "www"
+    origin, _ = stack.enter_context(peers.nginx(directory / "origin", peers.GOOD, f"root {root};"))
+    kinds = {
+        "nginx, auth_request": peers.nginx_asking(directory / "asking", root, f"Bearer {stage.key}"),
+        "nginx, proxy_cache": peers.nginx_cache(directory / "cache", origin),
+        "nginx, slices": peers.nginx_cache(directory / "slices", origin, slices=True),
+        "Varnish": peers.varnish(directory / "varnish", origin),
+    }
+    targets = [ours(stage, sid)]
+    for name, server in kinds.items():
+        port, pids = stack.enter_context(server)
+        targets.append(Target(name, port, pids, {"audio": "/audio"}, stage.key))
+        get(f"http://127.0.0.1:{port}/audio", stage.key)  # a cache has it from here on
+    results = {target.name: [] for target in targets}
+    for _ in range(rounds):
+        for target in targets:
+            results[target.name].append(target.load("audio", seconds, SIZES["64 KiB"]))
+    return {name: summary(r) for name, r in results.items()}
+
+
+def webhooks(stage, rounds, share):
+    rows = []
+    for connections, count in WEBHOOKS:
+        argv = [BUILD / "bench/bench_webhooks", "127.0.0.1", stage.port, stage.business, stage.account, stage.token,
+                max(connections, int(count * share)), connections]
+        results = [json.loads(run(argv)) for _ in range(rounds)]
+        rows.append([connections, median(results, "a_second"), median(results, "p50_ms"), median(results, "p99_ms")])
+    return rows
