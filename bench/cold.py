@@ -1,21 +1,16 @@
 """Recordings that are not here yet: how soon they begin, and what many listeners of one slow fill get.
 
 The simulator is the provider. The same recording at the same pace goes through nginx's cache and Varnish for comparison."""
-import contextlib
-import json
 import random
 import statistics
 import threading
-import time
-from pathlib import Path
 
 import peers
-from stage import Failed, Listener, listen, percentile, resident_kib
+from stage import Listener, listen, percentile, resident_kib
 
 HERD = 1000
 HERD_SECONDS = 30
 PROMPT_MS = 50
-BYTES_A_SECOND_OF_AUDIO = 4000  # mp3 at 32 kbit/s, about
 
 
 # ---- how soon it begins ----
@@ -75,20 +70,24 @@ def plan_of(ports, path, headers, count, seconds, chance):
             for i, moment in enumerate(moments)]
 
 
+def is_played(seen):
+    return seen["status"] in (200, 206) and seen["first_us"] >= 0
+
+
 def herd(ports, pids, path, headers, count, seconds):
     chance = random.Random(1)
     with MemoryWatch(pids) as watch:
         seen = listen(plan_of(ports, path, headers, count, seconds, chance))
-    first = [each["first_us"] / 1000 if each["first_us"] >= 0 and each["status"] in (200, 206) else float("inf")
-             for each in seen]
-    late = first[1:]
+    late = [each["first_us"] / 1000 for each in seen[1:] if is_played(each)]
     statuses = {}
     for each in seen:
         statuses[str(each["status"])] = statuses.get(str(each["status"]), 0) + 1
-    return {"listeners": count, "statuses": statuses, "bodies": len({(each["hash"], each["bytes"]) for each in seen}),
-            "bytes": max(each["bytes"] for each in seen), "whole": sum(each["whole"] for each in seen),
-            "prompt": sum(ms <= PROMPT_MS for ms in late), "first_p50_ms": percentile(late, 0.5),
-            "first_p99_ms": percentile(late, 0.99), "first_most_ms": max(late), "grown_kib": watch.grown_kib()}
+    first = {f"first_{name}_ms": percentile(late, share) if late else None
+             for name, share in (("p50", 0.5), ("p99", 0.99), ("most", 1))}
+    return {"listeners": count, "statuses": statuses, "played": sum(is_played(each) for each in seen),
+            "hashes": [each["hash"] for each in seen if is_played(each) and each["whole"]],
+            "bytes": max(each["bytes"] for each in seen), "late": count - 1,
+            "prompt": sum(ms <= PROMPT_MS for ms in late), **first, "grown_kib": watch.grown_kib()}
 
 
 def slow_recording(stage, audio_seconds, seconds, *faults):
@@ -98,30 +97,40 @@ def slow_recording(stage, audio_seconds, seconds, *faults):
     return made["recording_sid"]
 
 
+def true_hash(stage, sid):
+    """Of the recording as the provider has it."""
+    stage.order("PUT", f"/sim/recordings/{sid}", {"faults": []})
+    return ask_one(stage.simulator, stage.provider_path(sid), stage.provider_bearer())["hash"]
+
+
+def compared(stage, sid, result):
+    """With how often the provider was asked, and how many got the recording as it is there."""
+    downloads, right = stage.seen(sid)["downloads"], true_hash(stage, sid)
+    hashes = result.pop("hashes")
+    return {**result, "downloads": downloads, "right": hashes.count(right)}
+
+
 def herds(stage, directory, second, count, seconds):
-    """{server: what the listeners of one slow recording got, and how often the provider was asked}"""
-    port, pid = second
-    audio = max(60, seconds * 8)
+    """{server: what the listeners of one slow recording got}; without a length a shorter one, with fewer."""
     credentials = stage.provider_bearer().replace("Authorization: ", "")
     table = {}
 
-    def measure(name, ports, pids, sid, path, *headers):
-        result = herd(ports, pids, path, headers, count, seconds)
-        table[name] = {**result, "downloads": stage.seen(sid)["downloads"]}
+    def through(name, sid, listeners, length_s, ports, pids, path, *headers):
+        table[name] = compared(stage, sid, herd(ports, pids, path, headers, listeners, length_s))
 
-    sid = slow_recording(stage, audio, seconds)
-    measure("callreel", [stage.port, port], [stage.pid, pid], sid, stage.stream(sid), stage.bearer())
-    sid = slow_recording(stage, audio, seconds)
-    with peers.nginx_cache(directory / "cold-cache", stage.simulator,
-                           f'proxy_set_header Authorization "{credentials}";') as (at, pids):
-        measure("nginx, proxy_cache", [at], pids, sid, stage.provider_path(sid))
-    for name, faults in (("Varnish", []), ("Varnish, no length", ["no_length"])):
-        sid = slow_recording(stage, audio, seconds if not faults else max(2, seconds // 4), *faults)
-        with peers.varnish(directory / f"cold-varnish-{len(faults)}", stage.simulator,
-                           f'set bereq.http.Authorization = "{credentials}";') as (at, pids):
-            count_now, seconds_now = (count, seconds) if not faults else (max(10, count // 4), max(2, seconds // 4))
-            result = herd([at], pids, stage.provider_path(sid), [], count_now, seconds_now)
-            table[name] = {**result, "downloads": stage.seen(sid)["downloads"]}
+    for suffix, faults, n, length_s in (("", [], count, seconds),
+                                        (", no length", ["no_length"], max(10, count // 4), max(3, seconds // 5))):
+        place = directory / f"herd-{len(faults)}"
+        place.mkdir()
+        sids = [slow_recording(stage, max(60, length_s * 8), length_s, *faults) for _ in range(3)]
+        through("callreel" + suffix, sids[0], n, length_s, [stage.port, second[0]], [stage.pid, second[1]],
+                stage.stream(sids[0]), stage.bearer())
+        with peers.nginx_cache(place / "nginx", stage.simulator, peers.GOOD,
+                               f'proxy_set_header Authorization "{credentials}";') as (port, pids):
+            through("nginx, proxy_cache" + suffix, sids[1], n, length_s, [port], pids, stage.provider_path(sids[1]))
+        with peers.varnish(place / "varnish", stage.simulator,
+                           f'set bereq.http.Authorization = "{credentials}";') as (port, pids):
+            through("Varnish" + suffix, sids[2], n, length_s, [port], pids, stage.provider_path(sids[2]))
     return table
 
 

@@ -1,12 +1,12 @@
 """Ready recordings in the page cache: how much is answered, at which cost.
 
 Servers take turns within each round, so that what else the machine does hits all alike; medians of the rounds."""
+import json
 import os
 import statistics
 
 import peers
 from stage import BUILD, KIB, Target, get, run
-import json
 
 SIZES = {"bytes=0-1": 2, "16 KiB": 16 * KIB, "64 KiB": 64 * KIB, "256 KiB": 256 * KIB, "1 MiB": KIB * KIB}
 WEBHOOKS = [(1, 600), (8, 3000), (64, 8000)]
@@ -27,6 +27,7 @@ def lay_out(stage, directory, sid):
     root.mkdir()
     os.link(stage.file(sid), root / "audio")
     status = get(f"http://127.0.0.1:{stage.port}/api/recordings/{sid}/status", stage.key)
+    (root / "status").write_bytes(status)
     for path in (directory, root):
         path.chmod(0o755)
     (root / "audio").chmod(0o644)
@@ -77,6 +78,14 @@ def static_targets(stack, directory, root, status):
     return targets
 
 
+def floor_target(stack, directory, path, length):
+    size, status = (length, 206) if length else (path.stat().st_size, 200)
+    port, pids = stack.enter_context(peers.floor(directory / f"floor-{size}.log", path, size, status))
+    target = Target("floor", port, pids, {"status": "/", "audio": "/"})
+    target.family, target.setting = "floor", ""
+    return target
+
+
 def serving(stack, stage, directory, sid, rounds, seconds):
     """{answer: {server: figures}}"""
     root, status = lay_out(stage, directory, sid)
@@ -86,6 +95,7 @@ def serving(stack, stage, directory, sid, rounds, seconds):
     table = {}
     for what, length in [("status", None), *SIZES.items()]:
         asked = [t for t in targets if length or t.family != "nginx, open_file_cache"]  # a constant needs no file
+        asked.append(floor_target(stack, directory, root / ("audio" if length else "status"), length))
         table[what] = best_of_families(measure(asked, what, length, rounds, seconds))
     return table
 
@@ -94,22 +104,24 @@ def deciding(stack, stage, directory, sid, rounds, seconds):
     """{server: figures} at 64 KiB, of servers that decide who may, and of caches."""
     root = directory / "www"
     origin, _ = stack.enter_context(peers.nginx(directory / "origin", peers.GOOD, f"root {root};"))
-    kinds = {
-        "nginx, auth_request": peers.nginx_asking(directory / "asking", root, f"Bearer {stage.key}"),
-        "nginx, proxy_cache": peers.nginx_cache(directory / "cache", origin),
-        "nginx, slices": peers.nginx_cache(directory / "slices", origin, slices=True),
-        "Varnish": peers.varnish(directory / "varnish", origin),
-    }
-    targets = [ours(stage, sid)]
-    for name, server in kinds.items():
+    header = f"Bearer {stage.key}"
+    kinds = {}
+    for i, (setting, options) in enumerate(peers.SETTINGS.items()):
+        if "nodelay on" in setting:
+            kinds |= {("nginx, auth_request", setting): peers.nginx_asking(directory / f"asking-{i}", root, header, options),
+                      ("nginx, proxy_cache", setting): peers.nginx_cache(directory / f"cache-{i}", origin, options),
+                      ("nginx, slices", setting): peers.nginx_cache(directory / f"slices-{i}", origin, options, slices=True)}
+    kinds["Varnish", ""] = peers.varnish(directory / "varnish", origin)
+    our = ours(stage, sid)
+    our.family, our.setting = "callreel", ""
+    targets = [our]
+    for (family, setting), server in kinds.items():
         port, pids = stack.enter_context(server)
-        targets.append(Target(name, port, pids, {"audio": "/audio"}, stage.key))
+        target = Target(family, port, pids, {"audio": "/audio"}, stage.key)
+        target.family, target.setting = family, setting
+        targets.append(target)
         get(f"http://127.0.0.1:{port}/audio", stage.key)  # a cache has it from here on
-    results = {target.name: [] for target in targets}
-    for _ in range(rounds):
-        for target in targets:
-            results[target.name].append(target.load("audio", seconds, SIZES["64 KiB"]))
-    return {name: summary(r) for name, r in results.items()}
+    return best_of_families(measure(targets, "64 KiB", SIZES["64 KiB"], rounds, seconds))
 
 
 def webhooks(stage, rounds, share):

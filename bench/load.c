@@ -246,7 +246,7 @@ int main(int argc, char **argv) {
   printf("{\"target\":\"%s\",\"status\":%d,\"length\":%lld,\"wrong\":%llu,\"answers\":%llu,\"per_second\":%.0f,",
          o.target, status_seen, length_seen, wrong, answers, done / took);
   printf("\"mb_per_second\":%.0f,\"server_cpu_us\":%.2f,\"p50_us\":%.0f,\"p99_us\":%.0f,\"p999_us\":%.0f}\n",
-         (double)(bytes_in - bytes_before) / took / 1e6, o.pid_count ? cpu_us / done : 0.0, quantile(0.5),
+         (double)(bytes_in - bytes_before) / took / 1e6, o.pid_count && done > 0 ? cpu_us / done : 0.0, quantile(0.5),
          quantile(0.99), quantile(0.999));
   return wrong > 0;
 }

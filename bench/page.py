@@ -60,9 +60,10 @@ def serving_lines(serving):
     rows = []
     for what, row in serving.items():
         ours = row["callreel"]
-        rows.append([what, f"{ours['per_second']:,.0f}", f"{ours['server_cpu_us']:.1f}", *pair(row, "nginx"),
+        rows.append([what, f"{ours['per_second']:,.0f}", f"{ours['server_cpu_us']:.1f}",
+                     f"{row['floor']['server_cpu_us']:.1f}", *pair(row, "nginx"),
                      *pair(row, CACHED), f"{GOALS[what]:g}"])
-    lines = table(["answer", "callreel /s", "CPU µs", "nginx /s", "ratio", "CPU µs", "ratio", "with open_file_cache /s",
+    lines = table(["answer", "callreel /s", "CPU µs", "floor µs", "nginx /s", "ratio", "CPU µs", "ratio", "with open_file_cache /s",
                    "ratio", "CPU µs", "ratio", "goal"], rows)
     latency = [[what, *(f"{row[name][q] / 1000:.2f}" if name in row else "" for name in ("callreel", "nginx", CACHED)
                         for q in ("p50_us", "p99_us"))] for what, row in serving.items()]
@@ -87,7 +88,8 @@ def hot_lines(f):
         "`open_file_cache`. `status` is a recording's status object, for which nginx returns a constant. "
         f"{CONNECTIONS} connections, kept alive, one request in hand on each; a worker process or loop a core on "
         f"{a['server_cores']} of the cores, the load on {a['client_cores']}. Servers take turns within a round; medians of "
-        "the rounds. CPU is the server's own, user and system, an answer; a ratio above 1 is in callreel's favour.", "",
+        "the rounds. CPU is the server's own, user and system, an answer; a ratio above 1 is in callreel's favour. "
+        "The floor is what the kernel alone takes: a program that answers with the same bytes whatever it is asked.", "",
         "![callreel beside nginx](benchmarks.svg)", "", *serving_lines(f["serving"]), "",
         "Beside servers that decide who may, and caches. `auth_request` asks a service of its own over kept connections, "
         "which compares one header and whose CPU counts; the caches check nothing and have the file already.", "",
@@ -125,9 +127,9 @@ def cold_lines(f):
     rows = []
     for name, h in herds.items():
         statuses = ", ".join(f"{count:,} × {status}" for status, count in sorted(h["statuses"].items()))
-        rows.append([name, f"{h['downloads']:,}", statuses, f"{h['whole']:,} of {h['listeners']:,}", f"{h['bodies']:,}",
-                     *(f"{h[q]:,.0f}" for q in ("first_p50_ms", "first_p99_ms", "first_most_ms")),
-                     f"{h['prompt'] / (h['listeners'] - 1):.0%}", f"{h['grown_kib'] / KIB:.1f}"])
+        rows.append([name, f"{h['downloads']:,}", statuses, f"{h['right']:,} of {h['listeners']:,}",
+                     *("never" if h[q] is None else f"{h[q]:,.0f}" for q in ("first_p50_ms", "first_p99_ms", "first_most_ms")),
+                     f"{h['prompt'] / h['late']:.1%}", f"{h['grown_kib'] / KIB:.1f}"])
     sizes = "; ".join(f"{size / 1e6:.1f} MB: {kib / KIB:.1f} MiB" for size, kib in f["growth"])
     return [
         "## Recordings that are not here yet", "", measured(f["about"]), "", begins, "",
@@ -136,7 +138,7 @@ def cold_lines(f):
         "joiner's connect to its first byte of audio, which was there already. nginx's lock holds late joiners as long as it "
         "takes (its default lets them download for themselves after 5 s). Memory is what all of the server's processes grew by.",
         "",
-        *table(["", "downloads", "answers", "whole", "different bodies", "first byte p50", "p99", "most", "within 50 ms",
+        *table(["", "downloads", "answers", "whole and right", "first byte p50", "p99", "most", "within 50 ms",
                 "memory MiB"], rows), "",
         f"What callreel grew by while listeners took a recording of {sizes}."]
 
@@ -164,8 +166,8 @@ def plot(serving):
     """Answers a second, each size on a scale of its own."""
     shapes, y = [], 52
     for what, row in serving.items():
-        most = max(figures["per_second"] for figures in row.values())
-        shapes.append(f'<text x="{LEFT - 10}" y="{y + BAR * len(row) / 2 + 3:.0f}" font-size="13" text-anchor="end">'
+        most = max(row[server]["per_second"] for server in COLOURS if server in row)
+        shapes.append(f'<text x="{LEFT - 10}" y="{y + BAR * sum(server in row for server in COLOURS) / 2 + 3:.0f}" font-size="13" text-anchor="end">'
                       f"{escape(what)}</text>")
         for server in (name for name in COLOURS if name in row):
             rate = row[server]["per_second"]

@@ -55,7 +55,14 @@ def nginx_static(directory, root, options, status):
 
 
 @contextlib.contextmanager
-def nginx_asking(directory, root, authorization):
+def floor(log, path, size, status):
+    """What the kernel alone takes."""
+    with process([BUILD / "bench/bench_floor", path, size, status], log) as child:
+        yield port_in(log, r"port=([0-9]+)"), [child.pid]
+
+
+@contextlib.contextmanager
+def nginx_asking(directory, root, authorization, options):
     """auth_request to a service that decides, over connections that are kept."""
     log = directory.with_suffix(".decider")
     with process([BUILD / "bench/bench_decider", authorization], log) as decider:
@@ -64,18 +71,18 @@ def nginx_asking(directory, root, authorization):
         server = f"""root {root}; auth_request /decide;
             location = /decide {{ internal; auth_request off; proxy_pass http://decider; proxy_pass_request_body off;
                 proxy_set_header Content-Length ""; proxy_set_header Connection ""; proxy_http_version 1.1; }}"""
-        with nginx(directory, GOOD + upstream, server) as (port, pids):
+        with nginx(directory, options + upstream, server) as (port, pids):
             yield port, [*pids, decider.pid]
 
 
-def nginx_cache(directory, origin, headers="", slices=False):
+def nginx_cache(directory, origin, options, headers="", slices=False):
     """proxy_cache with its lock, which holds late joiners as long as it takes, by whole files or by slices of 1 MiB."""
     key = 'slice 1m; proxy_cache_key $uri$slice_range; proxy_set_header Range $slice_range;' if slices else \
         "proxy_cache_key $uri;"
     server = f"""location / {{ proxy_pass http://127.0.0.1:{origin}; proxy_cache kept; {key} proxy_cache_lock on;
         proxy_cache_lock_timeout 120s; proxy_cache_lock_age 120s; proxy_cache_valid 200 206 1h; proxy_http_version 1.1;
         proxy_set_header Connection ""; {headers} }}"""
-    return nginx(directory, f"{GOOD} proxy_cache_path {directory}/kept levels=1:2 keys_zone=kept:10m;", server)
+    return nginx(directory, f"{options} proxy_cache_path {directory}/kept levels=1:2 keys_zone=kept:10m;", server)
 
 
 VCL = """vcl 4.1;

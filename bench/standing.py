@@ -7,7 +7,7 @@ import socket
 import time
 
 import peers
-from stage import KIB, Failed, Listener, eventually, get, listen, percentile, resident_kib
+from stage import Failed, Listener, listen, percentile, resident_kib
 
 IDLE = 10000
 LISTENERS = 1000
