@@ -1,9 +1,10 @@
 /* listen.c - many listeners that come one after the other: when each had its first byte, and what it got.
  *
- *   listen < plan      a line a listener: AT_MS <tab> PORT <tab> TARGET [<tab> HEADER]…, on 127.0.0.1
+ *   listen [-n] < plan      a line a listener: AT_MS <tab> PORT <tab> TARGET [<tab> HEADER]…, on 127.0.0.1
  *
  * Prints a line of JSON a listener, in the plan's order: its status, when its head, its body's first byte and its end came
- * (microseconds from its connect, -1 never), the body's bytes and hash, whether it is whole (by its length or last chunk). */
+ * (microseconds from its connect, -1 never), the body's bytes and hash, whether it is whole (by its length or last chunk).
+ * -n: no hash, which takes the time of many megabytes. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -46,6 +47,7 @@ struct listener {
 
 static struct listener *listeners;
 static int count, over;
+static bool hashes = true;
 static int epoll;
 
 static void die(const char *what) {
@@ -73,7 +75,7 @@ static void finish(struct listener *l, bool whole) {
 static void take_bytes(struct listener *l, const char *p, size_t n) {
   if (n == 0) return;
   if (l->first_us < 0) l->first_us = now_us() - l->began_us;
-  for (size_t i = 0; i < n; i++) l->hash = (l->hash ^ (unsigned char)p[i]) * UINT64_C(0x100000001b3);
+  for (size_t i = 0; hashes && i < n; i++) l->hash = (l->hash ^ (unsigned char)p[i]) * UINT64_C(0x100000001b3);
   l->bytes += (long long)n;
 }
 
@@ -236,7 +238,8 @@ static void run_all(struct listener **order) {
   }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  hashes = argc < 2 || strcmp(argv[1], "-n") != 0;
   listeners = calloc(LISTENERS_MAX, sizeof *listeners);
   struct listener **order = calloc(LISTENERS_MAX, sizeof(struct listener *));
   if (listeners == NULL || order == NULL || (epoll = epoll_create1(0)) < 0) die("listen");

@@ -32,7 +32,7 @@ def connect(port, count, text):
     """Connections that were each used once and are kept alive."""
     held = []
     for _ in range(count):
-        s = socket.create_connection(("127.0.0.1", port))
+        s = socket.create_connection(("127.0.0.1", port), timeout=20)
         s.sendall(text)
         held.append(s)
     for s in held:
@@ -57,8 +57,8 @@ def read_answer(s):
 
 def settled_kib(pids):
     """Memory once it stands still."""
-    before, same = resident_kib(pids), 0
-    while same < 5:
+    before, same, until = resident_kib(pids), 0, time.monotonic() + 10
+    while same < 5 and time.monotonic() < until:
         time.sleep(0.05)
         now = resident_kib(pids)
         same = same + 1 if now == before else 0
@@ -84,6 +84,7 @@ def listeners_memory(port, pids, path, key, count):
     held = []
     for _ in range(count):
         s = socket.socket()
+        s.settimeout(20)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         s.connect(("127.0.0.1", port))
         s.sendall(request(path, key, "Range: bytes=0-"))
@@ -101,11 +102,12 @@ def memory(stack, stage, directory, sid, share):
     allow_descriptors()
     idle, listeners = int(IDLE * share), int(LISTENERS * share)
     text = request(f"/api/recordings/{sid}/status", stage.key)
+    taken = listeners_memory(stage.port, [stage.pid], stage.stream(sid), stage.key, listeners)
     added = {"callreel": held_memory(stage.port, [stage.pid], text, idle)}
     port, pids = stack.enter_context(peers.nginx(directory / "idle", peers.GOOD, f"root {directory / 'www'};"))
-    added["nginx"] = held_memory(port, pids, request("/audio", None), idle)
+    added["nginx"] = held_memory(port, pids, request("/status", None), idle)
     return {"connections": idle, "added_kib": added, "listeners": listeners,
-            "listeners_kib": listeners_memory(stage.port, [stage.pid], stage.stream(sid), stage.key, listeners)}
+            "listeners_kib": taken}
 
 
 # ---- pages that are not in memory ----
@@ -130,7 +132,8 @@ def ask_cold(files, port, paths, header, rounds):
     for _ in range(rounds):
         cold += sum(drop_pages(path) for path in files)
         order = random.sample(paths, len(paths))
-        for seen in listen([Listener(0, port, path, "Range: bytes=0-", "Connection: close", *header) for path in order]):
+        plan = [Listener(0, port, path, "Range: bytes=0-", "Connection: close", *header) for path in order]
+        for seen in listen(plan, hashes=False):
             if seen["status"] != 206 or not seen["whole"]:
                 raise Failed(f"a cold recording: {seen}")
             times.append(seen["first_us"] / 1000)

@@ -84,9 +84,11 @@ struct read_in {
 static void pages_came(struct http_exchange *x, void *arg) {
   struct read_in *r = arg;
   note_warm(r->file, x->loop->now_ms, r->offset, r->length);
+  x->reading_in = false;
+  x->read_to = r->offset + r->length;
+  x->read_ms = x->loop->now_ms;
   http_file_unref(r->file);
   free(r);
-  x->reading_in = false;
   if (x->conn != NULL) loop_make_ready(x->conn);
   http_unref(x);
 }
@@ -117,16 +119,18 @@ static bool start_reading(struct http_exchange *x, int64_t offset, int64_t lengt
   return false;
 }
 
-bool file_is_warm(struct http_exchange *x, int64_t offset, int64_t length) {
+int64_t file_ready(struct http_exchange *x, int64_t offset, int64_t length) {
   struct http_file *f = x->file;
   int64_t now_ms = x->loop->now_ms;
-  if (seen_lately(f, now_ms, offset, length)) return true;
+  if (seen_lately(f, now_ms, offset, length)) return length;
   if (page_is_here(f->fd, offset) && page_is_here(f->fd, offset + length - 1)) {
     note_warm(f, now_ms, offset, length);
-    return true;
+    return length;
   }
-  x->reading_in = start_reading(x, offset, length);
-  return !x->reading_in; /* no helper to be had: better slow than never */
+  if (x->read_to > offset && now_ms - x->read_ms < WARM_MS)
+    return x->read_to - offset; /* by a helper, for this answer */
+  x->reading_in = start_reading(x, offset, length < READ_IN_STEP ? length : READ_IN_STEP);
+  return x->reading_in ? 0 : length; /* no helper to be had: better slow than never */
 }
 
 static bool read_probe(struct http_file *f, int64_t end, int64_t offset, size_t length, char *ret_bytes) {

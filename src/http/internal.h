@@ -28,8 +28,9 @@ enum {
   DISCARD_MAX = 64 * 1024,    /* of a body nobody wants, to keep the connection */
   LINGER_BYTES = 256 * 1024,  /* read and dropped after the last answer, so that the peer sees it */
   LINGER_MS = 2000,
-  REFUSED_MAX = 32, /* connections over the limit that linger at once */
-  WARM_MS = 5000,   /* pages sent this lately are taken to be in memory */
+  REFUSED_MAX = 32,          /* connections over the limit that linger at once */
+  WARM_MS = 5000,            /* pages sent this lately are taken to be in memory */
+  READ_IN_STEP = 128 * 1024, /* of a file out of memory before its first byte goes, and between others' turns */
   RESERVED_DESCRIPTORS = 256,
   REFUSAL_MAX = 6 * 1024, /* an answer by the engine: its own lines, the app's fields, 1 KiB of body */
 };
@@ -149,7 +150,8 @@ struct http_exchange {
   int64_t source_left; /* -1 unknown */
   int64_t sent;
   bool sending_chunked, source_over, waiting, woken, corked, chunk_open;
-  bool reading_in; /* a helper reads the pages that come next */
+  bool reading_in;          /* a helper reads the pages that come next */
+  int64_t read_to, read_ms; /* up to where it has, and when */
 
   void (*on_end)(struct http_exchange *x, void *arg, bool complete, int64_t sent);
   void *on_end_arg;
@@ -276,8 +278,8 @@ enum answer_step answer_send(struct http_exchange *x, bool *ret_progress);
 void answer_drop(struct http_exchange *x); /* closes source and file */
 
 /* file.c */
-/* True if these bytes of x's file can be sent without waiting for a disk; else a helper reads them in, x->reading_in is
- * set, and the connection is made ready when they are there. */
-bool file_is_warm(struct http_exchange *x, int64_t offset, int64_t length);
+/* How many of these bytes of x's file can be sent without waiting for a disk. 0: a helper reads the first of them in,
+ * x->reading_in is set, and the connection is made ready when they are there. */
+int64_t file_ready(struct http_exchange *x, int64_t offset, int64_t length);
 /* Reads length bytes if that needs no waiting; false: send them as a file. */
 bool file_read_now(struct loop *l, struct http_file *f, int64_t offset, size_t length, char *ret_bytes);

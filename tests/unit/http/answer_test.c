@@ -63,6 +63,30 @@ static void a_file_that_is_not_in_memory_is_read_in_first(void **state) {
   stage_close(&s);
 }
 
+static void listeners_far_apart_in_a_cold_file_all_come_to_their_end(void **state) {
+  enum { LISTENERS = 6 };
+  struct stage s;
+  int c[LISTENERS];
+  (void)state;
+  stage_open(&s, NULL);
+  assert_int_equal(fsync(s.file), 0);
+  s.drop_pages = true;
+  for (int i = 0; i < LISTENERS; i++) c[i] = client_open(&s);
+  for (int i = 0; i < LISTENERS; i++) {
+    char text[200];
+    snprintf(text, sizeof text, "GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=%d-%d\r\n\r\n", i * 450000,
+             i * 450000 + 699999);
+    client_send(c[i], text);
+  }
+  for (int i = 0; i < LISTENERS; i++) {
+    struct reply r = client_read(c[i]);
+    assert_int_equal(r.status, 206);
+    assert_bytes(&r, i * 450000, 700000);
+    client_close(c[i]);
+  }
+  stage_close(&s);
+}
+
 static void a_file_shorter_than_was_said_cuts_the_connection(void **state) {
   struct stage s;
   (void)state;
@@ -283,6 +307,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_file_is_sent_in_any_range),
       cmocka_unit_test(a_file_that_is_not_in_memory_is_read_in_first),
+      cmocka_unit_test(listeners_far_apart_in_a_cold_file_all_come_to_their_end),
       cmocka_unit_test(a_file_shorter_than_was_said_cuts_the_connection),
       cmocka_unit_test(a_large_answer_waits_for_a_slow_reader),
       cmocka_unit_test(a_source_is_sent_as_it_comes),
