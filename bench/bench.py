@@ -55,7 +55,8 @@ def measure_hot(quick):
     rounds, seconds, share = (1, 0.2, 0.05) if quick else (7, 0.4, 1)
     with stage_of() as (stack, stage, directory):
         [sid] = standing.make_recordings(stage, 1, 600)
-        return {"serving": hot.serving(stack, stage, directory, sid, rounds, seconds),
+        serving, crowded = hot.serving(stack, stage, directory, sid, rounds, seconds)
+        return {"serving": serving, "crowded": crowded,
                 "deciding": hot.deciding(stack, stage, directory, sid, rounds, seconds),
                 "webhooks": hot.webhooks(stage, 1 if quick else 5, share)}
 

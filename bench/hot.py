@@ -1,6 +1,7 @@
 """Ready recordings in the page cache: how much is answered, at which cost.
 
 Servers take turns within each round, so that what else the machine does hits all alike; medians of the rounds."""
+import concurrent.futures
 import json
 import os
 import statistics
@@ -87,7 +88,7 @@ def floor_target(stack, directory, path, length):
 
 
 def serving(stack, stage, directory, sid, rounds, seconds):
-    """{answer: {server: figures}}"""
+    """{answer: {server: figures}}, and those of a probe among downloads."""
     root, status = lay_out(stage, directory, sid)
     our = ours(stage, sid)
     our.family, our.setting = "callreel", ""
@@ -97,7 +98,7 @@ def serving(stack, stage, directory, sid, rounds, seconds):
         asked = [t for t in targets if length or t.family != "nginx, open_file_cache"]  # a constant needs no file
         asked.append(floor_target(stack, directory, root / ("audio" if length else "status"), length))
         table[what] = best_of_families(measure(asked, what, length, rounds, seconds))
-    return table
+    return table, crowded(targets[:2], rounds, seconds)
 
 
 def deciding(stack, stage, directory, sid, rounds, seconds):
@@ -108,9 +109,12 @@ def deciding(stack, stage, directory, sid, rounds, seconds):
     kinds = {}
     for i, (setting, options) in enumerate(peers.SETTINGS.items()):
         if "nodelay on" in setting:
-            kinds |= {("nginx, auth_request", setting): peers.nginx_asking(directory / f"asking-{i}", root, header, options),
-                      ("nginx, proxy_cache", setting): peers.nginx_cache(directory / f"cache-{i}", origin, options),
-                      ("nginx, slices", setting): peers.nginx_cache(directory / f"slices-{i}", origin, options, slices=True)}
+            for j, name in enumerate(("nginx, auth_request", "nginx, auth_request, kept")):
+                place = directory / f"asking-{i}-{j}"
+                kinds[name, setting] = peers.nginx_asking(place, root, header, options, kept=j == 1)
+            kinds |= {
+                ("nginx, proxy_cache", setting): peers.nginx_cache(directory / f"cache-{i}", origin, options),
+                ("nginx, slices", setting): peers.nginx_cache(directory / f"slices-{i}", origin, options, slices=True)}
     kinds["Varnish", ""] = peers.varnish(directory / "varnish", origin)
     our = ours(stage, sid)
     our.family, our.setting = "callreel", ""
@@ -122,6 +126,18 @@ def deciding(stack, stage, directory, sid, rounds, seconds):
         targets.append(target)
         get(f"http://127.0.0.1:{port}/audio", stage.key)  # a cache has it from here on
     return best_of_families(measure(targets, "64 KiB", SIZES["64 KiB"], rounds, seconds))
+
+
+def crowded(targets, rounds, seconds):
+    """{server: milliseconds of a 2-byte probe} while as many downloads of a mebibyte as there are connections go on."""
+    results = {target.family: [] for target in targets}
+    for _ in range(rounds):
+        for target in targets:
+            with concurrent.futures.ThreadPoolExecutor(1) as other:
+                downloads = other.submit(target.load, "audio", seconds + 0.3, SIZES["1 MiB"], yielding=True)
+                results[target.family].append(target.load("audio", seconds, SIZES["bytes=0-1"], connections=1))
+                downloads.result()
+    return {name: summary(r) for name, r in results.items()}
 
 
 def webhooks(stage, rounds, share):

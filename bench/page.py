@@ -91,9 +91,13 @@ def hot_lines(f):
         "the rounds. CPU is the server's own, user and system, an answer; a ratio above 1 is in callreel's favour. "
         "The floor is what the kernel alone takes: a program that answers with the same bytes whatever it is asked.", "",
         "![callreel beside nginx](benchmarks.svg)", "", *serving_lines(f["serving"]), "",
-        "Beside servers that decide who may, and caches. `auth_request` asks a service of its own over kept connections, "
-        "which compares one header and whose CPU counts; the caches check nothing and have the file already.", "",
+        "Beside servers that decide who may, and caches. `auth_request` asks the smallest service there can be, which compares "
+        "one header and whose CPU counts, as nginx's manual has it (a connection each time) and over connections that are kept; "
+        "the caches check nothing and have the file already.", "",
         *deciding_lines(f["deciding"]), "",
+        f"Milliseconds of one listener's `bytes=0-1` while {CONNECTIONS} others download a mebibyte each, again and again:", "",
+        *table(["", "p50", "p99"], [[name, f"{row['p50_us'] / 1000:.2f}", f"{row['p99_us'] / 1000:.2f}"]
+                                    for name, row in f["crowded"].items()]), "",
         "## Webhooks", "", "Signed, each of a recording of its own, and on disk (fsync) before its 204; writes of all "
         "connections share commits.", "",
         *table(["connections", "webhooks /s", "p50 ms", "p99 ms"],

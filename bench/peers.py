@@ -62,15 +62,16 @@ def floor(log, path, size, status):
 
 
 @contextlib.contextmanager
-def nginx_asking(directory, root, authorization, options):
-    """auth_request to a service that decides, over connections that are kept."""
+def nginx_asking(directory, root, authorization, options, kept):
+    """auth_request to a service that decides: as nginx's manual has it, or over connections that are kept."""
     log = directory.with_suffix(".decider")
     with process([BUILD / "bench/bench_decider", authorization], log) as decider:
-        upstream = f"upstream decider {{ server 127.0.0.1:{port_in(log, r'port=([0-9]+)')}; keepalive 256; " \
-                   "keepalive_requests 1000000000; }"
+        keep = "keepalive 256; keepalive_requests 1000000000;" if kept else ""
+        upstream = f"upstream decider {{ server 127.0.0.1:{port_in(log, r'port=([0-9]+)')}; {keep} }}"
+        keep = 'proxy_set_header Connection ""; proxy_http_version 1.1;' if kept else ""
         server = f"""root {root}; auth_request /decide;
             location = /decide {{ internal; auth_request off; proxy_pass http://decider; proxy_pass_request_body off;
-                proxy_set_header Content-Length ""; proxy_set_header Connection ""; proxy_http_version 1.1; }}"""
+                proxy_set_header Content-Length ""; {keep} }}"""
         with nginx(directory, options + upstream, server) as (port, pids):
             yield port, [*pids, decider.pid]
 

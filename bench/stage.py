@@ -101,8 +101,9 @@ class Target:
     def __init__(self, name, port, pids, paths, key=None):
         self.name, self.port, self.pids, self.paths, self.key = name, port, pids, paths, key
 
-    def load(self, what, seconds, length=None, connections=CONNECTIONS):
-        argv = [BUILD / "bench/bench_load"]
+    def load(self, what, seconds, length=None, connections=CONNECTIONS, yielding=False):
+        """yielding: to whoever else loads the clients' cores."""
+        argv = [*(["nice", "-n", "19"] if yielding else []), BUILD / "bench/bench_load"]
         for pid in self.pids:
             argv += ["-p", pid]
         if self.key:
@@ -110,7 +111,10 @@ class Target:
         if length:
             argv += ["-H", f"Range: bytes=0-{length - 1}"]
         argv += ["127.0.0.1", self.port, self.paths[what], connections, seconds]
-        result = json.loads(run(argv))
+        try:
+            result = json.loads(run(argv))
+        except Failed as why:
+            raise Failed(f"{self.name} {what}: {why}") from why
         wanted = (206, length) if length else (200, result["length"])
         if (result["status"], result["length"]) != wanted:
             raise Failed(f"{self.name} {what}: {result}")

@@ -131,6 +131,10 @@ static size_t file_step(struct http_exchange *x, int64_t budget) {
   return (size_t)(x->file == NULL ? most : file_ready(x, x->piece.offset, most));
 }
 
+bool answer_is_heavy(const struct http_exchange *x) {
+  return x->piece.kind == HTTP_PIECE_FILE && x->piece_left > HEAVY_MIN;
+}
+
 enum answer_step answer_send(struct http_exchange *x, bool *ret_progress) {
   int64_t budget = SEND_MAX;
   if (x->woken) x->waiting = false;
@@ -149,6 +153,7 @@ enum answer_step answer_send(struct http_exchange *x, bool *ret_progress) {
       return errno == EAGAIN ? ANSWER_BLOCKED : ANSWER_BROKEN;
     }
     *ret_progress = true;
+    x->loop->heavy_sent += n;
     budget -= n;
     if (budget <= 0 && (text_is_next(x) || x->piece_left > 0)) return ANSWER_YIELDS;
   }

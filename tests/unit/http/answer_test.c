@@ -87,6 +87,42 @@ static void listeners_far_apart_in_a_cold_file_all_come_to_their_end(void **stat
   stage_close(&s);
 }
 
+static void stand_still(void *arg) {
+  (void)pthread_barrier_wait(arg); /* it stands */
+  (void)pthread_barrier_wait(arg); /* it goes on */
+}
+
+static void a_small_answer_goes_before_large_ones(void **state) {
+  enum { LARGE = 8 };
+  struct stage s;
+  int c[LARGE + 1];
+  pthread_barrier_t gate;
+  (void)state;
+  stage_open(&s, NULL);
+  pthread_barrier_init(&gate, NULL, 2);
+  for (int i = 0; i <= LARGE; i++) {
+    c[i] = client_open(&s);
+    assert_reply(client_get(c[i], "/hello"), 200, "hello");
+  }
+  size_t before = s.begun;
+  assert_int_equal(http_loop_post(s.server, 0, stand_still, &gate), OK);
+  (void)pthread_barrier_wait(&gate);
+  for (int i = 0; i < LARGE; i++) client_send(c[i], "GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=0-299999\r\n\r\n");
+  client_send(c[LARGE], "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  (void)pthread_barrier_wait(&gate);
+  assert_int_equal(stage_wait_ends(&s, before + 1).sent, 5);
+  for (int i = 0; i <= LARGE; i++) {
+    struct reply r = client_read(c[i]);
+    if (i < LARGE)
+      assert_bytes(&r, 0, 300000);
+    else
+      assert_reply(r, 200, "hello");
+    client_close(c[i]);
+  }
+  pthread_barrier_destroy(&gate);
+  stage_close(&s);
+}
+
 static void a_file_shorter_than_was_said_cuts_the_connection(void **state) {
   struct stage s;
   (void)state;
@@ -308,6 +344,7 @@ int main(void) {
       cmocka_unit_test(a_file_is_sent_in_any_range),
       cmocka_unit_test(a_file_that_is_not_in_memory_is_read_in_first),
       cmocka_unit_test(listeners_far_apart_in_a_cold_file_all_come_to_their_end),
+      cmocka_unit_test(a_small_answer_goes_before_large_ones),
       cmocka_unit_test(a_file_shorter_than_was_said_cuts_the_connection),
       cmocka_unit_test(a_large_answer_waits_for_a_slow_reader),
       cmocka_unit_test(a_source_is_sent_as_it_comes),
