@@ -37,6 +37,13 @@ CHECKED enum err blob_sync(struct blob_part *p);
 CHECKED enum err blob_publish(struct blob_part *p, const char *name);
 /* Closes; removes the part's file unless it was published. NULL is fine. Always NULL. */
 struct blob_part *blob_abandon(struct blob_part *p);
+/* Closes, and leaves the part's file to whoever sweeps it: its bytes serve to compare with. NULL is fine. Always NULL. */
+struct blob_part *blob_leave(struct blob_part *p);
+/* Opens the part of this token, somebody else's, for reading. ERR_NOT_FOUND. */
+CHECKED enum err blob_open_part(struct blob_store *s, const char *stem, int64_t token, int *ret_fd);
+/* The same of the highest token below that one; and how long its file is. ERR_NOT_FOUND: there is none. */
+CHECKED enum err blob_open_part_below(struct blob_store *s, const char *stem, int64_t token, int *ret_fd,
+                                      int64_t *ret_size);
 /* Removes the parts of this stem whose token is below token. */
 CHECKED enum err blob_sweep_stem(struct blob_store *s, const char *stem, int64_t token);
 /* Opens for reading; size and change time of what is there. */

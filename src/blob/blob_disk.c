@@ -2,6 +2,7 @@
  *
  *   blob_begin --> GROWING --append, cut--> GROWING --sync--> SYNCED --publish--> PUBLISHED
  *   GROWING, SYNCED, PUBLISHED --abandon--> gone (the file too, unless published)
+ *   GROWING --leave--> the file stays, until it is swept
  *
  * Invariants
  *  (1) [0, size) of a part's file is what was appended; a write that failed leaves size alone, and the file is cut
@@ -165,6 +166,61 @@ static struct blob_part *disk_abandon(struct blob_part *p) {
   return NULL;
 }
 
+static struct blob_part *disk_leave(struct blob_part *p) {
+  struct disk_part *part = (struct disk_part *)p;
+  fs_close_(&part->fd);
+  free(part);
+  return NULL;
+}
+
+static enum err disk_open_part(struct blob_store *s, const char *stem, int64_t token, int *ret_fd) {
+  char name[BLOB_PART_NAME_SIZE];
+  blob_part_name(stem, token, name);
+  return fs_open_read(store_of(s)->dir, name, ret_fd);
+}
+
+/* The parts of a stem in its directory. */
+struct parts {
+  struct str stem; /* without its directories */
+  int64_t below;
+  int64_t highest; /* -1: none */
+};
+
+static enum err look_at_part(void *arg, int dir, const char *name, bool is_dir) {
+  struct parts *parts = arg;
+  struct str stem;
+  int64_t token;
+  (void)dir;
+  if (is_dir || !blob_part_name_parse(str_from(name), &stem, &token) || !str_eq(stem, parts->stem)) return OK;
+  if (token < parts->below && token > parts->highest) parts->highest = token;
+  return OK;
+}
+
+/* The directory of a stem, "." where it has none; what is left of it in *ret_rest. */
+static enum err directory_of(const char *stem, char ret_directory[BLOB_NAME_SIZE], struct str *ret_rest) {
+  const char *slash = strrchr(stem, '/');
+  struct str directory = slash ? str_of(stem, (size_t)(slash - stem)) : STR(".");
+  *ret_rest = str_from(slash ? slash + 1 : stem);
+  return str_copy(ret_directory, BLOB_NAME_SIZE, directory);
+}
+
+static enum err disk_open_part_below(struct blob_store *s, const char *stem, int64_t token, int *ret_fd,
+                                     int64_t *ret_size) {
+  char directory[BLOB_NAME_SIZE];
+  struct parts parts = {.below = token, .highest = -1};
+  struct stat status;
+  int fd CLEANUP(fs_close_) = -1;
+  TRY(directory_of(stem, directory, &parts.stem));
+  TRY(fs_each(store_of(s)->dir, directory, look_at_part, &parts));
+  if (parts.highest < 0) return ERR_NOT_FOUND;
+  TRY(disk_open_part(s, stem, parts.highest, &fd));
+  if (fstat(fd, &status) != 0) return err_from_errno(errno);
+  *ret_fd = fd;
+  *ret_size = status.st_size;
+  fd = -1;
+  return OK;
+}
+
 struct sweep {
   struct str stem; /* without its directories */
   int64_t token;
@@ -181,10 +237,9 @@ static enum err sweep_entry(void *arg, int dir, const char *name, bool is_dir) {
 }
 
 static enum err disk_sweep_stem(struct blob_store *s, const char *stem, int64_t token) {
-  char directory[BLOB_NAME_SIZE] = ".";
-  const char *slash = strrchr(stem, '/');
-  if (slash) TRY(str_copy(directory, sizeof directory, str_of(stem, (size_t)(slash - stem))));
-  struct sweep sweep = {.stem = str_from(slash ? slash + 1 : stem), .token = token};
+  char directory[BLOB_NAME_SIZE];
+  struct sweep sweep = {.token = token};
+  TRY(directory_of(stem, directory, &sweep.stem));
   enum err e = fs_each(store_of(s)->dir, directory, sweep_entry, &sweep);
   return e == ERR_NOT_FOUND ? OK : e;
 }
@@ -273,6 +328,9 @@ static const struct blob_operations DISK = {
     .sync = disk_sync,
     .publish = disk_publish,
     .abandon = disk_abandon,
+    .leave = disk_leave,
+    .open_part = disk_open_part,
+    .open_part_below = disk_open_part_below,
     .sweep_stem = disk_sweep_stem,
     .open = disk_open,
     .remove = disk_remove,

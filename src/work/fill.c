@@ -3,8 +3,8 @@
  *   LOOKING --nothing here--> ASKING --200--> STREAMING --whole--> SYNCING --> ASSERTING --> PUBLISHING --> REPORTING
  *      |                       |  ^ |next        |  ^                                                         ^
  *      | the file is here      |  +-+ format     v  | 0, 1, 2 s later                                         |
- *      +-----------------------|------------>  PAUSED -- 4th break -------------- failed --------------------+
- *                              +-- 404, refused … ------------------------------------------------------------+
+ *      |<---other bytes come---|-------------  PAUSED -- 4th break -------------- failed --------------------+
+ *      +-----------------------+-- 404, refused … ------------------------------------------------------------+
  *
  * Invariants
  *  (1) Nothing is published unless the ledger confirmed the lease after the bytes were synced, and this process's own clock
@@ -50,7 +50,7 @@ enum err fill_start(const struct fill_shop *shop, const struct recording *row, i
   f->shop = shop;
   f->row = *row;
   f->credentials_version = credentials_version;
-  f->total = f->compared = -1;
+  f->total = f->compared = f->before = -1;
   f->started_ms = f->renewed_ms = mono_ms;
   f->lease_mono_ms = mono_ms + RECORDING_LEASE_MS;
   enum err e = audio_new(&f->audio);
@@ -69,7 +69,8 @@ enum err fill_start(const struct fill_shop *shop, const struct recording *row, i
 static void fill_free(struct fill *f) {
   metric_add(METRIC_FILLS_RUNNING, 0, -1);
   provider_ask_done(&f->ask);
-  f->part = blob_abandon(f->part);
+  fill_close_listeners(f);
+  f->part = f->lost ? blob_leave(f->part) : blob_abandon(f->part); /* whoever goes on compares with it */
   f->audio = audio_free(f->audio);
   f->digest = digest_free(f->digest);
   access_unref(f->snapshot);
@@ -90,6 +91,7 @@ void fill_lose(struct fill *f) {
   f->lost = true;
   f->state = FILL_REPORTING;
   f->report_again_ms = 0;
+  fill_leave_listeners(f);
   if (f->transfer) {
     fetch_cancel(f->transfer); /* its end lets go */
   } else {
@@ -97,11 +99,20 @@ void fill_lose(struct fill *f) {
   }
 }
 
+/* Its listeners go on with the next fill. */
+static bool is_left_to_others(const struct fill *f, enum recording_event_kind kind) {
+  return kind == RECORDING_RETURNED && f->begun && access_find_business(f->shop->snapshot, f->row.business_id);
+}
+
 void fill_end(struct fill *f, enum recording_event_kind kind) {
   f->state = FILL_REPORTING;
   f->last.kind = kind;
   f->last.token = f->row.lease_token;
-  if (kind != RECORDING_COMPLETE) f->part = blob_abandon(f->part);
+  if (is_left_to_others(f, kind)) f->part = blob_leave(f->part); /* whoever goes on compares with it */
+  if (kind != RECORDING_COMPLETE) {
+    fill_void_validators(f);
+    f->part = blob_abandon(f->part);
+  }
   fill_report_last(f);
 }
 
@@ -147,6 +158,22 @@ void fill_ask(struct fill *f) {
   fill_fail(f, e == ERR_DENIED ? RECORDING_FORBIDDEN_URL : RECORDING_PROVIDER_ERROR);
 }
 
+/* From byte 0 again. Bytes that others were told of stay what they are: then it goes on in another part. */
+static void start_over(struct fill *f) {
+  bool was_told = f->begun;
+  if (was_told) fill_void_validators(f);
+  enum err e = fill_forget_bytes(f);
+  if (e == OK && !was_told) e = blob_part_cut(f->part, 0);
+  if (e != OK) {
+    fill_fail(f, RECORDING_STORAGE_ERROR);
+  } else if (was_told) {
+    f->part = blob_abandon(f->part);
+    fill_report_anew(f);
+  } else {
+    fill_ask(f);
+  }
+}
+
 /* The next format of the ladder; false when there is none. */
 static bool ask_next_format(struct fill *f) {
   if (f->stop == FILL_STOP_OTHER_FORMAT && wants_two_channels(f)) {
@@ -155,11 +182,8 @@ static bool ask_next_format(struct fill *f) {
     if (f->format + 1 >= f->shop->format_count) return false;
     f->format++;
   }
-  if (fill_forget_bytes(f) == OK) {
-    fill_ask(f);
-  } else {
-    fill_fail(f, RECORDING_STORAGE_ERROR);
-  }
+  f->restarts = 0;
+  start_over(f);
   return true;
 }
 
@@ -234,6 +258,8 @@ void fill_transfer_over(struct fill *f, const struct fetch_result *r) {
     } else {
       fill_fail(f, f->stopped_by);
     }
+  } else if (f->stop == FILL_STOP_CHANGED) {
+    start_over(f);
   } else if (f->stop != FILL_STOP_NONE) {
     if (had_bytes(f) && f->stop != FILL_STOP_NOT_AUDIO) {
       fill_break(f, RECORDING_TRUNCATED); /* a restart was refused: what came before still stands */
@@ -264,6 +290,8 @@ void fill_body_over(struct fill *f) {
     fill_fail(f, RECORDING_TRUNCATED);
     return;
   }
+  fill_compare_end(f);
+  fill_tell_whole(f);
   digest_hex(f->digest, f->sha256);
   int n = snprintf(f->name, sizeof(f->name), "%s.%s", f->row.stem, audio_extension(f->info.kind));
   if (n < 0 || (size_t)n >= sizeof(f->name)) {
@@ -274,6 +302,11 @@ void fill_body_over(struct fill *f) {
 }
 
 /* ---- time ---- */
+
+/* How often others are told how far it is. */
+static int64_t progress_ms(const struct fill *f) {
+  return clock_now_ms() - f->row.wanted_at < RECORDING_WANTED_MS ? FILL_PLAYED_MS : FILL_PROGRESS_MS;
+}
 
 static bool may_be_cut(const struct fill *f) {
   return f->state == FILL_ASKING || f->state == FILL_STREAMING || f->state == FILL_PAUSED;
@@ -311,9 +344,9 @@ int64_t fill_tick(struct fill *f, int64_t mono_ms) {
     return FILL_PROGRESS_MS;
   }
   bool progressed = f->begun && may_be_cut(f) && blob_part_size(f->part) != f->renewed_bytes &&
-                    mono_ms - f->renewed_ms >= FILL_PROGRESS_MS;
+                    mono_ms - f->renewed_ms >= progress_ms(f);
   if (!f->renewing && f->state <= FILL_SYNCING && (progressed || mono_ms - f->renewed_ms >= FILL_RENEW_MS))
     fill_renew(f, RECORDING_RENEW);
   if (f->state == FILL_PAUSED) return f->resume_at_ms - mono_ms;
-  return FILL_PROGRESS_MS;
+  return progress_ms(f);
 }
