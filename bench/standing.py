@@ -102,7 +102,10 @@ def memory(stack, stage, directory, sid, share):
     allow_descriptors()
     idle, listeners = int(IDLE * share), int(LISTENERS * share)
     text = request(f"/api/recordings/{sid}/status", stage.key)
-    taken = listeners_memory(stage.port, [stage.pid], stage.stream(sid), stage.key, listeners)
+    port, pid = stage.serve()  # fresh, so that nothing is taken again that others gave back
+    for s in connect(port, 64, text):
+        s.close()
+    taken = listeners_memory(port, [pid], stage.stream(sid), stage.key, listeners)
     added = {"callreel": held_memory(stage.port, [stage.pid], text, idle)}
     port, pids = stack.enter_context(peers.nginx(directory / "idle", peers.GOOD, f"root {directory / 'www'};"))
     added["nginx"] = held_memory(port, pids, request("/status", None), idle)

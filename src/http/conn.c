@@ -357,8 +357,9 @@ static bool finish(struct conn *c) {
 }
 
 static bool run_answer(struct conn *c, unsigned *requests) {
+  const struct loop *l = c->loop;
   bool progress = false;
-  if (answer_is_heavy(c->x) && !c->loop->in_heavy) {
+  if (answer_is_heavy(c->x) && (!l->in_heavy || l->heavy_sent >= HEAVY_A_TURN)) { /* (6) of loop.c */
     if (c->deadline != DEADLINE_STALL) loop_set_deadline(c, DEADLINE_STALL);
     loop_make_heavy(c);
     return false;

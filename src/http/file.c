@@ -127,8 +127,10 @@ int64_t file_ready(struct http_exchange *x, int64_t offset, int64_t length) {
     note_warm(f, now_ms, offset, length);
     return length;
   }
-  if (x->read_to > offset && now_ms - x->read_ms < WARM_MS)
-    return x->read_to - offset; /* by a helper, for this answer */
+  if (x->read_to > offset && now_ms - x->read_ms < WARM_MS) { /* by a helper, for this answer */
+    int64_t read = x->read_to - offset;
+    return read < length ? read : length;
+  }
   x->reading_in = start_reading(x, offset, length < READ_IN_STEP ? length : READ_IN_STEP);
   return x->reading_in ? 0 : length; /* no helper to be had: better slow than never */
 }
