@@ -4,8 +4,10 @@
  *
  * Keep-alive connections, one request in hand on each (or PIPELINE), edge-triggered epoll. Bodies are dropped in the kernel
  * (MSG_TRUNC): a client that copies them would be the one that is measured. Every answer's status and length are checked
- * against the first. Prints one line of JSON. */
+ * against the first. Times are from a request's send to its answer's last byte; with a pipeline they say nothing.
+ * Prints one line of JSON. */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -19,11 +21,20 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 20000, REQUEST_MAX = 4096, HEAD_MAX = 4096, PIDS_MAX = 64, PIPELINE_MAX = 64 };
+enum {
+  CONNECTIONS_MAX = 20000,
+  REQUEST_MAX = 4096,
+  HEAD_MAX = 4096,
+  PIDS_MAX = 64,
+  PIPELINE_MAX = 64,
+  WARM_US = 100 * 1000,
+  STEPS = 32 /* of a histogram, to each power of two */,
+};
 
 struct connection {
   int fd;
   unsigned in_hand;
+  long long sent_us;
   long long left; /* of the body in hand */
   size_t head_n;
   char head[HEAD_MAX];
@@ -35,6 +46,7 @@ static size_t request_n;
 static int status_seen;
 static long long length_seen;
 static unsigned long long answers, wrong, bytes_in;
+static unsigned long long times[STEPS * 64]; /* how many took so long */
 
 static void die(const char *what) {
   perror(what);
@@ -47,26 +59,52 @@ static long long now_us(void) {
   return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
 }
 
-/* User and system time of a process, in clock ticks. */
-static long long cpu_ticks(int pid) {
-  char path[64], text[1024];
-  unsigned long user = 0, system = 0;
-  snprintf(path, sizeof path, "/proc/%d/stat", pid);
-  FILE *f = fopen(path, "r");
-  if (f == NULL) die(path);
-  size_t n = fread(text, 1, sizeof text - 1, f);
-  fclose(f);
-  text[n] = '\0';
-  const char *after_name = strrchr(text, ')');
-  if (after_name == NULL ||
-      sscanf(after_name + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
-    die("stat");
-  return (long long)(user + system);
+/* What the threads of a process have run, user and system, in nanoseconds. */
+static long long cpu_ns(int pid) {
+  char path[96];
+  long long sum = 0, ns;
+  snprintf(path, sizeof path, "/proc/%d/task", pid);
+  DIR *tasks = opendir(path);
+  if (tasks == NULL) die(path);
+  for (const struct dirent *task; (task = readdir(tasks)) != NULL;) {
+    if (task->d_name[0] == '.') continue;
+    snprintf(path, sizeof path, "/proc/%d/task/%.20s/schedstat", pid, task->d_name);
+    FILE *f = fopen(path, "r");
+    if (f == NULL) continue; /* it ended meanwhile */
+    if (fscanf(f, "%lld", &ns) == 1) sum += ns;
+    fclose(f);
+  }
+  closedir(tasks);
+  return sum;
+}
+
+/* Below STEPS each microsecond has a place of its own, above a place is 1/STEPS wide. */
+static unsigned place_of(long long us) {
+  unsigned long long n = us < 0 ? 0 : (unsigned long long)us;
+  if (n < STEPS) return (unsigned)n;
+  unsigned shift = 63 - (unsigned)__builtin_clzll(n) - 5;
+  return (shift + 1) * STEPS + (unsigned)((n >> shift) - STEPS);
+}
+
+/* The upper end of a place. */
+static double end_of(unsigned place) {
+  unsigned shift = place / STEPS;
+  if (shift < 1) return place;
+  return (double)((unsigned long long)(place % STEPS + STEPS + 1) << (shift - 1));
+}
+
+static double quantile(double share) {
+  unsigned long long all = 0, below = 0;
+  for (unsigned i = 0; i < STEPS * 64; i++) all += times[i];
+  for (unsigned i = 0; i < STEPS * 64; i++)
+    if ((double)(below += times[i]) >= share * (double)all) return end_of(i);
+  return 0;
 }
 
 static void send_requests(struct connection *c, unsigned count) {
   size_t n = request_n * count;
   c->in_hand += count;
+  c->sent_us = now_us();
   if (send(c->fd, request, n, MSG_NOSIGNAL) != (ssize_t)n) die("send");
 }
 
@@ -122,6 +160,7 @@ static void run(struct connection *c) {
     }
     answers += whole;
     c->in_hand -= whole;
+    if (whole > 0) times[place_of(now_us() - c->sent_us)] += whole;
     if (whole > 0) send_requests(c, whole);
     if ((size_t)n < room) return;
   }
@@ -170,9 +209,9 @@ static bool read_options(int argc, char **argv, struct options *o) {
   return o->count > 0 && o->count <= CONNECTIONS_MAX && o->pipeline > 0 && o->pipeline <= PIPELINE_MAX;
 }
 
-static long long all_ticks(const struct options *o) {
+static long long all_cpu_ns(const struct options *o) {
   long long sum = 0;
-  for (int i = 0; i < o->pid_count; i++) sum += cpu_ticks(o->pids[i]);
+  for (int i = 0; i < o->pid_count; i++) sum += cpu_ns(o->pids[i]);
   return sum;
 }
 
@@ -197,16 +236,17 @@ int main(int argc, char **argv) {
   for (unsigned i = 1; i < o.pipeline; i++) memcpy(request + i * request_n, request, request_n);
   for (int i = 0; i < o.count; i++) open_connection(&connections[i], o.host, o.port, epoll);
   for (int i = 0; i < o.count; i++) send_requests(&connections[i], o.pipeline);
-  run_until(epoll, now_us() + 300 * 1000); /* warm */
+  run_until(epoll, now_us() + WARM_US);
+  memset(times, 0, sizeof times);
   unsigned long long before = answers, bytes_before = bytes_in;
-  long long ticks = all_ticks(&o), from_us = now_us();
+  long long cpu = all_cpu_ns(&o), from_us = now_us();
   run_until(epoll, from_us + (long long)(o.seconds * 1e6));
   double took = (double)(now_us() - from_us) / 1e6, done = (double)(answers - before);
-  double cpu_us = (double)(all_ticks(&o) - ticks) * 1e6 / (double)sysconf(_SC_CLK_TCK);
-  printf(
-      "{\"target\":\"%s\",\"status\":%d,\"length\":%lld,\"wrong\":%llu,\"per_second\":%.0f,\"mb_per_second\":%.0f,"
-      "\"server_cpu_us\":%.2f}\n",
-      o.target, status_seen, length_seen, wrong, done / took, (double)(bytes_in - bytes_before) / took / 1e6,
-      o.pid_count ? cpu_us / done : 0.0);
+  double cpu_us = (double)(all_cpu_ns(&o) - cpu) / 1e3;
+  printf("{\"target\":\"%s\",\"status\":%d,\"length\":%lld,\"wrong\":%llu,\"answers\":%llu,\"per_second\":%.0f,",
+         o.target, status_seen, length_seen, wrong, answers, done / took);
+  printf("\"mb_per_second\":%.0f,\"server_cpu_us\":%.2f,\"p50_us\":%.0f,\"p99_us\":%.0f,\"p999_us\":%.0f}\n",
+         (double)(bytes_in - bytes_before) / took / 1e6, o.pid_count && done > 0 ? cpu_us / done : 0.0, quantile(0.5),
+         quantile(0.99), quantile(0.999));
   return wrong > 0;
 }

@@ -40,6 +40,7 @@ struct access_snapshot *api_newest_access(struct api *a) {
 
 static void take_access(struct api_loop *l) {
   struct access_snapshot *newest = api_newest_access(l->api);
+  known_keys_forget(l->known_keys);
   access_unref(l->access);
   l->access = newest;
 }
@@ -353,6 +354,7 @@ static enum err loop_init(struct api *a, unsigned index) {
   l->api = a;
   l->index = index;
   l->access = access_ref(a->newest);
+  TRY(known_keys_new(&l->known_keys));
   TRY(shelf_new(shelf_max(a->loop_count), &l->shelf));
   TRY(statuses_new(&l->statuses));
   TRY(signed_in_new(&l->signed_in));
@@ -362,6 +364,7 @@ static enum err loop_init(struct api *a, unsigned index) {
 
 static void loop_done(struct api_loop *l) {
   assert(!l->waiting); /* the server is gone, and with it every exchange */
+  l->known_keys = known_keys_free(l->known_keys);
   access_unref(l->access);
   l->shelf = shelf_free(l->shelf);
   l->statuses = statuses_free(l->statuses);

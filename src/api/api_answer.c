@@ -44,19 +44,25 @@ void answer_field_int(struct http_fields *f, struct str name, int64_t value) {
   http_field(f, name, decimal_str(text, value));
 }
 
+/* Written from its end to its beginning, as decimals are. */
 void answer_content_range(struct http_fields *f, int64_t first, int64_t last, int64_t length) {
-  char text[DECIMAL_SIZE];
-  answer_lines(f, STR("Content-Range: bytes "));
+  static const struct str before = STR("Content-Range: bytes ");
+  char text[sizeof("Content-Range: bytes -/\r\n") + 3 * DECIMAL_SIZE];
+  char *end = text + sizeof(text), *at = end;
+  *--at = '\n';
+  *--at = '\r';
+  at = decimal(at, length);
+  *--at = '/';
   if (first < 0) {
-    answer_lines(f, STR("*"));
+    *--at = '*';
   } else {
-    answer_lines(f, decimal_str(text, first));
-    answer_lines(f, STR("-"));
-    answer_lines(f, decimal_str(text, last));
+    at = decimal(at, last);
+    *--at = '-';
+    at = decimal(at, first);
   }
-  answer_lines(f, STR("/"));
-  answer_lines(f, decimal_str(text, length));
-  answer_lines(f, STR("\r\n"));
+  at -= before.n;
+  memcpy(at, before.p, before.n);
+  answer_lines(f, str_of(at, (size_t)(end - at)));
 }
 
 void answer_origin(const struct http_exchange *x, struct http_fields *f) {

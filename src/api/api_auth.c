@@ -33,11 +33,16 @@ static uint64_t number_of(const char *name) {
 
 /* ---- credentials, each by itself: OK, ERR_DENIED, ERR_NOT_YET (a session) ---- */
 
-static enum err subject_of_key(const struct access_snapshot *access, struct str token, struct subject *ret_subject) {
+/* A key that is good: of a live business, or of the platform. NULL: it is not. */
+static const struct access_key *find_key(const struct access_snapshot *access, struct str token) {
   const struct access_key *key = access_find_key(access, token);
+  if (key && key->role != ACCESS_PLATFORM && !access_find_business(access, key->business_id)) return NULL; /* (2) */
+  return key;
+}
+
+static enum err subject_of_key(const struct access_key *key, struct subject *ret_subject) {
   if (!key) return ERR_DENIED;
   bool is_platform = key->role == ACCESS_PLATFORM;
-  if (!is_platform && !access_find_business(access, key->business_id)) return ERR_DENIED; /* (2) */
   *ret_subject = (struct subject){.kind = SUBJECT_KEY,
                                   .role = is_platform ? ACCESS_ADMIN : key->role,
                                   .is_platform = is_platform,
@@ -116,11 +121,19 @@ static enum err subject_of_cookie(const struct visit *v, struct str token, struc
 
 static enum err subject_of_authorization(const struct api_loop *l, const struct http_request *r,
                                          struct subject *ret_subject, unsigned *ret_credential) {
-  struct str token = auth_bearer(http_header_get(r, STR("Authorization")));
+  struct str authorization = http_header_get(r, STR("Authorization"));
+  bool is_alone = http_header_count(r, STR("Authorization")) == 1;
+  *ret_credential = METRIC_CREDENTIAL_KEY;
+  const struct access_key *key = is_alone ? known_keys_find(l->known_keys, authorization) : NULL;
+  if (key) return subject_of_key(key, ret_subject);
+  struct str token = auth_bearer(authorization);
   bool is_key = str_starts(token, STR("cr_"));
-  *ret_credential = token.n == 0 || is_key ? METRIC_CREDENTIAL_KEY : METRIC_CREDENTIAL_JWT;
-  if (http_header_count(r, STR("Authorization")) != 1 || token.n == 0) return ERR_DENIED;
-  return is_key ? subject_of_key(l->access, token, ret_subject) : subject_of_jwt(l, token, ret_subject);
+  if (token.n > 0 && !is_key) *ret_credential = METRIC_CREDENTIAL_JWT;
+  if (!is_alone || token.n == 0) return ERR_DENIED;
+  if (!is_key) return subject_of_jwt(l, token, ret_subject);
+  key = find_key(l->access, token);
+  if (key) known_keys_put(l->known_keys, authorization, key);
+  return subject_of_key(key, ret_subject);
 }
 
 static enum err find_subject(const struct visit *v, struct subject *ret_subject, unsigned *ret_credential) {

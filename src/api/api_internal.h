@@ -14,6 +14,7 @@
 #include "api/api_answer.h"
 #include "api/api_feed.h"
 #include "api/api_hits.h"
+#include "api/api_known_keys.h"
 #include "api/api_page_files.h"
 #include "api/api_playbacks.h"
 #include "api/api_proxies.h"
@@ -48,10 +49,10 @@ struct subject {
   enum { SUBJECT_NOBODY, SUBJECT_KEY, SUBJECT_USER, SUBJECT_URL } kind;
   enum access_role role;
   bool is_platform;
-  int64_t business_id; /* 0: a platform key of which the business is not known yet */
-  int64_t key_id;      /* 0: none */
-  uint64_t number;     /* tells it from others of its kind in counts */
-  int64_t expires_at;  /* wall clock; 0: not by itself */
+  int64_t business_id;              /* 0: a platform key of which the business is not known yet */
+  int64_t key_id;                   /* 0: none */
+  uint64_t number;                  /* tells it from others of its kind in counts */
+  int64_t expires_at;               /* wall clock; 0: not by itself */
   char name[JWT_SUBJECT_MAX + 1];   /* USER: as the host calls it, "" unknown; URL: which one */
   char session[SESSION_TOKEN_SIZE]; /* "": not by a cookie */
   uint64_t session_version;         /* under which the session was known; see session_version */
@@ -92,6 +93,7 @@ struct api_loop {
   struct api *api;
   unsigned index;
   struct access_snapshot *access; /* held */
+  struct known_keys *known_keys;  /* of access */
   struct shelf *shelf;
   struct playbacks_near *playbacks;
   struct statuses *statuses;
@@ -99,9 +101,9 @@ struct api_loop {
   struct jwt_seen *jwts;
   struct drop drops[DROPS_MAX];
   uint64_t drop_count;
-  struct play *waiting;   /* a list */
+  struct play *waiting;                         /* a list */
   struct event_stream *streams[STREAM_BUCKETS]; /* lists */
-  atomic_uint stale;      /* (any thread sets) enum stale: to be seen to before the next request */
+  atomic_uint stale; /* (any thread sets) enum stale: to be seen to before the next request */
 } __attribute__((aligned(64)));
 
 enum stale { STALE_ACCESS = 1, STALE_SHELF = 2, STALE_SESSIONS = 4, STALE_STREAMS = 8 };
@@ -110,9 +112,9 @@ struct api {
   struct api_parts parts;
   const struct provider *provider;
   struct http_server *server;
-  struct str path_base;     /* of links: "" or "/sub" */
-  char *public_origin;      /* of PUBLIC_BASE_URL, without its path; NULL when there is none */
-  char *public_url;         /* with its path, without a trailing '/' */
+  struct str path_base; /* of links: "" or "/sub" */
+  char *public_origin;  /* of PUBLIC_BASE_URL, without its path; NULL when there is none */
+  char *public_url;     /* with its path, without a trailing '/' */
   struct proxies *proxies;
   struct origins *origins;
   struct jwt *jwt; /* NULL: none is taken */
@@ -123,13 +125,13 @@ struct api {
   struct playbacks *playbacks;
   struct hits *hits;
   struct session_versions sessions;
-  struct lock lock; /* rank API: covers newest */
+  struct lock lock;               /* rank API: covers newest */
   struct access_snapshot *newest; /* held */
   atomic_bool draining;
   atomic_uint_least64_t all_version; /* see catalog_version */
   atomic_uint_least64_t *versions;   /* VERSION_SLOTS */
-  atomic_int *listeners;         /* LISTENER_SLOTS */
-  atomic_int_least64_t *refused; /* REFUSAL_SLOTS: when each was logged last */
+  atomic_int *listeners;             /* LISTENER_SLOTS */
+  atomic_int_least64_t *refused;     /* REFUSAL_SLOTS: when each was logged last */
   unsigned loop_count;
   struct api_loop *loops;
 };
@@ -148,7 +150,7 @@ struct visit {
   struct http_exchange *x;
   const struct http_request *request;
   struct http_match match;
-  bool under_base; /* it came with the path of PUBLIC_BASE_URL */
+  bool under_base;                 /* it came with the path of PUBLIC_BASE_URL */
   const struct session_seen *seen; /* of its cookie; NULL: not looked for */
   struct subject subject;
   char id[SID_SIZE]; /* of visit_id */
@@ -166,7 +168,8 @@ CHECKED enum err auth_admit(struct visit *v);
 CHECKED bool auth_find_business(struct visit *v);
 /* For answers that were waited for: OK: the same credential still admits this subject; ERR_DENIED; ERR_NOT_YET: its session
  * has to be looked up again. */
-CHECKED enum err auth_still_admits(const struct api_loop *l, const struct http_exchange *x, const struct subject *subject);
+CHECKED enum err auth_still_admits(const struct api_loop *l, const struct http_exchange *x,
+                                   const struct subject *subject);
 /* The token of an Authorization header; empty unless it is one well-formed Bearer. Pure. */
 struct str auth_bearer(struct str authorization);
 
@@ -206,19 +209,19 @@ void field_recording_path(const struct api *a, struct http_fields *f, struct str
 CHECKED bool page_moved(struct visit *v);
 
 /* ---- handlers, by file ---- */
-typedef void api_handler(void *arg, struct http_exchange *x); /* arg: struct visit */
-api_handler api_call_webhook, api_recording_webhook;              /* api_webhooks.c */
-api_handler api_list_calls, api_get_call, api_patch_call;         /* api_calls.c, api_calls_patch.c */
-api_handler api_recording_status;                                 /* api_status.c */
-api_handler api_prepare, api_retry, api_retry_all;                /* api_recordings.c */
-api_handler api_stream, api_download, api_call_download;          /* api_stream.c */
-api_handler api_sign_url;                                         /* api_sign_url.c */
-api_handler api_make_session, api_get_session, api_end_session;   /* api_session.c */
-api_handler api_signin;                                           /* api_signin.c */
-api_handler api_events;                                           /* api_events.c */
-api_handler api_waveform;                                         /* api_waveform.c */
-api_handler api_stats;                                            /* api_stats.c */
-api_handler api_healthz, api_readyz;                              /* api_health.c */
-api_handler api_metrics;                                          /* api_metrics.c */
-api_handler api_page, api_embed_page, api_asset, api_icon;        /* api_page.c */
-api_handler api_player_script, api_description;                   /* api_page.c */
+typedef void api_handler(void *arg, struct http_exchange *x);   /* arg: struct visit */
+api_handler api_call_webhook, api_recording_webhook;            /* api_webhooks.c */
+api_handler api_list_calls, api_get_call, api_patch_call;       /* api_calls.c, api_calls_patch.c */
+api_handler api_recording_status;                               /* api_status.c */
+api_handler api_prepare, api_retry, api_retry_all;              /* api_recordings.c */
+api_handler api_stream, api_download, api_call_download;        /* api_stream.c */
+api_handler api_sign_url;                                       /* api_sign_url.c */
+api_handler api_make_session, api_get_session, api_end_session; /* api_session.c */
+api_handler api_signin;                                         /* api_signin.c */
+api_handler api_events;                                         /* api_events.c */
+api_handler api_waveform;                                       /* api_waveform.c */
+api_handler api_stats;                                          /* api_stats.c */
+api_handler api_healthz, api_readyz;                            /* api_health.c */
+api_handler api_metrics;                                        /* api_metrics.c */
+api_handler api_page, api_embed_page, api_asset, api_icon;      /* api_page.c */
+api_handler api_player_script, api_description;                 /* api_page.c */

@@ -67,22 +67,11 @@ struct playbacks_near *playbacks_near_free(struct playbacks_near *n) {
   return NULL;
 }
 
-static uint64_t mix(uint64_t h, uint64_t word) {
-  __uint128_t product = (__uint128_t)(h ^ word) * UINT64_C(0x9E3779B97F4A7C15);
-  return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 uint64_t playbacks_key(const struct playbacks *p, int64_t business_id, int subject_kind, int64_t subject_id,
                        struct str recording_sid) {
-  uint64_t h = mix(p->seed, (uint64_t)business_id);
-  h = mix(h, (uint64_t)subject_kind << 56 ^ (uint64_t)subject_id);
-  for (size_t at = 0; at < recording_sid.n; at += 8) {
-    uint64_t word = 0;
-    size_t left = recording_sid.n - at;
-    memcpy(&word, recording_sid.p + at, left < 8 ? left : 8);
-    h = mix(h, word + 1);
-  }
-  return h;
+  uint64_t h = str_hash_word(p->seed, (uint64_t)business_id);
+  h = str_hash_word(h, (uint64_t)subject_kind << 56 ^ (uint64_t)subject_id);
+  return str_hash(recording_sid, h);
 }
 
 static bool is_running(const struct place *place, uint64_t key, int64_t mono_ms) {

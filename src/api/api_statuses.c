@@ -33,9 +33,7 @@ struct statuses *statuses_free(struct statuses *t) {
 }
 
 static size_t set_of(int64_t business_id, struct str id) {
-  uint64_t h = UINT64_C(14695981039346656037) ^ (uint64_t)business_id;
-  for (size_t i = 0; i < id.n; i++) h = (h ^ (unsigned char)id.p[i]) * UINT64_C(1099511628211);
-  return (size_t)(h ^ (h >> 32)) % SETS;
+  return (size_t)str_hash(id, (uint64_t)business_id) % SETS;
 }
 
 static bool is_of(const struct kept *k, int64_t business_id, struct str id) {

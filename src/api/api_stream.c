@@ -3,7 +3,6 @@
 
 #include "api/media.h"
 #include "api/play.h"
-#include "base/clock.h"
 #include "base/metric.h"
 
 static void media_ended(struct http_exchange *x, void *arg, bool complete, int64_t sent) {
@@ -17,7 +16,7 @@ static void media_ended(struct http_exchange *x, void *arg, bool complete, int64
 static bool answer_from_shelf(struct visit *v) {
   struct shelf_item *item = shelf_find(v->loop->shelf, v->subject.business_id, str_from(v->id));
   if (!item) return false;
-  if (media_is_there(item, clock_mono_ms())) {
+  if (media_is_there(item, http_now_ms(v->x))) {
     metric_add(METRIC_CACHE_REQUESTS, METRIC_CACHE_HIT, 1);
     media_answer(v->loop, v->x, &v->subject, item, MEDIA_HIT, STR_NONE);
     return true;

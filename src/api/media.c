@@ -30,14 +30,15 @@ static void log_hit(const struct api *a, enum log_level level, const struct subj
          LOG_TEXT("via", via_name((enum via)item->via)), LOG_TEXT("by", by));
 }
 
-static unsigned note(struct api_loop *l, const struct subject *s, const char *recording_sid, unsigned notes) {
+static unsigned note(struct api_loop *l, const struct subject *s, const char *recording_sid, unsigned notes,
+                     int64_t mono_ms) {
   struct playbacks *all = l->api->playbacks;
   uint64_t key = playbacks_key(all, s->business_id, (int)s->kind, (int64_t)s->number, str_from(recording_sid));
-  return playbacks_note(all, l->playbacks, key, notes, clock_mono_ms());
+  return playbacks_note(all, l->playbacks, key, notes, mono_ms);
 }
 
 void media_note_miss(struct api_loop *l, const struct subject *subject, const struct recording *row) {
-  (void)note(l, subject, row->recording_sid, 0);
+  (void)note(l, subject, row->recording_sid, 0, clock_mono_ms());
   log_debug("Cache miss", LOG_INT("business", subject->business_id), LOG_TEXT("recording", row->recording_sid),
             LOG_TEXT("status", recording_status_name(row->status)));
 }
@@ -50,7 +51,7 @@ static void count_first(struct api_loop *l, const struct subject *subject, enum 
 
 void media_count_play(struct api_loop *l, const struct subject *subject, const char *recording_sid,
                       enum metric_label_PLAY result) {
-  if (note(l, subject, recording_sid, PLAYBACK_ANSWERED)) count_first(l, subject, result);
+  if (note(l, subject, recording_sid, PLAYBACK_ANSWERED, clock_mono_ms())) count_first(l, subject, result);
 }
 
 /* ---- header lines ---- */
@@ -104,8 +105,9 @@ void media_refuse(const struct api *a, struct http_exchange *x, const struct she
   problem_answer_with(x, &f, p, NULL);
 }
 
-static void note_hit(struct api_loop *l, const struct subject *subject, const struct shelf_item *item) {
-  unsigned first_of = note(l, subject, item->recording_sid, PLAYBACK_HIT | PLAYBACK_ANSWERED);
+static void note_hit(struct api_loop *l, const struct subject *subject, const struct shelf_item *item,
+                     int64_t mono_ms) {
+  unsigned first_of = note(l, subject, item->recording_sid, PLAYBACK_HIT | PLAYBACK_ANSWERED, mono_ms);
   if (first_of & PLAYBACK_ANSWERED) count_first(l, subject, METRIC_PLAY_HIT);
   log_hit(l->api, first_of & PLAYBACK_HIT ? LOG_INFO : LOG_DEBUG, subject, item);
 }
@@ -118,7 +120,7 @@ void media_answer(struct api_loop *l, struct http_exchange *x, const struct subj
   int64_t first, last;
   int status = 200;
 
-  if (source == MEDIA_HIT) note_hit(l, subject, item);
+  if (source == MEDIA_HIT) note_hit(l, subject, item, http_now_ms(x));
   if (disposition.n || source != MEDIA_HIT)
     media_fields(l->api, &f, item, source, disposition.n > 0);
   else

@@ -12,20 +12,9 @@ static char lower(char c) {
   return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-struct str str_from(const char *nul_terminated) {
-  return nul_terminated ? (struct str){nul_terminated, strlen(nul_terminated)} : STR_NONE;
-}
-
-struct str str_of(const char *p, size_t n) {
-  return (struct str){p, n};
-}
-
-bool str_eq(struct str a, struct str b) {
-  return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
 bool str_eq_nocase(struct str a, struct str b) {
   if (a.n != b.n) return false;
+  if (str_eq(a, b)) return true; /* as nearly always */
   for (size_t i = 0; i < a.n; i++) {
     if (lower(a.p[i]) != lower(b.p[i])) return false;
   }
@@ -38,10 +27,6 @@ int str_cmp(struct str a, struct str b) {
   return order ? order : (a.n > b.n) - (a.n < b.n);
 }
 
-bool str_starts(struct str s, struct str prefix) {
-  return s.n >= prefix.n && str_eq(str_head(s, prefix.n), prefix);
-}
-
 bool str_starts_nocase(struct str s, struct str prefix) {
   return s.n >= prefix.n && str_eq_nocase(str_head(s, prefix.n), prefix);
 }
@@ -50,24 +35,9 @@ bool str_ends(struct str s, struct str suffix) {
   return s.n >= suffix.n && str_eq(str_skip(s, s.n - suffix.n), suffix);
 }
 
-size_t str_index(struct str s, char c, size_t from) {
-  if (from >= s.n) return s.n;
-  const char *found = memchr(s.p + from, c, s.n - from);
-  return found ? (size_t)(found - s.p) : s.n;
-}
-
 bool str_contains(struct str s, struct str part) {
   if (part.n == 0) return true;
   return s.n >= part.n && memmem(s.p, s.n, part.p, part.n) != NULL;
-}
-
-struct str str_skip(struct str s, size_t bytes) {
-  if (bytes == 0) return s;
-  return bytes < s.n ? (struct str){s.p + bytes, s.n - bytes} : STR_NONE;
-}
-
-struct str str_head(struct str s, size_t bytes) {
-  return (struct str){s.p, bytes < s.n ? bytes : s.n};
 }
 
 struct str str_head_utf8(struct str s, size_t bytes) {

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -20,21 +21,61 @@ struct str {
 /* For printf: printf("%.*s", STR_ARG(s)). */
 #define STR_ARG(s) (int)(s).n, (s).p
 
-struct str str_from(const char *nul_terminated); /* NULL gives the empty view */
-struct str str_of(const char *p, size_t n);
-bool str_eq(struct str a, struct str b);
+/* The smallest are inline: every request passes through them many times. */
+static inline struct str str_of(const char *p, size_t n) {
+  return (struct str){p, n};
+}
+/* NULL gives the empty view. */
+static inline struct str str_from(const char *nul_terminated) {
+  return nul_terminated ? str_of(nul_terminated, strlen(nul_terminated)) : STR_NONE;
+}
+static inline bool str_eq(struct str a, struct str b) {
+  return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
 bool str_eq_nocase(struct str a, struct str b); /* ASCII case only */
-int str_cmp(struct str a, struct str b);        /* bytewise, shorter first */
-bool str_starts(struct str s, struct str prefix);
+static inline uint64_t str_hash_word(uint64_t h, uint64_t word) {
+  __extension__ unsigned __int128 product = (unsigned __int128)(h ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+  return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+/* For tables. Where somebody may choose texts that collide, seed is random; it never leaves the process. */
+static inline uint64_t str_hash(struct str s, uint64_t seed) {
+  uint64_t h = str_hash_word(seed, s.n), word = 0;
+  if (s.n < 8) {
+    if (s.n) memcpy(&word, s.p, s.n);
+    return str_hash_word(h, word);
+  }
+  const char *last = s.p + s.n - 8;
+  for (const char *at = s.p; at < last; at += 8) {
+    memcpy(&word, at, 8);
+    h = str_hash_word(h, word + 1);
+  }
+  memcpy(&word, last, 8); /* some of it for the second time */
+  return str_hash_word(h, word + 1);
+}
+int str_cmp(struct str a, struct str b); /* bytewise, shorter first */
+/* Without its first bytes; empty when there are fewer. */
+static inline struct str str_skip(struct str s, size_t bytes) {
+  if (bytes == 0) return s;
+  return bytes < s.n ? str_of(s.p + bytes, s.n - bytes) : STR_NONE;
+}
+/* At most its first bytes. */
+static inline struct str str_head(struct str s, size_t bytes) {
+  return str_of(s.p, bytes < s.n ? bytes : s.n);
+}
+static inline bool str_starts(struct str s, struct str prefix) {
+  return s.n >= prefix.n && str_eq(str_head(s, prefix.n), prefix);
+}
 bool str_starts_nocase(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 /* Index of the first c at or after from, or s.n. */
-size_t str_index(struct str s, char c, size_t from);
+static inline size_t str_index(struct str s, char c, size_t from) {
+  if (from >= s.n) return s.n;
+  const char *found = (const char *)memchr(s.p + from, c, s.n - from);
+  return found ? (size_t)(found - s.p) : s.n;
+}
 bool str_contains(struct str s, struct str part);
-struct str str_skip(struct str s, size_t bytes); /* without its first bytes; empty when there are fewer */
-struct str str_head(struct str s, size_t bytes); /* at most its first bytes */
-struct str str_head_utf8(struct str s, size_t bytes); /* likewise, of UTF-8: no character is cut in two */
-struct str str_trim(struct str s);               /* without spaces and tabs at both ends */
+struct str str_head_utf8(struct str s, size_t bytes); /* str_head, of UTF-8: no character is cut in two */
+struct str str_trim(struct str s);                    /* without spaces and tabs at both ends */
 /* Splits at the first sep: *ret_left before it, *ret_rest after it. False, and all in *ret_left, if there is none. */
 bool str_cut(struct str s, char sep, struct str *ret_left, struct str *ret_rest);
 /* Decimal digits only, the whole view, at most max. ERR_INVALID otherwise. */

@@ -31,14 +31,8 @@ struct shelf {
 
 enum { BY_CALL_BUCKETS = 256 };
 
-static uint64_t hash_of(int64_t business_id, struct str id) {
-  uint64_t h = UINT64_C(14695981039346656037) ^ (uint64_t)business_id;
-  for (size_t i = 0; i < id.n; i++) h = (h ^ (unsigned char)id.p[i]) * UINT64_C(1099511628211);
-  return h ^ (h >> 32);
-}
-
 static struct shelf_entry **bucket_of(struct shelf *s, int64_t business_id, struct str id) {
-  return &s->buckets[hash_of(business_id, id) & s->bucket_mask];
+  return &s->buckets[str_hash(id, (uint64_t)business_id) & s->bucket_mask];
 }
 
 static struct shelf_entry **calls_of(struct shelf *s, int64_t business_id) {

@@ -181,7 +181,7 @@ static void name_bearer(const uint8_t mac[SHA256_SIZE], char ret_subject[SIGNED_
 
 enum err signed_url_verify(const struct hmac_key *key, struct str recording_sid, struct str query, int64_t now_ms,
                            struct signed_url_bearer *ret_bearer) {
-  struct str business, expiry, signature;
+  struct str business = STR_NONE, expiry = STR_NONE, signature = STR_NONE;
   struct signed_url_bearer bearer;
   uint8_t given[SHA256_SIZE], right[SHA256_SIZE];
   int64_t expiry_s;

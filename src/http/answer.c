@@ -132,16 +132,15 @@ static bool text_is_next(const struct http_exchange *x) {
   return x->out.n > x->out_sent || (x->piece_left > 0 && x->piece.kind == HTTP_PIECE_BYTES);
 }
 
-static size_t file_step(const struct http_exchange *x, int64_t budget) {
-  return (size_t)(x->piece_left < budget ? x->piece_left : budget);
+/* How much of the file goes next: what is in memory. 0: a helper is on its way, and the head waits for it too. */
+static size_t file_step(struct http_exchange *x, int64_t budget) {
+  int64_t most = x->piece_left < budget ? x->piece_left : budget;
+  if (x->reading_in) return 0;
+  return (size_t)(x->file == NULL ? most : file_ready(x, x->piece.offset, most));
 }
 
-/* Whether the pages that sendfile needs next may be missing; then a helper is on its way. The head waits for them too.
- */
-static bool must_read_in(struct http_exchange *x, int64_t budget) {
-  if (x->reading_in) return true;
-  if (x->file == NULL || x->piece_left == 0) return false;
-  return !file_is_warm(x, x->piece.offset, (int64_t)file_step(x, budget));
+bool answer_is_heavy(const struct http_exchange *x) {
+  return x->piece.kind == HTTP_PIECE_FILE && x->piece_left > HEAVY_MIN;
 }
 
 enum answer_step answer_send(struct http_exchange *x, bool *ret_progress) {
@@ -154,13 +153,15 @@ enum answer_step answer_send(struct http_exchange *x, bool *ret_progress) {
       if (x->source != NULL && !x->source_over) return ANSWER_WAITS;
       break;
     }
-    if (must_read_in(x, budget)) return ANSWER_WAITS;
-    ssize_t n = text_is_next(x) ? push_text(x) : push_file(x, file_step(x, budget));
+    size_t step = x->piece.kind == HTTP_PIECE_FILE && x->piece_left > 0 ? file_step(x, budget) : 1;
+    if (step == 0) return ANSWER_WAITS;
+    ssize_t n = text_is_next(x) ? push_text(x) : push_file(x, step);
     if (n < 0) {
       if (errno == EINTR) continue;
       return errno == EAGAIN ? ANSWER_BLOCKED : ANSWER_BROKEN;
     }
     *ret_progress = true;
+    x->loop->heavy_sent += n;
     budget -= n;
     if (budget <= 0 && (text_is_next(x) || x->piece_left > 0)) return ANSWER_YIELDS;
   }

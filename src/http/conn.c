@@ -357,7 +357,13 @@ static bool finish(struct conn *c) {
 }
 
 static bool run_answer(struct conn *c, unsigned *requests) {
+  const struct loop *l = c->loop;
   bool progress = false;
+  if (answer_is_heavy(c->x) && (!l->in_heavy || l->heavy_sent >= HEAVY_A_TURN)) { /* (6) of loop.c */
+    if (c->deadline != DEADLINE_STALL) loop_set_deadline(c, DEADLINE_STALL);
+    loop_make_heavy(c);
+    return false;
+  }
   switch (answer_send(c->x, &progress)) {
     case ANSWER_DONE:
       if (!finish(c)) return false;
@@ -372,7 +378,10 @@ static bool run_answer(struct conn *c, unsigned *requests) {
       return false;
     case ANSWER_YIELDS:
       loop_set_deadline(c, DEADLINE_STALL);
-      loop_make_ready(c);
+      if (answer_is_heavy(c->x))
+        loop_make_heavy(c);
+      else
+        loop_make_ready(c);
       return false;
     case ANSWER_BROKEN:
       break;

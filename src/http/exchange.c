@@ -97,6 +97,10 @@ unsigned http_loop_index(const struct http_exchange *x) {
   return x->loop->index;
 }
 
+int64_t http_now_ms(const struct http_exchange *x) {
+  return x->loop->now_ms;
+}
+
 const struct sockaddr_storage *http_peer(const struct http_exchange *x) {
   return &x->peer;
 }

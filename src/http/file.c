@@ -6,19 +6,26 @@
  *
  * Invariants
  *  (1) [warm_from, warm_to) was in memory at warm_ms. Use does not renew it: what is asked for in one place says
- * nothing of another that may have been dropped meanwhile. (2) A helper has a reference of the file and of the
- * exchange: both outlive it. */
+ *      nothing of another that may have been dropped meanwhile.
+ *  (2) A helper has a reference of the file and of the exchange: both outlive it.
+ *  (3) Players ask for the first bytes before anything else: those are kept, once they were read. A file never changes
+ *      while it is open: it is replaced by rename. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "http/internal.h"
 
+enum { PROBE_MAX = 64 };
+
 struct http_file {
   int fd;
   unsigned refs;
   int64_t warm_from, warm_to, warm_ms;
+  size_t probe_n; /* (3) */
+  char probe[PROBE_MAX];
 };
 
 enum err http_file_new(int fd, struct http_file **ret_file) {
@@ -77,9 +84,11 @@ struct read_in {
 static void pages_came(struct http_exchange *x, void *arg) {
   struct read_in *r = arg;
   note_warm(r->file, x->loop->now_ms, r->offset, r->length);
+  x->reading_in = false;
+  x->read_to = r->offset + r->length;
+  x->read_ms = x->loop->now_ms;
   http_file_unref(r->file);
   free(r);
-  x->reading_in = false;
   if (x->conn != NULL) loop_make_ready(x->conn);
   http_unref(x);
 }
@@ -110,19 +119,36 @@ static bool start_reading(struct http_exchange *x, int64_t offset, int64_t lengt
   return false;
 }
 
-bool file_is_warm(struct http_exchange *x, int64_t offset, int64_t length) {
+int64_t file_ready(struct http_exchange *x, int64_t offset, int64_t length) {
   struct http_file *f = x->file;
   int64_t now_ms = x->loop->now_ms;
-  if (seen_lately(f, now_ms, offset, length)) return true;
+  if (seen_lately(f, now_ms, offset, length)) return length;
   if (page_is_here(f->fd, offset) && page_is_here(f->fd, offset + length - 1)) {
     note_warm(f, now_ms, offset, length);
-    return true;
+    return length;
   }
-  x->reading_in = start_reading(x, offset, length);
-  return !x->reading_in; /* no helper to be had: better slow than never */
+  if (x->read_to > offset && now_ms - x->read_ms < WARM_MS) { /* by a helper, for this answer */
+    int64_t read = x->read_to - offset;
+    return read < length ? read : length;
+  }
+  x->reading_in = start_reading(x, offset, length < READ_IN_STEP ? length : READ_IN_STEP);
+  return x->reading_in ? 0 : length; /* no helper to be had: better slow than never */
+}
+
+static bool read_probe(struct http_file *f, int64_t end, int64_t offset, size_t length, char *ret_bytes) {
+  struct iovec all = {f->probe, PROBE_MAX};
+  if (f->probe_n == 0) {
+    ssize_t n = preadv2(f->fd, &all, 1, 0, RWF_NOWAIT);
+    if (n > 0) f->probe_n = (size_t)n;
+  }
+  if (end > (int64_t)f->probe_n) return false;
+  memcpy(ret_bytes, f->probe + offset, length);
+  return true;
 }
 
 bool file_read_now(struct loop *l, struct http_file *f, int64_t offset, size_t length, char *ret_bytes) {
+  int64_t end = offset + (int64_t)length;
+  if (end <= PROBE_MAX && read_probe(f, end, offset, length, ret_bytes)) return true;
   struct iovec all = {ret_bytes, length};
   bool warm = seen_lately(f, l->now_ms, offset, (int64_t)length);
   if (preadv2(f->fd, &all, 1, offset, warm ? 0 : RWF_NOWAIT) != (ssize_t)length) return false;

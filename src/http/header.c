@@ -7,7 +7,12 @@
 
 #include "http/parse.h"
 
+static bool may_have(const struct http_request *r, struct str name) {
+  return r->names == 0 || (r->names & http_name_bit(name)) != 0;
+}
+
 struct str http_header_get(const struct http_request *r, struct str name) {
+  if (!may_have(r, name)) return STR_NONE;
   for (size_t i = 0; i < r->header_count; i++)
     if (r->headers[i].name.n == name.n && str_eq_nocase(r->headers[i].name, name)) return r->headers[i].value;
   return STR_NONE;
@@ -15,6 +20,7 @@ struct str http_header_get(const struct http_request *r, struct str name) {
 
 size_t http_header_count(const struct http_request *r, struct str name) {
   size_t count = 0;
+  if (!may_have(r, name)) return 0;
   for (size_t i = 0; i < r->header_count; i++)
     if (r->headers[i].name.n == name.n && str_eq_nocase(r->headers[i].name, name)) count++;
   return count;

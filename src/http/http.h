@@ -36,9 +36,14 @@ struct http_request {
   struct str host;   /* Host's value, or the absolute-form's authority */
   const struct http_header *headers;
   size_t header_count;
+  uint64_t names;  /* http_name_bit of each header's name; 0: not known, so look */
   struct str body; /* complete when app->request is called */
 };
 
+/* A bit of 64 for a name, whatever its case: most names that are looked for are not there, and it says so at once. */
+static inline uint64_t http_name_bit(struct str name) {
+  return UINT64_C(1) << ((name.n * 5 + (unsigned char)(name.p[0] | 0x20)) % 64);
+}
 /* The first header of that name, or STR_NONE (p NULL) when there is none. */
 struct str http_header_get(const struct http_request *r, struct str name);
 size_t http_header_count(const struct http_request *r, struct str name);
@@ -90,6 +95,8 @@ CHECKED enum err http_loop_post(struct http_server *s, unsigned i, void (*fn)(vo
 
 const struct http_request *http_request(const struct http_exchange *x);
 unsigned http_loop_index(const struct http_exchange *x);
+/* clock_mono_ms, as it was when this turn of the loop began: it costs nothing. */
+int64_t http_now_ms(const struct http_exchange *x);
 /* The arg of the server's http_app. */
 void *http_app_arg(const struct http_exchange *x);
 /* The peer's socket address. */

@@ -24,12 +24,16 @@ enum {
   INLINE_MAX = 4096,          /* a file range up to this is read and sent with the head */
   CORK_MIN = 768 * 1024,      /* above: TCP_CORK; below it costs up to four times the CPU when the peer reads slowly */
   SEND_MAX = 1056 * 1024,     /* of one answer before another has its turn: 1 MiB with its head goes in one */
+  HEAVY_MIN = 256 * 1024,     /* an answer with more of a file left than that waits behind all smaller ones */
+  HEAVY_A_TURN = 1024 * 1024, /* bytes of such, before smaller ones have their turn */
+  HEAVY_LOOK = 16 * 1024,     /* what each costs, even one that can't send */
   REQUESTS_A_TURN = 32,       /* pipelined, before another connection has its turn */
   DISCARD_MAX = 64 * 1024,    /* of a body nobody wants, to keep the connection */
   LINGER_BYTES = 256 * 1024,  /* read and dropped after the last answer, so that the peer sees it */
   LINGER_MS = 2000,
-  REFUSED_MAX = 32, /* connections over the limit that linger at once */
-  WARM_MS = 5000,   /* pages sent this lately are taken to be in memory */
+  REFUSED_MAX = 32,          /* connections over the limit that linger at once */
+  WARM_MS = 5000,            /* pages sent this lately are taken to be in memory */
+  READ_IN_STEP = 128 * 1024, /* of a file out of memory before its first byte goes, and between others' turns */
   RESERVED_DESCRIPTORS = 256,
   REFUSAL_MAX = 6 * 1024, /* an answer by the engine: its own lines, the app's fields, 1 KiB of body */
 };
@@ -84,7 +88,7 @@ struct conn {
   bool peer_shut;          /* FIN came: a short read is not the end of what can be read */
   bool eof;                /* and all before it was read */
   bool running;            /* conn_run is on the stack */
-  bool ready;              /* in the loop's ready list */
+  bool ready;              /* in the loop's ready or heavy list */
   bool doomed;             /* close with a reset as soon as conn_run is left */
   bool refused;            /* over the limit: counted apart */
   uint32_t from, to;       /* unparsed bytes in `in` */
@@ -93,7 +97,7 @@ struct conn {
   int64_t deadline_ms;
   int64_t discard; /* DISCARD, LINGER: bytes yet to drop */
   struct link in_deadline;
-  struct link in_ready; /* later: in the loop's list of the dead */
+  struct link in_ready; /* or in heavy; later: in the loop's list of the dead */
   union {
     struct sockaddr any;
     struct sockaddr_in v4;
@@ -150,7 +154,8 @@ struct http_exchange {
   int64_t source_left; /* -1 unknown */
   int64_t sent;
   bool sending_chunked, source_over, waiting, woken, corked, chunk_open;
-  bool reading_in; /* a helper reads the pages that come next */
+  bool reading_in;          /* a helper reads the pages that come next */
+  int64_t read_to, read_ms; /* up to where it has, and when */
 
   void (*on_end)(struct http_exchange *x, void *arg, bool complete, int64_t sent);
   void *on_end_arg;
@@ -184,6 +189,9 @@ struct loop {
 
   struct link deadlines[DEADLINES];
   struct link ready;
+  struct link heavy;  /* ready too, but with much to send */
+  bool in_heavy;      /* these have their turn */
+  int64_t heavy_sent; /* in it */
   struct link dead;
   struct http_exchange **timers; /* a heap by timer_ms */
   size_t timer_count, timer_cap;
@@ -233,6 +241,7 @@ void loop_run_posts(struct loop *l);
 bool loop_is_here(const struct loop *l);
 void loop_set_deadline(struct conn *c, enum deadline d);
 void loop_make_ready(struct conn *c);
+void loop_make_heavy(struct conn *c);
 void loop_set_timer(struct http_exchange *x, int64_t at_ms);
 void loop_clear_timer(struct http_exchange *x);
 struct str loop_date(struct loop *l);
@@ -274,11 +283,12 @@ size_t response_refusal(struct loop *l, const struct http_exchange *x, int statu
 enum answer_step { ANSWER_DONE, ANSWER_BLOCKED, ANSWER_WAITS, ANSWER_YIELDS, ANSWER_BROKEN };
 /* progress: the peer's kernel took bytes. */
 enum answer_step answer_send(struct http_exchange *x, bool *ret_progress);
-void answer_drop(struct http_exchange *x); /* closes source and file */
+bool answer_is_heavy(const struct http_exchange *x); /* so much of a file is left that others go first */
+void answer_drop(struct http_exchange *x);           /* closes source and file */
 
 /* file.c */
-/* True if these bytes of x's file can be sent without waiting for a disk; else a helper reads them in, x->reading_in is
- * set, and the connection is made ready when they are there. */
-bool file_is_warm(struct http_exchange *x, int64_t offset, int64_t length);
+/* How many of these bytes of x's file can be sent without waiting for a disk. 0: a helper reads the first of them in,
+ * x->reading_in is set, and the connection is made ready when they are there. */
+int64_t file_ready(struct http_exchange *x, int64_t offset, int64_t length);
 /* Reads length bytes if that needs no waiting; false: send them as a file. */
 bool file_read_now(struct loop *l, struct http_file *f, int64_t offset, size_t length, char *ret_bytes);

@@ -1,13 +1,16 @@
 /* loop.c - one thread: its events, its posts, its deadlines.
  *
- * A turn: wait for events -> connections -> posts -> deadlines and timers -> whoever is ready -> free the dead.
+ * A turn: wait for events -> connections -> posts -> deadlines and timers -> whoever is ready -> some of who has much to
+ * send -> free the dead.
  *
  * Invariants
  *  (1) A connection belongs to one loop; everything of it but what is marked (any thread) runs there.
  *  (2) Each list of deadlines has one delay, so appending keeps it in order: setting and expiring are O(1).
  *  (3) A closed connection's memory is kept to the turn's end: an event in the same batch finds it closed.
  *  (4) The lock covers the chain of posts and `closing`; nothing runs under it. Posts run in the order they came.
- *  (5) timers has room for every living exchange: setting one can't fail. */
+ *  (5) timers has room for every living exchange: setting one can't fail.
+ *  (6) Large answers go on in `heavy`, a mebibyte a turn and in turns among each other: a small one waits for one of them
+ *      at most, however many there are. */
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
@@ -125,6 +128,12 @@ void loop_make_ready(struct conn *c) {
   link_append(&c->loop->ready, &c->in_ready);
 }
 
+void loop_make_heavy(struct conn *c) {
+  if (c->ready) return;
+  c->ready = true;
+  link_append(&c->loop->heavy, &c->in_ready);
+}
+
 static void timer_put(struct loop *l, size_t i, struct http_exchange *x) {
   l->timers[i] = x;
   x->timer_at = i + 1;
@@ -198,7 +207,7 @@ static int64_t next_wake_ms(const struct loop *l) {
 }
 
 static int wait_ms(const struct loop *l) {
-  if (!link_empty(&l->ready)) return 0;
+  if (!link_empty(&l->ready) || !link_empty(&l->heavy)) return 0;
   int64_t next = next_wake_ms(l), most = INT32_MAX;
 #ifdef CALLREEL_TEST_HOOKS
   most = 50; /* a test may have moved the clock */
@@ -223,6 +232,20 @@ static void run_ready(struct loop *l) {
     c->ready = false;
     conn_run(c);
   }
+}
+
+/* (6) */
+static void run_heavy(struct loop *l) {
+  l->heavy_sent = 0;
+  l->in_heavy = true;
+  while (!link_empty(&l->heavy) && l->heavy_sent < HEAVY_A_TURN) {
+    struct conn *c = LINK_OWNER(l->heavy.next, struct conn, in_ready);
+    link_remove(&c->in_ready);
+    c->ready = false;
+    l->heavy_sent += HEAVY_LOOK;
+    conn_run(c);
+  }
+  l->in_heavy = false;
 }
 
 static void free_dead(struct loop *l) {
@@ -290,6 +313,7 @@ static void loop_turn(struct loop *l) {
   run_timers(l);
   if (l->accept_again_ms > 0 && l->accept_again_ms <= l->now_ms) server_listen(l);
   run_ready(l);
+  run_heavy(l);
   free_dead(l);
   metric_observe(METRIC_LOOP_TURN_SECONDS, clock_mono_us() - began_us);
 }
@@ -315,6 +339,7 @@ enum err loop_open(struct loop *l, struct http_server *s, unsigned index) {
   l->posts_end = &l->posts;
   for (enum deadline d = 0; d < DEADLINES; d++) link_init(&l->deadlines[d]);
   link_init(&l->ready);
+  link_init(&l->heavy);
   link_init(&l->dead);
   l->now_ms = clock_mono_ms();
   l->date_s = -1;

@@ -13,54 +13,49 @@
 #include "base/metric.h"
 #include "http/internal.h"
 
-static const struct {
-  int status;
-  const char *reason;
-} reasons[] = {
-    {200, "OK"},
-    {201, "Created"},
-    {202, "Accepted"},
-    {204, "No Content"},
-    {206, "Partial Content"},
-    {301, "Moved Permanently"},
-    {302, "Found"},
-    {303, "See Other"},
-    {304, "Not Modified"},
-    {307, "Temporary Redirect"},
-    {308, "Permanent Redirect"},
-    {400, "Bad Request"},
-    {401, "Unauthorized"},
-    {403, "Forbidden"},
-    {404, "Not Found"},
-    {405, "Method Not Allowed"},
-    {406, "Not Acceptable"},
-    {408, "Request Timeout"},
-    {409, "Conflict"},
-    {410, "Gone"},
-    {411, "Length Required"},
-    {412, "Precondition Failed"},
-    {413, "Content Too Large"},
-    {415, "Unsupported Media Type"},
-    {416, "Range Not Satisfiable"},
-    {417, "Expectation Failed"},
-    {422, "Unprocessable Content"},
-    {428, "Precondition Required"},
-    {429, "Too Many Requests"},
-    {431, "Request Header Fields Too Large"},
-    {500, "Internal Server Error"},
-    {501, "Not Implemented"},
-    {502, "Bad Gateway"},
-    {503, "Service Unavailable"},
-    {504, "Gateway Timeout"},
-    {505, "HTTP Version Not Supported"},
-    {507, "Insufficient Storage"},
-};
+enum { STATUS_MIN = 100, STATUS_MAX = 599 };
 
-static struct str reason_of(int status) {
-  for (size_t i = 0; i < COUNT_OF(reasons); i++)
-    if (reasons[i].status == status) return str_from(reasons[i].reason);
-  return STR("");
-}
+#define LINE(status, reason) [(status)-STATUS_MIN] = STR("HTTP/1.1 " #status " " reason "\r\n")
+static const struct str status_lines[STATUS_MAX - STATUS_MIN + 1] = {
+    LINE(200, "OK"),
+    LINE(201, "Created"),
+    LINE(202, "Accepted"),
+    LINE(204, "No Content"),
+    LINE(206, "Partial Content"),
+    LINE(301, "Moved Permanently"),
+    LINE(302, "Found"),
+    LINE(303, "See Other"),
+    LINE(304, "Not Modified"),
+    LINE(307, "Temporary Redirect"),
+    LINE(308, "Permanent Redirect"),
+    LINE(400, "Bad Request"),
+    LINE(401, "Unauthorized"),
+    LINE(403, "Forbidden"),
+    LINE(404, "Not Found"),
+    LINE(405, "Method Not Allowed"),
+    LINE(406, "Not Acceptable"),
+    LINE(408, "Request Timeout"),
+    LINE(409, "Conflict"),
+    LINE(410, "Gone"),
+    LINE(411, "Length Required"),
+    LINE(412, "Precondition Failed"),
+    LINE(413, "Content Too Large"),
+    LINE(415, "Unsupported Media Type"),
+    LINE(416, "Range Not Satisfiable"),
+    LINE(417, "Expectation Failed"),
+    LINE(422, "Unprocessable Content"),
+    LINE(428, "Precondition Required"),
+    LINE(429, "Too Many Requests"),
+    LINE(431, "Request Header Fields Too Large"),
+    LINE(500, "Internal Server Error"),
+    LINE(501, "Not Implemented"),
+    LINE(502, "Bad Gateway"),
+    LINE(503, "Service Unavailable"),
+    LINE(504, "Gateway Timeout"),
+    LINE(505, "HTTP Version Not Supported"),
+    LINE(507, "Insufficient Storage"),
+};
+#undef LINE
 
 /* ---- writing a head into room that was reserved: no check a byte ---- */
 
@@ -78,11 +73,11 @@ static char *put_number(char *to, uint64_t n) {
 }
 
 static char *put_status(char *to, int status) {
+  bool is_known = status >= STATUS_MIN && status <= STATUS_MAX && status_lines[status - STATUS_MIN].n > 0;
+  if (is_known) return put(to, status_lines[status - STATUS_MIN]);
   to = put(to, STR("HTTP/1.1 "));
   to = put_number(to, (uint64_t)status);
-  to = put(to, STR(" "));
-  to = put(to, reason_of(status));
-  return put(to, STR("\r\n"));
+  return put(to, STR(" \r\n"));
 }
 
 enum { HEAD_OWN_MAX = 320 }; /* what is written beside the app's fields */

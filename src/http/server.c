@@ -28,7 +28,7 @@
 #include "base/metric.h"
 #include "http/internal.h"
 
-enum { IDLE_LOOKS = 16, ACCEPT_A_TURN = 64, ACCEPT_PAUSE_MS = 100, LOOPS_MAX = 256, READERS = 4, READERS_QUEUE = 1024 };
+enum { IDLE_LOOKS = 16, ACCEPT_A_TURN = 64, ACCEPT_PAUSE_MS = 100, LOOPS_MAX = 256, READERS = 8, READERS_QUEUE = 1024 };
 
 /* ---- taking connections ---- */
 

@@ -1,15 +1,13 @@
 /* twilio_sid.c - Twilio's identifiers. */
 #include "provider/twilio_sid.h"
 
-static bool is_hex(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
+static const bool hex[256] = {['0' ... '9'] = true, ['a' ... 'f'] = true, ['A' ... 'F'] = true};
 
 bool twilio_sid_is(struct str id, const char *kind) {
   if (id.n != TWILIO_SID_SIZE || id.p[0] != kind[0] || id.p[1] != kind[1]) return false;
-  for (size_t i = 2; i < TWILIO_SID_SIZE; i++)
-    if (!is_hex(id.p[i])) return false;
-  return true;
+  unsigned all = true;
+  for (size_t i = 2; i < TWILIO_SID_SIZE; i++) all &= hex[(unsigned char)id.p[i]];
+  return all;
 }
 
 bool twilio_sid_is_call(struct str id) {

@@ -24,6 +24,25 @@ static void views_compare_as_bytes(void **state) {
   }
 }
 
+static void a_hash_is_of_every_byte_the_length_and_the_seed(void **state) {
+  char text[40];
+  (void)state;
+  memset(text, 'x', sizeof(text));
+  assert_int_equal(str_hash(STR_NONE, 1), str_hash(STR(""), 1));
+  for (size_t n = 1; n <= sizeof(text); n++) {
+    struct str s = str_of(text, n);
+    uint64_t h = str_hash(s, 1);
+    assert_int_not_equal(h, str_hash(s, 2));
+    assert_int_not_equal(h, str_hash(str_head(s, n - 1), 1));
+    for (size_t i = 0; i < n; i++) {
+      text[i] = 'y';
+      assert_int_not_equal(str_hash(s, 1), h);
+      text[i] = 'x';
+    }
+    assert_int_equal(str_hash(s, 1), h);
+  }
+}
+
 static void parts_are_found_at_either_end_and_within(void **state) {
   (void)state;
   struct str s = STR("Range: bytes");
@@ -207,6 +226,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(signed_numbers_reach_both_ends_of_their_type),
     cmocka_unit_test(utf8_is_taken_in_its_shortest_form_only),
     cmocka_unit_test(head_of_utf8_ends_between_characters),
+    cmocka_unit_test(a_hash_is_of_every_byte_the_length_and_the_seed),
     cmocka_unit_test(copies_are_whole_or_refused),
     cmocka_unit_test(every_code_has_a_text_and_a_verdict),
     cmocka_unit_test(errno_values_become_what_the_caller_can_do),

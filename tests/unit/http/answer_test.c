@@ -22,9 +22,9 @@ static void assert_bytes(struct reply *r, int64_t from, int64_t n) {
 static void get_ranges(struct stage *s, int c) {
   static const struct {
     int64_t first, last;
-  } ranges[] = {{0, 0},       {0, 1},       {10, 4105},        {10, 4106},       {100, 65635},
-                {1, 98305},   {1, 98304},   {0, 524287},       {12345, 1500000}, {2999999, 2999999},
-                {0, 2999999}, {4096, 8191}, {2000000, 2999999}};
+  } ranges[] = {{0, 0},     {0, 1},       {10, 4105},       {10, 4106},         {100, 65635}, {1, 98305},
+                {1, 98304}, {0, 524287},  {12345, 1500000}, {2999999, 2999999}, {5, 63},      {60, 64},
+                {63, 63},   {0, 2999999}, {4096, 8191},     {2000000, 2999999}};
   for (size_t i = 0; i < COUNT_OF(ranges); i++) {
     char text[200];
     snprintf(text, sizeof text, "GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=%lld-%lld\r\n\r\n",
@@ -60,6 +60,66 @@ static void a_file_that_is_not_in_memory_is_read_in_first(void **state) {
   int c = client_open(&s);
   get_ranges(&s, c);
   client_close(c);
+  stage_close(&s);
+}
+
+static void listeners_far_apart_in_a_cold_file_all_come_to_their_end(void **state) {
+  enum { LISTENERS = 6 };
+  struct stage s;
+  int c[LISTENERS];
+  (void)state;
+  stage_open(&s, NULL);
+  assert_int_equal(fsync(s.file), 0);
+  s.drop_pages = true;
+  for (int i = 0; i < LISTENERS; i++) c[i] = client_open(&s);
+  for (int i = 0; i < LISTENERS; i++) {
+    char text[200];
+    snprintf(text, sizeof text, "GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=%d-%d\r\n\r\n", i * 450000,
+             i * 450000 + 699999);
+    client_send(c[i], text);
+  }
+  for (int i = 0; i < LISTENERS; i++) {
+    struct reply r = client_read(c[i]);
+    assert_int_equal(r.status, 206);
+    assert_bytes(&r, i * 450000, 700000);
+    client_close(c[i]);
+  }
+  stage_close(&s);
+}
+
+static void stand_still(void *arg) {
+  (void)pthread_barrier_wait(arg); /* it stands */
+  (void)pthread_barrier_wait(arg); /* it goes on */
+}
+
+static void a_small_answer_goes_before_large_ones(void **state) {
+  enum { LARGE = 8 };
+  struct stage s;
+  int c[LARGE + 1];
+  pthread_barrier_t gate;
+  (void)state;
+  stage_open(&s, NULL);
+  pthread_barrier_init(&gate, NULL, 2);
+  for (int i = 0; i <= LARGE; i++) {
+    c[i] = client_open(&s);
+    assert_reply(client_get(c[i], "/hello"), 200, "hello");
+  }
+  size_t before = s.begun;
+  assert_int_equal(http_loop_post(s.server, 0, stand_still, &gate), OK);
+  (void)pthread_barrier_wait(&gate);
+  for (int i = 0; i < LARGE; i++) client_send(c[i], "GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=0-299999\r\n\r\n");
+  client_send(c[LARGE], "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  (void)pthread_barrier_wait(&gate);
+  assert_int_equal(stage_wait_ends(&s, before + 1).sent, 5);
+  for (int i = 0; i <= LARGE; i++) {
+    struct reply r = client_read(c[i]);
+    if (i < LARGE)
+      assert_bytes(&r, 0, 300000);
+    else
+      assert_reply(r, 200, "hello");
+    client_close(c[i]);
+  }
+  pthread_barrier_destroy(&gate);
   stage_close(&s);
 }
 
@@ -283,6 +343,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_file_is_sent_in_any_range),
       cmocka_unit_test(a_file_that_is_not_in_memory_is_read_in_first),
+      cmocka_unit_test(listeners_far_apart_in_a_cold_file_all_come_to_their_end),
+      cmocka_unit_test(a_small_answer_goes_before_large_ones),
       cmocka_unit_test(a_file_shorter_than_was_said_cuts_the_connection),
       cmocka_unit_test(a_large_answer_waits_for_a_slow_reader),
       cmocka_unit_test(a_source_is_sent_as_it_comes),
