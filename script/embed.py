@@ -1,26 +1,81 @@
 #!/usr/bin/env python3
-"""Turns files into C byte arrays: embed.py OUT.c SYMBOL FILE…  gives `const struct embedded_file SYMBOL[]`, ended by a
-row without a name. Each file's bytes are followed by a NUL that its size does not count."""
-import os
-import sys
+"""Makes files a part of the binary: embed.py OUT.c OUT.bin SYMBOL [--gzip] [--depfile FILE] PATH…  gives
+`const struct embedded_file SYMBOL[]`, ended by a row without a name, over the bytes in OUT.bin, which the assembler takes in.
+
+A PATH is a file, a directory with all that is in it, or FIRST:SECOND, the first of both that is there. Each file's bytes are
+followed by a NUL that its size does not count. --gzip: text has a compressed variant beside it. What did not change is not
+written again."""
+import argparse
+import gzip
+import hashlib
+from pathlib import Path
+
+TEXT = {".css", ".html", ".js", ".json", ".svg", ".txt", ".yaml"}
 
 
-def literal(data):
-    rows = (data[i:i + 20] for i in range(0, len(data), 20))
-    return ",\n  ".join(",".join(str(b) for b in row) for row in rows)
+def found(path):
+    """Names, as the table has them, and their files."""
+    path = next((p for p in map(Path, path.split(":")) if p.exists()), Path(path.split(":")[-1]))
+    if path.is_dir():
+        return [(p.relative_to(path).as_posix(), p) for p in sorted(path.rglob("*")) if p.is_file()], path
+    return [(path.name, path)], path
 
 
-def main(out, symbol, *paths):
-    with open(out, "w", encoding="utf-8") as c:
-        c.write('#include "base/embedded.h"\n\n')
-        for n, path in enumerate(paths):
-            with open(path, "rb") as f:
-                data = f.read() + b"\0"
-            c.write(f"static const unsigned char {symbol}_{n}[] = {{\n  {literal(data)}}};\n")
-        c.write(f"\nconst struct embedded_file {symbol}[] = {{\n")
-        for n, path in enumerate(paths):
-            c.write(f'  {{"{os.path.basename(path)}", {symbol}_{n}, sizeof({symbol}_{n}) - 1}},\n')
-        c.write("  {0, 0, 0}};\n")
+def compressed(name, data):
+    """The gzip variant where it is worth it."""
+    if Path(name).suffix not in TEXT:
+        return b""
+    small = gzip.compress(data, 9, mtime=0)
+    return small if len(small) < len(data) * 9 // 10 else b""
 
 
-main(*sys.argv[1:])
+def write_if_changed(path, data):
+    path = Path(path)
+    if not path.exists() or path.read_bytes() != data:
+        path.write_bytes(data)
+
+
+def watched(paths, parts):
+    """What decides whether this has to run again: files, directories, and what may be there later."""
+    for path, (_, chosen) in zip(paths, parts):
+        yield from path.split(":")
+        if chosen.is_dir():
+            yield from (str(p) for p in sorted(chosen.rglob("*")))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("c"), parser.add_argument("bin"), parser.add_argument("symbol")
+    parser.add_argument("--gzip", action="store_true"), parser.add_argument("--depfile")
+    parser.add_argument("paths", nargs="+")
+    args = parser.parse_args()
+    parts = [found(path) for path in args.paths]
+    blob, rows = bytearray(), []
+    for name, path in (file for files, _ in parts for file in files):
+        data = path.read_bytes()
+        small = compressed(name, data) if args.gzip else b""
+        at = len(blob)
+        blob += data + b"\0" + small
+        where = f"{args.symbol}_bytes + {at + len(data) + 1}" if small else "0"
+        rows.append(f'  {{"{name}", {args.symbol}_bytes + {at}, {len(data)}, {where}, {len(small)}}},\n')
+    write_if_changed(args.bin, bytes(blob))
+    write_if_changed(args.c, f"""#include "base/embedded.h"
+
+/* of bytes whose SHA-256 is {hashlib.sha256(blob).hexdigest()} */
+__asm__(".pushsection .rodata\\n"
+        "{args.symbol}_bytes:\\n"
+        ".global {args.symbol}_bytes\\n"
+        ".incbin \\"{Path(args.bin).resolve()}\\"\\n"
+        ".byte 0\\n"
+        ".popsection\\n");
+extern const unsigned char {args.symbol}_bytes[];
+
+const struct embedded_file {args.symbol}[] = {{
+{"".join(rows)}  {{0, 0, 0, 0, 0}}}};
+""".encode())
+    if args.depfile:
+        inputs = " ".join(path.replace(" ", "\\ ") for path in watched(args.paths, parts))
+        Path(args.depfile).write_text(f"{args.c}: {inputs}\n")
+
+
+main()

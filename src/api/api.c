@@ -171,6 +171,7 @@ static bool find_route(struct visit *v) {
   if (v->api->parts.health_only && (e != OK || !(v->match.route->access & ROUTE_HEALTH))) e = ERR_NOT_FOUND;
   if (e == OK) return true;
   if (e == ERR_DENIED && answer_preflight(v, allow)) return false;
+  if (e == ERR_NOT_FOUND && !v->api->parts.health_only && page_moved(v)) return false;
   struct http_fields fields;
   answer_fields(&fields);
   if (e == ERR_DENIED) http_field(&fields, STR("Allow"), str_from(allow));
@@ -380,6 +381,7 @@ static enum err init(struct api *a, struct access_snapshot *snapshot) {
   TRY(init_credentials(a));
   TRY(playbacks_new(&a->playbacks));
   TRY(hits_new(&a->hits));
+  TRY(page_files_new(a->path_base, &a->page));
   for (unsigned i = 0; i < a->loop_count; i++) TRY(loop_init(a, i));
   return OK;
 }
@@ -408,6 +410,7 @@ struct api *api_free(struct api *a) {
   hmac_key_wipe(&a->url_key);
   a->playbacks = playbacks_free(a->playbacks);
   a->hits = hits_free(a->hits);
+  a->page = page_files_free(a->page);
   free(a->listeners);
   free(a->refused);
   free(a->versions);

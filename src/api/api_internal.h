@@ -13,6 +13,7 @@
 #include "api/api.h"
 #include "api/api_answer.h"
 #include "api/api_hits.h"
+#include "api/api_page_files.h"
 #include "api/api_playbacks.h"
 #include "api/api_proxies.h"
 #include "api/api_signed_in.h"
@@ -109,6 +110,7 @@ struct api {
   struct jwt *jwt; /* NULL: none is taken */
   struct hmac_key url_key;
   struct cookie_rules cookie;
+  struct page_files *page;
   struct playbacks *playbacks;
   struct hits *hits;
   struct session_versions sessions;
@@ -186,6 +188,10 @@ bool drops_allow(const struct api_loop *l, uint64_t seen, int64_t business_id, s
 void field_recording_path(const struct api *a, struct http_fields *f, struct str name, const char *recording_sid,
                           const char *what);
 
+/* ---- api_page.c ---- */
+/* The path of PUBLIC_BASE_URL without the '/' behind it: true if it was answered with where the page is. */
+CHECKED bool page_moved(struct visit *v);
+
 /* ---- handlers, by file ---- */
 typedef void api_handler(void *arg, struct http_exchange *x); /* arg: struct visit */
 api_handler api_call_webhook, api_recording_webhook;              /* api_webhooks.c */
@@ -199,3 +205,5 @@ api_handler api_signin;                                           /* api_signin.
 api_handler api_stats;                                            /* api_stats.c */
 api_handler api_healthz, api_readyz;                              /* api_health.c */
 api_handler api_metrics;                                          /* api_metrics.c */
+api_handler api_page, api_embed_page, api_asset, api_icon;        /* api_page.c */
+api_handler api_player_script, api_description;                   /* api_page.c */

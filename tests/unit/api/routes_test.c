@@ -20,7 +20,7 @@ static void every_row_says_who_may_and_how_much(void **state) {
   }
 }
 
-static void only_webhooks_health_and_links_need_no_credential(void **state) {
+static void only_webhooks_health_links_and_the_page_need_no_credential(void **state) {
   static const char *const open[] = {"/healthz", "/readyz", "/metrics"}; /* the last looks for itself */
   (void)state;
   for (size_t i = 0; i < api_route_count; i++) {
@@ -28,7 +28,8 @@ static void only_webhooks_health_and_links_need_no_credential(void **state) {
     bool may = str_starts(pattern, STR("/webhooks/"));
     for (size_t k = 0; k < COUNT_OF(open); k++) may = may || str_eq(pattern, str_from(open[k]));
     assert_int_equal((api_routes[i].access & ROUTE_WHO) == ROUTE_OPEN, may);
-    assert_int_equal((api_routes[i].access & ROUTE_WHO) == ROUTE_ANYBODY, str_eq(pattern, STR("/signin")));
+    bool is_page = !str_starts(pattern, STR("/api/")) || str_eq(pattern, STR("/api/openapi.yaml"));
+    assert_int_equal((api_routes[i].access & ROUTE_WHO) == ROUTE_ANYBODY, is_page && !may);
   }
 }
 
@@ -66,6 +67,15 @@ static void every_endpoint_is_served_by_its_function(void **state) {
       {HTTP_GET, "/healthz", ROUTE_OPEN, api_healthz},
       {HTTP_GET, "/readyz", ROUTE_OPEN, api_readyz},
       {HTTP_GET, "/metrics", ROUTE_OPEN, api_metrics},
+      {HTTP_GET, "/api/openapi.yaml", ROUTE_ANYBODY, api_description},
+      {HTTP_GET, "/", ROUTE_ANYBODY, api_page},
+      {HTTP_GET, "/calls/CA1", ROUTE_ANYBODY, api_page},
+      {HTTP_GET, "/health", ROUTE_ANYBODY, api_page},
+      {HTTP_GET, "/signed-out", ROUTE_ANYBODY, api_page},
+      {HTTP_HEAD, "/assets/x.js", ROUTE_ANYBODY, api_asset},
+      {HTTP_GET, "/favicon.svg", ROUTE_ANYBODY, api_icon},
+      {HTTP_GET, "/embed/RE1", ROUTE_ANYBODY, api_embed_page},
+      {HTTP_GET, "/callreel-player.js", ROUTE_ANYBODY, api_player_script},
   };
   for (size_t i = 0; i < COUNT_OF(endpoints); i++) {
     const struct endpoint *e = &endpoints[i];
@@ -104,7 +114,12 @@ static void another_method_is_told_which_ones_there_are(void **state) {
 
 static void what_is_not_in_the_table_is_not_there(void **state) {
   (void)state;
-  static const char *const paths[] = {"/",
+  static const char *const paths[] = {"/index.html",
+                                      "/calls",
+                                      "/calls/CA1/",
+                                      "/assets/",
+                                      "/assets/a/b.js",
+                                      "/embed",
                                       "/api",
                                       "/api/",
                                       "/api/calls/",
@@ -126,7 +141,7 @@ int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_row_says_who_may_and_how_much),
-      cmocka_unit_test(only_webhooks_health_and_links_need_no_credential),
+      cmocka_unit_test(only_webhooks_health_links_and_the_page_need_no_credential),
       cmocka_unit_test(every_endpoint_is_served_by_its_function),
       cmocka_unit_test(another_method_is_told_which_ones_there_are),
       cmocka_unit_test(what_is_not_in_the_table_is_not_there),

@@ -1,0 +1,122 @@
+/* static.c - files that are part of the program, as answers.
+ *
+ * Invariants
+ *  (1) The bytes of an answer are those of the table: they outlive every exchange.
+ *  (2) The plain and the compressed variant have different ETags, and each answer says that it depends on Accept-Encoding. */
+#include "http/static.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "http/accept.h"
+#include "http/range.h"
+
+enum { ETAG_BYTES = 12, ETAG_SIZE = 2 * ETAG_BYTES + 6 };
+
+struct variant {
+  struct str bytes;
+  char etag[ETAG_SIZE]; /* with its quotes */
+};
+
+struct http_static_file {
+  const char *name;
+  const char *content_type;
+  bool is_compressible;       /* there is a gzip variant */
+  struct variant plain, gzip; /* the program gives them out as sources: never changed */
+};
+
+struct http_static {
+  size_t count;
+  struct http_static_file files[];
+};
+
+const char *http_static_type(struct str name) {
+  static const struct {
+    const char *extension, *type;
+  } types[] = {
+      {".html", "text/html; charset=utf-8"},
+      {".js", "text/javascript; charset=utf-8"},
+      {".css", "text/css; charset=utf-8"},
+      {".svg", "image/svg+xml"},
+      {".woff2", "font/woff2"},
+      {".png", "image/png"},
+      {".json", "application/json"},
+      {".yaml", "application/yaml"},
+      {".txt", "text/plain; charset=utf-8"},
+  };
+  for (size_t i = 0; i < COUNT_OF(types); i++)
+    if (str_ends(name, str_from(types[i].extension))) return types[i].type;
+  return "application/octet-stream";
+}
+
+static void name_variant(struct variant *v, const unsigned char *bytes, size_t size, const char *suffix) {
+  uint8_t digest[SHA256_SIZE];
+  v->bytes = str_of((const char *)bytes, size);
+  secret_sha256(v->bytes, digest);
+  v->etag[0] = '"';
+  hex_encode(digest, ETAG_BYTES, v->etag + 1);
+  strcat(v->etag, suffix); /* ETAG_SIZE has room for the longest */
+}
+
+enum err http_static_new(const struct embedded_file *files, struct http_static **ret_static) {
+  size_t count = 0;
+  while (files[count].name) count++;
+  struct http_static *s = calloc(1, sizeof(*s) + count * sizeof(s->files[0]));
+  if (!s) return ERR_NOMEM;
+  s->count = count;
+  for (size_t i = 0; i < count; i++) {
+    struct http_static_file *f = &s->files[i];
+    f->name = files[i].name;
+    f->content_type = http_static_type(str_from(f->name));
+    f->is_compressible = files[i].gzip != NULL;
+    name_variant(&f->plain, files[i].bytes, files[i].size, "\"");
+    if (f->is_compressible) name_variant(&f->gzip, files[i].gzip, files[i].gzip_size, "-gz\"");
+  }
+  *ret_static = s;
+  return OK;
+}
+
+struct http_static *http_static_free(struct http_static *s) {
+  free(s);
+  return NULL;
+}
+
+const struct http_static_file *http_static_find(const struct http_static *s, struct str name) {
+  for (size_t i = 0; i < s->count; i++)
+    if (str_eq(name, str_from(s->files[i].name))) return &s->files[i];
+  return NULL;
+}
+
+/* ---- answers ---- */
+
+static void next(void *arg, struct http_exchange *x, struct http_piece *ret_piece) {
+  const struct variant *v = arg;
+  (void)x;
+  *ret_piece =
+      (struct http_piece){.kind = HTTP_PIECE_BYTES, .bytes = v->bytes}; /* asked once: then its length is reached */
+}
+
+void http_static_answer(struct http_exchange *x, const struct http_static_file *file, struct http_fields *fields) {
+  static const struct http_source source = {.next = next};
+  const struct http_request *r = http_request(x);
+  bool gzip = file->is_compressible && http_accepts(r, STR("Accept-Encoding"), STR("gzip"));
+  const struct variant *v = gzip ? &file->gzip : &file->plain;
+  const struct http_representation have = {str_from(v->etag), -1, -1};
+  const struct http_body none = {.kind = HTTP_BODY_NONE};
+  int64_t first, last;
+  http_field(fields, STR("ETag"), str_from(v->etag));
+  if (file->is_compressible) http_field(fields, STR("Vary"), STR("Accept-Encoding")); /* (2) */
+  enum http_selection selected = http_select(r, &have, &first, &last);
+  if (selected == HTTP_SELECT_UNCHANGED || selected == HTTP_SELECT_FAILED) {
+    http_respond(x, selected == HTTP_SELECT_UNCHANGED ? 304 : 412, fields, &none);
+    return;
+  }
+  http_field(fields, STR("Content-Type"), str_from(file->content_type));
+  if (gzip) http_field(fields, STR("Content-Encoding"), STR("gzip"));
+  const struct http_body body = {.kind = HTTP_BODY_SOURCE,
+                                 .length = (int64_t)v->bytes.n,
+                                 .source = &source,
+                                 .source_arg = (void *)(uintptr_t)v}; /* only ever read */
+  http_respond(x, 200, fields, &body);
+}

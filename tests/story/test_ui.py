@@ -1,0 +1,80 @@
+"""The page: its paths, its headers, and where it is served."""
+import gzip
+import re
+
+import pytest
+
+UI_PATHS = ("/", "/calls/CA" + "0" * 32, "/health", "/signed-out")
+ELSEWHERE = ("/index.html", "/calls", "/calls/", "/settings", "/assets/", "/assets/none.js", "/assets/../index.html",
+             "/embed/", "/favicon.ico", "/api/", "/api/nothing", "/webhooks/")
+
+
+def test_every_path_of_the_page_gives_the_page_and_no_other_does(world):
+    server = world.server()
+    first = server.get("/")
+    for path in UI_PATHS:
+        page = server.get(path)
+        assert page.status == 200 and page.body == first.body, (path, page)
+        assert page.header("content-type") == "text/html; charset=utf-8", page
+        assert server.call("HEAD", path).status == 200
+        assert server.post(path).status == 405
+    assert b'<base href="/">' in first.body
+    for path in ELSEWHERE:
+        answer = server.get(path)
+        assert answer.status == 404 and answer.header("content-type") == "application/problem+json", (path, answer)
+
+
+def policy(answer):
+    return dict(part.strip().partition(" ")[::2] for part in answer.header("content-security-policy").split(";"))
+
+
+def test_the_page_runs_no_script_but_its_own_and_is_framed_by_whom_the_settings_name(world):
+    server = world.server()
+    page = server.get("/")
+    assert page.header("x-content-type-options") == "nosniff" and page.header("referrer-policy") == "no-referrer"
+    assert page.header("cache-control") == "no-cache"
+    rules = policy(page)
+    assert rules["default-src"] == rules["script-src"] == rules["connect-src"] == "'self'"
+    assert rules["object-src"] == "'none'" and rules["frame-ancestors"] == "'self'"
+    assert not re.search(rb"<script(?![^>]*\bsrc=)", page.body)
+    server.stop()
+    server = world.server(FRAME_ANCESTORS="'self' https://crm.example")
+    assert policy(server.get("/"))["frame-ancestors"] == "'self' https://crm.example"
+
+
+@pytest.mark.sanitized
+def test_what_a_client_has_is_not_sent_again_and_text_is_compressed_for_who_takes_that(world):
+    server = world.server()
+    plain = server.get("/api/openapi.yaml")
+    assert plain.status == 200 and plain.header("content-type") == "application/yaml"
+    assert plain.body.startswith(b"openapi: 3.1") and plain.header("content-encoding") is None
+    small = server.get("/api/openapi.yaml", headers={"Accept-Encoding": "br, gzip;q=0.5"})
+    assert small.header("content-encoding") == "gzip" and gzip.decompress(small.body) == plain.body
+    assert len(small.body) < len(plain.body) / 3 and small.header("etag") != plain.header("etag")
+    for answer in (plain, small):
+        assert answer.header("vary") == "Accept-Encoding"
+    for refused in ("gzip;q=0", "identity", "gzip;q=0.000, br", "xgzip"):
+        assert server.get("/api/openapi.yaml", headers={"Accept-Encoding": refused}).body == plain.body
+    again = server.get("/api/openapi.yaml", headers={"If-None-Match": plain.header("etag")})
+    assert again.status == 304 and again.body == b"" and again.header("etag") == plain.header("etag")
+    assert again.header("vary") == "Accept-Encoding"
+    head = server.call("HEAD", "/api/openapi.yaml")
+    assert head.body == b"" and head.header("content-length") == str(len(plain.body))
+
+
+def test_below_a_path_the_page_is_served_with_it_and_without_and_knows_its_base(world):
+    server = world.server(PUBLIC_BASE_URL="https://calls.example/reel/")
+    for path in ("/", "/reel/", "/reel/health", "/calls/CA" + "0" * 32):
+        page = server.get(path)
+        assert page.status == 200 and b'<base href="/reel/">' in page.body, (path, page)
+        assert b'<base href="/">' not in page.body
+    moved = server.get("/reel")
+    assert moved.status == 308 and moved.header("location") == "/reel/"
+    assert server.get("/reel/api/openapi.yaml").status == 200
+    assert server.get("/reelx").status == 404
+
+
+def test_a_worker_serves_no_page(world):
+    worker = world.server(role="worker")
+    for path in ("/", "/api/openapi.yaml", "/callreel-player.js"):
+        assert worker.get(path).status == 404
