@@ -29,7 +29,8 @@ function retryAfter(answer: Response): number | null {
 
 export async function problemOf(answer: Response): Promise<Problem> {
   const said: unknown = await answer.json().catch(() => null)
-  const code = said && typeof said === 'object' && 'code' in said && typeof said.code === 'string' ? said.code : 'internal'
+  const code =
+    said && typeof said === 'object' && 'code' in said && typeof said.code === 'string' ? said.code : 'internal'
   return new Problem(answer.status, code, retryAfter(answer))
 }
 

@@ -41,7 +41,10 @@ export function day(language: string, at: Date, now = new Date()): string {
 /** "in 2 min.", "in 40 sec." */
 export function until(language: string, at: Date, now = new Date()): string {
   const seconds = Math.max(0, Math.round((at.getTime() - now.getTime()) / 1000))
-  const words = once(`${language} until`, () => new Intl.RelativeTimeFormat(language, { style: 'short', numeric: 'always' }))
+  const words = once(
+    `${language} until`,
+    () => new Intl.RelativeTimeFormat(language, { style: 'short', numeric: 'always' }),
+  )
   if (seconds < 90) return words.format(seconds, 'second')
   if (seconds < 90 * 60) return words.format(Math.round(seconds / 60), 'minute')
   return words.format(Math.round(seconds / 3600), 'hour')
@@ -57,9 +60,13 @@ export function clock(seconds: number | null | undefined): string {
   return hours ? `${hours}:${pad(minutes)}:${pad(whole % 60)}` : `${minutes}:${pad(whole % 60)}`
 }
 
-export const number = (language: string, n: number) => once(`${language} n`, () => new Intl.NumberFormat(language)).format(n)
+export const number = (language: string, n: number) =>
+  once(`${language} n`, () => new Intl.NumberFormat(language)).format(n)
 export const percent = (language: string, share: number, digits = 0) =>
-  once(`${language} %${digits}`, () => new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: digits })).format(share)
+  once(
+    `${language} %${digits}`,
+    () => new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: digits }),
+  ).format(share)
 
 const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const
 export function size(language: string, bytes: number): string {
@@ -75,6 +82,12 @@ export function size(language: string, bytes: number): string {
 
 /** "3 min.", "2 hr." */
 export function span(language: string, seconds: number): string {
-  const [n, unit] = seconds < 90 ? [seconds, 'second'] : seconds < 5400 ? [seconds / 60, 'minute'] : [seconds / 3600, 'hour']
-  return new Intl.NumberFormat(language, { style: 'unit', unit: unit as string, unitDisplay: 'long', maximumFractionDigits: 0 }).format(n as number)
+  const [n, unit] =
+    seconds < 90 ? [seconds, 'second'] : seconds < 5400 ? [seconds / 60, 'minute'] : [seconds / 3600, 'hour']
+  return new Intl.NumberFormat(language, {
+    style: 'unit',
+    unit: unit as string,
+    unitDisplay: 'long',
+    maximumFractionDigits: 0,
+  }).format(n as number)
 }

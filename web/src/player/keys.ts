@@ -1,7 +1,8 @@
 // The player's keys: space and k play and pause, j and l jump 10 s, the arrows 5 s and the volume.
 import type { Engine } from './engine'
 
-const takesKeys = 'input, textarea, select, button, a[href], summary, [role="menu"], [role="menuitem"], [contenteditable], dialog'
+const takesKeys =
+  'input, textarea, select, button, a[href], summary, [role="menu"], [role="menuitem"], [contenteditable], dialog'
 
 /** True: the key was the player's. In RTL pages too, time runs from left to right. */
 export function playByKey(engine: Engine, event: KeyboardEvent, inPlayer: boolean): boolean {

@@ -18,17 +18,21 @@ export interface Drawing {
   destroy(): void
 }
 
+/** What a custom property comes to, in a form that a canvas knows. */
+function colourOf(parent: HTMLElement, property: string): string {
+  const probe = document.createElement('i')
+  probe.style.color = `var(${property})`
+  parent.append(probe)
+  const { color } = getComputedStyle(probe)
+  probe.remove()
+  return color
+}
+
 /** `parent`'s custom properties --wave and --played are the colours. */
 export function draw(parent: HTMLElement, waveform: Waveform, duration: number, height: number): Drawing {
   // Built outside of the document and given its rules as a sheet: a <style> there would need 'unsafe-inline'.
   const container = document.createElement('div')
-  const colours = () => {
-    const style = getComputedStyle(parent)
-    return {
-      waveColor: style.getPropertyValue('--wave').trim() || '#999',
-      progressColor: style.getPropertyValue('--played').trim() || '#333',
-    }
-  }
+  const colours = () => ({ waveColor: colourOf(parent, '--wave'), progressColor: colourOf(parent, '--played') })
   const surfer = WaveSurfer.create({
     container,
     height,
