@@ -1,25 +1,32 @@
 // What surrounds every page: the bar above, the player below, what is said aloud.
-import { type ReactNode, useEffect } from 'react'
+import { lazy, type ReactNode, Suspense, useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, NavLink, useLocation } from 'react-router'
 import { LiveBadge } from '../live/LiveBadge'
 import { useOnline } from '../live/live'
-import { PlayerBar } from '../player/PlayerBar'
+import { usePlayer } from '../player/PlayerProvider'
 import { useSession } from '../signin/session'
 import { Announcer } from '../ui/Announcer'
 import { Logo } from '../ui/Icon'
 import { AccountMenu } from './AccountMenu'
 import './shell.css'
 
+const loadPlayer = () => import('../player/PlayerBar')
+const PlayerBar = lazy(loadPlayer)
+
 export function Shell({ children }: { children: ReactNode }) {
   const { t } = useTranslation()
   const session = useSession()
   const online = useOnline()
   const { pathname } = useLocation()
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another page begins at its top
+  const { opened } = usePlayer()
+  // Here before anybody presses play, but not before the calls are.
   useEffect(() => {
-    if (history.scrollRestoration === 'auto' && !pathname.startsWith('/calls/')) return
-    window.scrollTo(0, 0)
+    const timer = setTimeout(loadPlayer, 1500)
+    return () => clearTimeout(timer)
+  }, [])
+  useEffect(() => {
+    if (pathname.startsWith('/calls/')) window.scrollTo(0, 0)
   }, [pathname])
   return (
     <>
@@ -48,7 +55,11 @@ export function Shell({ children }: { children: ReactNode }) {
         </p>
       )}
       {children}
-      <PlayerBar />
+      {opened && (
+        <Suspense fallback={null}>
+          <PlayerBar opened={opened} key={opened.sid} />
+        </Suspense>
+      )}
       <Announcer />
     </>
   )

@@ -26,7 +26,7 @@ export function Details({ call, update }: { call: CallWithLegs; update: (call: C
     [
       t('call.ref'),
       edits ? (
-        <EditField call={call} name="ref" label={t('call.ref')} add={t('call.addRef')} update={update} />
+        <EditField key="ref" call={call} name="ref" label={t('call.ref')} add={t('call.addRef')} update={update} />
       ) : (
         call.ref && <bdi>{call.ref}</bdi>
       ),

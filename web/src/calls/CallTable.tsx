@@ -79,23 +79,20 @@ export function CallTable({ list }: { list: ReturnType<typeof useCalls> }) {
         {rows.map((row) => {
           const item = items[row.index]
           if (!item) return null
-          return (
-            <div
-              role={item.kind === 'day' ? 'row' : 'presentation'}
-              aria-rowindex={item.kind === 'day' ? row.index + 2 : undefined}
-              key={row.key}
-              ref={virtual.measureElement}
-              data-index={row.index}
-              className={item.kind === 'day' ? 'day' : 'entry'}
-              style={{ transform: `translateY(${row.start - virtual.options.scrollMargin}px)` }}
-            >
-              {item.kind === 'day' ? (
-                <span role="rowheader" aria-colspan={columns.length}>
-                  {day(item.at)}
-                </span>
-              ) : (
-                <CallRow call={item.call} index={row.index + 2} open={open.has(item.call.call_sid)} toggle={toggle} />
-              )}
+          const place = {
+            ref: virtual.measureElement,
+            'data-index': row.index,
+            style: { transform: `translateY(${row.start - virtual.options.scrollMargin}px)` },
+          }
+          return item.kind === 'day' ? (
+            <div key={row.key} {...place} role="row" aria-rowindex={row.index + 2} className="day">
+              <span role="rowheader" aria-colspan={columns.length}>
+                {day(item.at)}
+              </span>
+            </div>
+          ) : (
+            <div key={row.key} {...place} role="presentation" className="entry">
+              <CallRow call={item.call} index={row.index + 2} open={open.has(item.call.call_sid)} toggle={toggle} />
             </div>
           )
         })}

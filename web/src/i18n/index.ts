@@ -1,14 +1,11 @@
-// Words of the pages, in the language that was chosen or that the browser asks for.
+// Words of the pages, in the language that was chosen or that the browser asks for. Only that one is fetched.
 import i18next from 'i18next'
 import { initReactI18next } from 'react-i18next'
 import { settings } from '../app/settings'
-import enApp from './en/app.json'
-import enErrors from './en/errors.json'
-import enPlayer from './en/player.json'
-import heApp from './he/app.json'
-import heErrors from './he/errors.json'
-import hePlayer from './he/player.json'
-import { directionOf, languageOf } from './language'
+import { directionOf, type Language, languageOf } from './language'
+
+const words = { en: () => import('./en'), he: () => import('./he') }
+const wanted = () => languageOf(settings.get().language)
 
 function dress(language: string) {
   document.documentElement.lang = language
@@ -16,22 +13,31 @@ function dress(language: string) {
   document.title = i18next.t('title')
 }
 
+async function learn(language: Language) {
+  if (i18next.hasResourceBundle(language, 'app')) return
+  const { app, errors, player } = await words[language]()
+  for (const [name, bundle] of Object.entries({ app, errors, player }))
+    i18next.addResourceBundle(language, name, bundle)
+}
+
 export async function startWords() {
+  const language = wanted()
+  const { app, errors, player } = await words[language]()
   await i18next.use(initReactI18next).init({
-    lng: languageOf(settings.get().language),
-    fallbackLng: 'en',
+    lng: language,
+    fallbackLng: false,
     defaultNS: 'app',
-    ns: ['app', 'errors', 'player'],
-    resources: {
-      en: { app: enApp, errors: enErrors, player: enPlayer },
-      he: { app: heApp, errors: heErrors, player: hePlayer },
-    },
+    resources: { [language]: { app, errors, player } },
     interpolation: { escapeValue: false },
     returnNull: false,
   })
-  dress(i18next.language)
-  settings.subscribe(() => {
-    const wanted = languageOf(settings.get().language)
-    if (wanted !== i18next.language) void i18next.changeLanguage(wanted).then(() => dress(wanted))
+  dress(language)
+  settings.subscribe(async () => {
+    const next = wanted()
+    if (next === i18next.language) return
+    await learn(next)
+    if (next !== wanted()) return
+    await i18next.changeLanguage(next)
+    dress(next)
   })
 }

@@ -18,12 +18,7 @@ import { type Opened, statusKey, usePlayer, usePlayerState } from './PlayerProvi
 import { SeekBar } from './SeekBar'
 import './player.css'
 
-export function PlayerBar() {
-  const { opened } = usePlayer()
-  return opened && <Bar opened={opened} key={opened.sid} />
-}
-
-function Bar({ opened }: { opened: Opened }) {
+export default function PlayerBar({ opened }: { opened: Opened }) {
   const { t } = useTranslation('player')
   const { t: app } = useTranslation('app')
   const { engine, close } = usePlayer()

@@ -1,6 +1,6 @@
 // Lets in who is signed in. A session that ends leaves the page where it is, below a form to sign in again.
 import { useQueryClient } from '@tanstack/react-query'
-import { type ReactNode, useEffect, useRef, useState } from 'react'
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useLocation, useNavigate } from 'react-router'
 import { Problem } from '../api/http'
@@ -8,8 +8,9 @@ import type { Session } from '../api/types'
 import { LiveProvider } from '../live/live'
 import { PlayerProvider } from '../player/PlayerProvider'
 import { Notice } from '../ui/Notice'
-import { SignIn } from './SignIn'
 import { SessionContext, useSessionQuery } from './session'
+
+const SignIn = lazy(() => import('./SignIn'))
 
 export function SessionGate({ children }: { children: ReactNode }) {
   const { t } = useTranslation()
@@ -43,7 +44,12 @@ export function SessionGate({ children }: { children: ReactNode }) {
     )
   }
   const who = session ?? (left ? null : kept)
-  if (!who || left) return session && left ? null : <SignIn />
+  if (!who || left)
+    return session && left ? null : (
+      <Suspense fallback={null}>
+        <SignIn />
+      </Suspense>
+    )
   return (
     <SessionContext value={who}>
       <LiveProvider business={who.business_id} key={who.business_id}>
@@ -61,7 +67,9 @@ function Expired() {
   useEffect(() => dialog.current?.showModal(), [])
   return (
     <dialog ref={dialog} className="dialog expired" aria-labelledby="signin-title" onCancel={(e) => e.preventDefault()}>
-      <SignIn expired />
+      <Suspense fallback={null}>
+        <SignIn expired />
+      </Suspense>
     </dialog>
   )
 }

@@ -8,7 +8,7 @@ import { Logo } from '../ui/Icon'
 import { useSignIn } from './session'
 import './signin.css'
 
-export function SignIn({ expired = false }: { expired?: boolean }) {
+export default function SignIn({ expired = false }: { expired?: boolean }) {
   const { t, i18n } = useTranslation()
   const { pathname, search } = useLocation()
   const [key, setKey] = useState('')
