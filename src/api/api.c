@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "api/api_events.h"
 #include "api/api_internal.h"
 #include "api/play.h"
 #include "base/lock.h"
@@ -32,25 +33,35 @@ static void loop_drop(struct api_loop *l, const struct drop *d) {
     shelf_drop(l->shelf, d->business_id, str_from(d->id));
 }
 
+struct access_snapshot *api_newest_access(struct api *a) {
+  LOCKED(&a->lock);
+  return access_ref(a->newest);
+}
+
 static void take_access(struct api_loop *l) {
-  struct access_snapshot *newest;
-  {
-    LOCKED(&l->api->lock);
-    newest = access_ref(l->api->newest);
-  }
+  struct access_snapshot *newest = api_newest_access(l->api);
   access_unref(l->access);
   l->access = newest;
 }
 
-static void see_to_stale(struct api_loop *l) {
+void loop_see_to_stale(struct api_loop *l) {
   if (atomic_load_explicit(&l->stale, memory_order_acquire) == 0) return;
   unsigned stale = atomic_exchange(&l->stale, 0);
   if (stale & STALE_ACCESS) take_access(l);
   if (stale & STALE_SHELF) loop_drop(l, &(struct drop){.business_id = 0});
+  if (stale & (STALE_ACCESS | STALE_SESSIONS)) events_check(l);
+  if (stale & STALE_STREAMS) events_reset(l);
 }
 
 static void refresh(void *arg) {
-  see_to_stale(arg);
+  loop_see_to_stale(arg);
+}
+
+static void make_stale(struct api *a, enum stale what) {
+  for (unsigned i = 0; i < a->loop_count; i++) {
+    atomic_fetch_or(&a->loops[i].stale, what);
+    if (a->server) IGNORE(http_loop_post(a->server, i, refresh, &a->loops[i])); /* else at its next request (1) */
+  }
 }
 
 void api_set_access(struct api *a, struct access_snapshot *snapshot) {
@@ -62,10 +73,7 @@ void api_set_access(struct api *a, struct access_snapshot *snapshot) {
   }
   access_unref(before);
   session_changed(&a->sessions, STR_NONE); /* what a key opened closes with it */
-  for (unsigned i = 0; i < a->loop_count; i++) {
-    atomic_fetch_or(&a->loops[i].stale, STALE_ACCESS);
-    if (a->server) IGNORE(http_loop_post(a->server, i, refresh, &a->loops[i])); /* else at its next request (1) */
-  }
+  make_stale(a, STALE_ACCESS);
 }
 
 struct drop_post {
@@ -92,6 +100,19 @@ static bool post_drop(struct api_loop *l, int64_t business_id, struct str id) {
 
 void api_drop_session(struct api *a, struct str digest) {
   session_changed(&a->sessions, digest);
+  if (feed_is_heard(a->feed)) make_stale(a, STALE_SESSIONS);
+}
+
+void api_tell_change(struct api *a, const struct change *change) {
+  feed_change(a->feed, change);
+}
+
+void api_tell_lost(struct api *a) {
+  feed_lost(a->feed);
+}
+
+void api_tick(struct api *a) {
+  feed_tick(a->feed);
 }
 
 uint64_t catalog_version(const struct api *a, int64_t business_id) {
@@ -124,6 +145,7 @@ bool drops_allow(const struct api_loop *l, uint64_t seen, int64_t business_id, s
 
 static void drain_loop(void *arg) {
   play_drain(arg);
+  events_drain(arg);
 }
 
 void api_drain(struct api *a) {
@@ -195,7 +217,7 @@ static bool visit_begin(struct visit *v, struct api *a, struct http_exchange *x,
   v->x = x;
   v->request = http_request(x);
   v->seen = seen;
-  see_to_stale(v->loop);
+  loop_see_to_stale(v->loop);
   if (!find_route(v)) return false;
   enum err e = auth_admit(v);
   if (e == ERR_DENIED || is_turned_away(v)) return false;
@@ -381,6 +403,8 @@ static enum err init(struct api *a, struct access_snapshot *snapshot) {
   TRY(init_credentials(a));
   TRY(playbacks_new(&a->playbacks));
   TRY(hits_new(&a->hits));
+  const struct feed_parts feed = events_feed_parts(a);
+  TRY(feed_new(&feed, &a->feed));
   TRY(page_files_new(a->path_base, &a->page));
   for (unsigned i = 0; i < a->loop_count; i++) TRY(loop_init(a, i));
   return OK;
@@ -411,6 +435,7 @@ struct api *api_free(struct api *a) {
   a->playbacks = playbacks_free(a->playbacks);
   a->hits = hits_free(a->hits);
   a->page = page_files_free(a->page);
+  a->feed = feed_free(a->feed);
   free(a->listeners);
   free(a->refused);
   free(a->versions);

@@ -15,6 +15,7 @@
 #include "domain/access.h"
 #include "domain/events.h"
 #include "http/http.h"
+#include "ledger/changes.h"
 
 struct api;
 
@@ -27,6 +28,7 @@ struct api_parts {
   const struct hmac_key *url_key; /* of signed URLs; copied. NULL only with health_only */
   struct buf *ret_problem;        /* NULL, or gets a sentence that begins with a setting's name when api_new refuses it */
   const char *path_base; /* path of PUBLIC_BASE_URL without trailing '/', or "" */
+  int64_t seq;           /* the last change before those that api_tell_change will tell of */
   bool health_only;      /* a worker's process: nothing but health is served */
   unsigned loops;        /* of the server that api_http_app is given to */
   /* What the process knows of itself; (any thread), cheap. */
@@ -52,5 +54,9 @@ void api_set_access(struct api *a, struct access_snapshot *snapshot);
 void api_drop(struct api *a, int64_t business_id, struct str id);
 /* (any thread) A session ended: what a CHANGE_SESSION names, empty: any may have. */
 void api_drop_session(struct api *a, struct str digest);
+/* The changes thread: every change, and when some were missed; api_tick after every look. */
+void api_tell_change(struct api *a, const struct change *change);
+void api_tell_lost(struct api *a);
+void api_tick(struct api *a);
 /* (any thread) From now on /readyz is 503 and what waits is answered soon. */
 void api_drain(struct api *a);

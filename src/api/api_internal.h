@@ -12,6 +12,7 @@
 
 #include "api/api.h"
 #include "api/api_answer.h"
+#include "api/api_feed.h"
 #include "api/api_hits.h"
 #include "api/api_page_files.h"
 #include "api/api_playbacks.h"
@@ -67,6 +68,7 @@ enum {
   DROPS_MAX = 256,        /* remembered */
   LISTENER_SLOTS = 16384, /* businesses that are so many apart share one count */
   REFUSAL_SLOTS = 4096 * 16,
+  STREAM_BUCKETS = 256, /* of a loop's event streams, by business */
   VERSION_SLOTS = 4096, /* businesses that are so many apart share one */
   WEBHOOK_COMMIT_MS = 5000,
   FILE_CHECK_MS = 1000,
@@ -80,6 +82,7 @@ struct drop {
 
 struct api;
 struct play;
+struct event_stream;
 
 /* A loop's own; no other thread touches it but where marked. */
 struct api_loop {
@@ -93,10 +96,11 @@ struct api_loop {
   struct drop drops[DROPS_MAX];
   uint64_t drop_count;
   struct play *waiting;   /* a list */
+  struct event_stream *streams[STREAM_BUCKETS]; /* lists */
   atomic_uint stale;      /* (any thread sets) enum stale: to be seen to before the next request */
 } __attribute__((aligned(64)));
 
-enum stale { STALE_ACCESS = 1, STALE_SHELF = 2 };
+enum stale { STALE_ACCESS = 1, STALE_SHELF = 2, STALE_SESSIONS = 4, STALE_STREAMS = 8 };
 
 struct api {
   struct api_parts parts;
@@ -111,6 +115,7 @@ struct api {
   struct hmac_key url_key;
   struct cookie_rules cookie;
   struct page_files *page;
+  struct feed *feed;
   struct playbacks *playbacks;
   struct hits *hits;
   struct session_versions sessions;
@@ -168,6 +173,10 @@ void session_look(struct visit *v);
 /* ---- api.c ---- */
 /* The request from its beginning, with the session of its cookie. */
 void visit_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen);
+/* Sees to what came from elsewhere and could not be posted, or stands for many. */
+void loop_see_to_stale(struct api_loop *l);
+/* (any thread) The snapshot that loops are about to take; to be unref'd. */
+struct access_snapshot *api_newest_access(struct api *a);
 /* It was made by https, as far as somebody whom we trust says so. */
 bool visit_is_https(const struct visit *v);
 enum id_kind { ID_CALL, ID_RECORDING_OR_CALL };
@@ -202,6 +211,7 @@ api_handler api_stream, api_download, api_call_download;          /* api_stream.
 api_handler api_sign_url;                                         /* api_sign_url.c */
 api_handler api_make_session, api_get_session, api_end_session;   /* api_session.c */
 api_handler api_signin;                                           /* api_signin.c */
+api_handler api_events;                                           /* api_events.c */
 api_handler api_stats;                                            /* api_stats.c */
 api_handler api_healthz, api_readyz;                              /* api_health.c */
 api_handler api_metrics;                                          /* api_metrics.c */

@@ -17,6 +17,7 @@ const struct http_route api_routes[] = {
     {HTTP_POST, "/api/recordings/{id}/retry", BODY_MAX, ROUTE_AGENT, api_retry},
     {HTTP_POST, "/api/recordings/retry", BODY_MAX, ROUTE_ADMIN, api_retry_all},
     {HTTP_POST, "/api/recordings/{id}/url", BODY_MAX, ROUTE_AGENT, api_sign_url},
+    {HTTP_GET, "/api/events", BODY_MAX, ROUTE_VIEWER, api_events},
     {HTTP_GET, "/api/stats", BODY_MAX, ROUTE_ADMIN, api_stats},
     {HTTP_POST, "/api/session", BODY_MAX, ROUTE_VIEWER | ROUTE_NO_PLATFORM, api_make_session},
     {HTTP_GET, "/api/session", BODY_MAX, ROUTE_VIEWER, api_get_session},

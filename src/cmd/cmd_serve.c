@@ -115,6 +115,7 @@ static int build_server(struct serve *s) {
                             .url_key = &url_key,
                             .ret_problem = &problem,
                             .path_base = base,
+                            .seq = changes_seq(s->changes),
                             .health_only = s->role == SERVE_WORKER,
                             .loops = loops(),
                             .worker_alive = serve_worker_alive,

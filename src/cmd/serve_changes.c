@@ -11,6 +11,7 @@ static void want_access(struct serve *s) {
 
 static void on_change(void *arg, const struct change *c) {
   struct serve *s = arg;
+  if (s->api) api_tell_change(s->api, c);
   switch (c->kind) {
     case CHANGE_RECORDING:
     case CHANGE_WANT:
@@ -39,13 +40,19 @@ static void on_lost(void *arg) {
   if (s->api) {
     api_drop(s->api, 0, STR_NONE);
     api_drop_session(s->api, STR_NONE);
+    api_tell_lost(s->api);
   }
   events_tell_all(s->events);
   if (s->worker) worker_poke(s->worker);
 }
 
+static void on_tick(void *arg) {
+  struct serve *s = arg;
+  if (s->api) api_tick(s->api);
+}
+
 enum err serve_follow_changes(struct serve *s) {
-  struct changes_subscriber subscriber = {.change = on_change, .lost = on_lost, .arg = s};
+  struct changes_subscriber subscriber = {.change = on_change, .lost = on_lost, .tick = on_tick, .arg = s};
   TRY(changes_subscribe(s->changes, &subscriber));
   return changes_start(s->changes);
 }

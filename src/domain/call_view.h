@@ -22,6 +22,6 @@ CHECKED enum err call_view_param(struct calls_filter *f, struct str name, struct
 CHECKED enum err call_view_list(struct db *db, int64_t business_id, const struct calls_filter *f,
                                 const struct str *own_numbers, size_t own_count, struct str path_base, int64_t now,
                                 struct buf *b);
-/* Appends one call, with its legs. ERR_NOT_FOUND. */
+/* Appends one call, with its legs; within the caller's transaction where there is one. ERR_NOT_FOUND. */
 CHECKED enum err call_view_one(struct db *db, int64_t business_id, struct str call_sid, const struct str *own_numbers,
                                size_t own_count, struct str path_base, int64_t now, struct buf *b);

@@ -6,7 +6,8 @@
  *  (1) `out` goes before `piece`; the source is asked only when no piece is left. So its bytes stay valid long enough.
  *  (2) Text goes with MSG_MORE when a file follows, and in one sendmsg with bytes: no small packet alone.
  *  (3) The clean end of a chunked body is written only when the source said END; what was announced is sent whole or
- * the connection is cut. */
+ * the connection is cut.
+ *  (4) While the source waits, the chunk in hand is closed: a client that reads whole chunks has all that was given. */
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/sendfile.h>
@@ -27,6 +28,13 @@ static enum answer_step frame(struct http_exchange *x, int64_t length) {
   const char *before = x->chunk_open ? "\r\n" : "";
   x->chunk_open = true;
   return buf_addf(&x->out, "%s%llx\r\n", before, (unsigned long long)length) == OK ? ANSWER_DONE : ANSWER_BROKEN;
+}
+
+/* (4) */
+static enum answer_step close_chunk(struct http_exchange *x) {
+  if (!x->chunk_open) return ANSWER_DONE;
+  x->chunk_open = false;
+  return buf_add(&x->out, STR("\r\n")) == OK ? ANSWER_DONE : ANSWER_BROKEN;
 }
 
 static enum answer_step end_source(struct http_exchange *x) {
@@ -51,7 +59,7 @@ static enum answer_step pull(struct http_exchange *x) {
   switch (p.kind) {
     case HTTP_PIECE_WAIT:
       wait_for_source(x);
-      return ANSWER_DONE;
+      return close_chunk(x);
     case HTTP_PIECE_END:
       return end_source(x);
     case HTTP_PIECE_BROKEN:

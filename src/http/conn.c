@@ -448,7 +448,8 @@ void conn_event(struct conn *c, uint32_t events) {
   if (events & EPOLLRDHUP) c->peer_shut = true;
   if (events & (EPOLLIN | EPOLLRDHUP)) c->readable = true;
   /* Both sides are shut: while lingering that is how it should end, else the peer reset. */
-  if (events & EPOLLERR || (events & EPOLLHUP && c->state != CONN_LINGER))
+  bool leaves = c->peer_shut && c->x != NULL && c->x->ends_with_peer;
+  if (leaves || events & EPOLLERR || (events & EPOLLHUP && c->state != CONN_LINGER))
     conn_close(c, false);
   else
     conn_run(c);

@@ -209,3 +209,7 @@ void http_abort(struct http_exchange *x) {
 void http_close_after(struct http_exchange *x) {
   x->close_after = true;
 }
+
+void http_end_with_peer(struct http_exchange *x) {
+  x->ends_with_peer = true;
+}

@@ -178,3 +178,5 @@ bool http_answered(const struct http_exchange *x);
 int http_status(const struct http_exchange *x); /* of the app's answer; 0: there was none */
 /* After the answer in hand the connection closes. */
 void http_close_after(struct http_exchange *x);
+/* The exchange ends as soon as the peer shuts its side: for an answer that has no end of its own. */
+void http_end_with_peer(struct http_exchange *x);

@@ -123,6 +123,7 @@ struct http_exchange {
   bool seen;     /* the app knows it */
   bool answered;
   bool close_after;
+  bool ends_with_peer;
   bool keep; /* the answer promised to keep the connection */
   bool ended;
 

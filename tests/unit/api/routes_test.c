@@ -57,6 +57,7 @@ static void every_endpoint_is_served_by_its_function(void **state) {
       {HTTP_POST, "/api/recordings/RE1/retry", ROUTE_AGENT, api_retry},
       {HTTP_POST, "/api/recordings/retry", ROUTE_ADMIN, api_retry_all},
       {HTTP_POST, "/api/recordings/RE1/url", ROUTE_AGENT, api_sign_url},
+      {HTTP_GET, "/api/events", ROUTE_VIEWER, api_events},
       {HTTP_GET, "/api/stats", ROUTE_ADMIN, api_stats},
       {HTTP_POST, "/api/session", ROUTE_VIEWER, api_make_session},
       {HTTP_GET, "/api/session", ROUTE_VIEWER, api_get_session},

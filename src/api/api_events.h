@@ -1,0 +1,13 @@
+/* api_events.h - event streams of a loop. Thread rule: its loop's. */
+#pragma once
+
+#include "api/api_internal.h"
+
+/* Ends the streams whose credential admits them no more. */
+void events_check(struct api_loop *l);
+/* Ends them all. */
+void events_drain(struct api_loop *l);
+/* Tells them all to look at everything again. */
+void events_reset(struct api_loop *l);
+/* What the feed of a process is made with. */
+struct feed_parts events_feed_parts(struct api *a);
