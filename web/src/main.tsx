@@ -1,3 +1,4 @@
+import './styles/base.css'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { createRoot } from 'react-dom/client'
 import { BrowserRouter } from 'react-router'
@@ -5,7 +6,6 @@ import { App } from './app/App'
 import { Crash } from './app/Crash'
 import { queries } from './app/queries'
 import { startWords } from './i18n'
-import './styles/base.css'
 
 const root = document.getElementById('root')
 if (!root) throw new Error('no root')

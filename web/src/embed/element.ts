@@ -9,8 +9,8 @@ import { wordsFor } from './words'
 
 const PLAY = 'M8 5.5v13a.6.6 0 0 0 .92.5l10-6.5a.6.6 0 0 0 0-1l-10-6.5a.6.6 0 0 0-.92.5Z'
 const PAUSE =
-  'M7 6a1 1 0 0 1 1-1h1.600a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H8a1 1 0 0 1-1-1ZM13.400 6a1 1 0 0 1 1-1H16a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1h-1.600a1 1 0 0 1-1-1Z'
-const SAVE = 'M12 4v11m-4.500-4.500L12 15l4.500-4.500M5 19.500h14'
+  'M7 6a1 1 0 0 1 1-1h1.600a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H8a1 1 0 0 1-1-1ZM13.4 6a1 1 0 0 1 1-1H16a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1h-1.600a1 1 0 0 1-1-1Z'
+const SAVE = 'M12 4v11m-4.5-4.500L12 15l4.5-4.500M5 19.500h14'
 
 let sheet: CSSStyleSheet | undefined
 function sharedSheet() {

@@ -30,6 +30,7 @@ export async function startWords() {
     resources: { [language]: { app, errors, player } },
     interpolation: { escapeValue: false },
     returnNull: false,
+    showSupportNotice: false,
   })
   dress(language)
   settings.subscribe(async () => {

@@ -13,8 +13,22 @@ const paths = {
       <rect x="13.4" y="5" width="3.6" height="14" rx="1" />
     </g>
   ),
-  back: <path d="M4 5v5h5M4.6 10A8 8 0 1 1 4 14.5" />,
-  forward: <path d="M20 5v5h-5M19.4 10A8 8 0 1 0 20 14.5" />,
+  back: (
+    <>
+      <path d="M3.5 3.500v5h5M4.2 8.500A8.5 8.5 0 1 1 3.5 13" />
+      <text className="icon-ten" x="12.3" y="15.4">
+        10
+      </text>
+    </>
+  ),
+  forward: (
+    <>
+      <path d="M20.5 3.500v5h-5M19.8 8.500A8.5 8.5 0 1 0 20.5 13" />
+      <text className="icon-ten" x="11.7" y="15.4">
+        10
+      </text>
+    </>
+  ),
   incoming: <path d="M18 6 7 17M7 9v8h8" />,
   outgoing: <path d="M6 18 17 7M9 7h8v8" />,
   search: (
@@ -54,12 +68,12 @@ const paths = {
   again: <path d="M20 5v5h-5M19.5 10A8 8 0 1 0 20 14" />,
   alert: <path d="M12 4 2.8 19.5h18.4L12 4Zm0 6v4.5m0 2.5v.3" />,
   calls: (
-    <path d="M6.5 4.5h3l1.5 4-2 1.5a11 11 0 0 0 5 5l1.5-2 4 1.5v3a2 2 0 0 1-2 2A15 15 0 0 1 4.500 6.500a2 2 0 0 1 2-2Z" />
+    <path d="M6.5 4.5h3l1.5 4-2 1.5a11 11 0 0 0 5 5l1.5-2 4 1.5v3a2 2 0 0 1-2 2A15 15 0 0 1 4.5 6.500a2 2 0 0 1 2-2Z" />
   ),
   well: (
     <>
-      <circle cx="12" cy="12" r="8.500" />
-      <path d="m8.500 12.500 2.500 2.500 4.500-5.500" />
+      <circle cx="12" cy="12" r="8.5" />
+      <path d="m8.5 12.5 2.5 2.5 4.5-5.5" />
     </>
   ),
 } as const
