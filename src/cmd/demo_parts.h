@@ -10,6 +10,7 @@ struct demo_call {
   const char *customer, *number;
   int minutes_ago; /* 0: it ended just now */
   int seconds;
+  int again; /* seconds of a second recording of it; 0: there is none */
   bool is_outbound;
   bool is_dual;            /* a channel for each speaker */
   bool has_child;          /* a second leg */

@@ -150,7 +150,7 @@ function Search({ value, set }: { value: string; set: (q: string) => void }) {
         aria-describedby={short ? help : undefined}
         autoComplete="off"
         spellCheck={false}
-        dir="auto"
+        dir={text ? 'auto' : undefined}
         onChange={(event) => setText(event.target.value)}
       />
       {short && (
