@@ -212,6 +212,7 @@ api_handler api_sign_url;                                         /* api_sign_ur
 api_handler api_make_session, api_get_session, api_end_session;   /* api_session.c */
 api_handler api_signin;                                           /* api_signin.c */
 api_handler api_events;                                           /* api_events.c */
+api_handler api_waveform;                                         /* api_waveform.c */
 api_handler api_stats;                                            /* api_stats.c */
 api_handler api_healthz, api_readyz;                              /* api_health.c */
 api_handler api_metrics;                                          /* api_metrics.c */

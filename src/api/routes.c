@@ -13,6 +13,7 @@ const struct http_route api_routes[] = {
     {HTTP_GET, "/api/calls/{call_sid}/download", BODY_MAX, ROUTE_MEDIA, api_call_download},
     {HTTP_GET, "/api/calls/download/{call_sid}", BODY_MAX, ROUTE_MEDIA, api_call_download},
     {HTTP_GET, "/api/recordings/{id}/download", BODY_MAX, ROUTE_MEDIA, api_download},
+    {HTTP_GET, "/api/recordings/{id}/waveform", BODY_MAX, ROUTE_MEDIA, api_waveform},
     {HTTP_POST, "/api/recordings/{id}/prepare", BODY_MAX, ROUTE_VIEWER, api_prepare},
     {HTTP_POST, "/api/recordings/{id}/retry", BODY_MAX, ROUTE_AGENT, api_retry},
     {HTTP_POST, "/api/recordings/retry", BODY_MAX, ROUTE_ADMIN, api_retry_all},

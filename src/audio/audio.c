@@ -5,14 +5,17 @@
  * Invariants
  *  (1) The verdict depends on the bytes, not on how they were cut into feeds.
  *  (2) Yes and no are final while bytes come; only audio_finish can turn a yes into a no, for want of bytes or samples.
- *  (3) All memory is the struct: at most AUDIO_SNIFF_BYTES are kept, whatever a file claims.
+ *  (3) All memory is the struct, and the decoder of an MP3: at most AUDIO_SNIFF_BYTES are kept, whatever a file claims.
+ *  (4) What is audio, and how long, is never the decoder's word: without one, or when it fails, there are no peaks, and that
+ *      is all.
  *
- * Every byte of sound goes through pass(): what will want samples too (peaks, loudness) is fed there. */
+ * Every byte of sound goes through pass(): what wants samples (peaks; later loudness) is fed there. */
 #include "audio/audio.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "audio/audio_decode.h"
 #include "audio/audio_mp3.h"
 #include "audio/audio_sniff.h"
 #include "audio/audio_wav.h"
@@ -29,6 +32,11 @@ struct audio {
   size_t head_bytes;
   struct mp3 mp3;
   struct wav wav;
+  /* what hears samples */
+  bool hears;              /* until they can't be understood (4) */
+  struct decoder *decoder; /* of an MP3 */
+  struct pcm pcm;          /* of a WAV */
+  struct peaks peaks;
 };
 
 enum err audio_new(struct audio **ret_audio) {
@@ -39,14 +47,47 @@ enum err audio_new(struct audio **ret_audio) {
 }
 
 struct audio *audio_free(struct audio *a) {
+  if (a) decoder_free(a->decoder);
   free(a);
   return NULL;
 }
 
+/* ---- samples ---- */
+
+static void take_samples(void *arg, const int16_t *samples, size_t frames) {
+  struct audio *a = arg;
+  peaks_add(&a->peaks, samples, frames);
+}
+
+static void begin_hearing_mp3(struct audio *a) {
+  const struct mp3_frame *stream = &a->mp3.stream;
+  a->hears = decoder_new(stream->sample_rate, stream->channels, &a->decoder) == OK;
+  if (a->hears) peaks_init(&a->peaks, stream->channels, stream->sample_rate);
+}
+
+static void hear_mp3(struct audio *a, struct str bytes) {
+  if (a->hears && bytes.n > 0) a->hears = decoder_feed(a->decoder, bytes, take_samples, a) == OK;
+}
+
+static void hear_wav(void *arg, struct str bytes) {
+  struct audio *a = arg;
+  const struct wav *w = &a->wav;
+  if (w->data_bytes == bytes.n) { /* the first */
+    a->hears = w->channels <= PEAKS_CHANNELS_MAX && pcm_init(&a->pcm, w->samples, w->bits, w->channels);
+    peaks_init(&a->peaks, w->channels, w->sample_rate);
+  }
+  if (a->hears) pcm_feed(&a->pcm, bytes, take_samples, a);
+}
+
+/* ---- bytes ---- */
+
 static void pass(struct audio *a, struct str bytes) {
-  if (a->kind == AUDIO_MP3) mp3_feed(&a->mp3, bytes);
+  if (a->kind == AUDIO_MP3) {
+    mp3_feed(&a->mp3, bytes);
+    hear_mp3(a, bytes);
+  }
   if (a->kind != AUDIO_WAV) return;
-  wav_feed(&a->wav, bytes);
+  wav_feed(&a->wav, bytes, hear_wav, a);
   if (wav_has_samples(&a->wav)) {
     a->verdict = AUDIO_YES;
   } else if (wav_is_bad(&a->wav)) {
@@ -78,7 +119,10 @@ static void sniff(struct audio *a) {
   }
   a->kind = found.kind;
   struct str sound = str_skip(head, found.start);
-  if (a->kind == AUDIO_MP3) mp3_init(&a->mp3, sound);
+  if (a->kind == AUDIO_MP3) {
+    mp3_init(&a->mp3, sound);
+    begin_hearing_mp3(a);
+  }
   if (a->kind == AUDIO_WAV) {
     wav_init(&a->wav);
   } else {
@@ -145,6 +189,7 @@ void audio_finish(struct audio *a, struct audio_info *ret_info) {
     info.duration_ms = wav_duration_ms(&a->wav);
     info.whole = wav_is_whole(&a->wav);
   }
+  if (a->hears) info.peaks_bytes = peaks_write(&a->peaks, info.peaks);
   *ret_info = info;
 }
 

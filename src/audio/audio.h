@@ -1,4 +1,4 @@
-/* audio.h - is it audio, what kind, how long: in one pass over bytes as they arrive (libmpg123 and a RIFF reader).
+/* audio.h - is it audio, what kind, how long, and its peaks: in one pass over bytes as they arrive.
  *
  *   audio_new(&a);  audio_feed(a, bytes) …;  audio_finish(a, &info);  audio_free(a);
  *
@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "base/str.h"
+#include "audio/audio_peaks.h"
 
 struct audio;
 
@@ -27,6 +27,10 @@ struct audio_info {
   int sample_rate;     /* Hz, 0 unknown */
   int64_t bytes;       /* fed */
   bool whole;          /* audio to its end: a WAV's data chunk complete, an MP3's last frame complete */
+  /* As peaks_write gives them. 0: there are none, as of kinds that are not decoded, of more than two channels, and of what
+   * could not be decoded to its end. */
+  size_t peaks_bytes;
+  char peaks[PEAKS_BYTES_MAX];
 };
 
 CHECKED enum err audio_new(struct audio **ret_audio);

@@ -58,6 +58,10 @@ static bool read_format(struct wav *w, const char *p, size_t n) {
   } else if (bytes_a_second == 0) {
     return false;
   }
+  static const enum pcm_kind kinds[] = {
+      [TAG_PCM] = PCM_LINEAR, [TAG_FLOAT] = PCM_FLOAT, [TAG_A_LAW] = PCM_A_LAW, [TAG_MU_LAW] = PCM_MU_LAW};
+  w->samples = tag < COUNT_OF(kinds) ? kinds[tag] : PCM_NONE;
+  w->bits = (int)bits;
   w->channels = (int)channels;
   w->sample_rate = (int)rate;
   w->frame_bytes = (int64_t)sample_bytes * channels;
@@ -120,8 +124,10 @@ static size_t collect(struct wav *w, struct str bytes, size_t want) {
   return n;
 }
 
+typedef void sound_fn(void *arg, struct str bytes);
+
 /* Passes bytes that are skipped or are samples. */
-static size_t pass(struct wav *w, struct str bytes) {
+static size_t pass(struct wav *w, struct str bytes, sound_fn *sound, void *arg) {
   uint64_t most = w->state == WAV_SKIP ? w->left : w->size_known ? w->data_size - w->data_bytes : UINT64_MAX;
   size_t n = bytes.n < most ? bytes.n : (size_t)most;
   if (w->state == WAV_SKIP) {
@@ -129,15 +135,16 @@ static size_t pass(struct wav *w, struct str bytes) {
     if (w->left == 0) w->state = WAV_CHUNK;
   } else {
     w->data_bytes += n;
+    if (sound) sound(arg, str_head(bytes, n));
     if (w->size_known && w->data_bytes == w->data_size) w->state = WAV_AFTER;
   }
   return n;
 }
 
-void wav_feed(struct wav *w, struct str bytes) {
+void wav_feed(struct wav *w, struct str bytes, sound_fn *sound, void *arg) {
   while (bytes.n > 0 && w->state != WAV_AFTER && w->state != WAV_BAD) {
     size_t want = wanted(w);
-    bytes = str_skip(bytes, want > 0 ? collect(w, bytes, want) : pass(w, bytes));
+    bytes = str_skip(bytes, want > 0 ? collect(w, bytes, want) : pass(w, bytes, sound, arg));
   }
 }
 

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "base/str.h"
+#include "audio/audio_pcm.h"
 
 enum { WAV_HEAD_BYTES = 40 };
 
@@ -20,6 +20,8 @@ struct wav {
   bool has_format;
   int channels;
   int sample_rate;
+  enum pcm_kind samples;  /* NONE: compressed in blocks */
+  int bits;               /* of a sample, where they are not compressed */
   int64_t frame_bytes;    /* of one sample of all channels; 0: compressed in blocks */
   int64_t bytes_a_second; /* of the compressed */
   bool size_known;
@@ -28,7 +30,8 @@ struct wav {
 };
 
 void wav_init(struct wav *w);
-void wav_feed(struct wav *w, struct str bytes);
+/* sound (may be NULL) is called with the bytes of samples, as they pass. */
+void wav_feed(struct wav *w, struct str bytes, void (*sound)(void *arg, struct str bytes), void *arg);
 bool wav_is_bad(const struct wav *w); /* no WAV after all */
 bool wav_has_samples(const struct wav *w);
 int64_t wav_duration_ms(const struct wav *w);

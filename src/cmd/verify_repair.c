@@ -77,7 +77,8 @@ enum err verify_take(struct verify *v, const struct recording *row, const char *
                                          .modified_at = clock_now_ms() / 1000 * 1000,
                                          .duration_ms = info->duration_ms,
                                          .channels = info->channels,
-                                         .sha256 = str_from(sha256)};
+                                         .sha256 = str_from(sha256),
+                                         .peaks = str_of(info->peaks, info->peaks_bytes)};
   TRY(carry_out(&m));
   *ret_done = m.done;
   return OK;

@@ -2,7 +2,8 @@
  *
  * Invariants
  *  (1) Every change of a row goes through recording_apply and recordings_store: there is no other way to move one.
- *  (2) A fill's report under a token that is not the live one changes nothing, not even its account. */
+ *  (2) What becomes ready gets its peaks in the same transaction, or loses those of an earlier file.
+ *  (3) A fill's report under a token that is not the live one changes nothing, not even its account. */
 #include "domain/queue.h"
 
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "ledger/accounts.h"
 #include "ledger/calls.h"
+#include "ledger/waveforms.h"
 
 /* Rows read first and changed after: a statement is not run over rows that it is reading. */
 struct batch {
@@ -34,12 +36,20 @@ static enum err batch_add(void *arg, const struct recording *row) {
   return OK;
 }
 
+/* (2) */
+static enum err keep_peaks(struct db *db, const struct recording *row, const struct recording *next,
+                           const struct recording_event *event) {
+  if (row->status == RECORDING_READY || next->status != RECORDING_READY) return OK;
+  return waveforms_put(db, next->business_id, str_from(next->recording_sid), event->file.peaks);
+}
+
 static enum err apply_to_row(struct db *db, const struct recording *row, const struct recording_event *event,
                              int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome) {
   struct recording next;
   struct recording_outcome outcome = recording_apply(row, event, now, &next);
   if (outcome.moved) {
     TRY(recordings_store(db, row, &next));
+    TRY(keep_peaks(db, row, &next, event));
     next.version++;
   }
   *ret_row = next;

@@ -57,6 +57,7 @@ struct recording_file {
   int64_t duration_ms; /* -1 unknown */
   int channels;
   struct str sha256; /* hexadecimal; empty unknown */
+  struct str peaks;  /* as the table `waveforms` keeps them; empty: there are none */
 };
 
 struct recording_event {

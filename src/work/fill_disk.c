@@ -88,7 +88,8 @@ static void complete(struct fill *f) {
                                          .modified_at = f->modified_at,
                                          .duration_ms = f->info.duration_ms,
                                          .channels = f->info.channels,
-                                         .sha256 = str_from(f->sha256)};
+                                         .sha256 = str_from(f->sha256),
+                                         .peaks = str_of(f->info.peaks, f->info.peaks_bytes)};
   fill_end(f, RECORDING_COMPLETE);
 }
 

@@ -7,7 +7,7 @@ import pytest
 
 import provider as p
 import who
-from callreel import PATIENCE, eventually
+from callreel import PATIENCE, SANITIZED, eventually
 from events import Stream
 
 
@@ -211,7 +211,7 @@ def test_a_reader_that_does_not_read_costs_a_bounded_queue_and_looks_again(world
                 if n % 40 == 39:  # the quick one reads on
                     quick.until(lambda e: e.kind == "call" and int(e.json()["ref"] or 0) >= n - 39)
         grown = server.figures()["callreel_process_resident_memory_bytes"] - before
-        assert grown < 24 * 1024 * 1024, grown
+        assert SANITIZED or grown < 24 * 1024 * 1024, grown  # sanitizers keep what was freed for a while
         assert not [e for e in quick.seen if e.kind == "reset"]
         reset = slow.until(lambda e: e.kind == "reset", within=30)
         assert reset.id is not None

@@ -53,6 +53,7 @@ static void every_endpoint_is_served_by_its_function(void **state) {
       {HTTP_GET, "/api/recordings/RE1/stream", ROUTE_MEDIA, api_stream},
       {HTTP_HEAD, "/api/recordings/RE1/stream", ROUTE_MEDIA, api_stream},
       {HTTP_GET, "/api/recordings/file/RE1", ROUTE_MEDIA, api_stream},
+      {HTTP_GET, "/api/recordings/RE1/waveform", ROUTE_MEDIA, api_waveform},
       {HTTP_POST, "/api/recordings/RE1/prepare", ROUTE_VIEWER, api_prepare},
       {HTTP_POST, "/api/recordings/RE1/retry", ROUTE_AGENT, api_retry},
       {HTTP_POST, "/api/recordings/retry", ROUTE_ADMIN, api_retry_all},
