@@ -24,6 +24,7 @@ struct api_parts {
   struct db_readers *readers;
   struct db_writer *writer;
   struct blob_store *store;
+  uint64_t min_free_bytes; /* of the store: below that no fill begins */
   struct events *events;
   const struct hmac_key *url_key; /* of signed URLs; copied. NULL only with health_only */
   struct buf *ret_problem;        /* NULL, or gets a sentence that begins with a setting's name when api_new refuses it */

@@ -42,6 +42,18 @@ static enum err add_hit_ratio(struct stats *s) {
   return buf_addf(&s->json, ",\"hit_ratio\":%.4f", (double)hits / (double)all);
 }
 
+/* Of the recordings' volume: below what is reserved no fill begins. */
+static enum err add_volume(struct stats *s) {
+  const struct api_parts *parts = &s->errand.api->parts;
+  uint64_t free_bytes, total;
+  TRY(buf_add(&s->json, STR("},\"store_free_bytes\":")));
+  if (blob_free_bytes(parts->store, &free_bytes, &total) == OK)
+    TRY(buf_addf(&s->json, "%llu", (unsigned long long)free_bytes));
+  else
+    TRY(buf_add(&s->json, STR("null")));
+  return buf_addf(&s->json, ",\"store_reserved_bytes\":%llu", (unsigned long long)parts->min_free_bytes);
+}
+
 static enum err write_all(struct db *db, struct stats *s) {
   int64_t business_id = s->errand.subject.business_id;
   struct recordings_counts counts;
@@ -50,7 +62,8 @@ static enum err write_all(struct db *db, struct stats *s) {
   TRY(add_hit_ratio(s));
   TRY(buf_addf(&s->json, ",\"bytes\":%lld,\"failures\":{", (long long)counts.bytes));
   TRY(recordings_count_failures(db, business_id, add_failure, s));
-  return buf_add(&s->json, STR("}}"));
+  TRY(add_volume(s));
+  return buf_add_char(&s->json, '}');
 }
 
 /* Of one moment. */

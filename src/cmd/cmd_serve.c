@@ -111,6 +111,7 @@ static int build_server(struct serve *s) {
                             .readers = s->readers,
                             .writer = s->writer,
                             .store = s->store,
+                            .min_free_bytes = s->min_free_bytes,
                             .events = s->events,
                             .url_key = &url_key,
                             .ret_problem = &problem,

@@ -1,42 +1,12 @@
 // callreel takes what the provider's own client signs, and nothing else.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
 import twilio from 'twilio'
-import { build } from './simulator.js'
+import { serve } from './callreel.js'
 
 const { getExpectedTwilioSignature } = twilio
 const sid = (kind) => kind + randomBytes(16).toString('hex')
-
-async function serve(settings) {
-  const directory = await mkdtemp(path.join(tmpdir(), 'callreel-peer-'))
-  const child = spawn(path.join(build, 'callreel'), ['serve'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { PATH: process.env.PATH, LISTEN: '127.0.0.1:0', DATA_DIR: directory, MIN_FREE_BYTES: '0', ...settings },
-  })
-  let base
-  for await (const line of createInterface({ input: child.stderr })) {
-    const found = /msg="?Listening"?.* address="?(127\.0\.0\.1:\d+)/.exec(line)
-    if (found) { base = `http://${found[1]}`; break }
-  }
-  child.stderr.resume()
-  assert.ok(base, 'callreel did not say where it listens')
-  while ((await fetch(`${base}/readyz`)).status !== 200) await new Promise(setImmediate)
-  return {
-    base,
-    async stop() {
-      child.kill('SIGTERM')
-      await once(child, 'exit')
-      await rm(directory, { recursive: true })
-    },
-  }
-}
 
 describe('webhooks that the official client signed', () => {
   const accountSid = sid('AC')

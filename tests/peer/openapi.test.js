@@ -1,0 +1,195 @@
+// docs/openapi.yaml says what is so: it is well made, holds every route and code, and the running server keeps to it.
+import { createConfig, lint } from '@redocly/openapi-core'
+import Ajv from 'ajv/dist/2020.js'
+import formats from 'ajv-formats'
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { parse } from 'yaml'
+import { serve } from './callreel.js'
+import { simulate } from './simulator.js'
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
+const file = path.join(root, 'docs/openapi.yaml')
+const text = await readFile(file, 'utf8')
+const api = parse(text)
+const source = (name) => readFile(path.join(root, name), 'utf8')
+const sorted = (values) => [...values].sort()
+const methods = ['get', 'put', 'post', 'delete', 'patch']
+const operations = Object.entries(api.paths).flatMap(([where, item]) =>
+  methods.filter((method) => item[method]).map((method) => `${method.toUpperCase()} ${where}`))
+
+describe('the description', () => {
+  it('is well made', async () => {
+    const config = await createConfig({
+      extends: ['recommended'],
+      rules: {
+        'info-license': 'off', // it is the operator's own
+        'no-ambiguous-paths': 'off', // paths of earlier systems are kept; no id is called "file" or "download"
+        'operation-4xx-response': 'off', // health knows none
+        'operation-2xx-response': 'off', // a sign-in link redirects
+      },
+    })
+    const findings = await lint({ ref: file, config })
+    assert.deepEqual(findings.map((f) => `${f.ruleId}: ${f.message} ${f.location[0]?.pointer}`), [])
+  })
+
+  it('holds every route of the API, and no other', async () => {
+    const rows = [...(await source('src/api/routes.c')).matchAll(/\{HTTP_(\w+), "([^"]+)"/g)].map((m) => `${m[1]} ${m[2]}`)
+    assert.ok(rows.length > 20)
+    const ofPage = /^GET \/($|calls\/|health$|signed-out$|assets\/|favicon|embed\/|callreel-player)/
+    assert.deepEqual(sorted(operations), sorted(rows.filter((row) => !ofPage.test(row))))
+  })
+
+  it('holds every code of a recording and of a problem', async () => {
+    const recording = [...(await source('src/domain/recording_error.def')).matchAll(/^X\(\w+, "(\w+)"/gm)].map((m) => m[1])
+    const problem = [...(await source('src/api/problem.def')).matchAll(/^PROBLEM\(\w+, \d+, "(\w+)"/gm)].map((m) => m[1])
+    const told = api.components.schemas
+    assert.deepEqual(sorted(told.RecordingErrorCode.enum), sorted(recording))
+    const others = told.ProblemCode.anyOf[1].enum
+    assert.deepEqual(sorted(others), sorted(new Set(problem.filter((code) => !recording.includes(code)))))
+    const statuses = [...(await source('src/ledger/recording_status.def')).matchAll(/^X\(\w+, "(\w+)"/gm)].map((m) => m[1])
+    assert.deepEqual(sorted(told.RecordingStatus.enum), sorted(statuses))
+  })
+})
+
+describe('the running server', () => {
+  const ajv = new Ajv({ strict: false, allErrors: true })
+  formats(ajv)
+  ajv.addSchema(api, 'api')
+  const asked = new Set()
+  let callreel, provider, keys, ready, base
+
+  before(async () => {
+    provider = await simulate()
+    callreel = await serve({
+      TWILIO_ACCOUNT_SID: provider.accountSid, TWILIO_AUTH_TOKEN: provider.token, TWILIO_BASE_URL: provider.base,
+    })
+    base = callreel.base
+    keys = {}
+    for (const role of ['viewer', 'agent', 'admin'])
+      keys[role] = JSON.parse(await callreel.run('key', 'create', '--json', '--business', '1', '--role', role)).key
+    keys.platform = JSON.parse(await callreel.run('key', 'create', '--json', '--platform')).key
+    while ((await fetch(`${base}/api/stats`, { headers: bearer('admin') })).status !== 200) await new Promise(setImmediate)
+    ready = await provider.make({ seconds: 3 })
+    await tell('recording', ready)
+    await tell('call', ready)
+    while ((await status()).status !== 'ready') await new Promise((r) => setTimeout(r, 20))
+  })
+  after(async () => {
+    await callreel?.stop()
+    await provider?.stop()
+  })
+
+  const bearer = (role) => ({ Authorization: `Bearer ${keys[role]}` })
+  const status = async () =>
+    (await fetch(`${base}/api/recordings/${ready.recording_sid}/status`, { headers: bearer('viewer') })).json()
+  const fieldsOf = (kind, made) => kind === 'call'
+    ? { AccountSid: provider.accountSid, CallSid: made.call_sid, CallStatus: 'completed', Direction: 'inbound', From: '+15005550100', To: '+15005550199' }
+    : { AccountSid: provider.accountSid, CallSid: made.call_sid, RecordingSid: made.recording_sid, RecordingUrl: made.recording_url, RecordingStatus: 'completed' }
+  const tell = async (kind, made) => {
+    const { default: twilio } = await import('twilio')
+    const target = `${base}/webhooks/twilio/1/${kind}`
+    const fields = fieldsOf(kind, made)
+    const answer = await fetch(target, {
+      method: 'POST', body: new URLSearchParams(fields),
+      headers: { 'X-Twilio-Signature': twilio.getExpectedTwilioSignature(provider.token, target, fields) },
+    })
+    assert.equal(answer.status, 204)
+  }
+
+  const pointer = (part) => part.replaceAll('~', '~0').replaceAll('/', '~1')
+  const resolve = (node) => node.$ref ? node.$ref.slice(2).split('/').reduce((at, name) => at[name], api) : node
+
+  // Asks, and holds the answer against what is written of it.
+  async function ask(method, where, { params = {}, query = '', expect, ...options } = {}) {
+    asked.add(`${method} ${where}`)
+    const target = where.replace(/\{(\w+)\}/g, (_, name) => params[name])
+    const answer = await fetch(base + target + query, { method, redirect: 'manual', ...options })
+    const what = `${method} ${target}${query.replace(/=.*/, '=…')}: ${answer.status}`
+    assert.equal(answer.status, expect, what)
+    const told = api.paths[where][method.toLowerCase()].responses[answer.status]
+    assert.ok(told, `${what} is not described`)
+    const { content = {} } = resolve(told)
+    const type = answer.headers.get('content-type')?.split(';')[0]
+    if (type === 'text/event-stream') {
+      await answer.body.cancel()
+      assert.ok(content[type], what)
+      return answer
+    }
+    const body = Buffer.from(await answer.arrayBuffer())
+    if (body.length === 0) return answer
+    assert.ok(content[type], `${what} has ${type}, which is not described`)
+    if (!type.endsWith('json')) return answer
+    const media = content[type].schema
+    const validate = ajv.compile({ $ref: media.$ref ? `api${media.$ref}`
+      : `api#/paths/${pointer(where)}/${method.toLowerCase()}/responses/${answer.status}/content/${pointer(type)}/schema` })
+    const json = JSON.parse(body)
+    assert.ok(validate(json), `${what}: ${ajv.errorsText(validate.errors)}\n${body.subarray(0, 600)}`)
+    return json
+  }
+
+  it('answers every path as it is described', async () => {
+    const call = { params: { call_sid: ready.call_sid }, headers: bearer('agent') }
+    const one = { params: { id: ready.recording_sid }, headers: bearer('agent') }
+    const admin = { headers: bearer('admin') }
+    const list = await ask('GET', '/api/calls', { expect: 200, headers: bearer('viewer') })
+    assert.equal(list.calls.length, 1)
+    await ask('GET', '/api/calls', { expect: 400, query: '?limit=0', headers: bearer('viewer') })
+    await ask('GET', '/api/calls/{call_sid}', { expect: 200, ...call })
+    const json = { 'Content-Type': 'application/merge-patch+json' }
+    await ask('PATCH', '/api/calls/{call_sid}', { ...call, expect: 200, headers: { ...bearer('agent'), ...json }, body: '{"customer_name":"Dana","metadata":{"a":[1]}}' })
+    await ask('PATCH', '/api/calls/{call_sid}', { ...call, expect: 415, body: 'x', headers: { ...bearer('agent'), 'Content-Type': 'text/plain' } })
+    await ask('PATCH', '/api/calls/{call_sid}', { ...call, expect: 403, headers: { ...bearer('viewer'), ...json }, body: '{}' })
+    for (const where of ['/api/calls/{call_sid}/download', '/api/calls/download/{call_sid}']) await ask('GET', where, { ...call, expect: 200 })
+    for (const where of ['/api/recordings/{id}/download', '/api/recordings/{id}/stream', '/api/recordings/file/{id}']) {
+      await ask('GET', where, { ...one, expect: 200 })
+      await ask('GET', where, { ...one, expect: 206, headers: { ...bearer('viewer'), Range: 'bytes=0-9' } })
+      await ask('GET', where, { ...one, expect: 416, headers: { ...bearer('viewer'), Range: 'bytes=99999999-' } })
+    }
+    await ask('GET', '/api/recordings/{id}/status', { ...one, expect: 200 })
+    const waveform = await ask('GET', '/api/recordings/{id}/waveform', { ...one, expect: 200 })
+    assert.equal(waveform.data.length, waveform.length * waveform.channels * 2)
+    await ask('GET', '/api/recordings/{id}/waveform', { ...one, expect: 200, headers: { ...bearer('viewer'), Accept: 'application/octet-stream' } })
+    await ask('POST', '/api/recordings/{id}/prepare', { ...one, expect: 200 })
+    await ask('POST', '/api/recordings/{id}/retry', { ...one, expect: 200 })
+    await ask('POST', '/api/recordings/retry', { ...admin, expect: 200, query: '?code=timeout' })
+    const signed = await ask('POST', '/api/recordings/{id}/url', { ...one, expect: 200 })
+    await ask('GET', '/api/recordings/{id}/stream', { params: one.params, expect: 200, query: signed.url.slice(signed.url.indexOf('?')) })
+    await ask('GET', '/api/events', { expect: 200, headers: bearer('viewer') })
+    await ask('GET', '/api/stats', { ...admin, expect: 200 })
+    await ask('GET', '/api/stats', { expect: 403, headers: bearer('agent') })
+    await ask('GET', '/api/session', { expect: 200, headers: bearer('viewer') })
+    const session = await ask('POST', '/api/session', { expect: 204, headers: bearer('viewer') })
+    const cookie = session.headers.get('set-cookie').split(';')[0]
+    assert.equal(cookie.split('=')[0], api.components.securitySchemes.session.name)
+    await ask('DELETE', '/api/session', { expect: 204, headers: { Cookie: cookie } })
+    const link = (await callreel.run('signin', '--business', '1')).match(/token=([\w-]+)/)[1]
+    await ask('GET', '/signin', { expect: 303, query: `?token=${link}` })
+    await ask('GET', '/signin', { expect: 401, query: `?token=${link}` })
+    await ask('GET', '/healthz', { expect: 200 })
+    await ask('GET', '/readyz', { expect: 200 })
+    await ask('GET', '/metrics', { expect: 200, headers: bearer('platform') })
+    await ask('GET', '/metrics', { expect: 404 })
+    for (const kind of ['call', 'recording']) {
+      await ask('POST', `/webhooks/twilio/{business_id}/${kind}`, { params: { business_id: 1 }, expect: 401, body: new URLSearchParams({ a: 'b' }) })
+    }
+    await ask('GET', '/api/openapi.yaml', { expect: 200 })
+    assert.deepEqual(sorted(asked), sorted(operations))
+  })
+
+  it('wants credentials where the description says so', async () => {
+    const params = { id: ready.recording_sid, call_sid: ready.call_sid }
+    const secured = operations.filter((o) => o.includes(' /api/') && !o.endsWith('.yaml'))
+    for (const [method, where] of secured.map((o) => o.split(' '))) await ask(method, where, { params, expect: 401 })
+    const unknown = { id: `RE${'0'.repeat(32)}`, call_sid: `CA${'0'.repeat(32)}` }
+    for (const [method, where] of secured.map((o) => o.split(' ')).filter(([m, w]) => w.includes('{') && m !== 'PATCH'))
+      await ask(method, where, { params: unknown, expect: 404, headers: bearer('admin') })
+  })
+
+  it('serves that description', async () => {
+    assert.equal(await (await fetch(`${base}/api/openapi.yaml`)).text(), text)
+  })
+})
