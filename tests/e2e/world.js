@@ -91,6 +91,15 @@ export async function world({ settings = {}, language = 'en-GB' } = {}) {
       await eventually(async () => (await told('GET', '/sim/webhooks')).pending === 0, 'webhooks were answered')
       return { ...made, name: async (customer_name) => api('PATCH', `/api/calls/${made.call_sid}`, { body: { customer_name } }) }
     },
+    /** One more recording of a call. */
+    further: (call_sid, wishes) => told('POST', `/sim/calls/${call_sid}/recordings`, wishes),
+    /** While nothing that happens at the provider is told. */
+    async silently(act) {
+      await told('PUT', '/sim/webhooks', { url: null })
+      await act()
+      await told('PUT', '/sim/webhooks', { url: `${base}/webhooks/twilio/1` })
+    },
+    complete: (recording_sid) => told('PUT', `/sim/recordings/${recording_sid}`, { status: 'completed' }),
     faults: (recording_sid, faults) => told('PUT', '/sim/faults', { recording_sid, faults }),
     sim: (recording_sid) => told('GET', `/sim/recordings/${recording_sid}`),
     status: async (sid) => (await api('GET', `/api/recordings/${sid}/status`)).json(),

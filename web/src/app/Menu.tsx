@@ -19,68 +19,66 @@ export default function AccountMenuOpened() {
       <Menu.Trigger className="icon-button" aria-label={t('menu.open')}>
         <Icon name="person" />
       </Menu.Trigger>
-      <Menu.Portal>
-        <Menu.Content className="menu" align="end" sideOffset={6} collisionPadding={8}>
-          <Menu.Label className="menu-who">
-            {t('menu.business', { id: session.business_id })} · {t(`role.${session.role}`)}
-          </Menu.Label>
-          <Menu.Separator className="menu-line" />
-          <Menu.Label className="menu-label">{t('menu.language')}</Menu.Label>
-          <Menu.RadioGroup
-            value={languageOf(language)}
-            onValueChange={(to) => settings.set({ language: languageOf(to) })}
-          >
-            {languages.map(({ code, name }) => (
-              <Menu.RadioItem key={code} value={code} className="menu-item" lang={code} onSelect={stay}>
-                <span className="menu-tick">
-                  <Menu.ItemIndicator>
-                    <Icon name="check" />
-                  </Menu.ItemIndicator>
-                </span>
-                {name}
-              </Menu.RadioItem>
-            ))}
-          </Menu.RadioGroup>
-          <Menu.Separator className="menu-line" />
-          <Menu.Label className="menu-label">{t('menu.theme')}</Menu.Label>
-          <Menu.RadioGroup value={theme} onValueChange={(to) => settings.set({ theme: to as Theme })}>
-            {themes.map((name) => (
-              <Menu.RadioItem key={name} value={name} className="menu-item" onSelect={stay}>
-                <span className="menu-tick">
-                  <Menu.ItemIndicator>
-                    <Icon name="check" />
-                  </Menu.ItemIndicator>
-                </span>
-                {t(`menu.${name}`)}
-              </Menu.RadioItem>
-            ))}
-          </Menu.RadioGroup>
-          <Menu.Separator className="menu-line" />
-          <Menu.CheckboxItem
-            className="menu-item"
-            checked={shortcuts}
-            onCheckedChange={(on) => settings.set({ shortcuts: on })}
-            onSelect={stay}
-          >
-            <span className="menu-tick">
-              <Menu.ItemIndicator>
-                <Icon name="check" />
-              </Menu.ItemIndicator>
-            </span>
-            <span>
-              {t('menu.shortcuts')}
-              <small>{t('menu.shortcutsHelp')}</small>
-            </span>
-          </Menu.CheckboxItem>
-          <Menu.Separator className="menu-line" />
-          <Menu.Item className="menu-item" onSelect={() => signOut.mutate()}>
-            <span className="menu-tick">
-              <Icon name="out" />
-            </span>
-            {t('menu.signOut')}
-          </Menu.Item>
-        </Menu.Content>
-      </Menu.Portal>
+      <Menu.Content className="menu" align="end" sideOffset={6} collisionPadding={8}>
+        <Menu.Label className="menu-who">
+          {t('menu.business', { id: session.business_id })} · {t(`role.${session.role}`)}
+        </Menu.Label>
+        <Menu.Separator className="menu-line" />
+        <Menu.Label className="menu-label">{t('menu.language')}</Menu.Label>
+        <Menu.RadioGroup
+          value={languageOf(language)}
+          onValueChange={(to) => settings.set({ language: languageOf(to) })}
+        >
+          {languages.map(({ code, name }) => (
+            <Menu.RadioItem key={code} value={code} className="menu-item" lang={code} onSelect={stay}>
+              <span className="menu-tick">
+                <Menu.ItemIndicator>
+                  <Icon name="check" />
+                </Menu.ItemIndicator>
+              </span>
+              {name}
+            </Menu.RadioItem>
+          ))}
+        </Menu.RadioGroup>
+        <Menu.Separator className="menu-line" />
+        <Menu.Label className="menu-label">{t('menu.theme')}</Menu.Label>
+        <Menu.RadioGroup value={theme} onValueChange={(to) => settings.set({ theme: to as Theme })}>
+          {themes.map((name) => (
+            <Menu.RadioItem key={name} value={name} className="menu-item" onSelect={stay}>
+              <span className="menu-tick">
+                <Menu.ItemIndicator>
+                  <Icon name="check" />
+                </Menu.ItemIndicator>
+              </span>
+              {t(`menu.${name}`)}
+            </Menu.RadioItem>
+          ))}
+        </Menu.RadioGroup>
+        <Menu.Separator className="menu-line" />
+        <Menu.CheckboxItem
+          className="menu-item"
+          checked={shortcuts}
+          onCheckedChange={(on) => settings.set({ shortcuts: on })}
+          onSelect={stay}
+        >
+          <span className="menu-tick">
+            <Menu.ItemIndicator>
+              <Icon name="check" />
+            </Menu.ItemIndicator>
+          </span>
+          <span>
+            {t('menu.shortcuts')}
+            <small>{t('menu.shortcutsHelp')}</small>
+          </span>
+        </Menu.CheckboxItem>
+        <Menu.Separator className="menu-line" />
+        <Menu.Item className="menu-item" onSelect={() => signOut.mutate()}>
+          <span className="menu-tick">
+            <Icon name="out" />
+          </span>
+          {t('menu.signOut')}
+        </Menu.Item>
+      </Menu.Content>
     </Menu.Root>
   )
 }

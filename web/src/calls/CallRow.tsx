@@ -67,7 +67,7 @@ export const CallRow = memo(function CallRow({ call, index, open, toggle }: Prop
               type="button"
               className="icon-button unfold"
               aria-expanded={open}
-              aria-label={t(open ? 'calls.hideLegs' : 'calls.showLegs', { who })}
+              aria-label={t(open ? 'calls.hideLegs' : 'calls.showLegs', { who, n: call.recordings.length })}
               title={t('calls.more', { count: more })}
               onClick={() => toggle(call.call_sid)}
             >

@@ -57,49 +57,51 @@ export function CallTable({ list }: { list: ReturnType<typeof useCalls> }) {
   }, [])
 
   return (
-    <div
-      className={isPlaceholderData ? 'table stale' : 'table'}
-      role="table"
-      aria-label={t('calls.title')}
-      aria-rowcount={hasNextPage ? -1 : items.length + 1}
-      aria-busy={isPlaceholderData || isFetchingNextPage}
-    >
-      <div role="rowgroup" className="table-head">
-        <div role="row" aria-rowindex={1} className="row row-head">
-          {columns.map((column) => (
-            <span role="columnheader" className={`cell cell-${column}`} key={column}>
-              <span className={column === 'play' || column === 'more' ? 'unseen' : undefined}>
-                {t(`calls.columns.${column}`)}
+    <>
+      <div
+        className={isPlaceholderData ? 'table stale' : 'table'}
+        role="table"
+        aria-label={t('calls.title')}
+        aria-rowcount={hasNextPage ? -1 : items.length + 1}
+        aria-busy={isPlaceholderData || isFetchingNextPage}
+      >
+        <div role="rowgroup" className="table-head">
+          <div role="row" aria-rowindex={1} className="row row-head">
+            {columns.map((column) => (
+              <span role="columnheader" className={`cell cell-${column}`} key={column}>
+                <span className={column === 'play' || column === 'more' ? 'unseen' : undefined}>
+                  {t(`calls.columns.${column}`)}
+                </span>
               </span>
-            </span>
-          ))}
+            ))}
+          </div>
         </div>
-      </div>
-      <div role="rowgroup" ref={body} className="table-body" style={{ blockSize: virtual.getTotalSize() }}>
-        {rows.map((row) => {
-          const item = items[row.index]
-          if (!item) return null
-          const place = {
-            ref: virtual.measureElement,
-            'data-index': row.index,
-            style: { transform: `translateY(${row.start - virtual.options.scrollMargin}px)` },
-          }
-          return item.kind === 'day' ? (
-            <div key={row.key} {...place} role="row" aria-rowindex={row.index + 2} className="day">
-              <span role="rowheader" aria-colspan={columns.length}>
-                {day(item.at)}
-              </span>
-            </div>
-          ) : (
-            <div key={row.key} {...place} role="presentation" className="entry">
-              <CallRow call={item.call} index={row.index + 2} open={open.has(item.call.call_sid)} toggle={toggle} />
-            </div>
-          )
-        })}
+        <div role="rowgroup" ref={body} className="table-body" style={{ blockSize: virtual.getTotalSize() }}>
+          {rows.map((row) => {
+            const item = items[row.index]
+            if (!item) return null
+            const place = {
+              ref: virtual.measureElement,
+              'data-index': row.index,
+              style: { transform: `translateY(${row.start - virtual.options.scrollMargin}px)` },
+            }
+            return item.kind === 'day' ? (
+              <div key={row.key} {...place} role="row" aria-rowindex={row.index + 2} className="day">
+                <span role="rowheader" aria-colspan={columns.length}>
+                  {day(item.at)}
+                </span>
+              </div>
+            ) : (
+              <div key={row.key} {...place} role="presentation" className="entry">
+                <CallRow call={item.call} index={row.index + 2} open={open.has(item.call.call_sid)} toggle={toggle} />
+              </div>
+            )
+          })}
+        </div>
       </div>
       <p className="table-end" role="status">
         {isFetchingNextPage ? t('calls.loadingMore') : hasNextPage ? '' : t('calls.end')}
       </p>
-    </div>
+    </>
   )
 }

@@ -22,7 +22,7 @@ export async function askStream(src: string, signal: AbortSignal): Promise<Answe
   })
   if (answer.status === 200 || answer.status === 206) {
     enough.abort()
-    return { kind: 'here' }
+    return { kind: 'here', whole: true, retryAfter: null }
   }
   const said: unknown = await answer.json().catch(() => null)
   if (answer.status === 202) return answerOf(said as Recording)

@@ -6,9 +6,11 @@ export function answerOf(r: Recording): Answer {
   const code = r.error?.code ?? null
   switch (r.status) {
     case 'ready':
-      return { kind: 'here' }
+      return { kind: 'here', whole: true, retryAfter: null }
     case 'downloading':
-      return r.progress.bytes > 1000 ? { kind: 'here' } : { kind: 'coming', retryAfter: r.retry_after }
+      return r.progress.bytes > 1000
+        ? { kind: 'here', whole: false, retryAfter: r.retry_after }
+        : { kind: 'coming', retryAfter: r.retry_after }
     case 'queued':
       return code === 'no_worker'
         ? { kind: 'trouble', code, retryAt: null }

@@ -20,7 +20,11 @@ export interface Trouble {
   code: string
   retryAt: string | null
 }
-export type Answer = { kind: 'here' } | { kind: 'coming'; retryAfter: number | null } | ({ kind: 'trouble' } & Trouble)
+/** `here`: worth loading; `whole`: all of it, so that a failure to load is the browser's. */
+export type Answer =
+  | { kind: 'here'; whole: boolean; retryAfter: number | null }
+  | { kind: 'coming'; retryAfter: number | null }
+  | ({ kind: 'trouble' } & Trouble)
 export interface PlayerState {
   track: Track | null
   phase: Phase
@@ -281,7 +285,7 @@ export class Engine {
     if (answer.kind === 'trouble') return this.#fail(answer)
     if (answer.kind === 'here') {
       if (this.#failedLoads++ < 2) return this.#load()
-      return this.#fail({ code: 'unplayable', retryAt: null })
+      if (answer.whole) return this.#fail({ code: 'unplayable', retryAt: null })
     }
     const after = lookAfter(this.#looks++, answer.retryAfter)
     if (after === null) return this.#fail({ code: 'not_ready', retryAt: null })
