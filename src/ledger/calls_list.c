@@ -338,9 +338,10 @@ static enum err source_text(struct ask *a) {
   struct buf phrases CLEANUP(buf_done) = BUF_INIT(4 * CALLS_LIST_SEARCH_MAX + 256);
   TRY(add_phrase(&phrases, "scope", str_from(scope)));
   if (digits.n && digits.n < SEARCH_LEAST) TRY(source_documents(a, buf_str(&phrases), digits));
+  bool both = str_eq(digits, a->filter->search); /* one walk through what its trigrams stand in, not two */
   TRY(buf_add(&phrases, STR(" AND (")));
-  TRY(add_phrase(&phrases, "names", a->filter->search));
-  if (digits.n >= SEARCH_LEAST) {
+  TRY(add_phrase(&phrases, both ? "{names numbers}" : "names", a->filter->search));
+  if (digits.n >= SEARCH_LEAST && !both) {
     TRY(buf_add(&phrases, STR(" OR ")));
     TRY(add_phrase(&phrases, "numbers", digits));
   }
