@@ -123,6 +123,10 @@ void catalog_changed(struct api *a, int64_t business_id) {
   atomic_fetch_add(business_id ? &a->versions[(uint64_t)business_id % VERSION_SLOTS] : &a->all_version, 1);
 }
 
+void api_progress(struct api *a, int64_t business_id) {
+  catalog_changed(a, business_id);
+}
+
 void api_drop(struct api *a, int64_t business_id, struct str id) {
   catalog_changed(a, business_id);
   if (!a->server) return; /* nothing was put up yet */

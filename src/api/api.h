@@ -14,6 +14,7 @@
 #include "db/db_writer.h"
 #include "domain/access.h"
 #include "domain/events.h"
+#include "domain/tape_follow.h"
 #include "http/http.h"
 #include "ledger/changes.h"
 
@@ -26,6 +27,7 @@ struct api_parts {
   struct blob_store *store;
   uint64_t min_free_bytes; /* of the store: below that no fill begins */
   struct events *events;
+  struct tape_follows *follows; /* finds what arrives, here or in another process. NULL only with health_only */
   const struct hmac_key *url_key; /* of signed URLs; copied. NULL only with health_only */
   struct buf *ret_problem;        /* NULL, or gets a sentence that begins with a setting's name when api_new refuses it */
   const char *path_base; /* path of PUBLIC_BASE_URL without trailing '/', or "" */
@@ -53,6 +55,8 @@ struct http_app api_admin_app(struct api *a);
 void api_set_access(struct api *a, struct access_snapshot *snapshot);
 /* (any thread) What changed: shelves drop it. id empty: everything of that business; business 0: all. */
 void api_drop(struct api *a, int64_t business_id, struct str id);
+/* (any thread) Bytes of a recording of that business arrived, in whichever process: looks see it. */
+void api_progress(struct api *a, int64_t business_id);
 /* (any thread) A session ended: what a CHANGE_SESSION names, empty: any may have. */
 void api_drop_session(struct api *a, struct str digest);
 /* The changes thread: every change, and when some were missed; api_tick after every look. */

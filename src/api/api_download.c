@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/api_disposition.h"
+#include "audio/audio.h"
 #include "domain/status.h"
 #include "ledger/calls_list.h"
 
@@ -35,18 +36,17 @@ static enum err read_kin(struct db *db, const struct recording *row, struct kin 
   return calls_list_legs(db, row->business_id, &key, 1, take_leg, k);
 }
 
-static struct str extension_of(const char *name) {
-  const char *dot = strrchr(name, '.');
-  return dot ? str_from(dot + 1) : STR_NONE;
+static struct str extension_of(struct str content_type) {
+  return str_from(audio_extension(audio_kind_of_content_type(content_type)));
 }
 
 static int64_t begin_of(const struct recording *row, const struct call *own) {
   return row->started_at ? row->started_at : own->started_at ? own->started_at : row->first_seen_at;
 }
 
-static enum err write_name(const struct kin *k, const struct recording *row, const struct str *own_numbers,
-                           size_t own_count, struct buf *b) {
-  struct disposition d = {.extension = extension_of(row->name)};
+static enum err write_name(const struct kin *k, const struct recording *row, struct str content_type,
+                           const struct str *own_numbers, size_t own_count, struct buf *b) {
+  struct disposition d = {.extension = extension_of(content_type)};
   const struct call *top = k->top.call_sid[0] ? &k->top : &k->own;
   const struct call *child = k->first_child.call_sid[0] ? &k->first_child : NULL;
   d.at_ms = begin_of(row, &k->own);
@@ -55,22 +55,22 @@ static enum err write_name(const struct kin *k, const struct recording *row, con
   return disposition_write(b, &d);
 }
 
-enum err download_name(struct db *db, const struct recording *row, const struct str *own_numbers, size_t own_count,
-                       struct buf *b) {
+enum err download_name(struct db *db, const struct recording *row, struct str content_type,
+                       const struct str *own_numbers, size_t own_count, struct buf *b) {
   struct kin *k = calloc(1, sizeof(*k));
   if (!k) return ERR_NOMEM;
   enum err e = read_kin(db, row, k);
-  if (e == OK) e = write_name(k, row, own_numbers, own_count, b);
+  if (e == OK) e = write_name(k, row, content_type, own_numbers, own_count, b);
   free(k);
   return e;
 }
 
-enum err download_name_plain(struct db *db, const struct recording *row, struct buf *b) {
+enum err download_name_plain(struct db *db, const struct recording *row, struct str content_type, struct buf *b) {
   struct call call = {.started_at = 0};
   enum err e = row->started_at ? OK : calls_get(db, row->business_id, str_from(row->call_sid), &call);
   if (e != OK && e != ERR_NOT_FOUND) return e;
   const struct disposition d = {.at_ms = begin_of(row, &call),
                                 .recording_sid = str_from(row->recording_sid),
-                                .extension = extension_of(row->name)};
+                                .extension = extension_of(content_type)};
   return disposition_write(b, &d);
 }

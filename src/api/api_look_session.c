@@ -1,4 +1,5 @@
-/* api_look_session.c - a cookie that this loop has not seen: its session is looked up, then the request begins anew. */
+/* api_look_session.c - a cookie that this loop has not seen: its session is looked up, then the request begins anew. And
+ * whether it is still there, for answers that take long. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,4 +48,20 @@ void session_look(struct visit *v) {
   problem_answer_err(v->x, e);
   errand_end(&l->errand);
   free(l);
+}
+
+/* ---- of errands that take long ---- */
+
+void session_renew_version(struct errand *e) {
+  uint8_t digest[SHA256_SIZE];
+  if (!e->subject.session[0]) return;
+  session_token_digest(str_from(e->subject.session), digest);
+  e->subject.session_version = session_version(&e->api->sessions, digest);
+}
+
+enum err session_still_there(struct db *db, const struct errand *e) {
+  struct session row;
+  if (!e->subject.session[0]) return OK;
+  enum err found = sessions_find(db, str_from(e->subject.session), e->now, &row);
+  return found == ERR_NOT_FOUND ? ERR_DENIED : found;
 }

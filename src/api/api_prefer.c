@@ -1,4 +1,4 @@
-/* api_prefer.c - the header Prefer (RFC 7240). */
+/* api_prefer.c - the header Prefer (RFC 7240), and what tells a player from others. */
 #include "api/api_prefer.h"
 
 static struct str unquoted(struct str s) {
@@ -29,4 +29,25 @@ struct prefer prefer_read(const struct http_request *r) {
     }
   }
   return p;
+}
+
+static bool accepts_audio(const struct http_request *r) {
+  for (size_t i = 0; i < r->header_count; i++) {
+    if (!str_eq_nocase(r->headers[i].name, STR("Accept"))) continue;
+    struct str rest = r->headers[i].value, item;
+    for (bool more = true; more;) {
+      more = str_cut(rest, ',', &item, &rest);
+      item = str_trim(item);
+      if (str_eq_nocase(str_head(item, item.n < 6 ? item.n : 6), STR("audio/"))) return true;
+    }
+  }
+  return false;
+}
+
+bool prefer_media(const struct http_request *r) {
+  struct prefer prefer = prefer_read(r);
+  struct str dest = http_header_get(r, STR("Sec-Fetch-Dest"));
+  if (prefer.respond_async) return false;
+  return prefer.wait_s >= 0 || http_header_count(r, STR("Range")) > 0 || str_eq(dest, STR("audio")) ||
+         str_eq(dest, STR("video")) || accepts_audio(r);
 }

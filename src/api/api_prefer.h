@@ -1,4 +1,4 @@
-/* api_prefer.h - the header Prefer (RFC 7240), as far as players use it. Pure. */
+/* api_prefer.h - the header Prefer (RFC 7240), as far as players use it, and who is a player. Pure. */
 #pragma once
 
 #include "http/http.h"
@@ -12,3 +12,5 @@ struct prefer {
 
 /* Of a preference said twice the first counts; what can't be read is left aside. */
 struct prefer prefer_read(const struct http_request *r);
+/* True if somebody asks for sound, not for an answer about it: by Range, Sec-Fetch-Dest, Accept, or Prefer: wait. */
+bool prefer_media(const struct http_request *r);

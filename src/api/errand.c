@@ -5,8 +5,12 @@
 
 #include "base/metric.h"
 
+void errand_begin_for(struct errand *e, struct api_loop *loop, struct http_exchange *x, const struct subject *subject) {
+  *e = (struct errand){.api = loop->api, .loop = loop, .x = http_ref(x), .subject = *subject};
+}
+
 void errand_begin(struct errand *e, const struct visit *v) {
-  *e = (struct errand){.api = v->api, .loop = v->loop, .x = http_ref(v->x), .subject = v->subject};
+  errand_begin_for(e, v->loop, v->x, &v->subject);
 }
 
 void errand_end(struct errand *e) {

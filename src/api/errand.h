@@ -26,9 +26,18 @@ struct errand {
 };
 
 void errand_begin(struct errand *e, const struct visit *v);
+/* The same for an exchange whose visit is over. */
+void errand_begin_for(struct errand *e, struct api_loop *loop, struct http_exchange *x, const struct subject *subject);
 void errand_end(struct errand *e);
 /* ERR_BUSY, ERR_CLOSED: it will not come back. */
 CHECKED enum err errand_look(struct errand *e, enum err (*look)(struct db *db, struct errand *e),
                              void (*back)(struct errand *e));
 CHECKED enum err errand_write(struct errand *e, enum err (*run)(struct db *db, struct errand *e),
                               void (*back)(struct errand *e));
+
+/* ---- api_look_session.c: of errands that take long, whose subject came by a cookie ---- */
+
+/* On the loop, before a look that calls session_still_there. */
+void session_renew_version(struct errand *e);
+/* On a reader. ERR_DENIED: its session ended; OK too for who has none. */
+CHECKED enum err session_still_there(struct db *db, const struct errand *e);

@@ -55,12 +55,21 @@ void media_count_play(struct api_loop *l, const struct subject *subject, const c
 
 /* ---- header lines ---- */
 
-static void make_head(const struct api *a, struct http_fields *f, const struct shelf_item *item, bool download) {
+/* A proxy must hand on at once what it is given piece by piece. */
+static const char *const source_lines[] = {
+    [MEDIA_HIT] = "Accept-Ranges: bytes\r\nCache-Status: callreel; hit\r\n",
+    [MEDIA_BEGAN] = "Accept-Ranges: bytes\r\nCache-Status: callreel; fwd=miss\r\nX-Accel-Buffering: no\r\n",
+    [MEDIA_JOINED] =
+        "Accept-Ranges: bytes\r\nCache-Status: callreel; fwd=miss; collapsed\r\nX-Accel-Buffering: no\r\n",
+};
+
+void media_fields(const struct api *a, struct http_fields *f, const struct shelf_item *item, enum media_source source,
+                  bool download) {
   char modified[DATE_TEXT_SIZE];
   answer_fields_media(f);
   answer_lines(f, a->parts.conf->media_cache == MEDIA_NO_STORE ? STR("Cache-Control: no-store\r\n")
                                                                : STR("Cache-Control: private, no-cache\r\n"));
-  answer_lines(f, STR("Accept-Ranges: bytes\r\nCache-Status: callreel; hit\r\n"));
+  answer_lines(f, str_from(source_lines[source]));
   http_field(f, STR("ETag"), str_from(item->etag));
   date_format_http(item->modified_s * 1000, modified);
   http_field(f, STR("Last-Modified"), str_from(modified));
@@ -75,7 +84,7 @@ static void take_head(const struct api *a, struct http_fields *f, struct shelf_i
     answer_lines(f, str_of(item->head, item->head_n));
     return;
   }
-  make_head(a, f, item, false);
+  media_fields(a, f, item, MEDIA_HIT, false);
   if (f->bad || f->n > sizeof(item->head)) return;
   memcpy(item->head, f->bytes, f->n);
   item->head_n = f->n;
@@ -83,9 +92,8 @@ static void take_head(const struct api *a, struct http_fields *f, struct shelf_i
 
 /* ---- the answer ---- */
 
-/* 412 and 416. */
-static void answer_refusal(const struct api *a, struct http_exchange *x, const struct shelf_item *item, bool download,
-                           enum problem p) {
+void media_refuse(const struct api *a, struct http_exchange *x, const struct shelf_item *item, bool download,
+                  enum problem p) {
   struct http_fields f;
   answer_fields(&f);
   if (p == PROBLEM_RANGE_NOT_SATISFIABLE) {
@@ -109,7 +117,7 @@ void media_answer(struct api_loop *l, struct http_exchange *x, const struct subj
   if (first_of & PLAYBACK_ANSWERED) count_first(l, subject, METRIC_PLAY_HIT);
   log_hit(first_of & PLAYBACK_HIT ? LOG_INFO : LOG_DEBUG, subject, item);
   if (disposition.n)
-    make_head(l->api, &f, item, true);
+    media_fields(l->api, &f, item, MEDIA_HIT, true);
   else
     take_head(l->api, &f, item);
   if (disposition.n) http_field(&f, STR("Content-Disposition"), disposition);
@@ -127,10 +135,10 @@ void media_answer(struct api_loop *l, struct http_exchange *x, const struct subj
       body = (struct http_body){.kind = HTTP_BODY_NONE};
       break;
     case HTTP_SELECT_FAILED:
-      answer_refusal(l->api, x, item, disposition.n > 0, PROBLEM_PRECONDITION_FAILED);
+      media_refuse(l->api, x, item, disposition.n > 0, PROBLEM_PRECONDITION_FAILED);
       return;
     case HTTP_SELECT_UNSATISFIABLE:
-      answer_refusal(l->api, x, item, disposition.n > 0, PROBLEM_RANGE_NOT_SATISFIABLE);
+      media_refuse(l->api, x, item, disposition.n > 0, PROBLEM_RANGE_NOT_SATISFIABLE);
       return;
   }
   answer_origin(x, &f);

@@ -12,6 +12,18 @@ void media_count_play(struct api_loop *l, const struct subject *subject, const c
 /* item->file is there. disposition: of a download; empty: a stream. Takes nothing over. */
 void media_answer(struct api_loop *l, struct http_exchange *x, const struct subject *subject, struct shelf_item *item,
                   struct str disposition);
+/* Where an answer's bytes come from, for Cache-Status (RFC 9211). */
+enum media_source {
+  MEDIA_HIT,    /* they are here */
+  MEDIA_BEGAN,  /* they arrive: this request had them fetched */
+  MEDIA_JOINED, /* they arrive: somebody else had */
+};
+/* The fields of an answer with these bytes, but Content-Range and Content-Disposition. */
+void media_fields(const struct api *a, struct http_fields *f, const struct shelf_item *item, enum media_source source,
+                  bool download);
+/* Answers 412 or 416. item->bytes -1: not known. */
+void media_refuse(const struct api *a, struct http_exchange *x, const struct shelf_item *item, bool download,
+                  enum problem p);
 /* The item's open file is still the one under its name, as far as a descriptor can tell; looked at once a second. */
 bool media_is_there(struct shelf_item *item, int64_t mono_ms);
 /* A request for a recording that is not here belongs to a playback, too. */

@@ -6,7 +6,8 @@
  *      |  `-- would wait, and nobody watches yet: watch, look again
  *      `-- decided: course_of                                                  [play_decide]
  *             FILE --> LOOKING
- *             WAIT --> WAITING --changed--> LOOKING                            [play_changed]
+ *             LIVE --> answered, with what arrives (live.c)
+ *             WAIT --> WAITING --changed, begun--> LOOKING                     [play_changed]
  *                         `-- time is up, draining --> answered                [play_time_is_up]
  *             ANSWER --> answered
  *
@@ -29,6 +30,7 @@
 #include "api/api_prefer.h"
 #include "api/api_status.h"
 #include "api/errand.h"
+#include "api/live.h"
 #include "api/media.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -48,6 +50,8 @@ struct play {
   int64_t began_us;               /* mono */
   int64_t until_ms;               /* mono: it waits no longer than that; 0: not at all */
   int again;                      /* how often it became ready under our hands */
+  bool is_media;                  /* it may be played through, and waits for that */
+  bool began_it;                  /* it had the fill begun */
   bool missed, skipped;           /* was logged */
   struct access_snapshot *access; /* held: the business's numbers, for a download's name; else NULL */
   /* waiting */
@@ -59,7 +63,8 @@ struct play {
   bool call_known;
   enum via via;
   struct recording row;
-  int fd; /* -1: no file */
+  int fd;            /* -1: no file */
+  struct tape *tape; /* what arrives; NULL: nothing that can be heard yet */
   struct recording_outcome outcome;
   struct buf disposition;
 };
@@ -81,8 +86,16 @@ static void leave_list(struct play *p) {
   p->waiting = false;
 }
 
-static void play_free(struct play *p) {
+/* What was seen last is void. */
+static void forget_seen(struct play *p) {
   if (p->fd >= 0) (void)close(p->fd);
+  p->fd = -1;
+  tape_unref(TAKE(p->tape));
+  buf_clear(&p->disposition);
+}
+
+static void play_free(struct play *p) {
+  forget_seen(p);
   access_unref(p->access);
   buf_done(&p->disposition);
   errand_end(&p->errand);
@@ -230,6 +243,21 @@ static void answer_file(struct play *p) {
   finish(p);
 }
 
+static void answer_live(struct play *p) {
+  if (!is_still_admitted(p)) return;
+  const struct live_ask ask = {.loop = p->errand.loop,
+                               .x = p->errand.x,
+                               .subject = &p->errand.subject,
+                               .tape = p->tape,
+                               .by_call = is_by_call(p),
+                               .began_it = p->began_it,
+                               .disposition = buf_str(&p->disposition)};
+  detach(p);
+  count_answer(p, METRIC_PLAY_LIVE);
+  live_answer(&ask);
+  finish(p);
+}
+
 /* ---- looking, on a reader ---- */
 
 static enum err find_via(struct db *db, struct play *p) {
@@ -260,30 +288,29 @@ static enum err open_file(struct db *db, struct play *p) {
   return e == OK || e == ERR_NOT_FOUND ? check_store(db, p) : e;
 }
 
-static enum err name_download(struct db *db, struct play *p) {
+static enum err name_download(struct db *db, struct play *p, const char *content_type) {
   const struct access_business *b = access_find_business(p->access, p->row.business_id);
-  if (p->errand.subject.kind == SUBJECT_URL) return download_name_plain(db, &p->row, &p->disposition);
-  return download_name(db, &p->row, b ? b->numbers : NULL, b ? b->number_count : 0, &p->disposition);
+  struct str type = str_from(content_type);
+  if (p->errand.subject.kind == SUBJECT_URL) return download_name_plain(db, &p->row, type, &p->disposition);
+  return download_name(db, &p->row, type, b ? b->numbers : NULL, b ? b->number_count : 0, &p->disposition);
 }
 
-/* (5) */
-static enum err check_session(struct db *db, const struct errand *e) {
-  struct session row;
-  if (!e->subject.session[0]) return OK;
-  enum err found = sessions_find(db, str_from(e->subject.session), e->now, &row);
-  return found == ERR_NOT_FOUND ? ERR_DENIED : found;
+/* What arrives already, here or in another process. What can't be heard now is waited for. */
+static enum err find_tape(struct db *db, struct play *p) {
+  if (!p->is_media || tape_follow(p->errand.api->parts.follows, &p->row, &p->tape) != OK) return OK;
+  return p->kind == PLAY_DOWNLOAD ? name_download(db, p, tape_head(p->tape)->content_type) : OK;
 }
 
 static enum err run_look(struct db *db, struct errand *e) {
   struct play *p = play_of(e);
   struct str id = str_from(p->found[0] ? p->found : p->id);
-  TRY(check_session(db, e));
+  TRY(session_still_there(db, e)); /* (5) */
   TRY(recordings_resolve(db, e->subject.business_id, id, &p->call_known, &p->row));
   memcpy(p->found, p->row.recording_sid, sizeof(p->found));
   TRY(find_via(db, p));
-  if (p->row.status != RECORDING_READY) return OK;
+  if (p->row.status != RECORDING_READY) return find_tape(db, p);
   TRY(open_file(db, p));
-  return p->fd >= 0 && p->kind == PLAY_DOWNLOAD ? name_download(db, p) : OK;
+  return p->fd >= 0 && p->kind == PLAY_DOWNLOAD ? name_download(db, p, p->row.content_type) : OK;
 }
 
 /* ---- wanting, on the writer ---- */
@@ -304,6 +331,7 @@ static enum err run_file_gone(struct db *db, struct errand *e) {
 
 static void play_written(struct errand *e) {
   struct play *p = play_of(e);
+  if (e->result == OK && p->outcome.enqueued) p->began_it = true;
   if (http_gone(e->x))
     play_peer_gone(p);
   else if (e->result != OK)
@@ -372,13 +400,20 @@ void play_drain(struct api_loop *l) {
 
 /* ---- deciding ---- */
 
-enum course { COURSE_FILE, COURSE_WAIT, COURSE_ANSWER };
+enum course { COURSE_FILE, COURSE_LIVE, COURSE_WAIT, COURSE_ANSWER };
 
-/* The place of playing through: a recording that is on its way can be FILE before it is whole. */
+/* The provider still makes it and was asked just now: it says itself when there is more. */
+static bool is_asked_in_vain(const struct play *p) {
+  return p->row.status == RECORDING_MISSING && !p->outcome.moved;
+}
+
 static enum course course_of(const struct play *p, const struct playback *playback) {
+  const struct http_request *request = http_request(p->errand.x);
   if (playback->kind == PLAYBACK_FILE) return COURSE_FILE;
-  if (playback->kind == PLAYBACK_WAIT && p->watch && may_wait(p)) return COURSE_WAIT;
-  return COURSE_ANSWER;
+  if (playback->kind != PLAYBACK_WAIT || is_asked_in_vain(p)) return COURSE_ANSWER;
+  if (p->tape && live_can_answer(request, p->tape)) return COURSE_LIVE;
+  if (p->watch && may_wait(p)) return COURSE_WAIT;
+  return p->tape && live_may_lack_length(request) ? COURSE_LIVE : COURSE_ANSWER;
 }
 
 static void play_decide(struct play *p) {
@@ -388,6 +423,9 @@ static void play_decide(struct play *p) {
   switch (course_of(p, &playback)) {
     case COURSE_FILE:
       look_again(p);
+      return;
+    case COURSE_LIVE:
+      answer_live(p);
       return;
     case COURSE_WAIT:
       wait_for_change(p);
@@ -445,7 +483,7 @@ static void consider(struct play *p) {
     return;
   }
   log_skip(p);
-  if (watches_now)
+  if (watches_now && !p->tape)
     look(p); /* (3) */
   else
     play_decide(p);
@@ -466,22 +504,15 @@ static void play_looked(struct errand *e) {
 }
 
 static void look(struct play *p) {
-  struct subject *s = &p->errand.subject;
-  uint8_t digest[SHA256_SIZE];
+  forget_seen(p);
   p->changed = false;
   p->drops_seen = p->errand.loop->drop_count;
-  if (s->session[0]) {
-    session_token_digest(str_from(s->session), digest);
-    s->session_version = session_version(&p->errand.api->sessions, digest);
-  }
+  session_renew_version(&p->errand);
   enum err e = errand_look(&p->errand, run_look, play_looked);
   if (e != OK) answer_err(p, e);
 }
 
 static void look_again(struct play *p) {
-  if (p->fd >= 0) (void)close(p->fd);
-  p->fd = -1;
-  buf_clear(&p->disposition);
   if (p->again++ < AGAIN_MAX)
     look(p);
   else
@@ -490,11 +521,21 @@ static void look_again(struct play *p) {
 
 /* ---- the beginning ---- */
 
-static int64_t wait_ms(const struct visit *v, enum play_kind kind) {
+static int64_t wait_ms(const struct visit *v) {
   struct prefer prefer = prefer_read(v->request);
-  if (kind == PLAY_PREPARE || prefer.respond_async) return 0;
-  if (prefer.wait_s >= 0) return prefer.wait_s * 1000;
-  return kind == PLAY_DOWNLOAD ? v->api->parts.conf->play_wait_s * 1000 : 0;
+  return prefer.wait_s >= 0 ? prefer.wait_s * 1000 : v->api->parts.conf->play_wait_s * 1000;
+}
+
+static bool is_media_request(const struct visit *v, enum play_kind kind) {
+  switch (kind) {
+    case PLAY_DOWNLOAD:
+      return true;
+    case PLAY_STREAM:
+      return prefer_media(v->request);
+    case PLAY_PREPARE:
+      break;
+  }
+  return false;
 }
 
 void play_begin(struct visit *v, enum play_kind kind) {
@@ -510,8 +551,8 @@ void play_begin(struct visit *v, enum play_kind kind) {
   buf_init(&p->disposition, DISPOSITION_MAX);
   memcpy(p->id, v->id, sizeof(p->id));
   if (kind == PLAY_DOWNLOAD) p->access = access_ref(v->loop->access);
-  int64_t wait = wait_ms(v, kind);
-  if (wait) p->until_ms = clock_mono_ms() + wait;
+  p->is_media = is_media_request(v, kind);
+  if (p->is_media) p->until_ms = clock_mono_ms() + wait_ms(v);
   if (kind != PLAY_PREPARE) http_set_data(v->x, p);
   look(p);
 }

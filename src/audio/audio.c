@@ -219,3 +219,10 @@ enum audio_kind audio_kind_of_extension(struct str extension) {
   }
   return AUDIO_NONE;
 }
+
+enum audio_kind audio_kind_of_content_type(struct str content_type) {
+  for (size_t i = AUDIO_NONE + 1; i < COUNT_OF(KINDS); i++) {
+    if (str_eq_nocase(content_type, str_from(KINDS[i].content_type))) return (enum audio_kind)i;
+  }
+  return AUDIO_NONE;
+}

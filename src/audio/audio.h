@@ -46,3 +46,4 @@ const char *audio_extension(enum audio_kind kind);
 const char *audio_content_type(enum audio_kind kind);
 /* AUDIO_NONE for an unknown extension. */
 enum audio_kind audio_kind_of_extension(struct str extension);
+enum audio_kind audio_kind_of_content_type(struct str content_type);

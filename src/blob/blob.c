@@ -96,6 +96,20 @@ struct blob_part *blob_abandon(struct blob_part *p) {
   return p ? p->store->operations->abandon(p) : NULL;
 }
 
+struct blob_part *blob_leave(struct blob_part *p) {
+  return p ? p->store->operations->leave(p) : NULL;
+}
+
+enum err blob_open_part(struct blob_store *s, const char *stem, int64_t token, int *ret_fd) {
+  if (!blob_name_is_valid(stem) || token < 0) return ERR_INVALID;
+  return s->operations->open_part(s, stem, token, ret_fd);
+}
+
+enum err blob_open_part_below(struct blob_store *s, const char *stem, int64_t token, int *ret_fd, int64_t *ret_size) {
+  if (!blob_name_is_valid(stem)) return ERR_INVALID;
+  return s->operations->open_part_below(s, stem, token, ret_fd, ret_size);
+}
+
 enum err blob_sweep_stem(struct blob_store *s, const char *stem, int64_t token) {
   if (!blob_name_is_valid(stem)) return ERR_INVALID;
   return s->operations->sweep_stem(s, stem, token);

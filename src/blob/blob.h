@@ -28,7 +28,7 @@ CHECKED enum err blob_begin(struct blob_store *s, const char *stem, int64_t toke
 CHECKED enum err blob_append(struct blob_part *p, struct str bytes);
 int64_t blob_part_size(const struct blob_part *p);
 int blob_part_fd(const struct blob_part *p); /* to read from; stays the part's */
-/* Forgets the bytes from size on, of a part that nobody was given bytes of beyond it. */
+/* Forgets the bytes from size on. Who reads from a descriptor that was had before goes on seeing the bytes of before. */
 CHECKED enum err blob_part_cut(struct blob_part *p, int64_t size);
 CHECKED enum err blob_sync(struct blob_part *p);
 /* Call only while the lease is live. By path, so that a part that a new holder swept can't be published any more:
@@ -37,6 +37,13 @@ CHECKED enum err blob_sync(struct blob_part *p);
 CHECKED enum err blob_publish(struct blob_part *p, const char *name);
 /* Closes; removes the part's file unless it was published. NULL is fine. Always NULL. */
 struct blob_part *blob_abandon(struct blob_part *p);
+/* Closes, and leaves the part's file to whoever sweeps it: its bytes serve to compare with. NULL is fine. Always NULL. */
+struct blob_part *blob_leave(struct blob_part *p);
+/* Opens the part of this token, somebody else's, for reading. ERR_NOT_FOUND. */
+CHECKED enum err blob_open_part(struct blob_store *s, const char *stem, int64_t token, int *ret_fd);
+/* The same of the highest token below that one; and how long its file is. ERR_NOT_FOUND: there is none. */
+CHECKED enum err blob_open_part_below(struct blob_store *s, const char *stem, int64_t token, int *ret_fd,
+                                      int64_t *ret_size);
 /* Removes the parts of this stem whose token is below token. */
 CHECKED enum err blob_sweep_stem(struct blob_store *s, const char *stem, int64_t token);
 /* Opens for reading; size and change time of what is there. */

@@ -2,6 +2,7 @@
  *
  *   blob_begin --> GROWING --append, cut--> GROWING --sync--> SYNCED --publish--> PUBLISHED
  *   GROWING, SYNCED, PUBLISHED --abandon--> gone (the file too, unless published)
+ *   GROWING --leave--> the file stays, until it is swept
  *
  * Invariants
  *  (1) [0, size) of a part's file is what was appended; a write that failed leaves size alone, and the file is cut
@@ -11,7 +12,8 @@
  *  (3) A blob is complete and on disk before it has its name, and the name is on disk before publish returns OK. If
  *      that last step fails the name stays: trying again answers ERR_EXISTS, and the blob is whole.
  *  (4) A link from a part to its blob, left by a crash in between, is harmless: sweeping removes the part's name only.
- *  (5) A part whose sync failed is never published, unless it was cut to nothing since. */
+ *  (5) A part whose sync failed is never published, unless it was cut to nothing since.
+ *  (6) Committed bytes of a file never change: a part that is cut goes on in another file, of the same name. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -119,15 +121,33 @@ static int disk_part_fd(const struct blob_part *p) {
   return ((const struct disk_part *)p)->fd;
 }
 
+static enum err copy_head(int from, int to, int64_t size) {
+  char chunk[16 * 1024];
+  for (int64_t at = 0; at < size;) {
+    size_t want = size - at < (int64_t)sizeof chunk ? (size_t)(size - at) : sizeof chunk;
+    ssize_t n = pread(from, chunk, want, at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return n < 0 ? err_from_errno(errno) : ERR_IO;
+    TRY(fs_write_all(to, str_of(chunk, (size_t)n)));
+    at += n;
+  }
+  return OK;
+}
+
+/* (6). A part whose name a sweep took away gets no new one: ERR_NOT_FOUND. */
 static enum err disk_cut(struct blob_part *p, int64_t size) {
   struct disk_part *part = (struct disk_part *)p;
-  int64_t before = p->size;
-  part->is_synced = false;
+  int fd CLEANUP(fs_close_) = -1;
+  TRY(fs_unlink(dir_of(p), part->name));
+  TRY(fs_create(dir_of(p), part->name, FILE_MODE, &fd));
+  TRY(copy_head(part->fd, fd, size));
+  int before = part->fd;
+  part->fd = fd;
+  fd = before; /* closed */
   p->size = size;
-  enum err e = cut_excess(part);
-  if (e != OK) p->size = before;
-  if (e == OK && size == 0) part->is_doubtful = false; /* (5) */
-  return e;
+  part->is_synced = part->has_excess = false;
+  if (size == 0) part->is_doubtful = false; /* (5) */
+  return OK;
 }
 
 static enum err disk_sync(struct blob_part *p) {
@@ -165,6 +185,61 @@ static struct blob_part *disk_abandon(struct blob_part *p) {
   return NULL;
 }
 
+static struct blob_part *disk_leave(struct blob_part *p) {
+  struct disk_part *part = (struct disk_part *)p;
+  fs_close_(&part->fd);
+  free(part);
+  return NULL;
+}
+
+static enum err disk_open_part(struct blob_store *s, const char *stem, int64_t token, int *ret_fd) {
+  char name[BLOB_PART_NAME_SIZE];
+  blob_part_name(stem, token, name);
+  return fs_open_read(store_of(s)->dir, name, ret_fd);
+}
+
+/* The parts of a stem in its directory. */
+struct parts {
+  struct str stem; /* without its directories */
+  int64_t below;
+  int64_t highest; /* -1: none */
+};
+
+static enum err look_at_part(void *arg, int dir, const char *name, bool is_dir) {
+  struct parts *parts = arg;
+  struct str stem;
+  int64_t token;
+  (void)dir;
+  if (is_dir || !blob_part_name_parse(str_from(name), &stem, &token) || !str_eq(stem, parts->stem)) return OK;
+  if (token < parts->below && token > parts->highest) parts->highest = token;
+  return OK;
+}
+
+/* The directory of a stem, "." where it has none; what is left of it in *ret_rest. */
+static enum err directory_of(const char *stem, char ret_directory[BLOB_NAME_SIZE], struct str *ret_rest) {
+  const char *slash = strrchr(stem, '/');
+  struct str directory = slash ? str_of(stem, (size_t)(slash - stem)) : STR(".");
+  *ret_rest = str_from(slash ? slash + 1 : stem);
+  return str_copy(ret_directory, BLOB_NAME_SIZE, directory);
+}
+
+static enum err disk_open_part_below(struct blob_store *s, const char *stem, int64_t token, int *ret_fd,
+                                     int64_t *ret_size) {
+  char directory[BLOB_NAME_SIZE];
+  struct parts parts = {.below = token, .highest = -1};
+  struct stat status;
+  int fd CLEANUP(fs_close_) = -1;
+  TRY(directory_of(stem, directory, &parts.stem));
+  TRY(fs_each(store_of(s)->dir, directory, look_at_part, &parts));
+  if (parts.highest < 0) return ERR_NOT_FOUND;
+  TRY(disk_open_part(s, stem, parts.highest, &fd));
+  if (fstat(fd, &status) != 0) return err_from_errno(errno);
+  *ret_fd = fd;
+  *ret_size = status.st_size;
+  fd = -1;
+  return OK;
+}
+
 struct sweep {
   struct str stem; /* without its directories */
   int64_t token;
@@ -181,10 +256,9 @@ static enum err sweep_entry(void *arg, int dir, const char *name, bool is_dir) {
 }
 
 static enum err disk_sweep_stem(struct blob_store *s, const char *stem, int64_t token) {
-  char directory[BLOB_NAME_SIZE] = ".";
-  const char *slash = strrchr(stem, '/');
-  if (slash) TRY(str_copy(directory, sizeof directory, str_of(stem, (size_t)(slash - stem))));
-  struct sweep sweep = {.stem = str_from(slash ? slash + 1 : stem), .token = token};
+  char directory[BLOB_NAME_SIZE];
+  struct sweep sweep = {.token = token};
+  TRY(directory_of(stem, directory, &sweep.stem));
   enum err e = fs_each(store_of(s)->dir, directory, sweep_entry, &sweep);
   return e == ERR_NOT_FOUND ? OK : e;
 }
@@ -273,6 +347,9 @@ static const struct blob_operations DISK = {
     .sync = disk_sync,
     .publish = disk_publish,
     .abandon = disk_abandon,
+    .leave = disk_leave,
+    .open_part = disk_open_part,
+    .open_part_below = disk_open_part_below,
     .sweep_stem = disk_sweep_stem,
     .open = disk_open,
     .remove = disk_remove,

@@ -17,6 +17,9 @@ struct blob_operations {
   enum err (*sync)(struct blob_part *p);
   enum err (*publish)(struct blob_part *p, const char *name);
   struct blob_part *(*abandon)(struct blob_part *p);
+  struct blob_part *(*leave)(struct blob_part *p);
+  enum err (*open_part)(struct blob_store *s, const char *stem, int64_t token, int *ret_fd);
+  enum err (*open_part_below)(struct blob_store *s, const char *stem, int64_t token, int *ret_fd, int64_t *ret_size);
   enum err (*sweep_stem)(struct blob_store *s, const char *stem, int64_t token);
   enum err (*open)(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size);
   enum err (*remove)(struct blob_store *s, const char *name);

@@ -54,6 +54,19 @@ static void on_committed(void *arg) {
   changes_poke(s->changes);
 }
 
+/* Who waits for a recording looks again: it can be heard now. */
+static void on_tape(void *arg, int64_t business_id, struct str recording_sid) {
+  struct serve *s = arg;
+  events_tell(s->events, business_id, recording_sid);
+}
+
+static enum err build_tapes(struct serve *s) {
+  TRY(events_new(&s->events));
+  TRY(tapes_new(on_tape, s, &s->tapes));
+  const struct tape_follow_parts parts = {s->tapes, s->events, s->readers, s->store};
+  return tape_follows_new(&parts, &s->follows);
+}
+
 static enum err build_engines(struct serve *s) {
   struct db_open read = {.url = s->app.database_url, .read_only = true};
   struct db_writer_config write = {.open = {.url = s->app.database_url}, .committed = on_committed, .arg = s};
@@ -61,7 +74,7 @@ static enum err build_engines(struct serve *s) {
   TRY(changes_new(&read, &s->changes));
   TRY(db_writer_new(&write, &s->writer));
   TRY(db_readers_new(&read, READ_THREADS, READ_QUEUE, &s->readers));
-  TRY(events_new(&s->events));
+  TRY(build_tapes(s));
   return serve_load_access(s);
 }
 
@@ -70,6 +83,8 @@ static enum err build_worker(struct serve *s) {
   struct worker_parts parts = {.conf = &s->app.conf,
                                .writer = s->writer,
                                .store = s->store,
+                               .tapes = s->tapes,
+                               .follows = s->follows,
                                .provider = &provider_twilio,
                                .owner = s->node.node_id,
                                .min_free_bytes = s->min_free_bytes};
@@ -113,6 +128,7 @@ static int build_server(struct serve *s) {
                             .store = s->store,
                             .min_free_bytes = s->min_free_bytes,
                             .events = s->events,
+                            .follows = s->follows,
                             .url_key = &url_key,
                             .ret_problem = &problem,
                             .path_base = base,
@@ -183,6 +199,8 @@ static void tear_down(struct serve *s) {
   s->server = http_server_free(s->server); /* what readers and writer had in hand was posted to its loops until here */
   s->changes = changes_free(s->changes);
   s->api = api_free(s->api);
+  s->follows = tape_follows_free(s->follows);
+  s->tapes = tapes_free(s->tapes);
   s->events = events_free(s->events);
   access_unref(s->access);
   s->store = blob_close(s->store);

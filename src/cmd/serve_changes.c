@@ -19,6 +19,10 @@ static void on_change(void *arg, const struct change *c) {
       events_tell(s->events, c->business_id, c->id);
       if (s->worker) worker_poke(s->worker);
       break;
+    case CHANGE_PROGRESS:
+      if (s->api) api_progress(s->api, c->business_id);
+      events_tell(s->events, c->business_id, c->id);
+      break;
     case CHANGE_CALL:
       if (s->api) api_drop(s->api, c->business_id, c->id);
       break;

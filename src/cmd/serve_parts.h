@@ -10,6 +10,7 @@
 #include "cmd/app.h"
 #include "domain/access.h"
 #include "domain/events.h"
+#include "domain/tape_follow.h"
 #include "ledger/changes.h"
 #include "ledger/nodes.h"
 #include "work/worker.h"
@@ -29,6 +30,8 @@ struct serve {
   struct db_writer *writer;
   struct db_readers *readers;
   struct events *events;
+  struct tapes *tapes;
+  struct tape_follows *follows;
   struct access_snapshot *access;
   struct api *api;
   struct http_server *server;

@@ -90,6 +90,7 @@ void serve_upkeep(struct serve *s) {
   if (can_write && is_due(&next_trim, now, TRIM_MS))
     IGNORE(db_writer_submit(s->writer, (struct db_job){run_trim, NULL, NULL})); /* so is the next trim */
   if (is_due(&next_look, now, LOOK_MS)) look(s);
+  tape_follows_tick(s->follows);
   serve_refresh_figures(s);
 }
 

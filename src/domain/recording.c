@@ -156,14 +156,21 @@ static void drop_lease(struct recording *next) {
   next->lease_owner[0] = '\0';
 }
 
+/* What the last fill's listeners were told of it is void: the next one's bytes may be others. */
+static void forget_arrival(struct recording *next) {
+  next->etag[0] = next->content_type[0] = '\0';
+  next->modified_at = 0;
+  next->got = 0;
+  next->total = -1;
+}
+
 static void enqueue(struct recording *next, int64_t now) {
   next->enqueued_at = now;
   next->last_enqueue_at = now;
   next->next_ask_at = now;
   next->next_retry_at = 0;
   next->for_good = false;
-  next->got = 0;
-  next->total = -1;
+  forget_arrival(next);
   set_error(next, RECORDING_NONE);
 }
 
@@ -220,7 +227,6 @@ static void does_take_lease(const struct asked *a, struct recording *next) {
   set_text(next->lease_owner, sizeof(next->lease_owner), a->event->owner);
   if (next->stem[0] == '\0') set_text(next->stem, sizeof(next->stem), a->event->stem);
   next->got = 0;
-  next->total = -1;
 }
 static void does_renew(const struct asked *a, struct recording *next) {
   next->lease_until = a->now + RECORDING_LEASE_MS;
@@ -307,12 +313,13 @@ static void does_wait_for_room(const struct asked *a, struct recording *next) {
   next->next_ask_at = a->now + ROOM_CHECK_MS;
   set_error(next, RECORDING_STORAGE_FULL);
 }
+/* Who listened goes on with the next fill, if its bytes are the same: validators and length stay, where they were told. */
 static void does_give_back(const struct asked *a, struct recording *next) {
   drop_lease(next);
   next->crashes++;
   next->next_ask_at = a->now;
+  if (a->row->got == 0) forget_arrival(next);
   next->got = 0;
-  next->total = -1;
 }
 static void does_keep(const struct asked *a, struct recording *next) {
   const struct recording_file *file = &a->event->file;

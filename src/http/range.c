@@ -50,7 +50,7 @@ static bool date_of(const struct http_request *r, struct str name, int64_t *ret_
 }
 
 /* RFC 9110 13.1.5: strong comparison, dates exactly. */
-static bool range_wanted(const struct http_request *r, const struct http_representation *have) {
+static bool still_applies(const struct http_request *r, const struct http_representation *have) {
   size_t count = http_header_count(r, STR("If-Range"));
   if (count == 0) return true;
   struct str value = http_header_get(r, STR("If-Range"));
@@ -106,6 +106,12 @@ struct http_range http_range_parse(const struct http_request *r) {
   return parse_spec(spec);
 }
 
+struct http_range http_range_wanted(const struct http_request *r, const struct http_representation *have) {
+  struct http_range range = http_range_parse(r);
+  if (range.kind != HTTP_RANGE_NONE && !still_applies(r, have)) range.kind = HTTP_RANGE_NONE;
+  return range;
+}
+
 static enum http_selection apply_range(const struct http_range *range, int64_t length, int64_t *ret_first,
                                        int64_t *ret_last) {
   int64_t first = range->first, last = length - 1;
@@ -143,7 +149,6 @@ enum http_selection http_select(const struct http_request *r, const struct http_
     return HTTP_SELECT_UNCHANGED;
   }
   if (have->length < 0) return HTTP_SELECT_WHOLE;
-  struct http_range range = http_range_parse(r);
-  if (range.kind == HTTP_RANGE_NONE || !range_wanted(r, have)) return HTTP_SELECT_WHOLE;
+  struct http_range range = http_range_wanted(r, have);
   return apply_range(&range, have->length, ret_first, ret_last);
 }

@@ -25,6 +25,8 @@ struct http_range {
   int64_t last;  /* CLOSED, inclusive; SUFFIX: how many bytes at the end */
 };
 struct http_range http_range_parse(const struct http_request *r);
+/* The same, but NONE where If-Range says that the whole is wanted instead. */
+struct http_range http_range_wanted(const struct http_request *r, const struct http_representation *have);
 
 /* Evaluates If-Match, If-Unmodified-Since, If-None-Match, If-Modified-Since, If-Range and Range in the order of RFC 9110
  * 13.2.2, for GET and HEAD (HEAD never gives PART). With an unknown length Range is left aside: WHOLE.

@@ -165,13 +165,20 @@ enum err recordings_insert(struct db *db, const struct recording *row, struct st
   return changes_add(db, CHANGE_RECORDING, row->business_id, str_from(row->recording_sid));
 }
 
+/* More bytes, a longer lease: nothing that was answered before becomes wrong by it. */
+static bool is_progress(const struct recording *old, const struct recording *next) {
+  return old->status == RECORDING_DOWNLOADING && next->status == RECORDING_DOWNLOADING &&
+         old->lease_token == next->lease_token && strcmp(old->etag, next->etag) == 0;
+}
+
 enum err recordings_store(struct db *db, const struct recording *old, const struct recording *next) {
   TRY(db_run(db,
              "update recordings set (" RECORDING_STORED_COLUMNS ", version) = (" RECORDING_STORED_PARAMETERS
              ", version + 1) where business_id = ?1 and recording_sid = ?2 and version = ?45",
              DB_INT(old->business_id), DB_TEXT(str_from(old->recording_sid)), ROW_VALUES(next), DB_INT(old->version)));
   if (db_changed(db) == 0) return ERR_CONFLICT;
-  return changes_add(db, CHANGE_RECORDING, old->business_id, str_from(old->recording_sid));
+  return changes_add(db, is_progress(old, next) ? CHANGE_PROGRESS : CHANGE_RECORDING, old->business_id,
+                     str_from(old->recording_sid));
 }
 
 enum err recordings_fields(struct db *db, int64_t business_id, struct str recording_sid, struct buf *b) {

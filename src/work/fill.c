@@ -50,7 +50,7 @@ enum err fill_start(const struct fill_shop *shop, const struct recording *row, i
   f->shop = shop;
   f->row = *row;
   f->credentials_version = credentials_version;
-  f->total = f->compared = -1;
+  f->total = f->compared = f->before = -1;
   f->started_ms = f->renewed_ms = mono_ms;
   f->lease_mono_ms = mono_ms + RECORDING_LEASE_MS;
   enum err e = audio_new(&f->audio);
@@ -69,7 +69,8 @@ enum err fill_start(const struct fill_shop *shop, const struct recording *row, i
 static void fill_free(struct fill *f) {
   metric_add(METRIC_FILLS_RUNNING, 0, -1);
   provider_ask_done(&f->ask);
-  f->part = blob_abandon(f->part);
+  fill_close_listeners(f);
+  f->part = f->lost ? blob_leave(f->part) : blob_abandon(f->part); /* whoever goes on compares with it */
   f->audio = audio_free(f->audio);
   f->digest = digest_free(f->digest);
   access_unref(f->snapshot);
@@ -90,6 +91,7 @@ void fill_lose(struct fill *f) {
   f->lost = true;
   f->state = FILL_REPORTING;
   f->report_again_ms = 0;
+  fill_leave_listeners(f);
   if (f->transfer) {
     fetch_cancel(f->transfer); /* its end lets go */
   } else {
@@ -97,11 +99,20 @@ void fill_lose(struct fill *f) {
   }
 }
 
+/* Its listeners go on with the next fill. */
+static bool is_left_to_others(const struct fill *f, enum recording_event_kind kind) {
+  return kind == RECORDING_RETURNED && f->begun && access_find_business(f->shop->snapshot, f->row.business_id);
+}
+
 void fill_end(struct fill *f, enum recording_event_kind kind) {
   f->state = FILL_REPORTING;
   f->last.kind = kind;
   f->last.token = f->row.lease_token;
-  if (kind != RECORDING_COMPLETE) f->part = blob_abandon(f->part);
+  if (is_left_to_others(f, kind)) f->part = blob_leave(f->part); /* whoever goes on compares with it */
+  if (kind != RECORDING_COMPLETE) {
+    fill_void_validators(f);
+    f->part = blob_abandon(f->part);
+  }
   fill_report_last(f);
 }
 
@@ -264,6 +275,8 @@ void fill_body_over(struct fill *f) {
     fill_fail(f, RECORDING_TRUNCATED);
     return;
   }
+  fill_compare_end(f);
+  fill_tell_whole(f);
   digest_hex(f->digest, f->sha256);
   int n = snprintf(f->name, sizeof(f->name), "%s.%s", f->row.stem, audio_extension(f->info.kind));
   if (n < 0 || (size_t)n >= sizeof(f->name)) {
@@ -274,6 +287,11 @@ void fill_body_over(struct fill *f) {
 }
 
 /* ---- time ---- */
+
+/* How often others are told how far it is. */
+static int64_t progress_ms(const struct fill *f) {
+  return clock_now_ms() - f->row.wanted_at < RECORDING_WANTED_MS ? FILL_PLAYED_MS : FILL_PROGRESS_MS;
+}
 
 static bool may_be_cut(const struct fill *f) {
   return f->state == FILL_ASKING || f->state == FILL_STREAMING || f->state == FILL_PAUSED;
@@ -311,9 +329,9 @@ int64_t fill_tick(struct fill *f, int64_t mono_ms) {
     return FILL_PROGRESS_MS;
   }
   bool progressed = f->begun && may_be_cut(f) && blob_part_size(f->part) != f->renewed_bytes &&
-                    mono_ms - f->renewed_ms >= FILL_PROGRESS_MS;
+                    mono_ms - f->renewed_ms >= progress_ms(f);
   if (!f->renewing && f->state <= FILL_SYNCING && (progressed || mono_ms - f->renewed_ms >= FILL_RENEW_MS))
     fill_renew(f, RECORDING_RENEW);
   if (f->state == FILL_PAUSED) return f->resume_at_ms - mono_ms;
-  return FILL_PROGRESS_MS;
+  return progress_ms(f);
 }

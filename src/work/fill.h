@@ -9,6 +9,7 @@
 #include "db/db_writer.h"
 #include "domain/access.h"
 #include "domain/recording.h"
+#include "domain/tape_follow.h"
 #include "fetch/fetch.h"
 #include "provider/provider.h"
 
@@ -20,6 +21,8 @@ struct fill_shop {
   struct pool *disk;
   struct db_writer *writer;
   struct blob_store *store;
+  struct tapes *tapes;           /* who listens while it arrives; NULL: nobody */
+  struct tape_follows *follows;  /* with tapes */
   const struct provider *provider;
   enum provider_format formats[PROVIDER_FORMATS_MAX];
   size_t format_count;

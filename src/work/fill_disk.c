@@ -66,11 +66,15 @@ static void fail_on_disk(struct fill *f, const char *what) {
 
 static void run_look(struct fill *f) {
   const struct fill_shop *shop = f->shop;
+  fill_find_before(f);
   f->disk_error = blob_sweep_stem(shop->store, f->row.stem, f->row.lease_token); /* (1) */
   if (f->disk_error == ERR_NOT_FOUND) f->disk_error = OK;
   if (f->disk_error != OK) return;
   f->taken = fill_found(shop->store, &f->row, f->name, &f->info, f->sha256); /* (2) */
-  if (f->taken) return;
+  if (f->taken) {
+    fill_forget_before(f);
+    return;
+  }
   f->disk_error = blob_begin(shop->store, f->row.stem, f->row.lease_token, &f->part);
 }
 

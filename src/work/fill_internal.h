@@ -10,7 +10,8 @@ enum {
   FILL_CREDENTIALS_MS = 5 * 1000, /* newer credentials are waited for this long … */
   FILL_CREDENTIALS_LOOK_MS = 20,  /* … looking this often */
   FILL_RENEW_MS = 10 * 1000,      /* a lease is renewed this often at least … */
-  FILL_PROGRESS_MS = 1000,        /* … and this often while bytes arrive, so that all see how far it is */
+  FILL_PROGRESS_MS = 1000,        /* … and this often while bytes arrive, so that all see how far it is … */
+  FILL_PLAYED_MS = 100,           /* … or this often while somebody plays it: other processes' listeners follow it */
   FILL_REPORT_AGAIN_MS = 1000,    /* a report that the database did not take is repeated */
   FILL_SLOW_MS = 10 * 1000,
 };
@@ -55,11 +56,15 @@ struct fill {
   struct digest *digest;
   int64_t total;    /* announced, -1 unknown */
   int64_t compared; /* of a restart from 0: bytes that were held against the part so far; -1: not restarting */
-  bool begun;       /* audio, and more than 1,000 bytes: validators are made */
+  bool begun;       /* audio, and more than 1,000 bytes: validators are made, listeners hear it */
   char etag[RECORDING_ETAG_SIZE];
   int64_t modified_at;
   char source_etag[256], source_modified[64]; /* the provider's validators, for If-Range */
   bool asked_rest;                            /* the transfer in hand asked for what follows the part */
+  struct tape *tape;                          /* while begun; NULL: nobody of this process can hear it */
+  bool inherits;                              /* the validators of before are right, as far as is known */
+  int before;                                 /* the part that a dead worker left; -1: none, or compared to its end */
+  int64_t before_bytes;
   unsigned restarts;
   int64_t resume_at_ms; /* mono; of PAUSED */
   int64_t started_ms;   /* mono, for "seconds" */
@@ -98,6 +103,22 @@ CHECKED enum err fill_send(struct fill *f);
 CHECKED enum err fill_forget_bytes(struct fill *f); /* from 0 again, as if nothing had come; the fill fails otherwise */
 
 CHECKED enum err fill_make_validators(struct fill *f);
+/* How many leading bytes of `bytes` are those of fd from offset on. What can't be read differs. */
+int64_t fill_equal_prefix(int fd, int64_t offset, struct str bytes);
+
+/* fill_tape.c: listeners, and what a dead worker told them */
+CHECKED enum err fill_begin(struct fill *f); /* its bytes are audio: validators */
+void fill_open_tape(struct fill *f);         /* the ledger has them: listeners hear it */
+void fill_tell_listeners(struct fill *f);    /* of what was appended */
+void fill_tell_whole(struct fill *f);
+void fill_leave_listeners(struct fill *f); /* to whoever has the lease now */
+void fill_close_listeners(struct fill *f); /* the fill's end */
+void fill_void_validators(struct fill *f); /* bytes that were told are no longer right: cuts listeners */
+void fill_find_before(struct fill *f);     /* on the disk pool, before the parts of before are swept */
+void fill_forget_before(struct fill *f);
+void fill_compare_length(struct fill *f, int64_t length); /* as the provider announces it; -1 unknown */
+void fill_compare_bytes(struct fill *f, struct str bytes); /* that are appended next */
+void fill_compare_end(struct fill *f);                     /* no byte follows */
 
 /* fill_report.c: what the ledger is told */
 void fill_renew(struct fill *f, enum recording_event_kind kind); /* RENEW or ANSWERED */

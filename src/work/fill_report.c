@@ -102,7 +102,11 @@ static void renewal_is_back(struct fill *f, const struct report *r) {
     fill_lose(f);
     return;
   }
-  if (r->e == OK) f->lease_mono_ms = r->sent_mono_ms + RECORDING_LEASE_MS; /* (2) */
+  if (r->e == OK) {
+    f->lease_mono_ms = r->sent_mono_ms + RECORDING_LEASE_MS; /* (2) */
+    f->row.wanted_at = r->row.wanted_at;
+    if (strcmp(r->etag, f->etag) == 0) fill_open_tape(f);
+  }
   if (!r->then_publish) return;
   if (r->e == OK && clock_mono_ms() < f->lease_mono_ms) {
     fill_publish(f);

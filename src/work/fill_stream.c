@@ -36,7 +36,7 @@ static enum err stop_as(struct fill *f, int stop) {
 /* The part's first size bytes stay; audio and digest see them again (1); validators are to be made anew. */
 static enum err keep_prefix(struct fill *f, int64_t size) {
   char *chunk CLEANUP(free_char) = malloc(COMPARE_CHUNK);
-  f->begun = false;
+  if (f->begun || blob_part_size(f->part) > size) fill_void_validators(f);
   f->compared = -1;
   digest_reset(f->digest);
   f->audio = audio_free(f->audio);
@@ -75,8 +75,7 @@ static enum err begin_if_audio(struct fill *f) {
   enum audio_verdict verdict = audio_verdict(f->audio);
   if (verdict == AUDIO_NO) return stop_as(f, FILL_STOP_NOT_AUDIO);
   if (f->begun || verdict != AUDIO_YES || blob_part_size(f->part) < AUDIO_LEAST_BYTES) return OK;
-  if (fill_make_validators(f) != OK) return stop_with(f, RECORDING_STORAGE_ERROR);
-  f->begun = true; /* (2) */
+  if (fill_begin(f) != OK) return stop_with(f, RECORDING_STORAGE_ERROR); /* (2) */
   fill_renew(f, RECORDING_RENEW);
   return OK;
 }
@@ -86,23 +85,22 @@ static enum err begin_if_audio(struct fill *f) {
 static enum err append(struct fill *f, struct str bytes) {
   if (bytes.n == 0) return OK;
   if (blob_part_size(f->part) + (int64_t)bytes.n > f->shop->max_bytes) return stop_with(f, RECORDING_TOO_LARGE);
+  fill_compare_bytes(f, bytes);
   enum err e = blob_append(f->part, bytes);
   if (e != OK) return stop_with(f, e == ERR_FULL ? RECORDING_STORAGE_FULL : RECORDING_STORAGE_ERROR);
+  fill_tell_listeners(f);
   digest_add(f->digest, bytes);
   if (audio_feed(f->audio, bytes) != OK) return stop_with(f, RECORDING_STORAGE_ERROR);
   return begin_if_audio(f);
 }
 
-/* How many leading bytes of `bytes` equal the part's from offset on; at most up to the part's end. -1: can't be read. */
-static int64_t equal_prefix(struct fill *f, int64_t offset, struct str bytes) {
+int64_t fill_equal_prefix(int fd, int64_t offset, struct str bytes) {
   static _Thread_local char chunk[COMPARE_CHUNK];
-  int64_t equal = 0;
-  int64_t most = blob_part_size(f->part) - offset;
-  if (most > (int64_t)bytes.n) most = (int64_t)bytes.n;
+  int64_t equal = 0, most = (int64_t)bytes.n;
   while (equal < most) {
     size_t want = most - equal < COMPARE_CHUNK ? (size_t)(most - equal) : COMPARE_CHUNK;
-    ssize_t n = pread(blob_part_fd(f->part), chunk, want, offset + equal);
-    if (n <= 0) return -1;
+    ssize_t n = pread(fd, chunk, want, offset + equal);
+    if (n <= 0) break;
     ssize_t same = 0;
     while (same < n && chunk[same] == bytes.p[equal + same]) same++;
     equal += same;
@@ -115,8 +113,7 @@ static int64_t equal_prefix(struct fill *f, int64_t offset, struct str bytes) {
 static enum err compare(struct fill *f, struct str bytes, struct str *ret_rest) {
   int64_t left = blob_part_size(f->part) - f->compared;
   int64_t here = left < (int64_t)bytes.n ? left : (int64_t)bytes.n;
-  int64_t equal = equal_prefix(f, f->compared, bytes);
-  if (equal < 0) return stop_with(f, RECORDING_STORAGE_ERROR);
+  int64_t equal = fill_equal_prefix(blob_part_fd(f->part), f->compared, str_head(bytes, (size_t)here));
   if (equal < here) { /* the provider changed its mind */
     TRY(keep_prefix(f, f->compared + equal));
     *ret_rest = str_skip(bytes, (size_t)equal);
@@ -131,6 +128,10 @@ static enum err compare(struct fill *f, struct str bytes, struct str *ret_rest) 
 static enum err on_data(void *arg, struct str bytes) {
   struct fill *f = arg;
   if (f->lost || f->returning) return ERR_CLOSED;
+  if (clock_mono_ms() >= f->lease_mono_ms) { /* frozen, or kept from renewing: listeners hear no byte that is not the holder's */
+    fill_lose(f);
+    return ERR_CLOSED;
+  }
   metric_add(METRIC_FILL_BYTES, 0, (int64_t)bytes.n);
   if (f->compared >= 0) TRY(compare(f, bytes, &bytes));
   return append(f, bytes);
@@ -170,7 +171,8 @@ static enum err take_audio(struct fill *f, const struct fetch_reply *r) {
   } else {
     if (r->length > f->shop->max_bytes) return stop_with(f, RECORDING_TOO_LARGE);
     f->compared = resumes ? 0 : -1;
-    if (resumes && f->total >= 0 && r->length >= 0 && r->length != f->total) f->begun = false;
+    if (resumes && f->total >= 0 && r->length != f->total) fill_void_validators(f);
+    if (!resumes) fill_compare_length(f, r->length);
     f->total = r->length;
     keep_validator(f->source_etag, sizeof(f->source_etag), r->etag);
     keep_validator(f->source_modified, sizeof(f->source_modified), r->last_modified);

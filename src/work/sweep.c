@@ -3,8 +3,10 @@
  * A fill sweeps the parts of its own recording. What is left are parts of recordings that nobody fills any more: failed for
  * good, found elsewhere, removed. A round walks the store, and for a bounded number of parts asks the ledger who owns them.
  *
- * Invariant (1): a part is removed only if, after it was seen, no row held a live lease with its token. Tokens only grow,
- * so it can't become owned again. */
+ * Invariants
+ *  (1) A part is removed only if, after it was seen, no row held a live lease with its token. Tokens only grow, so it can't
+ *      become owned again.
+ *  (2) The part of a worker that died stays until its recording's next fill, which holds its own bytes against it. */
 #include "work/sweep.h"
 
 #include <stdatomic.h>
@@ -65,6 +67,12 @@ static enum err see(void *arg, const char *name, int64_t size, bool is_part) {
   return OK;
 }
 
+/* (2) */
+static bool is_to_compare_with(const struct recording *row, int64_t token) {
+  bool on_its_way = row->status == RECORDING_QUEUED || row->status == RECORDING_DOWNLOADING;
+  return on_its_way && row->etag[0] != '\0' && row->lease_token == token;
+}
+
 static enum err ask_owners(struct db *db, void *arg) {
   struct sweep *s = arg;
   int64_t now = db_now_ms(db);
@@ -73,7 +81,7 @@ static enum err ask_owners(struct db *db, void *arg) {
     struct recording row;
     enum err e = recordings_get(db, p->business_id, str_from(p->recording_sid), &row);
     if (e != OK && e != ERR_NOT_FOUND) return e;
-    p->owned = e == OK && recording_holds_lease(&row, p->token, now);
+    p->owned = e == OK && (recording_holds_lease(&row, p->token, now) || is_to_compare_with(&row, p->token));
   }
   return OK;
 }

@@ -294,6 +294,8 @@ enum err worker_new(const struct worker_parts *parts, struct access_snapshot *sn
   w->limits = (struct queue_limits){(int)parts->conf->downloads_per_business, (int)parts->conf->downloads_total};
   w->shop = (struct fill_shop){.writer = parts->writer,
                                .store = parts->store,
+                               .tapes = parts->tapes,
+                               .follows = parts->follows,
                                .provider = parts->provider,
                                .max_bytes = parts->conf->max_recording_bytes,
                                .over = fill_is_over,

@@ -10,6 +10,7 @@
 #include "blob/blob.h"
 #include "db/db_writer.h"
 #include "domain/access.h"
+#include "domain/tape_follow.h"
 #include "provider/provider.h"
 
 struct worker;
@@ -18,6 +19,8 @@ struct worker_parts {
   const struct conf *conf;
   struct db_writer *writer;
   struct blob_store *store;
+  struct tapes *tapes;          /* of this process's listeners; NULL: there are none */
+  struct tape_follows *follows; /* with tapes */
   const struct provider *provider;
   const char *owner;       /* this process among all: the lease's owner, at most 39 bytes */
   uint64_t min_free_bytes; /* below it no fill begins */

@@ -25,6 +25,7 @@ def test_a_file_that_lost_its_end_is_not_taken_for_the_recording(world, provider
     url = f"/api/recordings/{tape.sid}/stream"
     world.pass_time(61)  # the cooldown
     eventually(lambda: server.get(url, business.viewer, MEDIA).body == tape.mp3)
+    world.wait_state(tape.sid)
     assert world.file_of(tape.sid).read_bytes() == tape.mp3 and tape.downloads == 2
 
 

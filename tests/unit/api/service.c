@@ -104,6 +104,9 @@ void service_start(struct service *s) {
   assert_int_equal(db_writer_new(&(struct db_writer_config){.open = {.url = s->url}}, &s->writer), OK);
   assert_int_equal(db_readers_new(&(struct db_open){.url = s->url, .read_only = true}, 2, 100, &s->readers), OK);
   assert_int_equal(events_new(&s->events), OK);
+  assert_int_equal(tapes_new(NULL, NULL, &s->tapes), OK);
+  const struct tape_follow_parts follow = {s->tapes, s->events, s->readers, s->store};
+  assert_int_equal(tape_follows_new(&follow, &s->follows), OK);
   assert_int_equal(db_writer_call(s->writer, add_businesses, s), OK);
   service_load_access(s);
   struct hmac_key url_key;
@@ -113,6 +116,7 @@ void service_start(struct service *s) {
                             .writer = s->writer,
                             .store = s->store,
                             .events = s->events,
+                            .follows = s->follows,
                             .url_key = &url_key,
                             .path_base = s->conf.public_base_url ? "/sub" : "",
                             .loops = s->loops ? s->loops : 1,
@@ -136,6 +140,8 @@ void service_stop(struct service *s) {
   s->writer = db_writer_free(s->writer);
   s->server = http_server_free(s->server);
   s->api = api_free(s->api);
+  s->follows = tape_follows_free(s->follows);
+  s->tapes = tapes_free(s->tapes);
   s->events = events_free(s->events);
   access_unref(s->access);
   s->store = blob_close(s->store);

@@ -20,6 +20,8 @@ struct service {
   struct db_writer *writer;
   struct db_readers *readers;
   struct events *events;
+  struct tapes *tapes;
+  struct tape_follows *follows;
   struct blob_store *store;
   struct access_snapshot *access;
   struct api *api;

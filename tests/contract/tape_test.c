@@ -1,0 +1,450 @@
+/* tape_test.c - what a listener may rely on, whoever writes: a fill of this process, or one of another that is followed. */
+#include "../unit/ledger/rows_scratch.h"
+
+#include <ftw.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "domain/tape_follow.h"
+
+enum { TOTAL = 5000 };
+static const char SID[] = "RE00000000000000000000000000000001";
+static const char STEM[] = "1/2026/11/RE00000000000000000000000000000001";
+static char sound[2 * TOTAL];
+
+/* A recording on its way, and what listens to it in this process. */
+struct stage {
+  struct scratch *scratch;
+  const struct writer *writer;
+  struct db *db;
+  struct db_readers *readers;
+  struct events *events;
+  struct tapes *tapes;
+  struct tape_follows *follows;
+  struct blob_store *store;
+  struct blob_part *part;
+  struct recording row; /* of the writer elsewhere */
+  struct tape *written; /* the writer's, here */
+  atomic_int opened;
+};
+
+/* Who writes. */
+struct writer {
+  const char *name;
+  void (*begin)(struct stage *s, int64_t total, int64_t committed);
+  void (*extend)(struct stage *s, int64_t committed);
+  void (*finish)(struct stage *s);
+  void (*give_up)(struct stage *s);
+};
+
+/* ---- a fill of this process ---- */
+
+static void append(struct stage *s, int64_t to) {
+  int64_t from = blob_part_size(s->part);
+  assert_int_equal(blob_append(s->part, str_of(sound + from, (size_t)(to - from))), OK);
+}
+
+static struct tape_head head_of(const struct stage *s) {
+  struct tape_head head = {.business_id = 1, .modified_at = s->row.modified_at, .total = s->row.total};
+  memcpy(head.recording_sid, SID, sizeof(SID));
+  memcpy(head.etag, s->row.etag, sizeof(head.etag));
+  memcpy(head.content_type, s->row.content_type, sizeof(head.content_type));
+  return head;
+}
+
+static void begin_here(struct stage *s, int64_t total, int64_t committed) {
+  s->row.total = total;
+  const struct tape_head head = head_of(s);
+  append(s, committed);
+  assert_int_equal(tapes_open(s->tapes, &head, blob_part_fd(s->part), committed, &s->written), OK);
+}
+static void extend_here(struct stage *s, int64_t committed) {
+  append(s, committed);
+  tape_extend(s->written, committed);
+}
+static void finish_here(struct stage *s) {
+  tape_finish(s->written);
+}
+static void give_up_here(struct stage *s) {
+  tape_fail(s->written);
+}
+
+/* ---- a fill of another process: the row and the part are all that is seen of it ---- */
+
+static void store_row(struct stage *s) {
+  struct recording had = scratch_row(s->db, 1, SID);
+  assert_int_equal(recordings_store(s->db, &had, &s->row), OK);
+  s->row = scratch_row(s->db, 1, SID);
+  events_tell(s->events, 1, str_from(SID));
+}
+static void begin_elsewhere(struct stage *s, int64_t total, int64_t committed) {
+  append(s, committed);
+  s->row.status = RECORDING_DOWNLOADING;
+  s->row.total = total;
+  s->row.got = committed;
+  store_row(s);
+}
+static void extend_elsewhere(struct stage *s, int64_t committed) {
+  append(s, committed);
+  s->row.got = committed;
+  store_row(s);
+}
+static void finish_elsewhere(struct stage *s) {
+  assert_int_equal(blob_publish(s->part, "1/2026/11/RE00000000000000000000000000000001.mp3"), OK);
+  s->row.status = RECORDING_READY;
+  s->row.bytes = s->row.got = s->row.total = blob_part_size(s->part);
+  (void)snprintf(s->row.name, sizeof(s->row.name), "%s.mp3", STEM);
+  store_row(s);
+}
+static void give_up_elsewhere(struct stage *s) {
+  s->row.status = RECORDING_FAILED;
+  (void)snprintf(s->row.error_code, sizeof(s->row.error_code), "truncated");
+  store_row(s);
+}
+
+static const struct writer writers[] = {
+    {"here", begin_here, extend_here, finish_here, give_up_here},
+    {"elsewhere", begin_elsewhere, extend_elsewhere, finish_elsewhere, give_up_elsewhere},
+};
+
+/* ---- the stage ---- */
+
+static void on_open(void *arg, int64_t business_id, struct str recording_sid) {
+  struct stage *s = arg;
+  assert_int_equal(business_id, 1);
+  assert_true(str_eq(recording_sid, str_from(SID)));
+  atomic_fetch_add(&s->opened, 1);
+}
+
+static struct stage *stage_new(struct scratch *scratch, const struct writer *writer) {
+  char directory[128];
+  struct stage *s = calloc(1, sizeof(*s));
+  assert_non_null(s);
+  for (size_t i = 0; i < sizeof(sound); i++) sound[i] = (char)(i * 2654435761u >> 13);
+  s->scratch = scratch;
+  s->writer = writer;
+  s->db = scratch_ledger(scratch);
+  assert_int_equal(scratch_business(s->db, "one"), 1);
+  scratch_path(scratch, ".recordings", directory);
+  assert_int_equal(blob_open_disk(directory, &s->store), OK);
+  assert_int_equal(blob_begin(s->store, STEM, 7, &s->part), OK);
+  assert_int_equal(db_readers_new(&(struct db_open){.url = scratch->url, .read_only = true}, 2, 100, &s->readers), OK);
+  assert_int_equal(events_new(&s->events), OK);
+  assert_int_equal(tapes_new(on_open, s, &s->tapes), OK);
+  const struct tape_follow_parts parts = {s->tapes, s->events, s->readers, s->store};
+  assert_int_equal(tape_follows_new(&parts, &s->follows), OK);
+  s->row = scratch_recording(s->db, 1, SID, "", RECORDING_QUEUED, 0, SCRATCH_NOW);
+  s->row.lease_token = 7;
+  s->row.modified_at = SCRATCH_NOW;
+  (void)snprintf(s->row.stem, sizeof(s->row.stem), "%s", STEM);
+  (void)snprintf(s->row.etag, sizeof(s->row.etag), "\"first\"");
+  (void)snprintf(s->row.content_type, sizeof(s->row.content_type), "audio/mpeg");
+  return s;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) {
+  (void)st, (void)kind, (void)at;
+  return remove(path);
+}
+
+static void stage_free(struct stage *s) {
+  char directory[128];
+  tape_unref(s->written);
+  s->part = blob_abandon(s->part);
+  s->readers = db_readers_free(s->readers);
+  s->follows = tape_follows_free(s->follows);
+  s->tapes = tapes_free(s->tapes);
+  s->events = events_free(s->events);
+  s->store = blob_close(s->store);
+  db_close(s->db);
+  scratch_path(s->scratch, ".recordings", directory);
+  assert_int_equal(nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+  free(s);
+}
+
+/* ---- a listener ---- */
+
+struct ear {
+  struct tape *tape;
+  struct tape_listener listener;
+  pthread_mutex_t mutex;
+  pthread_cond_t told;
+  int times;
+};
+
+static void on_extend(void *arg) {
+  struct ear *e = arg;
+  pthread_mutex_lock(&e->mutex);
+  e->times++;
+  pthread_cond_signal(&e->told);
+  pthread_mutex_unlock(&e->mutex);
+}
+
+static void ear_open(struct stage *s, struct ear *e) {
+  struct recording row = s->row;
+  *e = (struct ear){.mutex = PTHREAD_MUTEX_INITIALIZER, .told = PTHREAD_COND_INITIALIZER};
+  e->listener = (struct tape_listener){.on_extend = on_extend, .arg = e};
+  assert_int_equal(tape_follow(s->follows, &row, &e->tape), OK);
+}
+
+static void ear_close(struct ear *e) {
+  tape_stop_waiting(e->tape, &e->listener);
+  tape_unref(e->tape);
+}
+
+/* The first view that is open no more or has more than `have`; asserts that all its bytes are right. */
+static struct tape_view hear(struct ear *e, int64_t have) {
+  static char bytes[sizeof(sound)];
+  for (;;) {
+    struct tape_view v = tape_wait_extend(e->tape, have, &e->listener);
+    if (v.state != TAPE_OPEN || v.committed > have) {
+      assert_int_equal(pread(tape_bytes_fd(v.bytes), bytes, (size_t)v.committed, 0), v.committed);
+      assert_memory_equal(bytes, sound, (size_t)v.committed);
+      tape_bytes_unref(v.bytes);
+      return v;
+    }
+    tape_bytes_unref(v.bytes);
+    pthread_mutex_lock(&e->mutex);
+    while (e->times == 0) pthread_cond_wait(&e->told, &e->mutex);
+    e->times = 0;
+    pthread_mutex_unlock(&e->mutex);
+  }
+}
+
+static void assert_view(struct tape_view v, enum tape_state state, int64_t committed) {
+  assert_int_equal(v.state, state);
+  assert_int_equal(v.committed, committed);
+}
+
+#define WITH_BOTH(...)                                             \
+  for (size_t w_ = 0; w_ < COUNT_OF(writers); w_++) {              \
+    struct stage *s = stage_new(*state, &writers[w_]);             \
+    struct ear ear;                                                \
+    __VA_ARGS__ stage_free(s);                                     \
+    assert_int_equal(unlink(((struct scratch *)*state)->path), 0); \
+  }
+
+static void what_is_here_is_heard_at_once(void **state) {
+  WITH_BOTH({
+    s->writer->begin(s, TOTAL, 1200);
+    ear_open(s, &ear);
+    assert_view(hear(&ear, 0), TAPE_OPEN, 1200);
+    assert_string_equal(tape_head(ear.tape)->etag, "\"first\"");
+    assert_int_equal(tape_head(ear.tape)->total, TOTAL);
+    assert_int_equal(tape_head(ear.tape)->modified_at, SCRATCH_NOW);
+    assert_string_equal(tape_head(ear.tape)->content_type, "audio/mpeg");
+    assert_true(s->opened >= 1);
+    ear_close(&ear);
+  })
+}
+
+static void who_waits_is_called_when_there_is_more(void **state) {
+  WITH_BOTH({
+    s->writer->begin(s, TOTAL, 1200);
+    ear_open(s, &ear);
+    assert_view(hear(&ear, 0), TAPE_OPEN, 1200);
+    s->writer->extend(s, 3000);
+    assert_view(hear(&ear, 1200), TAPE_OPEN, 3000);
+    s->writer->extend(s, TOTAL);
+    assert_view(hear(&ear, 3000), TAPE_OPEN, TOTAL);
+    s->writer->finish(s);
+    assert_view(hear(&ear, TOTAL), TAPE_DONE, TOTAL);
+    ear_close(&ear);
+  })
+}
+
+static void without_a_length_the_end_is_heard(void **state) {
+  WITH_BOTH({
+    s->writer->begin(s, -1, 1200);
+    ear_open(s, &ear);
+    assert_int_equal(tape_head(ear.tape)->total, -1);
+    s->writer->extend(s, 4000);
+    s->writer->finish(s);
+    struct tape_view v = hear(&ear, 1200);
+    if (v.state == TAPE_OPEN) v = hear(&ear, v.committed);
+    assert_view(v, TAPE_DONE, 4000);
+    ear_close(&ear);
+  })
+}
+
+static void what_breaks_is_broken_for_all_and_never_joined(void **state) {
+  WITH_BOTH({
+    struct ear other;
+    s->writer->begin(s, TOTAL, 1200);
+    ear_open(s, &ear);
+    ear_open(s, &other);
+    assert_ptr_equal(ear.tape, other.tape);
+    s->writer->give_up(s);
+    assert_view(hear(&ear, 1200), TAPE_BROKEN, 1200);
+    assert_view(hear(&other, 1200), TAPE_BROKEN, 1200);
+    assert_null(tapes_find(s->tapes, 1, str_from(SID)));
+    ear_close(&ear);
+    ear_close(&other);
+  })
+}
+
+static void who_stopped_waiting_is_not_called(void **state) {
+  WITH_BOTH({
+    s->writer->begin(s, TOTAL, 1200);
+    ear_open(s, &ear);
+    struct tape_view v = tape_wait_extend(ear.tape, 1200, &ear.listener);
+    tape_bytes_unref(v.bytes);
+    tape_stop_waiting(ear.tape, &ear.listener);
+    struct ear other;
+    ear_open(s, &other);
+    s->writer->extend(s, 2000);
+    assert_view(hear(&other, 1200), TAPE_OPEN, 2000);
+    assert_int_equal(ear.times, 0);
+    ear_close(&other);
+    ear_close(&ear);
+  })
+}
+
+static void a_recording_of_another_business_is_not_heard(void **state) {
+  WITH_BOTH({
+    s->writer->begin(s, TOTAL, 1200);
+    ear_open(s, &ear);
+    assert_null(tapes_find(s->tapes, 2, str_from(SID)));
+    ear_close(&ear);
+  })
+}
+
+/* ---- who takes over ---- */
+
+static void another_token_s_part_is_gone_on_with(void **state) {
+  struct stage *s = stage_new(*state, &writers[1]);
+  struct ear ear;
+  s->writer->begin(s, TOTAL, 3000);
+  ear_open(s, &ear);
+  assert_view(hear(&ear, 0), TAPE_OPEN, 3000);
+  s->row.status = RECORDING_QUEUED; /* its worker died */
+  s->row.got = 0;
+  store_row(s);
+  struct blob_part *dead = s->part;
+  assert_int_equal(blob_begin(s->store, STEM, 8, &s->part), OK);
+  append(s, 1500);
+  s->row.status = RECORDING_DOWNLOADING;
+  s->row.lease_token = 8;
+  s->row.got = 1500; /* less than was heard: nothing changes */
+  store_row(s);
+  s->writer->extend(s, 4000);
+  dead = blob_abandon(dead);
+  assert_view(hear(&ear, 3000), TAPE_OPEN, 4000);
+  s->writer->extend(s, TOTAL);
+  s->writer->finish(s);
+  struct tape_view v = hear(&ear, 4000);
+  if (v.state == TAPE_OPEN) v = hear(&ear, v.committed);
+  assert_view(v, TAPE_DONE, TOTAL);
+  ear_close(&ear);
+  stage_free(s);
+}
+
+static void other_validators_break_it(void **state) {
+  struct stage *s = stage_new(*state, &writers[1]);
+  struct ear ear;
+  s->writer->begin(s, TOTAL, 3000);
+  ear_open(s, &ear);
+  (void)snprintf(s->row.etag, sizeof(s->row.etag), "\"second\"");
+  store_row(s);
+  assert_view(hear(&ear, 3000), TAPE_BROKEN, 3000);
+  ear_close(&ear);
+  stage_free(s);
+}
+
+static void a_fill_of_this_process_takes_over_what_was_followed(void **state) {
+  struct stage *s = stage_new(*state, &writers[1]);
+  struct ear ear;
+  s->writer->begin(s, TOTAL, 3000);
+  ear_open(s, &ear);
+  assert_view(hear(&ear, 0), TAPE_OPEN, 3000);
+  struct blob_part *dead = s->part;
+  assert_int_equal(blob_begin(s->store, STEM, 8, &s->part), OK);
+  begin_here(s, TOTAL, 1100);
+  assert_ptr_equal(s->written, ear.tape);
+  extend_here(s, 2500);
+  struct tape_view v = tape_wait_extend(ear.tape, 3000, NULL);
+  tape_bytes_unref(v.bytes);
+  assert_view(v, TAPE_OPEN, 3000); /* the new one is not as long yet */
+  extend_here(s, TOTAL);
+  finish_here(s);
+  assert_view(hear(&ear, 3000), TAPE_DONE, TOTAL);
+  (void)blob_abandon(dead);
+  ear_close(&ear);
+  stage_free(s);
+}
+
+static void who_lost_its_lease_leaves_its_listeners_to_the_next(void **state) {
+  struct stage *s = stage_new(*state, &writers[0]);
+  struct ear ear;
+  begin_here(s, TOTAL, 3000);
+  ear_open(s, &ear);
+  begin_elsewhere(s, TOTAL, 3000); /* what the row says of it */
+  tape_follow_successor(s->follows, s->written);
+  tape_unref(TAKE(s->written));
+  struct blob_part *lost = s->part;
+  assert_int_equal(blob_begin(s->store, STEM, 8, &s->part), OK);
+  s->row.lease_token = 8;
+  extend_elsewhere(s, TOTAL);
+  assert_view(hear(&ear, 3000), TAPE_OPEN, TOTAL);
+  (void)blob_abandon(lost);
+  ear_close(&ear);
+  stage_free(s);
+}
+
+static void nothing_is_followed_before_a_byte_is_accepted(void **state) {
+  struct stage *s = stage_new(*state, &writers[1]);
+  struct tape *tape = NULL;
+  s->row.status = RECORDING_DOWNLOADING;
+  store_row(s);
+  assert_int_equal(tape_follow(s->follows, &s->row, &tape), ERR_NOT_FOUND);
+  s->row.got = 1200;
+  s->row.lease_token = 9; /* whose part is not there */
+  store_row(s);
+  assert_int_equal(tape_follow(s->follows, &s->row, &tape), ERR_NOT_FOUND);
+  stage_free(s);
+}
+
+/* ---- many at once ---- */
+
+enum { EARS = 8 };
+
+static void *hear_all(void *arg) {
+  struct stage *s = arg;
+  for (int i = 0; i < 20; i++) {
+    struct ear ear;
+    ear_open(s, &ear);
+    struct tape_view v = {.state = TAPE_OPEN, .committed = 0};
+    while (v.state == TAPE_OPEN && v.committed < TOTAL) v = hear(&ear, v.committed);
+    ear_close(&ear);
+  }
+  return NULL;
+}
+
+static void many_join_and_leave_while_it_grows(void **state) {
+  struct stage *s = stage_new(*state, &writers[0]);
+  pthread_t threads[EARS];
+  begin_here(s, TOTAL, 1100);
+  for (int i = 0; i < EARS; i++) assert_int_equal(pthread_create(&threads[i], NULL, hear_all, s), 0);
+  for (int64_t n = 1200; n <= TOTAL; n += 100) extend_here(s, n);
+  for (int i = 0; i < EARS; i++) pthread_join(threads[i], NULL);
+  stage_free(s);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      SCRATCH_TEST(what_is_here_is_heard_at_once),
+      SCRATCH_TEST(who_waits_is_called_when_there_is_more),
+      SCRATCH_TEST(without_a_length_the_end_is_heard),
+      SCRATCH_TEST(what_breaks_is_broken_for_all_and_never_joined),
+      SCRATCH_TEST(who_stopped_waiting_is_not_called),
+      SCRATCH_TEST(a_recording_of_another_business_is_not_heard),
+      SCRATCH_TEST(another_token_s_part_is_gone_on_with),
+      SCRATCH_TEST(other_validators_break_it),
+      SCRATCH_TEST(a_fill_of_this_process_takes_over_what_was_followed),
+      SCRATCH_TEST(who_lost_its_lease_leaves_its_listeners_to_the_next),
+      SCRATCH_TEST(nothing_is_followed_before_a_byte_is_accepted),
+      SCRATCH_TEST(many_join_and_leave_while_it_grows),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
