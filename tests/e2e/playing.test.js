@@ -138,7 +138,7 @@ test('a download has a name that people can read', async () => {
 })
 
 test('a cold recording plays while it arrives, and three tabs on it are one download', async (t) => {
-  const made = await cold({ seconds: 20, faults: ['slow:12000'] })
+  const made = await cold({ seconds: 90, faults: ['slow:60000'] })
   const context = await w.person()
   const pages = await Promise.all([context.newPage(), context.newPage(), context.newPage()])
   for (const page of pages) {

@@ -5,7 +5,7 @@ import type { Answer } from '../player/engine'
 
 const beside = (src: string, name: string) => {
   const url = new URL(src, document.baseURI)
-  url.pathname = url.pathname.replace(/\/(stream|file\/[^/]+)$/, (end) => (end === '/stream' ? `/${name}` : end))
+  url.pathname = url.pathname.replace(/\/file\/([^/]+)$|\/([^/]+)\/stream$/, (_, old, sid) => `/${old ?? sid}/${name}`)
   return url.href
 }
 
@@ -18,7 +18,6 @@ export async function askStream(src: string, signal: AbortSignal): Promise<Answe
   const answer = await fetch(src, {
     headers: { Accept: 'application/json' },
     signal: enough.signal,
-    credentials: 'include',
   })
   if (answer.status === 200 || answer.status === 206) {
     enough.abort()
@@ -34,7 +33,6 @@ export async function peaksFor(src: string): Promise<Waveform | null> {
   try {
     const answer = await fetch(beside(src, 'waveform'), {
       headers: { Accept: 'application/json' },
-      credentials: 'include',
     })
     return answer.ok ? ((await answer.json()) as Waveform) : null
   } catch {
