@@ -7,8 +7,9 @@ export type Pages = InfiniteData<CallList>
 /** The recording in its row, wherever that is; the same object when no row has it. */
 export function withRecording<C extends Call>(call: C, r: Recording): C {
   if (r.recording_sid === null) return call
-  const at = call.recordings.findIndex((known) => known.recording_sid === r.recording_sid)
-  if (at >= 0) return { ...call, recordings: call.recordings.with(at, r) }
+  const isIt = (known: Recording) => known.recording_sid === r.recording_sid
+  if (call.recordings.some(isIt))
+    return { ...call, recordings: call.recordings.map((known) => (isIt(known) ? r : known)) }
   if (r.call_sid !== call.call_sid) return call
   const real = call.recordings.filter((known) => known.recording_sid !== null)
   return { ...call, has_recording: true, recordings: [...real, r] }
