@@ -149,7 +149,7 @@ static int record_again(struct demo *d, const struct demo_call *call, const char
   struct buf answer CLEANUP(buf_done) = BUF_INIT(BODY_MAX);
   char path[SID_SIZE + 32];
   (void)snprintf(path, sizeof(path), "/sim/calls/%.*s/recordings", SID_SIZE - 1, call_sid);
-  if (buf_addf(&body, "{\"seconds\":%d}", call->again) != OK) return cmd_fail(d->args, "out of memory");
+  if (demo_write_again(&body, call, clock_now_ms()) != OK) return cmd_fail(d->args, "out of memory");
   int status = tell_simulator(d, "POST", path, buf_str(&body), &answer);
   return status == 201 ? CMD_DONE : cmd_fail(d->args, "%s makes no recording (%d)", d->simulator.url, status);
 }

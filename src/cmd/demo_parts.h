@@ -32,6 +32,9 @@ extern const struct demo_business demo_businesses[DEMO_BUSINESSES];
 CHECKED enum err demo_write_call(struct buf *b, const struct demo_business *business, const struct demo_call *call,
                                  int64_t now_ms);
 
+/* Of its second recording: that of POST /sim/calls/{CA}/recordings. Pure. */
+CHECKED enum err demo_write_again(struct buf *b, const struct demo_call *call, int64_t now_ms);
+
 /* A simulator of our own: a child process that ends with us, at the latest. */
 struct demo_simulator {
   pid_t pid; /* 0: none was started */

@@ -47,7 +47,8 @@ async function ended(child) {
   await once(child, 'exit')
 }
 
-export async function world({ settings = {}, language = 'en-GB' } = {}) {
+/** `demo`: with the calls of `callreel demo`, else with a business that has none. */
+export async function world({ settings = {}, language = 'en-GB', demo = false } = {}) {
   const home = mkdtempSync(path.join(os.tmpdir(), 'callreel-e2e-'))
   const account = `AC${randomBytes(16).toString('hex')}`
   const token = randomBytes(16).toString('hex')
@@ -58,11 +59,12 @@ export async function world({ settings = {}, language = 'en-GB' } = {}) {
   const simulator = sim.match[1]
   const env = { DATA_DIR: path.join(home, 'data'), LISTEN: '127.0.0.1:0', MIN_FREE_BYTES: '0', ...settings }
   const run = (...argv) => execFileSync(binary, argv, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-  run('business', 'add', '--name', 'Harbour Clinic', '--account-sid', account, '--auth-token-file', tokenFile, '--base-url', simulator)
-  const keyOf = (role) => JSON.parse(run('key', 'create', '--json', '--business', '1', '--role', role)).key
-  const keys = { admin: keyOf('admin'), agent: keyOf('agent'), viewer: keyOf('viewer') }
+  if (!demo) run('business', 'add', '--name', 'Harbour Clinic', '--account-sid', account, '--auth-token-file', tokenFile, '--base-url', simulator)
   const server = await started(binary, ['serve'], env, /msg="?Listening"?.* address="?(127\.0\.0\.1:\d+)/)
   const base = `http://${server.match[1]}`
+  if (demo) run('demo', '--server', base, '--sim', simulator, '--account', account, '--auth-token-file', tokenFile)
+  const keyOf = (role) => JSON.parse(run('key', 'create', '--json', '--business', '1', '--role', role)).key
+  const keys = { admin: keyOf('admin'), agent: keyOf('agent'), viewer: keyOf('viewer') }
   await told('PUT', '/sim/webhooks', { url: `${base}/webhooks/twilio/1` })
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',

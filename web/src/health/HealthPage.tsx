@@ -79,6 +79,8 @@ function Figures({ stats, history, at }: { stats: Stats; history: Sample[]; at: 
   const { time, percent, number, size, span } = useFormat()
   const { ready, failed } = shares(stats)
   const warnings = warningsOf(stats, history)
+  const disk = [t('health.stored', { size: size(stats.bytes) })]
+  if (stats.store_reserved_bytes > 0) disk.push(t('health.reserve', { size: size(stats.store_reserved_bytes) }))
   return (
     <>
       <div className="health-head">
@@ -134,7 +136,7 @@ function Figures({ stats, history, at }: { stats: Stats; history: Sample[]; at: 
         <Tile
           title={t('health.disk')}
           value={stats.store_free_bytes === null ? '–' : t('health.free', { size: size(stats.store_free_bytes) })}
-          help={`${t('health.stored', { size: size(stats.bytes) })}. ${t('health.reserve', { size: size(stats.store_reserved_bytes) })}.`}
+          help={disk.join(' · ')}
           low={warnings.includes('warnDisk')}
         />
       </div>

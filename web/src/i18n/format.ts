@@ -14,8 +14,7 @@ function once<T>(key: string, make: () => T): T {
 const dates = (language: string, name: string, options: Intl.DateTimeFormatOptions) =>
   once(`${language} ${name}`, () => new Intl.DateTimeFormat(language, options))
 
-export const time = (language: string, at: Date) =>
-  dates(language, 'time', { hour: '2-digit', minute: '2-digit' }).format(at)
+export const time = (language: string, at: Date) => dates(language, 'time', { timeStyle: 'short' }).format(at)
 export const dateTime = (language: string, at: Date) =>
   dates(language, 'both', { dateStyle: 'medium', timeStyle: 'short' }).format(at)
 

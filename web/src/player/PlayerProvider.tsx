@@ -19,6 +19,7 @@ import { useLiveEvents } from '../live/live'
 import { answerOf } from './answer'
 import { Engine } from './engine'
 import { playByKey } from './keys'
+import { useMediaKeys } from './useMediaKeys'
 
 export interface Opened {
   call: Call
@@ -73,6 +74,8 @@ export function PlayerProvider({ children }: { children: ReactNode }) {
     document.addEventListener('keydown', pressed)
     return () => document.removeEventListener('keydown', pressed)
   }, [engine, shortcuts])
+
+  useMediaKeys(engine, opened)
 
   const open = useCallback(
     (call: Call, recording: Recording) => {
