@@ -71,13 +71,13 @@ test('ten thousand calls scroll: few rows in the document, every page asked once
   await page.route('**/api/calls?*', (route) => {
     const from = Number(new URL(route.request().url()).searchParams.get('cursor') ?? 0)
     asked.push(from)
-    const rows = Array.from({ length: 50 }, (_, i) => ({
+    const rows = Array.from({ length: 100 }, (_, i) => ({
       ...template,
       call_sid: `CA${String(from + i).padStart(32, '0')}`,
       customer_name: `Customer ${from + i}`,
       started_at: new Date(Date.UTC(2025, 5, 1) - (from + i) * 600_000).toISOString(),
     }))
-    return route.fulfill({ json: { calls: rows, next_cursor: from + 50 < total ? String(from + 50) : null } })
+    return route.fulfill({ json: { calls: rows, next_cursor: from + 100 < total ? String(from + 100) : null } })
   })
   await page.goto('/')
   await page.getByText('Customer 0', { exact: true }).waitFor()
@@ -96,12 +96,12 @@ test('ten thousand calls scroll: few rows in the document, every page asked once
   t.diagnostic(`300 frames of scrolling: median ${lengths[150].toFixed(1)} ms, 95 % under ${lengths[285].toFixed(1)} ms`)
   await eventually(async () => {
     await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight))
-    return asked.length === total / 50
+    return asked.length === total / 100
   }, 'all pages were asked for')
   await page.getByText('That is all.').waitFor()
   await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight))
   await page.getByText(`Customer ${total - 1}`, { exact: true }).waitFor()
-  assert.deepEqual(asked, Array.from({ length: total / 50 }, (_, i) => i * 50))
+  assert.deepEqual(asked, Array.from({ length: total / 100 }, (_, i) => i * 100))
   const rows = await page.locator('.row[data-call]').count()
   assert.ok(rows < 60, `${rows} rows in the document`)
   await page.context().close()

@@ -16,6 +16,7 @@ async function picture(name, options, chosen, prepare) {
   await prepare(page)
   await page.evaluate(() => document.activeElement?.blur())
   await page.mouse.move(0, 0)
+  await page.evaluate(() => window.scrollTo(0, 0))
   await page.screenshot({ path: path.join(folder, `${name}.png`), animations: 'disabled' })
   await context.close()
 }
@@ -71,6 +72,5 @@ await picture('phone-he', phone, { language: 'he', theme: 'light' }, async (page
   await calls(page)
   await page.locator('.row[data-call]:has(.unfold) .row-link').first().click()
   await page.locator('.legs').waitFor()
-  await page.evaluate(() => scrollTo(0, 0))
 })
 await w.stop()

@@ -62,10 +62,11 @@ export async function world({ settings = {}, language = 'en-GB', demo = false } 
   if (!demo) run('business', 'add', '--name', 'Harbour Clinic', '--account-sid', account, '--auth-token-file', tokenFile, '--base-url', simulator)
   const server = await started(binary, ['serve'], env, /msg="?Listening"?.* address="?(127\.0\.0\.1:\d+)/)
   const base = `http://${server.match[1]}`
+  const hooks = `${settings.PUBLIC_BASE_URL ?? base}/webhooks/twilio/1`
   if (demo) run('demo', '--server', base, '--sim', simulator, '--account', account, '--auth-token-file', tokenFile)
   const keyOf = (role) => JSON.parse(run('key', 'create', '--json', '--business', '1', '--role', role)).key
   const keys = { admin: keyOf('admin'), agent: keyOf('agent'), viewer: keyOf('viewer') }
-  await told('PUT', '/sim/webhooks', { url: `${base}/webhooks/twilio/1` })
+  await told('PUT', '/sim/webhooks', { url: hooks })
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--mute-audio'],
@@ -99,7 +100,7 @@ export async function world({ settings = {}, language = 'en-GB', demo = false } 
     async silently(act) {
       await told('PUT', '/sim/webhooks', { url: null })
       await act()
-      await told('PUT', '/sim/webhooks', { url: `${base}/webhooks/twilio/1` })
+      await told('PUT', '/sim/webhooks', { url: hooks })
     },
     complete: (recording_sid) => told('PUT', `/sim/recordings/${recording_sid}`, { status: 'completed' }),
     faults: (recording_sid, faults) => told('PUT', '/sim/faults', { recording_sid, faults }),

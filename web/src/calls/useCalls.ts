@@ -5,7 +5,17 @@ import { useTranslation } from 'react-i18next'
 import { listCalls } from '../api/api'
 import type { Call, CallList, Recording } from '../api/types'
 import { liveReady, useLiveEvents, useLiveState } from '../live/live'
-import { newRows, type Pages, pagesWithCall, pagesWithFirst, pagesWithRecording, pendingAfter } from '../live/merge'
+import {
+  comingAfterFirst,
+  hasCall,
+  newRows,
+  type Pages,
+  pagesWithCall,
+  pagesWithFirst,
+  pagesWithPage,
+  pagesWithRecording,
+  pendingAfter,
+} from '../live/merge'
 import { usePolling } from '../live/usePolling'
 import { nameOf } from '../recording/Who'
 import { announce } from '../ui/Announcer'
@@ -13,6 +23,8 @@ import { type Filters, queryOf } from './filters'
 
 const STREAM_PATIENCE_MS = 150 // the list waits that long for the stream, so that nothing is missed between them
 const SETTLE_MS = 400 // news of rows that are not here are gathered
+const BETWEEN_MS = 2000 // and the list is asked no more often, however many calls there are
+const FURTHER_PAGES = 2 // that are looked at again beside the first
 
 export function useCalls(filters: Filters) {
   const client = useQueryClient()
@@ -20,6 +32,7 @@ export function useCalls(filters: Filters) {
   const base = useMemo(() => queryOf(filters), [filters])
   const key = useMemo(() => ['calls', base.toString()], [base])
   const [waiting, setWaiting] = useState<CallList | null>(null) // a first page with new rows, while the reader is further down
+  const lookedAt = useRef(0)
   const gather = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
 
   const query = useInfiniteQuery({
@@ -47,7 +60,13 @@ export function useCalls(filters: Filters) {
 
   /** The first page again. Rows move only under a reader who is at the top. */
   const look = useCallback(async () => {
+    lookedAt.current = Date.now()
+    const before = client.getQueryData<Pages>(key)
     const first = await listCalls(base).catch(() => null)
+    for (const cursor of before ? comingAfterFirst(before).slice(0, FURTHER_PAGES) : []) {
+      const page = await listCalls(new URLSearchParams([...base, ['cursor', cursor]])).catch(() => null)
+      if (page) client.setQueryData<Pages>(key, (pages) => pages && pagesWithPage(pages, cursor, page))
+    }
     const pages = client.getQueryData<Pages>(key)
     if (!first || !pages) return
     if (window.scrollY < 80 || newRows(pages, first) === 0) take(first)
@@ -55,13 +74,20 @@ export function useCalls(filters: Filters) {
   }, [base, client, key, take])
 
   const lookSoon = useCallback(() => {
-    clearTimeout(gather.current)
-    gather.current = setTimeout(() => void look(), SETTLE_MS)
+    if (gather.current !== undefined) return
+    const wait = Math.max(SETTLE_MS, lookedAt.current + BETWEEN_MS - Date.now())
+    gather.current = setTimeout(() => {
+      gather.current = undefined
+      void look()
+    }, wait)
   }, [look])
   // biome-ignore lint/correctness/useExhaustiveDependencies: another list has its own news
   useEffect(() => {
     setWaiting(null)
-    return () => clearTimeout(gather.current)
+    return () => {
+      clearTimeout(gather.current)
+      gather.current = undefined
+    }
   }, [key])
 
   const tell = useTelling()
@@ -71,7 +97,10 @@ export function useCalls(filters: Filters) {
     if (!pages) return
     const next =
       event.kind === 'recording' ? pagesWithRecording(pages, event.recording) : pagesWithCall(pages, event.call)
-    if (next === pages) return lookSoon()
+    if (next === pages) {
+      const isLegOfRow = event.kind === 'call' && hasCall(pages, event.call.parent_call_sid)
+      return isLegOfRow ? undefined : lookSoon()
+    }
     if (event.kind === 'recording') tell(pages, event.recording)
     client.setQueryData(key, next)
   })

@@ -59,6 +59,24 @@ export function pagesWithFirst(pages: Pages, first: CallList): Pages {
   return { ...pages, pages: [{ calls: [...first.calls, ...behind], next_cursor: old.next_cursor }, ...rest] }
 }
 
+/** Another page asked again, in its place. */
+export function pagesWithPage(pages: Pages, param: unknown, page: CallList): Pages {
+  const at = pages.pageParams.indexOf(param)
+  return at <= 0 ? pages : { ...pages, pages: pages.pages.map((old, i) => (i === at ? page : old)) }
+}
+
+const isComing = (r: Recording) => r.status === 'queued' || r.status === 'downloading'
+
+/** The cursors of pages after the first on which something is on its way, the newest first. */
+export const comingAfterFirst = (pages: Pages): string[] =>
+  pages.pages.flatMap((page, i) => {
+    const param = pages.pageParams[i]
+    return typeof param === 'string' && page.calls.some((call) => call.recordings.some(isComing)) ? [param] : []
+  })
+
+export const hasCall = (pages: Pages, sid: string | null) =>
+  sid !== null && pages.pages.some((page) => page.calls.some((call) => call.call_sid === sid))
+
 /** How many rows the first page has that were not there. */
 export function newRows(pages: Pages, first: CallList): number {
   const known = new Set(pages.pages.flatMap((page) => page.calls.map((call) => call.call_sid)))
@@ -70,7 +88,6 @@ export function pendingAfter(pages: Pages | undefined): number | null {
   let after: number | null = null
   for (const page of pages?.pages ?? [])
     for (const call of page.calls)
-      for (const r of call.recordings)
-        if (r.status === 'queued' || r.status === 'downloading') after = Math.min(after ?? 8, r.retry_after ?? 2)
+      for (const r of call.recordings) if (isComing(r)) after = Math.min(after ?? 8, r.retry_after ?? 2)
   return after
 }

@@ -35,4 +35,8 @@ export function told(r: Recording): Told {
   }
 }
 
-export const isPlayable = (r: Recording) => r.recording_sid !== null && r.status !== 'expired'
+/** False: there is nothing to be heard, now or later. */
+export function isPlayable(r: Recording): boolean {
+  if (r.recording_sid === null || r.status === 'expired') return false
+  return !(r.status === 'failed' && r.error?.code.startsWith('absent_'))
+}
