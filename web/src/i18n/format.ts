@@ -37,13 +37,10 @@ export function day(language: string, at: Date, now = new Date()): string {
     : dates(language, 'year', { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }).format(at)
 }
 
-/** "in 2 min.", "in 40 sec." */
-export function until(language: string, at: Date, now = new Date()): string {
+/** "in 2 minutes"; narrow: "in 2m"; "now" */
+export function until(language: string, at: Date, now = new Date(), style: 'long' | 'narrow' = 'long'): string {
   const seconds = Math.max(0, Math.round((at.getTime() - now.getTime()) / 1000))
-  const words = once(
-    `${language} until`,
-    () => new Intl.RelativeTimeFormat(language, { style: 'short', numeric: 'always' }),
-  )
+  const words = once(`${language} ${style}`, () => new Intl.RelativeTimeFormat(language, { style, numeric: 'auto' }))
   if (seconds < 90) return words.format(seconds, 'second')
   if (seconds < 90 * 60) return words.format(Math.round(seconds / 60), 'minute')
   return words.format(Math.round(seconds / 3600), 'hour')

@@ -11,7 +11,7 @@ export function useFormat() {
       time: (at: Date) => format.time(language, at),
       dateTime: (at: Date) => format.dateTime(language, at),
       day: (at: Date, now?: Date) => format.day(language, at, now),
-      until: (at: Date, now?: Date) => format.until(language, at, now),
+      until: (at: Date, now?: Date, style?: 'long' | 'narrow') => format.until(language, at, now, style),
       number: (n: number) => format.number(language, n),
       percent: (share: number, digits?: number) => format.percent(language, share, digits),
       size: (bytes: number) => format.size(language, bytes),

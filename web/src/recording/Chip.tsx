@@ -30,5 +30,5 @@ function Again({ at }: { at: string }) {
   const { t } = useTranslation()
   const { until } = useFormat()
   const now = useNow(5000)
-  return <>{t('recording.failedAgain', { when: until(new Date(at), now) })}</>
+  return <>{t('recording.failedAgain', { when: until(new Date(at), now, 'narrow') })}</>
 }
