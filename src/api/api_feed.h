@@ -62,7 +62,7 @@ struct feed_parts {
 };
 
 CHECKED enum err feed_new(const struct feed_parts *parts, struct feed **ret_feed);
-/* After readers and changes have ended. NULL is fine; always NULL. */
+/* After readers and changes have ended, and all batches and events were let go. NULL is fine; always NULL. */
 struct feed *feed_free(struct feed *f);
 /* *ret_seq: 0: not known. ERR_BUSY: that business has `most` streams already. */
 CHECKED enum err feed_join(struct feed *f, int64_t business_id, unsigned loop, int64_t most, int64_t *ret_seq);

@@ -27,11 +27,26 @@ static size_t find(struct str html, struct str text) {
   return at;
 }
 
+/* As the value of an attribute in double quotes. */
+static enum err add_attribute(struct buf *b, struct str s) {
+  for (size_t i = 0; i < s.n; i++) {
+    if (s.p[i] == '"')
+      TRY(buf_add(b, STR("&quot;")));
+    else if (s.p[i] == '&')
+      TRY(buf_add(b, STR("&amp;")));
+    else
+      TRY(buf_add_char(b, s.p[i]));
+  }
+  return OK;
+}
+
 static enum err set_base(struct str html, struct str base, struct buf *b) {
   size_t at = find(html, STR(BASE));
   if (at == html.n) return buf_add(b, html);
   TRY(buf_add(b, str_head(html, at)));
-  TRY(buf_addf(b, "<base href=\"%.*s/\">", STR_ARG(base))); /* of a parsed URL: nothing in it ends an attribute */
+  TRY(buf_add(b, STR("<base href=\"")));
+  TRY(add_attribute(b, base));
+  TRY(buf_add(b, STR("/\">")));
   return buf_add(b, str_skip(html, at + sizeof(BASE) - 1));
 }
 

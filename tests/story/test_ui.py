@@ -74,6 +74,12 @@ def test_below_a_path_the_page_is_served_with_it_and_without_and_knows_its_base(
     assert server.get("/reelx").status == 404
 
 
+def test_a_base_path_is_no_html(world):
+    server = world.server(PUBLIC_BASE_URL='https://calls.example/a"><script>x()</script>&b')
+    page = server.get("/")
+    assert page.status == 200 and b'<base href="/a&quot;><script>x()</script>&amp;b/">' in page.body, page
+
+
 def test_a_worker_serves_no_page(world):
     worker = world.server(role="worker")
     for path in ("/", "/api/openapi.yaml", "/callreel-player.js"):
