@@ -19,7 +19,7 @@ static bool answer_from_shelf(struct visit *v) {
   if (!item) return false;
   if (media_is_there(item, clock_mono_ms())) {
     metric_add(METRIC_CACHE_REQUESTS, METRIC_CACHE_HIT, 1);
-    media_answer(v->loop, v->x, &v->subject, item, STR_NONE);
+    media_answer(v->loop, v->x, &v->subject, item, MEDIA_HIT, STR_NONE);
     return true;
   }
   char gone[SID_SIZE]; /* the item goes with the first drop */

@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "api/errand.h"
-#include "api/media.h"
 #include "http/range.h"
 
 enum { CHECK_MS = 1000, PIECE_MAX = 1024 * 1024 };
@@ -55,8 +54,8 @@ static void next(void *arg, struct http_exchange *x, struct http_piece *ret_piec
   hold(l, view.bytes);
   if (l->at < end) {
     int64_t length = end - l->at < PIECE_MAX ? end - l->at : PIECE_MAX;
-    *ret_piece = (struct http_piece){
-        .kind = HTTP_PIECE_FILE, .fd = tape_bytes_fd(l->bytes), .offset = l->at, .length = length};
+    *ret_piece =
+        (struct http_piece){.kind = HTTP_PIECE_FILE, .fd = tape_bytes_fd(l->bytes), .offset = l->at, .length = length};
     l->at += length;
     return;
   }
@@ -185,7 +184,7 @@ void live_answer(const struct live_ask *ask) {
   const struct http_body none = {.kind = HTTP_BODY_NONE};
   bool is_download = ask->disposition.n > 0;
   int64_t first, last;
-  media_fields(ask->loop->api, &f, &item, ask->began_it ? MEDIA_BEGAN : MEDIA_JOINED, is_download);
+  media_fields(ask->loop->api, &f, &item, ask->source, is_download);
   if (is_download) http_field(&f, STR("Content-Disposition"), ask->disposition);
   answer_origin(ask->x, &f);
   switch (http_select(http_request(ask->x), &have, &first, &last)) {

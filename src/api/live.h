@@ -5,7 +5,7 @@
  * Thread rule: the exchange's loop. */
 #pragma once
 
-#include "api/api_internal.h"
+#include "api/media.h"
 #include "domain/tape.h"
 
 struct live_ask {
@@ -13,8 +13,8 @@ struct live_ask {
   struct http_exchange *x;
   const struct subject *subject;
   struct tape *tape;
-  bool by_call;           /* it was asked for by a call's SID */
-  bool began_it;          /* this request had it fetched; else it joins */
+  bool by_call; /* it was asked for by a call's SID */
+  enum media_source source;
   struct str disposition; /* of a download; empty: a stream */
 };
 

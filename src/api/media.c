@@ -59,8 +59,7 @@ void media_count_play(struct api_loop *l, const struct subject *subject, const c
 static const char *const source_lines[] = {
     [MEDIA_HIT] = "Accept-Ranges: bytes\r\nCache-Status: callreel; hit\r\n",
     [MEDIA_BEGAN] = "Accept-Ranges: bytes\r\nCache-Status: callreel; fwd=miss\r\nX-Accel-Buffering: no\r\n",
-    [MEDIA_JOINED] =
-        "Accept-Ranges: bytes\r\nCache-Status: callreel; fwd=miss; collapsed\r\nX-Accel-Buffering: no\r\n",
+    [MEDIA_JOINED] = "Accept-Ranges: bytes\r\nCache-Status: callreel; fwd=miss; collapsed\r\nX-Accel-Buffering: no\r\n",
 };
 
 void media_fields(const struct api *a, struct http_fields *f, const struct shelf_item *item, enum media_source source,
@@ -105,19 +104,23 @@ void media_refuse(const struct api *a, struct http_exchange *x, const struct she
   problem_answer_with(x, &f, p, NULL);
 }
 
+static void note_hit(struct api_loop *l, const struct subject *subject, const struct shelf_item *item) {
+  unsigned first_of = note(l, subject, item->recording_sid, PLAYBACK_HIT | PLAYBACK_ANSWERED);
+  if (first_of & PLAYBACK_ANSWERED) count_first(l, subject, METRIC_PLAY_HIT);
+  log_hit(first_of & PLAYBACK_HIT ? LOG_INFO : LOG_DEBUG, subject, item);
+}
+
 void media_answer(struct api_loop *l, struct http_exchange *x, const struct subject *subject, struct shelf_item *item,
-                  struct str disposition) {
+                  enum media_source source, struct str disposition) {
   struct http_fields f;
   const struct http_representation have = {str_from(item->etag), item->modified_s, item->bytes};
   struct http_body body = {.kind = HTTP_BODY_FILE, .file = item->file, .offset = 0, .length = item->bytes};
   int64_t first, last;
   int status = 200;
 
-  unsigned first_of = note(l, subject, item->recording_sid, PLAYBACK_HIT | PLAYBACK_ANSWERED);
-  if (first_of & PLAYBACK_ANSWERED) count_first(l, subject, METRIC_PLAY_HIT);
-  log_hit(first_of & PLAYBACK_HIT ? LOG_INFO : LOG_DEBUG, subject, item);
-  if (disposition.n)
-    media_fields(l->api, &f, item, MEDIA_HIT, true);
+  if (source == MEDIA_HIT) note_hit(l, subject, item);
+  if (disposition.n || source != MEDIA_HIT)
+    media_fields(l->api, &f, item, source, disposition.n > 0);
   else
     take_head(l->api, &f, item);
   if (disposition.n) http_field(&f, STR("Content-Disposition"), disposition);

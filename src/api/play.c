@@ -220,6 +220,11 @@ static bool is_still_admitted(struct play *p) {
   return false;
 }
 
+static enum media_source source_of(const struct play *p) {
+  if (!p->missed) return MEDIA_HIT;
+  return p->began_it ? MEDIA_BEGAN : MEDIA_JOINED;
+}
+
 static void answer_file(struct play *p) {
   struct shelf_item item;
   if (!is_still_admitted(p)) return;
@@ -238,7 +243,7 @@ static void answer_file(struct play *p) {
   put_up(p, item.file);
   if (!p->missed) metric_add(METRIC_CACHE_REQUESTS, METRIC_CACHE_HIT, 1);
   count_answer(p, p->missed ? METRIC_PLAY_LIVE : METRIC_PLAY_HIT);
-  media_answer(p->errand.loop, p->errand.x, &p->errand.subject, &item, buf_str(&p->disposition));
+  media_answer(p->errand.loop, p->errand.x, &p->errand.subject, &item, source_of(p), buf_str(&p->disposition));
   http_file_unref(item.file);
   finish(p);
 }
@@ -250,7 +255,7 @@ static void answer_live(struct play *p) {
                                .subject = &p->errand.subject,
                                .tape = p->tape,
                                .by_call = is_by_call(p),
-                               .began_it = p->began_it,
+                               .source = source_of(p),
                                .disposition = buf_str(&p->disposition)};
   detach(p);
   count_answer(p, METRIC_PLAY_LIVE);

@@ -28,7 +28,7 @@ CHECKED enum err blob_begin(struct blob_store *s, const char *stem, int64_t toke
 CHECKED enum err blob_append(struct blob_part *p, struct str bytes);
 int64_t blob_part_size(const struct blob_part *p);
 int blob_part_fd(const struct blob_part *p); /* to read from; stays the part's */
-/* Forgets the bytes from size on. Who reads from a descriptor that was had before goes on seeing the bytes of before. */
+/* Forgets the bytes from size on, of a part that nobody was given bytes of beyond it. */
 CHECKED enum err blob_part_cut(struct blob_part *p, int64_t size);
 CHECKED enum err blob_sync(struct blob_part *p);
 /* Call only while the lease is live. By path, so that a part that a new holder swept can't be published any more:

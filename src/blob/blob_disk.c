@@ -12,8 +12,7 @@
  *  (3) A blob is complete and on disk before it has its name, and the name is on disk before publish returns OK. If
  *      that last step fails the name stays: trying again answers ERR_EXISTS, and the blob is whole.
  *  (4) A link from a part to its blob, left by a crash in between, is harmless: sweeping removes the part's name only.
- *  (5) A part whose sync failed is never published, unless it was cut to nothing since.
- *  (6) Committed bytes of a file never change: a part that is cut goes on in another file, of the same name. */
+ *  (5) A part whose sync failed is never published, unless it was cut to nothing since. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -121,33 +120,15 @@ static int disk_part_fd(const struct blob_part *p) {
   return ((const struct disk_part *)p)->fd;
 }
 
-static enum err copy_head(int from, int to, int64_t size) {
-  char chunk[16 * 1024];
-  for (int64_t at = 0; at < size;) {
-    size_t want = size - at < (int64_t)sizeof chunk ? (size_t)(size - at) : sizeof chunk;
-    ssize_t n = pread(from, chunk, want, at);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return n < 0 ? err_from_errno(errno) : ERR_IO;
-    TRY(fs_write_all(to, str_of(chunk, (size_t)n)));
-    at += n;
-  }
-  return OK;
-}
-
-/* (6). A part whose name a sweep took away gets no new one: ERR_NOT_FOUND. */
 static enum err disk_cut(struct blob_part *p, int64_t size) {
   struct disk_part *part = (struct disk_part *)p;
-  int fd CLEANUP(fs_close_) = -1;
-  TRY(fs_unlink(dir_of(p), part->name));
-  TRY(fs_create(dir_of(p), part->name, FILE_MODE, &fd));
-  TRY(copy_head(part->fd, fd, size));
-  int before = part->fd;
-  part->fd = fd;
-  fd = before; /* closed */
+  int64_t before = p->size;
+  part->is_synced = false;
   p->size = size;
-  part->is_synced = part->has_excess = false;
-  if (size == 0) part->is_doubtful = false; /* (5) */
-  return OK;
+  enum err e = cut_excess(part);
+  if (e != OK) p->size = before;
+  if (e == OK && size == 0) part->is_doubtful = false; /* (5) */
+  return e;
 }
 
 static enum err disk_sync(struct blob_part *p) {

@@ -244,6 +244,13 @@ static void does_begin(const struct asked *a, struct recording *next) {
   set_error(next, RECORDING_NONE);
 }
 
+/* A part stands for the same bytes as long as it is there: others get another part, so another token. */
+static void does_begin_anew(const struct asked *a, struct recording *next) {
+  forget_arrival(next);
+  next->lease_token++;
+  next->lease_until = a->now + RECORDING_LEASE_MS;
+}
+
 static void note_404(const struct asked *a, struct recording *next) {
   next->asks_404++;
   if (next->first_404_at == 0) next->first_404_at = a->now;

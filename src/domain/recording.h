@@ -33,6 +33,7 @@ enum recording_event_kind {
   RECORDING_CLAIM,     /* owner */
   RECORDING_RENEW,     /* token, got, total */
   RECORDING_ANSWERED,  /* token, begun */
+  RECORDING_ANEW,      /* token: bytes that were told are void; it goes on under the next token */
   RECORDING_NOT_THERE, /* token */
   RECORDING_FAILURE,   /* token, error, retry_after_ms, jitter */
   RECORDING_NO_ROOM,   /* token */

@@ -12,7 +12,7 @@
  * Invariants
  *  (1) The committed length is the ledger's, never the file's size: fewer bytes than that mean waiting.
  *  (2) A part is read only while the row that named it has the tape's validators: a fill takes those over only for bytes
- *      that are the same (work/fill_before.c).
+ *      that are the same (work/fill_tape.c).
  *  (3) A follow lives as long as its tape, or until a writer of this process takes that over; a look under way holds it
  *      longer, and does nothing to a tape that is not the follow's any more.
  *  (4) A look that is wanted while one is under way is made after it. */

@@ -1,9 +1,9 @@
 /* changes.c - the sequence of changes, and the thread that follows it.
  *
- *   poll --same data_version--> tick --20 ms, or poked--> poll
+ *   poll --same data_version--> tick --10 ms, or poked--> poll
  *     `--another--> read behind seq, in batches --> subscribers --> tick
  *     `--a gap, an end behind us, another database--> lost --> go on from its newest
- *     `--error--> unhealthy --20 ms--> poll
+ *     `--error--> unhealthy --10 ms--> poll
  *
  * Invariants
  *  (1) seq has no holes but at its beginning: autoincrement counts, and a rolled-back insert gives its number back. So

@@ -4,7 +4,7 @@
  *   to follow:         changes_new(&config, &changes); changes_subscribe(changes, &subscriber); changes_start(changes);
  *
  * What is loaded after changes_new misses nothing: the follower begins with what is committed later. The follower has a
- * thread and a read connection of its own, looks every 20 ms, at once when poked, and goes on through errors of the database.
+ * thread and a read connection of its own, looks every 10 ms, at once when poked, and goes on through errors of the database.
  * Thread rule: changes_add, _read, _trim: the connection's. _subscribe before _start; the rest from any thread; subscribers
  * are called on the follower's thread, in order of seq, and must not wait. */
 #pragma once
@@ -20,7 +20,7 @@ enum change_kind {
 enum {
   CHANGES_KEPT = 100000,
   CHANGES_KEPT_MS = 10 * 60 * 1000,
-  CHANGES_POLL_MS = 20,
+  CHANGES_POLL_MS = 10,
   CHANGES_SUBSCRIBERS_MAX = 16,
   CHANGE_ID_MAX = 256
 };
@@ -50,7 +50,7 @@ struct changes;
 struct changes_subscriber {
   void (*change)(void *arg, const struct change *change); /* any of the three may be NULL */
   void (*lost)(void *arg); /* changes were missed, or the database is another: look at everything again */
-  void (*tick)(void *arg); /* after every look, at least every 20 ms or so while the database answers */
+  void (*tick)(void *arg); /* after every look, at least every 10 ms or so while the database answers */
   void *arg;
 };
 

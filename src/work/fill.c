@@ -3,8 +3,8 @@
  *   LOOKING --nothing here--> ASKING --200--> STREAMING --whole--> SYNCING --> ASSERTING --> PUBLISHING --> REPORTING
  *      |                       |  ^ |next        |  ^                                                         ^
  *      | the file is here      |  +-+ format     v  | 0, 1, 2 s later                                         |
- *      +-----------------------|------------>  PAUSED -- 4th break -------------- failed --------------------+
- *                              +-- 404, refused … ------------------------------------------------------------+
+ *      |<---other bytes come---|-------------  PAUSED -- 4th break -------------- failed --------------------+
+ *      +-----------------------+-- 404, refused … ------------------------------------------------------------+
  *
  * Invariants
  *  (1) Nothing is published unless the ledger confirmed the lease after the bytes were synced, and this process's own clock
@@ -158,6 +158,22 @@ void fill_ask(struct fill *f) {
   fill_fail(f, e == ERR_DENIED ? RECORDING_FORBIDDEN_URL : RECORDING_PROVIDER_ERROR);
 }
 
+/* From byte 0 again. Bytes that others were told of stay what they are: then it goes on in another part. */
+static void start_over(struct fill *f) {
+  bool was_told = f->begun;
+  if (was_told) fill_void_validators(f);
+  enum err e = fill_forget_bytes(f);
+  if (e == OK && !was_told) e = blob_part_cut(f->part, 0);
+  if (e != OK) {
+    fill_fail(f, RECORDING_STORAGE_ERROR);
+  } else if (was_told) {
+    f->part = blob_abandon(f->part);
+    fill_report_anew(f);
+  } else {
+    fill_ask(f);
+  }
+}
+
 /* The next format of the ladder; false when there is none. */
 static bool ask_next_format(struct fill *f) {
   if (f->stop == FILL_STOP_OTHER_FORMAT && wants_two_channels(f)) {
@@ -166,11 +182,8 @@ static bool ask_next_format(struct fill *f) {
     if (f->format + 1 >= f->shop->format_count) return false;
     f->format++;
   }
-  if (fill_forget_bytes(f) == OK) {
-    fill_ask(f);
-  } else {
-    fill_fail(f, RECORDING_STORAGE_ERROR);
-  }
+  f->restarts = 0;
+  start_over(f);
   return true;
 }
 
@@ -245,6 +258,8 @@ void fill_transfer_over(struct fill *f, const struct fetch_result *r) {
     } else {
       fill_fail(f, f->stopped_by);
     }
+  } else if (f->stop == FILL_STOP_CHANGED) {
+    start_over(f);
   } else if (f->stop != FILL_STOP_NONE) {
     if (had_bytes(f) && f->stop != FILL_STOP_NOT_AUDIO) {
       fill_break(f, RECORDING_TRUNCATED); /* a restart was refused: what came before still stands */

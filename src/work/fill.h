@@ -21,8 +21,8 @@ struct fill_shop {
   struct pool *disk;
   struct db_writer *writer;
   struct blob_store *store;
-  struct tapes *tapes;           /* who listens while it arrives; NULL: nobody */
-  struct tape_follows *follows;  /* with tapes */
+  struct tapes *tapes;          /* who listens while it arrives; NULL: nobody */
+  struct tape_follows *follows; /* with tapes */
   const struct provider *provider;
   enum provider_format formats[PROVIDER_FORMATS_MAX];
   size_t format_count;

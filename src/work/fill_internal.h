@@ -11,13 +11,13 @@ enum {
   FILL_CREDENTIALS_LOOK_MS = 20,  /* … looking this often */
   FILL_RENEW_MS = 10 * 1000,      /* a lease is renewed this often at least … */
   FILL_PROGRESS_MS = 1000,        /* … and this often while bytes arrive, so that all see how far it is … */
-  FILL_PLAYED_MS = 100,           /* … or this often while somebody plays it: other processes' listeners follow it */
+  FILL_PLAYED_MS = 50,            /* … or this often while somebody plays it: other processes' listeners follow it */
   FILL_REPORT_AGAIN_MS = 1000,    /* a report that the database did not take is repeated */
   FILL_SLOW_MS = 10 * 1000,
 };
 
 enum fill_state {
-  FILL_LOOKING,    /* disk: is it here already? else a part is begun */
+  FILL_LOOKING,    /* disk: is it here already? else a part is begun; or the ledger gives the token for that */
   FILL_ASKING,     /* the provider was asked, no answer yet */
   FILL_STREAMING,  /* bytes arrive */
   FILL_PAUSED,     /* broken after its first byte, or its credentials are still on their way: waits to go on */
@@ -47,7 +47,14 @@ struct fill {
 
   /* the verdict of a callback that stopped the transfer; RECORDING_NONE: none did */
   enum recording_error stopped_by;
-  enum { FILL_STOP_NONE, FILL_STOP_NOT_THERE, FILL_STOP_OTHER_FORMAT, FILL_STOP_NOT_AUDIO, FILL_STOP_ERROR } stop;
+  enum {
+    FILL_STOP_NONE,
+    FILL_STOP_NOT_THERE,
+    FILL_STOP_OTHER_FORMAT,
+    FILL_STOP_NOT_AUDIO,
+    FILL_STOP_CHANGED, /* a restart brought other bytes than those that are here */
+    FILL_STOP_ERROR
+  } stop;
   int64_t retry_after_ms;
 
   /* streaming */
@@ -100,7 +107,7 @@ void fill_transfer_over(struct fill *f, const struct fetch_result *r);
 
 /* fill_stream.c: fetch's callbacks and what becomes of bytes */
 CHECKED enum err fill_send(struct fill *f);
-CHECKED enum err fill_forget_bytes(struct fill *f); /* from 0 again, as if nothing had come; the fill fails otherwise */
+CHECKED enum err fill_forget_bytes(struct fill *f); /* as if nothing had come, but for the part */
 
 CHECKED enum err fill_make_validators(struct fill *f);
 /* How many leading bytes of `bytes` are those of fd from offset on. What can't be read differs. */
@@ -116,13 +123,14 @@ void fill_close_listeners(struct fill *f); /* the fill's end */
 void fill_void_validators(struct fill *f); /* bytes that were told are no longer right: cuts listeners */
 void fill_find_before(struct fill *f);     /* on the disk pool, before the parts of before are swept */
 void fill_forget_before(struct fill *f);
-void fill_compare_length(struct fill *f, int64_t length); /* as the provider announces it; -1 unknown */
+void fill_compare_length(struct fill *f, int64_t length);  /* as the provider announces it; -1 unknown */
 void fill_compare_bytes(struct fill *f, struct str bytes); /* that are appended next */
 void fill_compare_end(struct fill *f);                     /* no byte follows */
 
 /* fill_report.c: what the ledger is told */
 void fill_renew(struct fill *f, enum recording_event_kind kind); /* RENEW or ANSWERED */
 void fill_report_last(struct fill *f);
+void fill_report_anew(struct fill *f);  /* then fill_look, under another token, or fill_lose */
 void fill_assert_lease(struct fill *f); /* then fill_publish or fill_lose */
 
 /* fill_disk.c: steps on the disk pool */

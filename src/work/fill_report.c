@@ -21,7 +21,7 @@ struct report {
   struct fill *fill;
   struct recording_event event;
   bool last;
-  bool then_publish;
+  bool then_publish, then_look;
   int64_t sent_mono_ms;
   int64_t business_id;
   char recording_sid[SID_SIZE];
@@ -117,6 +117,22 @@ static void renewal_is_back(struct fill *f, const struct report *r) {
   }
 }
 
+static void anew_is_back(struct fill *f, const struct report *r) {
+  f->renewing = false;
+  if (f->lost) {
+    fill_let_go(f);
+  } else if (r->e == ERR_CONFLICT) {
+    fill_lose(f);
+  } else if (r->e != OK) {
+    fill_fail(f, RECORDING_STORAGE_ERROR);
+  } else {
+    f->lease_mono_ms = r->sent_mono_ms + RECORDING_LEASE_MS; /* (2) */
+    f->row.lease_token = r->row.lease_token;
+    f->row.etag[0] = '\0'; /* nothing to go on with */
+    fill_look(f);
+  }
+}
+
 /* On the worker's thread. */
 static void report_is_back(void *arg) {
   struct report *r = arg;
@@ -124,6 +140,8 @@ static void report_is_back(void *arg) {
   f->jobs--;
   if (r->last) {
     last_is_back(f, r);
+  } else if (r->then_look) {
+    anew_is_back(f, r);
   } else {
     renewal_is_back(f, r);
   }
@@ -185,6 +203,17 @@ void fill_assert_lease(struct fill *f) {
     return;
   }
   r->then_publish = true;
+  submit(f, r);
+}
+
+void fill_report_anew(struct fill *f) {
+  struct report *r = new_renewal(f, RECORDING_ANEW);
+  f->state = FILL_LOOKING;
+  if (!r) {
+    fill_fail(f, RECORDING_STORAGE_ERROR);
+    return;
+  }
+  r->then_look = true;
   submit(f, r);
 }
 

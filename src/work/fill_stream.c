@@ -2,7 +2,7 @@
  *
  * A fill that goes on after a break asks for the rest (Range, If-Range). If the provider sends the whole again, its bytes are
  * held against those of the part up to where that ends, and only what is new is appended: who reads the part already sees
- * no difference. From the first byte that differs on, the part is made anew with other validators.
+ * no difference. If a byte differs, the provider has changed its mind: all is asked for anew, into another part.
  *
  * Invariants
  *  (1) part, audio and digest have seen the same bytes, in order.
@@ -33,29 +33,12 @@ static enum err stop_as(struct fill *f, int stop) {
   return ERR_DENIED;
 }
 
-/* The part's first size bytes stay; audio and digest see them again (1); validators are to be made anew. */
-static enum err keep_prefix(struct fill *f, int64_t size) {
-  char *chunk CLEANUP(free_char) = malloc(COMPARE_CHUNK);
-  if (f->begun || blob_part_size(f->part) > size) fill_void_validators(f);
+enum err fill_forget_bytes(struct fill *f) {
   f->compared = -1;
+  f->source_etag[0] = f->source_modified[0] = '\0';
   digest_reset(f->digest);
   f->audio = audio_free(f->audio);
-  if (!chunk || audio_new(&f->audio) != OK || blob_part_cut(f->part, size) != OK)
-    return stop_with(f, RECORDING_STORAGE_ERROR);
-  for (int64_t at = 0; at < size;) {
-    size_t want = size - at < COMPARE_CHUNK ? (size_t)(size - at) : COMPARE_CHUNK;
-    ssize_t n = pread(blob_part_fd(f->part), chunk, want, at);
-    if (n <= 0) return stop_with(f, RECORDING_STORAGE_ERROR);
-    digest_add(f->digest, str_of(chunk, (size_t)n));
-    if (audio_feed(f->audio, str_of(chunk, (size_t)n)) != OK) return stop_with(f, RECORDING_STORAGE_ERROR);
-    at += n;
-  }
-  return OK;
-}
-
-enum err fill_forget_bytes(struct fill *f) {
-  f->restarts = 0;
-  return keep_prefix(f, 0);
+  return audio_new(&f->audio);
 }
 
 /* ---- validators ---- */
@@ -114,11 +97,7 @@ static enum err compare(struct fill *f, struct str bytes, struct str *ret_rest) 
   int64_t left = blob_part_size(f->part) - f->compared;
   int64_t here = left < (int64_t)bytes.n ? left : (int64_t)bytes.n;
   int64_t equal = fill_equal_prefix(blob_part_fd(f->part), f->compared, str_head(bytes, (size_t)here));
-  if (equal < here) { /* the provider changed its mind */
-    TRY(keep_prefix(f, f->compared + equal));
-    *ret_rest = str_skip(bytes, (size_t)equal);
-    return OK;
-  }
+  if (equal < here) return stop_as(f, FILL_STOP_CHANGED);
   f->compared += here;
   if (f->compared == blob_part_size(f->part)) f->compared = -1;
   *ret_rest = str_skip(bytes, (size_t)here);
@@ -128,7 +107,8 @@ static enum err compare(struct fill *f, struct str bytes, struct str *ret_rest) 
 static enum err on_data(void *arg, struct str bytes) {
   struct fill *f = arg;
   if (f->lost || f->returning) return ERR_CLOSED;
-  if (clock_mono_ms() >= f->lease_mono_ms) { /* frozen, or kept from renewing: listeners hear no byte that is not the holder's */
+  if (clock_mono_ms() >=
+      f->lease_mono_ms) { /* frozen, or kept from renewing: listeners hear no byte that is not the holder's */
     fill_lose(f);
     return ERR_CLOSED;
   }

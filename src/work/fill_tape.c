@@ -26,7 +26,8 @@ void fill_open_tape(struct fill *f) {
   if (!f->shop->tapes || !f->begun || f->tape) return;
   memcpy(head.recording_sid, f->row.recording_sid, sizeof(head.recording_sid));
   memcpy(head.etag, f->etag, sizeof(head.etag));
-  enum err e = str_copy(head.content_type, sizeof(head.content_type), str_from(audio_content_type(audio_kind(f->audio))));
+  enum err e =
+      str_copy(head.content_type, sizeof(head.content_type), str_from(audio_content_type(audio_kind(f->audio))));
   if (e == OK) e = tapes_open(f->shop->tapes, &head, blob_part_fd(f->part), blob_part_size(f->part), &f->tape);
   if (e != OK) /* who plays it waits until it is ready, or follows the row */
     log_warn("A recording can't be played while it arrives", LOG_INT("business", f->row.business_id),

@@ -194,7 +194,7 @@ static void ear_close(struct ear *e) {
 
 /* The first view that is open no more or has more than `have`; asserts that all its bytes are right. */
 static struct tape_view hear(struct ear *e, int64_t have) {
-  static char bytes[sizeof(sound)];
+  char bytes[sizeof(sound)];
   for (;;) {
     struct tape_view v = tape_wait_extend(e->tape, have, &e->listener);
     if (v.state != TAPE_OPEN || v.committed > have) {

@@ -75,14 +75,15 @@ static struct str sid_of(const struct model_row *m) {
   X(recording_sid) \
   X(call_sid)      \
   X(provider_status) X(url) X(source) X(lease_owner) X(error_code) X(stem) X(name) X(content_type) X(etag) X(sha256)
-#define NUMBERS(X)                                                                                                    \
-  X(business_id)                                                                                                      \
-  X(forbidden)                                                                                                        \
-  X(told_duration_s)                                                                                                  \
-  X(told_channels) X(started_at) X(completed_at) X(first_seen_at) X(status) X(rank) X(enqueued_at) X(last_enqueue_at) \
-      X(wanted_at) X(next_ask_at) X(lease_token) X(lease_until) X(fail_count) X(failed_at) X(next_retry_at)           \
-          X(for_good) X(asks_404) X(first_404_at) X(crashes) X(retried[0]) X(retried[1]) X(retried[2]) X(bytes)       \
-              X(total) X(got) X(modified_at) X(duration_ms) X(channels) X(ready_at)
+#define NUMBERS(X)                                                                                                     \
+  X(business_id)                                                                                                       \
+  X(forbidden)                                                                                                         \
+  X(told_duration_s)                                                                                                   \
+  X(told_channels)                                                                                                     \
+  X(started_at) X(completed_at) X(first_seen_at) X(status) X(rank) X(enqueued_at) X(last_enqueue_at) X(wanted_at)      \
+      X(next_ask_at) X(lease_token) X(lease_until) X(fail_count) X(failed_at) X(next_retry_at) X(for_good) X(asks_404) \
+          X(first_404_at) X(crashes) X(retried[0]) X(retried[1]) X(retried[2]) X(bytes) X(total) X(got) X(modified_at) \
+              X(duration_ms) X(channels) X(ready_at)
 
 static void require_same(const struct recording *model, const struct recording *real) {
 #define SAME_TEXT(member) REQUIRE(strcmp(model->member, real->member) == 0);
@@ -266,7 +267,7 @@ static void step_report(void) {
   static const enum recording_event_kind kinds[] = {RECORDING_RENEW,    RECORDING_RENEW,     RECORDING_ANSWERED,
                                                     RECORDING_ANSWERED, RECORDING_NOT_THERE, RECORDING_FAILURE,
                                                     RECORDING_FAILURE,  RECORDING_NO_ROOM,   RECORDING_COMPLETE,
-                                                    RECORDING_RETURNED, RECORDING_FOUND};
+                                                    RECORDING_RETURNED, RECORDING_FOUND,     RECORDING_ANEW};
   static const enum recording_error errors[] = {RECORDING_RATE_LIMITED,   RECORDING_PROVIDER_ERROR, RECORDING_TIMEOUT,
                                                 RECORDING_PROVIDER_ERROR, RECORDING_TRUNCATED,      RECORDING_NOT_AUDIO,
                                                 RECORDING_TOO_LARGE,      RECORDING_STORAGE_ERROR};
@@ -286,6 +287,7 @@ static void step_report(void) {
   struct recording real;
   enum err e = queue_report(w.db, m->row.business_id, sid_of(m), &event, w.now, &real);
   REQUIRE(e == (outcome.moved ? OK : ERR_CONFLICT));
+  if (outcome.moved && event.kind == RECORDING_ANEW) worker->token = real.lease_token;
   if (m->row.lease_until == 0 && roll(4)) worker->held = -1; /* else it will report what it lost */
   compare_row(m);
   bool tells_account =

@@ -33,7 +33,7 @@ static inline bool rules_may_fail(enum recording_event_kind kind) {
 static inline bool rules_needs_token(enum recording_event_kind kind) {
   return kind == RECORDING_RENEW || kind == RECORDING_ANSWERED || kind == RECORDING_NOT_THERE ||
          kind == RECORDING_FAILURE || kind == RECORDING_NO_ROOM || kind == RECORDING_COMPLETE ||
-         kind == RECORDING_RETURNED;
+         kind == RECORDING_RETURNED || kind == RECORDING_ANEW;
 }
 
 /* What one event may have done to a row. */
@@ -46,7 +46,8 @@ static inline void rules_check_move(const struct recording *was, const struct re
     return;
   }
   assert_int_not_equal(was->status, RECORDING_EXPIRED);
-  assert_int_equal(is->lease_token, was->lease_token + (event->kind == RECORDING_CLAIM));
+  bool next_token = event->kind == RECORDING_CLAIM || event->kind == RECORDING_ANEW;
+  assert_int_equal(is->lease_token, was->lease_token + next_token);
   assert_true(event->kind != RECORDING_CLAIM || is->lease_until == now + RECORDING_LEASE_MS);
   assert_true(was->lease_until != 0 || is->lease_until == 0 || event->kind == RECORDING_CLAIM);
   if (rules_needs_token(event->kind)) assert_true(recording_holds_lease(was, event->token, now));

@@ -1,5 +1,7 @@
 #include "recording_rules.h"
 
+#include <stdio.h>
+
 #include "domain/backoff.h"
 
 enum { DAY_MS = 24 * 60 * 60 * 1000, MINUTE_MS = 60 * 1000, TOKEN = 7 };
@@ -259,6 +261,8 @@ static const struct step steps[] = {
     MOVES(RENEW, DOWNLOADING, NULL, DOWNLOADING),
     STAYS(ANSWERED, QUEUED, NULL, LOST),
     MOVES(ANSWERED, QUEUED, with_lease, DOWNLOADING),
+    STAYS(ANEW, DOWNLOADING, other_token, LOST),
+    MOVES(ANEW, DOWNLOADING, NULL, DOWNLOADING),
     STAYS(NOT_THERE, QUEUED, other_token, LOST),
     MOVES(NOT_THERE, QUEUED, in_progress, MISSING),
     MOVES(NOT_THERE, QUEUED, with_lease, QUEUED),
@@ -429,6 +433,37 @@ static void a_file_that_is_gone_leaves_its_length_behind(void **state) {
   assert_int_equal(next.bytes, 4000);
 }
 
+/* A fill of which listeners were told n bytes ends by an event; what the row says of its validators after. */
+static struct recording after_arrival(enum recording_event_kind end, int64_t n) {
+  struct recording row = leased(RECORDING_DOWNLOADING), next;
+  struct recording_event event = event_of(end);
+  event.token = row.lease_token;
+  row.got = n;
+  row.total = 4000;
+  (void)snprintf(row.etag, sizeof(row.etag), "\"told\"");
+  if (end == RECORDING_LAPSED) row.lease_until = NOW;
+  assert_true(recording_apply(&row, &event, NOW, &next).moved);
+  assert_int_equal(next.got, 0);
+  return next;
+}
+
+static void validators_outlive_a_worker_and_nothing_else(void **state) {
+  (void)state;
+  const enum recording_event_kind dies[] = {RECORDING_LAPSED, RECORDING_RETURNED};
+  for (size_t i = 0; i < COUNT_OF(dies); i++) {
+    struct recording row = after_arrival(dies[i], 1200), next;
+    struct recording_event event = event_of(RECORDING_CLAIM);
+    assert_string_equal(row.etag, "\"told\"");
+    assert_true(recording_apply(&row, &event, NOW, &next).moved);
+    assert_string_equal(next.etag, "\"told\"");
+    assert_int_equal(next.total, 4000);
+    row = after_arrival(dies[i], 0); /* of this fill nobody was told: the part does not stand for these */
+    assert_string_equal(row.etag, "");
+    assert_int_equal(row.total, -1);
+  }
+  assert_string_equal(after_arrival(RECORDING_ANEW, 1200).etag, "");
+}
+
 static struct recording after_failure(const struct recording *row, enum recording_error error) {
   struct recording_event event = event_of(RECORDING_FAILURE);
   event.error = error;
@@ -554,6 +589,7 @@ int main(void) {
       cmocka_unit_test(a_404_is_not_yet_for_10_min_after_the_end_and_5_min_after_the_first),
       cmocka_unit_test(from_the_fourth_crash_in_a_row_on_each_is_a_failure),
       cmocka_unit_test(a_file_that_is_gone_leaves_its_length_behind),
+      cmocka_unit_test(validators_outlive_a_worker_and_nothing_else),
       cmocka_unit_test(each_reason_is_for_good_when_its_class_says_so),
       cmocka_unit_test(not_found_is_for_good_at_once_when_older_than_a_day),
       cmocka_unit_test(what_the_provider_asks_to_wait_counts_up_to_the_cap),
