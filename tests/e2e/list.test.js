@@ -63,6 +63,29 @@ test('the search waits for three characters and a pause, and finds names and par
   await page.context().close()
 })
 
+test('back from a call the list is where it was left, and up to date', async () => {
+  for (let i = 0; i < 25; i++) await w.call({ seconds: 1, recording: false, start_time: '2025-02-01T10:00:00Z' })
+  const page = await (await w.person()).newPage()
+  await page.goto('/?direction=inbound')
+  await rowOf(page, calls.incoming).waitFor()
+  await page.mouse.wheel(0, 500)
+  await page.waitForFunction(() => window.scrollY >= 400)
+  const seen = page.locator('.row[data-call]').nth(12)
+  await seen.scrollIntoViewIfNeeded()
+  const at = await page.evaluate(() => window.scrollY)
+  await seen.getByRole('link').click()
+  await page.waitForURL('**/calls/*')
+  await page.locator('.call-head').waitFor()
+  await calls.incoming.name('Ines Carvalho-Reis')
+  await page.getByRole('link', { name: 'All calls' }).click()
+  await page.waitForURL('**/?direction=inbound')
+  await page.waitForFunction((y) => Math.abs(window.scrollY - y) < 3, at)
+  await page.evaluate(() => window.scrollTo(0, 0))
+  await rowOf(page, calls.incoming).getByText('Ines Carvalho-Reis').waitFor()
+  await calls.incoming.name('Ines Carvalho')
+  await page.context().close()
+})
+
 test('ten thousand calls scroll: few rows in the document, every page asked once, in order', async (t) => {
   const template = (await (await w.api('GET', '/api/calls?limit=1')).json()).calls[0]
   const total = 10_000

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useEffect } from 'react'
+import { type MouseEvent, useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
-import { Link, useParams } from 'react-router'
+import { Link, useLocation, useNavigate, useParams } from 'react-router'
 import { getCall } from '../api/api'
 import { Problem } from '../api/http'
 import type { CallWithLegs } from '../api/types'
@@ -24,7 +24,11 @@ export default function CallPage() {
   const { sid = '' } = useParams()
   const client = useQueryClient()
   const key = ['call', sid]
-  const { data: call, error, refetch } = useQuery({ queryKey: key, queryFn: ({ signal }) => getCall(sid, { signal }) })
+  const {
+    data: call,
+    error,
+    refetch,
+  } = useQuery({ queryKey: key, queryFn: ({ signal }) => getCall(sid, { signal }), staleTime: 0 })
   useFresh(sid, call, refetch)
   const who = (call && nameOf(call)) ?? t('calls.unknown')
   useEffect(() => {
@@ -85,10 +89,18 @@ export default function CallPage() {
   )
 }
 
+/** To the list as it was left, with its filters and its place, where that is where the reader comes from. */
 function Back() {
   const { t } = useTranslation()
+  const { state } = useLocation()
+  const navigate = useNavigate()
+  function back(event: MouseEvent) {
+    if (state?.from !== 'list' || event.ctrlKey || event.metaKey || event.shiftKey) return
+    event.preventDefault()
+    void navigate(-1)
+  }
   return (
-    <Link to="/" className="back">
+    <Link to="/" className="back" onClick={back}>
       <Icon name="start" />
       {t('call.back')}
     </Link>

@@ -9,6 +9,8 @@ import { isPlayable } from '../recording/state'
 import { nameOf, Who } from '../recording/Who'
 import { Icon } from '../ui/Icon'
 
+export const FROM_LIST = { from: 'list' }
+
 interface Props {
   call: Call
   index: number
@@ -32,7 +34,7 @@ export const CallRow = memo(function CallRow({ call, index, open, toggle }: Prop
           {shown && isPlayable(shown) && <PlayButton call={call} recording={shown} who={who} />}
         </span>
         <span role="cell" className="cell cell-who">
-          <Link to={`/calls/${call.call_sid}`} className="row-link">
+          <Link to={`/calls/${call.call_sid}`} className="row-link" state={FROM_LIST}>
             <Who call={call} />
           </Link>
         </span>

@@ -90,6 +90,11 @@ export function useCalls(filters: Filters) {
     }
   }, [key])
 
+  // A list that was left and is seen again: nobody kept it true in the meantime.
+  useEffect(() => {
+    if (client.getQueryData(key) !== undefined) lookSoon()
+  }, [client, key, lookSoon])
+
   const tell = useTelling()
   useLiveEvents((event) => {
     const pages = client.getQueryData<Pages>(key)
