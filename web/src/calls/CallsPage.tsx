@@ -8,7 +8,8 @@ import { CallTable } from './CallTable'
 import { FilterBar } from './FilterBar'
 import { countFilters, useFilters } from './filters'
 import { useCalls } from './useCalls'
-import './calls.css'
+import './filters.css'
+import './table.css'
 
 export function CallsPage() {
   const { t } = useTranslation(['app', 'errors'])

@@ -1,7 +1,7 @@
 // What is known of a recording through nothing but the signed URL of its stream.
 import type { Recording, Waveform } from '../api/types'
 import { answerOf } from '../player/answer'
-import type { Answer } from '../player/engine'
+import type { Answer } from '../player/types'
 
 const beside = (src: string, name: string) => {
   const url = new URL(src, document.baseURI)

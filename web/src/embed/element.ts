@@ -1,7 +1,8 @@
 // <callreel-player src="signed URL">: one recording, for pages of other origins. No framework; its rules are its own.
 import { clock } from '../i18n/format'
-import { Engine, type PlayerState, speeds } from '../player/engine'
+import { Engine, speeds } from '../player/engine'
 import { playByKey } from '../player/keys'
+import type { PlayerState } from '../player/types'
 import { type Drawing, draw } from '../player/waveform'
 import { askStream, downloadOf, peaksFor } from './ask'
 import rules from './element.css?inline'

@@ -1,6 +1,6 @@
 // What a look at a recording means for somebody who waits for its sound.
 import type { Recording } from '../api/types'
-import type { Answer } from './engine'
+import type { Answer } from './types'
 
 export function answerOf(r: Recording): Answer {
   const code = r.error?.code ?? null

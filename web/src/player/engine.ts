@@ -9,33 +9,7 @@
 // (3) Whoever waits is told why, and plays from where they were when the audio comes.
 import { keep, recall } from '../app/kept'
 import { lookAfter } from './backoff'
-
-export type Phase = 'empty' | 'starting' | 'playing' | 'paused' | 'buffering' | 'waiting' | 'failed' | 'ended'
-export interface Track {
-  key: string
-  src: string
-  duration: number | null
-}
-export interface Trouble {
-  code: string
-  retryAt: string | null
-}
-/** `here`: worth loading; `whole`: all of it, so that a failure to load is the browser's. */
-export type Answer =
-  | { kind: 'here'; whole: boolean; retryAfter: number | null }
-  | { kind: 'coming'; retryAfter: number | null }
-  | ({ kind: 'trouble' } & Trouble)
-export interface PlayerState {
-  track: Track | null
-  phase: Phase
-  time: number
-  duration: number | null
-  buffered: readonly (readonly [number, number])[]
-  rate: number
-  volume: number
-  muted: boolean
-  trouble: Trouble | null
-}
+import type { Answer, PlayerState, Track, Trouble } from './types'
 
 export const speeds = [1, 1.25, 1.5, 2] as const
 const alone = new Set<Engine>()
