@@ -4,14 +4,17 @@
 //
 // (1) At most one tab holds the stream; when it closes, the next one takes it over and tells all to look afresh (reset).
 // (2) A page hidden for a minute gives the stream up; shown again, it looks afresh.
-// (3) Whether the stream is open is known in every tab: who has none polls.
+// (3) Without locks (a page that came over plain HTTP from elsewhere) each tab has its own stream, and only while it is seen:
+//     a browser has six connections for all.
+// (4) Whether the stream is open is known in every tab: who has none polls.
 import type { Call, Recording } from '../api/types'
 
 export type LiveEvent = { kind: 'recording'; recording: Recording } | { kind: 'call'; call: Call } | { kind: 'reset' }
 type Letter = LiveEvent | { kind: 'state'; open: boolean } | { kind: 'who' }
 export type LiveState = 'connecting' | 'open' | 'closed' | 'asleep'
 
-const HIDDEN_MS = 60_000
+const shares = 'locks' in navigator && 'BroadcastChannel' in window
+const HIDDEN_MS = shares ? 60_000 : 0 // (2), (3)
 const REOPEN_MS = 30_000
 
 export class Hub {
@@ -51,7 +54,7 @@ export class Hub {
   }
 
   start() {
-    this.#channel.onmessage = ({ data }: MessageEvent<Letter>) => this.#receive(data)
+    if (shares) this.#channel.onmessage = ({ data }: MessageEvent<Letter>) => this.#receive(data)
     document.addEventListener('visibilitychange', this.#seen)
     if (document.visibilityState === 'hidden') this.#fallAsleepLater()
     this.#join()
@@ -99,7 +102,7 @@ export class Hub {
     const release = new AbortController()
     this.#release = release
     this.#channel.postMessage({ kind: 'who' } satisfies Letter)
-    if (!navigator.locks) return void this.#lead(release.signal)
+    if (!shares) return void this.#lead(release.signal)
     navigator.locks
       .request(this.name, { signal: release.signal }, () => this.#lead(release.signal))
       .catch(() => undefined) // given up while it waited

@@ -7,6 +7,7 @@ export function Copy({ text, words = false }: { text: string; words?: boolean })
   const { t } = useTranslation()
   const [copied, setCopied] = useState<string | null>(null)
   const done = copied === text
+  if (!navigator.clipboard) return null // over plain HTTP from elsewhere: the text can be marked
   async function copy() {
     await navigator.clipboard.writeText(text)
     setCopied(text)
