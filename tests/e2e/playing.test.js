@@ -137,6 +137,17 @@ test('a download has a name that people can read', async () => {
   await page.context().close()
 })
 
+test('a cold recording of a provider at its usual speed plays at the first press', async (t) => {
+  const made = await cold({ seconds: 30 })
+  const page = await (await w.person()).newPage()
+  await page.goto('/')
+  await chipOf(page, made).filter({ hasText: 'Not there yet' }).waitFor()
+  t.diagnostic(await timed(page, () => playOf(page, made).click()))
+  await chipOf(page, made).filter({ hasText: 'Ready' }).waitFor()
+  assert.equal((await w.sim(made.recording_sid)).downloads, 1)
+  await page.context().close()
+})
+
 test('a cold recording plays while it arrives, and three tabs on it are one download', async (t) => {
   const made = await cold({ seconds: 90, faults: ['slow:60000'] })
   const context = await w.person()
