@@ -39,6 +39,11 @@ class Tally:
         self.failed += other.failed
         self.skipped += other.skipped
 
+    def join(self, other):
+        """With what it shows."""
+        self.add(other)
+        self.shown += other.shown
+
 
 def tail(text):
     lines = text.rstrip().splitlines()
@@ -202,21 +207,23 @@ def fuzz():
     return tally
 
 
-def peer():
-    """The provider's own client and a browser against the real programs, by node's test runner."""
-    folder = ROOT / "tests/peer"
-    if not folder.is_dir():
-        return None
+def install_node(folder, section):
+    """What node needs in a folder, anew where its list changed."""
     if not (shutil.which("node") and shutil.which("npm")):
-        must("script/install-packages", "peer")
+        must("script/install-packages", section)
     stamp = folder / "node_modules/.installed"
     lock = folder / "package-lock.json"
     if not stamp.exists() or stamp.stat().st_mtime < lock.stat().st_mtime:
         must("npm", "ci", "--no-audit", "--no-fund", cwd=folder)
         stamp.touch()
-    results = ROOT / "build-test/peer.xml"
+
+
+def node_tests(folder, *files):
+    """By node's own test runner, in a folder where all is installed."""
+    results = ROOT / f"build-test/{folder.name}.xml"
+    results.parent.mkdir(exist_ok=True)
     results.unlink(missing_ok=True)
-    code, said = run("node", "--test", "--test-reporter=junit", f"--test-reporter-destination={results}", cwd=folder,
+    code, said = run("node", "--test", "--test-reporter=junit", f"--test-reporter-destination={results}", *files, cwd=folder,
                      env={"CALLREEL_BUILD": str(ROOT / "build-test")})
     tally = count_junit(results)
     if code and not tally.failed:
@@ -224,8 +231,31 @@ def peer():
     return tally
 
 
+def peer():
+    """The provider's own client against the real programs."""
+    folder = ROOT / "tests/peer"
+    install_node(folder, "peer")
+    return node_tests(folder)
+
+
+def e2e():
+    """The page: its types and style, its rules, and a real browser in front of the real programs."""
+    must("script/install-packages", "e2e")
+    web, folder = ROOT / "web", ROOT / "tests/e2e"
+    install_node(web, "web")
+    install_node(folder, "e2e")
+    code, said = run("npm", "run", "check", cwd=web)
+    tally = Tally(passed=int(code == 0), failed=int(code != 0))
+    if code:
+        tally.shown.append(tail(said))
+    build()
+    tally.join(node_tests(web, *sorted(str(path.relative_to(web)) for path in web.glob("test/*.test.js"))))
+    tally.join(node_tests(folder))
+    return tally
+
+
 STAGES = {"build": build, "layers": layers, "unit-asan": unit_asan, "unit-tsan": unit_tsan, "story": story,
-          "story-asan": story_asan, "story-tsan": story_tsan, "fuzz": fuzz, "peer": peer}
+          "story-asan": story_asan, "story-tsan": story_tsan, "fuzz": fuzz, "peer": peer, "e2e": e2e}
 
 
 def perform(name):

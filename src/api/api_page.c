@@ -24,7 +24,7 @@ static void answer_html(struct visit *v, struct str name) {
   struct http_fields f;
   begin(&f, STR("Cache-Control: no-cache\r\n"));
   http_fieldf(&f, STR("Content-Security-Policy"),
-              "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+              "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
               "media-src 'self' blob:; connect-src 'self'; font-src 'self'; object-src 'none'; base-uri 'self'; "
               "form-action 'self'; frame-ancestors %s",
               origins_frame_ancestors(v->api->origins)); /* (2) */

@@ -144,6 +144,16 @@ static bool json_text(const struct buf *b, const char *name, char *ret_text, siz
   return found;
 }
 
+static int record_again(struct demo *d, const struct demo_call *call, const char *call_sid) {
+  struct buf body CLEANUP(buf_done) = BUF_INIT(BODY_MAX);
+  struct buf answer CLEANUP(buf_done) = BUF_INIT(BODY_MAX);
+  char path[SID_SIZE + 32];
+  (void)snprintf(path, sizeof(path), "/sim/calls/%.*s/recordings", SID_SIZE - 1, call_sid);
+  if (demo_write_again(&body, call, clock_now_ms()) != OK) return cmd_fail(d->args, "out of memory");
+  int status = tell_simulator(d, "POST", path, buf_str(&body), &answer);
+  return status == 201 ? CMD_DONE : cmd_fail(d->args, "%s makes no recording (%d)", d->simulator.url, status);
+}
+
 static int make_call(struct demo *d, const struct demo_business *business, const struct demo_call *call,
                      char ret_call_sid[SID_SIZE]) {
   struct buf body CLEANUP(buf_done) = BUF_INIT(BODY_MAX);
@@ -154,7 +164,7 @@ static int make_call(struct demo *d, const struct demo_business *business, const
     return cmd_fail(d->args, "%s makes no call (%d): %.*s", d->simulator.url, status,
                     STR_ARG(str_head(buf_str(&answer), 300)));
   progress_show(&d->progress, ++d->made, d->in_all);
-  return CMD_DONE;
+  return call->again ? record_again(d, call, ret_call_sid) : CMD_DONE;
 }
 
 /* Until every webhook so far was answered. */

@@ -12,23 +12,23 @@
 
 static const struct demo_call clinic[] = {
     CALL("Maya Rosen", "+15550101", 3, 35, DUAL, CHILD),
-    CALL("Daniel Cohen", "+15550102", 12, 62, OUTBOUND, CHILD),
-    CALL("Olivia Grant", "+442079460101", 25, 18),
+    CALL("Daniel Cohen", "+15550102", 12, 62, OUTBOUND, CHILD, .again = 26),
+    CALL("Olivia Grant", "+442079460101", 26, 18),
     CALL("נועה לוי", "+15550103", 41, 95, DUAL),
     CALL("Samuel Ortiz", "+15550104", 58, 7, OUTBOUND),
     CALL("Hannah Weiss", "+442079460102", 75, 140, CHILD),
     CALL("Priya Natarajan", "+442079460103", 90, 44, DUAL, .faults = "\"cut:1\""),
     CALL("Tom Becker", "+15550105", 118, 28, .faults = "\"no_length\""),
-    CALL("אורי שפירא", "+15550106", 131, 210, OUTBOUND, DUAL, CHILD),
+    CALL("אורי שפירא", "+15550106", 131, 210, OUTBOUND, DUAL, CHILD, .again = 14),
     CALL("Grace O'Neill", "+442079460104", 160, 51, .faults = "\"short:1\""),
-    CALL("Yusuf Demir", "+15550107", 190, 33, .faults = "\"redirect:1\""),
-    CALL("Ines Carvalho", "+15550108", 220, 12, .faults = "\"500\""),
+    CALL("Yusuf Demir", "+15550107", 0, 33, .faults = "\"not_yet\"", .lasts = true),
+    CALL("Ines Carvalho", "+15550108", 8, 12, .faults = "\"500\""),
     CALL("Peter Lindqvist", "+442079460105", 260, 40, .faults = "\"xml\""),
     CALL("תמר בן דוד", "+15550109", 300, 25, .faults = "\"header_only\""),
-    CALL("Wei Zhang", "+15550110", 360, 20, .status = "absent"),
-    CALL("Laura Fischer", "+442079460106", 420, 0, .call_status = "no-answer", OUTBOUND),
+    CALL("Wei Zhang", "+15550110", 19, 20, .status = "absent"),
+    CALL("Laura Fischer", "+442079460106", 31, 0, .call_status = "no-answer", OUTBOUND),
     CALL("Marco Bianchi", "+15550111", 1500, 75, DUAL),
-    CALL("Aisha Bello", "+442079460107", 2900, 30, OUTBOUND, CHILD),
+    CALL("Aisha Bello", "+442079460107", 2900, 30, OUTBOUND, .faults = "\"not_yet\""),
     CALL("יעל כהן", "+15550112", 0, 45, .status = "in-progress"),
     CALL("Jonas Keller", "+15550113", 0, 90, .faults = "\"slow:3000\"", .lasts = true),
 };
@@ -60,6 +60,13 @@ const struct demo_business demo_businesses[DEMO_BUSINESSES] = {
     {"Harbour Clinic (demo)", "+15550100", clinic, COUNT_OF(clinic)},
     {"מוסך הצפון (demo)", "+15550150", garage, COUNT_OF(garage)},
 };
+
+enum err demo_write_again(struct buf *b, const struct demo_call *call, int64_t now_ms) {
+  char start[DATE_TEXT_SIZE];
+  int64_t ago_s = call->minutes_ago * 60 - call->seconds + call->again; /* it ends with the call */
+  date_format_rfc3339((now_ms / 1000 - ago_s) * 1000, start);
+  return buf_addf(b, "{\"seconds\":%d,\"start_time\":\"%s\"}", call->again, start);
+}
 
 enum err demo_write_call(struct buf *b, const struct demo_business *business, const struct demo_call *call,
                          int64_t now_ms) {

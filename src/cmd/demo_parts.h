@@ -10,6 +10,7 @@ struct demo_call {
   const char *customer, *number;
   int minutes_ago; /* 0: it ended just now */
   int seconds;
+  int again; /* seconds of a second recording of it; 0: there is none */
   bool is_outbound;
   bool is_dual;            /* a channel for each speaker */
   bool has_child;          /* a second leg */
@@ -30,6 +31,9 @@ extern const struct demo_business demo_businesses[DEMO_BUSINESSES];
 /* The body of POST /sim/calls. Pure. */
 CHECKED enum err demo_write_call(struct buf *b, const struct demo_business *business, const struct demo_call *call,
                                  int64_t now_ms);
+
+/* Of its second recording: that of POST /sim/calls/{CA}/recordings. Pure. */
+CHECKED enum err demo_write_again(struct buf *b, const struct demo_call *call, int64_t now_ms);
 
 /* A simulator of our own: a child process that ends with us, at the latest. */
 struct demo_simulator {

@@ -32,6 +32,7 @@ def test_two_businesses_with_forty_calls_in_all_states(world):
     names = [row["customer_name"] for row in rows if row["top"]]
     assert len(names) == 40 and all(names) and "Maya Rosen" in names and "נועה לוי" in names
     assert len(rows) > 45, "some calls have a second leg"
+    assert world.sql("select max(n) as n from (select count(*) as n from recordings group by call_sid)")[0]["n"] == 2
     codes = {row["error_code"] for row in world.sql("select distinct error_code from recordings where status = 'failed'")}
     assert codes >= {"not_audio", "provider_error", "absent_too_short", "not_found_at_provider"}, codes
     key = world.make_key("--business", "2", "--role", "viewer")

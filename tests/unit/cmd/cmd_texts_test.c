@@ -207,6 +207,14 @@ static void call_of_the_demo_is_an_order_for_the_simulator(void **state) {
       ",\"start_time\":\"1970-01-01T00:00:30Z\",\"call_status\":\"busy\",\"status\":\"absent\",\"faults\":[\"xml\"]}");
 }
 
+static void second_recording_of_the_demo_ends_with_its_call(void **state) {
+  struct demo_call call = {.minutes_ago = 2, .seconds = 30, .again = 10};
+  struct buf b = BUF_INIT(1024);
+  (void)state;
+  assert_int_equal(demo_write_again(&b, &call, 150500), OK);
+  assert_text(&b, "{\"seconds\":10,\"start_time\":\"1970-01-01T00:00:50Z\"}");
+}
+
 /* ---- painting ---- */
 
 static void painting_is_cut_at_the_terminals_edges(void **state) {
@@ -231,6 +239,7 @@ int main(void) {
       cmocka_unit_test(name_says_whose_file_it_is),
       cmocka_unit_test(first_line_of_a_simulator_says_where_and_who_it_is),
       cmocka_unit_test(call_of_the_demo_is_an_order_for_the_simulator),
+      cmocka_unit_test(second_recording_of_the_demo_ends_with_its_call),
       cmocka_unit_test(painting_is_cut_at_the_terminals_edges),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);

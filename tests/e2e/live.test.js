@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { chipOf, eventually, rowOf, see, watch, world } from './world.js'
+
+let w, first
+before(async () => {
+  w = await world()
+  first = await w.call({ seconds: 4, start_time: '2025-03-01T10:00:00Z' })
+  await first.name('Olivia Grant')
+  await w.until(first.recording_sid, 'ready')
+})
+after(() => w.stop())
+
+const live = (page, state) => page.locator(`[data-live="${state}"]`).waitFor()
+const sameDocument = (page) => page.evaluate(() => { window.same = true })
+const isSame = (page) => page.evaluate(() => window.same === true)
+const rows = (page) => page.locator('.row[data-call]')
+
+test('a new call shows up by itself, and its chip goes from arriving to ready without a reload', async () => {
+  const page = await (await w.person()).newPage()
+  await page.goto('/')
+  await live(page, 'live')
+  await sameDocument(page)
+  const made = await w.call({ seconds: 20, faults: ['slow:16000'] })
+  await chipOf(page, made).filter({ hasText: /Arriving \d+/ }).waitFor()
+  await chipOf(page, made).filter({ hasText: 'Ready' }).waitFor()
+  assert.equal(await isSame(page), true)
+  assert.equal(await rows(page).first().getAttribute('data-call'), made.call_sid)
+  await page.context().close()
+})
+
+test('rows do not move under a reader who is further down: a button tells of new calls', async () => {
+  for (let i = 0; i < 25; i++) await w.call({ seconds: 1, recording: false })
+  const page = await (await w.person()).newPage()
+  await page.goto('/')
+  await live(page, 'live')
+  await rows(page).nth(5).waitFor()
+  await page.mouse.wheel(0, 700)
+  await page.waitForFunction(() => window.scrollY > 300)
+  const made = await w.call({ seconds: 2 })
+  await page.getByRole('button', { name: '1 new call' }).click()
+  await rowOf(page, made).waitFor()
+  assert.equal(await page.evaluate(() => window.scrollY), 0)
+  await page.context().close()
+})
+
+test('changes are said aloud', async () => {
+  const page = await (await w.person()).newPage()
+  await page.goto('/')
+  await live(page, 'live')
+  const made = await w.call({ seconds: 20, faults: ['slow:40000'] })
+  await made.name('Hannah Weiss')
+  await page.getByRole('status').filter({ hasText: 'The recording of Hannah Weiss is ready.' }).waitFor({ state: 'attached' })
+  await page.context().close()
+})
+
+test('without a stream the page looks now and then', async () => {
+  const page = await (await w.person()).newPage()
+  await page.route('**/api/events', (route) => route.abort())
+  const made = await w.call({ seconds: 4, faults: ['not_yet'] })
+  await page.goto('/')
+  await live(page, 'polling')
+  await chipOf(page, made).filter({ hasText: 'Not there yet' }).waitFor()
+  await w.faults(made.recording_sid, [])
+  await chipOf(page, made).filter({ hasText: 'Ready' }).waitFor()
+  await page.context().close()
+})
+
+test('without a stream it looks ten times, then leaves it to a button', async () => {
+  const made = await w.call({ seconds: 5, faults: ['hang'] })
+  const page = await (await w.person()).newPage()
+  const seen = watch(page)
+  await page.clock.install()
+  await page.route('**/api/events', (route) => route.abort())
+  await page.goto('/')
+  await page.clock.runFor(1000)
+  await chipOf(page, made).filter({ hasText: 'Waiting' }).waitFor()
+  const looks = () => seen.paths('/api/calls').length - 1
+  const stopped = page.getByText('Updates have stopped.')
+  await eventually(async () => {
+    await page.clock.runFor(1000)
+    return stopped.isVisible()
+  }, 'it gave up')
+  assert.equal(looks(), 10)
+  await page.clock.runFor(60_000)
+  assert.equal(looks(), 10)
+  await page.getByRole('button', { name: 'Look again' }).click()
+  await eventually(() => looks() === 11, 'it looked once more')
+  await w.faults(made.recording_sid, [])
+  await page.context().close()
+})
+
+test('a page that is hidden for a minute gives its stream up and catches up when it is seen', async () => {
+  const page = await (await w.person()).newPage()
+  const seen = watch(page)
+  await page.clock.install()
+  await page.goto('/')
+  await page.clock.runFor(1000)
+  await live(page, 'live')
+  const ended = page.waitForEvent('requestfailed', (request) => request.url().endsWith('/api/events'))
+  await see(page, false)
+  await page.clock.runFor(61_000)
+  await ended
+  const made = await w.call({ seconds: 2 })
+  await w.until(made.recording_sid, 'ready')
+  assert.equal(await rowOf(page, made).count(), 0)
+  await see(page, true)
+  await page.clock.runFor(2000)
+  await chipOf(page, made).filter({ hasText: 'Ready' }).waitFor()
+  assert.equal(seen.paths('/api/events').length, 2)
+  await page.context().close()
+})
+
+test('offline is told, and mended when the network is back', async () => {
+  const context = await w.person()
+  const page = await context.newPage()
+  await page.goto('/')
+  await live(page, 'live')
+  await context.setOffline(true)
+  await page.getByText('You are offline.').waitFor()
+  await context.setOffline(false)
+  await page.getByText('You are offline.').waitFor({ state: 'detached' })
+  await context.close()
+})

@@ -1,0 +1,54 @@
+// Asks the API. URLs are relative to <base>, which is where this page is served.
+
+/** What the API said when it would not; `offline` when nobody answered. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly retryAfter: number | null,
+  ) {
+    super(code)
+    this.name = 'Problem'
+  }
+}
+
+type Ask = RequestInit & { json?: unknown }
+
+const expired = new Set<() => void>()
+
+/** Called whenever an answer says that nobody is signed in. */
+export function onExpired(tell: () => void): () => void {
+  expired.add(tell)
+  return () => expired.delete(tell)
+}
+
+function retryAfter(answer: Response): number | null {
+  const seconds = Number(answer.headers.get('Retry-After'))
+  return seconds > 0 ? seconds : null
+}
+
+export async function problemOf(answer: Response): Promise<Problem> {
+  const said: unknown = await answer.json().catch(() => null)
+  const code =
+    said && typeof said === 'object' && 'code' in said && typeof said.code === 'string' ? said.code : 'internal'
+  return new Problem(answer.status, code, retryAfter(answer))
+}
+
+export async function ask<T>(path: string, { json, ...init }: Ask = {}): Promise<T> {
+  const headers = new Headers(init.headers)
+  headers.set('Accept', 'application/json')
+  if (json !== undefined) headers.set('Content-Type', 'application/json')
+  let answer: Response
+  try {
+    answer = await fetch(path, { ...init, headers, body: json === undefined ? init.body : JSON.stringify(json) })
+  } catch (why) {
+    if (why instanceof DOMException && why.name === 'AbortError') throw why
+    throw new Problem(0, 'offline', null)
+  }
+  if (!answer.ok) {
+    const problem = await problemOf(answer)
+    if (problem.status === 401 && !headers.has('Authorization')) for (const tell of expired) tell()
+    throw problem
+  }
+  return (answer.status === 204 ? undefined : await answer.json()) as T
+}

@@ -1,0 +1,47 @@
+// What the reader chose: language, appearance, shortcuts. Shared by all tabs through the browser's storage.
+import { useSyncExternalStore } from 'react'
+import type { Language } from '../i18n/language'
+import { keep, recall } from './kept'
+
+export type Theme = 'auto' | 'light' | 'dark'
+export interface Settings {
+  language: Language | null
+  theme: Theme
+  shortcuts: boolean
+}
+
+const atFirst: Settings = { language: null, theme: 'auto', shortcuts: true }
+let now: Settings = { ...atFirst, ...recall<Partial<Settings>>('settings', {}) }
+const listeners = new Set<() => void>()
+
+function dress() {
+  if (now.theme === 'auto') delete document.documentElement.dataset.theme
+  else document.documentElement.dataset.theme = now.theme
+}
+
+function become(next: Settings) {
+  now = next
+  dress()
+  for (const tell of listeners) tell()
+}
+
+dress()
+window.addEventListener('storage', (event) => {
+  if (event.key === 'callreel.settings') become({ ...atFirst, ...recall<Partial<Settings>>('settings', {}) })
+})
+
+export const settings = {
+  get: () => now,
+  set(change: Partial<Settings>) {
+    become({ ...now, ...change })
+    keep('settings', now)
+  },
+  subscribe(tell: () => void) {
+    listeners.add(tell)
+    return () => {
+      listeners.delete(tell)
+    }
+  },
+}
+
+export const useSettings = () => useSyncExternalStore(settings.subscribe, settings.get)

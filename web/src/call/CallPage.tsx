@@ -1,0 +1,165 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { type MouseEvent, useEffect } from 'react'
+import { useTranslation } from 'react-i18next'
+import { Link, useLocation, useNavigate, useParams } from 'react-router'
+import { getCall } from '../api/api'
+import { Problem } from '../api/http'
+import type { CallWithLegs } from '../api/types'
+import { useLiveEvents, useLiveState } from '../live/live'
+import { withRecording } from '../live/merge'
+import { usePolling } from '../live/usePolling'
+import { nameOf, PhoneNumber } from '../recording/Who'
+import { useSession } from '../signin/session'
+import { Icon } from '../ui/Icon'
+import { Notice } from '../ui/Notice'
+import { Details } from './Details'
+import { EditField } from './EditField'
+import { Legs } from './Legs'
+import { RecordingCard } from './RecordingCard'
+import './call.css'
+
+/** One call: what is known of it, and everything that was recorded. */
+export default function CallPage() {
+  const { t } = useTranslation(['app', 'errors'])
+  const { sid = '' } = useParams()
+  const client = useQueryClient()
+  const key = ['call', sid]
+  const {
+    data: call,
+    error,
+    refetch,
+  } = useQuery({ queryKey: key, queryFn: ({ signal }) => getCall(sid, { signal }), staleTime: 0 })
+  useFresh(sid, call, refetch)
+  const who = (call && nameOf(call)) ?? t('calls.unknown')
+  useEffect(() => {
+    document.title = `${t('call.title', { who })} · ${t('title')}`
+  }, [t, who])
+
+  if (!call) {
+    const code = error instanceof Problem ? error.code : null
+    const absent = code === 'not_found' || code === 'bad_request'
+    return (
+      <main id="main" className="page call-page">
+        <Back />
+        {!error && <p role="status">{t('call.loading')}</p>}
+        {error && absent && (
+          <Notice title={t('call.notFound')} text={t('call.notFoundText')} icon="search" heading={1} alert />
+        )}
+        {error && !absent && (
+          <Notice title={t('calls.error')} text={t(`errors:${code ?? 'internal'}`)} icon="alert" heading={1} alert>
+            <button type="button" className="button" onClick={() => void refetch()}>
+              {t('calls.again')}
+            </button>
+          </Notice>
+        )}
+      </main>
+    )
+  }
+  const real = call.recordings.filter((r) => r.recording_sid !== null)
+  const update = (next: CallWithLegs) => client.setQueryData(key, next)
+  return (
+    <main id="main" className="page call-page">
+      <Back />
+      <Head call={call} who={who} update={update} />
+      <div className="call-columns">
+        <div>
+          <section aria-labelledby="recordings">
+            <h2 id="recordings">{t('call.recordings')}</h2>
+            {real.length === 0 && <p className="muted">{t('call.noRecordings')}</p>}
+            {real.map((recording, i) => (
+              <RecordingCard
+                key={recording.recording_sid}
+                call={call}
+                recording={recording}
+                n={real.length > 1 ? i + 1 : null}
+              />
+            ))}
+          </section>
+          <section aria-labelledby="transcript">
+            <h2 id="transcript">{t('call.transcript')}</h2>
+            <p className="muted transcript-none">{t('call.noTranscript')}</p>
+          </section>
+        </div>
+        <aside>
+          <Details call={call} update={update} />
+          <Legs call={call} />
+        </aside>
+      </div>
+    </main>
+  )
+}
+
+/** To the list as it was left, with its filters and its place, where that is where the reader comes from. */
+function Back() {
+  const { t } = useTranslation()
+  const { state } = useLocation()
+  const navigate = useNavigate()
+  function back(event: MouseEvent) {
+    if (state?.from !== 'list' || event.ctrlKey || event.metaKey || event.shiftKey) return
+    event.preventDefault()
+    void navigate(-1)
+  }
+  return (
+    <Link to="/" className="back" onClick={back}>
+      <Icon name="start" />
+      {t('call.back')}
+    </Link>
+  )
+}
+
+function Head({ call, who, update }: { call: CallWithLegs; who: string; update: (call: CallWithLegs) => void }) {
+  const { t } = useTranslation()
+  const session = useSession()
+  const edits = session.role !== 'viewer'
+  return (
+    <div className="call-head">
+      <h1>
+        {call.customer_name || call.caller_name ? (
+          <bdi>{who}</bdi>
+        ) : call.customer_number ? (
+          <PhoneNumber number={call.customer_number} />
+        ) : (
+          who
+        )}
+      </h1>
+      {edits && (
+        <EditField
+          call={call}
+          name="customer_name"
+          label={t('call.name')}
+          add={t('call.addName')}
+          update={update}
+          bare
+        />
+      )}
+      <p className="call-sub">
+        {call.direction && (
+          <span className="direction">
+            <Icon name={call.direction === 'inbound' ? 'incoming' : 'outgoing'} />
+            {t(`calls.${call.direction}`)}
+          </span>
+        )}
+        {call.customer_number && <PhoneNumber number={call.customer_number} />}
+        {call.status && <span>{t(`callStatus.${call.status}`, { defaultValue: call.status })}</span>}
+      </p>
+    </div>
+  )
+}
+
+/** Kept true by the stream, else by looking now and then. */
+function useFresh(sid: string, call: CallWithLegs | undefined, refetch: () => Promise<unknown>) {
+  const client = useQueryClient()
+  const live = useLiveState()
+  useLiveEvents((event) => {
+    if (event.kind === 'reset') return void refetch()
+    if (!call) return
+    if (event.kind === 'recording') {
+      const family = [sid, ...call.legs]
+      const known = call.recordings.some((r) => r.recording_sid === event.recording.recording_sid)
+      if (known) client.setQueryData(['call', sid], withRecording(call, event.recording))
+      else if (event.recording.call_sid && family.includes(event.recording.call_sid)) void refetch()
+    } else if (event.call.call_sid === sid || event.call.parent_call_sid === sid) void refetch()
+  })
+  const coming = call?.recordings.find((r) => r.status === 'queued' || r.status === 'downloading')
+  usePolling(live === 'closed', coming ? (coming.retry_after ?? 2) : null, refetch)
+}

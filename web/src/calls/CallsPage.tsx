@@ -1,0 +1,105 @@
+import { useEffect } from 'react'
+import { useTranslation } from 'react-i18next'
+import { Problem } from '../api/http'
+import { announce } from '../ui/Announcer'
+import { Icon } from '../ui/Icon'
+import { Notice } from '../ui/Notice'
+import { CallTable } from './CallTable'
+import { FilterBar } from './FilterBar'
+import { countFilters, useFilters } from './filters'
+import { useCalls } from './useCalls'
+import './filters.css'
+import './table.css'
+
+export function CallsPage() {
+  const { t } = useTranslation(['app', 'errors'])
+  const { filters, set, clear } = useFilters()
+  const list = useCalls(filters)
+  const filtered = countFilters(filters) > 0 || filters.q !== ''
+  const { isPlaceholderData, isSuccess } = list
+  const shown = list.calls.length
+
+  useEffect(() => {
+    document.title = `${t('calls.title')} · ${t('title')}`
+  }, [t])
+  useEffect(() => {
+    if (filtered && isSuccess && !isPlaceholderData) announce(t('calls.found', { shown }))
+  }, [filtered, isSuccess, isPlaceholderData, shown, t])
+
+  function goUp() {
+    list.showFresh()
+    window.scrollTo({ top: 0 })
+  }
+
+  return (
+    <main id="main" className="page calls-page">
+      <h1 className="unseen">{t('calls.title')}</h1>
+      <FilterBar filters={filters} set={set} clear={clear} />
+      {list.polling.stopped && (
+        <p className="banner" role="status">
+          {t('live.stoppedText')}{' '}
+          <button type="button" className="quiet" onClick={list.polling.again}>
+            {t('live.lookAgain')}
+          </button>
+        </p>
+      )}
+      {list.fresh > 0 && (
+        <button type="button" className="fresh" onClick={goUp}>
+          <Icon name="again" /> {t('live.newCalls', { count: list.fresh })}
+        </button>
+      )}
+      <Content list={list} filtered={filtered} clear={clear} />
+    </main>
+  )
+}
+
+function Content({
+  list,
+  filtered,
+  clear,
+}: {
+  list: ReturnType<typeof useCalls>
+  filtered: boolean
+  clear: () => void
+}) {
+  const { t } = useTranslation(['app', 'errors'])
+  if (list.isPending) return <Loading />
+  if (list.isError && list.calls.length === 0) {
+    const code = list.error instanceof Problem ? list.error.code : 'internal'
+    return (
+      <Notice title={t('calls.error')} text={t(`errors:${code}`)} icon="alert" alert>
+        <button type="button" className="button" onClick={() => void list.refetch()}>
+          {t('calls.again')}
+        </button>
+      </Notice>
+    )
+  }
+  if (list.calls.length === 0 && filtered)
+    return (
+      <Notice title={t('calls.noMatch')} text={t('calls.noMatchText')} icon="search">
+        <button type="button" className="button" onClick={clear}>
+          {t('calls.clear')}
+        </button>
+      </Notice>
+    )
+  if (list.calls.length === 0) return <Notice title={t('calls.empty')} text={t('calls.emptyText')} icon="calls" />
+  return <CallTable list={list} />
+}
+
+/** The shape of what comes. */
+function Loading() {
+  const { t } = useTranslation()
+  return (
+    <div className="loading" role="status">
+      <span className="unseen">{t('calls.loading')}</span>
+      {Array.from({ length: 9 }, (_, i) => (
+        <div className="ghost" key={i} aria-hidden="true">
+          <span className="ghost-round" />
+          <span className="ghost-line" />
+          <span className="ghost-line short" />
+          <span className="ghost-line short" />
+        </div>
+      ))}
+    </div>
+  )
+}

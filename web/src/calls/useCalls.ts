@@ -1,0 +1,129 @@
+// The list: page after page by cursor, kept true by the stream, or by looking now and then.
+import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { listCalls } from '../api/api'
+import type { Call, CallList, Recording } from '../api/types'
+import { liveReady, useLiveEvents, useLiveState } from '../live/live'
+import {
+  comingAfterFirst,
+  hasCall,
+  newRows,
+  type Pages,
+  pagesWithCall,
+  pagesWithFirst,
+  pagesWithPage,
+  pagesWithRecording,
+  pendingAfter,
+} from '../live/merge'
+import { usePolling } from '../live/usePolling'
+import { nameOf } from '../recording/Who'
+import { announce } from '../ui/Announcer'
+import { type Filters, queryOf } from './filters'
+
+const STREAM_PATIENCE_MS = 150 // the list waits that long for the stream, so that nothing is missed between them
+const SETTLE_MS = 400 // news of rows that are not here are gathered
+const BETWEEN_MS = 2000 // and the list is asked no more often, however many calls there are
+const FURTHER_PAGES = 2 // that are looked at again beside the first
+
+export function useCalls(filters: Filters) {
+  const client = useQueryClient()
+  const live = useLiveState()
+  const base = useMemo(() => queryOf(filters), [filters])
+  const key = useMemo(() => ['calls', base.toString()], [base])
+  const [waiting, setWaiting] = useState<CallList | null>(null) // a first page with new rows, while the reader is further down
+  const lookedAt = useRef(0)
+  const gather = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
+
+  const query = useInfiniteQuery({
+    queryKey: key,
+    initialPageParam: null as string | null,
+    queryFn: async ({ pageParam, signal }) => {
+      const asked = new URLSearchParams(base)
+      if (pageParam) asked.set('cursor', pageParam)
+      else await liveReady(STREAM_PATIENCE_MS)
+      return listCalls(asked, { signal })
+    },
+    getNextPageParam: (last) => last.next_cursor,
+    refetchOnWindowFocus: false,
+    staleTime: Number.POSITIVE_INFINITY,
+    placeholderData: (before) => before,
+  })
+
+  const take = useCallback(
+    (first: CallList) => {
+      setWaiting(null)
+      client.setQueryData<Pages>(key, (pages) => pages && pagesWithFirst(pages, first))
+    },
+    [client, key],
+  )
+
+  /** The first page again. Rows move only under a reader who is at the top. */
+  const look = useCallback(async () => {
+    lookedAt.current = Date.now()
+    const before = client.getQueryData<Pages>(key)
+    const first = await listCalls(base).catch(() => null)
+    for (const cursor of before ? comingAfterFirst(before).slice(0, FURTHER_PAGES) : []) {
+      const page = await listCalls(new URLSearchParams([...base, ['cursor', cursor]])).catch(() => null)
+      if (page) client.setQueryData<Pages>(key, (pages) => pages && pagesWithPage(pages, cursor, page))
+    }
+    const pages = client.getQueryData<Pages>(key)
+    if (!first || !pages) return
+    if (window.scrollY < 80 || newRows(pages, first) === 0) take(first)
+    else setWaiting(first)
+  }, [base, client, key, take])
+
+  const lookSoon = useCallback(() => {
+    if (gather.current !== undefined) return
+    const wait = Math.max(SETTLE_MS, lookedAt.current + BETWEEN_MS - Date.now())
+    gather.current = setTimeout(() => {
+      gather.current = undefined
+      void look()
+    }, wait)
+  }, [look])
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another list has its own news
+  useEffect(() => {
+    setWaiting(null)
+    return () => {
+      clearTimeout(gather.current)
+      gather.current = undefined
+    }
+  }, [key])
+
+  // A list that was left and is seen again: nobody kept it true in the meantime.
+  useEffect(() => {
+    if (client.getQueryData(key) !== undefined) lookSoon()
+  }, [client, key, lookSoon])
+
+  const tell = useTelling()
+  useLiveEvents((event) => {
+    const pages = client.getQueryData<Pages>(key)
+    if (event.kind === 'reset') return lookSoon()
+    if (!pages) return
+    const next =
+      event.kind === 'recording' ? pagesWithRecording(pages, event.recording) : pagesWithCall(pages, event.call)
+    if (next === pages) {
+      const isLegOfRow = event.kind === 'call' && hasCall(pages, event.call.parent_call_sid)
+      return isLegOfRow ? undefined : lookSoon()
+    }
+    if (event.kind === 'recording') tell(pages, event.recording)
+    client.setQueryData(key, next)
+  })
+
+  const polling = usePolling(live === 'closed', pendingAfter(query.data), look)
+  const calls = useMemo(() => query.data?.pages.flatMap((page) => page.calls) ?? [], [query.data])
+  const fresh = waiting && query.data ? newRows(query.data, waiting) : 0
+  return { ...query, calls, polling, fresh, showFresh: () => waiting && take(waiting) }
+}
+
+/** Says aloud when a recording of the list became ready or failed. */
+function useTelling() {
+  const { t } = useTranslation()
+  return (pages: Pages, now: Recording) => {
+    if (now.status !== 'ready' && now.status !== 'failed') return
+    const holds = (call: Call) =>
+      call.recordings.some((r) => r.recording_sid === now.recording_sid && r.status !== now.status)
+    const call = pages.pages.flatMap((page) => page.calls).find(holds)
+    if (call) announce(t(`live.${now.status}`, { who: nameOf(call) ?? t('calls.unknown') }))
+  }
+}

@@ -1,0 +1,41 @@
+// What is known of a recording through nothing but the signed URL of its stream.
+import type { Recording, Waveform } from '../api/types'
+import { answerOf } from '../player/answer'
+import type { Answer } from '../player/types'
+
+const beside = (src: string, name: string) => {
+  const url = new URL(src, document.baseURI)
+  url.pathname = url.pathname.replace(/\/file\/([^/]+)$|\/([^/]+)\/stream$/, (_, old, sid) => `/${old ?? sid}/${name}`)
+  return url.href
+}
+
+export const downloadOf = (src: string) => beside(src, 'download')
+
+/** Asks the stream itself, as no player would: it answers with the state at once, or begins with the bytes, which are let go. */
+export async function askStream(src: string, signal: AbortSignal): Promise<Answer> {
+  const enough = new AbortController()
+  signal.addEventListener('abort', () => enough.abort())
+  const answer = await fetch(src, {
+    headers: { Accept: 'application/json' },
+    signal: enough.signal,
+  })
+  if (answer.status === 200 || answer.status === 206) {
+    enough.abort()
+    return { kind: 'here', whole: true, retryAfter: null }
+  }
+  const said: unknown = await answer.json().catch(() => null)
+  if (answer.status === 202) return answerOf(said as Recording)
+  const code = said && typeof said === 'object' && 'code' in said ? String(said.code) : 'internal'
+  return { kind: 'trouble', code, retryAt: null }
+}
+
+export async function peaksFor(src: string): Promise<Waveform | null> {
+  try {
+    const answer = await fetch(beside(src, 'waveform'), {
+      headers: { Accept: 'application/json' },
+    })
+    return answer.ok ? ((await answer.json()) as Waveform) : null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,75 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useTranslation } from 'react-i18next'
+import { retryAll } from '../api/api'
+import { Problem } from '../api/http'
+import { useFormat } from '../i18n/useFormat'
+import { announce } from '../ui/Announcer'
+import { Icon } from '../ui/Icon'
+
+/** Why recordings failed, the most frequent reason first, and trying all of one again. */
+export function Failures({ failures }: { failures: Record<string, number> }) {
+  const { t } = useTranslation(['app', 'errors'])
+  const { number } = useFormat()
+  const client = useQueryClient()
+  const again = useMutation({
+    mutationFn: retryAll,
+    onSuccess: ({ queued }) => {
+      announce(t('health.retried', { count: queued }), { shown: true })
+      void client.invalidateQueries({ queryKey: ['stats'] })
+    },
+    onError: (why) => announce(t(`errors:${why instanceof Problem ? why.code : 'internal'}`), { shown: true }),
+  })
+  const rows = Object.entries(failures).sort((a, b) => b[1] - a[1])
+  const most = Math.max(1, ...rows.map(([, count]) => count))
+  return (
+    <section className="panel" aria-labelledby="failures">
+      <h2 id="failures">{t('health.failures')}</h2>
+      {rows.length === 0 && <p className="muted">{t('health.noFailures')}</p>}
+      {rows.length > 0 && (
+        <table className="failures">
+          <thead>
+            <tr>
+              <th scope="col">{t('health.reason')}</th>
+              <th scope="col" className="count-column">
+                {t('health.count')}
+              </th>
+              <th scope="col">
+                <span className="unseen">{t('health.retryAll')}</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map(([code, count]) => {
+              const reason = t(`errors:${code}`, { defaultValue: code })
+              return (
+                <tr key={code} data-code={code}>
+                  <th scope="row">
+                    {reason}
+                    <span
+                      className="failure-bar"
+                      style={{ inlineSize: `${(count / most) * 100}%` }}
+                      aria-hidden="true"
+                    />
+                  </th>
+                  <td className="digits count-column">{number(count)}</td>
+                  <td>
+                    <button
+                      type="button"
+                      className="button"
+                      disabled={again.isPending}
+                      aria-label={t('health.retryAllOf', { reason })}
+                      onClick={() => again.mutate(code)}
+                    >
+                      <Icon name="again" />
+                      {t('health.retryAll')}
+                    </button>
+                  </td>
+                </tr>
+              )
+            })}
+          </tbody>
+        </table>
+      )}
+    </section>
+  )
+}

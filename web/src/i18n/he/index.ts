@@ -1,0 +1,3 @@
+export { default as app } from './app.json'
+export { default as errors } from './errors.json'
+export { default as player } from './player.json'

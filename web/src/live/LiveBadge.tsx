@@ -1,0 +1,21 @@
+import { useTranslation } from 'react-i18next'
+import { useLiveState, useOnline } from './live'
+
+/** Whether what is shown is up to date. */
+export function LiveBadge() {
+  const { t } = useTranslation()
+  const state = useLiveState()
+  const online = useOnline()
+  const name = !online
+    ? 'offline'
+    : state === 'open'
+      ? 'live'
+      : state === 'connecting' || state === 'asleep'
+        ? 'connecting'
+        : 'polling'
+  return (
+    <span className={`live live-${name}`} data-live={name}>
+      {t(`live.${name}`)}
+    </span>
+  )
+}

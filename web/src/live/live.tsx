@@ -1,0 +1,55 @@
+// The stream of the one who is signed in, for the whole page.
+import { useQueryClient } from '@tanstack/react-query'
+import { createContext, type ReactNode, useContext, useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { Hub, type LiveEvent, type LiveState } from './hub'
+
+const HubContext = createContext<Hub | null>(null)
+let shared: Hub | null = null
+
+/** `business`: whose. Another business is another stream. */
+export function LiveProvider({ business, children }: { business: number; children: ReactNode }) {
+  const client = useQueryClient()
+  const [hub, setHub] = useState<Hub | null>(null)
+  useEffect(() => {
+    const name = `callreel-events ${new URL(document.baseURI).pathname} ${business}`
+    const made = new Hub('api/events', name, () => void client.invalidateQueries({ queryKey: ['session'] }))
+    made.start()
+    shared = made
+    setHub(made)
+    return () => made.stop()
+  }, [business, client])
+  return hub && <HubContext value={hub}>{children}</HubContext>
+}
+
+export function useHub(): Hub {
+  const hub = useContext(HubContext)
+  if (!hub) throw new Error('no LiveProvider above')
+  return hub
+}
+
+export function useLiveState(): LiveState {
+  const hub = useHub()
+  return useSyncExternalStore(hub.subscribe, () => hub.state)
+}
+
+export function useLiveEvents(hear: (event: LiveEvent) => void) {
+  const hub = useHub()
+  const latest = useRef(hear)
+  useEffect(() => {
+    latest.current = hear
+  })
+  useEffect(() => hub.hear((event) => latest.current(event)), [hub])
+}
+
+/** For those outside of components: see Hub.ready. */
+export const liveReady = (patience: number) => shared?.ready(patience) ?? Promise.resolve()
+
+function onlineChanges(tell: () => void) {
+  window.addEventListener('online', tell)
+  window.addEventListener('offline', tell)
+  return () => {
+    window.removeEventListener('online', tell)
+    window.removeEventListener('offline', tell)
+  }
+}
+export const useOnline = () => useSyncExternalStore(onlineChanges, () => navigator.onLine)

@@ -1,0 +1,93 @@
+// How news change the pages of calls that are shown. Pure.
+import type { InfiniteData } from '@tanstack/react-query'
+import type { Call, CallList, Recording } from '../api/types'
+
+export type Pages = InfiniteData<CallList>
+
+/** The recording in its row, wherever that is; the same object when no row has it. */
+export function withRecording<C extends Call>(call: C, r: Recording): C {
+  if (r.recording_sid === null) return call
+  const isIt = (known: Recording) => known.recording_sid === r.recording_sid
+  if (call.recordings.some(isIt))
+    return { ...call, recordings: call.recordings.map((known) => (isIt(known) ? r : known)) }
+  if (r.call_sid !== call.call_sid) return call
+  const real = call.recordings.filter((known) => known.recording_sid !== null)
+  return { ...call, has_recording: true, recordings: [...real, r] }
+}
+
+function mapCalls(pages: Pages, change: (call: Call) => Call): Pages {
+  let touched = false
+  const next = pages.pages.map((page) => {
+    let here = false
+    const calls = page.calls.map((call) => {
+      const changed = change(call)
+      if (changed !== call) here = true
+      return changed
+    })
+    touched ||= here
+    return here ? { ...page, calls } : page
+  })
+  return touched ? { ...pages, pages: next } : pages
+}
+
+export const pagesWithRecording = (pages: Pages, r: Recording) => mapCalls(pages, (call) => withRecording(call, r))
+
+/** Only rows that are there change: what a call is of is for the list to say. */
+export const pagesWithCall = (pages: Pages, news: Call) =>
+  mapCalls(pages, (call) =>
+    call.call_sid === news.call_sid ? { ...call, ...news, recordings: recordingsOf(call, news) } : call,
+  )
+
+/** A row has its other legs' recordings too; news of one leg may know fewer. */
+function recordingsOf(row: Call, news: Call): Recording[] {
+  const told = new Set(news.recordings.map((r) => r.recording_sid))
+  const others = row.recordings.filter((r) => r.recording_sid !== null && !told.has(r.recording_sid))
+  const real = news.recordings.filter((r) => r.recording_sid !== null)
+  return real.length + others.length > 0 ? [...real, ...others] : news.recordings
+}
+
+/** The first page asked again: new rows come in front, those that it no longer has move behind it. No overlap: afresh. */
+export function pagesWithFirst(pages: Pages, first: CallList): Pages {
+  const [old, ...rest] = pages.pages
+  if (!old) return pages
+  const now = new Set(first.calls.map((call) => call.call_sid))
+  const overlap = old.calls.some((call) => now.has(call.call_sid))
+  if (!overlap || first.next_cursor === null) return { pageParams: pages.pageParams.slice(0, 1), pages: [first] }
+  const last = first.calls.at(-1)
+  const passed = old.calls.findLastIndex((call) => call.call_sid === last?.call_sid)
+  const behind = passed < 0 ? [] : old.calls.slice(passed + 1).filter((call) => !now.has(call.call_sid))
+  return { ...pages, pages: [{ calls: [...first.calls, ...behind], next_cursor: old.next_cursor }, ...rest] }
+}
+
+/** Another page asked again, in its place. */
+export function pagesWithPage(pages: Pages, param: unknown, page: CallList): Pages {
+  const at = pages.pageParams.indexOf(param)
+  return at <= 0 ? pages : { ...pages, pages: pages.pages.map((old, i) => (i === at ? page : old)) }
+}
+
+const isComing = (r: Recording) => r.status === 'queued' || r.status === 'downloading'
+
+/** The cursors of pages after the first on which something is on its way, the newest first. */
+export const comingAfterFirst = (pages: Pages): string[] =>
+  pages.pages.flatMap((page, i) => {
+    const param = pages.pageParams[i]
+    return typeof param === 'string' && page.calls.some((call) => call.recordings.some(isComing)) ? [param] : []
+  })
+
+export const hasCall = (pages: Pages, sid: string | null) =>
+  sid !== null && pages.pages.some((page) => page.calls.some((call) => call.call_sid === sid))
+
+/** How many rows the first page has that were not there. */
+export function newRows(pages: Pages, first: CallList): number {
+  const known = new Set(pages.pages.flatMap((page) => page.calls.map((call) => call.call_sid)))
+  return first.calls.filter((call) => !known.has(call.call_sid)).length
+}
+
+/** Seconds to wait before looking again at what is on its way; null: nothing is. */
+export function pendingAfter(pages: Pages | undefined): number | null {
+  let after: number | null = null
+  for (const page of pages?.pages ?? [])
+    for (const call of page.calls)
+      for (const r of call.recordings) if (isComing(r)) after = Math.min(after ?? 8, r.retry_after ?? 2)
+  return after
+}

@@ -1,0 +1,28 @@
+// What the player plays, and what is said of it.
+
+export type Phase = 'empty' | 'starting' | 'playing' | 'paused' | 'buffering' | 'waiting' | 'failed' | 'ended'
+export interface Track {
+  key: string
+  src: string
+  duration: number | null
+}
+export interface Trouble {
+  code: string
+  retryAt: string | null
+}
+/** `here`: worth loading; `whole`: all of it, so that a failure to load is the browser's. */
+export type Answer =
+  | { kind: 'here'; whole: boolean; retryAfter: number | null }
+  | { kind: 'coming'; retryAfter: number | null }
+  | ({ kind: 'trouble' } & Trouble)
+export interface PlayerState {
+  track: Track | null
+  phase: Phase
+  time: number
+  duration: number | null
+  buffered: readonly (readonly [number, number])[]
+  rate: number
+  volume: number
+  muted: boolean
+  trouble: Trouble | null
+}

@@ -1,0 +1,34 @@
+import { useTranslation } from 'react-i18next'
+import type { Recording } from '../api/types'
+import { useFormat } from '../i18n/useFormat'
+import { useNow } from '../ui/useNow'
+import { told } from './state'
+import './chip.css'
+
+/** The state of a recording, in words. */
+export function Chip({ recording }: { recording: Recording }) {
+  const { t } = useTranslation(['app', 'errors'])
+  const { percent } = useFormat()
+  const state = told(recording)
+  const why = recording.error && state.kind !== 'none' ? t(`errors:${recording.error.code}`) : undefined
+  return (
+    <span className={`chip chip-${state.kind}`} data-status={recording.status} title={why}>
+      {state.kind === 'coming' && <span className="chip-bar" style={{ inlineSize: `${(state.share ?? 0) * 100}%` }} />}
+      <span className="chip-text">
+        {state.until ? (
+          <Again at={state.until} />
+        ) : (
+          t(`recording.${state.key}`, { percent: state.share === undefined ? '' : percent(state.share) })
+        )}
+      </span>
+    </span>
+  )
+}
+
+/** Counts down, a step every few seconds. */
+function Again({ at }: { at: string }) {
+  const { t } = useTranslation()
+  const { until } = useFormat()
+  const now = useNow(5000)
+  return <>{t('recording.failedAgain', { when: until(new Date(at), now, 'narrow') })}</>
+}

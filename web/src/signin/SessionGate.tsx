@@ -1,0 +1,75 @@
+// Lets in who is signed in. A session that ends leaves the page where it is, below a form to sign in again.
+import { useQueryClient } from '@tanstack/react-query'
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { useLocation, useNavigate } from 'react-router'
+import { Problem } from '../api/http'
+import type { Session } from '../api/types'
+import { LiveProvider } from '../live/live'
+import { PlayerProvider } from '../player/PlayerProvider'
+import { Notice } from '../ui/Notice'
+import { SessionContext, useSessionQuery } from './session'
+
+const SignIn = lazy(() => import('./SignIn'))
+
+export function SessionGate({ children }: { children: ReactNode }) {
+  const { t } = useTranslation()
+  const client = useQueryClient()
+  const { data: session, error, isPending, refetch } = useSessionQuery()
+  const { pathname } = useLocation()
+  const navigate = useNavigate()
+  const [kept, setKept] = useState<Session | null>(null) // who was here last
+  const left = pathname === '/signed-out'
+
+  useEffect(() => {
+    if (session) {
+      if (kept && kept.business_id !== session.business_id)
+        client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'session' })
+      if (session !== kept) setKept(session)
+      if (left) void navigate('/', { replace: true })
+    } else if (session === null && left && kept) setKept(null)
+  }, [session, kept, left, client, navigate])
+
+  if (isPending) return <div className="splash" aria-busy="true" />
+  if (session === undefined) {
+    const code = error instanceof Problem ? error.code : 'internal'
+    return (
+      <main className="page">
+        <Notice title={t('calls.error')} text={t(`errors:${code}`)} icon="alert" heading={1} alert>
+          <button type="button" className="button" onClick={() => void refetch()}>
+            {t('calls.again')}
+          </button>
+        </Notice>
+      </main>
+    )
+  }
+  const who = session ?? (left ? null : kept)
+  if (!who || left)
+    return session && left ? null : (
+      <Suspense fallback={null}>
+        <SignIn />
+      </Suspense>
+    )
+  return (
+    <SessionContext value={who}>
+      <LiveProvider business={who.business_id} key={who.business_id}>
+        <PlayerProvider>
+          {children}
+          {session === null && <Expired />}
+        </PlayerProvider>
+      </LiveProvider>
+    </SessionContext>
+  )
+}
+
+function Expired() {
+  const dialog = useRef<HTMLDialogElement>(null)
+  useEffect(() => dialog.current?.showModal(), [])
+  return (
+    <dialog ref={dialog} className="dialog expired" aria-labelledby="signin-title" onCancel={(e) => e.preventDefault()}>
+      <Suspense fallback={null}>
+        <SignIn expired />
+      </Suspense>
+    </dialog>
+  )
+}

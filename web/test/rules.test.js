@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { load } from './load.js'
+
+const row = (sid, recordings = []) => ({ call_sid: sid, recordings })
+const list = (...pages) => ({
+  pageParams: pages.map((_, i) => (i ? `c${i}` : null)),
+  pages: pages.map((sids, i) => ({
+    calls: sids.map((sid) => row(sid)),
+    next_cursor: i < pages.length - 1 ? `c${i + 1}` : 'end',
+  })),
+})
+const sids = (pages) => pages.pages.map((page) => page.calls.map((call) => call.call_sid).join(''))
+
+test('it is looked after 2 s, then half as long again each time, at most 8 s and ten times', async () => {
+  const { lookAfter } = await load('player/backoff.ts')
+  const waits = Array.from({ length: 11 }, (_, n) => lookAfter(n, null))
+  assert.deepEqual(waits, [2000, 3000, 4500, 6750, 8000, 8000, 8000, 8000, 8000, 8000, null])
+  assert.equal(lookAfter(0, 5), 5000, 'never before the service said')
+  assert.equal(lookAfter(0, 60), 8000)
+})
+
+test('a first page asked again puts what is new in front and loses no row', async () => {
+  const { pagesWithFirst } = await load('live/merge.ts')
+  const before = list(['d', 'c', 'b'], ['a'])
+  const again = { calls: [row('f'), row('e'), row('d')], next_cursor: 'other' }
+  assert.deepEqual(sids(pagesWithFirst(before, again)), ['fedcb', 'a'])
+  const far = { calls: [row('z'), row('y'), row('x')], next_cursor: 'other' }
+  assert.deepEqual(sids(pagesWithFirst(before, far)), ['zyx'], 'no overlap: afresh')
+  const gone = { calls: [row('d'), row('b'), row('a')], next_cursor: null }
+  assert.deepEqual(sids(pagesWithFirst(before, gone)), ['dba'], 'the whole list on one page')
+})
+
+test('news of a recording change its row, wherever it was booked, and nothing else', async () => {
+  const { pagesWithRecording } = await load('live/merge.ts')
+  const leg = { recording_sid: 'RE1', call_sid: 'child', status: 'queued' }
+  const pages = { pageParams: [null], pages: [{ calls: [row('top', [leg]), row('other')], next_cursor: null }] }
+  const next = pagesWithRecording(pages, { ...leg, status: 'ready' })
+  assert.equal(next.pages[0].calls[0].recordings[0].status, 'ready')
+  assert.equal(next.pages[0].calls[1], pages.pages[0].calls[1])
+  assert.equal(pagesWithRecording(pages, { recording_sid: 'RE9', call_sid: 'elsewhere' }), pages)
+  const first = { pageParams: [null], pages: [{ calls: [row('top', [{ recording_sid: null }])], next_cursor: null }] }
+  const { calls } = pagesWithRecording(first, { recording_sid: 'RE2', call_sid: 'top' }).pages[0]
+  assert.deepEqual(
+    calls[0].recordings.map((r) => r.recording_sid),
+    ['RE2'],
+  )
+})
+
+test('the filters of the address are what the API is asked', async () => {
+  const { queryOf, readFilters } = await load('calls/filters.ts')
+  const asked = (text) => Object.fromEntries(queryOf(readFilters(new URLSearchParams(text)), new Date(2025, 2, 10, 15)))
+  assert.deepEqual(asked(''), { limit: '50' })
+  assert.deepEqual(asked('q=ab'), { limit: '50' }, 'too short to ask for')
+  assert.deepEqual(asked('q=abc&direction=inbound&recording=failed&status=busy&has=no'), {
+    limit: '50',
+    search: 'abc',
+    direction: 'inbound',
+    recording_status: 'failed',
+    status: 'busy',
+    has_recording: 'false',
+  })
+  const day = (d) => new Date(2025, 2, d).toISOString()
+  assert.deepEqual(asked('date=yesterday'), { limit: '50', since: day(9), until: day(10) })
+  assert.deepEqual(asked('date=custom&from=2025-03-01&to=2025-03-02'), { limit: '50', since: day(1), until: day(3) })
+})
+
+test('health warns of a queue that stays long, of too few that are ready and too many that failed', async () => {
+  const { warningsOf } = await load('health/figures.ts')
+  const stats = (change = {}) => ({
+    recordings: { missing: 0, queued: 0, downloading: 0, ready: 1000, failed: 10, expired: 5 },
+    queue_depth: 0,
+    queue_oldest_seconds: null,
+    store_free_bytes: 100,
+    store_reserved_bytes: 10,
+    ...change,
+  })
+  const long = (minutes) => Array.from({ length: 31 }, (_, i) => ({ at: i * minutes * 2000, depth: 11 }))
+  assert.deepEqual(warningsOf(stats(), []), [])
+  assert.deepEqual(warningsOf(stats({ queue_depth: 11 }), long(4)), [])
+  assert.deepEqual(warningsOf(stats({ queue_depth: 11 }), long(5)), ['warnQueue'])
+  assert.deepEqual(warningsOf(stats({ queue_depth: 10 }), long(5)), [])
+  assert.deepEqual(warningsOf(stats({ queue_depth: 11, queue_oldest_seconds: 301 }), []), ['warnQueue'])
+  const of = (ready, failed) =>
+    stats({ recordings: { missing: 0, queued: 0, downloading: 0, ready, failed, expired: 0 } })
+  assert.deepEqual(warningsOf(of(79, 0), []), [])
+  assert.deepEqual(warningsOf(of(79, 21), []), ['warnReady', 'warnFailed'])
+  assert.deepEqual(warningsOf(stats({ store_free_bytes: 10 }), []), ['warnDisk'])
+})
+
+test('peaks of two channels are told apart', async () => {
+  const { peaksOf } = await load('player/waveform.ts')
+  const peaks = peaksOf({ channels: 2, length: 2, data: [-64, 32, -128, 127, 0, 0, -16, 64] })
+  assert.deepEqual(
+    peaks.map((channel) => [...channel]),
+    [
+      [0.5, 0],
+      [1, 0.5],
+    ],
+  )
+})
