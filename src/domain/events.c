@@ -31,9 +31,7 @@ struct events {
 };
 
 static struct events_watch **bucket_of(struct events *e, int64_t business_id, struct str sid) {
-  uint64_t h = UINT64_C(14695981039346656037) ^ (uint64_t)business_id;
-  for (size_t i = 0; i < sid.n; i++) h = (h ^ (unsigned char)sid.p[i]) * UINT64_C(1099511628211);
-  return &e->buckets[(h ^ (h >> 32)) % EVENTS_BUCKETS];
+  return &e->buckets[str_hash(sid, (uint64_t)business_id) % EVENTS_BUCKETS];
 }
 
 enum err events_new(struct events **ret_events) {

@@ -185,9 +185,7 @@ static void tape_free(struct tape *tape) {
 /* ---- the table ---- */
 
 static struct tape **bucket_of(struct tapes *t, int64_t business_id, struct str sid) {
-  uint64_t h = UINT64_C(14695981039346656037) ^ (uint64_t)business_id;
-  for (size_t i = 0; i < sid.n; i++) h = (h ^ (unsigned char)sid.p[i]) * UINT64_C(1099511628211);
-  return &t->buckets[(h ^ (h >> 32)) % TAPES_BUCKETS];
+  return &t->buckets[str_hash(sid, (uint64_t)business_id) % TAPES_BUCKETS];
 }
 
 enum err tapes_new(void (*on_open)(void *arg, int64_t business_id, struct str recording_sid), void *arg,
