@@ -373,6 +373,21 @@ static void a_fill_of_this_process_takes_over_what_was_followed(void **state) {
   stage_free(s);
 }
 
+static void a_length_that_is_told_later_is_no_other_recording(void **state) {
+  struct stage *s = stage_new(*state, &writers[1]);
+  struct ear ear;
+  s->writer->begin(s, -1, 3000);
+  ear_open(s, &ear);
+  begin_here(s, TOTAL,
+             3000); /* this process's fill: followed by its row before it opened its tape, and broken meanwhile */
+  assert_ptr_equal(s->written, ear.tape);
+  extend_here(s, TOTAL);
+  finish_here(s);
+  assert_view(hear(&ear, 3000), TAPE_DONE, TOTAL);
+  ear_close(&ear);
+  stage_free(s);
+}
+
 static void who_lost_its_lease_leaves_its_listeners_to_the_next(void **state) {
   struct stage *s = stage_new(*state, &writers[0]);
   struct ear ear;
@@ -441,6 +456,7 @@ int main(void) {
       SCRATCH_TEST(another_token_s_part_is_gone_on_with),
       SCRATCH_TEST(other_validators_break_it),
       SCRATCH_TEST(a_fill_of_this_process_takes_over_what_was_followed),
+      SCRATCH_TEST(a_length_that_is_told_later_is_no_other_recording),
       SCRATCH_TEST(who_lost_its_lease_leaves_its_listeners_to_the_next),
       SCRATCH_TEST(nothing_is_followed_before_a_byte_is_accepted),
       SCRATCH_TEST(many_join_and_leave_while_it_grows),
