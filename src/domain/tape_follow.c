@@ -208,9 +208,20 @@ static enum err follow_anew(struct tape_follows *f, const struct recording *row,
   return OK;
 }
 
+/* It is held by who is slow, while the row speaks of another file already, or of none. */
+static bool is_of_the_past(struct tape *tape, const struct recording *row) {
+  struct tape_view view = tape_wait_extend(tape, 0, NULL);
+  tape_bytes_unref(view.bytes);
+  return view.state == TAPE_DONE && !is_same(tape_head(tape), row);
+}
+
 enum err tape_follow(struct tape_follows *f, const struct recording *row, struct tape **ret_tape) {
   LOCKED(&f->opening);
   struct tape *tape = tapes_find(f->parts.tapes, row->business_id, str_from(row->recording_sid));
+  if (tape && is_of_the_past(tape, row)) {
+    tape_unref(tape);
+    tape = NULL;
+  }
   if (!tape) return follow_anew(f, row, ret_tape);
   *ret_tape = tape;
   return OK;
