@@ -430,6 +430,40 @@ static void many_join_and_leave_while_it_grows(void **state) {
   stage_free(s);
 }
 
+struct opener {
+  struct stage *s;
+  pthread_barrier_t *both;
+  struct tape *tape;
+};
+
+static void *open_it(void *arg) {
+  struct opener *o = arg;
+  const struct tape_head head = head_of(o->s);
+  (void)pthread_barrier_wait(o->both);
+  assert_int_equal(tapes_open(o->s->tapes, &head, blob_part_fd(o->s->part), 1100, &o->tape), OK);
+  return NULL;
+}
+
+/* The fill, and somebody who reads in the ledger that it has begun. */
+static void two_who_open_it_at_once_have_one_tape(void **state) {
+  struct stage *s = stage_new(*state, &writers[0]);
+  pthread_barrier_t both;
+  append(s, 1100);
+  assert_int_equal(pthread_barrier_init(&both, NULL, 2), 0);
+  for (int i = 0; i < 5000; i++) {
+    struct opener openers[2] = {{s, &both, NULL}, {s, &both, NULL}};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, open_it, &openers[0]), 0);
+    (void)open_it(&openers[1]);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_ptr_equal(openers[0].tape, openers[1].tape);
+    tape_unref(openers[0].tape);
+    tape_unref(openers[1].tape);
+  }
+  (void)pthread_barrier_destroy(&both);
+  stage_free(s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(what_is_here_is_heard_at_once),
@@ -444,6 +478,7 @@ int main(void) {
       SCRATCH_TEST(who_lost_its_lease_leaves_its_listeners_to_the_next),
       SCRATCH_TEST(nothing_is_followed_before_a_byte_is_accepted),
       SCRATCH_TEST(many_join_and_leave_while_it_grows),
+      SCRATCH_TEST(two_who_open_it_at_once_have_one_tape),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
