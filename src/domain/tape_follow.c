@@ -178,8 +178,8 @@ static enum err follow_begin(struct tape_follows *all, struct tape *tape, int64_
     if (f->next) f->next->link = &f->next;
     all->all = f;
   }
-  tape_on_end(tape, follow_end, f);
-  on_change(f); /* what happened before the watch began */
+  on_change(f);                     /* what happened before the watch began */
+  tape_on_end(tape, follow_end, f); /* its last use: another writer may have the tape by now (3) */
   return OK;
 }
 

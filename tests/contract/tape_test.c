@@ -464,6 +464,32 @@ static void two_who_open_it_at_once_have_one_tape(void **state) {
   stage_free(s);
 }
 
+static void *follow_it(void *arg) {
+  struct opener *o = arg;
+  (void)pthread_barrier_wait(o->both);
+  assert_int_equal(tape_follow(o->s->follows, &o->s->row, &o->tape), OK);
+  return NULL;
+}
+
+static void a_fill_that_begins_while_it_is_found_in_the_ledger_takes_it_over(void **state) {
+  struct stage *s = stage_new(*state, &writers[1]);
+  pthread_barrier_t both;
+  begin_elsewhere(s, TOTAL, 1100);
+  assert_int_equal(pthread_barrier_init(&both, NULL, 2), 0);
+  for (int i = 0; i < 5000; i++) {
+    struct opener openers[2] = {{s, &both, NULL}, {s, &both, NULL}};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, follow_it, &openers[0]), 0);
+    (void)open_it(&openers[1]);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_ptr_equal(openers[0].tape, openers[1].tape);
+    tape_unref(openers[0].tape);
+    tape_unref(openers[1].tape);
+  }
+  (void)pthread_barrier_destroy(&both);
+  stage_free(s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(what_is_here_is_heard_at_once),
@@ -479,6 +505,7 @@ int main(void) {
       SCRATCH_TEST(nothing_is_followed_before_a_byte_is_accepted),
       SCRATCH_TEST(many_join_and_leave_while_it_grows),
       SCRATCH_TEST(two_who_open_it_at_once_have_one_tape),
+      SCRATCH_TEST(a_fill_that_begins_while_it_is_found_in_the_ledger_takes_it_over),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
