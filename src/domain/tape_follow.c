@@ -36,6 +36,8 @@ struct follow {
   atomic_uint refs;      /* the tape's, and the look's */
   atomic_bool wanted;    /* a look, since the last one read the row */
   atomic_bool under_way; /* a look */
+  struct lock applying;  /* rank behind WORK: covers ended, and what a look does to the tape */
+  bool ended;            /* (3) */
   /* the look's alone */
   int64_t token; /* whose part is read; 0: the whole file, or none that goes on */
 };
@@ -48,7 +50,9 @@ struct tape_follows {
 };
 
 static void follow_unref(struct follow *f) {
-  if (atomic_fetch_sub(&f->refs, 1) == 1) free(f);
+  if (atomic_fetch_sub(&f->refs, 1) != 1) return;
+  lock_done(&f->applying);
+  free(f);
 }
 
 /* ---- looking ---- */
@@ -103,13 +107,21 @@ static struct tape *own_tape(struct follow *f) {
   return NULL;
 }
 
+/* row is valid if e is OK. */
+static enum err apply(struct follow *f, struct tape *tape, const struct recording *row, enum err e) {
+  LOCKED(&f->applying);
+  if (f->ended) return OK; /* (3) */
+  if (e == OK) e = follow_row(f, tape, row);
+  if (e != OK && !err_retryable(e)) tape_fail(tape);
+  return e;
+}
+
 static enum err look_once(struct db *db, struct follow *f) {
   struct recording row;
   struct tape *tape = own_tape(f);
   if (!tape) return OK;
   enum err e = recordings_get(db, f->business_id, str_from(f->recording_sid), &row);
-  if (e == OK) e = follow_row(f, tape, &row);
-  if (e != OK && !err_retryable(e)) tape_fail(tape);
+  e = apply(f, tape, &row, e);
   tape_unref(tape);
   return err_retryable(e) ? e : OK;
 }
@@ -148,6 +160,10 @@ static void follow_end(void *arg) {
   struct follow *f = arg;
   events_unwatch(TAKE(f->watch));
   {
+    LOCKED(&f->applying);
+    f->ended = true;
+  }
+  {
     LOCKED(&f->follows->lock);
     *f->link = f->next;
     if (f->next) f->next->link = f->link;
@@ -166,9 +182,10 @@ static enum err follow_begin(struct tape_follows *all, struct tape *tape, int64_
   f->tape_number = tape_number(tape);
   f->token = token;
   atomic_init(&f->refs, 1);
+  lock_init(&f->applying, "tape follow", LOCK_RANK_WORK + 1);
   enum err e = events_watch(all->parts.events, f->business_id, str_from(f->recording_sid), on_change, f, &f->watch);
   if (e != OK) {
-    free(f);
+    follow_unref(f);
     return e;
   }
   {

@@ -4,6 +4,7 @@
 #include <ftw.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "domain/tape_follow.h"
 
@@ -490,6 +491,37 @@ static void a_fill_that_begins_while_it_is_found_in_the_ledger_takes_it_over(voi
   stage_free(s);
 }
 
+/* A look that read the row before still knows the bytes of the one that was followed: they are not those of the fill. */
+static void what_was_read_before_a_fill_took_over_says_nothing_of_its_part(void **state) {
+  struct stage *s = stage_new(*state, &writers[1]);
+  struct blob_part *own;
+  begin_elsewhere(s, TOTAL, 1100);
+  append(s, TOTAL);
+  const struct tape_head head = head_of(s);
+  assert_int_equal(blob_begin(s->store, STEM, 8, &own), OK);
+  assert_int_equal(blob_append(own, str_of(sound, 1100)), OK);
+  for (int i = 0; i < 100; i++) {
+    struct tape *followed, *filled;
+    struct stat st;
+    s->row.got = 1100;
+    store_row(s);
+    assert_int_equal(tape_follow(s->follows, &s->row, &followed), OK);
+    s->row.got = 3000;
+    store_row(s);
+    assert_int_equal(tapes_open(s->tapes, &head, blob_part_fd(own), 1100, &filled), OK);
+    for (int n = 0; n < 200; n++) {
+      struct tape_view v = tape_wait_extend(filled, 0, NULL);
+      assert_int_equal(fstat(tape_bytes_fd(v.bytes), &st), 0);
+      assert_true(v.committed <= st.st_size);
+      tape_bytes_unref(v.bytes);
+    }
+    tape_unref(followed);
+    tape_unref(filled);
+  }
+  (void)blob_abandon(own);
+  stage_free(s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(what_is_here_is_heard_at_once),
@@ -506,6 +538,7 @@ int main(void) {
       SCRATCH_TEST(many_join_and_leave_while_it_grows),
       SCRATCH_TEST(two_who_open_it_at_once_have_one_tape),
       SCRATCH_TEST(a_fill_that_begins_while_it_is_found_in_the_ledger_takes_it_over),
+      SCRATCH_TEST(what_was_read_before_a_fill_took_over_says_nothing_of_its_part),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
