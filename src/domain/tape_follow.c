@@ -112,7 +112,9 @@ static enum err apply(struct follow *f, struct tape *tape, const struct recordin
   LOCKED(&f->applying);
   if (f->ended) return OK; /* (3) */
   if (e == OK) e = follow_row(f, tape, row);
-  if (e != OK && !err_retryable(e)) tape_fail(tape);
+  if (e == OK || err_retryable(e)) return e;
+  tape_fail(tape);
+  events_tell(f->follows->parts.events, f->business_id, str_from(f->recording_sid)); /* who waits may find another */
   return e;
 }
 
@@ -225,23 +227,25 @@ static enum err follow_anew(struct tape_follows *f, const struct recording *row,
   return OK;
 }
 
-/* It is held by who is slow, while the row speaks of another file already, or of none. */
-static bool is_of_the_past(struct tape *tape, const struct recording *row) {
+static bool is_open(struct tape *tape) {
   struct tape_view view = tape_wait_extend(tape, 0, NULL);
   tape_bytes_unref(view.bytes);
-  return view.state == TAPE_DONE && !is_same(tape_head(tape), row);
+  return view.state == TAPE_OPEN;
 }
 
+/* A tape that the row does not speak of: one that is over is held by who is slow, and in nobody's way. Of an open one either
+ * the row is the older, or the tape has not heard of it yet: whoever watches the recording is told when that is over. */
 enum err tape_follow(struct tape_follows *f, const struct recording *row, struct tape **ret_tape) {
   LOCKED(&f->opening);
   struct tape *tape = tapes_find(f->parts.tapes, row->business_id, str_from(row->recording_sid));
-  if (tape && is_of_the_past(tape, row)) {
-    tape_unref(tape);
-    tape = NULL;
-  }
   if (!tape) return follow_anew(f, row, ret_tape);
-  *ret_tape = tape;
-  return OK;
+  if (is_same(tape_head(tape), row)) {
+    *ret_tape = tape;
+    return OK;
+  }
+  bool waits = is_open(tape);
+  tape_unref(tape);
+  return waits ? ERR_NOT_FOUND : follow_anew(f, row, ret_tape);
 }
 
 void tape_follow_successor(struct tape_follows *f, struct tape *tape) {
