@@ -86,16 +86,17 @@ static void leave_list(struct play *p) {
   p->waiting = false;
 }
 
-/* What was seen last is void. */
+/* What was seen last is void. The tape is kept until the next look has found it again: else it would end, and be opened
+ * anew for who looks, whom that wakes to look again. */
 static void forget_seen(struct play *p) {
   if (p->fd >= 0) (void)close(p->fd);
   p->fd = -1;
-  tape_unref(TAKE(p->tape));
   buf_clear(&p->disposition);
 }
 
 static void play_free(struct play *p) {
   forget_seen(p);
+  tape_unref(p->tape);
   access_unref(p->access);
   buf_done(&p->disposition);
   errand_end(&p->errand);
@@ -306,8 +307,13 @@ static enum err find_tape(struct db *db, struct play *p) {
   return p->kind == PLAY_DOWNLOAD ? name_download(db, p, tape_head(p->tape)->content_type) : OK;
 }
 
+static void unref_tape(struct tape **tape) {
+  tape_unref(*tape);
+}
+
 static enum err run_look(struct db *db, struct errand *e) {
   struct play *p = play_of(e);
+  struct tape *seen_before CLEANUP(unref_tape) = TAKE(p->tape);
   struct str id = str_from(p->found[0] ? p->found : p->id);
   TRY(session_still_there(db, e)); /* (5) */
   TRY(recordings_resolve(db, e->subject.business_id, id, &p->call_known, &p->row));

@@ -266,6 +266,7 @@ static void does_wait_for_provider(const struct asked *a, struct recording *next
 }
 static void does_ask_later(const struct asked *a, struct recording *next) {
   note_404(a, next);
+  forget_arrival(next);
   next->crashes = 0;
   next->next_ask_at = a->now + backoff_not_yet_ms(next->asks_404);
   set_error(next, RECORDING_NOT_YET_AVAILABLE);
@@ -316,6 +317,7 @@ static void does_fail_for_good(const struct asked *a, struct recording *next) {
 static void does_wait_for_room(const struct asked *a, struct recording *next) {
   enum { ROOM_CHECK_MS = 5000 };
   drop_lease(next);
+  forget_arrival(next);
   next->crashes = 0;
   next->next_ask_at = a->now + ROOM_CHECK_MS;
   set_error(next, RECORDING_STORAGE_FULL);

@@ -310,22 +310,33 @@ static struct tape *heir(struct tapes *t, const struct tape_head *head) {
   return NULL;
 }
 
+static enum err go_on_as(struct tape *tape, int fd, int64_t committed) {
+  tape_on_end(tape, NULL, NULL); /* its writer is another from now on */
+  enum err e = tape_go_on_with(tape, fd, committed);
+  if (e != OK) tape_unref(tape);
+  return e;
+}
+
+/* False: somebody was faster, and the tape is in no chain (6). */
+static bool enter(struct tapes *t, struct tape *tape) {
+  LOCKED(&t->lock);
+  if (chained(t, tape->head.business_id, str_from(tape->head.recording_sid))) return false;
+  tape->number = ++t->last_number;
+  enchain(tape);
+  return true;
+}
+
 enum err tapes_open(struct tapes *t, const struct tape_head *head, int fd, int64_t committed, struct tape **ret_tape) {
-  struct tape *tape = heir(t, head);
-  if (tape) {
-    tape_on_end(tape, NULL, NULL); /* its writer is another from now on */
-    enum err e = tape_go_on_with(tape, fd, committed);
-    if (e != OK) {
-      tape_unref(tape);
-      return e;
+  struct tape *tape;
+  for (;;) {
+    tape = heir(t, head);
+    if (tape) {
+      TRY(go_on_as(tape, fd, committed));
+      break;
     }
-  } else {
     TRY(tape_new(t, head, fd, committed, &tape));
-    LOCKED(&t->lock);
-    tape->number = ++t->last_number;
-    struct tape *had = chained(t, head->business_id, str_from(head->recording_sid));
-    if (had) unchain(had); /* (6): somebody was faster; its listeners go on with it */
-    enchain(tape);
+    if (enter(t, tape)) break;
+    tape_unref(tape); /* whoever listens to the other one already is not left behind */
   }
   *ret_tape = tape;
   if (t->on_open) t->on_open(t->arg, head->business_id, str_from(head->recording_sid));

@@ -36,6 +36,8 @@ struct follow {
   atomic_uint refs;      /* the tape's, and the look's */
   atomic_bool wanted;    /* a look, since the last one read the row */
   atomic_bool under_way; /* a look */
+  struct lock applying;  /* rank behind WORK: covers ended, and what a look does to the tape */
+  bool ended;            /* (3) */
   /* the look's alone */
   int64_t token; /* whose part is read; 0: the whole file, or none that goes on */
 };
@@ -48,7 +50,9 @@ struct tape_follows {
 };
 
 static void follow_unref(struct follow *f) {
-  if (atomic_fetch_sub(&f->refs, 1) == 1) free(f);
+  if (atomic_fetch_sub(&f->refs, 1) != 1) return;
+  lock_done(&f->applying);
+  free(f);
 }
 
 /* ---- looking ---- */
@@ -103,13 +107,23 @@ static struct tape *own_tape(struct follow *f) {
   return NULL;
 }
 
+/* row is valid if e is OK. */
+static enum err apply(struct follow *f, struct tape *tape, const struct recording *row, enum err e) {
+  LOCKED(&f->applying);
+  if (f->ended) return OK; /* (3) */
+  if (e == OK) e = follow_row(f, tape, row);
+  if (e == OK || err_retryable(e)) return e;
+  tape_fail(tape);
+  events_tell(f->follows->parts.events, f->business_id, str_from(f->recording_sid)); /* who waits may find another */
+  return e;
+}
+
 static enum err look_once(struct db *db, struct follow *f) {
   struct recording row;
   struct tape *tape = own_tape(f);
   if (!tape) return OK;
   enum err e = recordings_get(db, f->business_id, str_from(f->recording_sid), &row);
-  if (e == OK) e = follow_row(f, tape, &row);
-  if (e != OK && !err_retryable(e)) tape_fail(tape);
+  e = apply(f, tape, &row, e);
   tape_unref(tape);
   return err_retryable(e) ? e : OK;
 }
@@ -148,6 +162,10 @@ static void follow_end(void *arg) {
   struct follow *f = arg;
   events_unwatch(TAKE(f->watch));
   {
+    LOCKED(&f->applying);
+    f->ended = true;
+  }
+  {
     LOCKED(&f->follows->lock);
     *f->link = f->next;
     if (f->next) f->next->link = f->link;
@@ -166,9 +184,10 @@ static enum err follow_begin(struct tape_follows *all, struct tape *tape, int64_
   f->tape_number = tape_number(tape);
   f->token = token;
   atomic_init(&f->refs, 1);
+  lock_init(&f->applying, "tape follow", LOCK_RANK_WORK + 1);
   enum err e = events_watch(all->parts.events, f->business_id, str_from(f->recording_sid), on_change, f, &f->watch);
   if (e != OK) {
-    free(f);
+    follow_unref(f);
     return e;
   }
   {
@@ -178,8 +197,8 @@ static enum err follow_begin(struct tape_follows *all, struct tape *tape, int64_
     if (f->next) f->next->link = &f->next;
     all->all = f;
   }
-  tape_on_end(tape, follow_end, f);
-  on_change(f); /* what happened before the watch began */
+  on_change(f);                     /* what happened before the watch began */
+  tape_on_end(tape, follow_end, f); /* its last use: another writer may have the tape by now (3) */
   return OK;
 }
 
@@ -208,12 +227,25 @@ static enum err follow_anew(struct tape_follows *f, const struct recording *row,
   return OK;
 }
 
+static bool is_open(struct tape *tape) {
+  struct tape_view view = tape_wait_extend(tape, 0, NULL);
+  tape_bytes_unref(view.bytes);
+  return view.state == TAPE_OPEN;
+}
+
+/* A tape that the row does not speak of: one that is over is held by who is slow, and in nobody's way. Of an open one either
+ * the row is the older, or the tape has not heard of it yet: whoever watches the recording is told when that is over. */
 enum err tape_follow(struct tape_follows *f, const struct recording *row, struct tape **ret_tape) {
   LOCKED(&f->opening);
   struct tape *tape = tapes_find(f->parts.tapes, row->business_id, str_from(row->recording_sid));
   if (!tape) return follow_anew(f, row, ret_tape);
-  *ret_tape = tape;
-  return OK;
+  if (is_same(tape_head(tape), row)) {
+    *ret_tape = tape;
+    return OK;
+  }
+  bool waits = is_open(tape);
+  tape_unref(tape);
+  return waits ? ERR_NOT_FOUND : follow_anew(f, row, ret_tape);
 }
 
 void tape_follow_successor(struct tape_follows *f, struct tape *tape) {

@@ -160,7 +160,7 @@ void fill_ask(struct fill *f) {
 
 /* From byte 0 again. Bytes that others were told of stay what they are: then it goes on in another part. */
 static void start_over(struct fill *f) {
-  bool was_told = f->begun;
+  bool was_told = f->told; /* who is behind may still read them, though the validators are void */
   if (was_told) fill_void_validators(f);
   enum err e = fill_forget_bytes(f);
   if (e == OK && !was_told) e = blob_part_cut(f->part, 0);

@@ -64,6 +64,7 @@ struct fill {
   int64_t total;    /* announced, -1 unknown */
   int64_t compared; /* of a restart from 0: bytes that were held against the part so far; -1: not restarting */
   bool begun;       /* audio, and more than 1,000 bytes: validators are made, listeners hear it */
+  bool told;        /* bytes of this part were: whatever becomes of the validators, they stay what they are */
   char etag[RECORDING_ETAG_SIZE];
   int64_t modified_at;
   char source_etag[256], source_modified[64]; /* the provider's validators, for If-Range */
@@ -126,6 +127,7 @@ void fill_forget_before(struct fill *f);
 void fill_compare_length(struct fill *f, int64_t length);  /* as the provider announces it; -1 unknown */
 void fill_compare_bytes(struct fill *f, struct str bytes); /* that are appended next */
 void fill_compare_end(struct fill *f);                     /* no byte follows */
+bool fill_is_compared(const struct fill *f);               /* with all that was left, or there was nothing */
 
 /* fill_report.c: what the ledger is told */
 void fill_renew(struct fill *f, enum recording_event_kind kind); /* RENEW or ANSWERED */

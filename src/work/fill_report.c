@@ -5,7 +5,9 @@
  * Invariants
  *  (1) Every report carries the token; ERR_CONFLICT means that the lease is lost, whatever the report was.
  *  (2) The holder counts its lease from before the renewal was sent: it never believes longer in it than the ledger does.
- *  (3) A last word that the database can't take now is repeated until it can, or until the lease is another's. */
+ *  (3) A last word that the database can't take now is repeated until it can, or until the lease is another's.
+ *  (4) Bytes that take the place of a dead worker's are reported once all of those were compared: a row with validators and
+ *      no bytes loses them with its lease, since the next part to compare with has less than what was heard. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +131,7 @@ static void anew_is_back(struct fill *f, const struct report *r) {
     f->lease_mono_ms = r->sent_mono_ms + RECORDING_LEASE_MS; /* (2) */
     f->row.lease_token = r->row.lease_token;
     f->row.etag[0] = '\0'; /* nothing to go on with */
+    f->told = false;
     fill_look(f);
   }
 }
@@ -177,7 +180,8 @@ static struct report *new_renewal(struct fill *f, enum recording_event_kind kind
   struct report *r = calloc(1, sizeof(*r));
   if (!r) return NULL;
   int64_t here = f->begun ? blob_part_size(f->part) : 0;
-  r->event = (struct recording_event){.kind = kind, .token = f->row.lease_token, .got = here, .total = f->total};
+  int64_t got = here && fill_is_compared(f) ? here : 0; /* (4) */
+  r->event = (struct recording_event){.kind = kind, .token = f->row.lease_token, .got = got, .total = f->total};
   if (f->begun) {
     (void)snprintf(r->etag, sizeof(r->etag), "%s", f->etag);
     r->event.file.etag = str_from(r->etag);

@@ -74,7 +74,7 @@ enum err fill_begin(struct fill *f) {
   } else {
     TRY(fill_make_validators(f));
   }
-  f->begun = true;
+  f->begun = f->told = true;
   return OK;
 }
 
@@ -104,6 +104,10 @@ void fill_compare_bytes(struct fill *f, struct str bytes) {
     fill_void_validators(f); /* (2) */
   else if (n == left)
     fill_forget_before(f); /* all of it: what follows was told to nobody */
+}
+
+bool fill_is_compared(const struct fill *f) {
+  return f->before < 0;
 }
 
 void fill_compare_end(struct fill *f) {

@@ -4,6 +4,7 @@
 #include <ftw.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "domain/tape_follow.h"
 
@@ -445,6 +446,97 @@ static void many_join_and_leave_while_it_grows(void **state) {
   stage_free(s);
 }
 
+struct opener {
+  struct stage *s;
+  pthread_barrier_t *both;
+  struct tape *tape;
+};
+
+static void *open_it(void *arg) {
+  struct opener *o = arg;
+  const struct tape_head head = head_of(o->s);
+  (void)pthread_barrier_wait(o->both);
+  assert_int_equal(tapes_open(o->s->tapes, &head, blob_part_fd(o->s->part), 1100, &o->tape), OK);
+  return NULL;
+}
+
+/* The fill, and somebody who reads in the ledger that it has begun. */
+static void two_who_open_it_at_once_have_one_tape(void **state) {
+  struct stage *s = stage_new(*state, &writers[0]);
+  pthread_barrier_t both;
+  append(s, 1100);
+  assert_int_equal(pthread_barrier_init(&both, NULL, 2), 0);
+  for (int i = 0; i < 5000; i++) {
+    struct opener openers[2] = {{s, &both, NULL}, {s, &both, NULL}};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, open_it, &openers[0]), 0);
+    (void)open_it(&openers[1]);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_ptr_equal(openers[0].tape, openers[1].tape);
+    tape_unref(openers[0].tape);
+    tape_unref(openers[1].tape);
+  }
+  (void)pthread_barrier_destroy(&both);
+  stage_free(s);
+}
+
+static void *follow_it(void *arg) {
+  struct opener *o = arg;
+  (void)pthread_barrier_wait(o->both);
+  assert_int_equal(tape_follow(o->s->follows, &o->s->row, &o->tape), OK);
+  return NULL;
+}
+
+static void a_fill_that_begins_while_it_is_found_in_the_ledger_takes_it_over(void **state) {
+  struct stage *s = stage_new(*state, &writers[1]);
+  pthread_barrier_t both;
+  begin_elsewhere(s, TOTAL, 1100);
+  assert_int_equal(pthread_barrier_init(&both, NULL, 2), 0);
+  for (int i = 0; i < 5000; i++) {
+    struct opener openers[2] = {{s, &both, NULL}, {s, &both, NULL}};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, follow_it, &openers[0]), 0);
+    (void)open_it(&openers[1]);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_ptr_equal(openers[0].tape, openers[1].tape);
+    tape_unref(openers[0].tape);
+    tape_unref(openers[1].tape);
+  }
+  (void)pthread_barrier_destroy(&both);
+  stage_free(s);
+}
+
+/* A look that read the row before still knows the bytes of the one that was followed: they are not those of the fill. */
+static void what_was_read_before_a_fill_took_over_says_nothing_of_its_part(void **state) {
+  struct stage *s = stage_new(*state, &writers[1]);
+  struct blob_part *own;
+  begin_elsewhere(s, TOTAL, 1100);
+  append(s, TOTAL);
+  const struct tape_head head = head_of(s);
+  assert_int_equal(blob_begin(s->store, STEM, 8, &own), OK);
+  assert_int_equal(blob_append(own, str_of(sound, 1100)), OK);
+  for (int i = 0; i < 100; i++) {
+    struct tape *followed, *filled;
+    struct stat st;
+    s->row.got = 1100;
+    store_row(s);
+    assert_int_equal(tape_follow(s->follows, &s->row, &followed), OK);
+    s->row.got = 3000;
+    store_row(s);
+    assert_int_equal(tapes_open(s->tapes, &head, blob_part_fd(own), 1100, &filled), OK);
+    for (int n = 0; n < 200; n++) {
+      struct tape_view v = tape_wait_extend(filled, 0, NULL);
+      assert_int_equal(fstat(tape_bytes_fd(v.bytes), &st), 0);
+      assert_true(v.committed <= st.st_size);
+      tape_bytes_unref(v.bytes);
+    }
+    tape_unref(followed);
+    tape_unref(filled);
+  }
+  (void)blob_abandon(own);
+  stage_free(s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(what_is_here_is_heard_at_once),
@@ -460,6 +552,9 @@ int main(void) {
       SCRATCH_TEST(who_lost_its_lease_leaves_its_listeners_to_the_next),
       SCRATCH_TEST(nothing_is_followed_before_a_byte_is_accepted),
       SCRATCH_TEST(many_join_and_leave_while_it_grows),
+      SCRATCH_TEST(two_who_open_it_at_once_have_one_tape),
+      SCRATCH_TEST(a_fill_that_begins_while_it_is_found_in_the_ledger_takes_it_over),
+      SCRATCH_TEST(what_was_read_before_a_fill_took_over_says_nothing_of_its_part),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
