@@ -48,6 +48,7 @@ bool prefer_media(const struct http_request *r) {
   struct prefer prefer = prefer_read(r);
   struct str dest = http_header_get(r, STR("Sec-Fetch-Dest"));
   if (prefer.respond_async) return false;
-  return prefer.wait_s >= 0 || http_header_count(r, STR("Range")) > 0 || str_eq(dest, STR("audio")) ||
-         str_eq(dest, STR("video")) || accepts_audio(r);
+  bool has_range = r->method != HTTP_HEAD && http_header_count(r, STR("Range")) > 0; /* HEAD is GET without it */
+  return prefer.wait_s >= 0 || has_range || str_eq(dest, STR("audio")) || str_eq(dest, STR("video")) ||
+         accepts_audio(r);
 }

@@ -12,5 +12,6 @@ struct prefer {
 
 /* Of a preference said twice the first counts; what can't be read is left aside. */
 struct prefer prefer_read(const struct http_request *r);
-/* True if somebody asks for sound, not for an answer about it: by Range, Sec-Fetch-Dest, Accept, or Prefer: wait. */
+/* True if somebody asks for sound, not for an answer about it: by Range (not of a HEAD), Sec-Fetch-Dest, Accept, or
+ * Prefer: wait. */
 bool prefer_media(const struct http_request *r);

@@ -93,7 +93,8 @@ void fill_forget_before(struct fill *f) {
 }
 
 void fill_compare_length(struct fill *f, int64_t length) {
-  if (f->before >= 0 && length != f->row.total) fill_void_validators(f);
+  bool was_told = f->row.total >= 0;
+  if (f->before >= 0 && was_told && length != f->row.total) fill_void_validators(f);
 }
 
 void fill_compare_bytes(struct fill *f, struct str bytes) {

@@ -171,6 +171,8 @@ def test_head_begins_a_fill_and_tells_what_get_would(world, stage):
     tape = stage.cold(acts=[p.pause_at(FIRST, gate)])
     _, head = join(stage, tape, headers={"Accept": "audio/*", "Range": "bytes=0-1"}, method="HEAD")
     assert head.status == 200 and head.header("content-length") == str(total(tape)) and len(tape.asks) == 1
+    _, head = join(stage, tape, headers={"Range": "bytes=0-1"}, method="HEAD")  # as GET without Range: no player
+    assert head.status == 202 and head.header("retry-after")
     gate.set()
 
 
@@ -511,6 +513,20 @@ def test_whoever_takes_a_fill_over_is_heard_on(world, apart, end):
     assert stage.play(tape).header("etag") == head.header("etag")
     assert len(tape.asks) == 2
     eventually(lambda: not [part for part in world.parts() if tape.sid in part.name])
+
+
+def test_whoever_takes_over_may_tell_a_length_that_nobody_told(world, apart):
+    stage = apart.stage
+    tape = stage.cold(seconds=20, acts=[p.unknown_length((FIRST, threading.Event()))])
+    listener, head = join(stage, tape)
+    assert head.status == 200 and head.header("content-length") is None
+    apart.another_worker()
+    eventually(lambda: (world.row(tape.sid)["got"] or 0) == FIRST)
+    apart.workers[0].kill()
+    world.pass_time_until(lambda: len(tape.asks) == 2, step=6, within=60)
+    assert listener.read_body(head).body == tape.mp3 and head.complete
+    world.wait_state(tape.sid)
+    assert stage.play(tape).header("etag") == head.header("etag")
 
 
 @pytest.mark.parametrize("change", ["bytes", "length"])
