@@ -307,13 +307,8 @@ static enum err find_tape(struct db *db, struct play *p) {
   return p->kind == PLAY_DOWNLOAD ? name_download(db, p, tape_head(p->tape)->content_type) : OK;
 }
 
-static void unref_tape(struct tape **tape) {
-  tape_unref(*tape);
-}
-
-static enum err run_look(struct db *db, struct errand *e) {
+static enum err look_up(struct db *db, struct errand *e) {
   struct play *p = play_of(e);
-  struct tape *seen_before CLEANUP(unref_tape) = TAKE(p->tape);
   struct str id = str_from(p->found[0] ? p->found : p->id);
   TRY(session_still_there(db, e)); /* (5) */
   TRY(recordings_resolve(db, e->subject.business_id, id, &p->call_known, &p->row));
@@ -322,6 +317,13 @@ static enum err run_look(struct db *db, struct errand *e) {
   if (p->row.status != RECORDING_READY) return find_tape(db, p);
   TRY(open_file(db, p));
   return p->fd >= 0 && p->kind == PLAY_DOWNLOAD ? name_download(db, p, p->row.content_type) : OK;
+}
+
+static enum err run_look(struct db *db, struct errand *e) {
+  struct tape *seen_before = TAKE(play_of(e)->tape); /* it lives until it is found again */
+  enum err failed = look_up(db, e);
+  tape_unref(seen_before);
+  return failed;
 }
 
 /* ---- wanting, on the writer ---- */
