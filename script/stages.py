@@ -1,6 +1,7 @@
 """The stages of script/test: each builds what it needs, runs, and counts single tests from TAP or JUnit results.
 
 Quiet where all is well: a line a stage. What failed is shown with its output. The last line sums up."""
+import argparse
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TAIL_LINES = 150
 COMMAND_SECONDS = 2400
+LONG = False  # --long: with what takes minutes
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
@@ -144,10 +146,12 @@ def unit_tests(directory, sanitize):
     return count_meson(log)
 
 
-def stories(directory, *options):
+def stories(directory, marks=()):
+    """The stories that carry all these marks; those marked `long` only with --long."""
     results = ROOT / directory / "stories.xml"
     results.unlink(missing_ok=True)
-    code, said = run("/usr/bin/python3", "-m", "pytest", "-q", f"--junitxml={results}", *options, "tests/story",
+    wanted = " and ".join([*marks, *([] if LONG else ["not long"])])
+    code, said = run("/usr/bin/python3", "-m", "pytest", "-q", f"--junitxml={results}", "-m", wanted, "tests/story",
                      env={"CALLREEL_BUILD": str(ROOT / directory), "PYTHONDONTWRITEBYTECODE": "1"} | SANITIZERS)
     if code not in (0, 1, 5):  # all passed, some failed, none chosen
         raise Unable(f"pytest ended with {code}\n{tail(said)}")
@@ -169,6 +173,11 @@ def layers():
     return tally
 
 
+def unit():
+    """Without sanitizers, in the build that the stories use."""
+    return unit_tests("build-test", "none")
+
+
 def unit_asan():
     return unit_tests("build-asan", "address,undefined")
 
@@ -178,13 +187,15 @@ def unit_tsan():
 
 
 def story():
+    configured("build-test")
+    must("ninja", "-C", "build-test", "callreel", "callreel-sim")
     return stories("build-test")
 
 
 def sanitized_stories(directory, sanitize):
     configured(directory, f"-Db_sanitize={sanitize}")
     must("ninja", "-C", directory, "callreel", "callreel-sim")
-    return stories(directory, "-m", "sanitized")
+    return stories(directory, ["sanitized"])
 
 
 def story_asan():
@@ -254,8 +265,10 @@ def e2e():
     return tally
 
 
-STAGES = {"build": build, "layers": layers, "unit-asan": unit_asan, "unit-tsan": unit_tsan, "story": story,
+STAGES = {"build": build, "layers": layers, "unit": unit, "unit-asan": unit_asan, "unit-tsan": unit_tsan, "story": story,
           "story-asan": story_asan, "story-tsan": story_tsan, "fuzz": fuzz, "peer": peer, "e2e": e2e}
+EVERYTHING = [name for name in STAGES if name != "unit"]  # unit-asan runs the same tests
+FAST = ["layers", "unit", "story"]
 
 
 def perform(name):
@@ -276,11 +289,17 @@ def perform(name):
 
 
 def main():
-    chosen = sys.argv[1:] or list(STAGES)
+    global LONG
+    options = argparse.ArgumentParser(prog="script/test", description="Builds and tests. Without a STAGE: everything.")
+    options.add_argument("--long", action="store_true", help="with the stories that take minutes (marked `long`)")
+    options.add_argument("stages", nargs="*", metavar="STAGE",
+                         help=f"fast (that is {', '.join(FAST)}), or any of {', '.join(STAGES)}")
+    said = options.parse_args()
+    LONG = said.long
+    chosen = [name for stage in said.stages or EVERYTHING for name in (FAST if stage == "fast" else [stage])]
     unknown = [name for name in chosen if name not in STAGES]
     if unknown:
-        print(f"script/test: no such stage: {', '.join(unknown)}; there are {', '.join(STAGES)}", file=sys.stderr)
-        return 2
+        options.error(f"no such stage: {', '.join(unknown)}; there are fast, {', '.join(STAGES)}")
     total = Tally()
     for name in chosen:
         total.add(perform(name))

@@ -67,6 +67,7 @@ def random_act(rng, size, here, gone):
     return rng.choice([before, within, within, after, after])
 
 
+@pytest.mark.long
 def test_two_hundred_fills_survive_kills_and_freezes(world, provider):
     rng = random.Random(20240801)
     world.settings.update(DOWNLOADS_PER_BUSINESS=FILLS_A_ROUND)
