@@ -58,24 +58,21 @@ static void log_last(const struct fill *f, const struct recording *row) {
 }
 
 static void count_failure(const char *code) {
-  metric_add(METRIC_FILLS, METRIC_FILL_FAILED, 1);
-  metric_add(METRIC_FILL_FAILURES, recording_error_of_code(str_from(code), NULL), 1);
+  enum recording_error error = recording_error_of_code(str_from(code), NULL);
+  metric_add(METRIC_FILLS, error == RECORDING_STORAGE_FULL ? METRIC_FILL_NO_ROOM : METRIC_FILL_FAILED, 1);
+  metric_add(METRIC_FILL_FAILURES, error, 1);
 }
 
 static void count_last(const struct fill *f, const struct recording *row) {
-  switch (f->last.kind) {
-    case RECORDING_COMPLETE:
-      metric_add(METRIC_FILLS, f->taken ? METRIC_FILL_FOUND : METRIC_FILL_READY, 1);
-      metric_observe(METRIC_FILL_SECONDS, (clock_mono_ms() - f->started_ms) * 1000);
-      break;
-    case RECORDING_RETURNED:
-      metric_add(METRIC_FILLS, METRIC_FILL_RETURNED, 1);
-      break;
-    default: /* a 404 is "not yet" for a while; without room it stays queued */
-      if (row->status == RECORDING_FAILED)
-        count_failure(row->error_code);
-      else
-        metric_add(METRIC_FILLS, f->last.kind == RECORDING_NOT_THERE ? METRIC_FILL_NOT_YET : METRIC_FILL_NO_ROOM, 1);
+  if (f->last.kind == RECORDING_COMPLETE) {
+    metric_add(METRIC_FILLS, f->taken ? METRIC_FILL_FOUND : METRIC_FILL_READY, 1);
+    metric_observe(METRIC_FILL_SECONDS, (clock_mono_ms() - f->started_ms) * 1000);
+  } else if (row->status == RECORDING_FAILED) {
+    count_failure(row->error_code);
+  } else if (f->last.kind == RECORDING_NOT_THERE) {
+    metric_add(METRIC_FILLS, METRIC_FILL_NOT_YET, 1); /* a 404 is no failure for a while */
+  } else {
+    metric_add(METRIC_FILLS, METRIC_FILL_RETURNED, 1); /* drained, or refused with credentials that are no longer used */
   }
 }
 

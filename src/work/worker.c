@@ -5,7 +5,8 @@
  * Invariants
  *  (1) At most one claim job is under way.
  *  (2) All members below are the worker's thread's (fetch's loop), but for the two that are atomic.
- *  (3) The fetch loop runs until the last fill is gone: reports and disk steps always find it. */
+ *  (3) The fetch loop runs until the last fill is gone: reports and disk steps always find it.
+ *  (4) Nothing is claimed unless the volume has room; what time does to the queue is still done, once a second. */
 #include "work/worker.h"
 
 #include <stdatomic.h>
@@ -21,6 +22,7 @@
 #include "base/secret.h"
 #include "domain/queue.h"
 #include "work/fill.h"
+#include "work/room.h"
 #include "work/sweep.h"
 
 enum {
@@ -28,7 +30,6 @@ enum {
   CLAIM_PAUSE_MS = 5,    /* between two claim jobs while pokes keep coming */
   CLAIM_AGAIN_MS = 1000, /* after the database refused one */
   TEND_EVERY_MS = 1000,  /* time moves rows at least this often */
-  ROOM_EVERY_MS = 5000,
   SWEEP_EVERY_MS = 10 * 60 * 1000,
   TICK_MS = 1000,
   DISK_THREADS = 2,
@@ -39,8 +40,7 @@ struct claim {
   struct fetch_task task; /* its way back */
   struct worker *worker;
   struct queue_limits limits;
-  bool no_room;
-  int most;
+  int most; /* 0: the queue is tended and nothing is claimed */
   char owner[40];
   /* results */
   struct recording rows[CLAIM_MOST];
@@ -57,6 +57,7 @@ struct worker {
   struct pool *disk;
   struct fill_shop shop;
   struct sweep *sweep;
+  struct room *room;
   struct db_writer *writer;
   struct blob_store *store;
   struct queue_limits limits;
@@ -69,11 +70,8 @@ struct worker {
   struct fill **fills;
   size_t fill_count;
   bool claiming;
-  bool has_room;
-  bool logged_full;
   int64_t claim_at_ms; /* mono: not before */
   int64_t tend_at_ms;  /* database's clock: time moves a row then */
-  int64_t room_at_ms;  /* mono */
   int64_t sweep_at_ms; /* mono */
 
   struct lock lock; /* covers idle */
@@ -82,12 +80,6 @@ struct worker {
 };
 
 /* ---- claims ---- */
-
-static enum err no_room(struct db *db, const struct recording *row, int64_t now) {
-  struct recording_event event = {.kind = RECORDING_NO_ROOM, .token = row->lease_token};
-  struct recording after;
-  return queue_report(db, row->business_id, str_from(row->recording_sid), &event, now, &after);
-}
 
 static enum err run_claim(struct db *db, void *arg) {
   struct claim *c = arg;
@@ -100,10 +92,9 @@ static enum err run_claim(struct db *db, void *arg) {
     e = queue_claim(db, &c->limits, str_from(c->owner), now, &c->rows[c->n]);
     if (e != OK) break;
     TRY(queue_credentials_version(db, c->rows[c->n].business_id, &c->credentials_versions[c->n]));
-    if (c->no_room) TRY(no_room(db, &c->rows[c->n], now));
     c->n++;
   }
-  c->more = e == OK;
+  c->more = c->most > 0 && e == OK;
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
@@ -143,10 +134,10 @@ static void claim_is_back(void *arg) {
   } else {
     if (c->tended.lapsed)
       log_warn("Took back recordings from a worker that is gone", LOG_INT("count", c->tended.lapsed));
-    if (c->tended.next_at && c->tended.next_at < w->tend_at_ms) w->tend_at_ms = c->tended.next_at;
+    bool claims = c->most > 0; /* else a recording whose time to be asked comes is nothing to hurry for */
+    if (claims && c->tended.next_at && c->tended.next_at < w->tend_at_ms) w->tend_at_ms = c->tended.next_at;
     if (c->more) atomic_store(&w->poked, true);
-    if (c->no_room) metric_add(METRIC_FILLS, METRIC_FILL_NO_ROOM, c->n);
-    for (int i = 0; i < c->n && !c->no_room; i++)
+    for (int i = 0; i < c->n; i++)
       start_fill(w, &c->rows[i], c->credentials_versions[i], c->asked_mono_ms);
   }
   free(c);
@@ -166,8 +157,7 @@ static void start_claim(struct worker *w) {
   c->worker = w;
   c->task = (struct fetch_task){.fn = claim_is_back, .arg = c};
   c->limits = w->limits;
-  c->no_room = !w->has_room;
-  c->most = CLAIM_MOST;
+  c->most = room_state(w->room) == ROOM_ENOUGH ? CLAIM_MOST : 0; /* (4) */
   c->asked_mono_ms = clock_mono_ms();
   memcpy(c->owner, w->owner, sizeof(c->owner));
   w->claiming = true;
@@ -179,18 +169,13 @@ static void start_claim(struct worker *w) {
 
 /* ---- room ---- */
 
-static void check_room(struct worker *w, int64_t mono) {
-  if (mono < w->room_at_ms) return;
-  w->room_at_ms = mono + ROOM_EVERY_MS;
-  uint64_t free_bytes, total;
-  enum err e = blob_free_bytes(w->store, &free_bytes, &total);
-  bool had_room = w->has_room;
-  w->has_room = e == OK && free_bytes >= w->min_free_bytes;
-  if (!w->has_room && !w->logged_full)
-    log_error("No room for recordings: no fill begins", LOG_INT("free_bytes", e == OK ? free_bytes : 0),
-              LOG_INT("min_free_bytes", w->min_free_bytes), LOG_ERR(e == OK ? ERR_FULL : e));
-  w->logged_full = !w->has_room;
-  if (w->has_room && !had_room) worker_poke(w);
+/* Recordings that waited for room are claimed at once. */
+static void room_changed(void *arg, enum room_state state) {
+  if (state == ROOM_ENOUGH) worker_poke(arg);
+}
+
+bool worker_is_full(const struct worker *w) {
+  return room_is_full(w->room);
 }
 
 /* ---- the loop ---- */
@@ -213,12 +198,14 @@ static int64_t tick(void *arg) {
   }
   say_if_idle(w);
   if (atomic_load(&w->draining)) return wait;
-  check_room(w, mono);
+  int64_t to_room = room_tick(w->room, mono);
+  if (to_room < wait) wait = to_room;
   if (mono >= w->sweep_at_ms) {
     w->sweep_at_ms = mono + SWEEP_EVERY_MS;
     sweep_start(w->sweep);
   }
-  bool due = clock_now_ms() >= w->tend_at_ms || atomic_load(&w->poked);
+  bool may_claim = room_state(w->room) == ROOM_ENOUGH; /* (4) */
+  bool due = clock_now_ms() >= w->tend_at_ms || (may_claim && atomic_load(&w->poked));
   if (due && !w->claiming && mono >= w->claim_at_ms) {
     start_claim(w);
   } else if (due && !w->claiming && w->claim_at_ms - mono < wait) {
@@ -267,6 +254,7 @@ static enum err start_engines(struct worker *w, const struct worker_parts *parts
   if (!w->fills) return ERR_NOMEM;
   TRY(pool_new("disk", DISK_THREADS, FILLS_MAX, &w->disk));
   w->shop.disk = w->disk;
+  TRY(room_new(w->store, w->disk, w->min_free_bytes, room_changed, w, &w->room));
   TRY(sweep_new(w->store, w->writer, w->disk, &w->sweep));
   struct fetch_config config = {.name = "worker",
                                 .max_connections = (unsigned)parts->conf->downloads_total + 8,
@@ -279,7 +267,8 @@ static enum err start_engines(struct worker *w, const struct worker_parts *parts
 static void begin(void *arg) {
   struct worker *w = arg;
   w->shop.fetch = w->fetch;
-  w->has_room = w->started = true;
+  room_begin(w->room, w->fetch);
+  w->started = true;
   worker_poke(w);
 }
 
@@ -343,6 +332,7 @@ struct worker *worker_free(struct worker *w) {
   w->disk = pool_free(w->disk);
   w->sweep = sweep_free(w->sweep);
   w->fetch = fetch_free(w->fetch);
+  w->room = room_free(w->room);
   access_unref(w->shop.snapshot);
   lock_cond_done(&w->changed);
   lock_done(&w->lock);

@@ -32,6 +32,8 @@ CHECKED enum err worker_new(const struct worker_parts *parts, struct access_snap
 void worker_poke(struct worker *w);
 /* Credentials to use from now on; takes a reference of its own. */
 void worker_set_access(struct worker *w, struct access_snapshot *snapshot);
+/* The volume has less than min_free_bytes free: nothing is claimed until there is room. */
+bool worker_is_full(const struct worker *w);
 /* Claims nothing more; fills get timeout_ms to end, then are cut and their leases given back. */
 void worker_drain(struct worker *w, int64_t timeout_ms);
 /* Drains at once if that was not done. NULL is fine. Always NULL. */

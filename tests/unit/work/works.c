@@ -256,6 +256,12 @@ struct recording works_wait(struct works *w, const char *sid, enum recording_sta
   return works_row(w, sid);
 }
 
+void works_wait_for_full(struct works *w) {
+  const struct timespec pause = {.tv_nsec = LOOK_MS * 1000 * 1000};
+  for (int waited = 0; waited < WAIT_MS && !worker_is_full(w->worker); waited += LOOK_MS) (void)nanosleep(&pause, NULL);
+  assert_true(worker_is_full(w->worker));
+}
+
 static enum err run_sql(struct db *db, void *arg) {
   return db_script(db, arg);
 }

@@ -58,6 +58,7 @@ const char *works_announce(struct works *w, int number);
 /* Waits until the recording has that status, at most 20 s; returns the row. */
 struct recording works_wait(struct works *w, const char *sid, enum recording_status status);
 struct recording works_row(struct works *w, const char *sid);
+void works_wait_for_full(struct works *w); /* until the worker has seen that there is no room */
 void works_run(struct works *w, const char *sql);
 void works_wait_holding(struct works *w);
 void works_release(struct works *w);

@@ -1,0 +1,104 @@
+/* room.c - the states of the recordings' volume, as a worker sees it.
+ *
+ *   UNKNOWN --enough is free--> ENOUGH --too little is free--> FULL --enough is free--> ENOUGH   [enter]
+ *   any state --the volume does not tell--> UNKNOWN
+ *
+ * Invariants
+ *  (1) A look runs on the disk pool: the worker's thread never waits for the volume.
+ *  (2) At most one look is under way.
+ *  (3) Each change of state is logged once, and nothing is logged while the state stays. */
+#include "work/room.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+enum { LOOK_EVERY_MS = 5000 };
+
+struct room {
+  struct blob_store *store;
+  struct pool *disk;
+  struct fetch *fetch;
+  uint64_t min_free_bytes;
+  room_change_fn *on_change;
+  void *arg;
+  _Atomic enum room_state state; /* written by the worker's thread */
+  int64_t look_at_ms;            /* mono */
+  bool looking;
+  struct fetch_task back; /* the look's way back */
+  /* what the look found */
+  uint64_t free_bytes;
+  enum err e;
+};
+
+/* The one place that changes the state. */
+static void enter(struct room *r, enum room_state next) {
+  enum room_state before = room_state(r);
+  if (next == before) return;
+  atomic_store(&r->state, next);
+  if (next == ROOM_FULL)
+    log_error("No room for recordings: no fill begins", LOG_INT("free_bytes", r->free_bytes),
+              LOG_INT("min_free_bytes", r->min_free_bytes));
+  else if (next == ROOM_UNKNOWN)
+    log_error("The free space of the recordings' volume can't be read: no fill begins", LOG_ERR(r->e));
+  else if (before == ROOM_FULL)
+    log_info("There is room for recordings again: fills begin", LOG_INT("free_bytes", r->free_bytes));
+  r->on_change(r->arg, next);
+}
+
+static void look_is_back(void *arg) {
+  struct room *r = arg;
+  r->looking = false;
+  if (r->e != OK)
+    enter(r, ROOM_UNKNOWN);
+  else
+    enter(r, r->free_bytes < r->min_free_bytes ? ROOM_FULL : ROOM_ENOUGH);
+}
+
+static void look(void *arg, unsigned worker) {
+  struct room *r = arg;
+  uint64_t total;
+  (void)worker;
+  r->e = blob_free_bytes(r->store, &r->free_bytes, &total);
+  fetch_post_task(r->fetch, &r->back);
+}
+
+int64_t room_tick(struct room *r, int64_t mono_ms) {
+  if (r->looking || mono_ms < r->look_at_ms) return r->looking ? LOOK_EVERY_MS : r->look_at_ms - mono_ms;
+  r->look_at_ms = mono_ms + LOOK_EVERY_MS;
+  r->looking = pool_run(r->disk, look, r) == OK; /* a pool that is too busy is asked again at the next tick that is due */
+  return LOOK_EVERY_MS;
+}
+
+enum room_state room_state(const struct room *r) {
+  return atomic_load(&r->state);
+}
+
+bool room_is_full(const struct room *r) {
+  return room_state(r) == ROOM_FULL;
+}
+
+enum err room_new(struct blob_store *store, struct pool *disk, uint64_t min_free_bytes, room_change_fn *on_change,
+                  void *arg, struct room **ret_room) {
+  struct room *r = calloc(1, sizeof(*r));
+  if (!r) return ERR_NOMEM;
+  *r = (struct room){.store = store,
+                     .disk = disk,
+                     .min_free_bytes = min_free_bytes,
+                     .on_change = on_change,
+                     .arg = arg,
+                     .state = ROOM_UNKNOWN};
+  r->back = (struct fetch_task){.fn = look_is_back, .arg = r};
+  *ret_room = r;
+  return OK;
+}
+
+void room_begin(struct room *r, struct fetch *fetch) {
+  r->fetch = fetch;
+}
+
+struct room *room_free(struct room *r) {
+  free(r);
+  return NULL;
+}
