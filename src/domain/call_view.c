@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "domain/call_page.h"
 #include "domain/status.h"
 
 /* ---- parameters ---- */
@@ -143,126 +144,6 @@ enum err call_view_param(struct calls_filter *f, struct str name, struct str val
   return OK;
 }
 
-/* ---- rows in memory ---- */
-
-struct page {
-  struct call *calls; /* owned: the rows of the page first, in no order, then their other legs */
-  size_t call_count, call_room;
-  struct recording *recordings; /* owned; newest first */
-  size_t recording_count, recording_room;
-  const struct recording **shown; /* owned; room for all */
-  struct str *legs;               /* owned; room for all */
-};
-
-static void page_done(struct page *p) {
-  free(p->calls);
-  free(p->recordings);
-  free(p->shown);
-  free(p->legs);
-}
-
-static enum err grow(void **items, size_t item_size, size_t count, size_t *room) {
-  if (count < *room) return OK;
-  size_t want = *room ? *room * 2 : 32;
-  void *grown = realloc(*items, want * item_size);
-  if (!grown) return ERR_NOMEM;
-  *items = grown;
-  *room = want;
-  return OK;
-}
-
-static enum err take_call(void *arg, const struct call *call) {
-  struct page *p = arg;
-  void *items = p->calls;
-  TRY(grow(&items, sizeof(*call), p->call_count, &p->call_room));
-  p->calls = items;
-  p->calls[p->call_count++] = *call;
-  return OK;
-}
-
-static enum err take_recording(void *arg, const struct recording *row) {
-  struct page *p = arg;
-  void *items = p->recordings;
-  TRY(grow(&items, sizeof(*row), p->recording_count, &p->recording_room));
-  p->recordings = items;
-  p->recordings[p->recording_count++] = *row;
-  return OK;
-}
-
-/* ERR_TOO_BIG: fewer keys may fit (2). */
-static enum err page_read(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
-                          struct page *p) {
-  p->call_count = p->recording_count = 0;
-  TRY(calls_list_legs(db, business_id, keys, count, take_call, p));
-  if (p->call_count > CALLS_LIST_LEGS_MAX) {
-    if (count > 1) return ERR_TOO_BIG;
-    p->call_count = CALLS_LIST_LEGS_MAX;
-  }
-  TRY(calls_list_recordings(db, business_id, p->calls, p->call_count, take_recording, p));
-  if (p->recording_count > CALLS_LIST_LEGS_MAX) {
-    if (count > 1) return ERR_TOO_BIG;
-    p->recording_count = CALLS_LIST_LEGS_MAX;
-  }
-  free(p->shown);
-  free(p->legs);
-  p->shown = calloc(p->recording_count + 1, sizeof(p->shown[0]));
-  p->legs = calloc(p->call_count + 1, sizeof(p->legs[0]));
-  return p->shown && p->legs ? OK : ERR_NOMEM;
-}
-
-static const struct call *page_find(const struct page *p, const char *call_sid) {
-  for (size_t i = 0; i < p->call_count; i++)
-    if (strcmp(p->calls[i].call_sid, call_sid) == 0) return &p->calls[i];
-  return NULL;
-}
-
-static int64_t time_of(const struct call *c) {
-  return c->started_at ? c->started_at : c->first_seen_at;
-}
-
-static const struct call *first_child(const struct page *p, const struct call *top) {
-  const struct call *first = NULL;
-  for (size_t i = 0; i < p->call_count; i++) {
-    const struct call *c = &p->calls[i];
-    if (strcmp(c->parent_call_sid, top->call_sid) != 0 || c == top) continue;
-    if (!first || time_of(c) < time_of(first) ||
-        (time_of(c) == time_of(first) && strcmp(c->call_sid, first->call_sid) < 0))
-      first = c;
-  }
-  return first;
-}
-
-static bool is_kin(const struct call *c, const struct call *other) {
-  return strcmp(other->call_sid, c->parent_call_sid) == 0 || strcmp(other->parent_call_sid, c->call_sid) == 0;
-}
-
-/* The other leg's recordings are shown with c's: all of a top leg's tree, else of parent and children. */
-static bool is_shown_with(const struct call *c, const struct call *other) {
-  if (strcmp(c->call_sid, c->top_sid) == 0) return strcmp(other->top_sid, c->top_sid) == 0;
-  return is_kin(c, other);
-}
-
-/* Its own, then its other legs', newest first within each. */
-static size_t find_recordings(struct page *p, const struct call *c) {
-  size_t n = 0;
-  for (size_t i = 0; i < p->recording_count; i++)
-    if (strcmp(p->recordings[i].call_sid, c->call_sid) == 0) p->shown[n++] = &p->recordings[i];
-  for (size_t i = 0; i < p->recording_count; i++) {
-    const struct recording *r = &p->recordings[i];
-    if (strcmp(r->call_sid, c->call_sid) == 0) continue;
-    const struct call *leg = page_find(p, r->call_sid);
-    if (leg && is_shown_with(c, leg)) p->shown[n++] = r;
-  }
-  return n;
-}
-
-static size_t find_legs(struct page *p, const struct call *c) {
-  size_t n = 0;
-  for (size_t i = 0; i < p->call_count; i++)
-    if (&p->calls[i] != c && is_kin(c, &p->calls[i])) p->legs[n++] = str_from(p->calls[i].call_sid);
-  return n;
-}
-
 /* ---- JSON ---- */
 
 struct viewer {
@@ -272,42 +153,57 @@ struct viewer {
   int64_t now;
 };
 
-static enum err write_call(struct buf *b, struct page *p, const struct call *c, bool with_legs,
-                           const struct viewer *v) {
-  const struct call *top = page_find(p, c->top_sid);
-  if (!top) top = c;
-  struct status_call s = {.call = c, .top = top, .recordings = p->shown};
-  s.customer_number = status_customer_number(top, first_child(p, top), v->own_numbers, v->own_count);
-  s.recording_count = find_recordings(p, c);
-  if (with_legs) {
-    s.legs = p->legs;
-    s.leg_count = find_legs(p, c);
-  }
+/* Writes what call_page_recordings put into p->shown: shown rows of it. legs: the call_sids of its other legs, or NULL. */
+static enum err write_call(struct buf *b, const struct call_page *p, const struct call_leg *leg, size_t shown,
+                           const struct str *legs, size_t leg_count, const struct viewer *v) {
+  const struct call_leg *top = leg->top, *child = top->first_child;
+  const struct status_call s = {
+      .call = leg->call,
+      .top = top->call,
+      .customer_number =
+          status_customer_number(top->call, child ? child->call : NULL, v->own_numbers, v->own_count),
+      .recordings = p->shown,
+      .recording_count = shown,
+      .legs = legs,
+      .leg_count = leg_count,
+  };
   return status_write_call(b, &s, v->path_base, v->now);
+}
+
+/* Reads as many of the keys as fit (2): *count of them. */
+static enum err read_page(struct db *db, int64_t business_id, const struct calls_key *keys, size_t *count, bool *more,
+                          struct call_page *p) {
+  enum err e;
+  while ((e = call_page_read(db, business_id, keys, *count, p)) == ERR_TOO_BIG && *count > 1) {
+    *count /= 2;
+    *more = true;
+  }
+  return e;
+}
+
+static enum err write_rows(struct call_page *p, const struct calls_key *keys, size_t count, const struct viewer *v,
+                           struct buf *b) {
+  bool first = true;
+  for (size_t i = 0; i < count; i++) {
+    const struct call_leg *leg = call_page_find(p, keys[i].call_sid);
+    if (!leg) continue; /* only past the ceiling of legs */
+    if (!first) TRY(buf_add_char(b, ','));
+    first = false;
+    TRY(write_call(b, p, leg, call_page_recordings(p, leg), NULL, 0, v));
+  }
+  return OK;
 }
 
 static enum err write_page(struct db *db, int64_t business_id, const struct calls_filter *f, const struct viewer *v,
                            struct buf *b) {
   struct calls_key keys[CALLS_LIST_LIMIT_MAX];
-  struct page p CLEANUP(page_done) = {NULL};
+  struct call_page p CLEANUP(call_page_done) = CALL_PAGE;
   size_t count = 0;
   bool more = false;
   TRY(calls_list_page(db, business_id, f, keys, &count, &more));
-  enum err e;
-  while ((e = page_read(db, business_id, keys, count, &p)) == ERR_TOO_BIG && count > 1) {
-    count /= 2;
-    more = true;
-  }
-  TRY(e);
+  TRY(read_page(db, business_id, keys, &count, &more, &p));
   TRY(buf_add(b, STR("{\"calls\":[")));
-  bool first = true;
-  for (size_t i = 0; i < count; i++) {
-    const struct call *c = page_find(&p, keys[i].call_sid);
-    if (!c) continue; /* only past the ceiling of legs */
-    if (!first) TRY(buf_add_char(b, ','));
-    first = false;
-    TRY(write_call(b, &p, c, false, v));
-  }
+  TRY(write_rows(&p, keys, count, v, b));
   TRY(buf_add(b, STR("],\"next_cursor\":")));
   TRY(more && count ? add_cursor(b, &keys[count - 1]) : buf_add(b, STR("null")));
   return buf_add_char(b, '}');
@@ -324,14 +220,23 @@ enum err call_view_list(struct db *db, int64_t business_id, const struct calls_f
   return e;
 }
 
+static void free_texts(struct str **texts) {
+  free(*texts);
+}
+
 static enum err write_one(struct db *db, int64_t business_id, struct str call_sid, const struct viewer *v,
                           struct buf *b) {
   struct calls_key key = {.sort_at = 0};
-  struct page p CLEANUP(page_done) = {NULL};
+  struct call_page p CLEANUP(call_page_done) = CALL_PAGE;
   if (str_copy(key.call_sid, sizeof(key.call_sid), call_sid) != OK) return ERR_NOT_FOUND;
-  TRY(page_read(db, business_id, &key, 1, &p));
-  const struct call *c = page_find(&p, key.call_sid);
-  return c ? write_call(b, &p, c, true, v) : ERR_NOT_FOUND;
+  TRY(call_page_read(db, business_id, &key, 1, &p));
+  const struct call_leg *leg = call_page_find(&p, key.call_sid);
+  if (!leg) return ERR_NOT_FOUND;
+  size_t shown = call_page_recordings(&p, leg), kin = call_page_kin(&p, leg);
+  struct str *legs CLEANUP(free_texts) = calloc(kin + 1, sizeof(*legs));
+  if (!legs) return ERR_NOMEM;
+  for (size_t i = 0; i < kin; i++) legs[i] = str_from(p.kin[i]->call->call_sid);
+  return write_call(b, &p, leg, shown, legs, kin, v);
 }
 
 enum err call_view_one(struct db *db, int64_t business_id, struct str call_sid, const struct str *own_numbers,

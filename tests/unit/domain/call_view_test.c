@@ -166,6 +166,80 @@ static void a_call_with_thousands_of_legs_ends_the_page_but_loses_no_row(void **
   db_close(db);
 }
 
+/* ---- what a page costs ---- */
+
+static size_t comparisons; /* of texts, by all that is linked into this program as an archive */
+
+int __real_strcmp(const char *a, const char *b);
+int __real_memcmp(const void *a, const void *b, size_t n);
+int __wrap_strcmp(const char *a, const char *b);
+int __wrap_memcmp(const void *a, const void *b, size_t n);
+int __wrap_strcmp(const char *a, const char *b) {
+  comparisons++;
+  return __real_strcmp(a, b);
+}
+int __wrap_memcmp(const void *a, const void *b, size_t n) {
+  comparisons++;
+  return __real_memcmp(a, b, n);
+}
+
+/* CAtop1 … CAtop{tops}, each with that many further legs, and a recording a leg. */
+static void make_trees(struct db *db, int business, int tops, int legs) {
+  assert_int_equal(db_begin_immediate(db), OK);
+  assert_int_equal(db_run(db,
+                          "with recursive t(i) as (select 1 union all select i + 1 from t where i < ?2),"
+                          " l(k) as (select 0 union all select k + 1 from l where k < ?3)"
+                          " insert into calls (business_id, call_sid, parent_call_sid, top_sid, first_seen_at, sort_at)"
+                          " select ?1, iif(k, 'CAleg' || k || '.', 'CAtop') || i, iif(k, 'CAtop' || i, null),"
+                          " 'CAtop' || i, ?4 + k, ?4 + k from t, l",
+                          DB_INT(business), DB_INT(tops), DB_INT(legs), DB_INT(NOW)),
+                   OK);
+  assert_int_equal(db_run(db,
+                          "insert into recordings (business_id, recording_sid, call_sid, first_seen_at)"
+                          " select business_id, 'RE' || call_sid, call_sid, first_seen_at from calls"
+                          " where business_id = ?1",
+                          DB_INT(business)),
+                   OK);
+  assert_int_equal(db_commit(db), OK);
+}
+
+/* A page with every leg a row, or every call. */
+static size_t comparisons_for(struct db *db, int business, bool all_legs, size_t rows) {
+  const struct calls_filter f = {.limit = 100, .all_legs = all_legs};
+  struct buf b CLEANUP(buf_done) = BUF_INIT(CALL_VIEW_JSON_MAX);
+  size_t before = comparisons;
+  assert_int_equal(call_view_list(db, business, &f, NULL, 0, STR(""), NOW, &b), OK);
+  size_t took = comparisons - before;
+  json_t *answer CLEANUP(free_json) = parse(&b);
+  assert_int_equal(json_array_size(json_object_get(answer, "calls")), rows);
+  return took;
+}
+
+static void a_page_takes_comparisons_in_step_with_its_legs(void **state) {
+  struct db *db = scratch_ledger(*state);
+  make_trees(db, 1, 100, 1);
+  make_trees(db, 2, 100, 19); /* ten times the legs */
+  make_trees(db, 3, 1, 199);
+  make_trees(db, 4, 1, 1999);
+  size_t few = comparisons_for(db, 1, false, 100), many = comparisons_for(db, 2, false, 100);
+  if (many > 20 * few) fail_msg("100 calls of 2 legs: %zu, of 20 legs: %zu", few, many);
+  few = comparisons_for(db, 3, true, 100);
+  many = comparisons_for(db, 4, true, 100);
+  if (many > 20 * few) fail_msg("100 legs of 200: %zu, of 2000: %zu", few, many);
+  db_close(db);
+}
+
+static void legs_that_name_each_other_are_shown_once(void **state) {
+  struct db *db = scratch_ledger(*state);
+  scratch_call(db, 1, "CAone", "CAtwo", NOW);
+  scratch_call(db, 1, "CAtwo", "CAone", NOW + 1000);
+  (void)scratch_recording(db, 1, "REone", "CAone", RECORDING_READY, 2, NOW);
+  (void)scratch_recording(db, 1, "REtwo", "CAtwo", RECORDING_READY, 2, NOW);
+  json_t *answer CLEANUP(free_json) = list(db, (const char *const[]){"legs", "all", NULL});
+  require_rows(answer, "CAtwo[REtwo,REone] CAone[REone,REtwo] ");
+  db_close(db);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(a_list_has_a_row_a_top_leg_with_what_its_legs_recorded),
@@ -173,6 +247,8 @@ int main(void) {
       cmocka_unit_test(bad_values_are_refused),
       SCRATCH_TEST(one_call_has_its_legs),
       SCRATCH_TEST(a_call_with_thousands_of_legs_ends_the_page_but_loses_no_row),
+      SCRATCH_TEST(a_page_takes_comparisons_in_step_with_its_legs),
+      SCRATCH_TEST(legs_that_name_each_other_are_shown_once),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,176 @@
+/* call_page.c - a page's rows: read by two queries, then grouped once.
+ *
+ * Invariants
+ *  (1) Grouping n calls and m recordings takes O((n + m) log n) comparisons.
+ *  (2) What a leg shows takes as long as it is, and O(k log k) comparisons to put k recordings of several legs in order.
+ *  (3) calls and rows stay where they are once they were grouped: everything else points into them.
+ *  (4) Lists keep the order of their array, because they are built from its end. */
+#include "domain/call_page.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void call_page_done(struct call_page *p) {
+  free(p->calls);
+  free(p->rows);
+  free(p->legs);
+  free(p->recordings);
+  free(p->kin);
+  free(p->shown);
+  *p = (struct call_page)CALL_PAGE;
+}
+
+/* ---- reading ---- */
+
+static enum err grow(void **items, size_t item_size, size_t count, size_t *room) {
+  if (count < *room) return OK;
+  size_t more = *room ? *room * 2 : 32;
+  void *grown = realloc(*items, more * item_size);
+  if (!grown) return ERR_NOMEM;
+  *items = grown;
+  *room = more;
+  return OK;
+}
+
+static enum err take_call(void *arg, const struct call *call) {
+  struct call_page *p = arg;
+  void *items = p->calls;
+  TRY(grow(&items, sizeof(*call), p->call_count, &p->call_room));
+  p->calls = items;
+  p->calls[p->call_count++] = *call;
+  return OK;
+}
+
+static enum err take_row(void *arg, const struct recording *row) {
+  struct call_page *p = arg;
+  void *items = p->rows;
+  TRY(grow(&items, sizeof(*row), p->row_count, &p->row_room));
+  p->rows = items;
+  p->rows[p->row_count++] = *row;
+  return OK;
+}
+
+static enum err read_rows(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
+                          struct call_page *p) {
+  TRY(calls_list_legs(db, business_id, keys, count, take_call, p));
+  if (p->call_count > CALLS_LIST_LEGS_MAX) {
+    if (count > 1) return ERR_TOO_BIG;
+    p->call_count = CALLS_LIST_LEGS_MAX;
+  }
+  TRY(calls_list_recordings(db, business_id, p->calls, p->call_count, take_row, p));
+  if (p->row_count > CALLS_LIST_LEGS_MAX) {
+    if (count > 1) return ERR_TOO_BIG;
+    p->row_count = CALLS_LIST_LEGS_MAX;
+  }
+  return OK;
+}
+
+/* ---- grouping ---- */
+
+static int compare_legs(const void *a, const void *b) {
+  const struct call_leg *x = a, *y = b;
+  return strcmp(x->call->call_sid, y->call->call_sid);
+}
+
+static int compare_sid(const void *call_sid, const void *leg) {
+  return strcmp(call_sid, ((const struct call_leg *)leg)->call->call_sid);
+}
+
+struct call_leg *call_page_find(const struct call_page *p, const char *call_sid) {
+  if (!p->call_count) return NULL;
+  return bsearch(call_sid, p->legs, p->call_count, sizeof(p->legs[0]), compare_sid);
+}
+
+static int64_t began_at(const struct call *c) {
+  return c->started_at ? c->started_at : c->first_seen_at;
+}
+
+static bool began_before(const struct call_leg *a, const struct call_leg *b) {
+  int64_t x = began_at(a->call), y = began_at(b->call);
+  return x < y || (x == y && strcmp(a->call->call_sid, b->call->call_sid) < 0);
+}
+
+static void join_family(const struct call_page *p, struct call_leg *leg) {
+  struct call_leg *top = call_page_find(p, leg->call->top_sid);
+  leg->top = top ? top : leg;
+  struct call_leg *parent = call_page_find(p, leg->call->parent_call_sid);
+  if (!parent || parent == leg) return;
+  leg->parent = parent;
+  leg->next_child = parent->children;
+  parent->children = leg;
+  if (!parent->first_child || began_before(leg, parent->first_child)) parent->first_child = leg;
+}
+
+static void join_recordings(const struct call_page *p, struct call_recording *r) {
+  struct call_leg *leg = call_page_find(p, r->row->call_sid);
+  if (!leg) return;
+  r->next_of_leg = leg->recordings;
+  leg->recordings = r;
+  r->next_of_tree = leg->top->tree_recordings;
+  leg->top->tree_recordings = r;
+}
+
+static enum err group_rows(struct call_page *p) {
+  p->legs = calloc(p->call_count + 1, sizeof(p->legs[0]));
+  p->recordings = calloc(p->row_count + 1, sizeof(p->recordings[0]));
+  p->kin = calloc(p->call_count + 1, sizeof(p->kin[0]));
+  p->shown = calloc(p->row_count + 1, sizeof(p->shown[0]));
+  if (!p->legs || !p->recordings || !p->kin || !p->shown) return ERR_NOMEM;
+  for (size_t i = 0; i < p->call_count; i++) p->legs[i].call = &p->calls[i];
+  qsort(p->legs, p->call_count, sizeof(p->legs[0]), compare_legs);
+  for (size_t i = p->call_count; i-- > 0;) join_family(p, call_page_find(p, p->calls[i].call_sid)); /* (4) */
+  for (size_t i = p->row_count; i-- > 0;) {
+    p->recordings[i].row = &p->rows[i];
+    join_recordings(p, &p->recordings[i]);
+  }
+  return OK;
+}
+
+enum err call_page_read(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
+                        struct call_page *p) {
+  enum err e = read_rows(db, business_id, keys, count, p);
+  if (e == OK) e = group_rows(p);
+  if (e != OK) call_page_done(p);
+  return e;
+}
+
+/* ---- what is shown with a leg ---- */
+
+size_t call_page_kin(struct call_page *p, const struct call_leg *leg) {
+  const struct call_leg *parent = leg->parent; /* NULL once it has its place */
+  size_t n = 0;
+  for (const struct call_leg *child = leg->children; child; child = child->next_child) {
+    if (parent && parent->call < child->call) p->kin[n++] = TAKE(parent);
+    if (parent == child) parent = NULL; /* each names the other as its parent */
+    p->kin[n++] = child;
+  }
+  if (parent) p->kin[n++] = parent;
+  return n;
+}
+
+static int compare_places(const void *a, const void *b) {
+  const struct recording *const *x = a, *const *y = b;
+  return (*x > *y) - (*x < *y);
+}
+
+static size_t show_tree(struct call_page *p, const struct call_leg *top, size_t n) {
+  for (const struct call_recording *r = top->tree_recordings; r; r = r->next_of_tree)
+    if (strcmp(r->row->call_sid, top->call->call_sid) != 0) p->shown[n++] = r->row;
+  return n;
+}
+
+static size_t show_kin(struct call_page *p, const struct call_leg *leg, size_t n) {
+  size_t own = n, kin = call_page_kin(p, leg);
+  for (size_t i = 0; i < kin; i++)
+    for (const struct call_recording *r = p->kin[i]->recordings; r; r = r->next_of_leg)
+      p->shown[n++] = r->row;
+  qsort(p->shown + own, n - own, sizeof(p->shown[0]), compare_places); /* rows are newest first */
+  return n;
+}
+
+size_t call_page_recordings(struct call_page *p, const struct call_leg *leg) {
+  size_t n = 0;
+  for (const struct call_recording *r = leg->recordings; r; r = r->next_of_leg) p->shown[n++] = r->row;
+  bool is_top = strcmp(leg->call->call_sid, leg->call->top_sid) == 0;
+  return is_top ? show_tree(p, leg, n) : show_kin(p, leg, n);
+}
