@@ -84,6 +84,8 @@ bool db_in_transaction(const struct db *db);
 CHECKED enum err db_data_version(struct db *db, int64_t *ret_version);
 /* Ends a query that runs longer: it fails with ERR_TIMEOUT. 0 takes the limit away. */
 void db_deadline(struct db *db, int64_t mono_ms);
+/* ERR_TIMEOUT once the deadline is over: asked by who works long between two queries. */
+CHECKED enum err db_in_time(const struct db *db);
 /* The database's clock: milliseconds since 1970 UTC. Leases, back-off and cooldown go by it. For SQLite it is clock_now_ms. */
 int64_t db_now_ms(struct db *db);
 /* A consistent copy of the running database into a new file (SQLite's backup API). */

@@ -79,8 +79,7 @@ static int busy_wait(void *arg, int waited_before) {
 }
 
 static int out_of_time(void *arg) {
-  struct db *db = arg;
-  return db->deadline_ms != 0 && clock_mono_ms() >= db->deadline_ms;
+  return db_in_time(arg) != OK;
 }
 
 static int note_log_length(void *arg, sqlite3 *sqlite, const char *name, int frames) {

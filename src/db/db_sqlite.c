@@ -292,3 +292,7 @@ enum err db_data_version(struct db *db, int64_t *ret_version) {
 void db_deadline(struct db *db, int64_t mono_ms) {
   db->deadline_ms = mono_ms;
 }
+
+enum err db_in_time(const struct db *db) {
+  return db->deadline_ms != 0 && clock_mono_ms() >= db->deadline_ms ? ERR_TIMEOUT : OK;
+}

@@ -3,7 +3,8 @@
  * Invariants
  *  (1) A page is read in one transaction: its rows, legs and recordings are of one moment.
  *  (2) A page whose legs or recordings are more than CALLS_LIST_LEGS_MAX is halved: it ends earlier, with a cursor, and
- *      nothing is left out. Of a single call with more, the first are shown. */
+ *      nothing is left out. Of a single call with more, the first are shown.
+ *  (3) The deadline is over for queries and for the time between them: it is looked at before each row. */
 #include "domain/call_view.h"
 
 #include <stdlib.h>
@@ -181,10 +182,11 @@ static enum err read_page(struct db *db, int64_t business_id, const struct calls
   return e;
 }
 
-static enum err write_rows(struct call_page *p, const struct calls_key *keys, size_t count, const struct viewer *v,
-                           struct buf *b) {
+static enum err write_rows(struct db *db, struct call_page *p, const struct calls_key *keys, size_t count,
+                           const struct viewer *v, struct buf *b) {
   bool first = true;
   for (size_t i = 0; i < count; i++) {
+    TRY(db_in_time(db)); /* (3) */
     const struct call_leg *leg = call_page_find(p, keys[i].call_sid);
     if (!leg) continue; /* only past the ceiling of legs */
     if (!first) TRY(buf_add_char(b, ','));
@@ -203,7 +205,7 @@ static enum err write_page(struct db *db, int64_t business_id, const struct call
   TRY(calls_list_page(db, business_id, f, keys, &count, &more));
   TRY(read_page(db, business_id, keys, &count, &more, &p));
   TRY(buf_add(b, STR("{\"calls\":[")));
-  TRY(write_rows(&p, keys, count, v, b));
+  TRY(write_rows(db, &p, keys, count, v, b));
   TRY(buf_add(b, STR("],\"next_cursor\":")));
   TRY(more && count ? add_cursor(b, &keys[count - 1]) : buf_add(b, STR("null")));
   return buf_add_char(b, '}');

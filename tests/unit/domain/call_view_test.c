@@ -2,6 +2,8 @@
 
 #include <jansson.h>
 
+#include "base/clock.h"
+#include "db/db_sqlite.h"
 #include "domain/call_view.h"
 
 #define NOW SCRATCH_NOW
@@ -229,6 +231,33 @@ static void a_page_takes_comparisons_in_step_with_its_legs(void **state) {
   db_close(db);
 }
 
+/* ---- its deadline ---- */
+
+static int pass_time_behind_recordings(unsigned event, void *arg, void *statement, void *ns) {
+  (void)event;
+  (void)arg;
+  (void)ns;
+  const char *sql = sqlite3_sql(statement);
+  if (sql && strstr(sql, "cross join recordings r")) clock_test_advance_ms(CALL_VIEW_DEADLINE_MS);
+  return 0;
+}
+
+static void a_list_whose_time_is_over_after_its_queries_is_not_written(void **state) {
+#ifdef CALLREEL_TEST_HOOKS
+  struct db *db = scratch_ledger(*state);
+  make_two_legs(db);
+  const struct calls_filter f = CALL_VIEW_FILTER;
+  struct buf b CLEANUP(buf_done) = BUF_INIT(CALL_VIEW_JSON_MAX);
+  assert_int_equal(call_view_list(db, 1, &f, NULL, 0, STR(""), NOW, &b), OK);
+  (void)sqlite3_trace_v2(db->sqlite, SQLITE_TRACE_PROFILE, pass_time_behind_recordings, NULL);
+  assert_int_equal(call_view_list(db, 1, &f, NULL, 0, STR(""), NOW, &b), ERR_TIMEOUT);
+  db_close(db);
+#else
+  (void)state;
+  skip();
+#endif
+}
+
 static void legs_that_name_each_other_are_shown_once(void **state) {
   struct db *db = scratch_ledger(*state);
   scratch_call(db, 1, "CAone", "CAtwo", NOW);
@@ -248,6 +277,7 @@ int main(void) {
       SCRATCH_TEST(one_call_has_its_legs),
       SCRATCH_TEST(a_call_with_thousands_of_legs_ends_the_page_but_loses_no_row),
       SCRATCH_TEST(a_page_takes_comparisons_in_step_with_its_legs),
+      SCRATCH_TEST(a_list_whose_time_is_over_after_its_queries_is_not_written),
       SCRATCH_TEST(legs_that_name_each_other_are_shown_once),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
