@@ -4,7 +4,9 @@
  *  (1) A page is read in one transaction: its rows, legs and recordings are of one moment.
  *  (2) A page whose legs or recordings are more than CALLS_LIST_LEGS_MAX is halved: it ends earlier, with a cursor, and
  *      nothing is left out. Of a single call with more, the first are shown.
- *  (3) The deadline is over for queries and for the time between them: it is looked at before each row. */
+ *  (3) Rows of one tree may each show the same recordings. A page ends before the row with which it would show more than
+ *      CALLS_LIST_LEGS_MAX of them; its first row is always there.
+ *  (4) The deadline is over for queries and for the time between them: it is looked at before each row. */
 #include "domain/call_view.h"
 
 #include <stdlib.h>
@@ -182,16 +184,25 @@ static enum err read_page(struct db *db, int64_t business_id, const struct calls
   return e;
 }
 
-static enum err write_rows(struct db *db, struct call_page *p, const struct calls_key *keys, size_t count,
+/* Writes the rows of the keys, *count of them; fewer where they would show too many recordings (3). */
+static enum err write_rows(struct db *db, struct call_page *p, const struct calls_key *keys, size_t *count, bool *more,
                            const struct viewer *v, struct buf *b) {
+  size_t shown = 0;
   bool first = true;
-  for (size_t i = 0; i < count; i++) {
-    TRY(db_in_time(db)); /* (3) */
+  for (size_t i = 0; i < *count; i++) {
+    TRY(db_in_time(db)); /* (4) */
     const struct call_leg *leg = call_page_find(p, keys[i].call_sid);
     if (!leg) continue; /* only past the ceiling of legs */
+    size_t recordings = call_page_recordings(p, leg);
+    if (!first && shown + recordings > CALLS_LIST_LEGS_MAX) {
+      *count = i;
+      *more = true;
+      return OK;
+    }
+    shown += recordings;
     if (!first) TRY(buf_add_char(b, ','));
     first = false;
-    TRY(write_call(b, p, leg, call_page_recordings(p, leg), NULL, 0, v));
+    TRY(write_call(b, p, leg, recordings, NULL, 0, v));
   }
   return OK;
 }
@@ -205,7 +216,7 @@ static enum err write_page(struct db *db, int64_t business_id, const struct call
   TRY(calls_list_page(db, business_id, f, keys, &count, &more));
   TRY(read_page(db, business_id, keys, &count, &more, &p));
   TRY(buf_add(b, STR("{\"calls\":[")));
-  TRY(write_rows(db, &p, keys, count, v, b));
+  TRY(write_rows(db, &p, keys, &count, &more, v, b));
   TRY(buf_add(b, STR("],\"next_cursor\":")));
   TRY(more && count ? add_cursor(b, &keys[count - 1]) : buf_add(b, STR("null")));
   return buf_add_char(b, '}');

@@ -258,6 +258,31 @@ static void a_list_whose_time_is_over_after_its_queries_is_not_written(void **st
 #endif
 }
 
+/* ---- rows of one tree ---- */
+
+static void rows_that_would_show_too_many_recordings_are_on_the_next_page(void **state) {
+  struct db *db = scratch_ledger(*state);
+  make_trees(db, 1, 1, 3); /* each of the three shows what the top leg recorded */
+  assert_int_equal(db_run(db,
+                          "with recursive n(i) as (select 1 union all select i + 1 from n where i < 900)"
+                          " insert into recordings (business_id, recording_sid, call_sid, first_seen_at)"
+                          " select 1, 'REmany' || i, 'CAtop1', 1 from n"),
+                   OK);
+  char cursor[200] = "";
+  static const size_t rows[] = {2, 2};
+  static const char *const first[] = {"CAleg3.1", "CAleg1.1"};
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    json_t *answer CLEANUP(free_json) = list(db, (const char *const[]){"legs", "all", "cursor", cursor, NULL});
+    const json_t *calls = json_object_get(answer, "calls");
+    assert_int_equal(json_array_size(calls), rows[i]);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(calls, 0), "call_sid")), first[i]);
+    const char *next = json_string_value(json_object_get(answer, "next_cursor"));
+    (void)snprintf(cursor, sizeof(cursor), "%s", next ? next : "");
+  }
+  assert_string_equal(cursor, "");
+  db_close(db);
+}
+
 static void legs_that_name_each_other_are_shown_once(void **state) {
   struct db *db = scratch_ledger(*state);
   scratch_call(db, 1, "CAone", "CAtwo", NOW);
@@ -278,6 +303,7 @@ int main(void) {
       SCRATCH_TEST(a_call_with_thousands_of_legs_ends_the_page_but_loses_no_row),
       SCRATCH_TEST(a_page_takes_comparisons_in_step_with_its_legs),
       SCRATCH_TEST(a_list_whose_time_is_over_after_its_queries_is_not_written),
+      SCRATCH_TEST(rows_that_would_show_too_many_recordings_are_on_the_next_page),
       SCRATCH_TEST(legs_that_name_each_other_are_shown_once),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
