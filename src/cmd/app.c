@@ -66,6 +66,7 @@ static char *join(const char *directory, const char *before, const char *name) {
 static int open_directories(struct app *app, const struct cmd_args *args, bool make) {
   int code = open_directory(args, make, "DATA_DIR", app->conf.data_dir, &app->data_dir);
   if (code != CMD_DONE) return code;
+  if (!db_keep_temporary_files_in(app->data_dir)) return cmd_fail(args, "out of memory");
   app->database_url =
       app->conf.database_url ? strdup(app->conf.database_url) : join(app->data_dir, "sqlite://", "callreel.db");
   char *recordings CLEANUP(free_char) =

@@ -22,6 +22,9 @@ struct db_open {
   bool read_only;
   int64_t busy_ms;     /* how long to wait for another writer; 0: 5,000 */
 };
+/* Where connections that write keep temporary files, from the next db_open on: /tmp may be missing or read-only where we run.
+ * Call it while the process has one thread. False: out of memory. */
+CHECKED bool db_keep_temporary_files_in(const char *directory);
 CHECKED enum err db_open(const struct db_open *how, struct buf *ret_problem /* may be NULL */, struct db **ret_db);
 struct db *db_close(struct db *db); /* NULL is fine; always NULL */
 const char *db_problem(const struct db *db); /* the last error in the database's words; never NULL */

@@ -27,8 +27,11 @@
 enum { BUSY_MS = 5000, CHECKPOINT_FRAMES = 1000, RESTART_FRAMES = 8000, RESTART_WAIT_MS = 100, PROGRESS_STEPS = 4000 };
 
 static const char SETTINGS[] =
-    "pragma synchronous=full; pragma temp_store=memory; pragma mmap_size=0; pragma cache_size=-4000;"
+    "pragma synchronous=full; pragma mmap_size=0; pragma cache_size=-4000;"
     "pragma journal_size_limit=67108864; pragma wal_autocheckpoint=0;";
+/* A connection that writes keeps what a savepoint needs to roll back in a temporary file. In memory SQLite walks a list of all
+ * of it at the end of every statement, so that a savepoint of many rows costs their square. A reader sorts in memory. */
+static const char *const TEMP_STORE[] = {[false] = "pragma temp_store=file", [true] = "pragma temp_store=memory"};
 
 enum err db_sqlite_error(int rc, int system_errno) {
   switch (rc & 0xff) {
@@ -130,6 +133,7 @@ static enum err look_at_files(struct db *db, sqlite3 *sqlite, struct db_files *r
 static int settle(struct db *db, sqlite3 *sqlite, bool *ret_wal) {
   int rc = sqlite3_busy_handler(sqlite, busy_wait, db);
   if (rc == SQLITE_OK) rc = sqlite3_exec(sqlite, SETTINGS, NULL, NULL, NULL);
+  if (rc == SQLITE_OK) rc = sqlite3_exec(sqlite, TEMP_STORE[db->read_only], NULL, NULL, NULL);
   if (rc == SQLITE_OK) rc = ensure_wal(db, sqlite, ret_wal);
   /* The first read opens the log, which then stays as long as we do. */
   if (rc == SQLITE_OK) rc = sqlite3_exec(sqlite, "select 1 from sqlite_schema limit 1", NULL, NULL, NULL);
@@ -222,6 +226,10 @@ void db_sqlite_checkpoint(struct db *db) {
   /* What could not be moved now is moved CHECKPOINT_FRAMES later. */
   (void)sqlite3_wal_checkpoint_v2(db->sqlite, "main", mode, NULL, NULL);
   db->busy_until_ms = 0;
+}
+
+bool db_keep_temporary_files_in(const char *directory) {
+  return getenv("SQLITE_TMPDIR") != NULL || setenv("SQLITE_TMPDIR", directory, 1) == 0;
 }
 
 static enum err open_parts(struct db *db, const struct db_open *how, struct buf *ret_problem) {

@@ -98,6 +98,16 @@ static void a_connection_has_what_durability_asks(void **state) {
   db_close(db);
 }
 
+static void one_that_writes_rolls_back_from_a_file_and_one_that_reads_sorts_in_memory(void **state) {
+  struct scratch *s = *state;
+  struct db *writes = scratch_open(s, 0), *reads;
+  assert_int_equal(db_open(&(struct db_open){.url = s->url, .read_only = true}, NULL, &reads), OK);
+  assert_int_equal(scratch_int(writes, "pragma temp_store"), 1);
+  assert_int_equal(scratch_int(reads, "pragma temp_store"), 2);
+  db_close(reads);
+  db_close(writes);
+}
+
 static void urls_that_are_no_local_database_are_refused(void **state) {
   (void)state;
   static const struct {
@@ -416,6 +426,7 @@ int main(void) {
       SCRATCH_TEST(errors_say_what_the_caller_can_do),
       SCRATCH_TEST(files_are_the_owners_alone),
       SCRATCH_TEST(a_connection_has_what_durability_asks),
+      SCRATCH_TEST(one_that_writes_rolls_back_from_a_file_and_one_that_reads_sorts_in_memory),
       SCRATCH_TEST(urls_that_are_no_local_database_are_refused),
       SCRATCH_TEST(network_file_systems_are_known),
       SCRATCH_TEST(a_reader_makes_no_database),
