@@ -72,6 +72,6 @@ static void write_done(void *arg, enum err result) {
 enum err errand_write(struct errand *e, enum err (*act)(struct db *db, struct errand *e),
                       void (*back)(struct errand *e)) {
   TRY(set_out(e, act, back));
-  enum err failed = db_writer_submit(e->api->parts.writer, (struct db_job){write_run, write_done, e});
+  enum err failed = db_writer_submit(e->api->parts.writer, (struct db_job){.run = write_run, .done = write_done, .arg = e});
   return failed == OK ? OK : not_taken(e, failed);
 }

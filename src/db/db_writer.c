@@ -8,7 +8,8 @@
  *
  * Invariants
  *  (1) done is called with OK only after the commit that holds the job returned.
- *  (2) Every job that submit took is answered exactly once, in the order of submission within its group.
+ *  (2) Every job that submit took is answered exactly once, in the order of submission within its group; one of several parts
+ *      after its last.
  *  (3) A job that failed has left nothing: its savepoint, or the whole transaction, was rolled back.
  *  (4) The lock covers queue, closing and their condition; no SQL and no callback under it.
  *  (5) healthy is false from the first failure that is the database's, not a job's own, until a write is on disk again.
@@ -108,6 +109,33 @@ static bool queue_collect(struct db_writer *w, struct job_list *jobs, bool wait)
   return more;
 }
 
+/* Puts the next part of a job behind all that waits. False: the writer is closing. */
+static bool queue_again(struct db_writer *w, struct waiting_job *j) {
+  LOCKED(&w->lock);
+  if (w->closing) return false;
+  j->queued_ms = clock_mono_ms();
+  list_add(&w->queue, j);
+  return true;
+}
+
+/* After the commit of its part. */
+static bool goes_on(struct db_writer *w, struct waiting_job *j) {
+  if (j->result != OK || j->job.more == NULL || !*j->job.more) return false;
+  if (j->job.part_done != NULL) j->job.part_done(j->job.arg);
+  if (queue_again(w, j)) return true;
+  j->result = ERR_CLOSED;
+  return false;
+}
+
+/* Takes the jobs that have a further part out of the list. */
+static void put_back_unfinished(struct db_writer *w, struct job_list *jobs) {
+  struct job_list finished = {NULL, &finished.first};
+  struct waiting_job *j;
+  while ((j = list_take(jobs)) != NULL)
+    if (!goes_on(w, j)) list_add(&finished, j);
+  list_move(jobs, &finished);
+}
+
 /* done may submit again, so there is room for it before it is called. */
 static void answer(struct db_writer *w, struct job_list *jobs, enum err if_ok) {
   size_t n = 0;
@@ -171,6 +199,7 @@ static void group_run(struct db_writer *w, struct job_list *jobs) {
   if (e != OK) db_rollback(w->db);
   atomic_store(&w->healthy, e == OK && !suspect);
   if (e == OK && w->config.committed != NULL) w->config.committed(w->config.arg);
+  if (e == OK) put_back_unfinished(w, &ran);
   answer(w, &ran, e);
   db_sqlite_checkpoint(w->db);
 }

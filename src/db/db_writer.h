@@ -11,11 +11,18 @@
 
 struct db_writer;
 
+/* One piece of work, in one part or in many. A part touches at most DB_JOB_ROWS rows, so that nobody waits long for it. A job
+ * whose `run` leaves *more true is put behind all that waits once the part is committed, and `run` is called again.
+ * part_done is called after each part but the last, done after the last one or the first that failed: then the parts before
+ * stay. A job that is cut off by db_writer_free ends with ERR_CLOSED. */
 struct db_job {
   enum err (*run)(struct db *db, void *arg);
   void (*done)(void *arg, enum err e); /* must not block; may be NULL */
   void *arg;
+  const bool *more;             /* set by run; NULL: one part is all */
+  void (*part_done)(void *arg); /* must not block; may be NULL */
 };
+enum { DB_JOB_ROWS = 500 };
 
 struct db_writer_config {
   struct db_open open;

@@ -167,7 +167,7 @@ static void submit(struct fill *f, struct report *r) {
   r->sent_mono_ms = clock_mono_ms();
   r->business_id = f->row.business_id;
   memcpy(r->recording_sid, f->row.recording_sid, sizeof(r->recording_sid));
-  enum err e = db_writer_submit(f->shop->writer, (struct db_job){run_report, report_done, r});
+  enum err e = db_writer_submit(f->shop->writer, (struct db_job){.run = run_report, .done = report_done, .arg = r});
   if (e == OK) return;
   r->e = e;
   fetch_post_task(f->shop->fetch, &r->task);

@@ -161,7 +161,7 @@ static void start_claim(struct worker *w) {
   c->asked_mono_ms = clock_mono_ms();
   memcpy(c->owner, w->owner, sizeof(c->owner));
   w->claiming = true;
-  enum err e = db_writer_submit(w->writer, (struct db_job){run_claim, claim_done, c});
+  enum err e = db_writer_submit(w->writer, (struct db_job){.run = run_claim, .done = claim_done, .arg = c});
   if (e == OK) return;
   c->e = e;
   claim_is_back(c);

@@ -68,7 +68,7 @@ static void row_done(void *arg, enum err e) {
 static void row_submit(struct fixture *f, struct row *r) {
   r->f = f;
   sem_init(&r->answered, 0, 0);
-  assert_int_equal(db_writer_submit(f->writer, (struct db_job){row_run, row_done, r}), OK);
+  assert_int_equal(db_writer_submit(f->writer, (struct db_job){.run = row_run, .done = row_done, .arg = r}), OK);
 }
 
 static enum err row_wait(struct row *r) {
@@ -242,7 +242,7 @@ static void a_full_queue_takes_no_more(void **state) {
   row_submit(f, &first);
   sem_wait(&entered);
   for (size_t i = 0; i < COUNT_OF(rows); i++) row_submit(f, &rows[i]);
-  assert_int_equal(db_writer_submit(f->writer, (struct db_job){row_run, row_done, &first}), ERR_BUSY);
+  assert_int_equal(db_writer_submit(f->writer, (struct db_job){.run = row_run, .done = row_done, .arg = &first}), ERR_BUSY);
   sem_post(&gate);
   assert_int_equal(row_wait(&first), OK);
   for (size_t i = 0; i < COUNT_OF(rows); i++) assert_int_equal(row_wait(&rows[i]), OK);
@@ -291,6 +291,93 @@ static void callers_of_many_threads_get_their_own_results(void **state) {
   fixture_free(f);
 }
 
+/* A job of several parts: each adds the row that is next. */
+struct parts {
+  struct fixture *f;
+  int64_t next, last;
+  int64_t end_at; /* this part fails with ERR_CONFLICT; 0: none */
+  bool more;
+  int parts_done, commits_of_first;
+  sem_t *entered, *gate;
+  enum err answer;
+  sem_t answered;
+};
+
+static enum err parts_run(struct db *db, void *arg) {
+  struct parts *p = arg;
+  if (p->entered != NULL) sem_post(p->entered);
+  if (p->gate != NULL) sem_wait(p->gate);
+  p->entered = p->gate = NULL;
+  int64_t i = p->next++;
+  TRY(db_run(db, "insert into t (i) values (?1)", DB_INT(i)));
+  p->more = i < p->last;
+  return i == p->end_at ? ERR_CONFLICT : OK;
+}
+
+static void part_done(void *arg) {
+  struct parts *p = arg;
+  if (p->parts_done++ == 0) p->commits_of_first = atomic_load(&p->f->commits);
+}
+
+static void parts_done(void *arg, enum err e) {
+  struct parts *p = arg;
+  p->answer = e;
+  sem_post(&p->answered);
+}
+
+static void parts_submit(struct parts *p) {
+  sem_init(&p->answered, 0, 0);
+  struct db_job job = {.run = parts_run, .done = parts_done, .arg = p, .more = &p->more, .part_done = part_done};
+  assert_int_equal(db_writer_submit(p->f->writer, job), OK);
+}
+
+static enum err parts_wait(struct parts *p) {
+  sem_wait(&p->answered);
+  sem_destroy(&p->answered);
+  return p->answer;
+}
+
+static void a_job_of_many_parts_lets_others_between_and_is_answered_once(void **state) {
+  struct fixture *f = fixture_new(state, 0, 0);
+  sem_t entered, gate;
+  sem_init(&entered, 0, 0);
+  sem_init(&gate, 0, 0);
+  struct parts p = {.f = f, .next = 1, .last = 50, .entered = &entered, .gate = &gate};
+  parts_submit(&p);
+  sem_wait(&entered);
+  struct row other = {.i = 1000, .script = "update t set text = (select max(i) from t where i < 1000) where i = 1000"};
+  row_submit(f, &other);
+  sem_post(&gate);
+  assert_int_equal(row_wait(&other), OK);
+  assert_int_equal(parts_wait(&p), OK);
+  assert_int_equal(scratch_int(f->looker, "select text from t where i = 1000"), 1);
+  assert_int_equal(scratch_int(f->looker, "select count(*) from t where i <= 50"), 50);
+  assert_int_equal(p.parts_done, 49);
+  assert_true(p.commits_of_first < atomic_load(&f->commits));
+  fixture_free(f);
+  sem_destroy(&entered);
+  sem_destroy(&gate);
+}
+
+static void a_part_that_fails_ends_its_job_and_leaves_those_before(void **state) {
+  struct fixture *f = fixture_new(state, 0, 0);
+  struct parts p = {.f = f, .next = 1, .last = 9, .end_at = 4};
+  parts_submit(&p);
+  assert_int_equal(parts_wait(&p), ERR_CONFLICT);
+  assert_int_equal(scratch_int(f->looker, "select max(i) from t"), 3);
+  fixture_free(f);
+}
+
+static void freeing_ends_a_job_of_many_parts(void **state) {
+  struct fixture *f = fixture_new(state, 0, 0);
+  struct parts p = {.f = f, .next = 1, .last = INT64_MAX};
+  parts_submit(&p);
+  f->writer = db_writer_free(f->writer);
+  assert_int_equal(parts_wait(&p), ERR_CLOSED);
+  assert_int_equal(scratch_int(f->looker, "select max(i) from t"), p.next - 1);
+  fixture_free(f);
+}
+
 #define SCRATCH_TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
 int main(void) {
@@ -307,6 +394,9 @@ int main(void) {
       SCRATCH_TEST(a_removed_database_fails_and_is_found_again),
       SCRATCH_TEST(a_full_queue_takes_no_more),
       SCRATCH_TEST(freeing_answers_what_is_queued),
+      SCRATCH_TEST(a_job_of_many_parts_lets_others_between_and_is_answered_once),
+      SCRATCH_TEST(a_part_that_fails_ends_its_job_and_leaves_those_before),
+      SCRATCH_TEST(freeing_ends_a_job_of_many_parts),
       SCRATCH_TEST(callers_of_many_threads_get_their_own_results),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
