@@ -43,6 +43,8 @@ struct serve {
   atomic_bool store_is_right;
   _Atomic int64_t worker_seen_ms; /* mono: when some worker was last known to live; 0 never */
   atomic_bool access_stale;
+  atomic_bool trims; /* a trim of `changes` is under way; more_to_trim is the writer's thread's */
+  bool more_to_trim;
   struct lock lock; /* covers stopped */
   int64_t stopped[1024]; /* businesses whose credentials were refused */
   size_t stopped_count;

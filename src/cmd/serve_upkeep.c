@@ -60,16 +60,38 @@ static void look(struct serve *s) {
 /* ---- what it does ---- */
 
 static enum err run_beat(struct db *db, void *arg) { return nodes_beat(db, arg); }
-static enum err run_trim(struct db *db, void *arg) {
+static enum err run_trim_sessions(struct db *db, void *arg) {
   (void)arg;
-  TRY(sessions_trim(db, db_now_ms(db)));
-  return changes_trim(db, db_now_ms(db));
+  return sessions_trim(db, db_now_ms(db));
+}
+
+static enum err run_trim_changes(struct db *db, void *arg) {
+  struct serve *s = arg;
+  return changes_trim(db, db_now_ms(db), &s->more_to_trim);
+}
+
+static void trim_done(void *arg, enum err e) {
+  struct serve *s = arg;
+  (void)e; /* the next trim is soon */
+  atomic_store(&s->trims, false);
 }
 
 static bool is_due(int64_t *next_ms, int64_t now, int64_t every_ms) {
   if (now < *next_ms) return false;
   *next_ms = now + every_ms;
   return true;
+}
+
+/* Once a minute, and as soon as there are enough new changes: the table has a ceiling at any rate. */
+static void trim_changes(struct serve *s, bool is_time) {
+  static int64_t trimmed_to; /* the main thread's alone */
+  int64_t seq = changes_seq(s->changes), fresh = seq - trimmed_to;
+  if (fresh >= 0 && fresh < CHANGES_TRIM_EACH && !is_time) return;
+  if (atomic_exchange(&s->trims, true)) return; /* the one before still goes on */
+  trimmed_to = seq;
+  struct db_job trim = {.run = run_trim_changes, .done = trim_done, .arg = s, .more = &s->more_to_trim};
+  enum err e = db_writer_submit(s->writer, trim);
+  if (e != OK) trim_done(s, e);
 }
 
 void serve_upkeep(struct serve *s) {
@@ -86,9 +108,10 @@ void serve_upkeep(struct serve *s) {
   /* The writer may be waiting for a locked database: what is submitted here is small and must not pile up. */
   bool can_write = db_writer_healthy(s->writer);
   if (can_write && is_due(&next_beat, now, BEAT_MS))
-    IGNORE(db_writer_submit(s->writer, (struct db_job){run_beat, NULL, &s->node})); /* the next beat is soon */
-  if (can_write && is_due(&next_trim, now, TRIM_MS))
-    IGNORE(db_writer_submit(s->writer, (struct db_job){run_trim, NULL, NULL})); /* so is the next trim */
+    IGNORE(db_writer_submit(s->writer, (struct db_job){.run = run_beat, .arg = &s->node})); /* the next beat is soon */
+  bool is_trim_due = can_write && is_due(&next_trim, now, TRIM_MS);
+  if (can_write) trim_changes(s, is_trim_due);
+  if (is_trim_due) IGNORE(db_writer_submit(s->writer, (struct db_job){.run = run_trim_sessions})); /* so is the next */
   if (is_due(&next_look, now, LOOK_MS)) look(s);
   tape_follows_tick(s->follows);
   serve_refresh_figures(s);

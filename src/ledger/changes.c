@@ -19,7 +19,7 @@
 
 #include "base/lock.h"
 
-enum { BATCH = 500, TRIM_PART = 10000 };
+enum { BATCH = 500, TRIM_PART = 500 };
 
 static const char *const kind_names[] = {
 #define X(name, text) [CHANGE_##name] = text,
@@ -36,12 +36,14 @@ enum err changes_add(struct db *db, enum change_kind kind, int64_t business_id, 
                 DB_TEXT(str_from(kind_names[kind])), DB_INT(business_id), DB_TEXT(id), DB_INT(db_now_ms(db)));
 }
 
-enum err changes_trim(struct db *db, int64_t now) {
+enum err changes_trim(struct db *db, int64_t now, bool *ret_more) {
   /* Rows stand in the order of time, so looking at the first part is enough. A time too far ahead counts as past. */
-  return db_run(db,
-                "delete from changes where seq in (select seq from changes order by seq limit ?1)"
-                " and (abs(?2 - at_ms) > ?3 or seq <= (select max(seq) from changes) - ?4)",
-                DB_INT(TRIM_PART), DB_INT(now), DB_INT(CHANGES_KEPT_MS), DB_INT(CHANGES_KEPT));
+  TRY(db_run(db,
+             "delete from changes where seq in (select seq from changes order by seq limit ?1)"
+             " and (abs(?2 - at_ms) > ?3 or seq <= (select max(seq) from changes) - ?4)",
+             DB_INT(TRIM_PART), DB_INT(now), DB_INT(CHANGES_KEPT_MS), DB_INT(CHANGES_KEPT)));
+  *ret_more = db_changed(db) == TRIM_PART;
+  return OK;
 }
 
 enum err changes_bounds(struct db *db, int64_t *ret_oldest, int64_t *ret_newest) {

@@ -20,6 +20,7 @@ enum change_kind {
 enum {
   CHANGES_KEPT = 100000,
   CHANGES_KEPT_MS = 10 * 60 * 1000,
+  CHANGES_TRIM_EACH = 1000,
   CHANGES_POLL_MS = 10,
   CHANGES_SUBSCRIBERS_MAX = 16,
   CHANGE_ID_MAX = 256
@@ -35,8 +36,10 @@ struct change {
 
 /* ERR_TOO_BIG: an id over CHANGE_ID_MAX. */
 CHECKED enum err changes_add(struct db *db, enum change_kind kind, int64_t business_id, struct str id);
-/* Forgets what is older than CHANGES_KEPT_MS or more than CHANGES_KEPT back, a bounded part at a time. */
-CHECKED enum err changes_trim(struct db *db, int64_t now);
+/* Forgets what is older than CHANGES_KEPT_MS or more than CHANGES_KEPT back, at most 500 rows at a time. *ret_more: there may be
+ * more of it. Call it at least once for each CHANGES_TRIM_EACH changes, until there is no more: then the table never holds more
+ * than a tenth above CHANGES_KEPT, however quickly it changes. */
+CHECKED enum err changes_trim(struct db *db, int64_t now, bool *ret_more);
 /* The newest seq, 0 for none yet, and the oldest that is remembered (newest + 1 when none is). */
 CHECKED enum err changes_bounds(struct db *db, int64_t *ret_oldest, int64_t *ret_newest);
 /* Changes of one business (0: of all) behind seq `after`, at most limit, fn called with each; *ret_last: how far was looked.

@@ -360,6 +360,19 @@ static void a_business_reads_its_own_changes_from_where_it_was(void **state) {
   db_close(db);
 }
 
+/* How many rows go at most at once. */
+static int64_t trim_all(struct db *db, int64_t now) {
+  int64_t most = 0, before, after = scratch_int(db, "select count(*) from changes");
+  bool more = true;
+  while (more) {
+    before = after;
+    assert_int_equal(changes_trim(db, now, &more), OK);
+    after = scratch_int(db, "select count(*) from changes");
+    if (before - after > most) most = before - after;
+  }
+  return most;
+}
+
 static void trimming_keeps_ten_minutes_and_a_ceiling(void **state) {
   enum { NOW = 100000000 };
   struct db *db = scratch_ledger(*state);
@@ -368,7 +381,7 @@ static void trimming_keeps_ten_minutes_and_a_ceiling(void **state) {
                 "insert into changes (kind, business_id, id, at_ms) values ('call', 1, 'old', 99399999),"
                 " ('call', 1, 'ahead', 100600001), ('call', 1, 'kept', 99400000), ('call', 1, 'kept', 100000000)"),
       OK);
-  assert_int_equal(changes_trim(db, NOW), OK);
+  (void)trim_all(db, NOW);
   assert_int_equal(scratch_int(db, "select count(*) from changes"), 2);
   assert_int_equal(scratch_int(db, "select min(seq) from changes"), 3);
   assert_int_equal(
@@ -376,9 +389,7 @@ static void trimming_keeps_ten_minutes_and_a_ceiling(void **state) {
                 "with recursive n(i) as (select 1 union all select i + 1 from n limit 112000)"
                 " insert into changes (kind, business_id, id, at_ms) select 'call', 1, i, 100000000 from n"),
       OK);
-  assert_int_equal(changes_trim(db, NOW), OK);
-  assert_int_equal(scratch_int(db, "select count(*) from changes"), 102002);
-  assert_int_equal(changes_trim(db, NOW), OK);
+  assert_true(trim_all(db, NOW) <= 500);
   assert_int_equal(scratch_int(db, "select count(*) from changes"), CHANGES_KEPT);
   int64_t oldest, newest;
   assert_int_equal(db_script(db, "delete from changes"), OK);
