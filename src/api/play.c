@@ -84,6 +84,7 @@ static void leave_list(struct play *p) {
   *p->link = p->next;
   if (p->next) p->next->link = p->link;
   p->waiting = false;
+  metric_add(METRIC_PLAYS_WAITING, 0, -1);
 }
 
 /* What was seen last is void. The tape is kept until the next look has found it again: else it would end, and be opened
@@ -369,6 +370,7 @@ static void play_time_is_up(struct http_exchange *x, void *arg) {
   struct play *p = arg;
   (void)x;
   p->until_ms = 0;
+  leave_list(p); /* it may look again before it is answered, and must not be in the list meanwhile */
   if (!p->errand.busy) play_decide(p);
 }
 
@@ -404,6 +406,7 @@ static void wait_for_change(struct play *p) {
   p->next = l->waiting;
   if (p->next) p->next->link = &p->next;
   l->waiting = p;
+  metric_add(METRIC_PLAYS_WAITING, 0, 1);
   http_timer(p->errand.x, p->until_ms - clock_mono_ms(), play_time_is_up, p);
 }
 

@@ -1,0 +1,329 @@
+/* play_test.c - who waits for a recording is answered when the time is up and when the process drains, with every kind of
+ * credential, with and without a known length. */
+#include "service.h"
+
+#include <sched.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/metric.h"
+#include "domain/signed_url.h"
+#include "ledger/sessions.h"
+#include "tokens.h"
+
+#define RE1 "RE00000000000000000000000000000001"
+#define STREAM "/api/recordings/" RE1 "/stream"
+
+enum { WHOLE = 6000, ARRIVED = 2000 };
+
+/* ---- who asks ---- */
+
+enum credential { BY_KEY, BY_COOKIE, BY_COOKIE_TOUCHED, BY_URL, BY_JWT, CREDENTIALS };
+static const char *const credential_names[] = {"key", "cookie", "cookie whose version changed", "signed URL", "JWT"};
+
+struct asker {
+  enum credential by;
+  char target[512];
+  char lines[1024];
+};
+
+static void sign_in(struct service *s, const char *key, char *ret_line, size_t size) {
+  struct answer *a = service_ask(s, "POST", "/api/session", key, "", "");
+  assert_int_equal(a->status, 204);
+  const char *set = answer_header(a, "Set-Cookie");
+  (void)snprintf(ret_line, size, "Cookie: %.*s\r\n", (int)strcspn(set, ";"), set);
+}
+
+static void set_signed_url(struct service *s, struct asker *who) {
+  struct hmac_key key;
+  struct buf url = BUF_INIT(1024);
+  const char *target;
+  int64_t expires_at;
+  hmac_key_set(&key, STR(SERVICE_URL_KEY));
+  assert_int_equal(signed_url_write(&key, STR(""), s->business, STR(RE1), 3600, clock_now_ms(), &url, &expires_at), OK);
+  assert_int_equal(buf_terminate(&url, &target), OK);
+  (void)snprintf(who->target, sizeof(who->target), "%s", target);
+  buf_done(&url);
+}
+
+static struct asker asker_of(struct service *s, enum credential by) {
+  struct asker who = {.by = by, .target = STREAM};
+  char claims[128];
+  switch (by) {
+    case BY_KEY:
+      (void)snprintf(who.lines, sizeof(who.lines), "Authorization: Bearer %s\r\n", s->viewer);
+      break;
+    case BY_COOKIE:
+    case BY_COOKIE_TOUCHED:
+      sign_in(s, s->viewer, who.lines, sizeof(who.lines));
+      break;
+    case BY_URL:
+      set_signed_url(s, &who);
+      break;
+    default: {
+      (void)snprintf(claims, sizeof(claims), "{\"business_id\":%lld,\"exp\":%lld}", (long long)s->business,
+                     (long long)(clock_now_ms() / 1000 + 3600));
+      char *token = make(WITH_SECRET, HS, claims);
+      (void)snprintf(who.lines, sizeof(who.lines), "Authorization: Bearer %s\r\n", token);
+      free(token);
+    }
+  }
+  return who;
+}
+
+static int ask(struct service *s, const struct asker *who, const char *more) {
+  char lines[2048];
+  (void)snprintf(lines, sizeof(lines), "%s%s", who->lines, more);
+  return service_send(s, "GET", who->target, NULL, lines, NULL);
+}
+
+/* Whatever the loops remember of sessions is void, though all of them are still good. */
+static void touch_sessions(struct service *s, const struct asker *who) {
+  if (who->by == BY_COOKIE_TOUCHED) api_drop_session(s->api, STR_NONE);
+}
+
+/* ---- what arrives ---- */
+
+struct arriving {
+  struct service *s;
+  int64_t total;
+  int fd;
+  struct tape *tape;
+};
+
+static enum err store_arriving(struct db *db, void *arg) {
+  const struct arriving *a = arg;
+  struct recording row;
+  TRY(recordings_get(db, a->s->business, STR(RE1), &row));
+  struct recording next = row;
+  next.status = RECORDING_DOWNLOADING;
+  next.lease_token = row.lease_token + 1;
+  next.lease_until = db_now_ms(db) + 3600 * 1000;
+  next.total = a->total;
+  next.got = ARRIVED;
+  next.modified_at = INT64_C(1795248062000);
+  (void)snprintf(next.etag, sizeof(next.etag), "\"%s\"", RE1);
+  (void)snprintf(next.content_type, sizeof(next.content_type), "audio/mpeg");
+  return recordings_store(db, &row, &next);
+}
+
+/* A fill of this process: the first ARRIVED of WHOLE bytes are there. total -1: the provider did not say how many come. */
+static struct arriving begin_fill(struct service *s, int64_t total) {
+  struct arriving a = {.s = s, .total = total, .fd = memfd_create("part", MFD_CLOEXEC)};
+  struct tape_head head = {.business_id = s->business,
+                           .recording_sid = RE1,
+                           .etag = "\"" RE1 "\"",
+                           .content_type = "audio/mpeg",
+                           .modified_at = INT64_C(1795248062000),
+                           .total = total};
+  char bytes[WHOLE];
+  for (size_t i = 0; i < WHOLE; i++) bytes[i] = (char)('a' + i % 26);
+  assert_int_equal(write(a.fd, bytes, WHOLE), WHOLE);
+  service_recording(s, s->business, RE1, "", RECORDING_MISSING);
+  assert_int_equal(db_writer_call(s->writer, store_arriving, &a), OK);
+  assert_int_equal(tapes_open(s->tapes, &head, a.fd, ARRIVED, &a.tape), OK);
+  return a;
+}
+
+static void end_fill(struct arriving *a) {
+  tape_extend(a->tape, WHOLE);
+  tape_finish(a->tape);
+  tape_unref(a->tape);
+  (void)close(a->fd);
+}
+
+/* The head of an answer is on its way: what it says is decided. */
+static void until_answered(int fd) {
+  char first;
+  assert_int_equal(recv(fd, &first, 1, MSG_PEEK), 1);
+}
+
+static void until_waiting(int64_t count) {
+  while (metric_read(METRIC_PLAYS_WAITING, 0, 0) != count) (void)sched_yield();
+}
+
+/* ---- draining and time-outs ---- */
+
+#define LATER_PART "Range: bytes=4000-\r\nPrefer: wait=50\r\n"
+
+enum ending { DRAINED, TIMED_OUT };
+
+static void end_wait(struct service *s, enum ending ending) {
+  if (ending == DRAINED) api_drain(s->api);
+#ifdef CALLREEL_TEST_HOOKS
+  if (ending == TIMED_OUT) clock_test_advance_ms(51 * 1000);
+#endif
+}
+
+/* Without a length a later part can't be told of before the end: the wait ends with the whole, from its first byte. */
+static void without_a_length(struct service *s, enum credential by, enum ending ending) {
+  struct answer got;
+  service_start(s);
+  struct asker who = asker_of(s, by);
+  struct arriving a = begin_fill(s, -1);
+  int fd = ask(s, &who, LATER_PART);
+  until_waiting(1);
+  touch_sessions(s, &who);
+  end_wait(s, ending);
+  until_answered(fd);
+  end_fill(&a);
+  service_receive(fd, &got);
+  if (got.status != 200) print_error("%s\n", credential_names[by]);
+  assert_int_equal(got.status, 200);
+  assert_string_equal(answer_header(&got, "Transfer-Encoding"), "chunked");
+}
+
+/* With a length it is told of at once, and goes on for as long as the drain lasts. */
+static void with_a_length(struct service *s, enum credential by, enum ending ending) {
+  struct answer got;
+  service_start(s);
+  struct asker who = asker_of(s, by);
+  struct arriving a = begin_fill(s, WHOLE);
+  int fd = ask(s, &who, LATER_PART);
+  until_answered(fd);
+  touch_sessions(s, &who);
+  end_wait(s, ending);
+  end_fill(&a);
+  service_receive(fd, &got);
+  if (got.status != 206) print_error("%s\n", credential_names[by]);
+  assert_int_equal(got.status, 206);
+  assert_int_equal(got.body_n, WHOLE - 4000);
+}
+
+/* What has not begun: 202, since it may still come. */
+static void before_it_began(struct service *s, enum credential by, enum ending ending) {
+  struct answer got;
+  service_start(s);
+  service_recording(s, s->business, RE1, "", RECORDING_MISSING);
+  struct asker who = asker_of(s, by);
+  int fd = ask(s, &who, LATER_PART);
+  until_waiting(1);
+  touch_sessions(s, &who);
+  end_wait(s, ending);
+  service_receive(fd, &got);
+  if (got.status != 202) print_error("%s\n", credential_names[by]);
+  assert_int_equal(got.status, 202);
+}
+
+static void each_credential(struct service *s, void (*run)(struct service *s, enum credential by, enum ending ending),
+                            enum ending ending) {
+  for (enum credential by = 0; by < CREDENTIALS; by++) {
+    void *fresh;
+    assert_int_equal(service_setup(&fresh), 0);
+    struct service *own = fresh;
+    own->conf.jwt_secret = s->conf.jwt_secret;
+    run(own, by, ending);
+    assert_int_equal(service_teardown(&fresh), 0);
+  }
+}
+
+static int setup(void **state) {
+  if (service_setup(state) != 0) return -1;
+  ((struct service *)*state)->conf.jwt_secret = (char *)(uintptr_t)SECRET;
+  return 0;
+}
+
+static void draining_answers_whoever_waits_for_an_end(void **state) {
+  each_credential(*state, without_a_length, DRAINED);
+}
+
+static void draining_lets_an_answer_with_a_length_go_on(void **state) {
+  each_credential(*state, with_a_length, DRAINED);
+}
+
+static void draining_answers_whoever_waits_for_a_beginning(void **state) {
+  each_credential(*state, before_it_began, DRAINED);
+}
+
+#ifdef CALLREEL_TEST_HOOKS
+static void time_that_is_up_answers_whoever_waits_for_an_end(void **state) {
+  each_credential(*state, without_a_length, TIMED_OUT);
+}
+
+static void time_that_is_up_answers_whoever_waits_for_a_beginning(void **state) {
+  each_credential(*state, before_it_began, TIMED_OUT);
+}
+
+/* ---- a change that comes while it is looked up who may listen ---- */
+
+struct gate {
+  sem_t reached, open;
+};
+
+static void hold_reader(struct db *db, void *arg) {
+  struct gate *g = arg;
+  (void)db;
+  (void)sem_post(&g->reached);
+  while (sem_wait(&g->open) != 0) continue;
+}
+
+/* The readers of the business do nothing from here until the gate is opened: a business has all but one of them. */
+static void hold_readers(struct service *s, struct gate *g) {
+  (void)sem_init(&g->reached, 0, 0);
+  (void)sem_init(&g->open, 0, 0);
+  assert_int_equal(db_readers_run(s->readers, s->business, hold_reader, g), OK);
+  while (sem_wait(&g->reached) != 0) continue;
+}
+
+static void a_change_may_come_while_the_time_is_up(void **state) {
+  struct service *s = *state;
+  struct answer got;
+  struct gate gate;
+  service_start(s);
+  struct asker who = asker_of(s, BY_COOKIE_TOUCHED);
+  struct arriving a = begin_fill(s, -1);
+  int fd = ask(s, &who, LATER_PART);
+  until_waiting(1);
+  hold_readers(s, &gate);
+  touch_sessions(s, &who);
+  clock_test_advance_ms(51 * 1000);
+  for (int i = 0; i < 5; i++) { /* each is a turn of the loop at least */
+    assert_int_equal(service_ask(s, "GET", "/healthz", NULL, "", NULL)->status, 200);
+    events_tell(s->events, s->business, STR(RE1));
+  }
+  (void)sem_post(&gate.open);
+  until_answered(fd);
+  end_fill(&a);
+  service_receive(fd, &got);
+  assert_int_equal(got.status, 200);
+}
+#endif
+
+static void a_session_that_ended_gets_nothing_at_a_drain(void **state) {
+  struct service *s = *state;
+  struct answer got;
+  service_start(s);
+  struct asker who = asker_of(s, BY_COOKIE);
+  struct arriving a = begin_fill(s, -1);
+  int fd = ask(s, &who, LATER_PART);
+  until_waiting(1);
+  service_revoke(s);
+  api_drain(s->api);
+  service_receive(fd, &got);
+  assert_int_equal(got.status, 401);
+  end_fill(&a);
+}
+
+#define PLAY_TEST(name) cmocka_unit_test_setup_teardown(name, setup, service_teardown)
+
+int main(void) {
+  (void)alarm(120); /* what hangs is a failure */
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  const struct CMUnitTest tests[] = {
+      PLAY_TEST(draining_answers_whoever_waits_for_an_end),
+      PLAY_TEST(draining_lets_an_answer_with_a_length_go_on),
+      PLAY_TEST(draining_answers_whoever_waits_for_a_beginning),
+#ifdef CALLREEL_TEST_HOOKS
+      PLAY_TEST(time_that_is_up_answers_whoever_waits_for_an_end),
+      PLAY_TEST(time_that_is_up_answers_whoever_waits_for_a_beginning),
+      PLAY_TEST(a_change_may_come_while_the_time_is_up),
+#endif
+      PLAY_TEST(a_session_that_ended_gets_nothing_at_a_drain),
+  };
+  return cmocka_run_group_tests(tests, make_keys, free_keys);
+}
