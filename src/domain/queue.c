@@ -101,7 +101,8 @@ static enum err start_trial(void *arg, int64_t business_id) {
 
 static enum err start_trials(struct db *db, int64_t now) {
   struct trials t = {db, now};
-  return accounts_trials_due(db, now, start_trial, &t);
+  return accounts_trials_due(db, now, str_from(recording_error_code(RECORDING_AUTH_FAILED)), QUEUE_TEND_MAX,
+                             start_trial, &t);
 }
 
 enum err queue_tend(struct db *db, int64_t now, uint32_t jitter, struct queue_tended *ret_tended) {
@@ -115,7 +116,7 @@ enum err queue_tend(struct db *db, int64_t now, uint32_t jitter, struct queue_te
   event.kind = RECORDING_RETRY_DUE;
   TRY(recordings_due(db, now, QUEUE_TEND_MAX, batch_add, &b));
   TRY(apply_to_batch(db, &b, &event, now, &due));
-  TRY(recordings_demote(db, now - RECORDING_WANTED_MS));
+  TRY(recordings_demote(db, now - RECORDING_WANTED_MS, QUEUE_TEND_MAX));
   TRY(start_trials(db, now));
   struct queue_tended tended = {.lapsed = (int)lapsed, .due = (int)due};
   TRY(recordings_next_event(db, now, &tended.next_at));

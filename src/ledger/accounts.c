@@ -47,17 +47,27 @@ static enum err each_id(struct db_rows *q, accounts_each_fn *fn, void *arg) {
 
 enum err accounts_stopped(struct db *db, accounts_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select business_id from businesses where auth_failed_at is not null and removed_at is null"));
+  TRY(db_query(db, &q, "select business_id from businesses indexed by businesses_stopped"
+               " where auth_failed_at is not null and removed_at is null"));
   return each_id(&q, fn, arg);
 }
 
-enum err accounts_trials_due(struct db *db, int64_t now, accounts_each_fn *fn, void *arg) {
+enum err accounts_trials_due(struct db *db, int64_t now, struct str error_code, int limit, accounts_each_fn *fn,
+                             void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "select business_id from businesses where auth_failed_at is not null and removed_at is null"
-               " and (coalesce(auth_trial_at, 0) <= ?1 or auth_trial_at > ?1 + ?2) and not exists (select 1 from "
-               "recordings q where q.status = 'queued'"
-               " and q.rank in (0, 1, 2) and q.business_id = businesses.business_id)",
-               DB_INT(now), DB_INT(ACCOUNT_TRIAL_MS)));
+               "with stopped(id) as ("
+               " select business_id from businesses indexed by businesses_stopped"
+               "  where auth_failed_at is not null and removed_at is null and auth_trial_at is null"
+               " union all select business_id from businesses indexed by businesses_stopped"
+               "  where auth_failed_at is not null and removed_at is null and auth_trial_at <= ?1"
+               " union all select business_id from businesses indexed by businesses_stopped"
+               "  where auth_failed_at is not null and removed_at is null and auth_trial_at > ?1 + ?2)"
+               " select id from stopped where not exists (select 1 from recordings q indexed by recordings_queue"
+               "  where q.status = 'queued' and q.rank in (0, 1, 2) and q.business_id = stopped.id)"
+               " and exists (select 1 from recordings f indexed by recordings_failed"
+               "  where f.status = 'failed' and f.business_id = stopped.id and f.error_code = ?3)"
+               " limit ?4",
+               DB_INT(now), DB_INT(ACCOUNT_TRIAL_MS), DB_TEXT(error_code), DB_INT(limit)));
   return each_id(&q, fn, arg);
 }

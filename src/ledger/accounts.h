@@ -26,5 +26,7 @@ CHECKED enum err accounts_errored(struct db *db, int64_t business_id);
 /* Businesses whose fills are stopped; fn called with each id. */
 typedef enum err accounts_each_fn(void *arg, int64_t business_id);
 CHECKED enum err accounts_stopped(struct db *db, accounts_each_fn *fn, void *arg);
-/* Businesses whose trial is due at now and that have nothing queued to try with; fn called with each id. */
-CHECKED enum err accounts_trials_due(struct db *db, int64_t now, accounts_each_fn *fn, void *arg);
+/* At most limit businesses whose trial is due at now, that have nothing queued to try with, but a recording that failed with
+ * error_code; fn called with each id. */
+CHECKED enum err accounts_trials_due(struct db *db, int64_t now, struct str error_code, int limit, accounts_each_fn *fn,
+                                     void *arg);

@@ -220,10 +220,18 @@ enum err recordings_with_status(struct db *db, int64_t business_id, enum recordi
 enum err recordings_failed(struct db *db, int64_t business_id, struct str error_code, int64_t since, struct str after,
                            int limit, recordings_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select " RECORDING_COLUMNS " from recordings r where business_id = ?1 and status = 'failed'"
-               " and (?2 = '' or error_code = ?2) and coalesce(failed_at, 0) >= ?3 and recording_sid > ?4"
-               " order by recording_sid limit ?5",
-               DB_INT(business_id), DB_TEXT(error_code), DB_INT(since), DB_TEXT(after), DB_INT(limit)));
+  if (error_code.n)
+    TRY(db_query(db, &q,
+                 "select " RECORDING_COLUMNS
+                 " from recordings r indexed by recordings_failed where business_id = ?1 and status = 'failed'"
+                 " and error_code = ?2 and coalesce(failed_at, 0) >= ?3 and recording_sid > ?4"
+                 " order by recording_sid limit ?5",
+                 DB_INT(business_id), DB_TEXT(error_code), DB_INT(since), DB_TEXT(after), DB_INT(limit)));
+  else
+    TRY(db_query(db, &q,
+                 "select " RECORDING_COLUMNS
+                 " from recordings r indexed by recordings_failed_any where business_id = ?1 and status = 'failed'"
+                 " and coalesce(failed_at, 0) >= ?2 and recording_sid > ?3 order by recording_sid limit ?4",
+                 DB_INT(business_id), DB_INT(since), DB_TEXT(after), DB_INT(limit)));
   return recordings_read_each(&q, fn, arg);
 }

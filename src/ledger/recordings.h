@@ -123,6 +123,6 @@ CHECKED enum err recordings_lapsed(struct db *db, int64_t now, int limit, record
 /* Failed rows whose retry is due. */
 CHECKED enum err recordings_due(struct db *db, int64_t now, int limit, recordings_each_fn *fn, void *arg);
 /* Plays that nobody asked for or waited on since before: to the rank of new ones. */
-CHECKED enum err recordings_demote(struct db *db, int64_t before);
+CHECKED enum err recordings_demote(struct db *db, int64_t before, int limit);
 /* When the next queued, due or leased row, or account to be tried, will want attention; past: at once; 0: none. */
 CHECKED enum err recordings_next_event(struct db *db, int64_t now, int64_t *ret_at);

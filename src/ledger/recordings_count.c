@@ -4,12 +4,18 @@
 
 #include "ledger/recordings_row.h"
 
-/* A walk through an index of what is queued alone. */
+/* The first rows of indexes of what is queued: of all, or of a business's three ranks. */
 static enum err oldest_queued(struct db *db, int64_t business_id, int64_t *ret_at) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select min(enqueued_at) from recordings where status = 'queued' and (?1 = 0 or business_id = ?1)",
-               DB_INT(business_id)));
+  if (business_id)
+    TRY(db_query(db, &q,
+                 "with ranks(rank) as (values (0), (1), (2)) select min((select min(enqueued_at) from recordings"
+                 " indexed by recordings_queue where status = 'queued' and rank = ranks.rank and business_id = ?1))"
+                 " from ranks",
+                 DB_INT(business_id)));
+  else
+    TRY(db_query(db, &q,
+                 "select min(enqueued_at) from recordings indexed by recordings_oldest where status = 'queued'"));
   TRY(db_next(&q));
   *ret_at = db_int(&q, 0);
   return OK;
@@ -19,10 +25,12 @@ enum err recordings_count(struct db *db, int64_t business_id, struct recordings_
   struct recordings_counts c;
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   memset(&c, 0, sizeof(c));
-  TRY(db_query(
-      db, &q,
-      "select status, sum(n), sum(bytes) from recording_counts where ?1 = 0 or business_id = ?1 group by status",
-      DB_INT(business_id)));
+  if (business_id)
+    TRY(db_query(db, &q,
+                 "select status, sum(n), sum(bytes) from recording_counts where business_id = ?1 group by status",
+                 DB_INT(business_id)));
+  else
+    TRY(db_query(db, &q, "select status, sum(n), sum(bytes) from recording_counts group by status"));
   enum err e;
   while ((e = db_next(&q)) == OK) {
     enum recording_status status;
@@ -46,10 +54,15 @@ enum err recordings_count_codes(struct db *db, recordings_code_fn *fn, void *arg
 
 enum err recordings_count_failures(struct db *db, int64_t business_id, recordings_code_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select coalesce(error_code, ''), count(*), sum(for_good) from recordings"
-               " where status = 'failed' and (?1 = 0 or business_id = ?1) group by 1 order by 2 desc, 1",
-               DB_INT(business_id)));
+  if (business_id)
+    TRY(db_query(db, &q,
+                 "select code, n, for_good from recording_counts where business_id = ?1 and status = 'failed' and n > 0"
+                 " order by 2 desc, 1",
+                 DB_INT(business_id)));
+  else
+    TRY(db_query(db, &q,
+                 "select code, sum(n), sum(for_good) from recording_counts where status = 'failed' group by 1"
+                 " having sum(n) > 0 order by 2 desc, 1"));
   enum err e;
   while ((e = db_next(&q)) == OK) TRY(fn(arg, db_text(&q, 0), db_int(&q, 1), db_int(&q, 2)));
   return e == ERR_NOT_FOUND ? OK : e;
@@ -57,9 +70,15 @@ enum err recordings_count_failures(struct db *db, int64_t business_id, recording
 
 enum err recordings_fills(struct db *db, int64_t business_id, int64_t now, recordings_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select " RECORDING_COLUMNS " from recordings r where lease_until > ?2 and (?1 = 0 or business_id = ?1)"
-               " order by business_id, recording_sid",
-               DB_INT(business_id), DB_INT(now)));
+  if (business_id)
+    TRY(db_query(db, &q,
+                 "select " RECORDING_COLUMNS " from recordings r indexed by recordings_leases"
+                 " where lease_until > ?2 and business_id = ?1 order by recording_sid",
+                 DB_INT(business_id), DB_INT(now)));
+  else
+    TRY(db_query(db, &q,
+                 "select " RECORDING_COLUMNS " from recordings r indexed by recordings_leases"
+                 " where lease_until > ?1 order by business_id, recording_sid",
+                 DB_INT(now)));
   return recordings_read_each(&q, fn, arg);
 }

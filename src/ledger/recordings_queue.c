@@ -1,8 +1,9 @@
 /* recordings_queue.c - who is next, whose lease ran out, whose retry is due.
  *
  * Invariants
- *  (1) A claim looks at the head of each (rank, business) only: its cost grows with the businesses that wait, not with
- *      the recordings that do.
+ *  (1) A claim reads the first row of an index for each (rank, business) only: its cost grows with the businesses that
+ *      wait, not with the recordings that do. What may be claimed at once and what may be asked again at a time of its own
+ *      stand in two indexes; of their two heads the one that has waited longer goes first.
  *  (2) Limits count live leases, of all processes on the database. */
 #include "ledger/accounts.h"
 #include "ledger/recordings_row.h"
@@ -17,6 +18,8 @@ _Static_assert(RECORDING_LEASE_MS == 30000 && RECORDING_BACKOFF_CAP_MS == 120000
 #define PAST_WAIT(time) "(" time " <= ?1 or " time " > ?1 + " WAIT_MS_TEXT ")"
 #define PAST_TRIAL(time) "(" time " <= ?1 or " time " > ?1 + " TRIAL_MS_TEXT ")"
 #define LIVE_LEASE "lease_until > ?1 and lease_until <= ?1 + " LEASE_MS_TEXT
+
+#define WAITING "q.status = 'queued' and q.lease_until is null and q.rank = ?2 and q.business_id = b.business_id"
 
 /* ?1 now, ?2 rank, ?3 most of one business, ?4 streak from which an account is tried by one fill at a time.
  * An account whose credentials were refused is asked again only when its trial is due. */
@@ -35,10 +38,14 @@ _Static_assert(RECORDING_LEASE_MS == 30000 && RECORDING_BACKOFF_CAP_MS == 120000
   " from waiting"                                                                                               \
   " join businesses b on b.business_id = waiting.business_id and b.removed_at is null"                          \
   " left join live on live.business_id = b.business_id"                                                         \
-  " join recordings r on r.rowid = ("                                                                           \
-  "   select q.rowid from recordings q where q.status = 'queued' and q.rank = ?2 and q.business_id = b.business_id"\
-  "   and q.lease_until is null and (q.next_ask_at is null or " PAST_WAIT("q.next_ask_at") ")"                  \
-  "   order by q.enqueued_at limit 1)"                                                                          \
+  " join recordings r on r.rowid = (select id from ("                                                           \
+  "   select * from (select q.rowid as id, q.enqueued_at as at from recordings q indexed by recordings_claimable" \
+  "     where " WAITING " and q.next_ask_at is null order by q.enqueued_at limit 1)"                            \
+  "   union all select * from (select q.rowid, q.next_ask_at from recordings q indexed by recordings_later"     \
+  "     where " WAITING " and q.next_ask_at <= ?1 order by q.next_ask_at limit 1)"                              \
+  "   union all select * from (select q.rowid, q.next_ask_at from recordings q indexed by recordings_later"     \
+  "     where " WAITING " and q.next_ask_at > ?1 + " WAIT_MS_TEXT " order by q.next_ask_at limit 1))"           \
+  "   order by at limit 1)"                                                                                     \
   " where coalesce(live.n, 0) < ?3"                                                                             \
   " and (b.auth_failed_at is null or (live.n is null"                                                           \
   "   and (b.auth_trial_at is null or " PAST_TRIAL("b.auth_trial_at") ")))"                                     \
@@ -95,17 +102,26 @@ enum err recordings_lapsed(struct db *db, int64_t now, int limit, recordings_eac
 enum err recordings_due(struct db *db, int64_t now, int limit, recordings_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "select " RECORDING_COLUMNS " from recordings r where status = 'failed' and next_retry_at is not null "
-               "and " PAST_WAIT("next_retry_at") " order by next_retry_at limit ?2",
+               "select " RECORDING_COLUMNS " from ("
+               " select * from (select rowid as id from recordings indexed by recordings_due"
+               "  where status = 'failed' and next_retry_at <= ?1 order by next_retry_at limit ?2)"
+               " union all select * from (select rowid from recordings indexed by recordings_due"
+               "  where status = 'failed' and next_retry_at > ?1 + " WAIT_MS_TEXT " order by next_retry_at limit ?2)"
+               ") due cross join recordings r on r.rowid = due.id limit ?2",
                DB_INT(now), DB_INT(limit)));
   return recordings_read_each(&q, fn, arg);
 }
 
-enum err recordings_demote(struct db *db, int64_t before) {
+enum err recordings_demote(struct db *db, int64_t before, int limit) {
   return db_run(db,
-                "update recordings set rank = 1, version = version + 1 "
-                "where status = 'queued' and rank = 0 and lease_until is null and coalesce(wanted_at, 0) < ?1",
-                DB_INT(before));
+                "update recordings set rank = 1, version = version + 1 where rowid in ("
+                " select id from ("
+                "  select rowid as id from recordings indexed by recordings_plays"
+                "   where status = 'queued' and rank = 0 and lease_until is null and wanted_at is null"
+                "  union all select rowid from recordings indexed by recordings_plays"
+                "   where status = 'queued' and rank = 0 and lease_until is null and wanted_at < ?1)"
+                " limit ?2)",
+                DB_INT(before), DB_INT(limit));
 }
 
 enum err recordings_next_event(struct db *db, int64_t now, int64_t *ret_at) {
@@ -113,10 +129,13 @@ enum err recordings_next_event(struct db *db, int64_t now, int64_t *ret_at) {
   TRY(db_query(
       db, &q,
       "select min(at) from ("
-      " select min(next_ask_at) at from recordings where status = 'queued' and lease_until is null and next_ask_at > ?1"
+      " select min(next_ask_at) at from recordings indexed by recordings_asks"
+      "  where status = 'queued' and lease_until is null and next_ask_at > ?1"
       " union all select min(lease_until) from recordings where lease_until is not null"
-      " union all select min(next_retry_at) from recordings where status = 'failed' and next_retry_at is not null"
-      " union all select min(auth_trial_at) from businesses where auth_trial_at > ?1 and removed_at is null)",
+      " union all select min(next_retry_at) from recordings indexed by recordings_due"
+      "  where status = 'failed' and next_retry_at is not null"
+      " union all select min(auth_trial_at) from businesses indexed by businesses_stopped"
+      "  where auth_trial_at > ?1 and auth_failed_at is not null and removed_at is null)",
       DB_INT(now)));
   TRY(db_next(&q));
   *ret_at = db_int(&q, 0);

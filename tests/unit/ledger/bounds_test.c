@@ -1,0 +1,191 @@
+/* bounds_test.c - what is asked often costs the same with a few rows and with many: counted in steps of SQLite's machine,
+ * not in time. */
+#include "rows_scratch.h"
+
+#include "db/db_sqlite.h"
+#include "ledger/accounts.h"
+#include "ledger/recordings_count.h"
+
+#define NOW SCRATCH_NOW
+enum { FEW = 20, MANY = 4000 };
+
+/* Steps of all kept statements since it was last asked. */
+static int64_t take_steps(struct db *db) {
+  int64_t steps = 0;
+  for (size_t i = 0; i < DB_KEPT_SLOTS; i++)
+    if (db->kept[i]) steps += sqlite3_stmt_status(db->kept[i]->stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
+  return steps;
+}
+
+static void fill(struct db *db, const char *sql, int from, int to) {
+  assert_int_equal(db_run(db, sql, DB_INT(from), DB_INT(to), DB_INT(NOW)), OK);
+}
+
+#define ROWS_FROM_TO "with recursive g(i) as (select ?1 union all select i + 1 from g where i + 1 < ?2) "
+#define NOT_YET_DUE                                                                                                \
+  ROWS_FROM_TO                                                                                                     \
+  "insert into recordings (business_id, recording_sid, first_seen_at, status, rank, enqueued_at, next_ask_at)"     \
+  " select 1, 'REwait' || i, ?3, 'queued', 1, ?3 - 1000000 + i, ?3 + 10000 + i from g"
+#define QUEUED                                                                                        \
+  ROWS_FROM_TO                                                                                        \
+  "insert into recordings (business_id, recording_sid, first_seen_at, status, rank, enqueued_at)"     \
+  " select 1, 'REqueued' || i, ?3, 'queued', 1, ?3 + i from g"
+#define PLAYS                                                                                                    \
+  ROWS_FROM_TO                                                                                                   \
+  "insert into recordings (business_id, recording_sid, first_seen_at, status, rank, enqueued_at, wanted_at)"     \
+  " select 1, 'REplay' || i, ?3, 'queued', 0, ?3 + i, ?3 from g"
+#define FAILED_AND_READY                                                                                            \
+  ROWS_FROM_TO                                                                                                      \
+  "insert into recordings (business_id, recording_sid, first_seen_at, status, error_code, next_retry_at, failed_at)" \
+  " select 1 + i % 2, 'RE' || i, ?3, iif(i % 4, 'ready', 'failed'), iif(i % 4, null, 'timeout'),"                   \
+  "  iif(i % 4, null, ?3 + 1000 + i), ?3 from g"
+#define BUSINESSES \
+  ROWS_FROM_TO     \
+  "insert into businesses (business_id, name, created_at) select 10 + i, 'Acme', ?3 from g"
+#define STOPPED                                                                                             \
+  ROWS_FROM_TO                                                                                              \
+  "insert into businesses (business_id, name, created_at, auth_failed_at, auth_trial_at)"                   \
+  " select 10 + i, 'Acme', ?3, ?3, ?3 + 1000 + i from g"
+
+static enum err ignore_row(void *arg, const struct recording *row) {
+  (void)arg, (void)row;
+  return OK;
+}
+static enum err ignore_code(void *arg, struct str code, int64_t count, int64_t for_good) {
+  (void)arg, (void)code, (void)count, (void)for_good;
+  return OK;
+}
+static enum err ignore_id(void *arg, int64_t id) {
+  (void)arg, (void)id;
+  return OK;
+}
+
+static void claim(struct db *db) {
+  static const struct recordings_limits limits = {4, 16, 3};
+  struct recording row;
+  assert_int_equal(recordings_next(db, &limits, NOW, &row), OK);
+  assert_string_equal(row.recording_sid, "REdue");
+}
+static void find_due(struct db *db) {
+  assert_int_equal(recordings_due(db, NOW, 500, ignore_row, NULL), OK);
+}
+static void find_failed_with_a_code_that_none_has(struct db *db) {
+  assert_int_equal(recordings_failed(db, 1, STR("auth_failed"), 0, STR(""), 1, ignore_row, NULL), OK);
+}
+static void count_all(struct db *db) {
+  struct recordings_counts counts;
+  assert_int_equal(recordings_count(db, 0, &counts), OK);
+  assert_int_equal(recordings_count(db, 1, &counts), OK);
+}
+static void count_failures(struct db *db) {
+  assert_int_equal(recordings_count_failures(db, 0, ignore_code, NULL), OK);
+  assert_int_equal(recordings_count_failures(db, 1, ignore_code, NULL), OK);
+}
+static void list_fills(struct db *db) {
+  assert_int_equal(recordings_fills(db, 0, NOW, ignore_row, NULL), OK);
+  assert_int_equal(recordings_fills(db, 1, NOW, ignore_row, NULL), OK);
+}
+static void demote(struct db *db) {
+  assert_int_equal(recordings_demote(db, NOW - 60000, 500), OK);
+}
+static void find_trials(struct db *db) {
+  assert_int_equal(accounts_trials_due(db, NOW, STR("auth_failed"), 500, ignore_id, NULL), OK);
+}
+static void find_stopped(struct db *db) {
+  assert_int_equal(accounts_stopped(db, ignore_id, NULL), OK);
+}
+static void find_next_event(struct db *db) {
+  int64_t at;
+  assert_int_equal(recordings_next_event(db, NOW, &at), OK);
+}
+
+static void what_is_asked_often_costs_the_same_with_many_rows(void **state) {
+  static const struct {
+    const char *name, *rows;
+    void (*ask)(struct db *db);
+  } cases[] = {
+      {"claim with others not yet due", NOT_YET_DUE, claim},
+      {"due ones among failed ones", FAILED_AND_READY, find_due},
+      {"failed ones with a code", FAILED_AND_READY, find_failed_with_a_code_that_none_has},
+      {"counts", FAILED_AND_READY, count_all},
+      {"the oldest that is queued", QUEUED, count_all},
+      {"failures by code", FAILED_AND_READY, count_failures},
+      {"fills under way", FAILED_AND_READY, list_fills},
+      {"plays that nobody waits for", PLAYS, demote},
+      {"trials of stopped accounts that are due", STOPPED, find_trials},
+      {"stopped accounts among businesses", BUSINESSES, find_stopped},
+      {"the next event with businesses", BUSINESSES, find_next_event},
+      {"the next event with queued ones", NOT_YET_DUE, find_next_event},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct db *db = scratch_ledger(*state);
+    assert_int_equal(db_begin_immediate(db), OK);
+    assert_int_equal(scratch_business(db, "Acme"), 1);
+    struct recording due = scratch_recording(db, 1, "REdue", "CA1", RECORDING_QUEUED, RECORDING_RANK_NEW, NOW);
+    (void)due;
+    fill(db, cases[i].rows, 0, FEW);
+    cases[i].ask(db);
+    (void)take_steps(db);
+    cases[i].ask(db);
+    int64_t few = take_steps(db);
+    fill(db, cases[i].rows, FEW, MANY);
+    (void)take_steps(db);
+    cases[i].ask(db);
+    int64_t many = take_steps(db);
+    if (2 * many > 3 * few) fail_msg("%s: %lld steps with few, %lld with many", cases[i].name, (long long)few, (long long)many);
+    db_rollback(db);
+    db_close(db);
+  }
+}
+
+static void a_claim_takes_the_one_that_has_waited_longest(void **state) {
+  static const struct recordings_limits limits = {4, 16, 3};
+  struct db *db = scratch_ledger(*state);
+  assert_int_equal(scratch_business(db, "Acme"), 1);
+  static const struct {
+    int64_t enqueued_at, next_ask_at;
+    const char *next; /* that is claimed once this one is there too */
+  } cases[] = {
+      {NOW - 500, 0, "RE0"},
+      {NOW - 900, NOW - 400, "RE0"}, /* could be claimed from 400 ms ago on */
+      {NOW - 300, NOW - 600, "RE2"},
+      {NOW - 2000, NOW + 1000, "RE2"},                    /* not yet */
+      {NOW - 700, 0, "RE4"},
+      {NOW + 3600000, 0, "RE4"},                          /* queued under a clock that has jumped back: not stranded */
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    char sid[8];
+    (void)snprintf(sid, sizeof(sid), "RE%zu", i);
+    struct recording r = scratch_recording(db, 1, sid, "CA1", RECORDING_QUEUED, RECORDING_RANK_NEW, cases[i].enqueued_at);
+    struct recording next = r;
+    next.next_ask_at = cases[i].next_ask_at;
+    assert_int_equal(recordings_store(db, &r, &next), OK);
+    assert_int_equal(recordings_next(db, &limits, NOW, &r), OK);
+    assert_string_equal(r.recording_sid, cases[i].next);
+  }
+  db_close(db);
+}
+
+static void failures_for_good_are_counted_as_they_change(void **state) {
+  struct db *db = scratch_ledger(*state);
+  struct recording r = scratch_recording(db, 1, "RE1", "CA1", RECORDING_FAILED, RECORDING_RANK_REST, NOW);
+  struct recording next = r;
+  next.for_good = true;
+  assert_int_equal(recordings_store(db, &r, &next), OK);
+  assert_int_equal(scratch_int(db, "select for_good from recording_counts where code = 'provider_error'"), 1);
+  r = scratch_row(db, 1, "RE1");
+  next.status = RECORDING_QUEUED;
+  assert_int_equal(recordings_store(db, &r, &next), OK);
+  assert_int_equal(scratch_int(db, "select n + for_good from recording_counts where code = 'provider_error'"), 0);
+  db_close(db);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      SCRATCH_TEST(what_is_asked_often_costs_the_same_with_many_rows),
+      SCRATCH_TEST(a_claim_takes_the_one_that_has_waited_longest),
+      SCRATCH_TEST(failures_for_good_are_counted_as_they_change),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
