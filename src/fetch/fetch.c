@@ -147,13 +147,14 @@ static void run_posts(struct fetch *f) {
   }
 }
 
+/* The wait counts from the moment before the tick: a clock that moves while it runs makes the next one due, not late. */
 static void run_tick(struct fetch *f) {
   if (atomic_exchange(&f->woken, false)) f->tick_due = true;
   int64_t now = clock_mono_ms();
   if (!f->config.tick || (!f->tick_due && now < f->tick_at_ms)) return;
   f->tick_due = false;
   int64_t wait = f->config.tick(f->config.arg);
-  f->tick_at_ms = clock_mono_ms() + (wait < 0 ? 0 : wait > SLEEP_MAX_MS ? SLEEP_MAX_MS : wait);
+  f->tick_at_ms = now + (wait < 0 ? 0 : wait > SLEEP_MAX_MS ? SLEEP_MAX_MS : wait);
 }
 
 static void begin_waiting(struct fetch *f) {
