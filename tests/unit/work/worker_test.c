@@ -79,7 +79,7 @@ static void who_lost_the_lease_publishes_nothing(void **state) {
   struct works *w = works_new((struct works_answer[]){{.status = 200, .body = works_wav(0, 5), .hold_at = 30000}, {0}});
   works_start_worker(w);
   const char *sid = works_announce(w, 1);
-  works_wait_holding(w);
+  works_wait_part_of(w, 30000);
   struct recording held = works_row(w, sid);
   works_run(w, "update recordings set lease_token = lease_token + 1, lease_owner = 'another', version = version + 1");
   works_release(w);

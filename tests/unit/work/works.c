@@ -294,6 +294,24 @@ int works_count_parts(struct works *w) {
   return n;
 }
 
+static enum err find_part_of(void *arg, const char *name, int64_t size, bool is_part) {
+  (void)name;
+  int64_t *bytes = arg;
+  if (is_part && size == *bytes) *bytes = -1;
+  return OK;
+}
+
+void works_wait_part_of(struct works *w, int64_t bytes) {
+  const struct timespec pause = {.tv_nsec = LOOK_MS * 1000 * 1000};
+  for (int waited = 0; waited < WAIT_MS; waited += LOOK_MS) {
+    int64_t wanted = bytes;
+    check(blob_each(w->store, find_part_of, &wanted));
+    if (wanted < 0) return;
+    (void)nanosleep(&pause, NULL);
+  }
+  fail_msg("no part holds %lld bytes", (long long)bytes);
+}
+
 void works_assert_file(struct works *w, const struct recording *row, struct str bytes) {
   char *found CLEANUP(free_char) = NULL;
   size_t size;

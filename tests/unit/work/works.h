@@ -61,6 +61,8 @@ struct recording works_row(struct works *w, const char *sid);
 void works_wait_for_full(struct works *w); /* until the worker has seen that there is no room */
 void works_run(struct works *w, const char *sql);
 void works_wait_holding(struct works *w);
+/* Until a part holds so many bytes. */
+void works_wait_part_of(struct works *w, int64_t bytes);
 void works_release(struct works *w);
 /* Asserts that the store holds exactly these bytes under the row's name, and no part. */
 void works_assert_file(struct works *w, const struct recording *row, struct str bytes);
