@@ -129,12 +129,12 @@ struct retry_all {
   struct errand errand;
   enum recording_error code;
   int64_t since;
-  int64_t queued;
+  struct queue_retried retried;
 };
 
 static enum err run_retry_all(struct db *db, struct errand *e) {
   struct retry_all *r = (struct retry_all *)(void *)e;
-  return queue_retry_all(db, e->subject.business_id, r->code, r->since, e->now, &r->queued);
+  return queue_retry_all(db, e->subject.business_id, r->code, r->since, e->now, &r->retried);
 }
 
 static void retried_all(struct errand *e) {
@@ -143,16 +143,18 @@ static void retried_all(struct errand *e) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(64);
   char by[SUBJECT_TEXT_SIZE];
   enum err failed = e->result;
-  if (failed == OK) failed = buf_addf(&b, "{\"queued\":%lld}", (long long)r->queued);
+  bool more = r->retried.more;
+  if (failed == OK)
+    failed = buf_addf(&b, "{\"queued\":%lld%s}", (long long)r->retried.queued, more ? ",\"more\":true" : "");
   answer_fields(&f);
   if (failed == OK)
-    answer_json(e->x, 200, &f, buf_str(&b));
+    answer_json(e->x, more ? 202 : 200, &f, buf_str(&b));
   else
     problem_answer_err(e->x, failed);
   subject_text(&e->subject, &e->api->url_key, by);
   if (e->result == OK)
-    log_info("Recordings queued again", LOG_INT("business", e->subject.business_id), LOG_INT("queued", r->queued),
-             LOG_TEXT("by", by));
+    log_info("Recordings queued again", LOG_INT("business", e->subject.business_id), LOG_INT("queued", r->retried.queued),
+             LOG_TEXT("more", more ? "yes" : "no"), LOG_TEXT("by", by));
   errand_end(e);
   free(r);
 }
@@ -186,7 +188,7 @@ void api_retry_all(void *arg, struct http_exchange *x) {
   errand_begin(&r->errand, v);
   r->code = code;
   r->since = since;
-  r->queued = 0;
+  r->retried = (struct queue_retried){0, false};
   enum err e = errand_write(&r->errand, run_retry_all, retried_all);
   if (e == OK) return;
   problem_answer_err(x, e);

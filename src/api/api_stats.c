@@ -4,6 +4,7 @@
 #include "api/errand.h"
 #include "base/clock.h"
 #include "ledger/recordings_count.h"
+#include "ledger/retries.h"
 
 enum { STATS_MAX = 16 * 1024, STATS_DEADLINE_MS = 2000 };
 
@@ -11,6 +12,7 @@ struct stats {
   struct errand errand;
   struct buf json;
   bool has_failures;
+  bool has_retries;
 };
 
 static enum err add_failure(void *arg, struct str code, int64_t count, int64_t for_good) {
@@ -20,6 +22,15 @@ static enum err add_failure(void *arg, struct str code, int64_t count, int64_t f
   s->has_failures = true;
   TRY(buf_add_json(&s->json, code.n ? code : STR("unknown")));
   return buf_addf(&s->json, ":%lld", (long long)count);
+}
+
+/* A retry of many that goes on: how many it has queued again so far. */
+static enum err add_retry(void *arg, const struct retries_row *row) {
+  struct stats *s = arg;
+  if (s->has_retries) TRY(buf_add_char(&s->json, ','));
+  s->has_retries = true;
+  TRY(buf_add_json(&s->json, str_from(row->code[0] ? row->code : "any")));
+  return buf_addf(&s->json, ":%lld", (long long)row->queued);
 }
 
 static enum err add_counts(struct stats *s, const struct recordings_counts *c, int64_t now) {
@@ -62,6 +73,8 @@ static enum err write_all(struct db *db, struct stats *s) {
   TRY(add_hit_ratio(s));
   TRY(buf_addf(&s->json, ",\"bytes\":%lld,\"failures\":{", (long long)counts.bytes));
   TRY(recordings_count_failures(db, business_id, add_failure, s));
+  TRY(buf_add(&s->json, STR("},\"retrying\":{")));
+  TRY(retries_each(db, business_id, add_retry, s));
   TRY(add_volume(s));
   return buf_add_char(&s->json, '}');
 }

@@ -1,54 +1,79 @@
 /* cmd_retry.c - failed recordings of one business, or of all, back into the queue. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "cmd/app.h"
 #include "domain/queue.h"
 #include "ledger/businesses.h"
 
+enum { BUSINESSES_MAX = 1000000 };
+
 struct retrying {
-  int64_t business_id, since, queued, now;
+  int64_t *ids; /* of the businesses; owned */
+  size_t count;
+  int64_t since, queued;
   enum recording_error code;
-  struct db *db;
+  struct retries_row row; /* how far the business in hand has come */
+  bool more;
 };
 
-static enum err retry_one(struct retrying *r, int64_t business_id) {
-  int64_t queued;
-  TRY(queue_retry_all(r->db, business_id, r->code, r->since, r->now, &queued));
-  r->queued += queued;
+static enum err run_part(struct db *db, void *arg) {
+  struct retrying *r = arg;
+  struct retries_row row = r->row;
+  TRY(queue_retry_part(db, &row, db_now_ms(db), &r->more));
+  r->row = row;
   return OK;
 }
 
-static enum err each_business(void *arg, const struct business *b) {
-  return retry_one(arg, b->business_id);
+/* Each part is a transaction of its own: a server on the same database writes in between. */
+static enum err retry_business(struct app *app, struct retrying *r, int64_t business_id) {
+  r->row = (struct retries_row){.business_id = business_id, .since = r->since};
+  TRY(str_copy(r->row.code, sizeof(r->row.code), str_from(recording_error_code(r->code))));
+  do TRY(app_write(app, run_part, r));
+  while (r->more);
+  r->queued += r->row.queued;
+  return OK;
 }
 
-static enum err run_retry(struct db *db, void *arg) {
+static enum err note_business(void *arg, const struct business *b) {
   struct retrying *r = arg;
-  r->db = db;
-  r->now = db_now_ms(db);
-  return r->business_id ? retry_one(r, r->business_id) : businesses_each(db, NULL, false, each_business, r);
+  if (r->count == BUSINESSES_MAX) return ERR_TOO_BIG;
+  int64_t *ids = realloc(r->ids, (r->count + 1) * sizeof(*ids));
+  if (!ids) return ERR_NOMEM;
+  ids[r->count++] = b->business_id;
+  r->ids = ids;
+  return OK;
+}
+
+static enum err retry_all(struct app *app, struct retrying *r, int64_t business_id) {
+  if (business_id) return retry_business(app, r, business_id);
+  enum err e = businesses_each(app->db, NULL, false, note_business, r);
+  for (size_t i = 0; e == OK && i < r->count; i++) e = retry_business(app, r, r->ids[i]);
+  free(r->ids);
+  return e;
 }
 
 int cmd_retry(const struct cmd_args *args) {
   struct app app CLEANUP(app_done) = APP_NONE;
   struct retrying r = {.code = RECORDING_NONE};
+  int64_t business_id = 0;
   struct cmd_options o;
   bool known = true;
   cmd_options_init(&o, args);
   const char *business = cmd_option(&o, "--business"), *code_text = cmd_option(&o, "--code");
   const char *since = cmd_option(&o, "--since");
   if (!cmd_options_end(&o)) return CMD_USAGE;
-  if (business && !cmd_number("--business", business, 1, INT64_MAX, &r.business_id)) return CMD_USAGE;
+  if (business && !cmd_number("--business", business, 1, INT64_MAX, &business_id)) return CMD_USAGE;
   if (code_text) r.code = recording_error_of_code(str_from(code_text), &known);
   if (!known || (code_text && r.code == RECORDING_NONE))
     return cmd_misuse(args, "--code: \"%s\" is no error code", code_text);
   if (since && date_parse_time_or_date(str_from(since), &r.since) != OK)
     return cmd_misuse(args, "--since must be a time like 2026-11-21T08:00:00Z or a date");
   int code = app_open(&app, args);
-  if (code == CMD_DONE) code = app_require_business(&app, args, r.business_id);
+  if (code == CMD_DONE) code = app_require_business(&app, args, business_id);
   if (code != CMD_DONE) return code;
-  enum err e = app_write(&app, run_retry, &r);
+  enum err e = retry_all(&app, &r, business_id);
   if (e != OK) return app_fail(args, app.db, e);
   printf(args->json ? "{\"queued\":%lld}\n" : "%lld recordings are queued.\n", (long long)r.queued);
   return CMD_DONE;

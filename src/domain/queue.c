@@ -120,6 +120,10 @@ enum err queue_tend(struct db *db, int64_t now, uint32_t jitter, struct queue_te
   TRY(start_trials(db, now));
   struct queue_tended tended = {.lapsed = (int)lapsed, .due = (int)due};
   TRY(recordings_next_event(db, now, &tended.next_at));
+  struct retries_row row;
+  enum err e = retries_next(db, &row);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  tended.retries = e == OK;
   *ret_tended = tended;
   return OK;
 }
@@ -210,27 +214,46 @@ enum err queue_report(struct db *db, int64_t business_id, struct str recording_s
   return OK;
 }
 
-enum err queue_release_account(struct db *db, int64_t business_id, int64_t now) {
-  int64_t queued;
-  return queue_retry_all(db, business_id, RECORDING_AUTH_FAILED, 0, now, &queued);
+/* ---- retrying many ---- */
+
+enum err queue_retry_part(struct db *db, struct retries_row *row, int64_t now, bool *ret_more) {
+  struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
+  TRY(batch_init(&b, QUEUE_RETRY_PART));
+  bool is_auth = str_eq(str_from(row->code), str_from(recording_error_code(RECORDING_AUTH_FAILED)));
+  struct recording_event event = {.kind = is_auth ? RECORDING_CREDENTIALS : RECORDING_RETRY_ALL};
+  TRY(recordings_failed(db, row->business_id, str_from(row->code), row->since, str_from(row->after), QUEUE_RETRY_PART,
+                        batch_add, &b));
+  int64_t moved;
+  TRY(apply_to_batch(db, &b, &event, now, &moved));
+  row->queued += moved;
+  if (b.n > 0) memcpy(row->after, b.rows[b.n - 1].recording_sid, sizeof(row->after));
+  *ret_more = b.n == QUEUE_RETRY_PART;
+  return OK;
 }
 
 enum err queue_retry_all(struct db *db, int64_t business_id, enum recording_error code, int64_t since, int64_t now,
-                         int64_t *ret_queued) {
-  struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
-  TRY(batch_init(&b, QUEUE_TEND_MAX));
-  struct recording_event event = {.kind = code == RECORDING_AUTH_FAILED ? RECORDING_CREDENTIALS : RECORDING_RETRY_ALL};
-  char after[SID_SIZE] = "";
-  int64_t queued = 0;
-  do {
-    b.n = 0;
-    TRY(recordings_failed(db, business_id, str_from(recording_error_code(code)), since, str_from(after), QUEUE_TEND_MAX,
-                          batch_add, &b));
-    int64_t moved;
-    TRY(apply_to_batch(db, &b, &event, now, &moved));
-    queued += moved;
-    if (b.n) memcpy(after, b.rows[b.n - 1].recording_sid, sizeof(after));
-  } while (b.n == QUEUE_TEND_MAX);
-  *ret_queued = queued;
+                         struct queue_retried *ret_retried) {
+  struct retries_row row = {.business_id = business_id, .since = since};
+  TRY(str_copy(row.code, sizeof(row.code), str_from(recording_error_code(code))));
+  bool more;
+  TRY(queue_retry_part(db, &row, now, &more));
+  if (more) TRY(retries_begin(db, &row, now));
+  *ret_retried = (struct queue_retried){.queued = row.queued, .more = more};
   return OK;
+}
+
+enum err queue_retry_next(struct db *db, int64_t now, struct retries_row *ret_row, bool *ret_ended) {
+  struct retries_row row;
+  bool more;
+  TRY(retries_next(db, &row));
+  TRY(queue_retry_part(db, &row, now, &more));
+  TRY(more ? retries_advance(db, &row, now) : retries_end(db, &row));
+  *ret_row = row;
+  *ret_ended = !more;
+  return OK;
+}
+
+enum err queue_release_account(struct db *db, int64_t business_id, int64_t now) {
+  struct queue_retried retried;
+  return queue_retry_all(db, business_id, RECORDING_AUTH_FAILED, 0, now, &retried);
 }

@@ -5,17 +5,20 @@
 
 #include "domain/recording.h"
 #include "ledger/accounts.h"
+#include "ledger/retries.h"
 
 struct queue_limits {
   int per_business; /* DOWNLOADS_PER_BUSINESS */
   int total;        /* DOWNLOADS_TOTAL */
 };
-enum { QUEUE_TRIAL_EVERY_MS = ACCOUNT_TRIAL_MS, QUEUE_TRIAL_STREAK = 5, QUEUE_TEND_MAX = 200 };
+/* Of each kind at most so many rows at once, so that a job of the writer stays short: the rest comes with the next. */
+enum { QUEUE_TRIAL_EVERY_MS = ACCOUNT_TRIAL_MS, QUEUE_TRIAL_STREAK = 5, QUEUE_TEND_MAX = 50, QUEUE_RETRY_PART = 200 };
 
 struct queue_tended {
   int lapsed;      /* taken back from workers that died or froze */
   int due;         /* put back into the queue after their back-off */
   int64_t next_at; /* when to tend again at the latest; 0: nothing is waiting */
+  bool retries;    /* queue_retry_next has something to do */
 };
 /* Takes back lapsed leases, queues what is due, lowers plays that nobody waits for, starts due trials of accounts.
  * jitter: uniform random. */
@@ -34,8 +37,19 @@ CHECKED enum err queue_report(struct db *db, int64_t business_id, struct str rec
 CHECKED enum err queue_apply(struct db *db, int64_t business_id, struct str recording_sid,
                              const struct recording_event *event, int64_t now, struct recording *ret_row,
                              struct recording_outcome *ret_outcome);
-/* Queues all of a business that failed for its credentials. */
+/* Queues all of a business that failed for its credentials: as queue_retry_all does. */
 CHECKED enum err queue_release_account(struct db *db, int64_t business_id, int64_t now);
+
+/* Retrying many. The first part is queued at once; where there is more, the table `retries` keeps that it is to go on, and
+ * queue_retry_next does the next part of whose turn it is, until nothing is left. It survives a crash. */
+struct queue_retried {
+  int64_t queued; /* by the first part */
+  bool more;      /* queue_retry_next does the rest */
+};
 /* Retries every failed one of a business with that code (RECORDING_NONE: any) that failed since (0: ever). */
 CHECKED enum err queue_retry_all(struct db *db, int64_t business_id, enum recording_error code, int64_t since,
-                                 int64_t now, int64_t *ret_queued);
+                                 int64_t now, struct queue_retried *ret_retried);
+/* *ret_row: whose turn it was and how far it has come; *ret_ended: nothing is left of it. ERR_NOT_FOUND: nothing to do. */
+CHECKED enum err queue_retry_next(struct db *db, int64_t now, struct retries_row *ret_row, bool *ret_ended);
+/* One part of a retry that only the caller knows of, behind row->after; *ret_more: there may be more. */
+CHECKED enum err queue_retry_part(struct db *db, struct retries_row *row, int64_t now, bool *ret_more);

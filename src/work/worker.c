@@ -1,9 +1,10 @@
 /* worker.c - claims what is to be filled and sees each fill to its end.
  *
  *   poke, a fill's end, or time --> claim job on the writer: tend the queue, lease up to CLAIM_MOST --> fill_start each
+ *   a retry of many goes on --> another job on the writer, a part at a time
  *
  * Invariants
- *  (1) At most one claim job is under way.
+ *  (1) At most one claim job is under way, and one that retries many.
  *  (2) All members below are the worker's thread's (fetch's loop), but for the two that are atomic.
  *  (3) The fetch loop runs until the last fill is gone: reports and disk steps always find it.
  *  (4) Nothing is claimed unless the volume has room; what time does to the queue is still done, once a second. */
@@ -70,13 +71,14 @@ struct worker {
   struct fill **fills;
   size_t fill_count;
   bool claiming;
+  bool retrying;
   int64_t claim_at_ms; /* mono: not before */
   int64_t tend_at_ms;  /* database's clock: time moves a row then */
   int64_t sweep_at_ms; /* mono */
 
   struct lock lock; /* covers idle */
   struct lock_cond changed;
-  bool idle; /* draining and no fill or claim is left */
+  bool idle; /* draining, and no fill, claim or retry is left */
 };
 
 /* ---- claims ---- */
@@ -120,6 +122,56 @@ static void start_fill(struct worker *w, const struct recording *row, int64_t cr
   }
 }
 
+/* ---- retrying many ---- */
+
+/* A job of the writer that goes on, part after part, until no retry of many is left or the worker drains. */
+struct retrying {
+  struct fetch_task task; /* its way back */
+  struct worker *worker;
+  struct retries_row row; /* of the last part */
+  bool ended, more;
+};
+
+static enum err run_retrying(struct db *db, void *arg) {
+  struct retrying *r = arg;
+  r->ended = r->more = false;
+  if (atomic_load(&r->worker->draining)) return OK;
+  enum err e = queue_retry_next(db, db_now_ms(db), &r->row, &r->ended);
+  r->more = e == OK;
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static void retried_part(void *arg) {
+  struct retrying *r = arg;
+  if (r->ended)
+    log_info("All failed recordings are queued again", LOG_INT("business", r->row.business_id),
+             LOG_TEXT("code", r->row.code[0] ? r->row.code : "any"), LOG_INT("queued", r->row.queued));
+}
+
+static void retrying_is_back(void *arg) {
+  struct retrying *r = arg;
+  r->worker->retrying = false;
+  fetch_wake(r->worker->fetch);
+  free(r);
+}
+
+static void retrying_done(void *arg, enum err e) {
+  struct retrying *r = arg;
+  if (e != OK && e != ERR_CLOSED) log_warn("Failed recordings could not be queued again: tried again soon", LOG_ERR(e));
+  fetch_post_task(r->worker->fetch, &r->task); /* (3) */
+}
+
+static void start_retrying(struct worker *w) {
+  struct retrying *r = w->retrying ? NULL : calloc(1, sizeof(*r));
+  if (!r) return; /* it is under way, or the next tend tries again */
+  r->worker = w;
+  r->task = (struct fetch_task){.fn = retrying_is_back, .arg = r};
+  struct db_job job = {
+      .run = run_retrying, .done = retrying_done, .arg = r, .more = &r->more, .part_done = retried_part};
+  w->retrying = db_writer_submit(w->writer, job) == OK;
+  if (!w->retrying) free(r);
+}
+
 static void claim_is_back(void *arg) {
   struct claim *c = arg;
   struct worker *w = c->worker;
@@ -137,6 +189,7 @@ static void claim_is_back(void *arg) {
     bool claims = c->most > 0; /* else a recording whose time to be asked comes is nothing to hurry for */
     if (claims && c->tended.next_at && c->tended.next_at < w->tend_at_ms) w->tend_at_ms = c->tended.next_at;
     if (c->more) atomic_store(&w->poked, true);
+    if (c->tended.retries) start_retrying(w);
     for (int i = 0; i < c->n; i++)
       start_fill(w, &c->rows[i], c->credentials_versions[i], c->asked_mono_ms);
   }
@@ -181,7 +234,7 @@ bool worker_is_full(const struct worker *w) {
 /* ---- the loop ---- */
 
 static void say_if_idle(struct worker *w) {
-  if (!atomic_load(&w->draining) || w->fill_count || w->claiming) return;
+  if (!atomic_load(&w->draining) || w->fill_count || w->claiming || w->retrying) return;
   LOCKED(&w->lock);
   w->idle = true;
   lock_cond_broadcast(&w->changed);

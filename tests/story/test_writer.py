@@ -1,7 +1,9 @@
 """One writer for all: what one business has to be written, another does not wait for; what is kept for a while has a ceiling."""
 import sqlite3
 
+import provider as p
 from callreel import eventually
+from wire import Connection
 
 CHANGES_KEPT = 100_000
 
@@ -28,3 +30,71 @@ def test_changes_keep_their_ceiling_however_quickly_they_come(world, provider):
         change_quickly(world, 60_000)
         kept = eventually(lambda: (c := changes(world))["n"] <= CHANGES_KEPT * 1.1 and c, 10, "changes are forgotten")
         assert kept["newest"] - kept["oldest"] + 1 == kept["n"]
+
+
+def fail_many(world, business_id, count, code="provider_error"):
+    """As a provider's bad day leaves them: failed for good, each of a call of its own."""
+    with sqlite3.connect(world.database, timeout=20) as db:
+        db.execute("""
+            with recursive n(i) as (select 0 union all select i + 1 from n where i + 1 < ?)
+            insert into recordings (business_id, recording_sid, status, first_seen_at, failed_at, fail_count, error_code, for_good)
+            select ?, printf('RE%032x', i), 'failed', 1, 1, 8, ?, 1 from n""", (count, business_id, code))
+    db.close()
+
+
+def failed(world, business_id):
+    [row] = world.sql("select count(*) n from recordings where business_id = ? and status = 'failed' and failed_at = 1", business_id)
+    return row["n"]
+
+
+def busy_business(world):
+    """One whose provider knows none of its recordings."""
+    return world.business(world.provider(), "Busy")
+
+
+def test_retrying_many_answers_at_once_and_goes_on_while_anothers_webhooks_are_taken(world, provider):
+    server = world.server(DOWNLOADS_PER_BUSINESS=1)
+    busy, quiet = busy_business(world), world.business(provider, "Quiet")
+    fail_many(world, busy.id, 5_000)
+    admin = busy.key("admin")
+    with Connection(server.port) as webhooks:
+        answer = server.post("/api/recordings/retry?code=provider_error", admin)
+        assert answer.status == 202 and answer.json() == {"queued": 200, "more": True}
+        seen = []
+        while (stats := server.get("/api/stats", admin).json())["retrying"]:
+            seen.append(stats["retrying"]["provider_error"])
+            target, headers, body = quiet.signed(server.port, "call", quiet.call_fields(p.sid("CA")))
+            assert webhooks.call("POST", target, headers, body).status == 204
+    assert seen and seen == sorted(seen) and len(set(seen)) > 2, "progress can be seen"
+    assert failed(world, busy.id) == 0 and "provider_error" not in stats["failures"]
+    assert server.log_lines("All failed recordings are queued again")
+
+
+def test_retrying_many_goes_on_after_a_crash(world):
+    server = world.server(DOWNLOADS_PER_BUSINESS=1)
+    busy = busy_business(world)
+    admin = busy.key("admin")
+    fail_many(world, busy.id, 20_000)
+    assert server.post("/api/recordings/retry", admin).json()["more"]
+    server.kill()
+    assert 0 < failed(world, busy.id) < 20_000
+    world.again(server)
+    eventually(lambda: failed(world, busy.id) == 0, 20, "all are queued again")
+
+
+def test_new_credentials_release_many(world):
+    server = world.server(DOWNLOADS_PER_BUSINESS=1)
+    busy = busy_business(world)
+    fail_many(world, busy.id, 1_000, "auth_failed")
+    world.done("business", "set", busy.id, "--auth-token-file", world.secret_file(busy.token + "0"))
+    world.secrets.add(busy.token + "0")
+    eventually(lambda: failed(world, busy.id) == 0, 10, "all are queued again")
+    assert server.alive()
+
+
+def test_the_command_retries_many_beside_a_running_server(world):
+    world.server(DOWNLOADS_PER_BUSINESS=1)
+    busy = busy_business(world)
+    fail_many(world, busy.id, 1_000)
+    assert "1000 recordings are queued." in world.done("retry")
+    assert failed(world, busy.id) == 0

@@ -273,19 +273,75 @@ static void retrying_many_takes_those_of_the_code_and_time(void **state) {
       db_run(db, "update recordings set failed_at = ?1, error_code = 'timeout' where recording_sid < 'RE010'",
              DB_INT(SCRATCH_NOW)),
       OK);
-  int64_t n;
-  assert_int_equal(queue_retry_all(db, b, RECORDING_NOT_AUDIO, 0, SCRATCH_NOW, &n), OK);
-  assert_int_equal(n, 0);
-  assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, SCRATCH_NOW, SCRATCH_NOW, &n), OK);
-  assert_int_equal(n, 10);
-  assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, 0, SCRATCH_NOW, &n), OK);
-  assert_int_equal(n, 440);
+  struct queue_retried retried;
+  assert_int_equal(queue_retry_all(db, b, RECORDING_NOT_AUDIO, 0, SCRATCH_NOW, &retried), OK);
+  assert_true(retried.queued == 0 && !retried.more);
+  assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, SCRATCH_NOW, SCRATCH_NOW, &retried), OK);
+  assert_true(retried.queued == 10 && !retried.more);
+  assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, 0, SCRATCH_NOW, &retried), OK);
+  assert_true(retried.queued == QUEUE_RETRY_PART && retried.more);
+  struct retries_row row;
+  bool ended = false;
+  while (!ended) assert_int_equal(queue_retry_next(db, SCRATCH_NOW, &row, &ended), OK);
+  assert_int_equal(row.queued, 440);
+  assert_int_equal(queue_retry_next(db, SCRATCH_NOW, &row, &ended), ERR_NOT_FOUND);
   assert_int_equal(scratch_int(db, "select count(*) from recordings where status = 'queued' and rank = 2"), 450);
+  db_close(db);
+}
+
+static void add_failed(struct db *db, int64_t business_id, int count) {
+  char sid[SID_SIZE];
+  for (int i = 0; i < count; i++) {
+    (void)snprintf(sid, sizeof(sid), "RE%04d", i);
+    (void)scratch_recording(db, business_id, sid, "", RECORDING_FAILED, RECORDING_RANK_REST, SCRATCH_NOW);
+  }
+}
+
+static void retries_of_many_take_turns_in_parts_and_are_told_to_the_worker(void **state) {
+  enum { MANY = 3 * QUEUE_RETRY_PART };
+  struct db *db = scratch_ledger(*state);
+  int64_t b[2] = {scratch_business(db, "one"), scratch_business(db, "two")};
+  struct queue_retried retried;
+  struct queue_tended tended;
+  for (int i = 0; i < 2; i++) {
+    add_failed(db, b[i], MANY);
+    assert_int_equal(queue_retry_all(db, b[i], RECORDING_NONE, 0, SCRATCH_NOW, &retried), OK);
+  }
+  assert_int_equal(queue_tend(db, SCRATCH_NOW, 0, &tended), OK);
+  assert_true(tended.retries);
+  struct retries_row row;
+  bool ended;
+  for (int part = 0; part < 6; part++) { /* the last finds nothing: the part before it was full */
+    assert_int_equal(queue_retry_next(db, SCRATCH_NOW, &row, &ended), OK);
+    assert_int_equal(row.business_id, b[part % 2]);
+    assert_int_equal(ended, part >= 4);
+  }
+  assert_int_equal(row.queued, MANY);
+  assert_int_equal(queue_tend(db, SCRATCH_NOW, 0, &tended), OK);
+  assert_false(tended.retries);
+  db_close(db);
+}
+
+static void a_retry_asked_for_again_begins_anew(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t b = scratch_business(db, "one");
+  add_failed(db, b, 3 * QUEUE_RETRY_PART);
+  struct queue_retried retried;
+  for (int i = 0; i < 2; i++)
+    assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, 0, SCRATCH_NOW, &retried), OK);
+  assert_int_equal(scratch_int(db, "select count(*) from retries"), 1);
+  assert_int_equal(db_run(db, "update recordings set status = 'failed' where recording_sid = 'RE0000'"), OK);
+  struct retries_row row;
+  bool ended = false;
+  while (!ended) assert_int_equal(queue_retry_next(db, SCRATCH_NOW, &row, &ended), OK);
+  assert_int_equal(scratch_int(db, "select count(*) from recordings where status = 'failed'"), 0);
   db_close(db);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      SCRATCH_TEST(retries_of_many_take_turns_in_parts_and_are_told_to_the_worker),
+      SCRATCH_TEST(a_retry_asked_for_again_begins_anew),
       SCRATCH_TEST(plays_go_first_then_new_ones_then_the_rest),
       SCRATCH_TEST(businesses_take_turns_within_a_rank),
       SCRATCH_TEST(a_play_may_go_one_over_the_limit_of_its_business),
