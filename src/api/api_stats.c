@@ -2,11 +2,10 @@
 #include <stdlib.h>
 
 #include "api/errand.h"
-#include "base/clock.h"
 #include "ledger/recordings_count.h"
 #include "ledger/retries.h"
 
-enum { STATS_MAX = 16 * 1024, STATS_DEADLINE_MS = 2000 };
+enum { STATS_MAX = 16 * 1024 };
 
 struct stats {
   struct errand errand;
@@ -82,9 +81,7 @@ static enum err write_all(struct db *db, struct stats *s) {
 /* Of one moment. */
 static enum err run_look(struct db *db, struct errand *e) {
   TRY(db_begin(db));
-  db_deadline(db, clock_mono_ms() + STATS_DEADLINE_MS);
   enum err failed = write_all(db, (struct stats *)(void *)e); /* its first member */
-  db_deadline(db, 0);
   db_rollback(db);
   return failed;
 }

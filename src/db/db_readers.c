@@ -8,7 +8,8 @@
  *
  * Invariants
  *  (1) connections[i] is used by thread i alone; it is opened at the first look that needs it and stays.
- *  (2) A look leaves neither transaction nor deadline behind: the next one starts clean.
+ *  (2) A look leaves neither transaction nor deadline behind: the next one starts clean. A party's look starts with a
+ *      deadline; it ends by it also while it is between two queries, because it asks db_in_time there.
  *  (3) What db_readers_run took is looked at exactly once, also while closing.
  *  (4) The lock (rank ENGINE, above the pool's) covers lines, waiting and closing; no look runs under it.
  *  (5) One line never has all threads: the last one is for others. Nor all of the queue.
@@ -25,6 +26,7 @@
 
 struct reader_job {
   struct reader_job *next;
+  int64_t party;
   void (*look)(struct db *db, void *arg);
   void *arg;
   int64_t asked_us;
@@ -64,6 +66,7 @@ static struct db *connection_of(struct db_readers *r, unsigned worker) {
 
 static void look_with(struct db_readers *r, const struct reader_job *job, unsigned worker) {
   struct db *db = connection_of(r, worker);
+  if (db != NULL && job->party != 0) db_deadline(db, clock_mono_ms() + DB_READERS_LOOK_MS);
   job->look(db, job->arg);
   metric_observe(METRIC_DATABASE_READ_SECONDS, clock_mono_us() - job->asked_us);
   if (db == NULL) return;
@@ -187,7 +190,7 @@ static enum err join_line(struct db_readers *r, int64_t party, struct reader_job
 enum err db_readers_run(struct db_readers *r, int64_t party, void (*look)(struct db *db, void *arg), void *arg) {
   struct reader_job *job = malloc(sizeof(*job));
   if (job == NULL) return ERR_NOMEM;
-  *job = (struct reader_job){.look = look, .arg = arg, .asked_us = clock_mono_us()};
+  *job = (struct reader_job){.party = party, .look = look, .arg = arg, .asked_us = clock_mono_us()};
   enum err e = join_line(r, party, job);
   if (e != OK) free(job);
   return e;

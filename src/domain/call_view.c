@@ -6,7 +6,7 @@
  *      nothing is left out. Of a single call with more, the first are shown.
  *  (3) Rows of one tree may each show the same recordings. A page ends before the row with which it would show more than
  *      CALLS_LIST_LEGS_MAX of them; its first row is always there.
- *  (4) The deadline is over for queries and for the time between them: it is looked at before each row. */
+ *  (4) The connection's deadline holds between queries too: it is looked at before each row. */
 #include "domain/call_view.h"
 
 #include <stdlib.h>
@@ -225,10 +225,8 @@ static enum err write_page(struct db *db, int64_t business_id, const struct call
 enum err call_view_list(struct db *db, int64_t business_id, const struct calls_filter *f, const struct str *own_numbers,
                         size_t own_count, struct str path_base, int64_t now, struct buf *b) {
   const struct viewer v = {own_numbers, own_count, path_base, now};
-  db_deadline(db, clock_mono_ms() + CALL_VIEW_DEADLINE_MS);
   enum err e = db_begin(db); /* (1) */
   if (e == OK) e = write_page(db, business_id, f, &v, b);
-  db_deadline(db, 0);
   db_rollback(db);
   return e;
 }

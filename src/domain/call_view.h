@@ -9,7 +9,7 @@
 
 #include "ledger/calls_list.h"
 
-enum { CALL_VIEW_LIMIT = 25, CALL_VIEW_DEADLINE_MS = 2000, CALL_VIEW_JSON_MAX = 64 * 1024 * 1024 };
+enum { CALL_VIEW_LIMIT = 25, CALL_VIEW_JSON_MAX = 64 * 1024 * 1024 };
 
 #define CALL_VIEW_FILTER \
   { .limit = CALL_VIEW_LIMIT }
@@ -18,10 +18,10 @@ enum { CALL_VIEW_LIMIT = 25, CALL_VIEW_DEADLINE_MS = 2000, CALL_VIEW_JSON_MAX = 
  * decoded and must outlive f. ERR_INVALID: a bad value. */
 CHECKED enum err call_view_param(struct calls_filter *f, struct str name, struct str value);
 /* Appends {"calls":[…],"next_cursor":…} to b, which may take CALL_VIEW_JSON_MAX. own_numbers: the business's.
- * ERR_INVALID: a bad search; ERR_TIMEOUT: it would take over CALL_VIEW_DEADLINE_MS. */
+ * ERR_INVALID: a bad search; ERR_TIMEOUT: it would take longer than db's deadline. */
 CHECKED enum err call_view_list(struct db *db, int64_t business_id, const struct calls_filter *f,
                                 const struct str *own_numbers, size_t own_count, struct str path_base, int64_t now,
                                 struct buf *b);
-/* Appends one call, with its legs; within the caller's transaction where there is one. ERR_NOT_FOUND. */
+/* Appends one call, with its legs; within the caller's transaction where there is one. ERR_NOT_FOUND, ERR_TIMEOUT. */
 CHECKED enum err call_view_one(struct db *db, int64_t business_id, struct str call_sid, const struct str *own_numbers,
                                size_t own_count, struct str path_base, int64_t now, struct buf *b);

@@ -34,13 +34,17 @@ static void leave_things_behind(struct db *db, void *arg) {
   sem_post(&l->done);
 }
 
-static struct look run(struct db_readers *r, void (*look)(struct db *db, void *arg)) {
+static struct look run_for(struct db_readers *r, int64_t party, void (*look)(struct db *db, void *arg)) {
   struct look l = {.value = -1};
   sem_init(&l.done, 0, 0);
-  assert_int_equal(db_readers_run(r, 0, look, &l), OK);
+  assert_int_equal(db_readers_run(r, party, look, &l), OK);
   while (sem_wait(&l.done) != 0) continue;
   sem_destroy(&l.done);
   return l;
+}
+
+static struct look run(struct db_readers *r, void (*look)(struct db *db, void *arg)) {
+  return run_for(r, 0, look);
 }
 
 static struct db_readers *readers_new(const struct scratch *s, unsigned threads, size_t queue_max) {
@@ -73,6 +77,34 @@ static void a_look_leaves_nothing_to_the_next(void **state) {
   assert_int_equal(l.error, OK);
   db_readers_free(r);
   db_close(db);
+}
+
+static void look_past_the_deadline(struct db *db, void *arg) {
+  struct look *l = arg;
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  l->error = db_in_time(db);
+  clock_test_advance_ms(DB_READERS_LOOK_MS);
+  if (l->error == OK) l->error = db_in_time(db);
+  l->value = db_query(db, &q, "with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000000)"
+                              " select count(*) from n") != OK ? -1 : (int64_t)db_next(&q);
+  sem_post(&l->done);
+}
+
+static void a_look_for_a_party_has_a_deadline(void **state) {
+#ifdef CALLREEL_TEST_HOOKS
+  const struct scratch *s = *state;
+  db_close(scratch_open(s, 0));
+  struct db_readers *r = readers_new(s, 1, 10);
+  struct look its = run_for(r, 1, look_past_the_deadline), own = run_for(r, 0, look_past_the_deadline);
+  assert_int_equal(its.error, ERR_TIMEOUT);
+  assert_int_equal(its.value, ERR_TIMEOUT);
+  assert_int_equal(own.error, OK);
+  assert_int_equal(own.value, OK);
+  db_readers_free(r);
+#else
+  (void)state;
+  skip();
+#endif
 }
 
 static void try_to_write(struct db *db, void *arg) {
@@ -192,6 +224,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(a_database_that_is_not_there_yet_is_opened_when_it_is),
       SCRATCH_TEST(a_look_leaves_nothing_to_the_next),
+      SCRATCH_TEST(a_look_for_a_party_has_a_deadline),
       SCRATCH_TEST(a_reader_can_not_write),
       SCRATCH_TEST(what_was_taken_is_looked_at_even_while_closing),
       SCRATCH_TEST(who_asks_much_waits_behind_who_asks_once),
