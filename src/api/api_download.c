@@ -2,7 +2,6 @@
 #include "api/api_download.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "api/api_disposition.h"
 #include "audio/audio.h"
@@ -11,29 +10,22 @@
 
 /* The legs that a name is made of. */
 struct kin {
-  const char *call_sid;
   struct call own, top, first_child; /* call_sid "": not known */
 };
 
-static int64_t time_of(const struct call *c) {
-  return c->started_at ? c->started_at : c->first_seen_at;
-}
-
-static enum err take_leg(void *arg, const struct call *c) {
-  struct kin *k = arg;
-  bool is_child_of_top = strcmp(c->parent_call_sid, c->top_sid) == 0 && strcmp(c->call_sid, c->top_sid) != 0;
-  if (strcmp(c->call_sid, k->call_sid) == 0) k->own = *c;
-  if (strcmp(c->call_sid, c->top_sid) == 0) k->top = *c;
-  if (is_child_of_top && (!k->first_child.call_sid[0] || time_of(c) < time_of(&k->first_child))) k->first_child = *c;
-  return OK;
+/* Leaves *call empty where it is not known. */
+static enum err read_call(struct db *db, int64_t business_id, const char *call_sid, struct call *call) {
+  if (!call_sid[0]) return OK;
+  enum err e = calls_get(db, business_id, str_from(call_sid), call);
+  return e == ERR_NOT_FOUND ? OK : e;
 }
 
 static enum err read_kin(struct db *db, const struct recording *row, struct kin *k) {
-  struct calls_key key = {.sort_at = 0};
-  k->call_sid = row->call_sid;
-  if (!row->call_sid[0]) return OK;
-  TRY(str_copy(key.call_sid, sizeof(key.call_sid), str_from(row->call_sid)));
-  return calls_list_legs(db, row->business_id, &key, 1, take_leg, k);
+  TRY(read_call(db, row->business_id, row->call_sid, &k->own));
+  TRY(read_call(db, row->business_id, k->own.top_sid, &k->top));
+  if (!k->top.call_sid[0]) return OK;
+  enum err e = calls_first_child(db, row->business_id, k->top.call_sid, &k->first_child);
+  return e == ERR_NOT_FOUND ? OK : e;
 }
 
 static struct str extension_of(struct str content_type) {

@@ -50,19 +50,18 @@ static enum err take_row(void *arg, const struct recording *row) {
   return OK;
 }
 
-static enum err read_rows(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
-                          struct call_page *p) {
-  TRY(calls_list_legs(db, business_id, keys, count, take_call, p));
-  if (p->call_count > CALLS_LIST_LEGS_MAX) {
-    if (count > 1) return ERR_TOO_BIG;
-    p->call_count = CALLS_LIST_LEGS_MAX;
-  }
+/* False: there are more rows than a page may have. */
+static bool cut_off(size_t *count) {
+  bool fits = *count <= CALLS_LIST_LEGS_MAX;
+  if (!fits) *count = CALLS_LIST_LEGS_MAX;
+  return fits;
+}
+
+/* whole: ERR_TOO_BIG where there are more than a page may have, else the first of them. */
+static enum err read_recordings(struct db *db, int64_t business_id, bool whole, struct call_page *p) {
+  if (!cut_off(&p->call_count) && whole) return ERR_TOO_BIG;
   TRY(calls_list_recordings(db, business_id, p->calls, p->call_count, take_row, p));
-  if (p->row_count > CALLS_LIST_LEGS_MAX) {
-    if (count > 1) return ERR_TOO_BIG;
-    p->row_count = CALLS_LIST_LEGS_MAX;
-  }
-  return OK;
+  return cut_off(&p->row_count) || !whole ? OK : ERR_TOO_BIG;
 }
 
 /* ---- grouping ---- */
@@ -128,7 +127,16 @@ static enum err group_rows(struct call_page *p) {
 
 enum err call_page_read(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
                         struct call_page *p) {
-  enum err e = read_rows(db, business_id, keys, count, p);
+  enum err e = calls_list_legs(db, business_id, keys, count, take_call, p);
+  if (e == OK) e = read_recordings(db, business_id, count > 1, p);
+  if (e == OK) e = group_rows(p);
+  if (e != OK) call_page_done(p);
+  return e;
+}
+
+enum err call_page_read_one(struct db *db, int64_t business_id, const char *call_sid, struct call_page *p) {
+  enum err e = calls_list_kin(db, business_id, call_sid, take_call, p);
+  if (e == OK) e = read_recordings(db, business_id, false, p);
   if (e == OK) e = group_rows(p);
   if (e != OK) call_page_done(p);
   return e;

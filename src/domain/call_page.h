@@ -46,6 +46,8 @@ void call_page_done(struct call_page *p);
  * page is empty again. */
 CHECKED enum err call_page_read(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
                                 struct call_page *p);
+/* The same for one call, with only the legs that are shown with it (calls_list_kin). */
+CHECKED enum err call_page_read_one(struct db *db, int64_t business_id, const char *call_sid, struct call_page *p);
 /* NULL: it is not on the page. */
 struct call_leg *call_page_find(const struct call_page *p, const char *call_sid);
 /* Writes the parent and the children of a leg to p->kin, in the order of p->calls. Returns how many. */

@@ -237,11 +237,11 @@ static void free_texts(struct str **texts) {
 
 static enum err write_one(struct db *db, int64_t business_id, struct str call_sid, const struct viewer *v,
                           struct buf *b) {
-  struct calls_key key = {.sort_at = 0};
+  char sid[SID_SIZE];
   struct call_page p CLEANUP(call_page_done) = CALL_PAGE;
-  if (str_copy(key.call_sid, sizeof(key.call_sid), call_sid) != OK) return ERR_NOT_FOUND;
-  TRY(call_page_read(db, business_id, &key, 1, &p));
-  const struct call_leg *leg = call_page_find(&p, key.call_sid);
+  if (str_copy(sid, sizeof(sid), call_sid) != OK) return ERR_NOT_FOUND;
+  TRY(call_page_read_one(db, business_id, sid, &p));
+  const struct call_leg *leg = call_page_find(&p, sid);
   if (!leg) return ERR_NOT_FOUND;
   size_t shown = call_page_recordings(&p, leg), kin = call_page_kin(&p, leg);
   struct str *legs CLEANUP(free_texts) = calloc(kin + 1, sizeof(*legs));

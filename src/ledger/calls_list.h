@@ -2,6 +2,7 @@
  *
  *   TRY(calls_list_page(db, business, &filter, keys, &count, &more));    the page's keys, newest first
  *   TRY(calls_list_legs(db, business, keys, count, fn, arg));            all legs of their trees, in one query
+ *   TRY(calls_list_kin(db, business, call_sid, fn, arg));                of one call only what is shown with it
  *   TRY(calls_list_recordings(db, business, sids, count, fn, arg));      and their recordings, in one more
  *
  * Looks only; a query that takes long ends at db_deadline with ERR_TIMEOUT. Thread rule: the connection's. */
@@ -49,6 +50,11 @@ typedef enum err calls_each_fn(void *arg, const struct call *call);
  * by time; at most CALLS_LIST_LEGS_MAX + 1. */
 CHECKED enum err calls_list_legs(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
                                  calls_each_fn *fn, void *arg);
+/* One call and what is shown with it: of a top leg its tree, as calls_list_legs gives it; of another leg its parent, its
+ * children, its top leg and that one's first child, in the same order. */
+CHECKED enum err calls_list_kin(struct db *db, int64_t business_id, const char *call_sid, calls_each_fn *fn, void *arg);
+/* The child that began first. ERR_NOT_FOUND. */
+CHECKED enum err calls_first_child(struct db *db, int64_t business_id, const char *call_sid, struct call *ret_call);
 /* The recordings of the calls, newest first; at most CALLS_LIST_LEGS_MAX + 1. */
 CHECKED enum err calls_list_recordings(struct db *db, int64_t business_id, const struct call *calls, size_t count,
                                        recordings_each_fn *fn, void *arg);

@@ -217,6 +217,13 @@ static size_t comparisons_for(struct db *db, int business, bool all_legs, size_t
   return took;
 }
 
+static size_t comparisons_for_one(struct db *db, int business, const char *sid) {
+  struct buf b CLEANUP(buf_done) = BUF_INIT(CALL_VIEW_JSON_MAX);
+  size_t before = comparisons;
+  assert_int_equal(call_view_one(db, business, str_from(sid), NULL, 0, STR(""), NOW, &b), OK);
+  return comparisons - before;
+}
+
 static void a_page_takes_comparisons_in_step_with_its_legs(void **state) {
   struct db *db = scratch_ledger(*state);
   make_trees(db, 1, 100, 1);
@@ -228,6 +235,9 @@ static void a_page_takes_comparisons_in_step_with_its_legs(void **state) {
   few = comparisons_for(db, 3, true, 100);
   many = comparisons_for(db, 4, true, 100);
   if (many > 20 * few) fail_msg("100 legs of 200: %zu, of 2000: %zu", few, many);
+  few = comparisons_for_one(db, 3, "CAleg1.1");
+  many = comparisons_for_one(db, 4, "CAleg1.1");
+  if (many > 2 * few) fail_msg("one leg of 200: %zu, of 2000: %zu", few, many);
   db_close(db);
 }
 
