@@ -1,6 +1,6 @@
 /* api.c - what a process and its loops have, and the way of a request to its row of the table.
  *
- *   head: route 404, 405 -> who 401, 403 -> crowded 503      (bodies only: before they are read)
+ *   head: route 404, 405 -> who 401, 403 -> crowded 503 -> a webhook's 413, 415, 401, 404   (before a body is read)
  *   request: the same -> media type 415 -> business of a platform key -> the row's function
  *               `- a cookie not seen yet: session_look, then all of it again
  *
@@ -206,8 +206,11 @@ static bool find_route(struct visit *v) {
   return false;
 }
 
+/* Near the limit of connections only what needs no credentials is served, beyond it only health and figures. */
 static bool is_turned_away(struct visit *v) {
-  if (!http_crowded(v->x) || (v->match.route->access & ROUTE_WHO) == ROUTE_OPEN) return false;
+  unsigned access = v->match.route->access;
+  if (access & ROUTE_HEALTH) return false;
+  if ((access & ROUTE_WHO) == ROUTE_OPEN ? !http_over_limit(v->x) : !http_crowded(v->x)) return false;
   metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_CONNECTIONS, 1);
   http_close_after(v->x);
   problem_answer(v->x, PROBLEM_BUSY, NULL);
@@ -252,7 +255,10 @@ static void head(void *arg, struct http_exchange *x, size_t *body_max) {
   struct visit v;
   *body_max = BODY_MAX;
   if (r->method == HTTP_GET || r->method == HTTP_HEAD) return; /* all at once, in request */
-  if (visit_begin(&v, arg, x, NULL, true)) *body_max = v.match.route->body_max;
+  if (!visit_begin(&v, arg, x, NULL, true)) return;
+  *body_max = v.match.route->body_max;
+  if (v.match.route->access & ROUTE_WEBHOOK && http_body_length(x) <= (int64_t)*body_max) /* else 413 */
+    IGNORE(webhook_is_refused(&v));
 }
 
 void visit_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen) {

@@ -40,8 +40,9 @@ enum route_access {
   ROUTE_ANYBODY, /* no credentials, and no reserve either */
   ROUTE_WHO = 0xf,
   ROUTE_TAKES_PATCH = 0x10, /* a JSON merge patch, or JSON: else 415 */
-  ROUTE_HEALTH = 0x20,      /* served by a worker's process, too */
+  ROUTE_HEALTH = 0x20,      /* served by a worker's process, and beyond the limit of connections, too */
   ROUTE_NO_PLATFORM = 0x40, /* not for platform keys: 403 */
+  ROUTE_WEBHOOK = 0x80,     /* webhook_is_refused is asked before its body is read */
 };
 
 /* Who asks. */
@@ -203,6 +204,10 @@ bool drops_allow(const struct api_loop *l, uint64_t seen, int64_t business_id, s
 /* Content-Location of {base}/api/recordings/{sid}/{what}. */
 void field_recording_path(const struct api *a, struct http_fields *f, struct str name, const char *recording_sid,
                           const char *what);
+
+/* ---- api_webhooks.c ---- */
+/* True: what its head says is reason enough to refuse it, and it was answered: 415, 401 (no signature), 404. */
+CHECKED bool webhook_is_refused(struct visit *v);
 
 /* ---- api_page.c ---- */
 /* The path of PUBLIC_BASE_URL without the '/' behind it: true if it was answered with where the page is. */

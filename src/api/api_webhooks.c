@@ -1,6 +1,7 @@
 /* api_webhooks.c - what the provider tells us, taken once it is on disk.
  *
- *   415 no form -> 401 no signature -> 404 unknown business -> the provider's own checks -> 400 does not fit
+ *   at its head: 415 no form -> 401 no signature -> 404 unknown business, so that nobody holds room for a body by less
+ *   with its body: the provider's own checks -> 400 does not fit
  *      `-> queued for the writer --committed--> 204
  *                    `-- 5 s have passed --> 503; the write may still happen, which is harmless: deliveries may repeat
  *
@@ -272,25 +273,35 @@ static void take(struct visit *v, const struct access_business *b, enum provider
     webhook_free(w);
 }
 
-static void receive(struct visit *v, enum provider_webhook_kind kind) {
+static enum provider_webhook_kind kind_of(const struct visit *v) {
+  return v->match.route->handle == api_call_webhook ? PROVIDER_WEBHOOK_CALL : PROVIDER_WEBHOOK_RECORDING;
+}
+
+bool webhook_is_refused(struct visit *v) {
   const struct access_business *b = find_business(v);
   int64_t id = b ? b->business_id : 0;
   if (!is_form(v->request))
-    refuse(v, kind, id, REASON_NO_FORM, PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL);
+    refuse(v, kind_of(v), id, REASON_NO_FORM, PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL);
   else if (http_header_get(v->request, str_from(v->api->provider->signature_header)).n == 0)
-    refuse(v, kind, id, REASON_NO_SIGNATURE, PROBLEM_UNAUTHORIZED, "The request is not signed.");
+    refuse(v, kind_of(v), id, REASON_NO_SIGNATURE, PROBLEM_UNAUTHORIZED, "The request is not signed.");
   else if (!b)
-    refuse(v, kind, id, REASON_UNKNOWN_BUSINESS, PROBLEM_NOT_FOUND, NULL);
+    refuse(v, kind_of(v), id, REASON_UNKNOWN_BUSINESS, PROBLEM_NOT_FOUND, NULL);
   else
-    take(v, b, kind);
+    return false;
+  return true;
+}
+
+/* The head is looked at again: a business can be removed while a body arrives. */
+static void receive(struct visit *v) {
+  if (!webhook_is_refused(v)) take(v, find_business(v), kind_of(v));
 }
 
 void api_call_webhook(void *arg, struct http_exchange *x) {
   (void)x;
-  receive(arg, PROVIDER_WEBHOOK_CALL);
+  receive(arg);
 }
 
 void api_recording_webhook(void *arg, struct http_exchange *x) {
   (void)x;
-  receive(arg, PROVIDER_WEBHOOK_RECORDING);
+  receive(arg);
 }

@@ -36,29 +36,32 @@ static struct conn *alloc_conn(struct loop *l) {
   return c;
 }
 
-struct conn *conn_new(struct loop *l, int fd, const struct sockaddr_storage *peer, bool refused) {
+bool conn_new(struct loop *l, int fd, const struct sockaddr_storage *peer, bool extra) {
   struct conn *c = alloc_conn(l);
   if (c == NULL) {
+    struct conn lost = {.loop = l, .extra = extra};
     (void)close(fd);
-    server_conn_gone(l, refused);
-    return NULL;
+    link_init(&lost.in_extra);
+    server_conn_gone(&lost);
+    return false;
   }
-  *c = (struct conn){.loop = l, .fd = fd, .refused = refused, .state = refused ? CONN_LINGER : CONN_IDLE};
-  c->discard = LINGER_BYTES;
+  *c = (struct conn){.loop = l, .fd = fd, .extra = extra, .state = CONN_IDLE};
   memcpy(&c->peer, peer, sizeof c->peer);
   link_init(&c->in_deadline);
   link_init(&c->in_ready);
-  loop_set_deadline(c, refused ? DEADLINE_LINGER : DEADLINE_IDLE);
+  link_init(&c->in_extra);
+  if (extra) link_append(&l->extras, &c->in_extra);
+  loop_set_deadline(c, DEADLINE_IDLE);
   struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
   if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e) != 0) {
     conn_close(c, true);
-    return NULL;
+    return false;
   }
-  if (l->phase != PHASE_OPEN && !refused) { /* came just before the end: ends unless a request is there already */
+  if (l->phase != PHASE_OPEN) { /* came just before the end: ends unless a request is there already */
     c->readable = true;
     loop_make_ready(c);
   }
-  return c;
+  return true;
 }
 
 static void give_in(struct conn *c) {
@@ -84,7 +87,7 @@ void conn_close(struct conn *c, bool reset) {
   }
   give_in(c);
   link_append(&c->loop->dead, &c->in_ready);
-  server_conn_gone(c->loop, c->refused);
+  server_conn_gone(c);
 }
 
 /* Gives the request's buffer to the exchange and moves what was not parsed yet into a new one. */
@@ -204,6 +207,7 @@ static bool start_request(struct conn *c) {
   x->body_left = x->parse.content_length;
   x->body_state = x->parse.chunked ? BODY_CHUNKED : x->body_left > 0 ? BODY_LENGTH : BODY_NONE;
   x->body_max = 64 * 1024;
+  if (c->extra) server_admit_extra(c);
   if (app->head != NULL) {
     x->body_max = 0;
     x->seen = true;

@@ -110,6 +110,14 @@ bool http_crowded(const struct http_exchange *x) {
   return (uint64_t)atomic_load_explicit(&s->conns, memory_order_relaxed) * 10 > (uint64_t)s->config.connections * 9;
 }
 
+bool http_over_limit(const struct http_exchange *x) {
+  return x->conn != NULL && x->conn->extra;
+}
+
+int64_t http_body_length(const struct http_exchange *x) {
+  return x->parse.chunked ? -1 : x->parse.content_length > 0 ? x->parse.content_length : 0;
+}
+
 void http_set_data(struct http_exchange *x, void *data) {
   x->app_pointer = data;
 }

@@ -66,7 +66,7 @@ struct http_config {
   const char **ret_problem; /* NULL, or gets a static sentence when http_server_new fails */
   const char *listen;       /* "127.0.0.1:8080", "[::1]:0", "0.0.0.0:8080" */
   unsigned loops;           /* 0: one a core */
-  unsigned connections;     /* at once; then a new one takes an idle one's place, or gets 503 with Retry-After */
+  unsigned connections;     /* at once; then somebody who waits gives way to a new one, or it is an extra one */
   int64_t head_ms;          /* from a head's first byte to its end; 0: 10,000 */
   int64_t body_ms;          /* 0: 30,000 */
   int64_t idle_ms;          /* kept alive without a request; 0: 75,000 */
@@ -103,6 +103,11 @@ void *http_app_arg(const struct http_exchange *x);
 const struct sockaddr_storage *http_peer(const struct http_exchange *x);
 /* True while open connections are past nine tenths of the limit: only what has a reserve is to be served. */
 bool http_crowded(const struct http_exchange *x);
+/* True if x came by one of the few extra connections that are taken beyond the limit, which close after one answer and
+ * give way to newer ones: serve only what must always be answered. */
+bool http_over_limit(const struct http_exchange *x);
+/* The bytes of body that the head announced; -1: chunked. */
+int64_t http_body_length(const struct http_exchange *x);
 /* The app's own pointer on an exchange, NULL at first: free it in the end function. */
 void http_set_data(struct http_exchange *x, void *data);
 void *http_data(const struct http_exchange *x);

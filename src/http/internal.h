@@ -31,7 +31,9 @@ enum {
   DISCARD_MAX = 64 * 1024,    /* of a body nobody wants, to keep the connection */
   LINGER_BYTES = 256 * 1024,  /* read and dropped after the last answer, so that the peer sees it */
   LINGER_MS = 2000,
-  REFUSED_MAX = 32,          /* connections over the limit that linger at once */
+  EXTRA_MAX = 64,             /* connections beyond the limit, shared out among the loops */
+  EXTRA_LOOP_MIN = 4,         /* what each loop has of them at least */
+  GIVE_WAY_MS = 1000,         /* who is younger gives way only where nobody older can */
   WARM_MS = 5000,            /* pages sent this lately are taken to be in memory */
   READ_IN_STEP = 128 * 1024, /* of a file out of memory before its first byte goes, and between others' turns */
   RESERVED_DESCRIPTORS = 256,
@@ -90,7 +92,7 @@ struct conn {
   bool running;            /* conn_run is on the stack */
   bool ready;              /* in the loop's ready or heavy list */
   bool doomed;             /* close with a reset as soon as conn_run is left */
-  bool refused;            /* over the limit: counted apart */
+  bool extra;              /* beyond the limit: counted apart, closes after one answer */
   uint32_t from, to;       /* unparsed bytes in `in` */
   struct bytes *in;        /* NULL while there are none */
   struct http_exchange *x; /* NULL while no byte of a request is here */
@@ -98,6 +100,7 @@ struct conn {
   int64_t discard; /* DISCARD, LINGER: bytes yet to drop */
   struct link in_deadline;
   struct link in_ready; /* or in heavy; later: in the loop's list of the dead */
+  struct link in_extra; /* the loop's, where extra; in the order they came */
   union {
     struct sockaddr any;
     struct sockaddr_in v4;
@@ -188,6 +191,8 @@ struct loop {
   atomic_uint conns;
 
   struct link deadlines[DEADLINES];
+  struct link extras;
+  unsigned extra_count;
   struct link ready;
   struct link heavy;  /* ready too, but with much to send */
   bool in_heavy;      /* these have their turn */
@@ -222,7 +227,6 @@ struct http_server {
   struct loop *loops;
   struct pool *readers; /* read pages in */
   atomic_uint conns;
-  atomic_uint refused;
   bool started;
   atomic_int phase; /* enum server_phase: the loops follow */
   struct lock lock; /* rank ENGINE: for waiting until it is quiet */
@@ -240,6 +244,8 @@ CHECKED bool loop_post_node(struct loop *l, struct post *p);
 void loop_run_posts(struct loop *l);
 bool loop_is_here(const struct loop *l);
 void loop_set_deadline(struct conn *c, enum deadline d);
+/* How long c is in its list of deadlines already. */
+int64_t loop_waited_ms(const struct conn *c);
 void loop_make_ready(struct conn *c);
 void loop_make_heavy(struct conn *c);
 void loop_set_timer(struct http_exchange *x, int64_t at_ms);
@@ -254,11 +260,14 @@ void loop_wake(struct loop *l);
 void server_accept(struct loop *l);
 void server_listen(struct loop *l); /* also again, after a pause */
 void server_stop_listening(struct loop *l);
-void server_conn_gone(struct loop *l, bool refused);
+void server_conn_gone(struct conn *c);
+/* An extra connection's head is here: it becomes an ordinary one if there is room by now or somebody gives way. */
+void server_admit_extra(struct conn *c);
 
 /* conn.c */
-/* Takes fd. NULL (fd closed) when out of memory or descriptors to watch. refused: it was answered, only lingers. */
-struct conn *conn_new(struct loop *l, int fd, const struct sockaddr_storage *peer, bool refused);
+/* Takes fd, and the place that was counted for it. False (fd closed, place given back) when out of memory or of
+ * descriptors to watch. */
+bool conn_new(struct loop *l, int fd, const struct sockaddr_storage *peer, bool extra);
 void conn_event(struct conn *c, uint32_t events);
 void conn_run(struct conn *c);
 void conn_timeout(struct conn *c);

@@ -108,18 +108,26 @@ void loop_run_posts(struct loop *l) {
 
 /* ---- deadlines and timers ---- */
 
-void loop_set_deadline(struct conn *c, enum deadline d) {
-  struct loop *l = c->loop;
+static int64_t delay_ms(const struct loop *l, enum deadline d) {
   const struct http_config *config = &l->server->config;
   const int64_t delays_ms[DEADLINES] = {
       [DEADLINE_IDLE] = config->idle_ms,   [DEADLINE_HEAD] = config->head_ms, [DEADLINE_BODY] = config->body_ms,
       [DEADLINE_STALL] = config->stall_ms, [DEADLINE_LINGER] = LINGER_MS,
   };
+  return delays_ms[d];
+}
+
+int64_t loop_waited_ms(const struct conn *c) {
+  return c->loop->now_ms - (c->deadline_ms - delay_ms(c->loop, c->deadline));
+}
+
+void loop_set_deadline(struct conn *c, enum deadline d) {
+  struct loop *l = c->loop;
   if (d == DEADLINE_NONE && c->deadline == DEADLINE_NONE) return;
   link_remove(&c->in_deadline);
   link_append(&l->deadlines[d], &c->in_deadline);
   c->deadline = d;
-  c->deadline_ms = l->now_ms + delays_ms[d];
+  c->deadline_ms = l->now_ms + delay_ms(l, d);
 }
 
 void loop_make_ready(struct conn *c) {
@@ -338,6 +346,7 @@ enum err loop_open(struct loop *l, struct http_server *s, unsigned index) {
   lock_init(&l->lock, "http posts", LOCK_RANK_ENGINE);
   l->posts_end = &l->posts;
   for (enum deadline d = 0; d < DEADLINES; d++) link_init(&l->deadlines[d]);
+  link_init(&l->extras);
   link_init(&l->ready);
   link_init(&l->heavy);
   link_init(&l->dead);

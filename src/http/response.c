@@ -157,7 +157,7 @@ static bool lay_body(struct http_exchange *x, const struct http_body *body) {
 /* Whether the connection can go on: a body that nobody read must be short and on its way. */
 static bool can_keep(const struct http_exchange *x) {
   const struct http_parse *p = &x->parse;
-  if (!p->keep_alive || x->close_after || x->loop->phase != PHASE_OPEN) return false;
+  if (!p->keep_alive || x->close_after || x->conn->extra || x->loop->phase != PHASE_OPEN) return false;
   if (x->body_state == BODY_CHUNKED) return false;
   return x->body_state == BODY_NONE || (x->body_left <= DISCARD_MAX && !p->expects_continue);
 }

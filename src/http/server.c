@@ -6,10 +6,14 @@
  *  (1) One listening socket, watched by every loop with EPOLLEXCLUSIVE: a second server on the port is refused, and one
  *      connection wakes one loop.
  *  (2) A connection is given to the loop with the fewest, and stays there for its life.
- *  (3) conns never passes the limit; at it a connection takes the place of one that only idles, so that nobody holds the
- *      reserve by doing nothing. Where there is none, it is told 503 and lingers, REFUSED_MAX of them at once, the others
- *      not at all. So RESERVED_DESCRIPTORS are never needed by clients.
- *  (4) Out of descriptors, the spare one is given up to take the connection and close it: the loop never spins. */
+ *  (3) conns never passes the limit for longer than a newcomer needs to find its place. At the limit somebody gives way
+ *      to it: who lingers after an answer, else the one that has waited longest for a head or its rest, else for the rest
+ *      of a body. Who waits for less than GIVE_WAY_MS gives way only where nobody older can: so a flood of newcomers can't
+ *      push each other's neighbours out before their first byte is here.
+ *  (4) Where nobody can give way, a newcomer is an extra connection: one request is read and answered, so that the app can
+ *      say what must always be answered and refuse the rest. Each loop has a few; the oldest gives way to the next. So
+ *      RESERVED_DESCRIPTORS are never needed by clients.
+ *  (5) Out of descriptors, the spare one is given up to take the connection and close it: the loop never spins. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -62,10 +66,12 @@ void server_stop_listening(struct loop *l) {
   tell_waiters(l->server);
 }
 
-void server_conn_gone(struct loop *l, bool refused) {
+void server_conn_gone(struct conn *c) {
+  struct loop *l = c->loop;
   struct http_server *s = l->server;
-  if (refused) {
-    atomic_fetch_sub(&s->refused, 1);
+  if (c->extra) {
+    link_remove(&c->in_extra);
+    l->extra_count--;
     return;
   }
   atomic_fetch_sub(&l->conns, 1);
@@ -80,36 +86,130 @@ static void say_busy(struct loop *l, int fd) {
   (void)shutdown(fd, SHUT_WR);
 }
 
-static void refuse(struct loop *l, int fd, const struct sockaddr_storage *peer) {
+/* ---- who gives way at the limit ---- */
+
+static bool has_bytes(const struct conn *c) {
+  char byte;
+  return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
+/* The one that is longest in that list; NULL: none that may be closed. An idle one whose next request is here already
+ * is passed over, IDLE_LOOKS times at most. */
+static struct conn *oldest(struct loop *l, enum deadline d) {
+  const struct link *list = &l->deadlines[d];
+  const struct link *each = list->next;
+  for (int looks = 0; looks < IDLE_LOOKS && each != list; each = each->next) {
+    struct conn *c = LINK_OWNER(each, struct conn, in_deadline);
+    if (c->extra || c->running) continue;
+    if (d != DEADLINE_IDLE || !has_bytes(c)) return c;
+    looks++;
+  }
+  return NULL;
+}
+
+/* (3): of two that wait for a head, the older. */
+static struct conn *oldest_without_head(struct loop *l) {
+  struct conn *idle = oldest(l, DEADLINE_IDLE), *head = oldest(l, DEADLINE_HEAD);
+  if (idle == NULL || head == NULL) return idle != NULL ? idle : head;
+  return loop_waited_ms(head) > loop_waited_ms(idle) ? head : idle;
+}
+
+/* (3) */
+static struct conn *who_gives_way(struct loop *l) {
+  struct conn *candidates[] = {oldest(l, DEADLINE_LINGER), oldest_without_head(l), oldest(l, DEADLINE_BODY)};
+  struct conn *youngster = NULL;
+  for (size_t i = 0; i < COUNT_OF(candidates); i++) {
+    struct conn *c = candidates[i];
+    if (c != NULL && loop_waited_ms(c) >= GIVE_WAY_MS) return c;
+    if (youngster == NULL || youngster->state == CONN_LINGER) youngster = c != NULL ? c : youngster;
+  }
+  return youngster;
+}
+
+static bool give_way(struct loop *l) {
+  struct conn *c = who_gives_way(l);
+  if (c == NULL) return false;
+  if (c->state == CONN_HEAD || c->state == CONN_BODY) {
+    metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_CONNECTIONS, 1);
+    say_busy(l, c->fd);
+  }
+  conn_close(c, false);
+  return true;
+}
+
+/* Counts one connection more, if there is room or somebody gives way. */
+static bool claim_place(struct loop *l) {
   struct http_server *s = l->server;
-  metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_CONNECTIONS, 1);
-  say_busy(l, fd);
-  if (atomic_fetch_add(&s->refused, 1) < REFUSED_MAX) {
-    (void)conn_new(l, fd, peer, true);
+  if (atomic_fetch_add(&s->conns, 1) < s->config.connections || give_way(l)) return true;
+  atomic_fetch_sub(&s->conns, 1);
+  return false;
+}
+
+/* ---- extra connections ---- */
+
+static unsigned extra_max(const struct http_config *c) {
+  return EXTRA_MAX / c->loops > EXTRA_LOOP_MIN ? EXTRA_MAX / c->loops : EXTRA_LOOP_MIN;
+}
+
+/* (4): the oldest gives way, but a request that it has sent is answered before. */
+static bool make_extra_room(struct loop *l) {
+  while (l->extra_count >= extra_max(&l->server->config)) {
+    struct conn *c = LINK_OWNER(l->extras.next, struct conn, in_extra);
+    if (c->running) return false;
+    if (has_bytes(c)) {
+      c->readable = true;
+      conn_run(c);
+    }
+    if (c->state != CONN_CLOSED && c->extra) conn_close(c, false);
+  }
+  return true;
+}
+
+static void take_extra(struct loop *l, int fd, const struct sockaddr_storage *peer) {
+  if (!make_extra_room(l)) {
+    say_busy(l, fd);
+    (void)close(fd);
     return;
   }
-  atomic_fetch_sub(&s->refused, 1);
-  (void)recv(fd, NULL, LINGER_BYTES, MSG_TRUNC | MSG_DONTWAIT); /* unread bytes would turn the close into a reset */
-  (void)close(fd);
+  l->extra_count++;
+  (void)conn_new(l, fd, peer, true); /* closes it on failure */
 }
+
+void server_admit_extra(struct conn *c) {
+  struct loop *l = c->loop;
+  if (!claim_place(l)) return;
+  link_remove(&c->in_extra);
+  l->extra_count--;
+  c->extra = false;
+  atomic_fetch_add(&l->conns, 1);
+}
+
+/* ---- from the listener to a loop ---- */
 
 struct newcomer {
   struct loop *loop;
   int fd;
+  bool has_place; /* it is counted */
+  unsigned looked; /* loops that had nobody to give way */
   struct sockaddr_storage peer;
 };
 
+static void find_place(struct loop *l, int fd, const struct sockaddr_storage *peer, unsigned looked);
+
 static void take_newcomer(void *arg) {
-  struct newcomer *n = arg;
-  (void)conn_new(n->loop, n->fd, &n->peer, false); /* closes it on failure */
-  free(n);
+  struct newcomer n = *(struct newcomer *)arg;
+  free(arg);
+  if (n.has_place)
+    (void)conn_new(n.loop, n.fd, &n.peer, false); /* closes it on failure */
+  else
+    find_place(n.loop, n.fd, &n.peer, n.looked);
 }
 
-static bool hand_over(struct loop *to, int fd, const struct sockaddr_storage *peer) {
+static bool hand_over(struct newcomer newcomer) {
   struct newcomer *n = malloc(sizeof *n);
   if (n == NULL) return false;
-  *n = (struct newcomer){to, fd, *peer};
-  if (loop_post(to, take_newcomer, n) == OK) return true;
+  *n = newcomer;
+  if (loop_post(n->loop, take_newcomer, n) == OK) return true;
   free(n);
   return false;
 }
@@ -126,38 +226,31 @@ static struct loop *least_busy(struct loop *own) {
   return atomic_load(&own->conns) <= fewest + 1 + fewest / 16 ? own : least;
 }
 
-/* A connection between two requests, of which no byte is waiting either. The longest idle ones are looked at. */
-static bool close_one_idle(struct loop *l) {
-  const struct link *list = &l->deadlines[DEADLINE_IDLE];
-  const struct link *each = list->next;
-  for (int i = 0; i < IDLE_LOOKS && each != list; i++, each = each->next) {
-    struct conn *c = LINK_OWNER(each, struct conn, in_deadline);
-    char byte;
-    if (c->running || recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN) continue;
-    conn_close(c, false);
-    return true;
-  }
-  return false;
-}
-
-static void take(struct loop *l, int fd, const struct sockaddr_storage *peer) {
-  struct http_server *s = l->server;
-  if (atomic_fetch_add(&s->conns, 1) >= s->config.connections && !close_one_idle(l)) { /* (3) */
-    atomic_fetch_sub(&s->conns, 1);
-    refuse(l, fd, peer);
-    return;
-  }
+static void place(struct loop *l, int fd, const struct sockaddr_storage *peer) {
   struct loop *to = least_busy(l);
   atomic_fetch_add(&to->conns, 1);
   if (to != l) {
-    if (hand_over(to, fd, peer)) return;
+    if (hand_over((struct newcomer){.loop = to, .fd = fd, .has_place = true, .peer = *peer})) return;
     atomic_fetch_sub(&to->conns, 1);
     atomic_fetch_add(&l->conns, 1);
   }
   (void)conn_new(l, fd, peer, false); /* closes it on failure */
 }
 
-/* (4) */
+/* Each loop is asked for somebody who gives way, the accepting one first; where none has any, it is an extra one. */
+static void find_place(struct loop *l, int fd, const struct sockaddr_storage *peer, unsigned looked) {
+  struct http_server *s = l->server;
+  if (claim_place(l)) {
+    place(l, fd, peer);
+    return;
+  }
+  struct loop *next = &s->loops[(l->index + 1) % s->loop_count];
+  if (++looked < s->loop_count && hand_over((struct newcomer){.loop = next, .fd = fd, .looked = looked, .peer = *peer}))
+    return;
+  take_extra(l, fd, peer);
+}
+
+/* (5) */
 static void out_of_descriptors(struct loop *l) {
   if (l->spare >= 0) {
     (void)close(l->spare);
@@ -178,7 +271,7 @@ void server_accept(struct loop *l) {
     socklen_t size = sizeof peer;
     int fd = accept4(l->server->listener, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      take(l, fd, &peer);
+      find_place(l, fd, &peer, 0);
       continue;
     }
     switch (errno) {
@@ -256,6 +349,7 @@ static void limit_by_files(struct http_config *c) {
   struct rlimit files;
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
   rlim_t reserved = files.rlim_cur / 4 < RESERVED_DESCRIPTORS ? files.rlim_cur / 4 : RESERVED_DESCRIPTORS;
+  reserved += (rlim_t)extra_max(c) * c->loops;
   rlim_t most = files.rlim_cur > reserved + 16 ? files.rlim_cur - reserved : 16;
   if (most < c->connections) c->connections = (unsigned)most;
 }

@@ -1,4 +1,5 @@
 """How much a process takes, and how it ends."""
+import resource
 import socket
 import sqlite3
 import threading
@@ -32,6 +33,93 @@ def test_nobody_holds_the_reserve_by_doing_nothing(world, provider):
         for connection in idle:
             connection.close()
     eventually(lambda: server.get("/api/calls", business.viewer).status == 200)
+
+
+SLOW = {
+    "heads": b"GET / HTTP/1.1\r\nX-A: ",
+    "unsigned bodies": b"POST /webhooks/twilio/1/call HTTP/1.1\r\nHost: a\r\n"
+                       b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 60000\r\n\r\na",
+    "bodies": b"POST /webhooks/twilio/1/call HTTP/1.1\r\nHost: a\r\nX-Twilio-Signature: x\r\n"
+              b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 60000\r\n\r\na",
+    "bodies of pages": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\na",
+}
+
+
+def hold_by_slow_requests(server, business, count, text):
+    """Opens as many slow requests and leaves them; all of forty webhooks and forty looks at health are answered."""
+    slow = []
+    try:
+        for _ in range(count):
+            slow.append(socket.create_connection(("127.0.0.1", server.port)))
+            slow[-1].sendall(text)
+        webhooks = [business.webhook(server, "call", business.call_fields(p.sid("CA"))).status for _ in range(40)]
+        health = [server.get("/healthz").status for _ in range(40)]
+        assert (webhooks, health) == ([204] * 40, [200] * 40)
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("what", SLOW)
+def test_nobody_holds_the_reserve_by_slow_requests(world, provider, what):
+    server = world.server(CONNECTIONS=300)
+    business = world.business(provider)
+    hold_by_slow_requests(server, business, 320, SLOW[what])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("what", ["heads", "bodies"])
+def test_nobody_holds_the_reserve_by_slow_requests_at_the_default_size(world, provider, what):
+    server = world.server(ADMIN_LISTEN="127.0.0.1:0")
+    business = world.business(provider)
+    most = int(server.figures()["callreel_http_connections_max"])
+    own = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (own[1], own[1]))
+    try:
+        hold_by_slow_requests(server, business, min(most + most // 15, own[1] - 500), SLOW[what])
+        assert server.figures()["callreel_http_connections"] <= most
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, own)
+
+
+def test_health_has_connections_of_its_own(world, provider):
+    """All connections wait for a database that answers nobody; the next ones are for health alone."""
+    server = world.server(CONNECTIONS=20, ADMIN_LISTEN="127.0.0.1:0")
+    business = world.business(provider)
+    key = world.platform_key
+    waiting, database = [], sqlite3.connect(world.database, timeout=20)
+    database.execute("begin immediate")
+    try:
+        for _ in range(20):
+            target, headers, body = business.signed(server.port, "call", business.call_fields(p.sid("CA")))
+            waiting.append(server.connect())
+            waiting[-1].ask("POST", target, headers, body)
+        eventually(lambda: server.figures()["callreel_http_connections"] == 20)
+        for _ in range(40):
+            assert server.get("/healthz").status == 200
+            assert server.get("/readyz").status in (200, 503)
+            assert server.get("/metrics", key).status == 200
+        answer = business.webhook(server, "call", business.call_fields(p.sid("CA")))
+        assert answer.status == 503 and answer.code() == "busy" and int(answer.header("retry-after")) >= 1
+    finally:
+        database.rollback()
+        database.close()
+        for connection in waiting:
+            connection.close()
+
+
+def test_a_webhook_that_its_head_refuses_is_answered_before_its_body(world, provider):
+    server = world.server()
+    business = world.business(provider)
+    form, signed = "application/x-www-form-urlencoded", "X-Twilio-Signature: AAAA\r\n"
+    for status, target_id, content_type, length, mark in [
+            (413, business.id, "text/plain", 70_000, ""), (415, business.id, "text/plain", 60_000, ""),
+            (401, 999, form, 60_000, ""), (404, 999, form, 60_000, signed), (404, "x", form, 60_000, signed)]:
+        with server.connect() as connection:
+            connection.send(f"POST /webhooks/twilio/{target_id}/call HTTP/1.1\r\nHost: a\r\n{mark}"
+                            f"Content-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n".encode())
+            assert connection.read_head().status == status
 
 
 def test_fewer_connections_where_the_file_limit_is_lower_and_it_says_so(world, provider, monkeypatch):

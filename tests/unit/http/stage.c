@@ -168,6 +168,8 @@ static void on_request(void *arg, struct http_exchange *x) {
     answer_big(x, number_after(p, STR("/big/")));
   else if (str_eq(p, STR("/abort")))
     http_abort(x);
+  else if (str_eq(p, STR("/over")))
+    answer_text(x, 200, http_over_limit(x) ? STR("over") : STR("within"));
   else if (str_eq(p, STR("/timer")))
     http_timer(x, 0, timer_fired, (void *)(uintptr_t) "timer");
   else if (str_eq(p, STR("/bad-field")))

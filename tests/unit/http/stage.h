@@ -5,7 +5,7 @@
  *
  * Paths: /hello, /echo, /empty (204), /unchanged (304), /file (with Range), /short-file (says more than there is), /held
  * (the test answers), /feed (a source that the test feeds), /feed/N (the same, of N bytes), /big/N (N bytes), /abort,
- * /timer, /forgotten, /bad-field, /early (answered before the body). */
+ * /over ("over" the limit or "within"), /timer, /forgotten, /bad-field, /early (answered before the body). */
 #pragma once
 
 #include <setjmp.h>
