@@ -45,6 +45,11 @@ def post(*lines, body=b""):
     return b"POST /webhooks/twilio/1/call HTTP/1.1\r\n" + HOST + b"".join(line + b"\r\n" for line in lines) + b"\r\n" + body
 
 
+def get_with_body(*lines, body=b""):
+    """A body that is read: an unsigned webhook is refused at its head."""
+    return b"GET /healthz HTTP/1.1\r\n" + HOST + b"".join(line + b"\r\n" for line in lines) + b"\r\n" + body
+
+
 SMUGGLED = b"GET /healthz HTTP/1.1\r\nHost: smuggled\r\n\r\n"
 
 REFUSED = {
@@ -108,8 +113,7 @@ BAD_CHUNKS = {
 
 def test_chunks_that_are_no_chunks_are_refused(server):
     for name, body in BAD_CHUNKS.items():
-        answers = answers_to(server.port, post(b"Content-Type: application/x-www-form-urlencoded",
-                                               b"Transfer-Encoding: chunked", body=body + SMUGGLED))
+        answers = answers_to(server.port, get_with_body(b"Transfer-Encoding: chunked", body=body + SMUGGLED))
         assert len(answers) == 1 and answers[0].status in (400, 413, 431), (name, answers)
         assert answers[0].header("connection") == "close", name
 
@@ -146,8 +150,7 @@ def test_sizes_have_their_limits(server):
         (get(b"/healthz", *[b"A:" for i in range(12000)]), (431,)),
         (b"G" * 40000, (400, 414, 431)),
         (post(b"Content-Type: application/x-www-form-urlencoded", b"Content-Length: 70000", body=b"a" * 70000), (413,)),
-        (post(b"Content-Type: application/x-www-form-urlencoded", b"Transfer-Encoding: chunked",
-              body=b"11170\r\n" + b"a" * 70000 + b"\r\n0\r\n\r\n"), (413,)),
+        (get_with_body(b"Transfer-Encoding: chunked", body=b"11170\r\n" + b"a" * 70000 + b"\r\n0\r\n\r\n"), (413,)),
         (get(b"/healthz", b"X-A: " + b"b" * 20000), (200,)),
         (b"\r\n\r\n" + get(), (200,)),
     ):
@@ -160,11 +163,14 @@ def test_expect_continue_is_answered(server):
         connection.send(post(b"Content-Type: text/plain", b"Content-Length: 70000", b"Expect: 100-continue"))
         assert connection.read().status == 413  # without a byte of the body
     with Connection(server.port) as connection:
-        connection.send(post(b"Content-Type: application/x-www-form-urlencoded", b"Content-Length: 3", b"Expect: 100-continue"))
+        connection.send(get_with_body(b"Content-Length: 3", b"Expect: 100-continue"))
         connection.socket.settimeout(10)
         assert connection.socket.recv(25, socket.MSG_PEEK).startswith(b"HTTP/1.1 100")
         connection.send(b"a=b")
-        assert connection.read().status == 401
+        assert connection.read().status == 200
+    with Connection(server.port) as connection:
+        connection.send(post(b"Content-Type: application/x-www-form-urlencoded", b"Content-Length: 3", b"Expect: 100-continue"))
+        assert connection.read().status == 401  # not signed: nobody needs its body
 
 
 def test_old_clients_and_odd_targets(server):
@@ -188,7 +194,7 @@ def test_a_head_that_never_ends_is_cut_after_ten_seconds(world, server):
         return time.monotonic() - began + world.clock.ms / 1000
     with Connection(server.port) as slow, Connection(server.port) as body, Connection(server.port) as idle:
         slow.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ")
-        body.send(post(b"Content-Type: application/x-www-form-urlencoded", b"Content-Length: 100", body=b"a="))
+        body.send(get_with_body(b"Content-Length: 100", body=b"a="))
         assert idle.call("GET", "/healthz").status == 200
         ends = {slow: 10, body: 30, idle: 75}
         for passed, cut in ((7, ()), (11, (slow,)), (27, ()), (31, (body,)), (72, ()), (77, (idle,))):
