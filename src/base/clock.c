@@ -90,6 +90,10 @@ int64_t clock_mono_us(void) {
   return read_us(CLOCK_MONOTONIC) + offset_ms() * 1000;
 }
 
+int64_t clock_kernel_ms(void) {
+  return read_us(CLOCK_MONOTONIC) / 1000;
+}
+
 int64_t clock_mono_ms(void) {
   return clock_mono_us() / 1000;
 }

@@ -15,6 +15,8 @@ enum { DATE_TEXT_SIZE = 64 };
 int64_t clock_now_ms(void);  /* wall clock: milliseconds since 1970-01-01 UTC */
 int64_t clock_mono_ms(void); /* never goes back; meaningful within this process only */
 int64_t clock_mono_us(void);
+/* As clock_mono_ms, but no test moves it: for how long a call into the kernel has been under way. */
+int64_t clock_kernel_ms(void);
 /* How long a loop may sleep towards a deadline timeout_ms away: timeout_ms itself (negative: for ever), but where tests
  * own the time at most 20 ms, so that a clock that was moved is noticed. For epoll_wait and the like. */
 int64_t clock_sleep_ms(int64_t timeout_ms);

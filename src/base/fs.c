@@ -282,6 +282,17 @@ enum err fs_write_durable(int dir, const char *path, mode_t mode, struct str con
   return sync_fd(parent);
 }
 
+enum err fs_write_byte(int dir, const char *path, mode_t mode) {
+  int parent CLEANUP(fs_close_) = -1, fd CLEANUP(fs_close_) = -1;
+  struct name leaf;
+  ssize_t n;
+  TRY(open_parent(dir, path, false, &parent, &leaf));
+  TRY(open_at(parent, leaf.text, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY, mode, &fd)); /* a FIFO must not hold us */
+  do n = pwrite(fd, "\n", 1, 0);
+  while (n < 0 && errno == EINTR);
+  return n == 1 ? OK : last_error();
+}
+
 enum err fs_space(int dir, uint64_t *ret_free, uint64_t *ret_total) {
   struct statvfs volume;
   int failed;

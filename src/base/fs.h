@@ -35,6 +35,8 @@ CHECKED enum err fs_write_all(int fd, struct str s);
 CHECKED enum err fs_read_whole(int dir, const char *path, size_t max, char **ret_bytes, size_t *ret_size);
 /* content under the name path, complete or not at all: temporary file, fsync, rename, fsync of the directory. */
 CHECKED enum err fs_write_durable(int dir, const char *path, mode_t mode, struct str content);
+/* Writes one byte of the file, which is made where it is missing: a volume that takes no writes for now lets the caller wait. */
+CHECKED enum err fs_write_byte(int dir, const char *path, mode_t mode);
 /* Bytes free for us, and in all, on dir's volume. */
 CHECKED enum err fs_space(int dir, uint64_t *ret_free, uint64_t *ret_total);
 /* Calls fn with each name in the directory (not . and ..), in no order; stops at the first error and returns it. */

@@ -1,0 +1,279 @@
+/* volume.c - threads that call into the recordings' volume, so that nobody else has to.
+ *
+ *   volume_run --> WAITING --a thread is free--> RUNNING --run returned--> OVER
+ *                     |                             |                        ^
+ *                     |                             `-- its time is up --> GIVEN_UP --run returned
+ *                     `----- its time is up, stop -----------------------> OVER
+ *
+ * Invariants
+ *  (1) The lock (rank DOMAIN) covers both lists, the jobs' states and holders, and what the last look found. Nothing of a
+ *      job is called under it, and no call into the volume is made under it.
+ *  (2) done is called once: by the thread that took the job from WAITING or RUNNING to its next state.
+ *  (3) drop is called by whoever lets go last: the thread that ran the job, or the caller's volume_release.
+ *  (4) Times are the kernel's: how long a thread has been inside of the volume is nothing that a test can move. */
+#include "domain/volume.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+
+enum { LOOK_EVERY_MS = 1000 };
+
+struct volume {
+  struct blob_store *store;
+  struct lock lock;
+  struct lock_cond work;  /* a job waits, or closing */
+  struct lock_cond watch; /* closing */
+  struct lock_cond ended; /* a thread ended */
+  struct volume_job *waiting, **waiting_end;
+  struct volume_job *running;
+  size_t waiting_count, queue_max;
+  bool closing;
+  int64_t look_began_ms; /* clock_kernel_ms; 0: none is under way */
+  int64_t seen_ms;       /* clock_mono_ms when the last look that came back had begun */
+  struct volume_seen seen;
+  unsigned alive; /* threads that have not ended */
+  unsigned started;
+  pthread_t threads[];
+};
+
+/* ---- the lists; all under the lock ---- */
+
+static void list_remove(struct volume_job *job) {
+  struct volume *v = job->volume;
+  *job->link = job->next;
+  if (job->next)
+    job->next->link = job->link;
+  else if (v->waiting_end == &job->next)
+    v->waiting_end = job->link;
+  job->link = NULL;
+}
+
+static void wait_last(struct volume *v, struct volume_job *job) {
+  job->next = NULL;
+  job->link = v->waiting_end;
+  *v->waiting_end = job;
+  v->waiting_end = &job->next;
+  v->waiting_count++;
+}
+
+static void leave_waiting(struct volume *v, struct volume_job *job) {
+  list_remove(job);
+  v->waiting_count--;
+}
+
+static void run_next(struct volume *v, struct volume_job *job) {
+  leave_waiting(v, job);
+  job->state = VOLUME_JOB_RUNNING;
+  job->next = v->running;
+  job->link = &v->running;
+  if (job->next) job->next->link = &job->next;
+  v->running = job;
+}
+
+/* ---- jobs ---- */
+
+void volume_release(struct volume_job *job) {
+  bool is_last;
+  {
+    LOCKED(&job->volume->lock);
+    is_last = --job->holders == 0;
+  }
+  if (is_last) job->drop(job); /* (3) */
+}
+
+static struct volume_job *take_job(struct volume *v) {
+  LOCKED(&v->lock);
+  while (!v->waiting && !v->closing) lock_cond_wait(&v->work, &v->lock);
+  struct volume_job *job = v->waiting;
+  if (job) run_next(v, job);
+  return job;
+}
+
+static void run_job(struct volume *v, struct volume_job *job) {
+  bool is_awaited;
+  enum err result = job->run(job);
+  {
+    LOCKED(&v->lock);
+    is_awaited = job->state == VOLUME_JOB_RUNNING;
+    if (is_awaited) list_remove(job);
+    job->state = VOLUME_JOB_OVER;
+  }
+  if (is_awaited) job->done(job, result); /* (2) */
+  volume_release(job);
+}
+
+enum err volume_run(struct volume *v, struct volume_job *job) {
+  LOCKED(&v->lock);
+  if (v->closing) return ERR_CLOSED;
+  if (v->waiting_count >= v->queue_max) return ERR_BUSY;
+  job->volume = v;
+  job->state = VOLUME_JOB_WAITING;
+  job->holders = 2;
+  job->until_ms = clock_kernel_ms() + job->timeout_ms;
+  wait_last(v, job);
+  lock_cond_signal(&v->work);
+  return OK;
+}
+
+/* One job that is to be given up, taken from its list; NULL: there is none. */
+static struct volume_job *next_to_give_up(struct volume *v, int64_t now_ms) {
+  LOCKED(&v->lock);
+  struct volume_job *job = v->waiting;
+  while (job && job->until_ms > now_ms && !v->closing) job = job->next;
+  if (job) {
+    leave_waiting(v, job);
+    job->state = VOLUME_JOB_OVER;
+    job->holders--; /* run's: it is not called any more */
+    return job;
+  }
+  job = v->running;
+  while (job && job->until_ms > now_ms && !v->closing) job = job->next;
+  if (!job) return NULL;
+  list_remove(job);
+  job->state = VOLUME_JOB_GIVEN_UP;
+  return job;
+}
+
+void volume_tick(struct volume *v) {
+  struct volume_job *job;
+  int64_t now_ms = clock_kernel_ms();
+  while ((job = next_to_give_up(v, now_ms))) job->done(job, ERR_TIMEOUT); /* (2) */
+}
+
+/* ---- looking ---- */
+
+/* One byte of a file that all processes share: a frozen volume lets everybody look, but nobody write. That it can't be written
+ * for another reason is a fill's to find out. */
+static void write_mark(struct blob_store *store) {
+  IGNORE(fs_write_byte(blob_directory_fd(store), ".alive", 0640)); /* only that it returned counts */
+}
+
+static void look(struct volume *v) {
+  struct volume_seen seen = {.answers = true};
+  int64_t began_ms = clock_mono_ms();
+  seen.room_error = blob_free_bytes(v->store, &seen.free_bytes, &seen.total_bytes);
+  seen.id_error = store_id_of_volume(v->store, seen.id);
+  write_mark(v->store);
+  {
+    LOCKED(&v->lock);
+    v->seen = seen;
+    v->seen_ms = began_ms;
+    v->look_began_ms = 0;
+  }
+}
+
+/* until_ms: by clock_kernel_ms. */
+static bool wait_for_look(struct volume *v, int64_t until_ms) {
+  LOCKED(&v->lock);
+  for (;;) {
+    int64_t left_ms = until_ms - clock_kernel_ms();
+    if (v->closing || left_ms <= 0) break;
+    lock_cond_wait_ms(&v->watch, &v->lock, left_ms);
+  }
+  if (!v->closing) v->look_began_ms = clock_kernel_ms();
+  return !v->closing;
+}
+
+void volume_seen(struct volume *v, struct volume_seen *ret_seen) {
+  LOCKED(&v->lock);
+  *ret_seen = v->seen;
+  ret_seen->answers = v->look_began_ms == 0 || clock_kernel_ms() - v->look_began_ms < VOLUME_HANGS_MS;
+  ret_seen->age_ms = v->seen_ms ? clock_mono_ms() - v->seen_ms : INT64_MAX;
+}
+
+/* ---- life ---- */
+
+static void thread_ends(struct volume *v) {
+  LOCKED(&v->lock);
+  v->alive--;
+  lock_cond_signal(&v->ended);
+}
+
+static void *run_jobs(void *arg) {
+  struct volume *v = arg;
+  struct volume_job *job;
+  while ((job = take_job(v))) run_job(v, job);
+  thread_ends(v);
+  return NULL;
+}
+
+static void *run_looks(void *arg) {
+  struct volume *v = arg;
+  for (int64_t next_ms = 0; wait_for_look(v, next_ms); next_ms = clock_kernel_ms() + LOOK_EVERY_MS) look(v);
+  thread_ends(v);
+  return NULL;
+}
+
+static enum err start_thread(struct volume *v, const char *name, void *(*fn)(void *arg)) {
+  sigset_t all, before;
+  sigfillset(&all); /* signals are the main thread's */
+  if (pthread_sigmask(SIG_BLOCK, &all, &before) != 0) return ERR_IO;
+  int number = pthread_create(&v->threads[v->started], NULL, fn, v);
+  (void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* can't fail with what it gave itself */
+  if (number != 0) return err_from_errno(number);
+  (void)pthread_setname_np(v->threads[v->started], name); /* for debuggers only */
+  LOCKED(&v->lock);
+  v->started++;
+  v->alive++;
+  return OK;
+}
+
+enum err volume_new(struct blob_store *store, unsigned threads, size_t queue_max, struct volume **ret_volume) {
+  assert(threads > 0 && queue_max > 0);
+  struct volume *v = calloc(1, sizeof(*v) + (threads + 1) * sizeof(v->threads[0]));
+  if (!v) return ERR_NOMEM;
+  v->store = store;
+  v->queue_max = queue_max;
+  v->waiting_end = &v->waiting;
+  v->seen = (struct volume_seen){.room_error = ERR_NOT_YET, .id_error = ERR_NOT_YET};
+  lock_init(&v->lock, "volume", LOCK_RANK_DOMAIN);
+  lock_cond_init(&v->work);
+  lock_cond_init(&v->watch);
+  lock_cond_init(&v->ended);
+  enum err e = start_thread(v, "volume watch", run_looks);
+  for (unsigned i = 0; i < threads && e == OK; i++) e = start_thread(v, "volume", run_jobs);
+  if (e != OK) {
+    if (volume_stop(v, INT32_MAX)) volume_free(v);
+    return e;
+  }
+  *ret_volume = v;
+  return OK;
+}
+
+bool volume_stop(struct volume *v, int64_t wait_ms) {
+  int64_t until_ms = clock_kernel_ms() + wait_ms;
+  {
+    LOCKED(&v->lock);
+    v->closing = true;
+    lock_cond_broadcast(&v->work);
+    lock_cond_broadcast(&v->watch);
+  }
+  struct volume_job *job;
+  while ((job = next_to_give_up(v, INT64_MAX))) job->done(job, ERR_CLOSED);
+  LOCKED(&v->lock);
+  while (v->alive) {
+    int64_t left_ms = until_ms - clock_kernel_ms();
+    if (left_ms <= 0) return false;
+    lock_cond_wait_ms(&v->ended, &v->lock, left_ms);
+  }
+  return true;
+}
+
+struct volume *volume_free(struct volume *v) {
+  if (!v) return NULL;
+  assert(v->closing);
+  for (unsigned i = 0; i < v->started; i++) (void)pthread_join(v->threads[i], NULL); /* joinable, not self */
+  assert(!v->waiting && !v->running);
+  lock_cond_done(&v->work);
+  lock_cond_done(&v->watch);
+  lock_cond_done(&v->ended);
+  lock_done(&v->lock);
+  free(v);
+  return NULL;
+}
