@@ -17,6 +17,7 @@
 
 #include "api/api_events.h"
 #include "api/api_internal.h"
+#include "api/media_check.h"
 #include "api/play.h"
 #include "base/lock.h"
 #include "base/metric.h"
@@ -372,6 +373,7 @@ static void loop_done(struct api_loop *l) {
   assert(!l->waiting); /* the server is gone, and with it every exchange */
   l->known_keys = known_keys_free(l->known_keys);
   access_unref(l->access);
+  media_check_done(l);
   l->shelf = shelf_free(l->shelf);
   l->statuses = statuses_free(l->statuses);
   l->signed_in = signed_in_free(l->signed_in);

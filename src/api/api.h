@@ -15,6 +15,7 @@
 #include "domain/access.h"
 #include "domain/events.h"
 #include "domain/tape_follow.h"
+#include "domain/volume.h"
 #include "http/http.h"
 #include "ledger/changes.h"
 
@@ -25,6 +26,7 @@ struct api_parts {
   struct db_readers *readers;
   struct db_writer *writer;
   struct blob_store *store;
+  struct volume *volume; /* who calls into the store; NULL only with health_only */
   uint64_t min_free_bytes; /* of the store: below that no fill begins */
   struct events *events;
   struct tape_follows *follows; /* finds what arrives, here or in another process. NULL only with health_only */

@@ -86,6 +86,7 @@ struct drop {
 };
 
 struct api;
+struct check_batch;
 struct play;
 struct event_stream;
 
@@ -96,6 +97,9 @@ struct api_loop {
   struct access_snapshot *access; /* held */
   struct known_keys *known_keys;  /* of access */
   struct shelf *shelf;
+  struct check_batch *checks; /* of the shelf's files, gathered (media_check.c); or NULL */
+  bool checks_under_way;
+  int64_t checks_sent_ms; /* mono */
   struct playbacks_near *playbacks;
   struct statuses *statuses;
   struct signed_in *signed_in;

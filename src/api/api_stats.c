@@ -55,10 +55,11 @@ static enum err add_hit_ratio(struct stats *s) {
 /* Of the recordings' volume: below what is reserved no fill begins. */
 static enum err add_volume(struct stats *s) {
   const struct api_parts *parts = &s->errand.api->parts;
-  uint64_t free_bytes, total;
+  struct volume_seen seen;
+  volume_seen(parts->volume, &seen);
   TRY(buf_add(&s->json, STR("},\"store_free_bytes\":")));
-  if (blob_free_bytes(parts->store, &free_bytes, &total) == OK)
-    TRY(buf_addf(&s->json, "%llu", (unsigned long long)free_bytes));
+  if (seen.room_error == OK && seen.answers)
+    TRY(buf_addf(&s->json, "%llu", (unsigned long long)seen.free_bytes));
   else
     TRY(buf_add(&s->json, STR("null")));
   return buf_addf(&s->json, ",\"store_reserved_bytes\":%llu", (unsigned long long)parts->min_free_bytes);

@@ -1,7 +1,6 @@
 /* api_stream.c - playing and downloading: what is hot is answered here and now, from memory; the rest is play.c's. */
-#include <string.h>
-
 #include "api/media.h"
+#include "api/media_check.h"
 #include "api/play.h"
 #include "base/metric.h"
 
@@ -16,16 +15,10 @@ static void media_ended(struct http_exchange *x, void *arg, bool complete, int64
 static bool answer_from_shelf(struct visit *v) {
   struct shelf_item *item = shelf_find(v->loop->shelf, v->subject.business_id, str_from(v->id));
   if (!item) return false;
-  if (media_is_there(item, http_now_ms(v->x))) {
-    metric_add(METRIC_CACHE_REQUESTS, METRIC_CACHE_HIT, 1);
-    media_answer(v->loop, v->x, &v->subject, item, MEDIA_HIT, STR_NONE);
-    return true;
-  }
-  char gone[SID_SIZE]; /* the item goes with the first drop */
-  memcpy(gone, item->recording_sid, sizeof(gone));
-  shelf_drop(v->loop->shelf, v->subject.business_id, str_from(v->id));
-  shelf_drop(v->loop->shelf, v->subject.business_id, str_from(gone));
-  return false;
+  metric_add(METRIC_CACHE_REQUESTS, METRIC_CACHE_HIT, 1);
+  media_check_soon(v->loop, item, v->subject.business_id, str_from(v->id), http_now_ms(v->x));
+  media_answer(v->loop, v->x, &v->subject, item, MEDIA_HIT, STR_NONE);
+  return true;
 }
 
 static void answer(struct visit *v, enum id_kind id_kind, enum play_kind kind) {

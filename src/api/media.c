@@ -4,21 +4,12 @@
 #include "api/media.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/range.h"
 
 enum { MEDIA_NO_CACHE, MEDIA_NO_STORE }; /* MEDIA_CACHE */
-
-bool media_is_there(struct shelf_item *item, int64_t mono_ms) {
-  struct stat st;
-  if (mono_ms - item->last_check_ms < FILE_CHECK_MS) return true;
-  if (fstat(http_file_fd(item->file), &st) != 0 || st.st_nlink == 0 || st.st_size != item->bytes) return false;
-  item->last_check_ms = mono_ms;
-  return true;
-}
 
 /* ---- the playback's log line ---- */
 

@@ -26,7 +26,5 @@ void media_fields(const struct api *a, struct http_fields *f, const struct shelf
 /* Answers 412 or 416. item->bytes -1: not known. */
 void media_refuse(const struct api *a, struct http_exchange *x, const struct shelf_item *item, bool download,
                   enum problem p);
-/* The item's open file is still the one under its name, as far as a descriptor can tell; looked at once a second. */
-bool media_is_there(struct shelf_item *item, int64_t mono_ms);
 /* A request for a recording that is not here belongs to a playback, too. */
 void media_note_miss(struct api_loop *l, const struct subject *subject, const struct recording *row);

@@ -21,7 +21,15 @@
 #include "domain/signed_url.h"
 #include "fetch/fetch.h"
 
-enum { UPKEEP_MS = 250, READ_THREADS = 4, READ_QUEUE = 20000, HARD_EXIT = 130 };
+enum {
+  UPKEEP_MS = 250,
+  READ_THREADS = 4,
+  READ_QUEUE = 20000,
+  VOLUME_THREADS = 4,
+  VOLUME_QUEUE = 4096,
+  VOLUME_STOP_MS = 2000,
+  HARD_EXIT = 130,
+};
 
 static int parse_role(struct serve *s, const char *text) {
   static const char *const names[] = {"all", "web", "worker"};
@@ -71,6 +79,7 @@ static enum err build_engines(struct serve *s) {
   struct db_open read = {.url = s->app.database_url, .read_only = true};
   struct db_writer_config write = {.open = {.url = s->app.database_url}, .committed = on_committed, .arg = s};
   TRY(name_node(s));
+  TRY(volume_new(s->store, VOLUME_THREADS, VOLUME_QUEUE, &s->volume));
   TRY(changes_new(&read, &s->changes));
   TRY(db_writer_new(&write, &s->writer));
   TRY(db_readers_new(&read, READ_THREADS, READ_QUEUE, &s->readers));
@@ -126,6 +135,7 @@ static int build_server(struct serve *s) {
                             .readers = s->readers,
                             .writer = s->writer,
                             .store = s->store,
+                            .volume = s->volume,
                             .min_free_bytes = s->min_free_bytes,
                             .events = s->events,
                             .follows = s->follows,
@@ -189,6 +199,13 @@ static enum err leave(struct db *db, void *arg) {
   return nodes_leave(db, str_from(s->node.node_id));
 }
 
+/* Threads that are inside of the volume can't be ended but with the process. All that has to be kept is in the database. */
+_Noreturn static void leave_hung_volume(void) {
+  log_warn("The recordings' volume does not answer: the process ends without it");
+  log_info("Stopped");
+  _exit(CMD_DONE);
+}
+
 static void tear_down(struct serve *s) {
   s->admin = http_server_free(s->admin); /* it answers to the end, from what goes now, and nothing is posted to its loop */
   changes_stop(s->changes); /* it pokes the worker no more; the writer may still poke it */
@@ -196,13 +213,15 @@ static void tear_down(struct serve *s) {
   if (s->writer && s->node.node_id[0]) IGNORE(db_writer_call(s->writer, leave, s)); /* else forgotten after a while */
   s->readers = db_readers_free(s->readers);
   s->writer = db_writer_free(s->writer);
-  s->server = http_server_free(s->server); /* what readers and writer had in hand was posted to its loops until here */
+  if (s->volume && !volume_stop(s->volume, VOLUME_STOP_MS)) leave_hung_volume();
+  s->server = http_server_free(s->server); /* what these had in hand was posted to its loops until here */
   s->changes = changes_free(s->changes);
   s->api = api_free(s->api);
   s->follows = tape_follows_free(s->follows);
   s->tapes = tapes_free(s->tapes);
   s->events = events_free(s->events);
   access_unref(s->access);
+  s->volume = volume_free(s->volume);
   s->store = blob_close(s->store);
   lock_done(&s->lock);
   app_done(&s->app);

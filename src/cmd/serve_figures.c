@@ -1,6 +1,7 @@
-/* serve_figures.c - the figures that are asked of the database and the volume, for /metrics.
+/* serve_figures.c - the figures that are asked of the database and of the volume's threads, for /metrics.
  *
- *   main thread, every REFRESH_MS --> a reader: counts, workers, free bytes --> metric_set
+ *   main thread, every REFRESH_MS --> a reader: counts, workers --> metric_set
+ *   main thread --> what the volume's threads saw last: free bytes --> metric_set
  *
  * Invariants
  *  (1) No scrape asks the database or the volume: it reads what was found out last.
@@ -50,11 +51,13 @@ static void show(const struct figures *f) {
   metric_set(METRIC_STORE_BYTES, 0, (double)c->bytes);
 }
 
+/* As the volume was seen last: a scrape never waits for it. */
 static void show_volume(const struct serve *s) {
-  uint64_t free_bytes, total;
+  struct volume_seen seen;
+  volume_seen(s->volume, &seen);
   metric_set(METRIC_STORE_RESERVED_BYTES, 0, (double)s->min_free_bytes);
-  if (blob_free_bytes(s->store, &free_bytes, &total) == OK)
-    metric_set(METRIC_STORE_FREE_BYTES, 0, (double)free_bytes);
+  if (seen.room_error == OK && seen.age_ms <= STALE_MS)
+    metric_set(METRIC_STORE_FREE_BYTES, 0, (double)seen.free_bytes);
   else
     metric_forget(METRIC_STORE_FREE_BYTES);
 }
@@ -67,13 +70,13 @@ static void look(struct db *db, void *arg) {
     show(&f);
     atomic_store(&s->figures_ms, clock_mono_ms());
   }
-  show_volume(s);
   atomic_store(&s->figures_busy, false);
 }
 
 void serve_refresh_figures(struct serve *s) {
   static int64_t next_ms; /* the main thread's alone */
   int64_t now = clock_mono_ms();
+  show_volume(s);
   if (now >= next_ms && !atomic_exchange(&s->figures_busy, true)) {
     next_ms = now + REFRESH_MS;
     if (db_readers_run(s->readers, 0, look, s) != OK) atomic_store(&s->figures_busy, false);
@@ -90,6 +93,9 @@ void serve_refresh_figures(struct serve *s) {
 
 static void scrape(void *arg) {
   struct serve *s = arg;
+  struct volume_seen seen;
+  volume_seen(s->volume, &seen);
+  metric_set(METRIC_STORE_ANSWERS, 0, seen.answers ? 1 : 0);
   const char *degraded;
   metric_set(METRIC_READY, 0, serve_not_ready(s, &degraded) ? 0 : 1);
   metric_set(METRIC_DATABASE_UP, 0, degraded ? 0 : 1);

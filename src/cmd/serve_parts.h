@@ -11,6 +11,7 @@
 #include "domain/access.h"
 #include "domain/events.h"
 #include "domain/tape_follow.h"
+#include "domain/volume.h"
 #include "ledger/changes.h"
 #include "ledger/nodes.h"
 #include "work/worker.h"
@@ -25,6 +26,7 @@ struct serve {
   enum serve_role role;
   struct node node;
   struct blob_store *store;
+  struct volume *volume;
   uint64_t min_free_bytes;
   struct changes *changes;
   struct db_writer *writer;

@@ -44,9 +44,13 @@ static enum err look_at_workers(struct serve *s) {
   return OK;
 }
 
+/* As the volume was seen last. While it does not answer, nothing is known that would be newer. */
 static void look_at_store(struct serve *s) {
   char id[STORE_ID_SIZE];
-  bool right = store_known_id(s->app.db, id) == OK && store_check(s->store, id, false) == OK;
+  struct volume_seen seen;
+  volume_seen(s->volume, &seen);
+  if (!seen.answers || seen.age_ms == INT64_MAX) return;
+  bool right = store_known_id(s->app.db, id) == OK && seen.id_error == OK && strcmp(id, seen.id) == 0;
   if (!right && atomic_load(&s->store_is_right)) log_error("The recordings' volume is not the one that the database knows");
   atomic_store(&s->store_is_right, right);
 }
@@ -114,6 +118,7 @@ void serve_upkeep(struct serve *s) {
   if (is_trim_due) IGNORE(db_writer_submit(s->writer, (struct db_job){.run = run_trim_sessions})); /* so is the next */
   if (is_due(&next_look, now, LOOK_MS)) look(s);
   tape_follows_tick(s->follows);
+  volume_tick(s->volume);
   serve_refresh_figures(s);
 }
 
@@ -138,6 +143,9 @@ const char *serve_not_ready(void *serve, const char **ret_degraded) {
   struct serve *s = serve;
   *ret_degraded = changes_healthy(s->changes) && db_writer_healthy(s->writer) ? NULL : "database";
   if (atomic_load(&s->draining)) return "The process is shutting down.";
+  struct volume_seen seen;
+  volume_seen(s->volume, &seen);
+  if (!seen.answers) return "The recordings' volume does not answer.";
   if (!atomic_load(&s->store_is_right)) return "The recordings' volume is not the one that the database knows.";
   return NULL;
 }

@@ -101,6 +101,7 @@ void service_start(struct service *s) {
   assert_int_equal(ledger_migrate(db, &applied), OK);
   db_close(db);
   assert_int_equal(blob_open_disk(s->recordings, &s->store), OK);
+  assert_int_equal(volume_new(s->store, 1, 100, &s->volume), OK);
   assert_int_equal(db_writer_new(&(struct db_writer_config){.open = {.url = s->url}}, &s->writer), OK);
   assert_int_equal(db_readers_new(&(struct db_open){.url = s->url, .read_only = true}, 2, 100, &s->readers), OK);
   assert_int_equal(events_new(&s->events), OK);
@@ -115,6 +116,7 @@ void service_start(struct service *s) {
                             .readers = s->readers,
                             .writer = s->writer,
                             .store = s->store,
+                            .volume = s->volume,
                             .events = s->events,
                             .follows = s->follows,
                             .url_key = &url_key,
@@ -138,12 +140,14 @@ void service_stop(struct service *s) {
   http_server_drain(s->server, 0);
   s->readers = db_readers_free(s->readers);
   s->writer = db_writer_free(s->writer);
+  assert_true(volume_stop(s->volume, 10000));
   s->server = http_server_free(s->server);
   s->api = api_free(s->api);
   s->follows = tape_follows_free(s->follows);
   s->tapes = tapes_free(s->tapes);
   s->events = events_free(s->events);
   access_unref(s->access);
+  s->volume = volume_free(s->volume);
   s->store = blob_close(s->store);
 }
 

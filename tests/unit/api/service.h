@@ -23,6 +23,7 @@ struct service {
   struct tapes *tapes;
   struct tape_follows *follows;
   struct blob_store *store;
+  struct volume *volume;
   struct access_snapshot *access;
   struct api *api;
   struct http_server *server;

@@ -1,0 +1,143 @@
+"""A recordings' volume that does not answer: frozen for writing, or hanging like a network volume whose server is gone."""
+import os
+import subprocess
+import threading
+import time
+
+import pytest
+
+import provider as p
+from callreel import BUILD, SANITIZED, eventually
+from wire import Connection
+
+MEDIA = {"Range": "bytes=0-", "Prefer": "wait=54"}
+SOON = 4  # seconds: what must not wait for the volume is answered within
+
+
+class HangingVolume:
+    """Calls to the recordings' directory are held in a server that was started with `settings`, from hang() to go_on()."""
+
+    def __init__(self, world):
+        self.flag = world.directory / "volume-hangs"
+        self.settings = {"LD_PRELOAD": BUILD / "tests/preload/libhanging_volume.so",
+                         "HANG_BELOW": world.recordings(), "HANG_WHILE": self.flag}
+
+    def hang(self):
+        self.flag.touch()
+
+    def go_on(self):
+        self.flag.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def hanging(world):
+    if SANITIZED:
+        pytest.skip("a preloaded library can't come before the sanitizer's own")
+    volume = HangingVolume(world)
+    yield volume
+    volume.go_on()
+
+
+class FrozenVolume:
+    """An ext4 of its own, that can be frozen: it goes on being read, and holds who writes."""
+
+    def __init__(self, path, image):
+        self.path = path
+        path.mkdir()
+        with open(image, "wb") as f:
+            f.truncate(64 << 20)
+        for argv in (["mkfs.ext4", "-q", str(image)], ["mount", "-o", "loop", str(image), str(path)]):
+            done = subprocess.run(argv, capture_output=True)
+            if done.returncode:
+                pytest.skip(f"no ext4 can be mounted here: {done.stderr!r}")
+        self.is_frozen = False
+
+    def hang(self):
+        subprocess.run(["fsfreeze", "-f", str(self.path)], check=True)
+        self.is_frozen = True
+
+    def go_on(self):
+        if self.is_frozen:
+            subprocess.run(["fsfreeze", "-u", str(self.path)], check=True)
+        self.is_frozen = False
+
+
+@pytest.fixture
+def frozen(world, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    volume = FrozenVolume(tmp_path / "volume", tmp_path / "volume.img")
+    world.settings["RECORDINGS_DIR"] = volume.path / "recordings"
+    yield volume
+    volume.go_on()
+    for process in world.processes:
+        process.kill()
+    subprocess.run(["umount", str(volume.path)], check=True)
+
+
+def begin(world, provider, **settings):
+    server = world.server(**settings)
+    business = world.business(provider)
+    hot = provider.tape(seconds=10)
+    business.tell(server, hot)
+    world.wait_state(hot.sid)
+    make_hot(server, business, hot)
+    return server, business, hot
+
+
+def make_hot(server, business, tape):
+    """On each loop: connections that are open at once are spread over all."""
+    connections = [Connection(server.port, timeout=10) for _ in range(2 * os.cpu_count())]
+    for connection in connections:
+        answer = connection.call("GET", f"/api/recordings/{tape.sid}/stream", {"Authorization": f"Bearer {business.viewer}"})
+        assert answer.body == tape.mp3
+    for connection in connections:
+        connection.close()
+
+
+def play(server, business, tape):
+    answer = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, timeout=SOON)
+    assert answer.status == 200 and answer.body == tape.mp3, answer
+
+
+def is_ready(server):
+    return server.get("/readyz", timeout=SOON)
+
+
+def goes_on(server, business, provider, hot):
+    """All that does not need the volume."""
+    new = provider.tape(seconds=5)
+    business.tell(server, new)
+    business.tell_call(server, new.call_sid)
+    assert server.get("/healthz", timeout=SOON).status == 200
+    assert server.get(f"/api/recordings/{new.sid}/status", business.viewer, timeout=SOON).status == 200
+    assert server.get("/api/calls", business.viewer, timeout=SOON).status == 200
+    assert server.get("/api/stats", business.key("admin"), timeout=SOON).status == 200
+    for _ in range(8):  # each loop
+        play(server, business, hot)
+    return new
+
+
+def says_it_does_not_answer(server):
+    def look():
+        answer = is_ready(server)
+        return answer.status == 503 and answer
+    answer = eventually(look, 10, "not ready")
+    assert "does not answer" in answer.body.decode() and "/" not in answer.json()["detail"], answer
+    assert server.figures()["callreel_store_answers"] == 0
+
+
+def test_a_volume_that_hangs_holds_nobody_who_does_not_need_it(world, provider, hanging):
+    server, business, hot = begin(world, provider, ADMIN_LISTEN="127.0.0.1:0", **hanging.settings)
+    business.key("admin")
+    hanging.hang()
+    first = goes_on(server, business, provider, hot)
+    world.pass_time(2)  # what is hot is due to be looked at
+    second = goes_on(server, business, provider, hot)
+    says_it_does_not_answer(server)
+    third = goes_on(server, business, provider, hot)
+    hanging.go_on()
+    eventually(lambda: is_ready(server).status == 200, 10, "ready again")
+    for tape in (first, second, third):
+        world.wait_state(tape.sid)
+        play(server, business, tape)
