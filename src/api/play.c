@@ -1,23 +1,28 @@
-/* play.c - a request for a recording that the shelf does not have.
+/* play.c - a request for a recording that this loop has no open file of.
  *
- *   LOOKING --file is there--> answered                                        [play_looked]
- *      |  ^  `-- unknown, expired, failed for good … --> answered
- *      |  |-- its file is gone, or it is to be wanted --> WRITING --> decided  [play_written]
- *      |  `-- would wait, and nobody watches yet: watch, look again
- *      `-- decided: course_of                                                  [play_decide]
- *             FILE --> LOOKING
- *             LIVE --> answered, with what arrives (live.c)
- *             WAIT --> WAITING --changed, begun--> LOOKING                     [play_changed]
- *                         `-- time is up, draining --> answered                [play_time_is_up]
- *             ANSWER --> answered
+ *   READING  a reader looks the row up, and opens the file or finds what arrives          [look, play_looked]
+ *   WRITING  the writer queues the recording                                              [write_it, play_written]
+ *   WAITING  nothing is under way: a change of the row or the time that is up goes on     [wait_for_change]
+ *   ANSWERED the exchange has its answer, or its peer is gone                             [detach, finish]
+ *
+ *                    .---- it must be read again ----.
+ *                    v                               |
+ *   play_begin --> READING --must be queued--> WRITING
+ *                  |  ^  `--may come soon--.     |   |
+ *                  |  |                    v     |   |
+ *                  |  `---a change------ WAITING <---'   [play_changed]
+ *                  |  `---time is up, but its session must be looked up again
+ *                  |                       |
+ *                  `----> ANSWERED <-------'  time is up, draining [play_time_is_up]
  *
  * Invariants
- *  (1) A play is answered once, and over then: unwatched, in no list, nothing under way but perhaps the post of a change,
- *      which frees it (post_pending).
- *  (2) While WAITING it stands in its loop's list, and nothing is under way.
+ *  (1) Only play_enter changes the state, and only along these lines. It alone joins and leaves the list of those
+ *      that wait, and sets and stops the timer.
+ *  (2) READING, WRITING: an errand is under way whenever the loop does something else. WAITING: none is.
  *  (3) It waits only with a watch that was begun before the row in hand was read.
  *  (4) Once a recording was found, it stays with that one, whatever the call comes to mean.
- *  (5) Who asked must still be let in when bytes are given: a session that may have ended meanwhile is looked up anew. */
+ *  (5) Who asked must still be let in when bytes are given: a session that may have ended meanwhile is looked up anew.
+ *  (6) ANSWERED: it is freed at once, or by the post of a change that is still on its way (post_pending). */
 #include "api/play.h"
 
 #include <assert.h>
@@ -41,8 +46,11 @@
 
 enum { AGAIN_MAX = 8 };
 
+enum play_state { PLAY_READING, PLAY_WRITING, PLAY_WAITING, PLAY_ANSWERED };
+
 struct play {
   struct errand errand;
+  enum play_state state; /* (1) */
   enum play_kind kind;
   char id[SID_SIZE];              /* what was asked for */
   char found[SID_SIZE];           /* "": no recording was found yet (4) */
@@ -54,11 +62,10 @@ struct play {
   bool began_it;                  /* it had the fill begun */
   bool missed, skipped;           /* was logged */
   struct access_snapshot *access; /* held: the business's numbers, for a download's name; else NULL */
-  /* waiting */
   struct events_watch *watch;
-  atomic_bool post_pending; /* a change was posted and did not arrive yet */
-  bool waiting, changed, over;
-  struct play *next, **link; /* in the loop's list */
+  atomic_bool post_pending;  /* a change was posted and did not arrive yet */
+  bool changed;              /* a change came since the last look was begun */
+  struct play *next, **link; /* in the loop's list, while WAITING */
   /* what was seen last */
   bool call_known;
   enum via via;
@@ -72,20 +79,48 @@ struct play {
 static void look(struct play *p);
 static void look_again(struct play *p);
 static void play_decide(struct play *p);
+static void play_time_is_up(struct http_exchange *x, void *arg);
 
 static struct play *play_of(struct errand *e) {
-  return (struct play *)(void *)e;
-} /* its first member */
+  return (struct play *)(void *)e; /* its first member */
+}
 
-/* ---- the end ---- */
+/* ---- the state ---- */
 
 static void leave_list(struct play *p) {
-  if (!p->waiting) return;
   *p->link = p->next;
   if (p->next) p->next->link = p->link;
-  p->waiting = false;
+  http_timer(p->errand.x, -1, NULL, NULL);
   metric_add(METRIC_PLAYS_WAITING, 0, -1);
 }
+
+static void join_list(struct play *p) {
+  struct api_loop *l = p->errand.loop;
+  int64_t left_ms = p->until_ms - clock_mono_ms();
+  p->link = &l->waiting;
+  p->next = l->waiting;
+  if (p->next) p->next->link = &p->next;
+  l->waiting = p;
+  http_timer(p->errand.x, left_ms > 0 ? left_ms : 0, play_time_is_up, p); /* less than 0 would mean none */
+  metric_add(METRIC_PLAYS_WAITING, 0, 1);
+}
+
+/* (1): the states that may follow each, as bits. */
+static const unsigned following[] = {
+    [PLAY_READING] = 1 << PLAY_READING | 1 << PLAY_WRITING | 1 << PLAY_WAITING | 1 << PLAY_ANSWERED,
+    [PLAY_WRITING] = 1 << PLAY_READING | 1 << PLAY_WAITING | 1 << PLAY_ANSWERED,
+    [PLAY_WAITING] = 1 << PLAY_READING | 1 << PLAY_ANSWERED,
+    [PLAY_ANSWERED] = 0,
+};
+
+static void play_enter(struct play *p, enum play_state next) {
+  assert((following[p->state] & 1U << next) && !p->errand.busy); /* (1), (2) */
+  if (p->state == PLAY_WAITING) leave_list(p);
+  p->state = next;
+  if (next == PLAY_WAITING) join_list(p);
+}
+
+/* ---- the end ---- */
 
 /* What was seen last is void. The tape is kept until the next look has found it again: else it would end, and be opened
  * anew for who looks, whom that wakes to look again. */
@@ -106,23 +141,25 @@ static void play_free(struct play *p) {
 
 /* Before the answer: from here on the exchange knows nothing of p. */
 static void detach(struct play *p) {
-  leave_list(p);
+  play_enter(p, PLAY_ANSWERED);
   events_unwatch(TAKE(p->watch));
-  http_timer(p->errand.x, -1, NULL, NULL);
   http_set_data(p->errand.x, NULL);
 }
 
 /* After it. */
 static void finish(struct play *p) {
-  assert(!p->errand.busy && !p->watch && !p->waiting);
-  p->over = true;
-  if (!atomic_load(&p->post_pending)) play_free(p);
+  assert(p->state == PLAY_ANSWERED && !p->watch);
+  if (!atomic_load(&p->post_pending)) play_free(p); /* (6) */
+}
+
+/* Nobody is there to be answered. */
+static void give_up(struct play *p) {
+  detach(p);
+  finish(p);
 }
 
 void play_peer_gone(struct play *p) {
-  if (p->errand.busy) return; /* it sees that when it comes back */
-  detach(p);
-  finish(p);
+  if (p->state == PLAY_WAITING) give_up(p); /* else its errand sees that when it comes back (2) */
 }
 
 /* ---- answers ---- */
@@ -155,14 +192,12 @@ static void count_answer(struct play *p, enum metric_label_PLAY result) {
   if (p->missed) metric_observe(METRIC_PLAY_WAIT_SECONDS, clock_mono_us() - p->began_us);
 }
 
-static bool is_gone(const struct playback *playback) {
-  return playback->kind == PLAYBACK_GONE || playback->kind == PLAYBACK_NOT_FOUND || playback->kind == PLAYBACK_BROKEN;
-}
-
 static void answer_problem(struct play *p, const struct playback *playback) {
   struct http_fields f;
+  enum playback_kind kind = playback->kind;
+  bool may_come = kind != PLAYBACK_GONE && kind != PLAYBACK_NOT_FOUND && kind != PLAYBACK_BROKEN;
   detach(p);
-  count_answer(p, is_gone(playback) ? METRIC_PLAY_GONE : METRIC_PLAY_WAIT);
+  count_answer(p, may_come ? METRIC_PLAY_WAIT : METRIC_PLAY_GONE);
   answer_fields(&f);
   if (is_by_call(p)) field_recording_path(p->errand.api, &f, STR("Content-Location"), p->row.recording_sid, "status");
   problem_answer_playback(p->errand.x, &f, playback);
@@ -347,7 +382,7 @@ static void play_written(struct errand *e) {
   struct play *p = play_of(e);
   if (e->result == OK && p->outcome.enqueued) p->began_it = true;
   if (http_gone(e->x))
-    play_peer_gone(p);
+    give_up(p);
   else if (e->result != OK)
     answer_err(p, e->result);
   else
@@ -355,6 +390,7 @@ static void play_written(struct errand *e) {
 }
 
 static void write_it(struct play *p, enum err (*run)(struct db *db, struct errand *e)) {
+  play_enter(p, PLAY_WRITING);
   enum err e = errand_write(&p->errand, run, play_written);
   if (e != OK) answer_err(p, e);
 }
@@ -365,26 +401,30 @@ static bool may_wait(const struct play *p) {
   return p->until_ms > clock_mono_ms() && !atomic_load(&p->errand.api->draining);
 }
 
-/* What a waiting play is answered with, as its row stands. */
+/* It waits no longer: it is answered as its row stands, at once or when its session was looked up again. */
 static void play_time_is_up(struct http_exchange *x, void *arg) {
   struct play *p = arg;
   (void)x;
+  assert(p->state == PLAY_WAITING);
   p->until_ms = 0;
-  leave_list(p); /* it may look again before it is answered, and must not be in the list meanwhile */
-  if (!p->errand.busy) play_decide(p);
+  play_decide(p);
 }
 
 static void play_changed(struct http_exchange *x, void *arg) {
   struct play *p = arg;
   (void)x;
   atomic_store(&p->post_pending, false);
-  if (p->over) {
-    play_free(p);
-  } else if (p->waiting) {
-    leave_list(p);
-    look(p);
-  } else {
-    p->changed = true;
+  switch (p->state) {
+    case PLAY_READING:
+    case PLAY_WRITING:
+      p->changed = true; /* it looks again before it waits */
+      return;
+    case PLAY_WAITING:
+      look(p);
+      return;
+    case PLAY_ANSWERED:
+      play_free(p); /* (6) */
+      return;
   }
 }
 
@@ -395,21 +435,14 @@ static void on_change(void *arg) {
 }
 
 static void wait_for_change(struct play *p) {
-  struct api_loop *l = p->errand.loop;
-  assert(p->watch && !p->waiting); /* (3) */
-  if (p->changed) {
+  assert(p->watch); /* (3) */
+  if (p->changed)
     look(p);
-    return;
-  }
-  p->waiting = true;
-  p->link = &l->waiting;
-  p->next = l->waiting;
-  if (p->next) p->next->link = &p->next;
-  l->waiting = p;
-  metric_add(METRIC_PLAYS_WAITING, 0, 1);
-  http_timer(p->errand.x, p->until_ms - clock_mono_ms(), play_time_is_up, p);
+  else
+    play_enter(p, PLAY_WAITING);
 }
 
+/* Each leaves the list: who may not wait any more can't join it again (may_wait). */
 void play_drain(struct api_loop *l) {
   while (l->waiting) play_time_is_up(NULL, l->waiting);
 }
@@ -508,7 +541,7 @@ static void consider(struct play *p) {
 static void play_looked(struct errand *e) {
   struct play *p = play_of(e);
   if (http_gone(e->x))
-    play_peer_gone(p);
+    give_up(p);
   else if (e->result == ERR_DENIED)
     answer_denied(p);
   else if (e->result != OK)
@@ -520,6 +553,7 @@ static void play_looked(struct errand *e) {
 }
 
 static void look(struct play *p) {
+  play_enter(p, PLAY_READING);
   forget_seen(p);
   p->changed = false;
   p->drops_seen = p->errand.loop->drop_count;
@@ -542,18 +576,6 @@ static int64_t wait_ms(const struct visit *v) {
   return prefer.wait_s >= 0 ? prefer.wait_s * 1000 : v->api->parts.conf->play_wait_s * 1000;
 }
 
-static bool is_media_request(const struct visit *v, enum play_kind kind) {
-  switch (kind) {
-    case PLAY_DOWNLOAD:
-      return true;
-    case PLAY_STREAM:
-      return prefer_media(v->request);
-    case PLAY_PREPARE:
-      break;
-  }
-  return false;
-}
-
 void play_begin(struct visit *v, enum play_kind kind) {
   struct play *p = calloc(1, sizeof(*p));
   if (!p) {
@@ -563,11 +585,12 @@ void play_begin(struct visit *v, enum play_kind kind) {
   errand_begin(&p->errand, v);
   p->began_us = clock_mono_us();
   p->kind = kind;
+  p->state = PLAY_READING;
   p->fd = -1;
   buf_init(&p->disposition, DISPOSITION_MAX);
   memcpy(p->id, v->id, sizeof(p->id));
   if (kind == PLAY_DOWNLOAD) p->access = access_ref(v->loop->access);
-  p->is_media = is_media_request(v, kind);
+  p->is_media = kind == PLAY_DOWNLOAD || (kind == PLAY_STREAM && prefer_media(v->request));
   if (p->is_media) p->until_ms = clock_mono_ms() + wait_ms(v);
   if (kind != PLAY_PREPARE) http_set_data(v->x, p);
   look(p);
