@@ -1,14 +1,26 @@
 /* api_events.c - event streams: one exchange that is answered for as long as it lasts.
  *
- *   join the feed --no Last-Event-ID--> LIVE
- *                 `--Last-Event-ID--> CATCHING_UP --looked--> LIVE, with a backlog, or with a reset
- *   any --credential gone, expired, draining--> ending: the body ends --> closed
+ *   BORN         it has joined nothing yet                                                [stream_new]
+ *   LIVE         nothing is under way: events go out as they come                         [take_event]
+ *   CATCHING_UP  a reader looks up what changed behind Last-Event-ID; events are queued   [catch_up, caught_up]
+ *   IN_VAIN      the same, but a reset made the answer useless: events go out             [reset]
+ *   CHECKING     a reader looks whether its session is still there; events go out         [look_for_session, checked]
+ *   ENDING       the body ends with its next piece                                        [end]
+ *   CLOSED       its exchange is over                                                     [stream_close]
+ *
+ *   BORN --no Last-Event-ID--------------------------------> LIVE <--still there, not known-- CHECKING
+ *     `---Last-Event-ID--> CATCHING_UP --looked up-----------^ ^ `---sessions changed-----------^
+ *                               `--reset--> IN_VAIN --looked up'
+ *   any but CLOSED --credential gone, expired, draining--> ENDING
+ *   any but BORN --the exchange ends--> CLOSED
  *
  * Invariants
- *  (1) A stream is in its loop's table, and in the feed, from its birth until its exchange ends.
+ *  (1) Only stream_enter changes the state, and only along these lines. It alone joins and leaves the loop's table, and
+ *      starts and stops the timer: a stream is in both, and in the feed, from the end of BORN until CLOSED.
  *  (2) after: everything up to it was told, or stands in the client's id. An event that is not behind it is passed over.
  *  (3) At most QUEUE_MAX events wait for a reader that is slow; past that they are dropped, and it is told to look again.
- *  (4) Memory stays while the exchange lives or an errand is under way. */
+ *  (4) Its memory stays until it is CLOSED and its errand is back. An errand is under way in CATCHING_UP, IN_VAIN and
+ *      CHECKING, and may be in ENDING and CLOSED. */
 #include "api/api_events.h"
 
 #include <assert.h>
@@ -24,14 +36,29 @@
 
 enum { QUEUE_MAX = 256, RETRY_MS = 3000, COMMENT_MS = 15 * 1000, OWN_TEXT_MAX = 128 };
 
+enum stream_state {
+  STREAM_BORN,
+  STREAM_LIVE,
+  STREAM_CATCHING_UP,
+  STREAM_IN_VAIN,
+  STREAM_CHECKING,
+  STREAM_ENDING,
+  STREAM_CLOSED,
+};
+
+/* What is to be done next, besides events. */
+enum stream_due {
+  DUE_OPENING = 1, /* own holds the first bytes */
+  DUE_RESET = 2,   /* the client is to be told to look again */
+  DUE_COMMENT = 4, /* it lives for another while */
+  DUE_CHECK = 8,   /* its session, as soon as no errand is under way */
+};
+
 struct event_stream {
   struct errand errand;              /* first */
+  enum stream_state state;           /* (1) */
+  unsigned due;                      /* enum stream_due */
   struct event_stream *next, **link; /* (1) */
-  bool opened, catching_up, ending, closed;
-  bool must_check;  /* its session, as soon as the errand in hand is over */
-  bool comment_due; /* it lives for another while */
-  bool must_reset;
-  bool was_reset;             /* since it began to catch up: what it missed is of no use any more */
   int64_t after;              /* (2) */
   int64_t joined;             /* the feed's seq then; 0: not known */
   int64_t reset_seq;          /* where a client that was told to look again goes on; 0: not known */
@@ -51,6 +78,53 @@ static struct event_stream *stream_of(struct errand *e) {
   return (struct event_stream *)(void *)e;
 }
 
+/* ---- its state ---- */
+
+static void start_timer(struct event_stream *s);
+
+static struct event_stream **bucket_of(struct api_loop *l, int64_t business_id) {
+  return &l->streams[(uint64_t)business_id % STREAM_BUCKETS];
+}
+
+static void join_table(struct event_stream *s) {
+  struct event_stream **list = bucket_of(s->errand.loop, s->errand.subject.business_id);
+  s->link = list;
+  s->next = *list;
+  if (s->next) s->next->link = &s->next;
+  *list = s;
+  metric_add(METRIC_EVENT_STREAMS, 0, 1);
+  start_timer(s);
+}
+
+static void leave_table(struct event_stream *s) {
+  *s->link = s->next;
+  if (s->next) s->next->link = s->link;
+  metric_add(METRIC_EVENT_STREAMS, 0, -1);
+  http_timer(s->errand.x, -1, NULL, NULL);
+}
+
+/* (1): the states that may follow each, as bits. */
+static const unsigned following[] = {
+    [STREAM_BORN] = 1 << STREAM_LIVE | 1 << STREAM_CATCHING_UP,
+    [STREAM_LIVE] = 1 << STREAM_CHECKING | 1 << STREAM_ENDING | 1 << STREAM_CLOSED,
+    [STREAM_CATCHING_UP] = 1 << STREAM_LIVE | 1 << STREAM_IN_VAIN | 1 << STREAM_ENDING | 1 << STREAM_CLOSED,
+    [STREAM_IN_VAIN] = 1 << STREAM_LIVE | 1 << STREAM_ENDING | 1 << STREAM_CLOSED,
+    [STREAM_CHECKING] = 1 << STREAM_LIVE | 1 << STREAM_ENDING | 1 << STREAM_CLOSED,
+    [STREAM_ENDING] = 1 << STREAM_CLOSED,
+    [STREAM_CLOSED] = 0,
+};
+
+static void stream_enter(struct event_stream *s, enum stream_state next) {
+  assert(following[s->state] & 1U << next);
+  if (s->state == STREAM_BORN) join_table(s);
+  if (next == STREAM_CLOSED) leave_table(s);
+  s->state = next;
+}
+
+static bool is_over(const struct event_stream *s) {
+  return s->state == STREAM_ENDING || s->state == STREAM_CLOSED;
+}
+
 /* ---- its end ---- */
 
 static void empty_queue(struct event_stream *s) {
@@ -59,28 +133,28 @@ static void empty_queue(struct event_stream *s) {
   feed_batch_unref(TAKE(s->backlog));
 }
 
-/* (4) */
-static void free_if_over(struct event_stream *s) {
-  if (!s->closed || s->errand.busy) return;
+static void stream_free(struct event_stream *s) {
   buf_done(&s->own);
   errand_end(&s->errand);
   free(s);
 }
 
+/* (4) */
+static void free_if_over(struct event_stream *s) {
+  if (s->state == STREAM_CLOSED && !s->errand.busy) stream_free(s);
+}
+
 static void stream_close(void *arg) {
   struct event_stream *s = arg;
-  *s->link = s->next;
-  if (s->next) s->next->link = s->link;
+  stream_enter(s, STREAM_CLOSED);
   feed_leave(s->errand.api->feed, s->errand.subject.business_id, s->errand.loop->index);
-  metric_add(METRIC_EVENT_STREAMS, 0, -1);
   feed_event_unref(TAKE(s->sending));
   empty_queue(s);
-  s->closed = true;
   free_if_over(s);
 }
 
 static void end(struct event_stream *s) {
-  s->ending = true;
+  if (!is_over(s)) stream_enter(s, STREAM_ENDING);
   http_wake(s->errand.x);
 }
 
@@ -91,7 +165,7 @@ static struct str own_text(struct event_stream *s, enum err e) {
 }
 
 static struct str take_reset(struct event_stream *s) {
-  s->must_reset = false;
+  s->due &= ~(unsigned)DUE_RESET;
   return own_text(s, sse_add(&s->own, STR("reset"), s->reset_seq, STR("{}")));
 }
 
@@ -106,34 +180,37 @@ static struct feed_event *take_event(struct event_stream *s) {
 }
 
 static struct str take_text(struct event_stream *s) {
+  if (s->due & DUE_OPENING) {
+    s->due &= ~(unsigned)DUE_OPENING;
+    return buf_str(&s->own);
+  }
   feed_event_unref(TAKE(s->sending));
   buf_clear(&s->own);
-  if (s->must_reset) return take_reset(s);
-  if (!s->catching_up) s->sending = take_event(s);
+  if (s->due & DUE_RESET) return take_reset(s);
+  if (s->state != STREAM_CATCHING_UP) s->sending = take_event(s);
   if (s->sending) return str_of(s->sending->text, s->sending->n);
-  if (!s->comment_due) return STR_NONE;
-  s->comment_due = false;
+  if (!(s->due & DUE_COMMENT)) return STR_NONE;
+  s->due &= ~(unsigned)DUE_COMMENT;
   return STR(SSE_COMMENT);
 }
 
 static void stream_next(void *arg, struct http_exchange *x, struct http_piece *ret_piece) {
   struct event_stream *s = arg;
-  struct str text = s->ending ? STR_NONE : s->opened ? take_text(s) : buf_str(&s->own);
   (void)x;
-  s->opened = true;
-  if (s->ending)
+  if (s->state == STREAM_ENDING) {
     *ret_piece = (struct http_piece){.kind = HTTP_PIECE_END};
-  else if (text.n)
-    *ret_piece = (struct http_piece){.kind = HTTP_PIECE_BYTES, .bytes = text};
-  else
-    *ret_piece = (struct http_piece){.kind = HTTP_PIECE_WAIT};
+    return;
+  }
+  struct str text = take_text(s);
+  *ret_piece = (struct http_piece){.kind = text.n ? HTTP_PIECE_BYTES : HTTP_PIECE_WAIT, .bytes = text};
 }
 
 /* ---- what comes in ---- */
 
 static void reset(struct event_stream *s, int64_t seq) {
   empty_queue(s);
-  s->must_reset = s->was_reset = true;
+  s->due |= DUE_RESET;
+  if (s->state == STREAM_CATCHING_UP) stream_enter(s, STREAM_IN_VAIN); /* what it missed is of no use any more */
   s->reset_seq = seq;
   s->after = seq;
 }
@@ -155,10 +232,6 @@ static void take_batch(struct event_stream *s, const struct feed_batch *batch) {
   else
     for (size_t i = 0; i < batch->count; i++) push(s, batch->events[i]);
   http_wake(s->errand.x);
-}
-
-static struct event_stream **bucket_of(struct api_loop *l, int64_t business_id) {
-  return &l->streams[(uint64_t)business_id % STREAM_BUCKETS];
 }
 
 static void deliver_here(struct api_loop *l, const struct feed_batch *batch) {
@@ -216,28 +289,29 @@ static void take_missed(struct event_stream *s) {
 
 static void caught_up(struct errand *e) {
   struct event_stream *s = stream_of(e);
-  s->catching_up = false;
-  if (s->closed || s->was_reset)
-    feed_batch_unref(TAKE(s->missed));
-  else if (e->result == OK)
+  if (s->state == STREAM_CATCHING_UP && e->result == OK)
     take_missed(s);
   else
-    reset(s, s->joined);
-  if (s->closed) {
+    feed_batch_unref(TAKE(s->missed));
+  if (s->state == STREAM_CATCHING_UP && e->result != OK) reset(s, s->joined);
+  if (is_over(s)) {
     free_if_over(s);
     return;
   }
+  stream_enter(s, STREAM_LIVE);
   http_wake(e->x);
-  if (s->must_check) look_for_session(s);
+  if (s->due & DUE_CHECK) look_for_session(s);
 }
 
-/* after: what the client saw last; -1: nothing that is an id of ours. */
+/* From its birth. after: what the client saw last; -1: nothing that is an id of ours. */
 static void catch_up(struct event_stream *s, int64_t after) {
   s->after = s->missed_after = after;
-  s->catching_up = true;
-  if (after >= 0 && errand_look(&s->errand, run_catch_up, caught_up) == OK) return;
-  s->catching_up = false;
+  if (after >= 0 && errand_look(&s->errand, run_catch_up, caught_up) == OK) {
+    stream_enter(s, STREAM_CATCHING_UP);
+    return;
+  }
   reset(s, s->joined);
+  stream_enter(s, STREAM_LIVE);
 }
 
 /* ---- who may listen ---- */
@@ -249,31 +323,34 @@ static enum err run_check(struct db *db, struct errand *e) {
 
 static void checked(struct errand *e) {
   struct event_stream *s = stream_of(e);
-  if (s->closed) {
+  if (is_over(s)) {
     free_if_over(s);
     return;
   }
+  stream_enter(s, STREAM_LIVE);
   if (e->result == ERR_NOT_FOUND) {
     end(s);
     return;
   }
   if (e->result == OK) e->subject.session_version = s->session_version;
-  if (e->result == OK && s->must_check) look_for_session(s);
-  if (e->result != OK) s->must_check = true; /* the database can't say: asked again with the next comment */
+  if (e->result == OK && (s->due & DUE_CHECK)) look_for_session(s);
+  if (e->result != OK) s->due |= DUE_CHECK; /* the database can't say: asked again with the next comment */
 }
 
 static void look_for_session(struct event_stream *s) {
   uint8_t digest[SHA256_SIZE];
-  s->must_check = true;
-  if (s->errand.busy) return;
+  s->due |= DUE_CHECK;
+  if (s->state != STREAM_LIVE) return;
   session_token_digest(str_from(s->errand.subject.session), digest);
   s->session_version = session_version(&s->errand.api->sessions, digest);
-  s->must_check = errand_look(&s->errand, run_check, checked) != OK;
+  if (errand_look(&s->errand, run_check, checked) != OK) return;
+  s->due &= ~(unsigned)DUE_CHECK;
+  stream_enter(s, STREAM_CHECKING);
 }
 
 static void check(struct event_stream *s) {
   const struct subject *subject = &s->errand.subject;
-  if (s->ending) return;
+  if (is_over(s)) return;
   enum err e = auth_still_admits(s->errand.loop, s->errand.x, subject);
   if (e == ERR_DENIED || (subject->expires_at && subject->expires_at <= clock_now_ms()))
     end(s);
@@ -293,19 +370,18 @@ void events_drain(struct api_loop *l) {
 
 /* ---- time ---- */
 
-static void set_timer(struct event_stream *s);
-
 static void time_passed(struct http_exchange *x, void *arg) {
   struct event_stream *s = arg;
   loop_see_to_stale(s->errand.loop);
   check(s);
-  if (s->must_check && !s->ending) look_for_session(s);
-  s->comment_due = true;
-  set_timer(s);
+  if ((s->due & DUE_CHECK) && !is_over(s)) look_for_session(s);
+  s->due |= DUE_COMMENT;
+  start_timer(s);
   http_wake(x);
 }
 
-static void set_timer(struct event_stream *s) {
+/* To the next comment, or to when its credential ends. */
+static void start_timer(struct event_stream *s) {
   int64_t left_ms = s->errand.subject.expires_at ? s->errand.subject.expires_at - clock_now_ms() + 1 : COMMENT_MS;
   http_timer(s->errand.x, left_ms < 1 ? 1 : left_ms < COMMENT_MS ? left_ms : COMMENT_MS, time_passed, s);
 }
@@ -347,23 +423,23 @@ struct feed_parts events_feed_parts(struct api *a) {
 static struct event_stream *stream_new(const struct visit *v) {
   struct event_stream *s = calloc(1, sizeof(*s));
   if (!s) return NULL;
+  s->due = DUE_OPENING;
   errand_begin(&s->errand, v);
   buf_init(&s->own, OWN_TEXT_MAX);
   return s;
 }
 
-/* (1) */
-static enum err enter(struct event_stream *s) {
+/* seen: as last_seen has it. */
+static enum err begin(struct event_stream *s, int64_t seen) {
   struct errand *e = &s->errand;
-  struct event_stream **list = bucket_of(e->loop, e->subject.business_id);
   TRY(feed_join(e->api->feed, e->subject.business_id, e->loop->index, e->api->parts.conf->events_per_business,
                 &s->joined));
-  metric_add(METRIC_EVENT_STREAMS, 0, 1);
-  s->link = list;
-  s->next = *list;
-  if (s->next) s->next->link = &s->next;
-  *list = s;
   s->after = s->joined;
+  if (seen != 0 && seen != s->joined)
+    catch_up(s, seen);
+  else
+    stream_enter(s, STREAM_LIVE);
+  IGNORE(sse_add_opening(&s->own, RETRY_MS, seen ? 0 : s->joined)); /* without memory it says less */
   return OK;
 }
 
@@ -416,17 +492,11 @@ void api_events(void *arg, struct http_exchange *x) {
     return;
   }
   struct event_stream *s = stream_new(v);
-  enum err e = s ? enter(s) : ERR_NOMEM;
-  if (e == OK && seen != 0 && seen != s->joined) catch_up(s, seen);
+  enum err e = s ? begin(s, seen) : ERR_NOMEM;
   if (e == OK) {
-    set_timer(s);
-    IGNORE(sse_add_opening(&s->own, RETRY_MS, seen ? 0 : s->joined)); /* without memory it says less */
     answer(s, x);
     return;
   }
-  if (s) {
-    errand_end(&s->errand);
-    free(s);
-  }
+  if (s) stream_free(s);
   refuse(x, e);
 }
