@@ -39,6 +39,7 @@ struct api_parts {
   /* What the process knows of itself; (any thread), cheap. */
   bool (*worker_alive)(void *arg);             /* a worker was seen in the last 30 s, in any process */
   bool (*account_stopped)(void *arg, int64_t business_id);
+  bool (*storage_full)(void *arg); /* there are workers, in whichever process, and none has room for a recording */
   /* NULL when able to serve; else a sentence without paths, hosts or settings' values. *ret_degraded: "database" or NULL. */
   const char *(*not_ready)(void *arg, const char **ret_degraded);
   void *arg;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api_calls.h"
+#include "api/api_status.h"
 #include "api/errand.h"
 #include "domain/call_view.h"
 
@@ -65,8 +66,9 @@ static void begin(struct calls_look *l, enum err (*run)(struct db *db, struct er
 static enum err run_list(struct db *db, struct errand *e) {
   struct calls_look *l = look_of(e);
   const struct access_business *b = access_find_business(l->access, e->subject.business_id);
+  const struct status_view view = status_view_of(e->api, e->now);
   return call_view_list(db, e->subject.business_id, &l->filter, b ? b->numbers : NULL, b ? b->number_count : 0,
-                        e->api->path_base, e->now, &l->json);
+                        &view, &l->json);
 }
 
 /* False: 400 was answered. */
@@ -103,8 +105,9 @@ void api_list_calls(void *arg, struct http_exchange *x) {
 enum err calls_look_one(struct db *db, const struct errand *e, const struct access_snapshot *access,
                         const char *call_sid, struct buf *b) {
   const struct access_business *business = access_find_business(access, e->subject.business_id);
+  const struct status_view view = status_view_of(e->api, e->now);
   return call_view_one(db, e->subject.business_id, str_from(call_sid), business ? business->numbers : NULL,
-                       business ? business->number_count : 0, e->api->path_base, e->now, b);
+                       business ? business->number_count : 0, &view, b);
 }
 
 static enum err run_one(struct db *db, struct errand *e) {

@@ -22,6 +22,7 @@
  *  (4) Its memory stays until it is CLOSED and its errand is back. An errand is under way in CATCHING_UP, IN_VAIN and
  *      CHECKING, and may be in ENDING and CLOSED. */
 #include "api/api_events.h"
+#include "api/api_status.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -391,8 +392,9 @@ static void start_timer(struct event_stream *s) {
 static enum err write_call(const struct api *a, struct db *db, const struct access_snapshot *access,
                            int64_t business_id, const char *call_sid, struct buf *b) {
   const struct access_business *own = access_find_business(access, business_id);
+  const struct status_view view = status_view_of(a, db_now_ms(db));
   return call_view_one(db, business_id, str_from(call_sid), own ? own->numbers : NULL, own ? own->number_count : 0,
-                       a->path_base, db_now_ms(db), b);
+                       &view, b);
 }
 
 static enum err write_change(void *arg, struct db *db, int64_t business_id, const struct feed_change *change,
@@ -406,7 +408,8 @@ static enum err write_change(void *arg, struct db *db, int64_t business_id, cons
   }
   struct recording row;
   TRY(recordings_get(db, business_id, str_from(change->id), &row));
-  return status_write(b, &row, a->path_base, db_now_ms(db));
+  const struct status_view view = status_view_of(a, db_now_ms(db));
+  return status_write(b, &row, &view);
 }
 
 struct feed_parts events_feed_parts(struct api *a) {

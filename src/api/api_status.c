@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "api/errand.h"
-#include "domain/status.h"
 
 enum { STATUS_MAX = 16 * 1024 };
 
@@ -17,6 +16,10 @@ static enum err add_message(struct buf *b, const char *message) {
   TRY(buf_add(b, STR(",\"message\":")));
   TRY(buf_add_json(b, str_from(message)));
   return buf_add_char(b, '}');
+}
+
+struct status_view status_view_of(const struct api *a, int64_t now) {
+  return (struct status_view){a->path_base, now, a->parts.storage_full(a->parts.arg)};
 }
 
 /* Where the object is by its recording's SID. */
@@ -30,7 +33,8 @@ void status_answer(const struct api *a, struct http_exchange *x, int status, con
                    const char *message, int64_t retry_after_s, int64_t now, bool by_call) {
   struct http_fields f;
   struct buf b CLEANUP(buf_done) = BUF_INIT(STATUS_MAX);
-  enum err e = status_write(&b, row, a->path_base, now);
+  struct status_view view = status_view_of(a, now);
+  enum err e = status_write(&b, row, &view);
   if (e == OK && message) e = add_message(&b, message);
   if (e != OK) {
     problem_answer_err(x, e);
@@ -59,7 +63,8 @@ static bool answer_from_memory(struct visit *v) {
 static void remember(const struct errand *e, const char *id, const struct recording *row, uint64_t version) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(STATUS_MAX);
   if (row->status != RECORDING_READY && row->status != RECORDING_EXPIRED) return;
-  if (status_write(&b, row, e->api->path_base, e->now) != OK) return; /* then it is read again */
+  struct status_view view = status_view_of(e->api, e->now);
+  if (status_write(&b, row, &view) != OK) return; /* then it is read again */
   statuses_put(e->loop->statuses, e->subject.business_id, str_from(id), version, row->recording_sid, buf_str(&b));
 }
 

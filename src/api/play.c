@@ -209,7 +209,8 @@ static void answer_accepted(struct play *p, const struct playback *playback) {
     answer_problem(p, playback);
     return;
   }
-  enum recording_error error = recording_error_of_code(str_from(p->row.error_code), NULL);
+  const struct api_parts *parts = &p->errand.api->parts;
+  enum recording_error error = recording_reason(&p->row, parts->storage_full(parts->arg), p->errand.now);
   const char *message = p->row.status == RECORDING_MISSING ? "The recording is not here yet: ask again soon."
                                                            : "The recording is being fetched: ask again soon.";
   if (error != RECORDING_NONE) message = recording_error_message(error);

@@ -258,11 +258,19 @@ void check_limits(struct check *c) {
 }
 
 void check_workers(struct check *c) {
-  int64_t count = 0;
+  struct nodes_workers workers = {.live = 0};
   if (!c->has_schema) return;
-  if (nodes_live_workers(c->app.db, db_now_ms(c->app.db), WORKER_LIVES_MS, &count) != OK) return; /* it was said */
-  if (count)
-    report_add(&c->report, CHECK_OK, "worker", "", "%lld %s", (long long)count, count == 1 ? "lives" : "live");
+  if (nodes_workers(c->app.db, db_now_ms(c->app.db), WORKER_LIVES_MS, &workers) != OK) return; /* it was said */
+  long long live = workers.live, full = workers.full;
+  if (nodes_workers_are_full(&workers))
+    report_add(&c->report, CHECK_FAIL, "worker", "make room on the volume, or lower MIN_FREE_BYTES",
+               "%lld %s, without room for a recording (storage_full): what is queued is not fetched", live,
+               live == 1 ? "lives" : "live");
+  else if (full)
+    report_add(&c->report, CHECK_WARN, "worker", "make room on its volume; all workers must have the same one",
+               "%lld of %lld that live have no room for a recording (storage_full)", full, live);
+  else if (live)
+    report_add(&c->report, CHECK_OK, "worker", "", "%lld %s", live, live == 1 ? "lives" : "live");
   else
     report_add(&c->report, CHECK_FAIL, "worker", "start callreel serve, or one with --role worker",
                "none was seen for %d s: recordings are queued and not fetched", WORKER_LIVES_MS / 1000);

@@ -62,11 +62,11 @@ static enum err run_want(struct db *db, void *arg) {
 }
 
 static enum err start_worker(struct fetching *f, struct db_writer **ret_writer, struct worker **ret_worker) {
-  int64_t workers;
+  struct nodes_workers workers;
   char owner[40];
   struct access_snapshot *access;
-  TRY(nodes_live_workers(f->app.db, db_now_ms(f->app.db), WORKER_LIVES_MS, &workers));
-  if (workers > 0) return OK;
+  TRY(nodes_workers(f->app.db, db_now_ms(f->app.db), WORKER_LIVES_MS, &workers));
+  if (workers.live > 0) return OK;
   (void)snprintf(owner, sizeof(owner), "fetch-%ld", (long)getpid());
   struct db_writer_config write = {.open = {.url = f->app.database_url}};
   TRY(access_load(f->app.db, f->app.seal_key, str_from(f->app.conf.twilio_base_url), &access));

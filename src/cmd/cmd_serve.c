@@ -147,6 +147,7 @@ static int build_server(struct serve *s) {
                             .loops = loops(),
                             .worker_alive = serve_worker_alive,
                             .account_stopped = serve_account_stopped,
+                            .storage_full = serve_storage_full,
                             .not_ready = serve_not_ready,
                             .arg = s};
   e = api_new(&parts, s->access, &s->api);

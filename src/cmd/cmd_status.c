@@ -18,6 +18,7 @@ struct view {
   int n;
   bool json;
   int64_t now;
+  struct nodes_workers workers;
 };
 
 static enum err add_failure(void *arg, struct str code, int64_t count, int64_t for_good) {
@@ -39,11 +40,12 @@ static enum err add_fill(void *arg, const struct recording *r) {
   if (!v->json) return add_fill_line(v, r);
   if (v->n++) TRY(buf_add_char(v->out, ','));
   TRY(buf_addf(v->out, "{\"business_id\":%lld,\"recording\":", (long long)r->business_id));
-  TRY(status_write(v->out, r, STR(""), v->now));
+  const struct status_view view = {STR(""), v->now, nodes_workers_are_full(&v->workers)};
+  TRY(status_write(v->out, r, &view));
   return buf_add_char(v->out, '}');
 }
 
-static enum err add_counts_json(struct view *v, const struct recordings_counts *c, int64_t workers) {
+static enum err add_counts_json(struct view *v, const struct recordings_counts *c) {
   struct buf *b = v->out;
   TRY(buf_add(b, STR("{\"recordings\":{")));
   for (int s = 0; s < RECORDING_STATUS_COUNT_; s++)
@@ -51,28 +53,33 @@ static enum err add_counts_json(struct view *v, const struct recordings_counts *
                  (long long)c->by_status[s]));
   TRY(buf_addf(b, "},\"queue_depth\":%lld,", (long long)c->by_status[RECORDING_QUEUED]));
   TRY(print_json_time(b, "oldest_queued_at", c->oldest_queued_at));
-  return buf_addf(b, ",\"bytes\":%lld,\"workers\":%lld,\"failures\":{", (long long)c->bytes, (long long)workers);
+  TRY(buf_addf(b, ",\"bytes\":%lld,\"workers\":%lld,\"workers_full\":%lld,", (long long)c->bytes,
+               (long long)v->workers.live, (long long)v->workers.full));
+  TRY(print_json_time(b, "storage_full_since", nodes_workers_are_full(&v->workers) ? v->workers.full_at : 0));
+  return buf_add(b, STR(",\"failures\":{"));
 }
 
-static enum err add_counts(struct view *v, const struct recordings_counts *c, int64_t workers) {
+static enum err add_counts(struct view *v, const struct recordings_counts *c) {
   struct buf *b = v->out;
-  if (v->json) return add_counts_json(v, c, workers);
+  if (v->json) return add_counts_json(v, c);
   TRY(buf_add(b, STR("Recordings:")));
   for (int s = 0; s < RECORDING_STATUS_COUNT_; s++)
     TRY(buf_addf(b, "  %lld %s", (long long)c->by_status[s], recording_status_name((enum recording_status)s)));
-  TRY(buf_addf(b, "\nStored: %.1f MB.  Workers: %lld.", (double)c->bytes / 1e6, (long long)workers));
+  TRY(buf_addf(b, "\nStored: %.1f MB.  Workers: %lld.", (double)c->bytes / 1e6, (long long)v->workers.live));
   if (c->oldest_queued_at)
     TRY(buf_addf(b, "  Oldest queued: %lld s.", (long long)((v->now - c->oldest_queued_at) / 1000)));
+  if (nodes_workers_are_full(&v->workers))
+    TRY(buf_addf(b, "\nNo room for recordings since %lld s: what is queued waits (storage_full).",
+                 (long long)((v->now - v->workers.full_at) / 1000)));
   return buf_add_char(b, '\n');
 }
 
 static enum err add_all(struct view *v, struct db *db, int64_t business_id) {
   struct recordings_counts counts;
-  int64_t workers;
   v->now = db_now_ms(db);
   TRY(recordings_count(db, business_id, &counts));
-  TRY(nodes_live_workers(db, v->now, WORKER_LIVES_MS, &workers));
-  TRY(add_counts(v, &counts, workers));
+  TRY(nodes_workers(db, v->now, WORKER_LIVES_MS, &v->workers));
+  TRY(add_counts(v, &counts));
   TRY(recordings_count_failures(db, business_id, add_failure, v));
   v->n = 0;
   if (v->json) TRY(buf_add(v->out, STR("},\"fills\":[")));

@@ -52,7 +52,9 @@ static void on_lost(void *arg) {
 
 static void on_tick(void *arg) {
   struct serve *s = arg;
-  if (s->api) api_tick(s->api);
+  if (!s->api) return;
+  if (atomic_exchange(&s->storage_full_moved, false)) api_tell_lost(s->api); /* what is queued looks different now */
+  api_tick(s->api);
 }
 
 enum err serve_follow_changes(struct serve *s) {

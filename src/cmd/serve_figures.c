@@ -16,12 +16,12 @@ enum { REFRESH_MS = 5000, STALE_MS = 15 * 1000, LOOK_MAX_MS = 4000, WORKER_LIVES
 
 static const enum metric of_database[] = {METRIC_RECORDINGS,           METRIC_RECORDINGS_FAILED, METRIC_QUEUE_DEPTH,
                                           METRIC_QUEUE_OLDEST_SECONDS, METRIC_WORKERS,           METRIC_STORE_BYTES,
-                                          METRIC_ACCOUNTS_STOPPED};
+                                          METRIC_ACCOUNTS_STOPPED,     METRIC_WORKERS_FULL};
 
 struct figures {
   struct recordings_counts counts;
   int64_t by_code[METRIC_ERROR_COUNT_];
-  int64_t workers;
+  struct nodes_workers workers;
   int64_t now;
 };
 
@@ -37,7 +37,7 @@ static enum err read_figures(struct db *db, struct figures *f) {
   f->now = db_now_ms(db);
   TRY(recordings_count(db, 0, &f->counts));
   TRY(recordings_count_codes(db, add_code, f));
-  return nodes_live_workers(db, f->now, WORKER_LIVES_MS, &f->workers);
+  return nodes_workers(db, f->now, WORKER_LIVES_MS, &f->workers);
 }
 
 static void show(const struct figures *f) {
@@ -47,7 +47,8 @@ static void show(const struct figures *f) {
   for (unsigned i = 0; i < METRIC_ERROR_COUNT_; i++) metric_set(METRIC_RECORDINGS_FAILED, i, (double)f->by_code[i]);
   metric_set(METRIC_QUEUE_DEPTH, 0, (double)c->by_status[RECORDING_QUEUED]);
   metric_set(METRIC_QUEUE_OLDEST_SECONDS, 0, waits_ms > 0 ? (double)waits_ms / 1e3 : 0);
-  metric_set(METRIC_WORKERS, 0, (double)f->workers);
+  metric_set(METRIC_WORKERS, 0, (double)f->workers.live);
+  metric_set(METRIC_WORKERS_FULL, 0, (double)f->workers.full);
   metric_set(METRIC_STORE_BYTES, 0, (double)c->bytes);
 }
 
@@ -65,7 +66,7 @@ static void show_volume(const struct serve *s) {
 /* On a reader; db NULL: no connection. */
 static void look(struct db *db, void *arg) {
   struct serve *s = arg;
-  struct figures f = {.workers = 0};
+  struct figures f = {.now = 0};
   if (db && read_figures(db, &f) == OK) {
     show(&f);
     atomic_store(&s->figures_ms, clock_mono_ms());

@@ -44,6 +44,8 @@ struct serve {
   atomic_bool draining;
   atomic_bool store_is_right;
   _Atomic int64_t worker_seen_ms; /* mono: when some worker was last known to live; 0 never */
+  atomic_bool storage_full;       /* there are workers, and none has room */
+  atomic_bool storage_full_moved; /* it is another than streams were told */
   atomic_bool access_stale;
   atomic_bool trims; /* a trim of `changes` is under way; more_to_trim is the writer's thread's */
   bool more_to_trim;
@@ -58,6 +60,7 @@ struct serve {
 void serve_upkeep(struct serve *s);
 bool serve_worker_alive(void *serve);
 bool serve_account_stopped(void *serve, int64_t business_id);
+bool serve_storage_full(void *serve);
 const char *serve_not_ready(void *serve, const char **ret_degraded);
 /* Loads businesses and keys and hands them to whoever holds some. */
 CHECKED enum err serve_load_access(struct serve *s);

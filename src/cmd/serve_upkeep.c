@@ -2,6 +2,7 @@
  *
  * It reads with the app's own connection, so that a busy queue of readers can't keep a revoked key alive. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -38,9 +39,11 @@ static enum err look_at_accounts(struct serve *s) {
 }
 
 static enum err look_at_workers(struct serve *s) {
-  int64_t count;
-  TRY(nodes_live_workers(s->app.db, db_now_ms(s->app.db), WORKER_LIVES_MS, &count));
-  if (count > 0) atomic_store(&s->worker_seen_ms, clock_mono_ms());
+  struct nodes_workers workers;
+  TRY(nodes_workers(s->app.db, db_now_ms(s->app.db), WORKER_LIVES_MS, &workers));
+  if (workers.live > 0) atomic_store(&s->worker_seen_ms, clock_mono_ms());
+  bool full = nodes_workers_are_full(&workers);
+  if (atomic_exchange(&s->storage_full, full) != full) atomic_store(&s->storage_full_moved, true);
   return OK;
 }
 
@@ -64,6 +67,27 @@ static void look(struct serve *s) {
 /* ---- what it does ---- */
 
 static enum err run_beat(struct db *db, void *arg) { return nodes_beat(db, arg); }
+static void beat_done(void *arg, enum err e) {
+  (void)e; /* the next beat is soon */
+  free(arg);
+}
+
+/* The writer gets a copy: the process may become full while it writes. */
+static void beat(struct serve *s) {
+  struct node *node = malloc(sizeof(*node));
+  if (!node) return;
+  *node = s->node;
+  if (db_writer_submit(s->writer, (struct db_job){.run = run_beat, .done = beat_done, .arg = node}) != OK) free(node);
+}
+
+/* Whether a beat must not wait for its time: others are to know soon that this worker is full, or no longer. */
+static bool became_another(struct serve *s) {
+  bool is_full = s->worker && worker_is_full(s->worker);
+  bool moved = s->node.is_full != is_full;
+  s->node.is_full = is_full;
+  return moved;
+}
+
 static enum err run_trim_sessions(struct db *db, void *arg) {
   (void)arg;
   return sessions_trim(db, db_now_ms(db));
@@ -111,8 +135,8 @@ void serve_upkeep(struct serve *s) {
   }
   /* The writer may be waiting for a locked database: what is submitted here is small and must not pile up. */
   bool can_write = db_writer_healthy(s->writer);
-  if (can_write && is_due(&next_beat, now, BEAT_MS))
-    IGNORE(db_writer_submit(s->writer, (struct db_job){.run = run_beat, .arg = &s->node})); /* the next beat is soon */
+  if (can_write && became_another(s)) next_beat = now;
+  if (can_write && is_due(&next_beat, now, BEAT_MS)) beat(s);
   bool is_trim_due = can_write && is_due(&next_trim, now, TRIM_MS);
   if (can_write) trim_changes(s, is_trim_due);
   if (is_trim_due) IGNORE(db_writer_submit(s->writer, (struct db_job){.run = run_trim_sessions})); /* so is the next */
@@ -137,6 +161,11 @@ bool serve_account_stopped(void *serve, int64_t business_id) {
   for (size_t i = 0; i < s->stopped_count; i++)
     if (s->stopped[i] == business_id) return true;
   return false;
+}
+
+bool serve_storage_full(void *serve) {
+  struct serve *s = serve;
+  return atomic_load(&s->storage_full);
 }
 
 const char *serve_not_ready(void *serve, const char **ret_degraded) {

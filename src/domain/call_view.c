@@ -152,8 +152,7 @@ enum err call_view_param(struct calls_filter *f, struct str name, struct str val
 struct viewer {
   const struct str *own_numbers;
   size_t own_count;
-  struct str path_base;
-  int64_t now;
+  const struct status_view *status;
 };
 
 /* Writes what call_page_recordings put into p->shown: shown rows of it. legs: the call_sids of its other legs, or NULL. */
@@ -170,7 +169,7 @@ static enum err write_call(struct buf *b, const struct call_page *p, const struc
       .legs = legs,
       .leg_count = leg_count,
   };
-  return status_write_call(b, &s, v->path_base, v->now);
+  return status_write_call(b, &s, v->status);
 }
 
 /* Reads as many of the keys as fit (2): *count of them. */
@@ -223,8 +222,8 @@ static enum err write_page(struct db *db, int64_t business_id, const struct call
 }
 
 enum err call_view_list(struct db *db, int64_t business_id, const struct calls_filter *f, const struct str *own_numbers,
-                        size_t own_count, struct str path_base, int64_t now, struct buf *b) {
-  const struct viewer v = {own_numbers, own_count, path_base, now};
+                        size_t own_count, const struct status_view *status_view, struct buf *b) {
+  const struct viewer v = {own_numbers, own_count, status_view};
   enum err e = db_begin(db); /* (1) */
   if (e == OK) e = write_page(db, business_id, f, &v, b);
   db_rollback(db);
@@ -251,8 +250,8 @@ static enum err write_one(struct db *db, int64_t business_id, struct str call_si
 }
 
 enum err call_view_one(struct db *db, int64_t business_id, struct str call_sid, const struct str *own_numbers,
-                       size_t own_count, struct str path_base, int64_t now, struct buf *b) {
-  const struct viewer v = {own_numbers, own_count, path_base, now};
+                       size_t own_count, const struct status_view *status_view, struct buf *b) {
+  const struct viewer v = {own_numbers, own_count, status_view};
   if (db_in_transaction(db)) return write_one(db, business_id, call_sid, &v, b);
   TRY(db_begin(db)); /* (1) */
   enum err e = write_one(db, business_id, call_sid, &v, b);

@@ -314,14 +314,6 @@ static void does_fail_for_good(const struct asked *a, struct recording *next) {
   set_error(next, a->event->error);
 }
 
-static void does_wait_for_room(const struct asked *a, struct recording *next) {
-  enum { ROOM_CHECK_MS = 5000 };
-  drop_lease(next);
-  forget_arrival(next);
-  next->crashes = 0;
-  next->next_ask_at = a->now + ROOM_CHECK_MS;
-  set_error(next, RECORDING_STORAGE_FULL);
-}
 /* Who listened goes on with the next fill, if its bytes are the same: validators and length stay, where they were told. */
 static void does_give_back(const struct asked *a, struct recording *next) {
   drop_lease(next);
@@ -409,6 +401,13 @@ struct recording_outcome recording_apply(const struct recording *row, const stru
     return (struct recording_outcome){.moved = true, .enqueued = enqueued};
   }
   return (struct recording_outcome){.skip = RECORDING_SKIP_NOTHING};
+}
+
+enum recording_error recording_reason(const struct recording *row, bool storage_full, int64_t now) {
+  enum recording_error own = recording_error_of_code(str_from(row->error_code), NULL);
+  bool waits = row->status == RECORDING_QUEUED && row->lease_until == 0;
+  bool is_due = own == RECORDING_NONE || !is_ahead(row->next_ask_at, now, RECORDING_BACKOFF_CAP_MS);
+  return storage_full && waits && is_due ? RECORDING_STORAGE_FULL : own;
 }
 
 int recording_retry_after_s(const struct recording *row, int64_t now) {

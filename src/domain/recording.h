@@ -36,7 +36,6 @@ enum recording_event_kind {
   RECORDING_ANEW,      /* token: bytes that were told are void; it goes on under the next token */
   RECORDING_NOT_THERE, /* token */
   RECORDING_FAILURE,   /* token, error, retry_after_ms, jitter */
-  RECORDING_NO_ROOM,   /* token */
   RECORDING_COMPLETE,  /* token, file */
   RECORDING_RETURNED,  /* token */
   RECORDING_LAPSED,
@@ -109,6 +108,8 @@ int64_t recording_ended_at(const struct recording *row);
 /* The 404 ladder: true if the next formats are to be tried in this ask although the answer was 404. */
 bool recording_tries_formats_on_404(const struct recording *row);
 bool recording_holds_lease(const struct recording *row, int64_t token, int64_t now);
+/* Why it is not here, or what is waited for; RECORDING_NONE: nothing in particular. storage_full: no worker has room. */
+enum recording_error recording_reason(const struct recording *row, bool storage_full, int64_t now);
 /* Whole seconds 1–8 that a looker waits before looking again; 0 when the state calls for none. */
 int recording_retry_after_s(const struct recording *row, int64_t now);
 /* Whole seconds for Retry-After of a failed one, at least 1; 0: not tried again by itself. */

@@ -40,10 +40,10 @@ static enum err add_duration(struct buf *b, const struct recording *row) {
   return buf_addf(b, ".%0*lld", digits, rest);
 }
 
-static enum err add_error(struct buf *b, const struct recording *row) {
-  if (!row->error_code[0]) return add(b, ",\"error\":null");
-  enum recording_error error = recording_error_of_code(str_from(row->error_code), NULL);
-  TRY(add_text(b, ",\"error\":{\"code\":", str_from(row->error_code)));
+static enum err add_error(struct buf *b, const struct recording *row, const struct status_view *v) {
+  enum recording_error error = recording_reason(row, v->storage_full, v->now);
+  if (error == RECORDING_NONE) return add(b, ",\"error\":null");
+  TRY(add_text(b, ",\"error\":{\"code\":", str_from(recording_error_code(error))));
   TRY(add_text(b, ",\"message\":", str_from(recording_error_message(error))));
   return buf_add_char(b, '}');
 }
@@ -54,16 +54,16 @@ static enum err add_stream_url(struct buf *b, const char *recording_sid, struct 
   return add_text(b, ",\"stream_url\":", buf_str(&url));
 }
 
-enum err status_write(struct buf *b, const struct recording *row, struct str path_base, int64_t now) {
+enum err status_write(struct buf *b, const struct recording *row, const struct status_view *v) {
   TRY(add_text(b, "{\"call_sid\":", str_from(row->call_sid)));
   TRY(add_text(b, ",\"recording_sid\":", str_from(row->recording_sid)));
   TRY(add_text(b, ",\"status\":", str_from(recording_status_name(row->status))));
-  TRY(add_number(b, ",\"retry_after\":", recording_retry_after_s(row, now), 1));
+  TRY(add_number(b, ",\"retry_after\":", recording_retry_after_s(row, v->now), 1));
   TRY(add_number(b, ",\"progress\":{\"bytes\":", row->got, INT64_MIN));
   TRY(add_number(b, ",\"total\":", row->total, 0));
   TRY(add_number(b, "},\"fail_count\":", row->fail_count, INT64_MIN));
   TRY(add_time(b, ",\"next_retry_at\":", row->next_retry_at));
-  TRY(add_error(b, row));
+  TRY(add_error(b, row, v));
   bool has_file = row->status == RECORDING_READY || row->status == RECORDING_EXPIRED;
   TRY(add_number(b, ",\"bytes\":", has_file ? row->bytes : 0, 1));
   TRY(add_text(b, ",\"content_type\":", str_from(row->content_type)));
@@ -71,7 +71,7 @@ enum err status_write(struct buf *b, const struct recording *row, struct str pat
   TRY(add_number(b, ",\"channels\":", row->channels ? row->channels : row->told_channels, 1));
   TRY(add_time(b, ",\"started_at\":", row->started_at));
   TRY(add(b, ",\"expires_at\":null"));
-  TRY(add_stream_url(b, row->recording_sid, path_base));
+  TRY(add_stream_url(b, row->recording_sid, v->path_base));
   return buf_add_char(b, '}');
 }
 
@@ -105,12 +105,12 @@ static enum err add_call_facts(struct buf *b, const struct status_call *s) {
   return add_bool(b, ",\"has_transcript\":", false);
 }
 
-enum err status_write_call(struct buf *b, const struct status_call *c, struct str path_base, int64_t now) {
+enum err status_write_call(struct buf *b, const struct status_call *c, const struct status_view *v) {
   TRY(add_call_facts(b, c));
   TRY(add(b, ",\"recordings\":["));
   for (size_t i = 0; i < c->recording_count; i++) {
     if (i) TRY(buf_add_char(b, ','));
-    TRY(status_write(b, c->recordings[i], path_base, now));
+    TRY(status_write(b, c->recordings[i], v));
   }
   TRY(buf_add_char(b, ']'));
   if (c->legs) TRY(add(b, ",\"legs\":["));

@@ -1,6 +1,6 @@
 /* room.c - the states of the recordings' volume, as a worker sees it.
  *
- *   UNKNOWN --enough is free--> ENOUGH --too little is free--> FULL --enough is free--> ENOUGH   [enter]
+ *   UNKNOWN --enough is free--> ENOUGH --too little is free--> FULL --enough is free, FULL_LEAST_MS passed--> ENOUGH [enter]
  *   any state --the volume does not tell--> UNKNOWN
  *
  * Invariants
@@ -12,9 +12,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
-enum { LOOK_EVERY_MS = 5000 };
+enum {
+  LOOK_EVERY_MS = 5000,
+  FULL_LEAST_MS = 20 * 1000, /* so that a volume at the limit does not tell everybody of it again and again */
+};
 
 struct room {
   struct blob_store *store;
@@ -25,6 +29,7 @@ struct room {
   void *arg;
   _Atomic enum room_state state; /* written by the worker's thread */
   int64_t look_at_ms;            /* mono */
+  int64_t full_until_ms;         /* mono; of FULL: at least until then */
   bool looking;
   struct fetch_task back; /* the look's way back */
   /* what the look found */
@@ -37,6 +42,7 @@ static void enter(struct room *r, enum room_state next) {
   enum room_state before = room_state(r);
   if (next == before) return;
   atomic_store(&r->state, next);
+  if (next == ROOM_FULL) r->full_until_ms = clock_mono_ms() + FULL_LEAST_MS;
   if (next == ROOM_FULL)
     log_error("No room for recordings: no fill begins", LOG_INT("free_bytes", r->free_bytes),
               LOG_INT("min_free_bytes", r->min_free_bytes));
@@ -52,8 +58,10 @@ static void look_is_back(void *arg) {
   r->looking = false;
   if (r->e != OK)
     enter(r, ROOM_UNKNOWN);
-  else
-    enter(r, r->free_bytes < r->min_free_bytes ? ROOM_FULL : ROOM_ENOUGH);
+  else if (r->free_bytes < r->min_free_bytes)
+    enter(r, ROOM_FULL);
+  else if (room_state(r) != ROOM_FULL || clock_mono_ms() >= r->full_until_ms)
+    enter(r, ROOM_ENOUGH);
 }
 
 static void look(void *arg, unsigned worker) {

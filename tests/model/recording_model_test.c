@@ -266,8 +266,8 @@ static void step_claim(void) {
 static void step_report(void) {
   static const enum recording_event_kind kinds[] = {RECORDING_RENEW,    RECORDING_RENEW,     RECORDING_ANSWERED,
                                                     RECORDING_ANSWERED, RECORDING_NOT_THERE, RECORDING_FAILURE,
-                                                    RECORDING_FAILURE,  RECORDING_NO_ROOM,   RECORDING_COMPLETE,
-                                                    RECORDING_RETURNED, RECORDING_FOUND,     RECORDING_ANEW};
+                                                    RECORDING_FAILURE,  RECORDING_COMPLETE,  RECORDING_RETURNED,
+                                                    RECORDING_FOUND,    RECORDING_ANEW};
   static const enum recording_error errors[] = {RECORDING_RATE_LIMITED,   RECORDING_PROVIDER_ERROR, RECORDING_TIMEOUT,
                                                 RECORDING_PROVIDER_ERROR, RECORDING_TRUNCATED,      RECORDING_NOT_AUDIO,
                                                 RECORDING_TOO_LARGE,      RECORDING_STORAGE_ERROR};

@@ -1,4 +1,5 @@
 """Disks that are full, files that vanish, a database that is held or gone."""
+import json
 import os
 import sqlite3
 import subprocess
@@ -8,6 +9,7 @@ import pytest
 
 import provider as p
 from callreel import eventually
+from events import Stream
 from wire import at_once
 
 MEDIA = {"Range": "bytes=0-", "Prefer": "wait=54"}
@@ -77,18 +79,36 @@ def written(world):
     return world.sql("select (select max(seq) from changes) last, (select sum(lease_token) from recordings) tokens")[0]
 
 
+def waits_of(world, server, business):
+    """What is said of everything that is queued, by each who says it."""
+    queued = [row["recording_sid"] for row in world.sql("select recording_sid from recordings where status = 'queued'")]
+    looks = [server.get(f"/api/recordings/{one}/status", business.viewer).json()["error"]["code"] for one in queued]
+    calls = server.get("/api/calls?recording_status=queued&limit=100", business.viewer).json()["calls"]
+    rows = [one["error"]["code"] for call in calls for one in call["recordings"]]
+    play = queued and server.get(f"/api/recordings/{queued[0]}/stream", business.viewer, {"Prefer": "respond-async"}).json()
+    status = json.loads(world.done("status", "--json"))
+    assert (status["storage_full_since"] is not None) == (status["workers_full"] > 0)
+    assert ("storage_full" in world.done("status")) == (status["workers_full"] > 0)
+    assert ("storage_full" in world.run("check").stdout) == (status["workers_full"] > 0)
+    return {"status": looks, "list": rows, "play": play and play["error"]["code"], "full": status["workers_full"]}
+
+
 def test_below_the_free_bytes_no_fill_begins(world, provider, volume):
     disk = volume(2048)
     server, business = begin(world, provider, MIN_FREE_BYTES=1024 * 1024, ADMIN_LISTEN="127.0.0.1:0")
     kept = provider.tape(seconds=5)
     business.tell(server, kept)
     world.wait_state(kept.sid)
-    ballast = disk.path / "ballast"
-    ballast.write_bytes(bytes(1400 * 1024))
-    eventually(lambda: server.log_lines("No room for recordings"))
     tapes = [provider.tape(seconds=5) for _ in range(20)]
-    for tape in tapes:
-        business.tell(server, tape)
+    with Stream(server, business.viewer) as stream:
+        ballast = disk.path / "ballast"
+        ballast.write_bytes(bytes(1400 * 1024))
+        eventually(lambda: server.log_lines("No room for recordings"))
+        stream.until(lambda e: e.kind == "reset")  # what is queued looks different now
+        for tape in tapes:
+            business.tell(server, tape)
+        event = stream.status(tapes[0].sid, "queued").json()
+        assert event["error"]["code"] == "storage_full"
     before = written(world)
     for _ in range(6):
         world.pass_time(20)
@@ -96,9 +116,13 @@ def test_below_the_free_bytes_no_fill_begins(world, provider, volume):
     for tape in tapes:
         row = world.row(tape.sid)
         assert (row["status"], row["fail_count"], len(tape.asks)) == ("queued", 0, 0)
+    reasons = waits_of(world, server, business)
+    assert reasons == {"status": ["storage_full"] * 20, "list": ["storage_full"] * 20, "play": "storage_full", "full": 1}
     assert server.get(f"/api/recordings/{kept.sid}/stream", business.viewer).body == kept.mp3
     ballast.unlink()
     world.pass_time_until(lambda: all(world.state(tape.sid) == "ready" for tape in tapes), step=5, within=65)
+    eventually(lambda: json.loads(world.done("status", "--json"))["workers_full"] == 0)
+    assert waits_of(world, server, business) == {"status": [], "list": [], "play": [], "full": 0}
     assert server.figures()['callreel_fills_total{result="no_room"}'] == 0
     assert len(server.log_lines("No room for recordings")) == 1
     assert len(server.log_lines("There is room for recordings again")) == 1

@@ -29,6 +29,9 @@ static bool account_stopped(void *arg, int64_t business_id) {
   (void)business_id;
   return ((struct service *)arg)->account_stopped;
 }
+static bool storage_full(void *arg) {
+  return ((struct service *)arg)->storage_full;
+}
 static const char *not_ready(void *arg, const char **ret_degraded) {
   *ret_degraded = NULL;
   return ((struct service *)arg)->not_ready;
@@ -124,6 +127,7 @@ void service_start(struct service *s) {
                             .loops = s->loops ? s->loops : 1,
                             .worker_alive = worker_alive,
                             .account_stopped = account_stopped,
+                            .storage_full = storage_full,
                             .not_ready = not_ready,
                             .arg = s};
   assert_int_equal(api_new(&parts, s->access, &s->api), OK);

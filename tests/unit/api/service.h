@@ -29,7 +29,7 @@ struct service {
   struct http_server *server;
   int64_t business, other;
   char admin[KEY_TEXT_SIZE], agent[KEY_TEXT_SIZE], viewer[KEY_TEXT_SIZE], stranger[KEY_TEXT_SIZE], platform[KEY_TEXT_SIZE];
-  bool worker_alive, account_stopped;
+  bool worker_alive, account_stopped, storage_full;
   const char *not_ready;
 };
 

@@ -67,7 +67,7 @@ static void every_promised_name_is_there_from_the_start(void **state) {
       "callreel_webhooks_total{kind=\"recording\",result=\"bad_signature\"}",
   };
   static const char *const gauges[] = {
-      "recordings", "queue_depth", "queue_oldest_seconds", "store_bytes", "store_free_bytes", "workers",
+      "recordings", "queue_depth", "queue_oldest_seconds", "store_bytes", "store_free_bytes", "workers", "workers_full",
   };
   char *text = scrape(), head[128];
   for (size_t i = 0; i < COUNT_OF(series); i++)

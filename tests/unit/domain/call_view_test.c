@@ -8,6 +8,8 @@
 
 #define NOW SCRATCH_NOW
 
+static const struct status_view STATUS_VIEW = {.now = NOW};
+
 static void free_json(json_t **j) {
   json_decref(*j);
 }
@@ -23,7 +25,7 @@ static json_t *list(struct db *db, const char *const *params) {
   struct calls_filter f = CALL_VIEW_FILTER;
   for (; params[0]; params += 2) assert_int_equal(call_view_param(&f, str_from(params[0]), str_from(params[1])), OK);
   struct buf b CLEANUP(buf_done) = BUF_INIT(CALL_VIEW_JSON_MAX);
-  assert_int_equal(call_view_list(db, 1, &f, NULL, 0, STR(""), NOW, &b), OK);
+  assert_int_equal(call_view_list(db, 1, &f, NULL, 0, &STATUS_VIEW, &b), OK);
   return parse(&b);
 }
 
@@ -129,14 +131,14 @@ static void one_call_has_its_legs(void **state) {
   } cases[] = {{"CAtop", "[\"CAkid\",\"CAsis\"]"}, {"CAkid", "[\"CAtop\"]"}, {"CAold", "[]"}};
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct buf b CLEANUP(buf_done) = BUF_INIT(CALL_VIEW_JSON_MAX);
-    assert_int_equal(call_view_one(db, 1, str_from(cases[i].sid), NULL, 0, STR(""), NOW, &b), OK);
+    assert_int_equal(call_view_one(db, 1, str_from(cases[i].sid), NULL, 0, &STATUS_VIEW, &b), OK);
     json_t *call CLEANUP(free_json) = parse(&b);
     char *legs CLEANUP(free_char) = json_dumps(json_object_get(call, "legs"), JSON_COMPACT);
     assert_string_equal(legs, cases[i].legs);
   }
   struct buf b CLEANUP(buf_done) = BUF_INIT(1000);
-  assert_int_equal(call_view_one(db, 1, STR("CAother"), NULL, 0, STR(""), NOW, &b), ERR_NOT_FOUND);
-  assert_int_equal(call_view_one(db, 2, STR("CAtop"), NULL, 0, STR(""), NOW, &b), ERR_NOT_FOUND);
+  assert_int_equal(call_view_one(db, 1, STR("CAother"), NULL, 0, &STATUS_VIEW, &b), ERR_NOT_FOUND);
+  assert_int_equal(call_view_one(db, 2, STR("CAtop"), NULL, 0, &STATUS_VIEW, &b), ERR_NOT_FOUND);
   db_close(db);
 }
 
@@ -210,7 +212,7 @@ static size_t comparisons_for(struct db *db, int business, bool all_legs, size_t
   const struct calls_filter f = {.limit = 100, .all_legs = all_legs};
   struct buf b CLEANUP(buf_done) = BUF_INIT(CALL_VIEW_JSON_MAX);
   size_t before = comparisons;
-  assert_int_equal(call_view_list(db, business, &f, NULL, 0, STR(""), NOW, &b), OK);
+  assert_int_equal(call_view_list(db, business, &f, NULL, 0, &STATUS_VIEW, &b), OK);
   size_t took = comparisons - before;
   json_t *answer CLEANUP(free_json) = parse(&b);
   assert_int_equal(json_array_size(json_object_get(answer, "calls")), rows);
@@ -220,7 +222,7 @@ static size_t comparisons_for(struct db *db, int business, bool all_legs, size_t
 static size_t comparisons_for_one(struct db *db, int business, const char *sid) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(CALL_VIEW_JSON_MAX);
   size_t before = comparisons;
-  assert_int_equal(call_view_one(db, business, str_from(sid), NULL, 0, STR(""), NOW, &b), OK);
+  assert_int_equal(call_view_one(db, business, str_from(sid), NULL, 0, &STATUS_VIEW, &b), OK);
   return comparisons - before;
 }
 
@@ -260,10 +262,10 @@ static void a_list_whose_time_is_over_after_its_queries_is_not_written(void **st
   make_two_legs(db);
   const struct calls_filter f = CALL_VIEW_FILTER;
   struct buf b CLEANUP(buf_done) = BUF_INIT(CALL_VIEW_JSON_MAX);
-  assert_int_equal(call_view_list(db, 1, &f, NULL, 0, STR(""), NOW, &b), OK);
+  assert_int_equal(call_view_list(db, 1, &f, NULL, 0, &STATUS_VIEW, &b), OK);
   db_deadline(db, clock_mono_ms() + LIST_MS);
   (void)sqlite3_trace_v2(db->sqlite, SQLITE_TRACE_PROFILE, pass_time_behind_recordings, NULL);
-  assert_int_equal(call_view_list(db, 1, &f, NULL, 0, STR(""), NOW, &b), ERR_TIMEOUT);
+  assert_int_equal(call_view_list(db, 1, &f, NULL, 0, &STATUS_VIEW, &b), ERR_TIMEOUT);
   db_close(db);
 #else
   (void)state;

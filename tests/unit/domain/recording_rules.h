@@ -32,7 +32,7 @@ static inline bool rules_may_fail(enum recording_event_kind kind) {
 
 static inline bool rules_needs_token(enum recording_event_kind kind) {
   return kind == RECORDING_RENEW || kind == RECORDING_ANSWERED || kind == RECORDING_NOT_THERE ||
-         kind == RECORDING_FAILURE || kind == RECORDING_NO_ROOM || kind == RECORDING_COMPLETE ||
+         kind == RECORDING_FAILURE || kind == RECORDING_COMPLETE ||
          kind == RECORDING_RETURNED || kind == RECORDING_ANEW;
 }
 

@@ -19,7 +19,7 @@ static struct recording row_of(enum recording_status status) {
 static void require_status(const struct recording *row, const char *path_base, const char *json) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(10000);
   const char *text;
-  assert_int_equal(status_write(&b, row, str_from(path_base), NOW), OK);
+  assert_int_equal(status_write(&b, row, &(struct status_view){str_from(path_base), NOW, false}), OK);
   assert_int_equal(buf_terminate(&b, &text), OK);
   assert_string_equal(text, json);
 }
@@ -90,6 +90,32 @@ static void a_looker_waits_one_to_eight_seconds(void **state) {
   }
 }
 
+static void what_is_queued_waits_for_room_when_there_is_none(void **state) {
+  (void)state;
+  static const struct {
+    enum recording_status status;
+    enum recording_error own;
+    int64_t ask_in_ms, lease_until;
+    enum recording_error expected;
+  } cases[] = {{RECORDING_QUEUED, RECORDING_NONE, -1, 0, RECORDING_STORAGE_FULL},
+               {RECORDING_QUEUED, RECORDING_NONE, 5000, 0, RECORDING_STORAGE_FULL},
+               {RECORDING_QUEUED, RECORDING_NOT_YET_AVAILABLE, -1, 0, RECORDING_STORAGE_FULL},
+               {RECORDING_QUEUED, RECORDING_NOT_YET_AVAILABLE, 5000, 0, RECORDING_NOT_YET_AVAILABLE},
+               {RECORDING_QUEUED, RECORDING_NONE, -1, NOW + 9000, RECORDING_NONE},
+               {RECORDING_DOWNLOADING, RECORDING_NONE, -1, NOW + 9000, RECORDING_NONE},
+               {RECORDING_FAILED, RECORDING_TIMEOUT, -1, 0, RECORDING_TIMEOUT},
+               {RECORDING_READY, RECORDING_NONE, -1, 0, RECORDING_NONE},
+               {RECORDING_MISSING, RECORDING_NONE, -1, 0, RECORDING_NONE}};
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct recording row = row_of(cases[i].status);
+    row.next_ask_at = NOW + cases[i].ask_in_ms;
+    row.lease_until = cases[i].lease_until;
+    (void)snprintf(row.error_code, sizeof(row.error_code), "%s", recording_error_code(cases[i].own));
+    assert_string_equal(recording_error_code(recording_reason(&row, true, NOW)), recording_error_code(cases[i].expected));
+    assert_int_equal(recording_reason(&row, false, NOW), cases[i].own);
+  }
+}
+
 static void what_is_still_being_made_is_looked_for_less_often(void **state) {
   (void)state;
   struct recording row = row_of(RECORDING_QUEUED);
@@ -106,7 +132,7 @@ static void a_length_is_shown_of_what_is_here_only(void **state) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
   struct recording row = row_of(RECORDING_MISSING);
   row.bytes = 4000;
-  assert_int_equal(status_write(&b, &row, STR_NONE, NOW), OK);
+  assert_int_equal(status_write(&b, &row, &(struct status_view){STR_NONE, NOW, false}), OK);
   assert_true(str_contains(buf_str(&b), STR("\"bytes\":null,\"content_type\"")));
 }
 
@@ -151,7 +177,7 @@ static void a_call_shows_its_top_legs_direction_and_null_for_what_is_unknown(voi
   struct status_call s = {.call = &call, .top = &top, .recordings = rows, .legs = &leg, .leg_count = 1};
   struct buf b CLEANUP(buf_done) = BUF_INIT(10000);
   const char *text;
-  assert_int_equal(status_write_call(&b, &s, STR(""), NOW), OK);
+  assert_int_equal(status_write_call(&b, &s, &(struct status_view){STR(""), NOW, false}), OK);
   assert_int_equal(buf_terminate(&b, &text), OK);
   assert_string_equal(text,
                       "{\"call_sid\":\"CA2\",\"parent_call_sid\":\"CA1\",\"direction\":\"inbound\","
@@ -202,6 +228,7 @@ int main(void) {
       cmocka_unit_test(a_status_object_has_every_member_in_every_state),
       cmocka_unit_test(a_call_without_a_recording_is_missing),
       cmocka_unit_test(a_looker_waits_one_to_eight_seconds),
+      cmocka_unit_test(what_is_queued_waits_for_room_when_there_is_none),
       cmocka_unit_test(what_is_still_being_made_is_looked_for_less_often),
       cmocka_unit_test(a_length_is_shown_of_what_is_here_only),
       cmocka_unit_test(the_outside_party_is_who_is_not_the_business),

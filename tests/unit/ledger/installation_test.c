@@ -38,15 +38,47 @@ static void a_worker_lives_while_it_was_seen_lately(void **state) {
     int64_t now, expected;
   } cases[] = {{seen, 1}, {seen + 30000, 1}, {seen + 30001, 0}, {seen - 30000, 1}, {seen - 30001, 0}};
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
-    int64_t count = -1;
-    assert_int_equal(nodes_live_workers(db, cases[i].now, 30000, &count), OK);
-    assert_int_equal(count, cases[i].expected);
+    struct nodes_workers found = {.live = -1};
+    assert_int_equal(nodes_workers(db, cases[i].now, 30000, &found), OK);
+    assert_int_equal(found.live, cases[i].expected);
   }
-  int64_t count = -1;
+  struct nodes_workers found = {.live = -1};
   assert_int_equal(nodes_leave(db, STR("b")), OK);
   assert_int_equal(nodes_leave(db, STR("b")), OK);
-  assert_int_equal(nodes_live_workers(db, seen, 30000, &count), OK);
-  assert_int_equal(count, 0);
+  assert_int_equal(nodes_workers(db, seen, 30000, &found), OK);
+  assert_int_equal(found.live, 0);
+  db_close(db);
+}
+
+static void beat_as(struct db *db, const char *node_id, bool works, bool is_full) {
+  struct node node = {.role = "all", .host = "h", .pid = 1, .works = works, .is_full = is_full, .started_at = 1};
+  assert_int_equal(str_copy(node.node_id, sizeof(node.node_id), str_from(node_id)), OK);
+  assert_int_equal(nodes_beat(db, &node), OK);
+}
+
+static void assert_workers(struct db *db, int64_t live, int64_t full, bool are_full) {
+  struct nodes_workers found;
+  assert_int_equal(nodes_workers(db, db_now_ms(db), 30000, &found), OK);
+  assert_int_equal(found.live, live);
+  assert_int_equal(found.full, full);
+  assert_int_equal(nodes_workers_are_full(&found), are_full);
+}
+
+static void storage_is_full_when_every_worker_that_lives_is(void **state) {
+  struct db *db = scratch_ledger(*state);
+  assert_workers(db, 0, 0, false);
+  beat_as(db, "web", false, false);
+  beat_as(db, "a", true, true);
+  assert_workers(db, 1, 1, true);
+  beat_as(db, "b", true, false);
+  assert_workers(db, 2, 1, false);
+  beat_as(db, "b", true, true);
+  assert_workers(db, 2, 2, true);
+  int64_t since = scratch_int(db, "update nodes set full_at = 77 where node_id = 'a' returning full_at");
+  beat_as(db, "a", true, true);
+  assert_int_equal(scratch_int(db, "select full_at from nodes where node_id = 'a'"), since);
+  beat_as(db, "a", true, false);
+  assert_workers(db, 2, 1, false);
   db_close(db);
 }
 
@@ -184,6 +216,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(the_embedded_scripts_are_numbered_and_run),
       SCRATCH_TEST(a_worker_lives_while_it_was_seen_lately),
+      SCRATCH_TEST(storage_is_full_when_every_worker_that_lives_is),
       SCRATCH_TEST(nodes_long_gone_are_forgotten),
       SCRATCH_TEST(the_first_of_a_setting_wins),
       SCRATCH_TEST(a_sealed_setting_opens_under_its_own_name_with_its_key),
