@@ -224,6 +224,7 @@ static void tear_down(struct serve *s) {
   access_unref(s->access);
   s->volume = volume_free(s->volume);
   s->store = blob_close(s->store);
+  free(s->stopped.ids);
   lock_done(&s->lock);
   app_done(&s->app);
 }

@@ -83,8 +83,7 @@ void serve_refresh_figures(struct serve *s) {
     if (db_readers_run(s->readers, 0, look, s) != OK) atomic_store(&s->figures_busy, false);
   }
   if (now - atomic_load(&s->figures_ms) <= STALE_MS) {
-    LOCKED(&s->lock);
-    metric_set(METRIC_ACCOUNTS_STOPPED, 0, (double)s->stopped_count);
+    metric_set(METRIC_ACCOUNTS_STOPPED, 0, (double)serve_stopped_count(s));
     return;
   }
   for (size_t i = 0; i < COUNT_OF(of_database); i++) metric_forget(of_database[i]); /* (2) */

@@ -16,6 +16,12 @@
 #include "ledger/nodes.h"
 #include "work/worker.h"
 
+/* A sorted list of businesses. */
+struct business_ids {
+  int64_t *ids; /* owned */
+  size_t count, room;
+};
+
 enum serve_role { SERVE_ALL, SERVE_WEB, SERVE_WORKER };
 
 struct serve {
@@ -49,9 +55,8 @@ struct serve {
   atomic_bool access_stale;
   atomic_bool trims; /* a trim of `changes` is under way; more_to_trim is the writer's thread's */
   bool more_to_trim;
-  struct lock lock; /* covers stopped */
-  int64_t stopped[1024]; /* businesses whose credentials were refused */
-  size_t stopped_count;
+  struct lock lock;            /* covers stopped; held for a look at memory only, never during SQL */
+  struct business_ids stopped; /* businesses whose credentials were refused */
   atomic_bool figures_busy;     /* a reader looks */
   _Atomic int64_t figures_ms;   /* mono: when the database last told its figures; 0 never */
 };
@@ -60,6 +65,7 @@ struct serve {
 void serve_upkeep(struct serve *s);
 bool serve_worker_alive(void *serve);
 bool serve_account_stopped(void *serve, int64_t business_id);
+size_t serve_stopped_count(struct serve *s);
 bool serve_storage_full(void *serve);
 const char *serve_not_ready(void *serve, const char **ret_degraded);
 /* Loads businesses and keys and hands them to whoever holds some. */

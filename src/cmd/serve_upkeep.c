@@ -27,15 +27,36 @@ enum err serve_load_access(struct serve *s) {
 /* ---- what it looks at ---- */
 
 static enum err note_stopped(void *arg, int64_t business_id) {
-  struct serve *s = arg;
-  if (s->stopped_count < COUNT_OF(s->stopped)) s->stopped[s->stopped_count++] = business_id;
+  struct business_ids *list = arg;
+  if (list->count == list->room) {
+    size_t room = list->room ? list->room * 2 : 64;
+    int64_t *grown = realloc(list->ids, room * sizeof(grown[0]));
+    if (!grown) return ERR_NOMEM;
+    list->ids = grown;
+    list->room = room;
+  }
+  list->ids[list->count++] = business_id;
   return OK;
 }
 
+static int by_id(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return (x > y) - (x < y);
+}
+
+/* Loops ask for the list: it is read and sorted aside, and only exchanged under the lock. */
 static enum err look_at_accounts(struct serve *s) {
-  LOCKED(&s->lock);
-  s->stopped_count = 0;
-  return accounts_stopped(s->app.db, note_stopped, s);
+  struct business_ids fresh = {0};
+  enum err e = accounts_stopped(s->app.db, note_stopped, &fresh);
+  if (e == OK) {
+    if (fresh.count) qsort(fresh.ids, fresh.count, sizeof(fresh.ids[0]), by_id);
+    LOCKED(&s->lock);
+    struct business_ids before = s->stopped;
+    s->stopped = fresh;
+    fresh = before;
+  }
+  free(fresh.ids);
+  return e;
 }
 
 static enum err look_at_workers(struct serve *s) {
@@ -158,9 +179,12 @@ bool serve_worker_alive(void *serve) {
 bool serve_account_stopped(void *serve, int64_t business_id) {
   struct serve *s = serve;
   LOCKED(&s->lock);
-  for (size_t i = 0; i < s->stopped_count; i++)
-    if (s->stopped[i] == business_id) return true;
-  return false;
+  return s->stopped.count && bsearch(&business_id, s->stopped.ids, s->stopped.count, sizeof(business_id), by_id);
+}
+
+size_t serve_stopped_count(struct serve *s) {
+  LOCKED(&s->lock);
+  return s->stopped.count;
 }
 
 bool serve_storage_full(void *serve) {
