@@ -143,7 +143,7 @@ bool answer_is_heavy(const struct http_exchange *x) {
   return x->piece.kind == HTTP_PIECE_FILE && x->piece_left > HEAVY_MIN;
 }
 
-enum answer_step answer_send(struct http_exchange *x, bool *ret_progress) {
+enum answer_step answer_send(struct http_exchange *x) {
   int64_t budget = SEND_MAX;
   if (x->woken) x->waiting = false;
   for (;;) {
@@ -160,7 +160,7 @@ enum answer_step answer_send(struct http_exchange *x, bool *ret_progress) {
       if (errno == EINTR) continue;
       return errno == EAGAIN ? ANSWER_BLOCKED : ANSWER_BROKEN;
     }
-    *ret_progress = true;
+    x->conn->pushed += n;
     x->loop->heavy_sent += n;
     budget -= n;
     if (budget <= 0 && (text_is_next(x) || x->piece_left > 0)) return ANSWER_YIELDS;

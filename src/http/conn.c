@@ -10,18 +10,24 @@
  *  (1) Registered once, edge-triggered, for its life: `readable` says that the kernel may have bytes; a short read or
  *      EAGAIN clears it, an event sets it. Nothing is read that nobody wants yet: that is the back-pressure.
  *  (2) `in` is there only while bytes of a request or its views are. It never moves while a request's views point to
- * it: a request that outlives its connection, or needs its room, takes the buffer with it. (3) conn_run is a loop,
- * never nested: the app's answers are laid out in callbacks and sent here. (4) A connection is in exactly one list of
- * deadlines; what waits for the app is in DEADLINE_NONE. (5) Closed means out of all lists, its exchange ended; the
- * struct lives until the turn's end. */
+ *      it: a request that outlives its connection, or needs its room, takes the buffer with it.
+ *  (3) conn_run is a loop, never nested: the app's answers are laid out in callbacks and sent here.
+ *  (4) A connection is in exactly one list of deadlines; what waits for the app is in DEADLINE_NONE.
+ *  (5) Closed means out of all lists, its exchange ended; the struct lives until the turn's end.
+ *  (6) A peer that for pace_ms is waited for, and takes less than least_pace bytes a second of what is there for it, is
+ *      cut. What it takes is what it acknowledges, not what our kernel's buffer has room for: a peer that takes a byte
+ *      every few seconds is as slow as one that takes none. Time in which there was nothing to send does not count. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/metric.h"
 #include "http/internal.h"
 
 enum fill { FILL_SOME, FILL_NONE, FILL_OVER /* the peer ended, or an error */ };
@@ -360,28 +366,65 @@ static bool finish(struct conn *c) {
   return true;
 }
 
+/* ---- the peer's pace (6) ---- */
+
+/* What the peer has acknowledged. *ret_left: what still lies in our kernel's buffer. */
+static int64_t taken_by_peer(const struct conn *c, int *ret_left) {
+  *ret_left = 0;
+  (void)ioctl(c->fd, SIOCOUTQ, ret_left); /* fails on no socket: then all counts as taken */
+  return c->pushed - *ret_left;
+}
+
+/* More is to be sent, and not the peer is waited for. */
+static void expect_turn(struct conn *c) {
+  if (c->deadline == DEADLINE_PACE) return;
+  c->taken = -1;
+  loop_set_deadline(c, DEADLINE_PACE);
+}
+
+/* The peer is waited for: from here on its pace counts, until nothing is left to be sent. */
+static void expect_peer(struct conn *c) {
+  int left;
+  if (c->deadline == DEADLINE_PACE && c->taken >= 0) return;
+  c->taken = taken_by_peer(c, &left);
+  loop_set_deadline(c, DEADLINE_PACE);
+}
+
+/* A peer that was never waited for, or has all that it was sent, is not slow: then we are. */
+static void judge_pace(struct conn *c) {
+  const struct http_config *config = &c->loop->server->config;
+  int left;
+  int64_t taken = taken_by_peer(c, &left);
+  if (c->taken >= 0 && left > 0 && taken - c->taken < config->least_pace * config->pace_ms / 1000) {
+    metric_add(METRIC_HTTP_SLOW_PEERS, 0, 1);
+    conn_close(c, true);
+    return;
+  }
+  if (c->taken >= 0) c->taken = taken;
+  loop_set_deadline(c, DEADLINE_PACE);
+}
+
 static bool run_answer(struct conn *c, unsigned *requests) {
   const struct loop *l = c->loop;
-  bool progress = false;
   if (answer_is_heavy(c->x) && (!l->in_heavy || l->heavy_sent >= HEAVY_A_TURN)) { /* (6) of loop.c */
-    if (c->deadline != DEADLINE_STALL) loop_set_deadline(c, DEADLINE_STALL);
+    expect_turn(c);
     loop_make_heavy(c);
     return false;
   }
-  switch (answer_send(c->x, &progress)) {
+  switch (answer_send(c->x)) {
     case ANSWER_DONE:
       if (!finish(c)) return false;
       if (++*requests < REQUESTS_A_TURN) return true;
       loop_make_ready(c);
       return false;
     case ANSWER_BLOCKED:
-      if (progress || c->deadline != DEADLINE_STALL) loop_set_deadline(c, DEADLINE_STALL);
+      expect_peer(c);
       return false;
     case ANSWER_WAITS:
       loop_set_deadline(c, DEADLINE_NONE);
       return false;
     case ANSWER_YIELDS:
-      loop_set_deadline(c, DEADLINE_STALL);
+      expect_turn(c);
       if (answer_is_heavy(c->x))
         loop_make_heavy(c);
       else
@@ -473,11 +516,11 @@ void conn_timeout(struct conn *c) {
     case DEADLINE_HEAD:
     case DEADLINE_BODY:
       if (c->x == NULL) break;
-      loop_set_deadline(c, DEADLINE_STALL);
+      expect_turn(c);
       conn_refuse(c, 408, "request not received in time");
       return;
-    case DEADLINE_STALL:
-      conn_close(c, true);
+    case DEADLINE_PACE:
+      judge_pace(c);
       return;
     default:
       break;

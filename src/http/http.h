@@ -70,7 +70,8 @@ struct http_config {
   int64_t head_ms;          /* from a head's first byte to its end; 0: 10,000 */
   int64_t body_ms;          /* 0: 30,000 */
   int64_t idle_ms;          /* kept alive without a request; 0: 75,000 */
-  int64_t stall_ms;         /* an answer of which the peer takes no byte; 0: 300,000 */
+  int64_t pace_ms;          /* how long a peer may take less than least_pace of an answer that is there; 0: 60,000 */
+  int64_t least_pace;       /* bytes a second; 0: 500 */
   size_t head_max;          /* request line and headers, bytes; 0: 32 KiB */
 };
 

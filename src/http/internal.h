@@ -76,7 +76,7 @@ enum deadline {
   DEADLINE_IDLE,
   DEADLINE_HEAD,
   DEADLINE_BODY,
-  DEADLINE_STALL,
+  DEADLINE_PACE, /* an answer is under way: when this is due the peer's pace is judged */
   DEADLINE_LINGER,
   DEADLINES
 };
@@ -98,6 +98,8 @@ struct conn {
   struct http_exchange *x; /* NULL while no byte of a request is here */
   int64_t deadline_ms;
   int64_t discard; /* DISCARD, LINGER: bytes yet to drop */
+  int64_t pushed;  /* bytes of answers given to the kernel */
+  int64_t taken;   /* of these the peer had, when it was first waited for in this DEADLINE_PACE; -1: it was not yet */
   struct link in_deadline;
   struct link in_ready; /* or in heavy; later: in the loop's list of the dead */
   struct link in_extra; /* the loop's, where extra; in the order they came */
@@ -290,8 +292,7 @@ size_t response_refusal(struct loop *l, const struct http_exchange *x, int statu
 
 /* answer.c */
 enum answer_step { ANSWER_DONE, ANSWER_BLOCKED, ANSWER_WAITS, ANSWER_YIELDS, ANSWER_BROKEN };
-/* progress: the peer's kernel took bytes. */
-enum answer_step answer_send(struct http_exchange *x, bool *ret_progress);
+enum answer_step answer_send(struct http_exchange *x);
 bool answer_is_heavy(const struct http_exchange *x); /* so much of a file is left that others go first */
 void answer_drop(struct http_exchange *x);           /* closes source and file */
 

@@ -365,7 +365,8 @@ static void set_defaults(struct http_config *c) {
   if (c->head_ms == 0) c->head_ms = 10 * 1000;
   if (c->body_ms == 0) c->body_ms = 30 * 1000;
   if (c->idle_ms == 0) c->idle_ms = 75 * 1000;
-  if (c->stall_ms == 0) c->stall_ms = 300 * 1000;
+  if (c->pace_ms == 0) c->pace_ms = 60 * 1000;
+  if (c->least_pace == 0) c->least_pace = 500;
   if (c->head_max == 0) c->head_max = 32 * 1024;
 }
 

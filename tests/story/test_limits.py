@@ -183,6 +183,37 @@ def insert(world, count):
     db.close()
 
 
+def test_listeners_who_take_nothing_for_a_minute_make_room(world, provider):
+    """Of a recording that is here, and of one that arrives."""
+    server = world.server(LISTENERS_PER_BUSINESS=2, ADMIN_LISTEN="127.0.0.1:0")
+    business = world.business(provider)
+    ready, live = provider.tape(seconds=2000), provider.tape(seconds=2000)
+    gate = threading.Event()
+    live.acts = [p.pause_at(len(live.mp3) - 1000, gate)]
+    business.tell(server, ready)
+    world.wait_state(ready.sid)
+    business.tell(server, live)
+    eventually(lambda: world.state(live.sid) == "downloading")
+    auth, listeners = {"Authorization": f"Bearer {business.viewer}", "Range": "bytes=0-"}, []
+    try:
+        for tape in (ready, live):
+            listeners.append(Connection(server.port, timeout=30, receive_buffer=4096))
+            listeners[-1].ask("GET", f"/api/recordings/{tape.sid}/stream", auth)
+            assert listeners[-1].read_head().status == 206
+        assert server.get(f"/api/recordings/{ready.sid}/stream", business.viewer).status == 429
+        eventually(lambda: world.parts() and world.parts()[0].stat().st_size > len(live.mp3) - 2000)
+        for _ in range(13):
+            world.clock.advance(5)
+            assert server.get("/healthz").status == 200
+        eventually(lambda: server.figures()["callreel_listeners"] == 0)
+        assert server.figures()["callreel_http_slow_peers_total"] == 2
+        assert server.get(f"/api/recordings/{ready.sid}/stream", business.viewer).body == ready.mp3
+    finally:
+        gate.set()
+        for listener in listeners:
+            listener.close()
+
+
 @pytest.mark.sanitized
 def test_before_it_ends_it_says_so_and_still_takes_connections_for_a_while(world, provider):
     server = world.server(DRAIN_DELAY=15, DRAIN_TIMEOUT=600, ADMIN_LISTEN="127.0.0.1:0")

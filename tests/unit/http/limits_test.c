@@ -81,27 +81,96 @@ static void an_idle_connection_ends_without_a_word(void **state) {
   stage_close(&s);
 }
 
-static void a_peer_that_takes_nothing_is_cut_and_one_that_waits_is_not(void **state) {
+/* For a minute it takes `bytes` every five seconds of an answer that is there. */
+static void see_a_peer_of_pace(size_t bytes, bool is_cut) {
+  struct stage s;
+  stage_open(&s, NULL);
+  int slow = client_open(&s), other = client_open(&s);
+  client_send(slow, GET("/big/50000000"));
+  struct reply r = client_read_head(slow);
+  reply_done(&r);
+  char *room = malloc(bytes + 1);
+  for (int i = 0; i < 13; i++) {
+    assert_reply(client_get(other, "/hello"), 200, "hello");
+    for (size_t had = 0; had < bytes;) {
+      ssize_t n = recv(slow, room, bytes - had, 0);
+      assert_true(n > 0);
+      had += (size_t)n;
+    }
+    advance_ms(5000);
+  }
+  free(room);
+  if (is_cut) {
+    struct ending e = stage_wait_ends(&s, 14);
+    assert_false(e.complete);
+    assert_true(e.sent > 0 && e.sent < 50000000);
+    assert_int_equal(client_wait_end(slow), ENDED_RESET);
+  } else {
+    assert_reply(client_get(other, "/hello"), 200, "hello"); /* the loop has seen the time */
+    assert_reply(client_get(other, "/hello"), 200, "hello");
+    assert_int_equal(http_server_connections(s.server), 2);
+  }
+  client_close(slow);
+  client_close(other);
+  stage_close(&s);
+}
+
+static void a_peer_that_takes_less_than_500_bytes_a_second_over_a_minute_is_cut(void **state) {
+  (void)state;
+  advance_ms(0);
+  see_a_peer_of_pace(0, true);
+  see_a_peer_of_pace(1, true);
+  see_a_peer_of_pace(200 * 1000, false);
+}
+
+static void a_peer_for_which_there_is_nothing_is_not_cut(void **state) {
   struct stage s;
   (void)state;
   advance_ms(0);
   stage_open(&s, NULL);
-  int stalled = client_open(&s), waiting = client_open(&s), other = client_open(&s);
-  client_send(stalled, GET("/big/50000000"));
-  struct reply r = client_read_head(stalled);
-  reply_done(&r);
+  int waiting = client_open(&s), fed = client_open(&s), other = client_open(&s);
   client_send(waiting, GET("/held"));
   struct http_exchange *x = stage_take_held(&s);
-  assert_reply(client_get(other, "/hello"), 200, "hello");
-  advance_ms(301 * 1000);
-  struct ending e = stage_wait_ends(&s, 2);
-  assert_false(e.complete);
-  assert_true(e.sent > 0 && e.sent < 50000000);
-  assert_int_equal(client_wait_end(stalled), ENDED_RESET);
+  client_send(fed, GET("/feed"));
+  stage_wait_waits(&s, 1);
+  for (size_t i = 0; i < 20; i++) { /* a byte in half a minute, and it takes each at once */
+    advance_ms(30 * 1000);
+    assert_reply(client_get(other, "/hello"), 200, "hello");
+    stage_feed_bytes(&s, "a");
+    stage_wait_waits(&s, i + 2);
+  }
+  stage_feed(&s, (struct http_piece){.kind = HTTP_PIECE_END});
+  assert_reply(client_read(fed), 200, "aaaaaaaaaaaaaaaaaaaa");
   stage_do(&s, x, http_abort);
   stage_do(&s, x, http_unref);
-  client_close(stalled);
   client_close(waiting);
+  client_close(fed);
+  client_close(other);
+  stage_close(&s);
+}
+
+static void a_peer_of_a_growing_body_is_cut_once_it_leaves_what_is_there(void **state) {
+  enum { PIECE = 30 * 1000 * 1000 };
+  struct stage s;
+  (void)state;
+  advance_ms(0);
+  stage_open(&s, NULL);
+  int fed = client_open(&s), other = client_open(&s);
+  client_send(fed, GET("/feed"));
+  char *bytes = calloc(1, PIECE + 1);
+  assert_non_null(bytes);
+  memset(bytes, 'a', PIECE);
+  stage_feed(&s, (struct http_piece){.kind = HTTP_PIECE_BYTES, .bytes = str_of(bytes, PIECE)});
+  struct reply r = client_read_head(fed);
+  reply_done(&r);
+  for (int i = 0; i < 13; i++) {
+    assert_reply(client_get(other, "/hello"), 200, "hello");
+    advance_ms(5000);
+  }
+  assert_false(stage_wait_ends(&s, 14).complete);
+  assert_int_equal(client_wait_end(fed), ENDED_RESET);
+  free(bytes);
+  client_close(fed);
   client_close(other);
   stage_close(&s);
 }
@@ -502,7 +571,9 @@ int main(void) {
       cmocka_unit_test(a_head_that_takes_too_long_is_408),
       cmocka_unit_test(a_body_that_takes_too_long_is_408),
       cmocka_unit_test(an_idle_connection_ends_without_a_word),
-      cmocka_unit_test(a_peer_that_takes_nothing_is_cut_and_one_that_waits_is_not),
+      cmocka_unit_test(a_peer_that_takes_less_than_500_bytes_a_second_over_a_minute_is_cut),
+      cmocka_unit_test(a_peer_for_which_there_is_nothing_is_not_cut),
+      cmocka_unit_test(a_peer_of_a_growing_body_is_cut_once_it_leaves_what_is_there),
       cmocka_unit_test(at_the_limit_a_connection_takes_the_place_of_the_one_that_idles_longest),
       cmocka_unit_test(at_the_limit_the_oldest_without_its_head_gives_way),
       cmocka_unit_test(where_all_heads_are_here_the_oldest_without_its_body_gives_way),
