@@ -42,8 +42,16 @@ static void look(struct db *db, void *arg) {
   http_post(e->x, come_back, e);
 }
 
-/* It will not come back. */
-static enum err not_taken(struct errand *e, enum err failed) {
+enum err errand_leave(struct errand *e, void (*back)(struct errand *e)) {
+  return set_out(e, NULL, back);
+}
+
+void errand_return(struct errand *e, enum err result) {
+  e->result = result;
+  http_post(e->x, come_back, e);
+}
+
+enum err errand_stay(struct errand *e, enum err failed) {
   if (failed == ERR_BUSY) metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_QUEUES, 1);
   e->busy = false;
   return failed;
@@ -53,7 +61,7 @@ enum err errand_look(struct errand *e, enum err (*act)(struct db *db, struct err
                      void (*back)(struct errand *e)) {
   TRY(set_out(e, act, back));
   enum err failed = db_readers_run(e->api->parts.readers, e->subject.business_id, look, e);
-  return failed == OK ? OK : not_taken(e, failed);
+  return failed == OK ? OK : errand_stay(e, failed);
 }
 
 static enum err write_run(struct db *db, void *arg) {
@@ -73,5 +81,5 @@ enum err errand_write(struct errand *e, enum err (*act)(struct db *db, struct er
                       void (*back)(struct errand *e)) {
   TRY(set_out(e, act, back));
   enum err failed = db_writer_submit(e->api->parts.writer, (struct db_job){.run = write_run, .done = write_done, .arg = e});
-  return failed == OK ? OK : not_taken(e, failed);
+  return failed == OK ? OK : errand_stay(e, failed);
 }

@@ -35,6 +35,12 @@ CHECKED enum err errand_look(struct errand *e, enum err (*look)(struct db *db, s
 CHECKED enum err errand_write(struct errand *e, enum err (*run)(struct db *db, struct errand *e),
                               void (*back)(struct errand *e));
 
+/* For other ways than these two: back will run on the loop when errand_return was called, once, on any thread. */
+CHECKED enum err errand_leave(struct errand *e, void (*back)(struct errand *e));
+void errand_return(struct errand *e, enum err result);
+/* After errand_leave, of what could not be begun: it will not come back. Returns failed. */
+enum err errand_stay(struct errand *e, enum err failed);
+
 /* ---- api_look_session.c: of errands that take long, whose subject came by a cookie ---- */
 
 /* On the loop, before a look that calls session_still_there. */

@@ -1,6 +1,7 @@
 /* play.c - a request for a recording that this loop has no open file of.
  *
- *   READING  a reader looks the row up, and opens the file or finds what arrives          [look, play_looked]
+ *   READING  a reader looks the row up, and finds what arrives in this process            [look, play_run_look, play_looked]
+ *   OPENING  a thread of the volume opens the file, or what arrives in another process    [open_it, play_opened]
  *   WRITING  the writer queues the recording                                              [write_it, play_written]
  *   WAITING  nothing is under way: a change of the row or the time that is up goes on     [wait_for_change]
  *   ANSWERED the exchange has its answer, or its peer is gone                             [detach, finish]
@@ -8,7 +9,9 @@
  *                    .---- it must be read again ----.
  *                    v                               |
  *   play_begin --> READING --must be queued--> WRITING
- *                  |  ^  `--may come soon--.     |   |
+ *                  |  ^ |`--may come soon--.   ^ |   |
+ *                  |  | |                  |   | |   |     OPENING has the ways on that READING has: READING goes over to it
+ *                  |  | `--> OPENING ------+---' |   |     where the row says that there is something to open
  *                  |  |                    v     |   |
  *                  |  `---a change------ WAITING <---'   [play_changed]
  *                  |  `---time is up, but its session must be looked up again
@@ -18,7 +21,7 @@
  * Invariants
  *  (1) Only play_enter changes the state, and only along these lines. It alone joins and leaves the list of those
  *      that wait, and sets and stops the timer.
- *  (2) READING, WRITING: an errand is under way whenever the loop does something else. WAITING: none is.
+ *  (2) READING, OPENING, WRITING: an errand is under way whenever the loop does something else. WAITING: none is.
  *  (3) It waits only with a watch that was begun before the row in hand was read.
  *  (4) Once a recording was found, it stays with that one, whatever the call comes to mean.
  *  (5) Who asked must still be let in when bytes are given: a session that may have ended meanwhile is looked up anew.
@@ -30,60 +33,24 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/api_disposition.h"
-#include "api/api_download.h"
 #include "api/api_prefer.h"
 #include "api/api_status.h"
 #include "api/errand.h"
 #include "api/live.h"
 #include "api/media.h"
+#include "api/opening.h"
+#include "api/play_internal.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "domain/store.h"
 #include "domain/want.h"
-#include "ledger/calls.h"
 
 enum { AGAIN_MAX = 8 };
-
-enum play_state { PLAY_READING, PLAY_WRITING, PLAY_WAITING, PLAY_ANSWERED };
-
-struct play {
-  struct errand errand;
-  enum play_state state; /* (1) */
-  enum play_kind kind;
-  char id[SID_SIZE];              /* what was asked for */
-  char found[SID_SIZE];           /* "": no recording was found yet (4) */
-  uint64_t drops_seen;            /* the loop's drop_count before the look */
-  int64_t began_us;               /* mono */
-  int64_t until_ms;               /* mono: it waits no longer than that; 0: not at all */
-  int again;                      /* how often it became ready under our hands */
-  bool is_media;                  /* it may be played through, and waits for that */
-  bool began_it;                  /* it had the fill begun */
-  bool missed, skipped;           /* was logged */
-  struct access_snapshot *access; /* held: the business's numbers, for a download's name; else NULL */
-  struct events_watch *watch;
-  atomic_bool post_pending;  /* a change was posted and did not arrive yet */
-  bool changed;              /* a change came since the last look was begun */
-  struct play *next, **link; /* in the loop's list, while WAITING */
-  /* what was seen last */
-  bool call_known;
-  enum via via;
-  struct recording row;
-  int fd;            /* -1: no file */
-  struct tape *tape; /* what arrives; NULL: nothing that can be heard yet */
-  struct recording_outcome outcome;
-  struct buf disposition;
-};
 
 static void look(struct play *p);
 static void look_again(struct play *p);
 static void play_decide(struct play *p);
 static void play_time_is_up(struct http_exchange *x, void *arg);
-
-static struct play *play_of(struct errand *e) {
-  return (struct play *)(void *)e; /* its first member */
-}
 
 /* ---- the state ---- */
 
@@ -107,7 +74,9 @@ static void join_list(struct play *p) {
 
 /* (1): the states that may follow each, as bits. */
 static const unsigned following[] = {
-    [PLAY_READING] = 1 << PLAY_READING | 1 << PLAY_WRITING | 1 << PLAY_WAITING | 1 << PLAY_ANSWERED,
+    [PLAY_READING] =
+        1 << PLAY_READING | 1 << PLAY_OPENING | 1 << PLAY_WRITING | 1 << PLAY_WAITING | 1 << PLAY_ANSWERED,
+    [PLAY_OPENING] = 1 << PLAY_READING | 1 << PLAY_WRITING | 1 << PLAY_WAITING | 1 << PLAY_ANSWERED,
     [PLAY_WRITING] = 1 << PLAY_READING | 1 << PLAY_WAITING | 1 << PLAY_ANSWERED,
     [PLAY_WAITING] = 1 << PLAY_READING | 1 << PLAY_ANSWERED,
     [PLAY_ANSWERED] = 0,
@@ -163,10 +132,6 @@ void play_peer_gone(struct play *p) {
 }
 
 /* ---- answers ---- */
-
-static bool is_by_call(const struct play *p) {
-  return !str_eq(str_from(p->id), str_from(p->row.recording_sid));
-}
 
 static void answer_err(struct play *p, enum err e) {
   detach(p);
@@ -301,68 +266,6 @@ static void answer_live(struct play *p) {
   finish(p);
 }
 
-/* ---- looking, on a reader ---- */
-
-static enum err find_via(struct db *db, struct play *p) {
-  struct call call;
-  p->via = VIA_OWN;
-  if (!is_by_call(p) || strcmp(p->id, p->row.call_sid) == 0) return OK;
-  enum err e = calls_get(db, p->row.business_id, str_from(p->id), &call);
-  bool by_parent = e == OK && strcmp(call.parent_call_sid, p->row.call_sid) == 0;
-  p->via = by_parent ? VIA_PARENT : VIA_CHILD;
-  return e == ERR_NOT_FOUND ? OK : e; /* of a parent that only its children told of */
-}
-
-/* A file that is not there is gone only on the store that the database knows. */
-static enum err check_store(struct db *db, struct play *p) {
-  char known[STORE_ID_SIZE];
-  TRY(store_known_id(db, known));
-  return store_check(p->errand.api->parts.store, known, false) == OK ? OK : ERR_UNSUPPORTED;
-}
-
-static enum err open_file(struct db *db, struct play *p) {
-  int64_t size;
-  enum err e = blob_open(p->errand.api->parts.store, p->row.name, &p->fd, &size);
-  if (e == OK && size == p->row.bytes) return OK;
-  if (e == OK) {
-    (void)close(p->fd);
-    p->fd = -1;
-  }
-  return e == OK || e == ERR_NOT_FOUND ? check_store(db, p) : e;
-}
-
-static enum err name_download(struct db *db, struct play *p, const char *content_type) {
-  const struct access_business *b = access_find_business(p->access, p->row.business_id);
-  struct str type = str_from(content_type);
-  if (p->errand.subject.kind == SUBJECT_URL) return download_name_plain(db, &p->row, type, &p->disposition);
-  return download_name(db, &p->row, type, b ? b->numbers : NULL, b ? b->number_count : 0, &p->disposition);
-}
-
-/* What arrives already, here or in another process. What can't be heard now is waited for. */
-static enum err find_tape(struct db *db, struct play *p) {
-  if (!p->is_media || tape_follow(p->errand.api->parts.follows, &p->row, &p->tape) != OK) return OK;
-  return p->kind == PLAY_DOWNLOAD ? name_download(db, p, tape_head(p->tape)->content_type) : OK;
-}
-
-static enum err look_up(struct db *db, struct errand *e) {
-  struct play *p = play_of(e);
-  struct str id = str_from(p->found[0] ? p->found : p->id);
-  TRY(session_still_there(db, e)); /* (5) */
-  TRY(recordings_resolve(db, e->subject.business_id, id, &p->call_known, &p->row));
-  memcpy(p->found, p->row.recording_sid, sizeof(p->found));
-  TRY(find_via(db, p));
-  if (p->row.status != RECORDING_READY) return find_tape(db, p);
-  TRY(open_file(db, p));
-  return p->fd >= 0 && p->kind == PLAY_DOWNLOAD ? name_download(db, p, p->row.content_type) : OK;
-}
-
-static enum err run_look(struct db *db, struct errand *e) {
-  struct tape *seen_before = TAKE(play_of(e)->tape); /* it lives until it is found again */
-  enum err failed = look_up(db, e);
-  tape_unref(seen_before);
-  return failed;
-}
-
 /* ---- wanting, on the writer ---- */
 
 static enum want_kind want_of(const struct play *p) {
@@ -374,8 +277,12 @@ static enum err run_want(struct db *db, struct errand *e) {
   return want_run(db, e->subject.business_id, str_from(p->found), want_of(p), e->now, &p->row, &p->outcome);
 }
 
+/* A file that is not there is gone only on the store that the database knows. */
 static enum err run_file_gone(struct db *db, struct errand *e) {
   struct play *p = play_of(e);
+  char known[STORE_ID_SIZE];
+  TRY(store_known_id(db, known));
+  if (strcmp(known, p->store_id) != 0) return ERR_UNSUPPORTED;
   return want_file_gone(db, e->subject.business_id, str_from(p->found), want_of(p), e->now, &p->row, &p->outcome);
 }
 
@@ -417,6 +324,7 @@ static void play_changed(struct http_exchange *x, void *arg) {
   atomic_store(&p->post_pending, false);
   switch (p->state) {
     case PLAY_READING:
+    case PLAY_OPENING:
     case PLAY_WRITING:
       p->changed = true; /* it looks again before it waits */
       return;
@@ -539,6 +447,46 @@ static void consider(struct play *p) {
     play_decide(p);
 }
 
+/* The volume did not answer in time, or can't be read: that is no fault of the database's. */
+static void answer_no_volume(struct play *p) {
+  const struct problem_words words = {.code = recording_error_code(RECORDING_STORAGE_ERROR),
+                                      .detail = str_from(recording_error_message(RECORDING_STORAGE_ERROR))};
+  detach(p);
+  count_answer(p, METRIC_PLAY_WAIT);
+  problem_answer(p->errand.x, PROBLEM_UNAVAILABLE, &words);
+  finish(p);
+}
+
+static void take_opened(struct play *p) {
+  struct opened opened = opening_take(p->opening);
+  tape_unref(p->tape);
+  p->tape = opened.tape;
+  p->fd = opened.fd;
+  memcpy(p->store_id, opened.store_id, sizeof(p->store_id));
+}
+
+static void play_opened(struct errand *e) {
+  struct play *p = play_of(e);
+  if (e->result == OK) take_opened(p);
+  p->opening = opening_end(p->opening);
+  if (http_gone(e->x))
+    give_up(p);
+  else if (e->result == ERR_CLOSED)
+    answer_err(p, e->result);
+  else if (e->result != OK)
+    answer_no_volume(p);
+  else if (p->fd >= 0)
+    answer_file(p);
+  else
+    consider(p);
+}
+
+static void open_it(struct play *p) {
+  play_enter(p, PLAY_OPENING);
+  enum err e = opening_begin(&p->errand, &p->row, play_opened, &p->opening);
+  if (e != OK) answer_err(p, e);
+}
+
 static void play_looked(struct errand *e) {
   struct play *p = play_of(e);
   if (http_gone(e->x))
@@ -547,8 +495,8 @@ static void play_looked(struct errand *e) {
     answer_denied(p);
   else if (e->result != OK)
     answer_err(p, e->result);
-  else if (p->fd >= 0)
-    answer_file(p);
+  else if (p->must_open)
+    open_it(p);
   else
     consider(p);
 }
@@ -559,7 +507,7 @@ static void look(struct play *p) {
   p->changed = false;
   p->drops_seen = p->errand.loop->drop_count;
   session_renew_version(&p->errand);
-  enum err e = errand_look(&p->errand, run_look, play_looked);
+  enum err e = errand_look(&p->errand, play_run_look, play_looked);
   if (e != OK) answer_err(p, e);
 }
 

@@ -71,7 +71,7 @@ static void on_tape(void *arg, int64_t business_id, struct str recording_sid) {
 static enum err build_tapes(struct serve *s) {
   TRY(events_new(&s->events));
   TRY(tapes_new(on_tape, s, &s->tapes));
-  const struct tape_follow_parts parts = {s->tapes, s->events, s->readers, s->store};
+  const struct tape_follow_parts parts = {s->tapes, s->events, s->readers, s->store, s->volume};
   return tape_follows_new(&parts, &s->follows);
 }
 
@@ -212,9 +212,10 @@ static void tear_down(struct serve *s) {
   changes_stop(s->changes); /* it pokes the worker no more; the writer may still poke it */
   s->worker = worker_free(s->worker);
   if (s->writer && s->node.node_id[0]) IGNORE(db_writer_call(s->writer, leave, s)); /* else forgotten after a while */
+  bool volume_hangs = s->volume && !volume_stop(s->volume, VOLUME_STOP_MS); /* what it ends may still ask a reader */
   s->readers = db_readers_free(s->readers);
   s->writer = db_writer_free(s->writer);
-  if (s->volume && !volume_stop(s->volume, VOLUME_STOP_MS)) leave_hung_volume();
+  if (volume_hangs) leave_hung_volume();
   s->server = http_server_free(s->server); /* what these had in hand was posted to its loops until here */
   s->changes = changes_free(s->changes);
   s->api = api_free(s->api);

@@ -26,6 +26,8 @@
 #include "base/fs.h"
 #include "base/lock.h"
 
+enum { OPEN_TIMEOUT_MS = 30 * 1000 };
+
 struct follow {
   struct tape_follows *follows;
   struct follow *next, **link; /* in the list of all; link NULL: not in it */
@@ -38,7 +40,7 @@ struct follow {
   atomic_bool under_way; /* a look */
   struct lock applying;  /* rank behind WORK: covers ended, and what a look does to the tape */
   bool ended;            /* (3) */
-  /* the look's alone */
+  /* the look's alone, or under applying */
   int64_t token; /* whose part is read; 0: the whole file, or none that goes on */
 };
 
@@ -62,20 +64,22 @@ static bool is_same(const struct tape_head *head, const struct recording *row) {
   return strcmp(head->etag, row->etag) == 0 && length_fits;
 }
 
-static enum err take_part(struct follow *f, struct tape *tape, const struct recording *row) {
-  int fd CLEANUP(fs_close_) = -1;
-  enum err e = blob_open_part(f->follows->parts.store, row->stem, row->lease_token, &fd);
-  if (e == ERR_NOT_FOUND) return OK; /* it has just got its name, or its holder died: the row will say */
-  TRY(e);
+/* A look opens a file before it does anything to the tape: the volume may keep it waiting, and nobody waits with it. */
+static bool needs_file(const struct follow *f, const struct recording *row) {
+  if (row->status == RECORDING_READY) return true;
+  return row->status == RECORDING_DOWNLOADING && row->lease_token != f->token && row->got > 0;
+}
+
+/* fd -1: the part was not there. */
+static enum err take_part(struct follow *f, struct tape *tape, const struct recording *row, int fd) {
+  if (fd < 0) return OK; /* it has just got its name, or its holder died: the row will say */
   TRY(tape_go_on_with(tape, fd, row->got));
   f->token = row->lease_token;
   return OK;
 }
 
-static enum err take_file(struct follow *f, struct tape *tape, const struct recording *row) {
-  int fd CLEANUP(fs_close_) = -1;
-  int64_t size;
-  TRY(blob_open(f->follows->parts.store, row->name, &fd, &size));
+static enum err take_file(struct follow *f, struct tape *tape, const struct recording *row, int fd, int64_t size) {
+  if (fd < 0) return ERR_NOT_FOUND;
   if (size != row->bytes) return ERR_CORRUPT;
   TRY(tape_go_on_with(tape, fd, size));
   f->token = 0;
@@ -83,17 +87,18 @@ static enum err take_file(struct follow *f, struct tape *tape, const struct reco
   return OK;
 }
 
-static enum err follow_row(struct follow *f, struct tape *tape, const struct recording *row) {
+/* fd and its size: of what needs_file; else -1. */
+static enum err follow_row(struct follow *f, struct tape *tape, const struct recording *row, int fd, int64_t size) {
   if (!is_same(tape_head(tape), row)) return ERR_CONFLICT;
   switch (row->status) {
     case RECORDING_QUEUED:
       return OK;
     case RECORDING_DOWNLOADING:
-      if (row->lease_token != f->token) return row->got > 0 ? take_part(f, tape, row) : OK;
+      if (row->lease_token != f->token) return row->got > 0 ? take_part(f, tape, row, fd) : OK;
       tape_extend(tape, row->got); /* (1) */
       return OK;
     case RECORDING_READY:
-      return take_file(f, tape, row);
+      return take_file(f, tape, row, fd, size);
     default:
       return ERR_CONFLICT;
   }
@@ -108,36 +113,108 @@ static struct tape *own_tape(struct follow *f) {
 }
 
 /* row is valid if e is OK. */
-static enum err apply(struct follow *f, struct tape *tape, const struct recording *row, enum err e) {
+static enum err apply(struct follow *f, struct tape *tape, const struct recording *row, int fd, int64_t size,
+                      enum err e) {
   LOCKED(&f->applying);
   if (f->ended) return OK; /* (3) */
-  if (e == OK) e = follow_row(f, tape, row);
+  if (e == OK) e = follow_row(f, tape, row, fd, size);
   if (e == OK || err_retryable(e)) return e;
   tape_fail(tape);
   events_tell(f->follows->parts.events, f->business_id, str_from(f->recording_sid)); /* who waits may find another */
   return e;
 }
 
-static enum err look_once(struct db *db, struct follow *f) {
-  struct recording row;
-  struct tape *tape = own_tape(f);
-  if (!tape) return OK;
-  enum err e = recordings_get(db, f->business_id, str_from(f->recording_sid), &row);
-  e = apply(f, tape, &row, e);
-  tape_unref(tape);
-  return err_retryable(e) ? e : OK;
-}
-
 static void start_look(struct follow *f);
 
-static void look(struct db *db, void *arg) {
-  struct follow *f = arg;
-  atomic_store(&f->wanted, false);
-  bool is_done = db && look_once(db, f) == OK;
+/* The last of a look: another is made for what happened meanwhile (4), or a later one tries again. */
+static void look_is_over(struct follow *f, bool is_done) {
   if (!is_done) atomic_store(&f->wanted, true); /* at the next change or tick */
   atomic_store(&f->under_way, false);
   if (is_done && atomic_load(&f->wanted)) start_look(f); /* (4) */
   follow_unref(f);
+}
+
+/* ---- a look that opens a file, on a thread of the volume ---- */
+
+struct file_look {
+  struct volume_job job;
+  struct follow *follow; /* held */
+  struct recording row;
+  int fd; /* -1: there is none */
+  int64_t size;
+};
+
+static struct file_look *file_look_of(struct volume_job *job) {
+  return (struct file_look *)(void *)job; /* its first member */
+}
+
+static enum err open_file(struct volume_job *job) {
+  struct file_look *l = file_look_of(job);
+  struct blob_store *store = l->follow->follows->parts.store;
+  enum err e = l->row.status == RECORDING_READY ? blob_open(store, l->row.name, &l->fd, &l->size)
+                                                : blob_open_part(store, l->row.stem, l->row.lease_token, &l->fd);
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static void file_opened(struct volume_job *job, enum err e) {
+  struct file_look *l = file_look_of(job);
+  struct follow *f = l->follow;
+  struct tape *tape = own_tape(f);
+  if (tape) e = e == ERR_TIMEOUT || e == ERR_CLOSED ? e : apply(f, tape, &l->row, l->fd, l->size, e);
+  bool is_done = !tape || !err_retryable(e);
+  tape_unref(tape);
+  look_is_over(f, is_done);
+  volume_release(job);
+}
+
+static void drop_file_look(struct volume_job *job) {
+  struct file_look *l = file_look_of(job);
+  fs_close_(&l->fd);
+  follow_unref(l->follow);
+  free(l);
+}
+
+static enum err start_opening(struct follow *f, const struct recording *row) {
+  struct file_look *l = calloc(1, sizeof(*l));
+  if (!l) return ERR_NOMEM;
+  l->job = (struct volume_job){
+      .run = open_file, .done = file_opened, .drop = drop_file_look, .timeout_ms = OPEN_TIMEOUT_MS};
+  l->follow = f;
+  l->row = *row;
+  l->fd = -1;
+  atomic_fetch_add(&f->refs, 1);
+  enum err e = volume_run(f->follows->parts.volume, &l->job);
+  if (e == OK) return OK;
+  follow_unref(f);
+  free(l);
+  return e;
+}
+
+/* ---- a look, on a reader ---- */
+
+/* True: it goes on on a thread of the volume, and is not over. */
+static bool look_once(struct db *db, struct follow *f, enum err *ret_e) {
+  struct recording row;
+  struct tape *tape = own_tape(f);
+  *ret_e = OK;
+  if (!tape) return false;
+  enum err e = recordings_get(db, f->business_id, str_from(f->recording_sid), &row);
+  bool opens = e == OK && is_same(tape_head(tape), &row) && needs_file(f, &row);
+  if (opens)
+    e = start_opening(f, &row);
+  else
+    e = apply(f, tape, &row, -1, 0, e);
+  tape_unref(tape);
+  *ret_e = err_retryable(e) ? e : OK;
+  return opens && e == OK;
+}
+
+static void look(struct db *db, void *arg) {
+  struct follow *f = arg;
+  enum err e = ERR_IO;
+  atomic_store(&f->wanted, false);
+  if (db && look_once(db, f, &e)) return;
+  look_is_over(f, e == OK);
 }
 
 static void start_look(struct follow *f) {
@@ -202,21 +279,14 @@ static enum err follow_begin(struct tape_follows *all, struct tape *tape, int64_
   return OK;
 }
 
-static enum err open_followed(struct tape_follows *f, const struct recording *row, struct tape **ret_tape) {
-  int fd CLEANUP(fs_close_) = -1;
+/* Under `opening`; fd is the part of the row's token. */
+static enum err follow_anew(struct tape_follows *f, const struct recording *row, int fd, struct tape **ret_tape) {
+  struct tape *tape;
   struct tape_head head = {.business_id = row->business_id, .modified_at = row->modified_at, .total = row->total};
   memcpy(head.recording_sid, row->recording_sid, sizeof(head.recording_sid));
   memcpy(head.etag, row->etag, sizeof(head.etag));
   memcpy(head.content_type, row->content_type, sizeof(head.content_type));
-  TRY(blob_open_part(f->parts.store, row->stem, row->lease_token, &fd));
-  return tapes_open(f->parts.tapes, &head, fd, row->got, ret_tape);
-}
-
-/* Under `opening`. */
-static enum err follow_anew(struct tape_follows *f, const struct recording *row, struct tape **ret_tape) {
-  struct tape *tape;
-  if (row->status != RECORDING_DOWNLOADING || row->got <= 0) return ERR_NOT_FOUND;
-  TRY(open_followed(f, row, &tape));
+  TRY(tapes_open(f->parts.tapes, &head, fd, row->got, &tape));
   enum err e = follow_begin(f, tape, row->lease_token);
   if (e != OK) {
     tape_fail(tape);
@@ -233,19 +303,32 @@ static bool is_open(struct tape *tape) {
   return view.state == TAPE_OPEN;
 }
 
+static enum err find_arriving(const struct recording *row) {
+  return row->status == RECORDING_DOWNLOADING && row->got > 0 ? ERR_NOT_YET : ERR_NOT_FOUND;
+}
+
 /* A tape that the row does not speak of: one that is over is held by who is slow, and in nobody's way. Of an open one either
  * the row is the older, or the tape has not heard of it yet: whoever watches the recording is told when that is over. */
-enum err tape_follow(struct tape_follows *f, const struct recording *row, struct tape **ret_tape) {
-  LOCKED(&f->opening);
+enum err tape_follow_find(struct tape_follows *f, const struct recording *row, struct tape **ret_tape) {
   struct tape *tape = tapes_find(f->parts.tapes, row->business_id, str_from(row->recording_sid));
-  if (!tape) return follow_anew(f, row, ret_tape);
+  if (!tape) return find_arriving(row);
   if (is_same(tape_head(tape), row)) {
     *ret_tape = tape;
     return OK;
   }
   bool waits = is_open(tape);
   tape_unref(tape);
-  return waits ? ERR_NOT_FOUND : follow_anew(f, row, ret_tape);
+  return waits ? ERR_NOT_FOUND : find_arriving(row);
+}
+
+enum err tape_follow(struct tape_follows *f, const struct recording *row, struct tape **ret_tape) {
+  int fd CLEANUP(fs_close_) = -1;
+  enum err e = tape_follow_find(f, row, ret_tape);
+  if (e != ERR_NOT_YET) return e;
+  TRY(blob_open_part(f->parts.store, row->stem, row->lease_token, &fd)); /* not under the lock: it may wait */
+  LOCKED(&f->opening);
+  e = tape_follow_find(f, row, ret_tape); /* somebody may have been faster */
+  return e == ERR_NOT_YET ? follow_anew(f, row, fd, ret_tape) : e;
 }
 
 void tape_follow_successor(struct tape_follows *f, struct tape *tape) {

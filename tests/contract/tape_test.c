@@ -23,6 +23,7 @@ struct stage {
   struct tapes *tapes;
   struct tape_follows *follows;
   struct blob_store *store;
+  struct volume *volume;
   struct blob_part *part;
   struct recording row; /* of the writer elsewhere */
   struct tape *written; /* the writer's, here */
@@ -130,9 +131,10 @@ static struct stage *stage_new(struct scratch *scratch, const struct writer *wri
   assert_int_equal(blob_open_disk(directory, &s->store), OK);
   assert_int_equal(blob_begin(s->store, STEM, 7, &s->part), OK);
   assert_int_equal(db_readers_new(&(struct db_open){.url = scratch->url, .read_only = true}, 2, 100, &s->readers), OK);
+  assert_int_equal(volume_new(s->store, 2, 100, &s->volume), OK);
   assert_int_equal(events_new(&s->events), OK);
   assert_int_equal(tapes_new(on_open, s, &s->tapes), OK);
-  const struct tape_follow_parts parts = {s->tapes, s->events, s->readers, s->store};
+  const struct tape_follow_parts parts = {s->tapes, s->events, s->readers, s->store, s->volume};
   assert_int_equal(tape_follows_new(&parts, &s->follows), OK);
   s->row = scratch_recording(s->db, 1, SID, "", RECORDING_QUEUED, 0, SCRATCH_NOW);
   s->row.lease_token = 7;
@@ -152,10 +154,12 @@ static void stage_free(struct stage *s) {
   char directory[128];
   tape_unref(s->written);
   s->part = blob_abandon(s->part);
+  assert_true(volume_stop(s->volume, 10000));
   s->readers = db_readers_free(s->readers);
   s->follows = tape_follows_free(s->follows);
   s->tapes = tapes_free(s->tapes);
   s->events = events_free(s->events);
+  s->volume = volume_free(s->volume);
   s->store = blob_close(s->store);
   db_close(s->db);
   scratch_path(s->scratch, ".recordings", directory);

@@ -141,3 +141,50 @@ def test_a_volume_that_hangs_holds_nobody_who_does_not_need_it(world, provider, 
     for tape in (first, second, third):
         world.wait_state(tape.sid)
         play(server, business, tape)
+
+
+def test_a_play_that_needs_the_volume_fails_in_its_time_and_holds_no_reader(world, provider, hanging):
+    server, business, hot = begin(world, provider, **hanging.settings)
+    cold = [provider.tape(seconds=5) for _ in range(12)]  # more than there are readers, and threads of the volume
+    for tape in cold:
+        business.tell(server, tape)
+    for tape in cold:
+        world.wait_state(tape.sid)
+    business.key("admin")
+    hanging.hang()
+    answers = []
+    players = [threading.Thread(target=lambda tape=tape: answers.append(
+        server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, timeout=20))) for tape in cold]
+    for player in players:
+        player.start()
+    goes_on(server, business, provider, hot)
+    for player in players:
+        player.join()
+    assert [(a.status, a.code(), int(a.header("retry-after")) > 0) for a in answers] == [(503, "storage_error", True)] * 12
+    goes_on(server, business, provider, hot)
+    hanging.go_on()
+    for tape in cold:
+        play(server, business, tape)
+
+
+def test_a_fill_of_another_process_is_followed_on_when_the_volume_is_back(world, provider, hanging):
+    web, worker = world.server("web", "web", **hanging.settings), world.server("worker", "worker")
+    business = world.business(provider)
+    gate = threading.Event()
+    tape = provider.tape(seconds=600)
+    tape.default = p.pause_at(100_000, gate)
+    business.tell(web, tape)
+    eventually(lambda: (world.row(tape.sid)["got"] or 0) == 100_000)
+    with Connection(web.port, timeout=30) as listener:
+        listener.ask("GET", f"/api/recordings/{tape.sid}/stream", {"Authorization": f"Bearer {business.viewer}", **MEDIA})
+        head = listener.read_head()
+        assert head.status == 206
+        assert listener.read_some(100_000) == tape.mp3[:100_000]
+        hanging.hang()
+        gate.set()
+        world.wait_state(tape.sid)
+        assert web.get("/healthz", timeout=SOON).status == 200
+        assert web.get(f"/api/recordings/{tape.sid}/status", business.viewer, timeout=SOON).json()["status"] == "ready"
+        hanging.go_on()
+        assert listener.read_some(len(tape.mp3) - 100_000) == tape.mp3[100_000:]
+    assert worker.alive()

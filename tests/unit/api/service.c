@@ -109,7 +109,7 @@ void service_start(struct service *s) {
   assert_int_equal(db_readers_new(&(struct db_open){.url = s->url, .read_only = true}, 2, 100, &s->readers), OK);
   assert_int_equal(events_new(&s->events), OK);
   assert_int_equal(tapes_new(NULL, NULL, &s->tapes), OK);
-  const struct tape_follow_parts follow = {s->tapes, s->events, s->readers, s->store};
+  const struct tape_follow_parts follow = {s->tapes, s->events, s->readers, s->store, s->volume};
   assert_int_equal(tape_follows_new(&follow, &s->follows), OK);
   assert_int_equal(db_writer_call(s->writer, add_businesses, s), OK);
   service_load_access(s);
@@ -142,9 +142,9 @@ void service_stop(struct service *s) {
   if (!s->api) return;
   api_drain(s->api);
   http_server_drain(s->server, 0);
+  assert_true(volume_stop(s->volume, 10000));
   s->readers = db_readers_free(s->readers);
   s->writer = db_writer_free(s->writer);
-  assert_true(volume_stop(s->volume, 10000));
   s->server = http_server_free(s->server);
   s->api = api_free(s->api);
   s->follows = tape_follows_free(s->follows);
