@@ -41,7 +41,7 @@ def eventually(look, within=10.0, what=None, every=0.01):
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within} s: {what or look}; last: {value!r}")
+            raise AssertionError(f"not within {within} s: {(what() if callable(what) else what) or look}; last: {value!r}")
         time.sleep(every)
 
 
@@ -84,6 +84,13 @@ class Process:
 
     def log_lines(self, phrase=""):
         return [line for line in self.log().splitlines() if phrase in line]
+
+    def wait_lines(self, phrase, count=1, within=10):
+        """The lines with this phrase, as soon as there are so many: a line follows what it tells of, which others see before."""
+        def look():
+            lines = self.log_lines(phrase)
+            return lines if len(lines) >= count else None
+        return eventually(look, within, f"{count} lines with {phrase!r} in {self.log_path.name}")
 
     def alive(self):
         return self.child.poll() is None

@@ -166,7 +166,8 @@ def test_a_frozen_worker_that_wakes_changes_nothing(world, provider):
     world.pass_time_until(lambda: not world.parts(), step=30)
     assert world.row(tape.sid) == before
     assert world.file_of(tape.sid).read_bytes() == tape.mp3
-    assert "Recording saved" in second.log() and "Recording saved" not in first.log()
+    second.wait_lines("Recording saved")
+    assert "Recording saved" not in first.log()
 
 
 def test_a_listener_never_hears_a_wrong_byte_when_the_worker_dies(world, provider):

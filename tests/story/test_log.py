@@ -31,6 +31,7 @@ def test_a_recordings_life_is_four_lines_and_a_playback_one(world, provider):
         business.tell(server, tape, "in-progress")
         business.tell(server, tape)
         world.wait_state(tape.sid)
+    server.wait_lines("Recording saved", len(tapes))
     life = info_lines(server)[first:]
     assert len(life) <= 4 * len(tapes), "\n".join(life[:8])
     for phrase in ("downloading from Twilio", "Recording saved"):
@@ -71,6 +72,7 @@ def test_a_hit_tells_over_which_leg_it_was_found(world, provider):
     for tape in (parents, childs):
         business.tell(server, tape)
         world.wait_state(tape.sid)
+    server.wait_lines("Recording saved", 2)
     for asked, via in ((child, "parent"), (parent, "child")):
         first = len(info_lines(server))
         assert server.get(f"/api/recordings/{asked}/stream", business.viewer).status == 200
@@ -109,7 +111,7 @@ def test_a_slow_download_is_noticed(world, provider):
     world.pass_time(11)
     gate.set()
     world.wait_state(tape.sid)
-    lines = server.log_lines("Slow download detected")
+    lines = server.wait_lines("Slow download detected")
     assert len(lines) == 1 and "level=warn" in lines[0] and tape.sid in lines[0]
 
 
@@ -136,6 +138,7 @@ def test_json_lines_are_json(world, provider):
     tape = provider.tape(seconds=1)
     business.tell(server, tape)
     world.wait_state(tape.sid)
+    server.wait_lines("Recording saved")
     lines = [json.loads(line) for line in server.log_lines()]
     saved = next(line for line in lines if line["msg"] == "Recording saved")
     assert saved["level"] == "info" and saved["bytes"] == len(tape.mp3) and saved["recording"] == tape.sid
