@@ -136,6 +136,20 @@ static int live_of(int business) {
   return n;
 }
 
+/* Since when it could be claimed: since it was enqueued, or since the time it was put off to. */
+static int64_t claimable_at(const struct recording *r) {
+  return r->next_ask_at ? r->next_ask_at : r->enqueued_at;
+}
+
+/* Who could be claimed earlier goes first; then who was never put off; then who came first. */
+static bool goes_before(const struct model_row *a, const struct model_row *b) {
+  int64_t at_a = claimable_at(&a->row), at_b = claimable_at(&b->row);
+  if (at_a != at_b) return at_a < at_b;
+  bool put_off_a = a->row.next_ask_at != 0, put_off_b = b->row.next_ask_at != 0;
+  if (put_off_a != put_off_b) return put_off_b;
+  return a->place < b->place;
+}
+
 static struct model_row *head_of(int business, int rank) {
   struct model_row *head = NULL;
   for (int i = 0; i < SIDS; i++) {
@@ -143,9 +157,7 @@ static struct model_row *head_of(int business, int rank) {
     const struct recording *r = &m->row;
     if (!m->is_known || r->status != RECORDING_QUEUED || r->rank != rank || r->lease_until != 0) continue;
     if (!is_past(r->next_ask_at, RECORDING_BACKOFF_CAP_MS)) continue;
-    if (!head || r->enqueued_at < head->row.enqueued_at ||
-        (r->enqueued_at == head->row.enqueued_at && m->place < head->place))
-      head = m;
+    if (!head || goes_before(m, head)) head = m;
   }
   return head;
 }
