@@ -100,7 +100,7 @@ int main(int argc, char **argv) {
   }
   (void)signal(SIGPIPE, SIG_IGN); /* sendfile has no flag against it */
   size = (size_t)atoll(argv[2]);
-  make_answer(atoi(argv[3]));
+  make_answer((int)strtol(argv[3], NULL, 10));
   int epoll = epoll_create1(0), listener = listen_anywhere();
   struct epoll_event e = {.events = EPOLLIN, .data.ptr = NULL}, events[EVENTS];
   if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &e) != 0) die("epoll");

@@ -138,7 +138,7 @@ static void take_body(struct listener *l, const char *p, size_t n) {
 /* ---- the head ---- */
 
 static void read_head(struct listener *l, const char *end) {
-  l->status = atoi(l->head + 9);
+  l->status = (int)strtol(l->head + 9, NULL, 10);
   l->length = -1;
   for (const char *line = l->head; line < end; line = (const char *)memchr(line, '\n', (size_t)(end + 2 - line)) + 1) {
     if (strncasecmp(line, "content-length:", 15) == 0) l->length = atoll(line + 15);
@@ -213,7 +213,7 @@ static void read_plan(void) {
     const char *at = strsep(&rest, "\t"), *port = strsep(&rest, "\t"), *target = strsep(&rest, "\t");
     if (at == NULL || port == NULL || target == NULL) die("plan");
     l->at_us = (long long)(atof(at) * 1000);
-    l->port = atoi(port);
+    l->port = (int)strtol(port, NULL, 10);
     int n = snprintf(l->request, LINE_MAX_, "GET %s HTTP/1.1\r\nHost: bench\r\n", target);
     for (const char *header; (header = strsep(&rest, "\t")) != NULL;)
       n += snprintf(l->request + n, (size_t)(LINE_MAX_ - n), "%s\r\n", header);

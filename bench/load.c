@@ -115,7 +115,7 @@ static size_t take_head(struct connection *c) {
     if (c->head_n == HEAD_MAX) die("head too long");
     return 0;
   }
-  int status = atoi(c->head + 9);
+  int status = (int)strtol(c->head + 9, NULL, 10);
   c->left = 0;
   for (char *line = c->head; line < end; line = (char *)memchr(line, '\n', (size_t)(end + 2 - line)) + 1)
     if (strncasecmp(line, "content-length:", 15) == 0) c->left = atoll(line + 15);
@@ -191,9 +191,9 @@ static bool read_options(int argc, char **argv, struct options *o) {
   for (int option; (option = getopt(argc, argv, "p:H:P:")) != -1;) {
     size_t n = strlen(o->extra);
     if (option == 'p' && o->pid_count < PIDS_MAX)
-      o->pids[o->pid_count++] = atoi(optarg);
+      o->pids[o->pid_count++] = (int)strtol(optarg, NULL, 10);
     else if (option == 'P')
-      o->pipeline = (unsigned)atoi(optarg);
+      o->pipeline = (unsigned)strtol(optarg, NULL, 10);
     else if (option == 'H')
       snprintf(o->extra + n, sizeof o->extra - n, "%s\r\n", optarg);
     else
@@ -202,9 +202,9 @@ static bool read_options(int argc, char **argv, struct options *o) {
   argv += optind;
   if (argc - optind != 5) return false;
   o->host = argv[0];
-  o->port = atoi(argv[1]);
+  o->port = (int)strtol(argv[1], NULL, 10);
   o->target = argv[2];
-  o->count = atoi(argv[3]);
+  o->count = (int)strtol(argv[3], NULL, 10);
   o->seconds = atof(argv[4]);
   return o->count > 0 && o->count <= CONNECTIONS_MAX && o->pipeline > 0 && o->pipeline <= PIPELINE_MAX;
 }

@@ -114,9 +114,10 @@ int main(int argc, char **argv) {
     fprintf(stderr, "webhooks HOST PORT BUSINESS ACCOUNT TOKEN COUNT CONNECTIONS\n");
     return 2;
   }
-  host = argv[1], port = atoi(argv[2]), business = atoi(argv[3]), account = argv[4], token = argv[5];
+  host = argv[1], port = (int)strtol(argv[2], NULL, 10), business = (int)strtol(argv[3], NULL, 10), account = argv[4],
+  token = argv[5];
   count = atol(argv[6]);
-  int connections = atoi(argv[7]), epoll = epoll_create1(EPOLL_CLOEXEC);
+  int connections = (int)strtol(argv[7], NULL, 10), epoll = epoll_create1(EPOLL_CLOEXEC);
   if (count < 1 || connections < 1 || connections > CONNECTIONS_MAX) return 2;
   latencies_us = calloc((size_t)count, sizeof(*latencies_us));
   if (!latencies_us || epoll < 0) die("start");

@@ -5,6 +5,7 @@
  *  (2) The plain and the compressed variant have different ETags, and each answer says that it depends on Accept-Encoding. */
 #include "http/static.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,9 +55,9 @@ static void name_variant(struct variant *v, const unsigned char *bytes, size_t s
   uint8_t digest[SHA256_SIZE];
   v->bytes = str_of((const char *)bytes, size);
   secret_sha256(v->bytes, digest);
-  v->etag[0] = '"';
-  hex_encode(digest, ETAG_BYTES, v->etag + 1);
-  strcat(v->etag, suffix); /* ETAG_SIZE has room for the longest */
+  char digits[2 * ETAG_BYTES + 1];
+  hex_encode(digest, ETAG_BYTES, digits);
+  (void)snprintf(v->etag, sizeof(v->etag), "\"%s%s", digits, suffix); /* ETAG_SIZE has room for the longest */
 }
 
 enum err http_static_new(const struct embedded_file *files, struct http_static **ret_static) {

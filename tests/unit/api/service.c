@@ -332,7 +332,7 @@ void service_receive(int fd, struct answer *ret_answer) {
   ret_answer->body_n = n - head_n - 2;
   assert_true(ret_answer->body_n < sizeof(ret_answer->body));
   memcpy(ret_answer->body, end + 4, ret_answer->body_n + 1);
-  ret_answer->status = atoi(all + sizeof("HTTP/1.1 ") - 1);
+  ret_answer->status = (int)strtol(all + sizeof("HTTP/1.1 ") - 1, NULL, 10);
   free(all);
 }
 

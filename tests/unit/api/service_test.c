@@ -251,7 +251,7 @@ static void a_recording_that_cannot_be_had_says_why(void **state) {
   s->worker_alive = false;
   struct answer *a = service_ask(s, "GET", "/api/recordings/" RE2 "/stream", s->viewer, "", NULL);
   expect(a, 503, "no_worker");
-  assert_true(atoi(answer_header(a, "Retry-After")) > 0);
+  assert_true((int)strtol(answer_header(a, "Retry-After"), NULL, 10) > 0);
   assert_int_equal(service_row(s, s->business, RE2).status, RECORDING_QUEUED);
 }
 
@@ -280,7 +280,7 @@ static void a_person_retries_three_times_in_ten_minutes(void **state) {
   service_fail(s, s->business, RE1, "timeout", false);
   a = service_ask(s, "POST", "/api/recordings/" RE1 "/retry", s->agent, "", NULL);
   expect(a, 429, "too_many_requests");
-  assert_in_range(atoi(answer_header(a, "Retry-After")), 1, 600);
+  assert_in_range((int)strtol(answer_header(a, "Retry-After"), NULL, 10), 1, 600);
   service_ready(s, s->business, RE1, 2000);
   assert_int_equal(service_ask(s, "POST", "/api/recordings/" RE1 "/retry", s->agent, "", NULL)->status, 200);
 }
@@ -364,7 +364,7 @@ static void draining_answers_whoever_waits(void **state) {
   api_drain(s->api);
   service_receive(download, &a);
   expect(&a, 503, "not_ready");
-  assert_true(atoi(answer_header(&a, "Retry-After")) > 0);
+  assert_true((int)strtol(answer_header(&a, "Retry-After"), NULL, 10) > 0);
   service_receive(stream, &a);
   assert_int_equal(a.status, 202);
 }
@@ -395,7 +395,7 @@ static void a_listener_that_leaves_gives_its_place_back(void **state) {
   service_until_wanted(s, s->business, RE1);
   struct answer *a = service_ask(s, "GET", STREAM, s->viewer, "", NULL);
   expect(a, 429, "too_many_requests");
-  assert_true(atoi(answer_header(a, "Retry-After")) > 0);
+  assert_true((int)strtol(answer_header(a, "Retry-After"), NULL, 10) > 0);
   assert_int_equal(service_ask(s, "GET", STREAM, s->stranger, "", NULL)->status, 404); /* another business's count */
   const struct linger none = {.l_onoff = 1, .l_linger = 0};
   assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)), 0);
@@ -579,7 +579,7 @@ static void a_webhook_that_is_not_kept_in_time_is_refused(void **state) {
   clock_test_advance_ms(6000);
   service_receive(fd, &a);
   assert_int_equal(a.status, 503);
-  assert_true(atoi(answer_header(&a, "Retry-After")) > 0);
+  assert_true((int)strtol(answer_header(&a, "Retry-After"), NULL, 10) > 0);
   db_rollback(db);
   db_close(db);
 }

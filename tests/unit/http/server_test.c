@@ -26,14 +26,14 @@ static void an_answer_has_a_date_its_length_and_its_body(void **state) {
 }
 
 static void pipelined_requests_are_answered_in_their_order(void **state) {
-  enum { COUNT = 1000 };
+  enum { COUNT = 1000, MOST = 64 };
   struct stage s;
-  char *text = malloc(COUNT * 64), *to = text;
+  char *text = malloc(COUNT * MOST), *to = text;
   (void)state;
   stage_open(&s, NULL);
   int c = client_open(&s);
   for (int i = 0; i < COUNT; i++)
-    to += sprintf(to, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n%04d", i);
+    to += snprintf(to, MOST, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n%04d", i);
   client_send_n(c, text, (size_t)(to - text));
   for (int i = 0; i < COUNT; i++) {
     char number[16];

@@ -395,7 +395,7 @@ struct reply client_read_head(int c) {
     r.head[++n] = '\0';
   }
   REQUIRE(strncmp(r.head, "HTTP/1.1 ", 9) == 0);
-  r.status = atoi(r.head + 9);
+  r.status = (int)strtol(r.head + 9, NULL, 10);
   return r;
 }
 
