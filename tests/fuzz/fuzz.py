@@ -3,6 +3,7 @@ kept and what earlier runs found. --tap writes a line a target, for script/test.
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,8 @@ def names():
 
 def build(targets):
     if not (BUILD / "build.ninja").exists():
-        must("meson", "setup", BUILD, "-Dfuzz=true", env=os.environ | {"CC": CLANG})
+        compiler = f"ccache {CLANG}" if shutil.which("ccache") else CLANG
+        must("meson", "setup", BUILD, "-Dfuzz=true", env=os.environ | {"CC": compiler})
     must("ninja", "-C", BUILD, *(f"tests/fuzz/fuzz_{name}" for name in targets))
 
 
