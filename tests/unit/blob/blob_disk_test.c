@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -297,12 +298,13 @@ static void a_write_past_the_file_limit_leaves_the_part_as_it_was(void **state) 
   scratch_close(&s);
 }
 
-/* A volume of its own for the test, in a mount namespace of its own; false where that is not allowed. */
+/* A volume of its own for the test, in a mount namespace of its own. Where that is not allowed: false, after it said why. */
 static bool mount_small(struct scratch *s) {
   assert_int_equal(str_copy(s->path, sizeof s->path, STR("/tmp/callreel-blob-XXXXXX")), OK);
   assert_non_null(mkdtemp(s->path));
   if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
       mount("tmpfs", s->path, "tmpfs", 0, "size=512k") != 0) {
+    print_message("# skipped: no tmpfs can be mounted here: %s\n", strerror(errno));
     rmdir(s->path);
     return false;
   }
