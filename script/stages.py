@@ -1,10 +1,12 @@
 """The stages of script/test: each builds what it needs, runs, and counts single tests from TAP or JUnit results.
 
-Quiet where all is well: a line a stage. What failed is shown with its output. The last line sums up."""
+Quiet where all is well: a line a stage, and a line for each test that was skipped, with why. What failed is shown with its
+output. The last line sums up. HACKING.md says which stage is for what and how long it takes."""
 import argparse
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -16,6 +18,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TAIL_LINES = 150
 COMMAND_SECONDS = 2400
+CORES = len(os.sched_getaffinity(0))
+STORIES_AT_ONCE = 2 * CORES  # most of a story is waiting
+FUZZ_SECONDS, FUZZ_SECONDS_LONG = 5, 600  # a target
+SOAK_MINUTES = 5
+MODEL_STEPS = 20000  # under sanitizers, without --long; 200,000 otherwise
 LONG = False  # --long: with what takes minutes
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
@@ -32,6 +39,7 @@ class Tally:
     def __init__(self, passed=0, failed=0, skipped=0):
         self.passed, self.failed, self.skipped = passed, failed, skipped
         self.shown = []  # what is printed of failures
+        self.reasons = []  # a line for each skipped test: its name and why
 
     def __str__(self):
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
@@ -45,26 +53,28 @@ class Tally:
         """With what it shows."""
         self.add(other)
         self.shown += other.shown
+        self.reasons += other.reasons
 
 
 def tail(text):
-    lines = text.rstrip().splitlines()
+    """The end of what was said, without the compiler's steps that went well."""
+    lines = [line for line in text.rstrip().splitlines() if not re.match(r"\[\d+/\d+\] ", line)]
     return "\n".join(lines[-TAIL_LINES:])
 
 
-def run(*command, cwd=ROOT, env=None):
+def run(*command, cwd=ROOT, env=None, within=COMMAND_SECONDS):
     """The exit code and what was said. A command that hangs is ended with all that it started."""
     child = subprocess.Popen(command, cwd=cwd, env=os.environ | (env or {}), stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                              start_new_session=True)
     try:
-        said, _ = child.communicate(timeout=COMMAND_SECONDS)
+        said, _ = child.communicate(timeout=within)
     except BaseException as why:
         os.killpg(child.pid, signal.SIGKILL)
         said, _ = child.communicate()
         if not isinstance(why, subprocess.TimeoutExpired):
             raise
-        raise Unable(f"{' '.join(map(str, command))} did not end within {COMMAND_SECONDS} s\n{tail(said)}") from None
+        raise Unable(f"{' '.join(map(str, command))} did not end within {within} s\n{tail(said)}") from None
     return child.returncode, said
 
 
@@ -79,17 +89,24 @@ def configured(directory, *options):
         must("meson", "setup", directory, "-Dtest_hooks=true", *options)
 
 
-def count_tap(text):
-    """cmocka's: 'ok 1 - name', 'not ok 2 - name', 'ok 3 # SKIP'."""
+def count_tap(text, program=""):
+    """Lines 'ok 1 - name' and 'not ok 2 - name'. Skipped is 'ok 4 - name # SKIP why', or cmocka's 'not ok 3 # SKIP name', before
+    which our tests say '# skipped: why'."""
     tally = Tally()
+    told = ""
     for line in text.splitlines():
-        if match := re.match(r"\s*(not )?ok\b(.*)", line):
-            if re.search(r"#\s*skip", match[2], re.IGNORECASE):
+        if match := re.match(r"#\s*skipped: (.*)", line):
+            told = match[1]
+        elif match := re.match(r"\s*(not )?ok\b(.*)", line):
+            if skip := re.search(r"^\s*\d*[\s-]*(.*?)\s*#\s*skip\b:?\s*(.*)", match[2], re.IGNORECASE):
+                name, why = (skip[2], told) if told else (skip[1], skip[2])
                 tally.skipped += 1
+                tally.reasons.append(f"{program} {name}: {why or 'it does not say why'}")
             elif match[1]:
                 tally.failed += 1
             else:
                 tally.passed += 1
+            told = ""
     return tally
 
 
@@ -105,8 +122,10 @@ def count_junit(path):
             said = "\n".join(filter(None, ((part.text or part.get("message")) for part in trouble)))
             kept = "\n".join(part.text for part in case if part.tag in ("system-out", "system-err") and part.text)
             tally.shown.append(f"FAILED {name}\n{tail(said)}\n{tail(kept)}".rstrip())
-        elif case.find("skipped") is not None:
+        elif (skipped := case.find("skipped")) is not None:
             tally.skipped += 1
+            why = skipped.get("message") or "it does not say why"
+            tally.reasons.append(f"{case.get('classname', '')} {case.get('name', '')}: {why}".strip())
         else:
             tally.passed += 1
     return tally
@@ -117,28 +136,30 @@ def count_meson(log):
     tally = Tally()
     for line in log.read_text().splitlines():
         test = json.loads(line)
-        own = count_tap(test.get("stdout") or "")
+        own = count_tap(test.get("stdout") or "", test["name"].split(" / ", 1)[-1])
         if test["result"] == "SKIP" and own.passed + own.failed + own.skipped == 0:
             own.skipped = 1
+            own.reasons.append(f"{test['name']}: it does not say why")
         elif test["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") and own.failed == 0:
             # cmocka tells a skipped test as "not ok # SKIP", which meson takes for a failure
             only_skipped = test["result"] == "FAIL" and test.get("returncode") == 0 and own.skipped
             own.failed = 0 if only_skipped else 1
         elif test["result"] in ("OK", "EXPECTEDFAIL") and own.passed + own.skipped == 0:
             own.passed = 1
-        tally.add(own)
+        tally.join(own)
         if own.failed:
             said = (test.get("stdout") or "") + (test.get("stderr") or "")
             tally.shown.append(f"FAILED {test['name']} ({test['result']})\n{tail(said)}")
     return tally
 
 
-def unit_tests(directory, sanitize):
+def unit_tests(directory, sanitize, *options):
+    """Builds the tests that the options choose, all without any, and runs them."""
     configured(directory, f"-Db_sanitize={sanitize}")
-    must("ninja", "-C", directory)
     log = ROOT / directory / "meson-logs/testlog.json"
     log.unlink(missing_ok=True)
-    code, said = run("meson", "test", "-C", directory, "--no-rebuild", "-t", "4", env=SANITIZERS)
+    steps = {} if LONG or sanitize == "none" else {"CALLREEL_MODEL_STEPS": str(MODEL_STEPS)}
+    code, said = run("meson", "test", "-C", directory, "-t", "4", *options, env=steps | SANITIZERS)
     if not log.exists():
         if "No tests defined" in said:
             return Tally()
@@ -146,16 +167,24 @@ def unit_tests(directory, sanitize):
     return count_meson(log)
 
 
-def stories(directory, marks=()):
-    """The stories that carry all these marks; those marked `long` only with --long."""
-    results = ROOT / directory / "stories.xml"
+def some_stories(directory, results, marks, *options):
+    """The stories that carry these marks, where a mark may be 'not X'. Those marked `long` only with --long."""
+    results = ROOT / directory / results
     results.unlink(missing_ok=True)
     wanted = " and ".join([*marks, *([] if LONG else ["not long"])])
-    code, said = run("/usr/bin/python3", "-m", "pytest", "-q", f"--junitxml={results}", "-m", wanted, "tests/story",
+    code, said = run("/usr/bin/python3", "-m", "pytest", "-q", f"--junitxml={results}", "-m", wanted, *options, "tests/story",
                      env={"CALLREEL_BUILD": str(ROOT / directory), "PYTHONDONTWRITEBYTECODE": "1"} | SANITIZERS)
     if code not in (0, 1, 5):  # all passed, some failed, none chosen
         raise Unable(f"pytest ended with {code}\n{tail(said)}")
-    return count_junit(results)
+    return count_junit(results) if code != 5 else Tally()
+
+
+def stories(directory, *marks):
+    """Several at once, each with servers, ports and a directory of its own; then, one by one, those that measure time."""
+    must("ninja", "-C", directory, "callreel", "callreel-sim")
+    tally = some_stories(directory, "stories.xml", [*marks, "not alone"], "-n", str(STORIES_AT_ONCE))
+    tally.join(some_stories(directory, "stories-alone.xml", [*marks, "alone"]))
+    return tally
 
 
 def build():
@@ -165,11 +194,18 @@ def build():
     return Tally()
 
 
-def layers():
-    code, said = run("script/check-layers")
+def check(*command, **more):
+    """One test: a command that says what is wrong and fails then."""
+    code, said = run(*command, **more)
     tally = Tally(passed=int(code == 0), failed=int(code != 0))
     if code:
         tally.shown.append(tail(said))
+    return tally
+
+
+def layers():
+    tally = check("script/check-layers")
+    tally.join(check("script/check-banned"))
     return tally
 
 
@@ -183,39 +219,44 @@ def unit_asan():
 
 
 def unit_tsan():
-    return unit_tests("build-tsan", "thread")
+    """Without the suite `single`: tests of one thread, which take long under this sanitizer and which it has nothing to say of."""
+    return unit_tests("build-tsan", "thread", "--no-suite", "single")
 
 
 def story():
     configured("build-test")
-    must("ninja", "-C", "build-test", "callreel", "callreel-sim")
     return stories("build-test")
 
 
-def sanitized_stories(directory, sanitize):
-    configured(directory, f"-Db_sanitize={sanitize}")
-    must("ninja", "-C", directory, "callreel", "callreel-sim")
-    return stories(directory, ["sanitized"])
-
-
 def story_asan():
-    return sanitized_stories("build-asan", "address,undefined")
+    configured("build-asan", "-Db_sanitize=address,undefined")
+    return stories("build-asan", "sanitized")
 
 
 def story_tsan():
-    return sanitized_stories("build-tsan", "thread")
+    """Without the stories of commands, which have one thread."""
+    configured("build-tsan", "-Db_sanitize=thread")
+    return stories("build-tsan", "sanitized", "not single")
 
 
 def fuzz():
-    """Each target for a minute from its kept corpus, as many at once as there are cores."""
+    """Each target over its kept corpus and for some seconds from there, as many at once as there are cores."""
     must("script/install-packages", "fuzz")
-    code, said = run("/usr/bin/python3", "tests/fuzz/fuzz.py", "--tap", "--seconds", "60")
+    seconds = FUZZ_SECONDS_LONG if LONG else FUZZ_SECONDS
+    targets = len(list((ROOT / "tests/fuzz").glob("*.c")))
+    code, said = run("/usr/bin/python3", "tests/fuzz/fuzz.py", "--tap", "--seconds", str(seconds),
+                     within=COMMAND_SECONDS + seconds * targets)
     tally = count_tap(said)
     if code not in (0, 1) or tally.passed + tally.failed == 0:
         raise Unable(f"tests/fuzz/fuzz.py ended with {code}\n{tail(said)}")
     if tally.failed:
         tally.shown.append(tail(said))
     return tally
+
+
+def soak():
+    """Minutes of life on the build without test hooks."""
+    return check("script/soak", "--minutes", str(SOAK_MINUTES))
 
 
 def install_node(folder, section):
@@ -255,51 +296,56 @@ def e2e():
     web, folder = ROOT / "web", ROOT / "tests/e2e"
     install_node(web, "web")
     install_node(folder, "e2e")
-    code, said = run("npm", "run", "check", cwd=web)
-    tally = Tally(passed=int(code == 0), failed=int(code != 0))
-    if code:
-        tally.shown.append(tail(said))
+    tally = check("npm", "run", "check", cwd=web)
     build()
     tally.join(node_tests(web, *sorted(str(path.relative_to(web)) for path in web.glob("test/*.test.js"))))
     tally.join(node_tests(folder))
     return tally
 
 
-STAGES = {"build": build, "layers": layers, "unit": unit, "unit-asan": unit_asan, "unit-tsan": unit_tsan, "story": story,
-          "story-asan": story_asan, "story-tsan": story_tsan, "fuzz": fuzz, "peer": peer, "e2e": e2e}
-EVERYTHING = [name for name in STAGES if name != "unit"]  # unit-asan runs the same tests
+STAGES = {"layers": layers, "build": build, "unit": unit, "unit-asan": unit_asan, "unit-tsan": unit_tsan, "story": story,
+          "story-asan": story_asan, "story-tsan": story_tsan, "fuzz": fuzz, "peer": peer, "e2e": e2e, "soak": soak}
 FAST = ["layers", "unit", "story"]
+EVERYTHING = [name for name in STAGES if name not in ("unit", "soak")]  # unit-asan runs what unit does
+
+
+def processor_seconds():
+    """What all that was started and has ended used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def perform(name):
     """One stage: prints its line, and what failed. A stage that could not run counts as one failure."""
-    began = time.monotonic()
+    began, used = time.monotonic(), processor_seconds()
     try:
         tally = STAGES[name]()
     except Unable as why:
         tally = Tally(failed=1)
         tally.shown.append(f"could not run: {why}")
-    if tally is None:
-        return Tally()
     if tally.shown:
         print(f"--- {name}\n" + "\n\n".join(tally.shown))
+    for reason in tally.reasons:
+        print(f"skipped: {reason}")
     counts = "done" if name == "build" and not tally.failed else str(tally)
-    print(f"{name:<12}{counts}, {time.monotonic() - began:.0f} s", flush=True)
+    print(f"{name:<12}{counts}, {time.monotonic() - began:.0f} s, {processor_seconds() - used:.0f} s of processor time", flush=True)
     return tally
 
 
 def main():
     global LONG
     options = argparse.ArgumentParser(prog="script/test", description="Builds and tests. Without a STAGE: everything.")
-    options.add_argument("--long", action="store_true", help="with the stories that take minutes (marked `long`)")
+    options.add_argument("--long", action="store_true", help="everything in its long form: the stories marked `long`, fuzzing for minutes, a soak")
     options.add_argument("stages", nargs="*", metavar="STAGE",
                          help=f"fast (that is {', '.join(FAST)}), or any of {', '.join(STAGES)}")
     said = options.parse_args()
     LONG = said.long
-    chosen = [name for stage in said.stages or EVERYTHING for name in (FAST if stage == "fast" else [stage])]
+    everything = EVERYTHING + (["soak"] if LONG else [])
+    chosen = [name for stage in said.stages or everything for name in (FAST if stage == "fast" else [stage])]
     unknown = [name for name in chosen if name not in STAGES]
     if unknown:
         options.error(f"no such stage: {', '.join(unknown)}; there are fast, {', '.join(STAGES)}")
+    os.environ.update(CCACHE_BASEDIR=str(ROOT), CCACHE_NOHASHDIR="true")  # the builds share what is the same in them
     total = Tally()
     for name in chosen:
         total.add(perform(name))

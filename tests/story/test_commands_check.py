@@ -12,7 +12,7 @@ import pytest
 import provider as p
 from callreel import CALLREEL, PATIENCE, eventually
 
-pytestmark = pytest.mark.sanitized
+pytestmark = [pytest.mark.sanitized, pytest.mark.single]
 PUBLIC = {"PUBLIC_BASE_URL": "https://calls.example.com/app/"}
 
 

@@ -9,7 +9,7 @@ import provider as p
 import sound
 from callreel import eventually
 
-pytestmark = pytest.mark.sanitized
+pytestmark = [pytest.mark.sanitized, pytest.mark.single]
 
 
 def verify(world, *options):

@@ -112,6 +112,7 @@ def test_a_trial_every_ten_minutes_finds_that_credentials_are_good_again(world, 
     world.pass_time_until(lambda: all(world.state(t.sid) == "ready" for t in tapes), step=30, within=700)
 
 
+@pytest.mark.long
 def test_an_hour_of_errors_is_survived_without_help(world, provider):
     server = world.server()
     business = world.business(provider)

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 import provider as p
 from callreel import eventually, free_environment
 from wire import Closed, Connection
@@ -16,6 +18,7 @@ FULL = bool(os.environ.get("CALLREEL_FULL_SIZE"))
 CONNECTIONS, ASKS, CALLS = (20_000, 100_000, 20_000) if FULL else (2_000, 20_000, 4_000)
 RSS_CEILING_MIB = 512 if FULL else 192
 WITHIN_S = 600 if FULL else 60
+pytestmark = pytest.mark.alone
 SAMPLES = 300
 TIMES_QUIET = 3
 ROUNDS = 3  # a machine has other things to do: one calm round is proof, a real delay shows in each
@@ -187,6 +190,7 @@ class Siege:
         assert not self.slow(kinds), (self.slow(kinds), self.told)
 
 
+@pytest.mark.long
 def test_anothers_plays_and_webhooks_go_on(world, provider):
     siege = Siege(world, provider, limit_share=1.25)  # the last tenth is webhooks' and health's alone
     seen = siege.run(ASKS)

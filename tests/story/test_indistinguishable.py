@@ -4,6 +4,8 @@ import re
 import statistics
 import time
 
+import pytest
+
 import provider as p
 from wire import Connection, request_bytes
 
@@ -54,6 +56,7 @@ def one_round(connection, requests, expected):
     return statistics.median(took[0]) / statistics.median(took[1]), odds(*took)
 
 
+@pytest.mark.alone
 def test_anothers_recording_is_an_unknown_one_to_the_byte_and_to_the_clock(world, provider):
     server = world.server()
     mine, theirs = world.business(world.provider(), "Mine"), world.business(provider, "Theirs")
