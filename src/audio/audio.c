@@ -5,7 +5,8 @@
  * Invariants
  *  (1) The verdict depends on the bytes, not on how they were cut into feeds.
  *  (2) Yes and no are final while bytes come; only audio_finish can turn a yes into a no, for want of bytes or samples.
- *  (3) All memory is the struct, and the decoder of an MP3: at most AUDIO_SNIFF_BYTES are kept, whatever a file claims.
+ *  (3) All memory is the struct, and the decoder of an MP3: at most AUDIO_SNIFF_BYTES are kept, whatever a file claims. The
+ *      decoder gets frames only: it would keep a tag until its end.
  *  (4) What is audio, and how long, is never the decoder's word: without one, or when it fails, there are no peaks, and that
  *      is all.
  *
@@ -20,7 +21,7 @@
 #include "audio/audio_sniff.h"
 #include "audio/audio_wav.h"
 
-enum { ID3_HEADER_BYTES = 10, ID3_FOOTER_BYTES = 10, TAGS_MAX_BYTES = 1024 * 1024 };
+enum { ID3_HEADER_BYTES = 10, ID3_FOOTER_BYTES = 10, TAGS_MAX_BYTES = 1024 * 1024, FRAMES_AT_ONCE = 16 * 1024 };
 
 struct audio {
   enum audio_verdict verdict;
@@ -35,6 +36,8 @@ struct audio {
   /* what hears samples */
   bool hears;              /* until they can't be understood (4) */
   struct decoder *decoder; /* of an MP3 */
+  char frames[FRAMES_AT_ONCE];
+  size_t frames_bytes; /* not decoded yet */
   struct pcm pcm;          /* of a WAV */
   struct peaks peaks;
 };
@@ -65,8 +68,22 @@ static void begin_hearing_mp3(struct audio *a) {
   if (a->hears) peaks_init(&a->peaks, stream->channels, stream->sample_rate);
 }
 
-static void hear_mp3(struct audio *a, struct str bytes) {
-  if (a->hears && bytes.n > 0) a->hears = decoder_feed(a->decoder, bytes, take_samples, a) == OK;
+static void decode_frames(struct audio *a) {
+  if (!a->hears || a->frames_bytes == 0) return;
+  a->hears = decoder_feed(a->decoder, str_of(a->frames, a->frames_bytes), take_samples, a) == OK;
+  a->frames_bytes = 0;
+  if (!a->hears) a->decoder = decoder_free(a->decoder);
+}
+
+static void hear_mp3(void *arg, struct str bytes) {
+  struct audio *a = arg;
+  while (a->hears && bytes.n > 0) {
+    size_t room = sizeof a->frames - a->frames_bytes, n = room < bytes.n ? room : bytes.n;
+    memcpy(a->frames + a->frames_bytes, bytes.p, n);
+    a->frames_bytes += n;
+    bytes = str_skip(bytes, n);
+    if (a->frames_bytes == sizeof a->frames) decode_frames(a);
+  }
 }
 
 static void hear_wav(void *arg, struct str bytes) {
@@ -82,10 +99,7 @@ static void hear_wav(void *arg, struct str bytes) {
 /* ---- bytes ---- */
 
 static void pass(struct audio *a, struct str bytes) {
-  if (a->kind == AUDIO_MP3) {
-    mp3_feed(&a->mp3, bytes);
-    hear_mp3(a, bytes);
-  }
+  if (a->kind == AUDIO_MP3) mp3_feed(&a->mp3, bytes);
   if (a->kind != AUDIO_WAV) return;
   wav_feed(&a->wav, bytes, hear_wav, a);
   if (wav_has_samples(&a->wav)) {
@@ -120,7 +134,7 @@ static void sniff(struct audio *a) {
   a->kind = found.kind;
   struct str sound = str_skip(head, found.start);
   if (a->kind == AUDIO_MP3) {
-    mp3_init(&a->mp3, sound);
+    mp3_init(&a->mp3, sound, hear_mp3, a);
     begin_hearing_mp3(a);
   }
   if (a->kind == AUDIO_WAV) {
@@ -189,6 +203,7 @@ void audio_finish(struct audio *a, struct audio_info *ret_info) {
     info.duration_ms = wav_duration_ms(&a->wav);
     info.whole = wav_is_whole(&a->wav);
   }
+  if (a->kind == AUDIO_MP3) decode_frames(a);
   if (a->hears) info.peaks_bytes = peaks_write(&a->peaks, info.peaks);
   *ret_info = info;
 }

@@ -4,11 +4,13 @@
 #include <mpg123.h>
 #include <stdlib.h>
 
-enum { RESYNC_BYTES_MAX = 1024 * 1024, SAMPLES_AT_ONCE = 8192 };
+/* SILENT_MAX: a second of the highest bit rate is 40,000 bytes. Past it, it is keeping what it was given. */
+enum { RESYNC_BYTES_MAX = 1024 * 1024, SILENT_MAX = 256 * 1024, SAMPLES_AT_ONCE = 8192 };
 
 struct decoder {
   mpg123_handle *handle;
   size_t channels;
+  size_t silent; /* bytes fed since it gave its last samples */
 };
 
 static enum err open_feed(struct decoder *d, int sample_rate, int channels) {
@@ -47,11 +49,16 @@ enum err decoder_feed(struct decoder *d, struct str bytes,
   int16_t samples[SAMPLES_AT_ONCE];
   size_t done;
   int code;
+  d->silent += bytes.n;
   if (mpg123_feed(d->handle, (const unsigned char *)bytes.p, bytes.n) != MPG123_OK) return ERR_CORRUPT;
   do {
     done = 0;
     code = mpg123_read(d->handle, samples, sizeof(samples), &done);
-    if (done > 0) take(arg, samples, done / sizeof(samples[0]) / d->channels);
+    if (done > 0) {
+      d->silent = 0;
+      take(arg, samples, done / sizeof(samples[0]) / d->channels);
+    }
   } while (code == MPG123_OK || code == MPG123_NEW_FORMAT);
+  if (d->silent > SILENT_MAX) return ERR_CORRUPT;
   return code == MPG123_NEED_MORE || code == MPG123_DONE ? OK : ERR_CORRUPT;
 }

@@ -11,12 +11,13 @@
  * Invariants
  *  (1) Only a frame whose last byte passed is counted; a doubtful one only once a header or tag followed on it.
  *  (2) All frames counted are of the first one's version, rate and number of channels.
- *  (3) Every byte is looked at once, but for fewer than MP3_SIGNATURE_BYTES at a boundary. */
+ *  (3) Every byte is looked at once, but for fewer than MP3_SIGNATURE_BYTES at a boundary.
+ *  (4) Bytes of tags and of junk pass without being kept or heard, however many they are. */
 #include "audio/audio_mp3.h"
 
 #include <string.h>
 
-enum { TAG_MAX_BYTES = 16 * 1024 * 1024, ID3V1_BYTES = 128, ID3V2_HEADER_BYTES = 10, APE_HEADER_BYTES = 32 };
+enum { APE_MAX_BYTES = 16 * 1024 * 1024, ID3V1_BYTES = 128, ID3V2_HEADER_BYTES = 10, APE_HEADER_BYTES = 32 };
 
 /* kbit/s of layer III, by index; 0 is free format, which states no length. */
 static const int BIT_RATES_V1[16] = {0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0};
@@ -66,8 +67,8 @@ static void read_trim(struct mp3 *m, struct str frame, size_t at) {
   m->padding = (p[1] & 15) << 8 | p[2];
 }
 
-void mp3_init(struct mp3 *m, struct str head) {
-  *m = (struct mp3){.state = MP3_AT_HEADER};
+void mp3_init(struct mp3 *m, struct str head, mp3_hear *hear, void *arg) {
+  *m = (struct mp3){.state = MP3_AT_HEADER, .hear = hear, .hear_arg = arg};
   if (head.n < MP3_HEADER_BYTES || !mp3_frame_parse(head.p, &m->stream)) {
     m->state = MP3_IN_TAIL; /* not as promised: nothing is counted */
     return;
@@ -84,10 +85,16 @@ void mp3_init(struct mp3 *m, struct str head) {
   }
 }
 
+static void hear(struct mp3 *m, struct str bytes) {
+  if (m->hear && bytes.n > 0) m->hear(m->hear_arg, bytes);
+}
+
+/* m->head is its header and what was looked at beyond it: less than a frame. */
 static void begin_frame(struct mp3 *m, const struct mp3_frame *frame, bool doubtful) {
   m->state = MP3_IN_FRAME;
   m->doubtful = doubtful;
-  m->left = frame->bytes - MP3_HEADER_BYTES;
+  m->left = frame->bytes - m->head_bytes;
+  hear(m, str_of(m->head, m->head_bytes));
   m->head_bytes = 0;
 }
 
@@ -122,10 +129,7 @@ static void search(struct mp3 *m) {
     bool may_be = (unsigned char)m->head[0] == 0xff;
     if (may_be && m->head_bytes < MP3_HEADER_BYTES) return;
     if (may_be && mp3_frame_parse(m->head, &frame) && mp3_frame_same_stream(&m->stream, &frame)) {
-      /* Of what was looked at, all beyond the header belongs to the frame, which is longer. */
-      size_t looked_at = m->head_bytes;
       begin_frame(m, &frame, true);
-      m->left -= looked_at - MP3_HEADER_BYTES;
       return;
     }
     memmove(m->head, m->head + 1, --m->head_bytes);
@@ -164,14 +168,14 @@ static void judge(struct mp3 *m) {
   } else if (can_become(head, STR("ID3"))) {
     if (head.n < ID3V2_HEADER_BYTES) return;
     size_t bytes = (size_t)(p[6] & 127) << 21 | (size_t)(p[7] & 127) << 14 | (size_t)(p[8] & 127) << 7 | (p[9] & 127);
-    if (bytes <= TAG_MAX_BYTES) {
+    if (p[3] != 0xff && p[4] != 0xff && ((p[6] | p[7] | p[8] | p[9]) & 128) == 0) { /* of any length */
       begin_tag(m, ID3V2_HEADER_BYTES + bytes + (p[5] & 16 ? ID3V2_HEADER_BYTES : 0));
       return;
     }
   } else if (can_become(head, STR("APETAGEX"))) {
     if (head.n < MP3_SIGNATURE_BYTES) return;
     size_t bytes = (size_t)p[15] << 24 | (size_t)p[14] << 16 | (size_t)p[13] << 8 | p[12];
-    if (bytes <= TAG_MAX_BYTES) {
+    if (bytes <= APE_MAX_BYTES) {
       begin_tag(m, APE_HEADER_BYTES + bytes);
       return;
     }
@@ -198,6 +202,7 @@ void mp3_feed(struct mp3 *m, struct str bytes) {
     }
     size_t n = bytes.n < m->left ? bytes.n : m->left;
     m->left -= n;
+    if (m->state == MP3_IN_FRAME) hear(m, str_head(bytes, n));
     bytes = str_skip(bytes, n);
     if (m->left > 0) return;
     if (m->state == MP3_IN_FRAME) {

@@ -1,7 +1,9 @@
 /* audio_mp3.h - the frames of an MPEG audio layer III stream, counted as they pass. One owner.
  *
- *   mp3_init(&m, head);   the bytes from the first frame on, at least two frames' headers of them, not consumed
- *   mp3_feed(&m, bytes) …;  mp3_samples(&m);  mp3_is_whole(&m); */
+ *   mp3_init(&m, head, hear, arg);   the bytes from the first frame on, at least two frames' headers of them, not consumed
+ *   mp3_feed(&m, bytes) …;  mp3_samples(&m);  mp3_is_whole(&m);
+ *
+ * hear gets the bytes of every frame in their order, a stretch at a time, and none of a tag or of junk. */
 #pragma once
 
 #include <stdint.h>
@@ -25,7 +27,11 @@ bool mp3_frame_same_stream(const struct mp3_frame *a, const struct mp3_frame *b)
 
 enum mp3_state { MP3_AT_HEADER, MP3_IN_FRAME, MP3_IN_TAG, MP3_LOST, MP3_IN_TAIL };
 
+typedef void mp3_hear(void *arg, struct str bytes);
+
 struct mp3 {
+  mp3_hear *hear; /* NULL: nobody listens */
+  void *hear_arg;
   enum mp3_state state;
   struct mp3_frame stream;        /* the first frame */
   int64_t frames;                 /* complete ones that hold sound */
@@ -38,7 +44,7 @@ struct mp3 {
   size_t head_bytes;
 };
 
-void mp3_init(struct mp3 *m, struct str head);
+void mp3_init(struct mp3 *m, struct str head, mp3_hear *hear, void *arg);
 void mp3_feed(struct mp3 *m, struct str bytes);
 int64_t mp3_samples(const struct mp3 *m); /* per channel, as a player would play them */
 /* The last frame is complete, and nothing but tags or zeros follows it. */

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audio/audio_decode.h"
+#include "audio/audio_mp3.h"
 #include "base/fs.h"
 #include "sound.h"
 
@@ -188,6 +190,64 @@ static void tags_behind_an_mp3_are_no_cut(void **state) {
     assert_int_equal(heard.info.kind, AUDIO_MP3);
     assert_int_equal(heard.info.duration_ms, duration_ms);
   }
+}
+
+static void note_heard(void *arg, struct str bytes) {
+  sound_add(arg, bytes);
+}
+
+/* An ID3v2 header that claims so much, then as much of nothing sensible, in pieces. */
+static void feed_tag(struct mp3 *m, size_t claims) {
+  static char piece[64 * 1024];
+  const char header[] = {'I', 'D', '3', 4, 0, 0, (char)(claims >> 21 & 127), (char)(claims >> 14 & 127),
+                         (char)(claims >> 7 & 127), (char)(claims & 127)};
+  memset(piece, 'x', sizeof piece);
+  mp3_feed(m, str_of(header, sizeof header));
+  for (size_t left = claims; left > 0;) {
+    size_t n = left < sizeof piece ? left : sizeof piece;
+    mp3_feed(m, str_of(piece, n));
+    left -= n;
+  }
+}
+
+static void of_a_file_with_a_large_tag_inside_only_the_frames_are_heard(void **state) {
+  (void)state;
+  NEW_SOUND(mp3);
+  NEW_SOUND(heard);
+  struct mp3 m;
+  size_t at[2000], count;
+  sound_mp3(&mp3, 8000, 1, 32, 10, false, false);
+  count = boundaries(buf_str(&mp3), at, COUNT_OF(at));
+  assert_true(count > 40);
+  mp3_init(&m, buf_str(&mp3), note_heard, &heard);
+  mp3_feed(&m, str_head(buf_str(&mp3), at[20]));
+  feed_tag(&m, 120 * 1000 * 1000);
+  mp3_feed(&m, str_skip(buf_str(&mp3), at[20]));
+  assert_true(mp3_is_whole(&m));
+  assert_int_equal(heard.n, mp3.n);
+  assert_memory_equal(heard.p, mp3.p, mp3.n);
+}
+
+static void ignore_samples(void *arg, const int16_t *samples, size_t frames) {
+  (void)arg, (void)samples, (void)frames;
+}
+
+static void a_decoder_that_keeps_what_it_is_given_is_given_up(void **state) {
+  (void)state;
+  NEW_SOUND(mp3);
+  struct decoder *d;
+  static char piece[16 * 1024];
+  static const char header[] = {'I', 'D', '3', 4, 0, 0, 57, 0, 0, 0}; /* a tag of 120 MB */
+  sound_mp3(&mp3, 8000, 1, 32, 3, false, false);
+  assert_int_equal(decoder_new(8000, 1, &d), OK);
+  assert_int_equal(decoder_feed(d, buf_str(&mp3), ignore_samples, NULL), OK);
+  enum err e = decoder_feed(d, str_of(header, sizeof header), ignore_samples, NULL);
+  size_t fed = 0;
+  for (; e == OK && fed < 120 * 1000 * 1000; fed += sizeof piece)
+    e = decoder_feed(d, str_of(piece, sizeof piece), ignore_samples, NULL);
+  assert_int_equal(e, ERR_CORRUPT);
+  assert_true(fed < 1024 * 1024);
+  decoder_free(d);
 }
 
 static void sound_goes_on_after_damage(void **state) {
@@ -469,6 +529,8 @@ int main(void) {
       cmocka_unit_test(a_verdict_is_never_taken_back_while_bytes_come),
       cmocka_unit_test(a_cut_mp3_is_not_whole),
       cmocka_unit_test(tags_behind_an_mp3_are_no_cut),
+      cmocka_unit_test(of_a_file_with_a_large_tag_inside_only_the_frames_are_heard),
+      cmocka_unit_test(a_decoder_that_keeps_what_it_is_given_is_given_up),
       cmocka_unit_test(sound_goes_on_after_damage),
       cmocka_unit_test(what_is_not_audio_is_told_at_once),
       cmocka_unit_test(noise_and_zeros_are_not_audio),
