@@ -50,7 +50,8 @@ struct cells {
 #define LEVEL(name, text, first, second, help) COUNTER(name, text, first, second, help)
 #define GAUGE(name, ...)
 #define READING(name, ...)
-#define HISTOGRAM(name, text, bounds, help) uint64_t name[COUNT_OF(bounds) + 2]; /* the last: the sum in microseconds */
+/* A group of cells for each value of the label; its last is the sum in microseconds. */
+#define HISTOGRAM(name, text, bounds, first, help) uint64_t name[(COUNT_OF(bounds) + 2) * METRIC_##first##_COUNT_];
 #include "base/metric.def"
 #undef COUNTER
 #undef LEVEL
@@ -95,14 +96,14 @@ static const struct metric_row rows[METRIC_COUNT_] = {
 #define LEVEL(...) ROW(KIND_LEVEL, cells, __VA_ARGS__)
 #define GAUGE(...) ROW(KIND_GAUGE, set_cells, __VA_ARGS__)
 #define READING(...) ROW(KIND_READING, set_cells, __VA_ARGS__)
-#define HISTOGRAM(name_, text_, bounds_, help_) \
-  {.name = "callreel_" text_,                   \
-   .help = help_,                               \
-   .first = &set_NONE,                          \
-   .second = &set_NONE,                         \
-   .bounds = bounds_,                           \
-   .bound_count = COUNT_OF(bounds_),            \
-   .kind = KIND_HISTOGRAM,                      \
+#define HISTOGRAM(name_, text_, bounds_, first_, help_) \
+  {.name = "callreel_" text_,                           \
+   .help = help_,                                       \
+   .first = &set_##first_,                              \
+   .second = &set_NONE,                                 \
+   .bounds = bounds_,                                   \
+   .bound_count = COUNT_OF(bounds_),                    \
+   .kind = KIND_HISTOGRAM,                              \
    .cell = offsetof(struct cells, name_) / sizeof(uint64_t)},
 #include "base/metric.def"
 #undef COUNTER
@@ -152,14 +153,24 @@ void metric_add(enum metric m, unsigned label, int64_t n) {
   metric_add_two(m, label, 0, n);
 }
 
-void metric_observe(enum metric m, int64_t duration_us) {
+/* The first cell of a histogram for a value of its label. */
+static size_t histogram_of(const struct metric_row *row, unsigned label) {
+  assert(row->kind == KIND_HISTOGRAM && label < row->first->count);
+  return row->cell + (size_t)label * (row->bound_count + 2);
+}
+
+void metric_observe_of(enum metric m, unsigned label, int64_t duration_us) {
   const struct metric_row *row = &rows[m];
-  assert(row->kind == KIND_HISTOGRAM);
+  size_t cell = histogram_of(row, label);
   if (duration_us < 0) duration_us = 0;
   unsigned bucket = 0;
   while (bucket < row->bound_count && duration_us > row->bounds[bucket]) bucket++;
-  add_to(row->cell + bucket, 1);
-  add_to(row->cell + row->bound_count + 1, (uint64_t)duration_us);
+  add_to(cell + bucket, 1);
+  add_to(cell + row->bound_count + 1, (uint64_t)duration_us);
+}
+
+void metric_observe(enum metric m, int64_t duration_us) {
+  metric_observe_of(m, 0, duration_us);
 }
 
 static void store(size_t cell, uint64_t bits) {
@@ -300,18 +311,39 @@ static enum err add_seconds(struct buf *b, uint64_t us) {
   return buf_add(b, str_of(text, (size_t)n));
 }
 
-static enum err add_histogram(struct buf *b, const struct metric_row *row) {
+/* name_bucket{label="value",le="…"} and its value, name_sum and name_count, for one value of the label (3). */
+static enum err add_histogram_of(struct buf *b, const struct metric_row *row, unsigned label) {
+  size_t cell = histogram_of(row, label);
   uint64_t count = 0;
-  for (unsigned i = 0; i < row->bound_count; i++) {
-    count += sum_of(row->cell + i);
-    TRY(buf_addf(b, "%s_bucket{le=\"", row->name));
-    TRY(add_seconds(b, (uint64_t)row->bounds[i]));
+  for (unsigned i = 0; i <= row->bound_count; i++) {
+    bool among = false;
+    count += sum_of(cell + i);
+    TRY(buf_addf(b, "%s_bucket", row->name));
+    TRY(add_label(b, row->first, label, &among));
+    TRY(buf_add(b, among ? STR(",le=\"") : STR("{le=\"")));
+    if (i < row->bound_count)
+      TRY(add_seconds(b, (uint64_t)row->bounds[i]));
+    else
+      TRY(buf_add(b, STR("+Inf")));
     TRY(buf_addf(b, "\"} %llu\n", (unsigned long long)count));
   }
-  count += sum_of(row->cell + row->bound_count);
-  TRY(buf_addf(b, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum ", row->name, (unsigned long long)count, row->name));
-  TRY(add_seconds(b, sum_of(row->cell + row->bound_count + 1)));
-  return buf_addf(b, "\n%s_count %llu\n", row->name, (unsigned long long)count); /* (3) */
+  for (unsigned sum = 2; sum-- > 0;) {
+    bool among = false;
+    TRY(buf_addf(b, sum ? "%s_sum" : "%s_count", row->name));
+    TRY(add_label(b, row->first, label, &among));
+    TRY(buf_add(b, among ? STR("} ") : STR(" ")));
+    if (sum)
+      TRY(add_seconds(b, sum_of(cell + row->bound_count + 1)));
+    else
+      TRY(buf_addf(b, "%llu", (unsigned long long)count));
+    TRY(buf_add_char(b, '\n'));
+  }
+  return OK;
+}
+
+static enum err add_histogram(struct buf *b, const struct metric_row *row) {
+  for (unsigned label = 0; label < row->first->count; label++) TRY(add_histogram_of(b, row, label));
+  return OK;
 }
 
 enum err metric_write(struct buf *b) {

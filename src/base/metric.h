@@ -45,8 +45,9 @@ void metric_add_two(enum metric m, unsigned first, unsigned second, int64_t n);
 void metric_set(enum metric m, unsigned label, double value);
 /* A GAUGE that nobody knows at the moment: its series are left out until they are set again. */
 void metric_forget(enum metric m);
-/* Of a HISTOGRAM; a negative duration counts as 0. */
-void metric_observe(enum metric m, int64_t duration_us);
+/* Of a HISTOGRAM; a negative duration counts as 0. label: as in metric_add. */
+void metric_observe_of(enum metric m, unsigned label, int64_t duration_us);
+void metric_observe(enum metric m, int64_t duration_us); /* of one without a label */
 
 /* fn is called before each metric_write, to set what is cheap to find out. ERR_FULL past METRIC_SCRAPES_MAX. */
 typedef void metric_scrape_fn(void *arg);

@@ -61,8 +61,9 @@ def metrics():
     found = {}
     for match in re.finditer(r'^(?:COUNTER|LEVEL|GAUGE|READING)\(\w+, "(\w+)", (\w+), (\w+),', text, re.M):
         found["callreel_" + match[1]] = dict(sets[name] for name in (match[2], match[3]) if name != "NONE")
-    for match in re.finditer(r'^HISTOGRAM\(\w+, "(\w+)"', text, re.M):
-        for ending, labels in (("_bucket", {"le": None}), ("_sum", {}), ("_count", {})):
+    for match in re.finditer(r'^HISTOGRAM\(\w+, "(\w+)", \w+, (\w+),', text, re.M):
+        own = {} if match[2] == "NONE" else dict([sets[match[2]]])
+        for ending, labels in (("_bucket", {**own, "le": None}), ("_sum", own), ("_count", own)):
             found["callreel_" + match[1] + ending] = labels
     assert found["callreel_plays_total"] == {"result": {"hit", "live", "wait", "gone"}}, found
     return found
