@@ -36,7 +36,7 @@ static void *submitter_main(void *arg) {
   struct submitter *s = arg;
   while (!atomic_load(&stop) && s->rows < TIMES_MAX) {
     int64_t began = clock_mono_us();
-    if (db_writer_call(writer, insert_row, s) == OK) {
+    if (db_writer_call(writer, (struct db_job){.run = insert_row, .arg = s}) == OK) {
       s->times_us[s->rows++] = (int32_t)(clock_mono_us() - began);
     } else {
       atomic_fetch_add(&failed, 1);

@@ -220,6 +220,6 @@ void api_patch_call(void *arg, struct http_exchange *x) {
     look(d);
     return;
   }
-  enum err e = errand_write(&d->errand, run_edit, written);
+  enum err e = errand_write(&d->errand, METRIC_JOB_EDIT, run_edit, written);
   if (e != OK) answer_err(d, e);
 }

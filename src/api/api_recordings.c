@@ -103,7 +103,7 @@ static void looked(struct errand *e) {
     answer(r);
     return;
   }
-  enum err failed = errand_write(e, run_want, written);
+  enum err failed = errand_write(e, METRIC_JOB_RETRY, run_want, written);
   if (failed != OK) answer_err(r, failed);
 }
 
@@ -189,7 +189,8 @@ void api_retry_all(void *arg, struct http_exchange *x) {
   r->code = code;
   r->since = since;
   r->retried = (struct queue_retried){0, false};
-  enum err e = errand_write(&r->errand, run_retry_all, retried_all);
+  r->errand.outlives_caller = true;
+  enum err e = errand_write(&r->errand, METRIC_JOB_RETRY_MANY, run_retry_all, retried_all);
   if (e == OK) return;
   problem_answer_err(x, e);
   errand_end(&r->errand);

@@ -25,7 +25,7 @@ static struct session_work *work_of(struct errand *e) {
 static void begin(struct session_work *w, enum err (*run)(struct db *db, struct errand *e),
                   void (*back)(struct errand *e)) {
   w->errand.keeps_catalog = true;
-  enum err e = errand_write(&w->errand, run, back);
+  enum err e = errand_write(&w->errand, METRIC_JOB_SESSION, run, back);
   if (e == OK) return;
   problem_answer_err(w->errand.x, e);
   errand_end(&w->errand);
@@ -155,5 +155,6 @@ void api_end_session(void *arg, struct http_exchange *x) {
   struct session_work *w = work_new(v);
   if (!w) return;
   memcpy(w->token, token.p, token.n); /* the rest is zero */
+  w->errand.outlives_caller = true; /* signed out means signed out */
   begin(w, run_end, ended);
 }

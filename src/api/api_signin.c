@@ -95,7 +95,7 @@ static void looked(struct errand *e) {
     answer(s);
     return;
   }
-  enum err failed = e->result == OK ? errand_write(e, run_use, used) : e->result;
+  enum err failed = e->result == OK ? errand_write(e, METRIC_JOB_SESSION, run_use, used) : e->result;
   if (failed != OK) answer_err(s, failed);
 }
 

@@ -153,7 +153,7 @@ static void committed(struct errand *e) {
 }
 
 static void submit(struct webhook *w) {
-  enum err e = errand_write(&w->errand, run_intake, committed);
+  enum err e = errand_write(&w->errand, METRIC_JOB_WEBHOOK, run_intake, committed);
   if (e == OK) {
     http_timer(w->errand.x, WEBHOOK_COMMIT_MS, too_late, w);
     return;

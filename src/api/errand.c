@@ -3,7 +3,10 @@
 
 #include <assert.h>
 
+#include "base/clock.h"
 #include "base/metric.h"
+
+enum { SHUT_WAITS_MS = 1000 };
 
 void errand_begin_for(struct errand *e, struct api_loop *loop, struct http_exchange *x, const struct subject *subject) {
   *e = (struct errand){.api = loop->api, .loop = loop, .x = http_ref(x), .subject = *subject};
@@ -77,9 +80,27 @@ static void write_done(void *arg, enum err result) {
   http_post(e->x, come_back, e);
 }
 
-enum err errand_write(struct errand *e, enum err (*act)(struct db *db, struct errand *e),
+/* Somebody who only closed his side may still wait for the answer: he is taken for gone once he had to wait long. On the
+ * writer's thread. */
+static bool caller_has_left(void *arg) {
+  struct errand *e = arg;
+  enum http_presence peer = http_presence(e->x);
+  return peer == HTTP_PEER_GONE || (peer == HTTP_PEER_SHUT && clock_mono_ms() - e->asked_ms > SHUT_WAITS_MS);
+}
+
+enum err errand_write(struct errand *e, enum metric_label_JOB name, enum err (*act)(struct db *db, struct errand *e),
                       void (*back)(struct errand *e)) {
   TRY(set_out(e, act, back));
-  enum err failed = db_writer_submit(e->api->parts.writer, (struct db_job){.run = write_run, .done = write_done, .arg = e});
+  bool is_webhook = name == METRIC_JOB_WEBHOOK;
+  e->asked_ms = clock_mono_ms();
+  struct db_job job = {.name = name,
+                       .class = is_webhook ? DB_CLASS_WEBHOOK : DB_CLASS_EDIT,
+                       .business_id = e->subject.business_id,
+                       .run = write_run,
+                       .done = write_done,
+                       .arg = e,
+                       .deadline_ms = e->asked_ms + (is_webhook ? WEBHOOK_COMMIT_MS : WRITE_BEGIN_MS),
+                       .unwanted = is_webhook || e->outlives_caller ? NULL : caller_has_left};
+  enum err failed = db_writer_submit(e->api->parts.writer, job);
   return failed == OK ? OK : errand_stay(e, failed);
 }

@@ -11,6 +11,9 @@
 #pragma once
 
 #include "api/api_internal.h"
+#include "base/metric.h"
+
+enum { WRITE_BEGIN_MS = 10 * 1000 };
 
 struct errand {
   struct api *api;
@@ -23,6 +26,8 @@ struct errand {
   int64_t now; /* the database's, when it last looked or wrote */
   bool busy;
   bool keeps_catalog; /* set by who writes what no answer about calls and recordings shows */
+  bool outlives_caller; /* set by who writes what is to be done also when the caller has left before its turn comes */
+  int64_t asked_ms;     /* mono: when the write was asked for */
 };
 
 void errand_begin(struct errand *e, const struct visit *v);
@@ -32,7 +37,10 @@ void errand_end(struct errand *e);
 /* ERR_BUSY, ERR_CLOSED: it will not come back. */
 CHECKED enum err errand_look(struct errand *e, enum err (*look)(struct db *db, struct errand *e),
                              void (*back)(struct errand *e));
-CHECKED enum err errand_write(struct errand *e, enum err (*run)(struct db *db, struct errand *e),
+/* As a job of the writer by that name. A METRIC_JOB_WEBHOOK goes before what people do, and is begun within WEBHOOK_COMMIT_MS or
+ * not at all; another is begun within WRITE_BEGIN_MS or not at all (ERR_BUSY), and not when its caller has left (ERR_CLOSED),
+ * unless it outlives the caller. */
+CHECKED enum err errand_write(struct errand *e, enum metric_label_JOB name, enum err (*run)(struct db *db, struct errand *e),
                               void (*back)(struct errand *e));
 
 /* For other ways than these two: back will run on the loop when errand_return was called, once, on any thread. */

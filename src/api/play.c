@@ -299,7 +299,7 @@ static void play_written(struct errand *e) {
 
 static void write_it(struct play *p, enum err (*run)(struct db *db, struct errand *e)) {
   play_enter(p, PLAY_WRITING);
-  enum err e = errand_write(&p->errand, run, play_written);
+  enum err e = errand_write(&p->errand, METRIC_JOB_WANT, run, play_written);
   if (e != OK) answer_err(p, e);
 }
 

@@ -211,7 +211,8 @@ static void tear_down(struct serve *s) {
   s->admin = http_server_free(s->admin); /* it answers to the end, from what goes now, and nothing is posted to its loop */
   changes_stop(s->changes); /* it pokes the worker no more; the writer may still poke it */
   s->worker = worker_free(s->worker);
-  if (s->writer && s->node.node_id[0]) IGNORE(db_writer_call(s->writer, leave, s)); /* else forgotten after a while */
+  struct db_job leaving = {.name = METRIC_JOB_BEAT, .class = DB_CLASS_LEASE, .run = leave, .arg = s};
+  if (s->writer && s->node.node_id[0]) IGNORE(db_writer_call(s->writer, leaving)); /* else forgotten after a while */
   bool volume_hangs = s->volume && !volume_stop(s->volume, VOLUME_STOP_MS); /* what it ends may still ask a reader */
   s->readers = db_readers_free(s->readers);
   s->writer = db_writer_free(s->writer);

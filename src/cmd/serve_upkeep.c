@@ -98,7 +98,9 @@ static void beat(struct serve *s) {
   struct node *node = malloc(sizeof(*node));
   if (!node) return;
   *node = s->node;
-  if (db_writer_submit(s->writer, (struct db_job){.run = run_beat, .done = beat_done, .arg = node}) != OK) free(node);
+  struct db_job job = {
+      .name = METRIC_JOB_BEAT, .class = DB_CLASS_LEASE, .run = run_beat, .done = beat_done, .arg = node};
+  if (db_writer_submit(s->writer, job) != OK) free(node);
 }
 
 /* Whether a beat must not wait for its time: others are to know soon that this worker is full, or no longer. */
@@ -138,7 +140,7 @@ static void trim_changes(struct serve *s, bool is_time) {
   if (fresh >= 0 && fresh < CHANGES_TRIM_EACH && !is_time) return;
   if (atomic_exchange(&s->trims, true)) return; /* the one before still goes on */
   trimmed_to = seq;
-  struct db_job trim = {.run = run_trim_changes, .done = trim_done, .arg = s, .more = &s->more_to_trim};
+  struct db_job trim = {.name = METRIC_JOB_TRIM, .run = run_trim_changes, .done = trim_done, .arg = s, .more = &s->more_to_trim};
   enum err e = db_writer_submit(s->writer, trim);
   if (e != OK) trim_done(s, e);
 }
@@ -158,9 +160,10 @@ void serve_upkeep(struct serve *s) {
   bool can_write = db_writer_healthy(s->writer);
   if (can_write && became_another(s)) next_beat = now;
   if (can_write && is_due(&next_beat, now, BEAT_MS)) beat(s);
+  struct db_job trim_sessions = {.name = METRIC_JOB_TRIM, .run = run_trim_sessions};
   bool is_trim_due = can_write && is_due(&next_trim, now, TRIM_MS);
   if (can_write) trim_changes(s, is_trim_due);
-  if (is_trim_due) IGNORE(db_writer_submit(s->writer, (struct db_job){.run = run_trim_sessions})); /* so is the next */
+  if (is_trim_due) IGNORE(db_writer_submit(s->writer, trim_sessions)); /* so is the next trim */
   if (is_due(&next_look, now, LOOK_MS)) look(s);
   tape_follows_tick(s->follows);
   volume_tick(s->volume);

@@ -55,6 +55,7 @@ struct db_value db_text_or_null(struct str s);
 #define db_run(db, sql, ...) db_run_values((db), (sql), DB_VALUES_(__VA_ARGS__))
 CHECKED enum err db_run_values(struct db *db, const char *sql, const struct db_value *values);
 int64_t db_changed(const struct db *db); /* rows changed by the last db_run: for compare-and-set */
+int64_t db_touched(const struct db *db); /* rows changed by all statements of this connection; not those of triggers */
 /* Runs several statements of a script, without parameters and without keeping them (migrations). */
 CHECKED enum err db_script(struct db *db, const char *sql);
 

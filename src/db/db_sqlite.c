@@ -115,12 +115,17 @@ static enum err statement_bind(struct db *db, struct db_statement *s, const stru
 
 /* --- running --- */
 
+static void note_changed(struct db *db) {
+  db->changed = sqlite3_changes64(db->sqlite);
+  db->touched += db->changed;
+}
+
 static enum err statement_finish(struct db *db, struct db_statement *s) {
   int rc;
   do rc = sqlite3_step(s->stmt);
   while (rc == SQLITE_ROW);
   if (rc != SQLITE_DONE) return db_sqlite_failed(db, rc);
-  if (!sqlite3_stmt_readonly(s->stmt)) db->changed = sqlite3_changes64(db->sqlite);
+  if (!sqlite3_stmt_readonly(s->stmt)) note_changed(db);
   return OK;
 }
 
@@ -142,6 +147,10 @@ enum err db_run_values(struct db *db, const char *sql, const struct db_value *va
 
 int64_t db_changed(const struct db *db) {
   return db->changed;
+}
+
+int64_t db_touched(const struct db *db) {
+  return db->touched;
 }
 
 enum err db_script(struct db *db, const char *sql) {
@@ -181,7 +190,7 @@ enum err db_next(struct db_rows *rows) {
   if (rc == SQLITE_ROW) return OK;
   if (rc != SQLITE_DONE) return db_sqlite_failed(rows->db, rc);
   s->finished = true;
-  if (!sqlite3_stmt_readonly(s->stmt)) rows->db->changed = sqlite3_changes64(rows->db->sqlite);
+  if (!sqlite3_stmt_readonly(s->stmt)) note_changed(rows->db);
   return ERR_NOT_FOUND;
 }
 

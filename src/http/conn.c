@@ -502,6 +502,7 @@ void conn_run(struct conn *c) {
 void conn_event(struct conn *c, uint32_t events) {
   if (c->state == CONN_CLOSED) return;
   if (events & EPOLLRDHUP) c->peer_shut = true;
+  if (c->peer_shut && c->x != NULL) atomic_store_explicit(&c->x->peer_state, HTTP_PEER_SHUT, memory_order_relaxed);
   if (events & (EPOLLIN | EPOLLRDHUP)) c->readable = true;
   /* Both sides are shut: while lingering that is how it should end, else the peer reset. */
   bool leaves = c->peer_shut && c->x != NULL && c->x->ends_with_peer;

@@ -43,6 +43,7 @@ struct http_exchange *exchange_new(struct conn *c) {
   buf_clear(&x->out);
   x->loop = l;
   x->conn = c;
+  atomic_init(&x->peer_state, c->peer_shut ? HTTP_PEER_SHUT : HTTP_PEER_THERE);
   x->refs = 1;
   memcpy(&x->peer, &c->peer, sizeof c->peer);
   http_parse_init(&x->parse, l->server->config.head_max, x->headers, HTTP_HEADERS_MAX);
@@ -79,6 +80,7 @@ void exchange_end(struct http_exchange *x, bool complete) {
   assert(!x->ended); /* (2) */
   x->ended = true;
   x->conn = NULL;
+  atomic_store_explicit(&x->peer_state, HTTP_PEER_GONE, memory_order_relaxed);
   loop_clear_timer(x);
   answer_drop(x);
   if (x->on_end != NULL) x->on_end(x, x->on_end_arg, complete, x->sent);
@@ -138,6 +140,10 @@ void http_unref(struct http_exchange *x) {
 
 bool http_gone(const struct http_exchange *x) {
   return x->conn == NULL;
+}
+
+enum http_presence http_presence(const struct http_exchange *x) {
+  return (enum http_presence)atomic_load_explicit(&x->peer_state, memory_order_relaxed);
 }
 
 bool http_answered(const struct http_exchange *x) {

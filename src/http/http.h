@@ -118,6 +118,10 @@ struct http_exchange *http_ref(struct http_exchange *x);
 void http_unref(struct http_exchange *x);
 /* True once the peer is gone: an answer will reach nobody. */
 bool http_gone(const struct http_exchange *x);
+/* The same for any thread that holds a ref. SHUT: the peer has closed its side, as one does who leaves, but also one that has
+ * sent all and still waits for the answer. */
+enum http_presence { HTTP_PEER_THERE, HTTP_PEER_SHUT, HTTP_PEER_GONE };
+enum http_presence http_presence(const struct http_exchange *x);
 /* Called once, when the exchange ends: answered whole (complete), or cut. sent: body bytes given to the kernel. */
 void http_on_end(struct http_exchange *x, void (*fn)(struct http_exchange *x, void *arg, bool complete, int64_t sent),
                  void *arg);

@@ -126,6 +126,7 @@ enum body_state { BODY_NONE, BODY_LENGTH, BODY_CHUNKED };
 struct http_exchange {
   struct loop *loop;
   struct conn *conn; /* NULL once it ended */
+  atomic_int peer_state; /* enum http_presence */
   struct http_exchange *next_free;
   unsigned refs; /* the engine's and the app's */
   int status;    /* as answered; 0 before, and where the engine refused */

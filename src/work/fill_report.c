@@ -167,7 +167,13 @@ static void submit(struct fill *f, struct report *r) {
   r->sent_mono_ms = clock_mono_ms();
   r->business_id = f->row.business_id;
   memcpy(r->recording_sid, f->row.recording_sid, sizeof(r->recording_sid));
-  enum err e = db_writer_submit(f->shop->writer, (struct db_job){.run = run_report, .done = report_done, .arg = r});
+  struct db_job job = {.name = METRIC_JOB_REPORT,
+                       .class = DB_CLASS_LEASE,
+                       .business_id = r->business_id,
+                       .run = run_report,
+                       .done = report_done,
+                       .arg = r};
+  enum err e = db_writer_submit(f->shop->writer, job);
   if (e == OK) return;
   r->e = e;
   fetch_post_task(f->shop->fetch, &r->task);

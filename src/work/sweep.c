@@ -99,7 +99,7 @@ static void run(void *arg, unsigned worker) {
   s->count = 0;
   s->parts = calloc(PARTS_MOST, sizeof(*s->parts));
   enum err e = s->parts ? blob_each(s->store, see, s) : ERR_NOMEM;
-  if (e == OK && s->count) e = db_writer_call(s->writer, ask_owners, s);
+  if (e == OK && s->count) e = db_writer_call(s->writer, (struct db_job){.name = METRIC_JOB_SWEEP, .run = ask_owners, .arg = s});
   if (e == OK) remove_unowned(s); /* else the next round is not far */
   free(s->parts);
   s->parts = NULL;

@@ -166,8 +166,12 @@ static void start_retrying(struct worker *w) {
   if (!r) return; /* it is under way, or the next tend tries again */
   r->worker = w;
   r->task = (struct fetch_task){.fn = retrying_is_back, .arg = r};
-  struct db_job job = {
-      .run = run_retrying, .done = retrying_done, .arg = r, .more = &r->more, .part_done = retried_part};
+  struct db_job job = {.name = METRIC_JOB_RETRY_MANY,
+                       .run = run_retrying,
+                       .done = retrying_done,
+                       .arg = r,
+                       .more = &r->more,
+                       .part_done = retried_part};
   w->retrying = db_writer_submit(w->writer, job) == OK;
   if (!w->retrying) free(r);
 }
@@ -214,7 +218,9 @@ static void start_claim(struct worker *w) {
   c->asked_mono_ms = clock_mono_ms();
   memcpy(c->owner, w->owner, sizeof(c->owner));
   w->claiming = true;
-  enum err e = db_writer_submit(w->writer, (struct db_job){.run = run_claim, .done = claim_done, .arg = c});
+  struct db_job job = {
+      .name = METRIC_JOB_CLAIM, .class = DB_CLASS_LEASE, .run = run_claim, .done = claim_done, .arg = c};
+  enum err e = db_writer_submit(w->writer, job);
   if (e == OK) return;
   c->e = e;
   claim_is_back(c);

@@ -103,7 +103,7 @@ static enum err deliver(struct works *w, const char *sid, const char *call) {
   t.delivery.recording.count = COUNT_OF(fields);
   t.delivery.recording.rank.terminal = true;
   bool before = faults_here(true);
-  enum err e = db_writer_call(w->writer, run_intake, &t);
+  enum err e = db_writer_call(w->writer, (struct db_job){.run = run_intake, .arg = &t});
   faults_here(before);
   return e;
 }

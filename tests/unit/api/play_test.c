@@ -125,7 +125,7 @@ static struct arriving begin_fill(struct service *s, int64_t total) {
   for (size_t i = 0; i < WHOLE; i++) bytes[i] = (char)('a' + i % 26);
   assert_int_equal(write(a.fd, bytes, WHOLE), WHOLE);
   service_recording(s, s->business, RE1, "", RECORDING_MISSING);
-  assert_int_equal(db_writer_call(s->writer, store_arriving, &a), OK);
+  assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = store_arriving, .arg = &a}), OK);
   assert_int_equal(tapes_open(s->tapes, &head, a.fd, ARRIVED, &a.tape), OK);
   return a;
 }

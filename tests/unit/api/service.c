@@ -78,7 +78,7 @@ static enum err revoke_all(struct db *db, void *arg) {
 }
 
 void service_revoke(struct service *s) {
-  assert_int_equal(db_writer_call(s->writer, revoke_all, s), OK);
+  assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = revoke_all, .arg = s}), OK);
   service_load_access(s);
 }
 
@@ -111,7 +111,7 @@ void service_start(struct service *s) {
   assert_int_equal(tapes_new(NULL, NULL, &s->tapes), OK);
   const struct tape_follow_parts follow = {s->tapes, s->events, s->readers, s->store, s->volume};
   assert_int_equal(tape_follows_new(&follow, &s->follows), OK);
-  assert_int_equal(db_writer_call(s->writer, add_businesses, s), OK);
+  assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = add_businesses, .arg = s}), OK);
   service_load_access(s);
   struct hmac_key url_key;
   hmac_key_set(&url_key, STR(SERVICE_URL_KEY));
@@ -198,7 +198,7 @@ static enum err put_call(struct db *db, void *arg) {
 
 void service_call(struct service *s, int64_t business, const char *sid, const char *parent) {
   struct row_job j = {.s = s, .business = business, .sid = sid, .other_sid = parent};
-  assert_int_equal(db_writer_call(s->writer, put_call, &j), OK);
+  assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = put_call, .arg = &j}), OK);
 }
 
 static enum err put_recording(struct db *db, void *arg) {
@@ -218,7 +218,7 @@ static enum err put_recording(struct db *db, void *arg) {
 void service_recording(struct service *s, int64_t business, const char *sid, const char *call,
                        enum recording_status status) {
   struct row_job j = {.s = s, .business = business, .sid = sid, .other_sid = call, .status = status};
-  assert_int_equal(db_writer_call(s->writer, put_recording, &j), OK);
+  assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = put_recording, .arg = &j}), OK);
 }
 
 static enum err make_ready(struct db *db, void *arg) {
@@ -245,7 +245,7 @@ void service_ready(struct service *s, int64_t business, const char *sid, int64_t
   assert_non_null(f);
   for (int64_t i = 0; i < bytes; i++) assert_int_not_equal(fputc('a' + (int)(i % 26), f), EOF);
   assert_int_equal(fclose(f), 0);
-  assert_int_equal(db_writer_call(s->writer, make_ready, &j), OK);
+  assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = make_ready, .arg = &j}), OK);
   api_drop(s->api, business, str_from(sid));
   events_tell(s->events, business, str_from(sid));
 }
@@ -268,7 +268,7 @@ static enum err make_failed(struct db *db, void *arg) {
 
 void service_fail(struct service *s, int64_t business, const char *sid, const char *code, bool for_good) {
   struct row_job j = {.s = s, .business = business, .sid = sid, .other_sid = code, .for_good = for_good};
-  assert_int_equal(db_writer_call(s->writer, make_failed, &j), OK);
+  assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = make_failed, .arg = &j}), OK);
 }
 
 void service_lose_file(struct service *s, int64_t business, const char *sid) {
@@ -284,7 +284,7 @@ static enum err get_row(struct db *db, void *arg) {
 
 struct recording service_row(struct service *s, int64_t business, const char *sid) {
   struct row_job j = {.s = s, .business = business, .sid = sid};
-  assert_int_equal(db_writer_call(s->writer, get_row, &j), OK);
+  assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = get_row, .arg = &j}), OK);
   return j.row;
 }
 

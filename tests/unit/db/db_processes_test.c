@@ -38,7 +38,7 @@ static enum err row_run(struct db *db, void *arg) {
 static void row_done(void *arg, enum err e) {
   struct row *r = arg;
   if (e == OK && write(r->child->out, &r->number, sizeof r->number) != (ssize_t)sizeof r->number) _exit(3);
-  if (db_writer_submit(r->child->writer, (struct db_job){row_run, row_done, r}) != OK) _exit(4);
+  if (db_writer_submit(r->child->writer, (struct db_job){.run = row_run, .done = row_done, .arg = r}) != OK) _exit(4);
 }
 
 /* A process that writes until it is killed. start: a pipe whose closing is the start; NULL: at once. */
@@ -57,7 +57,7 @@ static pid_t writing_child(struct scratch *s, int who, int out, const int start[
   }
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     rows[i].child = &child;
-    if (db_writer_submit(child.writer, (struct db_job){row_run, row_done, &rows[i]}) != OK) _exit(4);
+    if (db_writer_submit(child.writer, (struct db_job){.run = row_run, .done = row_done, .arg = &rows[i]}) != OK) _exit(4);
   }
   for (;;) pause();
 }
@@ -182,11 +182,11 @@ static void a_process_stopped_in_a_transaction_holds_the_database_until_it_is_ki
   assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
   struct db_writer *w;
   assert_int_equal(db_writer_new(&(struct db_writer_config){.open = {.url = s->url, .busy_ms = 30}}, &w), OK);
-  assert_int_equal(db_writer_call(w, add_one, NULL), ERR_BUSY);
+  assert_int_equal(db_writer_call(w, (struct db_job){.run = add_one, .arg = NULL}), ERR_BUSY);
   assert_false(db_writer_healthy(w));
   assert_int_equal(kill(pid, SIGKILL), 0);
   assert_int_equal(waitpid(pid, &status, 0), pid);
-  assert_int_equal(db_writer_call(w, add_one, NULL), OK);
+  assert_int_equal(db_writer_call(w, (struct db_job){.run = add_one, .arg = NULL}), OK);
   assert_true(db_writer_healthy(w));
   db_writer_free(w);
   struct db *db = scratch_open(s, 0);

@@ -4,6 +4,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "db/db_writer.h"
 
 struct fixture {
@@ -130,7 +131,7 @@ static void a_failing_job_is_rolled_back_alone(void **state) {
 }
 
 static void many_jobs_share_a_commit(void **state) {
-  enum { N = 2000 };
+  enum { N = 900 };
   static struct row rows[N];
   struct fixture *f = fixture_new(state, 0, 0);
   for (int i = 0; i < N; i++) rows[i] = (struct row){.i = i};
@@ -273,7 +274,7 @@ static void *call_many(void *arg) {
   static atomic_int next;
   for (int i = 0; i < 100; i++) {
     struct row r = {.i = atomic_fetch_add(&next, 1), .f = f};
-    if (db_writer_call(f->writer, row_run, &r) != OK) return arg;
+    if (db_writer_call(f->writer, (struct db_job){.run = row_run, .arg = &r}) != OK) return arg;
   }
   return NULL;
 }
@@ -378,6 +379,184 @@ static void freeing_ends_a_job_of_many_parts(void **state) {
   fixture_free(f);
 }
 
+/* ---- whose turn it is ---- */
+
+/* A job that notes, in the order in which jobs run, which it is. */
+struct order {
+  char text[4096];
+  size_t n;
+};
+
+struct noter {
+  struct order *order;
+  char name;
+  bool wanted;
+  enum err answer;
+  sem_t answered;
+};
+
+static enum err noter_run(struct db *db, void *arg) {
+  struct noter *t = arg;
+  t->order->text[t->order->n++] = t->name;
+  return db_run(db, "insert into t (text) values (?1)", DB_TEXT(str_of(&t->name, 1)));
+}
+
+static void noter_done(void *arg, enum err e) {
+  struct noter *t = arg;
+  t->answer = e;
+  sem_post(&t->answered);
+}
+
+static bool noter_unwanted(void *arg) {
+  return !((struct noter *)arg)->wanted;
+}
+
+/* Submits a job for each letter while the writer is held, and waits for all: "w2" is a webhook of business 2, "e" an edit, "l" a
+ * lease, "x" an edit that nobody wants any more, "d" a webhook whose deadline is over. Returns the letters in the order in
+ * which they ran; ret_answers: how each was answered. */
+static void run_in_order(struct fixture *f, const char *jobs, char ret_order[4096], enum err *ret_answers) {
+  struct order order = {.n = 0};
+  size_t count = strlen(jobs) / 2;
+  struct noter *noters = calloc(count, sizeof *noters);
+  assert_non_null(noters);
+  sem_t entered, gate;
+  sem_init(&entered, 0, 0);
+  sem_init(&gate, 0, 0);
+  struct row first = {.i = 5000000 + atomic_load(&f->commits), .entered = &entered, .gate = &gate};
+  row_submit(f, &first);
+  sem_wait(&entered);
+  for (size_t i = 0; i < count; i++) {
+    char kind = jobs[2 * i];
+    noters[i] = (struct noter){.order = &order, .name = (char)('a' + i % 26), .wanted = kind != 'x'};
+    sem_init(&noters[i].answered, 0, 0);
+    struct db_job job = {.class = kind == 'l'                  ? DB_CLASS_LEASE
+                                  : kind == 'w' || kind == 'd' ? DB_CLASS_WEBHOOK
+                                                               : DB_CLASS_EDIT,
+                         .business_id = jobs[2 * i + 1] - '0',
+                         .run = noter_run,
+                         .done = noter_done,
+                         .arg = &noters[i],
+                         .deadline_ms = kind == 'd' ? 1 : 0,
+                         .unwanted = noter_unwanted};
+    assert_int_equal(db_writer_submit(f->writer, job), OK);
+  }
+  sem_post(&gate);
+  (void)row_wait(&first);
+  for (size_t i = 0; i < count; i++) {
+    sem_wait(&noters[i].answered);
+    sem_destroy(&noters[i].answered);
+    if (ret_answers != NULL) ret_answers[i] = noters[i].answer;
+  }
+  memcpy(ret_order, order.text, sizeof order.text);
+  free(noters);
+  sem_destroy(&entered);
+  sem_destroy(&gate);
+}
+
+static void businesses_take_turns_and_classes_go_by_their_rank(void **state) {
+  struct fixture *f = fixture_new(state, 0, 0);
+  static const struct { const char *jobs, *order; } cases[] = {
+      {"e1e1e1e1e2e2e3", "aegbfcd"},     /* in turns, each business's own in order */
+      {"e1w1e2w2l1l2", "efbdac"},        /* leases, webhooks, edits */
+      {"w1w1w1w2", "adbc"},              /* a new business waits for one job of another */
+      {"e1w2w2w2w3", "becda"},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    char order[4096];
+    run_in_order(f, cases[i].jobs, order, NULL);
+    assert_string_equal(order, cases[i].order);
+  }
+  fixture_free(f);
+}
+
+static void what_nobody_waits_for_is_not_begun(void **state) {
+  struct fixture *f = fixture_new(state, 0, 0);
+  char order[4096];
+  enum err answers[5];
+  run_in_order(f, "x1e1x1d2w2", order, answers);
+  assert_string_equal(order, "eb");
+  static const enum err expected[] = {ERR_CLOSED, OK, ERR_CLOSED, ERR_BUSY, OK};
+  assert_memory_equal(answers, expected, sizeof expected);
+  assert_int_equal(scratch_int(f->looker, "select count(*) from t where text is not null"), 2);
+  assert_true(db_writer_healthy(f->writer));
+  fixture_free(f);
+}
+
+static void a_business_has_its_share_of_the_queue_and_others_theirs(void **state) {
+  struct fixture *f = fixture_new(state, 0, 0);
+  sem_t entered, gate;
+  sem_init(&entered, 0, 0);
+  sem_init(&gate, 0, 0);
+  struct row first = {.i = 1, .entered = &entered, .gate = &gate};
+  row_submit(f, &first);
+  sem_wait(&entered);
+  struct order order = {.n = 0};
+  struct noter t = {.order = &order, .name = 'a', .wanted = false};
+  sem_init(&t.answered, 0, 0);
+  struct db_job job = {.business_id = 1, .run = noter_run, .done = noter_done, .arg = &t, .unwanted = noter_unwanted};
+  int taken = 0;
+  while (db_writer_submit(f->writer, job) == OK) taken++;
+  assert_int_equal(taken, 1000);
+  job.class = DB_CLASS_WEBHOOK;
+  assert_int_equal(db_writer_submit(f->writer, job), OK);
+  job.business_id = 2;
+  job.class = DB_CLASS_EDIT;
+  assert_int_equal(db_writer_submit(f->writer, job), OK);
+  sem_post(&gate);
+  assert_int_equal(row_wait(&first), OK);
+  fixture_free(f);
+  sem_destroy(&t.answered);
+  sem_destroy(&entered);
+  sem_destroy(&gate);
+}
+
+/* Webhooks without end, each of which asks for the next. */
+struct chain {
+  struct fixture *f;
+  atomic_bool stop;
+  atomic_int ran;
+  int64_t busy_us;
+  sem_t ended;
+};
+
+static enum err chain_run(struct db *db, void *arg) {
+  struct chain *c = arg;
+  int64_t until = clock_mono_us() + c->busy_us;
+  while (clock_mono_us() < until) continue;
+  atomic_fetch_add(&c->ran, 1);
+  return db_run(db, "insert into t (text) values ('chain')");
+}
+
+static void chain_submit(struct chain *c);
+
+static void chain_done(void *arg, enum err e) {
+  struct chain *c = arg;
+  (void)e;
+  if (atomic_load(&c->stop))
+    sem_post(&c->ended);
+  else
+    chain_submit(c);
+}
+
+static void chain_submit(struct chain *c) {
+  struct db_job job = {.class = DB_CLASS_WEBHOOK, .business_id = 7, .run = chain_run, .done = chain_done, .arg = c};
+  assert_int_equal(db_writer_submit(c->f->writer, job), OK);
+}
+
+static void edits_go_on_under_webhooks_without_end(void **state) {
+  enum { CHAINS = 50 };
+  struct fixture *f = fixture_new(state, 0, 0);
+  struct chain c = {.f = f, .busy_us = 200};
+  sem_init(&c.ended, 0, 0);
+  for (int i = 0; i < CHAINS; i++) chain_submit(&c);
+  for (int i = 0; i < 20; i++) assert_int_equal(add_row(f, -1 - i), OK);
+  atomic_store(&c.stop, true);
+  for (int i = 0; i < CHAINS; i++) sem_wait(&c.ended);
+  assert_true(atomic_load(&c.ran) > 20); /* they did go before */
+  fixture_free(f);
+  sem_destroy(&c.ended);
+}
+
 #define SCRATCH_TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
 int main(void) {
@@ -397,6 +576,10 @@ int main(void) {
       SCRATCH_TEST(a_job_of_many_parts_lets_others_between_and_is_answered_once),
       SCRATCH_TEST(a_part_that_fails_ends_its_job_and_leaves_those_before),
       SCRATCH_TEST(freeing_ends_a_job_of_many_parts),
+      SCRATCH_TEST(businesses_take_turns_and_classes_go_by_their_rank),
+      SCRATCH_TEST(what_nobody_waits_for_is_not_begun),
+      SCRATCH_TEST(a_business_has_its_share_of_the_queue_and_others_theirs),
+      SCRATCH_TEST(edits_go_on_under_webhooks_without_end),
       SCRATCH_TEST(callers_of_many_threads_get_their_own_results),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

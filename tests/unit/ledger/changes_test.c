@@ -304,11 +304,11 @@ static void a_writers_commit_pokes_the_follower(void **state) {
   assert_int_equal(db_writer_new(&config, &w), OK);
   static char id[] = "RE1";
   for (int i = 0; i < 50; i++) {
-    assert_int_equal(db_writer_call(w, add_in_writer, id), OK);
+    assert_int_equal(db_writer_call(w, (struct db_job){.run = add_in_writer, .arg = id}), OK);
     wait_heard(l, i + 1);
   }
   changes_stop(c);
-  assert_int_equal(db_writer_call(w, add_in_writer, id), OK);
+  assert_int_equal(db_writer_call(w, (struct db_job){.run = add_in_writer, .arg = id}), OK);
   assert_int_equal(l->heard_count, 50);
   db_writer_free(w);
   changes_free(c);

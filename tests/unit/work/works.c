@@ -233,7 +233,7 @@ const char *works_announce(struct works *w, int number) {
   memcpy(t->delivery.recording.fields, fields, sizeof(fields));
   t->delivery.recording.count = COUNT_OF(fields);
   t->delivery.recording.rank.terminal = true;
-  check(db_writer_call(w->writer, run_intake, t));
+  check(db_writer_call(w->writer, (struct db_job){.run = run_intake, .arg = t}));
   free(t);
   if (w->worker) worker_poke(w->worker);
   return sids[number];
@@ -268,7 +268,7 @@ static enum err run_sql(struct db *db, void *arg) {
 
 void works_run(struct works *w, const char *sql) {
   char *copy = strdup(sql);
-  check(db_writer_call(w->writer, run_sql, copy));
+  check(db_writer_call(w->writer, (struct db_job){.run = run_sql, .arg = copy}));
   free(copy);
 }
 

@@ -1,0 +1,137 @@
+/* db_lanes.c - jobs wait in lanes, one a business and class; lanes take turns.
+ *
+ *   added --> last of its lane --its lane's turn, its class's turn--> taken
+ *         `-> newest of all ----- the oldest is given up -----------> taken
+ *
+ * Invariants
+ *  (1) A lane exists while a job waits in it, and is then in its bucket and in its class's ring.
+ *  (2) Within a lane the order is that of lanes_add, so the oldest of all is the first of its lane.
+ *  (3) A ring moves on by one lane with each job, so no business has two turns of a class while another's job waits there.
+ *  (4) Leases go first, then webhooks, then edits. An edit has its turn before them once they took EDIT_SHARE times as long as
+ *      the last edit, and PASSED_LEAST_US, since then: edits never stand still, and take no more than their share. */
+#include "db/db_lanes.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { EDIT_SHARE = 4, PASSED_LEAST_US = 2000, EDIT_MOST_US = 250000 };
+
+struct lane {
+  int64_t business_id;
+  enum db_class class;
+  struct waiting_job *first, **end;
+  size_t count;
+  struct lane *left, *right; /* in the ring */
+  struct lane *below;        /* in the bucket */
+};
+
+/* ---- lanes ---- */
+
+static struct lane **bucket_of(struct lanes *l, int64_t business_id, enum db_class class) {
+  uint64_t h = ((uint64_t)business_id * DB_CLASS_COUNT_ + class) * UINT64_C(0x9e3779b97f4a7c15);
+  return &l->buckets[(h >> 32) % LANE_BUCKETS];
+}
+
+static struct lane **find_lane(struct lanes *l, int64_t business_id, enum db_class class) {
+  struct lane **at = bucket_of(l, business_id, class);
+  while (*at != NULL && ((*at)->business_id != business_id || (*at)->class != class)) at = &(*at)->below;
+  return at;
+}
+
+/* The new lane has its turn after all that wait. */
+static void ring_add(struct lane **turn, struct lane *lane) {
+  if (*turn == NULL) {
+    lane->left = lane->right = lane;
+    *turn = lane;
+    return;
+  }
+  lane->right = *turn;
+  lane->left = (*turn)->left;
+  lane->left->right = lane->right->left = lane;
+}
+
+static struct lane *lane_of(struct lanes *l, int64_t business_id, enum db_class class) {
+  struct lane **at = find_lane(l, business_id, class);
+  if (*at != NULL) return *at;
+  struct lane *lane = calloc(1, sizeof(*lane));
+  if (lane == NULL) return NULL;
+  lane->business_id = business_id;
+  lane->class = class;
+  lane->end = &lane->first;
+  *at = lane;
+  ring_add(&l->turn[class], lane);
+  return lane;
+}
+
+static void lane_remove(struct lanes *l, struct lane *lane) {
+  struct lane **at = find_lane(l, lane->business_id, lane->class);
+  assert(*at == lane && lane->first == NULL); /* (1) */
+  *at = lane->below;
+  struct lane **turn = &l->turn[lane->class];
+  lane->left->right = lane->right;
+  lane->right->left = lane->left;
+  if (*turn == lane) *turn = lane->right == lane ? NULL : lane->right;
+  free(lane);
+}
+
+/* ---- jobs ---- */
+
+enum err lanes_add(struct lanes *l, struct waiting_job *j) {
+  struct lane *lane = lane_of(l, j->job.business_id, j->job.class);
+  if (lane == NULL) return ERR_NOMEM;
+  if (!j->began && lane->count >= l->lane_max[j->job.class]) return ERR_BUSY;
+  j->next = NULL;
+  *lane->end = j;
+  lane->end = &j->next;
+  lane->count++;
+  j->older = l->newest;
+  j->newer = NULL;
+  *(l->newest != NULL ? &l->newest->newer : &l->oldest) = j;
+  l->newest = j;
+  return OK;
+}
+
+static struct waiting_job *lane_take(struct lanes *l, struct lane *lane) {
+  struct waiting_job *j = lane->first;
+  lane->first = j->next;
+  if (lane->first == NULL) lane->end = &lane->first;
+  lane->count--;
+  *(j->older != NULL ? &j->older->newer : &l->oldest) = j->newer;
+  *(j->newer != NULL ? &j->newer->older : &l->newest) = j->older;
+  if (lane->count == 0) lane_remove(l, lane);
+  j->next = NULL;
+  return j;
+}
+
+/* (4) */
+static enum db_class class_next(const struct lanes *l) {
+  bool edits = l->turn[DB_CLASS_EDIT] != NULL;
+  bool passed_enough = l->passed_us >= EDIT_SHARE * l->edit_us && l->passed_us >= PASSED_LEAST_US;
+  if (edits && passed_enough) return DB_CLASS_EDIT;
+  if (l->turn[DB_CLASS_LEASE] != NULL) return DB_CLASS_LEASE;
+  return l->turn[DB_CLASS_WEBHOOK] != NULL ? DB_CLASS_WEBHOOK : DB_CLASS_EDIT;
+}
+
+struct waiting_job *lanes_take(struct lanes *l) {
+  struct lane **turn = &l->turn[class_next(l)];
+  if (*turn == NULL) return NULL;
+  struct lane *lane = *turn;
+  *turn = lane->right; /* (3) */
+  return lane_take(l, lane);
+}
+
+struct waiting_job *lanes_take_oldest(struct lanes *l) {
+  if (l->oldest == NULL) return NULL;
+  struct lane *lane = *find_lane(l, l->oldest->job.business_id, l->oldest->job.class);
+  assert(lane->first == l->oldest); /* (2) */
+  return lane_take(l, lane);
+}
+
+void lanes_spent(struct lanes *l, const struct waiting_job *j, int64_t us) {
+  if (j->job.class != DB_CLASS_EDIT) {
+    if (l->turn[DB_CLASS_EDIT] != NULL) l->passed_us += us;
+    return;
+  }
+  l->edit_us = us < EDIT_MOST_US ? us : EDIT_MOST_US;
+  l->passed_us = 0;
+}
