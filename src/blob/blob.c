@@ -3,7 +3,8 @@
  * Invariants
  *  (1) No name leaves the store: what reaches an operation is relative, has no "..", no hidden file, no byte that a
  *      shell, a URL or another file system would read differently.
- *  (2) A part's name can't be a blob's: no audio file ends in ".part". */
+ *  (2) A part's name can't be a blob's: parts have a directory of their own, which no blob's name leads into (1).
+ *  (3) Neither can the name of an earlier release's part: no audio file ends in ".part". */
 #include <stdio.h>
 #include <string.h>
 
@@ -28,21 +29,35 @@ bool blob_name_is_valid(const char *name) {
   return !at_start;
 }
 
-void blob_part_name(const char *stem, int64_t token, char ret_name[BLOB_PART_NAME_SIZE]) {
+static bool owner_is_valid(const char *owner) {
+  return blob_name_is_valid(owner) && !strchr(owner, '/');
+}
+
+static bool whose_is_valid(const struct blob_whose *w) {
+  return owner_is_valid(w->owner) && blob_name_is_valid(w->stem);
+}
+
+void blob_part_name(const char *owner, int64_t token, char ret_name[BLOB_PART_NAME_SIZE]) {
+  (void)snprintf(ret_name, BLOB_PART_NAME_SIZE, "%s.%lld", owner, (long long)token); /* a valid owner fits */
+}
+
+bool blob_part_name_parse(struct str name, struct str *ret_owner, int64_t *ret_token) {
+  size_t digits = 0;
+  while (digits < name.n && name.p[name.n - 1 - digits] >= '0' && name.p[name.n - 1 - digits] <= '9') digits++;
+  if (digits == 0 || digits + 1 >= name.n || name.p[name.n - 1 - digits] != '.') return false;
+  uint64_t token;
+  if (str_to_u64(str_skip(name, name.n - digits), INT64_MAX, &token) != OK) return false;
+  *ret_owner = str_head(name, name.n - digits - 1);
+  *ret_token = (int64_t)token;
+  return true;
+}
+
+void blob_old_part_name(const char *stem, int64_t token, char ret_name[BLOB_PART_NAME_SIZE]) {
   (void)snprintf(ret_name, BLOB_PART_NAME_SIZE, "%s.%lld.part", stem, (long long)token); /* a valid stem fits */
 }
 
-bool blob_part_name_parse(struct str name, struct str *ret_stem, int64_t *ret_token) {
-  if (!str_ends(name, STR(".part"))) return false;
-  struct str rest = str_head(name, name.n - 5);
-  size_t digits = 0;
-  while (digits < rest.n && rest.p[rest.n - 1 - digits] >= '0' && rest.p[rest.n - 1 - digits] <= '9') digits++;
-  if (digits == 0 || digits + 1 >= rest.n || rest.p[rest.n - 1 - digits] != '.') return false;
-  uint64_t token;
-  if (str_to_u64(str_skip(rest, rest.n - digits), INT64_MAX, &token) != OK) return false;
-  *ret_stem = str_head(rest, rest.n - digits - 1);
-  *ret_token = (int64_t)token;
-  return true;
+bool blob_old_part_name_parse(struct str name, struct str *ret_stem, int64_t *ret_token) {
+  return str_ends(name, STR(".part")) && blob_part_name_parse(str_head(name, name.n - 5), ret_stem, ret_token);
 }
 
 struct blob_store *blob_close(struct blob_store *s) {
@@ -57,9 +72,9 @@ int blob_directory_fd(const struct blob_store *s) {
   return s->operations->directory_fd(s);
 }
 
-enum err blob_begin(struct blob_store *s, const char *stem, int64_t token, struct blob_part **ret_part) {
-  if (!blob_name_is_valid(stem) || token < 0) return ERR_INVALID;
-  return s->operations->begin(s, stem, token, ret_part);
+enum err blob_begin(struct blob_store *s, const char *owner, int64_t token, struct blob_part **ret_part) {
+  if (!owner_is_valid(owner) || token < 0) return ERR_INVALID;
+  return s->operations->begin(s, owner, token, ret_part);
 }
 
 enum err blob_append(struct blob_part *p, struct str bytes) {
@@ -88,7 +103,7 @@ enum err blob_publish(struct blob_part *p, const char *name) {
   struct str stem;
   int64_t token;
   if (p->is_published || !blob_name_is_valid(name)) return ERR_INVALID;
-  if (blob_part_name_parse(str_from(name), &stem, &token)) return ERR_INVALID; /* (2) */
+  if (blob_old_part_name_parse(str_from(name), &stem, &token)) return ERR_INVALID; /* (3) */
   return p->store->operations->publish(p, name);
 }
 
@@ -100,19 +115,29 @@ struct blob_part *blob_leave(struct blob_part *p) {
   return p ? p->store->operations->leave(p) : NULL;
 }
 
-enum err blob_open_part(struct blob_store *s, const char *stem, int64_t token, int *ret_fd) {
-  if (!blob_name_is_valid(stem) || token < 0) return ERR_INVALID;
-  return s->operations->open_part(s, stem, token, ret_fd);
+enum err blob_open_part(struct blob_store *s, const struct blob_whose *w, int64_t token, int *ret_fd) {
+  if (!whose_is_valid(w) || token < 0) return ERR_INVALID;
+  return s->operations->open_part(s, w, token, ret_fd);
 }
 
-enum err blob_open_part_below(struct blob_store *s, const char *stem, int64_t token, int *ret_fd, int64_t *ret_size) {
-  if (!blob_name_is_valid(stem)) return ERR_INVALID;
-  return s->operations->open_part_below(s, stem, token, ret_fd, ret_size);
+enum err blob_open_part_below(struct blob_store *s, const struct blob_whose *w, int64_t token, int *ret_fd,
+                              int64_t *ret_size) {
+  if (!whose_is_valid(w)) return ERR_INVALID;
+  return s->operations->open_part_below(s, w, token, ret_fd, ret_size);
 }
 
-enum err blob_sweep_stem(struct blob_store *s, const char *stem, int64_t token) {
-  if (!blob_name_is_valid(stem)) return ERR_INVALID;
-  return s->operations->sweep_stem(s, stem, token);
+enum err blob_sweep_below(struct blob_store *s, const struct blob_whose *w, int64_t token) {
+  if (!whose_is_valid(w)) return ERR_INVALID;
+  return s->operations->sweep_below(s, w, token);
+}
+
+enum err blob_remove_part(struct blob_store *s, const char *owner, int64_t token) {
+  if (!owner_is_valid(owner) || token < 0) return ERR_INVALID;
+  return s->operations->remove_part(s, owner, token);
+}
+
+enum err blob_each_part(struct blob_store *s, blob_part_fn *fn, void *arg) {
+  return s->operations->each_part(s, fn, arg);
 }
 
 enum err blob_open(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size) {
@@ -144,5 +169,11 @@ enum err blob_free_bytes(struct blob_store *s, uint64_t *ret_free, uint64_t *ret
 }
 
 enum err blob_each(struct blob_store *s, blob_each_fn *fn, void *arg) {
-  return s->operations->each(s, fn, arg);
+  return s->operations->each(s, ".", fn, arg);
+}
+
+enum err blob_each_below(struct blob_store *s, const char *directory, blob_each_fn *fn, void *arg) {
+  if (!blob_name_is_valid(directory)) return ERR_INVALID;
+  enum err e = s->operations->each(s, directory, fn, arg);
+  return e == ERR_NOT_FOUND ? OK : e;
 }

@@ -8,11 +8,13 @@
  *  (1) [0, size) of a part's file is what was appended; a write that failed leaves size alone, and the file is cut
  *      back to it, at the latest before it is published.
  *  (2) A blob's name is given by a link, which never replaces, from the part's path, which a sweep takes away: who was
- *      swept can't publish. Nothing is locked; the file system decides.
+ *      swept can't publish. Nothing is locked; the file system decides. Parts lie on the volume of the blobs, or no link
+ *      could be made.
  *  (3) A blob is complete and on disk before it has its name, and the name is on disk before publish returns OK. If
  *      that last step fails the name stays: trying again answers ERR_EXISTS, and the blob is whole.
  *  (4) A link from a part to its blob, left by a crash in between, is harmless: sweeping removes the part's name only.
- *  (5) A part whose sync failed is never published, unless it was cut to nothing since. */
+ *  (5) A part whose sync failed is never published, unless it was cut to nothing since.
+ *  (6) Parts are opened and removed by name; the one directory that is read to find some is PARTS. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,6 +28,7 @@
 #include "blob/blob_operations.h"
 
 enum { FILE_MODE = 0640, DEPTH_MAX = 8 };
+#define PARTS ".parts"
 
 struct disk_store {
   struct blob_store base;
@@ -39,7 +42,7 @@ struct disk_part {
   bool is_synced;
   bool is_doubtful; /* a sync failed: the kernel may have dropped bytes, and call the next sync good */
   bool has_excess;  /* the file may be longer than size */
-  char name[BLOB_PART_NAME_SIZE];
+  char name[sizeof PARTS + BLOB_PART_NAME_SIZE]; /* relative to the store */
 };
 
 static const struct disk_store *store_of(const struct blob_store *s) {
@@ -66,16 +69,22 @@ static int disk_directory_fd(const struct blob_store *s) {
   return store_of(s)->dir;
 }
 
-static enum err disk_begin(struct blob_store *s, const char *stem, int64_t token, struct blob_part **ret_part) {
+/* Relative to the store. */
+static void path_of_part(const char *owner, int64_t token, char ret_path[sizeof PARTS + BLOB_PART_NAME_SIZE]) {
+  memcpy(ret_path, PARTS "/", sizeof PARTS);
+  blob_part_name(owner, token, ret_path + sizeof PARTS);
+}
+
+static enum err disk_begin(struct blob_store *s, const char *owner, int64_t token, struct blob_part **ret_part) {
   struct disk_part *part = calloc(1, sizeof *part);
   if (!part) return ERR_NOMEM;
   part->base.store = s;
   part->fd = -1;
-  blob_part_name(stem, token, part->name);
+  path_of_part(owner, token, part->name);
   int dir = store_of(s)->dir;
   enum err e = fs_create(dir, part->name, FILE_MODE, &part->fd);
   if (e == ERR_NOT_FOUND) {
-    e = fs_make_parents(dir, part->name);
+    e = fs_make_parents(dir, part->name); /* the store's first part */
     if (e == OK) e = fs_create(dir, part->name, FILE_MODE, &part->fd);
   }
   if (e != OK) {
@@ -173,47 +182,29 @@ static struct blob_part *disk_leave(struct blob_part *p) {
   return NULL;
 }
 
-static enum err disk_open_part(struct blob_store *s, const char *stem, int64_t token, int *ret_fd) {
-  char name[BLOB_PART_NAME_SIZE];
-  blob_part_name(stem, token, name);
-  return fs_open_read(store_of(s)->dir, name, ret_fd);
+/* ---- the parts of others ---- */
+
+static enum err disk_open_part(struct blob_store *s, const struct blob_whose *w, int64_t token, int *ret_fd) {
+  char path[sizeof PARTS + BLOB_PART_NAME_SIZE];
+  path_of_part(w->owner, token, path);
+  enum err e = fs_open_read(store_of(s)->dir, path, ret_fd);
+  if (e != ERR_NOT_FOUND) return e;
+  blob_old_part_name(w->stem, token, path);
+  return fs_open_read(store_of(s)->dir, path, ret_fd);
 }
 
-/* The parts of a stem in its directory. */
-struct parts {
-  struct str stem; /* without its directories */
-  int64_t below;
-  int64_t highest; /* -1: none */
-};
-
-static enum err look_at_part(void *arg, int dir, const char *name, bool is_dir) {
-  struct parts *parts = arg;
-  struct str stem;
-  int64_t token;
-  (void)dir;
-  if (is_dir || !blob_part_name_parse(str_from(name), &stem, &token) || !str_eq(stem, parts->stem)) return OK;
-  if (token < parts->below && token > parts->highest) parts->highest = token;
-  return OK;
+/* The first token that is looked for below that one. */
+static int64_t lowest_below(int64_t token) {
+  return token > BLOB_TOKENS_BACK ? token - BLOB_TOKENS_BACK : 0;
 }
 
-/* The directory of a stem, "." where it has none; what is left of it in *ret_rest. */
-static enum err directory_of(const char *stem, char ret_directory[BLOB_NAME_SIZE], struct str *ret_rest) {
-  const char *slash = strrchr(stem, '/');
-  struct str directory = slash ? str_of(stem, (size_t)(slash - stem)) : STR(".");
-  *ret_rest = str_from(slash ? slash + 1 : stem);
-  return str_copy(ret_directory, BLOB_NAME_SIZE, directory);
-}
-
-static enum err disk_open_part_below(struct blob_store *s, const char *stem, int64_t token, int *ret_fd,
+static enum err disk_open_part_below(struct blob_store *s, const struct blob_whose *w, int64_t token, int *ret_fd,
                                      int64_t *ret_size) {
-  char directory[BLOB_NAME_SIZE];
-  struct parts parts = {.below = token, .highest = -1};
   struct stat status;
   int fd CLEANUP(fs_close_) = -1;
-  TRY(directory_of(stem, directory, &parts.stem));
-  TRY(fs_each(store_of(s)->dir, directory, look_at_part, &parts));
-  if (parts.highest < 0) return ERR_NOT_FOUND;
-  TRY(disk_open_part(s, stem, parts.highest, &fd));
+  enum err e = ERR_NOT_FOUND;
+  for (int64_t t = token - 1; e == ERR_NOT_FOUND && t >= lowest_below(token); t--) e = disk_open_part(s, w, t, &fd);
+  TRY(e);
   if (fstat(fd, &status) != 0) return err_from_errno(errno);
   *ret_fd = fd;
   *ret_size = status.st_size;
@@ -221,28 +212,69 @@ static enum err disk_open_part_below(struct blob_store *s, const char *stem, int
   return OK;
 }
 
-struct sweep {
-  struct str stem; /* without its directories */
-  int64_t token;
+/* Below dir, a file of that name of each token. name_of: blob_part_name or blob_old_part_name. */
+static enum err sweep_in(int dir, const char *prefix, int64_t token,
+                         void (*name_of)(const char *prefix, int64_t token, char ret_name[BLOB_PART_NAME_SIZE])) {
+  for (int64_t t = token - 1; t >= lowest_below(token); t--) {
+    char name[BLOB_PART_NAME_SIZE];
+    name_of(prefix, t, name);
+    enum err e = fs_unlink(dir, name);
+    if (e != OK && e != ERR_NOT_FOUND && e != ERR_INVALID) return e; /* a directory of that name can't be published */
+  }
+  return OK;
+}
+
+/* The directory of a stem, and what the stem is within it. */
+static enum err open_directory_of(int store, const char *stem, const char **ret_leaf, int *ret_dir) {
+  char directory[BLOB_NAME_SIZE] = ".";
+  const char *slash = strrchr(stem, '/');
+  if (slash) TRY(str_copy(directory, sizeof directory, str_of(stem, (size_t)(slash - stem))));
+  TRY(fs_open_dir(store, directory, ret_dir));
+  *ret_leaf = slash ? slash + 1 : stem;
+  return OK;
+}
+
+static enum err disk_sweep_below(struct blob_store *s, const struct blob_whose *w, int64_t token) {
+  int parts CLEANUP(fs_close_) = -1, beside CLEANUP(fs_close_) = -1;
+  const char *leaf;
+  enum err e = fs_open_dir(store_of(s)->dir, PARTS, &parts);
+  if (e == OK) e = sweep_in(parts, w->owner, token, blob_part_name);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  e = open_directory_of(store_of(s)->dir, w->stem, &leaf, &beside);
+  if (e == OK) e = sweep_in(beside, leaf, token, blob_old_part_name);
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static enum err disk_remove_part(struct blob_store *s, const char *owner, int64_t token) {
+  char path[sizeof PARTS + BLOB_PART_NAME_SIZE];
+  path_of_part(owner, token, path);
+  return fs_unlink(store_of(s)->dir, path);
+}
+
+struct part_look {
+  blob_part_fn *fn;
+  void *arg;
 };
 
-static enum err sweep_entry(void *arg, int dir, const char *name, bool is_dir) {
-  const struct sweep *sweep = arg;
-  struct str stem;
+static enum err look_at_part(void *arg, int dir, const char *name, bool is_dir) {
+  const struct part_look *look = arg;
+  struct stat status;
+  struct str owner;
   int64_t token;
-  if (is_dir || !blob_part_name_parse(str_from(name), &stem, &token)) return OK;
-  if (!str_eq(stem, sweep->stem) || token >= sweep->token) return OK;
-  enum err e = fs_unlink(dir, name);
+  char text[BLOB_NAME_SIZE];
+  if (is_dir || !blob_part_name_parse(str_from(name), &owner, &token)) return OK; /* none of ours */
+  if (str_copy(text, sizeof text, owner) != OK) return OK;
+  if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT ? OK : err_from_errno(errno);
+  return S_ISREG(status.st_mode) ? look->fn(look->arg, text, token, status.st_size) : OK;
+}
+
+static enum err disk_each_part(struct blob_store *s, blob_part_fn *fn, void *arg) {
+  struct part_look look = {fn, arg};
+  enum err e = fs_each(store_of(s)->dir, PARTS, look_at_part, &look);
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static enum err disk_sweep_stem(struct blob_store *s, const char *stem, int64_t token) {
-  char directory[BLOB_NAME_SIZE];
-  struct sweep sweep = {.token = token};
-  TRY(directory_of(stem, directory, &sweep.stem));
-  enum err e = fs_each(store_of(s)->dir, directory, sweep_entry, &sweep);
-  return e == ERR_NOT_FOUND ? OK : e;
-}
+/* ---- blobs ---- */
 
 static enum err disk_open(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size) {
   int fd CLEANUP(fs_close_) = -1;
@@ -285,7 +317,7 @@ static enum err walk_file(struct walk *walk, int dir, const char *name) {
   int64_t token;
   if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT ? OK : err_from_errno(errno);
   if (!S_ISREG(status.st_mode)) return OK;
-  bool is_part = blob_part_name_parse(str_from(walk->name), &stem, &token);
+  bool is_part = blob_old_part_name_parse(str_from(walk->name), &stem, &token);
   return walk->fn(walk->arg, walk->name, status.st_size, is_part);
 }
 
@@ -312,9 +344,12 @@ static enum err walk_entry(void *arg, int dir, const char *name, bool is_dir) {
   return e;
 }
 
-static enum err disk_each(struct blob_store *s, blob_each_fn *fn, void *arg) {
+static enum err disk_each(struct blob_store *s, const char *directory, blob_each_fn *fn, void *arg) {
   struct walk walk = {.fn = fn, .arg = arg};
-  return fs_each(store_of(s)->dir, ".", walk_entry, &walk);
+  bool is_store = strcmp(directory, ".") == 0;
+  walk.name_bytes = is_store ? 0 : strlen(directory) + 1;
+  if (!is_store) (void)snprintf(walk.name, sizeof walk.name, "%s/", directory); /* a valid name fits */
+  return fs_each(store_of(s)->dir, directory, walk_entry, &walk);
 }
 
 static const struct blob_operations DISK = {
@@ -331,7 +366,9 @@ static const struct blob_operations DISK = {
     .leave = disk_leave,
     .open_part = disk_open_part,
     .open_part_below = disk_open_part_below,
-    .sweep_stem = disk_sweep_stem,
+    .sweep_below = disk_sweep_below,
+    .remove_part = disk_remove_part,
+    .each_part = disk_each_part,
     .open = disk_open,
     .remove = disk_remove,
     .exists = disk_exists,

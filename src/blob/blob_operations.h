@@ -10,7 +10,7 @@ struct blob_operations {
   struct blob_store *(*close)(struct blob_store *s);
   const char *(*directory)(const struct blob_store *s);
   int (*directory_fd)(const struct blob_store *s);
-  enum err (*begin)(struct blob_store *s, const char *stem, int64_t token, struct blob_part **ret_part);
+  enum err (*begin)(struct blob_store *s, const char *owner, int64_t token, struct blob_part **ret_part);
   enum err (*append)(struct blob_part *p, struct str bytes);
   int (*part_fd)(const struct blob_part *p);
   enum err (*cut)(struct blob_part *p, int64_t size);
@@ -18,14 +18,17 @@ struct blob_operations {
   enum err (*publish)(struct blob_part *p, const char *name);
   struct blob_part *(*abandon)(struct blob_part *p);
   struct blob_part *(*leave)(struct blob_part *p);
-  enum err (*open_part)(struct blob_store *s, const char *stem, int64_t token, int *ret_fd);
-  enum err (*open_part_below)(struct blob_store *s, const char *stem, int64_t token, int *ret_fd, int64_t *ret_size);
-  enum err (*sweep_stem)(struct blob_store *s, const char *stem, int64_t token);
+  enum err (*open_part)(struct blob_store *s, const struct blob_whose *w, int64_t token, int *ret_fd);
+  enum err (*open_part_below)(struct blob_store *s, const struct blob_whose *w, int64_t token, int *ret_fd,
+                              int64_t *ret_size);
+  enum err (*sweep_below)(struct blob_store *s, const struct blob_whose *w, int64_t token);
+  enum err (*remove_part)(struct blob_store *s, const char *owner, int64_t token);
+  enum err (*each_part)(struct blob_store *s, blob_part_fn *fn, void *arg);
   enum err (*open)(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size);
   enum err (*remove)(struct blob_store *s, const char *name);
   enum err (*exists)(struct blob_store *s, const char *name); /* OK or ERR_NOT_FOUND */
   enum err (*free_bytes)(struct blob_store *s, uint64_t *ret_free, uint64_t *ret_total);
-  enum err (*each)(struct blob_store *s, blob_each_fn *fn, void *arg);
+  enum err (*each)(struct blob_store *s, const char *directory, blob_each_fn *fn, void *arg); /* "." is the store */
 };
 
 struct blob_store {
@@ -42,7 +45,9 @@ enum { BLOB_PART_NAME_SIZE = BLOB_NAME_SIZE + 32 };
 
 /* Components of [A-Za-z0-9._-] that don't begin with '.', with single '/' between, shorter than BLOB_NAME_SIZE. */
 bool blob_name_is_valid(const char *name);
-/* "{stem}.{token}.part" */
-void blob_part_name(const char *stem, int64_t token, char ret_name[BLOB_PART_NAME_SIZE]);
-/* Whether name is "{stem}.{digits}.part", and what its parts are. */
-bool blob_part_name_parse(struct str name, struct str *ret_stem, int64_t *ret_token);
+/* A part's name within its directory: "{owner}.{token}". */
+void blob_part_name(const char *owner, int64_t token, char ret_name[BLOB_PART_NAME_SIZE]);
+bool blob_part_name_parse(struct str name, struct str *ret_owner, int64_t *ret_token);
+/* Of an earlier release: "{stem}.{token}.part". */
+void blob_old_part_name(const char *stem, int64_t token, char ret_name[BLOB_PART_NAME_SIZE]);
+bool blob_old_part_name_parse(struct str name, struct str *ret_stem, int64_t *ret_token);

@@ -9,6 +9,7 @@
 #include "cmd/app.h"
 #include "cmd/cmd_print.h"
 #include "cmd/cmd_secret.h"
+#include "domain/part.h"
 #include "domain/queue.h"
 #include "fetch/fetch.h"
 #include "ledger/businesses.h"
@@ -185,22 +186,34 @@ static int set(struct wish *w, struct cmd_options *o) {
 
 struct deletion {
   struct blob_store *store;
-  char prefix[32]; /* "ID/" */
+  int64_t business_id;
 };
 
 static enum err delete_one(void *arg, const char *name, int64_t size, bool is_part) {
   const struct deletion *d = arg;
   (void)size, (void)is_part;
-  if (!str_starts(str_from(name), str_from(d->prefix))) return OK;
   enum err e = blob_delete(d->store, name);
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
+static enum err delete_part(void *arg, const char *owner, int64_t token, int64_t size) {
+  const struct deletion *d = arg;
+  int64_t business_id;
+  char recording_sid[SID_SIZE];
+  (void)size;
+  if (!part_owner_parse(owner, &business_id, recording_sid) || business_id != d->business_id) return OK;
+  enum err e = blob_remove_part(d->store, owner, token);
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+/* Reads the directories of that business, and the one of what is being filled. */
 static enum err delete_files(struct wish *w) {
-  struct deletion d = {.store = NULL};
+  struct deletion d = {.business_id = w->id};
+  char directory[24];
   if (app_open_store(w->app, w->args, &d.store) != CMD_DONE) return ERR_IO;
-  (void)snprintf(d.prefix, sizeof(d.prefix), "%lld/", (long long)w->id);
-  enum err e = blob_each(d.store, delete_one, &d);
+  (void)snprintf(directory, sizeof(directory), "%lld", (long long)w->id);
+  enum err e = blob_each_below(d.store, directory, delete_one, &d);
+  if (e == OK) e = blob_each_part(d.store, delete_part, &d);
   blob_close(d.store);
   return e;
 }

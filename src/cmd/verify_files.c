@@ -2,13 +2,15 @@
  *
  * Invariants
  *  (1) A row is read after the file was seen: a fill that had begun by then is known by its live lease, and left alone.
- *  (2) A part is removed only if no live lease had its token after it was seen; tokens only grow, so none will. */
+ *  (2) A part is removed only if it was not needed after it was seen; tokens only grow, so it won't be. */
+#include <stdio.h>
 #include <string.h>
 
 #include "audio/audio.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "cmd/verify_parts.h"
+#include "domain/part.h"
 #include "domain/recording.h"
 #include "work/fill_found.h"
 
@@ -16,11 +18,10 @@ static bool has_live_lease(const struct recording *row, int64_t now) {
   return recording_holds_lease(row, row->lease_token, now);
 }
 
-static enum err look_at_part(struct verify *v, const char *name, const struct verify_name *n,
-                             const struct recording *row) {
+static enum err tell_part(struct verify *v, const char *name, const struct recording *row, int64_t token) {
   bool is_repaired = false;
   int fd CLEANUP(fs_close_) = -1;
-  if (row && recording_holds_lease(row, n->token, db_now_ms(v->app.db))) return OK;
+  if (part_is_needed(row, token, db_now_ms(v->app.db))) return OK;
   enum err e = fs_open_read(blob_directory_fd(v->store), name, &fd);
   if (e == OK && v->repair) {
     e = fs_unlink(blob_directory_fd(v->store), name); /* (2) */
@@ -28,6 +29,19 @@ static enum err look_at_part(struct verify *v, const char *name, const struct ve
   }
   if (e == ERR_NOT_FOUND) return OK; /* its fill came to its end meanwhile */
   return verify_tell(v, VERIFY_PART, name, row, is_repaired);
+}
+
+static enum err look_at_part(void *arg, const char *owner, int64_t token, int64_t size) {
+  struct verify *v = arg;
+  struct recording row;
+  char name[BLOB_NAME_SIZE + 64], recording_sid[SID_SIZE];
+  int64_t business_id;
+  (void)size;
+  if (!part_owner_parse(owner, &business_id, recording_sid)) return OK; /* none of ours */
+  (void)snprintf(name, sizeof(name), ".parts/%s.%lld", owner, (long long)token);
+  enum err e = recordings_get(v->app.db, business_id, str_from(recording_sid), &row); /* (1) */
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  return tell_part(v, name, e == OK ? &row : NULL, token);
 }
 
 /* Under the name of a recording that is missing, failed or queued. */
@@ -68,10 +82,11 @@ static enum err look_at_file(void *arg, const char *name, int64_t size, bool is_
   if (n.kind == VERIFY_NAME_OTHER) return verify_tell(v, VERIFY_STRAY, name, NULL, false);
   enum err e = recordings_get(v->app.db, n.business_id, str_from(n.recording_sid), &row); /* (1) */
   if (e != OK && e != ERR_NOT_FOUND) return e;
-  if (n.kind == VERIFY_NAME_PART) return look_at_part(v, name, &n, e == OK ? &row : NULL);
+  if (n.kind == VERIFY_NAME_PART) return tell_part(v, name, e == OK ? &row : NULL, n.token);
   return look_at_blob(v, name, e == OK ? &row : NULL);
 }
 
 enum err verify_files(struct verify *v) {
-  return blob_each(v->store, look_at_file, v);
+  TRY(blob_each(v->store, look_at_file, v));
+  return blob_each_part(v->store, look_at_part, v);
 }

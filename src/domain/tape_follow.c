@@ -25,6 +25,7 @@
 
 #include "base/fs.h"
 #include "base/lock.h"
+#include "domain/part.h"
 
 enum { OPEN_TIMEOUT_MS = 30 * 1000 };
 
@@ -62,6 +63,13 @@ static void follow_unref(struct follow *f) {
 static bool is_same(const struct tape_head *head, const struct recording *row) {
   bool length_fits = head->total < 0 || row->total < 0 || row->total == head->total;
   return strcmp(head->etag, row->etag) == 0 && length_fits;
+}
+
+/* Of the fill that the row speaks of. */
+static enum err open_part_of(struct blob_store *store, const struct recording *row, int *ret_fd) {
+  struct part_owner owner;
+  part_owner_of(row, &owner);
+  return blob_open_part(store, &owner.whose, row->lease_token, ret_fd);
 }
 
 /* A look opens a file before it does anything to the tape: the volume may keep it waiting, and nobody waits with it. */
@@ -152,7 +160,7 @@ static enum err open_file(struct volume_job *job) {
   struct file_look *l = file_look_of(job);
   struct blob_store *store = l->follow->follows->parts.store;
   enum err e = l->row.status == RECORDING_READY ? blob_open(store, l->row.name, &l->fd, &l->size)
-                                                : blob_open_part(store, l->row.stem, l->row.lease_token, &l->fd);
+                                                : open_part_of(store, &l->row, &l->fd);
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
@@ -325,7 +333,7 @@ enum err tape_follow(struct tape_follows *f, const struct recording *row, struct
   int fd CLEANUP(fs_close_) = -1;
   enum err e = tape_follow_find(f, row, ret_tape);
   if (e != ERR_NOT_YET) return e;
-  TRY(blob_open_part(f->parts.store, row->stem, row->lease_token, &fd)); /* not under the lock: it may wait */
+  TRY(open_part_of(f->parts.store, row, &fd)); /* not under the lock: it may wait */
   LOCKED(&f->opening);
   e = tape_follow_find(f, row, ret_tape); /* somebody may have been faster */
   return e == ERR_NOT_YET ? follow_anew(f, row, fd, ret_tape) : e;

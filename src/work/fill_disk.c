@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "domain/part.h"
 #include "work/fill_found.h"
 #include "work/fill_internal.h"
 
@@ -66,16 +67,17 @@ static void fail_on_disk(struct fill *f, const char *what) {
 
 static void run_look(struct fill *f) {
   const struct fill_shop *shop = f->shop;
+  struct part_owner owner;
+  part_owner_of(&f->row, &owner);
   fill_find_before(f);
-  f->disk_error = blob_sweep_stem(shop->store, f->row.stem, f->row.lease_token); /* (1) */
-  if (f->disk_error == ERR_NOT_FOUND) f->disk_error = OK;
+  f->disk_error = blob_sweep_below(shop->store, &owner.whose, f->row.lease_token); /* (1) */
   if (f->disk_error != OK) return;
   f->taken = fill_found(shop->store, &f->row, f->name, &f->info, f->sha256); /* (2) */
   if (f->taken) {
     fill_forget_before(f);
     return;
   }
-  f->disk_error = blob_begin(shop->store, f->row.stem, f->row.lease_token, &f->part);
+  f->disk_error = blob_begin(shop->store, owner.text, f->row.lease_token, &f->part);
 }
 
 /* The last word of a fill whose file has its name. */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "domain/part.h"
 #include "domain/tape_follow.h"
 #include "work/fill_internal.h"
 
@@ -82,7 +83,9 @@ enum err fill_begin(struct fill *f) {
 
 void fill_find_before(struct fill *f) {
   if (!f->row.etag[0]) return;
-  enum err e = blob_open_part_below(f->shop->store, f->row.stem, f->row.lease_token, &f->before, &f->before_bytes);
+  struct part_owner owner;
+  part_owner_of(&f->row, &owner);
+  enum err e = blob_open_part_below(f->shop->store, &owner.whose, f->row.lease_token, &f->before, &f->before_bytes);
   f->inherits = e == OK && f->before_bytes >= AUDIO_LEAST_BYTES; /* else what was told of is not there */
   if (!f->inherits) fill_forget_before(f);
 }

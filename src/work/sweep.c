@@ -1,11 +1,11 @@
-/* sweep.c - removes parts that no live lease owns.
+/* sweep.c - removes parts that nobody needs.
  *
  * A fill sweeps the parts of its own recording. What is left are parts of recordings that nobody fills any more: failed for
- * good, found elsewhere, removed. A round walks the store, and for a bounded number of parts asks the ledger who owns them.
+ * good, found elsewhere, removed. A round reads the directory of the parts, which holds what is being filled, and asks the
+ * ledger about them, PARTS_MOST in one job.
  *
  * Invariants
- *  (1) A part is removed only if, after it was seen, no row held a live lease with its token. Tokens only grow, so it can't
- *      become owned again.
+ *  (1) A part is removed only if it was not needed after it was seen: tokens only grow, so it can't become needed again.
  *  (2) The part of a worker that died stays until its recording's next fill, which holds its own bytes against it. */
 #include "work/sweep.h"
 
@@ -15,16 +15,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "domain/recording.h"
+#include "domain/part.h"
 
-enum { PARTS_MOST = 1000 };
+enum { PARTS_MOST = DB_JOB_ROWS };
 
 struct part_seen {
-  char name[BLOB_NAME_SIZE + 32];
-  int64_t business_id;
-  char recording_sid[SID_SIZE];
+  char owner[BLOB_NAME_SIZE];
   int64_t token;
-  bool owned;
+  bool needed;
 };
 
 struct sweep {
@@ -32,75 +30,58 @@ struct sweep {
   struct db_writer *writer;
   struct pool *disk;
   atomic_bool running;
-  struct part_seen *parts; /* the running round's */
+  /* the running round's */
+  struct part_seen *parts; /* that the ledger is to be asked about */
   size_t count;
+  int64_t removed;
 };
-
-/* "BUSINESS/yyyy/mm/[CALL.]RECORDING.TOKEN.part" */
-static bool parse(const char *name, struct part_seen *ret_part) {
-  struct part_seen p = {.owned = true};
-  struct str all = str_from(name), business, rest, token_text;
-  if (str_copy(p.name, sizeof(p.name), all) != OK || !str_ends(all, STR(".part"))) return false;
-  all.n -= 5;
-  uint64_t id, token;
-  if (!str_cut(all, '/', &business, &rest) || str_to_u64(business, INT64_MAX, &id) != OK) return false;
-  size_t dot = rest.n;
-  while (dot > 0 && rest.p[dot - 1] != '.') dot--;
-  if (dot == 0) return false;
-  token_text = str_skip(rest, dot);
-  struct str stem = str_head(rest, dot - 1);
-  size_t from = stem.n;
-  while (from > 0 && stem.p[from - 1] != '.' && stem.p[from - 1] != '/') from--;
-  if (str_to_u64(token_text, INT64_MAX, &token) != OK) return false;
-  if (str_copy(p.recording_sid, sizeof(p.recording_sid), str_skip(stem, from)) != OK) return false;
-  p.business_id = (int64_t)id;
-  p.token = (int64_t)token;
-  *ret_part = p;
-  return true;
-}
-
-static enum err see(void *arg, const char *name, int64_t size, bool is_part) {
-  struct sweep *s = arg;
-  (void)size;
-  if (!is_part || s->count == PARTS_MOST) return OK;
-  if (parse(name, &s->parts[s->count])) s->count++;
-  return OK;
-}
-
-/* (2) */
-static bool is_to_compare_with(const struct recording *row, int64_t token) {
-  bool on_its_way = row->status == RECORDING_QUEUED || row->status == RECORDING_DOWNLOADING;
-  return on_its_way && row->etag[0] != '\0' && row->lease_token == token;
-}
 
 static enum err ask_owners(struct db *db, void *arg) {
   struct sweep *s = arg;
-  int64_t now = db_now_ms(db);
-  for (size_t i = 0; i < s->count; i++) { /* a round is rare, bounded, and off every path that somebody waits for */
+  int64_t now = db_now_ms(db), business_id;
+  char recording_sid[SID_SIZE];
+  for (size_t i = 0; i < s->count; i++) {
     struct part_seen *p = &s->parts[i];
     struct recording row;
-    enum err e = recordings_get(db, p->business_id, str_from(p->recording_sid), &row);
+    p->needed = true;
+    if (!part_owner_parse(p->owner, &business_id, recording_sid)) continue; /* none of ours */
+    enum err e = recordings_get(db, business_id, str_from(recording_sid), &row);
     if (e != OK && e != ERR_NOT_FOUND) return e;
-    p->owned = e == OK && (recording_holds_lease(&row, p->token, now) || is_to_compare_with(&row, p->token));
+    p->needed = part_is_needed(e == OK ? &row : NULL, p->token, now); /* (1), (2) */
   }
   return OK;
 }
 
-static void remove_unowned(struct sweep *s) {
-  int64_t removed = 0;
-  for (size_t i = 0; i < s->count; i++)
-    if (!s->parts[i].owned && blob_delete(s->store, s->parts[i].name) == OK) removed++;
-  if (removed) log_info("Swept parts of lost fills", LOG_INT("count", removed));
+/* Asks about those that were seen, and removes who is not needed. */
+static enum err settle(struct sweep *s) {
+  if (s->count == 0) return OK;
+  TRY(db_writer_call(s->writer, (struct db_job){.name = METRIC_JOB_SWEEP, .run = ask_owners, .arg = s}));
+  for (size_t i = 0; i < s->count; i++) {
+    const struct part_seen *p = &s->parts[i];
+    if (!p->needed && blob_remove_part(s->store, p->owner, p->token) == OK) s->removed++;
+  }
+  s->count = 0;
+  return OK;
+}
+
+static enum err see(void *arg, const char *owner, int64_t token, int64_t size) {
+  struct sweep *s = arg;
+  (void)size;
+  struct part_seen *p = &s->parts[s->count];
+  TRY(str_copy(p->owner, sizeof(p->owner), str_from(owner)));
+  p->token = token;
+  return ++s->count == PARTS_MOST ? settle(s) : OK;
 }
 
 static void run(void *arg, unsigned worker) {
   struct sweep *s = arg;
   (void)worker;
   s->count = 0;
+  s->removed = 0;
   s->parts = calloc(PARTS_MOST, sizeof(*s->parts));
-  enum err e = s->parts ? blob_each(s->store, see, s) : ERR_NOMEM;
-  if (e == OK && s->count) e = db_writer_call(s->writer, (struct db_job){.name = METRIC_JOB_SWEEP, .run = ask_owners, .arg = s});
-  if (e == OK) remove_unowned(s); /* else the next round is not far */
+  enum err e = s->parts ? blob_each_part(s->store, see, s) : ERR_NOMEM;
+  if (e == OK) IGNORE(settle(s)); /* the next round is not far */
+  if (s->removed) log_info("Swept parts of lost fills", LOG_INT("count", s->removed));
   free(s->parts);
   s->parts = NULL;
   atomic_store(&s->running, false);

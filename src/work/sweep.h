@@ -1,4 +1,4 @@
-/* sweep.h - removes parts that no live lease owns: what crashed workers left where nobody fills that recording again.
+/* sweep.h - removes parts that nobody needs: what crashed workers left where nobody fills that recording again.
  * Runs on the disk pool and asks the writer; posts nothing back. Thread rule: see worker.c. */
 #pragma once
 

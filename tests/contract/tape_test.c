@@ -11,6 +11,7 @@
 enum { TOTAL = 5000 };
 static const char SID[] = "RE00000000000000000000000000000001";
 static const char STEM[] = "1/2026/11/RE00000000000000000000000000000001";
+static const char OWNER[] = "1.RE00000000000000000000000000000001";
 static char sound[2 * TOTAL];
 
 /* A recording on its way, and what listens to it in this process. */
@@ -129,7 +130,7 @@ static struct stage *stage_new(struct scratch *scratch, const struct writer *wri
   assert_int_equal(scratch_business(s->db, "one"), 1);
   scratch_path(scratch, ".recordings", directory);
   assert_int_equal(blob_open_disk(directory, &s->store), OK);
-  assert_int_equal(blob_begin(s->store, STEM, 7, &s->part), OK);
+  assert_int_equal(blob_begin(s->store, OWNER, 7, &s->part), OK);
   assert_int_equal(db_readers_new(&(struct db_open){.url = scratch->url, .read_only = true}, 2, 100, &s->readers), OK);
   assert_int_equal(volume_new(s->store, 2, 100, &s->volume), OK);
   assert_int_equal(events_new(&s->events), OK);
@@ -326,7 +327,7 @@ static void another_token_s_part_is_gone_on_with(void **state) {
   s->row.got = 0;
   store_row(s);
   struct blob_part *dead = s->part;
-  assert_int_equal(blob_begin(s->store, STEM, 8, &s->part), OK);
+  assert_int_equal(blob_begin(s->store, OWNER, 8, &s->part), OK);
   append(s, 1500);
   s->row.status = RECORDING_DOWNLOADING;
   s->row.lease_token = 8;
@@ -363,7 +364,7 @@ static void a_fill_of_this_process_takes_over_what_was_followed(void **state) {
   ear_open(s, &ear);
   assert_view(hear(&ear, 0), TAPE_OPEN, 3000);
   struct blob_part *dead = s->part;
-  assert_int_equal(blob_begin(s->store, STEM, 8, &s->part), OK);
+  assert_int_equal(blob_begin(s->store, OWNER, 8, &s->part), OK);
   begin_here(s, TOTAL, 1100);
   assert_ptr_equal(s->written, ear.tape);
   extend_here(s, 2500);
@@ -402,7 +403,7 @@ static void who_lost_its_lease_leaves_its_listeners_to_the_next(void **state) {
   tape_follow_successor(s->follows, s->written);
   tape_unref(TAKE(s->written));
   struct blob_part *lost = s->part;
-  assert_int_equal(blob_begin(s->store, STEM, 8, &s->part), OK);
+  assert_int_equal(blob_begin(s->store, OWNER, 8, &s->part), OK);
   s->row.lease_token = 8;
   extend_elsewhere(s, TOTAL);
   assert_view(hear(&ear, 3000), TAPE_OPEN, TOTAL);
@@ -517,7 +518,7 @@ static void what_was_read_before_a_fill_took_over_says_nothing_of_its_part(void 
   begin_elsewhere(s, TOTAL, 1100);
   append(s, TOTAL);
   const struct tape_head head = head_of(s);
-  assert_int_equal(blob_begin(s->store, STEM, 8, &own), OK);
+  assert_int_equal(blob_begin(s->store, OWNER, 8, &own), OK);
   assert_int_equal(blob_append(own, str_of(sound, 1100)), OK);
   for (int i = 0; i < 100; i++) {
     struct tape *followed, *filled;

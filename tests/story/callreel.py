@@ -395,7 +395,8 @@ class World:
         return self.recordings() / self.row(recording_sid, business_id)["name"]
 
     def parts(self):
-        return [path for path in self.recordings().rglob("*.part")]
+        """What is being filled, or was: also where an earlier release put it."""
+        return [*self.recordings().glob(".parts/*"), *self.recordings().rglob("*.part")]
 
     # ---- time ----
 

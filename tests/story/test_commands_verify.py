@@ -84,21 +84,23 @@ def test_files_without_a_ready_row_are_told_apart(world, provider):
     name(whole).write_bytes(whole.mp3)
     name(wrong).write_bytes(b"<?xml version='1.0'?><TwilioResponse/>" * 100)
     name(unknown).write_bytes(unknown.mp3)
-    name(good, "77.part").write_bytes(b"x" * 99)
+    name(good, "77.part").write_bytes(b"x" * 99)  # of an earlier release
+    part = world.recordings() / ".parts" / f"{business.id}.{unknown.sid}.5"
+    part.write_bytes(b"x" * 99)
     (folder / "notes \"here\".txt").write_text("mine")
     relative = lambda path: str(path.relative_to(world.recordings()))
     wanted = {("found", whole.sid): False, ("damaged", wrong.sid): False, ("stray", relative(name(unknown))): False,
-              ("part", good.sid): False, ("stray", relative(folder / "notes \"here\".txt")): False}
+              ("part", good.sid): False, ("part", relative(part)): False, ("stray", relative(folder / "notes \"here\".txt")): False}
     code, found, _ = verify(world)
     assert (code, found) == (1, wanted)
-    assert name(whole).exists() and name(wrong).exists() and name(good, "77.part").exists()
+    assert name(whole).exists() and name(wrong).exists() and name(good, "77.part").exists() and part.exists()
     code, found, said = verify(world, "--repair")
     assert (code, said["left"]) == (1, 2)
     assert {key for key, repaired in found.items() if repaired} == {key for key in wanted if key[0] != "stray"}
     row = world.row(whole.sid)
     assert row["status"] == "ready" and row["bytes"] == len(whole.mp3) and row["sha256"] == sound.digest(whole.mp3)
     assert name(unknown).exists() and (folder / "notes \"here\".txt").exists(), "strays are left alone"
-    assert not name(wrong).exists() and not name(good, "77.part").exists()
+    assert not name(wrong).exists() and not name(good, "77.part").exists() and not part.exists()
     server = world.again(server)
     answer = server.get(f"/api/recordings/{whole.sid}/stream", business.viewer, {"Range": "bytes=0-"})
     assert answer.body == whole.mp3 and whole.downloads == 0

@@ -282,22 +282,22 @@ void works_release(struct works *w) {
   w->released = true;
 }
 
-static enum err count_part(void *arg, const char *name, int64_t size, bool is_part) {
-  (void)name, (void)size;
-  *(int *)arg += is_part;
+static enum err count_part(void *arg, const char *owner, int64_t token, int64_t size) {
+  (void)owner, (void)token, (void)size;
+  ++*(int *)arg;
   return OK;
 }
 
 int works_count_parts(struct works *w) {
   int n = 0;
-  check(blob_each(w->store, count_part, &n));
+  check(blob_each_part(w->store, count_part, &n));
   return n;
 }
 
-static enum err find_part_of(void *arg, const char *name, int64_t size, bool is_part) {
-  (void)name;
+static enum err find_part_of(void *arg, const char *owner, int64_t token, int64_t size) {
+  (void)owner, (void)token;
   int64_t *bytes = arg;
-  if (is_part && size == *bytes) *bytes = -1;
+  if (size == *bytes) *bytes = -1;
   return OK;
 }
 
@@ -305,7 +305,7 @@ void works_wait_part_of(struct works *w, int64_t bytes) {
   const struct timespec pause = {.tv_nsec = LOOK_MS * 1000 * 1000};
   for (int waited = 0; waited < WAIT_MS; waited += LOOK_MS) {
     int64_t wanted = bytes;
-    check(blob_each(w->store, find_part_of, &wanted));
+    check(blob_each_part(w->store, find_part_of, &wanted));
     if (wanted < 0) return;
     (void)nanosleep(&pause, NULL);
   }
