@@ -105,6 +105,10 @@ void fetch_wake(struct fetch *f);
 /* (fetch thread) */
 CHECKED enum err fetch_start(struct fetch *f, const struct fetch_request *request,
                              struct fetch_transfer **ret_transfer);
+/* (fetch thread) No further bytes come until fetch_resume, which may bring some before it returns; meanwhile the transfer is
+ * not too slow. A pause of one that is paused, ended or NULL does nothing. */
+void fetch_pause(struct fetch_transfer *t);
+void fetch_resume(struct fetch_transfer *t);
 /* (fetch thread) on_end comes with FETCH_STOPPED before this returns. */
 void fetch_cancel(struct fetch_transfer *t);
 

@@ -151,6 +151,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg) {
   struct fetch_transfer *t = arg;
   size_t bytes = size * n;
   if (t->state == TRANSFER_ENDED || t->head_ms < 0) return 0;
+  if (t->paused) return CURL_WRITEFUNC_PAUSE; /* curl keeps these bytes, and reads no more */
   if (t->redirecting) {
     t->dropped_bytes += bytes;
     return t->dropped_bytes > REDIRECT_BODY_MAX_BYTES ? 0 : bytes;
@@ -277,6 +278,8 @@ void transfer_expire(struct fetch_transfer *t, CURLM *multi, int64_t now_ms) {
     if (now_ms - t->connected_ms >= t->request.first_byte_ms) transfer_end(t, FETCH_TIMEOUT, "no reply in time");
   } else if (t->redirecting) {
     if (now_ms - t->head_ms >= REDIRECT_BODY_MS) follow(t, multi); /* (3) */
+  } else if (t->paused) {
+    return; /* whoever paused it is waited for, not the peer */
   } else if (now_ms - t->last_byte_ms >= t->request.idle_ms) {
     transfer_end(t, FETCH_TIMEOUT, "the body stopped coming");
   } else if (fetch_pace_is_slow(&t->pace, now_ms)) {
@@ -293,9 +296,22 @@ int64_t transfer_deadline_ms(const struct fetch_transfer *t) {
   if (t->connected_ms < 0) return later(t->begin_ms, t->request.connect_ms);
   if (t->head_ms < 0) return later(t->connected_ms, t->request.first_byte_ms);
   if (t->redirecting) return later(t->head_ms, REDIRECT_BODY_MS);
+  if (t->paused) return INT64_MAX;
   int64_t idle = later(t->last_byte_ms, t->request.idle_ms);
   int64_t slow = fetch_pace_next_ms(&t->pace);
   return idle < slow ? idle : slow;
+}
+
+void fetch_pause(struct fetch_transfer *t) {
+  if (t) t->paused = true; /* seen at the next bytes */
+}
+
+void fetch_resume(struct fetch_transfer *t) {
+  if (!t || !t->paused || t->state != TRANSFER_ACTIVE) return;
+  t->paused = false;
+  t->last_byte_ms = clock_mono_ms();
+  fetch_pace_init(&t->pace, t->request.slow_bytes, t->request.slow_ms, t->last_byte_ms);
+  if (t->easy) (void)curl_easy_pause(t->easy, CURLPAUSE_CONT); /* what fails shows as the transfer's end */
 }
 
 static void describe(struct fetch_transfer *t, const char *why) {

@@ -38,6 +38,7 @@ struct fetch_transfer {
   size_t dropped_bytes; /* of a redirect's body */
   struct fetch_pace pace;
   bool redirecting;
+  bool paused; /* by the caller */
   bool address_refused;
   bool origin_is_special; /* the trusted origin was seen at a special address */
   enum fetch_end stop;    /* why a callback of curl's said no; FETCH_DONE: none did */

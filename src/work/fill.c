@@ -51,6 +51,7 @@ enum err fill_start(const struct fill_shop *shop, const struct recording *row, i
   f->row = *row;
   f->credentials_version = credentials_version;
   f->total = f->compared = f->before = -1;
+  buf_init(&f->in, FILL_IN_MAX_BYTES);
   f->started_ms = f->renewed_ms = mono_ms;
   f->lease_mono_ms = mono_ms + RECORDING_LEASE_MS;
   enum err e = audio_new(&f->audio);
@@ -70,7 +71,8 @@ static void fill_free(struct fill *f) {
   metric_add(METRIC_FILLS_RUNNING, 0, -1);
   provider_ask_done(&f->ask);
   fill_close_listeners(f);
-  f->part = f->lost ? blob_leave(f->part) : blob_abandon(f->part); /* whoever goes on compares with it */
+  fill_drop_part(f, f->lost); /* whoever goes on compares with it */
+  buf_done(&f->in);
   f->audio = audio_free(f->audio);
   f->digest = digest_free(f->digest);
   access_unref(f->snapshot);
@@ -108,10 +110,10 @@ void fill_end(struct fill *f, enum recording_event_kind kind) {
   f->state = FILL_REPORTING;
   f->last.kind = kind;
   f->last.token = f->row.lease_token;
-  if (is_left_to_others(f, kind)) f->part = blob_leave(f->part); /* whoever goes on compares with it */
+  if (is_left_to_others(f, kind)) fill_drop_part(f, true); /* whoever goes on compares with it */
   if (kind != RECORDING_COMPLETE) {
     fill_void_validators(f);
-    f->part = blob_abandon(f->part);
+    fill_drop_part(f, false);
   }
   fill_report_last(f);
 }
@@ -163,12 +165,13 @@ static void start_over(struct fill *f) {
   bool was_told = f->told; /* who is behind may still read them, though the validators are void */
   if (was_told) fill_void_validators(f);
   enum err e = fill_forget_bytes(f);
-  if (e == OK && !was_told) e = blob_part_cut(f->part, 0);
   if (e != OK) {
     fill_fail(f, RECORDING_STORAGE_ERROR);
   } else if (was_told) {
-    f->part = blob_abandon(f->part);
+    fill_drop_part(f, false);
     fill_report_anew(f);
+  } else if (f->size > 0) {
+    fill_cut(f);
   } else {
     fill_ask(f);
   }
@@ -205,7 +208,7 @@ static void ask_is_over(struct fill *f) {
 
 /* Bytes of this ask came. A reset may have taken them from us again on its way: then the restart remembers. */
 static bool had_bytes(const struct fill *f) {
-  return f->answered && f->part && (blob_part_size(f->part) > 0 || f->restarts > 0);
+  return f->answered && f->part && (f->size > 0 || f->restarts > 0);
 }
 
 void fill_break(struct fill *f, enum recording_error error) {
@@ -216,7 +219,7 @@ void fill_break(struct fill *f, enum recording_error error) {
     return;
   }
   log_debug("Fill broke", LOG_INT("business", f->row.business_id), LOG_STR("recording", sid_of(f)),
-            LOG_INT("bytes", blob_part_size(f->part)), LOG_TEXT("why", f->log_why));
+            LOG_INT("bytes", f->size), LOG_TEXT("why", f->log_why));
   f->state = FILL_PAUSED;
   f->resume_at_ms = clock_mono_ms() + pauses_ms[f->restarts++];
   fetch_wake(f->shop->fetch);
@@ -285,7 +288,7 @@ void fill_body_over(struct fill *f) {
     ask_is_over(f);
     return;
   }
-  bool is_short = f->compared >= 0 || (f->total >= 0 ? blob_part_size(f->part) != f->total : !f->info.whole);
+  bool is_short = f->compared >= 0 || (f->total >= 0 ? f->size != f->total : !f->info.whole);
   if (is_short) {
     fill_fail(f, RECORDING_TRUNCATED);
     return;
@@ -317,7 +320,7 @@ void fill_return(struct fill *f) {
   if (!may_be_cut(f)) return;
   if (f->transfer) {
     fetch_cancel(f->transfer);
-  } else {
+  } else if (!f->is_over) { /* else its end decides, when the write is back */
     fill_end(f, RECORDING_RETURNED);
   }
 }
@@ -343,7 +346,7 @@ int64_t fill_tick(struct fill *f, int64_t mono_ms) {
     fill_ask(f);
     return FILL_PROGRESS_MS;
   }
-  bool progressed = f->begun && may_be_cut(f) && blob_part_size(f->part) != f->renewed_bytes &&
+  bool progressed = f->begun && may_be_cut(f) && f->size != f->renewed_bytes &&
                     mono_ms - f->renewed_ms >= progress_ms(f);
   if (!f->renewing && f->state <= FILL_SYNCING && (progressed || mono_ms - f->renewed_ms >= FILL_RENEW_MS))
     fill_renew(f, RECORDING_RENEW);

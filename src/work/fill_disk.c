@@ -116,6 +116,27 @@ void fill_look(struct fill *f) {
   start(f, run_look, looked);
 }
 
+/* ---- emptying ---- */
+
+static void run_cut(struct fill *f) {
+  f->disk_error = blob_part_cut(f->part, 0);
+}
+
+static void cut(struct fill *f) {
+  f->size = 0;
+  if (f->disk_error != OK)
+    fail_on_disk(f, "the part could not be emptied");
+  else if (f->returning)
+    fill_end(f, RECORDING_RETURNED);
+  else
+    fill_ask(f);
+}
+
+void fill_cut(struct fill *f) {
+  f->state = FILL_LOOKING;
+  start(f, run_cut, cut);
+}
+
 /* ---- syncing and publishing ---- */
 
 static void run_sync(struct fill *f) {

@@ -14,6 +14,8 @@ enum {
   FILL_PLAYED_MS = 50,            /* … or this often while somebody plays it: other processes' listeners follow it */
   FILL_REPORT_AGAIN_MS = 1000,    /* a report that the database did not take is repeated */
   FILL_SLOW_MS = 10 * 1000,
+  FILL_BUFFER_BYTES = 256 * 1024, /* that came and are not written yet: then the transfer pauses */
+  FILL_IN_MAX_BYTES = 1024 * 1024, /* with the delivery that went past that */
 };
 
 enum fill_state {
@@ -59,6 +61,13 @@ struct fill {
 
   /* streaming */
   struct blob_part *part;
+  int64_t size;              /* of the part: what was written, as this thread knows it */
+  struct buf in;             /* came while a write was under way (fill_write.c) */
+  bool is_writing;           /* a write is under way … */
+  int64_t writing_bytes;     /* … of so many bytes */
+  bool is_held;              /* the transfer is paused until the write is back */
+  bool is_over;              /* the transfer ended, and it was not acted on yet … */
+  struct fetch_result over;  /* … with this */
   struct audio *audio;
   struct digest *digest;
   int64_t total;    /* announced, -1 unknown */
@@ -106,7 +115,19 @@ void fill_body_over(struct fill *f); /* all bytes are here */
 void fill_break(struct fill *f, enum recording_error error);
 void fill_transfer_over(struct fill *f, const struct fetch_result *r);
 
+/* fill_write.c: from the transfer to the part */
+/* The part gets these bytes next. Its caller stops the transfer on an error. */
+CHECKED enum err fill_write_take(struct fill *f, struct str bytes);
+/* Where the byte that comes next belongs. */
+int64_t fill_write_position(const struct fill *f);
+/* The transfer is over: fill_transfer_over as soon as all that came is written. result NULL: it was over already. */
+void fill_write_end(struct fill *f, const struct fetch_result *result);
+void fill_drop_part(struct fill *f, bool is_left); /* closes it; its file is removed unless it is left to others */
+void fill_drop_before(struct fill *f);
+
 /* fill_stream.c: fetch's callbacks and what becomes of bytes */
+/* A write came back: e is of appending these bytes; f->stop says what is wrong with them. */
+void fill_written(struct fill *f, struct str bytes, enum err e);
 CHECKED enum err fill_send(struct fill *f);
 CHECKED enum err fill_forget_bytes(struct fill *f); /* as if nothing had come, but for the part */
 
@@ -125,7 +146,6 @@ void fill_void_validators(struct fill *f); /* bytes that were told are no longer
 void fill_find_before(struct fill *f);     /* on the disk pool, before the parts of before are swept */
 void fill_forget_before(struct fill *f);
 void fill_compare_length(struct fill *f, int64_t length);  /* as the provider announces it; -1 unknown */
-void fill_compare_bytes(struct fill *f, struct str bytes); /* that are appended next */
 void fill_compare_end(struct fill *f);                     /* no byte follows */
 bool fill_is_compared(const struct fill *f);               /* with all that was left, or there was nothing */
 
@@ -137,5 +157,6 @@ void fill_assert_lease(struct fill *f); /* then fill_publish or fill_lose */
 
 /* fill_disk.c: steps on the disk pool */
 void fill_look(struct fill *f);
+void fill_cut(struct fill *f); /* the part is emptied; then fill_ask */
 void fill_sync(struct fill *f);
 void fill_publish(struct fill *f);

@@ -182,7 +182,7 @@ static void submit(struct fill *f, struct report *r) {
 static struct report *new_renewal(struct fill *f, enum recording_event_kind kind) {
   struct report *r = calloc(1, sizeof(*r));
   if (!r) return NULL;
-  int64_t here = f->begun ? blob_part_size(f->part) : 0;
+  int64_t here = f->begun ? f->size : 0;
   int64_t got = here && fill_is_compared(f) ? here : 0; /* (4) */
   r->event = (struct recording_event){.kind = kind, .token = f->row.lease_token, .got = got, .total = f->total};
   if (f->begun) {

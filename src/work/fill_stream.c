@@ -1,11 +1,11 @@
 /* fill_stream.c - bytes of a fill: what an answer is taken for, and how they enter the part.
  *
  * A fill that goes on after a break asks for the rest (Range, If-Range). If the provider sends the whole again, its bytes are
- * held against those of the part up to where that ends, and only what is new is appended: who reads the part already sees
- * no difference. If a byte differs, the provider has changed its mind: all is asked for anew, into another part.
+ * held against those of the part up to where that ends, and only what is new is appended (fill_write.c): who reads the part
+ * already sees no difference. If a byte differs, the provider has changed its mind: all is asked for anew, into another part.
  *
  * Invariants
- *  (1) part, audio and digest have seen the same bytes, in order.
+ *  (1) What a callback saw wrong is in `stop`; bytes go on to fill_write.c.
  *  (2) Validators are made once the bytes are audio and more than 1,000; before, nobody is told of any byte.
  *  (3) compared >= 0 only while a restart from byte 0 has not yet reached the part's end. If it breaks before, the provider's
  *      validators are of that restart and vouch for none of the part's further bytes: the whole is asked for again.
@@ -57,7 +57,7 @@ enum err fill_make_validators(struct fill *f) {
 static enum err begin_if_audio(struct fill *f) {
   enum audio_verdict verdict = audio_verdict(f->audio);
   if (verdict == AUDIO_NO) return stop_as(f, FILL_STOP_NOT_AUDIO);
-  if (f->begun || verdict != AUDIO_YES || blob_part_size(f->part) < AUDIO_LEAST_BYTES) return OK;
+  if (f->begun || verdict != AUDIO_YES || f->size < AUDIO_LEAST_BYTES) return OK;
   if (fill_begin(f) != OK) return stop_with(f, RECORDING_STORAGE_ERROR); /* (2) */
   fill_renew(f, RECORDING_RENEW);
   return OK;
@@ -65,16 +65,15 @@ static enum err begin_if_audio(struct fill *f) {
 
 /* ---- bytes ---- */
 
-static enum err append(struct fill *f, struct str bytes) {
-  if (bytes.n == 0) return OK;
-  if (blob_part_size(f->part) + (int64_t)bytes.n > f->shop->max_bytes) return stop_with(f, RECORDING_TOO_LARGE);
-  fill_compare_bytes(f, bytes);
-  enum err e = blob_append(f->part, bytes);
-  if (e != OK) return stop_with(f, e == ERR_FULL ? RECORDING_STORAGE_FULL : RECORDING_STORAGE_ERROR);
-  fill_tell_listeners(f);
-  digest_add(f->digest, bytes);
-  if (audio_feed(f->audio, bytes) != OK) return stop_with(f, RECORDING_STORAGE_ERROR);
-  return begin_if_audio(f);
+void fill_written(struct fill *f, struct str bytes, enum err e) {
+  if (e != OK) {
+    e = stop_with(f, e == ERR_FULL ? RECORDING_STORAGE_FULL : RECORDING_STORAGE_ERROR);
+  } else {
+    fill_tell_listeners(f);
+    digest_add(f->digest, bytes);
+    e = audio_feed(f->audio, bytes) == OK ? begin_if_audio(f) : stop_with(f, RECORDING_STORAGE_ERROR);
+  }
+  (void)e; /* it is in f->stop */
 }
 
 int64_t fill_equal_prefix(int fd, int64_t offset, struct str bytes) {
@@ -92,18 +91,6 @@ int64_t fill_equal_prefix(int fd, int64_t offset, struct str bytes) {
   return equal;
 }
 
-/* (3): bytes of a restart that lie within the part. ret_rest is what lies behind it. */
-static enum err compare(struct fill *f, struct str bytes, struct str *ret_rest) {
-  int64_t left = blob_part_size(f->part) - f->compared;
-  int64_t here = left < (int64_t)bytes.n ? left : (int64_t)bytes.n;
-  int64_t equal = fill_equal_prefix(blob_part_fd(f->part), f->compared, str_head(bytes, (size_t)here));
-  if (equal < here) return stop_as(f, FILL_STOP_CHANGED);
-  f->compared += here;
-  if (f->compared == blob_part_size(f->part)) f->compared = -1;
-  *ret_rest = str_skip(bytes, (size_t)here);
-  return OK;
-}
-
 static enum err on_data(void *arg, struct str bytes) {
   struct fill *f = arg;
   if (f->lost || f->returning) return ERR_CLOSED;
@@ -113,8 +100,10 @@ static enum err on_data(void *arg, struct str bytes) {
     return ERR_CLOSED;
   }
   metric_add(METRIC_FILL_BYTES, 0, (int64_t)bytes.n);
-  if (f->compared >= 0) TRY(compare(f, bytes, &bytes));
-  return append(f, bytes);
+  if (f->stop != FILL_STOP_NONE) return ERR_DENIED;
+  if (bytes.n == 0) return OK;
+  if (fill_write_position(f) + (int64_t)bytes.n > f->shop->max_bytes) return stop_with(f, RECORDING_TOO_LARGE);
+  return fill_write_take(f, bytes) == OK ? OK : stop_with(f, RECORDING_STORAGE_ERROR);
 }
 
 /* ---- answers ---- */
@@ -125,7 +114,7 @@ static void keep_validator(char *dst, size_t size, struct str value) {
 
 static bool goes_on_at(const struct fill *f, struct str content_range) {
   char want[64];
-  int n = snprintf(want, sizeof(want), "bytes %lld-%lld/%lld", (long long)blob_part_size(f->part),
+  int n = snprintf(want, sizeof(want), "bytes %lld-%lld/%lld", (long long)f->size,
                    (long long)f->total - 1, (long long)f->total);
   return f->total > 0 && str_eq(content_range, str_of(want, (size_t)n));
 }
@@ -142,7 +131,7 @@ static bool goes_on(const struct fill *f, const struct fetch_reply *r) {
 }
 
 static enum err take_audio(struct fill *f, const struct fetch_reply *r) {
-  bool resumes = blob_part_size(f->part) > 0;
+  bool resumes = f->size > 0;
   if (r->status == 206) {
     if (!resumes || !goes_on(f, r)) {
       f->source_etag[0] = f->source_modified[0] = '\0'; /* the whole, next time */
@@ -192,7 +181,7 @@ static void on_end(void *arg, const struct fetch_result *result) {
   struct fill *f = arg;
   f->transfer = NULL;
   metric_add(METRIC_PROVIDER_REQUESTS, metric_http_code(result->status), 1);
-  fill_transfer_over(f, result);
+  fill_write_end(f, result);
 }
 
 /* ---- the request ---- */
@@ -209,9 +198,9 @@ enum err fill_send(struct fill *f) {
   char range[64], condition[320];
   const char *headers[4] = {"Accept-Encoding: identity"};
   const char *validator = f->source_etag[0] == '"' ? f->source_etag : f->source_modified;
-  f->asked_rest = blob_part_size(f->part) > 0 && f->total > 0 && validator[0] && f->compared < 0; /* (3) */
+  f->asked_rest = f->size > 0 && f->total > 0 && validator[0] && f->compared < 0; /* (3) */
   if (f->asked_rest) {
-    (void)snprintf(range, sizeof(range), "Range: bytes=%lld-", (long long)blob_part_size(f->part));
+    (void)snprintf(range, sizeof(range), "Range: bytes=%lld-", (long long)f->size);
     (void)snprintf(condition, sizeof(condition), "If-Range: %s", validator);
     headers[1] = range;
     headers[2] = condition;

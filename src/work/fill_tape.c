@@ -29,7 +29,7 @@ void fill_open_tape(struct fill *f) {
   memcpy(head.etag, f->etag, sizeof(head.etag));
   enum err e =
       str_copy(head.content_type, sizeof(head.content_type), str_from(audio_content_type(audio_kind(f->audio))));
-  if (e == OK) e = tapes_open(f->shop->tapes, &head, blob_part_fd(f->part), blob_part_size(f->part), &f->tape);
+  if (e == OK) e = tapes_open(f->shop->tapes, &head, blob_part_fd(f->part), f->size, &f->tape);
   if (e != OK) /* who plays it waits until it is ready, or follows the row */
     log_warn("A recording can't be played while it arrives", LOG_INT("business", f->row.business_id),
              LOG_TEXT("recording", f->row.recording_sid), LOG_ERR(e));
@@ -42,7 +42,7 @@ static void close_tape(struct fill *f) {
 }
 
 void fill_tell_listeners(struct fill *f) {
-  if (f->tape) tape_extend(f->tape, blob_part_size(f->part));
+  if (f->tape) tape_extend(f->tape, f->size);
 }
 
 void fill_tell_whole(struct fill *f) {
@@ -91,23 +91,12 @@ void fill_find_before(struct fill *f) {
 }
 
 void fill_forget_before(struct fill *f) {
-  if (f->before >= 0) (void)close(f->before); /* only read from */
-  f->before = -1;
+  fill_drop_before(f);
 }
 
 void fill_compare_length(struct fill *f, int64_t length) {
   bool was_told = f->row.total >= 0;
   if (f->before >= 0 && was_told && length != f->row.total) fill_void_validators(f);
-}
-
-void fill_compare_bytes(struct fill *f, struct str bytes) {
-  if (f->before < 0) return;
-  int64_t at = blob_part_size(f->part), left = f->before_bytes - at;
-  int64_t n = left < (int64_t)bytes.n ? left : (int64_t)bytes.n;
-  if (fill_equal_prefix(f->before, at, str_head(bytes, (size_t)n)) < n)
-    fill_void_validators(f); /* (2) */
-  else if (n == left)
-    fill_forget_before(f); /* all of it: what follows was told to nobody */
 }
 
 bool fill_is_compared(const struct fill *f) {

@@ -311,7 +311,7 @@ static enum err start_engines(struct worker *w, const struct worker_parts *parts
   TRY(provider_formats_parse(str_from(parts->conf->recording_formats), w->shop.formats, &w->shop.format_count, &bad));
   w->fills = calloc(FILLS_MAX, sizeof(*w->fills));
   if (!w->fills) return ERR_NOMEM;
-  TRY(pool_new("disk", DISK_THREADS, FILLS_MAX, &w->disk));
+  TRY(pool_new("disk", DISK_THREADS, 4 * FILLS_MAX, &w->disk));
   w->shop.disk = w->disk;
   TRY(room_new(w->store, w->disk, w->min_free_bytes, room_changed, w, &w->room));
   TRY(sweep_new(w->store, w->writer, w->disk, &w->sweep));

@@ -188,3 +188,29 @@ def test_a_fill_of_another_process_is_followed_on_when_the_volume_is_back(world,
         hanging.go_on()
         assert listener.read_some(len(tape.mp3) - 100_000) == tape.mp3[100_000:]
     assert worker.alive()
+
+
+def test_fills_wait_for_a_frozen_volume_and_are_whole_after_the_thaw(world, provider, frozen):
+    server, business, hot = begin(world, provider, ADMIN_LISTEN="127.0.0.1:0")
+    business.key("admin")
+    gate = threading.Event()
+    long = provider.tape(seconds=3600)  # more than is taken before the transfer pauses
+    long.default = p.pause_at(100_000, gate)
+    business.tell(server, long)
+    eventually(lambda: (world.row(long.sid)["got"] or 0) == 100_000)
+    cold = provider.tape(seconds=5)
+    business.tell(server, cold)
+    world.wait_state(cold.sid)
+    frozen.hang()
+    gate.set()
+    begun = [goes_on(server, business, provider, hot) for _ in range(3)]
+    play(server, business, cold)  # reading is not held
+    says_it_does_not_answer(server)
+    begun.append(goes_on(server, business, provider, hot))
+    assert world.state(long.sid) == "downloading" and all(world.state(tape.sid) != "ready" for tape in begun)
+    frozen.go_on()
+    eventually(lambda: is_ready(server).status == 200, 10, "ready again")
+    for tape in [long, *begun]:
+        world.wait_state(tape.sid)
+        assert world.file_of(tape.sid).read_bytes() == tape.mp3 and tape.downloads == 1
+    eventually(lambda: not world.parts())
