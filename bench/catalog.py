@@ -182,4 +182,5 @@ def some_numbers(path):
     return found
 
 
-main()
+if __name__ == "__main__":
+    main()

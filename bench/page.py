@@ -147,7 +147,18 @@ def cold_lines(f):
         f"What callreel grew by while listeners took a recording of {sizes}."]
 
 
-LINES = {"hot": hot_lines, "standing": standing_lines, "cold": cold_lines}
+def growth_lines(f):
+    rows = [[row["case"], row["wanted"], row["reached"], "ok" if row["ok"] else "**short**"]
+            for cases in f["cases"].values() for row in cases]
+    return [
+        "## What must not grow", "", measured(f["about"]), "",
+        "`script/bench growth`: each row on fresh servers with a directory of their own, the small beside the large in one run, "
+        "or the requests of another business before and while it happens: a webhook every 20 ms on one connection, each timed "
+        "from the moment at which it was due. Processor time is that of the server's threads.", "",
+        "| case | to reach | reached | |", "|---|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
+
+
+LINES = {"hot": hot_lines, "standing": standing_lines, "cold": cold_lines, "growth": growth_lines}
 
 
 def part(name, figures):

@@ -1,0 +1,94 @@
+"""Another business, as a process of its own: one request every GAP_MS, and how long each took.
+
+    neighbour.py '{"kind": "webhook", "port": …, "gap_ms": 20, …}'
+
+kind: webhook (business, account, token), health, or status (key, id). fresh: a new connection for each request. A request's
+time counts from the moment at which it was due, so that a stall is felt by all that came due in it; the one in hand counts as far as it has come. Each line on the standard
+input is answered by a line of JSON about the requests since the line before: their count, statuses, p50, p99 and the longest
+in milliseconds. The end of the input ends it."""
+import collections
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/story"))
+
+import signing  # noqa: E402 - found by the line above
+import wire  # noqa: E402
+
+TIMEOUT_S = 30
+
+
+class Neighbour:
+    def __init__(self, wish):
+        self.wish, self.connection = wish, None
+        self.lock, self.took_ms, self.statuses = threading.Lock(), [], collections.Counter()
+        self.number, self.run = 0, os.urandom(6).hex()
+        self.due = None  # when the request in hand was due
+
+    def webhook(self):
+        self.number += 1
+        target = f"/webhooks/twilio/{self.wish['business']}/call"
+        fields = {"AccountSid": self.wish["account"], "CallSid": f"CA{self.run}{self.number:020x}", "CallStatus": "completed",
+                  "Direction": "inbound", "From": "+15005550100", "To": "+15005550199"}
+        mark = signing.signature(self.wish["token"], f"http://127.0.0.1:{self.wish['port']}{target}", fields)
+        headers = [("Content-Type", "application/x-www-form-urlencoded"), ("X-Twilio-Signature", mark)]
+        return "POST", target, headers, signing.form(fields)
+
+    def health(self):
+        return "GET", "/healthz", (), None
+
+    def status(self):
+        return "GET", f"/api/recordings/{self.wish['id']}/status", [("Authorization", f"Bearer {self.wish['key']}")], None
+
+    def ask(self):
+        """The status of the answer, or why there was none."""
+        try:
+            if not self.connection:
+                self.connection = wire.Connection(self.wish["port"], TIMEOUT_S)
+            status = self.connection.call(*getattr(self, self.wish["kind"])()).status
+        except (OSError, wire.Closed) as why:
+            status = type(why).__name__
+        if self.connection and (self.wish.get("fresh") or not isinstance(status, int)):
+            self.connection.close()
+            self.connection = None
+        return str(status)
+
+    def go_on(self):
+        due, gap = time.monotonic(), self.wish["gap_ms"] / 1000
+        while True:
+            time.sleep(max(0.0, due - time.monotonic()))
+            self.due = due
+            status = self.ask()
+            with self.lock:
+                self.due = None
+                self.took_ms.append(1000 * (time.monotonic() - due))
+                self.statuses[status] += 1
+            due += gap
+
+    def report(self):
+        with self.lock:
+            took, self.took_ms = self.took_ms, []
+            waits = self.due
+            statuses, self.statuses = dict(self.statuses), collections.Counter()
+        if waits is not None:
+            took.append(1000 * (time.monotonic() - waits))
+        took.sort()
+        if not took:
+            return {"count": 0, "statuses": statuses, "p50_ms": None, "p99_ms": None, "most_ms": None}
+        return {"count": len(took), "statuses": statuses, "p50_ms": took[len(took) // 2],
+                "p99_ms": took[len(took) * 99 // 100], "most_ms": took[-1]}
+
+
+def main():
+    neighbour = Neighbour(json.loads(sys.argv[1]))
+    threading.Thread(target=neighbour.go_on, daemon=True).start()
+    for _ in sys.stdin:
+        print(json.dumps(neighbour.report()), flush=True)
+
+
+if __name__ == "__main__":
+    main()
