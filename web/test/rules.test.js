@@ -65,6 +65,22 @@ test('the filters of the address are what the API is asked', async () => {
   assert.deepEqual(asked('date=custom&from=2025-03-01&to=2025-03-02'), { limit: '50', since: day(1), until: day(3) })
 })
 
+test('a retry of many shows how many are queued again and how many are left', async () => {
+  const { failureRows, retriesGoOn } = await load('health/figures.ts')
+  const failures = { timeout: 3, provider_error: 40 }
+  assert.deepEqual(failureRows(failures, {}), [
+    { code: 'provider_error', failed: 40, queued: null },
+    { code: 'timeout', failed: 3, queued: null },
+  ])
+  assert.deepEqual(failureRows(failures, { provider_error: 200, not_audio: 400, any: 7 }), [
+    { code: 'provider_error', failed: 40, queued: 200 },
+    { code: 'timeout', failed: 3, queued: null },
+    { code: 'not_audio', failed: 0, queued: 400 },
+  ])
+  assert.equal(retriesGoOn({ retrying: {} }), false)
+  assert.equal(retriesGoOn({ retrying: { any: 0 } }), true)
+})
+
 test('health warns of a queue that stays long, of too few that are ready and too many that failed', async () => {
   const { warningsOf } = await load('health/figures.ts')
   const stats = (change = {}) => ({

@@ -1,6 +1,16 @@
 // One function a request.
 import { ask, Problem } from './http'
-import type { CallList, CallPatch, CallWithLegs, Recording, Session, SignedUrl, Stats, Waveform } from './types'
+import type {
+  CallList,
+  CallPatch,
+  CallWithLegs,
+  Recording,
+  Retried,
+  Session,
+  SignedUrl,
+  Stats,
+  Waveform,
+} from './types'
 
 type Signal = { signal?: AbortSignal }
 const call = (sid: string) => `api/calls/${encodeURIComponent(sid)}`
@@ -33,7 +43,7 @@ export const getStatus = (sid: string, { signal }: Signal = {}) =>
   ask<Recording>(`${recording(sid)}/status`, { signal })
 export const retry = (sid: string) => ask<Recording>(`${recording(sid)}/retry`, { method: 'POST' })
 export const retryAll = (code: string) =>
-  ask<{ queued: number }>(`api/recordings/retry?code=${encodeURIComponent(code)}`, { method: 'POST' })
+  ask<Retried>(`api/recordings/retry?code=${encodeURIComponent(code)}`, { method: 'POST' })
 export const signUrl = (sid: string, seconds: number) =>
   ask<SignedUrl>(`${recording(sid)}/url?ttl=${seconds}`, { method: 'POST' })
 

@@ -5,25 +5,33 @@ import { Problem } from '../api/http'
 import { useFormat } from '../i18n/useFormat'
 import { announce } from '../ui/Announcer'
 import { Icon } from '../ui/Icon'
+import { ANY, failureRows } from './figures'
+
+interface FailuresProps {
+  failures: Record<string, number>
+  retrying: Record<string, number>
+}
 
 /** Why recordings failed, the most frequent reason first, and trying all of one again. */
-export function Failures({ failures }: { failures: Record<string, number> }) {
+export function Failures({ failures, retrying }: FailuresProps) {
   const { t } = useTranslation(['app', 'errors'])
   const { number } = useFormat()
   const client = useQueryClient()
   const again = useMutation({
     mutationFn: retryAll,
-    onSuccess: ({ queued }) => {
-      announce(t('health.retried', { count: queued }), { shown: true })
+    onSuccess: ({ queued, more }) => {
+      const said = more ? t('health.retriedSome', { done: number(queued) }) : t('health.retried', { count: queued })
+      announce(said, { shown: true })
       void client.invalidateQueries({ queryKey: ['stats'] })
     },
     onError: (why) => announce(t(`errors:${why instanceof Problem ? why.code : 'internal'}`), { shown: true }),
   })
-  const rows = Object.entries(failures).sort((a, b) => b[1] - a[1])
-  const most = Math.max(1, ...rows.map(([, count]) => count))
+  const rows = failureRows(failures, retrying)
+  const most = Math.max(1, ...rows.map(({ failed }) => failed))
   return (
     <section className="panel" aria-labelledby="failures">
       <h2 id="failures">{t('health.failures')}</h2>
+      {ANY in retrying && <p className="help">{t('health.retryOfAllGoesOn', { done: number(retrying[ANY] ?? 0) })}</p>}
       {rows.length === 0 && <p className="muted">{t('health.noFailures')}</p>}
       {rows.length > 0 && (
         <table className="failures">
@@ -39,7 +47,7 @@ export function Failures({ failures }: { failures: Record<string, number> }) {
             </tr>
           </thead>
           <tbody>
-            {rows.map(([code, count]) => {
+            {rows.map(({ code, failed, queued }) => {
               const reason = t(`errors:${code}`, { defaultValue: code })
               return (
                 <tr key={code} data-code={code}>
@@ -47,16 +55,21 @@ export function Failures({ failures }: { failures: Record<string, number> }) {
                     {reason}
                     <span
                       className="failure-bar"
-                      style={{ inlineSize: `${(count / most) * 100}%` }}
+                      style={{ inlineSize: `${(failed / most) * 100}%` }}
                       aria-hidden="true"
                     />
+                    {queued !== null && (
+                      <span className="help retry-progress">
+                        {t('health.retryGoesOn', { done: number(queued), left: number(failed) })}
+                      </span>
+                    )}
                   </th>
-                  <td className="digits count-column">{number(count)}</td>
+                  <td className="digits count-column">{number(failed)}</td>
                   <td>
                     <button
                       type="button"
                       className="button"
-                      disabled={again.isPending}
+                      disabled={again.isPending || queued !== null || ANY in retrying}
                       aria-label={t('health.retryAllOf', { reason })}
                       onClick={() => again.mutate(code)}
                     >

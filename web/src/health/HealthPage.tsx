@@ -9,12 +9,13 @@ import { useSession } from '../signin/session'
 import { Icon } from '../ui/Icon'
 import { Notice } from '../ui/Notice'
 import { Failures } from './Failures'
-import { type Sample, sampleOf, shares, warningsOf, withSample } from './figures'
+import { retriesGoOn, type Sample, sampleOf, shares, warningsOf, withSample } from './figures'
 import { Plot } from './Plot'
 import { States } from './States'
 import './health.css'
 
 const EVERY_MS = 10_000
+const RETRYING_EVERY_MS = 2_000 // while failed recordings are being queued again: its progress is shown
 
 /** How the recordings of the business fare, for its admins. */
 export default function HealthPage() {
@@ -25,7 +26,7 @@ export default function HealthPage() {
     queryKey: ['stats'],
     queryFn: getStats,
     enabled: admin,
-    refetchInterval: EVERY_MS,
+    refetchInterval: ({ state }) => (state.data && retriesGoOn(state.data) ? RETRYING_EVERY_MS : EVERY_MS),
     staleTime: EVERY_MS / 2,
   })
   const history = useHistory(session.business_id, data, dataUpdatedAt)
@@ -141,7 +142,7 @@ function Figures({ stats, history, at }: { stats: Stats; history: Sample[]; at: 
         />
       </div>
       <States recordings={stats.recordings} />
-      <Failures failures={stats.failures} />
+      <Failures failures={stats.failures} retrying={stats.retrying} />
     </>
   )
 }

@@ -13,11 +13,29 @@ const QUEUE_MOST = 10
 const QUEUE_MS = 5 * 60_000
 const READY_LEAST = 0.8
 const FAILED_MOST = 0.01
+export const ANY = 'any' // in `retrying`: the failures of all codes
 
 /** Shares of all recordings that are not over. */
 export function shares({ recordings: r }: Stats): { ready: number | null; failed: number | null } {
   const all = r.missing + r.queued + r.downloading + r.ready + r.failed
   return all === 0 ? { ready: null, failed: null } : { ready: r.ready / all, failed: r.failed / all }
+}
+
+/** The service is still queueing failed recordings again. */
+export const retriesGoOn = ({ retrying }: Pick<Stats, 'retrying'>): boolean => Object.keys(retrying).length > 0
+
+export interface FailureRow {
+  code: string
+  failed: number
+  queued: number | null // again so far, while all of this code are being queued again; else null
+}
+
+/** A row a reason, the most frequent first, and those whose last ones are just being queued again. */
+export function failureRows(failures: Record<string, number>, retrying: Record<string, number>): FailureRow[] {
+  const codes = new Set([...Object.keys(failures), ...Object.keys(retrying).filter((code) => code !== ANY)])
+  return [...codes]
+    .map((code) => ({ code, failed: failures[code] ?? 0, queued: retrying[code] ?? null }))
+    .sort((a, b) => b.failed - a.failed || a.code.localeCompare(b.code))
 }
 
 export function sampleOf(stats: Stats, at: number): Sample {
