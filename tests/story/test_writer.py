@@ -1,4 +1,6 @@
 """One writer for all: what one business has to be written, another does not wait for; what is kept for a while has a ceiling."""
+import json
+import select
 import sqlite3
 
 import provider as p
@@ -98,3 +100,69 @@ def test_the_command_retries_many_beside_a_running_server(world):
     fail_many(world, busy.id, 1_000)
     assert "1000 recordings are queued." in world.done("retry")
     assert failed(world, busy.id) == 0
+
+
+class Held:
+    """Nothing is written by others while it lasts."""
+
+    def __init__(self, world):
+        self.db = sqlite3.connect(world.database, timeout=20, isolation_level=None)
+
+    def __enter__(self):
+        self.db.execute("begin immediate")
+
+    def __exit__(self, *_):
+        self.db.execute("rollback")
+        self.db.close()
+
+
+def send_edit(server, key, call, name):
+    sender = Connection(server.port)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/merge-patch+json"}
+    sender.ask("PATCH", f"/api/calls/{call}", headers, json.dumps({"customer_name": name}).encode())
+    return sender
+
+
+def test_edits_whose_senders_have_left_are_not_begun(world, provider):
+    server = world.server(ADMIN_LISTEN="127.0.0.1:0")
+    hostile, quiet = busy_business(world), world.business(provider, "Quiet")
+    call, agent = p.sid("CA"), hostile.key("agent")
+    hostile.tell_call(server, call)
+    before = server.figures()
+    with Held(world):
+        senders = [send_edit(server, agent, call, f"Name {n}") for n in range(400)]
+        eventually(lambda: server.figures()["callreel_http_connections"] >= 400, 10, "all are asked for")
+        stays = send_edit(server, agent, call, "Stays")
+        for sender in senders:
+            sender.reset()
+        eventually(lambda: server.figures()["callreel_http_connections"] < 10, 10, "all have left")
+        webhook = Connection(server.port)
+        webhook.ask("POST", *quiet.signed(server.port, "call", quiet.call_fields(p.sid("CA"))))
+    assert webhook.read_head().status == 204
+    assert stays.read_head().status == 200
+    now = server.figures()
+    changed = {name: now[name] - before[name] for name in now if "database" in name}
+    assert changed['callreel_database_writes_total{result="dropped"}'] == 400
+    assert changed['callreel_database_job_seconds_count{job="edit"}'] == 1
+    assert world.sql("select customer_name from calls where call_sid = ?", call)[0]["customer_name"] == "Stays"
+
+
+def test_a_business_with_too_much_to_be_written_is_told_to_come_later(world, provider):
+    server = world.server()
+    hostile, quiet = busy_business(world), world.business(provider, "Quiet")
+    call, agent = p.sid("CA"), hostile.key("agent")
+    hostile.tell_call(server, call)
+    with Held(world):
+        senders = [send_edit(server, agent, call, f"Name {n}") for n in range(1_010)]
+        answered = select.poll()
+        for sender in senders:
+            answered.register(sender.socket, select.POLLIN)
+        ready = eventually(lambda: len(r := dict(answered.poll(0))) >= 10 and r, 3, "the last ten are refused")
+        refused = [s for s in senders if s.socket.fileno() in ready]
+        answer = refused[0].read_head()
+        assert answer.status == 503 and int(answer.header("retry-after")) >= 1
+        webhook = Connection(server.port)
+        webhook.ask("POST", *quiet.signed(server.port, "call", quiet.call_fields(p.sid("CA"))))
+    assert webhook.read_head().status == 204
+    kept = [s for s in senders if s not in refused]
+    assert len(kept) == 1_000 and all(s.read_head().status == 200 for s in kept)
