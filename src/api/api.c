@@ -7,7 +7,8 @@
  * Invariants
  *  (1) A loop's state is its own. From elsewhere come posts, and the bits of `stale`, which stand for what could not be
  *      posted; they are seen to before a request is looked at.
- *  (2) What a reader saw goes on a shelf only if nothing that it may concern was dropped since the reader was sent. */
+ *  (2) What a reader saw is kept with the mark that was taken before the reader was sent, and believed while it holds: a
+ *      change of a row costs an atomic addition, however many loops there are and whatever they keep. */
 #include "api/api.h"
 
 #include <assert.h>
@@ -19,20 +20,13 @@
 #include "api/api_internal.h"
 #include "api/media_check.h"
 #include "api/play.h"
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/metric.h"
 
-enum { SHELF_MAX = 2048, SHELF_MIN = 16, ALLOW_SIZE = 64 };
+enum { SHELF_MAX = 2048, SHELF_MIN = 16, ALLOW_SIZE = 64, SWEEP_MS = 5000 };
 
 /* ---- what changes from elsewhere ---- */
-
-static void loop_drop(struct api_loop *l, const struct drop *d) {
-  l->drops[l->drop_count++ % DROPS_MAX] = *d;
-  if (d->business_id == 0 || d->id[0] == '\0')
-    shelf_clear(l->shelf);
-  else
-    shelf_drop(l->shelf, d->business_id, str_from(d->id));
-}
 
 struct access_snapshot *api_newest_access(struct api *a) {
   LOCKED(&a->lock);
@@ -50,8 +44,8 @@ void loop_see_to_stale(struct api_loop *l) {
   if (atomic_load_explicit(&l->stale, memory_order_acquire) == 0) return;
   unsigned stale = atomic_exchange(&l->stale, 0);
   if (stale & STALE_ACCESS) take_access(l);
-  if (stale & STALE_SHELF) loop_drop(l, &(struct drop){.business_id = 0});
-  if (stale & (STALE_ACCESS | STALE_SESSIONS)) events_check(l);
+  if (stale & STALE_SHELF) shelf_sweep(l->shelf);
+  if (stale & STALE_SUBJECTS) events_check(l, 0);
   if (stale & STALE_STREAMS) events_reset(l);
 }
 
@@ -74,79 +68,89 @@ void api_set_access(struct api *a, struct access_snapshot *snapshot) {
     a->newest = access_ref(snapshot);
   }
   access_unref(before);
-  session_changed(&a->sessions, STR_NONE); /* what a key opened closes with it */
   make_stale(a, STALE_ACCESS);
 }
 
-struct drop_post {
+/* ---- what changes, by whom it is told ---- */
+
+struct subjects_check {
   struct api_loop *loop;
-  struct drop drop;
+  int64_t business_id;
 };
 
-static void run_drop(void *arg) {
-  struct drop_post *p = arg;
-  loop_drop(p->loop, &p->drop);
-  free(p);
+static void run_check(void *arg) {
+  struct subjects_check *c = arg;
+  loop_see_to_stale(c->loop);
+  events_check(c->loop, c->business_id);
+  free(c);
 }
 
-static bool post_drop(struct api_loop *l, int64_t business_id, struct str id) {
-  struct drop_post *p = calloc(1, sizeof(*p));
-  if (!p) return false;
-  p->loop = l;
-  p->drop.business_id = business_id;
-  if (str_copy(p->drop.id, sizeof(p->drop.id), id) == OK && http_loop_post(l->api->server, l->index, run_drop, p) == OK)
-    return true;
-  free(p);
-  return false;
+static void check_on(struct api_loop *l, int64_t business_id) {
+  struct subjects_check *c = malloc(sizeof(*c));
+  if (c) *c = (struct subjects_check){l, business_id};
+  if (c && http_loop_post(l->api->server, l->index, run_check, c) == OK) return;
+  free(c);
+  atomic_fetch_or(&l->stale, STALE_SUBJECTS); /* with its next request, or a stream's next comment */
 }
 
-void api_drop_session(struct api *a, struct str digest) {
-  session_changed(&a->sessions, digest);
-  if (feed_is_heard(a->feed)) make_stale(a, STALE_SESSIONS);
+void api_check_streams(struct api *a, int64_t business_id) {
+  if (!feed_is_heard(a->feed)) return;
+  if (business_id == 0) {
+    make_stale(a, STALE_SUBJECTS);
+    return;
+  }
+  for (unsigned i = 0; a->server && i < a->loop_count; i++)
+    if (feed_is_heard_on(a->feed, business_id, i)) check_on(&a->loops[i], business_id);
+}
+
+void api_session_changed(struct api *a, int64_t business_id, struct str digest) {
+  session_changed(a->versions, business_id, digest);
+  api_check_streams(a, business_id);
+}
+
+void api_key_changed(struct api *a, int64_t business_id, int64_t key_id) {
+  if (key_id)
+    cache_changed(a->versions, CACHE_KEY_SESSIONS, key_id, STR_NONE);
+  else
+    cache_changed(a->versions, CACHE_BUSINESS_SESSIONS, business_id, STR_NONE);
+}
+
+struct cache_mark rows_mark(const struct api *a, int64_t business_id, struct str id) {
+  if (a->provider->is_recording_sid(id)) return cache_mark(a->versions, CACHE_RECORDING, business_id, id);
+  return cache_mark(a->versions, CACHE_CALL, business_id, STR_NONE);
+}
+
+void rows_changed(struct api *a, int64_t business_id, struct str id) {
+  if (id.n) cache_changed(a->versions, CACHE_RECORDING, business_id, id);
+  cache_changed(a->versions, CACHE_CALL, business_id, STR_NONE);
+  if (!atomic_load_explicit(&a->must_sweep, memory_order_relaxed)) atomic_store(&a->must_sweep, true);
 }
 
 void api_tell_change(struct api *a, const struct change *change) {
+  if (change->kind == CHANGE_RECORDING || change->kind == CHANGE_WANT || change->kind == CHANGE_CALL)
+    rows_changed(a, change->business_id, change->id);
+  if (change->kind == CHANGE_SESSION) api_session_changed(a, change->business_id, change->id);
   feed_change(a->feed, change);
 }
 
 void api_tell_lost(struct api *a) {
+  cache_changed_all(a->versions);
+  atomic_store(&a->must_sweep, true);
+  api_check_streams(a, 0);
   feed_lost(a->feed);
+}
+
+/* Files whose rows changed are closed within a moment: what was deleted must give its room back. */
+static void sweep_shelves(struct api *a) {
+  int64_t now = clock_mono_ms();
+  if (now - a->swept_ms < SWEEP_MS || !atomic_exchange(&a->must_sweep, false)) return;
+  a->swept_ms = now;
+  make_stale(a, STALE_SHELF);
 }
 
 void api_tick(struct api *a) {
   feed_tick(a->feed);
-}
-
-uint64_t catalog_version(const struct api *a, int64_t business_id) {
-  return atomic_load(&a->all_version) + atomic_load(&a->versions[(uint64_t)business_id % VERSION_SLOTS]);
-}
-
-void catalog_changed(struct api *a, int64_t business_id) {
-  atomic_fetch_add(business_id ? &a->versions[(uint64_t)business_id % VERSION_SLOTS] : &a->all_version, 1);
-}
-
-void api_progress(struct api *a, int64_t business_id) {
-  catalog_changed(a, business_id);
-}
-
-void api_drop(struct api *a, int64_t business_id, struct str id) {
-  catalog_changed(a, business_id);
-  if (!a->server) return; /* nothing was put up yet */
-  for (unsigned i = 0; i < a->loop_count; i++)
-    if (!post_drop(&a->loops[i], business_id, id)) atomic_fetch_or(&a->loops[i].stale, STALE_SHELF);
-}
-
-bool drops_allow(const struct api_loop *l, uint64_t seen, int64_t business_id, struct str id,
-                 struct str recording_sid) {
-  bool by_call = !str_eq(id, recording_sid);
-  if (l->drop_count - seen > DROPS_MAX) return false;
-  for (uint64_t i = seen; i < l->drop_count; i++) {
-    const struct drop *d = &l->drops[i % DROPS_MAX];
-    if (d->business_id == 0) return false;
-    if (d->business_id != business_id) continue;
-    if (by_call || d->id[0] == '\0' || str_eq(str_from(d->id), recording_sid)) return false;
-  }
-  return true;
+  sweep_shelves(a);
 }
 
 static void drain_loop(void *arg) {
@@ -412,10 +416,10 @@ static enum err init(struct api *a, struct access_snapshot *snapshot) {
   memset(a->loops, 0, a->loop_count * sizeof(struct api_loop));
   a->listeners = calloc(LISTENER_SLOTS, sizeof(*a->listeners));
   a->refused = calloc(REFUSAL_SLOTS, sizeof(*a->refused));
-  a->versions = calloc(VERSION_SLOTS, sizeof(*a->versions));
   a->path_base = str_from(a->parts.path_base);
   a->provider = provider_find(STR("twilio"));
-  if (!a->listeners || !a->refused || !a->versions) return ERR_NOMEM;
+  if (!a->listeners || !a->refused) return ERR_NOMEM;
+  TRY(cache_versions_new(&a->versions));
   TRY(init_public(a));
   TRY(init_credentials(a));
   TRY(playbacks_new(&a->playbacks));
@@ -455,7 +459,7 @@ struct api *api_free(struct api *a) {
   a->feed = feed_free(a->feed);
   free(a->listeners);
   free(a->refused);
-  free(a->versions);
+  a->versions = cache_versions_free(a->versions);
   free(a->public_url);
   free(a->public_origin);
   lock_done(&a->lock);

@@ -56,12 +56,14 @@ void api_set_server(struct api *a, struct http_server *s);
 struct http_app api_admin_app(struct api *a);
 /* (any thread) A newer snapshot: each loop swaps to it within a moment. Takes a reference of its own. */
 void api_set_access(struct api *a, struct access_snapshot *snapshot);
-/* (any thread) What changed: shelves drop it. id empty: everything of that business; business 0: all. */
-void api_drop(struct api *a, int64_t business_id, struct str id);
-/* (any thread) Bytes of a recording of that business arrived, in whichever process: looks see it. */
-void api_progress(struct api *a, int64_t business_id);
-/* (any thread) A session ended: what a CHANGE_SESSION names, empty: any may have. */
-void api_drop_session(struct api *a, struct str digest);
+/* (any thread) A key was made or revoked, key_id 0: those of a business, or the business itself: sessions that it opened are
+ * looked up anew. The snapshot is set apart from that. */
+void api_key_changed(struct api *a, int64_t business_id, int64_t key_id);
+/* (any thread) After a snapshot was set or sessions changed: event streams of that business (0: of all) whose credential is
+ * not good any more end. */
+void api_check_streams(struct api *a, int64_t business_id);
+/* (any thread) A session ended: digest is what a CHANGE_SESSION names; empty: any of the business. */
+void api_session_changed(struct api *a, int64_t business_id, struct str digest);
 /* The changes thread: every change, and when some were missed; api_tick after every look. */
 void api_tell_change(struct api *a, const struct change *change);
 void api_tell_lost(struct api *a);

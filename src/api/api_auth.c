@@ -112,8 +112,8 @@ static enum err subject_of_cookie(const struct visit *v, struct str token, struc
     if (!v->seen->is_there) return ERR_DENIED;
     return subject_of_session(v->loop, &v->seen->row, token, digest, v->seen->version, ret_subject);
   }
-  uint64_t version = session_version(&v->api->sessions, digest);
-  if (!signed_in_find(v->loop->signed_in, digest, version, &row)) return ERR_NOT_YET;
+  uint64_t version;
+  if (!signed_in_find(v->loop->signed_in, v->api->versions, digest, &row, &version)) return ERR_NOT_YET;
   return subject_of_session(v->loop, &row, token, digest, version, ret_subject);
 }
 
@@ -157,7 +157,8 @@ enum err auth_still_admits(const struct api_loop *l, const struct http_exchange 
   if (!access_find_business(l->access, subject->business_id)) return ERR_DENIED; /* (2) */
   if (subject->session[0]) {
     session_token_digest(str_from(subject->session), digest);
-    return session_version(&l->api->sessions, digest) == subject->session_version ? OK : ERR_NOT_YET;
+    uint64_t version = session_version(l->api->versions, digest, subject->key_id, subject->business_id);
+    return version == subject->session_version ? OK : ERR_NOT_YET;
   }
   if (subject->kind != SUBJECT_KEY) return OK; /* it was in time when it came */
   return subject_of_authorization(l, http_request(x), &now, &credential);

@@ -343,7 +343,8 @@ static void look_for_session(struct event_stream *s) {
   s->due |= DUE_CHECK;
   if (s->state != STREAM_LIVE) return;
   session_token_digest(str_from(s->errand.subject.session), digest);
-  s->session_version = session_version(&s->errand.api->sessions, digest);
+  const struct subject *subject = &s->errand.subject;
+  s->session_version = session_version(s->errand.api->versions, digest, subject->key_id, subject->business_id);
   if (errand_look(&s->errand, run_check, checked) != OK) return;
   s->due &= ~(unsigned)DUE_CHECK;
   stream_enter(s, STREAM_CHECKING);
@@ -359,9 +360,13 @@ static void check(struct event_stream *s) {
     look_for_session(s);
 }
 
-void events_check(struct api_loop *l) {
-  for (size_t i = 0; i < STREAM_BUCKETS; i++)
-    for (struct event_stream *s = l->streams[i]; s; s = s->next) check(s);
+void events_check(struct api_loop *l, int64_t business_id) {
+  for (size_t i = 0; i < STREAM_BUCKETS; i++) {
+    struct event_stream **list = &l->streams[i];
+    if (business_id && list != bucket_of(l, business_id)) continue;
+    for (struct event_stream *s = *list; s; s = s->next)
+      if (!business_id || s->errand.subject.business_id == business_id) check(s);
+  }
 }
 
 void events_drain(struct api_loop *l) {
@@ -438,10 +443,17 @@ static enum err begin(struct event_stream *s, int64_t seen) {
   TRY(feed_join(e->api->feed, e->subject.business_id, e->loop->index, e->api->parts.conf->events_per_business,
                 &s->joined));
   s->after = s->joined;
+  loop_see_to_stale(e->loop);
+  enum err admitted = auth_still_admits(e->loop, e->x, &e->subject); /* what changed before it joined was told to nobody */
+  if (admitted == ERR_DENIED) {
+    feed_leave(e->api->feed, e->subject.business_id, e->loop->index);
+    return ERR_DENIED;
+  }
   if (seen != 0 && seen != s->joined)
     catch_up(s, seen);
   else
     stream_enter(s, STREAM_LIVE);
+  if (admitted != OK) look_for_session(s);
   IGNORE(sse_add_opening(&s->own, RETRY_MS, seen ? 0 : s->joined)); /* without memory it says less */
   return OK;
 }
@@ -478,6 +490,10 @@ static void refuse(struct http_exchange *x, enum err e) {
   if (e == ERR_BUSY) {
     metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_EVENTS, 1);
     problem_answer(x, PROBLEM_TOO_MANY_REQUESTS, NULL);
+    return;
+  }
+  if (e == ERR_DENIED) {
+    problem_answer(x, PROBLEM_UNAUTHORIZED, NULL);
     return;
   }
   problem_answer_err(x, e);

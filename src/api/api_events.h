@@ -4,7 +4,7 @@
 #include "api/api_internal.h"
 
 /* Ends the streams whose credential admits them no more. */
-void events_check(struct api_loop *l);
+void events_check(struct api_loop *l, int64_t business_id); /* 0: of all */
 /* Ends them all. */
 void events_drain(struct api_loop *l);
 /* Tells them all to look at everything again. */

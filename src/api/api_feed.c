@@ -231,6 +231,12 @@ bool feed_is_heard(const struct feed *f) {
   return atomic_load(&f->streams) > 0;
 }
 
+bool feed_is_heard_on(struct feed *f, int64_t business_id, unsigned loop) {
+  LOCKED(&f->lock);
+  const struct feed_row *row = *place_of(f, business_id);
+  return row && row->on_loop[loop] > 0;
+}
+
 /* ---- a look and what comes of it ---- */
 
 static void hand_to(struct feed *f, unsigned loop, struct feed_batch *batch) {

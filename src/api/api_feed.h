@@ -67,6 +67,7 @@ struct feed *feed_free(struct feed *f);
 CHECKED enum err feed_join(struct feed *f, int64_t business_id, unsigned loop, int64_t most, int64_t *ret_seq);
 void feed_leave(struct feed *f, int64_t business_id, unsigned loop);
 bool feed_is_heard(const struct feed *f); /* somebody joined */
+bool feed_is_heard_on(struct feed *f, int64_t business_id, unsigned loop);
 /* The changes thread's. */
 void feed_change(struct feed *f, const struct change *change);
 void feed_tick(struct feed *f);

@@ -26,6 +26,7 @@
 #include "api/origin.h"
 #include "api/problem.h"
 #include "base/lock.h"
+#include "domain/cache_version.h"
 #include "domain/shelf.h"
 #include "http/route.h"
 #include "provider/provider.h"
@@ -70,19 +71,11 @@ const char *via_name(enum via v);
 
 enum {
   BODY_MAX = 64 * 1024,
-  DROPS_MAX = 256,        /* remembered */
   LISTENER_SLOTS = 16384, /* businesses that are so many apart share one count */
   REFUSAL_SLOTS = 4096 * 16,
   STREAM_BUCKETS = 256, /* of a loop's event streams, by business */
-  VERSION_SLOTS = 4096, /* businesses that are so many apart share one */
   WEBHOOK_COMMIT_MS = 5000,
   FILE_CHECK_MS = 1000,
-};
-
-/* What was dropped from a loop's shelf: so that what a reader saw before is not put up after. */
-struct drop {
-  int64_t business_id; /* 0: everything */
-  char id[SID_SIZE];   /* "": everything of the business */
 };
 
 struct api;
@@ -104,14 +97,17 @@ struct api_loop {
   struct statuses *statuses;
   struct signed_in *signed_in;
   struct jwt_seen *jwts;
-  struct drop drops[DROPS_MAX];
-  uint64_t drop_count;
   struct play *waiting;                         /* a list */
   struct event_stream *streams[STREAM_BUCKETS]; /* lists */
   atomic_uint stale; /* (any thread sets) enum stale: to be seen to before the next request */
 } __attribute__((aligned(64)));
 
-enum stale { STALE_ACCESS = 1, STALE_SHELF = 2, STALE_SESSIONS = 4, STALE_STREAMS = 8 };
+enum stale {
+  STALE_ACCESS = 1,   /* there is a newer snapshot */
+  STALE_SHELF = 2,    /* files are to be closed whose rows changed */
+  STALE_SUBJECTS = 4, /* who listens to events may have lost that right */
+  STALE_STREAMS = 8,  /* events were lost */
+};
 
 struct api {
   struct api_parts parts;
@@ -129,12 +125,12 @@ struct api {
   struct feed *feed;
   struct playbacks *playbacks;
   struct hits *hits;
-  struct session_versions sessions;
+  struct cache_versions *versions; /* of rows and sessions that loops keep */
+  atomic_bool must_sweep;          /* a row changed since the shelves were swept */
+  int64_t swept_ms;                /* mono; the changes thread's */
   struct lock lock;               /* rank API: covers newest */
   struct access_snapshot *newest; /* held */
   atomic_bool draining;
-  atomic_uint_least64_t all_version; /* see catalog_version */
-  atomic_uint_least64_t *versions;   /* VERSION_SLOTS */
   atomic_int *listeners;             /* LISTENER_SLOTS */
   atomic_int_least64_t *refused;     /* REFUSAL_SLOTS: when each was logged last */
   unsigned loop_count;
@@ -199,12 +195,11 @@ CHECKED bool visit_query(struct visit *v, const char *name, char *ret_text, size
 /* The slot to give back with listeners_leave; NULL: too many, 429 was answered. */
 atomic_int *listeners_enter(struct visit *v);
 void listeners_leave(atomic_int *slot);
-/* (any thread) A number that grows with whatever is written in a business: what was read before is void once it differs.
- * What this process writes itself counts before it is answered, what others write as soon as it is known here. */
-uint64_t catalog_version(const struct api *a, int64_t business_id);
-void catalog_changed(struct api *a, int64_t business_id); /* 0: in any */
-/* True if what was read when drop_count was `seen` may be put on the shelf now. */
-bool drops_allow(const struct api_loop *l, uint64_t seen, int64_t business_id, struct str id, struct str recording_sid);
+/* (any thread) The mark of what is shown under a recording's or a call's SID, for who keeps it: taken before it is read. */
+struct cache_mark rows_mark(const struct api *a, int64_t business_id, struct str id);
+/* (any thread) A recording or call of the business was written; id empty: not known which, none that is ready. What this
+ * process writes itself counts before it is answered, what others write as soon as it is known here. */
+void rows_changed(struct api *a, int64_t business_id, struct str id);
 /* Content-Location of {base}/api/recordings/{sid}/{what}. */
 void field_recording_path(const struct api *a, struct http_fields *f, struct str name, const char *recording_sid,
                           const char *what);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/errand.h"
+#include "base/metric.h"
 
 struct session_look {
   struct errand errand;
@@ -14,12 +15,15 @@ struct session_look {
 
 static enum err run_look(struct db *db, struct errand *e) {
   struct session_look *l = (struct session_look *)(void *)e; /* its first member */
-  return sessions_find(db, str_from(l->token), e->now, &l->seen.row);
+  TRY(sessions_find(db, str_from(l->token), e->now, &l->seen.row));
+  l->seen.version = session_version(e->api->versions, l->digest, l->seen.row.key_id, l->seen.row.business_id);
+  return sessions_find(db, str_from(l->token), e->now, &l->seen.row); /* again: its version is to be the older */
 }
 
 static void looked(struct errand *e) {
   struct session_look *l = (struct session_look *)(void *)e;
   l->seen.is_there = e->result == OK;
+  metric_add(METRIC_SESSION_LOOKUPS, 0, 1);
   if (e->result == OK) signed_in_put(e->loop->signed_in, l->digest, l->seen.version, &l->seen.row);
   if (e->result != OK && e->result != ERR_NOT_FOUND)
     problem_answer_err(e->x, e->result);
@@ -41,7 +45,6 @@ void session_look(struct visit *v) {
   if (e == OK) e = str_copy(l->token, sizeof(l->token), token);
   if (e == OK) {
     session_token_digest(token, l->digest);
-    l->seen.version = session_version(&v->api->sessions, l->digest);
     e = errand_look(&l->errand, run_look, looked);
   }
   if (e == OK) return;
@@ -56,7 +59,8 @@ void session_renew_version(struct errand *e) {
   uint8_t digest[SHA256_SIZE];
   if (!e->subject.session[0]) return;
   session_token_digest(str_from(e->subject.session), digest);
-  e->subject.session_version = session_version(&e->api->sessions, digest);
+  e->subject.session_version =
+      session_version(e->api->versions, digest, e->subject.key_id, e->subject.business_id);
 }
 
 enum err session_still_there(struct db *db, const struct errand *e) {

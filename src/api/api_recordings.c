@@ -103,6 +103,7 @@ static void looked(struct errand *e) {
     answer(r);
     return;
   }
+  e->changed = r->row.recording_sid;
   enum err failed = errand_write(e, METRIC_JOB_RETRY, run_want, written);
   if (failed != OK) answer_err(r, failed);
 }

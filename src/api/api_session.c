@@ -135,7 +135,8 @@ static void ended(struct errand *e) {
   if (e->result == OK) {
     char digest[SESSION_DIGEST_TEXT_SIZE];
     session_digest(str_from(w->token), digest);
-    session_changed(&e->api->sessions, str_from(digest)); /* here at once; elsewhere when it is told of */
+    /* Here at once; elsewhere when it is told of. */
+    session_changed(e->api->versions, e->subject.business_id, str_from(digest));
     answer_out(e->api, e->x);
   } else {
     problem_answer_err(e->x, e->result);

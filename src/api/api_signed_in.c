@@ -2,13 +2,13 @@
  *
  * Invariants
  *  (1) A place is found by its token's digest, which nobody can steer, and compared whole in constant time.
- *  (2) Versions only grow, so a sum of two that is the same as before means that neither has changed. */
+ *  (2) Versions only grow, so a sum of three that is the same as before means that none has changed. */
 #include "api/api_signed_in.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETS = 1024, WAYS = 2, SLOT_DIGITS = 8 };
+enum { SETS = 1024, WAYS = 2 };
 
 struct place {
   uint8_t digest[SHA256_SIZE];
@@ -42,12 +42,14 @@ static bool is_of(const struct place *p, const uint8_t digest[SHA256_SIZE]) {
          secret_equal(str_of((const char *)p->digest, SHA256_SIZE), str_of((const char *)digest, SHA256_SIZE));
 }
 
-bool signed_in_find(const struct signed_in *t, const uint8_t digest[SHA256_SIZE], uint64_t version,
-                    struct session *ret_session) {
+bool signed_in_find(const struct signed_in *t, const struct cache_versions *versions, const uint8_t digest[SHA256_SIZE],
+                    struct session *ret_session, uint64_t *ret_version) {
   const struct place *set = t->places[number_of(digest) % SETS];
   for (size_t i = 0; i < WAYS; i++) {
-    if (!is_of(&set[i], digest) || set[i].version != version) continue;
-    *ret_session = set[i].session;
+    const struct session *s = &set[i].session;
+    if (!is_of(&set[i], digest) || set[i].version != session_version(versions, digest, s->key_id, s->business_id)) continue;
+    *ret_session = *s;
+    *ret_version = set[i].version;
     return true;
   }
   return false;
@@ -71,8 +73,15 @@ void session_token_digest(struct str token, uint8_t ret_digest[SHA256_SIZE]) {
   secret_sha256(token, ret_digest);
 }
 
-uint64_t session_version(const struct session_versions *v, const uint8_t digest[SHA256_SIZE]) {
-  return atomic_load(&v->all) + atomic_load(&v->each[number_of(digest) % SESSION_VERSIONS]);
+static struct str view(const uint8_t digest[SHA256_SIZE]) {
+  return str_of((const char *)digest, SHA256_SIZE);
+}
+
+/* (2) */
+uint64_t session_version(const struct cache_versions *v, const uint8_t digest[SHA256_SIZE], int64_t key_id,
+                         int64_t business_id) {
+  return cache_version(v, CACHE_SESSION, 0, view(digest)) + cache_version(v, CACHE_KEY_SESSIONS, key_id, STR_NONE) +
+         cache_version(v, CACHE_BUSINESS_SESSIONS, business_id, STR_NONE);
 }
 
 static int digit_of(char c) {
@@ -80,13 +89,20 @@ static int digit_of(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-void session_changed(struct session_versions *v, struct str digest) {
-  uint32_t number = 0;
-  bool is_one = digest.n == SESSION_DIGEST_TEXT_SIZE - 1;
-  for (size_t i = 0; is_one && i < SLOT_DIGITS; i++) {
-    int digit = digit_of(digest.p[i]);
-    if (digit < 0) is_one = false;
-    number = number << 4 | (uint32_t)(digit & 0xf);
+static bool read_digest(struct str text, uint8_t ret_digest[SHA256_SIZE]) {
+  if (text.n != SESSION_DIGEST_TEXT_SIZE - 1) return false;
+  for (size_t i = 0; i < SHA256_SIZE; i++) {
+    int high = digit_of(text.p[2 * i]), low = digit_of(text.p[2 * i + 1]);
+    if (high < 0 || low < 0) return false;
+    ret_digest[i] = (uint8_t)(high << 4 | low);
   }
-  atomic_fetch_add(is_one ? &v->each[number % SESSION_VERSIONS] : &v->all, 1);
+  return true;
+}
+
+void session_changed(struct cache_versions *v, int64_t business_id, struct str digest) {
+  uint8_t bytes[SHA256_SIZE];
+  if (read_digest(digest, bytes))
+    cache_changed(v, CACHE_SESSION, 0, view(bytes));
+  else
+    cache_changed(v, CACHE_BUSINESS_SESSIONS, business_id, STR_NONE);
 }

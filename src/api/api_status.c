@@ -53,19 +53,19 @@ static bool answer_from_memory(struct visit *v) {
   struct http_fields f;
   struct str id = str_from(v->id);
   int64_t business_id = v->subject.business_id;
-  if (!statuses_find(v->loop->statuses, business_id, id, catalog_version(v->api, business_id), &known)) return false;
+  if (!statuses_find(v->loop->statuses, business_id, id, &known)) return false;
   answer_fields(&f);
   add_places(v->api, &f, 200, known.recording_sid, !str_eq(id, str_from(known.recording_sid)));
   answer_json(v->x, 200, &f, known.text);
   return true;
 }
 
-static void remember(const struct errand *e, const char *id, const struct recording *row, uint64_t version) {
+static void remember(const struct errand *e, const char *id, const struct recording *row, struct cache_mark mark) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(STATUS_MAX);
   if (row->status != RECORDING_READY && row->status != RECORDING_EXPIRED) return;
   struct status_view view = status_view_of(e->api, e->now);
   if (status_write(&b, row, &view) != OK) return; /* then it is read again */
-  statuses_put(e->loop->statuses, e->subject.business_id, str_from(id), version, row->recording_sid, buf_str(&b));
+  statuses_put(e->loop->statuses, e->subject.business_id, str_from(id), mark, row->recording_sid, buf_str(&b));
 }
 
 /* ---- the rest is read ---- */
@@ -74,7 +74,7 @@ struct status_look {
   struct errand errand;
   char id[SID_SIZE];
   bool call_known;
-  uint64_t version; /* of the catalog, before it was read */
+  struct cache_mark mark; /* from before it was read */
   struct recording row;
 };
 
@@ -99,7 +99,7 @@ static void looked(struct errand *e) {
   struct status_look *l = (struct status_look *)(void *)e;
   struct str id = str_from(l->id);
   if (e->result == OK) {
-    remember(e, l->id, &l->row, l->version);
+    remember(e, l->id, &l->row, l->mark);
     status_answer(e->api, e->x, 200, &l->row, NULL, recording_retry_after_s(&l->row, e->now), e->now,
                   !str_eq(id, str_from(l->row.recording_sid)));
   } else if (e->result == ERR_NOT_FOUND && l->call_known) {
@@ -121,7 +121,7 @@ void api_recording_status(void *arg, struct http_exchange *x) {
   }
   errand_begin(&l->errand, v);
   l->call_known = false;
-  l->version = catalog_version(v->api, v->subject.business_id);
+  l->mark = rows_mark(v->api, v->subject.business_id, str_from(v->id));
   memcpy(l->id, v->id, sizeof(l->id));
   enum err e = errand_look(&l->errand, run_look, looked);
   if (e == OK) return;

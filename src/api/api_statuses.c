@@ -8,7 +8,7 @@ enum { SETS = 1024, WAYS = 2, TEXT_MAX = 896 };
 
 struct kept {
   int64_t business_id; /* 0: an empty place */
-  uint64_t version;
+  struct cache_mark mark;
   size_t text_n;
   char id[SID_SIZE];
   char recording_sid[SID_SIZE];
@@ -40,12 +40,11 @@ static bool is_of(const struct kept *k, int64_t business_id, struct str id) {
   return k->business_id == business_id && str_eq(str_from(k->id), id);
 }
 
-bool statuses_find(struct statuses *t, int64_t business_id, struct str id, uint64_t version,
-                   struct status_text *ret_status) {
+bool statuses_find(struct statuses *t, int64_t business_id, struct str id, struct status_text *ret_status) {
   size_t set = set_of(business_id, id);
   for (size_t i = 0; i < WAYS; i++) {
     const struct kept *k = &t->places[set][i];
-    if (k->version != version || !is_of(k, business_id, id)) continue;
+    if (!is_of(k, business_id, id) || !cache_mark_holds(&k->mark)) continue;
     t->older[set] = (uint8_t)(1 - i);
     *ret_status = (struct status_text){str_of(k->text, k->text_n), k->recording_sid};
     return true;
@@ -53,8 +52,8 @@ bool statuses_find(struct statuses *t, int64_t business_id, struct str id, uint6
   return false;
 }
 
-void statuses_put(struct statuses *t, int64_t business_id, struct str id, uint64_t version, const char *recording_sid,
-                  struct str text) {
+void statuses_put(struct statuses *t, int64_t business_id, struct str id, struct cache_mark mark,
+                  const char *recording_sid, struct str text) {
   size_t set = set_of(business_id, id), way = t->older[set];
   if (text.n > TEXT_MAX) return;
   for (size_t i = 0; i < WAYS; i++)
@@ -66,7 +65,7 @@ void statuses_put(struct statuses *t, int64_t business_id, struct str id, uint64
     return;
   }
   k->business_id = business_id;
-  k->version = version;
+  k->mark = mark;
   k->text_n = text.n;
   memcpy(k->text, text.p, text.n);
   t->older[set] = (uint8_t)(1 - way);

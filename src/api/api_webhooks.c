@@ -89,6 +89,7 @@ struct webhook {
   int64_t arrived_us;
   bool twiml;
   bool answered;
+  char recording_sid[SID_SIZE]; /* that it tells of; "" none */
 };
 
 static struct webhook *webhook_of(struct errand *e) {
@@ -153,6 +154,8 @@ static void committed(struct errand *e) {
 }
 
 static void submit(struct webhook *w) {
+  if (str_copy(w->recording_sid, sizeof(w->recording_sid), w->delivery.recording_sid) == OK)
+    w->errand.changed = w->recording_sid;
   enum err e = errand_write(&w->errand, METRIC_JOB_WEBHOOK, run_intake, committed);
   if (e == OK) {
     http_timer(w->errand.x, WEBHOOK_COMMIT_MS, too_late, w);

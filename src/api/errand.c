@@ -76,7 +76,7 @@ static enum err write_run(struct db *db, void *arg) {
 static void write_done(void *arg, enum err result) {
   struct errand *e = arg;
   e->result = result;
-  if (result == OK && !e->keeps_catalog) catalog_changed(e->api, e->subject.business_id);
+  if (result == OK && !e->keeps_catalog) rows_changed(e->api, e->subject.business_id, str_from(e->changed));
   http_post(e->x, come_back, e);
 }
 

@@ -26,6 +26,7 @@ struct errand {
   int64_t now; /* the database's, when it last looked or wrote */
   bool busy;
   bool keeps_catalog; /* set by who writes what no answer about calls and recordings shows */
+  const char *changed; /* the SID of the recording that a write changes, set by who writes; NULL: of none, or of many */
   bool outlives_caller; /* set by who writes what is to be done also when the caller has left before its turn comes */
   int64_t asked_ms;     /* mono: when the write was asked for */
 };

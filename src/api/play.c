@@ -206,8 +206,8 @@ static void put_up(struct play *p, struct http_file *file) {
   struct api_loop *l = p->errand.loop;
   int64_t business_id = p->errand.subject.business_id;
   struct str id = str_from(p->id);
-  if (!drops_allow(l, p->drops_seen, business_id, id, str_from(p->row.recording_sid))) return;
-  if (shelf_put(l->shelf, &p->row, id, file) != OK) return; /* then it is looked up again */
+  if (!cache_mark_holds(&p->mark) || shelf_put(l->shelf, &p->row, id, p->mark, file) != OK)
+    return; /* then it is looked up again */
   struct shelf_item *item = shelf_find(l->shelf, business_id, id);
   if (item) item->via = (int)p->via;
 }
@@ -299,6 +299,7 @@ static void play_written(struct errand *e) {
 
 static void write_it(struct play *p, enum err (*run)(struct db *db, struct errand *e)) {
   play_enter(p, PLAY_WRITING);
+  p->errand.changed = p->found;
   enum err e = errand_write(&p->errand, METRIC_JOB_WANT, run, play_written);
   if (e != OK) answer_err(p, e);
 }
@@ -505,7 +506,8 @@ static void look(struct play *p) {
   play_enter(p, PLAY_READING);
   forget_seen(p);
   p->changed = false;
-  p->drops_seen = p->errand.loop->drop_count;
+  bool is_chosen = p->found[0] && is_by_call(p); /* its mark says whether the choice of an earlier look still holds */
+  if (!is_chosen) p->mark = rows_mark(p->errand.api, p->errand.subject.business_id, str_from(p->id));
   session_renew_version(&p->errand);
   enum err e = errand_look(&p->errand, play_run_look, play_looked);
   if (e != OK) answer_err(p, e);

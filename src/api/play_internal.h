@@ -15,7 +15,7 @@ struct play {
   enum play_kind kind;
   char id[SID_SIZE];              /* what was asked for */
   char found[SID_SIZE];           /* "": no recording was found yet (4) */
-  uint64_t drops_seen;            /* the loop's drop_count before the look */
+  struct cache_mark mark;         /* of id, from before the look that found what is there */
   int64_t began_us;               /* mono */
   int64_t until_ms;               /* mono: it waits no longer than that; 0: not at all */
   int again;                      /* how often it became ready under our hands */

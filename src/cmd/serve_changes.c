@@ -9,28 +9,27 @@ static void want_access(struct serve *s) {
   (void)!write(s->wake, &one, sizeof(one)); /* full: it is awake already */
 }
 
+/* 0: of all keys of its business. */
+static int64_t key_of(const struct change *c) {
+  uint64_t id;
+  return c->kind == CHANGE_KEY && str_to_u64(c->id, INT64_MAX, &id) == OK ? (int64_t)id : 0;
+}
+
 static void on_change(void *arg, const struct change *c) {
   struct serve *s = arg;
   if (s->api) api_tell_change(s->api, c);
   switch (c->kind) {
     case CHANGE_RECORDING:
     case CHANGE_WANT:
-      if (s->api) api_drop(s->api, c->business_id, c->id);
       events_tell(s->events, c->business_id, c->id);
       if (s->worker) worker_poke(s->worker);
       break;
     case CHANGE_PROGRESS:
-      if (s->api) api_progress(s->api, c->business_id);
       events_tell(s->events, c->business_id, c->id);
-      break;
-    case CHANGE_CALL:
-      if (s->api) api_drop(s->api, c->business_id, c->id);
-      break;
-    case CHANGE_SESSION:
-      if (s->api) api_drop_session(s->api, c->id);
       break;
     case CHANGE_BUSINESS:
     case CHANGE_KEY:
+      if (s->api) api_key_changed(s->api, c->business_id, key_of(c));
       want_access(s);
       break;
     default:
@@ -42,8 +41,6 @@ static void on_lost(void *arg) {
   struct serve *s = arg;
   want_access(s);
   if (s->api) {
-    api_drop(s->api, 0, STR_NONE);
-    api_drop_session(s->api, STR_NONE);
     api_tell_lost(s->api);
   }
   events_tell_all(s->events);

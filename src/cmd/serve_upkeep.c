@@ -20,6 +20,7 @@ enum err serve_load_access(struct serve *s) {
   access_unref(s->access);
   s->access = fresh;
   if (s->api) api_set_access(s->api, fresh);
+  if (s->api) api_check_streams(s->api, 0);
   if (s->worker) worker_set_access(s->worker, fresh);
   return OK;
 }

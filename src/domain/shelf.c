@@ -1,10 +1,9 @@
-/* shelf.c - a table with chains by (business, id), a list by last use, and a list of what stands under calls' SIDs.
+/* shelf.c - a table with chains by (business, id), and a list by last use.
  *
  * Invariants
- *  (1) Every entry is in its chain and in the list by use (the latest used first); those under a call's SID in
- * `by_call` of their business too. (2) At most max entries; the table is as large from the start, so finding allocates
- * nothing. (3) A call's SID may come to mean another recording whenever any recording or call of its business changes:
- * hence all entries under calls' SIDs of the business go then. */
+ *  (1) Every entry is in its chain and in the list by use, the latest used first.
+ *  (2) At most max entries; the table is as large from the start, so finding allocates nothing.
+ *  (3) An entry whose mark does not hold is never found: it goes when it is asked for, or with the next sweep. */
 #include "domain/shelf.h"
 
 #include <stdlib.h>
@@ -18,25 +17,17 @@ struct shelf_entry {
   char id[SID_SIZE];
   struct shelf_entry *chain_next;
   struct shelf_entry *newer, *older;          /* by use */
-  struct shelf_entry *call_next, **call_link; /* by_call; link NULL: not in it */
 };
 
 struct shelf {
   size_t max, count;
   size_t bucket_mask;
   struct shelf_entry *newest, *oldest;
-  struct shelf_entry **by_call; /* a bucket a hash of the business */
   struct shelf_entry *buckets[];
 };
 
-enum { BY_CALL_BUCKETS = 256 };
-
 static struct shelf_entry **bucket_of(struct shelf *s, int64_t business_id, struct str id) {
   return &s->buckets[str_hash(id, (uint64_t)business_id) & s->bucket_mask];
-}
-
-static struct shelf_entry **calls_of(struct shelf *s, int64_t business_id) {
-  return &s->by_call[(uint64_t)business_id % BY_CALL_BUCKETS];
 }
 
 /* ---- the list by use ---- */
@@ -66,10 +57,6 @@ static void entry_remove(struct shelf *s, struct shelf_entry *e) {
   while (*link != e) link = &(*link)->chain_next;
   *link = e->chain_next;
   use_remove(s, e);
-  if (e->call_link) {
-    *e->call_link = e->call_next;
-    if (e->call_next) e->call_next->call_link = e->call_link;
-  }
   s->count--;
   http_file_unref(e->item.file);
   free(e);
@@ -94,11 +81,6 @@ static void entry_insert(struct shelf *s, struct shelf_entry *e) {
   *bucket = e;
   use_first(s, e);
   s->count++;
-  if (!e->item.by_call) return;
-  e->call_link = calls_of(s, e->business_id);
-  e->call_next = *e->call_link;
-  if (e->call_next) e->call_next->call_link = &e->call_next;
-  *e->call_link = e;
 }
 
 /* ---- the shelf ---- */
@@ -109,11 +91,6 @@ enum err shelf_new(size_t max, struct shelf **ret_shelf) {
   while (buckets < max) buckets *= 2;
   struct shelf *s = calloc(1, sizeof(*s) + buckets * sizeof(s->buckets[0]));
   if (!s) return ERR_NOMEM;
-  s->by_call = calloc(BY_CALL_BUCKETS, sizeof(s->by_call[0]));
-  if (!s->by_call) {
-    free(s);
-    return ERR_NOMEM;
-  }
   s->max = max;
   s->bucket_mask = buckets - 1;
   *ret_shelf = s;
@@ -123,7 +100,6 @@ enum err shelf_new(size_t max, struct shelf **ret_shelf) {
 struct shelf *shelf_free(struct shelf *s) {
   if (!s) return NULL;
   shelf_clear(s);
-  free(s->by_call);
   free(s);
   return NULL;
 }
@@ -131,6 +107,10 @@ struct shelf *shelf_free(struct shelf *s) {
 struct shelf_item *shelf_find(struct shelf *s, int64_t business_id, struct str id) {
   struct shelf_entry *e = entry_find(s, business_id, id);
   if (!e) return NULL;
+  if (!cache_mark_holds(&e->item.mark)) { /* (3) */
+    entry_remove(s, e);
+    return NULL;
+  }
   if (e != s->newest) {
     use_remove(s, e);
     use_first(s, e);
@@ -138,7 +118,8 @@ struct shelf_item *shelf_find(struct shelf *s, int64_t business_id, struct str i
   return &e->item;
 }
 
-enum err shelf_put(struct shelf *s, const struct recording *row, struct str id, struct http_file *file) {
+enum err shelf_put(struct shelf *s, const struct recording *row, struct str id, struct cache_mark mark,
+                   struct http_file *file) {
   struct shelf_entry *e = calloc(1, sizeof(*e));
   if (!e) return ERR_NOMEM;
   enum err failed = entry_fill(e, row, id);
@@ -148,31 +129,23 @@ enum err shelf_put(struct shelf *s, const struct recording *row, struct str id, 
   }
   struct shelf_entry *had = entry_find(s, row->business_id, id);
   e->item.file = http_file_ref(file);
+  e->item.mark = mark;
   if (had) entry_remove(s, had);
   if (s->count == s->max) entry_remove(s, s->oldest);
   entry_insert(s, e);
   return OK;
 }
 
-static void drop_business(struct shelf *s, int64_t business_id) {
+void shelf_drop(struct shelf *s, int64_t business_id, struct str id) {
+  struct shelf_entry *e = entry_find(s, business_id, id);
+  if (e) entry_remove(s, e);
+}
+
+void shelf_sweep(struct shelf *s) {
   struct shelf_entry *next;
   for (struct shelf_entry *e = s->newest; e; e = next) {
     next = e->older;
-    if (e->business_id == business_id) entry_remove(s, e);
-  }
-}
-
-void shelf_drop(struct shelf *s, int64_t business_id, struct str id) {
-  if (!id.n) {
-    drop_business(s, business_id);
-    return;
-  }
-  struct shelf_entry *e = entry_find(s, business_id, id);
-  if (e) entry_remove(s, e);
-  struct shelf_entry *next;
-  for (e = *calls_of(s, business_id); e; e = next) { /* (3) */
-    next = e->call_next;
-    if (e->business_id == business_id) entry_remove(s, e);
+    if (!cache_mark_holds(&e->item.mark)) entry_remove(s, e);
   }
 }
 

@@ -2,11 +2,13 @@
  *
  *   struct shelf_item *item = shelf_find(shelf, business, id);    NULL: not here, look in the ledger
  *
- * An item stands under its recording's SID and, once it was asked for by its call, under the call's SID too. `changes` drops
- * items (shelf_drop); at most max items are kept, the longest unused go first. An item found is valid until the next
- * function of the shelf is called; its file is kept by http_file_ref. Thread rule: its loop only. */
+ * An item stands under its recording's SID and, once it was asked for by its call, under the call's SID too. It is found
+ * while the mark holds under which its row was read (cache_version.h). At most max items are kept, the longest unused go
+ * first. An item found is valid until the next function of the shelf is called; its file is kept by http_file_ref.
+ * Thread rule: its loop only. */
 #pragma once
 
+#include "domain/cache_version.h"
 #include "http/http.h"
 #include "ledger/recordings.h"
 
@@ -14,6 +16,7 @@ struct shelf;
 
 struct shelf_item {
   struct http_file *file;
+  struct cache_mark mark; /* under which its row was read */
   int64_t bytes;
   int64_t modified_s;
   char recording_sid[SID_SIZE];
@@ -30,9 +33,12 @@ struct shelf_item {
 CHECKED enum err shelf_new(size_t max, struct shelf **ret_shelf);
 struct shelf *shelf_free(struct shelf *s);
 struct shelf_item *shelf_find(struct shelf *s, int64_t business_id, struct str id);
-/* Puts a ready recording's open file up; takes a ref of its own. id: what it was asked for by, its SID or a call's. */
-CHECKED enum err shelf_put(struct shelf *s, const struct recording *row, struct str id, struct http_file *file);
-/* A recording or call changed: its item goes, and all items of the business that stand under a call's SID. id empty: all
- * items of the business. */
+/* Puts a ready recording's open file up; takes a ref of its own. id: what it was asked for by, its SID or a call's. mark:
+ * of that id, from before the row was read. */
+CHECKED enum err shelf_put(struct shelf *s, const struct recording *row, struct str id, struct cache_mark mark,
+                           struct http_file *file);
+/* That item, if there is one: its file is known to be gone. */
 void shelf_drop(struct shelf *s, int64_t business_id, struct str id);
+/* Closes the files of all items whose mark does not hold any more, so that what was deleted gives its room back. */
+void shelf_sweep(struct shelf *s);
 void shelf_clear(struct shelf *s);

@@ -34,6 +34,7 @@ enum {
 struct journey {
   struct works *works;
   struct shelf *shelf;
+  struct cache_versions *versions;
   struct str wav;
   int rounds;
 };
@@ -42,6 +43,7 @@ static void open_journey(struct journey *j) {
   j->wav = works_wav(0, 1);
   j->works = works_new((struct works_answer[]){{.status = 200, .body = j->wav, .etag = "\"v1\""}, {0}});
   works_start_worker(j->works);
+  assert_int_equal(cache_versions_new(&j->versions), OK);
   assert_int_equal(shelf_new(8, &j->shelf), OK);
 }
 
@@ -71,6 +73,7 @@ static void assert_swept(struct works *w) {
 static void close_journey(struct journey *j) {
   assert_swept(j->works);
   j->shelf = shelf_free(j->shelf);
+  j->versions = cache_versions_free(j->versions);
   works_free(j->works);
   j->works = NULL;
 }
@@ -148,7 +151,7 @@ static enum err put_on_shelf(struct journey *j, const struct recording *row, str
     (void)close(fd);
     return e;
   }
-  e = shelf_put(j->shelf, row, id, file);
+  e = shelf_put(j->shelf, row, id, cache_mark(j->versions, CACHE_RECORDING, 1, id), file);
   http_file_unref(file);
   return e;
 }

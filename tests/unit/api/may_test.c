@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/metric.h"
 #include "domain/signed_url.h"
 #include "ledger/sessions.h"
 
@@ -35,6 +36,49 @@ static void a_session_is_known_on_every_loop_and_ends_with_its_key(void **state)
   for (int i = 0; i < 40; i++) assert_int_equal(service_ask(s, "GET", "/api/calls", NULL, cookie, NULL)->status, 200);
   service_revoke(s);
   for (int i = 0; i < 40; i++) assert_int_equal(service_ask(s, "GET", "/api/calls", NULL, cookie, NULL)->status, 401);
+}
+
+struct made_key {
+  struct service *s;
+  int64_t business, key_id;
+};
+
+static enum err make_key(struct db *db, void *arg) {
+  struct made_key *k = arg;
+  char text[KEY_TEXT_SIZE];
+  return keys_create(db, k->business, STR("viewer"), STR(""), text, &k->key_id);
+}
+
+/* As the changes thread and the main thread do it. */
+static void make_a_key(struct service *s, int64_t business) {
+  struct made_key k = {.s = s, .business = business};
+  assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = make_key, .arg = &k}), OK);
+  api_key_changed(s->api, business, k.key_id);
+  service_load_access(s);
+}
+
+static void a_key_that_is_made_has_no_session_looked_up_anew(void **state) {
+  struct service *s = *state;
+  char mine[128], theirs[128];
+  service_start(s);
+  sign_in(s, s->viewer, mine);
+  sign_in(s, s->stranger, theirs);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(service_ask(s, "GET", "/api/session", NULL, mine, NULL)->status, 200);
+    assert_int_equal(service_ask(s, "GET", "/api/session", NULL, theirs, NULL)->status, 200);
+  }
+  int64_t before = metric_read(METRIC_SESSION_LOOKUPS, 0, 0);
+  for (int i = 0; i < 20; i++) {
+    make_a_key(s, i % 2 ? s->business : s->other);
+    assert_int_equal(service_ask(s, "GET", "/api/session", NULL, mine, NULL)->status, 200);
+    assert_int_equal(service_ask(s, "GET", "/api/session", NULL, theirs, NULL)->status, 200);
+  }
+  assert_int_equal(metric_read(METRIC_SESSION_LOOKUPS, 0, 0), before);
+  service_revoke(s); /* all keys of the one: the other's sessions cost nothing */
+  assert_int_equal(service_ask(s, "GET", "/api/session", NULL, theirs, NULL)->status, 200);
+  assert_int_equal(metric_read(METRIC_SESSION_LOOKUPS, 0, 0), before);
+  assert_int_equal(service_ask(s, "GET", "/api/session", NULL, mine, NULL)->status, 401);
+  assert_int_equal(metric_read(METRIC_SESSION_LOOKUPS, 0, 0), before + 1);
 }
 
 static void a_session_ends_everywhere_when_it_says_so(void **state) {
@@ -120,7 +164,7 @@ static void sessions_may_end_while_they_are_asked_for(void **state) {
     assert_int_equal(pthread_create(&threads[i], NULL, ask_often, &storms[i]), 0);
   }
   (void)pthread_barrier_wait(&gate);
-  for (int i = 0; i < 20; i++) api_drop_session(s->api, STR_NONE);
+  for (int i = 0; i < 20; i++) api_session_changed(s->api, s->business, STR_NONE);
   service_revoke(s);
   for (size_t i = 0; i < 4; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
   assert_int_equal(service_ask(s, "GET", "/api/session", NULL, storms[0].cookie, NULL)->status, 401);
@@ -144,6 +188,7 @@ int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
 #define T(name) cmocka_unit_test_setup_teardown(name, service_setup, service_teardown)
   const struct CMUnitTest tests[] = {
+      T(a_session_is_known_on_every_loop_and_ends_with_its_key),     T(a_key_that_is_made_has_no_session_looked_up_anew),
       T(a_session_is_known_on_every_loop_and_ends_with_its_key),     T(a_session_ends_everywhere_when_it_says_so),
       T(the_first_credential_that_is_present_decides_alone),         T(sessions_may_end_while_they_are_asked_for),
       T(a_refusal_by_the_engine_can_be_read_by_pages_that_may_call),

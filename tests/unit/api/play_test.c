@@ -84,7 +84,7 @@ static int ask(struct service *s, const struct asker *who, const char *more) {
 
 /* Whatever the loops remember of sessions is void, though all of them are still good. */
 static void touch_sessions(struct service *s, const struct asker *who) {
-  if (who->by == BY_COOKIE_TOUCHED) api_drop_session(s->api, STR_NONE);
+  if (who->by == BY_COOKIE_TOUCHED) api_session_changed(s->api, s->business, STR_NONE);
 }
 
 /* ---- what arrives ---- */

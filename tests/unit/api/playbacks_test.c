@@ -83,37 +83,6 @@ static void a_full_table_forgets_but_holds_on(void **state) {
     assert_true(playbacks_note(t->all, t->one, (i + 1) * UINT64_C(0x9E3779B97F4A7C15), true, 1000));
 }
 
-/* ---- what may go on a shelf ---- */
-
-static void nothing_older_than_a_drop_is_put_up(void **state) {
-  (void)state;
-  static const struct {
-    int64_t business_id;
-    const char *id;
-    bool by_recording, by_call; /* may the recording RE1 be put up, asked for by itself, by a call */
-  } rows[] = {
-      {1, "RE1", false, false}, {1, "RE2", true, false}, {1, "CA1", true, false}, {1, "", false, false},
-      {2, "RE1", true, true},   {2, "", true, true},     {0, "", false, false},
-  };
-  for (size_t i = 0; i < COUNT_OF(rows); i++) {
-    struct api_loop *l = aligned_alloc(_Alignof(struct api_loop), sizeof(*l));
-    assert_non_null(l);
-    memset(l, 0, sizeof(*l));
-    l->drop_count = 41;
-    uint64_t seen = l->drop_count;
-    assert_true(drops_allow(l, seen, 1, STR("RE1"), STR("RE1")));
-    struct drop *d = &l->drops[l->drop_count++ % DROPS_MAX];
-    d->business_id = rows[i].business_id;
-    (void)snprintf(d->id, sizeof(d->id), "%s", rows[i].id);
-    assert_int_equal(drops_allow(l, seen, 1, STR("RE1"), STR("RE1")), rows[i].by_recording);
-    assert_int_equal(drops_allow(l, seen, 1, STR("CA9"), STR("RE1")), rows[i].by_call);
-    assert_true(drops_allow(l, l->drop_count, 1, STR("RE1"), STR("RE1")));
-    l->drop_count += DROPS_MAX;
-    assert_false(drops_allow(l, seen, 3, STR("RE1"), STR("RE1")));
-    free(l);
-  }
-}
-
 int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
@@ -121,7 +90,6 @@ int main(void) {
       cmocka_unit_test_setup_teardown(two_loops_count_one_playback, setup, teardown),
       cmocka_unit_test_setup_teardown(playbacks_differ_by_whom_and_what, setup, teardown),
       cmocka_unit_test_setup_teardown(a_full_table_forgets_but_holds_on, setup, teardown),
-      cmocka_unit_test(nothing_older_than_a_drop_is_put_up),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

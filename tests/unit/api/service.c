@@ -70,6 +70,7 @@ void service_load_access(struct service *s) {
   access_unref(s->access);
   s->access = fresh;
   if (s->api) api_set_access(s->api, s->access);
+  if (s->api) api_check_streams(s->api, 0);
 }
 
 static enum err revoke_all(struct db *db, void *arg) {
@@ -79,7 +80,24 @@ static enum err revoke_all(struct db *db, void *arg) {
 
 void service_revoke(struct service *s) {
   assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = revoke_all, .arg = s}), OK);
+  api_key_changed(s->api, s->business, 0);
   service_load_access(s);
+}
+
+static enum err read_new_seq(struct db *db, void *arg) {
+  int64_t oldest;
+  return changes_bounds(db, &oldest, arg);
+}
+
+/* What the changes thread would say. */
+static void tell(struct service *s, enum change_kind kind, int64_t business, struct str id) {
+  struct change c = {.kind = kind, .business_id = business, .id = id};
+  assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = read_new_seq, .arg = &c.seq}), OK);
+  api_tell_change(s->api, &c);
+}
+
+void service_tell_row(struct service *s, int64_t business, const char *sid) {
+  tell(s, CHANGE_RECORDING, business, str_from(sid));
 }
 
 int service_setup(void **state) {
@@ -246,7 +264,7 @@ void service_ready(struct service *s, int64_t business, const char *sid, int64_t
   for (int64_t i = 0; i < bytes; i++) assert_int_not_equal(fputc('a' + (int)(i % 26), f), EOF);
   assert_int_equal(fclose(f), 0);
   assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = make_ready, .arg = &j}), OK);
-  api_drop(s->api, business, str_from(sid));
+  service_tell_row(s, business, sid);
   events_tell(s->events, business, str_from(sid));
 }
 

@@ -56,6 +56,8 @@ void service_fail(struct service *s, int64_t business, const char *sid, const ch
 struct recording service_row(struct service *s, int64_t business, const char *sid);
 /* Returns once the recording was wanted by somebody. */
 void service_until_wanted(struct service *s, int64_t business, const char *sid);
+/* Tells the API that its row changed. */
+void service_tell_row(struct service *s, int64_t business, const char *sid);
 /* Removes its file. */
 void service_lose_file(struct service *s, int64_t business, const char *sid);
 

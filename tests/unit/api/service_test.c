@@ -457,9 +457,9 @@ static void loops_play_while_the_catalog_changes(void **state) {
   for (size_t i = 0; i < CLIENTS; i++) assert_int_equal(pthread_create(&clients[i], NULL, play_often, s), 0);
   for (int i = 0; i < 20; i++) {
     service_load_access(s);
-    api_drop(s->api, s->business, STR(RE1));
-    api_drop(s->api, s->business, STR(CA1));
-    api_drop(s->api, i % 2 ? 0 : s->business, STR_NONE);
+    service_tell_row(s, s->business, RE1);
+    service_tell_row(s, s->business, CA1);
+    if (i % 2) api_tell_lost(s->api);
     events_tell_all(s->events);
   }
   for (size_t i = 0; i < CLIENTS; i++) {

@@ -12,12 +12,12 @@
 
 struct stage {
   struct signed_in *t;
-  struct session_versions versions;
+  struct cache_versions *versions;
 };
 
 static int setup(void **state) {
   struct stage *s = calloc(1, sizeof(*s));
-  if (!s || signed_in_new(&s->t) != OK) return -1;
+  if (!s || signed_in_new(&s->t) != OK || cache_versions_new(&s->versions) != OK) return -1;
   *state = s;
   return 0;
 }
@@ -25,6 +25,7 @@ static int setup(void **state) {
 static int teardown(void **state) {
   struct stage *s = *state;
   signed_in_free(s->t);
+  cache_versions_free(s->versions);
   free(s);
   return 0;
 }
@@ -42,8 +43,9 @@ static bool is_known(struct stage *s, int number) {
   uint8_t digest[SHA256_SIZE];
   char text[SESSION_DIGEST_TEXT_SIZE];
   struct session found;
+  uint64_t version;
   digest_of(number, digest, text);
-  if (!signed_in_find(s->t, digest, session_version(&s->versions, digest), &found)) return false;
+  if (!signed_in_find(s->t, s->versions, digest, &found, &version)) return false;
   assert_int_equal(found.business_id, number + 1);
   return true;
 }
@@ -51,9 +53,9 @@ static bool is_known(struct stage *s, int number) {
 static void put(struct stage *s, int number) {
   uint8_t digest[SHA256_SIZE];
   char text[SESSION_DIGEST_TEXT_SIZE];
-  const struct session session = {.business_id = number + 1, .role = "viewer", .expires_at = 1};
+  const struct session session = {.business_id = number + 1, .key_id = number + 1, .role = "viewer", .expires_at = 1};
   digest_of(number, digest, text);
-  signed_in_put(s->t, digest, session_version(&s->versions, digest), &session);
+  signed_in_put(s->t, digest, session_version(s->versions, digest, number + 1, number + 1), &session);
 }
 
 static void a_session_is_known_while_nothing_changed(void **state) {
@@ -74,21 +76,32 @@ static void a_change_voids_what_it_names(void **state) {
   digest_of(2, digest, others);
   digest_of(1, digest, own);
   const struct {
+    int64_t business;
     struct str named;
     bool stays;
   } rows[] = {
-      {str_from(others), true},
-      {str_from(own), false},
-      {STR_NONE, false},
-      {STR("no digest"), false},
-      {str_head(str_from(others), 63), false},
-      {STR("xyz45678901234567890123456789012345678901234567890123456789abcde"), false},
+      {2, str_from(others), true},
+      {2, str_from(own), false},
+      {2, STR_NONE, false},
+      {3, STR_NONE, true}, /* all sessions of another business */
+      {2, STR("no digest"), false},
+      {2, str_head(str_from(others), 63), false},
+      {2, STR("xyz45678901234567890123456789012345678901234567890123456789abcde"), false},
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     put(s, 1);
-    session_changed(&s->versions, rows[i].named);
+    session_changed(s->versions, rows[i].business, rows[i].named);
     assert_int_equal(is_known(s, 1), rows[i].stays);
   }
+}
+
+static void a_key_that_changes_voids_the_sessions_it_opened(void **state) {
+  struct stage *s = *state;
+  put(s, 1);
+  cache_changed(s->versions, CACHE_KEY_SESSIONS, 3, STR_NONE);
+  assert_true(is_known(s, 1));
+  cache_changed(s->versions, CACHE_KEY_SESSIONS, 2, STR_NONE);
+  assert_false(is_known(s, 1));
 }
 
 static void what_was_looked_for_before_a_change_is_not_known_after_it(void **state) {
@@ -97,8 +110,8 @@ static void what_was_looked_for_before_a_change_is_not_known_after_it(void **sta
   char text[SESSION_DIGEST_TEXT_SIZE];
   const struct session session = {.business_id = 2, .role = "viewer"};
   digest_of(1, digest, text);
-  uint64_t before = session_version(&s->versions, digest);
-  session_changed(&s->versions, str_from(text));
+  uint64_t before = session_version(s->versions, digest, 0, 2);
+  session_changed(s->versions, 2, str_from(text));
   signed_in_put(s->t, digest, before, &session);
   assert_false(is_known(s, 1));
 }
@@ -155,6 +168,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(a_session_is_known_while_nothing_changed, setup, teardown),
       cmocka_unit_test_setup_teardown(a_change_voids_what_it_names, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_key_that_changes_voids_the_sessions_it_opened, setup, teardown),
       cmocka_unit_test_setup_teardown(what_was_looked_for_before_a_change_is_not_known_after_it, setup, teardown),
       cmocka_unit_test_setup_teardown(a_full_table_keeps_what_came_last, setup, teardown),
       cmocka_unit_test(playbacks_are_counted_by_business),
