@@ -4,6 +4,7 @@
  *   way get DRAIN_TIMEOUT -> leases given back -> exit 0.   A second signal ends at once. */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -28,6 +30,7 @@ enum {
   VOLUME_THREADS = 4,
   VOLUME_QUEUE = 4096,
   VOLUME_STOP_MS = 2000,
+  TEAR_DOWN_MAX_S = 20,
   HARD_EXIT = 130,
 };
 
@@ -200,23 +203,50 @@ static enum err leave(struct db *db, void *arg) {
   return nodes_leave(db, str_from(s->node.node_id));
 }
 
-/* Threads that are inside of the volume can't be ended but with the process. All that has to be kept is in the database. */
+/* Threads that are inside of the volume can't be ended but with the process. What has to be kept is in the database. */
 _Noreturn static void leave_hung_volume(void) {
   log_warn("The recordings' volume does not answer: the process ends without it");
   log_info("Stopped");
   _exit(CMD_DONE);
 }
 
+static void *end_anyway(void *arg) {
+  const struct timespec most = {.tv_sec = TEAR_DOWN_MAX_S};
+  (void)arg;
+  (void)nanosleep(&most, NULL); /* real time: a thread is waited for that is in the kernel */
+  leave_hung_volume();
+}
+
+/* Whatever else waits for the volume, which answered until now, does not keep the process. */
+static void end_within_reason(void) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, end_anyway, NULL) == 0) (void)pthread_detach(thread);
+}
+
+static void say_leave(struct serve *s) {
+  struct db_job leaving = {.name = METRIC_JOB_BEAT, .class = DB_CLASS_LEASE, .run = leave, .arg = s};
+  if (s->writer && s->node.node_id[0]) IGNORE(db_writer_call(s->writer, leaving)); /* else forgotten after a while */
+}
+
+/* False: some threads do not return from the volume. */
+static bool stop_volume(struct serve *s) {
+  bool worker_ended = !s->worker || worker_drain(s->worker, 0);
+  bool volume_ended = !s->volume || volume_stop(s->volume, VOLUME_STOP_MS);
+  return worker_ended && volume_ended;
+}
+
 static void tear_down(struct serve *s) {
   s->admin = http_server_free(s->admin); /* it answers to the end, from what goes now, and nothing is posted to its loop */
   changes_stop(s->changes); /* it pokes the worker no more; the writer may still poke it */
+  end_within_reason();
+  if (!stop_volume(s)) { /* what that ends may still ask a reader */
+    say_leave(s); /* behind the leases that were given back */
+    leave_hung_volume();
+  }
   s->worker = worker_free(s->worker);
-  struct db_job leaving = {.name = METRIC_JOB_BEAT, .class = DB_CLASS_LEASE, .run = leave, .arg = s};
-  if (s->writer && s->node.node_id[0]) IGNORE(db_writer_call(s->writer, leaving)); /* else forgotten after a while */
-  bool volume_hangs = s->volume && !volume_stop(s->volume, VOLUME_STOP_MS); /* what it ends may still ask a reader */
+  say_leave(s);
   s->readers = db_readers_free(s->readers);
   s->writer = db_writer_free(s->writer);
-  if (volume_hangs) leave_hung_volume();
   s->server = http_server_free(s->server); /* what these had in hand was posted to its loops until here */
   s->changes = changes_free(s->changes);
   s->api = api_free(s->api);
@@ -271,7 +301,10 @@ static void drain(struct serve *s) {
   int64_t until = clock_mono_ms() + s->app.conf.drain_timeout_s * 1000;
   http_server_drain(s->server, s->app.conf.drain_timeout_s * 1000);
   int64_t left = until - clock_mono_ms();
-  if (s->worker) worker_drain(s->worker, left > 0 ? left : 0);
+  if (s->worker && !worker_drain(s->worker, left > 0 ? left : 0)) {
+    say_leave(s); /* behind the leases that were given back */
+    leave_hung_volume();
+  }
 }
 
 /* Connections are limited by CONNECTIONS: as many descriptors as the operator lets us have. */

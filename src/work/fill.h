@@ -41,5 +41,7 @@ CHECKED enum err fill_start(const struct fill_shop *shop, const struct recording
 int64_t fill_tick(struct fill *f, int64_t mono_ms);
 /* Ends it soon and gives its lease back, unless it is about to be complete. */
 void fill_return(struct fill *f);
+/* For a fill that does not come back from the volume, at the end of the process: the ledger may give the recording to others. */
+void fill_give_lease_back(const struct fill *f);
 /* The shop's snapshot is another one: the fill of a business that was removed ends as fill_return says. */
 void fill_take_access(struct fill *f);

@@ -234,3 +234,37 @@ void fill_report_last(struct fill *f) {
   r->event = f->last;
   submit(f, r);
 }
+
+/* ---- without the fill ---- */
+
+struct farewell {
+  int64_t business_id;
+  char recording_sid[SID_SIZE];
+  struct recording_event event;
+};
+
+static enum err run_farewell(struct db *db, void *arg) {
+  struct farewell *w = arg;
+  struct recording row;
+  return queue_report(db, w->business_id, str_from(w->recording_sid), &w->event, db_now_ms(db), &row);
+}
+
+static void farewell_done(void *arg, enum err e) {
+  (void)e; /* else the lease runs out by itself */
+  free(arg);
+}
+
+void fill_give_lease_back(const struct fill *f) {
+  struct farewell *w = calloc(1, sizeof(*w));
+  if (!w) return;
+  w->business_id = f->row.business_id;
+  memcpy(w->recording_sid, f->row.recording_sid, sizeof(w->recording_sid));
+  w->event = (struct recording_event){.kind = RECORDING_RETURNED, .token = f->row.lease_token};
+  struct db_job job = {.name = METRIC_JOB_REPORT,
+                       .class = DB_CLASS_LEASE,
+                       .business_id = w->business_id,
+                       .run = run_farewell,
+                       .done = farewell_done,
+                       .arg = w};
+  if (db_writer_submit(f->shop->writer, job) != OK) free(w);
+}

@@ -35,6 +35,7 @@ enum {
   TICK_MS = 1000,
   DISK_THREADS = 2,
   FILLS_MAX = 10000,
+  RETURN_MS = 6000, /* for fills to end that are cut; the writer answers each report within 5 s */
 };
 
 struct claim {
@@ -76,9 +77,10 @@ struct worker {
   int64_t tend_at_ms;  /* database's clock: time moves a row then */
   int64_t sweep_at_ms; /* mono */
 
-  struct lock lock; /* covers idle */
+  struct lock lock; /* covers idle and given_back */
   struct lock_cond changed;
   bool idle; /* draining, and no fill, claim or retry is left */
+  bool given_back; /* the leases of those that are left */
 };
 
 /* ---- claims ---- */
@@ -377,17 +379,35 @@ static bool wait_idle(struct worker *w, int64_t until_mono_ms) {
   return true;
 }
 
-void worker_drain(struct worker *w, int64_t timeout_ms) {
+/* Fills that can't end: a step of theirs does not return from the volume. */
+static void give_leases_back(void *arg) {
+  struct worker *w = arg;
+  if (w->fill_count)
+    log_warn("Fills are left in the middle: the recordings' volume does not answer", LOG_INT("count", w->fill_count));
+  for (size_t i = 0; i < w->fill_count; i++) fill_give_lease_back(w->fills[i]);
+  LOCKED(&w->lock);
+  w->given_back = true;
+  lock_cond_broadcast(&w->changed);
+}
+
+static void wait_given_back(struct worker *w) {
+  LOCKED(&w->lock);
+  while (!w->given_back) lock_cond_wait(&w->changed, &w->lock);
+}
+
+bool worker_drain(struct worker *w, int64_t timeout_ms) {
   atomic_store(&w->draining, true);
   fetch_wake(w->fetch);
-  if (wait_idle(w, clock_mono_ms() + timeout_ms)) return;
-  if (fetch_post(w->fetch, return_fills, w) != OK) return;
-  (void)wait_idle(w, INT64_MAX); /* (3); the writer answers every report within its own limit */
+  if (wait_idle(w, clock_mono_ms() + timeout_ms)) return true;
+  if (fetch_post(w->fetch, return_fills, w) != OK) return true;
+  if (wait_idle(w, clock_mono_ms() + RETURN_MS)) return true;
+  if (fetch_post(w->fetch, give_leases_back, w) == OK) wait_given_back(w);
+  return false;
 }
 
 struct worker *worker_free(struct worker *w) {
   if (!w) return NULL;
-  if (w->fetch) worker_drain(w, 0);
+  if (w->fetch && !worker_drain(w, 0)) return NULL; /* its threads can't be ended, and go on to use it */
   w->disk = pool_free(w->disk);
   w->sweep = sweep_free(w->sweep);
   w->fetch = fetch_free(w->fetch);

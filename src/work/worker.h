@@ -34,7 +34,9 @@ void worker_poke(struct worker *w);
 void worker_set_access(struct worker *w, struct access_snapshot *snapshot);
 /* The volume has less than min_free_bytes free: nothing is claimed until there is room. */
 bool worker_is_full(const struct worker *w);
-/* Claims nothing more; fills get timeout_ms to end, then are cut and their leases given back. */
-void worker_drain(struct worker *w, int64_t timeout_ms);
-/* Drains at once if that was not done. NULL is fine. Always NULL. */
+/* Claims nothing more; fills get timeout_ms to end, then are cut and their leases given back. False: some can't be ended, since
+ * the volume does not answer. Their leases are given back too, but the worker's threads go on to use what it was made of: the
+ * process has to end without freeing any of that. */
+bool worker_drain(struct worker *w, int64_t timeout_ms);
+/* Drains at once if that was not done; what can't be ended stays. NULL is fine. Always NULL. */
 struct worker *worker_free(struct worker *w);

@@ -2,7 +2,6 @@
 import os
 import subprocess
 import threading
-import time
 
 import pytest
 
@@ -214,3 +213,32 @@ def test_fills_wait_for_a_frozen_volume_and_are_whole_after_the_thaw(world, prov
         world.wait_state(tape.sid)
         assert world.file_of(tape.sid).read_bytes() == tape.mp3 and tape.downloads == 1
     eventually(lambda: not world.parts())
+
+
+@pytest.mark.parametrize("kind", ["frozen", "hanging"])
+def test_a_server_ends_in_time_while_its_volume_does_not_answer(world, provider, request, kind):
+    volume = request.getfixturevalue(kind)
+    settings = {"DRAIN_TIMEOUT": "1", **(volume.settings if kind == "hanging" else {})}
+    server, business, hot = begin(world, provider, **settings)
+    gate, tape = threading.Event(), provider.tape(seconds=600)
+    tape.default = p.pause_at(100_000, gate)
+    business.tell(server, tape)
+    eventually(lambda: (world.row(tape.sid)["got"] or 0) == 100_000)
+    volume.hang()
+    gate.set()
+    waiting = provider.tape(seconds=5)
+    business.tell(server, waiting)
+    eventually(lambda: world.state(waiting.sid) == "downloading" or world.row(waiting.sid)["lease_token"])
+    server.terminate()
+    if kind == "hanging":
+        assert server.wait(within=12) == 0
+    else:  # the kernel keeps a process that writes to a frozen file system, whatever the process does
+        eventually(lambda: server.log_lines("Stopped"), 12)
+    assert world.state(tape.sid) == "queued" and world.state(waiting.sid) == "queued"  # their leases were given back
+    volume.go_on()
+    assert server.wait() == 0
+    again = world.server()
+    for one in (tape, waiting):
+        world.wait_state(one.sid)
+        assert world.file_of(one.sid).read_bytes() == one.mp3
+    assert again.alive()
