@@ -21,7 +21,7 @@ struct retrying {
 static enum err run_part(struct db *db, void *arg) {
   struct retrying *r = arg;
   struct retries_row row = r->row;
-  TRY(queue_retry_part(db, &row, db_now_ms(db), &r->more));
+  TRY(queue_retry_part(db, &row, QUEUE_RETRY_FIRST, db_now_ms(db), &r->more));
   r->row = row;
   return OK;
 }

@@ -216,18 +216,18 @@ enum err queue_report(struct db *db, int64_t business_id, struct str recording_s
 
 /* ---- retrying many ---- */
 
-enum err queue_retry_part(struct db *db, struct retries_row *row, int64_t now, bool *ret_more) {
+enum err queue_retry_part(struct db *db, struct retries_row *row, int limit, int64_t now, bool *ret_more) {
   struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
-  TRY(batch_init(&b, QUEUE_RETRY_PART));
+  TRY(batch_init(&b, (size_t)limit));
   bool is_auth = str_eq(str_from(row->code), str_from(recording_error_code(RECORDING_AUTH_FAILED)));
   struct recording_event event = {.kind = is_auth ? RECORDING_CREDENTIALS : RECORDING_RETRY_ALL};
-  TRY(recordings_failed(db, row->business_id, str_from(row->code), row->since, str_from(row->after), QUEUE_RETRY_PART,
-                        batch_add, &b));
+  TRY(recordings_failed(db, row->business_id, str_from(row->code), row->since, str_from(row->after), limit, batch_add,
+                        &b));
   int64_t moved;
   TRY(apply_to_batch(db, &b, &event, now, &moved));
   row->queued += moved;
   if (b.n > 0) memcpy(row->after, b.rows[b.n - 1].recording_sid, sizeof(row->after));
-  *ret_more = b.n == QUEUE_RETRY_PART;
+  *ret_more = b.n == b.max;
   return OK;
 }
 
@@ -236,7 +236,7 @@ enum err queue_retry_all(struct db *db, int64_t business_id, enum recording_erro
   struct retries_row row = {.business_id = business_id, .since = since};
   TRY(str_copy(row.code, sizeof(row.code), str_from(recording_error_code(code))));
   bool more;
-  TRY(queue_retry_part(db, &row, now, &more));
+  TRY(queue_retry_part(db, &row, QUEUE_RETRY_FIRST, now, &more));
   if (more) TRY(retries_begin(db, &row, now));
   *ret_retried = (struct queue_retried){.queued = row.queued, .more = more};
   return OK;
@@ -246,7 +246,7 @@ enum err queue_retry_next(struct db *db, int64_t now, struct retries_row *ret_ro
   struct retries_row row;
   bool more;
   TRY(retries_next(db, &row));
-  TRY(queue_retry_part(db, &row, now, &more));
+  TRY(queue_retry_part(db, &row, QUEUE_RETRY_PART, now, &more));
   TRY(more ? retries_advance(db, &row, now) : retries_end(db, &row));
   *ret_row = row;
   *ret_ended = !more;

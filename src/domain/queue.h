@@ -11,8 +11,15 @@ struct queue_limits {
   int per_business; /* DOWNLOADS_PER_BUSINESS */
   int total;        /* DOWNLOADS_TOTAL */
 };
-/* Of each kind at most so many rows at once, so that a job of the writer stays short: the rest comes with the next. */
-enum { QUEUE_TRIAL_EVERY_MS = ACCOUNT_TRIAL_MS, QUEUE_TRIAL_STREAK = 5, QUEUE_TEND_MAX = 50, QUEUE_RETRY_PART = 200 };
+/* Of each kind at most so many rows at once, so that a job of the writer stays short: the rest comes with the next. Of a retry
+ * of many the first part is what a person is told; the further ones are small, since every webhook may have to wait for one. */
+enum {
+  QUEUE_TRIAL_EVERY_MS = ACCOUNT_TRIAL_MS,
+  QUEUE_TRIAL_STREAK = 5,
+  QUEUE_TEND_MAX = 50,
+  QUEUE_RETRY_FIRST = 200,
+  QUEUE_RETRY_PART = 50
+};
 
 struct queue_tended {
   int lapsed;      /* taken back from workers that died or froze */
@@ -51,5 +58,5 @@ CHECKED enum err queue_retry_all(struct db *db, int64_t business_id, enum record
                                  int64_t now, struct queue_retried *ret_retried);
 /* *ret_row: whose turn it was and how far it has come; *ret_ended: nothing is left of it. ERR_NOT_FOUND: nothing to do. */
 CHECKED enum err queue_retry_next(struct db *db, int64_t now, struct retries_row *ret_row, bool *ret_ended);
-/* One part of a retry that only the caller knows of, behind row->after; *ret_more: there may be more. */
-CHECKED enum err queue_retry_part(struct db *db, struct retries_row *row, int64_t now, bool *ret_more);
+/* At most limit of a retry that only the caller knows of, behind row->after; *ret_more: there may be more. */
+CHECKED enum err queue_retry_part(struct db *db, struct retries_row *row, int limit, int64_t now, bool *ret_more);

@@ -279,7 +279,7 @@ static void retrying_many_takes_those_of_the_code_and_time(void **state) {
   assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, SCRATCH_NOW, SCRATCH_NOW, &retried), OK);
   assert_true(retried.queued == 10 && !retried.more);
   assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, 0, SCRATCH_NOW, &retried), OK);
-  assert_true(retried.queued == QUEUE_RETRY_PART && retried.more);
+  assert_true(retried.queued == QUEUE_RETRY_FIRST && retried.more);
   struct retries_row row;
   bool ended = false;
   while (!ended) assert_int_equal(queue_retry_next(db, SCRATCH_NOW, &row, &ended), OK);
@@ -298,7 +298,7 @@ static void add_failed(struct db *db, int64_t business_id, int count) {
 }
 
 static void retries_of_many_take_turns_in_parts_and_are_told_to_the_worker(void **state) {
-  enum { MANY = 3 * QUEUE_RETRY_PART };
+  enum { MANY = QUEUE_RETRY_FIRST + 2 * QUEUE_RETRY_PART };
   struct db *db = scratch_ledger(*state);
   int64_t b[2] = {scratch_business(db, "one"), scratch_business(db, "two")};
   struct queue_retried retried;
@@ -325,7 +325,7 @@ static void retries_of_many_take_turns_in_parts_and_are_told_to_the_worker(void 
 static void a_retry_asked_for_again_begins_anew(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t b = scratch_business(db, "one");
-  add_failed(db, b, 3 * QUEUE_RETRY_PART);
+  add_failed(db, b, 2 * QUEUE_RETRY_FIRST + 2 * QUEUE_RETRY_PART);
   struct queue_retried retried;
   for (int i = 0; i < 2; i++)
     assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, 0, SCRATCH_NOW, &retried), OK);
