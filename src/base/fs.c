@@ -304,30 +304,64 @@ enum err fs_space(int dir, uint64_t *ret_free, uint64_t *ret_total) {
   return OK;
 }
 
-static void close_stream(DIR **d) {
-  if (*d) (void)closedir(*d);
-}
-
 static bool entry_is_dir(int dir, const struct dirent *entry) {
   if (entry->d_type != DT_UNKNOWN) return entry->d_type == DT_DIR;
   struct stat st;
   return fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
-enum err fs_each(int dir, const char *path, fs_entry_fn *fn, void *arg) {
-  int fd;
-  TRY(fs_open_dir(dir, path, &fd));
-  DIR *d CLEANUP(close_stream) = fdopendir(fd);
-  if (!d) {
-    enum err e = last_error();
-    fs_close_(&fd);
-    return e;
+struct fs_dir {
+  DIR *stream;
+  int fd; /* the stream's */
+};
+
+enum err fs_dir_open(int dir, const char *path, struct fs_dir **ret_dir) {
+  int fd CLEANUP(fs_close_) = -1;
+  struct fs_dir *d = malloc(sizeof(*d));
+  if (!d) return ERR_NOMEM;
+  enum err e = fs_open_dir(dir, path, &fd);
+  d->stream = e == OK ? fdopendir(fd) : NULL;
+  if (!d->stream) {
+    free(d);
+    return e == OK ? last_error() : e;
   }
-  for (;;) {
+  d->fd = fd;
+  fd = -1;
+  *ret_dir = d;
+  return OK;
+}
+
+enum err fs_dir_next(struct fs_dir *d, const char **ret_name, bool *ret_is_dir) {
+  const struct dirent *entry;
+  do {
     errno = 0;
-    const struct dirent *entry = readdir(d);
-    if (!entry) return errno ? last_error() : OK;
-    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-    TRY(fn(arg, fd, entry->d_name, entry_is_dir(fd, entry)));
-  }
+    entry = readdir(d->stream);
+    if (!entry) return errno ? last_error() : ERR_NOT_FOUND;
+  } while (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
+  *ret_name = entry->d_name;
+  *ret_is_dir = entry_is_dir(d->fd, entry);
+  return OK;
+}
+
+int fs_dir_fd(const struct fs_dir *d) {
+  return d->fd;
+}
+
+struct fs_dir *fs_dir_close(struct fs_dir *d) {
+  if (!d) return NULL;
+  (void)closedir(d->stream); /* it was only read */
+  free(d);
+  return NULL;
+}
+
+enum err fs_each(int dir, const char *path, fs_entry_fn *fn, void *arg) {
+  struct fs_dir *d;
+  const char *name;
+  bool is_dir;
+  enum err e = OK, failed = OK;
+  TRY(fs_dir_open(dir, path, &d));
+  while (failed == OK && (e = fs_dir_next(d, &name, &is_dir)) == OK) failed = fn(arg, d->fd, name, is_dir);
+  d = fs_dir_close(d);
+  if (failed != OK) return failed;
+  return e == ERR_NOT_FOUND ? OK : e;
 }

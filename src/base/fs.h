@@ -39,6 +39,13 @@ CHECKED enum err fs_write_durable(int dir, const char *path, mode_t mode, struct
 CHECKED enum err fs_write_byte(int dir, const char *path, mode_t mode);
 /* Bytes free for us, and in all, on dir's volume. */
 CHECKED enum err fs_space(int dir, uint64_t *ret_free, uint64_t *ret_total);
+/* A directory that is read entry by entry, with pauses of any length between; . and .. are left out, the order is none.
+ * fs_dir_next: ERR_NOT_FOUND at the end; the name is good until the next call. */
+struct fs_dir;
+CHECKED enum err fs_dir_open(int dir, const char *path, struct fs_dir **ret_dir);
+CHECKED enum err fs_dir_next(struct fs_dir *d, const char **ret_name, bool *ret_is_dir);
+int fs_dir_fd(const struct fs_dir *d);         /* stays d's */
+struct fs_dir *fs_dir_close(struct fs_dir *d); /* NULL is fine. Always NULL. */
 /* Calls fn with each name in the directory (not . and ..), in no order; stops at the first error and returns it. */
 typedef enum err fs_entry_fn(void *arg, int dir, const char *name, bool is_dir);
 CHECKED enum err fs_each(int dir, const char *path, fs_entry_fn *fn, void *arg);

@@ -168,12 +168,24 @@ enum err blob_free_bytes(struct blob_store *s, uint64_t *ret_free, uint64_t *ret
   return s->operations->free_bytes(s, ret_free, ret_total);
 }
 
+static enum err each_below(struct blob_store *s, const char *directory, blob_each_fn *fn, void *arg) {
+  struct blob_walk *w;
+  int64_t all = INT64_MAX;
+  enum err e = s->operations->walk(s, directory, &w);
+  if (e != OK) return e == ERR_NOT_FOUND ? OK : e;
+  e = blob_walk_on(w, &all, fn, arg);
+  w = blob_walk_free(w);
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
 enum err blob_each(struct blob_store *s, blob_each_fn *fn, void *arg) {
-  return s->operations->each(s, ".", fn, arg);
+  return each_below(s, ".", fn, arg);
 }
 
 enum err blob_each_below(struct blob_store *s, const char *directory, blob_each_fn *fn, void *arg) {
-  if (!blob_name_is_valid(directory)) return ERR_INVALID;
-  enum err e = s->operations->each(s, directory, fn, arg);
-  return e == ERR_NOT_FOUND ? OK : e;
+  return blob_name_is_valid(directory) ? each_below(s, directory, fn, arg) : ERR_INVALID;
+}
+
+enum err blob_walk_new(struct blob_store *s, const char *directory, struct blob_walk **ret_walk) {
+  return blob_name_is_valid(directory) ? s->operations->walk(s, directory, ret_walk) : ERR_INVALID;
 }

@@ -75,3 +75,10 @@ typedef enum err blob_each_fn(void *arg, const char *name, int64_t size, bool is
 CHECKED enum err blob_each(struct blob_store *s, blob_each_fn *fn, void *arg);
 /* Those below one directory. One that is not there holds none. */
 CHECKED enum err blob_each_below(struct blob_store *s, const char *directory, blob_each_fn *fn, void *arg);
+/* The same in pieces, with pauses between. ERR_NOT_FOUND: no such directory. */
+struct blob_walk;
+CHECKED enum err blob_walk_new(struct blob_store *s, const char *directory, struct blob_walk **ret_walk);
+/* Looks at the next entries of directories, *entries at most, and takes off how many it looked at. ERR_NOT_FOUND: that was the
+ * end. fn's error ends the piece. */
+CHECKED enum err blob_walk_on(struct blob_walk *w, int64_t *entries, blob_each_fn *fn, void *arg);
+struct blob_walk *blob_walk_free(struct blob_walk *w); /* NULL is fine. Always NULL. */

@@ -27,7 +27,7 @@
 #include "blob/blob.h"
 #include "blob/blob_operations.h"
 
-enum { FILE_MODE = 0640, DEPTH_MAX = 8 };
+enum { FILE_MODE = 0640 };
 #define PARTS ".parts"
 
 struct disk_store {
@@ -301,55 +301,8 @@ static enum err disk_free_bytes(struct blob_store *s, uint64_t *ret_free, uint64
   return fs_space(store_of(s)->dir, ret_free, ret_total);
 }
 
-struct walk {
-  blob_each_fn *fn;
-  void *arg;
-  unsigned depth;
-  char name[BLOB_PART_NAME_SIZE]; /* of the directory, with a '/' at its end unless it is the store's */
-  size_t name_bytes;
-};
-
-static enum err walk_entry(void *arg, int dir, const char *name, bool is_dir);
-
-static enum err walk_file(struct walk *walk, int dir, const char *name) {
-  struct stat status;
-  struct str stem;
-  int64_t token;
-  if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT ? OK : err_from_errno(errno);
-  if (!S_ISREG(status.st_mode)) return OK;
-  bool is_part = blob_old_part_name_parse(str_from(walk->name), &stem, &token);
-  return walk->fn(walk->arg, walk->name, status.st_size, is_part);
-}
-
-static enum err walk_directory(struct walk *walk, int dir, const char *name) {
-  if (walk->depth == DEPTH_MAX || walk->name_bytes + 1 >= sizeof walk->name) return OK; /* none of ours */
-  walk->name[walk->name_bytes++] = '/';
-  walk->name[walk->name_bytes] = '\0';
-  walk->depth++;
-  enum err e = fs_each(dir, name, walk_entry, walk);
-  walk->depth--;
-  return e == ERR_NOT_FOUND ? OK : e;
-}
-
-static enum err walk_entry(void *arg, int dir, const char *name, bool is_dir) {
-  struct walk *walk = arg;
-  size_t before = walk->name_bytes;
-  struct str entry = str_from(name);
-  if (entry.n == 0 || entry.p[0] == '.' || entry.n >= sizeof walk->name - before) return OK; /* none of ours */
-  memcpy(walk->name + before, name, entry.n + 1);
-  walk->name_bytes += entry.n;
-  enum err e = is_dir ? walk_directory(walk, dir, name) : walk_file(walk, dir, name);
-  walk->name_bytes = before;
-  walk->name[before] = '\0';
-  return e;
-}
-
-static enum err disk_each(struct blob_store *s, const char *directory, blob_each_fn *fn, void *arg) {
-  struct walk walk = {.fn = fn, .arg = arg};
-  bool is_store = strcmp(directory, ".") == 0;
-  walk.name_bytes = is_store ? 0 : strlen(directory) + 1;
-  if (!is_store) (void)snprintf(walk.name, sizeof walk.name, "%s/", directory); /* a valid name fits */
-  return fs_each(store_of(s)->dir, directory, walk_entry, &walk);
+static enum err disk_walk(struct blob_store *s, const char *directory, struct blob_walk **ret_walk) {
+  return blob_walk_disk(store_of(s)->dir, directory, ret_walk);
 }
 
 static const struct blob_operations DISK = {
@@ -373,7 +326,7 @@ static const struct blob_operations DISK = {
     .remove = disk_remove,
     .exists = disk_exists,
     .free_bytes = disk_free_bytes,
-    .each = disk_each,
+    .walk = disk_walk,
 };
 
 enum err blob_open_disk(const char *directory, struct blob_store **ret_store) {

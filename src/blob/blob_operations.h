@@ -28,7 +28,7 @@ struct blob_operations {
   enum err (*remove)(struct blob_store *s, const char *name);
   enum err (*exists)(struct blob_store *s, const char *name); /* OK or ERR_NOT_FOUND */
   enum err (*free_bytes)(struct blob_store *s, uint64_t *ret_free, uint64_t *ret_total);
-  enum err (*each)(struct blob_store *s, const char *directory, blob_each_fn *fn, void *arg); /* "." is the store */
+  enum err (*walk)(struct blob_store *s, const char *directory, struct blob_walk **ret_walk); /* "." is the store */
 };
 
 struct blob_store {
@@ -45,6 +45,9 @@ enum { BLOB_PART_NAME_SIZE = BLOB_NAME_SIZE + 32 };
 
 /* Components of [A-Za-z0-9._-] that don't begin with '.', with single '/' between, shorter than BLOB_NAME_SIZE. */
 bool blob_name_is_valid(const char *name);
+/* blob_walk.c: of a store that is a directory. */
+CHECKED enum err blob_walk_disk(int store, const char *directory, struct blob_walk **ret_walk);
+
 /* A part's name within its directory: "{owner}.{token}". */
 void blob_part_name(const char *owner, int64_t token, char ret_name[BLOB_PART_NAME_SIZE]);
 bool blob_part_name_parse(struct str name, struct str *ret_owner, int64_t *ret_token);

@@ -19,6 +19,35 @@ bool part_owner_parse(const char *owner, int64_t *ret_business_id, char ret_reco
   return true;
 }
 
+/* Cuts off what stands behind the last '.' of the last component. */
+static bool cut_last(struct str *s, struct str *ret_last) {
+  size_t from = s->n;
+  while (from > 0 && s->p[from - 1] != '.' && s->p[from - 1] != '/') from--;
+  if (from == 0 || s->p[from - 1] != '.') return false;
+  *ret_last = str_skip(*s, from);
+  *s = str_head(*s, from - 1);
+  return true;
+}
+
+bool part_parse_old(const char *name, struct part_old *ret_part) {
+  struct part_old part;
+  struct str rest = str_from(name), last, business, stem, sid;
+  uint64_t id, token;
+  if (!cut_last(&rest, &last) || !str_eq(last, STR("part"))) return false;
+  if (!cut_last(&rest, &last) || str_to_u64(last, INT64_MAX, &token) != OK) return false;
+  if (!str_cut(rest, '/', &business, &stem) || str_to_u64(business, INT64_MAX, &id) != OK) return false;
+  if (!cut_last(&stem, &sid)) { /* it belongs to no call */
+    size_t from = stem.n;
+    while (from > 0 && stem.p[from - 1] != '/') from--;
+    sid = str_skip(stem, from);
+  }
+  if (sid.n == 0 || str_copy(part.recording_sid, sizeof(part.recording_sid), sid) != OK) return false;
+  part.business_id = (int64_t)id;
+  part.token = (int64_t)token;
+  *ret_part = part;
+  return true;
+}
+
 /* Validators that were told stand in the row until its next fill has compared. */
 static bool is_to_compare_with(const struct recording *row, int64_t token) {
   bool on_its_way = row->status == RECORDING_QUEUED || row->status == RECORDING_DOWNLOADING;

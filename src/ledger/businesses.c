@@ -126,6 +126,15 @@ enum err businesses_each(struct db *db, const uint8_t *seal_key, bool removed_to
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
+enum err businesses_next(struct db *db, int64_t after, int64_t *ret_id) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select business_id from businesses where business_id > ?1 order by business_id limit 1",
+               DB_INT(after)));
+  TRY(db_next(&q));
+  *ret_id = db_int(&q, 0);
+  return OK;
+}
+
 enum err businesses_find_account(struct db *db, struct str account_sid, int64_t *ret_id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(

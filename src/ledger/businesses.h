@@ -63,6 +63,8 @@ typedef enum err businesses_each_fn(void *arg, const struct business *business);
 /* In order of id, those not purged; fn's business is gone when it returns. */
 CHECKED enum err businesses_each(struct db *db, const uint8_t *seal_key, bool removed_too, businesses_each_fn *fn,
                                  void *arg);
+/* The next id after that one, removed and purged ones too. ERR_NOT_FOUND: that was the last. */
+CHECKED enum err businesses_next(struct db *db, int64_t after, int64_t *ret_id);
 /* The live one of that account with the lowest id. ERR_NOT_FOUND. */
 CHECKED enum err businesses_find_account(struct db *db, struct str account_sid, int64_t *ret_id);
 /* Ends it: its keys, sessions and links too. Its calls and recordings stay. ERR_NOT_FOUND. */

@@ -23,6 +23,7 @@
 #include "base/secret.h"
 #include "domain/queue.h"
 #include "work/fill.h"
+#include "work/old_parts.h"
 #include "work/room.h"
 #include "work/sweep.h"
 
@@ -32,6 +33,7 @@ enum {
   CLAIM_AGAIN_MS = 1000, /* after the database refused one */
   TEND_EVERY_MS = 1000,  /* time moves rows at least this often */
   SWEEP_EVERY_MS = 10 * 60 * 1000,
+  OLD_PARTS_EVERY_MS = 1000,
   TICK_MS = 1000,
   DISK_THREADS = 2,
   FILLS_MAX = 10000,
@@ -59,6 +61,7 @@ struct worker {
   struct pool *disk;
   struct fill_shop shop;
   struct sweep *sweep;
+  struct old_parts *old_parts;
   struct room *room;
   struct db_writer *writer;
   struct blob_store *store;
@@ -73,9 +76,10 @@ struct worker {
   size_t fill_count;
   bool claiming;
   bool retrying;
-  int64_t claim_at_ms; /* mono: not before */
-  int64_t tend_at_ms;  /* database's clock: time moves a row then */
-  int64_t sweep_at_ms; /* mono */
+  int64_t claim_at_ms;     /* mono: not before */
+  int64_t tend_at_ms;      /* database's clock: time moves a row then */
+  int64_t sweep_at_ms;     /* mono */
+  int64_t old_parts_at_ms; /* mono */
 
   struct lock lock; /* covers idle and given_back */
   struct lock_cond changed;
@@ -265,6 +269,10 @@ static int64_t tick(void *arg) {
     w->sweep_at_ms = mono + SWEEP_EVERY_MS;
     sweep_start(w->sweep);
   }
+  if (mono >= w->old_parts_at_ms) {
+    w->old_parts_at_ms = mono + OLD_PARTS_EVERY_MS;
+    old_parts_tick(w->old_parts);
+  }
   bool may_claim = room_state(w->room) == ROOM_ENOUGH; /* (4) */
   bool due = clock_now_ms() >= w->tend_at_ms || (may_claim && atomic_load(&w->poked));
   if (due && !w->claiming && mono >= w->claim_at_ms) {
@@ -317,6 +325,7 @@ static enum err start_engines(struct worker *w, const struct worker_parts *parts
   w->shop.disk = w->disk;
   TRY(room_new(w->store, w->disk, w->min_free_bytes, room_changed, w, &w->room));
   TRY(sweep_new(w->store, w->writer, w->disk, &w->sweep));
+  TRY(old_parts_new(w->store, w->writer, w->disk, &w->old_parts));
   struct fetch_config config = {.name = "worker",
                                 .max_connections = (unsigned)parts->conf->downloads_total + 8,
                                 .user_agent = "callreel/" CALLREEL_VERSION,
@@ -410,6 +419,7 @@ struct worker *worker_free(struct worker *w) {
   if (w->fetch && !worker_drain(w, 0)) return NULL; /* its threads can't be ended, and go on to use it */
   w->disk = pool_free(w->disk);
   w->sweep = sweep_free(w->sweep);
+  w->old_parts = old_parts_free(w->old_parts);
   w->fetch = fetch_free(w->fetch);
   w->room = room_free(w->room);
   access_unref(w->shop.snapshot);

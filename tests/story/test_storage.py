@@ -146,6 +146,24 @@ def test_a_directory_that_cannot_be_written_keeps_webhooks_and_what_is_ready(wor
     world.pass_time_until(lambda: world.state(tape.sid) == "ready", step=5, within=120)
 
 
+def test_a_purge_takes_the_parts_of_its_business_and_nobody_elses(world, provider):
+    server, business = begin(world, provider)
+    other = world.business(provider, name="Other")
+    gates = [threading.Event(), threading.Event()]
+    tapes = [provider.tape(seconds=5), provider.tape(seconds=5)]
+    for one, tape, gate in zip((business, other), tapes, gates):
+        tape.default = p.hold(gate)
+        one.tell(server, tape)
+        eventually(lambda: tape.asks)
+    server.kill()
+    parts = [world.recordings() / ".parts" / f"{one.id}.{tape.sid}.1" for one, tape in zip((business, other), tapes)]
+    assert all(part.exists() for part in parts)
+    for gate in gates:
+        gate.set()
+    world.done("business", "remove", business.id, "--purge")
+    assert [part.exists() for part in parts] == [False, True]
+
+
 @pytest.mark.sanitized
 @pytest.mark.parametrize("harm", ["deleted", "cut", "grown"])
 @pytest.mark.parametrize("hot", [False, True])

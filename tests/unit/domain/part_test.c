@@ -29,6 +29,26 @@ static void an_owner_is_read_as_it_is_written(void **state) {
     if (part_owner_parse(none[i], &business_id, sid)) fail_msg("%s", none[i]);
 }
 
+static void the_name_of_an_earlier_release_s_part_is_read(void **state) {
+  (void)state;
+  static const struct {
+    const char *name, *sid;
+    int64_t business_id, token;
+  } cases[] = {{"7/2026/11/CA1.RE1.42.part", "RE1", 7, 42}, {"70/2026/11/RE2.0.part", "RE2", 70, 0}};
+  struct part_old part;
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    if (!part_parse_old(cases[i].name, &part)) fail_msg("%s", cases[i].name);
+    assert_string_equal(part.recording_sid, cases[i].sid);
+    assert_int_equal(part.business_id, cases[i].business_id);
+    assert_int_equal(part.token, cases[i].token);
+  }
+  static const char *const none[] = {"", "7/2026/11/CA1.RE1.mp3", "7/2026/11/CA1.RE1.part", "7/2026/11/CA1.RE1.x.part",
+                                     "x/2026/11/CA1.RE1.4.part", "CA1.RE1.4.part", "7/2026/11/CA1.RE1.4.part.bad",
+                                     "7/2026/11/.4.part"};
+  for (size_t i = 0; i < COUNT_OF(none); i++)
+    if (part_parse_old(none[i], &part)) fail_msg("%s", none[i]);
+}
+
 static void a_part_is_needed_while_it_is_written_or_to_be_compared_with(void **state) {
   (void)state;
   static const struct {
@@ -59,6 +79,7 @@ static void a_part_is_needed_while_it_is_written_or_to_be_compared_with(void **s
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_owner_is_read_as_it_is_written),
+      cmocka_unit_test(the_name_of_an_earlier_release_s_part_is_read),
       cmocka_unit_test(a_part_is_needed_while_it_is_written_or_to_be_compared_with),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,10 +1,15 @@
 #include "works.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/fs.h"
 #include "domain/recording.h"
+#include "ledger/settings.h"
 
 static void a_completed_recording_becomes_a_file_by_one_request(void **state) {
   (void)state;
@@ -224,6 +229,67 @@ static void without_room_nothing_is_claimed(void **state) {
   works_free(w);
 }
 
+static void put_file(struct works *w, const char *name) {
+  int fd;
+  assert_int_equal(fs_make_parents(blob_directory_fd(w->store), name), OK);
+  assert_int_equal(fs_create(blob_directory_fd(w->store), name, 0640, &fd), OK);
+  (void)close(fd);
+}
+
+static bool has_file(struct works *w, const char *name) {
+  return faccessat(blob_directory_fd(w->store), name, F_OK, 0) == 0;
+}
+
+/* Waits until the parts of an earlier release were looked for everywhere. */
+static void wait_walked(struct works *w) {
+  const struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
+  for (int i = 0; i < 4000; i++) {
+    struct buf b CLEANUP(buf_done) = BUF_INIT(100);
+    if (settings_get(w->db, NULL, "old_parts_walked", &b) == OK && str_eq(buf_str(&b), STR("all"))) return;
+    (void)nanosleep(&pause, NULL);
+  }
+  fail_msg("%s", "the walk does not end");
+}
+
+#define NOBODYS "RE00000000000000000000000000000077"
+
+static void parts_of_an_earlier_release_are_found_once(void **state) {
+  (void)state;
+  struct works *w = works_new((struct works_answer[]){{.status = 404}, {0}});
+  const char *sid = works_announce(w, 1);
+  char needed[128];
+  works_run(w, "update recordings set status = 'queued', lease_token = 7, etag = '\"v\"', next_ask_at = 9e15");
+  (void)snprintf(needed, sizeof(needed), "1/2026/11/CA1.%s.7.part", sid);
+  put_file(w, needed);
+  put_file(w, "1/2026/11/CA1." NOBODYS ".7.part");
+  put_file(w, "1/2025/01/" NOBODYS ".7.part");
+  put_file(w, "1/2025/01/" NOBODYS ".mp3");
+  put_file(w, "2/2025/01/" NOBODYS ".7.part"); /* of no business */
+  works_start_worker(w);
+  wait_walked(w);
+  assert_true(has_file(w, needed));
+  assert_false(has_file(w, "1/2026/11/CA1." NOBODYS ".7.part"));
+  assert_false(has_file(w, "1/2025/01/" NOBODYS ".7.part"));
+  assert_true(has_file(w, "1/2025/01/" NOBODYS ".mp3"));
+  assert_true(has_file(w, "2/2025/01/" NOBODYS ".7.part"));
+  works_free(w);
+}
+
+static void businesses_that_were_looked_at_are_not_looked_at_again(void **state) {
+  (void)state;
+  struct works *w = works_new((struct works_answer[]){{.status = 404}, {0}});
+  works_run(w,
+            "insert into businesses (business_id, name, created_at) values (2, 'Later', 1);"
+            "insert into settings values ('old_parts_walked', '1', 0, 1)");
+  put_file(w, "1/2025/01/" NOBODYS ".7.part");
+  put_file(w, "2/2025/01/" NOBODYS ".7.part");
+  works_start_worker(w);
+  wait_walked(w);
+  assert_true(has_file(w, "1/2025/01/" NOBODYS ".7.part"));
+  assert_false(has_file(w, "2/2025/01/" NOBODYS ".7.part"));
+  works_free(w);
+}
+
 static void a_length_that_nobody_announced_is_fine(void **state) {
   (void)state;
   struct str wav = works_wav(0, 3);
@@ -250,6 +316,8 @@ int main(void) {
       cmocka_unit_test(not_there_yet_is_no_failure_and_is_asked_again),
       cmocka_unit_test(refused_credentials_stop_the_account),
       cmocka_unit_test(without_room_nothing_is_claimed),
+      cmocka_unit_test(parts_of_an_earlier_release_are_found_once),
+      cmocka_unit_test(businesses_that_were_looked_at_are_not_looked_at_again),
       cmocka_unit_test(a_length_that_nobody_announced_is_fine),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
