@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "db/db_grams.h"
 
 enum { BUSY_MS = 5000, CHECKPOINT_FRAMES = 1000, RESTART_FRAMES = 8000, RESTART_WAIT_MS = 100, PROGRESS_STEPS = 4000 };
 
@@ -148,6 +149,7 @@ enum err db_sqlite_connect(struct db *db, sqlite3 **ret_sqlite, struct db_files 
   int rc =
       sqlite3_open_v2(db->path, &sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
   if (rc == SQLITE_OK) rc = settle(db, sqlite, &is_wal);
+  if (rc == SQLITE_OK) rc = db_grams_register(sqlite);
   enum err e = db_sqlite_error(rc, sqlite == NULL ? 0 : sqlite3_system_errno(sqlite));
   if (e != OK) {
     (void)snprintf(db->problem, sizeof db->problem, "%s: %s", db->path,

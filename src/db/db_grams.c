@@ -1,0 +1,152 @@
+/* db_grams.c - see db_grams.h.
+ *
+ * Invariants
+ *  (1) A term is SCOPE ':' KIND GRAM. No text without a scope has terms.
+ *  (2) The terms of 3 characters have consecutive positions, one for each character: a phrase of them is a part of the
+ *      text. Shorter and longer terms share the position of the one that begins with them.
+ *  (3) Names are folded by SQLite's own tokenizer `trigram`, of which this takes the terms. */
+#include "db/db_grams.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SCOPE_MAX = 24, GRAM_MAX = 64, SHORT_PAD = 2 };
+static const char END_OF_SCOPE = '\x1f';
+
+struct grams {
+  fts5_tokenizer folding; /* SQLite's trigram */
+  Fts5Tokenizer *folder;  /* owned */
+};
+
+typedef int token_fn(void *arg, int flags, const char *token, int size, int from, int to);
+
+/* One text while it is cut into terms. */
+struct cut {
+  token_fn *give;
+  void *arg;
+  char term[SCOPE_MAX + GRAM_MAX]; /* begins with the scope and the kind */
+  int head;                        /* bytes of these */
+  int body;                        /* where the text begins in what was given */
+  bool is_query, wants_pair;
+  bool gave_pair;
+};
+
+enum err db_grams_text(struct buf *b, int64_t scope, enum db_grams_kind kind, struct str text) {
+  TRY(buf_addf(b, "%llx:%c%c", (unsigned long long)scope, (char)kind, END_OF_SCOPE));
+  return buf_add(b, text);
+}
+
+static int give_term(struct cut *c, int flags, const char *gram, int size, int from, int to) {
+  if (size > GRAM_MAX) return SQLITE_OK; /* three characters are at most 12 bytes */
+  memcpy(c->term + c->head, gram, (size_t)size);
+  return c->give(c->arg, flags, c->term, c->head + size, c->body + from, c->body + to);
+}
+
+/* ---- digits ---- */
+
+static int cut_digits(struct cut *c, const char *p, int n) {
+  bool by_five = c->is_query && n >= 5;
+  for (int i = 0; i + (by_five ? 5 : 3) <= n; i++) {
+    int rc = give_term(c, 0, p + i, by_five ? 5 : 3, i, i + (by_five ? 5 : 3));
+    bool in_one_number = i + 5 <= n && memchr(p + i, ' ', 5) == NULL;
+    if (rc == SQLITE_OK && !c->is_query && in_one_number) rc = give_term(c, FTS5_TOKEN_COLOCATED, p + i, 5, i, i + 5);
+    if (rc != SQLITE_OK) return rc;
+  }
+  return SQLITE_OK;
+}
+
+/* ---- names ---- */
+
+static int first_characters(const char *p, int n, int count) {
+  int at = 0;
+  for (; count > 0 && at < n; count--)
+    for (at++; at < n && ((unsigned char)p[at] & 0xc0) == 0x80;) at++;
+  return at;
+}
+
+static bool holds_space(const char *p, int n) {
+  return memchr(p, ' ', (size_t)n) != NULL || memchr(p, '\n', (size_t)n) != NULL;
+}
+
+static int take_trigram(void *arg, int flags, const char *token, int size, int from, int to) {
+  struct cut *c = arg;
+  int pair = first_characters(token, size, 2);
+  if (c->wants_pair) {
+    if (c->gave_pair) return SQLITE_OK;
+    c->gave_pair = true;
+    return give_term(c, 0, token, pair, from, to);
+  }
+  int rc = give_term(c, flags, token, size, from, to);
+  if (rc == SQLITE_OK && !c->is_query && !holds_space(token, pair))
+    rc = give_term(c, FTS5_TOKEN_COLOCATED, token, pair, from, to);
+  return rc;
+}
+
+static int count_characters(const char *p, int n) {
+  int count = 0;
+  for (int at = 0; at < n; at += first_characters(p + at, n - at, 1)) count++;
+  return count;
+}
+
+static int cut_names(const struct grams *g, struct cut *c, int flags, const char *p, int n) {
+  char padded[32];
+  if (c->is_query && count_characters(p, n) == 2 && n + SHORT_PAD <= (int)sizeof(padded)) {
+    memcpy(padded, p, (size_t)n);
+    memset(padded + n, '\n', SHORT_PAD);
+    c->wants_pair = true;
+    p = padded;
+    n += SHORT_PAD;
+  }
+  return g->folding.xTokenize(g->folder, c, flags, p, n, take_trigram);
+}
+
+/* ---- what SQLite calls ---- */
+
+static int grams_tokenize(Fts5Tokenizer *tokenizer, void *arg, int flags, const char *text, int size, token_fn *give) {
+  const struct grams *g = (const struct grams *)(void *)tokenizer;
+  const char *end = size > 0 ? memchr(text, END_OF_SCOPE, (size_t)size) : NULL;
+  if (!end || end - text < 2 || end - text > SCOPE_MAX) return SQLITE_OK; /* (1) */
+  struct cut c = {.give = give, .arg = arg, .head = (int)(end - text), .body = (int)(end - text) + 1};
+  memcpy(c.term, text, (size_t)c.head);
+  c.is_query = (flags & FTS5_TOKENIZE_QUERY) != 0;
+  const char *body = end + 1;
+  int n = size - c.body;
+  return c.term[c.head - 1] == DB_GRAMS_DIGITS ? cut_digits(&c, body, n) : cut_names(g, &c, flags, body, n);
+}
+
+static void grams_delete(Fts5Tokenizer *tokenizer) {
+  struct grams *g = (struct grams *)(void *)tokenizer;
+  if (g && g->folder) g->folding.xDelete(g->folder);
+  free(g);
+}
+
+static int grams_create(void *arg, const char **words, int count, Fts5Tokenizer **ret_tokenizer) {
+  (void)words, (void)count;
+  fts5_api *api = arg;
+  struct grams *g = calloc(1, sizeof(*g));
+  if (!g) return SQLITE_NOMEM;
+  void *folding_arg = NULL;
+  int rc = api->xFindTokenizer(api, "trigram", &folding_arg, &g->folding);
+  if (rc == SQLITE_OK) rc = g->folding.xCreate(folding_arg, NULL, 0, &g->folder);
+  if (rc != SQLITE_OK) {
+    grams_delete((Fts5Tokenizer *)(void *)g);
+    return rc;
+  }
+  *ret_tokenizer = (Fts5Tokenizer *)(void *)g;
+  return SQLITE_OK;
+}
+
+int db_grams_register(sqlite3 *sqlite) {
+  static fts5_tokenizer grams = {grams_create, grams_delete, grams_tokenize};
+  fts5_api *api = NULL;
+  sqlite3_stmt *stmt = NULL;
+  int rc = sqlite3_prepare_v2(sqlite, "select fts5(?1)", -1, &stmt, NULL);
+  if (rc == SQLITE_OK) rc = sqlite3_bind_pointer(stmt, 1, (void *)&api, "fts5_api_ptr", NULL);
+  if (rc == SQLITE_OK) (void)sqlite3_step(stmt); /* a row that holds nothing: it fills in api */
+  int finished = sqlite3_finalize(stmt);
+  if (rc == SQLITE_OK) rc = finished;
+  if (rc != SQLITE_OK) return rc;
+  if (!api) return SQLITE_ERROR; /* a SQLite without full-text search */
+  return api->xCreateTokenizer(api, "scoped_grams", api, &grams, NULL);
+}
