@@ -12,6 +12,7 @@
 #include "domain/events.h"
 #include "domain/tape_follow.h"
 #include "domain/volume.h"
+#include "ledger/calls_upkeep.h"
 #include "ledger/changes.h"
 #include "ledger/nodes.h"
 #include "work/worker.h"
@@ -55,6 +56,10 @@ struct serve {
   atomic_bool access_stale;
   atomic_bool trims; /* a trim of `changes` is under way; more_to_trim is the writer's thread's */
   bool more_to_trim;
+  atomic_bool keeps_calls; /* calls_upkeep is under way; the three below are the writer's thread's */
+  struct calls_upkeep calls_upkeep;
+  bool more_of_calls;
+  int64_t calls_told_ms; /* mono: when the log last said how far it is */
   struct lock lock;            /* covers stopped; held for a look at memory only, never during SQL */
   struct business_ids stopped; /* businesses whose credentials were refused */
   atomic_bool figures_busy;     /* a reader looks */

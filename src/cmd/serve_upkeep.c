@@ -146,6 +146,44 @@ static void trim_changes(struct serve *s, bool is_time) {
   if (e != OK) trim_done(s, e);
 }
 
+/* ---- what writes of calls leave to be done ---- */
+
+enum { CALLS_PART = 80, CALLS_TELL_MS = 10 * 1000 };
+
+static enum err run_calls_upkeep(struct db *db, void *arg) {
+  struct serve *s = arg;
+  return calls_upkeep_run(db, &s->calls_upkeep, CALLS_PART, &s->more_of_calls);
+}
+
+static void calls_part_done(void *arg) {
+  struct serve *s = arg;
+  int64_t now = clock_mono_ms();
+  if (!s->calls_upkeep.indexed || now - s->calls_told_ms < CALLS_TELL_MS) return;
+  s->calls_told_ms = now;
+  log_info("Older calls are being indexed for search", LOG_INT("done", s->calls_upkeep.indexed));
+}
+
+static void calls_upkeep_done(void *arg, enum err e) {
+  struct serve *s = arg;
+  if (e == OK && s->calls_upkeep.indexed) log_info("Older calls are indexed", LOG_INT("done", s->calls_upkeep.indexed));
+  if (e == OK) s->calls_upkeep.indexed = 0;
+  atomic_store(&s->keeps_calls, false); /* what is left, also after an error, is seen at the next look */
+}
+
+static void keep_calls(struct serve *s) {
+  bool needed = false;
+  if (atomic_load(&s->keeps_calls) || calls_upkeep_needed(s->app.db, &needed) != OK || !needed) return;
+  atomic_store(&s->keeps_calls, true);
+  struct db_job job = {.name = METRIC_JOB_SEARCH,
+                       .run = run_calls_upkeep,
+                       .done = calls_upkeep_done,
+                       .arg = s,
+                       .more = &s->more_of_calls,
+                       .part_done = calls_part_done};
+  enum err e = db_writer_submit(s->writer, job);
+  if (e != OK) calls_upkeep_done(s, e);
+}
+
 void serve_upkeep(struct serve *s) {
   static int64_t next_beat, next_look, next_trim, next_complaint; /* the main thread's alone */
   int64_t now = clock_mono_ms();
@@ -165,6 +203,7 @@ void serve_upkeep(struct serve *s) {
   bool is_trim_due = can_write && is_due(&next_trim, now, TRIM_MS);
   if (can_write) trim_changes(s, is_trim_due);
   if (is_trim_due) IGNORE(db_writer_submit(s->writer, trim_sessions)); /* so is the next trim */
+  if (can_write) keep_calls(s);
   if (is_due(&next_look, now, LOOK_MS)) look(s);
   tape_follows_tick(s->follows);
   volume_tick(s->volume);

@@ -113,13 +113,11 @@ static void derive_call(struct call *c, const struct fields *f, const struct del
 static enum err take_call(struct db *db, const struct delivery *d, bool *ret_changed) {
   struct buf text CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX);
   struct call c;
-  enum err e = calls_get(db, d->business_id, d->call_sid, &c);
+  enum err e = calls_read(db, d->business_id, d->call_sid, &c, &text);
   if (e == ERR_NOT_FOUND) {
     memset(&c, 0, sizeof(c));
     c.business_id = d->business_id;
     TRY(str_copy(c.call_sid, sizeof(c.call_sid), d->call_sid));
-  } else if (e == OK) {
-    e = calls_fields(db, d->business_id, d->call_sid, &text);
   }
   if (e != OK && e != ERR_NOT_FOUND) return e;
   struct fields *f CLEANUP(free_fields) = NULL;
@@ -133,7 +131,7 @@ static enum err take_call(struct db *db, const struct delivery *d, bool *ret_cha
   buf_clear(&text);
   TRY(fields_write(f, &text));
   *ret_changed = true;
-  return calls_put(db, &c, buf_str(&text));
+  return calls_put(db, e == OK ? &was : NULL, &c, buf_str(&text));
 }
 
 /* ---- the recording ---- */

@@ -4,15 +4,19 @@
  *
  *   source      taken when                                              walks
  *   WALK        no search, no rare state                                the calls by time
- *   TEXT        a search that may be part of a number or name           documents of the search, by time
+ *   TEXT        a search that may be part of a number or name           documents of legs that match, by time of their rows
+ *   OLD TEXT    the same, while calls of before are being indexed       documents that an older release made
+ *   SHORT       a search with one or two digits                         the calls by time
  *   FEW         a SID's beginning, or a rare state of a recording       what few there are, sorted
  *   WALK + SID  a SID's beginning that many have                        the calls by time
  *
  * Invariants
  *  (1) A source gives keys by (sort_at, call_sid), both falling, and stops when the page is full: what is newest is near.
- *      Documents come by sort_at only: those of one moment are all taken, and sorted here.
+ *      Documents come by the sort_at of their top leg only: those of one moment are all taken, and sorted here.
  *  (2) A search's sources together give each call that matches; the merge drops the second of two equal keys.
- *  (3) SQL is made of fixed pieces; every value from outside is a parameter. */
+ *  (3) SQL is made of fixed pieces; every value from outside is a parameter.
+ *  (4) Where every leg is a row, a document gives the rows of the legs that it is shown with. Such a row may be newer or
+ *      older than the document's place: what lies within TREE_SPAN_MS of the page is looked at too. */
 #include "ledger/calls_list.h"
 
 #include <stdlib.h>
@@ -24,8 +28,10 @@
 enum {
   VALUES_MAX = 48,
   SQL_MAX = 16 * 1024,
-  KEYS_MAX = 40000,
+  KEYS_SPARE = 1024,
   FEW_MAX = 1000,
+  TREE_SPAN_MS = 24 * 3600 * 1000,
+  SPILL_MS = 1000, /* a moment that is full lends ids of the next ones (calls_search.h), less than this */
   SEARCH_LEAST = 3,
   DIGITS_AMONG_LETTERS = 6
 };
@@ -74,7 +80,6 @@ static void key_list_done(struct key_list *l) {
 
 static enum err key_list_add(struct key_list *l, int64_t sort_at, struct str call_sid) {
   if (l->count == l->room) {
-    if (l->room >= KEYS_MAX) return ERR_TOO_BIG;
     size_t room = l->room ? l->room * 2 : 64;
     struct calls_key *grown = realloc(l->all, room * sizeof(*grown));
     if (!grown) return ERR_NOMEM;
@@ -88,6 +93,7 @@ static enum err key_list_add(struct key_list *l, int64_t sort_at, struct str cal
   return OK;
 }
 
+/* Equal keys follow one another once it is sorted. */
 static int key_compare(const void *a, const void *b) {
   const struct calls_key *x = a, *y = b;
   if (x->sort_at != y->sort_at) return x->sort_at < y->sort_at ? 1 : -1;
@@ -111,6 +117,7 @@ struct ask {
   const struct calls_filter *filter;
   size_t want;       /* keys that the page needs from each source */
   struct buf digits; /* of the search, without leading zeros; empty: it is part of no number */
+  bool is_short;     /* SHORT is a source: the digits are fewer than an index knows */
   bool by_text;      /* TEXT is a source */
   struct str sid[2]; /* beginnings of SIDs that the search may be */
   size_t sid_count;
@@ -178,6 +185,7 @@ static enum err ask_search(struct ask *a) {
     return ERR_INVALID;
   a->by_text = true;
   TRY(ask_digits(a, search));
+  a->is_short = a->digits.n > 0 && a->digits.n < SEARCH_LEAST;
   ask_sids(a, search);
   return OK;
 }
@@ -207,14 +215,21 @@ static enum err add_recording_filters(struct statement *s, const struct calls_fi
   return add(s, " exists (select 1 from " LEGS_OF_C " and exists (select 1 from " RECORDINGS_OF_L "))");
 }
 
-/* Conditions on c, each with " and" before it. */
-static enum err add_filters(struct statement *s, const struct calls_filter *f) {
-  if (f->status.n) TRY(add_value(s, " and c.status = ", DB_TEXT(f->status), ""));
-  if (f->ref.n) TRY(add_value(s, " and c.ref = ", DB_TEXT(f->ref), ""));
-  if (f->since) TRY(add_value(s, " and c.sort_at >= ", DB_INT(f->since), ""));
-  if (f->until) TRY(add_value(s, " and c.sort_at < ", DB_INT(f->until), ""));
+static enum err add_condition(struct statement *s, bool in_order, const char *column_is, struct db_value value) {
+  TRY(buf_addf(&s->sql, " and %sc.%s ", in_order ? "" : "+", column_is));
+  return add_value(s, "", value, "");
+}
+
+/* Conditions on c, each with " and" before it. in_order: c is walked by time; else c is found by other means, and the plus
+ * keeps SQLite from walking it by time all the same. */
+static enum err add_filters(struct statement *s, const struct calls_filter *f, bool in_order) {
+  if (f->status.n) TRY(add_condition(s, in_order, "status =", DB_TEXT(f->status)));
+  if (f->ref.n) TRY(add_condition(s, in_order, "ref =", DB_TEXT(f->ref)));
+  if (f->since) TRY(add_condition(s, in_order, "sort_at >=", DB_INT(f->since)));
+  if (f->until) TRY(add_condition(s, in_order, "sort_at <", DB_INT(f->until)));
   if (f->after_key) {
-    TRY(add_value(s, " and (c.sort_at, c.call_sid) < (", DB_INT(f->after.sort_at), ", "));
+    TRY(add(s, in_order ? " and (c.sort_at, c.call_sid)" : " and (+c.sort_at, +c.call_sid)"));
+    TRY(add_value(s, " < (", DB_INT(f->after.sort_at), ", "));
     TRY(add_value(s, "", DB_TEXT(str_from(f->after.call_sid)), ")"));
   }
   if (f->direction.n && !f->all_legs) TRY(add_value(s, " and c.direction = ", DB_TEXT(f->direction), ""));
@@ -226,8 +241,8 @@ static enum err add_filters(struct statement *s, const struct calls_filter *f) {
   return add_recording_filters(s, f);
 }
 
-static enum err add_end(struct statement *s, const struct ask *a) {
-  TRY(add_filters(s, a->filter));
+static enum err add_end(struct statement *s, const struct ask *a, bool in_order) {
+  TRY(add_filters(s, a->filter, in_order));
   return add_value(s, " order by c.sort_at desc, c.call_sid desc limit ", DB_INT(a->want), "");
 }
 
@@ -259,17 +274,30 @@ static enum err collect(struct ask *a, struct statement *s) {
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-/* Documents: until the page is full and the moment of its last key is over (1). */
-static enum err collect_documents(struct ask *a, struct statement *s) {
+/* Keeps the keys that the page may need. */
+static void keep_best(struct ask *a) {
+  key_list_sort(&a->keys);
+  if (a->keys.count > a->want) a->keys.count = a->want;
+}
+
+/* Documents: rows of the place's time, sort_at and call_sid. Until the page is full and what comes further down, span_ms on,
+ * can't be newer than its last key (1, 4). */
+static enum err collect_documents(struct ask *a, struct statement *s, int64_t span_ms) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(statement_query(s, a->db, &q));
   enum err e;
-  size_t got = 0;
+  bool full = false;
   while ((e = db_next(&q)) == OK) {
-    bool full = got >= a->want && a->keys.all[a->keys.count - 1].sort_at != db_int(&q, 0);
-    if (full || a->keys.count == KEYS_MAX) return OK;
-    TRY(key_list_add(&a->keys, db_int(&q, 0), db_text(&q, 1)));
-    got++;
+    int64_t place = db_int(&q, 0), sort_at = db_int(&q, 1);
+    struct calls_key *last = a->keys.count ? &a->keys.all[a->keys.count - 1] : NULL;
+    if (last && last->sort_at == sort_at && str_eq(db_text(&q, 2), str_from(last->call_sid))) continue;
+    if (a->keys.count >= a->want + KEYS_SPARE || (!full && a->keys.count >= a->want)) {
+      keep_best(a);
+      full = a->keys.count == a->want;
+    }
+    if (full && place < a->keys.all[a->want - 1].sort_at - span_ms) return OK;
+    if (full && sort_at < a->keys.all[a->want - 1].sort_at) continue;
+    TRY(key_list_add(&a->keys, sort_at, db_text(&q, 2)));
   }
   return e == ERR_NOT_FOUND ? OK : e;
 }
@@ -279,30 +307,86 @@ static bool has_rare_status(const struct calls_filter *f) {
 }
 
 static const char *walk_index(const struct calls_filter *f) {
-  if (f->ref.n) return "calls_ref";
+  if (f->ref.n) return "calls_ref_newest";
   if (has_rare_status(f)) return "calls_not_completed";
   return f->all_legs ? "calls_newest_leg" : "calls_newest";
 }
 
-static enum err source_walk(struct ask *a, bool by_sid) {
+/* l holds the search's one or two digits as they are written. */
+static enum err add_short(struct statement *s, const struct ask *a) {
+  TRY(add(s, " and exists (select 1 from " LEGS_OF_C));
+  TRY(add_value(s, " and (instr(l.from_number, ", DB_TEXT(buf_str(&a->digits)), ") > 0"));
+  return add_value(s, " or instr(l.to_number, ", DB_TEXT(buf_str(&a->digits)), ") > 0))");
+}
+
+enum walk { WALK_ALL, WALK_SID, WALK_SHORT };
+
+static enum err source_walk(struct ask *a, enum walk walk) {
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(buf_addf(&s.sql, "select c.sort_at, c.call_sid from calls c indexed by %s", walk_index(a->filter)));
   TRY(add_value(&s, " where c.business_id = ", DB_INT(a->business_id), ""));
   if (!a->filter->all_legs) TRY(add(&s, " and c.top_sid = c.call_sid"));
   if (has_rare_status(a->filter)) TRY(add(&s, " and c.status <> 'completed'"));
-  if (by_sid) {
+  if (walk == WALK_SHORT) TRY(add_short(&s, a));
+  if (walk == WALK_SID) {
     TRY(add(&s, " and exists (select 1 from " LEGS_OF_C " and ("));
     TRY(add_sid_ranges(&s, a, "l.call_sid"));
     TRY(add(&s, " or exists (select 1 from " RECORDINGS_OF_L " and "));
     TRY(add_sid_ranges(&s, a, "r.recording_sid"));
     TRY(add(&s, ")))"));
   }
-  TRY(add_end(&s, a));
+  TRY(add_end(&s, a, true));
   return collect(a, &s);
 }
 
-/* A phrase of the full-text query: in quotes, those within it doubled. */
-static enum err add_phrase(struct buf *b, const char *column, struct str phrase) {
+/* What stands in the documents between the times that a row can have. */
+static enum err add_places(struct statement *s, const struct ask *a, int64_t span_ms) {
+  const struct calls_filter *f = a->filter;
+  if (f->since) TRY(add_value(s, " and s.rowid >= ", DB_INT(calls_search_first_id(f->since - span_ms)), ""));
+  int64_t before = f->until;
+  if (f->after_key && (!before || f->after.sort_at < before)) before = f->after.sort_at + 1;
+  if (before) TRY(add_value(s, " and s.rowid < ", DB_INT(calls_search_first_id(before + span_ms + SPILL_MS)), ""));
+  return OK;
+}
+
+/* Documents, the legs l that they are of, and the rows c that these are shown in. */
+static enum err source_documents(struct ask *a, struct str match) {
+  const struct calls_filter *f = a->filter;
+  struct statement s CLEANUP(statement_done) = STATEMENT;
+  int64_t span_ms = f->all_legs ? TREE_SPAN_MS : 0;
+  TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid from call_documents s", CALLS_SEARCH_ID_BITS));
+  TRY(add_value(&s, " cross join calls l on l.business_id = ", DB_INT(a->business_id), ""));
+  TRY(add(&s, " and l.call_sid = s.call_sid and +l.document_id = s.rowid"));
+  TRY(add_value(&s, " cross join calls c on c.business_id = ", DB_INT(a->business_id), ""));
+  if (!f->all_legs) {
+    TRY(add(&s, " and c.call_sid = l.top_sid and +c.top_sid = c.call_sid"));
+  } else {
+    TRY(add(&s, " and c.call_sid in (select l.call_sid union select l.parent_call_sid union select l.top_sid union"
+                " select k.call_sid from calls k indexed by calls_parent where k.parent_call_sid = l.call_sid"));
+    TRY(add_value(&s, " and k.business_id = ", DB_INT(a->business_id), ")"));
+  }
+  TRY(add_value(&s, " where s.call_documents match ", DB_TEXT(match), ""));
+  TRY(add_places(&s, a, span_ms));
+  TRY(add_filters(&s, f, false));
+  TRY(add(&s, " order by s.rowid desc"));
+  return collect_documents(a, &s, span_ms);
+}
+
+/* The word that all documents of a business have in the older index. */
+static enum err add_old_scope(struct buf *b, int64_t business_id) {
+  enum { FIRST = 0x4e00, RANGE = 0x5000 };
+  uint64_t rest = (uint64_t)business_id;
+  TRY(buf_add(b, STR("scope : \"")));
+  for (size_t i = 0; i < 3; i++, rest /= RANGE) {
+    unsigned code = FIRST + (unsigned)(rest % RANGE);
+    TRY(buf_add_char(b, (char)(0xe0 | (code >> 12))));
+    TRY(buf_add_char(b, (char)(0x80 | ((code >> 6) & 0x3f))));
+    TRY(buf_add_char(b, (char)(0x80 | (code & 0x3f))));
+  }
+  return buf_add_char(b, '"');
+}
+
+static enum err add_old_phrase(struct buf *b, const char *column, struct str phrase) {
   TRY(buf_addf(b, "%s : \"", column));
   for (size_t i = 0; i < phrase.n; i++) {
     if (phrase.p[i] == '"') TRY(buf_add_char(b, '"'));
@@ -311,42 +395,58 @@ static enum err add_phrase(struct buf *b, const char *column, struct str phrase)
   return buf_add_char(b, '"');
 }
 
-static enum err source_documents(struct ask *a, struct str phrases, struct str digits) {
-  const struct calls_filter *f = a->filter;
+/* The documents that an older release made, each of the leg and of those that it is shown with. */
+static enum err source_old_documents(struct ask *a) {
+  struct buf match CLEANUP(buf_done) = BUF_INIT(4 * CALLS_LIST_SEARCH_MAX + 256);
+  TRY(add_old_scope(&match, a->business_id));
+  TRY(buf_add(&match, STR(" AND (")));
+  TRY(add_old_phrase(&match, "names", a->filter->search));
+  if (a->digits.n >= SEARCH_LEAST) {
+    TRY(buf_add(&match, STR(" OR ")));
+    TRY(add_old_phrase(&match, "numbers", buf_str(&a->digits)));
+  }
+  TRY(buf_add_char(&match, ')'));
   struct statement s CLEANUP(statement_done) = STATEMENT;
-  TRY(add(&s,
-          "select c.sort_at, c.call_sid from call_search s cross join calls c indexed by calls_search_id on "
-          "c.search_id = s.rowid"));
-  TRY(add_value(&s, " where s.call_search match ", DB_TEXT(phrases), ""));
-  if (digits.n) TRY(add_value(&s, " and instr(s.numbers, ", DB_TEXT(digits), ") > 0"));
-  if (f->since) TRY(add_value(&s, " and s.rowid >= ", DB_INT(calls_search_first_id(f->since)), ""));
-  int64_t before = f->until;
-  if (f->after_key && (!before || f->after.sort_at < before)) before = f->after.sort_at + 1;
-  /* A moment's documents may have spilled into the following ones (free_id): a second is more than they ever do. */
-  if (before) TRY(add_value(&s, " and s.rowid < ", DB_INT(calls_search_first_id(before + 1000)), ""));
+  TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid from call_search s", CALLS_SEARCH_ID_BITS));
+  TRY(add(&s, " cross join calls c indexed by calls_search_id on c.search_id = s.rowid"));
+  TRY(add_value(&s, " where s.call_search match ", DB_TEXT(buf_str(&match)), ""));
+  TRY(add_places(&s, a, 0));
   TRY(add_value(&s, " and c.business_id = ", DB_INT(a->business_id), ""));
-  if (!f->all_legs) TRY(add(&s, " and +c.top_sid = c.call_sid"));
-  TRY(add_filters(&s, f));
+  if (!a->filter->all_legs) TRY(add(&s, " and +c.top_sid = c.call_sid"));
+  TRY(add_filters(&s, a->filter, false));
   TRY(add(&s, " order by s.rowid desc"));
-  return collect_documents(a, &s);
+  return collect_documents(a, &s, 0);
+}
+
+static enum err is_being_built(struct ask *a, bool *ret_building) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(a->db, &q, "select exists (select 1 from call_documents_build)"));
+  TRY(db_next(&q));
+  *ret_building = db_int(&q, 0) != 0;
+  return OK;
 }
 
 static enum err source_text(struct ask *a) {
-  struct str digits = buf_str(&a->digits);
-  char scope[CALLS_SEARCH_SCOPE_SIZE];
-  calls_search_scope(a->business_id, scope);
-  struct buf phrases CLEANUP(buf_done) = BUF_INIT(4 * CALLS_LIST_SEARCH_MAX + 256);
-  TRY(add_phrase(&phrases, "scope", str_from(scope)));
-  if (digits.n && digits.n < SEARCH_LEAST) TRY(source_documents(a, buf_str(&phrases), digits));
-  bool both = str_eq(digits, a->filter->search); /* one walk through what its trigrams stand in, not two */
-  TRY(buf_add(&phrases, STR(" AND (")));
-  TRY(add_phrase(&phrases, both ? "{names numbers}" : "names", a->filter->search));
-  if (digits.n >= SEARCH_LEAST && !both) {
-    TRY(buf_add(&phrases, STR(" OR ")));
-    TRY(add_phrase(&phrases, "numbers", digits));
+  struct str search = a->filter->search;
+  struct buf match CLEANUP(buf_done) = BUF_INIT(4 * CALLS_LIST_SEARCH_MAX + 256);
+  TRY(calls_search_phrase(&match, a->business_id, DB_GRAMS_NAMES, search));
+  if (a->digits.n && !a->is_short) {
+    TRY(buf_add(&match, STR(" OR ")));
+    TRY(calls_search_phrase(&match, a->business_id, DB_GRAMS_DIGITS, buf_str(&a->digits)));
   }
-  TRY(buf_add_char(&phrases, ')'));
-  return source_documents(a, buf_str(&phrases), STR_NONE);
+  TRY(source_documents(a, buf_str(&match)));
+  keep_best(a);
+  if (a->is_short) TRY(source_walk(a, WALK_SHORT));
+  bool building;
+  TRY(is_being_built(a, &building));
+  if (!building) return OK;
+  struct key_list had = a->keys; /* a source of its own: its page is filled anew */
+  a->keys = (struct key_list){NULL, 0, 0};
+  enum err e = source_old_documents(a);
+  for (size_t i = 0; e == OK && i < had.count; i++)
+    e = key_list_add(&a->keys, had.all[i].sort_at, str_from(had.all[i].call_sid));
+  key_list_done(&had);
+  return e;
 }
 
 /* The calls that have few recordings of that state, or a SID that begins so: as the inside of `with m(sid) as (…)`. */
@@ -397,7 +497,7 @@ static enum err source_few(struct ask *a, bool by_sid) {
   TRY(add(&s, ") select c.sort_at, c.call_sid from (select distinct sid from rows) w cross join calls c"));
   TRY(add_value(&s, " on c.call_sid = w.sid and c.business_id = ", DB_INT(a->business_id), " where 1"));
   if (!a->filter->all_legs) TRY(add(&s, " and +c.top_sid = c.call_sid"));
-  TRY(add_end(&s, a));
+  TRY(add_end(&s, a, false));
   return collect(a, &s);
 }
 
@@ -408,12 +508,12 @@ static enum err run_sources(struct ask *a) {
     TRY(source_text(a));
     if (!a->sid_count) return OK;
     TRY(are_few(a, true, &few));
-    return few ? source_few(a, true) : source_walk(a, true);
+    return few ? source_few(a, true) : source_walk(a, WALK_SID);
   }
   bool may_be_few = f->by_recording_status && f->recording_status != RECORDING_READY &&
                     f->recording_status != RECORDING_MISSING; /* which calls without recordings are, too */
   if (may_be_few) TRY(are_few(a, false, &few));
-  return few ? source_few(a, false) : source_walk(a, false);
+  return few ? source_few(a, false) : source_walk(a, WALK_ALL);
 }
 
 enum err calls_list_page(struct db *db, int64_t business_id, const struct calls_filter *filter,

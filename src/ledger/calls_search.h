@@ -1,21 +1,24 @@
-/* calls_search.h - what calls are found by: one document a leg in `call_search`.
+/* calls_search.h - what calls are found by: one document a leg in `call_documents`, of its own numbers and names.
  *
- * A leg's document holds the numbers and names of the legs that it is shown with: of a top leg all of its tree, of another
- * its own, its parent's and its children's. Thread rule: the connection's; writing inside db_writer's transaction. */
+ * A list puts together which rows a leg that matches is shown in. Thread rule: the connection's; writing inside db_writer's
+ * transaction. */
 #pragma once
 
-#include "base/buf.h"
-#include "db/db.h"
+#include "db/db_grams.h"
+#include "ledger/calls.h"
 
-enum { CALLS_SEARCH_ID_BITS = 20, CALLS_SEARCH_SCOPE_SIZE = 10 };
+enum { CALLS_SEARCH_ID_BITS = 20 };
 
-/* Brings the documents of a leg, and of those that show it, in line with `calls`. was_parent, was_top: what the leg named
- * before, or empty. */
-CHECKED enum err calls_search_put(struct db *db, int64_t business_id, struct str call_sid, struct str was_parent,
-                                  struct str was_top);
+/* Puts a leg's document anew, as call says, at its top leg's sort_at, in place of call->document_id (0: it has none). The
+ * caller writes *ret_document_id into the leg's row. */
+CHECKED enum err calls_search_put(struct db *db, const struct call *call, int64_t sort_at, int64_t *ret_document_id);
+/* 0 is fine, and one that is not there. */
+CHECKED enum err calls_search_delete(struct db *db, int64_t document_id);
+/* When a document says that its row begins. A moment that is full lends ids of the next ones, up to a second. */
+int64_t calls_search_time(int64_t document_id);
 /* The first id that a document of that time can have. */
 int64_t calls_search_first_id(int64_t sort_at);
-/* The word that a business's documents, and as good as no others, have as their scope. */
-void calls_search_scope(int64_t business_id, char ret_scope[CALLS_SEARCH_SCOPE_SIZE]);
 /* The digits of s, nothing else, appended to b. */
 CHECKED enum err calls_search_digits(struct str s, struct buf *b);
+/* Appends a term of a match: column : "text", within the business. */
+CHECKED enum err calls_search_phrase(struct buf *b, int64_t business_id, enum db_grams_kind kind, struct str text);

@@ -211,7 +211,11 @@ static enum err put_call(struct db *db, void *arg) {
   (void)snprintf(c.from_number, sizeof(c.from_number), "+15551230001");
   c.duration_s = -1;
   c.first_seen_at = clock_now_ms();
-  return calls_put(db, &c, STR("{}"));
+  struct buf fields CLEANUP(buf_done) = BUF_INIT(64 * 1024);
+  struct call was;
+  enum err e = calls_read(db, c.business_id, str_from(c.call_sid), &was, &fields);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  return calls_put(db, e == OK ? &was : NULL, &c, STR("{}"));
 }
 
 void service_call(struct service *s, int64_t business, const char *sid, const char *parent) {

@@ -1,0 +1,192 @@
+/* calls_tree.c - see calls_tree.h.
+ *
+ *   a leg moves --calls_tree_moved--> mark (call_moves) --follow_parent--> its legs are in line, those of them that moved
+ *   are marked in turn --> … --> no mark is left
+ *
+ * Invariants
+ *  (1) top_sid is a pure function of the chain of parents: it does not depend on the order in which legs became known.
+ *  (2) A leg that is not in line with what is above it has a marked leg above it, in the same committed state: a crash
+ *      forgets none.
+ *  (3) A leg that is in line already is not written, and what is below it is not looked at: marks end, in a chain that comes
+ *      back to itself too. */
+#include "ledger/calls_tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/calls_search.h"
+#include "ledger/changes.h"
+
+/* ---- upwards ---- */
+
+static enum err parent_of(struct db *db, int64_t business_id, const char *sid, char ret_parent[SID_SIZE]) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select parent_call_sid from calls where business_id = ?1 and call_sid = ?2",
+               DB_INT(business_id), DB_TEXT(str_from(sid))));
+  TRY(db_next(&q));
+  struct str parent = db_text(&q, 0);
+  return str_copy(ret_parent, SID_SIZE, parent.p ? parent : STR("")) == OK ? OK : ERR_CORRUPT;
+}
+
+/* The least of a chain's legs from number `from` on, which come back to that one. */
+static const char *least(char chain[][SID_SIZE], int from, int count) {
+  const char *found = chain[from];
+  for (int i = from + 1; i < count; i++)
+    if (strcmp(chain[i], found) < 0) found = chain[i];
+  return found;
+}
+
+enum err calls_tree_top(struct db *db, int64_t business_id, struct str call_sid, struct str parent_sid,
+                        char ret_top[SID_SIZE]) {
+  char chain[CALLS_TREE_DEPTH_MAX][SID_SIZE], next[SID_SIZE];
+  TRY(str_copy(chain[0], SID_SIZE, call_sid));
+  TRY(str_copy(next, SID_SIZE, parent_sid.p ? parent_sid : STR("")));
+  int count = 1;
+  while (next[0]) {
+    for (int i = 0; i < count; i++) {
+      if (strcmp(chain[i], next) != 0) continue;
+      memcpy(ret_top, least(chain, i, count), SID_SIZE);
+      return OK;
+    }
+    char above[SID_SIZE];
+    enum err e = parent_of(db, business_id, next, above);
+    if (e == ERR_NOT_FOUND || count == CALLS_TREE_DEPTH_MAX) break;
+    TRY(e);
+    memcpy(chain[count++], next, SID_SIZE);
+    memcpy(next, above, SID_SIZE);
+  }
+  memcpy(ret_top, chain[count - 1], SID_SIZE);
+  return OK;
+}
+
+enum err calls_tree_place(struct db *db, int64_t business_id, const char *top_sid, int64_t *ret_sort_at) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select sort_at from calls where business_id = ?1 and call_sid = ?2", DB_INT(business_id),
+               DB_TEXT(str_from(top_sid))));
+  TRY(db_next(&q));
+  *ret_sort_at = db_int(&q, 0);
+  return OK;
+}
+
+/* ---- downwards ---- */
+
+static enum err mark(struct db *db, int64_t business_id, struct str call_sid) {
+  return db_run(db,
+                "insert into call_moves (business_id, call_sid, after_sid) select ?1, ?2, '' where exists (select 1"
+                " from calls indexed by calls_parent where business_id = ?1 and parent_call_sid = ?2)"
+                " on conflict do update set after_sid = ''",
+                DB_INT(business_id), DB_TEXT(call_sid));
+}
+
+/* Legs of one parent, read before any of them is written. */
+struct legs {
+  struct call *all; /* owned */
+  int count;
+};
+
+static void legs_done(struct legs *l) {
+  free(l->all);
+}
+
+static enum err read_legs(struct db *db, int64_t business_id, const char *parent, const char *after, int limit,
+                          struct legs *ret_legs) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " CALL_COLUMNS " from calls c indexed by calls_parent where business_id = ?1"
+               " and parent_call_sid = ?2 and call_sid > ?3 order by call_sid limit ?4",
+               DB_INT(business_id), DB_TEXT(str_from(parent)), DB_TEXT(str_from(after)), DB_INT(limit)));
+  ret_legs->all = calloc((size_t)limit, sizeof(*ret_legs->all));
+  if (!ret_legs->all) return ERR_NOMEM;
+  enum err e;
+  while ((e = db_next(&q)) == OK) TRY(calls_read_row(&q, 0, &ret_legs->all[ret_legs->count++]));
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static enum err follow_leg(struct db *db, const struct call *leg) {
+  char top[SID_SIZE];
+  int64_t place, id;
+  TRY(calls_tree_top(db, leg->business_id, str_from(leg->call_sid), str_from(leg->parent_call_sid), top));
+  TRY(calls_tree_place(db, leg->business_id, top, &place));
+  bool same_top = strcmp(top, leg->top_sid) == 0;
+  int64_t stands = leg->document_id ? calls_search_time(leg->document_id) : -1;
+  if (same_top && stands == calls_search_time(calls_search_first_id(place))) return OK; /* (3) */
+  TRY(calls_search_put(db, leg, place, &id));
+  TRY(db_run(db, "update calls set top_sid = ?3, document_id = ?4 where business_id = ?1 and call_sid = ?2",
+             DB_INT(leg->business_id), DB_TEXT(str_from(leg->call_sid)), DB_TEXT(str_from(top)), DB_INT(id)));
+  if (!same_top) TRY(changes_add(db, CHANGE_CALL, leg->business_id, str_from(leg->call_sid)));
+  if (same_top && stands == calls_search_time(id)) return OK; /* its moment is full: it has not moved */
+  return mark(db, leg->business_id, str_from(leg->call_sid));
+}
+
+/* The legs of a marked one, at most limit; its mark goes with the last. */
+static enum err follow_parent(struct db *db, int64_t business_id, const char *parent, const char *after, int limit,
+                              int *ret_count) {
+  struct legs legs CLEANUP(legs_done) = {NULL, 0};
+  TRY(read_legs(db, business_id, parent, after, limit, &legs));
+  if (legs.count == limit)
+    TRY(db_run(db, "update call_moves set after_sid = ?3 where business_id = ?1 and call_sid = ?2", DB_INT(business_id),
+               DB_TEXT(str_from(parent)), DB_TEXT(str_from(legs.all[limit - 1].call_sid))));
+  else
+    TRY(db_run(db, "delete from call_moves where business_id = ?1 and call_sid = ?2", DB_INT(business_id),
+               DB_TEXT(str_from(parent))));
+  for (int i = 0; i < legs.count; i++) TRY(follow_leg(db, &legs.all[i]));
+  *ret_count = legs.count;
+  return OK;
+}
+
+struct mark {
+  int64_t business_id;
+  char call_sid[SID_SIZE], after_sid[SID_SIZE];
+};
+
+static enum err read_mark(struct db_rows *q, struct mark *ret_mark) {
+  struct mark m;
+  TRY(db_next(q));
+  m.business_id = db_int(q, 0);
+  if (str_copy(m.call_sid, SID_SIZE, db_text(q, 1)) != OK || str_copy(m.after_sid, SID_SIZE, db_text(q, 2)) != OK)
+    return ERR_CORRUPT;
+  *ret_mark = m;
+  return OK;
+}
+
+static enum err first_mark(struct db *db, int64_t from_business, struct mark *ret_mark) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select business_id, call_sid, after_sid from call_moves where business_id >= ?1"
+               " order by business_id, call_sid limit 1",
+               DB_INT(from_business)));
+  return read_mark(&q, ret_mark);
+}
+
+enum err calls_tree_follow(struct db *db, int64_t *business_id, int limit, int *ret_left) {
+  struct mark m;
+  int64_t from = *business_id + 1;
+  while (limit > 0) {
+    enum err e = first_mark(db, from, &m);
+    if (e == ERR_NOT_FOUND && from > 0) e = first_mark(db, 0, &m); /* round again */
+    if (e == ERR_NOT_FOUND) break;
+    TRY(e);
+    int count;
+    TRY(follow_parent(db, m.business_id, m.call_sid, m.after_sid, limit, &count));
+    limit -= count + 1; /* a mark without legs costs too */
+    from = *business_id = m.business_id;
+  }
+  *ret_left = limit > 0 ? limit : 0;
+  return OK;
+}
+
+/* Only of its own tree, and of this business: what else is marked is the upkeep's. */
+enum err calls_tree_moved(struct db *db, int64_t business_id, struct str call_sid) {
+  TRY(mark(db, business_id, call_sid));
+  int limit = CALLS_TREE_AT_ONCE;
+  while (limit > 0) {
+    struct mark m;
+    enum err e = first_mark(db, business_id, &m);
+    if (e == ERR_NOT_FOUND || (e == OK && m.business_id != business_id)) return OK;
+    TRY(e);
+    int count;
+    TRY(follow_parent(db, business_id, m.call_sid, m.after_sid, limit, &count));
+    limit -= count + 1;
+  }
+  return OK;
+}

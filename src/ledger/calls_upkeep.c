@@ -1,0 +1,177 @@
+/* calls_upkeep.c - see calls_upkeep.h.
+ *
+ * The full-text index takes documents in ascending order of their ids best: what is put or deleted in one part is sorted. */
+#include "ledger/calls_upkeep.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/calls_search.h"
+#include "ledger/calls_tree.h"
+
+enum err calls_upkeep_needed(struct db *db, bool *ret_needed) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select exists (select 1 from call_moves) or exists (select 1 from call_documents_gone)"
+               " or exists (select 1 from call_documents_stale) or exists (select 1 from call_documents_build)"));
+  TRY(db_next(&q));
+  *ret_needed = db_int(&q, 0) != 0;
+  return OK;
+}
+
+/* ---- documents of calls that are gone ---- */
+
+enum err calls_upkeep_delete(struct db *db, int limit, int *ret_count) {
+  TRY(db_run(db,
+             "delete from call_documents where rowid in (select document_id from call_documents_gone"
+             " order by document_id limit ?1)",
+             DB_INT(limit)));
+  TRY(db_run(db,
+             "delete from call_documents_gone where document_id in (select document_id from call_documents_gone"
+             " order by document_id limit ?1)",
+             DB_INT(limit)));
+  *ret_count = (int)db_changed(db);
+  return OK;
+}
+
+/* ---- calls that are indexed, or indexed anew ---- */
+
+struct batch {
+  struct call *all; /* owned */
+  int64_t *places;  /* owned: each one's top leg's sort_at */
+  int count, room;
+};
+
+static void batch_done(struct batch *b) {
+  free(b->all);
+  free(b->places);
+}
+
+static enum err batch_init(struct batch *b, int room) {
+  b->all = calloc((size_t)room, sizeof(*b->all));
+  b->places = calloc((size_t)room, sizeof(*b->places));
+  b->room = room;
+  return b->all && b->places ? OK : ERR_NOMEM;
+}
+
+/* Rows of CALL_COLUMNS and the top leg's sort_at. */
+static enum err batch_read(struct batch *b, struct db_rows *q) {
+  enum err e;
+  while (b->count < b->room && (e = db_next(q)) == OK) {
+    TRY(calls_read_row(q, 0, &b->all[b->count]));
+    b->places[b->count++] = db_int(q, CALL_COLUMN_COUNT);
+  }
+  return b->count == b->room || e == ERR_NOT_FOUND ? OK : e;
+}
+
+static enum err index_call(struct db *db, const struct call *c, int64_t place) {
+  int64_t id;
+  TRY(calls_search_put(db, c, place, &id));
+  return db_run(db, "update calls set document_id = ?3 where business_id = ?1 and call_sid = ?2", DB_INT(c->business_id),
+                DB_TEXT(str_from(c->call_sid)), DB_INT(id));
+}
+
+#define PLACED_CALL \
+  CALL_COLUMNS ", coalesce((select t.sort_at from calls t where t.business_id = c.business_id and t.call_sid = c.top_sid)," \
+               " c.sort_at)"
+
+static enum err index_stale(struct db *db, int limit, int *ret_count) {
+  struct batch b CLEANUP(batch_done) = {.all = NULL};
+  TRY(batch_init(&b, limit));
+  {
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    TRY(db_query(db, &q,
+                 "select " PLACED_CALL " from (select business_id, call_sid from call_documents_stale"
+                 " order by business_id, call_sid limit ?1) s"
+                 " cross join calls c on c.business_id = s.business_id and c.call_sid = s.call_sid",
+                 DB_INT(limit)));
+    TRY(batch_read(&b, &q));
+  }
+  for (int i = 0; i < b.count; i++) {
+    TRY(index_call(db, &b.all[i], b.places[i]));
+    TRY(db_run(db, "delete from call_documents_stale where business_id = ?1 and call_sid = ?2",
+               DB_INT(b.all[i].business_id), DB_TEXT(str_from(b.all[i].call_sid))));
+  }
+  *ret_count = b.count;
+  return OK;
+}
+
+/* ---- calls of before ---- */
+
+struct cursor {
+  int64_t business_id, sort_at;
+  char call_sid[SID_SIZE];
+};
+
+static enum err read_cursor(struct db *db, struct cursor *ret_cursor) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select business_id, sort_at, call_sid from call_documents_build limit 1"));
+  TRY(db_next(&q));
+  ret_cursor->business_id = db_int(&q, 0);
+  ret_cursor->sort_at = db_int(&q, 1);
+  return str_copy(ret_cursor->call_sid, SID_SIZE, db_text(&q, 2)) == OK ? OK : ERR_CORRUPT;
+}
+
+static enum err next_business(struct db *db, int64_t *business_id) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select min(business_id) from calls where business_id > ?1", DB_INT(*business_id)));
+  TRY(db_next(&q));
+  if (db_is_null(&q, 0)) return ERR_NOT_FOUND;
+  *business_id = db_int(&q, 0);
+  return OK;
+}
+
+static enum err read_before(struct db *db, const struct cursor *at, struct batch *b) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " PLACED_CALL " from calls c indexed by calls_newest_leg where c.business_id = ?1"
+               " and (c.sort_at, c.call_sid) < (?2, ?3) order by c.sort_at desc, c.call_sid desc limit ?4",
+               DB_INT(at->business_id), DB_INT(at->sort_at), DB_TEXT(str_from(at->call_sid)), DB_INT(b->room)));
+  return batch_read(b, &q);
+}
+
+static enum err move_cursor(struct db *db, const struct cursor *to) {
+  return db_run(db, "update call_documents_build set business_id = ?1, sort_at = ?2, call_sid = ?3",
+                DB_INT(to->business_id), DB_INT(to->sort_at), DB_TEXT(str_from(to->call_sid)));
+}
+
+/* Newest first; within a part the oldest first, for the index's sake. */
+static enum err index_older(struct db *db, struct calls_upkeep *u, int limit) {
+  struct cursor at;
+  enum err e = read_cursor(db, &at);
+  if (e == ERR_NOT_FOUND) return OK;
+  TRY(e);
+  struct batch b CLEANUP(batch_done) = {.all = NULL};
+  TRY(batch_init(&b, limit));
+  TRY(read_before(db, &at, &b));
+  if (b.count == 0) {
+    e = next_business(db, &at.business_id);
+    if (e == ERR_NOT_FOUND) return db_run(db, "delete from call_documents_build");
+    TRY(e);
+    at.sort_at = INT64_MAX;
+    at.call_sid[0] = '\0';
+    return move_cursor(db, &at);
+  }
+  for (int i = b.count - 1; i >= 0; i--)
+    if (!b.all[i].document_id) TRY(index_call(db, &b.all[i], b.places[i]));
+  u->indexed += b.count;
+  const struct call *last = &b.all[b.count - 1];
+  at.sort_at = calls_sort_at(last);
+  memcpy(at.call_sid, last->call_sid, sizeof(at.call_sid));
+  return move_cursor(db, &at);
+}
+
+enum err calls_upkeep_run(struct db *db, struct calls_upkeep *u, int limit, bool *ret_more) {
+  int left, count;
+  TRY(calls_tree_follow(db, &u->business_id, limit, &left));
+  if (left) {
+    TRY(calls_upkeep_delete(db, left, &count));
+    left -= count;
+  }
+  if (left) {
+    TRY(index_stale(db, left, &count));
+    left -= count;
+  }
+  if (left) TRY(index_older(db, u, left));
+  return calls_upkeep_needed(db, ret_more);
+}
