@@ -51,8 +51,13 @@ struct db_value db_text_or_null(struct str s);
 
 #define DB_VALUES_(...) ((struct db_value[]){__VA_ARGS__ __VA_OPT__(, ){.kind = DB_END}})
 
+/* db_run and db_query take a string literal. All of a program's stand in one section of it, so that a test can look at the
+ * plan of each, whether or not it was ever run: db_texts_each. */
+#define DB_TEXT_OF_(sql) static const char sql_[] __attribute__((used, section("db_texts"))) = sql
+void db_texts_each(void (*fn)(void *arg, const char *sql), void *arg);
+
 /* Runs a statement that gives no rows. */
-#define db_run(db, sql, ...) db_run_values((db), (sql), DB_VALUES_(__VA_ARGS__))
+#define db_run(db, sql, ...) __extension__({ DB_TEXT_OF_(sql); db_run_values((db), sql_, DB_VALUES_(__VA_ARGS__)); })
 CHECKED enum err db_run_values(struct db *db, const char *sql, const struct db_value *values);
 int64_t db_changed(const struct db *db); /* rows changed by the last db_run: for compare-and-set */
 int64_t db_touched(const struct db *db); /* rows changed by all statements of this connection; not those of triggers */
@@ -64,7 +69,8 @@ struct db_rows {
   void *statement;
 };
 #define DB_ROWS {NULL, NULL}
-#define db_query(db, rows, sql, ...) db_query_values((db), (rows), (sql), DB_VALUES_(__VA_ARGS__))
+#define db_query(db, rows, sql, ...) \
+  __extension__({ DB_TEXT_OF_(sql); db_query_values((db), (rows), sql_, DB_VALUES_(__VA_ARGS__)); })
 CHECKED enum err db_query_values(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values);
 /* The same for SQL made at run time (filters); it is prepared anew and not kept. */
 CHECKED enum err db_query_once(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values);

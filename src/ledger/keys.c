@@ -104,8 +104,11 @@ static enum err each(struct db_rows *q, keys_each_fn *fn, void *arg) {
 
 enum err keys_each(struct db *db, int64_t business_id, keys_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select " KEY_COLUMNS " from keys k where ?1 = 0 or k.business_id = ?1 order by k.key_id",
-               DB_INT(business_id)));
+  if (business_id)
+    TRY(db_query(db, &q, "select " KEY_COLUMNS " from keys k where k.business_id = ?1 order by k.key_id",
+                 DB_INT(business_id)));
+  else
+    TRY(db_query(db, &q, "select " KEY_COLUMNS " from keys k order by k.key_id"));
   return each(&q, fn, arg);
 }
 

@@ -115,8 +115,18 @@ enum err sessions_end_all(struct db *db, int64_t business_id) {
 }
 
 enum err sessions_trim(struct db *db, int64_t now) {
-  TRY(db_run(db, "delete from sessions where expires_at <= ?1", DB_INT(now)));
-  return db_run(db, "delete from links where expires_at <= ?1 or used_at is not null", DB_INT(now));
+  TRY(db_run(db,
+             "delete from sessions where digest in (select digest from sessions indexed by sessions_expiry"
+             " where expires_at <= ?1 limit ?2)",
+             DB_INT(now), DB_INT(SESSIONS_TRIM_MAX)));
+  TRY(db_run(db,
+             "delete from links where digest in (select digest from links indexed by links_expiry"
+             " where expires_at <= ?1 limit ?2)",
+             DB_INT(now), DB_INT(SESSIONS_TRIM_MAX)));
+  return db_run(db,
+                "delete from links where digest in (select digest from links indexed by links_used"
+                " where used_at is not null limit ?1)",
+                DB_INT(SESSIONS_TRIM_MAX));
 }
 
 enum err links_create(struct db *db, const struct link *link, char ret_token[SESSION_TOKEN_SIZE]) {

@@ -12,6 +12,7 @@ enum {
   SESSION_SUBJECT_SIZE = 256,
   SESSION_DIGEST_TEXT_SIZE = 2 * SHA256_SIZE + 1,
   SESSIONS_PER_BUSINESS_MAX = 10000,
+  SESSIONS_TRIM_MAX = 500,
   SESSIONS_PER_CREDENTIAL_MAX = 100
 };
 
@@ -31,7 +32,7 @@ CHECKED enum err sessions_find(struct db *db, struct str token, int64_t now, str
 CHECKED enum err sessions_end(struct db *db, struct str token);
 /* Of a business: its sessions and its links. */
 CHECKED enum err sessions_end_all(struct db *db, int64_t business_id);
-/* Forgets expired sessions and links that can't be used any more. */
+/* Forgets expired sessions and links that can't be used any more, at most SESSIONS_TRIM_MAX of each kind. */
 CHECKED enum err sessions_trim(struct db *db, int64_t now);
 /* What a CHANGE_SESSION names: the token's digest in hexadecimal. */
 void session_digest(struct str token, char ret_text[SESSION_DIGEST_TEXT_SIZE]);

@@ -394,7 +394,7 @@ static void another_database_at_the_path_is_taken_without_the_old_ones_log(void 
   assert_int_equal(db_run(db, "insert into t values (4)"), OK);
 
   struct db_rows q = DB_ROWS;
-  assert_int_equal(db_query(db, &q, count), OK);
+  assert_int_equal(db_query_values(db, &q, count, DB_VALUES_()), OK);
   assert_int_equal(db_next(&q), OK);
   assert_int_equal(db_int(&q, 0), 4);
   db_rows_done(&q);

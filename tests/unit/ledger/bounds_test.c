@@ -18,7 +18,7 @@ static int64_t take_steps(struct db *db) {
 }
 
 static void fill(struct db *db, const char *sql, int from, int to) {
-  assert_int_equal(db_run(db, sql, DB_INT(from), DB_INT(to), DB_INT(NOW)), OK);
+  assert_int_equal(db_run_values(db, sql, DB_VALUES_(DB_INT(from), DB_INT(to), DB_INT(NOW))), OK);
 }
 
 #define ROWS_FROM_TO "with recursive g(i) as (select ?1 union all select i + 1 from g where i + 1 < ?2) "

@@ -1,0 +1,171 @@
+/* plans_test.c - no statement of the program walks a table, or sorts what has no ceiling, unless a list here says why it may.
+ *
+ * The statements are all literals given to db_run and db_query in the program's text (db_texts_each), run or not, and what
+ * lists of calls are made of, caught while every kind of list is asked for. Their plans are looked at with SQLite's own
+ * guesses, as in service, and with the statistics that an operator's ANALYZE would leave. */
+#include "rows_scratch.h"
+
+#include "db/db_sqlite.h"
+#include "ledger/calls_list.h"
+
+#define NOW SCRATCH_NOW
+
+/* A step of a plan that begins so is allowed in statements that contain `sql`; NULL: in all. */
+static const struct allowance {
+  const char *sql, *step, *why;
+} allowed[] = {
+#include "plans_allowed.h"
+};
+static bool was_needed[COUNT_OF(allowed)];
+
+struct plans {
+  struct db *db;
+  int failures, statements;
+  char **lists; /* texts of lists; owned */
+  size_t list_count;
+};
+
+/* Equal terms other than the business's narrow a search down; without one it goes through all that a business has. */
+static bool goes_through_a_business(const char *step) {
+  const char *terms = strstr(step, " (business_id=?");
+  if (!terms || !strstr(step, "SEARCH ")) return false;
+  const char *rest = terms + strlen(" (business_id=?");
+  return strchr(rest, '=') == NULL;
+}
+
+/* A part of the statement itself, named in it: what that part costs stands in steps of its own. */
+static bool is_made_within(const char *sql, const char *name) {
+  static const char *const forms[] = {" %s(", ",%s(", " %s as (", ") %s ", ") %s,"};
+  size_t n = strcspn(name, " ");
+  char bare[64], form[80];
+  if (name[0] == '(' || strstr(name, "CONSTANT ROW")) return true;
+  if (n >= sizeof(bare)) return false;
+  memcpy(bare, name, n);
+  bare[n] = '\0';
+  for (size_t i = 0; i < COUNT_OF(forms); i++) {
+    sqlite3_snprintf((int)sizeof(form), form, forms[i], bare);
+    if (strstr(sql, form)) return true;
+  }
+  return false;
+}
+
+static bool is_costly(const char *sql, const char *step) {
+  if (strncmp(step, "SCAN ", 5) == 0) return !is_made_within(sql, step + 5);
+  return strncmp(step, "USE TEMP B-TREE", 15) == 0 || goes_through_a_business(step);
+}
+
+static bool is_allowed(const char *sql, const char *step) {
+  for (size_t i = 0; i < COUNT_OF(allowed); i++) {
+    if (allowed[i].sql && !strstr(sql, allowed[i].sql)) continue;
+    if (strncmp(allowed[i].step, step, strlen(allowed[i].step)) != 0) continue;
+    was_needed[i] = true;
+    return true;
+  }
+  return false;
+}
+
+static void check_plan(void *arg, const char *sql) {
+  struct plans *p = arg;
+  static const char *const without[] = {"begin", "commit", "rollback", "savepoint", "release", "pragma", "end", "create"};
+  for (size_t i = 0; i < COUNT_OF(without); i++)
+    if (strncmp(sql, without[i], strlen(without[i])) == 0) return;
+  char *explain = sqlite3_mprintf("explain query plan %s", sql);
+  sqlite3_stmt *stmt = NULL;
+  p->statements++;
+  if (sqlite3_prepare_v2(p->db->sqlite, explain, -1, &stmt, NULL) != SQLITE_OK) {
+    print_message("# can't be prepared: %s\n#   %s\n", sqlite3_errmsg(p->db->sqlite), sql);
+    p->failures++;
+  }
+  while (stmt && sqlite3_step(stmt) == SQLITE_ROW) {
+    const char *step = (const char *)sqlite3_column_text(stmt, 3);
+    if (!is_costly(sql, step) || is_allowed(sql, step)) continue;
+    print_message("# %s\n#   in: %s\n", step, sql);
+    p->failures++;
+  }
+  sqlite3_finalize(stmt);
+  sqlite3_free(explain);
+}
+
+/* ---- the statements of lists ---- */
+
+static int note_statement(unsigned kind, void *arg, void *stmt, void *text) {
+  (void)kind, (void)text;
+  struct plans *p = arg;
+  const char *sql = sqlite3_sql(stmt);
+  for (size_t i = 0; i < p->list_count; i++)
+    if (strcmp(p->lists[i], sql) == 0) return 0;
+  p->lists = realloc(p->lists, (p->list_count + 1) * sizeof(*p->lists));
+  assert_non_null(p->lists);
+  p->lists[p->list_count++] = strdup(sql);
+  return 0;
+}
+
+/* Every pair of a search and the filters, by rows and by legs. */
+static void ask_for_every_kind_of_list(struct db *db) {
+  static const struct str searches[] = {{"", 0}, {"555", 3}, {"CA1", 3}, {"dana", 4}, {"5551234", 7}, {"12 ab", 5}};
+  static const struct str statuses[] = {{"", 0}, {"completed", 9}, {"busy", 4}};
+  enum { BITS = 7 };
+  struct calls_key keys[CALLS_LIST_LIMIT_MAX];
+  for (size_t i = 0; i < COUNT_OF(searches) * COUNT_OF(statuses); i++) {
+    for (unsigned bits = 0; bits < 1U << BITS; bits++) {
+      struct calls_filter f = {.limit = 10, .search = searches[i % COUNT_OF(searches)]};
+      f.status = statuses[i / COUNT_OF(searches)];
+      if (bits & 1) f.all_legs = true;
+      if (bits & 2) f.direction = STR("inbound");
+      if (bits & 4) f.ref = STR("42");
+      if (bits & 8) f.by_recording_status = true, f.recording_status = bits & 1 ? RECORDING_FAILED : RECORDING_MISSING;
+      if (bits & 16) f.has_recording = bits & 2 ? CALLS_YES : CALLS_NO;
+      if (bits & 32) f.since = NOW - 1000, f.until = NOW;
+      if (bits & 64) f.after_key = true, f.after = (struct calls_key){NOW, "CA1"};
+      size_t count;
+      bool more;
+      assert_int_equal(calls_list_page(db, 1, &f, keys, &count, &more), OK);
+    }
+  }
+}
+
+static void fill(struct db *db) {
+  assert_int_equal(db_begin_immediate(db), OK);
+  for (int i = 0; i < 600; i++) {
+    char sid[SID_SIZE], parent[SID_SIZE];
+    (void)snprintf(sid, sizeof(sid), "CA%04d", i);
+    (void)snprintf(parent, sizeof(parent), "CA%04d", i - 1);
+    scratch_call(db, 1 + i % 4, sid, i % 5 ? "" : parent, NOW + i);
+    (void)snprintf(sid, sizeof(sid), "RE%04d", i);
+    (void)snprintf(parent, sizeof(parent), "CA%04d", i);
+    (void)scratch_recording(db, 1 + i % 4, sid, parent, i % 20 ? RECORDING_READY : RECORDING_FAILED,
+                            RECORDING_RANK_REST, NOW);
+  }
+  for (int i = 0; i < 40; i++) (void)scratch_business(db, "Acme");
+  assert_int_equal(db_commit(db), OK);
+}
+
+static void every_statement_finds_what_it_asks_for(void **state) {
+  struct plans p = {.db = scratch_ledger(*state)};
+  fill(p.db);
+  assert_int_equal(sqlite3_trace_v2(p.db->sqlite, SQLITE_TRACE_STMT, note_statement, &p), SQLITE_OK);
+  ask_for_every_kind_of_list(p.db);
+  assert_int_equal(sqlite3_trace_v2(p.db->sqlite, 0, NULL, NULL), SQLITE_OK);
+  for (int analyzed = 0; analyzed < 2; analyzed++) {
+    if (analyzed) assert_int_equal(db_script(p.db, "analyze"), OK);
+    db_texts_each(check_plan, &p);
+    for (size_t i = 0; i < p.list_count; i++) check_plan(&p, p.lists[i]);
+  }
+  for (size_t i = 0; i < COUNT_OF(allowed); i++) {
+    if (was_needed[i]) continue;
+    print_message("# allowed, but not there any more: %s in %s\n", allowed[i].step, allowed[i].sql ? allowed[i].sql : "all");
+    p.failures++;
+  }
+  for (size_t i = 0; i < p.list_count; i++) free(p.lists[i]);
+  free(p.lists);
+  db_close(p.db);
+  print_message("# %d plans\n", p.statements);
+  assert_true(p.statements > 200);
+  assert_int_equal(p.failures, 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {SCRATCH_TEST(every_statement_finds_what_it_asks_for)};
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
