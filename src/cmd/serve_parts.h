@@ -56,6 +56,7 @@ struct serve {
   atomic_bool access_stale;
   atomic_bool trims; /* a trim of `changes` is under way; more_to_trim is the writer's thread's */
   bool more_to_trim;
+  bool more_sessions_to_trim; /* the writer's thread's */
   atomic_bool keeps_calls; /* calls_upkeep is under way; the three below are the writer's thread's */
   struct calls_upkeep calls_upkeep;
   bool more_of_calls;

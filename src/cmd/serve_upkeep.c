@@ -113,8 +113,8 @@ static bool became_another(struct serve *s) {
 }
 
 static enum err run_trim_sessions(struct db *db, void *arg) {
-  (void)arg;
-  return sessions_trim(db, db_now_ms(db));
+  struct serve *s = arg;
+  return sessions_trim(db, db_now_ms(db), &s->more_sessions_to_trim);
 }
 
 static enum err run_trim_changes(struct db *db, void *arg) {
@@ -199,7 +199,8 @@ void serve_upkeep(struct serve *s) {
   bool can_write = db_writer_healthy(s->writer);
   if (can_write && became_another(s)) next_beat = now;
   if (can_write && is_due(&next_beat, now, BEAT_MS)) beat(s);
-  struct db_job trim_sessions = {.name = METRIC_JOB_TRIM, .run = run_trim_sessions};
+  struct db_job trim_sessions = {
+      .name = METRIC_JOB_TRIM, .run = run_trim_sessions, .arg = s, .more = &s->more_sessions_to_trim};
   bool is_trim_due = can_write && is_due(&next_trim, now, TRIM_MS);
   if (can_write) trim_changes(s, is_trim_due);
   if (is_trim_due) IGNORE(db_writer_submit(s->writer, trim_sessions)); /* so is the next trim */

@@ -114,19 +114,23 @@ enum err sessions_end_all(struct db *db, int64_t business_id) {
   return db_changed(db) > 0 ? changes_add(db, CHANGE_SESSION, business_id, STR("")) : OK;
 }
 
-enum err sessions_trim(struct db *db, int64_t now) {
+enum err sessions_trim(struct db *db, int64_t now, bool *ret_more) {
   TRY(db_run(db,
-             "delete from sessions where digest in (select digest from sessions indexed by sessions_expiry"
-             " where expires_at <= ?1 limit ?2)",
+             "delete from sessions where digest in ("
+             " select digest from sessions indexed by sessions_expiry where expires_at <= ?1 limit ?2)",
              DB_INT(now), DB_INT(SESSIONS_TRIM_MAX)));
+  bool more = db_changed(db) == SESSIONS_TRIM_MAX;
   TRY(db_run(db,
-             "delete from links where digest in (select digest from links indexed by links_expiry"
-             " where expires_at <= ?1 limit ?2)",
+             "delete from links where digest in ("
+             " select digest from links indexed by links_expiry where expires_at <= ?1 limit ?2)",
              DB_INT(now), DB_INT(SESSIONS_TRIM_MAX)));
-  return db_run(db,
-                "delete from links where digest in (select digest from links indexed by links_used"
-                " where used_at is not null limit ?1)",
-                DB_INT(SESSIONS_TRIM_MAX));
+  more = more || db_changed(db) == SESSIONS_TRIM_MAX;
+  TRY(db_run(db,
+             "delete from links where digest in ("
+             " select digest from links indexed by links_used where used_at is not null limit ?1)",
+             DB_INT(SESSIONS_TRIM_MAX)));
+  *ret_more = more || db_changed(db) == SESSIONS_TRIM_MAX;
+  return OK;
 }
 
 enum err links_create(struct db *db, const struct link *link, char ret_token[SESSION_TOKEN_SIZE]) {

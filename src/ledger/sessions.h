@@ -12,7 +12,7 @@ enum {
   SESSION_SUBJECT_SIZE = 256,
   SESSION_DIGEST_TEXT_SIZE = 2 * SHA256_SIZE + 1,
   SESSIONS_PER_BUSINESS_MAX = 10000,
-  SESSIONS_TRIM_MAX = 500,
+  SESSIONS_TRIM_MAX = 100,
   SESSIONS_PER_CREDENTIAL_MAX = 100
 };
 
@@ -32,8 +32,9 @@ CHECKED enum err sessions_find(struct db *db, struct str token, int64_t now, str
 CHECKED enum err sessions_end(struct db *db, struct str token);
 /* Of a business: its sessions and its links. */
 CHECKED enum err sessions_end_all(struct db *db, int64_t business_id);
-/* Forgets expired sessions and links that can't be used any more, at most SESSIONS_TRIM_MAX of each kind. */
-CHECKED enum err sessions_trim(struct db *db, int64_t now);
+/* Forgets expired sessions and links that can't be used any more, at most SESSIONS_TRIM_MAX of each kind; *ret_more: there may be
+ * more. */
+CHECKED enum err sessions_trim(struct db *db, int64_t now, bool *ret_more);
 /* What a CHANGE_SESSION names: the token's digest in hexadecimal. */
 void session_digest(struct str token, char ret_text[SESSION_DIGEST_TEXT_SIZE]);
 
