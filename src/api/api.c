@@ -424,6 +424,8 @@ static enum err init(struct api *a, struct access_snapshot *snapshot) {
   TRY(init_credentials(a));
   TRY(playbacks_new(&a->playbacks));
   TRY(hits_new(&a->hits));
+  TRY(quota_new(&a->webhooks));
+  TRY(quota_new(&a->answers));
   const struct feed_parts feed = events_feed_parts(a);
   TRY(feed_new(&feed, &a->feed));
   TRY(page_files_new(a->path_base, &a->page));
@@ -455,6 +457,8 @@ struct api *api_free(struct api *a) {
   hmac_key_wipe(&a->url_key);
   a->playbacks = playbacks_free(a->playbacks);
   a->hits = hits_free(a->hits);
+  a->webhooks = quota_free(a->webhooks);
+  a->answers = quota_free(a->answers);
   a->page = page_files_free(a->page);
   a->feed = feed_free(a->feed);
   free(a->listeners);

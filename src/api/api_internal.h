@@ -18,6 +18,7 @@
 #include "api/api_page_files.h"
 #include "api/api_playbacks.h"
 #include "api/api_proxies.h"
+#include "api/api_quota.h"
 #include "api/api_signed_in.h"
 #include "api/api_statuses.h"
 #include "api/cookie.h"
@@ -125,6 +126,8 @@ struct api {
   struct feed *feed;
   struct playbacks *playbacks;
   struct hits *hits;
+  struct quota *webhooks; /* turns of each business */
+  struct quota *answers;  /* bytes of large answers of each that are under way */
   struct cache_versions *versions; /* of rows and sessions that loops keep */
   atomic_bool must_sweep;          /* a row changed since the shelves were swept */
   int64_t swept_ms;                /* mono; the changes thread's */

@@ -8,7 +8,9 @@
  * Invariants
  *  (1) No SQL before the signature and the account were found good: all that takes is the loop's access snapshot.
  *  (2) A delivery's memory, and the snapshot that its views point into, live until the writer has answered.
- *  (3) Refusals are logged once a minute for each business and reason; businesses that are not known are one. */
+ *  (3) What a business may have counts for signed deliveries only: nobody else can use it up. The provider tells nobody again
+ *      of what was refused, so it is far beyond what anybody's calls can be.
+ *  (4) Refusals are logged once a minute for each business and reason; businesses that are not known are one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +20,7 @@
 #include "base/metric.h"
 #include "domain/intake.h"
 
-enum { STORAGE_MAX = 4 * BODY_MAX + 16 * 1024, PREFIX_MAX = 16 * 1024, REFUSED_EVERY_MS = 60 * 1000, REASONS = 16 };
+enum { STORAGE_MAX = 4 * BODY_MAX + 16 * 1024, PREFIX_MAX = 16 * 1024, REFUSED_EVERY_MS = 60 * 1000, REASONS = 16, BURST_S = 5 };
 
 /* ---- refusals ---- */
 
@@ -34,6 +36,7 @@ enum reason {
   REASON_BAD_FIELD,
   REASON_NO_ROOM,
   REASON_NOT_COMMITTED,
+  REASON_TOO_MANY,
 };
 static const char *const reason_names[] = {
     [REASON_NO_FORM] = "no_form",
@@ -46,9 +49,10 @@ static const char *const reason_names[] = {
     [REASON_BAD_FIELD] = "bad_field",
     [REASON_NO_ROOM] = "no_room",
     [REASON_NOT_COMMITTED] = "not_committed",
+    [REASON_TOO_MANY] = "too_many",
 };
 
-_Static_assert(METRIC_WEBHOOK_NO_FORM + REASON_NOT_COMMITTED == METRIC_WEBHOOK_NOT_COMMITTED, "the same reasons");
+_Static_assert(METRIC_WEBHOOK_NO_FORM + REASON_TOO_MANY == METRIC_WEBHOOK_TOO_MANY, "the same reasons");
 
 static unsigned label_of(enum provider_webhook_kind kind) {
   return kind == PROVIDER_WEBHOOK_CALL ? METRIC_WEBHOOK_KIND_CALL : METRIC_WEBHOOK_KIND_RECORDING;
@@ -143,11 +147,9 @@ static void committed(struct errand *e) {
   }
   if (e->result == OK) {
     metric_add_two(METRIC_WEBHOOKS, label_of(w->kind), METRIC_WEBHOOK_TAKEN, 1);
+    metric_add(METRIC_WEBHOOK_FIELDS_DROPPED, 0, (int64_t)(w->delivery.dropped + w->result.dropped_fields));
     metric_observe(METRIC_WEBHOOK_SECONDS, clock_mono_us() - w->arrived_us);
     answer_taken(w);
-  } else if (e->result == ERR_TOO_BIG) { /* more fields than a call can have */
-    note_refusal(e->api, w->kind, w->delivery.business_id, REASON_BAD_FIELD, NULL);
-    problem_answer_detail(e->x, PROBLEM_BAD_REQUEST, "More fields were told of this than are kept.");
   } else
     answer_not_committed(w, problem_of_err(e->result));
   webhook_free(w);
@@ -222,13 +224,25 @@ static enum provider_refusal check(struct webhook *w, const struct visit *v, con
   return check_under(w, v, b, buf_str(&prefix), ret_field);
 }
 
+/* (3) */
+static bool has_turn(struct visit *v, const struct webhook *w, int64_t business_id) {
+  struct problem_words words = {0};
+  int64_t a_second = v->api->parts.conf->webhooks_per_business;
+  if (quota_take_turn(v->api->webhooks, business_id, clock_mono_us(), a_second, BURST_S * a_second, &words.retry_after_s))
+    return true;
+  metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_WEBHOOKS, 1);
+  note_refusal(v->api, w->kind, business_id, REASON_TOO_MANY, NULL);
+  problem_answer(v->x, PROBLEM_TOO_MANY_REQUESTS, &words);
+  return false;
+}
+
 /* True if it was taken; else it was refused. */
 static bool is_taken(struct webhook *w, struct visit *v, const struct access_business *b) {
   const char *field = NULL;
   int64_t id = b->business_id;
   switch (check(w, v, b, &field)) {
     case PROVIDER_TAKEN:
-      if (intake_fits(&w->delivery, &field)) return true;
+      if (intake_fits(&w->delivery, &field)) return has_turn(v, w, id);
       refuse_field(v, w->kind, id, field);
       return false;
     case PROVIDER_BAD_FORM:

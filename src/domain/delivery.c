@@ -1,5 +1,20 @@
-/* delivery.c - which of two deliveries is believed. */
+/* delivery.c - names of known fields, and which of two deliveries is believed. */
 #include "domain/delivery.h"
+
+static const char *const KNOWN[] = {
+    CALL_FIELD_ACCOUNT,         CALL_FIELD_PARENT,     CALL_FIELD_FROM,           CALL_FIELD_TO,
+    CALL_FIELD_CALLER_NAME,     CALL_FIELD_STATUS,     CALL_FIELD_DIRECTION,      CALL_FIELD_PROVIDER_DIRECTION,
+    CALL_FIELD_DURATION,        CALL_FIELD_TIMESTAMP,  CALL_FIELD_STARTED,        RECORDING_FIELD_CALL,
+    RECORDING_FIELD_CONFERENCE, RECORDING_FIELD_URL,   RECORDING_FIELD_FORBIDDEN, RECORDING_FIELD_CHANNELS,
+    RECORDING_FIELD_SOURCE,     RECORDING_FIELD_TRACK, RECORDING_FIELD_ERROR,
+};
+_Static_assert(COUNT_OF(KNOWN) <= DELIVERY_KNOWN_MAX, "a delivery has room for all of them");
+
+bool delivery_field_is_known(struct str name) {
+  for (size_t i = 0; i < COUNT_OF(KNOWN); i++)
+    if (str_eq(name, str_from(KNOWN[i]))) return true;
+  return false;
+}
 
 static int compare(int64_t a, int64_t b) {
   return (a > b) - (a < b);

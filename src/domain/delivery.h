@@ -37,7 +37,11 @@
 #define RECORDING_FIELD_TRACK "track"
 #define RECORDING_FIELD_ERROR "provider_error" /* the provider's number: 16101 … */
 
-enum { DELIVERY_FIELDS_MAX = 120 };
+/* FURTHER: fields that callreel does not know. Those past the ceiling are dropped. */
+enum { DELIVERY_FURTHER_MAX = 300, DELIVERY_KNOWN_MAX = 24, DELIVERY_FIELDS_MAX = DELIVERY_FURTHER_MAX + DELIVERY_KNOWN_MAX };
+
+/* Is it one of the names above? */
+bool delivery_field_is_known(struct str name);
 
 struct delivery_field {
   struct str name;
@@ -65,6 +69,7 @@ struct delivery {
   struct delivery_part call;
   struct delivery_part recording;
   int64_t received_ms;
+  size_t dropped; /* further fields that it had no room for */
 };
 
 int delivery_rank_compare(const struct delivery_rank *a, const struct delivery_rank *b);

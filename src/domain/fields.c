@@ -1,13 +1,18 @@
 /* fields.c - ranked fields as a JSON object: {"from": ["+15550100", terminal, sequence, timestamp, order], …}.
  *
- * Invariant (1): merging is commutative, associative and idempotent: per name it is the maximum of (rank, value). */
+ * Invariants
+ *  (1) Merging is commutative, associative and idempotent: per name it is the maximum of (rank, value).
+ *  (2) Known fields have room always. Further ones have a quota; of what goes beyond it, what came first stays. Only there
+ *      the order of deliveries shows. */
 #include "domain/fields.h"
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct fields {
   json_t *object;
+  size_t further, further_bytes; /* (2) */
 };
 
 struct fields *fields_free(struct fields *f) {
@@ -17,11 +22,24 @@ struct fields *fields_free(struct fields *f) {
   return NULL;
 }
 
+static struct str entry_value(const json_t *entry) {
+  const json_t *value = json_array_get(entry, 0);
+  return str_of(json_string_value(value), json_string_length(value));
+}
+
 static bool is_entry(json_t *entry) {
   if (!json_is_array(entry) || json_array_size(entry) != 5 || !json_is_string(json_array_get(entry, 0))) return false;
   for (size_t i = 1; i < 5; i++)
     if (!json_is_integer(json_array_get(entry, i))) return false;
   return true;
+}
+
+/* Takes an entry into the quota's count (sign 1) or out of it (-1). */
+static void count_further(struct fields *f, const char *name, const json_t *entry, int sign) {
+  if (!entry || delivery_field_is_known(str_from(name))) return;
+  size_t bytes = strlen(name) + entry_value(entry).n;
+  f->further = sign > 0 ? f->further + 1 : f->further - 1;
+  f->further_bytes = sign > 0 ? f->further_bytes + bytes : f->further_bytes - bytes;
 }
 
 enum err fields_read(struct str text, struct fields **ret_fields) {
@@ -36,6 +54,7 @@ enum err fields_read(struct str text, struct fields **ret_fields) {
     fields_free(f);
     return ERR_CORRUPT;
   }
+  json_object_foreach(f->object, name, entry) count_further(f, name, entry, 1);
   *ret_fields = f;
   return OK;
 }
@@ -47,35 +66,58 @@ static struct delivery_rank entry_rank(const json_t *entry) {
                                 .status_order = (int)json_integer_value(json_array_get(entry, 4))};
 }
 
-static struct str entry_value(const json_t *entry) {
-  const json_t *value = json_array_get(entry, 0);
-  return str_of(json_string_value(value), json_string_length(value));
+/* (2) Whether the document has room for a further field, told anew or in place of `entry`. */
+static bool has_room(const struct fields *f, size_t name_bytes, const json_t *entry, struct str value) {
+  if (value.n > FIELDS_FURTHER_VALUE_MAX) return false;
+  if (!entry) return f->further < DELIVERY_FURTHER_MAX && f->further_bytes + name_bytes + value.n <= FIELDS_FURTHER_BYTES_MAX;
+  size_t had = entry_value(entry).n;
+  return value.n <= had || f->further_bytes - had + value.n <= FIELDS_FURTHER_BYTES_MAX;
 }
 
+enum merged { MERGED_NOTHING, MERGED_CHANGE, MERGED_DROPPED };
+
 static enum err merge_one(struct fields *f, const struct delivery_rank *rank, const struct delivery_field *field,
-                          bool *changed) {
-  char name[128];
-  TRY(str_copy(name, sizeof(name), field->name));
+                          enum merged *ret_merged) {
+  char name[FIELDS_FURTHER_NAME_MAX + 1];
+  *ret_merged = MERGED_DROPPED;
+  if (str_copy(name, sizeof(name), field->name) != OK) return OK;
   const json_t *entry = json_object_get(f->object, name);
   if (entry) {
     struct delivery_rank had = entry_rank(entry);
     int order = delivery_rank_compare(rank, &had);
+    *ret_merged = MERGED_NOTHING;
     if (order < 0 || (order == 0 && str_cmp(field->value, entry_value(entry)) <= 0)) return OK;
-  } else if (json_object_size(f->object) >= FIELDS_COUNT_MAX) {
-    return ERR_TOO_BIG;
+    *ret_merged = MERGED_DROPPED;
   }
+  if (!delivery_field_is_known(field->name) && !has_room(f, field->name.n, entry, field->value)) return OK;
   json_t *told = json_pack("[s%IIIi]", field->value.p, field->value.n, (json_int_t)rank->terminal,
                            (json_int_t)rank->sequence, (json_int_t)rank->timestamp_ms, rank->status_order);
   if (!told) return ERR_NOMEM;
+  count_further(f, name, entry, -1);
   if (json_object_set_new(f->object, name, told) != 0) return ERR_NOMEM;
-  *changed = true;
+  count_further(f, name, told, 1);
+  *ret_merged = MERGED_CHANGE;
   return OK;
 }
 
-enum err fields_merge(struct fields *f, const struct delivery_part *part, bool *ret_changed) {
-  bool changed = false;
-  for (size_t i = 0; i < part->count; i++) TRY(merge_one(f, &part->rank, &part->fields[i], &changed));
+/* A shorter value can make room for a field that was dropped before it: so until nothing changes. */
+enum err fields_merge(struct fields *f, const struct delivery_part *part, bool *ret_changed, size_t *ret_dropped) {
+  bool changed = false, again = true;
+  size_t dropped = 0;
+  while (again) {
+    bool changes = false;
+    dropped = 0;
+    for (size_t i = 0; i < part->count; i++) {
+      enum merged merged;
+      TRY(merge_one(f, &part->rank, &part->fields[i], &merged));
+      changes = changes || merged == MERGED_CHANGE;
+      dropped += merged == MERGED_DROPPED;
+    }
+    changed = changed || changes;
+    again = changes && dropped > 0;
+  }
   *ret_changed = changed;
+  *ret_dropped = dropped;
   return OK;
 }
 

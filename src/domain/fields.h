@@ -7,15 +7,22 @@
 #include "base/buf.h"
 #include "domain/delivery.h"
 
-enum { FIELDS_COUNT_MAX = 300, FIELDS_TEXT_MAX = 256 * 1024 };
+/* The quota of further fields, those that callreel does not know: DELIVERY_FURTHER_MAX of them, and bytes. A document of
+ * nothing but control characters, six bytes each in JSON, fits FIELDS_TEXT_MAX. */
+enum {
+  FIELDS_FURTHER_NAME_MAX = 128,
+  FIELDS_FURTHER_VALUE_MAX = 4 * 1024,
+  FIELDS_FURTHER_BYTES_MAX = 64 * 1024, /* of all names and values */
+  FIELDS_TEXT_MAX = 640 * 1024
+};
 
 struct fields;
 
 /* text: what fields_write wrote, or empty. ERR_CORRUPT, ERR_NOMEM. */
 CHECKED enum err fields_read(struct str text, struct fields **ret_fields);
 struct fields *fields_free(struct fields *f);
-/* ERR_TOO_BIG past FIELDS_COUNT_MAX names. *ret_changed: the document differs now. */
-CHECKED enum err fields_merge(struct fields *f, const struct delivery_part *part, bool *ret_changed);
+/* *ret_changed: the document differs now. *ret_dropped: further fields of the part that it had no room for. */
+CHECKED enum err fields_merge(struct fields *f, const struct delivery_part *part, bool *ret_changed, size_t *ret_dropped);
 /* The value, valid until the next merge; STR_NONE when nobody told it. */
 struct str fields_get(const struct fields *f, const char *name);
 CHECKED enum err fields_write(const struct fields *f, struct buf *b);

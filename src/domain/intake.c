@@ -110,7 +110,7 @@ static void derive_call(struct call *c, const struct fields *f, const struct del
   c->ended_at = is_over ? number_or(fields_get(f, CALL_FIELD_TIMESTAMP), TIME_MAX_MS, 0) : 0;
 }
 
-static enum err take_call(struct db *db, const struct delivery *d, bool *ret_changed) {
+static enum err take_call(struct db *db, const struct delivery *d, struct intake_result *result) {
   struct buf text CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX);
   struct call c;
   enum err e = calls_read(db, d->business_id, d->call_sid, &c, &text);
@@ -123,14 +123,16 @@ static enum err take_call(struct db *db, const struct delivery *d, bool *ret_cha
   struct fields *f CLEANUP(free_fields) = NULL;
   TRY(fields_read(buf_str(&text), &f));
   bool changed;
-  TRY(fields_merge(f, &d->call, &changed));
+  size_t dropped;
+  TRY(fields_merge(f, &d->call, &changed, &dropped));
+  result->dropped_fields += dropped;
   struct call was = c;
   derive_call(&c, f, d);
   c.first_seen_at = least_time(c.first_seen_at, d->received_ms);
   if (e == OK && !changed && memcmp(&was, &c, sizeof(c)) == 0) return OK;
   buf_clear(&text);
   TRY(fields_write(f, &text));
-  *ret_changed = true;
+  result->call_changed = true;
   return calls_put(db, e == OK ? &was : NULL, &c, buf_str(&text));
 }
 
@@ -216,7 +218,9 @@ static enum err take_recording(struct db *db, const struct delivery *d, int64_t 
   TRY(fields_read(buf_str(&text), &f));
   struct disposition before = dispose(f);
   bool changed;
-  TRY(fields_merge(f, &d->recording, &changed));
+  size_t dropped;
+  TRY(fields_merge(f, &d->recording, &changed, &dropped));
+  result->dropped_fields += dropped;
   struct disposition after = dispose(f);
   struct recording next = row;
   derive_recording(&next, f, d);
@@ -241,8 +245,8 @@ static enum err take_recording(struct db *db, const struct delivery *d, int64_t 
 }
 
 enum err intake_run(struct db *db, const struct delivery *d, int64_t now, struct intake_result *ret_result) {
-  struct intake_result result = {false, false, false};
-  if (d->call_sid.n) TRY(take_call(db, d, &result.call_changed));
+  struct intake_result result = {.enqueued = false};
+  if (d->call_sid.n) TRY(take_call(db, d, &result));
   if (d->recording_sid.n) TRY(take_recording(db, d, now, &result));
   *ret_result = result;
   return OK;

@@ -11,6 +11,7 @@ struct intake_result {
   bool enqueued; /* the recording was put into the queue by this delivery */
   bool call_changed;
   bool recording_changed;
+  size_t dropped_fields; /* further ones that the rows had no room for */
 };
 
 /* True if all known fields fit their columns; else *ret_field is the name of the first that does not. Pure. */

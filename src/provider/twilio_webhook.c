@@ -15,14 +15,15 @@
 #include "provider/twilio_sid.h"
 #include "provider/twilio_signature.h"
 
-enum { MADE_TEXT_MAX = 1024 }; /* numbers written anew, beside the url */
+enum { MADE_TEXT_MAX = 1024 /* numbers written anew, beside the url */, PARAMETERS_MAX = 1000 };
 
 struct reading {
   const struct provider_account *account;
   const struct provider_webhook *hook;
   struct buf *storage;
-  struct twilio_parameter parameters[DELIVERY_FIELDS_MAX]; /* in the order of their coming */
+  struct twilio_parameter parameters[PARAMETERS_MAX]; /* in the order of their coming */
   size_t count;
+  size_t further; /* those that were kept without a rule */
   struct delivery *delivery;
   const char *bad_field;
 };
@@ -82,15 +83,6 @@ static const struct rule RECORDING_RULES[] = {
 };
 enum { RULES_OF_A_CALLS_RECORDING = 8 };
 
-/* (3) */
-static const char *const OUR_FIELDS[] = {
-    CALL_FIELD_ACCOUNT,         CALL_FIELD_PARENT,     CALL_FIELD_FROM,           CALL_FIELD_TO,
-    CALL_FIELD_CALLER_NAME,     CALL_FIELD_STATUS,     CALL_FIELD_DIRECTION,      CALL_FIELD_PROVIDER_DIRECTION,
-    CALL_FIELD_DURATION,        CALL_FIELD_TIMESTAMP,  CALL_FIELD_STARTED,        RECORDING_FIELD_CALL,
-    RECORDING_FIELD_CONFERENCE, RECORDING_FIELD_URL,   RECORDING_FIELD_FORBIDDEN, RECORDING_FIELD_CHANNELS,
-    RECORDING_FIELD_SOURCE,     RECORDING_FIELD_TRACK, RECORDING_FIELD_ERROR,
-};
-
 static enum provider_refusal parse_form(struct reading *r) {
   struct http_form form = {.rest = r->hook->body};
   for (;;) {
@@ -98,14 +90,14 @@ static enum provider_refusal parse_form(struct reading *r) {
     enum err e = http_form_next(&form, r->storage, &name, &value);
     if (e == ERR_NOT_FOUND) return PROVIDER_TAKEN;
     if (e == ERR_NOMEM || e == ERR_TOO_BIG) return PROVIDER_NO_ROOM;
-    if (e != OK || r->count == DELIVERY_FIELDS_MAX) return PROVIDER_BAD_FORM;
+    if (e != OK || r->count == PARAMETERS_MAX) return PROVIDER_BAD_FORM;
     if (!str_is_utf8(name) || !str_is_utf8(value)) return PROVIDER_BAD_FORM;
     r->parameters[r->count++] = (struct twilio_parameter){.name = name, .value = value};
   }
 }
 
 static enum provider_refusal check_signature(const struct reading *r) {
-  struct twilio_parameter ordered[DELIVERY_FIELDS_MAX];
+  struct twilio_parameter ordered[PARAMETERS_MAX];
   struct buf url CLEANUP(buf_done) = BUF_INIT(TWILIO_SIGNED_MAX);
   bool valid;
   for (size_t i = 0; i < r->count; i++) ordered[i] = r->parameters[i];
@@ -135,12 +127,6 @@ static const struct rule *find_rule(const struct rule *rules, size_t count, stru
   return NULL;
 }
 
-static bool is_our_field(struct str name) {
-  for (size_t i = 0; i < COUNT_OF(OUR_FIELDS); i++)
-    if (str_eq(name, str_from(OUR_FIELDS[i]))) return true;
-  return false;
-}
-
 static enum provider_refusal bad_field(struct reading *r, const char *name) {
   r->bad_field = name;
   return PROVIDER_BAD_FIELD;
@@ -150,14 +136,23 @@ static enum provider_refusal add(struct delivery_part *part, const char *name, s
   return twilio_part_add(part, name, value) == OK ? PROVIDER_TAKEN : PROVIDER_BAD_FORM;
 }
 
-/* One parameter into a part; without a rule it keeps its own name. */
+/* A parameter that callreel does not know keeps its name; there is always room for those that it knows. */
+static void add_further(struct reading *r, struct delivery_part *part, const struct twilio_parameter *p) {
+  if (delivery_field_is_known(p->name) || p->name.n == 0) return; /* (3) */
+  if (r->further == DELIVERY_FURTHER_MAX) {
+    r->delivery->dropped++;
+    return;
+  }
+  r->further++;
+  part->fields[part->count++] = (struct delivery_field){.name = p->name, .value = p->value};
+}
+
+/* One parameter into a part. */
 static enum provider_refusal add_parameter(struct reading *r, struct delivery_part *part, const struct rule *rule,
                                            const struct twilio_parameter *p) {
   struct str text;
   if (!rule) {
-    if (is_our_field(p->name) || p->name.n == 0) return PROVIDER_TAKEN;
-    if (part->count == DELIVERY_FIELDS_MAX) return PROVIDER_BAD_FORM;
-    part->fields[part->count++] = (struct delivery_field){.name = p->name, .value = p->value};
+    add_further(r, part, p);
     return PROVIDER_TAKEN;
   }
   enum twilio_verdict verdict = rule->take(p->value, r->storage, &text);
@@ -256,7 +251,7 @@ enum provider_refusal twilio_webhook(const struct provider_account *account, con
   ret_delivery->business_id = account->business_id;
   ret_delivery->received_ms = hook->received_ms;
   ret_delivery->call_sid = ret_delivery->recording_sid = STR_NONE;
-  ret_delivery->call.count = ret_delivery->recording.count = 0;
+  ret_delivery->call.count = ret_delivery->recording.count = ret_delivery->dropped = 0;
   ret_delivery->call.rank = ret_delivery->recording.rank = (struct delivery_rank){.sequence = -1, .timestamp_ms = -1};
 
   enum provider_refusal refusal = parse_form(&r);

@@ -36,8 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   struct fields *f CLEANUP(free_fields) = NULL, *again CLEANUP(free_fields) = NULL;
   if (fields_read(document, &f) != OK) return 0;
   bool changed;
-  if (fields_merge(f, &part, &changed) != OK) return 0;
-  require(fields_merge(f, &part, &changed) == OK && !changed);
+  size_t dropped;
+  if (fields_merge(f, &part, &changed, &dropped) != OK) return 0;
+  require(fields_merge(f, &part, &changed, &dropped) == OK && !changed);
   struct buf first CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX), second CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX);
   require(fields_write(f, &first) == OK);
   require(fields_read(buf_str(&first), &again) == OK);

@@ -367,6 +367,40 @@ def test_the_provider_says_that_there_is_nothing(world, provider):
     assert server.get(f"/api/recordings/{tape.sid}/stream", business.viewer).body == tape.mp3
 
 
+def test_a_call_is_known_however_many_further_fields_come_with_it(world, provider):
+    """What a caller puts into headers never keeps the provider's word from being taken."""
+    server = world.server(ADMIN_LISTEN="127.0.0.1:0")
+    business = world.business(provider)
+    call = p.sid("CA")
+    business.tell_call(server, call, "in-progress", **{f"SipHeader_X-{i}": "x" for i in range(310)})
+    business.tell_call(server, call, "in-progress", **{f"Later_{i}": "x" for i in range(50)},
+                       **{"N" * 129: "x", "Long": "x" * 5000})
+    business.tell_call(server, call, "completed", CallDuration="7", Last="x")
+    answer = server.get(f"/api/calls/{call}", business.viewer).json()
+    assert (answer["status"], answer["duration"], answer["from"]) == ("completed", 7, "+15005550100")
+    fields = json.loads(world.sql("select fields from calls where call_sid = ?", call)[0]["fields"])
+    assert sum(name.startswith("SipHeader_") for name in fields) >= 290 and "Last" not in fields and "Long" not in fields
+    assert server.figures()["callreel_webhook_fields_dropped_total"] >= 60
+
+
+def test_webhooks_of_a_business_have_a_rate_that_others_do_not_share(world, provider):
+    server = world.server(WEBHOOKS_PER_BUSINESS=1, ADMIN_LISTEN="127.0.0.1:0")
+    busy, other = world.business(provider), world.business(provider, name="Other", number="+15005550177")
+
+    def tell(business, token=None):
+        return business.webhook(server, "call", business.call_fields(p.sid("CA")), token)
+    assert [tell(busy, "1" * 32).status for _ in range(40)] == [403] * 40  # a stranger uses nothing up
+    answers = [tell(busy) for _ in range(40)]
+    assert [a.status for a in answers[:5]] == [204] * 5
+    refused = [a for a in answers if a.status != 204]
+    assert len(refused) >= 10 and {a.status for a in refused} == {429}
+    assert all(int(a.header("retry-after")) >= 1 for a in refused) and refused[0].code() == "too_many_requests"
+    assert tell(other).status == 204
+    assert server.figures()['callreel_http_limited_total{limit="webhooks"}'] == len(refused)
+    world.clock.advance(10)
+    assert [tell(busy).status for _ in range(5)] == [204] * 5
+
+
 def test_refusals_are_logged_once_a_minute(world, provider):
     server = world.server()
     business = world.business(provider)

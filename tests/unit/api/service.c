@@ -108,6 +108,7 @@ int service_setup(void **state) {
   (void)snprintf(s->url, sizeof(s->url), "sqlite://%s/test.db", s->dir);
   (void)snprintf(s->recordings, sizeof(s->recordings), "%s/recordings", s->dir);
   s->conf.listeners_per_business = 100;
+  s->conf.webhooks_per_business = 2000;
   s->conf.play_wait_s = 10;
   s->worker_alive = true;
   log_set_level(LOG_ERROR);

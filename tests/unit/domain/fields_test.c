@@ -15,7 +15,8 @@ static void tell(struct fields *f, struct delivery_rank rank, const char *name, 
   part.rank = rank;
   part.count = 1;
   part.fields[0] = (struct delivery_field){str_from(name), str_from(value)};
-  assert_int_equal(fields_merge(f, &part, &changed), OK);
+  size_t dropped;
+  assert_int_equal(fields_merge(f, &part, &changed, &dropped), OK);
   assert_int_equal(changed, changes);
 }
 
@@ -86,19 +87,74 @@ static void a_damaged_document_is_refused(void **state) {
   }
 }
 
-static void there_are_at_most_so_many_names(void **state) {
+/* Tells one field; true if there was room for it. */
+static bool is_taken(struct fields *f, struct delivery_rank rank, struct str name, struct str value) {
+  static struct delivery_part part;
+  bool changed;
+  size_t dropped;
+  part.rank = rank;
+  part.count = 1;
+  part.fields[0] = (struct delivery_field){name, value};
+  assert_int_equal(fields_merge(f, &part, &changed, &dropped), OK);
+  assert_int_equal(changed, dropped == 0);
+  return changed;
+}
+
+static const struct delivery_rank early = {.sequence = 0}, later = {.sequence = 1};
+
+static void further_fields_beyond_their_number_are_dropped(void **state) {
   (void)state;
   struct fields *f;
   char name[16];
   assert_int_equal(fields_read(STR_NONE, &f), OK);
-  for (int i = 0; i < FIELDS_COUNT_MAX; i++) {
+  for (int i = 0; i < 300; i++) {
     (void)snprintf(name, sizeof(name), "n%d", i);
-    tell(f, (struct delivery_rank){false, 0, 0, 0}, name, "v", true);
+    assert_true(is_taken(f, early, str_from(name), STR("v")));
   }
-  tell(f, (struct delivery_rank){true, 0, 0, 0}, "n7", "w", true);
-  struct delivery_part part = {.count = 1, .fields = {{STR("one more"), STR("v")}}};
+  assert_false(is_taken(f, later, STR("one more"), STR("v")));
+  assert_true(is_taken(f, later, STR("n7"), STR("w")));
+  assert_true(is_taken(f, early, STR(CALL_FIELD_FROM), STR("+15550100")));
+  assert_true(is_taken(f, later, STR(CALL_FIELD_FROM), STR("+15550101")));
+  fields_free(f);
+}
+
+static void further_fields_that_are_too_long_are_dropped(void **state) {
+  (void)state;
+  struct fields *f;
+  static char text[5000];
+  memset(text, 'x', sizeof(text));
+  assert_int_equal(fields_read(STR_NONE, &f), OK);
+  assert_true(is_taken(f, early, str_of(text, 128), STR("v")));
+  assert_false(is_taken(f, early, str_of(text, 129), STR("v")));
+  assert_true(is_taken(f, early, STR("note"), str_of(text, 4096)));
+  assert_false(is_taken(f, later, STR("note"), str_of(text, 4097)));
+  assert_false(is_taken(f, early, STR("other"), str_of(text, 4097)));
+  fields_free(f);
+}
+
+static void further_fields_beyond_their_bytes_are_dropped_until_there_is_room(void **state) {
+  (void)state;
+  struct fields *f;
+  static char text[4096];
+  char name[16];
+  memset(text, '\1', sizeof(text));
+  assert_int_equal(fields_read(STR_NONE, &f), OK);
+  for (int i = 0; i < 15; i++) {
+    (void)snprintf(name, sizeof(name), "n%02d", i);
+    assert_true(is_taken(f, early, str_from(name), str_of(text, sizeof(text))));
+  }
+  assert_true(is_taken(f, early, STR("rest"), str_of(text, 65536 - 15 * (4096 + 3) - 4)));
+  assert_false(is_taken(f, early, STR("one more"), STR("v")));
+  struct buf b CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX);
+  assert_int_equal(fields_write(f, &b), OK);
+  static struct delivery_part part;
+  part = (struct delivery_part){.rank = later, .count = 2, .fields = {{STR("one more"), STR("v")}, {STR("n00"), STR("v")}}};
   bool changed;
-  assert_int_equal(fields_merge(f, &part, &changed), ERR_TOO_BIG);
+  size_t dropped;
+  assert_int_equal(fields_merge(f, &part, &changed, &dropped), OK);
+  assert_true(changed && dropped == 0);
+  assert_int_equal(fields_merge(f, &part, &changed, &dropped), OK);
+  assert_false(changed);
   fields_free(f);
 }
 
@@ -106,7 +162,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_highest_rank_is_believed),    cmocka_unit_test(of_equal_ranks_the_greater_value_stands),
       cmocka_unit_test(what_was_written_is_read_again),  cmocka_unit_test(a_damaged_document_is_refused),
-      cmocka_unit_test(there_are_at_most_so_many_names),
+      cmocka_unit_test(further_fields_beyond_their_number_are_dropped),
+      cmocka_unit_test(further_fields_that_are_too_long_are_dropped),
+      cmocka_unit_test(further_fields_beyond_their_bytes_are_dropped_until_there_is_room),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
