@@ -44,8 +44,8 @@ def deliveries_of(business, calls):
 
 
 def rows(world):
-    """All that is known, but for the times of our receipt."""
-    calls = [{k: v for k, v in row.items() if k not in RECEIPT_TIMES} for row in
+    """All that is known, but for the times of our receipt, and the number that a call's search document happens to have."""
+    calls = [{k: v for k, v in row.items() if k not in RECEIPT_TIMES and k != "document_id"} for row in
              world.sql("select * from calls order by call_sid")]
     recordings = [{k: v for k, v in row.items() if k not in RECEIPT_TIMES} for row in
                   world.sql("select * from recordings order by recording_sid")]
