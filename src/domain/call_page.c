@@ -50,18 +50,15 @@ static enum err take_row(void *arg, const struct recording *row) {
   return OK;
 }
 
-/* False: there are more rows than a page may have. */
-static bool cut_off(size_t *count) {
-  bool fits = *count <= CALLS_LIST_LEGS_MAX;
-  if (!fits) *count = CALLS_LIST_LEGS_MAX;
-  return fits;
+static void cut_off(size_t *count) {
+  if (*count > CALLS_LIST_LEGS_MAX) *count = CALLS_LIST_LEGS_MAX;
 }
 
-/* whole: ERR_TOO_BIG where there are more than a page may have, else the first of them. */
-static enum err read_recordings(struct db *db, int64_t business_id, bool whole, struct call_page *p) {
-  if (!cut_off(&p->call_count) && whole) return ERR_TOO_BIG;
+static enum err read_recordings(struct db *db, int64_t business_id, struct call_page *p) {
+  cut_off(&p->call_count);
   TRY(calls_list_recordings(db, business_id, p->calls, p->call_count, take_row, p));
-  return cut_off(&p->row_count) || !whole ? OK : ERR_TOO_BIG;
+  cut_off(&p->row_count);
+  return OK;
 }
 
 /* ---- grouping ---- */
@@ -128,7 +125,7 @@ static enum err group_rows(struct call_page *p) {
 enum err call_page_read(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
                         struct call_page *p) {
   enum err e = calls_list_legs(db, business_id, keys, count, take_call, p);
-  if (e == OK) e = read_recordings(db, business_id, count > 1, p);
+  if (e == OK) e = read_recordings(db, business_id, p);
   if (e == OK) e = group_rows(p);
   if (e != OK) call_page_done(p);
   return e;
@@ -136,7 +133,7 @@ enum err call_page_read(struct db *db, int64_t business_id, const struct calls_k
 
 enum err call_page_read_one(struct db *db, int64_t business_id, const char *call_sid, struct call_page *p) {
   enum err e = calls_list_kin(db, business_id, call_sid, take_call, p);
-  if (e == OK) e = read_recordings(db, business_id, false, p);
+  if (e == OK) e = read_recordings(db, business_id, p);
   if (e == OK) e = group_rows(p);
   if (e != OK) call_page_done(p);
   return e;

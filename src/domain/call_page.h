@@ -1,7 +1,7 @@
 /* call_page.h - the rows that a page of calls is made of, grouped so that each call finds its legs and recordings.
  *
  *   struct call_page page CLEANUP(call_page_done) = CALL_PAGE;
- *   TRY(call_page_read(db, business, keys, count, &page));          ERR_TOO_BIG: ask for fewer keys
+ *   TRY(call_page_read(db, business, keys, count, &page));          of as many keys as fit: calls_list_fit
  *   struct call_leg *leg = call_page_find(&page, call_sid);
  *   size_t n = call_page_recordings(&page, leg);                    page.shown[0 … n), until the next such call
  *
@@ -41,9 +41,8 @@ struct call_page {
   { .call_count = 0 }
 void call_page_done(struct call_page *p);
 
-/* Reads the calls of the keys, all other legs of their trees, and their recordings, into an empty page. Of a single call
- * with more than CALLS_LIST_LEGS_MAX legs or recordings it has the first ones. ERR_TOO_BIG: several keys have more; the
- * page is empty again. */
+/* Reads the calls of the keys, all other legs of their trees, and their recordings, into an empty page; of each at most the
+ * first CALLS_LIST_LEGS_MAX. */
 CHECKED enum err call_page_read(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
                                 struct call_page *p);
 /* The same for one call, with only the legs that are shown with it (calls_list_kin). */

@@ -1,9 +1,10 @@
-/* call_view.c - pages of calls: keys, then all their legs, then all their recordings, three queries however long the page.
+/* call_view.c - pages of calls: keys, how many of them fit, all their legs, all their recordings: four queries however
+ * long the page.
  *
  * Invariants
  *  (1) A page is read in one transaction: its rows, legs and recordings are of one moment.
- *  (2) A page whose legs or recordings are more than CALLS_LIST_LEGS_MAX is halved: it ends earlier, with a cursor, and
- *      nothing is left out. Of a single call with more, the first are shown.
+ *  (2) A page whose legs or recordings would be more than CALLS_LIST_LEGS_MAX ends earlier, with a cursor, and nothing is
+ *      left out. They are counted before they are read. Of a single call with more, the first are shown.
  *  (3) Rows of one tree may each show the same recordings. A page ends before the row with which it would show more than
  *      CALLS_LIST_LEGS_MAX of them; its first row is always there.
  *  (4) The connection's deadline holds between queries too: it is looked at before each row. */
@@ -172,17 +173,6 @@ static enum err write_call(struct buf *b, const struct call_page *p, const struc
   return status_write_call(b, &s, v->status);
 }
 
-/* Reads as many of the keys as fit (2): *count of them. */
-static enum err read_page(struct db *db, int64_t business_id, const struct calls_key *keys, size_t *count, bool *more,
-                          struct call_page *p) {
-  enum err e;
-  while ((e = call_page_read(db, business_id, keys, *count, p)) == ERR_TOO_BIG && *count > 1) {
-    *count /= 2;
-    *more = true;
-  }
-  return e;
-}
-
 /* Writes the rows of the keys, *count of them; fewer where they would show too many recordings (3). */
 static enum err write_rows(struct db *db, struct call_page *p, const struct calls_key *keys, size_t *count, bool *more,
                            const struct viewer *v, struct buf *b) {
@@ -213,7 +203,10 @@ static enum err write_page(struct db *db, int64_t business_id, const struct call
   size_t count = 0;
   bool more = false;
   TRY(calls_list_page(db, business_id, f, keys, &count, &more));
-  TRY(read_page(db, business_id, keys, &count, &more, &p));
+  size_t asked = count;
+  TRY(calls_list_fit(db, business_id, keys, asked, &count)); /* (2) */
+  more = more || count < asked;
+  TRY(call_page_read(db, business_id, keys, count, &p));
   TRY(buf_add(b, STR("{\"calls\":[")));
   TRY(write_rows(db, &p, keys, &count, &more, v, b));
   TRY(buf_add(b, STR("],\"next_cursor\":")));

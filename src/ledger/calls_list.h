@@ -1,6 +1,7 @@
 /* calls_list.h - which calls a list shows, and in what order; and the rows that it is made of.
  *
  *   TRY(calls_list_page(db, business, &filter, keys, &count, &more));    the page's keys, newest first
+ *   TRY(calls_list_fit(db, business, keys, count, &count));              as many as one answer may hold
  *   TRY(calls_list_legs(db, business, keys, count, fn, arg));            all legs of their trees, in one query
  *   TRY(calls_list_kin(db, business, call_sid, fn, arg));                of one call only what is shown with it
  *   TRY(calls_list_recordings(db, business, sids, count, fn, arg));      and their recordings, in one more
@@ -45,6 +46,10 @@ struct calls_filter {
 CHECKED enum err calls_list_page(struct db *db, int64_t business_id, const struct calls_filter *filter,
                                  struct calls_key *ret_keys, size_t *ret_count, bool *ret_more);
 
+/* How many of the first keys have, with all legs of their trees, at most CALLS_LIST_LEGS_MAX legs and as many recordings; at
+ * least 1 of 1 or more. */
+CHECKED enum err calls_list_fit(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
+                                size_t *ret_fit);
 typedef enum err calls_each_fn(void *arg, const struct call *call);
 /* The calls of the keys, and all other legs of their trees: first the calls themselves, then their top legs, then the rest
  * by time; at most CALLS_LIST_LEGS_MAX + 1. */

@@ -1,4 +1,4 @@
-/* calls_list_rows.c - the rows that a page of calls is made of: all legs of its trees, and their recordings. */
+/* calls_list_rows.c - the rows that a page of calls is made of: how many fit, all legs of its trees, their recordings. */
 #include "ledger/calls_list.h"
 #include "ledger/recordings_row.h"
 
@@ -7,10 +7,56 @@
   "select " columns " from calls k indexed by calls_parent where k.business_id = ?1 and k.parent_call_sid = " parent \
   " order by k.sort_at, k.call_sid limit 1"
 
+enum { KEYS_JSON_MAX = (SID_SIZE * 6 + 3) * CALLS_LIST_LIMIT_MAX };
+
 /* The SIDs as a JSON array: one parameter for any number. */
 static enum err add_json_sid(struct buf *json, const char *sid) {
   TRY(buf_add_char(json, json->n ? ',' : '['));
   return buf_add_json(json, str_from(sid));
+}
+
+static enum err add_json_keys(struct buf *json, const struct calls_key *keys, size_t count) {
+  for (size_t i = 0; i < count; i++) TRY(add_json_sid(json, keys[i].call_sid));
+  return buf_add_char(json, ']');
+}
+
+#define TREE_LEGS "select c.call_sid from calls c indexed by calls_legs where c.business_id = ?1 and c.top_sid = tops.sid"
+
+/* A tree counts where its first key stands. Its rows are counted, in indexes alone, when the statement comes to it: who
+ * stops early has not counted the rest. */
+static enum err query_sizes(struct db *db, int64_t business_id, struct str keys, struct db_rows *q) {
+  return db_query(db, q,
+                  "select place, (select count(*) from (" TREE_LEGS " limit ?3)), (select count(*) from"
+                  "  (select 1 from (" TREE_LEGS " limit ?3) l cross join recordings r indexed by recordings_call"
+                  "   on r.business_id = ?1 and r.call_sid = l.call_sid limit ?3))"
+                  " from (select t.top_sid as sid, min(page.key) as place from json_each(?2) page"
+                  "  cross join calls t on t.business_id = ?1 and t.call_sid = page.value group by 1 order by 2) tops",
+                  DB_INT(business_id), DB_TEXT(keys), DB_INT(CALLS_LIST_LEGS_MAX + 1));
+}
+
+enum err calls_list_fit(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
+                        size_t *ret_fit) {
+  struct buf json CLEANUP(buf_done) = BUF_INIT(KEYS_JSON_MAX);
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  int64_t legs = 0, recordings = 0, fit = (int64_t)count;
+  if (count <= 1) {
+    *ret_fit = count;
+    return OK;
+  }
+  TRY(add_json_keys(&json, keys, count));
+  TRY(query_sizes(db, business_id, buf_str(&json), &q));
+  enum err e;
+  while ((e = db_next(&q)) == OK) {
+    legs += db_int(&q, 1);
+    recordings += db_int(&q, 2);
+    if (legs > CALLS_LIST_LEGS_MAX || recordings > CALLS_LIST_LEGS_MAX) {
+      fit = db_int(&q, 0) > 0 ? db_int(&q, 0) : 1;
+      break;
+    }
+  }
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  *ret_fit = (size_t)fit;
+  return OK;
 }
 
 static enum err each_call(struct db_rows *q, calls_each_fn *fn, void *arg) {
@@ -26,9 +72,8 @@ static enum err each_call(struct db_rows *q, calls_each_fn *fn, void *arg) {
 enum err calls_list_legs(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
                          calls_each_fn *fn, void *arg) {
   if (!count) return OK;
-  struct buf json CLEANUP(buf_done) = BUF_INIT((SID_SIZE * 6 + 3) * CALLS_LIST_LIMIT_MAX);
-  for (size_t i = 0; i < count; i++) TRY(add_json_sid(&json, keys[i].call_sid));
-  TRY(buf_add_char(&json, ']'));
+  struct buf json CLEANUP(buf_done) = BUF_INIT(KEYS_JSON_MAX);
+  TRY(add_json_keys(&json, keys, count));
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "with page(sid) as (select value from json_each(?2)), tops(sid) as (select distinct t.top_sid from page"

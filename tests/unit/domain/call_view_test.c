@@ -243,6 +243,27 @@ static void a_page_takes_comparisons_in_step_with_its_legs(void **state) {
   db_close(db);
 }
 
+static int add_steps(unsigned event, void *arg, void *statement, void *ns) {
+  (void)event;
+  (void)ns;
+  *(int64_t *)arg += sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_VM_STEP, 1);
+  return 0;
+}
+
+static void a_page_that_ends_early_takes_the_database_no_longer_than_a_full_one(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t full = 0, early = 0;
+  make_trees(db, 1, 100, 19);
+  make_trees(db, 2, 100, 199);
+  (void)sqlite3_trace_v2(db->sqlite, SQLITE_TRACE_PROFILE, add_steps, &full);
+  (void)comparisons_for(db, 1, false, 100);
+  (void)sqlite3_trace_v2(db->sqlite, SQLITE_TRACE_PROFILE, add_steps, &early);
+  (void)comparisons_for(db, 2, false, 10);
+  (void)sqlite3_trace_v2(db->sqlite, 0, NULL, NULL);
+  if (!full || early > 2 * full) fail_msg("full: %lld steps, early: %lld", (long long)full, (long long)early);
+  db_close(db);
+}
+
 /* ---- its deadline ---- */
 
 enum { LIST_MS = 60 * 1000 };
@@ -317,6 +338,7 @@ int main(void) {
       SCRATCH_TEST(one_call_has_its_legs),
       SCRATCH_TEST(a_call_with_thousands_of_legs_ends_the_page_but_loses_no_row),
       SCRATCH_TEST(a_page_takes_comparisons_in_step_with_its_legs),
+      SCRATCH_TEST(a_page_that_ends_early_takes_the_database_no_longer_than_a_full_one),
       SCRATCH_TEST(a_list_whose_time_is_over_after_its_queries_is_not_written),
       SCRATCH_TEST(rows_that_would_show_too_many_recordings_are_on_the_next_page),
       SCRATCH_TEST(legs_that_name_each_other_are_shown_once),
