@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledger/calls_upkeep.h"
 #include "ledger/changes.h"
 #include "ledger/keys.h"
 #include "ledger/sessions.h"
@@ -314,6 +315,12 @@ enum err businesses_purge(struct db *db, int64_t id, int limit, bool *ret_left) 
              DB_INT(id), DB_INT(room)));
   room -= db_changed(db);
   if (room <= 0) {
+    *ret_left = true;
+    return OK;
+  }
+  int documents;
+  TRY(calls_upkeep_delete(db, limit / 2, &documents));
+  if (documents) {
     *ret_left = true;
     return OK;
   }
