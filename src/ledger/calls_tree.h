@@ -2,8 +2,8 @@
  *
  * A leg's top_sid, and the place of its document, depend on the legs above it. A write brings its own leg in line at once and
  * a few below it; more are marked in `call_moves` and brought in line in bounded parts (calls_upkeep.h).
- * Until then a list shows a leg that has yet to follow where it stood before: in the row of its old top leg, or as a row of
- * its own if it had none. Thread rule: the connection's; inside db_writer's transaction. */
+ * Until then a list shows a leg that has yet to follow where it stood before, in the row of its old top leg; docs/internals/
+ * search.md says what a reader sees. Thread rule: the connection's; inside db_writer's transaction. */
 #pragma once
 
 #include "ledger/calls.h"

@@ -119,6 +119,21 @@ static void legs_follow_their_parent_in_parts_through_a_crash(void **state) {
   db_close(db);
 }
 
+static void a_row_that_became_a_leg_is_found_by_legs_that_have_yet_to_follow(void **state) {
+  struct db *db = scratch_ledger(*state);
+  scratch_call(db, 1, "CAparent", "", NOW);
+  put_legs(db, "CAparent", 0, LEGS);
+  edit(db, "CAleg01199", "+15550777", "Last");
+  scratch_call(db, 1, "CAfresh", "", NOW);
+  scratch_call(db, 1, "CAparent", "CAfresh", NOW);
+  assert_int_equal(count_below(db, "CAparent"), LEGS - CALLS_TREE_AT_ONCE);
+  assert_true(found(db, "5550777", "CAfresh"));
+  (void)finish(db);
+  assert_true(found(db, "5550777", "CAfresh"));
+  assert_int_equal(count_below(db, "CAparent"), 0);
+  db_close(db);
+}
+
 static void a_top_leg_that_learns_its_time_takes_its_legs_documents_along(void **state) {
   struct db *db = scratch_ledger(*state);
   scratch_call(db, 1, "CAtop", "", NOW);
@@ -268,6 +283,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(an_edit_writes_as_much_with_many_legs_as_with_few),
       SCRATCH_TEST(legs_follow_their_parent_in_parts_through_a_crash),
+      SCRATCH_TEST(a_row_that_became_a_leg_is_found_by_legs_that_have_yet_to_follow),
       SCRATCH_TEST(a_top_leg_that_learns_its_time_takes_its_legs_documents_along),
       SCRATCH_TEST(a_circle_of_parents_ends_and_is_the_same_in_every_order),
       SCRATCH_TEST(what_an_older_release_writes_is_indexed_soon),
