@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/closer.h"
 struct opening {
   struct volume_job job;
   struct errand *errand; /* until done was called */
@@ -46,7 +46,7 @@ static void done(struct volume_job *job, enum err result) {
 
 static void drop(struct volume_job *job) {
   struct opening *o = opening_of(job);
-  if (o->opened.fd >= 0) (void)close(o->opened.fd); /* only read from */
+  closer_close(o->opened.fd);
   tape_unref(o->opened.tape);
   free(o);
 }
@@ -76,7 +76,7 @@ enum err opening_begin(struct errand *e, const struct recording *row, void (*bac
 struct opened opening_take(struct opening *o) {
   struct opened taken = o->opened;
   if (taken.is_missing && taken.fd >= 0) { /* of another length */
-    (void)close(taken.fd);
+    closer_close(taken.fd);
     taken.fd = -1;
   }
   o->opened = (struct opened){.fd = -1};

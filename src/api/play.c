@@ -31,7 +31,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "api/api_prefer.h"
 #include "api/api_status.h"
@@ -41,6 +40,7 @@
 #include "api/opening.h"
 #include "api/play_internal.h"
 #include "base/clock.h"
+#include "base/closer.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "domain/want.h"
@@ -94,7 +94,7 @@ static void play_enter(struct play *p, enum play_state next) {
 /* What was seen last is void. The tape is kept until the next look has found it again: else it would end, and be opened
  * anew for who looks, whom that wakes to look again. */
 static void forget_seen(struct play *p) {
-  if (p->fd >= 0) (void)close(p->fd);
+  closer_close(p->fd);
   p->fd = -1;
   buf_clear(&p->disposition);
 }

@@ -12,7 +12,7 @@
 #include "ledger/accounts.h"
 #include "ledger/sessions.h"
 
-enum { BEAT_MS = 5000, LOOK_MS = 1000, TRIM_MS = 60 * 1000, COMPLAINT_MS = 10 * 1000, WORKER_LIVES_MS = 30 * 1000 };
+enum { SLOW_MS = 300, BEAT_MS = 5000, LOOK_MS = 1000, TRIM_MS = 60 * 1000, COMPLAINT_MS = 10 * 1000, WORKER_LIVES_MS = 30 * 1000 };
 
 enum err serve_load_access(struct serve *s) {
   struct access_snapshot *fresh;
@@ -128,6 +128,14 @@ static void trim_done(void *arg, enum err e) {
   atomic_store(&s->trims, false);
 }
 
+/* Jobs whose time is up end; and loops rely on nothing that may have left the memory while the volume is slow. */
+static void tend_volume(struct serve *s) {
+  struct volume_seen seen;
+  volume_tick(s->volume);
+  volume_seen(s->volume, &seen);
+  if (s->server) http_server_distrust_files(s->server, seen.waits_ms >= SLOW_MS);
+}
+
 static bool is_due(int64_t *next_ms, int64_t now, int64_t every_ms) {
   if (now < *next_ms) return false;
   *next_ms = now + every_ms;
@@ -207,7 +215,7 @@ void serve_upkeep(struct serve *s) {
   if (can_write) keep_calls(s);
   if (is_due(&next_look, now, LOOK_MS)) look(s);
   tape_follows_tick(s->follows);
-  volume_tick(s->volume);
+  tend_volume(s);
   serve_refresh_figures(s);
 }
 

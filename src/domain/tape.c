@@ -21,6 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/closer.h"
 #include "base/lock.h"
 
 enum { TAPES_BUCKETS = 1024 }; /* a power of two: far more than fills at a time */
@@ -77,7 +78,7 @@ static struct tape_bytes *bytes_ref(struct tape_bytes *b) {
 
 void tape_bytes_unref(struct tape_bytes *b) {
   if (!b || atomic_fetch_sub(&b->refs, 1) != 1) return;
-  (void)close(b->fd); /* only read from */
+  closer_close(b->fd);
   free(b);
 }
 

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/closer.h"
 #include "base/fs.h"
 #include "base/lock.h"
 #include "domain/part.h"
@@ -177,7 +178,7 @@ static void file_opened(struct volume_job *job, enum err e) {
 
 static void drop_file_look(struct volume_job *job) {
   struct file_look *l = file_look_of(job);
-  fs_close_(&l->fd);
+  closer_close(l->fd);
   follow_unref(l->follow);
   free(l);
 }

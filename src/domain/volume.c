@@ -183,7 +183,8 @@ static bool wait_for_look(struct volume *v, int64_t until_ms) {
 void volume_seen(struct volume *v, struct volume_seen *ret_seen) {
   LOCKED(&v->lock);
   *ret_seen = v->seen;
-  ret_seen->answers = v->look_began_ms == 0 || clock_kernel_ms() - v->look_began_ms < VOLUME_HANGS_MS;
+  ret_seen->waits_ms = v->look_began_ms ? clock_kernel_ms() - v->look_began_ms : 0;
+  ret_seen->answers = ret_seen->waits_ms < VOLUME_HANGS_MS;
   ret_seen->age_ms = v->seen_ms ? clock_mono_ms() - v->seen_ms : INT64_MAX;
 }
 

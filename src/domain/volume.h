@@ -51,6 +51,7 @@ struct volume_job {
 /* What the last look found. */
 struct volume_seen {
   bool answers;        /* false: the look under way takes longer than VOLUME_HANGS_MS */
+  int64_t waits_ms;    /* for how long the look under way has been so; 0: none is */
   int64_t age_ms;      /* by clock_mono_ms: since the last look began that came back; INT64_MAX: none did */
   enum err room_error; /* of free_bytes and total_bytes */
   uint64_t free_bytes, total_bytes;

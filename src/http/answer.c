@@ -132,11 +132,11 @@ static bool text_is_next(const struct http_exchange *x) {
   return x->out.n > x->out_sent || (x->piece_left > 0 && x->piece.kind == HTTP_PIECE_BYTES);
 }
 
-/* How much of the file goes next: what is in memory. 0: a helper is on its way, and the head waits for it too. */
-static size_t file_step(struct http_exchange *x, int64_t budget) {
+/* How much of the file goes next: what is in memory. 0: a helper is on its way, and the head waits for it too. -1: none can be
+ * had. */
+static int64_t file_step(struct http_exchange *x, int64_t budget) {
   int64_t most = x->piece_left < budget ? x->piece_left : budget;
-  if (x->reading_in) return 0;
-  return (size_t)(x->file == NULL ? most : file_ready(x, x->piece.offset, most));
+  return x->reading_in ? 0 : file_ready(x, x->piece.offset, most);
 }
 
 bool answer_is_heavy(const struct http_exchange *x) {
@@ -153,9 +153,10 @@ enum answer_step answer_send(struct http_exchange *x) {
       if (x->source != NULL && !x->source_over) return ANSWER_WAITS;
       break;
     }
-    size_t step = x->piece.kind == HTTP_PIECE_FILE && x->piece_left > 0 ? file_step(x, budget) : 1;
+    int64_t step = x->piece.kind == HTTP_PIECE_FILE && x->piece_left > 0 ? file_step(x, budget) : 1;
     if (step == 0) return ANSWER_WAITS;
-    ssize_t n = text_is_next(x) ? push_text(x) : push_file(x, step);
+    if (step < 0) return ANSWER_BROKEN;
+    ssize_t n = text_is_next(x) ? push_text(x) : push_file(x, (size_t)step);
     if (n < 0) {
       if (errno == EINTR) continue;
       return errno == EAGAIN ? ANSWER_BLOCKED : ANSWER_BROKEN;
@@ -170,4 +171,15 @@ enum answer_step answer_send(struct http_exchange *x) {
     (void)setsockopt(x->conn->fd, IPPROTO_TCP, TCP_CORK, &none, sizeof none); /* flushes; a dead peer shows later */
   }
   return ANSWER_DONE;
+}
+
+bool answer_withdraw(struct http_exchange *x) {
+  if (x->sent > 0 || x->out_sent > 0) return false;
+  answer_drop(x);
+  buf_clear(&x->out);
+  x->out_body_n = 0;
+  x->piece_left = 0;
+  x->source_over = true;
+  x->reading_in = x->waiting = x->sending_chunked = false;
+  return true;
 }

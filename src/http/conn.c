@@ -421,7 +421,7 @@ static bool run_answer(struct conn *c, unsigned *requests) {
       expect_peer(c);
       return false;
     case ANSWER_WAITS:
-      loop_set_deadline(c, DEADLINE_NONE);
+      loop_set_deadline(c, c->x->reading_in ? DEADLINE_FILE : DEADLINE_NONE);
       return false;
     case ANSWER_YIELDS:
       expect_turn(c);
@@ -522,6 +522,11 @@ void conn_timeout(struct conn *c) {
       return;
     case DEADLINE_PACE:
       judge_pace(c);
+      return;
+    case DEADLINE_FILE: /* the volume does not answer */
+      if (!answer_withdraw(c->x)) break;
+      expect_turn(c);
+      conn_refuse(c, 503, "the file can't be read at the moment");
       return;
     default:
       break;

@@ -1,24 +1,27 @@
 /* file.c - descriptors that several answers of a loop send from, and their pages.
  *
- * A page that is not in memory makes sendfile wait for the disk, and the whole loop with it. So a stretch of a file
- * that was not seen in memory within WARM_MS is looked at first (a read that may not wait, 0.3 us); what is missing is
- * read in by a helper thread, and the answer goes on when it is there.
+ * A page that is not in memory makes sendfile wait for the disk, and the whole loop with it; a volume that does not answer
+ * makes it wait for ever. So a stretch of a file that was not seen in memory within WARM_MS is looked at first (reads that may
+ * not wait, 0.3 us each); what is missing is read in by a helper thread, and the answer goes on when it is there.
  *
  * Invariants
  *  (1) [warm_from, warm_to) was in memory at warm_ms. Use does not renew it: what is asked for in one place says
- *      nothing of another that may have been dropped meanwhile.
- *  (2) A helper has a reference of the file and of the exchange: both outlive it.
+ *      nothing of another that may have been dropped meanwhile. While the server distrusts its files nothing counts as seen.
+ *  (2) A helper has a reference of the exchange, and of the file or a descriptor of its own: all outlive it.
  *  (3) Players ask for the first bytes before anything else: those are kept, once they were read. A file never changes
- *      while it is open: it is replaced by rename. */
+ *      while it is open: it is replaced by rename.
+ *  (4) Nothing is sent from a stretch of which a page was found missing: without a helper the answer is cut. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/closer.h"
 #include "http/internal.h"
 
-enum { PROBE_MAX = 64 };
+enum { PROBE_MAX = 64, LOOK_STEP = 16 * 1024 /* what a disk is read ahead by, at least */ };
 
 struct http_file {
   int fd;
@@ -43,7 +46,7 @@ struct http_file *http_file_ref(struct http_file *f) {
 
 void http_file_unref(struct http_file *f) {
   if (f == NULL || --f->refs > 0) return;
-  (void)close(f->fd); /* only read from */
+  closer_close(f->fd);
   free(f);
 }
 
@@ -51,8 +54,9 @@ int http_file_fd(const struct http_file *f) {
   return f->fd;
 }
 
-static bool seen_lately(const struct http_file *f, int64_t now_ms, int64_t offset, int64_t length) {
-  return now_ms - f->warm_ms < WARM_MS && offset >= f->warm_from && offset + length <= f->warm_to;
+static bool seen_lately(const struct loop *l, const struct http_file *f, int64_t offset, int64_t length) {
+  if (f == NULL || atomic_load_explicit(&l->server->distrusts_files, memory_order_relaxed)) return false;
+  return l->now_ms - f->warm_ms < WARM_MS && offset >= f->warm_from && offset + length <= f->warm_to;
 }
 
 static void note_warm(struct http_file *f, int64_t now_ms, int64_t offset, int64_t length) {
@@ -74,16 +78,23 @@ static bool page_is_here(int fd, int64_t offset) {
   return preadv2(fd, &one, 1, offset, RWF_NOWAIT) >= 0;
 }
 
+/* How many bytes from offset on are in memory, as far as one page in LOOK_STEP can tell; length or less. */
+static int64_t here_from(int fd, int64_t offset, int64_t length) {
+  for (int64_t at = 0; at < length; at += LOOK_STEP)
+    if (!page_is_here(fd, offset + at)) return at;
+  return page_is_here(fd, offset + length - 1) ? length : length - 1;
+}
+
 struct read_in {
   struct http_exchange *x;
-  struct http_file *file;
-  int fd;
+  struct http_file *file; /* or NULL: of a source's piece … */
+  int fd;                 /* … by a descriptor of its own */
   int64_t offset, length;
 };
 
 static void pages_came(struct http_exchange *x, void *arg) {
   struct read_in *r = arg;
-  note_warm(r->file, x->loop->now_ms, r->offset, r->length);
+  if (r->file != NULL) note_warm(r->file, x->loop->now_ms, r->offset, r->length);
   x->reading_in = false;
   x->read_to = r->offset + r->length;
   x->read_ms = x->loop->now_ms;
@@ -105,14 +116,17 @@ static void read_in(void *arg, unsigned worker) {
     if (n <= 0 && !(n < 0 && errno == EINTR)) break;
     if (n > 0) done += n;
   }
+  if (r->file == NULL) closer_close(r->fd);
   http_post(r->x, pages_came, r);
 }
 
 static bool start_reading(struct http_exchange *x, int64_t offset, int64_t length) {
   struct read_in *r = malloc(sizeof *r);
   if (r == NULL) return false;
-  *r = (struct read_in){http_ref(x), http_file_ref(x->file), x->file->fd, offset, length};
-  if (pool_run(x->loop->server->readers, read_in, r) == OK) return true;
+  int fd = x->file != NULL ? x->file->fd : fcntl(x->piece.fd, F_DUPFD_CLOEXEC, 0);
+  *r = (struct read_in){http_ref(x), x->file ? http_file_ref(x->file) : NULL, fd, offset, length};
+  if (fd >= 0 && pool_run(x->loop->server->readers, read_in, r) == OK) return true;
+  if (r->file == NULL) closer_close(fd);
   http_file_unref(r->file);
   http_unref(x);
   free(r);
@@ -122,17 +136,18 @@ static bool start_reading(struct http_exchange *x, int64_t offset, int64_t lengt
 int64_t file_ready(struct http_exchange *x, int64_t offset, int64_t length) {
   struct http_file *f = x->file;
   int64_t now_ms = x->loop->now_ms;
-  if (seen_lately(f, now_ms, offset, length)) return length;
-  if (page_is_here(f->fd, offset) && page_is_here(f->fd, offset + length - 1)) {
-    note_warm(f, now_ms, offset, length);
-    return length;
+  if (seen_lately(x->loop, f, offset, length)) return length;
+  int64_t here = here_from(x->piece.fd, offset, length);
+  if (here > 0) {
+    if (f != NULL) note_warm(f, now_ms, offset, here);
+    return here;
   }
   if (x->read_to > offset && now_ms - x->read_ms < WARM_MS) { /* by a helper, for this answer */
     int64_t read = x->read_to - offset;
     return read < length ? read : length;
   }
   x->reading_in = start_reading(x, offset, length < READ_IN_STEP ? length : READ_IN_STEP);
-  return x->reading_in ? 0 : length; /* no helper to be had: better slow than never */
+  return x->reading_in ? 0 : -1; /* (4) */
 }
 
 static bool read_probe(struct http_file *f, int64_t end, int64_t offset, size_t length, char *ret_bytes) {
@@ -150,8 +165,7 @@ bool file_read_now(struct loop *l, struct http_file *f, int64_t offset, size_t l
   int64_t end = offset + (int64_t)length;
   if (end <= PROBE_MAX && read_probe(f, end, offset, length, ret_bytes)) return true;
   struct iovec all = {ret_bytes, length};
-  bool warm = seen_lately(f, l->now_ms, offset, (int64_t)length);
-  if (preadv2(f->fd, &all, 1, offset, warm ? 0 : RWF_NOWAIT) != (ssize_t)length) return false;
-  if (!warm) note_warm(f, l->now_ms, offset, (int64_t)length);
+  if (preadv2(f->fd, &all, 1, offset, RWF_NOWAIT) != (ssize_t)length) return false;
+  if (!seen_lately(l, f, offset, (int64_t)length)) note_warm(f, l->now_ms, offset, (int64_t)length);
   return true;
 }

@@ -83,6 +83,9 @@ int http_server_port(const struct http_server *s);
 unsigned http_server_loops(const struct http_server *s);
 size_t http_server_connections(const struct http_server *s);       /* (any thread) open now */
 unsigned http_server_connections_max(const struct http_server *s); /* as configured, or less where the file limit is */
+/* (any thread) true: what files are in memory is found out before each send, and not taken from what was seen seconds ago: of
+ * use while their volume does not answer. */
+void http_server_distrust_files(struct http_server *s, bool distrusts);
 /* Takes no new connections; open ones end after the answer in hand ("Connection: close"), idle ones at once. Returns when
  * all ended or after timeout_ms, when the rest is cut. */
 void http_server_drain(struct http_server *s, int64_t timeout_ms);

@@ -31,6 +31,7 @@ enum {
   DISCARD_MAX = 64 * 1024,    /* of a body nobody wants, to keep the connection */
   LINGER_BYTES = 256 * 1024,  /* read and dropped after the last answer, so that the peer sees it */
   LINGER_MS = 2000,
+  FILE_WAIT_MS = 10 * 1000, /* for bytes of a file that have to be read in */
   EXTRA_MAX = 64,             /* connections beyond the limit, shared out among the loops */
   EXTRA_LOOP_MIN = 4,         /* what each loop has of them at least */
   GIVE_WAY_MS = 1000,         /* who is younger gives way only where nobody older can */
@@ -77,6 +78,7 @@ enum deadline {
   DEADLINE_HEAD,
   DEADLINE_BODY,
   DEADLINE_PACE, /* an answer is under way: when this is due the peer's pace is judged */
+  DEADLINE_FILE, /* a helper reads the file's next bytes in */
   DEADLINE_LINGER,
   DEADLINES
 };
@@ -229,6 +231,7 @@ struct http_server {
   unsigned loop_count;
   struct loop *loops;
   struct pool *readers; /* read pages in */
+  atomic_bool distrusts_files;
   atomic_uint conns;
   bool started;
   atomic_int phase; /* enum server_phase: the loops follow */
@@ -296,10 +299,12 @@ enum answer_step { ANSWER_DONE, ANSWER_BLOCKED, ANSWER_WAITS, ANSWER_YIELDS, ANS
 enum answer_step answer_send(struct http_exchange *x);
 bool answer_is_heavy(const struct http_exchange *x); /* so much of a file is left that others go first */
 void answer_drop(struct http_exchange *x);           /* closes source and file */
+/* Takes an answer back of which nothing was sent yet. False: something was. */
+CHECKED bool answer_withdraw(struct http_exchange *x);
 
 /* file.c */
 /* How many of these bytes of x's file can be sent without waiting for a disk. 0: a helper reads the first of them in,
- * x->reading_in is set, and the connection is made ready when they are there. */
+ * x->reading_in is set, and the connection is made ready when they are there. -1: no helper is to be had. */
 int64_t file_ready(struct http_exchange *x, int64_t offset, int64_t length);
 /* Reads length bytes if that needs no waiting; false: send them as a file. */
 bool file_read_now(struct loop *l, struct http_file *f, int64_t offset, size_t length, char *ret_bytes);

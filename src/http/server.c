@@ -390,7 +390,7 @@ enum err http_server_new(const struct http_config *config, const struct http_app
     s->loop_count++;
     if ((e = loop_open(&s->loops[i], s, i)) != OK) goto failed;
   }
-  if ((e = pool_new("http reads", READERS, READERS_QUEUE, &s->readers)) != OK) goto failed;
+  if ((e = pool_new("http reads", READERS, s->config.connections + READERS_QUEUE, &s->readers)) != OK) goto failed;
   *ret_server = s;
   return OK;
 failed:
@@ -412,6 +412,10 @@ int http_server_port(const struct http_server *s) {
 
 unsigned http_server_loops(const struct http_server *s) {
   return s->loop_count;
+}
+
+void http_server_distrust_files(struct http_server *s, bool distrusts) {
+  atomic_store_explicit(&s->distrusts_files, distrusts, memory_order_relaxed);
 }
 
 size_t http_server_connections(const struct http_server *s) {

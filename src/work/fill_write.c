@@ -16,9 +16,8 @@
  *  (4) A transfer that is over is acted on only when nothing is under way or waits (fill_transfer_over). */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/log.h"
+#include "base/closer.h"
 #include "work/fill_internal.h"
 
 struct write {
@@ -189,7 +188,7 @@ static void run_drop(void *arg, unsigned worker) {
   struct dropped *d = arg;
   (void)worker;
   d->part = d->is_left ? blob_leave(d->part) : blob_abandon(d->part);
-  if (d->fd >= 0) (void)close(d->fd); /* only read from */
+  closer_close(d->fd);
   free(d);
 }
 
@@ -199,7 +198,7 @@ static void drop(struct fill *f, struct blob_part *part, bool is_left, int fd) {
   if (d && pool_run(f->shop->disk, run_drop, d) == OK) return;
   free(d);
   blob_leave(part); /* swept later */
-  if (fd >= 0) (void)close(fd);
+  closer_close(fd);
 }
 
 void fill_drop_part(struct fill *f, bool is_left) {

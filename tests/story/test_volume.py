@@ -242,3 +242,42 @@ def test_a_server_ends_in_time_while_its_volume_does_not_answer(world, provider,
         world.wait_state(one.sid)
         assert world.file_of(one.sid).read_bytes() == one.mp3
     assert again.alive()
+
+
+def forget_pages(path):
+    """The kernel keeps nothing of the file in memory."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(fd)
+
+
+def test_pages_that_left_the_memory_are_waited_for_by_who_needs_them_alone(world, provider, hanging):
+    server, business, hot = begin(world, provider, **hanging.settings)
+    gone = [provider.tape(seconds=60) for _ in range(12)]  # more than there are helpers
+    for tape in gone:
+        business.tell(server, tape)
+    for tape in gone:
+        world.wait_state(tape.sid)
+        make_hot(server, business, tape)
+    business.key("admin")
+    hanging.hang()
+    world.pass_time(6)  # what was seen in memory lately is looked at again
+    for tape in gone:
+        forget_pages(world.file_of(tape.sid))
+    answers = []
+    players = [threading.Thread(target=lambda tape=tape: answers.append(
+        server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, timeout=30))) for tape in gone]
+    for player in players:
+        player.start()
+    goes_on(server, business, provider, hot)
+    world.pass_time(11)
+    for player in players:
+        player.join()
+    assert [(a.status, int(a.header("retry-after")) > 0) for a in answers] == [(503, True)] * len(gone)
+    goes_on(server, business, provider, hot)
+    hanging.go_on()
+    for tape in gone:
+        play(server, business, tape)
