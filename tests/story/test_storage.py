@@ -128,6 +128,31 @@ def test_below_the_free_bytes_no_fill_begins(world, provider, volume):
     assert len(server.log_lines("There is room for recordings again")) == 1
 
 
+def test_storage_is_full_while_every_worker_is_and_each_process_says_so(world, provider):
+    web = world.server("web", role="web")
+    full = world.server("full", role="worker", MIN_FREE_BYTES=1 << 60)
+    business = world.business(provider)
+    tape = provider.tape(seconds=5)
+    business.tell(web, tape)
+    look = lambda: web.get(f"/api/recordings/{tape.sid}/status", business.viewer).json()
+    eventually(lambda: look()["error"] == {"code": "storage_full", "message": "There is no room on the disk for recordings."})
+    assert look()["status"] == "queued" and tape.asks == []
+    world.server("roomy", role="worker")
+    world.wait_state(tape.sid)
+    gate = threading.Event()
+    waiting = [provider.tape(seconds=5) for _ in range(4)]  # one more than a business may fill at a time
+    for one in waiting:
+        one.default = p.hold(gate)
+        business.tell(web, one)
+    eventually(lambda: sum(len(one.asks) for one in waiting) == 3)
+    queued = next(one for one in waiting if not one.asks)
+    status = lambda: web.get(f"/api/recordings/{queued.sid}/status", business.viewer).json()
+    eventually(lambda: status()["error"] is None, 5)
+    assert status()["status"] == "queued"
+    gate.set()
+    assert full.alive() and full.log_lines("No room for recordings")
+
+
 def test_a_directory_that_cannot_be_written_keeps_webhooks_and_what_is_ready(world, provider, volume):
     disk = volume(4096)
     server, business = begin(world, provider)
