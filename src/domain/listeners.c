@@ -1,0 +1,120 @@
+/* listeners.c - see listeners.h.
+ *
+ * Invariants
+ *  (1) state is the number of listeners, plus 2^32 for each reference. It is freed when it comes to 0, by whoever brought it
+ *      there: a listener keeps it alive without a count of its own.
+ *  (2) A signed URL is in the table while somebody listens by it. */
+#include "domain/listeners.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/lock.h"
+
+enum { BUCKETS = 64 };
+#define REFERENCE (UINT64_C(1) << 32)
+
+struct listener_place {
+  struct listeners *of;
+};
+
+struct url_place {
+  struct listener_place place; /* first */
+  struct url_place *next;
+  uint64_t url;
+  int64_t count;
+};
+
+struct listeners {
+  atomic_uint_least64_t state; /* (1) */
+  struct listener_place plain; /* of all who come without a URL */
+  struct lock lock;            /* rank DOMAIN: covers all below */
+  int64_t by_url;
+  struct url_place **buckets; /* (2) BUCKETS; NULL until somebody comes by a URL */
+};
+
+enum err listeners_new(struct listeners **ret_listeners) {
+  struct listeners *l = calloc(1, sizeof(*l));
+  if (!l) return ERR_NOMEM;
+  atomic_init(&l->state, REFERENCE);
+  l->plain.of = l;
+  lock_init(&l->lock, "listeners", LOCK_RANK_DOMAIN);
+  *ret_listeners = l;
+  return OK;
+}
+
+/* (1) */
+static void take_from_state(struct listeners *l, uint64_t what) {
+  if (atomic_fetch_sub_explicit(&l->state, what, memory_order_acq_rel) != what) return;
+  assert(l->by_url == 0);
+  lock_done(&l->lock);
+  free(l->buckets);
+  free(l);
+}
+
+struct listeners *listeners_ref(struct listeners *l) {
+  atomic_fetch_add_explicit(&l->state, REFERENCE, memory_order_relaxed);
+  return l;
+}
+
+void listeners_unref(struct listeners *l) {
+  if (l) take_from_state(l, REFERENCE);
+}
+
+/* ---- by signed URLs ---- */
+
+static struct url_place **find_url(struct listeners *l, uint64_t url) {
+  struct url_place **at = &l->buckets[(url ^ (url >> 32)) % BUCKETS];
+  while (*at && (*at)->url != url) at = &(*at)->next;
+  return at;
+}
+
+static enum err enter_by_url(struct listeners *l, const struct listener_limits *limits, uint64_t url,
+                             struct listener_place **ret_place) {
+  LOCKED(&l->lock);
+  if (!l->buckets) l->buckets = calloc(BUCKETS, sizeof(l->buckets[0]));
+  if (!l->buckets) return ERR_NOMEM;
+  struct url_place **at = find_url(l, url);
+  if (l->by_url >= limits->by_url || (*at && (*at)->count >= limits->by_one_url)) return ERR_BUSY;
+  if (!*at) {
+    *at = calloc(1, sizeof(**at));
+    if (!*at) return ERR_NOMEM;
+    (*at)->place.of = l;
+    (*at)->url = url;
+  }
+  (*at)->count++;
+  l->by_url++;
+  *ret_place = &(*at)->place;
+  return OK;
+}
+
+static void leave_by_url(struct listeners *l, struct url_place *place) {
+  LOCKED(&l->lock);
+  l->by_url--;
+  if (--place->count > 0) return;
+  struct url_place **at = find_url(l, place->url);
+  *at = place->next;
+  free(place);
+}
+
+/* ---- all ---- */
+
+enum err listeners_enter(struct listeners *l, const struct listener_limits *limits, uint64_t url,
+                         struct listener_place **ret_place) {
+  struct listener_place *place = &l->plain;
+  uint64_t before = atomic_fetch_add_explicit(&l->state, 1, memory_order_relaxed);
+  enum err e = (int64_t)(before % REFERENCE) < limits->all ? OK : ERR_BUSY;
+  if (e == OK && url) e = enter_by_url(l, limits, url, &place);
+  if (e == OK)
+    *ret_place = place;
+  else
+    take_from_state(l, 1);
+  return e;
+}
+
+void listeners_leave(struct listener_place *place) {
+  struct listeners *l = place->of;
+  if (place != &l->plain) leave_by_url(l, (struct url_place *)(void *)place);
+  take_from_state(l, 1);
+}
