@@ -327,22 +327,27 @@ bool visit_query(struct visit *v, const char *name, char *ret_text, size_t size)
   return false;
 }
 
-/* Businesses of neighbouring numbers count in different cache lines. */
-atomic_int *listeners_enter(struct visit *v) {
-  uint64_t slot = ((uint64_t)v->subject.business_id * UINT64_C(0x9E3779B97F4A7C15)) % LISTENER_SLOTS;
-  atomic_int *count = &v->api->listeners[slot];
-  metric_add(METRIC_LISTENERS, 0, 1);
-  if (atomic_fetch_add_explicit(count, 1, memory_order_relaxed) < v->api->parts.conf->listeners_per_business)
-    return count;
-  listeners_leave(count);
-  metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_LISTENERS, 1);
-  problem_answer(v->x, PROBLEM_TOO_MANY_REQUESTS, NULL);
-  return NULL;
-}
+enum { LISTENERS_BY_ONE_URL = 50 };
 
-void listeners_leave(atomic_int *slot) {
-  metric_add(METRIC_LISTENERS, 0, -1);
-  atomic_fetch_sub_explicit(slot, 1, memory_order_relaxed);
+struct listener_place *visit_listen(struct visit *v) {
+  int64_t most = v->api->parts.conf->listeners_per_business;
+  const struct listener_limits limits = {
+      .all = most, .by_url = most < 4 ? 1 : most / 4, .by_one_url = LISTENERS_BY_ONE_URL};
+  const struct access_business *b = access_find_business(v->loop->access, v->subject.business_id);
+  struct listener_place *place;
+  uint64_t url = v->subject.kind == SUBJECT_URL ? v->subject.number : 0;
+  enum err e = b ? listeners_enter(b->listeners, &limits, url, &place) : ERR_NOT_FOUND;
+  if (e == OK) {
+    metric_add(METRIC_LISTENERS, 0, 1);
+    return place;
+  }
+  if (e == ERR_BUSY) {
+    metric_add(METRIC_HTTP_LIMITED, url ? METRIC_LIMIT_URL_LISTENERS : METRIC_LIMIT_LISTENERS, 1);
+    problem_answer(v->x, PROBLEM_TOO_MANY_REQUESTS, NULL);
+  } else {
+    problem_answer_err(v->x, e);
+  }
+  return NULL;
 }
 
 void field_recording_path(const struct api *a, struct http_fields *f, struct str name, const char *recording_sid,
@@ -414,11 +419,10 @@ static enum err init(struct api *a, struct access_snapshot *snapshot) {
   a->loops = aligned_alloc(_Alignof(struct api_loop), a->loop_count * sizeof(struct api_loop));
   if (!a->loops) return ERR_NOMEM;
   memset(a->loops, 0, a->loop_count * sizeof(struct api_loop));
-  a->listeners = calloc(LISTENER_SLOTS, sizeof(*a->listeners));
   a->refused = calloc(REFUSAL_SLOTS, sizeof(*a->refused));
   a->path_base = str_from(a->parts.path_base);
   a->provider = provider_find(STR("twilio"));
-  if (!a->listeners || !a->refused) return ERR_NOMEM;
+  if (!a->refused) return ERR_NOMEM;
   TRY(cache_versions_new(&a->versions));
   TRY(init_public(a));
   TRY(init_credentials(a));
@@ -461,7 +465,6 @@ struct api *api_free(struct api *a) {
   a->answers = quota_free(a->answers);
   a->page = page_files_free(a->page);
   a->feed = feed_free(a->feed);
-  free(a->listeners);
   free(a->refused);
   a->versions = cache_versions_free(a->versions);
   free(a->public_url);

@@ -72,7 +72,6 @@ const char *via_name(enum via v);
 
 enum {
   BODY_MAX = 64 * 1024,
-  LISTENER_SLOTS = 16384, /* businesses that are so many apart share one count */
   REFUSAL_SLOTS = 4096 * 16,
   STREAM_BUCKETS = 256, /* of a loop's event streams, by business */
   WEBHOOK_COMMIT_MS = 5000,
@@ -134,7 +133,6 @@ struct api {
   struct lock lock;               /* rank API: covers newest */
   struct access_snapshot *newest; /* held */
   atomic_bool draining;
-  atomic_int *listeners;             /* LISTENER_SLOTS */
   atomic_int_least64_t *refused;     /* REFUSAL_SLOTS: when each was logged last */
   unsigned loop_count;
   struct api_loop *loops;
@@ -195,9 +193,9 @@ enum id_kind { ID_CALL, ID_RECORDING_OR_CALL };
 CHECKED bool visit_id(struct visit *v, enum id_kind kind);
 /* Its value in *ret_text (size bytes), "" when it is missing or empty. False: 400 that names it was answered. */
 CHECKED bool visit_query(struct visit *v, const char *name, char *ret_text, size_t size);
-/* The slot to give back with listeners_leave; NULL: too many, 429 was answered. */
-atomic_int *listeners_enter(struct visit *v);
-void listeners_leave(atomic_int *slot);
+/* One more listens to the business of this request: a place to give back with listeners_leave. NULL: too many, 429 was
+ * answered. */
+struct listener_place *visit_listen(struct visit *v);
 /* (any thread) The mark of what is shown under a recording's or a call's SID, for who keeps it: taken before it is read. */
 struct cache_mark rows_mark(const struct api *a, int64_t business_id, struct str id);
 /* (any thread) A recording or call of the business was written; id empty: not known which, none that is ready. What this

@@ -7,6 +7,7 @@
 static void media_ended(struct http_exchange *x, void *arg, bool complete, int64_t sent) {
   (void)complete;
   if (http_status(x) == 200 || http_status(x) == 206) metric_add(METRIC_MEDIA_BYTES, 0, sent);
+  metric_add(METRIC_LISTENERS, 0, -1);
   listeners_leave(arg);
   struct play *waiting = http_data(x);
   if (waiting) play_peer_gone(waiting);
@@ -23,7 +24,7 @@ static bool answer_from_shelf(struct visit *v) {
 
 static void answer(struct visit *v, enum id_kind id_kind, enum play_kind kind) {
   if (!visit_id(v, id_kind)) return;
-  atomic_int *listener = listeners_enter(v);
+  struct listener_place *listener = visit_listen(v);
   if (!listener) return;
   http_on_end(v->x, media_ended, listener);
   if (kind == PLAY_STREAM && answer_from_shelf(v)) return;

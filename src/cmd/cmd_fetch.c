@@ -69,7 +69,7 @@ static enum err start_worker(struct fetching *f, struct db_writer **ret_writer, 
   if (workers.live > 0) return OK;
   (void)snprintf(owner, sizeof(owner), "fetch-%ld", (long)getpid());
   struct db_writer_config write = {.open = {.url = f->app.database_url}};
-  TRY(access_load(f->app.db, f->app.seal_key, str_from(f->app.conf.twilio_base_url), &access));
+  TRY(access_load(f->app.db, f->app.seal_key, str_from(f->app.conf.twilio_base_url), NULL, &access));
   struct worker_parts parts = {.conf = &f->app.conf, .store = f->store, .provider = &provider_twilio, .owner = owner};
   enum err e = app_min_free_bytes(&f->app, f->store, &parts.min_free_bytes);
   if (e == OK) e = db_writer_new(&write, ret_writer);

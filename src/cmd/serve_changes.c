@@ -2,17 +2,17 @@
 
 #include "cmd/serve_parts.h"
 
-/* The main thread loads businesses and keys anew. */
-static void want_access(struct serve *s) {
-  const uint64_t one = 1;
-  atomic_store(&s->access_stale, true);
-  (void)!write(s->wake, &one, sizeof(one)); /* full: it is awake already */
-}
-
-/* 0: of all keys of its business. */
+/* The id of the key that a CHANGE_KEY names; 0: all of its business. */
 static int64_t key_of(const struct change *c) {
   uint64_t id;
   return c->kind == CHANGE_KEY && str_to_u64(c->id, INT64_MAX, &id) == OK ? (int64_t)id : 0;
+}
+
+static void note_access(struct serve *s, const struct change *c) {
+  struct access_change change = {.what = ACCESS_BUSINESS, .business_id = c->business_id, .key_id = key_of(c)};
+  if (c->kind == CHANGE_KEY) change.what = change.key_id ? ACCESS_KEY : ACCESS_KEYS;
+  if (s->api) api_key_changed(s->api, c->business_id, change.key_id);
+  serve_note_access(s, &change);
 }
 
 static void on_change(void *arg, const struct change *c) {
@@ -29,8 +29,7 @@ static void on_change(void *arg, const struct change *c) {
       break;
     case CHANGE_BUSINESS:
     case CHANGE_KEY:
-      if (s->api) api_key_changed(s->api, c->business_id, key_of(c));
-      want_access(s);
+      note_access(s, c);
       break;
     default:
       break;
@@ -39,7 +38,7 @@ static void on_change(void *arg, const struct change *c) {
 
 static void on_lost(void *arg) {
   struct serve *s = arg;
-  want_access(s);
+  serve_note_access(s, NULL);
   if (s->api) {
     api_tell_lost(s->api);
   }

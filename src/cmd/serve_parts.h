@@ -17,6 +17,13 @@
 #include "ledger/nodes.h"
 #include "work/worker.h"
 
+/* What changed of businesses and keys since the snapshot was made. */
+struct access_news {
+  struct access_change changes[256];
+  size_t count;
+  bool all; /* more than that, or not known what: all is read anew */
+};
+
 /* A sorted list of businesses. */
 struct business_ids {
   int64_t *ids; /* owned */
@@ -53,7 +60,6 @@ struct serve {
   _Atomic int64_t worker_seen_ms; /* mono: when some worker was last known to live; 0 never */
   atomic_bool storage_full;       /* there are workers, and none has room */
   atomic_bool storage_full_moved; /* it is another than streams were told */
-  atomic_bool access_stale;
   atomic_bool trims; /* a trim of `changes` is under way; more_to_trim is the writer's thread's */
   bool more_to_trim;
   bool more_sessions_to_trim; /* the writer's thread's */
@@ -61,7 +67,8 @@ struct serve {
   struct calls_upkeep calls_upkeep;
   bool more_of_calls;
   int64_t calls_told_ms; /* mono: when the log last said how far it is */
-  struct lock lock;            /* covers stopped; held for a look at memory only, never during SQL */
+  struct lock lock;            /* covers stopped and news; held for a look at memory only, never during SQL */
+  struct access_news news;
   struct business_ids stopped; /* businesses whose credentials were refused */
   atomic_bool figures_busy;     /* a reader looks */
   _Atomic int64_t figures_ms;   /* mono: when the database last told its figures; 0 never */
@@ -74,8 +81,10 @@ bool serve_account_stopped(void *serve, int64_t business_id);
 size_t serve_stopped_count(struct serve *s);
 bool serve_storage_full(void *serve);
 const char *serve_not_ready(void *serve, const char **ret_degraded);
-/* Loads businesses and keys and hands them to whoever holds some. */
+/* Loads all businesses and keys and hands them to whoever holds some. */
 CHECKED enum err serve_load_access(struct serve *s);
+/* (any thread) The main thread is to read that anew, soon. NULL: everything. */
+void serve_note_access(struct serve *s, const struct access_change *change);
 
 /* serve_figures.c: what /metrics shows, and the server that shows it inside */
 enum { ADMIN_CONNECTIONS = 256 };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -14,15 +15,58 @@
 
 enum { SLOW_MS = 300, BEAT_MS = 5000, LOOK_MS = 1000, TRIM_MS = 60 * 1000, COMPLAINT_MS = 10 * 1000, WORKER_LIVES_MS = 30 * 1000 };
 
-enum err serve_load_access(struct serve *s) {
-  struct access_snapshot *fresh;
-  TRY(access_load(s->app.db, s->app.seal_key, str_from(s->app.conf.twilio_base_url), &fresh));
+/* ---- who may ---- */
+
+static void set_access(struct serve *s, struct access_snapshot *fresh) {
   access_unref(s->access);
   s->access = fresh;
   if (s->api) api_set_access(s->api, fresh);
-  if (s->api) api_check_streams(s->api, 0);
   if (s->worker) worker_set_access(s->worker, fresh);
+}
+
+enum err serve_load_access(struct serve *s) {
+  struct access_snapshot *fresh;
+  TRY(access_load(s->app.db, s->app.seal_key, str_from(s->app.conf.twilio_base_url), s->access, &fresh));
+  set_access(s, fresh);
+  if (s->api) api_check_streams(s->api, 0);
   return OK;
+}
+
+static void keep_news(struct serve *s, const struct access_change *change) {
+  LOCKED(&s->lock);
+  if (change && s->news.count < COUNT_OF(s->news.changes))
+    s->news.changes[s->news.count++] = *change;
+  else
+    s->news.all = true;
+}
+
+void serve_note_access(struct serve *s, const struct access_change *change) {
+  const uint64_t one = 1;
+  keep_news(s, change);
+  (void)!write(s->wake, &one, sizeof(one)); /* full: it is awake already */
+}
+
+static enum err read_news(struct serve *s, const struct access_news *news) {
+  struct access_snapshot *fresh;
+  if (news->all) return serve_load_access(s);
+  TRY(access_update(s->app.db, s->app.seal_key, s->access, news->changes, news->count, &fresh));
+  set_access(s, fresh);
+  for (size_t i = 0; s->api && i < news->count; i++) api_check_streams(s->api, news->changes[i].business_id);
+  return OK;
+}
+
+static struct access_news take_news(struct serve *s) {
+  LOCKED(&s->lock);
+  struct access_news news = s->news;
+  s->news.count = 0;
+  s->news.all = false;
+  return news;
+}
+
+static bool is_due(int64_t *next_ms, int64_t now, int64_t every_ms) {
+  if (now < *next_ms) return false;
+  *next_ms = now + every_ms;
+  return true;
 }
 
 /* ---- what it looks at ---- */
@@ -86,6 +130,19 @@ static void look(struct serve *s) {
   if (e == OK) look_at_store(s);
 }
 
+/* What is read of businesses and keys is that of which `changes` told. */
+static void refresh_access(struct serve *s, int64_t now) {
+  static int64_t next_complaint; /* the main thread's alone */
+  struct access_news news = take_news(s);
+  if (!news.count && !news.all) return;
+  enum err e = read_news(s, &news);
+  if (e != OK) {
+    keep_news(s, NULL); /* what was not read may be anything by the next turn */
+    if (is_due(&next_complaint, now, COMPLAINT_MS)) log_error("Businesses and keys can't be read", LOG_ERR(e));
+  }
+  IGNORE(look_at_accounts(s)); /* looked at again soon */
+}
+
 /* ---- what it does ---- */
 
 static enum err run_beat(struct db *db, void *arg) { return nodes_beat(db, arg); }
@@ -134,12 +191,6 @@ static void tend_volume(struct serve *s) {
   volume_tick(s->volume);
   volume_seen(s->volume, &seen);
   if (s->server) http_server_distrust_files(s->server, seen.waits_ms >= SLOW_MS);
-}
-
-static bool is_due(int64_t *next_ms, int64_t now, int64_t every_ms) {
-  if (now < *next_ms) return false;
-  *next_ms = now + every_ms;
-  return true;
 }
 
 /* Once a minute, and as soon as there are enough new changes: the table has a ceiling at any rate. */
@@ -193,16 +244,9 @@ static void keep_calls(struct serve *s) {
 }
 
 void serve_upkeep(struct serve *s) {
-  static int64_t next_beat, next_look, next_trim, next_complaint; /* the main thread's alone */
+  static int64_t next_beat, next_look, next_trim; /* the main thread's alone */
   int64_t now = clock_mono_ms();
-  if (atomic_exchange(&s->access_stale, false)) {
-    enum err e = serve_load_access(s);
-    if (e != OK) {
-      atomic_store(&s->access_stale, true);
-      if (is_due(&next_complaint, now, COMPLAINT_MS)) log_error("Businesses and keys can't be read", LOG_ERR(e));
-    }
-    IGNORE(look_at_accounts(s)); /* looked at again soon */
-  }
+  refresh_access(s, now);
   /* The writer may be waiting for a locked database: what is submitted here is small and must not pile up. */
   bool can_write = db_writer_healthy(s->writer);
   if (can_write && became_another(s)) next_beat = now;

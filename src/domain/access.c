@@ -1,14 +1,19 @@
 /* access.c - businesses and keys in memory, found by hashing.
  *
- *   access_load --one reference--> ALIVE --access_ref, access_unref--> ALIVE --last access_unref--> secrets wiped,
- * freed
+ *   access_load, access_update --one reference--> ALIVE --access_ref, access_unref--> the last one frees it
+ *
+ *   snapshot --> table of 4,096 shards --> a shard: a short list of items --> a business or a key
+ *                shards are shared by snapshots      items are shared by shards
+ *
+ * A new snapshot shares all that did not change with the one before: it costs the list of shards, and a copy of the shards
+ * of what did change.
  *
  * Invariants
- *  (1) Nothing but the count of references changes after access_load.
- *  (2) A key is found by the SHA-256 of its text: what a comparison's time could tell is of the digest, which nobody
- * can steer towards a stored one, so it says nothing of how much of a key is right. The whole digest is compared in
+ *  (1) A snapshot that was handed out never changes, nor does a shard that more than one snapshot has.
+ *  (2) A key is found by the SHA-256 of its text: what a comparison's time could tell is of the digest, which nobody can
+ *      steer towards a stored one, so it says nothing of how much of a key is right. The whole digest is compared in
  *      constant time besides.
- *  (3) Both tables are at most half full, so a search ends at an empty slot soon. */
+ *  (3) A business has one count of listeners, whatever snapshot it is looked up in. */
 #include "domain/access.h"
 
 #include <assert.h>
@@ -16,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/metric.h"
+#include "domain/access_table.h"
 #include "ledger/businesses.h"
 #include "ledger/keys.h"
 
@@ -25,25 +32,23 @@ static const char *const role_names[] = {
     [ACCESS_VIEWER] = "viewer", [ACCESS_AGENT] = "agent", [ACCESS_ADMIN] = "admin", [ACCESS_PLATFORM] = "platform"};
 
 struct held_key {
+  struct access_item item; /* first */
   struct access_key key;
   uint8_t digest[SHA256_SIZE];
 };
 
 struct held_business {
-  struct access_business view; /* its texts point into row, numbers and the snapshot's base URL */
+  struct access_item item;     /* first */
+  struct access_business view; /* its texts point into row, base_url and numbers */
   struct business row;         /* owned; numbers too */
+  char *base_url;              /* owned */
   struct str *numbers;         /* owned */
 };
 
 struct access_snapshot {
   atomic_size_t references;
   char *default_base_url;
-  struct held_business **businesses; /* in order of id; each owned: views point into it */
-  size_t business_count, business_room;
-  struct held_key *keys;
-  size_t key_count, key_room;
-  size_t *business_slots, *key_slots; /* 1 + index; 0: empty */
-  size_t business_mask, key_mask;
+  struct access_table businesses, keys;
 };
 
 const char *access_role_name(enum access_role role) {
@@ -64,19 +69,27 @@ enum err access_role_of(struct str name, enum access_role *ret_role) {
 
 static struct held_business *held_business_free(struct held_business *b) {
   if (!b) return NULL;
+  listeners_unref(b->view.listeners);
   business_done(&b->row);
+  free(b->base_url);
   free(b->numbers);
   free(b);
   return NULL;
 }
 
+static void free_business(struct access_item *item) {
+  held_business_free((struct held_business *)(void *)item);
+}
+
+static void free_key(struct access_item *item) {
+  struct held_key *k = (struct held_key *)(void *)item;
+  secret_wipe(k, sizeof(*k));
+  free(k);
+}
+
 static void snapshot_free(struct access_snapshot *s) {
-  for (size_t i = 0; i < s->business_count; i++) held_business_free(s->businesses[i]);
-  free(s->businesses);
-  if (s->keys) secret_wipe(s->keys, s->key_room * sizeof(s->keys[0]));
-  free(s->keys);
-  free(s->business_slots);
-  free(s->key_slots);
+  access_table_done(&s->businesses);
+  access_table_done(&s->keys);
   free(s->default_base_url);
   free(s);
 }
@@ -94,19 +107,70 @@ static void unref_(struct access_snapshot **s) {
   access_unref(*s);
 }
 
-/* ---- loading ---- */
-
-/* Room for one more item of a growing array. */
-static enum err room_for_one(void **items, size_t item_size, size_t count, size_t max, size_t *room) {
-  if (count < *room) return OK;
-  if (count >= max) return ERR_TOO_BIG;
-  size_t want = *room ? *room * 2 : 16;
-  void *grown = realloc(*items, want * item_size);
-  if (!grown) return ERR_NOMEM;
-  *items = grown;
-  *room = want;
+static enum err snapshot_new(struct str default_base_url, struct access_snapshot **ret_snapshot) {
+  struct access_snapshot *s = calloc(1, sizeof(*s));
+  if (!s) return ERR_NOMEM;
+  atomic_init(&s->references, 1);
+  access_table_init(&s->businesses, ACCESS_BUSINESSES_MAX, free_business);
+  access_table_init(&s->keys, ACCESS_KEYS_MAX, free_key);
+  s->default_base_url = str_dup(default_base_url);
+  if (!s->default_base_url) {
+    snapshot_free(s);
+    return ERR_NOMEM;
+  }
+  *ret_snapshot = s;
   return OK;
 }
+
+/* ---- finding ---- */
+
+static uint64_t hash_of_id(int64_t business_id) {
+  uint64_t h = (uint64_t)business_id * UINT64_C(0x9e3779b97f4a7c15);
+  return h ^ (h >> 32);
+}
+
+static uint64_t hash_of_digest(const uint8_t digest[SHA256_SIZE]) {
+  uint64_t h;
+  memcpy(&h, digest, sizeof(h)); /* uniform as it is */
+  return h;
+}
+
+static struct held_business *find_business(const struct access_snapshot *s, int64_t business_id) {
+  const struct access_shard *shard = access_shard_of(&s->businesses, hash_of_id(business_id));
+  for (size_t i = 0; shard && i < shard->count; i++)
+    if (shard->entries[i].tag == (uint64_t)business_id) return (struct held_business *)(void *)shard->entries[i].item;
+  return NULL;
+}
+
+const struct access_business *access_find_business(const struct access_snapshot *s, int64_t business_id) {
+  const struct held_business *held = find_business(s, business_id);
+  return held ? &held->view : NULL;
+}
+
+const struct access_key *access_find_key(const struct access_snapshot *s, struct str token) {
+  uint8_t digest[SHA256_SIZE];
+  keys_digest(token, digest);
+  struct str want = str_of((const char *)digest, sizeof(digest));
+  uint64_t hash = hash_of_digest(digest);
+  const struct access_shard *shard = access_shard_of(&s->keys, hash);
+  for (size_t i = 0; shard && i < shard->count; i++) {
+    const struct held_key *held = (const struct held_key *)(const void *)shard->entries[i].item;
+    if (shard->entries[i].tag != hash) continue;
+    if (secret_equal(want, str_of((const char *)held->digest, sizeof(held->digest)))) return &held->key; /* (2) */
+  }
+  return NULL;
+}
+
+size_t access_business_count(const struct access_snapshot *s) {
+  return s->businesses.count;
+}
+
+/* ---- taking rows ---- */
+
+struct taking {
+  struct access_snapshot *snapshot;     /* that is being made: nobody else has it */
+  const struct access_snapshot *before; /* NULL: there is none */
+};
 
 static struct str without_slashes(struct str url) {
   while (url.n && url.p[url.n - 1] == '/') url.n--;
@@ -126,7 +190,7 @@ static enum err copy_numbers(struct held_business *held, const struct business *
   return OK;
 }
 
-static void view_business(const struct access_snapshot *s, struct held_business *held) {
+static void view_business(struct held_business *held, struct listeners *listeners) {
   const struct business *row = &held->row;
   held->view = (struct access_business){
       .business_id = row->business_id,
@@ -135,129 +199,136 @@ static void view_business(const struct access_snapshot *s, struct held_business 
       .tokens = {str_from(row->tokens[0]), str_from(row->tokens[1])},
       .api_key = str_from(row->api_key),
       .api_secret = str_from(row->api_secret),
-      .base_url = without_slashes(str_from(row->base_url[0] ? row->base_url : s->default_base_url)),
+      .base_url = without_slashes(str_from(held->base_url)),
       .numbers = held->numbers,
       .number_count = row->number_count,
       .credentials_version = row->credentials_version,
+      .listeners = listeners,
   };
 }
 
-static enum err take_business(void *arg, const struct business *row) {
-  struct access_snapshot *s = arg;
-  void *items = s->businesses;
-  TRY(room_for_one(&items, sizeof(s->businesses[0]), s->business_count, ACCESS_BUSINESSES_MAX, &s->business_room));
-  s->businesses = items;
+static enum err held_business_new(const struct taking *t, const struct business *row,
+                                  struct held_business **ret_business) {
+  const struct held_business *had = t->before ? find_business(t->before, row->business_id) : NULL;
+  struct listeners *listeners = NULL;
   struct held_business *held = calloc(1, sizeof(*held));
   if (!held) return ERR_NOMEM;
   held->row = *row;
   enum err e = copy_numbers(held, row);
+  held->base_url = str_dup(str_from(row->base_url[0] ? row->base_url : t->snapshot->default_base_url));
+  if (e == OK && !held->base_url) e = ERR_NOMEM;
+  if (e == OK && had) listeners = listeners_ref(had->view.listeners); /* (3) */
+  if (e == OK && !had) e = listeners_new(&listeners);
   if (e != OK) {
     held_business_free(held);
     return e;
   }
-  view_business(s, held);
-  s->businesses[s->business_count++] = held;
+  view_business(held, listeners);
+  *ret_business = held;
   return OK;
+}
+
+static enum err take_business(void *arg, const struct business *row) {
+  const struct taking *t = arg;
+  struct held_business *held;
+  metric_add(METRIC_ACCESS_ROWS, 0, 1);
+  TRY(held_business_new(t, row, &held));
+  return access_table_add(&t->snapshot->businesses, hash_of_id(row->business_id), (uint64_t)row->business_id,
+                          &held->item);
+}
+
+static bool is_key(const struct access_item *item, int64_t key_id) {
+  return ((const struct held_key *)(const void *)item)->key.key_id == key_id;
+}
+
+static bool is_business(const struct access_item *item, int64_t business_id) {
+  return ((const struct held_business *)(const void *)item)->row.business_id == business_id;
 }
 
 static enum err take_key(void *arg, const struct key *row) {
-  struct access_snapshot *s = arg;
-  struct held_key held = {.key = {.key_id = row->key_id, .business_id = row->business_id}};
-  if (access_role_of(str_from(row->role), &held.key.role) != OK) return ERR_CORRUPT;
-  memcpy(held.digest, row->digest, sizeof(held.digest));
-  void *items = s->keys;
-  TRY(room_for_one(&items, sizeof(s->keys[0]), s->key_count, ACCESS_KEYS_MAX, &s->key_room));
-  s->keys = items;
-  s->keys[s->key_count++] = held;
-  return OK;
+  const struct taking *t = arg;
+  enum access_role role;
+  metric_add(METRIC_ACCESS_ROWS, 0, 1);
+  if (access_role_of(str_from(row->role), &role) != OK) return ERR_CORRUPT;
+  struct held_key *held = calloc(1, sizeof(*held));
+  if (!held) return ERR_NOMEM;
+  held->key = (struct access_key){.key_id = row->key_id, .business_id = row->business_id, .role = role};
+  memcpy(held->digest, row->digest, sizeof(held->digest));
+  uint64_t hash = hash_of_digest(row->digest);
+  return access_table_add(&t->snapshot->keys, hash, hash, &held->item);
 }
 
-/* ---- the tables ---- */
-
-static size_t hash_of_id(int64_t business_id) {
-  uint64_t h = (uint64_t)business_id * UINT64_C(0x9e3779b97f4a7c15);
-  return (size_t)(h ^ (h >> 32));
+/* One that is revoked, too. */
+static enum err take_key_anew(void *arg, const struct key *row) {
+  const struct taking *t = arg;
+  TRY(access_table_remove(&t->snapshot->keys, hash_of_digest(row->digest), is_key, row->key_id));
+  return row->revoked_at ? OK : take_key(arg, row);
 }
 
-static size_t hash_of_digest(const uint8_t digest[SHA256_SIZE]) {
-  size_t h;
-  memcpy(&h, digest, sizeof(h)); /* uniform as it is */
-  return h;
-}
+/* ---- loading ---- */
 
-static enum err slots_new(size_t count, size_t **ret_slots, size_t *ret_mask) {
-  size_t size = 16;
-  while (size < count * 2) size *= 2; /* (3) */
-  size_t *slots = calloc(size, sizeof(slots[0]));
-  if (!slots) return ERR_NOMEM;
-  *ret_slots = slots;
-  *ret_mask = size - 1;
-  return OK;
-}
-
-static void slots_add(size_t *slots, size_t mask, size_t hash, size_t index) {
-  size_t at = hash & mask;
-  while (slots[at]) at = (at + 1) & mask;
-  slots[at] = index + 1;
-}
-
-static enum err build_tables(struct access_snapshot *s) {
-  TRY(slots_new(s->business_count, &s->business_slots, &s->business_mask));
-  TRY(slots_new(s->key_count, &s->key_slots, &s->key_mask));
-  for (size_t i = 0; i < s->business_count; i++)
-    slots_add(s->business_slots, s->business_mask, hash_of_id(s->businesses[i]->row.business_id), i);
-  for (size_t i = 0; i < s->key_count; i++) slots_add(s->key_slots, s->key_mask, hash_of_digest(s->keys[i].digest), i);
-  return OK;
-}
-
-static enum err load_rows(struct db *db, const uint8_t seal_key[32], struct access_snapshot *s) {
+static enum err load_rows(struct db *db, const uint8_t seal_key[32], struct taking *t) {
   TRY(db_begin(db)); /* keys and businesses of one moment */
-  enum err e = businesses_each(db, seal_key, false, take_business, s);
-  if (e == OK) e = keys_each_live(db, take_key, s);
+  enum err e = businesses_each(db, seal_key, false, take_business, t);
+  if (e == OK) e = keys_each_live(db, take_key, t);
   db_rollback(db);
   return e;
 }
 
 enum err access_load(struct db *db, const uint8_t seal_key[32], struct str default_base_url,
-                     struct access_snapshot **ret_snapshot) {
-  struct access_snapshot *s CLEANUP(unref_) = calloc(1, sizeof(*s));
-  if (!s) return ERR_NOMEM;
-  atomic_init(&s->references, 1);
-  s->default_base_url = str_dup(default_base_url);
-  if (!s->default_base_url) return ERR_NOMEM;
-  TRY(load_rows(db, seal_key, s));
-  TRY(build_tables(s));
+                     const struct access_snapshot *before, struct access_snapshot **ret_snapshot) {
+  struct access_snapshot *s CLEANUP(unref_) = NULL;
+  TRY(snapshot_new(default_base_url, &s));
+  struct taking t = {s, before};
+  TRY(load_rows(db, seal_key, &t));
   *ret_snapshot = TAKE(s);
   return OK;
 }
 
-/* ---- finding ---- */
+/* ---- updating ---- */
 
-const struct access_key *access_find_key(const struct access_snapshot *s, struct str token) {
-  uint8_t digest[SHA256_SIZE];
-  keys_digest(token, digest);
-  struct str want = str_of((const char *)digest, sizeof(digest));
-  for (size_t at = hash_of_digest(digest) & s->key_mask; s->key_slots[at]; at = (at + 1) & s->key_mask) {
-    const struct held_key *held = &s->keys[s->key_slots[at] - 1];
-    if (secret_equal(want, str_of((const char *)held->digest, sizeof(held->digest)))) return &held->key;
+static enum err update_business(struct db *db, const uint8_t seal_key[32], struct taking *t, int64_t business_id) {
+  struct business row CLEANUP(business_done) = {0};
+  TRY(access_table_remove(&t->snapshot->businesses, hash_of_id(business_id), is_business, business_id));
+  enum err e = businesses_get(db, seal_key, business_id, &row);
+  return e == OK ? take_business(t, &row) : e == ERR_NOT_FOUND ? OK : e;
+}
+
+/* Without a row it was purged with its business: that is not known any more, so the key lets nobody in. */
+static enum err update_key(struct db *db, struct taking *t, int64_t key_id) {
+  struct key row;
+  enum err e = keys_get(db, key_id, &row);
+  return e == OK ? take_key_anew(t, &row) : e == ERR_NOT_FOUND ? OK : e;
+}
+
+static enum err update_one(struct db *db, const uint8_t seal_key[32], struct taking *t, const struct access_change *c) {
+  switch (c->what) {
+    case ACCESS_BUSINESS:
+      return update_business(db, seal_key, t, c->business_id);
+    case ACCESS_KEY:
+      return update_key(db, t, c->key_id);
+    case ACCESS_KEYS:
+      return keys_each(db, c->business_id, take_key_anew, t);
   }
-  return NULL;
+  return OK;
 }
 
-const struct access_business *access_find_business(const struct access_snapshot *s, int64_t business_id) {
-  for (size_t at = hash_of_id(business_id) & s->business_mask; s->business_slots[at];
-       at = (at + 1) & s->business_mask) {
-    const struct held_business *held = s->businesses[s->business_slots[at] - 1];
-    if (held->row.business_id == business_id) return &held->view;
-  }
-  return NULL;
+static enum err update_rows(struct db *db, const uint8_t seal_key[32], struct taking *t,
+                            const struct access_change *changes, size_t count) {
+  enum err e = db_begin(db);
+  for (size_t i = 0; e == OK && i < count; i++) e = update_one(db, seal_key, t, &changes[i]);
+  db_rollback(db);
+  return e;
 }
 
-size_t access_business_count(const struct access_snapshot *s) {
-  return s->business_count;
-}
-
-const struct access_business *access_business_at(const struct access_snapshot *s, size_t i) {
-  assert(i < s->business_count);
-  return &s->businesses[i]->view;
+enum err access_update(struct db *db, const uint8_t seal_key[32], const struct access_snapshot *before,
+                       const struct access_change *changes, size_t count, struct access_snapshot **ret_snapshot) {
+  struct access_snapshot *s CLEANUP(unref_) = NULL;
+  TRY(snapshot_new(str_from(before->default_base_url), &s));
+  access_table_share(&before->businesses, &s->businesses);
+  access_table_share(&before->keys, &s->keys);
+  struct taking t = {s, before};
+  TRY(update_rows(db, seal_key, &t, changes, count));
+  *ret_snapshot = TAKE(s);
+  return OK;
 }

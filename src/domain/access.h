@@ -3,13 +3,15 @@
  *   const struct access_key *key = access_find_key(snapshot, token);
  *   const struct access_business *b = access_find_business(snapshot, key->business_id);
  *
- * A snapshot never changes after access_load; whoever uses one holds a reference. Thread rule: any thread. Loops hold a
- * reference each and swap it when `changes` says that a key or a business changed, so a request takes no lock. */
+ * A snapshot never changes once it was made; whoever uses one holds a reference. Loops hold a reference each and swap it when
+ * `changes` says that a key or a business changed, so a request takes no lock. The next snapshot shares with the one before
+ * what did not change (access_update). Thread rule: any thread. */
 #pragma once
 
 #include <stdint.h>
 
 #include "db/db.h"
+#include "domain/listeners.h"
 
 struct access_snapshot;
 
@@ -34,16 +36,26 @@ struct access_business {
   const struct str *numbers;
   size_t number_count;
   int64_t credentials_version; /* grows with every change of what a fill asks with */
+  struct listeners *listeners; /* the same in every snapshot */
 };
 
-/* Reads all live businesses and keys. default_base_url: TWILIO_BASE_URL. ERR_CORRUPT: a secret can't be opened with
- * seal_key (the wrong SECRETS_KEY). */
+/* Reads all live businesses and keys. default_base_url: TWILIO_BASE_URL. before: the snapshot that this one takes the place
+ * of, whose listeners it goes on counting; NULL: there is none. ERR_CORRUPT: a secret can't be opened with seal_key (the
+ * wrong SECRETS_KEY). */
 CHECKED enum err access_load(struct db *db, const uint8_t seal_key[32], struct str default_base_url,
-                             struct access_snapshot **ret_snapshot);
+                             const struct access_snapshot *before, struct access_snapshot **ret_snapshot);
+
+struct access_change {
+  enum { ACCESS_BUSINESS, ACCESS_KEY, ACCESS_KEYS /* all of the business */ } what;
+  int64_t business_id, key_id;
+};
+/* `before` as it is after these changes. Reads their rows alone; costs some 100 us and what they are, however much more there
+ * is. */
+CHECKED enum err access_update(struct db *db, const uint8_t seal_key[32], const struct access_snapshot *before,
+                               const struct access_change *changes, size_t count, struct access_snapshot **ret_snapshot);
 struct access_snapshot *access_ref(struct access_snapshot *s);
 void access_unref(struct access_snapshot *s); /* NULL is fine; the last one wipes the secrets */
 /* The live key of that text, or NULL. The time does not depend on how much of a key is right. */
 const struct access_key *access_find_key(const struct access_snapshot *s, struct str token);
 const struct access_business *access_find_business(const struct access_snapshot *s, int64_t business_id);
 size_t access_business_count(const struct access_snapshot *s);
-const struct access_business *access_business_at(const struct access_snapshot *s, size_t i);

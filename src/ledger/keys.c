@@ -102,6 +102,13 @@ static enum err each(struct db_rows *q, keys_each_fn *fn, void *arg) {
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
+enum err keys_get(struct db *db, int64_t key_id, struct key *ret_key) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select " KEY_COLUMNS " from keys k where k.key_id = ?1", DB_INT(key_id)));
+  TRY(db_next(&q));
+  return read_key(&q, ret_key);
+}
+
 enum err keys_each(struct db *db, int64_t business_id, keys_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   if (business_id)

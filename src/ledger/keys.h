@@ -26,6 +26,8 @@ CHECKED enum err keys_create(struct db *db, int64_t business_id, struct str role
 /* Also one whose business is gone, or that is revoked already. ERR_NOT_FOUND. */
 CHECKED enum err keys_revoke(struct db *db, int64_t key_id);
 CHECKED enum err keys_revoke_all(struct db *db, int64_t business_id);
+/* A revoked one, too. ERR_NOT_FOUND. */
+CHECKED enum err keys_get(struct db *db, int64_t key_id, struct key *ret_key);
 typedef enum err keys_each_fn(void *arg, const struct key *key);
 /* Revoked ones too, of one business or, with 0, of all and the platform's. */
 CHECKED enum err keys_each(struct db *db, int64_t business_id, keys_each_fn *fn, void *arg);

@@ -279,3 +279,50 @@ def test_a_second_signal_ends_it_in_the_delay_too(world):
     begin = time.monotonic()
     server.terminate()
     assert server.wait(5) != 0 and time.monotonic() - begin < 5
+
+
+def listen(server, target, count):
+    """So many connections that ask for the whole and read nothing but the head; their statuses, and the connections."""
+    listeners, told = [], []
+    for _ in range(count):
+        listeners.append(Connection(server.port, timeout=30, receive_buffer=4096))
+        listeners[-1].ask("GET", target, {})
+        head = listeners[-1].read_head()
+        told.append(head.status)
+        if head.status == 429:
+            assert int(head.header("retry-after")) > 0
+    return told, listeners
+
+
+def signed(server, business, sid, ttl):
+    return server.post(f"/api/recordings/{sid}/url?ttl={ttl}", business.key("agent")).json()["url"]
+
+
+def test_who_has_a_signed_url_leaves_room_for_others(world, provider):
+    """At most 50 by one, at most a quarter of the business's by all; people and other businesses notice nothing."""
+    server = world.server(LISTENERS_PER_BUSINESS=240)
+    business, other = world.business(provider), world.business(world.provider(), "Other")
+    tape = provider.tape(seconds=2000)
+    business.tell(server, tape)
+    world.wait_state(tape.sid)
+    everybody = []
+    try:
+        told, listeners = listen(server, signed(server, business, tape.sid, 600), 55)
+        everybody += listeners
+        assert told == [200] * 50 + [429] * 5
+        told, listeners = listen(server, signed(server, business, tape.sid, 601), 15)
+        everybody += listeners
+        assert told == [200] * 10 + [429] * 5
+        assert server.get(f"/api/recordings/{tape.sid}/stream", business.viewer).body == tape.mp3
+        assert server.get(f"/api/recordings/{tape.sid}/stream", other.viewer).status == 404
+        everybody.pop(0).close()
+        eventually(lambda: listen_once(server, signed(server, business, tape.sid, 602)) == 200)
+    finally:
+        for listener in everybody:
+            listener.close()
+
+
+def listen_once(server, target):
+    told, listeners = listen(server, target, 1)
+    listeners[0].close()
+    return told[0]

@@ -162,28 +162,19 @@ def test_urls_that_may_not_be_asked_are_taken_and_never_asked(world, provider):
     assert provider.asks == [] and trap.asks == []
 
 
-def stop_accounts(world, count):
-    """So many businesses whose credentials were refused, the last of which is returned."""
+def test_every_stopped_account_is_known_to_be_however_many_there_are(world, provider):
+    server = world.server(ADMIN_LISTEN="127.0.0.1:0")
+    trial_at, sid = int(time.time() * 1000) + 500_000, p.sid("RE")
     db = sqlite3.connect(world.database, timeout=20)
     with db:
         db.executemany("insert into businesses (name, created_at, auth_failed_at, auth_trial_at) values (?, 1, 1, ?)",
-                       [(f"B{i}", int(time.time() * 1000) + 500_000) for i in range(count)])
-    last = db.execute("select max(business_id) from businesses").fetchone()[0]
-    db.close()
-    return last
-
-
-def test_every_stopped_account_is_known_to_be_however_many_there_are(world):
-    server = world.server(ADMIN_LISTEN="127.0.0.1:0")
-    last = stop_accounts(world, 1500)
-    eventually(lambda: server.figures().get("callreel_accounts_stopped") == 1500, 10, "all are counted")
-    db = sqlite3.connect(world.database, timeout=20)
-    sid = p.sid("RE")
+                       [(f"B{i}", trial_at) for i in range(1499)])
+    last = world.business(provider)
     with db:
+        db.execute("update businesses set auth_failed_at = 1, auth_trial_at = ? where business_id = ?", (trial_at, last.id))
         db.execute("insert into recordings (business_id, recording_sid, first_seen_at, status, enqueued_at, rank)"
-                   " values (?, ?, 1, 'queued', 1, 2)", (last, sid))
+                   " values (?, ?, 1, 'queued', 1, 2)", (last.id, sid))
     db.close()
-    key = world.make_key("--business", last, "--role", "viewer")
-    eventually(lambda: server.get("/api/session", key).status == 200, 5, "the key is known")
-    answer = server.get(f"/api/recordings/{sid}/stream", key, headers={"Prefer": "respond-async"})
+    eventually(lambda: server.figures().get("callreel_accounts_stopped") == 1500, 10, "all are counted")
+    answer = server.get(f"/api/recordings/{sid}/stream", last.viewer, headers={"Prefer": "respond-async"})
     assert answer.status == 503 and answer.json()["code"] == "auth_failed", answer

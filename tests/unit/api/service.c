@@ -65,7 +65,7 @@ void service_load_access(struct service *s) {
   struct db *db;
   struct access_snapshot *fresh;
   assert_int_equal(db_open(&(struct db_open){.url = s->url, .read_only = true}, NULL, &db), OK);
-  assert_int_equal(access_load(db, seal_key, STR("https://api.twilio.com"), &fresh), OK);
+  assert_int_equal(access_load(db, seal_key, STR("https://api.twilio.com"), s->access, &fresh), OK);
   db_close(db);
   access_unref(s->access);
   s->access = fresh;

@@ -1,11 +1,13 @@
 #include "domain_scratch.h"
 
+#include "base/metric.h"
 #include "domain/access.h"
+#include "ledger/businesses.h"
 #include "ledger/keys.h"
 
 static struct access_snapshot *load(struct db *db) {
   struct access_snapshot *s;
-  assert_int_equal(access_load(db, scratch_seal_key, STR("https://api.example"), &s), OK);
+  assert_int_equal(access_load(db, scratch_seal_key, STR("https://api.example"), NULL, &s), OK);
   return s;
 }
 
@@ -92,7 +94,7 @@ static void a_business_has_its_opened_secrets_and_a_base_url(void **state) {
   access_unref(s);
   static const uint8_t other_key[32] = "another key";
   struct access_snapshot *none = NULL;
-  assert_int_equal(access_load(db, other_key, STR("https://api.example"), &none), ERR_CORRUPT);
+  assert_int_equal(access_load(db, other_key, STR("https://api.example"), NULL, &none), ERR_CORRUPT);
   assert_null(none);
   assert_false(db_in_transaction(db));
   db_close(db);
@@ -111,10 +113,114 @@ static void many_businesses_and_keys_are_all_found(void **state) {
   for (int i = 0; i < MANY; i++) {
     assert_int_equal(access_find_key(s, str_from(text[i]))->business_id, i + 1);
     assert_int_equal(access_find_business(s, i + 1)->business_id, i + 1);
-    assert_int_equal(access_business_at(s, (size_t)i)->business_id, i + 1);
   }
   access_unref(access_ref(s));
   access_unref(s);
+  db_close(db);
+}
+
+/* ---- what changed ---- */
+
+static struct access_snapshot *update(struct db *db, const struct access_snapshot *before, struct access_change change) {
+  struct access_snapshot *s;
+  assert_int_equal(access_update(db, scratch_seal_key, before, &change, 1, &s), OK);
+  return s;
+}
+
+static void what_changed_is_read_and_nothing_else(void **state) {
+  enum { MANY = 5000, KEYS_EACH = 4 };
+  struct db *db = scratch_ledger(*state);
+  char text[KEY_TEXT_SIZE], made[KEY_TEXT_SIZE];
+  int64_t first_id, made_id, id;
+  assert_int_equal(db_begin_immediate(db), OK);
+  for (int i = 0; i < MANY; i++) {
+    int64_t business = scratch_business(db, "b");
+    for (int k = 0; k < KEYS_EACH; k++)
+      assert_int_equal(keys_create(db, business, STR("viewer"), STR(""), text, i + k ? &id : &first_id), OK);
+  }
+  assert_int_equal(db_commit(db), OK);
+  struct access_snapshot *before = load(db);
+  assert_int_equal(access_business_count(before), MANY);
+  assert_int_equal(keys_create(db, 1, STR("agent"), STR(""), made, &made_id), OK);
+
+  int64_t rows = metric_read(METRIC_ACCESS_ROWS, 0, 0);
+  struct access_snapshot *after =
+      update(db, before, (struct access_change){.what = ACCESS_KEY, .business_id = 1, .key_id = made_id});
+  assert_int_equal(metric_read(METRIC_ACCESS_ROWS, 0, 0), rows + 1);
+  assert_null(access_find_key(before, str_from(made))); /* a snapshot never changes */
+  assert_int_equal(access_find_key(after, str_from(made))->role, ACCESS_AGENT);
+  assert_ptr_equal(access_find_business(after, 2), access_find_business(before, 2)); /* shared */
+  access_unref(before);
+
+  assert_int_equal(keys_revoke(db, made_id), OK);
+  before = after;
+  after = update(db, before, (struct access_change){.what = ACCESS_KEY, .business_id = 1, .key_id = made_id});
+  assert_null(access_find_key(after, str_from(made)));
+  assert_non_null(access_find_key(before, str_from(made)));
+  assert_non_null(access_find_key(after, str_from(text)));
+  assert_int_equal(metric_read(METRIC_ACCESS_ROWS, 0, 0), rows + 1);
+  access_unref(before);
+  access_unref(after);
+  db_close(db);
+}
+
+static void a_business_that_changes_keeps_its_listeners(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t one = scratch_business(db, "one"), two = scratch_business(db, "two");
+  struct str name = STR("another");
+  const struct business_edit edit = {.name = &name};
+  bool new_credentials;
+  struct access_snapshot *before = load(db);
+  struct listeners *listeners = access_find_business(before, one)->listeners;
+  assert_int_equal(businesses_set(db, scratch_seal_key, one, &edit, &new_credentials), OK);
+  struct access_snapshot *after = update(db, before, (struct access_change){.what = ACCESS_BUSINESS, .business_id = one});
+  assert_true(str_eq(access_find_business(after, one)->name, name));
+  assert_ptr_equal(access_find_business(after, one)->listeners, listeners);
+  access_unref(before);
+  struct access_snapshot *all;
+  assert_int_equal(access_load(db, scratch_seal_key, STR(""), after, &all), OK);
+  assert_ptr_equal(access_find_business(all, one)->listeners, listeners);
+  assert_ptr_not_equal(access_find_business(all, two)->listeners, listeners);
+  access_unref(after);
+  access_unref(all);
+  db_close(db);
+}
+
+static void a_business_that_is_removed_goes_with_its_keys(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t one = scratch_business(db, "one"), two = scratch_business(db, "two"), id;
+  char text[2][KEY_TEXT_SIZE];
+  assert_int_equal(keys_create(db, one, STR("viewer"), STR(""), text[0], &id), OK);
+  assert_int_equal(keys_create(db, two, STR("viewer"), STR(""), text[1], &id), OK);
+  struct access_snapshot *before = load(db), *after;
+  assert_int_equal(businesses_remove(db, one), OK);
+  const struct access_change changes[] = {{.what = ACCESS_KEYS, .business_id = one},
+                                          {.what = ACCESS_BUSINESS, .business_id = one}};
+  assert_int_equal(access_update(db, scratch_seal_key, before, changes, COUNT_OF(changes), &after), OK);
+  assert_null(access_find_business(after, one));
+  assert_null(access_find_key(after, str_from(text[0])));
+  assert_non_null(access_find_key(after, str_from(text[1])));
+  assert_int_equal(access_business_count(after), 1);
+  access_unref(before);
+  access_unref(after);
+  db_close(db);
+}
+
+static void an_update_that_fails_leaves_no_trace(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t one = scratch_business(db, "one");
+  struct str name = STR("one"), tokens[2] = {STR("token-a"), STR("")};
+  const struct business_edit edit = {.name = &name, .tokens = tokens};
+  bool new_credentials;
+  static const uint8_t other_key[32] = "another key";
+  struct access_snapshot *before = load(db), *after = NULL;
+  assert_int_equal(businesses_set(db, scratch_seal_key, one, &edit, &new_credentials), OK);
+  const struct access_change change = {.what = ACCESS_BUSINESS, .business_id = one};
+  assert_int_equal(access_update(db, other_key, before, &change, 1, &after), ERR_CORRUPT);
+  assert_null(after);
+  assert_false(db_in_transaction(db));
+  assert_int_equal(access_find_business(before, one)->tokens[0].n, 0);
+  access_unref(before);
   db_close(db);
 }
 
@@ -134,6 +240,10 @@ int main(void) {
       SCRATCH_TEST(what_is_no_key_lets_nobody_in),
       SCRATCH_TEST(a_business_has_its_opened_secrets_and_a_base_url),
       SCRATCH_TEST(many_businesses_and_keys_are_all_found),
+      SCRATCH_TEST(what_changed_is_read_and_nothing_else),
+      SCRATCH_TEST(a_business_that_changes_keeps_its_listeners),
+      SCRATCH_TEST(a_business_that_is_removed_goes_with_its_keys),
+      SCRATCH_TEST(an_update_that_fails_leaves_no_trace),
       cmocka_unit_test(roles_have_names),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -137,7 +137,7 @@ static void build_ledger(struct works *w) {
   check(db_open(&how, &problem, &w->db));
   check(ledger_migrate(w->db, &applied));
   check(businesses_add(w->db, seal_key, 0, &edit, &id));
-  check(access_load(w->db, seal_key, STR("https://api.example.com"), &w->access));
+  check(access_load(w->db, seal_key, STR("https://api.example.com"), NULL, &w->access));
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where) {
