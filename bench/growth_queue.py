@@ -233,7 +233,7 @@ def tell_many(world, server, n):
     """Webhooks of n new recordings, from a program that is faster than this one."""
     business = world.busy
     subprocess.run([BUILD / "bench/bench_webhooks", "127.0.0.1", str(server.port), str(business.id), business.account_sid,
-                    business.token, str(n), "8"], check=True, capture_output=True, timeout=300)
+                    business.token, str(n), "32"], check=True, capture_output=True, timeout=300)
 
 
 def many_changes(quick):

@@ -153,7 +153,7 @@ def growth_lines(f):
     return [
         "## What must not grow", "", measured(f["about"]), "",
         "`script/bench growth`: each row on fresh servers with a directory of their own, the small beside the large in one run, "
-        "or the requests of another business before and while it happens: a webhook every 20 ms on one connection, each timed "
+        "or the requests of another business before and while it happens: a webhook every 20 ms on eight connections in turns, each timed "
         "from the moment at which it was due. Processor time is that of the server's threads.", "",
         "| case | to reach | reached | |", "|---|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
 
