@@ -28,6 +28,7 @@ struct fetching {
   struct recording_outcome outcome;
   int found;
   struct blob_store *store;
+  bool storage_full; /* no worker has room: it is not waited for */
 };
 
 static enum err look_in(void *arg, const struct business *b) {
@@ -87,12 +88,22 @@ static void show_progress(const struct recording *row) {
     fprintf(stderr, "\r%s %s ", row->recording_sid, recording_status_name(row->status));
 }
 
-static enum err wait_until_over(struct fetching *f) {
+/* own: the worker that this command is; NULL: one that runs elsewhere is waited for. */
+static enum err look_for_room(struct fetching *f, const struct worker *own) {
+  struct nodes_workers workers;
+  TRY(nodes_workers(f->app.db, db_now_ms(f->app.db), WORKER_LIVES_MS, &workers));
+  f->storage_full = own ? worker_is_full(own) : nodes_workers_are_full(&workers);
+  return OK;
+}
+
+static enum err wait_until_over(struct fetching *f, const struct worker *own) {
   const struct timespec pause = {.tv_nsec = LOOK_MS * 1000 * 1000};
   for (;;) {
+    TRY(look_for_room(f, own));
     TRY(recordings_get(f->app.db, f->row.business_id, str_from(f->row.recording_sid), &f->row));
     bool waits = f->row.status == RECORDING_QUEUED || f->row.status == RECORDING_DOWNLOADING;
-    if (!waits) break;
+    bool has_lease = f->row.lease_until != 0; /* what was begun before goes on */
+    if (!waits || (f->storage_full && !has_lease)) break;
     show_progress(&f->row);
     (void)nanosleep(&pause, NULL);
   }
@@ -114,7 +125,7 @@ static int print_path(const struct fetching *f) {
 static int say_end(struct fetching *f) {
   if (f->row.status == RECORDING_READY) return print_path(f);
   if (f->outcome.skip == RECORDING_SKIP_TOO_OFTEN) return cmd_fail(f->args, "retried more than 3 times in 10 minutes");
-  enum recording_error code = recording_error_of_code(str_from(f->row.error_code), NULL);
+  enum recording_error code = recording_reason(&f->row, f->storage_full, db_now_ms(f->app.db));
   return cmd_fail(f->args, "%s is %s: %s", f->row.recording_sid, recording_status_name(f->row.status),
                   recording_error_message(code));
 }
@@ -127,7 +138,7 @@ static int fetch_it(struct fetching *f) {
   if (e == OK && f->found > 1) return cmd_misuse(f->args, "several businesses have it: --business ID says which");
   if (e == OK) e = app_write(&f->app, run_want, f);
   if (e == OK) e = start_worker(f, &writer, &worker);
-  if (e == OK) e = wait_until_over(f);
+  if (e == OK) e = wait_until_over(f, worker);
   worker = worker_free(worker);
   writer = db_writer_free(writer);
   return e == OK ? say_end(f) : app_fail(f->args, f->app.db, e);

@@ -183,6 +183,20 @@ def test_status_fetch_and_retry_work_beside_a_running_server(world, provider):
     assert "0" in world.done("retry")
 
 
+def test_fetch_does_not_wait_for_room(world, provider):
+    server = world.server(role="web")
+    business = world.business(provider)
+    tape = provider.tape()
+    business.tell(server, tape, "in-progress")
+    for beside in (None, "worker"):
+        if beside:
+            world.server("full", role=beside, MIN_FREE_BYTES=1 << 60)
+            eventually(lambda: json.loads(world.done("status", "--json"))["workers_full"] == 1)
+        fetch = world.run("fetch", tape.sid, env={"MIN_FREE_BYTES": str(1 << 60)})
+        assert fetch.returncode == 1 and "is queued: There is no room on the disk" in fetch.stderr, fetch
+    assert tape.asks == []
+
+
 def test_fetch_works_without_a_server(world, provider):
     server = world.server(role="web")
     business = world.business(provider)
