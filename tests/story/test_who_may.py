@@ -625,7 +625,7 @@ def test_stats_of_a_business(stage):
     s = stage
     told = s.get("/api/stats", bearer(s.a.key("admin")), 200).json()
     assert set(told) == {"recordings", "queue_depth", "queue_oldest_seconds", "hit_ratio", "bytes", "failures",
-                         "store_free_bytes", "store_reserved_bytes"}
+                         "retrying", "store_free_bytes", "store_reserved_bytes"}
     assert told["store_free_bytes"] > 0 and told["store_reserved_bytes"] == 0
     assert told["recordings"] == {"missing": 0, "queued": 0, "downloading": 0, "ready": 2, "failed": 0, "expired": 0}
     assert told["bytes"] == len(s.tape.mp3) + len(s.twin.mp3) and told["failures"] == {}
