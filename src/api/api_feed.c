@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api_feed_things.h"
 #include "base/clock.h"
 #include "base/lock.h"
 #include "http/sse.h"
@@ -90,31 +91,11 @@ static bool is_told(enum change_kind kind) {
   return kind == CHANGE_RECORDING || kind == CHANGE_CALL || kind == CHANGE_PROGRESS;
 }
 
-/* In order of seq, each thing once. */
-struct things {
-  size_t count;
-  struct feed_change each[FEED_THINGS_MAX];
-};
-
 static enum err add_thing(void *arg, const struct change *change) {
-  struct things *t = arg;
-  bool is_call = change->kind == CHANGE_CALL, is_progress = change->kind == CHANGE_PROGRESS;
-  struct feed_change one = {
-      .kind = is_call ? CHANGE_CALL : CHANGE_RECORDING, .is_progress = is_progress, .seq = change->seq};
-  size_t at = 0;
-  if (!is_told(change->kind)) return OK;
-  if (str_copy(one.id, sizeof(one.id), change->id) != OK) return OK; /* no id of ours */
-  while (at < t->count && (t->each[at].kind != one.kind || strcmp(t->each[at].id, one.id) != 0)) at++;
-  if (at == FEED_THINGS_MAX) return ERR_TOO_BIG; /* (3) */
-  if (at < t->count) {
-    one.is_progress = is_progress && t->each[at].is_progress;
-    memmove(&t->each[at], &t->each[at + 1], (--t->count - at) * sizeof(one));
-  }
-  t->each[t->count++] = one;
-  return OK;
+  return feed_things_add(arg, change); /* (3) */
 }
 
-static enum err read_things(struct db *db, int64_t business_id, int64_t after, struct things *t, int64_t *ret_upto) {
+static enum err read_things(struct db *db, int64_t business_id, int64_t after, struct feed_things *t, int64_t *ret_upto) {
   int64_t from, upto = after;
   do {
     from = upto;
@@ -151,22 +132,23 @@ static enum err add_event(struct feed *f, struct db *db, const struct feed_chang
 }
 
 static enum err look_at(struct feed *f, struct db *db, int64_t business_id, int64_t after, bool with_progress,
-                        struct things *t, struct feed_batch **ret_batch) {
+                        struct feed_things *t, struct feed_batch **ret_batch) {
   int64_t upto;
   TRY(read_things(db, business_id, after, t, &upto));
   struct feed_batch *batch CLEANUP(batch_free) = batch_new(business_id, t->count);
   if (!batch) return ERR_NOMEM;
   batch->seq = upto;
-  for (size_t i = 0; i < t->count; i++)
-    if (with_progress || !t->each[i].is_progress) TRY(add_event(f, db, &t->each[i], batch));
+  for (const struct feed_thing *one = t->oldest; one; one = one->newer)
+    if (with_progress || !one->change.is_progress) TRY(add_event(f, db, &one->change, batch));
   *ret_batch = TAKE(batch);
   return OK;
 }
 
 static enum err look_behind(struct feed *f, struct db *db, int64_t business_id, int64_t after, bool with_progress,
                             struct feed_batch **ret_batch) {
-  struct things *t = calloc(1, sizeof(*t));
+  struct feed_things *t = calloc(1, sizeof(*t));
   if (!t) return ERR_NOMEM;
+  feed_things_init(t);
   enum err e = db_begin(db); /* (1) */
   if (e == OK) e = look_at(f, db, business_id, after, with_progress, t, ret_batch);
   db_rollback(db);
