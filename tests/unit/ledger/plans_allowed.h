@@ -7,6 +7,7 @@
 {"with m(sid) as (select call_sid from", "USE TEMP B-TREE FOR DISTINCT", "at most FEW_MAX: are_few counted them"},
 {"with m(sid) as (select call_sid from", "USE TEMP B-TREE FOR ORDER BY", "at most FEW_MAX: are_few counted them"},
 {"select count(*) from (select 1 from (select call_sid from", "SEARCH", "stops at FEW_MAX + 1"},
+{"min(page.key) as place from json_each(?2) page", "USE TEMP B-TREE", "the rows of one page"},
 {"with page(sid) as", "USE TEMP B-TREE FOR DISTINCT", "the rows of one page"},
 {"with page(sid) as", "USE TEMP B-TREE FOR ORDER BY", "the legs of one page; the list's deadline covers it"},
 {"(select distinct value as sid from json_each(?2)) k", "USE TEMP B-TREE", "the recordings of one page"},

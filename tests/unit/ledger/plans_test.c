@@ -35,7 +35,7 @@ static bool goes_through_a_business(const char *step) {
 
 /* A part of the statement itself, named in it: what that part costs stands in steps of its own. */
 static bool is_made_within(const char *sql, const char *name) {
-  static const char *const forms[] = {" %s(", ",%s(", " %s as (", ") %s ", ") %s,"};
+  static const char *const forms[] = {" %s(", ",%s(", " %s as (", ") %s "};
   size_t n = strcspn(name, " ");
   char bare[64], form[80];
   if (name[0] == '(' || strstr(name, "CONSTANT ROW")) return true;
@@ -46,7 +46,7 @@ static bool is_made_within(const char *sql, const char *name) {
     sqlite3_snprintf((int)sizeof(form), form, forms[i], bare);
     if (strstr(sql, form)) return true;
   }
-  return false;
+  return str_ends(str_from(sql), str_from(sqlite3_snprintf((int)sizeof(form), form, ") %s", bare)));
 }
 
 static bool is_costly(const char *sql, const char *step) {
