@@ -18,66 +18,87 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build-release"
+BUILD = Path(os.environ.get("CALLREEL_BUILD") or ROOT / "build-release")
 NAMES = ["Dana Levi", "Noa Cohen", "יעל מזרחי", "אבי פרץ", "Maria Garcia", "John Smith", "שירה אברהם", "Li Wei"]
 END = int(time.time() * 1000)
 SPAN_MS = 365 * 86400 * 1000
 
 
-def scope(business):
-    code = [0x4e00 + business // 0x5000 ** i % 0x5000 for i in range(3)]
-    return "".join(map(chr, code))
+SYLLABLES = ["ka", "zu", "bel", "qui", "xor", "man", "tov", "ri", "ne", "lo", "sha", "gar", "dim", "pol", "ves"]
 
 
-def number(rng):
-    return f"+1{rng.randrange(200, 1000)}{rng.randrange(10 ** 7):07d}"
+def names():
+    """Some that many have, and 20,000 that few have."""
+    rng = random.Random(5)
+    return NAMES + [" ".join("".join(rng.choice(SYLLABLES) for _ in range(n)).title() for n in (2, 3)) for _ in range(20000)]
 
 
-def rows(count, business=1):
-    """Calls, every fifth with a child leg, nearly all with a recording."""
-    rng = random.Random(count)
-    for i in range(count):
-        at = END - SPAN_MS + SPAN_MS * i // count
-        top, customer, own = f"CA{rng.getrandbits(128):032x}", number(rng), "+15005550006"
-        inbound = rng.random() < 0.6
-        sides = (customer, own) if inbound else (own, customer)
-        name = rng.choice(NAMES) if rng.random() < 0.4 else None
-        legs = [(top, None, *sides)]
-        if i % 5 == 0:
-            legs.append((f"CA{rng.getrandbits(128):032x}", top, own, number(rng)))
-        digits = " ".join(n[1:] for leg in legs for n in leg[2:]) + " "
-        for k, (sid, parent, a, b) in enumerate(legs):
-            rowid = at + k << 20
-            yield "call", (business, sid, parent, top, "inbound" if inbound else "outbound", a, b, "completed", 60, at + k,
-                           at + k, name if k == 0 else None, at + k, at + k, rowid)
-            yield "search", (rowid, scope(business), digits, f"{name}\n" if name else "")
-        if i % 20:
-            state = "ready" if i % 100 else "failed"
-            yield "recording", (business, f"RE{rng.getrandbits(128):032x}", legs[-1][0], at, at, state, 480000, 60000, 1)
+def rows_sql(count):
+    """Calls, every fifth with a child leg, nearly all with a recording, in the order of their keys: SQLite writes each page once."""
+    known = len(names())
+    every = f"with recursive g(i) as (select 0 union all select i + 1 from g where i + 1 < {count})"
+    at = f"({END - SPAN_MS} + {SPAN_MS} * i / {count})"
+
+    def sid(kind, n):
+        hashed = ", ".join(f"({n} * {factor} + {more}) % 4294967296"
+                           for factor, more in ((2654435761, 97), (2246822519, 11), (3266489917, 5)))
+        return f"printf('{kind}%08x%08x%08x%08x', {hashed}, {n})"
+
+    def number(n):
+        return f"printf('+1%03d%07d', 200 + ({n} * 48271) % 800, ({n} * 69621 + 12345) % 10000000)"
+
+    own, child = "'+15005550006'", sid("CA", f"(i + {count})")
+    calls = f"""
+insert into calls (business_id, call_sid, parent_call_sid, top_sid, direction, from_number, to_number, status, duration_s,
+  earliest_at, started_at, customer_name, first_seen_at, sort_at)
+{every}, legs(i, child) as (select i, 0 from g union all select i, 1 from g where i % 5 = 0)
+select 1, iif(child, {child}, {sid("CA", "i")}) as sid, iif(child, {sid("CA", "i")}, null), {sid("CA", "i")},
+  iif(i % 10 < 6, 'inbound', 'outbound'),
+  case when not child and i % 10 < 6 then {number("i")} else {own} end,
+  case when child then {number("(i + 77777)")} when i % 10 < 6 then {own} else {number("i")} end,
+  'completed', 60, {at} + child, {at} + child,
+  iif(not child and i % 5 < 2, name_of(iif(i % 3, i * 7919 % {known}, i % {len(NAMES)})), null), {at} + child, {at} + child
+from legs order by sid"""
+    recordings = f"""
+insert into recordings (business_id, recording_sid, call_sid, started_at, first_seen_at, status, error_code, bytes,
+  duration_ms, channels)
+{every} select 1, {sid("RE", "i")} as sid, iif(i % 5, {sid("CA", "i")}, {child}), {at}, {at},
+  iif(i % 100, 'ready', 'failed'), iif(i % 100, null, 'provider_error'), 480000, 60000, 1
+from g where i % 20 or i % 100 = 0 order by sid"""
+    return calls, recordings
 
 
 def fill(path, count):
+    """Without indexes and triggers, which are made anew afterwards: documents are then built by the server, as after an upgrade."""
     db = sqlite3.connect(path, isolation_level=None)
-    db.executescript("pragma journal_mode = wal; pragma synchronous = off; pragma cache_size = -200000; begin")
-    sql = {
-        "call": "insert into calls (business_id, call_sid, parent_call_sid, top_sid, direction, from_number, to_number, status,"
-                " duration_s, earliest_at, started_at, customer_name, first_seen_at, sort_at, search_id)"
-                " values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        "search": "insert into call_search (rowid, scope, numbers, names) values (?,?,?,?)",
-        "recording": "insert into recordings (business_id, recording_sid, call_sid, started_at, first_seen_at, status, bytes,"
-                     " duration_ms, channels) values (?,?,?,?,?,?,?,?,?)",
-    }
-    held = {kind: [] for kind in sql}
-    for kind, row in rows(count):
-        held[kind].append(row)
-        if len(held[kind]) == 10000:
-            db.executemany(sql[kind], held[kind])
-            held[kind].clear()
-    for kind, left in held.items():
-        db.executemany(sql[kind], left)
+    db.executescript("pragma synchronous = off; pragma cache_size = -400000; begin")
+    made = db.execute("select type, name, sql from sqlite_schema where tbl_name in ('calls', 'recordings')"
+                      " and type in ('index', 'trigger') and sql is not null").fetchall()
+    for kind, name, _ in made:
+        db.execute(f"drop {kind} {name}")
+    some = names()
+    db.create_function("name_of", 1, lambda n: some[n], deterministic=True)
+    for sql in rows_sql(count):
+        db.execute(sql)
+    for _, _, sql in made:
+        db.execute(sql)
+    db.execute("insert into recording_counts (business_id, status, code, n, bytes)"
+               " select business_id, status, coalesce(error_code, ''), count(*), iif(status = 'ready', sum(bytes), 0)"
+               " from recordings group by 1, 2, 3")
+    db.execute("insert into call_documents_build values (0, 0, '')")
     db.execute("commit")
     db.execute("pragma wal_checkpoint(truncate)")
     db.close()
+
+
+def wait_for_documents(path):
+    began = time.monotonic()
+    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    while db.execute("select exists (select 1 from call_documents_build)").fetchone()[0]:
+        time.sleep(1)
+    db.close()
+    if time.monotonic() - began > 5:
+        print(f"indexed by the server in {time.monotonic() - began:.0f} s", flush=True)
 
 
 def command(env, *argv):
@@ -117,7 +138,7 @@ async def user(port, key, targets, until, think, took, rng):
 
 
 async def measure(port, key, args, known):
-    took = {}
+    took, rare = {}, names()[len(NAMES):]
 
     def target_of(kind):
         def choose(rng):
@@ -128,6 +149,8 @@ async def measure(port, key, args, known):
                           "search, last 4 digits": f"/api/calls?search={some[-4:]}",
                           "search, 3 digits": f"/api/calls?search={some[-3:]}",
                           "search, name": "/api/calls?search=garc",
+                          "search, rare name": f"/api/calls?search={'+'.join(rng.choice(rare).split()).lower()[:9]}",
+                          "stats": "/api/stats",
                           "failed recordings": "/api/calls?recording_status=failed",
                           "without recording": "/api/calls?has_recording=false",
                           "completed inbound": "/api/calls?status=completed&direction=inbound",
@@ -136,7 +159,7 @@ async def measure(port, key, args, known):
         return choose
 
     kinds = ("first page", "100 rows", "search, whole number", "search, last 7 digits", "search, last 4 digits",
-             "search, 3 digits", "search, name", "failed recordings", "without recording", "completed inbound", "a week ago")
+             "search, 3 digits", "search, name", "search, rare name", "stats", "failed recordings", "without recording", "completed inbound", "a week ago")
     for kind in [kind for kind in kinds if args.only in kind]:
         until = time.monotonic() + args.seconds
         await asyncio.gather(*(user(port, key, target_of(kind), until, args.think, took, random.Random(n))
@@ -151,6 +174,7 @@ def main():
     parser.add_argument("--calls", type=int, default=10000), parser.add_argument("--users", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=5), parser.add_argument("--think", type=float, default=0.2)
     parser.add_argument("--only", default="", help="kinds of requests with that in their name")
+    parser.add_argument("--at-once", action="store_true", help="measure while the server still indexes")
     parser.add_argument("--data", help="keep the database there, and take the one that is there already")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -163,12 +187,14 @@ def main():
             fill(data / "callreel.db", args.calls)
             size = (data / "callreel.db").stat().st_size
             print(f"{args.calls:>9} calls  filled in {time.monotonic() - began:.0f} s, {size / 1e6:.0f} MB", flush=True)
-        key = json.loads(command(env, "key", "create", "--json", "--business", "1", "--role", "viewer"))["key"]
+        key = json.loads(command(env, "key", "create", "--json", "--business", "1", "--role", "admin"))["key"]
         log = Path(scratch) / "log"
         with open(log, "wb") as out:
             server = subprocess.Popen([BUILD / "callreel", "serve"], env=env, stdout=out, stderr=out)
         try:
             port = listening(log)
+            if not args.at_once:
+                wait_for_documents(data / "callreel.db")
             asyncio.run(measure(port, key, args, some_numbers(data / "callreel.db")))
         finally:
             server.send_signal(signal.SIGTERM)
