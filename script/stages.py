@@ -13,13 +13,14 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as xml
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TAIL_LINES = 150
 COMMAND_SECONDS = 2400
 CORES = len(os.sched_getaffinity(0))
-STORIES_AT_ONCE = 2 * CORES  # most of a story is waiting
+TESTS_AT_ONCE = 2 * CORES  # most of a test is waiting
 FUZZ_SECONDS, FUZZ_SECONDS_LONG = 5, 600  # a target
 SOAK_MINUTES = 5
 MODEL_STEPS = 20000  # under sanitizers, without --long; 200,000 otherwise
@@ -159,7 +160,7 @@ def unit_tests(directory, sanitize, *options):
     log = ROOT / directory / "meson-logs/testlog.json"
     log.unlink(missing_ok=True)
     steps = {} if LONG or sanitize == "none" else {"CALLREEL_MODEL_STEPS": str(MODEL_STEPS)}
-    code, said = run("meson", "test", "-C", directory, "-t", "4", *options, env=steps | SANITIZERS)
+    code, said = run("meson", "test", "-C", directory, "-t", "4", "--num-processes", str(TESTS_AT_ONCE), *options, env=steps | SANITIZERS)
     if not log.exists():
         if "No tests defined" in said:
             return Tally()
@@ -182,7 +183,7 @@ def some_stories(directory, results, marks, *options):
 def stories(directory, *marks):
     """Several at once, each with servers, ports and a directory of its own; then, one by one, those that measure time."""
     must("ninja", "-C", directory, "callreel", "callreel-sim")
-    tally = some_stories(directory, "stories.xml", [*marks, "not alone"], "-n", str(STORIES_AT_ONCE))
+    tally = some_stories(directory, "stories.xml", [*marks, "not alone"], "-n", str(TESTS_AT_ONCE))
     tally.join(some_stories(directory, "stories-alone.xml", [*marks, "alone"]))
     return tally
 
@@ -270,16 +271,25 @@ def install_node(folder, section):
         stamp.touch()
 
 
-def node_tests(folder, *files):
-    """By node's own test runner, in a folder where all is installed."""
-    results = ROOT / f"build-test/{folder.name}.xml"
+def node_file(folder, file):
+    """One file, by node's own test runner."""
+    results = ROOT / f"build-test/{folder.name}-{file.stem}.xml"
     results.parent.mkdir(exist_ok=True)
     results.unlink(missing_ok=True)
-    code, said = run("node", "--test", "--test-reporter=junit", f"--test-reporter-destination={results}", *files, cwd=folder,
+    code, said = run("node", "--test", "--test-reporter=junit", f"--test-reporter-destination={results}", file, cwd=folder,
                      env={"CALLREEL_BUILD": str(ROOT / "build-test")})
     tally = count_junit(results)
     if code and not tally.failed:
-        raise Unable(f"node --test ended with {code}\n{tail(said)}")
+        raise Unable(f"node --test {file} ended with {code}\n{tail(said)}")
+    return tally
+
+
+def node_tests(folder, at_once=CORES):
+    """The folder's files, several at once: each has a world of its own. All that they need is installed."""
+    tally = Tally()
+    with ThreadPoolExecutor(at_once) as pool:
+        for of_file in pool.map(lambda file: node_file(folder, file), sorted(folder.glob("*.test.js"))):
+            tally.join(of_file)
     return tally
 
 
@@ -298,7 +308,7 @@ def e2e():
     install_node(folder, "e2e")
     tally = check("npm", "run", "check", cwd=web)
     build()
-    tally.join(node_tests(web, *sorted(str(path.relative_to(web)) for path in web.glob("test/*.test.js"))))
+    tally.join(node_tests(web / "test"))
     tally.join(node_tests(folder))
     return tally
 
