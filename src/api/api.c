@@ -259,7 +259,10 @@ static void head(void *arg, struct http_exchange *x, size_t *body_max) {
   const struct http_request *r = http_request(x);
   struct visit v;
   *body_max = BODY_MAX;
-  if (r->method == HTTP_GET || r->method == HTTP_HEAD) return; /* all at once, in request */
+  if (r->method == HTTP_GET || r->method == HTTP_HEAD) { /* all at once, in request; a body means nothing */
+    http_drop_body(x);
+    return;
+  }
   if (!visit_begin(&v, arg, x, NULL, true)) return;
   *body_max = v.match.route->body_max;
   if (v.match.route->access & ROUTE_WEBHOOK && http_body_length(x) <= (int64_t)*body_max) /* else 413 */

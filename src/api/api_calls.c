@@ -46,7 +46,7 @@ static void looked(struct errand *e) {
   struct http_fields f;
   answer_fields(&f);
   if (e->result == OK)
-    answer_json(e->x, 200, &f, buf_str(&l->json));
+    errand_answer_large(e, &f, STR("application/json"), buf_str(&l->json));
   else if (e->result == ERR_INVALID)
     problem_answer_field(e->x, STR("search"));
   else

@@ -46,8 +46,8 @@ static void answer_peaks(struct waveform_look *l) {
   answer_fields(&f);
   answer_lines(&f, STR("Vary: Accept\r\n"));
   add_place(l, &f);
-  answer_bytes(l->errand.x, 200, &f, l->wants_binary ? STR("application/octet-stream") : STR("application/json"),
-               buf_str(&l->bytes));
+  struct str type = l->wants_binary ? STR("application/octet-stream") : STR("application/json");
+  errand_answer_large(&l->errand, &f, type, buf_str(&l->bytes));
 }
 
 /* There are none: perhaps not yet. */

@@ -2,6 +2,7 @@
 #include "api/errand.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/metric.h"
@@ -103,4 +104,54 @@ enum err errand_write(struct errand *e, enum metric_label_JOB name, enum err (*a
                        .unwanted = is_webhook || e->outlives_caller ? NULL : caller_has_left};
   enum err failed = db_writer_submit(e->api->parts.writer, job);
   return failed == OK ? OK : errand_stay(e, failed);
+}
+
+/* ---- large answers ---- */
+
+/* ALL: a business that there is none of, for the sum. */
+enum { LARGE_MIN = 32 * 1024, LARGE_A_BUSINESS = 32 * 1024 * 1024, LARGE_IN_ALL = 256 * 1024 * 1024 };
+#define ALL INT64_MAX
+
+struct large {
+  struct quota *quota;
+  int64_t business_id, bytes;
+};
+
+static void large_ended(struct http_exchange *x, void *arg, bool complete, int64_t sent) {
+  struct large *l = arg;
+  (void)x, (void)complete, (void)sent;
+  quota_give_back(l->quota, l->business_id, l->bytes);
+  quota_give_back(l->quota, ALL, l->bytes);
+  free(l);
+}
+
+static enum err charge(struct errand *e, int64_t bytes) {
+  struct quota *q = e->api->answers;
+  struct large *l = malloc(sizeof(*l));
+  if (!l) return ERR_NOMEM;
+  *l = (struct large){q, e->subject.business_id, bytes};
+  if (!quota_add(q, l->business_id, bytes, LARGE_A_BUSINESS)) {
+    free(l);
+    return ERR_DENIED;
+  }
+  if (!quota_add(q, ALL, bytes, LARGE_IN_ALL)) {
+    quota_give_back(q, l->business_id, bytes);
+    free(l);
+    return ERR_BUSY;
+  }
+  http_on_end(e->x, large_ended, l);
+  return OK;
+}
+
+void errand_answer_large(struct errand *e, struct http_fields *f, struct str content_type, struct str body) {
+  enum err failed = http_gone(e->x) || body.n <= LARGE_MIN ? OK : charge(e, (int64_t)body.n);
+  if (failed == OK) {
+    answer_bytes(e->x, 200, f, content_type, body);
+    return;
+  }
+  metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_ANSWERS, 1);
+  if (failed == ERR_DENIED)
+    problem_answer(e->x, PROBLEM_TOO_MANY_REQUESTS, NULL);
+  else
+    problem_answer(e->x, PROBLEM_BUSY, NULL);
 }

@@ -34,6 +34,9 @@ struct errand {
 void errand_begin(struct errand *e, const struct visit *v);
 /* The same for an exchange whose visit is over. */
 void errand_begin_for(struct errand *e, struct api_loop *loop, struct http_exchange *x, const struct subject *subject);
+/* Answers with a body that may be large: it counts against what the business may have under way. 429 past that, 503 past
+ * what the process may have. */
+void errand_answer_large(struct errand *e, struct http_fields *f, struct str content_type, struct str body);
 void errand_end(struct errand *e);
 /* ERR_BUSY, ERR_CLOSED: it will not come back. */
 CHECKED enum err errand_look(struct errand *e, enum err (*look)(struct db *db, struct errand *e),

@@ -264,9 +264,28 @@ static bool run_head(struct conn *c) {
 
 /* ---- the body ---- */
 
+/* Counts what comes and keeps nothing. */
+static enum fill drop_length(struct conn *c, bool *ret_whole) {
+  struct http_exchange *x = c->x;
+  while (x->body_left > 0) {
+    size_t n = c->to - c->from;
+    if (n == 0) {
+      enum fill f = fill(c, NULL, (size_t)x->body_left, &n);
+      if (f != FILL_SOME) return f;
+    } else {
+      if ((int64_t)n > x->body_left) n = (size_t)x->body_left;
+      c->from += (uint32_t)n;
+    }
+    x->body_left -= (int64_t)n;
+  }
+  *ret_whole = true;
+  return FILL_SOME;
+}
+
 /* Into `in` where it fits behind the head, else into a buffer of its own that grows with what came. */
 static enum fill take_length(struct conn *c, bool *ret_whole) {
   struct http_exchange *x = c->x;
+  if (x->drops_body) return drop_length(c, ret_whole);
   bool in_place = x->body.n == 0 && c->in != NULL && (int64_t)(c->in->cap - c->from) >= x->body_left;
   if (in_place) {
     while (c->to - c->from < x->body_left) {
@@ -302,7 +321,7 @@ static enum fill take_chunked(struct conn *c, bool *ret_whole) {
       struct str part = STR_NONE;
       enum http_parse_result r = http_chunked_next(&x->chunked, c->in->p + c->from, c->to - c->from, &used, &part);
       c->from += (uint32_t)used;
-      if (r == HTTP_PARSE_DATA && buf_add(&x->body, part) != OK) return FILL_OVER;
+      if (r == HTTP_PARSE_DATA && !x->drops_body && buf_add(&x->body, part) != OK) return FILL_OVER;
       if (r == HTTP_PARSE_BAD) {
         conn_refuse(c, x->chunked.status, x->chunked.reason);
         return FILL_SOME;

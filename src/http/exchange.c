@@ -116,6 +116,10 @@ bool http_over_limit(const struct http_exchange *x) {
   return x->conn != NULL && x->conn->extra;
 }
 
+void http_drop_body(struct http_exchange *x) {
+  x->drops_body = true;
+}
+
 int64_t http_body_length(const struct http_exchange *x) {
   return x->parse.chunked ? -1 : x->parse.content_length > 0 ? x->parse.content_length : 0;
 }

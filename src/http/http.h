@@ -110,6 +110,8 @@ bool http_crowded(const struct http_exchange *x);
 /* True if x came by one of the few extra connections that are taken beyond the limit, which close after one answer and
  * give way to newer ones: serve only what must always be answered. */
 bool http_over_limit(const struct http_exchange *x);
+/* For the app's head: nobody wants the body. Up to *body_max of it is read and dropped; request.body stays empty. */
+void http_drop_body(struct http_exchange *x);
 /* The bytes of body that the head announced; -1: chunked. */
 int64_t http_body_length(const struct http_exchange *x);
 /* The app's own pointer on an exchange, NULL at first: free it in the end function. */

@@ -34,6 +34,8 @@ enum {
   FILE_WAIT_MS = 10 * 1000, /* for bytes of a file that have to be read in */
   EXTRA_MAX = 64,             /* connections beyond the limit, shared out among the loops */
   EXTRA_LOOP_MIN = 4,         /* what each loop has of them at least */
+  LARGE_COPY = 32 * 1024,     /* of a copied body above that the kernel takes no more than the peer is ready for, */
+  UNSENT_MAX = 16 * 1024,     /* and so much */
   GIVE_WAY_MS = 1000,         /* who is younger gives way only where nobody older can */
   WARM_MS = 5000,            /* pages sent this lately are taken to be in memory */
   READ_IN_STEP = 128 * 1024, /* of a file out of memory before its first byte goes, and between others' turns */
@@ -92,6 +94,7 @@ struct conn {
   bool peer_shut;          /* FIN came: a short read is not the end of what can be read */
   bool eof;                /* and all before it was read */
   bool running;            /* conn_run is on the stack */
+  bool unsent_bounded;     /* TCP_NOTSENT_LOWAT is set */
   bool ready;              /* in the loop's ready or heavy list */
   bool doomed;             /* close with a reset as soon as conn_run is left */
   bool extra;              /* beyond the limit: counted apart, closes after one answer */
@@ -146,6 +149,7 @@ struct http_exchange {
   int64_t body_left; /* BODY_LENGTH: yet to come */
   struct http_chunked chunked;
   enum body_state body_state; /* what of it is still unread */
+  bool drops_body;            /* nobody wants it: what comes is only counted */
   uint32_t raw_at;            /* BODY_CHUNKED: where undecoded bytes go in the connection's buffer */
   struct buf body;            /* when it did not fit into the read buffer */
   struct sockaddr_storage peer;

@@ -3,7 +3,9 @@
  * Invariants
  *  (1) The length is said whenever it is known; else chunked for HTTP/1.1, until close for 1.0.
  *  (2) No body behind HEAD, 1xx, 204, 304; 204 and 304 say no length.
- *  (3) keep is decided here once, and Connection says it. */
+ *  (3) keep is decided here once, and Connection says it.
+ *  (4) Of a large copied body the kernel takes only what the peer is ready for and UNSENT_MAX more: the rest stays here,
+ *      where the app counts it. Files have no such bound: their pages are in memory anyway. */
 #include <assert.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -108,6 +110,13 @@ static void adopt_body(struct http_exchange *x, const struct http_body *body) {
   x->source_arg = body->source_arg;
 }
 
+/* (4) */
+static void bound_unsent(struct conn *c, bool bounded) {
+  unsigned most = bounded ? UNSENT_MAX : 0; /* 0: as the system has it */
+  if (c->unsent_bounded == bounded) return;
+  if (setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most) == 0) c->unsent_bounded = bounded;
+}
+
 static bool add_inline(struct http_exchange *x, struct str bytes) {
   if (buf_add(&x->out, bytes) != OK) return false;
   x->out_body_n = bytes.n;
@@ -141,10 +150,13 @@ static bool lay_body(struct http_exchange *x, const struct http_body *body) {
     case HTTP_BODY_NONE:
       break;
     case HTTP_BODY_BYTES:
+      if (body->bytes.n > LARGE_COPY) bound_unsent(x->conn, true);
       return body->bytes.n == 0 || add_inline(x, body->bytes);
     case HTTP_BODY_FILE:
+      bound_unsent(x->conn, false);
       return lay_file(x, body);
     case HTTP_BODY_SOURCE:
+      bound_unsent(x->conn, false);
       x->source_left = body->length;
       x->source_over = body->length == 0;
       break;

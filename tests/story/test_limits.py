@@ -173,13 +173,15 @@ def test_a_list_that_takes_too_long_is_stopped(world, provider):
     assert server.get("/api/calls?limit=1", business.viewer).status == 200
 
 
-def insert(world, count):
+def insert(world, count, metadata_bytes=0):
     """Outbound calls, as many as a list for inbound ones has to look through."""
     with sqlite3.connect(world.database, timeout=20) as db:
         db.execute("""
             with recursive n(i) as (select 1 union all select i + 1 from n where i < ?)
-            insert into calls (business_id, call_sid, top_sid, direction, status, first_seen_at, sort_at)
-            select 1, printf('CA%032x', i), printf('CA%032x', i), 'outbound', 'completed', 1, 1000000 + i from n""", (count,))
+            insert into calls (business_id, call_sid, top_sid, direction, status, first_seen_at, sort_at,
+                               metadata)
+            select 1, printf('CA%032x', i), printf('CA%032x', i), 'outbound', 'completed', 1, 1000000 + i,
+                   case when ?2 then json_object('a', hex(zeroblob(?2 / 2))) end from n""", (count, metadata_bytes))
     db.close()
 
 
@@ -215,6 +217,32 @@ def test_listeners_who_take_nothing_for_a_minute_make_room(world, provider):
 
 
 @pytest.mark.sanitized
+def test_lists_that_nobody_reads_have_a_ceiling_a_business(world, provider):
+    """An answer's memory is the business's that it is for, until its reader has it."""
+    server = world.server(ADMIN_LISTEN="127.0.0.1:0")
+    business, other = world.business(provider), world.business(provider, name="Other", number="+15005550177")
+    insert(world, 100, metadata_bytes=3800)
+    most, unread = 32 * 1024 * 1024, []
+    size = len(server.get("/api/calls?limit=100", business.viewer).body)
+    assert size > 400_000
+    try:
+        for _ in range(most // size + 10):
+            unread.append(Connection(server.port, timeout=20, receive_buffer=4096))
+            unread[-1].ask("GET", "/api/calls?limit=100", {"Authorization": f"Bearer {business.viewer}"})
+        heads = [connection.read_head() for connection in unread]
+        assert {head.status for head in heads} == {200, 429}
+        assert [head.status for head in heads].count(200) == most // size
+        assert all(int(head.header("retry-after")) >= 1 for head in heads if head.status == 429)
+        assert server.get("/api/calls?limit=100", business.viewer).status == 429
+        assert server.get("/api/calls?limit=1", business.viewer).status == 200
+        assert server.get("/api/calls", other.viewer).status == 200
+        assert server.figures()['callreel_http_limited_total{limit="answers"}'] == 11
+    finally:
+        for connection in unread:
+            connection.close()
+    eventually(lambda: server.get("/api/calls?limit=100", business.viewer).status == 200)
+
+
 def test_before_it_ends_it_says_so_and_still_takes_connections_for_a_while(world, provider):
     server = world.server(DRAIN_DELAY=15, DRAIN_TIMEOUT=600, ADMIN_LISTEN="127.0.0.1:0")
     business = world.business(provider)

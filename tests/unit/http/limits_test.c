@@ -190,6 +190,66 @@ static void a_peer_of_a_growing_body_is_cut_once_it_leaves_what_is_there(void **
   stage_close(&s);
 }
 
+/* The kernel would take megabytes that nobody counts. */
+static void of_a_large_answer_that_nobody_reads_the_kernel_gets_little(void **state) {
+  struct stage s;
+  (void)state;
+  stage_open(&s, NULL);
+  int c = client_open(&s), other = client_open(&s);
+  client_send(c, GET("/big/400000"));
+  struct reply r = client_read_head(c);
+  reply_done(&r);
+  for (int i = 0; i < 3; i++) assert_reply(client_get(other, "/hello"), 200, "hello");
+  client_close(c);
+  struct ending e = stage_wait_ends(&s, 4);
+  assert_false(e.complete);
+  assert_true(e.sent < 300 * 1000);
+  client_close(other);
+  stage_close(&s);
+}
+
+static void after_a_large_answer_a_file_is_sent_without_that_bound(void **state) {
+  struct stage s;
+  (void)state;
+  stage_open(&s, NULL);
+  int c = client_open(&s);
+  for (int i = 0; i < 3; i++) {
+    struct reply big = client_get(c, "/big/400000"), file = client_get(c, "/file");
+    assert_true(big.whole && big.body_n == 400000);
+    assert_true(file.whole && file.body_n == (size_t)s.file_size);
+    reply_done(&big);
+    reply_done(&file);
+  }
+  client_close(c);
+  stage_close(&s);
+}
+
+static void a_body_that_nobody_wants_is_read_and_dropped(void **state) {
+  struct stage s;
+  static char body[90 * 1000];
+  (void)state;
+  memset(body, 'x', sizeof body);
+  stage_open(&s, NULL);
+  int c = client_open(&s);
+  client_send(c, "POST /dropped HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n");
+  client_send_n(c, body, sizeof body);
+  client_send(c, GET("/hello"));
+  assert_reply(client_read(c), 200, "");
+  assert_reply(client_read(c), 200, "hello");
+  client_send(c, "POST /dropped HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" GET("/hello"));
+  assert_reply(client_read(c), 200, "");
+  assert_reply(client_read(c), 200, "hello");
+  client_send(c, "POST /dropped HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n15f90\r\n");
+  client_send_n(c, body, sizeof body);
+  client_send(c, "\r\n0\r\n\r\n" GET("/hello"));
+  assert_reply(client_read(c), 200, "");
+  assert_reply(client_read(c), 200, "hello");
+  client_send(c, "POST /dropped HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n\r\n");
+  assert_reply(client_read(c), 413, "413 body too large");
+  client_close(c);
+  stage_close(&s);
+}
+
 static void at_the_limit_a_connection_takes_the_place_of_the_one_that_idles_longest(void **state) {
   struct stage s;
   (void)state;
@@ -589,6 +649,9 @@ int main(void) {
       cmocka_unit_test(a_peer_that_takes_less_than_500_bytes_a_second_over_a_minute_is_cut),
       cmocka_unit_test(a_peer_for_which_there_is_nothing_is_not_cut),
       cmocka_unit_test(a_peer_of_a_growing_body_is_cut_once_it_leaves_what_is_there),
+      cmocka_unit_test(of_a_large_answer_that_nobody_reads_the_kernel_gets_little),
+      cmocka_unit_test(after_a_large_answer_a_file_is_sent_without_that_bound),
+      cmocka_unit_test(a_body_that_nobody_wants_is_read_and_dropped),
       cmocka_unit_test(at_the_limit_a_connection_takes_the_place_of_the_one_that_idles_longest),
       cmocka_unit_test(at_the_limit_the_oldest_without_its_head_gives_way),
       cmocka_unit_test(where_all_heads_are_here_the_oldest_without_its_body_gives_way),

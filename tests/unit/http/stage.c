@@ -139,6 +139,7 @@ static void on_head(void *arg, struct http_exchange *x, size_t *body_max) {
   pthread_cond_broadcast(&s->changed);
   pthread_mutex_unlock(&s->lock);
   *body_max = 100 * 1000;
+  if (str_eq(http_request(x)->path, STR("/dropped"))) http_drop_body(x);
   if (str_eq(http_request(x)->path, STR("/early"))) answer_text(x, 200, STR("early"));
 }
 
@@ -148,7 +149,7 @@ static void on_request(void *arg, struct http_exchange *x) {
   struct str p = r->path;
   if (str_eq(p, STR("/hello")))
     answer_text(x, 200, STR("hello"));
-  else if (str_eq(p, STR("/echo")))
+  else if (str_eq(p, STR("/echo")) || str_eq(p, STR("/dropped")))
     answer_text(x, 200, r->body);
   else if (str_eq(p, STR("/empty")))
     answer_text(x, 204, STR("not sent"));
