@@ -3,7 +3,8 @@
  *   at its head: 415 no form -> 401 no signature -> 404 unknown business, so that nobody holds room for a body by less
  *   with its body: the provider's own checks -> 400 does not fit
  *      `-> queued for the writer --committed--> 204
- *                    `-- 5 s have passed --> 503; the write may still happen, which is harmless: deliveries may repeat
+ *                    `-- 5 s have passed --> 503; a write that had not begun does not happen, one that had may still be
+ *                        committed, which is harmless: deliveries may repeat
  *
  * Invariants
  *  (1) No SQL before the signature and the account were found good: all that takes is the loop's access snapshot.

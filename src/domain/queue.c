@@ -231,15 +231,20 @@ enum err queue_retry_part(struct db *db, struct retries_row *row, int limit, int
   return OK;
 }
 
-enum err queue_retry_all(struct db *db, int64_t business_id, enum recording_error code, int64_t since, int64_t now,
-                         struct queue_retried *ret_retried) {
+static enum err retry_first(struct db *db, int64_t business_id, enum recording_error code, int64_t since, int limit,
+                            int64_t now, struct queue_retried *ret_retried) {
   struct retries_row row = {.business_id = business_id, .since = since};
   TRY(str_copy(row.code, sizeof(row.code), str_from(recording_error_code(code))));
   bool more;
-  TRY(queue_retry_part(db, &row, QUEUE_RETRY_FIRST, now, &more));
+  TRY(queue_retry_part(db, &row, limit, now, &more));
   if (more) TRY(retries_begin(db, &row, now));
   *ret_retried = (struct queue_retried){.queued = row.queued, .more = more};
   return OK;
+}
+
+enum err queue_retry_all(struct db *db, int64_t business_id, enum recording_error code, int64_t since, int64_t now,
+                         struct queue_retried *ret_retried) {
+  return retry_first(db, business_id, code, since, QUEUE_RETRY_FIRST, now, ret_retried);
 }
 
 enum err queue_retry_next(struct db *db, int64_t now, struct retries_row *ret_row, bool *ret_ended) {
@@ -254,6 +259,6 @@ enum err queue_retry_next(struct db *db, int64_t now, struct retries_row *ret_ro
 }
 
 enum err queue_release_account(struct db *db, int64_t business_id, int64_t now) {
-  struct queue_retried retried;
-  return queue_retry_all(db, business_id, RECORDING_AUTH_FAILED, 0, now, &retried);
+  struct queue_retried retried; /* nobody is told of the first part */
+  return retry_first(db, business_id, RECORDING_AUTH_FAILED, 0, QUEUE_RETRY_PART, now, &retried);
 }

@@ -166,3 +166,14 @@ def test_a_business_with_too_much_to_be_written_is_told_to_come_later(world, pro
     assert webhook.read_head().status == 204
     kept = [s for s in senders if s not in refused]
     assert len(kept) == 1_000 and all(s.read_head().status == 200 for s in kept)
+
+
+def test_a_webhook_that_could_not_be_begun_in_time_is_refused_and_not_written(world, provider):
+    server = world.server(ADMIN_LISTEN="127.0.0.1:0")
+    business = world.business(provider)
+    refused, taken = p.sid("CA"), p.sid("CA")
+    with Held(world):
+        answer = business.webhook(server, "call", business.call_fields(refused))
+        assert answer.status == 503 and int(answer.header("retry-after")) >= 1
+    business.tell_call(server, taken)
+    assert [row["call_sid"] for row in world.sql("select call_sid from calls")] == [taken]
