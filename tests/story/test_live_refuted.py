@@ -117,11 +117,14 @@ def test_a_file_that_is_gone_is_not_played_on_from_who_still_listens(world, stag
     gate.set()
     world.wait_state(tape.sid)
     world.file_of(tape.sid).unlink()
-    world.pass_time(61)  # the cooldown
+    taken = b""
+    for _ in range(3):
+        world.pass_time(21)  # the cooldown, in which it takes enough not to be cut
+        taken += slow.read_some(50_000)
     again, head = join(stage, tape)
     assert head.status == 206 and head.header("etag") != first.header("etag")
     rest.set()
     assert again.read_some(total(tape)) == tape.mp3
     world.wait_state(tape.sid)
     assert stage.play(tape).header("etag") == head.header("etag")
-    assert slow.read_some(total(tape)) == tape.mp3
+    assert taken + slow.read_some(total(tape) - len(taken)) == tape.mp3
