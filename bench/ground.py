@@ -49,6 +49,22 @@ def a_world(**settings):
             close(world)
 
 
+@contextlib.contextmanager
+def a_volume(directory, mib):
+    """An ext4 of its own, which can be frozen."""
+    image, place = directory / "volume.img", directory / "volume"
+    place.mkdir()
+    with open(image, "wb") as f:
+        f.truncate(mib << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, place], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["fsfreeze", "--unfreeze", place], capture_output=True)  # nothing hangs, whatever went wrong
+        subprocess.run(["umount", "-l", place], check=True)
+
+
 def close(world):
     """Ends all that runs. What does not end in good order is told, but spoils no figure."""
     try:

@@ -12,7 +12,8 @@ import threading
 import time
 from pathlib import Path
 
-from ground import (QUIET_S, Neighbour, Row, a_world, add_calls, add_recordings, close, cpu_s, database, felt, refused, serve, wait_until)
+from ground import (QUIET_S, Neighbour, Row, a_volume, a_world, add_calls, add_recordings, close, cpu_s, database, felt, refused, serve,
+                    wait_until)
 from stage import ROOT, Failed
 from who import sign_in  # found as ground.py says
 import callreel
@@ -200,22 +201,6 @@ def cpu_while(servers, act):
 
 
 # ---- a volume that hangs ----
-
-@contextlib.contextmanager
-def a_volume(directory, mib):
-    """An ext4 of its own, which can be frozen."""
-    image, place = directory / "volume.img", directory / "volume"
-    place.mkdir()
-    with open(image, "wb") as f:
-        f.truncate(mib << 20)
-    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
-    subprocess.run(["mount", "-o", "loop", image, place], check=True)
-    try:
-        yield place
-    finally:
-        subprocess.run(["fsfreeze", "--unfreeze", place], capture_output=True)  # nothing hangs, whatever went wrong
-        subprocess.run(["umount", "-l", place], check=True)
-
 
 class Load:
     """Plays of ready recordings, some of them out of memory, and new recordings, until it ends."""

@@ -9,8 +9,8 @@ import threading
 import time
 from pathlib import Path
 
-from ground import (WRITER, Neighbour, Row, a_world, add_calls, add_queued, add_recordings, count, cpu_s, database, felt, refused,
-                    serve, wait_until)
+from ground import (WRITER, Neighbour, Row, a_volume, a_world, add_calls, add_queued, add_recordings, count, cpu_s, database, felt,
+                    refused, serve, wait_until)
 from provider import hang, status  # found as ground.py says
 import wire
 from stage import BUILD, Failed
@@ -182,37 +182,33 @@ def filled_month(quick):
 
 # ---- a full disk ----
 
-MARGIN = 1 << 30  # how far from full, either way: others may write on this volume too
-
-
-def ballast(path):
-    with open(path, "wb") as f:
-        os.posix_fallocate(f.fileno(), 0, 2 * MARGIN)
+VOLUME_MIB, LEAST_FREE, LEFT = 256, 64 << 20, 32 << 20  # left: less than the least that must be free
 
 
 def full_disk(quick):
     n, seconds = 20_000, 30 if quick else 600
-    with tempfile.NamedTemporaryFile(prefix="callreel-ballast-", dir="/var/tmp", delete=False) as f:
-        weight = Path(f.name)
-    try:
-        volume = os.statvfs(weight)
-        with a_world(MIN_FREE_BYTES=volume.f_bavail * volume.f_frsize - MARGIN) as world:
-            ballast(weight)
-            add_queued(world, world.busy, n, "d", rank=1)
-            world.busy.at.outage = status(404)  # to be asked is enough: then there was room
-            server = serve(world)
-            time.sleep(5)
-            cpu, seq, began = cpu_s(server.pid), last_change(world), time.monotonic()
-            time.sleep(seconds)
-            took = time.monotonic() - began
-            percent, changes = 100 * (cpu_s(server.pid) - cpu) / took, (last_change(world) - seq) / took
-            asked = len(world.busy.at.asks)
-            weight.unlink()
-            _, recovered = wait_until(lambda: len(world.busy.at.asks) > asked, 60)
-    finally:
-        weight.unlink(missing_ok=True)
+    case, wanted = f"full disk, {n:,} queued", "≤ 1 % CPU, ≤ 1 change a second, recovery ≤ 60 s after there is room"
+    if os.geteuid() != 0:
+        return [Row(case, wanted, "SKIPPED: a volume can be made only by root", False)]
+    with tempfile.TemporaryDirectory(prefix="callreel-volume-", dir="/var/tmp") as directory, contextlib.ExitStack() as stack:
+        place = stack.enter_context(a_volume(Path(directory), VOLUME_MIB))  # of its own: nobody else fills it
+        world = stack.enter_context(a_world(RECORDINGS_DIR=place / "recordings", MIN_FREE_BYTES=LEAST_FREE))
+        ballast, volume = place / "ballast", os.statvfs(place)
+        with open(ballast, "wb") as f:
+            os.posix_fallocate(f.fileno(), 0, volume.f_bavail * volume.f_frsize - LEFT)
+        add_queued(world, world.busy, n, "d", rank=1)
+        world.busy.at.outage = status(404)  # to be asked is enough: then there was room
+        server = serve(world)
+        time.sleep(5)
+        cpu, seq, began = cpu_s(server.pid), last_change(world), time.monotonic()
+        time.sleep(seconds)
+        took = time.monotonic() - began
+        percent, changes = 100 * (cpu_s(server.pid) - cpu) / took, (last_change(world) - seq) / took
+        asked = len(world.busy.at.asks)
+        ballast.unlink()
+        _, recovered = wait_until(lambda: len(world.busy.at.asks) > asked, 60)
     again = f"fills again after {recovered:.1f} s" if recovered else "no fill in 60 s"
-    return [Row(f"full disk, {n:,} queued, {took:.0f} s", "≤ 1 % CPU, ≤ 1 change a second, recovery ≤ 60 s after there is room",
+    return [Row(f"{case}, {took:.0f} s", wanted,
                 f"{percent:.2f} % CPU, {changes:.2f} changes a second, {again}",
                 percent <= 1 and changes <= 1 and recovered, queued=n, seconds=took, cpu_percent=percent,
                 changes_a_second=changes, recovered_s=recovered, asked_while_full=asked)]
@@ -225,8 +221,8 @@ PACE = 1_000
 
 
 def last_change(world):
-    [row] = world.sql("select coalesce(max(seq), 0) as seq from changes")
-    return row["seq"]
+    """What was trimmed counts as well."""
+    return sum(row["seq"] for row in world.sql("select seq from sqlite_sequence where name = 'changes'"))
 
 
 def tell_many(world, server, n):
