@@ -146,7 +146,8 @@ int64_t file_ready(struct http_exchange *x, int64_t offset, int64_t length) {
     int64_t read = x->read_to - offset;
     return read < length ? read : length;
   }
-  x->reading_in = start_reading(x, offset, length < READ_IN_STEP ? length : READ_IN_STEP);
+  int64_t step = x->sent == 0 ? READ_IN_FIRST : READ_IN_STEP;
+  x->reading_in = start_reading(x, offset, length < step ? length : step);
   return x->reading_in ? 0 : -1; /* (4) */
 }
 

@@ -38,7 +38,8 @@ enum {
   UNSENT_MAX = 16 * 1024,     /* and so much */
   GIVE_WAY_MS = 1000,         /* who is younger gives way only where nobody older can */
   WARM_MS = 5000,            /* pages sent this lately are taken to be in memory */
-  READ_IN_STEP = 128 * 1024, /* of a file out of memory before its first byte goes, and between others' turns */
+  READ_IN_FIRST = 16 * 1024, /* of a file out of memory, before its first byte goes */
+  READ_IN_STEP = 128 * 1024, /* after that, between others' turns */
   RESERVED_DESCRIPTORS = 256,
   REFUSAL_MAX = 6 * 1024, /* an answer by the engine: its own lines, the app's fields, 1 KiB of body */
 };
