@@ -5,7 +5,7 @@
  *
  * Held is what a network volume would hold: opening, asking about a file or the volume, reading what is not in the page cache,
  * writing, syncing, naming, removing. Not held is what the kernel answers from memory: a read that may not wait
- * (RWF_NOWAIT), and reading or sending pages that are in the page cache. closing is not held either. */
+ * (RWF_NOWAIT), and reading or sending pages that are in the page cache. Closing is not held either. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -66,17 +67,21 @@ static void hold_path(int dir, const char *path) {
   if (path[0] == '/' ? is_below(path) : dir != AT_FDCWD && is_on_volume(dir)) hold();
 }
 
-/* All pages that the bytes lie in can be read without waiting. */
+/* All pages that the bytes lie in are in the page cache. A read that may not wait would have the disk bring the others. */
 static bool is_in_memory(int fd, off_t offset, size_t count) {
-  char byte;
-  struct iovec one = {&byte, 1};
-  off_t end = offset + (off_t)count;
-  for (off_t at = offset; at < end; at = (at / PAGE_BYTES + 1) * PAGE_BYTES) {
-    ssize_t n = REAL(preadv2)(fd, &one, 1, at, RWF_NOWAIT);
-    if (n < 0) return false;
-    if (n == 0) return true;
-  }
-  return true;
+  unsigned char pages[1024];
+  struct stat st;
+  if (REAL(fstat)(fd, &st) != 0 || offset >= st.st_size) return true;
+  if ((off_t)count > st.st_size - offset) count = (size_t)(st.st_size - offset);
+  off_t from = offset / PAGE_BYTES * PAGE_BYTES;
+  size_t length = (size_t)(offset - from) + count, n = (length + PAGE_BYTES - 1) / PAGE_BYTES;
+  if (n > sizeof(pages)) return false;
+  void *bytes = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, from);
+  if (bytes == MAP_FAILED) return false;
+  bool all = mincore(bytes, length, pages) == 0;
+  for (size_t i = 0; i < n; i++) all = all && (pages[i] & 1);
+  (void)munmap(bytes, length);
+  return all;
 }
 
 static void hold_reading(int fd, off_t offset, size_t count) {
@@ -108,6 +113,16 @@ int fstatvfs(int fd, struct statvfs *ret_stat) {
 ssize_t pread(int fd, void *bytes, size_t count, off_t offset) {
   hold_reading(fd, offset, count);
   return REAL(pread)(fd, bytes, count, offset);
+}
+
+ssize_t preadv2(int fd, const struct iovec *parts, int count, off_t offset, int flags) {
+  size_t all = 0;
+  for (int i = 0; i < count; i++) all += parts[i].iov_len;
+  if ((flags & RWF_NOWAIT) && hangs() && is_on_volume(fd) && !is_in_memory(fd, offset, all)) {
+    errno = EAGAIN;
+    return -1;
+  }
+  return REAL(preadv2)(fd, parts, count, offset, flags);
 }
 
 ssize_t sendfile(int to, int from, off_t *offset, size_t count) {
