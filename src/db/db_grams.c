@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCOPE_MAX = 24, GRAM_MAX = 64, SHORT_PAD = 2 };
+enum { SCOPE_MAX = 24, GRAM_MAX = 64, TRIGRAM_MAX = 16, SHORT = 3, LONG = 4 }; /* characters of a term */
 static const char END_OF_SCOPE = '\x1f';
 
 struct grams {
@@ -28,8 +28,10 @@ struct cut {
   char term[SCOPE_MAX + GRAM_MAX]; /* begins with the scope and the kind */
   int head;                        /* bytes of these */
   int body;                        /* where the text begins in what was given */
-  bool is_query, wants_pair;
-  bool gave_pair;
+  bool is_query;
+  int query_size; /* characters of a search */
+  char held[TRIGRAM_MAX]; /* of names: a trigram that waits for the next one */
+  int held_size, from, to;
 };
 
 enum err db_grams_text(struct buf *b, int64_t scope, enum db_grams_kind kind, struct str text) {
@@ -38,7 +40,7 @@ enum err db_grams_text(struct buf *b, int64_t scope, enum db_grams_kind kind, st
 }
 
 static int give_term(struct cut *c, int flags, const char *gram, int size, int from, int to) {
-  if (size > GRAM_MAX) return SQLITE_OK; /* three characters are at most 12 bytes */
+  assert(size <= GRAM_MAX);
   memcpy(c->term + c->head, gram, (size_t)size);
   return c->give(c->arg, flags, c->term, c->head + size, c->body + from, c->body + to);
 }
@@ -46,11 +48,12 @@ static int give_term(struct cut *c, int flags, const char *gram, int size, int f
 /* ---- digits ---- */
 
 static int cut_digits(struct cut *c, const char *p, int n) {
-  bool by_five = c->is_query && n >= 5;
-  for (int i = 0; i + (by_five ? 5 : 3) <= n; i++) {
-    int rc = give_term(c, 0, p + i, by_five ? 5 : 3, i, i + (by_five ? 5 : 3));
-    bool in_one_number = i + 5 <= n && memchr(p + i, ' ', 5) == NULL;
-    if (rc == SQLITE_OK && !c->is_query && in_one_number) rc = give_term(c, FTS5_TOKEN_COLOCATED, p + i, 5, i, i + 5);
+  int size = c->is_query && n >= LONG ? LONG : SHORT;
+  for (int i = 0; i + size <= n; i++) {
+    int rc = give_term(c, 0, p + i, size, i, i + size);
+    bool in_one_number = i + LONG <= n && memchr(p + i, ' ', LONG) == NULL;
+    if (rc == SQLITE_OK && !c->is_query && in_one_number)
+      rc = give_term(c, FTS5_TOKEN_COLOCATED, p + i, LONG, i, i + LONG);
     if (rc != SQLITE_OK) return rc;
   }
   return SQLITE_OK;
@@ -69,17 +72,34 @@ static bool holds_space(const char *p, int n) {
   return memchr(p, ' ', (size_t)n) != NULL || memchr(p, '\n', (size_t)n) != NULL;
 }
 
+/* The terms that begin where the trigram in hand does. following: the next trigram, whose last character makes it four. */
+static int give_held(struct cut *c, const char *following, int size) {
+  char four[2 * TRIGRAM_MAX];
+  int pair = first_characters(c->held, c->held_size, 2), two = following ? first_characters(following, size, 2) : 0;
+  int four_size = c->held_size + size - two;
+  memcpy(four, c->held, (size_t)c->held_size);
+  if (following) memcpy(four + c->held_size, following + two, (size_t)(size - two));
+  if (c->is_query) {
+    if (c->query_size == 2) return give_term(c, 0, c->held, pair, c->from, c->to);
+    if (c->query_size == SHORT) return give_term(c, 0, c->held, c->held_size, c->from, c->to);
+    return following ? give_term(c, 0, four, four_size, c->from, c->to) : SQLITE_OK;
+  }
+  int rc = give_term(c, 0, c->held, c->held_size, c->from, c->to);
+  if (rc == SQLITE_OK && !holds_space(c->held, pair))
+    rc = give_term(c, FTS5_TOKEN_COLOCATED, c->held, pair, c->from, c->to);
+  if (rc == SQLITE_OK && following) rc = give_term(c, FTS5_TOKEN_COLOCATED, four, four_size, c->from, c->to);
+  return rc;
+}
+
 static int take_trigram(void *arg, int flags, const char *token, int size, int from, int to) {
   struct cut *c = arg;
-  int pair = first_characters(token, size, 2);
-  if (c->wants_pair) {
-    if (c->gave_pair) return SQLITE_OK;
-    c->gave_pair = true;
-    return give_term(c, 0, token, pair, from, to);
-  }
-  int rc = give_term(c, flags, token, size, from, to);
-  if (rc == SQLITE_OK && !c->is_query && !holds_space(token, pair))
-    rc = give_term(c, FTS5_TOKEN_COLOCATED, token, pair, from, to);
+  (void)flags;
+  if (size > TRIGRAM_MAX) return SQLITE_OK; /* three characters are at most 12 bytes */
+  int rc = c->held_size ? give_held(c, token, size) : SQLITE_OK;
+  memcpy(c->held, token, (size_t)size);
+  c->held_size = size;
+  c->from = from;
+  c->to = to;
   return rc;
 }
 
@@ -91,14 +111,15 @@ static int count_characters(const char *p, int n) {
 
 static int cut_names(const struct grams *g, struct cut *c, int flags, const char *p, int n) {
   char padded[32];
-  if (c->is_query && count_characters(p, n) == 2 && n + SHORT_PAD <= (int)sizeof(padded)) {
+  c->query_size = c->is_query ? count_characters(p, n) : 0;
+  if (c->query_size == 2 && n < (int)sizeof(padded)) { /* a third makes it a trigram, of which two are taken */
     memcpy(padded, p, (size_t)n);
-    memset(padded + n, '\n', SHORT_PAD);
-    c->wants_pair = true;
+    padded[n++] = '\n';
     p = padded;
-    n += SHORT_PAD;
   }
-  return g->folding.xTokenize(g->folder, c, flags, p, n, take_trigram);
+  int rc = g->folding.xTokenize(g->folder, c, flags, p, n, take_trigram);
+  if (rc == SQLITE_OK && c->held_size) rc = give_held(c, NULL, 0);
+  return rc;
 }
 
 /* ---- what SQLite calls ---- */

@@ -4,7 +4,7 @@
  *   insert … the text that db_grams_text makes; match 'names : "…"' with the text that db_grams_text makes of the search
  *
  * The scope stands in front of every term, so that what one scope holds neither costs another's search nor shows in it.
- * A document's terms are: of digits every 3 and every 5 in a row, of names every 3 characters and every 2, folded.
+ * A document's terms are: of digits every 3 and every 4 in a row, of names every 2, 3 and 4 characters, folded.
  * A search of 3 characters or more (of names 2) finds the documents that hold it as it is, anywhere.
  * Thread rule: the connection's. */
 #pragma once
