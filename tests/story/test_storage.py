@@ -128,6 +128,7 @@ def test_below_the_free_bytes_no_fill_begins(world, provider, volume):
     assert len(server.log_lines("There is room for recordings again")) == 1
 
 
+@pytest.mark.sanitized
 def test_storage_is_full_while_every_worker_is_and_each_process_says_so(world, provider):
     web = world.server("web", role="web")
     full = world.server("full", role="worker", MIN_FREE_BYTES=1 << 60)

@@ -46,6 +46,22 @@ static void a_business_comes_back_as_it_was_added(void **state) {
   db_close(db);
 }
 
+static void each_id_is_found_after_the_one_before_it(void **state) {
+  struct db *db = scratch_ledger(*state);
+  const int64_t ids[] = {1, 3, 70};
+  int64_t id = 0;
+  assert_int_equal(businesses_next(db, 0, &id), ERR_NOT_FOUND);
+  for (size_t i = 0; i < COUNT_OF(ids); i++) assert_int_equal(businesses_add(db, scratch_seal_key, ids[i], &whole, &id), OK);
+  assert_int_equal(businesses_remove(db, 3), OK); /* its files may be there */
+  id = 0;
+  for (size_t i = 0; i < COUNT_OF(ids); i++) {
+    assert_int_equal(businesses_next(db, id, &id), OK);
+    assert_int_equal(id, ids[i]);
+  }
+  assert_int_equal(businesses_next(db, id, &id), ERR_NOT_FOUND);
+  db_close(db);
+}
+
 static void no_secret_stands_in_the_file(void **state) {
   struct scratch *s = *state;
   struct db *db = scratch_ledger(s);
@@ -288,6 +304,7 @@ int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(a_business_comes_back_as_it_was_added),
+      SCRATCH_TEST(each_id_is_found_after_the_one_before_it),
       SCRATCH_TEST(no_secret_stands_in_the_file),
       SCRATCH_TEST(a_secret_opens_with_its_key_in_its_row_and_column_only),
       SCRATCH_TEST(what_is_no_business_is_refused),
