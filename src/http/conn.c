@@ -101,9 +101,8 @@ static bool detach_in(struct conn *c, struct http_exchange *x) {
   struct bytes *next = NULL;
   uint32_t left = c->to - c->from;
   if (left > 0) {
-    next = left <= BUFFER_SIZE - sizeof *next ? loop_take_bytes(c->loop) : malloc(sizeof *next + left);
+    next = left <= BUFFER_SIZE - sizeof *next ? loop_take_bytes(c->loop) : loop_take_large_bytes(c->loop, left);
     if (next == NULL) return false;
-    if (left > BUFFER_SIZE - sizeof *next) next->cap = left;
     memcpy(next->p, c->in->p + c->from, left);
   }
   assert(x->in == NULL);
@@ -155,9 +154,8 @@ static bool make_room(struct conn *c) {
     memmove(c->in->p, c->in->p + c->from, n);
   } else {
     size_t cap = c->in->cap * 2;
-    struct bytes *larger = malloc(sizeof *larger + cap);
+    struct bytes *larger = server_hold(c->loop, cap) ? loop_take_large_bytes(c->loop, cap) : NULL;
     if (larger == NULL) return false;
-    larger->cap = cap;
     memcpy(larger->p, c->in->p, n);
     loop_give_bytes(c->loop, c->in);
     c->in = larger;
@@ -264,6 +262,15 @@ static bool run_head(struct conn *c) {
 
 /* ---- the body ---- */
 
+/* Room for more of the body, which counts among what the loop holds. */
+static bool hold_body(struct http_exchange *x, size_t more) {
+  if (x->body.cap - x->body.n >= more) return true;
+  if (!server_hold(x->loop, more) || buf_reserve(&x->body, more) != OK) return false;
+  x->loop->held_bytes += x->body.cap - x->body_held;
+  x->body_held = x->body.cap;
+  return true;
+}
+
 /* Counts what comes and keeps nothing. */
 static enum fill drop_length(struct conn *c, bool *ret_whole) {
   struct http_exchange *x = c->x;
@@ -296,12 +303,12 @@ static enum fill take_length(struct conn *c, bool *ret_whole) {
     c->from += (uint32_t)x->body_left;
   } else {
     size_t have = c->to - c->from;
-    if (have > 0 && buf_add(&x->body, str_of(c->in->p + c->from, have)) != OK) return FILL_OVER;
+    if (have > 0 && (!hold_body(x, have) || buf_add(&x->body, str_of(c->in->p + c->from, have)) != OK)) return FILL_OVER;
     c->from = c->to;
     x->body_left -= (int64_t)have;
     while (x->body_left > 0) {
       size_t n = 0, step = x->body_left < BODY_STEP ? (size_t)x->body_left : BODY_STEP;
-      if (buf_reserve(&x->body, step) != OK) return FILL_OVER;
+      if (!hold_body(x, step)) return FILL_OVER;
       enum fill f = fill(c, x->body.p + x->body.n, step, &n);
       if (f != FILL_SOME) return f;
       x->body.n += n;
@@ -321,7 +328,8 @@ static enum fill take_chunked(struct conn *c, bool *ret_whole) {
       struct str part = STR_NONE;
       enum http_parse_result r = http_chunked_next(&x->chunked, c->in->p + c->from, c->to - c->from, &used, &part);
       c->from += (uint32_t)used;
-      if (r == HTTP_PARSE_DATA && !x->drops_body && buf_add(&x->body, part) != OK) return FILL_OVER;
+      if (r == HTTP_PARSE_DATA && !x->drops_body && (!hold_body(x, part.n) || buf_add(&x->body, part) != OK))
+        return FILL_OVER;
       if (r == HTTP_PARSE_BAD) {
         conn_refuse(c, x->chunked.status, x->chunked.reason);
         return FILL_SOME;

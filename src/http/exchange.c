@@ -55,6 +55,7 @@ static void exchange_free(struct http_exchange *x) {
   struct loop *l = x->loop;
   l->exchanges--;
   loop_give_bytes(l, TAKE(x->in));
+  l->held_bytes -= x->body_held;
   if (x->body.p != NULL) buf_done(&x->body);
   if (x->out.cap > OUT_KEEP_MAX) buf_done(&x->out);
   if (l->free_exchange_count == FREE_MAX) {

@@ -72,6 +72,7 @@ struct http_config {
   int64_t idle_ms;          /* kept alive without a request; 0: 75,000 */
   int64_t pace_ms;          /* how long a peer may take less than least_pace of an answer that is there; 0: 60,000 */
   int64_t least_pace;       /* bytes a second; 0: 500 */
+  size_t held_max;          /* bytes of requests that are not complete, beside 4 KiB each, over all loops; 0: 128 MiB */
   size_t head_max;          /* request line and headers, bytes; 0: 32 KiB */
 };
 

@@ -36,6 +36,7 @@ enum {
   EXTRA_LOOP_MIN = 4,         /* what each loop has of them at least */
   LARGE_COPY = 32 * 1024,     /* of a copied body above that the kernel takes no more than the peer is ready for, */
   UNSENT_MAX = 16 * 1024,     /* and so much */
+  HELD_LOOKS = 64,            /* how many are looked at for one to be given up */
   GIVE_WAY_MS = 1000,         /* who is younger gives way only where nobody older can */
   WARM_MS = 5000,            /* pages sent this lately are taken to be in memory */
   READ_IN_FIRST = 16 * 1024, /* of a file out of memory, before its first byte goes */
@@ -153,6 +154,7 @@ struct http_exchange {
   bool drops_body;            /* nobody wants it: what comes is only counted */
   uint32_t raw_at;            /* BODY_CHUNKED: where undecoded bytes go in the connection's buffer */
   struct buf body;            /* when it did not fit into the read buffer */
+  size_t body_held;           /* of it, as counted in the loop's held_bytes */
   struct sockaddr_storage peer;
 
   /* The answer: `out`, then what is left of `piece`, then what the source gives next. */
@@ -201,6 +203,7 @@ struct loop {
   atomic_uint conns;
 
   struct link deadlines[DEADLINES];
+  size_t held_bytes; /* of read buffers larger than BUFFER_SIZE, and of bodies */
   struct link extras;
   unsigned extra_count;
   struct link ready;
@@ -264,6 +267,11 @@ void loop_clear_timer(struct http_exchange *x);
 struct str loop_date(struct loop *l);
 struct bytes *loop_take_bytes(struct loop *l);
 void loop_give_bytes(struct loop *l, struct bytes *b);
+/* One with room for cap bytes, more than BUFFER_SIZE has; to be given back like others. */
+struct bytes *loop_take_large_bytes(struct loop *l, size_t cap);
+/* Room for so much more of requests that are not complete: others that hold much and have waited longer are closed for it.
+ * False: there is none. */
+bool server_hold(struct loop *l, size_t more);
 
 void loop_wake(struct loop *l);
 

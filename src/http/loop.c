@@ -444,8 +444,17 @@ struct bytes *loop_take_bytes(struct loop *l) {
   return b;
 }
 
+struct bytes *loop_take_large_bytes(struct loop *l, size_t cap) {
+  struct bytes *b = malloc(sizeof *b + cap);
+  if (b == NULL) return NULL;
+  b->cap = cap;
+  l->held_bytes += cap;
+  return b;
+}
+
 void loop_give_bytes(struct loop *l, struct bytes *b) {
   if (b == NULL) return;
+  if (b->cap != BUFFER_SIZE - sizeof *b) l->held_bytes -= b->cap;
   if (b->cap != BUFFER_SIZE - sizeof *b || l->free_bytes_count == FREE_MAX) {
     free(b);
     return;

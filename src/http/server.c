@@ -13,7 +13,9 @@
  *  (4) Where nobody can give way, a newcomer is an extra connection: one request is read and answered, so that the app can
  *      say what must always be answered and refuse the rest. Each loop has a few; the oldest gives way to the next. So
  *      RESERVED_DESCRIPTORS are never needed by clients.
- *  (5) Out of descriptors, the spare one is given up to take the connection and close it: the loop never spins. */
+ *  (5) Out of descriptors, the spare one is given up to take the connection and close it: the loop never spins.
+ *  (6) Requests that are not complete hold at most held_max beside a small buffer each: past that who holds much and has
+ *      waited longest is closed. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -134,6 +136,36 @@ static bool give_way(struct loop *l) {
     say_busy(l, c->fd);
   }
   conn_close(c, false);
+  return true;
+}
+
+static bool holds_much(const struct conn *c) {
+  return c->x != NULL && (c->x->body_held > 0 || (c->in != NULL && c->in->cap > BUFFER_SIZE));
+}
+
+/* Of that list the one that has waited longest, among those that hold much. */
+static struct conn *oldest_holder(struct loop *l, enum deadline d) {
+  const struct link *list = &l->deadlines[d];
+  const struct link *each = list->next;
+  for (int looks = 0; looks < HELD_LOOKS && each != list; looks++, each = each->next) {
+    struct conn *c = LINK_OWNER(each, struct conn, in_deadline);
+    if (!c->running && holds_much(c)) return c;
+  }
+  return NULL;
+}
+
+/* (6) */
+bool server_hold(struct loop *l, size_t more) {
+  while (l->held_bytes + more > l->server->config.held_max / l->server->loop_count) {
+    struct conn *c = oldest_holder(l, DEADLINE_HEAD);
+    if (c == NULL) c = oldest_holder(l, DEADLINE_BODY);
+    if (c == NULL) return false;
+    size_t before = l->held_bytes;
+    metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_CONNECTIONS, 1);
+    say_busy(l, c->fd);
+    conn_close(c, false);
+    if (l->held_bytes == before) return false; /* the app keeps it */
+  }
   return true;
 }
 
@@ -367,6 +399,7 @@ static void set_defaults(struct http_config *c) {
   if (c->idle_ms == 0) c->idle_ms = 75 * 1000;
   if (c->pace_ms == 0) c->pace_ms = 60 * 1000;
   if (c->least_pace == 0) c->least_pace = 500;
+  if (c->held_max == 0) c->held_max = 128 * 1024 * 1024;
   if (c->head_max == 0) c->head_max = 32 * 1024;
 }
 

@@ -333,6 +333,45 @@ static void who_has_just_come_is_not_pushed_out_by_the_next(void **state) {
   see_who_gives_way((const char *const[]){PARTIAL_BODY, PARTIAL_HEAD, PARTIAL_HEAD}, 5000, 0);
 }
 
+/* Connections that have sent much of a request and will send no more, and one that sends all of a large one. */
+static void see_memory_given_up(const char *head, size_t bytes) {
+  enum { COUNT = 60 };
+  struct stage s;
+  int c[COUNT], open = 0;
+  char *much = malloc(bytes + 1);
+  memset(much, 'x', bytes);
+  stage_open(&s, &(struct http_config){.loops = 1, .connections = 1000, .held_max = 1024 * 1024});
+  int whole = client_open(&s);
+  for (int i = 0; i < COUNT; i++) {
+    c[i] = client_open(&s);
+    client_send(c[i], head);
+    client_send_n(c[i], much, bytes);
+    assert_reply(client_get(whole, "/hello"), 200, "hello");
+  }
+  free(much);
+  char *body = calloc(1, 90 * 1000 + 1);
+  memset(body, 'y', 90 * 1000);
+  client_send(whole, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n");
+  client_send_n(whole, body, 90 * 1000);
+  assert_reply(client_read(whole), 200, body);
+  free(body);
+  for (int i = 0; i < COUNT; i++) {
+    char byte;
+    if (recv(c[i], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN) open++;
+    client_close(c[i]);
+  }
+  assert_true(open > 5 && open <= (int)(1024 * 1024 / bytes));
+  client_close(whole);
+  stage_close(&s);
+}
+
+static void what_incomplete_requests_hold_has_a_ceiling(void **state) {
+  (void)state;
+  see_memory_given_up("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n", 80 * 1000);
+  see_memory_given_up("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n15f90\r\n", 80 * 1000);
+  see_memory_given_up("GET /hello HTTP/1.1\r\nHost: a\r\nX-A: ", 25 * 1000);
+}
+
 /* Three answers that nobody reads: none of these gives way. */
 static void open_busy(struct stage *s, int c[3]) {
   for (int i = 0; i < 3; i++) {
@@ -656,6 +695,7 @@ int main(void) {
       cmocka_unit_test(at_the_limit_the_oldest_without_its_head_gives_way),
       cmocka_unit_test(where_all_heads_are_here_the_oldest_without_its_body_gives_way),
       cmocka_unit_test(who_has_just_come_is_not_pushed_out_by_the_next),
+      cmocka_unit_test(what_incomplete_requests_hold_has_a_ceiling),
       cmocka_unit_test(past_the_limit_of_busy_ones_one_request_is_answered_so_that_the_app_can_refuse),
       cmocka_unit_test(past_the_limit_nobody_holds_an_extra_connection_by_being_slow),
       cmocka_unit_test(an_extra_connection_is_an_ordinary_one_once_there_is_room),
