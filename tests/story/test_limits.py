@@ -10,7 +10,7 @@ import pytest
 import callreel
 import provider as p
 from callreel import eventually
-from wire import Connection
+from wire import Closed, Connection
 
 
 @pytest.mark.sanitized
@@ -153,7 +153,10 @@ def test_a_list_that_takes_too_long_is_stopped(world, provider):
 
     def ask():
         while not over.is_set():
-            answers.append(server.get("/api/calls?direction=inbound&limit=1", business.viewer))
+            try:
+                answers.append(server.get("/api/calls?direction=inbound&limit=1", business.viewer))
+            except (OSError, Closed):
+                pass  # the clock ran past the time of a request's head before it was read
     person = threading.Thread(target=ask)
     person.start()
     try:
@@ -169,7 +172,7 @@ def test_a_list_that_takes_too_long_is_stopped(world, provider):
     stopped = [answer for answer in answers if answer.status == 503]
     assert stopped, answers[-1:]
     assert stopped[0].code() == "too_slow" and int(stopped[0].header("retry-after")) >= 1
-    assert all(answer.status in (200, 503) for answer in answers)
+    assert all(answer.status in (200, 408, 503) for answer in answers)
     assert server.get("/api/calls?limit=1", business.viewer).status == 200
 
 
