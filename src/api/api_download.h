@@ -8,4 +8,5 @@
 CHECKED enum err download_name(struct db *db, const struct recording *row, struct str content_type,
                                const struct str *own_numbers, size_t own_count, struct buf *b);
 /* The same for who may know of the call no more than its day: with a signed URL. */
-CHECKED enum err download_name_plain(struct db *db, const struct recording *row, struct str content_type, struct buf *b);
+CHECKED enum err download_name_plain(struct db *db, const struct recording *row, struct str content_type,
+                                     struct buf *b);

@@ -29,4 +29,5 @@ uint64_t playbacks_key(const struct playbacks *p, int64_t business_id, int subje
                        struct str recording_sid);
 /* Notes a request, of which notes (enum playback_note, 0: none) are true; returns those that were not noted of its
  * playback before. */
-unsigned playbacks_note(struct playbacks *p, struct playbacks_near *near, uint64_t key, unsigned notes, int64_t mono_ms);
+unsigned playbacks_note(struct playbacks *p, struct playbacks_near *near, uint64_t key, unsigned notes,
+                        int64_t mono_ms);

@@ -12,13 +12,15 @@
 enum { COOKIE_VALUE_MAX = 256, COOKIE_AGE_MAX_S = 12 * 3600 };
 
 struct cookie_rules {
-  const char *name;     /* static: "__Host-callreel" over https, "__Secure-callreel" where it is for a path, else "callreel" */
+  const char
+      *name; /* static: "__Host-callreel" over https, "__Secure-callreel" where it is for a path, else "callreel" */
   char attributes[640]; /* "; Path=/; HttpOnly; SameSite=Lax" … */
 };
 
 /* https: PUBLIC_BASE_URL is. path_base: its path without a trailing '/', or "". framed_by_others: FRAME_ANCESTORS names
  * another origin: the cookie must reach frames of other sites. ERR_INVALID: a path that a cookie can't be kept to. */
-CHECKED enum err cookie_rules_set(struct cookie_rules *ret_rules, bool https, struct str path_base, bool framed_by_others);
+CHECKED enum err cookie_rules_set(struct cookie_rules *ret_rules, bool https, struct str path_base,
+                                  bool framed_by_others);
 
 /* Its value, a view into the request. ERR_NOT_FOUND: there is none; ERR_INVALID: it stands there with several values, or with
  * one that was never given. What other cookies look like doesn't matter. */

@@ -15,14 +15,15 @@
 struct app {
   struct conf conf;
   bool has_conf;
-  char *data_dir;       /* absolute */
+  char *data_dir; /* absolute */
   char *database_url;
   char *recordings_dir;
   uint8_t seal_key[SECRET_KEY_SIZE];
   bool is_patient; /* set before app_open: a database that another process holds is waited for, about a minute */
-  struct db *db; /* for writing, schema as this release wants it */
+  struct db *db;   /* for writing, schema as this release wants it */
 };
-#define APP_NONE {.db = NULL}
+#define APP_NONE \
+  { .db = NULL }
 
 /* Settings, directories, key and database; makes what is missing. */
 CHECKED int app_open(struct app *app, const struct cmd_args *args);

@@ -28,7 +28,7 @@ void check_volume(struct check *c);
 void check_businesses(struct check *c);
 /* check_ask.c */
 struct check_ask {
-  int64_t business_id; /* 0: the account of TWILIO_ACCOUNT_SID, before it has a business */
+  int64_t business_id;         /* 0: the account of TWILIO_ACCOUNT_SID, before it has a business */
   char *url, *user, *password; /* owned */
   /* what came of it */
   bool is_over;

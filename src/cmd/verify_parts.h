@@ -45,8 +45,8 @@ CHECKED int verify_adopt(const struct cmd_args *args, struct app *app);
 /* verify_repair.c: carries out what follows from a finding, if the row is still as it was judged. *ret_done: it did. */
 CHECKED enum err verify_give_up(struct verify *v, enum verify_kind kind, const struct recording *row, bool *ret_done);
 struct audio_info;
-CHECKED enum err verify_take(struct verify *v, const struct recording *row, const char *name, const struct audio_info *info,
-                             const char *sha256, bool *ret_done);
+CHECKED enum err verify_take(struct verify *v, const struct recording *row, const char *name,
+                             const struct audio_info *info, const char *sha256, bool *ret_done);
 
 /* What a file's name says: "BUSINESS/yyyy/mm/[CALL.]RECORDING.EXT", "….TOKEN.part" or "….bad". Pure. */
 struct verify_name {

@@ -80,8 +80,9 @@ static struct str sid_of(const struct model_row *m) {
   X(forbidden)                                                                                                         \
   X(told_duration_s)                                                                                                   \
   X(told_channels)                                                                                                     \
-  X(started_at) X(completed_at) X(first_seen_at) X(status) X(rank) X(enqueued_at) X(last_enqueue_at) X(wanted_at)      \
-      X(next_ask_at) X(lease_token) X(lease_until) X(fail_count) X(failed_at) X(next_retry_at) X(for_good) X(asks_404) \
+  X(started_at)                                                                                                        \
+  X(completed_at) X(first_seen_at) X(status) X(rank) X(enqueued_at) X(last_enqueue_at) X(wanted_at) X(next_ask_at)     \
+      X(lease_token) X(lease_until) X(fail_count) X(failed_at) X(next_retry_at) X(for_good) X(asks_404)                \
           X(first_404_at) X(crashes) X(retried[0]) X(retried[1]) X(retried[2]) X(bytes) X(total) X(got) X(modified_at) \
               X(duration_ms) X(channels) X(ready_at)
 

@@ -199,8 +199,16 @@ static void note_heard(void *arg, struct str bytes) {
 /* An ID3v2 header that claims so much, then as much of nothing sensible, in pieces. */
 static void feed_tag(struct mp3 *m, size_t claims) {
   static char piece[64 * 1024];
-  const char header[] = {'I', 'D', '3', 4, 0, 0, (char)(claims >> 21 & 127), (char)(claims >> 14 & 127),
-                         (char)(claims >> 7 & 127), (char)(claims & 127)};
+  const char header[] = {'I',
+                         'D',
+                         '3',
+                         4,
+                         0,
+                         0,
+                         (char)(claims >> 21 & 127),
+                         (char)(claims >> 14 & 127),
+                         (char)(claims >> 7 & 127),
+                         (char)(claims & 127)};
   memset(piece, 'x', sizeof piece);
   mp3_feed(m, str_of(header, sizeof header));
   for (size_t left = claims; left > 0;) {

@@ -10,15 +10,15 @@
 
 #include "base/str.h"
 
-#define assert_str(got, expected)                      \
-  do {                                                 \
-    struct str got_ = (got), expected_ = (expected);   \
-    assert_int_equal(got_.n, expected_.n);             \
+#define assert_str(got, expected)                                 \
+  do {                                                            \
+    struct str got_ = (got), expected_ = (expected);              \
+    assert_int_equal(got_.n, expected_.n);                        \
     if (got_.n) assert_memory_equal(got_.p, expected_.p, got_.n); \
   } while (0)
 
-#define RUN_TESTS(tests)                                  \
-  int main(void) {                                        \
-    cmocka_set_message_output(CM_OUTPUT_TAP);             \
-    return cmocka_run_group_tests((tests), NULL, NULL);   \
+#define RUN_TESTS(tests)                                \
+  int main(void) {                                      \
+    cmocka_set_message_output(CM_OUTPUT_TAP);           \
+    return cmocka_run_group_tests((tests), NULL, NULL); \
   }

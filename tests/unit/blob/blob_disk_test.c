@@ -193,12 +193,15 @@ static void only_older_parts_of_the_owner_are_swept(void **state) {
     const char *name;
     bool swept;
   } cases[] = {
-      {".parts/7.RE1.3", true},    {".parts/7.RE1.6", true},        {".parts/7.RE1.2", false},
-      {".parts/7.RE1.7", false},   {".parts/7.RE1.8", false},       {".parts/7.RE11.6", false},
-      {".parts/17.RE1.6", false},  {".parts/7.RE1.6.part", false},  {".parts/7.RE1", false},
-      {STEM ".3.part", true},      {STEM ".6.part", true},          {STEM ".7.part", false},
-      {STEM ".12345.part", false}, {STEM ".x.part", false},         {STEM ".part", false},
-      {STEM ".mp3", false},        {STEM "2.5.part", false},        {"7/2026/11/XCA1.RE1.5.part", false},
+      {".parts/7.RE1.3", true},    {".parts/7.RE1.6", true},
+      {".parts/7.RE1.2", false},   {".parts/7.RE1.7", false},
+      {".parts/7.RE1.8", false},   {".parts/7.RE11.6", false},
+      {".parts/17.RE1.6", false},  {".parts/7.RE1.6.part", false},
+      {".parts/7.RE1", false},     {STEM ".3.part", true},
+      {STEM ".6.part", true},      {STEM ".7.part", false},
+      {STEM ".12345.part", false}, {STEM ".x.part", false},
+      {STEM ".part", false},       {STEM ".mp3", false},
+      {STEM "2.5.part", false},    {"7/2026/11/XCA1.RE1.5.part", false},
       {STEM ".mp3.5.part", false}, {"7/2026/12/CA1.RE1.5.part", false},
   };
   struct scratch s;

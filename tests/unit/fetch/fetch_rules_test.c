@@ -90,11 +90,10 @@ static void the_method_follows_the_status(void **state) {
     int status;
     enum fetch_method after;
   } cases[] = {
-      {FETCH_GET, 301, FETCH_GET},       {FETCH_GET, 307, FETCH_GET},    {FETCH_POST, 301, FETCH_GET},
-      {FETCH_POST, 302, FETCH_GET},      {FETCH_POST, 303, FETCH_GET},   {FETCH_POST, 307, FETCH_POST},
-      {FETCH_PUT, 302, FETCH_PUT},       {FETCH_PUT, 303, FETCH_GET},
-      {FETCH_POST, 308, FETCH_POST},     {FETCH_DELETE, 303, FETCH_GET}, {FETCH_DELETE, 302, FETCH_DELETE},
-      {FETCH_DELETE, 308, FETCH_DELETE},
+      {FETCH_GET, 301, FETCH_GET},    {FETCH_GET, 307, FETCH_GET},       {FETCH_POST, 301, FETCH_GET},
+      {FETCH_POST, 302, FETCH_GET},   {FETCH_POST, 303, FETCH_GET},      {FETCH_POST, 307, FETCH_POST},
+      {FETCH_PUT, 302, FETCH_PUT},    {FETCH_PUT, 303, FETCH_GET},       {FETCH_POST, 308, FETCH_POST},
+      {FETCH_DELETE, 303, FETCH_GET}, {FETCH_DELETE, 302, FETCH_DELETE}, {FETCH_DELETE, 308, FETCH_DELETE},
   };
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct fetch_hop hop = hop_of("https://a/", cases[i].method), next;
