@@ -21,6 +21,7 @@ TAIL_LINES = 150
 COMMAND_SECONDS = 2400
 CORES = len(os.sched_getaffinity(0))
 TESTS_AT_ONCE = 2 * CORES  # most of a test is waiting
+CLANG_FORMAT = "clang-format-14"  # another version has other opinions
 FUZZ_SECONDS, FUZZ_SECONDS_LONG = 5, 600  # a target
 SOAK_MINUTES = 5
 MODEL_STEPS = 20000  # under sanitizers, without --long; 200,000 otherwise
@@ -204,6 +205,14 @@ def check(*command, **more):
     return tally
 
 
+def format_():
+    """All files but those that script/unformatted still names: formatted with the next change to them, they leave the list."""
+    later = {line for line in (ROOT / "script/unformatted").read_text().splitlines() if line and line[0] != "#"}
+    files = [path for folder in ("src", "sim", "tests", "bench") for path in sorted((ROOT / folder).rglob("*.[ch]"))
+             if "node_modules" not in path.parts and str(path.relative_to(ROOT)) not in later]
+    return check(CLANG_FORMAT, "--dry-run", "-Werror", *files)
+
+
 def layers():
     tally = check("script/check-layers")
     tally.join(check("script/check-banned"))
@@ -313,9 +322,9 @@ def e2e():
     return tally
 
 
-STAGES = {"layers": layers, "build": build, "unit": unit, "unit-asan": unit_asan, "unit-tsan": unit_tsan, "story": story,
-          "story-asan": story_asan, "story-tsan": story_tsan, "fuzz": fuzz, "peer": peer, "e2e": e2e, "soak": soak}
-FAST = ["layers", "unit", "story"]
+STAGES = {"format": format_, "layers": layers, "build": build, "unit": unit, "unit-asan": unit_asan, "unit-tsan": unit_tsan,
+          "story": story, "story-asan": story_asan, "story-tsan": story_tsan, "fuzz": fuzz, "peer": peer, "e2e": e2e, "soak": soak}
+FAST = ["format", "layers", "unit", "story"]
 EVERYTHING = [name for name in STAGES if name not in ("unit", "soak")]  # unit-asan runs what unit does
 
 
