@@ -33,15 +33,17 @@ static int listen_to(struct service *s, const char *cookie, const char *last_id)
   return fd;
 }
 
-struct gate {
+/* Not on a test's stack: the reader may use it for a moment longer than the test. */
+static struct gate {
   sem_t reached, open;
-};
+} gate;
 
 static void hold_reader(struct db *db, void *arg) {
   struct gate *g = arg;
   (void)db;
   (void)sem_post(&g->reached);
   while (sem_wait(&g->open) != 0) continue;
+  (void)sem_post(&g->reached);
 }
 
 /* Nothing of the business is looked up until the gate is opened: it has all readers but one. */
@@ -49,6 +51,11 @@ static void hold_readers(struct service *s, struct gate *g) {
   (void)sem_init(&g->reached, 0, 0);
   (void)sem_init(&g->open, 0, 0);
   assert_int_equal(db_readers_run(s->readers, s->business, hold_reader, g), OK);
+  while (sem_wait(&g->reached) != 0) continue;
+}
+
+static void open_gate(struct gate *g) {
+  (void)sem_post(&g->open);
   while (sem_wait(&g->reached) != 0) continue;
 }
 
@@ -77,7 +84,6 @@ static void a_drain_ends_a_live_stream(void **state) {
 static void a_drain_ends_a_stream_that_catches_up(void **state) {
   struct service *s = *state;
   char cookie[128];
-  struct gate gate;
   service_start(s);
   sign_in(s, cookie);
   close(listen_to(s, cookie, NULL)); /* the session is in memory */
@@ -87,13 +93,12 @@ static void a_drain_ends_a_stream_that_catches_up(void **state) {
   let_the_loop_turn(s);
   api_drain(s->api);
   expect_end(fd);
-  (void)sem_post(&gate.open);
+  open_gate(&gate);
 }
 
 static void a_drain_ends_a_stream_whose_session_is_looked_up(void **state) {
   struct service *s = *state;
   char cookie[128];
-  struct gate gate;
   service_start(s);
   sign_in(s, cookie);
   int fd = listen_to(s, cookie, NULL);
@@ -102,13 +107,12 @@ static void a_drain_ends_a_stream_whose_session_is_looked_up(void **state) {
   let_the_loop_turn(s);
   api_drain(s->api);
   expect_end(fd);
-  (void)sem_post(&gate.open);
+  open_gate(&gate);
 }
 
 static void a_session_that_ended_while_it_caught_up_ends_the_stream(void **state) {
   struct service *s = *state;
   char cookie[128];
-  struct gate gate;
   service_start(s);
   sign_in(s, cookie);
   close(listen_to(s, cookie, NULL));
@@ -116,7 +120,7 @@ static void a_session_that_ended_while_it_caught_up_ends_the_stream(void **state
   int fd = listen_to(s, cookie, "1");
   service_revoke(s);
   let_the_loop_turn(s);
-  (void)sem_post(&gate.open);
+  open_gate(&gate);
   expect_end(fd);
 }
 
@@ -124,7 +128,6 @@ static void a_session_that_ended_while_it_caught_up_ends_the_stream(void **state
 static void a_reset_makes_a_catch_up_vain(void **state) {
   struct service *s = *state;
   char cookie[128];
-  struct gate gate;
   struct answer a;
   service_start(s);
   sign_in(s, cookie);
@@ -133,7 +136,7 @@ static void a_reset_makes_a_catch_up_vain(void **state) {
   int fd = listen_to(s, cookie, "1");
   api_tell_lost(s->api);
   let_the_loop_turn(s);
-  (void)sem_post(&gate.open);
+  open_gate(&gate);
   let_the_loop_turn(s);
   api_drain(s->api);
   service_receive(fd, &a);
