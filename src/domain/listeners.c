@@ -3,7 +3,8 @@
  * Invariants
  *  (1) state is the number of listeners, plus 2^32 for each reference. It is freed when it comes to 0, by whoever brought it
  *      there: a listener keeps it alive without a count of its own.
- *  (2) A signed URL is in the table while somebody listens by it. */
+ *  (2) A signed URL is in the table while somebody listens by it. The last one that was taken out is kept for the next, so
+ *      that who asks for one range after the other by a URL allocates nothing. */
 #include "domain/listeners.h"
 
 #include <assert.h>
@@ -32,6 +33,7 @@ struct listeners {
   struct lock lock;            /* rank DOMAIN: covers all below */
   int64_t by_url;
   struct url_place **buckets; /* (2) BUCKETS; NULL until somebody comes by a URL */
+  struct url_place *spare;    /* (2) in no bucket; or NULL */
 };
 
 enum err listeners_new(struct listeners **ret_listeners) {
@@ -49,6 +51,7 @@ static void take_from_state(struct listeners *l, uint64_t what) {
   if (atomic_fetch_sub_explicit(&l->state, what, memory_order_acq_rel) != what) return;
   assert(l->by_url == 0);
   lock_done(&l->lock);
+  free(l->spare);
   free(l->buckets);
   free(l);
 }
@@ -78,10 +81,10 @@ static enum err enter_by_url(struct listeners *l, const struct listener_limits *
   struct url_place **at = find_url(l, url);
   if (l->by_url >= limits->by_url || (*at && (*at)->count >= limits->by_one_url)) return ERR_BUSY;
   if (!*at) {
-    *at = calloc(1, sizeof(**at));
-    if (!*at) return ERR_NOMEM;
-    (*at)->place.of = l;
-    (*at)->url = url;
+    struct url_place *place = l->spare ? TAKE(l->spare) : malloc(sizeof(*place));
+    if (!place) return ERR_NOMEM;
+    *place = (struct url_place){.place = {l}, .url = url};
+    *at = place;
   }
   (*at)->count++;
   l->by_url++;
@@ -95,7 +98,8 @@ static void leave_by_url(struct listeners *l, struct url_place *place) {
   if (--place->count > 0) return;
   struct url_place **at = find_url(l, place->url);
   *at = place->next;
-  free(place);
+  free(l->spare);
+  l->spare = place;
 }
 
 /* ---- all ---- */
