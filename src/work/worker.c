@@ -1,7 +1,7 @@
 /* worker.c - claims what is to be filled and sees each fill to its end.
  *
  *   poke, a fill's end, or time --> claim job on the writer: tend the queue, lease up to CLAIM_MOST --> fill_start each
- *   a retry of many goes on --> another job on the writer, a part at a time
+ *   a retry of many goes on --> another job on the writer, a part at a time, with pauses
  *
  * Invariants
  *  (1) At most one claim job is under way, and one that retries many.
@@ -30,6 +30,7 @@
 enum {
   CLAIM_MOST = 8,
   CLAIM_PAUSE_MS = 5,    /* between two claim jobs while pokes keep coming */
+  RETRY_PAUSE = 2,
   CLAIM_AGAIN_MS = 1000, /* after the database refused one */
   TEND_EVERY_MS = 1000,  /* time moves rows at least this often */
   SWEEP_EVERY_MS = 10 * 60 * 1000,
@@ -75,7 +76,9 @@ struct worker {
   struct fill **fills;
   size_t fill_count;
   bool claiming;
-  bool retrying;
+  bool retrying;       /* a part is under way */
+  bool retry_goes_on;  /* the next part is due at retry_at_ms */
+  int64_t retry_at_ms; /* mono */
   int64_t claim_at_ms;     /* mono: not before */
   int64_t tend_at_ms;      /* database's clock: time moves a row then */
   int64_t sweep_at_ms;     /* mono */
@@ -130,12 +133,14 @@ static void start_fill(struct worker *w, const struct recording *row, int64_t cr
 
 /* ---- retrying many ---- */
 
-/* A job of the writer that goes on, part after part, until no retry of many is left or the worker drains. */
+/* One part of a retry of many. The next one pauses first, RETRY_PAUSE times as long as this one took with its wait and its
+ * commit: nobody waits for it as webhooks and listeners wait for the writer. */
 struct retrying {
   struct fetch_task task; /* its way back */
   struct worker *worker;
-  struct retries_row row; /* of the last part */
+  struct retries_row row;
   bool ended, more;
+  int64_t sent_mono_ms;
 };
 
 static enum err run_retrying(struct db *db, void *arg) {
@@ -147,17 +152,17 @@ static enum err run_retrying(struct db *db, void *arg) {
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static void retried_part(void *arg) {
+static void retrying_is_back(void *arg) {
   struct retrying *r = arg;
+  struct worker *w = r->worker;
+  int64_t mono = clock_mono_ms();
   if (r->ended)
     log_info("All failed recordings are queued again", LOG_INT("business", r->row.business_id),
              LOG_TEXT("code", r->row.code[0] ? r->row.code : "any"), LOG_INT("queued", r->row.queued));
-}
-
-static void retrying_is_back(void *arg) {
-  struct retrying *r = arg;
-  r->worker->retrying = false;
-  fetch_wake(r->worker->fetch);
+  w->retrying = false;
+  w->retry_goes_on = r->more;
+  w->retry_at_ms = mono + RETRY_PAUSE * (mono - r->sent_mono_ms);
+  fetch_wake(w->fetch);
   free(r);
 }
 
@@ -171,13 +176,12 @@ static void start_retrying(struct worker *w) {
   struct retrying *r = w->retrying ? NULL : calloc(1, sizeof(*r));
   if (!r) return; /* it is under way, or the next tend tries again */
   r->worker = w;
+  r->sent_mono_ms = clock_mono_ms();
   r->task = (struct fetch_task){.fn = retrying_is_back, .arg = r};
   struct db_job job = {.name = METRIC_JOB_RETRY_MANY,
                        .run = run_retrying,
                        .done = retrying_done,
-                       .arg = r,
-                       .more = &r->more,
-                       .part_done = retried_part};
+                       .arg = r};
   w->retrying = db_writer_submit(w->writer, job) == OK;
   if (!w->retrying) free(r);
 }
@@ -199,7 +203,7 @@ static void claim_is_back(void *arg) {
     bool claims = c->most > 0; /* else a recording whose time to be asked comes is nothing to hurry for */
     if (claims && c->tended.next_at && c->tended.next_at < w->tend_at_ms) w->tend_at_ms = c->tended.next_at;
     if (c->more) atomic_store(&w->poked, true);
-    if (c->tended.retries) start_retrying(w);
+    if (c->tended.retries && !w->retry_goes_on) start_retrying(w);
     for (int i = 0; i < c->n; i++)
       start_fill(w, &c->rows[i], c->credentials_versions[i], c->asked_mono_ms);
   }
@@ -272,6 +276,10 @@ static int64_t tick(void *arg) {
   if (mono >= w->old_parts_at_ms) {
     w->old_parts_at_ms = mono + OLD_PARTS_EVERY_MS;
     old_parts_tick(w->old_parts);
+  }
+  if (w->retry_goes_on && !w->retrying) {
+    if (mono >= w->retry_at_ms) start_retrying(w);
+    else if (w->retry_at_ms - mono < wait) wait = w->retry_at_ms - mono;
   }
   bool may_claim = room_state(w->room) == ROOM_ENOUGH; /* (4) */
   bool due = clock_now_ms() >= w->tend_at_ms || (may_claim && atomic_load(&w->poked));
