@@ -16,7 +16,6 @@ os.environ.setdefault("CALLREEL_BUILD", str(BUILD))
 sys.path.insert(0, str(ROOT / "tests/story"))
 
 import callreel  # noqa: E402 - found by the line above
-import catalog  # noqa: E402
 
 NOW_MS = int(time.time() * 1000)
 QUIET_S = {True: 4, False: 20}  # that a neighbour is timed for before anything happens; True: a quick run
@@ -83,12 +82,17 @@ def add_business(world, name):
 
 
 def serve(world, name="server", **settings):
-    """A server on the cores that belong to servers."""
+    """A server on the cores that belong to servers, once it has indexed what calls there are."""
     os.sched_setaffinity(0, SERVER_CORES)
     try:
-        return world.server(name, ADMIN_LISTEN="127.0.0.1:0", **settings)
+        server = world.server(name, ADMIN_LISTEN="127.0.0.1:0", **settings)
     finally:
         os.sched_setaffinity(0, CLIENT_CORES)
+    if schema_of(world, "call_documents_stale"):
+        indexed, _ = wait_until(lambda: count(world, "call_documents_stale") == 0, 300)
+        if not indexed:
+            raise Failed("the calls are not indexed within 300 s")
+    return server
 
 
 def wait_until(look, within, every=0.05):
@@ -104,13 +108,24 @@ def wait_until(look, within, every=0.05):
 
 # ---- the database, filled without the programs ----
 
+def schema_of(world, name):
+    return world.sql("select sql from sqlite_schema where name = ?", name)
+
+
 @contextlib.contextmanager
-def database(world):
-    """One transaction."""
+def database(world, searched=False):
+    """One transaction. searched: calls that are inserted are to be found by their numbers, so the server that comes next
+    indexes them first; else they are left out of the index, which takes no time."""
+    marks = "calls_document_missing"  # the trigger that has them indexed
+    made = [] if searched else schema_of(world, marks)
     db = sqlite3.connect(world.database, isolation_level=None, timeout=60)
     try:
         db.executescript("pragma synchronous = off; pragma cache_size = -200000; begin immediate")
+        for _ in made:
+            db.execute(f"drop trigger {marks}")
         yield db
+        for trigger in made:
+            db.execute(trigger["sql"])
         db.execute("commit")
     finally:
         db.close()
@@ -121,24 +136,15 @@ def count(world, text, *values):
     return row["n"]
 
 
-NUMBERS = "15005550100 15005550199 "
-
-
 def add_calls(db, business, tops, legs, at=NOW_MS, letter="a"):
-    """Calls with that many further legs each, every leg completed and found by its numbers. letter: a hexadecimal digit, another
-    one each time. Returns their SIDs, top legs first."""
+    """Calls with that many further legs each, every leg completed. letter: a hexadecimal digit, another one each time. Returns
+    their SIDs, top legs first."""
     tree = [[f"CA{letter}{i:015x}{k:016x}" for k in range(legs + 1)] for i in range(tops)]
-    rows, documents = [], []
-    for i, sids in enumerate(tree):
-        for k, sid in enumerate(sids):
-            moment, parent = at + i + k, sids[0] if k else None
-            search_id = (moment << 20) + (int(letter, 16) << 16) + len(rows) % 0x10000
-            rows.append((business.id, sid, parent, sids[0], moment, moment, moment, search_id))
-            documents.append((search_id, catalog.scope(business.id), NUMBERS * (2 if k else legs + 1)))
+    rows = [(business.id, sid, sids[0] if k else None, sids[0], *[at + i + k] * 3)
+            for i, sids in enumerate(tree) for k, sid in enumerate(sids)]
     db.executemany("insert into calls (business_id, call_sid, parent_call_sid, top_sid, started_at, first_seen_at, sort_at,"
-                   " search_id, direction, from_number, to_number, status, duration_s) values (?, ?, ?, ?, ?, ?, ?, ?,"
-                   " 'inbound', '+15005550100', '+15005550199', 'completed', 60)", rows)
-    db.executemany("insert into call_search (rowid, scope, numbers, names) values (?, ?, ?, '')", documents)
+                   " direction, from_number, to_number, status, duration_s) values (?, ?, ?, ?, ?, ?, ?, 'inbound',"
+                   " '+15005550100', '+15005550199', 'completed', 60)", rows)
     return [sids[0] for sids in tree] + [sid for sids in tree for sid in sids[1:]]
 
 
@@ -163,15 +169,12 @@ def add_queued(world, business, n, letter, **columns):
 
 # ---- the processor ----
 
-WRITER = ("db_writer", "callreel")  # the thread that writes; without a name of its own it has the program's
-
-
-def cpu_s(pid, threads=("",)):
+def cpu_s(pid, thread=""):
     """Seconds that those of the process's threads have run whose name begins so."""
     total = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(OSError):
-            if (task / "comm").read_text().startswith(threads):
+            if (task / "comm").read_text().startswith(thread):
                 total += int((task / "schedstat").read_text().split()[0])
     return total / 1e9
 

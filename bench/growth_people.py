@@ -113,7 +113,7 @@ def figures_of(data):
     """Milliseconds of processor for an answer with the business's stats, and for one look of the command `status`."""
     with tempfile.TemporaryDirectory() as scratch:
         world = callreel.World(scratch)
-        world.settings.update(DATA_DIR=data)
+        world.data_dir = Path(data)
         try:
             server = serve(world)
             stats = cpu_of(server, "/api/stats", world.make_key("--business", 1, "--role", "admin"), 20)

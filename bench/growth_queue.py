@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from ground import (WRITER, Neighbour, Row, a_volume, a_world, add_calls, add_queued, add_recordings, count, cpu_s, database, felt,
+from ground import (Neighbour, Row, a_volume, a_world, add_calls, add_queued, add_recordings, count, cpu_s, database, felt,
                     refused, serve, wait_until)
 from provider import hang, status  # found as ground.py says
 import wire
@@ -79,7 +79,7 @@ AFTERWARDS_S = {True: 10, False: 60}  # that a neighbour is timed for
 def edits(quick):
     legs, n = 1_000, 400
     with a_world() as world:
-        with database(world) as db:
+        with database(world, searched=True) as db:
             [top, *_] = add_calls(db, world.busy, 1, legs)
         server = serve(world)
         with Neighbour(server) as neighbour:
@@ -96,7 +96,7 @@ def edits(quick):
 def moved_legs(quick):
     legs, within = (20_000, 60)
     with a_world() as world:
-        with database(world) as db:
+        with database(world, searched=True) as db:
             [top, *_] = add_calls(db, world.busy, 1, legs)
             [parent] = add_calls(db, world.busy, 1, 0, letter="b")
         server = serve(world)
@@ -123,14 +123,14 @@ def fill_some(world, server, n, name):
     """Fills n recordings at the business's provider, of calls that are told by webhooks. Seconds of the writer's processor, of
     the process's, and by the clock."""
     tapes = [world.busy.at.tape(seconds=1) for _ in range(n)]
-    before = cpu_s(server.pid, WRITER), cpu_s(server.pid), time.monotonic()
+    before = cpu_s(server.pid, "db_writer"), cpu_s(server.pid), time.monotonic()
     for tape in tapes:
         world.busy.tell(server, tape)
     ready = f"recordings where business_id = ? and status = 'ready' and recording_sid in ({','.join('?' * n)})"
     done, _ = wait_until(lambda: count(world, ready, world.busy.id, *(tape.sid for tape in tapes)) == n, 120)
     if not done:
         raise Failed(f"{name}: not all {n} recordings were filled")
-    return tuple(now - then for now, then in zip((cpu_s(server.pid, WRITER), cpu_s(server.pid), time.monotonic()), before))
+    return tuple(now - then for now, then in zip((cpu_s(server.pid, "db_writer"), cpu_s(server.pid), time.monotonic()), before))
 
 
 def claims(quick):

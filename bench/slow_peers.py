@@ -12,6 +12,7 @@ import time
 
 EVERY_S = 2.0
 CONNECTS_AT_ONCE = 200
+COME_AGAIN_AT_ONCE = 20  # twenty times a second: slow peers are no flood
 
 
 class Peers:
@@ -62,7 +63,7 @@ class Peers:
         told, dribbled = False, time.monotonic()
         self.poll.register(0, select.EPOLLIN | select.EPOLLHUP)
         while True:
-            for _ in range(min(CONNECTS_AT_ONCE, self.count - len(self.socks))):
+            for _ in range(min(COME_AGAIN_AT_ONCE if told else CONNECTS_AT_ONCE, self.count - len(self.socks))):
                 self.add()
             for number, events in self.poll.poll(0.05):
                 if number == 0:
