@@ -364,6 +364,7 @@ enum err db_writer_new(const struct db_writer_config *config, struct db_writer *
     free(w);
     return ERR_NOMEM;
   }
+  (void)pthread_setname_np(w->thread, "db_writer"); /* for people and benches only */
   *ret_writer = w;
   return OK;
 }
