@@ -1,6 +1,7 @@
 #include "domain_scratch.h"
 
 #include <fcntl.h>
+#include <sched.h>
 
 #include "domain/shelf.h"
 
@@ -124,7 +125,7 @@ static void a_sweep_closes_the_files_of_what_changed(void **state) {
   assert_int_not_equal(fcntl(fd, F_GETFD), -1);
   cache_changed(versions, CACHE_RECORDING, 1, STR("RE1"));
   shelf_sweep(s);
-  assert_int_equal(fcntl(fd, F_GETFD), -1);
+  while (fcntl(fd, F_GETFD) != -1) (void)sched_yield(); /* by a thread of its own */
   assert_string_equal(sid_at(s, 1, "RE2"), "RE2");
   shelf_free(s);
 }
