@@ -60,11 +60,11 @@ struct event_stream {
   enum stream_state state;           /* (1) */
   unsigned due;                      /* enum stream_due */
   struct event_stream *next, **link; /* (1) */
-  int64_t after;              /* (2) */
-  int64_t joined;             /* the feed's seq then; 0: not known */
-  int64_t reset_seq;          /* where a client that was told to look again goes on; 0: not known */
-  uint64_t session_version;   /* under which its session is looked for */
-  struct feed_batch *backlog; /* what it missed before it came; or NULL */
+  int64_t after;                     /* (2) */
+  int64_t joined;                    /* the feed's seq then; 0: not known */
+  int64_t reset_seq;                 /* where a client that was told to look again goes on; 0: not known */
+  uint64_t session_version;          /* under which its session is looked for */
+  struct feed_batch *backlog;        /* what it missed before it came; or NULL */
   size_t backlog_at;
   struct feed_event *queue[QUEUE_MAX]; /* a ring */
   size_t queue_at, queue_n;
@@ -444,7 +444,8 @@ static enum err begin(struct event_stream *s, int64_t seen) {
                 &s->joined));
   s->after = s->joined;
   loop_see_to_stale(e->loop);
-  enum err admitted = auth_still_admits(e->loop, e->x, &e->subject); /* what changed before it joined was told to nobody */
+  enum err admitted =
+      auth_still_admits(e->loop, e->x, &e->subject); /* what changed before it joined was told to nobody */
   if (admitted == ERR_DENIED) {
     feed_leave(e->api->feed, e->subject.business_id, e->loop->index);
     return ERR_DENIED;

@@ -59,8 +59,7 @@ void session_renew_version(struct errand *e) {
   uint8_t digest[SHA256_SIZE];
   if (!e->subject.session[0]) return;
   session_token_digest(str_from(e->subject.session), digest);
-  e->subject.session_version =
-      session_version(e->api->versions, digest, e->subject.key_id, e->subject.business_id);
+  e->subject.session_version = session_version(e->api->versions, digest, e->subject.key_id, e->subject.business_id);
 }
 
 enum err session_still_there(struct db *db, const struct errand *e) {

@@ -47,7 +47,8 @@ bool signed_in_find(const struct signed_in *t, const struct cache_versions *vers
   const struct place *set = t->places[number_of(digest) % SETS];
   for (size_t i = 0; i < WAYS; i++) {
     const struct session *s = &set[i].session;
-    if (!is_of(&set[i], digest) || set[i].version != session_version(versions, digest, s->key_id, s->business_id)) continue;
+    if (!is_of(&set[i], digest) || set[i].version != session_version(versions, digest, s->key_id, s->business_id))
+      continue;
     *ret_session = *s;
     *ret_version = set[i].version;
     return true;

@@ -74,8 +74,7 @@ static void join_list(struct play *p) {
 
 /* (1): the states that may follow each, as bits. */
 static const unsigned following[] = {
-    [PLAY_READING] =
-        1 << PLAY_READING | 1 << PLAY_OPENING | 1 << PLAY_WRITING | 1 << PLAY_WAITING | 1 << PLAY_ANSWERED,
+    [PLAY_READING] = 1 << PLAY_READING | 1 << PLAY_OPENING | 1 << PLAY_WRITING | 1 << PLAY_WAITING | 1 << PLAY_ANSWERED,
     [PLAY_OPENING] = 1 << PLAY_READING | 1 << PLAY_WRITING | 1 << PLAY_WAITING | 1 << PLAY_ANSWERED,
     [PLAY_WRITING] = 1 << PLAY_READING | 1 << PLAY_WAITING | 1 << PLAY_ANSWERED,
     [PLAY_WAITING] = 1 << PLAY_READING | 1 << PLAY_ANSWERED,

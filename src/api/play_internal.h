@@ -31,9 +31,9 @@ struct play {
   bool call_known;
   enum via via;
   struct recording row;
-  int fd;            /* -1: no file */
-  struct tape *tape; /* what arrives; NULL: nothing that can be heard yet */
-  bool must_open;    /* what the row speaks of has to be opened first */
+  int fd;                       /* -1: no file */
+  struct tape *tape;            /* what arrives; NULL: nothing that can be heard yet */
+  bool must_open;               /* what the row speaks of has to be opened first */
   struct opening *opening;      /* while OPENING */
   char store_id[STORE_ID_SIZE]; /* of the volume that has no such file */
   struct recording_outcome outcome;

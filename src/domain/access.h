@@ -52,7 +52,8 @@ struct access_change {
 /* `before` as it is after these changes. Reads their rows alone; costs some 100 us and what they are, however much more there
  * is. */
 CHECKED enum err access_update(struct db *db, const uint8_t seal_key[32], const struct access_snapshot *before,
-                               const struct access_change *changes, size_t count, struct access_snapshot **ret_snapshot);
+                               const struct access_change *changes, size_t count,
+                               struct access_snapshot **ret_snapshot);
 struct access_snapshot *access_ref(struct access_snapshot *s);
 void access_unref(struct access_snapshot *s); /* NULL is fine; the last one wipes the secrets */
 /* The live key of that text, or NULL. The time does not depend on how much of a key is right. */

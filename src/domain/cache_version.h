@@ -15,10 +15,10 @@
 #include "base/str.h"
 
 enum cache_kind {
-  CACHE_RECORDING,         /* a recording under its own SID: owner is the business */
-  CACHE_CALL,              /* all that stands under SIDs of a business's calls: any may come to mean another recording */
-  CACHE_SESSION,           /* a session: id is its token's digest, owner 0 */
-  CACHE_KEY_SESSIONS,      /* the sessions that a key opened: owner is the key */
+  CACHE_RECORDING,    /* a recording under its own SID: owner is the business */
+  CACHE_CALL,         /* all that stands under SIDs of a business's calls: any may come to mean another recording */
+  CACHE_SESSION,      /* a session: id is its token's digest, owner 0 */
+  CACHE_KEY_SESSIONS, /* the sessions that a key opened: owner is the key */
   CACHE_BUSINESS_SESSIONS, /* all sessions of a business */
 };
 

@@ -16,7 +16,7 @@ struct shelf_entry {
   int64_t business_id;
   char id[SID_SIZE];
   struct shelf_entry *chain_next;
-  struct shelf_entry *newer, *older;          /* by use */
+  struct shelf_entry *newer, *older; /* by use */
 };
 
 struct shelf {

@@ -34,9 +34,7 @@ static int listen_to(struct service *s, const char *cookie, const char *last_id)
 }
 
 /* Not on a test's stack: the reader may use it for a moment longer than the test. */
-static struct gate {
-  sem_t reached, open;
-} gate;
+static struct gate { sem_t reached, open; } gate;
 
 static void hold_reader(struct db *db, void *arg) {
   struct gate *g = arg;

@@ -188,9 +188,12 @@ int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
 #define T(name) cmocka_unit_test_setup_teardown(name, service_setup, service_teardown)
   const struct CMUnitTest tests[] = {
-      T(a_session_is_known_on_every_loop_and_ends_with_its_key),     T(a_key_that_is_made_has_no_session_looked_up_anew),
-      T(a_session_is_known_on_every_loop_and_ends_with_its_key),     T(a_session_ends_everywhere_when_it_says_so),
-      T(the_first_credential_that_is_present_decides_alone),         T(sessions_may_end_while_they_are_asked_for),
+      T(a_session_is_known_on_every_loop_and_ends_with_its_key),
+      T(a_key_that_is_made_has_no_session_looked_up_anew),
+      T(a_session_is_known_on_every_loop_and_ends_with_its_key),
+      T(a_session_ends_everywhere_when_it_says_so),
+      T(the_first_credential_that_is_present_decides_alone),
+      T(sessions_may_end_while_they_are_asked_for),
       T(a_refusal_by_the_engine_can_be_read_by_pages_that_may_call),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

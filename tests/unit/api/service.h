@@ -28,7 +28,8 @@ struct service {
   struct api *api;
   struct http_server *server;
   int64_t business, other;
-  char admin[KEY_TEXT_SIZE], agent[KEY_TEXT_SIZE], viewer[KEY_TEXT_SIZE], stranger[KEY_TEXT_SIZE], platform[KEY_TEXT_SIZE];
+  char admin[KEY_TEXT_SIZE], agent[KEY_TEXT_SIZE], viewer[KEY_TEXT_SIZE], stranger[KEY_TEXT_SIZE],
+      platform[KEY_TEXT_SIZE];
   bool worker_alive, account_stopped, storage_full;
   const char *not_ready;
 };
@@ -48,7 +49,8 @@ void service_revoke(struct service *s);
 
 /* Rows. */
 void service_call(struct service *s, int64_t business, const char *sid, const char *parent);
-void service_recording(struct service *s, int64_t business, const char *sid, const char *call, enum recording_status status);
+void service_recording(struct service *s, int64_t business, const char *sid, const char *call,
+                       enum recording_status status);
 /* Makes it ready, with a file of that many bytes, and tells who must know. */
 void service_ready(struct service *s, int64_t business, const char *sid, int64_t bytes);
 /* Failed now, retried by a person three times now; else than for good it is due in 30 s. */
@@ -68,10 +70,11 @@ struct answer {
   size_t body_n;
 };
 /* One request on a connection of its own. key NULL: none. headers: whole lines, or "". */
-int service_send(struct service *s, const char *method, const char *path, const char *key, const char *headers, const char *body);
+int service_send(struct service *s, const char *method, const char *path, const char *key, const char *headers,
+                 const char *body);
 void service_receive(int fd, struct answer *ret_answer); /* closes fd */
-struct answer *service_ask(struct service *s, const char *method, const char *path, const char *key, const char *headers,
-                           const char *body); /* valid until the next */
+struct answer *service_ask(struct service *s, const char *method, const char *path, const char *key,
+                           const char *headers, const char *body); /* valid until the next */
 /* The value of a header line, "" when there is none. Valid until the next call. */
 const char *answer_header(const struct answer *a, const char *name);
 /* The signature of a form's parameters, already in order and concatenated, under url. */

@@ -121,7 +121,8 @@ static void many_businesses_and_keys_are_all_found(void **state) {
 
 /* ---- what changed ---- */
 
-static struct access_snapshot *update(struct db *db, const struct access_snapshot *before, struct access_change change) {
+static struct access_snapshot *update(struct db *db, const struct access_snapshot *before,
+                                      struct access_change change) {
   struct access_snapshot *s;
   assert_int_equal(access_update(db, scratch_seal_key, before, &change, 1, &s), OK);
   return s;
@@ -173,7 +174,8 @@ static void a_business_that_changes_keeps_its_listeners(void **state) {
   struct access_snapshot *before = load(db);
   struct listeners *listeners = access_find_business(before, one)->listeners;
   assert_int_equal(businesses_set(db, scratch_seal_key, one, &edit, &new_credentials), OK);
-  struct access_snapshot *after = update(db, before, (struct access_change){.what = ACCESS_BUSINESS, .business_id = one});
+  struct access_snapshot *after =
+      update(db, before, (struct access_change){.what = ACCESS_BUSINESS, .business_id = one});
   assert_true(str_eq(access_find_business(after, one)->name, name));
   assert_ptr_equal(access_find_business(after, one)->listeners, listeners);
   access_unref(before);

@@ -70,7 +70,8 @@ static void changes_of_many_threads_all_count(void **state) {
   struct cache_versions *v = *state;
   pthread_t threads[4];
   uint64_t before = cache_version(v, CACHE_CALL, 1, STR_NONE);
-  for (size_t i = 0; i < COUNT_OF(threads); i++) assert_int_equal(pthread_create(&threads[i], NULL, change_often, v), 0);
+  for (size_t i = 0; i < COUNT_OF(threads); i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, change_often, v), 0);
   for (size_t i = 0; i < COUNT_OF(threads); i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
   assert_int_equal(cache_version(v, CACHE_CALL, 1, STR_NONE), before + 4000);
 }

@@ -27,10 +27,10 @@ static void each_kind_has_its_limit(void **state) {
   struct listeners *l;
   struct listener_place *one[200], *two[200], *three[200], *plain[200];
   assert_int_equal(listeners_new(&l), OK);
-  assert_int_equal(fill(l, 1, 200, one), 10);     /* of one URL */
-  assert_int_equal(fill(l, 2, 200, two), 10);     /* another has its own */
-  assert_int_equal(fill(l, 3, 200, three), 5);    /* all URLs together */
-  assert_int_equal(fill(l, 0, 200, plain), 75);   /* and the rest are others */
+  assert_int_equal(fill(l, 1, 200, one), 10);   /* of one URL */
+  assert_int_equal(fill(l, 2, 200, two), 10);   /* another has its own */
+  assert_int_equal(fill(l, 3, 200, three), 5);  /* all URLs together */
+  assert_int_equal(fill(l, 0, 200, plain), 75); /* and the rest are others */
   leave(two, 10);
   assert_int_equal(fill(l, 3, 200, three + 5), 5);
   leave(one, 10);

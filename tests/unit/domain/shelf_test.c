@@ -87,8 +87,9 @@ static void an_item_is_found_while_its_mark_holds(void **state) {
     enum cache_kind kind;
     int64_t business;
     const char *id, *left; /* of RE1, RE2, CA1 of business 1, then RE1 and CA1 of business 257 */
-  } cases[] = {{CACHE_RECORDING, 1, "RE1", "01111"},   {CACHE_RECORDING, 1, "RE9", "11111"}, {CACHE_CALL, 1, "", "11011"},
-               {CACHE_RECORDING, 257, "RE1", "11101"}, {CACHE_CALL, 257, "", "11110"},       {CACHE_CALL, 3, "", "11111"}};
+  } cases[] = {{CACHE_RECORDING, 1, "RE1", "01111"}, {CACHE_RECORDING, 1, "RE9", "11111"},
+               {CACHE_CALL, 1, "", "11011"},         {CACHE_RECORDING, 257, "RE1", "11101"},
+               {CACHE_CALL, 257, "", "11110"},       {CACHE_CALL, 3, "", "11111"}};
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct shelf *s;
     assert_int_equal(shelf_new(10, &s), OK);
