@@ -13,7 +13,7 @@
 #include "ledger/accounts.h"
 #include "ledger/sessions.h"
 
-enum { SLOW_MS = 300, BEAT_MS = 5000, LOOK_MS = 1000, TRIM_MS = 60 * 1000, COMPLAINT_MS = 10 * 1000, WORKER_LIVES_MS = 30 * 1000 };
+enum { SLOW_MS = 1000, BEAT_MS = 5000, LOOK_MS = 1000, TRIM_MS = 60 * 1000, COMPLAINT_MS = 10 * 1000, WORKER_LIVES_MS = 30 * 1000 };
 
 /* ---- who may ---- */
 
