@@ -183,7 +183,8 @@ def some_stories(directory, results, marks, *options):
 
 def stories(directory, *marks):
     """Several at once, each with servers, ports and a directory of its own; then, one by one, those that measure time."""
-    must("ninja", "-C", directory, "callreel", "callreel-sim")
+    preloads = [f"tests/preload/lib{path.stem}.so" for path in sorted((ROOT / "tests/preload").glob("*.c"))]
+    must("ninja", "-C", directory, "callreel", "callreel-sim", *preloads)
     tally = some_stories(directory, "stories.xml", [*marks, "not alone"], "-n", str(TESTS_AT_ONCE))
     tally.join(some_stories(directory, "stories-alone.xml", [*marks, "alone"]))
     return tally
