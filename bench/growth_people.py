@@ -180,6 +180,8 @@ def many_keys(quick):
             time.sleep(2)
             idle_ms = cpu_while(servers, lambda: time.sleep(3))
             made_ms = cpu_while(servers, lambda: (make_key(world), time.sleep(3 - 0.1)))
+            if any(server.get("/api/calls", key).status != 200 for server in servers for key in world.made):
+                raise Failed("the key that was made opens nothing")
             before = reads(servers[0])
             ask_who(visitors)
             anew = reads(servers[0]) - before
@@ -191,7 +193,8 @@ def many_keys(quick):
 
 
 def make_key(world):
-    world.done("key", "create", "--business", world.busy.id, "--role", "viewer", "--json")
+    made = world.done("key", "create", "--business", world.busy.id, "--role", "viewer", "--json")
+    world.made = [json.loads(made)["key"]]
 
 
 def cpu_while(servers, act):
