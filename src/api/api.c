@@ -2,7 +2,7 @@
  *
  *   head: route 404, 405 -> who 401, 403 -> crowded 503 -> a webhook's 413, 415, 401, 404   (before a body is read)
  *   request: the same -> media type 415 -> business of a platform key -> the row's function
- *               `- a cookie not seen yet: session_look, then all of it again
+ *               `- a cookie not seen yet: session_lookup, then all of it again
  *
  * Invariants
  *  (1) A loop's state is its own. From elsewhere come posts, and the bits of `stale`, which stand for what could not be
@@ -16,10 +16,10 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "api/api_events.h"
+#include "api/events/api_event_stream.h"
 #include "api/api_internal.h"
-#include "api/media_check.h"
-#include "api/play.h"
+#include "api/media/api_file_check.h"
+#include "api/media/api_playback_request.h"
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/metric.h"
@@ -35,7 +35,7 @@ struct access_snapshot *api_newest_access(struct api *a) {
 
 static void take_access(struct api_loop *l) {
   struct access_snapshot *newest = api_newest_access(l->api);
-  known_keys_forget(l->known_keys);
+  key_cache_forget(l->key_cache);
   access_unref(l->access);
   l->access = newest;
 }
@@ -44,7 +44,7 @@ void loop_see_to_stale(struct api_loop *l) {
   if (atomic_load_explicit(&l->stale, memory_order_acquire) == 0) return;
   unsigned stale = atomic_exchange(&l->stale, 0);
   if (stale & STALE_ACCESS) take_access(l);
-  if (stale & STALE_SHELF) shelf_sweep(l->shelf);
+  if (stale & STALE_SHELF) open_files_sweep(l->open_files);
   if (stale & STALE_SUBJECTS) events_check(l, 0);
   if (stale & STALE_STREAMS) events_reset(l);
 }
@@ -94,13 +94,13 @@ static void check_on(struct api_loop *l, int64_t business_id) {
 }
 
 void api_check_streams(struct api *a, int64_t business_id) {
-  if (!feed_is_heard(a->feed)) return;
+  if (!event_feed_is_heard(a->event_feed)) return;
   if (business_id == 0) {
     make_stale(a, STALE_SUBJECTS);
     return;
   }
   for (unsigned i = 0; a->server && i < a->loop_count; i++)
-    if (feed_is_heard_on(a->feed, business_id, i)) check_on(&a->loops[i], business_id);
+    if (event_feed_is_heard_on(a->event_feed, business_id, i)) check_on(&a->loops[i], business_id);
 }
 
 void api_session_changed(struct api *a, int64_t business_id, struct str digest) {
@@ -130,14 +130,14 @@ void api_tell_change(struct api *a, const struct change *change) {
   if (change->kind == CHANGE_RECORDING || change->kind == CHANGE_WANT || change->kind == CHANGE_CALL)
     rows_changed(a, change->business_id, change->id);
   if (change->kind == CHANGE_SESSION) api_session_changed(a, change->business_id, change->id);
-  feed_change(a->feed, change);
+  event_feed_change(a->event_feed, change);
 }
 
 void api_tell_lost(struct api *a) {
   cache_changed_all(a->versions);
   atomic_store(&a->must_sweep, true);
   api_check_streams(a, 0);
-  feed_lost(a->feed);
+  event_feed_lost(a->event_feed);
 }
 
 /* Files whose rows changed are closed within a moment: what was deleted must give its room back. */
@@ -149,7 +149,7 @@ static void sweep_shelves(struct api *a) {
 }
 
 void api_tick(struct api *a) {
-  feed_tick(a->feed);
+  event_feed_tick(a->event_feed);
   sweep_shelves(a);
 }
 
@@ -172,14 +172,14 @@ const char *via_name(enum via v) {
 }
 
 /* The path below PUBLIC_BASE_URL's: requests are taken with and without it. */
-static struct str path_of(struct visit *v) {
+static struct str path_of(struct api_request *v) {
   struct str path = v->request->path, base = v->api->path_base;
   v->under_base = base.n && path.n > base.n && path.p[base.n] == '/' && str_starts(path, base);
   return v->under_base ? str_skip(path, base.n) : path;
 }
 
 /* True if it is a preflight that was answered. A refused one is a 403 like others. */
-static bool answer_preflight(struct visit *v, const char *allow) {
+static bool answer_preflight(struct api_request *v, const char *allow) {
   struct http_fields fields;
   const struct http_body none = {.kind = HTTP_BODY_NONE};
   answer_fields(&fields);
@@ -196,7 +196,7 @@ static bool answer_preflight(struct visit *v, const char *allow) {
   return false;
 }
 
-static bool find_route(struct visit *v) {
+static bool find_route(struct api_request *v) {
   char allow[ALLOW_SIZE];
   enum err e =
       http_route_find(api_routes, api_route_count, v->request->method, path_of(v), allow, sizeof(allow), &v->match);
@@ -212,7 +212,7 @@ static bool find_route(struct visit *v) {
 }
 
 /* Near the limit of connections only what needs no credentials is served, beyond it only health and figures. */
-static bool is_turned_away(struct visit *v) {
+static bool is_turned_away(struct api_request *v) {
   unsigned access = v->match.route->access;
   if (access & ROUTE_HEALTH) return false;
   if ((access & ROUTE_WHO) == ROUTE_OPEN ? !http_over_limit(v->x) : !http_crowded(v->x)) return false;
@@ -223,7 +223,7 @@ static bool is_turned_away(struct visit *v) {
 }
 
 /* False: it was answered, or will be. at_head: its body is not here yet, so nothing can be waited for. */
-static bool visit_begin(struct visit *v, struct api *a, struct http_exchange *x, const struct session_seen *seen,
+static bool request_begin(struct api_request *v, struct api *a, struct http_exchange *x, const struct session_seen *seen,
                         bool at_head) {
   v->api = a;
   v->loop = &a->loops[http_loop_index(x)];
@@ -235,7 +235,7 @@ static bool visit_begin(struct visit *v, struct api *a, struct http_exchange *x,
   enum err e = auth_admit(v);
   if (e == ERR_DENIED || is_turned_away(v)) return false;
   if (e == OK || at_head) return true; /* at the head: who that is will be seen when the body is here */
-  session_look(v);
+  session_lookup(v);
   return false;
 }
 
@@ -245,7 +245,7 @@ static bool media_type_is(struct str value, struct str type) {
   return str_eq_nocase(str_trim(left), type);
 }
 
-static bool body_is_taken(struct visit *v) {
+static bool body_is_taken(struct api_request *v) {
   if (!(v->match.route->access & ROUTE_TAKES_PATCH)) return true;
   struct str type = http_header_get(v->request, STR("Content-Type"));
   if ((media_type_is(type, STR("application/merge-patch+json")) || media_type_is(type, STR("application/json"))) &&
@@ -257,25 +257,25 @@ static bool body_is_taken(struct visit *v) {
 
 static void head(void *arg, struct http_exchange *x, size_t *body_max) {
   const struct http_request *r = http_request(x);
-  struct visit v;
+  struct api_request v;
   *body_max = BODY_MAX;
   if (r->method == HTTP_GET || r->method == HTTP_HEAD) { /* all at once, in request; a body means nothing */
     http_drop_body(x);
     return;
   }
-  if (!visit_begin(&v, arg, x, NULL, true)) return;
+  if (!request_begin(&v, arg, x, NULL, true)) return;
   *body_max = v.match.route->body_max;
   if (v.match.route->access & ROUTE_WEBHOOK && http_body_length(x) <= (int64_t)*body_max) /* else 413 */
     IGNORE(webhook_is_refused(&v));
 }
 
-void visit_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen) {
-  struct visit v;
-  if (visit_begin(&v, a, x, seen, false) && body_is_taken(&v) && auth_find_business(&v)) v.match.route->handle(&v, x);
+void request_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen) {
+  struct api_request v;
+  if (request_begin(&v, a, x, seen, false) && body_is_taken(&v) && auth_find_business(&v)) v.match.route->handle(&v, x);
 }
 
 static void request(void *arg, struct http_exchange *x) {
-  visit_resume(arg, x, NULL);
+  request_resume(arg, x, NULL);
 }
 
 static void refuse(void *arg, const struct http_request *r, int status, const char *reason, struct http_fields *fields,
@@ -293,7 +293,7 @@ static void refuse(void *arg, const struct http_request *r, int status, const ch
 
 /* ---- what handlers ask of a request ---- */
 
-bool visit_id(struct visit *v, enum id_kind kind) {
+bool request_id(struct api_request *v, enum id_kind kind) {
   struct str segment = v->match.params[0], id = segment;
   struct buf b CLEANUP(buf_done) = BUF_INIT(3 * SID_SIZE);
   bool ok = true;
@@ -305,7 +305,7 @@ bool visit_id(struct visit *v, enum id_kind kind) {
   return false;
 }
 
-bool visit_is_https(const struct visit *v) {
+bool request_is_https(const struct api_request *v) {
   const struct http_request *r = v->request;
   struct str value = STR_NONE, each;
   if (!proxies_trust(v->api->proxies, http_peer(v->x))) return false;
@@ -315,7 +315,7 @@ bool visit_is_https(const struct visit *v) {
   return str_eq_nocase(str_trim(each), STR("https"));
 }
 
-bool visit_query(struct visit *v, const char *name, char *ret_text, size_t size) {
+bool request_query(struct api_request *v, const char *name, char *ret_text, size_t size) {
   ret_text[0] = '\0';
   if (v->request->query.n == 0) return true;
   struct buf b CLEANUP(buf_done) = BUF_INIT(v->request->query.n + 1);
@@ -332,7 +332,7 @@ bool visit_query(struct visit *v, const char *name, char *ret_text, size_t size)
 
 enum { LISTENERS_BY_ONE_URL = 50 };
 
-struct listener_place *visit_listen(struct visit *v) {
+struct listener_place *request_listen(struct api_request *v) {
   int64_t most = v->api->parts.conf->listeners_per_business;
   const struct listener_limits limits = {
       .all = most, .by_url = most < 4 ? 1 : most / 4, .by_one_url = LISTENERS_BY_ONE_URL};
@@ -361,7 +361,7 @@ void field_recording_path(const struct api *a, struct http_fields *f, struct str
 /* ---- birth and end ---- */
 
 /* At most an eighth of the descriptors that this process may have. */
-static size_t shelf_max(unsigned loops) {
+static size_t open_files_max(unsigned loops) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return SHELF_MIN;
   rlim_t share = limit.rlim_cur / 8 / loops;
@@ -373,23 +373,23 @@ static enum err loop_init(struct api *a, unsigned index) {
   l->api = a;
   l->index = index;
   l->access = access_ref(a->newest);
-  TRY(known_keys_new(&l->known_keys));
-  TRY(shelf_new(shelf_max(a->loop_count), &l->shelf));
-  TRY(statuses_new(&l->statuses));
-  TRY(signed_in_new(&l->signed_in));
-  if (a->jwt) TRY(jwt_seen_new(&l->jwts));
+  TRY(key_cache_new(&l->key_cache));
+  TRY(open_files_new(open_files_max(a->loop_count), &l->open_files));
+  TRY(status_cache_new(&l->status_cache));
+  TRY(session_cache_new(&l->session_cache));
+  if (a->jwt) TRY(jwt_cache_new(&l->jwts));
   return playbacks_near_new(&l->playbacks);
 }
 
 static void loop_done(struct api_loop *l) {
   assert(!l->waiting); /* the server is gone, and with it every exchange */
-  l->known_keys = known_keys_free(l->known_keys);
+  l->key_cache = key_cache_free(l->key_cache);
   access_unref(l->access);
   media_check_done(l);
-  l->shelf = shelf_free(l->shelf);
-  l->statuses = statuses_free(l->statuses);
-  l->signed_in = signed_in_free(l->signed_in);
-  l->jwts = jwt_seen_free(l->jwts);
+  l->open_files = open_files_free(l->open_files);
+  l->status_cache = status_cache_free(l->status_cache);
+  l->session_cache = session_cache_free(l->session_cache);
+  l->jwts = jwt_cache_free(l->jwts);
   l->playbacks = playbacks_near_free(l->playbacks);
 }
 
@@ -433,8 +433,8 @@ static enum err init(struct api *a, struct access_snapshot *snapshot) {
   TRY(hits_new(&a->hits));
   TRY(quota_new(&a->webhooks));
   TRY(quota_new(&a->answers));
-  const struct feed_parts feed = events_feed_parts(a);
-  TRY(feed_new(&feed, &a->feed));
+  const struct event_feed_parts event_feed = events_feed_parts(a);
+  TRY(event_feed_new(&event_feed, &a->event_feed));
   TRY(page_files_new(a->path_base, &a->page));
   for (unsigned i = 0; i < a->loop_count; i++) TRY(loop_init(a, i));
   return OK;
@@ -467,7 +467,7 @@ struct api *api_free(struct api *a) {
   a->webhooks = quota_free(a->webhooks);
   a->answers = quota_free(a->answers);
   a->page = page_files_free(a->page);
-  a->feed = feed_free(a->feed);
+  a->event_feed = event_feed_free(a->event_feed);
   free(a->refused);
   a->versions = cache_versions_free(a->versions);
   free(a->public_url);

@@ -2,8 +2,8 @@
  *
  *   api.c       what a process and a loop have; from a request to its row of the table
  *   routes.c    the table            api_auth.c    who asks
- *   errand.c    a request that waits for the database
- *   api_look_session.c               a cookie that the loop does not know
+ *   db_call.c    a request that waits for the database
+ *   api_session_lookup.c               a cookie that the loop does not know
  *
  * Thread rule: functions here are called on the loop of the exchange, unless marked. */
 #pragma once
@@ -11,24 +11,24 @@
 #include <stdatomic.h>
 
 #include "api/api.h"
-#include "api/api_answer.h"
-#include "api/api_feed.h"
-#include "api/api_hits.h"
-#include "api/api_known_keys.h"
-#include "api/api_page_files.h"
-#include "api/api_playbacks.h"
-#include "api/api_proxies.h"
-#include "api/api_quota.h"
-#include "api/api_signed_in.h"
-#include "api/api_statuses.h"
-#include "api/cookie.h"
-#include "api/jwt.h"
-#include "api/jwt_seen.h"
-#include "api/origin.h"
-#include "api/problem.h"
+#include "api/request/api_answer.h"
+#include "api/events/api_event_feed.h"
+#include "api/media/api_hits.h"
+#include "api/auth/api_key_cache.h"
+#include "api/handlers/api_page_files.h"
+#include "api/media/api_playbacks.h"
+#include "api/auth/api_proxies.h"
+#include "api/request/api_quota.h"
+#include "api/auth/api_session_cache.h"
+#include "api/handlers/api_status_cache.h"
+#include "api/auth/api_cookie.h"
+#include "api/auth/api_jwt.h"
+#include "api/auth/api_jwt_cache.h"
+#include "api/auth/api_origin.h"
+#include "api/request/problem.h"
 #include "base/lock.h"
 #include "domain/cache_version.h"
-#include "domain/shelf.h"
+#include "api/media/api_open_files.h"
 #include "http/route.h"
 #include "provider/provider.h"
 
@@ -88,15 +88,15 @@ struct api_loop {
   struct api *api;
   unsigned index;
   struct access_snapshot *access; /* held */
-  struct known_keys *known_keys;  /* of access */
-  struct shelf *shelf;
-  struct check_batch *checks; /* of the shelf's files, gathered (media_check.c); or NULL */
+  struct key_cache *key_cache;  /* of access */
+  struct open_files *open_files;
+  struct check_batch *checks; /* of the open_files's files, gathered (api_file_check.c); or NULL */
   bool checks_under_way;
   int64_t checks_sent_ms; /* mono */
   struct playbacks_near *playbacks;
-  struct statuses *statuses;
-  struct signed_in *signed_in;
-  struct jwt_seen *jwts;
+  struct status_cache *status_cache;
+  struct session_cache *session_cache;
+  struct jwt_cache *jwts;
   struct play *waiting;                         /* a list */
   struct event_stream *streams[STREAM_BUCKETS]; /* lists */
   atomic_uint stale; /* (any thread sets) enum stale: to be seen to before the next request */
@@ -122,7 +122,7 @@ struct api {
   struct hmac_key url_key;
   struct cookie_rules cookie;
   struct page_files *page;
-  struct feed *feed;
+  struct event_feed *event_feed;
   struct playbacks *playbacks;
   struct hits *hits;
   struct quota *webhooks; /* turns of each business */
@@ -146,7 +146,7 @@ struct session_seen {
 };
 
 /* One request on its way through. On the stack of the loop: who answers later copies what it needs. */
-struct visit {
+struct api_request {
   struct api *api;
   struct api_loop *loop;
   struct http_exchange *x;
@@ -155,7 +155,7 @@ struct visit {
   bool under_base;                 /* it came with the path of PUBLIC_BASE_URL */
   const struct session_seen *seen; /* of its cookie; NULL: not looked for */
   struct subject subject;
-  char id[SID_SIZE]; /* of visit_id */
+  char id[SID_SIZE]; /* of request_id */
 };
 
 /* ---- routes.c ---- */
@@ -165,9 +165,9 @@ extern const size_t api_route_count;
 /* ---- api_auth.c ---- */
 /* The first credential that is present decides alone. OK; ERR_DENIED: 401 or 403 was answered; ERR_NOT_YET: it is a cookie
  * whose session has to be looked up. */
-CHECKED enum err auth_admit(struct visit *v);
+CHECKED enum err auth_admit(struct api_request *v);
 /* The business of a platform key. False: 400 or 404 was answered. */
-CHECKED bool auth_find_business(struct visit *v);
+CHECKED bool auth_find_business(struct api_request *v);
 /* For answers that were waited for: OK: the same credential still admits this subject; ERR_DENIED; ERR_NOT_YET: its session
  * has to be looked up again. */
 CHECKED enum err auth_still_admits(const struct api_loop *l, const struct http_exchange *x,
@@ -175,27 +175,27 @@ CHECKED enum err auth_still_admits(const struct api_loop *l, const struct http_e
 /* The token of an Authorization header; empty unless it is one well-formed Bearer. Pure. */
 struct str auth_bearer(struct str authorization);
 
-/* ---- api_look_session.c ---- */
+/* ---- api_session_lookup.c ---- */
 /* Looks for the session of v's cookie on a reader, and has the request begin anew with what was seen; or answers. */
-void session_look(struct visit *v);
+void session_lookup(struct api_request *v);
 
 /* ---- api.c ---- */
 /* The request from its beginning, with the session of its cookie. */
-void visit_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen);
+void request_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen);
 /* Sees to what came from elsewhere and could not be posted, or stands for many. */
 void loop_see_to_stale(struct api_loop *l);
 /* (any thread) The snapshot that loops are about to take; to be unref'd. */
 struct access_snapshot *api_newest_access(struct api *a);
 /* It was made by https, as far as somebody whom we trust says so. */
-bool visit_is_https(const struct visit *v);
+bool request_is_https(const struct api_request *v);
 enum id_kind { ID_CALL, ID_RECORDING_OR_CALL };
 /* The route's first parameter in v->id. False: 400 was answered. */
-CHECKED bool visit_id(struct visit *v, enum id_kind kind);
+CHECKED bool request_id(struct api_request *v, enum id_kind kind);
 /* Its value in *ret_text (size bytes), "" when it is missing or empty. False: 400 that names it was answered. */
-CHECKED bool visit_query(struct visit *v, const char *name, char *ret_text, size_t size);
+CHECKED bool request_query(struct api_request *v, const char *name, char *ret_text, size_t size);
 /* One more listens to the business of this request: a place to give back with listeners_leave. NULL: too many, 429 was
  * answered. */
-struct listener_place *visit_listen(struct visit *v);
+struct listener_place *request_listen(struct api_request *v);
 /* (any thread) The mark of what is shown under a recording's or a call's SID, for who keeps it: taken before it is read. */
 struct cache_mark rows_mark(const struct api *a, int64_t business_id, struct str id);
 /* (any thread) A recording or call of the business was written; id empty: not known which, none that is ready. What this
@@ -207,14 +207,14 @@ void field_recording_path(const struct api *a, struct http_fields *f, struct str
 
 /* ---- api_webhooks.c ---- */
 /* True: what its head says is reason enough to refuse it, and it was answered: 415, 401 (no signature), 404. */
-CHECKED bool webhook_is_refused(struct visit *v);
+CHECKED bool webhook_is_refused(struct api_request *v);
 
 /* ---- api_page.c ---- */
 /* The path of PUBLIC_BASE_URL without the '/' behind it: true if it was answered with where the page is. */
-CHECKED bool page_moved(struct visit *v);
+CHECKED bool page_moved(struct api_request *v);
 
 /* ---- handlers, by file ---- */
-typedef void api_handler(void *arg, struct http_exchange *x);   /* arg: struct visit */
+typedef void api_handler(void *arg, struct http_exchange *x);   /* arg: struct api_request */
 api_handler api_call_webhook, api_recording_webhook;            /* api_webhooks.c */
 api_handler api_list_calls, api_get_call, api_patch_call;       /* api_calls.c, api_calls_patch.c */
 api_handler api_recording_status;                               /* api_status.c */
@@ -223,7 +223,7 @@ api_handler api_stream, api_download, api_call_download;        /* api_stream.c 
 api_handler api_sign_url;                                       /* api_sign_url.c */
 api_handler api_make_session, api_get_session, api_end_session; /* api_session.c */
 api_handler api_signin;                                         /* api_signin.c */
-api_handler api_events;                                         /* api_events.c */
+api_handler api_events;                                         /* api_event_stream.c */
 api_handler api_waveform;                                       /* api_waveform.c */
 api_handler api_stats;                                          /* api_stats.c */
 api_handler api_healthz, api_readyz;                            /* api_health.c */

@@ -27,7 +27,7 @@ static const char *sentence(struct buf *b) {
 
 void app_done(struct app *app) {
   app->db = db_close(app->db);
-  secret_wipe(app->seal_key, sizeof(app->seal_key));
+  secret_wipe(app->secrets_key, sizeof(app->secrets_key));
   free(app->data_dir);
   free(app->database_url);
   free(app->recordings_dir);
@@ -102,7 +102,7 @@ int app_open(struct app *app, const struct cmd_args *args) {
   int code = app_open_conf(app, args);
   if (code == CMD_DONE) code = open_directories(app, args, true);
   if (code != CMD_DONE) return code;
-  if (seal_load(app->conf.secrets_key, app->data_dir, &problem, app->seal_key) != OK)
+  if (secrets_key_load(app->conf.secrets_key, app->data_dir, &problem, app->secrets_key) != OK)
     return cmd_fail(args, "%s", sentence(&problem));
   if (patiently(app, open_database, &problem) != OK) return cmd_fail(args, "DATABASE_URL: %s", sentence(&problem));
   int applied;

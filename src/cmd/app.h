@@ -10,7 +10,7 @@
 #include "blob/blob.h"
 #include "cmd/cmd.h"
 #include "db/db.h"
-#include "ledger/seal.h"
+#include "ledger/secrets_key.h"
 
 struct app {
   struct conf conf;
@@ -18,7 +18,7 @@ struct app {
   char *data_dir; /* absolute */
   char *database_url;
   char *recordings_dir;
-  uint8_t seal_key[SECRET_KEY_SIZE];
+  uint8_t secrets_key[SECRET_KEY_SIZE];
   bool is_patient; /* set before app_open: a database that another process holds is waited for, about a minute */
   struct db *db;   /* for writing, schema as this release wants it */
 };

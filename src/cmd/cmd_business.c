@@ -106,12 +106,12 @@ static int read_wish(struct wish *w, struct cmd_options *o) {
 
 static enum err run_add(struct db *db, void *arg) {
   struct wish *w = arg;
-  return businesses_add(db, w->app->seal_key, w->id, &w->edit, &w->id);
+  return businesses_add(db, w->app->secrets_key, w->id, &w->edit, &w->id);
 }
 
 static enum err run_set(struct db *db, void *arg) {
   struct wish *w = arg;
-  TRY(businesses_set(db, w->app->seal_key, w->id, &w->edit, &w->released));
+  TRY(businesses_set(db, w->app->secrets_key, w->id, &w->edit, &w->released));
   return w->released ? queue_release_account(db, w->id, db_now_ms(db)) : OK;
 }
 

@@ -2,7 +2,7 @@
  * server, and changes nothing but its probe file on the recordings' volume. */
 #include <stdlib.h>
 
-#include "cmd/check_parts.h"
+#include "cmd/check/check_parts.h"
 
 static void look_at_all(struct check *c) {
   if (!check_settings(c)) return;

@@ -16,7 +16,7 @@
 #include "cmd/cmd_progress.h"
 #include "cmd/cmd_secret.h"
 #include "cmd/cmd_url.h"
-#include "cmd/demo_parts.h"
+#include "cmd/demo/demo_parts.h"
 #include "ledger/businesses.h"
 #include "ledger/calls.h"
 #include "ledger/recordings_count.h"
@@ -95,7 +95,7 @@ static enum err run_add(struct db *db, void *arg) {
                                .numbers = &number,
                                .number_count = 1,
                                .set_numbers = true};
-  return businesses_add(db, a->demo->app.seal_key, 0, &edit, &a->id);
+  return businesses_add(db, a->demo->app.secrets_key, 0, &edit, &a->id);
 }
 
 /* A webhook that nobody signed is refused with 404 until the server knows the business, with 403 from then on. */

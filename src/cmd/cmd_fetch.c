@@ -12,7 +12,7 @@
 #include "cmd/app.h"
 #include "cmd/cmd_print.h"
 #include "domain/access.h"
-#include "domain/want.h"
+#include "domain/enqueue.h"
 #include "ledger/businesses.h"
 #include "ledger/nodes.h"
 #include "work/worker.h"
@@ -58,8 +58,8 @@ static enum err run_want(struct db *db, void *arg) {
   enum err e = is_ready ? blob_open(f->store, f->row.name, &fd, &size) : OK;
   if (fd >= 0) (void)close(fd);
   bool gone = is_ready && (e == ERR_NOT_FOUND || (e == OK && size != f->row.bytes));
-  if (gone) return want_file_gone(db, f->row.business_id, sid, WANT_RETRY, db_now_ms(db), &f->row, &f->outcome);
-  return want_run(db, f->row.business_id, sid, WANT_RETRY, db_now_ms(db), &f->row, &f->outcome);
+  if (gone) return enqueue_file_gone(db, f->row.business_id, sid, ENQUEUE_RETRY, db_now_ms(db), &f->row, &f->outcome);
+  return enqueue_run(db, f->row.business_id, sid, ENQUEUE_RETRY, db_now_ms(db), &f->row, &f->outcome);
 }
 
 static enum err start_worker(struct fetching *f, struct db_writer **ret_writer, struct worker **ret_worker) {
@@ -70,7 +70,7 @@ static enum err start_worker(struct fetching *f, struct db_writer **ret_writer, 
   if (workers.live > 0) return OK;
   (void)snprintf(owner, sizeof(owner), "fetch-%ld", (long)getpid());
   struct db_writer_config write = {.open = {.url = f->app.database_url}};
-  TRY(access_load(f->app.db, f->app.seal_key, str_from(f->app.conf.twilio_base_url), NULL, &access));
+  TRY(access_load(f->app.db, f->app.secrets_key, str_from(f->app.conf.twilio_base_url), NULL, &access));
   struct worker_parts parts = {.conf = &f->app.conf, .store = f->store, .provider = &provider_twilio, .owner = owner};
   enum err e = app_min_free_bytes(&f->app, f->store, &parts.min_free_bytes);
   if (e == OK) e = db_writer_new(&write, ret_writer);

@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "cmd/serve_parts.h"
+#include "cmd/serve/serve_parts.h"
 #include "domain/signed_url.h"
 #include "fetch/fetch.h"
 
@@ -129,7 +129,7 @@ static int build_server(struct serve *s) {
     return cmd_fail(s->args, "PUBLIC_BASE_URL: must be an http or https URL without query");
   struct buf problem CLEANUP(buf_done) = BUF_INIT(1024);
   struct hmac_key url_key;
-  enum err e = signed_url_load_key(s->app.db, s->app.seal_key, s->app.conf.url_signing_key, &url_key);
+  enum err e = signed_url_load_key(s->app.db, s->app.secrets_key, s->app.conf.url_signing_key, &url_key);
   if (e == ERR_INVALID) return cmd_fail(s->args, "URL_SIGNING_KEY: must have 16 bytes or more");
   if (e == ERR_CORRUPT)
     return cmd_fail(s->args, "SECRETS_KEY: the key of signed URLs in the database was sealed with another one");

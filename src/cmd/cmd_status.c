@@ -21,11 +21,11 @@ struct view {
   struct nodes_workers workers;
 };
 
-static enum err add_failure(void *arg, struct str code, int64_t count, int64_t for_good) {
+static enum err add_failure(void *arg, struct str code, int64_t count, int64_t permanent) {
   struct view *v = arg;
   if (v->json) return buf_addf(v->out, "%s\"%.*s\":%lld", v->n++ ? "," : "", STR_ARG(code), (long long)count);
   return buf_addf(v->out, "%s  %-22.*s %6lld   %lld for good\n", v->n++ ? "" : "Failed:\n", STR_ARG(code),
-                  (long long)count, (long long)for_good);
+                  (long long)count, (long long)permanent);
 }
 
 static enum err add_fill_line(struct view *v, const struct recording *r) {

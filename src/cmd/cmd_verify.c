@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "cmd/cmd_print.h"
-#include "cmd/verify_parts.h"
+#include "cmd/verify/verify_parts.h"
 #include "ledger/recordings_count.h"
 
 enum { LINE_MAX = 8192 };

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/api_proxies.h"
-#include "api/cookie.h"
-#include "api/jwt.h"
-#include "api/origin.h"
+#include "api/auth/api_proxies.h"
+#include "api/auth/api_cookie.h"
+#include "api/auth/api_jwt.h"
+#include "api/auth/api_origin.h"
 #include "base/fs.h"
 #include "base/secret.h"
 #include "fetch/fetch.h"

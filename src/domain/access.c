@@ -267,30 +267,30 @@ static enum err take_key_anew(void *arg, const struct key *row) {
 
 /* ---- loading ---- */
 
-static enum err load_rows(struct db *db, const uint8_t seal_key[32], struct taking *t) {
+static enum err load_rows(struct db *db, const uint8_t secrets_key[32], struct taking *t) {
   TRY(db_begin(db)); /* keys and businesses of one moment */
-  enum err e = businesses_each(db, seal_key, false, take_business, t);
+  enum err e = businesses_each(db, secrets_key, false, take_business, t);
   if (e == OK) e = keys_each_live(db, take_key, t);
   db_rollback(db);
   return e;
 }
 
-enum err access_load(struct db *db, const uint8_t seal_key[32], struct str default_base_url,
+enum err access_load(struct db *db, const uint8_t secrets_key[32], struct str default_base_url,
                      const struct access_snapshot *before, struct access_snapshot **ret_snapshot) {
   struct access_snapshot *s CLEANUP(unref_) = NULL;
   TRY(snapshot_new(default_base_url, &s));
   struct taking t = {s, before};
-  TRY(load_rows(db, seal_key, &t));
+  TRY(load_rows(db, secrets_key, &t));
   *ret_snapshot = TAKE(s);
   return OK;
 }
 
 /* ---- updating ---- */
 
-static enum err update_business(struct db *db, const uint8_t seal_key[32], struct taking *t, int64_t business_id) {
+static enum err update_business(struct db *db, const uint8_t secrets_key[32], struct taking *t, int64_t business_id) {
   struct business row CLEANUP(business_done) = {0};
   TRY(access_table_remove(&t->snapshot->businesses, hash_of_id(business_id), is_business, business_id));
-  enum err e = businesses_get(db, seal_key, business_id, &row);
+  enum err e = businesses_get(db, secrets_key, business_id, &row);
   return e == OK ? take_business(t, &row) : e == ERR_NOT_FOUND ? OK : e;
 }
 
@@ -301,10 +301,10 @@ static enum err update_key(struct db *db, struct taking *t, int64_t key_id) {
   return e == OK ? take_key_anew(t, &row) : e == ERR_NOT_FOUND ? OK : e;
 }
 
-static enum err update_one(struct db *db, const uint8_t seal_key[32], struct taking *t, const struct access_change *c) {
+static enum err update_one(struct db *db, const uint8_t secrets_key[32], struct taking *t, const struct access_change *c) {
   switch (c->what) {
     case ACCESS_BUSINESS:
-      return update_business(db, seal_key, t, c->business_id);
+      return update_business(db, secrets_key, t, c->business_id);
     case ACCESS_KEY:
       return update_key(db, t, c->key_id);
     case ACCESS_KEYS:
@@ -313,22 +313,22 @@ static enum err update_one(struct db *db, const uint8_t seal_key[32], struct tak
   return OK;
 }
 
-static enum err update_rows(struct db *db, const uint8_t seal_key[32], struct taking *t,
+static enum err update_rows(struct db *db, const uint8_t secrets_key[32], struct taking *t,
                             const struct access_change *changes, size_t count) {
   enum err e = db_begin(db);
-  for (size_t i = 0; e == OK && i < count; i++) e = update_one(db, seal_key, t, &changes[i]);
+  for (size_t i = 0; e == OK && i < count; i++) e = update_one(db, secrets_key, t, &changes[i]);
   db_rollback(db);
   return e;
 }
 
-enum err access_update(struct db *db, const uint8_t seal_key[32], const struct access_snapshot *before,
+enum err access_update(struct db *db, const uint8_t secrets_key[32], const struct access_snapshot *before,
                        const struct access_change *changes, size_t count, struct access_snapshot **ret_snapshot) {
   struct access_snapshot *s CLEANUP(unref_) = NULL;
   TRY(snapshot_new(str_from(before->default_base_url), &s));
   access_table_share(&before->businesses, &s->businesses);
   access_table_share(&before->keys, &s->keys);
   struct taking t = {s, before};
-  TRY(update_rows(db, seal_key, &t, changes, count));
+  TRY(update_rows(db, secrets_key, &t, changes, count));
   *ret_snapshot = TAKE(s);
   return OK;
 }

@@ -40,9 +40,9 @@ struct access_business {
 };
 
 /* Reads all live businesses and keys. default_base_url: TWILIO_BASE_URL. before: the snapshot that this one takes the place
- * of, whose listeners it goes on counting; NULL: there is none. ERR_CORRUPT: a secret can't be opened with seal_key (the
+ * of, whose listeners it goes on counting; NULL: there is none. ERR_CORRUPT: a secret can't be opened with secrets_key (the
  * wrong SECRETS_KEY). */
-CHECKED enum err access_load(struct db *db, const uint8_t seal_key[32], struct str default_base_url,
+CHECKED enum err access_load(struct db *db, const uint8_t secrets_key[32], struct str default_base_url,
                              const struct access_snapshot *before, struct access_snapshot **ret_snapshot);
 
 struct access_change {
@@ -51,7 +51,7 @@ struct access_change {
 };
 /* `before` as it is after these changes. Reads their rows alone; costs some 100 us and what they are, however much more there
  * is. */
-CHECKED enum err access_update(struct db *db, const uint8_t seal_key[32], const struct access_snapshot *before,
+CHECKED enum err access_update(struct db *db, const uint8_t secrets_key[32], const struct access_snapshot *before,
                                const struct access_change *changes, size_t count,
                                struct access_snapshot **ret_snapshot);
 struct access_snapshot *access_ref(struct access_snapshot *s);

@@ -53,7 +53,7 @@ struct delivery_rank {
   bool terminal;
   int64_t sequence;     /* -1: none */
   int64_t timestamp_ms; /* -1: none */
-  int status_order;     /* position in the provider's list of statuses, from 0 */
+  int status_order;     /* position in the provider's list of status_cache, from 0 */
 };
 
 struct delivery_part {

@@ -181,8 +181,8 @@ static void derive_recording(struct recording *r, const struct fields *f, const 
   SET(source, RECORDING_FIELD_SOURCE);
 #undef SET
   r->forbidden = str_eq(fields_get(f, RECORDING_FIELD_FORBIDDEN), STR("1"));
-  r->told_duration_s = number_or(fields_get(f, RECORDING_FIELD_DURATION), DURATION_MAX_S, 0);
-  r->told_channels = (int)number_or(fields_get(f, RECORDING_FIELD_CHANNELS), 2, 0);
+  r->provider_duration_s = number_or(fields_get(f, RECORDING_FIELD_DURATION), DURATION_MAX_S, 0);
+  r->provider_channels = (int)number_or(fields_get(f, RECORDING_FIELD_CHANNELS), 2, 0);
   r->started_at = number_or(fields_get(f, RECORDING_FIELD_STARTED), TIME_MAX_MS, 0);
   if (str_eq(part_get(&d->recording, RECORDING_FIELD_STATUS), STR("completed")))
     r->completed_at = least_time(r->completed_at, d->received_ms);

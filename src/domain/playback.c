@@ -6,7 +6,7 @@ enum { STILL_BEING_MADE_S = 8, NO_WORKER_S = 10 };
 
 static struct playback of_failed(const struct recording *row, int64_t now) {
   enum recording_error error = recording_error_of_code(str_from(row->error_code), NULL);
-  if (!row->for_good) {
+  if (!row->permanent) {
     int64_t wait_s = recording_failed_retry_after_s(row, now);
     return (struct playback){PLAYBACK_BACKOFF, error, wait_s ? wait_s : QUEUE_TRIAL_EVERY_MS / 1000};
   }

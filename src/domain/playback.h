@@ -18,6 +18,6 @@ struct playback {
   enum recording_error error; /* RECORDING_NONE where kind needs none */
   int64_t retry_after_s;      /* for Retry-After; 0: none */
 };
-/* row as it stands after want_run or want_consider. worker_alive: a worker was seen in the last 30 s. account_stopped: the
+/* row as it stands after enqueue_run or enqueue_check. worker_alive: a worker was seen in the last 30 s. account_stopped: the
  * business's credentials were refused and no trial has succeeded yet. */
 struct playback playback_decide(const struct recording *row, bool worker_alive, bool account_stopped, int64_t now);

@@ -101,24 +101,24 @@ static enum err start_trial(void *arg, int64_t business_id) {
 
 static enum err start_trials(struct db *db, int64_t now) {
   struct trials t = {db, now};
-  return accounts_trials_due(db, now, str_from(recording_error_code(RECORDING_AUTH_FAILED)), QUEUE_TEND_MAX,
+  return accounts_trials_due(db, now, str_from(recording_error_code(RECORDING_AUTH_FAILED)), QUEUE_MAINTAIN_MAX,
                              start_trial, &t);
 }
 
-enum err queue_tend(struct db *db, int64_t now, uint32_t jitter, struct queue_tended *ret_tended) {
+enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_tended) {
   struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
-  TRY(batch_init(&b, QUEUE_TEND_MAX));
+  TRY(batch_init(&b, QUEUE_MAINTAIN_MAX));
   int64_t lapsed, due;
-  struct recording_event event = {.kind = RECORDING_LAPSED, .jitter = jitter};
-  TRY(recordings_lapsed(db, now, QUEUE_TEND_MAX, batch_add, &b));
+  struct recording_event event = {.kind = RECORDING_LEASE_EXPIRED, .jitter = jitter};
+  TRY(recordings_lapsed(db, now, QUEUE_MAINTAIN_MAX, batch_add, &b));
   TRY(apply_to_batch(db, &b, &event, now, &lapsed));
   b.n = 0;
   event.kind = RECORDING_RETRY_DUE;
-  TRY(recordings_due(db, now, QUEUE_TEND_MAX, batch_add, &b));
+  TRY(recordings_due(db, now, QUEUE_MAINTAIN_MAX, batch_add, &b));
   TRY(apply_to_batch(db, &b, &event, now, &due));
-  TRY(recordings_demote(db, now - RECORDING_WANTED_MS, QUEUE_TEND_MAX));
+  TRY(recordings_demote(db, now - RECORDING_WANTED_MS, QUEUE_MAINTAIN_MAX));
   TRY(start_trials(db, now));
-  struct queue_tended tended = {.lapsed = (int)lapsed, .due = (int)due};
+  struct queue_maintained tended = {.lapsed = (int)lapsed, .due = (int)due};
   TRY(recordings_next_event(db, now, &tended.next_at));
   struct retries_row row;
   enum err e = retries_next(db, &row);
@@ -182,7 +182,7 @@ static enum err tell_account(struct db *db, int64_t business_id, const struct re
   bool released = false;
   switch (event->kind) {
     case RECORDING_ANSWERED:
-    case RECORDING_NOT_THERE: /* a recording is not there, but the credentials were taken */
+    case RECORDING_NOT_FOUND: /* a recording is not there, but the credentials were taken */
       TRY(accounts_answered(db, business_id, &released));
       return released ? queue_release_account(db, business_id, now) : OK;
     case RECORDING_FAILURE:

@@ -16,12 +16,12 @@ struct queue_limits {
 enum {
   QUEUE_TRIAL_EVERY_MS = ACCOUNT_TRIAL_MS,
   QUEUE_TRIAL_STREAK = 5,
-  QUEUE_TEND_MAX = 50,
+  QUEUE_MAINTAIN_MAX = 50,
   QUEUE_RETRY_FIRST = 200,
   QUEUE_RETRY_PART = 50
 };
 
-struct queue_tended {
+struct queue_maintained {
   int lapsed;      /* taken back from workers that died or froze */
   int due;         /* put back into the queue after their back-off */
   int64_t next_at; /* when to tend again at the latest; 0: nothing is waiting */
@@ -29,7 +29,7 @@ struct queue_tended {
 };
 /* Takes back lapsed leases, queues what is due, lowers plays that nobody waits for, starts due trials of accounts.
  * jitter: uniform random. */
-CHECKED enum err queue_tend(struct db *db, int64_t now, uint32_t jitter, struct queue_tended *ret_tended);
+CHECKED enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_tended);
 /* Leases the next one to owner. ERR_NOT_FOUND: nothing may be filled now. */
 CHECKED enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,
                              struct recording *ret_row);

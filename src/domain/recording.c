@@ -11,7 +11,7 @@
  * Invariants
  *  (1) A lease exists in QUEUED and DOWNLOADING only.
  *  (2) lease_token only grows; who reports with another token, or after lease_until, changes nothing.
- *  (3) for_good implies FAILED and no next_retry_at.
+ *  (3) permanent implies FAILED and no next_retry_at.
  *  (4) name is set in READY only.
  *  (5) A stored time further ahead than its own maximum counts as past: a clock that jumped strands nobody. */
 #include "domain/recording.h"
@@ -56,7 +56,7 @@ bool recording_still_being_made(const struct recording *row) {
 }
 
 int64_t recording_ended_at(const struct recording *row) {
-  if (row->started_at > 0 && row->told_duration_s > 0) return row->started_at + row->told_duration_s * 1000;
+  if (row->started_at > 0 && row->provider_duration_s > 0) return row->started_at + row->provider_duration_s * 1000;
   return row->completed_at;
 }
 
@@ -68,7 +68,7 @@ bool recording_not_yet(const struct recording *row, int64_t now) {
 }
 
 bool recording_tries_formats_on_404(const struct recording *row) {
-  return row->asks_404 + 1 >= RECORDING_FORMATS_ON_404_FROM_ASK;
+  return row->not_found_count + 1 >= RECORDING_FORMATS_ON_404_FROM_ASK;
 }
 
 /* ---- when_…: questions of the table ---- */
@@ -92,15 +92,15 @@ static bool when_play_freshly_wanted(const struct asked *a) {
 static bool when_ranked_new(const struct asked *a) {
   return a->row->rank <= RECORDING_RANK_NEW;
 }
-static bool when_for_good(const struct asked *a) {
-  return a->row->for_good;
+static bool when_permanent(const struct asked *a) {
+  return a->row->permanent;
 }
 static bool when_backing_off(const struct asked *a) {
   if (a->row->next_retry_at == 0) return true; /* waits for credentials */
   return is_ahead(a->row->next_retry_at, a->now, RECORDING_BACKOFF_CAP_MS);
 }
 static bool when_due(const struct asked *a) {
-  return !a->row->for_good && a->row->next_retry_at != 0 && !when_backing_off(a);
+  return !a->row->permanent && a->row->next_retry_at != 0 && !when_backing_off(a);
 }
 static bool when_cooling(const struct asked *a) {
   return is_ahead(a->row->last_enqueue_at + RECORDING_COOLDOWN_MS, a->now, RECORDING_COOLDOWN_MS);
@@ -169,7 +169,7 @@ static void enqueue(struct recording *next, int64_t now) {
   next->last_enqueue_at = now;
   next->next_ask_at = now;
   next->next_retry_at = 0;
-  next->for_good = false;
+  next->permanent = false;
   forget_arrival(next);
   set_error(next, RECORDING_NONE);
 }
@@ -198,7 +198,7 @@ static void does_enqueue_afresh(const struct asked *a, struct recording *next) {
   next->crashes = 0;
   next->fail_count = 0;
   next->failed_at = 0;
-  next->asks_404 = 0;
+  next->not_found_count = 0;
   next->first_404_at = 0;
 }
 static void does_enqueue_again(const struct asked *a, struct recording *next) {
@@ -208,13 +208,13 @@ static void does_enqueue_among_rest(const struct asked *a, struct recording *nex
   enqueue(next, a->now);
   next->rank = RECORDING_RANK_REST;
   next->crashes = 0;
-  next->asks_404 = 0;
+  next->not_found_count = 0;
   next->first_404_at = 0;
 }
 static void does_enqueue_retry(const struct asked *a, struct recording *next) {
   does_enqueue_play(a, next);
   next->crashes = 0;
-  next->asks_404 = 0;
+  next->not_found_count = 0;
   next->first_404_at = 0;
   next->retried[2] = next->retried[1];
   next->retried[1] = next->retried[0];
@@ -239,7 +239,7 @@ static void does_renew(const struct asked *a, struct recording *next) {
 }
 static void does_begin(const struct asked *a, struct recording *next) {
   does_renew(a, next);
-  next->asks_404 = 0;
+  next->not_found_count = 0;
   next->first_404_at = 0;
   set_error(next, RECORDING_NONE);
 }
@@ -252,14 +252,14 @@ static void does_begin_anew(const struct asked *a, struct recording *next) {
 }
 
 static void note_404(const struct asked *a, struct recording *next) {
-  next->asks_404++;
+  next->not_found_count++;
   if (next->first_404_at == 0) next->first_404_at = a->now;
   drop_lease(next);
 }
 static void does_wait_for_provider(const struct asked *a, struct recording *next) {
   drop_lease(next);
   next->crashes = 0;
-  next->asks_404 = 0;
+  next->not_found_count = 0;
   next->first_404_at = 0;
   set_error(next, RECORDING_NOT_YET_AVAILABLE);
   (void)a;
@@ -268,7 +268,7 @@ static void does_ask_later(const struct asked *a, struct recording *next) {
   note_404(a, next);
   forget_arrival(next);
   next->crashes = 0;
-  next->next_ask_at = a->now + backoff_not_yet_ms(next->asks_404);
+  next->next_ask_at = a->now + backoff_not_yet_ms(next->not_found_count);
   set_error(next, RECORDING_NOT_YET_AVAILABLE);
 }
 
@@ -282,9 +282,9 @@ static void fail_with(struct recording *next, enum recording_error e, const stru
   int64_t ended = recording_ended_at(next) ? recording_ended_at(next) : next->first_seen_at;
   enum recording_error_class class = recording_error_class(e);
   bool old_and_gone = e == RECORDING_NOT_FOUND_AT_PROVIDER && a->now - ended > RECORDING_OLD_MS;
-  next->for_good = class == RECORDING_CLASS_FINAL || old_and_gone ||
+  next->permanent = class == RECORDING_CLASS_FINAL || old_and_gone ||
                    (class == RECORDING_CLASS_EIGHTH && next->fail_count >= RECORDING_LAST_FAILURE);
-  if (next->for_good || class == RECORDING_CLASS_ACCOUNT) return;
+  if (next->permanent || class == RECORDING_CLASS_ACCOUNT) return;
   int64_t wait = backoff_ms(next->fail_count, a->event->jitter);
   if (a->event->retry_after_ms > wait) wait = a->event->retry_after_ms;
   next->next_retry_at = a->now + (wait < RECORDING_BACKOFF_CAP_MS ? wait : RECORDING_BACKOFF_CAP_MS);
@@ -302,14 +302,14 @@ static void does_fail_crashed(const struct asked *a, struct recording *next) {
   next->crashes = a->row->crashes;
 }
 /* Leaves the same whatever was told before: nothing, a completed one, or another refusal. */
-static void does_fail_for_good(const struct asked *a, struct recording *next) {
+static void does_fail_permanently(const struct asked *a, struct recording *next) {
   drop_lease(next);
   next->crashes = 0;
-  next->asks_404 = next->first_404_at = 0;
+  next->not_found_count = next->first_404_at = 0;
   next->next_retry_at = next->next_ask_at = next->enqueued_at = 0;
   next->rank = RECORDING_RANK_REST;
-  if (!next->for_good) next->fail_count++;
-  next->for_good = true;
+  if (!next->permanent) next->fail_count++;
+  next->permanent = true;
   next->failed_at = a->now;
   set_error(next, a->event->error);
 }
@@ -334,8 +334,8 @@ static void does_keep(const struct asked *a, struct recording *next) {
   next->duration_ms = file->duration_ms;
   next->channels = file->channels;
   next->ready_at = a->now;
-  next->fail_count = next->crashes = next->asks_404 = next->first_404_at = next->next_retry_at = 0;
-  next->for_good = false;
+  next->fail_count = next->crashes = next->not_found_count = next->first_404_at = next->next_retry_at = 0;
+  next->permanent = false;
   set_error(next, RECORDING_NONE);
 }
 /* The length stays: a file of another one, found under the name, is not the recording. */

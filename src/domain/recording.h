@@ -33,12 +33,12 @@ enum recording_event_kind {
   RECORDING_CLAIM,     /* owner */
   RECORDING_RENEW,     /* token, got, total */
   RECORDING_ANSWERED,  /* token, begun */
-  RECORDING_ANEW,      /* token: bytes that were told are void; it goes on under the next token */
-  RECORDING_NOT_THERE, /* token */
+  RECORDING_RESTARTED,      /* token: bytes that were told are void; it goes on under the next token */
+  RECORDING_NOT_FOUND, /* token */
   RECORDING_FAILURE,   /* token, error, retry_after_ms, jitter */
   RECORDING_COMPLETE,  /* token, file */
-  RECORDING_RETURNED,  /* token */
-  RECORDING_LAPSED,
+  RECORDING_RELEASED,  /* token */
+  RECORDING_LEASE_EXPIRED,
   RECORDING_FOUND, /* token or 0, file */
   RECORDING_FILE_GONE,
   RECORDING_PERSON_RETRY,

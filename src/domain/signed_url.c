@@ -22,18 +22,18 @@ static void wipe(struct buf *b) {
   buf_done(b);
 }
 
-static enum err make_key(struct db *db, const uint8_t *seal_key, struct buf *b) {
+static enum err make_key(struct db *db, const uint8_t *secrets_key, struct buf *b) {
   uint8_t fresh[SECRET_KEY_SIZE];
   TRY(secret_random(fresh, sizeof(fresh)));
   enum err e = db_begin_immediate(db);
-  if (e == OK) e = settings_put_if_absent(db, seal_key, SETTING, str_of((const char *)fresh, sizeof(fresh)), b);
+  if (e == OK) e = settings_put_if_absent(db, secrets_key, SETTING, str_of((const char *)fresh, sizeof(fresh)), b);
   if (e == OK) e = db_commit(db);
   if (e != OK) db_rollback(db);
   secret_wipe(fresh, sizeof(fresh));
   return e;
 }
 
-enum err signed_url_load_key(struct db *db, const uint8_t seal_key[SECRET_KEY_SIZE], const char *configured,
+enum err signed_url_load_key(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], const char *configured,
                              struct hmac_key *ret_key) {
   struct buf key CLEANUP(wipe) = BUF_INIT(SETTING_VALUE_MAX);
   if (configured) {
@@ -41,8 +41,8 @@ enum err signed_url_load_key(struct db *db, const uint8_t seal_key[SECRET_KEY_SI
     hmac_key_set(ret_key, str_from(configured));
     return OK;
   }
-  enum err e = settings_get(db, seal_key, SETTING, &key);
-  if (e == ERR_NOT_FOUND) e = make_key(db, seal_key, &key);
+  enum err e = settings_get(db, secrets_key, SETTING, &key);
+  if (e == ERR_NOT_FOUND) e = make_key(db, secrets_key, &key);
   if (e != OK) return e;
   if (key.n != SECRET_KEY_SIZE) return ERR_CORRUPT;
   hmac_key_set(ret_key, buf_str(&key));

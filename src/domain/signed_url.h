@@ -1,6 +1,6 @@
 /* signed_url.h - URLs that let their holder play one recording for a while, without any other credential.
  *
- *   signed_url_load_key(db, seal_key, conf->url_signing_key, &key);                   once, at start
+ *   signed_url_load_key(db, secrets_key, conf->url_signing_key, &key);                   once, at start
  *   signed_url_write(&key, base, business, sid, 600, now_ms, &buf, &expires_at_ms);
  *   if (signed_url_present(query)) e = signed_url_verify(&key, sid, query, now_ms, &bearer);
  *
@@ -31,7 +31,7 @@ struct signed_url_bearer {
 /* configured: URL_SIGNING_KEY, or NULL: then the key of this installation, which is made and sealed into the settings where
  * there is none yet (all processes agree on one). Begins a transaction of its own if it must make one. ERR_INVALID: the
  * configured key is too short; ERR_CORRUPT: sealed with another SECRETS_KEY. */
-CHECKED enum err signed_url_load_key(struct db *db, const uint8_t seal_key[SECRET_KEY_SIZE], const char *configured,
+CHECKED enum err signed_url_load_key(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], const char *configured,
                                      struct hmac_key *ret_key);
 
 /* Appends the whole URL, or path where base has no origin. base: what stands before "/api", "" for none. ERR_INVALID: ttl_s

@@ -31,7 +31,7 @@ static enum err add_bool(struct buf *b, const char *key, bool value) {
 
 /* Of the audio where it is known, else as told: seconds, with as many decimals as there are. */
 static enum err add_duration(struct buf *b, const struct recording *row) {
-  if (row->duration_ms < 0) return add_number(b, ",\"duration\":", row->told_duration_s, 1);
+  if (row->duration_ms < 0) return add_number(b, ",\"duration\":", row->provider_duration_s, 1);
   long long whole = row->duration_ms / 1000, rest = row->duration_ms % 1000;
   TRY(buf_addf(b, ",\"duration\":%lld", whole));
   if (rest == 0) return OK;
@@ -68,7 +68,7 @@ enum err status_write(struct buf *b, const struct recording *row, const struct s
   TRY(add_number(b, ",\"bytes\":", has_file ? row->bytes : 0, 1));
   TRY(add_text(b, ",\"content_type\":", str_from(row->content_type)));
   TRY(add_duration(b, row));
-  TRY(add_number(b, ",\"channels\":", row->channels ? row->channels : row->told_channels, 1));
+  TRY(add_number(b, ",\"channels\":", row->channels ? row->channels : row->provider_channels, 1));
   TRY(add_time(b, ",\"started_at\":", row->started_at));
   TRY(add(b, ",\"expires_at\":null"));
   TRY(add_stream_url(b, row->recording_sid, v->path_base));

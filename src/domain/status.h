@@ -1,6 +1,6 @@
 /* status.h - looks, never acts: the status object of a recording and the JSON of a call.
  *
- * Pure functions of rows that were read; this file and its .c may not include want.h. */
+ * Pure functions of rows that were read; this file and its .c may not include enqueue.h. */
 #pragma once
 
 #include "domain/recording.h"

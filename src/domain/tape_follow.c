@@ -157,7 +157,7 @@ static struct file_look *file_look_of(struct volume_job *job) {
   return (struct file_look *)(void *)job; /* its first member */
 }
 
-static enum err open_file(struct volume_job *job) {
+static enum err open_ready_file(struct volume_job *job) {
   struct file_look *l = file_look_of(job);
   struct blob_store *store = l->follow->follows->parts.store;
   enum err e = l->row.status == RECORDING_READY ? blob_open(store, l->row.name, &l->fd, &l->size)
@@ -187,7 +187,7 @@ static enum err start_opening(struct follow *f, const struct recording *row) {
   struct file_look *l = calloc(1, sizeof(*l));
   if (!l) return ERR_NOMEM;
   l->job = (struct volume_job){
-      .run = open_file, .done = file_opened, .drop = drop_file_look, .timeout_ms = OPEN_TIMEOUT_MS};
+      .run = open_ready_file, .done = file_opened, .drop = drop_file_look, .timeout_ms = OPEN_TIMEOUT_MS};
   l->follow = f;
   l->row = *row;
   l->fd = -1;

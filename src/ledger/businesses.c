@@ -39,22 +39,22 @@ static void wipe_buf(struct buf *b) {
   buf_done(b);
 }
 
-static enum err open_column(const uint8_t *seal_key, int64_t id, const char *column, struct str sealed,
+static enum err open_column(const uint8_t *secrets_key, int64_t id, const char *column, struct str sealed,
                             char ret_text[BUSINESS_SECRET_SIZE]) {
-  if (sealed.p == NULL || seal_key == NULL) return OK;
+  if (sealed.p == NULL || secrets_key == NULL) return OK;
   struct buf bound CLEANUP(buf_done) = BUF_INIT(BOUND_MAX);
   struct buf plain CLEANUP(wipe_buf) = BUF_INIT(SEALED_MAX);
   TRY(buf_addf(&bound, "business:%lld:%s", (long long)id, column));
-  TRY(secret_open(seal_key, buf_str(&bound), sealed, &plain));
+  TRY(secret_open(secrets_key, buf_str(&bound), sealed, &plain));
   return str_copy(ret_text, BUSINESS_SECRET_SIZE, buf_str(&plain)) == OK ? OK : ERR_CORRUPT;
 }
 
 /* Leaves b empty for an empty text: the column becomes null. */
-static enum err seal_column(const uint8_t *seal_key, int64_t id, const char *column, const char *text, struct buf *b) {
+static enum err secrets_key_seal_column(const uint8_t *secrets_key, int64_t id, const char *column, const char *text, struct buf *b) {
   if (text[0] == '\0') return OK;
   struct buf bound CLEANUP(buf_done) = BUF_INIT(BOUND_MAX);
   TRY(buf_addf(&bound, "business:%lld:%s", (long long)id, column));
-  return secret_seal(seal_key, buf_str(&bound), str_from(text), b);
+  return secret_seal(secrets_key, buf_str(&bound), str_from(text), b);
 }
 
 /* --- reading --- */
@@ -75,20 +75,20 @@ static enum err read_numbers(struct db *db, struct business *b) {
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static enum err read_texts(struct db_rows *q, const uint8_t *seal_key, struct business *b) {
+static enum err read_texts(struct db_rows *q, const uint8_t *secrets_key, struct business *b) {
   enum err e = str_copy(b->name, sizeof b->name, db_text(q, 1));
   if (e == OK) e = str_copy(b->account_sid, sizeof b->account_sid, db_text(q, 2));
   if (e == OK) e = str_copy(b->api_key, sizeof b->api_key, db_text(q, 5));
   if (e == OK) e = str_copy(b->base_url, sizeof b->base_url, db_text(q, 7));
   if (e != OK) return ERR_CORRUPT;
   int64_t id = b->business_id;
-  TRY(open_column(seal_key, id, "token_1", db_text(q, COLUMN_TOKEN_1), b->tokens[0]));
-  TRY(open_column(seal_key, id, "token_2", db_text(q, COLUMN_TOKEN_2), b->tokens[1]));
-  return open_column(seal_key, id, "api_secret", db_text(q, COLUMN_API_SECRET), b->api_secret);
+  TRY(open_column(secrets_key, id, "token_1", db_text(q, COLUMN_TOKEN_1), b->tokens[0]));
+  TRY(open_column(secrets_key, id, "token_2", db_text(q, COLUMN_TOKEN_2), b->tokens[1]));
+  return open_column(secrets_key, id, "api_secret", db_text(q, COLUMN_API_SECRET), b->api_secret);
 }
 
 /* The row in hand; *b is the caller's to finish in any case. */
-static enum err read_business(struct db_rows *q, const uint8_t *seal_key, struct business *b) {
+static enum err read_business(struct db_rows *q, const uint8_t *secrets_key, struct business *b) {
   b->business_id = db_int(q, 0);
   b->has_token = !db_is_null(q, COLUMN_TOKEN_1) || !db_is_null(q, COLUMN_TOKEN_2);
   b->has_api_secret = !db_is_null(q, COLUMN_API_SECRET);
@@ -96,23 +96,23 @@ static enum err read_business(struct db_rows *q, const uint8_t *seal_key, struct
   b->auth_failed_at = db_int(q, 9);
   b->created_at = db_int(q, 10);
   b->removed_at = db_int(q, 11);
-  TRY(read_texts(q, seal_key, b));
+  TRY(read_texts(q, secrets_key, b));
   return read_numbers(q->db, b);
 }
 
-enum err businesses_get(struct db *db, const uint8_t *seal_key, int64_t id, struct business *ret_business) {
+enum err businesses_get(struct db *db, const uint8_t *secrets_key, int64_t id, struct business *ret_business) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   struct business b CLEANUP(business_done) = {0};
   TRY(db_query(db, &q, "select " BUSINESS_COLUMNS " from businesses where business_id = ?1 and removed_at is null",
                DB_INT(id)));
   TRY(db_next(&q));
-  TRY(read_business(&q, seal_key, &b));
+  TRY(read_business(&q, secrets_key, &b));
   *ret_business = b;
   b.numbers = NULL; /* the caller's now */
   return OK;
 }
 
-enum err businesses_each(struct db *db, const uint8_t *seal_key, bool removed_too, businesses_each_fn *fn, void *arg) {
+enum err businesses_each(struct db *db, const uint8_t *secrets_key, bool removed_too, businesses_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select " BUSINESS_COLUMNS " from businesses where purged_at is null and (?1 or removed_at is null)"
@@ -121,7 +121,7 @@ enum err businesses_each(struct db *db, const uint8_t *seal_key, bool removed_to
   enum err e;
   while ((e = db_next(&q)) == OK) {
     struct business b CLEANUP(business_done) = {0};
-    TRY(read_business(&q, seal_key, &b));
+    TRY(read_business(&q, secrets_key, &b));
     TRY(fn(arg, &b));
   }
   return e == ERR_NOT_FOUND ? OK : e;
@@ -204,13 +204,13 @@ static struct db_value blob_or_null(const struct buf *b) {
   return b->n > 0 ? DB_BLOB(buf_str(b)) : DB_NULL;
 }
 
-static enum err store(struct db *db, const uint8_t *seal_key, const struct business *b) {
+static enum err store(struct db *db, const uint8_t *secrets_key, const struct business *b) {
   struct buf token_1 CLEANUP(buf_done) = BUF_INIT(SEALED_MAX);
   struct buf token_2 CLEANUP(buf_done) = BUF_INIT(SEALED_MAX);
   struct buf api_secret CLEANUP(buf_done) = BUF_INIT(SEALED_MAX);
-  TRY(seal_column(seal_key, b->business_id, "token_1", b->tokens[0], &token_1));
-  TRY(seal_column(seal_key, b->business_id, "token_2", b->tokens[1], &token_2));
-  TRY(seal_column(seal_key, b->business_id, "api_secret", b->api_secret, &api_secret));
+  TRY(secrets_key_seal_column(secrets_key, b->business_id, "token_1", b->tokens[0], &token_1));
+  TRY(secrets_key_seal_column(secrets_key, b->business_id, "token_2", b->tokens[1], &token_2));
+  TRY(secrets_key_seal_column(secrets_key, b->business_id, "api_secret", b->api_secret, &api_secret));
   return db_run(db,
                 "update businesses set name = ?2, account_sid = ?3, token_1 = ?4, token_2 = ?5, api_key = ?6,"
                 " api_secret = ?7, base_url = ?8 where business_id = ?1",
@@ -229,13 +229,13 @@ static enum err insert(struct db *db, int64_t id, int64_t *ret_id) {
   return OK;
 }
 
-enum err businesses_add(struct db *db, const uint8_t seal_key[SECRET_KEY_SIZE], int64_t id,
+enum err businesses_add(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t id,
                         const struct business_edit *edit, int64_t *ret_id) {
   if (id < 0 || id > BUSINESS_ID_MAX) return ERR_INVALID;
   struct business b CLEANUP(business_done) = {0};
   TRY(edit_texts(&b, edit));
   TRY(insert(db, id, &b.business_id));
-  TRY(store(db, seal_key, &b));
+  TRY(store(db, secrets_key, &b));
   TRY(edit_numbers(db, b.business_id, edit));
   TRY(changes_add(db, CHANGE_BUSINESS, b.business_id, STR("")));
   *ret_id = b.business_id;
@@ -243,9 +243,9 @@ enum err businesses_add(struct db *db, const uint8_t seal_key[SECRET_KEY_SIZE], 
 }
 
 /* What is there now. Where it can't be opened any more, an edit that gives all secrets anew makes do without. */
-static enum err read_for_edit(struct db *db, const uint8_t *seal_key, int64_t id, const struct business_edit *edit,
+static enum err read_for_edit(struct db *db, const uint8_t *secrets_key, int64_t id, const struct business_edit *edit,
                               struct business *ret_now, bool *ret_opened) {
-  enum err e = businesses_get(db, seal_key, id, ret_now);
+  enum err e = businesses_get(db, secrets_key, id, ret_now);
   *ret_opened = e == OK;
   if (e != ERR_CORRUPT) return e;
   TRY(businesses_get(db, NULL, id, ret_now));
@@ -263,18 +263,18 @@ static bool same_numbers(const struct business *b, const struct business_edit *e
   return edit->number_count == b->number_count;
 }
 
-enum err businesses_set(struct db *db, const uint8_t seal_key[SECRET_KEY_SIZE], int64_t id,
+enum err businesses_set(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t id,
                         const struct business_edit *edit, bool *ret_new_credentials) {
   struct business now CLEANUP(business_done) = {0};
   bool opened;
-  TRY(read_for_edit(db, seal_key, id, edit, &now, &opened));
+  TRY(read_for_edit(db, secrets_key, id, edit, &now, &opened));
   struct business next CLEANUP(business_done) = now;
   next.numbers = NULL; /* stays with now */
   TRY(edit_texts(&next, edit));
   bool new_credentials = !opened || !same_credentials(&now, &next);
   bool other_numbers = !same_numbers(&now, edit);
   bool other_name = strcmp(now.name, next.name) != 0;
-  if (new_credentials || other_name) TRY(store(db, seal_key, &next));
+  if (new_credentials || other_name) TRY(store(db, secrets_key, &next));
   if (new_credentials) {
     TRY(db_run(db,
                "update businesses set credentials_version = credentials_version + 1, auth_failed_at = null,"

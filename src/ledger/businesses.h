@@ -1,7 +1,7 @@
 /* businesses.h - the table `businesses`: tenants, their credentials at the provider and their numbers.
  *
  *   struct business b CLEANUP(business_done) = {0};
- *   TRY(businesses_get(db, seal_key, id, &b));
+ *   TRY(businesses_get(db, secrets_key, id, &b));
  *
  * Secrets are sealed in the database, each bound to its row and column. A removed business keeps its row, so that its id is
  * never given again. Thread rule: the connection's; writing inside a transaction, with a row in `changes`. */
@@ -51,17 +51,17 @@ struct business_edit {
 
 /* id 0 takes the next. ERR_INVALID: no name, a text over its size or no UTF-8, a number that is no E.164; ERR_TOO_BIG: too many
  * numbers; ERR_EXISTS: the id is, or once was, another's. */
-CHECKED enum err businesses_add(struct db *db, const uint8_t seal_key[SECRET_KEY_SIZE], int64_t id,
+CHECKED enum err businesses_add(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t id,
                                 const struct business_edit *edit, int64_t *ret_id);
 /* Writes what differs from what is there, nothing if nothing does. *ret_new_credentials: then what had failed for them is to
  * be released; that they were refused is forgotten here. ERR_NOT_FOUND for one that is removed, too. */
-CHECKED enum err businesses_set(struct db *db, const uint8_t seal_key[SECRET_KEY_SIZE], int64_t id,
+CHECKED enum err businesses_set(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t id,
                                 const struct business_edit *edit, bool *ret_new_credentials);
-/* seal_key NULL: without the secrets. ERR_NOT_FOUND for one that is removed; ERR_CORRUPT: a secret can't be opened. */
-CHECKED enum err businesses_get(struct db *db, const uint8_t *seal_key, int64_t id, struct business *ret_business);
+/* secrets_key NULL: without the secrets. ERR_NOT_FOUND for one that is removed; ERR_CORRUPT: a secret can't be opened. */
+CHECKED enum err businesses_get(struct db *db, const uint8_t *secrets_key, int64_t id, struct business *ret_business);
 typedef enum err businesses_each_fn(void *arg, const struct business *business);
 /* In order of id, those not purged; fn's business is gone when it returns. */
-CHECKED enum err businesses_each(struct db *db, const uint8_t *seal_key, bool removed_too, businesses_each_fn *fn,
+CHECKED enum err businesses_each(struct db *db, const uint8_t *secrets_key, bool removed_too, businesses_each_fn *fn,
                                  void *arg);
 /* The next id after that one, removed and purged ones too. ERR_NOT_FOUND: that was the last. */
 CHECKED enum err businesses_next(struct db *db, int64_t after, int64_t *ret_id);

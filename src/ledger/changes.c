@@ -1,6 +1,6 @@
 /* changes.c - the sequence of changes, and the thread that follows it.
  *
- *   poll --same data_version--> tick --10 ms, or poked--> poll
+ *   poll --same data_version--> tick --10 ms, or wake_pending--> poll
  *     `--another--> read behind seq, in batches --> subscribers --> tick
  *     `--a gap, an end behind us, another database--> lost --> go on from its newest
  *     `--error--> unhealthy --10 ms--> poll
@@ -10,7 +10,7 @@
  * a first row beyond seq + 1, or no row where the counter is beyond seq, means that rows were trimmed before we saw
  * them. (2) A subscriber is told each change at most once, in order; after `lost`, only what was committed later than
  * the newest that the loss was noticed at. (3) seq moves after all subscribers were told. (4) The lock covers closing
- * and poked; nothing is called and no SQL runs under it. */
+ * and wake_pending; nothing is called and no SQL runs under it. */
 #include "ledger/changes.h"
 
 #include <assert.h>
@@ -115,7 +115,7 @@ struct changes {
   bool started;
   struct lock lock;
   struct lock_cond woken;
-  bool closing, poked;
+  bool closing, wake_pending;
 };
 
 static void tell_lost(struct changes *c) {
@@ -219,8 +219,8 @@ static void *follower_main(void *arg) {
       if (c->subscribers[i].tick != NULL) c->subscribers[i].tick(c->subscribers[i].arg);
     }
     LOCKED(&c->lock);
-    if (!c->poked && !c->closing) lock_cond_wait_ms(&c->woken, &c->lock, CHANGES_POLL_MS);
-    c->poked = false;
+    if (!c->wake_pending && !c->closing) lock_cond_wait_ms(&c->woken, &c->lock, CHANGES_POLL_MS);
+    c->wake_pending = false;
     if (c->closing) return NULL;
   }
 }
@@ -283,8 +283,8 @@ struct changes *changes_free(struct changes *c) {
 void changes_poke(struct changes *c) {
   if (c == NULL) return;
   LOCKED(&c->lock);
-  if (!c->poked) lock_cond_signal(&c->woken);
-  c->poked = true;
+  if (!c->wake_pending) lock_cond_signal(&c->woken);
+  c->wake_pending = true;
 }
 
 bool changes_healthy(struct changes *c) {

@@ -4,7 +4,7 @@
  *   to follow:         changes_new(&config, &changes); changes_subscribe(changes, &subscriber); changes_start(changes);
  *
  * What is loaded after changes_new misses nothing: the follower begins with what is committed later. The follower has a
- * thread and a read connection of its own, looks every 10 ms, at once when poked, and goes on through errors of the database.
+ * thread and a read connection of its own, looks every 10 ms, at once when woken, and goes on through errors of the database.
  * Thread rule: changes_add, _read, _trim: the connection's. _subscribe before _start; the rest from any thread; subscribers
  * are called on the follower's thread, in order of seq, and must not wait. */
 #pragma once

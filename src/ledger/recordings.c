@@ -46,8 +46,8 @@ static enum err read_told(struct db_rows *q, struct recording *ret_row) {
   TAKE_TEXT(url, RECORDING_COLUMN_url);
   TAKE_TEXT(source, RECORDING_COLUMN_source);
   r.forbidden = db_int(q, RECORDING_COLUMN_forbidden) != 0;
-  r.told_duration_s = db_int(q, RECORDING_COLUMN_told_duration_s);
-  r.told_channels = (int)db_int(q, RECORDING_COLUMN_told_channels);
+  r.provider_duration_s = db_int(q, RECORDING_COLUMN_told_duration_s);
+  r.provider_channels = (int)db_int(q, RECORDING_COLUMN_told_channels);
   r.started_at = db_int(q, RECORDING_COLUMN_started_at);
   r.completed_at = db_int(q, RECORDING_COLUMN_completed_at);
   r.first_seen_at = db_int(q, RECORDING_COLUMN_first_seen_at);
@@ -70,8 +70,8 @@ static enum err read_queue(struct db_rows *q, struct recording *ret_row) {
   r.failed_at = db_int(q, RECORDING_COLUMN_failed_at);
   r.next_retry_at = db_int(q, RECORDING_COLUMN_next_retry_at);
   TAKE_TEXT(error_code, RECORDING_COLUMN_error_code);
-  r.for_good = db_int(q, RECORDING_COLUMN_for_good) != 0;
-  r.asks_404 = db_int(q, RECORDING_COLUMN_asks_404);
+  r.permanent = db_int(q, RECORDING_COLUMN_for_good) != 0;
+  r.not_found_count = db_int(q, RECORDING_COLUMN_asks_404);
   r.first_404_at = db_int(q, RECORDING_COLUMN_first_404_at);
   r.crashes = db_int(q, RECORDING_COLUMN_crashes);
   r.retried[0] = db_int(q, RECORDING_COLUMN_retried_1);
@@ -136,13 +136,13 @@ static struct db_value text_or_null(const char *s) {
 /* Every column but the key, `fields` and `version`, in the order of RECORDING_STORED_COLUMNS from ?3. */
 #define ROW_VALUES(r)                                                                                                 \
   text_or_null((r)->call_sid), DB_TEXT(str_from((r)->provider_status)), DB_TEXT(str_from((r)->url)),                  \
-      DB_INT((r)->forbidden), time_or_null((r)->told_duration_s), time_or_null((r)->told_channels),                   \
+      DB_INT((r)->forbidden), time_or_null((r)->provider_duration_s), time_or_null((r)->provider_channels),                   \
       text_or_null((r)->source), time_or_null((r)->started_at), time_or_null((r)->completed_at),                      \
       DB_INT((r)->first_seen_at), DB_TEXT(str_from(recording_status_name((r)->status))), DB_INT((r)->rank),           \
       time_or_null((r)->enqueued_at), time_or_null((r)->last_enqueue_at), time_or_null((r)->wanted_at),               \
       time_or_null((r)->next_ask_at), text_or_null((r)->lease_owner), DB_INT((r)->lease_token),                       \
       time_or_null((r)->lease_until), DB_INT((r)->fail_count), time_or_null((r)->failed_at),                          \
-      time_or_null((r)->next_retry_at), text_or_null((r)->error_code), DB_INT((r)->for_good), DB_INT((r)->asks_404),  \
+      time_or_null((r)->next_retry_at), text_or_null((r)->error_code), DB_INT((r)->permanent), DB_INT((r)->not_found_count),  \
       time_or_null((r)->first_404_at), DB_INT((r)->crashes), time_or_null((r)->retried[0]),                           \
       time_or_null((r)->retried[1]), time_or_null((r)->retried[2]), text_or_null((r)->stem), text_or_null((r)->name), \
       time_or_null((r)->bytes), DB_INT_OR_NULL((r)->total), DB_INT((r)->got), text_or_null((r)->content_type),        \

@@ -37,8 +37,8 @@ struct recording {
   char provider_status[16];     /* "" while nothing was told */
   char url[RECORDING_URL_SIZE]; /* where to ask; "" while unknown */
   bool forbidden;               /* url may not be fetched */
-  int64_t told_duration_s;      /* 0 unknown */
-  int told_channels;            /* 0 unknown */
+  int64_t provider_duration_s;      /* 0 unknown */
+  int provider_channels;            /* 0 unknown */
   char source[64];
   int64_t started_at;
   int64_t completed_at;
@@ -57,8 +57,8 @@ struct recording {
   int64_t failed_at;     /* the last failure */
   int64_t next_retry_at; /* 0: not by itself */
   char error_code[32];
-  bool for_good;
-  int64_t asks_404;
+  bool permanent;
+  int64_t not_found_count;
   int64_t first_404_at;
   int64_t crashes;
   int64_t retried[3]; /* the latest first */

@@ -30,7 +30,7 @@ static struct str sid_of(const struct fill *f) {
 /* As the worker knows it now. */
 static void take_account(struct fill *f) {
   access_unref(f->snapshot);
-  f->snapshot = access_ref(f->shop->snapshot);
+  f->snapshot = access_ref(f->context->snapshot);
   const struct access_business *b = access_find_business(f->snapshot, f->row.business_id);
   f->account = (struct provider_account){.business_id = f->row.business_id};
   f->last.credentials_version = b ? b->credentials_version : 0;
@@ -43,11 +43,11 @@ static void take_account(struct fill *f) {
   f->account.base_url = b->base_url;
 }
 
-enum err fill_start(const struct fill_shop *shop, const struct recording *row, int64_t credentials_version,
+enum err fill_start(const struct fill_context *context, const struct recording *row, int64_t credentials_version,
                     int64_t mono_ms, struct fill **ret_fill) {
   struct fill *f = calloc(1, sizeof(*f));
   if (!f) return ERR_NOMEM;
-  f->shop = shop;
+  f->context = context;
   f->row = *row;
   f->credentials_version = credentials_version;
   f->total = f->compared = f->before = -1;
@@ -63,7 +63,7 @@ enum err fill_start(const struct fill_shop *shop, const struct recording *row, i
   }
   *ret_fill = f;
   metric_add(METRIC_FILLS_RUNNING, 0, 1);
-  fill_look(f);
+  fill_check_store(f);
   return OK;
 }
 
@@ -79,13 +79,13 @@ static void fill_free(struct fill *f) {
   free(f);
 }
 
-void fill_let_go(struct fill *f) {
+void fill_release_if_idle(struct fill *f) {
   if (f->jobs || f->transfer || f->report_again_ms) return; /* (4) */
-  f->shop->over(f->shop->arg, f);
+  f->context->over(f->context->arg, f);
   fill_free(f);
 }
 
-void fill_lose(struct fill *f) {
+void fill_lease_lost(struct fill *f) {
   if (f->lost) return;
   log_warn("Could not acquire lock", LOG_INT("business", f->row.business_id), LOG_STR("recording", sid_of(f)),
            LOG_TEXT("why", "the lease is no longer ours"));
@@ -93,17 +93,17 @@ void fill_lose(struct fill *f) {
   f->lost = true;
   f->state = FILL_REPORTING;
   f->report_again_ms = 0;
-  fill_leave_listeners(f);
+  fill_hand_listeners_over(f);
   if (f->transfer) {
     fetch_cancel(f->transfer); /* its end lets go */
   } else {
-    fill_let_go(f);
+    fill_release_if_idle(f);
   }
 }
 
 /* Its listeners go on with the next fill. */
 static bool is_left_to_others(const struct fill *f, enum recording_event_kind kind) {
-  return kind == RECORDING_RETURNED && f->begun && access_find_business(f->shop->snapshot, f->row.business_id);
+  return kind == RECORDING_RELEASED && f->begun && access_find_business(f->context->snapshot, f->row.business_id);
 }
 
 void fill_end(struct fill *f, enum recording_event_kind kind) {
@@ -128,7 +128,7 @@ void fill_fail(struct fill *f, enum recording_error error) {
 /* ---- asking ---- */
 
 static bool wants_two_channels(const struct fill *f) {
-  return f->shop->formats[f->format] == PROVIDER_WAV_DUAL && f->row.told_channels == 2 && !f->without_channels;
+  return f->context->formats[f->format] == PROVIDER_WAV_DUAL && f->row.provider_channels == 2 && !f->without_channels;
 }
 
 /* (5) */
@@ -137,7 +137,7 @@ static bool waits_for_credentials(struct fill *f) {
   if (f->last.credentials_version >= f->credentials_version || now - f->started_ms >= FILL_CREDENTIALS_MS) return false;
   f->state = FILL_PAUSED;
   f->resume_at_ms = now + FILL_CREDENTIALS_LOOK_MS;
-  fetch_wake(f->shop->fetch);
+  fetch_wake(f->context->fetch);
   return true;
 }
 
@@ -153,8 +153,8 @@ void fill_ask(struct fill *f) {
     return;
   }
   enum err e = f->row.forbidden ? ERR_DENIED
-                                : f->shop->provider->ask(&f->account, str_from(f->row.url), sid_of(f),
-                                                         f->shop->formats[f->format], wants_two_channels(f), &f->ask);
+                                : f->context->provider->ask(&f->account, str_from(f->row.url), sid_of(f),
+                                                         f->context->formats[f->format], wants_two_channels(f), &f->ask);
   if (e == OK) e = fill_send(f);
   if (e == OK) return;
   fill_fail(f, e == ERR_DENIED ? RECORDING_FORBIDDEN_URL : RECORDING_PROVIDER_ERROR);
@@ -182,7 +182,7 @@ static bool ask_next_format(struct fill *f) {
   if (f->stop == FILL_STOP_OTHER_FORMAT && wants_two_channels(f)) {
     f->without_channels = true;
   } else {
-    if (f->format + 1 >= f->shop->format_count) return false;
+    if (f->format + 1 >= f->context->format_count) return false;
     f->format++;
   }
   f->restarts = 0;
@@ -198,7 +198,7 @@ static void ask_is_over(struct fill *f) {
   if (f->saw_not_audio) {
     fill_fail(f, RECORDING_NOT_AUDIO);
   } else if (f->saw_404) {
-    fill_end(f, RECORDING_NOT_THERE);
+    fill_end(f, RECORDING_NOT_FOUND);
   } else {
     fill_fail(f, RECORDING_PROVIDER_ERROR);
   }
@@ -222,7 +222,7 @@ void fill_break(struct fill *f, enum recording_error error) {
             LOG_INT("bytes", f->size), LOG_TEXT("why", f->log_why));
   f->state = FILL_PAUSED;
   f->resume_at_ms = clock_mono_ms() + pauses_ms[f->restarts++];
-  fetch_wake(f->shop->fetch);
+  fetch_wake(f->context->fetch);
 }
 
 static enum recording_error error_of_end(const struct fetch_result *r) {
@@ -250,9 +250,9 @@ void fill_transfer_over(struct fill *f, const struct fetch_result *r) {
     (void)snprintf(f->log_why, sizeof(f->log_why), "the provider's answer has status %d", r->status);
   }
   if (f->lost) {
-    fill_let_go(f);
+    fill_release_if_idle(f);
   } else if (f->returning) {
-    fill_end(f, RECORDING_RETURNED);
+    fill_end(f, RECORDING_RELEASED);
   } else if (f->stop == FILL_STOP_ERROR) {
     bool goes_on = had_bytes(f) && recording_error_class(f->stopped_by) == RECORDING_CLASS_CAP &&
                    f->stopped_by != RECORDING_STORAGE_FULL && f->stopped_by != RECORDING_STORAGE_ERROR;
@@ -321,14 +321,14 @@ void fill_return(struct fill *f) {
   if (f->transfer) {
     fetch_cancel(f->transfer);
   } else if (!f->is_over) { /* else its end decides, when the write is back */
-    fill_end(f, RECORDING_RETURNED);
+    fill_end(f, RECORDING_RELEASED);
   }
 }
 
 void fill_take_access(struct fill *f) {
   int64_t id = f->row.business_id;
   bool was_known = f->snapshot && access_find_business(f->snapshot, id); /* a new one may be known a moment later */
-  if (was_known && !access_find_business(f->shop->snapshot, id)) fill_return(f);
+  if (was_known && !access_find_business(f->context->snapshot, id)) fill_return(f);
 }
 
 int64_t fill_tick(struct fill *f, int64_t mono_ms) {
@@ -339,7 +339,7 @@ int64_t fill_tick(struct fill *f, int64_t mono_ms) {
   }
   if (f->state == FILL_REPORTING) return FILL_PROGRESS_MS;
   if (mono_ms >= f->lease_mono_ms && may_be_cut(f)) {
-    fill_lose(f);
+    fill_lease_lost(f);
     return FILL_PROGRESS_MS;
   }
   if (f->state == FILL_PAUSED && mono_ms >= f->resume_at_ms) {

@@ -1,7 +1,7 @@
 /* fill.h - one recording on its way from the provider to the store, under one lease.
  *
  * All functions are called on the worker's thread (fetch's); the steps that sync are run by the disk pool and posted back.
- * A fill ends by calling fill_shop.over, after which it is gone. */
+ * A fill ends by calling fill_context.over, after which it is gone. */
 #pragma once
 
 #include "base/pool.h"
@@ -16,7 +16,7 @@
 struct fill;
 
 /* What all fills of a worker share. Outlives them. */
-struct fill_shop {
+struct fill_context {
   struct fetch *fetch;
   struct pool *disk;
   struct db_writer *writer;
@@ -35,7 +35,7 @@ struct fill_shop {
 
 /* Starts: row is as queue_claim leased it, at mono_ms of this process's clock. Nothing is asked with credentials older than
  * credentials_version for as long as newer ones may be expected. */
-CHECKED enum err fill_start(const struct fill_shop *shop, const struct recording *row, int64_t credentials_version,
+CHECKED enum err fill_start(const struct fill_context *context, const struct recording *row, int64_t credentials_version,
                             int64_t mono_ms, struct fill **ret_fill);
 /* Renews, waits out, gives up: returns in how many ms it wants to be called again. */
 int64_t fill_tick(struct fill *f, int64_t mono_ms);
@@ -43,5 +43,5 @@ int64_t fill_tick(struct fill *f, int64_t mono_ms);
 void fill_return(struct fill *f);
 /* For a fill that does not come back from the volume, at the end of the process: the ledger may give the recording to others. */
 void fill_give_lease_back(const struct fill *f);
-/* The shop's snapshot is another one: the fill of a business that was removed ends as fill_return says. */
+/* The context's snapshot is another one: the fill of a business that was removed ends as fill_return says. */
 void fill_take_access(struct fill *f);

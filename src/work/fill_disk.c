@@ -31,7 +31,7 @@ static void step_is_back(void *arg) {
   free(s);
   f->jobs--;
   if (f->lost) {
-    fill_let_go(f);
+    fill_release_if_idle(f);
   } else {
     back(f);
   }
@@ -41,14 +41,14 @@ static void step_run(void *arg, unsigned worker) {
   struct step *s = arg;
   (void)worker;
   s->run(s->fill);
-  fetch_post_task(s->fill->shop->fetch, &s->task); /* the worker outlives its fills */
+  fetch_post_task(s->fill->context->fetch, &s->task); /* the worker outlives its fills */
 }
 
 static void start(struct fill *f, void (*run)(struct fill *), void (*back)(struct fill *)) {
   struct step *s = calloc(1, sizeof(*s));
   if (s) *s = (struct step){.task = {.fn = step_is_back, .arg = s}, .fill = f, .run = run, .back = back};
   f->jobs++;
-  if (s && pool_run(f->shop->disk, step_run, s) == OK) return;
+  if (s && pool_run(f->context->disk, step_run, s) == OK) return;
   f->jobs--;
   free(s);
   fill_fail(f, RECORDING_STORAGE_ERROR);
@@ -66,18 +66,18 @@ static void fail_on_disk(struct fill *f, const char *what) {
 /* ---- looking ---- */
 
 static void run_look(struct fill *f) {
-  const struct fill_shop *shop = f->shop;
+  const struct fill_context *context = f->context;
   struct part_owner owner;
   part_owner_of(&f->row, &owner);
   fill_find_before(f);
-  f->disk_error = blob_sweep_below(shop->store, &owner.whose, f->row.lease_token); /* (1) */
+  f->disk_error = blob_sweep_below(context->store, &owner.whose, f->row.lease_token); /* (1) */
   if (f->disk_error != OK) return;
-  f->taken = fill_found(shop->store, &f->row, f->name, &f->info, f->sha256); /* (2) */
+  f->taken = fill_found(context->store, &f->row, f->name, &f->info, f->sha256); /* (2) */
   if (f->taken) {
     fill_forget_before(f);
     return;
   }
-  f->disk_error = blob_begin(shop->store, owner.text, f->row.lease_token, &f->part);
+  f->disk_error = blob_begin(context->store, owner.text, f->row.lease_token, &f->part);
 }
 
 /* The last word of a fill whose file has its name. */
@@ -105,13 +105,13 @@ static void looked(struct fill *f) {
   } else if (f->taken) {
     complete(f);
   } else if (f->returning) {
-    fill_end(f, RECORDING_RETURNED);
+    fill_end(f, RECORDING_RELEASED);
   } else {
     fill_ask(f);
   }
 }
 
-void fill_look(struct fill *f) {
+void fill_check_store(struct fill *f) {
   f->state = FILL_LOOKING;
   start(f, run_look, looked);
 }
@@ -127,7 +127,7 @@ static void cut(struct fill *f) {
   if (f->disk_error != OK)
     fail_on_disk(f, "the part could not be emptied");
   else if (f->returning)
-    fill_end(f, RECORDING_RETURNED);
+    fill_end(f, RECORDING_RELEASED);
   else
     fill_ask(f);
 }
@@ -163,13 +163,13 @@ static void run_publish(struct fill *f) {
   }
   f->disk_error = blob_publish(f->part, f->name);
   if (f->disk_error != ERR_EXISTS) return;
-  f->taken = fill_found(f->shop->store, &f->row, f->name, &f->info, f->sha256); /* (2) */
+  f->taken = fill_found(f->context->store, &f->row, f->name, &f->info, f->sha256); /* (2) */
   f->disk_error = f->taken ? OK : blob_publish(f->part, f->name);
 }
 
 static void published(struct fill *f) {
   if (f->disk_error == ERR_CONFLICT || f->disk_error == ERR_NOT_FOUND) {
-    fill_lose(f); /* frozen, or another one swept the part */
+    fill_lease_lost(f); /* frozen, or another one swept the part */
   } else if (f->disk_error != OK) {
     fail_on_disk(f, "the recording could not be published");
   } else {

@@ -50,8 +50,8 @@ enum err fill_inspect(struct blob_store *store, const char *name, struct audio_i
 bool fill_counts(const struct recording *row, const struct audio_info *info) {
   if (info->kind == AUDIO_NONE || info->bytes < AUDIO_LEAST_BYTES) return false;
   if (row->bytes > 0) return info->bytes == row->bytes;
-  bool long_enough = row->told_duration_s == 0 || info->duration_ms < 0 ||
-                     info->duration_ms + DURATION_SLACK_MS >= row->told_duration_s * 1000;
+  bool long_enough = row->provider_duration_s == 0 || info->duration_ms < 0 ||
+                     info->duration_ms + DURATION_SLACK_MS >= row->provider_duration_s * 1000;
   return info->whole && long_enough;
 }
 

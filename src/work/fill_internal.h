@@ -30,7 +30,7 @@ enum fill_state {
 };
 
 struct fill {
-  const struct fill_shop *shop;
+  const struct fill_context *context;
   struct recording row;
   struct access_snapshot *snapshot; /* NULL before the first ask */
   int64_t credentials_version;      /* what is to be asked with, at least */
@@ -42,7 +42,7 @@ struct fill {
   /* asking */
   struct provider_ask ask;
   struct fetch_transfer *transfer;
-  size_t format;               /* index into the shop's formats */
+  size_t format;               /* index into the context's formats */
   bool without_channels;       /* the provider refused RequestedChannels=2 */
   bool saw_404, saw_not_audio; /* in this ask */
   bool answered;               /* the ledger knows that it is downloading */
@@ -109,8 +109,8 @@ struct fill {
 void fill_ask(struct fill *f); /* ASKING with the format in hand */
 void fill_fail(struct fill *f, enum recording_error error);
 void fill_end(struct fill *f, enum recording_event_kind kind); /* REPORTING: the last word */
-void fill_let_go(struct fill *f);    /* last use: frees it when nothing is under way any more */
-void fill_lose(struct fill *f);      /* may free it: the caller's last use */
+void fill_release_if_idle(struct fill *f);    /* last use: frees it when nothing is under way any more */
+void fill_lease_lost(struct fill *f);      /* may free it: the caller's last use */
 void fill_body_over(struct fill *f); /* all bytes are here */
 void fill_break(struct fill *f, enum recording_error error);
 void fill_transfer_over(struct fill *f, const struct fetch_result *r);
@@ -140,7 +140,7 @@ CHECKED enum err fill_begin(struct fill *f); /* its bytes are audio: validators 
 void fill_open_tape(struct fill *f);         /* the ledger has them: listeners hear it */
 void fill_tell_listeners(struct fill *f);    /* of what was appended */
 void fill_tell_whole(struct fill *f);
-void fill_leave_listeners(struct fill *f); /* to whoever has the lease now */
+void fill_hand_listeners_over(struct fill *f); /* to whoever has the lease now */
 void fill_close_listeners(struct fill *f); /* the fill's end */
 void fill_void_validators(struct fill *f); /* bytes that were told are no longer right: cuts listeners */
 void fill_find_before(struct fill *f);     /* on the disk pool, before the parts of before are swept */
@@ -152,11 +152,11 @@ bool fill_is_compared(const struct fill *f);               /* with all that was 
 /* fill_report.c: what the ledger is told */
 void fill_renew(struct fill *f, enum recording_event_kind kind); /* RENEW or ANSWERED */
 void fill_report_last(struct fill *f);
-void fill_report_anew(struct fill *f);  /* then fill_look, under another token, or fill_lose */
-void fill_assert_lease(struct fill *f); /* then fill_publish or fill_lose */
+void fill_report_anew(struct fill *f);  /* then fill_check_store, under another token, or fill_lease_lost */
+void fill_assert_lease(struct fill *f); /* then fill_publish or fill_lease_lost */
 
 /* fill_disk.c: steps on the disk pool */
-void fill_look(struct fill *f);
+void fill_check_store(struct fill *f);
 void fill_cut(struct fill *f); /* the part is emptied; then fill_ask */
 void fill_sync(struct fill *f);
 void fill_publish(struct fill *f);

@@ -49,7 +49,7 @@ static void log_last(const struct fill *f, const struct recording *row) {
     case RECORDING_FAILURE:
       log_error("Recording failed", LOG_INT("business", f->row.business_id),
                 LOG_TEXT("recording", f->row.recording_sid), LOG_TEXT("code", row->error_code),
-                LOG_INT("attempt", row->fail_count), LOG_INT("for_good", row->for_good), LOG_TEXT("why", f->log_why));
+                LOG_INT("attempt", row->fail_count), LOG_INT("for_good", row->permanent), LOG_TEXT("why", f->log_why));
       break;
     default:
       log_debug("Fill ended", LOG_INT("business", f->row.business_id), LOG_TEXT("recording", f->row.recording_sid),
@@ -69,7 +69,7 @@ static void count_last(const struct fill *f, const struct recording *row) {
     metric_observe(METRIC_FILL_SECONDS, (clock_mono_ms() - f->started_ms) * 1000);
   } else if (row->status == RECORDING_FAILED) {
     count_failure(row->error_code);
-  } else if (f->last.kind == RECORDING_NOT_THERE) {
+  } else if (f->last.kind == RECORDING_NOT_FOUND) {
     metric_add(METRIC_FILLS, METRIC_FILL_NOT_YET, 1); /* a 404 is no failure for a while */
   } else {
     metric_add(METRIC_FILLS, METRIC_FILL_RETURNED, 1); /* drained, or refused with credentials that are no longer used */
@@ -84,21 +84,21 @@ static void last_is_back(struct fill *f, const struct report *r) {
     metric_add(METRIC_FILLS, METRIC_FILL_LOST, 1);
     log_warn("Could not acquire lock", LOG_INT("business", f->row.business_id),
              LOG_TEXT("recording", f->row.recording_sid), LOG_TEXT("why", "the lease is no longer ours"));
-  } else if (r->e != ERR_CLOSED && !f->shop->closing) {
+  } else if (r->e != ERR_CLOSED && !f->context->closing) {
     f->report_again_ms = clock_mono_ms() + FILL_REPORT_AGAIN_MS; /* (3) */
     return;
   }
-  fill_let_go(f);
+  fill_release_if_idle(f);
 }
 
 static void renewal_is_back(struct fill *f, const struct report *r) {
   f->renewing = false;
   if (f->lost || (f->state == FILL_REPORTING && !r->then_publish)) {
-    if (f->lost) fill_let_go(f);
+    if (f->lost) fill_release_if_idle(f);
     return;
   }
   if (r->e == ERR_CONFLICT) {
-    fill_lose(f);
+    fill_lease_lost(f);
     return;
   }
   if (r->e == OK) {
@@ -112,16 +112,16 @@ static void renewal_is_back(struct fill *f, const struct report *r) {
   } else if (clock_mono_ms() < f->lease_mono_ms) {
     fill_assert_lease(f);
   } else {
-    fill_lose(f);
+    fill_lease_lost(f);
   }
 }
 
 static void anew_is_back(struct fill *f, const struct report *r) {
   f->renewing = false;
   if (f->lost) {
-    fill_let_go(f);
+    fill_release_if_idle(f);
   } else if (r->e == ERR_CONFLICT) {
-    fill_lose(f);
+    fill_lease_lost(f);
   } else if (r->e != OK) {
     fill_fail(f, RECORDING_STORAGE_ERROR);
   } else {
@@ -129,7 +129,7 @@ static void anew_is_back(struct fill *f, const struct report *r) {
     f->row.lease_token = r->row.lease_token;
     f->row.etag[0] = '\0'; /* nothing to go on with */
     f->told = false;
-    fill_look(f);
+    fill_check_store(f);
   }
 }
 
@@ -157,7 +157,7 @@ static enum err run_report(struct db *db, void *arg) {
 static void report_done(void *arg, enum err e) {
   struct report *r = arg;
   r->e = e;
-  fetch_post_task(r->fill->shop->fetch, &r->task); /* the worker outlives its fills */
+  fetch_post_task(r->fill->context->fetch, &r->task); /* the worker outlives its fills */
 }
 
 static void submit(struct fill *f, struct report *r) {
@@ -173,10 +173,10 @@ static void submit(struct fill *f, struct report *r) {
                        .run = run_report,
                        .done = report_done,
                        .arg = r};
-  enum err e = db_writer_submit(f->shop->writer, job);
+  enum err e = db_writer_submit(f->context->writer, job);
   if (e == OK) return;
   r->e = e;
-  fetch_post_task(f->shop->fetch, &r->task);
+  fetch_post_task(f->context->fetch, &r->task);
 }
 
 static struct report *new_renewal(struct fill *f, enum recording_event_kind kind) {
@@ -214,7 +214,7 @@ void fill_assert_lease(struct fill *f) {
 }
 
 void fill_report_anew(struct fill *f) {
-  struct report *r = new_renewal(f, RECORDING_ANEW);
+  struct report *r = new_renewal(f, RECORDING_RESTARTED);
   f->state = FILL_LOOKING;
   if (!r) {
     fill_fail(f, RECORDING_STORAGE_ERROR);
@@ -259,12 +259,12 @@ void fill_give_lease_back(const struct fill *f) {
   if (!w) return;
   w->business_id = f->row.business_id;
   memcpy(w->recording_sid, f->row.recording_sid, sizeof(w->recording_sid));
-  w->event = (struct recording_event){.kind = RECORDING_RETURNED, .token = f->row.lease_token};
+  w->event = (struct recording_event){.kind = RECORDING_RELEASED, .token = f->row.lease_token};
   struct db_job job = {.name = METRIC_JOB_REPORT,
                        .class = DB_CLASS_LEASE,
                        .business_id = w->business_id,
                        .run = run_farewell,
                        .done = farewell_done,
                        .arg = w};
-  if (db_writer_submit(f->shop->writer, job) != OK) free(w);
+  if (db_writer_submit(f->context->writer, job) != OK) free(w);
 }

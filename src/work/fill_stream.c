@@ -96,13 +96,13 @@ static enum err on_data(void *arg, struct str bytes) {
   if (f->lost || f->returning) return ERR_CLOSED;
   if (clock_mono_ms() >=
       f->lease_mono_ms) { /* frozen, or kept from renewing: listeners hear no byte that is not the holder's */
-    fill_lose(f);
+    fill_lease_lost(f);
     return ERR_CLOSED;
   }
   metric_add(METRIC_FILL_BYTES, 0, (int64_t)bytes.n);
   if (f->stop != FILL_STOP_NONE) return ERR_DENIED;
   if (bytes.n == 0) return OK;
-  if (fill_write_position(f) + (int64_t)bytes.n > f->shop->max_bytes) return stop_with(f, RECORDING_TOO_LARGE);
+  if (fill_write_position(f) + (int64_t)bytes.n > f->context->max_bytes) return stop_with(f, RECORDING_TOO_LARGE);
   return fill_write_take(f, bytes) == OK ? OK : stop_with(f, RECORDING_STORAGE_ERROR);
 }
 
@@ -138,7 +138,7 @@ static enum err take_audio(struct fill *f, const struct fetch_reply *r) {
       return stop_with(f, RECORDING_PROVIDER_ERROR);
     }
   } else {
-    if (r->length > f->shop->max_bytes) return stop_with(f, RECORDING_TOO_LARGE);
+    if (r->length > f->context->max_bytes) return stop_with(f, RECORDING_TOO_LARGE);
     f->compared = resumes ? 0 : -1;
     if (resumes && f->total >= 0 && r->length != f->total) fill_void_validators(f);
     if (!resumes) fill_compare_length(f, r->length);
@@ -150,7 +150,7 @@ static enum err take_audio(struct fill *f, const struct fetch_reply *r) {
   if (!f->answered) {
     f->answered = true;
     char phrase[64];
-    (void)snprintf(phrase, sizeof(phrase), "downloading from %s", f->shop->provider->name);
+    (void)snprintf(phrase, sizeof(phrase), "downloading from %s", f->context->provider->name);
     log_info(phrase, LOG_INT("business", f->row.business_id), LOG_TEXT("recording", f->row.recording_sid));
   }
   fill_renew(f, RECORDING_ANSWERED);
@@ -162,7 +162,7 @@ static enum err on_reply(void *arg, const struct fetch_reply *r) {
   uint64_t seconds;
   enum recording_error error = RECORDING_PROVIDER_ERROR;
   f->retry_after_ms = str_to_u64(r->retry_after, 86400, &seconds) == OK ? (int64_t)seconds * 1000 : 0;
-  switch (f->shop->provider->answer(r->status, r->content_encoding, &error)) {
+  switch (f->context->provider->answer(r->status, r->content_encoding, &error)) {
     case PROVIDER_AUDIO:
       return take_audio(f, r);
     case PROVIDER_NOT_THERE:
@@ -218,7 +218,7 @@ enum err fill_send(struct fill *f) {
       .idle_ms = IDLE_MS,
       .slow_bytes = SLOW_BYTES,
       .slow_ms = SLOW_WINDOW_MS,
-      .max_bytes = f->shop->max_bytes,
+      .max_bytes = f->context->max_bytes,
       .max_hops = 5,
       .trust_origin = true, /* the business's base: the dialect made the url */
       .arg = f,
@@ -226,7 +226,7 @@ enum err fill_send(struct fill *f) {
       .on_data = on_data,
       .on_end = on_end,
   };
-  enum err e = fetch_start(f->shop->fetch, &request, &f->transfer);
+  enum err e = fetch_start(f->context->fetch, &request, &f->transfer);
   secret_wipe(password, sizeof(password));
   return e;
 }

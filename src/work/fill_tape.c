@@ -24,12 +24,12 @@
 
 void fill_open_tape(struct fill *f) {
   struct tape_head head = {.business_id = f->row.business_id, .modified_at = f->modified_at, .total = f->total};
-  if (!f->shop->tapes || !f->begun || f->tape) return;
+  if (!f->context->tapes || !f->begun || f->tape) return;
   memcpy(head.recording_sid, f->row.recording_sid, sizeof(head.recording_sid));
   memcpy(head.etag, f->etag, sizeof(head.etag));
   enum err e =
       str_copy(head.content_type, sizeof(head.content_type), str_from(audio_content_type(audio_kind(f->audio))));
-  if (e == OK) e = tapes_open(f->shop->tapes, &head, blob_part_fd(f->part), f->size, &f->tape);
+  if (e == OK) e = tapes_open(f->context->tapes, &head, blob_part_fd(f->part), f->size, &f->tape);
   if (e != OK) /* who plays it waits until it is ready, or follows the row */
     log_warn("A recording can't be played while it arrives", LOG_INT("business", f->row.business_id),
              LOG_TEXT("recording", f->row.recording_sid), LOG_ERR(e));
@@ -49,8 +49,8 @@ void fill_tell_whole(struct fill *f) {
   if (f->tape) tape_finish(f->tape);
 }
 
-void fill_leave_listeners(struct fill *f) {
-  if (f->tape) tape_follow_successor(f->shop->follows, f->tape);
+void fill_hand_listeners_over(struct fill *f) {
+  if (f->tape) tape_follow_successor(f->context->follows, f->tape);
   close_tape(f);
 }
 
@@ -85,7 +85,7 @@ void fill_find_before(struct fill *f) {
   if (!f->row.etag[0]) return;
   struct part_owner owner;
   part_owner_of(&f->row, &owner);
-  enum err e = blob_open_part_below(f->shop->store, &owner.whose, f->row.lease_token, &f->before, &f->before_bytes);
+  enum err e = blob_open_part_below(f->context->store, &owner.whose, f->row.lease_token, &f->before, &f->before_bytes);
   f->inherits = e == OK && f->before_bytes >= AUDIO_LEAST_BYTES; /* else what was told of is not there */
   if (!f->inherits) fill_forget_before(f);
 }

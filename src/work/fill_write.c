@@ -56,7 +56,7 @@ static void run_write(void *arg, unsigned worker) {
     w->differs_from_before = fill_equal_prefix(w->before, w->at, str_head(rest, old)) < (int64_t)old;
     w->e = blob_append(w->part, rest);
   }
-  fetch_post_task(w->fill->shop->fetch, &w->task); /* the worker outlives its fills */
+  fetch_post_task(w->fill->context->fetch, &w->task); /* the worker outlives its fills */
 }
 
 static void write_is_back(void *arg);
@@ -75,7 +75,7 @@ static enum err start_write(struct fill *f) {
                       .before = f->before,
                       .at = f->size,
                       .before_bytes = f->before_bytes};
-  enum err e = pool_run(f->shop->disk, run_write, w);
+  enum err e = pool_run(f->context->disk, run_write, w);
   if (e != OK) {
     free(w);
     return e;
@@ -151,7 +151,7 @@ static void write_is_back(void *arg) {
   f->is_writing = false;
   f->writing_bytes = 0;
   if (f->lost) {
-    fill_let_go(f);
+    fill_release_if_idle(f);
   } else {
     take_result(f, w);
     go_on(f);
@@ -167,7 +167,7 @@ void fill_write_end(struct fill *f, const struct fetch_result *result) {
     f->is_held = false;
   }
   if (f->lost) {
-    fill_let_go(f);
+    fill_release_if_idle(f);
     return;
   }
   if (f->is_writing || (f->in.n && f->stop == FILL_STOP_NONE && !f->returning)) return; /* (4) */
@@ -195,7 +195,7 @@ static void run_drop(void *arg, unsigned worker) {
 static void drop(struct fill *f, struct blob_part *part, bool is_left, int fd) {
   struct dropped *d = malloc(sizeof(*d));
   if (d) *d = (struct dropped){part, is_left, fd};
-  if (d && pool_run(f->shop->disk, run_drop, d) == OK) return;
+  if (d && pool_run(f->context->disk, run_drop, d) == OK) return;
   free(d);
   blob_leave(part); /* swept later */
   closer_close(fd);

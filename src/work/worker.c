@@ -52,7 +52,7 @@ struct claim {
   int64_t credentials_versions[CLAIM_MOST];
   int n;
   bool more; /* there may be more to claim at once */
-  struct queue_tended tended;
+  struct queue_maintained tended;
   int64_t asked_mono_ms;
   enum err e;
 };
@@ -60,7 +60,7 @@ struct claim {
 struct worker {
   struct fetch *fetch;
   struct pool *disk;
-  struct fill_shop shop;
+  struct fill_context context;
   struct sweep *sweep;
   struct old_parts *old_parts;
   struct room *room;
@@ -69,7 +69,7 @@ struct worker {
   struct queue_limits limits;
   uint64_t min_free_bytes;
   char owner[40];
-  atomic_bool poked;
+  atomic_bool woken;
   atomic_bool draining;
 
   bool started; /* begin ran on the loop */
@@ -97,7 +97,7 @@ static enum err run_claim(struct db *db, void *arg) {
   int64_t now = db_now_ms(db);
   uint32_t jitter;
   TRY(secret_random(&jitter, sizeof(jitter)));
-  TRY(queue_tend(db, now, jitter, &c->tended));
+  TRY(queue_maintain(db, now, jitter, &c->tended));
   enum err e = OK;
   while (c->n < c->most && e == OK) {
     e = queue_claim(db, &c->limits, str_from(c->owner), now, &c->rows[c->n]);
@@ -116,12 +116,12 @@ static void fill_is_over(void *arg, struct fill *f) {
     w->fills[i] = w->fills[--w->fill_count];
     break;
   }
-  worker_poke(w); /* a place is free */
+  worker_wake(w); /* a place is free */
 }
 
 static void start_fill(struct worker *w, const struct recording *row, int64_t credentials_version, int64_t mono_ms) {
   enum err e = w->fill_count < FILLS_MAX
-                   ? fill_start(&w->shop, row, credentials_version, mono_ms, &w->fills[w->fill_count])
+                   ? fill_start(&w->context, row, credentials_version, mono_ms, &w->fills[w->fill_count])
                    : ERR_BUSY;
   if (e == OK) {
     w->fill_count++;
@@ -196,13 +196,13 @@ static void claim_is_back(void *arg) {
   if (c->e != OK) {
     w->claim_at_ms = mono + CLAIM_AGAIN_MS;
     if (c->e != ERR_CLOSED) log_error("The queue can't be read", LOG_ERR(c->e));
-    atomic_store(&w->poked, true);
+    atomic_store(&w->woken, true);
   } else {
     if (c->tended.lapsed)
       log_warn("Took back recordings from a worker that is gone", LOG_INT("count", c->tended.lapsed));
     bool claims = c->most > 0; /* else a recording whose time to be asked comes is nothing to hurry for */
     if (claims && c->tended.next_at && c->tended.next_at < w->tend_at_ms) w->tend_at_ms = c->tended.next_at;
-    if (c->more) atomic_store(&w->poked, true);
+    if (c->more) atomic_store(&w->woken, true);
     if (c->tended.retries && !w->retry_goes_on) start_retrying(w);
     for (int i = 0; i < c->n; i++)
       start_fill(w, &c->rows[i], c->credentials_versions[i], c->asked_mono_ms);
@@ -220,7 +220,7 @@ static void claim_done(void *arg, enum err e) {
 static void start_claim(struct worker *w) {
   struct claim *c = calloc(1, sizeof(*c));
   if (!c) return;
-  atomic_store(&w->poked, false);
+  atomic_store(&w->woken, false);
   c->worker = w;
   c->task = (struct fetch_task){.fn = claim_is_back, .arg = c};
   c->limits = w->limits;
@@ -240,7 +240,7 @@ static void start_claim(struct worker *w) {
 
 /* Recordings that waited for room are claimed at once. */
 static void room_changed(void *arg, enum room_state state) {
-  if (state == ROOM_ENOUGH) worker_poke(arg);
+  if (state == ROOM_ENOUGH) worker_wake(arg);
 }
 
 bool worker_is_full(const struct worker *w) {
@@ -282,7 +282,7 @@ static int64_t tick(void *arg) {
     else if (w->retry_at_ms - mono < wait) wait = w->retry_at_ms - mono;
   }
   bool may_claim = room_state(w->room) == ROOM_ENOUGH; /* (4) */
-  bool due = clock_now_ms() >= w->tend_at_ms || (may_claim && atomic_load(&w->poked));
+  bool due = clock_now_ms() >= w->tend_at_ms || (may_claim && atomic_load(&w->woken));
   if (due && !w->claiming && mono >= w->claim_at_ms) {
     start_claim(w);
   } else if (due && !w->claiming && w->claim_at_ms - mono < wait) {
@@ -293,8 +293,8 @@ static int64_t tick(void *arg) {
   return wait;
 }
 
-void worker_poke(struct worker *w) {
-  if (!atomic_exchange(&w->poked, true)) fetch_wake(w->fetch);
+void worker_wake(struct worker *w) {
+  if (!atomic_exchange(&w->woken, true)) fetch_wake(w->fetch);
 }
 
 struct new_access {
@@ -305,11 +305,11 @@ struct new_access {
 static void take_access(void *arg) {
   struct new_access *n = arg;
   struct worker *w = n->worker;
-  access_unref(w->shop.snapshot);
-  w->shop.snapshot = n->snapshot;
+  access_unref(w->context.snapshot);
+  w->context.snapshot = n->snapshot;
   for (size_t i = w->fill_count; i-- > 0;)
     if (i < w->fill_count) fill_take_access(w->fills[i]);
-  worker_poke(w);
+  worker_wake(w);
   free(n);
 }
 
@@ -326,11 +326,11 @@ void worker_set_access(struct worker *w, struct access_snapshot *snapshot) {
 
 static enum err start_engines(struct worker *w, const struct worker_parts *parts) {
   struct str bad;
-  TRY(provider_formats_parse(str_from(parts->conf->recording_formats), w->shop.formats, &w->shop.format_count, &bad));
+  TRY(provider_formats_parse(str_from(parts->conf->recording_formats), w->context.formats, &w->context.format_count, &bad));
   w->fills = calloc(FILLS_MAX, sizeof(*w->fills));
   if (!w->fills) return ERR_NOMEM;
   TRY(pool_new("disk", DISK_THREADS, 4 * FILLS_MAX, &w->disk));
-  w->shop.disk = w->disk;
+  w->context.disk = w->disk;
   TRY(room_new(w->store, w->disk, w->min_free_bytes, room_changed, w, &w->room));
   TRY(sweep_new(w->store, w->writer, w->disk, &w->sweep));
   TRY(old_parts_new(w->store, w->writer, w->disk, &w->old_parts));
@@ -344,10 +344,10 @@ static enum err start_engines(struct worker *w, const struct worker_parts *parts
 
 static void begin(void *arg) {
   struct worker *w = arg;
-  w->shop.fetch = w->fetch;
+  w->context.fetch = w->fetch;
   room_begin(w->room, w->fetch);
   w->started = true;
-  worker_poke(w);
+  worker_wake(w);
 }
 
 enum err worker_new(const struct worker_parts *parts, struct access_snapshot *snapshot, struct worker **ret_worker) {
@@ -359,7 +359,7 @@ enum err worker_new(const struct worker_parts *parts, struct access_snapshot *sn
   w->store = parts->store;
   w->min_free_bytes = parts->min_free_bytes;
   w->limits = (struct queue_limits){(int)parts->conf->downloads_per_business, (int)parts->conf->downloads_total};
-  w->shop = (struct fill_shop){.writer = parts->writer,
+  w->context = (struct fill_context){.writer = parts->writer,
                                .store = parts->store,
                                .tapes = parts->tapes,
                                .follows = parts->follows,
@@ -381,7 +381,7 @@ enum err worker_new(const struct worker_parts *parts, struct access_snapshot *sn
 
 static void return_fills(void *arg) {
   struct worker *w = arg;
-  w->shop.closing = true;
+  w->context.closing = true;
   for (size_t i = w->fill_count; i-- > 0;)
     if (i < w->fill_count) fill_return(w->fills[i]);
 }
@@ -430,7 +430,7 @@ struct worker *worker_free(struct worker *w) {
   w->old_parts = old_parts_free(w->old_parts);
   w->fetch = fetch_free(w->fetch);
   w->room = room_free(w->room);
-  access_unref(w->shop.snapshot);
+  access_unref(w->context.snapshot);
   lock_cond_done(&w->changed);
   lock_done(&w->lock);
   free(w->fills);

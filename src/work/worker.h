@@ -1,6 +1,6 @@
 /* worker.h - claims what is to be filled and sees each fill to its end, on one thread of its own.
  *
- *   worker_new(&parts, snapshot, &worker);  … worker_poke(worker) whenever the queue may have grown …
+ *   worker_new(&parts, snapshot, &worker);  … worker_wake(worker) whenever the queue may have grown …
  *   worker_drain(worker, 8000);  worker_free(worker);
  *
  * Thread rule: new, drain and free by the owner; the rest from any thread. */
@@ -29,7 +29,7 @@ struct worker_parts {
 CHECKED enum err worker_new(const struct worker_parts *parts, struct access_snapshot *snapshot,
                             struct worker **ret_worker);
 /* The queue may have something: look soon. */
-void worker_poke(struct worker *w);
+void worker_wake(struct worker *w);
 /* Credentials to use from now on; takes a reference of its own. */
 void worker_set_access(struct worker *w, struct access_snapshot *snapshot);
 /* The volume has less than min_free_bytes free: nothing is claimed until there is room. */

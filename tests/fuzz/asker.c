@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/cookie.h"
-#include "api/origin.h"
+#include "api/auth/api_cookie.h"
+#include "api/auth/api_origin.h"
 #include "domain/signed_url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/api_calls_patch.h"
+#include "api/handlers/api_calls_patch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 

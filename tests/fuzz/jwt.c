@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/jwt.h"
+#include "api/auth/api_jwt.h"
 #include "base/secret.h"
 
 #define SECRET "a secret of more than 32 bytes, for fuzzing"

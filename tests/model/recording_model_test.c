@@ -10,7 +10,7 @@
 #include "../unit/domain/recording_rules.h"
 
 #include "domain/backoff.h"
-#include "domain/want.h"
+#include "domain/enqueue.h"
 #include "ledger/accounts.h"
 
 enum { BUSINESSES = 3, SIDS = 5, ROWS = BUSINESSES * SIDS, WORKERS = 6, STEPS = 200000, COMMIT_EVERY = 2000 };
@@ -78,11 +78,11 @@ static struct str sid_of(const struct model_row *m) {
 #define NUMBERS(X)                                                                                                     \
   X(business_id)                                                                                                       \
   X(forbidden)                                                                                                         \
-  X(told_duration_s)                                                                                                   \
-  X(told_channels)                                                                                                     \
+  X(provider_duration_s)                                                                                                   \
+  X(provider_channels)                                                                                                     \
   X(started_at)                                                                                                        \
   X(completed_at) X(first_seen_at) X(status) X(rank) X(enqueued_at) X(last_enqueue_at) X(wanted_at) X(next_ask_at)     \
-      X(lease_token) X(lease_until) X(fail_count) X(failed_at) X(next_retry_at) X(for_good) X(asks_404)                \
+      X(lease_token) X(lease_until) X(fail_count) X(failed_at) X(next_retry_at) X(permanent) X(not_found_count)                \
           X(first_404_at) X(crashes) X(retried[0]) X(retried[1]) X(retried[2]) X(bytes) X(total) X(got) X(modified_at) \
               X(duration_ms) X(channels) X(ready_at)
 
@@ -199,7 +199,7 @@ static void model_release(int business) {
 
 static void model_account_feels(int business, const struct recording_event *event) {
   struct model_account *a = &w.accounts[business];
-  if (event->kind == RECORDING_ANSWERED || event->kind == RECORDING_NOT_THERE) {
+  if (event->kind == RECORDING_ANSWERED || event->kind == RECORDING_NOT_FOUND) {
     bool was_stopped = a->auth_failed_at != 0;
     a->auth_failed_at = a->auth_trial_at = a->error_streak = 0;
     if (was_stopped) model_release(business);
@@ -234,12 +234,12 @@ static void step_want(void) {
   static const enum recording_event_kind kinds[] = {RECORDING_PLAY, RECORDING_PREPARE, RECORDING_PERSON_RETRY};
   struct model_row *m = any_known();
   if (!m) return;
-  enum want_kind want = (enum want_kind)roll(3);
+  enum enqueue_kind want = (enum enqueue_kind)roll(3);
   struct recording_event event = {.kind = kinds[want]};
-  struct recording_outcome considered = want_consider(&m->row, want, w.now), real_outcome;
+  struct recording_outcome considered = enqueue_check(&m->row, want, w.now), real_outcome;
   struct recording_outcome outcome = model_apply(m, &event);
   struct recording real;
-  REQUIRE_OK(want_run(w.db, m->row.business_id, sid_of(m), want, w.now, &real, &real_outcome));
+  REQUIRE_OK(enqueue_run(w.db, m->row.business_id, sid_of(m), want, w.now, &real, &real_outcome));
   REQUIRE(considered.moved == outcome.moved && considered.skip == outcome.skip);
   REQUIRE(real_outcome.moved == outcome.moved && real_outcome.enqueued == outcome.enqueued &&
           real_outcome.skip == outcome.skip);
@@ -278,9 +278,9 @@ static void step_claim(void) {
 
 static void step_report(void) {
   static const enum recording_event_kind kinds[] = {RECORDING_RENEW,    RECORDING_RENEW,     RECORDING_ANSWERED,
-                                                    RECORDING_ANSWERED, RECORDING_NOT_THERE, RECORDING_FAILURE,
-                                                    RECORDING_FAILURE,  RECORDING_COMPLETE,  RECORDING_RETURNED,
-                                                    RECORDING_FOUND,    RECORDING_ANEW};
+                                                    RECORDING_ANSWERED, RECORDING_NOT_FOUND, RECORDING_FAILURE,
+                                                    RECORDING_FAILURE,  RECORDING_COMPLETE,  RECORDING_RELEASED,
+                                                    RECORDING_FOUND,    RECORDING_RESTARTED};
   static const enum recording_error errors[] = {RECORDING_RATE_LIMITED,   RECORDING_PROVIDER_ERROR, RECORDING_TIMEOUT,
                                                 RECORDING_PROVIDER_ERROR, RECORDING_TRUNCATED,      RECORDING_NOT_AUDIO,
                                                 RECORDING_TOO_LARGE,      RECORDING_STORAGE_ERROR};
@@ -300,19 +300,19 @@ static void step_report(void) {
   struct recording real;
   enum err e = queue_report(w.db, m->row.business_id, sid_of(m), &event, w.now, &real);
   REQUIRE(e == (outcome.moved ? OK : ERR_CONFLICT));
-  if (outcome.moved && event.kind == RECORDING_ANEW) worker->token = real.lease_token;
+  if (outcome.moved && event.kind == RECORDING_RESTARTED) worker->token = real.lease_token;
   if (m->row.lease_until == 0 && roll(4)) worker->held = -1; /* else it will report what it lost */
   compare_row(m);
   bool tells_account =
-      event.kind == RECORDING_ANSWERED || event.kind == RECORDING_NOT_THERE || event.kind == RECORDING_FAILURE;
+      event.kind == RECORDING_ANSWERED || event.kind == RECORDING_NOT_FOUND || event.kind == RECORDING_FAILURE;
   if (outcome.moved && tells_account) compare_all();
 }
 
-/* Leases, retries, demotions and trials, in the order of queue_tend. */
+/* Leases, retries, demotions and trials, in the order of queue_maintain. */
 static void step_tend(void) {
   uint32_t jitter = (uint32_t)roll(UINT32_MAX);
   int lapsed = 0, due = 0;
-  struct recording_event lapse = {.kind = RECORDING_LAPSED, .jitter = jitter};
+  struct recording_event lapse = {.kind = RECORDING_LEASE_EXPIRED, .jitter = jitter};
   struct recording_event retry = {.kind = RECORDING_RETRY_DUE, .jitter = jitter};
   struct recording_event trial = {.kind = RECORDING_CREDENTIALS};
   for (int i = 0; i < ROWS; i++)
@@ -335,8 +335,8 @@ static void step_tend(void) {
     for (int i = 0; i < SIDS && !waits && !tried; i++)
       if (w.rows[b * SIDS + i].is_known) tried = model_apply(&w.rows[b * SIDS + i], &trial).moved;
   }
-  struct queue_tended tended;
-  REQUIRE_OK(queue_tend(w.db, w.now, jitter, &tended));
+  struct queue_maintained tended;
+  REQUIRE_OK(queue_maintain(w.db, w.now, jitter, &tended));
   REQUIRE(tended.lapsed == lapsed && tended.due == due);
   compare_all();
 }
@@ -409,15 +409,15 @@ static void model_deliver(struct model_row *m, const struct delivery_rank *rank,
 }
 
 static void step_deliver(void) {
-  static const char *const statuses[] = {"in-progress", "processing", "completed", "completed",
+  static const char *const status_cache[] = {"in-progress", "processing", "completed", "completed",
                                          "completed",   "absent",     "deleted",   "failed"};
   struct model_row *m = &w.rows[roll(ROWS)];
-  uint64_t which = roll(COUNT_OF(statuses));
+  uint64_t which = roll(COUNT_OF(status_cache));
   struct delivery_rank rank = {.terminal = which >= 2,
                                .sequence = (int64_t)roll(4),
                                .timestamp_ms = (int64_t)roll(3),
                                .status_order = (int)which};
-  const char *values[TOLD_COUNT] = {statuses[which], NULL, NULL, NULL};
+  const char *values[TOLD_COUNT] = {status_cache[which], NULL, NULL, NULL};
   if (which >= 2 && which < 5) {
     bool forbidden = roll(5) == 0;
     values[TOLD_URL] = forbidden ? "https://elsewhere.example/RE" : "https://api.example/RE";

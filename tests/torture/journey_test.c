@@ -18,7 +18,7 @@
 #include "base/fs.h"
 #include "domain/intake.h"
 #include "domain/playback.h"
-#include "domain/shelf.h"
+#include "api/media/api_open_files.h"
 #include "faults.h"
 
 enum {
@@ -33,7 +33,7 @@ enum {
 
 struct journey {
   struct works *works;
-  struct shelf *shelf;
+  struct open_files *open_files;
   struct cache_versions *versions;
   struct str wav;
   int rounds;
@@ -44,7 +44,7 @@ static void open_journey(struct journey *j) {
   j->works = works_new((struct works_answer[]){{.status = 200, .body = j->wav, .etag = "\"v1\""}, {0}});
   works_start_worker(j->works);
   assert_int_equal(cache_versions_new(&j->versions), OK);
-  assert_int_equal(shelf_new(8, &j->shelf), OK);
+  assert_int_equal(open_files_new(8, &j->open_files), OK);
 }
 
 static void pause_a_moment(void) {
@@ -72,7 +72,7 @@ static void assert_swept(struct works *w) {
 
 static void close_journey(struct journey *j) {
   assert_swept(j->works);
-  j->shelf = shelf_free(j->shelf);
+  j->open_files = open_files_free(j->open_files);
   j->versions = cache_versions_free(j->versions);
   works_free(j->works);
   j->works = NULL;
@@ -130,7 +130,7 @@ static struct recording wait_ready(struct journey *j, const char *sid) {
       row = works_row(j->works, sid);
     }
     if (row.status == RECORDING_READY) break;
-    assert_false(row.for_good);
+    assert_false(row.permanent);
     clock_test_advance_ms(STEP_MS);
   }
   assert_string_equal(recording_status_name(row.status), recording_status_name(RECORDING_READY));
@@ -151,7 +151,7 @@ static enum err put_on_shelf(struct journey *j, const struct recording *row, str
     (void)close(fd);
     return e;
   }
-  e = shelf_put(j->shelf, row, id, cache_mark(j->versions, CACHE_RECORDING, 1, id), file);
+  e = open_files_put(j->open_files, row, id, cache_mark(j->versions, CACHE_RECORDING, 1, id), file);
   http_file_unref(file);
   return e;
 }
@@ -159,7 +159,7 @@ static enum err put_on_shelf(struct journey *j, const struct recording *row, str
 static enum err look_up(struct journey *j, struct str id) {
   struct recording row;
   bool call_known;
-  if (shelf_find(j->shelf, 1, id)) return OK;
+  if (open_files_find(j->open_files, 1, id)) return OK;
   TRY(recordings_resolve(j->works->db, 1, id, &call_known, &row));
   if (playback_decide(&row, true, false, clock_now_ms()).kind != PLAYBACK_FILE) return ERR_NOT_YET;
   return put_on_shelf(j, &row, id);
@@ -171,7 +171,7 @@ static void play(struct journey *j, struct str id) {
   if (e != OK) e = look_up(j, id); /* the fault was there once; who plays asks again */
   faults_here(before);
   assert_int_equal(e, OK);
-  struct shelf_item *item = shelf_find(j->shelf, 1, id);
+  struct open_file *item = open_files_find(j->open_files, 1, id);
   struct stat st;
   assert_non_null(item);
   assert_int_equal(fstat(http_file_fd(item->file), &st), 0);
@@ -189,7 +189,7 @@ static bool travel(struct journey *j, enum fault kind, int n) {
   enum err e = deliver(j->works, sid, call);
   for (int i = 0; e != OK && i < 3; i++) e = deliver(j->works, sid, call);
   assert_int_equal(e, OK);
-  worker_poke(j->works->worker);
+  worker_wake(j->works->worker);
   struct recording row = wait_ready(j, sid);
   play(j, str_from(sid));
   play(j, str_from(call));

@@ -1,7 +1,7 @@
 /* The cookie: strictly ours, wherever it stands and whatever stands beside it. */
 #include "asked.h"
 
-#include "api/cookie.h"
+#include "api/auth/api_cookie.h"
 
 static struct cookie_rules rules_of(bool https, const char *base, bool framed) {
   struct cookie_rules rules;

@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "api/problem.h"
+#include "api/request/problem.h"
 
 static json_t *document_of(enum problem p, const struct problem_words *words) {
   struct buf b = BUF_INIT(PROBLEM_SIZE_MAX);
@@ -67,9 +67,9 @@ static void words_take_the_place_of_the_tables(void **state) {
 
 static void the_engines_refusals_have_their_problems(void **state) {
   (void)state;
-  static const int statuses[] = {400, 408, 413, 417, 431, 501, 503, 505};
-  for (size_t i = 0; i < COUNT_OF(statuses); i++)
-    assert_int_equal(problem_status(problem_of_status(statuses[i])), statuses[i]);
+  static const int status_cache[] = {400, 408, 413, 417, 431, 501, 503, 505};
+  for (size_t i = 0; i < COUNT_OF(status_cache); i++)
+    assert_int_equal(problem_status(problem_of_status(status_cache[i])), status_cache[i]);
   assert_int_equal(problem_of_status(499), PROBLEM_BAD_REQUEST);
   assert_int_equal(problem_of_status(599), PROBLEM_INTERNAL);
 }

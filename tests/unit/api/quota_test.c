@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "api/api_quota.h"
+#include "api/request/api_quota.h"
 
 static const int64_t SECOND_US = 1000000;
 

@@ -18,7 +18,7 @@
 #include "ledger/businesses.h"
 #include "ledger/ledger.h"
 
-static const uint8_t seal_key[SECRET_KEY_SIZE] = "0123456789abcdef0123456789abcdef";
+static const uint8_t secrets_key[SECRET_KEY_SIZE] = "0123456789abcdef0123456789abcdef";
 
 /* ---- what the process would know ---- */
 
@@ -50,8 +50,8 @@ static enum err add_businesses(struct db *db, void *arg) {
   struct business_edit beta = {.name = &names[1]};
   int64_t key_id;
   char id[STORE_ID_SIZE];
-  TRY(businesses_add(db, seal_key, 0, &acme, &s->business));
-  TRY(businesses_add(db, seal_key, 0, &beta, &s->other));
+  TRY(businesses_add(db, secrets_key, 0, &acme, &s->business));
+  TRY(businesses_add(db, secrets_key, 0, &beta, &s->other));
   TRY(keys_create(db, s->business, STR("admin"), STR(""), s->admin, &key_id));
   TRY(keys_create(db, s->business, STR("agent"), STR(""), s->agent, &key_id));
   TRY(keys_create(db, s->business, STR("viewer"), STR(""), s->viewer, &key_id));
@@ -65,7 +65,7 @@ void service_load_access(struct service *s) {
   struct db *db;
   struct access_snapshot *fresh;
   assert_int_equal(db_open(&(struct db_open){.url = s->url, .read_only = true}, NULL, &db), OK);
-  assert_int_equal(access_load(db, seal_key, STR("https://api.twilio.com"), s->access, &fresh), OK);
+  assert_int_equal(access_load(db, secrets_key, STR("https://api.twilio.com"), s->access, &fresh), OK);
   db_close(db);
   access_unref(s->access);
   s->access = fresh;
@@ -197,7 +197,7 @@ struct row_job {
   const char *sid, *other_sid;
   enum recording_status status;
   int64_t bytes;
-  bool for_good;
+  bool permanent;
   struct recording row;
 };
 
@@ -282,15 +282,15 @@ static enum err make_failed(struct db *db, void *arg) {
   next.status = RECORDING_FAILED;
   next.fail_count = 1;
   next.failed_at = now;
-  next.for_good = j->for_good;
-  next.next_retry_at = j->for_good ? 0 : now + 30 * 1000;
+  next.permanent = j->permanent;
+  next.next_retry_at = j->permanent ? 0 : now + 30 * 1000;
   for (size_t i = 0; i < COUNT_OF(next.retried); i++) next.retried[i] = now;
   (void)snprintf(next.error_code, sizeof(next.error_code), "%s", j->other_sid);
   return recordings_store(db, &row, &next);
 }
 
-void service_fail(struct service *s, int64_t business, const char *sid, const char *code, bool for_good) {
-  struct row_job j = {.s = s, .business = business, .sid = sid, .other_sid = code, .for_good = for_good};
+void service_fail(struct service *s, int64_t business, const char *sid, const char *code, bool permanent) {
+  struct row_job j = {.s = s, .business = business, .sid = sid, .other_sid = code, .permanent = permanent};
   assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = make_failed, .arg = &j}), OK);
 }
 

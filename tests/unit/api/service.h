@@ -54,7 +54,7 @@ void service_recording(struct service *s, int64_t business, const char *sid, con
 /* Makes it ready, with a file of that many bytes, and tells who must know. */
 void service_ready(struct service *s, int64_t business, const char *sid, int64_t bytes);
 /* Failed now, retried by a person three times now; else than for good it is due in 30 s. */
-void service_fail(struct service *s, int64_t business, const char *sid, const char *code, bool for_good);
+void service_fail(struct service *s, int64_t business, const char *sid, const char *code, bool permanent);
 struct recording service_row(struct service *s, int64_t business, const char *sid);
 /* Returns once the recording was wanted by somebody. */
 void service_until_wanted(struct service *s, int64_t business, const char *sid);

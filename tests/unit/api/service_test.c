@@ -299,7 +299,7 @@ static void a_failure_is_told_by_its_code(void **state) {
   struct service *s = *state;
   static const struct {
     const char *code;
-    bool for_good;
+    bool permanent;
     int status;
   } rows[] = {
       {"timeout", false, 503},      {"storage_full", false, 503}, {"not_found_at_provider", true, 404},
@@ -310,7 +310,7 @@ static void a_failure_is_told_by_its_code(void **state) {
     char sid[] = "RE000000000000000000000000000000a0", path[128];
     sid[sizeof(sid) - 2] = (char)('0' + i);
     service_recording(s, s->business, sid, "", RECORDING_MISSING);
-    service_fail(s, s->business, sid, rows[i].code, rows[i].for_good);
+    service_fail(s, s->business, sid, rows[i].code, rows[i].permanent);
     (void)snprintf(path, sizeof(path), "/api/recordings/%s/stream", sid);
     struct answer *a = service_ask(s, "GET", path, s->viewer, "Prefer: wait=10\r\n", NULL);
     expect(a, rows[i].status, rows[i].code);

@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/api_calls_patch.h"
-#include "api/api_disposition.h"
+#include "api/handlers/api_calls_patch.h"
+#include "api/media/api_disposition.h"
 #include "api/api_internal.h"
-#include "api/api_prefer.h"
+#include "api/request/api_prefer.h"
 
 #define AT INT64_C(1795248062000) /* 2026-11-21T08:01:02Z */
 

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api/jwt.h"
+#include "api/auth/api_jwt.h"
 #include "base/secret.h"
 
 #define SECRET "a secret of more than 32 bytes, for tests"

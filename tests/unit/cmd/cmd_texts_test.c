@@ -7,12 +7,12 @@
 
 #include <string.h>
 
-#include "cmd/check_report.h"
+#include "cmd/check/check_report.h"
 #include "cmd/cmd_progress.h"
 #include "cmd/cmd_status.h"
 #include "cmd/cmd_url.h"
-#include "cmd/demo_parts.h"
-#include "cmd/verify_parts.h"
+#include "cmd/demo/demo_parts.h"
+#include "cmd/verify/verify_parts.h"
 
 #define RE "RE0123456789abcdef0123456789abcdef"
 #define CA "CA0123456789abcdef0123456789abcdef"

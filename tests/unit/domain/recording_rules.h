@@ -18,7 +18,7 @@ static inline void rules_check_row(const struct recording *r) {
   assert_true(r->status != RECORDING_DOWNLOADING || leased);
   assert_int_equal(leased, r->lease_owner[0] != '\0');
   assert_int_equal(r->name[0] != '\0', r->status == RECORDING_READY);
-  assert_true(!r->for_good || (r->status == RECORDING_FAILED && r->next_retry_at == 0));
+  assert_true(!r->permanent || (r->status == RECORDING_FAILED && r->next_retry_at == 0));
   assert_true(r->next_retry_at == 0 || r->status == RECORDING_FAILED);
   assert_true(r->status != RECORDING_FAILED || r->error_code[0] != '\0');
   assert_true(r->status != RECORDING_READY || (r->error_code[0] == '\0' && r->bytes > 0));
@@ -26,14 +26,14 @@ static inline void rules_check_row(const struct recording *r) {
 }
 
 static inline bool rules_may_fail(enum recording_event_kind kind) {
-  return kind == RECORDING_FAILURE || kind == RECORDING_NOT_THERE || kind == RECORDING_LAPSED ||
-         kind == RECORDING_RETURNED || kind == RECORDING_REFUSED;
+  return kind == RECORDING_FAILURE || kind == RECORDING_NOT_FOUND || kind == RECORDING_LEASE_EXPIRED ||
+         kind == RECORDING_RELEASED || kind == RECORDING_REFUSED;
 }
 
 static inline bool rules_needs_token(enum recording_event_kind kind) {
-  return kind == RECORDING_RENEW || kind == RECORDING_ANSWERED || kind == RECORDING_NOT_THERE ||
+  return kind == RECORDING_RENEW || kind == RECORDING_ANSWERED || kind == RECORDING_NOT_FOUND ||
          kind == RECORDING_FAILURE || kind == RECORDING_COMPLETE ||
-         kind == RECORDING_RETURNED || kind == RECORDING_ANEW;
+         kind == RECORDING_RELEASED || kind == RECORDING_RESTARTED;
 }
 
 /* What one event may have done to a row. */
@@ -46,7 +46,7 @@ static inline void rules_check_move(const struct recording *was, const struct re
     return;
   }
   assert_int_not_equal(was->status, RECORDING_EXPIRED);
-  bool next_token = event->kind == RECORDING_CLAIM || event->kind == RECORDING_ANEW;
+  bool next_token = event->kind == RECORDING_CLAIM || event->kind == RECORDING_RESTARTED;
   assert_int_equal(is->lease_token, was->lease_token + next_token);
   assert_true(event->kind != RECORDING_CLAIM || is->lease_until == now + RECORDING_LEASE_MS);
   assert_true(was->lease_until != 0 || is->lease_until == 0 || event->kind == RECORDING_CLAIM);

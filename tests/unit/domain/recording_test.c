@@ -119,9 +119,9 @@ BEFORE(ranked_new) {
   UNUSED;
   row->rank = RECORDING_RANK_NEW;
 }
-BEFORE(for_good) {
+BEFORE(permanent) {
   UNUSED;
-  row->for_good = true;
+  row->permanent = true;
 }
 BEFORE(backing_off) {
   UNUSED;
@@ -216,7 +216,7 @@ static const struct step steps[] = {
     MOVES(PLAY, DOWNLOADING, wanted_ahead, DOWNLOADING),
     STAYS(PLAY, QUEUED, wanted_now, ALREADY_QUEUED),
     MOVES(PLAY, QUEUED, NULL, QUEUED),
-    STAYS(PLAY, FAILED, for_good, FOR_GOOD),
+    STAYS(PLAY, FAILED, permanent, FOR_GOOD),
     STAYS(PLAY, FAILED, backing_off, BACKOFF),
     STAYS(PLAY, FAILED, NULL, BACKOFF),
     MOVES(PLAY, FAILED, back_off_over, QUEUED),
@@ -230,13 +230,13 @@ static const struct step steps[] = {
     STAYS(PREPARE, QUEUED, ranked_new, ALREADY_QUEUED),
     STAYS(PREPARE, QUEUED, wanted_now, ALREADY_QUEUED),
     MOVES(PREPARE, QUEUED, NULL, QUEUED),
-    STAYS(PREPARE, FAILED, for_good, FOR_GOOD),
+    STAYS(PREPARE, FAILED, permanent, FOR_GOOD),
     STAYS(PREPARE, FAILED, backing_off, BACKOFF),
     MOVES(PREPARE, FAILED, back_off_over, QUEUED),
     STAYS(PREPARE, MISSING, cooling, COOLDOWN),
     MOVES(PREPARE, MISSING, cooled, QUEUED),
     MOVES(COMPLETED, MISSING, cooling, QUEUED),
-    MOVES(COMPLETED, FAILED, for_good, QUEUED),
+    MOVES(COMPLETED, FAILED, permanent, QUEUED),
     STAYS(COMPLETED, READY, NULL, NOTHING),
     STAYS(COMPLETED, QUEUED, NULL, NOTHING),
     MOVES(REFUSED, MISSING, NULL, FAILED),
@@ -246,7 +246,7 @@ static const struct step steps[] = {
     STAYS(REFUSED, READY, NULL, NOTHING),
     MOVES(RETRY_DUE, FAILED, back_off_over, QUEUED),
     STAYS(RETRY_DUE, FAILED, backing_off, NOTHING),
-    STAYS(RETRY_DUE, FAILED, for_good, NOTHING),
+    STAYS(RETRY_DUE, FAILED, permanent, NOTHING),
     STAYS(RETRY_DUE, FAILED, NULL, NOTHING),
     MOVES(CLAIM, QUEUED, NULL, QUEUED),
     STAYS(CLAIM, QUEUED, with_lease, NOTHING),
@@ -261,30 +261,30 @@ static const struct step steps[] = {
     MOVES(RENEW, DOWNLOADING, NULL, DOWNLOADING),
     STAYS(ANSWERED, QUEUED, NULL, LOST),
     MOVES(ANSWERED, QUEUED, with_lease, DOWNLOADING),
-    STAYS(ANEW, DOWNLOADING, other_token, LOST),
-    MOVES(ANEW, DOWNLOADING, NULL, DOWNLOADING),
-    STAYS(NOT_THERE, QUEUED, other_token, LOST),
-    MOVES(NOT_THERE, QUEUED, in_progress, MISSING),
-    MOVES(NOT_THERE, QUEUED, with_lease, QUEUED),
-    MOVES(NOT_THERE, QUEUED, old, FAILED),
+    STAYS(RESTARTED, DOWNLOADING, other_token, LOST),
+    MOVES(RESTARTED, DOWNLOADING, NULL, DOWNLOADING),
+    STAYS(NOT_FOUND, QUEUED, other_token, LOST),
+    MOVES(NOT_FOUND, QUEUED, in_progress, MISSING),
+    MOVES(NOT_FOUND, QUEUED, with_lease, QUEUED),
+    MOVES(NOT_FOUND, QUEUED, old, FAILED),
     STAYS(FAILURE, DOWNLOADING, other_token_anywhere, LOST),
     MOVES(FAILURE, DOWNLOADING, NULL, FAILED),
     STAYS(COMPLETE, DOWNLOADING, lease_over, LOST),
     MOVES(COMPLETE, DOWNLOADING, NULL, READY),
     MOVES(COMPLETE, QUEUED, with_lease, READY),
-    STAYS(RETURNED, DOWNLOADING, other_token_anywhere, LOST),
-    MOVES(RETURNED, DOWNLOADING, three_returns, FAILED),
-    MOVES(RETURNED, DOWNLOADING, NULL, QUEUED),
-    STAYS(LAPSED, QUEUED, NULL, NOTHING),
-    STAYS(LAPSED, DOWNLOADING, NULL, ALREADY_QUEUED),
-    MOVES(LAPSED, DOWNLOADING, three_crashes, FAILED),
-    MOVES(LAPSED, DOWNLOADING, lease_over, QUEUED),
-    MOVES(LAPSED, QUEUED, lease_jumped, QUEUED),
+    STAYS(RELEASED, DOWNLOADING, other_token_anywhere, LOST),
+    MOVES(RELEASED, DOWNLOADING, three_returns, FAILED),
+    MOVES(RELEASED, DOWNLOADING, NULL, QUEUED),
+    STAYS(LEASE_EXPIRED, QUEUED, NULL, NOTHING),
+    STAYS(LEASE_EXPIRED, DOWNLOADING, NULL, ALREADY_QUEUED),
+    MOVES(LEASE_EXPIRED, DOWNLOADING, three_crashes, FAILED),
+    MOVES(LEASE_EXPIRED, DOWNLOADING, lease_over, QUEUED),
+    MOVES(LEASE_EXPIRED, QUEUED, lease_jumped, QUEUED),
     STAYS(FOUND, QUEUED, not_the_holder, ALREADY_QUEUED),
     STAYS(FOUND, DOWNLOADING, not_the_holder, ALREADY_QUEUED),
     MOVES(FOUND, QUEUED, NULL, READY),
     MOVES(FOUND, MISSING, NULL, READY),
-    MOVES(FOUND, FAILED, for_good, READY),
+    MOVES(FOUND, FAILED, permanent, READY),
     MOVES(FOUND, DOWNLOADING, NULL, READY),
     STAYS(FOUND, EXPIRED, NULL, NOTHING),
     MOVES(FILE_GONE, READY, NULL, MISSING),
@@ -294,9 +294,9 @@ static const struct step steps[] = {
     STAYS(PERSON_RETRY, QUEUED, NULL, ALREADY_QUEUED),
     STAYS(PERSON_RETRY, FAILED, retried_thrice, TOO_OFTEN),
     MOVES(PERSON_RETRY, FAILED, retried_thrice_long_ago, QUEUED),
-    MOVES(PERSON_RETRY, FAILED, for_good, QUEUED),
+    MOVES(PERSON_RETRY, FAILED, permanent, QUEUED),
     MOVES(PERSON_RETRY, MISSING, cooling, QUEUED),
-    MOVES(RETRY_ALL, FAILED, for_good, QUEUED),
+    MOVES(RETRY_ALL, FAILED, permanent, QUEUED),
     MOVES(CREDENTIALS, FAILED, auth_failed, QUEUED),
     STAYS(CREDENTIALS, FAILED, NULL, NOTHING),
 };
@@ -370,7 +370,7 @@ static void not_yet_is_asked_after_1_2_3_5_8_8_s(void **state) {
   struct recording row = leased(RECORDING_QUEUED), next;
   int64_t now = NOW;
   for (size_t i = 0; i < COUNT_OF(steps_s); i++) {
-    struct recording_event event = event_of(RECORDING_NOT_THERE);
+    struct recording_event event = event_of(RECORDING_NOT_FOUND);
     event.token = row.lease_token;
     assert_true(recording_apply(&row, &event, now, &next).moved);
     assert_int_equal(next.next_ask_at - now, steps_s[i] * 1000);
@@ -395,7 +395,7 @@ static void a_404_is_not_yet_for_10_min_after_the_end_and_5_min_after_the_first(
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct recording row = plain(RECORDING_QUEUED);
     row.started_at = NOW - cases[i].ended_ago - 60000;
-    row.told_duration_s = 60;
+    row.provider_duration_s = 60;
     row.first_404_at = cases[i].first_404_ago ? NOW - cases[i].first_404_ago : 0;
     assert_int_equal(recording_not_yet(&row, NOW), cases[i].not_yet);
   }
@@ -406,7 +406,7 @@ static void from_the_fourth_crash_in_a_row_on_each_is_a_failure(void **state) {
   struct recording row = leased(RECORDING_DOWNLOADING), next;
   row.crashes = row.fail_count = 0;
   for (int crash = 1; crash <= 6; crash++) {
-    struct recording_event event = event_of(RECORDING_RETURNED);
+    struct recording_event event = event_of(RECORDING_RELEASED);
     event.token = row.lease_token;
     assert_true(recording_apply(&row, &event, NOW, &next).moved);
     assert_int_equal(next.status, crash < 4 ? RECORDING_QUEUED : RECORDING_FAILED);
@@ -439,7 +439,7 @@ static struct recording after_arrival(enum recording_event_kind end, int64_t n) 
   row.got = n;
   row.total = 4000;
   (void)snprintf(row.etag, sizeof(row.etag), "\"told\"");
-  if (end == RECORDING_LAPSED) row.lease_until = NOW;
+  if (end == RECORDING_LEASE_EXPIRED) row.lease_until = NOW;
   assert_true(recording_apply(&row, &event, NOW, &next).moved);
   assert_int_equal(next.got, 0);
   return next;
@@ -447,7 +447,7 @@ static struct recording after_arrival(enum recording_event_kind end, int64_t n) 
 
 static void validators_outlive_a_worker_and_nothing_else(void **state) {
   (void)state;
-  const enum recording_event_kind dies[] = {RECORDING_LAPSED, RECORDING_RETURNED};
+  const enum recording_event_kind dies[] = {RECORDING_LEASE_EXPIRED, RECORDING_RELEASED};
   for (size_t i = 0; i < COUNT_OF(dies); i++) {
     struct recording row = after_arrival(dies[i], 1200), next;
     struct recording_event event = event_of(RECORDING_CLAIM);
@@ -459,7 +459,7 @@ static void validators_outlive_a_worker_and_nothing_else(void **state) {
     assert_string_equal(row.etag, "");
     assert_int_equal(row.total, -1);
   }
-  assert_string_equal(after_arrival(RECORDING_ANEW, 1200).etag, "");
+  assert_string_equal(after_arrival(RECORDING_RESTARTED, 1200).etag, "");
 }
 
 static struct recording after_failure(const struct recording *row, enum recording_error error) {
@@ -479,9 +479,9 @@ static void each_reason_is_for_good_when_its_class_says_so(void **state) {
       struct recording row = leased(RECORDING_DOWNLOADING);
       row.fail_count = n - 1;
       struct recording next = after_failure(&row, (enum recording_error)e);
-      bool for_good = class == RECORDING_CLASS_FINAL || (class == RECORDING_CLASS_EIGHTH && n >= 8);
-      assert_int_equal(next.for_good, for_good);
-      assert_int_equal(next.next_retry_at != 0, !for_good && class != RECORDING_CLASS_ACCOUNT);
+      bool permanent = class == RECORDING_CLASS_FINAL || (class == RECORDING_CLASS_EIGHTH && n >= 8);
+      assert_int_equal(next.permanent, permanent);
+      assert_int_equal(next.next_retry_at != 0, !permanent && class != RECORDING_CLASS_ACCOUNT);
       assert_int_equal(next.fail_count, n);
     }
   }
@@ -492,10 +492,10 @@ static void not_found_is_for_good_at_once_when_older_than_a_day(void **state) {
   for (int older = 0; older < 2; older++) {
     struct recording row = leased(RECORDING_QUEUED), next;
     row.completed_at = row.first_seen_at = NOW - DAY_MS - older;
-    struct recording_event event = event_of(RECORDING_NOT_THERE);
+    struct recording_event event = event_of(RECORDING_NOT_FOUND);
     assert_true(recording_apply(&row, &event, NOW, &next).moved);
     assert_string_equal(next.error_code, "not_found_at_provider");
-    assert_int_equal(next.for_good, older);
+    assert_int_equal(next.permanent, older);
   }
 }
 
@@ -520,7 +520,7 @@ static void the_fourth_crash_in_a_row_is_a_failure(void **state) {
     struct recording_event event = event_of(RECORDING_CLAIM);
     assert_true(recording_apply(&row, &event, now, &next).moved);
     now = next.lease_until;
-    event = event_of(RECORDING_LAPSED);
+    event = event_of(RECORDING_LEASE_EXPIRED);
     assert_true(recording_apply(&next, &event, now, &row).moved);
     assert_int_equal(row.status, crash < 4 ? RECORDING_QUEUED : RECORDING_FAILED);
     assert_int_equal(row.fail_count, crash < 4 ? 0 : 1);
@@ -544,7 +544,7 @@ static void a_person_retries_three_times_in_ten_minutes(void **state) {
 static void formats_are_tried_on_404_from_the_third_ask(void **state) {
   (void)state;
   for (int64_t before = 0; before < 4; before++) {
-    struct recording row = {.asks_404 = before};
+    struct recording row = {.not_found_count = before};
     assert_int_equal(recording_tries_formats_on_404(&row), before >= 2);
   }
 }
@@ -553,13 +553,13 @@ static void a_completed_webhook_clears_count_and_back_off(void **state) {
   (void)state;
   struct recording row = plain(RECORDING_FAILED), next;
   row.fail_count = 9;
-  row.for_good = true;
-  row.asks_404 = 4;
+  row.permanent = true;
+  row.not_found_count = 4;
   row.first_404_at = row.failed_at = row.last_enqueue_at = NOW - 1;
   struct recording_event event = event_of(RECORDING_COMPLETED);
   assert_true(recording_apply(&row, &event, NOW, &next).enqueued);
   assert_int_equal(next.fail_count, 0);
-  assert_int_equal(next.asks_404, 0);
+  assert_int_equal(next.not_found_count, 0);
   assert_int_equal(next.first_404_at, 0);
   assert_int_equal(next.rank, RECORDING_RANK_NEW);
 }

@@ -39,7 +39,7 @@ static void a_status_object_has_every_member_in_every_state(void **state) {
   ready.call_sid[0] = '\0';
   ready.bytes = ready.got = ready.total = 4000;
   ready.duration_ms = 61050;
-  ready.told_duration_s = 60;
+  ready.provider_duration_s = 60;
   ready.channels = 2;
   ready.started_at = NOW + 123;
   memcpy(ready.content_type, "audio/mpeg", 10);
@@ -52,7 +52,7 @@ static void a_status_object_has_every_member_in_every_state(void **state) {
   struct recording failed = row_of(RECORDING_FAILED);
   failed.fail_count = 2;
   failed.next_retry_at = NOW;
-  failed.told_duration_s = 7;
+  failed.provider_duration_s = 7;
   memcpy(failed.error_code, "timeout", 7);
   require_status(
       &failed, "",
@@ -192,7 +192,7 @@ static void each_state_plays_as_it_should(void **state) {
   static const struct {
     enum recording_status status;
     const char *error;
-    bool for_good, worker, stopped;
+    bool permanent, worker, stopped;
     int64_t retry_in_ms;
     enum playback_kind kind;
     int64_t after_s;
@@ -215,7 +215,7 @@ static void each_state_plays_as_it_should(void **state) {
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct recording row = row_of(cases[i].status);
     (void)snprintf(row.error_code, sizeof(row.error_code), "%s", cases[i].error);
-    row.for_good = cases[i].for_good;
+    row.permanent = cases[i].permanent;
     row.next_retry_at = cases[i].retry_in_ms ? NOW + cases[i].retry_in_ms : 0;
     struct playback p = playback_decide(&row, cases[i].worker, cases[i].stopped, NOW);
     if (p.kind != cases[i].kind || p.retry_after_s != cases[i].after_s)

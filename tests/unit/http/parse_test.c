@@ -24,7 +24,7 @@ struct parsed {
 
 /* Feeds bytes[0, first), then one byte more at a time when slowly, else all. bytes is an exact heap copy, so that a read
  * past the end is found by the address sanitizer. */
-static struct outcome feed(struct parsed *p, const char *bytes, size_t n, size_t first, bool slowly) {
+static struct outcome event_feed(struct parsed *p, const char *bytes, size_t n, size_t first, bool slowly) {
   http_parse_init(&p->parse, HEAD_MAX, p->headers, HTTP_HEADERS_MAX);
   memset(&p->request, 0, sizeof p->request);
   enum http_parse_result r = http_parse_head(&p->parse, bytes, first, &p->request);
@@ -46,9 +46,9 @@ static struct outcome parse_every_way(struct parsed *p, const char *text, size_t
   char *bytes = malloc(n);
   assert_non_null(bytes);
   memcpy(bytes, text, n);
-  struct outcome whole = feed(p, bytes, n, n, false);
-  for (size_t split = 0; split < n; split++) assert_same(whole, feed(p, bytes, n, split, false), text, split);
-  assert_same(whole, feed(p, bytes, n, 0, true), text, 0);
+  struct outcome whole = event_feed(p, bytes, n, n, false);
+  for (size_t split = 0; split < n; split++) assert_same(whole, event_feed(p, bytes, n, split, false), text, split);
+  assert_same(whole, event_feed(p, bytes, n, 0, true), text, 0);
   free(bytes);
   return whole;
 }
@@ -232,7 +232,7 @@ static void a_well_formed_request_is_taken_apart(void **state) {
     struct outcome o = parse_every_way(&p, cases[i].text, n);
     if (o.result != HTTP_PARSE_DONE || o.head_n != n)
       fail_msg("case %zu: %d/%d: %s", i, o.result, o.status, cases[i].text);
-    feed(&p, cases[i].text, n, n, false);
+    event_feed(&p, cases[i].text, n, n, false);
     assert_int_equal(p.request.method, cases[i].method);
     assert_true(str_eq(p.request.path, str_from(cases[i].path)));
     assert_int_equal(p.request.has_query, cases[i].query != NULL);
@@ -250,7 +250,7 @@ static void headers_are_trimmed_and_found_without_case(void **state) {
   struct parsed p;
   const char *text = GET H "X-One: \t a b \t\r\nEmpty:\r\nX-one: second\r\n\r\n";
   (void)state;
-  feed(&p, text, strlen(text), strlen(text), false);
+  event_feed(&p, text, strlen(text), strlen(text), false);
   assert_int_equal(p.request.header_count, 4);
   assert_true(str_eq(http_header_get(&p.request, STR("x-ONE")), STR("a b")));
   assert_int_equal(http_header_count(&p.request, STR("x-one")), 2);

@@ -4,7 +4,7 @@
  *   struct reply r = client_read(c);  …  stage_close(&s);
  *
  * Paths: /hello, /echo, /dropped (as /echo, but the body was dropped), /empty (204), /unchanged (304), /file (with Range), /short-file (says more than there is), /held
- * (the test answers), /feed (a source that the test feeds), /feed/N (the same, of N bytes), /big/N (N bytes), /abort,
+ * (the test answers), /event_feed (a source that the test feeds), /event_feed/N (the same, of N bytes), /big/N (N bytes), /abort,
  * /over ("over" the limit or "within"), /timer, /forgotten, /bad-field, /early (answered before the body). */
 #pragma once
 
@@ -33,7 +33,7 @@ struct stage {
   struct http_exchange *held; /* with a ref; taken by stage_take_held */
   size_t actions;             /* http_post'ed by the test and run */
 
-  /* /feed */
+  /* /event_feed */
   struct http_exchange *fed;
   struct http_piece pieces[STAGE_PIECES];
   size_t piece_first, piece_end, closes, waits;

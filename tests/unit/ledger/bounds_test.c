@@ -51,8 +51,8 @@ static enum err ignore_row(void *arg, const struct recording *row) {
   (void)arg, (void)row;
   return OK;
 }
-static enum err ignore_code(void *arg, struct str code, int64_t count, int64_t for_good) {
-  (void)arg, (void)code, (void)count, (void)for_good;
+static enum err ignore_code(void *arg, struct str code, int64_t count, int64_t permanent) {
+  (void)arg, (void)code, (void)count, (void)permanent;
   return OK;
 }
 static enum err ignore_id(void *arg, int64_t id) {
@@ -170,7 +170,7 @@ static void failures_for_good_are_counted_as_they_change(void **state) {
   struct db *db = scratch_ledger(*state);
   struct recording r = scratch_recording(db, 1, "RE1", "CA1", RECORDING_FAILED, RECORDING_RANK_REST, NOW);
   struct recording next = r;
-  next.for_good = true;
+  next.permanent = true;
   assert_int_equal(recordings_store(db, &r, &next), OK);
   assert_int_equal(scratch_int(db, "select for_good from recording_counts where code = 'provider_error'"), 1);
   r = scratch_row(db, 1, "RE1");

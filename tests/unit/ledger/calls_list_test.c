@@ -8,7 +8,7 @@ enum { CALLS = 300, ASKED_MAX = 64 };
 
 struct made {
   struct call call;
-  enum recording_status statuses[2];
+  enum recording_status status_cache[2];
   char recording_sids[2][SID_SIZE];
   int recordings;
   int parent; /* index; -1 a top leg */
@@ -26,7 +26,7 @@ static uint64_t roll(uint64_t sides) {
 
 static void make_call(struct db *db, int i) {
   static const char *const names[] = {"Dana Levi", "דנה לוי", "DANIEL", "O'Neil \"x\"", "100% sure", ""};
-  static const char *const statuses[] = {"completed", "completed", "completed", "busy", "no-answer"};
+  static const char *const status_cache[] = {"completed", "completed", "completed", "busy", "no-answer"};
   struct made *m = &made[i];
   struct call *c = &m->call;
   c->business_id = 1;
@@ -37,7 +37,7 @@ static void make_call(struct db *db, int i) {
   (void)snprintf(c->from_number, 20, "+1555%07u", (unsigned)roll(50) * 1001);
   (void)snprintf(c->to_number, 20, roll(4) ? "+97252%07u" : "client:agent%u", (unsigned)roll(50) * 10101);
   (void)snprintf(c->caller_name, 40, "%s", names[roll(COUNT_OF(names))]);
-  (void)snprintf(c->status, 20, "%s", statuses[roll(COUNT_OF(statuses))]);
+  (void)snprintf(c->status, 20, "%s", status_cache[roll(COUNT_OF(status_cache))]);
   (void)snprintf(c->direction, 16, "%s", roll(2) ? "inbound" : "outbound");
   c->duration_s = -1;
   c->first_seen_at = c->started_at = NOW + (int64_t)roll(60) * 1000; /* several at each moment */
@@ -49,9 +49,9 @@ static void make_call(struct db *db, int i) {
   }
   m->recordings = (int)roll(3);
   for (int k = 0; k < m->recordings; k++) {
-    m->statuses[k] = roll(3) ? RECORDING_READY : (enum recording_status)roll(RECORDING_STATUS_COUNT_);
+    m->status_cache[k] = roll(3) ? RECORDING_READY : (enum recording_status)roll(RECORDING_STATUS_COUNT_);
     (void)snprintf(m->recording_sids[k], SID_SIZE, "RE%02x%06d%d", (unsigned)roll(256), i, k);
-    (void)scratch_recording(db, 1, m->recording_sids[k], c->call_sid, m->statuses[k], RECORDING_RANK_REST, NOW);
+    (void)scratch_recording(db, 1, m->recording_sids[k], c->call_sid, m->status_cache[k], RECORDING_RANK_REST, NOW);
   }
 }
 
@@ -104,7 +104,7 @@ static bool row_matches(const struct made *c, const struct calls_filter *f, cons
     if (!shown_with(c, leg)) continue;
     search = search || leg_matches(leg, e);
     any = any || leg->recordings > 0;
-    for (int k = 0; k < leg->recordings; k++) of_status = of_status || leg->statuses[k] == f->recording_status;
+    for (int k = 0; k < leg->recordings; k++) of_status = of_status || leg->status_cache[k] == f->recording_status;
   }
   of_status = of_status || (f->recording_status == RECORDING_MISSING && !any);
   if (!f->all_legs && c->parent >= 0) return false;

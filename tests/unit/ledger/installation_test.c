@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 
 #include "ledger/nodes.h"
-#include "ledger/seal.h"
+#include "ledger/secrets_key.h"
 #include "ledger/settings.h"
 
 static void the_embedded_scripts_are_numbered_and_run(void **state) {
@@ -154,7 +154,7 @@ static void a_configured_key_is_32_bytes_in_base64(void **state) {
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     uint8_t key[SECRET_KEY_SIZE];
     struct buf problem = BUF_INIT(4096);
-    assert_int_equal(seal_load(cases[i].text, s->dir, &problem, key), cases[i].e);
+    assert_int_equal(secrets_key_load(cases[i].text, s->dir, &problem, key), cases[i].e);
     assert_int_equal(problem.n > 0, cases[i].e != OK);
     if (cases[i].e == OK) assert_memory_equal(key, "0123456789abcdef0123456789abcdef", sizeof key);
     buf_done(&problem);
@@ -166,8 +166,8 @@ static void the_key_is_made_once_for_its_owner_alone(void **state) {
   uint8_t first[SECRET_KEY_SIZE], second[SECRET_KEY_SIZE];
   char path[128];
   struct stat st;
-  assert_int_equal(seal_load(NULL, s->dir, NULL, first), OK);
-  assert_int_equal(seal_load(NULL, s->dir, NULL, second), OK);
+  assert_int_equal(secrets_key_load(NULL, s->dir, NULL, first), OK);
+  assert_int_equal(secrets_key_load(NULL, s->dir, NULL, second), OK);
   assert_memory_equal(first, second, sizeof first);
   (void)snprintf(path, sizeof path, "%s/secrets.key", s->dir);
   assert_int_equal(stat(path, &st), 0);
@@ -176,7 +176,7 @@ static void the_key_is_made_once_for_its_owner_alone(void **state) {
 
   assert_int_equal(chmod(path, 0640), 0);
   struct buf problem = BUF_INIT(4096);
-  assert_int_equal(seal_load(NULL, s->dir, &problem, second), ERR_DENIED);
+  assert_int_equal(secrets_key_load(NULL, s->dir, &problem, second), ERR_DENIED);
   assert_true(str_contains(buf_str(&problem), STR("chmod 600")));
   buf_done(&problem);
 }
@@ -194,7 +194,7 @@ static void processes_that_race_agree_on_one_key(void **state) {
     char c;
     uint8_t key[SECRET_KEY_SIZE];
     close(start[1]);
-    if (read(start[0], &c, 1) != 0 || seal_load(NULL, s->dir, NULL, key) != OK) _exit(1);
+    if (read(start[0], &c, 1) != 0 || secrets_key_load(NULL, s->dir, NULL, key) != OK) _exit(1);
     _exit(write(keys[1], key, sizeof key) == (ssize_t)sizeof key ? 0 : 2);
   }
   close(start[0]);

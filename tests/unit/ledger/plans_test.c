@@ -103,13 +103,13 @@ static int note_statement(unsigned kind, void *arg, void *stmt, void *text) {
 /* Every pair of a search and the filters, by rows and by legs. */
 static void ask_for_every_kind_of_list(struct db *db) {
   static const struct str searches[] = {{"", 0}, {"555", 3}, {"CA1", 3}, {"dana", 4}, {"5551234", 7}, {"12 ab", 5}};
-  static const struct str statuses[] = {{"", 0}, {"completed", 9}, {"busy", 4}};
+  static const struct str status_cache[] = {{"", 0}, {"completed", 9}, {"busy", 4}};
   enum { BITS = 7 };
   struct calls_key keys[CALLS_LIST_LIMIT_MAX];
-  for (size_t i = 0; i < COUNT_OF(searches) * COUNT_OF(statuses); i++) {
+  for (size_t i = 0; i < COUNT_OF(searches) * COUNT_OF(status_cache); i++) {
     for (unsigned bits = 0; bits < 1U << BITS; bits++) {
       struct calls_filter f = {.limit = 10, .search = searches[i % COUNT_OF(searches)]};
-      f.status = statuses[i / COUNT_OF(searches)];
+      f.status = status_cache[i / COUNT_OF(searches)];
       if (bits & 1) f.all_legs = true;
       if (bits & 2) f.direction = STR("inbound");
       if (bits & 4) f.ref = STR("42");

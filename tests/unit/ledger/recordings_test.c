@@ -7,7 +7,7 @@ static void put(struct db *db, int64_t business, const char *sid, const char *ca
   (void)scratch_recording(db, business, sid, call, status, RECORDING_RANK_REST, NOW + after);
 }
 
-static void for_good(struct db *db, const char *sid) {
+static void permanent(struct db *db, const char *sid) {
   assert_int_equal(db_run(db, "update recordings set status = 'failed', for_good = 1 where recording_sid = ?1",
                           DB_TEXT(str_from(sid))),
                    OK);
@@ -35,13 +35,13 @@ static void a_call_means_the_first_usable_of_its_own_its_parents_its_childrens(v
   put(db, 1, "REmid1", "CAmid", RECORDING_FAILED, 0);
   put(db, 1, "REmid2", "CAmid", RECORDING_READY, 5);
   require_means(db, 1, "CAmid", "REmid2"); /* its own, the newest */
-  for_good(db, "REmid2");
+  permanent(db, "REmid2");
   require_means(db, 1, "CAmid", "REmid1"); /* a failure that is not for good is usable */
-  for_good(db, "REmid1");
+  permanent(db, "REmid1");
   require_means(db, 1, "CAmid", "REtop");
   put(db, 1, "REgone", "CAtop", RECORDING_EXPIRED, 9);
   require_means(db, 1, "CAmid", "REtop");
-  for_good(db, "REtop");
+  permanent(db, "REtop");
   require_means(db, 1, "CAmid", "RElow2");
   assert_int_equal(db_run(db, "update recordings set status = 'expired' where recording_sid like 'RElow%'"), OK);
   require_means(db, 1, "CAmid", "REmid2"); /* none is usable: its own newest, to say why */
@@ -93,13 +93,13 @@ static void a_row_is_read_as_it_was_stored(void **state) {
   TEXT(content_type, "audio/mpeg"), TEXT(etag, "\"1\""), TEXT(sha256, "ff");
   int64_t n = 1000;
 #define NUMBER(member) next.member = n++
-  NUMBER(told_duration_s), NUMBER(started_at), NUMBER(completed_at), NUMBER(first_seen_at), NUMBER(enqueued_at);
+  NUMBER(provider_duration_s), NUMBER(started_at), NUMBER(completed_at), NUMBER(first_seen_at), NUMBER(enqueued_at);
   NUMBER(last_enqueue_at), NUMBER(wanted_at), NUMBER(next_ask_at), NUMBER(lease_token), NUMBER(lease_until);
-  NUMBER(fail_count), NUMBER(failed_at), NUMBER(next_retry_at), NUMBER(asks_404), NUMBER(first_404_at), NUMBER(crashes);
+  NUMBER(fail_count), NUMBER(failed_at), NUMBER(next_retry_at), NUMBER(not_found_count), NUMBER(first_404_at), NUMBER(crashes);
   NUMBER(retried[0]), NUMBER(retried[1]), NUMBER(retried[2]), NUMBER(bytes), NUMBER(total), NUMBER(got);
   NUMBER(modified_at), NUMBER(duration_ms), NUMBER(ready_at);
-  next.told_channels = next.channels = 2;
-  next.forbidden = next.for_good = true;
+  next.provider_channels = next.channels = 2;
+  next.forbidden = next.permanent = true;
   next.status = RECORDING_DOWNLOADING;
   next.rank = RECORDING_RANK_REST;
   assert_int_equal(recordings_store(db, &old, &next), OK);

@@ -73,7 +73,7 @@ static void the_fourth_cut_is_a_failure_with_its_back_off(void **state) {
   struct recording row = works_wait(w, works_announce(w, 1), RECORDING_FAILED);
   assert_string_equal(row.error_code, "truncated");
   assert_int_equal(row.fail_count, 1);
-  assert_true(row.next_retry_at > 0 && !row.for_good);
+  assert_true(row.next_retry_at > 0 && !row.permanent);
   assert_int_equal(w->requests, 4);
   assert_int_equal(works_count_parts(w), 0);
   works_free(w);
@@ -126,7 +126,7 @@ static void a_file_that_is_there_is_taken_without_a_request(void **state) {
   struct recording row = works_wait(w, sid, RECORDING_READY);
   works_run(
       w, "update recordings set status = 'queued', name = null, bytes = null, next_ask_at = 0, version = version + 1");
-  worker_poke(w->worker);
+  worker_wake(w->worker);
   row = works_wait(w, sid, RECORDING_READY);
   works_assert_file(w, &row, wav);
   assert_int_equal(w->requests, 1);
@@ -145,7 +145,7 @@ static void a_file_that_is_not_the_recording_is_set_aside(void **state) {
   assert_int_equal(fs_write_durable(dir, row.name, 0640, str_head(wav, 20000)), OK);
   works_run(
       w, "update recordings set status = 'queued', name = null, bytes = null, next_ask_at = 0, version = version + 1");
-  worker_poke(w->worker);
+  worker_wake(w->worker);
   row = works_wait(w, sid, RECORDING_READY);
   works_assert_file(w, &row, wav);
   assert_int_equal(w->requests, 2);

@@ -15,7 +15,7 @@
 
 enum { WAIT_MS = 20 * 1000, LOOK_MS = 5 };
 
-static const uint8_t seal_key[SECRET_KEY_SIZE] = {7};
+static const uint8_t secrets_key[SECRET_KEY_SIZE] = {7};
 
 /* ---- sound ---- */
 
@@ -136,8 +136,8 @@ static void build_ledger(struct works *w) {
   struct business_edit edit = {.name = &name, .account_sid = &account, .tokens = tokens, .base_url = &base_url};
   check(db_open(&how, &problem, &w->db));
   check(ledger_migrate(w->db, &applied));
-  check(businesses_add(w->db, seal_key, 0, &edit, &id));
-  check(access_load(w->db, seal_key, STR("https://api.example.com"), NULL, &w->access));
+  check(businesses_add(w->db, secrets_key, 0, &edit, &id));
+  check(access_load(w->db, secrets_key, STR("https://api.example.com"), NULL, &w->access));
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where) {
@@ -235,7 +235,7 @@ const char *works_announce(struct works *w, int number) {
   t->delivery.recording.rank.terminal = true;
   check(db_writer_call(w->writer, (struct db_job){.run = run_intake, .arg = t}));
   free(t);
-  if (w->worker) worker_poke(w->worker);
+  if (w->worker) worker_wake(w->worker);
   return sids[number];
 }
 

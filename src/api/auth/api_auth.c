@@ -1,0 +1,213 @@
+/* api_auth.c - who asks, and whether that may be.
+ *
+ *   Authorization -> (media: signed URL) -> cookie: the first that is present decides alone
+ *
+ * Invariants
+ *  (1) A credential that is present and not good is nobody's: no other is looked at then.
+ *  (2) Whoever it is, the business must be a live one of the loop's snapshot.
+ *  (3) A platform key acts as admin of the business that X-Business-Id names; with any other credential that header is
+ *      nothing. */
+#include <string.h>
+
+#include "api/api_internal.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "domain/signed_url.h"
+
+struct str auth_bearer(struct str authorization) {
+  struct str scheme, token;
+  if (!str_cut(authorization, ' ', &scheme, &token) || !str_eq_nocase(scheme, STR("Bearer"))) return STR_NONE;
+  token = str_trim(token);
+  for (size_t i = 0; i < token.n; i++)
+    if (token.p[i] <= ' ' || token.p[i] > '~') return STR_NONE;
+  return token;
+}
+
+/* FNV-1a: only to tell subjects apart when playbacks are counted. */
+static uint64_t number_of(const char *name) {
+  uint64_t h = UINT64_C(0xcbf29ce484222325);
+  for (; *name; name++) h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+  return h;
+}
+
+/* ---- credentials, each by itself: OK, ERR_DENIED, ERR_NOT_YET (a session) ---- */
+
+/* A key that is good: of a live business, or of the platform. NULL: it is not. */
+static const struct access_key *find_key(const struct access_snapshot *access, struct str token) {
+  const struct access_key *key = access_find_key(access, token);
+  if (key && key->role != ACCESS_PLATFORM && !access_find_business(access, key->business_id)) return NULL; /* (2) */
+  return key;
+}
+
+static enum err subject_of_key(const struct access_key *key, struct subject *ret_subject) {
+  if (!key) return ERR_DENIED;
+  bool is_platform = key->role == ACCESS_PLATFORM;
+  *ret_subject = (struct subject){.kind = SUBJECT_KEY,
+                                  .role = is_platform ? ACCESS_ADMIN : key->role,
+                                  .is_platform = is_platform,
+                                  .business_id = is_platform ? 0 : key->business_id,
+                                  .key_id = key->key_id,
+                                  .number = (uint64_t)key->key_id};
+  return OK;
+}
+
+static enum err subject_of_jwt(const struct api_loop *l, struct str token, struct subject *ret_subject) {
+  struct jwt_claims claims;
+  if (!l->api->jwt) return ERR_DENIED;
+  enum jwt_reason reason = jwt_cache_verify(l->jwts, l->api->jwt, token, clock_now_ms(), &claims);
+  if (reason != JWT_OK) {
+    log_debug("JWT refused", LOG_TEXT("reason", jwt_reason_text(reason)));
+    return ERR_DENIED;
+  }
+  if (!access_find_business(l->access, claims.business_id)) return ERR_DENIED; /* (2) */
+  struct subject s = {.kind = SUBJECT_USER,
+                      .role = claims.role,
+                      .business_id = claims.business_id,
+                      .expires_at = claims.expires_at_ms,
+                      .number = number_of(claims.subject)};
+  memcpy(s.name, claims.subject, sizeof(s.name));
+  *ret_subject = s;
+  return OK;
+}
+
+static enum err subject_of_url(const struct api_loop *l, struct str id, struct str query, struct subject *ret_subject) {
+  struct signed_url_bearer bearer;
+  TRY(signed_url_verify(&l->api->url_key, id, query, clock_now_ms(), &bearer));
+  if (!access_find_business(l->access, bearer.business_id)) return ERR_DENIED; /* (2) */
+  struct subject s = {.kind = SUBJECT_URL,
+                      .role = ACCESS_VIEWER,
+                      .business_id = bearer.business_id,
+                      .expires_at = bearer.expires_at_ms,
+                      .number = number_of(bearer.subject)};
+  memcpy(s.name, bearer.subject, sizeof(bearer.subject));
+  *ret_subject = s;
+  return OK;
+}
+
+static enum err subject_of_session(const struct api_loop *l, const struct session *row, struct str token,
+                                   const uint8_t digest[SHA256_SIZE], uint64_t version, struct subject *ret_subject) {
+  struct subject s = {.kind = row->key_id ? SUBJECT_KEY : SUBJECT_USER,
+                      .business_id = row->business_id,
+                      .key_id = row->key_id,
+                      .number = (uint64_t)row->key_id,
+                      .expires_at = row->expires_at,
+                      .session_version = version};
+  if (row->expires_at <= clock_now_ms() || !access_find_business(l->access, row->business_id)) return ERR_DENIED;
+  if (access_role_of(str_from(row->role), &s.role) != OK || s.role == ACCESS_PLATFORM) return ERR_DENIED;
+  if (str_copy(s.name, sizeof(s.name), str_from(row->subject)) != OK) return ERR_DENIED;
+  if (!row->key_id && s.name[0]) s.number = number_of(s.name);
+  if (!row->key_id && !s.name[0]) memcpy(&s.number, digest, sizeof(s.number));
+  TRY(str_copy(s.session, sizeof(s.session), token));
+  *ret_subject = s;
+  return OK;
+}
+
+static enum err subject_of_cookie(const struct api_request *v, struct str token, struct subject *ret_subject) {
+  uint8_t digest[SHA256_SIZE];
+  struct session row;
+  if (token.n != SESSION_TOKEN_SIZE - 1) return ERR_DENIED;
+  session_token_digest(token, digest);
+  if (v->seen) {
+    if (!v->seen->is_there) return ERR_DENIED;
+    return subject_of_session(v->loop, &v->seen->row, token, digest, v->seen->version, ret_subject);
+  }
+  uint64_t version;
+  if (!session_cache_find(v->loop->session_cache, v->api->versions, digest, &row, &version)) return ERR_NOT_YET;
+  return subject_of_session(v->loop, &row, token, digest, version, ret_subject);
+}
+
+/* ---- which of them decides ---- */
+
+static enum err subject_of_authorization(const struct api_loop *l, const struct http_request *r,
+                                         struct subject *ret_subject, unsigned *ret_credential) {
+  struct str authorization = http_header_get(r, STR("Authorization"));
+  bool is_alone = http_header_count(r, STR("Authorization")) == 1;
+  *ret_credential = METRIC_CREDENTIAL_KEY;
+  const struct access_key *key = is_alone ? key_cache_find(l->key_cache, authorization) : NULL;
+  if (key) return subject_of_key(key, ret_subject);
+  struct str token = auth_bearer(authorization);
+  bool is_key = str_starts(token, STR("cr_"));
+  if (token.n > 0 && !is_key) *ret_credential = METRIC_CREDENTIAL_JWT;
+  if (!is_alone || token.n == 0) return ERR_DENIED;
+  if (!is_key) return subject_of_jwt(l, token, ret_subject);
+  key = find_key(l->access, token);
+  if (key) key_cache_put(l->key_cache, authorization, key);
+  return subject_of_key(key, ret_subject);
+}
+
+static enum err find_subject(const struct api_request *v, struct subject *ret_subject, unsigned *ret_credential) {
+  const struct http_request *r = v->request;
+  struct str token;
+  if (http_header_count(r, STR("Authorization")))
+    return subject_of_authorization(v->loop, r, ret_subject, ret_credential);
+  if ((v->match.route->access & ROUTE_WHO) == ROUTE_MEDIA && signed_url_present(r->query)) {
+    *ret_credential = METRIC_CREDENTIAL_URL;
+    return subject_of_url(v->loop, v->match.params[0], r->query, ret_subject);
+  }
+  enum err e = cookie_find(&v->api->cookie, r, &token);
+  *ret_credential = e == ERR_NOT_FOUND ? METRIC_CREDENTIAL_MISSING : METRIC_CREDENTIAL_SESSION;
+  return e == OK ? subject_of_cookie(v, token, ret_subject) : ERR_DENIED;
+}
+
+enum err auth_still_admits(const struct api_loop *l, const struct http_exchange *x, const struct subject *subject) {
+  uint8_t digest[SHA256_SIZE];
+  struct subject now;
+  unsigned credential;
+  if (!access_find_business(l->access, subject->business_id)) return ERR_DENIED; /* (2) */
+  if (subject->session[0]) {
+    session_token_digest(str_from(subject->session), digest);
+    uint64_t version = session_version(l->api->versions, digest, subject->key_id, subject->business_id);
+    return version == subject->session_version ? OK : ERR_NOT_YET;
+  }
+  if (subject->kind != SUBJECT_KEY) return OK; /* it was in time when it came */
+  return subject_of_authorization(l, http_request(x), &now, &credential);
+}
+
+/* ---- what they may ---- */
+
+static bool role_suffices(const struct subject *s, unsigned access) {
+  if (s->is_platform && (access & ROUTE_NO_PLATFORM)) return false;
+  switch (access & ROUTE_WHO) {
+    case ROUTE_VIEWER:
+    case ROUTE_MEDIA:
+      return true;
+    case ROUTE_AGENT:
+      return s->role >= ACCESS_AGENT;
+    default:
+      return s->role >= ACCESS_ADMIN;
+  }
+}
+
+enum err auth_admit(struct api_request *v) {
+  unsigned access = v->match.route->access, who = access & ROUTE_WHO, credential;
+  v->subject = (struct subject){.kind = SUBJECT_NOBODY};
+  if (who == ROUTE_OPEN || who == ROUTE_ANYBODY) return OK;
+  enum err e = find_subject(v, &v->subject, &credential);
+  if (e == ERR_NOT_YET) return e;
+  if (e != OK) {
+    metric_add(METRIC_AUTH_REFUSED, credential, 1);
+    problem_answer(v->x, PROBLEM_UNAUTHORIZED, NULL);
+    return ERR_DENIED;
+  }
+  bool from_elsewhere = v->subject.session[0] && !origin_admits_cookie(v->api->origins, v->request, request_is_https(v));
+  if (role_suffices(&v->subject, access) && !from_elsewhere) return OK;
+  problem_answer(v->x, PROBLEM_FORBIDDEN, NULL);
+  return ERR_DENIED;
+}
+
+bool auth_find_business(struct api_request *v) {
+  uint64_t id;
+  if (v->subject.kind == SUBJECT_NOBODY || v->subject.business_id != 0) return true;
+  if (http_header_count(v->request, STR("X-Business-Id")) != 1 ||
+      str_to_u64(http_header_get(v->request, STR("X-Business-Id")), INT64_MAX, &id) != OK || id == 0) {
+    problem_answer_field(v->x, STR("X-Business-Id"));
+    return false;
+  }
+  if (!access_find_business(v->loop->access, (int64_t)id)) {
+    problem_answer(v->x, PROBLEM_NOT_FOUND, NULL);
+    return false;
+  }
+  v->subject.business_id = (int64_t)id;
+  return true;
+}

@@ -1,0 +1,341 @@
+/* api_jwt.c - a token from its bytes to its claims.
+ *
+ *   token -> three parts -> header: alg, crit -> signature -> claims -> exp, nbf -> business, role, sub -> iss, aud
+ *
+ * Invariants
+ *  (1) The key decides the algorithm; a token can only agree. So a public key is never used as a secret, and there is no
+ *      "none".
+ *  (2) Nothing of the claims is looked at before the signature was found good. Of the header only alg and crit are, and no
+ *      key, URL or certificate that it names is ever used.
+ *  (3) One value has one text: base64url without padding, without other characters, with its unused bits zero. JSON has no
+ *      name twice, no bytes behind its end, no NUL, and is UTF-8.
+ *  (4) Times are milliseconds within the years 1970 to 9999, whatever the token says, so that no sum overflows. */
+#include "api/auth/api_jwt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/hmac.h"
+
+enum { PEM_FILE_MAX = 64 * 1024, RSA_BITS_MIN = 2048, RSA_BITS_MAX = 8192, ES256_HALF = 32, ECDSA_DER_MAX = 80 };
+#define LAST_MS INT64_C(253402300799000) /* 9999-12-31T23:59:59Z */
+
+enum algorithm { HS256, RS256, ES256 };
+static const char *const algorithm_names[] = {[HS256] = "HS256", [RS256] = "RS256", [ES256] = "ES256"};
+
+struct jwt {
+  enum algorithm algorithm;
+  struct hmac_key secret; /* HS256 */
+  EVP_PKEY *key;          /* RS256, ES256 */
+  EVP_MD *sha256;
+  char *issuer, *audience; /* NULL: not looked at */
+};
+
+const char *jwt_reason_text(enum jwt_reason reason) {
+  static const char *const texts[] = {
+#define JWT(name, text) text,
+#include "api/auth/api_jwt.def"
+#undef JWT
+  };
+  return (unsigned)reason < COUNT_OF(texts) ? texts[reason] : "unknown";
+}
+
+/* ---- the key ---- */
+
+static enum err told(struct buf *problem, enum err e, const char *sentence) {
+  /* A sentence that can't be kept changes nothing about the error. */
+  if (problem && buf_add(problem, str_from(sentence)) != OK) buf_clear(problem);
+  return e;
+}
+
+static void bio_free(BIO **b) {
+  BIO_free(*b);
+}
+static void json_free(json_t **j) {
+  json_decref(*j);
+}
+static void jwt_free_(struct jwt **j) {
+  jwt_free(*j);
+}
+
+/* RS256 for RSA of a sensible size, ES256 for P-256; anything else is ERR_INVALID. */
+static enum err algorithm_of(EVP_PKEY *key, enum algorithm *ret_algorithm) {
+  char curve[32];
+  size_t n;
+  if (EVP_PKEY_is_a(key, "RSA")) {
+    int bits = EVP_PKEY_get_bits(key);
+    if (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX) return ERR_INVALID;
+    *ret_algorithm = RS256;
+    return OK;
+  }
+  if (!EVP_PKEY_is_a(key, "EC") || EVP_PKEY_get_group_name(key, curve, sizeof(curve), &n) != 1) return ERR_INVALID;
+  if (strcmp(curve, "prime256v1") != 0) return ERR_INVALID;
+  *ret_algorithm = ES256;
+  return OK;
+}
+
+static enum err take_public_key(struct jwt *j, struct str pem, struct buf *problem) {
+  if (pem.n > PEM_FILE_MAX) return told(problem, ERR_INVALID, "JWT_PUBLIC_KEY_FILE: the file is too large for a key");
+  if (str_contains(pem, STR("PRIVATE KEY-----")))
+    return told(problem, ERR_INVALID, "JWT_PUBLIC_KEY_FILE: the file holds a private key, which does not belong here");
+  BIO *bio CLEANUP(bio_free) = BIO_new_mem_buf(pem.p, (int)pem.n);
+  if (!bio) return ERR_NOMEM;
+  j->key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+  ERR_clear_error();
+  if (!j->key) return told(problem, ERR_INVALID, "JWT_PUBLIC_KEY_FILE: the file holds no public key in PEM");
+  if (algorithm_of(j->key, &j->algorithm) != OK)
+    return told(problem, ERR_INVALID, "JWT_PUBLIC_KEY_FILE: the key is neither RSA of 2048 to 8192 bits nor P-256");
+  return OK;
+}
+
+static enum err take_key(struct jwt *j, const struct jwt_settings *s, struct buf *problem) {
+  if (s->secret.n && s->public_key_pem.n)
+    return told(problem, ERR_INVALID, "JWT_SECRET and JWT_PUBLIC_KEY_FILE are both set: a token has one key");
+  if (s->public_key_pem.n) return take_public_key(j, s->public_key_pem, problem);
+  if (s->secret.n < JWT_SECRET_MIN) return told(problem, ERR_INVALID, "JWT_SECRET: must have at least 32 bytes");
+  j->algorithm = HS256;
+  hmac_key_set(&j->secret, s->secret);
+  return OK;
+}
+
+static enum err copy_text(struct str text, char **ret_text) {
+  if (!text.n) return OK;
+  char *copy = str_dup(text);
+  if (!copy) return ERR_NOMEM;
+  *ret_text = copy;
+  return OK;
+}
+
+enum err jwt_new(const struct jwt_settings *settings, struct buf *ret_problem, struct jwt **ret_jwt) {
+  struct jwt *j CLEANUP(jwt_free_) = calloc(1, sizeof(*j));
+  if (!j) return ERR_NOMEM;
+  TRY(take_key(j, settings, ret_problem));
+  j->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+  if (!j->sha256) return ERR_NOMEM;
+  TRY(copy_text(settings->issuer, &j->issuer));
+  TRY(copy_text(settings->audience, &j->audience));
+  *ret_jwt = TAKE(j);
+  return OK;
+}
+
+struct jwt *jwt_free(struct jwt *j) {
+  if (!j) return NULL;
+  hmac_key_wipe(&j->secret);
+  EVP_PKEY_free(j->key);
+  EVP_MD_free(j->sha256);
+  free(j->issuer);
+  free(j->audience);
+  free(j);
+  return NULL;
+}
+
+static enum err read_pem(const char *path, struct buf *b) {
+  int fd CLEANUP(fs_close_) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (fd == -1) return err_from_errno(errno);
+  for (;;) {
+    TRY(buf_reserve(b, 4096));
+    ssize_t n = read(fd, b->p + b->n, 4096);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return err_from_errno(errno);
+    if (n == 0) return b->n ? OK : ERR_NOT_FOUND;
+    b->n += (size_t)n;
+  }
+}
+
+enum err jwt_from_conf(const struct conf *conf, struct buf *ret_problem, struct jwt **ret_jwt) {
+  struct buf pem CLEANUP(buf_done) = BUF_INIT(2 * PEM_FILE_MAX);
+  if (!conf->jwt_secret && !conf->jwt_public_key_file) {
+    *ret_jwt = NULL;
+    return OK;
+  }
+  if (conf->jwt_public_key_file && read_pem(conf->jwt_public_key_file, &pem) != OK)
+    return told(ret_problem, ERR_INVALID, "JWT_PUBLIC_KEY_FILE: the file can't be read, or is empty or too large");
+  struct jwt_settings settings = {.secret = str_from(conf->jwt_secret),
+                                  .public_key_pem = buf_str(&pem),
+                                  .issuer = str_from(conf->jwt_issuer),
+                                  .audience = str_from(conf->jwt_audience)};
+  return jwt_new(&settings, ret_problem, ret_jwt);
+}
+
+/* ---- the signature ---- */
+
+/* r || s as the DER that OpenSSL wants; 0: it is none. */
+static size_t der_of(const uint8_t *raw, uint8_t ret_der[ECDSA_DER_MAX]) {
+  ECDSA_SIG *sig = ECDSA_SIG_new();
+  BIGNUM *r = BN_bin2bn(raw, ES256_HALF, NULL), *s = BN_bin2bn(raw + ES256_HALF, ES256_HALF, NULL);
+  if (!sig || !r || !s || ECDSA_SIG_set0(sig, r, s) != 1) {
+    BN_free(r);
+    BN_free(s);
+    ECDSA_SIG_free(sig);
+    return 0;
+  }
+  int n = i2d_ECDSA_SIG(sig, NULL);
+  uint8_t *at = ret_der;
+  if (n <= 0 || n > ECDSA_DER_MAX || i2d_ECDSA_SIG(sig, &at) != n) n = 0;
+  ECDSA_SIG_free(sig);
+  return (size_t)n;
+}
+
+static bool public_key_signed(const struct jwt *j, struct str text, struct str signature) {
+  EVP_MD_CTX *state = EVP_MD_CTX_new();
+  bool good = state &&
+              EVP_DigestVerifyInit_ex(state, NULL, EVP_MD_get0_name(j->sha256), NULL, NULL, j->key, NULL) == 1 &&
+              EVP_DigestVerify(state, (const uint8_t *)signature.p, signature.n, (const uint8_t *)text.p, text.n) == 1;
+  EVP_MD_CTX_free(state);
+  ERR_clear_error(); /* a bad signature is no error of whoever uses OpenSSL next in this thread */
+  return good;
+}
+
+static bool is_signed(const struct jwt *j, struct str text, struct str signature) {
+  uint8_t mac[SHA256_SIZE], der[ECDSA_DER_MAX];
+  switch (j->algorithm) {
+    case HS256:
+      hmac_sha256(&j->secret, text, mac);
+      return secret_equal(signature, str_of((const char *)mac, sizeof(mac)));
+    case RS256:
+      return signature.n == (size_t)EVP_PKEY_get_size(j->key) && public_key_signed(j, text, signature);
+    case ES256:
+      if (signature.n != 2 * ES256_HALF) return false;
+      return public_key_signed(j, text, str_of((const char *)der, der_of((const uint8_t *)signature.p, der)));
+  }
+  return false;
+}
+
+/* ---- the parts ---- */
+
+struct parts {
+  struct str header, claims, signature; /* base64url */
+  struct str signed_text;               /* header '.' claims */
+};
+
+static bool split(struct str token, struct parts *ret_parts) {
+  struct parts p;
+  struct str rest;
+  if (!str_cut(token, '.', &p.header, &rest) || !str_cut(rest, '.', &p.claims, &p.signature)) return false;
+  if (!p.header.n || !p.claims.n || !p.signature.n || str_index(p.signature, '.', 0) != p.signature.n) return false;
+  p.signed_text = str_of(token.p, p.header.n + 1 + p.claims.n);
+  *ret_parts = p;
+  return true;
+}
+
+/* The object that a part holds (3); bad: what it is called when it holds none. */
+static enum jwt_reason read_object(struct str part, enum jwt_reason bad, json_t **ret_object) {
+  struct buf bytes CLEANUP(buf_done) = BUF_INIT(JWT_TOKEN_MAX);
+  json_error_t why;
+  enum err e = base64url_decode(&bytes, part);
+  if (e != OK) return e == ERR_NOMEM ? JWT_NO_MEMORY : JWT_MALFORMED;
+  json_t *j = json_loadb(bytes.p, bytes.n, JSON_REJECT_DUPLICATES, &why);
+  if (!j) return json_error_code(&why) == json_error_out_of_memory ? JWT_NO_MEMORY : bad;
+  if (!json_is_object(j)) {
+    json_decref(j);
+    return bad;
+  }
+  *ret_object = j;
+  return JWT_OK;
+}
+
+static bool text_is(const json_t *value, const char *expected) {
+  struct str text = str_of(json_string_value(value), json_string_length(value));
+  return json_is_string(value) && str_eq(text, str_from(expected));
+}
+
+static enum jwt_reason check_header(const struct jwt *j, struct str part) {
+  json_t *header CLEANUP(json_free) = NULL;
+  enum jwt_reason reason = read_object(part, JWT_BAD_HEADER, &header);
+  if (reason != JWT_OK) return reason;
+  if (!text_is(json_object_get(header, "alg"), algorithm_names[j->algorithm])) return JWT_WRONG_ALGORITHM; /* (1) */
+  return json_object_get(header, "crit") ? JWT_CRITICAL : JWT_OK;
+}
+
+static enum jwt_reason check_signature(const struct jwt *j, const struct parts *p) {
+  struct buf signature CLEANUP(buf_done) = BUF_INIT(JWT_TOKEN_MAX);
+  enum err e = base64url_decode(&signature, p->signature);
+  if (e != OK) return e == ERR_NOMEM ? JWT_NO_MEMORY : JWT_MALFORMED;
+  return is_signed(j, p->signed_text, buf_str(&signature)) ? JWT_OK : JWT_BAD_SIGNATURE;
+}
+
+/* ---- the claims ---- */
+
+/* Seconds since 1970, whole or not, as milliseconds (4). */
+static bool read_time(const json_t *value, int64_t *ret_ms) {
+  if (!json_is_number(value)) return false;
+  double s = json_number_value(value);
+  if (json_is_integer(value) && s > 0 && s < (double)LAST_MS / 1000)
+    *ret_ms = json_integer_value(value) * 1000;
+  else
+    *ret_ms = s <= 0 ? 0 : s >= (double)LAST_MS / 1000 ? LAST_MS : (int64_t)floor(s * 1000);
+  return true;
+}
+
+static enum jwt_reason check_times(const json_t *claims, int64_t now_ms, int64_t *ret_expires_at_ms) {
+  const json_t *nbf = json_object_get(claims, "nbf");
+  int64_t begins;
+  if (!read_time(json_object_get(claims, "exp"), ret_expires_at_ms)) return JWT_BAD_EXP;
+  if (now_ms >= *ret_expires_at_ms + JWT_LEEWAY_MS) return JWT_EXPIRED;
+  if (!nbf) return JWT_OK;
+  if (!read_time(nbf, &begins)) return JWT_BAD_NBF;
+  return now_ms < begins - JWT_LEEWAY_MS ? JWT_NOT_YET : JWT_OK;
+}
+
+static enum jwt_reason check_role(const json_t *value, enum access_role *ret_role) {
+  *ret_role = ACCESS_VIEWER;
+  if (!value) return JWT_OK;
+  struct str text = str_of(json_string_value(value), json_string_length(value));
+  if (!json_is_string(value) || access_role_of(text, ret_role) != OK || *ret_role == ACCESS_PLATFORM)
+    return JWT_BAD_ROLE;
+  return JWT_OK;
+}
+
+static enum jwt_reason check_subject(const json_t *value, char ret_subject[JWT_SUBJECT_MAX + 1]) {
+  ret_subject[0] = '\0';
+  if (!value) return JWT_OK;
+  struct str text = str_of(json_string_value(value), json_string_length(value));
+  if (!json_is_string(value) || !str_is_utf8(text)) return JWT_BAD_SUBJECT;
+  return str_copy(ret_subject, JWT_SUBJECT_MAX + 1, text) == OK ? JWT_OK : JWT_BAD_SUBJECT;
+}
+
+static bool names_audience(const json_t *aud, const char *audience) {
+  if (!json_is_array(aud)) return text_is(aud, audience);
+  size_t i;
+  json_t *each;
+  json_array_foreach(aud, i, each) if (text_is(each, audience)) return true;
+  return false;
+}
+
+static enum jwt_reason check_claims(const struct jwt *j, const json_t *claims, int64_t now_ms, struct jwt_claims *c) {
+  const json_t *business = json_object_get(claims, "business_id");
+  enum jwt_reason reason = check_times(claims, now_ms, &c->expires_at_ms);
+  if (reason != JWT_OK) return reason;
+  if (!json_is_integer(business) || json_integer_value(business) <= 0) return JWT_BAD_BUSINESS;
+  c->business_id = json_integer_value(business);
+  reason = check_role(json_object_get(claims, "role"), &c->role);
+  if (reason == JWT_OK) reason = check_subject(json_object_get(claims, "sub"), c->subject);
+  if (reason != JWT_OK) return reason;
+  if (j->issuer && !text_is(json_object_get(claims, "iss"), j->issuer)) return JWT_WRONG_ISSUER;
+  if (j->audience && !names_audience(json_object_get(claims, "aud"), j->audience)) return JWT_WRONG_AUDIENCE;
+  return JWT_OK;
+}
+
+enum jwt_reason jwt_verify(const struct jwt *j, struct str token, int64_t now_ms, struct jwt_claims *ret_claims) {
+  json_t *claims CLEANUP(json_free) = NULL;
+  struct jwt_claims read;
+  struct parts parts;
+  if (token.n > JWT_TOKEN_MAX) return JWT_TOO_BIG;
+  if (!split(token, &parts)) return JWT_MALFORMED;
+  enum jwt_reason reason = check_header(j, parts.header);
+  if (reason == JWT_OK) reason = check_signature(j, &parts);
+  if (reason == JWT_OK) reason = read_object(parts.claims, JWT_BAD_CLAIMS, &claims); /* (2) */
+  if (reason == JWT_OK) reason = check_claims(j, claims, now_ms, &read);
+  if (reason == JWT_OK) *ret_claims = read;
+  return reason;
+}

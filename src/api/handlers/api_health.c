@@ -1,0 +1,30 @@
+/* api_health.c - alive, and able to serve. No credentials: hence no paths, hosts or settings' values in what it says. */
+#include "api/api_internal.h"
+
+void api_healthz(void *arg, struct http_exchange *x) {
+  struct http_fields f;
+  (void)arg;
+  answer_fields(&f);
+  answer_json(x, 200, &f, STR("{\"status\":\"ok\"}"));
+}
+
+void api_readyz(void *arg, struct http_exchange *x) {
+  const struct api_request *v = arg;
+  const struct api *a = v->api;
+  const char *degraded = NULL, *why = a->parts.not_ready(a->parts.arg, &degraded);
+  if (!why && atomic_load(&a->draining)) why = "The process is shutting down.";
+  if (why) {
+    problem_answer_detail(x, PROBLEM_UNAVAILABLE, why);
+    return;
+  }
+  struct http_fields f;
+  struct buf b CLEANUP(buf_done) = BUF_INIT(256);
+  enum err e = buf_add(&b, STR("{\"status\":\"ready\",\"degraded\":["));
+  if (e == OK && degraded) e = buf_add_json(&b, str_from(degraded));
+  if (e == OK) e = buf_add(&b, STR("]}"));
+  answer_fields(&f);
+  if (e == OK)
+    answer_json(x, 200, &f, buf_str(&b));
+  else
+    problem_answer_err(x, e);
+}

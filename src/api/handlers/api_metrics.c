@@ -1,0 +1,63 @@
+/* api_metrics.c - figures for who watches the service, and the small server that shows them inside.
+ *
+ * On the main port a platform key may read them; for everybody else there is no such page. */
+#include "api/api_internal.h"
+#include "base/metric.h"
+
+static void answer_figures(struct http_exchange *x) {
+  struct http_fields f;
+  struct buf b CLEANUP(buf_done) = BUF_INIT(METRIC_TEXT_MAX);
+  enum err e = metric_write(&b);
+  if (e != OK) {
+    problem_answer_err(x, ERR_NOMEM);
+    return;
+  }
+  answer_fields(&f);
+  answer_bytes(x, 200, &f, STR(METRIC_CONTENT_TYPE), buf_str(&b));
+}
+
+static bool has_platform_key(const struct api_request *v) {
+  if (http_header_count(v->request, STR("Authorization")) != 1) return false;
+  struct str token = auth_bearer(http_header_get(v->request, STR("Authorization")));
+  const struct access_key *key = token.n ? access_find_key(v->loop->access, token) : NULL;
+  return key && key->role == ACCESS_PLATFORM;
+}
+
+void api_metrics(void *arg, struct http_exchange *x) {
+  if (has_platform_key(arg))
+    answer_figures(x);
+  else
+    problem_answer(x, PROBLEM_NOT_FOUND, NULL);
+}
+
+/* ---- the server inside ---- */
+
+static void admin_metrics(void *arg, struct http_exchange *x) {
+  (void)arg;
+  answer_figures(x);
+}
+
+static const struct http_route admin_routes[] = {
+    {HTTP_GET, "/metrics", 0, ROUTE_OPEN, admin_metrics},
+    {HTTP_GET, "/healthz", 0, ROUTE_OPEN, api_healthz},
+    {HTTP_GET, "/readyz", 0, ROUTE_OPEN, api_readyz},
+};
+
+static void admin_request(void *arg, struct http_exchange *x) {
+  struct api_request v = {.api = arg, .x = x, .request = http_request(x)}; /* of no loop of the api's */
+  char allow[64];
+  enum err e = http_route_find(admin_routes, COUNT_OF(admin_routes), v.request->method, v.request->path, allow,
+                               sizeof(allow), &v.match);
+  if (e == OK) {
+    v.match.route->handle(&v, x);
+    return;
+  }
+  struct http_fields f;
+  answer_fields(&f);
+  if (e == ERR_DENIED) http_field(&f, STR("Allow"), str_from(allow));
+  problem_answer_with(x, &f, e == ERR_DENIED ? PROBLEM_METHOD_NOT_ALLOWED : PROBLEM_NOT_FOUND, NULL);
+}
+
+struct http_app api_admin_app(struct api *a) {
+  return (struct http_app){.arg = a, .request = admin_request};
+}

@@ -1,0 +1,113 @@
+/* api_file_check.c - checks of open files, gathered on a loop and made by the volume's threads.
+ *
+ *   media_check_soon --> GATHERED --at most every CHECK_PAUSE_MS, one batch at a time--> UNDER WAY
+ *                           --back on the loop--> items whose file is gone leave the open_files
+ *
+ * Invariants
+ *  (1) A loop has at most one batch under way. On a volume that does not answer it stays under way, and what is hot is
+ *      answered from memory as before.
+ *  (2) A batch holds its files: their descriptors are open while the volume's thread looks at them.
+ *  (3) References of files belong to the loop: they are taken and given back there. */
+#include "api/media/api_file_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { CHECKS_MAX = 256, CHECK_PAUSE_MS = 50, CHECK_TIMEOUT_MS = 24 * 3600 * 1000 };
+
+struct check {
+  struct http_file *file; /* (2) */
+  int fd;
+  int64_t bytes;
+  int64_t business_id;
+  char id[SID_SIZE]; /* that it stands under */
+  char recording_sid[SID_SIZE];
+  bool is_gone; /* the volume's thread says */
+};
+
+struct check_batch {
+  struct volume_job job;
+  struct api_loop *loop;
+  enum err result;
+  size_t count;
+  struct check checks[CHECKS_MAX];
+};
+
+static struct check_batch *batch_of(struct volume_job *job) {
+  return (struct check_batch *)(void *)job;
+} /* its first member */
+
+static enum err look_at_files(struct volume_job *job) {
+  struct check_batch *b = batch_of(job);
+  for (size_t i = 0; i < b->count; i++) {
+    struct check *c = &b->checks[i];
+    struct stat st;
+    c->is_gone = fstat(c->fd, &st) != 0 || st.st_nlink == 0 || st.st_size != c->bytes;
+  }
+  return OK;
+}
+
+static void drop_gone(struct api_loop *l, const struct check *c) {
+  open_files_drop(l->open_files, c->business_id, str_from(c->id));
+  open_files_drop(l->open_files, c->business_id, str_from(c->recording_sid));
+}
+
+static void batch_is_back(void *arg) {
+  struct check_batch *b = arg;
+  struct api_loop *l = b->loop;
+  for (size_t i = 0; i < b->count; i++) {
+    if (b->result == OK && b->checks[i].is_gone) drop_gone(l, &b->checks[i]);
+    http_file_unref(b->checks[i].file); /* (3) */
+  }
+  l->checks_under_way = false;
+  volume_release(&b->job);
+}
+
+static void batch_done(struct volume_job *job, enum err result) {
+  struct check_batch *b = batch_of(job);
+  b->result = result;
+  /* Without memory for the post the batch stays under way, and no file is checked any more until the end. */
+  IGNORE(http_loop_post(b->loop->api->server, b->loop->index, batch_is_back, b));
+}
+
+static void batch_drop(struct volume_job *job) {
+  free(batch_of(job));
+}
+
+static void send_batch(struct api_loop *l, int64_t mono_ms) {
+  struct check_batch *b = l->checks;
+  if (!b || l->checks_under_way || mono_ms - l->checks_sent_ms < CHECK_PAUSE_MS) return; /* (1) */
+  b->job = (struct volume_job){
+      .run = look_at_files, .done = batch_done, .drop = batch_drop, .timeout_ms = CHECK_TIMEOUT_MS};
+  l->checks_sent_ms = mono_ms;
+  if (volume_run(l->api->parts.volume, &b->job) != OK) return; /* tried again at a later request */
+  l->checks_under_way = true;
+  l->checks = NULL;
+}
+
+static void gather(struct api_loop *l, struct open_file *item, int64_t business_id, struct str id) {
+  if (!l->checks) l->checks = calloc(1, sizeof(*l->checks));
+  struct check_batch *b = l->checks;
+  if (!b || b->count == CHECKS_MAX) return; /* at its next request */
+  b->loop = l;
+  struct check *c = &b->checks[b->count];
+  *c = (struct check){.fd = http_file_fd(item->file), .bytes = item->bytes, .business_id = business_id};
+  if (str_copy(c->id, sizeof(c->id), id) != OK) return;
+  memcpy(c->recording_sid, item->recording_sid, sizeof(c->recording_sid));
+  c->file = http_file_ref(item->file);
+  b->count++;
+}
+
+void media_check_soon(struct api_loop *l, struct open_file *item, int64_t business_id, struct str id, int64_t mono_ms) {
+  if (mono_ms - item->last_check_ms < FILE_CHECK_MS) return;
+  gather(l, item, business_id, id);
+  item->last_check_ms = mono_ms;
+  send_batch(l, mono_ms);
+}
+
+void media_check_done(struct api_loop *l) {
+  for (size_t i = 0; l->checks && i < l->checks->count; i++) http_file_unref(l->checks->checks[i].file);
+  free(l->checks);
+  l->checks = NULL;
+}

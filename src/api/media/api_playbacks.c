@@ -1,0 +1,121 @@
+/* api_playbacks.c - counting playbacks.
+ *
+ * Invariants
+ *  (1) A stamp is 4 x (ms of the playback's first request + 1) + what was noted: one number, 0 for an empty place.
+ *  (2) What a near table says is also in the shared one, or was forgotten there; what was noted is never taken back.
+ *  (3) A lock covers the sets with its number modulo STRIPES. */
+#include "api/media/api_playbacks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/lock.h"
+#include "base/secret.h"
+
+enum {
+  NOTES = 4 /* as a factor: all of them are less */,
+  WAYS = 4,
+  SHARED_SETS = 16384,
+  NEAR_SETS = 1024,
+  STRIPES = 64
+};
+
+struct place {
+  uint64_t key;
+  int64_t stamp; /* (1) */
+};
+
+struct playbacks {
+  uint64_t seed;
+  struct lock locks[STRIPES];
+  struct place places[SHARED_SETS][WAYS];
+};
+
+struct playbacks_near {
+  struct place places[NEAR_SETS][WAYS];
+};
+
+enum err playbacks_new(struct playbacks **ret_playbacks) {
+  struct playbacks *p = calloc(1, sizeof(*p));
+  if (!p) return ERR_NOMEM;
+  enum err e = secret_random(&p->seed, sizeof(p->seed));
+  if (e != OK) {
+    free(p);
+    return e;
+  }
+  for (size_t i = 0; i < STRIPES; i++) lock_init(&p->locks[i], "playbacks", LOCK_RANK_API);
+  *ret_playbacks = p;
+  return OK;
+}
+
+struct playbacks *playbacks_free(struct playbacks *p) {
+  if (!p) return NULL;
+  for (size_t i = 0; i < STRIPES; i++) lock_done(&p->locks[i]);
+  free(p);
+  return NULL;
+}
+
+enum err playbacks_near_new(struct playbacks_near **ret_near) {
+  struct playbacks_near *n = calloc(1, sizeof(*n));
+  if (!n) return ERR_NOMEM;
+  *ret_near = n;
+  return OK;
+}
+
+struct playbacks_near *playbacks_near_free(struct playbacks_near *n) {
+  free(n);
+  return NULL;
+}
+
+uint64_t playbacks_key(const struct playbacks *p, int64_t business_id, int subject_kind, int64_t subject_id,
+                       struct str recording_sid) {
+  uint64_t h = str_hash_word(p->seed, (uint64_t)business_id);
+  h = str_hash_word(h, (uint64_t)subject_kind << 56 ^ (uint64_t)subject_id);
+  return str_hash(recording_sid, h);
+}
+
+static bool is_running(const struct place *place, uint64_t key, int64_t mono_ms) {
+  return place->stamp && place->key == key && mono_ms - (place->stamp / NOTES - 1) < PLAYBACK_MS;
+}
+
+static struct place *find(struct place set[WAYS], uint64_t key, int64_t mono_ms) {
+  for (size_t i = 0; i < WAYS; i++)
+    if (is_running(&set[i], key, mono_ms)) return &set[i];
+  return NULL;
+}
+
+/* Takes the oldest one's place, or its own. */
+static void put(struct place set[WAYS], struct place new) {
+  struct place *oldest = &set[0];
+  for (size_t i = 0; i < WAYS; i++) {
+    if (set[i].key == new.key) {
+      oldest = &set[i];
+      break;
+    }
+    if (set[i].stamp < oldest->stamp) oldest = &set[i];
+  }
+  *oldest = new;
+}
+
+static unsigned note_shared(struct playbacks *p, uint64_t key, unsigned notes, int64_t mono_ms,
+                            struct place *ret_place) {
+  size_t set = key % SHARED_SETS;
+  LOCKED(&p->locks[set % STRIPES]);
+  struct place *known = find(p->places[set], key, mono_ms);
+  struct place place = known ? *known : (struct place){key, NOTES * (mono_ms + 1)};
+  unsigned first = notes & ~(unsigned)(place.stamp % NOTES);
+  place.stamp |= notes;
+  put(p->places[set], place);
+  *ret_place = place;
+  return first;
+}
+
+unsigned playbacks_note(struct playbacks *p, struct playbacks_near *near, uint64_t key, unsigned notes,
+                        int64_t mono_ms) {
+  struct place *set = near->places[(key >> 32) % NEAR_SETS], place;
+  const struct place *known = find(set, key, mono_ms);
+  if (known && (notes & ~(unsigned)(known->stamp % NOTES)) == 0) return 0;
+  unsigned first = note_shared(p, key, notes, mono_ms, &place);
+  put(set, place);
+  return first;
+}

@@ -1,0 +1,89 @@
+/* api_answer.c - header lines that answers have in common.
+ *
+ * What never changes is copied as it stands: checking each byte of it again costs more than the rest of a small answer. */
+#include "api/request/api_answer.h"
+
+#include <string.h>
+
+#include "api/api_internal.h"
+
+enum { DECIMAL_SIZE = 20 }; /* of an int64_t */
+
+void answer_lines(struct http_fields *f, struct str lines) {
+  if (lines.n > sizeof(f->bytes) - f->n) f->bad = true;
+  if (f->bad || lines.n == 0) return;
+  memcpy(f->bytes + f->n, lines.p, lines.n);
+  f->n += lines.n;
+}
+
+void answer_fields(struct http_fields *f) {
+  http_fields_init(f);
+  answer_lines(f,
+               STR("X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"));
+}
+
+void answer_fields_media(struct http_fields *f) {
+  http_fields_init(f);
+  answer_lines(f, STR("X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"));
+}
+
+/* Writes n >= 0 before end, and returns where it begins. */
+static char *decimal(char *end, int64_t n) {
+  do *--end = (char)('0' + n % 10);
+  while (n /= 10);
+  return end;
+}
+
+static struct str decimal_str(char text[DECIMAL_SIZE], int64_t n) {
+  char *end = text + DECIMAL_SIZE, *begin = decimal(end, n < 0 ? 0 : n);
+  return str_of(begin, (size_t)(end - begin));
+}
+
+void answer_field_int(struct http_fields *f, struct str name, int64_t value) {
+  char text[DECIMAL_SIZE];
+  http_field(f, name, decimal_str(text, value));
+}
+
+/* Written from its end to its beginning, as decimals are. */
+void answer_content_range(struct http_fields *f, int64_t first, int64_t last, int64_t length) {
+  static const struct str before = STR("Content-Range: bytes ");
+  char text[sizeof("Content-Range: bytes -/\r\n") + 3 * DECIMAL_SIZE];
+  char *end = text + sizeof(text), *at = end;
+  *--at = '\n';
+  *--at = '\r';
+  at = decimal(at, length);
+  *--at = '/';
+  if (first < 0) {
+    *--at = '*';
+  } else {
+    at = decimal(at, last);
+    *--at = '-';
+    at = decimal(at, first);
+  }
+  at -= before.n;
+  memcpy(at, before.p, before.n);
+  answer_lines(f, str_of(at, (size_t)(end - at)));
+}
+
+void answer_origin(const struct http_exchange *x, struct http_fields *f) {
+  const struct api *a = http_app_arg(x);
+  origin_cors(a->origins, http_request(x), f);
+}
+
+void answer_bytes(struct http_exchange *x, int status, struct http_fields *f, struct str content_type,
+                  struct str body) {
+  if (body.n) http_field(f, STR("Content-Type"), content_type);
+  answer_origin(x, f);
+  const struct http_body b = {.kind = HTTP_BODY_BYTES, .bytes = body, .length = (int64_t)body.n};
+  http_respond(x, status, f, &b);
+}
+
+void answer_json(struct http_exchange *x, int status, struct http_fields *f, struct str body) {
+  answer_bytes(x, status, f, STR("application/json"), body);
+}
+
+void answer_empty(struct http_exchange *x, int status, struct http_fields *f) {
+  const struct http_body b = {.kind = HTTP_BODY_NONE};
+  answer_origin(x, f);
+  http_respond(x, status, f, &b);
+}

@@ -1,0 +1,243 @@
+/* check_business.c - each business: are its credentials there, do they open, what does the provider say to them, and where
+ * must the provider call? */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cmd/check/check_parts.h"
+#include "cmd/cmd_url.h"
+#include "ledger/businesses.h"
+#include "ledger/settings.h"
+#include "provider/twilio_list.h"
+
+enum { ASKS_AT_ONCE = 16, IDS_MAX = 1000 * 1000, TEXT_MAX = 4096, MEND_SIZE = 200 };
+
+/* Of live businesses, those that are asked about next. */
+struct round {
+  struct check *c;
+  struct check_ask asks[ASKS_AT_ONCE];
+  size_t count;
+  bool stale_key; /* a secret did not open */
+  int seen;
+};
+
+static const char *mend_with(char mend[MEND_SIZE], int64_t business_id, const char *options) {
+  (void)snprintf(mend, MEND_SIZE, "callreel business set %lld %s", (long long)business_id, options);
+  return mend;
+}
+
+/* ---- asking ---- */
+
+static char *copy_if_any(struct str s) {
+  return s.n ? str_dup(s) : NULL;
+}
+
+static void add_ask(struct round *r, int64_t business_id, const struct provider_account *account) {
+  struct buf url CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
+  struct check_ask *a = &r->asks[r->count];
+  bool has_key = account->api_key.n && account->api_secret.n;
+  enum err e = twilio_list_url(account, TWILIO_LIST_RECORDINGS, clock_now_ms(), 1, &url);
+  if (e == OK) {
+    *a = (struct check_ask){.business_id = business_id,
+                            .url = str_dup(buf_str(&url)),
+                            .user = copy_if_any(has_key ? account->api_key : account->account_sid),
+                            .password = copy_if_any(has_key ? account->api_secret : account->tokens[0])};
+    if (a->url && a->user && a->password)
+      r->count++;
+    else
+      check_ask_done(a);
+  }
+}
+
+/* What to do about an account: of a business, or of the settings. */
+static const char *mend_account(char mend[MEND_SIZE], int64_t business_id, const char *options, const char *settings) {
+  return business_id ? mend_with(mend, business_id, options) : settings;
+}
+
+static void say_answer(struct check *c, const struct check_ask *a) {
+  struct check_report *r = &c->report;
+  char mend[MEND_SIZE], who[40] = "TWILIO_ACCOUNT_SID";
+  int64_t id = a->business_id;
+  if (id) (void)snprintf(who, sizeof(who), "business %lld", (long long)id);
+  if (a->status == 200)
+    report_add(r, CHECK_OK, "provider", "", "%s: the provider takes its credentials", who);
+  else if (a->status == 401 || a->status == 403)
+    report_add(r, CHECK_FAIL, "provider",
+               mend_account(mend, id, "--auth-token-file FILE, with the account's token of today",
+                            "set TWILIO_AUTH_TOKEN, or its file, to the account's token of today"),
+               "%s: the provider refuses its credentials (%d)", who, a->status);
+  else if (a->status == 404)
+    report_add(r, CHECK_WARN, "provider",
+               mend_account(mend, id, "--account-sid AC... or --base-url URL, if they are wrong",
+                            "see whether TWILIO_ACCOUNT_SID and TWILIO_BASE_URL are right"),
+               "%s: the provider knows no such account there (404)", who);
+  else if (a->status)
+    report_add(r, CHECK_WARN, "provider", "try again later; the provider may be in trouble",
+               "%s: the provider answers %d", who, a->status);
+  else
+    report_add(r, CHECK_WARN, "provider",
+               "see whether this machine reaches it (DNS, firewall, proxy) and whether its base URL is right",
+               "%s: the provider can't be reached: %s", who, a->detail);
+}
+
+static void ask(struct round *r) {
+  if (!r->count) return;
+  enum err e = check_ask_all(r->asks, r->count);
+  if (e != OK)
+    report_add(&r->c->report, CHECK_WARN, "provider", "try again", "the provider can't be asked: %s", err_text(e));
+  for (size_t i = 0; i < r->count; i++) {
+    if (e == OK) say_answer(r->c, &r->asks[i]);
+    check_ask_done(&r->asks[i]);
+  }
+  r->count = 0;
+}
+
+/* ---- a business ---- */
+
+static struct str base_of(const struct check *c, const char *own) {
+  struct str base = str_from(own[0] ? own : c->app.conf.twilio_base_url);
+  while (base.n && base.p[base.n - 1] == '/') base.n--;
+  return base;
+}
+
+/* False: there is nothing to ask the provider with. */
+static bool look_at_credentials(struct check *c, const struct business *b) {
+  char mend[MEND_SIZE];
+  long long id = (long long)b->business_id;
+  bool can_fetch = b->account_sid[0] && (b->has_token || (b->api_key[0] && b->has_api_secret));
+  if (!b->account_sid[0] || (!b->has_token && !b->has_api_secret))
+    report_add(&c->report, CHECK_FAIL, "business", mend_with(mend, id, "--account-sid AC... --auth-token-file FILE"),
+               "business %lld has no credentials: nothing can be fetched, and its webhooks are refused", id);
+  else if (!b->has_token)
+    report_add(&c->report, CHECK_FAIL, "business", mend_with(mend, id, "--auth-token-file FILE"),
+               "business %lld has no auth token: its webhooks' signatures can't be checked, and are refused", id);
+  if (b->auth_failed_at)
+    report_add(&c->report, CHECK_FAIL, "business", mend_with(mend, id, "--auth-token-file FILE"),
+               "business %lld: its fills are stopped, since its credentials were refused", id);
+  return can_fetch;
+}
+
+static void say_webhooks(struct check *c, int64_t business_id) {
+  struct buf recording CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
+  struct buf call CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
+  if (url_add_webhook(&recording, &c->app.conf, business_id, "recording") != OK) return;
+  if (url_add_webhook(&call, &c->app.conf, business_id, "call") != OK) return;
+  report_add(&c->report, CHECK_OK, "webhooks", "",
+             "business %lld: enter at the provider %.*s as recordingStatusCallback, %.*s as statusCallback",
+             (long long)business_id, STR_ARG(buf_str(&recording)), STR_ARG(buf_str(&call)));
+}
+
+static void look_at_opened(struct round *r, const struct business *b) {
+  struct provider_account account = {.business_id = b->business_id,
+                                     .account_sid = str_from(b->account_sid),
+                                     .tokens = {str_from(b->tokens[0]), str_from(b->tokens[1])},
+                                     .api_key = str_from(b->api_key),
+                                     .api_secret = str_from(b->api_secret),
+                                     .base_url = base_of(r->c, b->base_url)};
+  add_ask(r, b->business_id, &account);
+}
+
+static void look_at_business(struct round *r, int64_t id) {
+  struct check *c = r->c;
+  struct business b CLEANUP(business_done) = {0};
+  if (businesses_get(c->app.db, NULL, id, &b) != OK) return; /* removed since */
+  r->seen++;
+  bool can_fetch = look_at_credentials(c, &b);
+  if (can_fetch && c->has_key) {
+    struct business opened CLEANUP(business_done) = {0};
+    enum err e = businesses_get(c->app.db, c->app.secrets_key, id, &opened);
+    if (e == ERR_CORRUPT) r->stale_key = true;
+    if (e == OK) look_at_opened(r, &opened);
+  }
+  say_webhooks(c, id);
+}
+
+/* ---- all of them ---- */
+
+static enum err collect_id(void *arg, const struct business *b) {
+  return buf_add(arg, str_of((const char *)&b->business_id, sizeof(b->business_id)));
+}
+
+static void look_at_each(struct round *r) {
+  struct buf ids CLEANUP(buf_done) = BUF_INIT(IDS_MAX * sizeof(int64_t));
+  struct check *c = r->c;
+  enum err e = businesses_each(c->app.db, NULL, false, collect_id, &ids);
+  if (e != OK)
+    report_add(&c->report, CHECK_FAIL, "business", "callreel backup, and restore what works",
+               "businesses can't be read: %s", db_problem(c->app.db));
+  for (size_t at = 0; at + sizeof(int64_t) <= ids.n; at += sizeof(int64_t)) {
+    int64_t id;
+    memcpy(&id, ids.p + at, sizeof(id));
+    look_at_business(r, id);
+    if (r->count == ASKS_AT_ONCE) ask(r);
+  }
+}
+
+static void look_at_setting_key(struct round *r) {
+  struct buf value CLEANUP(buf_done) = BUF_INIT(SETTING_VALUE_MAX);
+  if (settings_get(r->c->app.db, r->c->app.secrets_key, "url_signing_key", &value) == ERR_CORRUPT) r->stale_key = true;
+  if (value.p) secret_wipe(value.p, value.n);
+}
+
+static void say_key(const struct round *r) {
+  if (r->stale_key)
+    report_add(
+        &r->c->report, CHECK_FAIL, "secrets",
+        "put back the SECRETS_KEY, or DATA_DIR/secrets.key, that was in use; if it is lost, give each business its "
+        "credentials again with callreel business set",
+        "the secrets in the database were sealed with another key");
+  else if (r->seen)
+    report_add(&r->c->report, CHECK_OK, "secrets", "", "those in the database open");
+}
+
+/* The account that the settings name, as serve would take it. */
+static void ask_of_settings(struct round *r) {
+  const struct conf *conf = &r->c->app.conf;
+  struct provider_account account = {.account_sid = str_from(conf->twilio_account_sid),
+                                     .api_key = str_from(conf->twilio_api_key),
+                                     .api_secret = str_from(conf->twilio_api_secret),
+                                     .base_url = base_of(r->c, "")};
+  struct str rest;
+  (void)str_cut(str_from(conf->twilio_auth_token), ',', &account.tokens[0], &rest); /* the first is ours */
+  account.tokens[0] = str_trim(account.tokens[0]);
+  add_ask(r, 0, &account);
+  ask(r);
+}
+
+/* With TWILIO_ACCOUNT_SID in the settings serve keeps a business of that account. */
+static void look_at_settings_account(struct round *r) {
+  const struct conf *conf = &r->c->app.conf;
+  int64_t id;
+  bool is_known = conf->twilio_account_sid && r->c->has_schema &&
+                  businesses_find_account(r->c->app.db, str_from(conf->twilio_account_sid), &id) == OK;
+  if (!conf->twilio_account_sid && !r->seen)
+    report_add(&r->c->report, CHECK_WARN, "business", "callreel business add --help", "there is none yet");
+  if (!conf->twilio_account_sid || is_known) return;
+  if (conf->twilio_auth_token)
+    report_add(&r->c->report, CHECK_OK, "business", "", "serve makes one of TWILIO_ACCOUNT_SID at its start");
+  else
+    report_add(&r->c->report, CHECK_FAIL, "business", "set TWILIO_AUTH_TOKEN, or TWILIO_AUTH_TOKEN_FILE",
+               "TWILIO_ACCOUNT_SID is set without TWILIO_AUTH_TOKEN: webhooks would be refused");
+  ask_of_settings(r);
+}
+
+static void say_public_url(struct check *c) {
+  const char *problem = url_public_problem(c->app.conf.public_base_url);
+  if (problem)
+    report_add(&c->report, CHECK_WARN, "webhooks",
+               "set PUBLIC_BASE_URL to the https URL under which a TLS proxy passes requests on to LISTEN", "%s",
+               problem);
+}
+
+void check_businesses(struct check *c) {
+  struct round r = {.c = c};
+  say_public_url(c);
+  if (c->has_schema) look_at_each(&r);
+  if (c->has_schema && c->has_key) {
+    look_at_setting_key(&r);
+    say_key(&r);
+  }
+  ask(&r);
+  look_at_settings_account(&r);
+}

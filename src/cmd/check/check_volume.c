@@ -1,0 +1,141 @@
+/* check_volume.c - the recordings' volume: is it the one that all processes share, can a file live there, is there room?
+ *
+ * The probe is a file of our own under two names; both are gone again when check_volume returns. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/secret.h"
+#include "cmd/check/check_parts.h"
+#include "domain/store.h"
+
+enum { PROBE_NAME_SIZE = 64 };
+#define PROBE_TEXT "callreel check"
+
+/* The directory is not made: a volume that is not mounted would be hidden by it. */
+static bool open_store(struct check *c) {
+  int dir CLEANUP(fs_close_) = -1;
+  char id[STORE_ID_SIZE];
+  enum err e = fs_open_root(c->app.recordings_dir, false, &dir);
+  bool is_known = c->has_schema && store_known_id(c->app.db, id) == OK;
+  if (e == ERR_NOT_FOUND && !is_known) {
+    report_add(&c->report, CHECK_WARN, "volume", "serve makes it; is RECORDINGS_DIR what it should be?",
+               "%s is not there yet", c->app.recordings_dir);
+    return false;
+  }
+  if (e == OK) e = blob_open_disk(c->app.recordings_dir, &c->store);
+  if (e != OK)
+    report_add(&c->report, CHECK_FAIL, "volume", "mount it there, or set RECORDINGS_DIR to where it is",
+               "%s can't be opened: %s", c->app.recordings_dir, err_text(e));
+  return e == OK;
+}
+
+/* The database knows none, or is not there yet: serve gives a volume an id, but takes none that has one. */
+static void look_at_unknown_id(struct check *c) {
+  char found[STORE_ID_SIZE];
+  enum err e = store_id_of_volume(c->store, found);
+  if (e == ERR_NOT_FOUND)
+    report_add(&c->report, CHECK_WARN, "volume", "serve makes them one at its first start",
+               "the database knows no volume yet");
+  else if (e == OK)
+    report_add(&c->report, CHECK_FAIL, "volume",
+               "is DATABASE_URL, or DATA_DIR, what it should be? If these recordings are a new database's on purpose, "
+               "callreel verify --adopt-store",
+               "%s has a .store-id of another database: serve does not take it", c->app.recordings_dir);
+  else
+    report_add(&c->report, CHECK_FAIL, "volume", "remove that file if the volume is the right one",
+               "%s has a .store-id that can't be read or is no store's", c->app.recordings_dir);
+}
+
+static void look_at_id(struct check *c) {
+  char known[STORE_ID_SIZE], found[STORE_ID_SIZE];
+  if (!c->has_schema && !c->is_new) return;
+  enum err e = c->is_new ? ERR_NOT_FOUND : store_known_id(c->app.db, known);
+  if (e == ERR_NOT_FOUND) {
+    look_at_unknown_id(c);
+    return;
+  }
+  if (e == OK) e = store_id_of_volume(c->store, found);
+  if (e == OK && strcmp(known, found) == 0)
+    report_add(&c->report, CHECK_OK, "volume", "", "%s is the one that the database knows", c->app.recordings_dir);
+  else
+    report_add(&c->report, CHECK_FAIL, "volume",
+               "mount the right one at RECORDINGS_DIR in every process; if you moved the recordings here on purpose, "
+               "callreel verify --adopt-store",
+               "%s %s", c->app.recordings_dir,
+               e == OK              ? "is another volume than the database knows"
+               : e == ERR_NOT_FOUND ? "is not the volume that the database knows: it has no .store-id"
+                                    : "has a .store-id that can't be read");
+}
+
+struct probe {
+  int dir;
+  char name[PROBE_NAME_SIZE], link[PROBE_NAME_SIZE + 8];
+  const char *step; /* what failed */
+};
+
+static enum err probe_file(struct probe *p) {
+  int fd CLEANUP(fs_close_) = -1;
+  char *text CLEANUP(free_char) = NULL;
+  size_t size;
+  p->step = "a file can't be made there";
+  TRY(fs_create(p->dir, p->name, 0640, &fd));
+  p->step = "a file can't be written there";
+  TRY(fs_write_all(fd, STR(PROBE_TEXT)));
+  p->step = "a file can't be synced there";
+  TRY(fs_sync_file(fd));
+  p->step = "a file can't be given a second name there (a hard link, which keeps one recording from replacing another)";
+  TRY(fs_link(p->dir, p->name, p->link));
+  p->step = "a directory can't be synced there";
+  TRY(fs_sync_parent(p->dir, p->link));
+  p->step = "a file can't be read back there";
+  TRY(fs_read_whole(p->dir, p->link, sizeof(PROBE_TEXT), &text, &size));
+  return str_eq(str_of(text, size), STR(PROBE_TEXT)) ? OK : ERR_CORRUPT;
+}
+
+static void look_at_writing(struct check *c) {
+  uint8_t random[8];
+  char hex[2 * sizeof(random) + 1];
+  struct probe p = {.dir = blob_directory_fd(c->store)};
+  if (secret_random(random, sizeof(random)) != OK) return;
+  hex_encode(random, sizeof(random), hex);
+  (void)snprintf(p.name, sizeof(p.name), ".probe-%s", hex);
+  (void)snprintf(p.link, sizeof(p.link), "%s.link", p.name);
+  enum err e = probe_file(&p);
+  IGNORE(fs_unlink(p.dir, p.link)); /* it may not have come to be */
+  IGNORE(fs_unlink(p.dir, p.name)); /* nor this */
+  if (e == OK)
+    report_add(&c->report, CHECK_OK, "volume", "", "a file there can be written, synced, linked and read");
+  else
+    report_add(&c->report, CHECK_FAIL, "volume",
+               "mount it for writing, give the server's user the right to write, and use a file system with hard links",
+               "%s: %s", p.step, err_text(e));
+}
+
+static void look_at_room(struct check *c) {
+  uint64_t free_bytes, total, least;
+  if (blob_free_bytes(c->store, &free_bytes, &total) != OK || app_min_free_bytes(&c->app, c->store, &least) != OK) {
+    report_add(&c->report, CHECK_WARN, "room", "see df", "the volume's free space can't be read");
+    return;
+  }
+  double free_mb = (double)free_bytes / 1e6, least_mb = (double)least / 1e6;
+  if (free_bytes < least)
+    report_add(&c->report, CHECK_FAIL, "room", "make room on the volume, enlarge it, or set MIN_FREE_BYTES lower",
+               "%.0f MB are free, less than MIN_FREE_BYTES (%.0f MB): no fill begins", free_mb, least_mb);
+  else if (free_bytes / 2 < least)
+    report_add(&c->report, CHECK_WARN, "room", "make room on the volume, or enlarge it",
+               "%.0f MB are free, %.0f MB stay free (MIN_FREE_BYTES): little is left for recordings", free_mb,
+               least_mb);
+  else
+    report_add(&c->report, CHECK_OK, "room", "", "%.0f MB are free, of which %.0f MB stay free", free_mb, least_mb);
+}
+
+void check_volume(struct check *c) {
+  if (!open_store(c)) return;
+  look_at_id(c);
+  look_at_writing(c);
+  look_at_room(c);
+}

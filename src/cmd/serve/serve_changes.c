@@ -1,0 +1,60 @@
+#include <unistd.h>
+
+#include "cmd/serve/serve_parts.h"
+
+/* The id of the key that a CHANGE_KEY names; 0: all of its business. */
+static int64_t key_of(const struct change *c) {
+  uint64_t id;
+  return c->kind == CHANGE_KEY && str_to_u64(c->id, INT64_MAX, &id) == OK ? (int64_t)id : 0;
+}
+
+static void note_access(struct serve *s, const struct change *c) {
+  struct access_change change = {.what = ACCESS_BUSINESS, .business_id = c->business_id, .key_id = key_of(c)};
+  if (c->kind == CHANGE_KEY) change.what = change.key_id ? ACCESS_KEY : ACCESS_KEYS;
+  if (s->api) api_key_changed(s->api, c->business_id, change.key_id);
+  serve_note_access(s, &change);
+}
+
+static void on_change(void *arg, const struct change *c) {
+  struct serve *s = arg;
+  if (s->api) api_tell_change(s->api, c);
+  switch (c->kind) {
+    case CHANGE_RECORDING:
+    case CHANGE_WANT:
+      events_tell(s->events, c->business_id, c->id);
+      if (s->worker) worker_wake(s->worker);
+      break;
+    case CHANGE_PROGRESS:
+      events_tell(s->events, c->business_id, c->id);
+      break;
+    case CHANGE_BUSINESS:
+    case CHANGE_KEY:
+      note_access(s, c);
+      break;
+    default:
+      break;
+  }
+}
+
+static void on_lost(void *arg) {
+  struct serve *s = arg;
+  serve_note_access(s, NULL);
+  if (s->api) {
+    api_tell_lost(s->api);
+  }
+  events_tell_all(s->events);
+  if (s->worker) worker_wake(s->worker);
+}
+
+static void on_tick(void *arg) {
+  struct serve *s = arg;
+  if (!s->api) return;
+  if (atomic_exchange(&s->storage_full_moved, false)) api_tell_lost(s->api); /* what is queued looks different now */
+  api_tick(s->api);
+}
+
+enum err serve_follow_changes(struct serve *s) {
+  struct changes_subscriber subscriber = {.change = on_change, .lost = on_lost, .tick = on_tick, .arg = s};
+  TRY(changes_subscribe(s->changes, &subscriber));
+  return changes_start(s->changes);
+}

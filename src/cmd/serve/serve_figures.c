@@ -1,0 +1,121 @@
+/* serve_figures.c - the figures that are asked of the database and of the volume's threads, for /metrics.
+ *
+ *   main thread, every REFRESH_MS --> a reader: counts, workers --> metric_set
+ *   main thread --> what the volume's threads saw last: free bytes --> metric_set
+ *
+ * Invariants
+ *  (1) No scrape asks the database or the volume: it reads what was found out last.
+ *  (2) What is older than STALE_MS is forgotten rather than shown: nobody takes an old figure for a new one.
+ *  (3) At most one look is under way. */
+#include "base/clock.h"
+#include "base/metric.h"
+#include "cmd/serve/serve_parts.h"
+#include "ledger/recordings_count.h"
+
+enum { REFRESH_MS = 5000, STALE_MS = 15 * 1000, LOOK_MAX_MS = 4000, WORKER_LIVES_MS = 30 * 1000 };
+
+static const enum metric of_database[] = {METRIC_RECORDINGS,           METRIC_RECORDINGS_FAILED, METRIC_QUEUE_DEPTH,
+                                          METRIC_QUEUE_OLDEST_SECONDS, METRIC_WORKERS,           METRIC_STORE_BYTES,
+                                          METRIC_ACCOUNTS_STOPPED,     METRIC_WORKERS_FULL};
+
+struct figures {
+  struct recordings_counts counts;
+  int64_t by_code[METRIC_ERROR_COUNT_];
+  struct nodes_workers workers;
+  int64_t now;
+};
+
+static enum err add_code(void *arg, struct str code, int64_t count, int64_t permanent) {
+  struct figures *f = arg;
+  (void)permanent;
+  f->by_code[recording_error_of_code(code, NULL)] += count;
+  return OK;
+}
+
+static enum err read_figures(struct db *db, struct figures *f) {
+  db_deadline(db, clock_mono_ms() + LOOK_MAX_MS);
+  f->now = db_now_ms(db);
+  TRY(recordings_count(db, 0, &f->counts));
+  TRY(recordings_count_codes(db, add_code, f));
+  return nodes_workers(db, f->now, WORKER_LIVES_MS, &f->workers);
+}
+
+static void show(const struct figures *f) {
+  const struct recordings_counts *c = &f->counts;
+  int64_t waits_ms = c->oldest_queued_at ? f->now - c->oldest_queued_at : 0;
+  for (unsigned i = 0; i < RECORDING_STATUS_COUNT_; i++) metric_set(METRIC_RECORDINGS, i, (double)c->by_status[i]);
+  for (unsigned i = 0; i < METRIC_ERROR_COUNT_; i++) metric_set(METRIC_RECORDINGS_FAILED, i, (double)f->by_code[i]);
+  metric_set(METRIC_QUEUE_DEPTH, 0, (double)c->by_status[RECORDING_QUEUED]);
+  metric_set(METRIC_QUEUE_OLDEST_SECONDS, 0, waits_ms > 0 ? (double)waits_ms / 1e3 : 0);
+  metric_set(METRIC_WORKERS, 0, (double)f->workers.live);
+  metric_set(METRIC_WORKERS_FULL, 0, (double)f->workers.full);
+  metric_set(METRIC_STORE_BYTES, 0, (double)c->bytes);
+}
+
+/* As the volume was seen last: a scrape never waits for it. */
+static void show_volume(const struct serve *s) {
+  struct volume_seen seen;
+  volume_seen(s->volume, &seen);
+  metric_set(METRIC_STORE_RESERVED_BYTES, 0, (double)s->min_free_bytes);
+  if (seen.room_error == OK && seen.age_ms <= STALE_MS)
+    metric_set(METRIC_STORE_FREE_BYTES, 0, (double)seen.free_bytes);
+  else
+    metric_forget(METRIC_STORE_FREE_BYTES);
+}
+
+/* On a reader; db NULL: no connection. */
+static void look(struct db *db, void *arg) {
+  struct serve *s = arg;
+  struct figures f = {.now = 0};
+  if (db && read_figures(db, &f) == OK) {
+    show(&f);
+    atomic_store(&s->figures_ms, clock_mono_ms());
+  }
+  atomic_store(&s->figures_busy, false);
+}
+
+void serve_refresh_figures(struct serve *s) {
+  static int64_t next_ms; /* the main thread's alone */
+  int64_t now = clock_mono_ms();
+  show_volume(s);
+  if (now >= next_ms && !atomic_exchange(&s->figures_busy, true)) {
+    next_ms = now + REFRESH_MS;
+    if (db_readers_run(s->readers, 0, look, s) != OK) atomic_store(&s->figures_busy, false);
+  }
+  if (now - atomic_load(&s->figures_ms) <= STALE_MS) {
+    metric_set(METRIC_ACCOUNTS_STOPPED, 0, (double)serve_stopped_count(s));
+    return;
+  }
+  for (size_t i = 0; i < COUNT_OF(of_database); i++) metric_forget(of_database[i]); /* (2) */
+}
+
+/* ---- what a scrape finds out by itself ---- */
+
+static void scrape(void *arg) {
+  struct serve *s = arg;
+  struct volume_seen seen;
+  volume_seen(s->volume, &seen);
+  metric_set(METRIC_STORE_ANSWERS, 0, seen.answers ? 1 : 0);
+  const char *degraded;
+  metric_set(METRIC_READY, 0, serve_not_ready(s, &degraded) ? 0 : 1);
+  metric_set(METRIC_DATABASE_UP, 0, degraded ? 0 : 1);
+  metric_set(METRIC_HTTP_CONNECTIONS, 0, (double)http_server_connections(s->server));
+  metric_set(METRIC_HTTP_CONNECTIONS_MAX, 0, (double)http_server_connections_max(s->server));
+}
+
+enum err serve_watch_figures(struct serve *s) {
+  TRY(metric_process_watch());
+  return metric_on_scrape(scrape, s);
+}
+
+/* ---- ADMIN_LISTEN ---- */
+
+int serve_build_admin(struct serve *s) {
+  const char *problem = NULL, *listen = s->app.conf.admin_listen;
+  if (!listen || !listen[0]) return CMD_DONE;
+  struct http_config config = {.ret_problem = &problem, .listen = listen, .loops = 1, .connections = ADMIN_CONNECTIONS};
+  struct http_app app = api_admin_app(s->api);
+  if (http_server_new(&config, &app, &s->admin) != OK)
+    return cmd_fail(s->args, "ADMIN_LISTEN: %s: %s", listen, problem ? problem : "can't be listened on");
+  return CMD_DONE;
+}

@@ -1,0 +1,92 @@
+/* verify_files.c - every file of the store against the rows: whose is it?
+ *
+ * Invariants
+ *  (1) A row is read after the file was seen: a fill that had begun by then is known by its live lease, and left alone.
+ *  (2) A part is removed only if it was not needed after it was seen; tokens only grow, so it won't be. */
+#include <stdio.h>
+#include <string.h>
+
+#include "audio/audio.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "cmd/verify/verify_parts.h"
+#include "domain/part.h"
+#include "domain/recording.h"
+#include "work/fill_found.h"
+
+static bool has_live_lease(const struct recording *row, int64_t now) {
+  return recording_holds_lease(row, row->lease_token, now);
+}
+
+static enum err tell_part(struct verify *v, const char *name, const struct recording *row, int64_t token) {
+  bool is_repaired = false;
+  int fd CLEANUP(fs_close_) = -1;
+  if (part_is_needed(row, token, db_now_ms(v->app.db))) return OK;
+  enum err e = fs_open_read(blob_directory_fd(v->store), name, &fd);
+  if (e == OK && v->repair) {
+    e = fs_unlink(blob_directory_fd(v->store), name); /* (2) */
+    is_repaired = e == OK;
+  }
+  if (e == ERR_NOT_FOUND) return OK; /* its fill came to its end meanwhile */
+  return verify_tell(v, VERIFY_PART, name, row, is_repaired);
+}
+
+static enum err look_at_part(void *arg, const char *owner, int64_t token, int64_t size) {
+  struct verify *v = arg;
+  struct recording row;
+  char name[BLOB_NAME_SIZE + 64], recording_sid[SID_SIZE];
+  int64_t business_id;
+  (void)size;
+  if (!part_owner_parse(owner, &business_id, recording_sid)) return OK; /* none of ours */
+  (void)snprintf(name, sizeof(name), ".parts/%s.%lld", owner, (long long)token);
+  enum err e = recordings_get(v->app.db, business_id, str_from(recording_sid), &row); /* (1) */
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  return tell_part(v, name, e == OK ? &row : NULL, token);
+}
+
+/* Under the name of a recording that is missing, failed or queued. */
+static enum err look_at_candidate(struct verify *v, const char *name, const struct recording *row) {
+  struct audio_info info;
+  char sha256[65];
+  bool is_repaired = false;
+  enum err e = fill_inspect(v->store, name, &info, sha256);
+  if (e == ERR_NOT_FOUND) return OK; /* taken away meanwhile */
+  if (e != OK) return verify_tell(v, VERIFY_UNREAD, name, row, false);
+  v->files++;
+  bool counts = fill_counts(row, &info);
+  if (counts && v->repair) TRY(verify_take(v, row, name, &info, sha256, &is_repaired));
+  if (!counts && v->repair) is_repaired = fill_set_aside(v->store, row, name) == OK;
+  return verify_tell(v, counts ? VERIFY_FOUND : VERIFY_BAD, name, row, is_repaired);
+}
+
+static enum err look_at_blob(struct verify *v, const char *name, const struct recording *row) {
+  if (!row) return verify_tell(v, VERIFY_STRAY, name, NULL, false);
+  switch (row->status) {
+    case RECORDING_READY:
+      return strcmp(row->name, name) == 0 ? OK : verify_tell(v, VERIFY_STRAY, name, row, false);
+    case RECORDING_EXPIRED:
+      return verify_tell(v, VERIFY_STRAY, name, row, false);
+    default:
+      return has_live_lease(row, db_now_ms(v->app.db)) ? OK : look_at_candidate(v, name, row);
+  }
+}
+
+static enum err look_at_file(void *arg, const char *name, int64_t size, bool is_part) {
+  struct verify *v = arg;
+  struct verify_name n;
+  struct recording row;
+  (void)size, (void)is_part;
+  verify_name_parse(str_from(name), &n);
+  if (n.kind == VERIFY_NAME_ASIDE) v->set_aside++;
+  if (n.kind == VERIFY_NAME_ASIDE) return OK;
+  if (n.kind == VERIFY_NAME_OTHER) return verify_tell(v, VERIFY_STRAY, name, NULL, false);
+  enum err e = recordings_get(v->app.db, n.business_id, str_from(n.recording_sid), &row); /* (1) */
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  if (n.kind == VERIFY_NAME_PART) return tell_part(v, name, e == OK ? &row : NULL, n.token);
+  return look_at_blob(v, name, e == OK ? &row : NULL);
+}
+
+enum err verify_files(struct verify *v) {
+  TRY(blob_each(v->store, look_at_file, v));
+  return blob_each_part(v->store, look_at_part, v);
+}

@@ -1,0 +1,41 @@
+#include "domain/enqueue.h"
+
+#include "base/log.h"
+#include "base/metric.h"
+#include "domain/queue.h"
+
+static struct recording_event event_of(enum enqueue_kind kind) {
+  static const enum recording_event_kind kinds[] = {
+      [ENQUEUE_PLAY] = RECORDING_PLAY, [ENQUEUE_PREPARE] = RECORDING_PREPARE, [ENQUEUE_RETRY] = RECORDING_PERSON_RETRY};
+  return (struct recording_event){.kind = kinds[kind]};
+}
+
+struct recording_outcome enqueue_check(const struct recording *row, enum enqueue_kind kind, int64_t now) {
+  struct recording_event event = event_of(kind);
+  struct recording next;
+  return recording_apply(row, &event, now, &next);
+}
+
+enum err enqueue_run(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind, int64_t now,
+                  struct recording *ret_row, struct recording_outcome *ret_outcome) {
+  struct recording_event event = event_of(kind);
+  TRY(queue_apply(db, business_id, recording_sid, &event, now, ret_row, ret_outcome));
+  if (!ret_outcome->moved) metric_add(METRIC_DEDUPLICATED, ret_outcome->skip, 1);
+  if (ret_outcome->enqueued && kind != ENQUEUE_PREPARE)
+    log_info("Priority download job enqueued", LOG_INT("business", business_id), LOG_STR("recording", recording_sid));
+  else if (!ret_outcome->moved)
+    log_debug("Deduplication skip", LOG_INT("business", business_id), LOG_STR("recording", recording_sid),
+              LOG_TEXT("reason", recording_skip_name(ret_outcome->skip)));
+  return OK;
+}
+
+enum err enqueue_file_gone(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind, int64_t now,
+                        struct recording *ret_row, struct recording_outcome *ret_outcome) {
+  struct recording_event event = {.kind = RECORDING_FILE_GONE};
+  struct recording row;
+  struct recording_outcome outcome;
+  TRY(queue_apply(db, business_id, recording_sid, &event, now, &row, &outcome));
+  if (outcome.moved)
+    log_warn("Recording's file is gone", LOG_INT("business", business_id), LOG_STR("recording", recording_sid));
+  return enqueue_run(db, business_id, recording_sid, kind, now, ret_row, ret_outcome);
+}

@@ -1,0 +1,92 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "api/events/api_event_feed_items.h"
+
+static size_t comparisons;
+
+int __real_strcmp(const char *a, const char *b);
+int __wrap_strcmp(const char *a, const char *b);
+int __wrap_strcmp(const char *a, const char *b) {
+  comparisons++;
+  return __real_strcmp(a, b);
+}
+
+static struct event_feed_items *things_new(void) {
+  struct event_feed_items *t = calloc(1, sizeof(*t));
+  assert_non_null(t);
+  event_feed_items_init(t);
+  return t;
+}
+
+static enum err add(struct event_feed_items *t, enum change_kind kind, const char *id, int64_t seq) {
+  return event_feed_items_add(t, &(struct change){.seq = seq, .kind = kind, .business_id = 1, .id = str_from(id)});
+}
+
+static void require(const struct event_feed_items *t, const char *expected) {
+  struct buf b CLEANUP(buf_done) = BUF_INIT(1000);
+  for (const struct event_feed_item *one = t->oldest; one; one = one->newer)
+    assert_int_equal(buf_addf(&b, "%s%s%s@%lld ", one->change.kind == CHANGE_CALL ? "call " : "", one->change.id,
+                              one->change.is_progress ? " (progress)" : "", (long long)one->change.seq),
+                     OK);
+  const char *text = "";
+  if (b.n) assert_int_equal(buf_terminate(&b, &text), OK);
+  assert_string_equal(text, expected);
+}
+
+static void each_thing_is_there_once_in_the_order_of_its_last_change(void **state) {
+  (void)state;
+  static const struct {
+    enum change_kind kind;
+    const char *id, *then;
+  } steps[] = {
+      {CHANGE_PROGRESS, "A", "A (progress)@1 "},
+      {CHANGE_CALL, "A", "A (progress)@1 call A@2 "},
+      {CHANGE_PROGRESS, "A", "call A@2 A (progress)@3 "},
+      {CHANGE_RECORDING, "A", "call A@2 A@4 "},
+      {CHANGE_PROGRESS, "A", "call A@2 A@5 "},
+      {CHANGE_KEY, "A", "call A@2 A@5 "},
+      {CHANGE_RECORDING, "B", "call A@2 A@5 B@7 "},
+      {CHANGE_RECORDING, "A", "call A@2 B@7 A@8 "},
+      {CHANGE_CALL, "A", "B@7 A@8 call A@9 "},
+      {CHANGE_RECORDING, "0123456789012345678901234567890123456789", "B@7 A@8 call A@9 "},
+  };
+  struct event_feed_items *t = things_new();
+  for (size_t i = 0; i < COUNT_OF(steps); i++) {
+    assert_int_equal(add(t, steps[i].kind, steps[i].id, (int64_t)i + 1), OK);
+    require(t, steps[i].then);
+  }
+  free(t);
+}
+
+static void many_changes_of_as_many_things_as_there_may_be_cost_little_each(void **state) {
+  (void)state;
+  enum { CHANGES = 100 * FEED_THINGS_MAX };
+  struct event_feed_items *t = things_new();
+  char id[SID_SIZE];
+  comparisons = 0;
+  for (int i = 0; i < CHANGES; i++) {
+    (void)snprintf(id, sizeof(id), "RE%d", i % FEED_THINGS_MAX);
+    assert_int_equal(add(t, CHANGE_RECORDING, id, i + 1), OK);
+  }
+  assert_int_equal(t->count, FEED_THINGS_MAX);
+  if (comparisons > 4 * CHANGES) fail_msg("%zu comparisons for %d changes", comparisons, CHANGES);
+  assert_int_equal(add(t, CHANGE_RECORDING, "one more", CHANGES + 1), ERR_TOO_BIG);
+  free(t);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(each_thing_is_there_once_in_the_order_of_its_last_change),
+      cmocka_unit_test(many_changes_of_as_many_things_as_there_may_be_cost_little_each),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
