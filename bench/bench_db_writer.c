@@ -52,10 +52,10 @@ static int smaller(const void *a, const void *b) {
 static int run_process(const char *url, int submitters, unsigned seconds) {
   struct db_writer_config config = {.open = {.url = url}};
   if (db_writer_new(&config, &writer) != OK) return 1;
-  struct submitter *all = calloc((size_t)submitters, sizeof *all);
+  struct submitter *all = calloc((size_t)submitters, sizeof(*all));
   for (int i = 0; i < submitters; i++) {
     all[i].number = i;
-    all[i].times_us = malloc(TIMES_MAX * sizeof *all[i].times_us);
+    all[i].times_us = malloc(TIMES_MAX * sizeof(*all[i].times_us));
     pthread_create(&all[i].thread, NULL, submitter_main, &all[i]);
   }
   sleep(seconds);
@@ -65,13 +65,13 @@ static int run_process(const char *url, int submitters, unsigned seconds) {
     pthread_join(all[i].thread, NULL);
     rows += all[i].rows;
   }
-  int32_t *times = malloc((rows + 1) * sizeof *times);
+  int32_t *times = malloc((rows + 1) * sizeof(*times));
   size_t n = 0;
   for (int i = 0; i < submitters; i++) {
-    memcpy(times + n, all[i].times_us, all[i].rows * sizeof *times);
+    memcpy(times + n, all[i].times_us, all[i].rows * sizeof(*times));
     n += all[i].rows;
   }
-  qsort(times, n, sizeof *times, smaller);
+  qsort(times, n, sizeof(*times), smaller);
   if (n > 0) {
     printf("pid %d: %zu rows, %zu rows/s, %d failed, waited us: middle %d, 99th %d, at most %d\n", getpid(), rows,
            rows / seconds, atomic_load(&failed), times[n / 2], times[n * 99 / 100], times[n - 1]);
@@ -89,7 +89,7 @@ int main(int argc, char **argv) {
   int submitters = number(argc, argv, 2, 64), processes = number(argc, argv, 3, 1);
   unsigned seconds = (unsigned)number(argc, argv, 4, 3);
   char url[4096];
-  (void)snprintf(url, sizeof url, "sqlite://%s/bench.db", argv[1]);
+  (void)snprintf(url, sizeof(url), "sqlite://%s/bench.db", argv[1]);
   struct db *db;
   if (db_open(&(struct db_open){.url = url}, NULL, &db) != OK) return 1;
   enum err e = db_script(db, "create table if not exists rows (id integer primary key, who integer, text text)");

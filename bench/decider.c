@@ -35,8 +35,8 @@ static bool is_wanted(const char *head, const char *end) {
   static const char name[] = "Authorization: ";
   size_t n = strlen(wanted);
   for (const char *line = head; line < end; line = (const char *)memchr(line, '\n', (size_t)(end + 2 - line)) + 1)
-    if (strncasecmp(line, name, sizeof name - 1) == 0)
-      return strncmp(line + sizeof name - 1, wanted, n) == 0 && line[sizeof name - 1 + n] == '\r';
+    if (strncasecmp(line, name, sizeof(name) - 1) == 0)
+      return strncmp(line + sizeof(name) - 1, wanted, n) == 0 && line[sizeof(name) - 1 + n] == '\r';
   return false;
 }
 
@@ -49,10 +49,10 @@ static bool answer(struct connection *c) {
   if (got <= 0) return false;
   c->n += (size_t)got;
   const char *end = memmem(c->head, c->n, "\r\n\r\n", 4);
-  if (end == NULL) return c->n < HEAD_MAX;
+  if (!end) return c->n < HEAD_MAX;
   bool may = is_wanted(c->head, end);
   c->n = 0;
-  size_t n = may ? sizeof yes - 1 : sizeof no - 1;
+  size_t n = may ? sizeof(yes) - 1 : sizeof(no) - 1;
   return send(c->fd, may ? yes : no, n, MSG_NOSIGNAL) == (ssize_t)n;
 }
 
@@ -60,9 +60,9 @@ static void take(int listener, int epoll) {
   const int one = 1;
   int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
   if (fd < 0) return;
-  struct connection *c = calloc(1, sizeof *c);
+  struct connection *c = calloc(1, sizeof(*c));
   struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
-  if (c == NULL || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0 ||
+  if (!c || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0 ||
       epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) != 0)
     die("connection");
   c->fd = fd;
@@ -70,9 +70,9 @@ static void take(int listener, int epoll) {
 
 static int listen_anywhere(void) {
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t size = sizeof a;
+  socklen_t size = sizeof(a);
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || listen(fd, 4096) != 0 ||
+  if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 || listen(fd, 4096) != 0 ||
       getsockname(fd, (struct sockaddr *)&a, &size) != 0)
     die("listen");
   printf("port=%d\n", ntohs(a.sin_port));
@@ -93,7 +93,7 @@ int main(int argc, char **argv) {
     int n = epoll_wait(epoll, events, EVENTS, -1);
     for (int i = 0; i < n; i++) {
       struct connection *c = events[i].data.ptr;
-      if (c == NULL) {
+      if (!c) {
         take(listener, epoll);
       } else if (!answer(c)) {
         close(c->fd);

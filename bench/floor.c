@@ -36,7 +36,7 @@ static void die(const char *what) {
 }
 
 static void cork(const struct connection *c, int on) {
-  if (from_file > CORK_MIN) (void)setsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+  if (from_file > CORK_MIN) (void)setsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 }
 
 /* False: the connection is over. */
@@ -49,7 +49,7 @@ static bool run(struct connection *c) {
       c->left -= (size_t)n;
       if (c->left == 0) cork(c, 0);
     }
-    ssize_t n = recv(c->fd, request, sizeof request, 0);
+    ssize_t n = recv(c->fd, request, sizeof(request), 0);
     if (n <= 0) return n < 0 && errno == EAGAIN;
     cork(c, 1);
     if (send(c->fd, answer, answer_n, MSG_NOSIGNAL | (from_file > 0 ? MSG_MORE : 0)) != (ssize_t)answer_n) return false;
@@ -61,20 +61,20 @@ static bool run(struct connection *c) {
 
 static void take(int listener, int epoll) {
   for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0;) {
-    struct connection *c = calloc(1, sizeof *c);
+    struct connection *c = calloc(1, sizeof(*c));
     struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
-    if (c == NULL || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) != 0) die("connection");
+    if (!c || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) != 0) die("connection");
     c->fd = fd;
   }
 }
 
 static int listen_anywhere(void) {
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t n = sizeof a;
+  socklen_t n = sizeof(a);
   const int one = 1;
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0 ||
-      bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || listen(fd, 4096) != 0 ||
+  if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0 ||
+      bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 || listen(fd, 4096) != 0 ||
       getsockname(fd, (struct sockaddr *)&a, &n) != 0)
     die("listen");
   printf("port=%d\n", ntohs(a.sin_port));
@@ -108,7 +108,7 @@ int main(int argc, char **argv) {
     int n = epoll_wait(epoll, events, EVENTS, -1);
     for (int i = 0; i < n; i++) {
       struct connection *c = events[i].data.ptr;
-      if (c == NULL) {
+      if (!c) {
         take(listener, epoll);
       } else if (!run(c)) {
         close(c->fd);

@@ -156,7 +156,7 @@ static void take(struct listener *l, const char *p, size_t n) {
   memcpy(l->head + l->head_n, p, part);
   l->head_n += part;
   const char *end = memmem(l->head, l->head_n, "\r\n\r\n", 4);
-  if (end == NULL) {
+  if (!end) {
     if (l->head_n == HEAD_MAX) finish(l, false);
     return;
   }
@@ -176,7 +176,7 @@ static void begin(struct listener *l) {
   l->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = l};
   if (l->fd < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, l->fd, &e) != 0) die("socket");
-  if (connect(l->fd, (struct sockaddr *)&a, sizeof a) != 0 && errno != EINPROGRESS) finish(l, false);
+  if (connect(l->fd, (struct sockaddr *)&a, sizeof(a)) != 0 && errno != EINPROGRESS) finish(l, false);
 }
 
 static void run(struct listener *l, uint32_t events) {
@@ -191,7 +191,7 @@ static void run(struct listener *l, uint32_t events) {
     }
   }
   while (!l->over) {
-    ssize_t n = recv(l->fd, bytes, sizeof bytes, 0);
+    ssize_t n = recv(l->fd, bytes, sizeof(bytes), 0);
     if (n < 0 && errno == EAGAIN) return;
     if (n > 0)
       take(l, bytes, (size_t)n);
@@ -204,14 +204,14 @@ static void run(struct listener *l, uint32_t events) {
 
 static void read_plan(void) {
   char line[LINE_MAX_ / 2];
-  while (fgets(line, sizeof line, stdin) != NULL) {
+  while (fgets(line, sizeof(line), stdin)) {
     if (count == LISTENERS_MAX) die("too many listeners");
     struct listener *l = &listeners[count++];
     char *rest = line;
     line[strcspn(line, "\n")] = '\0';
     *l = (struct listener){.head_us = -1, .first_us = -1, .end_us = -1, .hash = UINT64_C(0xcbf29ce484222325)};
     const char *at = strsep(&rest, "\t"), *port = strsep(&rest, "\t"), *target = strsep(&rest, "\t");
-    if (at == NULL || port == NULL || target == NULL) die("plan");
+    if (!at || !port || !target) die("plan");
     l->at_us = (long long)(atof(at) * 1000);
     l->port = (int)strtol(port, NULL, 10);
     int n = snprintf(l->request, LINE_MAX_, "GET %s HTTP/1.1\r\nHost: bench\r\n", target);
@@ -240,9 +240,9 @@ static void run_all(struct listener **order) {
 
 int main(int argc, char **argv) {
   hashes = argc < 2 || strcmp(argv[1], "-n") != 0;
-  listeners = calloc(LISTENERS_MAX, sizeof *listeners);
+  listeners = calloc(LISTENERS_MAX, sizeof(*listeners));
   struct listener **order = calloc(LISTENERS_MAX, sizeof(struct listener *));
-  if (listeners == NULL || order == NULL || (epoll = epoll_create1(0)) < 0) die("listen");
+  if (!listeners || !order || (epoll = epoll_create1(0)) < 0) die("listen");
   read_plan();
   for (int i = 0; i < count; i++) order[i] = &listeners[i];
   qsort(order, (size_t)count, sizeof(struct listener *), by_time);

@@ -63,14 +63,14 @@ static long long now_us(void) {
 static long long cpu_ns(int pid) {
   char path[96];
   long long sum = 0, ns;
-  snprintf(path, sizeof path, "/proc/%d/task", pid);
+  snprintf(path, sizeof(path), "/proc/%d/task", pid);
   DIR *tasks = opendir(path);
-  if (tasks == NULL) die(path);
-  for (const struct dirent *task; (task = readdir(tasks)) != NULL;) {
+  if (!tasks) die(path);
+  for (const struct dirent *task; (task = readdir(tasks));) {
     if (task->d_name[0] == '.') continue;
-    snprintf(path, sizeof path, "/proc/%d/task/%.20s/schedstat", pid, task->d_name);
+    snprintf(path, sizeof(path), "/proc/%d/task/%.20s/schedstat", pid, task->d_name);
     FILE *f = fopen(path, "r");
-    if (f == NULL) continue; /* it ended meanwhile */
+    if (!f) continue; /* it ended meanwhile */
     if (fscanf(f, "%lld", &ns) == 1) sum += ns;
     fclose(f);
   }
@@ -111,7 +111,7 @@ static void send_requests(struct connection *c, unsigned count) {
 /* The head's end, its status and length. Bytes of c->head that belong to it, 0 when it is not whole. */
 static size_t take_head(struct connection *c) {
   char *end = memmem(c->head, c->head_n, "\r\n\r\n", 4);
-  if (end == NULL) {
+  if (!end) {
     if (c->head_n == HEAD_MAX) die("head too long");
     return 0;
   }
@@ -171,8 +171,8 @@ static void open_connection(struct connection *c, const char *host, int port, in
   const int one = 1;
   if (inet_pton(AF_INET, host, &a.sin_addr) != 1) die(host);
   c->fd = socket(AF_INET, SOCK_STREAM, 0);
-  if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&a, sizeof a) != 0) die("connect");
-  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&a, sizeof(a)) != 0) die("connect");
+  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
   struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.ptr = c};
   if (fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0) die("fcntl");
   if (epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &e) != 0) die("epoll_ctl");
@@ -195,7 +195,7 @@ static bool read_options(int argc, char **argv, struct options *o) {
     else if (option == 'P')
       o->pipeline = (unsigned)strtol(optarg, NULL, 10);
     else if (option == 'H')
-      snprintf(o->extra + n, sizeof o->extra - n, "%s\r\n", optarg);
+      snprintf(o->extra + n, sizeof(o->extra) - n, "%s\r\n", optarg);
     else
       return false;
   }
@@ -237,7 +237,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < o.count; i++) open_connection(&connections[i], o.host, o.port, epoll);
   for (int i = 0; i < o.count; i++) send_requests(&connections[i], o.pipeline);
   run_until(epoll, now_us() + WARM_US);
-  memset(times, 0, sizeof times);
+  memset(times, 0, sizeof(times));
   unsigned long long before = answers, bytes_before = bytes_in;
   long long cpu = all_cpu_ns(&o), from_us = now_us();
   run_until(epoll, from_us + (long long)(o.seconds * 1e6));

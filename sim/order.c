@@ -73,12 +73,12 @@ static bool take_source(const json_t *value, struct order *o) {
 
 static bool take_status(const json_t *value, struct order *o) {
   o->status = recording_status_find(str_from(json_string_value(value)));
-  return o->status != NULL;
+  return o->status;
 }
 
 static bool take_call_status(const json_t *value, struct order *o) {
   o->call_status = call_status_find(str_from(json_string_value(value)));
-  return o->call_status != NULL;
+  return o->call_status;
 }
 
 static bool take_error_code(const json_t *value, struct order *o) {

@@ -43,7 +43,7 @@ struct audio {
 };
 
 enum err audio_new(struct audio **ret_audio) {
-  struct audio *a = calloc(1, sizeof *a);
+  struct audio *a = calloc(1, sizeof(*a));
   if (!a) return ERR_NOMEM;
   *ret_audio = a;
   return OK;
@@ -78,11 +78,11 @@ static void decode_frames(struct audio *a) {
 static void hear_mp3(void *arg, struct str bytes) {
   struct audio *a = arg;
   while (a->hears && bytes.n > 0) {
-    size_t room = sizeof a->frames - a->frames_bytes, n = room < bytes.n ? room : bytes.n;
+    size_t room = sizeof(a->frames) - a->frames_bytes, n = room < bytes.n ? room : bytes.n;
     memcpy(a->frames + a->frames_bytes, bytes.p, n);
     a->frames_bytes += n;
     bytes = str_skip(bytes, n);
-    if (a->frames_bytes == sizeof a->frames) decode_frames(a);
+    if (a->frames_bytes == sizeof(a->frames)) decode_frames(a);
   }
 }
 

@@ -37,7 +37,7 @@ bool str_ends(struct str s, struct str suffix) {
 
 bool str_contains(struct str s, struct str part) {
   if (part.n == 0) return true;
-  return s.n >= part.n && memmem(s.p, s.n, part.p, part.n) != NULL;
+  return s.n >= part.n && memmem(s.p, s.n, part.p, part.n);
 }
 
 struct str str_head_utf8(struct str s, size_t bytes) {

@@ -154,8 +154,8 @@ enum err blob_find(struct blob_store *s, const char *stem, char ret_name[BLOB_NA
   if (!blob_name_is_valid(stem)) return ERR_INVALID;
   for (size_t i = 0; i < COUNT_OF(EXTENSIONS); i++) {
     char name[BLOB_NAME_SIZE];
-    int n = snprintf(name, sizeof name, "%s.%s", stem, EXTENSIONS[i]);
-    if (n < 0 || n >= (int)sizeof name) return ERR_INVALID;
+    int n = snprintf(name, sizeof(name), "%s.%s", stem, EXTENSIONS[i]);
+    if (n < 0 || n >= (int)sizeof(name)) return ERR_INVALID;
     enum err e = s->operations->exists(s, name);
     if (e == ERR_NOT_FOUND) continue;
     if (e == OK) memcpy(ret_name, name, (size_t)n + 1);

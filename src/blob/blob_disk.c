@@ -42,7 +42,7 @@ struct disk_part {
   bool is_synced;
   bool is_doubtful; /* a sync failed: the kernel may have dropped bytes, and call the next sync good */
   bool has_excess;  /* the file may be longer than size */
-  char name[sizeof PARTS + BLOB_PART_NAME_SIZE]; /* relative to the store */
+  char name[sizeof(PARTS) + BLOB_PART_NAME_SIZE]; /* relative to the store */
 };
 
 static const struct disk_store *store_of(const struct blob_store *s) {
@@ -70,13 +70,13 @@ static int disk_directory_fd(const struct blob_store *s) {
 }
 
 /* Relative to the store. */
-static void path_of_part(const char *owner, int64_t token, char ret_path[sizeof PARTS + BLOB_PART_NAME_SIZE]) {
-  memcpy(ret_path, PARTS "/", sizeof PARTS);
-  blob_part_name(owner, token, ret_path + sizeof PARTS);
+static void path_of_part(const char *owner, int64_t token, char ret_path[sizeof(PARTS) + BLOB_PART_NAME_SIZE]) {
+  memcpy(ret_path, PARTS "/", sizeof(PARTS));
+  blob_part_name(owner, token, ret_path + sizeof(PARTS));
 }
 
 static enum err disk_begin(struct blob_store *s, const char *owner, int64_t token, struct blob_part **ret_part) {
-  struct disk_part *part = calloc(1, sizeof *part);
+  struct disk_part *part = calloc(1, sizeof(*part));
   if (!part) return ERR_NOMEM;
   part->base.store = s;
   part->fd = -1;
@@ -185,7 +185,7 @@ static struct blob_part *disk_leave(struct blob_part *p) {
 /* ---- the parts of others ---- */
 
 static enum err disk_open_part(struct blob_store *s, const struct blob_whose *w, int64_t token, int *ret_fd) {
-  char path[sizeof PARTS + BLOB_PART_NAME_SIZE];
+  char path[sizeof(PARTS) + BLOB_PART_NAME_SIZE];
   path_of_part(w->owner, token, path);
   enum err e = fs_open_read(store_of(s)->dir, path, ret_fd);
   if (e != ERR_NOT_FOUND) return e;
@@ -228,7 +228,7 @@ static enum err sweep_in(int dir, const char *prefix, int64_t token,
 static enum err open_directory_of(int store, const char *stem, const char **ret_leaf, int *ret_dir) {
   char directory[BLOB_NAME_SIZE] = ".";
   const char *slash = strrchr(stem, '/');
-  if (slash) TRY(str_copy(directory, sizeof directory, str_of(stem, (size_t)(slash - stem))));
+  if (slash) TRY(str_copy(directory, sizeof(directory), str_of(stem, (size_t)(slash - stem))));
   TRY(fs_open_dir(store, directory, ret_dir));
   *ret_leaf = slash ? slash + 1 : stem;
   return OK;
@@ -246,7 +246,7 @@ static enum err disk_sweep_below(struct blob_store *s, const struct blob_whose *
 }
 
 static enum err disk_remove_part(struct blob_store *s, const char *owner, int64_t token) {
-  char path[sizeof PARTS + BLOB_PART_NAME_SIZE];
+  char path[sizeof(PARTS) + BLOB_PART_NAME_SIZE];
   path_of_part(owner, token, path);
   return fs_unlink(store_of(s)->dir, path);
 }
@@ -263,7 +263,7 @@ static enum err look_at_part(void *arg, int dir, const char *name, bool is_dir) 
   int64_t token;
   char text[BLOB_NAME_SIZE];
   if (is_dir || !blob_part_name_parse(str_from(name), &owner, &token)) return OK; /* none of ours */
-  if (str_copy(text, sizeof text, owner) != OK) return OK;
+  if (str_copy(text, sizeof(text), owner) != OK) return OK;
   if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT ? OK : err_from_errno(errno);
   return S_ISREG(status.st_mode) ? look->fn(look->arg, text, token, status.st_size) : OK;
 }
@@ -330,7 +330,7 @@ static const struct blob_operations DISK = {
 };
 
 enum err blob_open_disk(const char *directory, struct blob_store **ret_store) {
-  struct disk_store *store = calloc(1, sizeof *store);
+  struct disk_store *store = calloc(1, sizeof(*store));
   if (!store) return ERR_NOMEM;
   store->base.operations = &DISK;
   store->dir = -1;

@@ -49,7 +49,7 @@ static void leave_directory(struct blob_walk *w) {
 
 /* w->name is that of the directory to enter, without a '/' at its end. */
 static enum err enter_directory(struct blob_walk *w, const char *leaf, size_t name_bytes) {
-  if (w->depth == DEPTH_MAX || name_bytes + 1 >= sizeof w->name) return OK; /* (2) */
+  if (w->depth == DEPTH_MAX || name_bytes + 1 >= sizeof(w->name)) return OK; /* (2) */
   enum err e = fs_dir_open(fs_dir_fd(w->levels[w->depth - 1]), leaf, &w->levels[w->depth]);
   if (e != OK) return e == ERR_NOT_FOUND ? OK : e;
   w->name[name_bytes] = '/';
@@ -69,7 +69,7 @@ static enum err see_file(struct blob_walk *w, const char *leaf, blob_each_fn *fn
 
 static enum err see_entry(struct blob_walk *w, const char *leaf, bool is_dir, blob_each_fn *fn, void *arg) {
   size_t before = w->name_bytes[w->depth - 1], n = strlen(leaf);
-  if (leaf[0] == '.' || n >= sizeof w->name - before) return OK; /* (2) */
+  if (leaf[0] == '.' || n >= sizeof(w->name) - before) return OK; /* (2) */
   memcpy(w->name + before, leaf, n + 1);
   return is_dir ? enter_directory(w, leaf, before + n) : see_file(w, leaf, fn, arg);
 }

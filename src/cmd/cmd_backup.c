@@ -68,5 +68,5 @@ int cmd_backup(const struct cmd_args *args) {
   progress_begin(&progress, "Copying the database");
   enum err e = db_backup(app.db, path, show, &progress);
   progress_end(&progress);
-  return e == OK ? say_done(args, path, app.conf.secrets_key == NULL) : explain(args, app.db, path, e);
+  return e == OK ? say_done(args, path, !app.conf.secrets_key) : explain(args, app.db, path, e);
 }

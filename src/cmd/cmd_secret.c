@@ -28,7 +28,7 @@ int cmd_secret_read(const struct cmd_args *args, const char *option, const char 
   ssize_t n = read(fd, bytes, sizeof(bytes));
   struct str text = str_trim(str_of(bytes, n > 0 ? (size_t)n : 0));
   while (text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r')) text.n--;
-  bool fits = text.n > 0 && text.n <= SECRET_MAX && memchr(text.p, '\0', text.n) == NULL;
+  bool fits = text.n > 0 && text.n <= SECRET_MAX && !memchr(text.p, '\0', text.n);
   char *copy = fits ? str_dup(text) : NULL;
   secret_wipe(bytes, sizeof(bytes));
   if (!fits) return cmd_fail(args, "%s: %s must hold 1 to %d bytes", option, path, SECRET_MAX);

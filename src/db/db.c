@@ -8,7 +8,7 @@ struct db_value db_int_or_null(int64_t value) {
 }
 
 struct db_value db_text_or_null(struct str s) {
-  return s.p == NULL ? DB_NULL : DB_TEXT(s);
+  return !s.p ? DB_NULL : DB_TEXT(s);
 }
 
 /* The linker's names for where the section begins and ends. */

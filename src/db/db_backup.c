@@ -18,7 +18,7 @@ enum { PAGES_PER_STEP = 256 };
 
 static enum err path_failed(struct db *db, const char *path) {
   enum err e = err_from_errno(errno);
-  (void)snprintf(db->problem, sizeof db->problem, "%s: %s", path, strerror(errno));
+  (void)snprintf(db->problem, sizeof(db->problem), "%s: %s", path, strerror(errno));
   return e;
 }
 
@@ -27,7 +27,7 @@ static int copy_pages(sqlite3_backup *copy, void (*progress)(void *arg, int done
   do {
     rc = sqlite3_backup_step(copy, PAGES_PER_STEP);
     int64_t all = sqlite3_backup_pagecount(copy), left = sqlite3_backup_remaining(copy);
-    if (progress != NULL && all > 0) progress(arg, (int)((all - left) * 100 / all));
+    if (progress && all > 0) progress(arg, (int)((all - left) * 100 / all));
   } while (rc == SQLITE_OK);
   return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
@@ -38,15 +38,15 @@ static enum err copy_into(struct db *db, const char *part, void (*progress)(void
   /* The part has no reader and is thrown away after a crash: it needs no journal. */
   if (rc == SQLITE_OK) rc = sqlite3_exec(to, "pragma journal_mode=off", NULL, NULL, NULL);
   sqlite3_backup *copy = rc == SQLITE_OK ? sqlite3_backup_init(to, "main", db->sqlite, "main") : NULL;
-  if (rc == SQLITE_OK && copy == NULL) rc = sqlite3_extended_errcode(to);
-  if (copy != NULL) {
+  if (rc == SQLITE_OK && !copy) rc = sqlite3_extended_errcode(to);
+  if (copy) {
     rc = copy_pages(copy, progress, arg);
     int finished = sqlite3_backup_finish(copy);
     if (rc == SQLITE_OK) rc = finished;
   }
-  enum err e = db_sqlite_error(rc, to == NULL ? 0 : sqlite3_system_errno(to));
+  enum err e = db_sqlite_error(rc, !to ? 0 : sqlite3_system_errno(to));
   if (e != OK) {
-    (void)snprintf(db->problem, sizeof db->problem, "%s: %s", part, to == NULL ? "out of memory" : sqlite3_errmsg(to));
+    (void)snprintf(db->problem, sizeof(db->problem), "%s: %s", part, !to ? "out of memory" : sqlite3_errmsg(to));
   }
   sqlite3_close(to);
   return e;
@@ -64,7 +64,7 @@ static enum err publish(struct db *db, const char *part, const char *path) {
   TRY(sync_path(db, part, O_RDONLY));
   if (link(part, path) != 0) return path_failed(db, path);
   char *copy CLEANUP(free_char) = strdup(path);
-  if (copy == NULL) return ERR_NOMEM;
+  if (!copy) return ERR_NOMEM;
   return sync_path(db, dirname(copy), O_RDONLY | O_DIRECTORY);
 }
 

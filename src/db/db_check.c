@@ -9,7 +9,7 @@ static enum err read_findings(struct db *db, struct buf *ret_problem) {
   struct str said = db_text(&q, 0);
   if (str_eq(said, STR("ok"))) return OK;
   /* A sentence that can't be kept changes nothing about the finding. */
-  if (ret_problem != NULL && buf_add(ret_problem, str_head(said, 500)) != OK) buf_clear(ret_problem);
+  if (ret_problem && buf_add(ret_problem, str_head(said, 500)) != OK) buf_clear(ret_problem);
   return ERR_CORRUPT;
 }
 

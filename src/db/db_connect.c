@@ -105,7 +105,7 @@ static int ensure_wal(struct db *db, sqlite3 *sqlite, bool *ret_wal) {
     int rc = sqlite3_prepare_v2(sqlite, asks[i], -1, &stmt, NULL);
     if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
     const char *mode = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-    *ret_wal = mode != NULL && strcmp(mode, "wal") == 0;
+    *ret_wal = mode && strcmp(mode, "wal") == 0;
     sqlite3_finalize(stmt);
     if (*ret_wal || db->read_only) return SQLITE_OK;
     if ((rc & 0xff) == SQLITE_BUSY && clock_mono_ms() < until) {
@@ -150,19 +150,19 @@ enum err db_sqlite_connect(struct db *db, sqlite3 **ret_sqlite, struct db_files 
       sqlite3_open_v2(db->path, &sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
   if (rc == SQLITE_OK) rc = settle(db, sqlite, &is_wal);
   if (rc == SQLITE_OK) rc = db_grams_register(sqlite);
-  enum err e = db_sqlite_error(rc, sqlite == NULL ? 0 : sqlite3_system_errno(sqlite));
+  enum err e = db_sqlite_error(rc, !sqlite ? 0 : sqlite3_system_errno(sqlite));
   if (e != OK) {
-    (void)snprintf(db->problem, sizeof db->problem, "%s: %s", db->path,
-                   sqlite == NULL ? "out of memory" : sqlite3_errmsg(sqlite));
+    (void)snprintf(db->problem, sizeof(db->problem), "%s: %s", db->path,
+                   !sqlite ? "out of memory" : sqlite3_errmsg(sqlite));
   } else if (!is_wal && !db->read_only) {
     e = ERR_UNSUPPORTED;
-    (void)snprintf(db->problem, sizeof db->problem, "%s: its volume does not allow write-ahead logging", db->path);
+    (void)snprintf(db->problem, sizeof(db->problem), "%s: its volume does not allow write-ahead logging", db->path);
   } else if (!db->read_only && sqlite3_db_readonly(sqlite, "main") == 1) {
     e = ERR_DENIED;
-    (void)snprintf(db->problem, sizeof db->problem, "%s can't be written", db->path);
+    (void)snprintf(db->problem, sizeof(db->problem), "%s can't be written", db->path);
   } else {
     e = look_at_files(db, sqlite, &files);
-    if (e != OK) (void)snprintf(db->problem, sizeof db->problem, "%s: removed while it was opened", db->path);
+    if (e != OK) (void)snprintf(db->problem, sizeof(db->problem), "%s: removed while it was opened", db->path);
   }
   if (e != OK) {
     sqlite3_close(sqlite);
@@ -182,7 +182,7 @@ static bool is_still(const char *path, struct db_file before) {
 
 static enum err change_to_new(struct db *db) {
   if (is_still(db->wal_path, db->files.wal) || is_still(db->shm_path, db->files.shm)) {
-    (void)snprintf(db->problem, sizeof db->problem,
+    (void)snprintf(db->problem, sizeof(db->problem),
                    "%s was replaced, but its -wal and -shm are the old one's: remove them", db->path);
     return ERR_IO;
   }
@@ -208,7 +208,7 @@ enum err db_sqlite_check_file(struct db *db) {
   enum err e = db_file_look(db->path, &now);
   if (e == OK && db_file_same(now, db->files.main)) return OK;
   if (e == OK) return change_to_new(db);
-  (void)snprintf(db->problem, sizeof db->problem, "the database file %s is gone", db->path);
+  (void)snprintf(db->problem, sizeof(db->problem), "the database file %s is gone", db->path);
   return ERR_IO;
 }
 
@@ -216,7 +216,7 @@ enum err db_sqlite_check_commit(struct db *db) {
   int64_t before = db->reopened;
   TRY(db_sqlite_check_file(db));
   if (db->reopened == before) return OK;
-  (void)snprintf(db->problem, sizeof db->problem, "%s was replaced during a transaction", db->path);
+  (void)snprintf(db->problem, sizeof(db->problem), "%s was replaced during a transaction", db->path);
   return ERR_IO;
 }
 
@@ -240,27 +240,27 @@ static enum err open_parts(struct db *db, const struct db_open *how, struct buf 
   db->read_only = how->read_only;
   db->busy_ms = how->busy_ms > 0 ? how->busy_ms : BUSY_MS;
   db->path = strdup(path);
-  if (db->path == NULL) return ERR_NOMEM;
+  if (!db->path) return ERR_NOMEM;
   if (asprintf(&db->wal_path, "%s-wal", path) < 0) db->wal_path = NULL;
   if (asprintf(&db->shm_path, "%s-shm", path) < 0) db->shm_path = NULL;
-  if (db->wal_path == NULL || db->shm_path == NULL) return ERR_NOMEM;
+  if (!db->wal_path || !db->shm_path) return ERR_NOMEM;
   TRY(db_file_check_volume(path, ret_problem));
   if (!db_turn_init(&db->turn, path)) return ERR_NOMEM;
   enum err e = how->read_only ? db_file_look(path, &db->files.main) : db_file_make(path);
   if (e != OK) {
-    (void)snprintf(db->problem, sizeof db->problem, "the database file %s can't be %s: %s", path,
+    (void)snprintf(db->problem, sizeof(db->problem), "the database file %s can't be %s: %s", path,
                    how->read_only ? "read" : "made", strerror(errno));
   } else {
     e = db_sqlite_connect(db, &db->sqlite, &db->files);
   }
   /* A sentence that can't be kept changes nothing about the error. */
-  if (e != OK && ret_problem != NULL && buf_addf(ret_problem, "%s", db->problem) != OK) buf_clear(ret_problem);
+  if (e != OK && ret_problem && buf_addf(ret_problem, "%s", db->problem) != OK) buf_clear(ret_problem);
   return e;
 }
 
 enum err db_open(const struct db_open *how, struct buf *ret_problem, struct db **ret_db) {
-  struct db *db = calloc(1, sizeof *db);
-  if (db == NULL) return ERR_NOMEM;
+  struct db *db = calloc(1, sizeof(*db));
+  if (!db) return ERR_NOMEM;
   db->turn.fd = -1;
   enum err e = open_parts(db, how, ret_problem);
   if (e != OK) {
@@ -272,7 +272,7 @@ enum err db_open(const struct db_open *how, struct buf *ret_problem, struct db *
 }
 
 struct db *db_close(struct db *db) {
-  if (db == NULL) return NULL;
+  if (!db) return NULL;
   assert(db->rows_open == 0);
   db_sqlite_forget_statements(db);
   sqlite3_close(db->sqlite); /* rolls back what is open */

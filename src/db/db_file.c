@@ -11,7 +11,7 @@
 
 static enum err told(struct buf *problem, enum err e, const char *sentence, const char *what) {
   /* A sentence that can't be kept changes nothing about the error. */
-  if (problem != NULL && buf_addf(problem, "%s%s", sentence, what) != OK) buf_clear(problem);
+  if (problem && buf_addf(problem, "%s%s", sentence, what) != OK) buf_clear(problem);
   return e;
 }
 
@@ -43,7 +43,7 @@ const char *db_file_network(uint64_t magic) {
 
 enum err db_file_check_volume(const char *path, struct buf *ret_problem) {
   char *copy CLEANUP(free_char) = strdup(path);
-  if (copy == NULL) return ERR_NOMEM;
+  if (!copy) return ERR_NOMEM;
   const char *directory = dirname(copy);
   struct statfs volume;
   if (statfs(directory, &volume) != 0) {
@@ -51,7 +51,7 @@ enum err db_file_check_volume(const char *path, struct buf *ret_problem) {
     return told(ret_problem, e, "the database's directory can't be read: ", directory);
   }
   const char *network = db_file_network((uint64_t)volume.f_type);
-  if (network == NULL) return OK;
+  if (!network) return OK;
   static const char sentence[] =
       "the database is on a network file system, where its locks don't hold; put it on a local disk: ";
   return told(ret_problem, ERR_UNSUPPORTED, sentence, network);

@@ -51,7 +51,7 @@ static int cut_digits(struct cut *c, const char *p, int n) {
   int size = c->is_query && n >= LONG ? LONG : SHORT;
   for (int i = 0; i + size <= n; i++) {
     int rc = give_term(c, 0, p + i, size, i, i + size);
-    bool in_one_number = i + LONG <= n && memchr(p + i, ' ', LONG) == NULL;
+    bool in_one_number = i + LONG <= n && !memchr(p + i, ' ', LONG);
     if (rc == SQLITE_OK && !c->is_query && in_one_number)
       rc = give_term(c, FTS5_TOKEN_COLOCATED, p + i, LONG, i, i + LONG);
     if (rc != SQLITE_OK) return rc;
@@ -69,7 +69,7 @@ static int first_characters(const char *p, int n, int count) {
 }
 
 static bool holds_space(const char *p, int n) {
-  return memchr(p, ' ', (size_t)n) != NULL || memchr(p, '\n', (size_t)n) != NULL;
+  return memchr(p, ' ', (size_t)n) || memchr(p, '\n', (size_t)n);
 }
 
 /* The terms that begin where the trigram in hand does. following: the next trigram, whose last character makes it four. */

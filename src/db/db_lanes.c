@@ -34,13 +34,13 @@ static struct lane **bucket_of(struct lanes *l, int64_t business_id, enum db_cla
 
 static struct lane **find_lane(struct lanes *l, int64_t business_id, enum db_class class) {
   struct lane **at = bucket_of(l, business_id, class);
-  while (*at != NULL && ((*at)->business_id != business_id || (*at)->class != class)) at = &(*at)->below;
+  while (*at && ((*at)->business_id != business_id || (*at)->class != class)) at = &(*at)->below;
   return at;
 }
 
 /* The new lane has its turn after all that wait. */
 static void ring_add(struct lane **turn, struct lane *lane) {
-  if (*turn == NULL) {
+  if (!*turn) {
     lane->left = lane->right = lane;
     *turn = lane;
     return;
@@ -52,9 +52,9 @@ static void ring_add(struct lane **turn, struct lane *lane) {
 
 static struct lane *lane_of(struct lanes *l, int64_t business_id, enum db_class class) {
   struct lane **at = find_lane(l, business_id, class);
-  if (*at != NULL) return *at;
+  if (*at) return *at;
   struct lane *lane = calloc(1, sizeof(*lane));
-  if (lane == NULL) return NULL;
+  if (!lane) return NULL;
   lane->business_id = business_id;
   lane->class = class;
   lane->end = &lane->first;
@@ -65,7 +65,7 @@ static struct lane *lane_of(struct lanes *l, int64_t business_id, enum db_class 
 
 static void lane_remove(struct lanes *l, struct lane *lane) {
   struct lane **at = find_lane(l, lane->business_id, lane->class);
-  assert(*at == lane && lane->first == NULL); /* (1) */
+  assert(*at == lane && !lane->first); /* (1) */
   *at = lane->below;
   struct lane **turn = &l->turn[lane->class];
   lane->left->right = lane->right;
@@ -78,7 +78,7 @@ static void lane_remove(struct lanes *l, struct lane *lane) {
 
 enum err lanes_add(struct lanes *l, struct waiting_job *j) {
   struct lane *lane = lane_of(l, j->job.business_id, j->job.class);
-  if (lane == NULL) return ERR_NOMEM;
+  if (!lane) return ERR_NOMEM;
   if (!j->began && lane->count >= l->lane_max[j->job.class]) return ERR_BUSY;
   j->next = NULL;
   *lane->end = j;
@@ -94,7 +94,7 @@ enum err lanes_add(struct lanes *l, struct waiting_job *j) {
 static struct waiting_job *lane_take(struct lanes *l, struct lane *lane) {
   struct waiting_job *j = lane->first;
   lane->first = j->next;
-  if (lane->first == NULL) lane->end = &lane->first;
+  if (!lane->first) lane->end = &lane->first;
   lane->count--;
   *(j->older != NULL ? &j->older->newer : &l->oldest) = j->newer;
   *(j->newer != NULL ? &j->newer->older : &l->newest) = j->older;
@@ -105,23 +105,23 @@ static struct waiting_job *lane_take(struct lanes *l, struct lane *lane) {
 
 /* (4) */
 static enum db_class class_next(const struct lanes *l) {
-  bool edits = l->turn[DB_CLASS_EDIT] != NULL;
+  bool edits = l->turn[DB_CLASS_EDIT];
   bool passed_enough = l->passed_us >= EDIT_SHARE * l->edit_us && l->passed_us >= PASSED_LEAST_US;
   if (edits && passed_enough) return DB_CLASS_EDIT;
-  if (l->turn[DB_CLASS_LEASE] != NULL) return DB_CLASS_LEASE;
-  return l->turn[DB_CLASS_WEBHOOK] != NULL ? DB_CLASS_WEBHOOK : DB_CLASS_EDIT;
+  if (l->turn[DB_CLASS_LEASE]) return DB_CLASS_LEASE;
+  return l->turn[DB_CLASS_WEBHOOK] ? DB_CLASS_WEBHOOK : DB_CLASS_EDIT;
 }
 
 struct waiting_job *lanes_take(struct lanes *l) {
   struct lane **turn = &l->turn[class_next(l)];
-  if (*turn == NULL) return NULL;
+  if (!*turn) return NULL;
   struct lane *lane = *turn;
   *turn = lane->right; /* (3) */
   return lane_take(l, lane);
 }
 
 struct waiting_job *lanes_take_oldest(struct lanes *l) {
-  if (l->oldest == NULL) return NULL;
+  if (!l->oldest) return NULL;
   struct lane *lane = *find_lane(l, l->oldest->job.business_id, l->oldest->job.class);
   assert(lane->first == l->oldest); /* (2) */
   return lane_take(l, lane);
@@ -129,7 +129,7 @@ struct waiting_job *lanes_take_oldest(struct lanes *l) {
 
 void lanes_spent(struct lanes *l, const struct waiting_job *j, int64_t us) {
   if (j->job.class != DB_CLASS_EDIT) {
-    if (l->turn[DB_CLASS_EDIT] != NULL) l->passed_us += us;
+    if (l->turn[DB_CLASS_EDIT]) l->passed_us += us;
     return;
   }
   l->edit_us = us < EDIT_MOST_US ? us : EDIT_MOST_US;

@@ -55,7 +55,7 @@ struct db_readers {
 };
 
 static struct db *connection_of(struct db_readers *r, unsigned worker) {
-  if (r->connections[worker] == NULL) {
+  if (!r->connections[worker]) {
     struct db_open how = {.url = r->url, .read_only = true, .busy_ms = r->busy_ms};
     struct db *db;
     if (db_open(&how, NULL, &db) != OK) return NULL; /* tried again at the next look */
@@ -66,10 +66,10 @@ static struct db *connection_of(struct db_readers *r, unsigned worker) {
 
 static void look_with(struct db_readers *r, const struct reader_job *job, unsigned worker) {
   struct db *db = connection_of(r, worker);
-  if (db != NULL && job->party != 0) db_deadline(db, clock_mono_ms() + DB_READERS_LOOK_MS);
+  if (db && job->party != 0) db_deadline(db, clock_mono_ms() + DB_READERS_LOOK_MS);
   job->look(db, job->arg);
   metric_observe(METRIC_DATABASE_READ_SECONDS, clock_mono_us() - job->asked_us);
-  if (db == NULL) return;
+  if (!db) return;
   db_deadline(db, 0);
   db_rollback(db);
 }
@@ -79,7 +79,7 @@ static void look_with(struct db_readers *r, const struct reader_job *job, unsign
 static void line_to_the_end(struct reader_line **at) {
   struct reader_line *line = *at;
   *at = line->next;
-  while (*at != NULL) at = &(*at)->next;
+  while (*at) at = &(*at)->next;
   line->next = NULL;
   *at = line;
 }
@@ -90,12 +90,12 @@ static bool line_may_run(const struct db_readers *r, const struct reader_line *l
 
 static struct reader_job *next_job(struct db_readers *r, struct reader_line **ret_line) {
   struct reader_line **at = &r->lines;
-  while (*at != NULL && !line_may_run(r, *at)) at = &(*at)->next;
+  while (*at && !line_may_run(r, *at)) at = &(*at)->next;
   struct reader_line *line = *at;
-  if (line == NULL) return NULL;
+  if (!line) return NULL;
   struct reader_job *job = line->first;
   line->first = job->next;
-  if (line->first == NULL) line->end = &line->first;
+  if (!line->first) line->end = &line->first;
   line->waiting--;
   line->running++;
   r->waiting--;
@@ -114,10 +114,10 @@ static void leave_line(struct db_readers *r, struct reader_line *line) {
 
 static struct reader_line *line_of(struct db_readers *r, int64_t party) {
   struct reader_line **at = &r->lines;
-  while (*at != NULL && (*at)->party != party) at = &(*at)->next;
-  if (*at == NULL) {
+  while (*at && (*at)->party != party) at = &(*at)->next;
+  if (!*at) {
     *at = calloc(1, sizeof(**at));
-    if (*at == NULL) return NULL;
+    if (!*at) return NULL;
     (*at)->party = party;
     (*at)->end = &(*at)->first;
   }
@@ -131,10 +131,10 @@ static void run_looks(void *arg, unsigned worker) {
   struct reader_line *line = NULL;
   for (;;) {
     lock_take(&r->lock);
-    if (line != NULL) leave_line(r, line);
+    if (line) leave_line(r, line);
     struct reader_job *job = next_job(r, &line);
     lock_release(&r->lock);
-    if (job == NULL) return;
+    if (!job) return;
     look_with(r, job, worker);
     free(job);
   }
@@ -142,15 +142,15 @@ static void run_looks(void *arg, unsigned worker) {
 
 enum err db_readers_new(const struct db_open *how, unsigned threads, size_t queue_max,
                         struct db_readers **ret_readers) {
-  assert(threads > 0 && how->url != NULL);
+  assert(threads > 0 && how->url);
   struct db_readers *r = calloc(1, sizeof(*r) + threads * sizeof(r->connections[0]));
-  if (r == NULL) return ERR_NOMEM;
+  if (!r) return ERR_NOMEM;
   lock_init(&r->lock, "db_readers", LOCK_RANK_ENGINE);
   r->threads = threads;
   r->queue_max = queue_max;
   r->busy_ms = how->busy_ms;
   r->url = str_dup(str_from(how->url));
-  enum err e = r->url == NULL ? ERR_NOMEM : pool_new("read", threads, queue_max, &r->pool);
+  enum err e = !r->url ? ERR_NOMEM : pool_new("read", threads, queue_max, &r->pool);
   if (e != OK) {
     db_readers_free(r);
     return e;
@@ -160,7 +160,7 @@ enum err db_readers_new(const struct db_open *how, unsigned threads, size_t queu
 }
 
 struct db_readers *db_readers_free(struct db_readers *r) {
-  if (r == NULL) return NULL;
+  if (!r) return NULL;
   lock_take(&r->lock);
   r->closing = true;
   lock_release(&r->lock);
@@ -177,7 +177,7 @@ static enum err join_line(struct db_readers *r, int64_t party, struct reader_job
   if (r->closing) return ERR_CLOSED;
   if (r->waiting >= r->queue_max) return ERR_BUSY;
   struct reader_line *line = line_of(r, party);
-  if (line == NULL) return ERR_NOMEM;
+  if (!line) return ERR_NOMEM;
   if (line->waiting >= r->queue_max - r->queue_max / 8) return ERR_BUSY; /* (5) */
   *line->end = job;
   line->end = &job->next;
@@ -189,7 +189,7 @@ static enum err join_line(struct db_readers *r, int64_t party, struct reader_job
 
 enum err db_readers_run(struct db_readers *r, int64_t party, void (*look)(struct db *db, void *arg), void *arg) {
   struct reader_job *job = malloc(sizeof(*job));
-  if (job == NULL) return ERR_NOMEM;
+  if (!job) return ERR_NOMEM;
   *job = (struct reader_job){.party = party, .look = look, .arg = arg, .asked_us = clock_mono_us()};
   enum err e = join_line(r, party, job);
   if (e != OK) free(job);

@@ -18,7 +18,7 @@
 #include "base/clock.h"
 
 enum err db_sqlite_failed(struct db *db, int rc) {
-  (void)snprintf(db->problem, sizeof db->problem, "%s", sqlite3_errmsg(db->sqlite));
+  (void)snprintf(db->problem, sizeof(db->problem), "%s", sqlite3_errmsg(db->sqlite));
   return db_sqlite_error(rc, sqlite3_system_errno(db->sqlite));
 }
 
@@ -30,7 +30,7 @@ static size_t slot_of(const char *sql) {
 }
 
 static struct db_statement *statement_free(struct db_statement *s) {
-  if (s != NULL) sqlite3_finalize(s->stmt); /* repeats the error of its last step, which was told then */
+  if (s) sqlite3_finalize(s->stmt); /* repeats the error of its last step, which was told then */
   free(s);
   return NULL;
 }
@@ -41,8 +41,8 @@ void db_sqlite_forget_statements(struct db *db) {
 }
 
 static enum err statement_prepare(struct db *db, const char *sql, bool keep, struct db_statement **ret_statement) {
-  struct db_statement *s = calloc(1, sizeof *s);
-  if (s == NULL) return ERR_NOMEM;
+  struct db_statement *s = calloc(1, sizeof(*s));
+  if (!s) return ERR_NOMEM;
   s->sql = sql;
   int rc = sqlite3_prepare_v3(db->sqlite, sql, -1, keep ? SQLITE_PREPARE_PERSISTENT : 0, &s->stmt, NULL);
   if (rc != SQLITE_OK) {
@@ -50,7 +50,7 @@ static enum err statement_prepare(struct db *db, const char *sql, bool keep, str
     statement_free(s);
     return e;
   }
-  assert(s->stmt != NULL);
+  assert(s->stmt);
   *ret_statement = s;
   return OK;
 }
@@ -60,10 +60,10 @@ static enum err statement_take(struct db *db, const char *sql, bool keep, struct
   struct db_statement *s = NULL;
   size_t slot = slot_of(sql);
   if (keep) {
-    while (db->kept[slot] != NULL && db->kept[slot]->sql != sql) slot = (slot + 1) % DB_KEPT_SLOTS;
+    while (db->kept[slot] && db->kept[slot]->sql != sql) slot = (slot + 1) % DB_KEPT_SLOTS;
     s = db->kept[slot];
   }
-  if (s == NULL) {
+  if (!s) {
     TRY(statement_prepare(db, sql, keep, &s));
     if (keep && db->kept_count < DB_KEPT_MAX) {
       s->kept = true;
@@ -95,9 +95,9 @@ static int bind_one(sqlite3_stmt *stmt, int at, const struct db_value *v, sqlite
     case DB_KIND_REAL:
       return sqlite3_bind_double(stmt, at, v->d);
     case DB_KIND_TEXT:
-      return sqlite3_bind_text64(stmt, at, v->s.p == NULL ? "" : v->s.p, v->s.n, life, SQLITE_UTF8);
+      return sqlite3_bind_text64(stmt, at, !v->s.p ? "" : v->s.p, v->s.n, life, SQLITE_UTF8);
     case DB_KIND_BLOB:
-      return sqlite3_bind_blob64(stmt, at, v->s.p == NULL ? "" : v->s.p, v->s.n, life);
+      return sqlite3_bind_blob64(stmt, at, !v->s.p ? "" : v->s.p, v->s.n, life);
     default:
       return sqlite3_bind_null(stmt, at);
   }
@@ -160,7 +160,7 @@ enum err db_script(struct db *db, const char *sql) {
 }
 
 static enum err query(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values, bool keep) {
-  assert(rows->statement == NULL);
+  assert(!rows->statement);
   TRY(db_sqlite_check_file(db));
   struct db_statement *s;
   TRY(statement_take(db, sql, keep, &s));
@@ -195,7 +195,7 @@ enum err db_next(struct db_rows *rows) {
 }
 
 void db_rows_done(struct db_rows *rows) {
-  if (rows->statement == NULL) return;
+  if (!rows->statement) return;
   statement_give(rows->statement);
   rows->db->rows_open--;
   *rows = (struct db_rows)DB_ROWS;
@@ -230,11 +230,11 @@ struct str db_text(const struct db_rows *rows, int column) {
   const char *p =
       type == SQLITE_BLOB ? sqlite3_column_blob(stmt, column) : (const void *)sqlite3_column_text(stmt, column);
   size_t n = (size_t)sqlite3_column_bytes(stmt, column);
-  if (p == NULL && (n > 0 || type != SQLITE_BLOB)) {
+  if (!p && (n > 0 || type != SQLITE_BLOB)) {
     ((struct db_statement *)rows->statement)->nomem = true;
     return STR_NONE;
   }
-  return str_of(p == NULL ? "" : p, n);
+  return str_of(!p ? "" : p, n);
 }
 
 /* --- transactions --- */

@@ -26,7 +26,7 @@ enum { NEXT = 0, TURN = 1, PATIENCE_MS = 500, POLL_NS = 40000 };
 bool db_turn_init(struct db_turn *t, const char *database_path) {
   *t = (struct db_turn){.fd = -1};
   if (asprintf(&t->path, "%s-turn", database_path) < 0) t->path = NULL;
-  return t->path != NULL;
+  return t->path;
 }
 
 void db_turn_done(struct db_turn *t) {

@@ -70,7 +70,7 @@ static void list_add(struct job_list *l, struct waiting_job *j) {
 
 /* All of from, behind what to has. */
 static void list_move(struct job_list *to, struct job_list *from) {
-  if (from->first == NULL) return;
+  if (!from->first) return;
   *to->end = from->first;
   to->end = from->end;
   *from = (struct job_list){NULL, &from->first};
@@ -78,14 +78,14 @@ static void list_move(struct job_list *to, struct job_list *from) {
 
 static struct waiting_job *list_take(struct job_list *l) {
   struct waiting_job *j = l->first;
-  if (j == NULL) return NULL;
+  if (!j) return NULL;
   l->first = j->next;
-  if (l->first == NULL) l->end = &l->first;
+  if (!l->first) l->end = &l->first;
   return j;
 }
 
 static enum err queue_add(struct db_writer *w, struct waiting_job *j) {
-  bool was_empty = w->lanes.oldest == NULL;
+  bool was_empty = !w->lanes.oldest;
   j->queued_ms = clock_mono_ms();
   TRY(lanes_add(&w->lanes, j));
   if (was_empty) lock_cond_signal(&w->arrived);
@@ -93,8 +93,8 @@ static enum err queue_add(struct db_writer *w, struct waiting_job *j) {
 }
 
 enum err db_writer_submit(struct db_writer *w, struct db_job job) {
-  struct waiting_job *j = malloc(sizeof *j);
-  if (j == NULL) return ERR_NOMEM;
+  struct waiting_job *j = malloc(sizeof(*j));
+  if (!j) return ERR_NOMEM;
   *j = (struct waiting_job){.job = job, .result = OK};
   lock_take(&w->lock);
   enum err e = w->closing ? ERR_CLOSED : w->unanswered >= w->config.queue_max ? ERR_BUSY : queue_add(w, j);
@@ -115,15 +115,15 @@ static struct waiting_job *queue_take(struct db_writer *w) {
  * waited longest was queued; 0: none waits. */
 static bool queue_wait(struct db_writer *w, int64_t *ret_oldest_ms) {
   LOCKED(&w->lock);
-  if (w->lanes.oldest == NULL && !w->closing) lock_cond_wait_ms(&w->arrived, &w->lock, PROBE_MS);
-  *ret_oldest_ms = w->lanes.oldest == NULL ? 0 : w->lanes.oldest->queued_ms;
-  return w->lanes.oldest != NULL || !w->closing;
+  if (!w->lanes.oldest && !w->closing) lock_cond_wait_ms(&w->arrived, &w->lock, PROBE_MS);
+  *ret_oldest_ms = !w->lanes.oldest ? 0 : w->lanes.oldest->queued_ms;
+  return w->lanes.oldest || !w->closing;
 }
 
 /* Moves those that were queued until then to the list. */
 static void queue_take_oldest(struct db_writer *w, int64_t until_ms, struct job_list *jobs) {
   LOCKED(&w->lock);
-  while (w->lanes.oldest != NULL && w->lanes.oldest->queued_ms <= until_ms)
+  while (w->lanes.oldest && w->lanes.oldest->queued_ms <= until_ms)
     list_add(jobs, lanes_take_oldest(&w->lanes));
 }
 
@@ -135,8 +135,8 @@ static enum err queue_again(struct db_writer *w, struct waiting_job *j) {
 
 /* After the commit of its part. */
 static bool goes_on(struct db_writer *w, struct waiting_job *j) {
-  if (j->result != OK || !j->began || j->job.more == NULL || !*j->job.more) return false;
-  if (j->job.part_done != NULL) j->job.part_done(j->job.arg);
+  if (j->result != OK || !j->began || !j->job.more || !*j->job.more) return false;
+  if (j->job.part_done) j->job.part_done(j->job.arg);
   j->result = queue_again(w, j);
   return j->result == OK;
 }
@@ -145,7 +145,7 @@ static bool goes_on(struct db_writer *w, struct waiting_job *j) {
 static void put_back_unfinished(struct db_writer *w, struct job_list *jobs) {
   struct job_list finished = {NULL, &finished.first};
   struct waiting_job *j;
-  while ((j = list_take(jobs)) != NULL)
+  while ((j = list_take(jobs)))
     if (!goes_on(w, j)) list_add(&finished, j);
   list_move(jobs, &finished);
 }
@@ -158,15 +158,15 @@ static unsigned label_of(const struct waiting_job *j, enum err e) {
 /* done may submit again, so there is room for it before it is called. */
 static void answer(struct db_writer *w, struct job_list *jobs, enum err if_ok) {
   size_t n = 0;
-  for (struct waiting_job *j = jobs->first; j != NULL; j = j->next) n++;
+  for (struct waiting_job *j = jobs->first; j; j = j->next) n++;
   lock_take(&w->lock);
   w->unanswered -= n;
   lock_release(&w->lock);
   struct waiting_job *j;
-  while ((j = list_take(jobs)) != NULL) {
+  while ((j = list_take(jobs))) {
     enum err e = j->result != OK ? j->result : if_ok;
     metric_add(METRIC_DATABASE_WRITES, label_of(j, e), 1);
-    if (j->job.done != NULL) j->job.done(j->job.arg, e);
+    if (j->job.done) j->job.done(j->job.arg, e);
     free(j);
   }
 }
@@ -214,7 +214,7 @@ static bool is_wanted(struct waiting_job *j) {
   if (j->began) return true;
   if (j->job.deadline_ms != 0 && clock_mono_ms() >= j->job.deadline_ms)
     j->result = ERR_BUSY;
-  else if (j->job.unwanted != NULL && j->job.unwanted(j->job.arg))
+  else if (j->job.unwanted && j->job.unwanted(j->job.arg))
     j->result = ERR_CLOSED;
   return j->result == OK;
 }
@@ -249,7 +249,7 @@ static void group_run(struct db_writer *w) {
   enum err e = OK;
   bool whole = true, suspect = false;
   struct waiting_job *j;
-  while (whole && clock_mono_us() < until_us && (j = queue_take(w)) != NULL) {
+  while (whole && clock_mono_us() < until_us && (j = queue_take(w))) {
     list_add(&ran, j);
     if (!is_wanted(j)) continue;
     whole = part_run(w, j, &e);
@@ -258,7 +258,7 @@ static void group_run(struct db_writer *w) {
   if (whole) e = commit_timed(w->db);
   if (e != OK) db_rollback(w->db);
   atomic_store(&w->healthy, e == OK && !suspect);
-  if (e == OK && w->config.committed != NULL) w->config.committed(w->config.arg);
+  if (e == OK && w->config.committed) w->config.committed(w->config.arg);
   if (e == OK) put_back_unfinished(w, &ran);
   answer(w, &ran, e);
   db_sqlite_checkpoint(w->db);
@@ -268,7 +268,7 @@ static void group_run(struct db_writer *w) {
 static void give_up_oldest(struct db_writer *w) {
   struct job_list late = {NULL, &late.first};
   queue_take_oldest(w, clock_mono_ms() - w->busy_ms, &late);
-  if (late.first == NULL) return;
+  if (!late.first) return;
   atomic_store(&w->healthy, false);
   answer(w, &late, ERR_BUSY);
 }
@@ -341,8 +341,8 @@ static void set_shares(struct lanes *l, size_t queue_max) {
 }
 
 enum err db_writer_new(const struct db_writer_config *config, struct db_writer **ret_writer) {
-  struct db_writer *w = calloc(1, sizeof *w);
-  if (w == NULL) return ERR_NOMEM;
+  struct db_writer *w = calloc(1, sizeof(*w));
+  if (!w) return ERR_NOMEM;
   w->config = *config;
   if (w->config.queue_max == 0) w->config.queue_max = QUEUE_MAX;
   w->busy_ms = config->open.busy_ms > 0 ? config->open.busy_ms : BUSY_MS;
@@ -370,7 +370,7 @@ enum err db_writer_new(const struct db_writer_config *config, struct db_writer *
 }
 
 struct db_writer *db_writer_free(struct db_writer *w) {
-  if (w == NULL) return NULL;
+  if (!w) return NULL;
   lock_take(&w->lock);
   w->closing = true;
   lock_cond_signal(&w->arrived);

@@ -73,7 +73,7 @@ static void append(struct fetch *f, struct fetch_task *task) {
 }
 
 enum err fetch_post(struct fetch *f, void (*fn)(void *arg), void *arg) {
-  struct fetch_task *task = malloc(sizeof *task);
+  struct fetch_task *task = malloc(sizeof(*task));
   if (!task) return ERR_NOMEM;
   *task = (struct fetch_task){.fn = fn, .arg = arg, .is_owned = true};
   enum err e = OK;
@@ -291,7 +291,7 @@ static void free_fetch(struct fetch *f) {
 }
 
 enum err fetch_new(const struct fetch_config *config, struct fetch **ret_fetch) {
-  struct fetch *f = calloc(1, sizeof *f);
+  struct fetch *f = calloc(1, sizeof(*f));
   if (!f) return ERR_NOMEM;
   lock_init(&f->lock, "fetch", LOCK_RANK_ENGINE);
   f->config = *config;

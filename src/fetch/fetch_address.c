@@ -86,12 +86,12 @@ static bool is_special6(const uint8_t a[16]) {
 bool fetch_address_is_special(const struct sockaddr *address) {
   if (address->sa_family == AF_INET) {
     struct sockaddr_in in;
-    memcpy(&in, address, sizeof in);
+    memcpy(&in, address, sizeof(in));
     return is_special4(ntohl(in.sin_addr.s_addr));
   }
   if (address->sa_family == AF_INET6) {
     struct sockaddr_in6 in6;
-    memcpy(&in6, address, sizeof in6);
+    memcpy(&in6, address, sizeof(in6));
     return is_special6(in6.sin6_addr.s6_addr);
   }
   return true; /* (3) */

@@ -25,7 +25,7 @@ void fetch_hop_done(struct fetch_hop *hop) {
  * false. */
 static char *resolve(const char *base, const char *location, bool *ret_memory) {
   CURLU *u CLEANUP(free_curl_url) = curl_url();
-  *ret_memory = u != NULL;
+  *ret_memory = u;
   if (!u) return NULL;
   CURLUcode code = curl_url_set(u, CURLUPART_URL, base, 0);
   if (code == CURLUE_OK) code = curl_url_set(u, CURLUPART_URL, location, CURLU_URLENCODE | CURLU_DISALLOW_USER);
@@ -35,7 +35,7 @@ static char *resolve(const char *base, const char *location, bool *ret_memory) {
   if (code != CURLUE_OK) return NULL;
   char *url = str_dup(str_from(text));
   curl_free(text);
-  *ret_memory = url != NULL;
+  *ret_memory = url;
   return url;
 }
 

@@ -36,7 +36,7 @@ static enum err copy_headers(struct fetch_transfer *t, const char *const *header
   size_t n = 0;
   while (headers[n] && n <= HEADERS_MAX) n++;
   if (n > HEADERS_MAX) return ERR_TOO_BIG;
-  t->headers = calloc(n + 1, sizeof *t->headers);
+  t->headers = calloc(n + 1, sizeof(*t->headers));
   if (!t->headers) return ERR_NOMEM;
   for (size_t i = 0; i < n; i++) {
     if (!is_header_line(headers[i])) return ERR_INVALID;

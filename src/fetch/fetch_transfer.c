@@ -167,7 +167,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg) {
 }
 
 enum err transfer_new(const struct fetch_request *request, int64_t now_ms, struct fetch_transfer **ret_transfer) {
-  struct fetch_transfer *t = calloc(1, sizeof *t);
+  struct fetch_transfer *t = calloc(1, sizeof(*t));
   if (!t) return ERR_NOMEM;
   enum err e = request_copy(t, request);
   if (e != OK) {
@@ -318,7 +318,7 @@ static void describe(struct fetch_transfer *t, const char *why) {
   struct fetch_url url;
   struct str host = fetch_url_parse(str_from(t->hop.url), &url) == OK ? url.host : STR("no host");
   char *text = t->result.detail;
-  (void)snprintf(text, sizeof t->result.detail, "%.*s: %s", STR_ARG(str_head(host, 80)),
+  (void)snprintf(text, sizeof(t->result.detail), "%.*s: %s", STR_ARG(str_head(host, 80)),
                  why); /* a log's line: may be cut */
   for (char *p = text; *p; p++) {
     if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) *p = '?';

@@ -51,7 +51,7 @@ static bool host_is_valid(struct str host) {
   char text[INET6_ADDRSTRLEN];
   struct in6_addr address;
   if (host.p[host.n - 1] != ']') return false;
-  if (str_copy(text, sizeof text, str_of(host.p + 1, host.n - 2)) != OK) return false;
+  if (str_copy(text, sizeof(text), str_of(host.p + 1, host.n - 2)) != OK) return false;
   return inet_pton(AF_INET6, text, &address) == 1;
 }
 

@@ -19,8 +19,8 @@
 void answer_drop(struct http_exchange *x) {
   const struct http_source *source = TAKE(x->source);
   struct http_file *file = TAKE(x->file);
-  if (source != NULL && source->close != NULL) source->close(x->source_arg);
-  if (file != NULL) http_file_unref(file);
+  if (source && source->close) source->close(x->source_arg);
+  if (file) http_file_unref(file);
 }
 
 static enum answer_step frame(struct http_exchange *x, int64_t length) {
@@ -54,7 +54,7 @@ static enum answer_step pull(struct http_exchange *x) {
   struct http_piece p = {.kind = HTTP_PIECE_WAIT};
   x->woken = false;
   x->source->next(x->source_arg, x, &p);
-  if (x->conn == NULL || x->conn->doomed) return ANSWER_BROKEN;
+  if (!x->conn || x->conn->doomed) return ANSWER_BROKEN;
   int64_t length = p.kind == HTTP_PIECE_BYTES ? (int64_t)p.bytes.n : p.length;
   switch (p.kind) {
     case HTTP_PIECE_WAIT:
@@ -147,10 +147,10 @@ enum answer_step answer_send(struct http_exchange *x) {
   int64_t budget = SEND_MAX;
   if (x->woken) x->waiting = false;
   for (;;) {
-    if (x->piece_left == 0 && x->source != NULL && !x->source_over && !x->waiting && pull(x) == ANSWER_BROKEN)
+    if (x->piece_left == 0 && x->source && !x->source_over && !x->waiting && pull(x) == ANSWER_BROKEN)
       return ANSWER_BROKEN;
     if (!text_is_next(x) && x->piece_left == 0) {
-      if (x->source != NULL && !x->source_over) return ANSWER_WAITS;
+      if (x->source && !x->source_over) return ANSWER_WAITS;
       break;
     }
     int64_t step = x->piece.kind == HTTP_PIECE_FILE && x->piece_left > 0 ? file_step(x, budget) : 1;
@@ -168,7 +168,7 @@ enum answer_step answer_send(struct http_exchange *x) {
   }
   if (x->corked) {
     const int none = 0;
-    (void)setsockopt(x->conn->fd, IPPROTO_TCP, TCP_CORK, &none, sizeof none); /* flushes; a dead peer shows later */
+    (void)setsockopt(x->conn->fd, IPPROTO_TCP, TCP_CORK, &none, sizeof(none)); /* flushes; a dead peer shows later */
   }
   return ANSWER_DONE;
 }

@@ -37,14 +37,14 @@ enum { CHUNK_ROOM_MIN = 1024, BODY_STEP = 16 * 1024 };
 
 static struct conn *alloc_conn(struct loop *l) {
   struct conn *c = l->free_conns;
-  if (c == NULL) return malloc(sizeof *c);
+  if (!c) return malloc(sizeof(*c));
   l->free_conns = c->in_ready.next ? LINK_OWNER(c->in_ready.next, struct conn, in_ready) : NULL;
   return c;
 }
 
 bool conn_new(struct loop *l, int fd, const struct sockaddr_storage *peer, bool extra) {
   struct conn *c = alloc_conn(l);
-  if (c == NULL) {
+  if (!c) {
     struct conn lost = {.loop = l, .extra = extra};
     (void)close(fd);
     link_init(&lost.in_extra);
@@ -52,7 +52,7 @@ bool conn_new(struct loop *l, int fd, const struct sockaddr_storage *peer, bool 
     return false;
   }
   *c = (struct conn){.loop = l, .fd = fd, .extra = extra, .state = CONN_IDLE};
-  memcpy(&c->peer, peer, sizeof c->peer);
+  memcpy(&c->peer, peer, sizeof(c->peer));
   link_init(&c->in_deadline);
   link_init(&c->in_ready);
   link_init(&c->in_extra);
@@ -83,12 +83,12 @@ void conn_close(struct conn *c, bool reset) {
   c->ready = true; /* nobody puts it back */
   if (reset) {
     const struct linger none = {.l_onoff = 1, .l_linger = 0};
-    (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none); /* else a plain close: short all the same */
+    (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)); /* else a plain close: short all the same */
   }
   (void)close(c->fd);
   struct http_exchange *x = TAKE(c->x);
-  if (x != NULL) {
-    if (x->refs > 1 && x->in == NULL) x->in = TAKE(c->in);
+  if (x) {
+    if (x->refs > 1 && !x->in) x->in = TAKE(c->in);
     exchange_end(x, false);
   }
   give_in(c);
@@ -101,11 +101,11 @@ static bool detach_in(struct conn *c, struct http_exchange *x) {
   struct bytes *next = NULL;
   uint32_t left = c->to - c->from;
   if (left > 0) {
-    next = left <= BUFFER_SIZE - sizeof *next ? loop_take_bytes(c->loop) : loop_take_large_bytes(c->loop, left);
-    if (next == NULL) return false;
+    next = left <= BUFFER_SIZE - sizeof(*next) ? loop_take_bytes(c->loop) : loop_take_large_bytes(c->loop, left);
+    if (!next) return false;
     memcpy(next->p, c->in->p + c->from, left);
   }
-  assert(x->in == NULL);
+  assert(!x->in);
   x->in = c->in;
   c->in = next;
   c->from = 0;
@@ -119,7 +119,7 @@ static bool detach_in(struct conn *c, struct http_exchange *x) {
 static enum fill fill(struct conn *c, char *at, size_t room, size_t *ret_n) {
   if (!c->readable) return c->eof ? FILL_OVER : FILL_NONE;
   ssize_t n;
-  do n = recv(c->fd, at, room, at == NULL ? MSG_TRUNC : 0);
+  do n = recv(c->fd, at, room, !at ? MSG_TRUNC : 0);
   while (n < 0 && errno == EINTR);
   if (n > 0) {
     if ((size_t)n < room && !c->peer_shut) c->readable = false;
@@ -134,9 +134,9 @@ static enum fill fill(struct conn *c, char *at, size_t room, size_t *ret_n) {
 
 /* Reads behind what `in` has. */
 static enum fill fill_in(struct conn *c) {
-  if (c->in == NULL) {
+  if (!c->in) {
     if (!c->readable) return c->eof ? FILL_OVER : FILL_NONE;
-    if ((c->in = loop_take_bytes(c->loop)) == NULL) return FILL_OVER;
+    if (!(c->in = loop_take_bytes(c->loop))) return FILL_OVER;
     c->from = c->to = 0;
   }
   size_t n = 0;
@@ -155,7 +155,7 @@ static bool make_room(struct conn *c) {
   } else {
     size_t cap = c->in->cap * 2;
     struct bytes *larger = server_hold(c->loop, cap) ? loop_take_large_bytes(c->loop, cap) : NULL;
-    if (larger == NULL) return false;
+    if (!larger) return false;
     memcpy(larger->p, c->in->p, n);
     loop_give_bytes(c->loop, c->in);
     c->in = larger;
@@ -173,7 +173,7 @@ void conn_refuse(struct conn *c, int status, const char *reason) {
   char text[REFUSAL_MAX];
   x->answered = true;
   x->keep = false;
-  size_t n = response_refusal(c->loop, x, status, reason, text, sizeof text);
+  size_t n = response_refusal(c->loop, x, status, reason, text, sizeof(text));
   if (n == 0 || buf_add(&x->out, str_of(text, n)) != OK) {
     conn_close(c, false);
     return;
@@ -212,7 +212,7 @@ static bool start_request(struct conn *c) {
   x->body_state = x->parse.chunked ? BODY_CHUNKED : x->body_left > 0 ? BODY_LENGTH : BODY_NONE;
   x->body_max = 64 * 1024;
   if (c->extra) server_admit_extra(c);
-  if (app->head != NULL) {
+  if (app->head) {
     x->body_max = 0;
     x->seen = true;
     app->head(app->arg, x, &x->body_max);
@@ -239,7 +239,7 @@ static bool start_request(struct conn *c) {
 static bool run_head(struct conn *c) {
   for (;;) {
     if (c->from < c->to) {
-      if (c->x == NULL && (c->x = exchange_new(c)) == NULL) break;
+      if (!c->x && !(c->x = exchange_new(c))) break;
       enum http_parse_result r = http_parse_head(&c->x->parse, c->in->p + c->from, c->to - c->from, &c->x->request);
       if (r == HTTP_PARSE_DONE) return start_request(c);
       if (r == HTTP_PARSE_BAD) {
@@ -293,7 +293,7 @@ static enum fill drop_length(struct conn *c, bool *ret_whole) {
 static enum fill take_length(struct conn *c, bool *ret_whole) {
   struct http_exchange *x = c->x;
   if (x->drops_body) return drop_length(c, ret_whole);
-  bool in_place = x->body.n == 0 && c->in != NULL && (int64_t)(c->in->cap - c->from) >= x->body_left;
+  bool in_place = x->body.n == 0 && c->in && (int64_t)(c->in->cap - c->from) >= x->body_left;
   if (in_place) {
     while (c->to - c->from < x->body_left) {
       enum fill f = fill_in(c);
@@ -380,7 +380,7 @@ static bool finish(struct conn *c) {
   struct http_exchange *x = TAKE(c->x);
   bool keep = x->keep && !x->close_after;
   c->discard = x->body_state == BODY_LENGTH ? x->body_left : 0;
-  if (x->refs > 1 && x->in == NULL && !detach_in(c, x)) {
+  if (x->refs > 1 && !x->in && !detach_in(c, x)) {
     keep = false;
     x->in = TAKE(c->in);
   }
@@ -529,10 +529,10 @@ void conn_run(struct conn *c) {
 void conn_event(struct conn *c, uint32_t events) {
   if (c->state == CONN_CLOSED) return;
   if (events & EPOLLRDHUP) c->peer_shut = true;
-  if (c->peer_shut && c->x != NULL) atomic_store_explicit(&c->x->peer_state, HTTP_PEER_SHUT, memory_order_relaxed);
+  if (c->peer_shut && c->x) atomic_store_explicit(&c->x->peer_state, HTTP_PEER_SHUT, memory_order_relaxed);
   if (events & (EPOLLIN | EPOLLRDHUP)) c->readable = true;
   /* Both sides are shut: while lingering that is how it should end, else the peer reset. */
-  bool leaves = c->peer_shut && c->x != NULL && c->x->ends_with_peer;
+  bool leaves = c->peer_shut && c->x && c->x->ends_with_peer;
   if (leaves || events & EPOLLERR || (events & EPOLLHUP && c->state != CONN_LINGER))
     conn_close(c, false);
   else
@@ -543,7 +543,7 @@ void conn_timeout(struct conn *c) {
   switch (c->deadline) {
     case DEADLINE_HEAD:
     case DEADLINE_BODY:
-      if (c->x == NULL) break;
+      if (!c->x) break;
       expect_turn(c);
       conn_refuse(c, 408, "request not received in time");
       return;

@@ -18,8 +18,8 @@
 static bool reserve_timer(struct loop *l) {
   if (l->exchanges < l->timer_cap) return true;
   size_t cap = l->timer_cap ? l->timer_cap * 2 : 64;
-  struct http_exchange **timers = realloc(l->timers, cap * sizeof *timers);
-  if (timers == NULL) return false;
+  struct http_exchange **timers = realloc(l->timers, cap * sizeof(*timers));
+  if (!timers) return false;
   l->timers = timers;
   l->timer_cap = cap;
   return true;
@@ -29,12 +29,12 @@ struct http_exchange *exchange_new(struct conn *c) {
   struct loop *l = c->loop;
   if (!reserve_timer(l)) return NULL;
   struct http_exchange *x = l->free_exchanges;
-  if (x != NULL) {
+  if (x) {
     l->free_exchanges = x->next_free;
     l->free_exchange_count--;
   } else {
-    x = malloc(sizeof *x);
-    if (x == NULL) return NULL;
+    x = malloc(sizeof(*x));
+    if (!x) return NULL;
     buf_init(&x->out, OUT_MAX);
   }
   struct buf out = x->out;
@@ -45,7 +45,7 @@ struct http_exchange *exchange_new(struct conn *c) {
   x->conn = c;
   atomic_init(&x->peer_state, c->peer_shut ? HTTP_PEER_SHUT : HTTP_PEER_THERE);
   x->refs = 1;
-  memcpy(&x->peer, &c->peer, sizeof c->peer);
+  memcpy(&x->peer, &c->peer, sizeof(c->peer));
   http_parse_init(&x->parse, l->server->config.head_max, x->headers, HTTP_HEADERS_MAX);
   l->exchanges++;
   return x;
@@ -56,7 +56,7 @@ static void exchange_free(struct http_exchange *x) {
   l->exchanges--;
   loop_give_bytes(l, TAKE(x->in));
   l->held_bytes -= x->body_held;
-  if (x->body.p != NULL) buf_done(&x->body);
+  if (x->body.p) buf_done(&x->body);
   if (x->out.cap > OUT_KEEP_MAX) buf_done(&x->out);
   if (l->free_exchange_count == FREE_MAX) {
     buf_done(&x->out);
@@ -69,7 +69,7 @@ static void exchange_free(struct http_exchange *x) {
 }
 
 void exchange_free_pooled(struct loop *l) {
-  while (l->free_exchanges != NULL) {
+  while (l->free_exchanges) {
     struct http_exchange *x = l->free_exchanges;
     l->free_exchanges = x->next_free;
     buf_done(&x->out);
@@ -84,7 +84,7 @@ void exchange_end(struct http_exchange *x, bool complete) {
   atomic_store_explicit(&x->peer_state, HTTP_PEER_GONE, memory_order_relaxed);
   loop_clear_timer(x);
   answer_drop(x);
-  if (x->on_end != NULL) x->on_end(x, x->on_end_arg, complete, x->sent);
+  if (x->on_end) x->on_end(x, x->on_end_arg, complete, x->sent);
   http_unref(x);
 }
 
@@ -114,7 +114,7 @@ bool http_crowded(const struct http_exchange *x) {
 }
 
 bool http_over_limit(const struct http_exchange *x) {
-  return x->conn != NULL && x->conn->extra;
+  return x->conn && x->conn->extra;
 }
 
 void http_drop_body(struct http_exchange *x) {
@@ -144,7 +144,7 @@ void http_unref(struct http_exchange *x) {
 }
 
 bool http_gone(const struct http_exchange *x) {
-  return x->conn == NULL;
+  return !x->conn;
 }
 
 enum http_presence http_presence(const struct http_exchange *x) {
@@ -179,11 +179,11 @@ void http_timer(struct http_exchange *x, int64_t delay_ms, void (*fn)(struct htt
 
 void http_post(struct http_exchange *x, void (*fn)(struct http_exchange *x, void *arg), void *arg) {
   struct post *p = NULL;
-  while (p == NULL) {
+  while (!p) {
     if (!atomic_exchange_explicit(&x->own_post_busy, true, memory_order_acq_rel)) {
       p = &x->own_post;
       p->busy = &x->own_post_busy;
-    } else if ((p = malloc(sizeof *p)) != NULL) {
+    } else if ((p = malloc(sizeof(*p)))) {
       p->busy = NULL;
     } else if (loop_is_here(x->loop)) {
       loop_run_posts(x->loop); /* no memory: those before it make room */
@@ -194,7 +194,7 @@ void http_post(struct http_exchange *x, void (*fn)(struct http_exchange *x, void
   p->x = x;
   p->u.fn = fn;
   p->arg = arg;
-  if (!loop_post_node(x->loop, p) && p->busy == NULL) free(p); /* only after http_server_free began: see http.h */
+  if (!loop_post_node(x->loop, p) && !p->busy) free(p); /* only after http_server_free began: see http.h */
 }
 
 static void wake_here(struct http_exchange *x, void *arg) {
@@ -209,7 +209,7 @@ void http_wake(struct http_exchange *x) {
   struct conn *c = x->conn;
   assert(loop_is_here(x->loop));
   x->woken = true;
-  if (c != NULL && c->state == CONN_ANSWER) loop_make_ready(c);
+  if (c && c->state == CONN_ANSWER) loop_make_ready(c);
 }
 
 void http_wake_from_elsewhere(struct http_exchange *x) {
@@ -222,7 +222,7 @@ void http_wake_from_elsewhere(struct http_exchange *x) {
 void http_abort(struct http_exchange *x) {
   struct conn *c = x->conn;
   assert(loop_is_here(x->loop));
-  if (c == NULL) return;
+  if (!c) return;
   if (c->running)
     c->doomed = true; /* closed as soon as its callback returns */
   else

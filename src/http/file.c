@@ -32,8 +32,8 @@ struct http_file {
 };
 
 enum err http_file_new(int fd, struct http_file **ret_file) {
-  struct http_file *f = malloc(sizeof *f);
-  if (f == NULL) return ERR_NOMEM;
+  struct http_file *f = malloc(sizeof(*f));
+  if (!f) return ERR_NOMEM;
   *f = (struct http_file){.fd = fd, .refs = 1};
   *ret_file = f;
   return OK;
@@ -45,7 +45,7 @@ struct http_file *http_file_ref(struct http_file *f) {
 }
 
 void http_file_unref(struct http_file *f) {
-  if (f == NULL || --f->refs > 0) return;
+  if (!f || --f->refs > 0) return;
   closer_close(f->fd);
   free(f);
 }
@@ -55,7 +55,7 @@ int http_file_fd(const struct http_file *f) {
 }
 
 static bool seen_lately(const struct loop *l, const struct http_file *f, int64_t offset, int64_t length) {
-  if (f == NULL || atomic_load_explicit(&l->server->distrusts_files, memory_order_relaxed)) return false;
+  if (!f || atomic_load_explicit(&l->server->distrusts_files, memory_order_relaxed)) return false;
   return l->now_ms - f->warm_ms < WARM_MS && offset >= f->warm_from && offset + length <= f->warm_to;
 }
 
@@ -94,13 +94,13 @@ struct read_in {
 
 static void pages_came(struct http_exchange *x, void *arg) {
   struct read_in *r = arg;
-  if (r->file != NULL) note_warm(r->file, x->loop->now_ms, r->offset, r->length);
+  if (r->file) note_warm(r->file, x->loop->now_ms, r->offset, r->length);
   x->reading_in = false;
   x->read_to = r->offset + r->length;
   x->read_ms = x->loop->now_ms;
   http_file_unref(r->file);
   free(r);
-  if (x->conn != NULL) loop_make_ready(x->conn);
+  if (x->conn) loop_make_ready(x->conn);
   http_unref(x);
 }
 
@@ -111,22 +111,22 @@ static void read_in(void *arg, unsigned worker) {
   int64_t done = 0;
   (void)worker;
   while (done < r->length) {
-    size_t step = r->length - done < (int64_t)sizeof bytes ? (size_t)(r->length - done) : sizeof bytes;
+    size_t step = r->length - done < (int64_t)sizeof(bytes) ? (size_t)(r->length - done) : sizeof(bytes);
     ssize_t n = pread(r->fd, bytes, step, r->offset + done);
     if (n <= 0 && !(n < 0 && errno == EINTR)) break;
     if (n > 0) done += n;
   }
-  if (r->file == NULL) closer_close(r->fd);
+  if (!r->file) closer_close(r->fd);
   http_post(r->x, pages_came, r);
 }
 
 static bool start_reading(struct http_exchange *x, int64_t offset, int64_t length) {
-  struct read_in *r = malloc(sizeof *r);
-  if (r == NULL) return false;
-  int fd = x->file != NULL ? x->file->fd : fcntl(x->piece.fd, F_DUPFD_CLOEXEC, 0);
+  struct read_in *r = malloc(sizeof(*r));
+  if (!r) return false;
+  int fd = x->file ? x->file->fd : fcntl(x->piece.fd, F_DUPFD_CLOEXEC, 0);
   *r = (struct read_in){http_ref(x), x->file ? http_file_ref(x->file) : NULL, fd, offset, length};
   if (fd >= 0 && pool_run(x->loop->server->readers, read_in, r) == OK) return true;
-  if (r->file == NULL) closer_close(fd);
+  if (!r->file) closer_close(fd);
   http_file_unref(r->file);
   http_unref(x);
   free(r);
@@ -139,7 +139,7 @@ int64_t file_ready(struct http_exchange *x, int64_t offset, int64_t length) {
   if (seen_lately(x->loop, f, offset, length)) return length;
   int64_t here = here_from(x->piece.fd, offset, length);
   if (here > 0) {
-    if (f != NULL) note_warm(f, now_ms, offset, here);
+    if (f) note_warm(f, now_ms, offset, here);
     return here;
   }
   if (x->read_to > offset && now_ms - x->read_ms < WARM_MS) { /* by a helper, for this answer */

@@ -38,8 +38,8 @@ static void add(struct http_fields *f, struct str s) {
 }
 
 void http_field(struct http_fields *f, struct str name, struct str value) {
-  if (!http_is_token(name) || !http_is_field_value(value) || name.n > sizeof f->bytes || value.n > sizeof f->bytes ||
-      f->n + name.n + value.n + 4 > sizeof f->bytes)
+  if (!http_is_token(name) || !http_is_field_value(value) || name.n > sizeof(f->bytes) || value.n > sizeof(f->bytes) ||
+      f->n + name.n + value.n + 4 > sizeof(f->bytes))
     f->bad = true;
   if (f->bad) return;
   add(f, name);
@@ -49,12 +49,12 @@ void http_field(struct http_fields *f, struct str name, struct str value) {
 }
 
 void http_fieldf(struct http_fields *f, struct str name, const char *format, ...) {
-  char text[sizeof f->bytes];
+  char text[sizeof(f->bytes)];
   va_list args;
   va_start(args, format);
-  int n = vsnprintf(text, sizeof text, format, args);
+  int n = vsnprintf(text, sizeof(text), format, args);
   va_end(args);
-  if (n < 0 || (size_t)n >= sizeof text)
+  if (n < 0 || (size_t)n >= sizeof(text))
     f->bad = true;
   else
     http_field(f, name, str_of(text, (size_t)n));

@@ -57,7 +57,7 @@ static bool chain_post(struct loop *l, struct post *p) {
   {
     LOCKED(&l->lock);
     if (l->closing) return false;
-    first = l->posts == NULL;
+    first = !l->posts;
     p->next = NULL;
     *l->posts_end = p;
     l->posts_end = &p->next;
@@ -67,8 +67,8 @@ static bool chain_post(struct loop *l, struct post *p) {
 }
 
 enum err loop_post(struct loop *l, void (*fn)(void *arg), void *arg) {
-  struct post *p = malloc(sizeof *p);
-  if (p == NULL) return ERR_NOMEM;
+  struct post *p = malloc(sizeof(*p));
+  if (!p) return ERR_NOMEM;
   *p = (struct post){.u.loop_fn = fn, .arg = arg};
   if (chain_post(l, p)) return OK;
   free(p);
@@ -81,11 +81,11 @@ bool loop_post_node(struct loop *l, struct post *p) {
 
 static void run_post(struct post *p) {
   struct post copy = *p;
-  if (p->busy != NULL)
+  if (p->busy)
     atomic_store_explicit(p->busy, false, memory_order_release);
   else
     free(p);
-  if (copy.x != NULL)
+  if (copy.x)
     copy.u.fn(copy.x, copy.arg);
   else
     copy.u.loop_fn(copy.arg);
@@ -99,7 +99,7 @@ void loop_run_posts(struct loop *l) {
     l->posts = NULL;
     l->posts_end = &l->posts;
   }
-  while (p != NULL) {
+  while (p) {
     struct post *next = p->next; /* before it runs: its memory may be an exchange's */
     run_post(p);
     p = next;
@@ -393,15 +393,15 @@ static void run_last_posts(struct loop *l) {
 }
 
 void loop_close(struct loop *l) {
-  if (l->posts_end == NULL) return; /* was never opened */
+  if (!l->posts_end) return; /* was never opened */
   run_last_posts(l);
-  for (struct conn *c = l->free_conns, *next; c != NULL; c = next) {
+  for (struct conn *c = l->free_conns, *next; c; c = next) {
     struct link *following = c->in_ready.next;
     next = following ? LINK_OWNER(following, struct conn, in_ready) : NULL;
     free(c);
   }
   exchange_free_pooled(l);
-  for (struct bytes *b = l->free_bytes, *next; b != NULL; b = next) {
+  for (struct bytes *b = l->free_bytes, *next; b; b = next) {
     next = b->next;
     free(b);
   }
@@ -434,28 +434,28 @@ struct str loop_date(struct loop *l) {
 
 struct bytes *loop_take_bytes(struct loop *l) {
   struct bytes *b = l->free_bytes;
-  if (b != NULL) {
+  if (b) {
     l->free_bytes = b->next;
     l->free_bytes_count--;
     return b;
   }
   b = malloc(BUFFER_SIZE);
-  if (b != NULL) b->cap = BUFFER_SIZE - sizeof *b;
+  if (b) b->cap = BUFFER_SIZE - sizeof(*b);
   return b;
 }
 
 struct bytes *loop_take_large_bytes(struct loop *l, size_t cap) {
-  struct bytes *b = malloc(sizeof *b + cap);
-  if (b == NULL) return NULL;
+  struct bytes *b = malloc(sizeof(*b) + cap);
+  if (!b) return NULL;
   b->cap = cap;
   l->held_bytes += cap;
   return b;
 }
 
 void loop_give_bytes(struct loop *l, struct bytes *b) {
-  if (b == NULL) return;
-  if (b->cap != BUFFER_SIZE - sizeof *b) l->held_bytes -= b->cap;
-  if (b->cap != BUFFER_SIZE - sizeof *b || l->free_bytes_count == FREE_MAX) {
+  if (!b) return;
+  if (b->cap != BUFFER_SIZE - sizeof(*b)) l->held_bytes -= b->cap;
+  if (b->cap != BUFFER_SIZE - sizeof(*b) || l->free_bytes_count == FREE_MAX) {
     free(b);
     return;
   }

@@ -309,7 +309,7 @@ enum http_parse_result http_parse_head(struct http_parse *p, const char *bytes, 
   for (;;) {
     const char *from = bytes + p->seen;
     const char *lf = p->seen < n ? memchr(from, '\n', n - p->seen) : NULL;
-    if (lf == NULL) {
+    if (!lf) {
       p->seen = n;
       return n >= p->head_max ? too_long(p) : HTTP_PARSE_MORE;
     }

@@ -68,10 +68,10 @@ static char *put(char *to, struct str s) {
 
 static char *put_number(char *to, uint64_t n) {
   char digits[20];
-  size_t i = sizeof digits;
+  size_t i = sizeof(digits);
   do digits[--i] = (char)('0' + n % 10);
   while ((n /= 10) > 0);
-  return put(to, str_of(digits + i, sizeof digits - i));
+  return put(to, str_of(digits + i, sizeof(digits) - i));
 }
 
 static char *put_status(char *to, int status) {
@@ -114,7 +114,7 @@ static void adopt_body(struct http_exchange *x, const struct http_body *body) {
 static void bound_unsent(struct conn *c, bool bounded) {
   unsigned most = bounded ? UNSENT_MAX : 0; /* 0: as the system has it */
   if (c->unsent_bounded == bounded) return;
-  if (setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most) == 0) c->unsent_bounded = bounded;
+  if (setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most)) == 0) c->unsent_bounded = bounded;
 }
 
 static bool add_inline(struct http_exchange *x, struct str bytes) {
@@ -140,7 +140,7 @@ static bool lay_file(struct http_exchange *x, const struct http_body *body) {
   x->piece_left = body->length;
   if (body->length > CORK_MIN) {
     const int one = 1;
-    x->corked = setsockopt(x->conn->fd, IPPROTO_TCP, TCP_CORK, &one, sizeof one) == 0;
+    x->corked = setsockopt(x->conn->fd, IPPROTO_TCP, TCP_CORK, &one, sizeof(one)) == 0;
   }
   return true;
 }
@@ -201,9 +201,9 @@ bool response_build(struct http_exchange *x, int status, const struct http_field
                     const struct http_body *body) {
   static const struct http_body nothing = {.kind = HTTP_BODY_NONE};
   struct str lines = fields ? str_of(fields->bytes, fields->n) : STR_NONE;
-  if (body == NULL) body = &nothing;
+  if (!body) body = &nothing;
   adopt_body(x, body);
-  if (fields != NULL && fields->bad) {
+  if (fields && fields->bad) {
     answer_drop(x);
     status = 500;
     lines = STR_NONE;
@@ -228,8 +228,8 @@ bool response_build(struct http_exchange *x, int status, const struct http_field
 void http_respond(struct http_exchange *x, int status, const struct http_fields *fields, const struct http_body *body) {
   struct conn *c = x->conn;
   assert(loop_is_here(x->loop));
-  if (c == NULL || x->answered) { /* the peer is gone, or the engine refused the request meanwhile */
-    if (body != NULL && body->kind == HTTP_BODY_SOURCE && body->source->close != NULL)
+  if (!c || x->answered) { /* the peer is gone, or the engine refused the request meanwhile */
+    if (body && body->kind == HTTP_BODY_SOURCE && body->source->close)
       body->source->close(body->source_arg);
     return;
   }
@@ -250,11 +250,11 @@ size_t response_refusal(struct loop *l, const struct http_exchange *x, int statu
   const struct http_request *request = x && x->seen ? &x->request : NULL;
   bool head_only = x && x->request.method == HTTP_HEAD;
   struct http_fields fields;
-  char head[HEAD_OWN_MAX + sizeof fields.bytes], body[1024];
+  char head[HEAD_OWN_MAX + sizeof(fields.bytes)], body[1024];
   size_t body_n = 0;
   http_fields_init(&fields);
-  if (app->refuse != NULL) app->refuse(app->arg, request, status, reason, &fields, body, sizeof body, &body_n);
-  if (body_n > sizeof body || fields.bad) fields.n = body_n = 0;
+  if (app->refuse) app->refuse(app->arg, request, status, reason, &fields, body, sizeof(body), &body_n);
+  if (body_n > sizeof(body) || fields.bad) fields.n = body_n = 0;
   char *to = put_status(head, status);
   metric_add(METRIC_HTTP_REQUESTS, metric_http_class(status), 1);
   to = put(to, loop_date(l));
@@ -264,7 +264,7 @@ size_t response_refusal(struct loop *l, const struct http_exchange *x, int statu
   to = put_number(to, body_n);
   to = put(to, STR("\r\nConnection: close\r\n\r\n"));
   size_t head_n = (size_t)(to - head), n = head_n + (head_only ? 0 : body_n);
-  assert(head_n <= sizeof head);
+  assert(head_n <= sizeof(head));
   if (n > size) return 0;
   (void)put(put(ret_bytes, str_of(head, head_n)), str_of(body, n - head_n));
   return n;

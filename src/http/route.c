@@ -14,7 +14,7 @@ static bool matches(const char *pattern, struct str path, struct http_match *m) 
       continue;
     }
     pattern = strchr(pattern, '}');
-    if (pattern == NULL || m->param_count == HTTP_PARAMS_MAX) return false;
+    if (!pattern || m->param_count == HTTP_PARAMS_MAX) return false;
     pattern++;
     size_t end = str_index(path, '/', i);
     if (end == i) return false;

@@ -83,7 +83,7 @@ void server_conn_gone(struct conn *c) {
 
 static void say_busy(struct loop *l, int fd) {
   char text[REFUSAL_MAX];
-  size_t n = response_refusal(l, NULL, 503, "too many connections", text, sizeof text);
+  size_t n = response_refusal(l, NULL, 503, "too many connections", text, sizeof(text));
   (void)!send(fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT); /* best effort */
   (void)shutdown(fd, SHUT_WR);
 }
@@ -112,7 +112,7 @@ static struct conn *oldest(struct loop *l, enum deadline d) {
 /* (3): of two that wait for a head, the older. */
 static struct conn *oldest_without_head(struct loop *l) {
   struct conn *idle = oldest(l, DEADLINE_IDLE), *head = oldest(l, DEADLINE_HEAD);
-  if (idle == NULL || head == NULL) return idle != NULL ? idle : head;
+  if (!idle || !head) return idle ? idle : head;
   return loop_waited_ms(head) > loop_waited_ms(idle) ? head : idle;
 }
 
@@ -122,15 +122,15 @@ static struct conn *who_gives_way(struct loop *l) {
   struct conn *youngster = NULL;
   for (size_t i = 0; i < COUNT_OF(candidates); i++) {
     struct conn *c = candidates[i];
-    if (c != NULL && loop_waited_ms(c) >= GIVE_WAY_MS) return c;
-    if (youngster == NULL || youngster->state == CONN_LINGER) youngster = c != NULL ? c : youngster;
+    if (c && loop_waited_ms(c) >= GIVE_WAY_MS) return c;
+    if (!youngster || youngster->state == CONN_LINGER) youngster = c ? c : youngster;
   }
   return youngster;
 }
 
 static bool give_way(struct loop *l) {
   struct conn *c = who_gives_way(l);
-  if (c == NULL) return false;
+  if (!c) return false;
   if (c->state == CONN_HEAD || c->state == CONN_BODY) {
     metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_CONNECTIONS, 1);
     say_busy(l, c->fd);
@@ -140,7 +140,7 @@ static bool give_way(struct loop *l) {
 }
 
 static bool holds_much(const struct conn *c) {
-  return c->x != NULL && (c->x->body_held > 0 || (c->in != NULL && c->in->cap > BUFFER_SIZE));
+  return c->x && (c->x->body_held > 0 || (c->in != NULL && c->in->cap > BUFFER_SIZE));
 }
 
 /* Of that list the one that has waited longest, among those that hold much. */
@@ -158,8 +158,8 @@ static struct conn *oldest_holder(struct loop *l, enum deadline d) {
 bool server_hold(struct loop *l, size_t more) {
   while (l->held_bytes + more > l->server->config.held_max / l->server->loop_count) {
     struct conn *c = oldest_holder(l, DEADLINE_HEAD);
-    if (c == NULL) c = oldest_holder(l, DEADLINE_BODY);
-    if (c == NULL) return false;
+    if (!c) c = oldest_holder(l, DEADLINE_BODY);
+    if (!c) return false;
     size_t before = l->held_bytes;
     metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_CONNECTIONS, 1);
     say_busy(l, c->fd);
@@ -238,8 +238,8 @@ static void take_newcomer(void *arg) {
 }
 
 static bool hand_over(struct newcomer newcomer) {
-  struct newcomer *n = malloc(sizeof *n);
-  if (n == NULL) return false;
+  struct newcomer *n = malloc(sizeof(*n));
+  if (!n) return false;
   *n = newcomer;
   if (loop_post(n->loop, take_newcomer, n) == OK) return true;
   free(n);
@@ -300,7 +300,7 @@ static void out_of_descriptors(struct loop *l) {
 void server_accept(struct loop *l) {
   for (int i = 0; i < ACCEPT_A_TURN; i++) {
     struct sockaddr_storage peer = {0};
-    socklen_t size = sizeof peer;
+    socklen_t size = sizeof(peer);
     int fd = accept4(l->server->listener, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       find_place(l, fd, &peer, 0);
@@ -329,7 +329,7 @@ void server_accept(struct loop *l) {
 static const char *split_listen(const char *listen_at, char *ret_host, size_t size, const char **ret_port) {
   const char *colon = strrchr(listen_at, ':');
   struct str host = str_of(listen_at, colon ? (size_t)(colon - listen_at) : 0);
-  if (colon == NULL || colon[1] == '\0' || host.n == 0) return "the listening address is not HOST:PORT";
+  if (!colon || colon[1] == '\0' || host.n == 0) return "the listening address is not HOST:PORT";
   if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
     host = str_of(host.p + 1, host.n - 2);
   else if (str_index(host, ':', 0) < host.n)
@@ -344,8 +344,8 @@ static const char *open_listener(const struct addrinfo *at, int *ret_fd) {
   int fd CLEANUP(fs_close_) = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return "no socket for the listening address";
   /* TCP_NODELAY passes on to every connection: without it a head sent with MSG_MORE can wait for 40 ms. */
-  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-      setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0)
+  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+      setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0)
     return "the listening socket can't be set up";
   if (bind(fd, at->ai_addr, at->ai_addrlen) != 0 || listen(fd, 4096) != 0) {
     if (errno == EADDRINUSE) return "the listening address is in use";
@@ -359,20 +359,20 @@ static const char *open_listener(const struct addrinfo *at, int *ret_fd) {
 
 static int port_of(int fd) {
   struct sockaddr_storage a = {0};
-  socklen_t size = sizeof a;
+  socklen_t size = sizeof(a);
   if (getsockname(fd, (struct sockaddr *)&a, &size) != 0) return 0;
   return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
 }
 
 static const char *bind_listener(struct http_server *s) {
   char host[256];
-  const char *port = NULL, *problem = split_listen(s->config.listen, host, sizeof host, &port);
-  if (problem != NULL) return problem;
+  const char *port = NULL, *problem = split_listen(s->config.listen, host, sizeof(host), &port);
+  if (problem) return problem;
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
   if (getaddrinfo(host, port, &hints, &found) != 0) return "the listening address is unknown";
   problem = open_listener(found, &s->listener);
   freeaddrinfo(found);
-  if (problem == NULL) s->port = port_of(s->listener);
+  if (!problem) s->port = port_of(s->listener);
   return problem;
 }
 
@@ -406,18 +406,18 @@ static void set_defaults(struct http_config *c) {
 enum err http_server_new(const struct http_config *config, const struct http_app *app,
                          struct http_server **ret_server) {
   const char *problem = "out of memory";
-  struct http_server *s = calloc(1, sizeof *s);
+  struct http_server *s = calloc(1, sizeof(*s));
   enum err e = ERR_NOMEM;
-  if (s == NULL) goto failed;
+  if (!s) goto failed;
   *s = (struct http_server){.app = *app, .config = *config, .listener = -1};
   lock_init(&s->lock, "http server", LOCK_RANK_ENGINE);
   lock_cond_init(&s->quiet);
   set_defaults(&s->config);
-  s->loops = calloc(s->config.loops, sizeof *s->loops);
-  if (s->loops == NULL) goto failed;
+  s->loops = calloc(s->config.loops, sizeof(*s->loops));
+  if (!s->loops) goto failed;
   problem = bind_listener(s);
   e = ERR_IO;
-  if (problem != NULL) goto failed;
+  if (problem) goto failed;
   problem = "the loops can't be opened: out of descriptors or memory";
   for (unsigned i = 0; i < s->config.loops; i++) {
     s->loop_count++;
@@ -427,7 +427,7 @@ enum err http_server_new(const struct http_config *config, const struct http_app
   *ret_server = s;
   return OK;
 failed:
-  if (config->ret_problem != NULL) *config->ret_problem = problem;
+  if (config->ret_problem) *config->ret_problem = problem;
   http_server_free(s);
   return e;
 }
@@ -496,7 +496,7 @@ void http_server_drain(struct http_server *s, int64_t timeout_ms) {
 }
 
 struct http_server *http_server_free(struct http_server *s) {
-  if (s == NULL) return NULL;
+  if (!s) return NULL;
   for (unsigned i = 0; i < s->loop_count; i++) loop_stop(&s->loops[i]);
   s->readers = pool_free(s->readers);
   for (unsigned i = 0; i < s->loop_count; i++) loop_close(&s->loops[i]);

@@ -70,7 +70,7 @@ enum err http_static_new(const struct embedded_file *files, struct http_static *
     struct http_static_file *f = &s->files[i];
     f->name = files[i].name;
     f->content_type = http_static_type(str_from(f->name));
-    f->is_compressible = files[i].gzip != NULL;
+    f->is_compressible = files[i].gzip;
     name_variant(&f->plain, files[i].bytes, files[i].size, "\"");
     if (f->is_compressible) name_variant(&f->gzip, files[i].gzip, files[i].gzip_size, "-gz\"");
   }

@@ -25,8 +25,8 @@ enum { BUSINESS_ID_MAX = 1000000000, BOUND_MAX = 64, SEALED_MAX = BUSINESS_SECRE
 enum { COLUMN_TOKEN_1 = 3, COLUMN_TOKEN_2 = 4, COLUMN_API_SECRET = 6 };
 
 void business_done(struct business *b) {
-  secret_wipe(b->tokens, sizeof b->tokens);
-  secret_wipe(b->api_secret, sizeof b->api_secret);
+  secret_wipe(b->tokens, sizeof(b->tokens));
+  secret_wipe(b->api_secret, sizeof(b->api_secret));
   free(b->numbers);
   b->numbers = NULL;
   b->number_count = 0;
@@ -35,13 +35,13 @@ void business_done(struct business *b) {
 /* --- sealed columns --- */
 
 static void wipe_buf(struct buf *b) {
-  if (b->p != NULL) secret_wipe(b->p, b->n);
+  if (b->p) secret_wipe(b->p, b->n);
   buf_done(b);
 }
 
 static enum err open_column(const uint8_t *secrets_key, int64_t id, const char *column, struct str sealed,
                             char ret_text[BUSINESS_SECRET_SIZE]) {
-  if (sealed.p == NULL || secrets_key == NULL) return OK;
+  if (!sealed.p || !secrets_key) return OK;
   struct buf bound CLEANUP(buf_done) = BUF_INIT(BOUND_MAX);
   struct buf plain CLEANUP(wipe_buf) = BUF_INIT(SEALED_MAX);
   TRY(buf_addf(&bound, "business:%lld:%s", (long long)id, column));
@@ -66,20 +66,20 @@ static enum err read_numbers(struct db *db, struct business *b) {
   enum err e;
   while ((e = db_next(&q)) == OK) {
     if (b->number_count == BUSINESS_NUMBERS_MAX) return ERR_CORRUPT;
-    char(*more)[BUSINESS_NUMBER_SIZE] = realloc(b->numbers, (b->number_count + 1) * sizeof *more);
-    if (more == NULL) return ERR_NOMEM;
+    char(*more)[BUSINESS_NUMBER_SIZE] = realloc(b->numbers, (b->number_count + 1) * sizeof(*more));
+    if (!more) return ERR_NOMEM;
     b->numbers = more;
-    if (str_copy(more[b->number_count], sizeof *more, db_text(&q, 0)) != OK) return ERR_CORRUPT;
+    if (str_copy(more[b->number_count], sizeof(*more), db_text(&q, 0)) != OK) return ERR_CORRUPT;
     b->number_count++;
   }
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
 static enum err read_texts(struct db_rows *q, const uint8_t *secrets_key, struct business *b) {
-  enum err e = str_copy(b->name, sizeof b->name, db_text(q, 1));
-  if (e == OK) e = str_copy(b->account_sid, sizeof b->account_sid, db_text(q, 2));
-  if (e == OK) e = str_copy(b->api_key, sizeof b->api_key, db_text(q, 5));
-  if (e == OK) e = str_copy(b->base_url, sizeof b->base_url, db_text(q, 7));
+  enum err e = str_copy(b->name, sizeof(b->name), db_text(q, 1));
+  if (e == OK) e = str_copy(b->account_sid, sizeof(b->account_sid), db_text(q, 2));
+  if (e == OK) e = str_copy(b->api_key, sizeof(b->api_key), db_text(q, 5));
+  if (e == OK) e = str_copy(b->base_url, sizeof(b->base_url), db_text(q, 7));
   if (e != OK) return ERR_CORRUPT;
   int64_t id = b->business_id;
   TRY(open_column(secrets_key, id, "token_1", db_text(q, COLUMN_TOKEN_1), b->tokens[0]));
@@ -158,7 +158,7 @@ static bool is_e164(struct str s) {
 }
 
 static enum err edit_text(char *dst, size_t size, const struct str *value) {
-  if (value == NULL) return OK;
+  if (!value) return OK;
   if (!str_is_utf8(*value)) return ERR_INVALID;
   return str_copy(dst, size, *value) == OK ? OK : ERR_INVALID;
 }
@@ -176,13 +176,13 @@ static enum err edit_numbers(struct db *db, int64_t id, const struct business_ed
 }
 
 static enum err edit_texts(struct business *b, const struct business_edit *edit) {
-  TRY(edit_text(b->name, sizeof b->name, edit->name));
-  TRY(edit_text(b->account_sid, sizeof b->account_sid, edit->account_sid));
-  TRY(edit_text(b->tokens[0], sizeof b->tokens[0], edit->tokens));
-  TRY(edit_text(b->tokens[1], sizeof b->tokens[1], edit->tokens == NULL ? NULL : &edit->tokens[1]));
-  TRY(edit_text(b->api_key, sizeof b->api_key, edit->api_key));
-  TRY(edit_text(b->api_secret, sizeof b->api_secret, edit->api_secret));
-  TRY(edit_text(b->base_url, sizeof b->base_url, edit->base_url));
+  TRY(edit_text(b->name, sizeof(b->name), edit->name));
+  TRY(edit_text(b->account_sid, sizeof(b->account_sid), edit->account_sid));
+  TRY(edit_text(b->tokens[0], sizeof(b->tokens[0]), edit->tokens));
+  TRY(edit_text(b->tokens[1], sizeof(b->tokens[1]), !edit->tokens ? NULL : &edit->tokens[1]));
+  TRY(edit_text(b->api_key, sizeof(b->api_key), edit->api_key));
+  TRY(edit_text(b->api_secret, sizeof(b->api_secret), edit->api_secret));
+  TRY(edit_text(b->base_url, sizeof(b->base_url), edit->base_url));
   return b->name[0] == '\0' ? ERR_INVALID : OK;
 }
 
@@ -249,7 +249,7 @@ static enum err read_for_edit(struct db *db, const uint8_t *secrets_key, int64_t
   *ret_opened = e == OK;
   if (e != ERR_CORRUPT) return e;
   TRY(businesses_get(db, NULL, id, ret_now));
-  bool lost = (ret_now->has_token && edit->tokens == NULL) || (ret_now->has_api_secret && edit->api_secret == NULL);
+  bool lost = (ret_now->has_token && !edit->tokens) || (ret_now->has_api_secret && !edit->api_secret);
   return lost ? ERR_CORRUPT : OK;
 }
 

@@ -120,7 +120,7 @@ struct changes {
 
 static void tell_lost(struct changes *c) {
   for (size_t i = 0; i < c->subscriber_count; i++) {
-    if (c->subscribers[i].lost != NULL) c->subscribers[i].lost(c->subscribers[i].arg);
+    if (c->subscribers[i].lost) c->subscribers[i].lost(c->subscribers[i].arg);
   }
 }
 
@@ -148,7 +148,7 @@ static void batch_tell(struct changes *c, struct batch *b) {
     change->id.p = id;
     if (change->id.n > 0) id += change->id.n;
     for (size_t s = 0; s < c->subscriber_count; s++) {
-      if (c->subscribers[s].change != NULL) c->subscribers[s].change(c->subscribers[s].arg, change);
+      if (c->subscribers[s].change) c->subscribers[s].change(c->subscribers[s].arg, change);
     }
   }
 }
@@ -168,8 +168,8 @@ static enum err batch_read(struct changes *c, struct batch *b, int64_t *ret_end,
 }
 
 static enum err follow_batch(struct changes *c, bool *ret_more) {
-  struct batch *b = calloc(1, sizeof *b);
-  if (b == NULL) return ERR_NOMEM;
+  struct batch *b = calloc(1, sizeof(*b));
+  if (!b) return ERR_NOMEM;
   buf_init(&b->ids, (size_t)BATCH * CHANGE_ID_MAX);
   int64_t end = 0;
   int rows = 0;
@@ -216,7 +216,7 @@ static void *follower_main(void *arg) {
     if (e != OK) c->version = -1;
     atomic_store(&c->healthy, e == OK);
     for (size_t i = 0; e == OK && i < c->subscriber_count; i++) {
-      if (c->subscribers[i].tick != NULL) c->subscribers[i].tick(c->subscribers[i].arg);
+      if (c->subscribers[i].tick) c->subscribers[i].tick(c->subscribers[i].arg);
     }
     LOCKED(&c->lock);
     if (!c->wake_pending && !c->closing) lock_cond_wait_ms(&c->woken, &c->lock, CHANGES_POLL_MS);
@@ -226,8 +226,8 @@ static void *follower_main(void *arg) {
 }
 
 enum err changes_new(const struct db_open *open, struct changes **ret_changes) {
-  struct changes *c = calloc(1, sizeof *c);
-  if (c == NULL) return ERR_NOMEM;
+  struct changes *c = calloc(1, sizeof(*c));
+  if (!c) return ERR_NOMEM;
   c->version = -1;
   int64_t oldest, newest = 0;
   struct db_open how = {.url = open->url, .read_only = true, .busy_ms = open->busy_ms};
@@ -261,7 +261,7 @@ enum err changes_start(struct changes *c) {
 }
 
 void changes_stop(struct changes *c) {
-  if (c == NULL || !c->started) return;
+  if (!c || !c->started) return;
   lock_take(&c->lock);
   c->closing = true;
   lock_cond_signal(&c->woken);
@@ -271,7 +271,7 @@ void changes_stop(struct changes *c) {
 }
 
 struct changes *changes_free(struct changes *c) {
-  if (c == NULL) return NULL;
+  if (!c) return NULL;
   changes_stop(c);
   db_close(c->db);
   lock_cond_done(&c->woken);
@@ -281,7 +281,7 @@ struct changes *changes_free(struct changes *c) {
 }
 
 void changes_poke(struct changes *c) {
-  if (c == NULL) return;
+  if (!c) return;
   LOCKED(&c->lock);
   if (!c->wake_pending) lock_cond_signal(&c->woken);
   c->wake_pending = true;

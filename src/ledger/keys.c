@@ -19,7 +19,7 @@ void keys_digest(struct str text, uint8_t ret_digest[SHA256_SIZE]) {
 
 static enum err add_change(struct db *db, int64_t business_id, int64_t key_id) {
   char id[24];
-  int n = snprintf(id, sizeof id, "%lld", (long long)key_id);
+  int n = snprintf(id, sizeof(id), "%lld", (long long)key_id);
   return changes_add(db, CHANGE_KEY, business_id, str_of(id, (size_t)n));
 }
 
@@ -55,8 +55,8 @@ enum err keys_create(struct db *db, int64_t business_id, struct str role, struct
     key_id = db_int(&q, 0);
   }
   TRY(add_change(db, business_id, key_id));
-  memcpy(ret_text, text, sizeof text);
-  secret_wipe(text, sizeof text);
+  memcpy(ret_text, text, sizeof(text));
+  secret_wipe(text, sizeof(text));
   *ret_key_id = key_id;
   return OK;
 }
@@ -83,11 +83,11 @@ enum err keys_revoke_all(struct db *db, int64_t business_id) {
 static enum err read_key(struct db_rows *q, struct key *ret_key) {
   struct key k = {
       .key_id = db_int(q, 0), .business_id = db_int(q, 1), .created_at = db_int(q, 5), .revoked_at = db_int(q, 6)};
-  enum err e = str_copy(k.role, sizeof k.role, db_text(q, 2));
-  if (e == OK) e = str_copy(k.name, sizeof k.name, db_text(q, 3));
+  enum err e = str_copy(k.role, sizeof(k.role), db_text(q, 2));
+  if (e == OK) e = str_copy(k.name, sizeof(k.name), db_text(q, 3));
   struct str digest = db_text(q, 4);
-  if (e != OK || digest.n != sizeof k.digest) return ERR_CORRUPT;
-  memcpy(k.digest, digest.p, sizeof k.digest);
+  if (e != OK || digest.n != sizeof(k.digest)) return ERR_CORRUPT;
+  memcpy(k.digest, digest.p, sizeof(k.digest));
   *ret_key = k;
   return OK;
 }

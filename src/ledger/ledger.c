@@ -21,7 +21,7 @@ static enum err migration_of(const struct embedded_file *file, struct migration 
 
 enum err ledger_migrations(struct ledger_migrations *ret_migrations) {
   size_t count = 0;
-  for (; schema_files[count].name != NULL; count++) {
+  for (; schema_files[count].name; count++) {
     if (count == LEDGER_MIGRATIONS_MAX) return ERR_TOO_BIG;
     TRY(migration_of(&schema_files[count], &ret_migrations->all[count]));
     if (ret_migrations->all[count].number != (int)count + 1) return ERR_INVALID;
@@ -31,8 +31,8 @@ enum err ledger_migrations(struct ledger_migrations *ret_migrations) {
 }
 
 enum err ledger_migrate(struct db *db, int *ret_applied) {
-  struct ledger_migrations *migrations = malloc(sizeof *migrations);
-  if (migrations == NULL) return ERR_NOMEM;
+  struct ledger_migrations *migrations = malloc(sizeof(*migrations));
+  if (!migrations) return ERR_NOMEM;
   enum err e = ledger_migrations(migrations);
   if (e == OK) e = migrate_run(db, migrations->all, migrations->count, ret_applied);
   free(migrations);
@@ -42,7 +42,7 @@ enum err ledger_migrate(struct db *db, int *ret_applied) {
 enum err ledger_schema(struct db *db, int *ret_found, int *ret_known) {
   int number, oldest, known = 0;
   TRY(migrate_look(db, &number, &oldest));
-  while (schema_files[known].name != NULL) known++;
+  while (schema_files[known].name) known++;
   *ret_found = number;
   *ret_known = known;
   return oldest > known ? ERR_TOO_NEW : OK;

@@ -39,9 +39,9 @@ static enum err read_node(struct db_rows *q, struct node *ret_node) {
                    .seen_at = db_int(q, 6),
                    .full_at = db_int(q, 7)};
   n.is_full = n.full_at != 0;
-  enum err e = str_copy(n.node_id, sizeof n.node_id, db_text(q, 0));
-  if (e == OK) e = str_copy(n.role, sizeof n.role, db_text(q, 1));
-  if (e == OK) e = str_copy(n.host, sizeof n.host, db_text(q, 2));
+  enum err e = str_copy(n.node_id, sizeof(n.node_id), db_text(q, 0));
+  if (e == OK) e = str_copy(n.role, sizeof(n.role), db_text(q, 1));
+  if (e == OK) e = str_copy(n.host, sizeof(n.host), db_text(q, 2));
   if (e != OK) return ERR_CORRUPT;
   *ret_node = n;
   return OK;

@@ -20,12 +20,12 @@ enum { FILE_MAX = 4096 };
 
 static enum err told(struct buf *problem, enum err e, const char *sentence) {
   /* A sentence that can't be kept changes nothing about the error. */
-  if (problem != NULL && buf_addf(problem, "%s", sentence) != OK) buf_clear(problem);
+  if (problem && buf_addf(problem, "%s", sentence) != OK) buf_clear(problem);
   return e;
 }
 
 static void wipe_buf(struct buf *b) {
-  if (b->p != NULL) secret_wipe(b->p, b->n);
+  if (b->p) secret_wipe(b->p, b->n);
   buf_done(b);
 }
 
@@ -49,10 +49,10 @@ static enum err read_file(int dir, struct buf *problem, uint8_t ret_key[SECRET_K
     return told(problem, ERR_DENIED, "secrets.key in DATA_DIR can be read by others: chmod 600 it");
   }
   char text[FILE_MAX];
-  ssize_t n = read(fd, text, sizeof text);
+  ssize_t n = read(fd, text, sizeof(text));
   if (n < 0) return told(problem, err_from_errno(errno), "secrets.key in DATA_DIR can't be read");
   e = decode(str_of(text, (size_t)n), ret_key);
-  secret_wipe(text, sizeof text);
+  secret_wipe(text, sizeof(text));
   return e == OK ? OK : told(problem, e, "secrets.key in DATA_DIR is not 32 bytes in base64");
 }
 
@@ -60,9 +60,9 @@ static enum err read_file(int dir, struct buf *problem, uint8_t ret_key[SECRET_K
 static enum err write_file(int dir, const char *name) {
   uint8_t key[SECRET_KEY_SIZE];
   struct buf text CLEANUP(wipe_buf) = BUF_INIT(FILE_MAX);
-  TRY(secret_random(key, sizeof key));
-  enum err e = base64_encode(&text, key, sizeof key);
-  secret_wipe(key, sizeof key);
+  TRY(secret_random(key, sizeof(key)));
+  enum err e = base64_encode(&text, key, sizeof(key));
+  secret_wipe(key, sizeof(key));
   if (e == OK) e = buf_add_char(&text, '\n');
   int fd CLEANUP(fs_close_) = -1;
   if (e == OK) e = fs_create(dir, name, 0600, &fd);
@@ -73,10 +73,10 @@ static enum err write_file(int dir, const char *name) {
 
 static enum err make_file(int dir) {
   uint8_t random[8];
-  char suffix[2 * sizeof random + 1], name[sizeof FILE_NAME + sizeof suffix + 1];
-  TRY(secret_random(random, sizeof random));
-  hex_encode(random, sizeof random, suffix);
-  (void)snprintf(name, sizeof name, "%s.%s", FILE_NAME, suffix); /* fits */
+  char suffix[2 * sizeof(random) + 1], name[sizeof(FILE_NAME) + sizeof(suffix) + 1];
+  TRY(secret_random(random, sizeof(random)));
+  hex_encode(random, sizeof(random), suffix);
+  (void)snprintf(name, sizeof(name), "%s.%s", FILE_NAME, suffix); /* fits */
   enum err e = write_file(dir, name);
   if (e == OK) e = fs_link(dir, name, FILE_NAME);
   (void)unlinkat(dir, name, 0); /* it has its own name now, or is not wanted */
@@ -88,7 +88,7 @@ enum err secrets_key_load(const char *configured, const char *data_dir, struct b
                    uint8_t ret_key[SECRET_KEY_SIZE]) {
   uint8_t key[SECRET_KEY_SIZE];
   enum err e;
-  if (configured != NULL) {
+  if (configured) {
     e = decode(str_from(configured), key);
     if (e != OK) return told(ret_problem, e, "SECRETS_KEY is not 32 bytes in base64");
   } else {
@@ -103,7 +103,7 @@ enum err secrets_key_load(const char *configured, const char *data_dir, struct b
     }
     if (e != OK) return e;
   }
-  for (size_t i = 0; i < sizeof key; i++) ret_key[i] = key[i];
-  secret_wipe(key, sizeof key);
+  for (size_t i = 0; i < sizeof(key); i++) ret_key[i] = key[i];
+  secret_wipe(key, sizeof(key));
   return OK;
 }

@@ -27,7 +27,7 @@ static struct digest_of digest_of(struct str token) {
 
 void session_digest(struct str token, char ret_text[SESSION_DIGEST_TEXT_SIZE]) {
   struct digest_of d = digest_of(token);
-  hex_encode(d.bytes, sizeof d.bytes, ret_text);
+  hex_encode(d.bytes, sizeof(d.bytes), ret_text);
 }
 
 static enum err end(struct db *db, struct digest_of d) {
@@ -41,7 +41,7 @@ static enum err end(struct db *db, struct digest_of d) {
     business_id = db_int(&q, 0);
   }
   char text[SESSION_DIGEST_TEXT_SIZE];
-  hex_encode(d.bytes, sizeof d.bytes, text);
+  hex_encode(d.bytes, sizeof(d.bytes), text);
   return changes_add(db, CHANGE_SESSION, business_id, str_from(text));
 }
 
@@ -63,8 +63,8 @@ static enum err end_surplus(struct db *db, const struct session *made, const str
     enum err e = db_next(&q);
     if (e != OK) return e == ERR_NOT_FOUND ? OK : e;
     struct str digest = db_text(&q, 0);
-    if (digest.n != sizeof d.bytes) return ERR_CORRUPT;
-    memcpy(d.bytes, digest.p, sizeof d.bytes);
+    if (digest.n != sizeof(d.bytes)) return ERR_CORRUPT;
+    memcpy(d.bytes, digest.p, sizeof(d.bytes));
   }
   return end(db, d);
 }
@@ -97,8 +97,8 @@ enum err sessions_find(struct db *db, struct str token, int64_t now, struct sess
                DB_BLOB(token_digest_view(d.bytes)), DB_INT(now)));
   TRY(db_next(&q));
   struct session s = {.business_id = db_int(&q, 0), .key_id = db_int(&q, 3), .expires_at = db_int(&q, 4)};
-  enum err e = str_copy(s.role, sizeof s.role, db_text(&q, 1));
-  if (e == OK) e = str_copy(s.subject, sizeof s.subject, db_text(&q, 2));
+  enum err e = str_copy(s.role, sizeof(s.role), db_text(&q, 1));
+  if (e == OK) e = str_copy(s.subject, sizeof(s.subject), db_text(&q, 2));
   if (e != OK) return ERR_CORRUPT;
   *ret_session = s;
   return OK;
@@ -156,7 +156,7 @@ enum err links_look(struct db *db, struct str token, int64_t now, struct link *r
                DB_BLOB(token_digest_view(d.bytes)), DB_INT(now)));
   TRY(db_next(&q));
   struct link link = {.business_id = db_int(&q, 0), .expires_at = db_int(&q, 2)};
-  if (str_copy(link.role, sizeof link.role, db_text(&q, 1)) != OK) return ERR_CORRUPT;
+  if (str_copy(link.role, sizeof(link.role), db_text(&q, 1)) != OK) return ERR_CORRUPT;
   *ret_link = link;
   return OK;
 }

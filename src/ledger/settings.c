@@ -14,7 +14,7 @@ enum err settings_get(struct db *db, const uint8_t *secrets_key, const char *nam
   TRY(db_query(db, &q, "select value, sealed from settings where name = ?1", DB_TEXT(str_from(name))));
   TRY(db_next(&q));
   if (db_int(&q, 1) == 0) return buf_add(b, db_text(&q, 0));
-  if (secrets_key == NULL) return ERR_DENIED;
+  if (!secrets_key) return ERR_DENIED;
   struct buf bound CLEANUP(buf_done) = BUF_INIT(2 * SETTING_NAME_MAX);
   TRY(add_bound(&bound, name));
   return secret_open(secrets_key, buf_str(&bound), db_text(&q, 0), b);
@@ -25,7 +25,7 @@ static enum err store(struct db *db, const char *sql, const uint8_t *secrets_key
   struct buf sealed CLEANUP(buf_done) = BUF_INIT(2 * SETTING_VALUE_MAX);
   struct buf bound CLEANUP(buf_done) = BUF_INIT(2 * SETTING_NAME_MAX);
   TRY(add_bound(&bound, name));
-  if (secrets_key != NULL) TRY(secret_seal(secrets_key, buf_str(&bound), value, &sealed));
+  if (secrets_key) TRY(secret_seal(secrets_key, buf_str(&bound), value, &sealed));
   struct db_value values[] = {DB_TEXT(str_from(name)),
                               DB_BLOB(secrets_key != NULL ? buf_str(&sealed) : value),
                               DB_INT(secrets_key != NULL),

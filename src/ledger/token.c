@@ -4,11 +4,11 @@
 enum err token_make(char ret_text[TOKEN_TEXT_SIZE]) {
   uint8_t bytes[TOKEN_BYTES];
   struct buf text CLEANUP(buf_done) = BUF_INIT(TOKEN_TEXT_SIZE);
-  TRY(secret_random(bytes, sizeof bytes));
-  enum err e = base64url_encode(&text, bytes, sizeof bytes);
+  TRY(secret_random(bytes, sizeof(bytes)));
+  enum err e = base64url_encode(&text, bytes, sizeof(bytes));
   if (e == OK) e = str_copy(ret_text, TOKEN_TEXT_SIZE, buf_str(&text));
-  secret_wipe(bytes, sizeof bytes);
-  if (text.p != NULL) secret_wipe(text.p, text.n);
+  secret_wipe(bytes, sizeof(bytes));
+  if (text.p) secret_wipe(text.p, text.n);
   return e;
 }
 

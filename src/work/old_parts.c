@@ -130,7 +130,7 @@ static enum err begin_next(struct old_parts *o, bool *ret_there) {
 
 /* *entries: how many may still be looked at. */
 static enum err walk_on(struct old_parts *o, int64_t *entries) {
-  bool there = o->walk != NULL;
+  bool there = o->walk;
   if (!there) TRY(begin_next(o, &there));
   if (o->next == 0) {
     o->state = OLD_PARTS_DONE;

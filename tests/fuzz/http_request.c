@@ -26,7 +26,7 @@ static bool inside(struct str part, const char *bytes, size_t n) {
 
 static enum http_parse_result parse(struct parsed *p, const char *bytes, size_t n, size_t step) {
   enum http_parse_result r = HTTP_PARSE_MORE;
-  memset(p, 0, sizeof *p);
+  memset(p, 0, sizeof(*p));
   http_parse_init(&p->parse, HEAD_MAX, p->headers, HEADERS);
   for (size_t at = 0; r == HTTP_PARSE_MORE && at < n;) {
     at = n - at < step ? n : at + step;

@@ -22,7 +22,7 @@ static void load(const char *file, char *const *environment) {
     require(conf.connections >= 10 && conf.play_wait_s >= 0 && conf.play_wait_s <= 54 && conf.listen && problem.n == 0);
     conf_done(&conf);
   } else {
-    require(problem.n > 0 && memchr(problem.p, '\n', problem.n) == NULL);
+    require(problem.n > 0 && !memchr(problem.p, '\n', problem.n));
   }
   buf_done(&problem);
 }

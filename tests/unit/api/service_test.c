@@ -441,7 +441,7 @@ static void *play_often(void *arg) {
   struct service *s = arg;
   static const char *const paths[] = {STREAM, STATUS, DOWNLOAD, "/api/recordings/" CA1 "/stream", "/api/calls"};
   struct answer *a = malloc(sizeof(*a));
-  intptr_t failed = a == NULL;
+  intptr_t failed = !a;
   for (size_t i = 0; a && i < REQUESTS; i++) {
     service_receive(service_send(s, "GET", paths[i % COUNT_OF(paths)], s->viewer, "", NULL), a);
     failed += a->status != 200;

@@ -122,7 +122,7 @@ static struct sockaddr_storage address(const char *text) {
   memset(&s, 0, sizeof(s));
   struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)&s;
   struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)&s;
-  bool is_v6 = strchr(text, ':') != NULL;
+  bool is_v6 = strchr(text, ':');
   s.ss_family = is_v6 ? AF_INET6 : AF_INET;
   assert_int_equal(is_v6 ? inet_pton(AF_INET6, text, &v6->sin6_addr) : inet_pton(AF_INET, text, &v4->sin_addr), 1);
   return s;
@@ -212,7 +212,7 @@ static void a_patch_says_what_to_set_and_what_to_clear(void **state) {
   assert_false(p.has_metadata);
   call_patch_done(&p);
   assert_int_equal(call_patch_read(STR(" {\"metadata\":null} "), &p, field, sizeof(field)), OK);
-  assert_true(p.has_metadata && p.metadata == NULL && !p.has_ref && !p.has_customer_name);
+  assert_true(p.has_metadata && !p.metadata && !p.has_ref && !p.has_customer_name);
   call_patch_done(&p);
 }
 

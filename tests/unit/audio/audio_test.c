@@ -33,7 +33,7 @@ static int64_t decoded_samples(struct str bytes, int rate, int channels) {
   unsigned char out[32768];
   size_t done;
   int code;
-  while ((code = mpg123_read(m, out, sizeof out, &done)) == MPG123_OK || code == MPG123_NEW_FORMAT || done > 0) {
+  while ((code = mpg123_read(m, out, sizeof(out), &done)) == MPG123_OK || code == MPG123_NEW_FORMAT || done > 0) {
     total += (int64_t)done;
   }
   mpg123_delete(m);
@@ -95,8 +95,8 @@ static void a_verdict_does_not_depend_on_the_pieces(void **state) {
       struct heard whole = sound_hear(prefix, files[i]->n + 1, false);
       struct heard pieces = sound_hear(prefix, n % 97 + 1, true);
       struct heard bytes = n % 13 == 0 ? sound_hear(prefix, 1, false) : whole;
-      assert_memory_equal(&whole.info, &pieces.info, sizeof whole.info);
-      assert_memory_equal(&whole.info, &bytes.info, sizeof whole.info);
+      assert_memory_equal(&whole.info, &pieces.info, sizeof(whole.info));
+      assert_memory_equal(&whole.info, &bytes.info, sizeof(whole.info));
       assert_int_equal(whole.before, pieces.before);
       assert_int_equal(whole.before, bytes.before);
       assert_int_equal(whole.kind, pieces.kind);
@@ -169,9 +169,9 @@ static void tags_behind_an_mp3_are_no_cut(void **state) {
       {"ID3v1", {str_of(id3v1, 128)}, true},
       {"half an ID3v1", {str_of(id3v1, 60)}, true},
       {"two letters", {str_of(id3v1, 2)}, true},
-      {"APEv2", {str_of(ape, sizeof ape)}, true},
-      {"APEv2 and ID3v1", {str_of(ape, sizeof ape), str_of(id3v1, 128)}, true},
-      {"Lyrics3 and ID3v1", {str_of(lyrics, sizeof lyrics - 1), str_of(id3v1, 128)}, true},
+      {"APEv2", {str_of(ape, sizeof(ape))}, true},
+      {"APEv2 and ID3v1", {str_of(ape, sizeof(ape)), str_of(id3v1, 128)}, true},
+      {"Lyrics3 and ID3v1", {str_of(lyrics, sizeof(lyrics) - 1), str_of(id3v1, 128)}, true},
       {"ID3v2 behind", {STR("ID3\4\0\0\0\0\0\3abc")}, true},
       {"zeros", {STR("\0\0\0\0\0\0\0\0\0\0\0")}, true},
       {"zeros and ID3v1", {STR("\0\0\0"), str_of(id3v1, 128)}, true},
@@ -209,10 +209,10 @@ static void feed_tag(struct mp3 *m, size_t claims) {
                          (char)(claims >> 14 & 127),
                          (char)(claims >> 7 & 127),
                          (char)(claims & 127)};
-  memset(piece, 'x', sizeof piece);
-  mp3_feed(m, str_of(header, sizeof header));
+  memset(piece, 'x', sizeof(piece));
+  mp3_feed(m, str_of(header, sizeof(header)));
   for (size_t left = claims; left > 0;) {
-    size_t n = left < sizeof piece ? left : sizeof piece;
+    size_t n = left < sizeof(piece) ? left : sizeof(piece);
     mp3_feed(m, str_of(piece, n));
     left -= n;
   }
@@ -249,10 +249,10 @@ static void a_decoder_that_keeps_what_it_is_given_is_given_up(void **state) {
   sound_mp3(&mp3, 8000, 1, 32, 3, false, false);
   assert_int_equal(decoder_new(8000, 1, &d), OK);
   assert_int_equal(decoder_feed(d, buf_str(&mp3), ignore_samples, NULL), OK);
-  enum err e = decoder_feed(d, str_of(header, sizeof header), ignore_samples, NULL);
+  enum err e = decoder_feed(d, str_of(header, sizeof(header)), ignore_samples, NULL);
   size_t fed = 0;
-  for (; e == OK && fed < 120 * 1000 * 1000; fed += sizeof piece)
-    e = decoder_feed(d, str_of(piece, sizeof piece), ignore_samples, NULL);
+  for (; e == OK && fed < 120 * 1000 * 1000; fed += sizeof(piece))
+    e = decoder_feed(d, str_of(piece, sizeof(piece)), ignore_samples, NULL);
   assert_int_equal(e, ERR_CORRUPT);
   assert_true(fed < 1024 * 1024);
   decoder_free(d);
@@ -317,11 +317,11 @@ static void noise_and_zeros_are_not_audio(void **state) {
   unsigned seed = 7;
   static char bytes[20000];
   for (int round = 0; round < 200; round++) {
-    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (char)(rand_r(&seed) >> 7);
+    for (size_t i = 0; i < sizeof(bytes); i++) bytes[i] = (char)(rand_r(&seed) >> 7);
     if (round % 2) bytes[0] = (char)0xff;
-    assert_int_equal(sound_hear(str_of(bytes, sizeof bytes), 4096, true).before, AUDIO_NO);
+    assert_int_equal(sound_hear(str_of(bytes, sizeof(bytes)), 4096, true).before, AUDIO_NO);
   }
-  memset(bytes, 0, sizeof bytes);
+  memset(bytes, 0, sizeof(bytes));
   assert_int_equal(sound_hear(str_of(bytes, AUDIO_SNIFF_BYTES - 1), 4096, true).before, AUDIO_UNDECIDED);
   assert_int_equal(sound_hear(str_of(bytes, AUDIO_SNIFF_BYTES), 4096, true).before, AUDIO_NO);
   assert_int_equal(sound_hear(str_of(bytes, 3000), 4096, true).after, AUDIO_NO);

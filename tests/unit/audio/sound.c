@@ -29,9 +29,9 @@ void sound_le32(struct buf *b, uint32_t value) {
 
 static void patch_index(lame_t lame, struct buf *b, size_t start) {
   unsigned char frame[4096];
-  size_t n = lame_get_lametag_frame(lame, frame, sizeof frame);
+  size_t n = lame_get_lametag_frame(lame, frame, sizeof(frame));
   /* A frame of fewer than some 190 bytes has no room for it. */
-  assert(n > 0 && n <= sizeof frame && start + n <= b->n);
+  assert(n > 0 && n <= sizeof(frame) && start + n <= b->n);
   memcpy(b->p + start, frame, n);
 }
 
@@ -59,12 +59,12 @@ void sound_mp3(struct buf *b, int sample_rate, int channels, int kbit, double se
       left[i] = (short)(8000 * sin((at + i) * 0.05) + rand_r(&(unsigned){(unsigned)(at + i)}) % 500);
       right[i] = (short)-left[i];
     }
-    int bytes = lame_encode_buffer(lame, left, channels == 1 ? left : right, n, out, sizeof out);
+    int bytes = lame_encode_buffer(lame, left, channels == 1 ? left : right, n, out, sizeof(out));
     assert(bytes >= 0);
     sound_add(b, str_of((char *)out, (size_t)bytes));
   }
   unsigned char last[8192];
-  int bytes = lame_encode_flush(lame, last, sizeof last);
+  int bytes = lame_encode_flush(lame, last, sizeof(last));
   assert(bytes >= 0);
   sound_add(b, str_of((char *)last, (size_t)bytes));
   if (index) patch_index(lame, b, start);

@@ -32,7 +32,7 @@ struct scratch {
 };
 
 static void scratch_open(struct scratch *s) {
-  assert_int_equal(str_copy(s->path, sizeof s->path, STR("/tmp/callreel-blob-XXXXXX")), OK);
+  assert_int_equal(str_copy(s->path, sizeof(s->path), STR("/tmp/callreel-blob-XXXXXX")), OK);
   assert_non_null(mkdtemp(s->path));
   assert_int_equal(blob_open_disk(s->path, &s->store), OK);
 }
@@ -64,7 +64,7 @@ static void publish(struct scratch *s, const char *owner, const char *name, cons
 
 static void assert_content(int fd, const char *text) {
   char bytes[256];
-  ssize_t n = pread(fd, bytes, sizeof bytes, 0);
+  ssize_t n = pread(fd, bytes, sizeof(bytes), 0);
   assert_int_equal(n, strlen(text));
   assert_memory_equal(bytes, text, (size_t)n);
 }
@@ -323,7 +323,7 @@ static void fail_to_append(struct scratch *s) {
   int64_t before = 4;
   for (int i = 0; i < 1000 && e == OK; i++) {
     before = blob_part_size(part);
-    e = blob_append(part, str_of(filler, sizeof filler));
+    e = blob_append(part, str_of(filler, sizeof(filler)));
   }
   assert_int_equal(e, ERR_FULL);
   assert_int_equal(blob_part_size(part), before);
@@ -354,7 +354,7 @@ static void a_write_past_the_file_limit_leaves_the_part_as_it_was(void **state) 
 
 /* A volume of its own for the test, in a mount namespace of its own. Where that is not allowed: false, after it said why. */
 static bool mount_small(struct scratch *s) {
-  assert_int_equal(str_copy(s->path, sizeof s->path, STR("/tmp/callreel-blob-XXXXXX")), OK);
+  assert_int_equal(str_copy(s->path, sizeof(s->path), STR("/tmp/callreel-blob-XXXXXX")), OK);
   assert_non_null(mkdtemp(s->path));
   if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
       mount("tmpfs", s->path, "tmpfs", 0, "size=512k") != 0) {
@@ -501,7 +501,7 @@ static void a_blob_is_found_by_its_stem(void **state) {
   assert_string_equal(name, "untouched");
   for (size_t i = 0; i < COUNT_OF(extensions); i++) {
     char expected[BLOB_NAME_SIZE];
-    snprintf(expected, sizeof expected, STEM ".%s", extensions[i]);
+    snprintf(expected, sizeof(expected), STEM ".%s", extensions[i]);
     touch(&s, expected);
     assert_int_equal(blob_find(s.store, STEM, name), OK);
     assert_string_equal(name, expected);

@@ -37,7 +37,7 @@ static void damage_is_found(void **state) {
   db_close(filled(s));
   int fd = open(s->path, O_RDWR);
   assert_true(fd >= 0);
-  for (int page = 20; page < 60; page++) assert_int_equal(pwrite(fd, noise, sizeof noise, page * 4096), sizeof noise);
+  for (int page = 20; page < 60; page++) assert_int_equal(pwrite(fd, noise, sizeof(noise), page * 4096), sizeof(noise));
   close(fd);
   struct db *db = scratch_open(s, 0);
   struct buf problem CLEANUP(buf_done) = BUF_INIT(1024);

@@ -13,7 +13,7 @@ static void a_row_comes_back_as_it_was_written(void **state) {
   assert_int_equal(db_script(db, "create table t (i, r, s, b, n, e)"), OK);
   static const char bytes[] = {0, 1, 'x', 0};
   assert_int_equal(db_run(db, "insert into t values (?1, ?2, ?3, ?4, ?5, ?6)", DB_INT(INT64_MIN), DB_REAL(0.5),
-                          DB_TEXT(STR("שלום")), DB_BLOB(str_of(bytes, sizeof bytes)), DB_NULL, DB_TEXT(STR_NONE)),
+                          DB_TEXT(STR("שלום")), DB_BLOB(str_of(bytes, sizeof(bytes))), DB_NULL, DB_TEXT(STR_NONE)),
                    OK);
   assert_int_equal(db_changed(db), 1);
   struct db_rows q = DB_ROWS;
@@ -22,7 +22,7 @@ static void a_row_comes_back_as_it_was_written(void **state) {
   assert_true(db_int(&q, 0) == INT64_MIN);
   assert_true(db_real(&q, 1) == 0.5);
   assert_true(str_eq(db_text(&q, 2), STR("שלום")));
-  assert_true(str_eq(db_text(&q, 3), str_of(bytes, sizeof bytes)));
+  assert_true(str_eq(db_text(&q, 3), str_of(bytes, sizeof(bytes))));
   assert_true(db_is_null(&q, 4) && db_text(&q, 4).p == NULL && db_int_or(&q, 4, -7) == -7);
   assert_true(!db_is_null(&q, 5) && db_text(&q, 5).n == 0);
   assert_int_equal(db_next(&q), ERR_NOT_FOUND);
@@ -228,7 +228,7 @@ static void a_backup_holds_one_moment_and_replaces_nothing(void **state) {
   struct scratch *s = *state;
   char path[128], url[160];
   scratch_path(s, ".copy", path);
-  (void)snprintf(url, sizeof url, "sqlite://%s", path);
+  (void)snprintf(url, sizeof(url), "sqlite://%s", path);
   struct db *db = scratch_open(s, 0), *copy = NULL;
   assert_int_equal(db_script(db, "create table t (i); insert into t values (1), (2)"), OK);
   assert_int_equal(db_backup(db, path, NULL, NULL), OK);
@@ -252,7 +252,7 @@ static void a_backup_is_not_started_anew_by_writers(void **state) {
   struct scratch *s = *state;
   char path[128], url[160];
   scratch_path(s, ".copy", path);
-  (void)snprintf(url, sizeof url, "sqlite://%s", path);
+  (void)snprintf(url, sizeof(url), "sqlite://%s", path);
   struct db *db = scratch_open(s, 0), *writer = scratch_open(s, 0), *copy = NULL;
   assert_int_equal(db_script(db,
                              "create table t (b); with recursive n(i) as (select 1 union all select i + 1 from n limit "
@@ -376,7 +376,7 @@ static void another_database_at_the_path_is_taken_without_the_old_ones_log(void 
   scratch_path(s, ".other", other);
   scratch_path(s, "-wal", wal);
   scratch_path(s, "-shm", shm);
-  (void)snprintf(url, sizeof url, "sqlite://%s", other);
+  (void)snprintf(url, sizeof(url), "sqlite://%s", other);
   struct db *db = scratch_open(s, 0), *made = NULL;
   static const char count[] = "select count(*) from t";
   assert_int_equal(db_script(db, "create table t (i); insert into t values (1)"), OK);

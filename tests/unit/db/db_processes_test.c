@@ -37,7 +37,7 @@ static enum err row_run(struct db *db, void *arg) {
 /* Tells of the row and submits the next: the queue of each process never runs dry. */
 static void row_done(void *arg, enum err e) {
   struct row *r = arg;
-  if (e == OK && write(r->child->out, &r->number, sizeof r->number) != (ssize_t)sizeof r->number) _exit(3);
+  if (e == OK && write(r->child->out, &r->number, sizeof(r->number)) != (ssize_t)sizeof(r->number)) _exit(3);
   if (db_writer_submit(r->child->writer, (struct db_job){.run = row_run, .done = row_done, .arg = r}) != OK) _exit(4);
 }
 
@@ -50,7 +50,7 @@ static pid_t writing_child(struct scratch *s, int who, int out, const int start[
   child = (struct child){.scratch = s, .who = who, .out = out};
   struct db_writer_config config = {.open = {.url = s->url}};
   if (db_writer_new(&config, &child.writer) != OK) _exit(1);
-  if (start != NULL) {
+  if (start) {
     char c;
     close(start[1]);
     if (read(start[0], &c, 1) != 0) _exit(2);
@@ -80,9 +80,9 @@ static void what_was_answered_survives_a_kill(void **state) {
     close(answers[1]);
     static int64_t numbers[ANSWERS * 100];
     size_t n = 0;
-    while (n < ANSWERS && read(answers[0], &numbers[n], sizeof numbers[n]) == (ssize_t)sizeof numbers[n]) n++;
+    while (n < ANSWERS && read(answers[0], &numbers[n], sizeof(numbers[n])) == (ssize_t)sizeof(numbers[n])) n++;
     assert_int_equal(kill(pid, SIGKILL), 0);
-    while (n < COUNT_OF(numbers) && read(answers[0], &numbers[n], sizeof numbers[n]) == (ssize_t)sizeof numbers[n]) n++;
+    while (n < COUNT_OF(numbers) && read(answers[0], &numbers[n], sizeof(numbers[n])) == (ssize_t)sizeof(numbers[n])) n++;
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     close(answers[0]);
 
@@ -111,7 +111,7 @@ static void three_processes_get_their_shares(void **state) {
   close(start[1]);
   close(answers[1]);
   int64_t number;
-  for (int n = 0; n < ANSWERS; n++) assert_int_equal(read(answers[0], &number, sizeof number), sizeof number);
+  for (int n = 0; n < ANSWERS; n++) assert_int_equal(read(answers[0], &number, sizeof(number)), sizeof(number));
   for (int i = 0; i < CHILDREN; i++) kill(pids[i], SIGKILL);
   for (int i = 0; i < CHILDREN; i++) assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
   close(answers[0]);
@@ -214,7 +214,7 @@ static void of_processes_that_race_to_migrate_each_script_runs_once(void **state
     if (db_open(&(struct db_open){.url = s->url}, NULL, &db) != OK) _exit(2);
     if (migrate_run(db, schema, COUNT_OF(schema), &applied) != OK) _exit(3);
     db_close(db);
-    if (write(applied_by[1], &applied, sizeof applied) != (ssize_t)sizeof applied) _exit(4);
+    if (write(applied_by[1], &applied, sizeof(applied)) != (ssize_t)sizeof(applied)) _exit(4);
     _exit(0);
   }
   close(start[0]);
@@ -224,7 +224,7 @@ static void of_processes_that_race_to_migrate_each_script_runs_once(void **state
     int status, applied;
     assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
     assert_int_equal(status, 0);
-    assert_int_equal(read(applied_by[0], &applied, sizeof applied), sizeof applied);
+    assert_int_equal(read(applied_by[0], &applied, sizeof(applied)), sizeof(applied));
     applied_in_all += applied;
   }
   assert_int_equal(applied_in_all, COUNT_OF(schema));

@@ -16,8 +16,8 @@ struct look {
 
 static void look_at_table(struct db *db, void *arg) {
   struct look *l = arg;
-  l->had_db = db != NULL;
-  if (db != NULL) {
+  l->had_db = db;
+  if (db) {
     struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
     l->in_transaction = db_in_transaction(db);
     l->error = db_query(db, &q, "select n from t");

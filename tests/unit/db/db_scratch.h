@@ -22,12 +22,12 @@ struct scratch {
 };
 
 static inline int scratch_setup(void **state) {
-  struct scratch *s = calloc(1, sizeof *s);
-  if (s == NULL) return -1;
+  struct scratch *s = calloc(1, sizeof(*s));
+  if (!s) return -1;
   memcpy(s->dir, "/tmp/callreel-test-XXXXXX", sizeof "/tmp/callreel-test-XXXXXX");
-  if (mkdtemp(s->dir) == NULL) return -1;
-  (void)snprintf(s->path, sizeof s->path, "%s/test.db", s->dir);
-  (void)snprintf(s->url, sizeof s->url, "sqlite://%s", s->path);
+  if (!mkdtemp(s->dir)) return -1;
+  (void)snprintf(s->path, sizeof(s->path), "%s/test.db", s->dir);
+  (void)snprintf(s->url, sizeof(s->url), "sqlite://%s", s->path);
   *state = s;
   return 0;
 }
@@ -36,8 +36,8 @@ static inline int scratch_teardown(void **state) {
   struct scratch *s = *state;
   DIR *d = opendir(s->dir);
   struct dirent *entry;
-  while (d != NULL && (entry = readdir(d)) != NULL) (void)unlinkat(dirfd(d), entry->d_name, 0); /* "." and ".." stay */
-  if (d != NULL) closedir(d);
+  while (d && (entry = readdir(d))) (void)unlinkat(dirfd(d), entry->d_name, 0); /* "." and ".." stay */
+  if (d) closedir(d);
   (void)rmdir(s->dir);
   free(s);
   return 0;

@@ -19,7 +19,7 @@ static void count_commit(void *arg) {
 }
 
 static struct fixture *fixture_new(void **state, int64_t busy_ms, size_t queue_max) {
-  struct fixture *f = calloc(1, sizeof *f);
+  struct fixture *f = calloc(1, sizeof(*f));
   assert_non_null(f);
   f->scratch = *state;
   f->looker = scratch_open(f->scratch, 0);
@@ -52,11 +52,11 @@ struct row {
 
 static enum err row_run(struct db *db, void *arg) {
   struct row *r = arg;
-  if (r->entered != NULL) sem_post(r->entered);
-  if (r->gate != NULL) sem_wait(r->gate);
+  if (r->entered) sem_post(r->entered);
+  if (r->gate) sem_wait(r->gate);
   r->commits_at_run = atomic_load(&r->f->commits);
   TRY(db_run(db, "insert into t (i) values (?1)", DB_INT(r->i)));
-  if (r->script != NULL) TRY(db_script(db, r->script));
+  if (r->script) TRY(db_script(db, r->script));
   return r->end;
 }
 
@@ -306,8 +306,8 @@ struct parts {
 
 static enum err parts_run(struct db *db, void *arg) {
   struct parts *p = arg;
-  if (p->entered != NULL) sem_post(p->entered);
-  if (p->gate != NULL) sem_wait(p->gate);
+  if (p->entered) sem_post(p->entered);
+  if (p->gate) sem_wait(p->gate);
   p->entered = p->gate = NULL;
   int64_t i = p->next++;
   TRY(db_run(db, "insert into t (i) values (?1)", DB_INT(i)));
@@ -417,7 +417,7 @@ static bool noter_unwanted(void *arg) {
 static void run_in_order(struct fixture *f, const char *jobs, char ret_order[4096], enum err *ret_answers) {
   struct order order = {.n = 0};
   size_t count = strlen(jobs) / 2;
-  struct noter *noters = calloc(count, sizeof *noters);
+  struct noter *noters = calloc(count, sizeof(*noters));
   assert_non_null(noters);
   sem_t entered, gate;
   sem_init(&entered, 0, 0);
@@ -445,9 +445,9 @@ static void run_in_order(struct fixture *f, const char *jobs, char ret_order[409
   for (size_t i = 0; i < count; i++) {
     sem_wait(&noters[i].answered);
     sem_destroy(&noters[i].answered);
-    if (ret_answers != NULL) ret_answers[i] = noters[i].answer;
+    if (ret_answers) ret_answers[i] = noters[i].answer;
   }
-  memcpy(ret_order, order.text, sizeof order.text);
+  memcpy(ret_order, order.text, sizeof(order.text));
   free(noters);
   sem_destroy(&entered);
   sem_destroy(&gate);
@@ -476,7 +476,7 @@ static void what_nobody_waits_for_is_not_begun(void **state) {
   run_in_order(f, "x1e1x1d2w2", order, answers);
   assert_string_equal(order, "eb");
   static const enum err expected[] = {ERR_CLOSED, OK, ERR_CLOSED, ERR_BUSY, OK};
-  assert_memory_equal(answers, expected, sizeof expected);
+  assert_memory_equal(answers, expected, sizeof(expected));
   assert_int_equal(scratch_int(f->looker, "select count(*) from t where text is not null"), 2);
   assert_true(db_writer_healthy(f->writer));
   fixture_free(f);

@@ -150,8 +150,8 @@ static bool endless_head(void *arg, int fd, const struct origin_request *request
   (void)arg, (void)request;
   origin_say(fd, HEAD200);
   char line[1024] = "X-A: ";
-  memset(line + 5, 'a', sizeof line - 8);
-  memcpy(line + sizeof line - 3, "\r\n", 3);
+  memset(line + 5, 'a', sizeof(line) - 8);
+  memcpy(line + sizeof(line) - 3, "\r\n", 3);
   for (int i = 0; i < 400; i++) origin_say(fd, line);
   origin_wait_for_close(fd);
   return false;
@@ -209,7 +209,7 @@ static void a_body_past_its_ceiling_is_refused(void **state) {
 
 static void redirect(int fd, int status, const char *location) {
   char head[512];
-  snprintf(head, sizeof head, "HTTP/1.1 %d Go\r\nLocation: %s\r\nContent-Length: 4\r\n\r\ngone", status, location);
+  snprintf(head, sizeof(head), "HTTP/1.1 %d Go\r\nLocation: %s\r\nContent-Length: 4\r\n\r\ngone", status, location);
   origin_say(fd, head);
 }
 
@@ -318,7 +318,7 @@ static void forbidden_places_are_not_asked(void **state) {
   struct fetch *f = probe_fetch_new(0);
   for (size_t i = 0; i < COUNT_OF(locations); i++) {
     char reply[256], url[ORIGIN_URL_SIZE];
-    snprintf(reply, sizeof reply, "HTTP/1.1 302 Go\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", locations[i]);
+    snprintf(reply, sizeof(reply), "HTTP/1.1 302 Go\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", locations[i]);
     struct origin *origin = origin_new(say_and_close, reply);
     struct probe p;
     origin_url(origin, "http", "/a?key=hush", url);
@@ -343,7 +343,7 @@ static bool endless_redirect(void *arg, int fd, const struct origin_request *req
     return true;
   }
   origin_say(fd, "HTTP/1.1 302 Go\r\nLocation: /2\r\n\r\n");
-  for (int i = 0; i < 64; i++) origin_say_bytes(fd, filler, sizeof filler);
+  for (int i = 0; i < 64; i++) origin_say_bytes(fd, filler, sizeof(filler));
   origin_wait_for_close(fd);
   return false;
 }
@@ -375,7 +375,7 @@ static bool redirect_once(void *arg, int fd, const struct origin_request *reques
   if (request->number == 0) {
     redirect(fd, script->status, "/2");
   } else {
-    snprintf(script->body, sizeof script->body, "%s", request->body);
+    snprintf(script->body, sizeof(script->body), "%s", request->body);
     origin_say(fd, HEAD200 "Content-Length: 0\r\n\r\n");
   }
   return true;
@@ -479,7 +479,7 @@ static void special_addresses_are_refused_on_the_first_hop_too(void **state) {
   for (size_t i = 0; i < COUNT_OF(hosts); i++) {
     char url[ORIGIN_URL_SIZE];
     struct probe p;
-    snprintf(url, sizeof url, "http://%s:%d/a?key=hush", hosts[i], origin_port(origin));
+    snprintf(url, sizeof(url), "http://%s:%d/a?key=hush", hosts[i], origin_port(origin));
     probe_init(&p, f, url);
     p.request.allow_special_addresses = false;
     probe_run(&p);

@@ -55,7 +55,7 @@ static void *shake_hands(void *arg) {
 
 static void tls_origin_open(struct tls_origin *o) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t size = sizeof address;
+  socklen_t size = sizeof(address);
   *o = (struct tls_origin){.tls = SSL_CTX_new(TLS_server_method())};
   assert_non_null(o->tls);
   sign_itself(o->tls);
@@ -74,7 +74,7 @@ static void a_server_nobody_vouches_for_is_refused(void **state) {
   struct fetch *f = probe_fetch_new(0);
   struct probe p;
   char url[64];
-  snprintf(url, sizeof url, "https://localhost:%d/a", o.port);
+  snprintf(url, sizeof(url), "https://localhost:%d/a", o.port);
   probe_init(&p, f, url);
   p.request.user = "AC1";
   p.request.password = "token";

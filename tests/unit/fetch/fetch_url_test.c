@@ -112,9 +112,9 @@ static void what_is_no_plain_url_is_refused(void **state) {
   }
   assert_int_equal(fetch_url_parse(str_of("http://h/\0x", 11), &u), ERR_INVALID);
   static char longest[17 * 1024];
-  memset(longest, 'a', sizeof longest);
+  memset(longest, 'a', sizeof(longest));
   memcpy(longest, "http://h/", 9);
-  assert_int_equal(fetch_url_parse(str_of(longest, sizeof longest), &u), ERR_INVALID);
+  assert_int_equal(fetch_url_parse(str_of(longest, sizeof(longest)), &u), ERR_INVALID);
   assert_int_equal(fetch_url_parse(str_of(longest, 16 * 1024), &u), OK);
 }
 

@@ -50,12 +50,12 @@ void origin_say(int fd, const char *text) {
 
 void origin_reset(int fd) {
   struct linger now = {.l_onoff = 1, .l_linger = 0};
-  setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
 void origin_wait_for_close(int fd) {
   char byte[256];
-  while (recv(fd, byte, sizeof byte, 0) > 0) continue;
+  while (recv(fd, byte, sizeof(byte), 0) > 0) continue;
 }
 
 static size_t body_length(const char *head) {
@@ -77,11 +77,11 @@ static bool read_request(struct connection *c, struct origin_request *request) {
   size_t n = 0;
   *request = (struct origin_request){.connection = c->number};
   while (n < 4 || memcmp(request->head + n - 4, "\r\n\r\n", 4) != 0) {
-    if (n + 1 == sizeof request->head || !read_byte(c, request->head + n)) return false;
+    if (n + 1 == sizeof(request->head) || !read_byte(c, request->head + n)) return false;
     n++;
   }
   size_t length = body_length(request->head);
-  assert(length < sizeof request->body);
+  assert(length < sizeof(request->body));
   for (size_t i = 0; i < length; i++) {
     if (!read_byte(c, request->body + i)) return false;
   }
@@ -98,7 +98,7 @@ static bool read_request(struct connection *c, struct origin_request *request) {
 static void *serve(void *arg) {
   struct connection *c = arg;
   struct origin *o = c->origin;
-  struct origin_request *request = calloc(1, sizeof *request);
+  struct origin_request *request = calloc(1, sizeof(*request));
   assert(request);
   if (o->greeting) origin_say(c->fd, o->greeting);
   while (read_request(c, request) && o->answer(o->arg, c->fd, request)) continue;
@@ -135,14 +135,14 @@ static void *accept_all(void *arg) {
 }
 
 struct origin *origin_new(origin_answer *answer, void *arg) {
-  struct origin *o = calloc(1, sizeof *o);
+  struct origin *o = calloc(1, sizeof(*o));
   assert(o);
   o->answer = answer;
   o->arg = arg;
   pthread_mutex_init(&o->mutex, NULL);
   pthread_cond_init(&o->changed, NULL);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t size = sizeof address;
+  socklen_t size = sizeof(address);
   o->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   int failed = bind(o->listener, (struct sockaddr *)&address, size) || listen(o->listener, 64) ||
                getsockname(o->listener, (struct sockaddr *)&address, &size) ||
@@ -211,7 +211,7 @@ int origin_most_at_once(struct origin *o) {
 
 bool origin_saw(struct origin *o, int number, const char *text) {
   pthread_mutex_lock(&o->mutex);
-  bool saw = number < o->request_count && strstr(o->heads[number], text) != NULL;
+  bool saw = number < o->request_count && strstr(o->heads[number], text);
   pthread_mutex_unlock(&o->mutex);
   return saw;
 }

@@ -19,12 +19,12 @@ static enum err on_reply(void *arg, const struct fetch_reply *reply) {
   pthread_mutex_lock(&p->mutex);
   p->replies++;
   p->reply = *reply;
-  keep(p->content_type, sizeof p->content_type, reply->content_type);
-  keep(p->etag, sizeof p->etag, reply->etag);
-  keep(p->content_range, sizeof p->content_range, reply->content_range);
-  keep(p->retry_after, sizeof p->retry_after, reply->retry_after);
-  keep(p->content_encoding, sizeof p->content_encoding, reply->content_encoding);
-  keep(p->last_modified, sizeof p->last_modified, reply->last_modified);
+  keep(p->content_type, sizeof(p->content_type), reply->content_type);
+  keep(p->etag, sizeof(p->etag), reply->etag);
+  keep(p->content_range, sizeof(p->content_range), reply->content_range);
+  keep(p->retry_after, sizeof(p->retry_after), reply->retry_after);
+  keep(p->content_encoding, sizeof(p->content_encoding), reply->content_encoding);
+  keep(p->last_modified, sizeof(p->last_modified), reply->last_modified);
   pthread_cond_broadcast(&p->changed);
   pthread_mutex_unlock(&p->mutex);
   enum err answer = p->reply_answer; /* it may be over, and p gone, after what is done here */

@@ -27,7 +27,7 @@ static void get_ranges(struct stage *s, int c) {
                 {63, 63},   {0, 2999999}, {4096, 8191},     {2000000, 2999999}};
   for (size_t i = 0; i < COUNT_OF(ranges); i++) {
     char text[200];
-    snprintf(text, sizeof text, "GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=%lld-%lld\r\n\r\n",
+    snprintf(text, sizeof(text), "GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=%lld-%lld\r\n\r\n",
              (long long)ranges[i].first, (long long)ranges[i].last);
     client_send(c, text);
     struct reply r = client_read(c);
@@ -74,7 +74,7 @@ static void listeners_far_apart_in_a_cold_file_all_come_to_their_end(void **stat
   for (int i = 0; i < LISTENERS; i++) c[i] = client_open(&s);
   for (int i = 0; i < LISTENERS; i++) {
     char text[200];
-    snprintf(text, sizeof text, "GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=%d-%d\r\n\r\n", i * 450000,
+    snprintf(text, sizeof(text), "GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=%d-%d\r\n\r\n", i * 450000,
              i * 450000 + 699999);
     client_send(c[i], text);
   }

@@ -228,11 +228,11 @@ static void a_body_that_nobody_wants_is_read_and_dropped(void **state) {
   struct stage s;
   static char body[90 * 1000];
   (void)state;
-  memset(body, 'x', sizeof body);
+  memset(body, 'x', sizeof(body));
   stage_open(&s, NULL);
   int c = client_open(&s);
   client_send(c, "POST /dropped HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n");
-  client_send_n(c, body, sizeof body);
+  client_send_n(c, body, sizeof(body));
   client_send(c, GET("/hello"));
   assert_reply(client_read(c), 200, "");
   assert_reply(client_read(c), 200, "hello");
@@ -240,7 +240,7 @@ static void a_body_that_nobody_wants_is_read_and_dropped(void **state) {
   assert_reply(client_read(c), 200, "");
   assert_reply(client_read(c), 200, "hello");
   client_send(c, "POST /dropped HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n15f90\r\n");
-  client_send_n(c, body, sizeof body);
+  client_send_n(c, body, sizeof(body));
   client_send(c, "\r\n0\r\n\r\n" GET("/hello"));
   assert_reply(client_read(c), 200, "");
   assert_reply(client_read(c), 200, "hello");
@@ -541,7 +541,7 @@ static void out_of_descriptors_the_server_goes_on(void **state) {
   struct sockaddr_in a = {.sin_family = AF_INET,
                           .sin_port = htons((uint16_t)http_server_port(s.server)),
                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  assert_int_equal(connect(waiting, (struct sockaddr *)&a, sizeof a), 0);
+  assert_int_equal(connect(waiting, (struct sockaddr *)&a, sizeof(a)), 0);
   assert_reply(client_read(waiting), 503, "503 too many connections");
   assert_reply(client_get(c, "/hello"), 200, "hello");
   while (count > 0) close(eaten[--count]);
@@ -562,7 +562,7 @@ static void a_second_server_on_the_port_is_refused(void **state) {
   const struct http_app app = {0};
   (void)state;
   stage_open(&s, NULL);
-  snprintf(at, sizeof at, "127.0.0.1:%d", http_server_port(s.server));
+  snprintf(at, sizeof(at), "127.0.0.1:%d", http_server_port(s.server));
   const struct http_config config = {.listen = at, .loops = 1, .ret_problem = &problem};
   assert_int_not_equal(http_server_new(&config, &app, &second), OK);
   assert_null(second);
@@ -633,7 +633,7 @@ static void draining_answers_what_is_in_hand_and_takes_nothing_new(void **state)
   struct sockaddr_in a = {
       .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   int late = socket(AF_INET, SOCK_STREAM, 0);
-  assert_int_equal(connect(late, (struct sockaddr *)&a, sizeof a), -1);
+  assert_int_equal(connect(late, (struct sockaddr *)&a, sizeof(a)), -1);
   assert_int_equal(errno, ECONNREFUSED);
   close(late);
   client_close(idle);

@@ -26,7 +26,7 @@ struct parsed {
  * past the end is found by the address sanitizer. */
 static struct outcome event_feed(struct parsed *p, const char *bytes, size_t n, size_t first, bool slowly) {
   http_parse_init(&p->parse, HEAD_MAX, p->headers, HTTP_HEADERS_MAX);
-  memset(&p->request, 0, sizeof p->request);
+  memset(&p->request, 0, sizeof(p->request));
   enum http_parse_result r = http_parse_head(&p->parse, bytes, first, &p->request);
   for (size_t at = first; r == HTTP_PARSE_MORE && at < n;) {
     at = slowly ? at + 1 : n;

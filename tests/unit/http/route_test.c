@@ -55,7 +55,7 @@ static void a_path_finds_its_row(void **state) {
     struct http_match m = {0};
     char allow[64] = "";
     enum err e =
-        http_route_find(routes, COUNT_OF(routes), cases[i].method, str_from(cases[i].path), allow, sizeof allow, &m);
+        http_route_find(routes, COUNT_OF(routes), cases[i].method, str_from(cases[i].path), allow, sizeof(allow), &m);
     if (e != cases[i].e || m.index != cases[i].index) fail_msg("case %zu: %d %zu: %s", i, e, m.index, cases[i].path);
     if (e == ERR_DENIED) assert_string_equal(allow, cases[i].param);
     if (e == OK && cases[i].param) assert_true(str_eq(m.params[0], str_from(cases[i].param)));
@@ -68,7 +68,7 @@ static void allow_never_overflows_its_room(void **state) {
   for (size_t size = 1; size < 20; size++) {
     char allow[20];
     struct http_match m;
-    memset(allow, 'x', sizeof allow);
+    memset(allow, 'x', sizeof(allow));
     assert_int_equal(http_route_find(routes, COUNT_OF(routes), HTTP_PUT, STR("/api/calls/a"), allow, size, &m),
                      ERR_DENIED);
     assert_true(memchr(allow, '\0', size) != NULL);

@@ -37,7 +37,7 @@ static void pipelined_requests_are_answered_in_their_order(void **state) {
   client_send_n(c, text, (size_t)(to - text));
   for (int i = 0; i < COUNT; i++) {
     char number[16];
-    snprintf(number, sizeof number, "%04d", i);
+    snprintf(number, sizeof(number), "%04d", i);
     assert_reply(client_read(c), 200, number);
   }
   free(text);
@@ -87,7 +87,7 @@ static void a_connection_is_kept_by_version_and_wish(void **state) {
     client_send(c, cases[i].text);
     struct reply r = client_read(c);
     const char *connection = reply_field(&r, "Connection");
-    assert_int_equal(connection == NULL, cases[i].connection == NULL);
+    assert_int_equal(!connection, !cases[i].connection);
     if (connection) assert_string_equal(connection, cases[i].connection);
     assert_reply(r, 200, "hello");
     if (cases[i].kept)
@@ -109,12 +109,12 @@ static void head_has_the_length_of_get_and_no_body(void **state) {
   int c = client_open(&s);
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     char text[100];
-    snprintf(text, sizeof text, "HEAD %s HTTP/1.1\r\nHost: a\r\n\r\n", cases[i].path);
+    snprintf(text, sizeof(text), "HEAD %s HTTP/1.1\r\nHost: a\r\n\r\n", cases[i].path);
     client_send(c, text);
     struct reply r = client_read_head(c);
     const char *length = reply_field(&r, "Content-Length");
     assert_int_equal(r.status, 200);
-    assert_int_equal(length == NULL, cases[i].length == NULL);
+    assert_int_equal(!length, !cases[i].length);
     if (length) assert_string_equal(length, cases[i].length);
     reply_done(&r);
     assert_reply(client_get(c, "/hello"), 200, "hello");
@@ -145,7 +145,7 @@ static void send_body(int c, size_t n, bool chunked) {
   char head[200], *body = malloc(n + 1);
   for (size_t i = 0; i < n; i++) body[i] = stage_byte((int64_t)i);
   body[n] = '\0';
-  snprintf(head, sizeof head,
+  snprintf(head, sizeof(head),
            chunked ? "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
                    : "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n",
            n);
@@ -153,7 +153,7 @@ static void send_body(int c, size_t n, bool chunked) {
   for (size_t at = 0, step; at < n; at += step) {
     step = n - at < 1234 ? n - at : 1234;
     if (chunked) {
-      snprintf(head, sizeof head, "%zx\r\n", step);
+      snprintf(head, sizeof(head), "%zx\r\n", step);
       client_send(c, head);
     }
     client_send_n(c, body + at, step);

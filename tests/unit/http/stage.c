@@ -61,7 +61,7 @@ static void event_feed_close(void *arg) {
   s->closes++;
   pthread_cond_broadcast(&s->changed);
   pthread_mutex_unlock(&s->lock);
-  if (x != NULL) http_unref(x);
+  if (x) http_unref(x);
 }
 
 static const struct http_source feed_source = {event_feed_next, event_feed_close};
@@ -79,7 +79,7 @@ static void answer_file(struct stage *s, struct http_exchange *x, bool too_long)
   struct http_fields f;
   struct http_representation have = {STR("\"e\""), -1, s->file_size};
   int64_t first = 0, last = s->file_size - 1;
-  if (s->files[loop] == NULL) {
+  if (!s->files[loop]) {
     int fd = dup(s->file);
     REQUIRE(fd >= 0 && http_file_new(fd, &s->files[loop]) == OK);
   }
@@ -119,7 +119,7 @@ static void timer_fired(struct http_exchange *x, void *arg) {
 static void hold(struct stage *s, struct http_exchange *x) {
   http_ref(x);
   pthread_mutex_lock(&s->lock);
-  REQUIRE(s->held == NULL);
+  REQUIRE(!s->held);
   s->held = x;
   pthread_cond_broadcast(&s->changed);
   pthread_mutex_unlock(&s->lock);
@@ -203,7 +203,7 @@ void stage_open(struct stage *s, const struct http_config *config) {
   free(bytes);
   const struct http_app app = {.arg = s, .head = on_head, .request = on_request, .refuse = on_refuse};
   struct http_config own = config ? *config : (struct http_config){.loops = 1, .connections = 4000};
-  if (own.listen == NULL) own.listen = "127.0.0.1:0";
+  if (!own.listen) own.listen = "127.0.0.1:0";
   REQUIRE(http_server_new(&own, &app, &s->server) == OK);
   REQUIRE(http_server_start(s->server) == OK);
 }
@@ -214,7 +214,7 @@ static void drop_files(struct stage *s) {
 
 void stage_close(struct stage *s) {
   http_server_free(s->server);
-  REQUIRE(s->held == NULL && s->fed == NULL);
+  REQUIRE(!s->held && !s->fed);
   REQUIRE(s->end_count == s->begun); /* in every way of ending, once */
   drop_files(s);
   close(s->file);
@@ -246,7 +246,7 @@ void stage_wait_waits(struct stage *s, size_t count) {
 
 struct http_exchange *stage_take_held(struct stage *s) {
   pthread_mutex_lock(&s->lock);
-  while (s->held == NULL) pthread_cond_wait(&s->changed, &s->lock);
+  while (!s->held) pthread_cond_wait(&s->changed, &s->lock);
   struct http_exchange *x = TAKE(s->held);
   pthread_mutex_unlock(&s->lock);
   return x;
@@ -280,7 +280,7 @@ void stage_feed(struct stage *s, struct http_piece piece) {
   pthread_mutex_lock(&s->lock);
   REQUIRE(s->piece_end < STAGE_PIECES);
   s->pieces[s->piece_end++] = piece;
-  if (s->fed != NULL) http_wake_from_elsewhere(s->fed);
+  if (s->fed) http_wake_from_elsewhere(s->fed);
   pthread_mutex_unlock(&s->lock);
 }
 
@@ -301,11 +301,11 @@ int client_open(struct stage *s) {
   int c = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   REQUIRE(c >= 0);
   const struct timeval long_enough = {.tv_sec = 30}; /* a hanging test ends */
-  setsockopt(c, SOL_SOCKET, SO_RCVTIMEO, &long_enough, sizeof long_enough);
+  setsockopt(c, SOL_SOCKET, SO_RCVTIMEO, &long_enough, sizeof(long_enough));
   struct sockaddr_in a = {.sin_family = AF_INET,
                           .sin_port = htons((uint16_t)http_server_port(s->server)),
                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  REQUIRE(connect(c, (struct sockaddr *)&a, sizeof a) == 0);
+  REQUIRE(connect(c, (struct sockaddr *)&a, sizeof(a)) == 0);
   return c;
 }
 
@@ -325,11 +325,11 @@ void client_send(int c, const char *text) {
 
 const char *reply_field(const struct reply *r, const char *name) {
   static char value[512];
-  for (const char *line = strchr(r->head, '\n'); line != NULL; line = strchr(line + 1, '\n')) {
+  for (const char *line = strchr(r->head, '\n'); line; line = strchr(line + 1, '\n')) {
     size_t n = strlen(name);
     if (strncasecmp(line + 1, name, n) != 0 || line[1 + n] != ':') continue;
     const char *from = line + 1 + n + 2, *end = strchr(from, '\r');
-    snprintf(value, sizeof value, "%.*s", (int)(end - from), from);
+    snprintf(value, sizeof(value), "%.*s", (int)(end - from), from);
     return value;
   }
   return NULL;
@@ -366,7 +366,7 @@ static void read_chunks(struct reply *r, int c) {
   char line[64];
   for (;;) {
     r->whole = false;
-    if (!read_line(c, line, sizeof line)) return;
+    if (!read_line(c, line, sizeof(line))) return;
     size_t n = strtoul(line, NULL, 16);
     append(r, c, n);
     if (!r->whole) return;
@@ -391,7 +391,7 @@ struct reply client_read_head(int c) {
   struct reply r = {.body = calloc(1, 1), .whole = true};
   size_t n = 0;
   REQUIRE(r.body != NULL);
-  while (n + 1 < sizeof r.head && (n < 4 || memcmp(r.head + n - 4, "\r\n\r\n", 4) != 0)) {
+  while (n + 1 < sizeof(r.head) && (n < 4 || memcmp(r.head + n - 4, "\r\n\r\n", 4) != 0)) {
     if (!read_exactly(c, r.head + n, 1)) return r;
     r.head[++n] = '\0';
   }
@@ -404,7 +404,7 @@ struct reply client_read(int c) {
   struct reply r = client_read_head(c);
   const char *length = reply_field(&r, "Content-Length");
   if (r.status < 200 || r.status == 204 || r.status == 304) return r;
-  if (length != NULL)
+  if (length)
     append(&r, c, strtoul(length, NULL, 10));
   else if (reply_field(&r, "Transfer-Encoding") != NULL)
     read_chunks(&r, c);
@@ -415,7 +415,7 @@ struct reply client_read(int c) {
 
 struct reply client_get(int c, const char *target) {
   char text[512];
-  snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", target);
+  snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", target);
   client_send(c, text);
   return client_read(c);
 }
@@ -438,7 +438,7 @@ void assert_reply(struct reply r, int status, const char *body) {
 enum ended client_wait_end(int c) {
   char bytes[4096];
   ssize_t n;
-  while ((n = recv(c, bytes, sizeof bytes, 0)) > 0) continue;
+  while ((n = recv(c, bytes, sizeof(bytes), 0)) > 0) continue;
   REQUIRE(n == 0 || errno == ECONNRESET);
   return n == 0 ? ENDED_CLEAN : ENDED_RESET;
 }
@@ -449,6 +449,6 @@ void client_close(int c) {
 
 void client_reset(int c) {
   const struct linger none = {.l_onoff = 1, .l_linger = 0};
-  setsockopt(c, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+  setsockopt(c, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
   close(c);
 }

@@ -77,7 +77,7 @@ static void no_secret_stands_in_the_file(void **state) {
     scratch_path(s, suffixes[i], path);
     FILE *f = fopen(path, "r");
     assert_non_null(f);
-    struct str content = str_of(bytes, fread(bytes, 1, sizeof bytes, f));
+    struct str content = str_of(bytes, fread(bytes, 1, sizeof(bytes), f));
     assert_true(feof(f));
     fclose(f);
     assert_false(str_contains(content, token));

@@ -83,7 +83,7 @@ static bool number_holds(const char *number, const char *digits) {
   for (const char *p = number; *p && n < sizeof(only) - 1; p++)
     if (*p >= '0' && *p <= '9') only[n++] = *p;
   only[n] = '\0';
-  return strstr(only, digits) != NULL;
+  return strstr(only, digits);
 }
 
 static bool leg_matches(const struct made *leg, const struct expectation *e) {

@@ -28,7 +28,7 @@ static void on_change(void *arg, const struct change *c) {
     l->heard[l->heard_count].seq = c->seq;
     l->heard[l->heard_count].business_id = c->business_id;
     l->heard[l->heard_count].kind = c->kind;
-    if (str_copy(l->heard[l->heard_count].id, sizeof l->heard->id, c->id) != OK) abort();
+    if (str_copy(l->heard[l->heard_count].id, sizeof(l->heard->id), c->id) != OK) abort();
   }
   l->heard_count++;
   pthread_cond_broadcast(&l->told);
@@ -72,7 +72,7 @@ static void wait_look(struct listener *l) {
 }
 
 static struct listener *listener_new(void) {
-  struct listener *l = calloc(1, sizeof *l);
+  struct listener *l = calloc(1, sizeof(*l));
   assert_non_null(l);
   pthread_mutex_init(&l->mutex, NULL);
   pthread_cond_init(&l->told, NULL);

@@ -97,7 +97,7 @@ static void nodes_long_gone_are_forgotten(void **state) {
   struct node found = {.node_id = ""};
   assert_int_equal(nodes_each(db, note_node, &found), OK);
   young.seen_at = found.seen_at;
-  assert_memory_equal(&found, &young, sizeof young);
+  assert_memory_equal(&found, &young, sizeof(young));
   assert_int_equal(scratch_int(db, "select count(*) from nodes"), 1);
   db_close(db);
 }
@@ -156,7 +156,7 @@ static void a_configured_key_is_32_bytes_in_base64(void **state) {
     struct buf problem = BUF_INIT(4096);
     assert_int_equal(secrets_key_load(cases[i].text, s->dir, &problem, key), cases[i].e);
     assert_int_equal(problem.n > 0, cases[i].e != OK);
-    if (cases[i].e == OK) assert_memory_equal(key, "0123456789abcdef0123456789abcdef", sizeof key);
+    if (cases[i].e == OK) assert_memory_equal(key, "0123456789abcdef0123456789abcdef", sizeof(key));
     buf_done(&problem);
   }
 }
@@ -168,8 +168,8 @@ static void the_key_is_made_once_for_its_owner_alone(void **state) {
   struct stat st;
   assert_int_equal(secrets_key_load(NULL, s->dir, NULL, first), OK);
   assert_int_equal(secrets_key_load(NULL, s->dir, NULL, second), OK);
-  assert_memory_equal(first, second, sizeof first);
-  (void)snprintf(path, sizeof path, "%s/secrets.key", s->dir);
+  assert_memory_equal(first, second, sizeof(first));
+  (void)snprintf(path, sizeof(path), "%s/secrets.key", s->dir);
   assert_int_equal(stat(path, &st), 0);
   assert_int_equal(st.st_mode & 07777, 0600);
   assert_int_equal(st.st_nlink, 1);
@@ -195,7 +195,7 @@ static void processes_that_race_agree_on_one_key(void **state) {
     uint8_t key[SECRET_KEY_SIZE];
     close(start[1]);
     if (read(start[0], &c, 1) != 0 || secrets_key_load(NULL, s->dir, NULL, key) != OK) _exit(1);
-    _exit(write(keys[1], key, sizeof key) == (ssize_t)sizeof key ? 0 : 2);
+    _exit(write(keys[1], key, sizeof(key)) == (ssize_t)sizeof(key) ? 0 : 2);
   }
   close(start[0]);
   close(start[1]);
@@ -204,8 +204,8 @@ static void processes_that_race_agree_on_one_key(void **state) {
     int status;
     assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
     assert_int_equal(status, 0);
-    assert_int_equal(read(keys[0], i == 0 ? first : other, sizeof other), sizeof other);
-    if (i > 0) assert_memory_equal(first, other, sizeof first);
+    assert_int_equal(read(keys[0], i == 0 ? first : other, sizeof(other)), sizeof(other));
+    if (i > 0) assert_memory_equal(first, other, sizeof(first));
   }
   close(keys[0]);
   close(keys[1]);

@@ -40,7 +40,7 @@ static void a_key_is_found_by_the_digest_of_its_text(void **state) {
   assert_int_equal(live.count, 2);
   uint8_t digest[SHA256_SIZE];
   keys_digest(str_from(text), digest);
-  assert_memory_equal(live.keys[0].digest, digest, sizeof digest);
+  assert_memory_equal(live.keys[0].digest, digest, sizeof(digest));
   assert_int_equal(live.keys[0].key_id, key_id);
   assert_int_equal(live.keys[0].business_id, id);
   assert_string_equal(live.keys[0].role, "agent");
@@ -109,7 +109,7 @@ static void a_session_is_found_until_it_expires(void **state) {
   assert_int_equal(sessions_create(db, &made, token), OK);
   assert_int_equal(strlen(token), 43);
   assert_int_equal(sessions_find(db, str_from(token), 999, &found), OK);
-  assert_memory_equal(&found, &made, sizeof made);
+  assert_memory_equal(&found, &made, sizeof(made));
   assert_int_equal(sessions_find(db, str_from(token), 1000, &found), ERR_NOT_FOUND);
   assert_int_equal(sessions_find(db, STR("no such token"), 1, &found), ERR_NOT_FOUND);
   assert_int_equal(sessions_find(db, STR_NONE, 1, &found), ERR_NOT_FOUND);

@@ -30,7 +30,7 @@ static bool goes_through_a_business(const char *step) {
   const char *terms = strstr(step, " (business_id=?");
   if (!terms || !strstr(step, "SEARCH ")) return false;
   const char *rest = terms + strlen(" (business_id=?");
-  return strchr(rest, '=') == NULL;
+  return !strchr(rest, '=');
 }
 
 /* A part of the statement itself, named in it: what that part costs stands in steps of its own. */
