@@ -207,10 +207,8 @@ def check(*command, **more):
 
 
 def format_():
-    """All files but those that script/unformatted still names: formatted with the next change to them, they leave the list."""
-    later = {line for line in (ROOT / "script/unformatted").read_text().splitlines() if line and line[0] != "#"}
     files = [path for folder in ("src", "sim", "tests", "bench") for path in sorted((ROOT / folder).rglob("*.[ch]"))
-             if "node_modules" not in path.parts and str(path.relative_to(ROOT)) not in later]
+             if "node_modules" not in path.parts]
     return check(CLANG_FORMAT, "--dry-run", "-Werror", *files)
 
 

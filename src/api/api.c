@@ -223,8 +223,8 @@ static bool is_turned_away(struct api_request *v) {
 }
 
 /* False: it was answered, or will be. at_head: its body is not here yet, so nothing can be waited for. */
-static bool request_begin(struct api_request *v, struct api *a, struct http_exchange *x, const struct session_seen *seen,
-                        bool at_head) {
+static bool request_begin(struct api_request *v, struct api *a, struct http_exchange *x,
+                          const struct session_seen *seen, bool at_head) {
   v->api = a;
   v->loop = &a->loops[http_loop_index(x)];
   v->x = x;

@@ -88,7 +88,7 @@ struct api_loop {
   struct api *api;
   unsigned index;
   struct access_snapshot *access; /* held */
-  struct key_cache *key_cache;  /* of access */
+  struct key_cache *key_cache;    /* of access */
   struct open_files *open_files;
   struct check_batch *checks; /* of the open_files's files, gathered (api_file_check.c); or NULL */
   bool checks_under_way;
@@ -125,15 +125,15 @@ struct api {
   struct event_feed *event_feed;
   struct playbacks *playbacks;
   struct hits *hits;
-  struct quota *webhooks; /* turns of each business */
-  struct quota *answers;  /* bytes of large answers of each that are under way */
+  struct quota *webhooks;          /* turns of each business */
+  struct quota *answers;           /* bytes of large answers of each that are under way */
   struct cache_versions *versions; /* of rows and sessions that loops keep */
   atomic_bool must_sweep;          /* a row changed since the shelves were swept */
   int64_t swept_ms;                /* mono; the changes thread's */
-  struct lock lock;               /* rank API: covers newest */
-  struct access_snapshot *newest; /* held */
+  struct lock lock;                /* rank API: covers newest */
+  struct access_snapshot *newest;  /* held */
   atomic_bool draining;
-  atomic_int_least64_t *refused;     /* REFUSAL_SLOTS: when each was logged last */
+  atomic_int_least64_t *refused; /* REFUSAL_SLOTS: when each was logged last */
   unsigned loop_count;
   struct api_loop *loops;
 };

@@ -38,7 +38,7 @@ struct audio {
   struct decoder *decoder; /* of an MP3 */
   char frames[FRAMES_AT_ONCE];
   size_t frames_bytes; /* not decoded yet */
-  struct pcm pcm;          /* of a WAV */
+  struct pcm pcm;      /* of a WAV */
   struct peaks peaks;
 };
 

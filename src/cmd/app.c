@@ -51,7 +51,8 @@ static int open_directory(const struct cmd_args *args, bool make, const char *se
   int fd CLEANUP(fs_close_) = -1;
   enum err e = fs_open_root(path, make, &fd);
   char *absolute = e == OK ? realpath(path, NULL) : !make ? strdup(path) : NULL;
-  if (!absolute) return cmd_fail(args, "%s: the directory can't be used: %s", setting, e ? err_text(e) : strerror(errno));
+  if (!absolute)
+    return cmd_fail(args, "%s: the directory can't be used: %s", setting, e ? err_text(e) : strerror(errno));
   *ret_absolute = absolute;
   return CMD_DONE;
 }
@@ -75,7 +76,9 @@ static int open_directories(struct app *app, const struct cmd_args *args, bool m
   return open_directory(args, make, "RECORDINGS_DIR", recordings, &app->recordings_dir);
 }
 
-int app_locate(struct app *app, const struct cmd_args *args) { return open_directories(app, args, false); }
+int app_locate(struct app *app, const struct cmd_args *args) {
+  return open_directories(app, args, false);
+}
 
 /* Repeats a step while another process, maybe a frozen one, holds the database. */
 static enum err patiently(struct app *app, enum err (*step)(struct app *app, void *arg), void *arg) {
@@ -95,7 +98,9 @@ static enum err open_database(struct app *app, void *problem) {
   return db_open(&how, problem, &app->db);
 }
 
-static enum err migrate(struct app *app, void *applied) { return ledger_migrate(app->db, applied); }
+static enum err migrate(struct app *app, void *applied) {
+  return ledger_migrate(app->db, applied);
+}
 
 int app_open(struct app *app, const struct cmd_args *args) {
   struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
@@ -164,8 +169,10 @@ int app_open_store(struct app *app, const struct cmd_args *args, struct blob_sto
   }
   blob_close(store);
   if (e == ERR_CONFLICT)
-    return cmd_fail(args, "RECORDINGS_DIR is not the volume that the database knows: it is not mounted, or not shared. If the "
-                          "recordings were moved there on purpose: callreel verify --adopt-store");
+    return cmd_fail(
+        args,
+        "RECORDINGS_DIR is not the volume that the database knows: it is not mounted, or not shared. If the "
+        "recordings were moved there on purpose: callreel verify --adopt-store");
   if (e == ERR_BUSY) return cmd_fail(args, "the database can't be written: %s", db_problem(app->db));
   return cmd_fail(args, "RECORDINGS_DIR can't be used: %s", err_text(e));
 }

@@ -236,11 +236,12 @@ static bool stop_volume(struct serve *s) {
 }
 
 static void tear_down(struct serve *s) {
-  s->admin = http_server_free(s->admin); /* it answers to the end, from what goes now, and nothing is posted to its loop */
-  changes_stop(s->changes); /* it pokes the worker no more; the writer may still poke it */
+  s->admin =
+      http_server_free(s->admin); /* it answers to the end, from what goes now, and nothing is posted to its loop */
+  changes_stop(s->changes);       /* it pokes the worker no more; the writer may still poke it */
   end_within_reason();
   if (!stop_volume(s)) { /* what that ends may still ask a reader */
-    say_leave(s); /* behind the leases that were given back */
+    say_leave(s);        /* behind the leases that were given back */
     leave_hung_volume();
   }
   s->worker = worker_free(s->worker);
@@ -294,8 +295,7 @@ static void drain(struct serve *s) {
   log_info("Draining", LOG_INT("timeout_s", s->app.conf.drain_timeout_s));
   atomic_store(&s->draining, true);
   api_drain(s->api);
-  if (s->app.conf.drain_delay_s &&
-      wait_for_signal(s, clock_mono_ms() + s->app.conf.drain_delay_s * 1000))
+  if (s->app.conf.drain_delay_s && wait_for_signal(s, clock_mono_ms() + s->app.conf.drain_delay_s * 1000))
     _exit(HARD_EXIT);
   let_signals_end();
   int64_t until = clock_mono_ms() + s->app.conf.drain_timeout_s * 1000;

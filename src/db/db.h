@@ -18,15 +18,15 @@
 struct db;
 
 struct db_open {
-  const char *url;     /* sqlite:///absolute/path */
+  const char *url; /* sqlite:///absolute/path */
   bool read_only;
-  int64_t busy_ms;     /* how long to wait for another writer; 0: 5,000 */
+  int64_t busy_ms; /* how long to wait for another writer; 0: 5,000 */
 };
 /* Where connections that write keep temporary files, from the next db_open on: /tmp may be missing or read-only where we run.
  * Call it while the process has one thread. False: out of memory. */
 CHECKED bool db_keep_temporary_files_in(const char *directory);
 CHECKED enum err db_open(const struct db_open *how, struct buf *ret_problem /* may be NULL */, struct db **ret_db);
-struct db *db_close(struct db *db); /* NULL is fine; always NULL */
+struct db *db_close(struct db *db);          /* NULL is fine; always NULL */
 const char *db_problem(const struct db *db); /* the last error in the database's words; never NULL */
 /* How often another database was found, and opened, where the one in hand had been (a restored backup): what was read before
  * is void then. While there is none, or none with our schema, every call is ERR_IO; nothing needs to be opened again. */
@@ -40,8 +40,8 @@ struct db_value {
 };
 #define DB_INT(value) ((struct db_value){.kind = DB_KIND_INT, .i = (int64_t)(value)})
 #define DB_REAL(value) ((struct db_value){.kind = DB_KIND_REAL, .d = (value)})
-#define DB_TEXT(value) ((struct db_value){.kind = DB_KIND_TEXT, .s = (value)})   /* a struct str */
-#define DB_BLOB(value) ((struct db_value){.kind = DB_KIND_BLOB, .s = (value)})   /* a struct str */
+#define DB_TEXT(value) ((struct db_value){.kind = DB_KIND_TEXT, .s = (value)}) /* a struct str */
+#define DB_BLOB(value) ((struct db_value){.kind = DB_KIND_BLOB, .s = (value)}) /* a struct str */
 #define DB_NULL ((struct db_value){.kind = DB_KIND_NULL})
 /* NULL for a negative number, for a view without pointer. */
 #define DB_INT_OR_NULL(value) db_int_or_null((int64_t)(value))
@@ -57,7 +57,11 @@ struct db_value db_text_or_null(struct str s);
 void db_texts_each(void (*fn)(void *arg, const char *sql), void *arg);
 
 /* Runs a statement that gives no rows. */
-#define db_run(db, sql, ...) __extension__({ DB_TEXT_OF_(sql); db_run_values((db), sql_, DB_VALUES_(__VA_ARGS__)); })
+#define db_run(db, sql, ...)                            \
+  __extension__({                                       \
+    DB_TEXT_OF_(sql);                                   \
+    db_run_values((db), sql_, DB_VALUES_(__VA_ARGS__)); \
+  })
 CHECKED enum err db_run_values(struct db *db, const char *sql, const struct db_value *values);
 int64_t db_changed(const struct db *db); /* rows changed by the last db_run: for compare-and-set */
 int64_t db_touched(const struct db *db); /* rows changed by all statements of this connection; not those of triggers */
@@ -68,9 +72,13 @@ struct db_rows {
   struct db *db;
   void *statement;
 };
-#define DB_ROWS {NULL, NULL}
-#define db_query(db, rows, sql, ...) \
-  __extension__({ DB_TEXT_OF_(sql); db_query_values((db), (rows), sql_, DB_VALUES_(__VA_ARGS__)); })
+#define DB_ROWS \
+  { NULL, NULL }
+#define db_query(db, rows, sql, ...)                              \
+  __extension__({                                                 \
+    DB_TEXT_OF_(sql);                                             \
+    db_query_values((db), (rows), sql_, DB_VALUES_(__VA_ARGS__)); \
+  })
 CHECKED enum err db_query_values(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values);
 /* The same for SQL made at run time (filters); it is prepared anew and not kept. */
 CHECKED enum err db_query_once(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values);
@@ -84,7 +92,7 @@ double db_real(const struct db_rows *rows, int column);
 struct str db_text(const struct db_rows *rows, int column); /* STR_NONE for NULL */
 
 /* Transactions. IMMEDIATE takes the write lock at once. */
-CHECKED enum err db_begin(struct db *db);          /* for reading: one snapshot */
+CHECKED enum err db_begin(struct db *db); /* for reading: one snapshot */
 CHECKED enum err db_begin_immediate(struct db *db);
 CHECKED enum err db_commit(struct db *db);
 void db_rollback(struct db *db); /* no transaction is fine */

@@ -29,7 +29,7 @@ struct cut {
   int head;                        /* bytes of these */
   int body;                        /* where the text begins in what was given */
   bool is_query;
-  int query_size; /* characters of a search */
+  int query_size;         /* characters of a search */
   char held[TRIGRAM_MAX]; /* of names: a trigram that waits for the next one */
   int held_size, from, to;
 };

@@ -13,10 +13,10 @@ struct lane;
 
 struct waiting_job {
   struct db_job job;
-  int64_t queued_ms;           /* mono; of the part that waits */
+  int64_t queued_ms; /* mono; of the part that waits */
   enum err result;
-  bool began;                  /* a part of it has run */
-  struct waiting_job *next;    /* in its lane, and in lists of the writer */
+  bool began;                        /* a part of it has run */
+  struct waiting_job *next;          /* in its lane, and in lists of the writer */
   struct waiting_job *older, *newer; /* among all that wait */
 };
 

@@ -12,7 +12,8 @@ struct db_readers;
 /* How long a look for a party may take, its queries and what is done between them: see db_deadline and db_in_time. */
 enum { DB_READERS_LOOK_MS = 2000 };
 
-CHECKED enum err db_readers_new(const struct db_open *how, unsigned threads, size_t queue_max, struct db_readers **ret_readers);
+CHECKED enum err db_readers_new(const struct db_open *how, unsigned threads, size_t queue_max,
+                                struct db_readers **ret_readers);
 /* Runs what is queued, joins, closes. NULL is fine. Always NULL. */
 struct db_readers *db_readers_free(struct db_readers *r);
 /* party: for whom it is looked, a business; 0 for the process's own, which sets its deadline itself. Parties take turns, and none has all threads.

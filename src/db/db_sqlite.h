@@ -32,8 +32,8 @@ struct db {
   int64_t busy_since_ms; /* when the wait in hand began */
   int64_t busy_until_ms; /* when it ends; 0: busy_ms after it began */
   int64_t deadline_ms;   /* 0: none */
-  int64_t changed; /* rows, by the last statement that writes */
-  int64_t touched; /* rows, by all of them */
+  int64_t changed;       /* rows, by the last statement that writes */
+  int64_t touched;       /* rows, by all of them */
   int64_t reopened;
   int rows_open;
   int wal_frames;        /* in the log after our last commit */

@@ -123,8 +123,7 @@ static bool queue_wait(struct db_writer *w, int64_t *ret_oldest_ms) {
 /* Moves those that were queued until then to the list. */
 static void queue_take_oldest(struct db_writer *w, int64_t until_ms, struct job_list *jobs) {
   LOCKED(&w->lock);
-  while (w->lanes.oldest && w->lanes.oldest->queued_ms <= until_ms)
-    list_add(jobs, lanes_take_oldest(&w->lanes));
+  while (w->lanes.oldest && w->lanes.oldest->queued_ms <= until_ms) list_add(jobs, lanes_take_oldest(&w->lanes));
 }
 
 /* Puts the next part of a job behind all that wait. */
@@ -205,7 +204,8 @@ static void note_slow(struct db_writer *w, const struct waiting_job *j, int64_t 
   int64_t now = clock_mono_ms(), *last = &w->slow_logged_ms[j->job.name];
   if (*last != 0 && now - *last < SLOW_LOG_MS) return;
   *last = now;
-  log_warn("A write held up all others", LOG_TEXT("job", metric_label_text(METRIC_DATABASE_JOB_SECONDS, 0, j->job.name)),
+  log_warn("A write held up all others",
+           LOG_TEXT("job", metric_label_text(METRIC_DATABASE_JOB_SECONDS, 0, j->job.name)),
            LOG_INT("business", j->job.business_id), LOG_REAL("seconds", (double)us / 1e6));
 }
 

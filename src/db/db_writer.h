@@ -51,7 +51,8 @@ struct db_job {
 
 struct db_writer_config {
   struct db_open open;
-  size_t queue_max; /* jobs that are not answered yet; 0: 100,000. A business has at most 10,000 webhooks and 1,000 edits */
+  size_t
+      queue_max; /* jobs that are not answered yet; 0: 100,000. A business has at most 10,000 webhooks and 1,000 edits */
   /* After each commit, on the writer's thread, before the jobs are answered; may be NULL. */
   void (*committed)(void *arg);
   void *arg;

@@ -301,7 +301,8 @@ static enum err update_key(struct db *db, struct taking *t, int64_t key_id) {
   return e == OK ? take_key_anew(t, &row) : e == ERR_NOT_FOUND ? OK : e;
 }
 
-static enum err update_one(struct db *db, const uint8_t secrets_key[32], struct taking *t, const struct access_change *c) {
+static enum err update_one(struct db *db, const uint8_t secrets_key[32], struct taking *t,
+                           const struct access_change *c) {
   switch (c->what) {
     case ACCESS_BUSINESS:
       return update_business(db, secrets_key, t, c->business_id);

@@ -167,8 +167,7 @@ static size_t show_tree(struct call_page *p, const struct call_leg *top, size_t 
 static size_t show_kin(struct call_page *p, const struct call_leg *leg, size_t n) {
   size_t own = n, kin = call_page_kin(p, leg);
   for (size_t i = 0; i < kin; i++)
-    for (const struct call_recording *r = p->kin[i]->recordings; r; r = r->next_of_leg)
-      p->shown[n++] = r->row;
+    for (const struct call_recording *r = p->kin[i]->recordings; r; r = r->next_of_leg) p->shown[n++] = r->row;
   qsort(p->shown + own, n - own, sizeof(p->shown[0]), compare_places); /* rows are newest first */
   return n;
 }

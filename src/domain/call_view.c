@@ -163,8 +163,7 @@ static enum err write_call(struct buf *b, const struct call_page *p, const struc
   const struct status_call s = {
       .call = leg->call,
       .top = top->call,
-      .customer_number =
-          status_customer_number(top->call, child ? child->call : NULL, v->own_numbers, v->own_count),
+      .customer_number = status_customer_number(top->call, child ? child->call : NULL, v->own_numbers, v->own_count),
       .recordings = p->shown,
       .recording_count = shown,
       .legs = legs,

@@ -21,8 +21,8 @@ CHECKED enum err call_view_param(struct calls_filter *f, struct str name, struct
 /* Appends {"calls":[…],"next_cursor":…} to b, which may take CALL_VIEW_JSON_MAX. own_numbers: the business's.
  * ERR_INVALID: a bad search; ERR_TIMEOUT: it would take longer than db's deadline. */
 CHECKED enum err call_view_list(struct db *db, int64_t business_id, const struct calls_filter *f,
-                                const struct str *own_numbers, size_t own_count,
-                                const struct status_view *status_view, struct buf *b);
+                                const struct str *own_numbers, size_t own_count, const struct status_view *status_view,
+                                struct buf *b);
 /* Appends one call, with its legs; within the caller's transaction where there is one. ERR_NOT_FOUND, ERR_TIMEOUT. */
 CHECKED enum err call_view_one(struct db *db, int64_t business_id, struct str call_sid, const struct str *own_numbers,
                                size_t own_count, const struct status_view *status_view, struct buf *b);

@@ -38,7 +38,11 @@
 #define RECORDING_FIELD_ERROR "provider_error" /* the provider's number: 16101 … */
 
 /* FURTHER: fields that callreel does not know. Those past the ceiling are dropped. */
-enum { DELIVERY_FURTHER_MAX = 300, DELIVERY_KNOWN_MAX = 24, DELIVERY_FIELDS_MAX = DELIVERY_FURTHER_MAX + DELIVERY_KNOWN_MAX };
+enum {
+  DELIVERY_FURTHER_MAX = 300,
+  DELIVERY_KNOWN_MAX = 24,
+  DELIVERY_FIELDS_MAX = DELIVERY_FURTHER_MAX + DELIVERY_KNOWN_MAX
+};
 
 /* Is it one of the names above? */
 bool delivery_field_is_known(struct str name);

@@ -17,7 +17,7 @@ struct recording_outcome enqueue_check(const struct recording *row, enum enqueue
 }
 
 enum err enqueue_run(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind, int64_t now,
-                  struct recording *ret_row, struct recording_outcome *ret_outcome) {
+                     struct recording *ret_row, struct recording_outcome *ret_outcome) {
   struct recording_event event = event_of(kind);
   TRY(queue_apply(db, business_id, recording_sid, &event, now, ret_row, ret_outcome));
   if (!ret_outcome->moved) metric_add(METRIC_DEDUPLICATED, ret_outcome->skip, 1);
@@ -29,8 +29,8 @@ enum err enqueue_run(struct db *db, int64_t business_id, struct str recording_si
   return OK;
 }
 
-enum err enqueue_file_gone(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind, int64_t now,
-                        struct recording *ret_row, struct recording_outcome *ret_outcome) {
+enum err enqueue_file_gone(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind,
+                           int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome) {
   struct recording_event event = {.kind = RECORDING_FILE_GONE};
   struct recording row;
   struct recording_outcome outcome;

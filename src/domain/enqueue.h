@@ -15,7 +15,7 @@ struct recording_outcome enqueue_check(const struct recording *row, enum enqueue
 /* Logs what it did: "Priority download job enqueued" (a play), else at debug "Deduplication skip" with the reason.
  * ERR_NOT_FOUND: no such recording. */
 CHECKED enum err enqueue_run(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind,
-                          int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);
+                             int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);
 /* The ready file is gone or of another length: to missing, logged at warn; then as kind says. */
 CHECKED enum err enqueue_file_gone(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind,
-                                int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);
+                                   int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);

@@ -69,7 +69,8 @@ static struct delivery_rank entry_rank(const json_t *entry) {
 /* (2) Whether the document has room for a further field, told anew or in place of `entry`. */
 static bool has_room(const struct fields *f, size_t name_bytes, const json_t *entry, struct str value) {
   if (value.n > FIELDS_FURTHER_VALUE_MAX) return false;
-  if (!entry) return f->further < DELIVERY_FURTHER_MAX && f->further_bytes + name_bytes + value.n <= FIELDS_FURTHER_BYTES_MAX;
+  if (!entry)
+    return f->further < DELIVERY_FURTHER_MAX && f->further_bytes + name_bytes + value.n <= FIELDS_FURTHER_BYTES_MAX;
   size_t had = entry_value(entry).n;
   return value.n <= had || f->further_bytes - had + value.n <= FIELDS_FURTHER_BYTES_MAX;
 }

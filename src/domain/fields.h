@@ -22,7 +22,8 @@ struct fields;
 CHECKED enum err fields_read(struct str text, struct fields **ret_fields);
 struct fields *fields_free(struct fields *f);
 /* *ret_changed: the document differs now. *ret_dropped: further fields of the part that it had no room for. */
-CHECKED enum err fields_merge(struct fields *f, const struct delivery_part *part, bool *ret_changed, size_t *ret_dropped);
+CHECKED enum err fields_merge(struct fields *f, const struct delivery_part *part, bool *ret_changed,
+                              size_t *ret_dropped);
 /* The value, valid until the next merge; STR_NONE when nobody told it. */
 struct str fields_get(const struct fields *f, const char *name);
 CHECKED enum err fields_write(const struct fields *f, struct buf *b);

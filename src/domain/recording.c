@@ -283,7 +283,7 @@ static void fail_with(struct recording *next, enum recording_error e, const stru
   enum recording_error_class class = recording_error_class(e);
   bool old_and_gone = e == RECORDING_NOT_FOUND_AT_PROVIDER && a->now - ended > RECORDING_OLD_MS;
   next->permanent = class == RECORDING_CLASS_FINAL || old_and_gone ||
-                   (class == RECORDING_CLASS_EIGHTH && next->fail_count >= RECORDING_LAST_FAILURE);
+                    (class == RECORDING_CLASS_EIGHTH && next->fail_count >= RECORDING_LAST_FAILURE);
   if (next->permanent || class == RECORDING_CLASS_ACCOUNT) return;
   int64_t wait = backoff_ms(next->fail_count, a->event->jitter);
   if (a->event->retry_after_ms > wait) wait = a->event->retry_after_ms;

@@ -33,7 +33,7 @@ enum recording_event_kind {
   RECORDING_CLAIM,     /* owner */
   RECORDING_RENEW,     /* token, got, total */
   RECORDING_ANSWERED,  /* token, begun */
-  RECORDING_RESTARTED,      /* token: bytes that were told are void; it goes on under the next token */
+  RECORDING_RESTARTED, /* token: bytes that were told are void; it goes on under the next token */
   RECORDING_NOT_FOUND, /* token */
   RECORDING_FAILURE,   /* token, error, retry_after_ms, jitter */
   RECORDING_COMPLETE,  /* token, file */

@@ -303,7 +303,8 @@ static enum fill take_length(struct conn *c, bool *ret_whole) {
     c->from += (uint32_t)x->body_left;
   } else {
     size_t have = c->to - c->from;
-    if (have > 0 && (!hold_body(x, have) || buf_add(&x->body, str_of(c->in->p + c->from, have)) != OK)) return FILL_OVER;
+    if (have > 0 && (!hold_body(x, have) || buf_add(&x->body, str_of(c->in->p + c->from, have)) != OK))
+      return FILL_OVER;
     c->from = c->to;
     x->body_left -= (int64_t)have;
     while (x->body_left > 0) {

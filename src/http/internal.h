@@ -31,13 +31,13 @@ enum {
   DISCARD_MAX = 64 * 1024,    /* of a body nobody wants, to keep the connection */
   LINGER_BYTES = 256 * 1024,  /* read and dropped after the last answer, so that the peer sees it */
   LINGER_MS = 2000,
-  FILE_WAIT_MS = 10 * 1000, /* for bytes of a file that have to be read in */
-  EXTRA_MAX = 64,             /* connections beyond the limit, shared out among the loops */
-  EXTRA_LOOP_MIN = 4,         /* what each loop has of them at least */
-  LARGE_COPY = 32 * 1024,     /* of a copied body above that the kernel takes no more than the peer is ready for, */
-  UNSENT_MAX = 16 * 1024,     /* and so much */
-  HELD_LOOKS = 64,            /* how many are looked at for one to be given up */
-  GIVE_WAY_MS = 1000,         /* who is younger gives way only where nobody older can */
+  FILE_WAIT_MS = 10 * 1000,  /* for bytes of a file that have to be read in */
+  EXTRA_MAX = 64,            /* connections beyond the limit, shared out among the loops */
+  EXTRA_LOOP_MIN = 4,        /* what each loop has of them at least */
+  LARGE_COPY = 32 * 1024,    /* of a copied body above that the kernel takes no more than the peer is ready for, */
+  UNSENT_MAX = 16 * 1024,    /* and so much */
+  HELD_LOOKS = 64,           /* how many are looked at for one to be given up */
+  GIVE_WAY_MS = 1000,        /* who is younger gives way only where nobody older can */
   WARM_MS = 5000,            /* pages sent this lately are taken to be in memory */
   READ_IN_FIRST = 16 * 1024, /* of a file out of memory, before its first byte goes */
   READ_IN_STEP = 128 * 1024, /* after that, between others' turns */
@@ -132,7 +132,7 @@ enum body_state { BODY_NONE, BODY_LENGTH, BODY_CHUNKED };
 
 struct http_exchange {
   struct loop *loop;
-  struct conn *conn; /* NULL once it ended */
+  struct conn *conn;     /* NULL once it ended */
   atomic_int peer_state; /* enum http_presence */
   struct http_exchange *next_free;
   unsigned refs; /* the engine's and the app's */

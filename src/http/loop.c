@@ -111,9 +111,8 @@ void loop_run_posts(struct loop *l) {
 static int64_t delay_ms(const struct loop *l, enum deadline d) {
   const struct http_config *config = &l->server->config;
   const int64_t delays_ms[DEADLINES] = {
-      [DEADLINE_IDLE] = config->idle_ms,   [DEADLINE_HEAD] = config->head_ms, [DEADLINE_BODY] = config->body_ms,
-      [DEADLINE_PACE] = config->pace_ms,   [DEADLINE_LINGER] = LINGER_MS,
-      [DEADLINE_FILE] = FILE_WAIT_MS,
+      [DEADLINE_IDLE] = config->idle_ms, [DEADLINE_HEAD] = config->head_ms, [DEADLINE_BODY] = config->body_ms,
+      [DEADLINE_PACE] = config->pace_ms, [DEADLINE_LINGER] = LINGER_MS,     [DEADLINE_FILE] = FILE_WAIT_MS,
   };
   return delays_ms[d];
 }

@@ -229,8 +229,7 @@ void http_respond(struct http_exchange *x, int status, const struct http_fields 
   struct conn *c = x->conn;
   assert(loop_is_here(x->loop));
   if (!c || x->answered) { /* the peer is gone, or the engine refused the request meanwhile */
-    if (body && body->kind == HTTP_BODY_SOURCE && body->source->close)
-      body->source->close(body->source_arg);
+    if (body && body->kind == HTTP_BODY_SOURCE && body->source->close) body->source->close(body->source_arg);
     return;
   }
   x->answered = true;

@@ -221,7 +221,7 @@ void server_admit_extra(struct conn *c) {
 struct newcomer {
   struct loop *loop;
   int fd;
-  bool has_place; /* it is counted */
+  bool has_place;  /* it is counted */
   unsigned looked; /* loops that had nobody to give way */
   struct sockaddr_storage peer;
 };

@@ -47,7 +47,8 @@ static enum err each_id(struct db_rows *q, accounts_each_fn *fn, void *arg) {
 
 enum err accounts_stopped(struct db *db, accounts_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select business_id from businesses indexed by businesses_stopped"
+  TRY(db_query(db, &q,
+               "select business_id from businesses indexed by businesses_stopped"
                " where auth_failed_at is not null and removed_at is null"));
   return each_id(&q, fn, arg);
 }

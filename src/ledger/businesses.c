@@ -50,7 +50,8 @@ static enum err open_column(const uint8_t *secrets_key, int64_t id, const char *
 }
 
 /* Leaves b empty for an empty text: the column becomes null. */
-static enum err secrets_key_seal_column(const uint8_t *secrets_key, int64_t id, const char *column, const char *text, struct buf *b) {
+static enum err secrets_key_seal_column(const uint8_t *secrets_key, int64_t id, const char *column, const char *text,
+                                        struct buf *b) {
   if (text[0] == '\0') return OK;
   struct buf bound CLEANUP(buf_done) = BUF_INIT(BOUND_MAX);
   TRY(buf_addf(&bound, "business:%lld:%s", (long long)id, column));
@@ -112,7 +113,8 @@ enum err businesses_get(struct db *db, const uint8_t *secrets_key, int64_t id, s
   return OK;
 }
 
-enum err businesses_each(struct db *db, const uint8_t *secrets_key, bool removed_too, businesses_each_fn *fn, void *arg) {
+enum err businesses_each(struct db *db, const uint8_t *secrets_key, bool removed_too, businesses_each_fn *fn,
+                         void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select " BUSINESS_COLUMNS " from businesses where purged_at is null and (?1 or removed_at is null)"

@@ -54,7 +54,8 @@ enum err calls_get(struct db *db, int64_t business_id, struct str call_sid, stru
   return calls_read_row(&q, 0, ret_call);
 }
 
-enum err calls_read(struct db *db, int64_t business_id, struct str call_sid, struct call *ret_call, struct buf *fields) {
+enum err calls_read(struct db *db, int64_t business_id, struct str call_sid, struct call *ret_call,
+                    struct buf *fields) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select " CALL_COLUMNS ", c.fields from calls c where business_id = ?1 and call_sid = ?2",
                DB_INT(business_id), DB_TEXT(call_sid)));

@@ -358,13 +358,16 @@ static enum err source_documents(struct ask *a, struct str match) {
   TRY(add_value(&s, " cross join calls l on l.business_id = ", DB_INT(a->business_id), ""));
   TRY(add(&s, " and l.call_sid = s.call_sid and +l.document_id = s.rowid"));
   if (!f->all_legs) { /* t: a top leg that got a parent of its own stands for its legs until they have followed */
-    TRY(add_value(&s, " cross join calls t on t.call_sid = l.top_sid and t.business_id = ", DB_INT(a->business_id), ""));
-    TRY(add_value(&s, " cross join calls c on c.call_sid = t.top_sid and c.business_id = ", DB_INT(a->business_id), ""));
+    TRY(add_value(&s, " cross join calls t on t.call_sid = l.top_sid and t.business_id = ", DB_INT(a->business_id),
+                  ""));
+    TRY(add_value(&s, " cross join calls c on c.call_sid = t.top_sid and c.business_id = ", DB_INT(a->business_id),
+                  ""));
     TRY(add(&s, " and +c.top_sid = c.call_sid"));
   } else {
     TRY(add_value(&s, " cross join calls c on c.business_id = ", DB_INT(a->business_id), ""));
-    TRY(add(&s, " and c.call_sid in (select l.call_sid union select l.parent_call_sid union select l.top_sid union"
-                " select k.call_sid from calls k indexed by calls_parent where k.parent_call_sid = l.call_sid"));
+    TRY(add(&s,
+            " and c.call_sid in (select l.call_sid union select l.parent_call_sid union select l.top_sid union"
+            " select k.call_sid from calls k indexed by calls_parent where k.parent_call_sid = l.call_sid"));
     TRY(add_value(&s, " and k.business_id = ", DB_INT(a->business_id), ")"));
   }
   TRY(add_value(&s, " where s.call_documents match ", DB_TEXT(match), ""));

@@ -3,7 +3,7 @@
 #include "ledger/recordings_row.h"
 
 /* Of ?1's call `parent` the child that began first; sort_at is when it began. */
-#define FIRST_CHILD(columns, parent)                                                                                \
+#define FIRST_CHILD(columns, parent)                                                                                 \
   "select " columns " from calls k indexed by calls_parent where k.business_id = ?1 and k.parent_call_sid = " parent \
   " order by k.sort_at, k.call_sid limit 1"
 
@@ -20,14 +20,17 @@ static enum err add_json_keys(struct buf *json, const struct calls_key *keys, si
   return buf_add_char(json, ']');
 }
 
-#define TREE_LEGS "select c.call_sid from calls c indexed by calls_legs where c.business_id = ?1 and c.top_sid = tops.sid"
+#define TREE_LEGS \
+  "select c.call_sid from calls c indexed by calls_legs where c.business_id = ?1 and c.top_sid = tops.sid"
 
 /* A tree counts where its first key stands. Its rows are counted, in indexes alone, when the statement comes to it: who
  * stops early has not counted the rest. */
 static enum err query_sizes(struct db *db, int64_t business_id, struct str keys, struct db_rows *q) {
   return db_query(db, q,
-                  "select place, (select count(*) from (" TREE_LEGS " limit ?3)), (select count(*) from"
-                  "  (select 1 from (" TREE_LEGS " limit ?3) l cross join recordings r indexed by recordings_call"
+                  "select place, (select count(*) from (" TREE_LEGS
+                  " limit ?3)), (select count(*) from"
+                  "  (select 1 from (" TREE_LEGS
+                  " limit ?3) l cross join recordings r indexed by recordings_call"
                   "   on r.business_id = ?1 and r.call_sid = l.call_sid limit ?3))"
                   " from (select t.top_sid as sid, min(page.key) as place from json_each(?2) page"
                   "  cross join calls t on t.business_id = ?1 and t.call_sid = page.value group by 1 order by 2) tops",
@@ -89,16 +92,21 @@ enum err calls_list_legs(struct db *db, int64_t business_id, const struct calls_
 /* The same order for both statements: the page's own calls, then top legs, then the rest by time. */
 static enum err list_other_kin(struct db *db, int64_t business_id, const char *call_sid, calls_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "with own(sid, parent, top) as (select call_sid, parent_call_sid, top_sid from calls"
-               "  where business_id = ?1 and call_sid = ?2),"
-               " kin(sid) as (select sid from own union select parent from own union select top from own"
-               "  union select k.call_sid from own cross join calls k indexed by calls_parent"
-               "   on k.business_id = ?1 and k.parent_call_sid = own.sid"
-               "  union select call_sid from (" FIRST_CHILD("k.call_sid", "(select top from own)") "))"
-               " select " CALL_COLUMNS " from kin cross join calls c on c.business_id = ?1 and c.call_sid = kin.sid"
-               " order by c.call_sid = ?2 desc, c.call_sid = c.top_sid desc, c.sort_at, c.call_sid limit ?3",
-               DB_INT(business_id), DB_TEXT(str_from(call_sid)), DB_INT(CALLS_LIST_LEGS_MAX + 1)));
+  TRY(db_query(
+      db, &q,
+      "with own(sid, parent, top) as (select call_sid, parent_call_sid, top_sid from calls"
+      "  where business_id = ?1 and call_sid = ?2),"
+      " kin(sid) as (select sid from own union select parent from own union select top from own"
+      "  union select k.call_sid from own cross join calls k indexed by calls_parent"
+      "   on k.business_id = ?1 and k.parent_call_sid = own.sid"
+      "  union select call_sid from (" FIRST_CHILD(
+          "k.call_sid",
+          "(select top from own)") "))"
+                                   " select " CALL_COLUMNS
+                                   " from kin cross join calls c on c.business_id = ?1 and c.call_sid = kin.sid"
+                                   " order by c.call_sid = ?2 desc, c.call_sid = c.top_sid desc, c.sort_at, c.call_sid "
+                                   "limit ?3",
+      DB_INT(business_id), DB_TEXT(str_from(call_sid)), DB_INT(CALLS_LIST_LEGS_MAX + 1)));
   return each_call(&q, fn, arg);
 }
 
@@ -123,8 +131,10 @@ enum err calls_list_kin(struct db *db, int64_t business_id, const char *call_sid
 
 enum err calls_first_child(struct db *db, int64_t business_id, const char *call_sid, struct call *ret_call) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select " CALL_COLUMNS " from (" FIRST_CHILD("k.call_sid", "?2") ") first cross join calls c"
-               " on c.business_id = ?1 and c.call_sid = first.call_sid",
+  TRY(db_query(db, &q,
+               "select " CALL_COLUMNS
+               " from (" FIRST_CHILD("k.call_sid", "?2") ") first cross join calls c"
+                                                         " on c.business_id = ?1 and c.call_sid = first.call_sid",
                DB_INT(business_id), DB_TEXT(str_from(call_sid))));
   TRY(db_next(&q));
   return calls_read_row(&q, 0, ret_call);

@@ -67,13 +67,14 @@ static enum err batch_read(struct batch *b, struct db_rows *q) {
 static enum err index_call(struct db *db, const struct call *c, int64_t place) {
   int64_t id;
   TRY(calls_search_put(db, c, place, &id));
-  return db_run(db, "update calls set document_id = ?3 where business_id = ?1 and call_sid = ?2", DB_INT(c->business_id),
-                DB_TEXT(str_from(c->call_sid)), DB_INT(id));
+  return db_run(db, "update calls set document_id = ?3 where business_id = ?1 and call_sid = ?2",
+                DB_INT(c->business_id), DB_TEXT(str_from(c->call_sid)), DB_INT(id));
 }
 
-#define PLACED_CALL \
-  CALL_COLUMNS ", coalesce((select t.sort_at from calls t where t.business_id = c.business_id and t.call_sid = c.top_sid)," \
-               " c.sort_at)"
+#define PLACED_CALL                                                                                            \
+  CALL_COLUMNS                                                                                                 \
+  ", coalesce((select t.sort_at from calls t where t.business_id = c.business_id and t.call_sid = c.top_sid)," \
+  " c.sort_at)"
 
 static enum err index_stale(struct db *db, int limit, int *ret_count) {
   struct batch b CLEANUP(batch_done) = {.all = NULL};

@@ -37,8 +37,8 @@ struct recording {
   char provider_status[16];     /* "" while nothing was told */
   char url[RECORDING_URL_SIZE]; /* where to ask; "" while unknown */
   bool forbidden;               /* url may not be fetched */
-  int64_t provider_duration_s;      /* 0 unknown */
-  int provider_channels;            /* 0 unknown */
+  int64_t provider_duration_s;  /* 0 unknown */
+  int provider_channels;        /* 0 unknown */
   char source[64];
   int64_t started_at;
   int64_t completed_at;

@@ -126,17 +126,16 @@ enum err recordings_demote(struct db *db, int64_t before, int limit) {
 
 enum err recordings_next_event(struct db *db, int64_t now, int64_t *ret_at) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(
-      db, &q,
-      "select min(at) from ("
-      " select min(next_ask_at) at from recordings indexed by recordings_asks"
-      "  where status = 'queued' and lease_until is null and next_ask_at > ?1"
-      " union all select min(lease_until) from recordings where lease_until is not null"
-      " union all select min(next_retry_at) from recordings indexed by recordings_due"
-      "  where status = 'failed' and next_retry_at is not null"
-      " union all select min(auth_trial_at) from businesses indexed by businesses_stopped"
-      "  where auth_trial_at > ?1 and auth_failed_at is not null and removed_at is null)",
-      DB_INT(now)));
+  TRY(db_query(db, &q,
+               "select min(at) from ("
+               " select min(next_ask_at) at from recordings indexed by recordings_asks"
+               "  where status = 'queued' and lease_until is null and next_ask_at > ?1"
+               " union all select min(lease_until) from recordings where lease_until is not null"
+               " union all select min(next_retry_at) from recordings indexed by recordings_due"
+               "  where status = 'failed' and next_retry_at is not null"
+               " union all select min(auth_trial_at) from businesses indexed by businesses_stopped"
+               "  where auth_trial_at > ?1 and auth_failed_at is not null and removed_at is null)",
+               DB_INT(now)));
   TRY(db_next(&q));
   *ret_at = db_int(&q, 0);
   return OK;

@@ -85,7 +85,7 @@ static enum err make_file(int dir) {
 }
 
 enum err secrets_key_load(const char *configured, const char *data_dir, struct buf *ret_problem,
-                   uint8_t ret_key[SECRET_KEY_SIZE]) {
+                          uint8_t ret_key[SECRET_KEY_SIZE]) {
   uint8_t key[SECRET_KEY_SIZE];
   enum err e;
   if (configured) {

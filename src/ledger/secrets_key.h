@@ -8,4 +8,4 @@
  * made once. On failure *ret_problem holds a sentence without the key: ERR_INVALID: no such key; ERR_DENIED: others can read
  * the file; ERR_IO and the like: the file can't be read or made. */
 CHECKED enum err secrets_key_load(const char *configured, const char *data_dir, struct buf *ret_problem,
-                           uint8_t ret_key[SECRET_KEY_SIZE]);
+                                  uint8_t ret_key[SECRET_KEY_SIZE]);

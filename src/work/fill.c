@@ -152,9 +152,10 @@ void fill_ask(struct fill *f) {
     fill_fail(f, RECORDING_AUTH_FAILED);
     return;
   }
-  enum err e = f->row.forbidden ? ERR_DENIED
-                                : f->context->provider->ask(&f->account, str_from(f->row.url), sid_of(f),
-                                                         f->context->formats[f->format], wants_two_channels(f), &f->ask);
+  enum err e = f->row.forbidden
+                   ? ERR_DENIED
+                   : f->context->provider->ask(&f->account, str_from(f->row.url), sid_of(f),
+                                               f->context->formats[f->format], wants_two_channels(f), &f->ask);
   if (e == OK) e = fill_send(f);
   if (e == OK) return;
   fill_fail(f, e == ERR_DENIED ? RECORDING_FORBIDDEN_URL : RECORDING_PROVIDER_ERROR);
@@ -346,8 +347,8 @@ int64_t fill_tick(struct fill *f, int64_t mono_ms) {
     fill_ask(f);
     return FILL_PROGRESS_MS;
   }
-  bool progressed = f->begun && may_be_cut(f) && f->size != f->renewed_bytes &&
-                    mono_ms - f->renewed_ms >= progress_ms(f);
+  bool progressed =
+      f->begun && may_be_cut(f) && f->size != f->renewed_bytes && mono_ms - f->renewed_ms >= progress_ms(f);
   if (!f->renewing && f->state <= FILL_SYNCING && (progressed || mono_ms - f->renewed_ms >= FILL_RENEW_MS))
     fill_renew(f, RECORDING_RENEW);
   if (f->state == FILL_PAUSED) return f->resume_at_ms - mono_ms;

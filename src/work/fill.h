@@ -35,8 +35,8 @@ struct fill_context {
 
 /* Starts: row is as queue_claim leased it, at mono_ms of this process's clock. Nothing is asked with credentials older than
  * credentials_version for as long as newer ones may be expected. */
-CHECKED enum err fill_start(const struct fill_context *context, const struct recording *row, int64_t credentials_version,
-                            int64_t mono_ms, struct fill **ret_fill);
+CHECKED enum err fill_start(const struct fill_context *context, const struct recording *row,
+                            int64_t credentials_version, int64_t mono_ms, struct fill **ret_fill);
 /* Renews, waits out, gives up: returns in how many ms it wants to be called again. */
 int64_t fill_tick(struct fill *f, int64_t mono_ms);
 /* Ends it soon and gives its lease back, unless it is about to be complete. */

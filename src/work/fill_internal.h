@@ -14,7 +14,7 @@ enum {
   FILL_PLAYED_MS = 50,            /* … or this often while somebody plays it: other processes' listeners follow it */
   FILL_REPORT_AGAIN_MS = 1000,    /* a report that the database did not take is repeated */
   FILL_SLOW_MS = 10 * 1000,
-  FILL_BUFFER_BYTES = 256 * 1024, /* that came and are not written yet: then the transfer pauses */
+  FILL_BUFFER_BYTES = 256 * 1024,  /* that came and are not written yet: then the transfer pauses */
   FILL_IN_MAX_BYTES = 1024 * 1024, /* with the delivery that went past that */
 };
 
@@ -61,13 +61,13 @@ struct fill {
 
   /* streaming */
   struct blob_part *part;
-  int64_t size;              /* of the part: what was written, as this thread knows it */
-  struct buf in;             /* came while a write was under way (fill_write.c) */
-  bool is_writing;           /* a write is under way … */
-  int64_t writing_bytes;     /* … of so many bytes */
-  bool is_held;              /* the transfer is paused until the write is back */
-  bool is_over;              /* the transfer ended, and it was not acted on yet … */
-  struct fetch_result over;  /* … with this */
+  int64_t size;             /* of the part: what was written, as this thread knows it */
+  struct buf in;            /* came while a write was under way (fill_write.c) */
+  bool is_writing;          /* a write is under way … */
+  int64_t writing_bytes;    /* … of so many bytes */
+  bool is_held;             /* the transfer is paused until the write is back */
+  bool is_over;             /* the transfer ended, and it was not acted on yet … */
+  struct fetch_result over; /* … with this */
   struct audio *audio;
   struct digest *digest;
   int64_t total;    /* announced, -1 unknown */
@@ -109,9 +109,9 @@ struct fill {
 void fill_ask(struct fill *f); /* ASKING with the format in hand */
 void fill_fail(struct fill *f, enum recording_error error);
 void fill_end(struct fill *f, enum recording_event_kind kind); /* REPORTING: the last word */
-void fill_release_if_idle(struct fill *f);    /* last use: frees it when nothing is under way any more */
+void fill_release_if_idle(struct fill *f); /* last use: frees it when nothing is under way any more */
 void fill_lease_lost(struct fill *f);      /* may free it: the caller's last use */
-void fill_body_over(struct fill *f); /* all bytes are here */
+void fill_body_over(struct fill *f);       /* all bytes are here */
 void fill_break(struct fill *f, enum recording_error error);
 void fill_transfer_over(struct fill *f, const struct fetch_result *r);
 
@@ -141,13 +141,13 @@ void fill_open_tape(struct fill *f);         /* the ledger has them: listeners h
 void fill_tell_listeners(struct fill *f);    /* of what was appended */
 void fill_tell_whole(struct fill *f);
 void fill_hand_listeners_over(struct fill *f); /* to whoever has the lease now */
-void fill_close_listeners(struct fill *f); /* the fill's end */
-void fill_void_validators(struct fill *f); /* bytes that were told are no longer right: cuts listeners */
-void fill_find_before(struct fill *f);     /* on the disk pool, before the parts of before are swept */
+void fill_close_listeners(struct fill *f);     /* the fill's end */
+void fill_void_validators(struct fill *f);     /* bytes that were told are no longer right: cuts listeners */
+void fill_find_before(struct fill *f);         /* on the disk pool, before the parts of before are swept */
 void fill_forget_before(struct fill *f);
-void fill_compare_length(struct fill *f, int64_t length);  /* as the provider announces it; -1 unknown */
-void fill_compare_end(struct fill *f);                     /* no byte follows */
-bool fill_is_compared(const struct fill *f);               /* with all that was left, or there was nothing */
+void fill_compare_length(struct fill *f, int64_t length); /* as the provider announces it; -1 unknown */
+void fill_compare_end(struct fill *f);                    /* no byte follows */
+bool fill_is_compared(const struct fill *f);              /* with all that was left, or there was nothing */
 
 /* fill_report.c: what the ledger is told */
 void fill_renew(struct fill *f, enum recording_event_kind kind); /* RENEW or ANSWERED */

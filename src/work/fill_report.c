@@ -72,7 +72,8 @@ static void count_last(const struct fill *f, const struct recording *row) {
   } else if (f->last.kind == RECORDING_NOT_FOUND) {
     metric_add(METRIC_FILLS, METRIC_FILL_NOT_YET, 1); /* a 404 is no failure for a while */
   } else {
-    metric_add(METRIC_FILLS, METRIC_FILL_RETURNED, 1); /* drained, or refused with credentials that are no longer used */
+    metric_add(METRIC_FILLS, METRIC_FILL_RETURNED,
+               1); /* drained, or refused with credentials that are no longer used */
   }
 }
 

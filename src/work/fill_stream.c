@@ -114,8 +114,8 @@ static void keep_validator(char *dst, size_t size, struct str value) {
 
 static bool goes_on_at(const struct fill *f, struct str content_range) {
   char want[64];
-  int n = snprintf(want, sizeof(want), "bytes %lld-%lld/%lld", (long long)f->size,
-                   (long long)f->total - 1, (long long)f->total);
+  int n = snprintf(want, sizeof(want), "bytes %lld-%lld/%lld", (long long)f->size, (long long)f->total - 1,
+                   (long long)f->total);
   return f->total > 0 && str_eq(content_range, str_of(want, (size_t)n));
 }
 

@@ -41,8 +41,8 @@ struct old_parts {
   atomic_bool running;
   atomic_bool done; /* nothing is left to start a piece for */
   enum old_parts_state state;
-  int64_t walked; /* businesses up to that one are done */
-  int64_t next;   /* the one after; 0: there is none */
+  int64_t walked;         /* businesses up to that one are done */
+  int64_t next;           /* the one after; 0: there is none */
   struct blob_walk *walk; /* of next's directory; NULL: not begun */
   struct old_part batch[BATCH];
   size_t count;

@@ -75,7 +75,8 @@ static void look(void *arg, unsigned worker) {
 int64_t room_tick(struct room *r, int64_t mono_ms) {
   if (r->looking || mono_ms < r->look_at_ms) return r->looking ? LOOK_EVERY_MS : r->look_at_ms - mono_ms;
   r->look_at_ms = mono_ms + LOOK_EVERY_MS;
-  r->looking = pool_run(r->disk, look, r) == OK; /* a pool that is too busy is asked again at the next tick that is due */
+  r->looking =
+      pool_run(r->disk, look, r) == OK; /* a pool that is too busy is asked again at the next tick that is due */
   return LOOK_EVERY_MS;
 }
 

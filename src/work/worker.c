@@ -29,7 +29,7 @@
 
 enum {
   CLAIM_MOST = 8,
-  CLAIM_PAUSE_MS = 5,    /* between two claim jobs while pokes keep coming */
+  CLAIM_PAUSE_MS = 5, /* between two claim jobs while pokes keep coming */
   RETRY_PAUSE = 2,
   CLAIM_AGAIN_MS = 1000, /* after the database refused one */
   TEND_EVERY_MS = 1000,  /* time moves rows at least this often */
@@ -76,9 +76,9 @@ struct worker {
   struct fill **fills;
   size_t fill_count;
   bool claiming;
-  bool retrying;       /* a part is under way */
-  bool retry_goes_on;  /* the next part is due at retry_at_ms */
-  int64_t retry_at_ms; /* mono */
+  bool retrying;           /* a part is under way */
+  bool retry_goes_on;      /* the next part is due at retry_at_ms */
+  int64_t retry_at_ms;     /* mono */
   int64_t claim_at_ms;     /* mono: not before */
   int64_t tend_at_ms;      /* database's clock: time moves a row then */
   int64_t sweep_at_ms;     /* mono */
@@ -86,7 +86,7 @@ struct worker {
 
   struct lock lock; /* covers idle and given_back */
   struct lock_cond changed;
-  bool idle; /* draining, and no fill, claim or retry is left */
+  bool idle;       /* draining, and no fill, claim or retry is left */
   bool given_back; /* the leases of those that are left */
 };
 
@@ -178,10 +178,7 @@ static void start_retrying(struct worker *w) {
   r->worker = w;
   r->sent_mono_ms = clock_mono_ms();
   r->task = (struct fetch_task){.fn = retrying_is_back, .arg = r};
-  struct db_job job = {.name = METRIC_JOB_RETRY_MANY,
-                       .run = run_retrying,
-                       .done = retrying_done,
-                       .arg = r};
+  struct db_job job = {.name = METRIC_JOB_RETRY_MANY, .run = run_retrying, .done = retrying_done, .arg = r};
   w->retrying = db_writer_submit(w->writer, job) == OK;
   if (!w->retrying) free(r);
 }
@@ -204,8 +201,7 @@ static void claim_is_back(void *arg) {
     if (claims && c->tended.next_at && c->tended.next_at < w->tend_at_ms) w->tend_at_ms = c->tended.next_at;
     if (c->more) atomic_store(&w->woken, true);
     if (c->tended.retries && !w->retry_goes_on) start_retrying(w);
-    for (int i = 0; i < c->n; i++)
-      start_fill(w, &c->rows[i], c->credentials_versions[i], c->asked_mono_ms);
+    for (int i = 0; i < c->n; i++) start_fill(w, &c->rows[i], c->credentials_versions[i], c->asked_mono_ms);
   }
   free(c);
   fetch_wake(w->fetch);
@@ -278,8 +274,10 @@ static int64_t tick(void *arg) {
     old_parts_tick(w->old_parts);
   }
   if (w->retry_goes_on && !w->retrying) {
-    if (mono >= w->retry_at_ms) start_retrying(w);
-    else if (w->retry_at_ms - mono < wait) wait = w->retry_at_ms - mono;
+    if (mono >= w->retry_at_ms)
+      start_retrying(w);
+    else if (w->retry_at_ms - mono < wait)
+      wait = w->retry_at_ms - mono;
   }
   bool may_claim = room_state(w->room) == ROOM_ENOUGH; /* (4) */
   bool due = clock_now_ms() >= w->tend_at_ms || (may_claim && atomic_load(&w->woken));
@@ -326,7 +324,8 @@ void worker_set_access(struct worker *w, struct access_snapshot *snapshot) {
 
 static enum err start_engines(struct worker *w, const struct worker_parts *parts) {
   struct str bad;
-  TRY(provider_formats_parse(str_from(parts->conf->recording_formats), w->context.formats, &w->context.format_count, &bad));
+  TRY(provider_formats_parse(str_from(parts->conf->recording_formats), w->context.formats, &w->context.format_count,
+                             &bad));
   w->fills = calloc(FILLS_MAX, sizeof(*w->fills));
   if (!w->fills) return ERR_NOMEM;
   TRY(pool_new("disk", DISK_THREADS, 4 * FILLS_MAX, &w->disk));
@@ -360,14 +359,14 @@ enum err worker_new(const struct worker_parts *parts, struct access_snapshot *sn
   w->min_free_bytes = parts->min_free_bytes;
   w->limits = (struct queue_limits){(int)parts->conf->downloads_per_business, (int)parts->conf->downloads_total};
   w->context = (struct fill_context){.writer = parts->writer,
-                               .store = parts->store,
-                               .tapes = parts->tapes,
-                               .follows = parts->follows,
-                               .provider = parts->provider,
-                               .max_bytes = parts->conf->max_recording_bytes,
-                               .over = fill_is_over,
-                               .snapshot = access_ref(snapshot),
-                               .arg = w};
+                                     .store = parts->store,
+                                     .tapes = parts->tapes,
+                                     .follows = parts->follows,
+                                     .provider = parts->provider,
+                                     .max_bytes = parts->conf->max_recording_bytes,
+                                     .over = fill_is_over,
+                                     .snapshot = access_ref(snapshot),
+                                     .arg = w};
   enum err e = str_copy(w->owner, sizeof(w->owner), str_from(parts->owner));
   if (e == OK) e = start_engines(w, parts);
   if (e == OK) e = fetch_post(w->fetch, begin, w);

@@ -71,20 +71,52 @@ static struct str sid_of(const struct model_row *m) {
 
 /* ---- comparing ---- */
 
-#define TEXTS(X)   \
-  X(recording_sid) \
-  X(call_sid)      \
-  X(provider_status) X(url) X(source) X(lease_owner) X(error_code) X(stem) X(name) X(content_type) X(etag) X(sha256)
-#define NUMBERS(X)                                                                                                     \
-  X(business_id)                                                                                                       \
-  X(forbidden)                                                                                                         \
-  X(provider_duration_s)                                                                                                   \
-  X(provider_channels)                                                                                                     \
-  X(started_at)                                                                                                        \
-  X(completed_at) X(first_seen_at) X(status) X(rank) X(enqueued_at) X(last_enqueue_at) X(wanted_at) X(next_ask_at)     \
-      X(lease_token) X(lease_until) X(fail_count) X(failed_at) X(next_retry_at) X(permanent) X(not_found_count)                \
-          X(first_404_at) X(crashes) X(retried[0]) X(retried[1]) X(retried[2]) X(bytes) X(total) X(got) X(modified_at) \
-              X(duration_ms) X(channels) X(ready_at)
+#define TEXTS(X)     \
+  X(recording_sid)   \
+  X(call_sid)        \
+  X(provider_status) \
+  X(url)             \
+  X(source)          \
+  X(lease_owner)     \
+  X(error_code)      \
+  X(stem)            \
+  X(name)            \
+  X(content_type)    \
+  X(etag)            \
+  X(sha256)
+#define NUMBERS(X)       \
+  X(business_id)         \
+  X(forbidden)           \
+  X(provider_duration_s) \
+  X(provider_channels)   \
+  X(started_at)          \
+  X(completed_at)        \
+  X(first_seen_at)       \
+  X(status)              \
+  X(rank)                \
+  X(enqueued_at)         \
+  X(last_enqueue_at)     \
+  X(wanted_at)           \
+  X(next_ask_at)         \
+  X(lease_token)         \
+  X(lease_until)         \
+  X(fail_count)          \
+  X(failed_at)           \
+  X(next_retry_at)       \
+  X(permanent)           \
+  X(not_found_count)     \
+  X(first_404_at)        \
+  X(crashes)             \
+  X(retried[0])          \
+  X(retried[1])          \
+  X(retried[2])          \
+  X(bytes)               \
+  X(total)               \
+  X(got)                 \
+  X(modified_at)         \
+  X(duration_ms)         \
+  X(channels)            \
+  X(ready_at)
 
 static void require_same(const struct recording *model, const struct recording *real) {
 #define SAME_TEXT(member) REQUIRE(strcmp(model->member, real->member) == 0);
@@ -410,7 +442,7 @@ static void model_deliver(struct model_row *m, const struct delivery_rank *rank,
 
 static void step_deliver(void) {
   static const char *const status_cache[] = {"in-progress", "processing", "completed", "completed",
-                                         "completed",   "absent",     "deleted",   "failed"};
+                                             "completed",   "absent",     "deleted",   "failed"};
   struct model_row *m = &w.rows[roll(ROWS)];
   uint64_t which = roll(COUNT_OF(status_cache));
   struct delivery_rank rank = {.terminal = which >= 2,

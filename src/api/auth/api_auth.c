@@ -190,7 +190,8 @@ enum err auth_admit(struct api_request *v) {
     problem_answer(v->x, PROBLEM_UNAUTHORIZED, NULL);
     return ERR_DENIED;
   }
-  bool from_elsewhere = v->subject.session[0] && !origin_admits_cookie(v->api->origins, v->request, request_is_https(v));
+  bool from_elsewhere =
+      v->subject.session[0] && !origin_admits_cookie(v->api->origins, v->request, request_is_https(v));
   if (role_suffices(&v->subject, access) && !from_elsewhere) return OK;
   problem_answer(v->x, PROBLEM_FORBIDDEN, NULL);
   return ERR_DENIED;

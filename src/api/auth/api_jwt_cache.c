@@ -52,7 +52,7 @@ void jwt_cache_put(struct jwt_cache *t, const uint8_t digest[SHA256_SIZE], const
 }
 
 enum jwt_reason jwt_cache_verify(struct jwt_cache *t, const struct jwt *j, struct str token, int64_t now_ms,
-                                struct jwt_claims *ret_claims) {
+                                 struct jwt_claims *ret_claims) {
   uint8_t digest[SHA256_SIZE];
   if (token.n > JWT_TOKEN_MAX) return JWT_TOO_BIG;
   secret_sha256(token, digest);

@@ -14,6 +14,6 @@ struct jwt_cache;
 CHECKED enum err jwt_cache_new(struct jwt_cache **ret_seen);
 struct jwt_cache *jwt_cache_free(struct jwt_cache *t); /* NULL is fine; always NULL */
 CHECKED enum jwt_reason jwt_cache_verify(struct jwt_cache *t, const struct jwt *j, struct str token, int64_t now_ms,
-                                        struct jwt_claims *ret_claims);
+                                         struct jwt_claims *ret_claims);
 /* Of those that share a place the older goes. */
 void jwt_cache_put(struct jwt_cache *t, const uint8_t digest[SHA256_SIZE], const struct jwt_claims *claims);

@@ -42,8 +42,8 @@ static bool is_of(const struct place *p, const uint8_t digest[SHA256_SIZE]) {
          secret_equal(str_of((const char *)p->digest, SHA256_SIZE), str_of((const char *)digest, SHA256_SIZE));
 }
 
-bool session_cache_find(const struct session_cache *t, const struct cache_versions *versions, const uint8_t digest[SHA256_SIZE],
-                    struct session *ret_session, uint64_t *ret_version) {
+bool session_cache_find(const struct session_cache *t, const struct cache_versions *versions,
+                        const uint8_t digest[SHA256_SIZE], struct session *ret_session, uint64_t *ret_version) {
   const struct place *set = t->places[number_of(digest) % SETS];
   for (size_t i = 0; i < WAYS; i++) {
     const struct session *s = &set[i].session;
@@ -57,7 +57,7 @@ bool session_cache_find(const struct session_cache *t, const struct cache_versio
 }
 
 void session_cache_put(struct session_cache *t, const uint8_t digest[SHA256_SIZE], uint64_t version,
-                   const struct session *session) {
+                       const struct session *session) {
   size_t set = number_of(digest) % SETS, way = t->older[set];
   for (size_t i = 0; i < WAYS; i++)
     if (is_of(&t->places[set][i], digest)) way = i;

@@ -16,11 +16,11 @@ struct session_cache;
 
 CHECKED enum err session_cache_new(struct session_cache **ret_signed_in);
 struct session_cache *session_cache_free(struct session_cache *t); /* NULL is fine; always NULL */
-bool session_cache_find(const struct session_cache *t, const struct cache_versions *versions, const uint8_t digest[SHA256_SIZE],
-                    struct session *ret_session, uint64_t *ret_version);
+bool session_cache_find(const struct session_cache *t, const struct cache_versions *versions,
+                        const uint8_t digest[SHA256_SIZE], struct session *ret_session, uint64_t *ret_version);
 /* Of those that share a place the older goes. */
 void session_cache_put(struct session_cache *t, const uint8_t digest[SHA256_SIZE], uint64_t version,
-                   const struct session *session);
+                       const struct session *session);
 
 void session_token_digest(struct str token, uint8_t ret_digest[SHA256_SIZE]);
 /* Of a session that key_id (0: none) opened in a business. */

@@ -95,7 +95,8 @@ static enum err add_thing(void *arg, const struct change *change) {
   return event_feed_items_add(arg, change); /* (3) */
 }
 
-static enum err read_things(struct db *db, int64_t business_id, int64_t after, struct event_feed_items *t, int64_t *ret_upto) {
+static enum err read_things(struct db *db, int64_t business_id, int64_t after, struct event_feed_items *t,
+                            int64_t *ret_upto) {
   int64_t from, upto = after;
   do {
     from = upto;
@@ -119,7 +120,8 @@ static enum err event_new(struct event_feed *f, int64_t seq, struct str text, st
   return OK;
 }
 
-static enum err add_event(struct event_feed *f, struct db *db, const struct event_feed_change *change, struct event_feed_batch *batch) {
+static enum err add_event(struct event_feed *f, struct db *db, const struct event_feed_change *change,
+                          struct event_feed_batch *batch) {
   struct buf json CLEANUP(buf_done) = BUF_INIT(JSON_MAX), text CLEANUP(buf_done) = BUF_INIT(JSON_MAX + 128);
   struct str name = change->kind == CHANGE_CALL ? STR("call") : STR("recording");
   enum err e = f->parts.write(f->parts.arg, db, batch->business_id, change, &json);
@@ -156,7 +158,8 @@ static enum err look_behind(struct event_feed *f, struct db *db, int64_t busines
   return e;
 }
 
-enum err event_feed_read(struct event_feed *f, struct db *db, int64_t business_id, int64_t after, struct event_feed_batch **ret_batch) {
+enum err event_feed_read(struct event_feed *f, struct db *db, int64_t business_id, int64_t after,
+                         struct event_feed_batch **ret_batch) {
   return look_behind(f, db, business_id, after, true, ret_batch);
 }
 
@@ -261,8 +264,8 @@ static void look_if_due(struct event_feed_row *row) {
 }
 
 /* What can't be looked up is lost, up to what was known of when it was tried. */
-static struct event_feed_batch *look_or_lose(struct event_feed *f, struct db *db, int64_t business_id, int64_t after, int64_t news,
-                                       bool with_progress) {
+static struct event_feed_batch *look_or_lose(struct event_feed *f, struct db *db, int64_t business_id, int64_t after,
+                                             int64_t news, bool with_progress) {
   struct event_feed_batch *batch = NULL;
   if (db && look_behind(f, db, business_id, after, with_progress, &batch) == OK) return batch;
   batch = batch_new(business_id, 0);
@@ -281,7 +284,8 @@ static void look(struct db *db, void *arg) {
   bool with_progress = progress_is_due(row);
   if (with_progress) row->progress_ms = clock_mono_ms();
   lock_release(&f->lock);
-  struct event_feed_batch *batch CLEANUP(batch_free) = look_or_lose(f, db, row->business_id, after, news, with_progress);
+  struct event_feed_batch *batch CLEANUP(batch_free) =
+      look_or_lose(f, db, row->business_id, after, news, with_progress);
   lock_take(&f->lock);
   bool is_void = losses != f->losses; /* everybody was told to look again meanwhile */
   if (batch && !is_void && batch->seq > row->upto) row->upto = batch->seq; /* (2) */

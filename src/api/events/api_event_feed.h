@@ -56,7 +56,8 @@ struct event_feed_parts {
   /* Hands a batch to that loop, which unrefs it. False: it can't now. */
   bool (*deliver)(void *arg, unsigned loop, struct event_feed_batch *batch);
   /* (a reader's thread) The object that a thing is to its business, as JSON. ERR_NOT_FOUND: it is no more. */
-  enum err (*write)(void *arg, struct db *db, int64_t business_id, const struct event_feed_change *change, struct buf *b);
+  enum err (*write)(void *arg, struct db *db, int64_t business_id, const struct event_feed_change *change,
+                    struct buf *b);
   void *arg;
 };
 
@@ -64,7 +65,8 @@ CHECKED enum err event_feed_new(const struct event_feed_parts *parts, struct eve
 /* After readers and changes have ended, and all batches and events were let go. NULL is fine; always NULL. */
 struct event_feed *event_feed_free(struct event_feed *f);
 /* *ret_seq: 0: not known. ERR_BUSY: that business has `most` streams already. */
-CHECKED enum err event_feed_join(struct event_feed *f, int64_t business_id, unsigned loop, int64_t most, int64_t *ret_seq);
+CHECKED enum err event_feed_join(struct event_feed *f, int64_t business_id, unsigned loop, int64_t most,
+                                 int64_t *ret_seq);
 void event_feed_leave(struct event_feed *f, int64_t business_id, unsigned loop);
 bool event_feed_is_heard(const struct event_feed *f); /* somebody joined */
 bool event_feed_is_heard_on(struct event_feed *f, int64_t business_id, unsigned loop);
@@ -75,4 +77,4 @@ void event_feed_lost(struct event_feed *f); /* changes were missed, or the datab
 /* (a reader's thread) What changed in a business behind seq `after`, as it is now; the batch is the caller's.
  * ERR_NOT_FOUND: that is not remembered; ERR_TOO_BIG: it is too much. */
 CHECKED enum err event_feed_read(struct event_feed *f, struct db *db, int64_t business_id, int64_t after,
-                           struct event_feed_batch **ret_batch);
+                                 struct event_feed_batch **ret_batch);

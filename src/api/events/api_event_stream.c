@@ -56,7 +56,7 @@ enum stream_due {
 };
 
 struct event_stream {
-  struct db_call db_call;              /* first */
+  struct db_call db_call;            /* first */
   enum stream_state state;           /* (1) */
   unsigned due;                      /* enum stream_due */
   struct event_stream *next, **link; /* (1) */
@@ -64,12 +64,12 @@ struct event_stream {
   int64_t joined;                    /* the event_feed's seq then; 0: not known */
   int64_t reset_seq;                 /* where a client that was told to look again goes on; 0: not known */
   uint64_t session_version;          /* under which its session is looked for */
-  struct event_feed_batch *backlog;        /* what it missed before it came; or NULL */
+  struct event_feed_batch *backlog;  /* what it missed before it came; or NULL */
   size_t backlog_at;
   struct event_feed_event *queue[QUEUE_MAX]; /* a ring */
   size_t queue_at, queue_n;
   struct event_feed_event *sending; /* the bytes that the connection has in hand */
-  struct buf own;             /* or these */
+  struct buf own;                   /* or these */
   /* a catch-up's, while it is under way the reader's alone */
   int64_t missed_after;
   struct event_feed_batch *missed;
@@ -419,11 +419,11 @@ static enum err write_change(void *arg, struct db *db, int64_t business_id, cons
 
 struct event_feed_parts events_feed_parts(struct api *a) {
   return (struct event_feed_parts){.readers = a->parts.readers,
-                             .loops = a->loop_count,
-                             .seq = a->parts.seq,
-                             .deliver = deliver,
-                             .write = write_change,
-                             .arg = a};
+                                   .loops = a->loop_count,
+                                   .seq = a->parts.seq,
+                                   .deliver = deliver,
+                                   .write = write_change,
+                                   .arg = a};
 }
 
 /* ---- the beginning ---- */
@@ -440,8 +440,8 @@ static struct event_stream *stream_new(const struct api_request *v) {
 /* seen: as last_seen has it. */
 static enum err begin(struct event_stream *s, int64_t seen) {
   struct db_call *e = &s->db_call;
-  TRY(event_feed_join(e->api->event_feed, e->subject.business_id, e->loop->index, e->api->parts.conf->events_per_business,
-                &s->joined));
+  TRY(event_feed_join(e->api->event_feed, e->subject.business_id, e->loop->index,
+                      e->api->parts.conf->events_per_business, &s->joined));
   s->after = s->joined;
   loop_see_to_stale(e->loop);
   enum err admitted =

@@ -67,8 +67,8 @@ static enum err run_list(struct db *db, struct db_call *e) {
   struct calls_look *l = look_of(e);
   const struct access_business *b = access_find_business(l->access, e->subject.business_id);
   const struct status_view view = status_view_of(e->api, e->now);
-  return call_view_list(db, e->subject.business_id, &l->filter, b ? b->numbers : NULL, b ? b->number_count : 0,
-                        &view, &l->json);
+  return call_view_list(db, e->subject.business_id, &l->filter, b ? b->numbers : NULL, b ? b->number_count : 0, &view,
+                        &l->json);
 }
 
 /* False: 400 was answered. */

@@ -75,7 +75,8 @@ static void answer(struct retry *r) {
 
 static enum err run_want(struct db *db, struct db_call *e) {
   struct retry *r = retry_of(e);
-  return enqueue_run(db, e->subject.business_id, str_from(r->row.recording_sid), ENQUEUE_RETRY, e->now, &r->row, &r->outcome);
+  return enqueue_run(db, e->subject.business_id, str_from(r->row.recording_sid), ENQUEUE_RETRY, e->now, &r->row,
+                     &r->outcome);
 }
 
 static void written(struct db_call *e) {
@@ -154,8 +155,8 @@ static void retried_all(struct db_call *e) {
     problem_answer_err(e->x, failed);
   subject_text(&e->subject, &e->api->url_key, by);
   if (e->result == OK)
-    log_info("Recordings queued again", LOG_INT("business", e->subject.business_id), LOG_INT("queued", r->retried.queued),
-             LOG_TEXT("more", more ? "yes" : "no"), LOG_TEXT("by", by));
+    log_info("Recordings queued again", LOG_INT("business", e->subject.business_id),
+             LOG_INT("queued", r->retried.queued), LOG_TEXT("more", more ? "yes" : "no"), LOG_TEXT("by", by));
   db_call_end(e);
   free(r);
 }

@@ -156,6 +156,6 @@ void api_end_session(void *arg, struct http_exchange *x) {
   struct session_work *w = work_new(v);
   if (!w) return;
   memcpy(w->token, token.p, token.n); /* the rest is zero */
-  w->db_call.outlives_caller = true; /* signed out means signed out */
+  w->db_call.outlives_caller = true;  /* signed out means signed out */
   begin(w, run_end, ended);
 }

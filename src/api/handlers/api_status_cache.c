@@ -53,7 +53,7 @@ bool status_cache_find(struct status_cache *t, int64_t business_id, struct str i
 }
 
 void status_cache_put(struct status_cache *t, int64_t business_id, struct str id, struct cache_mark mark,
-                  const char *recording_sid, struct str text) {
+                      const char *recording_sid, struct str text) {
   size_t set = set_of(business_id, id), way = t->older[set];
   if (text.n > TEXT_MAX) return;
   for (size_t i = 0; i < WAYS; i++)

@@ -22,4 +22,4 @@ struct status_cache *status_cache_free(struct status_cache *t);
 bool status_cache_find(struct status_cache *t, int64_t business_id, struct str id, struct status_text *ret_status);
 /* What is too long is not kept; of those that share a place the older goes. */
 void status_cache_put(struct status_cache *t, int64_t business_id, struct str id, struct cache_mark mark,
-                  const char *recording_sid, struct str text);
+                      const char *recording_sid, struct str text);

@@ -21,7 +21,13 @@
 #include "base/metric.h"
 #include "domain/intake.h"
 
-enum { STORAGE_MAX = 4 * BODY_MAX + 16 * 1024, PREFIX_MAX = 16 * 1024, REFUSED_EVERY_MS = 60 * 1000, REASONS = 16, BURST_S = 5 };
+enum {
+  STORAGE_MAX = 4 * BODY_MAX + 16 * 1024,
+  PREFIX_MAX = 16 * 1024,
+  REFUSED_EVERY_MS = 60 * 1000,
+  REASONS = 16,
+  BURST_S = 5
+};
 
 /* ---- refusals ---- */
 
@@ -77,7 +83,8 @@ static void refuse(struct api_request *v, enum provider_webhook_kind kind, int64
   problem_answer_detail(v->x, p, detail);
 }
 
-static void refuse_field(struct api_request *v, enum provider_webhook_kind kind, int64_t business_id, const char *field) {
+static void refuse_field(struct api_request *v, enum provider_webhook_kind kind, int64_t business_id,
+                         const char *field) {
   note_refusal(v->api, kind, business_id, REASON_BAD_FIELD, field);
   problem_answer_field(v->x, str_from(field));
 }
@@ -191,8 +198,8 @@ static struct str target_of(const struct api_request *v) {
   return str_of(from, (size_t)(r->target.p + r->target.n - from));
 }
 
-static enum provider_refusal check_under(struct webhook *w, const struct api_request *v, const struct access_business *b,
-                                         struct str prefix, const char **ret_field) {
+static enum provider_refusal check_under(struct webhook *w, const struct api_request *v,
+                                         const struct access_business *b, struct str prefix, const char **ret_field) {
   const struct provider *provider = v->api->provider;
   const struct provider_account account = {.business_id = b->business_id,
                                            .account_sid = b->account_sid,
@@ -229,7 +236,8 @@ static enum provider_refusal check(struct webhook *w, const struct api_request *
 static bool has_turn(struct api_request *v, const struct webhook *w, int64_t business_id) {
   struct problem_words words = {0};
   int64_t a_second = v->api->parts.conf->webhooks_per_business;
-  if (quota_take_turn(v->api->webhooks, business_id, clock_mono_us(), a_second, BURST_S * a_second, &words.retry_after_s))
+  if (quota_take_turn(v->api->webhooks, business_id, clock_mono_us(), a_second, BURST_S * a_second,
+                      &words.retry_after_s))
     return true;
   metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_WEBHOOKS, 1);
   note_refusal(v->api, w->kind, business_id, REASON_TOO_MANY, NULL);

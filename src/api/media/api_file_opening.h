@@ -14,9 +14,9 @@ enum { OPENING_MS = 5000 };
 struct opening;
 
 struct opened {
-  int fd;            /* of a ready recording; -1: none. The caller's to close */
-  struct tape *tape; /* of one that arrives, a reference; NULL: none that can be heard yet */
-  bool is_missing;   /* ready by its row, and the volume has no file of that name and length */
+  int fd;                       /* of a ready recording; -1: none. The caller's to close */
+  struct tape *tape;            /* of one that arrives, a reference; NULL: none that can be heard yet */
+  bool is_missing;              /* ready by its row, and the volume has no file of that name and length */
   char store_id[STORE_ID_SIZE]; /* is_missing: the volume's own; "": it has none */
 };
 

@@ -125,8 +125,8 @@ static struct open_file item_of(const struct live_ask *ask) {
   const struct tape_head *head = tape_head(ask->tape);
   struct tape_view view = tape_wait_extend(ask->tape, 0, NULL);
   struct open_file item = {.bytes = view.state == TAPE_DONE ? view.committed : head->total,
-                            .modified_s = head->modified_at / 1000,
-                            .by_call = ask->by_call};
+                           .modified_s = head->modified_at / 1000,
+                           .by_call = ask->by_call};
   tape_bytes_unref(view.bytes);
   memcpy(item.recording_sid, head->recording_sid, sizeof(item.recording_sid));
   memcpy(item.etag, head->etag, sizeof(item.etag));

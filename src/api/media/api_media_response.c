@@ -96,8 +96,7 @@ void media_refuse(const struct api *a, struct http_exchange *x, const struct ope
   problem_answer_with(x, &f, p, NULL);
 }
 
-static void note_hit(struct api_loop *l, const struct subject *subject, const struct open_file *item,
-                     int64_t mono_ms) {
+static void note_hit(struct api_loop *l, const struct subject *subject, const struct open_file *item, int64_t mono_ms) {
   unsigned first_of = note(l, subject, item->recording_sid, PLAYBACK_HIT | PLAYBACK_ANSWERED, mono_ms);
   if (first_of & PLAYBACK_ANSWERED) count_first(l, subject, METRIC_PLAY_HIT);
   log_hit(l->api, first_of & PLAYBACK_HIT ? LOG_INFO : LOG_DEBUG, subject, item);

@@ -119,7 +119,7 @@ struct open_file *open_files_find(struct open_files *s, int64_t business_id, str
 }
 
 enum err open_files_put(struct open_files *s, const struct recording *row, struct str id, struct cache_mark mark,
-                   struct http_file *file) {
+                        struct http_file *file) {
   struct open_files_entry *e = calloc(1, sizeof(*e));
   if (!e) return ERR_NOMEM;
   enum err failed = entry_fill(e, row, id);

@@ -35,8 +35,8 @@ struct open_files *open_files_free(struct open_files *s);
 struct open_file *open_files_find(struct open_files *s, int64_t business_id, struct str id);
 /* Puts a ready recording's open file up; takes a ref of its own. id: what it was asked for by, its SID or a call's. mark:
  * of that id, from before the row was read. */
-CHECKED enum err open_files_put(struct open_files *s, const struct recording *row, struct str id, struct cache_mark mark,
-                           struct http_file *file);
+CHECKED enum err open_files_put(struct open_files *s, const struct recording *row, struct str id,
+                                struct cache_mark mark, struct http_file *file);
 /* That item, if there is one: its file is known to be gone. */
 void open_files_drop(struct open_files *s, int64_t business_id, struct str id);
 /* Closes the files of all items whose mark does not hold any more, so that what was deleted gives its room back. */

@@ -9,7 +9,8 @@
 
 enum { SHUT_WAITS_MS = 1000 };
 
-void db_call_begin_for(struct db_call *e, struct api_loop *loop, struct http_exchange *x, const struct subject *subject) {
+void db_call_begin_for(struct db_call *e, struct api_loop *loop, struct http_exchange *x,
+                       const struct subject *subject) {
   *e = (struct db_call){.api = loop->api, .loop = loop, .x = http_ref(x), .subject = *subject};
 }
 
@@ -62,7 +63,7 @@ enum err db_call_stay(struct db_call *e, enum err failed) {
 }
 
 enum err db_call_read(struct db_call *e, enum err (*act)(struct db *db, struct db_call *e),
-                     void (*back)(struct db_call *e)) {
+                      void (*back)(struct db_call *e)) {
   TRY(set_out(e, act, back));
   enum err failed = db_readers_run(e->api->parts.readers, e->subject.business_id, look, e);
   return failed == OK ? OK : db_call_stay(e, failed);
@@ -90,7 +91,7 @@ static bool caller_has_left(void *arg) {
 }
 
 enum err db_call_write(struct db_call *e, enum metric_label_JOB name, enum err (*act)(struct db *db, struct db_call *e),
-                      void (*back)(struct db_call *e)) {
+                       void (*back)(struct db_call *e)) {
   TRY(set_out(e, act, back));
   bool is_webhook = name == METRIC_JOB_WEBHOOK;
   e->asked_ms = clock_mono_ms();

@@ -25,7 +25,7 @@ struct db_call {
   enum err result;
   int64_t now; /* the database's, when it last looked or wrote */
   bool busy;
-  bool keeps_catalog; /* set by who writes what no answer about calls and recordings shows */
+  bool keeps_catalog;  /* set by who writes what no answer about calls and recordings shows */
   const char *changed; /* the SID of the recording that a write changes, set by who writes; NULL: of none, or of many */
   bool outlives_caller; /* set by who writes what is to be done also when the caller has left before its turn comes */
   int64_t asked_ms;     /* mono: when the write was asked for */
@@ -33,19 +33,20 @@ struct db_call {
 
 void db_call_begin(struct db_call *e, const struct api_request *v);
 /* The same for an exchange whose api_request is over. */
-void db_call_begin_for(struct db_call *e, struct api_loop *loop, struct http_exchange *x, const struct subject *subject);
+void db_call_begin_for(struct db_call *e, struct api_loop *loop, struct http_exchange *x,
+                       const struct subject *subject);
 /* Answers with a body that may be large: it counts against what the business may have under way. 429 past that, 503 past
  * what the process may have. */
 void db_call_answer_large(struct db_call *e, struct http_fields *f, struct str content_type, struct str body);
 void db_call_end(struct db_call *e);
 /* ERR_BUSY, ERR_CLOSED: it will not come back. */
 CHECKED enum err db_call_read(struct db_call *e, enum err (*look)(struct db *db, struct db_call *e),
-                             void (*back)(struct db_call *e));
+                              void (*back)(struct db_call *e));
 /* As a job of the writer by that name. A METRIC_JOB_WEBHOOK goes before what people do, and is begun within WEBHOOK_COMMIT_MS or
  * not at all; another is begun within WRITE_BEGIN_MS or not at all (ERR_BUSY), and not when its caller has left (ERR_CLOSED),
  * unless it outlives the caller. */
-CHECKED enum err db_call_write(struct db_call *e, enum metric_label_JOB name, enum err (*run)(struct db *db, struct db_call *e),
-                              void (*back)(struct db_call *e));
+CHECKED enum err db_call_write(struct db_call *e, enum metric_label_JOB name,
+                               enum err (*run)(struct db *db, struct db_call *e), void (*back)(struct db_call *e));
 
 /* For other ways than these two: back will run on the loop when db_call_return was called, once, on any thread. */
 CHECKED enum err db_call_leave(struct db_call *e, void (*back)(struct db_call *e));

@@ -52,7 +52,7 @@ struct serve {
   struct api *api;
   struct http_server *server;
   struct http_server *admin; /* of ADMIN_LISTEN; or NULL */
-  struct worker *worker; /* NULL in a web process */
+  struct worker *worker;     /* NULL in a web process */
 
   /* What the process knows of itself; written by the upkeep, read by any thread. */
   atomic_bool draining;
@@ -60,18 +60,18 @@ struct serve {
   _Atomic int64_t worker_seen_ms; /* mono: when some worker was last known to live; 0 never */
   atomic_bool storage_full;       /* there are workers, and none has room */
   atomic_bool storage_full_moved; /* it is another than streams were told */
-  atomic_bool trims; /* a trim of `changes` is under way; more_to_trim is the writer's thread's */
+  atomic_bool trims;              /* a trim of `changes` is under way; more_to_trim is the writer's thread's */
   bool more_to_trim;
   bool more_sessions_to_trim; /* the writer's thread's */
-  atomic_bool keeps_calls; /* calls_upkeep is under way; the three below are the writer's thread's */
+  atomic_bool keeps_calls;    /* calls_upkeep is under way; the three below are the writer's thread's */
   struct calls_upkeep calls_upkeep;
   bool more_of_calls;
   int64_t calls_told_ms; /* mono: when the log last said how far it is */
-  struct lock lock;            /* covers stopped and news; held for a look at memory only, never during SQL */
+  struct lock lock;      /* covers stopped and news; held for a look at memory only, never during SQL */
   struct access_news news;
   struct business_ids stopped; /* businesses whose credentials were refused */
-  atomic_bool figures_busy;     /* a reader looks */
-  _Atomic int64_t figures_ms;   /* mono: when the database last told its figures; 0 never */
+  atomic_bool figures_busy;    /* a reader looks */
+  _Atomic int64_t figures_ms;  /* mono: when the database last told its figures; 0 never */
 };
 
 /* serve_upkeep.c: what a process does from time to time, on the main thread */

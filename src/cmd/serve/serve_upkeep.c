@@ -13,7 +13,14 @@
 #include "ledger/accounts.h"
 #include "ledger/sessions.h"
 
-enum { SLOW_MS = 1000, BEAT_MS = 5000, LOOK_MS = 1000, TRIM_MS = 60 * 1000, COMPLAINT_MS = 10 * 1000, WORKER_LIVES_MS = 30 * 1000 };
+enum {
+  SLOW_MS = 1000,
+  BEAT_MS = 5000,
+  LOOK_MS = 1000,
+  TRIM_MS = 60 * 1000,
+  COMPLAINT_MS = 10 * 1000,
+  WORKER_LIVES_MS = 30 * 1000
+};
 
 /* ---- who may ---- */
 
@@ -120,7 +127,8 @@ static void look_at_store(struct serve *s) {
   volume_seen(s->volume, &seen);
   if (!seen.answers || seen.age_ms == INT64_MAX) return;
   bool right = store_known_id(s->app.db, id) == OK && seen.id_error == OK && strcmp(id, seen.id) == 0;
-  if (!right && atomic_load(&s->store_is_right)) log_error("The recordings' volume is not the one that the database knows");
+  if (!right && atomic_load(&s->store_is_right))
+    log_error("The recordings' volume is not the one that the database knows");
   atomic_store(&s->store_is_right, right);
 }
 
@@ -145,7 +153,9 @@ static void refresh_access(struct serve *s, int64_t now) {
 
 /* ---- what it does ---- */
 
-static enum err run_beat(struct db *db, void *arg) { return nodes_beat(db, arg); }
+static enum err run_beat(struct db *db, void *arg) {
+  return nodes_beat(db, arg);
+}
 static void beat_done(void *arg, enum err e) {
   (void)e; /* the next beat is soon */
   free(arg);
@@ -200,7 +210,8 @@ static void trim_changes(struct serve *s, bool is_time) {
   if (fresh >= 0 && fresh < CHANGES_TRIM_EACH && !is_time) return;
   if (atomic_exchange(&s->trims, true)) return; /* the one before still goes on */
   trimmed_to = seq;
-  struct db_job trim = {.name = METRIC_JOB_TRIM, .run = run_trim_changes, .done = trim_done, .arg = s, .more = &s->more_to_trim};
+  struct db_job trim = {
+      .name = METRIC_JOB_TRIM, .run = run_trim_changes, .done = trim_done, .arg = s, .more = &s->more_to_trim};
   enum err e = db_writer_submit(s->writer, trim);
   if (e != OK) trim_done(s, e);
 }

@@ -103,7 +103,8 @@ static int64_t commit(struct stage *s, enum change_kind kind, int64_t business, 
   return newest;
 }
 static void tell(struct stage *s, enum change_kind kind, int64_t business, const char *id, int64_t seq) {
-  event_feed_change(s->event_feed, &(struct change){.seq = seq, .kind = kind, .business_id = business, .id = str_from(id)});
+  event_feed_change(s->event_feed,
+                    &(struct change){.seq = seq, .kind = kind, .business_id = business, .id = str_from(id)});
 }
 static int64_t change(struct stage *s, enum change_kind kind, int64_t business, const char *id) {
   int64_t seq = commit(s, kind, business, id);

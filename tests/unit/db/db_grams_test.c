@@ -29,7 +29,8 @@ static void find(struct db *db, int64_t scope, enum db_grams_kind kind, const ch
 
 static void parts_are_found_within_their_scope(void **state) {
   struct db *db = scratch_open(*state, 0);
-  assert_int_equal(db_script(db, "create virtual table documents using fts5(digits, names, tokenize = 'scoped_grams')"), OK);
+  assert_int_equal(db_script(db, "create virtual table documents using fts5(digits, names, tokenize = 'scoped_grams')"),
+                   OK);
   add(db, 1, 1, "15550100 972521234567 ", "Dana Levi\n");
   add(db, 2, 1, "1234 2345 ", "Li\nדנה לוי\n");
   add(db, 3, 2, "15550100 ", "Dana Levi\nO'Brien\n");
@@ -39,7 +40,7 @@ static void parts_are_found_within_their_scope(void **state) {
     enum db_grams_kind kind;
     const char *search, *found;
   } cases[] = {
-      {1, DB_GRAMS_DIGITS, "555", "1 "},      {1, DB_GRAMS_DIGITS, "5550", "1 "},  {1, DB_GRAMS_DIGITS, "55501", "1 "},
+      {1, DB_GRAMS_DIGITS, "555", "1 "},      {1, DB_GRAMS_DIGITS, "5550", "1 "},   {1, DB_GRAMS_DIGITS, "55501", "1 "},
       {1, DB_GRAMS_DIGITS, "15550100", "1 "}, {1, DB_GRAMS_DIGITS, "1234", "2 1 "}, {1, DB_GRAMS_DIGITS, "12345", "1 "},
       {1, DB_GRAMS_DIGITS, "1239", ""},       {1, DB_GRAMS_DIGITS, "0100972", ""}, /* not across two numbers */
       {2, DB_GRAMS_DIGITS, "0100", "3 "},     {17, DB_GRAMS_DIGITS, "0100", "4 "},  {3, DB_GRAMS_DIGITS, "0100", ""},
@@ -59,8 +60,9 @@ static void parts_are_found_within_their_scope(void **state) {
 
 static void a_text_without_a_scope_holds_nothing(void **state) {
   struct db *db = scratch_open(*state, 0);
-  assert_int_equal(db_script(db, "create virtual table documents using fts5(digits, names, tokenize = 'scoped_grams');"
-                                 "insert into documents values ('15550100', 'dana'), ('', ''), (null, null)"),
+  assert_int_equal(db_script(db,
+                             "create virtual table documents using fts5(digits, names, tokenize = 'scoped_grams');"
+                             "insert into documents values ('15550100', 'dana'), ('', ''), (null, null)"),
                    OK);
   char found[64];
   find(db, 1, DB_GRAMS_NAMES, "dana", found);

@@ -57,7 +57,8 @@ static pid_t writing_child(struct scratch *s, int who, int out, const int start[
   }
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     rows[i].child = &child;
-    if (db_writer_submit(child.writer, (struct db_job){.run = row_run, .done = row_done, .arg = &rows[i]}) != OK) _exit(4);
+    if (db_writer_submit(child.writer, (struct db_job){.run = row_run, .done = row_done, .arg = &rows[i]}) != OK)
+      _exit(4);
   }
   for (;;) pause();
 }
@@ -82,7 +83,8 @@ static void what_was_answered_survives_a_kill(void **state) {
     size_t n = 0;
     while (n < ANSWERS && read(answers[0], &numbers[n], sizeof(numbers[n])) == (ssize_t)sizeof(numbers[n])) n++;
     assert_int_equal(kill(pid, SIGKILL), 0);
-    while (n < COUNT_OF(numbers) && read(answers[0], &numbers[n], sizeof(numbers[n])) == (ssize_t)sizeof(numbers[n])) n++;
+    while (n < COUNT_OF(numbers) && read(answers[0], &numbers[n], sizeof(numbers[n])) == (ssize_t)sizeof(numbers[n]))
+      n++;
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     close(answers[0]);
 

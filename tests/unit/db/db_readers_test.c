@@ -85,8 +85,11 @@ static void look_past_the_deadline(struct db *db, void *arg) {
   l->error = db_in_time(db);
   clock_test_advance_ms(DB_READERS_LOOK_MS);
   if (l->error == OK) l->error = db_in_time(db);
-  l->value = db_query(db, &q, "with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000000)"
-                              " select count(*) from n") != OK ? -1 : (int64_t)db_next(&q);
+  l->value = db_query(db, &q,
+                      "with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000000)"
+                      " select count(*) from n") != OK
+                 ? -1
+                 : (int64_t)db_next(&q);
   sem_post(&l->done);
 }
 

@@ -243,7 +243,8 @@ static void a_full_queue_takes_no_more(void **state) {
   row_submit(f, &first);
   sem_wait(&entered);
   for (size_t i = 0; i < COUNT_OF(rows); i++) row_submit(f, &rows[i]);
-  assert_int_equal(db_writer_submit(f->writer, (struct db_job){.run = row_run, .done = row_done, .arg = &first}), ERR_BUSY);
+  assert_int_equal(db_writer_submit(f->writer, (struct db_job){.run = row_run, .done = row_done, .arg = &first}),
+                   ERR_BUSY);
   sem_post(&gate);
   assert_int_equal(row_wait(&first), OK);
   for (size_t i = 0; i < COUNT_OF(rows); i++) assert_int_equal(row_wait(&rows[i]), OK);
@@ -455,10 +456,12 @@ static void run_in_order(struct fixture *f, const char *jobs, char ret_order[409
 
 static void businesses_take_turns_and_classes_go_by_their_rank(void **state) {
   struct fixture *f = fixture_new(state, 0, 0);
-  static const struct { const char *jobs, *order; } cases[] = {
-      {"e1e1e1e1e2e2e3", "aegbfcd"},     /* in turns, each business's own in order */
-      {"e1w1e2w2l1l2", "efbdac"},        /* leases, webhooks, edits */
-      {"w1w1w1w2", "adbc"},              /* a new business waits for one job of another */
+  static const struct {
+    const char *jobs, *order;
+  } cases[] = {
+      {"e1e1e1e1e2e2e3", "aegbfcd"}, /* in turns, each business's own in order */
+      {"e1w1e2w2l1l2", "efbdac"},    /* leases, webhooks, edits */
+      {"w1w1w1w2", "adbc"},          /* a new business waits for one job of another */
       {"e1w2w2w2w3", "becda"},
   };
   for (size_t i = 0; i < COUNT_OF(cases); i++) {

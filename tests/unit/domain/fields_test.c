@@ -148,7 +148,8 @@ static void further_fields_beyond_their_bytes_are_dropped_until_there_is_room(vo
   struct buf b CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX);
   assert_int_equal(fields_write(f, &b), OK);
   static struct delivery_part part;
-  part = (struct delivery_part){.rank = later, .count = 2, .fields = {{STR("one more"), STR("v")}, {STR("n00"), STR("v")}}};
+  part = (struct delivery_part){
+      .rank = later, .count = 2, .fields = {{STR("one more"), STR("v")}, {STR("n00"), STR("v")}}};
   bool changed;
   size_t dropped;
   assert_int_equal(fields_merge(f, &part, &changed, &dropped), OK);
@@ -160,8 +161,10 @@ static void further_fields_beyond_their_bytes_are_dropped_until_there_is_room(vo
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(the_highest_rank_is_believed),    cmocka_unit_test(of_equal_ranks_the_greater_value_stands),
-      cmocka_unit_test(what_was_written_is_read_again),  cmocka_unit_test(a_damaged_document_is_refused),
+      cmocka_unit_test(the_highest_rank_is_believed),
+      cmocka_unit_test(of_equal_ranks_the_greater_value_stands),
+      cmocka_unit_test(what_was_written_is_read_again),
+      cmocka_unit_test(a_damaged_document_is_refused),
       cmocka_unit_test(further_fields_beyond_their_number_are_dropped),
       cmocka_unit_test(further_fields_that_are_too_long_are_dropped),
       cmocka_unit_test(further_fields_beyond_their_bytes_are_dropped_until_there_is_room),

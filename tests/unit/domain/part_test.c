@@ -42,8 +42,13 @@ static void the_name_of_an_earlier_release_s_part_is_read(void **state) {
     assert_int_equal(part.business_id, cases[i].business_id);
     assert_int_equal(part.token, cases[i].token);
   }
-  static const char *const none[] = {"", "7/2026/11/CA1.RE1.mp3", "7/2026/11/CA1.RE1.part", "7/2026/11/CA1.RE1.x.part",
-                                     "x/2026/11/CA1.RE1.4.part", "CA1.RE1.4.part", "7/2026/11/CA1.RE1.4.part.bad",
+  static const char *const none[] = {"",
+                                     "7/2026/11/CA1.RE1.mp3",
+                                     "7/2026/11/CA1.RE1.part",
+                                     "7/2026/11/CA1.RE1.x.part",
+                                     "x/2026/11/CA1.RE1.4.part",
+                                     "CA1.RE1.4.part",
+                                     "7/2026/11/CA1.RE1.4.part.bad",
                                      "7/2026/11/.4.part"};
   for (size_t i = 0; i < COUNT_OF(none); i++)
     if (part_parse_old(none[i], &part)) fail_msg("%s", none[i]);

@@ -327,8 +327,7 @@ static void a_retry_asked_for_again_begins_anew(void **state) {
   int64_t b = scratch_business(db, "one");
   add_failed(db, b, 2 * QUEUE_RETRY_FIRST + 2 * QUEUE_RETRY_PART);
   struct queue_retried retried;
-  for (int i = 0; i < 2; i++)
-    assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, 0, SCRATCH_NOW, &retried), OK);
+  for (int i = 0; i < 2; i++) assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, 0, SCRATCH_NOW, &retried), OK);
   assert_int_equal(scratch_int(db, "select count(*) from retries"), 1);
   assert_int_equal(db_run(db, "update recordings set status = 'failed' where recording_sid = 'RE0000'"), OK);
   struct retries_row row;

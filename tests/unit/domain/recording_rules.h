@@ -32,8 +32,8 @@ static inline bool rules_may_fail(enum recording_event_kind kind) {
 
 static inline bool rules_needs_token(enum recording_event_kind kind) {
   return kind == RECORDING_RENEW || kind == RECORDING_ANSWERED || kind == RECORDING_NOT_FOUND ||
-         kind == RECORDING_FAILURE || kind == RECORDING_COMPLETE ||
-         kind == RECORDING_RELEASED || kind == RECORDING_RESTARTED;
+         kind == RECORDING_FAILURE || kind == RECORDING_COMPLETE || kind == RECORDING_RELEASED ||
+         kind == RECORDING_RESTARTED;
 }
 
 /* What one event may have done to a row. */

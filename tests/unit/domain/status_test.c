@@ -111,7 +111,8 @@ static void what_is_queued_waits_for_room_when_there_is_none(void **state) {
     row.next_ask_at = NOW + cases[i].ask_in_ms;
     row.lease_until = cases[i].lease_until;
     (void)snprintf(row.error_code, sizeof(row.error_code), "%s", recording_error_code(cases[i].own));
-    assert_string_equal(recording_error_code(recording_reason(&row, true, NOW)), recording_error_code(cases[i].expected));
+    assert_string_equal(recording_error_code(recording_reason(&row, true, NOW)),
+                        recording_error_code(cases[i].expected));
     assert_int_equal(recording_reason(&row, false, NOW), cases[i].own);
   }
 }

@@ -22,29 +22,29 @@ static void fill(struct db *db, const char *sql, int from, int to) {
 }
 
 #define ROWS_FROM_TO "with recursive g(i) as (select ?1 union all select i + 1 from g where i + 1 < ?2) "
-#define NOT_YET_DUE                                                                                                \
-  ROWS_FROM_TO                                                                                                     \
-  "insert into recordings (business_id, recording_sid, first_seen_at, status, rank, enqueued_at, next_ask_at)"     \
+#define NOT_YET_DUE                                                                                            \
+  ROWS_FROM_TO                                                                                                 \
+  "insert into recordings (business_id, recording_sid, first_seen_at, status, rank, enqueued_at, next_ask_at)" \
   " select 1, 'REwait' || i, ?3, 'queued', 1, ?3 - 1000000 + i, ?3 + 10000 + i from g"
-#define QUEUED                                                                                        \
-  ROWS_FROM_TO                                                                                        \
-  "insert into recordings (business_id, recording_sid, first_seen_at, status, rank, enqueued_at)"     \
+#define QUEUED                                                                                    \
+  ROWS_FROM_TO                                                                                    \
+  "insert into recordings (business_id, recording_sid, first_seen_at, status, rank, enqueued_at)" \
   " select 1, 'REqueued' || i, ?3, 'queued', 1, ?3 + i from g"
-#define PLAYS                                                                                                    \
-  ROWS_FROM_TO                                                                                                   \
-  "insert into recordings (business_id, recording_sid, first_seen_at, status, rank, enqueued_at, wanted_at)"     \
+#define PLAYS                                                                                                \
+  ROWS_FROM_TO                                                                                               \
+  "insert into recordings (business_id, recording_sid, first_seen_at, status, rank, enqueued_at, wanted_at)" \
   " select 1, 'REplay' || i, ?3, 'queued', 0, ?3 + i, ?3 from g"
-#define FAILED_AND_READY                                                                                            \
-  ROWS_FROM_TO                                                                                                      \
+#define FAILED_AND_READY                                                                                             \
+  ROWS_FROM_TO                                                                                                       \
   "insert into recordings (business_id, recording_sid, first_seen_at, status, error_code, next_retry_at, failed_at)" \
-  " select 1 + i % 2, 'RE' || i, ?3, iif(i % 4, 'ready', 'failed'), iif(i % 4, null, 'timeout'),"                   \
+  " select 1 + i % 2, 'RE' || i, ?3, iif(i % 4, 'ready', 'failed'), iif(i % 4, null, 'timeout'),"                    \
   "  iif(i % 4, null, ?3 + 1000 + i), ?3 from g"
 #define BUSINESSES \
   ROWS_FROM_TO     \
   "insert into businesses (business_id, name, created_at) select 10 + i, 'Acme', ?3 from g"
-#define STOPPED                                                                                             \
-  ROWS_FROM_TO                                                                                              \
-  "insert into businesses (business_id, name, created_at, auth_failed_at, auth_trial_at)"                   \
+#define STOPPED                                                                           \
+  ROWS_FROM_TO                                                                            \
+  "insert into businesses (business_id, name, created_at, auth_failed_at, auth_trial_at)" \
   " select 10 + i, 'Acme', ?3, ?3, ?3 + 1000 + i from g"
 
 static enum err ignore_row(void *arg, const struct recording *row) {
@@ -132,7 +132,8 @@ static void what_is_asked_often_costs_the_same_with_many_rows(void **state) {
     (void)take_steps(db);
     cases[i].ask(db);
     int64_t many = take_steps(db);
-    if (2 * many > 3 * few) fail_msg("%s: %lld steps with few, %lld with many", cases[i].name, (long long)few, (long long)many);
+    if (2 * many > 3 * few)
+      fail_msg("%s: %lld steps with few, %lld with many", cases[i].name, (long long)few, (long long)many);
     db_rollback(db);
     db_close(db);
   }
@@ -149,14 +150,15 @@ static void a_claim_takes_the_one_that_has_waited_longest(void **state) {
       {NOW - 500, 0, "RE0"},
       {NOW - 900, NOW - 400, "RE0"}, /* could be claimed from 400 ms ago on */
       {NOW - 300, NOW - 600, "RE2"},
-      {NOW - 2000, NOW + 1000, "RE2"},                    /* not yet */
+      {NOW - 2000, NOW + 1000, "RE2"}, /* not yet */
       {NOW - 700, 0, "RE4"},
-      {NOW + 3600000, 0, "RE4"},                          /* queued under a clock that has jumped back: not stranded */
+      {NOW + 3600000, 0, "RE4"}, /* queued under a clock that has jumped back: not stranded */
   };
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     char sid[8];
     (void)snprintf(sid, sizeof(sid), "RE%zu", i);
-    struct recording r = scratch_recording(db, 1, sid, "CA1", RECORDING_QUEUED, RECORDING_RANK_NEW, cases[i].enqueued_at);
+    struct recording r =
+        scratch_recording(db, 1, sid, "CA1", RECORDING_QUEUED, RECORDING_RANK_NEW, cases[i].enqueued_at);
     struct recording next = r;
     next.next_ask_at = cases[i].next_ask_at;
     assert_int_equal(recordings_store(db, &r, &next), OK);

@@ -51,7 +51,8 @@ static void each_id_is_found_after_the_one_before_it(void **state) {
   const int64_t ids[] = {1, 3, 70};
   int64_t id = 0;
   assert_int_equal(businesses_next(db, 0, &id), ERR_NOT_FOUND);
-  for (size_t i = 0; i < COUNT_OF(ids); i++) assert_int_equal(businesses_add(db, scratch_seal_key, ids[i], &whole, &id), OK);
+  for (size_t i = 0; i < COUNT_OF(ids); i++)
+    assert_int_equal(businesses_add(db, scratch_seal_key, ids[i], &whole, &id), OK);
   assert_int_equal(businesses_remove(db, 3), OK); /* its files may be there */
   id = 0;
   for (size_t i = 0; i < COUNT_OF(ids); i++) {

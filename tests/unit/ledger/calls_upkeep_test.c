@@ -21,9 +21,9 @@ static void put_legs(struct db *db, const char *parent, int from, int to) {
 
 static int64_t count_below(struct db *db, const char *top) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  assert_int_equal(db_query(db, &q, "select count(*) from calls where business_id = 1 and top_sid = ?1",
-                            DB_TEXT(str_from(top))),
-                   OK);
+  assert_int_equal(
+      db_query(db, &q, "select count(*) from calls where business_id = 1 and top_sid = ?1", DB_TEXT(str_from(top))),
+      OK);
   assert_int_equal(db_next(&q), OK);
   return db_int(&q, 0);
 }
@@ -171,11 +171,13 @@ static void what_an_older_release_writes_is_indexed_soon(void **state) {
   struct db *db = scratch_ledger(*state);
   scratch_call(db, 1, "CA1", "", NOW);
   edit(db, "CA1", "+15550100", "Dana");
-  assert_int_equal(db_run(db, "insert into calls (business_id, call_sid, top_sid, from_number, first_seen_at, sort_at)"
-                              " values (1, 'CA2', 'CA2', '+15550222', 5, 5) on conflict do update set from_number = '1'"),
+  assert_int_equal(db_run(db,
+                          "insert into calls (business_id, call_sid, top_sid, from_number, first_seen_at, sort_at)"
+                          " values (1, 'CA2', 'CA2', '+15550222', 5, 5) on conflict do update set from_number = '1'"),
                    OK);
   for (int i = 0; i < 2; i++)
-    assert_int_equal(db_run(db, "update calls set customer_name = 'Noa', from_number = null where call_sid = 'CA1'"), OK);
+    assert_int_equal(db_run(db, "update calls set customer_name = 'Noa', from_number = null where call_sid = 'CA1'"),
+                     OK);
   (void)finish(db);
   assert_true(found(db, "5550222", "CA2"));
   assert_true(found(db, "noa", "CA1"));
@@ -259,7 +261,8 @@ static void a_search_reads_the_same_whether_or_not_others_hold_it(void **state) 
   }
   static const struct {
     const char *held, *nobodys;
-  } pairs[] = {{"15550024989", "16660024989"}, {"0024989", "0099999"}, {"zebulon", "wolfram"}, {"Quixworth", "Brandtner"}};
+  } pairs[] = {
+      {"15550024989", "16660024989"}, {"0024989", "0099999"}, {"zebulon", "wolfram"}, {"Quixworth", "Brandtner"}};
   for (size_t i = 0; i < COUNT_OF(pairs); i++) {
     (void)pages_read(db, 2, pairs[i].held), (void)pages_read(db, 2, pairs[i].nobodys);
     assert_int_equal(pages_read(db, 2, pairs[i].held), pages_read(db, 2, pairs[i].nobodys));

@@ -203,12 +203,11 @@ static void a_link_works_once_and_in_time(void **state) {
 
 static void many_expired_sessions_go_in_parts(void **state) {
   struct db *db = scratch_ledger(*state);
-  assert_int_equal(
-      db_script(db,
-                "with recursive n(i) as (select 1 union all select i + 1 from n limit 250)"
-                " insert into sessions (digest, business_id, role, created_at, expires_at)"
-                " select cast(i as blob), 1, 'viewer', 1, iif(i <= 240, 1000, 1001) from n"),
-      OK);
+  assert_int_equal(db_script(db,
+                             "with recursive n(i) as (select 1 union all select i + 1 from n limit 250)"
+                             " insert into sessions (digest, business_id, role, created_at, expires_at)"
+                             " select cast(i as blob), 1, 'viewer', 1, iif(i <= 240, 1000, 1001) from n"),
+                   OK);
   static const int left[] = {150, 50, 10};
   for (size_t i = 0; i < COUNT_OF(left); i++) {
     bool more;

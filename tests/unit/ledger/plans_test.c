@@ -66,7 +66,8 @@ static bool is_allowed(const char *sql, const char *step) {
 
 static void check_plan(void *arg, const char *sql) {
   struct plans *p = arg;
-  static const char *const without[] = {"begin", "commit", "rollback", "savepoint", "release", "pragma", "end", "create"};
+  static const char *const without[] = {"begin",   "commit", "rollback", "savepoint",
+                                        "release", "pragma", "end",      "create"};
   for (size_t i = 0; i < COUNT_OF(without); i++)
     if (strncmp(sql, without[i], strlen(without[i])) == 0) return;
   char *explain = sqlite3_mprintf("explain query plan %s", sql);
@@ -153,7 +154,8 @@ static void every_statement_finds_what_it_asks_for(void **state) {
   }
   for (size_t i = 0; i < COUNT_OF(allowed); i++) {
     if (was_needed[i]) continue;
-    print_message("# allowed, but not there any more: %s in %s\n", allowed[i].step, allowed[i].sql ? allowed[i].sql : "all");
+    print_message("# allowed, but not there any more: %s in %s\n", allowed[i].step,
+                  allowed[i].sql ? allowed[i].sql : "all");
     p.failures++;
   }
   for (size_t i = 0; i < p.list_count; i++) free(p.lists[i]);
