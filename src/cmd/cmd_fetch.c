@@ -82,8 +82,8 @@ static enum err start_worker(struct fetching *f, struct db_writer **ret_writer, 
 
 static void show_progress(const struct recording *row) {
   if (!isatty(STDERR_FILENO)) return;
-  if (row->total > 0)
-    fprintf(stderr, "\r%s %3lld %%", row->recording_sid, (long long)(row->got * 100 / row->total));
+  if (row->announced_bytes > 0)
+    fprintf(stderr, "\r%s %3lld %%", row->recording_sid, (long long)(row->received_bytes * 100 / row->announced_bytes));
   else
     fprintf(stderr, "\r%s %s ", row->recording_sid, recording_status_name(row->status));
 }

@@ -30,8 +30,9 @@ static enum err add_failure(void *arg, struct str code, int64_t count, int64_t p
 
 static enum err add_fill_line(struct view *v, const struct recording *r) {
   TRY(buf_addf(v->out, "%s  %s  business %lld  %-11s  %lld bytes", v->n++ ? "" : "Fills:\n", r->recording_sid,
-               (long long)r->business_id, recording_status_name(r->status), (long long)r->got));
-  if (r->total > 0) TRY(buf_addf(v->out, "  %d %%", (int)((double)r->got / (double)r->total * 100.0)));
+               (long long)r->business_id, recording_status_name(r->status), (long long)r->received_bytes));
+  if (r->announced_bytes > 0)
+    TRY(buf_addf(v->out, "  %d %%", (int)((double)r->received_bytes / (double)r->announced_bytes * 100.0)));
   return buf_add_char(v->out, '\n');
 }
 

@@ -204,7 +204,7 @@ static enum err read_recording(struct db *db, const struct delivery *d, struct b
   memset(ret_row, 0, sizeof(*ret_row));
   ret_row->business_id = d->business_id;
   ret_row->rank = RECORDING_RANK_REST;
-  ret_row->total = ret_row->duration_ms = -1;
+  ret_row->announced_bytes = ret_row->duration_ms = -1;
   *ret_known = false;
   return str_copy(ret_row->recording_sid, sizeof(ret_row->recording_sid), d->recording_sid);
 }

@@ -160,8 +160,8 @@ static void drop_lease(struct recording *next) {
 static void forget_arrival(struct recording *next) {
   next->etag[0] = next->content_type[0] = '\0';
   next->modified_at = 0;
-  next->got = 0;
-  next->total = -1;
+  next->received_bytes = 0;
+  next->announced_bytes = -1;
 }
 
 static void enqueue(struct recording *next, int64_t now) {
@@ -226,12 +226,12 @@ static void does_take_lease(const struct asked *a, struct recording *next) {
   next->lease_until = a->now + RECORDING_LEASE_MS;
   set_text(next->lease_owner, sizeof(next->lease_owner), a->event->owner);
   if (next->stem[0] == '\0') set_text(next->stem, sizeof(next->stem), a->event->stem);
-  next->got = 0;
+  next->received_bytes = 0;
 }
 static void does_renew(const struct asked *a, struct recording *next) {
   next->lease_until = a->now + RECORDING_LEASE_MS;
-  next->got = a->event->got;
-  next->total = a->event->total;
+  next->received_bytes = a->event->received_bytes;
+  next->announced_bytes = a->event->announced_bytes;
   if (a->event->file.etag.n == 0) return;
   set_text(next->etag, sizeof(next->etag), a->event->file.etag);
   set_text(next->content_type, sizeof(next->content_type), a->event->file.content_type);
@@ -319,8 +319,8 @@ static void does_give_back(const struct asked *a, struct recording *next) {
   drop_lease(next);
   next->crashes++;
   next->next_ask_at = a->now;
-  if (a->row->got == 0) forget_arrival(next);
-  next->got = 0;
+  if (a->row->received_bytes == 0) forget_arrival(next);
+  next->received_bytes = 0;
 }
 static void does_keep(const struct asked *a, struct recording *next) {
   const struct recording_file *file = &a->event->file;
@@ -329,7 +329,7 @@ static void does_keep(const struct asked *a, struct recording *next) {
   set_text(next->content_type, sizeof(next->content_type), file->content_type);
   set_text(next->etag, sizeof(next->etag), file->etag);
   set_text(next->sha256, sizeof(next->sha256), file->sha256);
-  next->bytes = next->got = next->total = file->bytes;
+  next->bytes = next->received_bytes = next->announced_bytes = file->bytes;
   next->modified_at = file->modified_at;
   next->duration_ms = file->duration_ms;
   next->channels = file->channels;
@@ -342,8 +342,8 @@ static void does_keep(const struct asked *a, struct recording *next) {
 static void does_forget_file(const struct asked *a, struct recording *next) {
   (void)a;
   next->name[0] = next->etag[0] = next->content_type[0] = next->sha256[0] = '\0';
-  next->got = next->modified_at = next->ready_at = 0;
-  next->total = next->duration_ms = -1;
+  next->received_bytes = next->modified_at = next->ready_at = 0;
+  next->announced_bytes = next->duration_ms = -1;
   next->channels = 0;
 }
 

@@ -31,7 +31,7 @@ enum recording_event_kind {
   RECORDING_REFUSED, /* error */
   RECORDING_RETRY_DUE,
   RECORDING_CLAIM,     /* owner */
-  RECORDING_RENEW,     /* token, got, total */
+  RECORDING_RENEW,     /* token, received_bytes, announced_bytes */
   RECORDING_ANSWERED,  /* token, begun */
   RECORDING_RESTARTED, /* token: bytes that were told are void; it goes on under the next token */
   RECORDING_NOT_FOUND, /* token */
@@ -69,7 +69,8 @@ struct recording_event {
   int64_t retry_after_ms;      /* what the provider asked for; 0 none */
   uint32_t jitter;             /* random: spreads the back-off */
   int64_t credentials_version; /* of a refusal: what was asked with; 0 unknown */
-  int64_t got, total;          /* bytes here, announced (-1) */
+  int64_t received_bytes;
+  int64_t announced_bytes; /* -1 unknown */
   struct recording_file file;
 };
 

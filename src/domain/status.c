@@ -59,8 +59,8 @@ enum err status_write(struct buf *b, const struct recording *row, const struct s
   TRY(add_text(b, ",\"recording_sid\":", str_from(row->recording_sid)));
   TRY(add_text(b, ",\"status\":", str_from(recording_status_name(row->status))));
   TRY(add_number(b, ",\"retry_after\":", recording_retry_after_s(row, v->now), 1));
-  TRY(add_number(b, ",\"progress\":{\"bytes\":", row->got, INT64_MIN));
-  TRY(add_number(b, ",\"total\":", row->total, 0));
+  TRY(add_number(b, ",\"progress\":{\"bytes\":", row->received_bytes, INT64_MIN));
+  TRY(add_number(b, ",\"total\":", row->announced_bytes, 0));
   TRY(add_number(b, "},\"fail_count\":", row->fail_count, INT64_MIN));
   TRY(add_time(b, ",\"next_retry_at\":", row->next_retry_at));
   TRY(add_error(b, row, v));

@@ -280,7 +280,7 @@ void tape_fail(struct tape *tape) {
 
 /* Who was told no length was told nothing wrong. */
 static bool is_same_recording(const struct tape_head *told, const struct tape_head *head) {
-  bool length_fits = told->total < 0 || told->total == head->total;
+  bool length_fits = told->announced_bytes < 0 || told->announced_bytes == head->announced_bytes;
   return strcmp(told->etag, head->etag) == 0 && length_fits && told->modified_at == head->modified_at;
 }
 

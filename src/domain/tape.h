@@ -33,8 +33,8 @@ struct tape_head {
   char recording_sid[SID_SIZE];
   char etag[RECORDING_ETAG_SIZE]; /* with its quotes */
   char content_type[40];
-  int64_t modified_at; /* UNIX ms */
-  int64_t total;       /* as the provider told; -1 unknown */
+  int64_t modified_at;     /* UNIX ms */
+  int64_t announced_bytes; /* by the provider; -1 unknown */
 };
 
 /* on_open is called when somebody who waits may find a tape: on the writer's thread, without a lock. */

@@ -62,7 +62,8 @@ static void follow_unref(struct follow *f) {
 /* ---- looking ---- */
 
 static bool is_same(const struct tape_head *head, const struct recording *row) {
-  bool length_fits = head->total < 0 || row->total < 0 || row->total == head->total;
+  bool length_fits =
+      head->announced_bytes < 0 || row->announced_bytes < 0 || row->announced_bytes == head->announced_bytes;
   return strcmp(head->etag, row->etag) == 0 && length_fits;
 }
 
@@ -76,13 +77,13 @@ static enum err open_part_of(struct blob_store *store, const struct recording *r
 /* A look opens a file before it does anything to the tape: the volume may keep it waiting, and nobody waits with it. */
 static bool needs_file(const struct follow *f, const struct recording *row) {
   if (row->status == RECORDING_READY) return true;
-  return row->status == RECORDING_DOWNLOADING && row->lease_token != f->token && row->got > 0;
+  return row->status == RECORDING_DOWNLOADING && row->lease_token != f->token && row->received_bytes > 0;
 }
 
 /* fd -1: the part was not there. */
 static enum err take_part(struct follow *f, struct tape *tape, const struct recording *row, int fd) {
   if (fd < 0) return OK; /* it has just got its name, or its holder died: the row will say */
-  TRY(tape_go_on_with(tape, fd, row->got));
+  TRY(tape_go_on_with(tape, fd, row->received_bytes));
   f->token = row->lease_token;
   return OK;
 }
@@ -103,8 +104,8 @@ static enum err follow_row(struct follow *f, struct tape *tape, const struct rec
     case RECORDING_QUEUED:
       return OK;
     case RECORDING_DOWNLOADING:
-      if (row->lease_token != f->token) return row->got > 0 ? take_part(f, tape, row, fd) : OK;
-      tape_extend(tape, row->got); /* (1) */
+      if (row->lease_token != f->token) return row->received_bytes > 0 ? take_part(f, tape, row, fd) : OK;
+      tape_extend(tape, row->received_bytes); /* (1) */
       return OK;
     case RECORDING_READY:
       return take_file(f, tape, row, fd, size);
@@ -291,11 +292,12 @@ static enum err follow_begin(struct tape_follows *all, struct tape *tape, int64_
 /* Under `opening`; fd is the part of the row's token. */
 static enum err follow_anew(struct tape_follows *f, const struct recording *row, int fd, struct tape **ret_tape) {
   struct tape *tape;
-  struct tape_head head = {.business_id = row->business_id, .modified_at = row->modified_at, .total = row->total};
+  struct tape_head head = {
+      .business_id = row->business_id, .modified_at = row->modified_at, .announced_bytes = row->announced_bytes};
   memcpy(head.recording_sid, row->recording_sid, sizeof(head.recording_sid));
   memcpy(head.etag, row->etag, sizeof(head.etag));
   memcpy(head.content_type, row->content_type, sizeof(head.content_type));
-  TRY(tapes_open(f->parts.tapes, &head, fd, row->got, &tape));
+  TRY(tapes_open(f->parts.tapes, &head, fd, row->received_bytes, &tape));
   enum err e = follow_begin(f, tape, row->lease_token);
   if (e != OK) {
     tape_fail(tape);
@@ -313,7 +315,7 @@ static bool is_open(struct tape *tape) {
 }
 
 static enum err find_arriving(const struct recording *row) {
-  return row->status == RECORDING_DOWNLOADING && row->got > 0 ? ERR_NOT_YET : ERR_NOT_FOUND;
+  return row->status == RECORDING_DOWNLOADING && row->received_bytes > 0 ? ERR_NOT_YET : ERR_NOT_FOUND;
 }
 
 /* A tape that the row does not speak of: one that is over is held by who is slow, and in nobody's way. Of an open one either

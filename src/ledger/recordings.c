@@ -86,8 +86,8 @@ static enum err read_bytes(struct db_rows *q, struct recording *ret_row) {
   TAKE_TEXT(stem, RECORDING_COLUMN_stem);
   TAKE_TEXT(name, RECORDING_COLUMN_name);
   r.bytes = db_int(q, RECORDING_COLUMN_bytes);
-  r.total = db_int_or(q, RECORDING_COLUMN_total, -1);
-  r.got = db_int(q, RECORDING_COLUMN_got);
+  r.announced_bytes = db_int_or(q, RECORDING_COLUMN_total, -1);
+  r.received_bytes = db_int(q, RECORDING_COLUMN_got);
   TAKE_TEXT(content_type, RECORDING_COLUMN_content_type);
   TAKE_TEXT(etag, RECORDING_COLUMN_etag);
   r.modified_at = db_int(q, RECORDING_COLUMN_modified_at);
@@ -134,21 +134,21 @@ static struct db_value text_or_null(const char *s) {
 }
 
 /* Every column but the key, `fields` and `version`, in the order of RECORDING_STORED_COLUMNS from ?3. */
-#define ROW_VALUES(r)                                                                                             \
-  text_or_null((r)->call_sid), DB_TEXT(str_from((r)->provider_status)), DB_TEXT(str_from((r)->url)),              \
-      DB_INT((r)->forbidden), time_or_null((r)->provider_duration_s), time_or_null((r)->provider_channels),       \
-      text_or_null((r)->source), time_or_null((r)->started_at), time_or_null((r)->completed_at),                  \
-      DB_INT((r)->first_seen_at), DB_TEXT(str_from(recording_status_name((r)->status))), DB_INT((r)->rank),       \
-      time_or_null((r)->enqueued_at), time_or_null((r)->last_enqueue_at), time_or_null((r)->wanted_at),           \
-      time_or_null((r)->next_ask_at), text_or_null((r)->lease_owner), DB_INT((r)->lease_token),                   \
-      time_or_null((r)->lease_until), DB_INT((r)->fail_count), time_or_null((r)->failed_at),                      \
-      time_or_null((r)->next_retry_at), text_or_null((r)->error_code), DB_INT((r)->permanent),                    \
-      DB_INT((r)->not_found_count), time_or_null((r)->first_404_at), DB_INT((r)->crashes),                        \
-      time_or_null((r)->retried[0]), time_or_null((r)->retried[1]), time_or_null((r)->retried[2]),                \
-      text_or_null((r)->stem), text_or_null((r)->name), time_or_null((r)->bytes), DB_INT_OR_NULL((r)->total),     \
-      DB_INT((r)->got), text_or_null((r)->content_type), text_or_null((r)->etag), time_or_null((r)->modified_at), \
-      DB_INT_OR_NULL((r)->duration_ms), time_or_null((r)->channels), text_or_null((r)->sha256),                   \
-      time_or_null((r)->ready_at)
+#define ROW_VALUES(r)                                                                                       \
+  text_or_null((r)->call_sid), DB_TEXT(str_from((r)->provider_status)), DB_TEXT(str_from((r)->url)),        \
+      DB_INT((r)->forbidden), time_or_null((r)->provider_duration_s), time_or_null((r)->provider_channels), \
+      text_or_null((r)->source), time_or_null((r)->started_at), time_or_null((r)->completed_at),            \
+      DB_INT((r)->first_seen_at), DB_TEXT(str_from(recording_status_name((r)->status))), DB_INT((r)->rank), \
+      time_or_null((r)->enqueued_at), time_or_null((r)->last_enqueue_at), time_or_null((r)->wanted_at),     \
+      time_or_null((r)->next_ask_at), text_or_null((r)->lease_owner), DB_INT((r)->lease_token),             \
+      time_or_null((r)->lease_until), DB_INT((r)->fail_count), time_or_null((r)->failed_at),                \
+      time_or_null((r)->next_retry_at), text_or_null((r)->error_code), DB_INT((r)->permanent),              \
+      DB_INT((r)->not_found_count), time_or_null((r)->first_404_at), DB_INT((r)->crashes),                  \
+      time_or_null((r)->retried[0]), time_or_null((r)->retried[1]), time_or_null((r)->retried[2]),          \
+      text_or_null((r)->stem), text_or_null((r)->name), time_or_null((r)->bytes),                           \
+      DB_INT_OR_NULL((r)->announced_bytes), DB_INT((r)->received_bytes), text_or_null((r)->content_type),   \
+      text_or_null((r)->etag), time_or_null((r)->modified_at), DB_INT_OR_NULL((r)->duration_ms),            \
+      time_or_null((r)->channels), text_or_null((r)->sha256), time_or_null((r)->ready_at)
 
 enum err recordings_get(struct db *db, int64_t business_id, struct str recording_sid, struct recording *ret_row) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;

@@ -66,8 +66,8 @@ struct recording {
   char stem[RECORDING_NAME_SIZE]; /* "" before the first fill */
   char name[RECORDING_NAME_SIZE]; /* "" unless ready */
   int64_t bytes;                  /* of the file; 0 unless ready */
-  int64_t total;                  /* announced; -1 unknown */
-  int64_t got;                    /* here, of the fill under way */
+  int64_t announced_bytes;        /* what the provider announced; -1 unknown */
+  int64_t received_bytes;         /* by the fill under way */
   char content_type[40];
   char etag[RECORDING_ETAG_SIZE]; /* with its quotes */
   int64_t modified_at;

@@ -185,7 +185,8 @@ static struct report *new_renewal(struct fill *f, enum recording_event_kind kind
   if (!r) return NULL;
   int64_t here = f->begun ? f->size : 0;
   int64_t got = here && fill_is_compared(f) ? here : 0; /* (4) */
-  r->event = (struct recording_event){.kind = kind, .token = f->row.lease_token, .got = got, .total = f->total};
+  r->event = (struct recording_event){
+      .kind = kind, .token = f->row.lease_token, .received_bytes = got, .announced_bytes = f->total};
   if (f->begun) {
     (void)snprintf(r->etag, sizeof(r->etag), "%s", f->etag);
     r->event.file.etag = str_from(r->etag);

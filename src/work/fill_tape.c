@@ -23,7 +23,8 @@
 /* ---- the tape ---- */
 
 void fill_open_tape(struct fill *f) {
-  struct tape_head head = {.business_id = f->row.business_id, .modified_at = f->modified_at, .total = f->total};
+  struct tape_head head = {
+      .business_id = f->row.business_id, .modified_at = f->modified_at, .announced_bytes = f->total};
   if (!f->context->tapes || !f->begun || f->tape) return;
   memcpy(head.recording_sid, f->row.recording_sid, sizeof(head.recording_sid));
   memcpy(head.etag, f->etag, sizeof(head.etag));
@@ -95,8 +96,8 @@ void fill_forget_before(struct fill *f) {
 }
 
 void fill_compare_length(struct fill *f, int64_t length) {
-  bool was_told = f->row.total >= 0;
-  if (f->before >= 0 && was_told && length != f->row.total) fill_void_validators(f);
+  bool was_told = f->row.announced_bytes >= 0;
+  if (f->before >= 0 && was_told && length != f->row.announced_bytes) fill_void_validators(f);
 }
 
 bool fill_is_compared(const struct fill *f) {

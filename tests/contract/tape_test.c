@@ -48,7 +48,8 @@ static void append(struct stage *s, int64_t to) {
 }
 
 static struct tape_head head_of(const struct stage *s) {
-  struct tape_head head = {.business_id = 1, .modified_at = s->row.modified_at, .total = s->row.total};
+  struct tape_head head = {
+      .business_id = 1, .modified_at = s->row.modified_at, .announced_bytes = s->row.announced_bytes};
   memcpy(head.recording_sid, SID, sizeof(SID));
   memcpy(head.etag, s->row.etag, sizeof(head.etag));
   memcpy(head.content_type, s->row.content_type, sizeof(head.content_type));
@@ -56,7 +57,7 @@ static struct tape_head head_of(const struct stage *s) {
 }
 
 static void begin_here(struct stage *s, int64_t total, int64_t committed) {
-  s->row.total = total;
+  s->row.announced_bytes = total;
   const struct tape_head head = head_of(s);
   append(s, committed);
   assert_int_equal(tapes_open(s->tapes, &head, blob_part_fd(s->part), committed, &s->written), OK);
@@ -83,19 +84,19 @@ static void store_row(struct stage *s) {
 static void begin_elsewhere(struct stage *s, int64_t total, int64_t committed) {
   append(s, committed);
   s->row.status = RECORDING_DOWNLOADING;
-  s->row.total = total;
-  s->row.got = committed;
+  s->row.announced_bytes = total;
+  s->row.received_bytes = committed;
   store_row(s);
 }
 static void extend_elsewhere(struct stage *s, int64_t committed) {
   append(s, committed);
-  s->row.got = committed;
+  s->row.received_bytes = committed;
   store_row(s);
 }
 static void finish_elsewhere(struct stage *s) {
   assert_int_equal(blob_publish(s->part, "1/2026/11/RE00000000000000000000000000000001.mp3"), OK);
   s->row.status = RECORDING_READY;
-  s->row.bytes = s->row.got = s->row.total = blob_part_size(s->part);
+  s->row.bytes = s->row.received_bytes = s->row.announced_bytes = blob_part_size(s->part);
   (void)snprintf(s->row.name, sizeof(s->row.name), "%s.mp3", STEM);
   store_row(s);
 }
@@ -236,7 +237,7 @@ static void what_is_here_is_heard_at_once(void **state) {
     ear_open(s, &ear);
     assert_view(hear(&ear, 0), TAPE_OPEN, 1200);
     assert_string_equal(tape_head(ear.tape)->etag, "\"first\"");
-    assert_int_equal(tape_head(ear.tape)->total, TOTAL);
+    assert_int_equal(tape_head(ear.tape)->announced_bytes, TOTAL);
     assert_int_equal(tape_head(ear.tape)->modified_at, SCRATCH_NOW);
     assert_string_equal(tape_head(ear.tape)->content_type, "audio/mpeg");
     assert_true(s->opened >= 1);
@@ -263,7 +264,7 @@ static void without_a_length_the_end_is_heard(void **state) {
   WITH_BOTH({
     s->writer->begin(s, -1, 1200);
     ear_open(s, &ear);
-    assert_int_equal(tape_head(ear.tape)->total, -1);
+    assert_int_equal(tape_head(ear.tape)->announced_bytes, -1);
     s->writer->extend(s, 4000);
     s->writer->finish(s);
     struct tape_view v = hear(&ear, 1200);
@@ -324,14 +325,14 @@ static void another_token_s_part_is_gone_on_with(void **state) {
   ear_open(s, &ear);
   assert_view(hear(&ear, 0), TAPE_OPEN, 3000);
   s->row.status = RECORDING_QUEUED; /* its worker died */
-  s->row.got = 0;
+  s->row.received_bytes = 0;
   store_row(s);
   struct blob_part *dead = s->part;
   assert_int_equal(blob_begin(s->store, OWNER, 8, &s->part), OK);
   append(s, 1500);
   s->row.status = RECORDING_DOWNLOADING;
   s->row.lease_token = 8;
-  s->row.got = 1500; /* less than was heard: nothing changes */
+  s->row.received_bytes = 1500; /* less than was heard: nothing changes */
   store_row(s);
   s->writer->extend(s, 4000);
   dead = blob_abandon(dead);
@@ -418,7 +419,7 @@ static void nothing_is_followed_before_a_byte_is_accepted(void **state) {
   s->row.status = RECORDING_DOWNLOADING;
   store_row(s);
   assert_int_equal(tape_follow(s->follows, &s->row, &tape), ERR_NOT_FOUND);
-  s->row.got = 1200;
+  s->row.received_bytes = 1200;
   s->row.lease_token = 9; /* whose part is not there */
   store_row(s);
   assert_int_equal(tape_follow(s->follows, &s->row, &tape), ERR_NOT_FOUND);
@@ -523,10 +524,10 @@ static void what_was_read_before_a_fill_took_over_says_nothing_of_its_part(void 
   for (int i = 0; i < 100; i++) {
     struct tape *followed, *filled;
     struct stat st;
-    s->row.got = 1100;
+    s->row.received_bytes = 1100;
     store_row(s);
     assert_int_equal(tape_follow(s->follows, &s->row, &followed), OK);
-    s->row.got = 3000;
+    s->row.received_bytes = 3000;
     store_row(s);
     assert_int_equal(tapes_open(s->tapes, &head, blob_part_fd(own), 1100, &filled), OK);
     for (int n = 0; n < 200; n++) {

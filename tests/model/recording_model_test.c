@@ -111,8 +111,8 @@ static struct str sid_of(const struct model_row *m) {
   X(retried[1])          \
   X(retried[2])          \
   X(bytes)               \
-  X(total)               \
-  X(got)                 \
+  X(announced_bytes)     \
+  X(received_bytes)      \
   X(modified_at)         \
   X(duration_ms)         \
   X(channels)            \
@@ -324,8 +324,8 @@ static void step_report(void) {
                                   .error = roll(40) ? errors[roll(COUNT_OF(errors))] : RECORDING_AUTH_FAILED,
                                   .retry_after_ms = roll(4) ? 0 : (int64_t)roll(3000000),
                                   .jitter = (uint32_t)roll(UINT32_MAX),
-                                  .got = (int64_t)roll(4000),
-                                  .total = roll(3) ? 4000 : -1,
+                                  .received_bytes = (int64_t)roll(4000),
+                                  .announced_bytes = roll(3) ? 4000 : -1,
                                   .file = some_file()};
   struct recording_outcome outcome = model_apply(m, &event);
   if (outcome.moved) model_account_feels((int)m->row.business_id - 1, &event);
@@ -503,7 +503,7 @@ static void walk_begin(struct db *db) {
     r->business_id = i / SIDS + 1;
     (void)snprintf(r->recording_sid, sizeof(r->recording_sid), "RE%d", i % SIDS); /* the same SIDs in each business */
     r->rank = RECORDING_RANK_REST;
-    r->total = r->duration_ms = -1;
+    r->announced_bytes = r->duration_ms = -1;
   }
   for (int i = 0; i < WORKERS; i++) w.workers[i].held = -1;
 }

@@ -124,7 +124,7 @@ static void check(struct http_exchange *x, void *arg) {
 static struct open_file item_of(const struct live_ask *ask) {
   const struct tape_head *head = tape_head(ask->tape);
   struct tape_view view = tape_wait_extend(ask->tape, 0, NULL);
-  struct open_file item = {.bytes = view.state == TAPE_DONE ? view.committed : head->total,
+  struct open_file item = {.bytes = view.state == TAPE_DONE ? view.committed : head->announced_bytes,
                            .modified_s = head->modified_at / 1000,
                            .by_call = ask->by_call};
   tape_bytes_unref(view.bytes);

@@ -104,8 +104,8 @@ static enum err store_arriving(struct db *db, void *arg) {
   next.status = RECORDING_DOWNLOADING;
   next.lease_token = row.lease_token + 1;
   next.lease_until = db_now_ms(db) + 3600 * 1000;
-  next.total = a->total;
-  next.got = ARRIVED;
+  next.announced_bytes = a->total;
+  next.received_bytes = ARRIVED;
   next.modified_at = INT64_C(1795248062000);
   (void)snprintf(next.etag, sizeof(next.etag), "\"%s\"", RE1);
   (void)snprintf(next.content_type, sizeof(next.content_type), "audio/mpeg");
@@ -120,7 +120,7 @@ static struct arriving begin_fill(struct service *s, int64_t total) {
                            .etag = "\"" RE1 "\"",
                            .content_type = "audio/mpeg",
                            .modified_at = INT64_C(1795248062000),
-                           .total = total};
+                           .announced_bytes = total};
   char bytes[WHOLE];
   for (size_t i = 0; i < WHOLE; i++) bytes[i] = (char)('a' + i % 26);
   assert_int_equal(write(a.fd, bytes, WHOLE), WHOLE);

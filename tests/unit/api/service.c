@@ -232,7 +232,7 @@ static enum err put_recording(struct db *db, void *arg) {
   (void)snprintf(r->call_sid, sizeof(r->call_sid), "%s", j->other_sid);
   r->status = j->status;
   r->rank = RECORDING_RANK_REST;
-  r->total = r->duration_ms = -1;
+  r->announced_bytes = r->duration_ms = -1;
   r->started_at = INT64_C(1795248062000); /* 2026-11-21T08:01:02Z */
   r->first_seen_at = r->started_at;
   return recordings_insert(db, r, STR("{}"));
@@ -253,7 +253,7 @@ static enum err make_ready(struct db *db, void *arg) {
   (void)snprintf(next.name, sizeof(next.name), "%lld/%s.mp3", (long long)j->business, j->sid);
   (void)snprintf(next.etag, sizeof(next.etag), "\"%s\"", j->sid);
   (void)snprintf(next.content_type, sizeof(next.content_type), "audio/mpeg");
-  next.bytes = next.got = next.total = j->bytes;
+  next.bytes = next.received_bytes = next.announced_bytes = j->bytes;
   next.modified_at = INT64_C(1795248062000);
   return recordings_store(db, &row, &next);
 }

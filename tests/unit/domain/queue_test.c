@@ -22,7 +22,7 @@ static struct recording report(struct db *db, int64_t business, const char *sid,
   struct recording_event event = {.kind = kind,
                                   .token = scratch_row(db, business, sid).lease_token,
                                   .error = error,
-                                  .total = -1,
+                                  .announced_bytes = -1,
                                   .file = {.name = STR("f.mp3"), .bytes = 4000, .duration_ms = -1}};
   struct recording row;
   assert_int_equal(queue_report(db, business, str_from(sid), &event, now, &row), OK);
@@ -247,7 +247,7 @@ static void a_lost_lease_reports_nothing(void **state) {
   queued(db, b, "RE1", RECORDING_RANK_NEW, 0);
   (void)claim(db, &usual, SCRATCH_NOW);
   struct recording was = scratch_row(db, b, "RE1"), row;
-  struct recording_event event = {.kind = RECORDING_FAILURE, .error = RECORDING_AUTH_FAILED, .total = -1};
+  struct recording_event event = {.kind = RECORDING_FAILURE, .error = RECORDING_AUTH_FAILED, .announced_bytes = -1};
   static const struct { int64_t token, after; } cases[] = {{0, 0}, {2, 0}, {1, RECORDING_LEASE_MS}};
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     event.token = cases[i].token;

@@ -19,7 +19,7 @@ static const struct recording_file a_file = {.name = {"1/2026/11/CA1.RE1.mp3", 2
 static struct recording plain(enum recording_status status) {
   struct recording r = {.business_id = 1, .recording_sid = "RE1", .call_sid = "CA1", .status = status};
   r.rank = RECORDING_RANK_REST;
-  r.total = r.duration_ms = -1;
+  r.announced_bytes = r.duration_ms = -1;
   r.first_seen_at = r.completed_at = NOW - MINUTE_MS;
   r.lease_token = TOKEN;
   r.version = 1;
@@ -49,7 +49,7 @@ static struct recording_event event_of(enum recording_event_kind kind) {
                                   .stem = {"1/2026/11/CA1.RE1", 17},
                                   .error = RECORDING_PROVIDER_ERROR,
                                   .jitter = UINT32_MAX / 2,
-                                  .total = -1,
+                                  .announced_bytes = -1,
                                   .file = a_file};
 }
 
@@ -436,12 +436,12 @@ static struct recording after_arrival(enum recording_event_kind end, int64_t n) 
   struct recording row = leased(RECORDING_DOWNLOADING), next;
   struct recording_event event = event_of(end);
   event.token = row.lease_token;
-  row.got = n;
-  row.total = 4000;
+  row.received_bytes = n;
+  row.announced_bytes = 4000;
   (void)snprintf(row.etag, sizeof(row.etag), "\"told\"");
   if (end == RECORDING_LEASE_EXPIRED) row.lease_until = NOW;
   assert_true(recording_apply(&row, &event, NOW, &next).moved);
-  assert_int_equal(next.got, 0);
+  assert_int_equal(next.received_bytes, 0);
   return next;
 }
 
@@ -454,10 +454,10 @@ static void validators_outlive_a_worker_and_nothing_else(void **state) {
     assert_string_equal(row.etag, "\"told\"");
     assert_true(recording_apply(&row, &event, NOW, &next).moved);
     assert_string_equal(next.etag, "\"told\"");
-    assert_int_equal(next.total, 4000);
+    assert_int_equal(next.announced_bytes, 4000);
     row = after_arrival(dies[i], 0); /* of this fill nobody was told: the part does not stand for these */
     assert_string_equal(row.etag, "");
-    assert_int_equal(row.total, -1);
+    assert_int_equal(row.announced_bytes, -1);
   }
   assert_string_equal(after_arrival(RECORDING_RESTARTED, 1200).etag, "");
 }

@@ -12,7 +12,7 @@ static struct recording row_of(enum recording_status status) {
   memcpy(r.recording_sid, "RE1", 3);
   memcpy(r.call_sid, "CA1", 3);
   r.status = status;
-  r.total = r.duration_ms = -1;
+  r.announced_bytes = r.duration_ms = -1;
   return r;
 }
 
@@ -37,7 +37,7 @@ static void a_status_object_has_every_member_in_every_state(void **state) {
                  "\"started_at\":null,\"expires_at\":null,\"stream_url\":\"/api/recordings/RE1/stream\"}");
   struct recording ready = row_of(RECORDING_READY);
   ready.call_sid[0] = '\0';
-  ready.bytes = ready.got = ready.total = 4000;
+  ready.bytes = ready.received_bytes = ready.announced_bytes = 4000;
   ready.duration_ms = 61050;
   ready.provider_duration_s = 60;
   ready.channels = 2;

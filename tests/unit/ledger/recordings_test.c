@@ -97,7 +97,8 @@ static void a_row_is_read_as_it_was_stored(void **state) {
   NUMBER(last_enqueue_at), NUMBER(wanted_at), NUMBER(next_ask_at), NUMBER(lease_token), NUMBER(lease_until);
   NUMBER(fail_count), NUMBER(failed_at), NUMBER(next_retry_at), NUMBER(not_found_count), NUMBER(first_404_at),
       NUMBER(crashes);
-  NUMBER(retried[0]), NUMBER(retried[1]), NUMBER(retried[2]), NUMBER(bytes), NUMBER(total), NUMBER(got);
+  NUMBER(retried[0]), NUMBER(retried[1]), NUMBER(retried[2]), NUMBER(bytes), NUMBER(announced_bytes),
+      NUMBER(received_bytes);
   NUMBER(modified_at), NUMBER(duration_ms), NUMBER(ready_at);
   next.provider_channels = next.channels = 2;
   next.forbidden = next.permanent = true;

@@ -38,7 +38,7 @@ static inline struct recording scratch_recording(struct db *db, int64_t business
   (void)snprintf(r.call_sid, sizeof(r.call_sid), "%s", call_sid);
   r.status = status;
   r.rank = rank;
-  r.total = r.duration_ms = -1;
+  r.announced_bytes = r.duration_ms = -1;
   r.first_seen_at = r.started_at = at;
   r.version = 1;
   if (status == RECORDING_QUEUED) r.enqueued_at = at;
