@@ -85,7 +85,7 @@ static enum err patiently(struct app *app, enum err (*step)(struct app *app, voi
   const struct timespec pause = {.tv_nsec = BUSY_PAUSE_MS * 1000 * 1000};
   enum err e = step(app, arg);
   for (int i = 1; e == ERR_BUSY && app->is_patient && i < BUSY_TRIES; i++) {
-    if (i == 1) log_warn("The database is held by another process: waiting for it");
+    if (i == 1) log_warn("Waiting for the database", LOG_TEXT("why", "held by another process"));
     (void)nanosleep(&pause, NULL);
     e = step(app, arg);
   }

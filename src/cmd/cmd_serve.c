@@ -205,7 +205,7 @@ static enum err leave(struct db *db, void *arg) {
 
 /* Threads that are inside of the volume can't be ended but with the process. What has to be kept is in the database. */
 _Noreturn static void leave_hung_volume(void) {
-  log_warn("The recordings' volume does not answer: the process ends without it");
+  log_warn("Stopping without the recordings' volume", LOG_TEXT("why", "it does not answer"));
   log_info("Stopped");
   _exit(CMD_DONE);
 }
@@ -337,7 +337,7 @@ static void say_listening(const struct serve *s) {
   char address[128], admin[128] = "none";
   unsigned connections = http_server_connections_max(s->server);
   if ((int64_t)connections < conf->connections)
-    log_warn("The file limit allows fewer connections than CONNECTIONS", LOG_INT("connections", connections),
+    log_warn("CONNECTIONS lowered to fit the file limit", LOG_INT("connections", connections),
              LOG_INT("wanted", conf->connections));
   address_of(conf->listen, s->server, address, sizeof(address));
   if (s->admin) address_of(conf->admin_listen, s->admin, admin, sizeof(admin));

@@ -204,8 +204,7 @@ static void note_slow(struct db_writer *w, const struct waiting_job *j, int64_t 
   int64_t now = clock_mono_ms(), *last = &w->slow_logged_ms[j->job.name];
   if (*last != 0 && now - *last < SLOW_LOG_MS) return;
   *last = now;
-  log_warn("A write held up all others",
-           LOG_TEXT("job", metric_label_text(METRIC_DATABASE_JOB_SECONDS, 0, j->job.name)),
+  log_warn("Slow database write", LOG_TEXT("job", metric_label_text(METRIC_DATABASE_JOB_SECONDS, 0, j->job.name)),
            LOG_INT("business", j->job.business_id), LOG_REAL("seconds", (double)us / 1e6));
 }
 
@@ -229,7 +228,7 @@ static bool part_run(struct db_writer *w, struct waiting_job *j, enum err *ret_w
   rows = db_touched(w->db) - rows;
 #ifdef CALLREEL_TEST_HOOKS
   if (rows > DB_JOB_ROWS) {
-    log_error("A job touched too many rows",
+    log_error("Database job touched too many rows",
               LOG_TEXT("job", metric_label_text(METRIC_DATABASE_JOB_SECONDS, 0, j->job.name)), LOG_INT("rows", rows));
     assert(!"a part of a job touches at most DB_JOB_ROWS rows");
   }

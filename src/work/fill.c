@@ -87,8 +87,7 @@ void fill_release_if_idle(struct fill *f) {
 
 void fill_lease_lost(struct fill *f) {
   if (f->lost) return;
-  log_warn("Could not acquire lock", LOG_INT("business", f->row.business_id), LOG_STR("recording", sid_of(f)),
-           LOG_TEXT("why", "the lease is no longer ours"));
+  log_warn("Lease lost", LOG_INT("business", f->row.business_id), LOG_STR("recording", sid_of(f)));
   metric_add(METRIC_FILLS, METRIC_FILL_LOST, 1);
   f->lost = true;
   f->state = FILL_REPORTING;
@@ -219,7 +218,7 @@ void fill_break(struct fill *f, enum recording_error error) {
     fill_fail(f, error);
     return;
   }
-  log_debug("Fill broke", LOG_INT("business", f->row.business_id), LOG_STR("recording", sid_of(f)),
+  log_debug("Fill interrupted", LOG_INT("business", f->row.business_id), LOG_STR("recording", sid_of(f)),
             LOG_INT("bytes", f->size), LOG_TEXT("why", f->log_why));
   f->state = FILL_PAUSED;
   f->resume_at_ms = clock_mono_ms() + pauses_ms[f->restarts++];

@@ -61,7 +61,7 @@ enum err fill_set_aside(struct blob_store *store, const struct recording *row, c
   int dir = blob_directory_fd(store);
   enum err e = fs_link(dir, name, aside);
   if (e == OK || e == ERR_EXISTS) e = fs_unlink(dir, name);
-  log_warn("Set aside a file that is not the recording it is named after", LOG_INT("business", row->business_id),
+  log_warn("File with the wrong content set aside", LOG_INT("business", row->business_id),
            LOG_TEXT("recording", row->recording_sid), LOG_ERR(e));
   return e;
 }

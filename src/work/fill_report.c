@@ -83,8 +83,7 @@ static void last_is_back(struct fill *f, const struct report *r) {
     log_last(f, &r->row);
   } else if (r->e == ERR_CONFLICT) {
     metric_add(METRIC_FILLS, METRIC_FILL_LOST, 1);
-    log_warn("Could not acquire lock", LOG_INT("business", f->row.business_id),
-             LOG_TEXT("recording", f->row.recording_sid), LOG_TEXT("why", "the lease is no longer ours"));
+    log_warn("Lease lost", LOG_INT("business", f->row.business_id), LOG_TEXT("recording", f->row.recording_sid));
   } else if (r->e != ERR_CLOSED && !f->context->closing) {
     f->report_again_ms = clock_mono_ms() + FILL_REPORT_AGAIN_MS; /* (3) */
     return;

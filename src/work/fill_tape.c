@@ -32,7 +32,7 @@ void fill_open_tape(struct fill *f) {
       str_copy(head.content_type, sizeof(head.content_type), str_from(audio_content_type(audio_kind(f->audio))));
   if (e == OK) e = tapes_open(f->context->tapes, &head, blob_part_fd(f->part), f->size, &f->tape);
   if (e != OK) /* who plays it waits until it is ready, or follows the row */
-    log_warn("A recording can't be played while it arrives", LOG_INT("business", f->row.business_id),
+    log_warn("Could not open a recording for live playback", LOG_INT("business", f->row.business_id),
              LOG_TEXT("recording", f->row.recording_sid), LOG_ERR(e));
   else if (f->state > FILL_PAUSED)
     fill_tell_whole(f); /* all came before the ledger had answered */

@@ -165,7 +165,7 @@ static void run(void *arg, unsigned worker) {
     o->state = OLD_PARTS_UNREAD;
   }
   if (e == OK && o->state == OLD_PARTS_DONE) {
-    if (o->removed) log_info("Swept parts that an earlier release left", LOG_INT("count", o->removed));
+    if (o->removed) log_info("Parts removed", LOG_TEXT("of", "an earlier release"), LOG_INT("count", o->removed));
     atomic_store(&o->done, true);
   }
   atomic_store(&o->running, false);

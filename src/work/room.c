@@ -44,12 +44,11 @@ static void enter(struct room *r, enum room_state next) {
   atomic_store(&r->state, next);
   if (next == ROOM_FULL) r->full_until_ms = clock_mono_ms() + FULL_LEAST_MS;
   if (next == ROOM_FULL)
-    log_error("No room for recordings: no fill begins", LOG_INT("free_bytes", r->free_bytes),
-              LOG_INT("min_free_bytes", r->min_free_bytes));
+    log_error("Storage is full", LOG_INT("free_bytes", r->free_bytes), LOG_INT("min_free_bytes", r->min_free_bytes));
   else if (next == ROOM_UNKNOWN)
-    log_error("The free space of the recordings' volume can't be read: no fill begins", LOG_ERR(r->e));
+    log_error("Could not read the free storage space", LOG_ERR(r->e));
   else if (before == ROOM_FULL)
-    log_info("There is room for recordings again: fills begin", LOG_INT("free_bytes", r->free_bytes));
+    log_info("Storage has room again", LOG_INT("free_bytes", r->free_bytes));
   r->on_change(r->arg, next);
 }
 

@@ -81,7 +81,7 @@ static void run(void *arg, unsigned worker) {
   s->parts = calloc(PARTS_MOST, sizeof(*s->parts));
   enum err e = s->parts ? blob_each_part(s->store, see, s) : ERR_NOMEM;
   if (e == OK) IGNORE(settle(s)); /* the next round is not far */
-  if (s->removed) log_info("Swept parts of lost fills", LOG_INT("count", s->removed));
+  if (s->removed) log_info("Parts removed", LOG_TEXT("of", "lost fills"), LOG_INT("count", s->removed));
   free(s->parts);
   s->parts = NULL;
   atomic_store(&s->running, false);

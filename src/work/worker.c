@@ -126,7 +126,7 @@ static void start_fill(struct worker *w, const struct recording *row, int64_t cr
   if (e == OK) {
     w->fill_count++;
   } else {
-    log_error("A fill could not be started", LOG_INT("business", row->business_id),
+    log_error("Could not start a fill", LOG_INT("business", row->business_id),
               LOG_TEXT("recording", row->recording_sid), LOG_ERR(e)); /* its lease runs out by itself */
   }
 }
@@ -157,7 +157,7 @@ static void retrying_is_back(void *arg) {
   struct worker *w = r->worker;
   int64_t mono = clock_mono_ms();
   if (r->ended)
-    log_info("All failed recordings are queued again", LOG_INT("business", r->row.business_id),
+    log_info("All failed recordings queued again", LOG_INT("business", r->row.business_id),
              LOG_TEXT("code", r->row.code[0] ? r->row.code : "any"), LOG_INT("queued", r->row.queued));
   w->retrying = false;
   w->retry_goes_on = r->more;
@@ -168,7 +168,7 @@ static void retrying_is_back(void *arg) {
 
 static void retrying_done(void *arg, enum err e) {
   struct retrying *r = arg;
-  if (e != OK && e != ERR_CLOSED) log_warn("Failed recordings could not be queued again: tried again soon", LOG_ERR(e));
+  if (e != OK && e != ERR_CLOSED) log_warn("Could not queue failed recordings again", LOG_ERR(e));
   fetch_post_task(r->worker->fetch, &r->task); /* (3) */
 }
 
@@ -192,11 +192,10 @@ static void claim_is_back(void *arg) {
   w->tend_at_ms = now + TEND_EVERY_MS;
   if (c->e != OK) {
     w->claim_at_ms = mono + CLAIM_AGAIN_MS;
-    if (c->e != ERR_CLOSED) log_error("The queue can't be read", LOG_ERR(c->e));
+    if (c->e != ERR_CLOSED) log_error("Could not read the queue", LOG_ERR(c->e));
     atomic_store(&w->woken, true);
   } else {
-    if (c->tended.lapsed)
-      log_warn("Took back recordings from a worker that is gone", LOG_INT("count", c->tended.lapsed));
+    if (c->tended.lapsed) log_warn("Expired leases taken back", LOG_INT("count", c->tended.lapsed));
     bool claims = c->most > 0; /* else a recording whose time to be asked comes is nothing to hurry for */
     if (claims && c->tended.next_at && c->tended.next_at < w->tend_at_ms) w->tend_at_ms = c->tended.next_at;
     if (c->more) atomic_store(&w->woken, true);
@@ -399,7 +398,8 @@ static bool wait_idle(struct worker *w, int64_t until_mono_ms) {
 static void give_leases_back(void *arg) {
   struct worker *w = arg;
   if (w->fill_count)
-    log_warn("Fills are left in the middle: the recordings' volume does not answer", LOG_INT("count", w->fill_count));
+    log_warn("Fills abandoned", LOG_TEXT("why", "the recordings' volume does not answer"),
+             LOG_INT("count", w->fill_count));
   for (size_t i = 0; i < w->fill_count; i++) fill_give_lease_back(w->fills[i]);
   LOCKED(&w->lock);
   w->given_back = true;

@@ -162,7 +162,7 @@ def test_a_frozen_worker_that_wakes_changes_nothing(world, provider):
     before = world.row(tape.sid)
     gate.set()  # the rest of the bytes lies ready for the frozen one
     first.signal(signal.SIGCONT)
-    eventually(lambda: "Could not acquire lock" in first.log())
+    eventually(lambda: "Lease lost" in first.log())
     world.pass_time_until(lambda: not world.parts(), step=30)
     assert world.row(tape.sid) == before
     assert world.file_of(tape.sid).read_bytes() == tape.mp3

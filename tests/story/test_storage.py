@@ -103,7 +103,7 @@ def test_below_the_free_bytes_no_fill_begins(world, provider, volume):
     with Stream(server, business.viewer) as stream:
         ballast = disk.path / "ballast"
         ballast.write_bytes(bytes(1400 * 1024))
-        eventually(lambda: server.log_lines("No room for recordings"))
+        eventually(lambda: server.log_lines("Storage is full"))
         stream.until(lambda e: e.kind == "reset")  # what is queued looks different now
         for tape in tapes:
             business.tell(server, tape)
@@ -124,8 +124,8 @@ def test_below_the_free_bytes_no_fill_begins(world, provider, volume):
     eventually(lambda: json.loads(world.done("status", "--json"))["workers_full"] == 0)
     assert waits_of(world, server, business) == {"status": [], "list": [], "play": [], "full": 0}
     assert server.figures()['callreel_fills_total{result="no_room"}'] == 0
-    assert len(server.log_lines("No room for recordings")) == 1
-    assert len(server.log_lines("There is room for recordings again")) == 1
+    assert len(server.log_lines("Storage is full")) == 1
+    assert len(server.log_lines("Storage has room again")) == 1
 
 
 @pytest.mark.sanitized
@@ -151,7 +151,7 @@ def test_storage_is_full_while_every_worker_is_and_each_process_says_so(world, p
     eventually(lambda: status()["error"] is None, 5)
     assert status()["status"] == "queued"
     gate.set()
-    assert full.alive() and full.log_lines("No room for recordings")
+    assert full.alive() and full.log_lines("Storage is full")
 
 
 def test_a_directory_that_cannot_be_written_keeps_webhooks_and_what_is_ready(world, provider, volume):

@@ -155,7 +155,7 @@ static void retried_all(struct db_call *e) {
     problem_answer_err(e->x, failed);
   subject_text(&e->subject, &e->api->url_key, by);
   if (e->result == OK)
-    log_info("Recordings queued again", LOG_INT("business", e->subject.business_id),
+    log_info("Failed recordings queued again", LOG_INT("business", e->subject.business_id),
              LOG_INT("queued", r->retried.queued), LOG_TEXT("more", more ? "yes" : "no"), LOG_TEXT("by", by));
   db_call_end(e);
   free(r);

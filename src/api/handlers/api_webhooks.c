@@ -73,8 +73,11 @@ static void note_refusal(struct api *a, enum provider_webhook_kind kind, int64_t
   int_least64_t now = clock_mono_ms(), last = atomic_load(&a->refused[slot]);
   if (last && now - last < REFUSED_EVERY_MS) return;
   if (!atomic_compare_exchange_strong(&a->refused[slot], &last, now)) return; /* another loop says it */
-  log_warn("Webhook refused", LOG_INT("business", business_id), LOG_TEXT("reason", reason_names[reason]),
-           LOG_TEXT("field", field ? field : "none"));
+  if (field)
+    log_warn("Webhook refused", LOG_INT("business", business_id), LOG_TEXT("reason", reason_names[reason]),
+             LOG_TEXT("field", field));
+  else
+    log_warn("Webhook refused", LOG_INT("business", business_id), LOG_TEXT("reason", reason_names[reason]));
 }
 
 static void refuse(struct api_request *v, enum provider_webhook_kind kind, int64_t business_id, enum reason reason,
@@ -144,7 +147,7 @@ static enum err run_intake(struct db *db, struct db_call *e) {
 static void committed(struct db_call *e) {
   struct webhook *w = webhook_of(e);
   http_timer(e->x, -1, NULL, NULL);
-  log_debug("Webhook", LOG_INT("business", w->delivery.business_id),
+  log_debug("Webhook received", LOG_INT("business", w->delivery.business_id),
             LOG_TEXT("kind", w->kind == PROVIDER_WEBHOOK_CALL ? "call" : "recording"),
             LOG_STR("call", w->delivery.call_sid), LOG_STR("recording", w->delivery.recording_sid),
             LOG_TEXT("result", err_text(e->result)),

@@ -127,8 +127,7 @@ static void look_at_store(struct serve *s) {
   volume_seen(s->volume, &seen);
   if (!seen.answers || seen.age_ms == INT64_MAX) return;
   bool right = store_known_id(s->app.db, id) == OK && seen.id_error == OK && strcmp(id, seen.id) == 0;
-  if (!right && atomic_load(&s->store_is_right))
-    log_error("The recordings' volume is not the one that the database knows");
+  if (!right && atomic_load(&s->store_is_right)) log_error("Recordings' volume is not the one that the database knows");
   atomic_store(&s->store_is_right, right);
 }
 
@@ -146,7 +145,7 @@ static void refresh_access(struct serve *s, int64_t now) {
   enum err e = read_news(s, &news);
   if (e != OK) {
     keep_news(s, NULL); /* what was not read may be anything by the next turn */
-    if (is_due(&next_complaint, now, COMPLAINT_MS)) log_error("Businesses and keys can't be read", LOG_ERR(e));
+    if (is_due(&next_complaint, now, COMPLAINT_MS)) log_error("Could not read businesses and keys", LOG_ERR(e));
   }
   IGNORE(look_at_accounts(s)); /* looked at again soon */
 }
@@ -230,12 +229,12 @@ static void calls_part_done(void *arg) {
   int64_t now = clock_mono_ms();
   if (!s->calls_upkeep.indexed || now - s->calls_told_ms < CALLS_TELL_MS) return;
   s->calls_told_ms = now;
-  log_info("Older calls are being indexed for search", LOG_INT("done", s->calls_upkeep.indexed));
+  log_info("Indexing older calls", LOG_INT("done", s->calls_upkeep.indexed));
 }
 
 static void calls_upkeep_done(void *arg, enum err e) {
   struct serve *s = arg;
-  if (e == OK && s->calls_upkeep.indexed) log_info("Older calls are indexed", LOG_INT("done", s->calls_upkeep.indexed));
+  if (e == OK && s->calls_upkeep.indexed) log_info("Older calls indexed", LOG_INT("done", s->calls_upkeep.indexed));
   if (e == OK) s->calls_upkeep.indexed = 0;
   atomic_store(&s->keeps_calls, false); /* what is left, also after an error, is seen at the next look */
 }
