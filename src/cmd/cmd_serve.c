@@ -68,7 +68,7 @@ static void on_committed(void *arg) {
 /* Who waits for a recording looks again: it can be heard now. */
 static void on_tape(void *arg, int64_t business_id, struct str recording_sid) {
   struct serve *s = arg;
-  events_tell(s->events, business_id, recording_sid);
+  events_notify(s->events, business_id, recording_sid);
 }
 
 static enum err build_tapes(struct serve *s) {

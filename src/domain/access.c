@@ -103,7 +103,7 @@ void access_unref(struct access_snapshot *s) {
   if (s && atomic_fetch_sub_explicit(&s->references, 1, memory_order_acq_rel) == 1) snapshot_free(s);
 }
 
-static void unref_(struct access_snapshot **s) {
+static void snapshot_unref_(struct access_snapshot **s) {
   access_unref(*s);
 }
 
@@ -165,9 +165,9 @@ size_t access_business_count(const struct access_snapshot *s) {
   return s->businesses.count;
 }
 
-/* ---- taking rows ---- */
+/* ---- adding rows ---- */
 
-struct taking {
+struct snapshot_build {
   struct access_snapshot *snapshot;     /* that is being made: nobody else has it */
   const struct access_snapshot *before; /* NULL: there is none */
 };
@@ -190,7 +190,7 @@ static enum err copy_numbers(struct held_business *held, const struct business *
   return OK;
 }
 
-static void view_business(struct held_business *held, struct listeners *listeners) {
+static void fill_business_view(struct held_business *held, struct listeners *listeners) {
   const struct business *row = &held->row;
   held->view = (struct access_business){
       .business_id = row->business_id,
@@ -207,7 +207,7 @@ static void view_business(struct held_business *held, struct listeners *listener
   };
 }
 
-static enum err held_business_new(const struct taking *t, const struct business *row,
+static enum err held_business_new(const struct snapshot_build *t, const struct business *row,
                                   struct held_business **ret_business) {
   const struct held_business *had = t->before ? find_business(t->before, row->business_id) : NULL;
   struct listeners *listeners = NULL;
@@ -223,13 +223,13 @@ static enum err held_business_new(const struct taking *t, const struct business 
     held_business_free(held);
     return e;
   }
-  view_business(held, listeners);
+  fill_business_view(held, listeners);
   *ret_business = held;
   return OK;
 }
 
-static enum err take_business(void *arg, const struct business *row) {
-  const struct taking *t = arg;
+static enum err add_business(void *arg, const struct business *row) {
+  const struct snapshot_build *t = arg;
   struct held_business *held;
   metric_add(METRIC_ACCESS_ROWS, 0, 1);
   TRY(held_business_new(t, row, &held));
@@ -245,8 +245,8 @@ static bool is_business(const struct access_item *item, int64_t business_id) {
   return ((const struct held_business *)(const void *)item)->row.business_id == business_id;
 }
 
-static enum err take_key(void *arg, const struct key *row) {
-  const struct taking *t = arg;
+static enum err add_key(void *arg, const struct key *row) {
+  const struct snapshot_build *t = arg;
   enum access_role role;
   metric_add(METRIC_ACCESS_ROWS, 0, 1);
   if (access_role_of(str_from(row->role), &role) != OK) return ERR_CORRUPT;
@@ -259,27 +259,27 @@ static enum err take_key(void *arg, const struct key *row) {
 }
 
 /* One that is revoked, too. */
-static enum err take_key_anew(void *arg, const struct key *row) {
-  const struct taking *t = arg;
+static enum err replace_key(void *arg, const struct key *row) {
+  const struct snapshot_build *t = arg;
   TRY(access_table_remove(&t->snapshot->keys, hash_of_digest(row->digest), is_key, row->key_id));
-  return row->revoked_at ? OK : take_key(arg, row);
+  return row->revoked_at ? OK : add_key(arg, row);
 }
 
 /* ---- loading ---- */
 
-static enum err load_rows(struct db *db, const uint8_t secrets_key[32], struct taking *t) {
+static enum err load_rows(struct db *db, const uint8_t secrets_key[32], struct snapshot_build *t) {
   TRY(db_begin(db)); /* keys and businesses of one moment */
-  enum err e = businesses_each(db, secrets_key, false, take_business, t);
-  if (e == OK) e = keys_each_live(db, take_key, t);
+  enum err e = businesses_each(db, secrets_key, false, add_business, t);
+  if (e == OK) e = keys_each_live(db, add_key, t);
   db_rollback(db);
   return e;
 }
 
 enum err access_load(struct db *db, const uint8_t secrets_key[32], struct str default_base_url,
                      const struct access_snapshot *before, struct access_snapshot **ret_snapshot) {
-  struct access_snapshot *s CLEANUP(unref_) = NULL;
+  struct access_snapshot *s CLEANUP(snapshot_unref_) = NULL;
   TRY(snapshot_new(default_base_url, &s));
-  struct taking t = {s, before};
+  struct snapshot_build t = {s, before};
   TRY(load_rows(db, secrets_key, &t));
   *ret_snapshot = TAKE(s);
   return OK;
@@ -287,21 +287,22 @@ enum err access_load(struct db *db, const uint8_t secrets_key[32], struct str de
 
 /* ---- updating ---- */
 
-static enum err update_business(struct db *db, const uint8_t secrets_key[32], struct taking *t, int64_t business_id) {
+static enum err update_business(struct db *db, const uint8_t secrets_key[32], struct snapshot_build *t,
+                                int64_t business_id) {
   struct business row CLEANUP(business_done) = {0};
   TRY(access_table_remove(&t->snapshot->businesses, hash_of_id(business_id), is_business, business_id));
   enum err e = businesses_get(db, secrets_key, business_id, &row);
-  return e == OK ? take_business(t, &row) : e == ERR_NOT_FOUND ? OK : e;
+  return e == OK ? add_business(t, &row) : e == ERR_NOT_FOUND ? OK : e;
 }
 
 /* Without a row it was purged with its business: that is not known any more, so the key lets nobody in. */
-static enum err update_key(struct db *db, struct taking *t, int64_t key_id) {
+static enum err update_key(struct db *db, struct snapshot_build *t, int64_t key_id) {
   struct key row;
   enum err e = keys_get(db, key_id, &row);
-  return e == OK ? take_key_anew(t, &row) : e == ERR_NOT_FOUND ? OK : e;
+  return e == OK ? replace_key(t, &row) : e == ERR_NOT_FOUND ? OK : e;
 }
 
-static enum err update_one(struct db *db, const uint8_t secrets_key[32], struct taking *t,
+static enum err update_one(struct db *db, const uint8_t secrets_key[32], struct snapshot_build *t,
                            const struct access_change *c) {
   switch (c->what) {
     case ACCESS_BUSINESS:
@@ -309,12 +310,12 @@ static enum err update_one(struct db *db, const uint8_t secrets_key[32], struct 
     case ACCESS_KEY:
       return update_key(db, t, c->key_id);
     case ACCESS_KEYS:
-      return keys_each(db, c->business_id, take_key_anew, t);
+      return keys_each(db, c->business_id, replace_key, t);
   }
   return OK;
 }
 
-static enum err update_rows(struct db *db, const uint8_t secrets_key[32], struct taking *t,
+static enum err update_rows(struct db *db, const uint8_t secrets_key[32], struct snapshot_build *t,
                             const struct access_change *changes, size_t count) {
   enum err e = db_begin(db);
   for (size_t i = 0; e == OK && i < count; i++) e = update_one(db, secrets_key, t, &changes[i]);
@@ -324,11 +325,11 @@ static enum err update_rows(struct db *db, const uint8_t secrets_key[32], struct
 
 enum err access_update(struct db *db, const uint8_t secrets_key[32], const struct access_snapshot *before,
                        const struct access_change *changes, size_t count, struct access_snapshot **ret_snapshot) {
-  struct access_snapshot *s CLEANUP(unref_) = NULL;
+  struct access_snapshot *s CLEANUP(snapshot_unref_) = NULL;
   TRY(snapshot_new(str_from(before->default_base_url), &s));
   access_table_share(&before->businesses, &s->businesses);
   access_table_share(&before->keys, &s->keys);
-  struct taking t = {s, before};
+  struct snapshot_build t = {s, before};
   TRY(update_rows(db, secrets_key, &t, changes, count));
   *ret_snapshot = TAKE(s);
   return OK;

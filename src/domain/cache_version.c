@@ -35,14 +35,14 @@ struct cache_versions *cache_versions_free(struct cache_versions *v) {
   return NULL;
 }
 
-static size_t place_of(const struct cache_versions *v, enum cache_kind kind, int64_t owner, struct str id) {
+static size_t counter_index(const struct cache_versions *v, enum cache_kind kind, int64_t owner, struct str id) {
   uint64_t h = v->seed ^ ((uint64_t)owner * UINT64_C(0x9E3779B97F4A7C15)) ^ ((uint64_t)kind << 56);
   h = str_hash(id, h);
   return (size_t)((h ^ (h >> 32)) % COUNTERS);
 }
 
 struct cache_mark cache_mark(const struct cache_versions *v, enum cache_kind kind, int64_t owner, struct str id) {
-  const atomic_uint_least64_t *counter = &v->counters[place_of(v, kind, owner, id)];
+  const atomic_uint_least64_t *counter = &v->counters[counter_index(v, kind, owner, id)];
   return (struct cache_mark){counter, atomic_load_explicit(counter, memory_order_acquire)};
 }
 
@@ -51,7 +51,7 @@ uint64_t cache_version(const struct cache_versions *v, enum cache_kind kind, int
 }
 
 void cache_changed(struct cache_versions *v, enum cache_kind kind, int64_t owner, struct str id) {
-  atomic_fetch_add_explicit(&v->counters[place_of(v, kind, owner, id)], 1, memory_order_release); /* (1) */
+  atomic_fetch_add_explicit(&v->counters[counter_index(v, kind, owner, id)], 1, memory_order_release); /* (1) */
 }
 
 void cache_changed_all(struct cache_versions *v) {

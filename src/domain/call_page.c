@@ -15,7 +15,7 @@ void call_page_done(struct call_page *p) {
   free(p->rows);
   free(p->legs);
   free(p->recordings);
-  free(p->kin);
+  free(p->related);
   free(p->shown);
   *p = (struct call_page)CALL_PAGE;
 }
@@ -32,7 +32,7 @@ static enum err grow(void **items, size_t item_size, size_t count, size_t *room)
   return OK;
 }
 
-static enum err take_call(void *arg, const struct call *call) {
+static enum err add_call_row(void *arg, const struct call *call) {
   struct call_page *p = arg;
   void *items = p->calls;
   TRY(grow(&items, sizeof(*call), p->call_count, &p->call_room));
@@ -41,7 +41,7 @@ static enum err take_call(void *arg, const struct call *call) {
   return OK;
 }
 
-static enum err take_row(void *arg, const struct recording *row) {
+static enum err add_recording_row(void *arg, const struct recording *row) {
   struct call_page *p = arg;
   void *items = p->rows;
   TRY(grow(&items, sizeof(*row), p->row_count, &p->row_room));
@@ -56,7 +56,7 @@ static void cut_off(size_t *count) {
 
 static enum err read_recordings(struct db *db, int64_t business_id, struct call_page *p) {
   cut_off(&p->call_count);
-  TRY(calls_list_recordings(db, business_id, p->calls, p->call_count, take_row, p));
+  TRY(calls_list_recordings(db, business_id, p->calls, p->call_count, add_recording_row, p));
   cut_off(&p->row_count);
   return OK;
 }
@@ -109,9 +109,9 @@ static void join_recordings(const struct call_page *p, struct call_recording *r)
 static enum err group_rows(struct call_page *p) {
   p->legs = calloc(p->call_count + 1, sizeof(p->legs[0]));
   p->recordings = calloc(p->row_count + 1, sizeof(p->recordings[0]));
-  p->kin = calloc(p->call_count + 1, sizeof(p->kin[0]));
+  p->related = calloc(p->call_count + 1, sizeof(p->related[0]));
   p->shown = calloc(p->row_count + 1, sizeof(p->shown[0]));
-  if (!p->legs || !p->recordings || !p->kin || !p->shown) return ERR_NOMEM;
+  if (!p->legs || !p->recordings || !p->related || !p->shown) return ERR_NOMEM;
   for (size_t i = 0; i < p->call_count; i++) p->legs[i].call = &p->calls[i];
   qsort(p->legs, p->call_count, sizeof(p->legs[0]), compare_legs);
   for (size_t i = p->call_count; i-- > 0;) join_family(p, call_page_find(p, p->calls[i].call_sid)); /* (4) */
@@ -124,7 +124,7 @@ static enum err group_rows(struct call_page *p) {
 
 enum err call_page_read(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
                         struct call_page *p) {
-  enum err e = calls_list_legs(db, business_id, keys, count, take_call, p);
+  enum err e = calls_list_legs(db, business_id, keys, count, add_call_row, p);
   if (e == OK) e = read_recordings(db, business_id, p);
   if (e == OK) e = group_rows(p);
   if (e != OK) call_page_done(p);
@@ -132,7 +132,7 @@ enum err call_page_read(struct db *db, int64_t business_id, const struct calls_k
 }
 
 enum err call_page_read_one(struct db *db, int64_t business_id, const char *call_sid, struct call_page *p) {
-  enum err e = calls_list_kin(db, business_id, call_sid, take_call, p);
+  enum err e = calls_list_kin(db, business_id, call_sid, add_call_row, p);
   if (e == OK) e = read_recordings(db, business_id, p);
   if (e == OK) e = group_rows(p);
   if (e != OK) call_page_done(p);
@@ -141,15 +141,15 @@ enum err call_page_read_one(struct db *db, int64_t business_id, const char *call
 
 /* ---- what is shown with a leg ---- */
 
-size_t call_page_kin(struct call_page *p, const struct call_leg *leg) {
+size_t call_page_related(struct call_page *p, const struct call_leg *leg) {
   const struct call_leg *parent = leg->parent; /* NULL once it has its place */
   size_t n = 0;
   for (const struct call_leg *child = leg->children; child; child = child->next_child) {
-    if (parent && parent->call < child->call) p->kin[n++] = TAKE(parent);
+    if (parent && parent->call < child->call) p->related[n++] = TAKE(parent);
     if (parent == child) parent = NULL; /* each names the other as its parent */
-    p->kin[n++] = child;
+    p->related[n++] = child;
   }
-  if (parent) p->kin[n++] = parent;
+  if (parent) p->related[n++] = parent;
   return n;
 }
 
@@ -164,10 +164,10 @@ static size_t show_tree(struct call_page *p, const struct call_leg *top, size_t 
   return n;
 }
 
-static size_t show_kin(struct call_page *p, const struct call_leg *leg, size_t n) {
-  size_t own = n, kin = call_page_kin(p, leg);
-  for (size_t i = 0; i < kin; i++)
-    for (const struct call_recording *r = p->kin[i]->recordings; r; r = r->next_of_leg) p->shown[n++] = r->row;
+static size_t show_related(struct call_page *p, const struct call_leg *leg, size_t n) {
+  size_t own = n, related = call_page_related(p, leg);
+  for (size_t i = 0; i < related; i++)
+    for (const struct call_recording *r = p->related[i]->recordings; r; r = r->next_of_leg) p->shown[n++] = r->row;
   qsort(p->shown + own, n - own, sizeof(p->shown[0]), compare_places); /* rows are newest first */
   return n;
 }
@@ -176,5 +176,5 @@ size_t call_page_recordings(struct call_page *p, const struct call_leg *leg) {
   size_t n = 0;
   for (const struct call_recording *r = leg->recordings; r; r = r->next_of_leg) p->shown[n++] = r->row;
   bool is_top = strcmp(leg->call->call_sid, leg->call->top_sid) == 0;
-  return is_top ? show_tree(p, leg, n) : show_kin(p, leg, n);
+  return is_top ? show_tree(p, leg, n) : show_related(p, leg, n);
 }

@@ -34,7 +34,7 @@ struct call_page {
   size_t row_count, row_room;
   struct call_leg *legs;             /* owned; one a call, sorted by call_sid */
   struct call_recording *recordings; /* owned; one a row, in the same order */
-  const struct call_leg **kin;       /* owned; room for all calls */
+  const struct call_leg **related;   /* owned; room for all calls */
   const struct recording **shown;    /* owned; room for all rows */
 };
 #define CALL_PAGE \
@@ -49,8 +49,8 @@ CHECKED enum err call_page_read(struct db *db, int64_t business_id, const struct
 CHECKED enum err call_page_read_one(struct db *db, int64_t business_id, const char *call_sid, struct call_page *p);
 /* NULL: it is not on the page. */
 struct call_leg *call_page_find(const struct call_page *p, const char *call_sid);
-/* Writes the parent and the children of a leg to p->kin, in the order of p->calls. Returns how many. */
-size_t call_page_kin(struct call_page *p, const struct call_leg *leg);
+/* Writes the parent and the children of a leg to p->related, in the order of p->calls. Returns how many. */
+size_t call_page_related(struct call_page *p, const struct call_leg *leg);
 /* Writes to p->shown the recordings that are shown with a leg: its own, then those of its other legs, the newest first
- * within each. Other legs of a top leg are its whole tree; of another leg, its parent and children. Uses p->kin. */
+ * within each. Other legs of a top leg are its whole tree; of another leg, its parent and children. Uses p->related. */
 size_t call_page_recordings(struct call_page *p, const struct call_leg *leg);

@@ -150,7 +150,7 @@ enum err call_view_param(struct calls_filter *f, struct str name, struct str val
 
 /* ---- JSON ---- */
 
-struct viewer {
+struct call_view_options {
   const struct str *own_numbers;
   size_t own_count;
   const struct status_view *status;
@@ -158,7 +158,7 @@ struct viewer {
 
 /* Writes what call_page_recordings put into p->shown: shown rows of it. legs: the call_sids of its other legs, or NULL. */
 static enum err write_call(struct buf *b, const struct call_page *p, const struct call_leg *leg, size_t shown,
-                           const struct str *legs, size_t leg_count, const struct viewer *v) {
+                           const struct str *legs, size_t leg_count, const struct call_view_options *v) {
   const struct call_leg *top = leg->top, *child = top->first_child;
   const struct status_call s = {
       .call = leg->call,
@@ -174,7 +174,7 @@ static enum err write_call(struct buf *b, const struct call_page *p, const struc
 
 /* Writes the rows of the keys, *count of them; fewer where they would show too many recordings (3). */
 static enum err write_rows(struct db *db, struct call_page *p, const struct calls_key *keys, size_t *count, bool *more,
-                           const struct viewer *v, struct buf *b) {
+                           const struct call_view_options *v, struct buf *b) {
   size_t shown = 0;
   bool first = true;
   for (size_t i = 0; i < *count; i++) {
@@ -195,16 +195,16 @@ static enum err write_rows(struct db *db, struct call_page *p, const struct call
   return OK;
 }
 
-static enum err write_page(struct db *db, int64_t business_id, const struct calls_filter *f, const struct viewer *v,
-                           struct buf *b) {
+static enum err write_page(struct db *db, int64_t business_id, const struct calls_filter *f,
+                           const struct call_view_options *v, struct buf *b) {
   struct calls_key keys[CALLS_LIST_LIMIT_MAX];
   struct call_page p CLEANUP(call_page_done) = CALL_PAGE;
   size_t count = 0;
   bool more = false;
   TRY(calls_list_page(db, business_id, f, keys, &count, &more));
-  size_t asked = count;
-  TRY(calls_list_fit(db, business_id, keys, asked, &count)); /* (2) */
-  more = more || count < asked;
+  size_t listed = count;
+  TRY(calls_list_fit(db, business_id, keys, listed, &count)); /* (2) */
+  more = more || count < listed;
   TRY(call_page_read(db, business_id, keys, count, &p));
   TRY(buf_add(b, STR("{\"calls\":[")));
   TRY(write_rows(db, &p, keys, &count, &more, v, b));
@@ -215,7 +215,7 @@ static enum err write_page(struct db *db, int64_t business_id, const struct call
 
 enum err call_view_list(struct db *db, int64_t business_id, const struct calls_filter *f, const struct str *own_numbers,
                         size_t own_count, const struct status_view *status_view, struct buf *b) {
-  const struct viewer v = {own_numbers, own_count, status_view};
+  const struct call_view_options v = {own_numbers, own_count, status_view};
   enum err e = db_begin(db); /* (1) */
   if (e == OK) e = write_page(db, business_id, f, &v, b);
   db_rollback(db);
@@ -226,7 +226,7 @@ static void free_texts(struct str **texts) {
   free(*texts);
 }
 
-static enum err write_one(struct db *db, int64_t business_id, struct str call_sid, const struct viewer *v,
+static enum err write_one(struct db *db, int64_t business_id, struct str call_sid, const struct call_view_options *v,
                           struct buf *b) {
   char sid[SID_SIZE];
   struct call_page p CLEANUP(call_page_done) = CALL_PAGE;
@@ -234,16 +234,16 @@ static enum err write_one(struct db *db, int64_t business_id, struct str call_si
   TRY(call_page_read_one(db, business_id, sid, &p));
   const struct call_leg *leg = call_page_find(&p, sid);
   if (!leg) return ERR_NOT_FOUND;
-  size_t shown = call_page_recordings(&p, leg), kin = call_page_kin(&p, leg);
-  struct str *legs CLEANUP(free_texts) = calloc(kin + 1, sizeof(*legs));
+  size_t shown = call_page_recordings(&p, leg), related = call_page_related(&p, leg);
+  struct str *legs CLEANUP(free_texts) = calloc(related + 1, sizeof(*legs));
   if (!legs) return ERR_NOMEM;
-  for (size_t i = 0; i < kin; i++) legs[i] = str_from(p.kin[i]->call->call_sid);
-  return write_call(b, &p, leg, shown, legs, kin, v);
+  for (size_t i = 0; i < related; i++) legs[i] = str_from(p.related[i]->call->call_sid);
+  return write_call(b, &p, leg, shown, legs, related, v);
 }
 
 enum err call_view_one(struct db *db, int64_t business_id, struct str call_sid, const struct str *own_numbers,
                        size_t own_count, const struct status_view *status_view, struct buf *b) {
-  const struct viewer v = {own_numbers, own_count, status_view};
+  const struct call_view_options v = {own_numbers, own_count, status_view};
   if (db_in_transaction(db)) return write_one(db, business_id, call_sid, &v, b);
   TRY(db_begin(db)); /* (1) */
   enum err e = write_one(db, business_id, call_sid, &v, b);

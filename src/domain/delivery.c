@@ -16,14 +16,14 @@ bool delivery_field_is_known(struct str name) {
   return false;
 }
 
-static int compare(int64_t a, int64_t b) {
+static int compare_numbers(int64_t a, int64_t b) {
   return (a > b) - (a < b);
 }
 
 int delivery_rank_compare(const struct delivery_rank *a, const struct delivery_rank *b) {
-  int order = compare(a->terminal, b->terminal);
-  if (order == 0) order = compare(a->sequence, b->sequence);
-  if (order == 0) order = compare(a->timestamp_ms, b->timestamp_ms);
-  if (order == 0) order = compare(a->status_order, b->status_order);
+  int order = compare_numbers(a->terminal, b->terminal);
+  if (order == 0) order = compare_numbers(a->sequence, b->sequence);
+  if (order == 0) order = compare_numbers(a->timestamp_ms, b->timestamp_ms);
+  if (order == 0) order = compare_numbers(a->status_order, b->status_order);
   return order;
 }

@@ -1,6 +1,6 @@
 /* events.c - watches in a table by (business, recording).
  *
- *   new --events_watch--> WATCHING --events_tell: on_change--> WATCHING --events_unwatch--> freed
+ *   new --events_watch--> WATCHING --events_notify: on_change--> WATCHING --events_unwatch--> freed
  *
  * Invariants
  *  (1) The lock (rank DOMAIN) covers the table. on_change runs under it: that is why events_unwatch, once it has the
@@ -82,13 +82,13 @@ void events_unwatch(struct events_watch *w) {
   free(w);
 }
 
-void events_tell(struct events *e, int64_t business_id, struct str recording_sid) {
+void events_notify(struct events *e, int64_t business_id, struct str recording_sid) {
   LOCKED(&e->lock);
   for (struct events_watch *w = *bucket_of(e, business_id, recording_sid); w; w = w->next)
     if (w->business_id == business_id && str_eq(str_from(w->recording_sid), recording_sid)) w->on_change(w->arg);
 }
 
-void events_tell_all(struct events *e) {
+void events_notify_all(struct events *e) {
   LOCKED(&e->lock);
   for (size_t i = 0; i < EVENTS_BUCKETS; i++)
     for (struct events_watch *w = e->buckets[i]; w; w = w->next) w->on_change(w->arg);

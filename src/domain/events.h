@@ -2,7 +2,7 @@
  *
  *   events_watch(events, business, sid, on_change, arg, &watch);   … events_unwatch(watch);
  *
- * The changes thread calls events_tell; on_change runs on that thread and only posts. A watch begun before the row was read
+ * The changes thread calls events_notify; on_change runs on that thread and only posts. A watch begun before the row was read
  * misses nothing. Thread rule: any thread; after events_unwatch returned, on_change is not running and won't again. */
 #pragma once
 
@@ -18,5 +18,5 @@ struct events *events_free(struct events *e);
 CHECKED enum err events_watch(struct events *e, int64_t business_id, struct str recording_sid,
                               void (*on_change)(void *arg), void *arg, struct events_watch **ret_watch);
 void events_unwatch(struct events_watch *w); /* NULL is fine */
-void events_tell(struct events *e, int64_t business_id, struct str recording_sid);
-void events_tell_all(struct events *e); /* changes were lost: everybody looks again */
+void events_notify(struct events *e, int64_t business_id, struct str recording_sid);
+void events_notify_all(struct events *e); /* changes were lost: everybody looks again */

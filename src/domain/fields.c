@@ -66,7 +66,7 @@ static struct delivery_rank entry_rank(const json_t *entry) {
                                 .status_order = (int)json_integer_value(json_array_get(entry, 4))};
 }
 
-/* (2) Whether the document has room for a further field, told anew or in place of `entry`. */
+/* (2) Whether the document has room for a further field, new or in place of `entry`. */
 static bool has_room(const struct fields *f, size_t name_bytes, const json_t *entry, struct str value) {
   if (value.n > FIELDS_FURTHER_VALUE_MAX) return false;
   if (!entry)
@@ -91,12 +91,12 @@ static enum err merge_one(struct fields *f, const struct delivery_rank *rank, co
     *ret_merged = MERGED_DROPPED;
   }
   if (!delivery_field_is_known(field->name) && !has_room(f, field->name.n, entry, field->value)) return OK;
-  json_t *told = json_pack("[s%IIIi]", field->value.p, field->value.n, (json_int_t)rank->terminal,
-                           (json_int_t)rank->sequence, (json_int_t)rank->timestamp_ms, rank->status_order);
-  if (!told) return ERR_NOMEM;
+  json_t *fresh = json_pack("[s%IIIi]", field->value.p, field->value.n, (json_int_t)rank->terminal,
+                            (json_int_t)rank->sequence, (json_int_t)rank->timestamp_ms, rank->status_order);
+  if (!fresh) return ERR_NOMEM;
   count_further(f, name, entry, -1);
-  if (json_object_set_new(f->object, name, told) != 0) return ERR_NOMEM;
-  count_further(f, name, told, 1);
+  if (json_object_set_new(f->object, name, fresh) != 0) return ERR_NOMEM;
+  count_further(f, name, fresh, 1);
   *ret_merged = MERGED_CHANGE;
   return OK;
 }

@@ -23,28 +23,28 @@ static void free_fields(struct fields **f) {
 
 /* ---- known fields and the columns that they must fit ---- */
 
-struct room {
+struct column_limit {
   const char *name;
   size_t size; /* of the column, with its NUL */
 };
 
-static const struct room call_rooms[] = {
+static const struct column_limit call_limits[] = {
     {CALL_FIELD_ACCOUNT, SID_SIZE},    {CALL_FIELD_PARENT, SID_SIZE},
     {CALL_FIELD_FROM, CALL_TEXT_SIZE}, {CALL_FIELD_TO, CALL_TEXT_SIZE},
     {CALL_FIELD_STATUS, 32},           {CALL_FIELD_CALLER_NAME, CALL_TEXT_SIZE},
     {CALL_FIELD_DIRECTION, 16},        {CALL_FIELD_PROVIDER_DIRECTION, CALL_TEXT_SIZE},
 };
-static const struct room recording_rooms[] = {
+static const struct column_limit recording_limits[] = {
     {RECORDING_FIELD_ACCOUNT, SID_SIZE},       {RECORDING_FIELD_CALL, SID_SIZE}, {RECORDING_FIELD_STATUS, 16},
     {RECORDING_FIELD_URL, RECORDING_URL_SIZE}, {RECORDING_FIELD_SOURCE, 64},
 };
 
-static bool part_fits(const struct delivery_part *part, const struct room *rooms, size_t count,
+static bool part_fits(const struct delivery_part *part, const struct column_limit *limits, size_t count,
                       const char **ret_field) {
   for (size_t i = 0; i < part->count; i++) {
     for (size_t k = 0; k < count; k++) {
-      if (!str_eq(part->fields[i].name, str_from(rooms[k].name)) || part->fields[i].value.n < rooms[k].size) continue;
-      *ret_field = rooms[k].name;
+      if (!str_eq(part->fields[i].name, str_from(limits[k].name)) || part->fields[i].value.n < limits[k].size) continue;
+      *ret_field = limits[k].name;
       return false;
     }
   }
@@ -52,8 +52,8 @@ static bool part_fits(const struct delivery_part *part, const struct room *rooms
 }
 
 bool intake_fits(const struct delivery *d, const char **ret_field) {
-  return part_fits(&d->call, call_rooms, COUNT_OF(call_rooms), ret_field) &&
-         part_fits(&d->recording, recording_rooms, COUNT_OF(recording_rooms), ret_field);
+  return part_fits(&d->call, call_limits, COUNT_OF(call_limits), ret_field) &&
+         part_fits(&d->recording, recording_limits, COUNT_OF(recording_limits), ret_field);
 }
 
 /* ---- from fields to columns ---- */
@@ -83,7 +83,7 @@ static struct str part_get(const struct delivery_part *part, const char *name) {
 }
 
 /* The earliest moment that this one delivery speaks of: its own time, less the call's length where it says that. */
-static int64_t earliest_told(const struct delivery_part *part) {
+static int64_t earliest_of(const struct delivery_part *part) {
   int64_t at = number_or(part_get(part, CALL_FIELD_TIMESTAMP), TIME_MAX_MS, 0);
   int64_t length_s = number_or(part_get(part, CALL_FIELD_DURATION), DURATION_MAX_S, 0);
   return at > length_s * 1000 ? at - length_s * 1000 : at;
@@ -104,13 +104,13 @@ static void derive_call(struct call *c, const struct fields *f, const struct del
   bool is_over = false;
   for (size_t i = 0; i < COUNT_OF(ended); i++) is_over = is_over || strcmp(c->status, ended[i]) == 0;
   c->duration_s = number_or(fields_get(f, CALL_FIELD_DURATION), DURATION_MAX_S, -1);
-  c->earliest_at = least_time(c->earliest_at, earliest_told(&d->call));
-  int64_t told_start = number_or(fields_get(f, CALL_FIELD_STARTED), TIME_MAX_MS, 0);
-  c->started_at = told_start ? told_start : c->earliest_at;
+  c->earliest_at = least_time(c->earliest_at, earliest_of(&d->call));
+  int64_t start = number_or(fields_get(f, CALL_FIELD_STARTED), TIME_MAX_MS, 0);
+  c->started_at = start ? start : c->earliest_at;
   c->ended_at = is_over ? number_or(fields_get(f, CALL_FIELD_TIMESTAMP), TIME_MAX_MS, 0) : 0;
 }
 
-static enum err take_call(struct db *db, const struct delivery *d, struct intake_result *result) {
+static enum err intake_call(struct db *db, const struct delivery *d, struct intake_result *result) {
   struct buf text CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX);
   struct call c;
   enum err e = calls_read(db, d->business_id, d->call_sid, &c, &text);
@@ -140,7 +140,7 @@ static enum err take_call(struct db *db, const struct delivery *d, struct intake
 
 /* What the fields say of a recording's fate: which event they are, once. */
 struct disposition {
-  bool told;
+  bool is_known;
   enum recording_event_kind event;
   enum recording_error error;
 };
@@ -152,11 +152,11 @@ static enum recording_error absent_reason(struct str number) {
 }
 
 /* One without an address can't be asked for; a later delivery may tell it. */
-static struct disposition dispose(const struct fields *f) {
+static struct disposition disposition_of(const struct fields *f) {
   struct str status = fields_get(f, RECORDING_FIELD_STATUS), provider_error = fields_get(f, RECORDING_FIELD_ERROR);
   bool forbidden =
       str_eq(fields_get(f, RECORDING_FIELD_FORBIDDEN), STR("1")) || fields_get(f, RECORDING_FIELD_URL).n == 0;
-  struct disposition refused = {.told = true, .event = RECORDING_REFUSED};
+  struct disposition refused = {.is_known = true, .event = RECORDING_REFUSED};
   if (str_eq(status, STR("absent"))) {
     refused.error = absent_reason(provider_error);
   } else if (str_eq(status, STR("deleted"))) {
@@ -164,11 +164,11 @@ static struct disposition dispose(const struct fields *f) {
   } else if (str_eq(status, STR("failed"))) {
     refused.error = RECORDING_ENCRYPTED;
   } else if (!str_eq(status, STR("completed"))) {
-    return (struct disposition){.told = false};
+    return (struct disposition){.is_known = false};
   } else if (forbidden) {
     refused.error = RECORDING_FORBIDDEN_URL;
   } else {
-    return (struct disposition){.told = true, .event = RECORDING_COMPLETED};
+    return (struct disposition){.is_known = true, .event = RECORDING_COMPLETED};
   }
   return refused;
 }
@@ -190,11 +190,11 @@ static void derive_recording(struct recording *r, const struct fields *f, const 
 }
 
 static bool same_disposition(struct disposition a, struct disposition b) {
-  return a.told == b.told && a.event == b.event && a.error == b.error;
+  return a.is_known == b.is_known && a.event == b.event && a.error == b.error;
 }
 
-static enum err read_recording(struct db *db, const struct delivery *d, struct buf *text, bool *ret_known,
-                               struct recording *ret_row) {
+static enum err read_or_new_recording(struct db *db, const struct delivery *d, struct buf *text, bool *ret_known,
+                                      struct recording *ret_row) {
   enum err e = recordings_get(db, d->business_id, d->recording_sid, ret_row);
   if (e == OK) {
     *ret_known = true;
@@ -209,25 +209,25 @@ static enum err read_recording(struct db *db, const struct delivery *d, struct b
   return str_copy(ret_row->recording_sid, sizeof(ret_row->recording_sid), d->recording_sid);
 }
 
-static enum err take_recording(struct db *db, const struct delivery *d, int64_t now, struct intake_result *result) {
+static enum err intake_recording(struct db *db, const struct delivery *d, int64_t now, struct intake_result *result) {
   struct buf text CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX);
   struct recording row;
   bool known;
-  TRY(read_recording(db, d, &text, &known, &row));
+  TRY(read_or_new_recording(db, d, &text, &known, &row));
   struct fields *f CLEANUP(free_fields) = NULL;
   TRY(fields_read(buf_str(&text), &f));
-  struct disposition before = dispose(f);
+  struct disposition before = disposition_of(f);
   bool changed;
   size_t dropped;
   TRY(fields_merge(f, &d->recording, &changed, &dropped));
   result->dropped_fields += dropped;
-  struct disposition after = dispose(f);
+  struct disposition after = disposition_of(f);
   struct recording next = row;
   derive_recording(&next, f, d);
-  if (after.told && !same_disposition(before, after)) {
-    struct recording told = next;
+  if (after.is_known && !same_disposition(before, after)) {
+    struct recording derived = next;
     struct recording_event event = {.kind = after.event, .error = after.error};
-    struct recording_outcome outcome = recording_apply(&told, &event, now, &next);
+    struct recording_outcome outcome = recording_apply(&derived, &event, now, &next);
     result->enqueued = outcome.enqueued;
   }
   if (next.status == RECORDING_MISSING)
@@ -246,8 +246,8 @@ static enum err take_recording(struct db *db, const struct delivery *d, int64_t 
 
 enum err intake_run(struct db *db, const struct delivery *d, int64_t now, struct intake_result *ret_result) {
   struct intake_result result = {.enqueued = false};
-  if (d->call_sid.n) TRY(take_call(db, d, &result));
-  if (d->recording_sid.n) TRY(take_recording(db, d, now, &result));
+  if (d->call_sid.n) TRY(intake_call(db, d, &result));
+  if (d->recording_sid.n) TRY(intake_recording(db, d, now, &result));
   *ret_result = result;
   return OK;
 }

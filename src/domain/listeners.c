@@ -47,7 +47,7 @@ enum err listeners_new(struct listeners **ret_listeners) {
 }
 
 /* (1) */
-static void take_from_state(struct listeners *l, uint64_t what) {
+static void state_subtract(struct listeners *l, uint64_t what) {
   if (atomic_fetch_sub_explicit(&l->state, what, memory_order_acq_rel) != what) return;
   assert(l->by_url == 0);
   lock_done(&l->lock);
@@ -62,12 +62,12 @@ struct listeners *listeners_ref(struct listeners *l) {
 }
 
 void listeners_unref(struct listeners *l) {
-  if (l) take_from_state(l, REFERENCE);
+  if (l) state_subtract(l, REFERENCE);
 }
 
 /* ---- by signed URLs ---- */
 
-static struct url_place **find_url(struct listeners *l, uint64_t url) {
+static struct url_place **find_url_place(struct listeners *l, uint64_t url) {
   struct url_place **at = &l->buckets[(url ^ (url >> 32)) % BUCKETS];
   while (*at && (*at)->url != url) at = &(*at)->next;
   return at;
@@ -78,7 +78,7 @@ static enum err enter_by_url(struct listeners *l, const struct listener_limits *
   LOCKED(&l->lock);
   if (!l->buckets) l->buckets = calloc(BUCKETS, sizeof(l->buckets[0]));
   if (!l->buckets) return ERR_NOMEM;
-  struct url_place **at = find_url(l, url);
+  struct url_place **at = find_url_place(l, url);
   if (l->by_url >= limits->by_url || (*at && (*at)->count >= limits->by_one_url)) return ERR_BUSY;
   if (!*at) {
     struct url_place *place = l->spare ? TAKE(l->spare) : malloc(sizeof(*place));
@@ -96,7 +96,7 @@ static void leave_by_url(struct listeners *l, struct url_place *place) {
   LOCKED(&l->lock);
   l->by_url--;
   if (--place->count > 0) return;
-  struct url_place **at = find_url(l, place->url);
+  struct url_place **at = find_url_place(l, place->url);
   *at = place->next;
   free(l->spare);
   l->spare = place;
@@ -113,12 +113,12 @@ enum err listeners_enter(struct listeners *l, const struct listener_limits *limi
   if (e == OK)
     *ret_place = place;
   else
-    take_from_state(l, 1);
+    state_subtract(l, 1);
   return e;
 }
 
 void listeners_leave(struct listener_place *place) {
   struct listeners *l = place->of;
   if (place != &l->plain) leave_by_url(l, (struct url_place *)(void *)place);
-  take_from_state(l, 1);
+  state_subtract(l, 1);
 }

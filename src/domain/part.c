@@ -20,7 +20,7 @@ bool part_owner_parse(const char *owner, int64_t *ret_business_id, char ret_reco
 }
 
 /* Cuts off what stands behind the last '.' of the last component. */
-static bool cut_last(struct str *s, struct str *ret_last) {
+static bool cut_extension(struct str *s, struct str *ret_last) {
   size_t from = s->n;
   while (from > 0 && s->p[from - 1] != '.' && s->p[from - 1] != '/') from--;
   if (from == 0 || s->p[from - 1] != '.') return false;
@@ -33,10 +33,10 @@ bool part_parse_old(const char *name, struct part_old *ret_part) {
   struct part_old part;
   struct str rest = str_from(name), last, business, stem, sid;
   uint64_t id, token;
-  if (!cut_last(&rest, &last) || !str_eq(last, STR("part"))) return false;
-  if (!cut_last(&rest, &last) || str_to_u64(last, INT64_MAX, &token) != OK) return false;
+  if (!cut_extension(&rest, &last) || !str_eq(last, STR("part"))) return false;
+  if (!cut_extension(&rest, &last) || str_to_u64(last, INT64_MAX, &token) != OK) return false;
   if (!str_cut(rest, '/', &business, &stem) || str_to_u64(business, INT64_MAX, &id) != OK) return false;
-  if (!cut_last(&stem, &sid)) { /* it belongs to no call */
+  if (!cut_extension(&stem, &sid)) { /* it belongs to no call */
     size_t from = stem.n;
     while (from > 0 && stem.p[from - 1] != '/') from--;
     sid = str_skip(stem, from);
@@ -49,11 +49,11 @@ bool part_parse_old(const char *name, struct part_old *ret_part) {
 }
 
 /* Validators that were told stand in the row until its next fill has compared. */
-static bool is_to_compare_with(const struct recording *row, int64_t token) {
+static bool next_fill_compares(const struct recording *row, int64_t token) {
   bool on_its_way = row->status == RECORDING_QUEUED || row->status == RECORDING_DOWNLOADING;
   return on_its_way && row->etag[0] != '\0' && token > row->lease_token - BLOB_TOKENS_BACK;
 }
 
 bool part_is_needed(const struct recording *row, int64_t token, int64_t now) {
-  return row && (recording_holds_lease(row, token, now) || is_to_compare_with(row, token));
+  return row && (recording_holds_lease(row, token, now) || next_fill_compares(row, token));
 }

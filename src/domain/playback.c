@@ -4,7 +4,7 @@
 
 enum { STILL_BEING_MADE_S = 8, NO_WORKER_S = 10 };
 
-static struct playback of_failed(const struct recording *row, int64_t now) {
+static struct playback decide_failed(const struct recording *row, int64_t now) {
   enum recording_error error = recording_error_of_code(str_from(row->error_code), NULL);
   if (!row->permanent) {
     int64_t wait_s = recording_failed_retry_after_s(row, now);
@@ -22,7 +22,7 @@ struct playback playback_decide(const struct recording *row, bool worker_alive, 
     case RECORDING_EXPIRED:
       return (struct playback){PLAYBACK_GONE, RECORDING_NONE, 0};
     case RECORDING_FAILED:
-      return of_failed(row, now);
+      return decide_failed(row, now);
     case RECORDING_MISSING:
       return (struct playback){PLAYBACK_WAIT, RECORDING_NONE, STILL_BEING_MADE_S};
     default:

@@ -37,8 +37,8 @@ static enum err batch_add(void *arg, const struct recording *row) {
 }
 
 /* (2) */
-static enum err keep_peaks(struct db *db, const struct recording *row, const struct recording *next,
-                           const struct recording_event *event) {
+static enum err store_peaks(struct db *db, const struct recording *row, const struct recording *next,
+                            const struct recording_event *event) {
   if (row->status == RECORDING_READY || next->status != RECORDING_READY) return OK;
   return waveforms_put(db, next->business_id, str_from(next->recording_sid), event->file.peaks);
 }
@@ -49,7 +49,7 @@ static enum err apply_to_row(struct db *db, const struct recording *row, const s
   struct recording_outcome outcome = recording_apply(row, event, now, &next);
   if (outcome.moved) {
     TRY(recordings_store(db, row, &next));
-    TRY(keep_peaks(db, row, &next, event));
+    TRY(store_peaks(db, row, &next, event));
     next.version++;
   }
   *ret_row = next;
@@ -82,14 +82,14 @@ enum err queue_apply(struct db *db, int64_t business_id, struct str recording_si
 
 /* ---- what time does ---- */
 
-struct trials {
+struct trial_start {
   struct db *db;
   int64_t now;
 };
 
 /* Queues one that failed for the credentials: who claims it tries them. */
 static enum err start_trial(void *arg, int64_t business_id) {
-  const struct trials *t = arg;
+  const struct trial_start *t = arg;
   struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
   TRY(batch_init(&b, 1));
   struct recording_event event = {.kind = RECORDING_CREDENTIALS};
@@ -100,37 +100,37 @@ static enum err start_trial(void *arg, int64_t business_id) {
 }
 
 static enum err start_trials(struct db *db, int64_t now) {
-  struct trials t = {db, now};
+  struct trial_start t = {db, now};
   return accounts_trials_due(db, now, str_from(recording_error_code(RECORDING_AUTH_FAILED)), QUEUE_MAINTAIN_MAX,
                              start_trial, &t);
 }
 
-enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_tended) {
+enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_maintained) {
   struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
   TRY(batch_init(&b, QUEUE_MAINTAIN_MAX));
-  int64_t lapsed, due;
+  int64_t leases_expired, due;
   struct recording_event event = {.kind = RECORDING_LEASE_EXPIRED, .jitter = jitter};
   TRY(recordings_lapsed(db, now, QUEUE_MAINTAIN_MAX, batch_add, &b));
-  TRY(apply_to_batch(db, &b, &event, now, &lapsed));
+  TRY(apply_to_batch(db, &b, &event, now, &leases_expired));
   b.n = 0;
   event.kind = RECORDING_RETRY_DUE;
   TRY(recordings_due(db, now, QUEUE_MAINTAIN_MAX, batch_add, &b));
   TRY(apply_to_batch(db, &b, &event, now, &due));
-  TRY(recordings_demote(db, now - RECORDING_WANTED_MS, QUEUE_MAINTAIN_MAX));
+  TRY(recordings_demote(db, now - RECORDING_PLAY_RANK_MS, QUEUE_MAINTAIN_MAX));
   TRY(start_trials(db, now));
-  struct queue_maintained tended = {.lapsed = (int)lapsed, .due = (int)due};
-  TRY(recordings_next_event(db, now, &tended.next_at));
+  struct queue_maintained maintained = {.leases_expired = (int)leases_expired, .due = (int)due};
+  TRY(recordings_next_event(db, now, &maintained.next_at));
   struct retries_row row;
   enum err e = retries_next(db, &row);
   if (e != OK && e != ERR_NOT_FOUND) return e;
-  tended.retries = e == OK;
-  *ret_tended = tended;
+  maintained.retries = e == OK;
+  *ret_maintained = maintained;
   return OK;
 }
 
 /* ---- claims ---- */
 
-static enum err stem_of(struct db *db, const struct recording *row, char ret_stem[RECORDING_NAME_SIZE]) {
+static enum err make_stem(struct db *db, const struct recording *row, char ret_stem[RECORDING_NAME_SIZE]) {
   struct call call;
   enum err e = row->call_sid[0] ? calls_get(db, row->business_id, str_from(row->call_sid), &call) : ERR_NOT_FOUND;
   if (e != OK && e != ERR_NOT_FOUND) return e;
@@ -143,7 +143,7 @@ enum err queue_claim(struct db *db, const struct queue_limits *limits, struct st
   struct recording row, next;
   TRY(recordings_next(db, &l, now, &row));
   char stem[RECORDING_NAME_SIZE];
-  TRY(stem_of(db, &row, stem));
+  TRY(make_stem(db, &row, stem));
   struct recording_event event = {.kind = RECORDING_CLAIM, .owner = owner, .stem = str_from(stem)};
   struct recording_outcome outcome;
   TRY(apply_to_row(db, &row, &event, now, &next, &outcome));
@@ -167,8 +167,8 @@ enum err queue_credentials_version(struct db *db, int64_t business_id, int64_t *
 /* ---- reports ---- */
 
 /* The provider refused what is no longer asked with. */
-static enum err is_refusal_of_old(struct db *db, int64_t business_id, const struct recording_event *event,
-                                  bool *ret_old) {
+static enum err refused_old_credentials(struct db *db, int64_t business_id, const struct recording_event *event,
+                                        bool *ret_old) {
   int64_t version;
   *ret_old = false;
   if (event->kind != RECORDING_FAILURE || event->error != RECORDING_AUTH_FAILED || !event->credentials_version)
@@ -178,7 +178,7 @@ static enum err is_refusal_of_old(struct db *db, int64_t business_id, const stru
   return OK;
 }
 
-static enum err tell_account(struct db *db, int64_t business_id, const struct recording_event *event, int64_t now) {
+static enum err update_account(struct db *db, int64_t business_id, const struct recording_event *event, int64_t now) {
   bool released = false;
   switch (event->kind) {
     case RECORDING_ANSWERED:
@@ -203,13 +203,13 @@ enum err queue_report(struct db *db, int64_t business_id, struct str recording_s
   enum err e = queue_apply(db, business_id, recording_sid, event, now, &row, &outcome);
   if (e == ERR_NOT_FOUND || (e == OK && !outcome.moved)) return ERR_CONFLICT;
   TRY(e);
-  bool refused_old;
-  TRY(is_refusal_of_old(db, business_id, event, &refused_old));
-  if (refused_old) {
+  bool is_old_refusal;
+  TRY(refused_old_credentials(db, business_id, event, &is_old_refusal));
+  if (is_old_refusal) {
     event = &(struct recording_event){.kind = RECORDING_CREDENTIALS};
     return queue_apply(db, business_id, recording_sid, event, now, ret_row, &outcome);
   }
-  TRY(tell_account(db, business_id, event, now));
+  TRY(update_account(db, business_id, event, now));
   *ret_row = row;
   return OK;
 }
@@ -231,8 +231,8 @@ enum err queue_retry_part(struct db *db, struct retries_row *row, int limit, int
   return OK;
 }
 
-static enum err retry_first(struct db *db, int64_t business_id, enum recording_error code, int64_t since, int limit,
-                            int64_t now, struct queue_retried *ret_retried) {
+static enum err retry_first_part(struct db *db, int64_t business_id, enum recording_error code, int64_t since,
+                                 int limit, int64_t now, struct queue_retried *ret_retried) {
   struct retries_row row = {.business_id = business_id, .since = since};
   TRY(str_copy(row.code, sizeof(row.code), str_from(recording_error_code(code))));
   bool more;
@@ -244,7 +244,7 @@ static enum err retry_first(struct db *db, int64_t business_id, enum recording_e
 
 enum err queue_retry_all(struct db *db, int64_t business_id, enum recording_error code, int64_t since, int64_t now,
                          struct queue_retried *ret_retried) {
-  return retry_first(db, business_id, code, since, QUEUE_RETRY_FIRST, now, ret_retried);
+  return retry_first_part(db, business_id, code, since, QUEUE_RETRY_FIRST, now, ret_retried);
 }
 
 enum err queue_retry_next(struct db *db, int64_t now, struct retries_row *ret_row, bool *ret_ended) {
@@ -260,5 +260,5 @@ enum err queue_retry_next(struct db *db, int64_t now, struct retries_row *ret_ro
 
 enum err queue_release_account(struct db *db, int64_t business_id, int64_t now) {
   struct queue_retried retried; /* nobody is told of the first part */
-  return retry_first(db, business_id, RECORDING_AUTH_FAILED, 0, QUEUE_RETRY_PART, now, &retried);
+  return retry_first_part(db, business_id, RECORDING_AUTH_FAILED, 0, QUEUE_RETRY_PART, now, &retried);
 }

@@ -22,14 +22,14 @@ enum {
 };
 
 struct queue_maintained {
-  int lapsed;      /* taken back from workers that died or froze */
-  int due;         /* put back into the queue after their back-off */
-  int64_t next_at; /* when to tend again at the latest; 0: nothing is waiting */
-  bool retries;    /* queue_retry_next has something to do */
+  int leases_expired; /* taken back from workers that died or froze */
+  int due;            /* put back into the queue after their back-off */
+  int64_t next_at;    /* when to tend again at the latest; 0: nothing is waiting */
+  bool retries;       /* queue_retry_next has something to do */
 };
-/* Takes back lapsed leases, queues what is due, lowers plays that nobody waits for, starts due trials of accounts.
+/* Takes back expired leases, queues what is due, lowers plays that nobody waits for, starts due trials of accounts.
  * jitter: uniform random. */
-CHECKED enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_tended);
+CHECKED enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_maintained);
 /* Leases the next one to owner. ERR_NOT_FOUND: nothing may be filled now. */
 CHECKED enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,
                              struct recording *ret_row);

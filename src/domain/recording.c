@@ -27,8 +27,8 @@ static const char *const skip_names[RECORDING_SKIP_COUNT_] = {
     [RECORDING_SKIP_NOTHING] = "nothing_to_do",     [RECORDING_SKIP_READY] = "ready",
     [RECORDING_SKIP_FILLING_HERE] = "filling_here", [RECORDING_SKIP_ALREADY_QUEUED] = "already_queued",
     [RECORDING_SKIP_COOLDOWN] = "cooldown",         [RECORDING_SKIP_BACKOFF] = "backoff",
-    [RECORDING_SKIP_FOR_GOOD] = "failed_for_good",  [RECORDING_SKIP_EXPIRED] = "expired",
-    [RECORDING_SKIP_TOO_OFTEN] = "too_often",       [RECORDING_SKIP_LOST] = "lease_lost",
+    [RECORDING_SKIP_PERMANENT] = "failed_for_good", [RECORDING_SKIP_EXPIRED] = "expired",
+    [RECORDING_SKIP_TOO_OFTEN] = "too_often",       [RECORDING_SKIP_LEASE_LOST] = "lease_lost",
 };
 
 const char *recording_skip_name(enum recording_skip skip) {
@@ -73,69 +73,69 @@ bool recording_tries_formats_on_404(const struct recording *row) {
 
 /* ---- when_…: questions of the table ---- */
 
-struct asked {
+struct rule_input {
   const struct recording *row;
   const struct recording_event *event;
   int64_t now;
 };
 
-static bool when_always(const struct asked *a) {
+static bool when_always(const struct rule_input *a) {
   (void)a;
   return true;
 }
-static bool when_freshly_wanted(const struct asked *a) {
-  return is_ahead(a->row->wanted_at + RECORDING_WANTED_FRESH_MS, a->now, RECORDING_WANTED_FRESH_MS);
+static bool when_play_just_noted(const struct rule_input *a) {
+  return is_ahead(a->row->wanted_at + RECORDING_PLAY_REPEAT_MS, a->now, RECORDING_PLAY_REPEAT_MS);
 }
-static bool when_play_freshly_wanted(const struct asked *a) {
-  return a->row->rank == RECORDING_RANK_PLAY && when_freshly_wanted(a);
+static bool when_ranked_play_and_just_noted(const struct rule_input *a) {
+  return a->row->rank == RECORDING_RANK_PLAY && when_play_just_noted(a);
 }
-static bool when_ranked_new(const struct asked *a) {
+static bool when_ranked_new_or_higher(const struct rule_input *a) {
   return a->row->rank <= RECORDING_RANK_NEW;
 }
-static bool when_permanent(const struct asked *a) {
+static bool when_permanent(const struct rule_input *a) {
   return a->row->permanent;
 }
-static bool when_backing_off(const struct asked *a) {
+static bool when_in_backoff(const struct rule_input *a) {
   if (a->row->next_retry_at == 0) return true; /* waits for credentials */
   return is_ahead(a->row->next_retry_at, a->now, RECORDING_BACKOFF_CAP_MS);
 }
-static bool when_due(const struct asked *a) {
-  return !a->row->permanent && a->row->next_retry_at != 0 && !when_backing_off(a);
+static bool when_due(const struct rule_input *a) {
+  return !a->row->permanent && a->row->next_retry_at != 0 && !when_in_backoff(a);
 }
-static bool when_cooling(const struct asked *a) {
+static bool when_in_cooldown(const struct rule_input *a) {
   return is_ahead(a->row->last_enqueue_at + RECORDING_COOLDOWN_MS, a->now, RECORDING_COOLDOWN_MS);
 }
-static bool when_askable(const struct asked *a) {
+static bool when_claimable(const struct rule_input *a) {
   return !lease_is_live(a->row, a->now) && !is_ahead(a->row->next_ask_at, a->now, RECORDING_BACKOFF_CAP_MS);
 }
-static bool when_not_holder(const struct asked *a) {
+static bool when_not_holder(const struct rule_input *a) {
   return !recording_holds_lease(a->row, a->event->token, a->now);
 }
-static bool when_unleased(const struct asked *a) {
+static bool when_unleased(const struct rule_input *a) {
   return a->row->lease_until == 0;
 }
-static bool when_holder(const struct asked *a) {
+static bool when_holder(const struct rule_input *a) {
   return !when_not_holder(a);
 }
-static bool when_lease_lives(const struct asked *a) {
+static bool when_lease_is_live(const struct rule_input *a) {
   return lease_is_live(a->row, a->now);
 }
-static bool when_lease_of_another(const struct asked *a) {
-  return when_lease_lives(a) && when_not_holder(a);
+static bool when_leased_to_another(const struct rule_input *a) {
+  return when_lease_is_live(a) && when_not_holder(a);
 }
-static bool when_still_being_made(const struct asked *a) {
+static bool when_still_being_made(const struct rule_input *a) {
   return recording_still_being_made(a->row);
 }
-static bool when_not_yet(const struct asked *a) {
+static bool when_not_yet(const struct rule_input *a) {
   return recording_not_yet(a->row, a->now);
 }
-static bool when_fourth_crash(const struct asked *a) {
+static bool when_fourth_crash(const struct rule_input *a) {
   return a->row->crashes >= RECORDING_CRASHES_MAX;
 }
-static bool when_retried_too_often(const struct asked *a) {
+static bool when_retried_too_often(const struct rule_input *a) {
   return is_ahead(a->row->retried[2] + RECORDING_RETRY_WINDOW_MS, a->now, RECORDING_RETRY_WINDOW_MS);
 }
-static bool when_failed_auth(const struct asked *a) {
+static bool when_failed_auth(const struct rule_input *a) {
   return strcmp(a->row->error_code, recording_error_code(RECORDING_AUTH_FAILED)) == 0;
 }
 
@@ -151,13 +151,13 @@ static void set_text(char *dst, size_t size, struct str s) {
   (void)e;
 }
 
-static void drop_lease(struct recording *next) {
+static void clear_lease(struct recording *next) {
   next->lease_until = 0;
   next->lease_owner[0] = '\0';
 }
 
 /* What the last fill's listeners were told of it is void: the next one's bytes may be others. */
-static void forget_arrival(struct recording *next) {
+static void clear_received(struct recording *next) {
   next->etag[0] = next->content_type[0] = '\0';
   next->modified_at = 0;
   next->received_bytes = 0;
@@ -170,30 +170,30 @@ static void enqueue(struct recording *next, int64_t now) {
   next->next_ask_at = now;
   next->next_retry_at = 0;
   next->permanent = false;
-  forget_arrival(next);
+  clear_received(next);
   set_error(next, RECORDING_NONE);
 }
 
-static void does_want(const struct asked *a, struct recording *next) {
+static void does_note_play(const struct rule_input *a, struct recording *next) {
   next->wanted_at = a->now;
 }
-static void does_raise_to_play(const struct asked *a, struct recording *next) {
+static void does_raise_to_play(const struct rule_input *a, struct recording *next) {
   next->rank = RECORDING_RANK_PLAY;
   next->wanted_at = a->now;
 }
-static void does_raise_to_new(const struct asked *a, struct recording *next) {
+static void does_raise_to_new(const struct rule_input *a, struct recording *next) {
   (void)a;
   next->rank = RECORDING_RANK_NEW;
 }
-static void does_enqueue_play(const struct asked *a, struct recording *next) {
+static void does_enqueue_play(const struct rule_input *a, struct recording *next) {
   enqueue(next, a->now);
   does_raise_to_play(a, next);
 }
-static void does_enqueue_new(const struct asked *a, struct recording *next) {
+static void does_enqueue_new(const struct rule_input *a, struct recording *next) {
   enqueue(next, a->now);
   next->rank = RECORDING_RANK_NEW;
 }
-static void does_enqueue_afresh(const struct asked *a, struct recording *next) {
+static void does_enqueue_afresh(const struct rule_input *a, struct recording *next) {
   does_enqueue_new(a, next);
   next->crashes = 0;
   next->fail_count = 0;
@@ -201,17 +201,17 @@ static void does_enqueue_afresh(const struct asked *a, struct recording *next) {
   next->not_found_count = 0;
   next->first_404_at = 0;
 }
-static void does_enqueue_again(const struct asked *a, struct recording *next) {
+static void does_enqueue_again(const struct rule_input *a, struct recording *next) {
   enqueue(next, a->now);
 }
-static void does_enqueue_among_rest(const struct asked *a, struct recording *next) {
+static void does_enqueue_among_rest(const struct rule_input *a, struct recording *next) {
   enqueue(next, a->now);
   next->rank = RECORDING_RANK_REST;
   next->crashes = 0;
   next->not_found_count = 0;
   next->first_404_at = 0;
 }
-static void does_enqueue_retry(const struct asked *a, struct recording *next) {
+static void does_enqueue_retry(const struct rule_input *a, struct recording *next) {
   does_enqueue_play(a, next);
   next->crashes = 0;
   next->not_found_count = 0;
@@ -221,14 +221,14 @@ static void does_enqueue_retry(const struct asked *a, struct recording *next) {
   next->retried[0] = a->now;
 }
 
-static void does_take_lease(const struct asked *a, struct recording *next) {
+static void does_take_lease(const struct rule_input *a, struct recording *next) {
   next->lease_token++;
   next->lease_until = a->now + RECORDING_LEASE_MS;
   set_text(next->lease_owner, sizeof(next->lease_owner), a->event->owner);
   if (next->stem[0] == '\0') set_text(next->stem, sizeof(next->stem), a->event->stem);
   next->received_bytes = 0;
 }
-static void does_renew(const struct asked *a, struct recording *next) {
+static void does_renew(const struct rule_input *a, struct recording *next) {
   next->lease_until = a->now + RECORDING_LEASE_MS;
   next->received_bytes = a->event->received_bytes;
   next->announced_bytes = a->event->announced_bytes;
@@ -237,7 +237,7 @@ static void does_renew(const struct asked *a, struct recording *next) {
   set_text(next->content_type, sizeof(next->content_type), a->event->file.content_type);
   next->modified_at = a->event->file.modified_at;
 }
-static void does_begin(const struct asked *a, struct recording *next) {
+static void does_receive(const struct rule_input *a, struct recording *next) {
   does_renew(a, next);
   next->not_found_count = 0;
   next->first_404_at = 0;
@@ -245,35 +245,35 @@ static void does_begin(const struct asked *a, struct recording *next) {
 }
 
 /* A part stands for the same bytes as long as it is there: others get another part, so another token. */
-static void does_begin_anew(const struct asked *a, struct recording *next) {
-  forget_arrival(next);
+static void does_restart(const struct rule_input *a, struct recording *next) {
+  clear_received(next);
   next->lease_token++;
   next->lease_until = a->now + RECORDING_LEASE_MS;
 }
 
-static void note_404(const struct asked *a, struct recording *next) {
+static void note_404(const struct rule_input *a, struct recording *next) {
   next->not_found_count++;
   if (next->first_404_at == 0) next->first_404_at = a->now;
-  drop_lease(next);
+  clear_lease(next);
 }
-static void does_wait_for_provider(const struct asked *a, struct recording *next) {
-  drop_lease(next);
+static void does_wait_for_provider(const struct rule_input *a, struct recording *next) {
+  clear_lease(next);
   next->crashes = 0;
   next->not_found_count = 0;
   next->first_404_at = 0;
   set_error(next, RECORDING_NOT_YET_AVAILABLE);
   (void)a;
 }
-static void does_ask_later(const struct asked *a, struct recording *next) {
+static void does_ask_later(const struct rule_input *a, struct recording *next) {
   note_404(a, next);
-  forget_arrival(next);
+  clear_received(next);
   next->crashes = 0;
   next->next_ask_at = a->now + backoff_not_yet_ms(next->not_found_count);
   set_error(next, RECORDING_NOT_YET_AVAILABLE);
 }
 
-static void fail_with(struct recording *next, enum recording_error e, const struct asked *a) {
-  drop_lease(next);
+static void fail_with(struct recording *next, enum recording_error e, const struct rule_input *a) {
+  clear_lease(next);
   next->crashes = 0;
   next->fail_count++;
   next->failed_at = a->now;
@@ -289,21 +289,21 @@ static void fail_with(struct recording *next, enum recording_error e, const stru
   if (a->event->retry_after_ms > wait) wait = a->event->retry_after_ms;
   next->next_retry_at = a->now + (wait < RECORDING_BACKOFF_CAP_MS ? wait : RECORDING_BACKOFF_CAP_MS);
 }
-static void does_fail(const struct asked *a, struct recording *next) {
+static void does_fail(const struct rule_input *a, struct recording *next) {
   fail_with(next, a->event->error, a);
 }
-static void does_fail_not_found(const struct asked *a, struct recording *next) {
+static void does_fail_not_found(const struct rule_input *a, struct recording *next) {
   note_404(a, next);
   fail_with(next, RECORDING_NOT_FOUND_AT_PROVIDER, a);
 }
 /* The row of crashes goes on: the next one in it is a failure at once. */
-static void does_fail_crashed(const struct asked *a, struct recording *next) {
+static void does_fail_crashed(const struct rule_input *a, struct recording *next) {
   fail_with(next, RECORDING_STORAGE_ERROR, a);
   next->crashes = a->row->crashes;
 }
 /* Leaves the same whatever was told before: nothing, a completed one, or another refusal. */
-static void does_fail_permanently(const struct asked *a, struct recording *next) {
-  drop_lease(next);
+static void does_fail_permanently(const struct rule_input *a, struct recording *next) {
+  clear_lease(next);
   next->crashes = 0;
   next->not_found_count = next->first_404_at = 0;
   next->next_retry_at = next->next_ask_at = next->enqueued_at = 0;
@@ -315,16 +315,16 @@ static void does_fail_permanently(const struct asked *a, struct recording *next)
 }
 
 /* Who listened goes on with the next fill, if its bytes are the same: validators and length stay, where they were told. */
-static void does_give_back(const struct asked *a, struct recording *next) {
-  drop_lease(next);
+static void does_requeue(const struct rule_input *a, struct recording *next) {
+  clear_lease(next);
   next->crashes++;
   next->next_ask_at = a->now;
-  if (a->row->received_bytes == 0) forget_arrival(next);
+  if (a->row->received_bytes == 0) clear_received(next);
   next->received_bytes = 0;
 }
-static void does_keep(const struct asked *a, struct recording *next) {
+static void does_keep_file(const struct rule_input *a, struct recording *next) {
   const struct recording_file *file = &a->event->file;
-  drop_lease(next);
+  clear_lease(next);
   set_text(next->name, sizeof(next->name), file->name);
   set_text(next->content_type, sizeof(next->content_type), file->content_type);
   set_text(next->etag, sizeof(next->etag), file->etag);
@@ -339,7 +339,7 @@ static void does_keep(const struct asked *a, struct recording *next) {
   set_error(next, RECORDING_NONE);
 }
 /* The length stays: a file of another one, found under the name, is not the recording. */
-static void does_forget_file(const struct asked *a, struct recording *next) {
+static void does_clear_file(const struct rule_input *a, struct recording *next) {
   (void)a;
   next->name[0] = next->etag[0] = next->content_type[0] = next->sha256[0] = '\0';
   next->received_bytes = next->modified_at = next->ready_at = 0;
@@ -352,10 +352,10 @@ static void does_forget_file(const struct asked *a, struct recording *next) {
 struct move {
   enum recording_event_kind event;
   unsigned from; /* bits by status */
-  bool (*when)(const struct asked *a);
+  bool (*when)(const struct rule_input *a);
   bool stays;
   enum recording_status to;
-  void (*does)(const struct asked *a, struct recording *next);
+  void (*does)(const struct rule_input *a, struct recording *next);
   enum recording_skip why;
 };
 
@@ -389,7 +389,7 @@ static const struct move moves[] = {
 
 struct recording_outcome recording_apply(const struct recording *row, const struct recording_event *event, int64_t now,
                                          struct recording *ret_next) {
-  const struct asked a = {row, event, now};
+  const struct rule_input a = {row, event, now};
   *ret_next = *row;
   for (size_t i = 0; i < COUNT_OF(moves); i++) {
     const struct move *m = &moves[i];

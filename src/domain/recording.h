@@ -19,8 +19,8 @@ enum {
   RECORDING_LAST_FAILURE = 8,                  /* the failure that is for good, of class EIGHTH */
   RECORDING_CRASHES_MAX = 3,
   RECORDING_RETRY_WINDOW_MS = 10 * 60 * 1000,
-  RECORDING_WANTED_MS = 2 * 60 * 1000,   /* a play's rank lasts this long after the last ask */
-  RECORDING_WANTED_FRESH_MS = 30 * 1000, /* an ask is not noted again this soon */
+  RECORDING_PLAY_RANK_MS = 2 * 60 * 1000, /* a play's rank lasts this long after the last ask */
+  RECORDING_PLAY_REPEAT_MS = 30 * 1000,   /* an ask is not noted again this soon */
   RECORDING_FORMATS_ON_404_FROM_ASK = 3,
 };
 
@@ -82,10 +82,10 @@ enum recording_skip {
   RECORDING_SKIP_ALREADY_QUEUED,
   RECORDING_SKIP_COOLDOWN,
   RECORDING_SKIP_BACKOFF,
-  RECORDING_SKIP_FOR_GOOD,
+  RECORDING_SKIP_PERMANENT,
   RECORDING_SKIP_EXPIRED,
   RECORDING_SKIP_TOO_OFTEN,
-  RECORDING_SKIP_LOST, /* the lease is another's or ran out */
+  RECORDING_SKIP_LEASE_LOST, /* the lease is another's or ran out */
   RECORDING_SKIP_COUNT_
 };
 const char *recording_skip_name(enum recording_skip skip); /* "already_queued", …: log and metrics */

@@ -17,7 +17,7 @@ enum { MAC_TEXT_SIZE = 43, TEXT_MAX = 128 };
 
 /* ---- the key ---- */
 
-static void wipe(struct buf *b) {
+static void wipe_buf(struct buf *b) {
   if (b->p) secret_wipe(b->p, b->n);
   buf_done(b);
 }
@@ -35,7 +35,7 @@ static enum err make_key(struct db *db, const uint8_t *secrets_key, struct buf *
 
 enum err signed_url_load_key(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], const char *configured,
                              struct hmac_key *ret_key) {
-  struct buf key CLEANUP(wipe) = BUF_INIT(SETTING_VALUE_MAX);
+  struct buf key CLEANUP(wipe_buf) = BUF_INIT(SETTING_VALUE_MAX);
   if (configured) {
     if (strlen(configured) < SIGNED_URL_KEY_MIN) return ERR_INVALID;
     hmac_key_set(ret_key, str_from(configured));
@@ -56,29 +56,29 @@ struct text {
   size_t n;
 };
 
-static void add(struct text *t, struct str s) {
+static void text_add(struct text *t, struct str s) {
   memcpy(t->bytes + t->n, s.p, s.n);
   t->n += s.n;
 }
 
-static void add_number(struct text *t, int64_t number) {
+static void text_add_number(struct text *t, int64_t number) {
   char digits[20];
   size_t at = sizeof(digits);
   do digits[--at] = (char)('0' + number % 10);
   while (number /= 10);
-  add(t, str_of(digits + at, sizeof(digits) - at));
+  text_add(t, str_of(digits + at, sizeof(digits) - at));
 }
 
 /* (1); sid has at most SIGNED_URL_SID_MAX bytes, the numbers are not negative, so it fits. */
-static void sign(const struct hmac_key *key, int64_t business_id, struct str sid, int64_t expiry_s,
-                 uint8_t ret_mac[SHA256_SIZE]) {
+static void sign_text(const struct hmac_key *key, int64_t business_id, struct str sid, int64_t expiry_s,
+                      uint8_t ret_mac[SHA256_SIZE]) {
   struct text t = {.n = 0};
-  add(&t, STR("1:"));
-  add_number(&t, business_id);
-  add(&t, STR(":"));
-  add(&t, sid);
-  add(&t, STR(":"));
-  add_number(&t, expiry_s);
+  text_add(&t, STR("1:"));
+  text_add_number(&t, business_id);
+  text_add(&t, STR(":"));
+  text_add(&t, sid);
+  text_add(&t, STR(":"));
+  text_add_number(&t, expiry_s);
   hmac_sha256(key, str_of(t.bytes, t.n), ret_mac);
 }
 
@@ -107,7 +107,7 @@ enum err signed_url_write(const struct hmac_key *key, struct str base, int64_t b
     return ERR_INVALID;
   int64_t expiry_s = (now_ms + 999) / 1000 + ttl_s; /* never shorter than was asked for */
   size_t before = b->n;
-  sign(key, business_id, recording_sid, expiry_s, mac);
+  sign_text(key, business_id, recording_sid, expiry_s, mac);
   enum err e = add_url(b, base, business_id, recording_sid, expiry_s, mac);
   if (e != OK) {
     b->n = before;
@@ -120,7 +120,7 @@ enum err signed_url_write(const struct hmac_key *key, struct str base, int64_t b
 /* ---- reading ---- */
 
 /* The raw value of the parameter that begins with name ("sig="); false unless it stands there exactly once (2). */
-static bool find(struct str query, struct str name, struct str *ret_value) {
+static bool find_parameter(struct str query, struct str name, struct str *ret_value) {
   struct str rest = query, each;
   unsigned count = 0;
   for (bool more = true; more;) {
@@ -148,7 +148,7 @@ static bool read_number(struct str text, int64_t max, int64_t *ret_number) {
   return true;
 }
 
-static int value_of(char c) {
+static int base64url_value(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
   if (c >= 'a' && c <= 'z') return c - 'a' + 26;
   if (c >= '0' && c <= '9') return c - '0' + 52;
@@ -161,7 +161,7 @@ static bool read_mac(struct str text, uint8_t ret_mac[SHA256_SIZE]) {
   unsigned held = 0, at = 0;
   if (text.n != MAC_TEXT_SIZE) return false;
   for (size_t i = 0; i < text.n; i++) {
-    int value = value_of(text.p[i]);
+    int value = base64url_value(text.p[i]);
     if (value < 0) return false;
     bits = (bits << 6 | (uint32_t)value) & 0xffff;
     held += 6;
@@ -185,13 +185,13 @@ enum err signed_url_verify(const struct hmac_key *key, struct str recording_sid,
   struct signed_url_bearer bearer;
   uint8_t given[SHA256_SIZE], right[SHA256_SIZE];
   int64_t expiry_s;
-  if (!is_sid(recording_sid) || !find(query, STR("b="), &business) || !find(query, STR("exp="), &expiry) ||
-      !find(query, STR("sig="), &signature))
+  if (!is_sid(recording_sid) || !find_parameter(query, STR("b="), &business) ||
+      !find_parameter(query, STR("exp="), &expiry) || !find_parameter(query, STR("sig="), &signature))
     return ERR_DENIED;
   if (!read_number(business, INT64_MAX, &bearer.business_id) || !read_number(expiry, INT64_MAX / 1000, &expiry_s) ||
       !read_mac(signature, given))
     return ERR_DENIED;
-  sign(key, bearer.business_id, recording_sid, expiry_s, right);
+  sign_text(key, bearer.business_id, recording_sid, expiry_s, right);
   bool good = secret_equal(str_of((const char *)given, sizeof(given)), str_of((const char *)right, sizeof(right)));
   secret_wipe(right, sizeof(right));
   if (!good || now_ms >= expiry_s * 1000) return ERR_DENIED; /* (3) */

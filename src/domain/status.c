@@ -3,14 +3,14 @@
 
 #include "base/clock.h"
 
-static enum err add(struct buf *b, const char *literal) {
+static enum err add_literal(struct buf *b, const char *literal) {
   return buf_add(b, str_from(literal));
 }
 
 /* key: the name with its quotes, colon and what stands before it. */
 static enum err add_text(struct buf *b, const char *key, struct str text) {
-  TRY(add(b, key));
-  return text.n ? buf_add_json(b, text) : add(b, "null");
+  TRY(add_literal(b, key));
+  return text.n ? buf_add_json(b, text) : add_literal(b, "null");
 }
 
 static enum err add_time(struct buf *b, const char *key, int64_t at) {
@@ -42,7 +42,7 @@ static enum err add_duration(struct buf *b, const struct recording *row) {
 
 static enum err add_error(struct buf *b, const struct recording *row, const struct status_view *v) {
   enum recording_error error = recording_reason(row, v->storage_full, v->now);
-  if (error == RECORDING_NONE) return add(b, ",\"error\":null");
+  if (error == RECORDING_NONE) return add_literal(b, ",\"error\":null");
   TRY(add_text(b, ",\"error\":{\"code\":", str_from(recording_error_code(error))));
   TRY(add_text(b, ",\"message\":", str_from(recording_error_message(error))));
   return buf_add_char(b, '}');
@@ -70,18 +70,18 @@ enum err status_write(struct buf *b, const struct recording *row, const struct s
   TRY(add_duration(b, row));
   TRY(add_number(b, ",\"channels\":", row->channels ? row->channels : row->provider_channels, 1));
   TRY(add_time(b, ",\"started_at\":", row->started_at));
-  TRY(add(b, ",\"expires_at\":null"));
+  TRY(add_literal(b, ",\"expires_at\":null"));
   TRY(add_stream_url(b, row->recording_sid, v->path_base));
   return buf_add_char(b, '}');
 }
 
 enum err status_write_none(struct buf *b, struct str call_sid) {
   TRY(add_text(b, "{\"call_sid\":", call_sid));
-  return add(b,
-             ",\"recording_sid\":null,\"status\":\"missing\",\"retry_after\":null,"
-             "\"progress\":{\"bytes\":0,\"total\":null},\"fail_count\":0,\"next_retry_at\":null,\"error\":null,"
-             "\"bytes\":null,\"content_type\":null,\"duration\":null,\"channels\":null,\"started_at\":null,"
-             "\"expires_at\":null,\"stream_url\":null}");
+  return add_literal(b,
+                     ",\"recording_sid\":null,\"status\":\"missing\",\"retry_after\":null,"
+                     "\"progress\":{\"bytes\":0,\"total\":null},\"fail_count\":0,\"next_retry_at\":null,\"error\":null,"
+                     "\"bytes\":null,\"content_type\":null,\"duration\":null,\"channels\":null,\"started_at\":null,"
+                     "\"expires_at\":null,\"stream_url\":null}");
 }
 
 static enum err add_call_facts(struct buf *b, const struct status_call *s) {
@@ -107,18 +107,18 @@ static enum err add_call_facts(struct buf *b, const struct status_call *s) {
 
 enum err status_write_call(struct buf *b, const struct status_call *c, const struct status_view *v) {
   TRY(add_call_facts(b, c));
-  TRY(add(b, ",\"recordings\":["));
+  TRY(add_literal(b, ",\"recordings\":["));
   for (size_t i = 0; i < c->recording_count; i++) {
     if (i) TRY(buf_add_char(b, ','));
     TRY(status_write(b, c->recordings[i], v));
   }
   TRY(buf_add_char(b, ']'));
-  if (c->legs) TRY(add(b, ",\"legs\":["));
+  if (c->legs) TRY(add_literal(b, ",\"legs\":["));
   for (size_t i = 0; c->legs && i < c->leg_count; i++) {
     if (i) TRY(buf_add_char(b, ','));
     TRY(buf_add_json(b, c->legs[i]));
   }
-  return add(b, c->legs ? "]}" : "}");
+  return add_literal(b, c->legs ? "]}" : "}");
 }
 
 /* ---- the outside party ---- */

@@ -1,6 +1,6 @@
 /* tape.c - a recording while it is still arriving. One writer, any number of listeners.
  *
- *   OPEN --bytes came--> OPEN     [tape_extend, tape_go_on_with]
+ *   OPEN --bytes came--> OPEN     [tape_extend, tape_continue_with]
  *   OPEN --all, whole--> DONE     [tape_finish]
  *   OPEN --------------> BROKEN   [tape_fail]
  *
@@ -104,7 +104,7 @@ static void listener_remove(struct tape_listener *l) {
 }
 
 /* Under the lock: everybody who waits looks again. */
-static void tell_listeners(struct tape *tape) {
+static void wake_listeners(struct tape *tape) {
   while (tape->listeners) {
     struct tape_listener *l = tape->listeners;
     listener_remove(l);
@@ -113,7 +113,7 @@ static void tell_listeners(struct tape *tape) {
 }
 
 /* Under the lock: what the writer has. Returns a descriptor that is not needed any more. */
-static struct tape_bytes *commit(struct tape *tape, int64_t committed) {
+static struct tape_bytes *commit_bytes(struct tape *tape, int64_t committed) {
   struct tape_bytes *before = NULL;
   if (tape->state != TAPE_OPEN || committed < tape->committed) return NULL; /* (2) */
   if (tape->next) {
@@ -122,7 +122,7 @@ static struct tape_bytes *commit(struct tape *tape, int64_t committed) {
   }
   if (committed > tape->committed) {
     tape->committed = committed;
-    tell_listeners(tape);
+    wake_listeners(tape);
   }
   return before;
 }
@@ -131,7 +131,7 @@ void tape_extend(struct tape *tape, int64_t committed) {
   struct tape_bytes *before;
   {
     LOCKED(&tape->lock);
-    before = commit(tape, committed);
+    before = commit_bytes(tape, committed);
   }
   tape_bytes_unref(before);
 }
@@ -140,17 +140,17 @@ void tape_finish(struct tape *tape) {
   LOCKED(&tape->lock);
   if (tape->state != TAPE_OPEN) return; /* (3) */
   tape->state = TAPE_DONE;
-  tell_listeners(tape);
+  wake_listeners(tape);
 }
 
-enum err tape_go_on_with(struct tape *tape, int fd, int64_t committed) {
+enum err tape_continue_with(struct tape *tape, int fd, int64_t committed) {
   struct tape_bytes *next, *before, *passed;
   TRY(bytes_new(fd, &next));
   {
     LOCKED(&tape->lock);
     passed = tape->next;
     tape->next = next;
-    before = commit(tape, committed);
+    before = commit_bytes(tape, committed);
   }
   tape_bytes_unref(passed);
   tape_bytes_unref(before);
@@ -209,21 +209,21 @@ struct tapes *tapes_free(struct tapes *t) {
 }
 
 /* Under the table's lock. */
-static struct tape *chained(struct tapes *t, int64_t business_id, struct str sid) {
+static struct tape *chain_find(struct tapes *t, int64_t business_id, struct str sid) {
   struct tape *tape = *bucket_of(t, business_id, sid);
   while (tape && (tape->head.business_id != business_id || !str_eq(str_from(tape->head.recording_sid), sid)))
     tape = tape->chain_next;
   return tape;
 }
 
-static void unchain(struct tape *tape) {
+static void chain_remove(struct tape *tape) {
   if (!tape->chain) return;
   *tape->chain = tape->chain_next;
   if (tape->chain_next) tape->chain_next->chain = tape->chain;
   tape->chain = NULL;
 }
 
-static void enchain(struct tape *tape) {
+static void chain_insert(struct tape *tape) {
   tape->chain = bucket_of(tape->tapes, tape->head.business_id, str_from(tape->head.recording_sid));
   tape->chain_next = *tape->chain;
   if (tape->chain_next) tape->chain_next->chain = &tape->chain_next;
@@ -232,7 +232,7 @@ static void enchain(struct tape *tape) {
 
 struct tape *tapes_find(struct tapes *t, int64_t business_id, struct str recording_sid) {
   LOCKED(&t->lock);
-  struct tape *tape = chained(t, business_id, recording_sid);
+  struct tape *tape = chain_find(t, business_id, recording_sid);
   if (tape) tape->refs++;
   return tape;
 }
@@ -249,7 +249,7 @@ void tape_unref(struct tape *tape) {
   {
     LOCKED(&tape->tapes->lock);
     was_last = --tape->refs == 0;
-    if (was_last) unchain(tape); /* (5) */
+    if (was_last) chain_remove(tape); /* (5) */
   }
   if (was_last) tape_free(tape);
 }
@@ -270,18 +270,18 @@ void tape_on_end(struct tape *tape, void (*fn)(void *arg), void *arg) {
 void tape_fail(struct tape *tape) {
   {
     LOCKED(&tape->tapes->lock);
-    unchain(tape); /* (6) */
+    chain_remove(tape); /* (6) */
   }
   LOCKED(&tape->lock);
   if (tape->state != TAPE_OPEN) return; /* (3) */
   tape->state = TAPE_BROKEN;
-  tell_listeners(tape);
+  wake_listeners(tape);
 }
 
 /* Who was told no length was told nothing wrong. */
-static bool is_same_recording(const struct tape_head *told, const struct tape_head *head) {
-  bool length_fits = told->announced_bytes < 0 || told->announced_bytes == head->announced_bytes;
-  return strcmp(told->etag, head->etag) == 0 && length_fits && told->modified_at == head->modified_at;
+static bool is_same_recording(const struct tape_head *open, const struct tape_head *head) {
+  bool length_fits = open->announced_bytes < 0 || open->announced_bytes == head->announced_bytes;
+  return strcmp(open->etag, head->etag) == 0 && length_fits && open->modified_at == head->modified_at;
 }
 
 static enum err tape_new(struct tapes *t, const struct tape_head *head, int fd, int64_t committed,
@@ -303,7 +303,7 @@ static enum err tape_new(struct tapes *t, const struct tape_head *head, int fd, 
 }
 
 /* The one that this head goes on with, with a reference; others of the recording break. */
-static struct tape *heir(struct tapes *t, const struct tape_head *head) {
+static struct tape *find_resumable(struct tapes *t, const struct tape_head *head) {
   struct tape *had = tapes_find(t, head->business_id, str_from(head->recording_sid));
   if (had && is_same_recording(&had->head, head)) return had;
   if (had) tape_fail(had);
@@ -311,32 +311,32 @@ static struct tape *heir(struct tapes *t, const struct tape_head *head) {
   return NULL;
 }
 
-static enum err go_on_as(struct tape *tape, int fd, int64_t committed) {
+static enum err tape_resume(struct tape *tape, int fd, int64_t committed) {
   tape_on_end(tape, NULL, NULL); /* its writer is another from now on */
-  enum err e = tape_go_on_with(tape, fd, committed);
+  enum err e = tape_continue_with(tape, fd, committed);
   if (e != OK) tape_unref(tape);
   return e;
 }
 
 /* False: somebody was faster, and the tape is in no chain (6). */
-static bool enter(struct tapes *t, struct tape *tape) {
+static bool insert_if_first(struct tapes *t, struct tape *tape) {
   LOCKED(&t->lock);
-  if (chained(t, tape->head.business_id, str_from(tape->head.recording_sid))) return false;
+  if (chain_find(t, tape->head.business_id, str_from(tape->head.recording_sid))) return false;
   tape->number = ++t->last_number;
-  enchain(tape);
+  chain_insert(tape);
   return true;
 }
 
 enum err tapes_open(struct tapes *t, const struct tape_head *head, int fd, int64_t committed, struct tape **ret_tape) {
   struct tape *tape;
   for (;;) {
-    tape = heir(t, head);
+    tape = find_resumable(t, head);
     if (tape) {
-      TRY(go_on_as(tape, fd, committed));
+      TRY(tape_resume(tape, fd, committed));
       break;
     }
     TRY(tape_new(t, head, fd, committed, &tape));
-    if (enter(t, tape)) break;
+    if (insert_if_first(t, tape)) break;
     tape_unref(tape); /* whoever listens to the other one already is not left behind */
   }
   *ret_tape = tape;

@@ -64,7 +64,7 @@ void tape_finish(struct tape *tape);
 void tape_fail(struct tape *tape);
 /* Another file goes on with this recording, and has the same bytes. While it is shorter than what was committed, the one
  * before is read from. fd is duplicated. */
-CHECKED enum err tape_go_on_with(struct tape *tape, int fd, int64_t committed);
+CHECKED enum err tape_continue_with(struct tape *tape, int fd, int64_t committed);
 
 /* ---- listeners ---- */
 

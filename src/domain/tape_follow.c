@@ -37,11 +37,11 @@ struct follow {
   char recording_sid[SID_SIZE];
   uint64_t tape_number;
   struct events_watch *watch;
-  atomic_uint refs;      /* the tape's, and the look's */
-  atomic_bool wanted;    /* a look, since the last one read the row */
-  atomic_bool under_way; /* a look */
-  struct lock applying;  /* rank behind WORK: covers ended, and what a look does to the tape */
-  bool ended;            /* (3) */
+  atomic_uint refs;              /* the tape's, and the look's */
+  atomic_bool refresh_requested; /* a run_refresh, since the last one read the row */
+  atomic_bool refresh_running;   /* a look */
+  struct lock applying;          /* rank behind WORK: covers ended, and what a look does to the tape */
+  bool ended;                    /* (3) */
   /* the look's alone, or under applying */
   int64_t token; /* whose part is read; 0: the whole file, or none that goes on */
 };
@@ -61,7 +61,7 @@ static void follow_unref(struct follow *f) {
 
 /* ---- looking ---- */
 
-static bool is_same(const struct tape_head *head, const struct recording *row) {
+static bool has_same_validators(const struct tape_head *head, const struct recording *row) {
   bool length_fits =
       head->announced_bytes < 0 || row->announced_bytes < 0 || row->announced_bytes == head->announced_bytes;
   return strcmp(head->etag, row->etag) == 0 && length_fits;
@@ -81,17 +81,17 @@ static bool needs_file(const struct follow *f, const struct recording *row) {
 }
 
 /* fd -1: the part was not there. */
-static enum err take_part(struct follow *f, struct tape *tape, const struct recording *row, int fd) {
+static enum err switch_to_part(struct follow *f, struct tape *tape, const struct recording *row, int fd) {
   if (fd < 0) return OK; /* it has just got its name, or its holder died: the row will say */
-  TRY(tape_go_on_with(tape, fd, row->received_bytes));
+  TRY(tape_continue_with(tape, fd, row->received_bytes));
   f->token = row->lease_token;
   return OK;
 }
 
-static enum err take_file(struct follow *f, struct tape *tape, const struct recording *row, int fd, int64_t size) {
+static enum err switch_to_file(struct follow *f, struct tape *tape, const struct recording *row, int fd, int64_t size) {
   if (fd < 0) return ERR_NOT_FOUND;
   if (size != row->bytes) return ERR_CORRUPT;
-  TRY(tape_go_on_with(tape, fd, size));
+  TRY(tape_continue_with(tape, fd, size));
   f->token = 0;
   tape_finish(tape);
   return OK;
@@ -99,23 +99,23 @@ static enum err take_file(struct follow *f, struct tape *tape, const struct reco
 
 /* fd and its size: of what needs_file; else -1. */
 static enum err follow_row(struct follow *f, struct tape *tape, const struct recording *row, int fd, int64_t size) {
-  if (!is_same(tape_head(tape), row)) return ERR_CONFLICT;
+  if (!has_same_validators(tape_head(tape), row)) return ERR_CONFLICT;
   switch (row->status) {
     case RECORDING_QUEUED:
       return OK;
     case RECORDING_DOWNLOADING:
-      if (row->lease_token != f->token) return row->received_bytes > 0 ? take_part(f, tape, row, fd) : OK;
+      if (row->lease_token != f->token) return row->received_bytes > 0 ? switch_to_part(f, tape, row, fd) : OK;
       tape_extend(tape, row->received_bytes); /* (1) */
       return OK;
     case RECORDING_READY:
-      return take_file(f, tape, row, fd, size);
+      return switch_to_file(f, tape, row, fd, size);
     default:
       return ERR_CONFLICT;
   }
 }
 
 /* Not the follow's any more: another writer has it, or it is gone (3). */
-static struct tape *own_tape(struct follow *f) {
+static struct tape *find_followed_tape(struct follow *f) {
   struct tape *tape = tapes_find(f->follows->parts.tapes, f->business_id, str_from(f->recording_sid));
   if (!tape || tape_number(tape) == f->tape_number) return tape;
   tape_unref(tape);
@@ -123,30 +123,30 @@ static struct tape *own_tape(struct follow *f) {
 }
 
 /* row is valid if e is OK. */
-static enum err apply(struct follow *f, struct tape *tape, const struct recording *row, int fd, int64_t size,
-                      enum err e) {
+static enum err follow_apply_row(struct follow *f, struct tape *tape, const struct recording *row, int fd, int64_t size,
+                                 enum err e) {
   LOCKED(&f->applying);
   if (f->ended) return OK; /* (3) */
   if (e == OK) e = follow_row(f, tape, row, fd, size);
   if (e == OK || err_retryable(e)) return e;
   tape_fail(tape);
-  events_tell(f->follows->parts.events, f->business_id, str_from(f->recording_sid)); /* who waits may find another */
+  events_notify(f->follows->parts.events, f->business_id, str_from(f->recording_sid)); /* who waits may find another */
   return e;
 }
 
-static void start_look(struct follow *f);
+static void start_refresh(struct follow *f);
 
 /* The last of a look: another is made for what happened meanwhile (4), or a later one tries again. */
-static void look_is_over(struct follow *f, bool is_done) {
-  if (!is_done) atomic_store(&f->wanted, true); /* at the next change or tick */
-  atomic_store(&f->under_way, false);
-  if (is_done && atomic_load(&f->wanted)) start_look(f); /* (4) */
+static void end_refresh(struct follow *f, bool is_done) {
+  if (!is_done) atomic_store(&f->refresh_requested, true); /* at the next change or tick */
+  atomic_store(&f->refresh_running, false);
+  if (is_done && atomic_load(&f->refresh_requested)) start_refresh(f); /* (4) */
   follow_unref(f);
 }
 
 /* ---- a look that opens a file, on a thread of the volume ---- */
 
-struct file_look {
+struct file_refresh {
   struct volume_job job;
   struct follow *follow; /* held */
   struct recording row;
@@ -154,41 +154,43 @@ struct file_look {
   int64_t size;
 };
 
-static struct file_look *file_look_of(struct volume_job *job) {
-  return (struct file_look *)(void *)job; /* its first member */
+static struct file_refresh *file_refresh_of(struct volume_job *job) {
+  return (struct file_refresh *)(void *)job; /* its first member */
 }
 
-static enum err open_ready_file(struct volume_job *job) {
-  struct file_look *l = file_look_of(job);
+static enum err open_followed_file(struct volume_job *job) {
+  struct file_refresh *l = file_refresh_of(job);
   struct blob_store *store = l->follow->follows->parts.store;
   enum err e = l->row.status == RECORDING_READY ? blob_open(store, l->row.name, &l->fd, &l->size)
                                                 : open_part_of(store, &l->row, &l->fd);
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static void file_opened(struct volume_job *job, enum err e) {
-  struct file_look *l = file_look_of(job);
+static void on_file_opened(struct volume_job *job, enum err e) {
+  struct file_refresh *l = file_refresh_of(job);
   struct follow *f = l->follow;
-  struct tape *tape = own_tape(f);
-  if (tape) e = e == ERR_TIMEOUT || e == ERR_CLOSED ? e : apply(f, tape, &l->row, l->fd, l->size, e);
+  struct tape *tape = find_followed_tape(f);
+  if (tape) e = e == ERR_TIMEOUT || e == ERR_CLOSED ? e : follow_apply_row(f, tape, &l->row, l->fd, l->size, e);
   bool is_done = !tape || !err_retryable(e);
   tape_unref(tape);
-  look_is_over(f, is_done);
+  end_refresh(f, is_done);
   volume_release(job);
 }
 
-static void drop_file_look(struct volume_job *job) {
-  struct file_look *l = file_look_of(job);
+static void destroy_file_refresh(struct volume_job *job) {
+  struct file_refresh *l = file_refresh_of(job);
   closer_close(l->fd);
   follow_unref(l->follow);
   free(l);
 }
 
 static enum err start_opening(struct follow *f, const struct recording *row) {
-  struct file_look *l = calloc(1, sizeof(*l));
+  struct file_refresh *l = calloc(1, sizeof(*l));
   if (!l) return ERR_NOMEM;
-  l->job = (struct volume_job){
-      .run = open_ready_file, .done = file_opened, .drop = drop_file_look, .timeout_ms = OPEN_TIMEOUT_MS};
+  l->job = (struct volume_job){.run = open_followed_file,
+                               .done = on_file_opened,
+                               .destroy = destroy_file_refresh,
+                               .timeout_ms = OPEN_TIMEOUT_MS};
   l->follow = f;
   l->row = *row;
   l->fd = -1;
@@ -200,46 +202,46 @@ static enum err start_opening(struct follow *f, const struct recording *row) {
   return e;
 }
 
-/* ---- a look, on a reader ---- */
+/* ---- a refresh, on a reader ---- */
 
 /* True: it goes on on a thread of the volume, and is not over. */
-static bool look_once(struct db *db, struct follow *f, enum err *ret_e) {
+static bool refresh_once(struct db *db, struct follow *f, enum err *ret_e) {
   struct recording row;
-  struct tape *tape = own_tape(f);
+  struct tape *tape = find_followed_tape(f);
   *ret_e = OK;
   if (!tape) return false;
   enum err e = recordings_get(db, f->business_id, str_from(f->recording_sid), &row);
-  bool opens = e == OK && is_same(tape_head(tape), &row) && needs_file(f, &row);
+  bool opens = e == OK && has_same_validators(tape_head(tape), &row) && needs_file(f, &row);
   if (opens)
     e = start_opening(f, &row);
   else
-    e = apply(f, tape, &row, -1, 0, e);
+    e = follow_apply_row(f, tape, &row, -1, 0, e);
   tape_unref(tape);
   *ret_e = err_retryable(e) ? e : OK;
   return opens && e == OK;
 }
 
-static void look(struct db *db, void *arg) {
+static void run_refresh(struct db *db, void *arg) {
   struct follow *f = arg;
   enum err e = ERR_IO;
-  atomic_store(&f->wanted, false);
-  if (db && look_once(db, f, &e)) return;
-  look_is_over(f, e == OK);
+  atomic_store(&f->refresh_requested, false);
+  if (db && refresh_once(db, f, &e)) return;
+  end_refresh(f, e == OK);
 }
 
-static void start_look(struct follow *f) {
-  if (atomic_exchange(&f->under_way, true)) return;
+static void start_refresh(struct follow *f) {
+  if (atomic_exchange(&f->refresh_running, true)) return;
   atomic_fetch_add(&f->refs, 1);
-  if (db_readers_run(f->follows->parts.readers, f->business_id, look, f) == OK) return;
-  atomic_store(&f->under_way, false); /* none is free: at the next change or tick */
+  if (db_readers_run(f->follows->parts.readers, f->business_id, run_refresh, f) == OK) return;
+  atomic_store(&f->refresh_running, false); /* none is free: at the next change or tick */
   follow_unref(f);
 }
 
 /* On the changes thread. */
-static void on_change(void *arg) {
+static void follow_on_change(void *arg) {
   struct follow *f = arg;
-  atomic_store(&f->wanted, true);
-  start_look(f);
+  atomic_store(&f->refresh_requested, true);
+  start_refresh(f);
 }
 
 /* ---- beginning and ending ---- */
@@ -272,7 +274,8 @@ static enum err follow_begin(struct tape_follows *all, struct tape *tape, int64_
   f->token = token;
   atomic_init(&f->refs, 1);
   lock_init(&f->applying, "tape follow", LOCK_RANK_WORK + 1);
-  enum err e = events_watch(all->parts.events, f->business_id, str_from(f->recording_sid), on_change, f, &f->watch);
+  enum err e =
+      events_watch(all->parts.events, f->business_id, str_from(f->recording_sid), follow_on_change, f, &f->watch);
   if (e != OK) {
     follow_unref(f);
     return e;
@@ -284,13 +287,14 @@ static enum err follow_begin(struct tape_follows *all, struct tape *tape, int64_
     if (f->next) f->next->link = &f->next;
     all->all = f;
   }
-  on_change(f);                     /* what happened before the watch began */
+  follow_on_change(f);              /* what happened before the watch began */
   tape_on_end(tape, follow_end, f); /* its last use: another writer may have the tape by now (3) */
   return OK;
 }
 
 /* Under `opening`; fd is the part of the row's token. */
-static enum err follow_anew(struct tape_follows *f, const struct recording *row, int fd, struct tape **ret_tape) {
+static enum err open_followed_tape(struct tape_follows *f, const struct recording *row, int fd,
+                                   struct tape **ret_tape) {
   struct tape *tape;
   struct tape_head head = {
       .business_id = row->business_id, .modified_at = row->modified_at, .announced_bytes = row->announced_bytes};
@@ -308,13 +312,13 @@ static enum err follow_anew(struct tape_follows *f, const struct recording *row,
   return OK;
 }
 
-static bool is_open(struct tape *tape) {
+static bool tape_is_open(struct tape *tape) {
   struct tape_view view = tape_wait_extend(tape, 0, NULL);
   tape_bytes_unref(view.bytes);
   return view.state == TAPE_OPEN;
 }
 
-static enum err find_arriving(const struct recording *row) {
+static enum err error_without_tape(const struct recording *row) {
   return row->status == RECORDING_DOWNLOADING && row->received_bytes > 0 ? ERR_NOT_YET : ERR_NOT_FOUND;
 }
 
@@ -322,14 +326,14 @@ static enum err find_arriving(const struct recording *row) {
  * the row is the older, or the tape has not heard of it yet: whoever watches the recording is told when that is over. */
 enum err tape_follow_find(struct tape_follows *f, const struct recording *row, struct tape **ret_tape) {
   struct tape *tape = tapes_find(f->parts.tapes, row->business_id, str_from(row->recording_sid));
-  if (!tape) return find_arriving(row);
-  if (is_same(tape_head(tape), row)) {
+  if (!tape) return error_without_tape(row);
+  if (has_same_validators(tape_head(tape), row)) {
     *ret_tape = tape;
     return OK;
   }
-  bool waits = is_open(tape);
+  bool waits = tape_is_open(tape);
   tape_unref(tape);
-  return waits ? ERR_NOT_FOUND : find_arriving(row);
+  return waits ? ERR_NOT_FOUND : error_without_tape(row);
 }
 
 enum err tape_follow(struct tape_follows *f, const struct recording *row, struct tape **ret_tape) {
@@ -339,7 +343,7 @@ enum err tape_follow(struct tape_follows *f, const struct recording *row, struct
   TRY(open_part_of(f->parts.store, row, &fd)); /* not under the lock: it may wait */
   LOCKED(&f->opening);
   e = tape_follow_find(f, row, ret_tape); /* somebody may have been faster */
-  return e == ERR_NOT_YET ? follow_anew(f, row, fd, ret_tape) : e;
+  return e == ERR_NOT_YET ? open_followed_tape(f, row, fd, ret_tape) : e;
 }
 
 void tape_follow_successor(struct tape_follows *f, struct tape *tape) {
@@ -349,7 +353,7 @@ void tape_follow_successor(struct tape_follows *f, struct tape *tape) {
 void tape_follows_tick(struct tape_follows *f) {
   LOCKED(&f->lock);
   for (struct follow *each = f->all; each; each = each->next)
-    if (atomic_load(&each->wanted)) start_look(each);
+    if (atomic_load(&each->refresh_requested)) start_refresh(each);
 }
 
 /* ---- life ---- */

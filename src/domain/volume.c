@@ -22,7 +22,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 
-enum { LOOK_EVERY_MS = 1000 };
+enum { PROBE_EVERY_MS = 1000 };
 
 struct volume {
   struct blob_store *store;
@@ -34,8 +34,8 @@ struct volume {
   struct volume_job *running;
   size_t waiting_count, queue_max;
   bool closing;
-  int64_t look_began_ms; /* clock_kernel_ms; 0: none is under way */
-  int64_t seen_ms;       /* clock_mono_ms when the last look that came back had begun */
+  int64_t probe_began_ms; /* clock_kernel_ms; 0: none is under way */
+  int64_t seen_ms;        /* clock_mono_ms when the last look that came back had begun */
   struct volume_seen seen;
   unsigned alive; /* threads that have not ended */
   unsigned started;
@@ -54,7 +54,7 @@ static void list_remove(struct volume_job *job) {
   job->link = NULL;
 }
 
-static void wait_last(struct volume *v, struct volume_job *job) {
+static void append_waiting(struct volume *v, struct volume_job *job) {
   job->next = NULL;
   job->link = v->waiting_end;
   *v->waiting_end = job;
@@ -84,10 +84,10 @@ void volume_release(struct volume_job *job) {
     LOCKED(&job->volume->lock);
     is_last = --job->holders == 0;
   }
-  if (is_last) job->drop(job); /* (3) */
+  if (is_last) job->destroy(job); /* (3) */
 }
 
-static struct volume_job *take_job(struct volume *v) {
+static struct volume_job *wait_for_job(struct volume *v) {
   LOCKED(&v->lock);
   while (!v->waiting && !v->closing) lock_cond_wait(&v->work, &v->lock);
   struct volume_job *job = v->waiting;
@@ -116,7 +116,7 @@ enum err volume_run(struct volume *v, struct volume_job *job) {
   job->state = VOLUME_JOB_WAITING;
   job->holders = 2;
   job->until_ms = clock_kernel_ms() + job->timeout_ms;
-  wait_last(v, job);
+  append_waiting(v, job);
   lock_cond_signal(&v->work);
   return OK;
 }
@@ -154,7 +154,7 @@ static void write_mark(struct blob_store *store) {
   IGNORE(fs_write_byte(blob_directory_fd(store), ".alive", 0640)); /* only that it returned counts */
 }
 
-static void look(struct volume *v) {
+static void run_probe(struct volume *v) {
   struct volume_seen seen = {.answers = true};
   int64_t began_ms = clock_mono_ms();
   seen.room_error = blob_free_bytes(v->store, &seen.free_bytes, &seen.total_bytes);
@@ -164,26 +164,26 @@ static void look(struct volume *v) {
     LOCKED(&v->lock);
     v->seen = seen;
     v->seen_ms = began_ms;
-    v->look_began_ms = 0;
+    v->probe_began_ms = 0;
   }
 }
 
 /* until_ms: by clock_kernel_ms. */
-static bool wait_for_look(struct volume *v, int64_t until_ms) {
+static bool wait_for_probe(struct volume *v, int64_t until_ms) {
   LOCKED(&v->lock);
   for (;;) {
     int64_t left_ms = until_ms - clock_kernel_ms();
     if (v->closing || left_ms <= 0) break;
     lock_cond_wait_ms(&v->watch, &v->lock, left_ms);
   }
-  if (!v->closing) v->look_began_ms = clock_kernel_ms();
+  if (!v->closing) v->probe_began_ms = clock_kernel_ms();
   return !v->closing;
 }
 
 void volume_seen(struct volume *v, struct volume_seen *ret_seen) {
   LOCKED(&v->lock);
   *ret_seen = v->seen;
-  ret_seen->waits_ms = v->look_began_ms ? clock_kernel_ms() - v->look_began_ms : 0;
+  ret_seen->waits_ms = v->probe_began_ms ? clock_kernel_ms() - v->probe_began_ms : 0;
   ret_seen->answers = ret_seen->waits_ms < VOLUME_HANGS_MS;
   ret_seen->age_ms = v->seen_ms ? clock_mono_ms() - v->seen_ms : INT64_MAX;
 }
@@ -199,14 +199,14 @@ static void thread_ends(struct volume *v) {
 static void *run_jobs(void *arg) {
   struct volume *v = arg;
   struct volume_job *job;
-  while ((job = take_job(v))) run_job(v, job);
+  while ((job = wait_for_job(v))) run_job(v, job);
   thread_ends(v);
   return NULL;
 }
 
-static void *run_looks(void *arg) {
+static void *run_probes(void *arg) {
   struct volume *v = arg;
-  for (int64_t next_ms = 0; wait_for_look(v, next_ms); next_ms = clock_kernel_ms() + LOOK_EVERY_MS) look(v);
+  for (int64_t next_ms = 0; wait_for_probe(v, next_ms); next_ms = clock_kernel_ms() + PROBE_EVERY_MS) run_probe(v);
   thread_ends(v);
   return NULL;
 }
@@ -237,7 +237,7 @@ enum err volume_new(struct blob_store *store, unsigned threads, size_t queue_max
   lock_cond_init(&v->work);
   lock_cond_init(&v->watch);
   lock_cond_init(&v->ended);
-  enum err e = start_thread(v, "volume watch", run_looks);
+  enum err e = start_thread(v, "volume watch", run_probes);
   for (unsigned i = 0; i < threads && e == OK; i++) e = start_thread(v, "volume", run_jobs);
   if (e != OK) {
     if (volume_stop(v, INT32_MAX)) volume_free(v);

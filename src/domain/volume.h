@@ -5,7 +5,7 @@
  * answered within its time in any case.
  *
  *   struct opening { struct volume_job job; … };
- *   opening->job = (struct volume_job){.run = open_it, .done = opened, .drop = free_it, .timeout_ms = 8000};
+ *   opening->job = (struct volume_job){.run = open_it, .done = opened, .destroy = free_it, .timeout_ms = 8000};
  *   e = volume_run(volume, &opening->job);    not OK: done and drop will not be called, the job is the caller's again
  *   … done is called once; when the caller has no more use for the job: volume_release(&opening->job);
  *
@@ -38,7 +38,7 @@ struct volume_job {
   /* Once: what run returned, or ERR_TIMEOUT, ERR_CLOSED. On any thread, without a lock; it only posts. */
   void (*done)(struct volume_job *job, enum err result);
   /* Last: frees the job with whatever run brought and nobody took. On any thread. */
-  void (*drop)(struct volume_job *job);
+  void (*destroy)(struct volume_job *job);
   int64_t timeout_ms;
   /* The volume's own. */
   struct volume *volume;

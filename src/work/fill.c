@@ -308,7 +308,7 @@ void fill_body_over(struct fill *f) {
 
 /* How often others are told how far it is. */
 static int64_t progress_ms(const struct fill *f) {
-  return clock_now_ms() - f->row.wanted_at < RECORDING_WANTED_MS ? FILL_PLAYED_MS : FILL_PROGRESS_MS;
+  return clock_now_ms() - f->row.wanted_at < RECORDING_PLAY_RANK_MS ? FILL_PLAYED_MS : FILL_PROGRESS_MS;
 }
 
 static bool may_be_cut(const struct fill *f) {

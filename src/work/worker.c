@@ -195,7 +195,7 @@ static void claim_is_back(void *arg) {
     if (c->e != ERR_CLOSED) log_error("Could not read the queue", LOG_ERR(c->e));
     atomic_store(&w->woken, true);
   } else {
-    if (c->tended.lapsed) log_warn("Expired leases taken back", LOG_INT("count", c->tended.lapsed));
+    if (c->tended.leases_expired) log_warn("Expired leases taken back", LOG_INT("count", c->tended.leases_expired));
     bool claims = c->most > 0; /* else a recording whose time to be asked comes is nothing to hurry for */
     if (claims && c->tended.next_at && c->tended.next_at < w->tend_at_ms) w->tend_at_ms = c->tended.next_at;
     if (c->more) atomic_store(&w->woken, true);

@@ -79,7 +79,7 @@ static void store_row(struct stage *s) {
   struct recording had = scratch_row(s->db, 1, SID);
   assert_int_equal(recordings_store(s->db, &had, &s->row), OK);
   s->row = scratch_row(s->db, 1, SID);
-  events_tell(s->events, 1, str_from(SID));
+  events_notify(s->events, 1, str_from(SID));
 }
 static void begin_elsewhere(struct stage *s, int64_t total, int64_t committed) {
   append(s, committed);

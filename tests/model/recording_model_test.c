@@ -343,18 +343,18 @@ static void step_report(void) {
 /* Leases, retries, demotions and trials, in the order of queue_maintain. */
 static void step_tend(void) {
   uint32_t jitter = (uint32_t)roll(UINT32_MAX);
-  int lapsed = 0, due = 0;
+  int leases_expired = 0, due = 0;
   struct recording_event lapse = {.kind = RECORDING_LEASE_EXPIRED, .jitter = jitter};
   struct recording_event retry = {.kind = RECORDING_RETRY_DUE, .jitter = jitter};
   struct recording_event trial = {.kind = RECORDING_CREDENTIALS};
   for (int i = 0; i < ROWS; i++)
-    if (w.rows[i].is_known && w.rows[i].row.lease_until) lapsed += model_apply(&w.rows[i], &lapse).moved;
+    if (w.rows[i].is_known && w.rows[i].row.lease_until) leases_expired += model_apply(&w.rows[i], &lapse).moved;
   for (int i = 0; i < ROWS; i++)
     if (w.rows[i].is_known) due += model_apply(&w.rows[i], &retry).moved;
   for (int i = 0; i < ROWS; i++) {
     struct recording *r = &w.rows[i].row;
     if (w.rows[i].is_known && r->status == RECORDING_QUEUED && r->rank == RECORDING_RANK_PLAY && !r->lease_until &&
-        r->wanted_at < w.now - RECORDING_WANTED_MS)
+        r->wanted_at < w.now - RECORDING_PLAY_RANK_MS)
       r->rank = RECORDING_RANK_NEW;
   }
   for (int b = 0; b < BUSINESSES; b++) {
@@ -367,9 +367,9 @@ static void step_tend(void) {
     for (int i = 0; i < SIDS && !waits && !tried; i++)
       if (w.rows[b * SIDS + i].is_known) tried = model_apply(&w.rows[b * SIDS + i], &trial).moved;
   }
-  struct queue_maintained tended;
-  REQUIRE_OK(queue_maintain(w.db, w.now, jitter, &tended));
-  REQUIRE(tended.lapsed == lapsed && tended.due == due);
+  struct queue_maintained maintained;
+  REQUIRE_OK(queue_maintain(w.db, w.now, jitter, &maintained));
+  REQUIRE(maintained.leases_expired == leases_expired && maintained.due == due);
   compare_all();
 }
 

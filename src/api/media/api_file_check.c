@@ -78,8 +78,8 @@ static void batch_drop(struct volume_job *job) {
 static void send_batch(struct api_loop *l, int64_t mono_ms) {
   struct check_batch *b = l->checks;
   if (!b || l->checks_under_way || mono_ms - l->checks_sent_ms < CHECK_PAUSE_MS) return; /* (1) */
-  b->job =
-      (struct volume_job){.run = look_at_files, .done = batch_done, .drop = batch_drop, .timeout_ms = CHECK_TIMEOUT_MS};
+  b->job = (struct volume_job){
+      .run = look_at_files, .done = batch_done, .destroy = batch_drop, .timeout_ms = CHECK_TIMEOUT_MS};
   l->checks_sent_ms = mono_ms;
   if (volume_run(l->api->parts.volume, &b->job) != OK) return; /* tried again at a later request */
   l->checks_under_way = true;

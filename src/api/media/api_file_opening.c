@@ -55,7 +55,7 @@ enum err opening_begin(struct db_call *e, const struct recording *row, void (*ba
                        struct opening **ret_opening) {
   struct opening *o = calloc(1, sizeof(*o));
   if (!o) return ERR_NOMEM;
-  o->job = (struct volume_job){.run = run, .done = done, .drop = drop, .timeout_ms = OPENING_MS};
+  o->job = (struct volume_job){.run = run, .done = done, .destroy = drop, .timeout_ms = OPENING_MS};
   o->db_call = e;
   o->store = e->api->parts.store;
   o->follows = e->api->parts.follows;

@@ -21,11 +21,11 @@ static void on_change(void *arg, const struct change *c) {
   switch (c->kind) {
     case CHANGE_RECORDING:
     case CHANGE_WANT:
-      events_tell(s->events, c->business_id, c->id);
+      events_notify(s->events, c->business_id, c->id);
       if (s->worker) worker_wake(s->worker);
       break;
     case CHANGE_PROGRESS:
-      events_tell(s->events, c->business_id, c->id);
+      events_notify(s->events, c->business_id, c->id);
       break;
     case CHANGE_BUSINESS:
     case CHANGE_KEY:
@@ -42,7 +42,7 @@ static void on_lost(void *arg) {
   if (s->api) {
     api_tell_lost(s->api);
   }
-  events_tell_all(s->events);
+  events_notify_all(s->events);
   if (s->worker) worker_wake(s->worker);
 }
 

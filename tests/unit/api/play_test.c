@@ -284,7 +284,7 @@ static void a_change_may_come_while_the_time_is_up(void **state) {
   clock_test_advance_ms(51 * 1000);
   for (int i = 0; i < 5; i++) { /* each is a turn of the loop at least */
     assert_int_equal(service_ask(s, "GET", "/healthz", NULL, "", NULL)->status, 200);
-    events_tell(s->events, s->business, STR(RE1));
+    events_notify(s->events, s->business, STR(RE1));
   }
   (void)sem_post(&gate.open);
   until_answered(fd);

@@ -270,7 +270,7 @@ void service_ready(struct service *s, int64_t business, const char *sid, int64_t
   assert_int_equal(fclose(f), 0);
   assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = make_ready, .arg = &j}), OK);
   service_tell_row(s, business, sid);
-  events_tell(s->events, business, str_from(sid));
+  events_notify(s->events, business, str_from(sid));
 }
 
 static enum err make_failed(struct db *db, void *arg) {

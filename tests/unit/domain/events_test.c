@@ -22,11 +22,11 @@ static void who_watches_a_recording_is_told_of_it_alone(void **state) {
   assert_int_equal(events_watch(e, 1, STR("RE1"), count, &told[0], &w[0]), OK);
   assert_int_equal(events_watch(e, 1, STR("RE1"), count, &told[1], &w[1]), OK);
   assert_int_equal(events_watch(e, 2, STR("RE1"), count, &told[2], &w[2]), OK);
-  events_tell(e, 1, STR("RE1"));
-  events_tell(e, 1, STR("RE2"));
+  events_notify(e, 1, STR("RE1"));
+  events_notify(e, 1, STR("RE2"));
   events_unwatch(w[0]);
-  events_tell(e, 1, STR("RE1"));
-  events_tell_all(e);
+  events_notify(e, 1, STR("RE1"));
+  events_notify_all(e);
   assert_int_equal(told[0], 1);
   assert_int_equal(told[1], 3);
   assert_int_equal(told[2], 1);
@@ -50,7 +50,7 @@ static void a_sid_that_can_not_be_is_refused(void **state) {
 enum { ROUNDS = 2000 };
 
 static void *tell_often(void *arg) {
-  for (int i = 0; i < ROUNDS; i++) events_tell(arg, 1, STR("RE1"));
+  for (int i = 0; i < ROUNDS; i++) events_notify(arg, 1, STR("RE1"));
   return NULL;
 }
 

@@ -103,9 +103,9 @@ static void what_is_not_due_yet_is_passed_over(void **state) {
   assert_int_equal(row.status, RECORDING_QUEUED);
   assert_string_equal(claim(db, &usual, SCRATCH_NOW), "RE2");
   assert_string_equal(claim(db, &usual, SCRATCH_NOW + 999), "nothing");
-  struct queue_maintained tended;
-  assert_int_equal(queue_maintain(db, SCRATCH_NOW, 0, &tended), OK);
-  assert_int_equal(tended.next_at, SCRATCH_NOW + 1000);
+  struct queue_maintained maintained;
+  assert_int_equal(queue_maintain(db, SCRATCH_NOW, 0, &maintained), OK);
+  assert_int_equal(maintained.next_at, SCRATCH_NOW + 1000);
   assert_string_equal(claim(db, &usual, SCRATCH_NOW + 1000), "RE1");
   db_close(db);
 }
@@ -164,15 +164,15 @@ static void a_stopped_account_with_nothing_queued_tries_one_that_failed(void **s
   for (int i = 1; i <= 2; i++)
     (void)report(db, b, i == 1 ? "RE1" : "RE2", RECORDING_FAILURE, RECORDING_AUTH_FAILED, SCRATCH_NOW);
   int64_t later = SCRATCH_NOW + QUEUE_TRIAL_EVERY_MS;
-  struct queue_maintained tended;
-  assert_int_equal(queue_maintain(db, SCRATCH_NOW + 1, 0, &tended), OK);
-  assert_int_equal(tended.next_at, later);
-  for (int i = 0; i < 3; i++) assert_int_equal(queue_maintain(db, later, 0, &tended), OK);
+  struct queue_maintained maintained;
+  assert_int_equal(queue_maintain(db, SCRATCH_NOW + 1, 0, &maintained), OK);
+  assert_int_equal(maintained.next_at, later);
+  for (int i = 0; i < 3; i++) assert_int_equal(queue_maintain(db, later, 0, &maintained), OK);
   assert_int_equal(scratch_int(db, "select count(*) from recordings where status = 'queued'"), 1);
   assert_string_equal(claim(db, &usual, later), "RE1");
   (void)report(db, b, "RE1", RECORDING_FAILURE, RECORDING_AUTH_FAILED, later);
-  assert_int_equal(queue_maintain(db, later + 1, 0, &tended), OK);
-  assert_int_equal(tended.next_at, later + QUEUE_TRIAL_EVERY_MS);
+  assert_int_equal(queue_maintain(db, later + 1, 0, &maintained), OK);
+  assert_int_equal(maintained.next_at, later + QUEUE_TRIAL_EVERY_MS);
   db_close(db);
 }
 
@@ -193,15 +193,15 @@ static void lapsed_leases_are_taken_back_and_due_ones_queued(void **state) {
   (void)claim(db, &usual, SCRATCH_NOW);
   (void)claim(db, &usual, SCRATCH_NOW);
   struct recording failed = report(db, b, "RE2", RECORDING_FAILURE, RECORDING_RATE_LIMITED, SCRATCH_NOW);
-  struct queue_maintained tended;
-  assert_int_equal(queue_maintain(db, SCRATCH_NOW + 1, 0, &tended), OK);
-  assert_int_equal(tended.lapsed + tended.due, 0);
-  assert_int_equal(tended.next_at, failed.next_retry_at < SCRATCH_NOW + RECORDING_LEASE_MS
-                                       ? failed.next_retry_at
-                                       : SCRATCH_NOW + RECORDING_LEASE_MS);
-  assert_int_equal(queue_maintain(db, SCRATCH_NOW + 60000, 0, &tended), OK);
-  assert_int_equal(tended.lapsed, 1);
-  assert_int_equal(tended.due, 1);
+  struct queue_maintained maintained;
+  assert_int_equal(queue_maintain(db, SCRATCH_NOW + 1, 0, &maintained), OK);
+  assert_int_equal(maintained.leases_expired + maintained.due, 0);
+  assert_int_equal(maintained.next_at, failed.next_retry_at < SCRATCH_NOW + RECORDING_LEASE_MS
+                                           ? failed.next_retry_at
+                                           : SCRATCH_NOW + RECORDING_LEASE_MS);
+  assert_int_equal(queue_maintain(db, SCRATCH_NOW + 60000, 0, &maintained), OK);
+  assert_int_equal(maintained.leases_expired, 1);
+  assert_int_equal(maintained.due, 1);
   assert_int_equal(scratch_row(db, b, "RE1").crashes, 1);
   assert_int_equal(scratch_int(db, "select count(*) from recordings where status = 'queued'"), 2);
   db_close(db);
@@ -216,10 +216,10 @@ static void a_clock_that_jumped_back_strands_nobody(void **state) {
   (void)report(db, b, "RE2", RECORDING_FAILURE, RECORDING_RATE_LIMITED, SCRATCH_NOW);
   (void)report(db, b, "RE3", RECORDING_NOT_FOUND, RECORDING_NONE, SCRATCH_NOW);
   int64_t before = SCRATCH_NOW - 24 * 60 * 60 * 1000;
-  struct queue_maintained tended;
-  assert_int_equal(queue_maintain(db, before, 0, &tended), OK);
-  assert_int_equal(tended.lapsed, 1);
-  assert_int_equal(tended.due, 1);
+  struct queue_maintained maintained;
+  assert_int_equal(queue_maintain(db, before, 0, &maintained), OK);
+  assert_int_equal(maintained.leases_expired, 1);
+  assert_int_equal(maintained.due, 1);
   for (size_t i = 0; i < COUNT_OF(sids); i++) assert_string_not_equal(claim(db, &usual, before), "nothing");
   db_close(db);
 }
@@ -231,12 +231,12 @@ static void a_play_that_nobody_waits_for_loses_its_rank(void **state) {
   struct recording_event play = {.kind = RECORDING_PLAY};
   struct recording row;
   struct recording_outcome outcome;
-  struct queue_maintained tended;
+  struct queue_maintained maintained;
   assert_int_equal(queue_apply(db, b, STR("RE1"), &play, SCRATCH_NOW, &row, &outcome), OK);
   assert_true(outcome.enqueued);
-  assert_int_equal(queue_maintain(db, SCRATCH_NOW + RECORDING_WANTED_MS, 0, &tended), OK);
+  assert_int_equal(queue_maintain(db, SCRATCH_NOW + RECORDING_PLAY_RANK_MS, 0, &maintained), OK);
   assert_int_equal(scratch_row(db, b, "RE1").rank, RECORDING_RANK_PLAY);
-  assert_int_equal(queue_maintain(db, SCRATCH_NOW + RECORDING_WANTED_MS + 1, 0, &tended), OK);
+  assert_int_equal(queue_maintain(db, SCRATCH_NOW + RECORDING_PLAY_RANK_MS + 1, 0, &maintained), OK);
   assert_int_equal(scratch_row(db, b, "RE1").rank, RECORDING_RANK_NEW);
   db_close(db);
 }
@@ -302,13 +302,13 @@ static void retries_of_many_take_turns_in_parts_and_are_told_to_the_worker(void 
   struct db *db = scratch_ledger(*state);
   int64_t b[2] = {scratch_business(db, "one"), scratch_business(db, "two")};
   struct queue_retried retried;
-  struct queue_maintained tended;
+  struct queue_maintained maintained;
   for (int i = 0; i < 2; i++) {
     add_failed(db, b[i], MANY);
     assert_int_equal(queue_retry_all(db, b[i], RECORDING_NONE, 0, SCRATCH_NOW, &retried), OK);
   }
-  assert_int_equal(queue_maintain(db, SCRATCH_NOW, 0, &tended), OK);
-  assert_true(tended.retries);
+  assert_int_equal(queue_maintain(db, SCRATCH_NOW, 0, &maintained), OK);
+  assert_true(maintained.retries);
   struct retries_row row;
   bool ended;
   for (int part = 0; part < 6; part++) { /* the last finds nothing: the part before it was full */
@@ -317,8 +317,8 @@ static void retries_of_many_take_turns_in_parts_and_are_told_to_the_worker(void 
     assert_int_equal(ended, part >= 4);
   }
   assert_int_equal(row.queued, MANY);
-  assert_int_equal(queue_maintain(db, SCRATCH_NOW, 0, &tended), OK);
-  assert_false(tended.retries);
+  assert_int_equal(queue_maintain(db, SCRATCH_NOW, 0, &maintained), OK);
+  assert_false(maintained.retries);
   db_close(db);
 }
 

@@ -43,7 +43,7 @@ static struct job *job_of(struct stage *s, int64_t timeout_ms) {
   struct job *j = calloc(1, sizeof(*j));
   assert_non_null(j);
   j->stage = s;
-  j->job = (struct volume_job){.run = pass_the_gate, .done = tell, .drop = drop, .timeout_ms = timeout_ms};
+  j->job = (struct volume_job){.run = pass_the_gate, .done = tell, .destroy = drop, .timeout_ms = timeout_ms};
   return j;
 }
 
