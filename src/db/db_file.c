@@ -9,19 +9,15 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-static enum err told(struct buf *problem, enum err e, const char *sentence, const char *what) {
-  /* A sentence that can't be kept changes nothing about the error. */
-  if (problem && buf_addf(problem, "%s%s", sentence, what) != OK) buf_clear(problem);
-  return e;
-}
+#include "base/problem_text.h"
 
 enum err db_file_path(const char *url, struct buf *ret_problem, const char **ret_path) {
   struct str s = str_from(url);
   if (str_starts(s, STR("postgres"))) {
-    return told(ret_problem, ERR_UNSUPPORTED, "PostgreSQL is not supported by this release", "");
+    return problem_text_set(ret_problem, ERR_UNSUPPORTED, "PostgreSQL is not supported by this release");
   }
   if (!str_starts(s, STR("sqlite:///")) || str_ends(s, STR("/"))) {
-    return told(ret_problem, ERR_INVALID, "the database's URL is not of the form ", "sqlite:///absolute/path");
+    return problem_text_set(ret_problem, ERR_INVALID, "the database's URL is not of the form sqlite:///absolute/path");
   }
   *ret_path = url + (sizeof "sqlite://" - 1);
   return OK;
@@ -48,13 +44,13 @@ enum err db_file_check_volume(const char *path, struct buf *ret_problem) {
   struct statfs volume;
   if (statfs(directory, &volume) != 0) {
     enum err e = err_from_errno(errno);
-    return told(ret_problem, e, "the database's directory can't be read: ", directory);
+    return problem_text_set(ret_problem, e, "the database's directory can't be read: %s", directory);
   }
   const char *network = db_file_network((uint64_t)volume.f_type);
   if (!network) return OK;
-  static const char sentence[] =
-      "the database is on a network file system, where its locks don't hold; put it on a local disk: ";
-  return told(ret_problem, ERR_UNSUPPORTED, sentence, network);
+  return problem_text_set(
+      ret_problem, ERR_UNSUPPORTED,
+      "the database is on a network file system, where its locks don't hold; put it on a local disk: %s", network);
 }
 
 enum err db_file_make(const char *path) {

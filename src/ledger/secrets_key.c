@@ -14,15 +14,10 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/problem_text.h"
 
 static const char FILE_NAME[] = "secrets.key";
 enum { FILE_MAX = 4096 };
-
-static enum err told(struct buf *problem, enum err e, const char *sentence) {
-  /* A sentence that can't be kept changes nothing about the error. */
-  if (problem && buf_addf(problem, "%s", sentence) != OK) buf_clear(problem);
-  return e;
-}
 
 static void wipe_buf(struct buf *b) {
   if (b->p) secret_wipe(b->p, b->n);
@@ -44,16 +39,16 @@ static enum err read_file(int dir, struct buf *problem, uint8_t ret_key[SECRET_K
   if (e == ERR_NOT_FOUND) return e;
   struct stat st;
   if (e == OK && fstat(fd, &st) != 0) e = err_from_errno(errno);
-  if (e != OK) return told(problem, e, "secrets.key in DATA_DIR can't be read");
+  if (e != OK) return problem_text_set(problem, e, "secrets.key in DATA_DIR can't be read");
   if ((st.st_mode & 077) != 0) {
-    return told(problem, ERR_DENIED, "secrets.key in DATA_DIR can be read by others: chmod 600 it");
+    return problem_text_set(problem, ERR_DENIED, "secrets.key in DATA_DIR can be read by others: chmod 600 it");
   }
   char text[FILE_MAX];
   ssize_t n = read(fd, text, sizeof(text));
-  if (n < 0) return told(problem, err_from_errno(errno), "secrets.key in DATA_DIR can't be read");
+  if (n < 0) return problem_text_set(problem, err_from_errno(errno), "secrets.key in DATA_DIR can't be read");
   e = decode(str_of(text, (size_t)n), ret_key);
   secret_wipe(text, sizeof(text));
-  return e == OK ? OK : told(problem, e, "secrets.key in DATA_DIR is not 32 bytes in base64");
+  return e == OK ? OK : problem_text_set(problem, e, "secrets.key in DATA_DIR is not 32 bytes in base64");
 }
 
 /* A whole, synced file with a new key under a name of our own. */
@@ -90,15 +85,15 @@ enum err secrets_key_load(const char *configured, const char *data_dir, struct b
   enum err e;
   if (configured) {
     e = decode(str_from(configured), key);
-    if (e != OK) return told(ret_problem, e, "SECRETS_KEY is not 32 bytes in base64");
+    if (e != OK) return problem_text_set(ret_problem, e, "SECRETS_KEY is not 32 bytes in base64");
   } else {
     int dir CLEANUP(fs_close_) = -1;
     e = fs_open_root(data_dir, true, &dir);
-    if (e != OK) return told(ret_problem, e, "DATA_DIR can't be opened");
+    if (e != OK) return problem_text_set(ret_problem, e, "DATA_DIR can't be opened");
     e = read_file(dir, ret_problem, key);
     if (e == ERR_NOT_FOUND) {
       e = make_file(dir);
-      if (e != OK) return told(ret_problem, e, "secrets.key can't be made in DATA_DIR");
+      if (e != OK) return problem_text_set(ret_problem, e, "secrets.key can't be made in DATA_DIR");
       e = read_file(dir, ret_problem, key);
     }
     if (e != OK) return e;

@@ -26,6 +26,7 @@
 
 #include "base/fs.h"
 #include "base/hmac.h"
+#include "base/problem_text.h"
 
 enum { PEM_FILE_MAX = 64 * 1024, RSA_BITS_MIN = 2048, RSA_BITS_MAX = 8192, ES256_HALF = 32, ECDSA_DER_MAX = 80 };
 #define LAST_MS INT64_C(253402300799000) /* 9999-12-31T23:59:59Z */
@@ -51,12 +52,6 @@ const char *jwt_reason_text(enum jwt_reason reason) {
 }
 
 /* ---- the key ---- */
-
-static enum err told(struct buf *problem, enum err e, const char *sentence) {
-  /* A sentence that can't be kept changes nothing about the error. */
-  if (problem && buf_add(problem, str_from(sentence)) != OK) buf_clear(problem);
-  return e;
-}
 
 static void bio_free(BIO **b) {
   BIO_free(*b);
@@ -85,24 +80,30 @@ static enum err algorithm_of(EVP_PKEY *key, enum algorithm *ret_algorithm) {
 }
 
 static enum err take_public_key(struct jwt *j, struct str pem, struct buf *problem) {
-  if (pem.n > PEM_FILE_MAX) return told(problem, ERR_INVALID, "JWT_PUBLIC_KEY_FILE: the file is too large for a key");
+  if (pem.n > PEM_FILE_MAX)
+    return problem_text_set(problem, ERR_INVALID, "JWT_PUBLIC_KEY_FILE: the file is too large for a key");
   if (str_contains(pem, STR("PRIVATE KEY-----")))
-    return told(problem, ERR_INVALID, "JWT_PUBLIC_KEY_FILE: the file holds a private key, which does not belong here");
+    return problem_text_set(problem, ERR_INVALID,
+                            "JWT_PUBLIC_KEY_FILE: the file holds a private key, which does not belong here");
   BIO *bio CLEANUP(bio_free) = BIO_new_mem_buf(pem.p, (int)pem.n);
   if (!bio) return ERR_NOMEM;
   j->key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
   ERR_clear_error();
-  if (!j->key) return told(problem, ERR_INVALID, "JWT_PUBLIC_KEY_FILE: the file holds no public key in PEM");
+  if (!j->key)
+    return problem_text_set(problem, ERR_INVALID, "JWT_PUBLIC_KEY_FILE: the file holds no public key in PEM");
   if (algorithm_of(j->key, &j->algorithm) != OK)
-    return told(problem, ERR_INVALID, "JWT_PUBLIC_KEY_FILE: the key is neither RSA of 2048 to 8192 bits nor P-256");
+    return problem_text_set(problem, ERR_INVALID,
+                            "JWT_PUBLIC_KEY_FILE: the key is neither RSA of 2048 to 8192 bits nor P-256");
   return OK;
 }
 
 static enum err take_key(struct jwt *j, const struct jwt_settings *s, struct buf *problem) {
   if (s->secret.n && s->public_key_pem.n)
-    return told(problem, ERR_INVALID, "JWT_SECRET and JWT_PUBLIC_KEY_FILE are both set: a token has one key");
+    return problem_text_set(problem, ERR_INVALID,
+                            "JWT_SECRET and JWT_PUBLIC_KEY_FILE are both set: a token has one key");
   if (s->public_key_pem.n) return take_public_key(j, s->public_key_pem, problem);
-  if (s->secret.n < JWT_SECRET_MIN) return told(problem, ERR_INVALID, "JWT_SECRET: must have at least 32 bytes");
+  if (s->secret.n < JWT_SECRET_MIN)
+    return problem_text_set(problem, ERR_INVALID, "JWT_SECRET: must have at least 32 bytes");
   j->algorithm = HS256;
   hmac_key_set(&j->secret, s->secret);
   return OK;
@@ -159,7 +160,8 @@ enum err jwt_from_conf(const struct conf *conf, struct buf *ret_problem, struct 
     return OK;
   }
   if (conf->jwt_public_key_file && read_pem(conf->jwt_public_key_file, &pem) != OK)
-    return told(ret_problem, ERR_INVALID, "JWT_PUBLIC_KEY_FILE: the file can't be read, or is empty or too large");
+    return problem_text_set(ret_problem, ERR_INVALID,
+                            "JWT_PUBLIC_KEY_FILE: the file can't be read, or is empty or too large");
   struct jwt_settings settings = {.secret = str_from(conf->jwt_secret),
                                   .public_key_pem = buf_str(&pem),
                                   .issuer = str_from(conf->jwt_issuer),

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/problem_text.h"
 #include "fetch/fetch.h"
 
 struct origins {
@@ -50,12 +51,6 @@ static bool read_origin(struct str text, char ret_origin[ORIGIN_SIZE]) {
 
 /* ---- settings ---- */
 
-static enum err told(struct buf *problem, const char *sentence) {
-  /* A sentence that can't be kept changes nothing about the error. */
-  if (problem && buf_add(problem, str_from(sentence)) != OK) buf_clear(problem);
-  return ERR_INVALID;
-}
-
 /* The next word of a list with blanks, and where comma is true commas, between. False: no more. */
 static bool next_word(struct str *rest, bool comma, struct str *ret_word) {
   size_t from = 0, to;
@@ -71,9 +66,11 @@ static bool next_word(struct str *rest, bool comma, struct str *ret_word) {
 static enum err take_cors(struct origins *o, struct str list, struct buf *problem) {
   struct str word;
   while (next_word(&list, true, &word)) {
-    if (o->count == ORIGINS_MAX) return told(problem, "CORS_ORIGINS: names more than 100 origins");
+    if (o->count == ORIGINS_MAX)
+      return problem_text_set(problem, ERR_INVALID, "CORS_ORIGINS: names more than 100 origins");
     if (!read_origin(word, o->others[o->count++]))
-      return told(problem, "CORS_ORIGINS: must be exact origins such as https://app.example, with commas between");
+      return problem_text_set(problem, ERR_INVALID,
+                              "CORS_ORIGINS: must be exact origins such as https://app.example, with commas between");
   }
   return OK;
 }
@@ -90,17 +87,18 @@ static enum err take_frame_ancestors(struct origins *o, struct str list, struct 
   char origin[ORIGIN_SIZE];
   unsigned words = 0;
   bool none = false;
-  if (list.n > FRAME_ANCESTORS_MAX) return told(problem, "FRAME_ANCESTORS: has more than 2000 bytes");
+  if (list.n > FRAME_ANCESTORS_MAX)
+    return problem_text_set(problem, ERR_INVALID, "FRAME_ANCESTORS: has more than 2000 bytes");
   for (; next_word(&rest, false, &word); words++) {
     if (str_eq_nocase(word, STR("'none'"))) none = true;
     if (str_eq_nocase(word, STR("'none'")) || str_eq_nocase(word, STR("'self'"))) continue;
     if (!is_source(word))
-      return told(
-          problem,
+      return problem_text_set(
+          problem, ERR_INVALID,
           "FRAME_ANCESTORS: must be 'self', 'none' or sources such as https://app.example, with blanks between");
     if (!o->own[0] || !read_origin(word, origin) || strcmp(origin, o->own) != 0) o->framed_by_others = true;
   }
-  if (none && words > 1) return told(problem, "FRAME_ANCESTORS: 'none' stands alone");
+  if (none && words > 1) return problem_text_set(problem, ERR_INVALID, "FRAME_ANCESTORS: 'none' stands alone");
   o->frame_ancestors = str_dup(words ? str_trim(list) : STR("'self'"));
   return o->frame_ancestors ? OK : ERR_NOMEM;
 }
@@ -114,7 +112,7 @@ enum err origins_new(const char *public_base_url, const char *cors_origins, cons
   struct origins *o CLEANUP(origins_free_) = calloc(1, sizeof(*o) + ORIGINS_MAX * sizeof(o->others[0]));
   if (!o) return ERR_NOMEM;
   if (public_base_url && origin_of_url(str_from(public_base_url), o->own, NULL) != OK)
-    return told(ret_problem, "PUBLIC_BASE_URL: must be an http or https URL");
+    return problem_text_set(ret_problem, ERR_INVALID, "PUBLIC_BASE_URL: must be an http or https URL");
   o->is_https = str_starts(str_from(o->own), STR("https:"));
   TRY(take_cors(o, str_from(cors_origins), ret_problem));
   TRY(take_frame_ancestors(o, str_from(frame_ancestors), ret_problem));

@@ -1,6 +1,7 @@
 #include "base_testing.h"
 
 #include "base/buf.h"
+#include "base/problem_text.h"
 
 static void content_grows_up_to_the_ceiling_and_stays_after_a_refusal(void **state) {
   (void)state;
@@ -79,6 +80,18 @@ static void the_front_can_be_dropped(void **state) {
   assert_str(buf_str(&b), STR("and again"));
 }
 
+static void a_problem_text_replaces_the_one_before_and_returns_the_error(void **state) {
+  (void)state;
+  struct buf b CLEANUP(buf_done) = BUF_INIT(20);
+  assert_int_equal(problem_text_set(&b, ERR_DENIED, "key %d: %s", 1, "bad"), ERR_DENIED);
+  assert_str(buf_str(&b), STR("key 1: bad"));
+  assert_int_equal(problem_text_set(&b, ERR_INVALID, "key 2"), ERR_INVALID);
+  assert_str(buf_str(&b), STR("key 2"));
+  assert_int_equal(problem_text_set(&b, ERR_INVALID, "a sentence that does not fit"), ERR_INVALID);
+  assert_str(buf_str(&b), STR_NONE);
+  assert_int_equal(problem_text_set(NULL, ERR_IO, "nobody reads this"), ERR_IO);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(content_grows_up_to_the_ceiling_and_stays_after_a_refusal),
     cmocka_unit_test(a_buffer_without_room_takes_the_empty_text_only),
@@ -86,5 +99,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(json_strings_are_escaped_and_always_utf8),
     cmocka_unit_test(a_json_string_that_does_not_fit_leaves_nothing),
     cmocka_unit_test(the_front_can_be_dropped),
+    cmocka_unit_test(a_problem_text_replaces_the_one_before_and_returns_the_error),
 };
 RUN_TESTS(tests)
