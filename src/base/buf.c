@@ -1,4 +1,4 @@
-/* buf.c - bytes that grow up to a ceiling.
+/* buf.c - a byte buffer that grows up to a ceiling.
  *
  * Invariants
  *  (1) n <= max, and n < cap wherever p is not NULL: there is always room for a NUL after the content.
@@ -43,7 +43,8 @@ enum err buf_reserve(struct buf *b, size_t extra) {
 
 enum err buf_add(struct buf *b, struct str s) {
   if (s.n == 0) return OK;
-  assert(!b->p || s.p + s.n <= b->p || s.p >= b->p + b->cap); /* its own bytes may move while it grows */
+  assert(!b->p || s.p + s.n <= b->p ||
+         s.p >= b->p + b->cap); /* s must not be a view of b: growing may move b's bytes */
   TRY(buf_reserve(b, s.n));
   memcpy(b->p + b->n, s.p, s.n);
   b->n += s.n;

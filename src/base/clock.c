@@ -2,7 +2,7 @@
  *
  * Invariants
  *  (1) Without CALLREEL_TEST_HOOKS nothing from the environment reaches the clocks.
- *  (2) The mapped offset is read atomically at every call: processes that share the file see a move at once. */
+ *  (2) The mapped offset is read atomically at every call: processes that share the file see a change at once. */
 #include "base/clock.h"
 
 #include <errno.h>
@@ -29,7 +29,7 @@ static _Atomic int64_t own_offset_ms;
 static const _Atomic int64_t *shared_offset_ms; /* NULL: no file is named */
 static pthread_once_t mapped_once = PTHREAD_ONCE_INIT;
 
-/* A test that believes it owns the time and does not would pass or fail by chance: so it ends here. */
+/* The test asked to move the clock and can't. Its result would be random, so the process ends. */
 static void map_failed(const char *path) {
   dprintf(STDERR_FILENO, "CALLREEL_TEST_CLOCK %s: %s\n", path, strerror(errno));
   abort();

@@ -1,8 +1,8 @@
-/* closer.h - closes files for threads that must not wait. Thread rule: any thread.
+/* closer.h - closes files on a thread of its own, for threads that must not block. Thread rule: any thread.
  *
- * Closing is quick, but for the last descriptor of a file that was removed: its bytes are given back then, and on a volume that
- * does not answer that waits. So a thread of its own closes what came from a volume. */
+ * Closing the last descriptor of a removed file frees the file's blocks. On a volume that does not answer, that call blocks.
+ * Use closer_close for every descriptor of a file on the recordings' volume. */
 #pragma once
 
-/* Takes fd over; -1 is fine. */
+/* Takes ownership of fd and closes it soon. Ignores -1. */
 void closer_close(int fd);

@@ -6,7 +6,7 @@
  *  (1) A setting's text is of one source: the environment's, else the file's, else the default. NAME and NAME_FILE are
  *      two spellings of one setting: both in one source are refused, and one in the environment hides both in the file.
  *      An empty value counts as not given.
- *  (2) No problem sentence holds a value: it may be a secret's, put under a wrong name.
+ *  (2) No problem sentence contains a value: the value may be a secret under a wrong name.
  *  (3) Every copy of a text is wiped before it is freed. */
 #include "base/conf.h"
 
@@ -67,7 +67,7 @@ static const struct setting settings[] = {
 
 enum { SETTINGS = COUNT_OF(settings) };
 
-/* What one source says of one setting; views into the source. */
+/* What one source has for one setting. Views into the source. */
 struct given {
   struct str text;
   struct str path; /* NAME_FILE */
@@ -79,7 +79,7 @@ struct source {
   struct given given[SETTINGS];
 };
 
-static enum err __attribute__((format(printf, 2, 3))) refuse(struct buf *problem, const char *format, ...) {
+static enum err __attribute__((format(printf, 2, 3))) conf_refuse(struct buf *problem, const char *format, ...) {
   buf_clear(problem);
   va_list args;
   va_start(args, format);
@@ -110,7 +110,7 @@ static const struct setting *setting_find(struct str name, bool *ret_is_path) {
   return NULL;
 }
 
-/* Anything else may be a secret that lost its name (2). */
+/* A text that is no name may be a secret without its name (2). */
 static bool looks_like_name(struct str s) {
   if (s.n > 64) return false;
   for (size_t i = 0; i < s.n; i++) {
@@ -129,16 +129,16 @@ static enum err collect_line(struct source *source, struct str line, unsigned nu
   bool cut = str_cut(line, '=', &name, &value);
   name = str_trim(name);
   value = str_trim(value);
-  if (!cut || name.n == 0) return refuse(problem, "%s line %u: must be NAME=value", file, number);
+  if (!cut || name.n == 0) return conf_refuse(problem, "%s line %u: must be NAME=value", file, number);
   const struct setting *s = setting_find(name, &is_path);
   if (!s && looks_like_name(name)) {
-    return refuse(problem, "%.*s: unknown setting (%s line %u)", STR_ARG(name), file, number);
+    return conf_refuse(problem, "%.*s: unknown setting (%s line %u)", STR_ARG(name), file, number);
   }
-  if (!s) return refuse(problem, "%s line %u: unknown setting", file, number);
+  if (!s) return conf_refuse(problem, "%s line %u: unknown setting", file, number);
   struct given *g = &source->given[s - settings];
   unsigned *seen = is_path ? &g->path_line : &g->line;
   if (*seen) {
-    return refuse(problem, "%.*s: given twice (%s lines %u and %u)", STR_ARG(name), file, *seen, number);
+    return conf_refuse(problem, "%.*s: given twice (%s lines %u and %u)", STR_ARG(name), file, *seen, number);
   }
   *seen = number;
   *(is_path ? &g->path : &g->text) = value;
@@ -165,26 +165,26 @@ static void collect_environment(struct source *source, char *const *environment)
   }
 }
 
-/* Reads the file at a path that the operator chose: links are followed, but it must be a plain file. */
-static enum err read_file(const char *path, bool secret, size_t max, const char *who, struct buf *problem,
-                          struct buf *content) {
+/* Reads the file at a path that the operator chose. Links are followed; the target must be a regular file. */
+static enum err conf_read_file(const char *path, bool secret, size_t max, const char *who, struct buf *problem,
+                               struct buf *content) {
   int fd CLEANUP(fs_close_) = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   struct stat st;
-  if (fd < 0 || fstat(fd, &st) != 0) return refuse(problem, "%s: cannot read %s: %s", who, path, strerror(errno));
-  if (!S_ISREG(st.st_mode)) return refuse(problem, "%s: %s is no plain file", who, path);
+  if (fd < 0 || fstat(fd, &st) != 0) return conf_refuse(problem, "%s: cannot read %s: %s", who, path, strerror(errno));
+  if (!S_ISREG(st.st_mode)) return conf_refuse(problem, "%s: %s is not a regular file", who, path);
   if (secret && (st.st_mode & 077)) {
-    return refuse(problem, "%s: %s can be read by others (mode %04o; make it 0600)", who, path,
-                  (unsigned)st.st_mode & 07777);
+    return conf_refuse(problem, "%s: %s can be read by others (mode %04o; make it 0600)", who, path,
+                       (unsigned)st.st_mode & 07777);
   }
   while (content->n <= max) {
     TRY(buf_reserve(content, 4096));
     ssize_t n = read(fd, content->p + content->n, 4096);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return refuse(problem, "%s: cannot read %s: %s", who, path, strerror(errno));
+    if (n < 0) return conf_refuse(problem, "%s: cannot read %s: %s", who, path, strerror(errno));
     if (n == 0) return OK;
     content->n += (size_t)n;
   }
-  return refuse(problem, "%s: %s is larger than %zu bytes", who, path, max);
+  return conf_refuse(problem, "%s: %s is larger than %zu bytes", who, path, max);
 }
 
 static void wipe_buf(struct buf *b) {
@@ -203,20 +203,20 @@ static enum err read_secret(const struct setting *s, struct str path, struct buf
   TRY(buf_terminate(&name, &name_text));
   TRY(str_copy(who, sizeof(who), buf_str(&name)));
   if (!path_text) return ERR_NOMEM;
-  TRY(buf_reserve(&content, VALUE_MAX_BYTES + 4096)); /* at once: growing would leave copies behind (3) */
-  TRY(read_file(path_text, true, VALUE_MAX_BYTES, who, problem, &content));
+  TRY(buf_reserve(&content, VALUE_MAX_BYTES + 4096)); /* all at once: growing would leave copies in freed memory (3) */
+  TRY(conf_read_file(path_text, true, VALUE_MAX_BYTES, who, problem, &content));
   struct str text = buf_str(&content);
   if (str_ends(text, STR("\n"))) text.n--;
   if (str_ends(text, STR("\r"))) text.n--;
-  if (text.n == 0) return refuse(problem, "%s: %s is empty", who, path_text);
-  if (!str_is_utf8(text)) return refuse(problem, "%s: %s must hold text", who, path_text);
+  if (text.n == 0) return conf_refuse(problem, "%s: %s is empty", who, path_text);
+  if (!str_is_utf8(text)) return conf_refuse(problem, "%s: %s must hold text", who, path_text);
   char *copy = str_dup(text);
   if (!copy) return ERR_NOMEM;
   *ret_text = copy;
   return OK;
 }
 
-static enum err refuse_choice(const struct setting *s, struct buf *problem) {
+static enum err conf_refuse_choice(const struct setting *s, struct buf *problem) {
   TRY(buf_addf(problem, "%s: must be one of ", s->name));
   for (const char *c = s->words; *c; c++) TRY(*c == '|' ? buf_add(problem, STR(", ")) : buf_add_char(problem, *c));
   return ERR_INVALID;
@@ -231,20 +231,21 @@ static enum err parse_choice(const struct setting *s, struct str text, struct bu
     *ret_index = i;
     return OK;
   }
-  return refuse_choice(s, problem);
+  return conf_refuse_choice(s, problem);
 }
 
 static enum err parse_int(const struct setting *s, struct str text, struct buf *problem, int64_t *ret_value) {
   if (str_to_i64(text, s->min, s->max, ret_value) == OK) return OK;
   if (s->max == INT64_MAX) {
-    return refuse(problem, "%s: must be a whole number of at least %lld", s->name, (long long)s->min);
+    return conf_refuse(problem, "%s: must be a whole number of at least %lld", s->name, (long long)s->min);
   }
-  return refuse(problem, "%s: must be a whole number from %lld to %lld", s->name, (long long)s->min, (long long)s->max);
+  return conf_refuse(problem, "%s: must be a whole number from %lld to %lld", s->name, (long long)s->min,
+                     (long long)s->max);
 }
 
 static enum err parse_text(const struct setting *s, struct str text, struct buf *problem, char **ret_text) {
-  if (text.n > VALUE_MAX_BYTES) return refuse(problem, "%s: is longer than %d bytes", s->name, VALUE_MAX_BYTES);
-  if (!str_is_utf8(text)) return refuse(problem, "%s: must be text in UTF-8", s->name);
+  if (text.n > VALUE_MAX_BYTES) return conf_refuse(problem, "%s: is longer than %d bytes", s->name, VALUE_MAX_BYTES);
+  if (!str_is_utf8(text)) return conf_refuse(problem, "%s: must be text in UTF-8", s->name);
   char *copy = str_dup(text);
   if (!copy) return ERR_NOMEM;
   *ret_text = copy;
@@ -269,7 +270,8 @@ static enum err set_default(const struct setting *s, struct conf *c) {
 }
 
 static enum err set_given(const struct setting *s, const struct given *g, struct buf *problem, struct conf *c) {
-  if (g->text.n && g->path.n) return refuse(problem, "%s: given as %s_FILE too; only one of them", s->name, s->name);
+  if (g->text.n && g->path.n)
+    return conf_refuse(problem, "%s: given as %s_FILE too; only one of them", s->name, s->name);
   if (g->path.n) return read_secret(s, g->path, problem, field_of(c, s));
   if (s->kind == KIND_INT) return parse_int(s, g->text, problem, field_of(c, s));
   if (s->kind == KIND_CHOICE) return parse_choice(s, g->text, problem, field_of(c, s));
@@ -280,12 +282,12 @@ static bool is_given(const struct given *g) {
   return g->text.n || g->path.n;
 }
 
-static enum err load(const char *file, char *const *environment, struct buf *problem, struct conf *c) {
+static enum err conf_read_sources(const char *file, char *const *environment, struct buf *problem, struct conf *c) {
   struct source of_file = {0}, of_environment = {0};
   struct buf text CLEANUP(wipe_buf) = BUF_INIT(FILE_MAX_BYTES + 8192);
   if (file) {
     TRY(buf_reserve(&text, FILE_MAX_BYTES + 4096)); /* at once, as in read_secret */
-    TRY(read_file(file, false, FILE_MAX_BYTES, "--config", problem, &text));
+    TRY(conf_read_file(file, false, FILE_MAX_BYTES, "--config", problem, &text));
     TRY(collect_file(&of_file, buf_str(&text), file, problem));
   }
   collect_environment(&of_environment, environment);
@@ -299,7 +301,7 @@ static enum err load(const char *file, char *const *environment, struct buf *pro
 enum err conf_load(const char *file, char *const *environment, struct buf *ret_problem, struct conf *ret_conf) {
   struct conf c = {0};
   struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX_BYTES);
-  enum err e = load(file, environment, &problem, &c);
+  enum err e = conf_read_sources(file, environment, &problem, &c);
   if (e == OK) {
     *ret_conf = c;
     return OK;

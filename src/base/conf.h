@@ -1,8 +1,8 @@
 /* conf.h - the settings. Each stands once in conf.def: type, field, default, limits, help.
  *
- * Sources, the later wins: defaults, the --config file (NAME=value lines, # comments), the environment. A secret also as
- * NAME_FILE, refused when others can read it. A bad value is refused with the setting's name and why; an unknown name in
- * the file too (the environment has names of others: unknown ones are ignored there).
+ * Sources, of which a later one wins: defaults, the --config file (lines NAME=value, comments with #), the environment. A secret
+ * can also be given as NAME_FILE, which is refused if other users can read that file. A bad value is refused with the setting's
+ * name and the reason. An unknown name in the file is refused; in the environment it is ignored.
  * Thread rule: loaded once before threads start, read-only afterwards. */
 #pragma once
 
@@ -27,5 +27,5 @@ struct conf {
  * that begins with the setting's name and never holds a secret's value. */
 CHECKED enum err conf_load(const char *file, char *const *environment, struct buf *ret_problem, struct conf *ret_conf);
 void conf_done(struct conf *c); /* wipes secrets */
-/* The help text: a paragraph a setting, in the table's order. */
+/* Appends the help text: one paragraph for each setting, in the order of conf.def. */
 CHECKED enum err conf_help(struct buf *b);

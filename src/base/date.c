@@ -1,10 +1,10 @@
 /* date.c - times as text: RFC 3339, RFC 2822 and the three forms of RFC 9110, read strictly and written exactly.
  *
  * Invariants
- *  (1) Arithmetic is in days since 1970-01-01 of the proleptic Gregorian calendar, UTC; no time zone database, no
- * locale. (2) A parser takes the whole text or fails: every field in its range, the day within its month; a leap second
- * (60) counts as 59. The name of the weekday must be one, but need not be that day's: senders get it wrong. (3)
- * Formatting stays within the years 0001 to 9999: times beyond are written as the nearest within. */
+ *  (1) Arithmetic is in days since 1970-01-01 of the proleptic Gregorian calendar, UTC; no time zone database, no locale.
+ *  (2) A parser takes the whole text or fails: each field is in its range, the day within its month. A leap second (60) counts
+ *      as 59. The weekday must be a valid name, but may be the wrong one for the date: senders get it wrong.
+ *  (3) Formatting stays within the years 0001 to 9999: a time beyond is written as the nearest one within. */
 #include "base/clock.h"
 
 #include <stdio.h>
@@ -91,7 +91,7 @@ void date_year_month(int64_t ms, int *ret_year, int *ret_month) {
   *ret_month = d.month;
 }
 
-/* Readers: each takes what it wants from the front of *s, or leaves *s alone and says false. */
+/* Readers: each removes what it reads from the front of *s; or leaves *s unchanged and returns false. */
 
 static bool take_char(struct str *s, char c) {
   if (s->n == 0 || s->p[0] != c) return false;
@@ -206,7 +206,7 @@ static bool take_imf_fixdate(struct str s, struct date *d) {
          take_char(&s, ' ') && take_time(&s, d) && str_eq(s, STR(" GMT"));
 }
 
-/* "Sunday, 06-Nov-94 08:49:37 GMT": a year that seems over 50 years ahead is of the century before. */
+/* "Sunday, 06-Nov-94 08:49:37 GMT": a year more than 50 years ahead is in the century before (RFC 9110 5.6.7). */
 static bool take_rfc850(struct str s, struct date *d) {
   bool fits = take_weekday(&s, true) && take_char(&s, ',') && take_char(&s, ' ') && take_number(&s, 2, 2, &d->day) &&
               take_char(&s, '-') && take_month(&s, &d->month) && take_char(&s, '-') &&
@@ -256,7 +256,7 @@ enum err date_parse_rfc2822(struct str s, int64_t *ret_ms) {
   s = str_trim(s);
   if (take_weekday(&s, false)) {
     if (!take_char(&s, ',')) return ERR_INVALID;
-    (void)take_blanks(&s); /* none are needed here */
+    (void)take_blanks(&s); /* optional here */
   }
   bool fits = take_number(&s, 1, 2, &d.day) && take_blanks(&s) && take_month(&s, &d.month) && take_blanks(&s) &&
               take_number(&s, 4, 4, &d.year) && take_blanks(&s) && take_number(&s, 2, 2, &d.hour) &&

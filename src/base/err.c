@@ -48,7 +48,7 @@ enum err err_from_errno(int number) {
       return ERR_TOO_BIG;
     case EAGAIN:
     case EBUSY:
-    case EMFILE: /* descriptors come free again */
+    case EMFILE: /* descriptors become free again */
     case ENFILE:
       return ERR_BUSY;
     case ETIMEDOUT:

@@ -17,7 +17,7 @@ enum err {
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 #define PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 
-/* Passes ownership of pointer x on: yields its value and leaves NULL behind. */
+/* Passes on ownership of pointer x: the value is x, and x becomes NULL. */
 #define TAKE(x)                 \
   __extension__({               \
     __typeof__(x) taken_ = (x); \
@@ -25,7 +25,7 @@ enum err {
     taken_;                     \
   })
 
-/* A failure that is borne on purpose; a comment beside it says why. (gcc lets no cast to void silence CHECKED.) */
+/* Ignores a failure on purpose; a comment beside it says why. (In gcc a cast to void does not silence CHECKED.) */
 #define IGNORE(expression) \
   do {                     \
     if (expression) {      \
@@ -34,7 +34,7 @@ enum err {
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Returns to the caller whatever the expression failed with. */
+/* Returns the expression's error from the calling function, unless it is OK. */
 #define TRY(expression)                  \
   do {                                   \
     enum err try_err_ = (expression);    \
@@ -43,7 +43,7 @@ enum err {
 
 /* The code's short English text, never NULL. */
 const char *err_text(enum err e);
-/* True if the same ask may succeed later without anybody mending anything. */
+/* True if the same call may succeed later without a repair. */
 bool err_retryable(enum err e);
-/* The code that an errno value stands for (ENOSPC, EDQUOT, EFBIG: ERR_FULL; ENOENT: ERR_NOT_FOUND; else ERR_IO …). */
+/* The code for an errno value (ENOSPC, EDQUOT, EFBIG: ERR_FULL; ENOENT: ERR_NOT_FOUND; else ERR_IO …). */
 enum err err_from_errno(int number);

@@ -27,18 +27,18 @@ struct name {
 };
 
 void fs_close_(int *fd) {
-  if (*fd >= 0) (void)close(*fd); /* nothing unsynced is trusted to it */
+  if (*fd >= 0) (void)close(*fd); /* an error changes nothing: what must last was synced before */
   *fd = -1;
 }
 
-/* Never OK, which the compiler can see here. */
+/* Never returns OK; written so that the compiler sees it. */
 static enum err last_error(void) {
   enum err e = err_from_errno(errno);
   return e != OK ? e : ERR_IO;
 }
 
-/* Made files have just the mode asked for, whatever the process's mask leaves of it. The mask only takes away: where
- * the file system has no modes, less than asked for stays. */
+/* Gives a new file exactly this mode, whatever the umask removed. A failure is ignored: on a file system without modes the
+ * file keeps fewer permissions than asked for, never more. */
 static void set_mode(int fd, mode_t mode) {
   (void)fchmod(fd, mode);
 }
@@ -70,7 +70,7 @@ enum err fs_sync_file(int fd) {
   return failed ? last_error() : OK;
 }
 
-/* The next component of *path, which it is taken from (1). */
+/* Removes the first component from *path (1). */
 static enum err take_component(struct str *path, struct name *ret_name, bool *ret_last) {
   struct str component, rest;
   bool more = str_cut(*path, '/', &component, &rest);
@@ -81,8 +81,8 @@ static enum err take_component(struct str *path, struct name *ret_name, bool *re
   return OK;
 }
 
-/* The directory name below dir, made if it is missing; either way synced into dir, since whoever made it may have died
- * before doing so. */
+/* Opens the directory name below dir, and makes it if it is missing. Syncs dir in both cases: the process that made the
+ * directory may have died before it synced. */
 static enum err make_dir_at(int dir, const char *name, int *ret_fd) {
   int fd CLEANUP(fs_close_) = -1;
   bool made = mkdirat(dir, name, DIR_MODE) == 0;
@@ -126,7 +126,7 @@ static enum err make_root(const char *path) {
     *p = '\0';
     if (mkdir(prefix, DIR_MODE) != 0 && errno != EEXIST && errno != EISDIR) {
       enum err e = last_error();
-      struct stat st; /* on a read-only or foreign parent mkdir may fail for what is there already */
+      struct stat st; /* mkdir may fail below a read-only parent though the directory is there */
       if (stat(prefix, &st) != 0 || !S_ISDIR(st.st_mode)) return e;
     }
     *p = end;
@@ -158,7 +158,7 @@ enum err fs_open_read(int dir, const char *path, int *ret_fd) {
   struct name leaf;
   struct stat st;
   TRY(open_parent(dir, path, false, &parent, &leaf));
-  TRY(open_at(parent, leaf.text, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd)); /* a FIFO must not hold us */
+  TRY(open_at(parent, leaf.text, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd)); /* opening a FIFO must not block */
   if (fstat(fd, &st) != 0) return last_error();
   if (!S_ISREG(st.st_mode)) return ERR_INVALID;
   if (fcntl(fd, F_SETFL, O_RDONLY) != 0) return last_error();
@@ -222,7 +222,7 @@ enum err fs_write_all(int fd, struct str s) {
   return OK;
 }
 
-/* Until the end of the file, which may be another than it was when it was asked for its size. */
+/* Reads to the end of the file, which may have changed since fstat. */
 static enum err read_to_end(int fd, char *bytes, size_t room, size_t *ret_size) {
   size_t size = 0;
   while (size < room) {
@@ -242,11 +242,11 @@ enum err fs_read_whole(int dir, const char *path, size_t max, char **ret_bytes, 
   struct stat st;
   if (fstat(fd, &st) != 0) return last_error();
   if (st.st_size < 0 || (uint64_t)st.st_size > max || (uint64_t)st.st_size > SIZE_MAX - 2) return ERR_TOO_BIG;
-  size_t room = (size_t)st.st_size + 1, size; /* one more, to see that it grew */
+  size_t room = (size_t)st.st_size + 1, size; /* one more, to notice that it grew */
   char *bytes CLEANUP(free_char) = malloc(room + 1);
   if (!bytes) return ERR_NOMEM;
   TRY(read_to_end(fd, bytes, room, &size));
-  if (size == room) return ERR_BUSY; /* somebody writes it */
+  if (size == room) return ERR_BUSY; /* another process is writing it */
   bytes[size] = '\0';
   *ret_bytes = TAKE(bytes);
   *ret_size = size;
@@ -276,7 +276,7 @@ enum err fs_write_durable(int dir, const char *path, mode_t mode, struct str con
   if (e == OK) e = sync_fd(fd);
   if (e == OK && renameat(parent, temporary.text, parent, leaf.text) != 0) e = last_error();
   if (e != OK) {
-    (void)unlinkat(parent, temporary.text, 0); /* what failed is told; the rest is a stray file of ours */
+    (void)unlinkat(parent, temporary.text, 0); /* a failure here leaves a stray temporary file; e is what is returned */
     return e;
   }
   return sync_fd(parent);
@@ -287,7 +287,8 @@ enum err fs_write_byte(int dir, const char *path, mode_t mode) {
   struct name leaf;
   ssize_t n;
   TRY(open_parent(dir, path, false, &parent, &leaf));
-  TRY(open_at(parent, leaf.text, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY, mode, &fd)); /* a FIFO must not hold us */
+  TRY(open_at(parent, leaf.text, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY, mode,
+              &fd)); /* opening a FIFO must not block */
   do n = pwrite(fd, "\n", 1, 0);
   while (n < 0 && errno == EINTR);
   return n == 1 ? OK : last_error();

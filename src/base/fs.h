@@ -1,4 +1,4 @@
-/* fs.h - files below a directory descriptor, and writes that last.
+/* fs.h - files below a directory descriptor, and durable writes.
  *
  * Every path is relative to a directory descriptor; each of its components is opened with O_NOFOLLOW|O_CLOEXEC, and "..",
  * empty components and a leading '/' are ERR_INVALID. Modes: files 0640, directories 0750 unless said otherwise.
@@ -23,7 +23,7 @@ CHECKED enum err fs_open_read(int dir, const char *path, int *ret_fd);
 CHECKED enum err fs_create(int dir, const char *path, mode_t mode, int *ret_fd);
 /* Makes the directories of path (all components but the last), each synced into its parent. */
 CHECKED enum err fs_make_parents(int dir, const char *path);
-/* Gives the file at from the further name to; never replaces: ERR_EXISTS. Both below dir. */
+/* Gives the file at from a second name, to. Never replaces a file: ERR_EXISTS. Both are below dir. */
 CHECKED enum err fs_link(int dir, const char *from, const char *to);
 CHECKED enum err fs_unlink(int dir, const char *path); /* ERR_NOT_FOUND when it is gone already */
 /* Syncs the directory that holds path. */
@@ -33,19 +33,20 @@ CHECKED enum err fs_sync_file(int fd); /* fdatasync */
 CHECKED enum err fs_write_all(int fd, struct str s);
 /* The whole file, at most max bytes, into a new allocation for the caller to free(). */
 CHECKED enum err fs_read_whole(int dir, const char *path, size_t max, char **ret_bytes, size_t *ret_size);
-/* content under the name path, complete or not at all: temporary file, fsync, rename, fsync of the directory. */
+/* Writes content to path, replacing what is there, completely or not at all: temporary file, fsync, rename, fsync of the
+ * directory. */
 CHECKED enum err fs_write_durable(int dir, const char *path, mode_t mode, struct str content);
-/* Writes one byte of the file, which is made where it is missing: a volume that takes no writes for now lets the caller wait. */
+/* Writes one byte to the file, which is created if it is missing. Blocks while the volume takes no writes. */
 CHECKED enum err fs_write_byte(int dir, const char *path, mode_t mode);
-/* Bytes free for us, and in all, on dir's volume. */
+/* Of the volume that holds dir: bytes that this process may still use, and its size in bytes. */
 CHECKED enum err fs_space(int dir, uint64_t *ret_free, uint64_t *ret_total);
-/* A directory that is read entry by entry, with pauses of any length between; . and .. are left out, the order is none.
- * fs_dir_next: ERR_NOT_FOUND at the end; the name is good until the next call. */
+/* A directory that is read entry by entry, with pauses of any length between. "." and ".." are left out; the order is undefined.
+ * fs_dir_next: ERR_NOT_FOUND at the end; *ret_name is valid until the next call. */
 struct fs_dir;
 CHECKED enum err fs_dir_open(int dir, const char *path, struct fs_dir **ret_dir);
 CHECKED enum err fs_dir_next(struct fs_dir *d, const char **ret_name, bool *ret_is_dir);
-int fs_dir_fd(const struct fs_dir *d);         /* stays d's */
+int fs_dir_fd(const struct fs_dir *d);         /* owned by d */
 struct fs_dir *fs_dir_close(struct fs_dir *d); /* NULL is fine. Always NULL. */
-/* Calls fn with each name in the directory (not . and ..), in no order; stops at the first error and returns it. */
+/* Calls fn with each name in the directory, as fs_dir_next has them; stops at the first error and returns it. */
 typedef enum err fs_entry_fn(void *arg, int dir, const char *name, bool is_dir);
 CHECKED enum err fs_each(int dir, const char *path, fs_entry_fn *fn, void *arg);

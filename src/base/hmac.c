@@ -12,7 +12,7 @@
 
 static_assert(sizeof(SHA256_CTX) <= sizeof(((struct hmac_key *)0)->inner), "a state fits");
 
-static void begin(const uint8_t whole[SHA256_CBLOCK], uint8_t pad, uint64_t ret_state[14]) {
+static void hmac_hash_block(const uint8_t whole[SHA256_CBLOCK], uint8_t pad, uint64_t ret_state[14]) {
   uint8_t block[SHA256_CBLOCK];
   SHA256_CTX sha;
   for (size_t i = 0; i < sizeof(block); i++) block[i] = whole[i] ^ pad;
@@ -31,8 +31,8 @@ void hmac_key_set(struct hmac_key *k, struct str secret) {
     memcpy(whole, secret.p, secret.n);
   }
   memset(k, 0, sizeof(*k));
-  begin(whole, 0x36, k->inner);
-  begin(whole, 0x5c, k->outer);
+  hmac_hash_block(whole, 0x36, k->inner);
+  hmac_hash_block(whole, 0x5c, k->outer);
   secret_wipe(whole, sizeof(whole));
 }
 

@@ -1,6 +1,9 @@
 /* lock.h - mutexes that have a name and a rank.
  *
- * A thread takes locks in growing rank only; in debug builds an assert says which two were taken the wrong way round.
+ * A thread takes locks in growing rank only. Builds without NDEBUG check this: a wrong order aborts and names both locks.
+ *
+ *   lock_init(&t->lock, "tapes", LOCK_RANK_DOMAIN);   { LOCKED(&t->lock); … }   lock_done(&t->lock);
+ *
  * Thread rule: any thread. */
 #pragma once
 
@@ -14,7 +17,7 @@ enum lock_rank {
   LOCK_RANK_LEDGER = 40,
   LOCK_RANK_BLOB = 50,
   LOCK_RANK_ENGINE = 60, /* db, http, fetch */
-  LOCK_RANK_BASE = 70,   /* pool, log: nothing is taken below */
+  LOCK_RANK_BASE = 70,   /* pool, closer: no other lock is taken while one of these is held */
 };
 
 struct lock {
@@ -33,7 +36,7 @@ void lock_take(struct lock *l);
 void lock_release(struct lock *l);
 void lock_release_(struct lock **l); /* for LOCKED */
 
-/* Holds l until the end of the block. */
+/* Takes l and releases it at the end of the block. */
 #define LOCKED(l)                                                             \
   struct lock *locked_ __attribute__((cleanup(lock_release_), unused)) = (l); \
   lock_take(locked_)
@@ -41,7 +44,7 @@ void lock_release_(struct lock **l); /* for LOCKED */
 void lock_cond_init(struct lock_cond *c);
 void lock_cond_done(struct lock_cond *c);
 void lock_cond_wait(struct lock_cond *c, struct lock *l);
-/* Returns after timeout_ms at the latest, or earlier for no reason: check the condition again. */
+/* Returns after timeout_ms at the latest. May return earlier without a signal: check the condition again. */
 void lock_cond_wait_ms(struct lock_cond *c, struct lock *l, int64_t timeout_ms);
 void lock_cond_signal(struct lock_cond *c);
 void lock_cond_broadcast(struct lock_cond *c);

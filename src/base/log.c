@@ -1,8 +1,8 @@
 /* log.c - one event a line, built in a buffer of the stack and written at once.
  *
  * Invariants
- *  (1) A line has no control character but its last byte, no quotation mark that was not ours, no character that turns
- *      the direction of text, and is UTF-8: what a foreign value held of these is escaped.
+ *  (1) A line has no control character but its last byte, no quotation mark of a value, no character that turns
+ *      the direction of text, and is UTF-8: such characters in a value are escaped.
  *  (2) A line is one write(2) of at most LINE_MAX_BYTES: lines of several threads and processes never mix on a pipe.
  *      Fields that do not fit are left out whole, and counted in left_out.
  *  (3) No lock and no allocation: any thread logs at any time, also when memory is short. */
@@ -75,8 +75,8 @@ PRINTF(2, 3) static void line_addf(struct line *l, const char *format, ...) {
   }
 }
 
-/* Characters that are not seen, or that change how their neighbours are seen. */
-static bool hidden(uint32_t code) {
+/* Invisible characters, and those that change how their neighbours are displayed. */
+static bool is_hidden(uint32_t code) {
   return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0xad || code == 0x61c || code == 0x180e ||
          (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
          (code >= 0x2060 && code <= 0x206f) || code == 0xfeff || (code >= 0xfff9 && code <= 0xfffb) ||
@@ -102,7 +102,7 @@ static void add_quoted(struct line *l, struct str s) {
     if (size == 0) {
       if (l->json) line_add(l, STR("\\ufffd"));
       if (!l->json) line_addf(l, "\\x%02x", (unsigned)(unsigned char)s.p[at]);
-    } else if (hidden(code)) {
+    } else if (is_hidden(code)) {
       add_hidden(l, code);
     } else {
       if (code == '"' || code == '\\') line_add(l, STR("\\"));
@@ -110,10 +110,10 @@ static void add_quoted(struct line *l, struct str s) {
     }
     at += size ? size : 1;
   }
-  line_add(l, at < s.n ? STR("\xe2\x80\xa6\"") : STR("\"")); /* an ellipsis where it was cut */
+  line_add(l, at < s.n ? STR("\xe2\x80\xa6\"") : STR("\"")); /* an ellipsis if the value was cut */
 }
 
-static bool plain(struct str s) {
+static bool is_plain(struct str s) {
   if (s.n == 0 || s.n > VALUE_MAX_BYTES) return false;
   for (size_t i = 0; i < s.n; i++) {
     char c = s.p[i];
@@ -128,7 +128,7 @@ static void add_value(struct line *l, const struct log_field *f) {
   } else if (f->kind == LOG_FIELD_REAL) {
     if (isfinite(f->v.d)) return line_addf(l, "%.6g", f->v.d);
     line_add(l, l->json ? STR("null") : STR("none"));
-  } else if (!l->json && plain(f->v.s)) {
+  } else if (!l->json && is_plain(f->v.s)) {
     line_add(l, f->v.s);
   } else {
     add_quoted(l, f->v.s);
@@ -178,5 +178,5 @@ void log_write(enum log_level level, const char *message, const struct log_field
   line_add(&l, l.json ? STR("}\n") : STR("\n"));
   metric_add(METRIC_LOG_LINES, level, 1);
   int fd = chosen_fd;
-  while (write(fd, l.text, l.n) < 0 && errno == EINTR) continue; /* else there is nobody left to tell */
+  while (write(fd, l.text, l.n) < 0 && errno == EINTR) continue; /* another error can't be reported anywhere */
 }

@@ -3,9 +3,9 @@
  *   log_info("Recording saved", LOG_INT("business", 1), LOG_STR("recording", sid), LOG_INT("bytes", size));
  *   ts=2026-11-21T08:00:00.123Z level=info msg="Recording saved" business=1 recording=RE… bytes=4000
  *
- * The message is a fixed phrase; foreign text is a value: quoted where it has anything but plain characters, its control
+ * The message is a fixed phrase; foreign text is a value: quoted unless it is plain, its control
  * characters escaped, cut at 512 bytes. No secret, signature, credential, signed URL or transcript is ever a value.
- * Who decides what happens next logs, once; low floors return errors. Written with one write(2) to standard error.
+ * The caller that decides what happens next logs, once; low floors return errors. Each line is written with one write(2) to standard error.
  * Thread rule: any thread; log_set_* before threads start. */
 #pragma once
 

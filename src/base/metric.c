@@ -1,15 +1,15 @@
-/* metric.c - counting without sharing, and writing it down.
+/* metric.c - counts without shared cache lines, and writes the sums as text.
  *
  *   thread --metric_add--> its shard's cell      metric_write: each series is the sum of its cells over all shards
- *   anybody --metric_set--> the series' one cell
+ *   any thread --metric_set--> the series' only cell
  *
  * Invariants
  *  (1) A thread adds to one shard for its life, so threads that run at the same time touch no common cache line as long as
- *      there are no more of them than shards; with more, two share one, and it is still right.
- *  (2) A cell of a counter only grows, hence so does the sum that a reader sees, whatever runs meanwhile. A level may be
- *      caught between two threads' changes: below 0 is shown as 0.
+ *      there are no more of them than shards; with more, two threads share one, and the sums are still right.
+ *  (2) A cell of a counter only grows, hence so does the sum that a reader sees, whatever runs meanwhile. A reader may
+ *      see a level between two threads' changes: a sum below 0 is shown as 0.
  *  (3) A histogram's count is the sum of the buckets that were read, so that its +Inf bucket always equals it.
- *  (4) A set cell holds the bits of a double, with those of UNSET for "nobody knows".
+ *  (4) A set cell holds the bits of a double, with those of UNSET for "unknown".
  *  (5) Which cells a metric has is decided once, from the table, at compile time: offsets are members of `struct cells`. */
 #include "base/metric.h"
 

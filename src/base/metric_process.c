@@ -1,4 +1,4 @@
-/* metric_process.c - what the kernel knows of this process. A figure that can't be had is left out. */
+/* metric_process.c - gauges of this process, as the kernel reports them. A value that can't be read is left out. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

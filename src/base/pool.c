@@ -1,4 +1,4 @@
-/* pool.c - threads that take work from one bounded queue.
+/* pool.c - threads that take jobs from one bounded queue.
  *
  *   OPEN --pool_free--> CLOSING --queue empty--> threads end --joined--> freed
  *
@@ -29,7 +29,7 @@ struct pool_thread {
 
 struct pool {
   struct lock lock;
-  struct lock_cond work; /* something waits, or closing */
+  struct lock_cond work; /* a job waits, or closing */
   bool closing;
   size_t first, waiting, queue_max; /* the ring: waiting jobs from ring[first] on */
   struct job *ring;
@@ -70,7 +70,7 @@ static enum err pool_start(struct pool *p, const char *name, unsigned threads) {
     (void)pthread_setname_np(t->thread, title); /* for debuggers only */
     p->started++;
   }
-  (void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* can't fail with what it gave itself */
+  (void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* can't fail: the mask is one it returned */
   return number ? err_from_errno(number) : OK;
 }
 

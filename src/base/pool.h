@@ -1,4 +1,4 @@
-/* pool.h - a few threads that do what would block a loop.
+/* pool.h - a few threads that run jobs which would block an event loop.
  *
  *   pool_new("reads", 4, 1000, &pool);   pool_run(pool, work, arg);
  *
@@ -10,10 +10,10 @@
 #include <stddef.h>
 
 struct pool;
-typedef void pool_fn(void *arg, unsigned worker); /* worker: 0 … threads-1, who runs it: index of per-thread things */
+typedef void pool_fn(void *arg, unsigned worker); /* worker: number of the thread that runs it, 0 … threads-1 */
 
 CHECKED enum err pool_new(const char *name, unsigned threads, size_t queue_max, struct pool **ret_pool);
-/* ERR_BUSY when queue_max wait already, ERR_CLOSED after pool_free began. */
+/* Queues fn(arg). ERR_BUSY if queue_max jobs wait already, ERR_CLOSED after pool_free began: fn is not called then. */
 CHECKED enum err pool_run(struct pool *p, pool_fn *fn, void *arg);
-/* Runs what is queued, then ends the threads. NULL is fine. Always returns NULL. */
+/* Runs the queued jobs, then ends the threads. Blocks until they are joined. NULL is fine. Always returns NULL. */
 struct pool *pool_free(struct pool *p);

@@ -1,11 +1,11 @@
-/* secret.c - digests, random bytes, sealed text.
+/* secret.c - digests, random bytes, authenticated encryption.
  *
  * Invariants
  *  (1) Digests and MACs can't fail and allocate nothing: they use OpenSSL's SHA contexts on the stack. The one-shot
  *      calls would allocate, and take a lock that all loops share.
  *  (2) A sealed text is version 1, nonce (random, 12 bytes), ciphertext, tag (16 bytes). The version is authenticated
  *      along with `bound`.
- *  (3) Nothing of a sealed text reaches the caller before its tag was found right. */
+ *  (3) No decrypted byte reaches the caller unless the tag is right. */
 #define OPENSSL_SUPPRESS_DEPRECATED /* (1) */
 #include "base/secret.h"
 
@@ -95,7 +95,7 @@ bool secret_equal(struct str a, struct str b) {
 enum err secret_random(void *ret_bytes, size_t size) {
   uint8_t *at = ret_bytes;
   while (size > 0) {
-    ssize_t n = getrandom(at, size < 256 ? size : 256, 0); /* up to 256 come whole or not at all */
+    ssize_t n = getrandom(at, size < 256 ? size : 256, 0); /* requests of up to 256 bytes are never cut short */
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return ERR_IO;
     at += n;

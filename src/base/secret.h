@@ -1,4 +1,4 @@
-/* secret.h - digests, random bytes, sealed text and comparisons that take constant time (OpenSSL).
+/* secret.h - digests, random bytes, authenticated encryption ("sealing") and comparisons in constant time (OpenSSL).
  * Thread rule: any thread. */
 #pragma once
 
@@ -27,8 +27,8 @@ CHECKED enum err base64_decode(struct buf *b, struct str text);
 CHECKED enum err base64url_encode(struct buf *b, const uint8_t *bytes, size_t n);
 CHECKED enum err base64url_decode(struct buf *b, struct str text);
 
-/* AES-256-GCM: appends version byte, 12-byte nonce, ciphertext, 16-byte tag to b. `bound` is authenticated, not stored:
- * the row that the text belongs to, so that it can't be moved to another. */
+/* AES-256-GCM: appends version byte, 12-byte nonce, ciphertext, 16-byte tag to b. `bound` names
+ * the row that the text belongs to. It is authenticated, not stored: in another row the text does not open. */
 CHECKED enum err secret_seal(const uint8_t key[SECRET_KEY_SIZE], struct str bound, struct str plain, struct buf *b);
 /* ERR_CORRUPT for a wrong key, another row or altered bytes. */
 CHECKED enum err secret_open(const uint8_t key[SECRET_KEY_SIZE], struct str bound, struct str sealed, struct buf *b);

@@ -14,7 +14,7 @@ static char lower(char c) {
 
 bool str_eq_nocase(struct str a, struct str b) {
   if (a.n != b.n) return false;
-  if (str_eq(a, b)) return true; /* as nearly always */
+  if (str_eq(a, b)) return true; /* the common case */
   for (size_t i = 0; i < a.n; i++) {
     if (lower(a.p[i]) != lower(b.p[i])) return false;
   }
@@ -46,13 +46,13 @@ struct str str_head_utf8(struct str s, size_t bytes) {
   return str_head(s, bytes);
 }
 
-static bool blank(char c) {
+static bool is_blank(char c) {
   return c == ' ' || c == '\t';
 }
 
 struct str str_trim(struct str s) {
-  while (s.n > 0 && blank(s.p[0])) s = str_skip(s, 1);
-  while (s.n > 0 && blank(s.p[s.n - 1])) s.n--;
+  while (s.n > 0 && is_blank(s.p[0])) s = str_skip(s, 1);
+  while (s.n > 0 && is_blank(s.p[s.n - 1])) s.n--;
   return s;
 }
 

@@ -1,6 +1,6 @@
 /* str.h - views of bytes: pointer and length, never owned, not NUL-terminated.
  *
- * Outside bytes are a `struct str` until a parser made a whole value of them.
+ * Bytes from outside stay a `struct str` until a parser has made a complete value of them.
  * Thread rule: pure. */
 #pragma once
 
@@ -21,7 +21,7 @@ struct str {
 /* For printf: printf("%.*s", STR_ARG(s)). */
 #define STR_ARG(s) (int)(s).n, (s).p
 
-/* The smallest are inline: every request passes through them many times. */
+/* The smallest functions are inline: every request calls them many times. */
 static inline struct str str_of(const char *p, size_t n) {
   return (struct str){p, n};
 }
@@ -37,7 +37,7 @@ static inline uint64_t str_hash_word(uint64_t h, uint64_t word) {
   __extension__ unsigned __int128 product = (unsigned __int128)(h ^ word) * UINT64_C(0x9E3779B97F4A7C15);
   return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
-/* For tables. Where somebody may choose texts that collide, seed is random; it never leaves the process. */
+/* For hash tables. If outsiders choose the texts, use a random seed that stays in the process: else they can force collisions. */
 static inline uint64_t str_hash(struct str s, uint64_t seed) {
   uint64_t h = str_hash_word(seed, s.n), word = 0;
   if (s.n < 8) {
@@ -49,16 +49,16 @@ static inline uint64_t str_hash(struct str s, uint64_t seed) {
     memcpy(&word, at, 8);
     h = str_hash_word(h, word + 1);
   }
-  memcpy(&word, last, 8); /* some of it for the second time */
+  memcpy(&word, last, 8); /* overlaps the word before */
   return str_hash_word(h, word + 1);
 }
 int str_cmp(struct str a, struct str b); /* bytewise, shorter first */
-/* Without its first bytes; empty when there are fewer. */
+/* s without its first bytes; empty if it has fewer. */
 static inline struct str str_skip(struct str s, size_t bytes) {
   if (bytes == 0) return s;
   return bytes < s.n ? str_of(s.p + bytes, s.n - bytes) : STR_NONE;
 }
-/* At most its first bytes. */
+/* The first bytes of s, at most as many as it has. */
 static inline struct str str_head(struct str s, size_t bytes) {
   return str_of(s.p, bytes < s.n ? bytes : s.n);
 }

@@ -92,7 +92,7 @@ static void bad_values_are_refused_with_their_name_and_why(void **state) {
       {"JWT_SECRET=a\nJWT_SECRET_FILE=b\n", NULL, NULL, "JWT_SECRET: given as JWT_SECRET_FILE too; only one of them"},
       {NULL, "JWT_SECRET=a", "JWT_SECRET_FILE=b", "JWT_SECRET: given as JWT_SECRET_FILE too; only one of them"},
       {NULL, "JWT_SECRET_FILE=/nowhere/at/all", NULL, "JWT_SECRET_FILE: cannot read /nowhere/at/all: No such *"},
-      {NULL, "JWT_SECRET_FILE=/tmp", NULL, "JWT_SECRET_FILE: /tmp is no plain file"},
+      {NULL, "JWT_SECRET_FILE=/tmp", NULL, "JWT_SECRET_FILE: /tmp is not a regular file"},
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     char problem[4096];
