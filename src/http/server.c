@@ -6,10 +6,11 @@
  *  (1) One listening socket, watched by every loop with EPOLLEXCLUSIVE: a second server on the port is refused, and one
  *      connection wakes one loop.
  *  (2) A connection is given to the loop with the fewest, and stays there for its life.
- *  (3) conns never passes the limit for longer than a newcomer needs to find its place. At the limit somebody gives way
- *      to it: who lingers after an answer, else the one that has waited longest for a head or its rest, else for the rest
- *      of a body. Who waits for less than GIVE_WAY_MS gives way only where nobody older can: so a flood of newcomers can't
- *      push each other's neighbours out before their first byte is here.
+ *  (3) conns exceeds the limit only while a newcomer's place is being found. At the limit one connection gives way: one
+ *      that lingers after its answer, else the one that has waited longest for a request or the rest of its head, else for
+ *      the rest of a body; each only if it has waited for GIVE_WAY_MS. If none has, the one that has waited longest for
+ *      any of its request gives way, whatever part is missing. So in a flood of slow requests a fresh connection is the
+ *      last to be closed, and not the first because its head is still on its way.
  *  (4) Where nobody can give way, a newcomer is an extra connection: one request is read and answered, so that the app can
  *      say what must always be answered and refuse the rest. Each loop has a few; the oldest gives way to the next. So
  *      RESERVED_DESCRIPTORS are never needed by clients.
@@ -34,7 +35,14 @@
 #include "base/metric.h"
 #include "http/internal.h"
 
-enum { IDLE_LOOKS = 16, ACCEPT_A_TURN = 64, ACCEPT_PAUSE_MS = 100, LOOPS_MAX = 256, READERS = 8, READERS_QUEUE = 1024 };
+enum {
+  GIVE_WAY_LOOKS = 16,
+  ACCEPT_A_TURN = 64,
+  ACCEPT_PAUSE_MS = 100,
+  LOOPS_MAX = 256,
+  READERS = 8,
+  READERS_QUEUE = 1024
+};
 
 /* ---- taking connections ---- */
 
@@ -95,41 +103,42 @@ static bool has_bytes(const struct conn *c) {
   return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
-/* The one that is longest in that list; NULL: none that may be closed. An idle one whose next request is here already
- * is passed over, IDLE_LOOKS times at most. */
-static struct conn *oldest(struct loop *l, enum deadline d) {
+/* The connection that has been longest in list d, or NULL if none may be closed. A connection that sent something which
+ * this loop has not read yet is passed over, GIVE_WAY_LOOKS of them at most: it may be the rest of its request. If all of
+ * these have sent something, one that waits for the rest of a request is closed nevertheless, an idle one never. */
+static struct conn *find_longest_waiting(struct loop *l, enum deadline d) {
   const struct link *list = &l->deadlines[d];
   const struct link *each = list->next;
-  for (int looks = 0; looks < IDLE_LOOKS && each != list; each = each->next) {
+  struct conn *first = NULL;
+  for (int looks = 0; looks < GIVE_WAY_LOOKS && each != list; each = each->next) {
     struct conn *c = LINK_OWNER(each, struct conn, in_deadline);
     if (c->extra || c->running) continue;
-    if (d != DEADLINE_IDLE || !has_bytes(c)) return c;
+    if (d == DEADLINE_LINGER || !has_bytes(c)) return c;
+    if (!first) first = c;
     looks++;
   }
-  return NULL;
+  return d == DEADLINE_IDLE ? NULL : first;
 }
 
-/* (3): of two that wait for a head, the older. */
-static struct conn *oldest_without_head(struct loop *l) {
-  struct conn *idle = oldest(l, DEADLINE_IDLE), *head = oldest(l, DEADLINE_HEAD);
-  if (!idle || !head) return idle ? idle : head;
-  return loop_waited_ms(head) > loop_waited_ms(idle) ? head : idle;
+static struct conn *longer_waiting(struct conn *a, struct conn *b) {
+  if (!a || !b) return a ? a : b;
+  return loop_waited_ms(b) > loop_waited_ms(a) ? b : a;
 }
 
 /* (3) */
-static struct conn *who_gives_way(struct loop *l) {
-  struct conn *candidates[] = {oldest(l, DEADLINE_LINGER), oldest_without_head(l), oldest(l, DEADLINE_BODY)};
-  struct conn *youngster = NULL;
-  for (size_t i = 0; i < COUNT_OF(candidates); i++) {
-    struct conn *c = candidates[i];
-    if (c && loop_waited_ms(c) >= GIVE_WAY_MS) return c;
-    if (!youngster || youngster->state == CONN_LINGER) youngster = c ? c : youngster;
-  }
-  return youngster;
+static struct conn *find_who_gives_way(struct loop *l) {
+  struct conn *linger = find_longest_waiting(l, DEADLINE_LINGER), *body = find_longest_waiting(l, DEADLINE_BODY);
+  struct conn *headless =
+      longer_waiting(find_longest_waiting(l, DEADLINE_IDLE), find_longest_waiting(l, DEADLINE_HEAD));
+  struct conn *in_order[] = {linger, headless, body};
+  for (size_t i = 0; i < COUNT_OF(in_order); i++)
+    if (in_order[i] && loop_waited_ms(in_order[i]) >= GIVE_WAY_MS) return in_order[i];
+  struct conn *incomplete = longer_waiting(body, headless);
+  return incomplete ? incomplete : linger;
 }
 
 static bool give_way(struct loop *l) {
-  struct conn *c = who_gives_way(l);
+  struct conn *c = find_who_gives_way(l);
   if (!c) return false;
   if (c->state == CONN_HEAD || c->state == CONN_BODY) {
     metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_CONNECTIONS, 1);

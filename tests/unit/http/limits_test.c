@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -281,11 +283,12 @@ static void settle(struct stage *s, struct http_exchange *x) {
   stage_do(s, x, nothing);
 }
 
-/* Beside one that is served, three connections that will do nothing by themselves; a fifth takes the place of one. */
-static void see_who_gives_way(const char *const texts[3], int64_t first_older_ms, int expected) {
+/* Beside one that is served, three connections that will do nothing by themselves, the first older by first_older_ms than the
+ * others, these by rest_older_ms than a fifth connection, which takes the place of one. */
+static void see_who_gives_way(const char *const texts[3], int64_t first_older_ms, int64_t rest_older_ms, int expected) {
   struct stage s;
   int c[3];
-  if (first_older_ms > 0) advance_ms(0); /* or the test is skipped */
+  if (first_older_ms + rest_older_ms > 0) advance_ms(0); /* or the test is skipped */
   stage_open(&s, &(struct http_config){.loops = 1, .connections = 4});
   int held = client_open(&s);
   client_send(held, GET("/held"));
@@ -295,6 +298,7 @@ static void see_who_gives_way(const char *const texts[3], int64_t first_older_ms
     settle(&s, x);
     if (i == 0 && first_older_ms > 0) advance_ms(first_older_ms);
   }
+  if (rest_older_ms > 0) advance_ms(rest_older_ms);
   int more = client_open(&s);
   assert_reply(client_get(more, "/over"), 200, "within");
   assert_int_equal(http_server_connections(s.server), 4);
@@ -319,18 +323,67 @@ static void see_who_gives_way(const char *const texts[3], int64_t first_older_ms
 
 static void at_the_limit_the_oldest_without_its_head_gives_way(void **state) {
   (void)state;
-  see_who_gives_way((const char *const[]){PARTIAL_BODY, PARTIAL_HEAD, PARTIAL_HEAD}, 0, 1);
-  see_who_gives_way((const char *const[]){PARTIAL_HEAD, "", PARTIAL_HEAD}, 5000, 0);
+  see_who_gives_way((const char *const[]){PARTIAL_BODY, PARTIAL_HEAD, PARTIAL_HEAD}, 0, 5000, 1);
+  see_who_gives_way((const char *const[]){PARTIAL_HEAD, "", PARTIAL_HEAD}, 5000, 0, 0);
 }
 
 static void where_all_heads_are_here_the_oldest_without_its_body_gives_way(void **state) {
   (void)state;
-  see_who_gives_way((const char *const[]){PARTIAL_BODY, PARTIAL_BODY, PARTIAL_BODY}, 0, 0);
+  see_who_gives_way((const char *const[]){PARTIAL_BODY, PARTIAL_BODY, PARTIAL_BODY}, 0, 0, 0);
+}
+
+/* A fresh connection whose request is on its way is closed after all slow ones, though these have sent their heads. */
+static void where_all_came_within_a_second_the_one_that_waits_longest_gives_way(void **state) {
+  (void)state;
+  see_who_gives_way((const char *const[]){PARTIAL_BODY, "", PARTIAL_HEAD}, 500, 0, 0);
+  see_who_gives_way((const char *const[]){PARTIAL_HEAD, PARTIAL_BODY, ""}, 500, 0, 0);
 }
 
 static void who_has_just_come_is_not_pushed_out_by_the_next(void **state) {
   (void)state;
-  see_who_gives_way((const char *const[]){PARTIAL_BODY, PARTIAL_HEAD, PARTIAL_HEAD}, 5000, 0);
+  see_who_gives_way((const char *const[]){PARTIAL_BODY, PARTIAL_HEAD, PARTIAL_HEAD}, 5000, 0, 0);
+}
+
+static struct {
+  struct stage *stage;
+  int sender, newcomer;
+} race;
+
+/* Runs on the loop, which therefore finds the newcomer and the rest of the older request in the same turn. */
+static void connect_and_then_send_the_rest(struct http_exchange *x) {
+  int unacknowledged = 1;
+  (void)x;
+  race.newcomer = client_open(race.stage);
+  client_send(race.sender, "llo");
+  while (unacknowledged > 0) assert_int_equal(ioctl(race.sender, SIOCOUTQ, &unacknowledged), 0);
+}
+
+static void who_has_sent_the_rest_of_a_request_does_not_give_way(void **state) {
+  struct stage s;
+  int c[3];
+  (void)state;
+  advance_ms(0);
+  stage_open(&s, &(struct http_config){.loops = 1, .connections = 4});
+  int held = client_open(&s);
+  client_send(held, GET("/held"));
+  struct http_exchange *x = stage_take_held(&s);
+  for (int i = 0; i < 3; i++) {
+    c[i] = open_partial(&s, PARTIAL_BODY);
+    settle(&s, x);
+    advance_ms(2000);
+  }
+  race.stage = &s;
+  race.sender = c[0];
+  stage_do(&s, x, connect_and_then_send_the_rest);
+  assert_reply(client_read(c[0]), 200, "hello");
+  assert_reply(client_read(c[1]), 503, "503 too many connections");
+  assert_reply(client_get(race.newcomer, "/over"), 200, "within");
+  for (int i = 0; i < 3; i++) client_close(c[i]);
+  client_close(race.newcomer);
+  stage_do(&s, x, http_abort);
+  stage_do(&s, x, http_unref);
+  client_close(held);
+  stage_close(&s);
 }
 
 /* Connections that have sent much of a request and will send no more, and one that sends all of a large one. */
@@ -694,7 +747,9 @@ int main(void) {
       cmocka_unit_test(at_the_limit_a_connection_takes_the_place_of_the_one_that_idles_longest),
       cmocka_unit_test(at_the_limit_the_oldest_without_its_head_gives_way),
       cmocka_unit_test(where_all_heads_are_here_the_oldest_without_its_body_gives_way),
+      cmocka_unit_test(where_all_came_within_a_second_the_one_that_waits_longest_gives_way),
       cmocka_unit_test(who_has_just_come_is_not_pushed_out_by_the_next),
+      cmocka_unit_test(who_has_sent_the_rest_of_a_request_does_not_give_way),
       cmocka_unit_test(what_incomplete_requests_hold_has_a_ceiling),
       cmocka_unit_test(past_the_limit_of_busy_ones_one_request_is_answered_so_that_the_app_can_refuse),
       cmocka_unit_test(past_the_limit_nobody_holds_an_extra_connection_by_being_slow),
