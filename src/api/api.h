@@ -7,43 +7,9 @@
  * Thread rule: api_new and api_free by the owner; the rest as marked. */
 #pragma once
 
-#include "base/conf.h"
-#include "base/hmac.h"
-#include "blob/blob.h"
-#include "db/db_readers.h"
-#include "db/db_writer.h"
-#include "domain/access.h"
-#include "domain/events.h"
-#include "domain/tape_follow.h"
-#include "domain/volume.h"
-#include "http/http.h"
-#include "ledger/changes.h"
+#include "api/request/api_parts.h"
 
 struct api;
-
-struct api_parts {
-  const struct conf *conf;
-  struct db_readers *readers;
-  struct db_writer *writer;
-  struct blob_store *store;
-  struct volume *volume;   /* who calls into the store; NULL only with health_only */
-  uint64_t min_free_bytes; /* of the store: below that no fill begins */
-  struct events *events;
-  struct tape_follows *follows;   /* finds what arrives, here or in another process. NULL only with health_only */
-  const struct hmac_key *url_key; /* of signed URLs; copied. NULL only with health_only */
-  struct buf *ret_problem; /* NULL, or gets a sentence that begins with a setting's name when api_new refuses it */
-  const char *path_base;   /* path of PUBLIC_BASE_URL without trailing '/', or "" */
-  int64_t seq;             /* the last change before those that api_tell_change will tell of */
-  bool health_only;        /* a worker's process: nothing but health is served */
-  unsigned loops;          /* of the server that api_http_app is given to */
-  /* What the process knows of itself; (any thread), cheap. */
-  bool (*worker_alive)(void *arg); /* a worker was seen in the last 30 s, in any process */
-  bool (*account_stopped)(void *arg, int64_t business_id);
-  bool (*storage_full)(void *arg); /* there are workers, in whichever process, and none has room for a recording */
-  /* NULL when able to serve; else a sentence without paths, hosts or settings' values. *ret_degraded: "database" or NULL. */
-  const char *(*not_ready)(void *arg, const char **ret_degraded);
-  void *arg;
-};
 
 /* ERR_INVALID: a setting that can't be meant so: see ret_problem. */
 CHECKED enum err api_new(const struct api_parts *parts, struct access_snapshot *snapshot, struct api **ret_api);

@@ -1,5 +1,9 @@
 /* routes.c - the whole HTTP surface. GET rows serve HEAD too; the most asked for come first. */
-#include "api/api_internal.h"
+#include "api/routes.h"
+
+#include "api/events/api_event_stream.h"
+#include "api/handlers/api_handlers.h"
+#include "api/media/api_stream.h"
 
 const struct http_route api_routes[] = {
     {HTTP_GET, "/api/recordings/{id}/stream", BODY_MAX, ROUTE_MEDIA, api_stream},

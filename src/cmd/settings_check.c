@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/auth/api_proxies.h"
+#include "api/request/api_proxies.h"
 #include "api/auth/api_cookie.h"
 #include "api/auth/api_jwt.h"
-#include "api/auth/api_origin.h"
+#include "api/request/api_origin.h"
 #include "base/fs.h"
 #include "base/secret.h"
 #include "fetch/fetch.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "api/auth/api_cookie.h"
-#include "api/auth/api_origin.h"
+#include "api/request/api_origin.h"
 #include "domain/signed_url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);

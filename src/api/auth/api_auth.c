@@ -7,13 +7,23 @@
  *  (2) Whoever it is, the business must be a live one of the loop's snapshot.
  *  (3) A platform key acts as admin of the business that X-Business-Id names; with any other credential that header is
  *      nothing. */
+#include "api/auth/api_auth.h"
+
 #include <string.h>
 
-#include "api/api_internal.h"
+#include "api/auth/api_cookie.h"
+#include "api/auth/api_jwt.h"
+#include "api/auth/api_jwt_cache.h"
+#include "api/auth/api_key_cache.h"
+#include "api/auth/api_session_cache.h"
+#include "api/request/api_origin.h"
+#include "api/request/problem.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "domain/signed_url.h"
+
+_Static_assert((int)SUBJECT_NAME_MAX == (int)JWT_SUBJECT_MAX, "a subject holds the name that a token claims");
 
 struct str auth_bearer(struct str authorization) {
   struct str scheme, token;
@@ -55,7 +65,7 @@ static enum err subject_of_key(const struct access_key *key, struct subject *ret
 static enum err subject_of_jwt(const struct api_loop *l, struct str token, struct subject *ret_subject) {
   struct jwt_claims claims;
   if (!l->api->jwt) return ERR_DENIED;
-  enum jwt_reason reason = jwt_cache_verify(l->jwts, l->api->jwt, token, clock_now_ms(), &claims);
+  enum jwt_reason reason = jwt_cache_verify(l->jwt_cache, l->api->jwt, token, clock_now_ms(), &claims);
   if (reason != JWT_OK) {
     log_debug("JWT refused", LOG_TEXT("reason", jwt_reason_text(reason)));
     return ERR_DENIED;
@@ -145,7 +155,7 @@ static enum err find_subject(const struct api_request *v, struct subject *ret_su
     *ret_credential = METRIC_CREDENTIAL_URL;
     return subject_of_url(v->loop, v->match.params[0], r->query, ret_subject);
   }
-  enum err e = cookie_find(&v->api->cookie, r, &token);
+  enum err e = cookie_find(v->api->cookie, r, &token);
   *ret_credential = e == ERR_NOT_FOUND ? METRIC_CREDENTIAL_MISSING : METRIC_CREDENTIAL_SESSION;
   return e == OK ? subject_of_cookie(v, token, ret_subject) : ERR_DENIED;
 }

@@ -1,51 +1,60 @@
-/* api_session_lookup.c - a cookie that this loop has not seen: its session is looked up, then the request begins anew. And
- * whether it is still there, for answers that take long. */
+/* api_session_lookup.c - reads the session of a cookie that this loop has not cached, then has the request begin anew. For
+ * answers that take long: whether the session is still there. */
+#include "api/auth/api_session_lookup.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/request/api_db_call.h"
+#include "api/auth/api_cookie.h"
+#include "api/auth/api_session_cache.h"
+#include "api/request/api_loop.h"
+#include "api/request/problem.h"
 #include "base/metric.h"
 
 struct session_lookup {
   struct db_call db_call;
+  void (*resume)(struct api *a, struct http_exchange *x, const struct session_seen *seen);
   char token[SESSION_TOKEN_SIZE];
   uint8_t digest[SHA256_SIZE];
   struct session_seen seen;
 };
 
-static enum err run_look(struct db *db, struct db_call *e) {
+static enum err session_read_row(struct db *db, struct db_call *e) {
   struct session_lookup *l = (struct session_lookup *)(void *)e; /* its first member */
   TRY(sessions_find(db, str_from(l->token), e->now, &l->seen.row));
   l->seen.version = session_version(e->api->versions, l->digest, l->seen.row.key_id, l->seen.row.business_id);
-  return sessions_find(db, str_from(l->token), e->now, &l->seen.row); /* again: its version is to be the older */
+  return sessions_find(db, str_from(l->token), e->now,
+                       &l->seen.row); /* again: the version must be older than the row */
 }
 
-static void looked(struct db_call *e) {
+static void session_on_row(struct db_call *e) {
   struct session_lookup *l = (struct session_lookup *)(void *)e;
   l->seen.is_there = e->result == OK;
   metric_add(METRIC_SESSION_LOOKUPS, 0, 1);
   if (e->result == OK) session_cache_put(e->loop->session_cache, l->digest, l->seen.version, &l->seen.row);
   if (e->result != OK && e->result != ERR_NOT_FOUND)
     problem_answer_err(e->x, e->result);
-  else if (!http_gone(e->x)) /* nothing is begun for nobody */
-    request_resume(e->api, e->x, &l->seen);
+  else if (!http_gone(e->x))
+    l->resume(e->api, e->x, &l->seen);
   db_call_end(e);
   free(l);
 }
 
-void session_lookup(struct api_request *v) {
+void session_lookup(struct api_request *v,
+                    void (*resume)(struct api *a, struct http_exchange *x, const struct session_seen *seen)) {
   struct str token = STR_NONE;
   struct session_lookup *l = calloc(1, sizeof(*l));
   if (!l) {
     problem_answer_err(v->x, ERR_NOMEM);
     return;
   }
+  l->resume = resume;
   db_call_begin(&l->db_call, v);
-  enum err e = cookie_find(&v->api->cookie, v->request, &token);
+  enum err e = cookie_find(v->api->cookie, v->request, &token);
   if (e == OK) e = str_copy(l->token, sizeof(l->token), token);
   if (e == OK) {
     session_token_digest(token, l->digest);
-    e = db_call_read(&l->db_call, run_look, looked);
+    e = db_call_read(&l->db_call, session_read_row, session_on_row);
   }
   if (e == OK) return;
   problem_answer_err(v->x, e);

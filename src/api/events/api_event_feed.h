@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 
+#include "api/events/api_event_feed_items.h"
 #include "db/db_readers.h"
 #include "ledger/changes.h"
 #include "ledger/recordings.h"
@@ -38,16 +39,6 @@ struct event_feed_batch {
   struct event_feed_event **events; /* owned; in order of seq */
 };
 void event_feed_batch_unref(struct event_feed_batch *b); /* NULL is fine */
-
-enum { FEED_THINGS_MAX = 512 }; /* that can have changed between two looks; past that they are lost */
-
-/* A thing that changed. */
-struct event_feed_change {
-  enum change_kind kind; /* RECORDING, CALL */
-  bool is_progress;      /* of a recording: nothing changed but how much of it is here */
-  int64_t seq;
-  char id[SID_SIZE];
-};
 
 struct event_feed_parts {
   struct db_readers *readers;

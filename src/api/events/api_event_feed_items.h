@@ -7,8 +7,18 @@
  * Thread rule: one user at a time. */
 #pragma once
 
-#include "api/events/api_event_feed.h"
 #include "ledger/changes.h"
+#include "ledger/recordings.h"
+
+enum { FEED_THINGS_MAX = 512 }; /* that can have changed between two looks; past that they are lost */
+
+/* A thing that changed. */
+struct event_feed_change {
+  enum change_kind kind; /* RECORDING, CALL */
+  bool is_progress;      /* of a recording: nothing changed but how much of it is here */
+  int64_t seq;
+  char id[SID_SIZE];
+};
 
 enum { EVENT_FEED_BUCKETS = 1024 };
 

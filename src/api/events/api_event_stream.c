@@ -22,13 +22,21 @@
  *  (4) Its memory stays until it is CLOSED and its db_call is back. An db_call is under way in CATCHING_UP, IN_VAIN and
  *      CHECKING, and may be in ENDING and CLOSED. */
 #include "api/events/api_event_stream.h"
-#include "api/handlers/api_status.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/auth/api_auth.h"
+#include "api/auth/api_session_cache.h"
+#include "api/events/api_event_feed.h"
+#include "api/request/api_answer.h"
 #include "api/request/api_db_call.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_request.h"
+#include "api/request/api_status_answer.h"
+#include "api/request/api_subject.h"
+#include "api/request/problem.h"
 #include "base/clock.h"
 #include "base/metric.h"
 #include "domain/call_view.h"
@@ -264,7 +272,7 @@ static bool deliver(void *arg, unsigned loop, struct event_feed_batch *batch) {
   if (d) *d = (struct hand_over){&a->loops[loop], batch};
   if (d && http_loop_post(a->server, loop, run_hand_over, d) == OK) return true;
   free(d);
-  atomic_fetch_or(&a->loops[loop].stale, STALE_STREAMS);
+  atomic_fetch_or(&a->loops[loop].pending, PENDING_EVENTS_RESET);
   return false;
 }
 
@@ -378,7 +386,7 @@ void events_drain(struct api_loop *l) {
 
 static void time_passed(struct http_exchange *x, void *arg) {
   struct event_stream *s = arg;
-  loop_see_to_stale(s->db_call.loop);
+  loop_apply_pending(s->db_call.loop);
   check(s);
   if ((s->due & DUE_CHECK) && !is_over(s)) look_for_session(s);
   s->due |= DUE_COMMENT;
@@ -443,7 +451,7 @@ static enum err begin(struct event_stream *s, int64_t seen) {
   TRY(event_feed_join(e->api->event_feed, e->subject.business_id, e->loop->index,
                       e->api->parts.conf->events_per_business, &s->joined));
   s->after = s->joined;
-  loop_see_to_stale(e->loop);
+  loop_apply_pending(e->loop);
   enum err admitted =
       auth_still_admits(e->loop, e->x, &e->subject); /* what changed before it joined was told to nobody */
   if (admitted == ERR_DENIED) {

@@ -1,7 +1,11 @@
 /* api_event_stream.h - event streams of a loop. Thread rule: its loop's. */
 #pragma once
 
-#include "api/api_internal.h"
+#include "api/events/api_event_feed.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_request.h"
+
+api_handler api_events;
 
 /* Ends the streams whose credential admits them no more. */
 void events_check(struct api_loop *l, int64_t business_id); /* 0: of all */

@@ -1,10 +1,15 @@
 /* api_calls.c - lists of calls, and one. Looks only: a page of calls never asks the provider for anything. */
+#include "api/handlers/api_calls.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/handlers/api_calls.h"
-#include "api/handlers/api_status.h"
-#include "api/request/api_db_call.h"
+#include "api/handlers/api_handlers.h"
+#include "api/request/api_answer.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_request.h"
+#include "api/request/api_status_answer.h"
+#include "api/request/problem.h"
 #include "domain/call_view.h"
 
 /* ---- who looks ---- */

@@ -7,6 +7,12 @@
 #include <string.h>
 
 #include "api/handlers/api_calls.h"
+#include "api/handlers/api_handlers.h"
+#include "api/request/api_answer.h"
+#include "api/request/api_db_call.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_request.h"
+#include "api/request/problem.h"
 #include "domain/call_view.h"
 
 enum { FIELD_SIZE = 65 };

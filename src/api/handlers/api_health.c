@@ -1,5 +1,9 @@
 /* api_health.c - alive, and able to serve. No credentials: hence no paths, hosts or settings' values in what it says. */
-#include "api/api_internal.h"
+#include "api/handlers/api_handlers.h"
+#include "api/request/api_answer.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_request.h"
+#include "api/request/problem.h"
 
 void api_healthz(void *arg, struct http_exchange *x) {
   struct http_fields f;

@@ -1,7 +1,12 @@
 /* api_metrics.c - figures for who watches the service, and the small server that shows them inside.
  *
  * On the main port a platform key may read them; for everybody else there is no such page. */
-#include "api/api_internal.h"
+#include "api/auth/api_auth.h"
+#include "api/handlers/api_handlers.h"
+#include "api/request/api_answer.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_request.h"
+#include "api/request/problem.h"
 #include "base/metric.h"
 
 static void answer_figures(struct http_exchange *x) {
@@ -43,7 +48,7 @@ static const struct http_route admin_routes[] = {
     {HTTP_GET, "/readyz", 0, ROUTE_OPEN, api_readyz},
 };
 
-static void admin_request(void *arg, struct http_exchange *x) {
+void api_admin_request(void *arg, struct http_exchange *x) {
   struct api_request v = {.api = arg, .x = x, .request = http_request(x)}; /* of no loop of the api's */
   char allow[64];
   enum err e = http_route_find(admin_routes, COUNT_OF(admin_routes), v.request->method, v.request->path, allow,
@@ -56,8 +61,4 @@ static void admin_request(void *arg, struct http_exchange *x) {
   answer_fields(&f);
   if (e == ERR_DENIED) http_field(&f, STR("Allow"), str_from(allow));
   problem_answer_with(x, &f, e == ERR_DENIED ? PROBLEM_METHOD_NOT_ALLOWED : PROBLEM_NOT_FOUND, NULL);
-}
-
-struct http_app api_admin_app(struct api *a) {
-  return (struct http_app){.arg = a, .request = admin_request};
 }

@@ -3,7 +3,13 @@
  * Invariants
  *  (1) Its paths are a closed list, in routes.c: what else looks like one is not found, as anything else is not.
  *  (2) No script stands in the HTML, and none may run that is not a file of ours. */
-#include "api/api_internal.h"
+#include "api/handlers/api_handlers.h"
+#include "api/handlers/api_page_files.h"
+#include "api/request/api_answer.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_origin.h"
+#include "api/request/api_request.h"
+#include "api/request/problem.h"
 
 enum { ASSET_NAME_MAX = 128 };
 

@@ -2,14 +2,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/handlers/api_status.h"
-#include "api/request/api_db_call.h"
+#include "api/handlers/api_handlers.h"
 #include "api/media/api_playback_request.h"
+#include "api/request/api_answer.h"
+#include "api/request/api_db_call.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_request.h"
+#include "api/request/api_status_answer.h"
+#include "api/request/api_subject.h"
+#include "api/request/problem.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "domain/queue.h"
 #include "domain/enqueue.h"
+#include "domain/queue.h"
 
 void api_prepare(void *arg, struct http_exchange *x) {
   struct api_request *v = arg;

@@ -7,7 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/auth/api_cookie.h"
+#include "api/auth/api_session_cache.h"
+#include "api/handlers/api_handlers.h"
+#include "api/request/api_answer.h"
 #include "api/request/api_db_call.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_request.h"
+#include "api/request/api_subject.h"
+#include "api/request/problem.h"
 #include "base/clock.h"
 
 enum { ANSWER_MAX = 2048 };
@@ -62,7 +70,7 @@ static void made(struct db_call *e) {
   struct http_fields f;
   answer_fields(&f);
   if (e->result == OK) {
-    cookie_set(&e->api->cookie, str_from(w->token), (w->session.expires_at - e->now + 999) / 1000, &f);
+    cookie_set(e->api->cookie, str_from(w->token), (w->session.expires_at - e->now + 999) / 1000, &f);
     answer_empty(e->x, 204, &f);
   } else if (e->result == ERR_DENIED) {
     problem_answer(e->x, PROBLEM_UNAUTHORIZED, NULL);
@@ -122,7 +130,7 @@ void api_get_session(void *arg, struct http_exchange *x) {
 static void answer_out(const struct api *a, struct http_exchange *x) {
   struct http_fields f;
   answer_fields(&f);
-  cookie_clear(&a->cookie, &f);
+  cookie_clear(a->cookie, &f);
   answer_empty(x, 204, &f);
 }
 
@@ -149,7 +157,7 @@ static void ended(struct db_call *e) {
 void api_end_session(void *arg, struct http_exchange *x) {
   struct api_request *v = arg;
   struct str token;
-  if (cookie_find(&v->api->cookie, v->request, &token) != OK || token.n != SESSION_TOKEN_SIZE - 1) {
+  if (cookie_find(v->api->cookie, v->request, &token) != OK || token.n != SESSION_TOKEN_SIZE - 1) {
     answer_out(v->api, x); /* it came with another credential */
     return;
   }

@@ -6,7 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/auth/api_cookie.h"
+#include "api/handlers/api_handlers.h"
+#include "api/request/api_answer.h"
 #include "api/request/api_db_call.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_origin.h"
+#include "api/request/api_request.h"
+#include "api/request/problem.h"
 #include "base/log.h"
 #include "base/metric.h"
 
@@ -61,7 +68,7 @@ static void answer(struct signin *s) {
   answer_fields(&f);
   http_fieldf(&f, STR("Location"), "%.*s/", STR_ARG(a->path_base));
   if (s->uses) {
-    cookie_set(&a->cookie, str_from(s->made), (s->session.expires_at - s->db_call.now) / 1000, &f);
+    cookie_set(a->cookie, str_from(s->made), (s->session.expires_at - s->db_call.now) / 1000, &f);
     log_info("Signed in by a link", LOG_INT("business", s->link.business_id), LOG_TEXT("role", s->link.role));
   }
   answer_empty(s->db_call.x, 303, &f);

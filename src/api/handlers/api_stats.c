@@ -1,7 +1,12 @@
 /* api_stats.c - what a business's admin asks of how things go. It looks and never acts. */
 #include <stdlib.h>
 
+#include "api/handlers/api_handlers.h"
+#include "api/media/api_hits.h"
+#include "api/request/api_answer.h"
 #include "api/request/api_db_call.h"
+#include "api/request/api_loop.h"
+#include "api/request/problem.h"
 #include "ledger/recordings_count.h"
 #include "ledger/retries.h"
 

@@ -1,50 +1,16 @@
 /* api_status.c - the status of a recording. It looks and never acts: whoever can queue is not even included here. */
-#include "api/handlers/api_status.h"
-
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/handlers/api_handlers.h"
+#include "api/handlers/api_status_cache.h"
+#include "api/request/api_answer.h"
 #include "api/request/api_db_call.h"
-
-enum { STATUS_MAX = 16 * 1024 };
-
-/* The object with one more member at its end. */
-static enum err add_message(struct buf *b, const char *message) {
-  assert(b->n && b->p[b->n - 1] == '}');
-  b->n--;
-  TRY(buf_add(b, STR(",\"message\":")));
-  TRY(buf_add_json(b, str_from(message)));
-  return buf_add_char(b, '}');
-}
-
-struct status_view status_view_of(const struct api *a, int64_t now) {
-  return (struct status_view){a->path_base, now, a->parts.storage_full(a->parts.arg)};
-}
-
-/* Where the object is by its recording's SID. */
-static void add_places(const struct api *a, struct http_fields *f, int status, const char *recording_sid,
-                       bool by_call) {
-  if (status == 202) field_recording_path(a, f, STR("Location"), recording_sid, "status");
-  if (by_call) field_recording_path(a, f, STR("Content-Location"), recording_sid, "status");
-}
-
-void status_answer(const struct api *a, struct http_exchange *x, int status, const struct recording *row,
-                   const char *message, int64_t retry_after_s, int64_t now, bool by_call) {
-  struct http_fields f;
-  struct buf b CLEANUP(buf_done) = BUF_INIT(STATUS_MAX);
-  struct status_view view = status_view_of(a, now);
-  enum err e = status_write(&b, row, &view);
-  if (e == OK && message) e = add_message(&b, message);
-  if (e != OK) {
-    problem_answer_err(x, e);
-    return;
-  }
-  answer_fields(&f);
-  if (retry_after_s) answer_field_int(&f, STR("Retry-After"), retry_after_s);
-  add_places(a, &f, status, row->recording_sid, by_call);
-  answer_json(x, status, &f, buf_str(&b));
-}
+#include "api/request/api_loop.h"
+#include "api/request/api_request.h"
+#include "api/request/api_status_answer.h"
+#include "api/request/problem.h"
 
 /* ---- what does not change by itself is answered from memory ---- */
 
@@ -55,7 +21,7 @@ static bool answer_from_memory(struct api_request *v) {
   int64_t business_id = v->subject.business_id;
   if (!status_cache_find(v->loop->status_cache, business_id, id, &known)) return false;
   answer_fields(&f);
-  add_places(v->api, &f, 200, known.recording_sid, !str_eq(id, str_from(known.recording_sid)));
+  status_add_places(v->api, &f, 200, known.recording_sid, !str_eq(id, str_from(known.recording_sid)));
   answer_json(v->x, 200, &f, known.text);
   return true;
 }

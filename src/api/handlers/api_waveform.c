@@ -2,7 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/handlers/api_handlers.h"
+#include "api/request/api_answer.h"
 #include "api/request/api_db_call.h"
+#include "api/request/api_request.h"
+#include "api/request/problem.h"
 #include "audio/audio_peaks.h"
 #include "domain/recording.h"
 #include "http/accept.h"

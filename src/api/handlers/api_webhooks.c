@@ -15,7 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/handlers/api_handlers.h"
+#include "api/request/api_answer.h"
 #include "api/request/api_db_call.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_quota.h"
+#include "api/request/api_request.h"
+#include "api/request/problem.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"

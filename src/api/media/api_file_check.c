@@ -14,6 +14,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "api/media/api_open_files.h"
+#include "api/request/api_loop.h"
+
 enum { CHECKS_MAX = 256, CHECK_PAUSE_MS = 50, CHECK_TIMEOUT_MS = 24 * 3600 * 1000 };
 
 struct check {

@@ -2,7 +2,10 @@
  * may wait for a volume that does not answer. Thread rule: the loop's. */
 #pragma once
 
-#include "api/api_internal.h"
+#include "api/media/api_open_files.h"
+#include "api/request/api_loop.h"
+
+enum { FILE_CHECK_MS = 1000 };
 
 /* The item is about to be answered with. Where it was not checked within FILE_CHECK_MS, it will be: an item whose file has
  * gone, or has another length, leaves the open_files a moment later. Never waits. */

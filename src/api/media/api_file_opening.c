@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/request/api_loop.h"
 #include "base/closer.h"
 struct opening {
   struct volume_job job;

@@ -15,7 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/auth/api_auth.h"
+#include "api/auth/api_session_lookup.h"
+#include "api/media/api_open_files.h"
+#include "api/request/api_answer.h"
 #include "api/request/api_db_call.h"
+#include "api/request/api_loop.h"
+#include "api/request/problem.h"
 #include "http/range.h"
 
 enum { CHECK_MS = 1000, PIECE_MAX = 1024 * 1024 };

@@ -6,6 +6,8 @@
 #pragma once
 
 #include "api/media/api_media_response.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_subject.h"
 #include "domain/tape.h"
 
 struct live_ask {

@@ -5,11 +5,24 @@
 
 #include <string.h>
 
+#include "api/media/api_hits.h"
+#include "api/media/api_open_files.h"
+#include "api/media/api_playbacks.h"
+#include "api/request/api_answer.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_request.h"
+#include "api/request/api_subject.h"
+#include "api/request/problem.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/range.h"
 
 enum { MEDIA_NO_CACHE, MEDIA_NO_STORE }; /* MEDIA_CACHE */
+
+const char *via_name(enum via v) {
+  static const char *const names[] = {[VIA_OWN] = "own", [VIA_PARENT] = "parent", [VIA_CHILD] = "child"};
+  return names[v];
+}
 
 /* ---- the playback's log line ---- */
 

@@ -2,8 +2,15 @@
  * Thread rule: the exchange's loop. */
 #pragma once
 
-#include "api/api_internal.h"
+#include "api/media/api_open_files.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_subject.h"
+#include "api/request/problem.h"
 #include "base/metric.h"
+
+/* How a recording's call is related to the call that it was asked for by. */
+enum via { VIA_OWN, VIA_PARENT, VIA_CHILD };
+const char *via_name(enum via v);
 
 /* Where an answer's bytes come from, for Cache-Status (RFC 9211). */
 enum media_source {

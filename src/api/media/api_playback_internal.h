@@ -2,9 +2,10 @@
 #pragma once
 
 #include "api/media/api_disposition.h"
-#include "api/request/api_db_call.h"
 #include "api/media/api_file_opening.h"
+#include "api/media/api_media_response.h"
 #include "api/media/api_playback_request.h"
+#include "api/request/api_db_call.h"
 #include "domain/enqueue.h"
 
 enum play_state { PLAY_READING, PLAY_OPENING, PLAY_WRITING, PLAY_WAITING, PLAY_ANSWERED };

@@ -1,8 +1,13 @@
 /* api_playback_read.c - what a reader finds out for a play: only SQL, and what this process has in memory. Files are opened elsewhere. */
 #include <string.h>
 
+#include "api/auth/api_session_lookup.h"
 #include "api/media/api_download.h"
+#include "api/media/api_media_response.h"
 #include "api/media/api_playback_internal.h"
+#include "api/media/api_playback_request.h"
+#include "api/request/api_db_call.h"
+#include "api/request/api_loop.h"
 #include "ledger/calls.h"
 
 static enum err find_via(struct db *db, struct play *p) {

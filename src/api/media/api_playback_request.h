@@ -5,7 +5,9 @@
  * Thread rule: the loop's. */
 #pragma once
 
-#include "api/api_internal.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_request.h"
+#include "domain/recording.h"
 
 enum play_kind {
   PLAY_STREAM,

@@ -1,7 +1,11 @@
 /* api_stream.c - playing and downloading: what is hot is answered here and now, from memory; the rest is api_playback_request.c's. */
-#include "api/media/api_media_response.h"
+#include "api/media/api_stream.h"
+
 #include "api/media/api_file_check.h"
+#include "api/media/api_media_response.h"
+#include "api/media/api_open_files.h"
 #include "api/media/api_playback_request.h"
+#include "api/request/api_loop.h"
 #include "base/metric.h"
 
 static void media_ended(struct http_exchange *x, void *arg, bool complete, int64_t sent) {

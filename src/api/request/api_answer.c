@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#include "api/api_internal.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_origin.h"
 
 enum { DECIMAL_SIZE = 20 }; /* of an int64_t */
 

@@ -4,6 +4,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "api/request/api_answer.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_quota.h"
+#include "api/request/api_request.h"
+#include "api/request/api_subject.h"
+#include "api/request/problem.h"
 #include "base/clock.h"
 #include "base/metric.h"
 

@@ -10,10 +10,12 @@
  * Thread rule: the loop's, but `look` and `run`, which see nothing of the exchange but what they were given. */
 #pragma once
 
-#include "api/api_internal.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_request.h"
+#include "api/request/api_subject.h"
 #include "base/metric.h"
 
-enum { WRITE_BEGIN_MS = 10 * 1000 };
+enum { WRITE_BEGIN_MS = 10 * 1000, WEBHOOK_COMMIT_MS = 5000 };
 
 struct db_call {
   struct api *api;
@@ -53,10 +55,3 @@ CHECKED enum err db_call_leave(struct db_call *e, void (*back)(struct db_call *e
 void db_call_return(struct db_call *e, enum err result);
 /* After db_call_leave, of what could not be begun: it will not come back. Returns failed. */
 enum err db_call_stay(struct db_call *e, enum err failed);
-
-/* ---- api_session_lookup.c: of database calls that take long, whose subject came by a cookie ---- */
-
-/* On the loop, before a look that calls session_still_there. */
-void session_renew_version(struct db_call *e);
-/* On a reader. ERR_DENIED: its session ended; OK too for who has none. */
-CHECKED enum err session_still_there(struct db *db, const struct db_call *e);

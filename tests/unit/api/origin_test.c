@@ -1,7 +1,7 @@
 /* Whose pages may: origins in their one form, requests with the cookie, CORS, frames. */
 #include "asked.h"
 
-#include "api/auth/api_origin.h"
+#include "api/request/api_origin.h"
 
 static struct origins *origins_of(const char *base, const char *cors, const char *frames) {
   struct origins *o = NULL;

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "api/api_internal.h"
+#include "api/media/api_playbacks.h"
+#include "base/str.h"
 
 struct tables {
   struct playbacks *all;

@@ -6,7 +6,10 @@
 
 #include <string.h>
 
-#include "api/api_internal.h"
+#include "api/events/api_event_stream.h"
+#include "api/handlers/api_handlers.h"
+#include "api/media/api_stream.h"
+#include "api/routes.h"
 
 static void every_row_says_who_may_and_how_much(void **state) {
   (void)state;

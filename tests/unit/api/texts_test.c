@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/auth/api_auth.h"
 #include "api/handlers/api_calls_patch.h"
 #include "api/media/api_disposition.h"
-#include "api/api_internal.h"
 #include "api/request/api_prefer.h"
+#include "api/request/api_proxies.h"
+#include "api/request/api_subject.h"
 
 #define AT INT64_C(1795248062000) /* 2026-11-21T08:01:02Z */
 

@@ -6,10 +6,10 @@
  *      stand. Else "~" and 12 digits take its place: the same for the same user in every process of an installation, under
  *      a key of its own, so that nobody finds the number by trying all.
  *  (2) "~" is in no id, so the two are never taken for each other. */
+#include "api/request/api_subject.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "api/api_internal.h"
 
 enum { NUMBER_DIGITS_MIN = 7, NUMBER_DIGITS_MAX = 15, HEX_ID_MIN = 24, VEIL_BYTES = 6 };
 
@@ -67,7 +67,7 @@ bool subject_is_plain_id(struct str name) {
 
 /* (1) The text signed begins unlike that of any signed URL, which has the same key. */
 static void veil(const struct hmac_key *key, const char *name, char *ret_text, size_t size) {
-  char text[sizeof("user:") + JWT_SUBJECT_MAX], digits[2 * VEIL_BYTES + 1];
+  char text[sizeof("user:") + SUBJECT_NAME_MAX], digits[2 * VEIL_BYTES + 1];
   uint8_t mac[SHA256_SIZE];
   (void)snprintf(text, sizeof(text), "user:%s", name);
   hmac_sha256(key, str_from(text), mac);

@@ -6,7 +6,7 @@
  *  (2) Where CORS_ORIGINS is set every answer varies by Origin, also one that gives no leave: a cache must not give the
  *      answer for one page to another. Where it is not, no answer does.
  *  (3) Leave is given to an origin by name, never to "*": credentials are always allowed with it. */
-#include "api/auth/api_origin.h"
+#include "api/request/api_origin.h"
 
 #include <stdio.h>
 #include <stdlib.h>

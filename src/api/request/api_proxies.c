@@ -1,5 +1,5 @@
 /* api_proxies.c - networks, and who is in them. All addresses are kept as IPv6: an IPv4 one in its mapped form. */
-#include "api/auth/api_proxies.h"
+#include "api/request/api_proxies.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,0 +1,152 @@
+/* api_dispatch.c - the way of a request from the http engine to its handler.
+ *
+ *   head:    route 404, 405 -> subject 401, 403 -> too many connections 503 -> a webhook's 413, 415, 401, 404
+ *   request: the same -> media type 415 -> business of a platform key 400, 404 -> the route's handler
+ *               `- the cookie's session is not cached: session_lookup, then all of it again (request_resume)
+ *
+ * Both run for a request with a body: what can be refused is refused before its body is read. A request without one has only
+ * the second. */
+#include "api/api_dispatch.h"
+
+#include <string.h>
+
+#include "api/auth/api_auth.h"
+#include "api/auth/api_session_lookup.h"
+#include "api/handlers/api_handlers.h"
+#include "api/request/api_answer.h"
+#include "api/request/api_loop.h"
+#include "api/request/api_origin.h"
+#include "api/request/api_request.h"
+#include "api/request/problem.h"
+#include "api/routes.h"
+#include "base/metric.h"
+
+enum { ALLOW_SIZE = 64 };
+
+/* The path below that of PUBLIC_BASE_URL: requests may come with and without it. */
+static struct str request_path_below_base(struct api_request *v) {
+  struct str path = v->request->path, base = v->api->path_base;
+  v->under_base = base.n && path.n > base.n && path.p[base.n] == '/' && str_starts(path, base);
+  return v->under_base ? str_skip(path, base.n) : path;
+}
+
+/* True: it is a CORS preflight, and it was answered. A refused one gets a 403 like any other request. */
+static bool request_answer_preflight(struct api_request *v, const char *allow) {
+  struct http_fields fields;
+  const struct http_body none = {.kind = HTTP_BODY_NONE};
+  answer_fields(&fields);
+  switch (origin_preflight(v->api->origins, v->request, str_from(allow), &fields)) {
+    case ORIGIN_NOT_ASKED:
+      return false;
+    case ORIGIN_ALLOWED:
+      http_respond(v->x, 204, &fields, &none);
+      return true;
+    case ORIGIN_REFUSED:
+      problem_answer(v->x, PROBLEM_FORBIDDEN, NULL);
+      return true;
+  }
+  return false;
+}
+
+/* False: there is no such route, and it was answered. */
+static bool request_find_route(struct api_request *v) {
+  char allow[ALLOW_SIZE];
+  enum err e = http_route_find(api_routes, api_route_count, v->request->method, request_path_below_base(v), allow,
+                               sizeof(allow), &v->match);
+  if (v->api->parts.health_only && (e != OK || !(v->match.route->access & ROUTE_HEALTH))) e = ERR_NOT_FOUND;
+  if (e == OK) return true;
+  if (e == ERR_DENIED && request_answer_preflight(v, allow)) return false;
+  if (e == ERR_NOT_FOUND && !v->api->parts.health_only && page_moved(v)) return false;
+  struct http_fields fields;
+  answer_fields(&fields);
+  if (e == ERR_DENIED) http_field(&fields, STR("Allow"), str_from(allow));
+  problem_answer_with(v->x, &fields, e == ERR_DENIED ? PROBLEM_METHOD_NOT_ALLOWED : PROBLEM_NOT_FOUND, NULL);
+  return false;
+}
+
+/* Near the limit of connections only routes without credentials are served, beyond it only health and metrics. True: it was
+ * refused with 503. */
+static bool request_is_over_limit(struct api_request *v) {
+  unsigned access = v->match.route->access;
+  if (access & ROUTE_HEALTH) return false;
+  if ((access & ROUTE_WHO) == ROUTE_OPEN ? !http_over_limit(v->x) : !http_crowded(v->x)) return false;
+  metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_CONNECTIONS, 1);
+  http_close_after(v->x);
+  problem_answer(v->x, PROBLEM_BUSY, NULL);
+  return true;
+}
+
+static void request_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen);
+
+/* Fills v in. False: it was answered, or will be. at_head: the body is not here yet, so the request can't wait for the
+ * database. */
+static bool request_begin(struct api_request *v, struct api *a, struct http_exchange *x,
+                          const struct session_seen *seen, bool at_head) {
+  v->api = a;
+  v->loop = &a->loops[http_loop_index(x)];
+  v->x = x;
+  v->request = http_request(x);
+  v->seen = seen;
+  loop_apply_pending(v->loop);
+  if (!request_find_route(v)) return false;
+  enum err e = auth_admit(v);
+  if (e == ERR_DENIED || request_is_over_limit(v)) return false;
+  if (e == OK || at_head) return true; /* at the head: the session is read when the body is here */
+  session_lookup(v, request_resume);
+  return false;
+}
+
+static bool media_type_is(struct str value, struct str type) {
+  struct str left, rest;
+  (void)str_cut(value, ';', &left, &rest);
+  return str_eq_nocase(str_trim(left), type);
+}
+
+/* False: 415 was answered. */
+static bool request_check_media_type(struct api_request *v) {
+  if (!(v->match.route->access & ROUTE_TAKES_PATCH)) return true;
+  struct str type = http_header_get(v->request, STR("Content-Type"));
+  if ((media_type_is(type, STR("application/merge-patch+json")) || media_type_is(type, STR("application/json"))) &&
+      http_header_count(v->request, STR("Content-Encoding")) == 0)
+    return true;
+  problem_answer(v->x, PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL);
+  return false;
+}
+
+void api_on_head(void *arg, struct http_exchange *x, size_t *body_max) {
+  const struct http_request *r = http_request(x);
+  struct api_request v;
+  *body_max = BODY_MAX;
+  if (r->method == HTTP_GET || r->method == HTTP_HEAD) { /* all of it is done in api_on_request; the body is ignored */
+    http_drop_body(x);
+    return;
+  }
+  if (!request_begin(&v, arg, x, NULL, true)) return;
+  *body_max = v.match.route->body_max;
+  if (v.match.route->access & ROUTE_WEBHOOK && http_body_length(x) <= (int64_t)*body_max) /* else 413 */
+    IGNORE(webhook_is_refused(&v));
+}
+
+/* The request from its beginning. seen: the session of its cookie; NULL: not read. */
+static void request_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen) {
+  struct api_request v;
+  if (request_begin(&v, a, x, seen, false) && request_check_media_type(&v) && auth_find_business(&v))
+    v.match.route->handle(&v, x);
+}
+
+void api_on_request(void *arg, struct http_exchange *x) {
+  request_resume(arg, x, NULL);
+}
+
+void api_on_refusal(void *arg, const struct http_request *r, int status, const char *reason, struct http_fields *fields,
+                    char *ret_body, size_t body_size, size_t *ret_body_n) {
+  struct buf b CLEANUP(buf_done) = BUF_INIT(body_size);
+  const struct api *a = arg;
+  *ret_body_n = 0;
+  if (problem_write(&b, problem_of_status(status), &(struct problem_words){.detail = str_from(reason)}) != OK) return;
+  memcpy(ret_body, b.p, b.n);
+  *ret_body_n = b.n;
+  answer_fields(fields);
+  http_field(fields, STR("Content-Type"), STR("application/problem+json"));
+  if (r) origin_cors(a->origins, r, fields);
+}

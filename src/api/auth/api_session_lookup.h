@@ -1,0 +1,21 @@
+/* api_session_lookup.h - reads the session of a cookie that this loop has not cached.
+ *
+ *   session_lookup(v, resume);     resume is called with what was read; or the exchange is answered with the failure
+ *
+ * Thread rule: the exchange's loop, except session_still_there. */
+#pragma once
+
+#include "api/request/api_db_call.h"
+#include "api/request/api_request.h"
+
+/* Reads on a reader thread, then calls resume on the loop, unless the peer has gone. resume begins the request anew with
+ * *seen, which is valid during the call. */
+void session_lookup(struct api_request *v,
+                    void (*resume)(struct api *a, struct http_exchange *x, const struct session_seen *seen));
+
+/* ---- of database calls that take long, whose subject came by a cookie ---- */
+
+/* On the loop, before a read that calls session_still_there: takes the session's version of now. */
+void session_renew_version(struct db_call *e);
+/* On a reader. OK: the session is still there, or the subject has none. ERR_DENIED: it has ended. */
+CHECKED enum err session_still_there(struct db *db, const struct db_call *e);

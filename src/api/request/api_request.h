@@ -1,0 +1,71 @@
+/* api_request.h - the context of one request, and what handlers read from it.
+ *
+ *   void api_example(void *arg, struct http_exchange *x) {
+ *     struct api_request *v = arg;
+ *     if (!request_id(v, ID_CALL) || !request_query(v, "limit", text, sizeof(text))) return;   it was answered
+ *     … answer x now, or begin a db_call (api_db_call.h) …
+ *   }
+ *
+ * api_dispatch.c fills it in. It lives on the stack of the loop: a handler that answers later copies what it needs.
+ * Thread rule: the exchange's loop. */
+#pragma once
+
+#include "api/request/api_loop.h"
+#include "api/request/api_subject.h"
+#include "domain/access.h"
+#include "http/http.h"
+#include "http/route.h"
+#include "ledger/sessions.h"
+
+enum { BODY_MAX = 64 * 1024 }; /* of every route */
+
+typedef void api_handler(void *arg, struct http_exchange *x); /* arg: struct api_request */
+
+/* The access column of routes.c: who may use a route, and what its body must be. */
+enum route_access {
+  ROUTE_OPEN = 1, /* no credentials; it is answered while the process is crowded, too */
+  ROUTE_VIEWER,
+  ROUTE_AGENT,
+  ROUTE_ADMIN,
+  ROUTE_MEDIA,   /* a viewer, or a signed URL of that recording */
+  ROUTE_ANYBODY, /* no credentials, and no reserve of connections either */
+  ROUTE_WHO = 0xf,
+  ROUTE_TAKES_PATCH = 0x10, /* a JSON merge patch, or JSON: else 415 */
+  ROUTE_HEALTH = 0x20,      /* a worker's process serves it too, and it is answered beyond the limit of connections */
+  ROUTE_NO_PLATFORM = 0x40, /* platform keys get 403 */
+  ROUTE_WEBHOOK = 0x80,     /* webhook_is_refused runs before its body is read */
+};
+
+/* What a reader found for a cookie's session. */
+struct session_seen {
+  bool is_there;
+  uint64_t version; /* read before the session was */
+  struct session row;
+};
+
+struct api_request {
+  struct api *api;
+  struct api_loop *loop;
+  struct http_exchange *x;
+  const struct http_request *request;
+  struct http_match match;
+  bool under_base;                 /* its path begins with the path of PUBLIC_BASE_URL */
+  const struct session_seen *seen; /* of its cookie; NULL: not read */
+  struct subject subject;
+  char id[SID_SIZE]; /* set by request_id */
+};
+
+enum id_kind { ID_CALL, ID_RECORDING_OR_CALL };
+/* Copies the route's first parameter into v->id. False: it is no such id, and 400 was answered. */
+CHECKED bool request_id(struct api_request *v, enum id_kind kind);
+/* Copies a query parameter into ret_text (size bytes), "" when it is missing or empty. False: 400 that names it was
+ * answered. */
+CHECKED bool request_query(struct api_request *v, const char *name, char *ret_text, size_t size);
+/* Counts the request among the listeners of its business. The caller gives the place back with listeners_leave. NULL: there
+ * are too many, and 429 was answered. */
+struct listener_place *request_listen(struct api_request *v);
+/* True if the client used https: a trusted proxy's X-Forwarded-Proto says so. */
+bool request_is_https(const struct api_request *v);
+/* Adds the field name (Location, Content-Location) with {base}/api/recordings/{recording_sid}/{what}. */
+void field_recording_path(const struct api *a, struct http_fields *f, struct str name, const char *recording_sid,
+                          const char *what);
