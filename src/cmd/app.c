@@ -1,3 +1,4 @@
+/* app.c - opens settings, directories, key, database and store for a command, in this order. */
 #include "cmd/app.h"
 
 #include <errno.h>
@@ -19,8 +20,8 @@ extern char **environ;
 enum { PROBLEM_MAX = 4096, MIN_FREE_PERCENT = 5, BUSY_MS = 1000, BUSY_PAUSE_MS = 200, BUSY_TRIES = 50 };
 #define MIN_FREE_MOST ((uint64_t)1 << 30)
 
-/* The buffer's sentence, never NULL. */
-static const char *sentence(struct buf *b) {
+/* The buffer's text, NUL-terminated; never NULL. */
+static const char *problem_text(struct buf *b) {
   const char *text;
   return b->n && buf_terminate(b, &text) == OK ? text : "unknown problem";
 }
@@ -37,15 +38,15 @@ void app_done(struct app *app) {
 
 int app_open_conf(struct app *app, const struct cmd_args *args) {
   struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
-  if (conf_load(args->config, environ, &problem, &app->conf) != OK) return cmd_fail(args, "%s", sentence(&problem));
+  if (conf_load(args->config, environ, &problem, &app->conf) != OK) return cmd_fail(args, "%s", problem_text(&problem));
   app->has_conf = true;
-  if (settings_check(&app->conf, &problem) != OK) return cmd_fail(args, "%s", sentence(&problem));
+  if (settings_check(&app->conf, &problem) != OK) return cmd_fail(args, "%s", problem_text(&problem));
   log_set_level((enum log_level)app->conf.log_level);
   log_set_format((enum log_format)app->conf.log_format);
   return CMD_DONE;
 }
 
-/* The absolute path of the directory that a setting names; with make, it is made where it is missing. */
+/* Returns the absolute path of the directory that a setting names. With make, a missing directory is created. */
 static int open_directory(const struct cmd_args *args, bool make, const char *setting, const char *path,
                           char **ret_absolute) {
   int fd CLEANUP(fs_close_) = -1;
@@ -57,7 +58,7 @@ static int open_directory(const struct cmd_args *args, bool make, const char *se
   return CMD_DONE;
 }
 
-static char *join(const char *directory, const char *before, const char *name) {
+static char *path_join(const char *directory, const char *before, const char *name) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(8192);
   const char *text;
   if (buf_addf(&b, "%s%s/%s", before, directory, name) != OK || buf_terminate(&b, &text) != OK) return NULL;
@@ -69,9 +70,9 @@ static int open_directories(struct app *app, const struct cmd_args *args, bool m
   if (code != CMD_DONE) return code;
   if (!db_keep_temporary_files_in(app->data_dir)) return cmd_fail(args, "out of memory");
   app->database_url =
-      app->conf.database_url ? strdup(app->conf.database_url) : join(app->data_dir, "sqlite://", "callreel.db");
+      app->conf.database_url ? strdup(app->conf.database_url) : path_join(app->data_dir, "sqlite://", "callreel.db");
   char *recordings CLEANUP(free_char) =
-      app->conf.recordings_dir ? strdup(app->conf.recordings_dir) : join(app->data_dir, "", "recordings");
+      app->conf.recordings_dir ? strdup(app->conf.recordings_dir) : path_join(app->data_dir, "", "recordings");
   if (!app->database_url || !recordings) return cmd_fail(args, "out of memory, or a path that is too long");
   return open_directory(args, make, "RECORDINGS_DIR", recordings, &app->recordings_dir);
 }
@@ -80,8 +81,8 @@ int app_locate(struct app *app, const struct cmd_args *args) {
   return open_directories(app, args, false);
 }
 
-/* Repeats a step while another process, maybe a frozen one, holds the database. */
-static enum err patiently(struct app *app, enum err (*step)(struct app *app, void *arg), void *arg) {
+/* Repeats step while another process has locked the database (it may be suspended), up to BUSY_TRIES times. */
+static enum err app_repeat_while_busy(struct app *app, enum err (*step)(struct app *app, void *arg), void *arg) {
   const struct timespec pause = {.tv_nsec = BUSY_PAUSE_MS * 1000 * 1000};
   enum err e = step(app, arg);
   for (int i = 1; e == ERR_BUSY && app->is_patient && i < BUSY_TRIES; i++) {
@@ -108,22 +109,23 @@ int app_open(struct app *app, const struct cmd_args *args) {
   if (code == CMD_DONE) code = open_directories(app, args, true);
   if (code != CMD_DONE) return code;
   if (secrets_key_load(app->conf.secrets_key, app->data_dir, &problem, app->secrets_key) != OK)
-    return cmd_fail(args, "%s", sentence(&problem));
-  if (patiently(app, open_database, &problem) != OK) return cmd_fail(args, "DATABASE_URL: %s", sentence(&problem));
+    return cmd_fail(args, "%s", problem_text(&problem));
+  if (app_repeat_while_busy(app, open_database, &problem) != OK)
+    return cmd_fail(args, "DATABASE_URL: %s", problem_text(&problem));
   int applied;
-  enum err e = patiently(app, migrate, &applied);
+  enum err e = app_repeat_while_busy(app, migrate, &applied);
   if (e == ERR_TOO_NEW) return cmd_fail(args, "the database was made by a newer release: install that one");
   if (e != OK) return cmd_fail(args, "the database's schema can't be brought up to date: %s", db_problem(app->db));
   return CMD_DONE;
 }
 
-struct writing {
+struct write_call {
   enum err (*fn)(struct db *db, void *arg);
   void *arg;
 };
 
-static enum err write_once(struct app *app, void *writing) {
-  struct writing *w = writing;
+static enum err app_write_once(struct app *app, void *writing) {
+  struct write_call *w = writing;
   TRY(db_begin_immediate(app->db));
   enum err e = w->fn(app->db, w->arg);
   if (e == OK) e = db_commit(app->db);
@@ -132,37 +134,38 @@ static enum err write_once(struct app *app, void *writing) {
 }
 
 enum err app_write(struct app *app, enum err (*fn)(struct db *db, void *arg), void *arg) {
-  struct writing w = {fn, arg};
-  return patiently(app, write_once, &w);
+  struct write_call w = {fn, arg};
+  return app_repeat_while_busy(app, app_write_once, &w);
 }
 
 /* ---- the store ---- */
 
-struct store_making {
+struct store_creation {
   struct blob_store *store;
   char id[STORE_ID_SIZE];
 };
 
-/* Its file is written before the id can be seen: who finds the id finds the file, however many start at once. */
-static enum err run_make_store(struct db *db, void *arg) {
-  struct store_making *m = arg;
+/* Writes .store-id before the transaction commits: a process that reads the id in the database finds the file, even if
+ * several processes start at once. */
+static enum err app_create_store_id(struct db *db, void *arg) {
+  struct store_creation *m = arg;
   enum err e = store_known_id(db, m->id);
   if (e != ERR_NOT_FOUND) return e;
   TRY(store_id_of_database(db, m->id));
   return store_check(m->store, m->id, true);
 }
 
-static enum err check_store(struct app *app, struct blob_store *store) {
-  struct store_making m = {.store = store};
+static enum err app_check_store(struct app *app, struct blob_store *store) {
+  struct store_creation m = {.store = store};
   enum err e = store_known_id(app->db, m.id);
-  if (e == ERR_NOT_FOUND) e = app_write(app, run_make_store, &m);
+  if (e == ERR_NOT_FOUND) e = app_write(app, app_create_store_id, &m);
   return e == OK ? store_check(store, m.id, false) : e;
 }
 
 int app_open_store(struct app *app, const struct cmd_args *args, struct blob_store **ret_store) {
   struct blob_store *store = NULL;
   enum err e = blob_open_disk(app->recordings_dir, &store);
-  if (e == OK) e = check_store(app, store);
+  if (e == OK) e = app_check_store(app, store);
   if (e == OK) {
     *ret_store = store;
     return CMD_DONE;
@@ -186,7 +189,7 @@ int app_require_business(struct app *app, const struct cmd_args *args, int64_t b
   struct business b CLEANUP(business_done) = {0};
   if (!business_id) return CMD_DONE;
   enum err e = businesses_get(app->db, NULL, business_id, &b);
-  if (e == ERR_NOT_FOUND) return cmd_fail(args, "there is no business %lld", (long long)business_id);
+  if (e == ERR_NOT_FOUND) return cmd_fail(args, "business %lld does not exist", (long long)business_id);
   return e == OK ? CMD_DONE : app_fail(args, app->db, e);
 }
 

@@ -1,10 +1,11 @@
-/* app.h - what every command stands on: settings, directories, the sealing key, the database, its schema.
+/* app.h - opens what every command needs: settings, directories, the secrets key, the database and its schema.
  *
  *   struct app app CLEANUP(app_done) = APP_NONE;
  *   int code = app_open(&app, args);
- *   if (code != CMD_DONE) return code;      the sentence is on standard error already
+ *   if (code != CMD_DONE) return code;      the error is on standard error already
  *
- * Thread rule: one owner. */
+ * Functions that return int return an exit code: CMD_DONE, or CMD_FAILED after an error message on standard error.
+ * Thread rule: one owner; no function may run in two threads at once. */
 #pragma once
 
 #include "blob/blob.h"
@@ -19,27 +20,27 @@ struct app {
   char *database_url;
   char *recordings_dir;
   uint8_t secrets_key[SECRET_KEY_SIZE];
-  bool is_patient; /* set before app_open: a database that another process holds is waited for, about a minute */
-  struct db *db;   /* for writing, schema as this release wants it */
+  bool is_patient; /* set before app_open: wait about a minute for a database that another process has locked */
+  struct db *db;   /* read-write; its schema is this release's */
 };
 #define APP_NONE \
   { .db = NULL }
 
-/* Settings, directories, key and database; makes what is missing. */
+/* Opens settings, directories, key and database, and creates each that is missing. */
 CHECKED int app_open(struct app *app, const struct cmd_args *args);
-/* Settings only. */
+/* Loads and checks the settings only. */
 CHECKED int app_open_conf(struct app *app, const struct cmd_args *args);
-/* After app_open_conf: where directories and the database are. Makes nothing; what is missing keeps the path that the
- * setting says. */
+/* After app_open_conf: fills in the paths of the directories and the database. Creates nothing: a missing directory keeps
+ * the path that its setting names. */
 CHECKED int app_locate(struct app *app, const struct cmd_args *args);
 void app_done(struct app *app);
-/* The store of recordings, checked to be the one that the database knows. CMD_DONE, or CMD_FAILED with its sentence. */
+/* After app_open: opens the store of recordings and checks that its id is the one in the database. */
 CHECKED int app_open_store(struct app *app, const struct cmd_args *args, struct blob_store **ret_store);
-/* Runs fn in a transaction of its own on app->db; again, if the app is patient and another process holds the database. */
+/* Runs fn in a write transaction on app->db. If is_patient is set and another process has locked the database, fn runs again. */
 CHECKED enum err app_write(struct app *app, enum err (*fn)(struct db *db, void *arg), void *arg);
-/* cmd_fail with what e says and, where the database has a word on it, that. */
+/* cmd_fail with the text of e and, if there is one, the database's error message. */
 int app_fail(const struct cmd_args *args, const struct db *db, enum err e);
-/* After app_open: CMD_DONE if there is that business, or none was named (0), else CMD_FAILED with its sentence. */
+/* After app_open: CMD_DONE if the business exists or business_id is 0. */
 CHECKED int app_require_business(struct app *app, const struct cmd_args *args, int64_t business_id);
-/* MIN_FREE_BYTES, or where it is unset 5 % of the store's volume, at most 1 GiB. */
+/* MIN_FREE_BYTES; if that is unset, 5 % of the store's volume, at most 1 GiB. */
 CHECKED enum err app_min_free_bytes(const struct app *app, struct blob_store *store, uint64_t *ret_bytes);

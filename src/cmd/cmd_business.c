@@ -1,4 +1,4 @@
-/* cmd_business.c - add, list, set and remove businesses. Beside a running server, which sees it within 2 s. */
+/* cmd_business.c - adds, lists, changes and removes businesses. A running server sees the change within 2 s. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +15,8 @@
 #include "ledger/businesses.h"
 #include "provider/provider.h"
 
-/* The options of add and set, as read from the command line. */
-struct wish {
+/* What add, set and remove are asked to change: options of the command line, and the result. */
+struct edit_request {
   const struct cmd_args *args;
   struct app *app;
   int64_t id;
@@ -25,24 +25,24 @@ struct wish {
   struct str numbers[BUSINESS_NUMBERS_MAX];
   size_t number_count;
   struct business_edit edit;
-  bool released; /* credentials are new */
+  bool new_credentials; /* set by businesses_set: account, token or key changed */
   bool purge;
-  bool left;
+  bool purge_unfinished;
 };
 
-static void wish_done(struct wish *w) {
+static void edit_request_done(struct edit_request *w) {
   cmd_secret_free(w->token_texts[0]);
   cmd_secret_free(w->token_texts[1]);
   cmd_secret_free(w->secret_text);
 }
 
-/* ---- reading the wish ---- */
+/* ---- options ---- */
 
-static int read_tokens(struct wish *w, struct cmd_options *o) {
+static int edit_request_read_tokens(struct edit_request *w, struct cmd_options *o) {
   const char *path;
   int n = 0;
   while ((path = cmd_option_next(o, "--auth-token-file"))) {
-    if (n == 2) return cmd_misuse(w->args, "at most two --auth-token-file");
+    if (n == 2) return cmd_misuse(w->args, "--auth-token-file may be given at most twice");
     int code = cmd_secret_read(w->args, "--auth-token-file", path, &w->token_texts[n]);
     if (code != CMD_DONE) return code;
     w->tokens[n] = str_from(w->token_texts[n]);
@@ -52,7 +52,7 @@ static int read_tokens(struct wish *w, struct cmd_options *o) {
   return CMD_DONE;
 }
 
-static int read_key(struct wish *w, struct cmd_options *o) {
+static int edit_request_read_api_key(struct edit_request *w, struct cmd_options *o) {
   const char *key = cmd_option(o, "--api-key"), *path = cmd_option(o, "--api-secret-file");
   if (!key != !path) return cmd_misuse(w->args, "--api-key goes with --api-secret-file");
   if (!key) return CMD_DONE;
@@ -65,7 +65,7 @@ static int read_key(struct wish *w, struct cmd_options *o) {
   return CMD_DONE;
 }
 
-static int read_base_url(struct wish *w, const char *text) {
+static int edit_request_read_base_url(struct edit_request *w, const char *text) {
   struct fetch_url url;
   struct str s = str_from(text);
   while (s.n && s.p[s.n - 1] == '/') s.n--;
@@ -77,7 +77,7 @@ static int read_base_url(struct wish *w, const char *text) {
   return CMD_DONE;
 }
 
-static int read_wish(struct wish *w, struct cmd_options *o) {
+static int edit_request_read(struct edit_request *w, struct cmd_options *o) {
   const char *text;
   if ((text = cmd_option(o, "--name"))) {
     w->name = str_from(text);
@@ -89,9 +89,9 @@ static int read_wish(struct wish *w, struct cmd_options *o) {
       return cmd_misuse(w->args, "--account-sid must be AC and 32 hexadecimal digits");
     w->edit.account_sid = &w->account_sid;
   }
-  int code = read_tokens(w, o);
-  if (code == CMD_DONE) code = read_key(w, o);
-  if (code == CMD_DONE && (text = cmd_option(o, "--base-url"))) code = read_base_url(w, text);
+  int code = edit_request_read_tokens(w, o);
+  if (code == CMD_DONE) code = edit_request_read_api_key(w, o);
+  if (code == CMD_DONE && (text = cmd_option(o, "--base-url"))) code = edit_request_read_base_url(w, text);
   while (code == CMD_DONE && (text = cmd_option_next(o, "--number"))) {
     if (w->number_count == BUSINESS_NUMBERS_MAX) return cmd_misuse(w->args, "too many --number");
     w->numbers[w->number_count++] = str_from(text);
@@ -102,56 +102,55 @@ static int read_wish(struct wish *w, struct cmd_options *o) {
   return code;
 }
 
-/* ---- carrying it out ---- */
+/* ---- add, set, remove ---- */
 
-static enum err run_add(struct db *db, void *arg) {
-  struct wish *w = arg;
+static enum err business_run_add(struct db *db, void *arg) {
+  struct edit_request *w = arg;
   return businesses_add(db, w->app->secrets_key, w->id, &w->edit, &w->id);
 }
 
-static enum err run_set(struct db *db, void *arg) {
-  struct wish *w = arg;
-  TRY(businesses_set(db, w->app->secrets_key, w->id, &w->edit, &w->released));
-  return w->released ? queue_release_account(db, w->id, db_now_ms(db)) : OK;
+static enum err business_run_set(struct db *db, void *arg) {
+  struct edit_request *w = arg;
+  TRY(businesses_set(db, w->app->secrets_key, w->id, &w->edit, &w->new_credentials));
+  return w->new_credentials ? queue_release_account(db, w->id, db_now_ms(db)) : OK;
 }
 
-static enum err run_remove(struct db *db, void *arg) {
-  struct wish *w = arg;
+static enum err business_run_remove(struct db *db, void *arg) {
+  struct edit_request *w = arg;
   enum err e = businesses_remove(db, w->id);
-  return e == ERR_NOT_FOUND && w->purge ? OK : e; /* removed before: it is purged now */
+  return e == ERR_NOT_FOUND && w->purge ? OK : e; /* an earlier remove ran without --purge: purge now */
 }
 
-static enum err run_purge(struct db *db, void *arg) {
-  struct wish *w = arg;
-  return businesses_purge(db, w->id, 1000, &w->left);
+static enum err business_run_purge(struct db *db, void *arg) {
+  struct edit_request *w = arg;
+  return businesses_purge(db, w->id, 1000, &w->purge_unfinished);
 }
 
-static int explain(struct wish *w, enum err e) {
+static int business_fail(struct edit_request *w, enum err e) {
   switch (e) {
     case ERR_INVALID:
-      return cmd_fail(w->args,
-                      "a name is needed and must be UTF-8 of at most %d bytes; numbers must be E.164 like +15550100",
+      return cmd_fail(w->args, "--name must be UTF-8 of 1 to %d bytes; --number must be E.164 like +15550100",
                       BUSINESS_NAME_SIZE - 1);
     case ERR_EXISTS:
-      return cmd_fail(w->args, "--id: %lld is, or once was, another business's", (long long)w->id);
+      return cmd_fail(w->args, "--id: %lld is in use, or was; ids are never given twice", (long long)w->id);
     case ERR_NOT_FOUND:
-      return cmd_fail(w->args, "there is no business %lld", (long long)w->id);
+      return cmd_fail(w->args, "business %lld does not exist", (long long)w->id);
     default:
       return app_fail(w->args, w->app->db, e);
   }
 }
 
-static int add(struct wish *w, struct cmd_options *o) {
+static int business_add(struct edit_request *w, struct cmd_options *o) {
   const char *id = cmd_option(o, "--id");
   if (id && !cmd_number("--id", id, 1, INT64_MAX, &w->id)) return CMD_USAGE;
-  int code = read_wish(w, o);
+  int code = edit_request_read(w, o);
   if (code != CMD_DONE) return code;
   if (!cmd_options_end(o)) return CMD_USAGE;
   if (!w->edit.name) return cmd_misuse(w->args, "--name is needed");
   code = app_open(w->app, w->args);
   if (code != CMD_DONE) return code;
-  enum err e = app_write(w->app, run_add, w);
-  if (e != OK) return explain(w, e);
+  enum err e = app_write(w->app, business_run_add, w);
+  if (e != OK) return business_fail(w, e);
   if (!w->args->json) {
     printf("Business %lld added.\n", (long long)w->id);
     return CMD_DONE;
@@ -162,42 +161,42 @@ static int add(struct wish *w, struct cmd_options *o) {
   return written ? CMD_DONE : cmd_fail(w->args, "standard output can't be written");
 }
 
-static int read_id(struct wish *w, struct cmd_options *o) {
+static int edit_request_read_id(struct edit_request *w, struct cmd_options *o) {
   const char *id = cmd_word(o);
-  if (!id) return cmd_misuse(w->args, "which business? Its id is needed");
+  if (!id) return cmd_misuse(w->args, "ID is needed; callreel business list shows it");
   return cmd_number("ID", id, 1, INT64_MAX, &w->id) ? CMD_DONE : CMD_USAGE;
 }
 
-static int set(struct wish *w, struct cmd_options *o) {
-  int code = read_id(w, o);
-  if (code == CMD_DONE) code = read_wish(w, o);
+static int business_set(struct edit_request *w, struct cmd_options *o) {
+  int code = edit_request_read_id(w, o);
+  if (code == CMD_DONE) code = edit_request_read(w, o);
   if (code != CMD_DONE) return code;
   if (!cmd_options_end(o)) return CMD_USAGE;
   code = app_open(w->app, w->args);
   if (code != CMD_DONE) return code;
-  enum err e = app_write(w->app, run_set, w);
-  if (e != OK) return explain(w, e);
+  enum err e = app_write(w->app, business_run_set, w);
+  if (e != OK) return business_fail(w, e);
   printf(w->args->json ? "{\"business_id\":%lld,\"new_credentials\":%s}\n" : "Business %lld is set%s.\n",
          (long long)w->id,
-         w->args->json ? (w->released ? "true" : "false")
-                       : (w->released ? "; what had failed for its credentials is tried" : ""));
+         w->args->json ? (w->new_credentials ? "true" : "false")
+                       : (w->new_credentials ? "; recordings that failed for its credentials are tried again" : ""));
   return CMD_DONE;
 }
 
-struct deletion {
+struct purge {
   struct blob_store *store;
   int64_t business_id;
 };
 
-static enum err delete_one(void *arg, const char *name, int64_t size, bool is_part) {
-  const struct deletion *d = arg;
+static enum err purge_delete_file(void *arg, const char *name, int64_t size, bool is_part) {
+  const struct purge *d = arg;
   (void)size, (void)is_part;
   enum err e = blob_delete(d->store, name);
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static enum err delete_part(void *arg, const char *owner, int64_t token, int64_t size) {
-  const struct deletion *d = arg;
+static enum err purge_delete_part(void *arg, const char *owner, int64_t token, int64_t size) {
+  const struct purge *d = arg;
   int64_t business_id;
   char recording_sid[SID_SIZE];
   (void)size;
@@ -206,31 +205,32 @@ static enum err delete_part(void *arg, const char *owner, int64_t token, int64_t
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-/* Reads the directories of that business, and the one of what is being filled. */
-static enum err delete_files(struct wish *w) {
-  struct deletion d = {.business_id = w->id};
+/* Deletes the files of the business's directories, and its parts in .parts. */
+static enum err purge_delete_files(struct edit_request *w) {
+  struct purge d = {.business_id = w->id};
   char directory[24];
   if (app_open_store(w->app, w->args, &d.store) != CMD_DONE) return ERR_IO;
   (void)snprintf(directory, sizeof(directory), "%lld", (long long)w->id);
-  enum err e = blob_each_below(d.store, directory, delete_one, &d);
-  if (e == OK) e = blob_each_part(d.store, delete_part, &d);
+  enum err e = blob_each_below(d.store, directory, purge_delete_file, &d);
+  if (e == OK) e = blob_each_part(d.store, purge_delete_part, &d);
   blob_close(d.store);
   return e;
 }
 
-static int remove_business(struct wish *w, struct cmd_options *o) {
+static int business_remove(struct edit_request *w, struct cmd_options *o) {
   w->purge = cmd_flag(o, "--purge");
-  int code = read_id(w, o);
+  int code = edit_request_read_id(w, o);
   if (code != CMD_DONE) return code;
   if (!cmd_options_end(o)) return CMD_USAGE;
   code = app_open(w->app, w->args);
   if (code != CMD_DONE) return code;
-  enum err e = app_write(w->app, run_remove, w);
-  if (e != OK) return explain(w, e);
-  w->left = w->purge;
-  if (w->purge && delete_files(w) != OK) return cmd_fail(w->args, "its files could not all be deleted: try again");
-  while (w->left && e == OK) e = app_write(w->app, run_purge, w);
-  if (e != OK) return explain(w, e);
+  enum err e = app_write(w->app, business_run_remove, w);
+  if (e != OK) return business_fail(w, e);
+  w->purge_unfinished = w->purge;
+  if (w->purge && purge_delete_files(w) != OK)
+    return cmd_fail(w->args, "some of its files could not be deleted; run the command again");
+  while (w->purge_unfinished && e == OK) e = app_write(w->app, business_run_purge, w);
+  if (e != OK) return business_fail(w, e);
   printf(w->args->json ? "{\"business_id\":%lld}\n" : "Business %lld removed.\n", (long long)w->id);
   return CMD_DONE;
 }
@@ -243,7 +243,7 @@ struct listing {
   int n;
 };
 
-static enum err list_json(struct buf *b, const struct business *x) {
+static enum err business_write_json(struct buf *b, const struct business *x) {
   TRY(buf_addf(b, "{\"business_id\":%lld,", (long long)x->business_id));
   TRY(print_json_text(b, "name", x->name));
   TRY(buf_add_char(b, ','));
@@ -260,7 +260,7 @@ static enum err list_json(struct buf *b, const struct business *x) {
   return buf_add_char(b, '}');
 }
 
-static enum err list_one(void *arg, const struct business *x) {
+static enum err business_list_row(void *arg, const struct business *x) {
   struct listing *l = arg;
   char created[PRINT_TIME_SIZE];
   const char *state = x->auth_failed_at                   ? "credentials refused"
@@ -272,26 +272,26 @@ static enum err list_one(void *arg, const struct business *x) {
     return OK;
   }
   if (l->n++) TRY(buf_add_char(&l->out, ','));
-  return list_json(&l->out, x);
+  return business_write_json(&l->out, x);
 }
 
-static int list(struct wish *w, struct cmd_options *o) {
+static int business_list(struct edit_request *w, struct cmd_options *o) {
   struct listing l = {.json = w->args->json, .out = BUF_INIT(64 * 1024 * 1024)};
   if (!cmd_options_end(o)) return CMD_USAGE;
   int code = app_open(w->app, w->args);
   if (code != CMD_DONE) return code;
   if (!l.json) printf("%6s  %-24s  %-34s  %-20s  %s\n", "ID", "NAME", "ACCOUNT", "STATE", "CREATED");
   enum err e = l.json ? buf_add_char(&l.out, '[') : OK;
-  if (e == OK) e = businesses_each(w->app->db, NULL, false, list_one, &l);
+  if (e == OK) e = businesses_each(w->app->db, NULL, false, business_list_row, &l);
   if (e == OK && l.json) e = buf_add_char(&l.out, ']');
   if (e == OK && l.json) e = print_line(&l.out);
   buf_done(&l.out);
-  return e == OK ? CMD_DONE : explain(w, e);
+  return e == OK ? CMD_DONE : business_fail(w, e);
 }
 
 int cmd_business(const struct cmd_args *args) {
   struct app app CLEANUP(app_done) = APP_NONE;
-  struct wish *w = calloc(1, sizeof(*w));
+  struct edit_request *w = calloc(1, sizeof(*w));
   struct cmd_options o;
   if (!w) return cmd_fail(args, "out of memory");
   w->args = args;
@@ -299,12 +299,12 @@ int cmd_business(const struct cmd_args *args) {
   cmd_options_init(&o, args);
   const char *verb = args->count ? args->words[0] : "";
   (void)cmd_word(&o);
-  int code = strcmp(verb, "add") == 0      ? add(w, &o)
-             : strcmp(verb, "set") == 0    ? set(w, &o)
-             : strcmp(verb, "list") == 0   ? list(w, &o)
-             : strcmp(verb, "remove") == 0 ? remove_business(w, &o)
-                                           : cmd_misuse(args, "add, list, set or remove?");
-  wish_done(w);
+  int code = strcmp(verb, "add") == 0      ? business_add(w, &o)
+             : strcmp(verb, "set") == 0    ? business_set(w, &o)
+             : strcmp(verb, "list") == 0   ? business_list(w, &o)
+             : strcmp(verb, "remove") == 0 ? business_remove(w, &o)
+                                           : cmd_misuse(args, "the first word must be add, list, set or remove");
+  edit_request_done(w);
   free(w);
   return code;
 }

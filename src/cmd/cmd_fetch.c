@@ -1,6 +1,6 @@
-/* cmd_fetch.c - one recording now: queues it as a person would, waits for it, prints its path.
+/* cmd_fetch.c - queues one recording with the rank of a person's retry, waits until it is ready, and prints its path.
  *
- * A running worker fills it; where none lives, this command is one itself for as long as it takes. */
+ * A running worker downloads it. If no worker lives, the command starts one in its own process until the recording is done. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,22 +17,22 @@
 #include "ledger/nodes.h"
 #include "work/worker.h"
 
-enum { WORKER_LIVES_MS = 30 * 1000, LOOK_MS = 50, PATH_BYTES_MAX = 8192 };
+enum { WORKER_LIVES_MS = 30 * 1000, POLL_MS = 50, PATH_BYTES_MAX = 8192 };
 
-struct fetching {
+struct fetch_command {
   const struct cmd_args *args;
   struct app app;
   struct str id;
-  int64_t business_id; /* 0: whichever has it */
+  int64_t business_id; /* 0: the one business that has the id */
   struct recording row;
   struct recording_outcome outcome;
   int found;
   struct blob_store *store;
-  bool storage_full; /* no worker has room: it is not waited for */
+  bool storage_full; /* no worker has room: do not wait */
 };
 
-static enum err look_in(void *arg, const struct business *b) {
-  struct fetching *f = arg;
+static enum err fetch_find_in_business(void *arg, const struct business *b) {
+  struct fetch_command *f = arg;
   struct recording row;
   bool call_known;
   enum err e = recordings_resolve(f->app.db, b->business_id, f->id, &call_known, &row);
@@ -43,14 +43,14 @@ static enum err look_in(void *arg, const struct business *b) {
   return OK;
 }
 
-static enum err find(struct fetching *f) {
-  if (!f->business_id) return businesses_each(f->app.db, NULL, false, look_in, f);
+static enum err fetch_find_recording(struct fetch_command *f) {
+  if (!f->business_id) return businesses_each(f->app.db, NULL, false, fetch_find_in_business, f);
   struct business b = {.business_id = f->business_id};
-  return look_in(f, &b);
+  return fetch_find_in_business(f, &b);
 }
 
-static enum err run_want(struct db *db, void *arg) {
-  struct fetching *f = arg;
+static enum err fetch_run_enqueue(struct db *db, void *arg) {
+  struct fetch_command *f = arg;
   struct str sid = str_from(f->row.recording_sid);
   int fd = -1;
   int64_t size = -1;
@@ -62,7 +62,7 @@ static enum err run_want(struct db *db, void *arg) {
   return enqueue_run(db, f->row.business_id, sid, ENQUEUE_RETRY, db_now_ms(db), &f->row, &f->outcome);
 }
 
-static enum err start_worker(struct fetching *f, struct db_writer **ret_writer, struct worker **ret_worker) {
+static enum err fetch_start_worker(struct fetch_command *f, struct db_writer **ret_writer, struct worker **ret_worker) {
   struct nodes_workers workers;
   char owner[40];
   struct access_snapshot *access;
@@ -88,21 +88,21 @@ static void show_progress(const struct recording *row) {
     fprintf(stderr, "\r%s %s ", row->recording_sid, recording_status_name(row->status));
 }
 
-/* own: the worker that this command is; NULL: one that runs elsewhere is waited for. */
-static enum err look_for_room(struct fetching *f, const struct worker *own) {
+/* own: the worker in this process; NULL: the workers of other processes. */
+static enum err fetch_read_storage_full(struct fetch_command *f, const struct worker *own) {
   struct nodes_workers workers;
   TRY(nodes_workers(f->app.db, db_now_ms(f->app.db), WORKER_LIVES_MS, &workers));
   f->storage_full = own ? worker_is_full(own) : nodes_workers_are_full(&workers);
   return OK;
 }
 
-static enum err wait_until_over(struct fetching *f, const struct worker *own) {
-  const struct timespec pause = {.tv_nsec = LOOK_MS * 1000 * 1000};
+static enum err fetch_wait_for_recording(struct fetch_command *f, const struct worker *own) {
+  const struct timespec pause = {.tv_nsec = POLL_MS * 1000 * 1000};
   for (;;) {
-    TRY(look_for_room(f, own));
+    TRY(fetch_read_storage_full(f, own));
     TRY(recordings_get(f->app.db, f->row.business_id, str_from(f->row.recording_sid), &f->row));
     bool waits = f->row.status == RECORDING_QUEUED || f->row.status == RECORDING_DOWNLOADING;
-    bool has_lease = f->row.lease_until != 0; /* what was begun before goes on */
+    bool has_lease = f->row.lease_until != 0; /* a fill that has begun goes on even if the storage is full */
     if (!waits || (f->storage_full && !has_lease)) break;
     show_progress(&f->row);
     (void)nanosleep(&pause, NULL);
@@ -111,7 +111,7 @@ static enum err wait_until_over(struct fetching *f, const struct worker *own) {
   return OK;
 }
 
-static int print_path(const struct fetching *f) {
+static int print_path(const struct fetch_command *f) {
   struct buf path CLEANUP(buf_done) = BUF_INIT(PATH_BYTES_MAX);
   struct buf line CLEANUP(buf_done) = BUF_INIT(8 * PATH_BYTES_MAX);
   enum err e = buf_addf(&path, "%s/%s", f->app.recordings_dir, f->row.name);
@@ -122,48 +122,49 @@ static int print_path(const struct fetching *f) {
   return e == OK ? CMD_DONE : cmd_fail(f->args, "the path can't be printed: %s", err_text(e));
 }
 
-static int say_end(struct fetching *f) {
+static int fetch_print_result(struct fetch_command *f) {
   if (f->row.status == RECORDING_READY) return print_path(f);
-  if (f->outcome.skip == RECORDING_SKIP_TOO_OFTEN) return cmd_fail(f->args, "retried more than 3 times in 10 minutes");
+  if (f->outcome.skip == RECORDING_SKIP_TOO_OFTEN)
+    return cmd_fail(f->args, "too many retries: more than 3 in 10 minutes; try again later");
   enum recording_error code = recording_reason(&f->row, f->storage_full, db_now_ms(f->app.db));
   return cmd_fail(f->args, "%s is %s: %s", f->row.recording_sid, recording_status_name(f->row.status),
                   recording_error_message(code));
 }
 
-static int fetch_it(struct fetching *f) {
+static int fetch_run(struct fetch_command *f) {
   struct db_writer *writer = NULL;
   struct worker *worker = NULL;
-  enum err e = find(f);
-  if (e == OK && f->found == 0) return cmd_fail(f->args, "no recording or call %.*s is known", STR_ARG(f->id));
-  if (e == OK && f->found > 1) return cmd_misuse(f->args, "several businesses have it: --business ID says which");
-  if (e == OK) e = app_write(&f->app, run_want, f);
-  if (e == OK) e = start_worker(f, &writer, &worker);
-  if (e == OK) e = wait_until_over(f, worker);
+  enum err e = fetch_find_recording(f);
+  if (e == OK && f->found == 0) return cmd_fail(f->args, "recording or call %.*s is not known", STR_ARG(f->id));
+  if (e == OK && f->found > 1) return cmd_misuse(f->args, "several businesses have it; name one with --business ID");
+  if (e == OK) e = app_write(&f->app, fetch_run_enqueue, f);
+  if (e == OK) e = fetch_start_worker(f, &writer, &worker);
+  if (e == OK) e = fetch_wait_for_recording(f, worker);
   worker = worker_free(worker);
   writer = db_writer_free(writer);
-  return e == OK ? say_end(f) : app_fail(f->args, f->app.db, e);
+  return e == OK ? fetch_print_result(f) : app_fail(f->args, f->app.db, e);
 }
 
 int cmd_fetch(const struct cmd_args *args) {
-  struct fetching *f = calloc(1, sizeof(*f));
+  struct fetch_command *f = calloc(1, sizeof(*f));
   struct cmd_options o;
   if (!f) return cmd_fail(args, "out of memory");
   f->args = args;
   cmd_options_init(&o, args);
   const char *business = cmd_option(&o, "--business"), *id = cmd_word(&o);
   int code = cmd_options_end(&o) ? CMD_DONE : CMD_USAGE;
-  if (code == CMD_DONE && !id) code = cmd_misuse(args, "which recording? Its SID or its call's is needed");
+  if (code == CMD_DONE && !id) code = cmd_misuse(args, "ID is needed: the SID of a recording or of a call");
   if (code == CMD_DONE && business && !cmd_number("--business", business, 1, INT64_MAX, &f->business_id))
     code = CMD_USAGE;
   if (code == CMD_DONE) {
     f->id = str_from(id);
     if (!provider_twilio.is_call_sid(f->id) && !provider_twilio.is_recording_sid(f->id))
-      code = cmd_misuse(args, "%s is no SID of a recording or a call", id);
+      code = cmd_misuse(args, "%s is not the SID of a recording or a call", id);
   }
   if (code == CMD_DONE) code = app_open(&f->app, args);
   if (code == CMD_DONE) code = app_require_business(&f->app, args, f->business_id);
   if (code == CMD_DONE) code = app_open_store(&f->app, args, &f->store);
-  if (code == CMD_DONE) code = fetch_it(f);
+  if (code == CMD_DONE) code = fetch_run(f);
   f->store = blob_close(f->store);
   app_done(&f->app);
   free(f);

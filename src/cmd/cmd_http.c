@@ -1,9 +1,10 @@
-/* cmd_http.c - one transfer of fetch at a time, handed over under a lock.
+/* cmd_http.c - runs one transfer at a time on a fetch thread, and blocks the calling thread until it is over.
  *
- *   idle --http_call--> posted --start_it--> under way --on_end--> over --http_call returns--> idle
+ *   IDLE --http_call--> POSTED --caller_start--> RUNNING --caller_on_end--> OVER --http_call returns--> IDLE
  *
- * Invariant (1): what the transfer writes to is the caller's, who does not return before it is over: every limit of the
- * request is finite, so it will be. */
+ * Invariants
+ *  (1) The transfer writes into the caller's buffer: http_call does not return before is_over. It ends, because every limit of
+ *      the request is finite. */
 #include "cmd/cmd_http.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ enum { CONNECT_MS = 5000, ANSWER_MS = 10 * 1000, BODY_MAX = 1024 * 1024 };
 
 struct http_caller {
   struct fetch *fetch;
-  struct lock lock; /* covers what follows */
+  struct lock lock; /* covers the members below */
   struct lock_cond over;
   struct fetch_request request;
   struct buf *body;
@@ -24,30 +25,30 @@ struct http_caller {
   bool is_over;
 };
 
-static void finish(struct http_caller *h, const struct fetch_result *result) {
+static void caller_finish(struct http_caller *h, const struct fetch_result *result) {
   LOCKED(&h->lock);
   h->result = *result;
   h->is_over = true;
   lock_cond_signal(&h->over);
 }
 
-static void on_end(void *arg, const struct fetch_result *result) {
-  finish(arg, result);
+static void caller_on_end(void *arg, const struct fetch_result *result) {
+  caller_finish(arg, result);
 }
 
-static enum err on_data(void *arg, struct str bytes) {
+static enum err caller_on_data(void *arg, struct str bytes) {
   struct http_caller *h = arg;
   return buf_add(h->body, bytes);
 }
 
-static void start_it(void *arg) {
+static void caller_start(void *arg) {
   struct http_caller *h = arg;
   struct fetch_transfer *transfer;
   enum err e = fetch_start(h->fetch, &h->request, &transfer);
   if (e == OK) return;
   struct fetch_result failed = {.end = FETCH_REFUSED};
   (void)snprintf(failed.detail, sizeof(failed.detail), "%s", err_text(e));
-  finish(h, &failed);
+  caller_finish(h, &failed);
 }
 
 enum err http_caller_new(struct http_caller **ret_caller) {
@@ -85,11 +86,11 @@ enum err http_call(struct http_caller *h, const char *method, const char *url, c
                                       .max_bytes = BODY_MAX,
                                       .trust_origin = true,
                                       .arg = h,
-                                      .on_data = on_data,
-                                      .on_end = on_end};
+                                      .on_data = caller_on_data,
+                                      .on_end = caller_on_end};
   h->body = ret_body;
   h->is_over = false;
-  TRY(fetch_post(h->fetch, start_it, h));
+  TRY(fetch_post(h->fetch, caller_start, h));
   LOCKED(&h->lock);
   while (!h->is_over) lock_cond_wait(&h->over, &h->lock); /* (1) */
   if (h->result.end != FETCH_DONE) return ERR_CLOSED;

@@ -1,4 +1,4 @@
-/* cmd_key.c - API keys: shown once, kept as digests. */
+/* cmd_key.c - creates, lists and revokes API keys. A key is printed once; the database holds only its digest. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,47 +7,47 @@
 #include "domain/access.h"
 #include "ledger/keys.h"
 
-struct making {
+struct key_creation {
   int64_t business_id;
   struct str role, name;
   char text[KEY_TEXT_SIZE];
   int64_t key_id;
 };
 
-static enum err run_create(struct db *db, void *arg) {
-  struct making *m = arg;
+static enum err key_run_create(struct db *db, void *arg) {
+  struct key_creation *m = arg;
   return keys_create(db, m->business_id, m->role, m->name, m->text, &m->key_id);
 }
 
-static int explain(const struct cmd_args *args, const struct app *app, enum err e) {
-  if (e == ERR_NOT_FOUND) return cmd_fail(args, "there is no such business or key");
+static int key_fail(const struct cmd_args *args, const struct app *app, enum err e) {
+  if (e == ERR_NOT_FOUND) return cmd_fail(args, "the business or key does not exist");
   if (e == ERR_INVALID) return cmd_fail(args, "--name must be UTF-8 of at most %d bytes", KEY_NAME_SIZE - 1);
   return app_fail(args, app->db, e);
 }
 
-static enum err write_key(struct buf *b, const struct making *m) {
+static enum err key_write_created(struct buf *b, const struct key_creation *m) {
   char id[24] = "null";
   if (m->business_id) (void)snprintf(id, sizeof(id), "%lld", (long long)m->business_id);
   return buf_addf(b, "{\"key\":\"%s\",\"key_id\":%lld,\"role\":\"%.*s\",\"business_id\":%s}", m->text,
                   (long long)m->key_id, STR_ARG(m->role), id);
 }
 
-static int print_key(const struct cmd_args *args, const struct making *m) {
+static int key_print_created(const struct cmd_args *args, const struct key_creation *m) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(1024);
-  enum err e = args->json ? write_key(&b, m) : buf_addf(&b, "%s", m->text);
+  enum err e = args->json ? key_write_created(&b, m) : buf_addf(&b, "%s", m->text);
   if (e == OK) e = print_line(&b);
   if (e == OK && !args->json)
-    fprintf(stderr, "Key %lld (%.*s). It is shown only now.\n", (long long)m->key_id, STR_ARG(m->role));
+    fprintf(stderr, "Key %lld (%.*s). It is not shown again.\n", (long long)m->key_id, STR_ARG(m->role));
   secret_wipe(b.p, b.n);
   return e == OK ? CMD_DONE : cmd_fail(args, "standard output can't be written");
 }
 
-static int create(const struct cmd_args *args, struct app *app, struct cmd_options *o) {
-  struct making m = {0};
+static int key_create(const struct cmd_args *args, struct app *app, struct cmd_options *o) {
+  struct key_creation m = {0};
   const char *business = cmd_option(o, "--business"), *role = cmd_option(o, "--role"), *name = cmd_option(o, "--name");
   bool platform = cmd_flag(o, "--platform");
   if (!cmd_options_end(o)) return CMD_USAGE;
-  if (platform == (business != NULL)) return cmd_misuse(args, "--business ID or --platform, one of them");
+  if (platform == (business != NULL)) return cmd_misuse(args, "exactly one of --business ID and --platform is needed");
   if (platform && role) return cmd_misuse(args, "a platform key has no --role");
   if (business && !cmd_number("--business", business, 1, INT64_MAX, &m.business_id)) return CMD_USAGE;
   enum access_role parsed = ACCESS_VIEWER;
@@ -58,8 +58,8 @@ static int create(const struct cmd_args *args, struct app *app, struct cmd_optio
   int code = app_open(app, args);
   if (code == CMD_DONE) code = app_require_business(app, args, m.business_id);
   if (code != CMD_DONE) return code;
-  enum err e = app_write(app, run_create, &m);
-  code = e == OK ? print_key(args, &m) : explain(args, app, e);
+  enum err e = app_write(app, key_run_create, &m);
+  code = e == OK ? key_print_created(args, &m) : key_fail(args, app, e);
   secret_wipe(m.text, sizeof(m.text));
   return code;
 }
@@ -72,7 +72,7 @@ struct listing {
   int n;
 };
 
-static enum err list_json(struct buf *b, const struct key *k) {
+static enum err key_write_json(struct buf *b, const struct key *k) {
   TRY(buf_addf(b, "{\"key_id\":%lld,\"business_id\":", (long long)k->key_id));
   TRY(k->business_id ? buf_addf(b, "%lld", (long long)k->business_id) : buf_add(b, STR("null")));
   TRY(buf_addf(b, ",\"role\":\"%s\",", k->role));
@@ -84,7 +84,7 @@ static enum err list_json(struct buf *b, const struct key *k) {
   return buf_add_char(b, '}');
 }
 
-static enum err list_one(void *arg, const struct key *k) {
+static enum err key_list_row(void *arg, const struct key *k) {
   struct listing *l = arg;
   char created[PRINT_TIME_SIZE], revoked[PRINT_TIME_SIZE], business[24] = "-";
   if (k->business_id) (void)snprintf(business, sizeof(business), "%lld", (long long)k->business_id);
@@ -94,10 +94,10 @@ static enum err list_one(void *arg, const struct key *k) {
     return OK;
   }
   if (l->n++) TRY(buf_add_char(&l->out, ','));
-  return list_json(&l->out, k);
+  return key_write_json(&l->out, k);
 }
 
-static int list(const struct cmd_args *args, struct app *app, struct cmd_options *o) {
+static int key_list(const struct cmd_args *args, struct app *app, struct cmd_options *o) {
   struct listing l = {.json = args->json, .out = BUF_INIT(64 * 1024 * 1024)};
   int64_t business_id = 0;
   const char *business = cmd_option(o, "--business");
@@ -108,26 +108,26 @@ static int list(const struct cmd_args *args, struct app *app, struct cmd_options
   if (code != CMD_DONE) return code;
   if (!l.json) printf("%6s  %8s  %-8s  %-24s  %-16s  %s\n", "ID", "BUSINESS", "ROLE", "NAME", "CREATED", "REVOKED");
   enum err e = l.json ? buf_add_char(&l.out, '[') : OK;
-  if (e == OK) e = keys_each(app->db, business_id, list_one, &l);
+  if (e == OK) e = keys_each(app->db, business_id, key_list_row, &l);
   if (e == OK && l.json) e = buf_add_char(&l.out, ']');
   if (e == OK && l.json) e = print_line(&l.out);
   buf_done(&l.out);
-  return e == OK ? CMD_DONE : explain(args, app, e);
+  return e == OK ? CMD_DONE : key_fail(args, app, e);
 }
 
-static enum err run_revoke(struct db *db, void *arg) {
+static enum err key_run_revoke(struct db *db, void *arg) {
   return keys_revoke(db, *(int64_t *)arg);
 }
 
-static int revoke(const struct cmd_args *args, struct app *app, struct cmd_options *o) {
+static int key_revoke(const struct cmd_args *args, struct app *app, struct cmd_options *o) {
   int64_t key_id;
   const char *id = cmd_word(o);
-  if (!id) return cmd_misuse(args, "which key? Its id is needed (key list shows it)");
+  if (!id) return cmd_misuse(args, "KEY_ID is needed; callreel key list shows it");
   if (!cmd_number("KEY_ID", id, 1, INT64_MAX, &key_id) || !cmd_options_end(o)) return CMD_USAGE;
   int code = app_open(app, args);
   if (code != CMD_DONE) return code;
-  enum err e = app_write(app, run_revoke, &key_id);
-  if (e != OK) return explain(args, app, e);
+  enum err e = app_write(app, key_run_revoke, &key_id);
+  if (e != OK) return key_fail(args, app, e);
   printf(args->json ? "{\"key_id\":%lld}\n" : "Key %lld is revoked.\n", (long long)key_id);
   return CMD_DONE;
 }
@@ -138,8 +138,8 @@ int cmd_key(const struct cmd_args *args) {
   cmd_options_init(&o, args);
   const char *verb = args->count ? args->words[0] : "";
   (void)cmd_word(&o);
-  if (strcmp(verb, "create") == 0) return create(args, &app, &o);
-  if (strcmp(verb, "list") == 0) return list(args, &app, &o);
-  if (strcmp(verb, "revoke") == 0) return revoke(args, &app, &o);
-  return cmd_misuse(args, "create, list or revoke?");
+  if (strcmp(verb, "create") == 0) return key_create(args, &app, &o);
+  if (strcmp(verb, "list") == 0) return key_list(args, &app, &o);
+  if (strcmp(verb, "revoke") == 0) return key_revoke(args, &app, &o);
+  return cmd_misuse(args, "the first word must be create, list or revoke");
 }

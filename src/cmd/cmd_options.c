@@ -1,3 +1,4 @@
+/* cmd_options.c - reads words and options, and prints errors. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +38,7 @@ void cmd_options_init(struct cmd_options *o, const struct cmd_args *args) {
   for (int i = 0; i < args->count; i++) o->words[i] = args->words[i];
 }
 
-static void take_out(struct cmd_options *o, int at, int count) {
+static void options_remove(struct cmd_options *o, int at, int count) {
   o->args.count -= count;
   for (int i = at; i < o->args.count; i++) o->words[i] = o->words[i + count];
 }
@@ -48,17 +49,17 @@ const char *cmd_option_next(struct cmd_options *o, const char *name) {
     const char *word = o->words[i];
     if (strncmp(word, name, n) != 0 || (word[n] != '\0' && word[n] != '=')) continue;
     if (word[n] == '=') {
-      take_out(o, i, 1);
+      options_remove(o, i, 1);
       return word + n + 1;
     }
     if (i + 1 == o->args.count || strncmp(o->words[i + 1], "--", 2) == 0) {
       o->bad = true;
       (void)cmd_misuse(&o->args, "%s needs a value", name);
-      take_out(o, i, 1);
+      options_remove(o, i, 1);
       return NULL;
     }
     const char *value = o->words[i + 1];
-    take_out(o, i, 2);
+    options_remove(o, i, 2);
     return value;
   }
   return NULL;
@@ -76,7 +77,7 @@ const char *cmd_option(struct cmd_options *o, const char *name) {
 bool cmd_flag(struct cmd_options *o, const char *name) {
   for (int i = 0; i < o->args.count; i++) {
     if (strcmp(o->words[i], name) != 0) continue;
-    take_out(o, i, 1);
+    options_remove(o, i, 1);
     return true;
   }
   return false;
@@ -86,7 +87,7 @@ const char *cmd_word(struct cmd_options *o) {
   for (int i = 0; i < o->args.count; i++) {
     const char *word = o->words[i];
     if (strncmp(word, "--", 2) == 0) continue;
-    take_out(o, i, 1);
+    options_remove(o, i, 1);
     return word;
   }
   return NULL;

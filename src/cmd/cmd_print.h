@@ -1,13 +1,16 @@
-/* cmd_print.h - what commands print: JSON for programs, tables for people, numbers in ids. */
+/* cmd_print.h - prints lines and times on standard output, and appends JSON members to a buffer.
+ *
+ * Thread rule: any thread; the caller owns the buffer. */
 #pragma once
 
 #include "base/buf.h"
 
-/* "2026-11-21 08:00" UTC, "-" for 0. */
+/* ms of the Unix clock as "2026-11-21 08:00", UTC; "-" for 0. Returns ret_text or a literal. */
 enum { PRINT_TIME_SIZE = 24 };
 const char *print_time(int64_t ms, char ret_text[PRINT_TIME_SIZE]);
-/* The buffer and a newline to standard output; ERR_IO when it can't take it. */
+/* Writes the buffer and a newline to standard output and flushes it. ERR_IO if that fails. */
 CHECKED enum err print_line(const struct buf *b);
-/* Appends "name": and the JSON of text, null for "". */
+/* Appends "name": and the text as a JSON string, or null for "". */
 CHECKED enum err print_json_text(struct buf *b, const char *name, const char *text);
+/* Appends "name": and the time as an RFC 3339 string, or null for 0. */
 CHECKED enum err print_json_time(struct buf *b, const char *name, int64_t ms);

@@ -1,4 +1,4 @@
-/* cmd_retry.c - failed recordings of one business, or of all, back into the queue. */
+/* cmd_retry.c - queues the failed recordings of one business, or of all businesses, again. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,35 +9,35 @@
 
 enum { BUSINESSES_MAX = 1000000 };
 
-struct retrying {
-  int64_t *ids; /* of the businesses; owned */
+struct retry_command {
+  int64_t *ids; /* businesses to retry; owned */
   size_t count;
   int64_t since, queued;
   enum recording_error code;
-  struct retries_row row; /* how far the business in hand has come */
+  struct retries_row row; /* progress of the current business */
   bool more;
 };
 
-static enum err run_part(struct db *db, void *arg) {
-  struct retrying *r = arg;
+static enum err retry_run_part(struct db *db, void *arg) {
+  struct retry_command *r = arg;
   struct retries_row row = r->row;
   TRY(queue_retry_part(db, &row, QUEUE_RETRY_FIRST, db_now_ms(db), &r->more));
   r->row = row;
   return OK;
 }
 
-/* Each part is a transaction of its own: a server on the same database writes in between. */
-static enum err retry_business(struct app *app, struct retrying *r, int64_t business_id) {
+/* Runs one transaction a part, so that a server on the same database can write in between. */
+static enum err retry_business(struct app *app, struct retry_command *r, int64_t business_id) {
   r->row = (struct retries_row){.business_id = business_id, .since = r->since};
   TRY(str_copy(r->row.code, sizeof(r->row.code), str_from(recording_error_code(r->code))));
-  do TRY(app_write(app, run_part, r));
+  do TRY(app_write(app, retry_run_part, r));
   while (r->more);
   r->queued += r->row.queued;
   return OK;
 }
 
-static enum err note_business(void *arg, const struct business *b) {
-  struct retrying *r = arg;
+static enum err retry_add_business(void *arg, const struct business *b) {
+  struct retry_command *r = arg;
   if (r->count == BUSINESSES_MAX) return ERR_TOO_BIG;
   int64_t *ids = realloc(r->ids, (r->count + 1) * sizeof(*ids));
   if (!ids) return ERR_NOMEM;
@@ -46,9 +46,9 @@ static enum err note_business(void *arg, const struct business *b) {
   return OK;
 }
 
-static enum err retry_all(struct app *app, struct retrying *r, int64_t business_id) {
+static enum err retry_all(struct app *app, struct retry_command *r, int64_t business_id) {
   if (business_id) return retry_business(app, r, business_id);
-  enum err e = businesses_each(app->db, NULL, false, note_business, r);
+  enum err e = businesses_each(app->db, NULL, false, retry_add_business, r);
   for (size_t i = 0; e == OK && i < r->count; i++) e = retry_business(app, r, r->ids[i]);
   free(r->ids);
   return e;
@@ -56,7 +56,7 @@ static enum err retry_all(struct app *app, struct retrying *r, int64_t business_
 
 int cmd_retry(const struct cmd_args *args) {
   struct app app CLEANUP(app_done) = APP_NONE;
-  struct retrying r = {.code = RECORDING_NONE};
+  struct retry_command r = {.code = RECORDING_NONE};
   int64_t business_id = 0;
   struct cmd_options o;
   bool known = true;
@@ -67,7 +67,7 @@ int cmd_retry(const struct cmd_args *args) {
   if (business && !cmd_number("--business", business, 1, INT64_MAX, &business_id)) return CMD_USAGE;
   if (code_text) r.code = recording_error_of_code(str_from(code_text), &known);
   if (!known || (code_text && r.code == RECORDING_NONE))
-    return cmd_misuse(args, "--code: \"%s\" is no error code", code_text);
+    return cmd_misuse(args, "--code: \"%s\" is not an error code", code_text);
   if (since && date_parse_time_or_date(str_from(since), &r.since) != OK)
     return cmd_misuse(args, "--since must be a time like 2026-11-21T08:00:00Z or a date");
   int code = app_open(&app, args);

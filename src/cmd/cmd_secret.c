@@ -23,7 +23,7 @@ int cmd_secret_read(const struct cmd_args *args, const char *option, const char 
   struct stat st;
   int fd CLEANUP(fs_close_) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   if (fd < 0 || fstat(fd, &st) != 0) return cmd_fail(args, "%s: %s can't be read: %s", option, path, strerror(errno));
-  if (!S_ISREG(st.st_mode)) return cmd_fail(args, "%s: %s is no file", option, path);
+  if (!S_ISREG(st.st_mode)) return cmd_fail(args, "%s: %s is not a regular file", option, path);
   if (st.st_mode & 077) return cmd_fail(args, "%s: %s can be read by others (chmod 600 it)", option, path);
   ssize_t n = read(fd, bytes, sizeof(bytes));
   struct str text = str_trim(str_of(bytes, n > 0 ? (size_t)n : 0));

@@ -1,7 +1,9 @@
-/* cmd_serve.c - builds a serving process in order, waits for signals, tears it down in reverse.
+/* cmd_serve.c - builds a serving process in order, waits for a signal, and tears it down in reverse order.
  *
- *   build -> Listening -> (SIGTERM) draining: /readyz 503 -> DRAIN_DELAY -> no more connections -> answers and fills under
- *   way get DRAIN_TIMEOUT -> leases given back -> exit 0.   A second signal ends at once. */
+ *   BUILDING --serve_build--> LISTENING --SIGTERM, SIGINT--> DRAINING --DRAIN_TIMEOUT, or all is done--> TEARING DOWN -> exit 0
+ *
+ * Draining: /readyz answers 503 for DRAIN_DELAY seconds; then the process accepts no connection, and requests and fills
+ * that run get DRAIN_TIMEOUT seconds. Leases of unfinished fills are given back. A second signal ends the process at once. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -60,37 +62,37 @@ static enum err name_node(struct serve *s) {
 
 /* ---- building ---- */
 
-static void on_committed(void *arg) {
+static void serve_on_committed(void *arg) {
   struct serve *s = arg;
   changes_poke(s->changes);
 }
 
-/* Who waits for a recording looks again: it can be heard now. */
-static void on_tape(void *arg, int64_t business_id, struct str recording_sid) {
+/* A recording can be played live now: wakes the requests that wait for it. */
+static void serve_on_tape(void *arg, int64_t business_id, struct str recording_sid) {
   struct serve *s = arg;
   events_notify(s->events, business_id, recording_sid);
 }
 
-static enum err build_tapes(struct serve *s) {
+static enum err serve_build_tapes(struct serve *s) {
   TRY(events_new(&s->events));
-  TRY(tapes_new(on_tape, s, &s->tapes));
+  TRY(tapes_new(serve_on_tape, s, &s->tapes));
   const struct tape_follow_parts parts = {s->tapes, s->events, s->readers, s->store, s->volume};
   return tape_follows_new(&parts, &s->follows);
 }
 
-static enum err build_engines(struct serve *s) {
+static enum err serve_build_engines(struct serve *s) {
   struct db_open read = {.url = s->app.database_url, .read_only = true};
-  struct db_writer_config write = {.open = {.url = s->app.database_url}, .committed = on_committed, .arg = s};
+  struct db_writer_config write = {.open = {.url = s->app.database_url}, .committed = serve_on_committed, .arg = s};
   TRY(name_node(s));
   TRY(volume_new(s->store, VOLUME_THREADS, VOLUME_QUEUE, &s->volume));
   TRY(changes_new(&read, &s->changes));
   TRY(db_writer_new(&write, &s->writer));
   TRY(db_readers_new(&read, READ_THREADS, READ_QUEUE, &s->readers));
-  TRY(build_tapes(s));
+  TRY(serve_build_tapes(s));
   return serve_load_access(s);
 }
 
-static enum err build_worker(struct serve *s) {
+static enum err serve_build_worker(struct serve *s) {
   if (s->role == SERVE_WEB) return OK;
   struct worker_parts parts = {.conf = &s->app.conf,
                                .writer = s->writer,
@@ -115,16 +117,16 @@ static enum err path_base(const struct serve *s, char *ret_path, size_t size) {
   return str_copy(ret_path, size, path);
 }
 
-/* As many as the cores that this process may run on. */
-static unsigned loops(void) {
+/* One loop for each core that this process may run on. */
+static unsigned serve_count_loops(void) {
   cpu_set_t may;
   CPU_ZERO(&may);
   if (sched_getaffinity(0, sizeof(may), &may) != 0 || CPU_COUNT(&may) < 1) return 1;
   return (unsigned)CPU_COUNT(&may);
 }
 
-static int build_server(struct serve *s) {
-  static char base[512]; /* lives as long as the process */
+static int serve_build_server(struct serve *s) {
+  static char base[512]; /* the api keeps a pointer to it */
   if (path_base(s, base, sizeof(base)) != OK)
     return cmd_fail(s->args, "PUBLIC_BASE_URL: must be an http or https URL without query");
   struct buf problem CLEANUP(buf_done) = BUF_INIT(1024);
@@ -132,8 +134,8 @@ static int build_server(struct serve *s) {
   enum err e = signed_url_load_key(s->app.db, s->app.secrets_key, s->app.conf.url_signing_key, &url_key);
   if (e == ERR_INVALID) return cmd_fail(s->args, "URL_SIGNING_KEY: must have 16 bytes or more");
   if (e == ERR_CORRUPT)
-    return cmd_fail(s->args, "SECRETS_KEY: the key of signed URLs in the database was sealed with another one");
-  if (e != OK) return cmd_fail(s->args, "the key of signed URLs can't be read: %s", err_text(e));
+    return cmd_fail(s->args, "SECRETS_KEY: the URL signing key in the database was encrypted with another key");
+  if (e != OK) return cmd_fail(s->args, "the URL signing key can't be read: %s", err_text(e));
   struct api_parts parts = {.conf = &s->app.conf,
                             .readers = s->readers,
                             .writer = s->writer,
@@ -147,7 +149,7 @@ static int build_server(struct serve *s) {
                             .path_base = base,
                             .seq = changes_seq(s->changes),
                             .health_only = s->role == SERVE_WORKER,
-                            .loops = loops(),
+                            .loops = serve_count_loops(),
                             .worker_alive = serve_worker_alive,
                             .account_stopped = serve_account_stopped,
                             .storage_full = serve_storage_full,
@@ -169,7 +171,7 @@ static int build_server(struct serve *s) {
   return CMD_DONE;
 }
 
-static int build(struct serve *s) {
+static int serve_build(struct serve *s) {
   s->app.is_patient = true;
   int code = app_open(&s->app, s->args);
   if (code == CMD_DONE) code = app_open_store(&s->app, s->args, &s->store);
@@ -178,77 +180,78 @@ static int build(struct serve *s) {
   atomic_store(&s->store_is_right, true);
   if (app_min_free_bytes(&s->app, s->store, &s->min_free_bytes) != OK)
     return cmd_fail(s->args, "RECORDINGS_DIR: its free space can't be read");
-  enum err e = build_engines(s);
+  enum err e = serve_build_engines(s);
   if (e == ERR_CORRUPT)
-    return cmd_fail(s->args, "SECRETS_KEY: the secrets in the database were sealed with another key");
-  if (e == OK) e = build_worker(s);
+    return cmd_fail(s->args, "SECRETS_KEY: the secrets in the database were encrypted with another key");
+  if (e == OK) e = serve_build_worker(s);
   if (e == ERR_INVALID) return cmd_fail(s->args, "RECORDING_FORMATS: must name mp3, wav, wav-dual or any, with commas");
   if (e != OK) return cmd_fail(s->args, "can't start: %s", err_text(e));
-  code = build_server(s);
+  code = serve_build_server(s);
   if (code == CMD_DONE) code = serve_build_admin(s);
   if (code != CMD_DONE) return code;
   e = serve_watch_figures(s);
   if (e == OK && s->admin) e = http_server_start(s->admin);
   if (e != OK) return cmd_fail(s->args, "can't start: %s", err_text(e));
   e = serve_follow_changes(s);
-  serve_upkeep(s); /* who works and whose account is stopped is known before the first request */
+  serve_upkeep(s); /* reads the workers and the stopped accounts before the first request */
   if (e == OK) e = http_server_start(s->server);
   return e == OK ? CMD_DONE : cmd_fail(s->args, "can't start: %s", err_text(e));
 }
 
-/* ---- the end ---- */
+/* ---- tearing down ---- */
 
-static enum err leave(struct db *db, void *arg) {
+static enum err serve_run_leave(struct db *db, void *arg) {
   struct serve *s = arg;
   return nodes_leave(db, str_from(s->node.node_id));
 }
 
-/* Threads that are inside of the volume can't be ended but with the process. What has to be kept is in the database. */
-_Noreturn static void leave_hung_volume(void) {
+/* A thread inside a system call on a hung volume can't be stopped, so the process exits around it. Everything that must
+ * survive is in the database. */
+_Noreturn static void serve_exit_past_hung_volume(void) {
   log_warn("Stopping without the recordings' volume", LOG_TEXT("why", "it does not answer"));
   log_info("Stopped");
   _exit(CMD_DONE);
 }
 
-static void *end_anyway(void *arg) {
+static void *serve_watch_tear_down(void *arg) {
   const struct timespec most = {.tv_sec = TEAR_DOWN_MAX_S};
   (void)arg;
-  (void)nanosleep(&most, NULL); /* real time: a thread is waited for that is in the kernel */
-  leave_hung_volume();
+  (void)nanosleep(&most, NULL); /* real time, not the test clock: another thread may hang in the kernel */
+  serve_exit_past_hung_volume();
 }
 
-/* Whatever else waits for the volume, which answered until now, does not keep the process. */
-static void end_within_reason(void) {
+/* Exits the process after TEAR_DOWN_MAX_S if the volume stops answering during the tear-down. */
+static void serve_limit_tear_down(void) {
   pthread_t thread;
-  if (pthread_create(&thread, NULL, end_anyway, NULL) == 0) (void)pthread_detach(thread);
+  if (pthread_create(&thread, NULL, serve_watch_tear_down, NULL) == 0) (void)pthread_detach(thread);
 }
 
-static void say_leave(struct serve *s) {
-  struct db_job leaving = {.name = METRIC_JOB_BEAT, .class = DB_CLASS_LEASE, .run = leave, .arg = s};
-  if (s->writer && s->node.node_id[0]) IGNORE(db_writer_call(s->writer, leaving)); /* else forgotten after a while */
+static void serve_remove_node(struct serve *s) {
+  struct db_job leaving = {.name = METRIC_JOB_BEAT, .class = DB_CLASS_LEASE, .run = serve_run_leave, .arg = s};
+  if (s->writer && s->node.node_id[0])
+    IGNORE(db_writer_call(s->writer, leaving)); /* if it fails, other processes drop this node after a while */
 }
 
-/* False: some threads do not return from the volume. */
-static bool stop_volume(struct serve *s) {
+/* False: some threads hang in a call to the volume. */
+static bool serve_stop_volume(struct serve *s) {
   bool worker_ended = !s->worker || worker_drain(s->worker, 0);
   bool volume_ended = !s->volume || volume_stop(s->volume, VOLUME_STOP_MS);
   return worker_ended && volume_ended;
 }
 
-static void tear_down(struct serve *s) {
-  s->admin =
-      http_server_free(s->admin); /* it answers to the end, from what goes now, and nothing is posted to its loop */
-  changes_stop(s->changes);       /* it pokes the worker no more; the writer may still poke it */
-  end_within_reason();
-  if (!stop_volume(s)) { /* what that ends may still ask a reader */
-    say_leave(s);        /* behind the leases that were given back */
-    leave_hung_volume();
+static void serve_tear_down(struct serve *s) {
+  s->admin = http_server_free(s->admin); /* first: it reads the members below; nothing is posted to its loop */
+  changes_stop(s->changes);              /* it wakes the worker no more; the writer may still poke it */
+  serve_limit_tear_down();
+  if (!serve_stop_volume(s)) { /* before the readers: jobs that it ends may still use one */
+    serve_remove_node(s);      /* queued after the leases that were given back */
+    serve_exit_past_hung_volume();
   }
   s->worker = worker_free(s->worker);
-  say_leave(s);
+  serve_remove_node(s);
   s->readers = db_readers_free(s->readers);
   s->writer = db_writer_free(s->writer);
-  s->server = http_server_free(s->server); /* what these had in hand was posted to its loops until here */
+  s->server = http_server_free(s->server); /* after the writer and the readers, which post to its loops */
   s->changes = changes_free(s->changes);
   s->api = api_free(s->api);
   s->follows = tape_follows_free(s->follows);
@@ -264,15 +267,15 @@ static void tear_down(struct serve *s) {
 
 /* ---- signals ---- */
 
-/* Keeps house until a signal to end comes, or until mono_ms has passed (0: for ever). True: a signal came. */
-static bool wait_for_signal(struct serve *s, int64_t until_mono_ms) {
+/* Runs the upkeep until a signal to end comes (true), or until the monotonic time until_mono_ms (false; 0: no limit). */
+static bool serve_wait_for_signal(struct serve *s, int64_t until_mono_ms) {
   for (;;) {
     struct pollfd fds[] = {{.fd = s->signals, .events = POLLIN}, {.fd = s->wake, .events = POLLIN}};
     struct signalfd_siginfo which;
     uint64_t count;
     if (poll(fds, COUNT_OF(fds), UPKEEP_MS) < 0 && errno != EINTR) return true;
     if (read(s->signals, &which, sizeof(which)) == (ssize_t)sizeof(which)) return true;
-    (void)!read(s->wake, &count, sizeof(count)); /* emptied, or empty before */
+    (void)!read(s->wake, &count, sizeof(count)); /* resets the counter; it may be 0 already */
     serve_upkeep(s);
     if (until_mono_ms && clock_mono_ms() >= until_mono_ms) return false;
   }
@@ -284,41 +287,41 @@ static void ending_signals(sigset_t *ret_signals) {
   sigaddset(ret_signals, SIGINT);
 }
 
-/* The second signal: from here on the kernel ends the process. */
-static void let_signals_end(void) {
+/* Lets the kernel end the process at the next signal. */
+static void serve_unblock_signals(void) {
   sigset_t signals;
   ending_signals(&signals);
   (void)pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
 }
 
-static void drain(struct serve *s) {
+static void serve_drain(struct serve *s) {
   log_info("Draining", LOG_INT("timeout_s", s->app.conf.drain_timeout_s));
   atomic_store(&s->draining, true);
   api_drain(s->api);
-  if (s->app.conf.drain_delay_s && wait_for_signal(s, clock_mono_ms() + s->app.conf.drain_delay_s * 1000))
+  if (s->app.conf.drain_delay_s && serve_wait_for_signal(s, clock_mono_ms() + s->app.conf.drain_delay_s * 1000))
     _exit(HARD_EXIT);
-  let_signals_end();
+  serve_unblock_signals();
   int64_t until = clock_mono_ms() + s->app.conf.drain_timeout_s * 1000;
   http_server_drain(s->server, s->app.conf.drain_timeout_s * 1000);
   int64_t left = until - clock_mono_ms();
   if (s->worker && !worker_drain(s->worker, left > 0 ? left : 0)) {
-    say_leave(s); /* behind the leases that were given back */
-    leave_hung_volume();
+    serve_remove_node(s); /* queued after the leases that were given back */
+    serve_exit_past_hung_volume();
   }
 }
 
-/* Connections are limited by CONNECTIONS: as many descriptors as the operator lets us have. */
+/* Raises the soft limit of open files to the hard limit: CONNECTIONS limits the connections. */
 static void raise_file_limit(void) {
   struct rlimit files;
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
   files.rlim_cur = files.rlim_max;
-  (void)setrlimit(RLIMIT_NOFILE, &files); /* what stays is counted in where the limit is used */
+  (void)setrlimit(RLIMIT_NOFILE, &files); /* if it fails, http_server_new lowers the connections */
 }
 
-static int catch_signals(struct serve *s) {
+static int serve_catch_signals(struct serve *s) {
   sigset_t signals;
   ending_signals(&signals);
-  (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* threads inherit it: only the main one waits for them */
+  (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* threads inherit the mask: only the main thread reads signals */
   (void)signal(SIGPIPE, SIG_IGN);
   s->signals = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
   s->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -326,13 +329,13 @@ static int catch_signals(struct serve *s) {
   return CMD_DONE;
 }
 
-/* With the port that was really taken. */
+/* listen with the port that the kernel chose for port 0. */
 static void address_of(const char *listen, const struct http_server *server, char *ret_address, size_t size) {
   const char *colon = strrchr(listen, ':');
   (void)snprintf(ret_address, size, "%.*s:%d", (int)(colon - listen), listen, http_server_port(server));
 }
 
-static void say_listening(const struct serve *s) {
+static void serve_log_listening(const struct serve *s) {
   const struct conf *conf = &s->app.conf;
   char address[128], admin[128] = "none";
   unsigned connections = http_server_connections_max(s->server);
@@ -346,7 +349,7 @@ static void say_listening(const struct serve *s) {
 }
 
 int cmd_serve(const struct cmd_args *args) {
-  static struct serve s; /* one a process; large */
+  static struct serve s; /* static, because it is large; one a process */
   struct cmd_options o;
   cmd_options_init(&o, args);
   const char *role = cmd_option(&o, "--role");
@@ -356,14 +359,14 @@ int cmd_serve(const struct cmd_args *args) {
   int code = parse_role(&s, role);
   if (code != CMD_DONE) return code;
   raise_file_limit();
-  code = catch_signals(&s);
-  if (code == CMD_DONE) code = build(&s);
+  code = serve_catch_signals(&s);
+  if (code == CMD_DONE) code = serve_build(&s);
   if (code == CMD_DONE) {
-    say_listening(&s);
-    (void)wait_for_signal(&s, 0);
-    drain(&s);
+    serve_log_listening(&s);
+    (void)serve_wait_for_signal(&s, 0);
+    serve_drain(&s);
   }
-  tear_down(&s);
+  serve_tear_down(&s);
   if (code == CMD_DONE) log_info("Stopped");
   return code;
 }

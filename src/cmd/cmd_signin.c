@@ -1,4 +1,5 @@
-/* cmd_signin.c - a link that signs a person in at the page: good once, for ten minutes. Only its digest is kept. */
+/* cmd_signin.c - prints a link that signs a person in to the page. It works once, within 10 minutes. The database holds only
+ * the digest of its token. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,18 +12,18 @@
 
 enum { LINK_LIVES_MS = 10 * 60 * 1000, LINE_MAX = 8192 };
 
-struct linking {
+struct link_creation {
   struct link link;
   char token[SESSION_TOKEN_SIZE];
 };
 
-static enum err run_create(struct db *db, void *arg) {
-  struct linking *l = arg;
+static enum err link_run_create(struct db *db, void *arg) {
+  struct link_creation *l = arg;
   l->link.expires_at = db_now_ms(db) + LINK_LIVES_MS;
   return links_create(db, &l->link, l->token);
 }
 
-static enum err write_link(struct buf *b, const struct conf *conf, const struct linking *l, bool json) {
+static enum err write_link(struct buf *b, const struct conf *conf, const struct link_creation *l, bool json) {
   struct buf url CLEANUP(buf_done) = BUF_INIT(LINE_MAX);
   TRY(url_add_base(&url, conf));
   TRY(buf_addf(&url, "/signin?token=%s", l->token));
@@ -34,17 +35,17 @@ static enum err write_link(struct buf *b, const struct conf *conf, const struct 
   return buf_add_char(b, '}');
 }
 
-static int print_link(const struct cmd_args *args, const struct conf *conf, const struct linking *l) {
+static int print_link(const struct cmd_args *args, const struct conf *conf, const struct link_creation *l) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(2 * LINE_MAX);
   enum err e = write_link(&b, conf, l, args->json);
   if (e == OK) e = print_line(&b);
-  if (e == OK && !args->json) fprintf(stderr, "Good once, for 10 minutes (%s).\n", l->link.role);
+  if (e == OK && !args->json) fprintf(stderr, "The link works once, within 10 minutes (%s).\n", l->link.role);
   return e == OK ? CMD_DONE : cmd_fail(args, "the link can't be printed: %s", err_text(e));
 }
 
 int cmd_signin(const struct cmd_args *args) {
   struct app app CLEANUP(app_done) = APP_NONE;
-  struct linking l = {.token = ""};
+  struct link_creation l = {.token = ""};
   struct cmd_options o;
   enum access_role role = ACCESS_VIEWER;
   cmd_options_init(&o, args);
@@ -57,8 +58,8 @@ int cmd_signin(const struct cmd_args *args) {
   (void)snprintf(l.link.role, sizeof(l.link.role), "%s", access_role_name(role));
   int code = app_open(&app, args);
   if (code != CMD_DONE) return code;
-  enum err e = app_write(&app, run_create, &l);
-  if (e == ERR_NOT_FOUND) return cmd_fail(args, "there is no business %lld", (long long)l.link.business_id);
+  enum err e = app_write(&app, link_run_create, &l);
+  if (e == ERR_NOT_FOUND) return cmd_fail(args, "business %lld does not exist", (long long)l.link.business_id);
   if (e != OK) return app_fail(args, app.db, e);
   return print_link(args, &app.conf, &l);
 }

@@ -27,7 +27,7 @@ enum err url_add_webhook(struct buf *b, const struct conf *conf, int64_t busines
   return buf_addf(b, "/webhooks/twilio/%lld/%s", (long long)business_id, kind);
 }
 
-/* By its look: nothing is resolved here. */
+/* True for localhost and for literal private addresses. Resolves no names. */
 static bool is_special(struct str host) {
   char text[64];
   struct sockaddr_in v4 = {.sin_family = AF_INET};
@@ -45,10 +45,10 @@ const char *url_public_problem(const char *public_base_url) {
   struct fetch_url url;
   if (!public_base_url)
     return "PUBLIC_BASE_URL is not set: the provider needs a URL under which it reaches this service";
-  if (fetch_url_parse(str_from(public_base_url), &url) != OK) return "PUBLIC_BASE_URL is no http or https URL";
+  if (fetch_url_parse(str_from(public_base_url), &url) != OK) return "PUBLIC_BASE_URL is not an http or https URL";
   if (is_special(url.host))
-    return "PUBLIC_BASE_URL leads to this machine or a private network: the provider can't call there";
+    return "PUBLIC_BASE_URL is an address of this machine or a private network: the provider can't reach it";
   if (!str_eq_nocase(url.scheme, STR("https")))
-    return "PUBLIC_BASE_URL is not https: what the provider sends can be read on its way";
+    return "PUBLIC_BASE_URL is not https: others can read what the provider sends";
   return NULL;
 }

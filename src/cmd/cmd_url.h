@@ -1,14 +1,16 @@
-/* cmd_url.h - the URLs that commands print: where this installation is, and what the provider calls. Pure. */
+/* cmd_url.h - builds the URLs that commands print: of this installation, and of its webhooks. Pure.
+ *
+ * Thread rule: any thread; the caller owns the buffer. */
 #pragma once
 
 #include "base/buf.h"
 #include "base/conf.h"
 
-/* Where people reach it, without a trailing '/': PUBLIC_BASE_URL, else http://LISTEN, with the loopback for "any address";
- * nothing where LISTEN leaves the port open: what follows is a path then. */
+/* Appends the URL under which people reach the service, without a trailing '/': PUBLIC_BASE_URL, else http://LISTEN, with the
+ * loopback address for 0.0.0.0 and [::]. Appends nothing if LISTEN has port 0: the result is a path then. */
 CHECKED enum err url_add_base(struct buf *b, const struct conf *conf);
-/* {PUBLIC_BASE_URL}/webhooks/twilio/{business_id}/{kind} */
+/* Appends {base}/webhooks/twilio/{business_id}/{kind}; kind is "call" or "recording". */
 CHECKED enum err url_add_webhook(struct buf *b, const struct conf *conf, int64_t business_id, const char *kind);
 
-/* What keeps a provider from calling under PUBLIC_BASE_URL; NULL: nothing that can be seen from here. */
+/* Why a provider can't or should not call PUBLIC_BASE_URL, as a sentence; NULL if the URL shows no problem. */
 const char *url_public_problem(const char *public_base_url);

@@ -1,4 +1,4 @@
-/* main.c - callreel COMMAND [OPTIONS]: finds the command, takes the options that all have. */
+/* main.c - callreel COMMAND [OPTIONS]: the table of commands; finds one, reads --config and --json, and runs it. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,14 +9,15 @@
 const struct cmd cmd_table[] = {
     {"serve", "serve the API and the page, fill recordings",
      "callreel serve [--role all|web|worker] [--config FILE]\n\n"
-     "Serves until SIGTERM or SIGINT, which drain: what is under way gets DRAIN_TIMEOUT seconds to end.\n"
+     "Serves until SIGTERM or SIGINT. Requests and fills that run then get DRAIN_TIMEOUT seconds to end.\n"
      "  --role all      API, page and fills (the default)\n"
-     "  --role web      API and page; fills are another process's\n"
-     "  --role worker   fills, and health for whoever watches\n\n"
+     "  --role web      API and page; another process does the fills\n"
+     "  --role worker   fills, health checks and metrics\n\n"
      "Settings are environment variables, or NAME=value lines of the file given by --config:\n\n",
      cmd_serve},
     {"migrate", "bring the database's schema up to date",
-     "callreel migrate [--config FILE]\n\nMakes the database if there is none, and runs what its schema lacks.\n",
+     "callreel migrate [--config FILE]\n\nCreates the database if there is none, and runs the migrations that its "
+     "schema lacks.\n",
      cmd_migrate},
     {"business", "add, list, change or remove a business",
      "callreel business add --name N [--id N] [--account-sid AC... --auth-token-file F [--auth-token-file F]]\n"
@@ -25,8 +26,8 @@ const struct cmd cmd_table[] = {
      "callreel business set ID [--name N] [--account-sid AC...] [--auth-token-file F [--auth-token-file F]]\n"
      "                      [--api-key SK... --api-secret-file F] [--base-url URL] [--number +E164]...\n"
      "callreel business remove ID [--purge]\n\n"
-     "A second --auth-token-file is the other token during a rotation: webhooks signed with either are taken, the\n"
-     "first is used to fetch. Files with secrets may not be readable by others. remove ends the business's keys,\n"
+     "A second --auth-token-file is the other token during a rotation: webhooks signed with either are accepted, the\n"
+     "first is used to fetch. Only their owner may be able to read secret files. remove ends the business's keys,\n"
      "fills and webhooks; its rows and files stay until --purge.\n",
      cmd_business},
     {"key", "create, list or revoke API keys",
@@ -39,7 +40,7 @@ const struct cmd cmd_table[] = {
      cmd_key},
     {"status", "what waits, what is being filled, what failed",
      "callreel status [--business ID] [--watch] [--json]\n\n"
-     "--watch shows it until q or Ctrl-C: painted twice a second on a terminal, else whenever something changed.\n",
+     "--watch runs until q or Ctrl-C: on a terminal it repaints twice a second, else it prints at each change.\n",
      cmd_status},
     {"fetch", "fetch one recording now and print its path",
      "callreel fetch ID [--business ID]\n\n"
@@ -49,27 +50,30 @@ const struct cmd cmd_table[] = {
     {"retry", "try failed recordings again", "callreel retry [--business ID] [--code CODE] [--since TIME] [--json]\n",
      cmd_retry},
     {"signin", "print a link that signs somebody in",
-     "callreel signin --business ID [--role viewer|agent|admin] [--json]\n\nThe link is good once, for 10 minutes.\n",
+     "callreel signin --business ID [--role viewer|agent|admin] [--json]\n\nThe link works once, within 10 minutes.\n",
      cmd_signin},
     {"verify", "compare the files with the catalog, by checksum",
      "callreel verify [--repair] [--adopt-store] [--json]\n\n"
-     "Finds recordings whose file is gone, of another length or of other bytes, files of recordings that are not\n"
-     "ready, files of nobody, and parts of fills that are over. Runs beside a server. Exit 1 if findings are left.\n"
-     "  --repair        what is gone or damaged is missing from then on, and fetched again when it is asked for;\n"
-     "                  damaged files get the ending .bad; whole files are taken; old parts are removed\n"
-     "  --adopt-store   RECORDINGS_DIR is on another volume on purpose: the database knows that one from now on\n",
+     "Finds recordings whose file is missing or has another length or checksum, files of recordings that are not\n"
+     "ready, files without a recording, and parts of ended fills. Can run beside a server. Exit 1 if findings are "
+     "left.\n"
+     "  --repair        marks missing and damaged recordings as missing: the next play fetches them again;\n"
+     "                  renames damaged files to .bad, adopts whole files, removes old parts\n"
+     "  --adopt-store   RECORDINGS_DIR is on another volume on purpose: stores that volume's id in the database\n",
      cmd_verify},
     {"backup", "copy the running database into a file",
      "callreel backup FILE [--json]\n\n"
-     "A consistent copy, complete and on disk before FILE appears; a file that is there is not overwritten.\n"
-     "Nothing is migrated. Recordings are files: copy RECORDINGS_DIR too. Keep DATA_DIR/secrets.key apart from\n"
-     "the copy, which holds secrets that it opens.\n",
+     "Makes a consistent copy. FILE appears when the copy is complete and on disk; an existing file is not "
+     "overwritten.\n"
+     "Migrates nothing. Recordings are files: copy RECORDINGS_DIR too. Keep DATA_DIR/secrets.key apart from\n"
+     "the copy: it decrypts the secrets in it.\n",
      cmd_backup},
-    {"check", "look for what is wrong, and say how to mend it",
+    {"check", "find problems of the installation, and say how to fix them",
      "callreel check [--json] [--config FILE]\n\n"
-     "Looks at settings, files and their modes, secrets, the database and its schema, the recordings' volume, room,\n"
-     "limits, workers, and each business's credentials, which the provider is asked about. Prints ok, warn or FAIL,\n"
-     "what was found and what to do; exit 1 at a FAIL. Works beside a running server and changes nothing.\n",
+     "Checks settings, files and their modes, secrets, the database and its schema, the recordings' volume, free "
+     "space,\n"
+     "limits, workers, and asks the provider whether it accepts each business's credentials. Prints ok, warn or FAIL,\n"
+     "the finding and what to do; exit 1 at a FAIL. Can run beside a server; changes nothing.\n",
      cmd_check},
     {"demo", "fill the database with calls to look at",
      "callreel demo [--server URL] [--stay] [--json]\n"
@@ -77,8 +81,8 @@ const struct cmd cmd_table[] = {
      "Makes two businesses and forty calls beside a running server, with recordings in every state, from\n"
      "callreel-sim, the simulated provider.\n"
      "  --server URL   where the server is (default: PUBLIC_BASE_URL, else http://LISTEN)\n"
-     "  --stay         the simulator runs until Ctrl-C: what was not fetched can still be\n"
-     "  --sim URL      a simulator that runs already, with its account and token\n",
+     "  --stay         keeps the simulator running until Ctrl-C, so that recordings can still be fetched\n"
+     "  --sim URL      uses a simulator that runs already, with its account and token\n",
      cmd_demo},
     {"version", "print the version", "callreel version\n", cmd_version},
     {NULL, NULL, NULL, NULL},
@@ -91,9 +95,11 @@ int cmd_version(const struct cmd_args *args) {
 }
 
 static void print_commands(FILE *out) {
-  fputs("callreel: records of calls, fetched once, kept, played.\n\ncallreel COMMAND [OPTIONS]\n\n", out);
+  fputs("callreel: fetches call recordings once, keeps them and plays them.\n\ncallreel COMMAND [OPTIONS]\n\n", out);
   for (const struct cmd *c = cmd_table; c->name; c++) fprintf(out, "  %-10s %s\n", c->name, c->summary);
-  fputs("\ncallreel COMMAND --help says more. --json prints for programs, --config FILE reads settings.\n", out);
+  fputs(
+      "\ncallreel COMMAND --help describes a command. --json prints JSON, --config FILE reads settings from a file.\n",
+      out);
 }
 
 static void print_help(const struct cmd *c) {
@@ -103,7 +109,7 @@ static void print_help(const struct cmd *c) {
   if (conf_help(&b) == OK) fwrite(b.p, 1, b.n, stdout);
 }
 
-static const struct cmd *find(const char *name) {
+static const struct cmd *find_command(const char *name) {
   for (const struct cmd *c = cmd_table; c->name; c++)
     if (strcmp(c->name, name) == 0) return c;
   return NULL;
@@ -113,22 +119,22 @@ static bool is_help(const char *word) {
   return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
-/* What is opened later must not get the number of a standard stream that was closed: a log would stand in a recording.
- * An output that was closed stays one that can't be written. */
+/* Opens /dev/null for each standard stream that is closed. Otherwise a recording could be opened as descriptor 2, and log
+ * lines would be written into it. Standard output stays unwritable if it was closed (O_RDONLY). */
 static void keep_standard_streams(void) {
   static const int flags[] = {O_RDONLY, O_RDONLY, O_WRONLY};
   for (int fd = 0; fd < (int)COUNT_OF(flags); fd++)
     if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", flags[fd]) != fd) _exit(CMD_FAILED);
 }
 
-/* Of what was done but could not be said, that is said. */
-static int end(const char *name, int code) {
+/* Fails a command that succeeded but whose output could not be written. */
+static int end_output(const char *name, int code) {
   if ((fflush(stdout) == 0 && !ferror(stdout)) || code != CMD_DONE) return code;
   fprintf(stderr, "callreel%s%s: standard output can't be written\n", name ? " " : "", name ? name : "");
   return CMD_FAILED;
 }
 
-static int run(const struct cmd *c, int argc, char **argv) {
+static int run_command(const struct cmd *c, int argc, char **argv) {
   for (int i = 2; i < argc; i++) {
     if (!is_help(argv[i])) continue;
     print_help(c);
@@ -150,13 +156,13 @@ int main(int argc, char **argv) {
   }
   if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) {
     print_commands(stdout);
-    return end(NULL, CMD_DONE);
+    return end_output(NULL, CMD_DONE);
   }
   const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
-  const struct cmd *c = find(name);
+  const struct cmd *c = find_command(name);
   if (!c) {
-    fprintf(stderr, "callreel: no command \"%s\"; callreel --help lists them\n", argv[1]);
+    fprintf(stderr, "callreel: unknown command \"%s\"; callreel --help lists the commands\n", argv[1]);
     return CMD_USAGE;
   }
-  return end(name, run(c, argc, argv));
+  return end_output(name, run_command(c, argc, argv));
 }

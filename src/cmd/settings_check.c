@@ -24,7 +24,7 @@ static bool is_address(struct str s) {
   return colon > 1 && str_to_u64(str_skip(s, colon), PORT_MAX, &port) == OK;
 }
 
-/* One address for both; port 0 is a port of its own for each. */
+/* True if both name the same address. Port 0 is never the same: the kernel chooses another port for each. */
 static bool is_taken_by(struct str address, struct str other) {
   return str_eq(address, other) && !str_ends(address, STR(":0"));
 }
@@ -34,7 +34,8 @@ static bool is_base_url(struct str s) {
   return fetch_url_parse(s, &url) == OK && !url.has_userinfo && !url.has_query && !url.has_fragment;
 }
 
-/* As requests carry it and a cookie is kept to it: nothing that a proxy or a browser would write in another way. */
+/* True if the path can be the Path of a cookie and a prefix of request targets: nothing that a proxy or a browser would
+ * rewrite, such as '%' or dot segments. */
 static bool is_plain_path(struct str path) {
   struct cookie_rules rules;
   struct str rest, each;
@@ -79,7 +80,7 @@ static bool is_database(struct str s) {
   return str_starts(s, STR("sqlite:///")) && s.n > 10;
 }
 
-static bool is_seal_key(struct str s) {
+static bool is_secrets_key(struct str s) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(256);
   bool good = base64_decode(&b, s) == OK && b.n == SECRET_KEY_SIZE;
   secret_wipe(b.p, b.n);
@@ -133,7 +134,7 @@ static const struct rule rules[] = {
     RULE("PUBLIC_BASE_URL", public_base_url, is_public_url,
          "must be an http or https URL without user, query or fragment, its path without '%', ';' or dot segments"),
     RULE("DATABASE_URL", database_url, is_database, "must be sqlite:/// and an absolute path"),
-    RULE("SECRETS_KEY", secrets_key, is_seal_key, "must be 32 bytes in base64"),
+    RULE("SECRETS_KEY", secrets_key, is_secrets_key, "must be 32 bytes in base64"),
     RULE("TWILIO_ACCOUNT_SID", twilio_account_sid, is_account, "must be AC and 32 hexadecimal digits"),
     RULE("TWILIO_BASE_URL", twilio_base_url, is_provider_base, "must be an origin like https://api.twilio.com"),
     RULE("RECORDING_FORMATS", recording_formats, are_formats,
@@ -147,22 +148,22 @@ static const struct rule rules[] = {
          "must be addresses or networks like 10.0.0.0/8, with commas between"),
 };
 
-static enum err refuse(struct buf *ret_problem, const char *name, const char *wanted) {
-  IGNORE(buf_addf(ret_problem, "%s: %s", name, wanted)); /* the code says it too */
+static enum err settings_refuse(struct buf *ret_problem, const char *name, const char *wanted) {
+  IGNORE(buf_addf(ret_problem, "%s: %s", name, wanted)); /* without memory, the code alone reports it */
   return ERR_INVALID;
 }
 
-static void drop_origins(struct origins **o) {
+static void free_origins_(struct origins **o) {
   origins_free(*o);
 }
-static void drop_jwt(struct jwt **j) {
+static void free_jwt_(struct jwt **j) {
   jwt_free(*j);
 }
 
-/* What only its own module can judge, judged as serve would. */
-static enum err check_as_served(const struct conf *conf, struct buf *ret_problem) {
-  struct origins *o CLEANUP(drop_origins) = NULL;
-  struct jwt *j CLEANUP(drop_jwt) = NULL;
+/* Builds and frees the objects that serve builds of these settings: their modules check them. */
+static enum err build_as_serve(const struct conf *conf, struct buf *ret_problem) {
+  struct origins *o CLEANUP(free_origins_) = NULL;
+  struct jwt *j CLEANUP(free_jwt_) = NULL;
   TRY(origins_new(conf->public_base_url, conf->cors_origins, conf->frame_ancestors, ret_problem, &o));
   return jwt_from_conf(conf, ret_problem, &j);
 }
@@ -171,14 +172,15 @@ enum err settings_check(const struct conf *conf, struct buf *ret_problem) {
   for (size_t i = 0; i < COUNT_OF(rules); i++) {
     const char *value;
     memcpy(&value, (const char *)conf + rules[i].field, sizeof(value));
-    if (value && !rules[i].is_good(str_from(value))) return refuse(ret_problem, rules[i].name, rules[i].wanted);
+    if (value && !rules[i].is_good(str_from(value)))
+      return settings_refuse(ret_problem, rules[i].name, rules[i].wanted);
   }
   if (conf->jwt_secret && conf->jwt_public_key_file)
-    return refuse(ret_problem, "JWT_PUBLIC_KEY_FILE",
-                  "goes not with JWT_SECRET: one of them decides how tokens are signed");
+    return settings_refuse(ret_problem, "JWT_PUBLIC_KEY_FILE",
+                           "must not be set together with JWT_SECRET: one of them decides how tokens are signed");
   if (!!conf->twilio_api_key != !!conf->twilio_api_secret)
-    return refuse(ret_problem, "TWILIO_API_KEY", "goes with TWILIO_API_SECRET: both or none");
+    return settings_refuse(ret_problem, "TWILIO_API_KEY", "needs TWILIO_API_SECRET: set both or none");
   if (conf->admin_listen && is_taken_by(str_from(conf->admin_listen), str_from(conf->listen)))
-    return refuse(ret_problem, "ADMIN_LISTEN", "must be another address or port than LISTEN");
-  return check_as_served(conf, ret_problem);
+    return settings_refuse(ret_problem, "ADMIN_LISTEN", "must be another address or port than LISTEN");
+  return build_as_serve(conf, ret_problem);
 }

@@ -95,8 +95,8 @@ def test_looking_changes_nothing(world, provider):
 def test_looking_makes_nothing(world):
     found = check(world)
     assert not world.data_dir.exists(), "what is missing is said, not made"
-    found.only("warn", "database", "not there yet", "the first command makes it")
-    found.only("warn", "business", "none yet", "business add")
+    found.only("warn", "database", "does not exist yet", "the first command creates it")
+    found.only("warn", "business", "no business yet", "business add")
 
 
 def test_modes_that_let_others_in(sound_world):
@@ -115,7 +115,7 @@ def test_modes_that_let_others_in(sound_world):
 def test_the_wrong_key(sound_world):
     found = check(sound_world, {"SECRETS_KEY": "A" * 43 + "="})
     assert found.code == 1
-    found.only("FAIL", "secrets", "sealed with another key", "put back the SECRETS_KEY")
+    found.only("FAIL", "secrets", "encrypted with another key", "put back the SECRETS_KEY")
     assert "A" * 43 not in str(found.findings)
 
 
@@ -123,7 +123,7 @@ def test_a_key_that_is_gone_is_not_made_anew(sound_world):
     key = sound_world.data_dir / "secrets.key"
     key.unlink()
     found = check(sound_world)
-    found.only("FAIL", "secrets", "secrets.key is not there", "put it back")
+    found.only("FAIL", "secrets", "secrets.key does not exist", "put it back")
     assert not key.exists()
 
 
@@ -164,7 +164,7 @@ def test_a_volume_that_a_new_database_will_not_take(world, migrated, held, mend)
 def test_a_database_where_no_directory_is(world):
     nowhere = world.directory / "nowhere"
     found = check(world, {"DATABASE_URL": f"sqlite://{nowhere}/callreel.db"})
-    found.only("FAIL", "database", f"{nowhere} is not there", "make it")
+    found.only("FAIL", "database", f"{nowhere} does not exist", "create it")
     assert world.run("status", env={"DATABASE_URL": f"sqlite://{nowhere}/callreel.db"}).returncode == 1
 
 
@@ -294,8 +294,8 @@ def test_a_provider_that_is_away_or_in_trouble(sound_world, provider):
 @pytest.mark.parametrize("url, level, finding", [
     ("ftp://x", "FAIL", "PUBLIC_BASE_URL: "), (None, "warn", "PUBLIC_BASE_URL is not set"),
     ("http://calls.example.com", "warn", "PUBLIC_BASE_URL is not https"),
-    ("https://127.0.0.1:8443", "warn", "leads to this machine"), ("https://[::1]", "warn", "leads to this machine"),
-    ("https://localhost/x", "warn", "leads to this machine"), ("https://10.0.0.8", "warn", "private network"),
+    ("https://127.0.0.1:8443", "warn", "address of this machine"), ("https://[::1]", "warn", "address of this machine"),
+    ("https://localhost/x", "warn", "address of this machine"), ("https://10.0.0.8", "warn", "private network"),
 ])
 def test_a_public_url_that_a_provider_can_not_use(world, url, level, finding):
     found = check(world, {"PUBLIC_BASE_URL": url or ""})

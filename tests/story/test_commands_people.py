@@ -78,7 +78,7 @@ def test_a_backup_overwrites_nothing_and_makes_no_database(world, provider):
     done = world.run("backup", target)
     assert done.returncode == 1 and "not overwritten" in done.stderr and target.read_text() == "mine"
     done = world.run("backup", world.directory / "nowhere/copy.db")
-    assert done.returncode == 1 and "no such directory" in done.stderr
+    assert done.returncode == 1 and "directory does not exist" in done.stderr
     target.unlink()
     done = world.run("backup", target)
     assert done.returncode == 0 and "secrets.key" in done.stderr and str(target) in done.stdout
@@ -229,7 +229,7 @@ def test_a_business_that_is_not_there_is_said_to_be_so(world, argv):
     for gone in (2, 77):
         done = world.run(*argv, "--business", gone)
         assert (done.returncode, done.stdout) == (1, ""), done
-        assert f"there is no business {gone}" in done.stderr, done.stderr
+        assert f"business {gone} does not exist" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("argv", [("--help",), ("status", "--help"), ("version",), ("migrate",), ("status",), ("status", "--json"),

@@ -1,8 +1,8 @@
-/* check_ask.c - asks the provider about several accounts at once, on a fetch thread of its own.
+/* check_ask.c - sends one request for each account to the provider, all at once, on a fetch thread of its own.
  *
  * Invariants
- *  (1) lock covers left and what came of each ask until its is_over; fetch_free ends what has not ended.
- *  (2) An ask takes at most ASK_MS, whatever the other side does: after that the thread is ended. */
+ *  (1) lock covers left and the results of each request until its is_over; fetch_free ends each transfer that still runs.
+ *  (2) No request takes more than ASK_MS, whatever the provider does: then fetch_free stops the thread. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +15,17 @@
 
 enum { ASK_MS = 10 * 1000, CONNECT_MS = 8 * 1000, BODY_MAX = 1024 * 1024 };
 
-struct asking {
+struct ask_batch {
   struct fetch *fetch;
   struct check_ask *asks;
-  struct one *ones;
+  struct ask_slot *ones;
   size_t count, left;
   struct lock lock;
   struct lock_cond over;
 };
 
-struct one {
-  struct asking *all;
+struct ask_slot {
+  struct ask_batch *all;
   struct check_ask *ask;
 };
 
@@ -37,7 +37,7 @@ void check_ask_done(struct check_ask *a) {
   memset(a, 0, sizeof(*a));
 }
 
-static void end_one(const struct one *o, int status, const char *detail) {
+static void ask_finish(const struct ask_slot *o, int status, const char *detail) {
   LOCKED(&o->all->lock);
   o->ask->is_over = true;
   o->ask->status = status;
@@ -46,19 +46,19 @@ static void end_one(const struct one *o, int status, const char *detail) {
   lock_cond_broadcast(&o->all->over);
 }
 
-static void on_end(void *arg, const struct fetch_result *result) {
+static void ask_on_end(void *arg, const struct fetch_result *result) {
   bool stopped = result->end == FETCH_STOPPED; /* (2) */
-  /* An answer whose body was too long, or broke off, is an answer. */
-  end_one(arg, stopped ? 0 : result->status, stopped ? "no answer within 10 s" : result->detail);
+  /* Only the status counts: a body that is too long or cut off is no error. */
+  ask_finish(arg, stopped ? 0 : result->status, stopped ? "no answer within 10 s" : result->detail);
 }
 
-static enum err on_data(void *arg, struct str bytes) {
-  (void)arg, (void)bytes; /* the status says it all */
+static enum err ask_on_data(void *arg, struct str bytes) {
+  (void)arg, (void)bytes; /* only the status is used */
   return OK;
 }
 
-static void start_all(void *arg) {
-  struct asking *all = arg;
+static void ask_start_all(void *arg) {
+  struct ask_batch *all = arg;
   for (size_t i = 0; i < all->count; i++) {
     const struct check_ask *a = &all->asks[i];
     struct fetch_transfer *transfer;
@@ -71,30 +71,30 @@ static void start_all(void *arg) {
                                     .max_bytes = BODY_MAX,
                                     .trust_origin = true,
                                     .arg = &all->ones[i],
-                                    .on_data = on_data,
-                                    .on_end = on_end};
+                                    .on_data = ask_on_data,
+                                    .on_end = ask_on_end};
     enum err e = fetch_start(all->fetch, &request, &transfer);
-    if (e != OK) end_one(&all->ones[i], 0, err_text(e));
+    if (e != OK) ask_finish(&all->ones[i], 0, err_text(e));
   }
 }
 
-static void wait_for_all(struct asking *all) {
+static void ask_wait_for_all(struct ask_batch *all) {
   int64_t until = clock_mono_ms() + ASK_MS, now;
   LOCKED(&all->lock);
   while (all->left && (now = clock_mono_ms()) < until) lock_cond_wait_ms(&all->over, &all->lock, until - now);
 }
 
 enum err check_ask_all(struct check_ask *asks, size_t count) {
-  struct asking all = {.asks = asks, .count = count, .left = count};
+  struct ask_batch all = {.asks = asks, .count = count, .left = count};
   const struct fetch_config config = {.name = "check", .user_agent = "callreel/" CALLREEL_VERSION};
   all.ones = calloc(count, sizeof(*all.ones));
   if (!all.ones) return ERR_NOMEM;
-  for (size_t i = 0; i < count; i++) all.ones[i] = (struct one){&all, &asks[i]};
+  for (size_t i = 0; i < count; i++) all.ones[i] = (struct ask_slot){&all, &asks[i]};
   lock_init(&all.lock, "check", LOCK_RANK_WORK);
   lock_cond_init(&all.over);
   enum err e = fetch_new(&config, &all.fetch);
-  if (e == OK) e = fetch_post(all.fetch, start_all, &all);
-  if (e == OK) wait_for_all(&all);
+  if (e == OK) e = fetch_post(all.fetch, ask_start_all, &all);
+  if (e == OK) ask_wait_for_all(&all);
   all.fetch = fetch_free(all.fetch); /* (1), (2) */
   lock_cond_done(&all.over);
   lock_done(&all.lock);

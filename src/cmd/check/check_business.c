@@ -1,5 +1,5 @@
-/* check_business.c - each business: are its credentials there, do they open, what does the provider say to them, and where
- * must the provider call? */
+/* check_business.c - checks each business: whether it has credentials, whether they decrypt, and whether the provider accepts
+ * them. Prints the webhook URLs to enter at the provider. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +13,13 @@
 
 enum { ASKS_AT_ONCE = 16, IDS_MAX = 1000 * 1000, TEXT_MAX = 4096, MEND_SIZE = 200 };
 
-/* Of live businesses, those that are asked about next. */
-struct round {
+/* The businesses whose credentials are sent to the provider together. */
+struct provider_round {
   struct check *c;
   struct check_ask asks[ASKS_AT_ONCE];
   size_t count;
-  bool stale_key; /* a secret did not open */
-  int seen;
+  bool has_wrong_key; /* a secret did not decrypt */
+  int business_count;
 };
 
 static const char *mend_with(char mend[MEND_SIZE], int64_t business_id, const char *options) {
@@ -27,13 +27,13 @@ static const char *mend_with(char mend[MEND_SIZE], int64_t business_id, const ch
   return mend;
 }
 
-/* ---- asking ---- */
+/* ---- requests to the provider ---- */
 
 static char *copy_if_any(struct str s) {
   return s.n ? str_dup(s) : NULL;
 }
 
-static void add_ask(struct round *r, int64_t business_id, const struct provider_account *account) {
+static void provider_add_ask(struct provider_round *r, int64_t business_id, const struct provider_account *account) {
   struct buf url CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
   struct check_ask *a = &r->asks[r->count];
   bool has_key = account->api_key.n && account->api_secret.n;
@@ -50,12 +50,12 @@ static void add_ask(struct round *r, int64_t business_id, const struct provider_
   }
 }
 
-/* What to do about an account: of a business, or of the settings. */
+/* The advice for an account of a business, or for the account of the settings (business_id 0). */
 static const char *mend_account(char mend[MEND_SIZE], int64_t business_id, const char *options, const char *settings) {
   return business_id ? mend_with(mend, business_id, options) : settings;
 }
 
-static void say_answer(struct check *c, const struct check_ask *a) {
+static void provider_report(struct check *c, const struct check_ask *a) {
   struct check_report *r = &c->report;
   char mend[MEND_SIZE], who[40] = "TWILIO_ACCOUNT_SID";
   int64_t id = a->business_id;
@@ -71,7 +71,7 @@ static void say_answer(struct check *c, const struct check_ask *a) {
     report_add(r, CHECK_WARN, "provider",
                mend_account(mend, id, "--account-sid AC... or --base-url URL, if they are wrong",
                             "see whether TWILIO_ACCOUNT_SID and TWILIO_BASE_URL are right"),
-               "%s: the provider knows no such account there (404)", who);
+               "%s: the provider does not know the account (404)", who);
   else if (a->status)
     report_add(r, CHECK_WARN, "provider", "try again later; the provider may be in trouble",
                "%s: the provider answers %d", who, a->status);
@@ -81,13 +81,13 @@ static void say_answer(struct check *c, const struct check_ask *a) {
                "%s: the provider can't be reached: %s", who, a->detail);
 }
 
-static void ask(struct round *r) {
+static void provider_ask(struct provider_round *r) {
   if (!r->count) return;
   enum err e = check_ask_all(r->asks, r->count);
   if (e != OK)
     report_add(&r->c->report, CHECK_WARN, "provider", "try again", "the provider can't be asked: %s", err_text(e));
   for (size_t i = 0; i < r->count; i++) {
-    if (e == OK) say_answer(r->c, &r->asks[i]);
+    if (e == OK) provider_report(r->c, &r->asks[i]);
     check_ask_done(&r->asks[i]);
   }
   r->count = 0;
@@ -101,8 +101,8 @@ static struct str base_of(const struct check *c, const char *own) {
   return base;
 }
 
-/* False: there is nothing to ask the provider with. */
-static bool look_at_credentials(struct check *c, const struct business *b) {
+/* False: the credentials are incomplete, so the provider can't be asked. */
+static bool business_check_credentials(struct check *c, const struct business *b) {
   char mend[MEND_SIZE];
   long long id = (long long)b->business_id;
   bool can_fetch = b->account_sid[0] && (b->has_token || (b->api_key[0] && b->has_api_secret));
@@ -114,11 +114,11 @@ static bool look_at_credentials(struct check *c, const struct business *b) {
                "business %lld has no auth token: its webhooks' signatures can't be checked, and are refused", id);
   if (b->auth_failed_at)
     report_add(&c->report, CHECK_FAIL, "business", mend_with(mend, id, "--auth-token-file FILE"),
-               "business %lld: its fills are stopped, since its credentials were refused", id);
+               "business %lld: its fills are stopped, because the provider refused its credentials", id);
   return can_fetch;
 }
 
-static void say_webhooks(struct check *c, int64_t business_id) {
+static void business_report_webhooks(struct check *c, int64_t business_id) {
   struct buf recording CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
   struct buf call CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
   if (url_add_webhook(&recording, &c->app.conf, business_id, "recording") != OK) return;
@@ -128,29 +128,29 @@ static void say_webhooks(struct check *c, int64_t business_id) {
              (long long)business_id, STR_ARG(buf_str(&recording)), STR_ARG(buf_str(&call)));
 }
 
-static void look_at_opened(struct round *r, const struct business *b) {
+static void business_add_ask(struct provider_round *r, const struct business *b) {
   struct provider_account account = {.business_id = b->business_id,
                                      .account_sid = str_from(b->account_sid),
                                      .tokens = {str_from(b->tokens[0]), str_from(b->tokens[1])},
                                      .api_key = str_from(b->api_key),
                                      .api_secret = str_from(b->api_secret),
                                      .base_url = base_of(r->c, b->base_url)};
-  add_ask(r, b->business_id, &account);
+  provider_add_ask(r, b->business_id, &account);
 }
 
-static void look_at_business(struct round *r, int64_t id) {
+static void business_check(struct provider_round *r, int64_t id) {
   struct check *c = r->c;
   struct business b CLEANUP(business_done) = {0};
-  if (businesses_get(c->app.db, NULL, id, &b) != OK) return; /* removed since */
-  r->seen++;
-  bool can_fetch = look_at_credentials(c, &b);
+  if (businesses_get(c->app.db, NULL, id, &b) != OK) return; /* removed in the meantime */
+  r->business_count++;
+  bool can_fetch = business_check_credentials(c, &b);
   if (can_fetch && c->has_key) {
     struct business opened CLEANUP(business_done) = {0};
     enum err e = businesses_get(c->app.db, c->app.secrets_key, id, &opened);
-    if (e == ERR_CORRUPT) r->stale_key = true;
-    if (e == OK) look_at_opened(r, &opened);
+    if (e == ERR_CORRUPT) r->has_wrong_key = true;
+    if (e == OK) business_add_ask(r, &opened);
   }
-  say_webhooks(c, id);
+  business_report_webhooks(c, id);
 }
 
 /* ---- all of them ---- */
@@ -159,7 +159,7 @@ static enum err collect_id(void *arg, const struct business *b) {
   return buf_add(arg, str_of((const char *)&b->business_id, sizeof(b->business_id)));
 }
 
-static void look_at_each(struct round *r) {
+static void business_check_each(struct provider_round *r) {
   struct buf ids CLEANUP(buf_done) = BUF_INIT(IDS_MAX * sizeof(int64_t));
   struct check *c = r->c;
   enum err e = businesses_each(c->app.db, NULL, false, collect_id, &ids);
@@ -169,60 +169,61 @@ static void look_at_each(struct round *r) {
   for (size_t at = 0; at + sizeof(int64_t) <= ids.n; at += sizeof(int64_t)) {
     int64_t id;
     memcpy(&id, ids.p + at, sizeof(id));
-    look_at_business(r, id);
-    if (r->count == ASKS_AT_ONCE) ask(r);
+    business_check(r, id);
+    if (r->count == ASKS_AT_ONCE) provider_ask(r);
   }
 }
 
-static void look_at_setting_key(struct round *r) {
+static void secrets_check_setting(struct provider_round *r) {
   struct buf value CLEANUP(buf_done) = BUF_INIT(SETTING_VALUE_MAX);
-  if (settings_get(r->c->app.db, r->c->app.secrets_key, "url_signing_key", &value) == ERR_CORRUPT) r->stale_key = true;
+  if (settings_get(r->c->app.db, r->c->app.secrets_key, "url_signing_key", &value) == ERR_CORRUPT)
+    r->has_wrong_key = true;
   if (value.p) secret_wipe(value.p, value.n);
 }
 
-static void say_key(const struct round *r) {
-  if (r->stale_key)
+static void secrets_report(const struct provider_round *r) {
+  if (r->has_wrong_key)
     report_add(
         &r->c->report, CHECK_FAIL, "secrets",
         "put back the SECRETS_KEY, or DATA_DIR/secrets.key, that was in use; if it is lost, give each business its "
         "credentials again with callreel business set",
-        "the secrets in the database were sealed with another key");
-  else if (r->seen)
-    report_add(&r->c->report, CHECK_OK, "secrets", "", "those in the database open");
+        "the secrets in the database were encrypted with another key");
+  else if (r->business_count)
+    report_add(&r->c->report, CHECK_OK, "secrets", "", "the secrets in the database can be decrypted");
 }
 
-/* The account that the settings name, as serve would take it. */
-static void ask_of_settings(struct round *r) {
+/* Asks about the account of the settings, with the credentials that serve would use. */
+static void provider_ask_of_settings(struct provider_round *r) {
   const struct conf *conf = &r->c->app.conf;
   struct provider_account account = {.account_sid = str_from(conf->twilio_account_sid),
                                      .api_key = str_from(conf->twilio_api_key),
                                      .api_secret = str_from(conf->twilio_api_secret),
                                      .base_url = base_of(r->c, "")};
   struct str rest;
-  (void)str_cut(str_from(conf->twilio_auth_token), ',', &account.tokens[0], &rest); /* the first is ours */
+  (void)str_cut(str_from(conf->twilio_auth_token), ',', &account.tokens[0], &rest); /* serve fetches with the first */
   account.tokens[0] = str_trim(account.tokens[0]);
-  add_ask(r, 0, &account);
-  ask(r);
+  provider_add_ask(r, 0, &account);
+  provider_ask(r);
 }
 
-/* With TWILIO_ACCOUNT_SID in the settings serve keeps a business of that account. */
-static void look_at_settings_account(struct round *r) {
+/* If TWILIO_ACCOUNT_SID is set, serve adds a business for that account at its start. */
+static void business_check_settings(struct provider_round *r) {
   const struct conf *conf = &r->c->app.conf;
   int64_t id;
   bool is_known = conf->twilio_account_sid && r->c->has_schema &&
                   businesses_find_account(r->c->app.db, str_from(conf->twilio_account_sid), &id) == OK;
-  if (!conf->twilio_account_sid && !r->seen)
-    report_add(&r->c->report, CHECK_WARN, "business", "callreel business add --help", "there is none yet");
+  if (!conf->twilio_account_sid && !r->business_count)
+    report_add(&r->c->report, CHECK_WARN, "business", "callreel business add --help", "there is no business yet");
   if (!conf->twilio_account_sid || is_known) return;
   if (conf->twilio_auth_token)
-    report_add(&r->c->report, CHECK_OK, "business", "", "serve makes one of TWILIO_ACCOUNT_SID at its start");
+    report_add(&r->c->report, CHECK_OK, "business", "", "serve adds one for TWILIO_ACCOUNT_SID at its start");
   else
     report_add(&r->c->report, CHECK_FAIL, "business", "set TWILIO_AUTH_TOKEN, or TWILIO_AUTH_TOKEN_FILE",
                "TWILIO_ACCOUNT_SID is set without TWILIO_AUTH_TOKEN: webhooks would be refused");
-  ask_of_settings(r);
+  provider_ask_of_settings(r);
 }
 
-static void say_public_url(struct check *c) {
+static void webhooks_check_public_url(struct check *c) {
   const char *problem = url_public_problem(c->app.conf.public_base_url);
   if (problem)
     report_add(&c->report, CHECK_WARN, "webhooks",
@@ -231,13 +232,13 @@ static void say_public_url(struct check *c) {
 }
 
 void check_businesses(struct check *c) {
-  struct round r = {.c = c};
-  say_public_url(c);
-  if (c->has_schema) look_at_each(&r);
+  struct provider_round r = {.c = c};
+  webhooks_check_public_url(c);
+  if (c->has_schema) business_check_each(&r);
   if (c->has_schema && c->has_key) {
-    look_at_setting_key(&r);
-    say_key(&r);
+    secrets_check_setting(&r);
+    secrets_report(&r);
   }
-  ask(&r);
-  look_at_settings_account(&r);
+  provider_ask(&r);
+  business_check_settings(&r);
 }

@@ -1,5 +1,8 @@
-/* check_parts.h - what the doctor's looks share. Each look adds findings and goes on: one that finds nothing to look at
- * says nothing, since what is missing was said where it is missing. */
+/* check_parts.h - what the files of `callreel check` share.
+ *
+ * Each check_* function adds findings to the report. It adds none if the thing that it checks can't be opened: the function that
+ * opens that thing has reported it.
+ * Thread rule: the main thread. */
 #pragma once
 
 #include "cmd/app.h"
@@ -8,33 +11,34 @@
 struct check {
   const struct cmd_args *args;
   struct check_report report;
-  struct app app;           /* app.db: read-only; NULL where there is none to look at */
-  bool has_key;             /* app.secrets_key is the one to use */
-  bool has_schema;          /* of a version whose tables may be read */
-  bool is_new;              /* there is no database yet */
-  struct blob_store *store; /* NULL where RECORDINGS_DIR can't be opened */
+  struct app app;           /* app.db is read-only; NULL if the database can't be opened */
+  bool has_key;             /* app.secrets_key is set */
+  bool has_schema;          /* its version is this release's or newer, so tables can be read */
+  bool is_new;              /* the database does not exist yet */
+  struct blob_store *store; /* NULL if RECORDINGS_DIR can't be opened */
 };
 
-/* check_place.c: settings, files, secrets, database, limits. False: the settings can't be used, there is nothing to look at. */
+/* check_place.c: settings, files, secrets, database, limits, workers. check_settings is first; false: the settings are invalid,
+ * and the other checks can't run. */
 CHECKED bool check_settings(struct check *c);
 void check_files(struct check *c);
 void check_key(struct check *c);
 void check_database(struct check *c);
 void check_limits(struct check *c);
 void check_workers(struct check *c);
-/* check_volume.c: the recordings' volume, and room on it */
+/* check_volume.c: the recordings' volume and its free space */
 void check_volume(struct check *c);
-/* check_business.c: each business: credentials, the provider's answer to them, URLs of webhooks */
+/* check_business.c: each business's credentials, whether the provider accepts them, and its webhook URLs */
 void check_businesses(struct check *c);
-/* check_ask.c */
+/* check_ask.c: one request to the provider */
 struct check_ask {
-  int64_t business_id;         /* 0: the account of TWILIO_ACCOUNT_SID, before it has a business */
+  int64_t business_id;         /* 0: the account of TWILIO_ACCOUNT_SID, which has no business yet */
   char *url, *user, *password; /* owned */
-  /* what came of it */
+  /* the result */
   bool is_over;
-  int status; /* 0: no answer */
+  int status; /* 0: no response; detail says why */
   char detail[160];
 };
 void check_ask_done(struct check_ask *a); /* wipes the password */
-/* Runs all of them at once; each gets at most 10 s. */
+/* Sends all requests at once and waits for them, at most 10 s. */
 CHECKED enum err check_ask_all(struct check_ask *asks, size_t count);

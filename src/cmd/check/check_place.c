@@ -1,4 +1,4 @@
-/* check_place.c - the place: settings, files and their modes, secrets, database, limits, workers. */
+/* check_place.c - checks settings, files and their modes, secrets, the database, limits and workers. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,11 +21,11 @@ enum {
   WORKER_LIVES_MS = 30 * 1000,
   QUICK_CHECK_MS = 10 * 1000,
   LOCK_WAIT_MS = 5000,
-  FILES_BESIDE = 256, /* descriptors that are no client's */
+  FILES_BESIDE = 256, /* descriptors for other things than connections */
   FILES_LEAST = 512,
 };
 
-static const char *sentence(struct buf *b) {
+static const char *problem_text(struct buf *b) {
   const char *text;
   return b->n && buf_terminate(b, &text) == OK ? text : "unknown problem";
 }
@@ -46,8 +46,8 @@ static bool has_secret(const struct conf *conf) {
   return false;
 }
 
-/* Credentials that nothing uses: they belong to the account of the settings, and there is none. */
-static void look_at_ownerless(struct check *c) {
+/* Warns of credentials in the settings that nothing uses, because TWILIO_ACCOUNT_SID is not set. */
+static void settings_check_unused(struct check *c) {
   const struct conf *conf = &c->app.conf;
   const char *name = conf->twilio_auth_token ? "TWILIO_AUTH_TOKEN" : "TWILIO_API_SECRET";
   if (conf->twilio_account_sid || (!conf->twilio_auth_token && !conf->twilio_api_secret)) return;
@@ -65,27 +65,28 @@ bool check_settings(struct check *c) {
   if (e == OK) e = settings_check(&c->app.conf, &problem);
   if (e != OK) {
     report_add(&c->report, CHECK_FAIL, "settings", "callreel serve --help lists settings and what they may be", "%s",
-               sentence(&problem));
+               problem_text(&problem));
     return false;
   }
   log_set_level(LOG_ERROR);
   if (file && has_secret(&c->app.conf) && stat(file, &st) == 0 && (st.st_mode & 007))
     report_add(&c->report, CHECK_WARN, "settings", "if it holds secrets, chmod 640 it or use NAME_FILE for them",
                "%s can be read by everybody", file);
-  look_at_ownerless(c);
+  settings_check_unused(c);
   if (app_locate(&c->app, c->args) != CMD_DONE) {
     report_add(&c->report, CHECK_FAIL, "settings", "give shorter paths", "DATA_DIR or RECORDINGS_DIR can't be used");
     return false;
   }
-  report_add(&c->report, CHECK_OK, "settings", "", "all of them are good");
+  report_add(&c->report, CHECK_OK, "settings", "", "all settings are valid");
   return true;
 }
 
 /* ---- files ---- */
 
-/* What is not there is not looked at. */
-static void look_at_mode(struct check *c, const char *path, mode_t wrong, const char *problem, const char *mend_mode,
-                         int *seen) {
+/* Reports path if its mode has a bit of wrong. Counts the files in *seen, which a finding makes negative. A missing file is
+ * no finding. */
+static void files_check_mode(struct check *c, const char *path, mode_t wrong, const char *problem,
+                             const char *mend_mode, int *seen) {
   struct stat st;
   char mend[PATH_SIZE + 16];
   if (stat(path, &st) != 0) return;
@@ -104,21 +105,21 @@ void check_files(struct check *c) {
   int seen = 0;
   if (stat(c->app.data_dir, &st) != 0) {
     bool none = errno == ENOENT;
-    report_add(
-        &c->report, none ? CHECK_WARN : CHECK_FAIL, "files",
-        none ? "the first command makes it; is DATA_DIR what it should be?" : "give its user access, or set DATA_DIR",
-        "%s %s", c->app.data_dir, none ? "is not there yet" : strerror(errno));
+    report_add(&c->report, none ? CHECK_WARN : CHECK_FAIL, "files",
+               none ? "the first command creates it; see that DATA_DIR is right"
+                    : "give the server's user access, or set DATA_DIR",
+               "%s %s", c->app.data_dir, none ? "does not exist yet" : strerror(errno));
     return;
   }
-  look_at_mode(c, c->app.data_dir, 022, "written", "750", &seen);
+  files_check_mode(c, c->app.data_dir, 022, "written", "750", &seen);
   (void)snprintf(path, sizeof(path), "%s/secrets.key", c->app.data_dir);
-  look_at_mode(c, path, 077, "read", "600", &seen);
+  files_check_mode(c, path, 077, "read", "600", &seen);
   for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
     (void)snprintf(path, sizeof(path), "%s%s", c->app.database_url + strlen("sqlite://"), suffixes[i]);
-    look_at_mode(c, path, 077, "read", "600", &seen);
+    files_check_mode(c, path, 077, "read", "600", &seen);
   }
   if (seen > 0)
-    report_add(&c->report, CHECK_OK, "files", "", "%s and what is in it are its owner's alone", c->app.data_dir);
+    report_add(&c->report, CHECK_OK, "files", "", "only their owner can read %s and the files in it", c->app.data_dir);
 }
 
 /* ---- secrets ---- */
@@ -130,29 +131,30 @@ void check_key(struct check *c) {
   (void)snprintf(path, sizeof(path), "%s/secrets.key", c->app.data_dir);
   if (!c->app.conf.secrets_key && stat(path, &st) != 0) {
     bool has_database = stat(c->app.database_url + strlen("sqlite://"), &st) == 0;
-    report_add(&c->report, has_database ? CHECK_FAIL : CHECK_WARN, "secrets",
-               has_database
-                   ? "put it back from where you kept it, or set SECRETS_KEY; if it is lost, let it be made anew "
-                     "and give each business its credentials again with callreel business set"
-                   : "the first command makes it",
-               "%s is not there", path);
+    report_add(
+        &c->report, has_database ? CHECK_FAIL : CHECK_WARN, "secrets",
+        has_database
+            ? "put it back from your copy, or set SECRETS_KEY; if it is lost, the next command creates a new one: then "
+              "give each business its credentials again with callreel business set"
+            : "the first command creates it",
+        "%s does not exist", path);
     return;
   }
-  /* The file is there: none is made. */
+  /* The file exists, so secrets_key_load creates none. */
   if (secrets_key_load(c->app.conf.secrets_key, c->app.data_dir, &problem, c->app.secrets_key) != OK) {
     report_add(&c->report, CHECK_FAIL, "secrets",
-               "put back the key that the secrets were sealed with, readable by its owner alone", "%s",
-               sentence(&problem));
+               "put back the key that encrypted the secrets, readable by its owner alone", "%s",
+               problem_text(&problem));
     return;
   }
   c->has_key = true;
-  report_add(&c->report, CHECK_OK, "secrets", "", "the key that seals them is there (%s)",
+  report_add(&c->report, CHECK_OK, "secrets", "", "the key that encrypts them can be read (%s)",
              c->app.conf.secrets_key ? "SECRETS_KEY" : path);
 }
 
 /* ---- database ---- */
 
-static bool look_at_schema(struct check *c) {
+static bool database_check_schema(struct check *c) {
   int found = 0, known = 0;
   enum err e = ledger_schema(c->app.db, &found, &known);
   if (e == ERR_TOO_NEW) {
@@ -170,20 +172,20 @@ static bool look_at_schema(struct check *c) {
   return e == OK && found >= known;
 }
 
-static void look_at_pages(struct check *c) {
+static void database_check_pages(struct check *c) {
   struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
   enum err e = db_check(c->app.db, QUICK_CHECK_MS, &problem);
   if (e == ERR_TIMEOUT)
     report_add(&c->report, CHECK_WARN, "database",
-               "run check when there is less to do, on a copy made with callreel backup",
-               "whether it is whole could not be seen within %d s", QUICK_CHECK_MS / 1000);
+               "run check when there is less load, or on a copy made with callreel backup",
+               "its integrity check did not end within %d s", QUICK_CHECK_MS / 1000);
   else if (e != OK)
     report_add(&c->report, CHECK_FAIL, "database", "stop the server and restore the last backup", "it is damaged: %s",
-               problem.n ? sentence(&problem) : db_problem(c->app.db));
+               problem.n ? problem_text(&problem) : db_problem(c->app.db));
 }
 
-/* Takes the write lock, writes nothing. */
-static bool look_at_writing(struct check *c) {
+/* Takes the write lock and gives it back without a write. */
+static bool database_check_writing(struct check *c) {
   struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
   struct db *db = NULL;
   struct db_open how = {.url = c->app.database_url, .busy_ms = LOCK_WAIT_MS};
@@ -194,14 +196,14 @@ static bool look_at_writing(struct check *c) {
                "another process holds its write lock for %d s", LOCK_WAIT_MS / 1000);
   else if (e != OK)
     report_add(&c->report, CHECK_FAIL, "database", "give the server's user the right to write to it and its directory",
-               "it can't be written: %s", problem.n ? sentence(&problem) : err_text(e));
+               "it can't be written: %s", problem.n ? problem_text(&problem) : err_text(e));
   if (db) db_rollback(db);
   db_close(db);
   return e == OK;
 }
 
-/* Of a database that is not there yet. DATA_DIR is made, another directory is not. */
-static bool look_at_directory(struct check *c) {
+/* For a database that does not exist yet: commands create DATA_DIR, but no other directory. False: it is missing. */
+static bool database_check_directory(struct check *c) {
   char path[PATH_SIZE];
   struct stat st;
   if (str_copy(path, sizeof(path), str_from(c->app.database_url + strlen("sqlite://"))) != OK) return true;
@@ -209,8 +211,9 @@ static bool look_at_directory(struct check *c) {
   if (slash == path) return true;
   *slash = '\0';
   if (strcmp(path, c->app.data_dir) == 0 || stat(path, &st) == 0) return true;
-  report_add(&c->report, CHECK_FAIL, "database", "make it, for the server's user to write, or set DATABASE_URL",
-             "its directory %s is not there", path);
+  report_add(&c->report, CHECK_FAIL, "database",
+             "create it so that the server's user can write to it, or set DATABASE_URL",
+             "its directory %s does not exist", path);
   return false;
 }
 
@@ -220,9 +223,9 @@ void check_database(struct check *c) {
   struct db_open how = {.url = c->app.database_url, .read_only = true};
   if (stat(c->app.database_url + strlen("sqlite://"), &st) != 0 && errno == ENOENT) {
     c->is_new = true;
-    if (!look_at_directory(c)) return;
+    if (!database_check_directory(c)) return;
     report_add(&c->report, CHECK_WARN, "database",
-               "the first command makes it; is DATABASE_URL, or DATA_DIR, what it should be?", "%s is not there yet",
+               "the first command creates it; see that DATABASE_URL and DATA_DIR are right", "%s does not exist yet",
                c->app.database_url);
     return;
   }
@@ -230,14 +233,14 @@ void check_database(struct check *c) {
   if (e != OK) {
     report_add(&c->report, CHECK_FAIL, "database",
                e == ERR_CORRUPT ? "restore the last backup" : "put it on a local disk that the server's user can write",
-               "it can't be opened: %s", problem.n ? sentence(&problem) : err_text(e));
+               "it can't be opened: %s", problem.n ? problem_text(&problem) : err_text(e));
     return;
   }
-  c->has_schema = look_at_schema(c);
+  c->has_schema = database_check_schema(c);
   int failed = c->report.counts[CHECK_FAIL], warned = c->report.counts[CHECK_WARN];
-  if (c->has_schema && look_at_writing(c)) look_at_pages(c);
+  if (c->has_schema && database_check_writing(c)) database_check_pages(c);
   if (c->has_schema && c->report.counts[CHECK_FAIL] == failed && c->report.counts[CHECK_WARN] == warned)
-    report_add(&c->report, CHECK_OK, "database", "", "it is whole, on a local disk, and can be written");
+    report_add(&c->report, CHECK_OK, "database", "", "it is intact, on a local disk, and can be written");
 }
 
 /* ---- limits and workers ---- */
@@ -260,7 +263,8 @@ void check_limits(struct check *c) {
 void check_workers(struct check *c) {
   struct nodes_workers workers = {.live = 0};
   if (!c->has_schema) return;
-  if (nodes_workers(c->app.db, db_now_ms(c->app.db), WORKER_LIVES_MS, &workers) != OK) return; /* it was said */
+  if (nodes_workers(c->app.db, db_now_ms(c->app.db), WORKER_LIVES_MS, &workers) != OK)
+    return; /* check_database reported it */
   long long live = workers.live, full = workers.full;
   if (nodes_workers_are_full(&workers))
     report_add(&c->report, CHECK_FAIL, "worker", "make room on the volume, or lower MIN_FREE_BYTES",

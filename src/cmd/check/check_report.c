@@ -29,22 +29,22 @@ enum err report_write(struct buf *b, bool json, enum check_level level, const ch
   return buf_add_char(b, '}');
 }
 
-static enum err add(struct check_report *r, enum check_level level, const char *about, const char *mend,
-                    const char *format, va_list list) {
+static enum err report_add_list(struct check_report *r, enum check_level level, const char *about, const char *mend,
+                                const char *format, va_list list) {
   struct buf finding CLEANUP(buf_done) = BUF_INIT(LINE_MAX);
   struct buf line CLEANUP(buf_done) = BUF_INIT(2 * LINE_MAX);
   TRY(buf_vaddf(&finding, format, list));
   if (r->json && r->out.n) TRY(buf_add_char(&r->out, ','));
   if (r->json) return report_write(&r->out, true, level, about, mend, buf_str(&finding));
   TRY(report_write(&line, false, level, about, mend, buf_str(&finding)));
-  return print_line(&line); /* at once: the next look may take its time */
+  return print_line(&line); /* printed at once: the next check may take seconds */
 }
 
 void report_add(struct check_report *r, enum check_level level, const char *about, const char *mend, const char *format,
                 ...) {
   va_list list;
   va_start(list, format);
-  enum err e = add(r, level, about, mend, format, list);
+  enum err e = report_add_list(r, level, about, mend, format, list);
   va_end(list);
   r->counts[level]++;
   if (r->trouble == OK) r->trouble = e;

@@ -1,6 +1,6 @@
-/* check_volume.c - the recordings' volume: is it the one that all processes share, can a file live there, is there room?
+/* check_volume.c - checks the recordings' volume: its id, whether files can be written, synced and linked, and its free space.
  *
- * The probe is a file of our own under two names; both are gone again when check_volume returns. */
+ * The probe is one file under two names. check_volume removes both before it returns. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,15 +15,15 @@
 enum { PROBE_NAME_SIZE = 64 };
 #define PROBE_TEXT "callreel check"
 
-/* The directory is not made: a volume that is not mounted would be hidden by it. */
-static bool open_store(struct check *c) {
+/* Does not create the directory: that would hide that the volume is not mounted. */
+static bool volume_open_store(struct check *c) {
   int dir CLEANUP(fs_close_) = -1;
   char id[STORE_ID_SIZE];
   enum err e = fs_open_root(c->app.recordings_dir, false, &dir);
   bool is_known = c->has_schema && store_known_id(c->app.db, id) == OK;
   if (e == ERR_NOT_FOUND && !is_known) {
-    report_add(&c->report, CHECK_WARN, "volume", "serve makes it; is RECORDINGS_DIR what it should be?",
-               "%s is not there yet", c->app.recordings_dir);
+    report_add(&c->report, CHECK_WARN, "volume", "serve creates it at its start; see that RECORDINGS_DIR is right",
+               "%s does not exist yet", c->app.recordings_dir);
     return false;
   }
   if (e == OK) e = blob_open_disk(c->app.recordings_dir, &c->store);
@@ -33,29 +33,30 @@ static bool open_store(struct check *c) {
   return e == OK;
 }
 
-/* The database knows none, or is not there yet: serve gives a volume an id, but takes none that has one. */
-static void look_at_unknown_id(struct check *c) {
+/* The database has no volume's id, or does not exist yet. serve gives an id to a volume without one, but refuses a volume that
+ * has one. */
+static void volume_check_unknown_id(struct check *c) {
   char found[STORE_ID_SIZE];
   enum err e = store_id_of_volume(c->store, found);
   if (e == ERR_NOT_FOUND)
-    report_add(&c->report, CHECK_WARN, "volume", "serve makes them one at its first start",
+    report_add(&c->report, CHECK_WARN, "volume", "serve stores the volume's id at its first start",
                "the database knows no volume yet");
   else if (e == OK)
     report_add(&c->report, CHECK_FAIL, "volume",
-               "is DATABASE_URL, or DATA_DIR, what it should be? If these recordings are a new database's on purpose, "
+               "see that DATABASE_URL and DATA_DIR are right. If these recordings belong to a new database on purpose, "
                "callreel verify --adopt-store",
-               "%s has a .store-id of another database: serve does not take it", c->app.recordings_dir);
+               "%s has a .store-id of another database: serve refuses it", c->app.recordings_dir);
   else
     report_add(&c->report, CHECK_FAIL, "volume", "remove that file if the volume is the right one",
-               "%s has a .store-id that can't be read or is no store's", c->app.recordings_dir);
+               "%s has a .store-id that can't be read or is not valid", c->app.recordings_dir);
 }
 
-static void look_at_id(struct check *c) {
+static void volume_check_id(struct check *c) {
   char known[STORE_ID_SIZE], found[STORE_ID_SIZE];
   if (!c->has_schema && !c->is_new) return;
   enum err e = c->is_new ? ERR_NOT_FOUND : store_known_id(c->app.db, known);
   if (e == ERR_NOT_FOUND) {
-    look_at_unknown_id(c);
+    volume_check_unknown_id(c);
     return;
   }
   if (e == OK) e = store_id_of_volume(c->store, found);
@@ -74,10 +75,10 @@ static void look_at_id(struct check *c) {
 struct probe {
   int dir;
   char name[PROBE_NAME_SIZE], link[PROBE_NAME_SIZE + 8];
-  const char *step; /* what failed */
+  const char *step; /* the sentence for a failure of the current step */
 };
 
-static enum err probe_file(struct probe *p) {
+static enum err volume_probe_file(struct probe *p) {
   int fd CLEANUP(fs_close_) = -1;
   char *text CLEANUP(free_char) = NULL;
   size_t size;
@@ -96,7 +97,7 @@ static enum err probe_file(struct probe *p) {
   return str_eq(str_of(text, size), STR(PROBE_TEXT)) ? OK : ERR_CORRUPT;
 }
 
-static void look_at_writing(struct check *c) {
+static void volume_check_writing(struct check *c) {
   uint8_t random[8];
   char hex[2 * sizeof(random) + 1];
   struct probe p = {.dir = blob_directory_fd(c->store)};
@@ -104,9 +105,9 @@ static void look_at_writing(struct check *c) {
   hex_encode(random, sizeof(random), hex);
   (void)snprintf(p.name, sizeof(p.name), ".probe-%s", hex);
   (void)snprintf(p.link, sizeof(p.link), "%s.link", p.name);
-  enum err e = probe_file(&p);
-  IGNORE(fs_unlink(p.dir, p.link)); /* it may not have come to be */
-  IGNORE(fs_unlink(p.dir, p.name)); /* nor this */
+  enum err e = volume_probe_file(&p);
+  IGNORE(fs_unlink(p.dir, p.link)); /* it may not exist */
+  IGNORE(fs_unlink(p.dir, p.name)); /* neither may this */
   if (e == OK)
     report_add(&c->report, CHECK_OK, "volume", "", "a file there can be written, synced, linked and read");
   else
@@ -115,7 +116,7 @@ static void look_at_writing(struct check *c) {
                "%s: %s", p.step, err_text(e));
 }
 
-static void look_at_room(struct check *c) {
+static void volume_check_room(struct check *c) {
   uint64_t free_bytes, total, least;
   if (blob_free_bytes(c->store, &free_bytes, &total) != OK || app_min_free_bytes(&c->app, c->store, &least) != OK) {
     report_add(&c->report, CHECK_WARN, "room", "see df", "the volume's free space can't be read");
@@ -127,15 +128,15 @@ static void look_at_room(struct check *c) {
                "%.0f MB are free, less than MIN_FREE_BYTES (%.0f MB): no fill begins", free_mb, least_mb);
   else if (free_bytes / 2 < least)
     report_add(&c->report, CHECK_WARN, "room", "make room on the volume, or enlarge it",
-               "%.0f MB are free, %.0f MB stay free (MIN_FREE_BYTES): little is left for recordings", free_mb,
+               "%.0f MB are free, and MIN_FREE_BYTES keeps %.0f MB free: little is left for recordings", free_mb,
                least_mb);
   else
     report_add(&c->report, CHECK_OK, "room", "", "%.0f MB are free, of which %.0f MB stay free", free_mb, least_mb);
 }
 
 void check_volume(struct check *c) {
-  if (!open_store(c)) return;
-  look_at_id(c);
-  look_at_writing(c);
-  look_at_room(c);
+  if (!volume_open_store(c)) return;
+  volume_check_id(c);
+  volume_check_writing(c);
+  volume_check_room(c);
 }

@@ -1,4 +1,4 @@
-/* demo_calls.c - what the demo is made of: people of numbers that are nobody's, and calls in every state. */
+/* demo_calls.c - the calls of the demo, in every state. Their numbers are reserved for fiction, so they belong to nobody. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -63,7 +63,7 @@ const struct demo_business demo_businesses[DEMO_BUSINESSES] = {
 
 enum err demo_write_again(struct buf *b, const struct demo_call *call, int64_t now_ms) {
   char start[DATE_TEXT_SIZE];
-  int64_t ago_s = call->minutes_ago * 60 - call->seconds + call->again; /* it ends with the call */
+  int64_t ago_s = call->minutes_ago * 60 - call->seconds + call->again; /* both recordings end when the call ends */
   date_format_rfc3339((now_ms / 1000 - ago_s) * 1000, start);
   return buf_addf(b, "{\"seconds\":%d,\"start_time\":\"%s\"}", call->again, start);
 }

@@ -1,5 +1,5 @@
-/* demo_simulator.c - starts callreel-sim and learns where it is from its first line, which also names the credentials that
- * it made up: they appear in no argument list. */
+/* demo_simulator.c - starts callreel-sim. Reads its URL and the credentials that it generated from its first line: so they
+ * appear in no argument list, which other users can see. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,7 +18,7 @@
 
 enum { START_MS = 15 * 1000, LINE_SIZE = 1024 };
 
-static bool take_word(struct str *rest, const char *name, char *ret_text, size_t size) {
+static bool hello_take_word(struct str *rest, const char *name, char *ret_text, size_t size) {
   struct str word;
   (void)str_cut(*rest, ' ', &word, rest);
   if (!str_eq(word, str_from(name))) return false;
@@ -31,15 +31,15 @@ enum err demo_hello_parse(struct str line, struct demo_simulator *ret_simulator)
   struct str start = STR("callreel-sim listening ");
   if (!str_starts(line, start)) return ERR_INVALID;
   line = str_skip(line, start.n);
-  bool whole = take_word(&line, "on", s.url, sizeof(s.url)) &&
-               take_word(&line, "account", s.account, sizeof(s.account)) &&
-               take_word(&line, "token", s.token, sizeof(s.token)) && line.n == 0;
+  bool whole = hello_take_word(&line, "on", s.url, sizeof(s.url)) &&
+               hello_take_word(&line, "account", s.account, sizeof(s.account)) &&
+               hello_take_word(&line, "token", s.token, sizeof(s.token)) && line.n == 0;
   if (whole) *ret_simulator = s;
   secret_wipe(s.token, sizeof(s.token));
   return whole ? OK : ERR_INVALID;
 }
 
-static enum err find_beside_us(char ret_path[PATH_MAX]) {
+static enum err simulator_find_executable(char ret_path[PATH_MAX]) {
   static const char name[] = "callreel-sim";
   ssize_t n = readlink("/proc/self/exe", ret_path, PATH_MAX - sizeof(name) - 1);
   while (n > 0 && ret_path[n - 1] != '/') n--;
@@ -48,8 +48,8 @@ static enum err find_beside_us(char ret_path[PATH_MAX]) {
   return access(ret_path, X_OK) == 0 ? OK : ERR_NOT_FOUND;
 }
 
-/* In the child; nothing but what is safe between fork and exec. */
-static void become(const char *path, int out, pid_t parent) {
+/* Runs in the child between fork and exec: calls only async-signal-safe functions. */
+static void exec_simulator(const char *path, int out, pid_t parent) {
   char *const argv[] = {(char[]){"callreel-sim"}, (char[]){"--listen"}, (char[]){"127.0.0.1:0"}, NULL};
   (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent || dup2(out, STDOUT_FILENO) < 0) _exit(127);
@@ -57,8 +57,8 @@ static void become(const char *path, int out, pid_t parent) {
   _exit(127);
 }
 
-/* The first line, without its end. */
-static enum err read_line(int fd, char line[LINE_SIZE], size_t *ret_bytes) {
+/* Reads the first line, without its newline. ERR_TIMEOUT after START_MS. */
+static enum err simulator_read_line(int fd, char line[LINE_SIZE], size_t *ret_bytes) {
   int64_t until = clock_mono_ms() + START_MS, now;
   size_t n = 0;
   while (n < LINE_SIZE && (now = clock_mono_ms()) < until) {
@@ -79,18 +79,19 @@ int demo_simulator_start(const struct cmd_args *args, struct demo_simulator *ret
   char path[PATH_MAX], line[LINE_SIZE];
   int ends[2];
   size_t n;
-  if (find_beside_us(path) != OK)
-    return cmd_fail(args, "callreel-sim is not beside callreel: --sim URL names one that runs");
+  if (simulator_find_executable(path) != OK)
+    return cmd_fail(args,
+                    "callreel-sim is not in the directory of callreel: name a simulator that runs with --sim URL");
   if (pipe2(ends, O_CLOEXEC) != 0) return cmd_fail(args, "%s", strerror(errno));
   int in CLEANUP(fs_close_) = ends[0];
   int out CLEANUP(fs_close_) = ends[1];
   pid_t parent = getpid(), pid = fork();
-  if (pid == 0) become(path, out, parent);
+  if (pid == 0) exec_simulator(path, out, parent);
   if (pid < 0) return cmd_fail(args, "%s", strerror(errno));
   fs_close_(&out);
   out = -1;
   struct demo_simulator s;
-  enum err e = read_line(in, line, &n);
+  enum err e = simulator_read_line(in, line, &n);
   if (e == OK) e = demo_hello_parse(str_of(line, n), &s);
   secret_wipe(line, sizeof(line));
   if (e != OK) s = (struct demo_simulator){.pid = 0};

@@ -1,21 +1,24 @@
+/* serve_changes.c - passes each change of the database on to the modules that depend on it: access, api, events and worker.
+ *
+ * Runs on the changes thread. */
 #include <unistd.h>
 
 #include "cmd/serve/serve_parts.h"
 
-/* The id of the key that a CHANGE_KEY names; 0: all of its business. */
-static int64_t key_of(const struct change *c) {
+/* The id of the key that a CHANGE_KEY names; 0: all keys of its business. */
+static int64_t changed_key_id(const struct change *c) {
   uint64_t id;
   return c->kind == CHANGE_KEY && str_to_u64(c->id, INT64_MAX, &id) == OK ? (int64_t)id : 0;
 }
 
-static void note_access(struct serve *s, const struct change *c) {
-  struct access_change change = {.what = ACCESS_BUSINESS, .business_id = c->business_id, .key_id = key_of(c)};
+static void changes_note_access(struct serve *s, const struct change *c) {
+  struct access_change change = {.what = ACCESS_BUSINESS, .business_id = c->business_id, .key_id = changed_key_id(c)};
   if (c->kind == CHANGE_KEY) change.what = change.key_id ? ACCESS_KEY : ACCESS_KEYS;
   if (s->api) api_key_changed(s->api, c->business_id, change.key_id);
   serve_note_access(s, &change);
 }
 
-static void on_change(void *arg, const struct change *c) {
+static void serve_on_change(void *arg, const struct change *c) {
   struct serve *s = arg;
   if (s->api) api_tell_change(s->api, c);
   switch (c->kind) {
@@ -29,14 +32,14 @@ static void on_change(void *arg, const struct change *c) {
       break;
     case CHANGE_BUSINESS:
     case CHANGE_KEY:
-      note_access(s, c);
+      changes_note_access(s, c);
       break;
     default:
       break;
   }
 }
 
-static void on_lost(void *arg) {
+static void serve_on_changes_lost(void *arg) {
   struct serve *s = arg;
   serve_note_access(s, NULL);
   if (s->api) {
@@ -46,15 +49,17 @@ static void on_lost(void *arg) {
   if (s->worker) worker_wake(s->worker);
 }
 
-static void on_tick(void *arg) {
+static void serve_on_changes_tick(void *arg) {
   struct serve *s = arg;
   if (!s->api) return;
-  if (atomic_exchange(&s->storage_full_moved, false)) api_tell_lost(s->api); /* what is queued looks different now */
+  if (atomic_exchange(&s->storage_full_moved, false))
+    api_tell_lost(s->api); /* the reason that queued recordings show has changed */
   api_tick(s->api);
 }
 
 enum err serve_follow_changes(struct serve *s) {
-  struct changes_subscriber subscriber = {.change = on_change, .lost = on_lost, .tick = on_tick, .arg = s};
+  struct changes_subscriber subscriber = {
+      .change = serve_on_change, .lost = serve_on_changes_lost, .tick = serve_on_changes_tick, .arg = s};
   TRY(changes_subscribe(s->changes, &subscriber));
   return changes_start(s->changes);
 }
