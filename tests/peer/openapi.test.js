@@ -45,7 +45,7 @@ describe('the description', () => {
 
   it('holds every code of a recording and of a problem', async () => {
     const recording = [...(await source('src/domain/recording_error.def')).matchAll(/^X\(\w+, "(\w+)"/gm)].map((m) => m[1])
-    const problem = [...(await source('src/api/problem.def')).matchAll(/^PROBLEM\(\w+, \d+, "(\w+)"/gm)].map((m) => m[1])
+    const problem = [...(await source('src/api/request/problem.def')).matchAll(/^PROBLEM\(\w+, \d+, "(\w+)"/gm)].map((m) => m[1])
     const told = api.components.schemas
     assert.deepEqual(sorted(told.RecordingErrorCode.enum), sorted(recording))
     const others = told.ProblemCode.anyOf[1].enum

@@ -50,7 +50,7 @@ const defined = (file, pattern) =>
 test('every error code of the API has words in both languages', () => {
   const codes = [
     ...defined('src/domain/recording_error.def', /^X\(\w+, "(\w*)"/gm),
-    ...defined('src/api/problem.def', /^PROBLEM\(\w+, \d+, "(\w+)"/gm),
+    ...defined('src/api/request/problem.def', /^PROBLEM\(\w+, \d+, "(\w+)"/gm),
   ]
   assert.ok(codes.length > 35)
   for (const language of languages) {
