@@ -69,6 +69,6 @@ test('it plays on while one looks at other pages', async () => {
 test('a call that is not there is told', async () => {
   const page = await (await w.person()).newPage()
   await page.goto(`/calls/CA${'0'.repeat(32)}`)
-  await page.getByRole('heading', { name: 'There is no such call' }).waitFor()
+  await page.getByRole('heading', { name: 'This call does not exist' }).waitFor()
   await page.context().close()
 })

@@ -57,7 +57,7 @@ test('the search waits for three characters and a pause, and finds names and par
   await search.fill('550123')
   await shows(page, calls.outgoing)
   await search.fill('nobody at all')
-  await page.getByRole('heading', { name: 'No call fits' }).waitFor()
+  await page.getByRole('heading', { name: 'No calls found' }).waitFor()
   await page.getByRole('main').getByRole('button', { name: 'Clear filters' }).last().click()
   await rowOf(page, calls.incoming).waitFor()
   await page.context().close()
@@ -121,7 +121,7 @@ test('ten thousand calls scroll: few rows in the document, every page asked once
     await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight))
     return asked.length === total / 100
   }, 'all pages were asked for')
-  await page.getByText('That is all.').waitFor()
+  await page.getByText('End of the list.').waitFor()
   await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight))
   await page.getByText(`Customer ${total - 1}`, { exact: true }).waitFor()
   assert.deepEqual(asked, Array.from({ length: total / 100 }, (_, i) => i * 100))

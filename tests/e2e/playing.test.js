@@ -194,7 +194,7 @@ test('what does not come yet is told in words, and plays by itself when it comes
   await page.goto('/')
   await chipOf(page, made).filter({ hasText: 'Not there yet' }).waitFor()
   await playOf(page, made).click()
-  await player(page).getByText('It plays when it comes.').waitFor()
+  await player(page).getByText('It plays as soon as it arrives.').waitFor()
   await w.faults(made.recording_sid, [])
   await sounds(page)
   await page.context().close()

@@ -149,7 +149,7 @@ void problem_answer_playback(struct http_exchange *x, struct http_fields *fields
       problem_answer_with(x, fields, PROBLEM_NOT_FOUND, &words);
       return;
     case PLAYBACK_BROKEN:
-      problem_answer_with(x, fields, PROBLEM_NOT_TO_BE_HAD, &words);
+      problem_answer_with(x, fields, PROBLEM_RECORDING_FAILED, &words);
       return;
     case PLAYBACK_BACKOFF:
     case PLAYBACK_NO_WORKER:
