@@ -1,4 +1,6 @@
-/* api_calls.c - lists of calls, and one. Looks only: a page of calls never asks the provider for anything. */
+/* api_calls.c - GET /api/calls and GET /api/calls/{call_sid}.
+ *
+ * Both only read: they never queue a recording and never contact the provider. */
 #include "api/handlers/api_calls.h"
 
 #include <stdlib.h>
@@ -12,122 +14,123 @@
 #include "api/request/problem.h"
 #include "domain/call_view.h"
 
-/* ---- who looks ---- */
+/* ---- what both requests have in common ---- */
 
-struct calls_look {
+struct calls_query {
   struct db_call db_call;
-  struct access_snapshot *access; /* held: the business's numbers */
+  struct access_snapshot *access; /* held: its businesses' own numbers tell the customer's number from them */
   struct calls_filter filter;
-  struct buf query; /* the filter's texts */
+  struct buf query; /* holds the texts that filter points into */
   char call_sid[SID_SIZE];
   struct buf json;
 };
 
-static struct calls_look *look_of(struct db_call *e) {
-  return (struct calls_look *)(void *)e;
-} /* its first member */
-
-static struct calls_look *look_new(const struct api_request *v) {
-  struct calls_look *l = calloc(1, sizeof(*l));
-  if (!l) return NULL;
-  db_call_begin(&l->db_call, v);
-  l->access = access_ref(v->loop->access);
-  l->filter = (struct calls_filter)CALL_VIEW_FILTER;
-  buf_init(&l->query, v->request->query.n + 1);
-  buf_init(&l->json, CALL_VIEW_JSON_MAX);
-  return l;
+/* db_call is the first member. */
+static struct calls_query *calls_query_of(struct db_call *c) {
+  return (struct calls_query *)(void *)c;
 }
 
-static void look_free(struct calls_look *l) {
-  db_call_end(&l->db_call);
-  access_unref(l->access);
-  buf_done(&l->query);
-  buf_done(&l->json);
-  free(l);
+static struct calls_query *calls_query_new(const struct api_request *req) {
+  struct calls_query *q = calloc(1, sizeof(*q));
+  if (!q) return NULL;
+  db_call_begin(&q->db_call, req);
+  q->access = access_ref(req->loop->access);
+  q->filter = (struct calls_filter)CALL_VIEW_FILTER;
+  buf_init(&q->query, req->request->query.n + 1);
+  buf_init(&q->json, CALL_VIEW_JSON_MAX);
+  return q;
 }
 
-static void looked(struct db_call *e) {
-  struct calls_look *l = look_of(e);
+static void calls_query_free(struct calls_query *q) {
+  db_call_end(&q->db_call);
+  access_unref(q->access);
+  buf_done(&q->query);
+  buf_done(&q->json);
+  free(q);
+}
+
+static void calls_on_json(struct db_call *c) {
+  struct calls_query *q = calls_query_of(c);
   struct http_fields f;
   answer_fields(&f);
-  if (e->result == OK)
-    db_call_answer_large(e, &f, STR("application/json"), buf_str(&l->json));
-  else if (e->result == ERR_INVALID)
-    problem_answer_field(e->x, STR("search"));
+  if (c->result == OK)
+    db_call_answer_large(c, &f, STR("application/json"), buf_str(&q->json));
+  else if (c->result == ERR_INVALID)
+    problem_answer_field(c->x, STR("search"));
   else
-    problem_answer_err(e->x, e->result);
-  look_free(l);
+    problem_answer_err(c->x, c->result);
+  calls_query_free(q);
 }
 
-static void begin(struct calls_look *l, enum err (*run)(struct db *db, struct db_call *e)) {
-  enum err e = db_call_read(&l->db_call, run, looked);
+static void calls_begin_read(struct calls_query *q, enum err (*run)(struct db *db, struct db_call *c)) {
+  enum err e = db_call_read(&q->db_call, run, calls_on_json);
   if (e == OK) return;
-  problem_answer_err(l->db_call.x, e);
-  look_free(l);
+  problem_answer_err(q->db_call.x, e);
+  calls_query_free(q);
 }
 
 /* ---- the list ---- */
 
-static enum err run_list(struct db *db, struct db_call *e) {
-  struct calls_look *l = look_of(e);
-  const struct access_business *b = access_find_business(l->access, e->subject.business_id);
-  const struct status_view view = status_view_of(e->api, e->now);
-  return call_view_list(db, e->subject.business_id, &l->filter, b ? b->numbers : NULL, b ? b->number_count : 0, &view,
-                        &l->json);
+static enum err calls_read_list(struct db *db, struct db_call *c) {
+  struct calls_query *q = calls_query_of(c);
+  const struct access_business *b = access_find_business(q->access, c->subject.business_id);
+  const struct status_view view = status_view_of(c->api, c->now);
+  return call_view_list(db, c->subject.business_id, &q->filter, b ? b->numbers : NULL, b ? b->number_count : 0, &view,
+                        &q->json);
 }
 
-/* False: 400 was answered. */
-static bool read_filter(struct calls_look *l, struct str query) {
+/* False: a problem was answered. */
+static bool calls_parse_filter(struct calls_query *q, struct str query) {
   struct http_form form = {query};
   struct str name, value;
-  enum err e = query.n ? buf_reserve(&l->query, query.n) : OK;
-  while (e == OK && (e = http_form_next(&form, &l->query, &name, &value)) == OK) {
-    if (call_view_param(&l->filter, name, value) == OK) continue;
-    problem_answer_field(l->db_call.x, name);
+  enum err e = query.n ? buf_reserve(&q->query, query.n) : OK;
+  while (e == OK && (e = http_form_next(&form, &q->query, &name, &value)) == OK) {
+    if (call_view_param(&q->filter, name, value) == OK) continue;
+    problem_answer_field(q->db_call.x, name);
     return false;
   }
   if (e == ERR_NOT_FOUND) return true;
   if (e == ERR_INVALID)
-    problem_answer_field(l->db_call.x, STR("the query"));
+    problem_answer_field(q->db_call.x, STR("the query"));
   else
-    problem_answer_err(l->db_call.x, e);
+    problem_answer_err(q->db_call.x, e);
   return false;
 }
 
 void api_list_calls(void *arg, struct http_exchange *x) {
-  struct api_request *v = arg;
-  struct calls_look *l = look_new(v);
-  if (!l)
+  struct api_request *req = arg;
+  struct calls_query *q = calls_query_new(req);
+  if (!q)
     problem_answer_err(x, ERR_NOMEM);
-  else if (read_filter(l, v->request->query))
-    begin(l, run_list);
+  else if (calls_parse_filter(q, req->request->query))
+    calls_begin_read(q, calls_read_list);
   else
-    look_free(l);
+    calls_query_free(q);
 }
 
-/* ---- one ---- */
+/* ---- one call ---- */
 
-enum err calls_look_one(struct db *db, const struct db_call *e, const struct access_snapshot *access,
-                        const char *call_sid, struct buf *b) {
-  const struct access_business *business = access_find_business(access, e->subject.business_id);
-  const struct status_view view = status_view_of(e->api, e->now);
-  return call_view_one(db, e->subject.business_id, str_from(call_sid), business ? business->numbers : NULL,
+enum err calls_write_one(struct db *db, const struct db_call *c, const struct access_snapshot *access,
+                         const char *call_sid, struct buf *b) {
+  const struct access_business *business = access_find_business(access, c->subject.business_id);
+  const struct status_view view = status_view_of(c->api, c->now);
+  return call_view_one(db, c->subject.business_id, str_from(call_sid), business ? business->numbers : NULL,
                        business ? business->number_count : 0, &view, b);
 }
 
-static enum err run_one(struct db *db, struct db_call *e) {
-  struct calls_look *l = look_of(e);
-  return calls_look_one(db, e, l->access, l->call_sid, &l->json);
+static enum err calls_read_one(struct db *db, struct db_call *c) {
+  struct calls_query *q = calls_query_of(c);
+  return calls_write_one(db, c, q->access, q->call_sid, &q->json);
 }
 
 void api_get_call(void *arg, struct http_exchange *x) {
-  struct api_request *v = arg;
-  if (!request_id(v, ID_CALL)) return;
-  struct calls_look *l = look_new(v);
-  if (!l) {
+  struct api_request *req = arg;
+  if (!request_id(req, ID_CALL)) return;
+  struct calls_query *q = calls_query_new(req);
+  if (!q) {
     problem_answer_err(x, ERR_NOMEM);
     return;
   }
-  memcpy(l->call_sid, v->id, sizeof(l->call_sid));
-  begin(l, run_one);
+  memcpy(q->call_sid, req->id, sizeof(q->call_sid));
+  calls_begin_read(q, calls_read_one);
 }

@@ -1,8 +1,9 @@
-/* api_calls.h - what the files api_calls*.c share. */
+/* api_calls.h - the function that api_calls.c and api_calls_patch.c share. */
 #pragma once
 
 #include "api/request/api_db_call.h"
 
-/* The call as GET shows it, appended to b. On a reader. ERR_NOT_FOUND. */
-CHECKED enum err calls_look_one(struct db *db, const struct db_call *e, const struct access_snapshot *access,
-                                const char *call_sid, struct buf *b);
+/* Appends the call to b in the JSON of GET /api/calls/{call_sid}. Runs on a reader. ERR_NOT_FOUND: the business has no such
+ * call. */
+CHECKED enum err calls_write_one(struct db *db, const struct db_call *e, const struct access_snapshot *access,
+                                 const char *call_sid, struct buf *b);

@@ -1,6 +1,8 @@
-/* api_calls_patch.c - editing a call: what the host knows of it.
+/* api_calls_patch.c - PATCH /api/calls/{call_sid}: the host changes customer_name, ref and metadata.
  *
- *   read --write: merge, store--> look --> the call as GET shows it */
+ *   parse the patch --> write: merge and store --> read the call --> answer it as GET does
+ *
+ * An empty patch skips the write. */
 #include "api/handlers/api_calls_patch.h"
 
 #include <stdlib.h>
@@ -17,10 +19,10 @@
 
 enum { FIELD_SIZE = 65 };
 
-/* ---- the patch, pure ---- */
+/* ---- the patch (pure functions) ---- */
 
 /* A text of at most CALL_NAME_SIZE - 1 bytes, or null. */
-static bool read_text(const json_t *value, struct str *ret_text) {
+static bool patch_read_text(const json_t *value, struct str *ret_text) {
   if (json_is_null(value)) {
     *ret_text = STR("");
     return true;
@@ -30,9 +32,9 @@ static bool read_text(const json_t *value, struct str *ret_text) {
   return true;
 }
 
-static bool read_member(struct call_patch *p, struct str key, const json_t *value) {
-  if (str_eq(key, STR("customer_name"))) return (p->has_customer_name = read_text(value, &p->customer_name));
-  if (str_eq(key, STR("ref"))) return (p->has_ref = read_text(value, &p->ref));
+static bool patch_read_member(struct call_patch *p, struct str key, const json_t *value) {
+  if (str_eq(key, STR("customer_name"))) return (p->has_customer_name = patch_read_text(value, &p->customer_name));
+  if (str_eq(key, STR("ref"))) return (p->has_ref = patch_read_text(value, &p->ref));
   if (!str_eq(key, STR("metadata")) || !(json_is_null(value) || json_is_object(value))) return false;
   p->has_metadata = true;
   p->metadata = json_is_object(value) ? value : NULL;
@@ -41,7 +43,7 @@ static bool read_member(struct call_patch *p, struct str key, const json_t *valu
 
 enum err call_patch_read(struct str body, struct call_patch *ret_patch, char *ret_field, size_t size) {
   struct call_patch p = {.document = json_loadb(body.n ? body.p : "", body.n, JSON_REJECT_DUPLICATES, NULL)};
-  void *member = json_object_iter(p.document); /* of NULL and of what is no object: none */
+  void *member = json_object_iter(p.document); /* NULL for anything but an object */
   if (!json_is_object(p.document)) {
     json_decref(p.document);
     ret_field[0] = '\0';
@@ -49,7 +51,7 @@ enum err call_patch_read(struct str body, struct call_patch *ret_patch, char *re
   }
   for (; member; member = json_object_iter_next(p.document, member)) {
     struct str key = str_from(json_object_iter_key(member));
-    if (read_member(&p, key, json_object_iter_value(member))) continue;
+    if (patch_read_member(&p, key, json_object_iter_value(member))) continue;
     struct str shown = str_head_utf8(key, size - 1);
     memcpy(ret_field, shown.p, shown.n);
     ret_field[shown.n] = '\0';
@@ -65,14 +67,14 @@ void call_patch_done(struct call_patch *p) {
   p->document = NULL;
 }
 
-/* RFC 7396 2. target is changed. The parser's limit on nesting is this recursion's. */
-static enum err merge(json_t *target, const json_t *patch) {
+/* Applies patch to target (RFC 7396 section 2). The JSON parser's limit on nesting bounds the recursion. */
+static enum err patch_merge(json_t *target, const json_t *patch) {
   json_t *whole = (json_t *)patch; /* jansson's iteration takes no const */
   for (void *m = json_object_iter(whole); m; m = json_object_iter_next(whole, m)) {
     const char *key = json_object_iter_key(m);
     json_t *value = json_object_iter_value(m);
     if (json_is_null(value)) {
-      (void)json_object_del(target, key); /* absent is fine */
+      (void)json_object_del(target, key); /* the key may be absent */
       continue;
     }
     if (!json_is_object(value)) {
@@ -84,12 +86,12 @@ static enum err merge(json_t *target, const json_t *patch) {
       if (json_object_set_new(target, key, json_object()) != 0) return ERR_NOMEM;
       below = json_object_get(target, key);
     }
-    TRY(merge(below, value));
+    TRY(patch_merge(below, value));
   }
   return OK;
 }
 
-static int add_json(const char *bytes, size_t n, void *arg) {
+static int patch_add_json(const char *bytes, size_t n, void *arg) {
   struct {
     struct buf *b;
     enum err e;
@@ -109,28 +111,30 @@ enum err call_patch_merge(const struct call_patch *p, const char *metadata, stru
     target = json_object();
   }
   if (!target) return ERR_NOMEM;
-  enum err e = merge(target, p->metadata);
-  if (e == OK && json_dump_callback(target, add_json, &sink, JSON_COMPACT) != 0) e = sink.e != OK ? sink.e : ERR_NOMEM;
+  enum err e = patch_merge(target, p->metadata);
+  if (e == OK && json_dump_callback(target, patch_add_json, &sink, JSON_COMPACT) != 0)
+    e = sink.e != OK ? sink.e : ERR_NOMEM;
   json_decref(target);
   return e;
 }
 
 /* ---- the request ---- */
 
-struct edit {
+struct edit_request {
   struct db_call db_call;
   struct access_snapshot *access; /* held */
   char call_sid[SID_SIZE];
   struct call_patch patch;
-  bool too_big; /* the metadata would be */
+  bool too_big; /* the merged metadata would exceed CALL_METADATA_SIZE */
   struct buf json;
 };
 
-static struct edit *edit_of(struct db_call *e) {
-  return (struct edit *)(void *)e;
-} /* its first member */
+/* db_call is the first member. */
+static struct edit_request *edit_request_of(struct db_call *c) {
+  return (struct edit_request *)(void *)c;
+}
 
-static void edit_free(struct edit *d) {
+static void edit_request_free(struct edit_request *d) {
   db_call_end(&d->db_call);
   access_unref(d->access);
   call_patch_done(&d->patch);
@@ -138,15 +142,15 @@ static void edit_free(struct edit *d) {
   free(d);
 }
 
-static void answer_err(struct edit *d, enum err e) {
+static void edit_answer_err(struct edit_request *d, enum err e) {
   if (d->too_big)
     problem_answer_field(d->db_call.x, STR("metadata"));
   else
     problem_answer_err(d->db_call.x, e);
-  edit_free(d);
+  edit_request_free(d);
 }
 
-static enum err merge_metadata(struct db *db, struct edit *d, struct buf *b) {
+static enum err edit_merge_metadata(struct db *db, struct edit_request *d, struct buf *b) {
   struct call call;
   if (!d->patch.metadata) return OK;
   TRY(calls_get(db, d->db_call.subject.business_id, str_from(d->call_sid), &call));
@@ -155,77 +159,77 @@ static enum err merge_metadata(struct db *db, struct edit *d, struct buf *b) {
   return e;
 }
 
-static enum err run_edit(struct db *db, struct db_call *e) {
-  struct edit *d = edit_of(e);
+static enum err edit_write_row(struct db *db, struct db_call *c) {
+  struct edit_request *d = edit_request_of(c);
   const struct call_patch *p = &d->patch;
   struct buf metadata CLEANUP(buf_done) = BUF_INIT(CALL_METADATA_SIZE - 1);
-  TRY(merge_metadata(db, d, &metadata));
+  TRY(edit_merge_metadata(db, d, &metadata));
   struct str text = buf_str(&metadata);
-  return calls_set_host(db, e->subject.business_id, str_from(d->call_sid),
+  return calls_set_host(db, c->subject.business_id, str_from(d->call_sid),
                         p->has_customer_name ? &p->customer_name : NULL, p->has_ref ? &p->ref : NULL,
                         p->has_metadata ? &text : NULL);
 }
 
-static enum err run_look(struct db *db, struct db_call *e) {
-  struct edit *d = edit_of(e);
-  return calls_look_one(db, e, d->access, d->call_sid, &d->json);
+static enum err edit_read_json(struct db *db, struct db_call *c) {
+  struct edit_request *d = edit_request_of(c);
+  return calls_write_one(db, c, d->access, d->call_sid, &d->json);
 }
 
-static void looked(struct db_call *e) {
-  struct edit *d = edit_of(e);
-  if (e->result != OK) {
-    answer_err(d, e->result);
+static void edit_on_json(struct db_call *c) {
+  struct edit_request *d = edit_request_of(c);
+  if (c->result != OK) {
+    edit_answer_err(d, c->result);
     return;
   }
   struct http_fields f;
   answer_fields(&f);
-  answer_json(e->x, 200, &f, buf_str(&d->json));
-  edit_free(d);
+  answer_json(c->x, 200, &f, buf_str(&d->json));
+  edit_request_free(d);
 }
 
-static void look(struct edit *d) {
-  enum err e = db_call_read(&d->db_call, run_look, looked);
-  if (e != OK) answer_err(d, e);
+static void edit_begin_read(struct edit_request *d) {
+  enum err e = db_call_read(&d->db_call, edit_read_json, edit_on_json);
+  if (e != OK) edit_answer_err(d, e);
 }
 
-static void written(struct db_call *e) {
-  if (e->result == OK)
-    look(edit_of(e));
+static void edit_on_written(struct db_call *c) {
+  if (c->result == OK)
+    edit_begin_read(edit_request_of(c));
   else
-    answer_err(edit_of(e), e->result);
+    edit_answer_err(edit_request_of(c), c->result);
 }
 
-static void answer_bad_patch(struct http_exchange *x, const char *field) {
+static void edit_answer_bad_patch(struct http_exchange *x, const char *field) {
   if (field[0])
     problem_answer_field(x, str_from(field));
   else
-    problem_answer_detail(x, PROBLEM_BAD_REQUEST, "The body is not an object in JSON.");
+    problem_answer_detail(x, PROBLEM_BAD_REQUEST, "The body is not a JSON object.");
 }
 
 void api_patch_call(void *arg, struct http_exchange *x) {
-  struct api_request *v = arg;
+  struct api_request *req = arg;
   struct call_patch patch;
   char field[FIELD_SIZE];
-  if (!request_id(v, ID_CALL)) return;
-  if (call_patch_read(v->request->body, &patch, field, sizeof(field)) != OK) {
-    answer_bad_patch(x, field);
+  if (!request_id(req, ID_CALL)) return;
+  if (call_patch_read(req->request->body, &patch, field, sizeof(field)) != OK) {
+    edit_answer_bad_patch(x, field);
     return;
   }
-  struct edit *d = calloc(1, sizeof(*d));
+  struct edit_request *d = calloc(1, sizeof(*d));
   if (!d) {
     call_patch_done(&patch);
     problem_answer_err(x, ERR_NOMEM);
     return;
   }
-  db_call_begin(&d->db_call, v);
-  d->access = access_ref(v->loop->access);
+  db_call_begin(&d->db_call, req);
+  d->access = access_ref(req->loop->access);
   d->patch = patch;
-  memcpy(d->call_sid, v->id, sizeof(d->call_sid));
+  memcpy(d->call_sid, req->id, sizeof(d->call_sid));
   buf_init(&d->json, CALL_VIEW_JSON_MAX);
   if (!patch.has_customer_name && !patch.has_ref && !patch.has_metadata) {
-    look(d);
+    edit_begin_read(d);
     return;
   }
-  enum err e = db_call_write(&d->db_call, METRIC_JOB_EDIT, run_edit, written);
-  if (e != OK) answer_err(d, e);
+  enum err e = db_call_write(&d->db_call, METRIC_JOB_EDIT, edit_write_row, edit_on_written);
+  if (e != OK) edit_answer_err(d, e);
 }

@@ -1,21 +1,27 @@
-/* api_calls_patch.h - what the host knows of a call, as a JSON merge patch (RFC 7396). Pure. */
+/* api_calls_patch.h - the JSON merge patch (RFC 7396) by which the host changes a call.
+ *
+ *   if (call_patch_read(body, &patch, field, sizeof(field)) != OK) …answer 400 that names field…
+ *   call_patch_merge(&patch, call.metadata, &metadata);
+ *   call_patch_done(&patch);
+ *
+ * Thread rule: pure. */
 #pragma once
 
 #include <jansson.h>
 
 #include "ledger/calls.h"
 
-/* What a patch asks for. */
 struct call_patch {
-  json_t *document; /* owned; the views are into it */
+  json_t *document; /* owned; all other members point into it */
   bool has_customer_name, has_ref, has_metadata;
-  struct str customer_name, ref; /* empty: to be cleared */
-  const json_t *metadata;        /* an object to merge; NULL: to be cleared */
+  struct str customer_name, ref; /* empty: clear it */
+  const json_t *metadata;        /* the object to merge; NULL: clear it */
 };
 
-/* ERR_INVALID: *ret_field names what is wrong, at most size bytes with its NUL; "" when it is no object in JSON at all. */
+/* Parses body. The caller calls call_patch_done after OK. ERR_INVALID: ret_field (size bytes with the NUL) holds the name of
+ * the member that is not valid, or "" if body is not a JSON object. */
 CHECKED enum err call_patch_read(struct str body, struct call_patch *ret_patch, char *ret_field, size_t size);
 void call_patch_done(struct call_patch *p);
-/* The metadata that the patch makes of what stands there ("" or a JSON object), compact, appended to b, which has the
- * ceiling. ERR_TOO_BIG past it. */
+/* Applies the patch to metadata ("" or a JSON object) and appends the result to b as compact JSON. ERR_TOO_BIG: the result is
+ * over the ceiling of b. */
 CHECKED enum err call_patch_merge(const struct call_patch *p, const char *metadata, struct buf *b);

@@ -1,4 +1,6 @@
-/* api_health.c - alive, and able to serve. No credentials: hence no paths, hosts or settings' values in what it says. */
+/* api_health.c - GET /healthz (the process is alive) and GET /readyz (the process can serve).
+ *
+ * Anybody may ask, so the answers contain no paths, hosts or values of settings. */
 #include "api/handlers/api_handlers.h"
 #include "api/request/api_answer.h"
 #include "api/request/api_loop.h"
@@ -13,8 +15,8 @@ void api_healthz(void *arg, struct http_exchange *x) {
 }
 
 void api_readyz(void *arg, struct http_exchange *x) {
-  const struct api_request *v = arg;
-  const struct api *a = v->api;
+  const struct api_request *req = arg;
+  const struct api *a = req->api;
   const char *degraded = NULL, *why = a->parts.not_ready(a->parts.arg, &degraded);
   if (!why && atomic_load(&a->draining)) why = "The process is shutting down.";
   if (why) {

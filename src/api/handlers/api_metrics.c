@@ -1,6 +1,7 @@
-/* api_metrics.c - figures for who watches the service, and the small server that shows them inside.
+/* api_metrics.c - GET /metrics, and the routes of the admin server (ADMIN_LISTEN).
  *
- * On the main port a platform key may read them; for everybody else there is no such page. */
+ * On the main port only a platform key may read the metrics; any other request gets 404. The admin server asks for no
+ * credentials. */
 #include "api/auth/api_auth.h"
 #include "api/handlers/api_handlers.h"
 #include "api/request/api_answer.h"
@@ -9,7 +10,7 @@
 #include "api/request/problem.h"
 #include "base/metric.h"
 
-static void answer_figures(struct http_exchange *x) {
+static void metrics_answer(struct http_exchange *x) {
   struct http_fields f;
   struct buf b CLEANUP(buf_done) = BUF_INIT(METRIC_TEXT_MAX);
   enum err e = metric_write(&b);
@@ -21,25 +22,25 @@ static void answer_figures(struct http_exchange *x) {
   answer_bytes(x, 200, &f, STR(METRIC_CONTENT_TYPE), buf_str(&b));
 }
 
-static bool has_platform_key(const struct api_request *v) {
-  if (http_header_count(v->request, STR("Authorization")) != 1) return false;
-  struct str token = auth_bearer(http_header_get(v->request, STR("Authorization")));
-  const struct access_key *key = token.n ? access_find_key(v->loop->access, token) : NULL;
+static bool metrics_has_platform_key(const struct api_request *req) {
+  if (http_header_count(req->request, STR("Authorization")) != 1) return false;
+  struct str token = auth_bearer(http_header_get(req->request, STR("Authorization")));
+  const struct access_key *key = token.n ? access_find_key(req->loop->access, token) : NULL;
   return key && key->role == ACCESS_PLATFORM;
 }
 
 void api_metrics(void *arg, struct http_exchange *x) {
-  if (has_platform_key(arg))
-    answer_figures(x);
+  if (metrics_has_platform_key(arg))
+    metrics_answer(x);
   else
     problem_answer(x, PROBLEM_NOT_FOUND, NULL);
 }
 
-/* ---- the server inside ---- */
+/* ---- the admin server ---- */
 
 static void admin_metrics(void *arg, struct http_exchange *x) {
   (void)arg;
-  answer_figures(x);
+  metrics_answer(x);
 }
 
 static const struct http_route admin_routes[] = {
@@ -49,7 +50,8 @@ static const struct http_route admin_routes[] = {
 };
 
 void api_admin_request(void *arg, struct http_exchange *x) {
-  struct api_request v = {.api = arg, .x = x, .request = http_request(x)}; /* of no loop of the api's */
+  struct api_request v = {
+      .api = arg, .x = x, .request = http_request(x)}; /* loop stays NULL: the admin server has none */
   char allow[64];
   enum err e = http_route_find(admin_routes, COUNT_OF(admin_routes), v.request->method, v.request->path, allow,
                                sizeof(allow), &v.match);

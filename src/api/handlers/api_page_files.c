@@ -1,6 +1,7 @@
-/* api_page_files.c - the files of the page, with its base where that is another.
+/* api_page_files.c - the embedded files of the page.
  *
- * The page's links are relative and its HTML says <base href="/">: the one place that knows where it is served. */
+ * The page's links are relative to <base href="/">. Where PUBLIC_BASE_URL has a path, copies of the HTML files get that path
+ * as their base. */
 #include "api/handlers/api_page_files.h"
 
 #include <stdlib.h>
@@ -15,20 +16,20 @@ enum { HTML_MAX = 1024 * 1024 };
 
 struct page_files {
   struct embedded_file *files; /* owned */
-  struct buf *html;            /* owned: of those that differ from what was embedded; one a file */
+  struct buf *html; /* owned, one for each file: the HTML with another base; empty for files served as embedded */
   size_t count;
   struct http_static *statics;
 };
 
-/* Where the text stands; html.n: nowhere. */
-static size_t find(struct str html, struct str text) {
+/* The offset of text in html; html.n if html does not contain it. */
+static size_t html_find(struct str html, struct str text) {
   size_t at = 0;
   while (at < html.n && !str_starts(str_skip(html, at), text)) at++;
   return at;
 }
 
-/* As the value of an attribute in double quotes. */
-static enum err add_attribute(struct buf *b, struct str s) {
+/* Adds s, escaped for an attribute value in double quotes. */
+static enum err html_add_attribute(struct buf *b, struct str s) {
   for (size_t i = 0; i < s.n; i++) {
     if (s.p[i] == '"')
       TRY(buf_add(b, STR("&quot;")));
@@ -40,22 +41,22 @@ static enum err add_attribute(struct buf *b, struct str s) {
   return OK;
 }
 
-static enum err set_base(struct str html, struct str base, struct buf *b) {
-  size_t at = find(html, STR(BASE));
+static enum err html_set_base(struct str html, struct str base, struct buf *b) {
+  size_t at = html_find(html, STR(BASE));
   if (at == html.n) return buf_add(b, html);
   TRY(buf_add(b, str_head(html, at)));
   TRY(buf_add(b, STR("<base href=\"")));
-  TRY(add_attribute(b, base));
+  TRY(html_add_attribute(b, base));
   TRY(buf_add(b, STR("/\">")));
   return buf_add(b, str_skip(html, at + sizeof(BASE) - 1));
 }
 
-static enum err move_html(struct page_files *p, struct str base) {
+static enum err page_rebase_html(struct page_files *p, struct str base) {
   for (size_t i = 0; i < p->count; i++) {
     struct embedded_file *f = &p->files[i];
     buf_init(&p->html[i], HTML_MAX);
     if (!str_ends(str_from(f->name), STR(".html"))) continue;
-    TRY(set_base(str_of((const char *)f->bytes, f->size), base, &p->html[i]));
+    TRY(html_set_base(str_of((const char *)f->bytes, f->size), base, &p->html[i]));
     *f = (struct embedded_file){f->name, (const unsigned char *)p->html[i].p, p->html[i].n, NULL, 0};
   }
   return OK;
@@ -69,7 +70,7 @@ enum err page_files_new(struct str base, struct page_files **ret_files) {
   p->html = calloc(p->count + 1, sizeof(p->html[0]));
   enum err e = p->files && p->html ? OK : ERR_NOMEM;
   if (e == OK) memcpy(p->files, ui_files, p->count * sizeof(p->files[0]));
-  if (e == OK && base.n > 0) e = move_html(p, base);
+  if (e == OK && base.n > 0) e = page_rebase_html(p, base);
   if (e == OK) e = http_static_new(p->files, &p->statics);
   if (e == OK)
     *ret_files = p;

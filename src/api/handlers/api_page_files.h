@@ -1,13 +1,18 @@
-/* api_page_files.h - the files of the page, ready to be answered with: their base is PUBLIC_BASE_URL's path.
+/* api_page_files.h - the embedded files of the web page, served below the path of PUBLIC_BASE_URL.
  *
- * Thread rule: made once, used by any thread. */
+ *   page_files_new(STR("/sub"), &files);
+ *   const struct http_static_file *file = page_file(files, STR("index.html"));
+ *   if (file) http_static_answer(exchange, file, &fields);
+ *
+ * Thread rule: new and free on one thread; page_file on any thread. */
 #pragma once
 
 #include "http/static.h"
 
 struct page_files;
 
-/* base: "" or "/sub". */
+/* base: the path of PUBLIC_BASE_URL without its trailing '/', or "". */
 CHECKED enum err page_files_new(struct str base, struct page_files **ret_files);
-struct page_files *page_files_free(struct page_files *p); /* NULL is fine; always NULL */
+struct page_files *page_files_free(struct page_files *p); /* accepts NULL; returns NULL */
+/* NULL: the page has no file of that name. */
 const struct http_static_file *page_file(const struct page_files *p, struct str name);

@@ -1,9 +1,11 @@
-/* api_session.c - signing in with a credential in Authorization, who is signed in, signing out.
+/* api_session.c - POST, GET and DELETE /api/session: sign in, read who is signed in, sign out.
  *
- *   POST --session written--> 204 and the cookie        DELETE --session ended--> 204 and the cookie taken back
+ *   POST   --> write the session --> 204, Set-Cookie          DELETE --> end the session --> 204, the cookie is cleared
  *
- * A session opens nothing that its credential didn't: it ends with its key, with the JWT's exp, after 12 h at the latest,
- * and makes no other session. */
+ * Invariants
+ *  (1) A session has the rights of the credential that made it, and ends with it: with its key, at the exp of its JWT, and
+ *      after 12 h at the latest.
+ *  (2) A session can't create another session. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,93 +22,95 @@
 
 enum { ANSWER_MAX = 2048 };
 
-struct session_work {
+struct session_request {
   struct db_call db_call;
-  struct session session;         /* to be made */
-  char token[SESSION_TOKEN_SIZE]; /* made, or to be ended */
+  struct session session;         /* POST: the row to write */
+  char token[SESSION_TOKEN_SIZE]; /* POST: of the new session; DELETE: of the session to end */
 };
 
-static struct session_work *work_of(struct db_call *e) {
-  return (struct session_work *)(void *)e;
-} /* its first member */
+/* db_call is the first member. */
+static struct session_request *session_request_of(struct db_call *c) {
+  return (struct session_request *)(void *)c;
+}
 
-static void begin(struct session_work *w, enum err (*run)(struct db *db, struct db_call *e),
-                  void (*back)(struct db_call *e)) {
+static void session_begin_write(struct session_request *w, enum err (*run)(struct db *db, struct db_call *c),
+                                void (*on_done)(struct db_call *c)) {
   w->db_call.keeps_catalog = true;
-  enum err e = db_call_write(&w->db_call, METRIC_JOB_SESSION, run, back);
+  enum err e = db_call_write(&w->db_call, METRIC_JOB_SESSION, run, on_done);
   if (e == OK) return;
   problem_answer_err(w->db_call.x, e);
   db_call_end(&w->db_call);
   free(w);
 }
 
-static struct session_work *work_new(const struct api_request *v) {
-  struct session_work *w = calloc(1, sizeof(*w));
+static struct session_request *session_request_new(const struct api_request *req) {
+  struct session_request *w = calloc(1, sizeof(*w));
   if (!w) {
-    problem_answer_err(v->x, ERR_NOMEM);
+    problem_answer_err(req->x, ERR_NOMEM);
     return NULL;
   }
-  db_call_begin(&w->db_call, v);
+  db_call_begin(&w->db_call, req);
   return w;
 }
 
-/* ---- in ---- */
+/* ---- POST: sign in ---- */
 
-static enum err run_make(struct db *db, struct db_call *e) {
-  struct session_work *w = work_of(e);
-  const struct subject *s = &e->subject;
-  int64_t latest = e->now + COOKIE_AGE_MAX_S * INT64_C(1000);
+static enum err session_create_row(struct db *db, struct db_call *c) {
+  struct session_request *w = session_request_of(c);
+  const struct subject *s = &c->subject;
+  int64_t latest = c->now + COOKIE_AGE_MAX_S * INT64_C(1000);
   w->session.business_id = s->business_id;
   w->session.key_id = s->key_id;
   w->session.expires_at = s->expires_at && s->expires_at < latest ? s->expires_at : latest;
-  if (w->session.expires_at <= e->now) return ERR_DENIED; /* good only by leeway */
+  if (w->session.expires_at <= c->now)
+    return ERR_DENIED; /* the JWT has expired and is accepted only within its leeway */
   TRY(str_copy(w->session.role, sizeof(w->session.role), str_from(access_role_name(s->role))));
   TRY(str_copy(w->session.subject, sizeof(w->session.subject), str_from(s->name)));
   return sessions_create(db, &w->session, w->token);
 }
 
-static void made(struct db_call *e) {
-  struct session_work *w = work_of(e);
+static void session_on_created(struct db_call *c) {
+  struct session_request *w = session_request_of(c);
   struct http_fields f;
   answer_fields(&f);
-  if (e->result == OK) {
-    cookie_set(e->api->cookie, str_from(w->token), (w->session.expires_at - e->now + 999) / 1000, &f);
-    answer_empty(e->x, 204, &f);
-  } else if (e->result == ERR_DENIED) {
-    problem_answer(e->x, PROBLEM_UNAUTHORIZED, NULL);
+  if (c->result == OK) {
+    cookie_set(c->api->cookie, str_from(w->token), (w->session.expires_at - c->now + 999) / 1000, &f);
+    answer_empty(c->x, 204, &f);
+  } else if (c->result == ERR_DENIED) {
+    problem_answer(c->x, PROBLEM_UNAUTHORIZED, NULL);
   } else {
-    problem_answer_err(e->x, e->result);
+    problem_answer_err(c->x, c->result);
   }
   secret_wipe(w->token, sizeof(w->token));
-  db_call_end(e);
+  db_call_end(c);
   free(w);
 }
 
 void api_make_session(void *arg, struct http_exchange *x) {
-  struct api_request *v = arg;
-  if (v->subject.session[0]) { /* none prolongs itself */
+  struct api_request *req = arg;
+  if (req->subject.session[0]) { /* (2) */
     problem_answer(x, PROBLEM_UNAUTHORIZED, NULL);
     return;
   }
-  struct session_work *w = work_new(v);
-  if (w) begin(w, run_make, made);
+  struct session_request *w = session_request_new(req);
+  if (w) session_begin_write(w, session_create_row, session_on_created);
 }
 
-/* ---- who ---- */
+/* ---- GET: who is signed in ---- */
 
-static enum err write_subject(struct buf *b, const struct api_request *v) {
-  const struct subject *s = &v->subject;
+static enum err session_write_subject(struct buf *b, const struct api_request *req) {
+  const struct subject *s = &req->subject;
   char text[SUBJECT_TEXT_SIZE];
   if (s->kind == SUBJECT_USER) return s->name[0] ? buf_add_json(b, str_from(s->name)) : buf_add(b, STR("null"));
-  subject_text(s, &v->api->url_key, text);
+  subject_text(s, &req->api->url_key, text);
   return buf_add_json(b, str_from(text));
 }
 
-static enum err write_who(struct buf *b, const struct api_request *v) {
-  const struct subject *s = &v->subject;
+static enum err session_write_json(struct buf *b, const struct api_request *req) {
+  const struct subject *s = &req->subject;
   char expires[DATE_TEXT_SIZE];
   TRY(buf_addf(b, "{\"business_id\":%lld,\"subject\":", (long long)s->business_id));
-  TRY(write_subject(b, v));
+  TRY(session_write_subject(b, req));
   TRY(buf_addf(b, ",\"role\":\"%s\",\"expires_at\":", access_role_name(s->role)));
   if (!s->expires_at) return buf_add(b, STR("null}"));
   date_format_rfc3339(s->expires_at, expires);
@@ -114,10 +118,10 @@ static enum err write_who(struct buf *b, const struct api_request *v) {
 }
 
 void api_get_session(void *arg, struct http_exchange *x) {
-  const struct api_request *v = arg;
+  const struct api_request *req = arg;
   struct buf b CLEANUP(buf_done) = BUF_INIT(ANSWER_MAX);
   struct http_fields f;
-  enum err e = write_who(&b, v);
+  enum err e = session_write_json(&b, req);
   answer_fields(&f);
   if (e == OK)
     answer_json(x, 200, &f, buf_str(&b));
@@ -125,45 +129,46 @@ void api_get_session(void *arg, struct http_exchange *x) {
     problem_answer_err(x, e);
 }
 
-/* ---- out ---- */
+/* ---- DELETE: sign out ---- */
 
-static void answer_out(const struct api *a, struct http_exchange *x) {
+static void session_answer_signed_out(const struct api *a, struct http_exchange *x) {
   struct http_fields f;
   answer_fields(&f);
   cookie_clear(a->cookie, &f);
   answer_empty(x, 204, &f);
 }
 
-static enum err run_end(struct db *db, struct db_call *e) {
-  return sessions_end(db, str_from(work_of(e)->token));
+static enum err session_end_row(struct db *db, struct db_call *c) {
+  return sessions_end(db, str_from(session_request_of(c)->token));
 }
 
-static void ended(struct db_call *e) {
-  struct session_work *w = work_of(e);
-  if (e->result == OK) {
+static void session_on_ended(struct db_call *c) {
+  struct session_request *w = session_request_of(c);
+  if (c->result == OK) {
     char digest[SESSION_DIGEST_TEXT_SIZE];
     session_digest(str_from(w->token), digest);
-    /* Here at once; elsewhere when it is told of. */
-    session_changed(e->api->versions, e->subject.business_id, str_from(digest));
-    answer_out(e->api, e->x);
+    /* This process forgets the session at once; other processes when they read the change. */
+    session_changed(c->api->versions, c->subject.business_id, str_from(digest));
+    session_answer_signed_out(c->api, c->x);
   } else {
-    problem_answer_err(e->x, e->result);
+    problem_answer_err(c->x, c->result);
   }
   secret_wipe(w->token, sizeof(w->token));
-  db_call_end(e);
+  db_call_end(c);
   free(w);
 }
 
 void api_end_session(void *arg, struct http_exchange *x) {
-  struct api_request *v = arg;
+  struct api_request *req = arg;
   struct str token;
-  if (cookie_find(v->api->cookie, v->request, &token) != OK || token.n != SESSION_TOKEN_SIZE - 1) {
-    answer_out(v->api, x); /* it came with another credential */
+  if (cookie_find(req->api->cookie, req->request, &token) != OK || token.n != SESSION_TOKEN_SIZE - 1) {
+    session_answer_signed_out(req->api,
+                              x); /* the request has no session cookie: it was admitted by another credential */
     return;
   }
-  struct session_work *w = work_new(v);
+  struct session_request *w = session_request_new(req);
   if (!w) return;
-  memcpy(w->token, token.p, token.n); /* the rest is zero */
-  w->db_call.outlives_caller = true;  /* signed out means signed out */
-  begin(w, run_end, ended);
+  memcpy(w->token, token.p, token.n); /* calloc made the terminating NUL */
+  w->db_call.outlives_caller = true;  /* the session ends even if the client has left */
+  session_begin_write(w, session_end_row, session_on_ended);
 }
