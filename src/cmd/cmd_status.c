@@ -1,105 +1,13 @@
-/* cmd_status.c - what waits, what is being filled, what failed. Looks, never acts. */
-#include "cmd/cmd_status.h"
-
+/* cmd_status.c - what waits, what is being filled, what failed. It only reads. */
 #include <stdio.h>
-#include <string.h>
 
-#include "base/clock.h"
-#include "cmd/cmd_print.h"
-#include "domain/status.h"
-#include "ledger/nodes.h"
-#include "ledger/recordings_count.h"
-
-enum { WORKER_LIVES_MS = 30 * 1000, STATUS_MAX = 64 * 1024 * 1024 };
-
-/* What is being written. */
-struct view {
-  struct buf *out;
-  int n;
-  bool json;
-  int64_t now;
-  struct nodes_workers workers;
-};
-
-static enum err add_failure(void *arg, struct str code, int64_t count, int64_t permanent) {
-  struct view *v = arg;
-  if (v->json) return buf_addf(v->out, "%s\"%.*s\":%lld", v->n++ ? "," : "", STR_ARG(code), (long long)count);
-  return buf_addf(v->out, "%s  %-22.*s %6lld   %lld for good\n", v->n++ ? "" : "Failed:\n", STR_ARG(code),
-                  (long long)count, (long long)permanent);
-}
-
-static enum err add_fill_line(struct view *v, const struct recording *r) {
-  TRY(buf_addf(v->out, "%s  %s  business %lld  %-11s  %lld bytes", v->n++ ? "" : "Fills:\n", r->recording_sid,
-               (long long)r->business_id, recording_status_name(r->status), (long long)r->received_bytes));
-  if (r->announced_bytes > 0)
-    TRY(buf_addf(v->out, "  %d %%", (int)((double)r->received_bytes / (double)r->announced_bytes * 100.0)));
-  return buf_add_char(v->out, '\n');
-}
-
-static enum err add_fill(void *arg, const struct recording *r) {
-  struct view *v = arg;
-  if (!v->json) return add_fill_line(v, r);
-  if (v->n++) TRY(buf_add_char(v->out, ','));
-  TRY(buf_addf(v->out, "{\"business_id\":%lld,\"recording\":", (long long)r->business_id));
-  const struct status_view view = {STR(""), v->now, nodes_workers_are_full(&v->workers)};
-  TRY(status_write(v->out, r, &view));
-  return buf_add_char(v->out, '}');
-}
-
-static enum err add_counts_json(struct view *v, const struct recordings_counts *c) {
-  struct buf *b = v->out;
-  TRY(buf_add(b, STR("{\"recordings\":{")));
-  for (int s = 0; s < RECORDING_STATUS_COUNT_; s++)
-    TRY(buf_addf(b, "%s\"%s\":%lld", s ? "," : "", recording_status_name((enum recording_status)s),
-                 (long long)c->by_status[s]));
-  TRY(buf_addf(b, "},\"queue_depth\":%lld,", (long long)c->by_status[RECORDING_QUEUED]));
-  TRY(print_json_time(b, "oldest_queued_at", c->oldest_queued_at));
-  TRY(buf_addf(b, ",\"bytes\":%lld,\"workers\":%lld,\"workers_full\":%lld,", (long long)c->bytes,
-               (long long)v->workers.live, (long long)v->workers.full));
-  TRY(print_json_time(b, "storage_full_since", nodes_workers_are_full(&v->workers) ? v->workers.full_at : 0));
-  return buf_add(b, STR(",\"failures\":{"));
-}
-
-static enum err add_counts(struct view *v, const struct recordings_counts *c) {
-  struct buf *b = v->out;
-  if (v->json) return add_counts_json(v, c);
-  TRY(buf_add(b, STR("Recordings:")));
-  for (int s = 0; s < RECORDING_STATUS_COUNT_; s++)
-    TRY(buf_addf(b, "  %lld %s", (long long)c->by_status[s], recording_status_name((enum recording_status)s)));
-  TRY(buf_addf(b, "\nStored: %.1f MB.  Workers: %lld.", (double)c->bytes / 1e6, (long long)v->workers.live));
-  if (c->oldest_queued_at)
-    TRY(buf_addf(b, "  Oldest queued: %lld s.", (long long)((v->now - c->oldest_queued_at) / 1000)));
-  if (nodes_workers_are_full(&v->workers))
-    TRY(buf_addf(b, "\nNo room for recordings since %lld s: what is queued waits (storage_full).",
-                 (long long)((v->now - v->workers.full_at) / 1000)));
-  return buf_add_char(b, '\n');
-}
-
-static enum err add_all(struct view *v, struct db *db, int64_t business_id) {
-  struct recordings_counts counts;
-  v->now = db_now_ms(db);
-  TRY(recordings_count(db, business_id, &counts));
-  TRY(nodes_workers(db, v->now, WORKER_LIVES_MS, &v->workers));
-  TRY(add_counts(v, &counts));
-  TRY(recordings_count_failures(db, business_id, add_failure, v));
-  v->n = 0;
-  if (v->json) TRY(buf_add(v->out, STR("},\"fills\":[")));
-  TRY(recordings_fills(db, business_id, v->now, add_fill, v));
-  return v->json ? buf_add(v->out, STR("]}\n")) : OK;
-}
-
-/* One moment: counts, failures and fills agree. */
-enum err status_write_all(struct db *db, int64_t business_id, bool json, struct buf *b) {
-  struct view v = {.out = b, .json = json};
-  TRY(db_begin(db));
-  enum err e = add_all(&v, db, business_id);
-  db_rollback(db);
-  return e;
-}
+#include "cmd/app.h"
+#include "cmd/status/status_text.h"
+#include "cmd/status/status_watch.h"
 
 int cmd_status(const struct cmd_args *args) {
   struct app app CLEANUP(app_done) = APP_NONE;
-  struct buf out CLEANUP(buf_done) = BUF_INIT(STATUS_MAX);
+  struct buf out CLEANUP(buf_done) = BUF_INIT(STATUS_TEXT_MAX);
   struct cmd_options o;
   int64_t business_id = 0;
   cmd_options_init(&o, args);

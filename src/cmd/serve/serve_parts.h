@@ -76,15 +76,24 @@ struct serve {
 
 /* serve_upkeep.c: what a process does from time to time, on the main thread */
 void serve_upkeep(struct serve *s);
-bool serve_worker_alive(void *serve);
-bool serve_account_stopped(void *serve, int64_t business_id);
-size_t serve_stopped_count(struct serve *s);
-bool serve_storage_full(void *serve);
-const char *serve_not_ready(void *serve, const char **ret_degraded);
 /* Loads all businesses and keys and hands them to whoever holds some. */
 CHECKED enum err serve_load_access(struct serve *s);
 /* (any thread) The main thread is to read that anew, soon. NULL: everything. */
 void serve_note_access(struct serve *s, const struct access_change *change);
+
+/* serve_state.c: what the process knows about itself; (any thread). serve: a struct serve. */
+enum { SERVE_WORKER_LIVES_MS = 30 * 1000 };
+/* True if a worker of any process reported within SERVE_WORKER_LIVES_MS. */
+bool serve_worker_alive(void *serve);
+/* True if the provider refused the credentials of the business. */
+bool serve_account_stopped(void *serve, int64_t business_id);
+size_t serve_stopped_count(struct serve *s);
+/* Exchanges the list of those businesses with *list, which the caller frees. */
+void serve_set_stopped(struct serve *s, struct business_ids *list);
+/* True if there are workers and none has room for a recording. */
+bool serve_storage_full(void *serve);
+/* NULL when able to serve; else a sentence for /readyz. *ret_degraded: "database" or NULL. */
+const char *serve_not_ready(void *serve, const char **ret_degraded);
 
 /* serve_figures.c: what /metrics shows, and the server that shows it inside */
 enum { ADMIN_CONNECTIONS = 256 };

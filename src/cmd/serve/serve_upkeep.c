@@ -13,14 +13,7 @@
 #include "ledger/accounts.h"
 #include "ledger/sessions.h"
 
-enum {
-  SLOW_MS = 1000,
-  BEAT_MS = 5000,
-  LOOK_MS = 1000,
-  TRIM_MS = 60 * 1000,
-  COMPLAINT_MS = 10 * 1000,
-  WORKER_LIVES_MS = 30 * 1000
-};
+enum { SLOW_MS = 1000, BEAT_MS = 5000, LOOK_MS = 1000, TRIM_MS = 60 * 1000, COMPLAINT_MS = 10 * 1000 };
 
 /* ---- who may ---- */
 
@@ -91,29 +84,17 @@ static enum err note_stopped(void *arg, int64_t business_id) {
   return OK;
 }
 
-static int by_id(const void *a, const void *b) {
-  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return (x > y) - (x < y);
-}
-
-/* Loops ask for the list: it is read and sorted aside, and only exchanged under the lock. */
 static enum err look_at_accounts(struct serve *s) {
   struct business_ids fresh = {0};
   enum err e = accounts_stopped(s->app.db, note_stopped, &fresh);
-  if (e == OK) {
-    if (fresh.count) qsort(fresh.ids, fresh.count, sizeof(fresh.ids[0]), by_id);
-    LOCKED(&s->lock);
-    struct business_ids before = s->stopped;
-    s->stopped = fresh;
-    fresh = before;
-  }
+  if (e == OK) serve_set_stopped(s, &fresh);
   free(fresh.ids);
   return e;
 }
 
 static enum err look_at_workers(struct serve *s) {
   struct nodes_workers workers;
-  TRY(nodes_workers(s->app.db, db_now_ms(s->app.db), WORKER_LIVES_MS, &workers));
+  TRY(nodes_workers(s->app.db, db_now_ms(s->app.db), SERVE_WORKER_LIVES_MS, &workers));
   if (workers.live > 0) atomic_store(&s->worker_seen_ms, clock_mono_ms());
   bool full = nodes_workers_are_full(&workers);
   if (atomic_exchange(&s->storage_full, full) != full) atomic_store(&s->storage_full_moved, true);
@@ -271,40 +252,4 @@ void serve_upkeep(struct serve *s) {
   tape_follows_tick(s->follows);
   tend_volume(s);
   serve_refresh_figures(s);
-}
-
-/* ---- what others ask ---- */
-
-bool serve_worker_alive(void *serve) {
-  struct serve *s = serve;
-  if (s->worker) return true;
-  int64_t seen = atomic_load(&s->worker_seen_ms);
-  return seen != 0 && clock_mono_ms() - seen < WORKER_LIVES_MS;
-}
-
-bool serve_account_stopped(void *serve, int64_t business_id) {
-  struct serve *s = serve;
-  LOCKED(&s->lock);
-  return s->stopped.count && bsearch(&business_id, s->stopped.ids, s->stopped.count, sizeof(business_id), by_id);
-}
-
-size_t serve_stopped_count(struct serve *s) {
-  LOCKED(&s->lock);
-  return s->stopped.count;
-}
-
-bool serve_storage_full(void *serve) {
-  struct serve *s = serve;
-  return atomic_load(&s->storage_full);
-}
-
-const char *serve_not_ready(void *serve, const char **ret_degraded) {
-  struct serve *s = serve;
-  *ret_degraded = changes_healthy(s->changes) && db_writer_healthy(s->writer) ? NULL : "database";
-  if (atomic_load(&s->draining)) return "The process is shutting down.";
-  struct volume_seen seen;
-  volume_seen(s->volume, &seen);
-  if (!seen.answers) return "The recordings' volume does not answer.";
-  if (!atomic_load(&s->store_is_right)) return "The recordings' volume is not the one that the database knows.";
-  return NULL;
 }

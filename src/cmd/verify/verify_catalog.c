@@ -81,7 +81,7 @@ static enum err look_at_row(struct verify *v, const struct recording *row) {
   if (e == ERR_NOT_FOUND || (e == OK && now.version != row->version)) return OK;
   TRY(e);
   if (v->repair && kind != VERIFY_UNREAD) TRY(verify_give_up(v, kind, row, &is_repaired));
-  return verify_tell(v, kind, row->name, row, is_repaired);
+  return verify_report_finding(v, kind, row->name, row, is_repaired);
 }
 
 static enum err look_at_business(struct verify *v, struct batch *b, int64_t business_id) {

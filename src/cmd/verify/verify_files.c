@@ -28,7 +28,7 @@ static enum err tell_part(struct verify *v, const char *name, const struct recor
     is_repaired = e == OK;
   }
   if (e == ERR_NOT_FOUND) return OK; /* its fill came to its end meanwhile */
-  return verify_tell(v, VERIFY_PART, name, row, is_repaired);
+  return verify_report_finding(v, VERIFY_PART, name, row, is_repaired);
 }
 
 static enum err look_at_part(void *arg, const char *owner, int64_t token, int64_t size) {
@@ -51,21 +51,21 @@ static enum err look_at_candidate(struct verify *v, const char *name, const stru
   bool is_repaired = false;
   enum err e = fill_inspect(v->store, name, &info, sha256);
   if (e == ERR_NOT_FOUND) return OK; /* taken away meanwhile */
-  if (e != OK) return verify_tell(v, VERIFY_UNREAD, name, row, false);
+  if (e != OK) return verify_report_finding(v, VERIFY_UNREAD, name, row, false);
   v->files++;
   bool counts = fill_counts(row, &info);
   if (counts && v->repair) TRY(verify_take(v, row, name, &info, sha256, &is_repaired));
   if (!counts && v->repair) is_repaired = fill_set_aside(v->store, row, name) == OK;
-  return verify_tell(v, counts ? VERIFY_FOUND : VERIFY_BAD, name, row, is_repaired);
+  return verify_report_finding(v, counts ? VERIFY_FOUND : VERIFY_BAD, name, row, is_repaired);
 }
 
 static enum err look_at_blob(struct verify *v, const char *name, const struct recording *row) {
-  if (!row) return verify_tell(v, VERIFY_STRAY, name, NULL, false);
+  if (!row) return verify_report_finding(v, VERIFY_STRAY, name, NULL, false);
   switch (row->status) {
     case RECORDING_READY:
-      return strcmp(row->name, name) == 0 ? OK : verify_tell(v, VERIFY_STRAY, name, row, false);
+      return strcmp(row->name, name) == 0 ? OK : verify_report_finding(v, VERIFY_STRAY, name, row, false);
     case RECORDING_EXPIRED:
-      return verify_tell(v, VERIFY_STRAY, name, row, false);
+      return verify_report_finding(v, VERIFY_STRAY, name, row, false);
     default:
       return has_live_lease(row, db_now_ms(v->app.db)) ? OK : look_at_candidate(v, name, row);
   }
@@ -79,7 +79,7 @@ static enum err look_at_file(void *arg, const char *name, int64_t size, bool is_
   verify_name_parse(str_from(name), &n);
   if (n.kind == VERIFY_NAME_ASIDE) v->set_aside++;
   if (n.kind == VERIFY_NAME_ASIDE) return OK;
-  if (n.kind == VERIFY_NAME_OTHER) return verify_tell(v, VERIFY_STRAY, name, NULL, false);
+  if (n.kind == VERIFY_NAME_OTHER) return verify_report_finding(v, VERIFY_STRAY, name, NULL, false);
   enum err e = recordings_get(v->app.db, n.business_id, str_from(n.recording_sid), &row); /* (1) */
   if (e != OK && e != ERR_NOT_FOUND) return e;
   if (n.kind == VERIFY_NAME_PART) return tell_part(v, name, e == OK ? &row : NULL, n.token);

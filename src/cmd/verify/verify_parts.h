@@ -16,8 +16,6 @@ enum verify_kind {
   VERIFY_PART,     /* of a fill that is over */
   VERIFY_KIND_COUNT_
 };
-const char *verify_kind_name(enum verify_kind kind);
-const char *verify_kind_text(enum verify_kind kind); /* for people */
 
 struct verify {
   const struct cmd_args *args;
@@ -31,9 +29,14 @@ struct verify {
   int64_t listed;
 };
 
-/* One finding: a line, or an object of the list. */
-CHECKED enum err verify_tell(struct verify *v, enum verify_kind kind, const char *name, const struct recording *row,
-                             bool is_repaired);
+/* verify_report.c: what is printed. */
+const char *verify_kind_name(enum verify_kind kind); /* in JSON */
+const char *verify_kind_text(enum verify_kind kind); /* for people */
+/* Counts and prints one finding: a line, or an object of the list. row: NULL if the file belongs to no recording. */
+CHECKED enum err verify_report_finding(struct verify *v, enum verify_kind kind, const char *name,
+                                       const struct recording *row, bool is_repaired);
+/* Prints the sums. The exit code. */
+CHECKED int verify_report_end(struct verify *v);
 
 /* verify_catalog.c: every ready row against its file. */
 CHECKED enum err verify_catalog(struct verify *v);

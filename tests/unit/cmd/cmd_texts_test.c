@@ -9,9 +9,9 @@
 
 #include "cmd/check/check_report.h"
 #include "cmd/cmd_progress.h"
-#include "cmd/cmd_status.h"
 #include "cmd/cmd_url.h"
 #include "cmd/demo/demo_parts.h"
+#include "cmd/status/status_watch.h"
 #include "cmd/verify/verify_parts.h"
 
 #define RE "RE0123456789abcdef0123456789abcdef"

@@ -1,10 +1,12 @@
-/* status_watch.c - status, again and again.
+/* status_watch.c - shows the status again and again until a key or a signal ends it.
  *
  *   plain terminal --terminal_take--> ours (no echo, no lines, other screen) --terminal_give_back--> as it was
  *
  * Invariants
- *  (1) Signals that end are blocked but while waiting, so every end goes through terminal_give_back.
- *  (2) A database that does not answer is said, and asked again: watching goes on through an outage. */
+ *  (1) The ending signals are blocked except while it waits, so every end goes through terminal_give_back.
+ *  (2) While the database does not answer the text says so and it is asked again: watching continues through an outage. */
+#include "cmd/status/status_watch.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,9 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cmd/cmd_status.h"
+#include "cmd/status/status_text.h"
 
-enum { PAINT_MS = 500, COLUMNS = 80, ROWS = 24, STATUS_MAX = 64 * 1024 * 1024 };
+enum { PAINT_MS = 500, COLUMNS = 80, ROWS = 24 };
 
 static volatile sig_atomic_t ended;
 
@@ -39,9 +41,9 @@ struct watch {
 
 /* ---- the terminal ---- */
 
-static void out(const char *text) {
+static void terminal_write(const char *text) {
   fputs(text, stdout);
-  (void)fflush(stdout); /* a terminal that is gone ends the process by SIGHUP */
+  (void)fflush(stdout); /* if the terminal is gone, SIGHUP ends the process */
 }
 
 static void terminal_take(struct watch *w) {
@@ -55,12 +57,12 @@ static void terminal_take(struct watch *w) {
     raw.c_cc[VTIME] = 0;
     w->reads = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
   }
-  if (w->paints) out("\x1b[?1049h\x1b[?25l\x1b[2J");
+  if (w->paints) terminal_write("\x1b[?1049h\x1b[?25l\x1b[2J");
 }
 
 static void terminal_give_back(const struct watch *w) {
-  if (w->paints) out("\x1b[?25h\x1b[?1049l");
-  if (w->reads) (void)tcsetattr(STDIN_FILENO, TCSANOW, &w->before); /* it is gone, then */
+  if (w->paints) terminal_write("\x1b[?25h\x1b[?1049l");
+  if (w->reads) (void)tcsetattr(STDIN_FILENO, TCSANOW, &w->before); /* fails only if the terminal is gone */
 }
 
 enum err status_paint(struct str text, int columns, int rows, struct buf *b) {
@@ -74,7 +76,7 @@ enum err status_paint(struct str text, int columns, int rows, struct buf *b) {
   return buf_add(b, STR("\x1b[J"));
 }
 
-static enum err paint(struct watch *w) {
+static enum err watch_paint(struct watch *w) {
   struct winsize size;
   bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col && size.ws_row;
   buf_clear(&w->painting);
@@ -84,8 +86,8 @@ static enum err paint(struct watch *w) {
   return OK;
 }
 
-/* Only what is another than before. */
-static enum err print(struct watch *w) {
+/* Prints the text if it differs from the one printed last. */
+static enum err watch_print(struct watch *w) {
   if (str_eq(buf_str(&w->now), buf_str(&w->shown))) return OK;
   buf_clear(&w->shown);
   TRY(buf_add(&w->shown, buf_str(&w->now)));
@@ -95,7 +97,7 @@ static enum err print(struct watch *w) {
 
 /* ---- watching ---- */
 
-static enum err show(struct watch *w) {
+static enum err watch_show(struct watch *w) {
   buf_clear(&w->now);
   enum err e = status_write_all(w->app->db, w->business_id, w->args->json, &w->now);
   if (e != OK) {
@@ -103,11 +105,11 @@ static enum err show(struct watch *w) {
     TRY(w->args->json ? buf_addf(&w->now, "{\"error\":\"%s\"}\n", err_text(e)) /* (2) */
                       : buf_addf(&w->now, "The database does not answer: %s\n", err_text(e)));
   }
-  return w->paints ? paint(w) : print(w);
+  return w->paints ? watch_paint(w) : watch_print(w);
 }
 
-/* Until the next look is due; false: a key or a signal ends it. */
-static bool wait(const struct watch *w) {
+/* Waits until the next text is due. False: a key or a signal ends it. */
+static bool watch_wait(const struct watch *w) {
   struct pollfd key = {.fd = w->reads ? STDIN_FILENO : -1, .events = POLLIN};
   const struct timespec pause = {.tv_nsec = (long)PAINT_MS * 1000 * 1000};
   char c;
@@ -136,19 +138,19 @@ int status_watch(const struct cmd_args *args, struct app *app, int64_t business_
   struct watch w = {.args = args,
                     .app = app,
                     .business_id = business_id,
-                    .shown = BUF_INIT(STATUS_MAX),
-                    .now = BUF_INIT(STATUS_MAX),
-                    .painting = BUF_INIT(STATUS_MAX)};
+                    .shown = BUF_INIT(STATUS_TEXT_MAX),
+                    .now = BUF_INIT(STATUS_TEXT_MAX),
+                    .painting = BUF_INIT(STATUS_TEXT_MAX)};
   enum err e;
   catch_signals(&w);
   terminal_take(&w);
   do {
-    e = show(&w);
-  } while (e == OK && wait(&w));
+    e = watch_show(&w);
+  } while (e == OK && watch_wait(&w));
   terminal_give_back(&w);
   buf_done(&w.shown);
   buf_done(&w.now);
   buf_done(&w.painting);
-  if (e == ERR_CLOSED) return CMD_DONE; /* whoever read it has read enough */
+  if (e == ERR_CLOSED) return CMD_DONE; /* the reader of standard output closed it */
   return e == OK ? CMD_DONE : cmd_fail(args, "%s", err_text(e));
 }

@@ -1,0 +1,15 @@
+/* status_text.h - what `status` shows at one moment.
+ *
+ *   struct buf out = BUF_INIT(STATUS_TEXT_MAX);
+ *   e = status_write_all(app.db, business_id, args->json, &out);
+ *
+ * Thread rule: the owner of db. */
+#pragma once
+
+#include "base/buf.h"
+#include "db/db.h"
+
+enum { STATUS_TEXT_MAX = 64 * 1024 * 1024 }; /* bytes */
+
+/* Appends the status of a business (0: of all) to b: lines for people, or one line of JSON. Only reads. */
+CHECKED enum err status_write_all(struct db *db, int64_t business_id, bool json, struct buf *b);
