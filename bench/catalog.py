@@ -50,20 +50,21 @@ def rows_sql(count):
     own, child = "'+15005550006'", sid("CA", f"(i + {count})")
     calls = f"""
 insert into calls (business_id, call_sid, parent_call_sid, top_sid, direction, from_number, to_number, status, duration_s,
-  earliest_at, started_at, customer_name, first_seen_at, sort_at)
+  earliest_at, started_at, customer_name, first_seen_at, sort_at, unrecorded)
 {every}, legs(i, child) as (select i, 0 from g union all select i, 1 from g where i % 5 = 0)
 select 1, iif(child, {child}, {sid("CA", "i")}) as sid, iif(child, {sid("CA", "i")}, null), {sid("CA", "i")},
   iif(i % 10 < 6, 'inbound', 'outbound'),
   case when not child and i % 10 < 6 then {number("i")} else {own} end,
   case when child then {number("(i + 77777)")} when i % 10 < 6 then {own} else {number("i")} end,
   'completed', 60, {at} + child, {at} + child,
-  iif(not child and i % 5 < 2, name_of(iif(i % 3, i * 7919 % {known}, i % {len(NAMES)})), null), {at} + child, {at} + child
+  iif(not child and i % 5 < 2, name_of(iif(i % 3, i * 7919 % {known}, i % {len(NAMES)})), null), {at} + child, {at} + child,
+  iif(i % 20 = 0 and i % 100, 1, null)
 from legs order by sid"""
     recordings = f"""
 insert into recordings (business_id, recording_sid, call_sid, started_at, first_seen_at, status, error_code, bytes,
-  duration_ms, channels)
+  duration_ms, channels, listed_at)
 {every} select 1, {sid("RE", "i")} as sid, iif(i % 5, {sid("CA", "i")}, {child}), {at}, {at},
-  iif(i % 100, 'ready', 'failed'), iif(i % 100, null, 'provider_error'), 480000, 60000, 1
+  iif(i % 100, 'ready', 'failed'), iif(i % 100, null, 'provider_error'), 480000, 60000, 1, {at}
 from g where i % 20 or i % 100 = 0 order by sid"""
     return calls, recordings
 

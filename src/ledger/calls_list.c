@@ -4,10 +4,12 @@
  *
  *   source      taken when                                              walks
  *   WALK        no search, no rare state                                the calls by time
+ *   UNRECORDED  only calls without a recording                          the calls that may have none, by time
+ *   STATE       a state of a recording other than ready                 recordings in that state, by time of their rows
  *   TEXT        a search that may be part of a number or name           documents of legs that match, by time of their rows
  *   OLD TEXT    the same, while calls of before are being indexed       documents that an older release made
  *   SHORT       a search with one or two digits                         the calls by time
- *   FEW         a SID's beginning, or a rare state of a recording       what few there are, sorted
+ *   FEW         a SID's beginning                                       what few there are, sorted
  *   WALK + SID  a SID's beginning that many have                        the calls by time
  *
  * Invariants
@@ -306,9 +308,17 @@ static bool has_rare_status(const struct calls_filter *f) {
   return f->status.n && !str_eq(f->status, STR("completed"));
 }
 
-static const char *walk_index(const struct calls_filter *f) {
+/* The list holds calls with a missing recording, which STATE gives, and calls without any. */
+static bool is_missing_or_unrecorded(const struct calls_filter *f) {
+  return f->by_recording_status && f->recording_status == RECORDING_MISSING && f->has_recording == CALLS_ANY;
+}
+
+enum walk { WALK_ALL, WALK_UNRECORDED, WALK_SID, WALK_SHORT };
+
+static const char *walk_index(const struct calls_filter *f, bool unrecorded) {
   if (f->ref.n) return "calls_ref_newest";
   if (has_rare_status(f)) return "calls_not_completed";
+  if (unrecorded) return f->all_legs ? "calls_unrecorded_leg" : "calls_unrecorded";
   return f->all_legs ? "calls_newest_leg" : "calls_newest";
 }
 
@@ -319,14 +329,14 @@ static enum err add_short(struct statement *s, const struct ask *a) {
   return add_value(s, " or instr(l.to_number, ", DB_TEXT(buf_str(&a->digits)), ") > 0))");
 }
 
-enum walk { WALK_ALL, WALK_SID, WALK_SHORT };
-
 static enum err source_walk(struct ask *a, enum walk walk) {
+  bool unrecorded = walk == WALK_UNRECORDED || a->filter->has_recording == CALLS_NO;
   struct statement s CLEANUP(statement_done) = STATEMENT;
-  TRY(buf_addf(&s.sql, "select c.sort_at, c.call_sid from calls c indexed by %s", walk_index(a->filter)));
+  TRY(buf_addf(&s.sql, "select c.sort_at, c.call_sid from calls c indexed by %s", walk_index(a->filter, unrecorded)));
   TRY(add_value(&s, " where c.business_id = ", DB_INT(a->business_id), ""));
   if (!a->filter->all_legs) TRY(add(&s, " and c.top_sid = c.call_sid"));
   if (has_rare_status(a->filter)) TRY(add(&s, " and c.status <> 'completed'"));
+  if (unrecorded) TRY(add(&s, " and c.unrecorded = 1"));
   if (walk == WALK_SHORT) TRY(add_short(&s, a));
   if (walk == WALK_SID) {
     TRY(add(&s, " and exists (select 1 from " LEGS_OF_C " and ("));
@@ -339,42 +349,73 @@ static enum err source_walk(struct ask *a, enum walk walk) {
   return collect(a, &s);
 }
 
-/* What stands in the documents between the times that a row can have. */
-static enum err add_places(struct statement *s, const struct ask *a, int64_t span_ms) {
+/* The times from <= t < before that a document of a listed row can have; 0: open. */
+static void find_times(const struct ask *a, int64_t span_ms, int64_t *ret_from, int64_t *ret_before) {
   const struct calls_filter *f = a->filter;
-  if (f->since) TRY(add_value(s, " and s.rowid >= ", DB_INT(calls_search_first_id(f->since - span_ms)), ""));
   int64_t before = f->until;
   if (f->after_key && (!before || f->after.sort_at < before)) before = f->after.sort_at + 1;
-  if (before) TRY(add_value(s, " and s.rowid < ", DB_INT(calls_search_first_id(before + span_ms + SPILL_MS)), ""));
+  *ret_from = f->since ? f->since - span_ms : 0;
+  *ret_before = before ? before + span_ms + SPILL_MS : 0;
+}
+
+static enum err add_document_times(struct statement *s, const struct ask *a, int64_t span_ms) {
+  int64_t from, before;
+  find_times(a, span_ms, &from, &before);
+  if (from) TRY(add_value(s, " and s.rowid >= ", DB_INT(calls_search_first_id(from)), ""));
+  if (before) TRY(add_value(s, " and s.rowid < ", DB_INT(calls_search_first_id(before)), ""));
   return OK;
+}
+
+/* Joins the rows c that leg l, given already, is shown in. */
+static enum err add_rows_of_l(struct statement *s, const struct ask *a) {
+  if (!a->filter
+           ->all_legs) { /* t: a top leg that got a parent of its own stands for its legs until they have followed */
+    TRY(add_value(s, " cross join calls t on t.call_sid = l.top_sid and t.business_id = ", DB_INT(a->business_id), ""));
+    TRY(add_value(s, " cross join calls c on c.call_sid = t.top_sid and c.business_id = ", DB_INT(a->business_id), ""));
+    return add(s, " and +c.top_sid = c.call_sid");
+  }
+  TRY(add_value(s, " cross join calls c on c.business_id = ", DB_INT(a->business_id), ""));
+  TRY(add(s,
+          " and c.call_sid in (select l.call_sid union select l.parent_call_sid union select l.top_sid union"
+          " select k.call_sid from calls k indexed by calls_parent where k.parent_call_sid = l.call_sid"));
+  return add_value(s, " and k.business_id = ", DB_INT(a->business_id), ")");
+}
+
+static int64_t span_of(const struct calls_filter *f) {
+  return f->all_legs ? TREE_SPAN_MS : 0;
 }
 
 /* Documents, the legs l that they are of, and the rows c that these are shown in. */
 static enum err source_documents(struct ask *a, struct str match) {
   const struct calls_filter *f = a->filter;
   struct statement s CLEANUP(statement_done) = STATEMENT;
-  int64_t span_ms = f->all_legs ? TREE_SPAN_MS : 0;
   TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid from call_documents s", CALLS_SEARCH_ID_BITS));
   TRY(add_value(&s, " cross join calls l on l.business_id = ", DB_INT(a->business_id), ""));
   TRY(add(&s, " and l.call_sid = s.call_sid and +l.document_id = s.rowid"));
-  if (!f->all_legs) { /* t: a top leg that got a parent of its own stands for its legs until they have followed */
-    TRY(add_value(&s, " cross join calls t on t.call_sid = l.top_sid and t.business_id = ", DB_INT(a->business_id),
-                  ""));
-    TRY(add_value(&s, " cross join calls c on c.call_sid = t.top_sid and c.business_id = ", DB_INT(a->business_id),
-                  ""));
-    TRY(add(&s, " and +c.top_sid = c.call_sid"));
-  } else {
-    TRY(add_value(&s, " cross join calls c on c.business_id = ", DB_INT(a->business_id), ""));
-    TRY(add(&s,
-            " and c.call_sid in (select l.call_sid union select l.parent_call_sid union select l.top_sid union"
-            " select k.call_sid from calls k indexed by calls_parent where k.parent_call_sid = l.call_sid"));
-    TRY(add_value(&s, " and k.business_id = ", DB_INT(a->business_id), ")"));
-  }
+  TRY(add_rows_of_l(&s, a));
   TRY(add_value(&s, " where s.call_documents match ", DB_TEXT(match), ""));
-  TRY(add_places(&s, a, span_ms));
+  TRY(add_document_times(&s, a, span_of(f)));
   TRY(add_filters(&s, f, false));
   TRY(add(&s, " order by s.rowid desc"));
-  return collect_documents(a, &s, span_ms);
+  return collect_documents(a, &s, span_of(f));
+}
+
+/* Recordings r in the filter's state, the legs l that they are of, and the rows c that these are shown in. */
+static enum err source_state(struct ask *a) {
+  const struct calls_filter *f = a->filter;
+  struct statement s CLEANUP(statement_done) = STATEMENT;
+  TRY(add(&s, "select r.listed_at, c.sort_at, c.call_sid from recordings r indexed by recordings_state_newest"));
+  TRY(add_value(&s, " cross join calls l on l.call_sid = r.call_sid and l.business_id = ", DB_INT(a->business_id), ""));
+  TRY(add_rows_of_l(&s, a));
+  TRY(add_value(&s, " where r.business_id = ", DB_INT(a->business_id), " and r.status <> 'ready'"));
+  TRY(add_value(&s, " and r.status = ", DB_TEXT(str_from(recording_status_name(f->recording_status))), ""));
+  int64_t from, before;
+  find_times(a, span_of(f), &from, &before);
+  if (from) TRY(add_value(&s, " and r.listed_at >= ", DB_INT(from), ""));
+  if (before) TRY(add_value(&s, " and r.listed_at < ", DB_INT(before), ""));
+  TRY(add_filters(&s, f, false));
+  TRY(add(&s, " order by r.listed_at desc"));
+  return collect_documents(a, &s, span_of(f));
 }
 
 /* The word that all documents of a business have in the older index. */
@@ -415,7 +456,7 @@ static enum err source_old_documents(struct ask *a) {
   TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid from call_search s", CALLS_SEARCH_ID_BITS));
   TRY(add(&s, " cross join calls c indexed by calls_search_id on c.search_id = s.rowid"));
   TRY(add_value(&s, " where s.call_search match ", DB_TEXT(buf_str(&match)), ""));
-  TRY(add_places(&s, a, 0));
+  TRY(add_document_times(&s, a, 0));
   TRY(add_value(&s, " and c.business_id = ", DB_INT(a->business_id), ""));
   if (!a->filter->all_legs) TRY(add(&s, " and +c.top_sid = c.call_sid"));
   TRY(add_filters(&s, a->filter, false));
@@ -454,14 +495,8 @@ static enum err source_text(struct ask *a) {
   return e;
 }
 
-/* The calls that have few recordings of that state, or a SID that begins so: as the inside of `with m(sid) as (…)`. */
-static enum err add_few(struct statement *s, const struct ask *a, bool by_sid) {
-  const char *status = recording_status_name(a->filter->recording_status);
-  if (!by_sid) {
-    TRY(add_value(s, "select call_sid from recordings indexed by recordings_not_ready where business_id = ",
-                  DB_INT(a->business_id), ""));
-    return buf_addf(&s->sql, " and status = '%s' and status <> 'ready' and call_sid is not null", status);
-  }
+/* The calls with a SID that begins as the search, or a recording with one: the inside of `with m(sid) as (…)`. */
+static enum err add_few(struct statement *s, const struct ask *a) {
   for (size_t i = 0; i < a->sid_count; i++) { /* a select each: "or" would walk the table */
     if (i) TRY(add(s, " union all "));
     TRY(add_value(s, "select call_sid from calls where business_id = ", DB_INT(a->business_id), " and "));
@@ -474,10 +509,10 @@ static enum err add_few(struct statement *s, const struct ask *a, bool by_sid) {
   return OK;
 }
 
-static enum err are_few(struct ask *a, bool by_sid, bool *ret_few) {
+static enum err are_few(struct ask *a, bool *ret_few) {
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(add(&s, "select count(*) from (select 1 from ("));
-  TRY(add_few(&s, a, by_sid));
+  TRY(add_few(&s, a));
   TRY(add_value(&s, ") limit ", DB_INT(FEW_MAX + 1), ")"));
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(statement_query(&s, a->db, &q));
@@ -486,10 +521,10 @@ static enum err are_few(struct ask *a, bool by_sid, bool *ret_few) {
   return OK;
 }
 
-static enum err source_few(struct ask *a, bool by_sid) {
+static enum err source_few(struct ask *a) {
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(add(&s, "with m(sid) as ("));
-  TRY(add_few(&s, a, by_sid));
+  TRY(add_few(&s, a));
   TRY(add(&s, "), legs(sid, parent, top) as (select l.call_sid, l.parent_call_sid, l.top_sid from"));
   TRY(add_value(&s, " (select distinct sid from m) d cross join calls l on l.call_sid = d.sid and l.business_id = ",
                 DB_INT(a->business_id), "), rows(sid) as (select top from legs"));
@@ -508,17 +543,21 @@ static enum err source_few(struct ask *a, bool by_sid) {
 
 static enum err run_sources(struct ask *a) {
   const struct calls_filter *f = a->filter;
-  bool few = false;
   if (a->by_text) {
+    bool few;
     TRY(source_text(a));
     if (!a->sid_count) return OK;
-    TRY(are_few(a, true, &few));
-    return few ? source_few(a, true) : source_walk(a, WALK_SID);
+    TRY(are_few(a, &few));
+    return few ? source_few(a) : source_walk(a, WALK_SID);
   }
-  bool may_be_few = f->by_recording_status && f->recording_status != RECORDING_READY &&
-                    f->recording_status != RECORDING_MISSING; /* which calls without recordings are, too */
-  if (may_be_few) TRY(are_few(a, false, &few));
-  return few ? source_few(a, false) : source_walk(a, WALK_ALL);
+  bool by_state = f->by_recording_status && f->recording_status != RECORDING_READY && !f->ref.n;
+  bool is_missing = f->recording_status == RECORDING_MISSING;             /* a call without any recording misses one */
+  if (by_state && f->has_recording == CALLS_NO && !is_missing) return OK; /* what has none has none in that state */
+  if (!by_state || f->has_recording == CALLS_NO) return source_walk(a, WALK_ALL);
+  TRY(source_state(a));
+  if (!is_missing_or_unrecorded(f)) return OK;
+  keep_best(a);
+  return source_walk(a, WALK_UNRECORDED);
 }
 
 enum err calls_list_page(struct db *db, int64_t business_id, const struct calls_filter *filter,

@@ -15,22 +15,29 @@ static enum err call_is_known(struct db *db, int64_t business_id, struct str cal
   return OK;
 }
 
+#define USABLE " and n.status <> 'expired' and not n.for_good"
+#define OWN "recordings n indexed by recordings_call where n.business_id = ?1 and n.call_sid = ?2"
+#define PARENTS                                                                      \
+  "calls c cross join recordings n indexed by recordings_call on n.business_id = ?1" \
+  " and n.call_sid = c.parent_call_sid where c.business_id = ?1 and c.call_sid = ?2"
+#define CHILDRENS                                                                                            \
+  "calls c indexed by calls_parent cross join recordings n indexed by recordings_call on n.business_id = ?1" \
+  " and n.call_sid = c.call_sid where c.business_id = ?1 and c.parent_call_sid = ?2"
+
+#define NEWEST(recordings)           \
+  "(select n.rowid from " recordings \
+  " order by coalesce(n.started_at, n.first_seen_at) desc, n.recording_sid desc limit 1)"
+#define FIRST(condition) NEWEST(OWN condition) ", " NEWEST(PARENTS condition) ", " NEWEST(CHILDRENS condition)
+
+/* coalesce() runs each of its queries only if all before it found none. */
 enum err recordings_resolve(struct db *db, int64_t business_id, struct str id, bool *ret_call_known,
                             struct recording *ret_row) {
   enum err e = recordings_get(db, business_id, id, ret_row);
   if (e != ERR_NOT_FOUND) return e;
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "with legs(call_sid, kin) as ("
-               "  select ?2, 0"
-               "  union all select parent_call_sid, 1 from calls"
-               "    where business_id = ?1 and call_sid = ?2 and parent_call_sid is not null"
-               "  union all select call_sid, 2 from calls indexed by calls_parent"
-               "    where business_id = ?1 and parent_call_sid = ?2)"
                "select " RECORDING_COLUMNS
-               " from legs join recordings r on r.business_id = ?1 and r.call_sid = legs.call_sid "
-               "order by (r.status = 'expired' or r.for_good), kin, coalesce(r.started_at, r.first_seen_at) desc, "
-               "r.recording_sid desc limit 1",
+               " from recordings r where r.rowid = coalesce(" FIRST(USABLE) ", " FIRST("") ")",
                DB_INT(business_id), DB_TEXT(id)));
   e = recordings_read_one(&q, ret_row);
   if (e == ERR_NOT_FOUND) TRY(call_is_known(db, business_id, id, ret_call_known));

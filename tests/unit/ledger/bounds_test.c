@@ -4,6 +4,7 @@
 
 #include "db/db_sqlite.h"
 #include "ledger/accounts.h"
+#include "ledger/calls_list.h"
 #include "ledger/recordings_count.h"
 
 #define NOW SCRATCH_NOW
@@ -139,6 +140,93 @@ static void what_is_asked_often_costs_the_same_with_many_rows(void **state) {
   }
 }
 
+/* ---- lists of calls, and the recording that a call means ---- */
+
+static int count_steps(unsigned kind, void *arg, void *stmt, void *took_ns) {
+  (void)kind, (void)took_ns;
+  *(int64_t *)arg += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
+  return 0;
+}
+
+#define CALLS                                                                                               \
+  ROWS_FROM_TO                                                                                              \
+  "insert into calls (business_id, call_sid, top_sid, parent_call_sid, first_seen_at, started_at, sort_at)" \
+  " select 1, printf('CA%05d', i), printf('CA%05d', i), null, ?3 + 1000 * i, ?3 + 1000 * i, ?3 + 1000 * i from g"
+#define RECORDINGS(status)                                                                           \
+  ROWS_FROM_TO                                                                                       \
+  "insert into recordings (business_id, recording_sid, call_sid, started_at, first_seen_at, status)" \
+  " select 1, printf('RE%05d', i), printf('CA%05d', i), ?3 + 1000 * i, ?3 + 1000 * i, " status " from g"
+#define CHILDREN                                                                                            \
+  ROWS_FROM_TO                                                                                              \
+  "insert into calls (business_id, call_sid, top_sid, parent_call_sid, first_seen_at, started_at, sort_at)" \
+  " select 1, printf('CA%05d', i), 'CA00000', 'CA00000', ?3 + i, ?3 + i, ?3 + i from g where i > 0"
+
+static void list(struct db *db, struct calls_filter f, size_t rows) {
+  struct calls_key keys[CALLS_LIST_LIMIT_MAX];
+  size_t count;
+  bool more;
+  f.limit = 10;
+  assert_int_equal(calls_list_page(db, 1, &f, keys, &count, &more), OK);
+  assert_int_equal(count, rows);
+}
+static void list_failed(struct db *db) {
+  list(db, (struct calls_filter){.by_recording_status = true, .recording_status = RECORDING_FAILED}, 10);
+}
+static void list_missing(struct db *db) {
+  list(db, (struct calls_filter){.by_recording_status = true, .recording_status = RECORDING_MISSING}, 7);
+}
+static void list_unrecorded(struct db *db) {
+  list(db, (struct calls_filter){.has_recording = CALLS_NO}, 7);
+}
+static void list_unrecorded_legs(struct db *db) {
+  list(db, (struct calls_filter){.has_recording = CALLS_NO, .all_legs = true}, 7);
+}
+static void resolve_top(struct db *db) {
+  struct recording row;
+  bool known;
+  assert_int_equal(recordings_resolve(db, 1, STR("CA00000"), &known, &row), OK);
+  assert_string_equal(row.recording_sid, "RE00000");
+}
+
+static void what_is_filtered_by_recordings_costs_the_same_with_many_rows(void **state) {
+  static const struct {
+    const char *name, *calls, *recordings;
+    void (*ask)(struct db *db);
+  } cases[] = {
+      {"few failed ones, older than the ready ones", CALLS, RECORDINGS("iif(i < 10, 'failed', 'ready')"), list_failed},
+      {"many failed ones, older than the ready ones", CALLS, RECORDINGS("iif(i < 2000, 'failed', 'ready')"),
+       list_failed},
+      {"calls that miss a recording", CALLS, RECORDINGS("'ready'") " where i > 6", list_missing},
+      {"calls without a recording", CALLS, RECORDINGS("'ready'") " where i > 6", list_unrecorded},
+      {"calls without a recording, by legs", CALLS, RECORDINGS("'ready'") " where i > 6", list_unrecorded_legs},
+      {"the recording of a call with children", CHILDREN, RECORDINGS("'ready'"), resolve_top},
+  };
+  enum { SOME = 100 };
+  int failures = 0;
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct db *db = scratch_ledger(*state);
+    int64_t some = 0, many = 0;
+    assert_int_equal(db_begin_immediate(db), OK);
+    fill(db, cases[i].calls, 0, SOME);
+    fill(db, cases[i].recordings, 0, SOME);
+    assert_int_equal(sqlite3_trace_v2(db->sqlite, SQLITE_TRACE_PROFILE, count_steps, &some), SQLITE_OK);
+    cases[i].ask(db);
+    assert_int_equal(sqlite3_trace_v2(db->sqlite, 0, NULL, NULL), SQLITE_OK);
+    fill(db, cases[i].calls, SOME, MANY);
+    fill(db, cases[i].recordings, SOME, MANY);
+    assert_int_equal(sqlite3_trace_v2(db->sqlite, SQLITE_TRACE_PROFILE, count_steps, &many), SQLITE_OK);
+    cases[i].ask(db);
+    assert_int_equal(sqlite3_trace_v2(db->sqlite, 0, NULL, NULL), SQLITE_OK);
+    if (2 * many > 3 * some) {
+      print_message("# %s: %lld steps with some, %lld with many\n", cases[i].name, (long long)some, (long long)many);
+      failures++;
+    }
+    db_rollback(db);
+    db_close(db);
+  }
+  assert_int_equal(failures, 0);
+}
+
 static void a_claim_takes_the_one_that_has_waited_longest(void **state) {
   static const struct recordings_limits limits = {4, 16, 3};
   struct db *db = scratch_ledger(*state);
@@ -185,6 +273,7 @@ static void failures_for_good_are_counted_as_they_change(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(what_is_asked_often_costs_the_same_with_many_rows),
+      SCRATCH_TEST(what_is_filtered_by_recordings_costs_the_same_with_many_rows),
       SCRATCH_TEST(a_claim_takes_the_one_that_has_waited_longest),
       SCRATCH_TEST(failures_for_good_are_counted_as_they_change),
   };

@@ -272,12 +272,103 @@ static void a_number_that_changed_is_found_as_it_is_now(void **state) {
   db_close(db);
 }
 
+/* The SIDs that a list holds, without what they begin with. */
+static void require_filtered(struct db *db, struct calls_filter f, const char *sids) {
+  struct calls_key keys[10];
+  size_t count;
+  bool more;
+  char found[80] = "";
+  f.limit = COUNT_OF(keys);
+  assert_int_equal(calls_list_page(db, 1, &f, keys, &count, &more), OK);
+  for (size_t i = 0; i < count; i++)
+    (void)snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%s", i ? " " : "", keys[i].call_sid + 2);
+  assert_string_equal(found, sids);
+}
+
+static void require_failed_and_unrecorded(struct db *db, const char *failed, const char *unrecorded) {
+  struct calls_filter f = {.by_recording_status = true, .recording_status = RECORDING_FAILED};
+  require_filtered(db, f, failed);
+  require_filtered(db, (struct calls_filter){.has_recording = CALLS_NO}, unrecorded);
+}
+
+static void set_status(struct db *db, const char *sid, enum recording_status status) {
+  struct recording row = scratch_row(db, 1, sid), next = row;
+  next.status = status;
+  assert_int_equal(recordings_store(db, &row, &next), OK);
+}
+
+static void lists_by_recording_follow_what_changes(void **state) {
+  struct db *db = scratch_ledger(*state);
+  (void)scratch_recording(db, 1, "RE1", "CA1", RECORDING_FAILED, RECORDING_RANK_REST, NOW);
+  (void)scratch_recording(db, 1, "RE2", "CA2", RECORDING_READY, RECORDING_RANK_REST, NOW);
+  require_failed_and_unrecorded(db, "", "");
+  scratch_call(db, 1, "CA1", "", NOW); /* after its recording */
+  scratch_call(db, 1, "CA2", "", NOW + 1000);
+  scratch_call(db, 1, "CA3", "", NOW + 2000);
+  require_failed_and_unrecorded(db, "1", "3");
+  set_status(db, "RE2", RECORDING_FAILED);
+  require_failed_and_unrecorded(db, "2 1", "3");
+  scratch_call(db, 1, "CA1", "", NOW + 5000); /* it began later than was known */
+  require_failed_and_unrecorded(db, "1 2", "3");
+  set_status(db, "RE1", RECORDING_READY);
+  scratch_call(db, 1, "CA1", "", NOW - 5000);
+  set_status(db, "RE1", RECORDING_FAILED);
+  require_failed_and_unrecorded(db, "2 1", "3");
+  scratch_call(db, 1, "CA1", "CA0", NOW); /* a parent that is not known yet */
+  scratch_call(db, 1, "CA0", "", NOW + 9000);
+  require_failed_and_unrecorded(db, "0 2", "3");
+  scratch_call(db, 1, "CA1", "CA3", NOW); /* another parent */
+  require_failed_and_unrecorded(db, "3 2", "0");
+  scratch_call(db, 1, "CA4", "CA0", NOW);
+  (void)scratch_recording(db, 1, "RE4", "CA4", RECORDING_FAILED, RECORDING_RANK_REST, NOW);
+  require_failed_and_unrecorded(db, "0 3 2", "");
+  struct calls_filter legs = {.by_recording_status = true, .recording_status = RECORDING_FAILED, .all_legs = true};
+  require_filtered(db, legs, "0 3 2 4 1");
+  db_close(db);
+}
+
+static void calls_of_before_are_listed_by_recording(void **state) {
+  struct db *db = scratch_ledger(*state);
+  make_catalog(db);
+  struct ledger_migrations *all = malloc(sizeof(*all));
+  assert_non_null(all);
+  assert_int_equal(ledger_migrations(all), OK);
+  static const char *const triggers[] = {
+      "recordings_listed_new",   "recordings_listed_moved",   "calls_listed_new",     "calls_listed_moved",
+      "recordings_recorded_new", "recordings_recorded_moved", "calls_unrecorded_new", "calls_unrecorded_moved",
+  };
+  for (size_t i = 0; i < COUNT_OF(triggers); i++) {
+    char sql[80];
+    (void)snprintf(sql, sizeof(sql), "drop trigger %s", triggers[i]);
+    assert_int_equal(db_script(db, sql), OK);
+  }
+  assert_int_equal(db_script(db,
+                             "drop index recordings_state_newest; drop index calls_unrecorded;"
+                             "drop index calls_unrecorded_leg; alter table calls drop column unrecorded;"
+                             "alter table recordings drop column listed_at"),
+                   OK);
+  assert_int_equal(db_script(db, all->all[9].sql), OK);
+  free(all);
+  for (int status = 0; status < RECORDING_STATUS_COUNT_; status++)
+    for (int legs = 0; legs < 2; legs++) {
+      struct calls_filter f = {.limit = 7, .all_legs = legs, .by_recording_status = true};
+      f.recording_status = (enum recording_status)status;
+      assert_true(require_list(db, f, &searches[0]) > 5);
+    }
+  for (int legs = 0; legs < 2; legs++)
+    assert_true(require_list(db, (struct calls_filter){.limit = 7, .all_legs = legs, .has_recording = CALLS_NO},
+                             &searches[0]) > 5);
+  db_close(db);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(every_search_gives_what_it_should_in_order),
       SCRATCH_TEST(filters_of_every_kind_agree_with_each_other),
       SCRATCH_TEST(an_offset_passes_over_rows),
       SCRATCH_TEST(what_can_not_be_asked_is_refused),
+      SCRATCH_TEST(lists_by_recording_follow_what_changes),
+      SCRATCH_TEST(calls_of_before_are_listed_by_recording),
       SCRATCH_TEST(a_number_that_changed_is_found_as_it_is_now),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);

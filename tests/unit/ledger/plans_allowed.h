@@ -3,6 +3,8 @@
 /* Lists: walked in the order that they are shown in, until the page is full; db_deadline ends what takes too long. */
 {"select c.sort_at, c.call_sid from calls c indexed by calls_newest", "SEARCH c USING",
  "in the list's order, until the page is full"},
+    {"select c.sort_at, c.call_sid from calls c indexed by calls_unrecorded", "SEARCH c USING",
+     "in the list's order, until the page is full"},
     {"from call_documents s cross join", "SCAN s VIRTUAL TABLE INDEX 192:M3",
      "documents that match, newest first, until the page is full"},
     {"with m(sid) as (select call_sid from", "SEARCH", "at most FEW_MAX: are_few counted them"},
@@ -17,7 +19,8 @@
      "USE TEMP B-TREE FOR ORDER BY", "the legs of one call"},
 
     /* Recordings of one call, or under a lease. */
-    {"with legs(call_sid, kin) as", "USE TEMP B-TREE FOR ORDER BY", "the recordings of one call and its legs"},
+    {"from recordings r where r.rowid = coalesce(", "USE TEMP B-TREE FOR ORDER BY",
+     "the recordings of one call, or of its children"},
     {"with own(sid, parent, top) as", "USE TEMP B-TREE FOR ORDER BY", "the recordings of one call and its legs"},
     {"from recordings r where business_id = ?1 and call_sid = ?2", "USE TEMP B-TREE FOR ORDER BY",
      "the recordings of one call"},
