@@ -24,7 +24,7 @@
 void api_prepare(void *arg, struct http_exchange *x) {
   struct api_request *req = arg;
   (void)x;
-  if (request_id(req, ID_RECORDING_OR_CALL)) play_begin(req, PLAY_PREPARE);
+  if (request_id(req, ID_RECORDING_OR_CALL)) playback_request_begin(req, PLAYBACK_REQUEST_PREPARE);
 }
 
 /* ---- retry of one ---- */
@@ -115,7 +115,7 @@ static void retry_on_row(struct db_call *c) {
   r->outcome = enqueue_check(&r->row, ENQUEUE_RETRY, c->now);
   if (!r->outcome.moved) {
     metric_add(METRIC_DEDUPLICATED, r->outcome.skip, 1);
-    play_log_skip(&r->row, r->outcome.skip);
+    playback_request_log_skip(&r->row, r->outcome.skip);
     retry_answer(r);
     return;
   }

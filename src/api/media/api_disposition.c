@@ -1,21 +1,21 @@
-/* api_disposition.c - what a downloaded recording is called. */
+/* api_disposition.c - the value of Content-Disposition for a download. */
 #include "api/media/api_disposition.h"
 
 #include <string.h>
 
 #include "base/clock.h"
 
-static bool turns_direction(uint32_t code) {
+static bool is_direction_mark(uint32_t code) {
   return code == 0x61c || code == 0x200e || code == 0x200f || (code >= 0x202a && code <= 0x202e) ||
          (code >= 0x2066 && code <= 0x2069);
 }
 
-static bool is_left_out(uint32_t code) {
+static bool is_forbidden(uint32_t code) {
   if (code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029) return true;
-  return turns_direction(code) || (code < 0x80 && strchr("/\\:*?\"<>|", (int)code) != NULL);
+  return is_direction_mark(code) || (code < 0x80 && strchr("/\\:*?\"<>|", (int)code) != NULL);
 }
 
-/* attr-char of RFC 8187, less what other encodings read otherwise. */
+/* Letters, digits and "-._~": of attr-char (RFC 8187, section 3.2.1) only what every decoder reads alike. */
 static bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c) != NULL);
 }
@@ -30,7 +30,7 @@ static enum err add_encoded(struct buf *b, struct str text) {
   return OK;
 }
 
-/* The part with what stands before it; nothing when nothing of it may be in a name. */
+/* Adds before and part, without the characters that a file name must not have. Adds nothing if no character is left. */
 static enum err add_part(struct buf *b, char before, struct str part) {
   bool begun = false;
   size_t size = 1;
@@ -39,7 +39,7 @@ static enum err add_part(struct buf *b, char before, struct str part) {
     size = str_utf8_at(part, at, &code);
     bool is_utf8 = size > 0;
     if (!is_utf8) size = 1;
-    if (!is_utf8 || is_left_out(code)) continue;
+    if (!is_utf8 || is_forbidden(code)) continue;
     if (!begun) TRY(buf_add_char(b, before));
     begun = true;
     TRY(add_encoded(b, str_of(part.p + at, size)));
@@ -47,7 +47,7 @@ static enum err add_part(struct buf *b, char before, struct str part) {
   return OK;
 }
 
-/* The same for players that know no filename*: ASCII that needs no quoting, so no person's name. */
+/* The same for clients without filename*: only ASCII that needs no quoting. Names of persons are never written this way. */
 static enum err add_ascii_part(struct buf *b, char before, struct str part) {
   bool begun = false;
   for (size_t i = 0; i < part.n; i++) {

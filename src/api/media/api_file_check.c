@@ -1,13 +1,14 @@
 /* api_file_check.c - checks of open files, gathered on a loop and made by the volume's threads.
  *
- *   media_check_soon --> GATHERED --at most every CHECK_PAUSE_MS, one batch at a time--> UNDER WAY
- *                           --back on the loop--> items whose file is gone leave the open_files
+ *   file_check_schedule ---> gathered in l->checks
+ *   file_check_send_batch -> under way on a thread of the volume; at most every CHECK_PAUSE_MS, one batch at a time
+ *   file_check_on_batch ---> back on the loop: items whose file is gone leave the cache
  *
  * Invariants
- *  (1) A loop has at most one batch under way. On a volume that does not answer it stays under way, and what is hot is
- *      answered from memory as before.
- *  (2) A batch holds its files: their descriptors are open while the volume's thread looks at them.
- *  (3) References of files belong to the loop: they are taken and given back there. */
+ *  (1) A loop has at most one batch under way. While the volume does not answer, that batch stays under way, and the loop
+ *      answers from its open files as before.
+ *  (2) A batch holds a reference to each of its files, so their descriptors stay open while the volume's thread uses them.
+ *  (3) References of files are taken and given back on the loop only. */
 #include "api/media/api_file_check.h"
 
 #include <stdlib.h>
@@ -24,9 +25,9 @@ struct check {
   int fd;
   int64_t bytes;
   int64_t business_id;
-  char id[SID_SIZE]; /* that it stands under */
+  char id[SID_SIZE]; /* the item is kept under it */
   char recording_sid[SID_SIZE];
-  bool is_gone; /* the volume's thread says */
+  bool is_gone; /* the result; the volume's thread sets it */
 };
 
 struct check_batch {
@@ -38,10 +39,10 @@ struct check_batch {
 };
 
 static struct check_batch *batch_of(struct volume_job *job) {
-  return (struct check_batch *)(void *)job;
-} /* its first member */
+  return (struct check_batch *)(void *)job; /* its first member */
+}
 
-static enum err look_at_files(struct volume_job *job) {
+static enum err file_check_run_batch(struct volume_job *job) {
   struct check_batch *b = batch_of(job);
   for (size_t i = 0; i < b->count; i++) {
     struct check *c = &b->checks[i];
@@ -51,48 +52,50 @@ static enum err look_at_files(struct volume_job *job) {
   return OK;
 }
 
-static void drop_gone(struct api_loop *l, const struct check *c) {
-  open_files_drop(l->open_files, c->business_id, str_from(c->id));
-  open_files_drop(l->open_files, c->business_id, str_from(c->recording_sid));
+static void file_check_remove_gone(struct api_loop *l, const struct check *c) {
+  open_files_remove(l->open_files, c->business_id, str_from(c->id));
+  open_files_remove(l->open_files, c->business_id, str_from(c->recording_sid));
 }
 
-static void batch_is_back(void *arg) {
+static void file_check_on_batch(void *arg) {
   struct check_batch *b = arg;
   struct api_loop *l = b->loop;
   for (size_t i = 0; i < b->count; i++) {
-    if (b->result == OK && b->checks[i].is_gone) drop_gone(l, &b->checks[i]);
+    if (b->result == OK && b->checks[i].is_gone) file_check_remove_gone(l, &b->checks[i]);
     http_file_unref(b->checks[i].file); /* (3) */
   }
   l->checks_under_way = false;
   volume_release(&b->job);
 }
 
-static void batch_done(struct volume_job *job, enum err result) {
+static void file_check_batch_done(struct volume_job *job, enum err result) {
   struct check_batch *b = batch_of(job);
   b->result = result;
-  /* Without memory for the post the batch stays under way, and no file is checked any more until the end. */
-  IGNORE(http_loop_post(b->loop->api->server, b->loop->index, batch_is_back, b));
+  /* If the post fails for lack of memory, the batch stays under way, and this loop checks no file any more (1). */
+  IGNORE(http_loop_post(b->loop->api->server, b->loop->index, file_check_on_batch, b));
 }
 
-static void batch_drop(struct volume_job *job) {
+static void file_check_batch_free(struct volume_job *job) {
   free(batch_of(job));
 }
 
-static void send_batch(struct api_loop *l, int64_t mono_ms) {
+static void file_check_send_batch(struct api_loop *l, int64_t mono_ms) {
   struct check_batch *b = l->checks;
   if (!b || l->checks_under_way || mono_ms - l->checks_sent_ms < CHECK_PAUSE_MS) return; /* (1) */
-  b->job = (struct volume_job){
-      .run = look_at_files, .done = batch_done, .destroy = batch_drop, .timeout_ms = CHECK_TIMEOUT_MS};
+  b->job = (struct volume_job){.run = file_check_run_batch,
+                               .done = file_check_batch_done,
+                               .destroy = file_check_batch_free,
+                               .timeout_ms = CHECK_TIMEOUT_MS};
   l->checks_sent_ms = mono_ms;
-  if (volume_run(l->api->parts.volume, &b->job) != OK) return; /* tried again at a later request */
+  if (volume_run(l->api->parts.volume, &b->job) != OK) return; /* a later request tries again */
   l->checks_under_way = true;
   l->checks = NULL;
 }
 
-static void gather(struct api_loop *l, struct open_file *item, int64_t business_id, struct str id) {
+static void file_check_add(struct api_loop *l, struct open_file *item, int64_t business_id, struct str id) {
   if (!l->checks) l->checks = calloc(1, sizeof(*l->checks));
   struct check_batch *b = l->checks;
-  if (!b || b->count == CHECKS_MAX) return; /* at its next request */
+  if (!b || b->count == CHECKS_MAX) return; /* the item's next request tries again */
   b->loop = l;
   struct check *c = &b->checks[b->count];
   *c = (struct check){.fd = http_file_fd(item->file), .bytes = item->bytes, .business_id = business_id};
@@ -102,11 +105,12 @@ static void gather(struct api_loop *l, struct open_file *item, int64_t business_
   b->count++;
 }
 
-void media_check_soon(struct api_loop *l, struct open_file *item, int64_t business_id, struct str id, int64_t mono_ms) {
+void file_check_schedule(struct api_loop *l, struct open_file *item, int64_t business_id, struct str id,
+                         int64_t mono_ms) {
   if (mono_ms - item->last_check_ms < FILE_CHECK_MS) return;
-  gather(l, item, business_id, id);
+  file_check_add(l, item, business_id, id);
   item->last_check_ms = mono_ms;
-  send_batch(l, mono_ms);
+  file_check_send_batch(l, mono_ms);
 }
 
 void media_check_done(struct api_loop *l) {

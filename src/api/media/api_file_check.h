@@ -1,5 +1,10 @@
-/* api_file_check.h - is an open file of the open_files still the one under its name? Asked of the volume's threads, since even fstat
- * may wait for a volume that does not answer. Thread rule: the loop's. */
+/* api_file_check.h - checks that files in the open-file cache were not deleted or cut on the volume meanwhile. The threads of
+ * the volume do it, because even fstat may wait for a volume that does not answer.
+ *
+ *   item = open_files_find(…);
+ *   file_check_schedule(loop, item, business_id, id, http_now_ms(x));    then answer with the item as usual
+ *
+ * Thread rule: the loop's. */
 #pragma once
 
 #include "api/media/api_open_files.h"
@@ -7,8 +12,9 @@
 
 enum { FILE_CHECK_MS = 1000 };
 
-/* The item is about to be answered with. Where it was not checked within FILE_CHECK_MS, it will be: an item whose file has
- * gone, or has another length, leaves the open_files a moment later. Never waits. */
-void media_check_soon(struct api_loop *l, struct open_file *item, int64_t business_id, struct str id, int64_t mono_ms);
-/* At the end, on no loop any more: lets go of what was gathered. */
+/* Call it when item, kept under id, is about to be sent. If its last check is older than FILE_CHECK_MS, a check is scheduled;
+ * an item whose file is deleted or has another length leaves the cache a moment later. Never waits. */
+void file_check_schedule(struct api_loop *l, struct open_file *item, int64_t business_id, struct str id,
+                         int64_t mono_ms);
+/* After the loop has ended: frees the checks that were gathered and not sent. */
 void media_check_done(struct api_loop *l);

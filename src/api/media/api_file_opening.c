@@ -1,8 +1,9 @@
-/* api_file_opening.c - one file, or the tape of a fill of another process, opened for an db_call.
+/* api_file_opening.c - one job of the volume for one database call: opens a ready file, or the part of another process's fill.
  *
  * Invariants
- *  (1) run touches nothing but the opening itself, the store and the follows: the db_call may be over before it returns.
- *  (2) What was opened and not taken is given back by drop. */
+ *  (1) file_opening_run uses nothing but its own struct, the store and the follows: after a time-out the database call, and
+ *      its exchange, may be gone before it returns.
+ *  (2) A result that was not taken is closed by file_opening_drop. */
 #include "api/media/api_file_opening.h"
 
 #include <stdlib.h>
@@ -10,61 +11,65 @@
 
 #include "api/request/api_loop.h"
 #include "base/closer.h"
-struct opening {
+
+struct file_opening {
   struct volume_job job;
-  struct db_call *db_call; /* until done was called */
+  struct db_call *db_call; /* valid until file_opening_done was called (1) */
   struct blob_store *store;
   struct tape_follows *follows;
   struct recording row;
-  struct opened opened;
+  struct file_opening_result result;
 };
 
-static struct opening *opening_of(struct volume_job *job) {
-  return (struct opening *)(void *)job; /* its first member */
+static struct file_opening *file_opening_of(struct volume_job *job) {
+  return (struct file_opening *)(void *)job; /* its first member */
 }
 
-static enum err open_ready_file(struct opening *o) {
+static enum err open_ready_file(struct file_opening *o) {
   int64_t size;
-  struct opened *opened = &o->opened;
-  enum err e = blob_open(o->store, o->row.name, &opened->fd, &size);
+  struct file_opening_result *ret = &o->result;
+  enum err e = blob_open(o->store, o->row.name, &ret->fd, &size);
   if (e == OK && size == o->row.bytes) return OK;
   if (e != OK && e != ERR_NOT_FOUND) return e;
-  opened->is_missing = true;
-  e = store_id_of_volume(o->store, opened->store_id);
+  ret->is_missing = true;
+  e = store_id_of_volume(o->store, ret->store_id);
   return e == ERR_NOT_FOUND || e == ERR_CORRUPT ? OK : e;
 }
 
-static enum err run(struct volume_job *job) {
-  struct opening *o = opening_of(job);
+static enum err file_opening_run(struct volume_job *job) {
+  struct file_opening *o = file_opening_of(job);
   if (o->row.status == RECORDING_READY) return open_ready_file(o);
-  if (tape_follow(o->follows, &o->row, &o->opened.tape) != OK) o->opened.tape = NULL; /* it is waited for */
+  if (tape_follow(o->follows, &o->row, &o->result.tape) != OK) o->result.tape = NULL; /* the request waits for it */
   return OK;
 }
 
-static void done(struct volume_job *job, enum err result) {
-  db_call_return(opening_of(job)->db_call, result);
+static void file_opening_done(struct volume_job *job, enum err result) {
+  db_call_return(file_opening_of(job)->db_call, result);
 }
 
-static void drop(struct volume_job *job) {
-  struct opening *o = opening_of(job);
-  closer_close(o->opened.fd);
-  tape_unref(o->opened.tape);
+static void file_opening_drop(struct volume_job *job) { /* (2) */
+  struct file_opening *o = file_opening_of(job);
+  closer_close(o->result.fd);
+  tape_unref(o->result.tape);
   free(o);
 }
 
-enum err opening_begin(struct db_call *e, const struct recording *row, void (*back)(struct db_call *e),
-                       struct opening **ret_opening) {
-  struct opening *o = calloc(1, sizeof(*o));
+enum err file_opening_begin(struct db_call *e, const struct recording *row, void (*back)(struct db_call *e),
+                            struct file_opening **ret_opening) {
+  struct file_opening *o = calloc(1, sizeof(*o));
   if (!o) return ERR_NOMEM;
-  o->job = (struct volume_job){.run = run, .done = done, .destroy = drop, .timeout_ms = OPENING_MS};
+  o->job = (struct volume_job){.run = file_opening_run,
+                               .done = file_opening_done,
+                               .destroy = file_opening_drop,
+                               .timeout_ms = FILE_OPENING_TIMEOUT_MS};
   o->db_call = e;
   o->store = e->api->parts.store;
   o->follows = e->api->parts.follows;
   o->row = *row;
-  o->opened.fd = -1;
+  o->result.fd = -1;
   enum err failed = db_call_leave(e, back);
   if (failed == OK) {
-    *ret_opening = o; /* before the volume's thread may be back */
+    *ret_opening = o; /* set first: back may run before volume_run returns */
     failed = volume_run(e->api->parts.volume, &o->job);
     if (failed == OK) return OK;
     *ret_opening = NULL;
@@ -74,17 +79,17 @@ enum err opening_begin(struct db_call *e, const struct recording *row, void (*ba
   return failed;
 }
 
-struct opened opening_take(struct opening *o) {
-  struct opened taken = o->opened;
-  if (taken.is_missing && taken.fd >= 0) { /* of another length */
+struct file_opening_result file_opening_take_result(struct file_opening *o) {
+  struct file_opening_result taken = o->result;
+  if (taken.is_missing && taken.fd >= 0) { /* its length is not that of the row */
     closer_close(taken.fd);
     taken.fd = -1;
   }
-  o->opened = (struct opened){.fd = -1};
+  o->result = (struct file_opening_result){.fd = -1};
   return taken;
 }
 
-struct opening *opening_end(struct opening *o) {
+struct file_opening *file_opening_release(struct file_opening *o) {
   if (o) volume_release(&o->job);
   return NULL;
 }

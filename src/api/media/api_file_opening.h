@@ -1,29 +1,31 @@
-/* api_file_opening.h - opens what a request wants of the recordings' volume, on the volume's threads.
+/* api_file_opening.h - opens a recording's file for a request, on a thread of the volume.
  *
- *   e = opening_begin(&play->db_call, row, back, &play->opening);
- *   … back runs on the loop; db_call.result OK: opening_take …     play->opening = opening_end(play->opening);
+ *   e = file_opening_begin(&p->db_call, row, on_opened, &p->file_opening);
+ *   on_opened runs on the loop:   if (db_call->result == OK) result = file_opening_take_result(p->file_opening);
+ *                                 p->file_opening = file_opening_release(p->file_opening);
  *
- * A volume that does not answer within OPENING_MS makes the db_call's result ERR_TIMEOUT; what is opened after that is closed
- * again. Thread rule: the loop's. */
+ * Of a ready recording it opens the file, of one that arrives in another process the part. If the volume does not answer
+ * within FILE_OPENING_TIMEOUT_MS, db_call->result is ERR_TIMEOUT; a file that is opened later is closed again.
+ * Thread rule: the loop's. */
 #pragma once
 
 #include "api/request/api_db_call.h"
 
-enum { OPENING_MS = 5000 };
+enum { FILE_OPENING_TIMEOUT_MS = 5000 };
 
-struct opening;
+struct file_opening;
 
-struct opened {
-  int fd;                       /* of a ready recording; -1: none. The caller's to close */
-  struct tape *tape;            /* of one that arrives, a reference; NULL: none that can be heard yet */
-  bool is_missing;              /* ready by its row, and the volume has no file of that name and length */
-  char store_id[STORE_ID_SIZE]; /* is_missing: the volume's own; "": it has none */
+struct file_opening_result {
+  int fd;                       /* of a ready recording; -1: none. The caller closes it */
+  struct tape *tape;            /* of one that arrives, a reference; NULL: no byte can be sent yet */
+  bool is_missing;              /* the row says ready, but the volume has no file of that name and length */
+  char store_id[STORE_ID_SIZE]; /* is_missing: the volume's id; "": it has none */
 };
 
-/* The row is copied. ERR_BUSY, ERR_CLOSED, ERR_NOMEM: back will not run. */
-CHECKED enum err opening_begin(struct db_call *e, const struct recording *row, void (*back)(struct db_call *e),
-                               struct opening **ret_opening);
-/* After an db_call.result of OK, once. */
-struct opened opening_take(struct opening *o);
-/* NULL is fine. Always NULL. */
-struct opening *opening_end(struct opening *o);
+/* Copies row. ERR_BUSY, ERR_CLOSED, ERR_NOMEM: back will not run. */
+CHECKED enum err file_opening_begin(struct db_call *e, const struct recording *row, void (*back)(struct db_call *e),
+                                    struct file_opening **ret_opening);
+/* Once, and only after a db_call->result of OK. */
+struct file_opening_result file_opening_take_result(struct file_opening *o);
+/* NULL is fine; always NULL. */
+struct file_opening *file_opening_release(struct file_opening *o);

@@ -1,4 +1,4 @@
-/* api_hits.c - a small table in sets, behind one lock: it is taken once a playback, not once a request. */
+/* api_hits.c - a table of sets behind one lock. The lock is taken once a playback, not once a request. */
 #include "api/media/api_hits.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@ enum { WAYS = 8, SETS = HITS_BUSINESSES_MAX / WAYS };
 struct place {
   int64_t business_id; /* 0: empty */
   int64_t hits, all;
-  uint64_t turn; /* when it was counted last */
+  uint64_t turn; /* the value of hits.turn when it was counted last */
 };
 
 struct hits {
@@ -34,8 +34,8 @@ struct hits *hits_free(struct hits *h) {
   return NULL;
 }
 
-/* Its place; else the one to take: empty, or counted least lately. */
-static struct place *place_of(struct hits *h, int64_t business_id) {
+/* The business's place; if it has none, the place to take: an empty one, or the one counted longest ago. */
+static struct place *find_place(struct hits *h, int64_t business_id) {
   struct place *set = h->places[(uint64_t)business_id % SETS], *oldest = &set[0];
   for (size_t i = 0; i < WAYS; i++) {
     if (set[i].business_id == business_id) return &set[i];
@@ -46,7 +46,7 @@ static struct place *place_of(struct hits *h, int64_t business_id) {
 
 void hits_count(struct hits *h, int64_t business_id, bool is_hit) {
   LOCKED(&h->lock);
-  struct place *p = place_of(h, business_id);
+  struct place *p = find_place(h, business_id);
   if (p->business_id != business_id) *p = (struct place){.business_id = business_id};
   p->turn = ++h->turn;
   p->hits += is_hit;
@@ -55,7 +55,7 @@ void hits_count(struct hits *h, int64_t business_id, bool is_hit) {
 
 void hits_of(struct hits *h, int64_t business_id, int64_t *ret_hits, int64_t *ret_all) {
   LOCKED(&h->lock);
-  const struct place *p = place_of(h, business_id);
+  const struct place *p = find_place(h, business_id);
   bool is_known = p->business_id == business_id;
   *ret_hits = is_known ? p->hits : 0;
   *ret_all = is_known ? p->all : 0;

@@ -1,6 +1,11 @@
-/* api_hits.h - how many playbacks of each business were answered from what is here, since this process started.
+/* api_hits.h - counts of each business since this process started: its playbacks, and how many of them were hits (answered
+ * from a file that was ready).
  *
- * Past HITS_BUSINESSES_MAX the business that was counted least lately is forgotten. Thread rule: any thread. */
+ *   hits_count(hits, business_id, true);           at a playback's first answer
+ *   hits_of(hits, business_id, &hit_count, &all);  for GET /api/stats
+ *
+ * Beyond HITS_BUSINESSES_MAX businesses, the one that was counted longest ago is forgotten.
+ * Thread rule: any thread. */
 #pragma once
 
 #include <stdint.h>
@@ -13,7 +18,7 @@ enum { HITS_BUSINESSES_MAX = 16384 };
 
 CHECKED enum err hits_new(struct hits **ret_hits);
 struct hits *hits_free(struct hits *h); /* NULL is fine; always NULL */
-/* Once a playback. */
+/* Call it once for each playback. */
 void hits_count(struct hits *h, int64_t business_id, bool is_hit);
-/* Both 0 for a business that is not known. */
+/* Both are 0 for a business that was not counted. */
 void hits_of(struct hits *h, int64_t business_id, int64_t *ret_hits, int64_t *ret_all);

@@ -1,15 +1,16 @@
-/* api_live_body.c - a body that is sent while it arrives.
+/* api_live_body.c - a body that is sent while the recording arrives.
  *
- *   next: bytes are there --> a piece of the file
- *         none yet --------> WAIT --on_extend, on the writer's thread: wakes the exchange--> next
- *         DONE ------------> END            BROKEN --> the connection is cut
+ *   live_body_next     the tape has bytes     -> a piece of the part
+ *                      TAPE_OPEN and no bytes -> WAIT; live_body_on_extend wakes the exchange, then live_body_next again
+ *                      TAPE_DONE              -> the body ends
+ *                      TAPE_BROKEN            -> the connection is cut
  *
  * Invariants
- *  (1) A piece lies within what was committed, and its descriptor is held until the next one is asked for.
- *  (2) A listener waits in the tape's list only while it has its exchange; closing takes it out first.
- *  (3) Who asked must still be let in while bytes are given: looked at every CHECK_MS, a session that may have ended in the
- *      database. The answer is cut then.
- *  (4) It is freed once: closed, and no look under way. */
+ *  (1) A piece lies within the committed bytes, and its descriptor is held until the next piece is asked for.
+ *  (2) The listener is in the tape's list only while the body is open; live_body_closed takes it out first.
+ *  (3) The subject must stay admitted while bytes are sent. That is checked every CHECK_MS; a session that may have ended is
+ *      looked up in the database. If the subject is not admitted any more, the answer is cut.
+ *  (4) It is freed once: when the body is closed and no database call is under way. */
 #include "api/media/api_live_body.h"
 
 #include <stdlib.h>
@@ -26,38 +27,39 @@
 
 enum { CHECK_MS = 1000, PIECE_MAX = 1024 * 1024 };
 
-struct live {
-  struct db_call db_call; /* of (3); holds the exchange */
+struct live_body {
+  struct db_call db_call; /* first; for the session (3); holds the exchange */
   struct tape *tape;
   struct tape_listener listener;
-  struct tape_bytes *bytes; /* that the last piece is read from (1) */
-  int64_t at;               /* the next byte */
-  int64_t end;              /* behind the last one; -1: the tape's */
+  struct tape_bytes *bytes; /* the newest piece is read from these (1) */
+  int64_t at;               /* the offset of the next byte */
+  int64_t end;              /* the offset behind the last byte; -1: the tape's end */
   bool closed;
 };
 
-static struct live *live_of(struct db_call *e) {
-  return (struct live *)(void *)e;
-} /* its first member */
+static struct live_body *live_body_of(struct db_call *e) {
+  return (struct live_body *)(void *)e; /* its first member */
+}
 
 /* ---- the source ---- */
 
-static void on_extend(void *arg) {
-  struct live *l = arg;
+/* On the writer's thread. */
+static void live_body_on_extend(void *arg) {
+  struct live_body *l = arg;
   http_wake_from_elsewhere(l->db_call.x);
 }
 
-static void hold(struct live *l, struct tape_bytes *bytes) {
+static void live_body_hold_bytes(struct live_body *l, struct tape_bytes *bytes) {
   tape_bytes_unref(l->bytes);
   l->bytes = bytes;
 }
 
-static void next(void *arg, struct http_exchange *x, struct http_piece *ret_piece) {
-  struct live *l = arg;
+static void live_body_next(void *arg, struct http_exchange *x, struct http_piece *ret_piece) {
+  struct live_body *l = arg;
   struct tape_view view = tape_wait_extend(l->tape, l->at, &l->listener);
   int64_t end = l->end >= 0 && l->end < view.committed ? l->end : view.committed;
   (void)x;
-  hold(l, view.bytes);
+  live_body_hold_bytes(l, view.bytes);
   if (l->at < end) {
     int64_t length = end - l->at < PIECE_MAX ? end - l->at : PIECE_MAX;
     *ret_piece =
@@ -70,69 +72,69 @@ static void next(void *arg, struct http_exchange *x, struct http_piece *ret_piec
                                               : HTTP_PIECE_BROKEN;
 }
 
-static void let_go(struct live *l) {
+static void live_body_free_if_over(struct live_body *l) {
   if (!l->closed || l->db_call.busy) return; /* (4) */
   tape_unref(l->tape);
   db_call_end(&l->db_call);
   free(l);
 }
 
-static void body_closed(void *arg) {
-  struct live *l = arg;
+static void live_body_closed(void *arg) {
+  struct live_body *l = arg;
   tape_stop_waiting(l->tape, &l->listener); /* (2) */
-  hold(l, NULL);
+  live_body_hold_bytes(l, NULL);
   http_timer(l->db_call.x, -1, NULL, NULL);
   l->closed = true;
-  let_go(l);
+  live_body_free_if_over(l);
 }
 
-static const struct http_source source = {next, body_closed};
+static const struct http_source live_body_source = {live_body_next, live_body_closed};
 
-/* ---- who listens ---- */
+/* ---- access ---- */
 
-static void check(struct http_exchange *x, void *arg);
+static void live_body_check_access(struct http_exchange *x, void *arg);
 
-static void session_looked_up(struct db_call *e) {
-  struct live *l = live_of(e);
+static void live_body_on_session(struct db_call *e) {
+  struct live_body *l = live_body_of(e);
   if (l->closed)
-    let_go(l);
+    live_body_free_if_over(l);
   else if (e->result == ERR_DENIED)
-    http_abort(e->x); /* closes, and frees it */
+    http_abort(e->x); /* live_body_closed frees it */
   else
-    http_timer(e->x, CHECK_MS, check, l);
+    http_timer(e->x, CHECK_MS, live_body_check_access, l);
 }
 
-static enum err look_for_session(struct db *db, struct db_call *e) {
+static enum err live_body_read_session(struct db *db, struct db_call *e) {
   return session_still_there(db, e);
 }
 
 /* (3) */
-static void check(struct http_exchange *x, void *arg) {
-  struct live *l = arg;
+static void live_body_check_access(struct http_exchange *x, void *arg) {
+  struct live_body *l = arg;
   struct db_call *e = &l->db_call;
   switch (auth_still_admits(e->loop, x, &e->subject)) {
     case OK:
       break;
     case ERR_NOT_YET:
       session_renew_version(e);
-      if (db_call_read(e, look_for_session, session_looked_up) == OK) return;
-      break; /* no reader is free: in a moment */
+      if (db_call_read(e, live_body_read_session, live_body_on_session) == OK) return;
+      break; /* the readers are busy: the timer tries again */
     default:
       http_abort(x);
       return;
   }
-  http_timer(x, CHECK_MS, check, l);
+  http_timer(x, CHECK_MS, live_body_check_access, l);
 }
 
 /* ---- the answer ---- */
 
-/* As the open_files would have it, but that its length may be unknown: -1. */
-static struct open_file item_of(const struct live_ask *ask) {
-  const struct tape_head *head = tape_head(ask->tape);
-  struct tape_view view = tape_wait_extend(ask->tape, 0, NULL);
+/* Describes the tape as a ready recording's open file. bytes is -1 if the length is not known yet. */
+static struct open_file open_file_from_tape(const struct live_body_request *request) {
+  const struct tape_head *head = tape_head(request->tape);
+  struct tape_view view = tape_wait_extend(request->tape, 0, NULL);
   struct open_file item = {.bytes = view.state == TAPE_DONE ? view.committed : head->announced_bytes,
                            .modified_s = head->modified_at / 1000,
-                           .by_call = ask->by_call};
+                           .by_call = request->by_call};
   tape_bytes_unref(view.bytes);
   memcpy(item.recording_sid, head->recording_sid, sizeof(item.recording_sid));
   memcpy(item.etag, head->etag, sizeof(item.etag));
@@ -144,71 +146,72 @@ static struct http_representation representation_of(const struct open_file *item
   return (struct http_representation){str_from(item->etag), item->modified_s, item->bytes};
 }
 
-bool live_may_lack_length(const struct http_request *r) {
+bool live_body_may_lack_length(const struct http_request *r) {
   return r->minor > 0 || r->method == HTTP_HEAD;
 }
 
-bool live_can_answer(const struct http_request *r, struct tape *tape) {
-  const struct live_ask ask = {.tape = tape};
-  const struct open_file item = item_of(&ask);
+bool live_body_can_answer(const struct http_request *r, struct tape *tape) {
+  const struct live_body_request request = {.tape = tape};
+  const struct open_file item = open_file_from_tape(&request);
   const struct http_representation have = representation_of(&item);
   int64_t first, last;
   if (item.bytes >= 0 || http_select(r, &have, &first, &last) != HTTP_SELECT_WHOLE) return true;
   struct http_range range = http_range_wanted(r, &have);
   bool from_start = range.kind == HTTP_RANGE_NONE || (range.kind == HTTP_RANGE_FROM && range.first == 0);
-  return from_start && live_may_lack_length(r);
+  return from_start && live_body_may_lack_length(r);
 }
 
-static struct live *live_new(const struct live_ask *ask, int64_t first, int64_t end) {
-  struct live *l = calloc(1, sizeof(*l));
+static struct live_body *live_body_new(const struct live_body_request *request, int64_t first, int64_t end) {
+  struct live_body *l = calloc(1, sizeof(*l));
   if (!l) return NULL;
-  db_call_begin_for(&l->db_call, ask->loop, ask->x, ask->subject);
-  l->tape = tape_ref(ask->tape);
-  l->listener = (struct tape_listener){.on_extend = on_extend, .arg = l};
+  db_call_begin_for(&l->db_call, request->loop, request->x, request->subject);
+  l->tape = tape_ref(request->tape);
+  l->listener = (struct tape_listener){.on_extend = live_body_on_extend, .arg = l};
   l->at = first;
   l->end = end;
   return l;
 }
 
-/* Bytes [first, end) of the tape; end -1: to where it ends. */
-static void respond(const struct live_ask *ask, int status, const struct http_fields *f, int64_t first, int64_t end) {
-  struct live *l = live_new(ask, first, end);
+/* Sends bytes [first, end) of the tape; end -1: up to the tape's end. */
+static void live_body_respond(const struct live_body_request *request, int status, const struct http_fields *f,
+                              int64_t first, int64_t end) {
+  struct live_body *l = live_body_new(request, first, end);
   if (!l) {
-    problem_answer_err(ask->x, ERR_NOMEM);
+    problem_answer_err(request->x, ERR_NOMEM);
     return;
   }
   const struct http_body body = {
-      .kind = HTTP_BODY_SOURCE, .length = end < 0 ? -1 : end - first, .source = &source, .source_arg = l};
-  http_timer(ask->x, CHECK_MS, check, l); /* ends with the body */
-  http_respond(ask->x, status, f, &body);
+      .kind = HTTP_BODY_SOURCE, .length = end < 0 ? -1 : end - first, .source = &live_body_source, .source_arg = l};
+  http_timer(request->x, CHECK_MS, live_body_check_access, l); /* live_body_closed stops it */
+  http_respond(request->x, status, f, &body);
 }
 
-void live_answer(const struct live_ask *ask) {
+void live_body_answer(const struct live_body_request *request) {
   struct http_fields f;
-  struct open_file item = item_of(ask);
+  struct open_file item = open_file_from_tape(request);
   const struct http_representation have = representation_of(&item);
   const struct http_body none = {.kind = HTTP_BODY_NONE};
-  bool is_download = ask->disposition.n > 0;
+  bool is_download = request->disposition.n > 0;
   int64_t first, last;
-  media_fields(ask->loop->api, &f, &item, ask->source, is_download);
-  if (is_download) http_field(&f, STR("Content-Disposition"), ask->disposition);
-  answer_origin(ask->x, &f);
-  switch (http_select(http_request(ask->x), &have, &first, &last)) {
+  media_response_fields(request->loop->api, &f, &item, request->cache_status, is_download);
+  if (is_download) http_field(&f, STR("Content-Disposition"), request->disposition);
+  answer_origin(request->x, &f);
+  switch (http_select(http_request(request->x), &have, &first, &last)) {
     case HTTP_SELECT_WHOLE:
-      respond(ask, 200, &f, 0, item.bytes);
+      live_body_respond(request, 200, &f, 0, item.bytes);
       return;
     case HTTP_SELECT_PART:
       answer_content_range(&f, first, last, item.bytes);
-      respond(ask, 206, &f, first, last + 1);
+      live_body_respond(request, 206, &f, first, last + 1);
       return;
     case HTTP_SELECT_UNCHANGED:
-      http_respond(ask->x, 304, &f, &none);
+      http_respond(request->x, 304, &f, &none);
       return;
     case HTTP_SELECT_FAILED:
-      media_refuse(ask->loop->api, ask->x, &item, is_download, PROBLEM_PRECONDITION_FAILED);
+      media_response_refuse(request->loop->api, request->x, &item, is_download, PROBLEM_PRECONDITION_FAILED);
       return;
     case HTTP_SELECT_UNSATISFIABLE:
-      media_refuse(ask->loop->api, ask->x, &item, is_download, PROBLEM_RANGE_NOT_SATISFIABLE);
+      media_response_refuse(request->loop->api, request->x, &item, is_download, PROBLEM_RANGE_NOT_SATISFIABLE);
       return;
   }
 }

@@ -1,6 +1,6 @@
-/* api_media_response.c - answering with a recording that is here.
+/* api_media_response.c - the response with a ready recording.
  *
- * Header lines that depend on nothing but the recording are made once and kept with its item on the open_files. */
+ * Header lines that depend on the recording alone are made once and kept with its item in the open-file cache. */
 #include "api/media/api_media_response.h"
 
 #include <string.h>
@@ -17,11 +17,11 @@
 #include "base/log.h"
 #include "http/range.h"
 
-enum { MEDIA_NO_CACHE, MEDIA_NO_STORE }; /* MEDIA_CACHE */
+enum { MEDIA_NO_CACHE, MEDIA_NO_STORE }; /* the values of the setting MEDIA_CACHE */
 
-const char *via_name(enum via v) {
-  static const char *const names[] = {[VIA_OWN] = "own", [VIA_PARENT] = "parent", [VIA_CHILD] = "child"};
-  return names[v];
+static const char *leg_relation_name(enum leg_relation relation) {
+  static const char *const names[] = {[LEG_OWN] = "own", [LEG_PARENT] = "parent", [LEG_CHILD] = "child"};
+  return names[relation];
 }
 
 /* ---- the playback's log line ---- */
@@ -31,49 +31,51 @@ static void log_hit(const struct api *a, enum log_level level, const struct subj
   if (!log_enabled(level)) return;
   subject_text(s, &a->url_key, by);
   log_at(level, "Cache HIT", LOG_INT("business", s->business_id), LOG_TEXT("recording", item->recording_sid),
-         LOG_TEXT("via", via_name((enum via)item->via)), LOG_TEXT("by", by));
+         LOG_TEXT("via", leg_relation_name(item->leg_relation)), LOG_TEXT("by", by));
 }
 
-static unsigned note(struct api_loop *l, const struct subject *s, const char *recording_sid, unsigned notes,
-                     int64_t mono_ms) {
+/* Returns those of notes that the playback did not have before. */
+static unsigned note_playback(struct api_loop *l, const struct subject *s, const char *recording_sid, unsigned notes,
+                              int64_t mono_ms) {
   struct playbacks *all = l->api->playbacks;
   uint64_t key = playbacks_key(all, s->business_id, (int)s->kind, (int64_t)s->number, str_from(recording_sid));
   return playbacks_note(all, l->playbacks, key, notes, mono_ms);
 }
 
-void media_note_miss(struct api_loop *l, const struct subject *subject, const struct recording *row) {
-  (void)note(l, subject, row->recording_sid, 0, clock_mono_ms());
+void media_response_note_miss(struct api_loop *l, const struct subject *subject, const struct recording *row) {
+  (void)note_playback(l, subject, row->recording_sid, 0, clock_mono_ms());
   log_debug("Cache miss", LOG_INT("business", subject->business_id), LOG_TEXT("recording", row->recording_sid),
             LOG_TEXT("status", recording_status_name(row->status)));
 }
 
-/* A playback's first answer. */
-static void count_first(struct api_loop *l, const struct subject *subject, enum metric_label_PLAY result) {
+static void count_first_answer(struct api_loop *l, const struct subject *subject, enum metric_label_PLAY result) {
   metric_add(METRIC_PLAYS, result, 1);
   hits_count(l->api->hits, subject->business_id, result == METRIC_PLAY_HIT);
 }
 
-void media_count_play(struct api_loop *l, const struct subject *subject, const char *recording_sid,
-                      enum metric_label_PLAY result) {
-  if (note(l, subject, recording_sid, PLAYBACK_ANSWERED, clock_mono_ms())) count_first(l, subject, result);
+void media_response_count(struct api_loop *l, const struct subject *subject, const char *recording_sid,
+                          enum metric_label_PLAY result) {
+  if (note_playback(l, subject, recording_sid, PLAYBACK_ANSWERED, clock_mono_ms()))
+    count_first_answer(l, subject, result);
 }
 
 /* ---- header lines ---- */
 
-/* A proxy must hand on at once what it is given piece by piece. */
-static const char *const source_lines[] = {
-    [MEDIA_HIT] = "Accept-Ranges: bytes\r\nCache-Status: callreel; hit\r\n",
-    [MEDIA_BEGAN] = "Accept-Ranges: bytes\r\nCache-Status: callreel; fwd=miss\r\nX-Accel-Buffering: no\r\n",
-    [MEDIA_JOINED] = "Accept-Ranges: bytes\r\nCache-Status: callreel; fwd=miss; collapsed\r\nX-Accel-Buffering: no\r\n",
+/* X-Accel-Buffering: no makes a reverse proxy pass on a live body piece by piece. */
+static const char *const cache_status_lines[] = {
+    [CACHE_STATUS_HIT] = "Accept-Ranges: bytes\r\nCache-Status: callreel; hit\r\n",
+    [CACHE_STATUS_MISS] = "Accept-Ranges: bytes\r\nCache-Status: callreel; fwd=miss\r\nX-Accel-Buffering: no\r\n",
+    [CACHE_STATUS_COLLAPSED] =
+        "Accept-Ranges: bytes\r\nCache-Status: callreel; fwd=miss; collapsed\r\nX-Accel-Buffering: no\r\n",
 };
 
-void media_fields(const struct api *a, struct http_fields *f, const struct open_file *item, enum media_source source,
-                  bool download) {
+void media_response_fields(const struct api *a, struct http_fields *f, const struct open_file *item,
+                           enum cache_status cache_status, bool download) {
   char modified[DATE_TEXT_SIZE];
   answer_fields_media(f);
   answer_lines(f, a->parts.conf->media_cache == MEDIA_NO_STORE ? STR("Cache-Control: no-store\r\n")
                                                                : STR("Cache-Control: private, no-cache\r\n"));
-  answer_lines(f, str_from(source_lines[source]));
+  answer_lines(f, str_from(cache_status_lines[cache_status]));
   http_field(f, STR("ETag"), str_from(item->etag));
   date_format_http(item->modified_s * 1000, modified);
   http_field(f, STR("Last-Modified"), str_from(modified));
@@ -82,22 +84,23 @@ void media_fields(const struct api *a, struct http_fields *f, const struct open_
     field_recording_path(a, f, STR("Content-Location"), item->recording_sid, download ? "download" : "stream");
 }
 
-static void take_head(const struct api *a, struct http_fields *f, struct open_file *item) {
+/* Takes the header lines of a stream's hit from item, or makes them and keeps them there. */
+static void add_kept_fields(const struct api *a, struct http_fields *f, struct open_file *item) {
   if (item->head_n) {
     http_fields_init(f);
     answer_lines(f, str_of(item->head, item->head_n));
     return;
   }
-  media_fields(a, f, item, MEDIA_HIT, false);
+  media_response_fields(a, f, item, CACHE_STATUS_HIT, false);
   if (f->bad || f->n > sizeof(item->head)) return;
   memcpy(item->head, f->bytes, f->n);
   item->head_n = f->n;
 }
 
-/* ---- the answer ---- */
+/* ---- the response ---- */
 
-void media_refuse(const struct api *a, struct http_exchange *x, const struct open_file *item, bool download,
-                  enum problem p) {
+void media_response_refuse(const struct api *a, struct http_exchange *x, const struct open_file *item, bool download,
+                           enum problem p) {
   struct http_fields f;
   answer_fields(&f);
   if (p == PROBLEM_RANGE_NOT_SATISFIABLE) {
@@ -109,25 +112,26 @@ void media_refuse(const struct api *a, struct http_exchange *x, const struct ope
   problem_answer_with(x, &f, p, NULL);
 }
 
-static void note_hit(struct api_loop *l, const struct subject *subject, const struct open_file *item, int64_t mono_ms) {
-  unsigned first_of = note(l, subject, item->recording_sid, PLAYBACK_HIT | PLAYBACK_ANSWERED, mono_ms);
-  if (first_of & PLAYBACK_ANSWERED) count_first(l, subject, METRIC_PLAY_HIT);
+static void count_hit(struct api_loop *l, const struct subject *subject, const struct open_file *item,
+                      int64_t mono_ms) {
+  unsigned first_of = note_playback(l, subject, item->recording_sid, PLAYBACK_HIT | PLAYBACK_ANSWERED, mono_ms);
+  if (first_of & PLAYBACK_ANSWERED) count_first_answer(l, subject, METRIC_PLAY_HIT);
   log_hit(l->api, first_of & PLAYBACK_HIT ? LOG_INFO : LOG_DEBUG, subject, item);
 }
 
-void media_answer(struct api_loop *l, struct http_exchange *x, const struct subject *subject, struct open_file *item,
-                  enum media_source source, struct str disposition) {
+void media_response_answer(struct api_loop *l, struct http_exchange *x, const struct subject *subject,
+                           struct open_file *item, enum cache_status cache_status, struct str disposition) {
   struct http_fields f;
   const struct http_representation have = {str_from(item->etag), item->modified_s, item->bytes};
   struct http_body body = {.kind = HTTP_BODY_FILE, .file = item->file, .offset = 0, .length = item->bytes};
   int64_t first, last;
   int status = 200;
 
-  if (source == MEDIA_HIT) note_hit(l, subject, item, http_now_ms(x));
-  if (disposition.n || source != MEDIA_HIT)
-    media_fields(l->api, &f, item, source, disposition.n > 0);
+  if (cache_status == CACHE_STATUS_HIT) count_hit(l, subject, item, http_now_ms(x));
+  if (disposition.n || cache_status != CACHE_STATUS_HIT)
+    media_response_fields(l->api, &f, item, cache_status, disposition.n > 0);
   else
-    take_head(l->api, &f, item);
+    add_kept_fields(l->api, &f, item);
   if (disposition.n) http_field(&f, STR("Content-Disposition"), disposition);
   switch (http_select(http_request(x), &have, &first, &last)) {
     case HTTP_SELECT_WHOLE:
@@ -143,10 +147,10 @@ void media_answer(struct api_loop *l, struct http_exchange *x, const struct subj
       body = (struct http_body){.kind = HTTP_BODY_NONE};
       break;
     case HTTP_SELECT_FAILED:
-      media_refuse(l->api, x, item, disposition.n > 0, PROBLEM_PRECONDITION_FAILED);
+      media_response_refuse(l->api, x, item, disposition.n > 0, PROBLEM_PRECONDITION_FAILED);
       return;
     case HTTP_SELECT_UNSATISFIABLE:
-      media_refuse(l->api, x, item, disposition.n > 0, PROBLEM_RANGE_NOT_SATISFIABLE);
+      media_response_refuse(l->api, x, item, disposition.n > 0, PROBLEM_RANGE_NOT_SATISFIABLE);
       return;
   }
   answer_origin(x, &f);

@@ -1,4 +1,7 @@
-/* api_media_response.h - answering with a recording that is here: validators, ranges, conditions, the log line of a playback.
+/* api_media_response.h - the response with a ready recording: validators, ranges, conditions, and the playback's log line.
+ *
+ *   media_response_answer(loop, x, subject, item, CACHE_STATUS_HIT, STR_NONE);
+ *
  * Thread rule: the exchange's loop. */
 #pragma once
 
@@ -8,30 +11,26 @@
 #include "api/request/problem.h"
 #include "base/metric.h"
 
-/* How a recording's call is related to the call that it was asked for by. */
-enum via { VIA_OWN, VIA_PARENT, VIA_CHILD };
-const char *via_name(enum via v);
-
-/* Where an answer's bytes come from, for Cache-Status (RFC 9211). */
-enum media_source {
-  MEDIA_HIT,    /* they are here */
-  MEDIA_BEGAN,  /* they arrive: this request had them fetched */
-  MEDIA_JOINED, /* they arrive: somebody else had */
+/* For the header Cache-Status (RFC 9211, section 2): where the bytes come from. */
+enum cache_status {
+  CACHE_STATUS_HIT,       /* the recording was ready when the request came */
+  CACHE_STATUS_MISS,      /* it was not; this request queued it */
+  CACHE_STATUS_COLLAPSED, /* it was not; another request had queued it */
 };
 
-/* What a playback was answered with counts once, by its first answer: media_answer counts a hit unless another was said
- * before. */
-void media_count_play(struct api_loop *l, const struct subject *subject, const char *recording_sid,
-                      enum metric_label_PLAY result);
-/* item->file is there. source: BEGAN and JOINED of who waited until it was. disposition: of a download; empty: a stream. Takes
- * nothing over. */
-void media_answer(struct api_loop *l, struct http_exchange *x, const struct subject *subject, struct open_file *item,
-                  enum media_source source, struct str disposition);
-/* The fields of an answer with these bytes, but Content-Range and Content-Disposition. */
-void media_fields(const struct api *a, struct http_fields *f, const struct open_file *item, enum media_source source,
-                  bool download);
-/* Answers 412 or 416. item->bytes -1: not known. */
-void media_refuse(const struct api *a, struct http_exchange *x, const struct open_file *item, bool download,
-                  enum problem p);
-/* A request for a recording that is not here belongs to a playback, too. */
-void media_note_miss(struct api_loop *l, const struct subject *subject, const struct recording *row);
+/* Counts a playback by its first answer; later answers of the same playback are not counted. media_response_answer counts
+ * hits itself. */
+void media_response_count(struct api_loop *l, const struct subject *subject, const char *recording_sid,
+                          enum metric_label_PLAY result);
+/* Answers 200, 206, 304, 412 or 416. item->file is open; the response takes its own reference. cache_status: MISS or COLLAPSED
+ * if the request waited for the file. disposition: the value of Content-Disposition; empty: a stream. */
+void media_response_answer(struct api_loop *l, struct http_exchange *x, const struct subject *subject,
+                           struct open_file *item, enum cache_status cache_status, struct str disposition);
+/* Writes all header fields of a response with item's bytes, except Content-Range and Content-Disposition. */
+void media_response_fields(const struct api *a, struct http_fields *f, const struct open_file *item,
+                           enum cache_status cache_status, bool download);
+/* Answers 412 or 416. item->bytes may be -1: not known. */
+void media_response_refuse(const struct api *a, struct http_exchange *x, const struct open_file *item, bool download,
+                           enum problem p);
+/* Begins the playback of a request whose recording is not ready, and logs "Cache miss". */
+void media_response_note_miss(struct api_loop *l, const struct subject *subject, const struct recording *row);

@@ -1,9 +1,9 @@
-/* open_files.c - a table with chains by (business, id), and a list by last use.
+/* api_open_files.c - a hash table of chains by (business, id), and a list by last use.
  *
  * Invariants
- *  (1) Every entry is in its chain and in the list by use, the latest used first.
- *  (2) At most max entries; the table is as large from the start, so finding allocates nothing.
- *  (3) An entry whose mark does not hold is never found: it goes when it is asked for, or with the next sweep. */
+ *  (1) Every entry is in its chain and in the list by last use, the latest used first.
+ *  (2) There are at most max entries. The table has its full size from the start, so open_files_find allocates nothing.
+ *  (3) An entry whose mark does not hold is never found: the find that meets it removes it, or the next sweep. */
 #include "api/media/api_open_files.h"
 
 #include <stdlib.h>
@@ -16,7 +16,7 @@ struct open_files_entry {
   int64_t business_id;
   char id[SID_SIZE];
   struct open_files_entry *chain_next;
-  struct open_files_entry *newer, *older; /* by use */
+  struct open_files_entry *newer, *older; /* by last use (1) */
 };
 
 struct open_files {
@@ -30,14 +30,14 @@ static struct open_files_entry **bucket_of(struct open_files *s, int64_t busines
   return &s->buckets[str_hash(id, (uint64_t)business_id) & s->bucket_mask];
 }
 
-/* ---- the list by use ---- */
+/* ---- the list by last use ---- */
 
-static void use_remove(struct open_files *s, struct open_files_entry *e) {
+static void use_unlink(struct open_files *s, struct open_files_entry *e) {
   *(e->newer ? &e->newer->older : &s->newest) = e->older;
   *(e->older ? &e->older->newer : &s->oldest) = e->newer;
 }
 
-static void use_first(struct open_files *s, struct open_files_entry *e) {
+static void use_link_newest(struct open_files *s, struct open_files_entry *e) {
   e->newer = NULL;
   e->older = s->newest;
   *(e->older ? &e->older->newer : &s->oldest) = e;
@@ -56,7 +56,7 @@ static void entry_remove(struct open_files *s, struct open_files_entry *e) {
   struct open_files_entry **link = bucket_of(s, e->business_id, str_from(e->id));
   while (*link != e) link = &(*link)->chain_next;
   *link = e->chain_next;
-  use_remove(s, e);
+  use_unlink(s, e);
   s->count--;
   http_file_unref(e->item.file);
   free(e);
@@ -79,13 +79,13 @@ static void entry_insert(struct open_files *s, struct open_files_entry *e) {
   struct open_files_entry **bucket = bucket_of(s, e->business_id, str_from(e->id));
   e->chain_next = *bucket;
   *bucket = e;
-  use_first(s, e);
+  use_link_newest(s, e);
   s->count++;
 }
 
-/* ---- the open_files ---- */
+/* ---- the cache ---- */
 
-enum err open_files_new(size_t max, struct open_files **ret_shelf) {
+enum err open_files_new(size_t max, struct open_files **ret_open_files) {
   if (max < 1 || max > 1000000) return ERR_INVALID;
   size_t buckets = 16;
   while (buckets < max) buckets *= 2;
@@ -93,7 +93,7 @@ enum err open_files_new(size_t max, struct open_files **ret_shelf) {
   if (!s) return ERR_NOMEM;
   s->max = max;
   s->bucket_mask = buckets - 1;
-  *ret_shelf = s;
+  *ret_open_files = s;
   return OK;
 }
 
@@ -112,8 +112,8 @@ struct open_file *open_files_find(struct open_files *s, int64_t business_id, str
     return NULL;
   }
   if (e != s->newest) {
-    use_remove(s, e);
-    use_first(s, e);
+    use_unlink(s, e);
+    use_link_newest(s, e);
   }
   return &e->item;
 }
@@ -136,7 +136,7 @@ enum err open_files_put(struct open_files *s, const struct recording *row, struc
   return OK;
 }
 
-void open_files_drop(struct open_files *s, int64_t business_id, struct str id) {
+void open_files_remove(struct open_files *s, int64_t business_id, struct str id) {
   struct open_files_entry *e = entry_find(s, business_id, id);
   if (e) entry_remove(s, e);
 }

@@ -1,53 +1,87 @@
-/* api_playback_internal.h - what api_playback_request.c and api_playback_read.c share: a play. Its states and their meaning stand on top of api_playback_request.c. */
+/* api_playback_internal.h - what api_playback_request.c, api_playback_read.c and api_playback_answer.c share. Nobody else
+ * includes it. States and invariants stand at the top of api_playback_request.c; the numbers below are theirs. */
 #pragma once
 
 #include "api/media/api_disposition.h"
 #include "api/media/api_file_opening.h"
-#include "api/media/api_media_response.h"
+#include "api/media/api_open_files.h"
 #include "api/media/api_playback_request.h"
 #include "api/request/api_db_call.h"
 #include "domain/enqueue.h"
+#include "domain/playback.h"
 
-enum play_state { PLAY_READING, PLAY_OPENING, PLAY_WRITING, PLAY_WAITING, PLAY_ANSWERED };
+enum playback_request_state { REQUEST_READING, REQUEST_OPENING, REQUEST_WRITING, REQUEST_WAITING, REQUEST_ANSWERED };
 
 struct play {
-  struct db_call db_call;
-  enum play_state state; /* (1) */
-  enum play_kind kind;
-  char id[SID_SIZE];              /* what was asked for */
-  char found[SID_SIZE];           /* "": no recording was found yet (4) */
-  struct cache_mark mark;         /* of id, from before the look that found what is there */
+  struct db_call db_call;            /* first */
+  enum playback_request_state state; /* (1) */
+  enum playback_request_kind kind;
+  char id[SID_SIZE];              /* the SID in the path: a recording's or a call's */
+  char found_sid[SID_SIZE];       /* the recording's; "": none was found yet (4) */
+  struct cache_mark mark;         /* of id, taken before found_sid was chosen and its row read */
   int64_t began_us;               /* mono */
-  int64_t until_ms;               /* mono: it waits no longer than that; 0: not at all */
-  int again;                      /* how often it became ready under our hands */
-  bool is_media;                  /* it may be played through, and waits for that */
-  bool began_it;                  /* it had the fill begun */
-  bool missed, skipped;           /* was logged */
-  struct access_snapshot *access; /* held: the business's numbers, for a download's name; else NULL */
-  struct events_watch *watch;
-  atomic_bool post_pending;  /* a change was posted and did not arrive yet */
-  bool changed;              /* a change came since the last look was begun */
-  struct play *next, **link; /* in the loop's list, while WAITING */
-  /* what was seen last */
-  bool call_known;
-  enum via via;
+  int64_t wait_until_ms;          /* mono; 0: it does not wait */
+  int reads_again;                /* how often it read the row again because the recording became ready meanwhile */
+  bool waits_for_media;           /* it accepts bytes that still arrive, and may wait for them */
+  bool began_fill;                /* this request queued the recording */
+  bool missed;                    /* the recording was not ready at the first read; logged and counted */
+  bool skip_logged;               /* "Deduplication skip" was logged */
+  struct access_snapshot *access; /* a reference, for the business's numbers in a download's name; else NULL */
+  struct events_watch *watch;     /* (3) */
+  atomic_bool post_pending;       /* a change was posted to the loop and has not arrived (6) */
+  bool changed_since_read;        /* a change arrived after the newest read began */
+  struct play *next, **link;      /* in the loop's list, while WAITING (1) */
+  /* What the newest read, opening or write found. */
+  bool call_known; /* id is a call's SID, and the call exists */
+  enum leg_relation leg_relation;
   struct recording row;
-  int fd;                       /* -1: no file */
-  struct tape *tape;            /* what arrives; NULL: nothing that can be heard yet */
-  bool must_open;               /* what the row speaks of has to be opened first */
-  struct opening *opening;      /* while OPENING */
-  char store_id[STORE_ID_SIZE]; /* of the volume that has no such file */
-  struct recording_outcome outcome;
-  struct buf disposition;
+  int fd;                            /* of the ready file; -1: none */
+  struct tape *tape;                 /* a reference to what arrives; NULL: no byte can be sent yet */
+  bool must_open;                    /* the file, or another process's part, has to be opened (OPENING) */
+  struct file_opening *file_opening; /* while OPENING */
+  char store_id[STORE_ID_SIZE];      /* of the volume that lacks the ready file; "": the volume has no id */
+  struct recording_outcome outcome;  /* of the newest enqueue_check or enqueue_run */
+  struct buf disposition;            /* the value of Content-Disposition; empty: a stream */
 };
 
-static inline struct play *play_of(struct db_call *e) {
+static inline struct play *playback_request_of(struct db_call *e) {
   return (struct play *)(void *)e; /* its first member */
 }
 
+/* The path names a call, so the answer says in Content-Location which recording it is. */
 static inline bool is_by_call(const struct play *p) {
   return !str_eq(str_from(p->id), str_from(p->row.recording_sid));
 }
 
-/* api_playback_read.c, on a reader: the row, what arrives in this process, a download's name. ERR_DENIED: the session ended. */
-CHECKED enum err play_run_look(struct db *db, struct db_call *e);
+/* ---- api_playback_request.c ---- */
+
+/* Reads the row again, at most a few times in a request's life; then it answers 503. */
+void playback_request_read_again(struct play *p);
+/* Enters ANSWERED, before the answer is sent. The exchange then no longer leads to p. */
+void playback_request_detach(struct play *p);
+/* After the answer: frees p, now or when its posted change arrives (6). */
+void playback_request_free_if_idle(struct play *p);
+
+/* ---- api_playback_read.c ---- */
+
+/* On a reader: reads the row, finds what arrives in this process, and writes a download's name. ERR_DENIED: the session has
+ * ended. */
+CHECKED enum err playback_request_read_rows(struct db *db, struct db_call *e);
+
+/* ---- api_playback_answer.c: each answers and frees p, unless it says otherwise ---- */
+
+/* 200, 206, 304, 412 or 416 from the file p->fd; a PREPARE gets the status object. If the session has to be looked up again
+ * (5), it reads again instead. */
+void playback_request_answer_file(struct play *p);
+/* The same from p->tape, while it arrives. */
+void playback_request_answer_live(struct play *p);
+/* 202 with the status object; a download gets 503. */
+void playback_request_answer_not_ready(struct play *p, const struct playback *playback);
+/* 404, 410, 502 or 503, by playback->kind. */
+void playback_request_answer_problem(struct play *p, const struct playback *playback);
+/* 503: the volume did not answer in time, or can't be read. */
+void playback_request_answer_no_volume(struct play *p);
+/* 401: the session has ended. */
+void playback_request_answer_denied(struct play *p);
+/* What a failed read or write means to the client. */
+void playback_request_answer_err(struct play *p, enum err e);

@@ -1,9 +1,9 @@
-/* api_playbacks.c - counting playbacks.
+/* api_playbacks.c - hash tables of playbacks: one a process, and one a loop in front of it.
  *
  * Invariants
- *  (1) A stamp is 4 x (ms of the playback's first request + 1) + what was noted: one number, 0 for an empty place.
- *  (2) What a near table says is also in the shared one, or was forgotten there; what was noted is never taken back.
- *  (3) A lock covers the sets with its number modulo STRIPES. */
+ *  (1) A stamp is NOTE_FACTOR * (mono ms of the playback's first request + 1) + its notes, in one number; 0: an empty place.
+ *  (2) Every note in a near table is in the shared table too, or was forgotten there. A note is never taken back.
+ *  (3) Lock number i covers the shared sets whose number modulo STRIPES is i. */
 #include "api/media/api_playbacks.h"
 
 #include <stdlib.h>
@@ -13,8 +13,8 @@
 #include "base/secret.h"
 
 enum {
-  NOTES = 4 /* as a factor: all of them are less */,
-  WAYS = 4,
+  NOTE_FACTOR = 4, /* greater than all notes together (1) */
+  WAYS = 4,        /* places of a set */
   SHARED_SETS = 16384,
   NEAR_SETS = 1024,
   STRIPES = 64
@@ -74,18 +74,18 @@ uint64_t playbacks_key(const struct playbacks *p, int64_t business_id, int subje
   return str_hash(recording_sid, h);
 }
 
-static bool is_running(const struct place *place, uint64_t key, int64_t mono_ms) {
-  return place->stamp && place->key == key && mono_ms - (place->stamp / NOTES - 1) < PLAYBACK_MS;
+static bool is_current(const struct place *place, uint64_t key, int64_t mono_ms) {
+  return place->stamp && place->key == key && mono_ms - (place->stamp / NOTE_FACTOR - 1) < PLAYBACK_MS;
 }
 
-static struct place *find(struct place set[WAYS], uint64_t key, int64_t mono_ms) {
+static struct place *find_place(struct place set[WAYS], uint64_t key, int64_t mono_ms) {
   for (size_t i = 0; i < WAYS; i++)
-    if (is_running(&set[i], key, mono_ms)) return &set[i];
+    if (is_current(&set[i], key, mono_ms)) return &set[i];
   return NULL;
 }
 
-/* Takes the oldest one's place, or its own. */
-static void put(struct place set[WAYS], struct place new) {
+/* Replaces the place of the same key, else the oldest one. */
+static void put_place(struct place set[WAYS], struct place new) {
   struct place *oldest = &set[0];
   for (size_t i = 0; i < WAYS; i++) {
     if (set[i].key == new.key) {
@@ -101,11 +101,11 @@ static unsigned note_shared(struct playbacks *p, uint64_t key, unsigned notes, i
                             struct place *ret_place) {
   size_t set = key % SHARED_SETS;
   LOCKED(&p->locks[set % STRIPES]);
-  struct place *known = find(p->places[set], key, mono_ms);
-  struct place place = known ? *known : (struct place){key, NOTES * (mono_ms + 1)};
-  unsigned first = notes & ~(unsigned)(place.stamp % NOTES);
+  struct place *known = find_place(p->places[set], key, mono_ms);
+  struct place place = known ? *known : (struct place){key, NOTE_FACTOR * (mono_ms + 1)};
+  unsigned first = notes & ~(unsigned)(place.stamp % NOTE_FACTOR);
   place.stamp |= notes;
-  put(p->places[set], place);
+  put_place(p->places[set], place);
   *ret_place = place;
   return first;
 }
@@ -113,9 +113,9 @@ static unsigned note_shared(struct playbacks *p, uint64_t key, unsigned notes, i
 unsigned playbacks_note(struct playbacks *p, struct playbacks_near *near, uint64_t key, unsigned notes,
                         int64_t mono_ms) {
   struct place *set = near->places[(key >> 32) % NEAR_SETS], place;
-  const struct place *known = find(set, key, mono_ms);
-  if (known && (notes & ~(unsigned)(known->stamp % NOTES)) == 0) return 0;
+  const struct place *known = find_place(set, key, mono_ms);
+  if (known && (notes & ~(unsigned)(known->stamp % NOTE_FACTOR)) == 0) return 0;
   unsigned first = note_shared(p, key, notes, mono_ms, &place);
-  put(set, place);
+  put_place(set, place);
   return first;
 }
