@@ -5,14 +5,14 @@
  *   snapshot --> table of 4,096 shards --> a shard: a short list of items --> a business or a key
  *                shards are shared by snapshots      items are shared by shards
  *
- * A new snapshot shares all that did not change with the one before: it costs the list of shards, and a copy of the shards
- * of what did change.
+ * A new snapshot shares all that did not change with the one before: it costs the list of shards, and a copy of the
+ * shards of what did change.
  *
  * Invariants
  *  (1) A snapshot that was handed out never changes, nor does a shard that more than one snapshot has.
- *  (2) A key is found by the SHA-256 of its text: what a comparison's time could tell is of the digest, which nobody can
- *      steer towards a stored one, so it says nothing of how much of a key is right. The whole digest is compared in
- *      constant time besides.
+ *  (2) A key is found by the SHA-256 of its text: what a comparison's time could tell is of the digest, which
+ *      nobody can steer towards a stored one, so it says nothing of how much of a key is right. The whole digest is
+ *      compared in constant time besides.
  *  (3) A business has one count of listeners, whatever snapshot it is looked up in. */
 #include "domain/access.h"
 

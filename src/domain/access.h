@@ -3,9 +3,10 @@
  *   const struct access_key *key = access_find_key(snapshot, token);
  *   const struct access_business *b = access_find_business(snapshot, key->business_id);
  *
- * A snapshot never changes once it was made; whoever uses one holds a reference. Loops hold a reference each and swap it when
- * `changes` says that a key or a business changed, so a request takes no lock. The next snapshot shares with the one before
- * what did not change (access_update). Thread rule: any thread. */
+ * A snapshot never changes once it was made; whoever uses one holds a reference. Loops hold a reference each and swap
+ * it when `changes` says that a key or a business changed, so a request takes no lock. The next snapshot shares with
+ * the one before what did not change (access_update).
+ * Thread rule: any thread. */
 #pragma once
 
 #include <stdint.h>
@@ -39,9 +40,9 @@ struct access_business {
   struct listeners *listeners; /* the same in every snapshot */
 };
 
-/* Reads all live businesses and keys. default_base_url: TWILIO_BASE_URL. before: the snapshot that this one takes the place
- * of, whose listeners it goes on counting; NULL: there is none. ERR_CORRUPT: a secret can't be opened with secrets_key (the
- * wrong SECRETS_KEY). */
+/* Reads all live businesses and keys. default_base_url: TWILIO_BASE_URL. before: the snapshot that this one takes the
+ * place of, whose listeners it goes on counting; NULL: there is none. ERR_CORRUPT: a secret can't be opened with
+ * secrets_key (the wrong SECRETS_KEY). */
 CHECKED enum err access_load(struct db *db, const uint8_t secrets_key[32], struct str default_base_url,
                              const struct access_snapshot *before, struct access_snapshot **ret_snapshot);
 
@@ -49,8 +50,8 @@ struct access_change {
   enum { ACCESS_BUSINESS, ACCESS_KEY, ACCESS_KEYS /* all of the business */ } what;
   int64_t business_id, key_id;
 };
-/* `before` as it is after these changes. Reads their rows alone; costs some 100 us and what they are, however much more there
- * is. */
+/* `before` as it is after these changes. Reads their rows alone; costs some 100 us and what they are, however much more
+ * there is. */
 CHECKED enum err access_update(struct db *db, const uint8_t secrets_key[32], const struct access_snapshot *before,
                                const struct access_change *changes, size_t count,
                                struct access_snapshot **ret_snapshot);

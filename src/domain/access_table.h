@@ -4,7 +4,8 @@
  *   access_table_remove(&table, hash, is_it, id);  access_table_add(&table, hash, tag, item);      costs one shard
  *   for all entries of access_shard_of(&table, hash) with that tag: …
  *
- * Thread rule: who makes a table changes it until it is handed out; from then on nobody does, and any thread finds in it. */
+ * Thread rule: who makes a table changes it until it is handed out; from then on nobody does, and any thread finds in
+ * it. */
 #pragma once
 
 #include <stdatomic.h>

@@ -1,9 +1,10 @@
-/* backoff.h - how long after the nth failure. Pure. */
+/* backoff.h - how long to wait after a failed or early attempt. Pure. */
 #pragma once
 
 #include <stdint.h>
 
-/* Milliseconds after failure number n (from 1): 30 s x 2^(n-1), at most 20 min, spread by ± 20 % by jitter (uniform). */
+/* Milliseconds to wait after failure number n (from 1): 30 s x 2^(n-1) ± 20 %, at most 20 min. jitter: uniform random.
+ * */
 int64_t backoff_ms(int64_t n, uint32_t jitter);
-/* Milliseconds before "not yet" ask number n (from 1) is repeated: 1, 2, 3, 5, 8, 8 … s. */
+/* Milliseconds to wait after the provider's "not yet" number n (from 1): 1, 2, 3, 5, then always 8 s. */
 int64_t backoff_not_yet_ms(int64_t n);

@@ -2,9 +2,9 @@
  *
  * Invariants
  *  (1) A counter only grows.
- *  (2) It grows after what it stands for was committed, and a mark is taken before that is read: a mark that holds was taken
- *      after the change, and so was the reading.
- *  (3) Nobody who chooses SIDs can choose which share a counter: the hash has a seed of this process. */
+ *  (2) It grows after the change was committed, and a mark is taken before the read. So if a mark holds, every
+ *      counted change was visible to the read.
+ *  (3) The hash has a random seed for each process, so that a client can't choose SIDs that share a counter. */
 #include "domain/cache_version.h"
 
 #include <stdlib.h>

@@ -2,7 +2,8 @@
  *
  * Invariants
  *  (1) Grouping n calls and m recordings takes O((n + m) log n) comparisons.
- *  (2) What a leg shows takes as long as it is, and O(k log k) comparisons to put k recordings of several legs in order.
+ *  (2) What a leg shows takes as long as it is, and O(k log k) comparisons to put k recordings of several legs in
+ *      order.
  *  (3) calls and rows stay where they are once they were grouped: everything else points into them.
  *  (4) Lists keep the order of their array, because they are built from its end. */
 #include "domain/call_page.h"

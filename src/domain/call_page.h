@@ -41,8 +41,8 @@ struct call_page {
   { .call_count = 0 }
 void call_page_done(struct call_page *p);
 
-/* Reads the calls of the keys, all other legs of their trees, and their recordings, into an empty page; of each at most the
- * first CALLS_LIST_LEGS_MAX. */
+/* Reads the calls of the keys, all other legs of their trees, and their recordings, into an empty page; of each at most
+ * the first CALLS_LIST_LEGS_MAX. */
 CHECKED enum err call_page_read(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
                                 struct call_page *p);
 /* The same for one call, with only the legs that are shown with it (calls_list_kin). */

@@ -3,10 +3,10 @@
  *
  * Invariants
  *  (1) A page is read in one transaction: its rows, legs and recordings are of one moment.
- *  (2) A page whose legs or recordings would be more than CALLS_LIST_LEGS_MAX ends earlier, with a cursor, and nothing is
- *      left out. They are counted before they are read. Of a single call with more, the first are shown.
- *  (3) Rows of one tree may each show the same recordings. A page ends before the row with which it would show more than
- *      CALLS_LIST_LEGS_MAX of them; its first row is always there.
+ *  (2) A page whose legs or recordings would be more than CALLS_LIST_LEGS_MAX ends earlier, with a cursor, and
+ *      nothing is left out. They are counted before they are read. Of a single call with more, the first are shown.
+ *  (3) Rows of one tree may each show the same recordings. A page ends before the row with which it would show more
+ *      than CALLS_LIST_LEGS_MAX of them; its first row is always there.
  *  (4) The connection's deadline holds between queries too: it is looked at before each row. */
 #include "domain/call_view.h"
 
@@ -156,7 +156,8 @@ struct call_view_options {
   const struct status_view *status;
 };
 
-/* Writes what call_page_recordings put into p->shown: shown rows of it. legs: the call_sids of its other legs, or NULL. */
+/* Writes what call_page_recordings put into p->shown: shown rows of it. legs: the call_sids of its other legs, or NULL.
+ * */
 static enum err write_call(struct buf *b, const struct call_page *p, const struct call_leg *leg, size_t shown,
                            const struct str *legs, size_t leg_count, const struct call_view_options *v) {
   const struct call_leg *top = leg->top, *child = top->first_child;

@@ -1,8 +1,8 @@
 /* delivery.h - what a provider told us once (a webhook, an entry of a list), in our own words.
  *
- * A provider's dialect parses into this; intake merges it. Fields that callreel knows have the names below, all others keep
- * the provider's own. Only non-empty values are carried; what the provider writes for "unknown" is left out.
- * All views belong to whoever made the delivery. */
+ * A provider's dialect parses into this; intake merges it. Fields that callreel knows have the names below, all others
+ * keep the provider's own. Only non-empty values are carried; what the provider writes for "unknown" is left out. All
+ * views belong to whoever made the delivery. */
 #pragma once
 
 #include <stdint.h>

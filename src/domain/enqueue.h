@@ -1,21 +1,25 @@
-/* enqueue.h - the only way to queue a recording on somebody's behalf.
+/* enqueue.h - queues a recording for a person or a host application. There is no other way to do so.
  *
- *   enqueue_check(&row, ENQUEUE_PLAY, now)  says from a row that was read whether a write is needed at all: 300 listeners of
- *   one recording look 300 times and write once. enqueue_run does it, inside db_writer's transaction.
+ *   outcome = enqueue_check(&row, ENQUEUE_PLAY, now);                    from a row that was read: is a write needed?
+ *   if (outcome.moved) enqueue_run(db, business, sid, ENQUEUE_PLAY, now, &row, &outcome);
  *
- * Whoever looks at a status may not include this file. */
+ * Because of the check, 300 listeners of one recording cause one write. Code that only shows a status (status.c) must
+ * not include this file.
+ * Thread rule: enqueue_check any thread; the others inside db_writer's transaction. */
 #pragma once
 
 #include "domain/recording.h"
 
 enum enqueue_kind { ENQUEUE_PLAY, ENQUEUE_PREPARE, ENQUEUE_RETRY };
 
-/* What enqueue_run would do at now. Pure. */
+/* What enqueue_run would do with this row. Pure. */
 struct recording_outcome enqueue_check(const struct recording *row, enum enqueue_kind kind, int64_t now);
-/* Logs what it did: "Priority download job enqueued" (a play), else at debug "Deduplication skip" with the reason.
- * ERR_NOT_FOUND: no such recording. */
+/* Logs "Priority download job enqueued" for a play or a retry that was queued; at debug "Deduplication skip" with the
+ * reason if nothing changed. *ret_row: the row after that. ERR_NOT_FOUND: no such recording. ERR_CONFLICT: another
+ * writer changed it. */
 CHECKED enum err enqueue_run(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind,
                              int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);
-/* The ready file is gone or of another length: to missing, logged at warn; then as kind says. */
+/* For a ready recording whose file is missing or has another length: makes it missing, logs a warning, then does as
+ * enqueue_run. */
 CHECKED enum err enqueue_file_gone(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind,
                                    int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);

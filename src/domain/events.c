@@ -3,9 +3,9 @@
  *   new --events_watch--> WATCHING --events_notify: on_change--> WATCHING --events_unwatch--> freed
  *
  * Invariants
- *  (1) The lock (rank DOMAIN) covers the table. on_change runs under it: that is why events_unwatch, once it has the
- * lock, can promise that on_change is not running and won't again. (2) on_change takes locks of higher rank only, and
- * never calls back into events. */
+ *  (1) The lock (rank DOMAIN) covers the table. on_change runs under it. So once events_unwatch has the lock,
+ *      on_change is not running and will not be called.
+ *  (2) on_change takes locks of higher rank only, and never calls into events. */
 #include "domain/events.h"
 
 #include <stdlib.h>
@@ -14,11 +14,11 @@
 #include "base/lock.h"
 #include "ledger/recordings.h"
 
-enum { EVENTS_BUCKETS = 4096 }; /* a power of two: far more than recordings that are waited for at a time */
+enum { EVENTS_BUCKETS = 4096 }; /* far more than recordings that are watched at a time */
 
 struct events_watch {
   struct events *events;
-  struct events_watch *next, **link; /* link points to what points here */
+  struct events_watch *next, **link; /* link: the pointer that points here */
   void (*on_change)(void *arg);
   void *arg;
   int64_t business_id;

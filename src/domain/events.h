@@ -1,9 +1,10 @@
-/* events.h - who waits for a recording to change, in this process.
+/* events.h - calls back when a recording changes, in this process. (Event streams to clients: api/events.)
  *
  *   events_watch(events, business, sid, on_change, arg, &watch);   … events_unwatch(watch);
  *
- * The changes thread calls events_notify; on_change runs on that thread and only posts. A watch begun before the row was read
- * misses nothing. Thread rule: any thread; after events_unwatch returned, on_change is not running and won't again. */
+ * The changes thread calls events_notify; on_change runs on that thread and must only post. Begin the watch before you
+ * read the row, then you miss no change.
+ * Thread rule: any thread; after events_unwatch returned, on_change is not running and will not be called. */
 #pragma once
 
 #include <stdint.h>
@@ -19,4 +20,4 @@ CHECKED enum err events_watch(struct events *e, int64_t business_id, struct str 
                               void (*on_change)(void *arg), void *arg, struct events_watch **ret_watch);
 void events_unwatch(struct events_watch *w); /* NULL is fine */
 void events_notify(struct events *e, int64_t business_id, struct str recording_sid);
-void events_notify_all(struct events *e); /* changes were lost: everybody looks again */
+void events_notify_all(struct events *e); /* changes were missed: calls every watch */

@@ -2,8 +2,8 @@
  *
  * Invariants
  *  (1) Merging is commutative, associative and idempotent: per name it is the maximum of (rank, value).
- *  (2) Known fields have room always. Further ones have a quota; of what goes beyond it, what came first stays. Only there
- *      the order of deliveries shows. */
+ *  (2) Known fields have room always. Further ones have a quota; of what goes beyond it, what came first stays.
+ *      Only there the order of deliveries shows. */
 #include "domain/fields.h"
 
 #include <jansson.h>

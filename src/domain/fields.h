@@ -1,14 +1,15 @@
 /* fields.h - the document of all that was told of a call or a recording, each field with the rank of who told it.
  *
  * A field is that of the highest-ranked delivery that has it non-empty, so the document does not depend on the order in
- * which deliveries arrive, nor on how often. Equal ranks: the bytewise greater value. Thread rule: one owner at a time. */
+ * which deliveries arrive, nor on how often. Equal ranks: the bytewise greater value.
+ * Thread rule: one owner at a time. */
 #pragma once
 
 #include "base/buf.h"
 #include "domain/delivery.h"
 
-/* The quota of further fields, those that callreel does not know: DELIVERY_FURTHER_MAX of them, and bytes. A document of
- * nothing but control characters, six bytes each in JSON, fits FIELDS_TEXT_MAX. */
+/* The quota of further fields, those that callreel does not know: DELIVERY_FURTHER_MAX of them, and bytes. A document
+ * of nothing but control characters, six bytes each in JSON, fits FIELDS_TEXT_MAX. */
 enum {
   FIELDS_FURTHER_NAME_MAX = 128,
   FIELDS_FURTHER_VALUE_MAX = 4 * 1024,

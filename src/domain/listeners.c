@@ -1,10 +1,10 @@
 /* listeners.c - see listeners.h.
  *
  * Invariants
- *  (1) state is the number of listeners, plus 2^32 for each reference. It is freed when it comes to 0, by whoever brought it
- *      there: a listener keeps it alive without a count of its own.
- *  (2) A signed URL is in the table while somebody listens by it. The last one that was taken out is kept for the next, so
- *      that who asks for one range after the other by a URL allocates nothing. */
+ *  (1) state is the number of listeners, plus 2^32 for each reference. It is freed when it comes to 0, by whoever
+ *      brought it there: a listener keeps it alive without a count of its own.
+ *  (2) A signed URL is in the table while somebody listens by it. The last one that was taken out is kept for the
+ *      next, so that who asks for one range after the other by a URL allocates nothing. */
 #include "domain/listeners.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
-/* listeners.h - how many listen to recordings of one business at once, in this process, and how many of them by one signed
- * URL.
+/* listeners.h - how many listen to recordings of one business at once, in this process, and how many of them by one
+ * signed URL.
  *
  *   e = listeners_enter(b->listeners, &limits, url, &place);     ERR_BUSY: too many      … listeners_leave(place);
  *

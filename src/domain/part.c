@@ -19,7 +19,7 @@ bool part_owner_parse(const char *owner, int64_t *ret_business_id, char ret_reco
   return true;
 }
 
-/* Cuts off what stands behind the last '.' of the last component. */
+/* Cuts the text after the last '.' of the last path component off. False: there is no '.'. */
 static bool cut_extension(struct str *s, struct str *ret_last) {
   size_t from = s->n;
   while (from > 0 && s->p[from - 1] != '.' && s->p[from - 1] != '/') from--;
@@ -36,7 +36,7 @@ bool part_parse_old(const char *name, struct part_old *ret_part) {
   if (!cut_extension(&rest, &last) || !str_eq(last, STR("part"))) return false;
   if (!cut_extension(&rest, &last) || str_to_u64(last, INT64_MAX, &token) != OK) return false;
   if (!str_cut(rest, '/', &business, &stem) || str_to_u64(business, INT64_MAX, &id) != OK) return false;
-  if (!cut_extension(&stem, &sid)) { /* it belongs to no call */
+  if (!cut_extension(&stem, &sid)) { /* a recording without a call */
     size_t from = stem.n;
     while (from > 0 && stem.p[from - 1] != '/') from--;
     sid = str_skip(stem, from);
@@ -48,7 +48,7 @@ bool part_parse_old(const char *name, struct part_old *ret_part) {
   return true;
 }
 
-/* Validators that were told stand in the row until its next fill has compared. */
+/* The row keeps validators that listeners got until its next fill has compared its bytes. */
 static bool next_fill_compares(const struct recording *row, int64_t token) {
   bool on_its_way = row->status == RECORDING_QUEUED || row->status == RECORDING_DOWNLOADING;
   return on_its_way && row->etag[0] != '\0' && token > row->lease_token - BLOB_TOKENS_BACK;

@@ -1,9 +1,9 @@
-/* queue.c - who is filled next, and what time does to rows by itself.
+/* queue.c - claims, reports, expired leases and retries, as changes of rows.
  *
  * Invariants
- *  (1) Every change of a row goes through recording_apply and recordings_store: there is no other way to move one.
- *  (2) What becomes ready gets its peaks in the same transaction, or loses those of an earlier file.
- *  (3) A fill's report under a token that is not the live one changes nothing, not even its account. */
+ *  (1) Every change of a row goes through recording_apply and recordings_store.
+ *  (2) The transaction that makes a recording ready also stores its peaks, or deletes those of an earlier file.
+ *  (3) A report whose token does not hold the lease changes neither the row nor the account. */
 #include "domain/queue.h"
 
 #include <stdlib.h>
@@ -13,7 +13,8 @@
 #include "ledger/calls.h"
 #include "ledger/waveforms.h"
 
-/* Rows read first and changed after: a statement is not run over rows that it is reading. */
+/* Rows are read into a batch first and changed afterwards, because a statement must not change the rows that it reads.
+ * */
 struct batch {
   struct recording *rows; /* owned */
   size_t n, max;
@@ -57,7 +58,7 @@ static enum err apply_to_row(struct db *db, const struct recording *row, const s
   return OK;
 }
 
-/* The same event to each; a row that another transaction moved meanwhile is left to it. */
+/* Applies the event to each row. Skips a row that another transaction changed meanwhile. */
 static enum err apply_to_batch(struct db *db, const struct batch *b, const struct recording_event *event, int64_t now,
                                int64_t *ret_moved) {
   int64_t moved = 0;
@@ -80,14 +81,15 @@ enum err queue_apply(struct db *db, int64_t business_id, struct str recording_si
   return apply_to_row(db, &row, event, now, ret_row, ret_outcome);
 }
 
-/* ---- what time does ---- */
+/* ---- changes that come with time ---- */
 
 struct trial_start {
   struct db *db;
   int64_t now;
 };
 
-/* Queues one that failed for the credentials: who claims it tries them. */
+/* Queues one recording that failed with auth_failed. Its fill shows whether the provider accepts the credentials again.
+ * */
 static enum err start_trial(void *arg, int64_t business_id) {
   const struct trial_start *t = arg;
   struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
@@ -166,7 +168,7 @@ enum err queue_credentials_version(struct db *db, int64_t business_id, int64_t *
 
 /* ---- reports ---- */
 
-/* The provider refused what is no longer asked with. */
+/* *ret_old: the provider refused credentials that have been replaced since. */
 static enum err refused_old_credentials(struct db *db, int64_t business_id, const struct recording_event *event,
                                         bool *ret_old) {
   int64_t version;
@@ -182,7 +184,7 @@ static enum err update_account(struct db *db, int64_t business_id, const struct 
   bool released = false;
   switch (event->kind) {
     case RECORDING_ANSWERED:
-    case RECORDING_NOT_FOUND: /* a recording is not there, but the credentials were taken */
+    case RECORDING_NOT_FOUND: /* the provider accepted the credentials, though it has no such recording */
       TRY(accounts_answered(db, business_id, &released));
       return released ? queue_release_account(db, business_id, now) : OK;
     case RECORDING_FAILURE:
@@ -259,6 +261,6 @@ enum err queue_retry_next(struct db *db, int64_t now, struct retries_row *ret_ro
 }
 
 enum err queue_release_account(struct db *db, int64_t business_id, int64_t now) {
-  struct queue_retried retried; /* nobody is told of the first part */
+  struct queue_retried retried; /* not needed: no person waits for the number */
   return retry_first_part(db, business_id, RECORDING_AUTH_FAILED, 0, QUEUE_RETRY_PART, now, &retried);
 }

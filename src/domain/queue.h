@@ -1,6 +1,12 @@
-/* queue.h - who is filled next, and what time does to rows by itself. No SQL of its own: rules over the ledger.
+/* queue.h - the queue of downloads: which recording is filled next, what a fill reports, expired leases and retries.
+ * The rows of `recordings` are the queue; there is no other table. docs/internals/queue.md shows the whole path.
  *
- * All functions run inside db_writer's transaction; times are the database's. */
+ *   queue_maintain(db, now, jitter, &maintained);                     takes back expired leases, queues due retries
+ *   queue_claim(db, &limits, owner, now, &row);                       leases the next recording to this worker
+ *   queue_report(db, business, sid, &event, now, &row);               a fill renews, completes, fails or releases
+ *
+ * To queue a recording for a person or a host application, use enqueue.h.
+ * Thread rule: all functions run inside db_writer's transaction. now: db_now_ms, so that all processes agree. */
 #pragma once
 
 #include "domain/recording.h"
@@ -8,55 +14,62 @@
 #include "ledger/retries.h"
 
 struct queue_limits {
-  int per_business; /* DOWNLOADS_PER_BUSINESS */
+  int per_business; /* DOWNLOADS_PER_BUSINESS; a play may use one more */
   int total;        /* DOWNLOADS_TOTAL */
 };
-/* Of each kind at most so many rows at once, so that a job of the writer stays short: the rest comes with the next. Of a retry
- * of many the first part is what a person is told; the further ones are small, since every webhook may have to wait for one. */
+/* One call changes at most this many rows of each kind, so that a job of the writer stays short; the next call does the
+ * rest. The first part of a retry is larger because its number is shown to a person. Later parts are small because a
+ * webhook may have to wait for one. */
 enum {
-  QUEUE_TRIAL_EVERY_MS = ACCOUNT_TRIAL_MS,
-  QUEUE_TRIAL_STREAK = 5,
+  QUEUE_TRIAL_EVERY_MS = ACCOUNT_TRIAL_MS, /* a stopped account is tried by one fill this often */
+  QUEUE_TRIAL_STREAK = 5,                  /* from so many errors in a row on, one fill at a time tries an account */
   QUEUE_MAINTAIN_MAX = 50,
   QUEUE_RETRY_FIRST = 200,
   QUEUE_RETRY_PART = 50
 };
 
 struct queue_maintained {
-  int leases_expired; /* taken back from workers that died or froze */
-  int due;            /* put back into the queue after their back-off */
-  int64_t next_at;    /* when to tend again at the latest; 0: nothing is waiting */
-  bool retries;       /* queue_retry_next has something to do */
+  int leases_expired; /* leases taken back from workers that died or hang */
+  int due;            /* recordings queued again after their back-off */
+  int64_t next_at;    /* call queue_maintain again by then (database time); 0: nothing is waiting */
+  bool retries;       /* true: call queue_retry_next */
 };
-/* Takes back expired leases, queues what is due, lowers plays that nobody waits for, starts due trials of accounts.
- * jitter: uniform random. */
+/* Takes back expired leases, queues retries that are due, lowers the rank of plays that nobody repeated, starts due
+ * trials of accounts. jitter: uniform random. */
 CHECKED enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_maintained);
-/* Leases the next one to owner. ERR_NOT_FOUND: nothing may be filled now. */
+/* Leases the next recording to owner for 30 s. owner: the worker's name. ERR_NOT_FOUND: nothing may be filled now.
+ * ERR_CONFLICT: another writer changed the row. */
 CHECKED enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,
                              struct recording *ret_row);
-/* What a fill of the business is to ask with, at least; 0 where there is no such business. */
+/* The version of the credentials that a fill of the business must use at least; 0: no such business. */
 CHECKED enum err queue_credentials_version(struct db *db, int64_t business_id, int64_t *ret_version);
-/* What a fill reports: applies the event under its token, and lets its account feel it. *ret_row is the row as it then
- * stands. A refusal of credentials that were replaced meanwhile queues it again. ERR_CONFLICT: the lease is lost, nothing was
- * changed. */
+/* Applies a fill's event if event->token holds the lease, and updates the account's error counters. *ret_row is the row
+ * after that. If the provider refused credentials that have been replaced since, the recording is queued again.
+ * ERR_CONFLICT: the lease is lost and nothing changed; the fill must stop. */
 CHECKED enum err queue_report(struct db *db, int64_t business_id, struct str recording_sid,
                               const struct recording_event *event, int64_t now, struct recording *ret_row);
-/* Applies the event of somebody who holds no lease (play, found, file gone …). */
+/* Applies an event that needs no lease (play, found, file gone …). ERR_NOT_FOUND: no such recording. ERR_CONFLICT:
+ * another writer changed the row. */
 CHECKED enum err queue_apply(struct db *db, int64_t business_id, struct str recording_sid,
                              const struct recording_event *event, int64_t now, struct recording *ret_row,
                              struct recording_outcome *ret_outcome);
-/* Queues all of a business that failed for its credentials: as queue_retry_all does. */
+/* Queues all recordings of a business that failed with auth_failed; works like queue_retry_all. */
 CHECKED enum err queue_release_account(struct db *db, int64_t business_id, int64_t now);
 
-/* Retrying many. The first part is queued at once; where there is more, the table `retries` keeps that it is to go on, and
- * queue_retry_next does the next part of whose turn it is, until nothing is left. It survives a crash. */
+/* Retrying many recordings. queue_retry_all queues the first part at once. If there are more, it adds a row to the
+ * table `retries`; the worker calls queue_retry_next until no row is left, one part of one business at a time. So a
+ * retry survives a crash. */
 struct queue_retried {
-  int64_t queued; /* by the first part */
+  int64_t queued; /* recordings in the first part */
   bool more;      /* queue_retry_next does the rest */
 };
-/* Retries every failed one of a business with that code (RECORDING_NONE: any) that failed since (0: ever). */
+/* Retries all failed recordings of a business that have this code (RECORDING_NONE: any) and failed at `since` or later
+ * (UNIX ms; 0: at any time). */
 CHECKED enum err queue_retry_all(struct db *db, int64_t business_id, enum recording_error code, int64_t since,
                                  int64_t now, struct queue_retried *ret_retried);
-/* *ret_row: whose turn it was and how far it has come; *ret_ended: nothing is left of it. ERR_NOT_FOUND: nothing to do. */
+/* Queues the next part of the retry whose turn it is. *ret_row: that retry and its progress; *ret_ended: it is
+ * finished. ERR_NOT_FOUND: there is no retry. */
 CHECKED enum err queue_retry_next(struct db *db, int64_t now, struct retries_row *ret_row, bool *ret_ended);
-/* At most limit of a retry that only the caller knows of, behind row->after; *ret_more: there may be more. */
+/* Queues at most limit recordings of a retry that is not in the table; advances row->after and row->queued. *ret_more:
+ * call it again, there may be more. */
 CHECKED enum err queue_retry_part(struct db *db, struct retries_row *row, int limit, int64_t now, bool *ret_more);

@@ -1,19 +1,21 @@
-/* recording.c - the rules of a recording's life, as a function of (row, event, now).
+/* recording.c - the state machine of a recording, as a pure function of (row, event, now). recording.def lists its
+ * moves.
  *
  *                     play, prepare, completed, retry
  *            MISSING ---------------------------------> QUEUED --claim--> QUEUED (leased)
  *               ^   <------ still being made ----------   |  ^               | the provider answers 200
  *               |                                 failure |  | due, retry,   v
  *     file gone |                                         v  | credentials  DOWNLOADING
- *               |                                       FAILED <-- failure --|  | lapsed, returned: QUEUED
+ *               |                                       FAILED <-- failure --|  | lease expired, released: QUEUED
  *             READY <------------- complete, verified, published ------------+--'
  *
  * Invariants
  *  (1) A lease exists in QUEUED and DOWNLOADING only.
- *  (2) lease_token only grows; who reports with another token, or after lease_until, changes nothing.
+ *  (2) lease_token only grows. A report with another token, or after lease_until, changes nothing.
  *  (3) permanent implies FAILED and no next_retry_at.
  *  (4) name is set in READY only.
- *  (5) A stored time further ahead than its own maximum counts as past: a clock that jumped strands nobody. */
+ *  (5) A stored time that is further ahead than its own maximum counts as past. So a clock that jumped leaves no
+ *      recording waiting for years. */
 #include "domain/recording.h"
 
 #include <assert.h>
@@ -35,7 +37,7 @@ const char *recording_skip_name(enum recording_skip skip) {
   return skip_names[skip];
 }
 
-/* True while `until` is ahead, but no further than it can ever have been set (5). */
+/* True if `until` is in the future, by at most max milliseconds (5). */
 static bool is_ahead(int64_t until, int64_t now, int64_t max) {
   return until > now && until <= now + max;
 }
@@ -71,7 +73,7 @@ bool recording_tries_formats_on_404(const struct recording *row) {
   return row->not_found_count + 1 >= RECORDING_FORMATS_ON_404_FROM_ASK;
 }
 
-/* ---- when_…: questions of the table ---- */
+/* ---- when_…: the conditions of recording.def ---- */
 
 struct rule_input {
   const struct recording *row;
@@ -96,7 +98,7 @@ static bool when_permanent(const struct rule_input *a) {
   return a->row->permanent;
 }
 static bool when_in_backoff(const struct rule_input *a) {
-  if (a->row->next_retry_at == 0) return true; /* waits for credentials */
+  if (a->row->next_retry_at == 0) return true; /* it is retried when the credentials change, not at a time */
   return is_ahead(a->row->next_retry_at, a->now, RECORDING_BACKOFF_CAP_MS);
 }
 static bool when_due(const struct rule_input *a) {
@@ -139,7 +141,7 @@ static bool when_failed_auth(const struct rule_input *a) {
   return strcmp(a->row->error_code, recording_error_code(RECORDING_AUTH_FAILED)) == 0;
 }
 
-/* ---- does_…: what else a move changes; status is set by the table ---- */
+/* ---- does_…: the changes of recording.def; recording_apply itself sets the status ---- */
 
 static void set_error(struct recording *next, enum recording_error e) {
   (void)snprintf(next->error_code, sizeof(next->error_code), "%s", recording_error_code(e));
@@ -147,7 +149,7 @@ static void set_error(struct recording *next, enum recording_error e) {
 
 static void set_text(char *dst, size_t size, struct str s) {
   enum err e = str_copy(dst, size, s);
-  assert(e == OK); /* sizes are ours: names, validators and owners are made by callreel */
+  assert(e == OK); /* callreel makes these texts itself: names, validators and owners fit */
   (void)e;
 }
 
@@ -156,7 +158,7 @@ static void clear_lease(struct recording *next) {
   next->lease_owner[0] = '\0';
 }
 
-/* What the last fill's listeners were told of it is void: the next one's bytes may be others. */
+/* Clears what the last fill reported: length and validators. The next fill may get other bytes. */
 static void clear_received(struct recording *next) {
   next->etag[0] = next->content_type[0] = '\0';
   next->modified_at = 0;
@@ -244,7 +246,8 @@ static void does_receive(const struct rule_input *a, struct recording *next) {
   set_error(next, RECORDING_NONE);
 }
 
-/* A part stands for the same bytes as long as it is there: others get another part, so another token. */
+/* The bytes of a part never change while it exists. So a restart, which may bring other bytes, gets a new token and
+ * with it a new part. */
 static void does_restart(const struct rule_input *a, struct recording *next) {
   clear_received(next);
   next->lease_token++;
@@ -296,12 +299,12 @@ static void does_fail_not_found(const struct rule_input *a, struct recording *ne
   note_404(a, next);
   fail_with(next, RECORDING_NOT_FOUND_AT_PROVIDER, a);
 }
-/* The row of crashes goes on: the next one in it is a failure at once. */
+/* Keeps the number of crashes: if the next fill crashes too, the recording fails again at once. */
 static void does_fail_crashed(const struct rule_input *a, struct recording *next) {
   fail_with(next, RECORDING_STORAGE_ERROR, a);
   next->crashes = a->row->crashes;
 }
-/* Leaves the same whatever was told before: nothing, a completed one, or another refusal. */
+/* The result is the same row whether or not earlier webhooks arrived: the order of deliveries has no effect. */
 static void does_fail_permanently(const struct rule_input *a, struct recording *next) {
   clear_lease(next);
   next->crashes = 0;
@@ -314,7 +317,8 @@ static void does_fail_permanently(const struct rule_input *a, struct recording *
   set_error(next, a->event->error);
 }
 
-/* Who listened goes on with the next fill, if its bytes are the same: validators and length stay, where they were told. */
+/* Keeps validators and length if any byte was received: listeners continue with the next fill if its bytes are the
+ * same. */
 static void does_requeue(const struct rule_input *a, struct recording *next) {
   clear_lease(next);
   next->crashes++;
@@ -338,7 +342,7 @@ static void does_keep_file(const struct rule_input *a, struct recording *next) {
   next->permanent = false;
   set_error(next, RECORDING_NONE);
 }
-/* The length stays: a file of another one, found under the name, is not the recording. */
+/* Keeps `bytes`: a file of another length that is found under the name later is not this recording. */
 static void does_clear_file(const struct rule_input *a, struct recording *next) {
   (void)a;
   next->name[0] = next->etag[0] = next->content_type[0] = next->sha256[0] = '\0';
@@ -412,7 +416,8 @@ enum recording_error recording_reason(const struct recording *row, bool storage_
 
 int recording_retry_after_s(const struct recording *row, int64_t now) {
   if (row->status != RECORDING_QUEUED && row->status != RECORDING_DOWNLOADING) return 0;
-  if (row->status == RECORDING_QUEUED && recording_still_being_made(row)) return 8; /* one ask, and most likely a 404 */
+  if (row->status == RECORDING_QUEUED && recording_still_being_made(row))
+    return 8; /* the provider most likely answers 404 until then */
   int64_t wait_s = row->status == RECORDING_QUEUED ? (row->next_ask_at - now + 999) / 1000 : 0;
   if (wait_s < 2) return row->status == RECORDING_DOWNLOADING ? 1 : 2;
   return wait_s > 8 ? 8 : (int)wait_s;

@@ -1,10 +1,12 @@
-/* recording.h - the rules of a recording's life: (row, event, now) gives the next row. Pure.
+/* recording.h - the state machine of a recording: (row, event, now) gives the next row. Pure: no SQL, no clock.
  *
  *   struct recording_event event = {.kind = RECORDING_PLAY};
  *   struct recording_outcome outcome = recording_apply(&row, &event, now, &next);
  *   if (outcome.moved) TRY(recordings_store(db, &row, &next));
  *
- * The moves are the table recording.def; the figures below are the contract's. */
+ * The moves are listed in recording.def. docs/internals/queue.md shows who sends which event. The times and counts
+ * below are fixed by the contract.
+ * Thread rule: any thread. */
 #pragma once
 
 #include "domain/recording_error.h"
@@ -13,41 +15,43 @@
 enum {
   RECORDING_COOLDOWN_MS = 60 * 1000,
   RECORDING_BACKOFF_FIRST_MS = 30 * 1000,
-  RECORDING_NOT_YET_ENDED_MS = 10 * 60 * 1000, /* a 404 is "not yet" this long after the end … */
-  RECORDING_NOT_YET_ASKING_MS = 5 * 60 * 1000, /* … and this long after the first 404 */
-  RECORDING_OLD_MS = 24 * 60 * 60 * 1000,      /* a 404 of an older one is for good */
-  RECORDING_LAST_FAILURE = 8,                  /* the failure that is for good, of class EIGHTH */
-  RECORDING_CRASHES_MAX = 3,
-  RECORDING_RETRY_WINDOW_MS = 10 * 60 * 1000,
-  RECORDING_PLAY_RANK_MS = 2 * 60 * 1000, /* a play's rank lasts this long after the last ask */
-  RECORDING_PLAY_REPEAT_MS = 30 * 1000,   /* an ask is not noted again this soon */
-  RECORDING_FORMATS_ON_404_FROM_ASK = 3,
+  RECORDING_NOT_YET_ENDED_MS = 10 * 60 * 1000, /* a 404 means "not yet" for this long after the call's end … */
+  RECORDING_NOT_YET_ASKING_MS = 5 * 60 * 1000, /* … and for this long after the first 404 */
+  RECORDING_OLD_MS = 24 * 60 * 60 * 1000,      /* a 404 of an older recording is permanent */
+  RECORDING_LAST_FAILURE = 8,                  /* with class EIGHTH, failure number 8 is permanent */
+  RECORDING_CRASHES_MAX = 3, /* leases that may end without a report in a row; the next one is a failure */
+  RECORDING_RETRY_WINDOW_MS = 10 * 60 * 1000, /* a person may retry 3 times within it */
+  RECORDING_PLAY_RANK_MS = 2 * 60 * 1000,     /* a recording keeps a play's rank this long after the last play */
+  RECORDING_PLAY_REPEAT_MS = 30 * 1000,       /* a play this soon after another is not written to the row */
+  RECORDING_FORMATS_ON_404_FROM_ASK = 3,      /* from this attempt on, a 404 makes the fill try the other formats too */
 };
 
+/* In brackets: the members of struct recording_event that the event uses. */
 enum recording_event_kind {
-  RECORDING_PLAY,
-  RECORDING_PREPARE,
-  RECORDING_COMPLETED,
-  RECORDING_REFUSED, /* error */
-  RECORDING_RETRY_DUE,
-  RECORDING_CLAIM,     /* owner */
-  RECORDING_RENEW,     /* token, received_bytes, announced_bytes */
-  RECORDING_ANSWERED,  /* token, begun */
-  RECORDING_RESTARTED, /* token: bytes that were told are void; it goes on under the next token */
-  RECORDING_NOT_FOUND, /* token */
-  RECORDING_FAILURE,   /* token, error, retry_after_ms, jitter */
-  RECORDING_COMPLETE,  /* token, file */
-  RECORDING_RELEASED,  /* token */
-  RECORDING_LEASE_EXPIRED,
-  RECORDING_FOUND, /* token or 0, file */
-  RECORDING_FILE_GONE,
-  RECORDING_PERSON_RETRY,
-  RECORDING_RETRY_ALL,
-  RECORDING_CREDENTIALS,
+  RECORDING_PLAY,      /* a person plays it */
+  RECORDING_PREPARE,   /* a host application asks for it ahead of a play */
+  RECORDING_COMPLETED, /* the provider reported it as completed */
+  RECORDING_REFUSED,   /* [error] the provider reported that it has no audio, or its URL may not be fetched */
+  RECORDING_RETRY_DUE, /* its back-off is over */
+  RECORDING_CLAIM,     /* [owner, stem] a worker leases it */
+  RECORDING_RENEW,     /* [token, received_bytes, announced_bytes, file] a fill renews its lease and reports progress */
+  RECORDING_ANSWERED,  /* [as RENEW] the provider answered the fill with audio */
+  RECORDING_RESTARTED, /* [token] the fill discards what it received and continues under the next token */
+  RECORDING_NOT_FOUND, /* [token, jitter] the provider answered the fill with 404 */
+  RECORDING_FAILURE,   /* [token, error, retry_after_ms, jitter, credentials_version] the fill failed */
+  RECORDING_COMPLETE,  /* [token, file] the fill published the whole, verified file */
+  RECORDING_RELEASED,  /* [token] the fill gives its lease back */
+  RECORDING_LEASE_EXPIRED, /* [jitter] the lease ended without a report: its worker died or hangs */
+  RECORDING_FOUND,         /* [token or 0, file] a whole, valid file stands in the store already */
+  RECORDING_FILE_GONE,     /* the file of a ready recording is missing or has another length */
+  RECORDING_PERSON_RETRY,  /* a person retries it */
+  RECORDING_RETRY_ALL,     /* an operator retries all failed recordings */
+  RECORDING_CREDENTIALS,   /* the business has new credentials */
   RECORDING_EVENT_COUNT_
 };
 
-/* A whole, verified file, or one that begins: what the row keeps of it. Texts are the caller's. */
+/* What the row keeps of a file: of a whole one (COMPLETE, FOUND), or its validators (RENEW, ANSWERED). The caller owns
+ * the texts. */
 struct recording_file {
   struct str name; /* in the store */
   int64_t bytes;
@@ -57,24 +61,24 @@ struct recording_file {
   int64_t duration_ms; /* -1 unknown */
   int channels;
   struct str sha256; /* hexadecimal; empty unknown */
-  struct str peaks;  /* as the table `waveforms` keeps them; empty: there are none */
+  struct str peaks;  /* in the format of the table `waveforms`; empty: none */
 };
 
 struct recording_event {
   enum recording_event_kind kind;
-  int64_t token;    /* the fencing token of who reports */
+  int64_t token;    /* the fencing token of the reporting fill */
   struct str owner; /* of a claim */
-  struct str stem;  /* of a claim: name without extension, taken when the row has none */
+  struct str stem;  /* of a claim: file name without extension; used if the row has none */
   enum recording_error error;
-  int64_t retry_after_ms;      /* what the provider asked for; 0 none */
-  uint32_t jitter;             /* random: spreads the back-off */
-  int64_t credentials_version; /* of a refusal: what was asked with; 0 unknown */
+  int64_t retry_after_ms;      /* the provider's Retry-After; 0 none */
+  uint32_t jitter;             /* uniform random: spreads the back-off */
+  int64_t credentials_version; /* of AUTH_FAILED: the version that was refused; 0 unknown */
   int64_t received_bytes;
   int64_t announced_bytes; /* -1 unknown */
   struct recording_file file;
 };
 
-/* Why nothing was done. The first eight are the reasons not to enqueue. */
+/* Why an event changed nothing. Those from READY to TOO_OFTEN are reasons not to enqueue. */
 enum recording_skip {
   RECORDING_SKIP_NOTHING,
   RECORDING_SKIP_READY,
@@ -85,36 +89,39 @@ enum recording_skip {
   RECORDING_SKIP_PERMANENT,
   RECORDING_SKIP_EXPIRED,
   RECORDING_SKIP_TOO_OFTEN,
-  RECORDING_SKIP_LEASE_LOST, /* the lease is another's or ran out */
+  RECORDING_SKIP_LEASE_LOST, /* another worker holds the lease, or it expired */
   RECORDING_SKIP_COUNT_
 };
 const char *recording_skip_name(enum recording_skip skip); /* "already_queued", …: log and metrics */
 
 struct recording_outcome {
-  bool moved;               /* *ret_next differs from row and is to be stored */
-  bool enqueued;            /* it was not queued before and is now */
+  bool moved;               /* *ret_next differs from row: the caller must store it */
+  bool enqueued;            /* true if this event put it into the queue */
   enum recording_skip skip; /* when not moved */
 };
 
-/* *ret_next is row's copy, changed when moved. */
+/* Applies an event. *ret_next is a copy of row, changed if the outcome says moved. */
 struct recording_outcome recording_apply(const struct recording *row, const struct recording_event *event, int64_t now,
                                          struct recording *ret_next);
 
-/* True if a 404 is the provider's "not yet" at now. */
+/* True if a 404 at `now` means that the provider does not have the recording yet. */
 bool recording_not_yet(const struct recording *row, int64_t now);
-/* The provider is still making it: in-progress, paused, stopped, processing. */
+/* True if the provider's status is in-progress, paused, stopped or processing. */
 bool recording_still_being_made(const struct recording *row);
-/* When it ended, as far as known; else when it was first reported completed; 0: neither. */
+/* When the recording ended (UNIX ms), or when it was first reported completed; 0 if neither is known. */
 int64_t recording_ended_at(const struct recording *row);
-/* The 404 ladder: true if the next formats are to be tried in this ask although the answer was 404. */
+/* True if this attempt is to try the other formats after a 404 (from attempt 3 on). */
 bool recording_tries_formats_on_404(const struct recording *row);
+/* True if token holds a lease that has not expired. */
 bool recording_holds_lease(const struct recording *row, int64_t token, int64_t now);
-/* Why it is not here, or what is waited for; RECORDING_NONE: nothing in particular. storage_full: no worker has room. */
+/* The reason to show for a recording that is not ready; RECORDING_NONE if there is none. storage_full: no worker has
+ * room. */
 enum recording_error recording_reason(const struct recording *row, bool storage_full, int64_t now);
-/* Whole seconds 1–8 that a looker waits before looking again; 0 when the state calls for none. */
+/* Seconds (1 to 8) after which a client should ask for the status again; 0 if the state will not change by itself. */
 int recording_retry_after_s(const struct recording *row, int64_t now);
-/* Whole seconds for Retry-After of a failed one, at least 1; 0: not tried again by itself. */
+/* Seconds (at least 1) until a failed recording is retried, for Retry-After; 0: it is not retried by itself. */
 int64_t recording_failed_retry_after_s(const struct recording *row, int64_t now);
-/* Where its files stand, without extension: "{business}/{yyyy}/{mm}/{call}.{recording}". call_started_at: 0 unknown. */
+/* The path of its file in the store, without extension: "{business}/{yyyy}/{mm}/{call}.{recording}". call_started_at:
+ * UNIX ms, 0 unknown. ERR_TOO_BIG. */
 CHECKED enum err recording_stem(const struct recording *row, int64_t call_started_at,
                                 char ret_stem[RECORDING_NAME_SIZE]);

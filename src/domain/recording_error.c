@@ -1,4 +1,4 @@
-/* recording_error.c - the reasons' table, from recording_error.def. */
+/* recording_error.c - the table of recording_error.def. */
 #include "domain/recording_error.h"
 
 #include <assert.h>

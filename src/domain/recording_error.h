@@ -1,4 +1,5 @@
-/* recording_error.h - the closed list of reasons, their codes and what follows from each (recording_error.def). Pure. */
+/* recording_error.h - the closed list of reasons why a recording is not available, with code, message and class. Pure.
+ * */
 #pragma once
 
 #include "base/str.h"
@@ -10,6 +11,7 @@ enum recording_error {
   RECORDING_ERROR_COUNT_
 };
 
+/* How a failure with this error is retried: see recording_error.def. */
 enum recording_error_class {
   RECORDING_CLASS_WAIT,
   RECORDING_CLASS_FINAL,
@@ -21,5 +23,5 @@ enum recording_error_class {
 const char *recording_error_code(enum recording_error e);    /* "" for RECORDING_NONE */
 const char *recording_error_message(enum recording_error e); /* one sentence for people */
 enum recording_error_class recording_error_class(enum recording_error e);
-/* RECORDING_NONE for an unknown code: see *ret_known (may be NULL). */
+/* RECORDING_NONE, with *ret_known false, for an unknown code. ret_known may be NULL. */
 enum recording_error recording_error_of_code(struct str code, bool *ret_known);

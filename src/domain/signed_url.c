@@ -1,11 +1,12 @@
 /* signed_url.c - what is signed, and how it is read back.
  *
  * Invariants
- *  (1) The signature covers version, business, recording and expiry: "1:{business}:{sid}:{expiry}". Neither number has a
- *      ':', so no other values have the same text.
- *  (2) A value has one spelling: decimal digits without a leading zero, base64url without padding and with its unused bits
- *      zero; each parameter stands once. So a URL can't be varied to look new in logs and counts.
- *  (3) The signature is computed and compared before the expiry is looked at: whoever has no good one learns nothing. */
+ *  (1) The signature covers version, business, recording and expiry: "1:{business}:{sid}:{expiry}". Neither number
+ *      has a ':', so no other values have the same text.
+ *  (2) A value has one spelling: decimal digits without a leading zero, base64url without padding and with its
+ *      unused bits zero; each parameter stands once. So a URL can't be varied to look new in logs and counts.
+ *  (3) The signature is computed and compared before the expiry is looked at: whoever has no good one learns
+ *      nothing. */
 #include "domain/signed_url.h"
 
 #include <string.h>

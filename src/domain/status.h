@@ -29,7 +29,7 @@ struct status_call {
   size_t leg_count;
 };
 CHECKED enum err status_write_call(struct buf *b, const struct status_call *c, const struct status_view *v);
-/* The outside party of a top leg: `from` of an inbound call; `to` of an outbound one, or of its first child leg where the
- * top leg's `to` is no telephone number or one of the business's own numbers. first_child may be NULL. */
+/* The outside party of a top leg: `from` of an inbound call; `to` of an outbound one, or of its first child leg where
+ * the top leg's `to` is no telephone number or one of the business's own numbers. first_child may be NULL. */
 struct str status_customer_number(const struct call *top, const struct call *first_child, const struct str *own_numbers,
                                   size_t own_count);

@@ -1,7 +1,9 @@
-/* store.h - is this the volume that the database knows? RECORDINGS_DIR/.store-id holds an id; the database holds the same.
+/* store.h - is this the volume that the database knows? RECORDINGS_DIR/.store-id holds an id; the database holds the
+ * same.
  *
  * Only a database that knows no store makes one. A process that sees another store (a volume that is not mounted, not
- * shared) must not fill, nor take a missing file for a lost one. Thread rule: any thread. */
+ * shared) must not fill, nor take a missing file for a lost one.
+ * Thread rule: any thread. */
 #pragma once
 
 #include "blob/blob.h"
@@ -9,15 +11,16 @@
 
 enum { STORE_ID_SIZE = 33 };
 
-/* The database's id; ERR_NOT_FOUND when it knows none. */
+/* The id in the database. ERR_NOT_FOUND: it has none. */
 CHECKED enum err store_known_id(struct db *db, char ret_id[STORE_ID_SIZE]);
-/* The same, made and stored if it knows none (db in a writing transaction). */
+/* The same; makes and stores one if there is none. db must be in a writing transaction. */
 CHECKED enum err store_id_of_database(struct db *db, char ret_id[STORE_ID_SIZE]);
-/* OK: the volume has this id, or was without one and has it now (may_make: only where the database knew none before, or the
- * volume is empty). ERR_CONFLICT: the volume has another one, or none where it should. */
+/* Compares the volume's id with `id`. If the volume has none and may_make is true, writes it; set may_make only if the
+ * database had no id before or the volume is empty. ERR_CONFLICT: the volume has another id, or none and may_make is
+ * false. */
 CHECKED enum err store_check(struct blob_store *store, const char *id, bool may_make);
-/* The volume's id; ERR_NOT_FOUND: it has none; ERR_CORRUPT: none that a store would have. */
+/* The id on the volume. ERR_NOT_FOUND: it has none. ERR_CORRUPT: the file holds no valid id. */
 CHECKED enum err store_id_of_volume(struct blob_store *store, char ret_id[STORE_ID_SIZE]);
-/* On purpose: from now on the database knows the store of that id (db in a writing transaction). Processes that serve see it
- * within seconds, and are not ready while they have another volume. */
+/* Makes the database belong to the store with this id, on an operator's request. db must be in a writing transaction.
+ * Running `serve` processes notice it within seconds, and are not ready while they have another volume. */
 CHECKED enum err store_adopt(struct db *db, const char *id);

@@ -1,16 +1,16 @@
-/* tape.c - a recording while it is still arriving. One writer, any number of listeners.
+/* tape.c - a recording in memory while it arrives. One writer, any number of listeners.
  *
- *   OPEN --bytes came--> OPEN     [tape_extend, tape_continue_with]
- *   OPEN --all, whole--> DONE     [tape_finish]
- *   OPEN --------------> BROKEN   [tape_fail]
+ *   OPEN --more bytes-----> OPEN     [tape_extend, tape_continue_with]
+ *   OPEN --all, verified--> DONE     [tape_finish]
+ *   OPEN --error----------> BROKEN   [tape_fail]
  *
  * Invariants
- *  (1) Bytes [0, committed) never change, whichever descriptor shows them.
+ *  (1) Bytes [0, committed) never change, whichever descriptor they are read from.
  *  (2) committed only grows, after write() returned.
- *  (3) DONE: committed is the whole length. BROKEN: nobody ends cleanly. Neither is ever left.
+ *  (3) DONE: committed is the whole length. BROKEN: every listener cuts its response. Both states are final.
  *  (4) The tape's lock covers committed, state, bytes and the listeners; no I/O under it.
- *  (5) The table's lock covers its chains and every tape's refs. A tape without references is in no chain. No lock of the
- *      two is taken under the other.
+ *  (5) The table's lock covers its chains and every tape's refs. A tape without references is in no chain. Neither
+ *      lock is taken under the other.
  *  (6) A chain holds at most one tape of a recording, and no broken one. */
 #include "domain/tape.h"
 
@@ -24,7 +24,7 @@
 #include "base/closer.h"
 #include "base/lock.h"
 
-enum { TAPES_BUCKETS = 1024 }; /* a power of two: far more than fills at a time */
+enum { TAPES_BUCKETS = 1024 }; /* far more than fills at a time */
 
 struct tape_bytes {
   int fd;
@@ -36,7 +36,7 @@ struct tape {
   struct tape_head head;
   uint64_t number;
   unsigned refs;                    /* (5) */
-  struct tape *chain_next, **chain; /* (5); chain NULL: in none */
+  struct tape *chain_next, **chain; /* (5); chain NULL: in no chain */
   void (*on_end)(void *arg);        /* (5) */
   void *on_end_arg;
 
@@ -44,7 +44,7 @@ struct tape {
   enum tape_state state;
   int64_t committed;
   struct tape_bytes *bytes;
-  struct tape_bytes *next; /* goes on with it, but is not as long yet; NULL: none */
+  struct tape_bytes *next; /* replaces bytes once it is as long; NULL: none */
   struct tape_listener *listeners;
 };
 
@@ -103,7 +103,7 @@ static void listener_remove(struct tape_listener *l) {
   l->link = NULL;
 }
 
-/* Under the lock: everybody who waits looks again. */
+/* Under the lock. Calls on_extend of every waiting listener. */
 static void wake_listeners(struct tape *tape) {
   while (tape->listeners) {
     struct tape_listener *l = tape->listeners;
@@ -112,7 +112,7 @@ static void wake_listeners(struct tape *tape) {
   }
 }
 
-/* Under the lock: what the writer has. Returns a descriptor that is not needed any more. */
+/* Under the lock. Returns the descriptor that is no longer needed; the caller unreferences it without the lock. */
 static struct tape_bytes *commit_bytes(struct tape *tape, int64_t committed) {
   struct tape_bytes *before = NULL;
   if (tape->state != TAPE_OPEN || committed < tape->committed) return NULL; /* (2) */
@@ -278,7 +278,7 @@ void tape_fail(struct tape *tape) {
   wake_listeners(tape);
 }
 
-/* Who was told no length was told nothing wrong. */
+/* A tape that announced no length can continue with any length. */
 static bool is_same_recording(const struct tape_head *open, const struct tape_head *head) {
   bool length_fits = open->announced_bytes < 0 || open->announced_bytes == head->announced_bytes;
   return strcmp(open->etag, head->etag) == 0 && length_fits && open->modified_at == head->modified_at;
@@ -302,7 +302,7 @@ static enum err tape_new(struct tapes *t, const struct tape_head *head, int fd, 
   return OK;
 }
 
-/* The one that this head goes on with, with a reference; others of the recording break. */
+/* A reference to the recording's tape if this head can continue it. A tape that it can't continue becomes BROKEN. */
 static struct tape *find_resumable(struct tapes *t, const struct tape_head *head) {
   struct tape *had = tapes_find(t, head->business_id, str_from(head->recording_sid));
   if (had && is_same_recording(&had->head, head)) return had;
@@ -312,13 +312,13 @@ static struct tape *find_resumable(struct tapes *t, const struct tape_head *head
 }
 
 static enum err tape_resume(struct tape *tape, int fd, int64_t committed) {
-  tape_on_end(tape, NULL, NULL); /* its writer is another from now on */
+  tape_on_end(tape, NULL, NULL); /* the former writer no longer owns it */
   enum err e = tape_continue_with(tape, fd, committed);
   if (e != OK) tape_unref(tape);
   return e;
 }
 
-/* False: somebody was faster, and the tape is in no chain (6). */
+/* False: another thread opened a tape of this recording first, so this one is in no chain (6). */
 static bool insert_if_first(struct tapes *t, struct tape *tape) {
   LOCKED(&t->lock);
   if (chain_find(t, tape->head.business_id, str_from(tape->head.recording_sid))) return false;
@@ -337,7 +337,7 @@ enum err tapes_open(struct tapes *t, const struct tape_head *head, int fd, int64
     }
     TRY(tape_new(t, head, fd, committed, &tape));
     if (insert_if_first(t, tape)) break;
-    tape_unref(tape); /* whoever listens to the other one already is not left behind */
+    tape_unref(tape); /* continue the other one, which may have listeners */
   }
   *ret_tape = tape;
   if (t->on_open) t->on_open(t->arg, head->business_id, str_from(head->recording_sid));

@@ -1,21 +1,24 @@
-/* tape_follow.c - a tape whose bytes another process writes.
+/* tape_follow.c - a tape whose bytes another process writes. Each change of the recording's row starts a refresh:
  *
- *   a change of the row --on_change--> wanted --a reader is free--> under way --the row was read--> what it says is done
+ *   row changed --follow_on_change--> REQUESTED --a reader is free--> run_refresh reads the row
+ *                                        no file to open --> follow_apply_row, end_refresh
+ *                                        a file to open  --> open_followed_file on a thread of the volume
+ *                                                            --> follow_apply_row, end_refresh
  *
- *   the row                                         the tape
- *   downloading, same validators, same token        extended to `got`
- *   downloading, same validators, another token     gone on with from that token's part, once it is as long
- *   queued, same validators                         waits: its worker died, another will go on
- *   ready, same validators                          gone on with from the file, and done
- *   anything else                                   broken
+ *   the row                                         follow_row does to the tape
+ *   downloading, same validators, same token        extends it to received_bytes
+ *   downloading, same validators, another token     switches to that token's part once it is as long
+ *   queued, same validators                         nothing: its worker died, another one will continue
+ *   ready, same validators                          switches to the file and finishes the tape
+ *   anything else                                   breaks it
  *
  * Invariants
- *  (1) The committed length is the ledger's, never the file's size: fewer bytes than that mean waiting.
- *  (2) A part is read only while the row that named it has the tape's validators: a fill takes those over only for bytes
- *      that are the same (work/fill_tape.c).
- *  (3) A follow lives as long as its tape, or until a writer of this process takes that over; a look under way holds it
- *      longer, and does nothing to a tape that is not the follow's any more.
- *  (4) A look that is wanted while one is under way is made after it. */
+ *  (1) The committed length comes from the row, never from the file's size. If the file is shorter, listeners wait.
+ *  (2) A part is read only while the row that named it has the tape's validators: a fill takes validators over only
+ *      for bytes that are the same (work/fill_tape.c).
+ *  (3) A follow lives as long as its tape, or until a writer of this process takes the tape over. A running refresh
+ *      holds the follow longer, and does nothing to a tape that no longer belongs to it.
+ *  (4) A refresh requested during a refresh runs once afterwards. */
 #include "domain/tape_follow.h"
 
 #include <assert.h>
@@ -32,23 +35,22 @@ enum { OPEN_TIMEOUT_MS = 30 * 1000 };
 
 struct follow {
   struct tape_follows *follows;
-  struct follow *next, **link; /* in the list of all; link NULL: not in it */
+  struct follow *next, **link; /* in the list of all follows; link NULL: not in it */
   int64_t business_id;
   char recording_sid[SID_SIZE];
   uint64_t tape_number;
   struct events_watch *watch;
-  atomic_uint refs;              /* the tape's, and the look's */
-  atomic_bool refresh_requested; /* a run_refresh, since the last one read the row */
-  atomic_bool refresh_running;   /* a look */
-  struct lock applying;          /* rank behind WORK: covers ended, and what a look does to the tape */
-  bool ended;                    /* (3) */
-  /* the look's alone, or under applying */
-  int64_t token; /* whose part is read; 0: the whole file, or none that goes on */
+  atomic_uint refs;              /* the tape's, and one of a running refresh */
+  atomic_bool refresh_requested; /* the row changed since the last refresh read it */
+  atomic_bool refresh_running;
+  struct lock applying; /* rank WORK + 1: covers ended, and what a refresh does to the tape */
+  bool ended;           /* (3) */
+  int64_t token;        /* of the part that is read; 0: the whole file, or a part of this process; under applying */
 };
 
 struct tape_follows {
   struct tape_follow_parts parts;
-  struct lock opening; /* rank WORK: so that a recording is followed once */
+  struct lock opening; /* rank WORK: at most one follow begins at a time, so one per recording */
   struct lock lock;    /* rank DOMAIN: covers `all` */
   struct follow *all;
 };
@@ -59,7 +61,7 @@ static void follow_unref(struct follow *f) {
   free(f);
 }
 
-/* ---- looking ---- */
+/* ---- applying a row to the tape ---- */
 
 static bool has_same_validators(const struct tape_head *head, const struct recording *row) {
   bool length_fits =
@@ -67,22 +69,22 @@ static bool has_same_validators(const struct tape_head *head, const struct recor
   return strcmp(head->etag, row->etag) == 0 && length_fits;
 }
 
-/* Of the fill that the row speaks of. */
+/* Opens the part of the fill that holds the row's lease. */
 static enum err open_part_of(struct blob_store *store, const struct recording *row, int *ret_fd) {
   struct part_owner owner;
   part_owner_of(row, &owner);
   return blob_open_part(store, &owner.whose, row->lease_token, ret_fd);
 }
 
-/* A look opens a file before it does anything to the tape: the volume may keep it waiting, and nobody waits with it. */
+/* True if the refresh must open a file first. It does so on a thread of the volume, before it takes a lock. */
 static bool needs_file(const struct follow *f, const struct recording *row) {
   if (row->status == RECORDING_READY) return true;
   return row->status == RECORDING_DOWNLOADING && row->lease_token != f->token && row->received_bytes > 0;
 }
 
-/* fd -1: the part was not there. */
+/* fd: the part of the row's token; -1: it does not exist. */
 static enum err switch_to_part(struct follow *f, struct tape *tape, const struct recording *row, int fd) {
-  if (fd < 0) return OK; /* it has just got its name, or its holder died: the row will say */
+  if (fd < 0) return OK; /* it was published just now, or its worker died: the row will change */
   TRY(tape_continue_with(tape, fd, row->received_bytes));
   f->token = row->lease_token;
   return OK;
@@ -97,7 +99,7 @@ static enum err switch_to_file(struct follow *f, struct tape *tape, const struct
   return OK;
 }
 
-/* fd and its size: of what needs_file; else -1. */
+/* fd and its size: the file that needs_file asked for, or -1. */
 static enum err follow_row(struct follow *f, struct tape *tape, const struct recording *row, int fd, int64_t size) {
   if (!has_same_validators(tape_head(tape), row)) return ERR_CONFLICT;
   switch (row->status) {
@@ -114,7 +116,7 @@ static enum err follow_row(struct follow *f, struct tape *tape, const struct rec
   }
 }
 
-/* Not the follow's any more: another writer has it, or it is gone (3). */
+/* NULL if the tape is gone or has another writer (3). */
 static struct tape *find_followed_tape(struct follow *f) {
   struct tape *tape = tapes_find(f->follows->parts.tapes, f->business_id, str_from(f->recording_sid));
   if (!tape || tape_number(tape) == f->tape_number) return tape;
@@ -122,7 +124,7 @@ static struct tape *find_followed_tape(struct follow *f) {
   return NULL;
 }
 
-/* row is valid if e is OK. */
+/* e: of reading the row and opening the file; row is valid if e is OK. Breaks the tape if it can't continue. */
 static enum err follow_apply_row(struct follow *f, struct tape *tape, const struct recording *row, int fd, int64_t size,
                                  enum err e) {
   LOCKED(&f->applying);
@@ -130,13 +132,15 @@ static enum err follow_apply_row(struct follow *f, struct tape *tape, const stru
   if (e == OK) e = follow_row(f, tape, row, fd, size);
   if (e == OK || err_retryable(e)) return e;
   tape_fail(tape);
-  events_notify(f->follows->parts.events, f->business_id, str_from(f->recording_sid)); /* who waits may find another */
+  events_notify(f->follows->parts.events, f->business_id,
+                str_from(f->recording_sid)); /* requests that wait look for another tape */
   return e;
 }
 
 static void start_refresh(struct follow *f);
 
-/* The last of a look: another is made for what happened meanwhile (4), or a later one tries again. */
+/* Ends a refresh. Starts another one if the row changed meanwhile (4). is_done false: the next change or tick repeats
+ * it. */
 static void end_refresh(struct follow *f, bool is_done) {
   if (!is_done) atomic_store(&f->refresh_requested, true); /* at the next change or tick */
   atomic_store(&f->refresh_running, false);
@@ -144,13 +148,13 @@ static void end_refresh(struct follow *f, bool is_done) {
   follow_unref(f);
 }
 
-/* ---- a look that opens a file, on a thread of the volume ---- */
+/* ---- the part of a refresh that opens a file, on a thread of the volume ---- */
 
 struct file_refresh {
   struct volume_job job;
-  struct follow *follow; /* held */
+  struct follow *follow; /* a reference */
   struct recording row;
-  int fd; /* -1: there is none */
+  int fd; /* -1: the file does not exist */
   int64_t size;
 };
 
@@ -204,7 +208,7 @@ static enum err start_opening(struct follow *f, const struct recording *row) {
 
 /* ---- a refresh, on a reader ---- */
 
-/* True: it goes on on a thread of the volume, and is not over. */
+/* True: the refresh continues on a thread of the volume. *ret_e: an error after which it must be repeated, or OK. */
 static bool refresh_once(struct db *db, struct follow *f, enum err *ret_e) {
   struct recording row;
   struct tape *tape = find_followed_tape(f);
@@ -233,11 +237,11 @@ static void start_refresh(struct follow *f) {
   if (atomic_exchange(&f->refresh_running, true)) return;
   atomic_fetch_add(&f->refs, 1);
   if (db_readers_run(f->follows->parts.readers, f->business_id, run_refresh, f) == OK) return;
-  atomic_store(&f->refresh_running, false); /* none is free: at the next change or tick */
+  atomic_store(&f->refresh_running, false); /* no reader is free: the next change or tick tries again */
   follow_unref(f);
 }
 
-/* On the changes thread. */
+/* Runs on the changes thread. */
 static void follow_on_change(void *arg) {
   struct follow *f = arg;
   atomic_store(&f->refresh_requested, true);
@@ -246,7 +250,7 @@ static void follow_on_change(void *arg) {
 
 /* ---- beginning and ending ---- */
 
-/* The tape is gone, or has another writer. */
+/* The tape is gone, or another writer took it over (3). */
 static void follow_end(void *arg) {
   struct follow *f = arg;
   events_unwatch(TAKE(f->watch));
@@ -262,7 +266,7 @@ static void follow_end(void *arg) {
   follow_unref(f);
 }
 
-/* Follows the row for this tape from now on, which reads the part of token. */
+/* Makes the tape follow its recording's row. token: whose part the tape reads now. */
 static enum err follow_begin(struct tape_follows *all, struct tape *tape, int64_t token) {
   const struct tape_head *head = tape_head(tape);
   struct follow *f = calloc(1, sizeof(*f));
@@ -287,12 +291,12 @@ static enum err follow_begin(struct tape_follows *all, struct tape *tape, int64_
     if (f->next) f->next->link = &f->next;
     all->all = f;
   }
-  follow_on_change(f);              /* what happened before the watch began */
-  tape_on_end(tape, follow_end, f); /* its last use: another writer may have the tape by now (3) */
+  follow_on_change(f);              /* for changes before the watch began */
+  tape_on_end(tape, follow_end, f); /* last: after it another writer may take the tape over (3) */
   return OK;
 }
 
-/* Under `opening`; fd is the part of the row's token. */
+/* Under `opening`. fd: the part of the row's token. */
 static enum err open_followed_tape(struct tape_follows *f, const struct recording *row, int fd,
                                    struct tape **ret_tape) {
   struct tape *tape;
@@ -322,8 +326,9 @@ static enum err error_without_tape(const struct recording *row) {
   return row->status == RECORDING_DOWNLOADING && row->received_bytes > 0 ? ERR_NOT_YET : ERR_NOT_FOUND;
 }
 
-/* A tape that the row does not speak of: one that is over is held by who is slow, and in nobody's way. Of an open one either
- * the row is the older, or the tape has not heard of it yet: whoever watches the recording is told when that is over. */
+/* A tape with other validators than the row: if it is finished, only slow listeners hold it, and it is ignored. If it
+ * is open, either the row that was read is older, or the tape has not been refreshed yet. The caller then waits: the
+ * recording's watch (events.h) fires when that is over. */
 enum err tape_follow_find(struct tape_follows *f, const struct recording *row, struct tape **ret_tape) {
   struct tape *tape = tapes_find(f->parts.tapes, row->business_id, str_from(row->recording_sid));
   if (!tape) return error_without_tape(row);
@@ -340,9 +345,9 @@ enum err tape_follow(struct tape_follows *f, const struct recording *row, struct
   int fd CLEANUP(fs_close_) = -1;
   enum err e = tape_follow_find(f, row, ret_tape);
   if (e != ERR_NOT_YET) return e;
-  TRY(open_part_of(f->parts.store, row, &fd)); /* not under the lock: it may wait */
+  TRY(open_part_of(f->parts.store, row, &fd)); /* without the lock, because it may wait for the volume */
   LOCKED(&f->opening);
-  e = tape_follow_find(f, row, ret_tape); /* somebody may have been faster */
+  e = tape_follow_find(f, row, ret_tape); /* another thread may have opened it meanwhile */
   return e == ERR_NOT_YET ? open_followed_tape(f, row, fd, ret_tape) : e;
 }
 

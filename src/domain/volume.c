@@ -6,8 +6,8 @@
  *                     `----- its time is up, stop -----------------------> OVER
  *
  * Invariants
- *  (1) The lock (rank DOMAIN) covers both lists, the jobs' states and holders, and what the last look found. Nothing of a
- *      job is called under it, and no call into the volume is made under it.
+ *  (1) The lock (rank DOMAIN) covers both lists, the jobs' states and holders, and what the last look found.
+ *      Nothing of a job is called under it, and no call into the volume is made under it.
  *  (2) done is called once: by the thread that took the job from WAITING or RUNNING to its next state.
  *  (3) drop is called by whoever lets go last: the thread that ran the job, or the caller's volume_release.
  *  (4) Times are the kernel's: how long a thread has been inside of the volume is nothing that a test can move. */
@@ -34,10 +34,10 @@ struct volume {
   struct volume_job *running;
   size_t waiting_count, queue_max;
   bool closing;
-  int64_t probe_began_ms; /* clock_kernel_ms; 0: none is under way */
-  int64_t seen_ms;        /* clock_mono_ms when the last look that came back had begun */
+  int64_t probe_began_ms; /* clock_kernel_ms; 0: no probe is running */
+  int64_t seen_ms;        /* clock_mono_ms when the last finished probe began */
   struct volume_seen seen;
-  unsigned alive; /* threads that have not ended */
+  unsigned alive; /* threads that still run */
   unsigned started;
   pthread_t threads[];
 };
@@ -121,7 +121,7 @@ enum err volume_run(struct volume *v, struct volume_job *job) {
   return OK;
 }
 
-/* One job that is to be given up, taken from its list; NULL: there is none. */
+/* Takes one job whose time is up (when closing: any job) from its list. NULL: there is none. */
 static struct volume_job *next_to_give_up(struct volume *v, int64_t now_ms) {
   LOCKED(&v->lock);
   struct volume_job *job = v->waiting;
@@ -129,7 +129,7 @@ static struct volume_job *next_to_give_up(struct volume *v, int64_t now_ms) {
   if (job) {
     leave_waiting(v, job);
     job->state = VOLUME_JOB_OVER;
-    job->holders--; /* run's: it is not called any more */
+    job->holders--; /* the one for run, which will not be called */
     return job;
   }
   job = v->running;
@@ -146,12 +146,12 @@ void volume_tick(struct volume *v) {
   while ((job = next_to_give_up(v, now_ms))) job->done(job, ERR_TIMEOUT); /* (2) */
 }
 
-/* ---- looking ---- */
+/* ---- probing ---- */
 
-/* One byte of a file that all processes share: a frozen volume lets everybody look, but nobody write. That it can't be written
- * for another reason is a fill's to find out. */
+/* Writes one byte to a file that all processes share, because a frozen volume still answers reads. Only whether the
+ * call returns counts: other errors of writing are found by the fills. */
 static void write_mark(struct blob_store *store) {
-  IGNORE(fs_write_byte(blob_directory_fd(store), ".alive", 0640)); /* only that it returned counts */
+  IGNORE(fs_write_byte(blob_directory_fd(store), ".alive", 0640)); /* see above */
 }
 
 static void run_probe(struct volume *v) {
@@ -168,7 +168,7 @@ static void run_probe(struct volume *v) {
   }
 }
 
-/* until_ms: by clock_kernel_ms. */
+/* Waits until until_ms (clock_kernel_ms). False: the volume is closing. */
 static bool wait_for_probe(struct volume *v, int64_t until_ms) {
   LOCKED(&v->lock);
   for (;;) {
@@ -216,7 +216,7 @@ static enum err start_thread(struct volume *v, const char *name, void *(*fn)(voi
   sigfillset(&all); /* signals are the main thread's */
   if (pthread_sigmask(SIG_BLOCK, &all, &before) != 0) return ERR_IO;
   int number = pthread_create(&v->threads[v->started], NULL, fn, v);
-  (void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* can't fail with what it gave itself */
+  (void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* can't fail with a mask that it returned itself */
   if (number != 0) return err_from_errno(number);
   (void)pthread_setname_np(v->threads[v->started], name); /* for debuggers only */
   LOCKED(&v->lock);

@@ -1,19 +1,19 @@
 /* volume.h - work on the recordings' volume for threads that must not wait for it.
  *
- * A file system can stop answering: a network volume whose server is gone, one that is frozen for a snapshot. A call into it
- * then returns when it comes back, or never. So such calls are made on the threads of a struct volume, and whoever asked is
- * answered within its time in any case.
+ * A file system can stop answering: a network volume whose server is gone, one that is frozen for a snapshot. A call
+ * into it then returns when it comes back, or never. So such calls are made on the threads of a struct volume, and
+ * whoever asked is answered within its time in any case.
  *
  *   struct opening { struct volume_job job; … };
  *   opening->job = (struct volume_job){.run = open_it, .done = opened, .destroy = free_it, .timeout_ms = 8000};
  *   e = volume_run(volume, &opening->job);    not OK: done and drop will not be called, the job is the caller's again
  *   … done is called once; when the caller has no more use for the job: volume_release(&opening->job);
  *
- * run may still be going when done tells ERR_TIMEOUT: the caller then reads nothing that run writes. What run brings after
- * that is thrown away by drop, which is called when run has returned and the caller has released the job.
+ * run may still be going when done tells ERR_TIMEOUT: the caller then reads nothing that run writes. What run brings
+ * after that is thrown away by drop, which is called when run has returned and the caller has released the job.
  *
- * The volume is also looked at once a second, by a thread of its own: room, the store's id, and whether it takes a byte.
- * volume_seen returns what was found last and never waits for the volume.
+ * The volume is also looked at once a second, by a thread of its own: room, the store's id, and whether it takes a
+ * byte. volume_seen returns what was found last and never waits for the volume.
  * Thread rule: any thread; new, stop and free by the owner. */
 #pragma once
 
@@ -26,49 +26,53 @@
 struct volume;
 
 enum {
-  VOLUME_HANGS_MS = 3000, /* a look that takes longer: the volume does not answer */
+  VOLUME_HANGS_MS = 3000, /* a probe that takes longer means that the volume does not answer */
 };
 
-/* WAITING -> RUNNING -> OVER; WAITING -> OVER and RUNNING -> GIVEN_UP -> OVER when its time is up. */
+/* See the diagram in volume.c. */
 enum volume_job_state { VOLUME_JOB_WAITING, VOLUME_JOB_RUNNING, VOLUME_JOB_GIVEN_UP, VOLUME_JOB_OVER };
 
 struct volume_job {
-  /* On a thread of the volume; may wait for the file system. */
+  /* Runs on a thread of the volume; may wait for the file system. */
   enum err (*run)(struct volume_job *job);
-  /* Once: what run returned, or ERR_TIMEOUT, ERR_CLOSED. On any thread, without a lock; it only posts. */
+  /* Called once, with what run returned, or ERR_TIMEOUT, or ERR_CLOSED. On any thread, without a lock. Must only post. */
   void (*done)(struct volume_job *job, enum err result);
-  /* Last: frees the job with whatever run brought and nobody took. On any thread. */
+  /* Called last: frees the job and what run opened and the caller did not take. On any thread. */
   void (*destroy)(struct volume_job *job);
   int64_t timeout_ms;
-  /* The volume's own. */
+  /* Private to volume.c. */
   struct volume *volume;
-  struct volume_job *next, **link; /* in the list of those that wait, or of those that run */
+  struct volume_job *next, **link; /* in the list of waiting or of running jobs */
   int64_t until_ms;                /* clock_kernel_ms */
   enum volume_job_state state;
-  unsigned holders; /* the caller, and run as long as it may be going */
+  unsigned holders; /* the caller, and run until it has returned */
 };
 
-/* What the last look found. */
+/* The result of the last probe. */
 struct volume_seen {
-  bool answers;        /* false: the look under way takes longer than VOLUME_HANGS_MS */
-  int64_t waits_ms;    /* for how long the look under way has been so; 0: none is */
-  int64_t age_ms;      /* by clock_mono_ms: since the last look began that came back; INT64_MAX: none did */
+  bool answers;        /* false: the running probe has taken longer than VOLUME_HANGS_MS */
+  int64_t waits_ms;    /* how long the running probe has taken; 0: none is running */
+  int64_t age_ms;      /* since the last finished probe began; INT64_MAX: none has finished */
   enum err room_error; /* of free_bytes and total_bytes */
   uint64_t free_bytes, total_bytes;
   enum err id_error; /* of id */
   char id[STORE_ID_SIZE];
 };
 
-/* threads: that run jobs; queue_max: jobs that may wait. */
+/* threads: how many run jobs; queue_max: how many jobs may wait. */
 CHECKED enum err volume_new(struct blob_store *store, unsigned threads, size_t queue_max, struct volume **ret_volume);
-/* ERR_BUSY: queue_max jobs wait already. ERR_CLOSED. */
+/* Queues the job. The caller fills run, done, destroy and timeout_ms. ERR_BUSY: queue_max jobs wait already.
+ * ERR_CLOSED. */
 CHECKED enum err volume_run(struct volume *v, struct volume_job *job);
+/* The caller no longer uses the job. Call it once for each volume_run that returned OK. */
 void volume_release(struct volume_job *job);
-/* Gives up the jobs whose time is up. To be called some times a second by a thread that never waits for the volume. */
+/* Calls done with ERR_TIMEOUT for jobs whose time is up. Call it some times a second, on a thread that never waits for
+ * the volume. */
 void volume_tick(struct volume *v);
+/* Returns the result of the last probe. Never waits for the volume. */
 void volume_seen(struct volume *v, struct volume_seen *ret_seen);
-/* Ends the threads, and gives up what waits. False: after wait_ms some have not returned from the volume. They go on to use
- * the volume and its store: neither may be freed any more. */
+/* Stops the threads and gives up waiting jobs. False: after wait_ms some threads are still inside the volume. They
+ * still use the volume and its store, so the caller must free neither. */
 CHECKED bool volume_stop(struct volume *v, int64_t wait_ms);
-/* After volume_stop returned true. NULL is fine. Always NULL. */
+/* Only after volume_stop returned true. NULL is fine. Always NULL. */
 struct volume *volume_free(struct volume *v);
