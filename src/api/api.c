@@ -140,7 +140,7 @@ void api_tick(struct api *a) {
 }
 
 static void drain_loop(void *arg) {
-  play_drain(arg);
+  playback_request_answer_waiting(arg);
   events_drain(arg);
 }
 
@@ -170,19 +170,19 @@ static enum err loop_init(struct api *a, unsigned index) {
   TRY(status_cache_new(&l->status_cache));
   TRY(session_cache_new(&l->session_cache));
   if (a->jwt) TRY(jwt_cache_new(&l->jwt_cache));
-  return playbacks_near_new(&l->playbacks);
+  return playbacks_local_new(&l->playbacks);
 }
 
 static void loop_done(struct api_loop *l) {
   assert(!l->waiting); /* the server is gone, and with it every exchange */
   l->key_cache = key_cache_free(l->key_cache);
   access_unref(l->access);
-  media_check_done(l);
+  file_check_free_gathered(l);
   l->open_files = open_files_free(l->open_files);
   l->status_cache = status_cache_free(l->status_cache);
   l->session_cache = session_cache_free(l->session_cache);
   l->jwt_cache = jwt_cache_free(l->jwt_cache);
-  l->playbacks = playbacks_near_free(l->playbacks);
+  l->playbacks = playbacks_local_free(l->playbacks);
 }
 
 static enum err init_public(struct api *a) {

@@ -30,7 +30,7 @@ struct check {
   bool is_gone; /* the result; the volume's thread sets it */
 };
 
-struct check_batch {
+struct file_check_batch {
   struct volume_job job;
   struct api_loop *loop;
   enum err result;
@@ -38,12 +38,12 @@ struct check_batch {
   struct check checks[CHECKS_MAX];
 };
 
-static struct check_batch *batch_of(struct volume_job *job) {
-  return (struct check_batch *)(void *)job; /* its first member */
+static struct file_check_batch *batch_of(struct volume_job *job) {
+  return (struct file_check_batch *)(void *)job; /* its first member */
 }
 
 static enum err file_check_run_batch(struct volume_job *job) {
-  struct check_batch *b = batch_of(job);
+  struct file_check_batch *b = batch_of(job);
   for (size_t i = 0; i < b->count; i++) {
     struct check *c = &b->checks[i];
     struct stat st;
@@ -58,7 +58,7 @@ static void file_check_remove_gone(struct api_loop *l, const struct check *c) {
 }
 
 static void file_check_on_batch(void *arg) {
-  struct check_batch *b = arg;
+  struct file_check_batch *b = arg;
   struct api_loop *l = b->loop;
   for (size_t i = 0; i < b->count; i++) {
     if (b->result == OK && b->checks[i].is_gone) file_check_remove_gone(l, &b->checks[i]);
@@ -69,7 +69,7 @@ static void file_check_on_batch(void *arg) {
 }
 
 static void file_check_batch_done(struct volume_job *job, enum err result) {
-  struct check_batch *b = batch_of(job);
+  struct file_check_batch *b = batch_of(job);
   b->result = result;
   /* If the post fails for lack of memory, the batch stays under way, and this loop checks no file any more (1). */
   IGNORE(http_loop_post(b->loop->api->server, b->loop->index, file_check_on_batch, b));
@@ -80,7 +80,7 @@ static void file_check_batch_free(struct volume_job *job) {
 }
 
 static void file_check_send_batch(struct api_loop *l, int64_t mono_ms) {
-  struct check_batch *b = l->checks;
+  struct file_check_batch *b = l->checks;
   if (!b || l->checks_under_way || mono_ms - l->checks_sent_ms < CHECK_PAUSE_MS) return; /* (1) */
   b->job = (struct volume_job){.run = file_check_run_batch,
                                .done = file_check_batch_done,
@@ -94,7 +94,7 @@ static void file_check_send_batch(struct api_loop *l, int64_t mono_ms) {
 
 static void file_check_add(struct api_loop *l, struct open_file *item, int64_t business_id, struct str id) {
   if (!l->checks) l->checks = calloc(1, sizeof(*l->checks));
-  struct check_batch *b = l->checks;
+  struct file_check_batch *b = l->checks;
   if (!b || b->count == CHECKS_MAX) return; /* the item's next request tries again */
   b->loop = l;
   struct check *c = &b->checks[b->count];
@@ -113,7 +113,7 @@ void file_check_schedule(struct api_loop *l, struct open_file *item, int64_t bus
   file_check_send_batch(l, mono_ms);
 }
 
-void media_check_done(struct api_loop *l) {
+void file_check_free_gathered(struct api_loop *l) {
   for (size_t i = 0; l->checks && i < l->checks->count; i++) http_file_unref(l->checks->checks[i].file);
   free(l->checks);
   l->checks = NULL;

@@ -17,4 +17,4 @@ enum { FILE_CHECK_MS = 1000 };
 void file_check_schedule(struct api_loop *l, struct open_file *item, int64_t business_id, struct str id,
                          int64_t mono_ms);
 /* After the loop has ended: frees the checks that were gathered and not sent. */
-void media_check_done(struct api_loop *l);
+void file_check_free_gathered(struct api_loop *l);

@@ -54,7 +54,7 @@ static void file_opening_drop(struct volume_job *job) { /* (2) */
   free(o);
 }
 
-enum err file_opening_begin(struct db_call *e, const struct recording *row, void (*back)(struct db_call *e),
+enum err file_opening_begin(struct db_call *c, const struct recording *row, void (*back)(struct db_call *c),
                             struct file_opening **ret_opening) {
   struct file_opening *o = calloc(1, sizeof(*o));
   if (!o) return ERR_NOMEM;
@@ -62,18 +62,18 @@ enum err file_opening_begin(struct db_call *e, const struct recording *row, void
                                .done = file_opening_done,
                                .destroy = file_opening_drop,
                                .timeout_ms = FILE_OPENING_TIMEOUT_MS};
-  o->db_call = e;
-  o->store = e->api->parts.store;
-  o->follows = e->api->parts.follows;
+  o->db_call = c;
+  o->store = c->api->parts.store;
+  o->follows = c->api->parts.follows;
   o->row = *row;
   o->result.fd = -1;
-  enum err failed = db_call_leave(e, back);
+  enum err failed = db_call_leave(c, back);
   if (failed == OK) {
     *ret_opening = o; /* set first: back may run before volume_run returns */
-    failed = volume_run(e->api->parts.volume, &o->job);
+    failed = volume_run(c->api->parts.volume, &o->job);
     if (failed == OK) return OK;
     *ret_opening = NULL;
-    failed = db_call_stay(e, failed);
+    failed = db_call_stay(c, failed);
   }
   free(o);
   return failed;

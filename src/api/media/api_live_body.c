@@ -37,8 +37,8 @@ struct live_body {
   bool closed;
 };
 
-static struct live_body *live_body_of(struct db_call *e) {
-  return (struct live_body *)(void *)e; /* its first member */
+static struct live_body *live_body_of(struct db_call *c) {
+  return (struct live_body *)(void *)c; /* its first member */
 }
 
 /* ---- the source ---- */
@@ -94,30 +94,30 @@ static const struct http_source live_body_source = {live_body_next, live_body_cl
 
 static void live_body_check_access(struct http_exchange *x, void *arg);
 
-static void live_body_on_session(struct db_call *e) {
-  struct live_body *l = live_body_of(e);
+static void live_body_on_session(struct db_call *c) {
+  struct live_body *l = live_body_of(c);
   if (l->closed)
     live_body_free_if_over(l);
-  else if (e->result == ERR_DENIED)
-    http_abort(e->x); /* live_body_closed frees it */
+  else if (c->result == ERR_DENIED)
+    http_abort(c->x); /* live_body_closed frees it */
   else
-    http_timer(e->x, CHECK_MS, live_body_check_access, l);
+    http_timer(c->x, CHECK_MS, live_body_check_access, l);
 }
 
-static enum err live_body_read_session(struct db *db, struct db_call *e) {
-  return session_still_there(db, e);
+static enum err live_body_read_session(struct db *db, struct db_call *c) {
+  return session_still_there(db, c);
 }
 
 /* (3) */
 static void live_body_check_access(struct http_exchange *x, void *arg) {
   struct live_body *l = arg;
-  struct db_call *e = &l->db_call;
-  switch (auth_still_admits(e->loop, x, &e->subject)) {
+  struct db_call *c = &l->db_call;
+  switch (auth_still_admits(c->loop, x, &c->subject)) {
     case OK:
       break;
     case ERR_NOT_YET:
-      session_renew_version(e);
-      if (db_call_read(e, live_body_read_session, live_body_on_session) == OK) return;
+      session_renew_version(c);
+      if (db_call_read(c, live_body_read_session, live_body_on_session) == OK) return;
       break; /* the readers are busy: the timer tries again */
     default:
       http_abort(x);

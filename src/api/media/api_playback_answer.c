@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/metric.h"
 
-void playback_request_answer_err(struct play *p, enum err e) {
+void playback_request_answer_err(struct playback_request *p, enum err e) {
   playback_request_detach(p);
   if (e == ERR_NOT_FOUND && p->call_known)
     problem_answer_detail(p->db_call.x, PROBLEM_NOT_FOUND, "No recording of this call is known.");
@@ -27,19 +27,19 @@ void playback_request_answer_err(struct play *p, enum err e) {
   playback_request_free_if_idle(p);
 }
 
-void playback_request_answer_denied(struct play *p) {
+void playback_request_answer_denied(struct playback_request *p) {
   playback_request_detach(p);
   problem_answer(p->db_call.x, PROBLEM_UNAUTHORIZED, NULL);
   playback_request_free_if_idle(p);
 }
 
-static void playback_request_count_answer(struct play *p, enum metric_label_PLAY result) {
+static void playback_request_count_answer(struct playback_request *p, enum metric_label_PLAY result) {
   if (p->kind == PLAYBACK_REQUEST_PREPARE) return; /* it plays nothing */
   media_response_count(p->db_call.loop, &p->db_call.subject, p->row.recording_sid, result);
   if (p->missed) metric_observe(METRIC_PLAY_WAIT_SECONDS, clock_mono_us() - p->began_us);
 }
 
-void playback_request_answer_problem(struct play *p, const struct playback *playback) {
+void playback_request_answer_problem(struct playback_request *p, const struct playback *playback) {
   struct http_fields f;
   enum playback_kind kind = playback->kind;
   bool may_come = kind != PLAYBACK_GONE && kind != PLAYBACK_NOT_FOUND && kind != PLAYBACK_BROKEN;
@@ -51,7 +51,7 @@ void playback_request_answer_problem(struct play *p, const struct playback *play
   playback_request_free_if_idle(p);
 }
 
-void playback_request_answer_not_ready(struct play *p, const struct playback *playback) {
+void playback_request_answer_not_ready(struct playback_request *p, const struct playback *playback) {
   if (p->kind == PLAYBACK_REQUEST_DOWNLOAD) {
     playback_request_answer_problem(p, playback);
     return;
@@ -68,7 +68,7 @@ void playback_request_answer_not_ready(struct play *p, const struct playback *pl
   playback_request_free_if_idle(p);
 }
 
-void playback_request_answer_no_volume(struct play *p) {
+void playback_request_answer_no_volume(struct playback_request *p) {
   const struct problem_words words = {.code = recording_error_code(RECORDING_STORAGE_ERROR),
                                       .detail = str_from(recording_error_message(RECORDING_STORAGE_ERROR))};
   playback_request_detach(p);
@@ -80,7 +80,7 @@ void playback_request_answer_no_volume(struct play *p) {
 /* ---- bytes ---- */
 
 /* True: bytes may be sent (5). False: it answered 401, or reads again because the session has to be looked up. */
-static bool playback_request_check_access(struct play *p) {
+static bool playback_request_check_access(struct playback_request *p) {
   enum err e = auth_still_admits(p->db_call.loop, p->db_call.x, &p->db_call.subject);
   if (e == OK) return true;
   if (e == ERR_DENIED)
@@ -90,13 +90,13 @@ static bool playback_request_check_access(struct play *p) {
   return false;
 }
 
-static enum cache_status cache_status_of(const struct play *p) {
+static enum cache_status cache_status_of(const struct playback_request *p) {
   if (!p->missed) return CACHE_STATUS_HIT;
   return p->began_fill ? CACHE_STATUS_MISS : CACHE_STATUS_COLLAPSED;
 }
 
 /* Takes p->fd over. */
-static enum err open_file_from_row(struct play *p, struct open_file *ret_item) {
+static enum err open_file_from_row(struct playback_request *p, struct open_file *ret_item) {
   struct open_file *item = ret_item;
   memset(item, 0, sizeof(*item));
   TRY(http_file_new(p->fd, &item->file));
@@ -113,7 +113,7 @@ static enum err open_file_from_row(struct play *p, struct open_file *ret_item) {
 
 /* Puts the file into the loop's cache, so that the next request finds it in memory. Without memory the next request reads the
  * row again. */
-static void keep_open_file(struct play *p, struct http_file *file) {
+static void keep_open_file(struct playback_request *p, struct http_file *file) {
   struct api_loop *l = p->db_call.loop;
   int64_t business_id = p->db_call.subject.business_id;
   struct str id = str_from(p->id);
@@ -122,7 +122,7 @@ static void keep_open_file(struct play *p, struct http_file *file) {
   if (item) item->leg_relation = p->leg_relation;
 }
 
-void playback_request_answer_file(struct play *p) {
+void playback_request_answer_file(struct playback_request *p) {
   struct open_file item;
   if (!playback_request_check_access(p)) return;
   if (p->kind == PLAYBACK_REQUEST_PREPARE) {
@@ -146,7 +146,7 @@ void playback_request_answer_file(struct play *p) {
   playback_request_free_if_idle(p);
 }
 
-void playback_request_answer_live(struct play *p) {
+void playback_request_answer_live(struct playback_request *p) {
   if (!playback_request_check_access(p)) return;
   const struct live_body_request request = {.loop = p->db_call.loop,
                                             .x = p->db_call.x,

@@ -12,7 +12,7 @@
 
 enum playback_request_state { REQUEST_READING, REQUEST_OPENING, REQUEST_WRITING, REQUEST_WAITING, REQUEST_ANSWERED };
 
-struct play {
+struct playback_request {
   struct db_call db_call;            /* first */
   enum playback_request_state state; /* (1) */
   enum playback_request_kind kind;
@@ -30,7 +30,7 @@ struct play {
   struct events_watch *watch;     /* (3) */
   atomic_bool post_pending;       /* a change was posted to the loop and has not arrived (6) */
   bool changed_since_read;        /* a change arrived after the newest read began */
-  struct play *next, **link;      /* in the loop's list, while WAITING (1) */
+  struct playback_request *next, **link; /* in the loop's list, while WAITING (1) */
   /* What the newest read, opening or write found. */
   bool call_known; /* id is a call's SID, and the call exists */
   enum leg_relation leg_relation;
@@ -44,44 +44,44 @@ struct play {
   struct buf disposition;            /* the value of Content-Disposition; empty: a stream */
 };
 
-static inline struct play *playback_request_of(struct db_call *e) {
-  return (struct play *)(void *)e; /* its first member */
+static inline struct playback_request *playback_request_of(struct db_call *c) {
+  return (struct playback_request *)(void *)c; /* its first member */
 }
 
 /* The path names a call, so the answer says in Content-Location which recording it is. */
-static inline bool is_by_call(const struct play *p) {
+static inline bool is_by_call(const struct playback_request *p) {
   return !str_eq(str_from(p->id), str_from(p->row.recording_sid));
 }
 
 /* ---- api_playback_request.c ---- */
 
 /* Reads the row again, at most a few times in a request's life; then it answers 503. */
-void playback_request_read_again(struct play *p);
+void playback_request_read_again(struct playback_request *p);
 /* Enters ANSWERED, before the answer is sent. The exchange then no longer leads to p. */
-void playback_request_detach(struct play *p);
+void playback_request_detach(struct playback_request *p);
 /* After the answer: frees p, now or when its posted change arrives (6). */
-void playback_request_free_if_idle(struct play *p);
+void playback_request_free_if_idle(struct playback_request *p);
 
 /* ---- api_playback_read.c ---- */
 
 /* On a reader: reads the row, finds what arrives in this process, and writes a download's name. ERR_DENIED: the session has
  * ended. */
-CHECKED enum err playback_request_read_rows(struct db *db, struct db_call *e);
+CHECKED enum err playback_request_read_rows(struct db *db, struct db_call *c);
 
 /* ---- api_playback_answer.c: each answers and frees p, unless it says otherwise ---- */
 
 /* 200, 206, 304, 412 or 416 from the file p->fd; a PREPARE gets the status object. If the session has to be looked up again
  * (5), it reads again instead. */
-void playback_request_answer_file(struct play *p);
+void playback_request_answer_file(struct playback_request *p);
 /* The same from p->tape, while it arrives. */
-void playback_request_answer_live(struct play *p);
+void playback_request_answer_live(struct playback_request *p);
 /* 202 with the status object; a download gets 503. */
-void playback_request_answer_not_ready(struct play *p, const struct playback *playback);
+void playback_request_answer_not_ready(struct playback_request *p, const struct playback *playback);
 /* 404, 410, 502 or 503, by playback->kind. */
-void playback_request_answer_problem(struct play *p, const struct playback *playback);
+void playback_request_answer_problem(struct playback_request *p, const struct playback *playback);
 /* 503: the volume did not answer in time, or can't be read. */
-void playback_request_answer_no_volume(struct play *p);
+void playback_request_answer_no_volume(struct playback_request *p);
 /* 401: the session has ended. */
-void playback_request_answer_denied(struct play *p);
+void playback_request_answer_denied(struct playback_request *p);
 /* What a failed read or write means to the client. */
-void playback_request_answer_err(struct play *p, enum err e);
+void playback_request_answer_err(struct playback_request *p, enum err e);

@@ -10,7 +10,7 @@
 #include "api/request/api_loop.h"
 #include "ledger/calls.h"
 
-static enum err read_leg_relation(struct db *db, struct play *p) {
+static enum err read_leg_relation(struct db *db, struct playback_request *p) {
   struct call call;
   p->leg_relation = LEG_OWN;
   if (!is_by_call(p) || strcmp(p->id, p->row.call_sid) == 0) return OK;
@@ -20,7 +20,7 @@ static enum err read_leg_relation(struct db *db, struct play *p) {
   return e == ERR_NOT_FOUND ? OK : e; /* a parent has no row while only its children were reported */
 }
 
-static enum err read_download_name(struct db *db, struct play *p, const char *content_type) {
+static enum err read_download_name(struct db *db, struct playback_request *p, const char *content_type) {
   const struct access_business *b = access_find_business(p->access, p->row.business_id);
   struct str type = str_from(content_type);
   if (p->db_call.subject.kind == SUBJECT_URL) return download_name_without_call(db, &p->row, type, &p->disposition);
@@ -28,7 +28,7 @@ static enum err read_download_name(struct db *db, struct play *p, const char *co
 }
 
 /* Finds the tape of a recording that arrives, here or in another process. Without one the request waits. */
-static enum err read_tape(struct db *db, struct play *p) {
+static enum err read_tape(struct db *db, struct playback_request *p) {
   if (!p->waits_for_media) return OK;
   enum err e = tape_follow_find(p->db_call.api->parts.follows, &p->row, &p->tape);
   p->must_open = e == ERR_NOT_YET;
@@ -36,11 +36,11 @@ static enum err read_tape(struct db *db, struct play *p) {
   return read_download_name(db, p, p->tape ? tape_head(p->tape)->content_type : p->row.content_type);
 }
 
-static enum err read_row(struct db *db, struct db_call *e) {
-  struct play *p = playback_request_of(e);
+static enum err read_row(struct db *db, struct db_call *c) {
+  struct playback_request *p = playback_request_of(c);
   struct str id = str_from(p->found_sid[0] ? p->found_sid : p->id);
-  TRY(session_still_there(db, e)); /* (5) */
-  TRY(recordings_resolve(db, e->subject.business_id, id, &p->call_known, &p->row));
+  TRY(session_still_there(db, c)); /* (5) */
+  TRY(recordings_resolve(db, c->subject.business_id, id, &p->call_known, &p->row));
   memcpy(p->found_sid, p->row.recording_sid, sizeof(p->found_sid));
   TRY(read_leg_relation(db, p));
   p->must_open = p->row.status == RECORDING_READY;
@@ -48,11 +48,11 @@ static enum err read_row(struct db *db, struct db_call *e) {
   return p->kind == PLAYBACK_REQUEST_DOWNLOAD ? read_download_name(db, p, p->row.content_type) : OK;
 }
 
-enum err playback_request_read_rows(struct db *db, struct db_call *e) {
+enum err playback_request_read_rows(struct db *db, struct db_call *c) {
   /* Held until the same tape was found again. Its last reference would end the tape, and opening it anew would wake this
    * request to read again, without end. */
-  struct tape *previous = TAKE(playback_request_of(e)->tape);
-  enum err failed = read_row(db, e);
+  struct tape *previous = TAKE(playback_request_of(c)->tape);
+  enum err failed = read_row(db, c);
   tape_unref(previous);
   return failed;
 }

@@ -60,20 +60,20 @@
 
 enum { READS_AGAIN_MAX = 8 };
 
-static void playback_request_read(struct play *p);
-static void playback_request_decide(struct play *p);
+static void playback_request_read(struct playback_request *p);
+static void playback_request_decide(struct playback_request *p);
 static void playback_request_on_timeout(struct http_exchange *x, void *arg);
 
 /* ---- the state ---- */
 
-static void leave_waiting_list(struct play *p) {
+static void leave_waiting_list(struct playback_request *p) {
   *p->link = p->next;
   if (p->next) p->next->link = p->link;
   http_timer(p->db_call.x, -1, NULL, NULL);
   metric_add(METRIC_PLAYS_WAITING, 0, -1);
 }
 
-static void join_waiting_list(struct play *p) {
+static void join_waiting_list(struct playback_request *p) {
   struct api_loop *l = p->db_call.loop;
   int64_t left_ms = p->wait_until_ms - clock_mono_ms();
   p->link = &l->waiting;
@@ -95,7 +95,7 @@ static const unsigned next_states[] = {
     [REQUEST_ANSWERED] = 0,
 };
 
-static void playback_request_enter(struct play *p, enum playback_request_state next) {
+static void playback_request_enter(struct playback_request *p, enum playback_request_state next) {
   assert((next_states[p->state] & 1U << next) && !p->db_call.busy); /* (1), (2) */
   if (p->state == REQUEST_WAITING) leave_waiting_list(p);
   p->state = next;
@@ -105,13 +105,13 @@ static void playback_request_enter(struct play *p, enum playback_request_state n
 /* ---- the end ---- */
 
 /* p->tape stays until the next read has found it again (playback_request_read_rows). */
-static void discard_read_results(struct play *p) {
+static void discard_read_results(struct playback_request *p) {
   closer_close(p->fd);
   p->fd = -1;
   buf_clear(&p->disposition);
 }
 
-static void playback_request_free(struct play *p) {
+static void playback_request_free(struct playback_request *p) {
   discard_read_results(p);
   tape_unref(p->tape);
   access_unref(p->access);
@@ -120,63 +120,63 @@ static void playback_request_free(struct play *p) {
   free(p);
 }
 
-void playback_request_detach(struct play *p) {
+void playback_request_detach(struct playback_request *p) {
   playback_request_enter(p, REQUEST_ANSWERED);
   events_unwatch(TAKE(p->watch));
   http_set_data(p->db_call.x, NULL);
 }
 
-void playback_request_free_if_idle(struct play *p) {
+void playback_request_free_if_idle(struct playback_request *p) {
   assert(p->state == REQUEST_ANSWERED && !p->watch);
   if (!atomic_load(&p->post_pending)) playback_request_free(p); /* (6) */
 }
 
 /* The peer has gone: no answer is sent. */
-static void playback_request_abandon(struct play *p) {
+static void playback_request_abandon(struct playback_request *p) {
   playback_request_detach(p);
   playback_request_free_if_idle(p);
 }
 
-void playback_request_peer_gone(struct play *p) {
+void playback_request_peer_gone(struct playback_request *p) {
   /* In the other states the database call under way abandons it when it returns (2). */
   if (p->state == REQUEST_WAITING) playback_request_abandon(p);
 }
 
 /* ---- queueing, on the writer ---- */
 
-static enum enqueue_kind enqueue_kind_of(const struct play *p) {
+static enum enqueue_kind enqueue_kind_of(const struct playback_request *p) {
   return p->kind == PLAYBACK_REQUEST_PREPARE ? ENQUEUE_PREPARE : ENQUEUE_PLAY;
 }
 
-static enum err playback_request_run_enqueue(struct db *db, struct db_call *e) {
-  struct play *p = playback_request_of(e);
-  return enqueue_run(db, e->subject.business_id, str_from(p->found_sid), enqueue_kind_of(p), e->now, &p->row,
+static enum err playback_request_run_enqueue(struct db *db, struct db_call *c) {
+  struct playback_request *p = playback_request_of(c);
+  return enqueue_run(db, c->subject.business_id, str_from(p->found_sid), enqueue_kind_of(p), c->now, &p->row,
                      &p->outcome);
 }
 
 /* The file is gone only if the volume is the store that the database knows; another volume, or an empty mount point, proves
  * nothing. */
-static enum err playback_request_run_file_gone(struct db *db, struct db_call *e) {
-  struct play *p = playback_request_of(e);
+static enum err playback_request_run_file_gone(struct db *db, struct db_call *c) {
+  struct playback_request *p = playback_request_of(c);
   char known[STORE_ID_SIZE];
   TRY(store_known_id(db, known));
   if (strcmp(known, p->store_id) != 0) return ERR_UNSUPPORTED;
-  return enqueue_file_gone(db, e->subject.business_id, str_from(p->found_sid), enqueue_kind_of(p), e->now, &p->row,
+  return enqueue_file_gone(db, c->subject.business_id, str_from(p->found_sid), enqueue_kind_of(p), c->now, &p->row,
                            &p->outcome);
 }
 
-static void playback_request_on_written(struct db_call *e) {
-  struct play *p = playback_request_of(e);
-  if (e->result == OK && p->outcome.enqueued) p->began_fill = true;
-  if (http_gone(e->x))
+static void playback_request_on_written(struct db_call *c) {
+  struct playback_request *p = playback_request_of(c);
+  if (c->result == OK && p->outcome.enqueued) p->began_fill = true;
+  if (http_gone(c->x))
     playback_request_abandon(p);
-  else if (e->result != OK)
-    playback_request_answer_err(p, e->result);
+  else if (c->result != OK)
+    playback_request_answer_err(p, c->result);
   else
     playback_request_decide(p);
 }
 
-static void playback_request_write(struct play *p, enum err (*run)(struct db *db, struct db_call *e)) {
+static void playback_request_write(struct playback_request *p, enum err (*run)(struct db *db, struct db_call *c)) {
   playback_request_enter(p, REQUEST_WRITING);
   p->db_call.changed = p->found_sid;
   enum err e = db_call_write(&p->db_call, METRIC_JOB_WANT, run, playback_request_on_written);
@@ -185,13 +185,13 @@ static void playback_request_write(struct play *p, enum err (*run)(struct db *db
 
 /* ---- waiting ---- */
 
-static bool may_wait(const struct play *p) {
+static bool may_wait(const struct playback_request *p) {
   return p->wait_until_ms > clock_mono_ms() && !atomic_load(&p->db_call.api->draining);
 }
 
 /* Answers by the row as it stands, at once or after the session was looked up again. */
 static void playback_request_on_timeout(struct http_exchange *x, void *arg) {
-  struct play *p = arg;
+  struct playback_request *p = arg;
   (void)x;
   assert(p->state == REQUEST_WAITING);
   p->wait_until_ms = 0;
@@ -199,7 +199,7 @@ static void playback_request_on_timeout(struct http_exchange *x, void *arg) {
 }
 
 static void playback_request_on_posted_change(struct http_exchange *x, void *arg) {
-  struct play *p = arg;
+  struct playback_request *p = arg;
   (void)x;
   atomic_store(&p->post_pending, false);
   switch (p->state) {
@@ -219,11 +219,11 @@ static void playback_request_on_posted_change(struct http_exchange *x, void *arg
 
 /* On the changes thread. */
 static void playback_request_on_change(void *arg) {
-  struct play *p = arg;
+  struct playback_request *p = arg;
   if (!atomic_exchange(&p->post_pending, true)) http_post(p->db_call.x, playback_request_on_posted_change, p);
 }
 
-static void playback_request_wait(struct play *p) {
+static void playback_request_wait(struct playback_request *p) {
   assert(p->watch); /* (3) */
   if (p->changed_since_read)
     playback_request_read(p);
@@ -232,7 +232,7 @@ static void playback_request_wait(struct play *p) {
 }
 
 /* Each request leaves the list and can't join it again: its time is up (may_wait). */
-void play_drain(struct api_loop *l) {
+void playback_request_answer_waiting(struct api_loop *l) {
   while (l->waiting) playback_request_on_timeout(NULL, l->waiting);
 }
 
@@ -241,11 +241,11 @@ void play_drain(struct api_loop *l) {
 enum playback_step { STEP_READ_AGAIN, STEP_ANSWER_LIVE, STEP_WAIT, STEP_ANSWER_STATUS };
 
 /* The provider was asked just now and does not have it yet. Its webhook will say when it has; waiting here is of no use. */
-static bool is_not_at_provider_yet(const struct play *p) {
+static bool is_not_at_provider_yet(const struct playback_request *p) {
   return p->row.status == RECORDING_MISSING && !p->outcome.moved;
 }
 
-static enum playback_step choose_step(const struct play *p, const struct playback *playback) {
+static enum playback_step choose_step(const struct playback_request *p, const struct playback *playback) {
   const struct http_request *request = http_request(p->db_call.x);
   if (playback->kind == PLAYBACK_FILE) return STEP_READ_AGAIN;
   if (playback->kind != PLAYBACK_WAIT || is_not_at_provider_yet(p)) return STEP_ANSWER_STATUS;
@@ -254,7 +254,7 @@ static enum playback_step choose_step(const struct play *p, const struct playbac
   return p->tape && live_body_may_lack_length(request) ? STEP_ANSWER_LIVE : STEP_ANSWER_STATUS;
 }
 
-static void playback_request_decide(struct play *p) {
+static void playback_request_decide(struct playback_request *p) {
   const struct api_parts *parts = &p->db_call.api->parts;
   struct playback playback = playback_decide(&p->row, parts->worker_alive(parts->arg),
                                              parts->account_stopped(parts->arg, p->row.business_id), p->db_call.now);
@@ -278,7 +278,7 @@ static void playback_request_decide(struct play *p) {
 }
 
 /* True: a watch was begun now, so the row has to be read again before it may wait (3). */
-static bool playback_request_watch(struct play *p) {
+static bool playback_request_watch(struct playback_request *p) {
   if (p->watch || !may_wait(p)) return false;
   return events_watch(p->db_call.api->parts.events, p->row.business_id, str_from(p->found_sid),
                       playback_request_on_change, p, &p->watch) == OK;
@@ -289,7 +289,7 @@ void playback_request_log_skip(const struct recording *row, enum recording_skip 
             LOG_TEXT("reason", recording_skip_name(skip)));
 }
 
-static void playback_request_log_skip_once(struct play *p) {
+static void playback_request_log_skip_once(struct playback_request *p) {
   if (p->skip_logged) return;
   p->skip_logged = true;
   metric_add(METRIC_DEDUPLICATED, p->outcome.skip, 1);
@@ -297,14 +297,14 @@ static void playback_request_log_skip_once(struct play *p) {
 }
 
 /* Counts a miss: this request begins a fill, or joins one that is queued or running. */
-static void playback_request_count_miss(const struct play *p) {
+static void playback_request_count_miss(const struct playback_request *p) {
   struct recording_outcome outcome = enqueue_check(&p->row, enqueue_kind_of(p), p->db_call.now);
   bool on_its_way = p->row.status == RECORDING_QUEUED || p->row.status == RECORDING_DOWNLOADING;
   metric_add(METRIC_CACHE_REQUESTS, on_its_way && !outcome.enqueued ? METRIC_CACHE_COLLAPSED : METRIC_CACHE_MISS, 1);
 }
 
 /* The row was read, and its file can't be sent now. */
-static void playback_request_enqueue_or_wait(struct play *p) {
+static void playback_request_enqueue_or_wait(struct playback_request *p) {
   if (!p->missed && p->kind != PLAYBACK_REQUEST_PREPARE) {
     media_response_note_miss(p->db_call.loop, &p->db_call.subject, &p->row);
     playback_request_count_miss(p);
@@ -327,7 +327,7 @@ static void playback_request_enqueue_or_wait(struct play *p) {
     playback_request_decide(p);
 }
 
-static void playback_request_take_opened(struct play *p) {
+static void playback_request_take_opened(struct playback_request *p) {
   struct file_opening_result opened = file_opening_take_result(p->file_opening);
   tape_unref(p->tape);
   p->tape = opened.tape;
@@ -335,15 +335,15 @@ static void playback_request_take_opened(struct play *p) {
   memcpy(p->store_id, opened.store_id, sizeof(p->store_id));
 }
 
-static void playback_request_on_opened(struct db_call *e) {
-  struct play *p = playback_request_of(e);
-  if (e->result == OK) playback_request_take_opened(p);
+static void playback_request_on_opened(struct db_call *c) {
+  struct playback_request *p = playback_request_of(c);
+  if (c->result == OK) playback_request_take_opened(p);
   p->file_opening = file_opening_release(p->file_opening);
-  if (http_gone(e->x))
+  if (http_gone(c->x))
     playback_request_abandon(p);
-  else if (e->result == ERR_CLOSED)
-    playback_request_answer_err(p, e->result);
-  else if (e->result != OK)
+  else if (c->result == ERR_CLOSED)
+    playback_request_answer_err(p, c->result);
+  else if (c->result != OK)
     playback_request_answer_no_volume(p);
   else if (p->fd >= 0)
     playback_request_answer_file(p);
@@ -351,27 +351,27 @@ static void playback_request_on_opened(struct db_call *e) {
     playback_request_enqueue_or_wait(p);
 }
 
-static void playback_request_open(struct play *p) {
+static void playback_request_open(struct playback_request *p) {
   playback_request_enter(p, REQUEST_OPENING);
   enum err e = file_opening_begin(&p->db_call, &p->row, playback_request_on_opened, &p->file_opening);
   if (e != OK) playback_request_answer_err(p, e);
 }
 
-static void playback_request_on_row(struct db_call *e) {
-  struct play *p = playback_request_of(e);
-  if (http_gone(e->x))
+static void playback_request_on_row(struct db_call *c) {
+  struct playback_request *p = playback_request_of(c);
+  if (http_gone(c->x))
     playback_request_abandon(p);
-  else if (e->result == ERR_DENIED)
+  else if (c->result == ERR_DENIED)
     playback_request_answer_denied(p);
-  else if (e->result != OK)
-    playback_request_answer_err(p, e->result);
+  else if (c->result != OK)
+    playback_request_answer_err(p, c->result);
   else if (p->must_open)
     playback_request_open(p);
   else
     playback_request_enqueue_or_wait(p);
 }
 
-static void playback_request_read(struct play *p) {
+static void playback_request_read(struct playback_request *p) {
   playback_request_enter(p, REQUEST_READING);
   discard_read_results(p);
   p->changed_since_read = false;
@@ -383,7 +383,7 @@ static void playback_request_read(struct play *p) {
   if (e != OK) playback_request_answer_err(p, e);
 }
 
-void playback_request_read_again(struct play *p) {
+void playback_request_read_again(struct playback_request *p) {
   if (p->reads_again++ < READS_AGAIN_MAX)
     playback_request_read(p);
   else
@@ -392,28 +392,28 @@ void playback_request_read_again(struct play *p) {
 
 /* ---- the beginning ---- */
 
-static int64_t wait_ms(const struct api_request *v) {
-  struct prefer prefer = prefer_read(v->request);
-  return prefer.wait_s >= 0 ? prefer.wait_s * 1000 : v->api->parts.conf->play_wait_s * 1000;
+static int64_t wait_ms(const struct api_request *req) {
+  struct prefer prefer = prefer_read(req->request);
+  return prefer.wait_s >= 0 ? prefer.wait_s * 1000 : req->api->parts.conf->play_wait_s * 1000;
 }
 
-void playback_request_begin(struct api_request *v, enum playback_request_kind kind) {
-  struct play *p = calloc(1, sizeof(*p));
+void playback_request_begin(struct api_request *req, enum playback_request_kind kind) {
+  struct playback_request *p = calloc(1, sizeof(*p));
   if (!p) {
-    problem_answer_err(v->x, ERR_NOMEM);
+    problem_answer_err(req->x, ERR_NOMEM);
     return;
   }
-  db_call_begin(&p->db_call, v);
+  db_call_begin(&p->db_call, req);
   p->began_us = clock_mono_us();
   p->kind = kind;
   p->state = REQUEST_READING;
   p->fd = -1;
   buf_init(&p->disposition, DISPOSITION_MAX);
-  memcpy(p->id, v->id, sizeof(p->id));
-  if (kind == PLAYBACK_REQUEST_DOWNLOAD) p->access = access_ref(v->loop->access);
+  memcpy(p->id, req->id, sizeof(p->id));
+  if (kind == PLAYBACK_REQUEST_DOWNLOAD) p->access = access_ref(req->loop->access);
   p->waits_for_media =
-      kind == PLAYBACK_REQUEST_DOWNLOAD || (kind == PLAYBACK_REQUEST_STREAM && prefer_media(v->request));
-  if (p->waits_for_media) p->wait_until_ms = clock_mono_ms() + wait_ms(v);
-  if (kind != PLAYBACK_REQUEST_PREPARE) http_set_data(v->x, p);
+      kind == PLAYBACK_REQUEST_DOWNLOAD || (kind == PLAYBACK_REQUEST_STREAM && prefer_media(req->request));
+  if (p->waits_for_media) p->wait_until_ms = clock_mono_ms() + wait_ms(req);
+  if (kind != PLAYBACK_REQUEST_PREPARE) http_set_data(req->x, p);
   playback_request_read(p);
 }

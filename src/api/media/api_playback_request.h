@@ -18,10 +18,10 @@ enum playback_request_kind {
 };
 
 /* Without memory it answers 503. */
-void playback_request_begin(struct api_request *v, enum playback_request_kind kind);
+void playback_request_begin(struct api_request *req, enum playback_request_kind kind);
 /* The exchange whose http_data is p has ended: frees p as soon as nothing is under way for it. */
-void playback_request_peer_gone(struct play *p);
+void playback_request_peer_gone(struct playback_request *p);
 /* Answers every request that waits on this loop by its row as it stands, as if the time were up. */
-void play_drain(struct api_loop *l);
+void playback_request_answer_waiting(struct api_loop *l);
 /* Logs "Deduplication skip" at debug: why a request queued nothing. */
 void playback_request_log_skip(const struct recording *row, enum recording_skip skip);

@@ -2,7 +2,7 @@
  *
  * Invariants
  *  (1) A stamp is NOTE_FACTOR * (mono ms of the playback's first request + 1) + its notes, in one number; 0: an empty place.
- *  (2) Every note in a near table is in the shared table too, or was forgotten there. A note is never taken back.
+ *  (2) Every note in a local table is in the shared table too, or was forgotten there. A note is never taken back.
  *  (3) Lock number i covers the shared sets whose number modulo STRIPES is i. */
 #include "api/media/api_playbacks.h"
 
@@ -16,7 +16,7 @@ enum {
   NOTE_FACTOR = 4, /* greater than all notes together (1) */
   WAYS = 4,        /* places of a set */
   SHARED_SETS = 16384,
-  NEAR_SETS = 1024,
+  LOCAL_SETS = 1024,
   STRIPES = 64
 };
 
@@ -31,8 +31,8 @@ struct playbacks {
   struct place places[SHARED_SETS][WAYS];
 };
 
-struct playbacks_near {
-  struct place places[NEAR_SETS][WAYS];
+struct playbacks_local {
+  struct place places[LOCAL_SETS][WAYS];
 };
 
 enum err playbacks_new(struct playbacks **ret_playbacks) {
@@ -55,14 +55,14 @@ struct playbacks *playbacks_free(struct playbacks *p) {
   return NULL;
 }
 
-enum err playbacks_near_new(struct playbacks_near **ret_near) {
-  struct playbacks_near *n = calloc(1, sizeof(*n));
+enum err playbacks_local_new(struct playbacks_local **ret_local) {
+  struct playbacks_local *n = calloc(1, sizeof(*n));
   if (!n) return ERR_NOMEM;
-  *ret_near = n;
+  *ret_local = n;
   return OK;
 }
 
-struct playbacks_near *playbacks_near_free(struct playbacks_near *n) {
+struct playbacks_local *playbacks_local_free(struct playbacks_local *n) {
   free(n);
   return NULL;
 }
@@ -110,9 +110,9 @@ static unsigned note_shared(struct playbacks *p, uint64_t key, unsigned notes, i
   return first;
 }
 
-unsigned playbacks_note(struct playbacks *p, struct playbacks_near *near, uint64_t key, unsigned notes,
+unsigned playbacks_note(struct playbacks *p, struct playbacks_local *local, uint64_t key, unsigned notes,
                         int64_t mono_ms) {
-  struct place *set = near->places[(key >> 32) % NEAR_SETS], place;
+  struct place *set = local->places[(key >> 32) % LOCAL_SETS], place;
   const struct place *known = find_place(set, key, mono_ms);
   if (known && (notes & ~(unsigned)(known->stamp % NOTE_FACTOR)) == 0) return 0;
   unsigned first = note_shared(p, key, notes, mono_ms, &place);

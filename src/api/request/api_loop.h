@@ -36,14 +36,14 @@ struct api_loop {
   struct access_snapshot *access; /* held; keys, businesses, roles */
   struct key_cache *key_cache;    /* API keys, of access */
   struct session_cache *session_cache;
-  struct jwt_cache *jwt_cache;   /* NULL: no JWT is accepted */
-  struct open_files *open_files; /* recordings that are ready and were played lately */
-  struct check_batch *checks;    /* checks of open files, gathered (api_file_check.c); or NULL */
+  struct jwt_cache *jwt_cache;     /* NULL: no JWT is accepted */
+  struct open_files *open_files;   /* recordings that are ready and were played lately */
+  struct file_check_batch *checks; /* checks of open files, gathered (api_file_check.c); or NULL */
   bool checks_under_way;
   int64_t checks_sent_ms; /* mono */
-  struct playbacks_near *playbacks;
+  struct playbacks_local *playbacks;
   struct status_cache *status_cache;
-  struct play *waiting;                         /* a list: playback requests that wait for a change */
+  struct playback_request *waiting;             /* a list: playback requests that wait for a change */
   struct event_stream *streams[STREAM_BUCKETS]; /* lists */
   atomic_uint pending;                          /* (any thread sets) bits of enum loop_pending */
 } __attribute__((aligned(64)));

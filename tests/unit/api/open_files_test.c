@@ -24,7 +24,7 @@ static int free_versions(void **state) {
   return 0;
 }
 
-/* Of a recording, or of all calls of its business. */
+/* The mark of a recording, or for a call's SID that of all calls of its business. */
 static struct cache_mark mark_of(int64_t business, const char *id) {
   if (id[0] == 'R') return cache_mark(versions, CACHE_RECORDING, business, str_from(id));
   return cache_mark(versions, CACHE_CALL, business, STR_NONE);
@@ -72,7 +72,7 @@ static void the_longest_unused_goes_first(void **state) {
   put(s, 1, "RE2", "RE2");
   put(s, 1, "RE3", "RE3");
   assert_string_equal(sid_at(s, 1, "RE1"), "RE1");
-  put(s, 1, "RE3", "RE3"); /* again: takes its own place */
+  put(s, 1, "RE3", "RE3"); /* again: replaces itself */
   put(s, 1, "RE4", "RE4");
   assert_string_equal(sid_at(s, 1, "RE2"), "");
   assert_string_equal(sid_at(s, 1, "RE1"), "RE1");
@@ -126,7 +126,7 @@ static void a_sweep_closes_the_files_of_what_changed(void **state) {
   assert_int_not_equal(fcntl(fd, F_GETFD), -1);
   cache_changed(versions, CACHE_RECORDING, 1, STR("RE1"));
   open_files_sweep(s);
-  while (fcntl(fd, F_GETFD) != -1) (void)sched_yield(); /* by a thread of its own */
+  while (fcntl(fd, F_GETFD) != -1) (void)sched_yield(); /* the closer's thread closes it */
   assert_string_equal(sid_at(s, 1, "RE2"), "RE2");
   open_files_free(s);
 }

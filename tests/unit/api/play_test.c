@@ -1,5 +1,5 @@
-/* play_test.c - who waits for a recording is answered when the time is up and when the process drains, with every kind of
- * credential, with and without a known length. */
+/* play_test.c - a request that waits for a recording is answered when its time is up and when the process drains, with every
+ * kind of credential, with and without a known length. */
 #include "service.h"
 
 #include <sched.h>
@@ -21,12 +21,12 @@
 
 enum { WHOLE = 6000, ARRIVED = 2000 };
 
-/* ---- who asks ---- */
+/* ---- clients ---- */
 
 enum credential { BY_KEY, BY_COOKIE, BY_COOKIE_TOUCHED, BY_URL, BY_JWT, CREDENTIALS };
 static const char *const credential_names[] = {"key", "cookie", "cookie whose version changed", "signed URL", "JWT"};
 
-struct asker {
+struct client {
   enum credential by;
   char target[512];
   char lines[1024];
@@ -39,7 +39,7 @@ static void sign_in(struct service *s, const char *key, char *ret_line, size_t s
   (void)snprintf(ret_line, size, "Cookie: %.*s\r\n", (int)strcspn(set, ";"), set);
 }
 
-static void set_signed_url(struct service *s, struct asker *who) {
+static void set_signed_url(struct service *s, struct client *client) {
   struct hmac_key key;
   struct buf url = BUF_INIT(1024);
   const char *target;
@@ -47,47 +47,47 @@ static void set_signed_url(struct service *s, struct asker *who) {
   hmac_key_set(&key, STR(SERVICE_URL_KEY));
   assert_int_equal(signed_url_write(&key, STR(""), s->business, STR(RE1), 3600, clock_now_ms(), &url, &expires_at), OK);
   assert_int_equal(buf_terminate(&url, &target), OK);
-  (void)snprintf(who->target, sizeof(who->target), "%s", target);
+  (void)snprintf(client->target, sizeof(client->target), "%s", target);
   buf_done(&url);
 }
 
-static struct asker asker_of(struct service *s, enum credential by) {
-  struct asker who = {.by = by, .target = STREAM};
+static struct client client_of(struct service *s, enum credential by) {
+  struct client client = {.by = by, .target = STREAM};
   char claims[128];
   switch (by) {
     case BY_KEY:
-      (void)snprintf(who.lines, sizeof(who.lines), "Authorization: Bearer %s\r\n", s->viewer);
+      (void)snprintf(client.lines, sizeof(client.lines), "Authorization: Bearer %s\r\n", s->viewer);
       break;
     case BY_COOKIE:
     case BY_COOKIE_TOUCHED:
-      sign_in(s, s->viewer, who.lines, sizeof(who.lines));
+      sign_in(s, s->viewer, client.lines, sizeof(client.lines));
       break;
     case BY_URL:
-      set_signed_url(s, &who);
+      set_signed_url(s, &client);
       break;
     default: {
       (void)snprintf(claims, sizeof(claims), "{\"business_id\":%lld,\"exp\":%lld}", (long long)s->business,
                      (long long)(clock_now_ms() / 1000 + 3600));
       char *token = make(WITH_SECRET, HS, claims);
-      (void)snprintf(who.lines, sizeof(who.lines), "Authorization: Bearer %s\r\n", token);
+      (void)snprintf(client.lines, sizeof(client.lines), "Authorization: Bearer %s\r\n", token);
       free(token);
     }
   }
-  return who;
+  return client;
 }
 
-static int ask(struct service *s, const struct asker *who, const char *more) {
+static int ask(struct service *s, const struct client *client, const char *more) {
   char lines[2048];
-  (void)snprintf(lines, sizeof(lines), "%s%s", who->lines, more);
-  return service_send(s, "GET", who->target, NULL, lines, NULL);
+  (void)snprintf(lines, sizeof(lines), "%s%s", client->lines, more);
+  return service_send(s, "GET", client->target, NULL, lines, NULL);
 }
 
-/* Whatever the loops remember of sessions is void, though all of them are still good. */
-static void touch_sessions(struct service *s, const struct asker *who) {
-  if (who->by == BY_COOKIE_TOUCHED) api_session_changed(s->api, s->business, STR_NONE);
+/* Makes everything void that the loops cached about sessions, although all sessions are still valid. */
+static void touch_sessions(struct service *s, const struct client *client) {
+  if (client->by == BY_COOKIE_TOUCHED) api_session_changed(s->api, s->business, STR_NONE);
 }
 
-/* ---- what arrives ---- */
+/* ---- a fill ---- */
 
 struct arriving {
   struct service *s;
@@ -112,7 +112,7 @@ static enum err store_arriving(struct db *db, void *arg) {
   return recordings_store(db, &row, &next);
 }
 
-/* A fill of this process: the first ARRIVED of WHOLE bytes are there. total -1: the provider did not say how many come. */
+/* A fill of this process: the first ARRIVED of WHOLE bytes are there. total -1: the provider did not announce the length. */
 static struct arriving begin_fill(struct service *s, int64_t total) {
   struct arriving a = {.s = s, .total = total, .fd = memfd_create("part", MFD_CLOEXEC)};
   struct tape_head head = {.business_id = s->business,
@@ -137,7 +137,7 @@ static void end_fill(struct arriving *a) {
   (void)close(a->fd);
 }
 
-/* The head of an answer is on its way: what it says is decided. */
+/* Returns when the first byte of the answer has come, so its status is decided. */
 static void until_answered(int fd) {
   char first;
   assert_int_equal(recv(fd, &first, 1, MSG_PEEK), 1);
@@ -160,15 +160,15 @@ static void end_wait(struct service *s, enum ending ending) {
 #endif
 }
 
-/* Without a length a later part can't be told of before the end: the wait ends with the whole, from its first byte. */
+/* Without a length a later range can't be answered before the end: the wait ends with the whole, from its first byte. */
 static void without_a_length(struct service *s, enum credential by, enum ending ending) {
   struct answer got;
   service_start(s);
-  struct asker who = asker_of(s, by);
+  struct client client = client_of(s, by);
   struct arriving a = begin_fill(s, -1);
-  int fd = ask(s, &who, LATER_PART);
+  int fd = ask(s, &client, LATER_PART);
   until_waiting(1);
-  touch_sessions(s, &who);
+  touch_sessions(s, &client);
   end_wait(s, ending);
   until_answered(fd);
   end_fill(&a);
@@ -178,15 +178,15 @@ static void without_a_length(struct service *s, enum credential by, enum ending 
   assert_string_equal(answer_header(&got, "Transfer-Encoding"), "chunked");
 }
 
-/* With a length it is told of at once, and goes on for as long as the drain lasts. */
+/* With a length it is answered at once, and goes on while the drain lasts. */
 static void with_a_length(struct service *s, enum credential by, enum ending ending) {
   struct answer got;
   service_start(s);
-  struct asker who = asker_of(s, by);
+  struct client client = client_of(s, by);
   struct arriving a = begin_fill(s, WHOLE);
-  int fd = ask(s, &who, LATER_PART);
+  int fd = ask(s, &client, LATER_PART);
   until_answered(fd);
-  touch_sessions(s, &who);
+  touch_sessions(s, &client);
   end_wait(s, ending);
   end_fill(&a);
   service_receive(fd, &got);
@@ -195,15 +195,15 @@ static void with_a_length(struct service *s, enum credential by, enum ending end
   assert_int_equal(got.body_n, WHOLE - 4000);
 }
 
-/* What has not begun: 202, since it may still come. */
+/* No byte has arrived: 202, because the recording may still come. */
 static void before_it_began(struct service *s, enum credential by, enum ending ending) {
   struct answer got;
   service_start(s);
   service_recording(s, s->business, RE1, "", RECORDING_MISSING);
-  struct asker who = asker_of(s, by);
-  int fd = ask(s, &who, LATER_PART);
+  struct client client = client_of(s, by);
+  int fd = ask(s, &client, LATER_PART);
   until_waiting(1);
-  touch_sessions(s, &who);
+  touch_sessions(s, &client);
   end_wait(s, ending);
   service_receive(fd, &got);
   if (got.status != 202) print_error("%s\n", credential_names[by]);
@@ -228,7 +228,7 @@ static int setup(void **state) {
   return 0;
 }
 
-static void draining_answers_whoever_waits_for_an_end(void **state) {
+static void draining_answers_a_request_that_waits_for_an_end(void **state) {
   each_credential(*state, without_a_length, DRAINED);
 }
 
@@ -236,20 +236,20 @@ static void draining_lets_an_answer_with_a_length_go_on(void **state) {
   each_credential(*state, with_a_length, DRAINED);
 }
 
-static void draining_answers_whoever_waits_for_a_beginning(void **state) {
+static void draining_answers_a_request_that_waits_for_a_beginning(void **state) {
   each_credential(*state, before_it_began, DRAINED);
 }
 
 #ifdef CALLREEL_TEST_HOOKS
-static void time_that_is_up_answers_whoever_waits_for_an_end(void **state) {
+static void a_timeout_answers_a_request_that_waits_for_an_end(void **state) {
   each_credential(*state, without_a_length, TIMED_OUT);
 }
 
-static void time_that_is_up_answers_whoever_waits_for_a_beginning(void **state) {
+static void a_timeout_answers_a_request_that_waits_for_a_beginning(void **state) {
   each_credential(*state, before_it_began, TIMED_OUT);
 }
 
-/* ---- a change that comes while it is looked up who may listen ---- */
+/* ---- a change that comes while the session is looked up ---- */
 
 struct gate {
   sem_t reached, open;
@@ -262,7 +262,7 @@ static void hold_reader(struct db *db, void *arg) {
   while (sem_wait(&g->open) != 0) continue;
 }
 
-/* The readers of the business do nothing from here until the gate is opened: a business has all but one of them. */
+/* Blocks the readers that the business may use (all but one) until the gate is opened. */
 static void hold_readers(struct service *s, struct gate *g) {
   (void)sem_init(&g->reached, 0, 0);
   (void)sem_init(&g->open, 0, 0);
@@ -270,19 +270,19 @@ static void hold_readers(struct service *s, struct gate *g) {
   while (sem_wait(&g->reached) != 0) continue;
 }
 
-static void a_change_may_come_while_the_time_is_up(void **state) {
+static void a_change_may_come_during_a_timeout(void **state) {
   struct service *s = *state;
   struct answer got;
   struct gate gate;
   service_start(s);
-  struct asker who = asker_of(s, BY_COOKIE_TOUCHED);
+  struct client client = client_of(s, BY_COOKIE_TOUCHED);
   struct arriving a = begin_fill(s, -1);
-  int fd = ask(s, &who, LATER_PART);
+  int fd = ask(s, &client, LATER_PART);
   until_waiting(1);
   hold_readers(s, &gate);
-  touch_sessions(s, &who);
+  touch_sessions(s, &client);
   clock_test_advance_ms(51 * 1000);
-  for (int i = 0; i < 5; i++) { /* each is a turn of the loop at least */
+  for (int i = 0; i < 5; i++) { /* each request takes at least one turn of the loop */
     assert_int_equal(service_ask(s, "GET", "/healthz", NULL, "", NULL)->status, 200);
     events_notify(s->events, s->business, STR(RE1));
   }
@@ -298,9 +298,9 @@ static void a_session_that_ended_gets_nothing_at_a_drain(void **state) {
   struct service *s = *state;
   struct answer got;
   service_start(s);
-  struct asker who = asker_of(s, BY_COOKIE);
+  struct client client = client_of(s, BY_COOKIE);
   struct arriving a = begin_fill(s, -1);
-  int fd = ask(s, &who, LATER_PART);
+  int fd = ask(s, &client, LATER_PART);
   until_waiting(1);
   service_revoke(s);
   api_drain(s->api);
@@ -312,16 +312,16 @@ static void a_session_that_ended_gets_nothing_at_a_drain(void **state) {
 #define PLAY_TEST(name) cmocka_unit_test_setup_teardown(name, setup, service_teardown)
 
 int main(void) {
-  (void)alarm(120); /* what hangs is a failure */
+  (void)alarm(120); /* a test that hangs fails */
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
-      PLAY_TEST(draining_answers_whoever_waits_for_an_end),
+      PLAY_TEST(draining_answers_a_request_that_waits_for_an_end),
       PLAY_TEST(draining_lets_an_answer_with_a_length_go_on),
-      PLAY_TEST(draining_answers_whoever_waits_for_a_beginning),
+      PLAY_TEST(draining_answers_a_request_that_waits_for_a_beginning),
 #ifdef CALLREEL_TEST_HOOKS
-      PLAY_TEST(time_that_is_up_answers_whoever_waits_for_an_end),
-      PLAY_TEST(time_that_is_up_answers_whoever_waits_for_a_beginning),
-      PLAY_TEST(a_change_may_come_while_the_time_is_up),
+      PLAY_TEST(a_timeout_answers_a_request_that_waits_for_an_end),
+      PLAY_TEST(a_timeout_answers_a_request_that_waits_for_a_beginning),
+      PLAY_TEST(a_change_may_come_during_a_timeout),
 #endif
       PLAY_TEST(a_session_that_ended_gets_nothing_at_a_drain),
   };

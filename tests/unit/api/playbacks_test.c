@@ -1,3 +1,4 @@
+/* playbacks_test.c - requests are grouped into playbacks, within ten minutes and across loops. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -12,12 +13,12 @@
 
 struct tables {
   struct playbacks *all;
-  struct playbacks_near *one, *other;
+  struct playbacks_local *one, *other;
 };
 
 static int setup(void **state) {
   struct tables *t = calloc(1, sizeof(*t));
-  if (!t || playbacks_new(&t->all) != OK || playbacks_near_new(&t->one) != OK || playbacks_near_new(&t->other) != OK)
+  if (!t || playbacks_new(&t->all) != OK || playbacks_local_new(&t->one) != OK || playbacks_local_new(&t->other) != OK)
     return -1;
   *state = t;
   return 0;
@@ -25,8 +26,8 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
   struct tables *t = *state;
-  playbacks_near_free(t->one);
-  playbacks_near_free(t->other);
+  playbacks_local_free(t->one);
+  playbacks_local_free(t->other);
   playbacks_free(t->all);
   free(t);
   return 0;
