@@ -1,68 +1,39 @@
-/* api_key_cache.c - keys in memory, by the text that they came with.
- *
- * Invariants
- *  (1) A place is found by a hash under a key of this process, so nobody can steer one text towards another's place; the
- *      whole text is compared in constant time.
- *  (2) A text that is not needed any more is wiped. */
+/* api_key_cache.c - API keys that a loop remembers, by the text of the header that they came in. */
 #include "api/auth/api_key_cache.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "base/set_cache.h"
 
-#include "base/secret.h"
+/* struct key_cache is a set_cache of pointers to keys. */
+static const struct set_cache_sizes sizes = {
+    .sets = 128, .ways = 2, .key_max = 64, .value_size = sizeof(const struct access_key *)};
 
-enum { PLACES = 256, TEXT_MAX = 64 };
+static struct set_cache *cache_of(struct key_cache *k) {
+  return (struct set_cache *)(void *)k;
+}
 
-struct place {
-  const struct access_key *key; /* NULL: empty */
-  size_t n;
-  char text[TEXT_MAX];
-};
-
-struct key_cache {
-  uint64_t seed;
-  bool used;
-  struct place places[PLACES];
-};
-
-enum err key_cache_new(struct key_cache **ret_known_keys) {
-  struct key_cache *k = calloc(1, sizeof(*k));
-  if (!k) return ERR_NOMEM;
-  enum err e = secret_random(&k->seed, sizeof(k->seed));
-  if (e != OK) {
-    free(k);
-    return e;
-  }
-  *ret_known_keys = k;
+enum err key_cache_new(struct key_cache **ret_cache) {
+  struct set_cache *c;
+  TRY(set_cache_new(&sizes, &c));
+  *ret_cache = (struct key_cache *)(void *)c;
   return OK;
 }
 
 struct key_cache *key_cache_free(struct key_cache *k) {
   if (k) key_cache_forget(k);
-  free(k);
+  set_cache_free(cache_of(k));
   return NULL;
 }
 
-static size_t place_of(const struct key_cache *k, struct str text) {
-  return str_hash(text, k->seed) % PLACES;
-}
-
-const struct access_key *key_cache_find(const struct key_cache *k, struct str authorization) {
-  if (authorization.n > TEXT_MAX) return NULL;
-  const struct place *p = &k->places[place_of(k, authorization)];
-  return p->key && secret_equal(authorization, str_of(p->text, p->n)) ? p->key : NULL;
+const struct access_key *key_cache_find(struct key_cache *k, struct str authorization) {
+  const struct access_key **place = set_cache_find(cache_of(k), authorization);
+  return place ? *place : NULL;
 }
 
 void key_cache_put(struct key_cache *k, struct str authorization, const struct access_key *key) {
-  if (authorization.n == 0 || authorization.n > TEXT_MAX) return;
-  struct place *p = &k->places[place_of(k, authorization)];
-  k->used = true;
-  p->key = key;
-  p->n = authorization.n;
-  memcpy(p->text, authorization.p, authorization.n);
+  const struct access_key **place = set_cache_put(cache_of(k), authorization);
+  if (place) *place = key;
 }
 
 void key_cache_forget(struct key_cache *k) {
-  if (k->used) secret_wipe(k->places, sizeof(k->places));
-  k->used = false;
+  set_cache_forget(cache_of(k));
 }

@@ -1,81 +1,63 @@
-/* api_session_cache.c - sessions in memory.
+/* api_session_cache.c - sessions that a loop remembers, and the versions that tell whether they are still good.
  *
  * Invariants
- *  (1) A place is found by its token's digest, which nobody can steer, and compared whole in constant time.
- *  (2) Versions only grow, so a sum of three that is the same as before means that none has changed. */
+ *  (1) The key is the digest of the session's token.
+ *  (2) Versions only grow, so a sum of three that is the same as before means that none of them changed. */
 #include "api/auth/api_session_cache.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "base/secret.h"
+#include "base/set_cache.h"
 
-enum { SETS = 1024, WAYS = 2 };
-
-struct place {
-  uint8_t digest[SHA256_SIZE];
+struct cached_session {
   uint64_t version;
-  struct session session; /* business_id 0: an empty place */
+  struct session session;
 };
 
-struct session_cache {
-  struct place places[SETS][WAYS];
-  uint8_t older[SETS];
-};
+/* struct session_cache is a set_cache of sessions. */
+static const struct set_cache_sizes sizes = {
+    .sets = 1024, .ways = 2, .key_max = SHA256_SIZE, .value_size = sizeof(struct cached_session)};
 
-enum err session_cache_new(struct session_cache **ret_signed_in) {
-  struct session_cache *t = calloc(1, sizeof(*t));
-  if (!t) return ERR_NOMEM;
-  *ret_signed_in = t;
+static struct set_cache *cache_of(struct session_cache *c) {
+  return (struct set_cache *)(void *)c;
+}
+
+static struct str view(const uint8_t digest[SHA256_SIZE]) {
+  return str_of((const char *)digest, SHA256_SIZE);
+}
+
+enum err session_cache_new(struct session_cache **ret_cache) {
+  struct set_cache *c;
+  TRY(set_cache_new(&sizes, &c));
+  *ret_cache = (struct session_cache *)(void *)c;
   return OK;
 }
 
-struct session_cache *session_cache_free(struct session_cache *t) {
-  free(t);
+struct session_cache *session_cache_free(struct session_cache *c) {
+  set_cache_free(cache_of(c));
   return NULL;
 }
 
-static uint32_t number_of(const uint8_t digest[SHA256_SIZE]) {
-  return (uint32_t)digest[0] << 24 | (uint32_t)digest[1] << 16 | (uint32_t)digest[2] << 8 | digest[3];
-}
-
-static bool is_of(const struct place *p, const uint8_t digest[SHA256_SIZE]) {
-  return p->session.business_id &&
-         secret_equal(str_of((const char *)p->digest, SHA256_SIZE), str_of((const char *)digest, SHA256_SIZE));
-}
-
-bool session_cache_find(const struct session_cache *t, const struct cache_versions *versions,
+bool session_cache_find(struct session_cache *c, const struct cache_versions *versions,
                         const uint8_t digest[SHA256_SIZE], struct session *ret_session, uint64_t *ret_version) {
-  const struct place *set = t->places[number_of(digest) % SETS];
-  for (size_t i = 0; i < WAYS; i++) {
-    const struct session *s = &set[i].session;
-    if (!is_of(&set[i], digest) || set[i].version != session_version(versions, digest, s->key_id, s->business_id))
-      continue;
-    *ret_session = *s;
-    *ret_version = set[i].version;
-    return true;
-  }
-  return false;
+  const struct cached_session *known = set_cache_find(cache_of(c), view(digest));
+  if (!known) return false;
+  const struct session *s = &known->session;
+  if (known->version != session_version(versions, digest, s->key_id, s->business_id)) return false;
+  *ret_session = *s;
+  *ret_version = known->version;
+  return true;
 }
 
-void session_cache_put(struct session_cache *t, const uint8_t digest[SHA256_SIZE], uint64_t version,
+void session_cache_put(struct session_cache *c, const uint8_t digest[SHA256_SIZE], uint64_t version,
                        const struct session *session) {
-  size_t set = number_of(digest) % SETS, way = t->older[set];
-  for (size_t i = 0; i < WAYS; i++)
-    if (is_of(&t->places[set][i], digest)) way = i;
-  struct place *p = &t->places[set][way];
-  memcpy(p->digest, digest, sizeof(p->digest));
-  p->version = version;
-  p->session = *session;
-  t->older[set] = (uint8_t)(1 - way);
+  struct cached_session *place = set_cache_put(cache_of(c), view(digest));
+  if (place) *place = (struct cached_session){.version = version, .session = *session};
 }
 
 /* ---- versions ---- */
 
 void session_token_digest(struct str token, uint8_t ret_digest[SHA256_SIZE]) {
   secret_sha256(token, ret_digest);
-}
-
-static struct str view(const uint8_t digest[SHA256_SIZE]) {
-  return str_of((const char *)digest, SHA256_SIZE);
 }
 
 /* (2) */

@@ -19,7 +19,7 @@
 /* ---- the cache ---- */
 
 static bool status_answer_cached(struct api_request *req) {
-  struct status_text known;
+  struct cached_status known;
   struct http_fields f;
   struct str id = str_from(req->id);
   int64_t business_id = req->subject.business_id;

@@ -1,72 +1,70 @@
-/* api_status_cache.c - status objects as text, in sets of WAYS places by a hash of (business, id). */
+/* api_status_cache.c - status objects that a loop remembers, as text. */
 #include "api/handlers/api_status_cache.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-enum { SETS = 1024, WAYS = 2, TEXT_MAX = 896 };
+#include "base/set_cache.h"
 
-struct kept {
-  int64_t business_id; /* 0: an empty place */
+enum { TEXT_MAX = 896 };
+
+struct cached_text {
   struct cache_mark mark;
   size_t text_n;
-  char id[SID_SIZE];
   char recording_sid[SID_SIZE];
   char text[TEXT_MAX];
 };
 
-struct status_cache {
-  uint8_t older[SETS]; /* whose turn it is to go */
-  struct kept places[SETS][WAYS];
+struct status_key {
+  int64_t business_id;
+  char id[SID_SIZE]; /* padded with zeros */
 };
 
-enum err status_cache_new(struct status_cache **ret_statuses) {
-  struct status_cache *t = calloc(1, sizeof(*t)); /* pages that nobody asks for are never touched */
-  if (!t) return ERR_NOMEM;
-  *ret_statuses = t;
+/* struct status_cache is a set_cache of texts. */
+static const struct set_cache_sizes sizes = {
+    .sets = 1024, .ways = 2, .key_max = sizeof(struct status_key), .value_size = sizeof(struct cached_text)};
+
+static struct set_cache *cache_of(struct status_cache *c) {
+  return (struct set_cache *)(void *)c;
+}
+
+enum err status_cache_new(struct status_cache **ret_cache) {
+  struct set_cache *c;
+  TRY(set_cache_new(&sizes, &c));
+  *ret_cache = (struct status_cache *)(void *)c;
   return OK;
 }
 
-struct status_cache *status_cache_free(struct status_cache *t) {
-  free(t);
+struct status_cache *status_cache_free(struct status_cache *c) {
+  set_cache_free(cache_of(c));
   return NULL;
 }
 
-static size_t set_of(int64_t business_id, struct str id) {
-  return (size_t)str_hash(id, (uint64_t)business_id) % SETS;
+/* The view is of *key. Empty if id is no SID: the cache keeps nothing under it. */
+static struct str status_key_make(int64_t business_id, struct str id, struct status_key *key) {
+  _Static_assert(sizeof(*key) == sizeof(int64_t) + SID_SIZE, "no padding is compared");
+  if (id.n >= sizeof(key->id)) return STR_NONE;
+  memset(key, 0, sizeof(*key));
+  key->business_id = business_id;
+  memcpy(key->id, id.p, id.n);
+  return str_of((const char *)key, sizeof(*key));
 }
 
-static bool is_of(const struct kept *k, int64_t business_id, struct str id) {
-  return k->business_id == business_id && str_eq(str_from(k->id), id);
+bool status_cache_find(struct status_cache *c, int64_t business_id, struct str id, struct cached_status *ret_status) {
+  struct status_key key;
+  const struct cached_text *t = set_cache_find(cache_of(c), status_key_make(business_id, id, &key));
+  if (!t || !cache_mark_holds(&t->mark)) return false;
+  *ret_status = (struct cached_status){str_of(t->text, t->text_n), t->recording_sid};
+  return true;
 }
 
-bool status_cache_find(struct status_cache *t, int64_t business_id, struct str id, struct status_text *ret_status) {
-  size_t set = set_of(business_id, id);
-  for (size_t i = 0; i < WAYS; i++) {
-    const struct kept *k = &t->places[set][i];
-    if (!is_of(k, business_id, id) || !cache_mark_holds(&k->mark)) continue;
-    t->older[set] = (uint8_t)(1 - i);
-    *ret_status = (struct status_text){str_of(k->text, k->text_n), k->recording_sid};
-    return true;
-  }
-  return false;
-}
-
-void status_cache_put(struct status_cache *t, int64_t business_id, struct str id, struct cache_mark mark,
+void status_cache_put(struct status_cache *c, int64_t business_id, struct str id, struct cache_mark mark,
                       const char *recording_sid, struct str text) {
-  size_t set = set_of(business_id, id), way = t->older[set];
-  if (text.n > TEXT_MAX) return;
-  for (size_t i = 0; i < WAYS; i++)
-    if (is_of(&t->places[set][i], business_id, id)) way = i;
-  struct kept *k = &t->places[set][way];
-  if (str_copy(k->id, sizeof(k->id), id) != OK ||
-      str_copy(k->recording_sid, sizeof(k->recording_sid), str_from(recording_sid)) != OK) {
-    k->business_id = 0;
-    return;
-  }
-  k->business_id = business_id;
-  k->mark = mark;
-  k->text_n = text.n;
-  memcpy(k->text, text.p, text.n);
-  t->older[set] = (uint8_t)(1 - way);
+  struct status_key key;
+  if (text.n > TEXT_MAX || strlen(recording_sid) >= SID_SIZE) return;
+  struct cached_text *t = set_cache_put(cache_of(c), status_key_make(business_id, id, &key));
+  if (!t) return;
+  t->mark = mark;
+  t->text_n = text.n;
+  memcpy(t->recording_sid, recording_sid, strlen(recording_sid) + 1);
+  memcpy(t->text, text.p, text.n);
 }

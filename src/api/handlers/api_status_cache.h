@@ -1,10 +1,10 @@
-/* api_status_cache.h - status objects of what does not change by itself, as text: one table a loop.
+/* api_status_cache.h - where a loop remembers status objects as text, of recordings whose status does not change by itself.
  *
- *   struct cache_mark mark = rows_mark(api, business, id);   … read the row …   status_cache_put(t, business, id, mark, …);
- *   if (status_cache_find(t, business, id, &status)) answer with status->text
+ *   struct cache_mark mark = rows_mark(api, business, id);   … read the row …   status_cache_put(c, business, id, mark, …);
+ *   if (status_cache_find(c, business, id, &status)) answer with status->text
  *
  * A text is good while the mark holds under which its row was read.
- * Thread rule: its loop only. */
+ * Thread rule: each belongs to one loop. */
 #pragma once
 
 #include "domain/cache_version.h"
@@ -12,14 +12,15 @@
 
 struct status_cache;
 
-struct status_text {
-  struct str text; /* valid until the next put */
-  const char *recording_sid;
+struct cached_status {
+  struct str text;           /* valid until the next put */
+  const char *recording_sid; /* likewise */
 };
 
-CHECKED enum err status_cache_new(struct status_cache **ret_statuses);
-struct status_cache *status_cache_free(struct status_cache *t);
-bool status_cache_find(struct status_cache *t, int64_t business_id, struct str id, struct status_text *ret_status);
-/* What is too long is not kept; of those that share a place the older goes. */
-void status_cache_put(struct status_cache *t, int64_t business_id, struct str id, struct cache_mark mark,
+CHECKED enum err status_cache_new(struct status_cache **ret_cache);
+struct status_cache *status_cache_free(struct status_cache *c); /* NULL is fine; always NULL */
+/* id: a recording's SID or a call's. */
+bool status_cache_find(struct status_cache *c, int64_t business_id, struct str id, struct cached_status *ret_status);
+/* A text that is too long is not kept. */
+void status_cache_put(struct status_cache *c, int64_t business_id, struct str id, struct cache_mark mark,
                       const char *recording_sid, struct str text);
