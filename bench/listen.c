@@ -215,7 +215,7 @@ static void read_plan(void) {
     l->at_us = (long long)(atof(at) * 1000);
     l->port = (int)strtol(port, NULL, 10);
     int n = snprintf(l->request, LINE_MAX_, "GET %s HTTP/1.1\r\nHost: bench\r\n", target);
-    for (const char *header; (header = strsep(&rest, "\t")) != NULL;)
+    for (const char *header; (header = strsep(&rest, "\t"));)
       n += snprintf(l->request + n, (size_t)(LINE_MAX_ - n), "%s\r\n", header);
     snprintf(l->request + n, (size_t)(LINE_MAX_ - n), "\r\n");
   }

@@ -47,7 +47,7 @@ static int key_create(const struct cmd_args *args, struct app *app, struct cmd_o
   const char *business = cmd_option(o, "--business"), *role = cmd_option(o, "--role"), *name = cmd_option(o, "--name");
   bool platform = cmd_flag(o, "--platform");
   if (!cmd_options_end(o)) return CMD_USAGE;
-  if (platform == (business != NULL)) return cmd_misuse(args, "exactly one of --business ID and --platform is needed");
+  if (platform == !!business) return cmd_misuse(args, "exactly one of --business ID and --platform is needed");
   if (platform && role) return cmd_misuse(args, "a platform key has no --role");
   if (business && !cmd_number("--business", business, 1, INT64_MAX, &m.business_id)) return CMD_USAGE;
   enum access_role parsed = ACCESS_VIEWER;

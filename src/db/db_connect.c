@@ -231,7 +231,7 @@ void db_sqlite_checkpoint(struct db *db) {
 }
 
 bool db_keep_temporary_files_in(const char *directory) {
-  return getenv("SQLITE_TMPDIR") != NULL || setenv("SQLITE_TMPDIR", directory, 1) == 0;
+  return getenv("SQLITE_TMPDIR") || setenv("SQLITE_TMPDIR", directory, 1) == 0;
 }
 
 static enum err open_parts(struct db *db, const struct db_open *how, struct buf *ret_problem) {

@@ -19,7 +19,7 @@ enum err db_file_path(const char *url, struct buf *ret_problem, const char **ret
   if (!str_starts(s, STR("sqlite:///")) || str_ends(s, STR("/"))) {
     return problem_text_set(ret_problem, ERR_INVALID, "the database's URL is not of the form sqlite:///absolute/path");
   }
-  *ret_path = url + (sizeof "sqlite://" - 1);
+  *ret_path = url + (sizeof("sqlite://") - 1);
   return OK;
 }
 

@@ -86,7 +86,7 @@ enum err lanes_add(struct lanes *l, struct waiting_job *j) {
   lane->count++;
   j->older = l->newest;
   j->newer = NULL;
-  *(l->newest != NULL ? &l->newest->newer : &l->oldest) = j;
+  *(l->newest ? &l->newest->newer : &l->oldest) = j;
   l->newest = j;
   return OK;
 }
@@ -96,8 +96,8 @@ static struct waiting_job *lane_take(struct lanes *l, struct lane *lane) {
   lane->first = j->next;
   if (!lane->first) lane->end = &lane->first;
   lane->count--;
-  *(j->older != NULL ? &j->older->newer : &l->oldest) = j->newer;
-  *(j->newer != NULL ? &j->newer->older : &l->newest) = j->older;
+  *(j->older ? &j->older->newer : &l->oldest) = j->newer;
+  *(j->newer ? &j->newer->older : &l->newest) = j->older;
   if (lane->count == 0) lane_remove(l, lane);
   j->next = NULL;
   return j;

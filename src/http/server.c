@@ -149,7 +149,7 @@ static bool give_way(struct loop *l) {
 }
 
 static bool holds_much(const struct conn *c) {
-  return c->x && (c->x->body_held > 0 || (c->in != NULL && c->in->cap > BUFFER_SIZE));
+  return c->x && (c->x->body_held > 0 || (c->in && c->in->cap > BUFFER_SIZE));
 }
 
 /* Of that list the one that has waited longest, among those that hold much. */

@@ -138,7 +138,7 @@ enum err calls_set_host(struct db *db, int64_t business_id, struct str call_sid,
   TRY(db_run(db,
              "update calls set ref = case when ?3 then ?4 else ref end,"
              " metadata = case when ?5 then ?6 else metadata end where business_id = ?1 and call_sid = ?2",
-             DB_INT(business_id), DB_TEXT(call_sid), DB_INT(ref != NULL), host_value(ref), DB_INT(metadata != NULL),
+             DB_INT(business_id), DB_TEXT(call_sid), DB_INT(!!ref), host_value(ref), DB_INT(!!metadata),
              host_value(metadata)));
   if (db_changed(db) == 0) return ERR_NOT_FOUND;
   if (customer_name) TRY(set_customer_name(db, business_id, call_sid, *customer_name));

@@ -27,8 +27,8 @@ static enum err store(struct db *db, const char *sql, const uint8_t *secrets_key
   TRY(add_bound(&bound, name));
   if (secrets_key) TRY(secret_seal(secrets_key, buf_str(&bound), value, &sealed));
   struct db_value values[] = {DB_TEXT(str_from(name)),
-                              DB_BLOB(secrets_key != NULL ? buf_str(&sealed) : value),
-                              DB_INT(secrets_key != NULL),
+                              DB_BLOB(secrets_key ? buf_str(&sealed) : value),
+                              DB_INT(!!secrets_key),
                               DB_INT(db_now_ms(db)),
                               {.kind = DB_END}};
   return db_run_values(db, sql, values);

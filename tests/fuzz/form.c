@@ -31,7 +31,7 @@ static void get(struct str text) {
   if (http_query_get(text, STR("a"), &b, &value) == OK) require(inside(value, &b));
   buf_clear(&b);
   if (http_segment_decode(text, &b, &value) == OK)
-    require(inside(value, &b) && memchr(value.p ? value.p : "", 0, value.n) == NULL);
+    require(inside(value, &b) && !memchr(value.p ? value.p : "", 0, value.n));
   buf_done(&b);
 }
 

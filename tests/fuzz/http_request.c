@@ -101,9 +101,9 @@ static void check_form(struct str text) {
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n) {
   static struct parsed whole, split;
   char *bytes = malloc(n + 1); /* so that a read past the end is seen */
-  require(bytes != NULL);
+  require(bytes);
   bytes = realloc(bytes, n ? n : 1);
-  require(bytes != NULL);
+  require(bytes);
   if (n > 0) memcpy(bytes, input, n);
   enum http_parse_result r = parse(&whole, bytes, n, n ? n : 1);
   for (size_t step = 1; step < 4; step++) {

@@ -31,7 +31,7 @@ static enum jwt_reason verify(struct str token, bool strict) {
   static const struct jwt_claims untouched = {.business_id = -5};
   struct jwt_claims c = untouched;
   enum jwt_reason reason = jwt_verify(verifier(strict), token, 1000000, &c);
-  require(jwt_reason_text(reason) != NULL);
+  require(jwt_reason_text(reason));
   if (reason != JWT_OK) {
     require(memcmp(&c, &untouched, sizeof(c)) == 0);
     return reason;

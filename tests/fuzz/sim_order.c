@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   if (order_parse(root, 1795248000000, room, sizeof(room), &problem, &order) == OK)
     check_order(&order);
   else
-    require(problem != NULL);
+    require(problem);
   if (order_parse_faults(json_object_get(root, "faults"), &faults) == OK) check_faults(&faults);
   json_decref(root);
   return 0;

@@ -18,7 +18,7 @@ static bool inside(struct str part, struct str text) {
 static void same_host_as_curl(const char *text, const struct fetch_url *url) {
   CURLU *u = curl_url();
   char *host = NULL, *port = NULL;
-  require(u != NULL);
+  require(u);
   if (curl_url_set(u, CURLUPART_URL, text, 0) == CURLUE_OK) {
     require(curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK);
     require(curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK);

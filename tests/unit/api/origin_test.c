@@ -39,7 +39,7 @@ static void an_origin_has_one_form(void **state) {
     char origin[ORIGIN_SIZE] = "untouched";
     bool has_more = false;
     enum err e = origin_of_url(str_from(cases[i].url), origin, &has_more);
-    if ((e == OK) != (cases[i].origin != NULL)) fail_msg("%s", cases[i].url);
+    if ((e == OK) != !!cases[i].origin) fail_msg("%s", cases[i].url);
     assert_string_equal(origin, cases[i].origin ? cases[i].origin : "untouched");
     if (e == OK) assert_int_equal(has_more, cases[i].has_more);
   }
@@ -203,7 +203,7 @@ static void frames_of_others_are_told_from_our_own(void **state) {
     struct origins *o = origins_of(cases[i].base, NULL, cases[i].frames);
     assert_string_equal(origins_frame_ancestors(o), cases[i].written);
     if (origins_framed_by_others(o) != cases[i].others) fail_msg("%s", cases[i].frames);
-    assert_int_equal(origins_is_https(o), cases[i].base != NULL);
+    assert_int_equal(origins_is_https(o), !!cases[i].base);
     origins_free(o);
   }
 }

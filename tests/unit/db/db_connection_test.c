@@ -23,7 +23,7 @@ static void a_row_comes_back_as_it_was_written(void **state) {
   assert_true(db_real(&q, 1) == 0.5);
   assert_true(str_eq(db_text(&q, 2), STR("שלום")));
   assert_true(str_eq(db_text(&q, 3), str_of(bytes, sizeof(bytes))));
-  assert_true(db_is_null(&q, 4) && db_text(&q, 4).p == NULL && db_int_or(&q, 4, -7) == -7);
+  assert_true(db_is_null(&q, 4) && !db_text(&q, 4).p && db_int_or(&q, 4, -7) == -7);
   assert_true(!db_is_null(&q, 5) && db_text(&q, 5).n == 0);
   assert_int_equal(db_next(&q), ERR_NOT_FOUND);
   assert_int_equal(db_next(&q), ERR_NOT_FOUND);

@@ -24,7 +24,7 @@ struct scratch {
 static inline int scratch_setup(void **state) {
   struct scratch *s = calloc(1, sizeof(*s));
   if (!s) return -1;
-  memcpy(s->dir, "/tmp/callreel-test-XXXXXX", sizeof "/tmp/callreel-test-XXXXXX");
+  memcpy(s->dir, "/tmp/callreel-test-XXXXXX", sizeof("/tmp/callreel-test-XXXXXX"));
   if (!mkdtemp(s->dir)) return -1;
   (void)snprintf(s->path, sizeof(s->path), "%s/test.db", s->dir);
   (void)snprintf(s->url, sizeof(s->url), "sqlite://%s", s->path);

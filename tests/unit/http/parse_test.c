@@ -235,7 +235,7 @@ static void a_well_formed_request_is_taken_apart(void **state) {
     event_feed(&p, cases[i].text, n, n, false);
     assert_int_equal(p.request.method, cases[i].method);
     assert_true(str_eq(p.request.path, str_from(cases[i].path)));
-    assert_int_equal(p.request.has_query, cases[i].query != NULL);
+    assert_int_equal(p.request.has_query, !!cases[i].query);
     assert_true(str_eq(p.request.query, str_from(cases[i].query)));
     assert_true(str_eq(p.request.host, str_from(cases[i].host)));
     assert_int_equal(p.request.minor, cases[i].minor);

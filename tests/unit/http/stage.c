@@ -98,7 +98,7 @@ static void answer_file(struct stage *s, struct http_exchange *x, bool too_long)
 
 static void answer_big(struct http_exchange *x, size_t n) {
   char *bytes = malloc(n + 1);
-  REQUIRE(bytes != NULL);
+  REQUIRE(bytes);
   for (size_t i = 0; i < n; i++) bytes[i] = stage_byte((int64_t)i);
   answer_text(x, 200, str_of(bytes, n));
   free(bytes);
@@ -197,7 +197,7 @@ void stage_open(struct stage *s, const struct http_config *config) {
   s->file = mkstemp(path); /* on a real file system, so that pages can be dropped */
   REQUIRE(s->file >= 0 && unlink(path) == 0);
   char *bytes = malloc((size_t)s->file_size);
-  REQUIRE(bytes != NULL);
+  REQUIRE(bytes);
   for (int64_t i = 0; i < s->file_size; i++) bytes[i] = stage_byte(i);
   REQUIRE(write(s->file, bytes, (size_t)s->file_size) == s->file_size);
   free(bytes);
@@ -356,7 +356,7 @@ static bool read_line(int c, char *to, size_t size) {
 
 static void append(struct reply *r, int c, size_t n) {
   r->body = realloc(r->body, r->body_n + n + 1);
-  REQUIRE(r->body != NULL);
+  REQUIRE(r->body);
   r->whole = read_exactly(c, r->body + r->body_n, n);
   r->body_n += r->whole ? n : 0;
   r->body[r->body_n] = '\0';
@@ -381,7 +381,7 @@ static void read_to_end(struct reply *r, int c) {
     r->whole = n == 0;
     if (n <= 0) return;
     r->body = realloc(r->body, r->body_n + 2);
-    REQUIRE(r->body != NULL);
+    REQUIRE(r->body);
     r->body[r->body_n++] = byte;
     r->body[r->body_n] = '\0';
   }
@@ -390,7 +390,7 @@ static void read_to_end(struct reply *r, int c) {
 struct reply client_read_head(int c) {
   struct reply r = {.body = calloc(1, 1), .whole = true};
   size_t n = 0;
-  REQUIRE(r.body != NULL);
+  REQUIRE(r.body);
   while (n + 1 < sizeof(r.head) && (n < 4 || memcmp(r.head + n - 4, "\r\n\r\n", 4) != 0)) {
     if (!read_exactly(c, r.head + n, 1)) return r;
     r.head[++n] = '\0';
@@ -406,7 +406,7 @@ struct reply client_read(int c) {
   if (r.status < 200 || r.status == 204 || r.status == 304) return r;
   if (length)
     append(&r, c, strtoul(length, NULL, 10));
-  else if (reply_field(&r, "Transfer-Encoding") != NULL)
+  else if (reply_field(&r, "Transfer-Encoding"))
     read_chunks(&r, c);
   else
     read_to_end(&r, c);

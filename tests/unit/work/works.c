@@ -106,7 +106,7 @@ static void on_request(void *arg, struct http_exchange *x) {
   struct str range = http_header_get(http_request(x), STR("Range"));
   lock_take(&w->lock);
   int n = w->requests++, last = 0;
-  w->with_range += range.p != NULL;
+  w->with_range += !!range.p;
   while (last + 1 < WORKS_ANSWERS_MAX && w->answers[last + 1].status) last++;
   struct works_answer a = w->answers[n < last ? n : last];
   lock_release(&w->lock);
