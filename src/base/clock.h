@@ -1,8 +1,8 @@
 /* clock.h - what time it is, and times as text.
  *
- * All code reads the time here, so that tests can move it: in a build with test hooks, CALLREEL_TEST_CLOCK=FILE names a file
- * whose first 8 bytes (a native int64_t of milliseconds, mapped shared) are added to both clocks, in every process that maps
- * it. Other builds ignore the variable.
+ * All code reads the time here, so that tests can move it: in a build with test hooks, CALLREEL_TEST_CLOCK=FILE names a
+ * file whose first 8 bytes (a native int64_t of milliseconds, mapped shared) are added to both clocks, in every process
+ * that maps it. Other builds ignore the variable.
  * Thread rule: any thread. */
 #pragma once
 

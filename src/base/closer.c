@@ -1,4 +1,5 @@
-/* closer.c - one thread that closes the descriptors it is given. It starts with the first one and lives as long as the process.
+/* closer.c - one thread that closes the descriptors it is given. It starts with the first one and lives as long as the
+ * process.
  *
  * Invariants
  *  (1) The lock (rank BASE) covers the list; nothing is closed under it.

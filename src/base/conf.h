@@ -1,8 +1,8 @@
 /* conf.h - the settings. Each stands once in conf.def: type, field, default, limits, help.
  *
- * Sources, of which a later one wins: defaults, the --config file (lines NAME=value, comments with #), the environment. A secret
- * can also be given as NAME_FILE, which is refused if other users can read that file. A bad value is refused with the setting's
- * name and the reason. An unknown name in the file is refused; in the environment it is ignored.
+ * Sources, of which a later one wins: defaults, the --config file (lines NAME=value, comments with #), the environment. A
+ * secret can also be given as NAME_FILE, which is refused if other users can read that file. A bad value is refused with
+ * the setting's name and the reason. An unknown name in the file is refused; in the environment it is ignored.
  * Thread rule: loaded once before threads start, read-only afterwards. */
 #pragma once
 

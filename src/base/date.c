@@ -2,8 +2,8 @@
  *
  * Invariants
  *  (1) Arithmetic is in days since 1970-01-01 of the proleptic Gregorian calendar, UTC; no time zone database, no locale.
- *  (2) A parser takes the whole text or fails: each field is in its range, the day within its month. A leap second (60) counts
- *      as 59. The weekday must be a valid name, but may be the wrong one for the date: senders get it wrong.
+ *  (2) A parser takes the whole text or fails: each field is in its range, the day within its month. A leap second (60)
+ *      counts as 59. The weekday must be a valid name, but may be the wrong one for the date: senders get it wrong.
  *  (3) Formatting stays within the years 0001 to 9999: a time beyond is written as the nearest one within. */
 #include "base/clock.h"
 

@@ -40,8 +40,8 @@ CHECKED enum err fs_write_durable(int dir, const char *path, mode_t mode, struct
 CHECKED enum err fs_write_byte(int dir, const char *path, mode_t mode);
 /* Of the volume that holds dir: bytes that this process may still use, and its size in bytes. */
 CHECKED enum err fs_space(int dir, uint64_t *ret_free, uint64_t *ret_total);
-/* A directory that is read entry by entry, with pauses of any length between. "." and ".." are left out; the order is undefined.
- * fs_dir_next: ERR_NOT_FOUND at the end; *ret_name is valid until the next call. */
+/* A directory that is read entry by entry, with pauses of any length between. "." and ".." are left out; the order is
+ * undefined. fs_dir_next: ERR_NOT_FOUND at the end; *ret_name is valid until the next call. */
 struct fs_dir;
 CHECKED enum err fs_dir_open(int dir, const char *path, struct fs_dir **ret_dir);
 CHECKED enum err fs_dir_next(struct fs_dir *d, const char **ret_name, bool *ret_is_dir);

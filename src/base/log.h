@@ -5,7 +5,8 @@
  *
  * The message is a fixed phrase; foreign text is a value: quoted unless it is plain, its control
  * characters escaped, cut at 512 bytes. No secret, signature, credential, signed URL or transcript is ever a value.
- * The caller that decides what happens next logs, once; low floors return errors. Each line is written with one write(2) to standard error.
+ * The caller that decides what happens next logs, once; low floors return errors. Each line is written with one write(2) to
+ * standard error.
  * Thread rule: any thread; log_set_* before threads start. */
 #pragma once
 

@@ -1,4 +1,5 @@
-/* metric.h - the counters, gauges and histograms that Prometheus reads. Each is one row of metric.def: kind, name, labels, help.
+/* metric.h - the counters, gauges and histograms that Prometheus reads. Each is one row of metric.def: kind, name, labels,
+ * help.
  *
  *   metric_add(METRIC_PLAYS, METRIC_PLAY_HIT, 1);
  *   metric_observe(METRIC_FILL_SECONDS, us);

@@ -7,6 +7,6 @@
 
 #include "base/buf.h"
 
-/* Replaces the content of problem (NULL: none is wanted) with the formatted sentence and returns e. A sentence that does not
- * fit leaves problem empty; e is returned all the same. No sentence may contain a secret. */
+/* Replaces the content of problem (NULL: none is wanted) with the formatted sentence and returns e. A sentence that does
+ * not fit leaves problem empty; e is returned all the same. No sentence may contain a secret. */
 CHECKED enum err problem_text_set(struct buf *problem, enum err e, const char *format, ...) PRINTF(3, 4);

@@ -37,7 +37,8 @@ static inline uint64_t str_hash_word(uint64_t h, uint64_t word) {
   __extension__ unsigned __int128 product = (unsigned __int128)(h ^ word) * UINT64_C(0x9E3779B97F4A7C15);
   return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
-/* For hash tables. If outsiders choose the texts, use a random seed that stays in the process: else they can force collisions. */
+/* For hash tables. If outsiders choose the texts, use a random seed that stays in the process: else they can force
+ * collisions. */
 static inline uint64_t str_hash(struct str s, uint64_t seed) {
   uint64_t h = str_hash_word(seed, s.n), word = 0;
   if (s.n < 8) {
