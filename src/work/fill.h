@@ -1,7 +1,10 @@
 /* fill.h - one recording on its way from the provider to the store, under one lease.
  *
- * All functions are called on the worker's thread (fetch's); the steps that sync are run by the disk pool and posted back.
- * A fill ends by calling fill_context.over, after which it is gone. */
+ *   fill_start(&context, &row, credentials_version, mono_ms, &fill);
+ *   about once a second, and when fill_tick asks for it:   next_ms = fill_tick(fill, mono_ms);
+ *   at the end:   context.on_end(context.arg, fill);   the fill frees itself after that call
+ *
+ * Thread rule: the worker's thread (fetch's loop). The fill runs disk steps on the disk pool and posts the results back. */
 #pragma once
 
 #include "base/pool.h"
@@ -21,27 +24,28 @@ struct fill_context {
   struct pool *disk;
   struct db_writer *writer;
   struct blob_store *store;
-  struct tapes *tapes;          /* who listens while it arrives; NULL: nobody */
-  struct tape_follows *follows; /* with tapes */
+  struct tapes *tapes;          /* for listeners while the recording arrives; NULL: there are none in this process */
+  struct tape_follows *follows; /* NULL if tapes is */
   const struct provider *provider;
   enum provider_format formats[PROVIDER_FORMATS_MAX];
   size_t format_count;
   int64_t max_bytes;
-  struct access_snapshot *snapshot;        /* the newest; the worker's */
-  bool closing;                            /* a last word that the database refuses is not repeated any more */
-  void (*over)(void *arg, struct fill *f); /* last call of a fill, which frees itself then */
+  struct access_snapshot *snapshot; /* the newest; owned by the worker */
+  bool closing;                     /* the process ends: a final report that fails is not repeated */
+  void (*on_end)(void *arg, struct fill *f);
   void *arg;
 };
 
-/* Starts: row is as queue_claim leased it, at mono_ms of this process's clock. Nothing is asked with credentials older than
- * credentials_version for as long as newer ones may be expected. */
+/* Starts a fill of row as queue_claim returned it. mono_ms: this process's clock before the claim. The fill sends no
+ * request with credentials older than credentials_version until FILL_CREDENTIALS_MS have passed. */
 CHECKED enum err fill_start(const struct fill_context *context, const struct recording *row,
                             int64_t credentials_version, int64_t mono_ms, struct fill **ret_fill);
-/* Renews, waits out, gives up: returns in how many ms it wants to be called again. */
+/* Renews the lease, ends pauses, gives up a lease that ran out. Returns after how many ms the fill wants its next tick. May
+ * free the fill. */
 int64_t fill_tick(struct fill *f, int64_t mono_ms);
-/* Ends it soon and gives its lease back, unless it is about to be complete. */
+/* Stops the fill and gives its lease back, unless all bytes have arrived: then it completes. May free the fill. */
 void fill_return(struct fill *f);
-/* For a fill that does not come back from the volume, at the end of the process: the ledger may give the recording to others. */
+/* For the end of the process, if a disk step of the fill does not return: gives the lease back without the fill's help. */
 void fill_give_lease_back(const struct fill *f);
-/* The context's snapshot is another one: the fill of a business that was removed ends as fill_return says. */
-void fill_take_access(struct fill *f);
+/* context->snapshot was replaced: a fill whose business was removed ends as by fill_return. May free the fill. */
+void fill_access_changed(struct fill *f);

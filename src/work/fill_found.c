@@ -12,7 +12,7 @@
 
 enum { READ_CHUNK = 256 * 1024, DURATION_SLACK_MS = 2000 };
 
-static enum err read_through(int fd, struct audio *audio, struct digest *digest) {
+static enum err read_file_through(int fd, struct audio *audio, struct digest *digest) {
   char *chunk CLEANUP(free_char) = malloc(READ_CHUNK);
   if (!chunk) return ERR_NOMEM;
   for (int64_t at = 0;;) {
@@ -32,7 +32,8 @@ static void free_digest(struct digest **d) {
   *d = digest_free(*d);
 }
 
-enum err fill_inspect(struct blob_store *store, const char *name, struct audio_info *ret_info, char ret_sha256[65]) {
+enum err fill_inspect_file(struct blob_store *store, const char *name, struct audio_info *ret_info,
+                           char ret_sha256[65]) {
   int fd CLEANUP(fs_close_) = -1;
   int64_t size;
   struct audio *audio CLEANUP(free_audio) = NULL;
@@ -40,14 +41,14 @@ enum err fill_inspect(struct blob_store *store, const char *name, struct audio_i
   TRY(blob_open(store, name, &fd, &size));
   TRY(audio_new(&audio));
   TRY(digest_new(&digest));
-  TRY(read_through(fd, audio, digest));
+  TRY(read_file_through(fd, audio, digest));
   audio_finish(audio, ret_info);
   digest_hex(digest, ret_sha256);
-  TRY(fs_sync_file(fd)); /* whoever gave it its name may have died before */
+  TRY(fs_sync_file(fd)); /* the process that published it may have died before it synced */
   return fs_sync_parent(blob_directory_fd(store), name);
 }
 
-bool fill_counts(const struct recording *row, const struct audio_info *info) {
+bool fill_file_is_whole(const struct recording *row, const struct audio_info *info) {
   if (info->kind == AUDIO_NONE || info->bytes < AUDIO_LEAST_BYTES) return false;
   if (row->bytes > 0) return info->bytes == row->bytes;
   bool long_enough = row->provider_duration_s == 0 || info->duration_ms < 0 ||
@@ -55,7 +56,7 @@ bool fill_counts(const struct recording *row, const struct audio_info *info) {
   return info->whole && long_enough;
 }
 
-enum err fill_set_aside(struct blob_store *store, const struct recording *row, const char *name) {
+enum err fill_set_file_aside(struct blob_store *store, const struct recording *row, const char *name) {
   char aside[RECORDING_NAME_SIZE + 32];
   (void)snprintf(aside, sizeof(aside), "%s.%lld.bad", name, (long long)row->lease_token);
   int dir = blob_directory_fd(store);
@@ -66,14 +67,14 @@ enum err fill_set_aside(struct blob_store *store, const struct recording *row, c
   return e;
 }
 
-bool fill_found(struct blob_store *store, const struct recording *row, char ret_name[RECORDING_NAME_SIZE],
-                struct audio_info *ret_info, char ret_sha256[65]) {
+bool fill_find_file(struct blob_store *store, const struct recording *row, char ret_name[RECORDING_NAME_SIZE],
+                    struct audio_info *ret_info, char ret_sha256[65]) {
   char name[BLOB_NAME_SIZE];
   struct audio_info info;
   if (blob_find(store, row->stem, name) != OK) return false;
-  enum err e = fill_inspect(store, name, &info, ret_sha256);
-  if (e == OK && !fill_counts(row, &info)) IGNORE(fill_set_aside(store, row, name)); /* it was logged */
-  if (e != OK || !fill_counts(row, &info)) return false;
+  enum err e = fill_inspect_file(store, name, &info, ret_sha256);
+  if (e == OK && !fill_file_is_whole(row, &info)) IGNORE(fill_set_file_aside(store, row, name)); /* logged there */
+  if (e != OK || !fill_file_is_whole(row, &info)) return false;
   *ret_info = info;
   return str_copy(ret_name, RECORDING_NAME_SIZE, str_from(name)) == OK;
 }

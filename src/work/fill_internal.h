@@ -1,4 +1,4 @@
-/* fill_internal.h - what the files fill_*.c share: the fill itself and its steps. */
+/* fill_internal.h - what the files fill_*.c share: struct fill and the steps of a fill. fill.c has the states. */
 #pragma once
 
 #include "audio/audio.h"
@@ -7,156 +7,167 @@
 
 enum {
   FILL_RESTARTS_MAX = 3,
-  FILL_CREDENTIALS_MS = 5 * 1000, /* newer credentials are waited for this long … */
-  FILL_CREDENTIALS_LOOK_MS = 20,  /* … looking this often */
-  FILL_RENEW_MS = 10 * 1000,      /* a lease is renewed this often at least … */
-  FILL_PROGRESS_MS = 1000,        /* … and this often while bytes arrive, so that all see how far it is … */
-  FILL_PLAYED_MS = 50,            /* … or this often while somebody plays it: other processes' listeners follow it */
-  FILL_REPORT_AGAIN_MS = 1000,    /* a report that the database did not take is repeated */
+  FILL_CREDENTIALS_MS = 5 * 1000, /* how long a fill waits for newer credentials … */
+  FILL_CREDENTIALS_POLL_MS = 20,  /* … and how often it looks whether they came */
+  FILL_RENEW_MS = 10 * 1000,      /* a lease is renewed at least this often, … */
+  FILL_PROGRESS_MS = 1000,        /* … this often while bytes arrive, so that all processes see the progress, … */
+  FILL_PLAYED_MS = 50,         /* … and this often while it is played: listeners of other processes follow the row */
+  FILL_REPORT_RETRY_MS = 1000, /* pause before a final report is repeated that the database did not take */
   FILL_SLOW_MS = 10 * 1000,
-  FILL_BUFFER_BYTES = 256 * 1024,  /* that came and are not written yet: then the transfer pauses */
-  FILL_IN_MAX_BYTES = 1024 * 1024, /* with the delivery that went past that */
+  FILL_BUFFER_BYTES = 256 * 1024,        /* the transfer pauses when this much waits to be written */
+  FILL_INCOMING_MAX_BYTES = 1024 * 1024, /* the buffer's ceiling: FILL_BUFFER_BYTES and one delivery of the transfer */
 };
 
 enum fill_state {
-  FILL_LOOKING,    /* disk: is it here already? else a part is begun; or the ledger gives the token for that */
-  FILL_ASKING,     /* the provider was asked, no answer yet */
-  FILL_STREAMING,  /* bytes arrive */
-  FILL_PAUSED,     /* broken after its first byte, or its credentials are still on their way: waits to go on */
-  FILL_SYNCING,    /* disk: all bytes are here */
-  FILL_ASSERTING,  /* the lease is confirmed once more before the name is given */
-  FILL_PUBLISHING, /* disk */
-  FILL_REPORTING,  /* its last word is on the way to the ledger */
+  FILL_CHECKING_STORE, /* disk: looks for a finished file, else begins a part; or empties the part, or gets a new token */
+  FILL_ASKING,         /* the request was sent, no answer yet */
+  FILL_STREAMING,      /* bytes arrive */
+  FILL_PAUSED,         /* waits until resume_at_ms, then asks: after a break, or while newer credentials are missing */
+  FILL_SYNCING,        /* disk: all bytes are written */
+  FILL_ASSERTING,      /* the lease is renewed once more before the file gets its name */
+  FILL_PUBLISHING,     /* disk: the file gets its name */
+  FILL_REPORTING,      /* the final report is on its way to the ledger, or the lease is lost */
+};
+
+/* The fill's hold on its lease. LOST is final. */
+enum fill_hold {
+  FILL_HOLD_LEASED,
+  FILL_HOLD_RETURNING, /* the fill stops as soon as it can and gives the lease back */
+  FILL_HOLD_LOST,      /* another worker has or may have the lease: no report, no publishing */
+};
+
+/* Why a callback stopped the transfer. */
+enum fill_verdict {
+  FILL_VERDICT_NONE,
+  FILL_VERDICT_NOT_FOUND,
+  FILL_VERDICT_OTHER_FORMAT,
+  FILL_VERDICT_NOT_AUDIO,
+  FILL_VERDICT_CHANGED, /* a restart brought bytes that differ from those of the part */
+  FILL_VERDICT_ERROR,   /* see verdict_error */
 };
 
 struct fill {
   const struct fill_context *context;
-  struct recording row;
-  struct access_snapshot *snapshot; /* NULL before the first ask */
-  int64_t credentials_version;      /* what is to be asked with, at least */
+  struct recording row;             /* as leased; lease_token and wanted_at are kept current */
+  struct access_snapshot *snapshot; /* of the last request; NULL before the first */
+  int64_t credentials_version;      /* the least version to send requests with */
   struct provider_account account;  /* views into snapshot */
   enum fill_state state;
-  bool lost;      /* the lease is another's: end without a word */
-  bool returning; /* being drained */
+  enum fill_hold hold;
 
   /* asking */
   struct provider_ask ask;
-  struct fetch_transfer *transfer;
-  size_t format;               /* index into the context's formats */
-  bool without_channels;       /* the provider refused RequestedChannels=2 */
-  bool saw_404, saw_not_audio; /* in this ask */
-  bool answered;               /* the ledger knows that it is downloading */
-
-  /* the verdict of a callback that stopped the transfer; RECORDING_NONE: none did */
-  enum recording_error stopped_by;
-  enum {
-    FILL_STOP_NONE,
-    FILL_STOP_NOT_THERE,
-    FILL_STOP_OTHER_FORMAT,
-    FILL_STOP_NOT_AUDIO,
-    FILL_STOP_CHANGED, /* a restart brought other bytes than those that are here */
-    FILL_STOP_ERROR
-  } stop;
-  int64_t retry_after_ms;
+  struct fetch_transfer *transfer; /* NULL: none runs */
+  size_t format;                   /* index into the context's formats */
+  bool channels_refused;           /* the provider refused RequestedChannels=2 */
+  bool saw_404, saw_not_audio;     /* among the answers for the formats tried so far */
+  bool answered;                   /* an answer was audio, and the ledger was told that the recording downloads */
+  enum fill_verdict verdict;
+  enum recording_error verdict_error; /* with FILL_VERDICT_ERROR */
+  int64_t retry_after_ms;             /* from the last answer; 0: none */
 
   /* streaming */
   struct blob_part *part;
-  int64_t size;             /* of the part: what was written, as this thread knows it */
-  struct buf in;            /* came while a write was under way (fill_write.c) */
-  bool is_writing;          /* a write is under way … */
-  int64_t writing_bytes;    /* … of so many bytes */
-  bool is_held;             /* the transfer is paused until the write is back */
-  bool is_over;             /* the transfer ended, and it was not acted on yet … */
-  struct fetch_result over; /* … with this */
+  int64_t size;               /* bytes written to the part, as the worker's thread knows it */
+  struct buf incoming;        /* bytes that wait to be written (fill_write.c) */
+  bool is_writing;            /* one write is under way … */
+  int64_t writing_bytes;      /* … of this many bytes */
+  bool transfer_paused;       /* until the write is done */
+  bool transfer_ended;        /* with `result`, which fill_transfer_ended has not handled yet */
+  struct fetch_result result; /* how the transfer ended */
   struct audio *audio;
   struct digest *digest;
-  int64_t total;    /* announced, -1 unknown */
-  int64_t compared; /* of a restart from 0: bytes that were held against the part so far; -1: not restarting */
-  bool begun;       /* audio, and more than 1,000 bytes: validators are made, listeners hear it */
-  bool told;        /* bytes of this part were: whatever becomes of the validators, they stay what they are */
-  char etag[RECORDING_ETAG_SIZE];
-  int64_t modified_at;
+  int64_t announced_bytes; /* by the provider; -1 unknown */
+  int64_t compared;        /* in a restart from byte 0: bytes found equal to the part's so far; -1: no such restart */
   char source_etag[256], source_modified[64]; /* the provider's validators, for If-Range */
-  bool asked_rest;                            /* the transfer in hand asked for what follows the part */
-  struct tape *tape;                          /* while begun; NULL: nobody of this process can hear it */
-  bool inherits;                              /* the validators of before are right, as far as is known */
-  int before;                                 /* the part that a dead worker left; -1: none, or compared to its end */
-  int64_t before_bytes;
+  bool asked_range;                           /* the request in hand asked for what follows the part */
   unsigned restarts;
   int64_t resume_at_ms; /* mono; of PAUSED */
   int64_t started_ms;   /* mono, for "seconds" */
+
+  /* listeners (fill_tape.c) */
+  bool has_validators; /* the bytes are audio, and etag and modified_at stand for them: listeners may read */
+  bool
+      was_served; /* had validators since the part began: its bytes must not change, even after the validators are void */
+  bool inherits_validators; /* no byte differed from the previous part's yet: the row's validators are taken over */
+  char etag[RECORDING_ETAG_SIZE];
+  int64_t modified_at;
+  struct tape *tape;      /* NULL: no listener of this process can read */
+  int previous_fd;        /* the part that a dead worker left; -1: none, or its comparison is over */
+  int64_t previous_bytes; /* its length */
 
   /* publishing */
   struct audio_info info;
   char name[RECORDING_NAME_SIZE];
   char sha256[2 * SHA256_SIZE + 1];
-  enum err disk_error;
-  bool taken; /* the file was there already */
+  enum err disk_error; /* of the last disk step */
+  bool found_file;     /* a finished file was in the store already */
 
   /* the lease, as the holder sees it */
-  int64_t lease_mono_ms; /* until when it is surely ours */
-  int64_t renewed_ms;    /* mono, when a renewal was last sent */
-  int64_t renewed_bytes;
-  bool renewing;
-  unsigned jobs; /* reports and disk steps under way: memory stays until they are back */
+  int64_t lease_mono_ms; /* the lease is surely ours until then */
+  int64_t renewed_ms;    /* mono, when the last renewal was sent … */
+  int64_t renewed_bytes; /* … and with what progress */
+  bool renewal_pending;
+  unsigned jobs; /* reports and disk steps under way; the fill is not freed before they are back */
 
-  struct recording_event last; /* the last word */
-  int64_t report_again_ms;     /* mono; 0: not waiting */
+  struct recording_event final_event; /* what the final report says */
+  int64_t report_retry_at_ms;         /* mono; 0: no report waits to be repeated */
   char log_why[160];
 };
 
-/* fill.c */
-void fill_ask(struct fill *f); /* ASKING with the format in hand */
-void fill_fail(struct fill *f, enum recording_error error);
-void fill_end(struct fill *f, enum recording_event_kind kind); /* REPORTING: the last word */
-void fill_release_if_idle(struct fill *f); /* last use: frees it when nothing is under way any more */
+/* fill.c: the states */
+void fill_ask(struct fill *f);                                 /* to ASKING, with the format in hand */
+void fill_fail(struct fill *f, enum recording_error error);    /* to REPORTING a failure */
+void fill_end(struct fill *f, enum recording_event_kind kind); /* to REPORTING */
+void fill_release_if_idle(struct fill *f); /* frees it if nothing is under way: the caller's last use */
 void fill_lease_lost(struct fill *f);      /* may free it: the caller's last use */
-void fill_body_over(struct fill *f);       /* all bytes are here */
-void fill_break(struct fill *f, enum recording_error error);
-void fill_transfer_over(struct fill *f, const struct fetch_result *r);
+void fill_verify(struct fill *f);          /* all bytes are written: to SYNCING, or fails */
+void fill_pause(struct fill *f, enum recording_error error); /* the transfer broke: to PAUSED, or fails */
+void fill_transfer_ended(struct fill *f, const struct fetch_result *r);
 
 /* fill_write.c: from the transfer to the part */
-/* The part gets these bytes next. Its caller stops the transfer on an error. */
+/* Queues bytes to be written to the part. On an error the caller stops the transfer. */
 CHECKED enum err fill_write_take(struct fill *f, struct str bytes);
-/* Where the byte that comes next belongs. */
+/* The offset in the recording of the next byte that fill_write_take gets. */
 int64_t fill_write_position(const struct fill *f);
-/* The transfer is over: fill_transfer_over as soon as all that came is written. result NULL: it was over already. */
+/* The transfer is over: calls fill_transfer_ended as soon as all its bytes are written. result NULL: it was over
+ * already. */
 void fill_write_end(struct fill *f, const struct fetch_result *result);
-void fill_drop_part(struct fill *f, bool is_left); /* closes it; its file is removed unless it is left to others */
-void fill_drop_before(struct fill *f);
+void fill_close_part(struct fill *f, bool keeps_file); /* keeps_file: for the next holder; else the file is removed */
+void fill_close_previous_part(struct fill *f);
 
-/* fill_stream.c: fetch's callbacks and what becomes of bytes */
-/* A write came back: e is of appending these bytes; f->stop says what is wrong with them. */
-void fill_written(struct fill *f, struct str bytes, enum err e);
-CHECKED enum err fill_send(struct fill *f);
-CHECKED enum err fill_forget_bytes(struct fill *f); /* as if nothing had come, but for the part */
-
+/* fill_stream.c: fetch's callbacks */
+/* A write is done; e is of appending these bytes. Sets f->verdict if they are wrong. */
+void fill_bytes_written(struct fill *f, struct str bytes, enum err e);
+CHECKED enum err fill_send_request(struct fill *f);
+/* Before the recording is asked for from byte 0: forgets what audio, digest and the provider's validators hold. */
+CHECKED enum err fill_reset_verifiers(struct fill *f);
 CHECKED enum err fill_make_validators(struct fill *f);
-/* How many leading bytes of `bytes` are those of fd from offset on. What can't be read differs. */
+/* How many leading bytes of `bytes` equal those of fd from offset on. Bytes that can't be read count as different. */
 int64_t fill_equal_prefix(int fd, int64_t offset, struct str bytes);
 
-/* fill_tape.c: listeners, and what a dead worker told them */
-CHECKED enum err fill_begin(struct fill *f); /* its bytes are audio: validators */
-void fill_open_tape(struct fill *f);         /* the ledger has them: listeners hear it */
-void fill_tell_listeners(struct fill *f);    /* of what was appended */
-void fill_tell_whole(struct fill *f);
-void fill_hand_listeners_over(struct fill *f); /* to whoever has the lease now */
-void fill_close_listeners(struct fill *f);     /* the fill's end */
-void fill_void_validators(struct fill *f);     /* bytes that were told are no longer right: cuts listeners */
-void fill_find_before(struct fill *f);         /* on the disk pool, before the parts of before are swept */
-void fill_forget_before(struct fill *f);
-void fill_compare_length(struct fill *f, int64_t length); /* as the provider announces it; -1 unknown */
-void fill_compare_end(struct fill *f);                    /* no byte follows */
-bool fill_is_compared(const struct fill *f);              /* with all that was left, or there was nothing */
+/* fill_tape.c: listeners, and the comparison with the part that a dead worker left */
+CHECKED enum err fill_set_validators(struct fill *f); /* the bytes are audio */
+void fill_open_tape(struct fill *f);                  /* the ledger has the validators: listeners may read */
+void fill_extend_tape(struct fill *f);                /* size has grown */
+void fill_finish_tape(struct fill *f);                /* the bytes are whole */
+void fill_hand_listeners_over(struct fill *f);        /* they follow the next holder of the lease */
+void fill_close_listeners(struct fill *f);            /* at the fill's end */
+void fill_void_validators(
+    struct fill *f); /* the bytes are not those that listeners had: cuts listeners, makes new ones later */
+void fill_open_previous_part(struct fill *f); /* on the disk pool, before older parts are swept */
+void fill_compare_announced(struct fill *f, int64_t announced_bytes); /* -1 unknown */
+void fill_end_comparison(struct fill *f);                             /* no byte follows */
+bool fill_comparison_is_over(const struct fill *f);                   /* or there was nothing to compare with */
 
-/* fill_report.c: what the ledger is told */
+/* fill_report.c: reports to the ledger */
 void fill_renew(struct fill *f, enum recording_event_kind kind); /* RENEW or ANSWERED */
-void fill_report_last(struct fill *f);
-void fill_report_anew(struct fill *f);  /* then fill_check_store, under another token, or fill_lease_lost */
-void fill_assert_lease(struct fill *f); /* then fill_publish or fill_lease_lost */
+void fill_report_final(struct fill *f);                          /* f->final_event */
+void fill_report_restart(struct fill *f); /* asks for the next token, then fill_check_store; or fill_lease_lost */
+void fill_assert_lease(struct fill *f);   /* then fill_publish; or fill_lease_lost */
 
 /* fill_disk.c: steps on the disk pool */
 void fill_check_store(struct fill *f);
-void fill_cut(struct fill *f); /* the part is emptied; then fill_ask */
+void fill_empty_part(struct fill *f); /* then fill_ask */
 void fill_sync(struct fill *f);
 void fill_publish(struct fill *f);

@@ -1,13 +1,15 @@
-/* fill_report.c - what a fill tells the ledger, and what it hears back.
+/* fill_report.c - the reports of a fill to the ledger, and what follows their results.
  *
- *   worker thread --db_writer_submit--> writer: queue_report under the token --fetch_post--> worker thread
+ *   worker thread --report_submit--> writer: queue_report under the token --fetch_post_task--> worker thread: X_done
  *
  * Invariants
  *  (1) Every report carries the token; ERR_CONFLICT means that the lease is lost, whatever the report was.
- *  (2) The holder counts its lease from before the renewal was sent: it never believes longer in it than the ledger does.
- *  (3) A last word that the database can't take now is repeated until it can, or until the lease is another's.
- *  (4) Bytes that take the place of a dead worker's are reported once all of those were compared: a row with validators and
- *      no bytes loses them with its lease, since the next part to compare with has less than what was heard. */
+ *  (2) The holder counts its lease from before the renewal was sent, so that it never believes in it longer than the
+ *      ledger.
+ *  (3) A final report that the database can't take is repeated until it can, or until another worker has the lease.
+ *  (4) While the bytes are still compared with the previous part, the row says 0 received bytes. If the lease ends then,
+ *      the row loses its validators: this part has fewer bytes than listeners have had, so the next fill can't compare with
+ *      it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,30 +21,30 @@
 #include "work/fill_internal.h"
 
 struct report {
-  struct fetch_task task; /* its way back */
+  struct fetch_task task; /* posts it to the worker's thread */
   struct fill *fill;
   struct recording_event event;
-  bool last;
-  bool then_publish, then_look;
+  bool is_final;
+  bool then_publish, then_check_store;
   int64_t sent_mono_ms;
   int64_t business_id;
   char recording_sid[SID_SIZE];
-  char etag[RECORDING_ETAG_SIZE]; /* a copy: the fill's may change while the writer reads */
-  struct recording row;           /* as it stands after */
+  char etag[RECORDING_ETAG_SIZE]; /* a copy: the fill may change its own while the writer reads this */
+  struct recording row;           /* result: the row after the report */
   enum err e;
 };
 
 static void log_saved(const struct fill *f) {
   double seconds = (double)(clock_mono_ms() - f->started_ms) / 1000.0;
   log_info("Recording saved", LOG_INT("business", f->row.business_id), LOG_TEXT("recording", f->row.recording_sid),
-           LOG_INT("bytes", f->last.file.bytes), LOG_REAL("seconds", seconds));
+           LOG_INT("bytes", f->final_event.file.bytes), LOG_REAL("seconds", seconds));
   if (clock_mono_ms() - f->started_ms > FILL_SLOW_MS)
     log_warn("Slow download detected", LOG_INT("business", f->row.business_id),
              LOG_TEXT("recording", f->row.recording_sid), LOG_REAL("seconds", seconds));
 }
 
-static void log_last(const struct fill *f, const struct recording *row) {
-  switch (f->last.kind) {
+static void log_final_report(const struct fill *f, const struct recording *row) {
+  switch (f->final_event.kind) {
     case RECORDING_COMPLETE:
       log_saved(f);
       break;
@@ -63,38 +65,38 @@ static void count_failure(const char *code) {
   metric_add(METRIC_FILL_FAILURES, error, 1);
 }
 
-static void count_last(const struct fill *f, const struct recording *row) {
-  if (f->last.kind == RECORDING_COMPLETE) {
-    metric_add(METRIC_FILLS, f->taken ? METRIC_FILL_FOUND : METRIC_FILL_READY, 1);
+static void count_final_report(const struct fill *f, const struct recording *row) {
+  if (f->final_event.kind == RECORDING_COMPLETE) {
+    metric_add(METRIC_FILLS, f->found_file ? METRIC_FILL_FOUND : METRIC_FILL_READY, 1);
     metric_observe(METRIC_FILL_SECONDS, (clock_mono_ms() - f->started_ms) * 1000);
   } else if (row->status == RECORDING_FAILED) {
     count_failure(row->error_code);
-  } else if (f->last.kind == RECORDING_NOT_FOUND) {
-    metric_add(METRIC_FILLS, METRIC_FILL_NOT_YET, 1); /* a 404 is no failure for a while */
+  } else if (f->final_event.kind == RECORDING_NOT_FOUND) {
+    metric_add(METRIC_FILLS, METRIC_FILL_NOT_YET, 1); /* for some minutes a 404 is not a failure */
   } else {
     metric_add(METRIC_FILLS, METRIC_FILL_RETURNED,
-               1); /* drained, or refused with credentials that are no longer used */
+               1); /* the worker drains, or the provider refused credentials that were replaced since */
   }
 }
 
-static void last_is_back(struct fill *f, const struct report *r) {
+static void final_report_done(struct fill *f, const struct report *r) {
   if (r->e == OK) {
-    count_last(f, &r->row);
-    log_last(f, &r->row);
+    count_final_report(f, &r->row);
+    log_final_report(f, &r->row);
   } else if (r->e == ERR_CONFLICT) {
     metric_add(METRIC_FILLS, METRIC_FILL_LOST, 1);
     log_warn("Lease lost", LOG_INT("business", f->row.business_id), LOG_TEXT("recording", f->row.recording_sid));
   } else if (r->e != ERR_CLOSED && !f->context->closing) {
-    f->report_again_ms = clock_mono_ms() + FILL_REPORT_AGAIN_MS; /* (3) */
+    f->report_retry_at_ms = clock_mono_ms() + FILL_REPORT_RETRY_MS; /* (3) */
     return;
   }
   fill_release_if_idle(f);
 }
 
-static void renewal_is_back(struct fill *f, const struct report *r) {
-  f->renewing = false;
-  if (f->lost || (f->state == FILL_REPORTING && !r->then_publish)) {
-    if (f->lost) fill_release_if_idle(f);
+static void renewal_done(struct fill *f, const struct report *r) {
+  f->renewal_pending = false;
+  if (f->hold == FILL_HOLD_LOST || (f->state == FILL_REPORTING && !r->then_publish)) {
+    if (f->hold == FILL_HOLD_LOST) fill_release_if_idle(f);
     return;
   }
   if (r->e == ERR_CONFLICT) {
@@ -116,9 +118,9 @@ static void renewal_is_back(struct fill *f, const struct report *r) {
   }
 }
 
-static void anew_is_back(struct fill *f, const struct report *r) {
-  f->renewing = false;
-  if (f->lost) {
+static void restart_done(struct fill *f, const struct report *r) {
+  f->renewal_pending = false;
+  if (f->hold == FILL_HOLD_LOST) {
     fill_release_if_idle(f);
   } else if (r->e == ERR_CONFLICT) {
     fill_lease_lost(f);
@@ -127,50 +129,50 @@ static void anew_is_back(struct fill *f, const struct report *r) {
   } else {
     f->lease_mono_ms = r->sent_mono_ms + RECORDING_LEASE_MS; /* (2) */
     f->row.lease_token = r->row.lease_token;
-    f->row.etag[0] = '\0'; /* nothing to go on with */
-    f->told = false;
+    f->row.etag[0] = '\0'; /* no part to compare with */
+    f->was_served = false;
     fill_check_store(f);
   }
 }
 
 /* On the worker's thread. */
-static void report_is_back(void *arg) {
+static void report_dispatch(void *arg) {
   struct report *r = arg;
   struct fill *f = r->fill;
   f->jobs--;
-  if (r->last) {
-    last_is_back(f, r);
-  } else if (r->then_look) {
-    anew_is_back(f, r);
+  if (r->is_final) {
+    final_report_done(f, r);
+  } else if (r->then_check_store) {
+    restart_done(f, r);
   } else {
-    renewal_is_back(f, r);
+    renewal_done(f, r);
   }
   free(r);
 }
 
-static enum err run_report(struct db *db, void *arg) {
+static enum err report_run(struct db *db, void *arg) {
   struct report *r = arg;
   return queue_report(db, r->business_id, str_from(r->recording_sid), &r->event, db_now_ms(db), &r->row);
 }
 
-/* On the writer's thread. The worker takes posts until its last fill is gone. */
+/* On the writer's thread. */
 static void report_done(void *arg, enum err e) {
   struct report *r = arg;
   r->e = e;
   fetch_post_task(r->fill->context->fetch, &r->task); /* the worker outlives its fills */
 }
 
-static void submit(struct fill *f, struct report *r) {
+static void report_submit(struct fill *f, struct report *r) {
   f->jobs++;
   r->fill = f;
-  r->task = (struct fetch_task){.fn = report_is_back, .arg = r};
+  r->task = (struct fetch_task){.fn = report_dispatch, .arg = r};
   r->sent_mono_ms = clock_mono_ms();
   r->business_id = f->row.business_id;
   memcpy(r->recording_sid, f->row.recording_sid, sizeof(r->recording_sid));
   struct db_job job = {.name = METRIC_JOB_REPORT,
                        .class = DB_CLASS_LEASE,
                        .business_id = r->business_id,
-                       .run = run_report,
+                       .run = report_run,
                        .done = report_done,
                        .arg = r};
   enum err e = db_writer_submit(f->context->writer, job);
@@ -179,14 +181,14 @@ static void submit(struct fill *f, struct report *r) {
   fetch_post_task(f->context->fetch, &r->task);
 }
 
-static struct report *new_renewal(struct fill *f, enum recording_event_kind kind) {
+static struct report *renewal_new(struct fill *f, enum recording_event_kind kind) {
   struct report *r = calloc(1, sizeof(*r));
   if (!r) return NULL;
-  int64_t here = f->begun ? f->size : 0;
-  int64_t got = here && fill_is_compared(f) ? here : 0; /* (4) */
+  int64_t here = f->has_validators ? f->size : 0;
+  int64_t got = here && fill_comparison_is_over(f) ? here : 0; /* (4) */
   r->event = (struct recording_event){
-      .kind = kind, .token = f->row.lease_token, .received_bytes = got, .announced_bytes = f->total};
-  if (f->begun) {
+      .kind = kind, .token = f->row.lease_token, .received_bytes = got, .announced_bytes = f->announced_bytes};
+  if (f->has_validators) {
     (void)snprintf(r->etag, sizeof(r->etag), "%s", f->etag);
     r->event.file.etag = str_from(r->etag);
     r->event.file.content_type = str_from(audio_content_type(audio_kind(f->audio)));
@@ -194,69 +196,69 @@ static struct report *new_renewal(struct fill *f, enum recording_event_kind kind
   }
   f->renewed_ms = clock_mono_ms();
   f->renewed_bytes = here;
-  f->renewing = true;
+  f->renewal_pending = true;
   return r;
 }
 
 void fill_renew(struct fill *f, enum recording_event_kind kind) {
-  struct report *r = new_renewal(f, kind);
-  if (r) submit(f, r); /* without memory: the next tick tries again, the lease bears it */
+  struct report *r = renewal_new(f, kind);
+  if (r) report_submit(f, r); /* out of memory: the next tick tries again, in time for the lease */
 }
 
 void fill_assert_lease(struct fill *f) {
   f->state = FILL_ASSERTING;
-  struct report *r = new_renewal(f, RECORDING_RENEW);
+  struct report *r = renewal_new(f, RECORDING_RENEW);
   if (!r) {
     fill_fail(f, RECORDING_STORAGE_ERROR);
     return;
   }
   r->then_publish = true;
-  submit(f, r);
+  report_submit(f, r);
 }
 
-void fill_report_anew(struct fill *f) {
-  struct report *r = new_renewal(f, RECORDING_RESTARTED);
-  f->state = FILL_LOOKING;
+void fill_report_restart(struct fill *f) {
+  struct report *r = renewal_new(f, RECORDING_RESTARTED);
+  f->state = FILL_CHECKING_STORE;
   if (!r) {
     fill_fail(f, RECORDING_STORAGE_ERROR);
     return;
   }
-  r->then_look = true;
-  submit(f, r);
+  r->then_check_store = true;
+  report_submit(f, r);
 }
 
-void fill_report_last(struct fill *f) {
+void fill_report_final(struct fill *f) {
   struct report *r = calloc(1, sizeof(*r));
   if (!r) {
-    f->report_again_ms = clock_mono_ms() + FILL_REPORT_AGAIN_MS;
+    f->report_retry_at_ms = clock_mono_ms() + FILL_REPORT_RETRY_MS;
     return;
   }
-  r->last = true;
-  r->event = f->last;
-  submit(f, r);
+  r->is_final = true;
+  r->event = f->final_event;
+  report_submit(f, r);
 }
 
-/* ---- without the fill ---- */
+/* ---- a release that does not need the fill ---- */
 
-struct farewell {
+struct release_job {
   int64_t business_id;
   char recording_sid[SID_SIZE];
   struct recording_event event;
 };
 
-static enum err run_farewell(struct db *db, void *arg) {
-  struct farewell *w = arg;
+static enum err release_job_run(struct db *db, void *arg) {
+  struct release_job *w = arg;
   struct recording row;
   return queue_report(db, w->business_id, str_from(w->recording_sid), &w->event, db_now_ms(db), &row);
 }
 
-static void farewell_done(void *arg, enum err e) {
-  (void)e; /* else the lease runs out by itself */
+static void release_job_done(void *arg, enum err e) {
+  (void)e; /* on an error the lease expires by itself */
   free(arg);
 }
 
 void fill_give_lease_back(const struct fill *f) {
-  struct farewell *w = calloc(1, sizeof(*w));
+  struct release_job *w = calloc(1, sizeof(*w));
   if (!w) return;
   w->business_id = f->row.business_id;
   memcpy(w->recording_sid, f->row.recording_sid, sizeof(w->recording_sid));
@@ -264,8 +266,8 @@ void fill_give_lease_back(const struct fill *f) {
   struct db_job job = {.name = METRIC_JOB_REPORT,
                        .class = DB_CLASS_LEASE,
                        .business_id = w->business_id,
-                       .run = run_farewell,
-                       .done = farewell_done,
+                       .run = release_job_run,
+                       .done = release_job_done,
                        .arg = w};
   if (db_writer_submit(f->context->writer, job) != OK) free(w);
 }

@@ -1,19 +1,19 @@
-/* fill_write.c - how bytes get from the transfer into the part: over a bounded buffer, written by the disk pool, in order.
+/* fill_write.c - moves bytes from the transfer into the part, in order, over a bounded buffer that the disk pool writes.
  *
- *   transfer --fill_write_take--> buffer --one write at a time--> disk pool: compared, appended
- *                                                                   --back--> size, listeners, digest, audio
- *   buffer full: the transfer is paused --a write came back--> goes on
- *   transfer over: what it decides waits until the last write is back
+ *   transfer --fill_write_take--> incoming --write_start, one at a time--> disk pool: compares, appends
+ *                                                     --write_done--> size, listeners, digest, audio
+ *   incoming is full: the transfer is paused --write_done--> resumed
+ *   the transfer ended: fill_transfer_ended is called after the last write_done
  *
- * A volume that does not answer keeps the fills waiting, one write each, and nobody else: leases are renewed, other callers of
- * the worker's thread are served, and the fill goes on where it was.
+ * A volume that does not answer blocks one write of each fill and nothing else: the worker's thread renews the leases,
+ * serves its other callers, and the fill continues where it was when the volume answers.
  *
  * Invariants
- *  (1) At most one write of a fill is under way. Until it is back the part and the file of before are the pool's: the
- *      worker's thread neither changes nor closes them. It knows how long the part is by `size`.
+ *  (1) At most one write of a fill is under way. Until it is done the pool owns the part and the previous part's file: the
+ *      worker's thread neither changes nor closes them. It knows the part's length as `size`.
  *  (2) part[0, size), audio and digest have seen the same bytes, in order.
- *  (3) What comes while a write is under way waits in `in`, which holds no more than FILL_BUFFER_BYTES and one delivery.
- *  (4) A transfer that is over is acted on only when nothing is under way or waits (fill_transfer_over). */
+ *  (3) Bytes that arrive during a write wait in `incoming`, which holds at most FILL_BUFFER_BYTES and one delivery.
+ *  (4) fill_transfer_ended is called only when no write is under way and no byte waits. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,66 +21,66 @@
 #include "work/fill_internal.h"
 
 struct write {
-  struct fetch_task task; /* its way back */
+  struct fetch_task task; /* posts it to the worker's thread */
   struct fill *fill;
   struct blob_part *part;
   struct buf bytes;
-  size_t to_compare;        /* leading bytes that the part has already: of a restart from 0 */
-  int64_t compare_at;       /* where in the part */
-  int before;               /* the file of before that the rest is held against; -1: none */
-  int64_t at, before_bytes; /* where the rest begins, and how long that file is */
+  size_t to_compare;          /* in a restart from byte 0: leading bytes that the part has already */
+  int64_t compare_at;         /* their offset in the part */
+  int previous_fd;            /* the previous part, which the rest is compared with; -1: none */
+  int64_t at, previous_bytes; /* offset of the rest; length of the previous part */
   /* results */
-  bool differs;             /* the leading bytes are not the part's: nothing was appended */
-  bool differs_from_before; /* the rest is not what the file of before has */
-  enum err e;               /* of appending the rest */
+  bool differs;               /* the leading bytes are not the part's; nothing was appended */
+  bool differs_from_previous; /* the rest is not what the previous part has */
+  enum err e;                 /* of appending the rest */
 };
 
-static struct str rest_of(const struct write *w) {
+static struct str write_rest(const struct write *w) {
   return str_skip(buf_str(&w->bytes), w->to_compare);
 }
 
-/* How much of the rest lies within the file of before. */
-static size_t within_before(const struct write *w) {
-  int64_t left = w->before_bytes - w->at, n = (int64_t)rest_of(w).n;
-  return w->before < 0 || left <= 0 ? 0 : (size_t)(left < n ? left : n);
+/* How many bytes of the rest lie within the previous part. */
+static size_t write_previous_overlap(const struct write *w) {
+  int64_t left = w->previous_bytes - w->at, n = (int64_t)write_rest(w).n;
+  return w->previous_fd < 0 || left <= 0 ? 0 : (size_t)(left < n ? left : n);
 }
 
 /* On the disk pool. */
-static void run_write(void *arg, unsigned worker) {
+static void write_run(void *arg, unsigned worker) {
   struct write *w = arg;
-  struct str head = str_head(buf_str(&w->bytes), w->to_compare), rest = rest_of(w);
-  size_t old = within_before(w);
+  struct str head = str_head(buf_str(&w->bytes), w->to_compare), rest = write_rest(w);
+  size_t old = write_previous_overlap(w);
   (void)worker;
   w->differs = fill_equal_prefix(blob_part_fd(w->part), w->compare_at, head) < (int64_t)head.n;
   if (!w->differs && rest.n) {
-    w->differs_from_before = fill_equal_prefix(w->before, w->at, str_head(rest, old)) < (int64_t)old;
+    w->differs_from_previous = fill_equal_prefix(w->previous_fd, w->at, str_head(rest, old)) < (int64_t)old;
     w->e = blob_append(w->part, rest);
   }
   fetch_post_task(w->fill->context->fetch, &w->task); /* the worker outlives its fills */
 }
 
-static void write_is_back(void *arg);
+static void write_done(void *arg);
 
-/* The buffer goes to the pool. */
-static enum err start_write(struct fill *f) {
+/* Gives the buffer to the pool. */
+static enum err write_start(struct fill *f) {
   struct write *w = calloc(1, sizeof(*w));
   if (!w) return ERR_NOMEM;
   int64_t left = f->compared >= 0 ? f->size - f->compared : 0;
-  *w = (struct write){.task = {.fn = write_is_back, .arg = w},
+  *w = (struct write){.task = {.fn = write_done, .arg = w},
                       .fill = f,
                       .part = f->part,
-                      .bytes = f->in,
-                      .to_compare = left < (int64_t)f->in.n ? (size_t)left : f->in.n,
+                      .bytes = f->incoming,
+                      .to_compare = left < (int64_t)f->incoming.n ? (size_t)left : f->incoming.n,
                       .compare_at = f->compared,
-                      .before = f->before,
+                      .previous_fd = f->previous_fd,
                       .at = f->size,
-                      .before_bytes = f->before_bytes};
-  enum err e = pool_run(f->context->disk, run_write, w);
+                      .previous_bytes = f->previous_bytes};
+  enum err e = pool_run(f->context->disk, write_run, w);
   if (e != OK) {
     free(w);
     return e;
   }
-  buf_init(&f->in, FILL_IN_MAX_BYTES);
+  buf_init(&f->incoming, FILL_INCOMING_MAX_BYTES);
   f->is_writing = true;
   f->writing_bytes = (int64_t)w->bytes.n;
   f->jobs++;
@@ -88,23 +88,23 @@ static enum err start_write(struct fill *f) {
 }
 
 enum err fill_write_take(struct fill *f, struct str bytes) {
-  TRY(buf_add(&f->in, bytes));
-  if (!f->is_writing) TRY(start_write(f));
-  if (f->in.n >= FILL_BUFFER_BYTES && !f->is_held) {
-    f->is_held = true; /* (3) */
+  TRY(buf_add(&f->incoming, bytes));
+  if (!f->is_writing) TRY(write_start(f));
+  if (f->incoming.n >= FILL_BUFFER_BYTES && !f->transfer_paused) {
+    f->transfer_paused = true; /* (3) */
     fetch_pause(f->transfer);
   }
   return OK;
 }
 
 int64_t fill_write_position(const struct fill *f) {
-  return (f->compared >= 0 ? f->compared : f->size) + f->writing_bytes + (int64_t)f->in.n;
+  return (f->compared >= 0 ? f->compared : f->size) + f->writing_bytes + (int64_t)f->incoming.n;
 }
 
-static void take_result(struct fill *f, const struct write *w) {
-  struct str rest = rest_of(w);
+static void write_take_result(struct fill *f, const struct write *w) {
+  struct str rest = write_rest(w);
   if (w->differs) {
-    f->stop = FILL_STOP_CHANGED;
+    f->verdict = FILL_VERDICT_CHANGED;
     return;
   }
   if (f->compared >= 0) {
@@ -112,49 +112,49 @@ static void take_result(struct fill *f, const struct write *w) {
     if (f->compared == f->size) f->compared = -1;
   }
   if (rest.n == 0) return;
-  if (w->differs_from_before)
+  if (w->differs_from_previous)
     fill_void_validators(f);
-  else if (f->before >= 0 && w->at + (int64_t)rest.n >= f->before_bytes)
-    fill_forget_before(f); /* compared to its end: what follows was told to nobody */
+  else if (f->previous_fd >= 0 && w->at + (int64_t)rest.n >= f->previous_bytes)
+    fill_close_previous_part(f); /* compared to its end: no listener has had a later byte */
   if (w->e == OK) f->size += (int64_t)rest.n;
-  fill_written(f, rest, w->e);
+  fill_bytes_written(f, rest, w->e);
 }
 
-/* What is due once a write is back: the next one, the end of the transfer, or more of it. */
-static void go_on(struct fill *f) {
-  if (f->returning) buf_clear(&f->in); /* what was written is enough to go on with */
-  if (f->stop == FILL_STOP_NONE && f->in.n && start_write(f) != OK) {
-    f->stop = FILL_STOP_ERROR;
-    f->stopped_by = RECORDING_STORAGE_ERROR;
+/* After a write: starts the next one, handles the end of the transfer, or resumes it. */
+static void write_continue(struct fill *f) {
+  if (f->hold == FILL_HOLD_RETURNING) buf_clear(&f->incoming); /* the next fill continues with what is written */
+  if (f->verdict == FILL_VERDICT_NONE && f->incoming.n && write_start(f) != OK) {
+    f->verdict = FILL_VERDICT_ERROR;
+    f->verdict_error = RECORDING_STORAGE_ERROR;
   }
-  if (f->stop != FILL_STOP_NONE) {
-    buf_clear(&f->in);
+  if (f->verdict != FILL_VERDICT_NONE) {
+    buf_clear(&f->incoming);
     if (f->transfer)
-      fetch_cancel(f->transfer); /* its end decides */
+      fetch_cancel(f->transfer); /* fill_on_end continues */
     else
       fill_write_end(f, NULL);
     return;
   }
-  if (!f->is_writing && f->is_over) {
+  if (!f->is_writing && f->transfer_ended) {
     fill_write_end(f, NULL);
     return;
   }
-  if (!f->is_held || !f->transfer) return;
-  f->is_held = false;
-  fetch_resume(f->transfer); /* last: it may bring bytes at once */
+  if (!f->transfer_paused || !f->transfer) return;
+  f->transfer_paused = false;
+  fetch_resume(f->transfer); /* last: it may call fill_on_data at once */
 }
 
-static void write_is_back(void *arg) {
+static void write_done(void *arg) {
   struct write *w = arg;
   struct fill *f = w->fill;
   f->jobs--;
   f->is_writing = false;
   f->writing_bytes = 0;
-  if (f->lost) {
+  if (f->hold == FILL_HOLD_LOST) {
     fill_release_if_idle(f);
   } else {
-    take_result(f, w);
-    go_on(f);
+    write_take_result(f, w);
+    write_continue(f);
   }
   buf_done(&w->bytes);
   free(w);
@@ -162,51 +162,52 @@ static void write_is_back(void *arg) {
 
 void fill_write_end(struct fill *f, const struct fetch_result *result) {
   if (result) {
-    f->over = *result;
-    f->is_over = true;
-    f->is_held = false;
+    f->result = *result;
+    f->transfer_ended = true;
+    f->transfer_paused = false;
   }
-  if (f->lost) {
+  if (f->hold == FILL_HOLD_LOST) {
     fill_release_if_idle(f);
     return;
   }
-  if (f->is_writing || (f->in.n && f->stop == FILL_STOP_NONE && !f->returning)) return; /* (4) */
-  buf_clear(&f->in);
-  f->is_over = false;
-  fill_transfer_over(f, &f->over);
+  if (f->is_writing || (f->incoming.n && f->verdict == FILL_VERDICT_NONE && f->hold != FILL_HOLD_RETURNING))
+    return; /* (4) */
+  buf_clear(&f->incoming);
+  f->transfer_ended = false;
+  fill_transfer_ended(f, &f->result);
 }
 
-/* ---- files that are let go of ---- */
+/* ---- closing files, on the disk pool ---- */
 
-struct dropped {
+struct closed_files {
   struct blob_part *part;
-  bool is_left; /* else its file is removed */
+  bool keeps_file; /* else the part's file is removed */
   int fd;
 };
 
-static void run_drop(void *arg, unsigned worker) {
-  struct dropped *d = arg;
+static void close_files_run(void *arg, unsigned worker) {
+  struct closed_files *d = arg;
   (void)worker;
-  d->part = d->is_left ? blob_leave(d->part) : blob_abandon(d->part);
+  d->part = d->keeps_file ? blob_leave(d->part) : blob_abandon(d->part);
   closer_close(d->fd);
   free(d);
 }
 
-static void drop(struct fill *f, struct blob_part *part, bool is_left, int fd) {
-  struct dropped *d = malloc(sizeof(*d));
-  if (d) *d = (struct dropped){part, is_left, fd};
-  if (d && pool_run(f->context->disk, run_drop, d) == OK) return;
+static void close_files(struct fill *f, struct blob_part *part, bool keeps_file, int fd) {
+  struct closed_files *d = malloc(sizeof(*d));
+  if (d) *d = (struct closed_files){part, keeps_file, fd};
+  if (d && pool_run(f->context->disk, close_files_run, d) == OK) return;
   free(d);
   blob_leave(part); /* swept later */
   closer_close(fd);
 }
 
-void fill_drop_part(struct fill *f, bool is_left) {
-  if (f->part) drop(f, TAKE(f->part), is_left, -1);
+void fill_close_part(struct fill *f, bool keeps_file) {
+  if (f->part) close_files(f, TAKE(f->part), keeps_file, -1);
   f->size = 0;
 }
 
-void fill_drop_before(struct fill *f) {
-  if (f->before >= 0) drop(f, NULL, true, f->before);
-  f->before = -1;
+void fill_close_previous_part(struct fill *f) {
+  if (f->previous_fd >= 0) close_files(f, NULL, true, f->previous_fd);
+  f->previous_fd = -1;
 }

@@ -1,15 +1,17 @@
-/* old_parts.c - the store is walked once, in pieces that slow nobody down.
+/* old_parts.c - walks the store once, in pieces, for parts of an earlier release.
  *
- *   UNREAD --how far it was, or the start--> WALKING --the last business is done--> DONE
- *             UNREAD --it was done before, by any process--> DONE
+ *   UNREAD  --the setting WALKED names a business, or is missing--> WALKING   [old_parts_read_progress]
+ *   UNREAD  --WALKED is "all": a process has walked it before-----> DONE      [old_parts_read_progress]
+ *   WALKING --the last business is done---------------------------> DONE      [old_parts_walk]
+ *   WALKING --a piece failed--------------------------------------> UNREAD    [old_parts_run]
  *
- * A piece looks at ENTRIES entries of directories at most, one business after the other in the order of their ids; the setting
- * WALKED says which of them are done. Who is restarted goes on with the one that was not.
+ * A piece reads at most ENTRIES directory entries, one business after the other in the order of their ids. WALKED says up
+ * to which business all is done: after a restart the walk continues with the next one.
  *
  * Invariants
- *  (1) At most one piece is under way; only it touches the members below.
- *  (2) A part is removed only if it was not needed after it was seen: see domain/part.h.
- *  (3) WALKED names a business only after every part that was found in its directory was settled. */
+ *  (1) At most one piece is under way. Only it touches the members below `done`.
+ *  (2) A part is removed only if it was not needed after the walk saw it: see domain/part.h.
+ *  (3) WALKED names a business only after every part that was found in its directory was removed or found to be needed. */
 #include "work/old_parts.h"
 
 #include <stdatomic.h>
@@ -25,7 +27,7 @@
 
 enum { ENTRIES = 2000, BATCH = 100 };
 
-#define WALKED "old_parts_walked" /* the id of a business: it and those below are done; "all" */
+#define WALKED "old_parts_walked" /* an id: the businesses up to it are done; or "all" */
 
 enum old_parts_state { OLD_PARTS_UNREAD, OLD_PARTS_WALKING, OLD_PARTS_DONE };
 
@@ -39,50 +41,51 @@ struct old_parts {
   struct db_writer *writer;
   struct pool *disk;
   atomic_bool running;
-  atomic_bool done; /* nothing is left to start a piece for */
+  atomic_bool done; /* no further piece is needed */
   enum old_parts_state state;
-  int64_t walked;         /* businesses up to that one are done */
-  int64_t next;           /* the one after; 0: there is none */
-  struct blob_walk *walk; /* of next's directory; NULL: not begun */
+  int64_t walked;         /* the businesses up to this one are done */
+  int64_t next;           /* the business after it; 0: there is none */
+  struct blob_walk *walk; /* in the directory of next; NULL: not begun */
   struct old_part batch[BATCH];
   size_t count;
   int64_t removed;
 };
 
-static enum err ask(struct old_parts *o, enum err (*run)(struct db *db, void *arg)) {
+static enum err old_parts_call_writer(struct old_parts *o, enum err (*run)(struct db *db, void *arg)) {
   return db_writer_call(o->writer, (struct db_job){.name = METRIC_JOB_SWEEP, .run = run, .arg = o});
 }
 
 /* ---- on the writer ---- */
 
-static enum err read_walked(struct db *db, void *arg) {
+static enum err old_parts_read_progress(struct db *db, void *arg) {
   struct old_parts *o = arg;
   struct buf b CLEANUP(buf_done) = BUF_INIT(SETTING_VALUE_MAX);
   uint64_t id = 0;
   enum err e = settings_get(db, NULL, WALKED, &b);
   if (e != OK && e != ERR_NOT_FOUND) return e;
   bool all = e == OK && str_eq(buf_str(&b), STR("all"));
-  if (e == OK && !all && str_to_u64(buf_str(&b), INT64_MAX, &id) != OK) id = 0; /* then from the start */
+  if (e == OK && !all && str_to_u64(buf_str(&b), INT64_MAX, &id) != OK)
+    id = 0; /* unreadable: start from the beginning */
   o->walked = (int64_t)id;
   o->state = all ? OLD_PARTS_DONE : OLD_PARTS_WALKING;
   return OK;
 }
 
-static enum err read_next(struct db *db, void *arg) {
+static enum err old_parts_read_next(struct db *db, void *arg) {
   struct old_parts *o = arg;
   enum err e = businesses_next(db, o->walked, &o->next);
   if (e == ERR_NOT_FOUND) o->next = 0;
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static enum err write_walked(struct db *db, void *arg) {
+static enum err old_parts_write_progress(struct db *db, void *arg) {
   struct old_parts *o = arg;
   char text[24];
   (void)snprintf(text, sizeof(text), "%lld", (long long)o->walked);
   return settings_put(db, NULL, WALKED, o->state == OLD_PARTS_DONE ? STR("all") : str_from(text));
 }
 
-static enum err ask_owners(struct db *db, void *arg) {
+static enum err old_parts_read_needed(struct db *db, void *arg) {
   struct old_parts *o = arg;
   int64_t now = db_now_ms(db);
   for (size_t i = 0; i < o->count; i++) {
@@ -90,7 +93,7 @@ static enum err ask_owners(struct db *db, void *arg) {
     struct recording row;
     struct part_old named;
     p->needed = true;
-    if (!part_parse_old(p->name, &named)) continue; /* none of ours */
+    if (!part_parse_old(p->name, &named)) continue; /* not a part's name */
     enum err e = recordings_get(db, named.business_id, str_from(named.recording_sid), &row);
     if (e != OK && e != ERR_NOT_FOUND) return e;
     p->needed = part_is_needed(e == OK ? &row : NULL, named.token, now); /* (2) */
@@ -100,66 +103,66 @@ static enum err ask_owners(struct db *db, void *arg) {
 
 /* ---- on the disk pool ---- */
 
-static enum err settle(struct old_parts *o) {
+static enum err old_parts_remove_unneeded(struct old_parts *o) {
   if (o->count == 0) return OK;
-  TRY(ask(o, ask_owners));
+  TRY(old_parts_call_writer(o, old_parts_read_needed));
   for (size_t i = 0; i < o->count; i++)
     if (!o->batch[i].needed && blob_delete(o->store, o->batch[i].name) == OK) o->removed++;
   o->count = 0;
   return OK;
 }
 
-static enum err see(void *arg, const char *name, int64_t size, bool is_part) {
+static enum err old_parts_add_file(void *arg, const char *name, int64_t size, bool is_part) {
   struct old_parts *o = arg;
   (void)size;
   if (!is_part || str_copy(o->batch[o->count].name, sizeof(o->batch->name), str_from(name)) != OK) return OK;
-  return ++o->count == BATCH ? settle(o) : OK;
+  return ++o->count == BATCH ? old_parts_remove_unneeded(o) : OK;
 }
 
-/* Begins with the directory of the next business. *ret_there: it has one. */
-static enum err begin_next(struct old_parts *o, bool *ret_there) {
+/* Opens the directory of the next business. *ret_there: it has one. */
+static enum err old_parts_open_next(struct old_parts *o, bool *ret_there) {
   char directory[24];
-  TRY(ask(o, read_next));
+  TRY(old_parts_call_writer(o, old_parts_read_next));
   *ret_there = false;
   if (o->next == 0) return OK;
   (void)snprintf(directory, sizeof(directory), "%lld", (long long)o->next);
   enum err e = blob_walk_new(o->store, directory, &o->walk);
   *ret_there = e == OK;
-  return e == ERR_NOT_FOUND || e == ERR_INVALID ? OK : e; /* a link of that name is none of ours */
+  return e == ERR_NOT_FOUND || e == ERR_INVALID ? OK : e; /* a link is not followed */
 }
 
-/* *entries: how many may still be looked at. */
-static enum err walk_on(struct old_parts *o, int64_t *entries) {
+/* *entries: how many the piece may still read. */
+static enum err old_parts_walk(struct old_parts *o, int64_t *entries) {
   bool there = o->walk;
-  if (!there) TRY(begin_next(o, &there));
+  if (!there) TRY(old_parts_open_next(o, &there));
   if (o->next == 0) {
     o->state = OLD_PARTS_DONE;
     return OK;
   }
-  --*entries; /* a business without a directory costs something as well */
-  enum err e = there ? blob_walk_on(o->walk, entries, see, o) : ERR_NOT_FOUND;
+  --*entries; /* a business without a directory counts as one entry */
+  enum err e = there ? blob_walk_on(o->walk, entries, old_parts_add_file, o) : ERR_NOT_FOUND;
   if (e != ERR_NOT_FOUND) return e;
-  TRY(settle(o)); /* (3) */
+  TRY(old_parts_remove_unneeded(o)); /* (3) */
   o->walk = blob_walk_free(o->walk);
   o->walked = o->next;
   return OK;
 }
 
-static enum err run_piece(struct old_parts *o) {
+static enum err old_parts_run_piece(struct old_parts *o) {
   int64_t entries = ENTRIES;
-  if (o->state == OLD_PARTS_UNREAD) TRY(ask(o, read_walked));
+  if (o->state == OLD_PARTS_UNREAD) TRY(old_parts_call_writer(o, old_parts_read_progress));
   enum old_parts_state before = o->state;
   int64_t walked = o->walked;
-  while (entries > 0 && o->state == OLD_PARTS_WALKING) TRY(walk_on(o, &entries));
-  TRY(settle(o));
-  return o->state != before || o->walked != walked ? ask(o, write_walked) : OK;
+  while (entries > 0 && o->state == OLD_PARTS_WALKING) TRY(old_parts_walk(o, &entries));
+  TRY(old_parts_remove_unneeded(o));
+  return o->state != before || o->walked != walked ? old_parts_call_writer(o, old_parts_write_progress) : OK;
 }
 
-static void run(void *arg, unsigned worker) {
+static void old_parts_run(void *arg, unsigned worker) {
   struct old_parts *o = arg;
   (void)worker;
-  enum err e = run_piece(o);
-  if (e != OK) { /* the next tick begins with this business anew */
+  enum err e = old_parts_run_piece(o);
+  if (e != OK) { /* the next tick starts this business again */
     o->walk = blob_walk_free(o->walk);
     o->count = 0;
     o->state = OLD_PARTS_UNREAD;
@@ -173,7 +176,7 @@ static void run(void *arg, unsigned worker) {
 
 void old_parts_tick(struct old_parts *o) {
   if (atomic_load(&o->done) || atomic_exchange(&o->running, true)) return;
-  if (pool_run(o->disk, run, o) != OK) atomic_store(&o->running, false);
+  if (pool_run(o->disk, old_parts_run, o) != OK) atomic_store(&o->running, false);
 }
 
 enum err old_parts_new(struct blob_store *store, struct db_writer *writer, struct pool *disk,

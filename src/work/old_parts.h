@@ -1,8 +1,10 @@
-/* old_parts.h - finds, once, the parts that an earlier release left beside their blobs, and removes what nobody needs.
+/* old_parts.h - finds, once, the parts that an earlier release left beside its blobs, and removes those that are not
+ * needed.
  *
  *   old_parts_new(store, writer, disk, &old);   about once a second: old_parts_tick(old);
  *
- * Runs on the disk pool and asks the writer; posts nothing back. Thread rule: see worker.c. */
+ * Thread rule: the worker's thread. A piece of the walk runs on the disk pool and calls the writer; it posts nothing
+ * back. */
 #pragma once
 
 #include "base/pool.h"
@@ -12,7 +14,7 @@
 struct old_parts;
 CHECKED enum err old_parts_new(struct blob_store *store, struct db_writer *writer, struct pool *disk,
                                struct old_parts **ret_old);
-/* Looks at some more of the store, unless it is all done or a piece is under way. */
+/* Starts the next piece of the walk, unless the walk is done or a piece is under way. */
 void old_parts_tick(struct old_parts *o);
-/* After the pool is gone. NULL is fine. Always NULL. */
+/* Call it after the pool was freed. NULL is fine. Always NULL. */
 struct old_parts *old_parts_free(struct old_parts *o);

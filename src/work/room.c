@@ -1,12 +1,14 @@
-/* room.c - the states of the recordings' volume, as a worker sees it.
+/* room.c - whether the recordings' volume has room, as a state of the worker.
  *
- *   UNKNOWN --enough is free--> ENOUGH --too little is free--> FULL --enough is free, FULL_LEAST_MS passed--> ENOUGH [enter]
- *   any state --the volume does not tell--> UNKNOWN
+ *   UNKNOWN --enough is free--> ENOUGH
+ *   ENOUGH  --too little is free--> FULL
+ *   FULL    --enough is free, and FULL_LEAST_MS have passed--> ENOUGH
+ *   any     --the free space can't be read--> UNKNOWN                      [all: room_enter]
  *
  * Invariants
- *  (1) A look runs on the disk pool: the worker's thread never waits for the volume.
- *  (2) At most one look is under way.
- *  (3) Each change of state is logged once, and nothing is logged while the state stays. */
+ *  (1) A probe runs on the disk pool: the worker's thread never waits for the volume.
+ *  (2) At most one probe is under way.
+ *  (3) Each change of state is logged once. Nothing is logged while the state stays. */
 #include "work/room.h"
 
 #include <stdatomic.h>
@@ -16,8 +18,8 @@
 #include "base/log.h"
 
 enum {
-  LOOK_EVERY_MS = 5000,
-  FULL_LEAST_MS = 20 * 1000, /* so that a volume at the limit does not tell everybody of it again and again */
+  PROBE_EVERY_MS = 5000,
+  FULL_LEAST_MS = 20 * 1000, /* a volume at its limit must not send all event streams a reset again and again */
 };
 
 struct room {
@@ -27,18 +29,18 @@ struct room {
   uint64_t min_free_bytes;
   room_change_fn *on_change;
   void *arg;
-  _Atomic enum room_state state; /* written by the worker's thread */
-  int64_t look_at_ms;            /* mono */
-  int64_t full_until_ms;         /* mono; of FULL: at least until then */
-  bool looking;
-  struct fetch_task back; /* the look's way back */
-  /* what the look found */
+  _Atomic enum room_state state; /* only the worker's thread writes it */
+  int64_t probe_at_ms;           /* mono */
+  int64_t full_until_ms;         /* mono; the earliest end of FULL */
+  bool is_probing;
+  struct fetch_task back; /* posts the result to the worker's thread */
+  /* the probe's results */
   uint64_t free_bytes;
   enum err e;
 };
 
-/* The one place that changes the state. */
-static void enter(struct room *r, enum room_state next) {
+/* The only function that changes the state. */
+static void room_enter(struct room *r, enum room_state next) {
   enum room_state before = room_state(r);
   if (next == before) return;
   atomic_store(&r->state, next);
@@ -52,18 +54,18 @@ static void enter(struct room *r, enum room_state next) {
   r->on_change(r->arg, next);
 }
 
-static void look_is_back(void *arg) {
+static void room_probe_done(void *arg) {
   struct room *r = arg;
-  r->looking = false;
+  r->is_probing = false;
   if (r->e != OK)
-    enter(r, ROOM_UNKNOWN);
+    room_enter(r, ROOM_UNKNOWN);
   else if (r->free_bytes < r->min_free_bytes)
-    enter(r, ROOM_FULL);
+    room_enter(r, ROOM_FULL);
   else if (room_state(r) != ROOM_FULL || clock_mono_ms() >= r->full_until_ms)
-    enter(r, ROOM_ENOUGH);
+    room_enter(r, ROOM_ENOUGH);
 }
 
-static void look(void *arg, unsigned worker) {
+static void room_probe_run(void *arg, unsigned worker) {
   struct room *r = arg;
   uint64_t total;
   (void)worker;
@@ -72,11 +74,11 @@ static void look(void *arg, unsigned worker) {
 }
 
 int64_t room_tick(struct room *r, int64_t mono_ms) {
-  if (r->looking || mono_ms < r->look_at_ms) return r->looking ? LOOK_EVERY_MS : r->look_at_ms - mono_ms;
-  r->look_at_ms = mono_ms + LOOK_EVERY_MS;
-  r->looking =
-      pool_run(r->disk, look, r) == OK; /* a pool that is too busy is asked again at the next tick that is due */
-  return LOOK_EVERY_MS;
+  if (r->is_probing || mono_ms < r->probe_at_ms) return r->is_probing ? PROBE_EVERY_MS : r->probe_at_ms - mono_ms;
+  r->probe_at_ms = mono_ms + PROBE_EVERY_MS;
+  r->is_probing =
+      pool_run(r->disk, room_probe_run, r) == OK; /* a busy pool is asked again when the next probe is due */
+  return PROBE_EVERY_MS;
 }
 
 enum room_state room_state(const struct room *r) {
@@ -97,7 +99,7 @@ enum err room_new(struct blob_store *store, struct pool *disk, uint64_t min_free
                      .on_change = on_change,
                      .arg = arg,
                      .state = ROOM_UNKNOWN};
-  r->back = (struct fetch_task){.fn = look_is_back, .arg = r};
+  r->back = (struct fetch_task){.fn = room_probe_done, .arg = r};
   *ret_room = r;
   return OK;
 }

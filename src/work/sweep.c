@@ -1,12 +1,13 @@
-/* sweep.c - removes parts that nobody needs.
+/* sweep.c - removes parts that no fill needs any more.
  *
- * A fill sweeps the parts of its own recording. What is left are parts of recordings that nobody fills any more: failed for
- * good, found elsewhere, removed. A round reads the directory of the parts, which holds what is being filled, and asks the
- * ledger about them, PARTS_MOST in one job.
+ * A fill removes the older parts of its own recording. What remains are parts of recordings that are not filled again:
+ * failed permanently, found elsewhere, removed. A round reads the directory of parts, which holds only what is being
+ * filled, and asks the ledger about them, PARTS_MOST in one job.
  *
  * Invariants
- *  (1) A part is removed only if it was not needed after it was seen: tokens only grow, so it can't become needed again.
- *  (2) The part of a worker that died stays until its recording's next fill, which holds its own bytes against it. */
+ *  (1) A part is removed only if it was not needed after the sweep saw it: tokens only grow, so it can't become needed
+ *      again.
+ *  (2) The part of a worker that died stays until its recording's next fill, which compares its own bytes with it. */
 #include "work/sweep.h"
 
 #include <stdatomic.h>
@@ -30,13 +31,13 @@ struct sweep {
   struct db_writer *writer;
   struct pool *disk;
   atomic_bool running;
-  /* the running round's */
-  struct part_seen *parts; /* that the ledger is to be asked about */
+  /* of the running round */
+  struct part_seen *parts; /* to ask the ledger about */
   size_t count;
   int64_t removed;
 };
 
-static enum err ask_owners(struct db *db, void *arg) {
+static enum err sweep_read_needed(struct db *db, void *arg) {
   struct sweep *s = arg;
   int64_t now = db_now_ms(db), business_id;
   char recording_sid[SID_SIZE];
@@ -44,7 +45,7 @@ static enum err ask_owners(struct db *db, void *arg) {
     struct part_seen *p = &s->parts[i];
     struct recording row;
     p->needed = true;
-    if (!part_owner_parse(p->owner, &business_id, recording_sid)) continue; /* none of ours */
+    if (!part_owner_parse(p->owner, &business_id, recording_sid)) continue; /* not a part's name */
     enum err e = recordings_get(db, business_id, str_from(recording_sid), &row);
     if (e != OK && e != ERR_NOT_FOUND) return e;
     p->needed = part_is_needed(e == OK ? &row : NULL, p->token, now); /* (1), (2) */
@@ -52,10 +53,10 @@ static enum err ask_owners(struct db *db, void *arg) {
   return OK;
 }
 
-/* Asks about those that were seen, and removes who is not needed. */
-static enum err settle(struct sweep *s) {
+/* Asks the ledger about the parts collected so far, and removes those that are not needed. */
+static enum err sweep_remove_unneeded(struct sweep *s) {
   if (s->count == 0) return OK;
-  TRY(db_writer_call(s->writer, (struct db_job){.name = METRIC_JOB_SWEEP, .run = ask_owners, .arg = s}));
+  TRY(db_writer_call(s->writer, (struct db_job){.name = METRIC_JOB_SWEEP, .run = sweep_read_needed, .arg = s}));
   for (size_t i = 0; i < s->count; i++) {
     const struct part_seen *p = &s->parts[i];
     if (!p->needed && blob_remove_part(s->store, p->owner, p->token) == OK) s->removed++;
@@ -64,23 +65,23 @@ static enum err settle(struct sweep *s) {
   return OK;
 }
 
-static enum err see(void *arg, const char *owner, int64_t token, int64_t size) {
+static enum err sweep_add_part(void *arg, const char *owner, int64_t token, int64_t size) {
   struct sweep *s = arg;
   (void)size;
   struct part_seen *p = &s->parts[s->count];
   TRY(str_copy(p->owner, sizeof(p->owner), str_from(owner)));
   p->token = token;
-  return ++s->count == PARTS_MOST ? settle(s) : OK;
+  return ++s->count == PARTS_MOST ? sweep_remove_unneeded(s) : OK;
 }
 
-static void run(void *arg, unsigned worker) {
+static void sweep_run(void *arg, unsigned worker) {
   struct sweep *s = arg;
   (void)worker;
   s->count = 0;
   s->removed = 0;
   s->parts = calloc(PARTS_MOST, sizeof(*s->parts));
-  enum err e = s->parts ? blob_each_part(s->store, see, s) : ERR_NOMEM;
-  if (e == OK) IGNORE(settle(s)); /* the next round is not far */
+  enum err e = s->parts ? blob_each_part(s->store, sweep_add_part, s) : ERR_NOMEM;
+  if (e == OK) IGNORE(sweep_remove_unneeded(s)); /* the next round tries again */
   if (s->removed) log_info("Parts removed", LOG_TEXT("of", "lost fills"), LOG_INT("count", s->removed));
   free(s->parts);
   s->parts = NULL;
@@ -99,7 +100,7 @@ enum err sweep_new(struct blob_store *store, struct db_writer *writer, struct po
 
 void sweep_start(struct sweep *s) {
   if (atomic_exchange(&s->running, true)) return;
-  if (pool_run(s->disk, run, s) != OK) atomic_store(&s->running, false);
+  if (pool_run(s->disk, sweep_run, s) != OK) atomic_store(&s->running, false);
 }
 
 struct sweep *sweep_free(struct sweep *s) {

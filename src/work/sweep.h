@@ -1,5 +1,8 @@
-/* sweep.h - removes parts that nobody needs: what crashed workers left where nobody fills that recording again.
- * Runs on the disk pool and asks the writer; posts nothing back. Thread rule: see worker.c. */
+/* sweep.h - removes parts that no fill needs any more: those that a crash left, of recordings that are not filled again.
+ *
+ *   sweep_new(store, writer, disk, &sweep);   every 10 minutes: sweep_start(sweep);
+ *
+ * Thread rule: the worker's thread. A round runs on the disk pool and calls the writer; it posts nothing back. */
 #pragma once
 
 #include "base/pool.h"
@@ -11,5 +14,5 @@ CHECKED enum err sweep_new(struct blob_store *store, struct db_writer *writer, s
                            struct sweep **ret_sweep);
 /* Starts a round unless one is under way. */
 void sweep_start(struct sweep *s);
-/* After the pool is gone: no round is under way any more. NULL is fine. Always NULL. */
+/* Call it after the pool was freed, so that no round is under way. NULL is fine. Always NULL. */
 struct sweep *sweep_free(struct sweep *s);

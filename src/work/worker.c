@@ -1,13 +1,15 @@
-/* worker.c - claims what is to be filled and sees each fill to its end.
+/* worker.c - claims queued recordings and drives their fills.
  *
- *   poke, a fill's end, or time --> claim job on the writer: tend the queue, lease up to CLAIM_MOST --> fill_start each
- *   a retry of many goes on --> another job on the writer, a part at a time, with pauses
+ *   wake, a fill's end, or time --> claim_start: a job on the writer that maintains the queue and leases up to CLAIM_MOST
+ *                                   --> claim_take_result: worker_start_fill for each
+ *   "retry all failed" is under way --> retry_part_start: a job on the writer for each part, with pauses between
  *
  * Invariants
- *  (1) At most one claim job is under way, and one that retries many.
- *  (2) All members below are the worker's thread's (fetch's loop), but for the two that are atomic.
- *  (3) The fetch loop runs until the last fill is gone: reports and disk steps always find it.
- *  (4) Nothing is claimed unless the volume has room; what time does to the queue is still done, once a second. */
+ *  (1) At most one claim job and one retry job are under way.
+ *  (2) All members of struct worker belong to the worker's thread (fetch's loop), except the two atomic ones and those
+ *      under the lock.
+ *  (3) The fetch loop runs until the last fill is freed: reports and disk steps can always post to it.
+ *  (4) Nothing is claimed unless the volume has room. The queue is maintained all the same, at least once a second. */
 #include "work/worker.h"
 
 #include <stdatomic.h>
@@ -29,30 +31,30 @@
 
 enum {
   CLAIM_MOST = 8,
-  CLAIM_PAUSE_MS = 5, /* between two claim jobs while pokes keep coming */
+  CLAIM_PAUSE_MS = 5, /* between two claim jobs while wakes keep coming */
   RETRY_PAUSE = 2,
-  CLAIM_AGAIN_MS = 1000, /* after the database refused one */
-  TEND_EVERY_MS = 1000,  /* time moves rows at least this often */
+  CLAIM_RETRY_MS = 1000,    /* after the database refused a claim job */
+  MAINTAIN_EVERY_MS = 1000, /* leases expire and retries become due at least this often */
   SWEEP_EVERY_MS = 10 * 60 * 1000,
   OLD_PARTS_EVERY_MS = 1000,
   TICK_MS = 1000,
   DISK_THREADS = 2,
   FILLS_MAX = 10000,
-  RETURN_MS = 6000, /* for fills to end that are cut; the writer answers each report within 5 s */
+  RETURN_MS = 6000, /* how long stopped fills get to end; the writer answers each report within 5 s */
 };
 
 struct claim {
-  struct fetch_task task; /* its way back */
+  struct fetch_task task; /* posts it to the worker's thread */
   struct worker *worker;
   struct queue_limits limits;
-  int most; /* 0: the queue is tended and nothing is claimed */
+  int most; /* 0: the queue is maintained and nothing is claimed */
   char owner[40];
   /* results */
   struct recording rows[CLAIM_MOST];
   int64_t credentials_versions[CLAIM_MOST];
   int n;
-  bool more; /* there may be more to claim at once */
-  struct queue_maintained tended;
+  bool more; /* another claim may find more */
+  struct queue_maintained maintained;
   int64_t asked_mono_ms;
   enum err e;
 };
@@ -72,32 +74,32 @@ struct worker {
   atomic_bool woken;
   atomic_bool draining;
 
-  bool started; /* begin ran on the loop */
+  bool started; /* worker_begin ran on the loop */
   struct fill **fills;
   size_t fill_count;
   bool claiming;
-  bool retrying;           /* a part is under way */
-  bool retry_goes_on;      /* the next part is due at retry_at_ms */
+  bool retrying;           /* a part of a retry is under way */
+  bool retry_continues;    /* the next part is due at retry_at_ms */
   int64_t retry_at_ms;     /* mono */
   int64_t claim_at_ms;     /* mono: not before */
-  int64_t tend_at_ms;      /* database's clock: time moves a row then */
+  int64_t maintain_at_ms;  /* wall clock: the queue is maintained again then */
   int64_t sweep_at_ms;     /* mono */
   int64_t old_parts_at_ms; /* mono */
 
-  struct lock lock; /* covers idle and given_back */
+  struct lock lock; /* covers idle and leases_given_back */
   struct lock_cond changed;
-  bool idle;       /* draining, and no fill, claim or retry is left */
-  bool given_back; /* the leases of those that are left */
+  bool idle;              /* the worker drains, and no fill, claim or retry is left */
+  bool leases_given_back; /* those of the fills that do not end */
 };
 
 /* ---- claims ---- */
 
-static enum err run_claim(struct db *db, void *arg) {
+static enum err claim_run(struct db *db, void *arg) {
   struct claim *c = arg;
   int64_t now = db_now_ms(db);
   uint32_t jitter;
   TRY(secret_random(&jitter, sizeof(jitter)));
-  TRY(queue_maintain(db, now, jitter, &c->tended));
+  TRY(queue_maintain(db, now, jitter, &c->maintained));
   enum err e = OK;
   while (c->n < c->most && e == OK) {
     e = queue_claim(db, &c->limits, str_from(c->owner), now, &c->rows[c->n]);
@@ -109,17 +111,18 @@ static enum err run_claim(struct db *db, void *arg) {
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static void fill_is_over(void *arg, struct fill *f) {
+static void worker_fill_ended(void *arg, struct fill *f) {
   struct worker *w = arg;
   for (size_t i = 0; i < w->fill_count; i++) {
     if (w->fills[i] != f) continue;
     w->fills[i] = w->fills[--w->fill_count];
     break;
   }
-  worker_wake(w); /* a place is free */
+  worker_wake(w); /* another recording may be claimed */
 }
 
-static void start_fill(struct worker *w, const struct recording *row, int64_t credentials_version, int64_t mono_ms) {
+static void worker_start_fill(struct worker *w, const struct recording *row, int64_t credentials_version,
+                              int64_t mono_ms) {
   enum err e = w->fill_count < FILLS_MAX
                    ? fill_start(&w->context, row, credentials_version, mono_ms, &w->fills[w->fill_count])
                    : ERR_BUSY;
@@ -127,23 +130,23 @@ static void start_fill(struct worker *w, const struct recording *row, int64_t cr
     w->fill_count++;
   } else {
     log_error("Could not start a fill", LOG_INT("business", row->business_id),
-              LOG_TEXT("recording", row->recording_sid), LOG_ERR(e)); /* its lease runs out by itself */
+              LOG_TEXT("recording", row->recording_sid), LOG_ERR(e)); /* its lease expires by itself */
   }
 }
 
 /* ---- retrying many ---- */
 
-/* One part of a retry of many. The next one pauses first, RETRY_PAUSE times as long as this one took with its wait and its
- * commit: nobody waits for it as webhooks and listeners wait for the writer. */
+/* One part of "retry all failed". Webhooks and plays wait for the same writer and come first: before the next part the
+ * worker pauses for RETRY_PAUSE times as long as this part took from its submission to its commit. */
 struct retrying {
-  struct fetch_task task; /* its way back */
+  struct fetch_task task; /* posts it to the worker's thread */
   struct worker *worker;
   struct retries_row row;
   bool ended, more;
   int64_t sent_mono_ms;
 };
 
-static enum err run_retrying(struct db *db, void *arg) {
+static enum err retry_part_run(struct db *db, void *arg) {
   struct retrying *r = arg;
   r->ended = r->more = false;
   if (atomic_load(&r->worker->draining)) return OK;
@@ -152,7 +155,7 @@ static enum err run_retrying(struct db *db, void *arg) {
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static void retrying_is_back(void *arg) {
+static void retry_part_take_result(void *arg) {
   struct retrying *r = arg;
   struct worker *w = r->worker;
   int64_t mono = clock_mono_ms();
@@ -160,47 +163,49 @@ static void retrying_is_back(void *arg) {
     log_info("All failed recordings queued again", LOG_INT("business", r->row.business_id),
              LOG_TEXT("code", r->row.code[0] ? r->row.code : "any"), LOG_INT("queued", r->row.queued));
   w->retrying = false;
-  w->retry_goes_on = r->more;
+  w->retry_continues = r->more;
   w->retry_at_ms = mono + RETRY_PAUSE * (mono - r->sent_mono_ms);
   fetch_wake(w->fetch);
   free(r);
 }
 
-static void retrying_done(void *arg, enum err e) {
+static void retry_part_done(void *arg, enum err e) {
   struct retrying *r = arg;
   if (e != OK && e != ERR_CLOSED) log_warn("Could not queue failed recordings again", LOG_ERR(e));
   fetch_post_task(r->worker->fetch, &r->task); /* (3) */
 }
 
-static void start_retrying(struct worker *w) {
+static void retry_part_start(struct worker *w) {
   struct retrying *r = w->retrying ? NULL : calloc(1, sizeof(*r));
-  if (!r) return; /* it is under way, or the next tend tries again */
+  if (!r) return; /* a part is under way, or the next claim tries again */
   r->worker = w;
   r->sent_mono_ms = clock_mono_ms();
-  r->task = (struct fetch_task){.fn = retrying_is_back, .arg = r};
-  struct db_job job = {.name = METRIC_JOB_RETRY_MANY, .run = run_retrying, .done = retrying_done, .arg = r};
+  r->task = (struct fetch_task){.fn = retry_part_take_result, .arg = r};
+  struct db_job job = {.name = METRIC_JOB_RETRY_MANY, .run = retry_part_run, .done = retry_part_done, .arg = r};
   w->retrying = db_writer_submit(w->writer, job) == OK;
   if (!w->retrying) free(r);
 }
 
-static void claim_is_back(void *arg) {
+static void claim_take_result(void *arg) {
   struct claim *c = arg;
   struct worker *w = c->worker;
   int64_t mono = clock_mono_ms(), now = clock_now_ms();
   w->claiming = false;
   w->claim_at_ms = mono + CLAIM_PAUSE_MS;
-  w->tend_at_ms = now + TEND_EVERY_MS;
+  w->maintain_at_ms = now + MAINTAIN_EVERY_MS;
   if (c->e != OK) {
-    w->claim_at_ms = mono + CLAIM_AGAIN_MS;
+    w->claim_at_ms = mono + CLAIM_RETRY_MS;
     if (c->e != ERR_CLOSED) log_error("Could not read the queue", LOG_ERR(c->e));
     atomic_store(&w->woken, true);
   } else {
-    if (c->tended.leases_expired) log_warn("Expired leases taken back", LOG_INT("count", c->tended.leases_expired));
-    bool claims = c->most > 0; /* else a recording whose time to be asked comes is nothing to hurry for */
-    if (claims && c->tended.next_at && c->tended.next_at < w->tend_at_ms) w->tend_at_ms = c->tended.next_at;
+    if (c->maintained.leases_expired)
+      log_warn("Expired leases taken back", LOG_INT("count", c->maintained.leases_expired));
+    bool claims = c->most > 0; /* without a claim no recording that becomes due needs to be met at once */
+    if (claims && c->maintained.next_at && c->maintained.next_at < w->maintain_at_ms)
+      w->maintain_at_ms = c->maintained.next_at;
     if (c->more) atomic_store(&w->woken, true);
-    if (c->tended.retries && !w->retry_goes_on) start_retrying(w);
-    for (int i = 0; i < c->n; i++) start_fill(w, &c->rows[i], c->credentials_versions[i], c->asked_mono_ms);
+    if (c->maintained.retries && !w->retry_continues) retry_part_start(w);
+    for (int i = 0; i < c->n; i++) worker_start_fill(w, &c->rows[i], c->credentials_versions[i], c->asked_mono_ms);
   }
   free(c);
   fetch_wake(w->fetch);
@@ -212,29 +217,29 @@ static void claim_done(void *arg, enum err e) {
   fetch_post_task(c->worker->fetch, &c->task); /* (3) */
 }
 
-static void start_claim(struct worker *w) {
+static void claim_start(struct worker *w) {
   struct claim *c = calloc(1, sizeof(*c));
   if (!c) return;
   atomic_store(&w->woken, false);
   c->worker = w;
-  c->task = (struct fetch_task){.fn = claim_is_back, .arg = c};
+  c->task = (struct fetch_task){.fn = claim_take_result, .arg = c};
   c->limits = w->limits;
   c->most = room_state(w->room) == ROOM_ENOUGH ? CLAIM_MOST : 0; /* (4) */
   c->asked_mono_ms = clock_mono_ms();
   memcpy(c->owner, w->owner, sizeof(c->owner));
   w->claiming = true;
   struct db_job job = {
-      .name = METRIC_JOB_CLAIM, .class = DB_CLASS_LEASE, .run = run_claim, .done = claim_done, .arg = c};
+      .name = METRIC_JOB_CLAIM, .class = DB_CLASS_LEASE, .run = claim_run, .done = claim_done, .arg = c};
   enum err e = db_writer_submit(w->writer, job);
   if (e == OK) return;
   c->e = e;
-  claim_is_back(c);
+  claim_take_result(c);
 }
 
 /* ---- room ---- */
 
-/* Recordings that waited for room are claimed at once. */
-static void room_changed(void *arg, enum room_state state) {
+/* There is room: claims at once what waited for it. */
+static void worker_room_changed(void *arg, enum room_state state) {
   if (state == ROOM_ENOUGH) worker_wake(arg);
 }
 
@@ -244,23 +249,23 @@ bool worker_is_full(const struct worker *w) {
 
 /* ---- the loop ---- */
 
-static void say_if_idle(struct worker *w) {
+static void worker_signal_if_idle(struct worker *w) {
   if (!atomic_load(&w->draining) || w->fill_count || w->claiming || w->retrying) return;
   LOCKED(&w->lock);
   w->idle = true;
   lock_cond_broadcast(&w->changed);
 }
 
-static int64_t tick(void *arg) {
+static int64_t worker_tick(void *arg) {
   struct worker *w = arg;
   if (!w->started) return TICK_MS;
   int64_t mono = clock_mono_ms(), wait = TICK_MS;
-  for (size_t i = w->fill_count; i-- > 0;) { /* a fill that ends takes the last one's place */
+  for (size_t i = w->fill_count; i-- > 0;) { /* a fill that ends is replaced by the last one of the array */
     if (i >= w->fill_count) continue;
     int64_t next = fill_tick(w->fills[i], mono);
     if (next < wait) wait = next;
   }
-  say_if_idle(w);
+  worker_signal_if_idle(w);
   if (atomic_load(&w->draining)) return wait;
   int64_t to_room = room_tick(w->room, mono);
   if (to_room < wait) wait = to_room;
@@ -272,21 +277,21 @@ static int64_t tick(void *arg) {
     w->old_parts_at_ms = mono + OLD_PARTS_EVERY_MS;
     old_parts_tick(w->old_parts);
   }
-  if (w->retry_goes_on && !w->retrying) {
+  if (w->retry_continues && !w->retrying) {
     if (mono >= w->retry_at_ms)
-      start_retrying(w);
+      retry_part_start(w);
     else if (w->retry_at_ms - mono < wait)
       wait = w->retry_at_ms - mono;
   }
   bool may_claim = room_state(w->room) == ROOM_ENOUGH; /* (4) */
-  bool due = clock_now_ms() >= w->tend_at_ms || (may_claim && atomic_load(&w->woken));
+  bool due = clock_now_ms() >= w->maintain_at_ms || (may_claim && atomic_load(&w->woken));
   if (due && !w->claiming && mono >= w->claim_at_ms) {
-    start_claim(w);
+    claim_start(w);
   } else if (due && !w->claiming && w->claim_at_ms - mono < wait) {
     wait = w->claim_at_ms - mono;
   }
-  int64_t to_tend = w->tend_at_ms - clock_now_ms();
-  if (!w->claiming && to_tend < wait) wait = to_tend > 0 ? to_tend : 1;
+  int64_t to_maintain = w->maintain_at_ms - clock_now_ms();
+  if (!w->claiming && to_maintain < wait) wait = to_maintain > 0 ? to_maintain : 1;
   return wait;
 }
 
@@ -294,34 +299,34 @@ void worker_wake(struct worker *w) {
   if (!atomic_exchange(&w->woken, true)) fetch_wake(w->fetch);
 }
 
-struct new_access {
+struct access_update {
   struct worker *worker;
   struct access_snapshot *snapshot;
 };
 
-static void take_access(void *arg) {
-  struct new_access *n = arg;
+static void worker_take_access(void *arg) {
+  struct access_update *n = arg;
   struct worker *w = n->worker;
   access_unref(w->context.snapshot);
   w->context.snapshot = n->snapshot;
   for (size_t i = w->fill_count; i-- > 0;)
-    if (i < w->fill_count) fill_take_access(w->fills[i]);
+    if (i < w->fill_count) fill_access_changed(w->fills[i]);
   worker_wake(w);
   free(n);
 }
 
 void worker_set_access(struct worker *w, struct access_snapshot *snapshot) {
-  struct new_access *n = malloc(sizeof(*n));
-  if (!n) return; /* the next change brings another */
-  *n = (struct new_access){w, access_ref(snapshot)};
-  if (fetch_post(w->fetch, take_access, n) == OK) return;
+  struct access_update *n = malloc(sizeof(*n));
+  if (!n) return; /* out of memory: the next change of credentials sends a newer one */
+  *n = (struct access_update){w, access_ref(snapshot)};
+  if (fetch_post(w->fetch, worker_take_access, n) == OK) return;
   access_unref(n->snapshot);
   free(n);
 }
 
 /* ---- life ---- */
 
-static enum err start_engines(struct worker *w, const struct worker_parts *parts) {
+static enum err worker_start_engines(struct worker *w, const struct worker_parts *parts) {
   struct str bad;
   TRY(provider_formats_parse(str_from(parts->conf->recording_formats), w->context.formats, &w->context.format_count,
                              &bad));
@@ -329,18 +334,18 @@ static enum err start_engines(struct worker *w, const struct worker_parts *parts
   if (!w->fills) return ERR_NOMEM;
   TRY(pool_new("disk", DISK_THREADS, 4 * FILLS_MAX, &w->disk));
   w->context.disk = w->disk;
-  TRY(room_new(w->store, w->disk, w->min_free_bytes, room_changed, w, &w->room));
+  TRY(room_new(w->store, w->disk, w->min_free_bytes, worker_room_changed, w, &w->room));
   TRY(sweep_new(w->store, w->writer, w->disk, &w->sweep));
   TRY(old_parts_new(w->store, w->writer, w->disk, &w->old_parts));
   struct fetch_config config = {.name = "worker",
                                 .max_connections = (unsigned)parts->conf->downloads_total + 8,
                                 .user_agent = "callreel/" CALLREEL_VERSION,
                                 .arg = w,
-                                .tick = tick};
+                                .tick = worker_tick};
   return fetch_new(&config, &w->fetch);
 }
 
-static void begin(void *arg) {
+static void worker_begin(void *arg) {
   struct worker *w = arg;
   w->context.fetch = w->fetch;
   room_begin(w->room, w->fetch);
@@ -363,12 +368,12 @@ enum err worker_new(const struct worker_parts *parts, struct access_snapshot *sn
                                      .follows = parts->follows,
                                      .provider = parts->provider,
                                      .max_bytes = parts->conf->max_recording_bytes,
-                                     .over = fill_is_over,
+                                     .on_end = worker_fill_ended,
                                      .snapshot = access_ref(snapshot),
                                      .arg = w};
   enum err e = str_copy(w->owner, sizeof(w->owner), str_from(parts->owner));
-  if (e == OK) e = start_engines(w, parts);
-  if (e == OK) e = fetch_post(w->fetch, begin, w);
+  if (e == OK) e = worker_start_engines(w, parts);
+  if (e == OK) e = fetch_post(w->fetch, worker_begin, w);
   if (e != OK) {
     worker_free(w);
     return e;
@@ -377,14 +382,14 @@ enum err worker_new(const struct worker_parts *parts, struct access_snapshot *sn
   return OK;
 }
 
-static void return_fills(void *arg) {
+static void worker_return_fills(void *arg) {
   struct worker *w = arg;
   w->context.closing = true;
   for (size_t i = w->fill_count; i-- > 0;)
     if (i < w->fill_count) fill_return(w->fills[i]);
 }
 
-static bool wait_idle(struct worker *w, int64_t until_mono_ms) {
+static bool worker_wait_idle(struct worker *w, int64_t until_mono_ms) {
   LOCKED(&w->lock);
   while (!w->idle) {
     int64_t left = until_mono_ms - clock_mono_ms();
@@ -394,36 +399,36 @@ static bool wait_idle(struct worker *w, int64_t until_mono_ms) {
   return true;
 }
 
-/* Fills that can't end: a step of theirs does not return from the volume. */
-static void give_leases_back(void *arg) {
+/* Of fills that can't end, since a disk step does not return from the volume. */
+static void worker_give_leases_back(void *arg) {
   struct worker *w = arg;
   if (w->fill_count)
     log_warn("Fills abandoned", LOG_TEXT("why", "the recordings' volume does not answer"),
              LOG_INT("count", w->fill_count));
   for (size_t i = 0; i < w->fill_count; i++) fill_give_lease_back(w->fills[i]);
   LOCKED(&w->lock);
-  w->given_back = true;
+  w->leases_given_back = true;
   lock_cond_broadcast(&w->changed);
 }
 
-static void wait_given_back(struct worker *w) {
+static void worker_wait_leases_given_back(struct worker *w) {
   LOCKED(&w->lock);
-  while (!w->given_back) lock_cond_wait(&w->changed, &w->lock);
+  while (!w->leases_given_back) lock_cond_wait(&w->changed, &w->lock);
 }
 
 bool worker_drain(struct worker *w, int64_t timeout_ms) {
   atomic_store(&w->draining, true);
   fetch_wake(w->fetch);
-  if (wait_idle(w, clock_mono_ms() + timeout_ms)) return true;
-  if (fetch_post(w->fetch, return_fills, w) != OK) return true;
-  if (wait_idle(w, clock_mono_ms() + RETURN_MS)) return true;
-  if (fetch_post(w->fetch, give_leases_back, w) == OK) wait_given_back(w);
+  if (worker_wait_idle(w, clock_mono_ms() + timeout_ms)) return true;
+  if (fetch_post(w->fetch, worker_return_fills, w) != OK) return true;
+  if (worker_wait_idle(w, clock_mono_ms() + RETURN_MS)) return true;
+  if (fetch_post(w->fetch, worker_give_leases_back, w) == OK) worker_wait_leases_given_back(w);
   return false;
 }
 
 struct worker *worker_free(struct worker *w) {
   if (!w) return NULL;
-  if (w->fetch && !worker_drain(w, 0)) return NULL; /* its threads can't be ended, and go on to use it */
+  if (w->fetch && !worker_drain(w, 0)) return NULL; /* its threads can't be ended and continue to use it */
   w->disk = pool_free(w->disk);
   w->sweep = sweep_free(w->sweep);
   w->old_parts = old_parts_free(w->old_parts);

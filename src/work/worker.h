@@ -1,4 +1,4 @@
-/* worker.h - claims what is to be filled and sees each fill to its end, on one thread of its own.
+/* worker.h - claims queued recordings and fills each, on one thread of its own.
  *
  *   worker_new(&parts, snapshot, &worker);  … worker_wake(worker) whenever the queue may have grown …
  *   worker_drain(worker, 8000);  worker_free(worker);
@@ -19,24 +19,24 @@ struct worker_parts {
   const struct conf *conf;
   struct db_writer *writer;
   struct blob_store *store;
-  struct tapes *tapes;          /* of this process's listeners; NULL: there are none */
-  struct tape_follows *follows; /* with tapes */
+  struct tapes *tapes;          /* for the listeners of this process; NULL: it serves none */
+  struct tape_follows *follows; /* NULL if tapes is */
   const struct provider *provider;
-  const char *owner;       /* this process among all: the lease's owner, at most 39 bytes */
-  uint64_t min_free_bytes; /* below it no fill begins */
+  const char *owner;       /* names this process among all, as the owner of its leases; at most 39 bytes */
+  uint64_t min_free_bytes; /* with less free space no fill begins */
 };
 
 CHECKED enum err worker_new(const struct worker_parts *parts, struct access_snapshot *snapshot,
                             struct worker **ret_worker);
-/* The queue may have something: look soon. */
+/* The queue may have something to claim: the worker looks soon. */
 void worker_wake(struct worker *w);
-/* Credentials to use from now on; takes a reference of its own. */
+/* The businesses and credentials to use from now on. Takes a reference of its own. */
 void worker_set_access(struct worker *w, struct access_snapshot *snapshot);
 /* The volume has less than min_free_bytes free: nothing is claimed until there is room. */
 bool worker_is_full(const struct worker *w);
-/* Claims nothing more; fills get timeout_ms to end, then are cut and their leases given back. False: some can't be ended, since
- * the volume does not answer. Their leases are given back too, but the worker's threads go on to use what it was made of: the
- * process has to end without freeing any of that. */
+/* Stops claiming and waits up to timeout_ms for the fills to end; then stops them and gives their leases back. False: some
+ * fills can't be ended, because the volume does not answer. Their leases are given back too, but the worker's threads still
+ * use the worker_parts: the process must exit without freeing any of them. */
 bool worker_drain(struct worker *w, int64_t timeout_ms);
-/* Drains at once if that was not done; what can't be ended stays. NULL is fine. Always NULL. */
+/* Calls worker_drain(w, 0); if that returns false, nothing is freed. NULL is fine. Always NULL. */
 struct worker *worker_free(struct worker *w);

@@ -49,13 +49,13 @@ static enum err look_at_candidate(struct verify *v, const char *name, const stru
   struct audio_info info;
   char sha256[65];
   bool is_repaired = false;
-  enum err e = fill_inspect(v->store, name, &info, sha256);
+  enum err e = fill_inspect_file(v->store, name, &info, sha256);
   if (e == ERR_NOT_FOUND) return OK; /* taken away meanwhile */
   if (e != OK) return verify_report_finding(v, VERIFY_UNREAD, name, row, false);
   v->files++;
-  bool counts = fill_counts(row, &info);
+  bool counts = fill_file_is_whole(row, &info);
   if (counts && v->repair) TRY(verify_take(v, row, name, &info, sha256, &is_repaired));
-  if (!counts && v->repair) is_repaired = fill_set_aside(v->store, row, name) == OK;
+  if (!counts && v->repair) is_repaired = fill_set_file_aside(v->store, row, name) == OK;
   return verify_report_finding(v, counts ? VERIFY_FOUND : VERIFY_BAD, name, row, is_repaired);
 }
 

@@ -35,7 +35,7 @@ static enum err run_move(struct db *db, void *arg) {
   enum err e = recordings_get(db, m->row->business_id, sid, &row);
   if (e == ERR_NOT_FOUND || (e == OK && row.version != m->row->version)) return OK; /* (1) */
   TRY(e);
-  if (m->set_aside) TRY(fill_set_aside(m->v->store, &row, m->set_aside)); /* (3) */
+  if (m->set_aside) TRY(fill_set_file_aside(m->v->store, &row, m->set_aside)); /* (3) */
   TRY(queue_apply(db, row.business_id, sid, &m->event, db_now_ms(db), &row, &outcome));
   m->done = outcome.moved;
   return OK;
