@@ -1,12 +1,12 @@
-/* api_auth.c - who asks, and whether that may be.
+/* api_auth.c - authentication and authorization of a request.
  *
- *   Authorization -> (media: signed URL) -> cookie: the first that is present decides alone
+ *   Authorization -> (media routes: signed URL) -> cookie: the first credential that is present decides alone
  *
  * Invariants
- *  (1) A credential that is present and not good is nobody's: no other is looked at then.
- *  (2) Whoever it is, the business must be a live one of the loop's snapshot.
- *  (3) A platform key acts as admin of the business that X-Business-Id names; with any other credential that header is
- *      nothing. */
+ *  (1) If the credential that is present is not valid, the request fails with 401. No other credential is tried.
+ *  (2) The subject's business must be a live one in the loop's access snapshot.
+ *  (3) A platform key acts as admin of the business that X-Business-Id names. With any other credential that header is
+ *      ignored. */
 #include "api/auth/api_auth.h"
 
 #include <string.h>
@@ -34,17 +34,19 @@ struct str auth_bearer(struct str authorization) {
   return token;
 }
 
-/* FNV-1a: only to tell subjects apart when playbacks are counted. */
-static uint64_t number_of(const char *name) {
+/* FNV-1a. The hash only tells subjects apart in counts (subject.number). */
+static uint64_t subject_hash_name(const char *name) {
   uint64_t h = UINT64_C(0xcbf29ce484222325);
   for (; *name; name++) h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
   return h;
 }
 
-/* ---- credentials, each by itself: OK, ERR_DENIED, ERR_NOT_YET (a session) ---- */
+/* ---- one function for each kind of credential ----
+ *
+ * OK sets *ret_subject. ERR_DENIED: the credential is not valid. ERR_NOT_YET: the session has to be read (cookies only). */
 
-/* A key that is good: of a live business, or of the platform. NULL: it is not. */
-static const struct access_key *find_key(const struct access_snapshot *access, struct str token) {
+/* The key that token is: of a live business, or of the platform. NULL: there is no such key. */
+static const struct access_key *auth_find_key(const struct access_snapshot *access, struct str token) {
   const struct access_key *key = access_find_key(access, token);
   if (key && key->role != ACCESS_PLATFORM && !access_find_business(access, key->business_id)) return NULL; /* (2) */
   return key;
@@ -75,7 +77,7 @@ static enum err subject_of_jwt(const struct api_loop *l, struct str token, struc
                       .role = claims.role,
                       .business_id = claims.business_id,
                       .expires_at = claims.expires_at_ms,
-                      .number = number_of(claims.subject)};
+                      .number = subject_hash_name(claims.subject)};
   memcpy(s.name, claims.subject, sizeof(s.name));
   *ret_subject = s;
   return OK;
@@ -89,7 +91,7 @@ static enum err subject_of_url(const struct api_loop *l, struct str id, struct s
                       .role = ACCESS_VIEWER,
                       .business_id = bearer.business_id,
                       .expires_at = bearer.expires_at_ms,
-                      .number = number_of(bearer.subject)};
+                      .number = subject_hash_name(bearer.subject)};
   memcpy(s.name, bearer.subject, sizeof(bearer.subject));
   *ret_subject = s;
   return OK;
@@ -106,28 +108,28 @@ static enum err subject_of_session(const struct api_loop *l, const struct sessio
   if (row->expires_at <= clock_now_ms() || !access_find_business(l->access, row->business_id)) return ERR_DENIED;
   if (access_role_of(str_from(row->role), &s.role) != OK || s.role == ACCESS_PLATFORM) return ERR_DENIED;
   if (str_copy(s.name, sizeof(s.name), str_from(row->subject)) != OK) return ERR_DENIED;
-  if (!row->key_id && s.name[0]) s.number = number_of(s.name);
+  if (!row->key_id && s.name[0]) s.number = subject_hash_name(s.name);
   if (!row->key_id && !s.name[0]) memcpy(&s.number, digest, sizeof(s.number));
   TRY(str_copy(s.session, sizeof(s.session), token));
   *ret_subject = s;
   return OK;
 }
 
-static enum err subject_of_cookie(const struct api_request *v, struct str token, struct subject *ret_subject) {
+static enum err subject_of_cookie(const struct api_request *req, struct str token, struct subject *ret_subject) {
   uint8_t digest[SHA256_SIZE];
   struct session row;
   if (token.n != SESSION_TOKEN_SIZE - 1) return ERR_DENIED;
   session_token_digest(token, digest);
-  if (v->seen) {
-    if (!v->seen->is_there) return ERR_DENIED;
-    return subject_of_session(v->loop, &v->seen->row, token, digest, v->seen->version, ret_subject);
+  if (req->seen) {
+    if (!req->seen->is_there) return ERR_DENIED;
+    return subject_of_session(req->loop, &req->seen->row, token, digest, req->seen->version, ret_subject);
   }
   uint64_t version;
-  if (!session_cache_find(v->loop->session_cache, v->api->versions, digest, &row, &version)) return ERR_NOT_YET;
-  return subject_of_session(v->loop, &row, token, digest, version, ret_subject);
+  if (!session_cache_find(req->loop->session_cache, req->api->versions, digest, &row, &version)) return ERR_NOT_YET;
+  return subject_of_session(req->loop, &row, token, digest, version, ret_subject);
 }
 
-/* ---- which of them decides ---- */
+/* ---- which credential decides ---- */
 
 static enum err subject_of_authorization(const struct api_loop *l, const struct http_request *r,
                                          struct subject *ret_subject, unsigned *ret_credential) {
@@ -141,23 +143,24 @@ static enum err subject_of_authorization(const struct api_loop *l, const struct 
   if (token.n > 0 && !is_key) *ret_credential = METRIC_CREDENTIAL_JWT;
   if (!is_alone || token.n == 0) return ERR_DENIED;
   if (!is_key) return subject_of_jwt(l, token, ret_subject);
-  key = find_key(l->access, token);
+  key = auth_find_key(l->access, token);
   if (key) key_cache_put(l->key_cache, authorization, key);
   return subject_of_key(key, ret_subject);
 }
 
-static enum err find_subject(const struct api_request *v, struct subject *ret_subject, unsigned *ret_credential) {
-  const struct http_request *r = v->request;
+static enum err auth_find_subject(const struct api_request *req, struct subject *ret_subject,
+                                  unsigned *ret_credential) {
+  const struct http_request *r = req->request;
   struct str token;
   if (http_header_count(r, STR("Authorization")))
-    return subject_of_authorization(v->loop, r, ret_subject, ret_credential);
-  if ((v->match.route->access & ROUTE_WHO) == ROUTE_MEDIA && signed_url_present(r->query)) {
+    return subject_of_authorization(req->loop, r, ret_subject, ret_credential);
+  if ((req->match.route->access & ROUTE_WHO) == ROUTE_MEDIA && signed_url_present(r->query)) {
     *ret_credential = METRIC_CREDENTIAL_URL;
-    return subject_of_url(v->loop, v->match.params[0], r->query, ret_subject);
+    return subject_of_url(req->loop, req->match.params[0], r->query, ret_subject);
   }
-  enum err e = cookie_find(v->api->cookie, r, &token);
+  enum err e = cookie_find(req->api->cookie, r, &token);
   *ret_credential = e == ERR_NOT_FOUND ? METRIC_CREDENTIAL_MISSING : METRIC_CREDENTIAL_SESSION;
-  return e == OK ? subject_of_cookie(v, token, ret_subject) : ERR_DENIED;
+  return e == OK ? subject_of_cookie(req, token, ret_subject) : ERR_DENIED;
 }
 
 enum err auth_still_admits(const struct api_loop *l, const struct http_exchange *x, const struct subject *subject) {
@@ -170,13 +173,14 @@ enum err auth_still_admits(const struct api_loop *l, const struct http_exchange 
     uint64_t version = session_version(l->api->versions, digest, subject->key_id, subject->business_id);
     return version == subject->session_version ? OK : ERR_NOT_YET;
   }
-  if (subject->kind != SUBJECT_KEY) return OK; /* it was in time when it came */
+  if (subject->kind != SUBJECT_KEY)
+    return OK; /* JWTs and signed URLs can't be revoked, and expiry is checked only when a request begins */
   return subject_of_authorization(l, http_request(x), &now, &credential);
 }
 
-/* ---- what they may ---- */
+/* ---- authorization ---- */
 
-static bool role_suffices(const struct subject *s, unsigned access) {
+static bool auth_role_suffices(const struct subject *s, unsigned access) {
   if (s->is_platform && (access & ROUTE_NO_PLATFORM)) return false;
   switch (access & ROUTE_WHO) {
     case ROUTE_VIEWER:
@@ -189,36 +193,36 @@ static bool role_suffices(const struct subject *s, unsigned access) {
   }
 }
 
-enum err auth_admit(struct api_request *v) {
-  unsigned access = v->match.route->access, who = access & ROUTE_WHO, credential;
-  v->subject = (struct subject){.kind = SUBJECT_NOBODY};
+enum err auth_admit(struct api_request *req) {
+  unsigned access = req->match.route->access, who = access & ROUTE_WHO, credential;
+  req->subject = (struct subject){.kind = SUBJECT_NOBODY};
   if (who == ROUTE_OPEN || who == ROUTE_ANYBODY) return OK;
-  enum err e = find_subject(v, &v->subject, &credential);
+  enum err e = auth_find_subject(req, &req->subject, &credential);
   if (e == ERR_NOT_YET) return e;
   if (e != OK) {
     metric_add(METRIC_AUTH_REFUSED, credential, 1);
-    problem_answer(v->x, PROBLEM_UNAUTHORIZED, NULL);
+    problem_answer(req->x, PROBLEM_UNAUTHORIZED, NULL);
     return ERR_DENIED;
   }
   bool from_elsewhere =
-      v->subject.session[0] && !origin_admits_cookie(v->api->origins, v->request, request_is_https(v));
-  if (role_suffices(&v->subject, access) && !from_elsewhere) return OK;
-  problem_answer(v->x, PROBLEM_FORBIDDEN, NULL);
+      req->subject.session[0] && !origin_admits_cookie(req->api->origins, req->request, request_is_https(req));
+  if (auth_role_suffices(&req->subject, access) && !from_elsewhere) return OK;
+  problem_answer(req->x, PROBLEM_FORBIDDEN, NULL);
   return ERR_DENIED;
 }
 
-bool auth_find_business(struct api_request *v) {
+bool auth_find_business(struct api_request *req) {
   uint64_t id;
-  if (v->subject.kind == SUBJECT_NOBODY || v->subject.business_id != 0) return true;
-  if (http_header_count(v->request, STR("X-Business-Id")) != 1 ||
-      str_to_u64(http_header_get(v->request, STR("X-Business-Id")), INT64_MAX, &id) != OK || id == 0) {
-    problem_answer_field(v->x, STR("X-Business-Id"));
+  if (req->subject.kind == SUBJECT_NOBODY || req->subject.business_id != 0) return true;
+  if (http_header_count(req->request, STR("X-Business-Id")) != 1 ||
+      str_to_u64(http_header_get(req->request, STR("X-Business-Id")), INT64_MAX, &id) != OK || id == 0) {
+    problem_answer_field(req->x, STR("X-Business-Id"));
     return false;
   }
-  if (!access_find_business(v->loop->access, (int64_t)id)) {
-    problem_answer(v->x, PROBLEM_NOT_FOUND, NULL);
+  if (!access_find_business(req->loop->access, (int64_t)id)) {
+    problem_answer(req->x, PROBLEM_NOT_FOUND, NULL);
     return false;
   }
-  v->subject.business_id = (int64_t)id;
+  req->subject.business_id = (int64_t)id;
   return true;
 }

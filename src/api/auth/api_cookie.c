@@ -1,10 +1,11 @@
-/* api_cookie.c - one cookie among others.
+/* api_cookie.c - reads and sets the session cookie.
  *
  * Invariants
- *  (1) Only our own cookie is judged: a page of another program on the same host may leave any.
- *  (2) Two values under our name decide nothing: one of them may have been put there by a neighbouring host. Over https the
- *      name's prefix keeps neighbours from doing so, and browsers from sending it to them.
- *  (3) A browser drops a cookie only if name, path and Partitioned are those it was set with, so all come from the rules. */
+ *  (1) Only callreel's own cookie is checked. Other programs on the same host may set any other cookie.
+ *  (2) Two different values under callreel's name are refused: a neighbouring host may have set one of them. Over https the
+ *      __Host- or __Secure- prefix of the name prevents that.
+ *  (3) A browser deletes a cookie only if name, path and Partitioned are the same as when it was set. So cookie_set and
+ *      cookie_clear take all of them from the same rules. */
 #include "api/auth/api_cookie.h"
 
 #include <stdio.h>
@@ -28,7 +29,7 @@ enum err cookie_rules_set(struct cookie_rules *ret_rules, bool https, struct str
 
 /* ---- reading ---- */
 
-static bool is_value(struct str value) {
+static bool cookie_is_value(struct str value) {
   for (size_t i = 0; i < value.n; i++)
     if (value.p[i] <= ' ' || value.p[i] > '~' || strchr("\",;\\", value.p[i])) return false;
   return value.n > 0 && value.n <= COOKIE_VALUE_MAX;
@@ -43,7 +44,7 @@ enum err cookie_find(const struct cookie_rules *rules, const struct http_request
     for (bool more = true; more;) {
       more = str_cut(rest, ';', &each, &rest);
       if (!str_cut(str_trim(each), '=', &this_name, &value) || !str_eq(this_name, name)) continue; /* (1) */
-      if (!is_value(value) || (is_there && !str_eq(value, found))) return ERR_INVALID;             /* (2) */
+      if (!cookie_is_value(value) || (is_there && !str_eq(value, found))) return ERR_INVALID;      /* (2) */
       found = value;
       is_there = true;
     }
@@ -58,8 +59,8 @@ enum err cookie_find(const struct cookie_rules *rules, const struct http_request
 void cookie_set(const struct cookie_rules *rules, struct str value, int64_t max_age_s, struct http_fields *f) {
   if (max_age_s > COOKIE_AGE_MAX_S) max_age_s = COOKIE_AGE_MAX_S;
   if (max_age_s < 0) max_age_s = 0;
-  if (value.n && !is_value(value)) {
-    f->bad = true; /* made here, so this is an error of ours: a 500 */
+  if (value.n && !cookie_is_value(value)) {
+    f->bad = true; /* callreel made the value, so this is a bug: the answer becomes 500 */
     return;
   }
   http_fieldf(f, STR("Set-Cookie"), "%s=%.*s%s; Max-Age=%lld", rules->name, STR_ARG(value), rules->attributes,

@@ -1,4 +1,4 @@
-/* api_cookie.h - the one cookie: what it is called and kept to, reading it, setting it (RFC 6265bis).
+/* api_cookie.h - the session cookie: its name and attributes, reading it, setting it (RFC 6265bis).
  *
  *   cookie_rules_set(&rules, https, path_base, framed_by_others);
  *   if (cookie_find(&rules, request, &token) == OK) …
@@ -13,19 +13,21 @@ enum { COOKIE_VALUE_MAX = 256, COOKIE_AGE_MAX_S = 12 * 3600 };
 
 struct cookie_rules {
   const char
-      *name; /* static: "__Host-callreel" over https, "__Secure-callreel" where it is for a path, else "callreel" */
+      *name; /* static: "__Host-callreel" over https, "__Secure-callreel" over https with a path, else "callreel" */
   char attributes[640]; /* "; Path=/; HttpOnly; SameSite=Lax" … */
 };
 
-/* https: PUBLIC_BASE_URL is. path_base: its path without a trailing '/', or "". framed_by_others: FRAME_ANCESTORS names
- * another origin: the cookie must reach frames of other sites. ERR_INVALID: a path that a cookie can't be kept to. */
+/* https: PUBLIC_BASE_URL begins with https. path_base: its path without a trailing '/', or "". framed_by_others: FRAME_ANCESTORS
+ * names another origin, so browsers must send the cookie from frames in other sites. ERR_INVALID: the path can't be the Path
+ * of a cookie. */
 CHECKED enum err cookie_rules_set(struct cookie_rules *ret_rules, bool https, struct str path_base,
                                   bool framed_by_others);
 
-/* Its value, a view into the request. ERR_NOT_FOUND: there is none; ERR_INVALID: it stands there with several values, or with
- * one that was never given. What other cookies look like doesn't matter. */
+/* *ret_value is the cookie's value, a view into the request. ERR_NOT_FOUND: the request has no such cookie. ERR_INVALID: it has
+ * several values, or one that cookie_set never makes. Other cookies are ignored, even malformed ones. */
 CHECKED enum err cookie_find(const struct cookie_rules *rules, const struct http_request *r, struct str *ret_value);
 
-/* Adds Set-Cookie. value: base64url characters. max_age_s: cut at COOKIE_AGE_MAX_S; not above 0 ends it at once. */
+/* Adds Set-Cookie. value: base64url characters. max_age_s: cut at COOKIE_AGE_MAX_S; 0 or less deletes the cookie. */
 void cookie_set(const struct cookie_rules *rules, struct str value, int64_t max_age_s, struct http_fields *f);
+/* Adds the Set-Cookie that deletes the cookie. */
 void cookie_clear(const struct cookie_rules *rules, struct http_fields *f);

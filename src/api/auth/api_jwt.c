@@ -1,15 +1,15 @@
-/* api_jwt.c - a token from its bytes to its claims.
+/* api_jwt.c - verifies a JWT and reads its claims.
  *
  *   token -> three parts -> header: alg, crit -> signature -> claims -> exp, nbf -> business, role, sub -> iss, aud
  *
  * Invariants
- *  (1) The key decides the algorithm; a token can only agree. So a public key is never used as a secret, and there is no
- *      "none".
- *  (2) Nothing of the claims is looked at before the signature was found good. Of the header only alg and crit are, and no
- *      key, URL or certificate that it names is ever used.
- *  (3) One value has one text: base64url without padding, without other characters, with its unused bits zero. JSON has no
- *      name twice, no bytes behind its end, no NUL, and is UTF-8.
- *  (4) Times are milliseconds within the years 1970 to 9999, whatever the token says, so that no sum overflows. */
+ *  (1) The key determines the algorithm. A token with another alg is refused, so a public key is never used as an HMAC
+ *      secret, and alg "none" is never accepted.
+ *  (2) The claims are not parsed before the signature was verified. Of the header only alg and crit are read; a key, URL or
+ *      certificate that the header names is never used.
+ *  (3) Each value has exactly one encoding: base64url without padding or other characters, with unused bits zero. JSON has no
+ *      duplicate names, no bytes after its end, no NUL, and is UTF-8.
+ *  (4) Times are clamped to milliseconds in the years 1970 to 9999, so that sums can't overflow. */
 #include "api/auth/api_jwt.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ struct jwt {
   struct hmac_key secret; /* HS256 */
   EVP_PKEY *key;          /* RS256, ES256 */
   EVP_MD *sha256;
-  char *issuer, *audience; /* NULL: not looked at */
+  char *issuer, *audience; /* NULL: not checked */
 };
 
 const char *jwt_reason_text(enum jwt_reason reason) {
@@ -63,8 +63,8 @@ static void jwt_free_(struct jwt **j) {
   jwt_free(*j);
 }
 
-/* RS256 for RSA of a sensible size, ES256 for P-256; anything else is ERR_INVALID. */
-static enum err algorithm_of(EVP_PKEY *key, enum algorithm *ret_algorithm) {
+/* RS256 for an RSA key of RSA_BITS_MIN to RSA_BITS_MAX, ES256 for P-256. ERR_INVALID: any other key. */
+static enum err jwt_algorithm_of(EVP_PKEY *key, enum algorithm *ret_algorithm) {
   char curve[32];
   size_t n;
   if (EVP_PKEY_is_a(key, "RSA")) {
@@ -79,7 +79,7 @@ static enum err algorithm_of(EVP_PKEY *key, enum algorithm *ret_algorithm) {
   return OK;
 }
 
-static enum err take_public_key(struct jwt *j, struct str pem, struct buf *problem) {
+static enum err jwt_use_public_key(struct jwt *j, struct str pem, struct buf *problem) {
   if (pem.n > PEM_FILE_MAX)
     return problem_text_set(problem, ERR_INVALID, "JWT_PUBLIC_KEY_FILE: the file is too large for a key");
   if (str_contains(pem, STR("PRIVATE KEY-----")))
@@ -91,17 +91,17 @@ static enum err take_public_key(struct jwt *j, struct str pem, struct buf *probl
   ERR_clear_error();
   if (!j->key)
     return problem_text_set(problem, ERR_INVALID, "JWT_PUBLIC_KEY_FILE: the file holds no public key in PEM");
-  if (algorithm_of(j->key, &j->algorithm) != OK)
+  if (jwt_algorithm_of(j->key, &j->algorithm) != OK)
     return problem_text_set(problem, ERR_INVALID,
                             "JWT_PUBLIC_KEY_FILE: the key is neither RSA of 2048 to 8192 bits nor P-256");
   return OK;
 }
 
-static enum err take_key(struct jwt *j, const struct jwt_settings *s, struct buf *problem) {
+static enum err jwt_use_key(struct jwt *j, const struct jwt_settings *s, struct buf *problem) {
   if (s->secret.n && s->public_key_pem.n)
     return problem_text_set(problem, ERR_INVALID,
                             "JWT_SECRET and JWT_PUBLIC_KEY_FILE are both set: a token has one key");
-  if (s->public_key_pem.n) return take_public_key(j, s->public_key_pem, problem);
+  if (s->public_key_pem.n) return jwt_use_public_key(j, s->public_key_pem, problem);
   if (s->secret.n < JWT_SECRET_MIN)
     return problem_text_set(problem, ERR_INVALID, "JWT_SECRET: must have at least 32 bytes");
   j->algorithm = HS256;
@@ -120,7 +120,7 @@ static enum err copy_text(struct str text, char **ret_text) {
 enum err jwt_new(const struct jwt_settings *settings, struct buf *ret_problem, struct jwt **ret_jwt) {
   struct jwt *j CLEANUP(jwt_free_) = calloc(1, sizeof(*j));
   if (!j) return ERR_NOMEM;
-  TRY(take_key(j, settings, ret_problem));
+  TRY(jwt_use_key(j, settings, ret_problem));
   j->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
   if (!j->sha256) return ERR_NOMEM;
   TRY(copy_text(settings->issuer, &j->issuer));
@@ -140,7 +140,7 @@ struct jwt *jwt_free(struct jwt *j) {
   return NULL;
 }
 
-static enum err read_pem(const char *path, struct buf *b) {
+static enum err jwt_read_key_file(const char *path, struct buf *b) {
   int fd CLEANUP(fs_close_) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   if (fd == -1) return err_from_errno(errno);
   for (;;) {
@@ -159,7 +159,7 @@ enum err jwt_from_conf(const struct conf *conf, struct buf *ret_problem, struct 
     *ret_jwt = NULL;
     return OK;
   }
-  if (conf->jwt_public_key_file && read_pem(conf->jwt_public_key_file, &pem) != OK)
+  if (conf->jwt_public_key_file && jwt_read_key_file(conf->jwt_public_key_file, &pem) != OK)
     return problem_text_set(ret_problem, ERR_INVALID,
                             "JWT_PUBLIC_KEY_FILE: the file can't be read, or is empty or too large");
   struct jwt_settings settings = {.secret = str_from(conf->jwt_secret),
@@ -171,8 +171,9 @@ enum err jwt_from_conf(const struct conf *conf, struct buf *ret_problem, struct 
 
 /* ---- the signature ---- */
 
-/* r || s as the DER that OpenSSL wants; 0: it is none. */
-static size_t der_of(const uint8_t *raw, uint8_t ret_der[ECDSA_DER_MAX]) {
+/* Converts a raw ECDSA signature (r || s, RFC 7518 section 3.4) to the DER form that OpenSSL verifies. Returns its length; 0: the
+ * signature can't be converted. */
+static size_t jwt_signature_der(const uint8_t *raw, uint8_t ret_der[ECDSA_DER_MAX]) {
   ECDSA_SIG *sig = ECDSA_SIG_new();
   BIGNUM *r = BN_bin2bn(raw, ES256_HALF, NULL), *s = BN_bin2bn(raw + ES256_HALF, ES256_HALF, NULL);
   if (!sig || !r || !s || ECDSA_SIG_set0(sig, r, s) != 1) {
@@ -188,40 +189,41 @@ static size_t der_of(const uint8_t *raw, uint8_t ret_der[ECDSA_DER_MAX]) {
   return (size_t)n;
 }
 
-static bool public_key_signed(const struct jwt *j, struct str text, struct str signature) {
+static bool jwt_public_key_verifies(const struct jwt *j, struct str text, struct str signature) {
   EVP_MD_CTX *state = EVP_MD_CTX_new();
   bool good = state &&
               EVP_DigestVerifyInit_ex(state, NULL, EVP_MD_get0_name(j->sha256), NULL, NULL, j->key, NULL) == 1 &&
               EVP_DigestVerify(state, (const uint8_t *)signature.p, signature.n, (const uint8_t *)text.p, text.n) == 1;
   EVP_MD_CTX_free(state);
-  ERR_clear_error(); /* a bad signature is no error of whoever uses OpenSSL next in this thread */
+  ERR_clear_error(); /* else the next user of OpenSSL on this thread finds the error of a bad signature */
   return good;
 }
 
-static bool is_signed(const struct jwt *j, struct str text, struct str signature) {
+static bool jwt_signature_holds(const struct jwt *j, struct str text, struct str signature) {
   uint8_t mac[SHA256_SIZE], der[ECDSA_DER_MAX];
   switch (j->algorithm) {
     case HS256:
       hmac_sha256(&j->secret, text, mac);
       return secret_equal(signature, str_of((const char *)mac, sizeof(mac)));
     case RS256:
-      return signature.n == (size_t)EVP_PKEY_get_size(j->key) && public_key_signed(j, text, signature);
+      return signature.n == (size_t)EVP_PKEY_get_size(j->key) && jwt_public_key_verifies(j, text, signature);
     case ES256:
       if (signature.n != 2 * ES256_HALF) return false;
-      return public_key_signed(j, text, str_of((const char *)der, der_of((const uint8_t *)signature.p, der)));
+      return jwt_public_key_verifies(j, text,
+                                     str_of((const char *)der, jwt_signature_der((const uint8_t *)signature.p, der)));
   }
   return false;
 }
 
 /* ---- the parts ---- */
 
-struct parts {
+struct jwt_parts {
   struct str header, claims, signature; /* base64url */
   struct str signed_text;               /* header '.' claims */
 };
 
-static bool split(struct str token, struct parts *ret_parts) {
-  struct parts p;
+static bool jwt_split(struct str token, struct jwt_parts *ret_parts) {
+  struct jwt_parts p;
   struct str rest;
   if (!str_cut(token, '.', &p.header, &rest) || !str_cut(rest, '.', &p.claims, &p.signature)) return false;
   if (!p.header.n || !p.claims.n || !p.signature.n || str_index(p.signature, '.', 0) != p.signature.n) return false;
@@ -230,8 +232,8 @@ static bool split(struct str token, struct parts *ret_parts) {
   return true;
 }
 
-/* The object that a part holds (3); bad: what it is called when it holds none. */
-static enum jwt_reason read_object(struct str part, enum jwt_reason bad, json_t **ret_object) {
+/* Decodes part as a JSON object (3). bad: the reason to return if it is not one. */
+static enum jwt_reason jwt_read_object(struct str part, enum jwt_reason bad, json_t **ret_object) {
   struct buf bytes CLEANUP(buf_done) = BUF_INIT(JWT_TOKEN_MAX);
   json_error_t why;
   enum err e = base64url_decode(&bytes, part);
@@ -246,30 +248,30 @@ static enum jwt_reason read_object(struct str part, enum jwt_reason bad, json_t 
   return JWT_OK;
 }
 
-static bool text_is(const json_t *value, const char *expected) {
+static bool jwt_text_is(const json_t *value, const char *expected) {
   struct str text = str_of(json_string_value(value), json_string_length(value));
   return json_is_string(value) && str_eq(text, str_from(expected));
 }
 
-static enum jwt_reason check_header(const struct jwt *j, struct str part) {
+static enum jwt_reason jwt_check_header(const struct jwt *j, struct str part) {
   json_t *header CLEANUP(json_free) = NULL;
-  enum jwt_reason reason = read_object(part, JWT_BAD_HEADER, &header);
+  enum jwt_reason reason = jwt_read_object(part, JWT_BAD_HEADER, &header);
   if (reason != JWT_OK) return reason;
-  if (!text_is(json_object_get(header, "alg"), algorithm_names[j->algorithm])) return JWT_WRONG_ALGORITHM; /* (1) */
+  if (!jwt_text_is(json_object_get(header, "alg"), algorithm_names[j->algorithm])) return JWT_WRONG_ALGORITHM; /* (1) */
   return json_object_get(header, "crit") ? JWT_CRITICAL : JWT_OK;
 }
 
-static enum jwt_reason check_signature(const struct jwt *j, const struct parts *p) {
+static enum jwt_reason jwt_check_signature(const struct jwt *j, const struct jwt_parts *p) {
   struct buf signature CLEANUP(buf_done) = BUF_INIT(JWT_TOKEN_MAX);
   enum err e = base64url_decode(&signature, p->signature);
   if (e != OK) return e == ERR_NOMEM ? JWT_NO_MEMORY : JWT_MALFORMED;
-  return is_signed(j, p->signed_text, buf_str(&signature)) ? JWT_OK : JWT_BAD_SIGNATURE;
+  return jwt_signature_holds(j, p->signed_text, buf_str(&signature)) ? JWT_OK : JWT_BAD_SIGNATURE;
 }
 
 /* ---- the claims ---- */
 
-/* Seconds since 1970, whole or not, as milliseconds (4). */
-static bool read_time(const json_t *value, int64_t *ret_ms) {
+/* Converts seconds since 1970, which may have a fraction (RFC 7519 section 2), to milliseconds (4). */
+static bool jwt_read_time(const json_t *value, int64_t *ret_ms) {
   if (!json_is_number(value)) return false;
   double s = json_number_value(value);
   if (json_is_integer(value) && s > 0 && s < (double)LAST_MS / 1000)
@@ -279,17 +281,17 @@ static bool read_time(const json_t *value, int64_t *ret_ms) {
   return true;
 }
 
-static enum jwt_reason check_times(const json_t *claims, int64_t now_ms, int64_t *ret_expires_at_ms) {
+static enum jwt_reason jwt_check_times(const json_t *claims, int64_t now_ms, int64_t *ret_expires_at_ms) {
   const json_t *nbf = json_object_get(claims, "nbf");
   int64_t begins;
-  if (!read_time(json_object_get(claims, "exp"), ret_expires_at_ms)) return JWT_BAD_EXP;
+  if (!jwt_read_time(json_object_get(claims, "exp"), ret_expires_at_ms)) return JWT_BAD_EXP;
   if (now_ms >= *ret_expires_at_ms + JWT_LEEWAY_MS) return JWT_EXPIRED;
   if (!nbf) return JWT_OK;
-  if (!read_time(nbf, &begins)) return JWT_BAD_NBF;
+  if (!jwt_read_time(nbf, &begins)) return JWT_BAD_NBF;
   return now_ms < begins - JWT_LEEWAY_MS ? JWT_NOT_YET : JWT_OK;
 }
 
-static enum jwt_reason check_role(const json_t *value, enum access_role *ret_role) {
+static enum jwt_reason jwt_check_role(const json_t *value, enum access_role *ret_role) {
   *ret_role = ACCESS_VIEWER;
   if (!value) return JWT_OK;
   struct str text = str_of(json_string_value(value), json_string_length(value));
@@ -298,7 +300,7 @@ static enum jwt_reason check_role(const json_t *value, enum access_role *ret_rol
   return JWT_OK;
 }
 
-static enum jwt_reason check_subject(const json_t *value, char ret_subject[JWT_SUBJECT_MAX + 1]) {
+static enum jwt_reason jwt_check_subject(const json_t *value, char ret_subject[JWT_SUBJECT_MAX + 1]) {
   ret_subject[0] = '\0';
   if (!value) return JWT_OK;
   struct str text = str_of(json_string_value(value), json_string_length(value));
@@ -306,38 +308,39 @@ static enum jwt_reason check_subject(const json_t *value, char ret_subject[JWT_S
   return str_copy(ret_subject, JWT_SUBJECT_MAX + 1, text) == OK ? JWT_OK : JWT_BAD_SUBJECT;
 }
 
-static bool names_audience(const json_t *aud, const char *audience) {
-  if (!json_is_array(aud)) return text_is(aud, audience);
+static bool jwt_names_audience(const json_t *aud, const char *audience) {
+  if (!json_is_array(aud)) return jwt_text_is(aud, audience);
   size_t i;
   json_t *each;
-  json_array_foreach(aud, i, each) if (text_is(each, audience)) return true;
+  json_array_foreach(aud, i, each) if (jwt_text_is(each, audience)) return true;
   return false;
 }
 
-static enum jwt_reason check_claims(const struct jwt *j, const json_t *claims, int64_t now_ms, struct jwt_claims *c) {
+static enum jwt_reason jwt_check_claims(const struct jwt *j, const json_t *claims, int64_t now_ms,
+                                        struct jwt_claims *c) {
   const json_t *business = json_object_get(claims, "business_id");
-  enum jwt_reason reason = check_times(claims, now_ms, &c->expires_at_ms);
+  enum jwt_reason reason = jwt_check_times(claims, now_ms, &c->expires_at_ms);
   if (reason != JWT_OK) return reason;
   if (!json_is_integer(business) || json_integer_value(business) <= 0) return JWT_BAD_BUSINESS;
   c->business_id = json_integer_value(business);
-  reason = check_role(json_object_get(claims, "role"), &c->role);
-  if (reason == JWT_OK) reason = check_subject(json_object_get(claims, "sub"), c->subject);
+  reason = jwt_check_role(json_object_get(claims, "role"), &c->role);
+  if (reason == JWT_OK) reason = jwt_check_subject(json_object_get(claims, "sub"), c->subject);
   if (reason != JWT_OK) return reason;
-  if (j->issuer && !text_is(json_object_get(claims, "iss"), j->issuer)) return JWT_WRONG_ISSUER;
-  if (j->audience && !names_audience(json_object_get(claims, "aud"), j->audience)) return JWT_WRONG_AUDIENCE;
+  if (j->issuer && !jwt_text_is(json_object_get(claims, "iss"), j->issuer)) return JWT_WRONG_ISSUER;
+  if (j->audience && !jwt_names_audience(json_object_get(claims, "aud"), j->audience)) return JWT_WRONG_AUDIENCE;
   return JWT_OK;
 }
 
 enum jwt_reason jwt_verify(const struct jwt *j, struct str token, int64_t now_ms, struct jwt_claims *ret_claims) {
   json_t *claims CLEANUP(json_free) = NULL;
   struct jwt_claims read;
-  struct parts parts;
+  struct jwt_parts jwt_parts;
   if (token.n > JWT_TOKEN_MAX) return JWT_TOO_BIG;
-  if (!split(token, &parts)) return JWT_MALFORMED;
-  enum jwt_reason reason = check_header(j, parts.header);
-  if (reason == JWT_OK) reason = check_signature(j, &parts);
-  if (reason == JWT_OK) reason = read_object(parts.claims, JWT_BAD_CLAIMS, &claims); /* (2) */
-  if (reason == JWT_OK) reason = check_claims(j, claims, now_ms, &read);
+  if (!jwt_split(token, &jwt_parts)) return JWT_MALFORMED;
+  enum jwt_reason reason = jwt_check_header(j, jwt_parts.header);
+  if (reason == JWT_OK) reason = jwt_check_signature(j, &jwt_parts);
+  if (reason == JWT_OK) reason = jwt_read_object(jwt_parts.claims, JWT_BAD_CLAIMS, &claims); /* (2) */
+  if (reason == JWT_OK) reason = jwt_check_claims(j, claims, now_ms, &read);
   if (reason == JWT_OK) *ret_claims = read;
   return reason;
 }

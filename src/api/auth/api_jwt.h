@@ -1,11 +1,11 @@
-/* api_jwt.h - tokens that the host signs (RFC 7519, compact JWS): one key, one algorithm, and what a token may claim.
+/* api_jwt.h - verifies tokens that the host signs (JWT, RFC 7519, as compact JWS, RFC 7515).
  *
- *   jwt_from_conf(conf, &problem, &jwt);      NULL where no key is set: then no JWT is taken
+ *   jwt_from_conf(conf, &problem, &jwt);      jwt is NULL if no key is set: JWTs are not accepted
  *   if (jwt_verify(jwt, token, clock_now_ms(), &claims) == JWT_OK) …
  *
- * The algorithm follows from the key: HS256 of a secret, RS256 of an RSA key, ES256 of a P-256 key. What the token's header
- * says must be the same, and chooses nothing. The business may be unknown or removed: that is for the caller to see.
- * Thread rule: made once, used by any thread. */
+ * The key determines the algorithm: HS256 for a secret, RS256 for an RSA key, ES256 for a P-256 key. The token's alg must
+ * match. The caller checks that the claimed business exists.
+ * Thread rule: new and free on one thread; jwt_verify on any thread. */
 #pragma once
 
 #include "base/conf.h"
@@ -28,26 +28,27 @@ enum jwt_reason {
 struct jwt;
 
 struct jwt_settings {
-  struct str secret;         /* bytes; of the two one is given */
+  struct str secret;         /* at least JWT_SECRET_MIN bytes; set either this or public_key_pem */
   struct str public_key_pem; /* "-----BEGIN PUBLIC KEY-----" … */
-  struct str issuer;         /* empty: iss is not looked at */
-  struct str audience;       /* empty: aud is not looked at */
+  struct str issuer;         /* empty: iss is not checked */
+  struct str audience;       /* empty: aud is not checked */
 };
 
 struct jwt_claims {
   int64_t business_id;
   enum access_role role;             /* viewer, agent or admin */
   int64_t expires_at_ms;             /* exp itself, without leeway; at most the year 9999 */
-  char subject[JWT_SUBJECT_MAX + 1]; /* UTF-8, maybe with control characters; "" where there is none */
+  char subject[JWT_SUBJECT_MAX + 1]; /* UTF-8; may contain control characters; "": the token has no sub */
 };
 
-/* Copies what it keeps. ERR_INVALID: *ret_problem (may be NULL) gets a sentence that begins with the setting's name. */
+/* Copies the settings. ERR_INVALID: *ret_problem (may be NULL) gets a sentence that begins with the setting's name. */
 CHECKED enum err jwt_new(const struct jwt_settings *settings, struct buf *ret_problem, struct jwt **ret_jwt);
-/* From JWT_SECRET or JWT_PUBLIC_KEY_FILE, JWT_ISSUER, JWT_AUDIENCE; *ret_jwt is NULL where neither key is set. */
+/* Builds it from JWT_SECRET or JWT_PUBLIC_KEY_FILE, JWT_ISSUER and JWT_AUDIENCE. *ret_jwt is NULL if neither key is set. */
 CHECKED enum err jwt_from_conf(const struct conf *conf, struct buf *ret_problem, struct jwt **ret_jwt);
-struct jwt *jwt_free(struct jwt *j); /* wipes the secret; NULL is fine; always NULL */
+struct jwt *jwt_free(struct jwt *j); /* wipes the secret; accepts NULL; returns NULL */
 
-/* *ret_claims is untouched unless JWT_OK is returned. The time of a refused signature says nothing of the right one. */
+/* Checks signature, times and claims. *ret_claims is set only if JWT_OK is returned. The time that a
+ * refusal takes reveals nothing about the right signature. */
 CHECKED enum jwt_reason jwt_verify(const struct jwt *j, struct str token, int64_t now_ms,
                                    struct jwt_claims *ret_claims);
-const char *jwt_reason_text(enum jwt_reason reason); /* for the log at debug; never in an answer */
+const char *jwt_reason_text(enum jwt_reason reason); /* for the debug log only; never in an answer */

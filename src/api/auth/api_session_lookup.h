@@ -10,12 +10,12 @@
 
 /* Reads on a reader thread, then calls resume on the loop, unless the peer has gone. resume begins the request anew with
  * *seen, which is valid during the call. */
-void session_lookup(struct api_request *v,
+void session_lookup(struct api_request *req,
                     void (*resume)(struct api *a, struct http_exchange *x, const struct session_seen *seen));
 
-/* ---- of database calls that take long, whose subject came by a cookie ---- */
+/* ---- for database calls that take long and whose subject came by a cookie ---- */
 
 /* On the loop, before a read that calls session_still_there: takes the session's version of now. */
-void session_renew_version(struct db_call *e);
+void session_renew_version(struct db_call *c);
 /* On a reader. OK: the session is still there, or the subject has none. ERR_DENIED: it has ended. */
 CHECKED enum err session_still_there(struct db *db, const struct db_call *e);

@@ -1,6 +1,6 @@
-/* api_answer.c - header lines that answers have in common.
+/* api_answer.c - builds the header fields that answers have in common, and sends whole answers.
  *
- * What never changes is copied as it stands: checking each byte of it again costs more than the rest of a small answer. */
+ * Constant header lines are copied without checking each byte: the check would cost more than the rest of a small answer. */
 #include "api/request/api_answer.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "api/request/api_loop.h"
 #include "api/request/api_origin.h"
 
-enum { DECIMAL_SIZE = 20 }; /* of an int64_t */
+enum { DECIMAL_SIZE = 20 }; /* digits of an int64_t, and one to spare */
 
 void answer_lines(struct http_fields *f, struct str lines) {
   if (lines.n > sizeof(f->bytes) - f->n) f->bad = true;
@@ -28,38 +28,38 @@ void answer_fields_media(struct http_fields *f) {
   answer_lines(f, STR("X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"));
 }
 
-/* Writes n >= 0 before end, and returns where it begins. */
-static char *decimal(char *end, int64_t n) {
+/* Writes the digits of n (>= 0) so that they stop before end. Returns where they begin. */
+static char *decimal_write_before(char *end, int64_t n) {
   do *--end = (char)('0' + n % 10);
   while (n /= 10);
   return end;
 }
 
-static struct str decimal_str(char text[DECIMAL_SIZE], int64_t n) {
-  char *end = text + DECIMAL_SIZE, *begin = decimal(end, n < 0 ? 0 : n);
+static struct str decimal_text(char text[DECIMAL_SIZE], int64_t n) {
+  char *end = text + DECIMAL_SIZE, *begin = decimal_write_before(end, n < 0 ? 0 : n);
   return str_of(begin, (size_t)(end - begin));
 }
 
 void answer_field_int(struct http_fields *f, struct str name, int64_t value) {
   char text[DECIMAL_SIZE];
-  http_field(f, name, decimal_str(text, value));
+  http_field(f, name, decimal_text(text, value));
 }
 
-/* Written from its end to its beginning, as decimals are. */
+/* The line is written from its end to its beginning, because decimals are. */
 void answer_content_range(struct http_fields *f, int64_t first, int64_t last, int64_t length) {
   static const struct str before = STR("Content-Range: bytes ");
   char text[sizeof("Content-Range: bytes -/\r\n") + 3 * DECIMAL_SIZE];
   char *end = text + sizeof(text), *at = end;
   *--at = '\n';
   *--at = '\r';
-  at = decimal(at, length);
+  at = decimal_write_before(at, length);
   *--at = '/';
   if (first < 0) {
     *--at = '*';
   } else {
-    at = decimal(at, last);
+    at = decimal_write_before(at, last);
     *--at = '-';
-    at = decimal(at, first);
+    at = decimal_write_before(at, first);
   }
   at -= before.n;
   memcpy(at, before.p, before.n);

@@ -1,12 +1,12 @@
-/* api_prefer.c - the header Prefer (RFC 7240), and what tells a player from others. */
+/* api_prefer.c - reads the header Prefer (RFC 7240), and decides whether a request is a player's. */
 #include "api/request/api_prefer.h"
 
-static struct str unquoted(struct str s) {
+static struct str str_unquoted(struct str s) {
   if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"') return str_of(s.p + 1, s.n - 2);
   return s;
 }
 
-static void read_item(struct str item, struct prefer *p) {
+static void prefer_read_item(struct str item, struct prefer *p) {
   struct str preference, parameters, name, value;
   uint64_t seconds;
   (void)str_cut(item, ';', &preference, &parameters);
@@ -14,7 +14,7 @@ static void read_item(struct str item, struct prefer *p) {
   name = str_trim(name);
   if (str_eq_nocase(name, STR("respond-async"))) p->respond_async = true;
   if (!has_value || p->wait_s >= 0 || !str_eq_nocase(name, STR("wait"))) return;
-  if (str_to_u64(unquoted(str_trim(value)), UINT32_MAX, &seconds) != OK) return;
+  if (str_to_u64(str_unquoted(str_trim(value)), UINT32_MAX, &seconds) != OK) return;
   p->wait_s = seconds < PREFER_WAIT_MAX_S ? (int)seconds : PREFER_WAIT_MAX_S;
 }
 
@@ -25,13 +25,13 @@ struct prefer prefer_read(const struct http_request *r) {
     struct str rest = r->headers[i].value, item;
     for (bool more = true; more;) {
       more = str_cut(rest, ',', &item, &rest);
-      read_item(item, &p);
+      prefer_read_item(item, &p);
     }
   }
   return p;
 }
 
-static bool accepts_audio(const struct http_request *r) {
+static bool request_accepts_audio(const struct http_request *r) {
   for (size_t i = 0; i < r->header_count; i++) {
     if (!str_eq_nocase(r->headers[i].name, STR("Accept"))) continue;
     struct str rest = r->headers[i].value, item;
@@ -48,7 +48,8 @@ bool prefer_media(const struct http_request *r) {
   struct prefer prefer = prefer_read(r);
   struct str dest = http_header_get(r, STR("Sec-Fetch-Dest"));
   if (prefer.respond_async) return false;
-  bool has_range = r->method != HTTP_HEAD && http_header_count(r, STR("Range")) > 0; /* HEAD is GET without it */
+  bool has_range =
+      r->method != HTTP_HEAD && http_header_count(r, STR("Range")) > 0; /* HEAD ignores Range (RFC 9110 section 14.2) */
   return prefer.wait_s >= 0 || has_range || str_eq(dest, STR("audio")) || str_eq(dest, STR("video")) ||
-         accepts_audio(r);
+         request_accepts_audio(r);
 }

@@ -1,4 +1,8 @@
-/* api_prefer.h - the header Prefer (RFC 7240), as far as players use it, and who is a player. Pure. */
+/* api_prefer.h - the header Prefer (RFC 7240), and whether a request asks for audio or for a status.
+ *
+ *   if (prefer_media(request)) …send the audio, waiting for it… else …answer 202 if it is not ready…
+ *
+ * Thread rule: pure. */
 #pragma once
 
 #include "http/http.h"
@@ -7,11 +11,11 @@ enum { PREFER_WAIT_MAX_S = 54 };
 
 struct prefer {
   bool respond_async;
-  int wait_s; /* at most PREFER_WAIT_MAX_S; -1: not said */
+  int wait_s; /* 0 to PREFER_WAIT_MAX_S; -1: no valid wait preference */
 };
 
-/* Of a preference said twice the first counts; what can't be read is left aside. */
+/* If a preference is given twice, the first counts. A preference that can't be parsed is ignored. */
 struct prefer prefer_read(const struct http_request *r);
-/* True if somebody asks for sound, not for an answer about it: by Range (not of a HEAD), Sec-Fetch-Dest, Accept, or
- * Prefer: wait. */
+/* True if the client wants audio rather than a status: it sends Range (not with HEAD), Sec-Fetch-Dest audio or video, Accept
+ * audio/…, or Prefer: wait, and not Prefer: respond-async. */
 bool prefer_media(const struct http_request *r);

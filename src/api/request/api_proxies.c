@@ -1,4 +1,5 @@
-/* api_proxies.c - networks, and who is in them. All addresses are kept as IPv6: an IPv4 one in its mapped form. */
+/* api_proxies.c - the trusted networks. All addresses are kept as IPv6; IPv4 addresses are kept in IPv4-mapped form
+ * (RFC 4291 section 2.5.5.2). */
 #include "api/request/api_proxies.h"
 
 #include <arpa/inet.h>
@@ -10,7 +11,7 @@ enum { NETWORKS_MAX = 256, ADDRESS_TEXT_SIZE = 64, MAPPED_BITS = 96, ADDRESS_BIT
 
 struct network {
   uint8_t address[16];
-  unsigned bits; /* of the prefix */
+  unsigned bits; /* length of the prefix, 0 to 128 */
 };
 
 struct proxies {
@@ -18,13 +19,13 @@ struct proxies {
   struct network networks[NETWORKS_MAX];
 };
 
-static void map_v4(const void *v4, uint8_t ret_address[16]) {
+static void address_map_v4(const void *v4, uint8_t ret_address[16]) {
   memset(ret_address, 0, 10);
   memset(ret_address + 10, 0xff, 2);
   memcpy(ret_address + 12, v4, 4);
 }
 
-static enum err parse_network(struct str text, struct network *ret_network) {
+static enum err network_parse(struct str text, struct network *ret_network) {
   struct str left, right;
   struct network n;
   char address[ADDRESS_TEXT_SIZE];
@@ -34,7 +35,7 @@ static enum err parse_network(struct str text, struct network *ret_network) {
   TRY(str_copy(address, sizeof(address), left));
   bool is_v4 = inet_pton(AF_INET, address, &v4) == 1;
   if (is_v4)
-    map_v4(&v4, n.address);
+    address_map_v4(&v4, n.address);
   else if (inet_pton(AF_INET6, address, n.address) != 1)
     return ERR_INVALID;
   bits = is_v4 ? ADDRESS_BITS - MAPPED_BITS : ADDRESS_BITS;
@@ -44,14 +45,14 @@ static enum err parse_network(struct str text, struct network *ret_network) {
   return OK;
 }
 
-static enum err parse_list(struct str list, struct proxies *p) {
+static enum err proxies_parse_list(struct str list, struct proxies *p) {
   size_t at = 0;
   while (at < list.n) {
     size_t end = at;
     while (end < list.n && list.p[end] != ',' && list.p[end] != ' ' && list.p[end] != '\t') end++;
     if (end > at) {
       if (p->count == NETWORKS_MAX) return ERR_TOO_BIG;
-      TRY(parse_network(str_of(list.p + at, end - at), &p->networks[p->count]));
+      TRY(network_parse(str_of(list.p + at, end - at), &p->networks[p->count]));
       p->count++;
     }
     at = end + 1;
@@ -62,7 +63,7 @@ static enum err parse_list(struct str list, struct proxies *p) {
 enum err proxies_new(struct str list, struct proxies **ret_proxies) {
   struct proxies *p = calloc(1, sizeof(*p));
   if (!p) return ERR_NOMEM;
-  enum err e = parse_list(list, p);
+  enum err e = proxies_parse_list(list, p);
   if (e == OK)
     *ret_proxies = p;
   else
@@ -75,7 +76,7 @@ struct proxies *proxies_free(struct proxies *p) {
   return NULL;
 }
 
-static bool is_in(const struct network *n, const uint8_t address[16]) {
+static bool network_contains(const struct network *n, const uint8_t address[16]) {
   size_t whole = n->bits / 8;
   unsigned rest = n->bits % 8;
   if (memcmp(n->address, address, whole) != 0) return false;
@@ -86,12 +87,12 @@ bool proxies_trust(const struct proxies *p, const struct sockaddr_storage *peer)
   uint8_t address[16];
   if (p->count == 0) return false;
   if (peer->ss_family == AF_INET)
-    map_v4(&((const struct sockaddr_in *)(const void *)peer)->sin_addr, address);
+    address_map_v4(&((const struct sockaddr_in *)(const void *)peer)->sin_addr, address);
   else if (peer->ss_family == AF_INET6)
     memcpy(address, &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr, 16);
   else
     return false;
   for (size_t i = 0; i < p->count; i++)
-    if (is_in(&p->networks[i], address)) return true;
+    if (network_contains(&p->networks[i], address)) return true;
   return false;
 }

@@ -1,5 +1,9 @@
-/* api_proxies.h - TRUSTED_PROXIES: whose X-Forwarded-For and -Proto count.
- * Thread rule: built once; asked from any thread. */
+/* api_proxies.h - TRUSTED_PROXIES: the proxies whose X-Forwarded-Proto is believed.
+ *
+ *   proxies_new(STR("10.0.0.0/8, ::1"), &proxies);
+ *   if (proxies_trust(proxies, http_peer(exchange))) …use X-Forwarded-Proto…
+ *
+ * Thread rule: new and free on one thread; proxies_trust on any thread. */
 #pragma once
 
 #include <sys/socket.h>
@@ -8,8 +12,9 @@
 
 struct proxies;
 
-/* Addresses and networks (10.0.0.0/8, ::1) with commas or blanks between; empty: none. ERR_INVALID. */
+/* list: addresses and networks, separated by commas or blanks; empty: no proxy is trusted. ERR_INVALID: an entry can't be parsed.
+ * ERR_TOO_BIG: there are more than 256. */
 CHECKED enum err proxies_new(struct str list, struct proxies **ret_proxies);
 struct proxies *proxies_free(struct proxies *p);
-/* IPv4 in IPv6 counts as IPv4. */
+/* True if peer is in one of the networks. An IPv4-mapped IPv6 address counts as IPv4. */
 bool proxies_trust(const struct proxies *p, const struct sockaddr_storage *peer);

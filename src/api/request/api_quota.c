@@ -1,12 +1,13 @@
-/* api_quota.c - a table from business to one number.
+/* api_quota.c - an open-addressing hash table from business to one number.
  *
- * Of turns the number is the time at which all that were taken would have been due, one by one, at the even rate: a turn may
- * be taken as long as that is less than a burst ahead of now. So it needs one number, and is past and forgotten by itself.
+ * In a quota of bytes the number is the bytes in use. In a quota of turns it is a time in microseconds: when the last turn
+ * taken would be due at the even rate (the generic cell rate algorithm). A turn may be taken while that time is less than a
+ * burst ahead of now.
  *
  * Invariants
- *  (1) The lock covers the cells. Nothing is called under it.
- *  (2) At most half of the cells are in use. A cell whose number is not greater than `idle` says what a missing one says; the
- *      rebuild, when half are in use, leaves it out. So the table is as large as the businesses that have something. */
+ *  (1) The lock covers the cells. No function of another module is called while it is held.
+ *  (2) At most half of the cells are in use. A cell whose number is at most `idle` means the same as no cell; the rebuild that
+ *      runs when half are in use drops such cells. So the table's size follows the number of businesses that use the quota. */
 #include "api/request/api_quota.h"
 
 #include <stdlib.h>
@@ -15,14 +16,14 @@
 
 enum { CELLS_MIN = 64 };
 
-struct cell {
+struct quota_cell {
   int64_t business_id; /* 0: free */
   int64_t number;
 };
 
 struct quota {
   struct lock lock; /* rank API */
-  struct cell *cells;
+  struct quota_cell *cells;
   size_t cap, used; /* cap: a power of 2 */
 };
 
@@ -48,23 +49,23 @@ struct quota *quota_free(struct quota *q) {
   return NULL;
 }
 
-/* The business's cell, or the free one where it belongs. */
-static struct cell *find(struct cell *cells, size_t cap, int64_t business_id) {
+/* The business's cell, or the free cell for it. */
+static struct quota_cell *quota_find_cell(struct quota_cell *cells, size_t cap, int64_t business_id) {
   size_t at = (size_t)(((uint64_t)business_id * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (cap - 1);
   while (cells[at].business_id != 0 && cells[at].business_id != business_id) at = (at + 1) & (cap - 1);
   return &cells[at];
 }
 
 /* (2) */
-static bool rebuild(struct quota *q, int64_t idle) {
+static bool quota_rebuild(struct quota *q, int64_t idle) {
   size_t live = 0, cap = CELLS_MIN;
   for (size_t i = 0; i < q->cap; i++) live += q->cells[i].business_id != 0 && q->cells[i].number > idle;
   while (cap < 4 * (live + 1)) cap *= 2;
-  struct cell *cells = calloc(cap, sizeof(*cells));
+  struct quota_cell *cells = calloc(cap, sizeof(*cells));
   if (!cells) return false;
   for (size_t i = 0; i < q->cap; i++)
     if (q->cells[i].business_id != 0 && q->cells[i].number > idle)
-      *find(cells, cap, q->cells[i].business_id) = q->cells[i];
+      *quota_find_cell(cells, cap, q->cells[i].business_id) = q->cells[i];
   free(q->cells);
   q->cells = cells;
   q->cap = cap;
@@ -72,15 +73,15 @@ static bool rebuild(struct quota *q, int64_t idle) {
   return true;
 }
 
-/* The business's number, made where it has none; NULL: no memory. */
-static int64_t *number_of(struct quota *q, int64_t business_id, int64_t idle) {
-  struct cell *c = find(q->cells, q->cap, business_id);
+/* The business's number; a cell is made if it has none. NULL: out of memory. */
+static int64_t *quota_number_of(struct quota *q, int64_t business_id, int64_t idle) {
+  struct quota_cell *c = quota_find_cell(q->cells, q->cap, business_id);
   if (c->business_id == business_id) return &c->number;
   if (2 * (q->used + 1) > q->cap) {
-    if (!rebuild(q, idle)) return NULL;
-    c = find(q->cells, q->cap, business_id);
+    if (!quota_rebuild(q, idle)) return NULL;
+    c = quota_find_cell(q->cells, q->cap, business_id);
   }
-  *c = (struct cell){.business_id = business_id, .number = idle};
+  *c = (struct quota_cell){.business_id = business_id, .number = idle};
   q->used++;
   return &c->number;
 }
@@ -90,7 +91,7 @@ bool quota_take_turn(struct quota *q, int64_t business_id, int64_t now_us, int64
   const int64_t second_us = 1000000;
   int64_t turn_us = second_us / a_second > 0 ? second_us / a_second : 1;
   LOCKED(&q->lock);
-  int64_t *due_us = number_of(q, business_id, now_us);
+  int64_t *due_us = quota_number_of(q, business_id, now_us);
   if (!due_us) return true;
   if (*due_us < now_us) *due_us = now_us;
   int64_t ahead_us = *due_us + turn_us - now_us;
@@ -104,7 +105,7 @@ bool quota_take_turn(struct quota *q, int64_t business_id, int64_t now_us, int64
 
 bool quota_add(struct quota *q, int64_t business_id, int64_t n, int64_t most) {
   LOCKED(&q->lock);
-  int64_t *had = number_of(q, business_id, 0);
+  int64_t *had = quota_number_of(q, business_id, 0);
   if (!had || *had + n > most) return false;
   *had += n;
   return true;
@@ -112,7 +113,7 @@ bool quota_add(struct quota *q, int64_t business_id, int64_t n, int64_t most) {
 
 void quota_give_back(struct quota *q, int64_t business_id, int64_t n) {
   LOCKED(&q->lock);
-  struct cell *c = find(q->cells, q->cap, business_id);
+  struct quota_cell *c = quota_find_cell(q->cells, q->cap, business_id);
   if (c->business_id == business_id) c->number -= n;
 }
 

@@ -2,7 +2,7 @@
  *
  *   status_answer(v->api, x, 200, &row, NULL, 0, now, by_call);
  *
- * Thread rule: the exchange's loop; status_view_of any thread. */
+ * Thread rule: the exchange's loop; status_view_of on any thread. */
 #pragma once
 
 #include "api/request/api_loop.h"

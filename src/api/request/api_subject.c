@@ -1,11 +1,11 @@
-/* api_subject.c - who asked, as the log tells it: key:ID, user:SUB, url:ID.
+/* api_subject.c - the name of a subject in logs: key:ID, user:SUB, url:ID.
  *
  * Invariants
- *  (1) Nothing that could be a person's number, address or name is told at info. What the host calls a user is told as it
- *      is where it can only be an id: one word of plain letters, digits and ". _ | : -", in which no telephone number could
- *      stand. Else "~" and 12 digits take its place: the same for the same user in every process of an installation, under
- *      a key of its own, so that nobody finds the number by trying all.
- *  (2) "~" is in no id, so the two are never taken for each other. */
+ *  (1) The log at level info contains nothing that could be a person's number, address or name. The host's name for a user is
+ *      logged as it is only if it can only be an id: one word of ASCII letters, digits and ". _ | : -" that can't contain a
+ *      telephone number. Any other name is replaced by "~" and 12 hexadecimal digits of a MAC: the same for the same user in
+ *      every process of an installation. The MAC has a key, so a number can't be found by trying all numbers.
+ *  (2) No id contains "~", so a replaced name is never taken for an id. */
 #include "api/request/api_subject.h"
 
 #include <stdio.h>
@@ -21,11 +21,11 @@ static bool is_hex_letter(char c) {
   return (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-static bool is_of_an_id(char c) {
+static bool is_id_char(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("._|:-", c));
 }
 
-/* How many bytes of an id in hexadecimal (a UUID, a digest) text begins with: 0 where it is none. */
+/* The length of the hexadecimal id (a UUID, a digest) at the beginning of text; 0: text begins with none. */
 static size_t hex_id_n(struct str text) {
   size_t n = 0, digits = 0, letters = 0;
   for (; n < text.n && (is_digit(text.p[n]) || is_hex_letter(text.p[n]) || text.p[n] == '-'); n++) {
@@ -41,7 +41,8 @@ static size_t digits_n(struct str text) {
   return n;
 }
 
-/* Digits with '.' and '-' between them, as many as a telephone number has. One run of more can only count something. */
+/* True if text contains as many digits, with '.' and '-' between them, as a telephone number has. A run of more than
+ * NUMBER_DIGITS_MAX digits is not a telephone number. */
 static bool could_hold_number(struct str text) {
   for (size_t digits = 0; text.n;) {
     size_t skip = hex_id_n(text), run = digits_n(text);
@@ -61,12 +62,12 @@ static bool could_hold_number(struct str text) {
 
 bool subject_is_plain_id(struct str name) {
   for (size_t i = 0; i < name.n; i++)
-    if (!is_of_an_id(name.p[i])) return false;
+    if (!is_id_char(name.p[i])) return false;
   return !could_hold_number(name);
 }
 
-/* (1) The text signed begins unlike that of any signed URL, which has the same key. */
-static void veil(const struct hmac_key *key, const char *name, char *ret_text, size_t size) {
+/* Writes "user:~" and the MAC (1). The key is also that of signed URLs; "user:" begins no text that a signed URL signs. */
+static void subject_write_veiled(const struct hmac_key *key, const char *name, char *ret_text, size_t size) {
   char text[sizeof("user:") + SUBJECT_NAME_MAX], digits[2 * VEIL_BYTES + 1];
   uint8_t mac[SHA256_SIZE];
   (void)snprintf(text, sizeof(text), "user:%s", name);
@@ -89,7 +90,7 @@ void subject_text(const struct subject *s, const struct hmac_key *key, char ret_
       else if (subject_is_plain_id(str_from(s->name)))
         (void)snprintf(ret_text, SUBJECT_TEXT_SIZE, "user:%s", s->name);
       else
-        veil(key, s->name, ret_text, SUBJECT_TEXT_SIZE);
+        subject_write_veiled(key, s->name, ret_text, SUBJECT_TEXT_SIZE);
       return;
     case SUBJECT_URL:
       (void)snprintf(ret_text, SUBJECT_TEXT_SIZE, "%s", s->name);

@@ -1,9 +1,9 @@
-/* problem.c - errors as HTTP.
+/* problem.c - answers errors as HTTP problems.
  *
  * Invariants
- *  (1) `type` is about:blank and `title` the status's own phrase (RFC 9457 4.2.1); what happened is `code`, for programs,
- *      and `detail`, for people.
- *  (2) A detail names fields and parameters, never a value that came from outside. */
+ *  (1) `type` is about:blank and `title` is the status's phrase (RFC 9457 section 4.2.1). `code` says to programs what
+ *      happened, `detail` says it to people.
+ *  (2) A detail names fields and parameters, but never contains a value from outside. */
 #include "api/request/problem.h"
 
 #include <assert.h>
@@ -24,7 +24,7 @@ static const struct {
 #undef PROBLEM
 };
 
-static const char *phrase_of(int status) {
+static const char *status_phrase(int status) {
   static const struct {
     int status;
     const char *phrase;
@@ -98,7 +98,7 @@ enum err problem_write(struct buf *b, enum problem p, const struct problem_words
   const char *code = words && words->code ? words->code : rows[p].code;
   struct str detail = words && words->detail.n ? words->detail : str_from(rows[p].detail);
   TRY(buf_addf(b, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":",
-               phrase_of(rows[p].status), rows[p].status, code));
+               status_phrase(rows[p].status), rows[p].status, code));
   TRY(buf_add_json(b, detail));
   return buf_add_char(b, '}');
 }
@@ -109,7 +109,7 @@ void problem_answer_with(struct http_exchange *x, struct http_fields *fields, en
   if (retry_after_s) answer_field_int(fields, STR("Retry-After"), retry_after_s);
   if (rows[p].status == 401) http_field(fields, STR("WWW-Authenticate"), STR("Bearer"));
   struct buf b CLEANUP(buf_done) = BUF_INIT(PROBLEM_SIZE_MAX);
-  if (problem_write(&b, p, words) != OK) buf_clear(&b); /* out of memory: the status alone has to do */
+  if (problem_write(&b, p, words) != OK) buf_clear(&b); /* out of memory: the answer has no body */
   answer_bytes(x, rows[p].status, fields, STR("application/problem+json"), buf_str(&b));
 }
 

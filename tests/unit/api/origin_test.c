@@ -149,7 +149,7 @@ static void a_preflight_is_answered_by_name(void **state) {
     const char *cors;
     enum http_method method;
     const char *origin, *asks;
-    enum origin_leave leave;
+    enum origin_preflight_result leave;
   } cases[] = {
       {"https://crm.example", HTTP_OPTIONS, "https://crm.example", "GET", ORIGIN_ALLOWED},
       {"https://crm.example", HTTP_OPTIONS, "https://crm.example", "PATCH", ORIGIN_ALLOWED},
