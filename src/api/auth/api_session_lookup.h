@@ -1,6 +1,6 @@
 /* api_session_lookup.h - reads the session of a cookie that this loop has not cached.
  *
- *   session_lookup(v, resume);     resume is called with what was read; or the exchange is answered with the failure
+ *   session_lookup(req, resume);     resume is called with what was read; or the exchange is answered with the failure
  *
  * Thread rule: the exchange's loop, except session_still_there. */
 #pragma once

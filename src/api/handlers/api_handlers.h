@@ -24,6 +24,6 @@ api_handler api_player_script, api_description;                 /* api_page.c */
 /* api_metrics.c: the requests of the server that api_admin_app describes. arg: struct api. */
 void api_admin_request(void *arg, struct http_exchange *x);
 /* api_webhooks.c. True: the head of the request suffices to refuse it, and it was answered: 415, 401 (no signature), 404. */
-CHECKED bool webhook_is_refused(struct api_request *v);
+CHECKED bool webhook_is_refused(struct api_request *req);
 /* api_page.c. True: the path is that of PUBLIC_BASE_URL without the '/' behind it, and it was redirected to the page. */
-CHECKED bool page_moved(struct api_request *v);
+CHECKED bool page_moved(struct api_request *req);

@@ -119,7 +119,7 @@ static void retry_on_row(struct db_call *c) {
     retry_answer(r);
     return;
   }
-  c->changed = r->row.recording_sid;
+  c->changed_recording_sid = r->row.recording_sid;
   enum err failed = db_call_write(c, METRIC_JOB_RETRY, retry_enqueue, retry_on_enqueued);
   if (failed != OK) retry_answer_err(r, failed);
 }

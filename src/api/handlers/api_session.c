@@ -35,7 +35,7 @@ static struct session_request *session_request_of(struct db_call *c) {
 
 static void session_begin_write(struct session_request *w, enum err (*run)(struct db *db, struct db_call *c),
                                 void (*on_done)(struct db_call *c)) {
-  w->db_call.keeps_catalog = true;
+  w->db_call.leaves_catalog_unchanged = true;
   enum err e = db_call_write(&w->db_call, METRIC_JOB_SESSION, run, on_done);
   if (e == OK) return;
   problem_answer_err(w->db_call.x, e);

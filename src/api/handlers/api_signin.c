@@ -127,7 +127,7 @@ void api_signin(void *arg, struct http_exchange *x) {
     return;
   }
   db_call_begin(&s->db_call, req);
-  s->db_call.keeps_catalog = true;
+  s->db_call.leaves_catalog_unchanged = true;
   s->uses = req->request->method == HTTP_GET;
   memcpy(s->token, token, sizeof(s->token));
   e = db_call_read(&s->db_call, signin_read_link, signin_on_link);

@@ -176,7 +176,7 @@ static void webhook_on_committed(struct db_call *c) {
 
 static void webhook_submit(struct webhook *w) {
   if (str_copy(w->recording_sid, sizeof(w->recording_sid), w->delivery.recording_sid) == OK)
-    w->db_call.changed = w->recording_sid;
+    w->db_call.changed_recording_sid = w->recording_sid;
   enum err e = db_call_write(&w->db_call, METRIC_JOB_WEBHOOK, webhook_run_intake, webhook_on_committed);
   if (e == OK) {
     http_timer(w->db_call.x, WEBHOOK_COMMIT_MS, webhook_on_deadline, w);

@@ -44,7 +44,7 @@ static enum err file_opening_run(struct volume_job *job) {
 }
 
 static void file_opening_done(struct volume_job *job, enum err result) {
-  db_call_return(file_opening_of(job)->db_call, result);
+  db_call_finish(file_opening_of(job)->db_call, result);
 }
 
 static void file_opening_drop(struct volume_job *job) { /* (2) */
@@ -54,7 +54,7 @@ static void file_opening_drop(struct volume_job *job) { /* (2) */
   free(o);
 }
 
-enum err file_opening_begin(struct db_call *c, const struct recording *row, void (*back)(struct db_call *c),
+enum err file_opening_begin(struct db_call *c, const struct recording *row, void (*on_done)(struct db_call *c),
                             struct file_opening **ret_opening) {
   struct file_opening *o = calloc(1, sizeof(*o));
   if (!o) return ERR_NOMEM;
@@ -67,13 +67,13 @@ enum err file_opening_begin(struct db_call *c, const struct recording *row, void
   o->follows = c->api->parts.follows;
   o->row = *row;
   o->result.fd = -1;
-  enum err failed = db_call_leave(c, back);
+  enum err failed = db_call_start(c, on_done);
   if (failed == OK) {
-    *ret_opening = o; /* set first: back may run before volume_run returns */
+    *ret_opening = o; /* set first: on_done may run before volume_run returns */
     failed = volume_run(c->api->parts.volume, &o->job);
     if (failed == OK) return OK;
     *ret_opening = NULL;
-    failed = db_call_stay(c, failed);
+    failed = db_call_cancel(c, failed);
   }
   free(o);
   return failed;

@@ -22,8 +22,8 @@ struct file_opening_result {
   char store_id[STORE_ID_SIZE]; /* is_missing: the volume's id; "": it has none */
 };
 
-/* Copies row. ERR_BUSY, ERR_CLOSED, ERR_NOMEM: back will not run. */
-CHECKED enum err file_opening_begin(struct db_call *c, const struct recording *row, void (*back)(struct db_call *c),
+/* Copies row. ERR_BUSY, ERR_CLOSED, ERR_NOMEM: on_done will not run. */
+CHECKED enum err file_opening_begin(struct db_call *c, const struct recording *row, void (*on_done)(struct db_call *c),
                                     struct file_opening **ret_opening);
 /* Once, and only after a db_call->result of OK. */
 struct file_opening_result file_opening_take_result(struct file_opening *o);

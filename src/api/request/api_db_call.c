@@ -1,4 +1,11 @@
-/* db_call.c - a request that goes to the database and comes back to its loop. */
+/* api_db_call.c - runs a request's database work on a reader or on the writer, and continues on the request's loop.
+ *
+ *   IDLE --db_call_read, _write, _start--> BUSY --on another thread: run, then post--> IDLE, on_done runs on the loop
+ *
+ * Invariants
+ *  (1) At most one read or write of a db_call is under way (busy).
+ *  (2) on_done runs exactly once for each that returned OK, also when the peer has gone.
+ *  (3) The exchange is held from db_call_begin to db_call_end. */
 #include "api/request/api_db_call.h"
 
 #include <assert.h>
@@ -15,150 +22,152 @@
 
 enum { SHUT_WAITS_MS = 1000 };
 
-void db_call_begin_for(struct db_call *e, struct api_loop *loop, struct http_exchange *x,
+void db_call_begin_for(struct db_call *c, struct api_loop *loop, struct http_exchange *x,
                        const struct subject *subject) {
-  *e = (struct db_call){.api = loop->api, .loop = loop, .x = http_ref(x), .subject = *subject};
+  *c = (struct db_call){.api = loop->api, .loop = loop, .x = http_ref(x), .subject = *subject};
 }
 
-void db_call_begin(struct db_call *e, const struct api_request *v) {
-  db_call_begin_for(e, v->loop, v->x, &v->subject);
+void db_call_begin(struct db_call *c, const struct api_request *req) {
+  db_call_begin_for(c, req->loop, req->x, &req->subject);
 }
 
-void db_call_end(struct db_call *e) {
-  assert(!e->busy);
-  http_unref(TAKE(e->x));
+void db_call_end(struct db_call *c) {
+  assert(!c->busy);
+  http_unref(TAKE(c->x));
 }
 
-static void come_back(struct http_exchange *x, void *arg) {
-  struct db_call *e = arg;
+static void db_call_on_loop(struct http_exchange *x, void *arg) {
+  struct db_call *c = arg;
   (void)x;
-  e->busy = false;
-  e->back(e);
+  c->busy = false;
+  c->on_done(c);
 }
 
-static enum err set_out(struct db_call *e, enum err (*act)(struct db *db, struct db_call *e),
-                        void (*back)(struct db_call *e)) {
-  assert(!e->busy);
-  if (http_gone(e->x)) return ERR_CLOSED; /* also once the server was drained: nothing new is begun then */
-  e->act = act;
-  e->back = back;
-  e->busy = true;
+static enum err db_call_mark_busy(struct db_call *c, enum err (*run)(struct db *db, struct db_call *c),
+                                  void (*on_done)(struct db_call *c)) {
+  assert(!c->busy);
+  if (http_gone(c->x)) return ERR_CLOSED; /* the peer has gone, or the server was drained */
+  c->run = run;
+  c->on_done = on_done;
+  c->busy = true;
   return OK;
 }
 
-static void look(struct db *db, void *arg) {
-  struct db_call *e = arg;
-  if (db) e->now = db_now_ms(db);
-  e->result = db ? e->act(db, e) : ERR_IO;
-  http_post(e->x, come_back, e);
+static void db_call_run_read(struct db *db, void *arg) {
+  struct db_call *c = arg;
+  if (db) c->now = db_now_ms(db);
+  c->result = db ? c->run(db, c) : ERR_IO;
+  http_post(c->x, db_call_on_loop, c);
 }
 
-enum err db_call_leave(struct db_call *e, void (*back)(struct db_call *e)) {
-  return set_out(e, NULL, back);
+enum err db_call_start(struct db_call *c, void (*on_done)(struct db_call *c)) {
+  return db_call_mark_busy(c, NULL, on_done);
 }
 
-void db_call_return(struct db_call *e, enum err result) {
-  e->result = result;
-  http_post(e->x, come_back, e);
+void db_call_finish(struct db_call *c, enum err result) {
+  c->result = result;
+  http_post(c->x, db_call_on_loop, c);
 }
 
-enum err db_call_stay(struct db_call *e, enum err failed) {
+enum err db_call_cancel(struct db_call *c, enum err failed) {
   if (failed == ERR_BUSY) metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_QUEUES, 1);
-  e->busy = false;
+  c->busy = false;
   return failed;
 }
 
-enum err db_call_read(struct db_call *e, enum err (*act)(struct db *db, struct db_call *e),
-                      void (*back)(struct db_call *e)) {
-  TRY(set_out(e, act, back));
-  enum err failed = db_readers_run(e->api->parts.readers, e->subject.business_id, look, e);
-  return failed == OK ? OK : db_call_stay(e, failed);
+enum err db_call_read(struct db_call *c, enum err (*run)(struct db *db, struct db_call *c),
+                      void (*on_done)(struct db_call *c)) {
+  TRY(db_call_mark_busy(c, run, on_done));
+  enum err failed = db_readers_run(c->api->parts.readers, c->subject.business_id, db_call_run_read, c);
+  return failed == OK ? OK : db_call_cancel(c, failed);
 }
 
-static enum err write_run(struct db *db, void *arg) {
-  struct db_call *e = arg;
-  e->now = db_now_ms(db);
-  return e->act(db, e);
+static enum err db_call_run_write(struct db *db, void *arg) {
+  struct db_call *c = arg;
+  c->now = db_now_ms(db);
+  return c->run(db, c);
 }
 
-static void write_done(void *arg, enum err result) {
-  struct db_call *e = arg;
-  e->result = result;
-  if (result == OK && !e->keeps_catalog) rows_changed(e->api, e->subject.business_id, str_from(e->changed));
-  http_post(e->x, come_back, e);
+static void db_call_on_committed(void *arg, enum err result) {
+  struct db_call *c = arg;
+  c->result = result;
+  if (result == OK && !c->leaves_catalog_unchanged)
+    rows_changed(c->api, c->subject.business_id, str_from(c->changed_recording_sid));
+  http_post(c->x, db_call_on_loop, c);
 }
 
-/* Somebody who only closed his side may still wait for the answer: he is taken for gone once he had to wait long. On the
- * writer's thread. */
-static bool caller_has_left(void *arg) {
-  struct db_call *e = arg;
-  enum http_presence peer = http_presence(e->x);
-  return peer == HTTP_PEER_GONE || (peer == HTTP_PEER_SHUT && clock_mono_ms() - e->asked_ms > SHUT_WAITS_MS);
+/* A peer that closed only its sending side may still wait for the answer. It counts as gone when it has waited for
+ * SHUT_WAITS_MS. Runs on the writer's thread. */
+static bool db_call_caller_left(void *arg) {
+  struct db_call *c = arg;
+  enum http_presence peer = http_presence(c->x);
+  return peer == HTTP_PEER_GONE || (peer == HTTP_PEER_SHUT && clock_mono_ms() - c->begun_ms > SHUT_WAITS_MS);
 }
 
-enum err db_call_write(struct db_call *e, enum metric_label_JOB name, enum err (*act)(struct db *db, struct db_call *e),
-                       void (*back)(struct db_call *e)) {
-  TRY(set_out(e, act, back));
+enum err db_call_write(struct db_call *c, enum metric_label_JOB name, enum err (*run)(struct db *db, struct db_call *c),
+                       void (*on_done)(struct db_call *c)) {
+  TRY(db_call_mark_busy(c, run, on_done));
   bool is_webhook = name == METRIC_JOB_WEBHOOK;
-  e->asked_ms = clock_mono_ms();
+  c->begun_ms = clock_mono_ms();
   struct db_job job = {.name = name,
                        .class = is_webhook ? DB_CLASS_WEBHOOK : DB_CLASS_EDIT,
-                       .business_id = e->subject.business_id,
-                       .run = write_run,
-                       .done = write_done,
-                       .arg = e,
-                       .deadline_ms = e->asked_ms + (is_webhook ? WEBHOOK_COMMIT_MS : WRITE_BEGIN_MS),
-                       .unwanted = is_webhook || e->outlives_caller ? NULL : caller_has_left};
-  enum err failed = db_writer_submit(e->api->parts.writer, job);
-  return failed == OK ? OK : db_call_stay(e, failed);
+                       .business_id = c->subject.business_id,
+                       .run = db_call_run_write,
+                       .done = db_call_on_committed,
+                       .arg = c,
+                       .deadline_ms = c->begun_ms + (is_webhook ? WEBHOOK_COMMIT_MS : WRITE_BEGIN_MS),
+                       .unwanted = is_webhook || c->outlives_caller ? NULL : db_call_caller_left};
+  enum err failed = db_writer_submit(c->api->parts.writer, job);
+  return failed == OK ? OK : db_call_cancel(c, failed);
 }
 
 /* ---- large answers ---- */
 
-/* ALL: a business that there is none of, for the sum. */
-enum { LARGE_MIN = 32 * 1024, LARGE_A_BUSINESS = 32 * 1024 * 1024, LARGE_IN_ALL = 256 * 1024 * 1024 };
-#define ALL INT64_MAX
+/* ALL_BUSINESSES: no business has this id; its entry is the sum of all. */
+enum { LARGE_MIN = 32 * 1024, LARGE_PER_BUSINESS = 32 * 1024 * 1024, LARGE_PER_PROCESS = 256 * 1024 * 1024 };
+#define ALL_BUSINESSES INT64_MAX
 
-struct large {
+struct large_answer {
   struct quota *quota;
   int64_t business_id, bytes;
 };
 
-static void large_ended(struct http_exchange *x, void *arg, bool complete, int64_t sent) {
-  struct large *l = arg;
+static void large_answer_on_end(struct http_exchange *x, void *arg, bool complete, int64_t sent) {
+  struct large_answer *l = arg;
   (void)x, (void)complete, (void)sent;
   quota_give_back(l->quota, l->business_id, l->bytes);
-  quota_give_back(l->quota, ALL, l->bytes);
+  quota_give_back(l->quota, ALL_BUSINESSES, l->bytes);
   free(l);
 }
 
-static enum err charge(struct db_call *e, int64_t bytes) {
-  struct quota *q = e->api->answers;
-  struct large *l = malloc(sizeof(*l));
+static enum err large_answer_charge(struct db_call *c, int64_t bytes) {
+  struct quota *q = c->api->answers;
+  struct large_answer *l = malloc(sizeof(*l));
   if (!l) return ERR_NOMEM;
-  *l = (struct large){q, e->subject.business_id, bytes};
-  if (!quota_add(q, l->business_id, bytes, LARGE_A_BUSINESS)) {
+  *l = (struct large_answer){q, c->subject.business_id, bytes};
+  if (!quota_add(q, l->business_id, bytes, LARGE_PER_BUSINESS)) {
     free(l);
     return ERR_DENIED;
   }
-  if (!quota_add(q, ALL, bytes, LARGE_IN_ALL)) {
+  if (!quota_add(q, ALL_BUSINESSES, bytes, LARGE_PER_PROCESS)) {
     quota_give_back(q, l->business_id, bytes);
     free(l);
     return ERR_BUSY;
   }
-  http_on_end(e->x, large_ended, l);
+  http_on_end(c->x, large_answer_on_end, l);
   return OK;
 }
 
-void db_call_answer_large(struct db_call *e, struct http_fields *f, struct str content_type, struct str body) {
-  enum err failed = http_gone(e->x) || body.n <= LARGE_MIN ? OK : charge(e, (int64_t)body.n);
+void db_call_answer_large(struct db_call *c, struct http_fields *f, struct str content_type, struct str body) {
+  enum err failed = http_gone(c->x) || body.n <= LARGE_MIN ? OK : large_answer_charge(c, (int64_t)body.n);
   if (failed == OK) {
-    answer_bytes(e->x, 200, f, content_type, body);
+    answer_bytes(c->x, 200, f, content_type, body);
     return;
   }
   metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_ANSWERS, 1);
   if (failed == ERR_DENIED)
-    problem_answer(e->x, PROBLEM_TOO_MANY_REQUESTS, NULL);
+    problem_answer_detail(c->x, PROBLEM_TOO_MANY_REQUESTS,
+                          "Too many large answers of this business are in progress. Try again when some have ended.");
   else
-    problem_answer(e->x, PROBLEM_BUSY, NULL);
+    problem_answer(c->x, PROBLEM_BUSY, NULL);
 }

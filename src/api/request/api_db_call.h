@@ -1,13 +1,13 @@
-/* db_call.h - a request that goes to the database and comes back to its loop.
+/* api_db_call.h - a request's read or write of the database, which continues on the request's loop.
  *
- *   struct look { struct db_call db_call; … };
- *   db_call_begin(&l->db_call, api_request);
- *   e = db_call_read(&l->db_call, look, back);   look runs on a reader, then back on the loop, result is what look returned
- *   … in back, last: http_respond; db_call_end(&l->db_call); free(l);
+ *   struct example { struct db_call db_call; … };               db_call is the first member
+ *   db_call_begin(&x->db_call, request);
+ *   e = db_call_read(&x->db_call, example_read, example_on_row);
+ *   example_read(db, c) runs on a reader thread; then example_on_row(c) runs on the loop, c->result is what it returned
+ *   at the end of example_on_row: answer c->x; db_call_end(c); free(x);
  *
- * Invariants: the exchange is held from begin to end; at most one look or write is under way; back runs exactly once for
- * each that db_call_read or db_call_write took (OK), also when the peer is gone.
- * Thread rule: the loop's, but `look` and `run`, which see nothing of the exchange but what they were given. */
+ * At most one read or write is under way. on_done may begin the next one instead of ending the call.
+ * Thread rule: the exchange's loop, except the function `run`, which must not touch the exchange, and db_call_finish. */
 #pragma once
 
 #include "api/request/api_loop.h"
@@ -15,43 +15,51 @@
 #include "api/request/api_subject.h"
 #include "base/metric.h"
 
-enum { WRITE_BEGIN_MS = 10 * 1000, WEBHOOK_COMMIT_MS = 5000 };
+enum {
+  WRITE_BEGIN_MS = 10 * 1000, /* a write of a person or host begins within this time or not at all */
+  WEBHOOK_COMMIT_MS = 5000,   /* the same of a webhook's write */
+};
 
 struct db_call {
   struct api *api;
   struct api_loop *loop;
-  struct http_exchange *x;
+  struct http_exchange *x; /* held */
   struct subject subject;
-  enum err (*act)(struct db *db, struct db_call *e); /* what is under way */
-  void (*back)(struct db_call *e);
-  enum err result;
-  int64_t now; /* the database's, when it last looked or wrote */
+  enum err (*run)(struct db *db, struct db_call *c); /* what is under way */
+  void (*on_done)(struct db_call *c);
+  enum err result;  /* of the last read or write */
+  int64_t now;      /* wall clock of the database when run began, ms */
+  int64_t begun_ms; /* mono: when the write was begun */
   bool busy;
-  bool keeps_catalog;  /* set by who writes what no answer about calls and recordings shows */
-  const char *changed; /* the SID of the recording that a write changes, set by who writes; NULL: of none, or of many */
-  bool outlives_caller; /* set by who writes what is to be done also when the caller has left before its turn comes */
-  int64_t asked_ms;     /* mono: when the write was asked for */
+  /* Set these before db_call_write: */
+  bool leaves_catalog_unchanged;     /* the write changes nothing that cached answers about calls and recordings show */
+  bool outlives_caller;              /* the write is done even if the client leaves before it begins */
+  const char *changed_recording_sid; /* the recording that the write changes; NULL: none, or many */
 };
 
-void db_call_begin(struct db_call *e, const struct api_request *v);
-/* The same for an exchange whose api_request is over. */
-void db_call_begin_for(struct db_call *e, struct api_loop *loop, struct http_exchange *x,
+/* Copies what it needs of req and holds the exchange. The caller calls db_call_end. */
+void db_call_begin(struct db_call *c, const struct api_request *req);
+/* The same for an exchange whose api_request no longer exists. */
+void db_call_begin_for(struct db_call *c, struct api_loop *loop, struct http_exchange *x,
                        const struct subject *subject);
-/* Answers with a body that may be large: it counts against what the business may have under way. 429 past that, 503 past
- * what the process may have. */
-void db_call_answer_large(struct db_call *e, struct http_fields *f, struct str content_type, struct str body);
-void db_call_end(struct db_call *e);
-/* ERR_BUSY, ERR_CLOSED: it will not come back. */
-CHECKED enum err db_call_read(struct db_call *e, enum err (*look)(struct db *db, struct db_call *e),
-                              void (*back)(struct db_call *e));
-/* As a job of the writer by that name. A METRIC_JOB_WEBHOOK goes before what people do, and is begun within WEBHOOK_COMMIT_MS or
- * not at all; another is begun within WRITE_BEGIN_MS or not at all (ERR_BUSY), and not when its caller has left (ERR_CLOSED),
- * unless it outlives the caller. */
-CHECKED enum err db_call_write(struct db_call *e, enum metric_label_JOB name,
-                               enum err (*run)(struct db *db, struct db_call *e), void (*back)(struct db_call *e));
+void db_call_end(struct db_call *c);
 
-/* For other ways than these two: back will run on the loop when db_call_return was called, once, on any thread. */
-CHECKED enum err db_call_leave(struct db_call *e, void (*back)(struct db_call *e));
-void db_call_return(struct db_call *e, enum err result);
-/* After db_call_leave, of what could not be begun: it will not come back. Returns failed. */
-enum err db_call_stay(struct db_call *e, enum err failed);
+/* Runs `run` on a reader thread. ERR_BUSY (the readers' queue is full), ERR_CLOSED (the peer has gone): nothing runs. */
+CHECKED enum err db_call_read(struct db_call *c, enum err (*run)(struct db *db, struct db_call *c),
+                              void (*on_done)(struct db_call *c));
+/* Runs `run` as a job of the writer; name is the job's name in metrics. A METRIC_JOB_WEBHOOK has priority over other jobs and
+ * begins within WEBHOOK_COMMIT_MS or not at all. Any other job begins within WRITE_BEGIN_MS or not at all (result ERR_BUSY),
+ * and does not begin if the client has left (result ERR_CLOSED) unless outlives_caller is set. Errors as db_call_read. */
+CHECKED enum err db_call_write(struct db_call *c, enum metric_label_JOB name,
+                               enum err (*run)(struct db *db, struct db_call *c), void (*on_done)(struct db_call *c));
+
+/* For work on other threads than the database's: db_call_start, then hand the work over, which calls db_call_finish once, on any
+ * thread; on_done then runs on the loop. ERR_CLOSED: the peer has gone. */
+CHECKED enum err db_call_start(struct db_call *c, void (*on_done)(struct db_call *c));
+void db_call_finish(struct db_call *c, enum err result);
+/* After db_call_start, if the work could not be handed over: on_done will not run. Returns failed. */
+enum err db_call_cancel(struct db_call *c, enum err failed);
+
+/* Answers 200 with a body that may be large. A large body counts against a limit until it is sent: over the business's limit the
+ * answer is 429, over the process's 503. */
+void db_call_answer_large(struct db_call *c, struct http_fields *f, struct str content_type, struct str body);

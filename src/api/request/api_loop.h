@@ -1,6 +1,6 @@
 /* api_loop.h - the state of the process (struct api) and of each of its loops (struct api_loop).
  *
- *   on the loop:     struct open_file *file = open_files_find(v->loop->open_files, …);       no lock
+ *   on the loop:     struct open_file *file = open_files_find(req->loop->open_files, …);       no lock
  *   anywhere:        rows_changed(api, business_id, recording_sid);       what loops cached of that row is void
  *                    loops_set_pending(api, PENDING_FILES);               each loop reacts within a moment
  *

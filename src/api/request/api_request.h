@@ -1,8 +1,8 @@
 /* api_request.h - the context of one request, and what handlers read from it.
  *
  *   void api_example(void *arg, struct http_exchange *x) {
- *     struct api_request *v = arg;
- *     if (!request_id(v, ID_CALL) || !request_query(v, "limit", text, sizeof(text))) return;   it was answered
+ *     struct api_request *req = arg;
+ *     if (!request_id(req, ID_CALL) || !request_query(req, "limit", text, sizeof(text))) return;   it was answered
  *     … answer x now, or begin a db_call (api_db_call.h) …
  *   }
  *
@@ -56,16 +56,16 @@ struct api_request {
 };
 
 enum id_kind { ID_CALL, ID_RECORDING_OR_CALL };
-/* Copies the route's first parameter into v->id. False: it is no such id, and 400 was answered. */
-CHECKED bool request_id(struct api_request *v, enum id_kind kind);
+/* Copies the route's first parameter into req->id. False: it is no such id, and 400 was answered. */
+CHECKED bool request_id(struct api_request *req, enum id_kind kind);
 /* Copies a query parameter into ret_text (size bytes), "" when it is missing or empty. False: 400 that names it was
  * answered. */
-CHECKED bool request_query(struct api_request *v, const char *name, char *ret_text, size_t size);
+CHECKED bool request_query(struct api_request *req, const char *name, char *ret_text, size_t size);
 /* Counts the request among the listeners of its business. The caller gives the place back with listeners_leave. NULL: there
  * are too many, and 429 was answered. */
-struct listener_place *request_listen(struct api_request *v);
+struct listener_place *request_listen(struct api_request *req);
 /* True if the client used https: a trusted proxy's X-Forwarded-Proto says so. */
-bool request_is_https(const struct api_request *v);
+bool request_is_https(const struct api_request *req);
 /* Adds the field name (Location, Content-Location) with {base}/api/recordings/{recording_sid}/{what}. */
 void field_recording_path(const struct api *a, struct http_fields *f, struct str name, const char *recording_sid,
                           const char *what);

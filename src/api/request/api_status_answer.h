@@ -1,6 +1,6 @@
 /* api_status_answer.h - answers whose body is a recording's status object. They read a row and never change one.
  *
- *   status_answer(v->api, x, 200, &row, NULL, 0, now, by_call);
+ *   status_answer(req->api, x, 200, &row, NULL, 0, now, by_call);
  *
  * Thread rule: the exchange's loop; status_view_of on any thread. */
 #pragma once

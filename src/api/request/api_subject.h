@@ -1,7 +1,7 @@
 /* api_subject.h - who makes a request, as authentication found it (api_auth.h), and how logs name that subject.
  *
  *   char by[SUBJECT_TEXT_SIZE];
- *   subject_text(&v->subject, &v->api->url_key, by);      key:ID, user:SUB, url:ID
+ *   subject_text(&req->subject, &req->api->url_key, by);      key:ID, user:SUB, url:ID
  *
  * Thread rule: pure. */
 #pragma once
