@@ -1,19 +1,18 @@
-/* access.c - businesses and keys in memory, found by hashing.
+/* access.c - businesses and keys in memory, in hash tables.
  *
- *   access_load, access_update --one reference--> ALIVE --access_ref, access_unref--> the last one frees it
+ *   access_load, access_update --one reference--> ALIVE --last access_unref--> freed
  *
  *   snapshot --> table of 4,096 shards --> a shard: a short list of items --> a business or a key
  *                shards are shared by snapshots      items are shared by shards
  *
- * A new snapshot shares all that did not change with the one before: it costs the list of shards, and a copy of the
- * shards of what did change.
+ * A new snapshot shares with the one before all that did not change. It costs a copy of the list of shards, and a copy
+ * of each changed shard.
  *
  * Invariants
- *  (1) A snapshot that was handed out never changes, nor does a shard that more than one snapshot has.
- *  (2) A key is found by the SHA-256 of its text: what a comparison's time could tell is of the digest, which
- *      nobody can steer towards a stored one, so it says nothing of how much of a key is right. The whole digest is
- *      compared in constant time besides.
- *  (3) A business has one count of listeners, whatever snapshot it is looked up in. */
+ *  (1) A snapshot that was handed out never changes. A shard that belongs to more than one snapshot never changes.
+ *  (2) A key is found by the SHA-256 of its text. So the time of a look-up depends on the digest only, which a
+ *      client can't steer towards a stored one. The whole digest is compared in constant time as well.
+ *  (3) A business has one count of listeners in all snapshots. */
 #include "domain/access.h"
 
 #include <assert.h>
@@ -131,7 +130,7 @@ static uint64_t hash_of_id(int64_t business_id) {
 
 static uint64_t hash_of_digest(const uint8_t digest[SHA256_SIZE]) {
   uint64_t h;
-  memcpy(&h, digest, sizeof(h)); /* uniform as it is */
+  memcpy(&h, digest, sizeof(h)); /* a digest is uniform already */
   return h;
 }
 
@@ -168,8 +167,8 @@ size_t access_business_count(const struct access_snapshot *s) {
 /* ---- adding rows ---- */
 
 struct snapshot_build {
-  struct access_snapshot *snapshot;     /* that is being made: nobody else has it */
-  const struct access_snapshot *before; /* NULL: there is none */
+  struct access_snapshot *snapshot;     /* being built; no other thread has it */
+  const struct access_snapshot *before; /* NULL: none */
 };
 
 static struct str without_slashes(struct str url) {
@@ -258,7 +257,7 @@ static enum err add_key(void *arg, const struct key *row) {
   return access_table_add(&t->snapshot->keys, hash, hash, &held->item);
 }
 
-/* One that is revoked, too. */
+/* Replaces a key by its row; a revoked key is removed. */
 static enum err replace_key(void *arg, const struct key *row) {
   const struct snapshot_build *t = arg;
   TRY(access_table_remove(&t->snapshot->keys, hash_of_digest(row->digest), is_key, row->key_id));
@@ -268,7 +267,7 @@ static enum err replace_key(void *arg, const struct key *row) {
 /* ---- loading ---- */
 
 static enum err load_rows(struct db *db, const uint8_t secrets_key[32], struct snapshot_build *t) {
-  TRY(db_begin(db)); /* keys and businesses of one moment */
+  TRY(db_begin(db)); /* so that keys and businesses are of one moment */
   enum err e = businesses_each(db, secrets_key, false, add_business, t);
   if (e == OK) e = keys_each_live(db, add_key, t);
   db_rollback(db);
@@ -295,7 +294,7 @@ static enum err update_business(struct db *db, const uint8_t secrets_key[32], st
   return e == OK ? add_business(t, &row) : e == ERR_NOT_FOUND ? OK : e;
 }
 
-/* Without a row it was purged with its business: that is not known any more, so the key lets nobody in. */
+/* A key without a row was purged with its business. The business is unknown then, so the key is refused anyway. */
 static enum err update_key(struct db *db, struct snapshot_build *t, int64_t key_id) {
   struct key row;
   enum err e = keys_get(db, key_id, &row);

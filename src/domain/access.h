@@ -1,11 +1,12 @@
-/* access.h - who may: businesses and API keys as one immutable snapshot in memory.
+/* access.h - businesses and API keys as one immutable snapshot in memory, so that a request is checked without SQL or
+ * lock.
  *
  *   const struct access_key *key = access_find_key(snapshot, token);
  *   const struct access_business *b = access_find_business(snapshot, key->business_id);
  *
- * A snapshot never changes once it was made; whoever uses one holds a reference. Loops hold a reference each and swap
- * it when `changes` says that a key or a business changed, so a request takes no lock. The next snapshot shares with
- * the one before what did not change (access_update).
+ * A snapshot never changes. Each loop holds a reference and gets another snapshot when a key or a business changed. The
+ * next snapshot shares what did not change with the one before (access_update). docs/internals/who-may.md shows the
+ * whole check.
  * Thread rule: any thread. */
 #pragma once
 
@@ -17,7 +18,7 @@
 struct access_snapshot;
 
 enum access_role { ACCESS_VIEWER, ACCESS_AGENT, ACCESS_ADMIN, ACCESS_PLATFORM };
-/* "viewer", …; ERR_INVALID for another word. */
+/* "viewer", "agent", "admin", "platform". ERR_INVALID: another word. */
 const char *access_role_name(enum access_role role);
 CHECKED enum err access_role_of(struct str name, enum access_role *ret_role);
 
@@ -30,34 +31,34 @@ struct access_key {
 struct access_business {
   int64_t business_id;
   struct str name;
-  struct str account_sid; /* empty: none */
-  struct str tokens[2];   /* the provider's auth tokens; empty when absent */
+  struct str account_sid; /* of the provider; empty: none */
+  struct str tokens[2];   /* the provider's auth tokens; empty: none */
   struct str api_key, api_secret;
-  struct str base_url; /* without a trailing '/'; the default where the business has none */
+  struct str base_url; /* without a trailing '/'; the default if the business has none */
   const struct str *numbers;
   size_t number_count;
-  int64_t credentials_version; /* grows with every change of what a fill asks with */
+  int64_t credentials_version; /* grows with every change of the credentials that fills use */
   struct listeners *listeners; /* the same in every snapshot */
 };
 
-/* Reads all live businesses and keys. default_base_url: TWILIO_BASE_URL. before: the snapshot that this one takes the
- * place of, whose listeners it goes on counting; NULL: there is none. ERR_CORRUPT: a secret can't be opened with
- * secrets_key (the wrong SECRETS_KEY). */
+/* Reads all live businesses and keys. default_base_url: TWILIO_BASE_URL. before: the snapshot that this one replaces;
+ * its counts of listeners are kept; NULL: none. ERR_CORRUPT: secrets_key does not decrypt a secret (wrong SECRETS_KEY).
+ * */
 CHECKED enum err access_load(struct db *db, const uint8_t secrets_key[32], struct str default_base_url,
                              const struct access_snapshot *before, struct access_snapshot **ret_snapshot);
 
 struct access_change {
-  enum { ACCESS_BUSINESS, ACCESS_KEY, ACCESS_KEYS /* all of the business */ } what;
+  enum { ACCESS_BUSINESS, ACCESS_KEY, ACCESS_KEYS /* all keys of the business */ } what;
   int64_t business_id, key_id;
 };
-/* `before` as it is after these changes. Reads their rows alone; costs some 100 us and what they are, however much more
- * there is. */
+/* A snapshot as `before`, with the rows of these changes read again. Costs about 100 us plus the changed rows, however
+ * many businesses and keys there are. */
 CHECKED enum err access_update(struct db *db, const uint8_t secrets_key[32], const struct access_snapshot *before,
                                const struct access_change *changes, size_t count,
                                struct access_snapshot **ret_snapshot);
 struct access_snapshot *access_ref(struct access_snapshot *s);
-void access_unref(struct access_snapshot *s); /* NULL is fine; the last one wipes the secrets */
-/* The live key of that text, or NULL. The time does not depend on how much of a key is right. */
+void access_unref(struct access_snapshot *s); /* NULL is fine; the last one frees it and wipes the secrets */
+/* The live key with this text, or NULL. The time it takes does not depend on how much of the text is right. */
 const struct access_key *access_find_key(const struct access_snapshot *s, struct str token);
 const struct access_business *access_find_business(const struct access_snapshot *s, int64_t business_id);
 size_t access_business_count(const struct access_snapshot *s);

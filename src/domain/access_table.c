@@ -1,8 +1,8 @@
 /* access_table.c - see access_table.h.
  *
  * Invariants
- *  (1) A shard that more than one table has is never changed: who changes one takes a copy first.
- *  (2) An item is freed with the last shard that has it, a shard with the last table. */
+ *  (1) A shard that belongs to more than one table is never changed; own_shard makes a copy first.
+ *  (2) An item is freed with the last shard that holds it, and a shard with the last table. */
 #include "domain/access_table.h"
 
 #include <stdlib.h>
@@ -40,7 +40,7 @@ void access_table_share(const struct access_table *from, struct access_table *ta
   }
 }
 
-/* A copy with that much room, or s itself if it is this table's alone and has it (1). */
+/* s if it belongs to this table only and has the room, else a copy that has (1). NULL: no memory. */
 static struct access_shard *own_shard(const struct access_table *t, struct access_shard *s, size_t room) {
   size_t count = s ? s->count : 0;
   if (s && atomic_load_explicit(&s->references, memory_order_acquire) == 1 && s->room >= room) return s;

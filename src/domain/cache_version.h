@@ -33,6 +33,7 @@ struct cache_mark {
 CHECKED enum err cache_versions_new(struct cache_versions **ret_versions);
 struct cache_versions *cache_versions_free(struct cache_versions *v); /* NULL is fine; always NULL */
 /* Take the mark before you read what you cache. */
+/* Take the mark before you read what you cache. */
 struct cache_mark cache_mark(const struct cache_versions *v, enum cache_kind kind, int64_t owner, struct str id);
 static inline bool cache_mark_holds(const struct cache_mark *m) {
   return atomic_load_explicit(m->counter, memory_order_acquire) == m->version;

@@ -1,11 +1,10 @@
-/* call_page.c - a page's rows: read by two queries, then grouped once.
+/* call_page.c - reads a page's rows by two queries and groups them once.
  *
  * Invariants
  *  (1) Grouping n calls and m recordings takes O((n + m) log n) comparisons.
- *  (2) What a leg shows takes as long as it is, and O(k log k) comparisons to put k recordings of several legs in
- *      order.
- *  (3) calls and rows stay where they are once they were grouped: everything else points into them.
- *  (4) Lists keep the order of their array, because they are built from its end. */
+ *  (2) The k recordings of a leg are collected in O(k), and sorted in O(k log k) if they are of several legs.
+ *  (3) calls and rows do not move after they were grouped, because all else points into them.
+ *  (4) Lists have the order of their array, because they are built from its end. */
 #include "domain/call_page.h"
 
 #include <stdlib.h>
@@ -140,14 +139,14 @@ enum err call_page_read_one(struct db *db, int64_t business_id, const char *call
   return e;
 }
 
-/* ---- what is shown with a leg ---- */
+/* ---- legs and recordings that are shown with a leg ---- */
 
 size_t call_page_related(struct call_page *p, const struct call_leg *leg) {
-  const struct call_leg *parent = leg->parent; /* NULL once it has its place */
+  const struct call_leg *parent = leg->parent; /* NULL once it was written */
   size_t n = 0;
   for (const struct call_leg *child = leg->children; child; child = child->next_child) {
     if (parent && parent->call < child->call) p->related[n++] = TAKE(parent);
-    if (parent == child) parent = NULL; /* each names the other as its parent */
+    if (parent == child) parent = NULL; /* two legs that name each other as parent */
     p->related[n++] = child;
   }
   if (parent) p->related[n++] = parent;

@@ -1,13 +1,13 @@
-/* call_view.c - pages of calls: keys, how many of them fit, all their legs, all their recordings: four queries however
- * long the page.
+/* call_view.c - writes pages of calls. A page takes four queries, however long it is: its keys, how many of them fit,
+ * all their legs, and all their recordings.
  *
  * Invariants
- *  (1) A page is read in one transaction: its rows, legs and recordings are of one moment.
- *  (2) A page whose legs or recordings would be more than CALLS_LIST_LEGS_MAX ends earlier, with a cursor, and
- *      nothing is left out. They are counted before they are read. Of a single call with more, the first are shown.
+ *  (1) A page is read in one transaction, so its rows, legs and recordings are of one moment.
+ *  (2) A page ends early, with a cursor, before its legs or recordings exceed CALLS_LIST_LEGS_MAX; they are counted
+ *      before they are read. If a single call has more, only the first are shown.
  *  (3) Rows of one tree may each show the same recordings. A page ends before the row with which it would show more
- *      than CALLS_LIST_LEGS_MAX of them; its first row is always there.
- *  (4) The connection's deadline holds between queries too: it is looked at before each row. */
+ *      than CALLS_LIST_LEGS_MAX of them, but has at least one row.
+ *  (4) The connection's deadline also holds between queries: it is checked before each row. */
 #include "domain/call_view.h"
 
 #include <stdlib.h>
@@ -58,7 +58,7 @@ static enum err set_has_recording(struct calls_filter *f, struct str value) {
   return OK;
 }
 
-/* Times before 1970 leave the end open, as 0 does; nothing can be before it. */
+/* `since` before 1970 is no limit (0). `until` before 1970 becomes 1, and no call is older than that. */
 static enum err set_since(struct calls_filter *f, struct str value) {
   int64_t at;
   TRY(date_parse_time_or_date(value, &at));
@@ -105,7 +105,7 @@ static enum err set_legs(struct calls_filter *f, struct str value) {
   return f->all_legs || str_eq(value, STR("top")) ? OK : ERR_INVALID;
 }
 
-/* The text behind a cursor: "{sort_at}.{call_sid}" of the last row that was shown. */
+/* A cursor is base64url of "{sort_at}.{call_sid}" of the last row on the page. */
 static enum err set_cursor(struct calls_filter *f, struct str value) {
   struct buf text CLEANUP(buf_done) = BUF_INIT(128);
   if (value.n > 128 || base64url_decode(&text, value) != OK) return ERR_INVALID;
@@ -129,7 +129,7 @@ static enum err add_cursor(struct buf *b, const struct calls_key *key) {
 
 static const struct {
   const char *name;
-  bool or_all; /* `all` is no filter */
+  bool or_all; /* the value `all` means no filter */
   enum err (*set)(struct calls_filter *f, struct str value);
 } params[] = {
     {"search", false, set_search}, {"status", true, set_status},       {"recording_status", true, set_recording_status},
@@ -156,8 +156,7 @@ struct call_view_options {
   const struct status_view *status;
 };
 
-/* Writes what call_page_recordings put into p->shown: shown rows of it. legs: the call_sids of its other legs, or NULL.
- * */
+/* shown: how many recordings call_page_recordings wrote to p->shown. legs: the call_sids of its other legs, or NULL. */
 static enum err write_call(struct buf *b, const struct call_page *p, const struct call_leg *leg, size_t shown,
                            const struct str *legs, size_t leg_count, const struct call_view_options *v) {
   const struct call_leg *top = leg->top, *child = top->first_child;
@@ -173,7 +172,7 @@ static enum err write_call(struct buf *b, const struct call_page *p, const struc
   return status_write_call(b, &s, v->status);
 }
 
-/* Writes the rows of the keys, *count of them; fewer where they would show too many recordings (3). */
+/* Writes the rows of *count keys; fewer, and sets *count and *more, if they would show too many recordings (3). */
 static enum err write_rows(struct db *db, struct call_page *p, const struct calls_key *keys, size_t *count, bool *more,
                            const struct call_view_options *v, struct buf *b) {
   size_t shown = 0;
@@ -181,7 +180,7 @@ static enum err write_rows(struct db *db, struct call_page *p, const struct call
   for (size_t i = 0; i < *count; i++) {
     TRY(db_in_time(db)); /* (4) */
     const struct call_leg *leg = call_page_find(p, keys[i].call_sid);
-    if (!leg) continue; /* only past the ceiling of legs */
+    if (!leg) continue; /* only beyond the limit of legs (2) */
     size_t recordings = call_page_recordings(p, leg);
     if (!first && shown + recordings > CALLS_LIST_LEGS_MAX) {
       *count = i;

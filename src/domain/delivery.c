@@ -1,4 +1,4 @@
-/* delivery.c - names of known fields, and which of two deliveries is believed. */
+/* delivery.c - the names of known fields, and which of two deliveries wins. */
 #include "domain/delivery.h"
 
 static const char *const KNOWN[] = {
@@ -8,7 +8,7 @@ static const char *const KNOWN[] = {
     RECORDING_FIELD_CONFERENCE, RECORDING_FIELD_URL,   RECORDING_FIELD_FORBIDDEN, RECORDING_FIELD_CHANNELS,
     RECORDING_FIELD_SOURCE,     RECORDING_FIELD_TRACK, RECORDING_FIELD_ERROR,
 };
-_Static_assert(COUNT_OF(KNOWN) <= DELIVERY_KNOWN_MAX, "a delivery has room for all of them");
+_Static_assert(COUNT_OF(KNOWN) <= DELIVERY_KNOWN_MAX, "a delivery must have room for all known fields");
 
 bool delivery_field_is_known(struct str name) {
   for (size_t i = 0; i < COUNT_OF(KNOWN); i++)

@@ -1,26 +1,28 @@
-/* delivery.h - what a provider told us once (a webhook, an entry of a list), in our own words.
+/* delivery.h - one report of a provider (a webhook, or an entry of a list) in a form that does not depend on the
+ * provider.
  *
- * A provider's dialect parses into this; intake merges it. Fields that callreel knows have the names below, all others
- * keep the provider's own. Only non-empty values are carried; what the provider writes for "unknown" is left out. All
- * views belong to whoever made the delivery. */
+ * src/provider parses into it, intake.h stores it. Fields that callreel knows have the names below, others keep the
+ * provider's names. Empty values, and what the provider writes for "unknown", are left out. All texts belong to the
+ * caller that filled the delivery.
+ * Thread rule: one owner at a time. */
 #pragma once
 
 #include <stdint.h>
 
 #include "base/str.h"
 
-/* Names of known fields of a call. Values: text as told, but for those with a unit. */
+/* Names of known fields of a call. Values are the provider's text, unless a unit is given. */
 #define CALL_FIELD_ACCOUNT "account_sid"
 #define CALL_FIELD_PARENT "parent_call_sid"
 #define CALL_FIELD_FROM "from"
 #define CALL_FIELD_TO "to"
 #define CALL_FIELD_CALLER_NAME "caller_name"
 #define CALL_FIELD_STATUS "status"
-#define CALL_FIELD_PROVIDER_DIRECTION "provider_direction" /* as the provider says it */
+#define CALL_FIELD_PROVIDER_DIRECTION "provider_direction" /* in the provider's words */
 #define CALL_FIELD_DIRECTION "direction"                   /* inbound or outbound */
 #define CALL_FIELD_DURATION "duration"                     /* whole seconds */
 #define CALL_FIELD_TIMESTAMP "timestamp"                   /* of the event: UNIX milliseconds */
-#define CALL_FIELD_STARTED "started_at"                    /* UNIX milliseconds, where told outright */
+#define CALL_FIELD_STARTED "started_at"                    /* UNIX milliseconds, if the provider reports it itself */
 
 /* Names of known fields of a recording. */
 #define RECORDING_FIELD_ACCOUNT "account_sid"
@@ -28,8 +30,8 @@
 #define RECORDING_FIELD_CONFERENCE "conference_sid"
 #define RECORDING_FIELD_STATUS \
   "status"                        /* in-progress, paused, stopped, processing, completed, absent, deleted, failed */
-#define RECORDING_FIELD_URL "url" /* absolute, ready to ask, but for the format's extension */
-#define RECORDING_FIELD_FORBIDDEN "forbidden" /* "1": the url may not be fetched; "0": it may. Goes with url always */
+#define RECORDING_FIELD_URL "url" /* absolute, without the format's extension */
+#define RECORDING_FIELD_FORBIDDEN "forbidden" /* "1": url may not be fetched; "0": it may. Always with url */
 #define RECORDING_FIELD_DURATION "duration"   /* whole seconds, > 0 */
 #define RECORDING_FIELD_CHANNELS "channels"   /* 1 or 2 */
 #define RECORDING_FIELD_STARTED "started_at"  /* UNIX milliseconds */
@@ -37,14 +39,14 @@
 #define RECORDING_FIELD_TRACK "track"
 #define RECORDING_FIELD_ERROR "provider_error" /* the provider's number: 16101 … */
 
-/* FURTHER: fields that callreel does not know. Those past the ceiling are dropped. */
+/* FURTHER: fields that callreel does not know. More than that are dropped. */
 enum {
   DELIVERY_FURTHER_MAX = 300,
   DELIVERY_KNOWN_MAX = 24,
   DELIVERY_FIELDS_MAX = DELIVERY_FURTHER_MAX + DELIVERY_KNOWN_MAX
 };
 
-/* Is it one of the names above? */
+/* True for the names above. */
 bool delivery_field_is_known(struct str name);
 
 struct delivery_field {
@@ -52,12 +54,12 @@ struct delivery_field {
   struct str value; /* never empty; UTF-8 without NUL */
 };
 
-/* Which of two deliveries is believed: compared member by member, in this order. */
+/* Which of two deliveries wins: the greater one, compared member by member in this order. */
 struct delivery_rank {
   bool terminal;
   int64_t sequence;     /* -1: none */
   int64_t timestamp_ms; /* -1: none */
-  int status_order;     /* position in the provider's list of status_cache, from 0 */
+  int status_order;     /* position in the provider's list of statuses, from 0 */
 };
 
 struct delivery_part {
@@ -69,11 +71,12 @@ struct delivery_part {
 struct delivery {
   int64_t business_id;
   struct str call_sid;      /* empty: a recording without a call */
-  struct str recording_sid; /* empty: nothing is told of a recording */
+  struct str recording_sid; /* empty: it reports no recording */
   struct delivery_part call;
   struct delivery_part recording;
   int64_t received_ms;
-  size_t dropped; /* further fields that it had no room for */
+  size_t dropped; /* unknown fields past the limit */
 };
 
+/* < 0, 0, > 0 as a is less than, equal to or greater than b. */
 int delivery_rank_compare(const struct delivery_rank *a, const struct delivery_rank *b);

@@ -2,8 +2,8 @@
  *
  * Invariants
  *  (1) Merging is commutative, associative and idempotent: per name it is the maximum of (rank, value).
- *  (2) Known fields have room always. Further ones have a quota; of what goes beyond it, what came first stays.
- *      Only there the order of deliveries shows. */
+ *  (2) Known fields always have room. Unknown ones have a quota; past it, the fields that came first stay. Only
+ *      there does the order of deliveries matter. */
 #include "domain/fields.h"
 
 #include <jansson.h>
@@ -34,7 +34,7 @@ static bool is_entry(json_t *entry) {
   return true;
 }
 
-/* Takes an entry into the quota's count (sign 1) or out of it (-1). */
+/* Adds an entry to the quota's count (sign 1) or removes it (-1). */
 static void count_further(struct fields *f, const char *name, const json_t *entry, int sign) {
   if (!entry || delivery_field_is_known(str_from(name))) return;
   size_t bytes = strlen(name) + entry_value(entry).n;
@@ -101,7 +101,7 @@ static enum err merge_one(struct fields *f, const struct delivery_rank *rank, co
   return OK;
 }
 
-/* A shorter value can make room for a field that was dropped before it: so until nothing changes. */
+/* A shorter value can make room for a field that was dropped before it, so this repeats until nothing changes. */
 enum err fields_merge(struct fields *f, const struct delivery_part *part, bool *ret_changed, size_t *ret_dropped) {
   bool changed = false, again = true;
   size_t dropped = 0;

@@ -1,15 +1,18 @@
-/* fields.h - the document of all that was told of a call or a recording, each field with the rank of who told it.
+/* fields.h - all fields that deliveries reported of one call or recording, each with the rank of its delivery.
  *
- * A field is that of the highest-ranked delivery that has it non-empty, so the document does not depend on the order in
- * which deliveries arrive, nor on how often. Equal ranks: the bytewise greater value.
+ *   TRY(fields_read(text, &fields));   TRY(fields_merge(fields, &delivery->call, &changed, &dropped));
+ *   value = fields_get(fields, CALL_FIELD_FROM);   TRY(fields_write(fields, &buf));
+ *
+ * A field's value comes from the highest-ranked delivery in which it is not empty; with equal ranks, the bytewise
+ * greater value wins. So the document does not depend on the order in which deliveries arrive, or on repeats.
  * Thread rule: one owner at a time. */
 #pragma once
 
 #include "base/buf.h"
 #include "domain/delivery.h"
 
-/* The quota of further fields, those that callreel does not know: DELIVERY_FURTHER_MAX of them, and bytes. A document
- * of nothing but control characters, six bytes each in JSON, fits FIELDS_TEXT_MAX. */
+/* Limits for fields that callreel does not know; there are at most DELIVERY_FURTHER_MAX of them. Even a document of
+ * control characters only, with six bytes each in JSON, fits FIELDS_TEXT_MAX. */
 enum {
   FIELDS_FURTHER_NAME_MAX = 128,
   FIELDS_FURTHER_VALUE_MAX = 4 * 1024,
@@ -22,9 +25,9 @@ struct fields;
 /* text: what fields_write wrote, or empty. ERR_CORRUPT, ERR_NOMEM. */
 CHECKED enum err fields_read(struct str text, struct fields **ret_fields);
 struct fields *fields_free(struct fields *f);
-/* *ret_changed: the document differs now. *ret_dropped: further fields of the part that it had no room for. */
+/* Merges a delivery. *ret_changed: the document changed. *ret_dropped: how many unknown fields had no room. */
 CHECKED enum err fields_merge(struct fields *f, const struct delivery_part *part, bool *ret_changed,
                               size_t *ret_dropped);
-/* The value, valid until the next merge; STR_NONE when nobody told it. */
+/* The value, valid until the next merge; STR_NONE if no delivery had it. */
 struct str fields_get(const struct fields *f, const char *name);
 CHECKED enum err fields_write(const struct fields *f, struct buf *b);

@@ -1,11 +1,12 @@
-/* intake.c - how a delivery becomes rows.
+/* intake.c - turns a delivery into rows of `calls` and `recordings`.
  *
- *   delivery --merge--> ranked fields (the truth) --derive--> columns --event--> state of the recording
+ *   delivery --merge--> ranked fields --derive--> columns --event--> status of the recording
  *
  * Invariants
- *  (1) Columns that the provider tells are a pure function of the ranked fields and of minima over all deliveries
- *      (earliest_at, first_seen_at, completed_at): no order of deliveries shows.
- *  (2) The state gets an event only when what the fields say of it (its disposition) changes: repeats do nothing. */
+ *  (1) Columns with the provider's facts are a pure function of the ranked fields and of minima over all deliveries
+ *      (earliest_at, first_seen_at, completed_at). So the order of deliveries has no effect.
+ *  (2) The recording gets an event only when its disposition (what the fields say about it) changes. So repeats do
+ *      nothing. */
 #include "domain/intake.h"
 
 #include <stdio.h>
@@ -60,7 +61,7 @@ bool intake_fits(const struct delivery *d, const char **ret_field) {
 
 static void set_text(char *dst, size_t size, struct str s) {
   if (str_copy(dst, size, s) != OK)
-    dst[0] = '\0'; /* intake_fits refused it before; a row of an older release may differ */
+    dst[0] = '\0'; /* only in a row of an older release: intake_fits refuses longer values */
 }
 
 static int64_t number_or(struct str s, int64_t max, int64_t otherwise) {
@@ -82,7 +83,7 @@ static struct str part_get(const struct delivery_part *part, const char *name) {
   return STR_NONE;
 }
 
-/* The earliest moment that this one delivery speaks of: its own time, less the call's length where it says that. */
+/* The earliest moment that this delivery reports: its timestamp, minus the call's length if it has one. */
 static int64_t earliest_of(const struct delivery_part *part) {
   int64_t at = number_or(part_get(part, CALL_FIELD_TIMESTAMP), TIME_MAX_MS, 0);
   int64_t length_s = number_or(part_get(part, CALL_FIELD_DURATION), DURATION_MAX_S, 0);
@@ -138,7 +139,7 @@ static enum err intake_call(struct db *db, const struct delivery *d, struct inta
 
 /* ---- the recording ---- */
 
-/* What the fields say of a recording's fate: which event they are, once. */
+/* Which event the fields mean for the recording: COMPLETED, or REFUSED with an error; is_known false: none yet. */
 struct disposition {
   bool is_known;
   enum recording_event_kind event;
@@ -151,7 +152,7 @@ static enum recording_error absent_reason(struct str number) {
   return n == SILENT ? RECORDING_ABSENT_SILENT : RECORDING_ABSENT_TOO_SHORT;
 }
 
-/* One without an address can't be asked for; a later delivery may tell it. */
+/* Without a URL the recording counts as forbidden until a later delivery has one. */
 static struct disposition disposition_of(const struct fields *f) {
   struct str status = fields_get(f, RECORDING_FIELD_STATUS), provider_error = fields_get(f, RECORDING_FIELD_ERROR);
   bool forbidden =

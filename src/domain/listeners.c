@@ -1,10 +1,10 @@
 /* listeners.c - see listeners.h.
  *
  * Invariants
- *  (1) state is the number of listeners, plus 2^32 for each reference. It is freed when it comes to 0, by whoever
- *      brought it there: a listener keeps it alive without a count of its own.
- *  (2) A signed URL is in the table while somebody listens by it. The last one that was taken out is kept for the
- *      next, so that who asks for one range after the other by a URL allocates nothing. */
+ *  (1) state is the number of listeners, plus 2^32 for each reference. The thread that brings it to 0 frees the
+ *      struct. So listeners keep it alive, and need no reference.
+ *  (2) A signed URL is in the table while it has listeners. The entry removed last is kept for the next URL, so
+ *      that one range request after the other allocates nothing. */
 #include "domain/listeners.h"
 
 #include <assert.h>
@@ -29,11 +29,11 @@ struct url_place {
 
 struct listeners {
   atomic_uint_least64_t state; /* (1) */
-  struct listener_place plain; /* of all who come without a URL */
-  struct lock lock;            /* rank DOMAIN: covers all below */
+  struct listener_place plain; /* shared by all listeners without a URL */
+  struct lock lock;            /* rank DOMAIN: covers the members below */
   int64_t by_url;
-  struct url_place **buckets; /* (2) BUCKETS; NULL until somebody comes by a URL */
-  struct url_place *spare;    /* (2) in no bucket; or NULL */
+  struct url_place **buckets; /* (2) BUCKETS of them; NULL before the first URL */
+  struct url_place *spare;    /* (2) not in a bucket; NULL: none */
 };
 
 enum err listeners_new(struct listeners **ret_listeners) {

@@ -1,12 +1,11 @@
-/* signed_url.c - what is signed, and how it is read back.
+/* signed_url.c - signs and verifies URLs of recordings.
  *
  * Invariants
- *  (1) The signature covers version, business, recording and expiry: "1:{business}:{sid}:{expiry}". Neither number
- *      has a ':', so no other values have the same text.
+ *  (1) The signature covers version, business, recording and expiry: "1:{business}:{sid}:{expiry}". No part
+ *      contains a ':', so different values never have the same text.
  *  (2) A value has one spelling: decimal digits without a leading zero, base64url without padding and with its
- *      unused bits zero; each parameter stands once. So a URL can't be varied to look new in logs and counts.
- *  (3) The signature is computed and compared before the expiry is looked at: whoever has no good one learns
- *      nothing. */
+ *      unused bits zero; each parameter occurs once. So a URL can't be varied to look new in logs and counts.
+ *  (3) The signature is compared before the expiry. So a client without a valid signature learns nothing. */
 #include "domain/signed_url.h"
 
 #include <string.h>
@@ -50,7 +49,7 @@ enum err signed_url_load_key(struct db *db, const uint8_t secrets_key[SECRET_KEY
   return OK;
 }
 
-/* ---- text that is signed ---- */
+/* ---- the signed text ---- */
 
 struct text {
   char bytes[TEXT_MAX];
@@ -106,7 +105,7 @@ enum err signed_url_write(const struct hmac_key *key, struct str base, int64_t b
   uint8_t mac[SHA256_SIZE];
   if (ttl_s < 1 || ttl_s > SIGNED_URL_TTL_MAX_S || business_id <= 0 || now_ms < 0 || !is_sid(recording_sid))
     return ERR_INVALID;
-  int64_t expiry_s = (now_ms + 999) / 1000 + ttl_s; /* never shorter than was asked for */
+  int64_t expiry_s = (now_ms + 999) / 1000 + ttl_s; /* rounded up: never shorter than ttl_s */
   size_t before = b->n;
   sign_text(key, business_id, recording_sid, expiry_s, mac);
   enum err e = add_url(b, base, business_id, recording_sid, expiry_s, mac);
@@ -120,7 +119,7 @@ enum err signed_url_write(const struct hmac_key *key, struct str base, int64_t b
 
 /* ---- reading ---- */
 
-/* The raw value of the parameter that begins with name ("sig="); false unless it stands there exactly once (2). */
+/* The raw value of the parameter that starts with name ("sig="). False unless it occurs exactly once (2). */
 static bool find_parameter(struct str query, struct str name, struct str *ret_value) {
   struct str rest = query, each;
   unsigned count = 0;
@@ -156,7 +155,7 @@ static int base64url_value(char c) {
   return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
-/* 43 characters are 32 bytes and two bits that must be zero. Without an allocation. */
+/* Decodes 43 characters into 32 bytes; the two bits left over must be zero. Does not allocate. */
 static bool read_mac(struct str text, uint8_t ret_mac[SHA256_SIZE]) {
   uint32_t bits = 0;
   unsigned held = 0, at = 0;

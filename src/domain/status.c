@@ -1,4 +1,4 @@
-/* status.c - rows as JSON. Unknown is null, counts are numbers, `progress` is always there. */
+/* status.c - rows as JSON. Unknown values are null, counts are always numbers, `progress` is always present. */
 #include "domain/status.h"
 
 #include "base/clock.h"
@@ -7,7 +7,7 @@ static enum err add_literal(struct buf *b, const char *literal) {
   return buf_add(b, str_from(literal));
 }
 
-/* key: the name with its quotes, colon and what stands before it. */
+/* key: the name in quotes, with the colon and the comma or brace before it. */
 static enum err add_text(struct buf *b, const char *key, struct str text) {
   TRY(add_literal(b, key));
   return text.n ? buf_add_json(b, text) : add_literal(b, "null");
@@ -20,7 +20,7 @@ static enum err add_time(struct buf *b, const char *key, int64_t at) {
   return buf_addf(b, "%s\"%s\"", key, text);
 }
 
-/* null below least. */
+/* Writes null if value is less than least. */
 static enum err add_number(struct buf *b, const char *key, int64_t value, int64_t least) {
   return value < least ? buf_addf(b, "%snull", key) : buf_addf(b, "%s%lld", key, (long long)value);
 }
@@ -29,7 +29,7 @@ static enum err add_bool(struct buf *b, const char *key, bool value) {
   return buf_addf(b, "%s%s", key, value ? "true" : "false");
 }
 
-/* Of the audio where it is known, else as told: seconds, with as many decimals as there are. */
+/* Seconds, with up to three decimals: of the audio if known, else as the provider reported. */
 static enum err add_duration(struct buf *b, const struct recording *row) {
   if (row->duration_ms < 0) return add_number(b, ",\"duration\":", row->provider_duration_s, 1);
   long long whole = row->duration_ms / 1000, rest = row->duration_ms % 1000;
@@ -96,7 +96,7 @@ static enum err add_call_facts(struct buf *b, const struct status_call *s) {
   TRY(add_text(b, ",\"caller_name\":", str_from(c->caller_name)));
   TRY(add_text(b, ",\"customer_name\":", str_from(c->customer_name)));
   TRY(add_text(b, ",\"ref\":", str_from(c->ref)));
-  TRY(buf_addf(b, ",\"metadata\":%s", c->metadata[0] ? c->metadata : "null")); /* an object in JSON already */
+  TRY(buf_addf(b, ",\"metadata\":%s", c->metadata[0] ? c->metadata : "null")); /* stored as a JSON object */
   TRY(add_text(b, ",\"status\":", str_from(c->status)));
   TRY(add_time(b, ",\"started_at\":", c->started_at));
   TRY(add_time(b, ",\"ended_at\":", c->ended_at));
@@ -121,13 +121,13 @@ enum err status_write_call(struct buf *b, const struct status_call *c, const str
   return add_literal(b, c->legs ? "]}" : "}");
 }
 
-/* ---- the outside party ---- */
+/* ---- the customer's number ---- */
 
 static bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-/* Digits, maybe with a '+' before and the usual signs between. */
+/* Digits with '+', '-', '(', ')', '.' or spaces. */
 static bool is_telephone_number(struct str s) {
   size_t digits = 0;
   for (size_t i = 0; i < s.n; i++) {

@@ -1,35 +1,40 @@
-/* status.h - looks, never acts: the status object of a recording and the JSON of a call.
+/* status.h - writes the status object of a recording and the JSON of a call.
  *
- * Pure functions of rows that were read; this file and its .c may not include enqueue.h. */
+ *   struct status_view view = {.path_base = base, .now = now, .storage_full = full};
+ *   TRY(status_write(&buf, &row, &view));
+ *
+ * Showing a status never queues anything, so this file and status.c must not include enqueue.h. Pure.
+ * Thread rule: any thread. All functions: ERR_TOO_BIG if b is full, ERR_NOMEM. */
 #pragma once
 
 #include "domain/recording.h"
 #include "ledger/calls.h"
 
-/* What a status object says that its row does not hold. */
+/* What a status object needs besides the row. */
 struct status_view {
   struct str path_base; /* the path of PUBLIC_BASE_URL, "" or "/sub" */
   int64_t now;
-  bool storage_full; /* nodes_workers_are_full: what is queued waits for room */
+  bool storage_full; /* nodes_workers_are_full: queued recordings wait for disk space */
 };
 
 /* Appends the status object of row. */
 CHECKED enum err status_write(struct buf *b, const struct recording *row, const struct status_view *v);
-/* Appends the status object of a known call that has no recording: status missing, recording_sid null. */
+/* Appends the status object of a call without a recording: status missing, recording_sid null. */
 CHECKED enum err status_write_none(struct buf *b, struct str call_sid);
 
-/* A call as the list and GET /api/calls/{call_sid} show it. */
+/* A call for the list and for GET /api/calls/{call_sid}. */
 struct status_call {
   const struct call *call;
-  const struct call *top;                    /* of its leg tree; may be call itself */
-  struct str customer_number;                /* the outside party; empty unknown */
-  const struct recording *const *recordings; /* its own, then its other legs' */
+  const struct call *top;                    /* the top leg of its tree; may be call itself */
+  struct str customer_number;                /* empty: unknown */
+  const struct recording *const *recordings; /* its own, then those of its other legs */
   size_t recording_count;
-  const struct str *legs; /* call_sids of parent and children; NULL: not shown (lists) */
+  const struct str *legs; /* call_sids of parent and children; NULL: leave `legs` out, as lists do */
   size_t leg_count;
 };
 CHECKED enum err status_write_call(struct buf *b, const struct status_call *c, const struct status_view *v);
-/* The outside party of a top leg: `from` of an inbound call; `to` of an outbound one, or of its first child leg where
- * the top leg's `to` is no telephone number or one of the business's own numbers. first_child may be NULL. */
+/* The customer's number of a top leg: `from` of an inbound call; `to` of an outbound one. If that `to` is not a
+ * telephone number, or is one of the business's own numbers, it is the `to` of the first child leg. first_child may be
+ * NULL. */
 struct str status_customer_number(const struct call *top, const struct call *first_child, const struct str *own_numbers,
                                   size_t own_count);

@@ -1,9 +1,11 @@
-/* store.h - is this the volume that the database knows? RECORDINGS_DIR/.store-id holds an id; the database holds the
- * same.
+/* store.h - checks that the volume is the one that the database belongs to. RECORDINGS_DIR/.store-id holds an id; the
+ * database holds the same one.
  *
- * Only a database that knows no store makes one. A process that sees another store (a volume that is not mounted, not
- * shared) must not fill, nor take a missing file for a lost one.
- * Thread rule: any thread. */
+ *   TRY(store_id_of_database(db, id));   e = store_check(store, id, may_make);
+ *
+ * The id is made only if the database has none. A process that finds another id (the volume is not mounted, or not the
+ * shared one) must not fill, and must not treat a missing file as lost.
+ * Thread rule: any thread; functions with db: the connection's. */
 #pragma once
 
 #include "blob/blob.h"

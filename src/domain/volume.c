@@ -1,16 +1,16 @@
-/* volume.c - threads that call into the recordings' volume, so that nobody else has to.
+/* volume.c - threads that call into the recordings' volume, and one that probes whether it answers.
  *
  *   volume_run --> WAITING --a thread is free--> RUNNING --run returned--> OVER
  *                     |                             |                        ^
- *                     |                             `-- its time is up --> GIVEN_UP --run returned
- *                     `----- its time is up, stop -----------------------> OVER
+ *                     |                             `-- timeout, stop --> GIVEN_UP --run returned
+ *                     `----- timeout, stop ------------------------------> OVER
  *
  * Invariants
- *  (1) The lock (rank DOMAIN) covers both lists, the jobs' states and holders, and what the last look found.
- *      Nothing of a job is called under it, and no call into the volume is made under it.
- *  (2) done is called once: by the thread that took the job from WAITING or RUNNING to its next state.
- *  (3) drop is called by whoever lets go last: the thread that ran the job, or the caller's volume_release.
- *  (4) Times are the kernel's: how long a thread has been inside of the volume is nothing that a test can move. */
+ *  (1) The lock (rank DOMAIN) covers both lists, the jobs' states and holders, and the last probe's result. No
+ *      function of a job and no call into the volume runs under it.
+ *  (2) done is called once, by the thread that takes the job from WAITING or RUNNING to its next state.
+ *  (3) destroy is called by the last holder: the thread that ran the job, or the caller in volume_release.
+ *  (4) Times are the kernel's clock, which tests can't move, because they measure how long a real call takes. */
 #include "domain/volume.h"
 
 #include <assert.h>

@@ -1,20 +1,20 @@
-/* volume.h - work on the recordings' volume for threads that must not wait for it.
+/* volume.h - threads that call into the recordings' volume, for threads that must not wait for it.
  *
- * A file system can stop answering: a network volume whose server is gone, one that is frozen for a snapshot. A call
- * into it then returns when it comes back, or never. So such calls are made on the threads of a struct volume, and
- * whoever asked is answered within its time in any case.
+ * A file system can stop answering, for instance a network volume whose server is gone, or one that is frozen for a
+ * snapshot. A call into it then returns late or never. So such calls run on the threads of a struct volume, and the
+ * caller gets its answer, or ERR_TIMEOUT, within timeout_ms.
  *
  *   struct opening { struct volume_job job; … };
  *   opening->job = (struct volume_job){.run = open_it, .done = opened, .destroy = free_it, .timeout_ms = 8000};
- *   e = volume_run(volume, &opening->job);    not OK: done and drop will not be called, the job is the caller's again
- *   … done is called once; when the caller has no more use for the job: volume_release(&opening->job);
+ *   e = volume_run(volume, &opening->job);    not OK: neither done nor destroy is called, the caller owns the job again
+ *   … done is called once; when the caller no longer uses the job: volume_release(&opening->job);
  *
- * run may still be going when done tells ERR_TIMEOUT: the caller then reads nothing that run writes. What run brings
- * after that is thrown away by drop, which is called when run has returned and the caller has released the job.
+ * run may still be running when done gets ERR_TIMEOUT: then the caller must not read what run writes. destroy is called
+ * when run has returned and the caller has released the job; it frees what run opened and the caller did not take.
  *
- * The volume is also looked at once a second, by a thread of its own: room, the store's id, and whether it takes a
- * byte. volume_seen returns what was found last and never waits for the volume.
- * Thread rule: any thread; new, stop and free by the owner. */
+ * A thread of its own also probes the volume once a second: free space, the store's id, and whether it can write a
+ * byte. volume_seen returns the last result and never waits for the volume.
+ * Thread rule: any thread; new, stop and free: the owner only. */
 #pragma once
 
 #include <stdint.h>
@@ -65,10 +65,12 @@ CHECKED enum err volume_new(struct blob_store *store, unsigned threads, size_t q
  * ERR_CLOSED. */
 CHECKED enum err volume_run(struct volume *v, struct volume_job *job);
 /* The caller no longer uses the job. Call it once for each volume_run that returned OK. */
+/* The caller no longer uses the job. Call it once for each volume_run that returned OK. */
 void volume_release(struct volume_job *job);
 /* Calls done with ERR_TIMEOUT for jobs whose time is up. Call it some times a second, on a thread that never waits for
  * the volume. */
 void volume_tick(struct volume *v);
+/* Returns the result of the last probe. Never waits for the volume. */
 /* Returns the result of the last probe. Never waits for the volume. */
 void volume_seen(struct volume *v, struct volume_seen *ret_seen);
 /* Stops the threads and gives up waiting jobs. False: after wait_ms some threads are still inside the volume. They
