@@ -48,13 +48,15 @@ static void loop_sweep_files(struct api_loop *l) {
 }
 
 static void loop_check_streams(struct api_loop *l) {
-  events_check(l, 0);
+  event_stream_check_all(l, 0);
 }
 
 static const struct loop_reaction reactions[] = {
     {PENDING_ACCESS, loop_take_access}, /* first: the others judge by it */
-    {PENDING_FILES, loop_sweep_files},    {PENDING_SUBJECTS, loop_check_streams},
-    {PENDING_EVENTS_RESET, events_reset}, {0, NULL},
+    {PENDING_FILES, loop_sweep_files},
+    {PENDING_SUBJECTS, loop_check_streams},
+    {PENDING_EVENTS_RESET, event_stream_reset_all},
+    {0, NULL},
 };
 
 /* ---- what changed elsewhere ---- */
@@ -78,7 +80,7 @@ struct subjects_check {
 static void streams_on_post(void *arg) {
   struct subjects_check *c = arg;
   loop_apply_pending(c->loop);
-  events_check(c->loop, c->business_id);
+  event_stream_check_all(c->loop, c->business_id);
   free(c);
 }
 
@@ -91,13 +93,13 @@ static void streams_check_on(struct api_loop *l, int64_t business_id) {
 }
 
 void api_check_streams(struct api *a, int64_t business_id) {
-  if (!event_feed_is_heard(a->event_feed)) return;
+  if (!event_feed_has_streams(a->event_feed)) return;
   if (business_id == 0) {
     loops_set_pending(a, PENDING_SUBJECTS);
     return;
   }
   for (unsigned i = 0; a->server && i < a->loop_count; i++)
-    if (event_feed_is_heard_on(a->event_feed, business_id, i)) streams_check_on(&a->loops[i], business_id);
+    if (event_feed_has_streams_on(a->event_feed, business_id, i)) streams_check_on(&a->loops[i], business_id);
 }
 
 void api_session_changed(struct api *a, int64_t business_id, struct str digest) {
@@ -141,7 +143,7 @@ void api_tick(struct api *a) {
 
 static void drain_loop(void *arg) {
   playback_request_answer_waiting(arg);
-  events_drain(arg);
+  event_stream_end_all(arg);
 }
 
 void api_drain(struct api *a) {
@@ -228,7 +230,7 @@ static enum err init(struct api *a, struct access_snapshot *snapshot) {
   TRY(hits_new(&a->hits));
   TRY(quota_new(&a->webhooks));
   TRY(quota_new(&a->answers));
-  const struct event_feed_parts event_feed = events_feed_parts(a);
+  const struct event_feed_parts event_feed = event_stream_feed_parts(a);
   TRY(event_feed_new(&event_feed, &a->event_feed));
   TRY(page_files_new(a->path_base, &a->page));
   for (unsigned i = 0; i < a->loop_count; i++) TRY(loop_init(a, i));

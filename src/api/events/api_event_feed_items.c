@@ -1,52 +1,52 @@
-/* api_event_feed_items.c - things by their kind and id in a hash table, and in a list from the one that changed longest ago.
+/* api_event_feed_items.c - a hash table of objects by kind and id, and a list of them, the one changed longest ago first.
  *
  * Invariants
- *  (1) A change costs the same however many things and changes there are.
- *  (2) A thing's change is mere progress only if all its changes were. */
+ *  (1) Adding a change takes the same time however many objects and changes there are.
+ *  (2) An object's change is progress only if all its changes were progress. */
 #include "api/events/api_event_feed_items.h"
 
 #include <string.h>
 
-void event_feed_items_init(struct event_feed_items *t) {
-  t->end = &t->oldest;
+void event_feed_items_init(struct event_feed_items *items) {
+  items->end = &items->oldest;
 }
 
-static struct event_feed_item **bucket_of(struct event_feed_items *t, const struct event_feed_change *change) {
+static struct event_feed_item **bucket_of(struct event_feed_items *items, const struct event_feed_change *change) {
   uint32_t hash = UINT32_C(2166136261) ^ (uint32_t)change->kind; /* FNV-1a */
   for (const char *c = change->id; *c; c++) hash = (hash ^ (uint8_t)*c) * UINT32_C(16777619);
-  return &t->buckets[hash % EVENT_FEED_BUCKETS];
+  return &items->buckets[hash % EVENT_FEED_BUCKETS];
 }
 
-static void leave_list(struct event_feed_items *t, struct event_feed_item *one) {
-  *one->from_older = one->newer;
-  *(one->newer ? &one->newer->from_older : &t->end) = one->from_older;
+static void unlink_item(struct event_feed_items *items, struct event_feed_item *item) {
+  *item->from_older = item->newer;
+  *(item->newer ? &item->newer->from_older : &items->end) = item->from_older;
 }
 
-static void join_list(struct event_feed_items *t, struct event_feed_item *one) {
-  one->newer = NULL;
-  one->from_older = t->end;
-  *t->end = one;
-  t->end = &one->newer;
+static void link_newest(struct event_feed_items *items, struct event_feed_item *item) {
+  item->newer = NULL;
+  item->from_older = items->end;
+  *items->end = item;
+  items->end = &item->newer;
 }
 
-enum err event_feed_items_add(struct event_feed_items *t, const struct change *change) {
+enum err event_feed_items_add(struct event_feed_items *items, const struct change *change) {
   bool is_call = change->kind == CHANGE_CALL, is_progress = change->kind == CHANGE_PROGRESS;
   struct event_feed_change now = {
       .kind = is_call ? CHANGE_CALL : CHANGE_RECORDING, .is_progress = is_progress, .seq = change->seq};
   if (!is_call && !is_progress && change->kind != CHANGE_RECORDING) return OK;
-  if (str_copy(now.id, sizeof(now.id), change->id) != OK) return OK; /* no id of ours */
-  struct event_feed_item **bucket = bucket_of(t, &now), *one = *bucket;
-  while (one && (one->change.kind != now.kind || strcmp(one->change.id, now.id) != 0)) one = one->next;
-  if (one) {
-    now.is_progress = is_progress && one->change.is_progress; /* (2) */
-    leave_list(t, one);
+  if (str_copy(now.id, sizeof(now.id), change->id) != OK) return OK; /* not a SID: no object has it */
+  struct event_feed_item **bucket = bucket_of(items, &now), *item = *bucket;
+  while (item && (item->change.kind != now.kind || strcmp(item->change.id, now.id) != 0)) item = item->next;
+  if (item) {
+    now.is_progress = is_progress && item->change.is_progress; /* (2) */
+    unlink_item(items, item);
   } else {
-    if (t->count == FEED_THINGS_MAX) return ERR_TOO_BIG;
-    one = &t->each[t->count++];
-    one->next = *bucket;
-    *bucket = one;
+    if (items->count == EVENT_FEED_ITEMS_MAX) return ERR_TOO_BIG;
+    item = &items->each[items->count++];
+    item->next = *bucket;
+    *bucket = item;
   }
-  one->change = now;
-  join_list(t, one);
+  item->change = now;
+  link_newest(items, item);
   return OK;
 }

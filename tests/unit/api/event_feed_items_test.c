@@ -19,7 +19,7 @@ int __wrap_strcmp(const char *a, const char *b) {
   return __real_strcmp(a, b);
 }
 
-static struct event_feed_items *things_new(void) {
+static struct event_feed_items *items_new(void) {
   struct event_feed_items *t = calloc(1, sizeof(*t));
   assert_non_null(t);
   event_feed_items_init(t);
@@ -41,7 +41,7 @@ static void require(const struct event_feed_items *t, const char *expected) {
   assert_string_equal(text, expected);
 }
 
-static void each_thing_is_there_once_in_the_order_of_its_last_change(void **state) {
+static void each_object_is_there_once_in_the_order_of_its_last_change(void **state) {
   (void)state;
   static const struct {
     enum change_kind kind;
@@ -58,7 +58,7 @@ static void each_thing_is_there_once_in_the_order_of_its_last_change(void **stat
       {CHANGE_CALL, "A", "B@7 A@8 call A@9 "},
       {CHANGE_RECORDING, "0123456789012345678901234567890123456789", "B@7 A@8 call A@9 "},
   };
-  struct event_feed_items *t = things_new();
+  struct event_feed_items *t = items_new();
   for (size_t i = 0; i < COUNT_OF(steps); i++) {
     assert_int_equal(add(t, steps[i].kind, steps[i].id, (int64_t)i + 1), OK);
     require(t, steps[i].then);
@@ -66,17 +66,17 @@ static void each_thing_is_there_once_in_the_order_of_its_last_change(void **stat
   free(t);
 }
 
-static void many_changes_of_as_many_things_as_there_may_be_cost_little_each(void **state) {
+static void each_of_many_changes_of_many_objects_costs_little(void **state) {
   (void)state;
-  enum { CHANGES = 100 * FEED_THINGS_MAX };
-  struct event_feed_items *t = things_new();
+  enum { CHANGES = 100 * EVENT_FEED_ITEMS_MAX };
+  struct event_feed_items *t = items_new();
   char id[SID_SIZE];
   comparisons = 0;
   for (int i = 0; i < CHANGES; i++) {
-    (void)snprintf(id, sizeof(id), "RE%d", i % FEED_THINGS_MAX);
+    (void)snprintf(id, sizeof(id), "RE%d", i % EVENT_FEED_ITEMS_MAX);
     assert_int_equal(add(t, CHANGE_RECORDING, id, i + 1), OK);
   }
-  assert_int_equal(t->count, FEED_THINGS_MAX);
+  assert_int_equal(t->count, EVENT_FEED_ITEMS_MAX);
   if (comparisons > 4 * CHANGES) fail_msg("%zu comparisons for %d changes", comparisons, CHANGES);
   assert_int_equal(add(t, CHANGE_RECORDING, "one more", CHANGES + 1), ERR_TOO_BIG);
   free(t);
@@ -84,8 +84,8 @@ static void many_changes_of_as_many_things_as_there_may_be_cost_little_each(void
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(each_thing_is_there_once_in_the_order_of_its_last_change),
-      cmocka_unit_test(many_changes_of_as_many_things_as_there_may_be_cost_little_each),
+      cmocka_unit_test(each_object_is_there_once_in_the_order_of_its_last_change),
+      cmocka_unit_test(each_of_many_changes_of_many_objects_costs_little),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

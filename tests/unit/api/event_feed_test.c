@@ -8,7 +8,7 @@
 
 enum { BUSINESS = 7, OTHER = 8, LOOP = 1, LOOPS = 2, BATCHES_MAX = 64, MINUTE_MS = 60 * 1000 };
 
-/* A event_feed over a real catalog; batches are kept as they come. */
+/* An event feed over a real database; batches are kept as they come. */
 struct stage {
   struct scratch *scratch;
   struct db *db;
@@ -19,9 +19,9 @@ struct stage {
   struct event_feed_batch *batches[BATCHES_MAX];
   unsigned loops[BATCHES_MAX];
   size_t count;
-  enum err write_fails; /* what a look-up of a thing comes to */
-  pthread_mutex_t gate; /* held: looks wait in their first write */
-  bool at_gate;         /* a look came there: what it tells is settled */
+  enum err write_fails; /* the result of writing an object */
+  pthread_mutex_t gate; /* held: a read waits in its first write */
+  bool at_gate;         /* a read has come there, so the changes it covers are fixed */
 };
 
 static bool deliver(void *arg, unsigned loop, struct event_feed_batch *batch) {
@@ -84,18 +84,18 @@ static void wait_until(struct stage *s, const bool *flag, size_t count) {
   until.tv_sec += 20;
   pthread_mutex_lock(&s->mutex);
   while (!*flag || s->count < count)
-    if (pthread_cond_timedwait(&s->came, &s->mutex, &until) != 0) fail_msg("it never came");
+    if (pthread_cond_timedwait(&s->came, &s->mutex, &until) != 0) fail_msg("the batch never came");
   pthread_mutex_unlock(&s->mutex);
 }
 
-/* Number i, as soon as it came. */
+/* Waits for batch number i. */
 static const struct event_feed_batch *batch(struct stage *s, size_t i) {
   const bool any = true;
   wait_until(s, &any, i + 1);
   return s->batches[i];
 }
 
-/* Committed, and told of as the follower does. */
+/* commit writes a change, tell reports it as the changes thread does, change does both. */
 static int64_t commit(struct stage *s, enum change_kind kind, int64_t business, const char *id) {
   assert_int_equal(changes_add(s->db, kind, business, str_from(id)), OK);
   int64_t oldest, newest;
@@ -125,7 +125,7 @@ static void assert_event(const struct event_feed_batch *b, size_t i, const char 
     fail_msg("%.*s instead of %s", (int)b->events[i]->n, b->events[i]->text, text);
 }
 
-static void who_listens_is_told_of_its_business_alone(void **state) {
+static void a_stream_gets_events_of_its_business_only(void **state) {
   struct stage *s = *state;
   assert_int_equal(join(s, BUSINESS), 0);
   change(s, CHANGE_RECORDING, OTHER, "theirs");
@@ -136,10 +136,10 @@ static void who_listens_is_told_of_its_business_alone(void **state) {
   assert_int_equal(s->loops[0], LOOP);
   assert_int_equal(batch(s, 0)->business_id, BUSINESS);
   event_feed_leave(s->event_feed, BUSINESS, LOOP);
-  assert_false(event_feed_is_heard(s->event_feed));
+  assert_false(event_feed_has_streams(s->event_feed));
 }
 
-static void what_changed_several_times_is_told_once_under_its_newest_number(void **state) {
+static void an_object_that_changed_several_times_has_one_event_with_the_newest_number(void **state) {
   struct stage *s = *state;
   join(s, BUSINESS);
   pthread_mutex_lock(&s->gate);
@@ -171,10 +171,10 @@ static void progress_waits_for_its_time_and_a_change_does_not(void **state) {
   join(s, BUSINESS);
   change(s, CHANGE_PROGRESS, BUSINESS, "a");
   assert_int_equal(batch(s, 0)->count, 1);
-  clock_test_advance_ms(-MINUTE_MS); /* so that its time does not come by itself */
+  clock_test_advance_ms(-MINUTE_MS); /* so that progress does not become due by itself */
   change(s, CHANGE_PROGRESS, BUSINESS, "b");
   event_feed_tick(s->event_feed);
-  change(s, CHANGE_RECORDING, BUSINESS, "c"); /* b's bytes are told with its next ones */
+  change(s, CHANGE_RECORDING, BUSINESS, "c"); /* b's progress comes with its next change */
   assert_int_equal(batch(s, 1)->count, 1);
   assert_event(batch(s, 1), 0, "event: recording\nid: 3\ndata: \"c\"\n\n");
   clock_test_advance_ms(2 * MINUTE_MS);
@@ -197,12 +197,12 @@ static void a_change_with_progress_has_a_number(void **state) {
   event_feed_leave(s->event_feed, BUSINESS, LOOP);
 }
 
-static void who_joins_later_knows_what_was_told_before(void **state) {
+static void a_later_stream_gets_no_event_from_before_it_joined(void **state) {
   struct stage *s = *state;
   assert_int_equal(join(s, BUSINESS), 0);
   commit(s, CHANGE_RECORDING, BUSINESS, "a");
   commit(s, CHANGE_RECORDING, BUSINESS, "b");
-  tell(s, CHANGE_RECORDING, BUSINESS, "a", 1); /* the look sees b, which the follower has not told of yet */
+  tell(s, CHANGE_RECORDING, BUSINESS, "a", 1); /* the read sees b, which was not reported yet */
   assert_int_equal(batch(s, 0)->seq, 2);
   assert_int_equal(join(s, BUSINESS), 2);
   tell(s, CHANGE_RECORDING, BUSINESS, "b", 2);
@@ -227,32 +227,32 @@ static void streams_of_a_business_are_limited(void **state) {
   event_feed_leave(s->event_feed, OTHER, 0);
 }
 
-static void what_is_too_much_or_can_t_be_read_is_said_to_be_lost(void **state) {
+static void changes_that_are_too_many_or_unreadable_are_marked_lost(void **state) {
   struct stage *s = *state;
   char id[SID_SIZE];
   join(s, BUSINESS);
-  for (int i = 0; i <= FEED_THINGS_MAX; i++) {
+  for (int i = 0; i <= EVENT_FEED_ITEMS_MAX; i++) {
     (void)snprintf(id, sizeof(id), "RE%d", i);
     commit(s, CHANGE_RECORDING, BUSINESS, id);
   }
   tell(s, CHANGE_RECORDING, BUSINESS, "RE0", 1);
   assert_true(batch(s, 0)->lost);
   assert_int_equal(batch(s, 0)->seq, 1);
-  for (int64_t seq = 2; seq <= FEED_THINGS_MAX + 1; seq++) tell(s, CHANGE_RECORDING, BUSINESS, "RE", seq);
-  assert_int_equal(batch(s, 1)->count, FEED_THINGS_MAX); /* what was lost is behind: the rest fits */
+  for (int64_t seq = 2; seq <= EVENT_FEED_ITEMS_MAX + 1; seq++) tell(s, CHANGE_RECORDING, BUSINESS, "RE", seq);
+  assert_int_equal(batch(s, 1)->count, EVENT_FEED_ITEMS_MAX); /* the lost changes are covered, and the rest fits */
   size_t n = s->count;
   s->write_fails = ERR_IO;
   int64_t newest = change(s, CHANGE_RECORDING, BUSINESS, "x");
   assert_true(batch(s, n)->lost);
   assert_int_equal(batch(s, n)->seq, newest);
-  s->write_fails = ERR_NOT_FOUND; /* it is no more: nothing to tell */
+  s->write_fails = ERR_NOT_FOUND; /* the object was deleted: no event */
   (void)change(s, CHANGE_RECORDING, BUSINESS, "y");
   assert_false(batch(s, n + 1)->lost);
   assert_int_equal(batch(s, n + 1)->count, 0);
   event_feed_leave(s->event_feed, BUSINESS, LOOP);
 }
 
-static void after_a_loss_all_are_told_and_what_comes_then_is_told_again(void **state) {
+static void after_a_loss_all_streams_get_a_lost_batch_and_later_events(void **state) {
   struct stage *s = *state;
   change(s, CHANGE_CALL, BUSINESS, "before");
   join(s, BUSINESS);
@@ -262,7 +262,7 @@ static void after_a_loss_all_are_told_and_what_comes_then_is_told_again(void **s
     assert_int_equal(batch(s, i)->business_id, 0);
     assert_int_equal(batch(s, i)->seq, 0);
   }
-  assert_int_equal(join(s, OTHER), 0); /* where it is now is not known */
+  assert_int_equal(join(s, OTHER), 0); /* the newest seq is not known now */
   int64_t seq = change(s, CHANGE_CALL, BUSINESS, "after");
   assert_int_equal(batch(s, LOOPS)->seq, seq);
   assert_int_equal(batch(s, LOOPS)->count, 1);
@@ -270,7 +270,7 @@ static void after_a_loss_all_are_told_and_what_comes_then_is_told_again(void **s
   event_feed_leave(s->event_feed, OTHER, LOOP);
 }
 
-static void a_look_behind_what_is_remembered_finds_nothing(void **state) {
+static void reading_after_a_forgotten_change_finds_nothing(void **state) {
   struct stage *s = *state;
   struct event_feed_batch *b = NULL;
   commit(s, CHANGE_CALL, BUSINESS, "a");
@@ -289,16 +289,16 @@ static void a_look_behind_what_is_remembered_finds_nothing(void **state) {
 int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
-      FEED_TEST(who_listens_is_told_of_its_business_alone),
-      FEED_TEST(what_changed_several_times_is_told_once_under_its_newest_number),
+      FEED_TEST(a_stream_gets_events_of_its_business_only),
+      FEED_TEST(an_object_that_changed_several_times_has_one_event_with_the_newest_number),
       FEED_TEST(progress_has_no_number),
       FEED_TEST(progress_waits_for_its_time_and_a_change_does_not),
       FEED_TEST(a_change_with_progress_has_a_number),
-      FEED_TEST(who_joins_later_knows_what_was_told_before),
+      FEED_TEST(a_later_stream_gets_no_event_from_before_it_joined),
       FEED_TEST(streams_of_a_business_are_limited),
-      FEED_TEST(what_is_too_much_or_can_t_be_read_is_said_to_be_lost),
-      FEED_TEST(after_a_loss_all_are_told_and_what_comes_then_is_told_again),
-      FEED_TEST(a_look_behind_what_is_remembered_finds_nothing),
+      FEED_TEST(changes_that_are_too_many_or_unreadable_are_marked_lost),
+      FEED_TEST(after_a_loss_all_streams_get_a_lost_batch_and_later_events),
+      FEED_TEST(reading_after_a_forgotten_change_finds_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

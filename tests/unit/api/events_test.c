@@ -1,5 +1,5 @@
-/* events_test.c - event streams end in good order in whichever state they are: live, catching up, or while it is looked up
- * whether their session is still there. */
+/* events_test.c - event streams end with a complete body in every state: live, catching up, and while their session is looked
+ * up. */
 #include "service.h"
 
 #include <semaphore.h>
@@ -23,7 +23,7 @@ static void sign_in(struct service *s, char ret_line[128]) {
   (void)snprintf(ret_line, 128, "Cookie: %.*s\r\n", (int)strcspn(set, ";"), set);
 }
 
-/* An open stream by a session. last_id NULL: it asks for nothing of before. */
+/* Opens a stream with a session cookie. last_id: for Last-Event-ID; NULL: none. */
 static int listen_to(struct service *s, const char *cookie, const char *last_id) {
   char lines[256], first;
   (void)snprintf(lines, sizeof(lines), "%s%s%s%s", cookie, last_id ? "Last-Event-ID: " : "", last_id ? last_id : "",
@@ -33,7 +33,7 @@ static int listen_to(struct service *s, const char *cookie, const char *last_id)
   return fd;
 }
 
-/* Not on a test's stack: the reader may use it for a moment longer than the test. */
+/* Static, because the reader may use it for a moment after the test has ended. */
 static struct gate { sem_t reached, open; } gate;
 
 static void hold_reader(struct db *db, void *arg) {
@@ -44,7 +44,7 @@ static void hold_reader(struct db *db, void *arg) {
   (void)sem_post(&g->reached);
 }
 
-/* Nothing of the business is looked up until the gate is opened: it has all readers but one. */
+/* Blocks the readers that the business may use (all but one) until the gate is opened. */
 static void hold_readers(struct service *s, struct gate *g) {
   (void)sem_init(&g->reached, 0, 0);
   (void)sem_init(&g->open, 0, 0);
@@ -57,7 +57,7 @@ static void open_gate(struct gate *g) {
   while (sem_wait(&g->reached) != 0) continue;
 }
 
-/* What was posted to the loop before has run. */
+/* Returns when the loop has run everything that was posted before. */
 static void let_the_loop_turn(struct service *s) {
   for (int i = 0; i < 3; i++) assert_int_equal(service_ask(s, "GET", "/healthz", NULL, "", NULL)->status, 200);
 }
@@ -66,7 +66,7 @@ static void expect_end(int fd) {
   struct answer a;
   service_receive(fd, &a);
   assert_int_equal(a.status, 200);
-  assert_true(a.body_n >= 5 && memcmp(a.body + a.body_n - 5, "0\r\n\r\n", 5) == 0); /* whole, not cut */
+  assert_true(a.body_n >= 5 && memcmp(a.body + a.body_n - 5, "0\r\n\r\n", 5) == 0); /* complete, not cut */
 }
 
 static void a_drain_ends_a_live_stream(void **state) {
@@ -84,7 +84,7 @@ static void a_drain_ends_a_stream_that_catches_up(void **state) {
   char cookie[128];
   service_start(s);
   sign_in(s, cookie);
-  close(listen_to(s, cookie, NULL)); /* the session is in memory */
+  close(listen_to(s, cookie, NULL)); /* now the session is cached */
   hold_readers(s, &gate);
   int fd = listen_to(s, cookie, "1");
   api_session_changed(s->api, s->business, STR_NONE);
@@ -122,8 +122,8 @@ static void a_session_that_ended_while_it_caught_up_ends_the_stream(void **state
   expect_end(fd);
 }
 
-/* Who is told to look at everything again while it catches up goes on with what comes then. */
-static void a_reset_makes_a_catch_up_vain(void **state) {
+/* A client that gets a reset while it catches up goes on with the events after the reset. */
+static void a_reset_makes_a_catch_up_void(void **state) {
   struct service *s = *state;
   char cookie[128];
   struct answer a;
@@ -153,7 +153,7 @@ static void another_business_that_changes_ends_no_stream(void **state) {
   api_key_changed(s->api, s->other, 0);
   api_check_streams(s->api, s->other);
   let_the_loop_turn(s);
-  service_revoke(s); /* its own */
+  service_revoke(s); /* the stream's own session */
   char rest[1024];
   ssize_t n, all = 0;
   while ((n = recv(fd, rest + all, sizeof(rest) - (size_t)all, 0)) > 0) all += n;
@@ -164,14 +164,14 @@ static void another_business_that_changes_ends_no_stream(void **state) {
 #define EVENTS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, service_teardown)
 
 int main(void) {
-  (void)alarm(120); /* what hangs is a failure */
+  (void)alarm(120); /* a test that hangs fails */
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       EVENTS_TEST(a_drain_ends_a_live_stream),
       EVENTS_TEST(a_drain_ends_a_stream_that_catches_up),
       EVENTS_TEST(a_drain_ends_a_stream_whose_session_is_looked_up),
       EVENTS_TEST(a_session_that_ended_while_it_caught_up_ends_the_stream),
-      EVENTS_TEST(a_reset_makes_a_catch_up_vain),
+      EVENTS_TEST(a_reset_makes_a_catch_up_void),
       EVENTS_TEST(another_business_that_changes_ends_no_stream),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
