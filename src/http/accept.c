@@ -1,7 +1,7 @@
-/* accept.c - what a client takes. */
+/* accept.c - evaluates Accept and Accept-Encoding. */
 #include "http/accept.h"
 
-/* "0", "0.", "0.000": what the client says it does not take. */
+/* True for "0", "0.", "0.000": the client does not accept the item. */
 static bool is_zero(struct str q) {
   if (q.n == 0 || q.p[0] != '0') return false;
   for (size_t i = 1; i < q.n; i++)

@@ -1,13 +1,12 @@
-/* answer.c - sending what response.c laid out.
+/* answer.c - sends the answer that response.c built.
  *
  *   out (text) -> piece (bytes or file) -> out (chunk framing) -> piece … until the source is over
  *
  * Invariants
- *  (1) `out` goes before `piece`; the source is asked only when no piece is left. So its bytes stay valid long enough.
- *  (2) Text goes with MSG_MORE when a file follows, and in one sendmsg with bytes: no small packet alone.
- *  (3) The clean end of a chunked body is written only when the source said END; what was announced is sent whole or
- * the connection is cut.
- *  (4) While the source waits, the chunk in hand is closed: a client that reads whole chunks has all that was given. */
+ *  (1) `out` is sent before `piece`, and the source is called only when no piece is left: so its bytes stay valid until sent.
+ *  (2) Text is sent with MSG_MORE if a file follows, and in one sendmsg with bytes that follow: no small packet alone.
+ *  (3) The last chunk is written only after HTTP_PIECE_END; an announced body is sent whole or the connection is cut.
+ *  (4) While the source waits, the current chunk is closed: a client that reads whole chunks has all that was given. */
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/sendfile.h>
@@ -23,7 +22,7 @@ void answer_drop(struct http_exchange *x) {
   if (file) http_file_unref(file);
 }
 
-static enum answer_step frame(struct http_exchange *x, int64_t length) {
+static enum answer_step open_chunk(struct http_exchange *x, int64_t length) {
   if (!x->sending_chunked) return ANSWER_DONE;
   const char *before = x->chunk_open ? "\r\n" : "";
   x->chunk_open = true;
@@ -38,7 +37,7 @@ static enum answer_step close_chunk(struct http_exchange *x) {
 }
 
 static enum answer_step end_source(struct http_exchange *x) {
-  if (x->source_left > 0) return ANSWER_BROKEN; /* (3): shorter than announced */
+  if (x->source_left > 0) return ANSWER_BROKEN; /* (3): the body is shorter than announced */
   x->source_over = true;
   if (!x->sending_chunked) return ANSWER_DONE;
   return buf_add(&x->out, x->chunk_open ? STR("\r\n0\r\n\r\n") : STR("0\r\n\r\n")) == OK ? ANSWER_DONE : ANSWER_BROKEN;
@@ -46,11 +45,11 @@ static enum answer_step end_source(struct http_exchange *x) {
 
 static void wait_for_source(struct http_exchange *x) {
   x->waiting = true;
-  if (x->woken) loop_make_ready(x->conn); /* more came while it was asked */
+  if (x->woken) loop_make_ready(x->conn); /* http_wake was called meanwhile */
 }
 
-/* Asks the source for its next piece. */
-static enum answer_step pull(struct http_exchange *x) {
+/* Gets the source's next piece. */
+static enum answer_step pull_piece(struct http_exchange *x) {
   struct http_piece p = {.kind = HTTP_PIECE_WAIT};
   x->woken = false;
   x->source->next(x->source_arg, x, &p);
@@ -68,7 +67,7 @@ static enum answer_step pull(struct http_exchange *x) {
     case HTTP_PIECE_FILE:
       break;
   }
-  if (length <= 0) { /* nothing after all: asked again in the next turn */
+  if (length <= 0) { /* an empty piece: call the source again in the next turn */
     x->woken = true;
     wait_for_source(x);
     return ANSWER_DONE;
@@ -80,7 +79,7 @@ static enum answer_step pull(struct http_exchange *x) {
   }
   x->piece = p;
   x->piece_left = length;
-  return frame(x, length);
+  return open_chunk(x, length);
 }
 
 static void account_out(struct http_exchange *x, size_t n) {
@@ -101,7 +100,7 @@ static void account_piece(struct http_exchange *x, size_t n) {
     x->piece.offset += (int64_t)n;
 }
 
-/* One call to the kernel. Bytes it took, or -1 with errno. */
+/* Sends once. Returns the number of bytes sent, or -1 with errno. */
 static ssize_t push_text(struct http_exchange *x) {
   struct iovec parts[2];
   size_t count = 0, out_left = x->out.n - x->out_sent;
@@ -122,7 +121,7 @@ static ssize_t push_text(struct http_exchange *x) {
 static ssize_t push_file(struct http_exchange *x, size_t most) {
   off_t offset = x->piece.offset;
   ssize_t n = sendfile(x->conn->fd, x->piece.fd, &offset, most);
-  if (n == 0) errno = EPIPE; /* shorter than was said: it can't be answered whole */
+  if (n == 0) errno = EPIPE; /* the file is shorter than announced: the answer can't be completed */
   if (n <= 0) return -1;
   account_piece(x, (size_t)n);
   return n;
@@ -132,8 +131,8 @@ static bool text_is_next(const struct http_exchange *x) {
   return x->out.n > x->out_sent || (x->piece_left > 0 && x->piece.kind == HTTP_PIECE_BYTES);
 }
 
-/* How much of the file goes next: what is in memory. 0: a helper is on its way, and the head waits for it too. -1: none can be
- * had. */
+/* How many bytes of the file can be sent now. 0: a helper reads them, and the head waits for it too. -1: no helper is
+ * available. */
 static int64_t file_step(struct http_exchange *x, int64_t budget) {
   int64_t most = x->piece_left < budget ? x->piece_left : budget;
   return x->reading_in ? 0 : file_ready(x, x->piece.offset, most);
@@ -147,7 +146,7 @@ enum answer_step answer_send(struct http_exchange *x) {
   int64_t budget = SEND_MAX;
   if (x->woken) x->waiting = false;
   for (;;) {
-    if (x->piece_left == 0 && x->source && !x->source_over && !x->waiting && pull(x) == ANSWER_BROKEN)
+    if (x->piece_left == 0 && x->source && !x->source_over && !x->waiting && pull_piece(x) == ANSWER_BROKEN)
       return ANSWER_BROKEN;
     if (!text_is_next(x) && x->piece_left == 0) {
       if (x->source && !x->source_over) return ANSWER_WAITS;
@@ -168,7 +167,8 @@ enum answer_step answer_send(struct http_exchange *x) {
   }
   if (x->corked) {
     const int none = 0;
-    (void)setsockopt(x->conn->fd, IPPROTO_TCP, TCP_CORK, &none, sizeof(none)); /* flushes; a dead peer shows later */
+    (void)setsockopt(x->conn->fd, IPPROTO_TCP, TCP_CORK, &none,
+                     sizeof(none)); /* sends what is corked; an error shows at the next call */
   }
   return ANSWER_DONE;
 }

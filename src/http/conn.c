@@ -1,4 +1,4 @@
-/* conn.c - a connection's life.
+/* conn.c - the states of a connection.
  *
  *   IDLE --a byte--> HEAD --whole--> BODY --whole--> HELD --answered--> ANSWER --all sent--> IDLE   [next request]
  *                     |               |               (by the app)        |--body unread, small--> DISCARD --> IDLE
@@ -7,16 +7,15 @@
  *   any --reset, cut, time is up--> CLOSED
  *
  * Invariants
- *  (1) Registered once, edge-triggered, for its life: `readable` says that the kernel may have bytes; a short read or
- *      EAGAIN clears it, an event sets it. Nothing is read that nobody wants yet: that is the back-pressure.
- *  (2) `in` is there only while bytes of a request or its views are. It never moves while a request's views point to
- *      it: a request that outlives its connection, or needs its room, takes the buffer with it.
- *  (3) conn_run is a loop, never nested: the app's answers are laid out in callbacks and sent here.
- *  (4) A connection is in exactly one list of deadlines; what waits for the app is in DEADLINE_NONE.
- *  (5) Closed means out of all lists, its exchange ended; the struct lives until the turn's end.
- *  (6) A peer that for pace_ms is waited for, and takes less than least_pace bytes a second of what is there for it, is
- *      cut. What it takes is what it acknowledges, not what our kernel's buffer has room for: a peer that takes a byte
- *      every few seconds is as slow as one that takes none. Time in which there was nothing to send does not count. */
+ *  (1) The descriptor is registered once, edge-triggered. `readable` is set by an event and cleared by a short read or
+ *      EAGAIN. The connection reads only what its state can process: that is the back-pressure.
+ *  (2) `in` exists only while it holds bytes of a request or a request's views point into it, and it does not move while they
+ *      do. A request that outlives its connection, or needs a buffer to itself, takes `in` over.
+ *  (3) conn_run is never nested for one connection: answers are built in the app's callbacks and sent by conn_run.
+ *  (4) A connection is in exactly one list of deadlines; while the app has the request it is in DEADLINE_NONE.
+ *  (5) A closed connection is in no list and its exchange has ended; the struct is reused after the turn.
+ *  (6) A peer that is waited for during pace_ms and acknowledges less than least_pace bytes a second is cut. Bytes in our
+ *      kernel's buffer do not count as acknowledged. Time without anything to send does not count either. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -30,7 +29,7 @@
 #include "base/metric.h"
 #include "http/internal.h"
 
-enum fill { FILL_SOME, FILL_NONE, FILL_OVER /* the peer ended, or an error */ };
+enum received { RECEIVED_SOME, RECEIVED_NONE, RECEIVED_END /* the peer has shut its side, or an error */ };
 enum { CHUNK_ROOM_MIN = 1024, BODY_STEP = 16 * 1024 };
 
 /* ---- birth and end ---- */
@@ -63,14 +62,14 @@ bool conn_new(struct loop *l, int fd, const struct sockaddr_storage *peer, bool 
     conn_close(c, true);
     return false;
   }
-  if (l->phase != PHASE_OPEN) { /* came just before the end: ends unless a request is there already */
+  if (l->phase != PHASE_OPEN) { /* accepted just before draining: closes unless a request was received already */
     c->readable = true;
     loop_make_ready(c);
   }
   return true;
 }
 
-static void give_in(struct conn *c) {
+static void release_buffer(struct conn *c) {
   loop_give_bytes(c->loop, TAKE(c->in));
   c->from = c->to = 0;
 }
@@ -80,10 +79,10 @@ void conn_close(struct conn *c, bool reset) {
   c->state = CONN_CLOSED;
   link_remove(&c->in_deadline);
   link_remove(&c->in_ready);
-  c->ready = true; /* nobody puts it back */
+  c->ready = true; /* loop_make_ready leaves it alone */
   if (reset) {
     const struct linger none = {.l_onoff = 1, .l_linger = 0};
-    (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)); /* else a plain close: short all the same */
+    (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)); /* if this fails, it is a plain close */
   }
   (void)close(c->fd);
   struct http_exchange *x = TAKE(c->x);
@@ -91,13 +90,13 @@ void conn_close(struct conn *c, bool reset) {
     if (x->refs > 1 && !x->in) x->in = TAKE(c->in);
     exchange_end(x, false);
   }
-  give_in(c);
+  release_buffer(c);
   link_append(&c->loop->dead, &c->in_ready);
   server_conn_gone(c);
 }
 
-/* Gives the request's buffer to the exchange and moves what was not parsed yet into a new one. */
-static bool detach_in(struct conn *c, struct http_exchange *x) {
+/* Gives the request's buffer to the exchange and moves the unparsed bytes into a new one. False: no memory. */
+static bool give_buffer_to_exchange(struct conn *c, struct http_exchange *x) {
   struct bytes *next = NULL;
   uint32_t left = c->to - c->from;
   if (left > 0) {
@@ -115,38 +114,38 @@ static bool detach_in(struct conn *c, struct http_exchange *x) {
 
 /* ---- reading ---- */
 
-/* Reads up to room bytes to `at`. */
-static enum fill fill(struct conn *c, char *at, size_t room, size_t *ret_n) {
-  if (!c->readable) return c->eof ? FILL_OVER : FILL_NONE;
+/* Receives up to room bytes to `at`; at NULL: drops them. */
+static enum received receive(struct conn *c, char *at, size_t room, size_t *ret_n) {
+  if (!c->readable) return c->eof ? RECEIVED_END : RECEIVED_NONE;
   ssize_t n;
   do n = recv(c->fd, at, room, !at ? MSG_TRUNC : 0);
   while (n < 0 && errno == EINTR);
   if (n > 0) {
     if ((size_t)n < room && !c->peer_shut) c->readable = false;
     *ret_n = (size_t)n;
-    return FILL_SOME;
+    return RECEIVED_SOME;
   }
   c->readable = false;
-  if (n < 0 && errno == EAGAIN) return FILL_NONE;
+  if (n < 0 && errno == EAGAIN) return RECEIVED_NONE;
   c->eof = true;
-  return FILL_OVER;
+  return RECEIVED_END;
 }
 
-/* Reads behind what `in` has. */
-static enum fill fill_in(struct conn *c) {
+/* Receives to the end of `in`. */
+static enum received receive_into_buffer(struct conn *c) {
   if (!c->in) {
-    if (!c->readable) return c->eof ? FILL_OVER : FILL_NONE;
-    if (!(c->in = loop_take_bytes(c->loop))) return FILL_OVER;
+    if (!c->readable) return c->eof ? RECEIVED_END : RECEIVED_NONE;
+    if (!(c->in = loop_take_bytes(c->loop))) return RECEIVED_END;
     c->from = c->to = 0;
   }
   size_t n = 0;
-  enum fill f = fill(c, c->in->p + c->to, c->in->cap - c->to, &n);
+  enum received f = receive(c, c->in->p + c->to, c->in->cap - c->to, &n);
   c->to += (uint32_t)n;
   return f;
 }
 
-/* Room behind a head that is still partial: moves it to the front, or to a larger buffer; then it is parsed anew. */
-static bool make_room(struct conn *c) {
+/* Makes room for more of a partial head: moves it to the front or into a larger buffer, and starts parsing again. */
+static bool make_head_room(struct conn *c) {
   struct http_exchange *x = c->x;
   if (c->to < c->in->cap) return true;
   uint32_t n = c->to - c->from;
@@ -182,26 +181,27 @@ void conn_refuse(struct conn *c, int status, const char *reason) {
   if (!c->running) loop_make_ready(c);
 }
 
-static bool deliver(struct conn *c) {
+static bool deliver_request(struct conn *c) {
   struct http_exchange *x = c->x;
   const struct http_app *app = &c->loop->server->app;
   x->body_state = BODY_NONE;
   x->seen = true;
   c->state = CONN_HELD;
   app->request(app->arg, x);
-  if (!x->answered && x->refs == 1 && x->timer_at == 0 && !c->doomed) http_respond(x, 500, NULL, NULL); /* forgotten */
+  if (!x->answered && x->refs == 1 && x->timer_at == 0 && !c->doomed)
+    http_respond(x, 500, NULL, NULL); /* the app forgot it */
   if (c->state == CONN_HELD) loop_set_deadline(c, DEADLINE_NONE);
   return c->state != CONN_HELD;
 }
 
-static void say_continue(struct conn *c) {
+static void send_continue(struct conn *c) {
   const struct str text = STR("HTTP/1.1 100 Continue\r\n\r\n");
   ssize_t n = send(c->fd, text.p, text.n, MSG_NOSIGNAL);
   if (n < 0) n = 0;
   if ((size_t)n < text.n && buf_add(&c->x->out, str_skip(text, (size_t)n)) != OK) c->doomed = true;
 }
 
-/* The head is here: asks the app, and sees to the body. */
+/* The head was received: calls the app's head function and prepares for the body. */
 static bool start_request(struct conn *c) {
   struct http_exchange *x = c->x;
   const struct http_app *app = &c->loop->server->app;
@@ -218,20 +218,20 @@ static bool start_request(struct conn *c) {
     app->head(app->arg, x, &x->body_max);
     if (c->doomed || x->answered) return !c->doomed;
   }
-  if (x->body_state == BODY_NONE) return deliver(c);
+  if (x->body_state == BODY_NONE) return deliver_request(c);
   if (x->body_max > INT32_MAX) x->body_max = INT32_MAX;
   if (x->body_state == BODY_LENGTH && x->body_left > (int64_t)x->body_max) {
     conn_refuse(c, 413, "body too large");
     return c->state != CONN_CLOSED;
   }
-  if (x->body_state == BODY_CHUNKED && c->in->cap - c->from < CHUNK_ROOM_MIN && !detach_in(c, x)) {
+  if (x->body_state == BODY_CHUNKED && c->in->cap - c->from < CHUNK_ROOM_MIN && !give_buffer_to_exchange(c, x)) {
     conn_close(c, true);
     return false;
   }
   http_chunked_init(&x->chunked, (int64_t)x->body_max);
   x->raw_at = c->from;
   x->body.max = x->body_max;
-  if (x->parse.expects_continue && c->from == c->to) say_continue(c);
+  if (x->parse.expects_continue && c->from == c->to) send_continue(c);
   loop_set_deadline(c, DEADLINE_BODY);
   return true;
 }
@@ -248,12 +248,12 @@ static bool run_head(struct conn *c) {
       }
       if (c->state == CONN_IDLE) loop_set_deadline(c, DEADLINE_HEAD);
       c->state = CONN_HEAD;
-      if (!make_room(c)) break;
+      if (!make_head_room(c)) break;
     }
-    enum fill f = fill_in(c);
-    if (f == FILL_SOME) continue;
-    if (f == FILL_OVER || (c->state == CONN_IDLE && c->loop->phase != PHASE_OPEN)) break;
-    if (c->state == CONN_IDLE) give_in(c);
+    enum received f = receive_into_buffer(c);
+    if (f == RECEIVED_SOME) continue;
+    if (f == RECEIVED_END || (c->state == CONN_IDLE && c->loop->phase != PHASE_OPEN)) break;
+    if (c->state == CONN_IDLE) release_buffer(c);
     return false;
   }
   conn_close(c, false);
@@ -262,7 +262,7 @@ static bool run_head(struct conn *c) {
 
 /* ---- the body ---- */
 
-/* Room for more of the body, which counts among what the loop holds. */
+/* Makes room for more of the body, which counts in the loop's held_bytes. */
 static bool hold_body(struct http_exchange *x, size_t more) {
   if (x->body.cap - x->body.n >= more) return true;
   if (!server_hold(x->loop, more) || buf_reserve(&x->body, more) != OK) return false;
@@ -271,14 +271,14 @@ static bool hold_body(struct http_exchange *x, size_t more) {
   return true;
 }
 
-/* Counts what comes and keeps nothing. */
-static enum fill drop_length(struct conn *c, bool *ret_whole) {
+/* Receives a body that the app does not need, and keeps nothing. */
+static enum received receive_and_drop_body(struct conn *c, bool *ret_whole) {
   struct http_exchange *x = c->x;
   while (x->body_left > 0) {
     size_t n = c->to - c->from;
     if (n == 0) {
-      enum fill f = fill(c, NULL, (size_t)x->body_left, &n);
-      if (f != FILL_SOME) return f;
+      enum received f = receive(c, NULL, (size_t)x->body_left, &n);
+      if (f != RECEIVED_SOME) return f;
     } else {
       if ((int64_t)n > x->body_left) n = (size_t)x->body_left;
       c->from += (uint32_t)n;
@@ -286,42 +286,42 @@ static enum fill drop_length(struct conn *c, bool *ret_whole) {
     x->body_left -= (int64_t)n;
   }
   *ret_whole = true;
-  return FILL_SOME;
+  return RECEIVED_SOME;
 }
 
-/* Into `in` where it fits behind the head, else into a buffer of its own that grows with what came. */
-static enum fill take_length(struct conn *c, bool *ret_whole) {
+/* Receives a body into `in` if it fits there, else into x->body, which grows with what was received. */
+static enum received receive_body_of_length(struct conn *c, bool *ret_whole) {
   struct http_exchange *x = c->x;
-  if (x->drops_body) return drop_length(c, ret_whole);
+  if (x->drops_body) return receive_and_drop_body(c, ret_whole);
   bool in_place = x->body.n == 0 && c->in && (int64_t)(c->in->cap - c->from) >= x->body_left;
   if (in_place) {
     while (c->to - c->from < x->body_left) {
-      enum fill f = fill_in(c);
-      if (f != FILL_SOME) return f;
+      enum received f = receive_into_buffer(c);
+      if (f != RECEIVED_SOME) return f;
     }
     x->request.body = str_of(c->in->p + c->from, (size_t)x->body_left);
     c->from += (uint32_t)x->body_left;
   } else {
     size_t have = c->to - c->from;
     if (have > 0 && (!hold_body(x, have) || buf_add(&x->body, str_of(c->in->p + c->from, have)) != OK))
-      return FILL_OVER;
+      return RECEIVED_END;
     c->from = c->to;
     x->body_left -= (int64_t)have;
     while (x->body_left > 0) {
       size_t n = 0, step = x->body_left < BODY_STEP ? (size_t)x->body_left : BODY_STEP;
-      if (!hold_body(x, step)) return FILL_OVER;
-      enum fill f = fill(c, x->body.p + x->body.n, step, &n);
-      if (f != FILL_SOME) return f;
+      if (!hold_body(x, step)) return RECEIVED_END;
+      enum received f = receive(c, x->body.p + x->body.n, step, &n);
+      if (f != RECEIVED_SOME) return f;
       x->body.n += n;
       x->body_left -= (int64_t)n;
     }
     x->request.body = buf_str(&x->body);
   }
   *ret_whole = true;
-  return FILL_SOME;
+  return RECEIVED_SOME;
 }
 
-static enum fill take_chunked(struct conn *c, bool *ret_whole) {
+static enum received receive_chunked_body(struct conn *c, bool *ret_whole) {
   struct http_exchange *x = c->x;
   for (;;) {
     while (c->from < c->to) {
@@ -330,35 +330,36 @@ static enum fill take_chunked(struct conn *c, bool *ret_whole) {
       enum http_parse_result r = http_chunked_next(&x->chunked, c->in->p + c->from, c->to - c->from, &used, &part);
       c->from += (uint32_t)used;
       if (r == HTTP_PARSE_DATA && !x->drops_body && (!hold_body(x, part.n) || buf_add(&x->body, part) != OK))
-        return FILL_OVER;
+        return RECEIVED_END;
       if (r == HTTP_PARSE_BAD) {
         conn_refuse(c, x->chunked.status, x->chunked.reason);
-        return FILL_SOME;
+        return RECEIVED_SOME;
       }
       if (r != HTTP_PARSE_DONE) continue;
       x->request.body = x->body.n > 0 ? buf_str(&x->body) : STR("");
       *ret_whole = true;
-      return FILL_SOME;
+      return RECEIVED_SOME;
     }
     c->from = c->to = x->raw_at;
-    enum fill f = fill_in(c);
-    if (f != FILL_SOME) return f;
+    enum received f = receive_into_buffer(c);
+    if (f != RECEIVED_SOME) return f;
   }
 }
 
 static bool run_body(struct conn *c) {
   bool whole = false;
-  enum fill f = c->x->body_state == BODY_CHUNKED ? take_chunked(c, &whole) : take_length(c, &whole);
-  if (whole) return deliver(c);
-  if (f == FILL_NONE) return false;
-  if (f == FILL_OVER) conn_close(c, false);
+  enum received f =
+      c->x->body_state == BODY_CHUNKED ? receive_chunked_body(c, &whole) : receive_body_of_length(c, &whole);
+  if (whole) return deliver_request(c);
+  if (f == RECEIVED_NONE) return false;
+  if (f == RECEIVED_END) conn_close(c, false);
   return c->state != CONN_CLOSED;
 }
 
 /* ---- the answer, and what follows it ---- */
 
 static bool start_linger(struct conn *c) {
-  give_in(c);
+  release_buffer(c);
   if (c->eof || shutdown(c->fd, SHUT_WR) != 0) {
     conn_close(c, false);
     return false;
@@ -370,25 +371,25 @@ static bool start_linger(struct conn *c) {
   return true;
 }
 
-static bool start_next(struct conn *c) {
+static bool start_next_request(struct conn *c) {
   c->state = CONN_IDLE;
-  if (c->from == c->to) give_in(c);
+  if (c->from == c->to) release_buffer(c);
   loop_set_deadline(c, DEADLINE_IDLE);
   return true;
 }
 
-static bool finish(struct conn *c) {
+static bool finish_answer(struct conn *c) {
   struct http_exchange *x = TAKE(c->x);
   bool keep = x->keep && !x->close_after;
   c->discard = x->body_state == BODY_LENGTH ? x->body_left : 0;
-  if (x->refs > 1 && !x->in && !detach_in(c, x)) {
+  if (x->refs > 1 && !x->in && !give_buffer_to_exchange(c, x)) {
     keep = false;
     x->in = TAKE(c->in);
   }
   exchange_end(x, true);
   if (c->state == CONN_CLOSED) return false;
   if (!keep) return start_linger(c);
-  if (c->discard == 0) return start_next(c);
+  if (c->discard == 0) return start_next_request(c);
   c->state = CONN_DISCARD;
   loop_set_deadline(c, DEADLINE_BODY);
   return true;
@@ -396,63 +397,64 @@ static bool finish(struct conn *c) {
 
 /* ---- the peer's pace (6) ---- */
 
-/* What the peer has acknowledged. *ret_left: what still lies in our kernel's buffer. */
-static int64_t taken_by_peer(const struct conn *c, int *ret_left) {
+/* The bytes that the peer has acknowledged. *ret_left: the bytes that our kernel's buffer holds. */
+static int64_t count_acknowledged(const struct conn *c, int *ret_left) {
   *ret_left = 0;
-  (void)ioctl(c->fd, SIOCOUTQ, ret_left); /* fails on no socket: then all counts as taken */
+  (void)ioctl(c->fd, SIOCOUTQ, ret_left); /* can't fail on a TCP socket */
   return c->pushed - *ret_left;
 }
 
-/* More is to be sent, and not the peer is waited for. */
-static void expect_turn(struct conn *c) {
+/* More is to be sent, and the connection waits for its turn, not for the peer. */
+static void wait_for_turn(struct conn *c) {
   if (c->deadline == DEADLINE_PACE) return;
-  c->taken = -1;
+  c->acknowledged = -1;
   loop_set_deadline(c, DEADLINE_PACE);
 }
 
-/* The peer is waited for: from here on its pace counts, until nothing is left to be sent. */
-static void expect_peer(struct conn *c) {
+/* The connection waits for the peer, whose pace counts from now until nothing is left to send. */
+static void wait_for_peer(struct conn *c) {
   int left;
-  if (c->deadline == DEADLINE_PACE && c->taken >= 0) return;
-  c->taken = taken_by_peer(c, &left);
+  if (c->deadline == DEADLINE_PACE && c->acknowledged >= 0) return;
+  c->acknowledged = count_acknowledged(c, &left);
   loop_set_deadline(c, DEADLINE_PACE);
 }
 
-/* A peer that was never waited for, or has all that it was sent, is not slow: then we are. */
-static void judge_pace(struct conn *c) {
+/* Cuts a slow peer. A peer that was not waited for, or has acknowledged all that was sent, is not slow. */
+static void check_pace(struct conn *c) {
   const struct http_config *config = &c->loop->server->config;
   int left;
-  int64_t taken = taken_by_peer(c, &left);
-  if (c->taken >= 0 && left > 0 && taken - c->taken < config->least_pace * config->pace_ms / 1000) {
+  int64_t acknowledged = count_acknowledged(c, &left);
+  if (c->acknowledged >= 0 && left > 0 &&
+      acknowledged - c->acknowledged < config->least_pace * config->pace_ms / 1000) {
     metric_add(METRIC_HTTP_SLOW_PEERS, 0, 1);
     conn_close(c, true);
     return;
   }
-  if (c->taken >= 0) c->taken = taken;
+  if (c->acknowledged >= 0) c->acknowledged = acknowledged;
   loop_set_deadline(c, DEADLINE_PACE);
 }
 
 static bool run_answer(struct conn *c, unsigned *requests) {
   const struct loop *l = c->loop;
   if (answer_is_heavy(c->x) && (!l->in_heavy || l->heavy_sent >= HEAVY_A_TURN)) { /* (6) of loop.c */
-    expect_turn(c);
+    wait_for_turn(c);
     loop_make_heavy(c);
     return false;
   }
   switch (answer_send(c->x)) {
     case ANSWER_DONE:
-      if (!finish(c)) return false;
+      if (!finish_answer(c)) return false;
       if (++*requests < REQUESTS_A_TURN) return true;
       loop_make_ready(c);
       return false;
     case ANSWER_BLOCKED:
-      expect_peer(c);
+      wait_for_peer(c);
       return false;
     case ANSWER_WAITS:
       loop_set_deadline(c, c->x->reading_in ? DEADLINE_FILE : DEADLINE_NONE);
       return false;
     case ANSWER_YIELDS:
-      expect_turn(c);
+      wait_for_turn(c);
       if (answer_is_heavy(c->x))
         loop_make_heavy(c);
       else
@@ -469,9 +471,9 @@ static bool run_discard(struct conn *c) {
   while (c->discard > 0) {
     size_t n = c->to - c->from;
     if (n == 0) {
-      enum fill f = fill(c, NULL, (size_t)c->discard, &n);
-      if (f == FILL_NONE) return false;
-      if (f == FILL_OVER) {
+      enum received f = receive(c, NULL, (size_t)c->discard, &n);
+      if (f == RECEIVED_NONE) return false;
+      if (f == RECEIVED_END) {
         conn_close(c, false);
         return false;
       }
@@ -481,15 +483,15 @@ static bool run_discard(struct conn *c) {
     }
     c->discard -= (int64_t)n;
   }
-  return start_next(c);
+  return start_next_request(c);
 }
 
 static bool run_linger(struct conn *c) {
   while (c->discard > 0) {
     size_t n = 0;
-    enum fill f = fill(c, NULL, (size_t)c->discard, &n);
-    if (f == FILL_NONE) return false;
-    if (f == FILL_OVER) break;
+    enum received f = receive(c, NULL, (size_t)c->discard, &n);
+    if (f == RECEIVED_NONE) return false;
+    if (f == RECEIVED_END) break;
     c->discard -= (int64_t)n;
   }
   conn_close(c, false);
@@ -532,7 +534,7 @@ void conn_event(struct conn *c, uint32_t events) {
   if (events & EPOLLRDHUP) c->peer_shut = true;
   if (c->peer_shut && c->x) atomic_store_explicit(&c->x->peer_state, HTTP_PEER_SHUT, memory_order_relaxed);
   if (events & (EPOLLIN | EPOLLRDHUP)) c->readable = true;
-  /* Both sides are shut: while lingering that is how it should end, else the peer reset. */
+  /* EPOLLHUP: both sides are shut. That is the normal end of CONN_LINGER; in other states the peer has reset. */
   bool leaves = c->peer_shut && c->x && c->x->ends_with_peer;
   if (leaves || events & EPOLLERR || (events & EPOLLHUP && c->state != CONN_LINGER))
     conn_close(c, false);
@@ -545,15 +547,15 @@ void conn_timeout(struct conn *c) {
     case DEADLINE_HEAD:
     case DEADLINE_BODY:
       if (!c->x) break;
-      expect_turn(c);
+      wait_for_turn(c);
       conn_refuse(c, 408, "request not received in time");
       return;
     case DEADLINE_PACE:
-      judge_pace(c);
+      check_pace(c);
       return;
-    case DEADLINE_FILE: /* the volume does not answer */
+    case DEADLINE_FILE: /* the volume of the file does not answer */
       if (!answer_withdraw(c->x)) break;
-      expect_turn(c);
+      wait_for_turn(c);
       conn_refuse(c, 503, "the file can't be read at the moment");
       return;
     default:

@@ -1,10 +1,11 @@
 /* exchange.c - a request and its answer, as the app sees them.
  *
  * Invariants
- *  (1) refs holds one for the engine until the end, and the app's. The memory of the request's views lives as long.
- *  (2) Ended: conn is NULL, the source closed, the timer gone, the app's end function called; each once.
- *  (3) A wake that is still on its way keeps the memory of an exchange that nobody refers to any more.
- *  (4) A post of an exchange runs before what is posted after it; the first of each kind in flight needs no memory. */
+ *  (1) refs counts one for the server until the end, and the app's. The memory of the request's views lives as long.
+ *  (2) When an exchange ends, conn is set to NULL, the source closed, the timer removed and the app's end function called,
+ *      each once.
+ *  (3) A pending wake keeps the memory of an exchange that has no refs any more.
+ *  (4) Posts of an exchange run in order; the first of each kind in flight needs no allocation. */
 #include <assert.h>
 #include <sched.h>
 #include <stddef.h>
@@ -14,7 +15,7 @@
 #include "base/clock.h"
 #include "http/internal.h"
 
-/* (5) of loop.c: room for one timer an exchange. */
+/* (5) of loop.c: makes room for one timer per exchange. */
 static bool reserve_timer(struct loop *l) {
   if (l->exchanges < l->timer_cap) return true;
   size_t cap = l->timer_cap ? l->timer_cap * 2 : 64;
@@ -186,9 +187,9 @@ void http_post(struct http_exchange *x, void (*fn)(struct http_exchange *x, void
     } else if ((p = malloc(sizeof(*p)))) {
       p->busy = NULL;
     } else if (loop_is_here(x->loop)) {
-      loop_run_posts(x->loop); /* no memory: those before it make room */
+      loop_run_posts(x->loop); /* no memory: running the posts before it frees own_post */
     } else {
-      (void)sched_yield(); /* no memory: the loop frees our node soon */
+      (void)sched_yield(); /* no memory: the loop will free own_post */
     }
   }
   p->x = x;
@@ -213,7 +214,7 @@ void http_wake(struct http_exchange *x) {
 }
 
 void http_wake_from_elsewhere(struct http_exchange *x) {
-  /* Woken already and not yet noticed: that one counts for this too. */
+  /* A wake is pending already: it serves for this one too. */
   if (atomic_exchange_explicit(&x->own_wake_busy, true, memory_order_acq_rel)) return;
   x->own_wake = (struct post){.x = x, .u.fn = wake_here, .busy = &x->own_wake_busy};
   if (!loop_post_node(x->loop, &x->own_wake)) atomic_store(&x->own_wake_busy, false);

@@ -1,4 +1,4 @@
-/* form.c - percent-decoding: path segments, queries and forms. */
+/* form.c - percent-decodes path segments, queries and forms. */
 #include "http/route.h"
 
 static int hex_value(char c) {
@@ -8,8 +8,8 @@ static int hex_value(char c) {
   return -1;
 }
 
-/* Appends s decoded; on failure b is as it was. */
-static enum err decode(struct str s, bool plus_is_space, bool nul_allowed, struct buf *b, struct str *ret_value) {
+/* Appends s, decoded, to b; on failure b is unchanged. */
+static enum err form_decode(struct str s, bool plus_is_space, bool nul_allowed, struct buf *b, struct str *ret_value) {
   TRY(buf_reserve(b, s.n));
   size_t from = b->n, n = b->n;
   for (size_t i = 0; i < s.n; i++) {
@@ -31,7 +31,7 @@ static enum err decode(struct str s, bool plus_is_space, bool nul_allowed, struc
 }
 
 enum err http_segment_decode(struct str segment, struct buf *b, struct str *ret_value) {
-  return decode(segment, false, false, b, ret_value);
+  return form_decode(segment, false, false, b, ret_value);
 }
 
 enum err http_form_next(struct http_form *f, struct buf *b, struct str *ret_name, struct str *ret_value) {
@@ -41,10 +41,10 @@ enum err http_form_next(struct http_form *f, struct buf *b, struct str *ret_name
     f->rest = rest;
     if (pair.n == 0) continue;
     if (!str_cut(pair, '=', &raw_name, &raw_value)) raw_value = STR("");
-    TRY(buf_reserve(b, pair.n)); /* so that the name's view outlives the value's decoding */
+    TRY(buf_reserve(b, pair.n)); /* so that decoding the value does not move the name */
     size_t before = b->n;
-    TRY(decode(raw_name, true, true, b, &name));
-    enum err e = decode(raw_value, true, true, b, &value);
+    TRY(form_decode(raw_name, true, true, b, &name));
+    enum err e = form_decode(raw_value, true, true, b, &value);
     if (e != OK) {
       b->n = before;
       return e;

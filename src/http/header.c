@@ -1,4 +1,4 @@
-/* header.c - looking into a request's header fields, and building those of an answer. */
+/* header.c - finds a request's header fields and builds an answer's. */
 #include "http/http.h"
 
 #include <stdarg.h>
@@ -31,7 +31,7 @@ void http_fields_init(struct http_fields *f) {
   f->bad = false;
 }
 
-static void add(struct http_fields *f, struct str s) {
+static void append_text(struct http_fields *f, struct str s) {
   if (s.n == 0) return;
   memcpy(f->bytes + f->n, s.p, s.n);
   f->n += s.n;
@@ -42,10 +42,10 @@ void http_field(struct http_fields *f, struct str name, struct str value) {
       f->n + name.n + value.n + 4 > sizeof(f->bytes))
     f->bad = true;
   if (f->bad) return;
-  add(f, name);
-  add(f, STR(": "));
-  add(f, value);
-  add(f, STR("\r\n"));
+  append_text(f, name);
+  append_text(f, STR(": "));
+  append_text(f, value);
+  append_text(f, STR("\r\n"));
 }
 
 void http_fieldf(struct http_fields *f, struct str name, const char *format, ...) {

@@ -1,10 +1,11 @@
-/* http.h - a strict HTTP/1.1 server (RFC 9110, 9112) on epoll and sendfile that has never heard of a call.
+/* http.h - a strict HTTP/1.1 server (RFC 9110, 9112) on epoll and sendfile.
  *
  *   http_server_new(&config, &app, &server);  http_server_start(server);  … http_server_drain(server, 8000);
  *   http_server_free(server);
  *
- * One loop thread a core owns its connections for their life. The app is called on the loop and must not block; it answers
- * at once or later. Only functions marked (any thread) may be called from elsewhere. */
+ * Thread rule: there is one loop thread per core, and a connection stays on its loop for its life. The server calls the app
+ * on the loop; the app must not block, and answers at once or later. Only functions marked (any thread) may be called from
+ * other threads. */
 #pragma once
 
 #include <netinet/in.h>
@@ -28,119 +29,122 @@ enum { HTTP_HEADERS_MAX = 100 };
 struct http_request {
   enum http_method method;
   struct str method_text;
-  struct str target; /* raw, as received (origin-form; of an absolute-form the whole) */
-  struct str path;   /* raw, without the query; of an absolute-form too */
-  struct str query;  /* raw, after '?'; empty when there is none */
-  bool has_query;    /* a '?' was there */
+  struct str target; /* raw, as received: origin-form, or the whole absolute-form */
+  struct str path;   /* raw, without scheme, authority and query */
+  struct str query;  /* raw, after '?'; empty if there is none */
+  bool has_query;    /* the target has a '?' */
   int minor;         /* 0 or 1: HTTP/1.minor */
   struct str host;   /* Host's value, or the absolute-form's authority */
   const struct http_header *headers;
   size_t header_count;
-  uint64_t names;  /* http_name_bit of each header's name; 0: not known, so look */
-  struct str body; /* complete when app->request is called */
+  uint64_t names;  /* the http_name_bit of every header's name, combined; 0: not computed, search the headers */
+  struct str body; /* complete when http_app.request is called */
 };
 
-/* A bit of 64 for a name, whatever its case: most names that are looked for are not there, and it says so at once. */
+/* One bit of 64 for a header name, the same for any case: a bit that is not set in `names` means the header is absent. */
 static inline uint64_t http_name_bit(struct str name) {
   return UINT64_C(1) << ((name.n * 5 + (unsigned char)(name.p[0] | 0x20)) % 64);
 }
-/* The first header of that name, or STR_NONE (p NULL) when there is none. */
+/* The value of the first header with that name, or STR_NONE (p NULL) if there is none. */
 struct str http_header_get(const struct http_request *r, struct str name);
 size_t http_header_count(const struct http_request *r, struct str name);
 
 struct http_fields;
 struct http_app {
   void *arg;
-  /* The head is here, the body is not. Answer at once with http_respond, or leave it and set *body_max, the most bytes of
-   * body that will be taken (0 at the call: a body is then refused with 413). May be NULL: 64 KiB. */
+  /* Called when the head was received and the body was not. Either answer at once with http_respond, or set *body_max, the
+   * most bytes of body to accept (0 at the call: a body is refused with 413). May be NULL: 64 KiB are accepted. */
   void (*head)(void *arg, struct http_exchange *x, size_t *body_max);
-  /* The whole request is here and head did not answer it. Answer now, or http_ref and later. */
+  /* Called when the whole request was received and head did not answer it. Answer now, or call http_ref and answer later. */
   void (*request)(void *arg, struct http_exchange *x);
-  /* The engine refuses by itself (malformed 400, 408, 413, 431, 501, 503 too many …): add the header lines and write the
-   * body. request is NULL where no head was understood. May be NULL: an empty body. */
+  /* Called when the server itself refuses a request (400 malformed, 408, 413, 431, 501, 503 too many connections …): add
+   * header lines and write a body. request is NULL if no head was parsed. May be NULL: the body is empty. */
   void (*refuse)(void *arg, const struct http_request *request, int status, const char *reason,
                  struct http_fields *fields, char *ret_body, size_t body_size, size_t *ret_body_n);
 };
 
 struct http_config {
-  const char **ret_problem; /* NULL, or gets a static sentence when http_server_new fails */
+  const char **ret_problem; /* NULL, or receives a static sentence if http_server_new fails */
   const char *listen;       /* "127.0.0.1:8080", "[::1]:0", "0.0.0.0:8080" */
-  unsigned loops;           /* 0: one a core */
-  unsigned connections;     /* at once; then somebody who waits gives way to a new one, or it is an extra one */
+  unsigned loops;           /* 0: one per core */
+  unsigned connections;     /* open at once; 0: 16,384. At the limit see docs/adr/0011 */
   int64_t head_ms;          /* from a head's first byte to its end; 0: 10,000 */
-  int64_t body_ms;          /* 0: 30,000 */
-  int64_t idle_ms;          /* kept alive without a request; 0: 75,000 */
-  int64_t pace_ms;          /* how long a peer may take less than least_pace of an answer that is there; 0: 60,000 */
+  int64_t body_ms;          /* from a head's end to the body's end; 0: 30,000 */
+  int64_t idle_ms;          /* keep-alive without a request; 0: 75,000 */
+  int64_t pace_ms;          /* a peer that takes less than least_pace for this long is cut; 0: 60,000 */
   int64_t least_pace;       /* bytes a second; 0: 500 */
-  size_t held_max;          /* bytes of requests that are not complete, beside 4 KiB each, over all loops; 0: 128 MiB */
+  size_t held_max;          /* bytes of incomplete requests beyond 4 KiB each, over all loops; 0: 128 MiB */
   size_t head_max;          /* request line and headers, bytes; 0: 32 KiB */
 };
 
-/* Binds and listens. */
+/* Binds and listens; connections are accepted after http_server_start. ERR_IO with *ret_problem, ERR_NOMEM. */
 CHECKED enum err http_server_new(const struct http_config *config, const struct http_app *app,
                                  struct http_server **ret_server);
 CHECKED enum err http_server_start(struct http_server *s);
 int http_server_port(const struct http_server *s);
 unsigned http_server_loops(const struct http_server *s);
-size_t http_server_connections(const struct http_server *s);       /* (any thread) open now */
-unsigned http_server_connections_max(const struct http_server *s); /* as configured, or less where the file limit is */
-/* (any thread) true: what files are in memory is found out before each send, and not taken from what was seen seconds ago: of
- * use while their volume does not answer. */
+size_t http_server_connections(const struct http_server *s); /* (any thread) open now, without extra ones */
+unsigned http_server_connections_max(
+    const struct http_server *s); /* as configured, or what the limit of descriptors allows */
+/* (any thread) True while the volume of the files does not answer: the server then checks before each send that the pages
+ * are in memory, and does not rely on what it saw there seconds ago. */
 void http_server_distrust_files(struct http_server *s, bool distrusts);
-/* Takes no new connections; open ones end after the answer in hand ("Connection: close"), idle ones at once. Returns when
- * all ended or after timeout_ms, when the rest is cut. */
+/* Accepts no new connections, closes idle ones, and closes the others after their current answer ("Connection: close").
+ * Returns when all are closed, or cuts the rest after timeout_ms. */
 void http_server_drain(struct http_server *s, int64_t timeout_ms);
-/* Stops the loops, runs what was posted and frees all; whoever may still post must have ended before. NULL is fine.
- * Always returns NULL. */
+/* Stops the loops, runs pending posts and frees all. Threads that post must have ended before. NULL is allowed. Always
+ * returns NULL. */
 struct http_server *http_server_free(struct http_server *s);
-/* Runs fn(arg) on loop number i. (any thread) ERR_CLOSED when stopping: fn will not run. */
+/* (any thread) Runs fn(arg) on loop number i. ERR_CLOSED while stopping, ERR_NOMEM, ERR_INVALID: fn will not run. */
 CHECKED enum err http_loop_post(struct http_server *s, unsigned i, void (*fn)(void *arg), void *arg);
 
 /* ---- the exchange; loop thread only unless marked ---- */
 
 const struct http_request *http_request(const struct http_exchange *x);
 unsigned http_loop_index(const struct http_exchange *x);
-/* clock_mono_ms, as it was when this turn of the loop began: it costs nothing. */
+/* clock_mono_ms as read when this turn of the loop began. */
 int64_t http_now_ms(const struct http_exchange *x);
 /* The arg of the server's http_app. */
 void *http_app_arg(const struct http_exchange *x);
 /* The peer's socket address. */
 const struct sockaddr_storage *http_peer(const struct http_exchange *x);
-/* True while open connections are past nine tenths of the limit: only what has a reserve is to be served. */
+/* True while more than 90 % of the connections are open: the app serves only requests that have a reserve. */
 bool http_crowded(const struct http_exchange *x);
-/* True if x came by one of the few extra connections that are taken beyond the limit, which close after one answer and
- * give way to newer ones: serve only what must always be answered. */
+/* True if x came by an extra connection, one beyond the limit, which closes after one answer: the app serves only requests
+ * that must always be answered, and refuses the rest. */
 bool http_over_limit(const struct http_exchange *x);
-/* For the app's head: nobody wants the body. Up to *body_max of it is read and dropped; request.body stays empty. */
+/* To be called from http_app.head: the body is not needed. Up to *body_max bytes are read and dropped; request.body stays
+ * empty. */
 void http_drop_body(struct http_exchange *x);
-/* The bytes of body that the head announced; -1: chunked. */
+/* The body's length as announced by the head, in bytes; -1: chunked. */
 int64_t http_body_length(const struct http_exchange *x);
-/* The app's own pointer on an exchange, NULL at first: free it in the end function. */
+/* The app's own pointer, NULL at first. The app frees it in the function given to http_on_end. */
 void http_set_data(struct http_exchange *x, void *data);
 void *http_data(const struct http_exchange *x);
 
-/* Keeps x's memory valid beyond the callback; each ref needs its unref, on the loop thread. */
+/* Keeps x's memory valid after the callback returns. Each http_ref needs one http_unref, on the loop thread. */
 struct http_exchange *http_ref(struct http_exchange *x);
 void http_unref(struct http_exchange *x);
-/* True once the peer is gone: an answer will reach nobody. */
+/* True if the connection is closed: an answer can't be delivered. */
 bool http_gone(const struct http_exchange *x);
-/* The same for any thread that holds a ref. SHUT: the peer has closed its side, as one does who leaves, but also one that has
- * sent all and still waits for the answer. */
+/* (any thread, with a ref held) HTTP_PEER_SHUT: the peer has closed its sending side. It may have left, or it may still wait
+ * for the answer. */
 enum http_presence { HTTP_PEER_THERE, HTTP_PEER_SHUT, HTTP_PEER_GONE };
 enum http_presence http_presence(const struct http_exchange *x);
-/* Called once, when the exchange ends: answered whole (complete), or cut. sent: body bytes given to the kernel. */
+/* Calls fn once, when the exchange ends. complete: the answer was sent whole; sent: body bytes given to the kernel. */
 void http_on_end(struct http_exchange *x, void (*fn)(struct http_exchange *x, void *arg, bool complete, int64_t sent),
                  void *arg);
-/* Runs fn(x, arg) on x's loop, in the order of the posts; the caller holds a ref meanwhile. It runs also when the peer is
- * gone. (any thread) */
+/* (any thread) Runs fn(x, arg) on x's loop, in the order of the posts, even if the peer is gone. The caller holds a ref until
+ * fn runs. */
 void http_post(struct http_exchange *x, void (*fn)(struct http_exchange *x, void *arg), void *arg);
-/* One timer an exchange: fn after delay_ms; setting again replaces, a negative delay takes it away. Ends with x. */
+/* Calls fn after delay_ms. There is one timer per exchange: another call replaces it, a negative delay removes it, and it ends
+ * with x. */
 void http_timer(struct http_exchange *x, int64_t delay_ms, void (*fn)(struct http_exchange *x, void *arg), void *arg);
 
 /* ---- answers ---- */
 
-/* Header lines ready to send, built without allocation. A name or value with CR, LF or NUL, or past the ceiling, makes the
- * answer a 500. */
+/* Header lines ready to send, built without allocation. If a name or value is malformed (RFC 9110 5.1, 5.5) or all do not fit
+ * into bytes, `bad` is set and the answer becomes a 500. */
 struct http_fields {
   char bytes[4096];
   size_t n;
@@ -150,56 +154,56 @@ void http_fields_init(struct http_fields *f);
 void http_field(struct http_fields *f, struct str name, struct str value);
 void http_fieldf(struct http_fields *f, struct str name, const char *format, ...) PRINTF(3, 4);
 
-/* A file that several exchanges of one loop send from: closed when the last lets go. Loop thread only. */
+/* A file that several exchanges of one loop send from. It is closed with the last ref. Loop thread only. */
 struct http_file;
 CHECKED enum err http_file_new(int fd /* taken on success */, struct http_file **ret_file);
 struct http_file *http_file_ref(struct http_file *f);
 void http_file_unref(struct http_file *f);
 int http_file_fd(const struct http_file *f);
 
-/* What a growing body gives next. */
+/* The next piece of a body that is produced while it is sent. */
 struct http_piece {
   enum {
-    HTTP_PIECE_WAIT,   /* nothing yet: http_wake says when */
-    HTTP_PIECE_BYTES,  /* `bytes`: valid until the next call of next or close */
-    HTTP_PIECE_FILE,   /* length bytes of fd from offset, all of which are there */
-    HTTP_PIECE_END,    /* the body is whole */
-    HTTP_PIECE_BROKEN, /* can't go on: the connection is cut so that no client takes it for whole */
+    HTTP_PIECE_WAIT,   /* nothing yet: call http_wake when there is more */
+    HTTP_PIECE_BYTES,  /* `bytes`, valid until the next call of next or close */
+    HTTP_PIECE_FILE,   /* length bytes of fd from offset, all of which exist */
+    HTTP_PIECE_END,    /* the body is complete */
+    HTTP_PIECE_BROKEN, /* the body can't be completed: the connection is cut, so that no client takes it for complete */
   } kind;
   struct str bytes;
-  int fd; /* stays the source's */
+  int fd; /* owned by the source */
   int64_t offset;
   int64_t length;
 };
 struct http_source {
   void (*next)(void *arg, struct http_exchange *x, struct http_piece *ret_piece);
-  void (*close)(void *arg); /* called once, when the body ended or was cut; may be NULL */
+  void (*close)(void *arg); /* called once, when the body has ended or was cut; may be NULL */
 };
 
 struct http_body {
   enum { HTTP_BODY_NONE, HTTP_BODY_BYTES, HTTP_BODY_FILE, HTTP_BODY_SOURCE } kind;
   struct str bytes;       /* BYTES: copied by http_respond */
-  struct http_file *file; /* FILE: http_respond takes a ref of its own */
-  int64_t offset;         /* FILE: from here */
-  int64_t length;         /* FILE, SOURCE: bytes; SOURCE: -1 unknown, sent chunked (HTTP/1.0: until close).
-                                 * NONE: what GET would have, for the answer to a HEAD */
+  struct http_file *file; /* FILE: http_respond takes its own ref */
+  int64_t offset;         /* FILE: the first byte */
+  int64_t length;         /* FILE, SOURCE: bytes; SOURCE: -1 if unknown, then sent chunked (HTTP/1.0: until close).
+                                 * NONE: the length that GET would have, for the answer to a HEAD */
   const struct http_source *source;
   void *source_arg;
 };
 
-/* Answers x: once; what comes after the first, or after a refusal by the engine, only closes its source. fields may be
- * NULL. Date, Content-Length or Transfer-Encoding and Connection are added; no body goes out for HEAD, 1xx, 204, 304, but
- * for HEAD the length does. On a peer that is gone it only closes the source. */
+/* Answers x. Adds Date, Connection, and Content-Length or Transfer-Encoding; fields may be NULL. No body is sent for HEAD,
+ * 1xx, 204 and 304; for HEAD the length is. If x is answered already, was refused by the server, or its peer is gone, the
+ * call only closes the body's source. */
 void http_respond(struct http_exchange *x, int status, const struct http_fields *fields, const struct http_body *body);
-/* More is there for a source that said WAIT. */
+/* Tells the server that a source which gave HTTP_PIECE_WAIT has more. */
 void http_wake(struct http_exchange *x);
-/* (any thread, with a ref held) the same. */
+/* (any thread, with a ref held) The same. */
 void http_wake_from_elsewhere(struct http_exchange *x);
-/* Ends the connection now, with a reset, whatever was sent. */
+/* Resets the connection now, whatever was sent. */
 void http_abort(struct http_exchange *x);
 bool http_answered(const struct http_exchange *x);
-int http_status(const struct http_exchange *x); /* of the app's answer; 0: there was none */
-/* After the answer in hand the connection closes. */
+int http_status(const struct http_exchange *x); /* of the app's answer; 0 if there was none */
+/* Closes the connection after the current answer. */
 void http_close_after(struct http_exchange *x);
-/* The exchange ends as soon as the peer shuts its side: for an answer that has no end of its own. */
+/* Ends the exchange when the peer shuts its sending side: for an answer without an end, like an event stream. */
 void http_end_with_peer(struct http_exchange *x);

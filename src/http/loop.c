@@ -1,16 +1,16 @@
-/* loop.c - one thread: its events, its posts, its deadlines.
+/* loop.c - one loop thread: its events, posts, deadlines and timers.
  *
- * A turn: wait for events -> connections -> posts -> deadlines and timers -> whoever is ready -> some of who has much to
- * send -> free the dead.
+ * A turn: epoll_wait -> events of connections -> posts -> deadlines -> timers -> ready connections -> heavy connections,
+ * 1 MiB of them -> reuse closed connections.
  *
  * Invariants
- *  (1) A connection belongs to one loop; everything of it but what is marked (any thread) runs there.
+ *  (1) A connection belongs to one loop for its life; all but functions marked (any thread) runs on that loop.
  *  (2) Each list of deadlines has one delay, so appending keeps it in order: setting and expiring are O(1).
- *  (3) A closed connection's memory is kept to the turn's end: an event in the same batch finds it closed.
- *  (4) The lock covers the chain of posts and `closing`; nothing runs under it. Posts run in the order they came.
- *  (5) timers has room for every living exchange: setting one can't fail.
- *  (6) Large answers go on in `heavy`, a mebibyte a turn and in turns among each other: a small one waits for one of them
- *      at most, however many there are. */
+ *  (3) A closed connection is not reused before the turn's end: a later event of the same batch finds it closed.
+ *  (4) The lock covers the chain of posts and `closing`; no callback runs under it. Posts run in order.
+ *  (5) timers has room for every living exchange: setting a timer can't fail.
+ *  (6) Answers with much of a file left are sent from `heavy`, in turns and 1 MiB per turn of the loop: a small answer waits
+ *      for at most one of them, however many there are. */
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
@@ -49,7 +49,8 @@ bool loop_is_here(const struct loop *l) {
 /* ---- posts ---- */
 
 void loop_wake(struct loop *l) {
-  (void)!write(l->event, &(uint64_t){1}, sizeof(uint64_t)); /* full means woken already */
+  (void)!write(l->event, &(uint64_t){1},
+               sizeof(uint64_t)); /* fails only if the counter is full: then a wake-up is pending */
 }
 
 static bool chain_post(struct loop *l, struct post *p) {
@@ -100,7 +101,7 @@ void loop_run_posts(struct loop *l) {
     l->posts_end = &l->posts;
   }
   while (p) {
-    struct post *next = p->next; /* before it runs: its memory may be an exchange's */
+    struct post *next = p->next; /* read before it runs: its memory may belong to an exchange that ends */
     run_post(p);
     p = next;
   }
@@ -218,7 +219,7 @@ static int wait_ms(const struct loop *l) {
   if (!link_empty(&l->ready) || !link_empty(&l->heavy)) return 0;
   int64_t next = next_wake_ms(l), most = INT32_MAX;
 #ifdef CALLREEL_TEST_HOOKS
-  most = 50; /* a test may have moved the clock */
+  most = 50; /* tests move the clock */
 #endif
   int64_t left = next == INT64_MAX ? INT64_MAX : next - clock_mono_ms();
   if (left == INT64_MAX && most == INT32_MAX) return -1;
@@ -227,7 +228,7 @@ static int wait_ms(const struct loop *l) {
 
 /* ---- the turn ---- */
 
-/* Only those that are ready now: who becomes ready meanwhile waits for the next turn. */
+/* Runs the connections that are ready now; those that become ready meanwhile run in the next turn. */
 static void run_ready(struct loop *l) {
   struct link now;
   if (link_empty(&l->ready)) return;
@@ -250,7 +251,7 @@ static void run_heavy(struct loop *l) {
     struct conn *c = LINK_OWNER(l->heavy.next, struct conn, in_ready);
     link_remove(&c->in_ready);
     c->ready = false;
-    l->heavy_sent += HEAVY_LOOK;
+    l->heavy_sent += HEAVY_COST_MIN;
     conn_run(c);
   }
   l->in_heavy = false;
@@ -265,13 +266,13 @@ static void free_dead(struct loop *l) {
   }
 }
 
-/* Cuts whatever still has a connection. */
+/* Resets all connections. */
 static void cut_all(struct loop *l) {
   for (enum deadline d = 0; d < DEADLINES; d++)
     while (!link_empty(&l->deadlines[d])) conn_close(LINK_OWNER(l->deadlines[d].next, struct conn, in_deadline), true);
 }
 
-/* Idle connections end, unless a request is already waiting in their socket. */
+/* Closes idle connections unless the kernel already has bytes of a request. */
 static void close_idle(struct loop *l) {
   struct link idle;
   if (link_empty(&l->deadlines[DEADLINE_IDLE])) return;
@@ -293,7 +294,7 @@ static void follow_phase(struct loop *l) {
   bool first = l->phase == PHASE_OPEN;
   l->phase = phase;
   if (first) {
-    server_accept(l); /* who is connected already is still answered */
+    server_accept(l); /* connections that the kernel has accepted are still answered */
     server_stop_listening(l);
     close_idle(l);
   }
@@ -336,7 +337,7 @@ static void *loop_main(void *arg) {
 
 /* ---- birth and end ---- */
 
-static enum err add_event(struct loop *l) {
+static enum err watch_wakeups(struct loop *l) {
   struct epoll_event e = {.events = EPOLLIN, .data.ptr = &l->event};
   return epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->event, &e) == 0 ? OK : ERR_IO;
 }
@@ -356,13 +357,13 @@ enum err loop_open(struct loop *l, struct http_server *s, unsigned index) {
   l->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (l->epoll < 0 || l->event < 0 || l->spare < 0) return err_from_errno(errno);
-  return add_event(l);
+  return watch_wakeups(l);
 }
 
 enum err loop_start(struct loop *l) {
   sigset_t all, before;
   server_listen(l);
-  sigfillset(&all); /* SIGPIPE above all: sendfile has no flag against it */
+  sigfillset(&all); /* SIGPIPE in particular: sendfile has no MSG_NOSIGNAL */
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int failed = pthread_create(&l->joinable, NULL, loop_main, l);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -411,7 +412,7 @@ void loop_close(struct loop *l) {
   lock_done(&l->lock);
 }
 
-/* ---- what a loop keeps for its connections ---- */
+/* ---- the date, and pooled buffers ---- */
 
 struct str loop_date(struct loop *l) {
   if (!l->date_fresh) {

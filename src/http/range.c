@@ -3,8 +3,8 @@
  *   If-Match -> If-Unmodified-Since -> If-None-Match -> If-Modified-Since -> If-Range -> Range
  *
  * Invariants
- *  (1) A condition that can't be read is false for If-Match and If-Range (the careful side) and left aside elsewhere.
- *  (2) Numbers past INT64_MAX are INT64_MAX: no file reaches that, so the answer is the same. */
+ *  (1) A malformed condition is false for If-Match and If-Range, which is the safe side, and ignored elsewhere.
+ *  (2) Numbers above INT64_MAX count as INT64_MAX: no file is that long, so the answer is the same. */
 #include "http/range.h"
 
 #include "base/clock.h"
@@ -14,7 +14,7 @@ struct entity_tag {
   struct str opaque; /* with its quotes */
 };
 
-/* The next tag of a list, and *rest behind it. False at the end or at what is no tag. */
+/* Parses the next tag of a list and sets *rest to what follows it. False at the end or if it is malformed. */
 static bool next_tag(struct str *rest, struct entity_tag *ret_tag) {
   struct str s = *rest;
   while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t' || s.p[0] == ',')) s = str_skip(s, 1);
@@ -28,7 +28,7 @@ static bool next_tag(struct str *rest, struct entity_tag *ret_tag) {
   return rest->n == 0 || rest->p[0] == ',';
 }
 
-/* Whether a header of that name lists etag or is "*". */
+/* True if a header with that name lists etag or is "*". */
 static bool tag_listed(const struct http_request *r, struct str name, struct str etag, bool weak_counts) {
   for (size_t i = 0; i < r->header_count; i++) {
     if (!str_eq_nocase(r->headers[i].name, name)) continue;
@@ -41,8 +41,8 @@ static bool tag_listed(const struct http_request *r, struct str name, struct str
   return false;
 }
 
-/* The date of a field that is there once and well-formed. */
-static bool date_of(const struct http_request *r, struct str name, int64_t *ret_s) {
+/* The date of a field, in seconds. False unless the field is present once and well-formed. */
+static bool parse_date_field(const struct http_request *r, struct str name, int64_t *ret_s) {
   int64_t ms;
   if (http_header_count(r, name) != 1 || date_parse_http(http_header_get(r, name), &ms) != OK) return false;
   *ret_s = ms / 1000;
@@ -50,7 +50,7 @@ static bool date_of(const struct http_request *r, struct str name, int64_t *ret_
 }
 
 /* RFC 9110 13.1.5: strong comparison, dates exactly. */
-static bool still_applies(const struct http_request *r, const struct http_representation *have) {
+static bool if_range_matches(const struct http_request *r, const struct http_representation *have) {
   size_t count = http_header_count(r, STR("If-Range"));
   if (count == 0) return true;
   struct str value = http_header_get(r, STR("If-Range"));
@@ -58,10 +58,10 @@ static bool still_applies(const struct http_request *r, const struct http_repres
   if (str_starts(value, STR("\"")) || str_starts(value, STR("W/")))
     return have->etag.n > 0 && str_eq(value, have->etag);
   int64_t s;
-  return have->modified_s >= 0 && date_of(r, STR("If-Range"), &s) && s == have->modified_s;
+  return have->modified_s >= 0 && parse_date_field(r, STR("If-Range"), &s) && s == have->modified_s;
 }
 
-static bool number(struct str s, int64_t *ret_n) {
+static bool parse_position(struct str s, int64_t *ret_n) {
   int64_t n = 0;
   if (s.n == 0) return false;
   for (size_t i = 0; i < s.n; i++) {
@@ -82,12 +82,12 @@ static struct http_range parse_spec(struct str spec) {
   if (!str_cut(spec, '-', &left, &right)) return none;
   if (left.n == 0) {
     range.kind = HTTP_RANGE_SUFFIX;
-    return number(right, &range.last) ? range : none;
+    return parse_position(right, &range.last) ? range : none;
   }
-  if (!number(left, &range.first)) return none;
+  if (!parse_position(left, &range.first)) return none;
   range.kind = right.n == 0 ? HTTP_RANGE_FROM : HTTP_RANGE_CLOSED;
   if (right.n == 0) return range;
-  return number(right, &range.last) && range.first <= range.last ? range : none;
+  return parse_position(right, &range.last) && range.first <= range.last ? range : none;
 }
 
 struct http_range http_range_parse(const struct http_request *r) {
@@ -108,7 +108,7 @@ struct http_range http_range_parse(const struct http_request *r) {
 
 struct http_range http_range_wanted(const struct http_request *r, const struct http_representation *have) {
   struct http_range range = http_range_parse(r);
-  if (range.kind != HTTP_RANGE_NONE && !still_applies(r, have)) range.kind = HTTP_RANGE_NONE;
+  if (range.kind != HTTP_RANGE_NONE && !if_range_matches(r, have)) range.kind = HTTP_RANGE_NONE;
   return range;
 }
 
@@ -140,12 +140,12 @@ enum http_selection http_select(const struct http_request *r, const struct http_
   int64_t s;
   if (http_header_count(r, STR("If-Match")) > 0) {
     if (!tag_listed(r, STR("If-Match"), have->etag, false)) return HTTP_SELECT_FAILED;
-  } else if (have->modified_s >= 0 && date_of(r, STR("If-Unmodified-Since"), &s) && have->modified_s > s) {
+  } else if (have->modified_s >= 0 && parse_date_field(r, STR("If-Unmodified-Since"), &s) && have->modified_s > s) {
     return HTTP_SELECT_FAILED;
   }
   if (http_header_count(r, STR("If-None-Match")) > 0) {
     if (tag_listed(r, STR("If-None-Match"), have->etag, true)) return HTTP_SELECT_UNCHANGED;
-  } else if (have->modified_s >= 0 && date_of(r, STR("If-Modified-Since"), &s) && have->modified_s <= s) {
+  } else if (have->modified_s >= 0 && parse_date_field(r, STR("If-Modified-Since"), &s) && have->modified_s <= s) {
     return HTTP_SELECT_UNCHANGED;
   }
   if (have->length < 0) return HTTP_SELECT_WHOLE;

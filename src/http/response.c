@@ -1,11 +1,11 @@
-/* response.c - how an answer is laid out: its head as text, its body as pieces.
+/* response.c - builds an answer: its head as text, its body as pieces.
  *
  * Invariants
- *  (1) The length is said whenever it is known; else chunked for HTTP/1.1, until close for 1.0.
- *  (2) No body behind HEAD, 1xx, 204, 304; 204 and 304 say no length.
- *  (3) keep is decided here once, and Connection says it.
- *  (4) Of a large copied body the kernel takes only what the peer is ready for and UNSENT_MAX more: the rest stays here,
- *      where the app counts it. Files have no such bound: their pages are in memory anyway. */
+ *  (1) Content-Length is sent if the length is known; else the body is chunked for HTTP/1.1 and ends at the close for 1.0.
+ *  (2) HEAD, 1xx, 204 and 304 have no body; 1xx, 204 and 304 have no Content-Length either.
+ *  (3) keep is decided here once, and Connection agrees with it.
+ *  (4) Of a large copied body the kernel holds at most UNSENT_MAX unsent bytes: the rest stays in this process, where the app
+ *      counts it. Files are not bounded so: their pages are in memory anyway. */
 #include <assert.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -61,7 +61,7 @@ static const struct str status_lines[STATUS_MAX - STATUS_MIN + 1] = {
 
 /* ---- writing a head into room that was reserved: no check a byte ---- */
 
-static char *put(char *to, struct str s) {
+static char *put_text(char *to, struct str s) {
   if (s.n > 0) memcpy(to, s.p, s.n);
   return to + s.n;
 }
@@ -71,18 +71,18 @@ static char *put_number(char *to, uint64_t n) {
   size_t i = sizeof(digits);
   do digits[--i] = (char)('0' + n % 10);
   while ((n /= 10) > 0);
-  return put(to, str_of(digits + i, sizeof(digits) - i));
+  return put_text(to, str_of(digits + i, sizeof(digits) - i));
 }
 
 static char *put_status(char *to, int status) {
   bool is_known = status >= STATUS_MIN && status <= STATUS_MAX && status_lines[status - STATUS_MIN].n > 0;
-  if (is_known) return put(to, status_lines[status - STATUS_MIN]);
-  to = put(to, STR("HTTP/1.1 "));
+  if (is_known) return put_text(to, status_lines[status - STATUS_MIN]);
+  to = put_text(to, STR("HTTP/1.1 "));
   to = put_number(to, (uint64_t)status);
-  return put(to, STR(" \r\n"));
+  return put_text(to, STR(" \r\n"));
 }
 
-enum { HEAD_OWN_MAX = 320 }; /* what is written beside the app's fields */
+enum { HEAD_OWN_MAX = 320 }; /* bytes of a head without the app's fields */
 
 /* ---- the body ---- */
 
@@ -102,7 +102,7 @@ static int64_t length_of(const struct http_body *body) {
   return body->length;
 }
 
-/* What the answer ends up with, whatever goes wrong later: answer_drop closes it. */
+/* Takes over the body's file or source. answer_drop closes it, also if building the answer fails. */
 static void adopt_body(struct http_exchange *x, const struct http_body *body) {
   if (body->kind == HTTP_BODY_FILE) x->file = http_file_ref(body->file);
   if (body->kind != HTTP_BODY_SOURCE) return;
@@ -112,7 +112,7 @@ static void adopt_body(struct http_exchange *x, const struct http_body *body) {
 
 /* (4) */
 static void bound_unsent(struct conn *c, bool bounded) {
-  unsigned most = bounded ? UNSENT_MAX : 0; /* 0: as the system has it */
+  unsigned most = bounded ? UNSENT_MAX : 0; /* 0: the system's default */
   if (c->unsent_bounded == bounded) return;
   if (setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most)) == 0) c->unsent_bounded = bounded;
 }
@@ -123,7 +123,7 @@ static bool add_inline(struct http_exchange *x, struct str bytes) {
   return true;
 }
 
-static bool lay_file(struct http_exchange *x, const struct http_body *body) {
+static bool build_file_body(struct http_exchange *x, const struct http_body *body) {
   if (body->length == 0) return true;
   if (body->length <= INLINE_MAX) {
     size_t n = (size_t)body->length;
@@ -145,7 +145,7 @@ static bool lay_file(struct http_exchange *x, const struct http_body *body) {
   return true;
 }
 
-static bool lay_body(struct http_exchange *x, const struct http_body *body) {
+static bool build_body(struct http_exchange *x, const struct http_body *body) {
   switch (body->kind) {
     case HTTP_BODY_NONE:
       break;
@@ -154,7 +154,7 @@ static bool lay_body(struct http_exchange *x, const struct http_body *body) {
       return body->bytes.n == 0 || add_inline(x, body->bytes);
     case HTTP_BODY_FILE:
       bound_unsent(x->conn, false);
-      return lay_file(x, body);
+      return build_file_body(x, body);
     case HTTP_BODY_SOURCE:
       bound_unsent(x->conn, false);
       x->source_left = body->length;
@@ -166,7 +166,7 @@ static bool lay_body(struct http_exchange *x, const struct http_body *body) {
 
 /* ---- the answer ---- */
 
-/* Whether the connection can go on: a body that nobody read must be short and on its way. */
+/* True if the connection can stay open. An unread body must be short, and the client must be sending it. */
 static bool can_keep(const struct http_exchange *x) {
   const struct http_parse *p = &x->parse;
   if (!p->keep_alive || x->close_after || x->conn->extra || x->loop->phase != PHASE_OPEN) return false;
@@ -179,19 +179,19 @@ static bool put_head(struct http_exchange *x, int status, struct str fields, int
   if (buf_reserve(&x->out, fields.n + HEAD_OWN_MAX) != OK) return false;
   char *to = x->out.p + x->out.n;
   to = put_status(to, status);
-  to = put(to, loop_date(x->loop));
-  to = put(to, fields);
+  to = put_text(to, loop_date(x->loop));
+  to = put_text(to, fields);
   if (has_length) {
-    to = put(to, STR("Content-Length: "));
+    to = put_text(to, STR("Content-Length: "));
     to = put_number(to, (uint64_t)length);
-    to = put(to, STR("\r\n"));
+    to = put_text(to, STR("\r\n"));
   }
-  if (x->sending_chunked) to = put(to, STR("Transfer-Encoding: chunked\r\n"));
+  if (x->sending_chunked) to = put_text(to, STR("Transfer-Encoding: chunked\r\n"));
   if (!x->keep)
-    to = put(to, STR("Connection: close\r\n"));
+    to = put_text(to, STR("Connection: close\r\n"));
   else if (x->request.minor == 0)
-    to = put(to, STR("Connection: keep-alive\r\n"));
-  to = put(to, STR("\r\n"));
+    to = put_text(to, STR("Connection: keep-alive\r\n"));
+  to = put_text(to, STR("\r\n"));
   x->out.n = (size_t)(to - x->out.p);
   assert(x->out.n <= x->out.cap);
   return true;
@@ -220,7 +220,7 @@ bool response_build(struct http_exchange *x, int status, const struct http_field
     if (!x->sending_chunked) x->keep = false;
   }
   if (!put_head(x, status, lines, length)) return false;
-  if (sends_body) return lay_body(x, body);
+  if (sends_body) return build_body(x, body);
   answer_drop(x);
   return true;
 }
@@ -228,7 +228,7 @@ bool response_build(struct http_exchange *x, int status, const struct http_field
 void http_respond(struct http_exchange *x, int status, const struct http_fields *fields, const struct http_body *body) {
   struct conn *c = x->conn;
   assert(loop_is_here(x->loop));
-  if (!c || x->answered) { /* the peer is gone, or the engine refused the request meanwhile */
+  if (!c || x->answered) { /* the peer is gone, or the server refused the request meanwhile */
     if (body && body->kind == HTTP_BODY_SOURCE && body->source->close) body->source->close(body->source_arg);
     return;
   }
@@ -241,7 +241,7 @@ void http_respond(struct http_exchange *x, int status, const struct http_fields 
   if (!c->running) loop_make_ready(c);
 }
 
-/* ---- the engine's own answers ---- */
+/* ---- the server's own answers ---- */
 
 size_t response_refusal(struct loop *l, const struct http_exchange *x, int status, const char *reason, char *ret_bytes,
                         size_t size) {
@@ -256,15 +256,15 @@ size_t response_refusal(struct loop *l, const struct http_exchange *x, int statu
   if (body_n > sizeof(body) || fields.bad) fields.n = body_n = 0;
   char *to = put_status(head, status);
   metric_add(METRIC_HTTP_REQUESTS, metric_http_class(status), 1);
-  to = put(to, loop_date(l));
-  if (status == 503) to = put(to, STR("Retry-After: 1\r\n"));
-  to = put(to, str_of(fields.bytes, fields.n));
-  to = put(to, STR("Content-Length: "));
+  to = put_text(to, loop_date(l));
+  if (status == 503) to = put_text(to, STR("Retry-After: 1\r\n"));
+  to = put_text(to, str_of(fields.bytes, fields.n));
+  to = put_text(to, STR("Content-Length: "));
   to = put_number(to, body_n);
-  to = put(to, STR("\r\nConnection: close\r\n\r\n"));
+  to = put_text(to, STR("\r\nConnection: close\r\n\r\n"));
   size_t head_n = (size_t)(to - head), n = head_n + (head_only ? 0 : body_n);
   assert(head_n <= sizeof(head));
   if (n > size) return 0;
-  (void)put(put(ret_bytes, str_of(head, head_n)), str_of(body, n - head_n));
+  (void)put_text(put_text(ret_bytes, str_of(head, head_n)), str_of(body, n - head_n));
   return n;
 }

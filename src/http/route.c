@@ -1,10 +1,10 @@
-/* route.c - which row of a table a request is for. */
+/* route.c - finds the row of a route table that matches a request. */
 #include "http/route.h"
 
 #include <string.h>
 
-/* Matches one pattern; params are those of the pattern's names, at most HTTP_PARAMS_MAX. */
-static bool matches(const char *pattern, struct str path, struct http_match *m) {
+/* Matches path against one pattern, and sets m->params, at most HTTP_PARAMS_MAX. */
+static bool match_pattern(const char *pattern, struct str path, struct http_match *m) {
   size_t i = 0;
   m->param_count = 0;
   while (*pattern != '\0') {
@@ -29,7 +29,7 @@ static const char *const method_texts[] = {
     [HTTP_PATCH] = "PATCH",   [HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = "OPTIONS",
 };
 
-/* Writes the methods of the bit set; what has no room is left out. */
+/* Writes the methods of the bit set as a list; methods that do not fit are left out. */
 static void write_allow(unsigned methods, char *ret_allow, size_t size) {
   size_t n = 0;
   if (methods & 1u << HTTP_GET) methods &= ~(1u << HTTP_HEAD);
@@ -48,7 +48,7 @@ enum err http_route_find(const struct http_route *routes, size_t count, enum htt
   unsigned methods = 0;
   for (size_t i = 0; i < count; i++) {
     struct http_match m;
-    if (!matches(routes[i].pattern, path, &m)) continue;
+    if (!match_pattern(routes[i].pattern, path, &m)) continue;
     if (routes[i].method == method || (routes[i].method == HTTP_GET && method == HTTP_HEAD)) {
       m.route = &routes[i];
       m.index = i;

@@ -1,7 +1,10 @@
-/* route.h - a table of patterns, and which row a request is for. Pure.
+/* route.h - finds the row of a route table that matches a request; decodes queries, forms and path segments.
  *
- * A pattern is literal segments and {names}: "/api/calls/{call_sid}". A name matches one non-empty segment; its value is
- * the raw segment, percent-decoded by http_param. Rows are tried in order; the first that matches path and method wins. */
+ *   http_route_find(routes, count, request->method, request->path, allow, sizeof(allow), &match);
+ *   http_segment_decode(match.params[0], &buf, &value);
+ *
+ * A pattern has literal segments and {names}: "/api/calls/{call_sid}". A name matches one non-empty segment; its parameter is
+ * the raw segment. Rows are tried in order; the first that matches path and method wins. Thread rule: pure functions. */
 #pragma once
 
 #include "base/buf.h"
@@ -10,10 +13,10 @@
 enum { HTTP_PARAMS_MAX = 4 };
 
 struct http_route {
-  enum http_method method; /* GET rows serve HEAD too */
+  enum http_method method; /* GET rows match HEAD too */
   const char *pattern;
   size_t body_max; /* bytes */
-  unsigned access; /* what the app makes of it */
+  unsigned access; /* defined by the app */
   void (*handle)(void *arg, struct http_exchange *x);
 };
 
@@ -24,19 +27,19 @@ struct http_match {
   size_t param_count;
 };
 
-/* OK; ERR_NOT_FOUND: no such path; ERR_DENIED: the path is there, the method is not, and ret_allow (size bytes) holds the
- * value for Allow. */
+/* OK; ERR_NOT_FOUND: no row has this path; ERR_DENIED: rows have this path but not this method, and ret_allow (allow_size
+ * bytes) receives the value for Allow. */
 CHECKED enum err http_route_find(const struct http_route *routes, size_t count, enum http_method method,
                                  struct str path, char *ret_allow, size_t allow_size, struct http_match *ret_match);
 
-/* One decoded pair after the other from a query or form (application/x-www-form-urlencoded): '+' is a space, %XX a byte.
- * ERR_INVALID at a broken escape; ERR_NOT_FOUND at the end. The decoded bytes are appended to b; views stay valid until
- * b grows again, so reserve b for text.n bytes at the start (then they all stay valid). */
+/* Each call decodes the next pair of a query or form (application/x-www-form-urlencoded): '+' is a space, %XX a byte.
+ * ERR_INVALID: malformed escape; ERR_NOT_FOUND: no pair is left. The decoded bytes are appended to b, and the views are valid
+ * until b grows: if the caller reserves rest.n bytes at the start, all views stay valid. */
 struct http_form {
   struct str rest;
 };
 CHECKED enum err http_form_next(struct http_form *f, struct buf *b, struct str *ret_name, struct str *ret_value);
-/* The decoded value of a query's first pair of that name, appended to b. ERR_NOT_FOUND, ERR_INVALID. */
+/* Appends the decoded value of the query's first pair with that name to b. ERR_NOT_FOUND, ERR_INVALID. */
 CHECKED enum err http_query_get(struct str query, struct str name, struct buf *b, struct str *ret_value);
-/* Percent-decodes one path segment onto b ('+' stays). ERR_INVALID for a broken escape or a NUL. */
+/* Appends one path segment, percent-decoded, to b; '+' is not decoded. ERR_INVALID: malformed escape or NUL. */
 CHECKED enum err http_segment_decode(struct str segment, struct buf *b, struct str *ret_value);

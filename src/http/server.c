@@ -1,22 +1,22 @@
-/* server.c - listening, taking connections, draining.
+/* server.c - listening, accepting, limits of connections and memory, draining.
  *
  *   new --start--> OPEN --drain--> DRAINING --all ended or time is up--> CUT --free--> gone
  *
  * Invariants
- *  (1) One listening socket, watched by every loop with EPOLLEXCLUSIVE: a second server on the port is refused, and one
+ *  (1) Every loop watches the one listening socket with EPOLLEXCLUSIVE: a second server on the port is refused, and a new
  *      connection wakes one loop.
- *  (2) A connection is given to the loop with the fewest, and stays there for its life.
+ *  (2) A connection is given to the loop with the fewest connections, and stays there for its life.
  *  (3) conns exceeds the limit only while a newcomer's place is being found. At the limit one connection gives way: one
  *      that lingers after its answer, else the one that has waited longest for a request or the rest of its head, else for
  *      the rest of a body; each only if it has waited for GIVE_WAY_MS. If none has, the one that has waited longest for
  *      any of its request gives way, whatever part is missing. So in a flood of slow requests a fresh connection is the
  *      last to be closed, and not the first because its head is still on its way.
- *  (4) Where nobody can give way, a newcomer is an extra connection: one request is read and answered, so that the app can
- *      say what must always be answered and refuse the rest. Each loop has a few; the oldest gives way to the next. So
- *      RESERVED_DESCRIPTORS are never needed by clients.
- *  (5) Out of descriptors, the spare one is given up to take the connection and close it: the loop never spins.
- *  (6) Requests that are not complete hold at most held_max beside a small buffer each: past that who holds much and has
- *      waited longest is closed. */
+ *  (4) If no connection can give way, a newcomer becomes an extra connection: it may send one request, so that the app can
+ *      answer what must always be answered and refuse the rest. Each loop has a few extra connections; the oldest is closed
+ *      for the next one. So clients never use RESERVED_DESCRIPTORS.
+ *  (5) If descriptors run out, a newcomer is answered 503 by means of the spare descriptor, or accepting pauses.
+ *  (6) Incomplete requests hold at most held_max bytes beyond BUFFER_SIZE each. Above that, the connection that holds memory
+ *      and has waited longest for its head, else for its body, is closed; else the one that needs more memory. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +63,7 @@ static void stop_watching(struct loop *l) {
   (void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->server->listener, NULL); /* it is there */
 }
 
-static void tell_waiters(struct http_server *s) {
+static void wake_drain(struct http_server *s) {
   if (atomic_load(&s->phase) == PHASE_OPEN) return;
   LOCKED(&s->lock);
   lock_cond_broadcast(&s->quiet);
@@ -73,7 +73,7 @@ void server_stop_listening(struct loop *l) {
   stop_watching(l);
   l->accept_again_ms = 0;
   atomic_fetch_sub(&l->server->listening, 1);
-  tell_waiters(l->server);
+  wake_drain(l->server);
 }
 
 void server_conn_gone(struct conn *c) {
@@ -86,17 +86,17 @@ void server_conn_gone(struct conn *c) {
   }
   atomic_fetch_sub(&l->conns, 1);
   atomic_fetch_sub(&s->conns, 1);
-  tell_waiters(s);
+  wake_drain(s);
 }
 
-static void say_busy(struct loop *l, int fd) {
+static void send_busy(struct loop *l, int fd) {
   char text[REFUSAL_MAX];
   size_t n = response_refusal(l, NULL, 503, "too many connections", text, sizeof(text));
   (void)!send(fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT); /* best effort */
   (void)shutdown(fd, SHUT_WR);
 }
 
-/* ---- who gives way at the limit ---- */
+/* ---- at the limit: which connection gives way ---- */
 
 static bool has_bytes(const struct conn *c) {
   char byte;
@@ -137,28 +137,28 @@ static struct conn *find_who_gives_way(struct loop *l) {
   return incomplete ? incomplete : linger;
 }
 
-static bool give_way(struct loop *l) {
+static bool close_to_make_room(struct loop *l) {
   struct conn *c = find_who_gives_way(l);
   if (!c) return false;
   if (c->state == CONN_HEAD || c->state == CONN_BODY) {
     metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_CONNECTIONS, 1);
-    say_busy(l, c->fd);
+    send_busy(l, c->fd);
   }
   conn_close(c, false);
   return true;
 }
 
-static bool holds_much(const struct conn *c) {
+static bool holds_memory(const struct conn *c) {
   return c->x && (c->x->body_held > 0 || (c->in && c->in->cap > BUFFER_SIZE));
 }
 
-/* Of that list the one that has waited longest, among those that hold much. */
+/* The connection that has been longest in list d, of those that hold memory. */
 static struct conn *oldest_holder(struct loop *l, enum deadline d) {
   const struct link *list = &l->deadlines[d];
   const struct link *each = list->next;
   for (int looks = 0; looks < HELD_LOOKS && each != list; looks++, each = each->next) {
     struct conn *c = LINK_OWNER(each, struct conn, in_deadline);
-    if (!c->running && holds_much(c)) return c;
+    if (!c->running && holds_memory(c)) return c;
   }
   return NULL;
 }
@@ -171,17 +171,17 @@ bool server_hold(struct loop *l, size_t more) {
     if (!c) return false;
     size_t before = l->held_bytes;
     metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_CONNECTIONS, 1);
-    say_busy(l, c->fd);
+    send_busy(l, c->fd);
     conn_close(c, false);
-    if (l->held_bytes == before) return false; /* the app keeps it */
+    if (l->held_bytes == before) return false; /* the app holds a ref, and with it the memory */
   }
   return true;
 }
 
-/* Counts one connection more, if there is room or somebody gives way. */
+/* Counts one more connection if there is room or another gives way. */
 static bool claim_place(struct loop *l) {
   struct http_server *s = l->server;
-  if (atomic_fetch_add(&s->conns, 1) < s->config.connections || give_way(l)) return true;
+  if (atomic_fetch_add(&s->conns, 1) < s->config.connections || close_to_make_room(l)) return true;
   atomic_fetch_sub(&s->conns, 1);
   return false;
 }
@@ -192,7 +192,7 @@ static unsigned extra_max(const struct http_config *c) {
   return EXTRA_MAX / c->loops > EXTRA_LOOP_MIN ? EXTRA_MAX / c->loops : EXTRA_LOOP_MIN;
 }
 
-/* (4): the oldest gives way, but a request that it has sent is answered before. */
+/* (4): the oldest extra connection is closed, after a request that it has sent was answered. */
 static bool make_extra_room(struct loop *l) {
   while (l->extra_count >= extra_max(&l->server->config)) {
     struct conn *c = LINK_OWNER(l->extras.next, struct conn, in_extra);
@@ -206,9 +206,9 @@ static bool make_extra_room(struct loop *l) {
   return true;
 }
 
-static void take_extra(struct loop *l, int fd, const struct sockaddr_storage *peer) {
+static void accept_extra(struct loop *l, int fd, const struct sockaddr_storage *peer) {
   if (!make_extra_room(l)) {
-    say_busy(l, fd);
+    send_busy(l, fd);
     (void)close(fd);
     return;
   }
@@ -230,12 +230,12 @@ void server_admit_extra(struct conn *c) {
 struct newcomer {
   struct loop *loop;
   int fd;
-  bool has_place;  /* it is counted */
-  unsigned looked; /* loops that had nobody to give way */
+  bool has_place;       /* it is counted already */
+  unsigned loops_tried; /* loops without a connection that could give way */
   struct sockaddr_storage peer;
 };
 
-static void find_place(struct loop *l, int fd, const struct sockaddr_storage *peer, unsigned looked);
+static void find_place_for(struct loop *l, int fd, const struct sockaddr_storage *peer, unsigned loops_tried);
 
 static void take_newcomer(void *arg) {
   struct newcomer n = *(struct newcomer *)arg;
@@ -243,10 +243,10 @@ static void take_newcomer(void *arg) {
   if (n.has_place)
     (void)conn_new(n.loop, n.fd, &n.peer, false); /* closes it on failure */
   else
-    find_place(n.loop, n.fd, &n.peer, n.looked);
+    find_place_for(n.loop, n.fd, &n.peer, n.loops_tried);
 }
 
-static bool hand_over(struct newcomer newcomer) {
+static bool post_newcomer(struct newcomer newcomer) {
   struct newcomer *n = malloc(sizeof(*n));
   if (!n) return false;
   *n = newcomer;
@@ -255,7 +255,7 @@ static bool hand_over(struct newcomer newcomer) {
   return false;
 }
 
-/* (2); a loop keeps what it took unless it has clearly more than another. */
+/* (2): a loop keeps a connection that it accepted unless it has clearly more than another loop. */
 static struct loop *least_busy(struct loop *own) {
   struct http_server *s = own->server;
   struct loop *least = own;
@@ -267,28 +267,29 @@ static struct loop *least_busy(struct loop *own) {
   return atomic_load(&own->conns) <= fewest + 1 + fewest / 16 ? own : least;
 }
 
-static void place(struct loop *l, int fd, const struct sockaddr_storage *peer) {
+static void place_connection(struct loop *l, int fd, const struct sockaddr_storage *peer) {
   struct loop *to = least_busy(l);
   atomic_fetch_add(&to->conns, 1);
   if (to != l) {
-    if (hand_over((struct newcomer){.loop = to, .fd = fd, .has_place = true, .peer = *peer})) return;
+    if (post_newcomer((struct newcomer){.loop = to, .fd = fd, .has_place = true, .peer = *peer})) return;
     atomic_fetch_sub(&to->conns, 1);
     atomic_fetch_add(&l->conns, 1);
   }
   (void)conn_new(l, fd, peer, false); /* closes it on failure */
 }
 
-/* Each loop is asked for somebody who gives way, the accepting one first; where none has any, it is an extra one. */
-static void find_place(struct loop *l, int fd, const struct sockaddr_storage *peer, unsigned looked) {
+/* Tries each loop, the accepting one first, for a connection that gives way; if there is none, the newcomer is an extra one. */
+static void find_place_for(struct loop *l, int fd, const struct sockaddr_storage *peer, unsigned loops_tried) {
   struct http_server *s = l->server;
   if (claim_place(l)) {
-    place(l, fd, peer);
+    place_connection(l, fd, peer);
     return;
   }
   struct loop *next = &s->loops[(l->index + 1) % s->loop_count];
-  if (++looked < s->loop_count && hand_over((struct newcomer){.loop = next, .fd = fd, .looked = looked, .peer = *peer}))
+  if (++loops_tried < s->loop_count &&
+      post_newcomer((struct newcomer){.loop = next, .fd = fd, .loops_tried = loops_tried, .peer = *peer}))
     return;
-  take_extra(l, fd, peer);
+  accept_extra(l, fd, peer);
 }
 
 /* (5) */
@@ -297,7 +298,7 @@ static void out_of_descriptors(struct loop *l) {
     (void)close(l->spare);
     int fd = accept4(l->server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      say_busy(l, fd);
+      send_busy(l, fd);
       (void)close(fd);
     }
   }
@@ -312,7 +313,7 @@ void server_accept(struct loop *l) {
     socklen_t size = sizeof(peer);
     int fd = accept4(l->server->listener, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      find_place(l, fd, &peer, 0);
+      find_place_for(l, fd, &peer, 0);
       continue;
     }
     switch (errno) {
@@ -328,7 +329,7 @@ void server_accept(struct loop *l) {
         l->accept_again_ms = l->now_ms + ACCEPT_PAUSE_MS;
         return;
       default:
-        continue; /* that connection was gone already */
+        continue; /* that connection was closed already */
     }
   }
 }
@@ -352,7 +353,7 @@ static const char *open_listener(const struct addrinfo *at, int *ret_fd) {
   const int one = 1;
   int fd CLEANUP(fs_close_) = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return "no socket for the listening address";
-  /* TCP_NODELAY passes on to every connection: without it a head sent with MSG_MORE can wait for 40 ms. */
+  /* Connections inherit TCP_NODELAY: without it a head sent with MSG_MORE can be delayed by 40 ms. */
   if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0)
     return "the listening socket can't be set up";
@@ -385,7 +386,7 @@ static const char *bind_listener(struct http_server *s) {
   return problem;
 }
 
-/* A quarter of the descriptors, at most RESERVED_DESCRIPTORS, is the rest of the process's: files, databases, fills. */
+/* Leaves a quarter of the descriptors, at most RESERVED_DESCRIPTORS, for the rest of the process: files, databases, fills. */
 static void limit_by_files(struct http_config *c) {
   struct rlimit files;
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
@@ -479,7 +480,7 @@ static void enter_phase(struct http_server *s, enum server_phase phase) {
   for (unsigned i = 0; i < s->loop_count; i++) loop_wake(&s->loops[i]);
 }
 
-/* Waits until *what is 0 or the time is up. */
+/* Waits until *what is 0 or until_ms has passed. */
 static void wait_for_none(struct http_server *s, atomic_uint *what, int64_t until_ms) {
   LOCKED(&s->lock);
   for (int64_t left; atomic_load(what) > 0 && (left = until_ms - clock_mono_ms()) > 0;) {
@@ -501,7 +502,7 @@ void http_server_drain(struct http_server *s, int64_t timeout_ms) {
   }
   wait_for_none(s, &s->conns, until_ms);
   enter_phase(s, PHASE_CUT);
-  wait_for_none(s, &s->conns, clock_mono_ms() + 1000); /* a loop never blocks: this is over at once */
+  wait_for_none(s, &s->conns, clock_mono_ms() + 1000); /* a loop never blocks, so this takes no time */
 }
 
 struct http_server *http_server_free(struct http_server *s) {

@@ -1,4 +1,4 @@
-/* sse.c - Server-Sent Events as text. */
+/* sse.c - formats server-sent events as text. */
 #include "http/sse.h"
 
 static enum err add_id(struct buf *b, int64_t id) {

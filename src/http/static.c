@@ -1,8 +1,8 @@
-/* static.c - files that are part of the program, as answers.
+/* static.c - answers requests with files that are embedded in the program.
  *
  * Invariants
- *  (1) The bytes of an answer are those of the table: they outlive every exchange.
- *  (2) The plain and the compressed variant have different ETags, and each answer says that it depends on Accept-Encoding. */
+ *  (1) The bytes of an answer are those of the table, which outlives every exchange.
+ *  (2) The plain and the compressed variant have different ETags, and answers with a choice carry Vary: Accept-Encoding. */
 #include "http/static.h"
 
 #include <stdio.h>
@@ -23,8 +23,8 @@ struct variant {
 struct http_static_file {
   const char *name;
   const char *content_type;
-  bool is_compressible;       /* there is a gzip variant */
-  struct variant plain, gzip; /* the program gives them out as sources: never changed */
+  bool is_compressible;       /* it has a gzip variant */
+  struct variant plain, gzip; /* given to sources as their arg: never changed */
 };
 
 struct http_static {
@@ -91,15 +91,15 @@ const struct http_static_file *http_static_find(const struct http_static *s, str
 
 /* ---- answers ---- */
 
-static void next(void *arg, struct http_exchange *x, struct http_piece *ret_piece) {
+static void static_next_piece(void *arg, struct http_exchange *x, struct http_piece *ret_piece) {
   const struct variant *v = arg;
   (void)x;
   *ret_piece =
-      (struct http_piece){.kind = HTTP_PIECE_BYTES, .bytes = v->bytes}; /* asked once: then its length is reached */
+      (struct http_piece){.kind = HTTP_PIECE_BYTES, .bytes = v->bytes}; /* called once: then the length is reached */
 }
 
 void http_static_answer(struct http_exchange *x, const struct http_static_file *file, struct http_fields *fields) {
-  static const struct http_source source = {.next = next};
+  static const struct http_source source = {.next = static_next_piece};
   const struct http_request *r = http_request(x);
   bool gzip = file->is_compressible && http_accepts(r, STR("Accept-Encoding"), STR("gzip"));
   const struct variant *v = gzip ? &file->gzip : &file->plain;
@@ -118,6 +118,6 @@ void http_static_answer(struct http_exchange *x, const struct http_static_file *
   const struct http_body body = {.kind = HTTP_BODY_SOURCE,
                                  .length = (int64_t)v->bytes.n,
                                  .source = &source,
-                                 .source_arg = (void *)(uintptr_t)v}; /* only ever read */
+                                 .source_arg = (void *)(uintptr_t)v}; /* never written to */
   http_respond(x, 200, fields, &body);
 }
