@@ -1,8 +1,8 @@
-/* db_backup.c - a copy of one moment, made beside whoever writes.
+/* db_backup.c - copies the database as of one moment, while others write.
  *
  * Invariants
- *  (1) One read transaction spans the copy: other connections' commits neither show in it nor start it anew.
- *  (2) The name appears when the copy is whole and on disk; it never replaces a file. */
+ *  (1) One read transaction spans the copy: other connections' commits neither appear in it nor restart it.
+ *  (2) The file gets its name when the copy is complete and on disk. It never replaces another file. */
 #include "db/db_sqlite.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@ static enum err path_failed(struct db *db, const char *path) {
   return e;
 }
 
-static int copy_pages(sqlite3_backup *copy, void (*progress)(void *arg, int done_percent), void *arg) {
+static int backup_copy_pages(sqlite3_backup *copy, void (*progress)(void *arg, int done_percent), void *arg) {
   int rc;
   do {
     rc = sqlite3_backup_step(copy, PAGES_PER_STEP);
@@ -32,15 +32,16 @@ static int copy_pages(sqlite3_backup *copy, void (*progress)(void *arg, int done
   return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static enum err copy_into(struct db *db, const char *part, void (*progress)(void *arg, int done_percent), void *arg) {
+static enum err backup_copy_into(struct db *db, const char *part, void (*progress)(void *arg, int done_percent),
+                                 void *arg) {
   sqlite3 *to = NULL;
   int rc = sqlite3_open_v2(part, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
-  /* The part has no reader and is thrown away after a crash: it needs no journal. */
+  /* Nobody reads the partial copy, and it is useless after a crash: it needs no journal. */
   if (rc == SQLITE_OK) rc = sqlite3_exec(to, "pragma journal_mode=off", NULL, NULL, NULL);
   sqlite3_backup *copy = rc == SQLITE_OK ? sqlite3_backup_init(to, "main", db->sqlite, "main") : NULL;
   if (rc == SQLITE_OK && !copy) rc = sqlite3_extended_errcode(to);
   if (copy) {
-    rc = copy_pages(copy, progress, arg);
+    rc = backup_copy_pages(copy, progress, arg);
     int finished = sqlite3_backup_finish(copy);
     if (rc == SQLITE_OK) rc = finished;
   }
@@ -60,7 +61,7 @@ static enum err sync_path(struct db *db, const char *path, int flags) {
   return e;
 }
 
-static enum err publish(struct db *db, const char *part, const char *path) {
+static enum err backup_publish(struct db *db, const char *part, const char *path) {
   TRY(sync_path(db, part, O_RDONLY));
   if (link(part, path) != 0) return path_failed(db, path);
   char *copy CLEANUP(free_char) = strdup(path);
@@ -81,10 +82,10 @@ enum err db_backup(struct db *db, const char *path, void (*progress)(void *arg, 
   }
   if (mknod(part, S_IFREG | 0600, 0) != 0) return path_failed(db, part);
   enum err e = db_begin(db);                                             /* (1) */
-  if (e == OK) e = db_script(db, "select 1 from sqlite_schema limit 1"); /* the first read chooses the moment */
-  if (e == OK) e = copy_into(db, part, progress, arg);
+  if (e == OK) e = db_script(db, "select 1 from sqlite_schema limit 1"); /* the snapshot is taken at the first read */
+  if (e == OK) e = backup_copy_into(db, part, progress, arg);
   db_rollback(db);
-  if (e == OK) e = publish(db, part, path);
-  (void)unlink(part); /* the copy has its own name, or is not wanted */
+  if (e == OK) e = backup_publish(db, part, path);
+  (void)unlink(part); /* the copy has its final name, or it failed */
   return e;
 }

@@ -1,4 +1,4 @@
-/* db_check.c - is the database whole? Looks, changes nothing. */
+/* db_check.c - checks the database for damage. It changes nothing. */
 #include "base/clock.h"
 #include "db/db.h"
 
@@ -8,7 +8,7 @@ static enum err read_findings(struct db *db, struct buf *ret_problem) {
   TRY(db_next(&q));
   struct str said = db_text(&q, 0);
   if (str_eq(said, STR("ok"))) return OK;
-  /* A sentence that can't be kept changes nothing about the finding. */
+  /* Without memory for the text the result is the same. */
   if (ret_problem && buf_add(ret_problem, str_head(said, 500)) != OK) buf_clear(ret_problem);
   return ERR_CORRUPT;
 }

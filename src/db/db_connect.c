@@ -1,18 +1,19 @@
-/* db_connect.c - opening a SQLite database, and staying on the one that its path names.
+/* db_connect.c - opens a SQLite database, and reopens it when another file stands at its path.
  *
- *   open file is the path's --removed--> GONE: every call is ERR_IO --same file back--> as before
- *            |                             |
- *            +--- another file there ------+--> opened, old one closed, reopened + 1     [db_sqlite_check_file]
+ *   SAME: the open file is the one at the path
+ *     SAME --file removed--------> GONE: every call returns ERR_IO
+ *     GONE --same file is back---> SAME
+ *     SAME, GONE --another file--> SAME: new connection opened, old one closed, reopened + 1   [db_sqlite_check_file]
  *
  * Invariants
- *  (1) The old connection is closed only after the new one is open: its inode can't be given to another file meanwhile,
- * and db->sqlite is never NULL. (2) A database that comes with the log (-wal) of the one before is never opened: SQLite
- * would apply that log to it. (3) The files are mode 0600 from their first moment: the database's own is made so,
- * SQLite gives the others its mode. (4) Nothing is created when the path is empty under a running connection: an empty
- * database would know no recordings. (5) A wait for another's lock ends at busy_until_ms, or busy_ms after it began, or
- * at the deadline, the first of them. (6) The log is moved into the database from CHECKPOINT_FRAMES pages on, without
- * stopping anybody. Where readers that never pause keep it from starting anew until RESTART_FRAMES, the connection
- * waits for them, RESTART_WAIT_MS at most. */
+ *  (1) The old connection is closed only after the new one is open. So no other file can get its inode number meanwhile, and
+ *      db->sqlite is never NULL.
+ *  (2) A new database beside the log (-wal) of the old one is never opened: SQLite would apply that log to it.
+ *  (3) All files have mode 0600 from the start: db_file_make creates the database, SQLite copies its mode.
+ *  (4) A running connection never creates a database at an empty path: an empty database would know no recordings.
+ *  (5) A wait for a lock ends at the earliest of busy_until_ms, busy_ms after it began, and the deadline.
+ *  (6) From CHECKPOINT_FRAMES pages on a checkpoint moves the log into the database without waiting for anybody. If readers keep
+ *      the log from restarting until it has RESTART_FRAMES, the checkpoint waits for them for at most RESTART_WAIT_MS. */
 #include "db/db_sqlite.h"
 
 #include <assert.h>
@@ -30,8 +31,8 @@ enum { BUSY_MS = 5000, CHECKPOINT_FRAMES = 1000, RESTART_FRAMES = 8000, RESTART_
 static const char SETTINGS[] =
     "pragma synchronous=full; pragma mmap_size=0; pragma cache_size=-4000;"
     "pragma journal_size_limit=67108864; pragma wal_autocheckpoint=0;";
-/* A connection that writes keeps what a savepoint needs to roll back in a temporary file. In memory SQLite walks a list of all
- * of it at the end of every statement, so that a savepoint of many rows costs their square. A reader sorts in memory. */
+/* A writing connection keeps the pages that a savepoint may roll back in a temporary file. In memory SQLite would walk a list of
+ * them at the end of every statement: quadratic in the rows of a savepoint. A reader sorts in memory. */
 static const char *const TEMP_STORE[] = {[false] = "pragma temp_store=file", [true] = "pragma temp_store=memory"};
 
 enum err db_sqlite_error(int rc, int system_errno) {
@@ -65,7 +66,7 @@ enum err db_sqlite_error(int rc, int system_errno) {
     case SQLITE_IOERR:
       if (rc == SQLITE_IOERR_NOMEM) return ERR_NOMEM;
       return err_from_errno(system_errno) == ERR_FULL ? ERR_FULL : ERR_IO;
-    /* Also a statement that the schema does not know: another file, or one not migrated, stands where ours was. */
+    /* This includes a statement that does not fit the schema: the file was replaced by another one, or one not migrated. */
     default:
       return ERR_IO;
   }
@@ -78,11 +79,11 @@ static int busy_wait(void *arg, int waited_before) {
   int64_t until = db->busy_until_ms != 0 ? db->busy_until_ms : db->busy_since_ms + db->busy_ms;
   if (now >= until || (db->deadline_ms != 0 && now >= db->deadline_ms)) return 0;
   long ns = waited_before < 20 ? 100000 : 1000000;
-  (void)nanosleep(&(struct timespec){.tv_nsec = ns}, NULL); /* woken early: asks early */
+  (void)nanosleep(&(struct timespec){.tv_nsec = ns}, NULL); /* interrupted: tries earlier */
   return 1;
 }
 
-static int out_of_time(void *arg) {
+static int stop_after_deadline(void *arg) {
   return db_in_time(arg) != OK;
 }
 
@@ -90,27 +91,27 @@ static int note_log_length(void *arg, sqlite3 *sqlite, const char *name, int fra
   (void)sqlite;
   (void)name;
   struct db *db = arg;
-  if (frames < db->wal_frames) db->wal_seen_to = 0; /* the log began anew */
+  if (frames < db->wal_frames) db->wal_seen_to = 0; /* the log restarted */
   db->wal_frames = frames;
   return SQLITE_OK;
 }
 
-/* The journal mode stays in the file: setting it needs all others away, and asking does not. Several processes may make
- * the database at once, and SQLite does not call the busy handler for all of this. */
+/* The file stores its journal mode. Reading the mode needs no lock, setting it needs an exclusive one: so read first. Several
+ * processes may create the database at the same time, and SQLite does not call the busy handler in all of this. */
 static int ensure_wal(struct db *db, sqlite3 *sqlite, bool *ret_wal) {
-  static const char *const asks[] = {"pragma journal_mode", "pragma journal_mode=wal"};
+  static const char *const statements[] = {"pragma journal_mode", "pragma journal_mode=wal"};
   int64_t until = clock_mono_ms() + db->busy_ms;
-  for (size_t i = 0; i < COUNT_OF(asks); i++) {
+  for (size_t i = 0; i < COUNT_OF(statements); i++) {
     sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(sqlite, asks[i], -1, &stmt, NULL);
+    int rc = sqlite3_prepare_v2(sqlite, statements[i], -1, &stmt, NULL);
     if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
     const char *mode = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
     *ret_wal = mode && strcmp(mode, "wal") == 0;
     sqlite3_finalize(stmt);
     if (*ret_wal || db->read_only) return SQLITE_OK;
     if ((rc & 0xff) == SQLITE_BUSY && clock_mono_ms() < until) {
-      (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); /* woken early: asks early */
-      i = SIZE_MAX;                                                  /* from the first ask again */
+      (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); /* interrupted: tries earlier */
+      i = SIZE_MAX;                                                  /* start again with the first statement */
     } else if (rc != SQLITE_ROW) {
       return rc;
     }
@@ -118,25 +119,25 @@ static int ensure_wal(struct db *db, sqlite3 *sqlite, bool *ret_wal) {
   return SQLITE_OK;
 }
 
-static enum err look_at_files(struct db *db, sqlite3 *sqlite, struct db_files *ret_files) {
+static enum err identify_open_files(struct db *db, sqlite3 *sqlite, struct db_files *ret_files) {
   struct db_files files = {0};
-  TRY(db_file_look(db->path, &files.main));
-  enum err e = db_file_look(db->wal_path, &files.wal);
-  if (e == OK) e = db_file_look(db->shm_path, &files.shm);
+  TRY(db_file_identify(db->path, &files.main));
+  enum err e = db_file_identify(db->wal_path, &files.wal);
+  if (e == OK) e = db_file_identify(db->shm_path, &files.shm);
   if (e != OK && e != ERR_NOT_FOUND) return e;
   int moved = 0;
-  /* Looked at by path and opened by SQLite: the same file, unless it was replaced in between. */
+  /* The path named this file a moment ago and SQLite opened the path: was it replaced in between? */
   if (sqlite3_file_control(sqlite, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved) return ERR_IO;
   *ret_files = files;
   return OK;
 }
 
-static int settle(struct db *db, sqlite3 *sqlite, bool *ret_wal) {
+static int set_up_connection(struct db *db, sqlite3 *sqlite, bool *ret_wal) {
   int rc = sqlite3_busy_handler(sqlite, busy_wait, db);
   if (rc == SQLITE_OK) rc = sqlite3_exec(sqlite, SETTINGS, NULL, NULL, NULL);
   if (rc == SQLITE_OK) rc = sqlite3_exec(sqlite, TEMP_STORE[db->read_only], NULL, NULL, NULL);
   if (rc == SQLITE_OK) rc = ensure_wal(db, sqlite, ret_wal);
-  /* The first read opens the log, which then stays as long as we do. */
+  /* The first read opens the log; it stays open as long as the connection. */
   if (rc == SQLITE_OK) rc = sqlite3_exec(sqlite, "select 1 from sqlite_schema limit 1", NULL, NULL, NULL);
   if (rc == SQLITE_OK && db->read_only) rc = sqlite3_exec(sqlite, "pragma query_only=on", NULL, NULL, NULL);
   return rc;
@@ -148,7 +149,7 @@ enum err db_sqlite_connect(struct db *db, sqlite3 **ret_sqlite, struct db_files 
   bool is_wal = false;
   int rc =
       sqlite3_open_v2(db->path, &sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-  if (rc == SQLITE_OK) rc = settle(db, sqlite, &is_wal);
+  if (rc == SQLITE_OK) rc = set_up_connection(db, sqlite, &is_wal);
   if (rc == SQLITE_OK) rc = db_grams_register(sqlite);
   enum err e = db_sqlite_error(rc, !sqlite ? 0 : sqlite3_system_errno(sqlite));
   if (e != OK) {
@@ -161,14 +162,14 @@ enum err db_sqlite_connect(struct db *db, sqlite3 **ret_sqlite, struct db_files 
     e = ERR_DENIED;
     (void)snprintf(db->problem, sizeof(db->problem), "%s can't be written", db->path);
   } else {
-    e = look_at_files(db, sqlite, &files);
+    e = identify_open_files(db, sqlite, &files);
     if (e != OK) (void)snprintf(db->problem, sizeof(db->problem), "%s: removed while it was opened", db->path);
   }
   if (e != OK) {
     sqlite3_close(sqlite);
     return e;
   }
-  sqlite3_progress_handler(sqlite, PROGRESS_STEPS, out_of_time, db);
+  sqlite3_progress_handler(sqlite, PROGRESS_STEPS, stop_after_deadline, db);
   sqlite3_wal_hook(sqlite, note_log_length, db);
   *ret_sqlite = sqlite;
   *ret_files = files;
@@ -177,10 +178,10 @@ enum err db_sqlite_connect(struct db *db, sqlite3 **ret_sqlite, struct db_files 
 
 static bool is_still(const char *path, struct db_file before) {
   struct db_file now;
-  return before.inode != 0 && db_file_look(path, &now) == OK && db_file_same(now, before);
+  return before.inode != 0 && db_file_identify(path, &now) == OK && db_file_same(now, before);
 }
 
-static enum err change_to_new(struct db *db) {
+static enum err reopen_connection(struct db *db) {
   if (is_still(db->wal_path, db->files.wal) || is_still(db->shm_path, db->files.shm)) {
     (void)snprintf(db->problem, sizeof(db->problem),
                    "%s was replaced, but its -wal and -shm are the old one's: remove them", db->path);
@@ -205,9 +206,9 @@ static enum err change_to_new(struct db *db) {
 enum err db_sqlite_check_file(struct db *db) {
   if (db->rows_open > 0 || !sqlite3_get_autocommit(db->sqlite)) return OK;
   struct db_file now;
-  enum err e = db_file_look(db->path, &now);
+  enum err e = db_file_identify(db->path, &now);
   if (e == OK && db_file_same(now, db->files.main)) return OK;
-  if (e == OK) return change_to_new(db);
+  if (e == OK) return reopen_connection(db);
   (void)snprintf(db->problem, sizeof(db->problem), "the database file %s is gone", db->path);
   return ERR_IO;
 }
@@ -225,7 +226,7 @@ void db_sqlite_checkpoint(struct db *db) {
   int mode = db->wal_frames >= RESTART_FRAMES ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
   db->wal_seen_to = db->wal_frames;
   db->busy_until_ms = clock_mono_ms() + RESTART_WAIT_MS;
-  /* What could not be moved now is moved CHECKPOINT_FRAMES later. */
+  /* The next checkpoint, CHECKPOINT_FRAMES later, moves what this one could not. */
   (void)sqlite3_wal_checkpoint_v2(db->sqlite, "main", mode, NULL, NULL);
   db->busy_until_ms = 0;
 }
@@ -234,7 +235,7 @@ bool db_keep_temporary_files_in(const char *directory) {
   return getenv("SQLITE_TMPDIR") || setenv("SQLITE_TMPDIR", directory, 1) == 0;
 }
 
-static enum err open_parts(struct db *db, const struct db_open *how, struct buf *ret_problem) {
+static enum err open_connection(struct db *db, const struct db_open *how, struct buf *ret_problem) {
   const char *path;
   TRY(db_file_path(how->url, ret_problem, &path));
   db->read_only = how->read_only;
@@ -246,14 +247,14 @@ static enum err open_parts(struct db *db, const struct db_open *how, struct buf 
   if (!db->wal_path || !db->shm_path) return ERR_NOMEM;
   TRY(db_file_check_volume(path, ret_problem));
   if (!db_turn_init(&db->turn, path)) return ERR_NOMEM;
-  enum err e = how->read_only ? db_file_look(path, &db->files.main) : db_file_make(path);
+  enum err e = how->read_only ? db_file_identify(path, &db->files.main) : db_file_make(path);
   if (e != OK) {
     (void)snprintf(db->problem, sizeof(db->problem), "the database file %s can't be %s: %s", path,
                    how->read_only ? "read" : "made", strerror(errno));
   } else {
     e = db_sqlite_connect(db, &db->sqlite, &db->files);
   }
-  /* A sentence that can't be kept changes nothing about the error. */
+  /* Without memory for the text the error is the same. */
   if (e != OK && ret_problem && buf_addf(ret_problem, "%s", db->problem) != OK) buf_clear(ret_problem);
   return e;
 }
@@ -262,7 +263,7 @@ enum err db_open(const struct db_open *how, struct buf *ret_problem, struct db *
   struct db *db = calloc(1, sizeof(*db));
   if (!db) return ERR_NOMEM;
   db->turn.fd = -1;
-  enum err e = open_parts(db, how, ret_problem);
+  enum err e = open_connection(db, how, ret_problem);
   if (e != OK) {
     db_close(db);
     return e;
@@ -293,6 +294,6 @@ int64_t db_reopened(const struct db *db) {
 }
 
 int64_t db_now_ms(struct db *db) {
-  (void)db; /* another database would be asked */
+  (void)db; /* PostgreSQL would be asked for its own clock */
   return clock_now_ms();
 }

@@ -58,7 +58,7 @@ enum err db_file_make(const char *path) {
   return err_from_errno(errno);
 }
 
-enum err db_file_look(const char *path, struct db_file *ret_file) {
+enum err db_file_identify(const char *path, struct db_file *ret_file) {
   struct stat st;
   if (stat(path, &st) != 0) return err_from_errno(errno);
   *ret_file = (struct db_file){.device = (uint64_t)st.st_dev, .inode = (uint64_t)st.st_ino};

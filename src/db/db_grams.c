@@ -1,10 +1,10 @@
 /* db_grams.c - see db_grams.h.
  *
  * Invariants
- *  (1) A term is SCOPE ':' KIND GRAM. No text without a scope has terms.
- *  (2) The terms of 3 characters have consecutive positions, one for each character: a phrase of them is a part of the
- *      text. Shorter and longer terms share the position of the one that begins with them.
- *  (3) Names are folded by SQLite's own tokenizer `trigram`, of which this takes the terms. */
+ *  (1) A term is SCOPE ':' KIND GRAM. A text without a scope has no terms.
+ *  (2) The terms of 3 characters have consecutive positions, one for each character: so a phrase of them matches a part of the
+ *      text. A shorter or longer term has the position of the 3-character term that begins at the same character.
+ *  (3) SQLite's tokenizer `trigram` folds names (upper and lower case, accents); this tokenizer builds its terms from trigrams. */
 #include "db/db_grams.h"
 
 #include <assert.h>
@@ -21,16 +21,16 @@ struct grams {
 
 typedef int token_fn(void *arg, int flags, const char *token, int size, int from, int to);
 
-/* One text while it is cut into terms. */
+/* The state of cutting one text into terms. */
 struct cut {
   token_fn *give;
   void *arg;
-  char term[SCOPE_MAX + GRAM_MAX]; /* begins with the scope and the kind */
-  int head;                        /* bytes of these */
-  int body;                        /* where the text begins in what was given */
+  char term[SCOPE_MAX + GRAM_MAX]; /* begins with scope and kind */
+  int head;                        /* bytes of scope and kind */
+  int body;                        /* offset of the text behind scope and kind in SQLite's input */
   bool is_query;
-  int query_size;         /* characters of a search */
-  char held[TRIGRAM_MAX]; /* of names: a trigram that waits for the next one */
+  int query_size;         /* characters of a search; 0 for a document */
+  char held[TRIGRAM_MAX]; /* of names: the previous trigram, whose terms need the next one */
   int held_size, from, to;
 };
 
@@ -72,7 +72,7 @@ static bool holds_space(const char *p, int n) {
   return memchr(p, ' ', (size_t)n) || memchr(p, '\n', (size_t)n);
 }
 
-/* The terms that begin where the trigram in hand does. following: the next trigram, whose last character makes it four. */
+/* Gives the terms that begin at the held trigram. following: the next trigram; its last character makes the term of four. */
 static int give_held(struct cut *c, const char *following, int size) {
   char four[2 * TRIGRAM_MAX];
   int pair = first_characters(c->held, c->held_size, 2), two = following ? first_characters(following, size, 2) : 0;
@@ -112,7 +112,8 @@ static int count_characters(const char *p, int n) {
 static int cut_names(const struct grams *g, struct cut *c, int flags, const char *p, int n) {
   char padded[32];
   c->query_size = c->is_query ? count_characters(p, n) : 0;
-  if (c->query_size == 2 && n < (int)sizeof(padded)) { /* a third makes it a trigram, of which two are taken */
+  if (c->query_size == 2 &&
+      n < (int)sizeof(padded)) { /* a third character makes a trigram; its first two become the term */
     memcpy(padded, p, (size_t)n);
     padded[n++] = '\n';
     p = padded;
@@ -122,7 +123,7 @@ static int cut_names(const struct grams *g, struct cut *c, int flags, const char
   return rc;
 }
 
-/* ---- what SQLite calls ---- */
+/* ---- called by SQLite ---- */
 
 static int grams_tokenize(Fts5Tokenizer *tokenizer, void *arg, int flags, const char *text, int size, token_fn *give) {
   const struct grams *g = (const struct grams *)(void *)tokenizer;
@@ -164,7 +165,7 @@ int db_grams_register(sqlite3 *sqlite) {
   sqlite3_stmt *stmt = NULL;
   int rc = sqlite3_prepare_v2(sqlite, "select fts5(?1)", -1, &stmt, NULL);
   if (rc == SQLITE_OK) rc = sqlite3_bind_pointer(stmt, 1, (void *)&api, "fts5_api_ptr", NULL);
-  if (rc == SQLITE_OK) (void)sqlite3_step(stmt); /* a row that holds nothing: it fills in api */
+  if (rc == SQLITE_OK) (void)sqlite3_step(stmt); /* its row is empty; the call sets api */
   int finished = sqlite3_finalize(stmt);
   if (rc == SQLITE_OK) rc = finished;
   if (rc != SQLITE_OK) return rc;

@@ -1,11 +1,12 @@
-/* db_grams.h - the tokenizer `scoped_grams` of the full-text index: parts of words and of numbers, each kept apart by a scope.
+/* db_grams.h - the FTS5 tokenizer `scoped_grams`: finds parts of names and numbers, separately for each scope (business).
  *
  *   create virtual table documents using fts5(digits, names, tokenize = 'scoped_grams')
- *   insert … the text that db_grams_text makes; match 'names : "…"' with the text that db_grams_text makes of the search
+ *   insert the text that db_grams_text makes of a document's digits or names
+ *   match 'names : "…"' with the text that db_grams_text makes of the search
  *
- * The scope stands in front of every term, so that what one scope holds neither costs another's search nor shows in it.
- * A document's terms are: of digits every 3 and every 4 in a row, of names every 2, 3 and 4 characters, folded.
- * A search of 3 characters or more (of names 2) finds the documents that hold it as it is, anywhere.
+ * Every term begins with the scope. So a search never reads or returns documents of another scope.
+ * Terms of a document: every 3 and every 4 digits in a row; every 2, 3 and 4 characters of a name, case and accents folded.
+ * A search of at least 3 characters (2 for names) finds the documents that contain it anywhere.
  * Thread rule: the connection's. */
 #pragma once
 
@@ -15,7 +16,7 @@
 
 enum db_grams_kind { DB_GRAMS_DIGITS = 'd', DB_GRAMS_NAMES = 'n' };
 
-/* Appends what the tokenizer takes: the scope, the kind and the text. Of a document's names each ends with '\n'. */
+/* Appends the tokenizer's input to b: scope, kind and text. Each name of a document must end with '\n'. */
 CHECKED enum err db_grams_text(struct buf *b, int64_t scope, enum db_grams_kind kind, struct str text);
-/* Makes the tokenizer known to a connection. Answers SQLite's code. */
+/* Registers the tokenizer with a connection. Returns SQLite's result code. */
 int db_grams_register(sqlite3 *sqlite);

@@ -1,14 +1,16 @@
-/* db_lanes.c - jobs wait in lanes, one a business and class; lanes take turns.
+/* db_lanes.c - jobs wait in lanes, one lane for each business and class; lanes take turns.
  *
- *   added --> last of its lane --its lane's turn, its class's turn--> taken
- *         `-> newest of all ----- the oldest is given up -----------> taken
+ *   added --> last of its lane --the turn of its class and lane--> taken       [lanes_take]
+ *         `-> newest of all -----it has become the oldest--------> taken       [lanes_take_oldest]
  *
  * Invariants
  *  (1) A lane exists while a job waits in it, and is then in its bucket and in its class's ring.
- *  (2) Within a lane the order is that of lanes_add, so the oldest of all is the first of its lane.
- *  (3) A ring moves on by one lane with each job, so no business has two turns of a class while another's job waits there.
- *  (4) Leases go first, then webhooks, then edits. An edit has its turn before them once they took EDIT_SHARE times as long as
- *      the last edit, and PASSED_LEAST_US, since then: edits never stand still, and take no more than their share. */
+ *  (2) A lane keeps the order of lanes_add, so the oldest job of all is the first of its lane.
+ *  (3) Each job taken moves its ring on by one lane, so no business gets two turns of a class while another one's job waits in
+ *      that class.
+ *  (4) Leases go first, then webhooks, then edits. A waiting edit goes before them once they have used, since the last edit, at
+ *      least PASSED_LEAST_US and EDIT_SHARE times that edit's duration. So edits always progress, and use a fifth of the time
+ *      at most. */
 #include "db/db_lanes.h"
 
 #include <assert.h>
@@ -38,7 +40,7 @@ static struct lane **find_lane(struct lanes *l, int64_t business_id, enum db_cla
   return at;
 }
 
-/* The new lane has its turn after all that wait. */
+/* Adds a lane whose turn comes after all lanes in the ring. */
 static void ring_add(struct lane **turn, struct lane *lane) {
   if (!*turn) {
     lane->left = lane->right = lane;

@@ -1,19 +1,18 @@
-/* db_readers.c - a pool whose threads each have a connection, and who is looked for next.
+/* db_readers.c - a pool whose threads each have a connection; businesses take turns.
  *
- *   asked --db_readers_run--> queued in its line --its line's turn, a thread is free--> connection made sure of
- *         --> look(db), or look(NULL)
+ *   db_readers_run --> queued in its business's line --the line's turn, a thread is free--> read(db), or read(NULL)
  *
- * A line holds what one party asked for, in order; lines take turns. The pool's queue holds only wake-ups: a thread that
- * wakes runs what it may until there is nothing, so one wake-up may do the work of many, and many may find nothing.
+ * A line holds the reads of one business, in order; lines take turns. The pool's queue holds only wake-ups. A woken thread runs
+ * reads until none may run, so one wake-up may do the work of many, and another one may find nothing to do.
  *
  * Invariants
- *  (1) connections[i] is used by thread i alone; it is opened at the first look that needs it and stays.
- *  (2) A look leaves neither transaction nor deadline behind: the next one starts clean. A party's look starts with a
- *      deadline; it ends by it also while it is between two queries, because it asks db_in_time there.
- *  (3) What db_readers_run took is looked at exactly once, also while closing.
- *  (4) The lock (rank ENGINE, above the pool's) covers lines, waiting and closing; no look runs under it.
- *  (5) One line never has all threads: the last one is for others. Nor all of the queue.
- *  (6) Whatever may run has a thread coming: a wake-up behind it, or a thread that will look again after its own look. */
+ *  (1) Only thread i uses connections[i]. The first read opens it, and it stays open.
+ *  (2) After a read its transaction and deadline are cleared, so the next one starts clean. A business's read starts with a
+ *      deadline; between two queries it must call db_in_time.
+ *  (3) A read that db_readers_run took runs exactly once, also while closing.
+ *  (4) The lock (rank ENGINE, above the pool's) covers lines, waiting and closing. No read runs under it.
+ *  (5) One line never gets all threads, nor all of the queue.
+ *  (6) For each read that may run there is a queued wake-up, or a thread that checks the lines again after its current read. */
 #include "db/db_readers.h"
 
 #include <assert.h>
@@ -26,16 +25,16 @@
 
 struct reader_job {
   struct reader_job *next;
-  int64_t party;
-  void (*look)(struct db *db, void *arg);
+  int64_t business_id;
+  void (*read)(struct db *db, void *arg);
   void *arg;
-  int64_t asked_us;
+  int64_t queued_us; /* monotonic */
 };
 
-/* Exists while something of it waits or runs; at most queue_max + threads of them. */
+/* Exists while one of its reads waits or runs: at most queue_max + threads of them. */
 struct reader_line {
   struct reader_line *next;
-  int64_t party;
+  int64_t business_id;
   struct reader_job *first, **end;
   size_t waiting;
   unsigned running;
@@ -58,17 +57,17 @@ static struct db *connection_of(struct db_readers *r, unsigned worker) {
   if (!r->connections[worker]) {
     struct db_open how = {.url = r->url, .read_only = true, .busy_ms = r->busy_ms};
     struct db *db;
-    if (db_open(&how, NULL, &db) != OK) return NULL; /* tried again at the next look */
+    if (db_open(&how, NULL, &db) != OK) return NULL; /* the next read tries again */
     r->connections[worker] = db;
   }
   return r->connections[worker];
 }
 
-static void look_with(struct db_readers *r, const struct reader_job *job, unsigned worker) {
+static void reader_run_job(struct db_readers *r, const struct reader_job *job, unsigned worker) {
   struct db *db = connection_of(r, worker);
-  if (db && job->party != 0) db_deadline(db, clock_mono_ms() + DB_READERS_LOOK_MS);
-  job->look(db, job->arg);
-  metric_observe(METRIC_DATABASE_READ_SECONDS, clock_mono_us() - job->asked_us);
+  if (db && job->business_id != 0) db_deadline(db, clock_mono_ms() + DB_READERS_READ_MS);
+  job->read(db, job->arg);
+  metric_observe(METRIC_DATABASE_READ_SECONDS, clock_mono_us() - job->queued_us);
   if (!db) return;
   db_deadline(db, 0);
   db_rollback(db);
@@ -76,7 +75,7 @@ static void look_with(struct db_readers *r, const struct reader_job *job, unsign
 
 /* ---- lines; all under the lock ---- */
 
-static void line_to_the_end(struct reader_line **at) {
+static void line_move_to_end(struct reader_line **at) {
   struct reader_line *line = *at;
   *at = line->next;
   while (*at) at = &(*at)->next;
@@ -88,7 +87,7 @@ static bool line_may_run(const struct db_readers *r, const struct reader_line *l
   return line->waiting > 0 && (r->threads == 1 || line->running < r->threads - 1); /* (5) */
 }
 
-static struct reader_job *next_job(struct db_readers *r, struct reader_line **ret_line) {
+static struct reader_job *reader_next_job(struct db_readers *r, struct reader_line **ret_line) {
   struct reader_line **at = &r->lines;
   while (*at && !line_may_run(r, *at)) at = &(*at)->next;
   struct reader_line *line = *at;
@@ -99,12 +98,12 @@ static struct reader_job *next_job(struct db_readers *r, struct reader_line **re
   line->waiting--;
   line->running++;
   r->waiting--;
-  line_to_the_end(at);
+  line_move_to_end(at);
   *ret_line = line;
   return job;
 }
 
-static void leave_line(struct db_readers *r, struct reader_line *line) {
+static void line_leave(struct db_readers *r, struct reader_line *line) {
   if (--line->running > 0 || line->waiting > 0) return;
   struct reader_line **at = &r->lines;
   while (*at != line) at = &(*at)->next;
@@ -112,13 +111,13 @@ static void leave_line(struct db_readers *r, struct reader_line *line) {
   free(line);
 }
 
-static struct reader_line *line_of(struct db_readers *r, int64_t party) {
+static struct reader_line *line_of(struct db_readers *r, int64_t business_id) {
   struct reader_line **at = &r->lines;
-  while (*at && (*at)->party != party) at = &(*at)->next;
+  while (*at && (*at)->business_id != business_id) at = &(*at)->next;
   if (!*at) {
     *at = calloc(1, sizeof(**at));
     if (!*at) return NULL;
-    (*at)->party = party;
+    (*at)->business_id = business_id;
     (*at)->end = &(*at)->first;
   }
   return *at;
@@ -126,16 +125,16 @@ static struct reader_line *line_of(struct db_readers *r, int64_t party) {
 
 /* ---- threads ---- */
 
-static void run_looks(void *arg, unsigned worker) {
+static void reader_run_jobs(void *arg, unsigned worker) {
   struct db_readers *r = arg;
   struct reader_line *line = NULL;
   for (;;) {
     lock_take(&r->lock);
-    if (line) leave_line(r, line);
-    struct reader_job *job = next_job(r, &line);
+    if (line) line_leave(r, line);
+    struct reader_job *job = reader_next_job(r, &line);
     lock_release(&r->lock);
     if (!job) return;
-    look_with(r, job, worker);
+    reader_run_job(r, job, worker);
     free(job);
   }
 }
@@ -164,7 +163,7 @@ struct db_readers *db_readers_free(struct db_readers *r) {
   lock_take(&r->lock);
   r->closing = true;
   lock_release(&r->lock);
-  pool_free(r->pool); /* (6): with it goes all that waits */
+  pool_free(r->pool); /* runs all that waits, by (6) */
   for (unsigned i = 0; i < r->threads; i++) db_close(r->connections[i]);
   lock_done(&r->lock);
   free(r->url);
@@ -172,26 +171,26 @@ struct db_readers *db_readers_free(struct db_readers *r) {
   return NULL;
 }
 
-static enum err join_line(struct db_readers *r, int64_t party, struct reader_job *job) {
+static enum err line_join(struct db_readers *r, struct reader_job *job) {
   LOCKED(&r->lock);
   if (r->closing) return ERR_CLOSED;
   if (r->waiting >= r->queue_max) return ERR_BUSY;
-  struct reader_line *line = line_of(r, party);
+  struct reader_line *line = line_of(r, job->business_id);
   if (!line) return ERR_NOMEM;
   if (line->waiting >= r->queue_max - r->queue_max / 8) return ERR_BUSY; /* (5) */
   *line->end = job;
   line->end = &job->next;
   line->waiting++;
   r->waiting++;
-  IGNORE(pool_run(r->pool, run_looks, r)); /* its queue is full of wake-ups: one of them does (6) */
+  IGNORE(pool_run(r->pool, reader_run_jobs, r)); /* if its queue is full, it is full of wake-ups (6) */
   return OK;
 }
 
-enum err db_readers_run(struct db_readers *r, int64_t party, void (*look)(struct db *db, void *arg), void *arg) {
+enum err db_readers_run(struct db_readers *r, int64_t business_id, void (*read)(struct db *db, void *arg), void *arg) {
   struct reader_job *job = malloc(sizeof(*job));
   if (!job) return ERR_NOMEM;
-  *job = (struct reader_job){.party = party, .look = look, .arg = arg, .asked_us = clock_mono_us()};
-  enum err e = join_line(r, party, job);
+  *job = (struct reader_job){.business_id = business_id, .read = read, .arg = arg, .queued_us = clock_mono_us()};
+  enum err e = line_join(r, job);
   if (e != OK) free(job);
   return e;
 }

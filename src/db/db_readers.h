@@ -1,22 +1,23 @@
-/* db_readers.h - connections that only look, each with a thread of its own.
+/* db_readers.h - a pool of threads, each with a read-only connection.
  *
- *   db_readers_run(readers, business, look, arg);   … look(db, arg) runs on one of the threads …
+ *   db_readers_run(readers, business_id, read, arg);   … read(db, arg) runs on one of the threads …
  *
- * Thread rule: any thread; `look` uses the connection it is given and nothing that another holds for long. */
+ * Thread rule: db_readers_run from any thread. `read` runs on a reader thread; it must not wait for anything but the database. */
 #pragma once
 
 #include "db/db.h"
 
 struct db_readers;
 
-/* How long a look for a party may take, its queries and what is done between them: see db_deadline and db_in_time. */
-enum { DB_READERS_LOOK_MS = 2000 };
+/* Deadline of a read for a business, queries and the work between them: see db_deadline and db_in_time. */
+enum { DB_READERS_READ_MS = 2000 };
 
 CHECKED enum err db_readers_new(const struct db_open *how, unsigned threads, size_t queue_max,
                                 struct db_readers **ret_readers);
-/* Runs what is queued, joins, closes. NULL is fine. Always NULL. */
+/* Runs all queued reads, joins the threads, closes the connections. Accepts NULL; returns NULL. */
 struct db_readers *db_readers_free(struct db_readers *r);
-/* party: for whom it is looked, a business; 0 for the process's own, which sets its deadline itself. Parties take turns, and none has all threads.
- * db is NULL while the database can't be opened: look must say so to who waits. It is opened anew at the next look.
- * ERR_BUSY when the queue is full, or the party's share of it, ERR_CLOSED after db_readers_free began: look will not run. */
-CHECKED enum err db_readers_run(struct db_readers *r, int64_t party, void (*look)(struct db *db, void *arg), void *arg);
+/* Queues read. Businesses take turns, and none gets all threads. business_id 0: the process's own read, without a deadline.
+ * read gets NULL for db while the database can't be opened, and must report that to its caller; the next read opens it again.
+ * ERR_BUSY: the queue, or the business's share of it, is full; ERR_CLOSED: db_readers_free began. Then read never runs. */
+CHECKED enum err db_readers_run(struct db_readers *r, int64_t business_id, void (*read)(struct db *db, void *arg),
+                                void *arg);

@@ -3,11 +3,12 @@
  *   statement: idle --db_query--> in use --db_next: row--> in use --db_next: no more--> finished --db_rows_done--> idle
  *
  * Invariants
- *  (1) Outside transactions and rows, every call first makes sure of the file (db_connect.c); inside, nothing is
- * reopened. (2) A kept statement is found by its SQL's address and has one user: asking for it while it is in use is a
- * bug. (3) What writes holds the turn (db_turn.c): from db_begin_immediate to db_commit or db_rollback, or around one
- * statement. (4) db_commit says OK only when the file that it wrote is still the one at the path. (5) Texts given to
- * db_query are copied, those given to db_run are not: they live as long as the call. */
+ *  (1) Outside transactions and rows, every call first checks the file at the path (db_connect.c). Inside, nothing is reopened.
+ *  (2) A kept statement is found by its SQL's address and has one user. Running it while its rows are open is a bug.
+ *  (3) A writing connection holds the turn (db_turn.c) from db_begin_immediate to db_commit or db_rollback, or around a single
+ *      statement.
+ *  (4) db_commit returns OK only if the file that it wrote is still the one at the path.
+ *  (5) db_query copies the texts that it is given. db_run does not: they live longer than the call. */
 #include "db/db_sqlite.h"
 
 #include <assert.h>
@@ -30,7 +31,7 @@ static size_t slot_of(const char *sql) {
 }
 
 static struct db_statement *statement_free(struct db_statement *s) {
-  if (s) sqlite3_finalize(s->stmt); /* repeats the error of its last step, which was told then */
+  if (s) sqlite3_finalize(s->stmt); /* its result repeats the error of the last step, which was returned then */
   free(s);
   return NULL;
 }
@@ -55,7 +56,7 @@ static enum err statement_prepare(struct db *db, const char *sql, bool keep, str
   return OK;
 }
 
-/* Past DB_KEPT_MAX statements the further ones are prepared each time. */
+/* Keeps at most DB_KEPT_MAX statements; further ones are prepared each time. */
 static enum err statement_take(struct db *db, const char *sql, bool keep, struct db_statement **ret_statement) {
   struct db_statement *s = NULL;
   size_t slot = slot_of(sql);
@@ -78,13 +79,13 @@ static enum err statement_take(struct db *db, const char *sql, bool keep, struct
   return OK;
 }
 
-static void statement_give(struct db_statement *s) {
+static void statement_release(struct db_statement *s) {
   s->in_use = false;
   if (!s->kept) {
     statement_free(s);
     return;
   }
-  sqlite3_reset(s->stmt); /* repeats the error of its last step, which was told then */
+  sqlite3_reset(s->stmt); /* as in statement_free */
   sqlite3_clear_bindings(s->stmt);
 }
 
@@ -137,7 +138,7 @@ enum err db_run_values(struct db *db, const char *sql, const struct db_value *va
   enum err e = statement_bind(db, s, values, false);
   if (e == OK && alone) db_turn_take(&db->turn, clock_mono_ms() + db->busy_ms);
   if (e == OK) e = statement_finish(db, s);
-  statement_give(s);
+  statement_release(s);
   if (!alone) return e;
   db_turn_leave(&db->turn);
   if (e == OK) e = db_sqlite_check_commit(db); /* (4) */
@@ -159,14 +160,15 @@ enum err db_script(struct db *db, const char *sql) {
   return rc == SQLITE_OK ? OK : db_sqlite_failed(db, rc);
 }
 
-static enum err query(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values, bool keep) {
+static enum err query_start(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values,
+                            bool keep) {
   assert(!rows->statement);
   TRY(db_sqlite_check_file(db));
   struct db_statement *s;
   TRY(statement_take(db, sql, keep, &s));
   enum err e = statement_bind(db, s, values, true);
   if (e != OK) {
-    statement_give(s);
+    statement_release(s);
     return e;
   }
   db->rows_open++;
@@ -175,11 +177,11 @@ static enum err query(struct db *db, struct db_rows *rows, const char *sql, cons
 }
 
 enum err db_query_values(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values) {
-  return query(db, rows, sql, values, true);
+  return query_start(db, rows, sql, values, true);
 }
 
 enum err db_query_once(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values) {
-  return query(db, rows, sql, values, false);
+  return query_start(db, rows, sql, values, false);
 }
 
 enum err db_next(struct db_rows *rows) {
@@ -196,7 +198,7 @@ enum err db_next(struct db_rows *rows) {
 
 void db_rows_done(struct db_rows *rows) {
   if (!rows->statement) return;
-  statement_give(rows->statement);
+  statement_release(rows->statement);
   rows->db->rows_open--;
   *rows = (struct db_rows)DB_ROWS;
 }
@@ -251,7 +253,7 @@ enum err db_begin_immediate(struct db *db) {
   enum err e = statement_take(db, "begin immediate", true, &s);
   if (e == OK) {
     e = statement_finish(db, s);
-    statement_give(s);
+    statement_release(s);
   }
   db->busy_until_ms = 0;
   if (e != OK) db_turn_leave(&db->turn);
@@ -263,8 +265,8 @@ enum err db_commit(struct db *db) {
   struct db_statement *s;
   TRY(statement_take(db, "commit", true, &s));
   enum err e = statement_finish(db, s);
-  statement_give(s);
-  if (e != OK) return e; /* db_rollback leaves the turn */
+  statement_release(s);
+  if (e != OK) return e; /* db_rollback gives the turn back */
   db_turn_leave(&db->turn);
   if (wrote) e = db_sqlite_check_commit(db); /* (4) */
   if (!db->checkpoint_later) db_sqlite_checkpoint(db);
@@ -275,8 +277,8 @@ void db_rollback(struct db *db) {
   struct db_statement *s;
   if (db_in_transaction(db)) {
     if (statement_take(db, "rollback", true, &s) == OK) {
-      (void)statement_finish(db, s); /* can only fail when SQLite rolled back by itself */
-      statement_give(s);
+      (void)statement_finish(db, s); /* fails only if SQLite has rolled back by itself */
+      statement_release(s);
     } else {
       (void)sqlite3_exec(db->sqlite, "rollback", NULL, NULL, NULL); /* as above */
     }
@@ -293,7 +295,7 @@ enum err db_data_version(struct db *db, int64_t *ret_version) {
   TRY(db_query(db, &q, "pragma data_version"));
   enum err e = db_next(&q);
   if (e != OK) return e == ERR_NOT_FOUND ? ERR_IO : e;
-  /* SQLite counts anew in each connection. */
+  /* SQLite's number belongs to the connection: a new one may repeat it. */
   *ret_version = (int64_t)((uint64_t)db->reopened << 32) + db_int(&q, 0);
   return OK;
 }

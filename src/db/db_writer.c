@@ -1,21 +1,21 @@
-/* db_writer.c - one thread, one connection, groups of jobs.
+/* db_writer.c - one thread with one connection runs jobs in groups.
  *
- *   waiting --its turn--> begun --2 ms, or no more jobs--> commit --on disk--> answered OK, or with run's own error
- *      |                    |                                |  `-- there is more --> waiting, for its next part
- *      |                    |                                `---- failed --> answered with why
- *      |                    `-- SQLite rolled back by itself --> all that ran so far answered with why
- *      |-- its deadline is over, or nobody wants it --> answered ERR_BUSY, ERR_CLOSED, without having begun
- *      |-- begin BUSY: tried again, until the job is busy_ms old --> answered ERR_BUSY
- *      `-- begin failed otherwise --> all that wait answered with why
+ *   waiting --its turn--> begun --2 ms, or no job waits--> commit --on disk--> answered with run's result
+ *      |                    |                                |  `-- *more is set --> waiting, for its next part
+ *      |                    |                                `---- failed --> answered with the error
+ *      |                    `-- SQLite rolled back by itself --> all jobs of the group answered with the error
+ *      |-- deadline over, or abandoned --> answered with ERR_BUSY or ERR_CLOSED, not begun
+ *      |-- begin is BUSY: tried again until the job has waited busy_ms --> answered with ERR_BUSY
+ *      `-- begin fails otherwise --> all waiting jobs answered with the error
  *
  * Invariants
- *  (1) done is called with OK only after the commit that holds the job's last part returned.
- *  (2) Every job that submit took is answered exactly once; one of several parts after its last.
- *  (3) A part that failed has left nothing: its savepoint, or the whole transaction, was rolled back.
- *  (4) The lock covers lanes, unanswered, closing and the condition; no SQL and no callback under it.
- *  (5) healthy is false from the first failure that is the database's, not a job's own, until a write is on disk again. While it
- *      is false, and nothing waits, an empty write each PROBE_MS finds out.
- *  (6) Whose turn it is is db_lanes.c's to say. */
+ *  (1) done gets OK only after the commit of the job's last part returned.
+ *  (2) Every submitted job is answered exactly once: after its last part, or after the first that failed.
+ *  (3) A failed part has changed nothing: its savepoint, or the whole transaction, was rolled back.
+ *  (4) The lock covers lanes, unanswered, closing and the condition. No SQL and no callback runs under it.
+ *  (5) healthy is false from the first error of the database (not of a job) until a write is on disk again. While it is false
+ *      and no job waits, the writer tries an empty write every PROBE_MS.
+ *  (6) db_lanes.c decides which job is next. */
 #include "db/db_writer.h"
 
 #include <assert.h>
@@ -36,10 +36,10 @@ enum {
   BEGIN_SLICE_MS = 1000,
   PROBE_BUSY_MS = 100,
   PROBE_MS = 1000,
-  WEBHOOKS_MAX = 10000, /* that one business has waiting */
+  WEBHOOKS_MAX = 10000, /* waiting jobs of one business */
   EDITS_MAX = 1000,
   SLOW_US = 100 * 1000,
-  SLOW_LOG_MS = 10 * 1000 /* between two warnings about one name */
+  SLOW_LOG_MS = 10 * 1000 /* between two warnings with the same name */
 };
 
 struct job_list {
@@ -54,10 +54,10 @@ struct db_writer {
   struct lock lock;
   struct lock_cond arrived;
   struct lanes lanes;
-  size_t unanswered; /* jobs taken by submit and not answered yet */
+  size_t unanswered; /* jobs submitted and not answered */
   bool closing;
   atomic_bool healthy;
-  int64_t slow_logged_ms[METRIC_JOB_COUNT_]; /* the thread's own */
+  int64_t slow_logged_ms[METRIC_JOB_COUNT_]; /* used by the writer's thread only */
 };
 
 /* --- the queue --- */
@@ -68,7 +68,7 @@ static void list_add(struct job_list *l, struct waiting_job *j) {
   l->end = &j->next;
 }
 
-/* All of from, behind what to has. */
+/* Appends all jobs of `from` to `to`. */
 static void list_move(struct job_list *to, struct job_list *from) {
   if (!from->first) return;
   *to->end = from->first;
@@ -111,8 +111,8 @@ static struct waiting_job *queue_take(struct db_writer *w) {
   return lanes_take(&w->lanes);
 }
 
-/* Sleeps until a job waits, PROBE_MS at most. False when closed and there is nothing more. *ret_oldest_ms: when the job that has
- * waited longest was queued; 0: none waits. */
+/* Sleeps until a job waits, PROBE_MS at most. False: closing, and no job waits. *ret_oldest_ms: when the job that has waited
+ * longest was queued; 0: none waits. */
 static bool queue_wait(struct db_writer *w, int64_t *ret_oldest_ms) {
   LOCKED(&w->lock);
   if (!w->lanes.oldest && !w->closing) lock_cond_wait_ms(&w->arrived, &w->lock, PROBE_MS);
@@ -120,42 +120,42 @@ static bool queue_wait(struct db_writer *w, int64_t *ret_oldest_ms) {
   return w->lanes.oldest || !w->closing;
 }
 
-/* Moves those that were queued until then to the list. */
+/* Moves the jobs that were queued at until_ms or before to the list. */
 static void queue_take_oldest(struct db_writer *w, int64_t until_ms, struct job_list *jobs) {
   LOCKED(&w->lock);
   while (w->lanes.oldest && w->lanes.oldest->queued_ms <= until_ms) list_add(jobs, lanes_take_oldest(&w->lanes));
 }
 
-/* Puts the next part of a job behind all that wait. */
-static enum err queue_again(struct db_writer *w, struct waiting_job *j) {
+/* Queues the next part of a job behind all waiting jobs. */
+static enum err queue_next_part(struct db_writer *w, struct waiting_job *j) {
   LOCKED(&w->lock);
   return w->closing ? ERR_CLOSED : queue_add(w, j);
 }
 
-/* After the commit of its part. */
-static bool goes_on(struct db_writer *w, struct waiting_job *j) {
+/* After the commit of a part: queues the next one. False: the job is finished. */
+static bool job_continue(struct db_writer *w, struct waiting_job *j) {
   if (j->result != OK || !j->began || !j->job.more || !*j->job.more) return false;
   if (j->job.part_done) j->job.part_done(j->job.arg);
-  j->result = queue_again(w, j);
+  j->result = queue_next_part(w, j);
   return j->result == OK;
 }
 
-/* Takes the jobs that have a further part out of the list. */
-static void put_back_unfinished(struct db_writer *w, struct job_list *jobs) {
+/* Queues further parts, and leaves only finished jobs in the list. */
+static void queue_unfinished(struct db_writer *w, struct job_list *jobs) {
   struct job_list finished = {NULL, &finished.first};
   struct waiting_job *j;
   while ((j = list_take(jobs)))
-    if (!goes_on(w, j)) list_add(&finished, j);
+    if (!job_continue(w, j)) list_add(&finished, j);
   list_move(jobs, &finished);
 }
 
-static unsigned label_of(const struct waiting_job *j, enum err e) {
+static unsigned write_label_of(const struct waiting_job *j, enum err e) {
   if (e == OK) return METRIC_WRITE_COMMITTED;
   return j->began ? METRIC_WRITE_FAILED : METRIC_WRITE_DROPPED;
 }
 
-/* done may submit again, so there is room for it before it is called. */
-static void answer(struct db_writer *w, struct job_list *jobs, enum err if_ok) {
+/* Calls done of all jobs, with if_ok where the job itself succeeded. `done` may submit again, so `unanswered` falls first. */
+static void jobs_answer(struct db_writer *w, struct job_list *jobs, enum err if_ok) {
   size_t n = 0;
   for (struct waiting_job *j = jobs->first; j; j = j->next) n++;
   lock_take(&w->lock);
@@ -164,7 +164,7 @@ static void answer(struct db_writer *w, struct job_list *jobs, enum err if_ok) {
   struct waiting_job *j;
   while ((j = list_take(jobs))) {
     enum err e = j->result != OK ? j->result : if_ok;
-    metric_add(METRIC_DATABASE_WRITES, label_of(j, e), 1);
+    metric_add(METRIC_DATABASE_WRITES, write_label_of(j, e), 1);
     if (j->job.done) j->job.done(j->job.arg, e);
     free(j);
   }
@@ -172,18 +172,18 @@ static void answer(struct db_writer *w, struct job_list *jobs, enum err if_ok) {
 
 /* --- a group --- */
 
-/* What says something of the database rather than of the one job. */
-static bool is_of_database(enum err e) {
+/* True: the error is the database's, not the job's. */
+static bool is_database_error(enum err e) {
   return e == ERR_FULL || e == ERR_IO || e == ERR_CORRUPT || e == ERR_BUSY;
 }
 
-/* False: SQLite has rolled the whole transaction back, or the savepoint can't be trusted; *ret_why says why. */
+/* False: SQLite has rolled back the whole transaction, or the savepoint failed; *ret_why is the error. */
 static bool job_run(struct db *db, struct waiting_job *j, enum err *ret_why) {
   enum err e = db_run(db, "savepoint job");
   if (e == OK) {
     j->result = j->job.run(db, j->job.arg);
     if (!db_in_transaction(db)) {
-      *ret_why = is_of_database(j->result) || j->result == ERR_NOMEM ? j->result : ERR_IO;
+      *ret_why = is_database_error(j->result) || j->result == ERR_NOMEM ? j->result : ERR_IO;
       return false;
     }
     if (j->result != OK) e = db_run(db, "rollback to job");
@@ -200,7 +200,7 @@ static enum err commit_timed(struct db *db) {
   return e;
 }
 
-static void note_slow(struct db_writer *w, const struct waiting_job *j, int64_t us) {
+static void log_slow_job(struct db_writer *w, const struct waiting_job *j, int64_t us) {
   int64_t now = clock_mono_ms(), *last = &w->slow_logged_ms[j->job.name];
   if (*last != 0 && now - *last < SLOW_LOG_MS) return;
   *last = now;
@@ -208,17 +208,17 @@ static void note_slow(struct db_writer *w, const struct waiting_job *j, int64_t 
            LOG_INT("business", j->job.business_id), LOG_REAL("seconds", (double)us / 1e6));
 }
 
-/* False: nobody waits for it any more; its result says why it is not begun. */
-static bool is_wanted(struct waiting_job *j) {
+/* False: the job is dropped before it begins (db_writer.h, 6); its result is set. */
+static bool job_may_begin(struct waiting_job *j) {
   if (j->began) return true;
   if (j->job.deadline_ms != 0 && clock_mono_ms() >= j->job.deadline_ms)
     j->result = ERR_BUSY;
-  else if (j->job.unwanted && j->job.unwanted(j->job.arg))
+  else if (j->job.is_abandoned && j->job.is_abandoned(j->job.arg))
     j->result = ERR_CLOSED;
   return j->result == OK;
 }
 
-/* Runs one part and counts what it cost. False as job_run. */
+/* Runs one part and records its cost. Returns what job_run returns. */
 static bool part_run(struct db_writer *w, struct waiting_job *j, enum err *ret_why) {
   int64_t began_us = clock_mono_us(), rows = db_touched(w->db);
   metric_observe_of(METRIC_DATABASE_JOB_WAIT_SECONDS, j->job.name, began_us - j->queued_ms * 1000);
@@ -233,15 +233,15 @@ static bool part_run(struct db_writer *w, struct waiting_job *j, enum err *ret_w
     assert(!"a part of a job touches at most DB_JOB_ROWS rows");
   }
 #endif
-  (void)rows; /* without test hooks */
+  (void)rows; /* unused without test hooks */
   metric_observe_of(METRIC_DATABASE_JOB_SECONDS, j->job.name, us);
-  if (us > SLOW_US) note_slow(w, j, us);
+  if (us > SLOW_US) log_slow_job(w, j, us);
   LOCKED(&w->lock);
   lanes_spent(&w->lanes, j, us);
   return whole;
 }
 
-/* Runs jobs until there are no more or 2 ms are over, then commits and answers. */
+/* Runs jobs until none waits or 2 ms are over, then commits and answers them. */
 static void group_run(struct db_writer *w) {
   struct job_list ran = {NULL, &ran.first};
   int64_t until_us = clock_mono_us() + GROUP_US;
@@ -250,44 +250,44 @@ static void group_run(struct db_writer *w) {
   struct waiting_job *j;
   while (whole && clock_mono_us() < until_us && (j = queue_take(w))) {
     list_add(&ran, j);
-    if (!is_wanted(j)) continue;
+    if (!job_may_begin(j)) continue;
     whole = part_run(w, j, &e);
-    suspect = suspect || is_of_database(j->result);
+    suspect = suspect || is_database_error(j->result);
   }
   if (whole) e = commit_timed(w->db);
   if (e != OK) db_rollback(w->db);
   atomic_store(&w->healthy, e == OK && !suspect);
   if (e == OK && w->config.committed) w->config.committed(w->config.arg);
-  if (e == OK) put_back_unfinished(w, &ran);
-  answer(w, &ran, e);
+  if (e == OK) queue_unfinished(w, &ran);
+  jobs_answer(w, &ran, e);
   db_sqlite_checkpoint(w->db);
 }
 
-/* Answers the jobs that have waited their time. */
-static void give_up_oldest(struct db_writer *w) {
+/* Answers the jobs that have waited busy_ms. */
+static void fail_oldest_jobs(struct db_writer *w) {
   struct job_list late = {NULL, &late.first};
   queue_take_oldest(w, clock_mono_ms() - w->busy_ms, &late);
   if (!late.first) return;
   atomic_store(&w->healthy, false);
-  answer(w, &late, ERR_BUSY);
+  jobs_answer(w, &late, ERR_BUSY);
 }
 
-static void give_up_all(struct db_writer *w, enum err why) {
+static void fail_all_jobs(struct db_writer *w, enum err why) {
   struct job_list all = {NULL, &all.first};
   queue_take_oldest(w, INT64_MAX, &all);
   atomic_store(&w->healthy, false);
-  answer(w, &all, why);
+  jobs_answer(w, &all, why);
 }
 
-/* The turn to write, waited for until the oldest job must be answered, at most BEGIN_SLICE_MS. */
+/* Begins the transaction. Waits until the oldest job must be answered, BEGIN_SLICE_MS at most. */
 static enum err group_begin(struct db_writer *w, int64_t oldest_ms) {
   int64_t left_ms = oldest_ms + w->busy_ms - clock_mono_ms();
   w->db->busy_ms = left_ms < 1 ? 1 : left_ms > BEGIN_SLICE_MS ? BEGIN_SLICE_MS : left_ms;
   return db_begin_immediate(w->db);
 }
 
-/* An empty write: the database's user version as it is. */
-static void probe(struct db_writer *w) {
+/* Healthy: checks the file. Else tries an empty write: sets the database's user version to its own value. */
+static void writer_probe(struct db_writer *w) {
   if (atomic_load(&w->healthy)) {
     if (db_sqlite_check_file(w->db) != OK) atomic_store(&w->healthy, false);
     return;
@@ -316,16 +316,16 @@ static void *writer_main(void *arg) {
   int64_t oldest_ms;
   while (queue_wait(w, &oldest_ms)) {
     if (oldest_ms == 0) {
-      probe(w);
+      writer_probe(w);
       continue;
     }
     enum err e = group_begin(w, oldest_ms);
     if (e == OK) {
       group_run(w);
     } else if (e == ERR_BUSY) {
-      give_up_oldest(w);
+      fail_oldest_jobs(w);
     } else {
-      give_up_all(w, e);
+      fail_all_jobs(w, e);
     }
   }
   return NULL;
@@ -352,7 +352,7 @@ enum err db_writer_new(const struct db_writer_config *config, struct db_writer *
     free(w);
     return e;
   }
-  w->config.open.url = NULL; /* the caller's */
+  w->config.open.url = NULL; /* it belongs to the caller */
   w->db->checkpoint_later = true;
   lock_init(&w->lock, "db_writer", LOCK_RANK_ENGINE);
   lock_cond_init(&w->arrived);
@@ -363,7 +363,7 @@ enum err db_writer_new(const struct db_writer_config *config, struct db_writer *
     free(w);
     return ERR_NOMEM;
   }
-  (void)pthread_setname_np(w->thread, "db_writer"); /* for people and benches only */
+  (void)pthread_setname_np(w->thread, "db_writer"); /* a name for people and benches */
   *ret_writer = w;
   return OK;
 }
@@ -382,7 +382,7 @@ struct db_writer *db_writer_free(struct db_writer *w) {
   return NULL;
 }
 
-struct call {
+struct blocking_call {
   enum err (*run)(struct db *db, void *arg);
   void *arg;
   struct lock lock;
@@ -391,13 +391,13 @@ struct call {
   enum err result;
 };
 
-static enum err call_run(struct db *db, void *arg) {
-  struct call *call = arg;
+static enum err blocking_call_run(struct db *db, void *arg) {
+  struct blocking_call *call = arg;
   return call->run(db, call->arg);
 }
 
-static void call_done(void *arg, enum err e) {
-  struct call *call = arg;
+static void blocking_call_done(void *arg, enum err e) {
+  struct blocking_call *call = arg;
   LOCKED(&call->lock);
   call->result = e;
   call->is_answered = true;
@@ -405,11 +405,11 @@ static void call_done(void *arg, enum err e) {
 }
 
 enum err db_writer_call(struct db_writer *w, struct db_job job) {
-  struct call call = {.run = job.run, .arg = job.arg};
+  struct blocking_call call = {.run = job.run, .arg = job.arg};
   lock_init(&call.lock, "db_writer_call", LOCK_RANK_ENGINE);
   lock_cond_init(&call.answered);
-  job.run = call_run;
-  job.done = call_done;
+  job.run = blocking_call_run;
+  job.done = blocking_call_done;
   job.arg = &call;
   enum err e = db_writer_submit(w, job);
   if (e == OK) {

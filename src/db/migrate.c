@@ -1,20 +1,19 @@
 /* migrate.c - see migrate.h.
  *
  * Invariants
- *  (1) A script and the row that says it ran are one transaction; the number is looked at again inside it, so of two
- *      processes that race one runs the script.
- *  (2) A schema that asks for a newer release is not touched. One with further scripts that only added is left as it
- * is. */
+ *  (1) A script and its row in schema_migrations are one transaction, which reads the number again: of two processes that race
+ *      only one runs the script.
+ *  (2) A schema that needs a newer release is not touched. Further scripts of a newer release that only added are accepted. */
 #include "db/migrate.h"
 
 #include "base/clock.h"
 
-/* number: the highest that ran, 0 for none; oldest: what a release must know at least. */
+/* number: the last script that ran, 0: none; oldest: the last script that a release must know to run. */
 struct schema_state {
   int64_t number, oldest;
 };
 
-static enum err look(struct db *db, struct schema_state *ret_state) {
+static enum err read_schema_state(struct db *db, struct schema_state *ret_state) {
   struct schema_state state = {0, 0};
   {
     struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
@@ -34,24 +33,24 @@ static enum err look(struct db *db, struct schema_state *ret_state) {
   return OK;
 }
 
-static enum err run_locked(struct db *db, const struct migration *m, bool *ret_ran) {
+static enum err run_script_in_transaction(struct db *db, const struct migration *m, bool *ret_ran) {
   struct schema_state state;
-  TRY(look(db, &state));
+  TRY(read_schema_state(db, &state));
   *ret_ran = state.number < m->number;
   if (!*ret_ran) return OK;
   TRY(db_script(db,
                 "create table if not exists schema_migrations (number integer primary key, name text not null,"
                 " oldest integer not null, applied_at integer not null)"));
   TRY(db_script(db, m->sql));
-  if (!db_in_transaction(db)) return ERR_INVALID; /* a script that commits by itself */
+  if (!db_in_transaction(db)) return ERR_INVALID; /* the script committed by itself */
   return db_run(db, "insert into schema_migrations (number, name, oldest, applied_at) values (?1, ?2, ?3, ?4)",
                 DB_INT(m->number), DB_TEXT(str_from(m->name)), DB_INT(m->oldest), DB_INT(db_now_ms(db)));
 }
 
-static enum err run_one(struct db *db, const struct migration *m, int *applied) {
+static enum err run_script(struct db *db, const struct migration *m, int *applied) {
   TRY(db_begin_immediate(db));
   bool ran = false;
-  enum err e = run_locked(db, m, &ran);
+  enum err e = run_script_in_transaction(db, m, &ran);
   if (e == OK) e = db_commit(db);
   if (e != OK) {
     db_rollback(db);
@@ -66,17 +65,17 @@ enum err migrate_run(struct db *db, const struct migration *migrations, size_t c
     if (migrations[i].number != (int)i + 1) return ERR_INVALID;
   }
   struct schema_state state;
-  TRY(look(db, &state));
+  TRY(read_schema_state(db, &state));
   if (state.oldest > (int64_t)count) return ERR_TOO_NEW;
   int applied = 0;
-  for (size_t i = (size_t)state.number; i < count; i++) TRY(run_one(db, &migrations[i], &applied));
+  for (size_t i = (size_t)state.number; i < count; i++) TRY(run_script(db, &migrations[i], &applied));
   *ret_applied = applied;
   return OK;
 }
 
-enum err migrate_look(struct db *db, int *ret_number, int *ret_oldest) {
+enum err migrate_read(struct db *db, int *ret_number, int *ret_oldest) {
   struct schema_state state;
-  TRY(look(db, &state));
+  TRY(read_schema_state(db, &state));
   *ret_number = (int)state.number;
   *ret_oldest = (int)state.oldest;
   return OK;
@@ -84,5 +83,5 @@ enum err migrate_look(struct db *db, int *ret_number, int *ret_oldest) {
 
 enum err migrate_version(struct db *db, int *ret_number) {
   int oldest;
-  return migrate_look(db, ret_number, &oldest);
+  return migrate_read(db, ret_number, &oldest);
 }

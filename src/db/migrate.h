@@ -1,23 +1,26 @@
-/* migrate.h - numbered SQL scripts, each run once, in order, each in a transaction of its own.
+/* migrate.h - runs numbered SQL scripts, each once, in order, each in its own transaction.
  *
- * The table schema_migrations (number, name, oldest, applied_at) says which ran. Scripts only add (expand first, contract one
- * release later), so that the previous release still runs, and starts, beside them: a number that it does not know is fine.
- * A script that takes something away names, as oldest, the script that a release must know to work without it.
- * Thread rule: any thread, own connection; two processes may race. */
+ *   TRY(migrate_run(db, migrations, count, &applied));
+ *
+ * The table schema_migrations (number, name, oldest, applied_at) records which scripts ran. A script only adds (expand now,
+ * contract a release later): so the previous release still starts and runs on the new schema. A script that removes something
+ * names in `oldest` the last script that a release must know to work without it.
+ * Thread rule: any thread with its own connection; several processes may run it at once. */
 #pragma once
 
 #include "db/db.h"
 
 struct migration {
-  int number; /* 1 … without gaps */
+  int number; /* 1, 2 … without gaps */
   const char *name;
   const char *sql;
-  int oldest; /* releases that know fewer scripts can't run after this one; 0: all can */
+  int oldest; /* a release that knows fewer scripts can't run after this one; 0: every release can */
 };
 
-/* ERR_TOO_NEW when the schema asks for a release that knows more scripts than these: nothing is touched. */
+/* Runs the scripts that have not run. ERR_TOO_NEW: the schema needs a newer release, and nothing was changed; ERR_INVALID: the
+ * numbers have a gap. */
 CHECKED enum err migrate_run(struct db *db, const struct migration *migrations, size_t count, int *ret_applied);
-/* The highest number that the database knows, 0 for none. */
+/* The number of the last script that ran; 0: none. */
 CHECKED enum err migrate_version(struct db *db, int *ret_number);
-/* That, and how many scripts a release must know to work with this schema; 0: any release can. */
-CHECKED enum err migrate_look(struct db *db, int *ret_number, int *ret_oldest);
+/* Also how many scripts a release must know to work with this schema; 0: every release can. */
+CHECKED enum err migrate_read(struct db *db, int *ret_number, int *ret_oldest);

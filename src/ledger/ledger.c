@@ -41,7 +41,7 @@ enum err ledger_migrate(struct db *db, int *ret_applied) {
 
 enum err ledger_schema(struct db *db, int *ret_found, int *ret_known) {
   int number, oldest, known = 0;
-  TRY(migrate_look(db, &number, &oldest));
+  TRY(migrate_read(db, &number, &oldest));
   while (schema_files[known].name) known++;
   *ret_found = number;
   *ret_known = known;

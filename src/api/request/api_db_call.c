@@ -116,7 +116,7 @@ enum err db_call_write(struct db_call *c, enum metric_label_JOB name, enum err (
                        .done = db_call_on_committed,
                        .arg = c,
                        .deadline_ms = c->begun_ms + (is_webhook ? WEBHOOK_COMMIT_MS : WRITE_BEGIN_MS),
-                       .unwanted = is_webhook || c->outlives_caller ? NULL : db_call_caller_left};
+                       .is_abandoned = is_webhook || c->outlives_caller ? NULL : db_call_caller_left};
   enum err failed = db_writer_submit(c->api->parts.writer, job);
   return failed == OK ? OK : db_call_cancel(c, failed);
 }

@@ -24,10 +24,10 @@ static void whole_database_is_whole(void **state) {
   db_close(db);
 }
 
-static void look_ends_at_its_limit(void **state) {
+static void a_check_ends_at_its_limit(void **state) {
   struct db *db = filled(*state);
   assert_int_equal(db_check(db, -1, NULL), ERR_TIMEOUT);
-  assert_int_equal(scratch_int(db, "select count(*) from t"), 20000); /* the limit was the look's alone */
+  assert_int_equal(scratch_int(db, "select count(*) from t"), 20000); /* only the check had that limit */
   db_close(db);
 }
 
@@ -50,11 +50,11 @@ static void schema_says_what_it_is_and_asks_for(void **state) {
   static const struct migration all[] = {{1, "one", "create table a (x)", 0}, {2, "two", "create table b (x)", 2}};
   struct db *db = scratch_open(*state, 0);
   int number = -1, oldest = -1, applied;
-  assert_int_equal(migrate_look(db, &number, &oldest), OK);
+  assert_int_equal(migrate_read(db, &number, &oldest), OK);
   assert_int_equal(number, 0);
   assert_int_equal(oldest, 0);
   assert_int_equal(migrate_run(db, all, COUNT_OF(all), &applied), OK);
-  assert_int_equal(migrate_look(db, &number, &oldest), OK);
+  assert_int_equal(migrate_read(db, &number, &oldest), OK);
   assert_int_equal(number, 2);
   assert_int_equal(oldest, 2);
   db_close(db);
@@ -63,7 +63,7 @@ static void schema_says_what_it_is_and_asks_for(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(whole_database_is_whole, scratch_setup, scratch_teardown),
-      cmocka_unit_test_setup_teardown(look_ends_at_its_limit, scratch_setup, scratch_teardown),
+      cmocka_unit_test_setup_teardown(a_check_ends_at_its_limit, scratch_setup, scratch_teardown),
       cmocka_unit_test_setup_teardown(damage_is_found, scratch_setup, scratch_teardown),
       cmocka_unit_test_setup_teardown(schema_says_what_it_is_and_asks_for, scratch_setup, scratch_teardown),
   };

@@ -187,7 +187,7 @@ static void a_transaction_is_seen_whole_or_not_at_all(void **state) {
   db_close(b);
 }
 
-static void a_second_writer_is_told_to_come_later(void **state) {
+static void a_second_writer_gets_busy(void **state) {
   struct db *a = scratch_open(*state, 0), *b = scratch_open(*state, 10);
   assert_int_equal(db_begin_immediate(a), OK);
   assert_int_equal(db_begin_immediate(b), ERR_BUSY);
@@ -433,7 +433,7 @@ int main(void) {
       SCRATCH_TEST(a_reader_cannot_write),
       SCRATCH_TEST(a_file_that_is_no_database_is_damaged_data),
       SCRATCH_TEST(a_transaction_is_seen_whole_or_not_at_all),
-      SCRATCH_TEST(a_second_writer_is_told_to_come_later),
+      SCRATCH_TEST(a_second_writer_gets_busy),
       SCRATCH_TEST(a_long_query_ends_at_its_deadline),
       SCRATCH_TEST(the_data_version_follows_other_connections),
       SCRATCH_TEST(a_backup_holds_one_moment_and_replaces_nothing),

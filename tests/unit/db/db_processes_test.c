@@ -15,7 +15,7 @@ static const struct migration schema[] = {
 struct child {
   struct scratch *scratch;
   int who;
-  int out; /* a pipe: who reads it is told of each row that was answered */
+  int out; /* a pipe: gets the number of each committed row */
   struct db_writer *writer;
 };
 

@@ -7,15 +7,15 @@
 #include "base/clock.h"
 #include "db/db_readers.h"
 
-struct look {
+struct read_result {
   sem_t done;
   bool had_db, in_transaction;
   enum err error;
   int64_t value;
 };
 
-static void look_at_table(struct db *db, void *arg) {
-  struct look *l = arg;
+static void read_table(struct db *db, void *arg) {
+  struct read_result *l = arg;
   l->had_db = db;
   if (db) {
     struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
@@ -28,23 +28,23 @@ static void look_at_table(struct db *db, void *arg) {
 }
 
 static void leave_things_behind(struct db *db, void *arg) {
-  struct look *l = arg;
+  struct read_result *l = arg;
   l->error = db_begin(db);
   db_deadline(db, clock_mono_ms() - 1000);
   sem_post(&l->done);
 }
 
-static struct look run_for(struct db_readers *r, int64_t party, void (*look)(struct db *db, void *arg)) {
-  struct look l = {.value = -1};
+static struct read_result run_for(struct db_readers *r, int64_t business_id, void (*read)(struct db *db, void *arg)) {
+  struct read_result l = {.value = -1};
   sem_init(&l.done, 0, 0);
-  assert_int_equal(db_readers_run(r, party, look, &l), OK);
+  assert_int_equal(db_readers_run(r, business_id, read, &l), OK);
   while (sem_wait(&l.done) != 0) continue;
   sem_destroy(&l.done);
   return l;
 }
 
-static struct look run(struct db_readers *r, void (*look)(struct db *db, void *arg)) {
-  return run_for(r, 0, look);
+static struct read_result run(struct db_readers *r, void (*read)(struct db *db, void *arg)) {
+  return run_for(r, 0, read);
 }
 
 static struct db_readers *readers_new(const struct scratch *s, unsigned threads, size_t queue_max) {
@@ -56,34 +56,34 @@ static struct db_readers *readers_new(const struct scratch *s, unsigned threads,
 static void a_database_that_is_not_there_yet_is_opened_when_it_is(void **state) {
   const struct scratch *s = *state;
   struct db_readers *r = readers_new(s, 1, 10);
-  assert_false(run(r, look_at_table).had_db);
+  assert_false(run(r, read_table).had_db);
   struct db *db = scratch_open(s, 0);
   assert_int_equal(db_script(db, "create table t(n); insert into t values (7)"), OK);
-  struct look l = run(r, look_at_table);
+  struct read_result l = run(r, read_table);
   assert_true(l.had_db && l.error == OK);
   assert_int_equal(l.value, 7);
   db_readers_free(r);
   db_close(db);
 }
 
-static void a_look_leaves_nothing_to_the_next(void **state) {
+static void a_read_leaves_no_transaction_or_deadline_to_the_next(void **state) {
   const struct scratch *s = *state;
   struct db *db = scratch_open(s, 0);
   assert_int_equal(db_script(db, "create table t(n); insert into t values (7)"), OK);
   struct db_readers *r = readers_new(s, 1, 10);
   assert_int_equal(run(r, leave_things_behind).error, OK);
-  struct look l = run(r, look_at_table);
+  struct read_result l = run(r, read_table);
   assert_false(l.in_transaction);
   assert_int_equal(l.error, OK);
   db_readers_free(r);
   db_close(db);
 }
 
-static void look_past_the_deadline(struct db *db, void *arg) {
-  struct look *l = arg;
+static void read_past_the_deadline(struct db *db, void *arg) {
+  struct read_result *l = arg;
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   l->error = db_in_time(db);
-  clock_test_advance_ms(DB_READERS_LOOK_MS);
+  clock_test_advance_ms(DB_READERS_READ_MS);
   if (l->error == OK) l->error = db_in_time(db);
   l->value = db_query(db, &q,
                       "with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000000)"
@@ -93,12 +93,12 @@ static void look_past_the_deadline(struct db *db, void *arg) {
   sem_post(&l->done);
 }
 
-static void a_look_for_a_party_has_a_deadline(void **state) {
+static void a_read_for_a_business_has_a_deadline(void **state) {
 #ifdef CALLREEL_TEST_HOOKS
   const struct scratch *s = *state;
   db_close(scratch_open(s, 0));
   struct db_readers *r = readers_new(s, 1, 10);
-  struct look its = run_for(r, 1, look_past_the_deadline), own = run_for(r, 0, look_past_the_deadline);
+  struct read_result its = run_for(r, 1, read_past_the_deadline), own = run_for(r, 0, read_past_the_deadline);
   assert_int_equal(its.error, ERR_TIMEOUT);
   assert_int_equal(its.value, ERR_TIMEOUT);
   assert_int_equal(own.error, OK);
@@ -111,7 +111,7 @@ static void a_look_for_a_party_has_a_deadline(void **state) {
 }
 
 static void try_to_write(struct db *db, void *arg) {
-  struct look *l = arg;
+  struct read_result *l = arg;
   l->error = db_run(db, "delete from t");
   sem_post(&l->done);
 }
@@ -129,7 +129,7 @@ static void a_reader_can_not_write(void **state) {
 
 struct gate {
   sem_t entered, open;
-  atomic_int looked;
+  atomic_int reads;
 };
 
 static void wait_at_gate(struct db *db, void *arg) {
@@ -137,16 +137,16 @@ static void wait_at_gate(struct db *db, void *arg) {
   struct gate *g = arg;
   sem_post(&g->entered);
   while (sem_wait(&g->open) != 0) continue;
-  atomic_fetch_add(&g->looked, 1);
+  atomic_fetch_add(&g->reads, 1);
 }
 
-static void what_was_taken_is_looked_at_even_while_closing(void **state) {
+static void queued_reads_run_even_while_closing(void **state) {
   const struct scratch *s = *state;
   struct db_readers *r = readers_new(s, 1, 2);
   struct gate g;
   sem_init(&g.entered, 0, 0);
   sem_init(&g.open, 0, 0);
-  atomic_init(&g.looked, 0);
+  atomic_init(&g.reads, 0);
   assert_int_equal(db_readers_run(r, 0, wait_at_gate, &g), OK);
   while (sem_wait(&g.entered) != 0) continue;
   assert_int_equal(db_readers_run(r, 0, wait_at_gate, &g), OK);
@@ -154,21 +154,21 @@ static void what_was_taken_is_looked_at_even_while_closing(void **state) {
   assert_int_equal(db_readers_run(r, 0, wait_at_gate, &g), ERR_BUSY);
   for (int i = 0; i < 3; i++) sem_post(&g.open);
   assert_null(db_readers_free(r));
-  assert_int_equal(g.looked, 3);
+  assert_int_equal(g.reads, 3);
   sem_destroy(&g.entered);
   sem_destroy(&g.open);
 }
 
 struct turn {
   struct gate *gate;
-  int party;
-  int *order; /* who was looked for, one after the other */
+  int business_id;
+  int *order; /* who was reads for, one after the other */
 };
 
 static void note_turn(struct db *db, void *arg) {
   (void)db;
   struct turn *t = arg;
-  t->order[atomic_fetch_add(&t->gate->looked, 1)] = t->party;
+  t->order[atomic_fetch_add(&t->gate->reads, 1)] = t->business_id;
   sem_post(&t->gate->entered);
 }
 
@@ -179,10 +179,10 @@ static void who_asks_much_waits_behind_who_asks_once(void **state) {
   int order[12] = {0};
   sem_init(&g.entered, 0, 0);
   sem_init(&g.open, 0, 0);
-  atomic_init(&g.looked, 0);
+  atomic_init(&g.reads, 0);
   assert_int_equal(db_readers_run(r, 0, wait_at_gate, &g), OK);
   while (sem_wait(&g.entered) != 0) continue;
-  atomic_store(&g.looked, -1); /* the gate's own look counts too */
+  atomic_store(&g.reads, -1); /* the gate's own read counts too */
   struct turn much = {&g, 1, order}, once = {&g, 2, order}, another = {&g, 3, order};
   for (int i = 0; i < 9; i++) assert_int_equal(db_readers_run(r, 1, note_turn, &much), OK);
   assert_int_equal(db_readers_run(r, 2, note_turn, &once), OK);
@@ -195,27 +195,27 @@ static void who_asks_much_waits_behind_who_asks_once(void **state) {
   sem_destroy(&g.open);
 }
 
-static void one_party_never_has_all_threads_nor_all_of_the_queue(void **state) {
+static void one_business_never_has_all_threads_nor_all_of_the_queue(void **state) {
   const struct scratch *s = *state;
   struct db_readers *r = readers_new(s, 3, 16);
   struct gate g;
   sem_init(&g.entered, 0, 0);
   sem_init(&g.open, 0, 0);
-  atomic_init(&g.looked, 0);
+  atomic_init(&g.reads, 0);
   for (int i = 0; i < 2; i++) {
     assert_int_equal(db_readers_run(r, 1, wait_at_gate, &g), OK);
     while (sem_wait(&g.entered) != 0) continue;
   }
   for (int i = 0; i < 14; i++) assert_int_equal(db_readers_run(r, 1, wait_at_gate, &g), OK);
   assert_int_equal(db_readers_run(r, 1, wait_at_gate, &g), ERR_BUSY);
-  struct look l = {.value = -1};
+  struct read_result l = {.value = -1};
   sem_init(&l.done, 0, 0);
-  assert_int_equal(db_readers_run(r, 2, look_at_table, &l), OK);
+  assert_int_equal(db_readers_run(r, 2, read_table, &l), OK);
   while (sem_wait(&l.done) != 0) continue; /* all of the other's still wait at the gate */
-  assert_int_equal(g.looked, 0);
+  assert_int_equal(g.reads, 0);
   for (int i = 0; i < 16; i++) sem_post(&g.open);
   assert_null(db_readers_free(r));
-  assert_int_equal(g.looked, 16);
+  assert_int_equal(g.reads, 16);
   sem_destroy(&l.done);
   sem_destroy(&g.entered);
   sem_destroy(&g.open);
@@ -226,12 +226,12 @@ static void one_party_never_has_all_threads_nor_all_of_the_queue(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(a_database_that_is_not_there_yet_is_opened_when_it_is),
-      SCRATCH_TEST(a_look_leaves_nothing_to_the_next),
-      SCRATCH_TEST(a_look_for_a_party_has_a_deadline),
+      SCRATCH_TEST(a_read_leaves_no_transaction_or_deadline_to_the_next),
+      SCRATCH_TEST(a_read_for_a_business_has_a_deadline),
       SCRATCH_TEST(a_reader_can_not_write),
-      SCRATCH_TEST(what_was_taken_is_looked_at_even_while_closing),
+      SCRATCH_TEST(queued_reads_run_even_while_closing),
       SCRATCH_TEST(who_asks_much_waits_behind_who_asks_once),
-      SCRATCH_TEST(one_party_never_has_all_threads_nor_all_of_the_queue),
+      SCRATCH_TEST(one_business_never_has_all_threads_nor_all_of_the_queue),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@
 struct fixture {
   struct scratch *scratch;
   struct db_writer *writer;
-  struct db *looker;
+  struct db *reader;
   atomic_int commits;
 };
 
@@ -22,8 +22,8 @@ static struct fixture *fixture_new(void **state, int64_t busy_ms, size_t queue_m
   struct fixture *f = calloc(1, sizeof(*f));
   assert_non_null(f);
   f->scratch = *state;
-  f->looker = scratch_open(f->scratch, 0);
-  assert_int_equal(db_script(f->looker, "create table t (i integer primary key, text)"), OK);
+  f->reader = scratch_open(f->scratch, 0);
+  assert_int_equal(db_script(f->reader, "create table t (i integer primary key, text)"), OK);
   struct db_writer_config config = {.open = {.url = f->scratch->url, .busy_ms = busy_ms},
                                     .queue_max = queue_max,
                                     .committed = count_commit,
@@ -34,11 +34,11 @@ static struct fixture *fixture_new(void **state, int64_t busy_ms, size_t queue_m
 
 static void fixture_free(struct fixture *f) {
   assert_null(db_writer_free(f->writer));
-  db_close(f->looker);
+  db_close(f->reader);
   free(f);
 }
 
-/* A job that adds row i, may wait at a gate first, and ends as it is told. */
+/* A job that adds row i, may wait at a gate first, and ends as the test sets. */
 struct row {
   int64_t i;
   enum err end;
@@ -101,7 +101,7 @@ static void submit_together(struct fixture *f, struct row *rows, size_t n) {
 
 static int64_t has_row(struct fixture *f, int64_t i) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  assert_int_equal(db_query(f->looker, &q, "select count(*) from t where i = ?1", DB_INT(i)), OK);
+  assert_int_equal(db_query(f->reader, &q, "select count(*) from t where i = ?1", DB_INT(i)), OK);
   assert_int_equal(db_next(&q), OK);
   return db_int(&q, 0);
 }
@@ -199,11 +199,11 @@ static void a_full_database_says_so_and_recovers(void **state) {
 static void a_database_locked_by_another_fails_the_jobs_and_recovers(void **state) {
   struct fixture *f = fixture_new(state, 20, 0);
   struct row rows[] = {{.i = 1}, {.i = 2}};
-  assert_int_equal(db_begin_immediate(f->looker), OK);
+  assert_int_equal(db_begin_immediate(f->reader), OK);
   for (size_t i = 0; i < COUNT_OF(rows); i++) row_submit(f, &rows[i]);
   for (size_t i = 0; i < COUNT_OF(rows); i++) assert_int_equal(row_wait(&rows[i]), ERR_BUSY);
   assert_false(db_writer_healthy(f->writer));
-  assert_int_equal(db_commit(f->looker), OK);
+  assert_int_equal(db_commit(f->reader), OK);
   assert_int_equal(has_row(f, 1), 0);
   assert_int_equal(add_row(f, 3), OK);
   assert_true(db_writer_healthy(f->writer));
@@ -213,9 +213,9 @@ static void a_database_locked_by_another_fails_the_jobs_and_recovers(void **stat
 static void a_lock_that_is_given_back_in_time_is_waited_for(void **state) {
   struct fixture *f = fixture_new(state, 60000, 0);
   struct row row = {.i = 1};
-  assert_int_equal(db_begin_immediate(f->looker), OK);
+  assert_int_equal(db_begin_immediate(f->reader), OK);
   row_submit(f, &row);
-  assert_int_equal(db_commit(f->looker), OK);
+  assert_int_equal(db_commit(f->reader), OK);
   assert_int_equal(row_wait(&row), OK);
   fixture_free(f);
 }
@@ -289,7 +289,7 @@ static void callers_of_many_threads_get_their_own_results(void **state) {
     pthread_join(threads[i], &failed);
     assert_null(failed);
   }
-  assert_int_equal(scratch_int(f->looker, "select count(*) from t"), 800);
+  assert_int_equal(scratch_int(f->reader, "select count(*) from t"), 800);
   fixture_free(f);
 }
 
@@ -352,8 +352,8 @@ static void a_job_of_many_parts_lets_others_between_and_is_answered_once(void **
   sem_post(&gate);
   assert_int_equal(row_wait(&other), OK);
   assert_int_equal(parts_wait(&p), OK);
-  assert_int_equal(scratch_int(f->looker, "select text from t where i = 1000"), 1);
-  assert_int_equal(scratch_int(f->looker, "select count(*) from t where i <= 50"), 50);
+  assert_int_equal(scratch_int(f->reader, "select text from t where i = 1000"), 1);
+  assert_int_equal(scratch_int(f->reader, "select count(*) from t where i <= 50"), 50);
   assert_int_equal(p.parts_done, 49);
   assert_true(p.commits_of_first < atomic_load(&f->commits));
   fixture_free(f);
@@ -366,7 +366,7 @@ static void a_part_that_fails_ends_its_job_and_leaves_those_before(void **state)
   struct parts p = {.f = f, .next = 1, .last = 9, .end_at = 4};
   parts_submit(&p);
   assert_int_equal(parts_wait(&p), ERR_CONFLICT);
-  assert_int_equal(scratch_int(f->looker, "select max(i) from t"), 3);
+  assert_int_equal(scratch_int(f->reader, "select max(i) from t"), 3);
   fixture_free(f);
 }
 
@@ -376,7 +376,7 @@ static void freeing_ends_a_job_of_many_parts(void **state) {
   parts_submit(&p);
   f->writer = db_writer_free(f->writer);
   assert_int_equal(parts_wait(&p), ERR_CLOSED);
-  assert_int_equal(scratch_int(f->looker, "select max(i) from t"), p.next - 1);
+  assert_int_equal(scratch_int(f->reader, "select max(i) from t"), p.next - 1);
   fixture_free(f);
 }
 
@@ -408,7 +408,7 @@ static void noter_done(void *arg, enum err e) {
   sem_post(&t->answered);
 }
 
-static bool noter_unwanted(void *arg) {
+static bool noter_is_abandoned(void *arg) {
   return !((struct noter *)arg)->wanted;
 }
 
@@ -438,7 +438,7 @@ static void run_in_order(struct fixture *f, const char *jobs, char ret_order[409
                          .done = noter_done,
                          .arg = &noters[i],
                          .deadline_ms = kind == 'd' ? 1 : 0,
-                         .unwanted = noter_unwanted};
+                         .is_abandoned = noter_is_abandoned};
     assert_int_equal(db_writer_submit(f->writer, job), OK);
   }
   sem_post(&gate);
@@ -480,7 +480,7 @@ static void what_nobody_waits_for_is_not_begun(void **state) {
   assert_string_equal(order, "eb");
   static const enum err expected[] = {ERR_CLOSED, OK, ERR_CLOSED, ERR_BUSY, OK};
   assert_memory_equal(answers, expected, sizeof(expected));
-  assert_int_equal(scratch_int(f->looker, "select count(*) from t where text is not null"), 2);
+  assert_int_equal(scratch_int(f->reader, "select count(*) from t where text is not null"), 2);
   assert_true(db_writer_healthy(f->writer));
   fixture_free(f);
 }
@@ -496,7 +496,8 @@ static void a_business_has_its_share_of_the_queue_and_others_theirs(void **state
   struct order order = {.n = 0};
   struct noter t = {.order = &order, .name = 'a', .wanted = false};
   sem_init(&t.answered, 0, 0);
-  struct db_job job = {.business_id = 1, .run = noter_run, .done = noter_done, .arg = &t, .unwanted = noter_unwanted};
+  struct db_job job = {
+      .business_id = 1, .run = noter_run, .done = noter_done, .arg = &t, .is_abandoned = noter_is_abandoned};
   int taken = 0;
   while (db_writer_submit(f->writer, job) == OK) taken++;
   assert_int_equal(taken, 1000);
