@@ -35,7 +35,7 @@ enum volume_job_state { VOLUME_JOB_WAITING, VOLUME_JOB_RUNNING, VOLUME_JOB_GIVEN
 struct volume_job {
   /* Runs on a thread of the volume; may wait for the file system. */
   enum err (*run)(struct volume_job *job);
-  /* Called once, with what run returned, or ERR_TIMEOUT, or ERR_CLOSED. On any thread, without a lock. Must only post. */
+  /* Called once, with what run returned, ERR_TIMEOUT or ERR_CLOSED. On any thread, without a lock. Must only post. */
   void (*done)(struct volume_job *job, enum err result);
   /* Called last: frees the job and what run opened and the caller did not take. On any thread. */
   void (*destroy)(struct volume_job *job);
