@@ -1,4 +1,4 @@
-// Behind a proxy, below a path of its own: PUBLIC_BASE_URL=http://…/reel.
+// The page behind a proxy, below a path: PUBLIC_BASE_URL=http://…/reel.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import http from 'node:http'

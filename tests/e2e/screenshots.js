@@ -1,4 +1,4 @@
-// The pictures of the README: node screenshots.js FOLDER, with the demo's calls.
+// Makes the pictures of the README: node screenshots.js FOLDER, with the demo's calls.
 import path from 'node:path'
 import { eventually, sounds, world } from './world.js'
 

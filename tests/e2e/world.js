@@ -1,4 +1,4 @@
-// A world of its own for each test file: the simulator, a server with a business, and browsers in front of it.
+// The world of one test file: a simulator, a server with a business, and browsers.
 import { spawn, execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'

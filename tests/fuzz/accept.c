@@ -1,4 +1,5 @@
-/* What a client says that it takes: never reads past its end, and a token is named in a list of it. */
+/* Input: any bytes as an Accept-Encoding header. Property: the parser reads no byte past the end, and finds a token that is in the
+ * list. */
 #include <stdint.h>
 #include <stdlib.h>
 

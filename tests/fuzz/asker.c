@@ -1,5 +1,5 @@
-/* Any bytes as a Cookie header, an Origin, a list of origins and the query of a signed URL: what is taken is what was given,
- * and nobody guesses a signature. */
+/* Input: any bytes as a Cookie header, an Origin, a list of origins and the query of a signed URL. Property: an accepted value is a
+ * part of the input, and no guessed signature is accepted. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* Any bytes, whole and in pieces that the first byte chooses: the same verdict, and no claim beyond what was fed. Peaks are
- * well formed, whatever the decoder was given. */
+/* Input: any bytes as audio, whole and in pieces whose size the first byte chooses. Property: the verdict does not depend on the
+ * pieces, the duration does not exceed the input, and the peaks are well formed. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* Any text as the body of PATCH /api/calls/{sid}, and what stands there already: what is taken is within its bounds, leaves an
- * object that can be read again, and taking the same once more changes nothing. The first byte's worth of bytes stands there. */
+/* Input: the first byte is the length of the stored metadata, which follows; the rest is the body of PATCH /api/calls/{sid}.
+ * Property: accepted values are within their bounds, the result is valid JSON, and the same patch once more changes nothing. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* fields.c - a stored document of told fields, of any bytes, and a delivery merged into it. What is taken can be written, and
- * is then read as the same; merging the same once more changes nothing. */
+/* fields.c - Input: any bytes as the stored fields of webhooks, and a webhook that is merged into them. Property: the result can be
+ * written and is read back equal; the same merge once more changes nothing. */
 #include <stdlib.h>
 
 #include "domain/fields.h"

@@ -1,4 +1,5 @@
-/* Any bytes as a form, a query and a path segment: views stay within what was decoded, and nothing is read past the end. */
+/* Input: any bytes as a form, a query and a path segment. Property: views stay within the decoded bytes, and no byte past the end is
+ * read. */
 #include <stdlib.h>
 #include <string.h>
 

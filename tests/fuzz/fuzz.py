@@ -1,5 +1,5 @@
-"""Builds the fuzz targets with clang and runs each for a while, as many at once as there are cores, from the corpus that is
-kept and what earlier runs found. --tap writes a line a target, for script/test."""
+"""Builds the fuzz targets with clang and runs each for a while, one on each core, from the kept corpus and the inputs that earlier
+runs found. --tap prints a TAP line for each target, for script/test."""
 import argparse
 import os
 import re

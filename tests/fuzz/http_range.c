@@ -1,4 +1,4 @@
-/* Any bytes as header lines of a GET: whatever is selected lies within the representation. */
+/* Input: any bytes as header lines of a GET. Property: a selected range lies within the representation. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* Any bytes as requests with their bodies: the result does not depend on the splits, views stay inside, what is accepted
- * keeps the promises that everything behind the parser relies on. */
+/* Input: any bytes as requests with bodies. Property: the result does not depend on how the bytes are split, views stay inside the
+ * input, and an accepted request has everything that the code after the parser relies on. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
-/* Any bytes as a token; as the claims (where the first byte is odd: the header) of one that is rightly signed, to one who looks
- * at iss and aud where it has its second bit; and as the signature under public keys: what is taken is within its bounds, and
- * nothing is that was not signed. */
+/* Input: any bytes as a token, as the claims (first byte odd: the header) of a correctly signed token, and as the signature under
+ * public keys. With bit 1 of the first byte, iss and aud are required. Property: accepted claims are within their bounds, and no
+ * unsigned token is accepted. */
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>

@@ -1,4 +1,4 @@
-/* Any bytes as a settings file, and as one setting of the environment: taken whole, or refused with a sentence. */
+/* Input: any bytes as a settings file and as one setting of the environment. Property: accepted, or refused with a sentence. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

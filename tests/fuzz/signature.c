@@ -1,5 +1,5 @@
-/* Any bytes as an X-Twilio-Signature, and around a made one: no guess is taken, what was made is, however the parameters stand
- * and with or without the URL's port; what it covers can't be changed. Input: URL, '\n', name=value&…, '\n', signature. */
+/* Input: URL, '\n', name=value&…, '\n', X-Twilio-Signature. Property: no guessed signature is accepted; a correct one is, in any order
+ * of the parameters, with and without the URL's port; a changed request is refused. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* Any text as a body of the simulator's /sim/…: an order that it can carry out, or a problem with a name; and the faults in it,
- * each due as often as it was ordered. */
+/* Input: any text as the body of the simulator's POST /sim/calls. Property: a valid order, or an error that names the field; each
+ * fault is due as often as it was ordered. */
 #include <jansson.h>
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/* Any text as a URL, and as the place a redirect leads to: what is accepted is what curl would use, and nowhere else. */
+/* Input: any text as a URL and as the Location of a redirect. Property: curl parses an accepted URL to the same origin. */
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>

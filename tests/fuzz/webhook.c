@@ -1,5 +1,5 @@
-/* Any form, well signed, as a webhook: what is taken can be kept, and no url that is not the account's own can be asked.
- * The first byte chooses the kind. */
+/* Input: any form, correctly signed, as a webhook; the first byte chooses its kind. Property: accepted values can be stored, and only
+ * URLs of the account can be requested. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-// A callreel of its own for each test file.
+// Starts a callreel for one test file.
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,4 @@
-// callreel takes what the provider's own client signs, and nothing else.
+// callreel accepts webhooks that the provider's own client library signs, and no others.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'

@@ -1,4 +1,4 @@
-// docs/openapi.yaml says what is so: it is well made, holds every route and code, and the running server keeps to it.
+// docs/openapi.yaml is valid, has every route and error code, and matches the responses of the running server.
 import { createConfig, lint } from '@redocly/openapi-core'
 import Ajv from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'

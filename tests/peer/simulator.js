@@ -1,4 +1,4 @@
-// A simulator of its own for each test file, and a place for its webhooks to go to.
+// Starts a simulator for one test file, and a server that receives its webhooks.
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'

@@ -1,4 +1,4 @@
-// The provider's own client takes the simulator for the provider.
+// The provider's own client library works with the simulator as with the provider.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import twilio from 'twilio'

@@ -1,4 +1,4 @@
-"""A client of Server-Sent Events that reads nothing ahead and believes nothing."""
+"""A client of Server-Sent Events that reads no byte ahead and checks the syntax of every line."""
 import json
 import socket
 import time

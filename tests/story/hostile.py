@@ -1,4 +1,4 @@
-"""One business's script that means no good, as a process of its own: crowds, dribbles, leaves answers unread, and asks
+"""A hostile client of one business, as a process of its own: crowds, dribbles, leaves answers unread, and asks
 without end. What it saw is JSON on its standard output.
 
     hostile.py PORT KEY BUSINESS_ID CONNECTIONS ASKS

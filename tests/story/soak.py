@@ -1,4 +1,4 @@
-"""A long life in short: calls arrive, people list and play, processes are killed and frozen, the provider has its bad days;
+"""The soak: for some minutes calls arrive, people list and play, processes are killed and frozen, the provider fails;
 then all is let come to rest, and what was promised is looked up. script/soak runs it.
 
 Three processes share a database and a store. `front` gets the webhooks and is killed, `worker` fills and is killed or frozen,

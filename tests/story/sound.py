@@ -1,4 +1,4 @@
-"""Audio whose every byte is known: silence to a decoder, different in every frame to a comparison."""
+"""Audio whose every byte is known: a decoder hears silence, but every frame has other bytes."""
 import hashlib
 import random
 import struct

@@ -1,4 +1,4 @@
-"""The API as programs use it: errors, lists, keys."""
+"""The API as programs use it: errors, lists and keys."""
 import json
 
 import pytest

@@ -1,4 +1,4 @@
-"""What waits, and who may press it on."""
+"""Back-off and cooldown: which recordings wait, and which requests may enqueue them earlier."""
 import pytest
 
 import provider as p

@@ -1,4 +1,4 @@
-"""How little is logged while much goes on, and that nothing secret is in what is kept or shown."""
+"""The budget of log lines for many recordings, and that no secret is stored in plain text or printed."""
 import base64
 import re
 

@@ -1,4 +1,4 @@
-"""The command line, and settings that are refused before anything begins."""
+"""The commands, and settings that are refused at the start."""
 import json
 import sqlite3
 import stat

@@ -1,4 +1,4 @@
-"""check, the doctor: what is broken is said, with the sentence that mends it, and nothing is changed by looking."""
+"""check: it reports each problem with what to do about it, and changes nothing."""
 import json
 import os
 import resource

@@ -1,4 +1,4 @@
-"""demo: businesses and calls to look at, from a simulator of its own or one that runs."""
+"""demo: adds businesses and calls, from a simulator that it starts or from one that runs."""
 import json
 import os
 import signal

@@ -1,4 +1,4 @@
-"""backup, signin, and status that is watched."""
+"""backup, signin, and status --watch."""
 import hashlib
 import json
 import os

@@ -1,4 +1,4 @@
-"""verify: what it finds, what it mends, and what it leaves alone."""
+"""verify: what it finds, what it repairs, and what it does not touch."""
 import json
 import shutil
 import threading

@@ -1,4 +1,4 @@
-"""What changes is told as it changes: to whom it belongs, once, in order, and not to those who may no longer know."""
+"""Event streams: each change reaches the business's streams once and in order, and no stream after its access has ended."""
 import sqlite3
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Everything that a provider does wrong, and how each ends."""
+"""Each fault of a provider, and how the recording ends after it."""
 import threading
 
 import pytest

@@ -1,4 +1,4 @@
-"""One business's script does what it can; another business's plays and webhooks go on."""
+"""A hostile client of one business does not slow the plays and webhooks of another business."""
 import json
 import os
 import resource

@@ -1,4 +1,4 @@
-"""What another business has and what nobody has are the same answer, to the byte and to the clock."""
+"""A recording of another business and one that does not exist get the same response, in bytes and in time."""
 import random
 import re
 import statistics

@@ -1,4 +1,4 @@
-"""From the webhook to the ear: a recording comes in, is kept, and is played."""
+"""The main journey: a webhook announces a recording, callreel stores it, and people play it."""
 import re
 import stat
 

@@ -1,4 +1,4 @@
-"""Workers die and freeze at any moment: nothing is ever called ready that is not whole, and all is ready in the end."""
+"""Workers are killed and frozen at any moment: no incomplete recording is ever ready, and all are ready in the end."""
 import random
 import signal
 import threading

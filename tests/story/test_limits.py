@@ -1,4 +1,4 @@
-"""How much a process takes, and how it ends."""
+"""The limits of a process, and how it drains and ends."""
 import resource
 import socket
 import sqlite3

@@ -1,4 +1,4 @@
-"""Played through: a recording is heard while it still arrives from the provider."""
+"""Live playback: a recording is played while it is still being downloaded."""
 import json
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""What was once wrong about playing through, told again."""
+"""Regression tests of live playback."""
 import threading
 
 import pytest

@@ -1,4 +1,4 @@
-"""What operators read: few lines, the phrases they grep, and nothing that is secret."""
+"""The log: few lines, the phrases that operators grep, and no secrets."""
 import json
 import re
 import threading

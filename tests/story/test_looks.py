@@ -1,4 +1,4 @@
-"""Who only looks changes nothing."""
+"""Requests that only read change nothing in the database."""
 import sqlite3
 
 import pytest

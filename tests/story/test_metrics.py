@@ -1,4 +1,4 @@
-"""What who watches the service is shown: figures of what happened, and nothing about whom."""
+"""The metrics: counts of what happened, without SIDs, numbers or names."""
 import re
 import shutil
 import sqlite3

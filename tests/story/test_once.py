@@ -1,4 +1,4 @@
-"""A recording is downloaded exactly once, whoever asks and however many."""
+"""A recording is downloaded exactly once, however many clients request it."""
 import threading
 
 import pytest

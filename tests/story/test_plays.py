@@ -1,4 +1,4 @@
-"""Playing what is not here yet: who waits, who is told to come back, and what is never heard."""
+"""Plays of recordings that are not stored: which wait, which are answered 202 or 503, and which bytes are never sent."""
 import threading
 
 import pytest

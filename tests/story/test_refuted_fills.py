@@ -1,4 +1,4 @@
-"""What was once wrong on the way from the provider to the disk, told again."""
+"""Regression tests of fills."""
 import os
 import threading
 

@@ -1,4 +1,4 @@
-"""What was once wrong with recordings that are asked for by a call."""
+"""Regression tests of recordings that are requested by a call's SID."""
 import provider as p
 from callreel import eventually
 from provider import sid

@@ -1,11 +1,11 @@
-"""What was once wrong with processes that start."""
+"""Regression tests of the start of processes."""
 import sqlite3
 
 from callreel import eventually
 
 
 def test_many_first_starts_at_once_agree(world, provider):
-    """On an empty directory: one makes database, key and store, and no other finds them half made."""
+    """On an empty directory one process creates database, key and store, and no other finds them incomplete."""
     servers = [world.launch(f"server{n}") for n in range(5)]
     for server in servers:
         server.wait_listening()

@@ -1,4 +1,4 @@
-"""What was tried against the surface and went through once."""
+"""Regression tests of attacks on the HTTP interface that once succeeded."""
 import json
 
 import pytest

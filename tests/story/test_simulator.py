@@ -1,4 +1,4 @@
-"""The simulated provider over the wire: what it serves, what it tells, and how it fails when it is told to."""
+"""The simulated provider over the wire: its responses, its webhooks and its faults."""
 import base64
 import json
 import random

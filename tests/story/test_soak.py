@@ -1,4 +1,4 @@
-"""The soak itself, for a few seconds and without faults that wait for a back-off: script/soak is the long one."""
+"""The soak for a few seconds, without faults that need a back-off. script/soak runs it for minutes."""
 import pytest
 
 import soak

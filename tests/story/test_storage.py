@@ -1,4 +1,4 @@
-"""Disks that are full, files that vanish, a database that is held or gone."""
+"""Full disks, missing files, and a database that is locked or missing."""
 import json
 import os
 import sqlite3

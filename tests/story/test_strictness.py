@@ -1,4 +1,4 @@
-"""What is not HTTP/1.1 to the letter is refused, and what is slow holds up nobody."""
+"""Requests that break HTTP/1.1 are refused, and slow peers do not hold up others."""
 import select
 import socket
 import threading

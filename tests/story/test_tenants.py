@@ -1,4 +1,4 @@
-"""Businesses know nothing of each other."""
+"""No business can see anything of another."""
 import json
 import sqlite3
 import time

@@ -1,4 +1,4 @@
-"""Tokens that the host signs: with which keys, for how long, and settings that are refused."""
+"""JWTs: with which keys they are accepted, for how long, and which settings are refused."""
 import subprocess
 
 import pytest

@@ -1,4 +1,4 @@
-"""A recordings' volume that does not answer: frozen for writing, or hanging like a network volume whose server is gone."""
+"""A recordings' volume that does not answer: frozen for writing, or hung like a network volume without its server."""
 import ctypes
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The picture of a recording: made while it arrives, looked at without asking anybody for anything."""
+"""The waveform: it is made while the recording is downloaded, and requests for it start no download."""
 import struct
 import threading
 

@@ -1,4 +1,4 @@
-"""What the provider tells is taken once, in any order, and refused for the first reason that applies."""
+"""Webhooks are accepted in any order, repeats change nothing, and each is refused for the first reason that applies."""
 import json
 import random
 import threading

@@ -1,4 +1,4 @@
-"""Who may what: every endpoint asked with every credential; sessions, links, signed URLs, origins."""
+"""Access: every endpoint with every kind of credential; sessions, links, signed URLs, origins."""
 import json
 import re
 import threading

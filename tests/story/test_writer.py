@@ -1,4 +1,4 @@
-"""One writer for all: what one business has to be written, another does not wait for; what is kept for a while has a ceiling."""
+"""The database writer: no business waits for the writes of another, and tables with a ceiling are trimmed."""
 import json
 import select
 import sqlite3

@@ -1,4 +1,4 @@
-"""Credentials of every kind, and what the contract says each of them may."""
+"""Credentials of every kind, and what each of them may do."""
 import base64
 import hashlib
 import hmac

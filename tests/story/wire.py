@@ -1,4 +1,4 @@
-"""HTTP/1.1 as bytes on a socket: what was really sent, and whether a body came whole."""
+"""An HTTP/1.1 client on a socket that keeps the raw bytes and checks whether a body is complete."""
 import json
 import socket
 import struct
