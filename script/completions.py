@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the shells' completions from what the program says of itself: completions.py CALLREEL RECORDING_ERROR_DEF OUT_DIR
-leaves OUT_DIR/callreel.bash, _callreel (zsh) and callreel.fish. The command table in main.c is the only list there is."""
+"""Writes the shells' completions from the program's help texts: completions.py CALLREEL RECORDING_ERROR_DEF OUT_DIR writes
+OUT_DIR/callreel.bash, _callreel (zsh) and callreel.fish. The command table in src/cmd/main.c is the only list of commands."""
 import re
 import subprocess
 import sys

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Makes files a part of the binary: embed.py OUT.c OUT.bin SYMBOL [--gzip] [--depfile FILE] PATH…  gives
-`const struct embedded_file SYMBOL[]`, ended by a row without a name, over the bytes in OUT.bin, which the assembler takes in.
+"""Embeds files into the binary: embed.py OUT.c OUT.bin SYMBOL [--gzip] [--depfile FILE] PATH… writes
+`const struct embedded_file SYMBOL[]`, whose last row has no name, and OUT.bin with the bytes, which the assembler includes.
 
-A PATH is a file, a directory with all that is in it, or FIRST:SECOND, the first of both that is there. Each file's bytes are
-followed by a NUL that its size does not count. --gzip: text has a compressed variant beside it. What did not change is not
-written again."""
+A PATH is a file, a directory (all files in it), or FIRST:SECOND (the first that exists). A NUL follows each file's bytes; its
+size does not count it. --gzip adds a compressed variant of text files. An output that has not changed is not written again."""
 import argparse
 import gzip
 import hashlib
@@ -14,7 +13,7 @@ TEXT = {".css", ".html", ".js", ".json", ".svg", ".txt", ".yaml"}
 
 
 def found(path):
-    """Names, as the table has them, and their files."""
+    """Pairs of name in the table and file."""
     path = next((p for p in map(Path, path.split(":")) if p.exists()), Path(path.split(":")[-1]))
     if path.is_dir():
         return [(p.relative_to(path).as_posix(), p) for p in sorted(path.rglob("*")) if p.is_file()], path
@@ -22,7 +21,7 @@ def found(path):
 
 
 def compressed(name, data):
-    """The gzip variant where it is worth it."""
+    """The gzip variant, if it saves at least 10 %; else no bytes."""
     if Path(name).suffix not in TEXT:
         return b""
     small = gzip.compress(data, 9, mtime=0)

@@ -1,7 +1,7 @@
-"""The stages of script/test: each builds what it needs, runs, and counts single tests from TAP or JUnit results.
+"""The stages of script/test. Each builds what it needs, runs its tests, and counts them from TAP or JUnit results.
 
-Quiet where all is well: a line a stage, and a line for each test that was skipped, with why. What failed is shown with its
-output. The last line sums up. HACKING.md says which stage is for what and how long it takes."""
+Prints a line for each stage, a line with the reason for each skipped test, the output of what failed, and a last line with the
+counts. HACKING.md says what each stage is for and how long it takes."""
 import argparse
 import json
 import os
@@ -20,12 +20,12 @@ ROOT = Path(__file__).resolve().parent.parent
 TAIL_LINES = 150
 COMMAND_SECONDS = 2400
 CORES = len(os.sched_getaffinity(0))
-TESTS_AT_ONCE = 2 * CORES  # most of a test is waiting
-CLANG_FORMAT = "clang-format-14"  # another version has other opinions
+TESTS_AT_ONCE = 2 * CORES  # tests wait most of the time
+CLANG_FORMAT = "clang-format-14"  # other versions format differently
 FUZZ_SECONDS, FUZZ_SECONDS_LONG = 5, 600  # a target
 SOAK_MINUTES = 5
 MODEL_STEPS = 20000  # under sanitizers, without --long; 200,000 otherwise
-LONG = False  # --long: with what takes minutes
+LONG = False  # --long
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
@@ -34,13 +34,13 @@ SANITIZERS = {
 
 
 class Unable(Exception):
-    """A stage could not run; says why."""
+    """A stage could not run; its text says why."""
 
 
 class Tally:
     def __init__(self, passed=0, failed=0, skipped=0):
         self.passed, self.failed, self.skipped = passed, failed, skipped
-        self.shown = []  # what is printed of failures
+        self.shown = []  # the output of failures
         self.reasons = []  # a line for each skipped test: its name and why
 
     def __str__(self):
@@ -52,20 +52,20 @@ class Tally:
         self.skipped += other.skipped
 
     def join(self, other):
-        """With what it shows."""
+        """Adds the counts and the output of other."""
         self.add(other)
         self.shown += other.shown
         self.reasons += other.reasons
 
 
 def tail(text):
-    """The end of what was said, without the compiler's steps that went well."""
+    """The last lines of an output, without ninja's progress lines."""
     lines = [line for line in text.rstrip().splitlines() if not re.match(r"\[\d+/\d+\] ", line)]
     return "\n".join(lines[-TAIL_LINES:])
 
 
 def run(*command, cwd=ROOT, env=None, within=COMMAND_SECONDS):
-    """The exit code and what was said. A command that hangs is ended with all that it started."""
+    """Returns the exit code and the output. A command that hangs is killed with all its children."""
     child = subprocess.Popen(command, cwd=cwd, env=os.environ | (env or {}), stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                              start_new_session=True)
@@ -134,7 +134,7 @@ def count_junit(path):
 
 
 def count_meson(log):
-    """From the test runner's log; a program that died or never said a result is one failure."""
+    """Counts meson's log. A program that died or printed no result is one failure."""
     tally = Tally()
     for line in log.read_text().splitlines():
         test = json.loads(line)
@@ -154,7 +154,7 @@ def count_meson(log):
 
 
 def unit_tests(directory, sanitize, *options):
-    """Builds the tests that the options choose, all without any, and runs them."""
+    """Builds and runs the tests that the options choose; without options all of them."""
     configured(directory, f"-Db_sanitize={sanitize}")
     log = ROOT / directory / "meson-logs/testlog.json"
     log.unlink(missing_ok=True)
@@ -168,7 +168,7 @@ def unit_tests(directory, sanitize, *options):
 
 
 def some_stories(directory, results, marks, *options):
-    """The stories that carry these marks, where a mark may be 'not X'. Those marked `long` only with --long."""
+    """Runs the stories with all these marks; a mark may be 'not X'. Stories marked `long` run only with --long."""
     results = ROOT / directory / results
     results.unlink(missing_ok=True)
     wanted = " and ".join([*marks, *([] if LONG else ["not long"])])
@@ -180,7 +180,7 @@ def some_stories(directory, results, marks, *options):
 
 
 def stories(directory, *marks):
-    """Several at once, each with servers, ports and a directory of its own; then, one by one, those that measure time."""
+    """Runs stories in parallel, each with its own servers, ports and directory; then, one by one, those that measure time."""
     preloads = [f"tests/preload/lib{path.stem}.so" for path in sorted((ROOT / "tests/preload").glob("*.c"))]
     must("ninja", "-C", directory, "callreel", "callreel-sim", *preloads)
     tally = some_stories(directory, "stories.xml", [*marks, "not alone"], "-n", str(TESTS_AT_ONCE))
@@ -196,7 +196,7 @@ def build():
 
 
 def check(*command, **more):
-    """One test: a command that says what is wrong and fails then."""
+    """Counts a command as one test, which fails if its exit code is not 0."""
     code, said = run(*command, **more)
     tally = Tally(passed=int(code == 0), failed=int(code != 0))
     if code:
@@ -226,7 +226,7 @@ def unit_asan():
 
 
 def unit_tsan():
-    """Without the suite `single`: tests of one thread, which take long under this sanitizer and which it has nothing to say of."""
+    """Without the suite `single`: these tests have one thread, so this sanitizer finds nothing in them, and they are slow under it."""
     return unit_tests("build-tsan", "thread", "--no-suite", "single")
 
 
@@ -247,7 +247,7 @@ def story_tsan():
 
 
 def fuzz():
-    """Each target over its kept corpus and for some seconds from there, as many at once as there are cores."""
+    """Runs each target over its kept corpus and for some seconds more, one on each core."""
     must("script/install-packages", "fuzz")
     seconds = FUZZ_SECONDS_LONG if LONG else FUZZ_SECONDS
     targets = len(list((ROOT / "tests/fuzz").glob("*.c")))
@@ -262,12 +262,12 @@ def fuzz():
 
 
 def soak():
-    """Minutes of life on the build without test hooks."""
+    """Runs script/soak on the build without test hooks."""
     return check("script/soak", "--minutes", str(SOAK_MINUTES))
 
 
 def install_node(folder, section):
-    """What node needs in a folder, anew where its list changed."""
+    """Installs a folder's node packages, if its lock file has changed since the last time."""
     if not (shutil.which("node") and shutil.which("npm")):
         must("script/install-packages", section)
     stamp = folder / "node_modules/.installed"
@@ -278,7 +278,7 @@ def install_node(folder, section):
 
 
 def node_file(folder, file):
-    """One file, by node's own test runner."""
+    """Runs one test file with node's test runner."""
     results = ROOT / f"build-test/{folder.name}-{file.stem}.xml"
     results.parent.mkdir(exist_ok=True)
     results.unlink(missing_ok=True)
@@ -291,7 +291,7 @@ def node_file(folder, file):
 
 
 def node_tests(folder, at_once=CORES):
-    """The folder's files, several at once: each has a world of its own. All that they need is installed."""
+    """Runs the folder's test files in parallel; each has its own world. Their packages must be installed."""
     tally = Tally()
     with ThreadPoolExecutor(at_once) as pool:
         for of_file in pool.map(lambda file: node_file(folder, file), sorted(folder.glob("*.test.js"))):
@@ -307,7 +307,7 @@ def peer():
 
 
 def e2e():
-    """The page: its types and style, its rules, and a real browser in front of the real programs."""
+    """The page: its types, lint and unit tests, and a real browser with the real programs."""
     must("script/install-packages", "e2e")
     web, folder = ROOT / "web", ROOT / "tests/e2e"
     install_node(web, "web")
@@ -326,13 +326,13 @@ EVERYTHING = [name for name in STAGES if name not in ("unit", "soak")]  # unit-a
 
 
 def processor_seconds():
-    """What all that was started and has ended used."""
+    """Processor time of all children that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def perform(name):
-    """One stage: prints its line, and what failed. A stage that could not run counts as one failure."""
+    """Runs one stage and prints its line and its failures. A stage that could not run counts as one failure."""
     began, used = time.monotonic(), processor_seconds()
     try:
         tally = STAGES[name]()
