@@ -1,4 +1,4 @@
-/* answer.c - JSON and XML answers as the provider gives them, and who may ask. */
+/* answer.c - sends JSON and XML responses in the provider's form, and checks credentials. */
 #include "sim.h"
 
 #include <stdio.h>
@@ -21,7 +21,7 @@ static const struct {
     [API_NO_METHOD] = {405, 20004, "Method not allowed"},
 };
 
-static void respond(struct http_exchange *x, int status, struct http_fields *fields, struct str bytes) {
+static void answer_send(struct http_exchange *x, int status, struct http_fields *fields, struct str bytes) {
   const struct http_body body = {.kind = HTTP_BODY_BYTES, .bytes = bytes};
   http_respond(x, status, fields, &body);
 }
@@ -33,9 +33,9 @@ void answer_json(struct http_exchange *x, int status, json_t *root) {
   http_fields_init(&fields);
   http_field(&fields, STR("Content-Type"), STR("application/json"));
   if (text)
-    respond(x, status, &fields, str_from(text));
+    answer_send(x, status, &fields, str_from(text));
   else
-    respond(x, 500, &fields, STR("{\"error\":\"out of memory\"}"));
+    answer_send(x, 500, &fields, STR("{\"error\":\"out of memory\"}"));
   free(text);
 }
 
@@ -70,7 +70,7 @@ void answer_api_error(struct http_exchange *x, enum api_error error, bool json) 
   http_field(&fields, STR("Content-Type"), json ? STR("application/json") : STR("application/xml"));
   struct str bytes =
       json ? json_document(error, document, sizeof(document)) : answer_xml_document(error, document, sizeof(document));
-  respond(x, ERRORS[error].status, &fields, bytes);
+  answer_send(x, ERRORS[error].status, &fields, bytes);
 }
 
 static bool is_pair(struct str given, struct str user, struct str password) {
@@ -80,7 +80,7 @@ static bool is_pair(struct str given, struct str user, struct str password) {
   return secret_equal(given, buf_str(&wanted));
 }
 
-static bool knows(const struct sim *sim, struct str authorization) {
+static bool answer_has_credentials(const struct sim *sim, struct str authorization) {
   struct buf given CLEANUP(buf_done) = BUF_INIT(CREDENTIALS_MAX);
   struct str scheme, encoded;
   if (!str_cut(authorization, ' ', &scheme, &encoded) || !str_eq_nocase(scheme, STR("Basic"))) return false;
@@ -92,7 +92,8 @@ static bool knows(const struct sim *sim, struct str authorization) {
 
 bool answer_authorized(struct sim *sim, struct http_exchange *x, struct str account, bool json) {
   const struct http_request *r = http_request(x);
-  if (!str_eq(account, str_from(sim->account)) || !knows(sim, http_header_get(r, STR("Authorization")))) {
+  if (!str_eq(account, str_from(sim->account)) ||
+      !answer_has_credentials(sim, http_header_get(r, STR("Authorization")))) {
     answer_api_error(x, API_UNAUTHORIZED, json);
     return false;
   }

@@ -1,8 +1,8 @@
-/* bucket.c - the other origin that a redirect leads to: audio for whoever has a signed URL, and for nobody with credentials.
+/* bucket.c - the second origin, to which the fault `redirect` leads. It serves audio for a signed URL.
  *
  *   /audio/{sid}?seconds=…&channels=…&mp3=…&slow=…&stall_ms=…&no_length=…&signature=…
  *
- * Like a storage service it answers 400 to a request that brings a second way of saying who it is. */
+ * Like a storage service it answers 400 to a request that also has an Authorization header. */
 #include "sim.h"
 
 #include <inttypes.h>
@@ -14,8 +14,8 @@ enum { TARGET_MAX = 512, LISTEN_MAX = 128 };
 
 #define SIGNATURE "&signature="
 
-/* The signed part of a target, without "&signature=…". */
-static void sign(const struct sim *sim, struct str target, char ret_hex[2 * SHA256_SIZE + 1]) {
+/* Signs a target, which has no "&signature=…" yet. */
+static void bucket_sign(const struct sim *sim, struct str target, char ret_hex[2 * SHA256_SIZE + 1]) {
   uint8_t mac[SHA256_SIZE];
   secret_hmac_sha256(str_of((const char *)sim->bucket_key, sizeof(sim->bucket_key)), target, mac);
   hex_encode(mac, sizeof(mac), ret_hex);
@@ -29,12 +29,12 @@ enum err bucket_url(const struct sim *sim, const struct media_plan *plan, struct
                "&no_length=%d&no_range=%d",
                plan->sid, plan->seconds, plan->channels, plan->mp3, plan->slow, plan->stall_ms, plan->no_length,
                plan->no_range));
-  sign(sim, buf_str(&target), hex);
+  bucket_sign(sim, buf_str(&target), hex);
   TRY(buf_addf(b, "%s%.*s" SIGNATURE "%s", sim->bucket_url, STR_ARG(buf_str(&target)), hex));
   return OK;
 }
 
-static int64_t number(struct str query, const char *name) {
+static int64_t bucket_query_number(struct str query, const char *name) {
   struct buf room CLEANUP(buf_done) = BUF_INIT(TARGET_MAX);
   struct str text;
   int64_t value;
@@ -48,11 +48,11 @@ static bool is_signed(const struct sim *sim, struct str target) {
   if (target.n < tail) return false;
   struct str said = str_skip(target, target.n - tail);
   if (!str_starts(said, STR(SIGNATURE))) return false;
-  sign(sim, str_head(target, target.n - tail), hex);
+  bucket_sign(sim, str_head(target, target.n - tail), hex);
   return secret_equal(str_skip(said, sizeof(SIGNATURE) - 1), str_from(hex));
 }
 
-static void request(void *arg, struct http_exchange *x) {
+static void bucket_on_request(void *arg, struct http_exchange *x) {
   struct sim *sim = arg;
   const struct http_request *r = http_request(x);
   struct str sid = str_skip(r->path, sizeof("/audio/") - 1);
@@ -66,20 +66,20 @@ static void request(void *arg, struct http_exchange *x) {
     return;
   }
   memcpy(plan.sid, sid.p, sid.n);
-  plan.seconds = number(r->query, "seconds");
-  plan.channels = (unsigned)number(r->query, "channels");
-  plan.mp3 = number(r->query, "mp3") == 1;
-  plan.slow = number(r->query, "slow");
-  plan.stall_ms = number(r->query, "stall_ms");
-  plan.no_length = number(r->query, "no_length") == 1;
-  plan.no_range = number(r->query, "no_range") == 1;
+  plan.seconds = bucket_query_number(r->query, "seconds");
+  plan.channels = (unsigned)bucket_query_number(r->query, "channels");
+  plan.mp3 = bucket_query_number(r->query, "mp3") == 1;
+  plan.slow = bucket_query_number(r->query, "slow");
+  plan.stall_ms = bucket_query_number(r->query, "stall_ms");
+  plan.no_length = bucket_query_number(r->query, "no_length") == 1;
+  plan.no_range = bucket_query_number(r->query, "no_range") == 1;
   media_send(sim, x, &plan);
 }
 
 enum err bucket_new(struct sim *sim, struct str listen_host, struct str public_host) {
   struct buf listen CLEANUP(buf_done) = BUF_INIT(LISTEN_MAX), url CLEANUP(buf_done) = BUF_INIT(LISTEN_MAX);
   const char *text;
-  const struct http_app app = {.arg = sim, .request = request};
+  const struct http_app app = {.arg = sim, .request = bucket_on_request};
   TRY(secret_random(sim->bucket_key, sizeof(sim->bucket_key)));
   TRY(buf_addf(&listen, "%.*s:0", STR_ARG(listen_host)));
   TRY(buf_terminate(&listen, &text));

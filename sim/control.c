@@ -1,7 +1,7 @@
-/* control.c - /sim/…: here calls are made, and asked about.
+/* control.c - /sim/…: creates calls, changes recordings and faults, and reports what happened.
  *
- * A call and its recording are made at once, as far as `status` and `complete_after` let them come, and their webhooks are
- * sent in the order in which the provider would have sent them over the call's length. */
+ * A call and its recording are created at once, in the states that `status` and `complete_after` allow. Their webhooks are sent in
+ * the order in which the provider would have sent them during the call. */
 #include "sim.h"
 
 #include <inttypes.h>
@@ -36,13 +36,14 @@ static void release_batch(struct hook_batch **batch) {
   hook_batch_free(*batch);
 }
 
-static struct str segment(const struct http_match *match, size_t i) {
+static struct str path_segment(const struct http_match *match, size_t i) {
   return match->params[i];
 }
 
-/* ---- making ---- */
+/* ---- calls and recordings ---- */
 
-static enum err make_call(struct sim *sim, const struct order *o, const struct call *parent, struct call **ret_call) {
+static enum err control_make_call(struct sim *sim, const struct order *o, const struct call *parent,
+                                  struct call **ret_call) {
   struct call *c = calloc(1, sizeof(*c));
   if (!c) return ERR_NOMEM;
   enum err e = sid_make("CA", c->sid);
@@ -91,10 +92,10 @@ static enum err make_recording(struct sim *sim, const struct order *o, const cha
   return OK;
 }
 
-/* ---- telling ---- */
+/* ---- webhooks ---- */
 
-/* The states up to talking, or to the end of a call in which nobody talked. */
-static enum err tell_beginning(struct sim *sim, struct hook_batch *batch, struct call *c, const char *last) {
+/* Adds the webhooks up to in-progress, or up to the end of a call that was not answered. */
+static enum err control_add_begin_hooks(struct sim *sim, struct hook_batch *batch, struct call *c, const char *last) {
   static const char *const steps[] = {"initiated", "ringing", "in-progress"};
   const int64_t before_ms[] = {INITIATE_MS, RING_MS, 0};
   for (size_t i = 0; i < COUNT_OF(steps); i++) {
@@ -106,25 +107,25 @@ static enum err tell_beginning(struct sim *sim, struct hook_batch *batch, struct
   return OK;
 }
 
-static enum err tell_end(struct sim *sim, struct hook_batch *batch, struct call *c) {
+static enum err control_add_end_hooks(struct sim *sim, struct hook_batch *batch, struct call *c) {
   if (!c || strcmp(c->status, "completed") != 0) return OK;
   return tell_call(sim, batch, c, c->status, c->started_ms + c->seconds * 1000);
 }
 
-/* All webhooks of a call, in the order of its events; the ends only as far as it came. */
+/* Sends all webhooks of a call, in the order of its events; those of the end only if the call has ended. */
 static enum err tell_all(struct sim *sim, struct hook_batch *batch, struct call *parent, struct call *child,
                          const struct recording *r) {
   bool made = r && strcmp(r->status, "processing") != 0 && strcmp(r->status, "in-progress") != 0;
-  TRY(tell_beginning(sim, batch, parent, parent->status));
-  if (child) TRY(tell_beginning(sim, batch, child, child->status));
+  TRY(control_add_begin_hooks(sim, batch, parent, parent->status));
+  if (child) TRY(control_add_begin_hooks(sim, batch, child, child->status));
   if (r) TRY(tell_recording(sim, batch, r, "in-progress"));
-  TRY(tell_end(sim, batch, child));
-  TRY(tell_end(sim, batch, parent));
+  TRY(control_add_end_hooks(sim, batch, child));
+  TRY(control_add_end_hooks(sim, batch, parent));
   return made ? tell_recording(sim, batch, r, r->status) : OK;
 }
 
-/* Sends one webhook of the recording as it is now. */
-static enum err tell_now(struct sim *sim, struct recording *r) {
+/* Sends one webhook with the recording's present state. */
+static enum err control_send_recording_hook(struct sim *sim, struct recording *r) {
   struct hook_batch *batch CLEANUP(release_batch) = NULL;
   TRY(hook_batch_new(&batch));
   TRY(tell_recording(sim, batch, r, r->status));
@@ -136,7 +137,8 @@ static void complete_recording(void *arg) {
   struct recording *r = store_find_recording(&c->sim->store, str_from(c->sid));
   if (r && strcmp(r->status, "processing") == 0) {
     r->status = recording_status_find(STR("completed"));
-    (void)tell_now(c->sim, r); /* out of memory: a webhook less, as it happens in life */
+    (void)control_send_recording_hook(c->sim,
+                                      r); /* without memory the webhook is lost, as it can be with the provider */
   }
   free(c);
 }
@@ -185,8 +187,8 @@ static enum err create(struct sim *sim, const struct order *o, struct call **ret
   struct call *parent, *child = NULL;
   struct recording *r = NULL;
   TRY(hook_batch_new(&batch));
-  TRY(make_call(sim, o, NULL, &parent));
-  if (o->legs == 2) TRY(make_call(sim, o, parent, &child));
+  TRY(control_make_call(sim, o, NULL, &parent));
+  if (o->legs == 2) TRY(control_make_call(sim, o, parent, &child));
   if (!o->no_recording) TRY(make_recording(sim, o, o->on_child ? child->sid : parent->sid, &r));
   TRY(tell_all(sim, batch, parent, child, r));
   struct faults faults = o->faults;
@@ -238,7 +240,7 @@ void control_create_recording(struct sim *sim, struct http_exchange *x, const st
   const char *problem;
   struct order order;
   struct recording *r;
-  const struct call *c = store_find_call(&sim->store, segment(match, 0));
+  const struct call *c = store_find_call(&sim->store, path_segment(match, 0));
   if (!c) {
     answer_problem(x, 404, "no such call");
     return;
@@ -269,7 +271,7 @@ void control_list_calls(struct sim *sim, struct http_exchange *x, const struct h
 }
 
 void control_get_recording(struct sim *sim, struct http_exchange *x, const struct http_match *match) {
-  const struct recording *r = store_find_recording(&sim->store, segment(match, 0));
+  const struct recording *r = store_find_recording(&sim->store, path_segment(match, 0));
   if (!r) {
     answer_problem(x, 404, "no such recording");
     return;
@@ -279,10 +281,10 @@ void control_get_recording(struct sim *sim, struct http_exchange *x, const struc
                         "complete", (json_int_t)r->complete, "bytes", (json_int_t)r->bytes));
 }
 
-/* {"status", "faults", "error_code"}: a new status is told by a webhook. */
+/* Body: {"status", "faults", "error_code"}. A new status is sent by a webhook. */
 void control_put_recording(struct sim *sim, struct http_exchange *x, const struct http_match *match) {
   json_t *root CLEANUP(release_json) = parse_body(x);
-  struct recording *r = store_find_recording(&sim->store, segment(match, 0));
+  struct recording *r = store_find_recording(&sim->store, path_segment(match, 0));
   char room[PROBLEM_MAX];
   const char *problem;
   struct order order;
@@ -299,7 +301,7 @@ void control_put_recording(struct sim *sim, struct http_exchange *x, const struc
   if (json_object_get(root, "status")) {
     r->status = order.status;
     r->error_code = order.error_code;
-    e = tell_now(sim, r);
+    e = control_send_recording_hook(sim, r);
   }
   if (e == OK)
     http_respond(x, 204, NULL, NULL);
@@ -307,7 +309,7 @@ void control_put_recording(struct sim *sim, struct http_exchange *x, const struc
     answer_failure(x, e);
 }
 
-/* {"faults": [...], "recording_sid": one recording, else everything} */
+/* Body: {"faults": [...], "recording_sid"}. Without recording_sid they apply to all recordings and webhooks. */
 void control_put_faults(struct sim *sim, struct http_exchange *x, const struct http_match *match) {
   (void)match;
   json_t *root CLEANUP(release_json) = parse_body(x);
@@ -334,7 +336,7 @@ void control_get_webhooks(struct sim *sim, struct http_exchange *x, const struct
                         "failed", (json_int_t)counts.failed, "pending", (json_int_t)counts.pending));
 }
 
-/* {"url": where to, or null} */
+/* Body: {"url"}; null: send no webhooks. */
 void control_put_webhooks(struct sim *sim, struct http_exchange *x, const struct http_match *match) {
   (void)match;
   json_t *root CLEANUP(release_json) = parse_body(x);

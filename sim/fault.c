@@ -1,4 +1,4 @@
-/* fault.c - faults that were ordered, and which of them is due. */
+/* fault.c - parses faults and counts them down. */
 #include "fault.h"
 
 enum class { ANSWER, BODY, HOOK };
@@ -43,7 +43,7 @@ enum err faults_add(struct faults *f, struct str text) {
   return OK;
 }
 
-static bool use_up(struct fault *fault) {
+static bool fault_count_down(struct fault *fault) {
   if (fault->left == 0) return false;
   if (fault->left > 0) fault->left--;
   return true;
@@ -51,7 +51,7 @@ static bool use_up(struct fault *fault) {
 
 bool faults_take_answer(struct faults *f, enum fault_kind *ret_kind) {
   for (size_t i = 0; f && i < f->count; i++) {
-    if (KINDS[f->list[i].kind].class != ANSWER || !use_up(&f->list[i])) continue;
+    if (KINDS[f->list[i].kind].class != ANSWER || !fault_count_down(&f->list[i])) continue;
     *ret_kind = f->list[i].kind;
     return true;
   }
@@ -60,7 +60,7 @@ bool faults_take_answer(struct faults *f, enum fault_kind *ret_kind) {
 
 bool faults_take(struct faults *f, enum fault_kind kind, int64_t *ret_number) {
   for (size_t i = 0; f && i < f->count; i++) {
-    if (f->list[i].kind != kind || !use_up(&f->list[i])) continue;
+    if (f->list[i].kind != kind || !fault_count_down(&f->list[i])) continue;
     *ret_number = f->list[i].number;
     return true;
   }

@@ -1,7 +1,7 @@
-/* fault.h - faults that were ordered, and which of them is due.
+/* fault.h - a list of faults, and which of them is due.
  *
- *   "cut:2" is due twice, "cut" always. Faults that take the place of an answer are due one at a time, in the order of the
- *   list: ["not_yet:2", "cut:1"] gives two 404s, then a cut, then no fault.
+ *   "cut:2" is due twice, "cut" always. Faults that replace the response are due one at a time, in the order of the list:
+ *   ["not_yet:2", "cut:1"] gives two 404s, then a cut, then no fault.
  *
  * Thread rule: one owner at a time. */
 #pragma once
@@ -19,8 +19,8 @@ enum { FAULTS_MAX = 16, FAULT_ALWAYS = -1, FAULT_NUMBER_MAX = 1000 * 1000 * 1000
 
 struct fault {
   enum fault_kind kind;
-  int64_t number; /* of those that have one */
-  int64_t left;   /* how often it is due; FAULT_ALWAYS */
+  int64_t number; /* for kinds that have one */
+  int64_t left;   /* how often it is still due; FAULT_ALWAYS */
 };
 
 struct faults {
@@ -28,9 +28,9 @@ struct faults {
   size_t count;
 };
 
-/* Adds "word", "word:n" … ERR_INVALID: no such fault, or its value makes no sense; ERR_TOO_BIG past FAULTS_MAX. */
+/* Parses and adds "word", "word:n" … ERR_INVALID: unknown fault or invalid value; ERR_TOO_BIG: more than FAULTS_MAX. */
 CHECKED enum err faults_add(struct faults *f, struct str text);
-/* Uses up the first fault that takes the place of an answer; false when none is due. f may be NULL. */
+/* Returns the first due fault that replaces the response and counts it down; false if none is due. f may be NULL. */
 bool faults_take_answer(struct faults *f, enum fault_kind *ret_kind);
-/* Uses up the fault of that kind; its number, or 0 where it has none; false when it is not due. f may be NULL. */
+/* Returns the number (or 0) of the fault of that kind and counts it down; false if it is not due. f may be NULL. */
 bool faults_take(struct faults *f, enum fault_kind kind, int64_t *ret_number);

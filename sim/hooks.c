@@ -1,13 +1,13 @@
-/* hooks.c - webhooks on their way.
+/* hooks.c - sends batches of webhooks on a fetch thread.
  *
- *   batch:  ordered --delay--> running --last result--> freed
- *   hook:   waiting --> sent --2xx--> answered
- *                        |  `--no connection, first time--> waiting (RETRY_MS) --> sent
- *                        `----anything else--> failed
+ *   batch:  ORDERED --delay--> RUNNING --last result--> freed
+ *   hook:   WAITING --> SENT --2xx--> ANSWERED
+ *                        |  `--no connection, first time--> WAITING (RETRY_MS) --> SENT
+ *                        `----any other result--> FAILED
  *
  * Invariants
- *  (1) Batches, once sent, and timers belong to the thread of fetch; counts are atomic.
- *  (2) A batch is freed when no hook of it is under way and none is to be begun. */
+ *  (1) Batches that were sent and timers belong to the fetch thread; counts are atomic.
+ *  (2) A batch is freed when none of its hooks is running and none is left to start. */
 #include "hooks.h"
 
 #include <stdatomic.h>
@@ -34,7 +34,7 @@ struct hook {
   char *url;
   struct buf body;
   char signature[64];
-  char token[48]; /* of idempotency: the same for a repeat */
+  char token[48]; /* idempotency token: a second try has the same one */
   bool tried;
 };
 
@@ -42,8 +42,8 @@ struct hook_batch {
   struct hooks *hooks;
   struct hook *list[HOOKS_A_BATCH_MAX];
   size_t count;
-  size_t next;  /* to be begun */
-  size_t going; /* begun, without a result */
+  size_t next;  /* index of the next hook to start */
+  size_t going; /* started hooks without a result */
   bool at_once;
 };
 
@@ -115,7 +115,7 @@ static enum err encode_form(const struct twilio_parameter *parameters, size_t co
   return OK;
 }
 
-/* Signing brings parameters into order, so it has its own copy. */
+/* Signs a copy of the parameters, because signing sorts them. */
 static enum err sign(const char *url, const struct twilio_parameter *parameters, size_t count, const char *token,
                      char *ret_signature, size_t size) {
   struct buf signature CLEANUP(buf_done) = BUF_INIT(64);
@@ -189,7 +189,7 @@ enum err hook_batch_shuffle(struct hook_batch *b) {
   return OK;
 }
 
-/* ---- below: the thread of fetch ---- */
+/* ---- on the fetch thread ---- */
 
 static void batch_run(void *arg);
 static void hook_start(struct hook *hook);
@@ -208,7 +208,7 @@ static enum err set_timer(struct hooks *h, int64_t delay_ms, void (*fn)(void *ar
   return OK;
 }
 
-/* A hook has its result: the batch goes on, or is over. */
+/* Records a hook's result, then starts the next hook or frees the batch. */
 static void hook_finish(struct hook *hook, bool answered) {
   struct hook_batch *b = hook->batch;
   struct hooks *h = b->hooks;
@@ -222,13 +222,13 @@ static void hook_drop(void *arg) {
   hook_finish(arg, false);
 }
 
-static enum err discard(void *arg, struct str bytes) {
+static enum err hook_discard_body(void *arg, struct str bytes) {
   (void)arg;
   (void)bytes;
   return OK;
 }
 
-static void on_end(void *arg, const struct fetch_result *result) {
+static void hook_on_end(void *arg, const struct fetch_result *result) {
   struct hook *hook = arg;
   struct hooks *h = hook->batch->hooks;
   bool unreached = result->status == 0 && result->end == FETCH_REFUSED;
@@ -256,8 +256,8 @@ static void hook_start(struct hook *hook) {
       .max_bytes = ANSWER_MAX,
       .allow_special_addresses = true,
       .arg = hook,
-      .on_data = discard,
-      .on_end = on_end,
+      .on_data = hook_discard_body,
+      .on_end = hook_on_end,
   };
   if (h->ending || fetch_start(h->fetch, &request, &transfer) != OK) hook_finish(hook, false);
 }
@@ -265,7 +265,7 @@ static void hook_start(struct hook *hook) {
 static void batch_run(void *arg) {
   struct hook_batch *b = arg;
   const size_t idle = 1;
-  b->going++; /* holds the batch: a hook that can't be started comes back here at once */
+  b->going++; /* keeps the batch alive: a hook that can't start calls batch_run again at once */
   while (b->next < b->count && (b->at_once || b->going == idle)) {
     struct hook *hook = b->list[b->next++];
     b->going++;
@@ -282,7 +282,7 @@ static void batch_drop(void *arg) {
   hook_batch_free(b);
 }
 
-static int64_t tick(void *arg) {
+static int64_t hooks_tick(void *arg) {
   struct hooks *h = arg;
   int64_t now_ms = clock_mono_ms(), wait_ms = NEVER_MS;
   struct timer *due = NULL, **at = &h->timers;
@@ -302,12 +302,12 @@ static int64_t tick(void *arg) {
     due = t->next;
     t->fn(t->arg);
     free(t);
-    wait_ms = 0; /* it may have set another */
+    wait_ms = 0; /* fn may have set another timer */
   }
   return wait_ms;
 }
 
-static void take_timer(void *arg) {
+static void hooks_add_timer(void *arg) {
   struct timer *t = arg;
   t->next = t->hooks->timers;
   t->hooks->timers = t;
@@ -319,7 +319,7 @@ enum err hooks_new(struct hooks **ret_hooks) {
   struct hooks *h = calloc(1, sizeof(*h));
   if (!h) return ERR_NOMEM;
   const struct fetch_config config = {
-      .name = "hooks", .max_connections = 64, .user_agent = "TwilioProxy/1.1", .arg = h, .tick = tick};
+      .name = "hooks", .max_connections = 64, .user_agent = "TwilioProxy/1.1", .arg = h, .tick = hooks_tick};
   enum err e = fetch_new(&config, &h->fetch);
   if (e != OK) {
     free(h);
@@ -347,7 +347,7 @@ enum err hooks_after(struct hooks *h, int64_t delay_ms, void (*fn)(void *arg), v
   struct timer *t = malloc(sizeof(*t));
   if (!t) return ERR_NOMEM;
   *t = (struct timer){.due_ms = clock_mono_ms() + delay_ms, .fn = fn, .drop = drop, .arg = arg, .hooks = h};
-  enum err e = fetch_post(h->fetch, take_timer, t);
+  enum err e = fetch_post(h->fetch, hooks_add_timer, t);
   if (e != OK) free(t);
   return e;
 }

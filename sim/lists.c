@@ -1,8 +1,8 @@
-/* lists.c - the provider's JSON interface: calls and recordings one by one and page by page.
+/* lists.c - the provider's JSON interface: single calls and recordings, and lists of them in pages.
  *
  * Invariants
- *  (1) Lists are newest first. A page's token names its last entry: the next page begins after it, whatever came since.
- *  (2) Names and types are the provider's: numbers as texts where it writes texts, times as RFC 2822. */
+ *  (1) Lists are newest first. A page's token names its last entry: the next page begins after that entry, even if newer ones came.
+ *  (2) Names and types are the provider's: numbers as strings where it has strings, times as RFC 2822. */
 #include "sim.h"
 
 #include <inttypes.h>
@@ -15,16 +15,16 @@ enum { PAGE_DEFAULT = 50, PAGE_MAX = 1000, URI_MAX = 4096, QUERY_MAX = 4096, DAY
 
 #define ROOT "/" API_VERSION "/Accounts/"
 
-/* Which entries, and which page of them. */
-struct wish {
+/* The filters and the page that a request asks for. */
+struct list_query {
   int64_t from_ms, until_ms; /* from <= t < until */
   struct str call, parent, from, to, status;
   size_t page, page_size;
-  struct str after; /* SID of the last entry of the page before; empty: none */
-  struct buf room;  /* of the views */
+  struct str after; /* SID of the last entry of the previous page; empty: first page */
+  struct buf room;  /* holds the decoded values */
 };
 
-static void wish_done(struct wish *w) {
+static void list_query_done(struct list_query *w) {
   buf_done(&w->room);
 }
 
@@ -62,7 +62,7 @@ static json_t *recording_json(const struct sim *sim, const struct recording *r) 
                 is_completed(r->status) ? seconds_json(r->seconds) : json_string("-1"), "sid", r->sid, "source",
                 r->source, "status", r->status, "encryption_details", "media_url", media);
   if (!o) return NULL;
-  /* A key is there also when nothing is known. */
+  /* Every key is present, with null if there is no value. */
   if (!r->call_sid[0]) json_object_set_new(o, "call_sid", json_null());
   if (!r->conference_sid[0]) json_object_set_new(o, "conference_sid", json_null());
   json_object_set_new(o, "error_code", r->error_code ? json_integer(r->error_code) : json_null());
@@ -96,8 +96,8 @@ static json_t *call_json(const struct sim *sim, const struct call *c) {
   return o;
 }
 
-/* "DateCreated" with nothing, '<' or '>' behind it, and a date or time. */
-static enum err read_time_filter(struct wish *w, struct str name, struct str base, struct str value) {
+/* Parses "DateCreated", "DateCreated<" or "DateCreated>" and its date or time. */
+static enum err read_time_filter(struct list_query *w, struct str name, struct str base, struct str value) {
   int64_t ms;
   if (!str_starts(name, base) || value.n == 0) return OK;
   struct str sign = str_skip(name, base.n);
@@ -108,7 +108,7 @@ static enum err read_time_filter(struct wish *w, struct str name, struct str bas
   return OK;
 }
 
-static enum err read_parameter(struct wish *w, bool calls, struct str name, struct str value) {
+static enum err read_parameter(struct list_query *w, bool calls, struct str name, struct str value) {
   uint64_t number;
   if (str_eq(name, STR("PageSize"))) {
     TRY(str_to_u64(value, INT32_MAX, &number));
@@ -134,7 +134,7 @@ static enum err read_parameter(struct wish *w, bool calls, struct str name, stru
   return OK;
 }
 
-static enum err read_wish(struct wish *w, bool calls, struct str query) {
+static enum err list_query_read(struct list_query *w, bool calls, struct str query) {
   struct http_form form = {.rest = query};
   struct str name, value;
   enum err e;
@@ -146,21 +146,21 @@ static enum err read_wish(struct wish *w, bool calls, struct str query) {
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static bool fits(struct str wanted, const char *have) {
+static bool filter_matches(struct str wanted, const char *have) {
   return wanted.n == 0 || str_eq(wanted, str_from(have));
 }
 
-static bool call_fits(const struct wish *w, const struct call *c) {
-  return c->started_ms >= w->from_ms && c->started_ms < w->until_ms && fits(w->parent, c->parent_sid) &&
-         fits(w->from, c->from) && fits(w->to, c->to) && fits(w->status, c->status);
+static bool call_matches(const struct list_query *w, const struct call *c) {
+  return c->started_ms >= w->from_ms && c->started_ms < w->until_ms && filter_matches(w->parent, c->parent_sid) &&
+         filter_matches(w->from, c->from) && filter_matches(w->to, c->to) && filter_matches(w->status, c->status);
 }
 
-static bool recording_fits(const struct wish *w, const struct recording *r) {
-  return r->started_ms >= w->from_ms && r->started_ms < w->until_ms && fits(w->call, r->call_sid) &&
+static bool recording_matches(const struct list_query *w, const struct recording *r) {
+  return r->started_ms >= w->from_ms && r->started_ms < w->until_ms && filter_matches(w->call, r->call_sid) &&
          strcmp(r->status, "deleted") != 0;
 }
 
-/* The query of a page, the filters kept. */
+/* Appends the URI of another page with the same filters. */
 static enum err add_uri(const struct http_request *r, size_t page, size_t page_size, const char *after, struct buf *b) {
   struct str rest = r->query, pair;
   TRY(buf_add(b, r->path));
@@ -181,8 +181,9 @@ static json_t *uri_json(const struct http_request *r, size_t page, size_t page_s
   return json_stringn(b.p, b.n);
 }
 
-/* Entries, newest first, that fit and come after the page before. */
-static json_t *collect(const struct sim *sim, const struct wish *w, bool calls, const char **ret_last, bool *ret_more) {
+/* Collects the matching entries of one page, newest first. */
+static json_t *lists_collect(const struct sim *sim, const struct list_query *w, bool calls, const char **ret_last,
+                             bool *ret_more) {
   json_t *entries = json_array();
   const struct store *s = &sim->store;
   size_t skip = w->after.n > 0 ? 0 : w->page * w->page_size;
@@ -194,7 +195,7 @@ static json_t *collect(const struct sim *sim, const struct wish *w, bool calls, 
       begun = str_eq(w->after, str_from(sid)); /* (1) */
       continue;
     }
-    if (calls ? !call_fits(w, s->calls[i]) : !recording_fits(w, s->recordings[i])) continue;
+    if (calls ? !call_matches(w, s->calls[i]) : !recording_matches(w, s->recordings[i])) continue;
     if (skip > 0) {
       skip--;
       continue;
@@ -213,11 +214,11 @@ static json_t *collect(const struct sim *sim, const struct wish *w, bool calls, 
   return entries;
 }
 
-static void answer_page(struct sim *sim, struct http_exchange *x, const struct wish *w, bool calls) {
+static void answer_page(struct sim *sim, struct http_exchange *x, const struct list_query *w, bool calls) {
   const struct http_request *r = http_request(x);
   const char *last = NULL;
   bool more;
-  json_t *entries = collect(sim, w, calls, &last, &more);
+  json_t *entries = lists_collect(sim, w, calls, &last, &more);
   size_t count = json_array_size(entries), start = w->page * w->page_size;
   json_t *page = json_pack(
       "{so, si, si, si, si, so, so, sn}", calls ? "calls" : "recordings", entries, "page", (int)w->page, "page_size",
@@ -228,10 +229,10 @@ static void answer_page(struct sim *sim, struct http_exchange *x, const struct w
   answer_json(x, 200, page);
 }
 
-static void list(struct sim *sim, struct http_exchange *x, const struct http_match *match, bool calls) {
-  struct wish w CLEANUP(wish_done) = {.room = BUF_INIT(QUERY_MAX)};
+static void lists_answer(struct sim *sim, struct http_exchange *x, const struct http_match *match, bool calls) {
+  struct list_query w CLEANUP(list_query_done) = {.room = BUF_INIT(QUERY_MAX)};
   if (!answer_authorized(sim, x, match->params[0], true)) return;
-  if (read_wish(&w, calls, http_request(x)->query) != OK) {
+  if (list_query_read(&w, calls, http_request(x)->query) != OK) {
     answer_api_error(x, API_BAD_REQUEST, true);
     return;
   }
@@ -240,18 +241,18 @@ static void list(struct sim *sim, struct http_exchange *x, const struct http_mat
 }
 
 void lists_calls(struct sim *sim, struct http_exchange *x, const struct http_match *match) {
-  list(sim, x, match, true);
+  lists_answer(sim, x, match, true);
 }
 
 void lists_recordings(struct sim *sim, struct http_exchange *x, const struct http_match *match) {
-  list(sim, x, match, false);
+  lists_answer(sim, x, match, false);
 }
 
 void lists_call_recordings(struct sim *sim, struct http_exchange *x, const struct http_match *match) {
-  list(sim, x, match, false);
+  lists_answer(sim, x, match, false);
 }
 
-/* The SID of a "{sid}.json". */
+/* The SID in "{sid}.json". */
 static struct str sid_of(struct str name) {
   return str_ends(name, STR(".json")) ? str_head(name, name.n - 5) : STR_NONE;
 }

@@ -1,10 +1,11 @@
-/* media.c - recordings' audio, and all that can go wrong with it.
+/* media.c - serves recordings' audio with ranges, and applies the faults.
  *
- *   known? 404 -> counted -> credentials? 401 -> faults in place of an answer -> completed? 404 -> channels? 400 -> body
+ *   known, else 404 -> count -> credentials, else 401 -> fault instead of the response -> completed, else 404 -> channels, else 400
+ *   -> body
  *
  * Invariants
- *  (1) A request is counted before anything else is looked at but its path.
- *  (2) A body is counted once, when its exchange ends; one that a fault cut is never complete. */
+ *  (1) A request is counted before everything but its path is checked.
+ *  (2) A body is counted once, when its exchange ends. A body that a fault cut never counts as complete. */
 #include "sim.h"
 
 #include <inttypes.h>
@@ -19,18 +20,18 @@
 
 enum {
   PIECE_BYTES = 32 * 1024,
-  CUT_AFTER_MS = 60,    /* until the peer has read what was sent: a reset may take it away */
-  SHORT_AFTER_MS = 500, /* until the peer has seen the end */
+  CUT_AFTER_MS = 60,    /* gives the peer time to read: a reset may discard unread bytes */
+  SHORT_AFTER_MS = 500, /* gives the peer time to see the end */
   SLOW_EVERY_MS = 50,
   DOCUMENT_MAX = 1024,
   DESCRIPTORS_MAX = 65536,
 };
 
-/* What is counted at the end of an answer with 200 or 206. */
+/* The counts of one response with 200 or 206. */
 struct tally {
   struct sim *sim;
   char sid[SID_ROOM];
-  bool spoiled; /* by a fault: never complete */
+  bool spoiled; /* a fault cut it: never complete */
   bool complete;
   int64_t bytes;
 };
@@ -42,7 +43,7 @@ struct media_body {
   int64_t slow, slow_from_ms, slow_from;
   int64_t stall_ms;
   enum { END_WHOLE, END_CUT, END_SHORT } ending;
-  bool hurt; /* the end of a cut or short body was begun */
+  bool is_cutting; /* the cut or short end has begun */
   uint8_t piece[PIECE_BYTES];
 };
 
@@ -71,7 +72,7 @@ static struct tally *tally_new(struct sim *sim, const char *sid) {
   return t;
 }
 
-/* The bucket has a loop of its own, counts are the main one's. */
+/* Runs fn on the main loop, which owns the counts; the caller may be on the bucket's loop. */
 static void on_main_loop(struct tally *t, void (*fn)(void *arg)) {
   if (http_loop_post(t->sim->server, 0, fn, t) != OK) free(t);
 }
@@ -96,18 +97,18 @@ static void body_end(struct http_exchange *x, void *arg, bool complete, int64_t 
   free(b);
 }
 
-static void wake(struct http_exchange *x, void *arg) {
+static void body_wake(struct http_exchange *x, void *arg) {
   (void)arg;
   http_wake(x);
 }
 
-static void wait_ms(struct http_exchange *x, int64_t ms, struct http_piece *ret_piece) {
+static void body_wait_ms(struct http_exchange *x, int64_t ms, struct http_piece *ret_piece) {
   ret_piece->kind = HTTP_PIECE_WAIT;
-  http_timer(x, ms, wake, NULL);
+  http_timer(x, ms, body_wake, NULL);
 }
 
-/* Ends our side of the connection in order. The engine never ends a body before its length, so the socket is looked for
- * by its peer. */
+/* Shuts down our side of the connection. The http engine does not end a body before its length, so this finds the socket by its
+ * peer's address. */
 static void end_in_order(struct http_exchange *x) {
   const struct sockaddr_storage *peer = http_peer(x);
   size_t size = peer->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
@@ -120,18 +121,18 @@ static void end_in_order(struct http_exchange *x) {
   }
 }
 
-/* At half of a body that a fault ends there. */
-static void body_hurt(struct media_body *b, struct http_exchange *x, struct http_piece *ret_piece) {
-  if (b->hurt) {
+/* Ends a body at its half, as the fault cut or short demands. */
+static void body_cut_short(struct media_body *b, struct http_exchange *x, struct http_piece *ret_piece) {
+  if (b->is_cutting) {
     ret_piece->kind = HTTP_PIECE_BROKEN;
     return;
   }
-  b->hurt = true;
+  b->is_cutting = true;
   if (b->ending == END_SHORT) end_in_order(x);
-  wait_ms(x, b->ending == END_SHORT ? SHORT_AFTER_MS : CUT_AFTER_MS, ret_piece);
+  body_wait_ms(x, b->ending == END_SHORT ? SHORT_AFTER_MS : CUT_AFTER_MS, ret_piece);
 }
 
-/* How many bytes may go now; 0: none yet. */
+/* How many bytes the fault `slow` allows to be sent now; 0: none yet. */
 static int64_t slow_allowance(const struct media_body *b) {
   int64_t elapsed_ms = clock_mono_ms() - b->slow_from_ms;
   return b->slow_from + b->slow * elapsed_ms / 1000 - b->at;
@@ -140,12 +141,12 @@ static int64_t slow_allowance(const struct media_body *b) {
 static void body_next(void *arg, struct http_exchange *x, struct http_piece *ret_piece) {
   struct media_body *b = arg;
   if (b->at >= b->half && b->ending != END_WHOLE) {
-    body_hurt(b, x, ret_piece);
+    body_cut_short(b, x, ret_piece);
     return;
   }
   if (b->at >= b->half && b->stall_ms > 0) {
     b->slow_from_ms += b->stall_ms;
-    wait_ms(x, b->stall_ms, ret_piece);
+    body_wait_ms(x, b->stall_ms, ret_piece);
     b->stall_ms = 0;
     return;
   }
@@ -153,7 +154,7 @@ static void body_next(void *arg, struct http_exchange *x, struct http_piece *ret
   if (room > PIECE_BYTES) room = PIECE_BYTES;
   if (b->slow > 0 && room > slow_allowance(b)) room = slow_allowance(b);
   if (b->at < b->end && room <= 0) {
-    wait_ms(x, SLOW_EVERY_MS, ret_piece);
+    body_wait_ms(x, SLOW_EVERY_MS, ret_piece);
     return;
   }
   size_t n = 0;
@@ -222,7 +223,7 @@ void media_send(struct sim *sim, struct http_exchange *x, const struct media_pla
     return;
   }
   if (r->method == HTTP_GET) count_download(sim, plan->sid);
-  if (r->method == HTTP_HEAD) b->tally->spoiled = true; /* no body was wanted */
+  if (r->method == HTTP_HEAD) b->tally->spoiled = true; /* a response to HEAD has no body */
   http_on_end(x, body_end, b);
   const struct http_body body = {.kind = HTTP_BODY_SOURCE,
                                  .length = plan->no_length ? -1 : last + 1 - first,
@@ -231,7 +232,7 @@ void media_send(struct sim *sim, struct http_exchange *x, const struct media_pla
   http_respond(x, selection == HTTP_SELECT_PART ? 206 : 200, &fields, &body);
 }
 
-/* 200 with something that is no recording. */
+/* Answers 200 with a body that is not audio. */
 static void send_wrong(struct sim *sim, struct http_exchange *x, const struct recording *r, struct str type,
                        struct str bytes) {
   struct tally *t = tally_new(sim, r->sid);
@@ -280,7 +281,7 @@ static void hang_end(struct http_exchange *x, void *arg, bool complete, int64_t 
   http_unref(x);
 }
 
-/* The fault in the place of an answer. False: it only changes how the body ends, and *plan says so. */
+/* Answers with the fault. False: the fault only changes how the body ends; *plan says how. */
 static bool answer_fault(struct sim *sim, struct http_exchange *x, struct recording *r, enum fault_kind kind,
                          struct media_plan *plan) {
   char document[DOCUMENT_MAX];
@@ -320,16 +321,16 @@ static bool answer_fault(struct sim *sim, struct http_exchange *x, struct record
   }
 }
 
-/* Faults of the recording come before those of everything. */
-static bool take(struct sim *sim, struct recording *r, enum fault_kind kind, int64_t *ret_number) {
+/* Faults of the recording come before the global ones. */
+static bool media_take_fault(struct sim *sim, struct recording *r, enum fault_kind kind, int64_t *ret_number) {
   return faults_take(&r->faults, kind, ret_number) || faults_take(&sim->faults, kind, ret_number);
 }
 
-static bool take_answer(struct sim *sim, struct recording *r, enum fault_kind *ret_kind) {
+static bool media_take_answer_fault(struct sim *sim, struct recording *r, enum fault_kind *ret_kind) {
   return faults_take_answer(&r->faults, ret_kind) || faults_take_answer(&sim->faults, ret_kind);
 }
 
-/* The channels that are asked for; 0: a value that makes no sense. */
+/* The requested number of channels; 0: an invalid value. */
 static unsigned wanted_channels(struct str query, unsigned recorded) {
   struct buf room CLEANUP(buf_done) = BUF_INIT(SIM_URL_MAX);
   struct str value;
@@ -337,7 +338,7 @@ static unsigned wanted_channels(struct str query, unsigned recorded) {
   return str_eq(value, STR("1")) ? 1 : str_eq(value, STR("2")) ? 2 : 0;
 }
 
-static void serve(struct sim *sim, struct http_exchange *x, struct str account, struct recording *r, bool mp3) {
+static void media_serve(struct sim *sim, struct http_exchange *x, struct str account, struct recording *r, bool mp3) {
   int64_t number = 0;
   enum fault_kind fault;
   struct media_plan plan = {.seconds = r->seconds, .channels = r->channels, .mp3 = mp3};
@@ -345,11 +346,11 @@ static void serve(struct sim *sim, struct http_exchange *x, struct str account, 
   unsigned channels = wanted_channels(http_request(x)->query, r->channels);
   if (!answer_authorized(sim, x, account, false)) return;
   if (channels == 1) plan.channels = 1;
-  if (take(sim, r, FAULT_SLOW, &number)) plan.slow = number;
-  if (take(sim, r, FAULT_STALL, &number)) plan.stall_ms = number * 1000;
-  plan.no_length = take(sim, r, FAULT_NO_LENGTH, &number);
-  plan.no_range = take(sim, r, FAULT_NO_RANGE, &number);
-  if (take_answer(sim, r, &fault) && answer_fault(sim, x, r, fault, &plan)) return;
+  if (media_take_fault(sim, r, FAULT_SLOW, &number)) plan.slow = number;
+  if (media_take_fault(sim, r, FAULT_STALL, &number)) plan.stall_ms = number * 1000;
+  plan.no_length = media_take_fault(sim, r, FAULT_NO_LENGTH, &number);
+  plan.no_range = media_take_fault(sim, r, FAULT_NO_RANGE, &number);
+  if (media_take_answer_fault(sim, r, &fault) && answer_fault(sim, x, r, fault, &plan)) return;
   if (strcmp(r->status, "completed") != 0)
     answer_api_error(x, API_NOT_FOUND, false);
   else if (channels == 0 || channels > r->channels)
@@ -358,22 +359,23 @@ static void serve(struct sim *sim, struct http_exchange *x, struct str account, 
     media_send(sim, x, &plan);
 }
 
-/* A recording's file name: its SID with or without an extension. */
-static struct recording *find(struct sim *sim, struct str name, struct str *ret_extension) {
+/* Finds the recording of a file name: its SID, with or without an extension. */
+static struct recording *media_find_recording(struct sim *sim, struct str name, struct str *ret_extension) {
   struct str sid = str_head(name, SID_ROOM - 1);
   *ret_extension = str_skip(name, SID_ROOM - 1);
   return store_find_recording(&sim->store, sid);
 }
 
-static void get(struct sim *sim, struct http_exchange *x, struct str account, struct str call, struct str name) {
+static void media_answer_get(struct sim *sim, struct http_exchange *x, struct str account, struct str call,
+                             struct str name) {
   struct str extension;
-  struct recording *r = find(sim, name, &extension);
+  struct recording *r = media_find_recording(sim, name, &extension);
   bool json = str_eq(extension, STR(".json")), mp3 = str_eq(extension, STR(".mp3"));
   bool wav = extension.n == 0 || str_eq(extension, STR(".wav"));
   if (r && call.n > 0 && !str_eq(call, str_from(r->call_sid))) r = NULL;
   if (r && (mp3 || wav)) {
     r->requests++; /* (1) */
-    serve(sim, x, account, r, mp3);
+    media_serve(sim, x, account, r, mp3);
     return;
   }
   if (!answer_authorized(sim, x, account, json)) return;
@@ -384,16 +386,16 @@ static void get(struct sim *sim, struct http_exchange *x, struct str account, st
 }
 
 void media_get(struct sim *sim, struct http_exchange *x, const struct http_match *match) {
-  get(sim, x, match->params[0], STR_NONE, match->params[1]);
+  media_answer_get(sim, x, match->params[0], STR_NONE, match->params[1]);
 }
 
 void media_call_get(struct sim *sim, struct http_exchange *x, const struct http_match *match) {
-  get(sim, x, match->params[0], match->params[1], match->params[2]);
+  media_answer_get(sim, x, match->params[0], match->params[1], match->params[2]);
 }
 
 void media_delete(struct sim *sim, struct http_exchange *x, const struct http_match *match) {
   struct str extension;
-  struct recording *r = find(sim, match->params[1], &extension);
+  struct recording *r = media_find_recording(sim, match->params[1], &extension);
   if (!answer_authorized(sim, x, match->params[0], true)) return;
   if (!r || strcmp(r->status, "deleted") == 0 || (extension.n > 0 && !str_eq(extension, STR(".json")))) {
     answer_api_error(x, API_NOT_FOUND, true);

@@ -1,4 +1,4 @@
-/* order.c - what a body of POST /sim/calls orders: one function a field, in a table. */
+/* order.c - parses the body of POST /sim/calls: a table with one function for each field. */
 #include "order.h"
 
 #include <stdio.h>
@@ -155,7 +155,7 @@ static const struct field *find_field(const char *name) {
   return NULL;
 }
 
-/* What follows from what was said. */
+/* Sets the fields that follow from others. */
 static void complete(struct order *o, int64_t now_ms) {
   bool talked = strcmp(o->call_status, "completed") == 0 || strcmp(o->call_status, "in-progress") == 0;
   if (!talked) {

@@ -1,4 +1,4 @@
-/* order.h - what a body of POST /sim/calls orders, checked. Pure. */
+/* order.h - parses and checks the body of POST /sim/calls. Pure. */
 #pragma once
 
 #include "sim.h"
@@ -8,19 +8,20 @@ struct order {
   unsigned channels;
   unsigned legs;
   bool inbound;
-  bool on_child; /* the recording is booked on the child leg */
+  bool on_child; /* the recording belongs to the child leg */
   bool no_recording;
-  const char *from, *to, *child_to, *caller_name, *source; /* of the document, or static; caller_name may be NULL */
-  const char *call_status, *status;                        /* static */
+  const char *from, *to, *child_to, *caller_name,
+      *source;                      /* point into the document, or static; caller_name may be NULL */
+  const char *call_status, *status; /* static */
   int error_code;
   int64_t start_ms;
   int64_t complete_after_ms; /* 0: at once */
   struct faults faults;
 };
 
-/* root stays the caller's and must outlive the order. On ERR_INVALID *ret_problem is a sentence that begins with the field's
- * name, in room. */
+/* root stays the caller's and must outlive the order. ERR_INVALID: *ret_problem, in room, is a sentence that begins with the field's
+ * name. */
 CHECKED enum err order_parse(const json_t *root, int64_t now_ms, char *room, size_t room_size, const char **ret_problem,
                              struct order *ret_order);
-/* A list of faults. */
+/* Parses a JSON list of faults. */
 CHECKED enum err order_parse_faults(const json_t *list, struct faults *ret_faults);

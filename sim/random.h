@@ -1,4 +1,4 @@
-/* random.h - numbers that look random and are the same for the same seed. Not for secrets. Pure. */
+/* random.h - a deterministic random generator: the same seed gives the same numbers. Not for secrets. Pure. */
 #pragma once
 
 #include "base/str.h"
@@ -9,5 +9,5 @@ struct random {
 
 struct random random_from(struct str seed);
 uint64_t random_next(struct random *r);
-/* 0 … limit - 1; limit > 0. */
+/* A number from 0 to limit - 1; limit > 0. */
 uint64_t random_below(struct random *r, uint64_t limit);

@@ -1,12 +1,12 @@
 /* sim.h - the simulated provider, and what its files share.
  *
  *   sim_main   options, start, end               media     recordings' audio, with faults
- *   control    /sim/…: calls are made here       bucket    the other origin that a redirect leads to
- *   lists      the provider's JSON interface     tell      what a webhook says
- *   answer     JSON and XML answers, credentials
+ *   control    /sim/…: creates calls             bucket    the second origin, for the fault redirect
+ *   lists      the provider's JSON interface     tell      the fields of webhooks
+ *   answer     JSON and XML responses, credentials
  *
- * Thread rule: all of it on the one loop of `server`, but for `bucket`, which has its own and asks for what it needs by
- * a signed URL. */
+ * Thread rule: everything runs on the one loop of `server`, except `bucket`: it has a loop of its own and gets all its input in a
+ * signed URL. docs/internals/simulator.md describes the whole. */
 #pragma once
 
 #include "base/secret.h"
@@ -32,15 +32,15 @@ struct sim {
   const char *token;
   struct sim_key keys[SIM_KEYS_MAX];
   size_t key_count;
-  char *base_url;   /* owned; where the account's resources are, without a trailing '/' */
-  char *webhooks;   /* owned; NULL: none are sent */
+  char *base_url;   /* owned; URL of the service, without a trailing '/' */
+  char *webhooks;   /* owned; NULL: send none */
   char *bucket_url; /* owned */
   uint8_t bucket_key[SECRET_KEY_SIZE];
   struct voice *voice;
   struct hooks *hooks;
   struct http_server *server, *bucket;
   struct store store;
-  struct faults faults; /* of every call and recording */
+  struct faults faults; /* global: of every call and recording */
 };
 
 /* ---- answer.c ---- */
@@ -57,15 +57,15 @@ enum api_error {
   API_NO_METHOD,
 };
 
-/* Takes root; NULL is answered as out of memory. */
+/* Takes root; NULL: answers 500 (out of memory). */
 void answer_json(struct http_exchange *x, int status, json_t *root);
 /* {"error": sentence} */
 void answer_problem(struct http_exchange *x, int status, const char *sentence);
-/* As the provider says it: JSON, or XML on media paths. */
+/* Answers with an error in the provider's form: JSON, or XML on media paths. */
 void answer_api_error(struct http_exchange *x, enum api_error error, bool json);
 /* The XML document of an error. */
 struct str answer_xml_document(enum api_error error, char *room, size_t size);
-/* True with the account's own credentials for the account that the path names; else it is answered. */
+/* True if the request has the account's credentials and its path names the account; else it was answered with an error. */
 bool answer_authorized(struct sim *sim, struct http_exchange *x, struct str account, bool json);
 
 /* ---- control.c ---- */
@@ -86,7 +86,7 @@ void lists_calls(struct sim *sim, struct http_exchange *x, const struct http_mat
 void lists_recordings(struct sim *sim, struct http_exchange *x, const struct http_match *match);
 void lists_call_recordings(struct sim *sim, struct http_exchange *x, const struct http_match *match);
 void lists_call(struct sim *sim, struct http_exchange *x, const struct http_match *match);
-/* A recording's JSON; deleted ones with IncludeSoftDeleted only. */
+/* Answers a recording's JSON; a deleted one only with IncludeSoftDeleted. */
 void lists_recording(struct sim *sim, struct http_exchange *x, const struct recording *r);
 
 /* ---- media.c ---- */
@@ -102,18 +102,18 @@ struct media_plan {
   unsigned channels;
   bool mp3;
   bool no_length, no_range;
-  int64_t slow;     /* bytes a second; 0: as fast as it goes */
-  int64_t stall_ms; /* at half */
+  int64_t slow;     /* bytes a second; 0: no limit */
+  int64_t stall_ms; /* silence at half of the body */
   enum { MEDIA_WHOLE, MEDIA_CUT, MEDIA_SHORT } end;
 };
-/* Answers with it, and counts on the main loop what became of it. */
+/* Sends the body, and counts the result on the main loop. */
 void media_send(struct sim *sim, struct http_exchange *x, const struct media_plan *plan);
 
 /* ---- bucket.c ---- */
 
-/* Listens on that host, any port; its URLs name the public one. */
+/* Listens on listen_host, on a port that the kernel chooses; its URLs name public_host. */
 CHECKED enum err bucket_new(struct sim *sim, struct str listen_host, struct str public_host);
-/* The signed URL of a body over there. */
+/* Appends the signed URL of a body. */
 CHECKED enum err bucket_url(const struct sim *sim, const struct media_plan *plan, struct buf *b);
 
 /* ---- tell.c ---- */
@@ -124,7 +124,7 @@ CHECKED enum err tell_call(const struct sim *sim, struct hook_batch *batch, stru
 /* Adds the webhook that says the recording is in that state. */
 CHECKED enum err tell_recording(const struct sim *sim, struct hook_batch *batch, const struct recording *r,
                                 const char *status);
-/* Sends the batch as the faults will have it. Takes it. */
+/* Applies the faults to the batch and sends it. Takes it. */
 CHECKED enum err tell_send(struct sim *sim, struct faults *faults, struct hook_batch *batch);
 /* Appends the URL that a webhook gives for the recording. */
 CHECKED enum err tell_recording_url(const struct sim *sim, const struct recording *r, struct buf *b);

@@ -61,7 +61,7 @@ static const struct {
 
 static struct http_route routes[COUNT_OF(ROUTES)];
 
-static void request(void *arg, struct http_exchange *x) {
+static void sim_on_request(void *arg, struct http_exchange *x) {
   struct sim *sim = arg;
   const struct http_request *r = http_request(x);
   struct http_match match;
@@ -155,7 +155,7 @@ static struct str without_slash(struct str url) {
   return str_ends(url, STR("/")) ? str_head(url, url.n - 1) : url;
 }
 
-/* Account, token and URLs, made up where they were not given. account and token are buffers of the caller. */
+/* Sets account, token and URLs; generates those that were not given. account and token are buffers of the caller. */
 static enum err settle(struct sim *sim, const struct options *o, char account[SID_ROOM],
                        char token[2 * TOKEN_BYTES + 1]) {
   uint8_t bytes[TOKEN_BYTES];
@@ -178,8 +178,8 @@ static enum err name_base(struct sim *sim, const struct options *o) {
   return sim->base_url ? OK : ERR_NOMEM;
 }
 
-static enum err start(struct sim *sim, const struct options *o, const char **ret_problem) {
-  const struct http_app app = {.arg = sim, .request = request};
+static enum err sim_start(struct sim *sim, const struct options *o, const char **ret_problem) {
+  const struct http_app app = {.arg = sim, .request = sim_on_request};
   const struct http_config config = {
       .listen = o->listen, .loops = 1, .connections = CONNECTIONS, .ret_problem = ret_problem};
   struct fetch_url base;
@@ -196,8 +196,8 @@ static enum err start(struct sim *sim, const struct options *o, const char **ret
   return http_server_start(sim->server);
 }
 
-/* In the reverse order of start: who posts ends before who is posted to. */
-static void stop(struct sim *sim) {
+/* In the reverse order of start: a thread that posts ends before the loop that it posts to. */
+static void sim_stop(struct sim *sim) {
   if (sim->server) http_server_drain(sim->server, DRAIN_MS);
   sim->hooks = hooks_free(sim->hooks);
   sim->bucket = http_server_free(sim->bucket);
@@ -209,8 +209,8 @@ static void stop(struct sim *sim) {
   free(sim->bucket_url);
 }
 
-static void say_hello(const struct sim *sim, const struct options *o) {
-  if (!voice_is_real(sim->voice)) fprintf(stderr, "callreel-sim: no speech in %s: calls are made of tones\n", o->audio);
+static void print_first_line(const struct sim *sim, const struct options *o) {
+  if (!voice_is_real(sim->voice)) fprintf(stderr, "callreel-sim: no speech in %s, using tones\n", o->audio);
   printf("callreel-sim listening on %s account %s", sim->base_url, sim->account);
   if (!o->token) printf(" token %s", sim->token);
   printf("\n");
@@ -229,15 +229,15 @@ int main(int argc, char **argv) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
-  (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: they inherit it */
+  (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread starts: threads inherit the mask */
   enum err e = settle(&sim, &options, account, token);
-  if (e == OK) e = start(&sim, &options, &problem);
+  if (e == OK) e = sim_start(&sim, &options, &problem);
   if (e == OK) {
-    say_hello(&sim, &options);
+    print_first_line(&sim, &options);
     (void)sigwait(&signals, &signal_number);
   } else {
     fprintf(stderr, "callreel-sim: %s (%s)\n", problem ? problem : "can't start", err_text(e));
   }
-  stop(&sim);
+  sim_stop(&sim);
   return e == OK ? 0 : 1;
 }

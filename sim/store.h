@@ -1,7 +1,7 @@
 /* store.h - the calls and recordings of the account, in memory.
  *
- * Nothing is ever freed but with the store: a deleted recording stays as such, as it does at the provider.
- * Thread rule: the main loop only, but for what a `struct recording` says otherwise. */
+ * Entries are freed only with the store: a deleted recording stays, marked as deleted, as it does at the provider.
+ * Thread rule: the main loop only, except where `struct recording` says otherwise. */
 #pragma once
 
 #include "base/str.h"
@@ -25,8 +25,8 @@ struct call {
 
 struct recording {
   char sid[SID_ROOM];
-  char call_sid[SID_ROOM];       /* empty: of a conference */
-  char conference_sid[SID_ROOM]; /* empty: of a call */
+  char call_sid[SID_ROOM];       /* empty: the recording is of a conference */
+  char conference_sid[SID_ROOM]; /* empty: the recording is of a call */
   const char *status;            /* static */
   char *source;                  /* owned */
   int error_code;                /* 0: none */
@@ -48,14 +48,14 @@ struct store {
 };
 
 void store_done(struct store *s);
-/* A new random SID of that kind ("CA", "RE" …). */
+/* Makes a random SID of that kind ("CA", "RE" …). */
 CHECKED enum err sid_make(const char *kind, char ret_sid[SID_ROOM]);
 /* Takes c (heap) on success. ERR_TOO_BIG past STORE_ITEMS_MAX, ERR_NOMEM. */
 CHECKED enum err store_add_call(struct store *s, struct call *c);
 CHECKED enum err store_add_recording(struct store *s, struct recording *r);
 struct call *store_find_call(struct store *s, struct str sid);
 struct recording *store_find_recording(struct store *s, struct str sid);
-/* For what was not added. NULL is fine. Always returns NULL. */
+/* For entries that were not added. NULL is fine. Always returns NULL. */
 struct call *call_free(struct call *c);
 struct recording *recording_free(struct recording *r);
 /* The static text of a status, or NULL. */

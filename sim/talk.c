@@ -1,7 +1,7 @@
-/* talk.c - the conversation that a recording holds.
+/* talk.c - generates the audio of a recording.
  *
- * A script of turns: at which frame which phrase begins and who says it; between turns nobody speaks. An MP3 is the
- * turns' frames and frames of silence, a WAV their samples at the same places. */
+ * A script has turns: at which frame a phrase begins, and which speaker says it; between turns there is silence. The MP3 consists of
+ * the phrases' frames and silent frames, the WAV of the phrases' samples at the same places. */
 #include "talk.h"
 
 #include <stdlib.h>
@@ -87,7 +87,7 @@ struct talk *talk_free(struct talk *t) {
   return NULL;
 }
 
-/* The turn in which the frame is, or the last before it; NULL before the first. */
+/* The last turn that begins at or before the frame; NULL if there is none. */
 static const struct turn *find_turn(const struct talk *t, uint32_t frame) {
   size_t low = 0, high = t->count;
   while (low < high) {
@@ -151,7 +151,7 @@ static void wav_header(const struct talk *t, uint8_t ret_header[TALK_WAV_HEADER]
   put32(ret_header + 40, size - TALK_WAV_HEADER);
 }
 
-/* What a turn gives to the samples from `first` on; it sounds where a decoder of the MP3 would let it sound. */
+/* Adds a turn's samples to the block that begins at sample `first`, delayed as an MP3 decoder would delay them. */
 static void render_turn(const struct talk *t, const struct turn *turn, int64_t first, uint8_t *ret_block) {
   size_t count, block = 2 * t->channels;
   unsigned channel = t->channels == 2 ? turn->speaker : 0;
@@ -162,7 +162,7 @@ static void render_turn(const struct talk *t, const struct turn *turn, int64_t f
   }
 }
 
-/* The samples of a frame's time, all channels. */
+/* The samples of one frame, all channels. */
 static void render_block(const struct talk *t, uint32_t frame, uint8_t *ret_block) {
   memset(ret_block, 0, WAV_BLOCK_MAX);
   const struct turn *turn = find_turn(t, frame);

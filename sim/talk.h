@@ -1,6 +1,6 @@
-/* talk.h - the conversation that a recording holds, byte by byte from any offset.
+/* talk.h - generates the audio of a recording, from any offset.
  *
- * It follows from the recording's SID and length alone: the same every time, in every process with the same voice. Two
+ * The bytes depend only on the recording's SID, its length and the voice: they are the same every time and in every process. Two
  * channels have one speaker each; one channel has both, mixed.
  * Thread rule: one owner at a time. */
 #pragma once
@@ -18,5 +18,5 @@ struct talk;
 CHECKED enum err talk_new(struct voice *voice, struct str sid, enum talk_format format, int64_t seconds,
                           unsigned channels, struct talk **ret_talk);
 struct talk *talk_free(struct talk *t);
-/* Up to room bytes from the offset into ret_bytes; fewer than room only at the end. ERR_NOMEM. */
+/* Writes up to room bytes from the offset into ret_bytes; fewer than room only at the end. ERR_NOMEM. */
 CHECKED enum err talk_read(struct talk *t, int64_t offset, size_t room, uint8_t *ret_bytes, size_t *ret_n);

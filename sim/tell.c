@@ -1,4 +1,4 @@
-/* tell.c - what a webhook says, with all the fields that the provider sends. */
+/* tell.c - builds webhooks, with all the fields that the provider sends. */
 #include "sim.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 
 enum { PARAMETERS_MAX = 64, MADE_MAX = 4096 };
 
-/* A form under way. Values that are made here live in `made`, which has its whole room from the start. */
+/* A form that is being built. `made` holds generated values; it never grows, so pointers into it stay valid. */
 struct form {
   struct twilio_parameter list[PARAMETERS_MAX];
   size_t count;
@@ -42,7 +42,7 @@ static void put_time(struct form *f, const char *name, int64_t ms) {
   put_text(f, name, str_from(text));
 }
 
-/* The provider adds where numbers are registered, mostly not knowing it. */
+/* The provider adds the place where a number is registered, mostly empty. */
 static void put_places(struct form *f) {
   static const char *const names[] = {"FromCity",   "FromState",   "FromZip",   "FromCountry",
                                       "ToCity",     "ToState",     "ToZip",     "ToCountry",
@@ -123,7 +123,7 @@ enum err tell_recording(const struct sim *sim, struct hook_batch *batch, const s
   return add(sim, batch, "recording", &f);
 }
 
-/* The number of a fault of webhooks that this call, or every call, has. */
+/* The number of a webhook fault, of this call or global. */
 static bool has_fault(struct sim *sim, struct faults *faults, enum fault_kind kind, int64_t *ret_number) {
   return faults_take(faults, kind, ret_number) || faults_take(&sim->faults, kind, ret_number);
 }

@@ -1,8 +1,8 @@
-/* voice.c - phrases that people say.
+/* voice.c - loads or generates phrases, and encodes them on demand.
  *
  * Invariants
- *  (1) After voice_new only `frames` change, under the lock and once each: what a reader got stays.
- *  (2) A phrase of n samples takes n / 576 + 3 frames: all of it, the encoder's delay, and its tail. */
+ *  (1) After voice_new only `frames` change, each once, under the lock: a pointer that a reader got stays valid.
+ *  (2) A phrase of n samples has n / 576 + 3 frames: its samples, the encoder's delay and the decoder's tail. */
 #include "voice.h"
 
 #include <math.h>
@@ -21,14 +21,14 @@ enum {
   SAMPLES_MIN = VOICE_RATE * 3 / 4,
   SAMPLES_MAX = VOICE_RATE * 7,
   TONGUE_PHRASES = 40,
-  QUALITY = 5, /* of the encoder: 0 best, 9 fastest */
+  QUALITY = 5, /* the encoder's: 0 best, 9 fastest */
   TAIL_FRAMES = 3,
   SILENCE_FRAMES = 12,
-  FLUSH_ROOM = 7200, /* the library's own figure */
+  FLUSH_ROOM = 7200, /* the size that lame's documentation gives */
 };
 
 struct phrase {
-  char *name; /* of its file */
+  char *name; /* the file's name */
   int16_t *samples;
   size_t count;
   uint8_t *frames[VOICE_SIDES];
@@ -87,7 +87,7 @@ static enum err load_file(void *arg, int dir, const char *name, bool is_dir) {
   char *bytes CLEANUP(free_char) = NULL;
   size_t size;
   if (is_dir || v->count == PHRASES_MAX || !str_ends(str_from(name), STR(".wav"))) return OK;
-  if (fs_read_whole(dir, name, FILE_MAX, &bytes, &size) != OK) return OK; /* one phrase less */
+  if (fs_read_whole(dir, name, FILE_MAX, &bytes, &size) != OK) return OK; /* skip the file */
   struct phrase phrase = {0};
   phrase.samples = decode_wav((const uint8_t *)bytes, size, &phrase.count);
   if (!phrase.samples) return OK;
@@ -104,7 +104,7 @@ static int phrase_cmp(const void *a, const void *b) {
   return strcmp(((const struct phrase *)a)->name, ((const struct phrase *)b)->name);
 }
 
-/* A voiced tone with overtones, in syllables, that rises and falls. */
+/* Generates a phrase: a tone with overtones, in syllables, that rises and falls. */
 static enum err make_tongue(struct voice *v) {
   struct random random = random_from(STR("tongue"));
   for (size_t n = 0; n < TONGUE_PHRASES; n++) {
@@ -130,8 +130,7 @@ static enum err make_tongue(struct voice *v) {
   return OK;
 }
 
-/* Encodes samples of one or two channels (right NULL: one) into exactly `frames` frames; what is left of them stays
- * zero. */
+/* Encodes samples of one or two channels (right NULL: one) into exactly `frames` frames; unused bytes stay 0. */
 static enum err encode(const int16_t *left, const int16_t *right, size_t count, size_t frames, uint8_t *ret) {
   enum err e = ERR_NOMEM;
   size_t room = count * 5 / 4 + FLUSH_ROOM, wanted = frames * VOICE_FRAME_BYTES;
@@ -160,7 +159,7 @@ done:
   return e;
 }
 
-/* A frame from the midst of encoded silence. */
+/* A frame from the middle of encoded silence. */
 static enum err make_silence(struct voice *v) {
   static const int16_t nothing[SILENCE_FRAMES * VOICE_FRAME_SAMPLES];
   uint8_t frames[SILENCE_FRAMES * VOICE_FRAME_BYTES];
