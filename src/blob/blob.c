@@ -1,10 +1,10 @@
-/* blob.c - the table of operations, and the names, which are the same in every store.
+/* blob.c - checks names, which follow the same rules in every store, and calls the store's operations.
  *
  * Invariants
- *  (1) No name leaves the store: what reaches an operation is relative, has no "..", no hidden file, no byte that a
- *      shell, a URL or another file system would read differently.
+ *  (1) No name leads out of the store: a name that reaches an operation is relative, has no "..", no hidden file, and no
+ *      byte that a shell, a URL or another file system reads differently.
  *  (2) A part's name can't be a blob's: parts have a directory of their own, which no blob's name leads into (1).
- *  (3) Neither can the name of an earlier release's part: no audio file ends in ".part". */
+ *  (3) The name of an earlier release's part can't be a blob's either: no audio file ends in ".part". */
 #include <stdio.h>
 #include <string.h>
 
@@ -29,12 +29,12 @@ bool blob_name_is_valid(const char *name) {
   return !at_start;
 }
 
-static bool owner_is_valid(const char *owner) {
+static bool owner_name_is_valid(const char *owner) {
   return blob_name_is_valid(owner) && !strchr(owner, '/');
 }
 
-static bool whose_is_valid(const struct blob_whose *w) {
-  return owner_is_valid(w->owner) && blob_name_is_valid(w->stem);
+static bool owner_is_valid(const struct blob_owner *w) {
+  return owner_name_is_valid(w->owner) && blob_name_is_valid(w->stem);
 }
 
 void blob_part_name(const char *owner, int64_t token, char ret_name[BLOB_PART_NAME_SIZE]) {
@@ -73,7 +73,7 @@ int blob_directory_fd(const struct blob_store *s) {
 }
 
 enum err blob_begin(struct blob_store *s, const char *owner, int64_t token, struct blob_part **ret_part) {
-  if (!owner_is_valid(owner) || token < 0) return ERR_INVALID;
+  if (!owner_name_is_valid(owner) || token < 0) return ERR_INVALID;
   return s->operations->begin(s, owner, token, ret_part);
 }
 
@@ -115,24 +115,24 @@ struct blob_part *blob_leave(struct blob_part *p) {
   return p ? p->store->operations->leave(p) : NULL;
 }
 
-enum err blob_open_part(struct blob_store *s, const struct blob_whose *w, int64_t token, int *ret_fd) {
-  if (!whose_is_valid(w) || token < 0) return ERR_INVALID;
+enum err blob_open_part(struct blob_store *s, const struct blob_owner *w, int64_t token, int *ret_fd) {
+  if (!owner_is_valid(w) || token < 0) return ERR_INVALID;
   return s->operations->open_part(s, w, token, ret_fd);
 }
 
-enum err blob_open_part_below(struct blob_store *s, const struct blob_whose *w, int64_t token, int *ret_fd,
+enum err blob_open_part_below(struct blob_store *s, const struct blob_owner *w, int64_t token, int *ret_fd,
                               int64_t *ret_size) {
-  if (!whose_is_valid(w)) return ERR_INVALID;
+  if (!owner_is_valid(w)) return ERR_INVALID;
   return s->operations->open_part_below(s, w, token, ret_fd, ret_size);
 }
 
-enum err blob_sweep_below(struct blob_store *s, const struct blob_whose *w, int64_t token) {
-  if (!whose_is_valid(w)) return ERR_INVALID;
+enum err blob_sweep_below(struct blob_store *s, const struct blob_owner *w, int64_t token) {
+  if (!owner_is_valid(w)) return ERR_INVALID;
   return s->operations->sweep_below(s, w, token);
 }
 
 enum err blob_remove_part(struct blob_store *s, const char *owner, int64_t token) {
-  if (!owner_is_valid(owner) || token < 0) return ERR_INVALID;
+  if (!owner_name_is_valid(owner) || token < 0) return ERR_INVALID;
   return s->operations->remove_part(s, owner, token);
 }
 
@@ -168,7 +168,7 @@ enum err blob_free_bytes(struct blob_store *s, uint64_t *ret_free, uint64_t *ret
   return s->operations->free_bytes(s, ret_free, ret_total);
 }
 
-static enum err each_below(struct blob_store *s, const char *directory, blob_each_fn *fn, void *arg) {
+static enum err blob_walk_whole(struct blob_store *s, const char *directory, blob_each_fn *fn, void *arg) {
   struct blob_walk *w;
   int64_t all = INT64_MAX;
   enum err e = s->operations->walk(s, directory, &w);
@@ -179,11 +179,11 @@ static enum err each_below(struct blob_store *s, const char *directory, blob_eac
 }
 
 enum err blob_each(struct blob_store *s, blob_each_fn *fn, void *arg) {
-  return each_below(s, ".", fn, arg);
+  return blob_walk_whole(s, ".", fn, arg);
 }
 
 enum err blob_each_below(struct blob_store *s, const char *directory, blob_each_fn *fn, void *arg) {
-  return blob_name_is_valid(directory) ? each_below(s, directory, fn, arg) : ERR_INVALID;
+  return blob_name_is_valid(directory) ? blob_walk_whole(s, directory, fn, arg) : ERR_INVALID;
 }
 
 enum err blob_walk_new(struct blob_store *s, const char *directory, struct blob_walk **ret_walk) {

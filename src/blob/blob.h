@@ -1,12 +1,14 @@
-/* blob.h - the room that keeps bytes: parts that grow, and whole blobs under their names.
+/* blob.h - the store: keeps the bytes of recordings, as parts that grow and as whole blobs under their names.
  *
- *   blob_begin(store, "1.RE…", token, &part);  blob_append(part, bytes) …;
- *   blob_sync(part);   — the lease is asserted here —   blob_publish(part, "1/2026/11/CA….RE….mp3");
+ *   blob_begin(store, "1.RE…", token, &part);   blob_append(part, bytes) …;   blob_sync(part);
+ *   … confirm the lease …
+ *   blob_publish(part, "1/2026/11/CA….RE….mp3");   blob_abandon(part);
  *
- * A part is the fill's own: ".parts/{owner}.{token}", created exclusively, in a directory that holds nothing but what is being
- * filled. Publishing gives the complete, synced part its name and syncs the directory; it never replaces a blob (ERR_EXISTS).
- * A blob once published never changes.
- * A name is "dir/dir/…/file.ext", made by the catalog, never by a request. Thread rule: a part has one owner; the store any. */
+ * A part belongs to one fill. It is the file ".parts/{owner}.{token}", created exclusively, in a directory that holds only
+ * what is being filled. Publishing gives the complete, synced part its name and syncs the directory. It never replaces a
+ * blob, and a published blob never changes.
+ * A blob's name is "dir/dir/…/file.ext". The ledger makes it, never a request.
+ * Thread rule: one thread at a time uses a part; any thread the store. All calls may block on the volume. */
 #pragma once
 
 #include <stdint.h>
@@ -18,67 +20,74 @@ struct blob_part;
 
 enum { BLOB_NAME_SIZE = 160 };
 
+/* The store is the files below directory, which is created if it is missing. */
 CHECKED enum err blob_open_disk(const char *directory, struct blob_store **ret_store);
 struct blob_store *blob_close(struct blob_store *s);
 const char *blob_directory(const struct blob_store *s);
 int blob_directory_fd(const struct blob_store *s);
 
-/* owner: a name without '/'; who else begins parts of that owner holds another token. ERR_EXISTS when this token's part is
- * there already. */
+/* Creates the part of owner (a name without '/') and token. Each fill of an owner uses a token of its own. ERR_EXISTS if
+ * this token's part exists. */
 CHECKED enum err blob_begin(struct blob_store *s, const char *owner, int64_t token, struct blob_part **ret_part);
-/* ERR_FULL, ERR_IO; the part stays as it was before, as far as anybody may read: blob_part_size. */
+/* ERR_FULL, ERR_IO: the part's size and its bytes below that stay as they were. */
 CHECKED enum err blob_append(struct blob_part *p, struct str bytes);
+/* In bytes. Readers may read below it. */
 int64_t blob_part_size(const struct blob_part *p);
-int blob_part_fd(const struct blob_part *p); /* to read from; stays the part's */
-/* Forgets the bytes from size on, of a part that nobody was given bytes of beyond it. */
+int blob_part_fd(const struct blob_part *p); /* for reading; owned by the part */
+/* Removes the bytes from size on. No reader may have had any of them. */
 CHECKED enum err blob_part_cut(struct blob_part *p, int64_t size);
 CHECKED enum err blob_sync(struct blob_part *p);
-/* Call only while the lease is live. By path, so that a part that a new holder swept can't be published any more:
- * ERR_NOT_FOUND then. ERR_EXISTS: a blob has the name. The part is used up on success only: nothing can be appended any
- * more, its descriptor stays readable until blob_abandon, which is due in any case. */
+/* Gives the part its name. Call it only while the lease is live. ERR_NOT_FOUND: the next holder swept the part, so it can't
+ * be published. ERR_EXISTS: a blob has the name. After OK nothing can be appended; the descriptor stays readable until
+ * blob_abandon, which the caller must call in any case. */
 CHECKED enum err blob_publish(struct blob_part *p, const char *name);
-/* Closes; removes the part's file unless it was published. NULL is fine. Always NULL. */
+/* Closes the part and removes its file, unless it was published. NULL is fine. Always NULL. */
 struct blob_part *blob_abandon(struct blob_part *p);
-/* Closes, and leaves the part's file to whoever sweeps it: its bytes serve to compare with. NULL is fine. Always NULL. */
+/* Closes the part and keeps its file: the next fill compares its bytes with it, then sweeps it. NULL is fine. Always
+ * NULL. */
 struct blob_part *blob_leave(struct blob_part *p);
 
-/* Whose parts are meant. An earlier release put them beside the blob: "{stem}.{token}.part". */
-struct blob_whose {
+/* Names the owner of parts. An earlier release put parts beside the blob, as "{stem}.{token}.part". */
+struct blob_owner {
   const char *owner;
   const char *stem; /* the blob's name without its extension */
 };
-/* The parts that are found by name below a token: those of so many tokens. Whoever takes over sweeps before anything else, so
- * an older one can only be there when as many holders in a row died before they did that. blob_each_part finds all. */
+/* How many tokens below its own a holder looks for parts, by name. Every holder sweeps first, so an older part is there
+ * only if this many holders in a row died before their sweep. blob_each_part finds those too. */
 enum { BLOB_TOKENS_BACK = 4 };
 
-/* Opens the part of this token, somebody else's, for reading. ERR_NOT_FOUND. */
-CHECKED enum err blob_open_part(struct blob_store *s, const struct blob_whose *w, int64_t token, int *ret_fd);
-/* The same of the highest of the tokens below that one; and how long its file is. ERR_NOT_FOUND: there is none. */
-CHECKED enum err blob_open_part_below(struct blob_store *s, const struct blob_whose *w, int64_t token, int *ret_fd,
+/* Opens another holder's part, of this token, for reading. ERR_NOT_FOUND. */
+CHECKED enum err blob_open_part(struct blob_store *s, const struct blob_owner *o, int64_t token, int *ret_fd);
+/* Opens the part of the highest token below this one. *ret_size: the file's length in bytes. ERR_NOT_FOUND: there is
+ * none. */
+CHECKED enum err blob_open_part_below(struct blob_store *s, const struct blob_owner *o, int64_t token, int *ret_fd,
                                       int64_t *ret_size);
-/* Removes the parts of the tokens below that one. */
-CHECKED enum err blob_sweep_below(struct blob_store *s, const struct blob_whose *w, int64_t token);
-/* ERR_NOT_FOUND when it is gone already. */
+/* Removes the parts of the tokens below this one. */
+CHECKED enum err blob_sweep_below(struct blob_store *s, const struct blob_owner *o, int64_t token);
+/* ERR_NOT_FOUND if it is gone already. */
 CHECKED enum err blob_remove_part(struct blob_store *s, const char *owner, int64_t token);
-/* Every part but those that an earlier release left; fn may remove it. Costs what is being filled, not what is stored. */
+/* Calls fn for every part, except those of an earlier release. fn may remove the part. Reads only the directory of
+ * parts. */
 typedef enum err blob_part_fn(void *arg, const char *owner, int64_t token, int64_t size);
 CHECKED enum err blob_each_part(struct blob_store *s, blob_part_fn *fn, void *arg);
 
-/* Opens for reading; size and change time of what is there. */
+/* Opens a blob for reading. */
 CHECKED enum err blob_open(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size);
 CHECKED enum err blob_delete(struct blob_store *s, const char *name);
-/* The blob of that stem with a known audio extension, if there is one. ERR_NOT_FOUND. */
+/* The name of the blob that is stem and a known audio extension. ERR_NOT_FOUND: there is none. */
 CHECKED enum err blob_find(struct blob_store *s, const char *stem, char ret_name[BLOB_NAME_SIZE]);
+/* In bytes; *ret_free: what this process may still use. */
 CHECKED enum err blob_free_bytes(struct blob_store *s, uint64_t *ret_free, uint64_t *ret_total);
-/* Walks all files: name relative to the store. is_part: an earlier release's part. */
+/* Calls fn for every file of the store, with its name relative to the store. is_part: it is a part of an earlier
+ * release. */
 typedef enum err blob_each_fn(void *arg, const char *name, int64_t size, bool is_part);
 CHECKED enum err blob_each(struct blob_store *s, blob_each_fn *fn, void *arg);
-/* Those below one directory. One that is not there holds none. */
+/* The same for the files below one directory. If the directory is missing, there are none. */
 CHECKED enum err blob_each_below(struct blob_store *s, const char *directory, blob_each_fn *fn, void *arg);
-/* The same in pieces, with pauses between. ERR_NOT_FOUND: no such directory. */
+/* The same in pieces. ERR_NOT_FOUND: no such directory. */
 struct blob_walk;
 CHECKED enum err blob_walk_new(struct blob_store *s, const char *directory, struct blob_walk **ret_walk);
-/* Looks at the next entries of directories, *entries at most, and takes off how many it looked at. ERR_NOT_FOUND: that was the
- * end. fn's error ends the piece. */
+/* Reads at most *entries more directory entries, and subtracts from *entries how many it read. ERR_NOT_FOUND: the walk is
+ * over. An error of fn ends the piece and is returned. */
 CHECKED enum err blob_walk_on(struct blob_walk *w, int64_t *entries, blob_each_fn *fn, void *arg);
 struct blob_walk *blob_walk_free(struct blob_walk *w); /* NULL is fine. Always NULL. */

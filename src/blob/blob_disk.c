@@ -2,19 +2,19 @@
  *
  *   blob_begin --> GROWING --append, cut--> GROWING --sync--> SYNCED --publish--> PUBLISHED
  *   GROWING, SYNCED, PUBLISHED --abandon--> gone (the file too, unless published)
- *   GROWING --leave--> the file stays, until it is swept
+ *   GROWING --leave--> closed; the file stays until a sweep removes it
  *
  * Invariants
- *  (1) [0, size) of a part's file is what was appended; a write that failed leaves size alone, and the file is cut
- *      back to it, at the latest before it is published.
- *  (2) A blob's name is given by a link, which never replaces, from the part's path, which a sweep takes away: who was
- *      swept can't publish. Nothing is locked; the file system decides. Parts lie on the volume of the blobs, or no link
- *      could be made.
+ *  (1) [0, size) of a part's file is what was appended. A write that failed does not change size; the file is cut back to
+ *      it, at the latest before it is published.
+ *  (2) A blob gets its name by link(2) from the part's path. A link never replaces a file, and it fails if a sweep has
+ *      removed the path: a holder whose part was swept can't publish. There are no locks. Parts and blobs must be on one
+ *      volume, since a link can't cross volumes.
  *  (3) A blob is complete and on disk before it has its name, and the name is on disk before publish returns OK. If
- *      that last step fails the name stays: trying again answers ERR_EXISTS, and the blob is whole.
- *  (4) A link from a part to its blob, left by a crash in between, is harmless: sweeping removes the part's name only.
- *  (5) A part whose sync failed is never published, unless it was cut to nothing since.
- *  (6) Parts are opened and removed by name; the one directory that is read to find some is PARTS. */
+ *      that last step fails, the name stays: the next try returns ERR_EXISTS, and the blob is whole.
+ *  (4) A crash can leave a file with both names, the part's and the blob's. The sweep removes only the part's name.
+ *  (5) A part whose sync failed is never published, unless it was cut to 0 bytes since.
+ *  (6) Parts are opened and removed by name. The only directory that is read to find parts is PARTS. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -40,17 +40,17 @@ struct disk_part {
   struct blob_part base;
   int fd;
   bool is_synced;
-  bool is_doubtful; /* a sync failed: the kernel may have dropped bytes, and call the next sync good */
+  bool is_doubtful; /* a sync failed: the kernel may have dropped bytes, yet report the next sync as good */
   bool has_excess;  /* the file may be longer than size */
   char name[sizeof(PARTS) + BLOB_PART_NAME_SIZE]; /* relative to the store */
 };
 
-static const struct disk_store *store_of(const struct blob_store *s) {
+static const struct disk_store *disk_store_of(const struct blob_store *s) {
   return (const struct disk_store *)s;
 }
 
-static int dir_of(const struct blob_part *p) {
-  return store_of(p->store)->dir;
+static int disk_dir_of(const struct blob_part *p) {
+  return disk_store_of(p->store)->dir;
 }
 
 static struct blob_store *disk_close(struct blob_store *s) {
@@ -62,15 +62,15 @@ static struct blob_store *disk_close(struct blob_store *s) {
 }
 
 static const char *disk_directory(const struct blob_store *s) {
-  return store_of(s)->directory;
+  return disk_store_of(s)->directory;
 }
 
 static int disk_directory_fd(const struct blob_store *s) {
-  return store_of(s)->dir;
+  return disk_store_of(s)->dir;
 }
 
 /* Relative to the store. */
-static void path_of_part(const char *owner, int64_t token, char ret_path[sizeof(PARTS) + BLOB_PART_NAME_SIZE]) {
+static void disk_part_path(const char *owner, int64_t token, char ret_path[sizeof(PARTS) + BLOB_PART_NAME_SIZE]) {
   memcpy(ret_path, PARTS "/", sizeof(PARTS));
   blob_part_name(owner, token, ret_path + sizeof(PARTS));
 }
@@ -80,8 +80,8 @@ static enum err disk_begin(struct blob_store *s, const char *owner, int64_t toke
   if (!part) return ERR_NOMEM;
   part->base.store = s;
   part->fd = -1;
-  path_of_part(owner, token, part->name);
-  int dir = store_of(s)->dir;
+  disk_part_path(owner, token, part->name);
+  int dir = disk_store_of(s)->dir;
   enum err e = fs_create(dir, part->name, FILE_MODE, &part->fd);
   if (e == ERR_NOT_FOUND) {
     e = fs_make_parents(dir, part->name); /* the store's first part */
@@ -150,27 +150,27 @@ static enum err disk_sync(struct blob_part *p) {
   return e;
 }
 
-/* What can't be removed now is swept later. */
-static void remove_part(const struct disk_part *part) {
-  enum err ignored = fs_unlink(dir_of(&part->base), part->name);
+/* A part that can't be removed now is swept later. */
+static void unlink_part(const struct disk_part *part) {
+  enum err ignored = fs_unlink(disk_dir_of(&part->base), part->name);
   (void)ignored;
 }
 
 static enum err disk_publish(struct blob_part *p, const char *name) {
   struct disk_part *part = (struct disk_part *)p;
-  if (!part->is_synced) TRY(disk_sync(p));   /* (3) */
-  TRY(fs_make_parents(dir_of(p), name));     /* they may be there, but not on disk yet */
-  TRY(fs_link(dir_of(p), part->name, name)); /* (2) */
-  TRY(fs_sync_parent(dir_of(p), name));
+  if (!part->is_synced) TRY(disk_sync(p));        /* (3) */
+  TRY(fs_make_parents(disk_dir_of(p), name));     /* directories may exist without being on disk yet */
+  TRY(fs_link(disk_dir_of(p), part->name, name)); /* (2) */
+  TRY(fs_sync_parent(disk_dir_of(p), name));
   p->is_published = true;
-  remove_part(part); /* (4) */
+  unlink_part(part); /* (4) */
   return OK;
 }
 
 static struct blob_part *disk_abandon(struct blob_part *p) {
   struct disk_part *part = (struct disk_part *)p;
   fs_close_(&part->fd);
-  if (!p->is_published) remove_part(part);
+  if (!p->is_published) unlink_part(part);
   free(part);
   return NULL;
 }
@@ -182,28 +182,29 @@ static struct blob_part *disk_leave(struct blob_part *p) {
   return NULL;
 }
 
-/* ---- the parts of others ---- */
+/* ---- parts of other holders ---- */
 
-static enum err disk_open_part(struct blob_store *s, const struct blob_whose *w, int64_t token, int *ret_fd) {
+static enum err disk_open_part(struct blob_store *s, const struct blob_owner *w, int64_t token, int *ret_fd) {
   char path[sizeof(PARTS) + BLOB_PART_NAME_SIZE];
-  path_of_part(w->owner, token, path);
-  enum err e = fs_open_read(store_of(s)->dir, path, ret_fd);
+  disk_part_path(w->owner, token, path);
+  enum err e = fs_open_read(disk_store_of(s)->dir, path, ret_fd);
   if (e != ERR_NOT_FOUND) return e;
   blob_old_part_name(w->stem, token, path);
-  return fs_open_read(store_of(s)->dir, path, ret_fd);
+  return fs_open_read(disk_store_of(s)->dir, path, ret_fd);
 }
 
-/* The first token that is looked for below that one. */
-static int64_t lowest_below(int64_t token) {
+/* The lowest token below this one that a holder looks for. */
+static int64_t lowest_token_below(int64_t token) {
   return token > BLOB_TOKENS_BACK ? token - BLOB_TOKENS_BACK : 0;
 }
 
-static enum err disk_open_part_below(struct blob_store *s, const struct blob_whose *w, int64_t token, int *ret_fd,
+static enum err disk_open_part_below(struct blob_store *s, const struct blob_owner *w, int64_t token, int *ret_fd,
                                      int64_t *ret_size) {
   struct stat status;
   int fd CLEANUP(fs_close_) = -1;
   enum err e = ERR_NOT_FOUND;
-  for (int64_t t = token - 1; e == ERR_NOT_FOUND && t >= lowest_below(token); t--) e = disk_open_part(s, w, t, &fd);
+  for (int64_t t = token - 1; e == ERR_NOT_FOUND && t >= lowest_token_below(token); t--)
+    e = disk_open_part(s, w, t, &fd);
   TRY(e);
   if (fstat(fd, &status) != 0) return err_from_errno(errno);
   *ret_fd = fd;
@@ -212,19 +213,20 @@ static enum err disk_open_part_below(struct blob_store *s, const struct blob_who
   return OK;
 }
 
-/* Below dir, a file of that name of each token. name_of: blob_part_name or blob_old_part_name. */
-static enum err sweep_in(int dir, const char *prefix, int64_t token,
-                         void (*name_of)(const char *prefix, int64_t token, char ret_name[BLOB_PART_NAME_SIZE])) {
-  for (int64_t t = token - 1; t >= lowest_below(token); t--) {
+/* Removes from dir the part of each token below this one. name_of: blob_part_name or blob_old_part_name. */
+static enum err sweep_directory(int dir, const char *prefix, int64_t token,
+                                void (*name_of)(const char *prefix, int64_t token,
+                                                char ret_name[BLOB_PART_NAME_SIZE])) {
+  for (int64_t t = token - 1; t >= lowest_token_below(token); t--) {
     char name[BLOB_PART_NAME_SIZE];
     name_of(prefix, t, name);
     enum err e = fs_unlink(dir, name);
-    if (e != OK && e != ERR_NOT_FOUND && e != ERR_INVALID) return e; /* a directory of that name can't be published */
+    if (e != OK && e != ERR_NOT_FOUND && e != ERR_INVALID) return e; /* ERR_INVALID: a directory */
   }
   return OK;
 }
 
-/* The directory of a stem, and what the stem is within it. */
+/* Opens the directory of a stem. *ret_leaf: the stem within it. */
 static enum err open_directory_of(int store, const char *stem, const char **ret_leaf, int *ret_dir) {
   char directory[BLOB_NAME_SIZE] = ".";
   const char *slash = strrchr(stem, '/');
@@ -234,43 +236,43 @@ static enum err open_directory_of(int store, const char *stem, const char **ret_
   return OK;
 }
 
-static enum err disk_sweep_below(struct blob_store *s, const struct blob_whose *w, int64_t token) {
+static enum err disk_sweep_below(struct blob_store *s, const struct blob_owner *w, int64_t token) {
   int parts CLEANUP(fs_close_) = -1, beside CLEANUP(fs_close_) = -1;
   const char *leaf;
-  enum err e = fs_open_dir(store_of(s)->dir, PARTS, &parts);
-  if (e == OK) e = sweep_in(parts, w->owner, token, blob_part_name);
+  enum err e = fs_open_dir(disk_store_of(s)->dir, PARTS, &parts);
+  if (e == OK) e = sweep_directory(parts, w->owner, token, blob_part_name);
   if (e != OK && e != ERR_NOT_FOUND) return e;
-  e = open_directory_of(store_of(s)->dir, w->stem, &leaf, &beside);
-  if (e == OK) e = sweep_in(beside, leaf, token, blob_old_part_name);
+  e = open_directory_of(disk_store_of(s)->dir, w->stem, &leaf, &beside);
+  if (e == OK) e = sweep_directory(beside, leaf, token, blob_old_part_name);
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
 static enum err disk_remove_part(struct blob_store *s, const char *owner, int64_t token) {
   char path[sizeof(PARTS) + BLOB_PART_NAME_SIZE];
-  path_of_part(owner, token, path);
-  return fs_unlink(store_of(s)->dir, path);
+  disk_part_path(owner, token, path);
+  return fs_unlink(disk_store_of(s)->dir, path);
 }
 
-struct part_look {
+struct each_part_call {
   blob_part_fn *fn;
   void *arg;
 };
 
-static enum err look_at_part(void *arg, int dir, const char *name, bool is_dir) {
-  const struct part_look *look = arg;
+static enum err each_part_on_entry(void *arg, int dir, const char *name, bool is_dir) {
+  const struct each_part_call *call = arg;
   struct stat status;
   struct str owner;
   int64_t token;
   char text[BLOB_NAME_SIZE];
-  if (is_dir || !blob_part_name_parse(str_from(name), &owner, &token)) return OK; /* none of ours */
+  if (is_dir || !blob_part_name_parse(str_from(name), &owner, &token)) return OK; /* not a part's name */
   if (str_copy(text, sizeof(text), owner) != OK) return OK;
   if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT ? OK : err_from_errno(errno);
-  return S_ISREG(status.st_mode) ? look->fn(look->arg, text, token, status.st_size) : OK;
+  return S_ISREG(status.st_mode) ? call->fn(call->arg, text, token, status.st_size) : OK;
 }
 
 static enum err disk_each_part(struct blob_store *s, blob_part_fn *fn, void *arg) {
-  struct part_look look = {fn, arg};
-  enum err e = fs_each(store_of(s)->dir, PARTS, look_at_part, &look);
+  struct each_part_call call = {fn, arg};
+  enum err e = fs_each(disk_store_of(s)->dir, PARTS, each_part_on_entry, &call);
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
@@ -279,7 +281,7 @@ static enum err disk_each_part(struct blob_store *s, blob_part_fn *fn, void *arg
 static enum err disk_open(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size) {
   int fd CLEANUP(fs_close_) = -1;
   struct stat status;
-  TRY(fs_open_read(store_of(s)->dir, name, &fd));
+  TRY(fs_open_read(disk_store_of(s)->dir, name, &fd));
   if (fstat(fd, &status) != 0) return err_from_errno(errno);
   *ret_fd = fd;
   *ret_size = status.st_size;
@@ -288,21 +290,21 @@ static enum err disk_open(struct blob_store *s, const char *name, int *ret_fd, i
 }
 
 static enum err disk_remove(struct blob_store *s, const char *name) {
-  TRY(fs_unlink(store_of(s)->dir, name));
-  return fs_sync_parent(store_of(s)->dir, name);
+  TRY(fs_unlink(disk_store_of(s)->dir, name));
+  return fs_sync_parent(disk_store_of(s)->dir, name);
 }
 
 static enum err disk_exists(struct blob_store *s, const char *name) {
   int fd CLEANUP(fs_close_) = -1;
-  return fs_open_read(store_of(s)->dir, name, &fd);
+  return fs_open_read(disk_store_of(s)->dir, name, &fd);
 }
 
 static enum err disk_free_bytes(struct blob_store *s, uint64_t *ret_free, uint64_t *ret_total) {
-  return fs_space(store_of(s)->dir, ret_free, ret_total);
+  return fs_space(disk_store_of(s)->dir, ret_free, ret_total);
 }
 
 static enum err disk_walk(struct blob_store *s, const char *directory, struct blob_walk **ret_walk) {
-  return blob_walk_disk(store_of(s)->dir, directory, ret_walk);
+  return blob_walk_disk(disk_store_of(s)->dir, directory, ret_walk);
 }
 
 static const struct blob_operations DISK = {

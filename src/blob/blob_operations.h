@@ -1,7 +1,7 @@
-/* blob_operations.h - what a kind of store can do: the table behind blob.h. Names and stems that come here are valid.
+/* blob_operations.h - the table of functions that a kind of store implements. blob.c checks names before it calls them.
  *
- * A store embeds struct blob_store as its first member, a part struct blob_part. Each operation keeps the promise of
- * the function of blob.h that has its name. */
+ * A kind of store embeds struct blob_store as the first member of its own, and struct blob_part in its parts. Each
+ * operation does what blob.h says of the function with the same name. */
 #pragma once
 
 #include "blob/blob.h"
@@ -18,10 +18,10 @@ struct blob_operations {
   enum err (*publish)(struct blob_part *p, const char *name);
   struct blob_part *(*abandon)(struct blob_part *p);
   struct blob_part *(*leave)(struct blob_part *p);
-  enum err (*open_part)(struct blob_store *s, const struct blob_whose *w, int64_t token, int *ret_fd);
-  enum err (*open_part_below)(struct blob_store *s, const struct blob_whose *w, int64_t token, int *ret_fd,
+  enum err (*open_part)(struct blob_store *s, const struct blob_owner *w, int64_t token, int *ret_fd);
+  enum err (*open_part_below)(struct blob_store *s, const struct blob_owner *w, int64_t token, int *ret_fd,
                               int64_t *ret_size);
-  enum err (*sweep_below)(struct blob_store *s, const struct blob_whose *w, int64_t token);
+  enum err (*sweep_below)(struct blob_store *s, const struct blob_owner *w, int64_t token);
   enum err (*remove_part)(struct blob_store *s, const char *owner, int64_t token);
   enum err (*each_part)(struct blob_store *s, blob_part_fn *fn, void *arg);
   enum err (*open)(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size);
@@ -37,7 +37,7 @@ struct blob_store {
 
 struct blob_part {
   struct blob_store *store;
-  int64_t size; /* committed: what anybody may read */
+  int64_t size; /* committed bytes: readers may read below it */
   bool is_published;
 };
 
@@ -45,12 +45,12 @@ enum { BLOB_PART_NAME_SIZE = BLOB_NAME_SIZE + 32 };
 
 /* Components of [A-Za-z0-9._-] that don't begin with '.', with single '/' between, shorter than BLOB_NAME_SIZE. */
 bool blob_name_is_valid(const char *name);
-/* blob_walk.c: of a store that is a directory. */
+/* blob_walk.c: a walk over a directory. */
 CHECKED enum err blob_walk_disk(int store, const char *directory, struct blob_walk **ret_walk);
 
 /* A part's name within its directory: "{owner}.{token}". */
 void blob_part_name(const char *owner, int64_t token, char ret_name[BLOB_PART_NAME_SIZE]);
 bool blob_part_name_parse(struct str name, struct str *ret_owner, int64_t *ret_token);
-/* Of an earlier release: "{stem}.{token}.part". */
+/* A part of an earlier release: "{stem}.{token}.part". */
 void blob_old_part_name(const char *stem, int64_t token, char ret_name[BLOB_PART_NAME_SIZE]);
 bool blob_old_part_name_parse(struct str name, struct str *ret_stem, int64_t *ret_token);

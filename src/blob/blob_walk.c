@@ -1,10 +1,10 @@
-/* blob_walk.c - the files below a directory of a disk store, in pieces.
+/* blob_walk.c - walks the files below a directory of a disk store, in pieces.
  *
  * Invariants
- *  (1) levels[0 … depth-1] are the open directories from the first one down; name is that of levels[depth-1], relative to the
- *      store, with a '/' at its end unless it is the store's own.
- *  (2) Hidden names, links, and what lies deeper than DEPTH_MAX are none of ours.
- *  (3) A directory that goes away meanwhile is at its end. */
+ *  (1) levels[0 … depth-1] are the open directories, from the first one down. name is the name of levels[depth-1], relative
+ *      to the store, with a '/' at its end; empty for the store's own directory.
+ *  (2) Hidden names, links, and files deeper than DEPTH_MAX are skipped.
+ *  (3) A directory that was removed during the walk counts as read to its end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ enum { DEPTH_MAX = 9 };
 
 struct blob_walk {
   struct fs_dir *levels[DEPTH_MAX];
-  size_t name_bytes[DEPTH_MAX]; /* of name, at that level */
+  size_t name_bytes[DEPTH_MAX]; /* length of name at that level */
   size_t depth;
   char name[BLOB_PART_NAME_SIZE];
 };
@@ -42,13 +42,13 @@ enum err blob_walk_disk(int store, const char *directory, struct blob_walk **ret
   return OK;
 }
 
-static void leave_directory(struct blob_walk *w) {
+static void walk_leave_directory(struct blob_walk *w) {
   w->depth--;
   w->levels[w->depth] = fs_dir_close(w->levels[w->depth]);
 }
 
 /* w->name is that of the directory to enter, without a '/' at its end. */
-static enum err enter_directory(struct blob_walk *w, const char *leaf, size_t name_bytes) {
+static enum err walk_enter_directory(struct blob_walk *w, const char *leaf, size_t name_bytes) {
   if (w->depth == DEPTH_MAX || name_bytes + 1 >= sizeof(w->name)) return OK; /* (2) */
   enum err e = fs_dir_open(fs_dir_fd(w->levels[w->depth - 1]), leaf, &w->levels[w->depth]);
   if (e != OK) return e == ERR_NOT_FOUND ? OK : e;
@@ -57,7 +57,7 @@ static enum err enter_directory(struct blob_walk *w, const char *leaf, size_t na
   return OK;
 }
 
-static enum err see_file(struct blob_walk *w, const char *leaf, blob_each_fn *fn, void *arg) {
+static enum err walk_visit_file(struct blob_walk *w, const char *leaf, blob_each_fn *fn, void *arg) {
   struct stat status;
   struct str stem;
   int64_t token;
@@ -67,11 +67,11 @@ static enum err see_file(struct blob_walk *w, const char *leaf, blob_each_fn *fn
   return fn(arg, w->name, status.st_size, blob_old_part_name_parse(str_from(w->name), &stem, &token));
 }
 
-static enum err see_entry(struct blob_walk *w, const char *leaf, bool is_dir, blob_each_fn *fn, void *arg) {
+static enum err walk_visit_entry(struct blob_walk *w, const char *leaf, bool is_dir, blob_each_fn *fn, void *arg) {
   size_t before = w->name_bytes[w->depth - 1], n = strlen(leaf);
   if (leaf[0] == '.' || n >= sizeof(w->name) - before) return OK; /* (2) */
   memcpy(w->name + before, leaf, n + 1);
-  return is_dir ? enter_directory(w, leaf, before + n) : see_file(w, leaf, fn, arg);
+  return is_dir ? walk_enter_directory(w, leaf, before + n) : walk_visit_file(w, leaf, fn, arg);
 }
 
 enum err blob_walk_on(struct blob_walk *w, int64_t *entries, blob_each_fn *fn, void *arg) {
@@ -80,9 +80,9 @@ enum err blob_walk_on(struct blob_walk *w, int64_t *entries, blob_each_fn *fn, v
     bool is_dir;
     enum err e = fs_dir_next(w->levels[w->depth - 1], &leaf, &is_dir);
     if (e == ERR_NOT_FOUND)
-      leave_directory(w); /* (3) */
+      walk_leave_directory(w); /* (3) */
     else if (e == OK)
-      TRY(see_entry(w, leaf, is_dir, fn, arg));
+      TRY(walk_visit_entry(w, leaf, is_dir, fn, arg));
     else
       return e;
   }
@@ -91,7 +91,7 @@ enum err blob_walk_on(struct blob_walk *w, int64_t *entries, blob_each_fn *fn, v
 
 struct blob_walk *blob_walk_free(struct blob_walk *w) {
   if (!w) return NULL;
-  while (w->depth > 0) leave_directory(w);
+  while (w->depth > 0) walk_leave_directory(w);
   free(w);
   return NULL;
 }

@@ -12,7 +12,7 @@
 #include "ledger/recordings.h"
 
 struct part_owner {
-  struct blob_whose whose; /* points into text and into the row */
+  struct blob_owner whose; /* points into text and into the row */
   char text[24 + SID_SIZE];
 };
 

@@ -1,4 +1,4 @@
-/* provider.c - the list of dialects, and the settings' words for formats. */
+/* provider.c - the list of providers, and the names of formats in the settings. */
 #include "provider/provider.h"
 
 #include <stdlib.h>

@@ -1,6 +1,12 @@
-/* provider.h - what callreel needs of a provider, as a table of functions: each dialect is its own files, never a branch.
+/* provider.h - what callreel needs of a provider, as a table of functions. Each provider is files of its own, never a
+ * branch.
  *
- * All functions are pure (no network, no database): work runs the requests that they describe.
+ *   const struct provider *p = provider_find(STR("twilio"));
+ *   p->webhook(&account, &hook, &storage, &delivery, &field)      a webhook, checked and parsed
+ *   p->ask(&account, url, sid, PROVIDER_MP3, false, &ask)         the request for a recording's audio
+ *   p->answer(status, content_encoding, &error)                   what its answer means
+ *
+ * All functions are pure (no network, no database); `work` sends the requests that they describe.
  * Thread rule: any thread. */
 #pragma once
 
@@ -11,12 +17,12 @@
 #include "domain/delivery.h"
 #include "domain/recording_error.h"
 
-/* What a provider's functions may know of a business. Views stay the caller's. */
+/* A business, as far as a provider needs to know it. The caller owns the views. */
 struct provider_account {
   int64_t business_id;
   struct str account_sid;
-  struct str tokens[2]; /* auth tokens; the first is ours to fetch with; empty when absent */
-  struct str api_key;   /* with api_secret: preferred to fetch with; else account_sid and tokens[0] */
+  struct str tokens[2]; /* auth tokens; the first is used to fetch; empty if absent */
+  struct str api_key;   /* with api_secret: used to fetch if present; else account_sid and tokens[0] */
   struct str api_secret;
   struct str base_url; /* origin without a trailing '/' */
 };
@@ -31,53 +37,52 @@ struct provider_ask {
 };
 void provider_ask_done(struct provider_ask *a);
 
-/* What an answer to an ask means, before any byte of its body is believed. */
+/* What the head of an answer means. */
 enum provider_answer {
-  PROVIDER_AUDIO,        /* 200 (or 206 of a resumed one), plausible: take the body */
-  PROVIDER_NOT_THERE,    /* 404, 410 */
-  PROVIDER_OTHER_FORMAT, /* 400, 406, 415: the next format may do */
+  PROVIDER_AUDIO,        /* 200, or 206 of a resumed transfer: read the body */
+  PROVIDER_NOT_FOUND,    /* 404, 410 */
+  PROVIDER_OTHER_FORMAT, /* 400, 406, 415: another format may be there */
   PROVIDER_FAILED,       /* with *ret_error */
 };
 
 enum provider_webhook_kind { PROVIDER_WEBHOOK_CALL, PROVIDER_WEBHOOK_RECORDING };
 
-/* The request as it came. */
+/* A webhook request as it was received. */
 struct provider_webhook {
   enum provider_webhook_kind kind;
-  struct str signature; /* the signature header's value */
-  struct str
-      url_prefix;    /* scheme://host[:port][/base/path] under which the provider was told to call; no trailing '/' */
-  struct str target; /* raw request target, below the base path */
-  struct str body;   /* raw */
+  struct str signature;  /* the signature header's value */
+  struct str url_prefix; /* scheme://host[:port][/base/path] of the URL that the provider calls; no trailing '/' */
+  struct str target;     /* raw request target, below the base path */
+  struct str body;       /* raw */
   int64_t received_ms;
 };
 
 /* Why a webhook is refused. */
 enum provider_refusal {
-  PROVIDER_TAKEN,
+  PROVIDER_ACCEPTED,
   PROVIDER_BAD_FORM,      /* 400: can't be parsed */
-  PROVIDER_BAD_SIGNATURE, /* 403: also a business without a token */
+  PROVIDER_BAD_SIGNATURE, /* 403; also if the business has no token */
   PROVIDER_OTHER_ACCOUNT, /* 403 */
   PROVIDER_BAD_FIELD,     /* 400: *ret_field names it */
-  PROVIDER_NO_ROOM,       /* 503: out of memory, or past the ceiling of storage */
+  PROVIDER_NO_MEMORY,     /* 503: out of memory, or past the ceiling of storage */
 };
 
 struct provider {
   const char *name;                   /* "Twilio": log phrases */
   const char *path;                   /* "twilio": /webhooks/{path}/… */
   const char *signature_header;       /* "X-Twilio-Signature" */
-  bool (*is_call_sid)(struct str id); /* a known form, not: known */
+  bool (*is_call_sid)(struct str id); /* id has the form of a call's; it need not exist */
   bool (*is_recording_sid)(struct str id);
   bool (*is_account_sid)(struct str id);
-  /* Checks and parses. Memory of the delivery's views is in *storage (ceiling given by the caller; at least 4 x body + 8 KiB).
-   * Returns the first refusal that applies, in the order of the enum; *ret_delivery holds nothing of use after one. */
+  /* Checks and parses a webhook. The delivery's views point into *storage, whose ceiling must be at least 4 x body + 8 KiB.
+   * Returns the first refusal that applies, in the order of the enum; *ret_delivery is undefined after a refusal. */
   enum provider_refusal (*webhook)(const struct provider_account *account, const struct provider_webhook *hook,
                                    struct buf *storage, struct delivery *ret_delivery, const char **ret_field);
-  /* The request for format number `format` (index into formats) of this recording's url; two_channels: ask for both.
-   * ERR_DENIED: the url may not be fetched (forbidden_url); ERR_NOMEM. */
+  /* Makes the request for this recording's audio in this format; two_channels: with both channels. ERR_DENIED: the url may
+   * not be fetched (forbidden_url); ERR_NOMEM. The caller frees *ret_ask with provider_ask_done. */
   enum err (*ask)(const struct provider_account *account, struct str url, struct str recording_sid,
                   enum provider_format format, bool two_channels, struct provider_ask *ret_ask);
-  /* ret_error is set for PROVIDER_FAILED only. */
+  /* Sets *ret_error for PROVIDER_FAILED only. */
   enum provider_answer (*answer)(int status, struct str content_encoding, enum recording_error *ret_error);
 };
 
@@ -85,6 +90,6 @@ struct provider {
 const struct provider *provider_find(struct str path);
 extern const struct provider provider_twilio;
 
-/* "mp3,wav,any" into formats; ERR_INVALID names the bad word in *ret_word. */
+/* Parses RECORDING_FORMATS, such as "mp3,wav,any". ERR_INVALID: *ret_word is the bad word. */
 CHECKED enum err provider_formats_parse(struct str text, enum provider_format ret_formats[PROVIDER_FORMATS_MAX],
                                         size_t *ret_count, struct str *ret_word);

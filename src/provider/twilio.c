@@ -1,4 +1,4 @@
-/* twilio.c - the table of Twilio's dialect. */
+/* twilio.c - Twilio's table of functions. */
 #include "provider/provider.h"
 
 #include "provider/twilio_media.h"

@@ -1,4 +1,4 @@
-/* twilio_delivery.c - what Twilio's words mean. */
+/* twilio_delivery.c - turns Twilio's values into callreel's. */
 #include "provider/twilio_delivery.h"
 
 #include <inttypes.h>
@@ -29,7 +29,7 @@ enum err twilio_part_add(struct delivery_part *part, const char *name, struct st
   return OK;
 }
 
-static enum err find_status(const struct status *list, size_t count, struct str status, struct delivery_rank *rank) {
+static enum err status_rank(const struct status *list, size_t count, struct str status, struct delivery_rank *rank) {
   for (size_t i = 0; i < count; i++) {
     if (!str_eq(status, str_from(list[i].text))) continue;
     rank->terminal = list[i].terminal;
@@ -40,13 +40,13 @@ static enum err find_status(const struct status *list, size_t count, struct str 
 }
 
 void twilio_call_rank(struct str status, struct delivery_rank *rank) {
-  if (find_status(CALL_STATUSES, COUNT_OF(CALL_STATUSES), status, rank) == OK) return;
+  if (status_rank(CALL_STATUSES, COUNT_OF(CALL_STATUSES), status, rank) == OK) return;
   rank->terminal = false;
   rank->status_order = status.n == 0 ? 0 : (int)COUNT_OF(CALL_STATUSES);
 }
 
 enum err twilio_recording_rank(struct str status, struct delivery_rank *rank) {
-  return find_status(RECORDING_STATUSES, COUNT_OF(RECORDING_STATUSES), status, rank);
+  return status_rank(RECORDING_STATUSES, COUNT_OF(RECORDING_STATUSES), status, rank);
 }
 
 struct str twilio_direction(struct str provider_direction) {
@@ -62,7 +62,7 @@ static enum twilio_verdict number_text(int64_t value, struct buf *storage, struc
   return TWILIO_KEEP;
 }
 
-static enum twilio_verdict duration(struct str value, int64_t least, struct buf *storage, struct str *ret_text) {
+static enum twilio_verdict duration_text(struct str value, int64_t least, struct buf *storage, struct str *ret_text) {
   int64_t seconds;
   if (value.n == 0 || str_eq(value, STR("null"))) return TWILIO_DROP;
   if (str_to_i64(value, -1, DURATION_MAX_S, &seconds) != OK) return TWILIO_BAD;
@@ -70,11 +70,11 @@ static enum twilio_verdict duration(struct str value, int64_t least, struct buf 
 }
 
 enum twilio_verdict twilio_call_duration(struct str value, struct buf *storage, struct str *ret_text) {
-  return duration(value, 0, storage, ret_text);
+  return duration_text(value, 0, storage, ret_text);
 }
 
 enum twilio_verdict twilio_recording_duration(struct str value, struct buf *storage, struct str *ret_text) {
-  return duration(value, 1, storage, ret_text);
+  return duration_text(value, 1, storage, ret_text);
 }
 
 enum twilio_verdict twilio_channels(struct str value, struct buf *storage, struct str *ret_text) {

@@ -1,4 +1,4 @@
-/* twilio_delivery.h - what Twilio's words mean, for webhooks and lists alike.
+/* twilio_delivery.h - turns Twilio's values into callreel's, for webhooks and lists.
  * Thread rule: pure. */
 #pragma once
 
@@ -6,11 +6,11 @@
 #include "domain/delivery.h"
 #include "provider/provider.h"
 
-/* Appends a field. Nothing for an empty value; ERR_TOO_BIG past DELIVERY_FIELDS_MAX. */
+/* Appends a field. Does nothing for an empty value. ERR_TOO_BIG past DELIVERY_FIELDS_MAX. */
 CHECKED enum err twilio_part_add(struct delivery_part *part, const char *name, struct str value);
 
-/* Where a status stands in Twilio's list. An unknown one of a call comes after the known ones and is not terminal, for
- * the list is open; one of a recording is ERR_INVALID. */
+/* Sets the status's place in Twilio's list, and whether it is terminal. A call's unknown status is not terminal and ranks
+ * after the known ones, since Twilio may add some. A recording's unknown status is ERR_INVALID. */
 void twilio_call_rank(struct str status, struct delivery_rank *rank);
 CHECKED enum err twilio_recording_rank(struct str status, struct delivery_rank *rank);
 /* "inbound" or "outbound", as seen from the business. */
@@ -18,11 +18,11 @@ struct str twilio_direction(struct str provider_direction);
 
 enum twilio_verdict {
   TWILIO_KEEP, /* *ret_text is set */
-  TWILIO_DROP, /* says nothing */
-  TWILIO_BAD,
+  TWILIO_DROP, /* no value: the field is left out */
+  TWILIO_BAD,  /* the webhook is refused */
 };
 
-/* Values as callreel writes them. Texts that are made are appended to storage, which has room already. */
+/* Values in callreel's form. New texts are appended to storage, which the caller has reserved. */
 enum twilio_verdict twilio_call_duration(struct str value, struct buf *storage, struct str *ret_text);
 enum twilio_verdict twilio_recording_duration(struct str value, struct buf *storage, struct str *ret_text);
 enum twilio_verdict twilio_channels(struct str value, struct buf *storage, struct str *ret_text);

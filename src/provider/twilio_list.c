@@ -1,8 +1,8 @@
 /* twilio_list.c - Twilio's lists of calls and recordings.
  *
  * Invariants
- *  (1) A page's successor is asked with credentials: it is of the base's origin, or the page is refused.
- *  (2) An entry speaks of the account that was asked; one that names another is refused. */
+ *  (1) The next page is requested with credentials. So its url must have the base's origin, or the page is refused.
+ *  (2) An entry must name the account that was asked; an entry of another account is refused. */
 #include "provider/twilio_list.h"
 
 #include <inttypes.h>
@@ -28,11 +28,11 @@ struct twilio_page {
   struct buf next;
 };
 
-/* How an entry's values are told. */
+/* How a member of an entry becomes a field. */
 struct column {
-  const char *name;                                                                         /* theirs */
-  const char *field;                                                                        /* ours */
-  enum twilio_verdict (*take)(struct str value, struct buf *storage, struct str *ret_text); /* NULL: as it is */
+  const char *name;                                                                         /* Twilio's */
+  const char *field;                                                                        /* callreel's */
+  enum twilio_verdict (*take)(struct str value, struct buf *storage, struct str *ret_text); /* NULL: unchanged */
 };
 
 static const struct column CALL_COLUMNS[] = {
@@ -70,8 +70,8 @@ enum err twilio_list_url(const struct provider_account *account, enum twilio_lis
                   calls ? "StartTime" : "DateCreated", since);
 }
 
-/* A text or number of an entry as text; empty for null, missing and what is neither. */
-static struct str text_of(json_t *entry, const char *name, struct buf *storage) {
+/* A string or number of an entry, as text; empty for null, missing and other types. */
+static struct str entry_text(json_t *entry, const char *name, struct buf *storage) {
   json_t *value = json_object_get(entry, name);
   if (json_is_string(value)) return str_of(json_string_value(value), json_string_length(value));
   if (!json_is_integer(value)) return STR_NONE;
@@ -80,7 +80,7 @@ static struct str text_of(json_t *entry, const char *name, struct buf *storage) 
   return str_of(storage->p + start, storage->n - start);
 }
 
-static enum err parse_next(struct twilio_page *page) {
+static enum err page_parse_next(struct twilio_page *page) {
   json_t *value = json_object_get(page->root, "next_page_uri");
   struct str uri = str_of(json_string_value(value), json_string_length(value));
   if (uri.n == 0) return OK;
@@ -114,7 +114,7 @@ enum err twilio_page_parse(const struct provider_account *account, enum twilio_l
   else if (json_array_size(page->entries) > TWILIO_PAGE_ITEMS_MAX)
     e = ERR_TOO_BIG;
   else
-    e = parse_next(page);
+    e = page_parse_next(page);
   if (e != OK) {
     twilio_page_free(page);
     return e;
@@ -139,10 +139,10 @@ struct twilio_page *twilio_page_free(struct twilio_page *page) {
   return NULL;
 }
 
-static enum err add_columns(json_t *entry, const struct column *columns, size_t count, struct buf *storage,
-                            struct delivery_part *part) {
+static enum err add_fields(json_t *entry, const struct column *columns, size_t count, struct buf *storage,
+                           struct delivery_part *part) {
   for (size_t i = 0; i < count; i++) {
-    struct str value = text_of(entry, columns[i].name, storage);
+    struct str value = entry_text(entry, columns[i].name, storage);
     if (value.n == 0) continue;
     if (!str_is_utf8(value)) return ERR_INVALID;
     if (columns[i].take && columns[i].take(value, storage, &value) != TWILIO_KEEP) continue;
@@ -151,7 +151,7 @@ static enum err add_columns(json_t *entry, const struct column *columns, size_t 
   return OK;
 }
 
-/* A leg that names itself as its parent has none. */
+/* A call that names itself as its parent has no parent. */
 static bool is_own_parent(json_t *entry) {
   const char *sid = json_string_value(json_object_get(entry, "sid"));
   const char *parent = json_string_value(json_object_get(entry, "parent_call_sid"));
@@ -159,46 +159,46 @@ static bool is_own_parent(json_t *entry) {
 }
 
 static enum err call_delivery(const struct twilio_page *page, json_t *entry, struct buf *storage, struct delivery *d) {
-  d->call_sid = text_of(entry, "sid", storage);
+  d->call_sid = entry_text(entry, "sid", storage);
   if (is_own_parent(entry)) (void)json_object_del(entry, "parent_call_sid");
-  struct str parent = text_of(entry, "parent_call_sid", storage);
-  struct str direction = text_of(entry, "direction", storage);
+  struct str parent = entry_text(entry, "parent_call_sid", storage);
+  struct str direction = entry_text(entry, "direction", storage);
   if (!twilio_sid_is_call(d->call_sid)) return ERR_INVALID;
   if (parent.n > 0 && !twilio_sid_is_call(parent)) return ERR_INVALID;
-  twilio_call_rank(text_of(entry, "status", storage), &d->call.rank);
+  twilio_call_rank(entry_text(entry, "status", storage), &d->call.rank);
   TRY(twilio_part_add(&d->call, CALL_FIELD_ACCOUNT, page->account->account_sid));
   if (direction.n > 0) TRY(twilio_part_add(&d->call, CALL_FIELD_DIRECTION, twilio_direction(direction)));
-  return add_columns(entry, CALL_COLUMNS, COUNT_OF(CALL_COLUMNS), storage, &d->call);
+  return add_fields(entry, CALL_COLUMNS, COUNT_OF(CALL_COLUMNS), storage, &d->call);
 }
 
-/* Where the list says that the audio is; where it says nothing, at the recording's own place below the account. */
+/* The url of the audio: as the list has it, else the recording's path below the account. */
 static enum err add_media_url(const struct twilio_page *page, json_t *entry, struct buf *storage, struct delivery *d) {
-  struct str url, told = text_of(entry, "media_url", storage);
+  struct str url, url_text = entry_text(entry, "media_url", storage);
   bool forbidden;
   struct buf own CLEANUP(buf_done) = BUF_INIT(URL_ROOM);
-  if (told.n == 0) {
+  if (url_text.n == 0) {
     TRY(buf_addf(&own, "/2010-04-01/Accounts/%.*s/Recordings/%.*s", STR_ARG(page->account->account_sid),
                  STR_ARG(d->recording_sid)));
-    told = buf_str(&own);
+    url_text = buf_str(&own);
   }
-  TRY(twilio_media_url(page->account, told, d->recording_sid, storage, &url, &forbidden));
+  TRY(twilio_media_url(page->account, url_text, d->recording_sid, storage, &url, &forbidden));
   TRY(twilio_part_add(&d->recording, RECORDING_FIELD_URL, url));
   return twilio_part_add(&d->recording, RECORDING_FIELD_FORBIDDEN, forbidden ? STR("1") : STR("0"));
 }
 
 static enum err recording_delivery(const struct twilio_page *page, json_t *entry, struct buf *storage,
                                    struct delivery *d) {
-  d->recording_sid = text_of(entry, "sid", storage);
-  d->call_sid = text_of(entry, "call_sid", storage);
+  d->recording_sid = entry_text(entry, "sid", storage);
+  d->call_sid = entry_text(entry, "call_sid", storage);
   if (!twilio_sid_is_recording(d->recording_sid)) return ERR_INVALID;
   if (d->call_sid.n > 0 && !twilio_sid_is_call(d->call_sid)) return ERR_INVALID;
-  TRY(twilio_recording_rank(text_of(entry, "status", storage), &d->recording.rank));
+  TRY(twilio_recording_rank(entry_text(entry, "status", storage), &d->recording.rank));
   d->call.rank = d->recording.rank;
   TRY(twilio_part_add(&d->call, CALL_FIELD_ACCOUNT, page->account->account_sid));
   TRY(twilio_part_add(&d->recording, RECORDING_FIELD_ACCOUNT, page->account->account_sid));
   TRY(twilio_part_add(&d->recording, RECORDING_FIELD_CALL, d->call_sid));
   TRY(add_media_url(page, entry, storage, d));
-  return add_columns(entry, RECORDING_COLUMNS, COUNT_OF(RECORDING_COLUMNS), storage, &d->recording);
+  return add_fields(entry, RECORDING_COLUMNS, COUNT_OF(RECORDING_COLUMNS), storage, &d->recording);
 }
 
 enum err twilio_page_delivery(struct twilio_page *page, size_t i, struct buf *storage, struct delivery *ret_delivery) {
@@ -211,7 +211,7 @@ enum err twilio_page_delivery(struct twilio_page *page, size_t i, struct buf *st
   d->call_sid = d->recording_sid = STR_NONE;
   d->call.count = d->recording.count = 0;
   d->call.rank = d->recording.rank = (struct delivery_rank){.sequence = -1, .timestamp_ms = -1};
-  if (!str_eq(text_of(entry, "account_sid", storage), page->account->account_sid)) return ERR_DENIED; /* (2) */
+  if (!str_eq(entry_text(entry, "account_sid", storage), page->account->account_sid)) return ERR_DENIED; /* (2) */
   return page->list == TWILIO_LIST_CALLS ? call_delivery(page, entry, storage, d)
                                          : recording_delivery(page, entry, storage, d);
 }

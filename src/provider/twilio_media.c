@@ -1,9 +1,9 @@
-/* twilio_media.c - where a recording's audio is, and whether it may be asked for.
+/* twilio_media.c - the url of a recording's audio, and whether it may be fetched.
  *
  * Invariants
- *  (1) Credentials go to the base's origin only, and only to a path that names the account and the recording: whatever
- *      else a webhook says is kept and never asked.
- *  (2) What is kept was judged when it came; an ask judges it again, for bases, accounts and rows change. */
+ *  (1) Credentials go only to the base's origin, and only to a path that names the account and the recording. Any other url
+ *      that a webhook reports is stored, and never fetched.
+ *  (2) A url is checked when it is stored and again before each request, since bases, accounts and rows change. */
 #include "provider/twilio_media.h"
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 static const char *const EXTENSIONS[] = {".json", ".mp3", ".wav"};
 
-static struct str without_extension(struct str url) {
+static struct str url_without_extension(struct str url) {
   for (size_t i = 0; i < COUNT_OF(EXTENSIONS); i++) {
     struct str extension = str_from(EXTENSIONS[i]);
     if (str_ends(url, extension)) return str_head(url, url.n - extension.n);
@@ -71,55 +71,50 @@ static bool is_absolute(struct str url) {
   return str_contains(url, STR("://")) || str_starts(url, STR("//"));
 }
 
-/* Told with http, but the host is the base's, which has https. */
-static bool is_bases_host_by_http(struct str url, const struct fetch_url *base) {
+/* The url has http, but its host is the base's, and the base has https. */
+static bool is_base_host_by_http(struct str url, const struct fetch_url *base) {
   struct fetch_url parts;
   if (fetch_url_parse(url, &parts) != OK) return false;
   return str_eq_nocase(parts.scheme, STR("http")) && str_eq_nocase(base->scheme, STR("https")) && !parts.has_userinfo &&
          parts.port == 80 && str_eq_nocase(parts.host, base->host);
 }
 
-static enum err add_absolute(struct str base_url, struct str told, struct buf *b) {
+static enum err add_absolute(struct str base_url, struct str reported_url, struct buf *b) {
   struct fetch_url base;
-  if (!is_absolute(told)) {
+  if (!is_absolute(reported_url)) {
     TRY(buf_add(b, base_url));
-    if (!str_starts(told, STR("/"))) TRY(buf_add_char(b, '/'));
-    return buf_add(b, told);
+    if (!str_starts(reported_url, STR("/"))) TRY(buf_add_char(b, '/'));
+    return buf_add(b, reported_url);
   }
-  if (fetch_url_parse(base_url, &base) != OK || !is_bases_host_by_http(told, &base)) return buf_add(b, told);
+  if (fetch_url_parse(base_url, &base) != OK || !is_base_host_by_http(reported_url, &base))
+    return buf_add(b, reported_url);
   size_t end = sizeof("http://") - 1;
-  while (end < told.n && told.p[end] != '/' && told.p[end] != '?' && told.p[end] != '#') end++;
+  while (end < reported_url.n && reported_url.p[end] != '/' && reported_url.p[end] != '?' && reported_url.p[end] != '#')
+    end++;
   TRY(buf_add(b, STR("https://")));
   TRY(buf_add(b, base.host));
-  return buf_add(b, str_skip(told, end));
+  return buf_add(b, str_skip(reported_url, end));
 }
 
-/* At most max bytes, not cut within a character. */
-static struct str head_of_text(struct str text, size_t max) {
-  if (text.n <= max) return text;
-  while (max > 0 && ((unsigned char)text.p[max] & 0xc0) == 0x80) max--;
-  return str_head(text, max);
-}
-
-enum err twilio_media_url(const struct provider_account *account, struct str told, struct str recording_sid,
+enum err twilio_media_url(const struct provider_account *account, struct str reported_url, struct str recording_sid,
                           struct buf *b, struct str *ret_url, bool *ret_forbidden) {
-  struct buf text CLEANUP(buf_done) = BUF_INIT(2 * TWILIO_URL_MAX + 16); /* told may be a view into b */
-  bool fits = told.n <= TWILIO_URL_MAX && account->base_url.n <= TWILIO_URL_MAX;
+  struct buf text CLEANUP(buf_done) = BUF_INIT(2 * TWILIO_URL_MAX + 16); /* reported_url may be a view into b */
+  bool fits = reported_url.n <= TWILIO_URL_MAX && account->base_url.n <= TWILIO_URL_MAX;
   if (fits)
-    TRY(add_absolute(account->base_url, told, &text));
-  else /* forbidden for its length: what is kept is for people to look at */
-    TRY(buf_add(&text, head_of_text(told, TWILIO_URL_MAX)));
-  struct str url = fits ? without_extension(buf_str(&text)) : buf_str(&text);
+    TRY(add_absolute(account->base_url, reported_url, &text));
+  else /* too long, so forbidden; its head is stored for people to read */
+    TRY(buf_add(&text, str_head_utf8(reported_url, TWILIO_URL_MAX)));
+  struct str url = fits ? url_without_extension(buf_str(&text)) : buf_str(&text);
   bool allowed = fits && twilio_media_allowed(account, url, recording_sid);
   size_t start = b->n;
-  TRY(buf_add(b, head_of_text(url, TWILIO_URL_MAX)));
+  TRY(buf_add(b, str_head_utf8(url, TWILIO_URL_MAX)));
   *ret_url = str_of(b->p + start, b->n - start);
   *ret_forbidden = !allowed;
   return OK;
 }
 
 struct str twilio_media_sid(struct str url) {
-  struct str path = without_extension(url);
+  struct str path = url_without_extension(url);
   size_t start = path.n;
   while (start > 0 && path.p[start - 1] != '/') start--;
   struct str last = str_skip(path, start);
@@ -157,7 +152,7 @@ enum err twilio_media_ask(const struct provider_account *account, struct str url
   return OK;
 }
 
-/* Bodies are asked for as they are; a transfer coding on the way is not ours to undo. */
+/* The request asks for identity, and callreel does not decode a body that is encoded all the same. */
 static bool is_encoded(struct str content_encoding) {
   content_encoding = str_trim(content_encoding);
   return content_encoding.n > 0 && !str_eq_nocase(content_encoding, STR("identity"));
@@ -172,7 +167,7 @@ enum provider_answer twilio_media_answer(int status, struct str content_encoding
       return PROVIDER_FAILED;
     case 404:
     case 410:
-      return PROVIDER_NOT_THERE;
+      return PROVIDER_NOT_FOUND;
     case 400:
     case 406:
     case 415:

@@ -1,9 +1,9 @@
 /* twilio_signature.c - X-Twilio-Signature.
  *
  * Invariants
- *  (1) Every candidate (a form of the URL with a token) is computed and compared whatever the others gave.
- *  (2) A body that is no form counts only with its digest in the signed URL: else nothing vouches for it.
- *  (3) The URL is used as it came: what was signed is what was asked for. */
+ *  (1) Every candidate (a form of the URL with a token) is computed and compared, whatever the result of the others.
+ *  (2) A body that is not a form is valid only if the signed URL has its digest: the signature does not cover it otherwise.
+ *  (3) The URL is used as it was received, without normalization: Twilio signs the URL that it requests. */
 #include "provider/twilio_signature.h"
 
 #include <stdlib.h>
@@ -47,7 +47,7 @@ enum err twilio_signature_make(const struct twilio_signed *what, struct str toke
   return add_mac(buf_str(&text), token, b);
 }
 
-/* A URL around its port: before (scheme, user-info, host), the port's digits, and all after it. */
+/* A URL in three: before the port (scheme, user-info, host), the port's digits, and what follows. */
 struct url_parts {
   struct str before, port, after;
   bool has_port;
@@ -81,8 +81,8 @@ static bool split_url(struct str url, struct url_parts *ret) {
   return true;
 }
 
-/* The URL without any port, or, where it has none, with the default one. */
-static enum err add_other_form(const struct url_parts *parts, struct buf *b) {
+/* The URL without its port; or, if it has none, with the default one. */
+static enum err add_other_port_form(const struct url_parts *parts, struct buf *b) {
   TRY(buf_add(b, parts->before));
   if (!parts->has_port) {
     TRY(buf_add_char(b, ':'));
@@ -98,8 +98,8 @@ static struct str query_of(struct str url) {
   return left;
 }
 
-/* The digest that the URL names, or an empty view with p NULL. */
-static struct str announced_digest(struct str url) {
+/* The value of bodySHA256 in the URL's query, or STR_NONE. */
+static struct str query_digest(struct str url) {
   struct str query = query_of(url), pair, name, value;
   while (query.n > 0) {
     (void)str_cut(query, '&', &pair, &query);
@@ -109,17 +109,17 @@ static struct str announced_digest(struct str url) {
 }
 
 /* (2) */
-static bool body_is_vouched_for(const struct twilio_signed *what) {
+static bool body_digest_is_signed(const struct twilio_signed *what) {
   if (what->body.n == 0) return true;
   uint8_t digest[SHA256_SIZE];
   char text[2 * SHA256_SIZE + 1];
   secret_sha256(what->body, digest);
   hex_encode(digest, sizeof(digest), text);
-  return secret_equal(announced_digest(what->url), str_from(text));
+  return secret_equal(query_digest(what->url), str_from(text));
 }
 
-static enum err try_form(struct str text, const struct str *tokens, size_t token_count, struct str signature,
-                         bool *valid) {
+static enum err try_tokens(struct str text, const struct str *tokens, size_t token_count, struct str signature,
+                           bool *valid) {
   for (size_t i = 0; i < token_count; i++) {
     if (tokens[i].n == 0) continue;
     struct buf mine CLEANUP(buf_done) = BUF_INIT(SIGNATURE_ROOM);
@@ -136,13 +136,13 @@ enum err twilio_signature_check(const struct twilio_signed *what, struct str sig
   struct buf text CLEANUP(buf_done) = BUF_INIT(TWILIO_SIGNED_MAX);
   TRY(buf_add(&text, what->url));
   TRY(add_parameters(what, &text));
-  TRY(try_form(buf_str(&text), tokens, token_count, signature, &valid));
+  TRY(try_tokens(buf_str(&text), tokens, token_count, signature, &valid));
   if (split_url(what->url, &parts)) {
     buf_clear(&text);
-    TRY(add_other_form(&parts, &text));
+    TRY(add_other_port_form(&parts, &text));
     TRY(add_parameters(what, &text));
-    TRY(try_form(buf_str(&text), tokens, token_count, signature, &valid));
+    TRY(try_tokens(buf_str(&text), tokens, token_count, signature, &valid));
   }
-  *ret_valid = body_is_vouched_for(what) && valid;
+  *ret_valid = body_digest_is_signed(what) && valid;
   return OK;
 }

@@ -1,10 +1,9 @@
-/* twilio_signature.h - X-Twilio-Signature: made and checked.
+/* twilio_signature.h - makes and checks X-Twilio-Signature.
  *
- *   base64(HMAC-SHA1(token, URL + for each distinct name in code-point order, each distinct value in order: name +
- * value))
+ *   base64(HMAC-SHA1(token, URL + for each distinct name, sorted, and each of its distinct values, sorted: name + value))
  *
- * A body that is no form is not in it: the URL's query then has bodySHA256, the body's digest in hexadecimal.
- * Thread rule: pure. */
+ * The signature does not cover a body that is not a form: the URL's query then has bodySHA256, the body's digest in
+ * hexadecimal. Thread rule: pure. */
 #pragma once
 
 #include "base/buf.h"
@@ -17,10 +16,10 @@ struct twilio_parameter {
 
 /* What is signed. */
 struct twilio_signed {
-  struct str url;                      /* whole, as the sender asked for it; never encoded anew */
-  struct twilio_parameter *parameters; /* of a form, decoded; brought into order by these functions */
+  struct str url;                      /* whole, as the sender requested it; not re-encoded */
+  struct twilio_parameter *parameters; /* of a form, decoded; these functions sort them */
   size_t count;
-  struct str body; /* raw, when it is no form; else empty */
+  struct str body; /* raw, if it is not a form; else empty */
 };
 
 enum { TWILIO_SIGNED_MAX = 1024 * 1024 }; /* bytes of text under one signature */
@@ -28,8 +27,8 @@ enum { TWILIO_SIGNED_MAX = 1024 * 1024 }; /* bytes of text under one signature *
 /* Appends the signature under token to b. ERR_TOO_BIG past TWILIO_SIGNED_MAX, ERR_NOMEM. */
 CHECKED enum err twilio_signature_make(const struct twilio_signed *what, struct str token, struct buf *b);
 
-/* Is it signed with one of the tokens (empty ones are none)? The URL is tried byte for byte, without any port, and with
- * the scheme's default port where it has none. The time does not tell which came how near.
- * ERR_TOO_BIG, ERR_NOMEM: can't be said. */
+/* *ret_valid: the signature is right under one of the tokens (empty ones don't count). Tries the URL byte for byte, and
+ * without its port or, if it has none, with the scheme's default port. Takes the same time whichever candidate fits.
+ * ERR_TOO_BIG, ERR_NOMEM: it was not checked. */
 CHECKED enum err twilio_signature_check(const struct twilio_signed *what, struct str signature,
                                         const struct str *tokens, size_t token_count, bool *ret_valid);

@@ -169,7 +169,7 @@ static enum err fill_on_reply(void *arg, const struct fetch_reply *r) {
   switch (f->context->provider->answer(r->status, r->content_encoding, &error)) {
     case PROVIDER_AUDIO:
       return fill_take_answer(f, r);
-    case PROVIDER_NOT_THERE:
+    case PROVIDER_NOT_FOUND:
       return stop_with_verdict(f, FILL_VERDICT_NOT_FOUND);
     case PROVIDER_OTHER_FORMAT:
       return stop_with_verdict(f, FILL_VERDICT_OTHER_FORMAT);

@@ -76,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
                                         .body = body};
   enum provider_refusal refusal = provider_twilio.webhook(&ACCOUNT, &hook, &storage, &d, &bad);
   require((refusal == PROVIDER_BAD_FIELD) == !!bad);
-  if (refusal != PROVIDER_TAKEN) return 0;
+  if (refusal != PROVIDER_ACCEPTED) return 0;
   require(d.call_sid.n == 0 || provider_twilio.is_call_sid(d.call_sid));
   require(d.recording_sid.n == 0 || provider_twilio.is_recording_sid(d.recording_sid));
   require(d.call_sid.n > 0 || d.recording_sid.n > 0);

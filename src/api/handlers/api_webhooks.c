@@ -242,7 +242,7 @@ static enum provider_refusal webhook_check(struct webhook *w, const struct api_r
   }
   struct buf prefix CLEANUP(buf_done) = BUF_INIT(PREFIX_MAX);
   if (buf_addf(&prefix, "%s://%.*s", request_is_https(req) ? "https" : "http", STR_ARG(req->request->host)) != OK)
-    return PROVIDER_NO_ROOM;
+    return PROVIDER_NO_MEMORY;
   return webhook_check_url(w, req, b, buf_str(&prefix), ret_field);
 }
 
@@ -264,7 +264,7 @@ static bool webhook_is_accepted(struct webhook *w, struct api_request *req, cons
   const char *field = NULL;
   int64_t id = b->business_id;
   switch (webhook_check(w, req, b, &field)) {
-    case PROVIDER_TAKEN:
+    case PROVIDER_ACCEPTED:
       if (intake_fits(&w->delivery, &field)) return webhook_within_quota(req, w, id);
       webhook_refuse_field(req, w->kind, id, field);
       return false;
@@ -282,7 +282,7 @@ static bool webhook_is_accepted(struct webhook *w, struct api_request *req, cons
     case PROVIDER_BAD_FIELD:
       webhook_refuse_field(req, w->kind, id, field);
       return false;
-    case PROVIDER_NO_ROOM:
+    case PROVIDER_NO_MEMORY:
       webhook_refuse(req, w->kind, id, REASON_NO_ROOM, PROBLEM_BUSY, NULL);
       return false;
   }

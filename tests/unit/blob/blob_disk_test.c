@@ -24,7 +24,7 @@
 #define STEM "7/2026/11/CA1.RE1"
 #define OWNER "7.RE1"
 
-static const struct blob_whose WHOSE = {OWNER, STEM};
+static const struct blob_owner WHOSE = {OWNER, STEM};
 
 struct scratch {
   char path[64];
@@ -215,7 +215,7 @@ static void only_older_parts_of_the_owner_are_swept(void **state) {
   }
   assert_true(exists(&s, ".parts/7.RE1.5"));
   touch(&s, "RE9.0.part");
-  assert_int_equal(blob_sweep_below(s.store, &(struct blob_whose){"7.RE9", "RE9"}, 1), OK);
+  assert_int_equal(blob_sweep_below(s.store, &(struct blob_owner){"7.RE9", "RE9"}, 1), OK);
   assert_false(exists(&s, "RE9.0.part"));
   scratch_close(&s);
 }
@@ -430,13 +430,13 @@ static void no_name_leaves_the_store(void **state) {
     char found[BLOB_NAME_SIZE];
     assert_int_equal(blob_begin(s.store, names[i], 1, &part), ERR_INVALID);
     assert_int_equal(blob_remove_part(s.store, names[i], 1), ERR_INVALID);
-    assert_int_equal(blob_open_part(s.store, &(struct blob_whose){names[i], STEM}, 1, &fd), ERR_INVALID);
+    assert_int_equal(blob_open_part(s.store, &(struct blob_owner){names[i], STEM}, 1, &fd), ERR_INVALID);
     assert_int_equal(blob_each_below(s.store, names[i], refuse, NULL), ERR_INVALID);
     assert_int_equal(blob_publish(good, names[i]), ERR_INVALID);
     assert_int_equal(blob_open(s.store, names[i], &fd, &size), ERR_INVALID);
     assert_int_equal(blob_delete(s.store, names[i]), ERR_INVALID);
     assert_int_equal(blob_find(s.store, names[i], found), ERR_INVALID);
-    assert_int_equal(blob_sweep_below(s.store, &(struct blob_whose){OWNER, names[i]}, 1), ERR_INVALID);
+    assert_int_equal(blob_sweep_below(s.store, &(struct blob_owner){OWNER, names[i]}, 1), ERR_INVALID);
   }
   assert_int_equal(blob_begin(s.store, OWNER, -1, &part), ERR_INVALID);
   assert_int_equal(blob_begin(s.store, "7/RE1", 1, &part), ERR_INVALID);

@@ -85,7 +85,7 @@ static void a_call_is_told_in_our_words(void **state) {
                                     {"Duration", "1"}, {"CallerName", "Åsa"}, {"FromCity", ""}, {"SequenceNumber", "3"},
                                     {"Timestamp", "Thu, 01 Aug 2024 04:20:56 +0000"}, {"status", "forged"}, ),
                                AC, "first token"),
-                   PROVIDER_TAKEN);
+                   PROVIDER_ACCEPTED);
   const struct delivery_part *call = &s.delivery.call;
   assert_int_equal(s.delivery.business_id, 7);
   assert_int_equal(s.delivery.received_ms, RECEIVED_MS);
@@ -121,7 +121,7 @@ static void a_recording_is_told_in_our_words(void **state) {
                             {"RecordingTrack", "both"}, {"ErrorCode", "0"}, {"X-New", "kept"}, {"forbidden", "0"},
                             {"url", "https://evil.example"}, ),
                   AC, "second token"),
-      PROVIDER_TAKEN);
+      PROVIDER_ACCEPTED);
   const struct delivery_part *recording = &s.delivery.recording;
   assert_str(s.delivery.call_sid, CA);
   assert_str(s.delivery.recording_sid, RE);
@@ -153,7 +153,7 @@ static void a_calls_webhook_tells_of_its_recording_too(void **state) {
                                CALL({"RecordingUrl", RECORDING_URL ".wav"}, {"RecordingDuration", "9"},
                                     {"CallStatus", "in-progress"}, {"SequenceNumber", "2"}, {"ErrorCode", "12345"}, ),
                                AC, "first token"),
-                   PROVIDER_TAKEN);
+                   PROVIDER_ACCEPTED);
   assert_str(s.delivery.recording_sid, RE);
   assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_URL), RECORDING_URL);
   assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_STATUS), "completed");
@@ -172,7 +172,7 @@ static void a_recording_may_have_no_call(void **state) {
   (void)state;
   struct sent s CLEANUP(sent_done) = {0};
   const struct pair pairs[] = {{"RecordingUrl", RECORDING_URL}, {"ConferenceSid", CF}, {"CallSid", ""}, {NULL, NULL}};
-  assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_RECORDING, pairs, AC, "first token"), PROVIDER_TAKEN);
+  assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_RECORDING, pairs, AC, "first token"), PROVIDER_ACCEPTED);
   assert_str(s.delivery.call_sid, "");
   assert_str(s.delivery.recording_sid, RE);
   assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_CONFERENCE), CF);
@@ -183,7 +183,7 @@ static void a_forbidden_url_is_taken_and_marked(void **state) {
   (void)state;
   struct sent s CLEANUP(sent_done) = {0};
   const struct pair pairs[] = {{"RecordingUrl", "http://169.254.169.254/" RE}, {NULL, NULL}};
-  assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_RECORDING, pairs, AC, "first token"), PROVIDER_TAKEN);
+  assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_RECORDING, pairs, AC, "first token"), PROVIDER_ACCEPTED);
   assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_URL), "http://169.254.169.254/" RE);
   assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_FORBIDDEN), "1");
 }
@@ -209,7 +209,7 @@ static void values_that_say_nothing_are_left_out(void **state) {
     struct sent s CLEANUP(sent_done) = {0};
     assert_int_equal(
         send_signed(&s, PROVIDER_WEBHOOK_RECORDING, RECORDING({cases[i].name, cases[i].value}, ), AC, "first token"),
-        PROVIDER_TAKEN);
+        PROVIDER_ACCEPTED);
     assert_str(test_field(&s.delivery.recording, cases[i].field), cases[i].kept);
   }
 }
@@ -225,7 +225,7 @@ static void recordings_statuses_have_their_rank(void **state) {
     struct sent s CLEANUP(sent_done) = {0};
     assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_RECORDING, RECORDING({"RecordingStatus", cases[i].status}, ), AC,
                                  "first token"),
-                     PROVIDER_TAKEN);
+                     PROVIDER_ACCEPTED);
     assert_int_equal(s.delivery.recording.rank.terminal, cases[i].terminal);
     assert_int_equal(s.delivery.recording.rank.status_order, i);
   }
@@ -255,7 +255,7 @@ static void calls_statuses_and_directions_are_an_open_world(void **state) {
     assert_int_equal(
         send_signed(&s, PROVIDER_WEBHOOK_CALL, CALL({"CallStatus", cases[i].status}, {"Direction", cases[i].told}, ),
                     AC, "first token"),
-        PROVIDER_TAKEN);
+        PROVIDER_ACCEPTED);
     assert_str(test_field(&s.delivery.call, CALL_FIELD_STATUS), cases[i].status);
     assert_str(test_field(&s.delivery.call, CALL_FIELD_DIRECTION), cases[i].direction);
     assert_int_equal(s.delivery.call.rank.terminal, cases[i].terminal);
@@ -331,7 +331,7 @@ static void further_fields_past_the_ceiling_are_dropped_and_known_ones_are_not(v
   }
   pairs[1 + COUNT] = (struct pair){"From", "+15550100"};
   struct sent s CLEANUP(sent_done) = {0};
-  assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_CALL, pairs, AC, "first token"), PROVIDER_TAKEN);
+  assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_CALL, pairs, AC, "first token"), PROVIDER_ACCEPTED);
   assert_int_equal(s.delivery.dropped, 7);
   assert_int_equal(s.delivery.call.count, DELIVERY_FURTHER_MAX + 2); /* account_sid, from */
 }
@@ -342,7 +342,7 @@ static void of_doubled_names_the_first_counts(void **state) {
   assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_CALL,
                                CALL({"CallSid", CA_PARENT}, {"From", "1"}, {"From", "2"}, {"To", ""}, {"To", "3"}, ),
                                AC, "first token"),
-                   PROVIDER_TAKEN);
+                   PROVIDER_ACCEPTED);
   assert_str(s.delivery.call_sid, CA);
   assert_str(test_field(&s.delivery.call, CALL_FIELD_FROM), "1");
   assert_str(test_field(&s.delivery.call, CALL_FIELD_TO), "(none)");
@@ -352,7 +352,7 @@ static void a_leg_is_not_its_own_parent(void **state) {
   (void)state;
   struct sent s CLEANUP(sent_done) = {0};
   assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_CALL, CALL({"ParentCallSid", CA}, ), AC, "first token"),
-                   PROVIDER_TAKEN);
+                   PROVIDER_ACCEPTED);
   assert_str(test_field(&s.delivery.call, CALL_FIELD_PARENT), "(none)");
 }
 
@@ -360,7 +360,7 @@ static void without_room_nothing_is_said_of_the_sender(void **state) {
   (void)state;
   struct sent s CLEANUP(sent_done) = {.body.max = 100, .signature.max = 100, .storage.max = 16};
   ok(buf_add(&s.body, STR("CallSid=" CA)));
-  assert_int_equal(receive(&s, PROVIDER_WEBHOOK_CALL), PROVIDER_NO_ROOM);
+  assert_int_equal(receive(&s, PROVIDER_WEBHOOK_CALL), PROVIDER_NO_MEMORY);
 }
 
 int main(void) {
