@@ -1,4 +1,4 @@
-/* cmd_status.c - what waits, what is being filled, what failed. It only reads. */
+/* cmd_status.c - prints the queue, the running fills and the failures. It only reads. */
 #include <stdio.h>
 
 #include "cmd/app.h"

@@ -1,7 +1,7 @@
-/* cmd_verify.c - the files against the catalog, and on request the catalog against the files.
+/* cmd_verify.c - compares the recordings in the database with the files of the store, and with --repair repairs them.
  *
- * Runs beside servers: rows are read in batches, files without holding anything of the database, and a row is moved only if
- * it is still as it was judged. */
+ * It can run beside servers: it reads rows in batches, holds no transaction while it reads files, and changes a row only if the row
+ * has not changed since it was compared. */
 #include <stdio.h>
 
 #include "cmd/verify/verify_parts.h"
@@ -25,9 +25,8 @@ static int verify_run(struct verify *v, bool adopts) {
   if (code == CMD_DONE) code = app_open_store(&v->app, v->args, &v->store);
   if (code != CMD_DONE) return code;
   enum err e = verify_all(v);
-  if (e == ERR_CONFLICT)
-    return cmd_fail(v->args, "RECORDINGS_DIR became another volume meanwhile: nothing more is repaired");
-  if (e != OK) return cmd_fail(v->args, "can't go on: %s (%s)", err_text(e), db_problem(v->app.db));
+  if (e == ERR_CONFLICT) return cmd_fail(v->args, "RECORDINGS_DIR is another volume now; the repair stopped");
+  if (e != OK) return cmd_fail(v->args, "stopped: %s (%s)", err_text(e), db_problem(v->app.db));
   return verify_report_end(v);
 }
 

@@ -52,7 +52,7 @@ static void serve_on_changes_lost(void *arg) {
 static void serve_on_changes_tick(void *arg) {
   struct serve *s = arg;
   if (!s->api) return;
-  if (atomic_exchange(&s->storage_full_moved, false))
+  if (atomic_exchange(&s->storage_full_changed, false))
     api_tell_lost(s->api); /* the reason that queued recordings show has changed */
   api_tick(s->api);
 }

@@ -1,12 +1,12 @@
-/* serve_figures.c - the figures that are asked of the database and of the volume's threads, for /metrics.
+/* serve_figures.c - the metrics that come from the database and from the volume's threads.
  *
- *   main thread, every REFRESH_MS --> a reader: counts, workers --> metric_set
- *   main thread --> what the volume's threads saw last: free bytes --> metric_set
+ *   main thread, every REFRESH_MS --> a reader: counts, workers      --> metric_set
+ *   main thread, each upkeep      --> volume_seen: free bytes         --> metric_set
  *
  * Invariants
- *  (1) No scrape asks the database or the volume: it reads what was found out last.
- *  (2) What is older than STALE_MS is forgotten rather than shown: nobody takes an old figure for a new one.
- *  (3) At most one look is under way. */
+ *  (1) No scrape reads the database or the volume: it shows the values that were read last.
+ *  (2) Values older than STALE_MS are removed, so that nobody takes an old value for a current one.
+ *  (3) At most one read runs at a time. */
 #include "base/clock.h"
 #include "base/metric.h"
 #include "cmd/serve/serve_parts.h"
@@ -14,9 +14,9 @@
 
 enum { REFRESH_MS = 5000, STALE_MS = 15 * 1000, LOOK_MAX_MS = 4000, WORKER_LIVES_MS = 30 * 1000 };
 
-static const enum metric of_database[] = {METRIC_RECORDINGS,           METRIC_RECORDINGS_FAILED, METRIC_QUEUE_DEPTH,
-                                          METRIC_QUEUE_OLDEST_SECONDS, METRIC_WORKERS,           METRIC_STORE_BYTES,
-                                          METRIC_ACCOUNTS_STOPPED,     METRIC_WORKERS_FULL};
+static const enum metric database_metrics[] = {
+    METRIC_RECORDINGS, METRIC_RECORDINGS_FAILED, METRIC_QUEUE_DEPTH,      METRIC_QUEUE_OLDEST_SECONDS,
+    METRIC_WORKERS,    METRIC_STORE_BYTES,       METRIC_ACCOUNTS_STOPPED, METRIC_WORKERS_FULL};
 
 struct figures {
   struct recordings_counts counts;
@@ -32,7 +32,7 @@ static enum err add_code(void *arg, struct str code, int64_t count, int64_t perm
   return OK;
 }
 
-static enum err read_figures(struct db *db, struct figures *f) {
+static enum err figures_read(struct db *db, struct figures *f) {
   db_deadline(db, clock_mono_ms() + LOOK_MAX_MS);
   f->now = db_now_ms(db);
   TRY(recordings_count(db, 0, &f->counts));
@@ -40,7 +40,7 @@ static enum err read_figures(struct db *db, struct figures *f) {
   return nodes_workers(db, f->now, WORKER_LIVES_MS, &f->workers);
 }
 
-static void show(const struct figures *f) {
+static void figures_set(const struct figures *f) {
   const struct recordings_counts *c = &f->counts;
   int64_t waits_ms = c->oldest_queued_at ? f->now - c->oldest_queued_at : 0;
   for (unsigned i = 0; i < RECORDING_STATUS_COUNT_; i++) metric_set(METRIC_RECORDINGS, i, (double)c->by_status[i]);
@@ -52,8 +52,8 @@ static void show(const struct figures *f) {
   metric_set(METRIC_STORE_BYTES, 0, (double)c->bytes);
 }
 
-/* As the volume was seen last: a scrape never waits for it. */
-static void show_volume(const struct serve *s) {
+/* Sets the free bytes that the volume's threads saw last: a scrape never waits for the volume. */
+static void figures_set_volume(const struct serve *s) {
   struct volume_seen seen;
   volume_seen(s->volume, &seen);
   metric_set(METRIC_STORE_RESERVED_BYTES, 0, (double)s->min_free_bytes);
@@ -63,35 +63,35 @@ static void show_volume(const struct serve *s) {
     metric_forget(METRIC_STORE_FREE_BYTES);
 }
 
-/* On a reader; db NULL: no connection. */
-static void look(struct db *db, void *arg) {
+/* Runs on a reader. db NULL: there is no connection. */
+static void figures_read_rows(struct db *db, void *arg) {
   struct serve *s = arg;
   struct figures f = {.now = 0};
-  if (db && read_figures(db, &f) == OK) {
-    show(&f);
+  if (db && figures_read(db, &f) == OK) {
+    figures_set(&f);
     atomic_store(&s->figures_ms, clock_mono_ms());
   }
   atomic_store(&s->figures_busy, false);
 }
 
 void serve_refresh_figures(struct serve *s) {
-  static int64_t next_ms; /* the main thread's alone */
+  static int64_t next_ms; /* only the main thread uses it */
   int64_t now = clock_mono_ms();
-  show_volume(s);
+  figures_set_volume(s);
   if (now >= next_ms && !atomic_exchange(&s->figures_busy, true)) {
     next_ms = now + REFRESH_MS;
-    if (db_readers_run(s->readers, 0, look, s) != OK) atomic_store(&s->figures_busy, false);
+    if (db_readers_run(s->readers, 0, figures_read_rows, s) != OK) atomic_store(&s->figures_busy, false);
   }
   if (now - atomic_load(&s->figures_ms) <= STALE_MS) {
     metric_set(METRIC_ACCOUNTS_STOPPED, 0, (double)serve_stopped_count(s));
     return;
   }
-  for (size_t i = 0; i < COUNT_OF(of_database); i++) metric_forget(of_database[i]); /* (2) */
+  for (size_t i = 0; i < COUNT_OF(database_metrics); i++) metric_forget(database_metrics[i]); /* (2) */
 }
 
-/* ---- what a scrape finds out by itself ---- */
+/* ---- set at each scrape ---- */
 
-static void scrape(void *arg) {
+static void figures_on_scrape(void *arg) {
   struct serve *s = arg;
   struct volume_seen seen;
   volume_seen(s->volume, &seen);
@@ -105,7 +105,7 @@ static void scrape(void *arg) {
 
 enum err serve_watch_figures(struct serve *s) {
   TRY(metric_process_watch());
-  return metric_on_scrape(scrape, s);
+  return metric_on_scrape(figures_on_scrape, s);
 }
 
 /* ---- ADMIN_LISTEN ---- */
@@ -116,6 +116,6 @@ int serve_build_admin(struct serve *s) {
   struct http_config config = {.ret_problem = &problem, .listen = listen, .loops = 1, .connections = ADMIN_CONNECTIONS};
   struct http_app app = api_admin_app(s->api);
   if (http_server_new(&config, &app, &s->admin) != OK)
-    return cmd_fail(s->args, "ADMIN_LISTEN: %s: %s", listen, problem ? problem : "can't be listened on");
+    return cmd_fail(s->args, "ADMIN_LISTEN: %s: %s", listen, problem ? problem : "can't listen there");
   return CMD_DONE;
 }

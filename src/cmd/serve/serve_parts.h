@@ -1,6 +1,6 @@
-/* serve_parts.h - everything that a serving process is made of, for the files serve_*.c and cmd_serve.c.
+/* serve_parts.h - the objects of a serving process, for serve_*.c and cmd_serve.c.
  *
- * Built in the order of the members, torn down in reverse. */
+ * cmd_serve.c builds them in the order of the members and frees them in reverse order. */
 #pragma once
 
 #include <stdatomic.h>
@@ -17,11 +17,11 @@
 #include "ledger/nodes.h"
 #include "work/worker.h"
 
-/* What changed of businesses and keys since the snapshot was made. */
-struct access_news {
+/* Businesses and keys that have changed since the access snapshot was made. */
+struct access_changes {
   struct access_change changes[256];
   size_t count;
-  bool all; /* more than that, or not known what: all is read anew */
+  bool all; /* too many changes, or unknown ones: read everything again */
 };
 
 /* A sorted list of businesses. */
@@ -34,8 +34,8 @@ enum serve_role { SERVE_ALL, SERVE_WEB, SERVE_WORKER };
 
 struct serve {
   const struct cmd_args *args;
-  int signals; /* signalfd of those that end */
-  int wake;    /* eventfd: upkeep now */
+  int signals; /* signalfd of SIGTERM and SIGINT */
+  int wake;    /* eventfd: wakes the main thread for the upkeep */
   struct app app;
   enum serve_role role;
   struct node node;
@@ -51,34 +51,34 @@ struct serve {
   struct access_snapshot *access;
   struct api *api;
   struct http_server *server;
-  struct http_server *admin; /* of ADMIN_LISTEN; or NULL */
+  struct http_server *admin; /* of ADMIN_LISTEN, or NULL */
   struct worker *worker;     /* NULL in a web process */
 
-  /* What the process knows of itself; written by the upkeep, read by any thread. */
+  /* The state of the process and of others: the upkeep writes it, any thread may read it. */
   atomic_bool draining;
   atomic_bool store_is_right;
-  _Atomic int64_t worker_seen_ms; /* mono: when some worker was last known to live; 0 never */
-  atomic_bool storage_full;       /* there are workers, and none has room */
-  atomic_bool storage_full_moved; /* it is another than streams were told */
-  atomic_bool trims;              /* a trim of `changes` is under way; more_to_trim is the writer's thread's */
+  _Atomic int64_t worker_seen_ms;   /* monotonic: when a worker of any process was last alive; 0: never */
+  atomic_bool storage_full;         /* there are workers, and the volume is full for all of them */
+  atomic_bool storage_full_changed; /* storage_full has changed since event streams were notified */
+  atomic_bool is_trimming;          /* a trim of `changes` runs; more_to_trim belongs to the writer's thread */
   bool more_to_trim;
-  bool more_sessions_to_trim; /* the writer's thread's */
-  atomic_bool keeps_calls;    /* calls_upkeep is under way; the three below are the writer's thread's */
+  bool more_sessions_to_trim;    /* belongs to the writer's thread */
+  atomic_bool is_indexing_calls; /* calls_upkeep runs; the three members below belong to the writer's thread */
   struct calls_upkeep calls_upkeep;
   bool more_of_calls;
-  int64_t calls_told_ms; /* mono: when the log last said how far it is */
-  struct lock lock;      /* covers stopped and news; held for a look at memory only, never during SQL */
-  struct access_news news;
-  struct business_ids stopped; /* businesses whose credentials were refused */
-  atomic_bool figures_busy;    /* a reader looks */
-  _Atomic int64_t figures_ms;  /* mono: when the database last told its figures; 0 never */
+  int64_t calls_logged_ms; /* monotonic: when its progress was last logged */
+  struct lock lock;        /* covers stopped and access_changes; never held during SQL */
+  struct access_changes access_changes;
+  struct business_ids stopped; /* sorted: businesses whose credentials the provider refused */
+  atomic_bool figures_busy;    /* a reader reads them now */
+  _Atomic int64_t figures_ms;  /* monotonic: when they were last read; 0: never */
 };
 
-/* serve_upkeep.c: what a process does from time to time, on the main thread */
+/* serve_upkeep.c: periodic work on the main thread, about four times a second */
 void serve_upkeep(struct serve *s);
-/* Loads all businesses and keys and hands them to whoever holds some. */
+/* Reads all businesses and keys, and gives the snapshot to the api and the worker. */
 CHECKED enum err serve_load_access(struct serve *s);
-/* (any thread) The main thread is to read that anew, soon. NULL: everything. */
+/* (any thread) Makes the main thread read the changed business or key again, at once. NULL: read everything again. */
 void serve_note_access(struct serve *s, const struct access_change *change);
 
 /* serve_state.c: what the process knows about itself; (any thread). serve: a struct serve. */
@@ -95,13 +95,13 @@ bool serve_storage_full(void *serve);
 /* NULL when able to serve; else a sentence for /readyz. *ret_degraded: "database" or NULL. */
 const char *serve_not_ready(void *serve, const char **ret_degraded);
 
-/* serve_figures.c: what /metrics shows, and the server that shows it inside */
+/* serve_figures.c: metrics that come from the database and the volume, and the server of ADMIN_LISTEN */
 enum { ADMIN_CONNECTIONS = 256 };
-void serve_refresh_figures(struct serve *s); /* on the main thread, with the upkeep */
+void serve_refresh_figures(struct serve *s); /* the upkeep calls it on the main thread */
 CHECKED enum err serve_watch_figures(struct serve *s);
 CHECKED int serve_build_admin(struct serve *s);
 
-/* serve_changes.c: what follows from changes, on the changes thread */
+/* serve_changes.c: passes changes on, on the changes thread */
 CHECKED enum err serve_follow_changes(struct serve *s);
-/* serve_business.c: the business of TWILIO_ACCOUNT_SID */
+/* serve_business.c: adds or updates the business of TWILIO_ACCOUNT_SID. Returns an exit code. */
 CHECKED int serve_keep_business(struct serve *s);

@@ -8,7 +8,7 @@
 
 enum { WORKER_LIVES_MS = 30 * 1000 };
 
-/* A text that is being written. */
+/* The output while it is written. */
 struct status_text {
   struct buf *out;
   int n;

@@ -1,4 +1,4 @@
-/* status_text.h - what `status` shows at one moment.
+/* status_text.h - writes the status: counts, failures and running fills.
  *
  *   struct buf out = BUF_INIT(STATUS_TEXT_MAX);
  *   e = status_write_all(app.db, business_id, args->json, &out);

@@ -21,9 +21,9 @@
 
 enum { PAINT_MS = 500, COLUMNS = 80, ROWS = 24 };
 
-static volatile sig_atomic_t ended;
+static volatile sig_atomic_t ended; /* set by an ending signal */
 
-static void on_end(int number) {
+static void watch_on_signal(int number) {
   (void)number;
   ended = 1;
 }
@@ -119,9 +119,9 @@ static bool watch_wait(const struct watch *w) {
   return !ended;
 }
 
-static void catch_signals(struct watch *w) {
+static void watch_catch_signals(struct watch *w) {
   static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-  struct sigaction action = {.sa_handler = on_end};
+  struct sigaction action = {.sa_handler = watch_on_signal};
   sigset_t blocked;
   sigemptyset(&action.sa_mask);
   sigemptyset(&blocked);
@@ -142,7 +142,7 @@ int status_watch(const struct cmd_args *args, struct app *app, int64_t business_
                     .now = BUF_INIT(STATUS_TEXT_MAX),
                     .painting = BUF_INIT(STATUS_TEXT_MAX)};
   enum err e;
-  catch_signals(&w);
+  watch_catch_signals(&w);
   terminal_take(&w);
   do {
     e = watch_show(&w);

@@ -1,6 +1,6 @@
-/* verify_catalog.c - every ready row against its file: there, of its length, of its bytes.
+/* verify_catalog.c - compares every ready row with its file: existence, length, checksum.
  *
- * Rows are read a batch at a time; nothing of the database is held while files are read. */
+ * It reads a batch of rows, ends the transaction, and then reads the files. */
 #include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
@@ -25,18 +25,18 @@ static void free_digest(struct digest **d) {
   *d = digest_free(*d);
 }
 
-static enum err add_row(void *arg, const struct recording *row) {
+static enum err batch_add_row(void *arg, const struct recording *row) {
   struct batch *b = arg;
   b->rows[b->n++] = *row;
   return OK;
 }
 
-static enum err read_through(struct verify *v, int fd, char ret_sha256[65]) {
+static enum err catalog_hash_file(struct verify *v, int fd, char ret_sha256[65]) {
   char *chunk CLEANUP(free_char) = malloc(CHUNK);
   struct digest *digest CLEANUP(free_digest) = NULL;
   if (!chunk) return ERR_NOMEM;
   TRY(digest_new(&digest));
-  (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* advice */
+  (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* only a hint: a failure does not matter */
   for (int64_t at = 0;;) {
     ssize_t n = pread(fd, chunk, CHUNK, at);
     if (n < 0) return ERR_IO;
@@ -50,8 +50,8 @@ static enum err read_through(struct verify *v, int fd, char ret_sha256[65]) {
   return OK;
 }
 
-/* False: nothing is wrong with it. */
-static bool judge(struct verify *v, const struct recording *row, enum verify_kind *ret_kind) {
+/* True: the file is wrong, and *ret_kind says how. False: it is right. */
+static bool catalog_check_file(struct verify *v, const struct recording *row, enum verify_kind *ret_kind) {
   int fd CLEANUP(fs_close_) = -1;
   int64_t size;
   char sha256[65];
@@ -61,7 +61,7 @@ static bool judge(struct verify *v, const struct recording *row, enum verify_kin
     *ret_kind = VERIFY_MISSING;
   } else if (e == OK && size != row->bytes) {
     *ret_kind = VERIFY_LENGTH;
-  } else if (e != OK || read_through(v, fd, sha256) != OK) {
+  } else if (e != OK || catalog_hash_file(v, fd, sha256) != OK) {
     *ret_kind = VERIFY_UNREAD;
   } else if (row->sha256[0] && strcmp(row->sha256, sha256) != 0) {
     *ret_kind = VERIFY_CHECKSUM;
@@ -71,12 +71,12 @@ static bool judge(struct verify *v, const struct recording *row, enum verify_kin
   return true;
 }
 
-static enum err look_at_row(struct verify *v, const struct recording *row) {
+static enum err catalog_verify_row(struct verify *v, const struct recording *row) {
   enum verify_kind kind;
   struct recording now;
   bool is_repaired = false;
-  if (!judge(v, row, &kind)) return OK;
-  /* Somebody else may have noticed meanwhile, or removed it. */
+  if (!catalog_check_file(v, row, &kind)) return OK;
+  /* Another process may have changed or removed the row in the meantime. */
   enum err e = recordings_get(v->app.db, row->business_id, str_from(row->recording_sid), &now);
   if (e == ERR_NOT_FOUND || (e == OK && now.version != row->version)) return OK;
   TRY(e);
@@ -84,12 +84,12 @@ static enum err look_at_row(struct verify *v, const struct recording *row) {
   return verify_report_finding(v, kind, row->name, row, is_repaired);
 }
 
-static enum err look_at_business(struct verify *v, struct batch *b, int64_t business_id) {
+static enum err catalog_verify_business(struct verify *v, struct batch *b, int64_t business_id) {
   char after[SID_SIZE] = "";
   do {
     b->n = 0;
-    TRY(recordings_with_status(v->app.db, business_id, RECORDING_READY, str_from(after), BATCH, add_row, b));
-    for (int i = 0; i < b->n; i++) TRY(look_at_row(v, &b->rows[i]));
+    TRY(recordings_with_status(v->app.db, business_id, RECORDING_READY, str_from(after), BATCH, batch_add_row, b));
+    for (int i = 0; i < b->n; i++) TRY(catalog_verify_row(v, &b->rows[i]));
     if (b->n) memcpy(after, b->rows[b->n - 1].recording_sid, sizeof(after));
   } while (b->n == BATCH);
   return OK;
@@ -104,11 +104,11 @@ enum err verify_catalog(struct verify *v) {
   struct batch *b CLEANUP(free_batch) = malloc(sizeof(*b));
   if (!b) return ERR_NOMEM;
   TRY(businesses_each(v->app.db, NULL, true, collect_id,
-                      &ids)); /* removed ones keep their files until they are purged */
+                      &ids)); /* with removed businesses: their files stay until they are purged */
   for (size_t at = 0; at + sizeof(int64_t) <= ids.n; at += sizeof(int64_t)) {
     int64_t id;
     memcpy(&id, ids.p + at, sizeof(id));
-    TRY(look_at_business(v, b, id));
+    TRY(catalog_verify_business(v, b, id));
   }
   return OK;
 }

@@ -1,4 +1,6 @@
-/* verify_parts.h - what the passes of `verify` share. */
+/* verify_parts.h - what the passes of `callreel verify` share.
+ *
+ * Thread rule: the main thread. */
 #pragma once
 
 #include "cmd/app.h"
@@ -6,14 +8,14 @@
 #include "ledger/recordings.h"
 
 enum verify_kind {
-  VERIFY_MISSING,  /* ready, and its file is not there */
-  VERIFY_LENGTH,   /* ready, and its file is of another length */
-  VERIFY_CHECKSUM, /* ready, and its file holds other bytes */
-  VERIFY_UNREAD,   /* its file is there and can't be read */
-  VERIFY_FOUND,    /* a whole file of a recording that is not ready */
-  VERIFY_BAD,      /* a file of a recording that is not ready, and not that recording */
-  VERIFY_STRAY,    /* nobody's */
-  VERIFY_PART,     /* of a fill that is over */
+  VERIFY_MISSING,  /* a ready recording without a file */
+  VERIFY_LENGTH,   /* a ready recording whose file has another length */
+  VERIFY_CHECKSUM, /* a ready recording whose file has another checksum */
+  VERIFY_UNREAD,   /* the file exists but can't be read */
+  VERIFY_FOUND,    /* a complete file of a recording that is not ready */
+  VERIFY_BAD,      /* a damaged file of a recording that is not ready */
+  VERIFY_STRAY,    /* a file that no recording refers to */
+  VERIFY_PART,     /* a part whose fill has ended */
   VERIFY_KIND_COUNT_
 };
 
@@ -23,10 +25,10 @@ struct verify {
   struct blob_store *store;
   bool repair;
   struct progress progress;
-  int64_t files, bytes, bytes_in_all; /* read through; told by the catalog */
+  int64_t files, bytes, bytes_in_all; /* files and bytes that were read; bytes of the catalog */
   int64_t found[VERIFY_KIND_COUNT_], repaired[VERIFY_KIND_COUNT_];
-  int64_t set_aside; /* files that an earlier look set aside */
-  int64_t listed;
+  int64_t set_aside; /* .bad files of earlier repairs */
+  int64_t listed;    /* findings that were printed as JSON */
 };
 
 /* verify_report.c: what is printed. */
@@ -42,16 +44,17 @@ CHECKED int verify_report_end(struct verify *v);
 CHECKED enum err verify_catalog(struct verify *v);
 /* verify_files.c: every file against the rows. */
 CHECKED enum err verify_files(struct verify *v);
-/* verify_adopt.c: the database and the volume at RECORDINGS_DIR belong together from now on. A code of cmd.h. */
+/* verify_adopt.c: makes the volume at RECORDINGS_DIR the one that the database knows. Returns an exit code. */
 CHECKED int verify_adopt(const struct cmd_args *args, struct app *app);
 
-/* verify_repair.c: carries out what follows from a finding, if the row is still as it was judged. *ret_done: it did. */
+/* verify_repair.c: repairs a finding. *ret_done is false if the row has changed since it was compared; nothing is repaired then.
+ * verify_give_up marks the recording as missing and renames a damaged file. verify_take makes the recording ready with the file. */
 CHECKED enum err verify_give_up(struct verify *v, enum verify_kind kind, const struct recording *row, bool *ret_done);
 struct audio_info;
 CHECKED enum err verify_take(struct verify *v, const struct recording *row, const char *name,
                              const struct audio_info *info, const char *sha256, bool *ret_done);
 
-/* What a file's name says: "BUSINESS/yyyy/mm/[CALL.]RECORDING.EXT", "….TOKEN.part" or "….bad". Pure. */
+/* Parses a file's name: "BUSINESS/yyyy/mm/[CALL.]RECORDING.EXT" (BLOB), "….TOKEN.part" (PART), "….bad" (ASIDE), or OTHER. Pure. */
 struct verify_name {
   enum { VERIFY_NAME_OTHER, VERIFY_NAME_BLOB, VERIFY_NAME_PART, VERIFY_NAME_ASIDE } kind;
   int64_t business_id;

@@ -1,9 +1,9 @@
-/* verify_repair.c - what follows from a finding, as a move of the row.
+/* verify_repair.c - repairs a finding by an event of the recording (domain/recording.def).
  *
  * Invariants
- *  (1) A row is moved only if it is as it was judged, in one transaction with what is done to its file.
- *  (2) A row is called missing only while the volume is the one that the database knows.
- *  (3) No file is deleted: one that is damaged gets another name. */
+ *  (1) A row changes only if its version is the one that was compared, in one transaction with the change of its file.
+ *  (2) A recording becomes missing only while the volume is the one that the database knows.
+ *  (3) No file is deleted: a damaged file is renamed. */
 #include <stdio.h>
 #include <string.h>
 
@@ -20,13 +20,13 @@ enum { TRIES = 6 };
 
 struct move {
   struct verify *v;
-  const struct recording *row; /* as it was judged */
-  const char *set_aside;       /* the file's name, or NULL */
+  const struct recording *row; /* as it was compared */
+  const char *set_aside;       /* the name of a file to rename to .bad, or NULL */
   struct recording_event event;
   bool done;
 };
 
-static enum err run_move(struct db *db, void *arg) {
+static enum err repair_run_move(struct db *db, void *arg) {
   struct move *m = arg;
   struct recording row;
   struct recording_outcome outcome;
@@ -41,10 +41,10 @@ static enum err run_move(struct db *db, void *arg) {
   return OK;
 }
 
-/* A busy database is waited for several times: it is only looked after beside it. */
-static enum err carry_out(struct move *m) {
+/* Retries while the database is locked: a server may be writing. */
+static enum err repair_apply(struct move *m) {
   enum err e = ERR_BUSY;
-  for (int i = 0; i < TRIES && e == ERR_BUSY; i++) e = app_write(&m->v->app, run_move, m);
+  for (int i = 0; i < TRIES && e == ERR_BUSY; i++) e = app_write(&m->v->app, repair_run_move, m);
   return e;
 }
 
@@ -54,7 +54,7 @@ enum err verify_give_up(struct verify *v, enum verify_kind kind, const struct re
   if (kind != VERIFY_MISSING) m.set_aside = row->name;
   TRY(store_known_id(v->app.db, id));
   TRY(store_check(v->store, id, false)); /* (2) */
-  TRY(carry_out(&m));
+  TRY(repair_apply(&m));
   if (m.done)
     log_warn("Recording's file is gone", LOG_INT("business", row->business_id),
              LOG_TEXT("recording", row->recording_sid));
@@ -79,7 +79,7 @@ enum err verify_take(struct verify *v, const struct recording *row, const char *
                                          .channels = info->channels,
                                          .sha256 = str_from(sha256),
                                          .peaks = str_of(info->peaks, info->peaks_bytes)};
-  TRY(carry_out(&m));
+  TRY(repair_apply(&m));
   *ret_done = m.done;
   return OK;
 }

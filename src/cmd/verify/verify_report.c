@@ -9,15 +9,15 @@ enum { LINE_MAX = 8192 };
 static const struct {
   const char *name, *text, *repaired;
 } KINDS[] = {
-    [VERIFY_MISSING] = {"missing", "its file is gone", "fetched again when it is asked for"},
-    [VERIFY_LENGTH] = {"length", "its file is of another length", "set aside, fetched again when it is asked for"},
-    [VERIFY_CHECKSUM] = {"checksum", "its file holds other bytes than were fetched",
-                         "set aside, fetched again when it is asked for"},
+    [VERIFY_MISSING] = {"missing", "its file does not exist", "marked as missing, fetched again at the next play"},
+    [VERIFY_LENGTH] = {"length", "its file has another length", "renamed to .bad, fetched again at the next play"},
+    [VERIFY_CHECKSUM] = {"checksum", "its file has another checksum",
+                         "renamed to .bad, fetched again at the next play"},
     [VERIFY_UNREAD] = {"unreadable", "its file can't be read", ""},
-    [VERIFY_FOUND] = {"found", "a whole file of a recording that is not ready", "taken"},
-    [VERIFY_BAD] = {"damaged", "not the recording that it is named after", "set aside"},
-    [VERIFY_STRAY] = {"stray", "a file of no recording that would want it", ""},
-    [VERIFY_PART] = {"part", "left by a fill that is over", "removed"},
+    [VERIFY_FOUND] = {"found", "a complete file of a recording that is not ready", "adopted"},
+    [VERIFY_BAD] = {"damaged", "it is not the recording that it is named after", "renamed to .bad"},
+    [VERIFY_STRAY] = {"stray", "no recording refers to this file", ""},
+    [VERIFY_PART] = {"part", "its fill has ended", "removed"},
 };
 
 const char *verify_kind_name(enum verify_kind kind) {
@@ -70,7 +70,7 @@ int verify_report_end(struct verify *v) {
   else
     printf("%lld files, %.1f MB: %lld findings, %lld repaired, %lld left.%s\n", (long long)v->files,
            (double)v->bytes / 1e6, (long long)found, (long long)repaired, left,
-           left && !v->repair ? " callreel verify --repair mends what can be mended." : "");
+           left && !v->repair ? " callreel verify --repair repairs what it can." : "");
   if (fflush(stdout) != 0) return cmd_fail(v->args, "standard output can't be written");
   return left ? CMD_FAILED : CMD_DONE;
 }
