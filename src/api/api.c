@@ -1,6 +1,6 @@
 /* api.c - builds and frees the HTTP surface, and hands on what changed elsewhere: keys, sessions, rows, missed changes.
  *
- *   a change --api_tell_change--> cache versions: what loops cached is void at once (rows_changed, session_changed)
+ *   a change --api_on_change--> cache versions: what loops cached is void at once (rows_changed, session_changed)
  *                            `--> pending bits: each loop reacts within a moment (reactions, api_loop.c)
  *                            `--> the event feed: event streams send it */
 #include "api/api.h"
@@ -114,14 +114,14 @@ void api_key_changed(struct api *a, int64_t business_id, int64_t key_id) {
     cache_changed(a->versions, CACHE_BUSINESS_SESSIONS, business_id, STR_NONE);
 }
 
-void api_tell_change(struct api *a, const struct change *change) {
+void api_on_change(struct api *a, const struct change *change) {
   if (change->kind == CHANGE_RECORDING || change->kind == CHANGE_WANT || change->kind == CHANGE_CALL)
     rows_changed(a, change->business_id, change->id);
   if (change->kind == CHANGE_SESSION) api_session_changed(a, change->business_id, change->id);
   event_feed_change(a->event_feed, change);
 }
 
-void api_tell_lost(struct api *a) {
+void api_on_changes_lost(struct api *a) {
   cache_changed_all(a->versions);
   atomic_store(&a->must_sweep, true);
   api_check_streams(a, 0);

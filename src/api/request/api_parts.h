@@ -25,7 +25,7 @@ struct api_parts {
   const struct hmac_key *url_key; /* of signed URLs; copied. NULL only with health_only */
   struct buf *ret_problem; /* NULL, or gets a sentence that begins with a setting's name when api_new refuses it */
   const char *path_base;   /* path of PUBLIC_BASE_URL without trailing '/', or "" */
-  int64_t seq;             /* the last change before those that api_tell_change will report */
+  int64_t seq;             /* the last change before those that api_on_change will be given */
   bool health_only;        /* a worker's process: it serves nothing but health */
   unsigned loops;          /* of the server that api_http_app is given to */
   /* What the process knows about itself. Each is called from any thread and must be cheap. */

@@ -20,7 +20,7 @@ static void changes_note_access(struct serve *s, const struct change *c) {
 
 static void serve_on_change(void *arg, const struct change *c) {
   struct serve *s = arg;
-  if (s->api) api_tell_change(s->api, c);
+  if (s->api) api_on_change(s->api, c);
   switch (c->kind) {
     case CHANGE_RECORDING:
     case CHANGE_WANT:
@@ -43,7 +43,7 @@ static void serve_on_changes_lost(void *arg) {
   struct serve *s = arg;
   serve_note_access(s, NULL);
   if (s->api) {
-    api_tell_lost(s->api);
+    api_on_changes_lost(s->api);
   }
   events_notify_all(s->events);
   if (s->worker) worker_wake(s->worker);
@@ -53,7 +53,7 @@ static void serve_on_changes_tick(void *arg) {
   struct serve *s = arg;
   if (!s->api) return;
   if (atomic_exchange(&s->storage_full_changed, false))
-    api_tell_lost(s->api); /* the reason that queued recordings show has changed */
+    api_on_changes_lost(s->api); /* the reason that queued recordings show has changed */
   api_tick(s->api);
 }
 

@@ -132,7 +132,7 @@ static void a_reset_makes_a_catch_up_void(void **state) {
   close(listen_to(s, cookie, NULL));
   hold_readers(s, &gate);
   int fd = listen_to(s, cookie, "1");
-  api_tell_lost(s->api);
+  api_on_changes_lost(s->api);
   let_the_loop_turn(s);
   open_gate(&gate);
   let_the_loop_turn(s);

@@ -93,7 +93,7 @@ static enum err read_new_seq(struct db *db, void *arg) {
 static void tell(struct service *s, enum change_kind kind, int64_t business, struct str id) {
   struct change c = {.kind = kind, .business_id = business, .id = id};
   assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = read_new_seq, .arg = &c.seq}), OK);
-  api_tell_change(s->api, &c);
+  api_on_change(s->api, &c);
 }
 
 void service_tell_row(struct service *s, int64_t business, const char *sid) {

@@ -463,7 +463,7 @@ static void loops_play_while_the_catalog_changes(void **state) {
     service_load_access(s);
     service_tell_row(s, s->business, RE1);
     service_tell_row(s, s->business, CA1);
-    if (i % 2) api_tell_lost(s->api);
+    if (i % 2) api_on_changes_lost(s->api);
     events_notify_all(s->events);
   }
   for (size_t i = 0; i < CLIENTS; i++) {

@@ -103,7 +103,7 @@ static void public_url_that_a_provider_can_not_use_is_told(void **state) {
     const char *url, *problem; /* NULL: none */
   } cases[] = {
       {NULL, "not set"},
-      {"nonsense", "no http"},
+      {"nonsense", "not an http"},
       {"http://calls.example.com", "not https"},
       {"https://calls.example.com/x", NULL},
       {"https://localhost", "private network"},
