@@ -6,13 +6,15 @@
  *                               READING --done, but there was a newer change--> READING
  *
  * Invariants
- *  (1) A business has at most one read under way, so its batches come in order of seq. covered_seq says up to which change it
- *      was read. One read takes the changes after covered_seq and the objects that changed in one transaction, each object
- *      once. So the number of an event belongs to what the event shows, in every process, and a stream's numbers only grow.
- *  (2) Under the lock, covered_seq grows before its batch is delivered, and seq grows before its change is read. A stream
- *      joins at the greater of both, so every change that it does not get was committed before it joined.
- *  (3) Nothing grows without limit: beyond EVENT_FEED_ITEMS_MAX objects in a read, or HELD_BYTES_MAX bytes of events in all
- *      queues, the changes are dropped and a batch marked lost says so. A read that can't begin is begun by a later tick.
+ *  (1) A business has at most one read under way, so its batches come in order of seq. covered_seq says up to which
+ *      change it was read. One read takes the changes after covered_seq and the objects that changed in one
+ *      transaction, each object once. So the number of an event belongs to what the event shows, in every process, and
+ *      a stream's numbers only grow.
+ *  (2) Under the lock, covered_seq grows before its batch is delivered, and seq grows before its change is read. A
+ *      stream joins at the greater of both, so every change that it does not get was committed before it joined.
+ *  (3) Nothing grows without limit: beyond EVENT_FEED_ITEMS_MAX objects in a read, or HELD_BYTES_MAX bytes of events in
+ *      all queues, the changes are dropped and a batch marked lost says so. A read that can't begin is begun by a later
+ *      tick.
  *  (4) An entry stays while the business has a stream or a read under way. */
 #include "api/events/api_event_feed.h"
 

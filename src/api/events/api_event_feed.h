@@ -1,15 +1,15 @@
-/* api_event_feed.h - tells the event streams of this process what changed in their businesses. A business's changes are read
- * once, however many streams it has.
+/* api_event_feed.h - tells the event streams of this process what changed in their businesses. A business's changes are
+ * read once, however many streams it has.
  *
  *   on a loop:   TRY(event_feed_join(feed, business_id, loop, max_streams, &seq));
  *                … event_feed_parts.deliver(arg, loop, batch) is called for each batch, from a reader's thread …
  *                event_feed_leave(feed, business_id, loop);
  *
- *   changes thread --event_feed_change--> the business is due --a reader--> one batch --deliver, once a loop--> its streams
+ *   changes thread --event_feed_change--> the business is due --a reader--> one batch --deliver--> each loop's streams
  *
- * A stream that joined at seq gets every later change: as an event, or in a batch that is marked lost. An event shows one
- * moment of the database: what the object was at the change whose number the event has. Batches and events are shared and
- * never modified; a user that keeps one holds a reference.
+ * A stream that joined at seq gets every later change: as an event, or in a batch that is marked lost. An event shows
+ * one moment of the database: what the object was at the change whose number the event has. Batches and events are
+ * shared and never modified; a user that keeps one holds a reference.
  * Thread rule: any thread, unless a function says otherwise. */
 #pragma once
 
@@ -55,11 +55,11 @@ struct event_feed_parts {
 
 /* Copies parts. */
 CHECKED enum err event_feed_new(const struct event_feed_parts *parts, struct event_feed **ret_feed);
-/* Call it after the readers and the changes thread have ended and all batches and events were unref'd. NULL is fine; always
- * NULL. */
+/* Call it after the readers and the changes thread have ended and all batches and events were unref'd. NULL is fine;
+ * always NULL. */
 struct event_feed *event_feed_free(struct event_feed *f);
-/* *ret_seq: of the last change that the stream will not get; 0: not known. ERR_BUSY: the business has max_streams streams
- * already. */
+/* *ret_seq: of the last change that the stream will not get; 0: not known. ERR_BUSY: the business has max_streams
+ * streams already. */
 CHECKED enum err event_feed_join(struct event_feed *f, int64_t business_id, unsigned loop, int64_t max_streams,
                                  int64_t *ret_seq);
 void event_feed_leave(struct event_feed *f, int64_t business_id, unsigned loop);
@@ -71,8 +71,8 @@ void event_feed_change(struct event_feed *f, const struct change *change);
 void event_feed_tick(struct event_feed *f);
 /* (the changes thread) Changes were missed, or the database is another: every stream gets a lost batch. */
 void event_feed_lost(struct event_feed *f);
-/* (a reader's thread) What changed in a business after seq `after`, each object as it is now. The batch is the caller's.
- * ERR_NOT_FOUND: changes after `after` are not kept any more, or `after` was never assigned; ERR_TOO_BIG: more than
- * EVENT_FEED_ITEMS_MAX objects changed. */
+/* (a reader's thread) What changed in a business after seq `after`, each object as it is now. The batch is the
+ * caller's. ERR_NOT_FOUND: changes after `after` are not kept any more, or `after` was never assigned; ERR_TOO_BIG:
+ * more than EVENT_FEED_ITEMS_MAX objects changed. */
 CHECKED enum err event_feed_read(struct event_feed *f, struct db *db, int64_t business_id, int64_t after,
                                  struct event_feed_batch **ret_batch);

@@ -1,4 +1,5 @@
-/* api_event_feed_items.c - a hash table of objects by kind and id, and a list of them, the one changed longest ago first.
+/* api_event_feed_items.c - a hash table of objects by kind and id, and a list of them, the one changed longest ago
+ * first.
  *
  * Invariants
  *  (1) Adding a change takes the same time however many objects and changes there are.

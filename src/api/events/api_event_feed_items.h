@@ -1,5 +1,5 @@
-/* api_event_feed_items.h - the objects that changed between two reads of an event feed: each once, in the order of its last
- * change.
+/* api_event_feed_items.h - the objects that changed between two reads of an event feed: each once, in the order of its
+ * last change.
  *
  *   struct event_feed_items *items = calloc(1, sizeof(*items));  event_feed_items_init(items);
  *   TRY(event_feed_items_add(items, change));                    for each change, oldest first

@@ -3,11 +3,11 @@
  * States
  *   BORN           not in the loop's table, not in the feed                          [event_stream_new]
  *   LIVE           no database call is under way; events are sent as they come       [event_stream_next]
- *   CATCHING_UP    a reader reads what changed after Last-Event-ID; new events       [event_stream_catch_up, …_on_missed]
+ *   CATCHING_UP    a reader reads what changed after Last-Event-ID; new events       [event_stream_catch_up]
  *                  are queued and not sent
  *   CATCH_UP_VOID  the same read, but a reset made its result useless; events        [event_stream_reset]
  *                  are sent
- *   CHECKING       a reader looks the session up; events are sent                    [event_stream_check_session, …_on_session]
+ *   CHECKING       a reader reads the session; events are sent                      [event_stream_check_session]
  *   ENDING         the body ends with its next piece                                 [event_stream_end]
  *   CLOSED         the exchange is over                                              [event_stream_closed]
  *
@@ -19,10 +19,11 @@
  *   any but BORN --the exchange ends--> CLOSED
  *
  * Invariants
- *  (1) Only event_stream_enter changes the state, and only along these lines. It alone joins and leaves the loop's table, and
- *      starts and stops the timer. A stream is in the table, in the feed and on the timer from the end of BORN until CLOSED.
- *  (2) last_seq: every change up to it was queued or sent, or is covered by the id that the client has. An event that is not
- *      newer is skipped.
+ *  (1) Only event_stream_enter changes the state, and only along these lines. It alone joins and leaves the loop's
+ *      table, and starts and stops the timer. A stream is in the table, in the feed and on the timer from the end of
+ *      BORN until CLOSED.
+ *  (2) last_seq: every change up to it was queued or sent, or is covered by the id that the client has. An event that
+ *      is not newer is skipped.
  *  (3) At most QUEUE_MAX events wait for a slow client. One more drops them all, and the client gets a reset.
  *  (4) The stream is freed when it is CLOSED and no database call is under way. One is under way in CATCHING_UP,
  *      CATCH_UP_VOID and CHECKING, and may be in ENDING and CLOSED. */
@@ -271,7 +272,8 @@ static void batch_post_run(void *arg) {
   free(d);
 }
 
-/* (any thread) If the batch can't be posted, all streams of the loop get a reset, at its next request or a stream's timer. */
+/* (any thread) If the batch can't be posted, all streams of the loop get a reset, at its next request or a stream's
+ * timer. */
 static bool event_stream_deliver(void *arg, unsigned loop, struct event_feed_batch *batch) {
   struct api *a = arg;
   struct batch_post *d = a->server ? malloc(sizeof(*d)) : NULL;

@@ -13,8 +13,8 @@
 
 api_handler api_events;
 
-/* Ends the streams of a business whose credential admits them no longer. business_id 0: of all businesses. A stream whose
- * session has to be looked up in the database ends a moment later. */
+/* Ends the streams of a business whose credential admits them no longer. business_id 0: of all businesses. A stream
+ * whose session has to be looked up in the database ends a moment later. */
 void event_stream_check_all(struct api_loop *l, int64_t business_id);
 /* Ends all streams of the loop. */
 void event_stream_end_all(struct api_loop *l);

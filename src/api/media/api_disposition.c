@@ -47,7 +47,8 @@ static enum err add_part(struct buf *b, char before, struct str part) {
   return OK;
 }
 
-/* The same for clients without filename*: only ASCII that needs no quoting. Names of persons are never written this way. */
+/* The same for clients without filename*: only ASCII that needs no quoting. Names of persons are never written this
+ * way. */
 static enum err add_ascii_part(struct buf *b, char before, struct str part) {
   bool begun = false;
   for (size_t i = 0; i < part.n; i++) {

@@ -5,9 +5,10 @@
  *   file_check_on_batch ---> back on the loop: items whose file is gone leave the cache
  *
  * Invariants
- *  (1) A loop has at most one batch under way. While the volume does not answer, that batch stays under way, and the loop
- *      answers from its open files as before.
- *  (2) A batch holds a reference to each of its files, so their descriptors stay open while the volume's thread uses them.
+ *  (1) A loop has at most one batch under way. While the volume does not answer, that batch stays under way, and the
+ *      loop answers from its open files as before.
+ *  (2) A batch holds a reference to each of its files, so their descriptors stay open while the volume's thread uses
+ *      them.
  *  (3) References of files are taken and given back on the loop only. */
 #include "api/media/api_file_check.h"
 

@@ -1,5 +1,5 @@
-/* api_file_check.h - checks that files in the open-file cache were not deleted or cut on the volume meanwhile. The threads of
- * the volume do it, because even fstat may wait for a volume that does not answer.
+/* api_file_check.h - checks that files in the open-file cache were not deleted or cut on the volume meanwhile. The
+ * threads of the volume do it, because even fstat may wait for a volume that does not answer.
  *
  *   item = open_files_find(…);
  *   file_check_schedule(loop, item, business_id, id, http_now_ms(x));    then answer with the item as usual
@@ -12,8 +12,8 @@
 
 enum { FILE_CHECK_MS = 1000 };
 
-/* Call it when item, kept under id, is about to be sent. If its last check is older than FILE_CHECK_MS, a check is scheduled;
- * an item whose file is deleted or has another length leaves the cache a moment later. Never waits. */
+/* Call it when item, kept under id, is about to be sent. If its last check is older than FILE_CHECK_MS, a check is
+ * scheduled; an item whose file is deleted or has another length leaves the cache a moment later. Never waits. */
 void file_check_schedule(struct api_loop *l, struct open_file *item, int64_t business_id, struct str id,
                          int64_t mono_ms);
 /* After the loop has ended: frees the checks that were gathered and not sent. */

@@ -1,8 +1,9 @@
-/* api_file_opening.c - one job of the volume for one database call: opens a ready file, or the part of another process's fill.
+/* api_file_opening.c - one job of the volume for one database call: opens a ready file, or the part of another
+ * process's fill.
  *
  * Invariants
- *  (1) file_opening_run uses nothing but its own struct, the store and the follows: after a time-out the database call, and
- *      its exchange, may be gone before it returns.
+ *  (1) file_opening_run uses nothing but its own struct, the store and the follows: after a time-out the database call,
+ *      and its exchange, may be gone before it returns.
  *  (2) A result that was not taken is closed by file_opening_drop. */
 #include "api/media/api_file_opening.h"
 

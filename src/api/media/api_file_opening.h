@@ -4,8 +4,8 @@
  *   on_opened runs on the loop:   if (db_call->result == OK) result = file_opening_take_result(p->file_opening);
  *                                 p->file_opening = file_opening_release(p->file_opening);
  *
- * Of a ready recording it opens the file, of one that arrives in another process the part. If the volume does not answer
- * within FILE_OPENING_TIMEOUT_MS, db_call->result is ERR_TIMEOUT; a file that is opened later is closed again.
+ * Of a ready recording it opens the file, of one that arrives in another process the part. If the volume does not
+ * answer within FILE_OPENING_TIMEOUT_MS, db_call->result is ERR_TIMEOUT; a file that is opened later is closed again.
  * Thread rule: the loop's. */
 #pragma once
 

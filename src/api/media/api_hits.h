@@ -1,5 +1,5 @@
-/* api_hits.h - counts of each business since this process started: its playbacks, and how many of them were hits (answered
- * from a file that was ready).
+/* api_hits.h - counts of each business since this process started: its playbacks, and how many of them were hits
+ * (answered from a file that was ready).
  *
  *   hits_count(hits, business_id, true);           at a playback's first answer
  *   hits_of(hits, business_id, &hit_count, &all);  for GET /api/stats

@@ -1,15 +1,15 @@
 /* api_live_body.c - a body that is sent while the recording arrives.
  *
  *   live_body_next     the tape has bytes     -> a piece of the part
- *                      TAPE_OPEN and no bytes -> WAIT; live_body_on_extend wakes the exchange, then live_body_next again
+ *                      TAPE_OPEN and no bytes -> WAIT; live_body_on_extend wakes the exchange
  *                      TAPE_DONE              -> the body ends
  *                      TAPE_BROKEN            -> the connection is cut
  *
  * Invariants
  *  (1) A piece lies within the committed bytes, and its descriptor is held until the next piece is asked for.
  *  (2) The listener is in the tape's list only while the body is open; live_body_closed takes it out first.
- *  (3) The subject must stay admitted while bytes are sent. That is checked every CHECK_MS; a session that may have ended is
- *      looked up in the database. If the subject is not admitted any more, the answer is cut.
+ *  (3) The subject must stay admitted while bytes are sent. That is checked every CHECK_MS; a session that may have
+ *      ended is looked up in the database. If the subject is not admitted any more, the answer is cut.
  *  (4) It is freed once: when the body is closed and no database call is under way. */
 #include "api/media/api_live_body.h"
 

@@ -1,4 +1,5 @@
-/* api_media_response.h - the response with a ready recording: validators, ranges, conditions, and the playback's log line.
+/* api_media_response.h - the response with a ready recording: validators, ranges, conditions, and the playback's log
+ * line.
  *
  *   media_response_answer(loop, x, subject, item, CACHE_STATUS_HIT, STR_NONE);
  *
@@ -18,12 +19,12 @@ enum cache_status {
   CACHE_STATUS_COLLAPSED, /* it was not; another request had queued it */
 };
 
-/* Counts a playback by its first answer; later answers of the same playback are not counted. media_response_answer counts
- * hits itself. */
+/* Counts a playback by its first answer; later answers of the same playback are not counted. media_response_answer
+ * counts hits itself. */
 void media_response_count(struct api_loop *l, const struct subject *subject, const char *recording_sid,
                           enum metric_label_PLAY result);
-/* Answers 200, 206, 304, 412 or 416. item->file is open; the response takes its own reference. cache_status: MISS or COLLAPSED
- * if the request waited for the file. disposition: the value of Content-Disposition; empty: a stream. */
+/* Answers 200, 206, 304, 412 or 416. item->file is open; the response takes its own reference. cache_status: MISS or
+ * COLLAPSED if the request waited for the file. disposition: the value of Content-Disposition; empty: a stream. */
 void media_response_answer(struct api_loop *l, struct http_exchange *x, const struct subject *subject,
                            struct open_file *item, enum cache_status cache_status, struct str disposition);
 /* Writes all header fields of a response with item's bytes, except Content-Range and Content-Disposition. */

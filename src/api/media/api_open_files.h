@@ -1,13 +1,14 @@
-/* api_open_files.h - the open-file cache of a loop: ready recordings that were played lately, each with its open file, its
- * validators and the header lines made of them.
+/* api_open_files.h - the open-file cache of a loop: ready recordings that were played lately, each with its open file,
+ * its validators and the header lines made of them.
  *
  *   struct open_file *item = open_files_find(open_files, business_id, id);   NULL: not cached, read the row
  *   … answer with item->file …
  *   open_files_put(open_files, row, id, mark, file);                         after the row was read and the file opened
  *
- * An item is kept under its recording's SID and, once a request named it by a call, under the call's SID too. It is found as
- * long as the mark holds under which its row was read (domain/cache_version.h). A full cache drops the item that was not used
- * for longest. An item is valid until the next call of a function of this file; http_file_ref keeps its file longer.
+ * An item is kept under its recording's SID and, once a request named it by a call, under the call's SID too. It is
+ * found as long as the mark holds under which its row was read (domain/cache_version.h). A full cache drops the item
+ * that was not used for longest. An item is valid until the next call of a function of this file; http_file_ref keeps
+ * its file longer.
  * Thread rule: the loop that owns the cache; no lock. */
 #pragma once
 
@@ -44,8 +45,8 @@ struct open_file {
 CHECKED enum err open_files_new(size_t max, struct open_files **ret_open_files);
 struct open_files *open_files_free(struct open_files *s); /* NULL is fine; always NULL */
 struct open_file *open_files_find(struct open_files *s, int64_t business_id, struct str id);
-/* Keeps a ready recording's file; takes a reference of its own. id: the SID that the request named, the recording's or a
- * call's. mark: of that id, taken before the row was read. ERR_NOMEM; ERR_TOO_BIG: id is too long. */
+/* Keeps a ready recording's file; takes a reference of its own. id: the SID that the request named, the recording's or
+ * a call's. mark: of that id, taken before the row was read. ERR_NOMEM; ERR_TOO_BIG: id is too long. */
 CHECKED enum err open_files_put(struct open_files *s, const struct recording *row, struct str id,
                                 struct cache_mark mark, struct http_file *file);
 /* Removes the item if there is one: its file is known to be gone. */

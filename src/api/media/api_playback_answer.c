@@ -1,5 +1,5 @@
-/* api_playback_answer.c - the answers of a playback request. What is answered was decided in api_playback_request.c; each
- * answer detaches the request from its exchange first and frees it last. */
+/* api_playback_answer.c - the answers of a playback request. What is answered was decided in api_playback_request.c;
+ * each answer detaches the request from its exchange first and frees it last. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,8 +111,8 @@ static enum err open_file_from_row(struct playback_request *p, struct open_file 
   return OK;
 }
 
-/* Puts the file into the loop's cache, so that the next request finds it in memory. Without memory the next request reads the
- * row again. */
+/* Puts the file into the loop's cache, so that the next request finds it in memory. Without memory the next request
+ * reads the row again. */
 static void keep_open_file(struct playback_request *p, struct http_file *file) {
   struct api_loop *l = p->db_call.loop;
   int64_t business_id = p->db_call.subject.business_id;

@@ -1,5 +1,5 @@
-/* api_playback_internal.h - what api_playback_request.c, api_playback_read.c and api_playback_answer.c share. Nobody else
- * includes it. States and invariants stand at the top of api_playback_request.c; the numbers below are theirs. */
+/* api_playback_internal.h - what api_playback_request.c, api_playback_read.c and api_playback_answer.c share. Nobody
+ * else includes it. States and invariants stand at the top of api_playback_request.c; the numbers below are theirs. */
 #pragma once
 
 #include "api/media/api_disposition.h"
@@ -64,14 +64,14 @@ void playback_request_free_if_idle(struct playback_request *p);
 
 /* ---- api_playback_read.c ---- */
 
-/* On a reader: reads the row, finds what arrives in this process, and writes a download's name. ERR_DENIED: the session has
- * ended. */
+/* On a reader: reads the row, finds what arrives in this process, and writes a download's name. ERR_DENIED: the session
+ * has ended. */
 CHECKED enum err playback_request_read_rows(struct db *db, struct db_call *c);
 
 /* ---- api_playback_answer.c: each answers and frees p, unless it says otherwise ---- */
 
-/* 200, 206, 304, 412 or 416 from the file p->fd; a PREPARE gets the status object. If the session has to be looked up again
- * (5), it reads again instead. */
+/* 200, 206, 304, 412 or 416 from the file p->fd; a PREPARE gets the status object. If the session has to be looked
+ * up again (5), it reads again instead. */
 void playback_request_answer_file(struct playback_request *p);
 /* The same from p->tape, while it arrives. */
 void playback_request_answer_live(struct playback_request *p);

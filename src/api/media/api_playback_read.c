@@ -1,5 +1,5 @@
-/* api_playback_read.c - what a reader finds out for a playback request: by SQL, and from the tapes of this process. Files are
- * opened elsewhere (api_file_opening.c), because a reader must not wait for the volume. */
+/* api_playback_read.c - what a reader finds out for a playback request: by SQL, and from the tapes of this process.
+ * Files are opened elsewhere (api_file_opening.c), because a reader must not wait for the volume. */
 #include <string.h>
 
 #include "api/auth/api_session_lookup.h"
@@ -49,8 +49,8 @@ static enum err read_row(struct db *db, struct db_call *c) {
 }
 
 enum err playback_request_read_rows(struct db *db, struct db_call *c) {
-  /* Held until the same tape was found again. Its last reference would end the tape, and opening it anew would wake this
-   * request to read again, without end. */
+  /* Held until the same tape was found again. Its last reference would end the tape, and opening it anew would wake
+   * this request to read again, without end. */
   struct tape *previous = TAKE(playback_request_of(c)->tape);
   enum err failed = read_row(db, c);
   tape_unref(previous);

@@ -2,40 +2,41 @@
  *
  * Who decides between file, live, 202 and 503. Each question has one place, each place its own enum:
  *
- *   question                               decided by                             enum              outcomes
- *   is its file open on this loop?         api_stream.c                           -                 file at once; else this file
- *   what does its row allow?               playback_decide (domain/playback.c)    playback_kind     FILE, WAIT, 404, 410, 502, 503
- *   FILE: does the volume have the file?   playback_request_on_opened             -                 file; else queued again
- *   WAIT: live, later, or 202?             choose_step                            playback_step     live, wait, 202 (download: 503)
- *   live: is there more to send?           api_live_body.c, as it is sent         tape_state        more, end, cut
- *   what does Cache-Status say?            cache_status_of, after all the others  cache_status      hit, miss, miss collapsed
+ *   question                              decided by                              enum           outcomes
+ *   is its file open on this loop?        api_stream.c                            -              file; else this file
+ *   what does its row allow?              playback_decide (domain/playback.h)     playback_kind  FILE, WAIT, a refusal
+ *   FILE: does the volume have the file?  playback_request_on_opened              -              file; else queue again
+ *   WAIT: live, later, or 202?            choose_step                             playback_step  live, wait, 202
+ *   202, but it is a download?            playback_request_answer_not_ready       -              503
+ *   a refusal: which status?              problem_answer_playback (problem.c)     playback_kind  404, 410, 502, 503
+ *   live: is there more to send?          api_live_body.c, for each piece         tape_state     more, end, cut
+ *   what does Cache-Status say?           cache_status_of, after all the others   cache_status   hit, miss, collapsed
  *
  * States
- *   READING   a reader reads the row and finds the tape of this process    [playback_request_read, …_read_rows, …_on_row]
- *   OPENING   a thread of the volume opens the file, or another process's part       [playback_request_open, …_on_opened]
- *   WRITING   the writer queues the recording                                       [playback_request_write, …_on_written]
- *   WAITING   nothing is under way; a change of the row or the timer wakes it                      [playback_request_wait]
- *   ANSWERED  the exchange has its answer, or its peer has gone                                  [playback_request_detach]
+ *   READING   a reader reads the row and finds the tape of this process         [playback_request_read, …_on_row]
+ *   OPENING   a thread of the volume opens the file, or another process's part  [playback_request_open, …_on_opened]
+ *   WRITING   the writer queues the recording                                   [playback_request_write, …_on_written]
+ *   WAITING   nothing is under way; a change of the row or the timer wakes it   [playback_request_wait]
+ *   ANSWERED  the exchange has its answer, or its peer has gone                 [playback_request_detach]
  *
- *                              .---- read again ----.
- *                              v                    |
- *   playback_request_begin --> READING --queue--> WRITING
- *                  |  ^ |`--- may come ----.   ^ |   |
- *                  |  | |                  |   | |   |     OPENING follows READING where there is something to open. It has the
- *                  |  | `--> OPENING ------+---' |   |     same ways on.
- *                  |  |                    v     |   |
- *                  |  `----a change----- WAITING <---'   [playback_request_on_posted_change]
- *                  |  `----the time is up, but the session has to be looked up again
- *                  |                       |
- *                  `----> ANSWERED <-------'  the time is up, or a drain [playback_request_on_timeout]
+ *   playback_request_begin --> READING
+ *   READING --there is something to open--> OPENING
+ *   READING, OPENING --the recording must be queued--> WRITING
+ *   READING, OPENING, WRITING --bytes may come soon--> WAITING
+ *   READING, OPENING, WRITING --the row changed, or the session must be looked up--> READING
+ *   WAITING --a change--> READING                                       [playback_request_on_posted_change]
+ *   WAITING --the time is up, or a drain--> ANSWERED; READING, if the session must be looked up first
+ *                                                                       [playback_request_on_timeout]
+ *   READING, OPENING, WRITING --answered, or the peer has gone--> ANSWERED
  *
  * Invariants
- *  (1) Only playback_request_enter changes the state, and only along these lines. It alone joins and leaves the loop's list
- *      of waiting requests, and starts and stops the timer.
+ *  (1) Only playback_request_enter changes the state, and only along these lines. It alone joins and leaves the loop's
+ *      list of waiting requests, and starts and stops the timer.
  *  (2) READING, OPENING, WRITING: a database call is under way whenever the loop runs anything else. WAITING: none is.
  *  (3) It waits only with a watch that was begun before the row in hand was read.
  *  (4) Once a recording was found, the request stays with it, even if the call comes to mean another recording.
- *  (5) The subject must still be admitted when bytes are sent: a session that may have ended meanwhile is looked up again.
+ *  (5) The subject must still be admitted when bytes are sent: a session that may have ended meanwhile is looked up
+ *      again.
  *  (6) ANSWERED: it is freed at once, or by its posted change when that arrives (post_pending). */
 #include "api/media/api_playback_request.h"
 
@@ -154,8 +155,8 @@ static enum err playback_request_run_enqueue(struct db *db, struct db_call *c) {
                      &p->outcome);
 }
 
-/* The file is gone only if the volume is the store that the database knows; another volume, or an empty mount point, proves
- * nothing. */
+/* The file is gone only if the volume is the store that the database knows; another volume, or an empty mount point,
+ * proves nothing. */
 static enum err playback_request_run_file_gone(struct db *db, struct db_call *c) {
   struct playback_request *p = playback_request_of(c);
   char known[STORE_ID_SIZE];
@@ -240,7 +241,8 @@ void playback_request_answer_waiting(struct api_loop *l) {
 
 enum playback_step { STEP_READ_AGAIN, STEP_ANSWER_LIVE, STEP_WAIT, STEP_ANSWER_STATUS };
 
-/* The provider was asked just now and does not have it yet. Its webhook will say when it has; waiting here is of no use. */
+/* The provider was asked just now and does not have it yet. Its webhook will say when it has; waiting here is of no
+ * use. */
 static bool is_not_at_provider_yet(const struct playback_request *p) {
   return p->row.status == RECORDING_MISSING && !p->outcome.moved;
 }
@@ -375,7 +377,8 @@ static void playback_request_read(struct playback_request *p) {
   playback_request_enter(p, REQUEST_READING);
   discard_read_results(p);
   p->changed_since_read = false;
-  /* A call's recording was chosen by an earlier read. The mark from before that read says whether the choice still holds. */
+  /* A call's recording was chosen by an earlier read. The mark from before that read says whether the choice still
+   * holds. */
   bool is_chosen = p->found_sid[0] && is_by_call(p);
   if (!is_chosen) p->mark = rows_mark(p->db_call.api, p->db_call.subject.business_id, str_from(p->id));
   session_renew_version(&p->db_call);

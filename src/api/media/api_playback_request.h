@@ -2,8 +2,8 @@
  *
  *   playback_request_begin(api_request, PLAYBACK_REQUEST_STREAM);   api_request->id says which recording or call
  *
- * It reads the recording's row, queues the recording if no fill brings it, waits if the client may wait, and answers in every
- * case, now or later. api_playback_request.c says at its top who decides between file, live, 202 and 503.
+ * It reads the recording's row, queues the recording if no fill brings it, waits if the client may wait, and answers in
+ * every case, now or later. api_playback_request.c says at its top who decides between file, live, 202 and 503.
  * Thread rule: the loop of the exchange. */
 #pragma once
 

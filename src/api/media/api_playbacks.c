@@ -1,7 +1,8 @@
 /* api_playbacks.c - hash tables of playbacks: one a process, and one a loop in front of it.
  *
  * Invariants
- *  (1) A stamp is NOTE_FACTOR * (mono ms of the playback's first request + 1) + its notes, in one number; 0: an empty place.
+ *  (1) A stamp is NOTE_FACTOR * (mono ms of the playback's first request + 1) + its notes, in one number; 0: an empty
+ *      place.
  *  (2) Every note in a local table is in the shared table too, or was forgotten there. A note is never taken back.
  *  (3) Lock number i covers the shared sets whose number modulo STRIPES is i. */
 #include "api/media/api_playbacks.h"

@@ -1,5 +1,5 @@
-/* api_stream.c - the routes that play and download. A recording that this loop has an open file of is answered at once, from
- * memory; every other request goes to api_playback_request.c. */
+/* api_stream.c - the routes that play and download. A recording that this loop has an open file of is answered at once,
+ * from memory; every other request goes to api_playback_request.c. */
 #include "api/media/api_stream.h"
 
 #include "api/media/api_file_check.h"
