@@ -1,4 +1,4 @@
-/* tape_test.c - what a listener may rely on, whoever writes: a fill of this process, or one of another that is followed. */
+/* tape_test.c - what listeners may rely on, with both writers: a fill of this process, and a followed fill of another one. */
 #include "../unit/ledger/rows_scratch.h"
 
 #include <ftw.h>
@@ -14,7 +14,7 @@ static const char STEM[] = "1/2026/11/RE00000000000000000000000000000001";
 static const char OWNER[] = "1.RE00000000000000000000000000000001";
 static char sound[2 * TOTAL];
 
-/* A recording on its way, and what listens to it in this process. */
+/* A recording that arrives, and its listeners in this process. */
 struct stage {
   struct scratch *scratch;
   const struct writer *writer;
@@ -26,12 +26,12 @@ struct stage {
   struct blob_store *store;
   struct volume *volume;
   struct blob_part *part;
-  struct recording row; /* of the writer elsewhere */
-  struct tape *written; /* the writer's, here */
+  struct recording row; /* as the other process writes it */
+  struct tape *written; /* of the writer in this process */
   atomic_int opened;
 };
 
-/* Who writes. */
+/* The writers. */
 struct writer {
   const char *name;
   void (*begin)(struct stage *s, int64_t total, int64_t committed);
@@ -73,7 +73,7 @@ static void give_up_here(struct stage *s) {
   tape_fail(s->written);
 }
 
-/* ---- a fill of another process: the row and the part are all that is seen of it ---- */
+/* ---- a fill of another process: only its row and its part are visible ---- */
 
 static void store_row(struct stage *s) {
   struct recording had = scratch_row(s->db, 1, SID);
@@ -175,7 +175,7 @@ struct ear {
   struct tape *tape;
   struct tape_listener listener;
   pthread_mutex_t mutex;
-  pthread_cond_t told;
+  pthread_cond_t called;
   int times;
 };
 
@@ -183,13 +183,13 @@ static void on_extend(void *arg) {
   struct ear *e = arg;
   pthread_mutex_lock(&e->mutex);
   e->times++;
-  pthread_cond_signal(&e->told);
+  pthread_cond_signal(&e->called);
   pthread_mutex_unlock(&e->mutex);
 }
 
 static void ear_open(struct stage *s, struct ear *e) {
   struct recording row = s->row;
-  *e = (struct ear){.mutex = PTHREAD_MUTEX_INITIALIZER, .told = PTHREAD_COND_INITIALIZER};
+  *e = (struct ear){.mutex = PTHREAD_MUTEX_INITIALIZER, .called = PTHREAD_COND_INITIALIZER};
   e->listener = (struct tape_listener){.on_extend = on_extend, .arg = e};
   assert_int_equal(tape_follow(s->follows, &row, &e->tape), OK);
 }
@@ -199,7 +199,7 @@ static void ear_close(struct ear *e) {
   tape_unref(e->tape);
 }
 
-/* The first view that is open no more or has more than `have`; asserts that all its bytes are right. */
+/* Waits for a view that is not open or has more than `have` bytes; asserts that all its bytes are right. */
 static struct tape_view hear(struct ear *e, int64_t have) {
   char bytes[sizeof(sound)];
   for (;;) {
@@ -212,7 +212,7 @@ static struct tape_view hear(struct ear *e, int64_t have) {
     }
     tape_bytes_unref(v.bytes);
     pthread_mutex_lock(&e->mutex);
-    while (e->times == 0) pthread_cond_wait(&e->told, &e->mutex);
+    while (e->times == 0) pthread_cond_wait(&e->called, &e->mutex);
     e->times = 0;
     pthread_mutex_unlock(&e->mutex);
   }
@@ -231,7 +231,7 @@ static void assert_view(struct tape_view v, enum tape_state state, int64_t commi
     assert_int_equal(unlink(((struct scratch *)*state)->path), 0); \
   }
 
-static void what_is_here_is_heard_at_once(void **state) {
+static void committed_bytes_are_readable_at_once(void **state) {
   WITH_BOTH({
     s->writer->begin(s, TOTAL, 1200);
     ear_open(s, &ear);
@@ -245,7 +245,7 @@ static void what_is_here_is_heard_at_once(void **state) {
   })
 }
 
-static void who_waits_is_called_when_there_is_more(void **state) {
+static void a_waiting_listener_is_called_when_there_is_more(void **state) {
   WITH_BOTH({
     s->writer->begin(s, TOTAL, 1200);
     ear_open(s, &ear);
@@ -260,7 +260,7 @@ static void who_waits_is_called_when_there_is_more(void **state) {
   })
 }
 
-static void without_a_length_the_end_is_heard(void **state) {
+static void a_tape_without_a_length_ends_when_it_is_done(void **state) {
   WITH_BOTH({
     s->writer->begin(s, -1, 1200);
     ear_open(s, &ear);
@@ -274,7 +274,7 @@ static void without_a_length_the_end_is_heard(void **state) {
   })
 }
 
-static void what_breaks_is_broken_for_all_and_never_joined(void **state) {
+static void a_broken_tape_is_broken_for_all_and_never_found(void **state) {
   WITH_BOTH({
     struct ear other;
     s->writer->begin(s, TOTAL, 1200);
@@ -290,7 +290,7 @@ static void what_breaks_is_broken_for_all_and_never_joined(void **state) {
   })
 }
 
-static void who_stopped_waiting_is_not_called(void **state) {
+static void a_listener_that_stopped_waiting_is_not_called(void **state) {
   WITH_BOTH({
     s->writer->begin(s, TOTAL, 1200);
     ear_open(s, &ear);
@@ -307,7 +307,7 @@ static void who_stopped_waiting_is_not_called(void **state) {
   })
 }
 
-static void a_recording_of_another_business_is_not_heard(void **state) {
+static void a_tape_of_another_business_is_not_found(void **state) {
   WITH_BOTH({
     s->writer->begin(s, TOTAL, 1200);
     ear_open(s, &ear);
@@ -316,9 +316,9 @@ static void a_recording_of_another_business_is_not_heard(void **state) {
   })
 }
 
-/* ---- who takes over ---- */
+/* ---- another fill takes over ---- */
 
-static void another_token_s_part_is_gone_on_with(void **state) {
+static void a_tape_continues_with_the_part_of_the_next_token(void **state) {
   struct stage *s = stage_new(*state, &writers[1]);
   struct ear ear;
   s->writer->begin(s, TOTAL, 3000);
@@ -332,7 +332,7 @@ static void another_token_s_part_is_gone_on_with(void **state) {
   append(s, 1500);
   s->row.status = RECORDING_DOWNLOADING;
   s->row.lease_token = 8;
-  s->row.received_bytes = 1500; /* less than was heard: nothing changes */
+  s->row.received_bytes = 1500; /* less than listeners have: nothing changes */
   store_row(s);
   s->writer->extend(s, 4000);
   dead = blob_abandon(dead);
@@ -346,7 +346,7 @@ static void another_token_s_part_is_gone_on_with(void **state) {
   stage_free(s);
 }
 
-static void other_validators_break_it(void **state) {
+static void other_validators_break_a_tape(void **state) {
   struct stage *s = stage_new(*state, &writers[1]);
   struct ear ear;
   s->writer->begin(s, TOTAL, 3000);
@@ -358,7 +358,7 @@ static void other_validators_break_it(void **state) {
   stage_free(s);
 }
 
-static void a_fill_of_this_process_takes_over_what_was_followed(void **state) {
+static void a_fill_of_this_process_takes_a_followed_tape_over(void **state) {
   struct stage *s = stage_new(*state, &writers[1]);
   struct ear ear;
   s->writer->begin(s, TOTAL, 3000);
@@ -371,7 +371,7 @@ static void a_fill_of_this_process_takes_over_what_was_followed(void **state) {
   extend_here(s, 2500);
   struct tape_view v = tape_wait_extend(ear.tape, 3000, NULL);
   tape_bytes_unref(v.bytes);
-  assert_view(v, TAPE_OPEN, 3000); /* the new one is not as long yet */
+  assert_view(v, TAPE_OPEN, 3000); /* the new part is not as long yet */
   extend_here(s, TOTAL);
   finish_here(s);
   assert_view(hear(&ear, 3000), TAPE_DONE, TOTAL);
@@ -380,7 +380,7 @@ static void a_fill_of_this_process_takes_over_what_was_followed(void **state) {
   stage_free(s);
 }
 
-static void a_length_that_is_told_later_is_no_other_recording(void **state) {
+static void a_length_announced_later_does_not_break_a_tape(void **state) {
   struct stage *s = stage_new(*state, &writers[1]);
   struct ear ear;
   s->writer->begin(s, -1, 3000);
@@ -395,12 +395,12 @@ static void a_length_that_is_told_later_is_no_other_recording(void **state) {
   stage_free(s);
 }
 
-static void who_lost_its_lease_leaves_its_listeners_to_the_next(void **state) {
+static void a_fill_that_lost_its_lease_hands_its_listeners_over(void **state) {
   struct stage *s = stage_new(*state, &writers[0]);
   struct ear ear;
   begin_here(s, TOTAL, 3000);
   ear_open(s, &ear);
-  begin_elsewhere(s, TOTAL, 3000); /* what the row says of it */
+  begin_elsewhere(s, TOTAL, 3000); /* as the row shows it */
   tape_follow_successor(s->follows, s->written);
   tape_unref(TAKE(s->written));
   struct blob_part *lost = s->part;
@@ -413,14 +413,14 @@ static void who_lost_its_lease_leaves_its_listeners_to_the_next(void **state) {
   stage_free(s);
 }
 
-static void nothing_is_followed_before_a_byte_is_accepted(void **state) {
+static void a_fill_without_accepted_bytes_is_not_followed(void **state) {
   struct stage *s = stage_new(*state, &writers[1]);
   struct tape *tape = NULL;
   s->row.status = RECORDING_DOWNLOADING;
   store_row(s);
   assert_int_equal(tape_follow(s->follows, &s->row, &tape), ERR_NOT_FOUND);
   s->row.received_bytes = 1200;
-  s->row.lease_token = 9; /* whose part is not there */
+  s->row.lease_token = 9; /* a token without a part */
   store_row(s);
   assert_int_equal(tape_follow(s->follows, &s->row, &tape), ERR_NOT_FOUND);
   stage_free(s);
@@ -442,7 +442,7 @@ static void *hear_all(void *arg) {
   return NULL;
 }
 
-static void many_join_and_leave_while_it_grows(void **state) {
+static void many_listeners_join_and_leave_while_a_tape_grows(void **state) {
   struct stage *s = stage_new(*state, &writers[0]);
   pthread_t threads[EARS];
   begin_here(s, TOTAL, 1100);
@@ -466,8 +466,8 @@ static void *open_it(void *arg) {
   return NULL;
 }
 
-/* The fill, and somebody who reads in the ledger that it has begun. */
-static void two_who_open_it_at_once_have_one_tape(void **state) {
+/* The fill, and a thread that reads in the ledger that it has begun. */
+static void two_threads_that_open_a_recording_at_once_share_one_tape(void **state) {
   struct stage *s = stage_new(*state, &writers[0]);
   pthread_barrier_t both;
   append(s, 1100);
@@ -493,7 +493,7 @@ static void *follow_it(void *arg) {
   return NULL;
 }
 
-static void a_fill_that_begins_while_it_is_found_in_the_ledger_takes_it_over(void **state) {
+static void a_fill_that_begins_during_a_follow_takes_the_tape_over(void **state) {
   struct stage *s = stage_new(*state, &writers[1]);
   pthread_barrier_t both;
   begin_elsewhere(s, TOTAL, 1100);
@@ -512,8 +512,8 @@ static void a_fill_that_begins_while_it_is_found_in_the_ledger_takes_it_over(voi
   stage_free(s);
 }
 
-/* A look that read the row before still knows the bytes of the one that was followed: they are not those of the fill. */
-static void what_was_read_before_a_fill_took_over_says_nothing_of_its_part(void **state) {
+/* A refresh that read the row earlier has the length of the followed part, which says nothing about the fill's part. */
+static void a_row_read_before_a_fill_took_over_does_not_extend_its_tape(void **state) {
   struct stage *s = stage_new(*state, &writers[1]);
   struct blob_part *own;
   begin_elsewhere(s, TOTAL, 1100);
@@ -545,22 +545,22 @@ static void what_was_read_before_a_fill_took_over_says_nothing_of_its_part(void 
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      SCRATCH_TEST(what_is_here_is_heard_at_once),
-      SCRATCH_TEST(who_waits_is_called_when_there_is_more),
-      SCRATCH_TEST(without_a_length_the_end_is_heard),
-      SCRATCH_TEST(what_breaks_is_broken_for_all_and_never_joined),
-      SCRATCH_TEST(who_stopped_waiting_is_not_called),
-      SCRATCH_TEST(a_recording_of_another_business_is_not_heard),
-      SCRATCH_TEST(another_token_s_part_is_gone_on_with),
-      SCRATCH_TEST(other_validators_break_it),
-      SCRATCH_TEST(a_fill_of_this_process_takes_over_what_was_followed),
-      SCRATCH_TEST(a_length_that_is_told_later_is_no_other_recording),
-      SCRATCH_TEST(who_lost_its_lease_leaves_its_listeners_to_the_next),
-      SCRATCH_TEST(nothing_is_followed_before_a_byte_is_accepted),
-      SCRATCH_TEST(many_join_and_leave_while_it_grows),
-      SCRATCH_TEST(two_who_open_it_at_once_have_one_tape),
-      SCRATCH_TEST(a_fill_that_begins_while_it_is_found_in_the_ledger_takes_it_over),
-      SCRATCH_TEST(what_was_read_before_a_fill_took_over_says_nothing_of_its_part),
+      SCRATCH_TEST(committed_bytes_are_readable_at_once),
+      SCRATCH_TEST(a_waiting_listener_is_called_when_there_is_more),
+      SCRATCH_TEST(a_tape_without_a_length_ends_when_it_is_done),
+      SCRATCH_TEST(a_broken_tape_is_broken_for_all_and_never_found),
+      SCRATCH_TEST(a_listener_that_stopped_waiting_is_not_called),
+      SCRATCH_TEST(a_tape_of_another_business_is_not_found),
+      SCRATCH_TEST(a_tape_continues_with_the_part_of_the_next_token),
+      SCRATCH_TEST(other_validators_break_a_tape),
+      SCRATCH_TEST(a_fill_of_this_process_takes_a_followed_tape_over),
+      SCRATCH_TEST(a_length_announced_later_does_not_break_a_tape),
+      SCRATCH_TEST(a_fill_that_lost_its_lease_hands_its_listeners_over),
+      SCRATCH_TEST(a_fill_without_accepted_bytes_is_not_followed),
+      SCRATCH_TEST(many_listeners_join_and_leave_while_a_tape_grows),
+      SCRATCH_TEST(two_threads_that_open_a_recording_at_once_share_one_tape),
+      SCRATCH_TEST(a_fill_that_begins_during_a_follow_takes_the_tape_over),
+      SCRATCH_TEST(a_row_read_before_a_fill_took_over_does_not_extend_its_tape),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

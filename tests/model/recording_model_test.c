@@ -1,4 +1,4 @@
-/* recording_model_test.c - random events, told to a model in memory and to a real database in step.
+/* recording_model_test.c - sends random events to a model in memory and to a real database, and compares them.
  *
  * The model is recording_apply and, written down once more as plainly as can be, what the queue, the accounts and intake
  * make of it. After every step the rows that may have changed are compared whole (but for the count of writes), the rules
@@ -15,21 +15,21 @@
 
 enum { BUSINESSES = 3, SIDS = 5, ROWS = BUSINESSES * SIDS, WORKERS = 6, STEPS = 200000, COMMIT_EVERY = 2000 };
 
-/* One ranked field, and those that decide over a recording's fate. */
-struct told_field {
-  bool is_told;
+/* One ranked field, and the fields that decide a recording's disposition. */
+struct model_field {
+  bool is_known;
   struct delivery_rank rank;
   const char *value;
 };
-enum { TOLD_STATUS, TOLD_URL, TOLD_FORBIDDEN, TOLD_ERROR, TOLD_COUNT };
-static const char *const told_names[TOLD_COUNT] = {RECORDING_FIELD_STATUS, RECORDING_FIELD_URL,
-                                                   RECORDING_FIELD_FORBIDDEN, RECORDING_FIELD_ERROR};
+enum { FIELD_STATUS, FIELD_URL, FIELD_FORBIDDEN, FIELD_ERROR, FIELD_COUNT };
+static const char *const field_names[FIELD_COUNT] = {RECORDING_FIELD_STATUS, RECORDING_FIELD_URL,
+                                                     RECORDING_FIELD_FORBIDDEN, RECORDING_FIELD_ERROR};
 
 struct model_row {
   struct recording row;
   bool is_known;
   int place; /* in order of insertion, for equal times */
-  struct told_field told[TOLD_COUNT];
+  struct model_field fields[FIELD_COUNT];
 };
 struct model_account {
   int64_t auth_failed_at, auth_trial_at, error_streak, last_claim_at;
@@ -47,7 +47,7 @@ static struct {
   struct model_row rows[ROWS]; /* by business, then SID */
   struct model_account accounts[BUSINESSES];
   struct model_worker workers[WORKERS];
-  int claims, readies; /* that the walk saw something */
+  int claims, readies; /* to assert that the walk had some of each */
 } w;
 
 static const struct queue_limits limits = {.per_business = 2, .total = 4};
@@ -169,12 +169,12 @@ static int live_of(int business) {
   return n;
 }
 
-/* Since when it could be claimed: since it was enqueued, or since the time it was put off to. */
+/* Since when it can be claimed: since it was enqueued, or since the time it was postponed to. */
 static int64_t claimable_at(const struct recording *r) {
   return r->next_ask_at ? r->next_ask_at : r->enqueued_at;
 }
 
-/* Who could be claimed earlier goes first; then who was never put off; then who came first. */
+/* The order of claims: claimable longer first; then never postponed; then inserted first. */
 static bool goes_before(const struct model_row *a, const struct model_row *b) {
   int64_t at_a = claimable_at(&a->row), at_b = claimable_at(&b->row);
   if (at_a != at_b) return at_a < at_b;
@@ -333,7 +333,7 @@ static void step_report(void) {
   enum err e = queue_report(w.db, m->row.business_id, sid_of(m), &event, w.now, &real);
   REQUIRE(e == (outcome.moved ? OK : ERR_CONFLICT));
   if (outcome.moved && event.kind == RECORDING_RESTARTED) worker->token = real.lease_token;
-  if (m->row.lease_until == 0 && roll(4)) worker->held = -1; /* else it will report what it lost */
+  if (m->row.lease_until == 0 && roll(4)) worker->held = -1; /* else it will report under its lost lease */
   compare_row(m);
   bool tells_account =
       event.kind == RECORDING_ANSWERED || event.kind == RECORDING_NOT_FOUND || event.kind == RECORDING_FAILURE;
@@ -388,53 +388,54 @@ static void step_retry_all(void) {
 /* ---- intake ---- */
 
 struct fate {
-  bool told;
+  bool is_known;
   enum recording_event_kind event;
   enum recording_error error;
 };
 
 static const char *value_of(const struct model_row *m, int field) {
-  return m->told[field].is_told ? m->told[field].value : "";
+  return m->fields[field].is_known ? m->fields[field].value : "";
 }
 
 static struct fate fate_of(const struct model_row *m) {
-  const char *status = value_of(m, TOLD_STATUS);
+  const char *status = value_of(m, FIELD_STATUS);
   if (strcmp(status, "absent") == 0)
     return (struct fate){
         true, RECORDING_REFUSED,
-        strcmp(value_of(m, TOLD_ERROR), "16102") == 0 ? RECORDING_ABSENT_SILENT : RECORDING_ABSENT_TOO_SHORT};
+        strcmp(value_of(m, FIELD_ERROR), "16102") == 0 ? RECORDING_ABSENT_SILENT : RECORDING_ABSENT_TOO_SHORT};
   if (strcmp(status, "deleted") == 0) return (struct fate){true, RECORDING_REFUSED, RECORDING_NOT_FOUND_AT_PROVIDER};
   if (strcmp(status, "failed") == 0) return (struct fate){true, RECORDING_REFUSED, RECORDING_ENCRYPTED};
   if (strcmp(status, "completed") != 0) return (struct fate){false, 0, 0};
-  if (strcmp(value_of(m, TOLD_FORBIDDEN), "1") == 0)
+  if (strcmp(value_of(m, FIELD_FORBIDDEN), "1") == 0)
     return (struct fate){true, RECORDING_REFUSED, RECORDING_FORBIDDEN_URL};
   return (struct fate){true, RECORDING_COMPLETED, RECORDING_NONE};
 }
 
 static void model_tell(struct model_row *m, int field, const struct delivery_rank *rank, const char *value) {
-  struct told_field *t = &m->told[field];
-  int order = t->is_told ? delivery_rank_compare(rank, &t->rank) : 1;
+  struct model_field *t = &m->fields[field];
+  int order = t->is_known ? delivery_rank_compare(rank, &t->rank) : 1;
   if (order < 0 || (order == 0 && strcmp(value, t->value) <= 0)) return;
-  *t = (struct told_field){true, *rank, value};
+  *t = (struct model_field){true, *rank, value};
 }
 
-static void model_deliver(struct model_row *m, const struct delivery_rank *rank, const char *const values[TOLD_COUNT]) {
+static void model_deliver(struct model_row *m, const struct delivery_rank *rank,
+                          const char *const values[FIELD_COUNT]) {
   struct recording *r = &m->row;
   struct fate before = fate_of(m);
-  for (int i = 0; i < TOLD_COUNT; i++)
+  for (int i = 0; i < FIELD_COUNT; i++)
     if (values[i]) model_tell(m, i, rank, values[i]);
   if (!m->is_known) m->place = w.inserted++;
   m->is_known = true;
-  (void)snprintf(r->provider_status, sizeof(r->provider_status), "%s", value_of(m, TOLD_STATUS));
-  (void)snprintf(r->url, sizeof(r->url), "%s", value_of(m, TOLD_URL));
-  r->forbidden = strcmp(value_of(m, TOLD_FORBIDDEN), "1") == 0;
-  if (strcmp(values[TOLD_STATUS], "completed") == 0 && (!r->completed_at || w.now < r->completed_at))
+  (void)snprintf(r->provider_status, sizeof(r->provider_status), "%s", value_of(m, FIELD_STATUS));
+  (void)snprintf(r->url, sizeof(r->url), "%s", value_of(m, FIELD_URL));
+  r->forbidden = strcmp(value_of(m, FIELD_FORBIDDEN), "1") == 0;
+  if (strcmp(values[FIELD_STATUS], "completed") == 0 && (!r->completed_at || w.now < r->completed_at))
     r->completed_at = w.now;
   if (!r->first_seen_at || w.now < r->first_seen_at) r->first_seen_at = w.now;
   struct fate after = fate_of(m);
   struct recording_event event = {.kind = after.event, .error = after.error};
-  bool same = before.told == after.told && before.event == after.event && before.error == after.error;
-  if (after.told && !same) (void)model_apply(m, &event);
+  bool same = before.is_known == after.is_known && before.event == after.event && before.error == after.error;
+  if (after.is_known && !same) (void)model_apply(m, &event);
   if (r->status == RECORDING_MISSING)
     (void)snprintf(r->error_code, sizeof(r->error_code), "%s",
                    recording_still_being_made(r) ? "not_yet_available" : "");
@@ -449,19 +450,19 @@ static void step_deliver(void) {
                                .sequence = (int64_t)roll(4),
                                .timestamp_ms = (int64_t)roll(3),
                                .status_order = (int)which};
-  const char *values[TOLD_COUNT] = {status_cache[which], NULL, NULL, NULL};
+  const char *values[FIELD_COUNT] = {status_cache[which], NULL, NULL, NULL};
   if (which >= 2 && which < 5) {
     bool forbidden = roll(5) == 0;
-    values[TOLD_URL] = forbidden ? "https://elsewhere.example/RE" : "https://api.example/RE";
-    values[TOLD_FORBIDDEN] = forbidden ? "1" : "0";
+    values[FIELD_URL] = forbidden ? "https://elsewhere.example/RE" : "https://api.example/RE";
+    values[FIELD_FORBIDDEN] = forbidden ? "1" : "0";
   }
-  if (which == 5 && roll(2)) values[TOLD_ERROR] = roll(2) ? "16101" : "16102";
+  if (which == 5 && roll(2)) values[FIELD_ERROR] = roll(2) ? "16101" : "16102";
   static struct delivery d;
   d = (struct delivery){.business_id = m->row.business_id, .recording_sid = sid_of(m), .received_ms = w.now};
   d.recording.rank = rank;
-  for (int i = 0; i < TOLD_COUNT; i++)
+  for (int i = 0; i < FIELD_COUNT; i++)
     if (values[i])
-      d.recording.fields[d.recording.count++] = (struct delivery_field){str_from(told_names[i]), str_from(values[i])};
+      d.recording.fields[d.recording.count++] = (struct delivery_field){str_from(field_names[i]), str_from(values[i])};
   struct intake_result result;
   REQUIRE_OK(intake_run(w.db, &d, w.now, &result));
   bool was_known = m->is_known;

@@ -11,7 +11,7 @@ static struct access_snapshot *load(struct db *db) {
   return s;
 }
 
-static void only_live_keys_of_live_businesses_let_in(void **state) {
+static void only_live_keys_of_live_businesses_are_found(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t one = scratch_business(db, "one"), two = scratch_business(db, "two"), id[4];
   char text[4][KEY_TEXT_SIZE];
@@ -34,13 +34,13 @@ static void only_live_keys_of_live_businesses_let_in(void **state) {
   assert_int_equal(access_business_count(before), 2);
   assert_int_equal(access_business_count(after), 1);
   assert_null(access_find_business(after, two));
-  assert_int_equal(access_find_business(before, two)->business_id, two); /* who holds it keeps it */
+  assert_int_equal(access_find_business(before, two)->business_id, two); /* a held snapshot keeps it */
   access_unref(before);
   access_unref(after);
   db_close(db);
 }
 
-static void what_is_no_key_lets_nobody_in(void **state) {
+static void a_text_that_is_not_a_key_is_not_found(void **state) {
   struct db *db = scratch_ledger(*state);
   struct access_snapshot *empty = load(db);
   int64_t one = scratch_business(db, "one"), id;
@@ -65,7 +65,7 @@ static void what_is_no_key_lets_nobody_in(void **state) {
   db_close(db);
 }
 
-static void a_business_has_its_opened_secrets_and_a_base_url(void **state) {
+static void a_business_has_its_decrypted_secrets_and_a_base_url(void **state) {
   struct db *db = scratch_ledger(*state);
   struct str name = STR("one"), account = STR("AC1"), key = STR("SK1"), secret = STR("s3cret"),
              base = STR("https://own.example/");
@@ -119,7 +119,7 @@ static void many_businesses_and_keys_are_all_found(void **state) {
   db_close(db);
 }
 
-/* ---- what changed ---- */
+/* ---- updates ---- */
 
 static struct access_snapshot *update(struct db *db, const struct access_snapshot *before,
                                       struct access_change change) {
@@ -128,7 +128,7 @@ static struct access_snapshot *update(struct db *db, const struct access_snapsho
   return s;
 }
 
-static void what_changed_is_read_and_nothing_else(void **state) {
+static void an_update_reads_only_changed_rows(void **state) {
   enum { MANY = 5000, KEYS_EACH = 4 };
   struct db *db = scratch_ledger(*state);
   char text[KEY_TEXT_SIZE], made[KEY_TEXT_SIZE];
@@ -188,7 +188,7 @@ static void a_business_that_changes_keeps_its_listeners(void **state) {
   db_close(db);
 }
 
-static void a_business_that_is_removed_goes_with_its_keys(void **state) {
+static void a_removed_business_disappears_with_its_keys(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t one = scratch_business(db, "one"), two = scratch_business(db, "two"), id;
   char text[2][KEY_TEXT_SIZE];
@@ -238,13 +238,13 @@ static void roles_have_names(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      SCRATCH_TEST(only_live_keys_of_live_businesses_let_in),
-      SCRATCH_TEST(what_is_no_key_lets_nobody_in),
-      SCRATCH_TEST(a_business_has_its_opened_secrets_and_a_base_url),
+      SCRATCH_TEST(only_live_keys_of_live_businesses_are_found),
+      SCRATCH_TEST(a_text_that_is_not_a_key_is_not_found),
+      SCRATCH_TEST(a_business_has_its_decrypted_secrets_and_a_base_url),
       SCRATCH_TEST(many_businesses_and_keys_are_all_found),
-      SCRATCH_TEST(what_changed_is_read_and_nothing_else),
+      SCRATCH_TEST(an_update_reads_only_changed_rows),
       SCRATCH_TEST(a_business_that_changes_keeps_its_listeners),
-      SCRATCH_TEST(a_business_that_is_removed_goes_with_its_keys),
+      SCRATCH_TEST(a_removed_business_disappears_with_its_keys),
       SCRATCH_TEST(an_update_that_fails_leaves_no_trace),
       cmocka_unit_test(roles_have_names),
   };

@@ -32,7 +32,7 @@ static void a_mark_holds_until_its_own_thing_changes(void **state) {
                 {CACHE_KEY_SESSIONS, 1, ""}, {CACHE_SESSION, 0, "RE1"},   {CACHE_BUSINESS_SESSIONS, 1, ""}};
   for (size_t i = 0; i < COUNT_OF(others); i++) {
     struct cache_mark other = cache_mark(v, others[i].kind, others[i].owner, str_from(others[i].id));
-    if (other.counter == mark.counter) continue; /* the seed of this process has made them share one */
+    if (other.counter == mark.counter) continue; /* with this process's seed they share one */
     cache_changed(v, others[i].kind, others[i].owner, str_from(others[i].id));
     assert_false(cache_mark_holds(&other));
     assert_true(cache_mark_holds(&mark));
@@ -45,7 +45,7 @@ static void a_mark_holds_until_its_own_thing_changes(void **state) {
   assert_false(cache_mark_holds(&mark));
 }
 
-/* So that a change voids next to nothing of what it does not name. */
+/* So a change invalidates hardly anything else. */
 static void few_things_share_a_counter(void **state) {
   enum { THINGS = 1000 };
   struct cache_versions *v = *state;
@@ -58,7 +58,7 @@ static void few_things_share_a_counter(void **state) {
   int shared = 0;
   for (int i = 0; i < THINGS; i++)
     for (int j = 0; j < i; j++) shared += marks[i].counter == marks[j].counter;
-  assert_in_range(shared, 0, 60); /* of 499,500 pairs 7.6 are to be expected */
+  assert_in_range(shared, 0, 60); /* 7.6 of 499,500 pairs are expected */
 }
 
 static void *change_often(void *arg) {

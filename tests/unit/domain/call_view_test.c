@@ -58,7 +58,7 @@ static void make_two_legs(struct db *db) {
   scratch_call(db, 2, "CAother", "", NOW);
 }
 
-static void a_list_has_a_row_a_top_leg_with_what_its_legs_recorded(void **state) {
+static void a_list_has_one_row_for_each_top_leg_with_all_recordings_of_its_legs(void **state) {
   struct db *db = scratch_ledger(*state);
   make_two_legs(db);
   static const struct {
@@ -83,7 +83,7 @@ static void a_list_has_a_row_a_top_leg_with_what_its_legs_recorded(void **state)
   db_close(db);
 }
 
-static void a_cursor_goes_on_where_the_page_ended(void **state) {
+static void a_cursor_continues_where_the_page_ended(void **state) {
   struct db *db = scratch_ledger(*state);
   char cursor[200] = "";
   scratch_call(db, 1, "CA1", "", NOW);
@@ -96,7 +96,7 @@ static void a_cursor_goes_on_where_the_page_ended(void **state) {
     const json_t *next = json_object_get(answer, "next_cursor");
     assert_int_equal(json_is_null(next), i == 2);
     if (i < 2) (void)snprintf(cursor, sizeof(cursor), "%s", json_string_value(next));
-    scratch_call(db, 1, "CA9", "", NOW + 1000); /* a newer one disturbs nobody */
+    scratch_call(db, 1, "CA9", "", NOW + 1000); /* a newer call does not move the cursor */
   }
   db_close(db);
 }
@@ -150,7 +150,7 @@ static void a_call_with_thousands_of_legs_ends_the_page_but_loses_no_row(void **
     (void)snprintf(sid, sizeof(sid), "CAtop%d", top);
     scratch_call(db, 1, sid, "", NOW + top);
   }
-  /* Straight into the table: what is shown is measured here, not how legs arrive. */
+  /* Writes into the table directly, because this test is about lists, not about intake. */
   assert_int_equal(db_run(db,
                           "with recursive n(i) as (select 1 union all select i + 1 from n where i < 1500)"
                           " insert into calls (business_id, call_sid, parent_call_sid, top_sid, first_seen_at, sort_at)"
@@ -170,9 +170,9 @@ static void a_call_with_thousands_of_legs_ends_the_page_but_loses_no_row(void **
   db_close(db);
 }
 
-/* ---- what a page costs ---- */
+/* ---- the cost of a page ---- */
 
-static size_t comparisons; /* of texts, by all that is linked into this program as an archive */
+static size_t comparisons; /* of texts, by all code that is linked into this program as an archive */
 
 int __real_strcmp(const char *a, const char *b);
 int __real_memcmp(const void *a, const void *b, size_t n);
@@ -187,7 +187,7 @@ int __wrap_memcmp(const void *a, const void *b, size_t n) {
   return __real_memcmp(a, b, n);
 }
 
-/* CAtop1 … CAtop{tops}, each with that many further legs, and a recording a leg. */
+/* Makes CAtop1 … CAtop{tops}, each with that many further legs, and one recording for each leg. */
 static void make_trees(struct db *db, int business, int tops, int legs) {
   assert_int_equal(db_begin_immediate(db), OK);
   assert_int_equal(db_run(db,
@@ -207,7 +207,7 @@ static void make_trees(struct db *db, int business, int tops, int legs) {
   assert_int_equal(db_commit(db), OK);
 }
 
-/* A page with every leg a row, or every call. */
+/* Lists a page with one row for each leg, or for each top leg. */
 static size_t comparisons_for(struct db *db, int business, bool all_legs, size_t rows) {
   const struct calls_filter f = {.limit = 100, .all_legs = all_legs};
   struct buf b CLEANUP(buf_done) = BUF_INIT(CALL_VIEW_JSON_MAX);
@@ -298,7 +298,7 @@ static void a_list_whose_time_is_over_after_its_queries_is_not_written(void **st
 
 static void rows_that_would_show_too_many_recordings_are_on_the_next_page(void **state) {
   struct db *db = scratch_ledger(*state);
-  make_trees(db, 1, 1, 3); /* each of the three shows what the top leg recorded */
+  make_trees(db, 1, 1, 3); /* each of the three shows the top leg's recording */
   assert_int_equal(db_run(db,
                           "with recursive n(i) as (select 1 union all select i + 1 from n where i < 900)"
                           " insert into recordings (business_id, recording_sid, call_sid, first_seen_at)"
@@ -332,8 +332,8 @@ static void legs_that_name_each_other_are_shown_once(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      SCRATCH_TEST(a_list_has_a_row_a_top_leg_with_what_its_legs_recorded),
-      SCRATCH_TEST(a_cursor_goes_on_where_the_page_ended),
+      SCRATCH_TEST(a_list_has_one_row_for_each_top_leg_with_all_recordings_of_its_legs),
+      SCRATCH_TEST(a_cursor_continues_where_the_page_ended),
       cmocka_unit_test(bad_values_are_refused),
       SCRATCH_TEST(one_call_has_its_legs),
       SCRATCH_TEST(a_call_with_thousands_of_legs_ends_the_page_but_loses_no_row),

@@ -1,4 +1,4 @@
-/* domain_scratch.h - a catalog with rows in it, and the rules over it, for one test. */
+/* domain_scratch.h - a database with rows for one test of the rules. */
 #pragma once
 
 #include "../ledger/rows_scratch.h"

@@ -13,29 +13,29 @@ static void count(void *arg) {
   atomic_fetch_add((atomic_int *)arg, 1);
 }
 
-static void who_watches_a_recording_is_told_of_it_alone(void **state) {
+static void a_watch_is_called_for_its_own_recording_only(void **state) {
   (void)state;
   struct events *e;
   struct events_watch *w[3];
-  atomic_int told[3] = {0, 0, 0};
+  atomic_int calls[3] = {0, 0, 0};
   assert_int_equal(events_new(&e), OK);
-  assert_int_equal(events_watch(e, 1, STR("RE1"), count, &told[0], &w[0]), OK);
-  assert_int_equal(events_watch(e, 1, STR("RE1"), count, &told[1], &w[1]), OK);
-  assert_int_equal(events_watch(e, 2, STR("RE1"), count, &told[2], &w[2]), OK);
+  assert_int_equal(events_watch(e, 1, STR("RE1"), count, &calls[0], &w[0]), OK);
+  assert_int_equal(events_watch(e, 1, STR("RE1"), count, &calls[1], &w[1]), OK);
+  assert_int_equal(events_watch(e, 2, STR("RE1"), count, &calls[2], &w[2]), OK);
   events_notify(e, 1, STR("RE1"));
   events_notify(e, 1, STR("RE2"));
   events_unwatch(w[0]);
   events_notify(e, 1, STR("RE1"));
   events_notify_all(e);
-  assert_int_equal(told[0], 1);
-  assert_int_equal(told[1], 3);
-  assert_int_equal(told[2], 1);
+  assert_int_equal(calls[0], 1);
+  assert_int_equal(calls[1], 3);
+  assert_int_equal(calls[2], 1);
   events_unwatch(NULL);
   events_unwatch(w[1]);
-  events_free(e); /* takes what is still watched along */
+  events_free(e); /* ends the watches that are left */
 }
 
-static void a_sid_that_can_not_be_is_refused(void **state) {
+static void a_sid_that_is_too_long_is_refused(void **state) {
   (void)state;
   struct events *e;
   struct events_watch *w = NULL;
@@ -82,8 +82,8 @@ static void on_change_does_not_run_once_unwatch_returned(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(who_watches_a_recording_is_told_of_it_alone),
-      cmocka_unit_test(a_sid_that_can_not_be_is_refused),
+      cmocka_unit_test(a_watch_is_called_for_its_own_recording_only),
+      cmocka_unit_test(a_sid_that_is_too_long_is_refused),
       cmocka_unit_test(on_change_does_not_run_once_unwatch_returned),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -28,9 +28,9 @@ static void require_text(const struct fields *f, const char *text) {
   assert_string_equal(got, text);
 }
 
-static void the_highest_rank_is_believed(void **state) {
+static void the_highest_rank_wins(void **state) {
   (void)state;
-  /* each is believed over the one before it */
+  /* each wins over the one before it */
   static const struct delivery_rank ranks[] = {{false, -1, -1, 0}, {false, -1, -1, 5}, {false, -1, 1000, 0},
                                                {false, 0, 0, 0},   {false, 1, -1, 0},  {true, -1, -1, 0},
                                                {true, 0, 0, 0}};
@@ -46,7 +46,7 @@ static void the_highest_rank_is_believed(void **state) {
   fields_free(f);
 }
 
-static void of_equal_ranks_the_greater_value_stands(void **state) {
+static void the_greater_value_wins_among_equal_ranks(void **state) {
   (void)state;
   struct fields *f;
   const struct delivery_rank rank = {true, 1, 2, 3};
@@ -58,7 +58,7 @@ static void of_equal_ranks_the_greater_value_stands(void **state) {
   fields_free(f);
 }
 
-static void what_was_written_is_read_again(void **state) {
+static void a_written_document_is_read_back_unchanged(void **state) {
   (void)state;
   struct fields *f;
   static const char text[] = "{\"from\":[\"+15550100\",0,-1,-1,2],\"to\":[\"x\",1,9,9,9]}";
@@ -87,7 +87,7 @@ static void a_damaged_document_is_refused(void **state) {
   }
 }
 
-/* Tells one field; true if there was room for it. */
+/* Merges one field; true if there was room for it. */
 static bool is_taken(struct fields *f, struct delivery_rank rank, struct str name, struct str value) {
   static struct delivery_part part;
   bool changed;
@@ -161,9 +161,9 @@ static void further_fields_beyond_their_bytes_are_dropped_until_there_is_room(vo
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(the_highest_rank_is_believed),
-      cmocka_unit_test(of_equal_ranks_the_greater_value_stands),
-      cmocka_unit_test(what_was_written_is_read_again),
+      cmocka_unit_test(the_highest_rank_wins),
+      cmocka_unit_test(the_greater_value_wins_among_equal_ranks),
+      cmocka_unit_test(a_written_document_is_read_back_unchanged),
       cmocka_unit_test(a_damaged_document_is_refused),
       cmocka_unit_test(further_fields_beyond_their_number_are_dropped),
       cmocka_unit_test(further_fields_that_are_too_long_are_dropped),

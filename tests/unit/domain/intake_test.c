@@ -1,7 +1,7 @@
 #include "domain_scratch.h"
 
-/* Deliveries are given as they come from a dialect: a rank and fields. */
-struct told {
+/* Deliveries have the form that a provider's dialect gives them: a rank and fields. */
+struct report {
   struct delivery_rank call_rank, recording_rank;
   const char *call[12]; /* name, value, …, NULL */
   const char *recording[12];
@@ -14,7 +14,7 @@ static void fill(struct delivery_part *part, const struct delivery_rank *rank, c
     part->fields[part->count++] = (struct delivery_field){str_from(texts[i]), str_from(texts[i + 1])};
 }
 
-static struct intake_result deliver(struct db *db, int64_t business, const struct told *t, const char *call_sid,
+static struct intake_result deliver(struct db *db, int64_t business, const struct report *t, const char *call_sid,
                                     const char *recording_sid, int64_t now) {
   static struct delivery d;
   d = (struct delivery){.business_id = business, .received_ms = now};
@@ -33,14 +33,14 @@ static struct intake_result deliver(struct db *db, int64_t business, const struc
   { terminal, sequence, timestamp, order }
 #define GOOD "https://api.example/RE1"
 
-/* Five deliveries of one call and its recording, of each story; a story's fate does not depend on their order. */
+/* Each story has five deliveries of one call and its recording; the result must not depend on their order. */
 static const struct story {
   const char *name;
-  struct told told[5];
+  struct report reports[5];
   enum recording_status status;
   const char *error_code;
 } stories[] = {
-    {"a call that ends, its recording told twice",
+    {"a call that ends, its recording reported twice",
      {{RANK(false, 0, 1000, 0),
        RANK(false, -1, -1, 0),
        {"from", "+15550100", "to", "+15550199", "status", "initiated", "timestamp", "1790000000000"},
@@ -77,7 +77,7 @@ static const struct story {
       {RANK(true, 1, 2000, 3), RANK(false, -1, -1, 0), {"status", "completed", "x-unknown", "kept"}, {NULL}}},
      RECORDING_FAILED,
      "absent_silent"},
-    {"absent although told completed before",
+    {"absent although reported completed before",
      {{RANK(false, -1, -1, 0),
        RANK(true, 1, 1, 4),
        {NULL},
@@ -138,7 +138,7 @@ static void permute(int n, int order[5]) {
   }
 }
 
-/* What is left when the times of our receipt, and the counter of writes, are taken away. */
+/* The row without the times of receipt and the version, which do depend on the order. */
 static struct recording settled(struct db *db, int64_t business) {
   struct recording r = scratch_row(db, business, "RE1");
   r.business_id = r.version = r.first_seen_at = r.completed_at = r.enqueued_at = r.last_enqueue_at = r.next_ask_at = 0;
@@ -157,7 +157,7 @@ static void every_order_of_deliveries_leaves_the_same_rows(void **state) {
       int order[5];
       permute(n, order);
       for (int i = 0; i < 5; i++) {
-        const struct told *t = &stories[s].told[order[i]];
+        const struct report *t = &stories[s].reports[order[i]];
         (void)deliver(db, business, t, "CA1", t->recording[0] ? "RE1" : "", SCRATCH_NOW + i * 1000);
       }
       struct recording row = settled(db, business);
@@ -184,12 +184,12 @@ static void every_order_of_deliveries_leaves_the_same_rows(void **state) {
 static void a_repeated_delivery_writes_nothing(void **state) {
   struct db *db = scratch_ledger(*state);
   for (size_t i = 0; i < 5; i++) {
-    const struct told *t = &stories[0].told[i];
+    const struct report *t = &stories[0].reports[i];
     (void)deliver(db, 1, t, "CA1", t->recording[0] ? "RE1" : "", SCRATCH_NOW);
   }
   int64_t changes = scratch_int(db, "select count(*) from changes");
   for (size_t i = 0; i < 5; i++) {
-    const struct told *t = &stories[0].told[i];
+    const struct report *t = &stories[0].reports[i];
     struct intake_result r = deliver(db, 1, t, "CA1", t->recording[0] ? "RE1" : "", SCRATCH_NOW + 60000);
     assert_false(r.enqueued || r.call_changed || r.recording_changed);
   }
@@ -197,10 +197,10 @@ static void a_repeated_delivery_writes_nothing(void **state) {
   db_close(db);
 }
 
-static void a_repeated_completed_does_not_release_what_failed_since(void **state) {
+static void a_repeated_completed_does_not_queue_a_recording_that_failed_since(void **state) {
   struct db *db = scratch_ledger(*state);
   (void)scratch_business(db, "one");
-  const struct told *completed = &stories[0].told[3];
+  const struct report *completed = &stories[0].reports[3];
   assert_true(deliver(db, 1, completed, "CA1", "RE1", SCRATCH_NOW).enqueued);
   struct recording row;
   assert_int_equal(queue_claim(db, &(struct queue_limits){3, 32}, STR("w"), SCRATCH_NOW, &row), OK);
@@ -212,11 +212,11 @@ static void a_repeated_completed_does_not_release_what_failed_since(void **state
   db_close(db);
 }
 
-static void what_the_provider_is_still_making_is_missing_and_says_so(void **state) {
+static void a_recording_in_progress_is_missing_with_not_yet_available(void **state) {
   struct db *db = scratch_ledger(*state);
-  static const struct told told = {
+  static const struct report report = {
       RANK(false, -1, -1, 0), RANK(false, -1, -1, 0), {NULL}, {"call_sid", "CA1", "status", "in-progress"}};
-  assert_false(deliver(db, 1, &told, "CA1", "RE1", SCRATCH_NOW).enqueued);
+  assert_false(deliver(db, 1, &report, "CA1", "RE1", SCRATCH_NOW).enqueued);
   struct recording row = scratch_row(db, 1, "RE1");
   assert_int_equal(row.status, RECORDING_MISSING);
   assert_string_equal(row.error_code, "not_yet_available");
@@ -224,21 +224,21 @@ static void what_the_provider_is_still_making_is_missing_and_says_so(void **stat
   db_close(db);
 }
 
-/* Nobody can ask for it until a delivery tells where. */
-static void a_completed_one_without_an_address_waits_for_it_as_forbidden(void **state) {
+/* It can't be fetched until a delivery has its URL. */
+static void a_completed_recording_without_a_url_fails_until_one_arrives(void **state) {
   struct db *db = scratch_ledger(*state);
-  static const struct told told[] = {
+  static const struct report reports[] = {
       {RANK(false, -1, -1, 0), RANK(true, 1, 1, 4), {NULL}, {"call_sid", "CA1", "status", "completed"}},
       {RANK(false, -1, -1, 0),
        RANK(true, 1, 1, 4),
        {NULL},
        {"call_sid", "CA1", "status", "completed", "url", GOOD, "forbidden", "0"}}};
   (void)scratch_business(db, "one");
-  assert_false(deliver(db, 1, &told[0], "CA1", "RE1", SCRATCH_NOW).enqueued);
+  assert_false(deliver(db, 1, &reports[0], "CA1", "RE1", SCRATCH_NOW).enqueued);
   struct recording row = scratch_row(db, 1, "RE1");
   assert_int_equal(row.status, RECORDING_FAILED);
   assert_string_equal(row.error_code, "forbidden_url");
-  assert_true(deliver(db, 1, &told[1], "CA1", "RE1", SCRATCH_NOW).enqueued);
+  assert_true(deliver(db, 1, &reports[1], "CA1", "RE1", SCRATCH_NOW).enqueued);
   assert_int_equal(scratch_row(db, 1, "RE1").status, RECORDING_QUEUED);
   db_close(db);
 }
@@ -273,9 +273,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(every_order_of_deliveries_leaves_the_same_rows),
       SCRATCH_TEST(a_repeated_delivery_writes_nothing),
-      SCRATCH_TEST(a_repeated_completed_does_not_release_what_failed_since),
-      SCRATCH_TEST(what_the_provider_is_still_making_is_missing_and_says_so),
-      SCRATCH_TEST(a_completed_one_without_an_address_waits_for_it_as_forbidden),
+      SCRATCH_TEST(a_repeated_completed_does_not_queue_a_recording_that_failed_since),
+      SCRATCH_TEST(a_recording_in_progress_is_missing_with_not_yet_available),
+      SCRATCH_TEST(a_completed_recording_without_a_url_fails_until_one_arrives),
       cmocka_unit_test(a_field_too_long_for_its_column_is_named),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);

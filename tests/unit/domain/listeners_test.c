@@ -11,7 +11,7 @@
 
 static const struct listener_limits limits = {.all = 100, .by_url = 25, .by_one_url = 10};
 
-/* How many more get a place, up to most; the places are put into places. */
+/* Adds up to most listeners; returns how many got a place. places: their places. */
 static size_t fill(struct listeners *l, uint64_t url, size_t most, struct listener_place **places) {
   size_t n = 0;
   while (n < most && listeners_enter(l, &limits, url, &places[n]) == OK) n++;

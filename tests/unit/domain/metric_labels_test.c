@@ -1,4 +1,4 @@
-/* Labels whose index is another enum's value say what that enum says. */
+/* Metric labels that are indexed by another enum must have that enum's names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,17 +27,17 @@ static const char *error_code(unsigned i) {
   return recording_error_code((enum recording_error)i);
 }
 
-static void reasons_of_doing_nothing_are_those_of_the_log(void **state) {
+static void labels_of_skips_are_the_names_in_the_log(void **state) {
   (void)state;
   assert_same(METRIC_DEDUPLICATED, RECORDING_SKIP_COUNT_, skip_name);
 }
 
-static void states_of_recordings_are_those_of_the_ledger(void **state) {
+static void labels_of_states_are_the_names_in_the_ledger(void **state) {
   (void)state;
   assert_same(METRIC_RECORDINGS, RECORDING_STATUS_COUNT_, status_name);
 }
 
-static void codes_of_failures_are_those_of_status_objects(void **state) {
+static void labels_of_failures_are_the_codes_of_status_objects(void **state) {
   (void)state;
   assert_same(METRIC_RECORDINGS_FAILED, RECORDING_ERROR_COUNT_, error_code);
   assert_same(METRIC_FILL_FAILURES, RECORDING_ERROR_COUNT_, error_code);
@@ -45,9 +45,9 @@ static void codes_of_failures_are_those_of_status_objects(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(reasons_of_doing_nothing_are_those_of_the_log),
-      cmocka_unit_test(states_of_recordings_are_those_of_the_ledger),
-      cmocka_unit_test(codes_of_failures_are_those_of_status_objects),
+      cmocka_unit_test(labels_of_skips_are_the_names_in_the_log),
+      cmocka_unit_test(labels_of_states_are_the_names_in_the_ledger),
+      cmocka_unit_test(labels_of_failures_are_the_codes_of_status_objects),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

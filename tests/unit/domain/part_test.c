@@ -12,7 +12,7 @@
 
 enum { NOW = 1000000, TOKEN = 40 };
 
-static void an_owner_is_read_as_it_is_written(void **state) {
+static void an_owner_name_is_parsed_as_it_was_written(void **state) {
   (void)state;
   struct recording row = {.business_id = 7, .recording_sid = "RE1", .stem = "7/2026/11/CA1.RE1"};
   struct part_owner owner;
@@ -54,7 +54,7 @@ static void the_name_of_an_earlier_release_s_part_is_read(void **state) {
     if (part_parse_old(none[i], &part)) fail_msg("%s", none[i]);
 }
 
-static void a_part_is_needed_while_it_is_written_or_to_be_compared_with(void **state) {
+static void a_part_is_needed_while_it_is_written_or_must_be_compared(void **state) {
   (void)state;
   static const struct {
     enum recording_status status;
@@ -62,12 +62,12 @@ static void a_part_is_needed_while_it_is_written_or_to_be_compared_with(void **s
     int64_t lease_until, token;
     bool needed;
   } cases[] = {
-      {RECORDING_DOWNLOADING, "", NOW + 1, TOKEN, true},      /* its holder lives */
-      {RECORDING_DOWNLOADING, "", NOW - 1, TOKEN, false},     /* nobody heard of it */
+      {RECORDING_DOWNLOADING, "", NOW + 1, TOKEN, true},      /* its lease is live */
+      {RECORDING_DOWNLOADING, "", NOW - 1, TOKEN, false},     /* no listener got a byte */
       {RECORDING_DOWNLOADING, "", NOW + 1, TOKEN - 1, false}, /* another one holds the lease */
       {RECORDING_DOWNLOADING, "\"v\"", NOW - 1, TOKEN, true}, /* its worker died */
       {RECORDING_QUEUED, "\"v\"", 0, TOKEN, true},
-      {RECORDING_QUEUED, "\"v\"", 0, TOKEN - 1, true}, /* the next one died before it looked */
+      {RECORDING_QUEUED, "\"v\"", 0, TOKEN - 1, true}, /* the next worker died before it compared */
       {RECORDING_QUEUED, "\"v\"", 0, TOKEN - BLOB_TOKENS_BACK, false},
       {RECORDING_QUEUED, "", 0, TOKEN, false},
       {RECORDING_FAILED, "\"v\"", 0, TOKEN, false},
@@ -83,9 +83,9 @@ static void a_part_is_needed_while_it_is_written_or_to_be_compared_with(void **s
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(an_owner_is_read_as_it_is_written),
+      cmocka_unit_test(an_owner_name_is_parsed_as_it_was_written),
       cmocka_unit_test(the_name_of_an_earlier_release_s_part_is_read),
-      cmocka_unit_test(a_part_is_needed_while_it_is_written_or_to_be_compared_with),
+      cmocka_unit_test(a_part_is_needed_while_it_is_written_or_must_be_compared),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

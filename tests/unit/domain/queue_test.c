@@ -4,7 +4,7 @@
 
 static const struct queue_limits usual = {.per_business = 3, .total = 32};
 
-/* A queued one, enqueued at SCRATCH_NOW + after. */
+/* A queued recording, enqueued at SCRATCH_NOW + after. */
 static void queued(struct db *db, int64_t business, const char *sid, int rank, int64_t after) {
   (void)scratch_recording(db, business, sid, "", RECORDING_QUEUED, rank, SCRATCH_NOW + after);
 }
@@ -52,7 +52,7 @@ static void businesses_take_turns_within_a_rank(void **state) {
   static const char *const order[] = {"RE11", "RE21", "RE31", "RE12", "RE13", "nothing"};
   for (size_t i = 0; i < COUNT_OF(order); i++)
     assert_string_equal(claim(db, &usual, SCRATCH_NOW + (int64_t)i), order[i]);
-  /* Those that ended free a place, and who was not served for longest is next. */
+  /* Fills that ended free a place; the business that was not served for longest is next. */
   (void)report(db, two, "RE21", RECORDING_COMPLETE, RECORDING_NONE, SCRATCH_NOW + 100);
   (void)report(db, one, "RE11", RECORDING_COMPLETE, RECORDING_NONE, SCRATCH_NOW + 100);
   queued(db, two, "RE22", RECORDING_RANK_NEW, 50);
@@ -93,7 +93,7 @@ static void the_total_holds_and_the_rest_gets_three_quarters_of_it(void **state)
   db_close(db);
 }
 
-static void what_is_not_due_yet_is_passed_over(void **state) {
+static void a_recording_that_is_not_due_yet_is_not_claimed(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t b = scratch_business(db, "one");
   queued(db, b, "RE1", RECORDING_RANK_NEW, -2000);
@@ -155,7 +155,7 @@ static void refused_credentials_stop_the_account_until_a_trial_succeeds(void **s
   db_close(db);
 }
 
-static void a_stopped_account_with_nothing_queued_tries_one_that_failed(void **state) {
+static void a_stopped_account_with_nothing_queued_tries_a_failed_recording(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t b = scratch_business(db, "one");
   queued(db, b, "RE1", RECORDING_RANK_NEW, -3000);
@@ -185,7 +185,7 @@ static void a_removed_business_is_not_filled(void **state) {
   db_close(db);
 }
 
-static void lapsed_leases_are_taken_back_and_due_ones_queued(void **state) {
+static void expired_leases_are_taken_back_and_due_retries_queued(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t b = scratch_business(db, "one");
   queued(db, b, "RE1", RECORDING_RANK_NEW, -2000);
@@ -207,7 +207,7 @@ static void lapsed_leases_are_taken_back_and_due_ones_queued(void **state) {
   db_close(db);
 }
 
-static void a_clock_that_jumped_back_strands_nobody(void **state) {
+static void a_clock_that_jumped_back_leaves_no_recording_waiting(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t b = scratch_business(db, "one");
   static const char *const sids[] = {"RE1", "RE2", "RE3"};
@@ -224,7 +224,7 @@ static void a_clock_that_jumped_back_strands_nobody(void **state) {
   db_close(db);
 }
 
-static void a_play_that_nobody_waits_for_loses_its_rank(void **state) {
+static void a_play_that_is_not_repeated_loses_its_rank(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t b = scratch_business(db, "one");
   (void)scratch_recording(db, b, "RE1", "", RECORDING_MISSING, RECORDING_RANK_REST, SCRATCH_NOW);
@@ -241,7 +241,7 @@ static void a_play_that_nobody_waits_for_loses_its_rank(void **state) {
   db_close(db);
 }
 
-static void a_lost_lease_reports_nothing(void **state) {
+static void a_report_under_a_lost_lease_changes_nothing(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t b = scratch_business(db, "one");
   queued(db, b, "RE1", RECORDING_RANK_NEW, 0);
@@ -261,7 +261,7 @@ static void a_lost_lease_reports_nothing(void **state) {
   db_close(db);
 }
 
-static void retrying_many_takes_those_of_the_code_and_time(void **state) {
+static void retrying_many_takes_only_failures_with_the_code_and_time(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t b = scratch_business(db, "one");
   char sid[SID_SIZE];
@@ -297,7 +297,7 @@ static void add_failed(struct db *db, int64_t business_id, int count) {
   }
 }
 
-static void retries_of_many_take_turns_in_parts_and_are_told_to_the_worker(void **state) {
+static void retries_of_many_take_turns_in_parts_and_are_reported_to_the_worker(void **state) {
   enum { MANY = QUEUE_RETRY_FIRST + 2 * QUEUE_RETRY_PART };
   struct db *db = scratch_ledger(*state);
   int64_t b[2] = {scratch_business(db, "one"), scratch_business(db, "two")};
@@ -311,7 +311,7 @@ static void retries_of_many_take_turns_in_parts_and_are_told_to_the_worker(void 
   assert_true(maintained.retries);
   struct retries_row row;
   bool ended;
-  for (int part = 0; part < 6; part++) { /* the last finds nothing: the part before it was full */
+  for (int part = 0; part < 6; part++) { /* the last one finds nothing, because the part before it was full */
     assert_int_equal(queue_retry_next(db, SCRATCH_NOW, &row, &ended), OK);
     assert_int_equal(row.business_id, b[part % 2]);
     assert_int_equal(ended, part >= 4);
@@ -322,7 +322,7 @@ static void retries_of_many_take_turns_in_parts_and_are_told_to_the_worker(void 
   db_close(db);
 }
 
-static void a_retry_asked_for_again_begins_anew(void **state) {
+static void a_repeated_retry_of_many_starts_over(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t b = scratch_business(db, "one");
   add_failed(db, b, 2 * QUEUE_RETRY_FIRST + 2 * QUEUE_RETRY_PART);
@@ -339,22 +339,22 @@ static void a_retry_asked_for_again_begins_anew(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      SCRATCH_TEST(retries_of_many_take_turns_in_parts_and_are_told_to_the_worker),
-      SCRATCH_TEST(a_retry_asked_for_again_begins_anew),
+      SCRATCH_TEST(retries_of_many_take_turns_in_parts_and_are_reported_to_the_worker),
+      SCRATCH_TEST(a_repeated_retry_of_many_starts_over),
       SCRATCH_TEST(plays_go_first_then_new_ones_then_the_rest),
       SCRATCH_TEST(businesses_take_turns_within_a_rank),
       SCRATCH_TEST(a_play_may_go_one_over_the_limit_of_its_business),
       SCRATCH_TEST(the_total_holds_and_the_rest_gets_three_quarters_of_it),
-      SCRATCH_TEST(what_is_not_due_yet_is_passed_over),
+      SCRATCH_TEST(a_recording_that_is_not_due_yet_is_not_claimed),
       SCRATCH_TEST(an_account_with_a_streak_of_errors_is_tried_by_one_fill_at_a_time),
       SCRATCH_TEST(refused_credentials_stop_the_account_until_a_trial_succeeds),
-      SCRATCH_TEST(a_stopped_account_with_nothing_queued_tries_one_that_failed),
+      SCRATCH_TEST(a_stopped_account_with_nothing_queued_tries_a_failed_recording),
       SCRATCH_TEST(a_removed_business_is_not_filled),
-      SCRATCH_TEST(lapsed_leases_are_taken_back_and_due_ones_queued),
-      SCRATCH_TEST(a_clock_that_jumped_back_strands_nobody),
-      SCRATCH_TEST(a_play_that_nobody_waits_for_loses_its_rank),
-      SCRATCH_TEST(a_lost_lease_reports_nothing),
-      SCRATCH_TEST(retrying_many_takes_those_of_the_code_and_time),
+      SCRATCH_TEST(expired_leases_are_taken_back_and_due_retries_queued),
+      SCRATCH_TEST(a_clock_that_jumped_back_leaves_no_recording_waiting),
+      SCRATCH_TEST(a_play_that_is_not_repeated_loses_its_rank),
+      SCRATCH_TEST(a_report_under_a_lost_lease_changes_nothing),
+      SCRATCH_TEST(retrying_many_takes_only_failures_with_the_code_and_time),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

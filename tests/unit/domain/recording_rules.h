@@ -1,4 +1,4 @@
-/* recording_rules.h - what holds after any move of a recording, whatever the event; for the unit and the model tests. */
+/* recording_rules.h - rules that hold after any move of a recording; for the unit and the model tests. */
 #pragma once
 
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #include "domain/recording.h"
 
-/* What a row must be by itself. */
+/* Rules for a single row. */
 static inline void rules_check_row(const struct recording *r) {
   bool leased = r->lease_until != 0;
   assert_true(!leased || r->status == RECORDING_QUEUED || r->status == RECORDING_DOWNLOADING);
@@ -36,7 +36,7 @@ static inline bool rules_needs_token(enum recording_event_kind kind) {
          kind == RECORDING_RESTARTED;
 }
 
-/* What one event may have done to a row. */
+/* Rules for the change that one event makes. */
 static inline void rules_check_move(const struct recording *was, const struct recording_event *event,
                                     const struct recording_outcome *outcome, const struct recording *is, int64_t now) {
   rules_check_row(is);

@@ -15,7 +15,7 @@ static const struct recording_file a_file = {.name = {"1/2026/11/CA1.RE1.mp3", 2
                                              .duration_ms = 1500,
                                              .channels = 1};
 
-/* A row in its plainest form of that state; first seen a moment ago. */
+/* The simplest row with that status, first seen a moment ago. */
 static struct recording plain(enum recording_status status) {
   struct recording r = {.business_id = 1, .recording_sid = "RE1", .call_sid = "CA1", .status = status};
   r.rank = RECORDING_RANK_REST;
@@ -309,7 +309,7 @@ static void note_line(const struct step *s) {
       seen[i] = true;
 }
 
-static void every_line_of_the_table_moves_or_stays_as_it_says(void **state) {
+static void every_line_of_recording_def_moves_or_stays_as_it_says(void **state) {
   (void)state;
   for (size_t i = 0; i < COUNT_OF(steps); i++) {
     const struct step *s = &steps[i];
@@ -349,7 +349,7 @@ static void every_event_in_every_state_keeps_the_rules(void **state) {
   }
 }
 
-/* ---- figures ---- */
+/* ---- times and counts ---- */
 
 static void back_off_doubles_from_30_s_to_20_min_give_or_take_a_fifth(void **state) {
   (void)state;
@@ -401,7 +401,7 @@ static void a_404_is_not_yet_for_10_min_after_the_end_and_5_min_after_the_first(
   }
 }
 
-static void from_the_fourth_crash_in_a_row_on_each_is_a_failure(void **state) {
+static void each_crash_in_a_row_from_the_fourth_on_is_a_failure(void **state) {
   (void)state;
   struct recording row = leased(RECORDING_DOWNLOADING), next;
   row.crashes = row.fail_count = 0;
@@ -422,7 +422,7 @@ static void from_the_fourth_crash_in_a_row_on_each_is_a_failure(void **state) {
   }
 }
 
-static void a_file_that_is_gone_leaves_its_length_behind(void **state) {
+static void a_missing_file_keeps_its_length_in_the_row(void **state) {
   (void)state;
   struct recording row = plain(RECORDING_READY), next;
   struct recording_event event = event_of(RECORDING_FILE_GONE);
@@ -431,31 +431,31 @@ static void a_file_that_is_gone_leaves_its_length_behind(void **state) {
   assert_int_equal(next.bytes, 4000);
 }
 
-/* A fill of which listeners were told n bytes ends by an event; what the row says of its validators after. */
+/* The row after a fill that reported n bytes ended by an event; for its validators. */
 static struct recording after_arrival(enum recording_event_kind end, int64_t n) {
   struct recording row = leased(RECORDING_DOWNLOADING), next;
   struct recording_event event = event_of(end);
   event.token = row.lease_token;
   row.received_bytes = n;
   row.announced_bytes = 4000;
-  (void)snprintf(row.etag, sizeof(row.etag), "\"told\"");
+  (void)snprintf(row.etag, sizeof(row.etag), "\"known\"");
   if (end == RECORDING_LEASE_EXPIRED) row.lease_until = NOW;
   assert_true(recording_apply(&row, &event, NOW, &next).moved);
   assert_int_equal(next.received_bytes, 0);
   return next;
 }
 
-static void validators_outlive_a_worker_and_nothing_else(void **state) {
+static void validators_outlive_a_dead_worker_only(void **state) {
   (void)state;
   const enum recording_event_kind dies[] = {RECORDING_LEASE_EXPIRED, RECORDING_RELEASED};
   for (size_t i = 0; i < COUNT_OF(dies); i++) {
     struct recording row = after_arrival(dies[i], 1200), next;
     struct recording_event event = event_of(RECORDING_CLAIM);
-    assert_string_equal(row.etag, "\"told\"");
+    assert_string_equal(row.etag, "\"known\"");
     assert_true(recording_apply(&row, &event, NOW, &next).moved);
-    assert_string_equal(next.etag, "\"told\"");
+    assert_string_equal(next.etag, "\"known\"");
     assert_int_equal(next.announced_bytes, 4000);
-    row = after_arrival(dies[i], 0); /* of this fill nobody was told: the part does not stand for these */
+    row = after_arrival(dies[i], 0); /* no listener got a byte of this fill, so its validators are cleared */
     assert_string_equal(row.etag, "");
     assert_int_equal(row.announced_bytes, -1);
   }
@@ -470,7 +470,7 @@ static struct recording after_failure(const struct recording *row, enum recordin
   return next;
 }
 
-static void each_reason_is_for_good_when_its_class_says_so(void **state) {
+static void each_error_is_permanent_when_its_class_says_so(void **state) {
   (void)state;
   for (int e = RECORDING_NONE + 1; e < RECORDING_ERROR_COUNT_; e++) {
     enum recording_error_class class = recording_error_class((enum recording_error)e);
@@ -487,7 +487,7 @@ static void each_reason_is_for_good_when_its_class_says_so(void **state) {
   }
 }
 
-static void not_found_is_for_good_at_once_when_older_than_a_day(void **state) {
+static void not_found_is_permanent_at_once_when_older_than_a_day(void **state) {
   (void)state;
   for (int older = 0; older < 2; older++) {
     struct recording row = leased(RECORDING_QUEUED), next;
@@ -499,7 +499,7 @@ static void not_found_is_for_good_at_once_when_older_than_a_day(void **state) {
   }
 }
 
-static void what_the_provider_asks_to_wait_counts_up_to_the_cap(void **state) {
+static void a_retry_after_of_the_provider_counts_up_to_the_cap(void **state) {
   (void)state;
   static const struct { int64_t asked_s, waits_s; } cases[] = {{100, 100}, {86400, 1200}};
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -564,7 +564,7 @@ static void a_completed_webhook_clears_count_and_back_off(void **state) {
   assert_int_equal(next.rank, RECORDING_RANK_NEW);
 }
 
-static void a_name_stands_below_business_year_and_month(void **state) {
+static void a_stem_starts_with_business_year_and_month(void **state) {
   (void)state;
   char stem[RECORDING_NAME_SIZE];
   struct recording row = plain(RECORDING_QUEUED);
@@ -580,22 +580,22 @@ static void a_name_stands_below_business_year_and_month(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_line_of_the_table_moves_or_stays_as_it_says),
+      cmocka_unit_test(every_line_of_recording_def_moves_or_stays_as_it_says),
       cmocka_unit_test(every_event_in_every_state_keeps_the_rules),
       cmocka_unit_test(back_off_doubles_from_30_s_to_20_min_give_or_take_a_fifth),
       cmocka_unit_test(not_yet_is_asked_after_1_2_3_5_8_8_s),
       cmocka_unit_test(a_404_is_not_yet_for_10_min_after_the_end_and_5_min_after_the_first),
-      cmocka_unit_test(from_the_fourth_crash_in_a_row_on_each_is_a_failure),
-      cmocka_unit_test(a_file_that_is_gone_leaves_its_length_behind),
-      cmocka_unit_test(validators_outlive_a_worker_and_nothing_else),
-      cmocka_unit_test(each_reason_is_for_good_when_its_class_says_so),
-      cmocka_unit_test(not_found_is_for_good_at_once_when_older_than_a_day),
-      cmocka_unit_test(what_the_provider_asks_to_wait_counts_up_to_the_cap),
+      cmocka_unit_test(each_crash_in_a_row_from_the_fourth_on_is_a_failure),
+      cmocka_unit_test(a_missing_file_keeps_its_length_in_the_row),
+      cmocka_unit_test(validators_outlive_a_dead_worker_only),
+      cmocka_unit_test(each_error_is_permanent_when_its_class_says_so),
+      cmocka_unit_test(not_found_is_permanent_at_once_when_older_than_a_day),
+      cmocka_unit_test(a_retry_after_of_the_provider_counts_up_to_the_cap),
       cmocka_unit_test(the_fourth_crash_in_a_row_is_a_failure),
       cmocka_unit_test(a_person_retries_three_times_in_ten_minutes),
       cmocka_unit_test(formats_are_tried_on_404_from_the_third_ask),
       cmocka_unit_test(a_completed_webhook_clears_count_and_back_off),
-      cmocka_unit_test(a_name_stands_below_business_year_and_month),
+      cmocka_unit_test(a_stem_starts_with_business_year_and_month),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Signed URLs: good for what was signed, for as long, and for nothing else. */
+/* Signed URLs are valid for what was signed, until they expire, and for nothing else. */
 #include "../ledger/ledger_scratch.h"
 
 #include "domain/signed_url.h"
@@ -33,7 +33,7 @@ static enum err verify(const struct hmac_key *key, struct str sid, struct str qu
   return e;
 }
 
-static void a_signed_url_says_whose_it_is_until_when(void **state) {
+static void a_signed_url_names_its_business_and_expiry(void **state) {
   (void)state;
   struct hmac_key key = key_of("a key of some length");
   struct str query;
@@ -51,7 +51,7 @@ static void a_signed_url_says_whose_it_is_until_when(void **state) {
   free(url);
 }
 
-static void it_ends_to_the_millisecond(void **state) {
+static void a_signed_url_expires_to_the_millisecond(void **state) {
   (void)state;
   struct hmac_key key = key_of("a key of some length");
   struct str query;
@@ -62,7 +62,7 @@ static void it_ends_to_the_millisecond(void **state) {
   free(url);
 }
 
-static void it_is_of_one_recording_and_one_key(void **state) {
+static void a_signed_url_is_valid_for_one_recording_and_one_key(void **state) {
   (void)state;
   struct hmac_key key = key_of("a key of some length"), other = key_of("a key of some lengtH");
   struct str query;
@@ -92,7 +92,7 @@ static void no_bit_of_the_query_can_be_altered(void **state) {
   free(url);
 }
 
-static void a_query_has_one_spelling_and_may_have_company(void **state) {
+static void a_query_has_one_spelling_and_may_have_other_parameters(void **state) {
   (void)state;
   static const struct {
     const char *format; /* %s: the signature */
@@ -135,7 +135,7 @@ static void a_query_has_one_spelling_and_may_have_company(void **state) {
   free(url);
 }
 
-static void another_query_does_not_claim_to_be_one(void **state) {
+static void a_query_without_a_signature_is_not_a_signed_url(void **state) {
   (void)state;
   static const struct {
     const char *query;
@@ -146,7 +146,7 @@ static void another_query_does_not_claim_to_be_one(void **state) {
     assert_int_equal(signed_url_present(str_from(cases[i].query)), cases[i].present);
 }
 
-static void what_can_not_be_signed_is_invalid_and_leaves_nothing(void **state) {
+static void invalid_values_are_refused_and_nothing_is_written(void **state) {
   (void)state;
   static const struct {
     int64_t business_id;
@@ -196,7 +196,7 @@ static void a_buffer_that_is_too_small_keeps_what_it_had(void **state) {
   assert_int_equal(b.n, 1);
 }
 
-static void a_part_of_a_second_is_given_on_top(void **state) {
+static void an_expiry_is_rounded_up_to_whole_seconds(void **state) {
   (void)state;
   struct hmac_key key = key_of("a key of some length");
   struct buf b CLEANUP(buf_done) = BUF_INIT(1000);
@@ -205,9 +205,9 @@ static void a_part_of_a_second_is_given_on_top(void **state) {
   assert_int_equal(expires_at_ms, NOW_MS + 2000);
 }
 
-static void the_key_is_made_once_and_sealed(void **state) {
+static void the_key_is_made_once_and_stored_encrypted(void **state) {
   struct db *one = scratch_ledger(*state), *two = scratch_open(*state, 0);
-  struct hmac_key first, second, configured, told = key_of("a key of some length");
+  struct hmac_key first, second, configured, expected = key_of("a key of some length");
   uint8_t wrong_seal[SECRET_KEY_SIZE] = "another";
   assert_int_equal(signed_url_load_key(one, scratch_seal_key, NULL, &first), OK);
   assert_false(db_in_transaction(one));
@@ -217,7 +217,7 @@ static void the_key_is_made_once_and_sealed(void **state) {
   assert_int_equal(signed_url_load_key(two, wrong_seal, NULL, &second), ERR_CORRUPT);
   assert_memory_equal(&first, &second, sizeof(first));
   assert_int_equal(signed_url_load_key(two, scratch_seal_key, "a key of some length", &configured), OK);
-  assert_memory_equal(&configured, &told, sizeof(told));
+  assert_memory_equal(&configured, &expected, sizeof(expected));
   assert_int_equal(signed_url_load_key(two, scratch_seal_key, "fifteen bytes .", &configured), ERR_INVALID);
   db_close(one);
   db_close(two);
@@ -225,16 +225,16 @@ static void the_key_is_made_once_and_sealed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_signed_url_says_whose_it_is_until_when),
-      cmocka_unit_test(it_ends_to_the_millisecond),
-      cmocka_unit_test(it_is_of_one_recording_and_one_key),
+      cmocka_unit_test(a_signed_url_names_its_business_and_expiry),
+      cmocka_unit_test(a_signed_url_expires_to_the_millisecond),
+      cmocka_unit_test(a_signed_url_is_valid_for_one_recording_and_one_key),
       cmocka_unit_test(no_bit_of_the_query_can_be_altered),
-      cmocka_unit_test(a_query_has_one_spelling_and_may_have_company),
-      cmocka_unit_test(another_query_does_not_claim_to_be_one),
-      cmocka_unit_test(what_can_not_be_signed_is_invalid_and_leaves_nothing),
+      cmocka_unit_test(a_query_has_one_spelling_and_may_have_other_parameters),
+      cmocka_unit_test(a_query_without_a_signature_is_not_a_signed_url),
+      cmocka_unit_test(invalid_values_are_refused_and_nothing_is_written),
       cmocka_unit_test(a_buffer_that_is_too_small_keeps_what_it_had),
-      cmocka_unit_test(a_part_of_a_second_is_given_on_top),
-      SCRATCH_TEST(the_key_is_made_once_and_sealed),
+      cmocka_unit_test(an_expiry_is_rounded_up_to_whole_seconds),
+      SCRATCH_TEST(the_key_is_made_once_and_stored_encrypted),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,7 +74,7 @@ static void a_call_without_a_recording_is_missing(void **state) {
                               "null,\"started_at\":null,\"expires_at\":null,\"stream_url\":null}")));
 }
 
-static void a_looker_waits_one_to_eight_seconds(void **state) {
+static void retry_after_is_one_to_eight_seconds(void **state) {
   (void)state;
   static const struct {
     enum recording_status status;
@@ -90,7 +90,7 @@ static void a_looker_waits_one_to_eight_seconds(void **state) {
   }
 }
 
-static void what_is_queued_waits_for_room_when_there_is_none(void **state) {
+static void a_queued_recording_shows_storage_full_when_no_worker_has_room(void **state) {
   (void)state;
   static const struct {
     enum recording_status status;
@@ -117,7 +117,7 @@ static void what_is_queued_waits_for_room_when_there_is_none(void **state) {
   }
 }
 
-static void what_is_still_being_made_is_looked_for_less_often(void **state) {
+static void a_recording_in_progress_has_a_longer_retry_after(void **state) {
   (void)state;
   struct recording row = row_of(RECORDING_QUEUED);
   (void)snprintf(row.provider_status, sizeof(row.provider_status), "in-progress");
@@ -127,8 +127,8 @@ static void what_is_still_being_made_is_looked_for_less_often(void **state) {
   assert_int_equal(recording_retry_after_s(&row, NOW), 0);
 }
 
-/* Its length is kept to judge found files by, and is nobody's to see. */
-static void a_length_is_shown_of_what_is_here_only(void **state) {
+/* The row keeps the length to check files that are found later; clients must not see it. */
+static void bytes_are_shown_only_if_there_is_a_file(void **state) {
   (void)state;
   struct buf b CLEANUP(buf_done) = BUF_INIT(4096);
   struct recording row = row_of(RECORDING_MISSING);
@@ -137,7 +137,7 @@ static void a_length_is_shown_of_what_is_here_only(void **state) {
   assert_true(str_contains(buf_str(&b), STR("\"bytes\":null,\"content_type\"")));
 }
 
-static void the_outside_party_is_who_is_not_the_business(void **state) {
+static void the_customer_number_is_not_one_of_the_business(void **state) {
   (void)state;
   static const struct {
     const char *direction, *from, *to, *child_to, *customer;
@@ -163,7 +163,7 @@ static void the_outside_party_is_who_is_not_the_business(void **state) {
   }
 }
 
-static void a_call_shows_its_top_legs_direction_and_null_for_what_is_unknown(void **state) {
+static void a_call_shows_its_top_legs_direction_and_null_for_unknown_values(void **state) {
   (void)state;
   static struct call top, call;
   memcpy(top.direction, "inbound", 7);
@@ -188,7 +188,7 @@ static void a_call_shows_its_top_legs_direction_and_null_for_what_is_unknown(voi
                       "\"has_recording\":false,\"has_transcript\":false,\"recordings\":[],\"legs\":[\"CA1\"]}");
 }
 
-static void each_state_plays_as_it_should(void **state) {
+static void each_state_has_its_playback(void **state) {
   (void)state;
   static const struct {
     enum recording_status status;
@@ -228,13 +228,13 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_status_object_has_every_member_in_every_state),
       cmocka_unit_test(a_call_without_a_recording_is_missing),
-      cmocka_unit_test(a_looker_waits_one_to_eight_seconds),
-      cmocka_unit_test(what_is_queued_waits_for_room_when_there_is_none),
-      cmocka_unit_test(what_is_still_being_made_is_looked_for_less_often),
-      cmocka_unit_test(a_length_is_shown_of_what_is_here_only),
-      cmocka_unit_test(the_outside_party_is_who_is_not_the_business),
-      cmocka_unit_test(a_call_shows_its_top_legs_direction_and_null_for_what_is_unknown),
-      cmocka_unit_test(each_state_plays_as_it_should),
+      cmocka_unit_test(retry_after_is_one_to_eight_seconds),
+      cmocka_unit_test(a_queued_recording_shows_storage_full_when_no_worker_has_room),
+      cmocka_unit_test(a_recording_in_progress_has_a_longer_retry_after),
+      cmocka_unit_test(bytes_are_shown_only_if_there_is_a_file),
+      cmocka_unit_test(the_customer_number_is_not_one_of_the_business),
+      cmocka_unit_test(a_call_shows_its_top_legs_direction_and_null_for_unknown_values),
+      cmocka_unit_test(each_state_has_its_playback),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
