@@ -1,4 +1,4 @@
-/* faults.c - see faults.h. A call asks strike() first; where it says so, the call fails as the system would let it. */
+/* faults.c - see faults.h. Every wrapped call asks fault_strikes() first; if that is true, it fails as the system would. */
 #include "faults.h"
 
 #include <curl/curl.h>
@@ -17,22 +17,22 @@
 #include <unistd.h>
 
 static _Atomic int armed = FAULT_COUNT_; /* enum fault; FAULT_COUNT_: none */
-static _Atomic int seen, wanted;
+static _Atomic int seen, target_n;
 static _Atomic bool hit;
-static _Thread_local enum { UNKNOWN, COUNTED, EXEMPT } standing;
+static _Thread_local enum { UNKNOWN, COUNTED, EXEMPT } thread_state;
 
 static bool counts_here(void) {
-  if (standing == UNKNOWN) {
+  if (thread_state == UNKNOWN) {
     char name[16] = "";
     (void)pthread_getname_np(pthread_self(), name, sizeof(name));
-    standing = strcmp(name, "http loop") == 0 ? EXEMPT : COUNTED;
+    thread_state = strcmp(name, "http loop") == 0 ? EXEMPT : COUNTED;
   }
-  return standing == COUNTED;
+  return thread_state == COUNTED;
 }
 
-static bool strike(enum fault kind) {
+static bool fault_strikes(enum fault kind) {
   if (atomic_load(&armed) != (int)kind || !counts_here()) return false;
-  if (atomic_fetch_add(&seen, 1) + 1 != atomic_load(&wanted)) return false;
+  if (atomic_fetch_add(&seen, 1) + 1 != atomic_load(&target_n)) return false;
   atomic_store(&hit, true);
   return true;
 }
@@ -40,7 +40,7 @@ static bool strike(enum fault kind) {
 void faults_arm(enum fault kind, int n) {
   atomic_store(&seen, 0);
   atomic_store(&hit, false);
-  atomic_store(&wanted, n);
+  atomic_store(&target_n, n);
   atomic_store(&armed, (int)kind);
 }
 
@@ -50,18 +50,19 @@ struct fault_count faults_disarm(void) {
 }
 
 bool faults_here(bool counts) {
-  bool before = standing == COUNTED;
-  standing = counts ? COUNTED : EXEMPT;
+  bool before = thread_state == COUNTED;
+  thread_state = counts ? COUNTED : EXEMPT;
   return before;
 }
 
-/* ---- what the linker sends here; WRAP(result type, what it gives on failure, errno, kind, name, (parameters), (arguments)) */
+/* ---- calls that the linker sends here; WRAP(result type, what it gives on failure, errno, kind, name, (parameters),
+ * (arguments)) */
 
 #define WRAP(type, failed, error, kind, name, parameters, arguments) \
   type __real_##name parameters;                                     \
   type __wrap_##name parameters;                                     \
   type __wrap_##name parameters {                                    \
-    if (!strike(kind)) return __real_##name arguments;               \
+    if (!fault_strikes(kind)) return __real_##name arguments;        \
     errno = error;                                                   \
     return failed;                                                   \
   }
@@ -92,7 +93,7 @@ WRAP(int, SQLITE_FULL, ENOSPC, FAULT_QUERY, sqlite3_exec,
 int __real_open64(const char *path, int flags, ...);
 int __wrap_open64(const char *path, int flags, mode_t mode);
 int __wrap_open64(const char *path, int flags, mode_t mode) {
-  if (!strike(FAULT_NAME)) return __real_open64(path, flags, mode);
+  if (!fault_strikes(FAULT_NAME)) return __real_open64(path, flags, mode);
   errno = EMFILE;
   return -1;
 }
@@ -100,15 +101,15 @@ int __wrap_open64(const char *path, int flags, mode_t mode) {
 int __real_openat64(int fd, const char *path, int flags, ...);
 int __wrap_openat64(int fd, const char *path, int flags, mode_t mode);
 int __wrap_openat64(int fd, const char *path, int flags, mode_t mode) {
-  if (!strike(FAULT_NAME)) return __real_openat64(fd, path, flags, mode);
+  if (!fault_strikes(FAULT_NAME)) return __real_openat64(fd, path, flags, mode);
   errno = EMFILE;
   return -1;
 }
 
-/* ---- by their own names, so that SQLite finds them too */
+/* ---- under their real names, so that SQLite calls them too */
 
 static int sync_by(long call, int fd) {
-  if (!strike(FAULT_SYNC)) return (int)syscall(call, fd);
+  if (!fault_strikes(FAULT_SYNC)) return (int)syscall(call, fd);
   errno = EIO;
   return -1;
 }
@@ -120,61 +121,62 @@ int fdatasync(int fd) {
   return sync_by(SYS_fdatasync, fd);
 }
 
-/* ---- SQLite's and libcurl's own */
+/* ---- SQLite's and libcurl's functions */
 
 static sqlite3_mem_methods sqlite_memory;
 static sqlite3_syscall_ptr sqlite_write, sqlite_pwrite;
 
 static void *database_malloc(int n) {
-  return strike(FAULT_DATABASE_MEMORY) ? NULL : sqlite_memory.xMalloc(n);
+  return fault_strikes(FAULT_DATABASE_MEMORY) ? NULL : sqlite_memory.xMalloc(n);
 }
 static void *database_realloc(void *p, int n) {
-  return strike(FAULT_DATABASE_MEMORY) ? NULL : sqlite_memory.xRealloc(p, n);
+  return fault_strikes(FAULT_DATABASE_MEMORY) ? NULL : sqlite_memory.xRealloc(p, n);
 }
 
 static ssize_t database_write(int fd, const void *p, size_t n) {
-  if (!strike(FAULT_DATABASE_WRITE)) return ((ssize_t(*)(int, const void *, size_t))sqlite_write)(fd, p, n);
+  if (!fault_strikes(FAULT_DATABASE_WRITE)) return ((ssize_t(*)(int, const void *, size_t))sqlite_write)(fd, p, n);
   errno = ENOSPC;
   return -1;
 }
 
 static ssize_t database_pwrite(int fd, const void *p, size_t n, off_t at) {
-  if (!strike(FAULT_DATABASE_WRITE)) return ((ssize_t(*)(int, const void *, size_t, off_t))sqlite_pwrite)(fd, p, n, at);
+  if (!fault_strikes(FAULT_DATABASE_WRITE))
+    return ((ssize_t(*)(int, const void *, size_t, off_t))sqlite_pwrite)(fd, p, n, at);
   errno = EIO;
   return -1;
 }
 
 static void *fetch_malloc(size_t n) {
-  return strike(FAULT_FETCH_MEMORY) ? NULL : __real_malloc(n);
+  return fault_strikes(FAULT_FETCH_MEMORY) ? NULL : __real_malloc(n);
 }
 static void *fetch_calloc(size_t n, size_t size) {
-  return strike(FAULT_FETCH_MEMORY) ? NULL : __real_calloc(n, size);
+  return fault_strikes(FAULT_FETCH_MEMORY) ? NULL : __real_calloc(n, size);
 }
 static void *fetch_realloc(void *p, size_t n) {
-  return strike(FAULT_FETCH_MEMORY) ? NULL : __real_realloc(p, n);
+  return fault_strikes(FAULT_FETCH_MEMORY) ? NULL : __real_realloc(p, n);
 }
 static char *fetch_strdup(const char *s) {
-  return strike(FAULT_FETCH_MEMORY) ? NULL : __real_strdup(s);
+  return fault_strikes(FAULT_FETCH_MEMORY) ? NULL : __real_strdup(s);
 }
 
-static void must(bool well) {
+static void require(bool well) {
   if (!well) abort();
 }
 
 void faults_install(void) {
   faults_here(false);
-  must(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &sqlite_memory) == SQLITE_OK);
+  require(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &sqlite_memory) == SQLITE_OK);
   sqlite3_mem_methods methods = sqlite_memory;
   methods.xMalloc = database_malloc;
   methods.xRealloc = database_realloc;
-  must(sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) == SQLITE_OK);
-  must(sqlite3_initialize() == SQLITE_OK);
+  require(sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) == SQLITE_OK);
+  require(sqlite3_initialize() == SQLITE_OK);
   sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
   sqlite_write = vfs->xGetSystemCall(vfs, "write");
   sqlite_pwrite = vfs->xGetSystemCall(vfs, "pwrite64");
-  must(sqlite_write && sqlite_pwrite);
-  must(vfs->xSetSystemCall(vfs, "write", (sqlite3_syscall_ptr)database_write) == SQLITE_OK);
-  must(vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)database_pwrite) == SQLITE_OK);
-  must(curl_global_init_mem(CURL_GLOBAL_DEFAULT, fetch_malloc, free, fetch_realloc, fetch_strdup, fetch_calloc) ==
-       CURLE_OK);
+  require(sqlite_write && sqlite_pwrite);
+  require(vfs->xSetSystemCall(vfs, "write", (sqlite3_syscall_ptr)database_write) == SQLITE_OK);
+  require(vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)database_pwrite) == SQLITE_OK);
+  require(curl_global_init_mem(CURL_GLOBAL_DEFAULT, fetch_malloc, free, fetch_realloc, fetch_strdup, fetch_calloc) ==
+          CURLE_OK);
 }

@@ -1,8 +1,8 @@
 /* journey_test.c - a recording is announced, filled and looked up for a play, while the nth call of some kind fails once.
  *
- * Whatever n hits: nothing crashes, a delivery that is answered stands, at no moment a row is ready without its whole file,
- * and once the fault is over the recording becomes ready by itself, without a lease, a part or a descriptor left. The
- * provider delivers again what was not answered, as it does; time is moved, never waited for. */
+ * For every n: nothing crashes; a webhook that was answered is stored; no row is ever ready without its whole file; and
+ * after the fault the recording becomes ready by itself, without a lease, a part or a descriptor left. A webhook that was
+ * not answered is delivered again, as the provider does. The test moves the clock and never waits. */
 #include "../unit/work/works.h"
 
 #include <dirent.h>
@@ -22,12 +22,12 @@
 #include "faults.h"
 
 enum {
-  ROUNDS_A_WORKS = 40, /* recordings that one service lives through */
+  ROUNDS_A_WORKS = 40, /* recordings for one worker and database */
   N_MAX = 200000,
   LOOK_NS = 500 * 1000,
-  LOOKS_A_STEP = 60, /* between two moves of the clock: a fill that goes well needs fewer */
+  POLLS_A_STEP = 60, /* polls between two moves of the clock; a fill without fault needs fewer */
   STEPS_MAX = 200,
-  STEP_MS = 31 * 1000, /* past a lease */
+  STEP_MS = 31 * 1000, /* longer than a lease */
   SWEEP_MS = 11 * 60 * 1000,
 };
 
@@ -61,11 +61,11 @@ static int count_fds(void) {
   return n;
 }
 
-/* Parts that a failed unlink left are the sweep's, which comes by time. */
+/* A failed unlink leaves a part, which the sweep removes when its time comes. */
 static void assert_swept(struct works *w) {
   for (int i = 0; i < STEPS_MAX && works_count_parts(w) > 0; i++) {
     clock_test_advance_ms(SWEEP_MS);
-    for (int k = 0; k < LOOKS_A_STEP && works_count_parts(w) > 0; k++) pause_a_moment();
+    for (int k = 0; k < POLLS_A_STEP && works_count_parts(w) > 0; k++) pause_a_moment();
   }
   assert_int_equal(works_count_parts(w), 0);
 }
@@ -125,7 +125,7 @@ static void assert_whole(const struct works *w, const struct recording *row, str
 static struct recording wait_ready(struct journey *j, const char *sid) {
   struct recording row = works_row(j->works, sid);
   for (int step = 0; step < STEPS_MAX && row.status != RECORDING_READY; step++) {
-    for (int i = 0; i < LOOKS_A_STEP && row.status != RECORDING_READY; i++) {
+    for (int i = 0; i < POLLS_A_STEP && row.status != RECORDING_READY; i++) {
       pause_a_moment();
       row = works_row(j->works, sid);
     }
@@ -141,7 +141,7 @@ static struct recording wait_ready(struct journey *j, const char *sid) {
 
 /* ---- the play ---- */
 
-static enum err put_on_shelf(struct journey *j, const struct recording *row, struct str id) {
+static enum err open_hot_file(struct journey *j, const struct recording *row, struct str id) {
   struct http_file *file;
   int fd;
   int64_t size;
@@ -156,19 +156,19 @@ static enum err put_on_shelf(struct journey *j, const struct recording *row, str
   return e;
 }
 
-static enum err look_up(struct journey *j, struct str id) {
+static enum err read_recording(struct journey *j, struct str id) {
   struct recording row;
   bool call_known;
   if (open_files_find(j->open_files, 1, id)) return OK;
   TRY(recordings_resolve(j->works->db, 1, id, &call_known, &row));
   if (playback_decide(&row, true, false, clock_now_ms()).kind != PLAYBACK_FILE) return ERR_NOT_YET;
-  return put_on_shelf(j, &row, id);
+  return open_hot_file(j, &row, id);
 }
 
 static void play(struct journey *j, struct str id) {
   bool before = faults_here(true);
-  enum err e = look_up(j, id);
-  if (e != OK) e = look_up(j, id); /* the fault was there once; who plays asks again */
+  enum err e = read_recording(j, id);
+  if (e != OK) e = read_recording(j, id); /* the fault happens once: the player asks again */
   faults_here(before);
   assert_int_equal(e, OK);
   struct open_file *item = open_files_find(j->open_files, 1, id);
@@ -180,8 +180,8 @@ static void play(struct journey *j, struct str id) {
 
 /* ---- all of it, n by n ---- */
 
-/* False when the journey is over before the nth. */
-static bool travel(struct journey *j, enum fault kind, int n) {
+/* False if the journey has fewer than n calls of this kind. */
+static bool run_journey(struct journey *j, enum fault kind, int n) {
   char sid[SID_SIZE], call[SID_SIZE];
   (void)snprintf(sid, sizeof(sid), "RE%032x", (unsigned)n);
   (void)snprintf(call, sizeof(call), "CA%032x", (unsigned)n);
@@ -206,9 +206,9 @@ static void every_fault(enum fault kind) {
   bool was_hit = true;
   for (int n = 1; was_hit && n < N_MAX; tried++) {
     if (tried % ROUNDS_A_WORKS == 0) open_journey(&j);
-    was_hit = travel(&j, kind, n);
+    was_hit = run_journey(&j, kind, n);
     if (was_hit) reached = n;
-    n += n < 100 ? 1 : n / 16; /* the last of a thousand resemble each other */
+    n += n < 100 ? 1 : n / 16; /* late calls resemble each other */
     if (tried % ROUNDS_A_WORKS == ROUNDS_A_WORKS - 1 || !was_hit) close_journey(&j);
   }
   print_message("# %d of %d calls failed\n", tried - 1, reached);

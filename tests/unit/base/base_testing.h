@@ -1,4 +1,4 @@
-/* What every test program of base starts with. */
+/* Includes and helpers of every test program of base. */
 #pragma once
 
 #include <setjmp.h>

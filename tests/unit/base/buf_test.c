@@ -15,7 +15,7 @@ static void content_grows_up_to_the_ceiling_and_stays_after_a_refusal(void **sta
   assert_int_equal(buf_reserve(&b, SIZE_MAX), ERR_TOO_BIG);
 }
 
-static void a_buffer_without_room_takes_the_empty_text_only(void **state) {
+static void a_buffer_with_ceiling_0_takes_only_the_empty_text(void **state) {
   (void)state;
   struct buf b CLEANUP(buf_done) = BUF_INIT(0);
   const char *text;
@@ -94,7 +94,7 @@ static void a_problem_text_replaces_the_one_before_and_returns_the_error(void **
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(content_grows_up_to_the_ceiling_and_stays_after_a_refusal),
-    cmocka_unit_test(a_buffer_without_room_takes_the_empty_text_only),
+    cmocka_unit_test(a_buffer_with_ceiling_0_takes_only_the_empty_text),
     cmocka_unit_test(formatted_text_of_any_length_is_whole),
     cmocka_unit_test(json_strings_are_escaped_and_always_utf8),
     cmocka_unit_test(a_json_string_that_does_not_fit_leaves_nothing),

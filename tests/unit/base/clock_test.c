@@ -96,7 +96,7 @@ static void rfc3339_is_read_strictly(void **state) {
   parses(date_parse_rfc3339, rows, COUNT_OF(rows));
 }
 
-static void a_plain_date_is_its_first_moment(void **state) {
+static void a_plain_date_means_its_first_moment(void **state) {
   (void)state;
   static const struct row rows[] = {
       {"2026-11-21", NOV_21_2026 - 8 * 3600000},
@@ -163,7 +163,7 @@ static void rfc2822_is_read_with_and_without_its_optional_parts(void **state) {
   parses(date_parse_rfc2822, rows, COUNT_OF(rows));
 }
 
-static void what_is_written_is_read_back_on_every_day(void **state) {
+static void a_formatted_time_is_parsed_back_on_every_day(void **state) {
   (void)state;
   for (int64_t ms = -62135596800000; ms < 253402300800000; ms += INT64_C(86400000) * 97 + 3661001) {
     char text[DATE_TEXT_SIZE];
@@ -188,7 +188,7 @@ static void year_and_month_are_those_of_utc(void **state) {
   assert_int_equal(month, 1);
 }
 
-static void tests_own_the_time_where_the_build_allows(void **state) {
+static void tests_can_move_the_time_if_the_build_allows(void **state) {
   (void)state;
   int64_t now_ms = clock_now_ms(), mono_ms = clock_mono_ms();
   clock_test_advance_ms(3600000);
@@ -207,7 +207,7 @@ static void tests_own_the_time_where_the_build_allows(void **state) {
 static int clock_fd = -1;
 static char clock_path[] = "/tmp/callreel-clock-XXXXXX";
 
-/* Before the first look at a clock. */
+/* Before the first clock is read. */
 static int name_a_clock_file(void **state) {
   (void)state;
   const int64_t zero = 0;
@@ -240,13 +240,13 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(times_are_written_in_three_forms),
     cmocka_unit_test(times_beyond_four_digits_of_a_year_are_written_as_the_nearest),
     cmocka_unit_test(rfc3339_is_read_strictly),
-    cmocka_unit_test(a_plain_date_is_its_first_moment),
+    cmocka_unit_test(a_plain_date_means_its_first_moment),
     cmocka_unit_test(the_three_forms_of_http_are_read),
     cmocka_unit_test(rfc2822_is_read_with_and_without_its_optional_parts),
-    cmocka_unit_test(what_is_written_is_read_back_on_every_day),
+    cmocka_unit_test(a_formatted_time_is_parsed_back_on_every_day),
     cmocka_unit_test(year_and_month_are_those_of_utc),
     cmocka_unit_test(a_clock_file_moves_both_clocks_at_once),
-    cmocka_unit_test(tests_own_the_time_where_the_build_allows),
+    cmocka_unit_test(tests_can_move_the_time_if_the_build_allows),
 };
 
 int main(void) {

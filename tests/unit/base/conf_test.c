@@ -34,8 +34,7 @@ static void write_file(const char *path, const char *text, mode_t mode) {
   assert_int_equal(chmod(path, mode), 0);
 }
 
-/* Loads from a text as file (NULL: none) and a list of at most two settings as environment; problem is "" where it
- * succeeds. */
+/* Loads a file with this text (NULL: no file) and an environment of at most two settings. problem is "" after success. */
 static struct conf load(const char *file, const char *one, const char *two, char problem[4096]) {
   char *environment[] = {(char *)one, (char *)(one ? two : NULL), NULL};
   struct buf said CLEANUP(buf_done) = BUF_INIT(4096);
@@ -77,7 +76,7 @@ static void the_environment_overrides_the_file(void **state) {
 static void bad_values_are_refused_with_their_name_and_why(void **state) {
   (void)state;
   static const struct {
-    const char *file, *one, *two, *problem; /* a trailing * stands for the rest */
+    const char *file, *one, *two, *problem; /* a trailing * matches the rest */
   } rows[] = {
       {NULL, "PLAY_WAIT=55", NULL, "PLAY_WAIT: must be a whole number from 0 to 54"},
       {NULL, "PLAY_WAIT=-1", NULL, "PLAY_WAIT: must be a whole number from 0 to 54"},
@@ -154,7 +153,7 @@ static void an_empty_or_torn_secret_is_refused(void **state) {
   }
 }
 
-static void a_missing_config_file_is_told(void **state) {
+static void a_missing_config_file_is_refused_by_name(void **state) {
   (void)state;
   char *environment[] = {NULL};
   struct buf said CLEANUP(buf_done) = BUF_INIT(4096);
@@ -184,7 +183,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_secret_comes_from_its_file_without_the_line_end),
     cmocka_unit_test(a_secret_that_others_can_read_is_refused),
     cmocka_unit_test(an_empty_or_torn_secret_is_refused),
-    cmocka_unit_test(a_missing_config_file_is_told),
+    cmocka_unit_test(a_missing_config_file_is_refused_by_name),
     cmocka_unit_test(the_help_names_every_setting),
 };
 

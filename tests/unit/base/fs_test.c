@@ -58,7 +58,7 @@ static mode_t mode_of(int dir, const char *path) {
   return st.st_mode & 07777;
 }
 
-static void modes_are_as_asked_whatever_the_mask(void **state) {
+static void modes_are_as_asked_for_under_any_umask(void **state) {
   const struct room *room = *state;
   mode_t before = umask(077);
   put(room->dir, "1/2026/11/CA.RE.mp3", STR("audio"));
@@ -69,7 +69,7 @@ static void modes_are_as_asked_whatever_the_mask(void **state) {
   holds(room->dir, "1/2026/11/CA.RE.mp3", STR("audio"));
 }
 
-static void no_path_leads_out(void **state) {
+static void no_path_leads_out_of_its_directory(void **state) {
   const struct room *room = *state;
   put(room->dir, "inside/file", STR("x"));
   assert_int_equal(symlinkat("/etc", room->dir, "etc"), 0);
@@ -110,7 +110,7 @@ static void no_path_leads_out(void **state) {
   assert_int_equal(fs_unlink(room->dir, "inside/../alias"), ERR_INVALID);
 }
 
-static void what_is_no_plain_file_is_not_read(void **state) {
+static void only_regular_files_are_read(void **state) {
   const struct room *room = *state;
   int fd = -1;
   assert_int_equal(mkfifoat(room->dir, "fifo", 0600), 0);
@@ -118,7 +118,7 @@ static void what_is_no_plain_file_is_not_read(void **state) {
   assert_int_equal(fd, -1);
 }
 
-static void a_name_is_given_once(void **state) {
+static void a_name_is_never_given_twice(void **state) {
   const struct room *room = *state;
   int fd = -1;
   put(room->dir, "a.part", STR("new"));
@@ -148,7 +148,7 @@ static void writes_go_to_the_end(void **state) {
   holds(room->dir, "f", STR("one two"));
 }
 
-static void a_full_volume_is_told_as_full(void **state) {
+static void a_full_volume_is_ERR_FULL(void **state) {
   (void)state;
   int fd CLEANUP(fs_close_) = open("/dev/full", O_WRONLY | O_CLOEXEC);
   if (fd < 0) {
@@ -216,7 +216,7 @@ static void a_root_is_made_with_its_parents(void **state) {
   assert_int_equal(none, -1);
 }
 
-static void space_is_told_in_bytes(void **state) {
+static void free_space_is_in_bytes(void **state) {
   const struct room *room = *state;
   uint64_t free_bytes, total_bytes;
   assert_int_equal(fs_space(room->dir, &free_bytes, &total_bytes), OK);
@@ -226,16 +226,16 @@ static void space_is_told_in_bytes(void **state) {
 #define IN_ROOM(test) cmocka_unit_test_setup_teardown(test, open_room, close_room)
 
 static const struct CMUnitTest tests[] = {
-    IN_ROOM(modes_are_as_asked_whatever_the_mask),
-    IN_ROOM(no_path_leads_out),
-    IN_ROOM(what_is_no_plain_file_is_not_read),
-    IN_ROOM(a_name_is_given_once),
+    IN_ROOM(modes_are_as_asked_for_under_any_umask),
+    IN_ROOM(no_path_leads_out_of_its_directory),
+    IN_ROOM(only_regular_files_are_read),
+    IN_ROOM(a_name_is_never_given_twice),
     IN_ROOM(writes_go_to_the_end),
-    cmocka_unit_test(a_full_volume_is_told_as_full),
+    cmocka_unit_test(a_full_volume_is_ERR_FULL),
     IN_ROOM(a_whole_file_is_read_up_to_its_ceiling),
     IN_ROOM(a_durable_write_replaces_and_leaves_nothing_beside),
     IN_ROOM(a_walk_stops_at_the_first_error),
     IN_ROOM(a_root_is_made_with_its_parents),
-    IN_ROOM(space_is_told_in_bytes),
+    IN_ROOM(free_space_is_in_bytes),
 };
 RUN_TESTS(tests)

@@ -25,7 +25,7 @@ static void the_vectors_of_rfc_4231_come_out(void **state) {
     uint8_t mac[SHA256_SIZE];
     char hex[2 * SHA256_SIZE + 1];
     hmac_key_set(&key, cases[i].key);
-    for (int twice = 0; twice < 2; twice++) { /* a key is not used up */
+    for (int twice = 0; twice < 2; twice++) { /* a key can be used again */
       hmac_sha256(&key, cases[i].text, mac);
       hex_encode(mac, sizeof(mac), hex);
       assert_string_equal(hex, cases[i].mac);

@@ -9,7 +9,7 @@
 static int pipe_fds[2];
 static char line[8192];
 
-/* What was logged since the last time, without its time stamp. */
+/* The lines logged since the last call, without their time stamps. */
 static const char *logged(void) {
   ssize_t n = read(pipe_fds[0], line, sizeof(line) - 1);
   assert_true(n > 0 && line[n - 1] == '\n');
@@ -95,7 +95,7 @@ static void a_long_value_is_cut_between_characters(void **state) {
   assert_string_equal(logged(), expected);
 }
 
-static void what_does_not_fit_into_a_line_is_left_out_whole(void **state) {
+static void a_field_that_does_not_fit_is_left_out_whole(void **state) {
   (void)state;
   char text[512];
   memset(text, 1, sizeof(text)); /* six characters each */
@@ -124,7 +124,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(json_lines_hold_the_same, catch_lines, release_lines),
     cmocka_unit_test_setup_teardown(foreign_text_cannot_leave_its_value, catch_lines, release_lines),
     cmocka_unit_test_setup_teardown(a_long_value_is_cut_between_characters, catch_lines, release_lines),
-    cmocka_unit_test_setup_teardown(what_does_not_fit_into_a_line_is_left_out_whole, catch_lines, release_lines),
+    cmocka_unit_test_setup_teardown(a_field_that_does_not_fit_is_left_out_whole, catch_lines, release_lines),
     cmocka_unit_test_setup_teardown(lower_levels_are_not_evaluated, catch_lines, release_lines),
 };
 RUN_TESTS(tests)

@@ -1,4 +1,4 @@
-/* What the figures are written like, and that none is lost between threads. */
+/* The format of the metrics, and that no count is lost between threads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -149,7 +149,7 @@ static void counts_are_by_label_and_levels_go_down_again(void **state) {
   assert_series("callreel_listeners", "0");
 }
 
-static void a_level_that_is_caught_below_zero_shows_zero(void **state) {
+static void a_level_below_zero_shows_zero(void **state) {
   (void)state;
   metric_add(METRIC_EVENT_STREAMS, 0, -1);
   assert_series("callreel_event_streams", "0");
@@ -206,7 +206,7 @@ static void *add_many(void *barrier) {
   return NULL;
 }
 
-static void what_more_threads_than_shards_add_is_all_there(void **state) {
+static void no_count_is_lost_with_more_threads_than_shards(void **state) {
   (void)state;
   pthread_t threads[THREADS];
   pthread_barrier_t barrier;
@@ -214,7 +214,7 @@ static void what_more_threads_than_shards_add_is_all_there(void **state) {
   assert_int_equal(pthread_barrier_init(&barrier, NULL, THREADS + 1), 0);
   for (int i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, add_many, &barrier), 0);
   (void)pthread_barrier_wait(&barrier);
-  for (int i = 0; i < 100; i++) { /* a counter never goes back, also for who looks meanwhile */
+  for (int i = 0; i < 100; i++) { /* a counter never goes back, even while it is read */
     int64_t now = metric_read(METRIC_MEDIA_BYTES, 0, 0);
     assert_true(now >= seen);
     seen = now;
@@ -232,7 +232,7 @@ static void set_free_bytes(void *arg) {
   metric_set(METRIC_STORE_FREE_BYTES, 0, (double)++*(int *)arg);
 }
 
-static void what_is_asked_at_a_scrape_is_asked_each_time_until_it_is_taken_off(void **state) {
+static void a_scrape_function_is_called_at_each_scrape_until_it_is_removed(void **state) {
   (void)state;
   int asked = 0;
   assert_int_equal(metric_on_scrape(set_free_bytes, &asked), OK);
@@ -244,12 +244,12 @@ static void what_is_asked_at_a_scrape_is_asked_each_time_until_it_is_taken_off(v
   assert_int_equal(asked, 2);
   for (int i = 0; i < METRIC_SCRAPES_MAX; i++) assert_int_equal(metric_on_scrape(set_free_bytes, &asked), OK);
   assert_int_equal(metric_on_scrape(set_free_bytes, &asked), ERR_FULL);
-  metric_off_scrape(set_free_bytes, &asked); /* all of them */
+  metric_off_scrape(set_free_bytes, &asked); /* removes every registration */
   free(scrape());
   assert_int_equal(asked, 2);
 }
 
-static void the_process_knows_itself(void **state) {
+static void the_process_has_its_own_gauges(void **state) {
   (void)state;
   static const char *const series[] = {"callreel_process_cpu_seconds_total", "callreel_process_resident_memory_bytes",
                                        "callreel_process_start_time_seconds"};
@@ -263,7 +263,7 @@ static void the_process_knows_itself(void **state) {
   free(text);
 }
 
-static void a_status_has_its_value_or_is_another(void **state) {
+static void every_http_status_has_a_label_value(void **state) {
   (void)state;
   static const struct {
     int status;
@@ -303,7 +303,7 @@ static void a_full_buffer_is_an_error(void **state) {
 
 enum { NOT_INSTALLED = 127 };
 
-/* Where Prometheus' own tool is installed: it has nothing to say. */
+/* Only if promtool is installed. */
 static void promtool_finds_nothing(void **state) {
   (void)state;
   char *text = scrape(), said[512] = "";
@@ -337,13 +337,13 @@ int main(void) {
       cmocka_unit_test(every_promised_name_is_there_from_the_start),
       cmocka_unit_test(every_line_is_of_the_format_and_every_family_stands_once),
       cmocka_unit_test(counts_are_by_label_and_levels_go_down_again),
-      cmocka_unit_test(a_level_that_is_caught_below_zero_shows_zero),
+      cmocka_unit_test(a_level_below_zero_shows_zero),
       cmocka_unit_test(a_gauge_is_left_out_until_it_is_set_and_once_it_is_forgotten),
       cmocka_unit_test(a_bound_belongs_to_its_own_bucket),
-      cmocka_unit_test(what_more_threads_than_shards_add_is_all_there),
-      cmocka_unit_test(what_is_asked_at_a_scrape_is_asked_each_time_until_it_is_taken_off),
-      cmocka_unit_test(the_process_knows_itself),
-      cmocka_unit_test(a_status_has_its_value_or_is_another),
+      cmocka_unit_test(no_count_is_lost_with_more_threads_than_shards),
+      cmocka_unit_test(a_scrape_function_is_called_at_each_scrape_until_it_is_removed),
+      cmocka_unit_test(the_process_has_its_own_gauges),
+      cmocka_unit_test(every_http_status_has_a_label_value),
       cmocka_unit_test(lines_of_the_log_are_counted_by_level),
       cmocka_unit_test(a_full_buffer_is_an_error),
       cmocka_unit_test(promtool_finds_nothing),

@@ -109,7 +109,7 @@ static void base64_has_no_second_spelling(void **state) {
 
 static const uint8_t key[SECRET_KEY_SIZE] = "an unlikely key of 32 bytes ....";
 
-static void what_was_sealed_opens_for_its_own_row(void **state) {
+static void sealed_text_opens_only_for_its_own_row(void **state) {
   (void)state;
   static const struct str texts[] = {STR(""), STR("token"), STR("with\0zero")};
   for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -131,7 +131,7 @@ static void sealing_twice_gives_two_texts(void **state) {
   assert_false(str_eq(buf_str(&a), buf_str(&b)));
 }
 
-static void any_altered_bit_keeps_it_closed(void **state) {
+static void sealed_text_with_any_altered_bit_does_not_open(void **state) {
   (void)state;
   struct buf sealed CLEANUP(buf_done) = BUF_INIT(100), plain CLEANUP(buf_done) = BUF_INIT(100);
   assert_int_equal(secret_seal(key, STR("businesses/1"), STR("token"), &sealed), OK);
@@ -150,7 +150,7 @@ static void any_altered_bit_keeps_it_closed(void **state) {
   assert_int_equal(plain.n, 0);
 }
 
-static void random_bytes_fill_the_whole_room(void **state) {
+static void random_bytes_fill_the_whole_buffer(void **state) {
   (void)state;
   static uint8_t bytes[1000], zeros[sizeof(bytes)];
   assert_int_equal(secret_random(bytes, sizeof(bytes)), OK);
@@ -165,9 +165,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(comparison_sees_length_and_every_byte),
     cmocka_unit_test(base64_agrees_with_the_standards_vectors),
     cmocka_unit_test(base64_has_no_second_spelling),
-    cmocka_unit_test(what_was_sealed_opens_for_its_own_row),
+    cmocka_unit_test(sealed_text_opens_only_for_its_own_row),
     cmocka_unit_test(sealing_twice_gives_two_texts),
-    cmocka_unit_test(any_altered_bit_keeps_it_closed),
-    cmocka_unit_test(random_bytes_fill_the_whole_room),
+    cmocka_unit_test(sealed_text_with_any_altered_bit_does_not_open),
+    cmocka_unit_test(random_bytes_fill_the_whole_buffer),
 };
 RUN_TESTS(tests)

@@ -178,14 +178,14 @@ static void copies_are_whole_or_refused(void **state) {
   assert_string_equal(copy, "abc");
 }
 
-static void every_code_has_a_text_and_a_verdict(void **state) {
+static void every_error_code_has_a_text_and_is_retryable_or_not(void **state) {
   (void)state;
   for (int e = OK; e < ERR_COUNT_; e++) assert_true(strlen(err_text((enum err)e)) > 0);
   assert_non_null(err_text((enum err)4711));
   assert_true(err_retryable(ERR_BUSY) && !err_retryable(ERR_INVALID) && !err_retryable((enum err)4711));
 }
 
-static void errno_values_become_what_the_caller_can_do(void **state) {
+static void errno_values_become_error_codes(void **state) {
   (void)state;
   static const struct {
     int number;
@@ -228,7 +228,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(head_of_utf8_ends_between_characters),
     cmocka_unit_test(a_hash_is_of_every_byte_the_length_and_the_seed),
     cmocka_unit_test(copies_are_whole_or_refused),
-    cmocka_unit_test(every_code_has_a_text_and_a_verdict),
-    cmocka_unit_test(errno_values_become_what_the_caller_can_do),
+    cmocka_unit_test(every_error_code_has_a_text_and_is_retryable_or_not),
+    cmocka_unit_test(errno_values_become_error_codes),
 };
 RUN_TESTS(tests)

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 
-/* Work that holds its pool's thread until it is let go, and says when it has begun. */
+/* A job that blocks its pool's thread until the test releases it, and reports its start. */
 struct gate {
   struct lock lock;
   struct lock_cond changed;
@@ -55,7 +55,7 @@ static void count_up(void *arg, unsigned worker) {
   atomic_fetch_add((atomic_int *)arg, 1);
 }
 
-static void everything_taken_is_run_before_the_pool_is_gone(void **state) {
+static void every_queued_job_runs_before_the_pool_is_freed(void **state) {
   (void)state;
   struct pool *p = NULL;
   atomic_int count = 0;
@@ -102,7 +102,7 @@ static void note_order(void *arg, unsigned worker) {
   n->order->seen[n->order->next++] = n->number;
 }
 
-static void one_thread_keeps_the_order(void **state) {
+static void one_thread_keeps_the_order_of_jobs(void **state) {
   (void)state;
   struct pool *p = NULL;
   struct order order = {0};
@@ -121,14 +121,14 @@ struct late {
   enum err e;
 };
 
-/* Queues itself again until the pool takes no more. */
+/* A job that queues itself again until the pool refuses. */
 static void run_again(void *arg, unsigned worker) {
   struct late *late = arg;
   (void)worker;
   late->e = pool_run(late->pool, run_again, late);
 }
 
-static void a_closing_pool_takes_nothing_new(void **state) {
+static void a_closing_pool_refuses_new_jobs(void **state) {
   (void)state;
   struct late late = {.e = OK};
   assert_int_equal(pool_new("p", 1, 4, &late.pool), OK);
@@ -166,7 +166,7 @@ static void a_timed_wait_ends_without_a_signal(void **state) {
   gate_done(&g);
 }
 
-/* Runs fn in a child process whose standard error is caught, and says how it ended. */
+/* Runs fn in a child process, captures its standard error, and returns how it ended. */
 static int end_of_child(void (*fn)(void), char said[256]) {
   int ends[2];
   assert_int_equal(pipe(ends), 0);
@@ -192,7 +192,7 @@ static struct lock api, base, other_base;
 static void in_growing_order(void) {
   lock_take(&api);
   lock_take(&base);
-  lock_release(&api); /* not in reverse: fine */
+  lock_release(&api); /* releasing in another order is allowed */
   lock_release(&base);
   lock_take(&api);
   lock_release(&api);
@@ -212,7 +212,7 @@ static void released_without_being_held(void) {
   lock_release(&api);
 }
 
-static void locks_out_of_order_end_the_process_with_their_names(void **state) {
+static void locks_in_the_wrong_order_abort_with_their_names(void **state) {
   (void)state;
   static const struct {
     void (*fn)(void);
@@ -266,13 +266,13 @@ static void lines_of_several_threads_never_mix(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(everything_taken_is_run_before_the_pool_is_gone),
+    cmocka_unit_test(every_queued_job_runs_before_the_pool_is_freed),
     cmocka_unit_test(a_full_queue_is_busy),
-    cmocka_unit_test(one_thread_keeps_the_order),
-    cmocka_unit_test(a_closing_pool_takes_nothing_new),
+    cmocka_unit_test(one_thread_keeps_the_order_of_jobs),
+    cmocka_unit_test(a_closing_pool_refuses_new_jobs),
     cmocka_unit_test(signals_are_left_to_the_main_thread),
     cmocka_unit_test(a_timed_wait_ends_without_a_signal),
-    cmocka_unit_test(locks_out_of_order_end_the_process_with_their_names),
+    cmocka_unit_test(locks_in_the_wrong_order_abort_with_their_names),
     cmocka_unit_test(lines_of_several_threads_never_mix),
 };
 RUN_TESTS(tests)

@@ -95,7 +95,7 @@ static void touch(struct scratch *s, const char *name) {
   close(fd);
 }
 
-static void what_was_published_can_be_opened(void **state) {
+static void a_published_blob_can_be_opened(void **state) {
   (void)state;
   struct scratch s;
   scratch_open(&s);
@@ -116,7 +116,7 @@ static void what_was_published_can_be_opened(void **state) {
   assert_int_equal(stat_of(&s, STEM ".mp3").st_mode & 07777, 0640);
   assert_int_equal(stat_of(&s, STEM ".mp3").st_nlink, 1);
   assert_int_equal(stat_of(&s, "7/2026/11").st_mode & 07777, 0750);
-  assert_content(blob_part_fd(part), "hello world"); /* who listens goes on */
+  assert_content(blob_part_fd(part), "hello world"); /* a listener can still read */
   assert_int_equal(blob_append(part, STR("!")), ERR_INVALID);
   assert_int_equal(blob_part_cut(part, 1), ERR_INVALID);
   assert_int_equal(blob_publish(part, STEM ".wav"), ERR_INVALID);
@@ -125,7 +125,7 @@ static void what_was_published_can_be_opened(void **state) {
   scratch_close(&s);
 }
 
-static void what_was_not_synced_is_synced_by_publishing(void **state) {
+static void publishing_syncs_what_was_not_synced(void **state) {
   (void)state;
   struct scratch s;
   scratch_open(&s);
@@ -136,7 +136,7 @@ static void what_was_not_synced_is_synced_by_publishing(void **state) {
   scratch_close(&s);
 }
 
-static void a_token_has_one_part(void **state) {
+static void a_token_has_only_one_part(void **state) {
   (void)state;
   struct scratch s;
   scratch_open(&s);
@@ -161,7 +161,7 @@ static void publishing_never_replaces(void **state) {
   struct blob_part *part = begin(&s, OWNER, 2, "second");
   assert_int_equal(blob_publish(part, STEM ".mp3"), ERR_EXISTS);
   assert_blob(&s, STEM ".mp3", "first");
-  assert_int_equal(blob_append(part, STR("!")), OK); /* not used up */
+  assert_int_equal(blob_append(part, STR("!")), OK); /* the part can still grow */
   assert_int_equal(blob_publish(part, STEM ".wav"), OK);
   blob_abandon(part);
   assert_blob(&s, STEM ".wav", "second!");
@@ -186,7 +186,7 @@ static void a_swept_part_cannot_be_published(void **state) {
   scratch_close(&s);
 }
 
-/* Of the last tokens below one, in both places: where parts are, and where an earlier release put them. */
+/* Of the BLOB_TOKENS_BACK tokens below, in both places: .parts, and beside the blob, where an earlier release put them. */
 static void only_older_parts_of_the_owner_are_swept(void **state) {
   (void)state;
   const struct {
@@ -206,7 +206,7 @@ static void only_older_parts_of_the_owner_are_swept(void **state) {
   };
   struct scratch s;
   scratch_open(&s);
-  assert_int_equal(blob_sweep_below(s.store, &WHOSE, 7), OK); /* neither directory is there */
+  assert_int_equal(blob_sweep_below(s.store, &WHOSE, 7), OK); /* both directories are missing */
   for (size_t i = 0; i < COUNT_OF(cases); i++) touch(&s, cases[i].name);
   assert_int_equal(mkdirat(blob_directory_fd(s.store), ".parts/7.RE1.5", 0750), 0);
   assert_int_equal(blob_sweep_below(s.store, &WHOSE, 7), OK);
@@ -220,7 +220,7 @@ static void only_older_parts_of_the_owner_are_swept(void **state) {
   scratch_close(&s);
 }
 
-static void the_part_of_another_is_opened_by_its_token(void **state) {
+static void another_holders_part_is_opened_by_its_token(void **state) {
   (void)state;
   struct scratch s;
   int fd = -1;
@@ -254,7 +254,7 @@ static enum err note_part(void *arg, const char *owner, int64_t token, int64_t s
   return buf_addf(b, "%s %lld %lld\n", owner, (long long)token, (long long)size);
 }
 
-static void every_part_is_found_without_a_look_at_the_blobs(void **state) {
+static void every_part_is_found_without_reading_the_blobs(void **state) {
   (void)state;
   struct scratch s;
   struct buf b CLEANUP(buf_done) = BUF_INIT(1000);
@@ -276,11 +276,11 @@ static void every_part_is_found_without_a_look_at_the_blobs(void **state) {
   scratch_close(&s);
 }
 
-static void what_a_crash_left_is_harmless(void **state) {
+static void a_crash_between_link_and_unlink_is_harmless(void **state) {
   (void)state;
   struct scratch s;
   scratch_open(&s);
-  /* It died after the link and before the part's name was removed. */
+  /* The process died after the link and before it removed the part's name. */
   struct blob_part *dead = begin(&s, OWNER, 1, "whole");
   assert_int_equal(fs_make_parents(blob_directory_fd(s.store), STEM ".mp3"), OK);
   assert_int_equal(fs_link(blob_directory_fd(s.store), ".parts/" OWNER ".1", STEM ".mp3"), OK);
@@ -352,7 +352,7 @@ static void a_write_past_the_file_limit_leaves_the_part_as_it_was(void **state) 
   scratch_close(&s);
 }
 
-/* A volume of its own for the test, in a mount namespace of its own. Where that is not allowed: false, after it said why. */
+/* Makes a volume for the test, in a mount namespace of its own. If that is not allowed, prints why and returns false. */
 static bool mount_small(struct scratch *s) {
   assert_int_equal(str_copy(s->path, sizeof(s->path), STR("/tmp/callreel-blob-XXXXXX")), OK);
   assert_non_null(mkdtemp(s->path));
@@ -414,7 +414,7 @@ static enum err refuse(void *arg, const char *name, int64_t size, bool is_part) 
   return ERR_CLOSED;
 }
 
-static void no_name_leaves_the_store(void **state) {
+static void no_name_leads_out_of_the_store(void **state) {
   (void)state;
   static char long_name[BLOB_NAME_SIZE + 1];
   memset(long_name, 'a', BLOB_NAME_SIZE);
@@ -555,7 +555,7 @@ static void every_file_is_walked(void **state) {
   assert_int_equal(seen.blobs, 1);
   assert_int_equal(seen.parts, 1);
   assert_true(seen.whole_name);
-  assert_int_equal(blob_each_below(s.store, "9", see, &seen), OK); /* not there */
+  assert_int_equal(blob_each_below(s.store, "9", see, &seen), OK); /* the directory is missing */
   assert_int_equal(seen.blobs, 1);
   assert_int_equal(blob_each(s.store, refuse, &calls), ERR_CLOSED);
   assert_int_equal(calls, 1);
@@ -565,21 +565,21 @@ static void every_file_is_walked(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(what_was_published_can_be_opened),
-      cmocka_unit_test(what_was_not_synced_is_synced_by_publishing),
-      cmocka_unit_test(a_token_has_one_part),
+      cmocka_unit_test(a_published_blob_can_be_opened),
+      cmocka_unit_test(publishing_syncs_what_was_not_synced),
+      cmocka_unit_test(a_token_has_only_one_part),
       cmocka_unit_test(publishing_never_replaces),
       cmocka_unit_test(a_swept_part_cannot_be_published),
       cmocka_unit_test(only_older_parts_of_the_owner_are_swept),
-      cmocka_unit_test(the_part_of_another_is_opened_by_its_token),
-      cmocka_unit_test(every_part_is_found_without_a_look_at_the_blobs),
-      cmocka_unit_test(what_a_crash_left_is_harmless),
+      cmocka_unit_test(another_holders_part_is_opened_by_its_token),
+      cmocka_unit_test(every_part_is_found_without_reading_the_blobs),
+      cmocka_unit_test(a_crash_between_link_and_unlink_is_harmless),
       cmocka_unit_test(a_part_can_be_cut_back),
       cmocka_unit_test(a_write_past_the_file_limit_leaves_the_part_as_it_was),
       cmocka_unit_test(a_full_volume_leaves_the_part_as_it_was),
       cmocka_unit_test(a_read_only_volume_refuses_and_still_reads),
       cmocka_unit_test(a_store_that_cannot_be_made_is_an_error),
-      cmocka_unit_test(no_name_leaves_the_store),
+      cmocka_unit_test(no_name_leads_out_of_the_store),
       cmocka_unit_test(links_are_not_followed),
       cmocka_unit_test(a_link_in_place_of_the_parts_is_not_followed),
       cmocka_unit_test(a_blob_is_found_by_its_stem),

@@ -2,7 +2,7 @@
 
 #include "provider/twilio_sid.h"
 
-static void formats_are_read_in_their_order(void **state) {
+static void formats_are_parsed_in_their_order(void **state) {
   (void)state;
   enum provider_format formats[PROVIDER_FORMATS_MAX];
   size_t count;
@@ -15,7 +15,7 @@ static void formats_are_read_in_their_order(void **state) {
   assert_int_equal(formats[3], PROVIDER_ANY);
 }
 
-static void an_unknown_format_is_named(void **state) {
+static void an_unknown_format_is_refused_by_name(void **state) {
   (void)state;
   static const struct {
     const char *text, *word;
@@ -66,8 +66,8 @@ static void sids_are_two_capitals_and_32_hex_digits(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(formats_are_read_in_their_order),
-      cmocka_unit_test(an_unknown_format_is_named),
+      cmocka_unit_test(formats_are_parsed_in_their_order),
+      cmocka_unit_test(an_unknown_format_is_refused_by_name),
       cmocka_unit_test(providers_are_found_by_their_path),
       cmocka_unit_test(sids_are_two_capitals_and_32_hex_digits),
   };

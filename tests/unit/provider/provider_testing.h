@@ -1,4 +1,4 @@
-/* provider_testing.h - what the provider's tests share. */
+/* provider_testing.h - helpers that the provider's tests share. */
 #pragma once
 
 #include <setjmp.h>

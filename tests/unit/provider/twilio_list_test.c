@@ -122,7 +122,7 @@ static void a_next_page_elsewhere_refuses_the_page(void **state) {
   }
 }
 
-static void what_is_no_list_is_refused(void **state) {
+static void a_body_that_is_no_list_is_refused(void **state) {
   (void)state;
   static const char *const bodies[] = {
       "", "x", "[]", "{}", "{\"calls\":[]}", "{\"recordings\":{}}", "{\"recordings\":[]", "<TwilioResponse/>"};
@@ -134,7 +134,7 @@ static void what_is_no_list_is_refused(void **state) {
   }
 }
 
-static void entries_that_make_no_sense_are_told_apart(void **state) {
+static void malformed_entries_are_refused_one_by_one(void **state) {
   (void)state;
   static const struct {
     const char *entry;
@@ -164,7 +164,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_first_page_is_asked_for_by_day), cmocka_unit_test(a_page_of_recordings_becomes_deliveries),
       cmocka_unit_test(a_page_of_calls_becomes_deliveries), cmocka_unit_test(a_next_page_elsewhere_refuses_the_page),
-      cmocka_unit_test(what_is_no_list_is_refused),         cmocka_unit_test(entries_that_make_no_sense_are_told_apart),
+      cmocka_unit_test(a_body_that_is_no_list_is_refused),  cmocka_unit_test(malformed_entries_are_refused_one_by_one),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

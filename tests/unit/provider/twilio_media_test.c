@@ -2,7 +2,7 @@
 
 #include "provider/twilio_media.h"
 
-static void urls_are_made_absolute_and_judged(void **state) {
+static void urls_are_made_absolute_and_checked(void **state) {
   (void)state;
   static const struct {
     const char *told, *kept;
@@ -65,7 +65,7 @@ static void urls_are_made_absolute_and_judged(void **state) {
   }
 }
 
-static void a_url_of_any_length_is_kept_in_bounds_and_never_asked(void **state) {
+static void a_url_that_is_too_long_is_cut_and_never_fetched(void **state) {
   (void)state;
   const struct provider_account account = test_account();
   for (size_t n = TWILIO_URL_MAX - 100; n < TWILIO_URL_MAX + 100; n++) {
@@ -82,7 +82,7 @@ static void a_url_of_any_length_is_kept_in_bounds_and_never_asked(void **state) 
   }
 }
 
-static void the_recording_is_read_off_a_urls_end(void **state) {
+static void a_recording_sid_is_read_from_the_end_of_a_url(void **state) {
   (void)state;
   assert_str(twilio_media_sid(STR(RECORDING_URL)), RE);
   assert_str(twilio_media_sid(STR("https://elsewhere.example/" RE ".wav")), RE);
@@ -91,7 +91,7 @@ static void the_recording_is_read_off_a_urls_end(void **state) {
   assert_str(twilio_media_sid(STR_NONE), "");
 }
 
-static void an_ask_has_the_formats_url_and_the_accounts_credentials(void **state) {
+static void a_request_has_the_formats_url_and_the_accounts_credentials(void **state) {
   (void)state;
   static const struct {
     enum provider_format format;
@@ -120,7 +120,7 @@ static void an_ask_has_the_formats_url_and_the_accounts_credentials(void **state
   }
 }
 
-static void answers_mean_what_the_provider_means(void **state) {
+static void every_status_of_an_answer_has_its_meaning(void **state) {
   (void)state;
   static const struct {
     int status;
@@ -153,11 +153,11 @@ static void answers_mean_what_the_provider_means(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(urls_are_made_absolute_and_judged),
-      cmocka_unit_test(a_url_of_any_length_is_kept_in_bounds_and_never_asked),
-      cmocka_unit_test(the_recording_is_read_off_a_urls_end),
-      cmocka_unit_test(an_ask_has_the_formats_url_and_the_accounts_credentials),
-      cmocka_unit_test(answers_mean_what_the_provider_means),
+      cmocka_unit_test(urls_are_made_absolute_and_checked),
+      cmocka_unit_test(a_url_that_is_too_long_is_cut_and_never_fetched),
+      cmocka_unit_test(a_recording_sid_is_read_from_the_end_of_a_url),
+      cmocka_unit_test(a_request_has_the_formats_url_and_the_accounts_credentials),
+      cmocka_unit_test(every_status_of_an_answer_has_its_meaning),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

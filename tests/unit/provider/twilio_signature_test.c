@@ -22,7 +22,7 @@ static size_t load_parameters(json_t *object, struct twilio_parameter *ret) {
   return count;
 }
 
-static void every_vector_of_twilios_own_clients_is_judged_as_they_do(void **state) {
+static void every_vector_of_twilios_clients_has_the_same_result_as_there(void **state) {
   (void)state;
   json_error_t why;
   json_t *root = json_load_file(TWILIO_VECTORS, 0, &why), *vector;
@@ -60,7 +60,7 @@ static bool accepts(const char *asked_url, const char *signed_url) {
   return valid;
 }
 
-static void the_port_may_be_left_out_or_put_in(void **state) {
+static void the_port_may_be_missing_or_added(void **state) {
   (void)state;
   static const struct {
     const char *asked, *signed_;
@@ -113,8 +113,8 @@ static void a_body_without_its_digest_in_the_url_is_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_vector_of_twilios_own_clients_is_judged_as_they_do),
-      cmocka_unit_test(the_port_may_be_left_out_or_put_in),
+      cmocka_unit_test(every_vector_of_twilios_clients_has_the_same_result_as_there),
+      cmocka_unit_test(the_port_may_be_missing_or_added),
       cmocka_unit_test(no_token_accepts_nothing),
       cmocka_unit_test(a_body_without_its_digest_in_the_url_is_refused),
   };

@@ -10,7 +10,7 @@ struct pair {
   const char *name, *value;
 };
 
-/* A webhook as Twilio would send it, and what became of it. */
+/* A webhook as Twilio would send it, and its result. */
 struct sent {
   struct buf body, signature, storage;
   struct delivery delivery;
@@ -76,7 +76,7 @@ static enum provider_refusal send_signed(struct sent *s, enum provider_webhook_k
     }                                                                                     \
   }
 
-static void a_call_is_told_in_our_words(void **state) {
+static void a_call_becomes_a_delivery(void **state) {
   (void)state;
   struct sent s CLEANUP(sent_done) = {0};
   assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_CALL,
@@ -111,7 +111,7 @@ static void a_call_is_told_in_our_words(void **state) {
   assert_int_equal(call->rank.status_order, 4);
 }
 
-static void a_recording_is_told_in_our_words(void **state) {
+static void a_recording_becomes_a_delivery(void **state) {
   (void)state;
   struct sent s CLEANUP(sent_done) = {0};
   assert_int_equal(
@@ -146,7 +146,7 @@ static void a_recording_is_told_in_our_words(void **state) {
   assert_int_equal(delivery_rank_compare(&s.delivery.call.rank, &recording->rank), 0);
 }
 
-static void a_calls_webhook_tells_of_its_recording_too(void **state) {
+static void a_calls_webhook_may_have_its_recording(void **state) {
   (void)state;
   struct sent s CLEANUP(sent_done) = {0};
   assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_CALL,
@@ -179,7 +179,7 @@ static void a_recording_may_have_no_call(void **state) {
   assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_CALL), "(none)");
 }
 
-static void a_forbidden_url_is_taken_and_marked(void **state) {
+static void a_forbidden_url_is_stored_and_marked(void **state) {
   (void)state;
   struct sent s CLEANUP(sent_done) = {0};
   const struct pair pairs[] = {{"RecordingUrl", "http://169.254.169.254/" RE}, {NULL, NULL}};
@@ -188,7 +188,7 @@ static void a_forbidden_url_is_taken_and_marked(void **state) {
   assert_str(test_field(&s.delivery.recording, RECORDING_FIELD_FORBIDDEN), "1");
 }
 
-static void values_that_say_nothing_are_left_out(void **state) {
+static void values_without_meaning_are_left_out(void **state) {
   (void)state;
   static const struct {
     const char *name, *value, *field, *kept;
@@ -231,7 +231,7 @@ static void recordings_statuses_have_their_rank(void **state) {
   }
 }
 
-static void calls_statuses_and_directions_are_an_open_world(void **state) {
+static void unknown_statuses_and_directions_of_calls_are_accepted(void **state) {
   (void)state;
   static const struct {
     const char *status;
@@ -263,7 +263,7 @@ static void calls_statuses_and_directions_are_an_open_world(void **state) {
   }
 }
 
-static void a_bad_field_is_named(void **state) {
+static void a_bad_field_is_refused_by_name(void **state) {
   (void)state;
   static const struct {
     enum provider_webhook_kind kind;
@@ -309,7 +309,7 @@ static void the_first_refusal_that_applies_decides(void **state) {
   }
 }
 
-static void a_form_that_cant_be_read_is_refused_before_its_signature(void **state) {
+static void a_malformed_form_is_refused_before_its_signature(void **state) {
   (void)state;
   static const char *const bodies[] = {"CallSid=%", "CallSid=%4",  "CallSid=%zz", "CallSid=a%00b",
                                        "%00=a",     "CallSid=%ff", "%c3=x"};
@@ -320,7 +320,7 @@ static void a_form_that_cant_be_read_is_refused_before_its_signature(void **stat
   }
 }
 
-static void further_fields_past_the_ceiling_are_dropped_and_known_ones_are_not(void **state) {
+static void unknown_fields_past_the_ceiling_are_dropped_and_known_ones_are_not(void **state) {
   (void)state;
   enum { COUNT = DELIVERY_FURTHER_MAX + 7 };
   static char names[COUNT][16];
@@ -336,7 +336,7 @@ static void further_fields_past_the_ceiling_are_dropped_and_known_ones_are_not(v
   assert_int_equal(s.delivery.call.count, DELIVERY_FURTHER_MAX + 2); /* account_sid, from */
 }
 
-static void of_doubled_names_the_first_counts(void **state) {
+static void of_repeated_names_the_first_counts(void **state) {
   (void)state;
   struct sent s CLEANUP(sent_done) = {0};
   assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_CALL,
@@ -356,7 +356,7 @@ static void a_leg_is_not_its_own_parent(void **state) {
   assert_str(test_field(&s.delivery.call, CALL_FIELD_PARENT), "(none)");
 }
 
-static void without_room_nothing_is_said_of_the_sender(void **state) {
+static void without_memory_a_webhook_is_refused_as_busy(void **state) {
   (void)state;
   struct sent s CLEANUP(sent_done) = {.body.max = 100, .signature.max = 100, .storage.max = 16};
   ok(buf_add(&s.body, STR("CallSid=" CA)));
@@ -365,21 +365,21 @@ static void without_room_nothing_is_said_of_the_sender(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_call_is_told_in_our_words),
-      cmocka_unit_test(a_recording_is_told_in_our_words),
-      cmocka_unit_test(a_calls_webhook_tells_of_its_recording_too),
+      cmocka_unit_test(a_call_becomes_a_delivery),
+      cmocka_unit_test(a_recording_becomes_a_delivery),
+      cmocka_unit_test(a_calls_webhook_may_have_its_recording),
       cmocka_unit_test(a_recording_may_have_no_call),
-      cmocka_unit_test(a_forbidden_url_is_taken_and_marked),
-      cmocka_unit_test(values_that_say_nothing_are_left_out),
+      cmocka_unit_test(a_forbidden_url_is_stored_and_marked),
+      cmocka_unit_test(values_without_meaning_are_left_out),
       cmocka_unit_test(recordings_statuses_have_their_rank),
-      cmocka_unit_test(calls_statuses_and_directions_are_an_open_world),
-      cmocka_unit_test(a_bad_field_is_named),
+      cmocka_unit_test(unknown_statuses_and_directions_of_calls_are_accepted),
+      cmocka_unit_test(a_bad_field_is_refused_by_name),
       cmocka_unit_test(the_first_refusal_that_applies_decides),
-      cmocka_unit_test(a_form_that_cant_be_read_is_refused_before_its_signature),
-      cmocka_unit_test(further_fields_past_the_ceiling_are_dropped_and_known_ones_are_not),
-      cmocka_unit_test(of_doubled_names_the_first_counts),
+      cmocka_unit_test(a_malformed_form_is_refused_before_its_signature),
+      cmocka_unit_test(unknown_fields_past_the_ceiling_are_dropped_and_known_ones_are_not),
+      cmocka_unit_test(of_repeated_names_the_first_counts),
       cmocka_unit_test(a_leg_is_not_its_own_parent),
-      cmocka_unit_test(without_room_nothing_is_said_of_the_sender),
+      cmocka_unit_test(without_memory_a_webhook_is_refused_as_busy),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

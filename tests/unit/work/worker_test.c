@@ -27,7 +27,7 @@ static void a_completed_recording_becomes_a_file_by_one_request(void **state) {
   works_free(w);
 }
 
-static void a_cut_is_resumed_where_it_was_cut(void **state) {
+static void a_cut_transfer_is_resumed_where_it_was_cut(void **state) {
   (void)state;
   struct str wav = works_wav(0, 5);
   struct works *w = works_new((struct works_answer[]){{.status = 200, .body = wav, .cut_at = 30000, .etag = "\"v1\""},
@@ -41,7 +41,7 @@ static void a_cut_is_resumed_where_it_was_cut(void **state) {
   works_free(w);
 }
 
-static void without_ranges_a_cut_is_started_again_and_compared(void **state) {
+static void without_ranges_a_cut_transfer_restarts_and_is_compared(void **state) {
   (void)state;
   struct str wav = works_wav(0, 5);
   struct works *w = works_new((struct works_answer[]){{.status = 200, .body = wav, .cut_at = 30000},
@@ -55,7 +55,7 @@ static void without_ranges_a_cut_is_started_again_and_compared(void **state) {
   works_free(w);
 }
 
-static void other_bytes_after_a_cut_make_the_file_anew(void **state) {
+static void different_bytes_after_a_cut_restart_the_file(void **state) {
   (void)state;
   struct str first = works_wav(0, 5), second = works_wav(1, 5);
   struct works *w = works_new(
@@ -66,7 +66,7 @@ static void other_bytes_after_a_cut_make_the_file_anew(void **state) {
   works_free(w);
 }
 
-static void the_fourth_cut_is_a_failure_with_its_back_off(void **state) {
+static void the_fourth_cut_fails_with_a_back_off(void **state) {
   (void)state;
   struct works *w = works_new((struct works_answer[]){{.status = 200, .body = works_wav(0, 5), .cut_at = 30000}, {0}});
   works_start_worker(w);
@@ -79,7 +79,7 @@ static void the_fourth_cut_is_a_failure_with_its_back_off(void **state) {
   works_free(w);
 }
 
-static void who_lost_the_lease_publishes_nothing(void **state) {
+static void a_fill_that_lost_its_lease_publishes_nothing(void **state) {
   (void)state;
   struct works *w = works_new((struct works_answer[]){{.status = 200, .body = works_wav(0, 5), .hold_at = 30000}, {0}});
   works_start_worker(w);
@@ -88,12 +88,12 @@ static void who_lost_the_lease_publishes_nothing(void **state) {
   struct recording held = works_row(w, sid);
   works_run(w, "update recordings set lease_token = lease_token + 1, lease_owner = 'another', version = version + 1");
   works_release(w);
-  works_stop_worker(w); /* returns when its fill is over */
+  works_stop_worker(w); /* returns when its fill has ended */
   struct recording row = works_row(w, sid);
   assert_int_equal(row.lease_token, held.lease_token + 1);
   assert_string_equal(row.lease_owner, "another");
   assert_string_equal(row.name, "");
-  assert_int_equal(works_count_parts(w), 1); /* left for who has the lease, to compare with */
+  assert_int_equal(works_count_parts(w), 1); /* left for the next fill to compare with */
   works_free(w);
 }
 
@@ -117,7 +117,7 @@ static void a_drained_worker_gives_its_lease_back(void **state) {
   works_free(w);
 }
 
-static void a_file_that_is_there_is_taken_without_a_request(void **state) {
+static void a_file_that_is_there_is_used_without_a_request(void **state) {
   (void)state;
   struct str wav = works_wav(0, 3);
   struct works *w = works_new((struct works_answer[]){{.status = 200, .body = wav}, {0}});
@@ -152,7 +152,7 @@ static void a_file_that_is_not_the_recording_is_set_aside(void **state) {
   works_free(w);
 }
 
-static void what_is_no_audio_is_asked_for_in_every_format_then_fails(void **state) {
+static void an_answer_without_audio_is_tried_in_every_format_then_fails(void **state) {
   (void)state;
   static char page[5000] = "<!DOCTYPE html><html>";
   memset(page + 21, ' ', sizeof(page) - 21);
@@ -165,7 +165,7 @@ static void what_is_no_audio_is_asked_for_in_every_format_then_fails(void **stat
   works_free(w);
 }
 
-static void the_next_format_is_tried_where_the_first_is_refused(void **state) {
+static void the_next_format_is_tried_if_the_first_is_refused(void **state) {
   (void)state;
   struct str wav = works_wav(0, 3);
   struct works *w = works_new((struct works_answer[]){{.status = 406}, {.status = 200, .body = wav}, {0}});
@@ -176,7 +176,7 @@ static void the_next_format_is_tried_where_the_first_is_refused(void **state) {
   works_free(w);
 }
 
-static void not_there_yet_is_no_failure_and_is_asked_again(void **state) {
+static void a_404_of_a_new_recording_is_no_failure_and_is_asked_again(void **state) {
   (void)state;
   struct str wav = works_wav(0, 3);
   struct works *w =
@@ -240,7 +240,7 @@ static bool has_file(struct works *w, const char *name) {
   return faccessat(blob_directory_fd(w->store), name, F_OK, 0) == 0;
 }
 
-/* Waits until the parts of an earlier release were looked for everywhere. */
+/* Waits until the walk for parts of an earlier release is done. */
 static void wait_walked(struct works *w) {
   const struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
   for (int i = 0; i < 4000; i++) {
@@ -264,7 +264,7 @@ static void parts_of_an_earlier_release_are_found_once(void **state) {
   put_file(w, "1/2026/11/CA1." NOBODYS ".7.part");
   put_file(w, "1/2025/01/" NOBODYS ".7.part");
   put_file(w, "1/2025/01/" NOBODYS ".mp3");
-  put_file(w, "2/2025/01/" NOBODYS ".7.part"); /* of no business */
+  put_file(w, "2/2025/01/" NOBODYS ".7.part"); /* of a business that does not exist */
   works_start_worker(w);
   wait_walked(w);
   assert_true(has_file(w, needed));
@@ -275,7 +275,7 @@ static void parts_of_an_earlier_release_are_found_once(void **state) {
   works_free(w);
 }
 
-static void businesses_that_were_looked_at_are_not_looked_at_again(void **state) {
+static void businesses_that_were_walked_are_not_walked_again(void **state) {
   (void)state;
   struct works *w = works_new((struct works_answer[]){{.status = 404}, {0}});
   works_run(w,
@@ -290,7 +290,7 @@ static void businesses_that_were_looked_at_are_not_looked_at_again(void **state)
   works_free(w);
 }
 
-static void a_length_that_nobody_announced_is_fine(void **state) {
+static void a_recording_without_announced_length_becomes_ready(void **state) {
   (void)state;
   struct str wav = works_wav(0, 3);
   struct works *w = works_new((struct works_answer[]){{.status = 200, .body = wav, .no_length = true}, {0}});
@@ -303,22 +303,22 @@ static void a_length_that_nobody_announced_is_fine(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_completed_recording_becomes_a_file_by_one_request),
-      cmocka_unit_test(a_cut_is_resumed_where_it_was_cut),
-      cmocka_unit_test(without_ranges_a_cut_is_started_again_and_compared),
-      cmocka_unit_test(other_bytes_after_a_cut_make_the_file_anew),
-      cmocka_unit_test(the_fourth_cut_is_a_failure_with_its_back_off),
-      cmocka_unit_test(who_lost_the_lease_publishes_nothing),
+      cmocka_unit_test(a_cut_transfer_is_resumed_where_it_was_cut),
+      cmocka_unit_test(without_ranges_a_cut_transfer_restarts_and_is_compared),
+      cmocka_unit_test(different_bytes_after_a_cut_restart_the_file),
+      cmocka_unit_test(the_fourth_cut_fails_with_a_back_off),
+      cmocka_unit_test(a_fill_that_lost_its_lease_publishes_nothing),
       cmocka_unit_test(a_drained_worker_gives_its_lease_back),
-      cmocka_unit_test(a_file_that_is_there_is_taken_without_a_request),
+      cmocka_unit_test(a_file_that_is_there_is_used_without_a_request),
       cmocka_unit_test(a_file_that_is_not_the_recording_is_set_aside),
-      cmocka_unit_test(what_is_no_audio_is_asked_for_in_every_format_then_fails),
-      cmocka_unit_test(the_next_format_is_tried_where_the_first_is_refused),
-      cmocka_unit_test(not_there_yet_is_no_failure_and_is_asked_again),
+      cmocka_unit_test(an_answer_without_audio_is_tried_in_every_format_then_fails),
+      cmocka_unit_test(the_next_format_is_tried_if_the_first_is_refused),
+      cmocka_unit_test(a_404_of_a_new_recording_is_no_failure_and_is_asked_again),
       cmocka_unit_test(refused_credentials_stop_the_account),
       cmocka_unit_test(without_room_nothing_is_claimed),
       cmocka_unit_test(parts_of_an_earlier_release_are_found_once),
-      cmocka_unit_test(businesses_that_were_looked_at_are_not_looked_at_again),
-      cmocka_unit_test(a_length_that_nobody_announced_is_fine),
+      cmocka_unit_test(businesses_that_were_walked_are_not_walked_again),
+      cmocka_unit_test(a_recording_without_announced_length_becomes_ready),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
