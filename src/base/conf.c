@@ -166,25 +166,26 @@ static void collect_environment(struct source *source, char *const *environment)
 }
 
 /* Reads the file at a path that the operator chose. Links are followed; the target must be a regular file. */
-static enum err conf_read_file(const char *path, bool secret, size_t max, const char *who, struct buf *problem,
+static enum err conf_read_file(const char *path, bool secret, size_t max, const char *source_name, struct buf *problem,
                                struct buf *content) {
   int fd CLEANUP(fs_close_) = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   struct stat st;
-  if (fd < 0 || fstat(fd, &st) != 0) return conf_refuse(problem, "%s: cannot read %s: %s", who, path, strerror(errno));
-  if (!S_ISREG(st.st_mode)) return conf_refuse(problem, "%s: %s is not a regular file", who, path);
+  if (fd < 0 || fstat(fd, &st) != 0)
+    return conf_refuse(problem, "%s: cannot read %s: %s", source_name, path, strerror(errno));
+  if (!S_ISREG(st.st_mode)) return conf_refuse(problem, "%s: %s is not a regular file", source_name, path);
   if (secret && (st.st_mode & 077)) {
-    return conf_refuse(problem, "%s: %s can be read by others (mode %04o; make it 0600)", who, path,
+    return conf_refuse(problem, "%s: %s can be read by others (mode %04o; make it 0600)", source_name, path,
                        (unsigned)st.st_mode & 07777);
   }
   while (content->n <= max) {
     TRY(buf_reserve(content, 4096));
     ssize_t n = read(fd, content->p + content->n, 4096);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return conf_refuse(problem, "%s: cannot read %s: %s", who, path, strerror(errno));
+    if (n < 0) return conf_refuse(problem, "%s: cannot read %s: %s", source_name, path, strerror(errno));
     if (n == 0) return OK;
     content->n += (size_t)n;
   }
-  return conf_refuse(problem, "%s: %s is larger than %zu bytes", who, path, max);
+  return conf_refuse(problem, "%s: %s is larger than %zu bytes", source_name, path, max);
 }
 
 static void wipe_buf(struct buf *b) {
@@ -194,22 +195,22 @@ static void wipe_buf(struct buf *b) {
 
 /* The text in a secret's file, without the end of its line. */
 static enum err read_secret(const struct setting *s, struct str path, struct buf *problem, char **ret_text) {
-  char who[64];
-  struct buf name CLEANUP(buf_done) = BUF_INIT(sizeof(who));
+  char source_name[64];
+  struct buf name CLEANUP(buf_done) = BUF_INIT(sizeof(source_name));
   struct buf content CLEANUP(wipe_buf) = BUF_INIT(VALUE_MAX_BYTES + 8192);
   char *path_text CLEANUP(free_char) = str_dup(path);
   const char *name_text;
   TRY(buf_addf(&name, "%s_FILE", s->name));
   TRY(buf_terminate(&name, &name_text));
-  TRY(str_copy(who, sizeof(who), buf_str(&name)));
+  TRY(str_copy(source_name, sizeof(source_name), buf_str(&name)));
   if (!path_text) return ERR_NOMEM;
   TRY(buf_reserve(&content, VALUE_MAX_BYTES + 4096)); /* all at once: growing would leave copies in freed memory (3) */
-  TRY(conf_read_file(path_text, true, VALUE_MAX_BYTES, who, problem, &content));
+  TRY(conf_read_file(path_text, true, VALUE_MAX_BYTES, source_name, problem, &content));
   struct str text = buf_str(&content);
   if (str_ends(text, STR("\n"))) text.n--;
   if (str_ends(text, STR("\r"))) text.n--;
-  if (text.n == 0) return conf_refuse(problem, "%s: %s is empty", who, path_text);
-  if (!str_is_utf8(text)) return conf_refuse(problem, "%s: %s must hold text", who, path_text);
+  if (text.n == 0) return conf_refuse(problem, "%s: %s is empty", source_name, path_text);
+  if (!str_is_utf8(text)) return conf_refuse(problem, "%s: %s must hold text", source_name, path_text);
   char *copy = str_dup(text);
   if (!copy) return ERR_NOMEM;
   *ret_text = copy;

@@ -5,7 +5,7 @@
 
 struct digest {
   EVP_MD_CTX *running;
-  EVP_MD_CTX *copy; /* digest_hex ends this one, so that the running one goes on */
+  EVP_MD_CTX *copy; /* digest_hex finishes this copy, so that the running digest can continue */
 };
 
 struct digest *digest_free(struct digest *d) {

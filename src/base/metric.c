@@ -6,7 +6,7 @@
  * Invariants
  *  (1) A thread adds to one shard for its life, so threads that run at the same time touch no common cache line as long as
  *      there are no more of them than shards; with more, two threads share one, and the sums are still right.
- *  (2) A cell of a counter only grows, hence so does the sum that a reader sees, whatever runs meanwhile. A reader may
+ *  (2) A cell of a counter only grows, and so does the sum that a reader sees, even while threads add. A reader may
  *      see a level between two threads' changes: a sum below 0 is shown as 0.
  *  (3) A histogram's count is the sum of the buckets that were read, so that its +Inf bucket always equals it.
  *  (4) A set cell holds the bits of a double, with those of UNSET for "unknown".

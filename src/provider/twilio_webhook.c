@@ -161,7 +161,7 @@ static enum provider_refusal add_parameter(struct webhook_parser *r, struct deli
   return add_field(part, rule->field, text);
 }
 
-/* All parameters: to the call, or to its recording what is told of that. */
+/* Adds every parameter to the call or, if a rule of recordings names it, to the recording. */
 static enum provider_refusal add_parameters(struct webhook_parser *r, bool has_recording) {
   struct delivery *d = r->delivery;
   bool is_call = r->hook->kind == PROVIDER_WEBHOOK_CALL;

@@ -61,7 +61,7 @@ struct fill {
   size_t format;                   /* index into the context's formats */
   bool channels_refused;           /* the provider refused RequestedChannels=2 */
   bool saw_404, saw_not_audio;     /* among the answers for the formats tried so far */
-  bool answered;                   /* an answer was audio, and the ledger was told that the recording downloads */
+  bool answered;                   /* an answer was audio, and the ledger knows that the recording downloads */
   enum fill_verdict verdict;
   enum recording_error verdict_error; /* with FILL_VERDICT_ERROR */
   int64_t retry_after_ms;             /* from the last answer; 0: none */

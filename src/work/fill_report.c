@@ -184,10 +184,10 @@ static void report_submit(struct fill *f, struct report *r) {
 static struct report *renewal_new(struct fill *f, enum recording_event_kind kind) {
   struct report *r = calloc(1, sizeof(*r));
   if (!r) return NULL;
-  int64_t here = f->has_validators ? f->size : 0;
-  int64_t got = here && fill_comparison_is_over(f) ? here : 0; /* (4) */
+  int64_t progress = f->has_validators ? f->size : 0;
+  int64_t received = progress && fill_comparison_is_over(f) ? progress : 0; /* (4) */
   r->event = (struct recording_event){
-      .kind = kind, .token = f->row.lease_token, .received_bytes = got, .announced_bytes = f->announced_bytes};
+      .kind = kind, .token = f->row.lease_token, .received_bytes = received, .announced_bytes = f->announced_bytes};
   if (f->has_validators) {
     (void)snprintf(r->etag, sizeof(r->etag), "%s", f->etag);
     r->event.file.etag = str_from(r->etag);
@@ -195,7 +195,7 @@ static struct report *renewal_new(struct fill *f, enum recording_event_kind kind
     r->event.file.modified_at = f->modified_at;
   }
   f->renewed_ms = clock_mono_ms();
-  f->renewed_bytes = here;
+  f->renewed_bytes = progress;
   f->renewal_pending = true;
   return r;
 }
