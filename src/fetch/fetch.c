@@ -1,14 +1,16 @@
-/* fetch.c - the thread: a loop around curl_multi_poll that runs what was posted, ticks, begins, expires and reaps.
+/* fetch.c - the fetch thread: a loop around curl_multi_poll.
+ *
+ * A turn: posts -> tick -> begin waiting transfers -> curl_multi_perform -> ended hops -> time limits -> free ended transfers
+ * -> curl_multi_poll.
  *
  * Invariants
- *  (1) Transfers live in one list, in the order of their start, and belong to the thread. They are taken out and
- *      freed by reap alone, at the end of a turn, so every callback may start and cancel whatever it likes.
- *  (2) At most max_connections transfers are ACTIVE; the others wait here, not in curl, so that their time to connect
- *      begins when they do.
- *  (3) The lock covers the posts and closing; nothing of the caller's runs under it.
- *  (4) A post that was accepted is run: those that are still there when the thread ends, after the last on_end.
- *  (5) One connection pool for all; what a connection may be used for is judged a transfer at a time
- *      (fetch_transfer.c). */
+ *  (1) The thread owns the transfers, in one list in the order of their start. Only free_ended, at the end of a turn, removes
+ *      and frees them, so every callback may start and cancel any transfer.
+ *  (2) At most max_connections transfers are ACTIVE. The others wait in this list, not in curl, so that connect_ms begins when
+ *      they begin to connect.
+ *  (3) The lock covers the posts and `closing`; no callback runs under it.
+ *  (4) A post that was accepted runs: posts that are left when the thread ends run after the last on_end.
+ *  (5) There is one connection pool; each transfer checks whether it may use a connection (fetch_transfer.c). */
 #include "fetch/fetch.h"
 
 #include <assert.h>
@@ -46,7 +48,7 @@ struct fetch {
 
   atomic_bool woken;
 
-  /* the thread's own */
+  /* used by the fetch thread only */
   struct fetch_transfer *transfers;
   size_t transfer_count;
   unsigned active;
@@ -55,7 +57,7 @@ struct fetch {
   int64_t tick_at_ms;
 };
 
-static _Thread_local struct fetch *current; /* whose thread this is */
+static _Thread_local struct fetch *current; /* the fetch whose thread this is */
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static CURLcode curl_ready;
@@ -64,8 +66,8 @@ static void curl_begin(void) {
   curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-/* Under the lock. */
-static void append(struct fetch *f, struct fetch_task *task) {
+/* To be called under the lock. */
+static void append_task(struct fetch *f, struct fetch_task *task) {
   task->next = NULL;
   *f->posts_end = task;
   f->posts_end = &task->next;
@@ -84,7 +86,7 @@ enum err fetch_post(struct fetch *f, void (*fn)(void *arg), void *arg) {
     } else if (f->post_count >= POSTS_MAX) {
       e = ERR_BUSY;
     } else {
-      append(f, task);
+      append_task(f, task);
     }
   }
   if (e != OK) {
@@ -100,7 +102,7 @@ void fetch_post_task(struct fetch *f, struct fetch_task *task) {
   {
     LOCKED(&f->lock);
     assert(!f->closing);
-    append(f, task);
+    append_task(f, task);
   }
   fetch_wake(f);
 }
@@ -140,14 +142,14 @@ static void run_posts(struct fetch *f) {
   while (list) {
     struct fetch_task *task = list;
     list = task->next;
-    bool is_owned = task->is_owned; /* fn may free a task that is not */
+    bool is_owned = task->is_owned; /* fn may free a task that is not owned */
     task->fn(task->arg);
     if (is_owned) free(task);
     f->tick_due = true;
   }
 }
 
-/* The wait counts from the moment before the tick: a clock that moves while it runs makes the next one due, not late. */
+/* The wait counts from before the tick: if the clock moves while it runs, the next tick is due at once. */
 static void run_tick(struct fetch *f) {
   if (atomic_exchange(&f->woken, false)) f->tick_due = true;
   int64_t now = clock_mono_ms();
@@ -168,17 +170,17 @@ static void begin_waiting(struct fetch *f) {
   }
 }
 
-/* After a hop: whether the transfer still has its place. */
+/* After a hop: frees the place of a transfer that curl does not run any more. */
 static void count_hop(struct fetch *f, const struct fetch_transfer *t, bool was_in_multi) {
   if (was_in_multi && !t->in_multi) f->active--;
 }
 
-static void collect(struct fetch *f) {
+static void handle_ended_hops(struct fetch *f) {
   int left;
   for (CURLMsg *m = curl_multi_info_read(f->multi, &left); m; m = curl_multi_info_read(f->multi, &left)) {
     char *owner = NULL;
     if (m->msg != CURLMSG_DONE) continue;
-    CURLcode code = m->data.result; /* m is gone when the handle is */
+    CURLcode code = m->data.result; /* m is freed with the handle */
     if (curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &owner) != CURLE_OK || !owner) continue;
     struct fetch_transfer *t = (void *)owner;
     transfer_hop_over(t, f->multi, code);
@@ -186,7 +188,7 @@ static void collect(struct fetch *f) {
   }
 }
 
-static void expire(struct fetch *f, int64_t now_ms) {
+static void expire_transfers(struct fetch *f, int64_t now_ms) {
   struct fetch_transfer *t;
   DL_FOREACH (f->transfers, t) {
     bool was_in_multi = t->in_multi;
@@ -195,7 +197,7 @@ static void expire(struct fetch *f, int64_t now_ms) {
   }
 }
 
-static void reap(struct fetch *f) {
+static void free_ended(struct fetch *f) {
   struct fetch_transfer *t, *next;
   DL_FOREACH_SAFE(f->transfers, t, next) {
     if (t->state != TRANSFER_ENDED) continue;
@@ -207,8 +209,8 @@ static void reap(struct fetch *f) {
   }
 }
 
-/* How long nothing is due. */
-static int64_t quiet_ms(struct fetch *f) {
+/* The ms until something is due. */
+static int64_t ms_until_due(struct fetch *f) {
   int64_t now = clock_mono_ms();
   int64_t until = now + SLEEP_MAX_MS;
   if (f->config.tick) {
@@ -224,18 +226,18 @@ static int64_t quiet_ms(struct fetch *f) {
   return until > now ? until - now : 0;
 }
 
-static void turn(struct fetch *f) {
+static void run_turn(struct fetch *f) {
   int running;
   run_posts(f);
   run_tick(f);
   begin_waiting(f);
-  int64_t now = clock_mono_ms(); /* before curl takes in what is there: whoever has bytes waiting is not late */
-  (void)curl_multi_perform(f->multi, &running); /* a failing transfer is told as a message */
-  collect(f);
-  expire(f, now);
-  reap(f);
-  int wait = (int)clock_sleep_ms(quiet_ms(f));
-  /* Without memory it can't poll; the turn then waits a little by itself instead of spinning. */
+  int64_t now = clock_mono_ms();                /* (4) of fetch_transfer.c: read before curl_multi_perform */
+  (void)curl_multi_perform(f->multi, &running); /* errors of transfers are reported by curl_multi_info_read */
+  handle_ended_hops(f);
+  expire_transfers(f, now);
+  free_ended(f);
+  int wait = (int)clock_sleep_ms(ms_until_due(f));
+  /* If curl has no memory to poll, wait a little so that the loop does not spin. */
   if (curl_multi_poll(f->multi, NULL, 0, wait, NULL) != CURLM_OK) (void)poll(NULL, 0, wait < 10 ? wait : 10);
 }
 
@@ -244,17 +246,17 @@ static bool is_closing(struct fetch *f) {
   return f->closing;
 }
 
-static void *run(void *arg) {
+static void *fetch_main(void *arg) {
   struct fetch *f = arg;
   current = f;
-  while (!is_closing(f)) turn(f);
+  while (!is_closing(f)) run_turn(f);
   f->stopping = true;
   struct fetch_transfer *t;
   DL_FOREACH (f->transfers, t) {
     transfer_end(t, FETCH_STOPPED, "shutting down");
   }
   run_posts(f); /* (4) */
-  reap(f);
+  free_ended(f);
   return NULL;
 }
 
@@ -270,15 +272,15 @@ static enum err make_multi(struct fetch *f) {
   return set ? OK : ERR_UNSUPPORTED;
 }
 
-/* All signals are other threads': a peer that closes is an error of the write, not a signal. */
+/* Blocks all signals in the thread: a peer that closes is then an error of the write, not SIGPIPE. */
 static enum err start_thread(struct fetch *f) {
   sigset_t all, before;
   (void)sigfillset(&all);
   if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return ERR_IO;
-  int failed = pthread_create(&f->thread, NULL, run, f);
+  int failed = pthread_create(&f->thread, NULL, fetch_main, f);
   (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (failed) return ERR_NOMEM;
-  (void)pthread_setname_np(f->thread, f->name); /* for people only */
+  (void)pthread_setname_np(f->thread, f->name); /* fails only for a longer name */
   return OK;
 }
 

@@ -1,9 +1,9 @@
-/* fetch_address.c - which addresses are nobody's public host.
+/* fetch_address.c - tells special addresses from public ones.
  *
  * Invariants
- *  (1) IPv4: what the tables of RFC 6890 and its updates call not globally reachable is special.
- *  (2) IPv6: only 2000::/3 can be public, less its exceptions; a form that embeds an IPv4 address is judged by that
- *      one, since a gateway would deliver there.
+ *  (1) IPv4: an address is special if RFC 6890 and its updates list it as not globally reachable.
+ *  (2) IPv6: only addresses in 2000::/3 can be public, with exceptions. An address that embeds an IPv4 address is judged by
+ *      the latter, because a gateway would deliver to it.
  *  (3) Any other family is special. */
 #include "fetch/fetch.h"
 
@@ -48,7 +48,7 @@ struct range6 {
 
 /* The special parts of 2000::/3. */
 static const struct range6 SPECIAL6[] = {
-    {{0x20, 0x01, 0x00}, 23},       /* 2001::/23: protocol assignments (Teredo is judged before) */
+    {{0x20, 0x01, 0x00}, 23},       /* 2001::/23: protocol assignments (Teredo is handled before) */
     {{0x20, 0x01, 0x0d, 0xb8}, 32}, /* 2001:db8::/32: documentation */
     {{0x3f, 0xff, 0x00}, 20},       /* 3fff::/20: documentation */
 };
@@ -74,7 +74,7 @@ static bool is_special6(const uint8_t a[16]) {
   if (in_range6(a, &MAPPED6) || in_range6(a, &COMPATIBLE6) || in_range6(a, &NAT64))
     return is_special4(embedded4(a + 12));
   if (in_range6(a, &SIX_TO_FOUR)) return is_special4(embedded4(a + 2));
-  /* Its server in the clear, its client with every bit turned (RFC 4380 4). */
+  /* The server's address, and the client's with every bit inverted (RFC 4380 4). */
   if (in_range6(a, &TEREDO)) return is_special4(embedded4(a + 4)) || is_special4(~embedded4(a + 12));
   if (!in_range6(a, &GLOBAL6)) return true; /* (2) */
   for (size_t i = 0; i < COUNT_OF(SPECIAL6); i++) {

@@ -1,8 +1,8 @@
-/* fetch_pace.c - bytes over a sliding window of FETCH_PACE_SLOTS slots, and the slot that is filling.
+/* fetch_pace.c - counts bytes in a sliding window of FETCH_PACE_SLOTS complete slots and the current one.
  *
  * Invariants
- *  (1) A window is judged only when all its slots are over: never early, late by less than a slot.
- *  (2) Slots that passed unseen (the clock jumped) count as empty. */
+ *  (1) A window is judged only when all its slots are complete: never early, and late by less than a slot.
+ *  (2) Slots in which no function was called (the clock jumped) count as empty. */
 #include "fetch/fetch_pace.h"
 
 void fetch_pace_init(struct fetch_pace *pace, int64_t bytes_a_second, int64_t window_ms, int64_t now_ms) {
@@ -14,11 +14,11 @@ void fetch_pace_init(struct fetch_pace *pace, int64_t bytes_a_second, int64_t wi
   pace->slot_end_ms = now_ms + pace->slot_ms;
 }
 
-/* Ends the slots that are over at now. */
-static void roll(struct fetch_pace *pace, int64_t now_ms) {
+/* Ends the slots that are complete at now_ms. */
+static void end_slots(struct fetch_pace *pace, int64_t now_ms) {
   int64_t over = now_ms < pace->slot_end_ms ? 0 : (now_ms - pace->slot_end_ms) / pace->slot_ms + 1;
   pace->slot_end_ms += over * pace->slot_ms;
-  if (over > FETCH_PACE_SLOTS + 1) over = FETCH_PACE_SLOTS + 1; /* everything is forgotten by then */
+  if (over > FETCH_PACE_SLOTS + 1) over = FETCH_PACE_SLOTS + 1; /* that clears all slots */
   for (; over > 0; over--) {
     pace->slot = (pace->slot + 1) % (FETCH_PACE_SLOTS + 1);
     pace->bytes[pace->slot] = 0;
@@ -28,13 +28,13 @@ static void roll(struct fetch_pace *pace, int64_t now_ms) {
 
 void fetch_pace_add(struct fetch_pace *pace, int64_t bytes, int64_t now_ms) {
   if (pace->least_bytes == 0) return;
-  roll(pace, now_ms);
+  end_slots(pace, now_ms);
   pace->bytes[pace->slot] += bytes;
 }
 
 bool fetch_pace_is_slow(struct fetch_pace *pace, int64_t now_ms) {
   if (pace->least_bytes == 0) return false;
-  roll(pace, now_ms);
+  end_slots(pace, now_ms);
   if (pace->full_slots < FETCH_PACE_SLOTS) return false; /* (1) */
   int64_t sum = 0;
   for (unsigned i = 0; i < FETCH_PACE_SLOTS + 1; i++) {

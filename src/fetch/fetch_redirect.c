@@ -1,9 +1,9 @@
-/* fetch_redirect.c - where a redirect leads, and whether one may go there.
+/* fetch_redirect.c - decides whether a redirect is followed, and to which URL.
  *
  * Invariants
- *  (1) What belongs to the caller's origin (credentials, headers, a body) is sent while every hop was of that origin.
- *  (2) Plain http is for those who began with it, until they were led to https.
- *  (3) The URL that is judged is the URL that is used. */
+ *  (1) Credentials, headers and a body are sent only while every hop was of the first URL's origin.
+ *  (2) Plain http is allowed only if the first URL was http and no hop was https.
+ *  (3) The URL that is checked is the URL that is used. */
 #include "fetch/fetch_redirect.h"
 
 #include <curl/curl.h>
@@ -21,8 +21,8 @@ void fetch_hop_done(struct fetch_hop *hop) {
   hop->url = NULL;
 }
 
-/* The absolute URL that location means, seen from base. NULL if it means none; if memory ran out, *ret_memory is
- * false. */
+/* Resolves location against base to an absolute URL, to be freed. NULL if it is malformed, or, with *ret_memory false, if memory
+ * ran out. */
 static char *resolve(const char *base, const char *location, bool *ret_memory) {
   CURLU *u CLEANUP(free_curl_url) = curl_url();
   *ret_memory = u;

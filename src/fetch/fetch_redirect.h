@@ -1,7 +1,9 @@
-/* fetch_redirect.h - where a redirect leads, and whether one may go there. Pure.
+/* fetch_redirect.h - decides whether a redirect is followed, and to which URL.
  *
  *   struct fetch_hop next;
- *   switch (fetch_redirect(&hop, status, location, &next)) … */
+ *   switch (fetch_redirect(&hop, status, location, &next)) { case FETCH_GO: … }
+ *
+ * Thread rule: pure functions. */
 #pragma once
 
 #include "fetch/fetch.h"
@@ -12,19 +14,19 @@ struct fetch_hop {
   char *url; /* owned: fetch_hop_done */
   enum fetch_method method;
   unsigned hops_left;
-  bool own_origin; /* still where the caller's secrets belong: once lost, never given back */
+  bool own_origin; /* all hops so far were of the URL's own origin, so credentials may be sent */
   bool http_allowed;
 };
 
 enum fetch_direction {
-  FETCH_GO,        /* to the next hop */
-  FETCH_STAY,      /* an answer like others */
-  FETCH_TOO_FAR,   /* no hop is left */
-  FETCH_BAD_PLACE, /* no URL, user-info in it, another scheme, http after https, a body to another origin */
+  FETCH_GO,      /* follow it: *ret_next is set */
+  FETCH_STAY,    /* no redirect: a reply like others */
+  FETCH_TOO_FAR, /* too many redirects */
+  FETCH_BAD_PLACE, /* not allowed: malformed, user information, another scheme, http after https, a body for another origin */
   FETCH_NO_MEMORY,
 };
 
 void fetch_hop_done(struct fetch_hop *hop);
-/* location: of the reply, NULL if it had none. ret_next is written on FETCH_GO only. */
+/* location: the reply's header, or NULL. *ret_next is written for FETCH_GO only; free it with fetch_hop_done. */
 enum fetch_direction fetch_redirect(const struct fetch_hop *hop, int status, const char *location,
                                     struct fetch_hop *ret_next);

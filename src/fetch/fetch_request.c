@@ -1,10 +1,9 @@
-/* fetch_request.c - a transfer's own copy of what was asked, and a hop of it as curl's options.
+/* fetch_request.c - copies a request into its transfer, and sets curl's options for a hop.
  *
  * Invariants
- *  (1) Nothing of the environment or of an earlier reply counts: no proxy, netrc, cookie, HSTS or alternative service.
- *  (2) curl follows nothing, authenticates nothing a second time and decodes no content: what it is told for a hop is
- *      all it does.
- *  (3) Credentials and the caller's headers are options of hops with own_origin only. */
+ *  (1) Neither the environment nor an earlier reply has an effect: no proxy, netrc, cookie, HSTS or alternative service.
+ *  (2) curl sends one request per hop: it follows no redirect, does not repeat a request to authenticate, decodes no content.
+ *  (3) Credentials and the caller's headers are set for hops with own_origin only. */
 #include "fetch/fetch_request.h"
 
 #include <limits.h>
@@ -97,7 +96,7 @@ enum err request_copy(struct fetch_transfer *t, const struct fetch_request *requ
   TRY(copy_secret(request->password, &t->password));
   t->request = *request;
   set_limits(&t->request);
-  /* The caller's texts may be gone from now on. */
+  /* The caller's texts may be freed from now on. */
   t->request.method = t->request.url = t->request.user = t->request.password = NULL;
   t->request.headers = NULL;
   t->request.body = STR_NONE;
@@ -155,11 +154,11 @@ static enum err apply_rules(struct fetch_transfer *t) {
   SET(CURLOPT_SSL_VERIFYHOST, 2L);
   SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
   SET(CURLOPT_NOSIGNAL, 1L);
-  /* A name server that is silent must not hold up the thread when a look-up is given up. */
+  /* If a transfer ends during a look-up, curl must not wait for the name server. */
   SET(CURLOPT_QUICK_EXIT, 1L);
   SET(CURLOPT_BUFFERSIZE, (long)CURL_BUFFER_BYTES);
   SET(CURLOPT_ERRORBUFFER, t->error);
-  /* Of curl's own clock only so that it shares the time among a host's addresses; the rule is transfer_expire. */
+  /* Set so that curl divides the time among a host's addresses; transfer_expire enforces the limit. */
   SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(t->request.connect_ms < INT_MAX ? t->request.connect_ms : INT_MAX));
   return OK;
 }

@@ -1,10 +1,12 @@
-/* fetch_request.h - a transfer's own copy of what was asked, and a hop of it as curl's options. */
+/* fetch_request.h - copies a request into its transfer, and sets curl's options for a hop.
+ *
+ * Thread rule: fetch thread only. */
 #pragma once
 
 #include "fetch/fetch_transfer.h"
 
-/* Copies request into t, checked; ERR_INVALID, ERR_TOO_BIG, ERR_NOMEM. t is freed by the caller either way. */
+/* Checks request and copies it into t. ERR_INVALID, ERR_TOO_BIG, ERR_NOMEM. The caller frees t in any case. */
 CHECKED enum err request_copy(struct fetch_transfer *t, const struct fetch_request *request);
-void request_done(struct fetch_transfer *t); /* wipes the secrets */
-/* Sets t->easy, new, up for t->hop, but for the callbacks. */
+void request_done(struct fetch_transfer *t); /* wipes secrets and frees the copies */
+/* Sets all options of t->easy, which is new, for t->hop, except the callbacks. ERR_NOMEM. */
 CHECKED enum err request_apply(struct fetch_transfer *t, const char *user_agent);

@@ -1,18 +1,18 @@
-/* fetch_transfer.c - one request through all its hops.
+/* fetch_transfer.c - one request with all its hops.
  *
  *   WAITING --transfer_begin--> ACTIVE --redirect, transfer_hop_over--> WAITING
  *   ACTIVE ----- answer, failure, limit: transfer_hop_over, transfer_expire ----> ENDED
- *   any -------- cancel, shutdown, a callback that says no: transfer_end -------> ENDED --transfer_free-->
+ *   any -------- cancel, shutdown, an error of a callback: transfer_end --------> ENDED --transfer_free-->
  *
  * Invariants
- *  (1) on_end is called exactly once, by transfer_end, and nothing of the caller's is called after it.
- *  (2) Whether an address may be used is judged twice: before a socket for it exists, and before the request is sent,
- *      on the connection's peer, since a kept connection was opened under another transfer's rules. A trusted origin
- *      may be anywhere; others may be at a special address only once the trusted one really was.
- *  (3) No byte of a redirect that is followed reaches the caller; its body is dropped, within bounds of size and time.
- *  (4) Limits go by clock_mono_ms as the loop read it before curl took in what was there: a process that was stopped
- *      for a while times nobody out whose bytes are waiting.
- *  (5) What ends up in detail is a host and a reason, never a path, a query or a user. */
+ *  (1) transfer_end calls on_end exactly once, and no callback of the caller's is called after it.
+ *  (2) An address is checked twice: before a socket to it is opened, and, as the connection's peer, before the request is
+ *      sent, because a reused connection was opened under another transfer's rules. A trusted origin may have any address;
+ *      other origins may have a special one only after a connection to the trusted origin used a special one.
+ *  (3) No byte of a redirect that is followed reaches the caller; its body is dropped, within limits of size and time.
+ *  (4) Time limits use the time read before curl_multi_perform: after the process was stopped for a while, a transfer whose
+ *      bytes are already in the kernel does not time out.
+ *  (5) `detail` contains a host and a reason, never a path, a query or a user. */
 #include "fetch/fetch_transfer.h"
 
 #include <arpa/inet.h>
@@ -31,7 +31,7 @@ enum {
   REDIRECT_BODY_MS = 2000,
 };
 
-/* Whether a connection of this hop may be to such an address. */
+/* True if a connection of this hop may use a special, or else a public, address. */
 static bool address_is_allowed(const struct fetch_transfer *t, bool special) {
   if (!special || t->request.allow_special_addresses || t->origin_is_special) return true;
   return t->request.trust_origin && t->hop.own_origin;
@@ -72,7 +72,7 @@ static int on_connected(void *arg, char *peer, char *local, int peer_port, int l
     t->address_refused = true;
     return CURL_PREREQFUNC_ABORT;
   }
-  /* Only what the connection uses counts: a name may have had other addresses too. */
+  /* Only the address in use counts: the name may have others. */
   if (special && t->request.trust_origin && t->hop.own_origin) t->origin_is_special = true;
   if (t->connected_ms < 0) t->connected_ms = clock_mono_ms();
   return CURL_PREREQFUNC_OK;
@@ -94,21 +94,21 @@ static int64_t reply_length(struct fetch_transfer *t) {
 static size_t stop(struct fetch_transfer *t, enum fetch_end end, const char *why) {
   t->stop = end;
   t->stop_why = why;
-  return 0; /* other than what curl handed over: it gives up */
+  return 0; /* not the number of bytes passed: curl ends the transfer */
 }
 
-static bool leads_on(struct fetch_transfer *t) {
+static bool is_followed_redirect(struct fetch_transfer *t) {
   if (t->request.max_hops == 0 || !reply_header(t, "Location").p) return false;
   int s = t->result.status;
   return s == 301 || s == 302 || s == 303 || s == 307 || s == 308;
 }
 
-/* The final head of this hop is here. */
+/* The hop's final head was received. */
 static size_t head_arrived(struct fetch_transfer *t, int status, size_t taken) {
   int64_t now = clock_mono_ms();
   t->head_ms = t->last_byte_ms = now;
   t->result.status = status;
-  t->redirecting = leads_on(t);
+  t->redirecting = is_followed_redirect(t);
   if (t->redirecting) return taken; /* (3) */
   t->result.first_byte_ms = now - t->start_ms;
   fetch_pace_init(&t->pace, t->request.slow_bytes, t->request.slow_ms, now);
@@ -143,7 +143,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg) {
   long status = 0;
   if (curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK) return 0;
   if (status < 200) return taken; /* interim */
-  if (status > 999) return stop(t, FETCH_REFUSED, "the reply's status is none");
+  if (status > 999) return stop(t, FETCH_REFUSED, "the reply has no valid status");
   return head_arrived(t, (int)status, taken);
 }
 
@@ -151,7 +151,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg) {
   struct fetch_transfer *t = arg;
   size_t bytes = size * n;
   if (t->state == TRANSFER_ENDED || t->head_ms < 0) return 0;
-  if (t->paused) return CURL_WRITEFUNC_PAUSE; /* curl keeps these bytes, and reads no more */
+  if (t->paused) return CURL_WRITEFUNC_PAUSE; /* curl keeps these bytes and stops reading */
   if (t->redirecting) {
     t->dropped_bytes += bytes;
     return t->dropped_bytes > REDIRECT_BODY_MAX_BYTES ? 0 : bytes;
@@ -161,7 +161,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg) {
   t->result.bytes += (int64_t)bytes;
   fetch_pace_add(&t->pace, (int64_t)bytes, t->last_byte_ms);
   if (t->request.on_data && t->request.on_data(t->request.arg, str_of(p, bytes)) != OK) {
-    return stop(t, FETCH_STOPPED, "the body was not wanted any more");
+    return stop(t, FETCH_STOPPED, "the receiver stopped the transfer");
   }
   return t->state == TRANSFER_ENDED ? 0 : bytes;
 }
@@ -181,7 +181,7 @@ enum err transfer_new(const struct fetch_request *request, int64_t now_ms, struc
 }
 
 static void drop_hop(struct fetch_transfer *t, CURLM *multi) {
-  if (t->in_multi) (void)curl_multi_remove_handle(multi, t->easy); /* fails for handles of others only */
+  if (t->in_multi) (void)curl_multi_remove_handle(multi, t->easy); /* fails only for handles of another multi */
   t->in_multi = false;
   curl_easy_cleanup(t->easy);
   curl_slist_free_all(t->lines);
@@ -234,7 +234,7 @@ void transfer_begin(struct fetch_transfer *t, CURLM *multi, const char *user_age
 static const char *direction_text(enum fetch_direction direction) {
   if (direction == FETCH_TOO_FAR) return "too many redirects";
   if (direction == FETCH_NO_MEMORY) return err_text(ERR_NOMEM);
-  return "redirected to a place that is not allowed";
+  return "the redirect's target is not allowed";
 }
 
 static void follow(struct fetch_transfer *t, CURLM *multi) {
@@ -262,7 +262,7 @@ void transfer_hop_over(struct fetch_transfer *t, CURLM *multi, CURLcode code) {
   } else if (t->head_ms >= 0) {
     transfer_end(t, FETCH_CUT, why);
   } else if (t->address_refused) {
-    transfer_end(t, FETCH_FORBIDDEN, "the address is not a public one");
+    transfer_end(t, FETCH_FORBIDDEN, "the address is not public");
   } else if (code == CURLE_OPERATION_TIMEDOUT) {
     transfer_end(t, FETCH_TIMEOUT, "no connection in time");
   } else {
@@ -279,7 +279,7 @@ void transfer_expire(struct fetch_transfer *t, CURLM *multi, int64_t now_ms) {
   } else if (t->redirecting) {
     if (now_ms - t->head_ms >= REDIRECT_BODY_MS) follow(t, multi); /* (3) */
   } else if (t->paused) {
-    return; /* whoever paused it is waited for, not the peer */
+    return; /* the caller is waited for, not the peer */
   } else if (now_ms - t->last_byte_ms >= t->request.idle_ms) {
     transfer_end(t, FETCH_TIMEOUT, "the body stopped coming");
   } else if (fetch_pace_is_slow(&t->pace, now_ms)) {
@@ -303,7 +303,7 @@ int64_t transfer_deadline_ms(const struct fetch_transfer *t) {
 }
 
 void fetch_pause(struct fetch_transfer *t) {
-  if (t) t->paused = true; /* seen at the next bytes */
+  if (t) t->paused = true; /* takes effect when on_body is called next */
 }
 
 void fetch_resume(struct fetch_transfer *t) {
@@ -311,7 +311,7 @@ void fetch_resume(struct fetch_transfer *t) {
   t->paused = false;
   t->last_byte_ms = clock_mono_ms();
   fetch_pace_init(&t->pace, t->request.slow_bytes, t->request.slow_ms, t->last_byte_ms);
-  if (t->easy) (void)curl_easy_pause(t->easy, CURLPAUSE_CONT); /* what fails shows as the transfer's end */
+  if (t->easy) (void)curl_easy_pause(t->easy, CURLPAUSE_CONT); /* an error ends the transfer */
 }
 
 static void describe(struct fetch_transfer *t, const char *why) {
@@ -319,7 +319,7 @@ static void describe(struct fetch_transfer *t, const char *why) {
   struct str host = fetch_url_parse(str_from(t->hop.url), &url) == OK ? url.host : STR("no host");
   char *text = t->result.detail;
   (void)snprintf(text, sizeof(t->result.detail), "%.*s: %s", STR_ARG(str_head(host, 80)),
-                 why); /* a log's line: may be cut */
+                 why); /* truncated if it does not fit */
   for (char *p = text; *p; p++) {
     if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) *p = '?';
   }

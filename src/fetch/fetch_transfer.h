@@ -1,7 +1,10 @@
-/* fetch_transfer.h - one request through all its hops, as the loop of fetch.c sees it. Fetch thread only.
+/* fetch_transfer.h - one request with all its hops, for the loop of fetch.c.
  *
- *   transfer_new(&request, &t);  transfer_begin(t, multi, agent);  … transfer_hop_over(t, code), transfer_expire(t,
- * now) … if (t->state == TRANSFER_ENDED) transfer_free(t, multi); */
+ *   transfer_new(&request, now_ms, &t);  transfer_begin(t, multi, agent, now_ms);
+ *   … transfer_hop_over(t, multi, code), transfer_expire(t, multi, now_ms) …
+ *   if (t->state == TRANSFER_ENDED) transfer_free(t, multi);
+ *
+ * Thread rule: fetch thread only. */
 #pragma once
 
 #include <curl/curl.h>
@@ -14,7 +17,7 @@ enum transfer_state { TRANSFER_WAITING, TRANSFER_ACTIVE, TRANSFER_ENDED };
 
 struct fetch_transfer {
   struct fetch *fetch;
-  struct fetch_transfer *prev, *next; /* of the loop's list */
+  struct fetch_transfer *prev, *next; /* in the loop's list */
   enum transfer_state state;
   bool in_multi;
 
@@ -31,17 +34,17 @@ struct fetch_transfer {
   struct curl_slist *lines;
   char error[CURL_ERROR_SIZE];
   int64_t begin_ms;
-  int64_t connected_ms; /* -1: not yet */
-  int64_t head_ms;      /* -1: not yet */
+  int64_t connected_ms; /* -1: not connected yet */
+  int64_t head_ms;      /* -1: no head received yet */
   int64_t last_byte_ms;
   size_t head_bytes;
-  size_t dropped_bytes; /* of a redirect's body */
+  size_t dropped_bytes; /* bytes of a redirect's body */
   struct fetch_pace pace;
   bool redirecting;
-  bool paused; /* by the caller */
+  bool paused; /* by fetch_pause */
   bool address_refused;
-  bool origin_is_special; /* the trusted origin was seen at a special address */
-  enum fetch_end stop;    /* why a callback of curl's said no; FETCH_DONE: none did */
+  bool origin_is_special; /* a connection to the trusted origin used a special address */
+  enum fetch_end stop;    /* how a callback of curl's ended the transfer; FETCH_DONE: none did */
   const char *stop_why;
 
   struct fetch_result result;
@@ -49,14 +52,14 @@ struct fetch_transfer {
 
 CHECKED enum err transfer_new(const struct fetch_request *request, int64_t now_ms,
                               struct fetch_transfer **ret_transfer);
-/* Takes the transfer out of multi and frees it; on_end was called. NULL is fine. */
+/* Removes the transfer from multi and frees it. NULL is allowed. Does not call on_end. */
 void transfer_free(struct fetch_transfer *t, CURLM *multi);
-/* WAITING to ACTIVE: its next hop is handed to curl. Ends the transfer if that fails. */
+/* WAITING to ACTIVE: starts the next hop. Ends the transfer if that fails. */
 void transfer_begin(struct fetch_transfer *t, CURLM *multi, const char *user_agent, int64_t now_ms);
-/* curl is done with the hop: to the end, or WAITING for the next one. */
+/* The hop has ended in curl: ends the transfer, or sets it WAITING for the next hop. */
 void transfer_hop_over(struct fetch_transfer *t, CURLM *multi, CURLcode code);
-/* Ends it, or only its redirect's body, if a limit passed. */
+/* If a time limit has passed, ends the transfer, or follows the redirect whose body was too slow. */
 void transfer_expire(struct fetch_transfer *t, CURLM *multi, int64_t now_ms);
 int64_t transfer_deadline_ms(const struct fetch_transfer *t); /* INT64_MAX: none */
-/* Calls on_end, once; why may be NULL. The memory stays until transfer_free. */
+/* Ends the transfer and calls on_end, once; why may be NULL. The memory is valid until transfer_free. */
 void transfer_end(struct fetch_transfer *t, enum fetch_end end, const char *why);

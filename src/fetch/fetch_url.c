@@ -1,8 +1,8 @@
-/* fetch_url.c - an http(s) URL taken apart, strictly.
+/* fetch_url.c - parses http(s) URLs strictly.
  *
  * Invariants
- *  (1) What is accepted here means the same to every other parser: printable ASCII without a backslash, at most one
- *      '@', a host of letters, digits, '.', '-', '_' or a bracketed IPv6 address without a zone, a port of digits.
+ *  (1) Only URLs that every parser reads in the same way are accepted: printable ASCII without a backslash, at most one '@', a
+ *      host of letters, digits, '.', '-', '_' or a bracketed IPv6 address without a zone, a port of digits.
  *  (2) The views point into the text; nothing is decoded. */
 #include "fetch/fetch.h"
 
@@ -19,7 +19,7 @@ static bool is_host_byte(unsigned char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
 }
 
-/* The view up to the first of the bytes in ends, or all of it. */
+/* The part of s before the first of the bytes in ends, or all of s. */
 static struct str up_to(struct str s, const char *ends) {
   size_t n = 0;
   while (n < s.n && !strchr(ends, s.p[n])) n++;
