@@ -1,16 +1,16 @@
-/* audio.c - is it audio, what kind, how long: in one pass.
+/* audio.c - passes the bytes of a stream through sniffing, counting and decoding.
  *
  *   SNIFFING --an ID3v2 tag--> (skipped) --> SNIFFING --audio_sniff says yes--> PASSING
  *
  * Invariants
- *  (1) The verdict depends on the bytes, not on how they were cut into feeds.
- *  (2) Yes and no are final while bytes come; only audio_finish can turn a yes into a no, for want of bytes or samples.
- *  (3) All memory is the struct, and the decoder of an MP3: at most AUDIO_SNIFF_BYTES are kept, whatever a file claims. The
- *      decoder gets frames only: it would keep a tag until its end.
- *  (4) What is audio, and how long, is never the decoder's word: without one, or when it fails, there are no peaks, and that
- *      is all.
+ *  (1) The verdict depends on the bytes, not on how they were split into feeds.
+ *  (2) AUDIO_YES and AUDIO_NO are final, except that audio_finish turns a yes into a no if there are too few bytes or no
+ *      samples.
+ *  (3) Memory is the struct and the decoder of an MP3: at most AUDIO_SNIFF_BYTES are kept, whatever sizes a file claims. The
+ *      decoder gets frames only, because it would keep a whole tag in memory.
+ *  (4) The decoder does not affect the verdict or the duration: if it fails or can't be created, there are only no peaks.
  *
- * Every byte of sound goes through pass(): what wants samples (peaks; later loudness) is fed there. */
+ * Every byte of sound goes through audio_pass(): code that needs samples (peaks; later loudness) is called from there. */
 #include "audio/audio.h"
 
 #include <stdlib.h>
@@ -33,8 +33,8 @@ struct audio {
   size_t head_bytes;
   struct mp3 mp3;
   struct wav wav;
-  /* what hears samples */
-  bool hears;              /* until they can't be understood (4) */
+  /* decoding, for peaks */
+  bool decodes;            /* false once decoding has failed (4) */
   struct decoder *decoder; /* of an MP3 */
   char frames[FRAMES_AT_ONCE];
   size_t frames_bytes; /* not decoded yet */
@@ -57,27 +57,27 @@ struct audio *audio_free(struct audio *a) {
 
 /* ---- samples ---- */
 
-static void take_samples(void *arg, const int16_t *samples, size_t frames) {
+static void on_samples(void *arg, const int16_t *samples, size_t frames) {
   struct audio *a = arg;
   peaks_add(&a->peaks, samples, frames);
 }
 
-static void begin_hearing_mp3(struct audio *a) {
+static void begin_decoding_mp3(struct audio *a) {
   const struct mp3_frame *stream = &a->mp3.stream;
-  a->hears = decoder_new(stream->sample_rate, stream->channels, &a->decoder) == OK;
-  if (a->hears) peaks_init(&a->peaks, stream->channels, stream->sample_rate);
+  a->decodes = decoder_new(stream->sample_rate, stream->channels, &a->decoder) == OK;
+  if (a->decodes) peaks_init(&a->peaks, stream->channels, stream->sample_rate);
 }
 
 static void decode_frames(struct audio *a) {
-  if (!a->hears || a->frames_bytes == 0) return;
-  a->hears = decoder_feed(a->decoder, str_of(a->frames, a->frames_bytes), take_samples, a) == OK;
+  if (!a->decodes || a->frames_bytes == 0) return;
+  a->decodes = decoder_feed(a->decoder, str_of(a->frames, a->frames_bytes), on_samples, a) == OK;
   a->frames_bytes = 0;
-  if (!a->hears) a->decoder = decoder_free(a->decoder);
+  if (!a->decodes) a->decoder = decoder_free(a->decoder);
 }
 
-static void hear_mp3(void *arg, struct str bytes) {
+static void decode_mp3(void *arg, struct str bytes) {
   struct audio *a = arg;
-  while (a->hears && bytes.n > 0) {
+  while (a->decodes && bytes.n > 0) {
     size_t room = sizeof(a->frames) - a->frames_bytes, n = room < bytes.n ? room : bytes.n;
     memcpy(a->frames + a->frames_bytes, bytes.p, n);
     a->frames_bytes += n;
@@ -86,22 +86,22 @@ static void hear_mp3(void *arg, struct str bytes) {
   }
 }
 
-static void hear_wav(void *arg, struct str bytes) {
+static void decode_wav(void *arg, struct str bytes) {
   struct audio *a = arg;
   const struct wav *w = &a->wav;
-  if (w->data_bytes == bytes.n) { /* the first */
-    a->hears = w->channels <= PEAKS_CHANNELS_MAX && pcm_init(&a->pcm, w->samples, w->bits, w->channels);
+  if (w->data_bytes == bytes.n) { /* the first bytes of samples */
+    a->decodes = w->channels <= PEAKS_CHANNELS_MAX && pcm_init(&a->pcm, w->samples, w->bits, w->channels);
     peaks_init(&a->peaks, w->channels, w->sample_rate);
   }
-  if (a->hears) pcm_feed(&a->pcm, bytes, take_samples, a);
+  if (a->decodes) pcm_feed(&a->pcm, bytes, on_samples, a);
 }
 
 /* ---- bytes ---- */
 
-static void pass(struct audio *a, struct str bytes) {
+static void audio_pass(struct audio *a, struct str bytes) {
   if (a->kind == AUDIO_MP3) mp3_feed(&a->mp3, bytes);
   if (a->kind != AUDIO_WAV) return;
-  wav_feed(&a->wav, bytes, hear_wav, a);
+  wav_feed(&a->wav, bytes, decode_wav, a);
   if (wav_has_samples(&a->wav)) {
     a->verdict = AUDIO_YES;
   } else if (wav_is_bad(&a->wav)) {
@@ -109,8 +109,8 @@ static void pass(struct audio *a, struct str bytes) {
   }
 }
 
-/* True if the head begins with a tag, or might. */
-static bool take_tag(struct audio *a) {
+/* True if the head begins with an ID3v2 tag, which is then skipped, or may begin with one. */
+static bool skip_tag(struct audio *a) {
   struct str head = str_of(a->head, a->head_bytes);
   if (!str_starts(STR("ID3"), str_head(head, 3))) return false;
   if (head.n < ID3_HEADER_BYTES) return true;
@@ -124,7 +124,7 @@ static bool take_tag(struct audio *a) {
   return true;
 }
 
-static void sniff(struct audio *a) {
+static void sniff_head(struct audio *a) {
   struct str head = str_of(a->head, a->head_bytes);
   struct audio_sniff found = audio_sniff(head);
   if (found.verdict != AUDIO_YES) {
@@ -134,19 +134,19 @@ static void sniff(struct audio *a) {
   a->kind = found.kind;
   struct str sound = str_skip(head, found.start);
   if (a->kind == AUDIO_MP3) {
-    mp3_init(&a->mp3, sound, hear_mp3, a);
-    begin_hearing_mp3(a);
+    mp3_init(&a->mp3, sound, decode_mp3, a);
+    begin_decoding_mp3(a);
   }
   if (a->kind == AUDIO_WAV) {
     wav_init(&a->wav);
   } else {
     a->verdict = AUDIO_YES;
   }
-  pass(a, sound);
+  audio_pass(a, sound);
 }
 
-/* Takes some of the bytes while the kind is unknown. */
-static size_t look(struct audio *a, struct str bytes) {
+/* Consumes some of the bytes while the kind is unknown, and returns how many. */
+static size_t feed_undecided(struct audio *a, struct str bytes) {
   if (a->tag_left > 0) {
     size_t n = a->tag_left < bytes.n ? a->tag_left : bytes.n;
     a->tag_left -= n;
@@ -157,16 +157,16 @@ static size_t look(struct audio *a, struct str bytes) {
   size_t n = room < bytes.n ? room : bytes.n;
   memcpy(a->head + a->head_bytes, bytes.p, n);
   a->head_bytes += n;
-  if (!at_start || !take_tag(a)) sniff(a);
+  if (!at_start || !skip_tag(a)) sniff_head(a);
   return n;
 }
 
 enum err audio_feed(struct audio *a, struct str bytes) {
   a->bytes += (int64_t)bytes.n;
   while (bytes.n > 0 && a->verdict != AUDIO_NO && a->kind == AUDIO_NONE) {
-    bytes = str_skip(bytes, look(a, bytes));
+    bytes = str_skip(bytes, feed_undecided(a, bytes));
   }
-  if (bytes.n > 0 && a->verdict != AUDIO_NO) pass(a, bytes);
+  if (bytes.n > 0 && a->verdict != AUDIO_NO) audio_pass(a, bytes);
   return OK;
 }
 
@@ -191,7 +191,7 @@ void audio_finish(struct audio *a, struct audio_info *ret_info) {
     return;
   }
   info.kind = a->kind;
-  info.whole = true; /* as far as can be judged */
+  info.whole = true; /* unless the kind's parser says otherwise */
   if (a->kind == AUDIO_MP3) {
     info.channels = a->mp3.stream.channels;
     info.sample_rate = a->mp3.stream.sample_rate;
@@ -204,7 +204,7 @@ void audio_finish(struct audio *a, struct audio_info *ret_info) {
     info.whole = wav_is_whole(&a->wav);
   }
   if (a->kind == AUDIO_MP3) decode_frames(a);
-  if (a->hears) info.peaks_bytes = peaks_write(&a->peaks, info.peaks);
+  if (a->decodes) info.peaks_bytes = peaks_write(&a->peaks, info.peaks);
   *ret_info = info;
 }
 

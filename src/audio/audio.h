@@ -1,8 +1,8 @@
-/* audio.h - is it audio, what kind, how long, and its peaks: in one pass over bytes as they arrive.
+/* audio.h - detects the kind of audio, its duration and its peaks, in one pass over bytes as they arrive.
  *
  *   audio_new(&a);  audio_feed(a, bytes) …;  audio_finish(a, &info);  audio_free(a);
  *
- * By content only, never by name or Content-Type. Thread rule: one owner at a time. */
+ * Only the content counts, never a name or Content-Type. Thread rule: one owner at a time. */
 #pragma once
 
 #include <stdint.h>
@@ -14,7 +14,7 @@ struct audio;
 enum audio_kind { AUDIO_NONE, AUDIO_MP3, AUDIO_WAV, AUDIO_OGG, AUDIO_FLAC, AUDIO_M4A, AUDIO_AMR };
 
 enum audio_verdict {
-  AUDIO_UNDECIDED, /* needs more bytes (at most AUDIO_SNIFF_BYTES after an ID3 tag; a WAV's chunks before its samples) */
+  AUDIO_UNDECIDED, /* more bytes are needed: AUDIO_SNIFF_BYTES after ID3 tags at most; of a WAV, the chunks before samples */
   AUDIO_YES,
   AUDIO_NO, /* XML, HTML, text, a bare WAV header, noise … */
 };
@@ -22,28 +22,29 @@ enum { AUDIO_SNIFF_BYTES = 4096, AUDIO_LEAST_BYTES = 1001 };
 
 struct audio_info {
   enum audio_kind kind;
-  int64_t duration_ms; /* of decoded frames; -1 unknown (formats that are recognised but not decoded) */
-  int channels;        /* 0 unknown */
-  int sample_rate;     /* Hz, 0 unknown */
-  int64_t bytes;       /* fed */
-  bool whole;          /* audio to its end: a WAV's data chunk complete, an MP3's last frame complete */
-  /* As peaks_write gives them. 0: there are none, as of kinds that are not decoded, of more than two channels, and of what
-   * could not be decoded to its end. */
+  int64_t duration_ms; /* from counted frames; -1: unknown, for formats that are not decoded */
+  int channels;        /* 0: unknown */
+  int sample_rate;     /* Hz; 0: unknown */
+  int64_t bytes;       /* given to audio_feed */
+  bool whole;          /* the WAV's data chunk, or the MP3's last frame, is complete */
+  /* In the format of peaks_write. peaks_bytes 0: there are none, because the kind is not decoded, there are more than two
+   * channels, or decoding failed. */
   size_t peaks_bytes;
   char peaks[PEAKS_BYTES_MAX];
 };
 
 CHECKED enum err audio_new(struct audio **ret_audio);
-struct audio *audio_free(struct audio *a); /* NULL is fine; always returns NULL */
-/* Never fails on bad bytes: the verdict tells. ERR_NOMEM. */
+struct audio *audio_free(struct audio *a); /* NULL is allowed; always returns NULL */
+/* OK for any bytes: whether they are audio is the verdict. */
 CHECKED enum err audio_feed(struct audio *a, struct str bytes);
 enum audio_verdict audio_verdict(const struct audio *a);
 enum audio_kind audio_kind(const struct audio *a); /* AUDIO_NONE while undecided */
-/* No more bytes come. What was fed counts as audio only if it is AUDIO_YES, more than 1,000 bytes, and holds samples. */
+/* Ends the stream and fills *ret_info. kind is AUDIO_NONE unless the verdict is AUDIO_YES and there are at least
+ * AUDIO_LEAST_BYTES bytes with samples in them. */
 void audio_finish(struct audio *a, struct audio_info *ret_info);
-/* "mp3", "wav", …: the file's extension; "audio/mpeg", …: the Content-Type. Never NULL. */
+/* The file extension ("mp3") and Content-Type ("audio/mpeg") of a kind. Never NULL. */
 const char *audio_extension(enum audio_kind kind);
 const char *audio_content_type(enum audio_kind kind);
-/* AUDIO_NONE for an unknown extension. */
+/* The kind of a file extension or Content-Type, in any case; AUDIO_NONE if it is unknown. */
 enum audio_kind audio_kind_of_extension(struct str extension);
 enum audio_kind audio_kind_of_content_type(struct str content_type);

@@ -1,16 +1,20 @@
-/* audio_decode.c - samples of an MP3. */
+/* audio_decode.c - decodes an MP3 into samples with libmpg123.
+ *
+ * Invariants
+ *  (1) The output format is fixed before the first byte.
+ *  (2) A decoder that was fed SILENT_MAX bytes without making a sample has failed: it keeps them in memory. */
 #include "audio/audio_decode.h"
 
 #include <mpg123.h>
 #include <stdlib.h>
 
-/* SILENT_MAX: a second of the highest bit rate is 40,000 bytes. Past it, it is keeping what it was given. */
+/* SILENT_MAX: some 6 s at the highest bit rate, of which a second has 40,000 bytes. */
 enum { RESYNC_BYTES_MAX = 1024 * 1024, SILENT_MAX = 256 * 1024, SAMPLES_AT_ONCE = 8192 };
 
 struct decoder {
   mpg123_handle *handle;
   size_t channels;
-  size_t silent; /* bytes fed since it gave its last samples */
+  size_t silent; /* bytes fed since the last samples */
 };
 
 static enum err open_feed(struct decoder *d, int sample_rate, int channels) {

@@ -1,25 +1,25 @@
-/* audio_mp3.c - the frames of an MPEG audio layer III stream, counted as they pass.
+/* audio_mp3.c - counts the frames of an MPEG audio layer III stream as its bytes arrive.
  *
  *   AT_HEADER --frame header--> IN_FRAME --its last byte--> AT_HEADER
  *   AT_HEADER --ID3v1, ID3v2, APEv2--> IN_TAG --its last byte--> AT_HEADER
  *   AT_HEADER --LYRICSBEGIN--> IN_TAIL
  *   AT_HEADER --anything else--> LOST --a header of this stream--> IN_FRAME (doubtful)
  *
- * Nothing is decoded: a frame holds a fixed number of samples, so that counting headers is as exact as decoding, costs
- * a thousandth, and gives a hostile file no decoder to play with.
+ * Nothing is decoded here: a frame has a fixed number of samples, so counting headers is as exact as decoding, costs a
+ * thousandth, and exposes no decoder to a hostile file.
  *
  * Invariants
- *  (1) Only a frame whose last byte passed is counted; a doubtful one only once a header or tag followed on it.
- *  (2) All frames counted are of the first one's version, rate and number of channels.
- *  (3) Every byte is looked at once, but for fewer than MP3_SIGNATURE_BYTES at a boundary.
- *  (4) Bytes of tags and of junk pass without being kept or heard, however many they are. */
+ *  (1) Only complete frames are counted; a doubtful one only once a header or tag follows it.
+ *  (2) All counted frames have the version, sample rate and number of channels of the first one.
+ *  (3) Every byte is examined once, except fewer than MP3_SIGNATURE_BYTES at a boundary.
+ *  (4) Bytes of tags and junk are neither kept nor passed on, however many there are. */
 #include "audio/audio_mp3.h"
 
 #include <string.h>
 
 enum { APE_MAX_BYTES = 16 * 1024 * 1024, ID3V1_BYTES = 128, ID3V2_HEADER_BYTES = 10, APE_HEADER_BYTES = 32 };
 
-/* kbit/s of layer III, by index; 0 is free format, which states no length. */
+/* kbit/s of layer III by index; 0: free format, whose frames do not state their length, or invalid. */
 static const int BIT_RATES_V1[16] = {0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0};
 static const int BIT_RATES_V2[16] = {0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0};
 static const int SAMPLE_RATES_V1[4] = {44100, 48000, 32000, 0};
@@ -54,7 +54,7 @@ static uint32_t be32(const unsigned char *p) {
   return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | (uint32_t)p[3];
 }
 
-/* The encoder's delay and padding, where its name stands after the index (the LAME tag). at: of "Xing" or "Info". */
+/* Reads the encoder's delay and padding from the LAME tag, which follows the index. at: the offset of "Xing" or "Info". */
 static void read_trim(struct mp3 *m, struct str frame, size_t at) {
   if (frame.n < at + 8) return;
   uint32_t flags = be32((const unsigned char *)frame.p + at + 4);
@@ -67,10 +67,10 @@ static void read_trim(struct mp3 *m, struct str frame, size_t at) {
   m->padding = (p[1] & 15) << 8 | p[2];
 }
 
-void mp3_init(struct mp3 *m, struct str head, mp3_hear *hear, void *arg) {
-  *m = (struct mp3){.state = MP3_AT_HEADER, .hear = hear, .hear_arg = arg};
+void mp3_init(struct mp3 *m, struct str head, mp3_on_frames *on_frames, void *arg) {
+  *m = (struct mp3){.state = MP3_AT_HEADER, .on_frames = on_frames, .on_frames_arg = arg};
   if (head.n < MP3_HEADER_BYTES || !mp3_frame_parse(head.p, &m->stream)) {
-    m->state = MP3_IN_TAIL; /* not as promised: nothing is counted */
+    m->state = MP3_IN_TAIL; /* the caller passed no frame: nothing is counted */
     return;
   }
   struct str frame = str_head(head, m->stream.bytes);
@@ -85,16 +85,16 @@ void mp3_init(struct mp3 *m, struct str head, mp3_hear *hear, void *arg) {
   }
 }
 
-static void hear(struct mp3 *m, struct str bytes) {
-  if (m->hear && bytes.n > 0) m->hear(m->hear_arg, bytes);
+static void pass_on(struct mp3 *m, struct str bytes) {
+  if (m->on_frames && bytes.n > 0) m->on_frames(m->on_frames_arg, bytes);
 }
 
-/* m->head is its header and what was looked at beyond it: less than a frame. */
+/* m->head holds the frame's header and possibly bytes after it, less than the frame. */
 static void begin_frame(struct mp3 *m, const struct mp3_frame *frame, bool doubtful) {
   m->state = MP3_IN_FRAME;
   m->doubtful = doubtful;
   m->left = frame->bytes - m->head_bytes;
-  hear(m, str_of(m->head, m->head_bytes));
+  pass_on(m, str_of(m->head, m->head_bytes));
   m->head_bytes = 0;
 }
 
@@ -108,21 +108,21 @@ static void end_frame(struct mp3 *m) {
   m->is_index = false;
 }
 
-/* What stands at the boundary is something known: a doubtful frame before it was one. */
-static void confirm(struct mp3 *m) {
+/* A header, tag or padding follows a doubtful frame, which therefore counts. */
+static void confirm_pending(struct mp3 *m) {
   m->frames += m->pending;
   m->pending = 0;
 }
 
 static void begin_tag(struct mp3 *m, size_t bytes) {
-  confirm(m);
+  confirm_pending(m);
   m->state = bytes > m->head_bytes ? MP3_IN_TAG : MP3_AT_HEADER;
   m->left = bytes - m->head_bytes;
   m->head_bytes = 0;
 }
 
-/* Looks for a frame's header in the last bytes. */
-static void search(struct mp3 *m) {
+/* Searches m->head for a frame's header. */
+static void search_header(struct mp3 *m) {
   m->pending = 0;
   while (m->head_bytes > 0) {
     struct mp3_frame frame;
@@ -140,20 +140,20 @@ static bool can_become(struct str head, struct str signature) {
   return str_starts(signature, head) || str_starts(head, signature);
 }
 
-/* m->head is a boundary's first bytes: decides what begins here, or leaves the state for one more byte. */
-static void judge(struct mp3 *m) {
+/* Decides from m->head, the first bytes at a boundary, what begins there; or leaves the state, to see one more byte. */
+static void decide_what_begins(struct mp3 *m) {
   struct str head = str_of(m->head, m->head_bytes);
   const unsigned char *p = (const unsigned char *)m->head;
   struct mp3_frame frame;
   if (p[0] == 0) { /* padding */
-    confirm(m);
+    confirm_pending(m);
     m->head_bytes = 0;
     return;
   }
   if (p[0] == 0xff) {
     if (head.n < MP3_HEADER_BYTES) return;
     if (mp3_frame_parse(m->head, &frame) && mp3_frame_same_stream(&m->stream, &frame)) {
-      confirm(m);
+      confirm_pending(m);
       begin_frame(m, &frame, false);
       return;
     }
@@ -162,7 +162,7 @@ static void judge(struct mp3 *m) {
     return;
   } else if (can_become(head, STR("LYRICSBEGIN"))) {
     if (head.n < 11) return;
-    confirm(m);
+    confirm_pending(m);
     m->state = MP3_IN_TAIL;
     return;
   } else if (can_become(head, STR("ID3"))) {
@@ -181,15 +181,15 @@ static void judge(struct mp3 *m) {
     }
   }
   m->state = MP3_LOST;
-  search(m);
+  search_header(m);
 }
 
 static void add_byte(struct mp3 *m, char byte) {
   m->head[m->head_bytes++] = byte;
   if (m->state == MP3_AT_HEADER) {
-    judge(m);
+    decide_what_begins(m);
   } else {
-    search(m);
+    search_header(m);
   }
 }
 
@@ -202,7 +202,7 @@ void mp3_feed(struct mp3 *m, struct str bytes) {
     }
     size_t n = bytes.n < m->left ? bytes.n : m->left;
     m->left -= n;
-    if (m->state == MP3_IN_FRAME) hear(m, str_head(bytes, n));
+    if (m->state == MP3_IN_FRAME) pass_on(m, str_head(bytes, n));
     bytes = str_skip(bytes, n);
     if (m->left > 0) return;
     if (m->state == MP3_IN_FRAME) {
@@ -222,5 +222,5 @@ int64_t mp3_samples(const struct mp3 *m) {
 bool mp3_is_whole(const struct mp3 *m) {
   if (m->state == MP3_IN_TAG || m->state == MP3_IN_TAIL) return true;
   if (m->state != MP3_AT_HEADER) return false;
-  return m->head_bytes == 0 || (unsigned char)m->head[0] != 0xff; /* else the beginning of a tag */
+  return m->head_bytes == 0 || (unsigned char)m->head[0] != 0xff; /* another first byte begins a tag */
 }

@@ -1,9 +1,9 @@
-/* audio_mp3.h - the frames of an MPEG audio layer III stream, counted as they pass. One owner.
+/* audio_mp3.h - counts the frames of an MPEG audio layer III stream as its bytes arrive.
  *
- *   mp3_init(&m, head, hear, arg);   the bytes from the first frame on, at least two frames' headers of them, not consumed
+ *   mp3_init(&m, head, on_frames, arg);   head: the first bytes, from the first frame on; they must be fed, too
  *   mp3_feed(&m, bytes) …;  mp3_samples(&m);  mp3_is_whole(&m);
  *
- * hear gets the bytes of every frame in their order, a stretch at a time, and none of a tag or of junk. */
+ * on_frames gets the bytes of all frames in order, and none of tags or junk. Thread rule: one owner. */
 #pragma once
 
 #include <stdint.h>
@@ -17,35 +17,35 @@ struct mp3_frame {
   int sample_rate;
   int channels;
   int samples;  /* per channel */
-  size_t bytes; /* with its header */
+  size_t bytes; /* including the header */
 };
 
-/* p: MP3_HEADER_BYTES. False for anything that is no layer III frame of a stated bit rate. */
+/* Parses the MP3_HEADER_BYTES at p. False unless it is the header of a layer III frame with a bit rate. */
 bool mp3_frame_parse(const char *p, struct mp3_frame *ret_frame);
-/* Version, rate and mono or not are the stream's; bit rate and padding may change from frame to frame. */
+/* True if version, sample rate and number of channels are equal; bit rate and padding may differ within a stream. */
 bool mp3_frame_same_stream(const struct mp3_frame *a, const struct mp3_frame *b);
 
 enum mp3_state { MP3_AT_HEADER, MP3_IN_FRAME, MP3_IN_TAG, MP3_LOST, MP3_IN_TAIL };
 
-typedef void mp3_hear(void *arg, struct str bytes);
+typedef void mp3_on_frames(void *arg, struct str bytes);
 
 struct mp3 {
-  mp3_hear *hear; /* NULL: nobody listens */
-  void *hear_arg;
+  mp3_on_frames *on_frames; /* may be NULL */
+  void *on_frames_arg;
   enum mp3_state state;
   struct mp3_frame stream;        /* the first frame */
-  int64_t frames;                 /* complete ones that hold sound */
-  int delay, padding;             /* samples that the encoder says it added in front and behind */
-  bool is_index;                  /* the frame that passes is a Xing, Info or VBRI header: no sound */
-  bool doubtful;                  /* the frame that passes was found after junk: it counts if another follows on it */
-  int64_t pending;                /* 1: a doubtful frame has passed */
-  size_t left;                    /* bytes of the frame or tag to come */
-  char head[MP3_SIGNATURE_BYTES]; /* what can't be judged yet */
+  int64_t frames;                 /* complete frames with sound */
+  int delay, padding;             /* samples that the encoder added at the start and at the end */
+  bool is_index;                  /* the current frame is a Xing, Info or VBRI header: no sound */
+  bool doubtful;                  /* the current frame was found after junk: it counts if a header or tag follows it */
+  int64_t pending;                /* 1: a doubtful frame is complete and not counted yet */
+  size_t left;                    /* bytes left of the current frame or tag */
+  char head[MP3_SIGNATURE_BYTES]; /* bytes at a boundary that do not suffice yet */
   size_t head_bytes;
 };
 
-void mp3_init(struct mp3 *m, struct str head, mp3_hear *hear, void *arg);
+void mp3_init(struct mp3 *m, struct str head, mp3_on_frames *on_frames, void *arg);
 void mp3_feed(struct mp3 *m, struct str bytes);
-int64_t mp3_samples(const struct mp3 *m); /* per channel, as a player would play them */
-/* The last frame is complete, and nothing but tags or zeros follows it. */
+int64_t mp3_samples(const struct mp3 *m); /* per channel, without the encoder's delay and padding */
+/* True if the last frame is complete and only tags or zeros follow it. */
 bool mp3_is_whole(const struct mp3 *m);

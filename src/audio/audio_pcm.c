@@ -1,4 +1,7 @@
-/* audio_pcm.c - samples of a WAV as 16 bits. Frames that are cut between two feeds are put together in `carry`. */
+/* audio_pcm.c - converts the samples of a WAV to 16 bits.
+ *
+ * Invariant
+ *  (1) A frame that is split between two feeds is joined in `carry`, which holds less than a frame. */
 #include "audio/audio_pcm.h"
 
 #include <string.h>
@@ -30,7 +33,7 @@ static int16_t of_a_law(unsigned char byte) {
 }
 
 static int16_t of_real(double value) {
-  if (!(value > -1)) return -32768; /* and what is no number */
+  if (!(value > -1)) return -32768; /* also for NaN */
   if (value >= 1) return 32767;
   return (int16_t)(value * 32767);
 }

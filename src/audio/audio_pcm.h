@@ -1,6 +1,8 @@
-/* audio_pcm.h - samples of a WAV as 16 bits, from its bytes as they pass. One owner.
+/* audio_pcm.h - converts the samples of a WAV to 16 bits as their bytes arrive.
  *
- *   if (pcm_init(&p, PCM_MU_LAW, 8, 1)) pcm_feed(&p, bytes, take, arg); */
+ *   if (pcm_init(&p, PCM_MU_LAW, 8, 1)) pcm_feed(&p, bytes, take, arg);
+ *
+ * Thread rule: one owner. */
 #pragma once
 
 #include <stdint.h>
@@ -14,12 +16,12 @@ struct pcm {
   enum pcm_kind kind;
   size_t sample_bytes;
   size_t channels;
-  unsigned char carry[PCM_FRAME_BYTES_MAX]; /* of a frame that was cut */
+  unsigned char carry[PCM_FRAME_BYTES_MAX]; /* the first bytes of a frame that was split between two feeds */
   size_t carry_bytes;
 };
 
-/* False: such samples are not understood here. */
+/* False: samples of this kind, size or number of channels are not supported. */
 bool pcm_init(struct pcm *p, enum pcm_kind kind, int bits, int channels);
-/* Calls take with whole frames, in order. */
+/* Calls take with complete frames, in order. */
 void pcm_feed(struct pcm *p, struct str bytes, void (*take)(void *arg, const int16_t *samples, size_t frames),
               void *arg);

@@ -1,9 +1,9 @@
-/* audio_peaks.c - the least and the greatest sample of each stretch of a recording.
+/* audio_peaks.c - the lowest and highest sample of each stretch of a recording.
  *
  * Invariants
- *  (1) All points but the last cover frames_a_point frames; it doubles when there is no room for another point.
- *  (2) Values are the upper 8 of 16 bits, rounded towards 0. That keeps order, so the peak of two points is that of their
- *      samples, and silence with a little noise is silence. */
+ *  (1) All points but the last cover frames_a_point frames, which doubles when there is no room for another point.
+ *  (2) Values are the upper 8 of 16 bits, rounded towards 0. This keeps their order, so merging two points is exact, and faint
+ *      noise becomes silence. */
 #include "audio/audio_peaks.h"
 
 enum { FRAMES_AT_FIRST = 16, FORMAT_VERSION = 2, FLAG_8_BIT = 1 };
@@ -16,17 +16,17 @@ void peaks_init(struct peaks *p, int channels, int sample_rate) {
   p->points = 0;
 }
 
-static void widen(struct peak *p, struct peak other) {
+static void merge_peak(struct peak *p, struct peak other) {
   if (other.least < p->least) p->least = other.least;
   if (other.greatest > p->greatest) p->greatest = other.greatest;
 }
 
 /* (1) */
-static void halve(struct peaks *p) {
+static void merge_point_pairs(struct peaks *p) {
   for (size_t i = 0; i < p->points / 2; i++) {
     for (int c = 0; c < p->channels; c++) {
       struct peak one = p->each[2 * i][c];
-      widen(&one, p->each[2 * i + 1][c]);
+      merge_peak(&one, p->each[2 * i + 1][c]);
       p->each[i][c] = one;
     }
   }
@@ -38,7 +38,7 @@ static void end_point(struct peaks *p) {
   for (int c = 0; c < p->channels; c++) p->each[p->points][c] = p->last[c];
   p->points++;
   p->frames = 0;
-  if (p->points == PEAKS_POINTS_MAX) halve(p);
+  if (p->points == PEAKS_POINTS_MAX) merge_point_pairs(p);
 }
 
 void peaks_add(struct peaks *p, const int16_t *samples, size_t frames) {
@@ -50,7 +50,7 @@ void peaks_add(struct peaks *p, const int16_t *samples, size_t frames) {
       if (p->frames == 0)
         p->last[c] = one;
       else
-        widen(&p->last[c], one);
+        merge_peak(&p->last[c], one);
     }
     if (++p->frames == p->frames_a_point) end_point(p);
   }

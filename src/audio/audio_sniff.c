@@ -1,10 +1,10 @@
-/* audio_sniff.c - what the first bytes are.
+/* audio_sniff.c - detects the kind of audio from the first bytes.
  *
  * Invariants
- *  (1) Every test tells one of yes, no, more; it says yes or no only for a reason that lies in the bytes it was shown,
- *      so that the verdict does not depend on how the bytes were cut.
- *  (2) The tests exclude one another: at most one says yes.
- *  (3) AUDIO_SNIFF_BYTES that are still "more" are a no. */
+ *  (1) Each test returns yes, no or more. It returns yes or no only because of bytes that it was given, so the verdict does not
+ *      depend on how the bytes were split.
+ *  (2) At most one test returns yes.
+ *  (3) If AUDIO_SNIFF_BYTES do not suffice, the verdict is AUDIO_NO. */
 #include "audio/audio_sniff.h"
 
 #include <string.h>
@@ -13,8 +13,8 @@
 
 enum answer { ANSWER_NO, ANSWER_MORE, ANSWER_YES };
 
-/* One signature: bytes at an offset; a second piece may follow further on. */
-static enum answer has(struct str head, size_t at, struct str bytes) {
+/* Tests for a signature at an offset. */
+static enum answer has_signature(struct str head, size_t at, struct str bytes) {
   size_t here = head.n > at ? head.n - at : 0;
   size_t n = here < bytes.n ? here : bytes.n;
   if (n > 0 && memcmp(head.p + at, bytes.p, n) != 0) return ANSWER_NO;
@@ -26,27 +26,27 @@ static enum answer both(enum answer a, enum answer b) {
 }
 
 static enum answer is_wav(struct str head) {
-  enum answer riff = has(head, 0, STR("RIFF"));
-  if (riff == ANSWER_NO) riff = has(head, 0, STR("RF64"));
-  return both(riff, has(head, 8, STR("WAVE")));
+  enum answer riff = has_signature(head, 0, STR("RIFF"));
+  if (riff == ANSWER_NO) riff = has_signature(head, 0, STR("RF64"));
+  return both(riff, has_signature(head, 8, STR("WAVE")));
 }
 
 static enum answer is_ogg(struct str head) {
-  return has(head, 0, STR("OggS\0"));
+  return has_signature(head, 0, STR("OggS\0"));
 }
 
 static enum answer is_flac(struct str head) {
-  return has(head, 0, STR("fLaC"));
+  return has_signature(head, 0, STR("fLaC"));
 }
 
 static enum answer is_amr(struct str head) {
-  enum answer narrow = has(head, 0, STR("#!AMR\n"));
-  return narrow != ANSWER_NO ? narrow : has(head, 0, STR("#!AMR-WB\n"));
+  enum answer narrow = has_signature(head, 0, STR("#!AMR\n"));
+  return narrow != ANSWER_NO ? narrow : has_signature(head, 0, STR("#!AMR-WB\n"));
 }
 
-/* An ISO base media file: the size of its first box, "ftyp", a brand of four printable characters. */
+/* An ISO base media file begins with the size of its first box, "ftyp", and a brand of four printable characters. */
 static enum answer is_m4a(struct str head) {
-  enum answer box = both(has(head, 0, STR("\0\0")), has(head, 4, STR("ftyp")));
+  enum answer box = both(has_signature(head, 0, STR("\0\0")), has_signature(head, 4, STR("ftyp")));
   if (box != ANSWER_YES) return box;
   if (head.n < 12) return ANSWER_MORE;
   for (size_t i = 8; i < 12; i++) {
@@ -55,7 +55,7 @@ static enum answer is_m4a(struct str head) {
   return ANSWER_YES;
 }
 
-/* Zero bytes (padding of a tag), then two frames of one stream that follow on each other. */
+/* An MP3 begins with zero bytes (a tag's padding), if any, and two adjacent frames of one stream. */
 static enum answer is_mp3(struct str head, size_t *ret_start) {
   size_t at = 0;
   while (at < head.n && head.p[at] == 0) at++;

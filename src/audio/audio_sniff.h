@@ -1,14 +1,18 @@
-/* audio_sniff.h - what the first bytes are. Pure. */
+/* audio_sniff.h - detects the kind of audio from the first bytes.
+ *
+ *   struct audio_sniff found = audio_sniff(head);
+ *
+ * Thread rule: pure function. */
 #pragma once
 
 #include "audio/audio.h"
 
 struct audio_sniff {
-  enum audio_verdict verdict; /* AUDIO_YES: kind is known; a WAV's samples are still to be seen */
+  enum audio_verdict verdict; /* AUDIO_YES: kind is known, but a WAV may still turn out to have no samples */
   enum audio_kind kind;
-  size_t start; /* where the audio begins in the bytes that were looked at */
+  size_t start; /* offset of the audio in head */
 };
 
-/* Judges the first bytes of a file, without its ID3v2 tag. More bytes never change a verdict that is no
- * AUDIO_UNDECIDED, and AUDIO_SNIFF_BYTES always give one. */
+/* head: the first bytes of a file, after its ID3v2 tag. More bytes do not change a verdict of AUDIO_YES or AUDIO_NO, and
+ * AUDIO_SNIFF_BYTES bytes suffice for one. */
 struct audio_sniff audio_sniff(struct str head);

@@ -1,14 +1,14 @@
-/* audio_wav.c - the chunks of a RIFF/WAVE file, walked as they pass.
+/* audio_wav.c - parses the chunks of a RIFF/WAVE file as its bytes arrive.
  *
  *   RIFF --> CHUNK --fmt --> FORMAT --> SKIP --> CHUNK      (SKIP also takes the odd chunk's padding byte)
  *            CHUNK --other--> SKIP --> CHUNK
- *            CHUNK --data, after a format--> DATA --its announced size--> AFTER (whatever follows is not judged)
- *   any --no sense--> BAD
+ *            CHUNK --data, after a format--> DATA --its announced size--> AFTER (the rest is ignored)
+ *   any --malformed--> BAD
  *
  * Invariants
- *  (1) The sizes of RIFF and of chunks are claims: they decide what is skipped, never what is allocated.
- *  (2) Before the samples at most BEFORE_MAX_BYTES are skipped.
- *  (3) A data size of 0 or from 2 GiB - 4 KiB on is what encoders write that could not know it: unknown. */
+ *  (1) The sizes of RIFF and of chunks decide what is skipped, never what is allocated.
+ *  (2) At most BEFORE_MAX_BYTES are skipped before the samples.
+ *  (3) A data size of 0, or of 2 GiB - 4 KiB and more, means unknown: streaming encoders write such values. */
 #include "audio/audio_wav.h"
 
 #include <string.h>
@@ -39,7 +39,7 @@ void wav_init(struct wav *w) {
   *w = (struct wav){.state = WAV_RIFF};
 }
 
-/* Of n bytes of a format chunk; false if it makes no sense. */
+/* Reads the first n bytes of a format chunk. False if it is malformed or not supported. */
 static bool read_format(struct wav *w, const char *p, size_t n) {
   unsigned tag = le16(p), channels = le16(p + 2), bits = le16(p + 14);
   uint32_t rate = le32(p + 4), bytes_a_second = le32(p + 8);
@@ -94,15 +94,15 @@ static void begin_chunk(struct wav *w) {
   }
 }
 
-/* How many bytes the state collects before it can go on; 0: it collects none. */
-static size_t wanted(const struct wav *w) {
+/* How many bytes to collect before the state can change; 0: none. */
+static size_t bytes_to_collect(const struct wav *w) {
   if (w->state == WAV_RIFF) return RIFF_BYTES;
   if (w->state == WAV_CHUNK) return CHUNK_BYTES;
   if (w->state == WAV_FORMAT) return w->left < WAV_HEAD_BYTES ? (size_t)w->left : WAV_HEAD_BYTES;
   return 0;
 }
 
-static void collected(struct wav *w) {
+static void on_collected(struct wav *w) {
   size_t n = w->head_bytes;
   w->head_bytes = 0;
   if (w->state == WAV_RIFF) {
@@ -120,14 +120,14 @@ static size_t collect(struct wav *w, struct str bytes, size_t want) {
   size_t n = want - w->head_bytes < bytes.n ? want - w->head_bytes : bytes.n;
   memcpy(w->head + w->head_bytes, bytes.p, n);
   w->head_bytes += n;
-  if (w->head_bytes == want) collected(w);
+  if (w->head_bytes == want) on_collected(w);
   return n;
 }
 
 typedef void sound_fn(void *arg, struct str bytes);
 
-/* Passes bytes that are skipped or are samples. */
-static size_t pass(struct wav *w, struct str bytes, sound_fn *sound, void *arg) {
+/* Skips bytes, or passes samples to sound. Returns how many. */
+static size_t skip_or_pass(struct wav *w, struct str bytes, sound_fn *sound, void *arg) {
   uint64_t most = w->state == WAV_SKIP ? w->left : w->size_known ? w->data_size - w->data_bytes : UINT64_MAX;
   size_t n = bytes.n < most ? bytes.n : (size_t)most;
   if (w->state == WAV_SKIP) {
@@ -143,8 +143,8 @@ static size_t pass(struct wav *w, struct str bytes, sound_fn *sound, void *arg) 
 
 void wav_feed(struct wav *w, struct str bytes, sound_fn *sound, void *arg) {
   while (bytes.n > 0 && w->state != WAV_AFTER && w->state != WAV_BAD) {
-    size_t want = wanted(w);
-    bytes = str_skip(bytes, want > 0 ? collect(w, bytes, want) : pass(w, bytes, sound, arg));
+    size_t want = bytes_to_collect(w);
+    bytes = str_skip(bytes, want > 0 ? collect(w, bytes, want) : skip_or_pass(w, bytes, sound, arg));
   }
 }
 
