@@ -359,7 +359,7 @@ def test_a_link_signs_in_once_and_for_ten_minutes(stage):
     s.get(f"/api/recordings/{s.tape.sid}/stream", cookie, 200)
     assert re.search(r"\bby=user:[0-9a-f]{8}\b", s.server.log_lines("Cache HIT")[-1])
     page = refused(s.get(target))
-    assert "used already" in page and "נוצל" in page and 'dir="rtl"' in page
+    assert "already used" in page and "נוצל" in page and 'dir="rtl"' in page
     assert refused(s.get(target, method="HEAD")) == ""
     late = link(s)
     s.world.clock.advance(601)
