@@ -46,6 +46,15 @@ static void use_link_newest(struct open_files *s, struct open_files_entry *e) {
 
 /* ---- entries ---- */
 
+void open_file_describe(struct open_file *item, const struct recording *row, struct str id) {
+  item->bytes = row->bytes;
+  item->modified_s = row->modified_at / 1000;
+  item->by_call = !str_eq(id, str_from(row->recording_sid));
+  memcpy(item->recording_sid, row->recording_sid, sizeof(item->recording_sid));
+  memcpy(item->etag, row->etag, sizeof(item->etag));
+  memcpy(item->content_type, row->content_type, sizeof(item->content_type));
+}
+
 static struct open_files_entry *entry_find(struct open_files *s, int64_t business_id, struct str id) {
   struct open_files_entry *e = *bucket_of(s, business_id, id);
   while (e && (e->business_id != business_id || !str_eq(str_from(e->id), id))) e = e->chain_next;
@@ -65,13 +74,8 @@ static void entry_remove(struct open_files *s, struct open_files_entry *e) {
 static enum err entry_fill(struct open_files_entry *e, const struct recording *row, struct str id) {
   TRY(str_copy(e->id, sizeof(e->id), id));
   e->business_id = row->business_id;
-  e->item.bytes = row->bytes;
-  e->item.modified_s = row->modified_at / 1000;
-  e->item.by_call = !str_eq(id, str_from(row->recording_sid));
+  open_file_describe(&e->item, row, id);
   e->item.last_check_ms = clock_mono_ms();
-  memcpy(e->item.recording_sid, row->recording_sid, sizeof(e->item.recording_sid));
-  memcpy(e->item.etag, row->etag, sizeof(e->item.etag));
-  memcpy(e->item.content_type, row->content_type, sizeof(e->item.content_type));
   return OK;
 }
 

@@ -41,6 +41,10 @@ struct open_file {
   size_t head_n;
 };
 
+/* Sets bytes, modified_s, by_call, recording_sid, etag and content_type from a ready row. id: the SID that the request
+ * named. */
+void open_file_describe(struct open_file *item, const struct recording *row, struct str id);
+
 /* max: items kept, 1 to 1,000,000; else ERR_INVALID. */
 CHECKED enum err open_files_new(size_t max, struct open_files **ret_open_files);
 struct open_files *open_files_free(struct open_files *s); /* NULL is fine; always NULL */

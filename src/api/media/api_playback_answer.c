@@ -101,13 +101,8 @@ static enum err open_file_from_row(struct playback_request *p, struct open_file 
   memset(item, 0, sizeof(*item));
   TRY(http_file_new(p->fd, &item->file));
   p->fd = -1;
-  item->bytes = p->row.bytes;
-  item->modified_s = p->row.modified_at / 1000;
-  item->by_call = is_by_call(p);
+  open_file_describe(item, &p->row, str_from(p->id));
   item->leg_relation = p->leg_relation;
-  memcpy(item->recording_sid, p->row.recording_sid, sizeof(item->recording_sid));
-  memcpy(item->etag, p->row.etag, sizeof(item->etag));
-  memcpy(item->content_type, p->row.content_type, sizeof(item->content_type));
   return OK;
 }
 
