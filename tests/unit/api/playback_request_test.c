@@ -1,5 +1,5 @@
-/* play_test.c - a request that waits for a recording is answered when its time is up and when the process drains, with every
- * kind of credential, with and without a known length. */
+/* playback_request_test.c - a request that waits for a recording is answered when its time is up and when the process
+ * drains, with every kind of credential, with and without a known length. */
 #include "service.h"
 
 #include <sched.h>

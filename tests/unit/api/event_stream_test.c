@@ -1,5 +1,5 @@
-/* events_test.c - event streams end with a complete body in every state: live, catching up, and while their session is looked
- * up. */
+/* event_stream_test.c - event streams end with a complete body in every state: live, catching up, and while their session
+ * is looked up. */
 #include "service.h"
 
 #include <semaphore.h>
