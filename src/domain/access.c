@@ -76,11 +76,11 @@ static struct held_business *held_business_free(struct held_business *b) {
   return NULL;
 }
 
-static void free_business(struct access_item *item) {
+static void free_business_item(struct access_item *item) {
   held_business_free((struct held_business *)(void *)item);
 }
 
-static void free_key(struct access_item *item) {
+static void free_key_item(struct access_item *item) {
   struct held_key *k = (struct held_key *)(void *)item;
   secret_wipe(k, sizeof(*k));
   free(k);
@@ -110,8 +110,8 @@ static enum err snapshot_new(struct str default_base_url, struct access_snapshot
   struct access_snapshot *s = calloc(1, sizeof(*s));
   if (!s) return ERR_NOMEM;
   atomic_init(&s->references, 1);
-  access_table_init(&s->businesses, ACCESS_BUSINESSES_MAX, free_business);
-  access_table_init(&s->keys, ACCESS_KEYS_MAX, free_key);
+  access_table_init(&s->businesses, ACCESS_BUSINESSES_MAX, free_business_item);
+  access_table_init(&s->keys, ACCESS_KEYS_MAX, free_key_item);
   s->default_base_url = str_dup(default_base_url);
   if (!s->default_base_url) {
     snapshot_free(s);
@@ -134,7 +134,7 @@ static uint64_t hash_of_digest(const uint8_t digest[SHA256_SIZE]) {
   return h;
 }
 
-static struct held_business *find_business(const struct access_snapshot *s, int64_t business_id) {
+static struct held_business *find_held_business(const struct access_snapshot *s, int64_t business_id) {
   const struct access_shard *shard = access_shard_of(&s->businesses, hash_of_id(business_id));
   for (size_t i = 0; shard && i < shard->count; i++)
     if (shard->entries[i].tag == (uint64_t)business_id) return (struct held_business *)(void *)shard->entries[i].item;
@@ -142,7 +142,7 @@ static struct held_business *find_business(const struct access_snapshot *s, int6
 }
 
 const struct access_business *access_find_business(const struct access_snapshot *s, int64_t business_id) {
-  const struct held_business *held = find_business(s, business_id);
+  const struct held_business *held = find_held_business(s, business_id);
   return held ? &held->view : NULL;
 }
 
@@ -208,7 +208,7 @@ static void fill_business_view(struct held_business *held, struct listeners *lis
 
 static enum err held_business_new(const struct snapshot_build *t, const struct business *row,
                                   struct held_business **ret_business) {
-  const struct held_business *had = t->before ? find_business(t->before, row->business_id) : NULL;
+  const struct held_business *had = t->before ? find_held_business(t->before, row->business_id) : NULL;
   struct listeners *listeners = NULL;
   struct held_business *held = calloc(1, sizeof(*held));
   if (!held) return ERR_NOMEM;

@@ -22,7 +22,7 @@ void call_page_done(struct call_page *p) {
 
 /* ---- reading ---- */
 
-static enum err grow(void **items, size_t item_size, size_t count, size_t *room) {
+static enum err grow_array(void **items, size_t item_size, size_t count, size_t *room) {
   if (count < *room) return OK;
   size_t more = *room ? *room * 2 : 32;
   void *grown = realloc(*items, more * item_size);
@@ -35,7 +35,7 @@ static enum err grow(void **items, size_t item_size, size_t count, size_t *room)
 static enum err add_call_row(void *arg, const struct call *call) {
   struct call_page *p = arg;
   void *items = p->calls;
-  TRY(grow(&items, sizeof(*call), p->call_count, &p->call_room));
+  TRY(grow_array(&items, sizeof(*call), p->call_count, &p->call_room));
   p->calls = items;
   p->calls[p->call_count++] = *call;
   return OK;
@@ -44,20 +44,20 @@ static enum err add_call_row(void *arg, const struct call *call) {
 static enum err add_recording_row(void *arg, const struct recording *row) {
   struct call_page *p = arg;
   void *items = p->rows;
-  TRY(grow(&items, sizeof(*row), p->row_count, &p->row_room));
+  TRY(grow_array(&items, sizeof(*row), p->row_count, &p->row_room));
   p->rows = items;
   p->rows[p->row_count++] = *row;
   return OK;
 }
 
-static void cut_off(size_t *count) {
+static void cap_at_legs_max(size_t *count) {
   if (*count > CALLS_LIST_LEGS_MAX) *count = CALLS_LIST_LEGS_MAX;
 }
 
 static enum err read_recordings(struct db *db, int64_t business_id, struct call_page *p) {
-  cut_off(&p->call_count);
+  cap_at_legs_max(&p->call_count);
   TRY(calls_list_recordings(db, business_id, p->calls, p->call_count, add_recording_row, p));
-  cut_off(&p->row_count);
+  cap_at_legs_max(&p->row_count);
   return OK;
 }
 
@@ -86,7 +86,7 @@ static bool began_before(const struct call_leg *a, const struct call_leg *b) {
   return x < y || (x == y && strcmp(a->call->call_sid, b->call->call_sid) < 0);
 }
 
-static void join_family(const struct call_page *p, struct call_leg *leg) {
+static void link_leg(const struct call_page *p, struct call_leg *leg) {
   struct call_leg *top = call_page_find(p, leg->call->top_sid);
   leg->top = top ? top : leg;
   struct call_leg *parent = call_page_find(p, leg->call->parent_call_sid);
@@ -97,7 +97,7 @@ static void join_family(const struct call_page *p, struct call_leg *leg) {
   if (!parent->first_child || began_before(leg, parent->first_child)) parent->first_child = leg;
 }
 
-static void join_recordings(const struct call_page *p, struct call_recording *r) {
+static void link_recording(const struct call_page *p, struct call_recording *r) {
   struct call_leg *leg = call_page_find(p, r->row->call_sid);
   if (!leg) return;
   r->next_of_leg = leg->recordings;
@@ -114,10 +114,10 @@ static enum err group_rows(struct call_page *p) {
   if (!p->legs || !p->recordings || !p->related || !p->shown) return ERR_NOMEM;
   for (size_t i = 0; i < p->call_count; i++) p->legs[i].call = &p->calls[i];
   qsort(p->legs, p->call_count, sizeof(p->legs[0]), compare_legs);
-  for (size_t i = p->call_count; i-- > 0;) join_family(p, call_page_find(p, p->calls[i].call_sid)); /* (4) */
+  for (size_t i = p->call_count; i-- > 0;) link_leg(p, call_page_find(p, p->calls[i].call_sid)); /* (4) */
   for (size_t i = p->row_count; i-- > 0;) {
     p->recordings[i].row = &p->rows[i];
-    join_recordings(p, &p->recordings[i]);
+    link_recording(p, &p->recordings[i]);
   }
   return OK;
 }
@@ -153,7 +153,7 @@ size_t call_page_related(struct call_page *p, const struct call_leg *leg) {
   return n;
 }
 
-static int compare_places(const void *a, const void *b) {
+static int compare_row_order(const void *a, const void *b) {
   const struct recording *const *x = a, *const *y = b;
   return (*x > *y) - (*x < *y);
 }
@@ -168,7 +168,7 @@ static size_t show_related(struct call_page *p, const struct call_leg *leg, size
   size_t own = n, related = call_page_related(p, leg);
   for (size_t i = 0; i < related; i++)
     for (const struct call_recording *r = p->related[i]->recordings; r; r = r->next_of_leg) p->shown[n++] = r->row;
-  qsort(p->shown + own, n - own, sizeof(p->shown[0]), compare_places); /* rows are newest first */
+  qsort(p->shown + own, n - own, sizeof(p->shown[0]), compare_row_order); /* rows are newest first */
   return n;
 }
 

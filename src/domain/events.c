@@ -30,7 +30,7 @@ struct events {
   struct events_watch *buckets[EVENTS_BUCKETS];
 };
 
-static struct events_watch **bucket_of(struct events *e, int64_t business_id, struct str sid) {
+static struct events_watch **events_bucket_of(struct events *e, int64_t business_id, struct str sid) {
   return &e->buckets[str_hash(sid, (uint64_t)business_id) % EVENTS_BUCKETS];
 }
 
@@ -65,7 +65,7 @@ enum err events_watch(struct events *e, int64_t business_id, struct str recordin
   w->arg = arg;
   w->business_id = business_id;
   LOCKED(&e->lock);
-  w->link = bucket_of(e, business_id, recording_sid);
+  w->link = events_bucket_of(e, business_id, recording_sid);
   w->next = *w->link;
   if (w->next) w->next->link = &w->next;
   *w->link = w;
@@ -84,7 +84,7 @@ void events_unwatch(struct events_watch *w) {
 
 void events_notify(struct events *e, int64_t business_id, struct str recording_sid) {
   LOCKED(&e->lock);
-  for (struct events_watch *w = *bucket_of(e, business_id, recording_sid); w; w = w->next)
+  for (struct events_watch *w = *events_bucket_of(e, business_id, recording_sid); w; w = w->next)
     if (w->business_id == business_id && str_eq(str_from(w->recording_sid), recording_sid)) w->on_change(w->arg);
 }
 

@@ -59,7 +59,7 @@ bool intake_fits(const struct delivery *d, const char **ret_field) {
 
 /* ---- from fields to columns ---- */
 
-static void set_text(char *dst, size_t size, struct str s) {
+static void set_column(char *dst, size_t size, struct str s) {
   if (str_copy(dst, size, s) != OK)
     dst[0] = '\0'; /* only in a row of an older release: intake_fits refuses longer values */
 }
@@ -91,7 +91,7 @@ static int64_t earliest_of(const struct delivery_part *part) {
 }
 
 static void derive_call(struct call *c, const struct fields *f, const struct delivery *d) {
-#define SET(member, name) set_text(c->member, sizeof(c->member), fields_get(f, name))
+#define SET(member, name) set_column(c->member, sizeof(c->member), fields_get(f, name))
   SET(account_sid, CALL_FIELD_ACCOUNT);
   SET(parent_call_sid, CALL_FIELD_PARENT);
   SET(provider_direction, CALL_FIELD_PROVIDER_DIRECTION);
@@ -175,7 +175,7 @@ static struct disposition disposition_of(const struct fields *f) {
 }
 
 static void derive_recording(struct recording *r, const struct fields *f, const struct delivery *d) {
-#define SET(member, name) set_text(r->member, sizeof(r->member), fields_get(f, name))
+#define SET(member, name) set_column(r->member, sizeof(r->member), fields_get(f, name))
   SET(call_sid, RECORDING_FIELD_CALL);
   SET(provider_status, RECORDING_FIELD_STATUS);
   SET(url, RECORDING_FIELD_URL);
@@ -232,9 +232,9 @@ static enum err intake_recording(struct db *db, const struct delivery *d, int64_
     result->enqueued = outcome.enqueued;
   }
   if (next.status == RECORDING_MISSING)
-    set_text(next.error_code, sizeof(next.error_code),
-             str_from(recording_error_code(recording_still_being_made(&next) ? RECORDING_NOT_YET_AVAILABLE
-                                                                             : RECORDING_NONE)));
+    set_column(next.error_code, sizeof(next.error_code),
+               str_from(recording_error_code(recording_still_being_made(&next) ? RECORDING_NOT_YET_AVAILABLE
+                                                                               : RECORDING_NONE)));
   bool row_changed = !known || memcmp(&row, &next, sizeof(row)) != 0;
   if (!changed && !row_changed) return OK;
   result->recording_changed = true;

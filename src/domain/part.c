@@ -7,7 +7,7 @@
 
 void part_owner_of(const struct recording *row, struct part_owner *ret_owner) {
   (void)snprintf(ret_owner->text, sizeof(ret_owner->text), "%lld.%s", (long long)row->business_id, row->recording_sid);
-  ret_owner->whose = (struct blob_owner){ret_owner->text, row->stem};
+  ret_owner->blob = (struct blob_owner){ret_owner->text, row->stem};
 }
 
 bool part_owner_parse(const char *owner, int64_t *ret_business_id, char ret_recording_sid[SID_SIZE]) {

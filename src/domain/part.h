@@ -2,7 +2,7 @@
  *
  *   struct part_owner owner;
  *   part_owner_of(row, &owner);
- *   blob_open_part(store, &owner.whose, token, &fd);
+ *   blob_open_part(store, &owner.blob, token, &fd);
  *
  * Pure.
  * Thread rule: any thread. */
@@ -12,11 +12,11 @@
 #include "ledger/recordings.h"
 
 struct part_owner {
-  struct blob_owner whose; /* points into text and into the row */
+  struct blob_owner blob; /* points into text and into the row */
   char text[24 + SID_SIZE];
 };
 
-/* "{business_id}.{recording_sid}". Both row and *ret_owner must outlive the use of ret_owner->whose. */
+/* "{business_id}.{recording_sid}". Both row and *ret_owner must outlive the use of ret_owner->blob. */
 void part_owner_of(const struct recording *row, struct part_owner *ret_owner);
 /* Parses the name that part_owner_of makes. False: it is not such a name. */
 bool part_owner_parse(const char *owner, int64_t *ret_business_id, char ret_recording_sid[SID_SIZE]);

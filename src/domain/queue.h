@@ -34,7 +34,7 @@ struct queue_maintained {
   int64_t next_at;    /* call queue_maintain again by then (database time); 0: nothing is waiting */
   bool retries;       /* true: call queue_retry_next */
 };
-/* Takes back expired leases, queues retries that are due, lowers the rank of plays that nobody repeated, starts due
+/* Takes back expired leases, queues retries that are due, lowers the rank of plays that were not repeated, starts due
  * trials of accounts. jitter: uniform random. */
 CHECKED enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_maintained);
 /* Leases the next recording to owner for 30 s. owner: the worker's name. ERR_NOT_FOUND: nothing may be filled now.

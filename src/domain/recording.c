@@ -147,7 +147,7 @@ static void set_error(struct recording *next, enum recording_error e) {
   (void)snprintf(next->error_code, sizeof(next->error_code), "%s", recording_error_code(e));
 }
 
-static void set_text(char *dst, size_t size, struct str s) {
+static void copy_text(char *dst, size_t size, struct str s) {
   enum err e = str_copy(dst, size, s);
   assert(e == OK); /* callreel makes these texts itself: names, validators and owners fit */
   (void)e;
@@ -166,7 +166,7 @@ static void clear_received(struct recording *next) {
   next->announced_bytes = -1;
 }
 
-static void enqueue(struct recording *next, int64_t now) {
+static void set_enqueued(struct recording *next, int64_t now) {
   next->enqueued_at = now;
   next->last_enqueue_at = now;
   next->next_ask_at = now;
@@ -188,14 +188,14 @@ static void does_raise_to_new(const struct rule_input *a, struct recording *next
   next->rank = RECORDING_RANK_NEW;
 }
 static void does_enqueue_play(const struct rule_input *a, struct recording *next) {
-  enqueue(next, a->now);
+  set_enqueued(next, a->now);
   does_raise_to_play(a, next);
 }
 static void does_enqueue_new(const struct rule_input *a, struct recording *next) {
-  enqueue(next, a->now);
+  set_enqueued(next, a->now);
   next->rank = RECORDING_RANK_NEW;
 }
-static void does_enqueue_afresh(const struct rule_input *a, struct recording *next) {
+static void does_enqueue_and_reset(const struct rule_input *a, struct recording *next) {
   does_enqueue_new(a, next);
   next->crashes = 0;
   next->fail_count = 0;
@@ -203,11 +203,11 @@ static void does_enqueue_afresh(const struct rule_input *a, struct recording *ne
   next->not_found_count = 0;
   next->first_404_at = 0;
 }
-static void does_enqueue_again(const struct rule_input *a, struct recording *next) {
-  enqueue(next, a->now);
+static void does_enqueue_at_same_rank(const struct rule_input *a, struct recording *next) {
+  set_enqueued(next, a->now);
 }
-static void does_enqueue_among_rest(const struct rule_input *a, struct recording *next) {
-  enqueue(next, a->now);
+static void does_enqueue_at_lowest_rank(const struct rule_input *a, struct recording *next) {
+  set_enqueued(next, a->now);
   next->rank = RECORDING_RANK_REST;
   next->crashes = 0;
   next->not_found_count = 0;
@@ -226,8 +226,8 @@ static void does_enqueue_retry(const struct rule_input *a, struct recording *nex
 static void does_take_lease(const struct rule_input *a, struct recording *next) {
   next->lease_token++;
   next->lease_until = a->now + RECORDING_LEASE_MS;
-  set_text(next->lease_owner, sizeof(next->lease_owner), a->event->owner);
-  if (next->stem[0] == '\0') set_text(next->stem, sizeof(next->stem), a->event->stem);
+  copy_text(next->lease_owner, sizeof(next->lease_owner), a->event->owner);
+  if (next->stem[0] == '\0') copy_text(next->stem, sizeof(next->stem), a->event->stem);
   next->received_bytes = 0;
 }
 static void does_renew(const struct rule_input *a, struct recording *next) {
@@ -235,8 +235,8 @@ static void does_renew(const struct rule_input *a, struct recording *next) {
   next->received_bytes = a->event->received_bytes;
   next->announced_bytes = a->event->announced_bytes;
   if (a->event->file.etag.n == 0) return;
-  set_text(next->etag, sizeof(next->etag), a->event->file.etag);
-  set_text(next->content_type, sizeof(next->content_type), a->event->file.content_type);
+  copy_text(next->etag, sizeof(next->etag), a->event->file.etag);
+  copy_text(next->content_type, sizeof(next->content_type), a->event->file.content_type);
   next->modified_at = a->event->file.modified_at;
 }
 static void does_receive(const struct rule_input *a, struct recording *next) {
@@ -329,10 +329,10 @@ static void does_requeue(const struct rule_input *a, struct recording *next) {
 static void does_keep_file(const struct rule_input *a, struct recording *next) {
   const struct recording_file *file = &a->event->file;
   clear_lease(next);
-  set_text(next->name, sizeof(next->name), file->name);
-  set_text(next->content_type, sizeof(next->content_type), file->content_type);
-  set_text(next->etag, sizeof(next->etag), file->etag);
-  set_text(next->sha256, sizeof(next->sha256), file->sha256);
+  copy_text(next->name, sizeof(next->name), file->name);
+  copy_text(next->content_type, sizeof(next->content_type), file->content_type);
+  copy_text(next->etag, sizeof(next->etag), file->etag);
+  copy_text(next->sha256, sizeof(next->sha256), file->sha256);
   next->bytes = next->received_bytes = next->announced_bytes = file->bytes;
   next->modified_at = file->modified_at;
   next->duration_ms = file->duration_ms;

@@ -10,7 +10,7 @@
 #define STORE_FILE ".store-id"
 #define STORE_SETTING "store_id"
 
-static enum err new_id(char ret_id[STORE_ID_SIZE]) {
+static enum err make_store_id(char ret_id[STORE_ID_SIZE]) {
   uint8_t random[(STORE_ID_SIZE - 1) / 2];
   TRY(secret_random(random, sizeof(random)));
   hex_encode(random, sizeof(random), ret_id);
@@ -26,7 +26,7 @@ enum err store_known_id(struct db *db, char ret_id[STORE_ID_SIZE]) {
 enum err store_id_of_database(struct db *db, char ret_id[STORE_ID_SIZE]) {
   char fresh[STORE_ID_SIZE];
   struct buf known CLEANUP(buf_done) = BUF_INIT(256);
-  TRY(new_id(fresh));
+  TRY(make_store_id(fresh));
   TRY(settings_put_if_absent(db, NULL, STORE_SETTING, str_from(fresh), &known));
   return str_copy(ret_id, STORE_ID_SIZE, buf_str(&known)) == OK ? OK : ERR_CORRUPT;
 }

@@ -185,7 +185,7 @@ static void tape_free(struct tape *tape) {
 
 /* ---- the table ---- */
 
-static struct tape **bucket_of(struct tapes *t, int64_t business_id, struct str sid) {
+static struct tape **tapes_bucket_of(struct tapes *t, int64_t business_id, struct str sid) {
   return &t->buckets[str_hash(sid, (uint64_t)business_id) % TAPES_BUCKETS];
 }
 
@@ -210,7 +210,7 @@ struct tapes *tapes_free(struct tapes *t) {
 
 /* Under the table's lock. */
 static struct tape *chain_find(struct tapes *t, int64_t business_id, struct str sid) {
-  struct tape *tape = *bucket_of(t, business_id, sid);
+  struct tape *tape = *tapes_bucket_of(t, business_id, sid);
   while (tape && (tape->head.business_id != business_id || !str_eq(str_from(tape->head.recording_sid), sid)))
     tape = tape->chain_next;
   return tape;
@@ -224,7 +224,7 @@ static void chain_remove(struct tape *tape) {
 }
 
 static void chain_insert(struct tape *tape) {
-  tape->chain = bucket_of(tape->tapes, tape->head.business_id, str_from(tape->head.recording_sid));
+  tape->chain = tapes_bucket_of(tape->tapes, tape->head.business_id, str_from(tape->head.recording_sid));
   tape->chain_next = *tape->chain;
   if (tape->chain_next) tape->chain_next->chain = &tape->chain_next;
   *tape->chain = tape;

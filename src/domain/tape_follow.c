@@ -73,7 +73,7 @@ static bool has_same_validators(const struct tape_head *head, const struct recor
 static enum err open_part_of(struct blob_store *store, const struct recording *row, int *ret_fd) {
   struct part_owner owner;
   part_owner_of(row, &owner);
-  return blob_open_part(store, &owner.whose, row->lease_token, ret_fd);
+  return blob_open_part(store, &owner.blob, row->lease_token, ret_fd);
 }
 
 /* True if the refresh must open a file first. It does so on a thread of the volume, before it takes a lock. */

@@ -44,7 +44,7 @@ struct volume {
 
 /* ---- the lists; all under the lock ---- */
 
-static void list_remove(struct volume_job *job) {
+static void job_unlink(struct volume_job *job) {
   struct volume *v = job->volume;
   *job->link = job->next;
   if (job->next)
@@ -63,11 +63,11 @@ static void append_waiting(struct volume *v, struct volume_job *job) {
 }
 
 static void leave_waiting(struct volume *v, struct volume_job *job) {
-  list_remove(job);
+  job_unlink(job);
   v->waiting_count--;
 }
 
-static void run_next(struct volume *v, struct volume_job *job) {
+static void move_to_running(struct volume *v, struct volume_job *job) {
   leave_waiting(v, job);
   job->state = VOLUME_JOB_RUNNING;
   job->next = v->running;
@@ -91,7 +91,7 @@ static struct volume_job *wait_for_job(struct volume *v) {
   LOCKED(&v->lock);
   while (!v->waiting && !v->closing) lock_cond_wait(&v->work, &v->lock);
   struct volume_job *job = v->waiting;
-  if (job) run_next(v, job);
+  if (job) move_to_running(v, job);
   return job;
 }
 
@@ -101,7 +101,7 @@ static void run_job(struct volume *v, struct volume_job *job) {
   {
     LOCKED(&v->lock);
     is_awaited = job->state == VOLUME_JOB_RUNNING;
-    if (is_awaited) list_remove(job);
+    if (is_awaited) job_unlink(job);
     job->state = VOLUME_JOB_OVER;
   }
   if (is_awaited) job->done(job, result); /* (2) */
@@ -135,7 +135,7 @@ static struct volume_job *next_to_give_up(struct volume *v, int64_t now_ms) {
   job = v->running;
   while (job && job->until_ms > now_ms && !v->closing) job = job->next;
   if (!job) return NULL;
-  list_remove(job);
+  job_unlink(job);
   job->state = VOLUME_JOB_GIVEN_UP;
   return job;
 }
@@ -150,7 +150,7 @@ void volume_tick(struct volume *v) {
 
 /* Writes one byte to a file that all processes share, because a frozen volume still answers reads. Only whether the
  * call returns counts: other errors of writing are found by the fills. */
-static void write_mark(struct blob_store *store) {
+static void probe_write(struct blob_store *store) {
   IGNORE(fs_write_byte(blob_directory_fd(store), ".alive", 0640)); /* see above */
 }
 
@@ -159,7 +159,7 @@ static void run_probe(struct volume *v) {
   int64_t began_ms = clock_mono_ms();
   seen.room_error = blob_free_bytes(v->store, &seen.free_bytes, &seen.total_bytes);
   seen.id_error = store_id_of_volume(v->store, seen.id);
-  write_mark(v->store);
+  probe_write(v->store);
   {
     LOCKED(&v->lock);
     v->seen = seen;
@@ -190,7 +190,7 @@ void volume_seen(struct volume *v, struct volume_seen *ret_seen) {
 
 /* ---- life ---- */
 
-static void thread_ends(struct volume *v) {
+static void note_thread_end(struct volume *v) {
   LOCKED(&v->lock);
   v->alive--;
   lock_cond_signal(&v->ended);
@@ -200,14 +200,14 @@ static void *run_jobs(void *arg) {
   struct volume *v = arg;
   struct volume_job *job;
   while ((job = wait_for_job(v))) run_job(v, job);
-  thread_ends(v);
+  note_thread_end(v);
   return NULL;
 }
 
 static void *run_probes(void *arg) {
   struct volume *v = arg;
   for (int64_t next_ms = 0; wait_for_probe(v, next_ms); next_ms = clock_kernel_ms() + PROBE_EVERY_MS) run_probe(v);
-  thread_ends(v);
+  note_thread_end(v);
   return NULL;
 }
 

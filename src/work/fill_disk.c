@@ -72,7 +72,7 @@ static void check_store_run(struct fill *f) {
   struct part_owner owner;
   part_owner_of(&f->row, &owner);
   fill_open_previous_part(f);
-  f->disk_error = blob_sweep_below(context->store, &owner.whose, f->row.lease_token); /* (1) */
+  f->disk_error = blob_sweep_below(context->store, &owner.blob, f->row.lease_token); /* (1) */
   if (f->disk_error != OK) return;
   f->found_file = fill_find_file(context->store, &f->row, f->name, &f->info, f->sha256); /* (2) */
   if (f->found_file) {

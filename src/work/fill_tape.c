@@ -87,7 +87,7 @@ void fill_open_previous_part(struct fill *f) {
   struct part_owner owner;
   part_owner_of(&f->row, &owner);
   enum err e =
-      blob_open_part_below(f->context->store, &owner.whose, f->row.lease_token, &f->previous_fd, &f->previous_bytes);
+      blob_open_part_below(f->context->store, &owner.blob, f->row.lease_token, &f->previous_fd, &f->previous_bytes);
   f->inherits_validators =
       e == OK && f->previous_bytes >= AUDIO_LEAST_BYTES; /* else there is too little to compare with */
   if (!f->inherits_validators) fill_close_previous_part(f);

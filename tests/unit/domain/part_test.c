@@ -19,9 +19,9 @@ static void an_owner_name_is_parsed_as_it_was_written(void **state) {
   int64_t business_id = 0;
   char sid[SID_SIZE] = "";
   part_owner_of(&row, &owner);
-  assert_string_equal(owner.whose.owner, "7.RE1");
-  assert_string_equal(owner.whose.stem, "7/2026/11/CA1.RE1");
-  assert_true(part_owner_parse(owner.whose.owner, &business_id, sid));
+  assert_string_equal(owner.blob.owner, "7.RE1");
+  assert_string_equal(owner.blob.stem, "7/2026/11/CA1.RE1");
+  assert_true(part_owner_parse(owner.blob.owner, &business_id, sid));
   assert_int_equal(business_id, 7);
   assert_string_equal(sid, "RE1");
   static const char *const none[] = {"", "7", "7.", ".RE1", "x.RE1", "-7.RE1", "99999999999999999999.RE1"};
