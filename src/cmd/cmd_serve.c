@@ -64,7 +64,7 @@ static enum err name_node(struct serve *s) {
 
 static void serve_on_committed(void *arg) {
   struct serve *s = arg;
-  changes_poke(s->changes);
+  changes_wake(s->changes);
 }
 
 /* A recording can be played live now: wakes the requests that wait for it. */

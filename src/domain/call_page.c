@@ -132,7 +132,7 @@ enum err call_page_read(struct db *db, int64_t business_id, const struct calls_k
 }
 
 enum err call_page_read_one(struct db *db, int64_t business_id, const char *call_sid, struct call_page *p) {
-  enum err e = calls_list_kin(db, business_id, call_sid, add_call_row, p);
+  enum err e = calls_list_related(db, business_id, call_sid, add_call_row, p);
   if (e == OK) e = read_recordings(db, business_id, p);
   if (e == OK) e = group_rows(p);
   if (e != OK) call_page_done(p);

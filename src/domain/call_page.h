@@ -45,7 +45,7 @@ void call_page_done(struct call_page *p);
  * first CALLS_LIST_LEGS_MAX legs and as many recordings. */
 CHECKED enum err call_page_read(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
                                 struct call_page *p);
-/* The same for one call with its parent and children only (calls_list_kin). */
+/* The same for one call with its parent and children only (calls_list_related). */
 CHECKED enum err call_page_read_one(struct db *db, int64_t business_id, const char *call_sid, struct call_page *p);
 /* Returns the leg with this SID; NULL: it is not on the page. */
 struct call_leg *call_page_find(const struct call_page *p, const char *call_sid);

@@ -1,3 +1,4 @@
+/* accounts.c - see accounts.h. */
 #include "ledger/accounts.h"
 
 enum err accounts_get(struct db *db, int64_t business_id, struct account *ret_account) {
@@ -39,7 +40,7 @@ enum err accounts_errored(struct db *db, int64_t business_id) {
                 DB_INT(business_id));
 }
 
-static enum err each_id(struct db_rows *q, accounts_each_fn *fn, void *arg) {
+static enum err accounts_read_each_id(struct db_rows *q, accounts_each_fn *fn, void *arg) {
   enum err e;
   while ((e = db_next(q)) == OK) TRY(fn(arg, db_int(q, 0)));
   return e == ERR_NOT_FOUND ? OK : e;
@@ -50,7 +51,7 @@ enum err accounts_stopped(struct db *db, accounts_each_fn *fn, void *arg) {
   TRY(db_query(db, &q,
                "select business_id from businesses indexed by businesses_stopped"
                " where auth_failed_at is not null and removed_at is null"));
-  return each_id(&q, fn, arg);
+  return accounts_read_each_id(&q, fn, arg);
 }
 
 enum err accounts_trials_due(struct db *db, int64_t now, struct str error_code, int limit, accounts_each_fn *fn,
@@ -70,5 +71,5 @@ enum err accounts_trials_due(struct db *db, int64_t now, struct str error_code, 
                "  where f.status = 'failed' and f.business_id = stopped.id and f.error_code = ?3)"
                " limit ?4",
                DB_INT(now), DB_INT(ACCOUNT_TRIAL_MS), DB_TEXT(error_code), DB_INT(limit)));
-  return each_id(&q, fn, arg);
+  return accounts_read_each_id(&q, fn, arg);
 }

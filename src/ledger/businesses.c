@@ -1,11 +1,11 @@
 /* businesses.c - tenants.
  *
- *   live --businesses_remove--> removed --businesses_purge, until nothing is left--> purged (its id alone is kept)
+ *   LIVE --businesses_remove--> REMOVED --businesses_purge, repeatedly--> PURGED (only the id is left)
  *
  * Invariants
- *  (1) A sealed column is bound to "business:{id}:{column}": moved to another row or column it does not open.
- *  (2) credentials_version grows with every change of what a fill asks with, and with it the refusal is forgotten.
- *  (3) A row is never deleted, so an id is never given twice, not even on demand. */
+ *  (1) A sealed column is bound to "business:{id}:{column}": in another row or column it can't be decrypted.
+ *  (2) A change of the credentials or base_url adds one to credentials_version and restarts a stopped account.
+ *  (3) A row is never deleted, so an id is never reused, even if a caller asks for it. */
 #include "ledger/businesses.h"
 
 #include <stdio.h>
@@ -49,7 +49,7 @@ static enum err open_column(const uint8_t *secrets_key, int64_t id, const char *
   return str_copy(ret_text, BUSINESS_SECRET_SIZE, buf_str(&plain)) == OK ? OK : ERR_CORRUPT;
 }
 
-/* Leaves b empty for an empty text: the column becomes null. */
+/* An empty text leaves b empty, so the column becomes null. */
 static enum err secrets_key_seal_column(const uint8_t *secrets_key, int64_t id, const char *column, const char *text,
                                         struct buf *b) {
   if (text[0] == '\0') return OK;
@@ -88,7 +88,7 @@ static enum err read_texts(struct db_rows *q, const uint8_t *secrets_key, struct
   return open_column(secrets_key, id, "api_secret", db_text(q, COLUMN_API_SECRET), b->api_secret);
 }
 
-/* The row in hand; *b is the caller's to finish in any case. */
+/* Reads the current row. The caller calls business_done, also after an error. */
 static enum err read_business(struct db_rows *q, const uint8_t *secrets_key, struct business *b) {
   b->business_id = db_int(q, 0);
   b->has_token = !db_is_null(q, COLUMN_TOKEN_1) || !db_is_null(q, COLUMN_TOKEN_2);
@@ -109,7 +109,7 @@ enum err businesses_get(struct db *db, const uint8_t *secrets_key, int64_t id, s
   TRY(db_next(&q));
   TRY(read_business(&q, secrets_key, &b));
   *ret_business = b;
-  b.numbers = NULL; /* the caller's now */
+  b.numbers = NULL; /* the caller owns them now */
   return OK;
 }
 
@@ -206,7 +206,7 @@ static struct db_value blob_or_null(const struct buf *b) {
   return b->n > 0 ? DB_BLOB(buf_str(b)) : DB_NULL;
 }
 
-static enum err store(struct db *db, const uint8_t *secrets_key, const struct business *b) {
+static enum err store_business(struct db *db, const uint8_t *secrets_key, const struct business *b) {
   struct buf token_1 CLEANUP(buf_done) = BUF_INIT(SEALED_MAX);
   struct buf token_2 CLEANUP(buf_done) = BUF_INIT(SEALED_MAX);
   struct buf api_secret CLEANUP(buf_done) = BUF_INIT(SEALED_MAX);
@@ -221,7 +221,7 @@ static enum err store(struct db *db, const uint8_t *secrets_key, const struct bu
                 text_or_null(b->base_url));
 }
 
-static enum err insert(struct db *db, int64_t id, int64_t *ret_id) {
+static enum err insert_business(struct db *db, int64_t id, int64_t *ret_id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "insert into businesses (business_id, name, created_at) values (?1, '', ?2) returning business_id",
@@ -236,15 +236,15 @@ enum err businesses_add(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE
   if (id < 0 || id > BUSINESS_ID_MAX) return ERR_INVALID;
   struct business b CLEANUP(business_done) = {0};
   TRY(edit_texts(&b, edit));
-  TRY(insert(db, id, &b.business_id));
-  TRY(store(db, secrets_key, &b));
+  TRY(insert_business(db, id, &b.business_id));
+  TRY(store_business(db, secrets_key, &b));
   TRY(edit_numbers(db, b.business_id, edit));
   TRY(changes_add(db, CHANGE_BUSINESS, b.business_id, STR("")));
   *ret_id = b.business_id;
   return OK;
 }
 
-/* What is there now. Where it can't be opened any more, an edit that gives all secrets anew makes do without. */
+/* Reads the current row. If its secrets can't be decrypted, an edit that replaces all of them continues without. */
 static enum err read_for_edit(struct db *db, const uint8_t *secrets_key, int64_t id, const struct business_edit *edit,
                               struct business *ret_now, bool *ret_opened) {
   enum err e = businesses_get(db, secrets_key, id, ret_now);
@@ -271,12 +271,12 @@ enum err businesses_set(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE
   bool opened;
   TRY(read_for_edit(db, secrets_key, id, edit, &now, &opened));
   struct business next CLEANUP(business_done) = now;
-  next.numbers = NULL; /* stays with now */
+  next.numbers = NULL; /* `now` owns them */
   TRY(edit_texts(&next, edit));
   bool new_credentials = !opened || !same_credentials(&now, &next);
   bool other_numbers = !same_numbers(&now, edit);
   bool other_name = strcmp(now.name, next.name) != 0;
-  if (new_credentials || other_name) TRY(store(db, secrets_key, &next));
+  if (new_credentials || other_name) TRY(store_business(db, secrets_key, &next));
   if (new_credentials) {
     TRY(db_run(db,
                "update businesses set credentials_version = credentials_version + 1, auth_failed_at = null,"

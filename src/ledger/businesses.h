@@ -3,8 +3,8 @@
  *   struct business b CLEANUP(business_done) = {0};
  *   TRY(businesses_get(db, secrets_key, id, &b));
  *
- * Secrets are sealed in the database, each bound to its row and column. A removed business keeps its row, so that its id is
- * never given again. Thread rule: the connection's; writing inside a transaction, with a row in `changes`. */
+ * Secrets are sealed in the database, each bound to its row and column. A removed business keeps its row, so its id is never
+ * reused. Times are UNIX milliseconds. Thread rule: the connection's. Writes need a transaction; they add to `changes`. */
 #pragma once
 
 #include "base/secret.h"
@@ -22,53 +22,54 @@ enum {
 struct business {
   int64_t business_id;
   char name[BUSINESS_NAME_SIZE];
-  char account_sid[BUSINESS_SID_SIZE];  /* texts are "" where there is none */
-  char tokens[2][BUSINESS_SECRET_SIZE]; /* auth tokens; the first is ours, a second during a rotation */
+  char account_sid[BUSINESS_SID_SIZE];  /* "": none; so for all texts */
+  char tokens[2][BUSINESS_SECRET_SIZE]; /* auth tokens: the current one, and another during a rotation */
   char api_key[BUSINESS_SID_SIZE];
   char api_secret[BUSINESS_SECRET_SIZE];
   char base_url[BUSINESS_URL_SIZE];
   char (*numbers)[BUSINESS_NUMBER_SIZE]; /* owned; E.164, sorted */
   size_t number_count;
-  bool has_token, has_api_secret; /* also where secrets were not asked for */
-  int64_t credentials_version;    /* grows when credentials or base_url change */
-  int64_t auth_failed_at;         /* 0: they were not refused */
+  bool has_token, has_api_secret; /* set even if the secrets were not read */
+  int64_t credentials_version;    /* grows when the credentials or base_url change */
+  int64_t auth_failed_at;         /* when the provider refused the credentials; 0: it did not */
   int64_t created_at;
-  int64_t removed_at; /* 0: it is live */
+  int64_t removed_at; /* 0: not removed */
 };
 void business_done(struct business *b); /* wipes the secrets */
 
-/* What to write: NULL leaves a column as it is, an empty view clears it. */
+/* Columns to write: NULL keeps a column, an empty view clears it. */
 struct business_edit {
   const struct str *name;
   const struct str *account_sid;
-  const struct str *tokens; /* two views; the second may be empty */
+  const struct str *tokens; /* array of two views; the second may be empty */
   const struct str *api_key, *api_secret;
   const struct str *base_url;
-  const struct str *numbers; /* number_count of them take the place of all; may be NULL with set_numbers */
+  const struct str *numbers; /* with set_numbers: replaces all numbers; NULL with number_count 0 */
   size_t number_count;
   bool set_numbers;
 };
 
-/* id 0 takes the next. ERR_INVALID: no name, a text over its size or no UTF-8, a number that is no E.164; ERR_TOO_BIG: too many
- * numbers; ERR_EXISTS: the id is, or once was, another's. */
+/* Adds a business; id 0: the next free id. ERR_INVALID: no name, a text that is too long or not UTF-8, a number that is not
+ * E.164; ERR_TOO_BIG: too many numbers; ERR_EXISTS: the id is or was in use. */
 CHECKED enum err businesses_add(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t id,
                                 const struct business_edit *edit, int64_t *ret_id);
-/* Writes what differs from what is there, nothing if nothing does. *ret_new_credentials: then what had failed for them is to
- * be released; that they were refused is forgotten here. ERR_NOT_FOUND for one that is removed, too. */
+/* Writes the columns that differ. If the credentials changed, it restarts a stopped account and sets *ret_new_credentials: the
+ * caller must release recordings that failed for the old credentials. ERR_NOT_FOUND: no such business, or it is removed. */
 CHECKED enum err businesses_set(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t id,
                                 const struct business_edit *edit, bool *ret_new_credentials);
-/* secrets_key NULL: without the secrets. ERR_NOT_FOUND for one that is removed; ERR_CORRUPT: a secret can't be opened. */
+/* secrets_key NULL: leaves out the secrets. The caller calls business_done. ERR_NOT_FOUND: no such business, or it is removed;
+ * ERR_CORRUPT: a secret can't be decrypted. */
 CHECKED enum err businesses_get(struct db *db, const uint8_t *secrets_key, int64_t id, struct business *ret_business);
 typedef enum err businesses_each_fn(void *arg, const struct business *business);
-/* In order of id, those not purged; fn's business is gone when it returns. */
+/* Calls fn with each business that is not purged, in order of id. The business is valid during the call only. */
 CHECKED enum err businesses_each(struct db *db, const uint8_t *secrets_key, bool removed_too, businesses_each_fn *fn,
                                  void *arg);
-/* The next id after that one, removed and purged ones too. ERR_NOT_FOUND: that was the last. */
+/* The smallest id greater than `after`, including removed and purged businesses. ERR_NOT_FOUND: there is none. */
 CHECKED enum err businesses_next(struct db *db, int64_t after, int64_t *ret_id);
-/* The live one of that account with the lowest id. ERR_NOT_FOUND. */
+/* The business with that account that is not removed and has the lowest id. ERR_NOT_FOUND. */
 CHECKED enum err businesses_find_account(struct db *db, struct str account_sid, int64_t *ret_id);
-/* Ends it: its keys, sessions and links too. Its calls and recordings stay. ERR_NOT_FOUND. */
+/* Removes a business and ends its keys, sessions and links. Its calls and recordings stay. ERR_NOT_FOUND. */
 CHECKED enum err businesses_remove(struct db *db, int64_t id);
-/* Deletes calls and recordings of a removed business, at most limit rows; when none is left, all but its id too.
- * *ret_left: call again, in a transaction of its own. ERR_CONFLICT: it is not removed; ERR_NOT_FOUND. */
+/* Deletes at most limit calls and recordings of a removed business, and at the end everything but its id. *ret_left: call it
+ * again, in another transaction. ERR_CONFLICT: the business is not removed; ERR_NOT_FOUND: no such business, or it is purged. */
 CHECKED enum err businesses_purge(struct db *db, int64_t id, int limit, bool *ret_left);

@@ -1,9 +1,9 @@
-/* calls.c - rows of the table `calls`, and which leg is on top.
+/* calls.c - see calls.h.
  *
  * Invariants
  *  (1) top_sid is the end of the chain of known parents; itself where there is none (calls_tree.h).
- *  (2) Every write adds a row to `changes`, and brings the leg's own document in line, in the same transaction.
- *  (3) A write costs the same however many legs hang on the call: those that have to follow it are marked. */
+ *  (2) Every write adds a row to `changes` and updates the leg's own document, in the same transaction.
+ *  (3) The cost of a write does not depend on the number of the call's legs: legs that must follow it are marked. */
 #include "ledger/calls.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "ledger/calls_tree.h"
 #include "ledger/changes.h"
 
-static enum err take(char *dst, size_t size, struct db_rows *q, int column) {
+static enum err read_text(char *dst, size_t size, struct db_rows *q, int column) {
   return str_copy(dst, size, db_text(q, column)) == OK ? OK : ERR_CORRUPT;
 }
 
@@ -21,7 +21,7 @@ enum err calls_read_row(struct db_rows *q, int from, struct call *ret_call) {
   memset(&c, 0, sizeof(c));
   int at = from;
   c.business_id = db_int(q, at++);
-#define TAKE_TEXT(member) TRY(take(c.member, sizeof(c.member), q, at++))
+#define TAKE_TEXT(member) TRY(read_text(c.member, sizeof(c.member), q, at++))
   TAKE_TEXT(call_sid);
   TAKE_TEXT(parent_call_sid);
   TAKE_TEXT(top_sid);
@@ -71,7 +71,7 @@ static struct db_value text_or_null(const char *s) {
   return s[0] ? DB_TEXT(str_from(s)) : DB_NULL;
 }
 
-static enum err write_row(struct db *db, const struct call *c, struct str fields) {
+static enum err calls_write_row(struct db *db, const struct call *c, struct str fields) {
   return db_run(
       db,
       "insert into calls (business_id, call_sid, parent_call_sid, top_sid, account_sid, provider_direction,"
@@ -95,8 +95,8 @@ static bool has_same_text(const struct call *a, const struct call *b) {
          strcmp(a->caller_name, b->caller_name) == 0;
 }
 
-/* The leg's own document, and so its place in lists: of the top leg, which may be itself. */
-static enum err put_document(struct db *db, struct call *c) {
+/* Writes the leg's own document at the time of its top leg, and sets c->document_id. */
+static enum err calls_put_document(struct db *db, struct call *c) {
   int64_t place = calls_sort_at(c);
   if (strcmp(c->top_sid, c->call_sid) != 0) TRY(calls_tree_place(db, c->business_id, c->top_sid, &place));
   return calls_search_put(db, c, place, &c->document_id);
@@ -111,8 +111,8 @@ enum err calls_put(struct db *db, const struct call *was, const struct call *cal
   if (!same_parent) TRY(calls_tree_top(db, c.business_id, sid, str_from(c.parent_call_sid), c.top_sid));
   bool same_top = was && strcmp(was->top_sid, c.top_sid) == 0;
   c.document_id = was ? was->document_id : 0;
-  if (!same_top || !same_time || !c.document_id || !has_same_text(was, &c)) TRY(put_document(db, &c));
-  TRY(write_row(db, &c, fields));
+  if (!same_top || !same_time || !c.document_id || !has_same_text(was, &c)) TRY(calls_put_document(db, &c));
+  TRY(calls_write_row(db, &c, fields));
   bool is_top = strcmp(c.top_sid, c.call_sid) == 0;
   if (!same_top || (is_top && !same_time)) TRY(calls_tree_moved(db, c.business_id, sid));
   return changes_add(db, CHANGE_CALL, c.business_id, sid);
@@ -122,13 +122,13 @@ static struct db_value host_value(const struct str *s) {
   return s && s->n ? DB_TEXT(*s) : DB_NULL;
 }
 
-/* Gives the leg the name that the host knows, and a document that holds it. */
+/* Sets the name that the host sent, and updates the document. */
 static enum err set_customer_name(struct db *db, int64_t business_id, struct str call_sid, struct str name) {
   struct call c;
   TRY(calls_get(db, business_id, call_sid, &c));
   if (c.document_id && str_eq(name, str_from(c.customer_name))) return OK;
   if (str_copy(c.customer_name, sizeof(c.customer_name), name) != OK) return ERR_TOO_BIG;
-  TRY(put_document(db, &c));
+  TRY(calls_put_document(db, &c));
   return db_run(db, "update calls set customer_name = ?3, document_id = ?4 where business_id = ?1 and call_sid = ?2",
                 DB_INT(business_id), DB_TEXT(call_sid), host_value(&name), DB_INT(c.document_id));
 }

@@ -1,6 +1,10 @@
-/* calls.h - the table `calls`: one row a leg.
+/* calls.h - the table `calls`: one row for each leg.
  *
- * Times are UNIX milliseconds; 0 means none. Thread rule: the connection's; writing runs inside db_writer's transaction. */
+ *   TRY(calls_read(db, business, sid, &old, &fields));  … merge what the webhook says into next and fields …
+ *   TRY(calls_put(db, &old, &next, fields));
+ *
+ * Times are UNIX milliseconds; 0: unknown. Texts are "" when unknown. Thread rule: the connection's; writes run in db_writer's
+ * transaction. */
 #pragma once
 
 #include "ledger/recordings.h"
@@ -10,8 +14,8 @@ enum { CALL_TEXT_SIZE = 257, CALL_NAME_SIZE = 201, CALL_METADATA_SIZE = 4097 };
 struct call {
   int64_t business_id;
   char call_sid[SID_SIZE];
-  char parent_call_sid[SID_SIZE]; /* "" none told */
-  char top_sid[SID_SIZE];         /* kept by calls_put: the leg without a known parent */
+  char parent_call_sid[SID_SIZE]; /* "": the provider named none */
+  char top_sid[SID_SIZE];         /* set by calls_put: the end of the chain of known parents; itself without one */
   char account_sid[SID_SIZE];
   char provider_direction[CALL_TEXT_SIZE];
   char direction[16]; /* inbound, outbound or "" */
@@ -27,10 +31,10 @@ struct call {
   char ref[CALL_NAME_SIZE];
   char metadata[CALL_METADATA_SIZE]; /* JSON object or "" */
   int64_t first_seen_at;
-  int64_t document_id; /* kept by calls_put: what it is found by (calls_search.h); 0 none yet */
+  int64_t document_id; /* set by calls_put: its search document (calls_search.h); 0: none yet */
 };
 
-/* Where it stands in lists. */
+/* The time that lists are ordered by. */
 static inline int64_t calls_sort_at(const struct call *c) {
   return c->started_at ? c->started_at : c->first_seen_at;
 }
@@ -40,20 +44,20 @@ static inline int64_t calls_sort_at(const struct call *c) {
   "c.from_number, c.to_number, c.caller_name, c.status, c.duration_s, c.earliest_at, c.started_at, c.ended_at, " \
   "c.customer_name, c.ref, c.metadata, c.first_seen_at, c.document_id"
 enum { CALL_COLUMN_COUNT = 20 };
-/* Reads CALL_COLUMNS of the row in hand, the first at column `from`. */
+/* Reads CALL_COLUMNS of the current row; the first is column `from`. */
 CHECKED enum err calls_read_row(struct db_rows *q, int from, struct call *ret_call);
 
 CHECKED enum err calls_get(struct db *db, int64_t business_id, struct str call_sid, struct call *ret_call);
-/* The row, and the ranked document of told fields, appended to fields. */
+/* The row; appends its ranked document (each field the provider sent, with its rank) to fields. */
 CHECKED enum err calls_read(struct db *db, int64_t business_id, struct str call_sid, struct call *ret_call,
                             struct buf *fields);
-/* Makes the row, or takes the place of `was`: the row as calls_read gave it in this transaction, NULL where there is none.
- * Keeps top_sid and document_id of it right, and those of its legs at once or soon (calls_tree.h), and says so in `changes`.
- * What the host knows (customer_name, ref, metadata) is left as it stands: calls_set_host. */
+/* Inserts the row, or replaces `was`: the row that calls_read returned in this transaction, NULL if there is none. Sets top_sid
+ * and document_id, and those of its legs at once or soon afterwards (calls_tree.h). Adds to `changes`. Leaves customer_name, ref
+ * and metadata alone: calls_set_host writes them. */
 CHECKED enum err calls_put(struct db *db, const struct call *was, const struct call *call, struct str fields);
-/* NULL pointers leave a column alone, empty views clear it. ERR_NOT_FOUND. */
+/* Writes what the host application sent. NULL keeps a column, an empty view clears it. ERR_NOT_FOUND. */
 CHECKED enum err calls_set_host(struct db *db, int64_t business_id, struct str call_sid,
                                 const struct str *customer_name, const struct str *ref, const struct str *metadata);
-/* The call_sids of its parent and children, fn called with each. */
+/* Calls fn with the call_sids of its parent, if known, and of its children; at most 1,000. */
 typedef enum err calls_leg_fn(void *arg, struct str call_sid);
 CHECKED enum err calls_legs(struct db *db, int64_t business_id, struct str call_sid, calls_leg_fn *fn, void *arg);

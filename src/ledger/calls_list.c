@@ -1,24 +1,24 @@
-/* calls_list.c - lists of calls as SQL.
+/* calls_list.c - builds the SQL of lists of calls, and finds the keys of a page.
  *
- *   filter --> sources (each gives keys in the list's order) --merge--> page of keys --> legs --> recordings
+ *   filter --> sources (each gives keys in the list's order) --merge--> keys of the page     (rows: calls_list_rows.c)
  *
- *   source      taken when                                              walks
- *   WALK        no search, no rare state                                the calls by time
- *   UNRECORDED  only calls without a recording                          the calls that may have none, by time
+ *   source      used for                                                reads
+ *   WALK        no search, no state of a recording but ready            calls by time
+ *   UNRECORDED  only calls without a recording                          calls that may have none (calls.unrecorded), by time
  *   STATE       a state of a recording other than ready                 recordings in that state, by time of their rows
- *   TEXT        a search that may be part of a number or name           documents of legs that match, by time of their rows
- *   OLD TEXT    the same, while calls of before are being indexed       documents that an older release made
- *   SHORT       a search with one or two digits                         the calls by time
- *   FEW         a SID's beginning                                       what few there are, sorted
- *   WALK + SID  a SID's beginning that many have                        the calls by time
+ *   TEXT        a search that may be part of a number or name           matching documents of legs, by time of their rows
+ *   OLD TEXT    the same, while older calls are being indexed           documents that an older release wrote
+ *   SHORT       a search with one or two digits                         calls by time
+ *   FEW         a search that at most FEW_MAX SIDs begin with           those calls, sorted
+ *   WALK + SID  a search that more SIDs begin with                      calls by time
  *
  * Invariants
- *  (1) A source gives keys by (sort_at, call_sid), both falling, and stops when the page is full: what is newest is near.
- *      Documents come by the sort_at of their top leg only: those of one moment are all taken, and sorted here.
- *  (2) A search's sources together give each call that matches; the merge drops the second of two equal keys.
- *  (3) SQL is made of fixed pieces; every value from outside is a parameter.
- *  (4) Where every leg is a row, a document gives the rows of the legs that it is shown with. Such a row may be newer or
- *      older than the document's place: what lies within TREE_SPAN_MS of the page is looked at too. */
+ *  (1) A source gives keys by (sort_at, call_sid), both descending, and stops when the page is full. Documents and recordings are
+ *      ordered by their top leg's sort_at only, so all of one millisecond are read and sorted here.
+ *  (2) The sources of a filter together give each matching call; the merge drops duplicates.
+ *  (3) SQL consists of fixed pieces. Every value from outside is a parameter.
+ *  (4) If every leg is a row, a document or recording gives the rows of all legs that it is shown with. Such a row may be newer or
+ *      older than the document's time: sources read on for TREE_SPAN_MS beyond the page. */
 #include "ledger/calls_list.h"
 
 #include <stdlib.h>
@@ -33,7 +33,7 @@ enum {
   KEYS_SPARE = 1024,
   FEW_MAX = 1000,
   TREE_SPAN_MS = 24 * 3600 * 1000,
-  SPILL_MS = 1000, /* a moment that is full lends ids of the next ones (calls_search.h), less than this */
+  SPILL_MS = 1000, /* a document's time may be this much later than its top leg's sort_at (calls_search.h) */
   SEARCH_LEAST = 3,
   DIGITS_AMONG_LETTERS = 6
 };
@@ -55,7 +55,7 @@ static enum err add(struct statement *s, const char *sql) {
   return buf_add(&s->sql, str_from(sql));
 }
 
-/* `before`, then the parameter that holds value, then `behind`. */
+/* Appends `before`, a parameter with the value, and `behind`. */
 static enum err add_value(struct statement *s, const char *before, struct db_value value, const char *behind) {
   if (s->count == VALUES_MAX) return ERR_TOO_BIG;
   s->values[s->count++] = value;
@@ -95,7 +95,7 @@ static enum err key_list_add(struct key_list *l, int64_t sort_at, struct str cal
   return OK;
 }
 
-/* Equal keys follow one another once it is sorted. */
+/* The order of lists: newest first. */
 static int key_compare(const void *a, const void *b) {
   const struct calls_key *x = a, *y = b;
   if (x->sort_at != y->sort_at) return x->sort_at < y->sort_at ? 1 : -1;
@@ -111,23 +111,23 @@ static void key_list_sort(struct key_list *l) {
   l->count = kept;
 }
 
-/* ---- what is asked ---- */
+/* ---- the query ---- */
 
-struct ask {
+struct list_query {
   struct db *db;
   int64_t business_id;
   const struct calls_filter *filter;
-  size_t want;       /* keys that the page needs from each source */
-  struct buf digits; /* of the search, without leading zeros; empty: it is part of no number */
-  bool is_short;     /* SHORT is a source: the digits are fewer than an index knows */
+  size_t needed;     /* keys that the page needs from each source */
+  struct buf digits; /* of the search, without leading zeros; empty: don't search numbers */
+  bool is_short;     /* SHORT is a source: the index has no terms of one or two digits */
   bool by_text;      /* TEXT is a source */
-  struct str sid[2]; /* beginnings of SIDs that the search may be */
+  struct str sid[2]; /* the search as the beginning of a SID, in one or two spellings */
   size_t sid_count;
   char sid_text[SID_SIZE];
   struct key_list keys;
 };
 
-static void ask_done(struct ask *a) {
+static void list_query_done(struct list_query *a) {
   buf_done(&a->digits);
   key_list_done(&a->keys);
 }
@@ -139,7 +139,7 @@ static bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-/* Marks of direction and typographic spaces and hyphens come along when numbers are copied: they are no letters. */
+/* Copied numbers may contain direction marks and typographic spaces and hyphens: they don't count as letters. */
 static bool has_letters(struct str s) {
   uint32_t code = 0;
   for (size_t at = 0, n; at < s.n; at += n) {
@@ -158,7 +158,7 @@ static size_t count_characters(struct str s) {
   return count;
 }
 
-static enum err ask_digits(struct ask *a, struct str search) {
+static enum err list_query_set_digits(struct list_query *a, struct str search) {
   struct buf all CLEANUP(buf_done) = BUF_INIT(CALLS_LIST_SEARCH_MAX);
   TRY(calls_search_digits(search, &all));
   struct str digits = buf_str(&all);
@@ -167,8 +167,8 @@ static enum err ask_digits(struct ask *a, struct str search) {
   return buf_add(&a->digits, digits);
 }
 
-/* As it is written, and, where it begins with two letters, with these in capitals. */
-static void ask_sids(struct ask *a, struct str search) {
+/* Adds the search as written, and with its first two letters in capitals. */
+static void list_query_set_sids(struct list_query *a, struct str search) {
   if (search.n >= SID_SIZE) return;
   for (size_t i = 0; i < search.n; i++)
     if (!is_letter(search.p[i]) && !is_digit(search.p[i]) && search.p[i] != '-') return;
@@ -180,21 +180,21 @@ static void ask_sids(struct ask *a, struct str search) {
   if (!str_eq(capital, search)) a->sid[a->sid_count++] = capital;
 }
 
-static enum err ask_search(struct ask *a) {
+static enum err list_query_set_search(struct list_query *a) {
   struct str search = a->filter->search;
   if (!search.n) return OK;
   if (search.n > CALLS_LIST_SEARCH_MAX || !str_is_utf8(search) || count_characters(search) < SEARCH_LEAST)
     return ERR_INVALID;
   a->by_text = true;
-  TRY(ask_digits(a, search));
+  TRY(list_query_set_digits(a, search));
   a->is_short = a->digits.n > 0 && a->digits.n < SEARCH_LEAST;
-  ask_sids(a, search);
+  list_query_set_sids(a, search);
   return OK;
 }
 
 /* ---- pieces of SQL ---- */
 
-/* l is a leg that c is shown with, c itself too. */
+/* The legs l that are shown with row c, including c itself. */
 #define LEGS_OF_C                                                                                                  \
   "calls l indexed by calls_legs where l.business_id = c.business_id and l.top_sid = c.top_sid and (c.call_sid = " \
   "c.top_sid or l.call_sid"                                                                                        \
@@ -207,7 +207,7 @@ static enum err add_recording_filters(struct statement *s, const struct calls_fi
     TRY(add_value(
         s, " and (exists (select 1 from " LEGS_OF_C " and exists (select 1 from " RECORDINGS_OF_L " and r.status = ",
         DB_TEXT(str_from(recording_status_name(f->recording_status))), "))"));
-    /* A call without any is missing one, as its status says. */
+    /* The status of a call without a recording is "missing" too. */
     if (f->recording_status == RECORDING_MISSING)
       TRY(add(s, " or not exists (select 1 from " LEGS_OF_C " and exists (select 1 from " RECORDINGS_OF_L "))"));
     TRY(add(s, ")"));
@@ -222,8 +222,8 @@ static enum err add_condition(struct statement *s, bool in_order, const char *co
   return add_value(s, "", value, "");
 }
 
-/* Conditions on c, each with " and" before it. in_order: c is walked by time; else c is found by other means, and the plus
- * keeps SQLite from walking it by time all the same. */
+/* Appends conditions on c, each after " and". in_order: the source walks c by time. Else it finds c in another way, and a plus
+ * before the column keeps SQLite from walking c by time. */
 static enum err add_filters(struct statement *s, const struct calls_filter *f, bool in_order) {
   if (f->status.n) TRY(add_condition(s, in_order, "status =", DB_TEXT(f->status)));
   if (f->ref.n) TRY(add_condition(s, in_order, "ref =", DB_TEXT(f->ref)));
@@ -243,14 +243,14 @@ static enum err add_filters(struct statement *s, const struct calls_filter *f, b
   return add_recording_filters(s, f);
 }
 
-static enum err add_end(struct statement *s, const struct ask *a, bool in_order) {
+static enum err add_end(struct statement *s, const struct list_query *a, bool in_order) {
   TRY(add_filters(s, a->filter, in_order));
-  return add_value(s, " order by c.sort_at desc, c.call_sid desc limit ", DB_INT(a->want), "");
+  return add_value(s, " order by c.sort_at desc, c.call_sid desc limit ", DB_INT(a->needed), "");
 }
 
-/* The SID in `column` begins with number i of the search's. */
-static enum err add_sid_range(struct statement *s, const struct ask *a, size_t i, const char *column) {
-  static const struct str past = {"\x7f", 1}; /* above all that SIDs hold */
+/* Appends: the SID in `column` begins with a->sid[i]. */
+static enum err add_sid_range(struct statement *s, const struct list_query *a, size_t i, const char *column) {
+  static const struct str past = {"\x7f", 1}; /* greater than all characters of SIDs */
   TRY(buf_addf(&s->sql, "(%s >= ", column));
   TRY(add_value(s, "", DB_TEXT(a->sid[i]), ""));
   TRY(buf_addf(&s->sql, " and %s < ", column));
@@ -258,7 +258,7 @@ static enum err add_sid_range(struct statement *s, const struct ask *a, size_t i
   return add_value(s, "", DB_TEXT(past), ")");
 }
 
-static enum err add_sid_ranges(struct statement *s, const struct ask *a, const char *column) {
+static enum err add_sid_ranges(struct statement *s, const struct list_query *a, const char *column) {
   for (size_t i = 0; i < a->sid_count; i++) {
     TRY(add(s, i ? " or " : "("));
     TRY(add_sid_range(s, a, i, column));
@@ -268,7 +268,7 @@ static enum err add_sid_ranges(struct statement *s, const struct ask *a, const c
 
 /* ---- sources ---- */
 
-static enum err collect(struct ask *a, struct statement *s) {
+static enum err collect_keys(struct list_query *a, struct statement *s) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(statement_query(s, a->db, &q));
   enum err e;
@@ -276,15 +276,15 @@ static enum err collect(struct ask *a, struct statement *s) {
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-/* Keeps the keys that the page may need. */
-static void keep_best(struct ask *a) {
+/* Drops keys that the page can't need. */
+static void keep_needed_keys(struct list_query *a) {
   key_list_sort(&a->keys);
-  if (a->keys.count > a->want) a->keys.count = a->want;
+  if (a->keys.count > a->needed) a->keys.count = a->needed;
 }
 
-/* Documents: rows of the place's time, sort_at and call_sid. Until the page is full and what comes further down, span_ms on,
- * can't be newer than its last key (1, 4). */
-static enum err collect_documents(struct ask *a, struct statement *s, int64_t span_ms) {
+/* Reads rows of (time of the document or recording, sort_at, call_sid), in descending order of the first. Stops when the page is
+ * full and no later row can belong to it, because its time is more than span_ms before the page's last key (1, 4). */
+static enum err collect_keys_by_time(struct list_query *a, struct statement *s, int64_t span_ms) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(statement_query(s, a->db, &q));
   enum err e;
@@ -293,12 +293,12 @@ static enum err collect_documents(struct ask *a, struct statement *s, int64_t sp
     int64_t place = db_int(&q, 0), sort_at = db_int(&q, 1);
     struct calls_key *last = a->keys.count ? &a->keys.all[a->keys.count - 1] : NULL;
     if (last && last->sort_at == sort_at && str_eq(db_text(&q, 2), str_from(last->call_sid))) continue;
-    if (a->keys.count >= a->want + KEYS_SPARE || (!full && a->keys.count >= a->want)) {
-      keep_best(a);
-      full = a->keys.count == a->want;
+    if (a->keys.count >= a->needed + KEYS_SPARE || (!full && a->keys.count >= a->needed)) {
+      keep_needed_keys(a);
+      full = a->keys.count == a->needed;
     }
-    if (full && place < a->keys.all[a->want - 1].sort_at - span_ms) return OK;
-    if (full && sort_at < a->keys.all[a->want - 1].sort_at) continue;
+    if (full && place < a->keys.all[a->needed - 1].sort_at - span_ms) return OK;
+    if (full && sort_at < a->keys.all[a->needed - 1].sort_at) continue;
     TRY(key_list_add(&a->keys, sort_at, db_text(&q, 2)));
   }
   return e == ERR_NOT_FOUND ? OK : e;
@@ -322,14 +322,14 @@ static const char *walk_index(const struct calls_filter *f, bool unrecorded) {
   return f->all_legs ? "calls_newest_leg" : "calls_newest";
 }
 
-/* l holds the search's one or two digits as they are written. */
-static enum err add_short(struct statement *s, const struct ask *a) {
+/* Appends: a leg's number contains the search's one or two digits. */
+static enum err add_short(struct statement *s, const struct list_query *a) {
   TRY(add(s, " and exists (select 1 from " LEGS_OF_C));
   TRY(add_value(s, " and (instr(l.from_number, ", DB_TEXT(buf_str(&a->digits)), ") > 0"));
   return add_value(s, " or instr(l.to_number, ", DB_TEXT(buf_str(&a->digits)), ") > 0))");
 }
 
-static enum err source_walk(struct ask *a, enum walk walk) {
+static enum err list_source_walk(struct list_query *a, enum walk walk) {
   bool unrecorded = walk == WALK_UNRECORDED || a->filter->has_recording == CALLS_NO;
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(buf_addf(&s.sql, "select c.sort_at, c.call_sid from calls c indexed by %s", walk_index(a->filter, unrecorded)));
@@ -346,11 +346,11 @@ static enum err source_walk(struct ask *a, enum walk walk) {
     TRY(add(&s, ")))"));
   }
   TRY(add_end(&s, a, true));
-  return collect(a, &s);
+  return collect_keys(a, &s);
 }
 
-/* The times from <= t < before that a document of a listed row can have; 0: open. */
-static void find_times(const struct ask *a, int64_t span_ms, int64_t *ret_from, int64_t *ret_before) {
+/* The times that a document or recording of the page can have: from <= t < before; 0: open. */
+static void find_times(const struct list_query *a, int64_t span_ms, int64_t *ret_from, int64_t *ret_before) {
   const struct calls_filter *f = a->filter;
   int64_t before = f->until;
   if (f->after_key && (!before || f->after.sort_at < before)) before = f->after.sort_at + 1;
@@ -358,7 +358,7 @@ static void find_times(const struct ask *a, int64_t span_ms, int64_t *ret_from, 
   *ret_before = before ? before + span_ms + SPILL_MS : 0;
 }
 
-static enum err add_document_times(struct statement *s, const struct ask *a, int64_t span_ms) {
+static enum err add_document_times(struct statement *s, const struct list_query *a, int64_t span_ms) {
   int64_t from, before;
   find_times(a, span_ms, &from, &before);
   if (from) TRY(add_value(s, " and s.rowid >= ", DB_INT(calls_search_first_id(from)), ""));
@@ -366,10 +366,9 @@ static enum err add_document_times(struct statement *s, const struct ask *a, int
   return OK;
 }
 
-/* Joins the rows c that leg l, given already, is shown in. */
-static enum err add_rows_of_l(struct statement *s, const struct ask *a) {
-  if (!a->filter
-           ->all_legs) { /* t: a top leg that got a parent of its own stands for its legs until they have followed */
+/* Joins the rows c in which leg l is shown; l is joined already. */
+static enum err add_rows_of_l(struct statement *s, const struct list_query *a) {
+  if (!a->filter->all_legs) { /* t: if l's top leg got a parent, t.top_sid is right while l.top_sid is not yet */
     TRY(add_value(s, " cross join calls t on t.call_sid = l.top_sid and t.business_id = ", DB_INT(a->business_id), ""));
     TRY(add_value(s, " cross join calls c on c.call_sid = t.top_sid and c.business_id = ", DB_INT(a->business_id), ""));
     return add(s, " and +c.top_sid = c.call_sid");
@@ -385,8 +384,8 @@ static int64_t span_of(const struct calls_filter *f) {
   return f->all_legs ? TREE_SPAN_MS : 0;
 }
 
-/* Documents, the legs l that they are of, and the rows c that these are shown in. */
-static enum err source_documents(struct ask *a, struct str match) {
+/* Matching documents, their legs l, and the rows c in which these are shown. */
+static enum err list_source_documents(struct list_query *a, struct str match) {
   const struct calls_filter *f = a->filter;
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid from call_documents s", CALLS_SEARCH_ID_BITS));
@@ -397,11 +396,11 @@ static enum err source_documents(struct ask *a, struct str match) {
   TRY(add_document_times(&s, a, span_of(f)));
   TRY(add_filters(&s, f, false));
   TRY(add(&s, " order by s.rowid desc"));
-  return collect_documents(a, &s, span_of(f));
+  return collect_keys_by_time(a, &s, span_of(f));
 }
 
-/* Recordings r in the filter's state, the legs l that they are of, and the rows c that these are shown in. */
-static enum err source_state(struct ask *a) {
+/* Recordings r in the filter's state, their legs l, and the rows c in which these are shown. */
+static enum err list_source_state(struct list_query *a) {
   const struct calls_filter *f = a->filter;
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(add(&s, "select r.listed_at, c.sort_at, c.call_sid from recordings r indexed by recordings_state_newest"));
@@ -415,10 +414,10 @@ static enum err source_state(struct ask *a) {
   if (before) TRY(add_value(&s, " and r.listed_at < ", DB_INT(before), ""));
   TRY(add_filters(&s, f, false));
   TRY(add(&s, " order by r.listed_at desc"));
-  return collect_documents(a, &s, span_of(f));
+  return collect_keys_by_time(a, &s, span_of(f));
 }
 
-/* The word that all documents of a business have in the older index. */
+/* Appends the term that all documents of a business have in the older index. */
 static enum err add_old_scope(struct buf *b, int64_t business_id) {
   enum { FIRST = 0x4e00, RANGE = 0x5000 };
   uint64_t rest = (uint64_t)business_id;
@@ -441,8 +440,8 @@ static enum err add_old_phrase(struct buf *b, const char *column, struct str phr
   return buf_add_char(b, '"');
 }
 
-/* The documents that an older release made, each of the leg and of those that it is shown with. */
-static enum err source_old_documents(struct ask *a) {
+/* Documents that an older release wrote: each has the texts of a leg and of all legs that are shown with it. */
+static enum err list_source_old_documents(struct list_query *a) {
   struct buf match CLEANUP(buf_done) = BUF_INIT(4 * CALLS_LIST_SEARCH_MAX + 256);
   TRY(add_old_scope(&match, a->business_id));
   TRY(buf_add(&match, STR(" AND (")));
@@ -461,10 +460,10 @@ static enum err source_old_documents(struct ask *a) {
   if (!a->filter->all_legs) TRY(add(&s, " and +c.top_sid = c.call_sid"));
   TRY(add_filters(&s, a->filter, false));
   TRY(add(&s, " order by s.rowid desc"));
-  return collect_documents(a, &s, 0);
+  return collect_keys_by_time(a, &s, 0);
 }
 
-static enum err is_being_built(struct ask *a, bool *ret_building) {
+static enum err documents_are_being_built(struct list_query *a, bool *ret_building) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(a->db, &q, "select exists (select 1 from call_documents_build)"));
   TRY(db_next(&q));
@@ -472,7 +471,7 @@ static enum err is_being_built(struct ask *a, bool *ret_building) {
   return OK;
 }
 
-static enum err source_text(struct ask *a) {
+static enum err list_source_text(struct list_query *a) {
   struct str search = a->filter->search;
   struct buf match CLEANUP(buf_done) = BUF_INIT(4 * CALLS_LIST_SEARCH_MAX + 256);
   TRY(calls_search_phrase(&match, a->business_id, DB_GRAMS_NAMES, search));
@@ -480,15 +479,15 @@ static enum err source_text(struct ask *a) {
     TRY(buf_add(&match, STR(" OR ")));
     TRY(calls_search_phrase(&match, a->business_id, DB_GRAMS_DIGITS, buf_str(&a->digits)));
   }
-  TRY(source_documents(a, buf_str(&match)));
-  keep_best(a);
-  if (a->is_short) TRY(source_walk(a, WALK_SHORT));
+  TRY(list_source_documents(a, buf_str(&match)));
+  keep_needed_keys(a);
+  if (a->is_short) TRY(list_source_walk(a, WALK_SHORT));
   bool building;
-  TRY(is_being_built(a, &building));
+  TRY(documents_are_being_built(a, &building));
   if (!building) return OK;
-  struct key_list had = a->keys; /* a source of its own: its page is filled anew */
+  struct key_list had = a->keys; /* this source fills a page of its own */
   a->keys = (struct key_list){NULL, 0, 0};
-  enum err e = source_old_documents(a);
+  enum err e = list_source_old_documents(a);
   for (size_t i = 0; e == OK && i < had.count; i++)
     e = key_list_add(&a->keys, had.all[i].sort_at, str_from(had.all[i].call_sid));
   key_list_done(&had);
@@ -496,20 +495,20 @@ static enum err source_text(struct ask *a) {
 }
 
 /* The calls with a SID that begins as the search, or a recording with one: the inside of `with m(sid) as (…)`. */
-static enum err add_few(struct statement *s, const struct ask *a) {
-  for (size_t i = 0; i < a->sid_count; i++) { /* a select each: "or" would walk the table */
+static enum err add_few(struct statement *s, const struct list_query *a) {
+  for (size_t i = 0; i < a->sid_count; i++) { /* one select for each: with "or" SQLite would walk the table */
     if (i) TRY(add(s, " union all "));
     TRY(add_value(s, "select call_sid from calls where business_id = ", DB_INT(a->business_id), " and "));
     TRY(add_sid_range(s, a, i, "call_sid"));
     TRY(add_value(s, " union all select call_sid from recordings where business_id = ", DB_INT(a->business_id),
                   " and "));
     TRY(add_sid_range(s, a, i, "recording_sid"));
-    TRY(add(s, " and +call_sid is not null")); /* the index by call would be walked whole */
+    TRY(add(s, " and +call_sid is not null")); /* the plus keeps SQLite from walking the index by call */
   }
   return OK;
 }
 
-static enum err are_few(struct ask *a, bool *ret_few) {
+static enum err count_is_few(struct list_query *a, bool *ret_few) {
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(add(&s, "select count(*) from (select 1 from ("));
   TRY(add_few(&s, a));
@@ -521,7 +520,7 @@ static enum err are_few(struct ask *a, bool *ret_few) {
   return OK;
 }
 
-static enum err source_few(struct ask *a) {
+static enum err list_source_few(struct list_query *a) {
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(add(&s, "with m(sid) as ("));
   TRY(add_few(&s, a));
@@ -538,26 +537,26 @@ static enum err source_few(struct ask *a) {
   TRY(add_value(&s, " on c.call_sid = w.sid and c.business_id = ", DB_INT(a->business_id), " where 1"));
   if (!a->filter->all_legs) TRY(add(&s, " and +c.top_sid = c.call_sid"));
   TRY(add_end(&s, a, false));
-  return collect(a, &s);
+  return collect_keys(a, &s);
 }
 
-static enum err run_sources(struct ask *a) {
+static enum err list_run_sources(struct list_query *a) {
   const struct calls_filter *f = a->filter;
   if (a->by_text) {
     bool few;
-    TRY(source_text(a));
+    TRY(list_source_text(a));
     if (!a->sid_count) return OK;
-    TRY(are_few(a, &few));
-    return few ? source_few(a) : source_walk(a, WALK_SID);
+    TRY(count_is_few(a, &few));
+    return few ? list_source_few(a) : list_source_walk(a, WALK_SID);
   }
   bool by_state = f->by_recording_status && f->recording_status != RECORDING_READY && !f->ref.n;
-  bool is_missing = f->recording_status == RECORDING_MISSING;             /* a call without any recording misses one */
-  if (by_state && f->has_recording == CALLS_NO && !is_missing) return OK; /* what has none has none in that state */
-  if (!by_state || f->has_recording == CALLS_NO) return source_walk(a, WALK_ALL);
-  TRY(source_state(a));
+  bool is_missing = f->recording_status == RECORDING_MISSING;             /* includes calls without a recording */
+  if (by_state && f->has_recording == CALLS_NO && !is_missing) return OK; /* no call can match both */
+  if (!by_state || f->has_recording == CALLS_NO) return list_source_walk(a, WALK_ALL);
+  TRY(list_source_state(a));
   if (!is_missing_or_unrecorded(f)) return OK;
-  keep_best(a);
-  return source_walk(a, WALK_UNRECORDED);
+  keep_needed_keys(a);
+  return list_source_walk(a, WALK_UNRECORDED);
 }
 
 enum err calls_list_page(struct db *db, int64_t business_id, const struct calls_filter *filter,
@@ -565,12 +564,12 @@ enum err calls_list_page(struct db *db, int64_t business_id, const struct calls_
   if (filter->limit < 1 || filter->limit > CALLS_LIST_LIMIT_MAX || filter->offset < 0 ||
       filter->offset > CALLS_LIST_OFFSET_MAX)
     return ERR_INVALID;
-  struct ask a CLEANUP(ask_done) = {.db = db, .business_id = business_id, .filter = filter};
+  struct list_query a CLEANUP(list_query_done) = {.db = db, .business_id = business_id, .filter = filter};
   size_t offset = (size_t)filter->offset, limit = (size_t)filter->limit;
-  a.want = offset + limit + 1;
+  a.needed = offset + limit + 1;
   buf_init(&a.digits, CALLS_LIST_SEARCH_MAX);
-  TRY(ask_search(&a));
-  TRY(run_sources(&a));
+  TRY(list_query_set_search(&a));
+  TRY(list_run_sources(&a));
   key_list_sort(&a.keys);
   size_t left = a.keys.count > offset ? a.keys.count - offset : 0;
   *ret_more = left > limit;

@@ -1,15 +1,15 @@
-/* calls_list_rows.c - the rows that a page of calls is made of: how many fit, all legs of its trees, their recordings. */
+/* calls_list_rows.c - reads the rows of a page of calls: how many fit, all legs of its trees, and their recordings. */
 #include "ledger/calls_list.h"
 #include "ledger/recordings_row.h"
 
-/* Of ?1's call `parent` the child that began first; sort_at is when it began. */
+/* Selects the child of `parent` that started first; ?1 is the business. */
 #define FIRST_CHILD(columns, parent)                                                                                 \
   "select " columns " from calls k indexed by calls_parent where k.business_id = ?1 and k.parent_call_sid = " parent \
   " order by k.sort_at, k.call_sid limit 1"
 
 enum { KEYS_JSON_MAX = (SID_SIZE * 6 + 3) * CALLS_LIST_LIMIT_MAX };
 
-/* The SIDs as a JSON array: one parameter for any number. */
+/* Any number of SIDs is one SQL parameter: a JSON array. */
 static enum err add_json_sid(struct buf *json, const char *sid) {
   TRY(buf_add_char(json, json->n ? ',' : '['));
   return buf_add_json(json, str_from(sid));
@@ -23,9 +23,9 @@ static enum err add_json_keys(struct buf *json, const struct calls_key *keys, si
 #define TREE_LEGS \
   "select c.call_sid from calls c indexed by calls_legs where c.business_id = ?1 and c.top_sid = tops.sid"
 
-/* A tree counts where its first key stands. Its rows are counted, in indexes alone, when the statement comes to it: who
- * stops early has not counted the rest. */
-static enum err query_sizes(struct db *db, int64_t business_id, struct str keys, struct db_rows *q) {
+/* One row for each tree, in the order of its first key: that key's index, its legs, its recordings. SQLite counts a tree, in indexes
+ * only, when its row is read; a caller that stops early does not count the rest. */
+static enum err query_tree_sizes(struct db *db, int64_t business_id, struct str keys, struct db_rows *q) {
   return db_query(db, q,
                   "select place, (select count(*) from (" TREE_LEGS
                   " limit ?3)), (select count(*) from"
@@ -47,7 +47,7 @@ enum err calls_list_fit(struct db *db, int64_t business_id, const struct calls_k
     return OK;
   }
   TRY(add_json_keys(&json, keys, count));
-  TRY(query_sizes(db, business_id, buf_str(&json), &q));
+  TRY(query_tree_sizes(db, business_id, buf_str(&json), &q));
   enum err e;
   while ((e = db_next(&q)) == OK) {
     legs += db_int(&q, 1);
@@ -62,7 +62,7 @@ enum err calls_list_fit(struct db *db, int64_t business_id, const struct calls_k
   return OK;
 }
 
-static enum err each_call(struct db_rows *q, calls_each_fn *fn, void *arg) {
+static enum err calls_read_each(struct db_rows *q, calls_each_fn *fn, void *arg) {
   enum err e;
   while ((e = db_next(q)) == OK) {
     struct call c;
@@ -86,28 +86,29 @@ enum err calls_list_legs(struct db *db, int64_t business_id, const struct calls_
                " order by c.call_sid in (select sid from page) desc, c.call_sid = c.top_sid desc, c.sort_at, c.call_sid"
                " limit ?3",
                DB_INT(business_id), DB_TEXT(buf_str(&json)), DB_INT(CALLS_LIST_LEGS_MAX + 1)));
-  return each_call(&q, fn, arg);
+  return calls_read_each(&q, fn, arg);
 }
 
-/* The same order for both statements: the page's own calls, then top legs, then the rest by time. */
-static enum err list_other_kin(struct db *db, int64_t business_id, const char *call_sid, calls_each_fn *fn, void *arg) {
+/* The same order as in calls_list_legs: the call itself, then top legs, then the rest by time. */
+static enum err list_related_of_child(struct db *db, int64_t business_id, const char *call_sid, calls_each_fn *fn,
+                                      void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(
       db, &q,
       "with own(sid, parent, top) as (select call_sid, parent_call_sid, top_sid from calls"
       "  where business_id = ?1 and call_sid = ?2),"
-      " kin(sid) as (select sid from own union select parent from own union select top from own"
+      " related(sid) as (select sid from own union select parent from own union select top from own"
       "  union select k.call_sid from own cross join calls k indexed by calls_parent"
       "   on k.business_id = ?1 and k.parent_call_sid = own.sid"
       "  union select call_sid from (" FIRST_CHILD(
           "k.call_sid",
           "(select top from own)") "))"
                                    " select " CALL_COLUMNS
-                                   " from kin cross join calls c on c.business_id = ?1 and c.call_sid = kin.sid"
+                                   " from related cross join calls c on c.business_id = ?1 and c.call_sid = related.sid"
                                    " order by c.call_sid = ?2 desc, c.call_sid = c.top_sid desc, c.sort_at, c.call_sid "
                                    "limit ?3",
       DB_INT(business_id), DB_TEXT(str_from(call_sid)), DB_INT(CALLS_LIST_LEGS_MAX + 1)));
-  return each_call(&q, fn, arg);
+  return calls_read_each(&q, fn, arg);
 }
 
 static enum err is_top_leg(struct db *db, int64_t business_id, const char *call_sid, bool *ret_top) {
@@ -119,14 +120,14 @@ static enum err is_top_leg(struct db *db, int64_t business_id, const char *call_
   return OK;
 }
 
-enum err calls_list_kin(struct db *db, int64_t business_id, const char *call_sid, calls_each_fn *fn, void *arg) {
+enum err calls_list_related(struct db *db, int64_t business_id, const char *call_sid, calls_each_fn *fn, void *arg) {
   struct calls_key key = {.sort_at = 0};
   bool is_top = false;
   TRY(str_copy(key.call_sid, sizeof(key.call_sid), str_from(call_sid)));
   enum err e = is_top_leg(db, business_id, call_sid, &is_top);
   if (e != OK) return e == ERR_NOT_FOUND ? OK : e;
   return is_top ? calls_list_legs(db, business_id, &key, 1, fn, arg)
-                : list_other_kin(db, business_id, call_sid, fn, arg);
+                : list_related_of_child(db, business_id, call_sid, fn, arg);
 }
 
 enum err calls_first_child(struct db *db, int64_t business_id, const char *call_sid, struct call *ret_call) {

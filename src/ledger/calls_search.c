@@ -1,10 +1,10 @@
-/* calls_search.c - documents of calls in the full-text table.
+/* calls_search.c - see calls_search.h.
  *
  * Invariants
- *  (1) A leg has at most one document, document_id its rowid; its text is a pure function of the leg's own row.
- *  (2) rowid >> 20 is the top leg's sort_at (as far as it fits), so the newest document is of the newest row: a list takes
- *      its first page without looking at, or sorting, all that match.
- *  (3) Every term has the business in front: what others hold is neither read nor does it cost anything. */
+ *  (1) A leg has at most one document, with rowid document_id. Its text depends only on the leg's own row.
+ *  (2) rowid >> 20 is the top leg's sort_at, so documents in order of rowid are rows in order of time: a list fills a page from
+ *      the newest matches without reading or sorting all of them.
+ *  (3) Every term begins with the business, so a search neither reads nor returns other businesses' documents. */
 #include "ledger/calls_search.h"
 
 enum { TEXT_MAX = 8 * 1024, TIME_BITS = 42, BUSY_MOMENTS_MAX = 1000 };
@@ -39,27 +39,27 @@ enum err calls_search_phrase(struct buf *b, int64_t business_id, enum db_grams_k
 
 /* ---- a document's text ---- */
 
-static enum err add_name(struct str name, struct buf *names) {
+static enum err document_add_name(struct str name, struct buf *names) {
   if (!name.n) return OK;
   TRY(buf_add(names, name));
   return buf_add_char(names, '\n');
 }
 
-/* The digits of a number, of a SIP address those of its user; what is no number goes to the names. */
-static enum err add_address(struct str address, struct buf *numbers, struct buf *names) {
+/* Adds a phone number's digits to numbers; of a SIP address the user's digits. Anything but a plain number goes to names too. */
+static enum err document_add_address(struct str address, struct buf *numbers, struct buf *names) {
   struct str user, host;
-  (void)str_cut(address, '@', &user, &host); /* without a host it is all user */
+  (void)str_cut(address, '@', &user, &host); /* without '@' all of it is the user */
   size_t had = numbers->n;
   TRY(calls_search_digits(user, numbers));
   bool has_digits = numbers->n > had;
   if (has_digits) TRY(buf_add_char(numbers, ' '));
   bool is_number = has_digits && str_index(address, ':', 0) == address.n;
-  return is_number ? OK : add_name(address, names);
+  return is_number ? OK : document_add_name(address, names);
 }
 
-/* ---- its place ---- */
+/* ---- its id ---- */
 
-static enum err last_id(struct db *db, int64_t first, int64_t *ret_id) {
+static enum err document_last_id(struct db *db, int64_t first, int64_t *ret_id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select rowid from call_documents where rowid >= ?1 and rowid < ?2 order by rowid desc limit 1",
                DB_INT(first), DB_INT(first + ((int64_t)1 << CALLS_SEARCH_ID_BITS))));
@@ -69,12 +69,12 @@ static enum err last_id(struct db *db, int64_t first, int64_t *ret_id) {
   return OK;
 }
 
-static enum err free_id(struct db *db, int64_t sort_at, int64_t *ret_id) {
+static enum err document_free_id(struct db *db, int64_t sort_at, int64_t *ret_id) {
   const int64_t span = (int64_t)1 << CALLS_SEARCH_ID_BITS;
   int64_t first = calls_search_first_id(sort_at);
   for (int i = 0; i < BUSY_MOMENTS_MAX; i++, first += span) {
     int64_t last;
-    TRY(last_id(db, first, &last));
+    TRY(document_last_id(db, first, &last));
     if (last + 1 >= first + span) continue;
     *ret_id = last + 1;
     return OK;
@@ -93,12 +93,13 @@ enum err calls_search_put(struct db *db, const struct call *call, int64_t sort_a
   struct buf digits CLEANUP(buf_done) = BUF_INIT(TEXT_MAX), names CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
   TRY(db_grams_text(&digits, call->business_id, DB_GRAMS_DIGITS, STR("")));
   TRY(db_grams_text(&names, call->business_id, DB_GRAMS_NAMES, STR("")));
-  TRY(add_address(str_from(call->from_number), &digits, &names));
-  TRY(add_address(str_from(call->to_number), &digits, &names));
-  TRY(add_name(str_from(call->caller_name), &names));
-  TRY(add_name(str_from(call->customer_name), &names));
+  TRY(document_add_address(str_from(call->from_number), &digits, &names));
+  TRY(document_add_address(str_from(call->to_number), &digits, &names));
+  TRY(document_add_name(str_from(call->caller_name), &names));
+  TRY(document_add_name(str_from(call->customer_name), &names));
   int64_t id;
-  TRY(free_id(db, sort_at, &id)); /* before the old one is deleted: it is another id (0009_documents.sql) */
+  TRY(document_free_id(db, sort_at,
+                       &id)); /* before the delete, so that it differs from the old id (0009_documents.sql) */
   TRY(calls_search_delete(db, call->document_id));
   TRY(db_run(db, "insert into call_documents (rowid, call_sid, digits, names) values (?1, ?2, ?3, ?4)", DB_INT(id),
              DB_TEXT(str_from(call->call_sid)), DB_TEXT(buf_str(&digits)), DB_TEXT(buf_str(&names))));

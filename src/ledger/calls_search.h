@@ -1,6 +1,9 @@
-/* calls_search.h - what calls are found by: one document a leg in `call_documents`, of its own numbers and names.
+/* calls_search.h - the search index of calls: one document for each leg in `call_documents`, with the leg's numbers and names.
  *
- * A list puts together which rows a leg that matches is shown in. Thread rule: the connection's; writing inside db_writer's
+ *   TRY(calls_search_put(db, &call, top_sort_at, &call.document_id));          and store document_id in the call's row
+ *   TRY(calls_search_phrase(&match, business, DB_GRAMS_NAMES, search));        … where call_documents match …
+ *
+ * calls_list.c finds the rows in which a matching leg is shown. Thread rule: the connection's; writes run in db_writer's
  * transaction. */
 #pragma once
 
@@ -9,16 +12,16 @@
 
 enum { CALLS_SEARCH_ID_BITS = 20 };
 
-/* Puts a leg's document anew, as call says, at its top leg's sort_at, in place of call->document_id (0: it has none). The
- * caller writes *ret_document_id into the leg's row. */
+/* Replaces the leg's document, call->document_id (0: none), by a new one at sort_at, its top leg's. The caller must store
+ * *ret_document_id in the leg's row. ERR_FULL: no free id at that time. */
 CHECKED enum err calls_search_put(struct db *db, const struct call *call, int64_t sort_at, int64_t *ret_document_id);
-/* 0 is fine, and one that is not there. */
+/* OK also for 0, and for a document that does not exist. */
 CHECKED enum err calls_search_delete(struct db *db, int64_t document_id);
-/* When a document says that its row begins. A moment that is full lends ids of the next ones, up to a second. */
+/* The time in a document's id, in ms: the top leg's sort_at, or up to a second later if that millisecond had no free id. */
 int64_t calls_search_time(int64_t document_id);
-/* The first id that a document of that time can have. */
+/* The smallest id of that time. */
 int64_t calls_search_first_id(int64_t sort_at);
-/* The digits of s, nothing else, appended to b. */
+/* Appends only the digits of s to b. */
 CHECKED enum err calls_search_digits(struct str s, struct buf *b);
-/* Appends a term of a match: column : "text", within the business. */
+/* Appends an FTS5 match phrase for text, limited to the business: column : "…". */
 CHECKED enum err calls_search_phrase(struct buf *b, int64_t business_id, enum db_grams_kind kind, struct str text);

@@ -1,14 +1,12 @@
 /* calls_tree.c - see calls_tree.h.
  *
- *   a leg moves --calls_tree_moved--> mark (call_moves) --follow_parent--> its legs are in line, those of them that moved
- *   are marked in turn --> … --> no mark is left
+ *   a leg moves --calls_tree_moved--> MARKED in call_moves --update_children--> its children are updated; those that moved are
+ *   MARKED in turn --> … --> no mark is left
  *
  * Invariants
  *  (1) top_sid is a pure function of the chain of parents: it does not depend on the order in which legs became known.
- *  (2) A leg that is not in line with what is above it has a marked leg above it, in the same committed state: a crash
- *      forgets none.
- *  (3) A leg that is in line already is not written, and what is below it is not looked at: marks end, in a chain that comes
- *      back to itself too. */
+ *  (2) A leg that is out of date has a marked leg above it in the same committed state: a crash loses none.
+ *  (3) A leg that is up to date is not written, and the legs below it are not read: so marks end, in a cycle too. */
 #include "ledger/calls_tree.h"
 
 #include <stdlib.h>
@@ -28,8 +26,8 @@ static enum err parent_of(struct db *db, int64_t business_id, const char *sid, c
   return str_copy(ret_parent, SID_SIZE, parent.p ? parent : STR("")) == OK ? OK : ERR_CORRUPT;
 }
 
-/* The least of a chain's legs from number `from` on, which come back to that one. */
-static const char *least(char chain[][SID_SIZE], int from, int count) {
+/* The smallest call_sid of the cycle chain[from], … chain[count - 1]. */
+static const char *smallest_in_cycle(char chain[][SID_SIZE], int from, int count) {
   const char *found = chain[from];
   for (int i = from + 1; i < count; i++)
     if (strcmp(chain[i], found) < 0) found = chain[i];
@@ -45,7 +43,7 @@ enum err calls_tree_top(struct db *db, int64_t business_id, struct str call_sid,
   while (next[0]) {
     for (int i = 0; i < count; i++) {
       if (strcmp(chain[i], next) != 0) continue;
-      memcpy(ret_top, least(chain, i, count), SID_SIZE);
+      memcpy(ret_top, smallest_in_cycle(chain, i, count), SID_SIZE);
       return OK;
     }
     char above[SID_SIZE];
@@ -70,7 +68,7 @@ enum err calls_tree_place(struct db *db, int64_t business_id, const char *top_si
 
 /* ---- downwards ---- */
 
-static enum err mark(struct db *db, int64_t business_id, struct str call_sid) {
+static enum err mark_parent(struct db *db, int64_t business_id, struct str call_sid) {
   return db_run(db,
                 "insert into call_moves (business_id, call_sid, after_sid) select ?1, ?2, '' where exists (select 1"
                 " from calls indexed by calls_parent where business_id = ?1 and parent_call_sid = ?2)"
@@ -78,7 +76,7 @@ static enum err mark(struct db *db, int64_t business_id, struct str call_sid) {
                 DB_INT(business_id), DB_TEXT(call_sid));
 }
 
-/* Legs of one parent, read before any of them is written. */
+/* Children of one parent, read before any of them is written. */
 struct legs {
   struct call *all; /* owned */
   int count;
@@ -102,25 +100,25 @@ static enum err read_legs(struct db *db, int64_t business_id, const char *parent
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static enum err follow_leg(struct db *db, const struct call *leg) {
+static enum err update_leg(struct db *db, const struct call *leg) {
   char top[SID_SIZE];
   int64_t place, id;
   TRY(calls_tree_top(db, leg->business_id, str_from(leg->call_sid), str_from(leg->parent_call_sid), top));
   TRY(calls_tree_place(db, leg->business_id, top, &place));
   bool same_top = strcmp(top, leg->top_sid) == 0;
-  int64_t stands = leg->document_id ? calls_search_time(leg->document_id) : -1;
-  if (same_top && stands == calls_search_time(calls_search_first_id(place))) return OK; /* (3) */
+  int64_t placed_at = leg->document_id ? calls_search_time(leg->document_id) : -1;
+  if (same_top && placed_at == calls_search_time(calls_search_first_id(place))) return OK; /* (3) */
   TRY(calls_search_put(db, leg, place, &id));
   TRY(db_run(db, "update calls set top_sid = ?3, document_id = ?4 where business_id = ?1 and call_sid = ?2",
              DB_INT(leg->business_id), DB_TEXT(str_from(leg->call_sid)), DB_TEXT(str_from(top)), DB_INT(id)));
   if (!same_top) TRY(changes_add(db, CHANGE_CALL, leg->business_id, str_from(leg->call_sid)));
-  if (same_top && stands == calls_search_time(id)) return OK; /* its moment is full: it has not moved */
-  return mark(db, leg->business_id, str_from(leg->call_sid));
+  if (same_top && placed_at == calls_search_time(id)) return OK; /* no free id at that time: it has not moved */
+  return mark_parent(db, leg->business_id, str_from(leg->call_sid));
 }
 
-/* The legs of a marked one, at most limit; its mark goes with the last. */
-static enum err follow_parent(struct db *db, int64_t business_id, const char *parent, const char *after, int limit,
-                              int *ret_count) {
+/* Updates at most limit children of a marked parent, and deletes its mark after the last child. */
+static enum err update_children(struct db *db, int64_t business_id, const char *parent, const char *after, int limit,
+                                int *ret_count) {
   struct legs legs CLEANUP(legs_done) = {NULL, 0};
   TRY(read_legs(db, business_id, parent, after, limit, &legs));
   if (legs.count == limit)
@@ -129,7 +127,7 @@ static enum err follow_parent(struct db *db, int64_t business_id, const char *pa
   else
     TRY(db_run(db, "delete from call_moves where business_id = ?1 and call_sid = ?2", DB_INT(business_id),
                DB_TEXT(str_from(parent))));
-  for (int i = 0; i < legs.count; i++) TRY(follow_leg(db, &legs.all[i]));
+  for (int i = 0; i < legs.count; i++) TRY(update_leg(db, &legs.all[i]));
   *ret_count = legs.count;
   return OK;
 }
@@ -163,21 +161,21 @@ enum err calls_tree_follow(struct db *db, int64_t *business_id, int limit, int *
   int64_t from = *business_id + 1;
   while (limit > 0) {
     enum err e = first_mark(db, from, &m);
-    if (e == ERR_NOT_FOUND && from > 0) e = first_mark(db, 0, &m); /* round again */
+    if (e == ERR_NOT_FOUND && from > 0) e = first_mark(db, 0, &m); /* begin again with the first business */
     if (e == ERR_NOT_FOUND) break;
     TRY(e);
     int count;
-    TRY(follow_parent(db, m.business_id, m.call_sid, m.after_sid, limit, &count));
-    limit -= count + 1; /* a mark without legs costs too */
+    TRY(update_children(db, m.business_id, m.call_sid, m.after_sid, limit, &count));
+    limit -= count + 1; /* a mark without children counts as one */
     from = *business_id = m.business_id;
   }
   *ret_left = limit > 0 ? limit : 0;
   return OK;
 }
 
-/* Only of its own tree, and of this business: what else is marked is the upkeep's. */
+/* Updates marks of this business only; the upkeep does the others. */
 enum err calls_tree_moved(struct db *db, int64_t business_id, struct str call_sid) {
-  TRY(mark(db, business_id, call_sid));
+  TRY(mark_parent(db, business_id, call_sid));
   int limit = CALLS_TREE_AT_ONCE;
   while (limit > 0) {
     struct mark m;
@@ -185,7 +183,7 @@ enum err calls_tree_moved(struct db *db, int64_t business_id, struct str call_si
     if (e == ERR_NOT_FOUND || (e == OK && m.business_id != business_id)) return OK;
     TRY(e);
     int count;
-    TRY(follow_parent(db, business_id, m.call_sid, m.after_sid, limit, &count));
+    TRY(update_children(db, business_id, m.call_sid, m.after_sid, limit, &count));
     limit -= count + 1;
   }
   return OK;

@@ -1,23 +1,23 @@
-/* calls_tree.h - which leg is on top of which, and legs that follow one that moved.
+/* calls_tree.h - the tree of legs: finds a leg's top leg, and updates legs after the leg above them has moved.
  *
- * A leg's top_sid, and the place of its document, depend on the legs above it. A write brings its own leg in line at once and
- * a few below it; more are marked in `call_moves` and brought in line in bounded parts (calls_upkeep.h).
- * Until then a list shows a leg that has yet to follow where it stood before, in the row of its old top leg; docs/internals/
- * search.md says what a reader sees. Thread rule: the connection's; inside db_writer's transaction. */
+ * A leg's top_sid and the time of its document depend on the legs above it. A write updates its own leg and up to
+ * CALLS_TREE_AT_ONCE legs below it. The table `call_moves` marks parents whose other legs must follow; calls_upkeep.h updates
+ * them in bounded parts. Until then lists show such a leg in the row of its old top leg (docs/internals/search.md).
+ * Thread rule: the connection's; writes run in db_writer's transaction. */
 #pragma once
 
 #include "ledger/calls.h"
 
 enum { CALLS_TREE_DEPTH_MAX = 64, CALLS_TREE_AT_ONCE = 50 };
 
-/* The leg on top of a leg with that parent: the end of the chain of known parents, at most CALLS_TREE_DEPTH_MAX up. Of a chain
- * that comes back to itself it is the leg with the least call_sid. */
+/* The top leg of a leg with that parent: the end of the chain of known parents, at most CALLS_TREE_DEPTH_MAX up. In a chain that
+ * is a cycle, the leg with the smallest call_sid. */
 CHECKED enum err calls_tree_top(struct db *db, int64_t business_id, struct str call_sid, struct str parent_sid,
                                 char ret_top[SID_SIZE]);
-/* The sort_at of a leg: where the documents of its tree stand, when it is on top. */
+/* The sort_at of a top leg: the time of all documents of its tree. */
 CHECKED enum err calls_tree_place(struct db *db, int64_t business_id, const char *top_sid, int64_t *ret_sort_at);
-/* What hangs below a leg has to follow it: up to CALLS_TREE_AT_ONCE legs do at once, the rest is marked. */
+/* Call it after a leg's top_sid or time changed. Updates up to CALLS_TREE_AT_ONCE legs below it, and marks the rest. */
 CHECKED enum err calls_tree_moved(struct db *db, int64_t business_id, struct str call_sid);
-/* Brings at most limit legs in line that are marked, of the businesses behind *business_id first, which becomes the one that
- * was served. *ret_left: how many of limit were not needed. */
+/* Updates at most limit marked legs. Begins with businesses after *business_id, and sets it to the last one served, so that they
+ * take turns. *ret_left: the unused part of limit. */
 CHECKED enum err calls_tree_follow(struct db *db, int64_t *business_id, int limit, int *ret_left);

@@ -1,6 +1,6 @@
 /* calls_upkeep.c - see calls_upkeep.h.
  *
- * The full-text index takes documents in ascending order of their ids best: what is put or deleted in one part is sorted. */
+ * The full-text index is fastest when documents are written and deleted in ascending order of their ids, so each part is sorted. */
 #include "ledger/calls_upkeep.h"
 
 #include <stdlib.h>
@@ -19,7 +19,7 @@ enum err calls_upkeep_needed(struct db *db, bool *ret_needed) {
   return OK;
 }
 
-/* ---- documents of calls that are gone ---- */
+/* ---- documents of deleted calls ---- */
 
 enum err calls_upkeep_delete(struct db *db, int limit, int *ret_count) {
   TRY(db_run(db,
@@ -34,11 +34,11 @@ enum err calls_upkeep_delete(struct db *db, int limit, int *ret_count) {
   return OK;
 }
 
-/* ---- calls that are indexed, or indexed anew ---- */
+/* ---- calls whose document is missing or out of date ---- */
 
 struct batch {
   struct call *all; /* owned */
-  int64_t *places;  /* owned: each one's top leg's sort_at */
+  int64_t *places;  /* owned: the sort_at of each one's top leg */
   int count, room;
 };
 
@@ -54,7 +54,7 @@ static enum err batch_init(struct batch *b, int room) {
   return b->all && b->places ? OK : ERR_NOMEM;
 }
 
-/* Rows of CALL_COLUMNS and the top leg's sort_at. */
+/* Reads rows of CALL_COLUMNS and the top leg's sort_at. */
 static enum err batch_read(struct batch *b, struct db_rows *q) {
   enum err e;
   while (b->count < b->room && (e = db_next(q)) == OK) {
@@ -97,14 +97,14 @@ static enum err index_stale(struct db *db, int limit, int *ret_count) {
   return OK;
 }
 
-/* ---- calls of before ---- */
+/* ---- calls of an older schema ---- */
 
-struct cursor {
+struct build_cursor {
   int64_t business_id, sort_at;
   char call_sid[SID_SIZE];
 };
 
-static enum err read_cursor(struct db *db, struct cursor *ret_cursor) {
+static enum err read_cursor(struct db *db, struct build_cursor *ret_cursor) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select business_id, sort_at, call_sid from call_documents_build limit 1"));
   TRY(db_next(&q));
@@ -122,7 +122,7 @@ static enum err next_business(struct db *db, int64_t *business_id) {
   return OK;
 }
 
-static enum err read_before(struct db *db, const struct cursor *at, struct batch *b) {
+static enum err read_older(struct db *db, const struct build_cursor *at, struct batch *b) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select " PLACED_CALL " from calls c indexed by calls_newest_leg where c.business_id = ?1"
@@ -131,20 +131,20 @@ static enum err read_before(struct db *db, const struct cursor *at, struct batch
   return batch_read(b, &q);
 }
 
-static enum err move_cursor(struct db *db, const struct cursor *to) {
+static enum err move_cursor(struct db *db, const struct build_cursor *to) {
   return db_run(db, "update call_documents_build set business_id = ?1, sort_at = ?2, call_sid = ?3",
                 DB_INT(to->business_id), DB_INT(to->sort_at), DB_TEXT(str_from(to->call_sid)));
 }
 
-/* Newest first; within a part the oldest first, for the index's sake. */
+/* Indexes the newest calls first; within a part the oldest first, in ascending order of ids. */
 static enum err index_older(struct db *db, struct calls_upkeep *u, int limit) {
-  struct cursor at;
+  struct build_cursor at;
   enum err e = read_cursor(db, &at);
   if (e == ERR_NOT_FOUND) return OK;
   TRY(e);
   struct batch b CLEANUP(batch_done) = {.all = NULL};
   TRY(batch_init(&b, limit));
-  TRY(read_before(db, &at, &b));
+  TRY(read_older(db, &at, &b));
   if (b.count == 0) {
     e = next_business(db, &at.business_id);
     if (e == ERR_NOT_FOUND) return db_run(db, "delete from call_documents_build");

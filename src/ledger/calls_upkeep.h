@@ -1,25 +1,27 @@
-/* calls_upkeep.h - what writes of calls leave to be done afterwards, in bounded parts.
+/* calls_upkeep.h - work that writes of calls leave for later, done in bounded parts. Four tables list it:
  *
- *   legs that follow one that moved      call_moves             (calls_tree.h)
- *   documents of calls that are gone     call_documents_gone
- *   documents that an older release left call_documents_stale
- *   calls of before there were documents call_documents_build
+ *   call_moves             legs that must follow a leg above them (calls_tree.h)
+ *   call_documents_gone    documents whose call was deleted
+ *   call_documents_stale   calls that an older release wrote without updating their document
+ *   call_documents_build   how far the calls of an older schema are indexed
  *
- * What is to be done stands in the database: a crash forgets none of it, and any process may do it.
- * Thread rule: the connection's; inside db_writer's transaction. */
+ *   TRY(calls_upkeep_run(db, &upkeep, 80, &more));   as a writer job, again while more
+ *
+ * The list is in the database: a crash loses nothing, and any process may do the work.
+ * Thread rule: the connection's; calls_upkeep_run and _delete in db_writer's transaction. */
 #pragma once
 
 #include "db/db.h"
 
-/* Zeroes to begin with. */
+/* The caller's progress. Initialise it with zeroes. */
 struct calls_upkeep {
-  int64_t business_id; /* whose turn it was */
-  int64_t indexed;     /* calls of before that were looked at */
+  int64_t business_id; /* the business served last */
+  int64_t indexed;     /* calls of an older schema that were indexed, for the log */
 };
 
-/* Is there anything to be done? Four reads of a first row. */
+/* Is there work? Reads the first row of each table. */
 CHECKED enum err calls_upkeep_needed(struct db *db, bool *ret_needed);
-/* Does at most limit rows of it. *ret_more: there is more. */
+/* Does at most limit rows of work. *ret_more: there is more. */
 CHECKED enum err calls_upkeep_run(struct db *db, struct calls_upkeep *u, int limit, bool *ret_more);
-/* Deletes documents of calls that are gone, at most limit; *ret_count of them. */
+/* Deletes at most limit documents of deleted calls. *ret_count: how many. */
 CHECKED enum err calls_upkeep_delete(struct db *db, int limit, int *ret_count);

@@ -1,16 +1,17 @@
 /* changes.c - the sequence of changes, and the thread that follows it.
  *
- *   poll --same data_version--> tick --10 ms, or wake_pending--> poll
- *     `--another--> read behind seq, in batches --> subscribers --> tick
- *     `--a gap, an end behind us, another database--> lost --> go on from its newest
+ *   poll --data_version is the same--> tick --10 ms, or changes_wake--> poll
+ *     |--it differs--> read rows after seq, in batches --> subscribers' change --> tick
+ *     |--a gap, seq beyond the newest, or another database--> subscribers' lost --> continue after the newest row
  *     `--error--> unhealthy --10 ms--> poll
  *
  * Invariants
- *  (1) seq has no holes but at its beginning: autoincrement counts, and a rolled-back insert gives its number back. So
- * a first row beyond seq + 1, or no row where the counter is beyond seq, means that rows were trimmed before we saw
- * them. (2) A subscriber is told each change at most once, in order; after `lost`, only what was committed later than
- * the newest that the loss was noticed at. (3) seq moves after all subscribers were told. (4) The lock covers closing
- * and wake_pending; nothing is called and no SQL runs under it. */
+ *  (1) seq has no holes except at its beginning: autoincrement counts, and a rolled-back insert gives its number back. So if the
+ *      oldest row is beyond seq + 1, rows were trimmed before the follower read them.
+ *  (2) A subscriber gets each change at most once, in order. After `lost` it gets only changes committed after the newest one at
+ *      that time.
+ *  (3) seq moves after all subscribers were called.
+ *  (4) The lock covers closing and wake_pending. No SQL and no callback runs under it. */
 #include "ledger/changes.h"
 
 #include <assert.h>
@@ -37,7 +38,7 @@ enum err changes_add(struct db *db, enum change_kind kind, int64_t business_id, 
 }
 
 enum err changes_trim(struct db *db, int64_t now, bool *ret_more) {
-  /* Rows stand in the order of time, so looking at the first part is enough. A time too far ahead counts as past. */
+  /* Rows are in order of time, so the first ones are the oldest. A time too far ahead counts as past. */
   TRY(db_run(db,
              "delete from changes where seq in (select seq from changes order by seq limit ?1)"
              " and (abs(?2 - at_ms) > ?3 or seq <= (select max(seq) from changes) - ?4)",
@@ -57,9 +58,9 @@ enum err changes_bounds(struct db *db, int64_t *ret_oldest, int64_t *ret_newest)
   return OK;
 }
 
-/* Calls fn with the rows behind after. Kinds of a later release are passed over. */
-static enum err read_rows(struct db *db, int64_t business_id, int64_t after, int limit, changes_fn *fn, void *arg,
-                          int64_t *ret_last, int *ret_rows) {
+/* Calls fn with the rows after `after`. Skips kinds that only a later release knows. */
+static enum err changes_read_rows(struct db *db, int64_t business_id, int64_t after, int limit, changes_fn *fn,
+                                  void *arg, int64_t *ret_last, int *ret_rows) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select seq, kind, business_id, id, at_ms from changes"
@@ -81,22 +82,22 @@ static enum err read_rows(struct db *db, int64_t business_id, int64_t after, int
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static enum err read_remembered(struct db *db, int64_t business_id, int64_t after, int limit, changes_fn *fn, void *arg,
-                                int64_t *ret_last) {
+static enum err changes_read_snapshot(struct db *db, int64_t business_id, int64_t after, int limit, changes_fn *fn,
+                                      void *arg, int64_t *ret_last) {
   int64_t oldest, newest, last = after;
   int rows;
   TRY(changes_bounds(db, &oldest, &newest));
   if (after < oldest - 1 || after > newest) return ERR_NOT_FOUND;
-  TRY(read_rows(db, business_id, after, limit, fn, arg, &last, &rows));
+  TRY(changes_read_rows(db, business_id, after, limit, fn, arg, &last, &rows));
   *ret_last = rows < limit ? newest : last;
   return OK;
 }
 
 enum err changes_read(struct db *db, int64_t business_id, int64_t after, int limit, changes_fn *fn, void *arg,
                       int64_t *ret_last) {
-  if (db_in_transaction(db)) return read_remembered(db, business_id, after, limit, fn, arg, ret_last);
-  TRY(db_begin(db)); /* bounds and rows of one moment */
-  enum err e = read_remembered(db, business_id, after, limit, fn, arg, ret_last);
+  if (db_in_transaction(db)) return changes_read_snapshot(db, business_id, after, limit, fn, arg, ret_last);
+  TRY(db_begin(db)); /* bounds and rows of one snapshot */
+  enum err e = changes_read_snapshot(db, business_id, after, limit, fn, arg, ret_last);
   db_rollback(db);
   return e;
 }
@@ -107,8 +108,8 @@ struct changes {
   struct db *db;
   struct changes_subscriber subscribers[CHANGES_SUBSCRIBERS_MAX];
   size_t subscriber_count;
-  int64_t version;  /* of the last look; -1: look in any case */
-  int64_t reopened; /* db_reopened of the last look */
+  int64_t version;  /* data_version of the last poll; -1: read in any case */
+  int64_t reopened; /* db_reopened of the last poll */
   atomic_llong seq;
   atomic_bool healthy;
   pthread_t thread;
@@ -118,13 +119,13 @@ struct changes {
   bool closing, wake_pending;
 };
 
-static void tell_lost(struct changes *c) {
+static void call_lost(struct changes *c) {
   for (size_t i = 0; i < c->subscriber_count; i++) {
     if (c->subscribers[i].lost) c->subscribers[i].lost(c->subscribers[i].arg);
   }
 }
 
-/* A batch: rows are kept until the read is over, so that subscribers never run inside it. */
+/* Rows of one read. Subscribers are called after the read has ended. */
 struct batch {
   struct change changes[BATCH];
   struct buf ids;
@@ -135,13 +136,13 @@ static enum err batch_add(void *arg, const struct change *change) {
   struct batch *b = arg;
   struct change *kept = &b->changes[b->count];
   *kept = *change;
-  kept->id.p = NULL; /* set when the buffer moves no more */
+  kept->id.p = NULL; /* set by batch_deliver, when the buffer has its final address */
   TRY(buf_add(&b->ids, change->id));
   b->count++;
   return OK;
 }
 
-static void batch_tell(struct changes *c, struct batch *b) {
+static void batch_deliver(struct changes *c, struct batch *b) {
   const char *id = b->ids.p;
   for (size_t i = 0; i < b->count; i++) {
     struct change *change = &b->changes[i];
@@ -153,7 +154,7 @@ static void batch_tell(struct changes *c, struct batch *b) {
   }
 }
 
-/* What stands behind seq in one snapshot; *ret_lost: rows between are gone, *ret_end is where to go on. */
+/* Reads rows after seq in one snapshot. *ret_end: the seq to continue after. *ret_lost: rows were trimmed unread. */
 static enum err batch_read(struct changes *c, struct batch *b, int64_t *ret_end, int *ret_rows, bool *ret_lost) {
   int64_t oldest, newest, seq = atomic_load(&c->seq);
   *ret_end = seq;
@@ -164,7 +165,7 @@ static enum err batch_read(struct changes *c, struct batch *b, int64_t *ret_end,
     *ret_end = newest;
     return OK;
   }
-  return read_rows(c->db, 0, seq, BATCH, batch_add, b, ret_end, ret_rows);
+  return changes_read_rows(c->db, 0, seq, BATCH, batch_add, b, ret_end, ret_rows);
 }
 
 static enum err follow_batch(struct changes *c, bool *ret_more) {
@@ -178,8 +179,8 @@ static enum err follow_batch(struct changes *c, bool *ret_more) {
   if (e == OK) e = batch_read(c, b, &end, &rows, &lost);
   db_rollback(c->db);
   if (e == OK) {
-    if (lost) tell_lost(c);
-    batch_tell(c, b);
+    if (lost) call_lost(c);
+    batch_deliver(c, b);
     atomic_store(&c->seq, end); /* (3) */
   }
   buf_done(&b->ids);
@@ -188,17 +189,17 @@ static enum err follow_batch(struct changes *c, bool *ret_more) {
   return e;
 }
 
-/* Another database stands at the path: what was told of the old one is void. */
+/* Another database stands at the path: all that was read from the old one must be discarded. */
 static enum err follow_reopened(struct changes *c) {
   int64_t oldest, newest;
   TRY(changes_bounds(c->db, &oldest, &newest));
   c->reopened = db_reopened(c->db);
-  tell_lost(c);
+  call_lost(c);
   atomic_store(&c->seq, newest);
   return OK;
 }
 
-static enum err look(struct changes *c) {
+static enum err changes_poll(struct changes *c) {
   int64_t version;
   TRY(db_data_version(c->db, &version));
   if (db_reopened(c->db) != c->reopened) TRY(follow_reopened(c));
@@ -212,7 +213,7 @@ static enum err look(struct changes *c) {
 static void *follower_main(void *arg) {
   struct changes *c = arg;
   for (;;) {
-    enum err e = look(c);
+    enum err e = changes_poll(c);
     if (e != OK) c->version = -1;
     atomic_store(&c->healthy, e == OK);
     for (size_t i = 0; e == OK && i < c->subscriber_count; i++) {
@@ -256,7 +257,7 @@ enum err changes_subscribe(struct changes *c, const struct changes_subscriber *s
 enum err changes_start(struct changes *c) {
   assert(!c->started);
   c->started = pthread_create(&c->thread, NULL, follower_main, c) == 0;
-  if (c->started) (void)pthread_setname_np(c->thread, "changes"); /* for people and benches only */
+  if (c->started) (void)pthread_setname_np(c->thread, "changes"); /* a name for people and benches */
   return c->started ? OK : ERR_NOMEM;
 }
 
@@ -280,7 +281,7 @@ struct changes *changes_free(struct changes *c) {
   return NULL;
 }
 
-void changes_poke(struct changes *c) {
+void changes_wake(struct changes *c) {
   if (!c) return;
   LOCKED(&c->lock);
   if (!c->wake_pending) lock_cond_signal(&c->woken);

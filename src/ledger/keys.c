@@ -1,8 +1,9 @@
 /* keys.c - see keys.h.
  *
  * Invariants
- *  (1) A key's text is in no row, log or error: only its SHA-256, which 256 random bits make as good as the text is
- * secret. (2) revoked_at, once set, stays. */
+ *  (1) No row, log message or error contains a key's text. A row has its SHA-256; the text's 256 random bits can't be guessed
+ *      from it.
+ *  (2) revoked_at, once set, stays. */
 #include "ledger/keys.h"
 
 #include <stdio.h>
@@ -17,7 +18,7 @@ void keys_digest(struct str text, uint8_t ret_digest[SHA256_SIZE]) {
   secret_sha256(text, ret_digest);
 }
 
-static enum err add_change(struct db *db, int64_t business_id, int64_t key_id) {
+static enum err keys_add_change(struct db *db, int64_t business_id, int64_t key_id) {
   char id[24];
   int n = snprintf(id, sizeof(id), "%lld", (long long)key_id);
   return changes_add(db, CHANGE_KEY, business_id, str_of(id, (size_t)n));
@@ -54,7 +55,7 @@ enum err keys_create(struct db *db, int64_t business_id, struct str role, struct
     TRY(db_next(&q));
     key_id = db_int(&q, 0);
   }
-  TRY(add_change(db, business_id, key_id));
+  TRY(keys_add_change(db, business_id, key_id));
   memcpy(ret_text, text, sizeof(text));
   secret_wipe(text, sizeof(text));
   *ret_key_id = key_id;
@@ -71,7 +72,7 @@ enum err keys_revoke(struct db *db, int64_t key_id) {
   }
   TRY(db_run(db, "update keys set revoked_at = ?2 where key_id = ?1 and revoked_at is null", DB_INT(key_id),
              DB_INT(db_now_ms(db))));
-  return db_changed(db) > 0 ? add_change(db, business_id, key_id) : OK;
+  return db_changed(db) > 0 ? keys_add_change(db, business_id, key_id) : OK;
 }
 
 enum err keys_revoke_all(struct db *db, int64_t business_id) {
@@ -92,7 +93,7 @@ static enum err read_key(struct db_rows *q, struct key *ret_key) {
   return OK;
 }
 
-static enum err each(struct db_rows *q, keys_each_fn *fn, void *arg) {
+static enum err keys_read_each(struct db_rows *q, keys_each_fn *fn, void *arg) {
   enum err e;
   while ((e = db_next(q)) == OK) {
     struct key key;
@@ -116,7 +117,7 @@ enum err keys_each(struct db *db, int64_t business_id, keys_each_fn *fn, void *a
                  DB_INT(business_id)));
   else
     TRY(db_query(db, &q, "select " KEY_COLUMNS " from keys k order by k.key_id"));
-  return each(&q, fn, arg);
+  return keys_read_each(&q, fn, arg);
 }
 
 enum err keys_each_live(struct db *db, keys_each_fn *fn, void *arg) {
@@ -126,5 +127,5 @@ enum err keys_each_live(struct db *db, keys_each_fn *fn, void *arg) {
       "select " KEY_COLUMNS
       " from keys k left join businesses b on b.business_id = k.business_id where k.revoked_at is null"
       " and (k.business_id is null or (b.business_id is not null and b.removed_at is null)) order by k.key_id"));
-  return each(&q, fn, arg);
+  return keys_read_each(&q, fn, arg);
 }

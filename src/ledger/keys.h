@@ -1,7 +1,7 @@
-/* keys.h - the table `keys`: API keys, of which only digests are kept.
+/* keys.h - the table `keys`: API keys. Only their digests are stored.
  *
- * A key's text is "cr_" and 43 base64url characters (256 random bits); it is seen once, when it is made.
- * Thread rule: the connection's; writing inside a transaction, with a row in `changes`. */
+ * A key's text is "cr_" and 43 base64url characters (256 random bits); keys_create returns it, and nobody can read it again.
+ * Thread rule: the connection's. Writes need a transaction; they add to `changes`. */
 #pragma once
 
 #include "base/secret.h"
@@ -13,25 +13,25 @@ struct key {
   int64_t key_id;
   int64_t business_id;      /* 0: a platform key */
   char role[KEY_ROLE_SIZE]; /* viewer, agent, admin; platform for a platform key */
-  char name[KEY_NAME_SIZE]; /* "" none */
+  char name[KEY_NAME_SIZE]; /* "": none */
   uint8_t digest[SHA256_SIZE];
   int64_t created_at;
-  int64_t revoked_at; /* 0: live */
+  int64_t revoked_at; /* 0: not revoked */
 };
 
-/* business_id 0 with role "platform", and only so, makes a platform key; name may be empty. ERR_INVALID for another role or
- * a name over its size, ERR_NOT_FOUND for a business that is not there (any more). */
+/* Creates a key. business_id 0 needs role "platform", and another business_id another role. name may be empty. ERR_INVALID: a
+ * wrong role, or a name that is too long or not UTF-8; ERR_NOT_FOUND: no such business, or it is removed. */
 CHECKED enum err keys_create(struct db *db, int64_t business_id, struct str role, struct str name,
                              char ret_text[KEY_TEXT_SIZE], int64_t *ret_key_id);
-/* Also one whose business is gone, or that is revoked already. ERR_NOT_FOUND. */
+/* OK also for a revoked key and for one of a removed business. ERR_NOT_FOUND. */
 CHECKED enum err keys_revoke(struct db *db, int64_t key_id);
 CHECKED enum err keys_revoke_all(struct db *db, int64_t business_id);
-/* A revoked one, too. ERR_NOT_FOUND. */
+/* Finds revoked keys too. ERR_NOT_FOUND. */
 CHECKED enum err keys_get(struct db *db, int64_t key_id, struct key *ret_key);
 typedef enum err keys_each_fn(void *arg, const struct key *key);
-/* Revoked ones too, of one business or, with 0, of all and the platform's. */
+/* Calls fn with all keys of a business, revoked ones too; business_id 0: with all keys. */
 CHECKED enum err keys_each(struct db *db, int64_t business_id, keys_each_fn *fn, void *arg);
-/* All that let somebody in. */
+/* Calls fn with all keys that are valid now. */
 CHECKED enum err keys_each_live(struct db *db, keys_each_fn *fn, void *arg);
-/* The digest that a key's text is found by. */
+/* The digest of a key's text, as in struct key. */
 void keys_digest(struct str text, uint8_t ret_digest[SHA256_SIZE]);

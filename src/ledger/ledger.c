@@ -13,7 +13,7 @@ static enum err migration_of(const struct embedded_file *file, struct migration 
   if (!str_cut(name, '_', &number, &rest) || number.n != 4 || !str_ends(rest, STR(".sql"))) return ERR_INVALID;
   TRY(str_to_u64(number, LEDGER_MIGRATIONS_MAX, &n));
   const char *sql = (const char *)file->bytes;
-  (void)str_cut(str_of(sql, file->size), '\n', &line, &rest); /* one line alone is a line too */
+  (void)str_cut(str_of(sql, file->size), '\n', &line, &rest); /* a file of one line has no newline */
   if (str_starts(line, STR("-- oldest: "))) TRY(str_to_u64(str_skip(line, 11), n, &oldest));
   *ret_migration = (struct migration){(int)n, file->name, sql, (int)oldest};
   return OK;

@@ -1,7 +1,9 @@
-/* ledger.h - the catalog's schema, and bringing a database to it.
+/* ledger.h - the catalog's schema: runs its scripts, and checks a database against it.
  *
- * The scripts are schema/NNNN_name.sql, part of the binary. A script whose first line is "-- oldest: N" takes away what
- * releases need that know fewer than N scripts. Thread rule: any thread, own connection. */
+ *   TRY(ledger_migrate(db, &applied));
+ *
+ * The scripts schema/NNNN_name.sql are part of the binary. A script whose first line is "-- oldest: N" removes something that
+ * releases with fewer than N scripts need. Thread rule: any thread with its own connection. */
 #pragma once
 
 #include "db/migrate.h"
@@ -9,14 +11,14 @@
 enum { LEDGER_MIGRATIONS_MAX = 500 };
 
 struct ledger_migrations {
-  struct migration all[LEDGER_MIGRATIONS_MAX]; /* all of it static text */
+  struct migration all[LEDGER_MIGRATIONS_MAX]; /* their texts are static */
   size_t count;
 };
 
-/* ERR_INVALID when the scripts' names are not NNNN_name.sql from 0001 on without gaps. */
+/* Lists the scripts. ERR_INVALID: their names are not NNNN_name.sql from 0001 on without gaps. */
 CHECKED enum err ledger_migrations(struct ledger_migrations *ret_migrations);
-/* ERR_TOO_NEW: the schema asks for a newer release. */
+/* Runs the scripts that have not run. ERR_TOO_NEW: the schema needs a newer release. */
 CHECKED enum err ledger_migrate(struct db *db, int *ret_applied);
-/* Looks, runs nothing: the highest script that ran (0: none), and the highest that this release knows. ERR_TOO_NEW, with
- * both set all the same: the schema asks for a newer release. */
+/* Reads the number of the last script that ran (0: none) and of the last one that this release knows; runs nothing. ERR_TOO_NEW:
+ * the schema needs a newer release; both numbers are set then too. */
 CHECKED enum err ledger_schema(struct db *db, int *ret_found, int *ret_known);

@@ -1,6 +1,6 @@
-/* nodes.h - the table `nodes`: processes that serve, and whether somebody works.
+/* nodes.h - the table `nodes`: the running processes, and which of them download recordings.
  *
- * Times are UNIX milliseconds by the database's clock. Thread rule: the connection's; writing inside a transaction. */
+ * Times are UNIX milliseconds by the database's clock. Thread rule: the connection's. Writes need a transaction. */
 #pragma once
 
 #include "db/db.h"
@@ -12,26 +12,26 @@ struct node {
   char role[16]; /* all, web, worker */
   char host[NODE_HOST_SIZE];
   int64_t pid;
-  bool works;   /* claims fills */
-  bool is_full; /* claims none for now: its volume has too little room */
+  bool works;   /* it is a worker: it claims fills */
+  bool is_full; /* it claims none now: its volume has too little free space */
   int64_t started_at;
-  int64_t seen_at; /* what is read */
-  int64_t full_at; /* what is read: since when it is full; 0: it is not */
+  int64_t seen_at; /* when its last beat came; nodes_beat ignores it */
+  int64_t full_at; /* since when it is full; 0: it is not; nodes_beat ignores it */
 };
 
-/* "I am here": makes or renews the row, and forgets nodes not seen for NODE_FORGOTTEN_MS. seen_at is the database's now, and
- * full_at that of the first beat since the node is full. */
+/* Inserts or renews the process's row with seen_at = now, and deletes rows not renewed for NODE_FORGOTTEN_MS. full_at becomes the
+ * time of the first beat in which the node is full. */
 CHECKED enum err nodes_beat(struct db *db, const struct node *node);
-CHECKED enum err nodes_leave(struct db *db, struct str node_id); /* one that is gone already is fine */
-/* Those that were seen lately. */
+CHECKED enum err nodes_leave(struct db *db, struct str node_id); /* OK if the row does not exist */
+/* Workers whose last beat is recent. */
 struct nodes_workers {
   int64_t live;
-  int64_t full;    /* of them */
-  int64_t full_at; /* since when the last of them is full; 0: none is */
+  int64_t full;    /* how many of them are full */
+  int64_t full_at; /* when the last of them became full; 0: none is full */
 };
-/* Workers seen in the last within_ms. A time further ahead than within_ms counts as past. */
+/* Counts workers seen in the last within_ms. A time more than within_ms ahead counts as past. */
 CHECKED enum err nodes_workers(struct db *db, int64_t now, int64_t within_ms, struct nodes_workers *ret_workers);
-/* There are workers, and none of them has room: recordings that are queued wait for room. */
+/* True: there are workers, and all of them are full; queued recordings wait for free space. */
 bool nodes_workers_are_full(const struct nodes_workers *workers);
 typedef enum err nodes_each_fn(void *arg, const struct node *node);
 CHECKED enum err nodes_each(struct db *db, nodes_each_fn *fn, void *arg);

@@ -1,8 +1,8 @@
-/* recordings.c - rows of the table `recordings`: read whole, stored whole, by compare-and-set on `version`.
+/* recordings.c - see recordings.h. A row is read and stored as a whole, by compare-and-set on `version`.
  *
  * Invariants
- *  (1) Every write of what can be seen goes through recordings_insert or recordings_store, which add a row to `changes` in
- *      the same transaction. (The ranked fields and a rank that time lowers are seen by nobody.)
+ *  (1) Every write that users can see goes through recordings_insert or recordings_store, which add a row to `changes` in the
+ *      same transaction. (Users see neither the ranked fields nor the rank that recordings_demote lowers.)
  *  (2) recordings_store changes nothing unless the stored version is the one that was read. */
 #include "ledger/recordings.h"
 
@@ -125,7 +125,7 @@ enum err recordings_read_each(struct db_rows *q, recordings_each_fn *fn, void *a
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-/* 0 means none in the row, NULL in the table, so that operators' queries read naturally. */
+/* "None" is 0 or "" in the struct and NULL in the table, as operators expect it in their queries. */
 static struct db_value time_or_null(int64_t ms) {
   return ms ? DB_INT(ms) : DB_NULL;
 }
@@ -166,7 +166,7 @@ enum err recordings_insert(struct db *db, const struct recording *row, struct st
   return changes_add(db, CHANGE_RECORDING, row->business_id, str_from(row->recording_sid));
 }
 
-/* More bytes, a longer lease: nothing that was answered before becomes wrong by it. */
+/* True: only received bytes or the lease changed, so answers given before stay right. */
 static bool is_progress(const struct recording *old, const struct recording *next) {
   return old->status == RECORDING_DOWNLOADING && next->status == RECORDING_DOWNLOADING &&
          old->lease_token == next->lease_token;

@@ -1,11 +1,11 @@
-/* recordings.h - the table `recordings`. The row is the queue: there is no other.
+/* recordings.h - the table `recordings`. A recording's row is also its place in the download queue; there is no other queue.
  *
  *   TRY(recordings_get(db, business, sid, &row));
  *   struct recording next = row;  … a pure rule changes next …
- *   TRY(recordings_store(db, &row, &next));    ERR_CONFLICT: somebody else moved it meanwhile
+ *   TRY(recordings_store(db, &row, &next));    ERR_CONFLICT: the row has changed meanwhile
  *
- * Times are UNIX milliseconds by the database's clock; 0 means none. Thread rule: the connection's. Writing functions run
- * inside db_writer's transaction. */
+ * Times are UNIX milliseconds by the database's clock; 0: none. Thread rule: the connection's. Writes run in db_writer's
+ * transaction. */
 #pragma once
 
 #include <stdint.h>
@@ -14,7 +14,8 @@
 
 enum { SID_SIZE = 40, RECORDING_URL_SIZE = 2049, RECORDING_NAME_SIZE = 160, RECORDING_ETAG_SIZE = 48 };
 
-/* The longest that a stored time may lie ahead: one further ahead counts as past, so a clock that jumped strands nobody. */
+/* The longest that a stored time may lie ahead. A time further ahead counts as past, so that no row waits for ever after the
+ * clock has jumped. */
 enum { RECORDING_LEASE_MS = 30 * 1000, RECORDING_BACKOFF_CAP_MS = 20 * 60 * 1000 };
 
 enum recording_status {
@@ -33,10 +34,10 @@ struct recording {
   int64_t business_id;
   char recording_sid[SID_SIZE];
   char call_sid[SID_SIZE]; /* "" when there is no call */
-  /* what the provider told */
-  char provider_status[16];     /* "" while nothing was told */
-  char url[RECORDING_URL_SIZE]; /* where to ask; "" while unknown */
-  bool forbidden;               /* url may not be fetched */
+  /* from the provider */
+  char provider_status[16];     /* "": unknown */
+  char url[RECORDING_URL_SIZE]; /* "": unknown */
+  bool forbidden;               /* the rules for URLs don't allow to fetch url */
   int64_t provider_duration_s;  /* 0 unknown */
   int provider_channels;        /* 0 unknown */
   char source[64];
@@ -80,49 +81,50 @@ struct recording {
 
 CHECKED enum err recordings_get(struct db *db, int64_t business_id, struct str recording_sid,
                                 struct recording *ret_row);
-/* A new row; its version becomes 1. fields is the ranked document. ERR_EXISTS. */
+/* Inserts a row with version 1. fields: its ranked document. ERR_EXISTS. */
 CHECKED enum err recordings_insert(struct db *db, const struct recording *row, struct str fields);
-/* next takes old's place, and a row in `changes` says so. ERR_CONFLICT when old is no longer what stands there. */
+/* Replaces old by next, and adds to `changes`. ERR_CONFLICT: the stored row is no longer old (its version differs). */
 CHECKED enum err recordings_store(struct db *db, const struct recording *old, const struct recording *next);
-/* The ranked document of told fields, appended to b; and storing it with what follows from it. */
+/* Appends the ranked document (each field the provider sent, with its rank) to b. recordings_set_fields replaces it. */
 CHECKED enum err recordings_fields(struct db *db, int64_t business_id, struct str recording_sid, struct buf *b);
 CHECKED enum err recordings_set_fields(struct db *db, int64_t business_id, struct str recording_sid, struct str fields);
 
-/* The recording that {id} means: itself, or of a call the first usable one of its own, then its parent's, then its
- * children's, the newest first within each; where none is usable, its own newest, then the others'.
- * ERR_NOT_FOUND with *ret_call_known telling whether the call is known at all. */
+/* The recording that an API id names. A recording's SID: that recording. A call's SID: the newest usable recording of the call,
+ * else of its parent, else of its children; if none is usable (all expired or failed permanently), the newest in that order.
+ * ERR_NOT_FOUND: no recording; *ret_call_known then says whether the call is known. */
 CHECKED enum err recordings_resolve(struct db *db, int64_t business_id, struct str id, bool *ret_call_known,
                                     struct recording *ret_row);
 
 typedef enum err recordings_each_fn(void *arg, const struct recording *row);
-/* All of one call, newest first. */
+/* Calls fn with all recordings of one call, newest first. */
 CHECKED enum err recordings_of_call(struct db *db, int64_t business_id, struct str call_sid, recordings_each_fn *fn,
                                     void *arg);
-/* All of a business that have status; at most limit, in key order after the key `after` (empty: from the start). */
+/* Calls fn with at most limit recordings of a business in that status, in order of SID, after the SID `after` (empty: first). */
 CHECKED enum err recordings_with_status(struct db *db, int64_t business_id, enum recording_status status,
                                         struct str after, int limit, recordings_each_fn *fn, void *arg);
 
-/* Failed ones of a business with that error code (empty: any), that failed since `since`; keys after `after`. */
+/* Calls fn with at most limit failed recordings of a business, in order of SID, after the SID `after`: with that error code
+ * (empty: any) and failed_at >= since. */
 CHECKED enum err recordings_failed(struct db *db, int64_t business_id, struct str error_code, int64_t since,
                                    struct str after, int limit, recordings_each_fn *fn, void *arg);
 
 /* ---- the queue; see domain/queue.h for the rules ---- */
 struct recordings_limits {
-  int per_business; /* one more for a play */
-  int total;
-  int64_t trial_streak; /* from this many errors in a row on an account is tried by one fill at a time */
+  int per_business;     /* fills of one business; a play may exceed it by one */
+  int total;            /* fills of all processes */
+  int64_t trial_streak; /* after so many errors in a row an account gets one fill at a time */
 };
-/* The next one to claim at now: by rank, then the business with the fewest fills, then the one not served for longest.
- * ERR_NOT_FOUND. */
+/* The next recording to claim: by rank, then of the business with the fewest running fills, then of the one that was not served
+ * for the longest time. ERR_NOT_FOUND: none may be claimed now. */
 CHECKED enum err recordings_next(struct db *db, const struct recordings_limits *limits, int64_t now,
                                  struct recording *ret_row);
-/* Notes whose turn it was. */
+/* Records that the business was served at now. */
 CHECKED enum err recordings_turn(struct db *db, int64_t business_id, int64_t now);
-/* Rows whose lease ran out, at most limit. */
+/* Calls fn with at most limit rows whose lease has expired. */
 CHECKED enum err recordings_lapsed(struct db *db, int64_t now, int limit, recordings_each_fn *fn, void *arg);
-/* Failed rows whose retry is due. */
+/* Calls fn with at most limit failed rows whose automatic retry is due. */
 CHECKED enum err recordings_due(struct db *db, int64_t now, int limit, recordings_each_fn *fn, void *arg);
-/* Plays that nobody asked for or waited on since before: to the rank of new ones. */
+/* Lowers the rank of at most limit queued plays that nobody has requested or waited for since `before`. */
 CHECKED enum err recordings_demote(struct db *db, int64_t before, int limit);
-/* When the next queued, due or leased row, or account to be tried, will want attention; past: at once; 0: none. */
+/* When the worker must look at the queue next: a delayed ask, an expiring lease, a retry or a trial. In the past: now; 0: never. */
 CHECKED enum err recordings_next_event(struct db *db, int64_t now, int64_t *ret_at);

@@ -1,10 +1,11 @@
+/* recordings_count.c - see recordings_count.h. */
 #include "ledger/recordings_count.h"
 
 #include <string.h>
 
 #include "ledger/recordings_row.h"
 
-/* The first rows of indexes of what is queued: of all, or of a business's three ranks. */
+/* Reads only first rows of indexes: of all that is queued, or of each rank of a business. */
 static enum err oldest_queued(struct db *db, int64_t business_id, int64_t *ret_at) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   if (business_id)

@@ -1,14 +1,14 @@
-/* recordings_queue.c - who is next, whose lease ran out, whose retry is due.
+/* recordings_queue.c - queries of the download queue: the next recording, expired leases, due retries (recordings.h).
  *
  * Invariants
- *  (1) A claim reads the first row of an index for each (rank, business) only: its cost grows with the businesses that
- *      wait, not with the recordings that do. What may be claimed at once and what may be asked again at a time of its own
- *      stand in two indexes; of their two heads the one that has waited longer goes first.
- *  (2) Limits count live leases, of all processes on the database. */
+ *  (1) A claim reads only the first rows of two indexes for each (rank, business): recordings that may be claimed now, and
+ *      recordings that may be claimed from next_ask_at on. The one that has waited longer goes first. So the cost grows with
+ *      the number of waiting businesses, not of waiting recordings.
+ *  (2) Limits count the live leases of all processes on the database. */
 #include "ledger/accounts.h"
 #include "ledger/recordings_row.h"
 
-/* A time at or before now (?1), or so far ahead that the clock must have jumped since it was set. */
+/* True for a time at or before now (?1), and for one so far ahead that the clock must have jumped. */
 #define LEASE_MS_TEXT "30000"
 #define WAIT_MS_TEXT "1200000"
 #define TRIAL_MS_TEXT "600000"
@@ -21,8 +21,8 @@ _Static_assert(RECORDING_LEASE_MS == 30000 && RECORDING_BACKOFF_CAP_MS == 120000
 
 #define WAITING "q.status = 'queued' and q.lease_until is null and q.rank = ?2 and q.business_id = b.business_id"
 
-/* ?1 now, ?2 rank, ?3 most of one business, ?4 streak from which an account is tried by one fill at a time.
- * An account whose credentials were refused is asked again only when its trial is due. */
+/* ?1: now; ?2: rank; ?3: most fills of one business; ?4: error streak from which an account gets one fill at a time.
+ * A stopped account gets a fill only when its trial is due. */
 /* clang-format off */
 #define NEXT_OF_RANK                                                                                            \
   "with recursive"                                                                                              \

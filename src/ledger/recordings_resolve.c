@@ -1,8 +1,6 @@
-/* recordings_resolve.c - the recording that an id means.
+/* recordings_resolve.c - finds the recording that an API id names: see recordings_resolve in recordings.h.
  *
- * A recording's SID means itself. A call means the first usable recording (neither expired nor failed for good) of its
- * own, then its parent's, then its children's, the newest first within each; where none is usable, its own newest, then
- * the others', to say why. All within the business. */
+ * Usable: neither expired nor failed permanently. If no recording is usable, one that is not still lets the caller say why. */
 #include "ledger/recordings_row.h"
 
 static enum err call_is_known(struct db *db, int64_t business_id, struct str call_sid, bool *ret_known) {
@@ -29,7 +27,7 @@ static enum err call_is_known(struct db *db, int64_t business_id, struct str cal
   " order by coalesce(n.started_at, n.first_seen_at) desc, n.recording_sid desc limit 1)"
 #define FIRST(condition) NEWEST(OWN condition) ", " NEWEST(PARENTS condition) ", " NEWEST(CHILDRENS condition)
 
-/* coalesce() runs each of its queries only if all before it found none. */
+/* SQLite's coalesce() runs each of its queries only if all before it found no recording. */
 enum err recordings_resolve(struct db *db, int64_t business_id, struct str id, bool *ret_call_known,
                             struct recording *ret_row) {
   enum err e = recordings_get(db, business_id, id, ret_row);

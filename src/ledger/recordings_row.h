@@ -1,10 +1,10 @@
-/* recordings_row.h - the columns of `recordings` and how a row is read; for the files recordings_*.c only.
- * The three lists below have one order. */
+/* recordings_row.h - the columns of `recordings`, and reading a row. For the files of this room only.
+ * The three lists below have the same order. Thread rule: the connection's. */
 #pragma once
 
 #include "ledger/recordings.h"
 
-/* What is read, of the table under the name r. */
+/* The columns that recordings_read_row reads; the table's alias is r. */
 #define RECORDING_COLUMNS                                                                                \
   "r.business_id, r.recording_sid, r.call_sid, r.provider_status, r.url, r.forbidden, "                  \
   "r.told_duration_s, r.told_channels, r.source, r.started_at, r.completed_at, r.first_seen_at, "        \
@@ -62,7 +62,7 @@ enum {
   RECORDING_COLUMN_version,
 };
 
-/* What a store writes, from ?3. */
+/* The columns that recordings_store writes, parameters from ?3 on. */
 #define RECORDING_STORED_COLUMNS                                                                        \
   "call_sid, provider_status, url, forbidden, told_duration_s, told_channels, source, started_at, "     \
   "completed_at, first_seen_at, status, rank, enqueued_at, last_enqueue_at, wanted_at, next_ask_at, "   \
@@ -75,6 +75,6 @@ enum {
   "?44"
 
 CHECKED enum err recordings_read_row(struct db_rows *q, struct recording *ret_row);
-/* The first row, ERR_NOT_FOUND without one. */
+/* Reads the first row. ERR_NOT_FOUND: there is none. */
 CHECKED enum err recordings_read_one(struct db_rows *q, struct recording *ret_row);
 CHECKED enum err recordings_read_each(struct db_rows *q, recordings_each_fn *fn, void *arg);

@@ -1,3 +1,4 @@
+/* retries.c - see retries.h. */
 #include "ledger/retries.h"
 
 #include <string.h>
@@ -29,7 +30,7 @@ enum err retries_next(struct db *db, struct retries_row *ret_row) {
 }
 
 enum err retries_advance(struct db *db, const struct retries_row *row, int64_t now) {
-  /* The turn grows even when the clock does not: two of the same moment would hide a third. */
+  /* The turn grows even if the clock does not: with equal turns two rows could starve a third. */
   return db_run(db,
                 "update retries set after = ?3, queued = ?4, turn = max(?5, (select max(turn) from retries) + 1)"
                 " where business_id = ?1 and code = ?2",

@@ -1,7 +1,7 @@
-/* retries.h - the table `retries`: failed recordings of a business that are being queued again, a part at a time.
+/* retries.h - the table `retries`: bulk retries, which queue a business's failed recordings again in parts.
  *
- * A row is there from the request until the last part; it says how far it has come, so that any process goes on with it, also
- * after a crash. Thread rule: the connection's; writing inside a transaction. */
+ * A row exists from the request until the last part and holds the progress, so any process continues it, after a crash too.
+ * Thread rule: the connection's. Writes need a transaction. */
 #pragma once
 
 #include "ledger/recordings.h"
@@ -10,17 +10,17 @@ enum { RETRY_CODE_SIZE = 32 };
 
 struct retries_row {
   int64_t business_id;
-  char code[RETRY_CODE_SIZE]; /* the failures' error code; "": any */
-  int64_t since;              /* what failed earlier is left; 0: nothing */
-  char after[SID_SIZE];       /* the recording that it has come to; "": none yet */
-  int64_t queued;             /* so many up to there */
+  char code[RETRY_CODE_SIZE]; /* error code of the recordings; "": any */
+  int64_t since;              /* skips recordings that failed earlier; UNIX ms, 0: skips none */
+  char after[SID_SIZE];       /* the last recording that was handled; "": none yet */
+  int64_t queued;             /* recordings queued so far */
 };
 
-/* One that goes on already for that business and code begins anew, with the earlier `since` of the two. */
+/* Adds a bulk retry. One that exists for that business and code starts again from the first recording, with the earlier `since`. */
 CHECKED enum err retries_begin(struct db *db, const struct retries_row *row, int64_t now);
-/* The one that has waited longest for its turn. ERR_NOT_FOUND: there is none. */
+/* The bulk retry that has waited longest for its turn. ERR_NOT_FOUND: there is none. */
 CHECKED enum err retries_next(struct db *db, struct retries_row *ret_row);
-/* Keeps `after` and `queued`, and puts it behind the others. */
+/* Stores `after` and `queued`, and lets the others have a turn first. */
 CHECKED enum err retries_advance(struct db *db, const struct retries_row *row, int64_t now);
 CHECKED enum err retries_end(struct db *db, const struct retries_row *row);
 typedef enum err retries_each_fn(void *arg, const struct retries_row *row);

@@ -1,9 +1,9 @@
-/* secrets_key.c - the sealing key's file.
+/* secrets_key.c - see secrets_key.h.
  *
  * Invariants
- *  (1) The name secrets.key appears with all its bytes synced, and never gets others: of processes that make it at once
- * one links its file there, the others read that one. (2) A file that others than its owner can read is refused: its
- * key is no secret. */
+ *  (1) The file secrets.key appears complete and synced, and never changes: of processes that create it at once one links its
+ *      file there, and the others read that file.
+ *  (2) A file that other users can read is refused: its key may be known to them. */
 #include "ledger/secrets_key.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@ static void wipe_buf(struct buf *b) {
   buf_done(b);
 }
 
-static enum err decode(struct str text, uint8_t ret_key[SECRET_KEY_SIZE]) {
+static enum err secrets_key_decode(struct str text, uint8_t ret_key[SECRET_KEY_SIZE]) {
   while (text.n > 0 && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r')) text.n--;
   struct buf bytes CLEANUP(wipe_buf) = BUF_INIT(FILE_MAX);
   TRY(base64_decode(&bytes, str_trim(text)));
@@ -33,7 +33,7 @@ static enum err decode(struct str text, uint8_t ret_key[SECRET_KEY_SIZE]) {
   return OK;
 }
 
-static enum err read_file(int dir, struct buf *problem, uint8_t ret_key[SECRET_KEY_SIZE]) {
+static enum err secrets_key_read_file(int dir, struct buf *problem, uint8_t ret_key[SECRET_KEY_SIZE]) {
   int fd CLEANUP(fs_close_) = -1;
   enum err e = fs_open_read(dir, FILE_NAME, &fd);
   if (e == ERR_NOT_FOUND) return e;
@@ -46,13 +46,13 @@ static enum err read_file(int dir, struct buf *problem, uint8_t ret_key[SECRET_K
   char text[FILE_MAX];
   ssize_t n = read(fd, text, sizeof(text));
   if (n < 0) return problem_text_set(problem, err_from_errno(errno), "secrets.key in DATA_DIR can't be read");
-  e = decode(str_of(text, (size_t)n), ret_key);
+  e = secrets_key_decode(str_of(text, (size_t)n), ret_key);
   secret_wipe(text, sizeof(text));
   return e == OK ? OK : problem_text_set(problem, e, "secrets.key in DATA_DIR is not 32 bytes in base64");
 }
 
-/* A whole, synced file with a new key under a name of our own. */
-static enum err write_file(int dir, const char *name) {
+/* Writes a new key to a new file with that name, and syncs it. */
+static enum err secrets_key_write_file(int dir, const char *name) {
   uint8_t key[SECRET_KEY_SIZE];
   struct buf text CLEANUP(wipe_buf) = BUF_INIT(FILE_MAX);
   TRY(secret_random(key, sizeof(key)));
@@ -66,16 +66,16 @@ static enum err write_file(int dir, const char *name) {
   return e;
 }
 
-static enum err make_file(int dir) {
+static enum err secrets_key_create(int dir) {
   uint8_t random[8];
   char suffix[2 * sizeof(random) + 1], name[sizeof(FILE_NAME) + sizeof(suffix) + 1];
   TRY(secret_random(random, sizeof(random)));
   hex_encode(random, sizeof(random), suffix);
   (void)snprintf(name, sizeof(name), "%s.%s", FILE_NAME, suffix); /* fits */
-  enum err e = write_file(dir, name);
+  enum err e = secrets_key_write_file(dir, name);
   if (e == OK) e = fs_link(dir, name, FILE_NAME);
-  (void)unlinkat(dir, name, 0); /* it has its own name now, or is not wanted */
-  if (e == ERR_EXISTS) e = OK;  /* another's, which is ours then (1) */
+  (void)unlinkat(dir, name, 0); /* secrets.key is linked now, or another process's file is used */
+  if (e == ERR_EXISTS) e = OK;  /* another process was first: use its file (1) */
   return e == OK ? fs_sync_parent(dir, FILE_NAME) : e;
 }
 
@@ -84,17 +84,17 @@ enum err secrets_key_load(const char *configured, const char *data_dir, struct b
   uint8_t key[SECRET_KEY_SIZE];
   enum err e;
   if (configured) {
-    e = decode(str_from(configured), key);
+    e = secrets_key_decode(str_from(configured), key);
     if (e != OK) return problem_text_set(ret_problem, e, "SECRETS_KEY is not 32 bytes in base64");
   } else {
     int dir CLEANUP(fs_close_) = -1;
     e = fs_open_root(data_dir, true, &dir);
     if (e != OK) return problem_text_set(ret_problem, e, "DATA_DIR can't be opened");
-    e = read_file(dir, ret_problem, key);
+    e = secrets_key_read_file(dir, ret_problem, key);
     if (e == ERR_NOT_FOUND) {
-      e = make_file(dir);
+      e = secrets_key_create(dir);
       if (e != OK) return problem_text_set(ret_problem, e, "secrets.key can't be made in DATA_DIR");
-      e = read_file(dir, ret_problem, key);
+      e = secrets_key_read_file(dir, ret_problem, key);
     }
     if (e != OK) return e;
   }

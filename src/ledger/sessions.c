@@ -1,12 +1,13 @@
 /* sessions.c - see sessions.h.
  *
- *   link: made --links_use, before expires_at--> used        session: made --sessions_end, or expires_at--> gone
+ *   link:    CREATED --links_use, before expires_at--> USED
+ *   session: CREATED --sessions_end, or expires_at---> ENDED
  *
  * Invariants
- *  (1) A token is in no row: only its SHA-256.
- *  (2) used_at is set by one update that asks for its absence: a link works once, whoever else tries.
- *  (3) Whoever signs in often ends sessions of its own, not those of others; what ends so is told like any other end.
- *  (4) What a key or a business opened closes with it, without a write of its own: every look-up asks. */
+ *  (1) No row contains a token; it has the token's SHA-256.
+ *  (2) One update sets used_at, on condition that it is null: a link works once, even if several use it at the same time.
+ *  (3) A credential that signs in often ends its own oldest sessions, not those of others. Each end adds to `changes`.
+ *  (4) A session ends with its key or business without a write: every look-up checks both. */
 #include "ledger/sessions.h"
 
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "ledger/changes.h"
 #include "ledger/token.h"
 
-/* Keeps the digest while a statement uses it. */
+/* Holds a digest while a statement uses it. */
 struct digest_of {
   uint8_t bytes[SHA256_SIZE];
 };
@@ -30,7 +31,7 @@ void session_digest(struct str token, char ret_text[SESSION_DIGEST_TEXT_SIZE]) {
   hex_encode(d.bytes, sizeof(d.bytes), ret_text);
 }
 
-static enum err end(struct db *db, struct digest_of d) {
+static enum err sessions_end_digest(struct db *db, struct digest_of d) {
   int64_t business_id;
   {
     struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
@@ -45,10 +46,10 @@ static enum err end(struct db *db, struct digest_of d) {
   return changes_add(db, CHANGE_SESSION, business_id, str_from(text));
 }
 
-/* The one that is older than `others`, besides fresh: of the same credential and role, or of the whole business. Each
- * session that is made ends one of either, so neither ceiling is passed. */
-static enum err end_surplus(struct db *db, const struct session *made, const struct digest_of *fresh,
-                            bool same_credential, int64_t others) {
+/* Ends the newest session that has `others` newer ones, not counting the new one: among those of the same credential and role, or
+ * of the business. Every new session does both, so neither maximum is exceeded. */
+static enum err sessions_end_surplus(struct db *db, const struct session *made, const struct digest_of *fresh,
+                                     bool same_credential, int64_t others) {
   struct digest_of d;
   struct str subject = str_from(made->subject);
   {
@@ -66,7 +67,7 @@ static enum err end_surplus(struct db *db, const struct session *made, const str
     if (digest.n != sizeof(d.bytes)) return ERR_CORRUPT;
     memcpy(d.bytes, digest.p, sizeof(d.bytes));
   }
-  return end(db, d);
+  return sessions_end_digest(db, d);
 }
 
 enum err sessions_create(struct db *db, const struct session *session, char ret_token[SESSION_TOKEN_SIZE]) {
@@ -80,8 +81,8 @@ enum err sessions_create(struct db *db, const struct session *session, char ret_
              DB_BLOB(token_digest_view(d.bytes)), DB_INT(session->business_id), DB_TEXT(str_from(session->role)),
              subject.n > 0 ? DB_TEXT(subject) : DB_NULL, session->key_id > 0 ? DB_INT(session->key_id) : DB_NULL,
              DB_INT(db_now_ms(db)), DB_INT(session->expires_at)));
-  TRY(end_surplus(db, session, &d, true, SESSIONS_PER_CREDENTIAL_MAX - 1));
-  TRY(end_surplus(db, session, &d, false, SESSIONS_PER_BUSINESS_MAX - 1));
+  TRY(sessions_end_surplus(db, session, &d, true, SESSIONS_PER_CREDENTIAL_MAX - 1));
+  TRY(sessions_end_surplus(db, session, &d, false, SESSIONS_PER_BUSINESS_MAX - 1));
   return str_copy(ret_token, SESSION_TOKEN_SIZE, str_from(token));
 }
 
@@ -105,7 +106,7 @@ enum err sessions_find(struct db *db, struct str token, int64_t now, struct sess
 }
 
 enum err sessions_end(struct db *db, struct str token) {
-  return end(db, digest_of(token));
+  return sessions_end_digest(db, digest_of(token));
 }
 
 enum err sessions_end_all(struct db *db, int64_t business_id) {

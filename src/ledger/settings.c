@@ -1,4 +1,4 @@
-/* settings.c - see settings.h. A sealed value is bound to "setting:{name}". */
+/* settings.c - see settings.h. An encrypted value is bound to "setting:{name}". */
 #include "ledger/settings.h"
 
 #include <string.h>
@@ -20,7 +20,8 @@ enum err settings_get(struct db *db, const uint8_t *secrets_key, const char *nam
   return secret_open(secrets_key, buf_str(&bound), db_text(&q, 0), b);
 }
 
-static enum err store(struct db *db, const char *sql, const uint8_t *secrets_key, const char *name, struct str value) {
+static enum err store_setting(struct db *db, const char *sql, const uint8_t *secrets_key, const char *name,
+                              struct str value) {
   if (strlen(name) > SETTING_NAME_MAX || value.n > SETTING_VALUE_MAX) return ERR_TOO_BIG;
   struct buf sealed CLEANUP(buf_done) = BUF_INIT(2 * SETTING_VALUE_MAX);
   struct buf bound CLEANUP(buf_done) = BUF_INIT(2 * SETTING_NAME_MAX);
@@ -37,11 +38,11 @@ static enum err store(struct db *db, const char *sql, const uint8_t *secrets_key
 enum err settings_put_if_absent(struct db *db, const uint8_t *secrets_key, const char *name, struct str value,
                                 struct buf *ret_winner) {
   static const char sql[] = "insert or ignore into settings (name, value, sealed, made_at) values (?1, ?2, ?3, ?4)";
-  TRY(store(db, sql, secrets_key, name, value));
+  TRY(store_setting(db, sql, secrets_key, name, value));
   return settings_get(db, secrets_key, name, ret_winner);
 }
 
 enum err settings_put(struct db *db, const uint8_t *secrets_key, const char *name, struct str value) {
   static const char sql[] = "insert or replace into settings (name, value, sealed, made_at) values (?1, ?2, ?3, ?4)";
-  return store(db, sql, secrets_key, name, value);
+  return store_setting(db, sql, secrets_key, name, value);
 }

@@ -1,4 +1,4 @@
-/* waveforms.c - the table `waveforms`. Rows go with their recording, by a trigger of the schema. */
+/* waveforms.c - see waveforms.h. */
 #include "ledger/waveforms.h"
 
 enum err waveforms_put(struct db *db, int64_t business_id, struct str recording_sid, struct str bytes) {

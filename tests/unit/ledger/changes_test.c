@@ -291,7 +291,7 @@ static enum err add_in_writer(struct db *db, void *arg) {
 }
 
 static void poke(void *arg) {
-  changes_poke(*(struct changes **)arg);
+  changes_wake(*(struct changes **)arg);
 }
 
 static void a_writers_commit_pokes_the_follower(void **state) {
