@@ -213,6 +213,7 @@ def format_():
 def layers():
     tally = check("script/check-layers")
     tally.join(check("script/check-banned"))
+    tally.join(check("script/check-style"))
     return tally
 
 

@@ -1,7 +1,7 @@
 /* control.c - /sim/…: creates calls, changes recordings and faults, and reports what happened.
  *
- * A call and its recording are created at once, in the states that `status` and `complete_after` allow. Their webhooks are sent in
- * the order in which the provider would have sent them during the call. */
+ * A call and its recording are created at once, in the states that `status` and `complete_after` allow. Their webhooks are sent
+ * in the order in which the provider would have sent them during the call. */
 #include "sim.h"
 
 #include <inttypes.h>

@@ -1,7 +1,8 @@
 /* lists.c - the provider's JSON interface: single calls and recordings, and lists of them in pages.
  *
  * Invariants
- *  (1) Lists are newest first. A page's token names its last entry: the next page begins after that entry, even if newer ones came.
+ *  (1) Lists are newest first. A page's token names its last entry: the next page begins after that entry, even if newer ones
+ *      came.
  *  (2) Names and types are the provider's: numbers as strings where it has strings, times as RFC 2822. */
 #include "sim.h"
 

@@ -1,7 +1,7 @@
 /* media.c - serves recordings' audio with ranges, and applies the faults.
  *
- *   known, else 404 -> count -> credentials, else 401 -> fault instead of the response -> completed, else 404 -> channels, else 400
- *   -> body
+ *   known, else 404 -> count -> credentials, else 401 -> fault instead of the response
+ *   -> completed, else 404 -> channels, else 400 -> body
  *
  * Invariants
  *  (1) A request is counted before everything but its path is checked.

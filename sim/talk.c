@@ -1,7 +1,7 @@
 /* talk.c - generates the audio of a recording.
  *
- * A script has turns: at which frame a phrase begins, and which speaker says it; between turns there is silence. The MP3 consists of
- * the phrases' frames and silent frames, the WAV of the phrases' samples at the same places. */
+ * A script has turns: at which frame a phrase begins, and which speaker says it; between turns there is silence. The MP3 consists
+ * of the phrases' frames and silent frames, the WAV of the phrases' samples at the same places. */
 #include "talk.h"
 
 #include <stdlib.h>

@@ -20,8 +20,8 @@ enum {
 enum voice_side { VOICE_MONO, VOICE_LEFT, VOICE_RIGHT, VOICE_SIDES };
 
 struct voice;
-/* Loads phrases from the *.wav files of a directory (8 kHz, 16 bit, mono; skips others). If there is none, generates tones instead:
- * see voice_is_real. */
+/* Loads phrases from the *.wav files of a directory (8 kHz, 16 bit, mono; skips others). If there is none, generates tones
+ * instead: see voice_is_real. */
 CHECKED enum err voice_new(const char *directory, struct voice **ret_voice);
 struct voice *voice_free(struct voice *v);
 bool voice_is_real(const struct voice *v);

@@ -1,7 +1,7 @@
 /* cmd_verify.c - compares the recordings in the database with the files of the store, and with --repair repairs them.
  *
- * It can run beside servers: it reads rows in batches, holds no transaction while it reads files, and changes a row only if the row
- * has not changed since it was compared. */
+ * It can run beside servers: it reads rows in batches, holds no transaction while it reads files, and changes a row only if the
+ * row has not changed since it was compared. */
 #include <stdio.h>
 
 #include "cmd/verify/verify_parts.h"

@@ -4,7 +4,8 @@
  *  (1) A term is SCOPE ':' KIND GRAM. A text without a scope has no terms.
  *  (2) The terms of 3 characters have consecutive positions, one for each character: so a phrase of them matches a part of the
  *      text. A shorter or longer term has the position of the 3-character term that begins at the same character.
- *  (3) SQLite's tokenizer `trigram` folds names (upper and lower case, accents); this tokenizer builds its terms from trigrams. */
+ *  (3) SQLite's tokenizer `trigram` folds names (upper and lower case, accents); this tokenizer builds its terms from
+ *      trigrams. */
 #include "db/db_grams.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
-/* Input: any bytes as an Accept-Encoding header. Property: the parser reads no byte past the end, and finds a token that is in the
- * list. */
+/* Input: any bytes as an Accept-Encoding header. Property: the parser reads no byte past the end, and finds a token that is in
+ * the list. */
 #include <stdint.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* Input: any bytes as a Cookie header, an Origin, a list of origins and the query of a signed URL. Property: an accepted value is a
- * part of the input, and no guessed signature is accepted. */
+/* Input: any bytes as a Cookie header, an Origin, a list of origins and the query of a signed URL. Property: an accepted value is
+ * a part of the input, and no guessed signature is accepted. */
 #include <stdlib.h>
 #include <string.h>
 

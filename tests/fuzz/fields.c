@@ -1,5 +1,5 @@
-/* fields.c - Input: any bytes as the stored fields of webhooks, and a webhook that is merged into them. Property: the result can be
- * written and is read back equal; the same merge once more changes nothing. */
+/* fields.c - Input: any bytes as the stored fields of webhooks, and a webhook that is merged into them. Property: the result can
+ * be written and is read back equal; the same merge once more changes nothing. */
 #include <stdlib.h>
 
 #include "domain/fields.h"

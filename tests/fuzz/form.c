@@ -1,5 +1,5 @@
-/* Input: any bytes as a form, a query and a path segment. Property: views stay within the decoded bytes, and no byte past the end is
- * read. */
+/* Input: any bytes as a form, a query and a path segment. Property: views stay within the decoded bytes, and no byte past the end
+ * is read. */
 #include <stdlib.h>
 #include <string.h>
 

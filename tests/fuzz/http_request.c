@@ -1,5 +1,5 @@
-/* Input: any bytes as requests with bodies. Property: the result does not depend on how the bytes are split, views stay inside the
- * input, and an accepted request has everything that the code after the parser relies on. */
+/* Input: any bytes as requests with bodies. Property: the result does not depend on how the bytes are split, views stay inside
+ * the input, and an accepted request has everything that the code after the parser relies on. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* Input: any text as a page of a provider's list; the first byte chooses the list. Property: accepted entries can be stored, and the
- * next page's URL is of the same account. */
+/* Input: any text as a page of a provider's list; the first byte chooses the list. Property: accepted entries can be stored, and
+ * the next page's URL is of the same account. */
 #include <stdlib.h>
 
 #include "provider/twilio_list.h"

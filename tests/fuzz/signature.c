@@ -1,5 +1,5 @@
-/* Input: URL, '\n', name=value&…, '\n', X-Twilio-Signature. Property: no guessed signature is accepted; a correct one is, in any order
- * of the parameters, with and without the URL's port; a changed request is refused. */
+/* Input: URL, '\n', name=value&…, '\n', X-Twilio-Signature. Property: no guessed signature is accepted; a correct one is, in any
+ * order of the parameters, with and without the URL's port; a changed request is refused. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* Input: any form, correctly signed, as a webhook; the first byte chooses its kind. Property: accepted values can be stored, and only
- * URLs of the account can be requested. */
+/* Input: any form, correctly signed, as a webhook; the first byte chooses its kind. Property: accepted values can be stored, and
+ * only URLs of the account can be requested. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -12,12 +12,12 @@ static bool is_direction_mark(uint32_t code) {
 
 static bool is_forbidden(uint32_t code) {
   if (code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029) return true;
-  return is_direction_mark(code) || (code < 0x80 && strchr("/\\:*?\"<>|", (int)code) != NULL);
+  return is_direction_mark(code) || (code < 0x80 && strchr("/\\:*?\"<>|", (int)code));
 }
 
 /* Letters, digits and "-._~": of attr-char (RFC 8187, section 3.2.1) only what every decoder reads alike. */
 static bool is_plain(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c) != NULL);
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
 }
 
 static enum err add_encoded(struct buf *b, struct str text) {

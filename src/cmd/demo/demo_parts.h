@@ -42,8 +42,8 @@ struct demo_simulator {
   pid_t pid; /* 0: none was started */
   char url[512], account[40], token[128];
 };
-/* Starts the callreel-sim that lies beside this executable, on a port that the kernel chooses. Waits at most 15 s for its first line.
- * CMD_FAILED is reported on standard error. */
+/* Starts the callreel-sim that lies beside this executable, on a port that the kernel chooses. Waits at most 15 s for its first
+ * line. CMD_FAILED is reported on standard error. */
 CHECKED int demo_simulator_start(const struct cmd_args *args, struct demo_simulator *ret_simulator);
 void demo_simulator_stop(struct demo_simulator *s);
 /* Parses "callreel-sim listening on URL account AC… token T". ERR_INVALID: another line. Pure. */

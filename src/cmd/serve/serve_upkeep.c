@@ -175,8 +175,8 @@ static void changes_trim_done(void *arg, enum err e) {
   atomic_store(&s->is_trimming, false);
 }
 
-/* Ends volume jobs past their deadline. While the volume is slow, makes the loops distrust cached files, whose pages may have left
- * the memory. */
+/* Ends volume jobs past their deadline. While the volume is slow, makes the loops distrust cached files, whose pages may have
+ * left the memory. */
 static void volume_upkeep(struct serve *s) {
   struct volume_seen seen;
   volume_tick(s->volume);

@@ -1,5 +1,5 @@
-/* verify_adopt.c - verify --adopt-store: makes the volume at RECORDINGS_DIR the one that the database knows, after an operator moved
- * the recordings.
+/* verify_adopt.c - verify --adopt-store: makes the volume at RECORDINGS_DIR the one that the database knows, after an operator
+ * moved the recordings.
  *
  *   the volume has an id                                          -> the database stores that id
  *   it has no id, and is empty or has a recording of the database -> it gets the database's id

@@ -48,13 +48,15 @@ CHECKED enum err verify_files(struct verify *v);
 CHECKED int verify_adopt(const struct cmd_args *args, struct app *app);
 
 /* verify_repair.c: repairs a finding. *ret_done is false if the row has changed since it was compared; nothing is repaired then.
- * verify_give_up marks the recording as missing and renames a damaged file. verify_take makes the recording ready with the file. */
+ * verify_give_up marks the recording as missing and renames a damaged file. verify_take makes the recording ready with the
+ * file. */
 CHECKED enum err verify_give_up(struct verify *v, enum verify_kind kind, const struct recording *row, bool *ret_done);
 struct audio_info;
 CHECKED enum err verify_take(struct verify *v, const struct recording *row, const char *name,
                              const struct audio_info *info, const char *sha256, bool *ret_done);
 
-/* Parses a file's name: "BUSINESS/yyyy/mm/[CALL.]RECORDING.EXT" (BLOB), "….TOKEN.part" (PART), "….bad" (ASIDE), or OTHER. Pure. */
+/* Parses a file's name: "BUSINESS/yyyy/mm/[CALL.]RECORDING.EXT" (BLOB), "….TOKEN.part" (PART), "….bad" (ASIDE), or OTHER.
+ * Pure. */
 struct verify_name {
   enum { VERIFY_NAME_OTHER, VERIFY_NAME_BLOB, VERIFY_NAME_PART, VERIFY_NAME_ASIDE } kind;
   int64_t business_id;
