@@ -131,6 +131,8 @@ static bool fill_has_successor(const struct fill *f, enum recording_event_kind k
 void fill_end(struct fill *f, enum recording_event_kind kind) {
   f->state = FILL_REPORTING;
   f->final_event.kind = kind;
+  if (secret_random(&f->final_event.jitter, sizeof(f->final_event.jitter)) != OK)
+    f->final_event.jitter = UINT32_MAX / 2;
   f->final_event.token = f->row.lease_token;
   if (fill_has_successor(f, kind)) fill_close_part(f, true); /* the next fill compares its bytes with it */
   if (kind != RECORDING_COMPLETE) {
@@ -143,8 +145,6 @@ void fill_end(struct fill *f, enum recording_event_kind kind) {
 void fill_fail(struct fill *f, enum recording_error error) {
   f->final_event.error = error;
   f->final_event.retry_after_ms = f->retry_after_ms;
-  if (secret_random(&f->final_event.jitter, sizeof(f->final_event.jitter)) != OK)
-    f->final_event.jitter = UINT32_MAX / 2;
   fill_end(f, RECORDING_FAILURE);
 }
 

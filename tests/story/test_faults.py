@@ -1,5 +1,6 @@
 """Each fault of a provider, and how the recording ends after it."""
 import threading
+from email.utils import formatdate
 
 import pytest
 
@@ -183,6 +184,21 @@ def test_not_yet_becomes_not_found_after_five_minutes(world, provider):
 
 
 @pytest.mark.sanitized
+def test_back_offs_after_404_differ_from_each_other(world, provider):
+    server = world.server()
+    business = world.business(provider)
+    tapes = [provider.tape() for _ in range(6)]
+    waits = set()
+    for tape in tapes:
+        tape.default = p.status(404)
+        hour_ago = formatdate(world.clock.now_ms() / 1000 - 3600, usegmt=True)
+        business.tell(server, tape, RecordingStartTime=hour_ago)
+        row = world.wait_state(tape.sid, "failed")
+        waits.add(row["next_retry_at"] - row["failed_at"])
+    assert all(24_000 <= wait <= 36_000 for wait in waits) and len(waits) > 1, waits
+
+
+@pytest.mark.sanitized
 def test_what_is_for_good_at_once_is_asked_once(world, provider):
     server = world.server(MAX_RECORDING_BYTES=30000)
     business = world.business(provider)
@@ -298,6 +314,12 @@ def test_the_provider_may_say_how_long_to_wait(world, provider):
     row = world.wait_state(tape.sid, "failed")
     assert row["error_code"] == "rate_limited"
     assert 290_000 <= row["next_retry_at"] - row["failed_at"] <= 310_000
+    dated = provider.tape()
+    until = world.clock.now_ms() / 1000 + 300
+    dated.acts = [p.status(429, {"Retry-After": formatdate(until, usegmt=True)})]
+    business.tell(server, dated)
+    row = world.wait_state(dated.sid, "failed")
+    assert 280_000 <= row["next_retry_at"] - row["failed_at"] <= 310_000
     plain = provider.tape()
     plain.acts = [p.status(429)]
     business.tell(server, plain)
