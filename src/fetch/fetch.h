@@ -71,8 +71,7 @@ struct fetch_request {
   int64_t slow_bytes;    /* fewer bytes a second than this over slow_ms is a timeout; 0: off */
   int64_t slow_ms;
   int64_t max_bytes; /* of the body; 0: a reply with a body ends in FETCH_TOO_BIG */
-  unsigned
-      max_hops; /* redirects to follow (301, 302, 303, 307, 308; never from https to http); 0: they are replies like others */
+  unsigned max_hops; /* redirects to follow; 0: a redirect is a reply like others */
   /* True: addresses may be loopback, private, link-local, multicast or otherwise special. False: such an address ends the
    * transfer in FETCH_FORBIDDEN. The address that the connection uses is checked, not the result of an earlier look-up. */
   bool allow_special_addresses;

@@ -19,7 +19,7 @@
 
 #define NEW_SOUND(name) struct buf name CLEANUP(buf_done) = BUF_INIT(SOUND_MAX_BYTES)
 
-/* What libmpg123 decodes, in samples a channel. */
+/* The number of samples per channel that libmpg123 decodes. */
 static int64_t decoded_samples(struct str bytes, int rate, int channels) {
   mpg123_init();
   mpg123_handle *m = mpg123_new(NULL, NULL);
@@ -73,7 +73,7 @@ static void an_mp3_lasts_as_long_as_it_decodes(void **state) {
   }
 }
 
-static void a_verdict_does_not_depend_on_the_pieces(void **state) {
+static void the_verdict_does_not_depend_on_how_bytes_are_split(void **state) {
   (void)state;
   NEW_SOUND(mp3);
   NEW_SOUND(tagged);
@@ -105,7 +105,7 @@ static void a_verdict_does_not_depend_on_the_pieces(void **state) {
   }
 }
 
-static void a_verdict_is_never_taken_back_while_bytes_come(void **state) {
+static void a_verdict_is_final_while_bytes_arrive(void **state) {
   (void)state;
   NEW_SOUND(b);
   sound_mp3(&b, 8000, 1, 32, 2, false, false);
@@ -196,7 +196,7 @@ static void note_heard(void *arg, struct str bytes) {
   sound_add(arg, bytes);
 }
 
-/* An ID3v2 header that claims so much, then as much of nothing sensible, in pieces. */
+/* Feeds an ID3v2 header that announces `claims` bytes, and as many bytes of junk, in pieces. */
 static void feed_tag(struct mp3 *m, size_t claims) {
   static char piece[64 * 1024];
   const char header[] = {'I',
@@ -218,7 +218,7 @@ static void feed_tag(struct mp3 *m, size_t claims) {
   }
 }
 
-static void of_a_file_with_a_large_tag_inside_only_the_frames_are_heard(void **state) {
+static void only_frames_reach_the_decoder_of_a_file_with_a_large_tag(void **state) {
   (void)state;
   NEW_SOUND(mp3);
   NEW_SOUND(heard);
@@ -240,7 +240,7 @@ static void ignore_samples(void *arg, const int16_t *samples, size_t frames) {
   (void)arg, (void)samples, (void)frames;
 }
 
-static void a_decoder_that_keeps_what_it_is_given_is_given_up(void **state) {
+static void a_decoder_that_makes_no_samples_fails(void **state) {
   (void)state;
   NEW_SOUND(mp3);
   struct decoder *d;
@@ -258,7 +258,7 @@ static void a_decoder_that_keeps_what_it_is_given_is_given_up(void **state) {
   decoder_free(d);
 }
 
-static void sound_goes_on_after_damage(void **state) {
+static void counting_continues_after_damage(void **state) {
   (void)state;
   NEW_SOUND(b);
   size_t at[128];
@@ -275,7 +275,7 @@ static void sound_goes_on_after_damage(void **state) {
   assert_in_range(before.info.duration_ms - after.info.duration_ms, 2 * 72, 4 * 72);
 }
 
-static void what_is_not_audio_is_told_at_once(void **state) {
+static void other_content_is_refused_at_once(void **state) {
   (void)state;
   const struct {
     const char *name;
@@ -328,7 +328,7 @@ static void noise_and_zeros_are_not_audio(void **state) {
   assert_int_equal(sound_hear(STR_NONE, 1, false).after, AUDIO_NO);
 }
 
-static void a_tag_in_front_is_passed_over(void **state) {
+static void a_tag_at_the_start_is_skipped(void **state) {
   (void)state;
   const size_t sizes[] = {0, 1, 9, 4085, 4086, 4096, 100000, 1024 * 1024 - 10, 1024 * 1024 - 9};
   for (size_t i = 0; i < COUNT_OF(sizes); i++) {
@@ -344,7 +344,7 @@ static void a_tag_in_front_is_passed_over(void **state) {
   }
 }
 
-static void signatures_alone_tell_the_others(void **state) {
+static void other_kinds_are_detected_by_their_signatures(void **state) {
   (void)state;
   const struct {
     enum audio_kind kind;
@@ -434,7 +434,7 @@ static void wav_header(struct buf *b, const char *riff, const char *chunks, size
   sound_add(b, str_of(chunks, chunks_bytes));
 }
 
-static void chunks_of_any_size_are_walked(void **state) {
+static void chunks_of_any_size_are_parsed(void **state) {
   (void)state;
 #define FORMAT "fmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0"
 #define DATA "data\xd0\x07\0\0"
@@ -478,7 +478,7 @@ static void chunks_of_any_size_are_walked(void **state) {
   }
 }
 
-static void real_prompts_are_heard(void **state) {
+static void real_prompts_are_recognised(void **state) {
   (void)state;
   const char *directory = "/usr/share/asterisk/sounds/en_US_f_Allison";
   DIR *d = opendir(directory);
@@ -533,21 +533,21 @@ static void kinds_have_names(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_mp3_lasts_as_long_as_it_decodes),
-      cmocka_unit_test(a_verdict_does_not_depend_on_the_pieces),
-      cmocka_unit_test(a_verdict_is_never_taken_back_while_bytes_come),
+      cmocka_unit_test(the_verdict_does_not_depend_on_how_bytes_are_split),
+      cmocka_unit_test(a_verdict_is_final_while_bytes_arrive),
       cmocka_unit_test(a_cut_mp3_is_not_whole),
       cmocka_unit_test(tags_behind_an_mp3_are_no_cut),
-      cmocka_unit_test(of_a_file_with_a_large_tag_inside_only_the_frames_are_heard),
-      cmocka_unit_test(a_decoder_that_keeps_what_it_is_given_is_given_up),
-      cmocka_unit_test(sound_goes_on_after_damage),
-      cmocka_unit_test(what_is_not_audio_is_told_at_once),
+      cmocka_unit_test(only_frames_reach_the_decoder_of_a_file_with_a_large_tag),
+      cmocka_unit_test(a_decoder_that_makes_no_samples_fails),
+      cmocka_unit_test(counting_continues_after_damage),
+      cmocka_unit_test(other_content_is_refused_at_once),
       cmocka_unit_test(noise_and_zeros_are_not_audio),
-      cmocka_unit_test(a_tag_in_front_is_passed_over),
-      cmocka_unit_test(signatures_alone_tell_the_others),
+      cmocka_unit_test(a_tag_at_the_start_is_skipped),
+      cmocka_unit_test(other_kinds_are_detected_by_their_signatures),
       cmocka_unit_test(a_wav_lasts_as_long_as_its_samples),
       cmocka_unit_test(a_bare_wav_header_is_not_audio),
-      cmocka_unit_test(chunks_of_any_size_are_walked),
-      cmocka_unit_test(real_prompts_are_heard),
+      cmocka_unit_test(chunks_of_any_size_are_parsed),
+      cmocka_unit_test(real_prompts_are_recognised),
       cmocka_unit_test(kinds_have_names),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);

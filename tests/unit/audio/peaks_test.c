@@ -39,7 +39,7 @@ static struct picture read_picture(struct str s) {
   return p;
 }
 
-/* The picture of samples, by the definition: nothing is merged. */
+/* Computes the waveform of samples by its definition, without merging. */
 static void assert_picture_of(struct str stored, const int16_t *samples, size_t frames, int channels, int rate) {
   struct picture p = read_picture(stored);
   assert_int_equal(p.channels, channels);
@@ -74,7 +74,7 @@ static int16_t *noise(size_t count) {
   return samples;
 }
 
-static void a_picture_is_of_every_sample_however_many_there_are(void **state) {
+static void a_waveform_covers_every_sample_of_any_length(void **state) {
   (void)state;
   static const size_t lengths[] = {1, 15, 16, 17, 32767, 32768, 32769, 65535, 65536, 480001};
   static struct peaks p;
@@ -94,7 +94,7 @@ static void a_picture_is_of_every_sample_however_many_there_are(void **state) {
   }
 }
 
-static void of_nothing_and_of_many_channels_there_is_no_picture(void **state) {
+static void silence_without_samples_and_many_channels_have_no_waveform(void **state) {
   static struct peaks p;
   static char bytes[PEAKS_BYTES_MAX];
   int16_t *samples = noise(300);
@@ -107,7 +107,7 @@ static void of_nothing_and_of_many_channels_there_is_no_picture(void **state) {
   free(samples);
 }
 
-static void the_json_says_what_the_bytes_say(void **state) {
+static void the_json_has_the_values_of_the_bytes(void **state) {
   static struct peaks p;
   static char bytes[PEAKS_BYTES_MAX];
   struct buf b CLEANUP(buf_done) = BUF_INIT(1024);
@@ -137,7 +137,7 @@ static void take(void *arg, const int16_t *samples, size_t frames) {
   t->count += frames;
 }
 
-static void samples_of_every_kind_are_those_they_stand_for(void **state) {
+static void samples_of_every_kind_are_converted_exactly(void **state) {
   (void)state;
   static const struct {
     enum pcm_kind kind;
@@ -218,7 +218,7 @@ static void an_mp3s_picture_is_that_of_its_samples_however_it_comes(void **state
   }
 }
 
-static void a_wavs_picture_is_that_of_its_samples(void **state) {
+static void the_waveform_of_a_wav_is_that_of_its_samples(void **state) {
   (void)state;
   for (unsigned channels = 1; channels <= 2; channels++) {
     NEW_SOUND(b);
@@ -232,7 +232,7 @@ static void a_wavs_picture_is_that_of_its_samples(void **state) {
   }
 }
 
-static void what_is_no_audio_or_not_decoded_has_no_picture(void **state) {
+static void files_that_are_not_decoded_have_no_waveform(void **state) {
   NEW_SOUND(page);
   NEW_SOUND(surround);
   NEW_SOUND(packed);
@@ -266,13 +266,13 @@ static void a_damaged_mp3_is_as_long_as_before_whatever_its_decoder_makes_of_it(
 int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_picture_is_of_every_sample_however_many_there_are),
-      cmocka_unit_test(of_nothing_and_of_many_channels_there_is_no_picture),
-      cmocka_unit_test(the_json_says_what_the_bytes_say),
-      cmocka_unit_test(samples_of_every_kind_are_those_they_stand_for),
+      cmocka_unit_test(a_waveform_covers_every_sample_of_any_length),
+      cmocka_unit_test(silence_without_samples_and_many_channels_have_no_waveform),
+      cmocka_unit_test(the_json_has_the_values_of_the_bytes),
+      cmocka_unit_test(samples_of_every_kind_are_converted_exactly),
       cmocka_unit_test(an_mp3s_picture_is_that_of_its_samples_however_it_comes),
-      cmocka_unit_test(a_wavs_picture_is_that_of_its_samples),
-      cmocka_unit_test(what_is_no_audio_or_not_decoded_has_no_picture),
+      cmocka_unit_test(the_waveform_of_a_wav_is_that_of_its_samples),
+      cmocka_unit_test(files_that_are_not_decoded_have_no_waveform),
       cmocka_unit_test(a_damaged_mp3_is_as_long_as_before_whatever_its_decoder_makes_of_it),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* sound.c - audio files made in the test. */
+/* sound.c - makes audio files for tests. */
 #include "sound.h"
 
 #include <assert.h>

@@ -1,4 +1,4 @@
-/* sound.h - audio files made in the test, and what audio.h says of them. */
+/* sound.h - makes audio files for tests, and passes them through audio.h. */
 #pragma once
 
 #include "audio/audio.h"
@@ -6,9 +6,9 @@
 
 enum { SOUND_MAX_BYTES = 8 << 20 };
 
-/* lame's, of a tone; index: with its Info frame filled in. b is born with SOUND_MAX_BYTES. */
+/* Appends an MP3 of a tone, encoded by lame; index: with a complete Info frame. b needs room for SOUND_MAX_BYTES. */
 void sound_mp3(struct buf *b, int sample_rate, int channels, int kbit, double seconds, bool vbr, bool index);
-/* A canonical header of 44 bytes, data_size as it claims, then bytes of samples. */
+/* Appends a canonical header of 44 bytes that announces data_size, then `bytes` bytes of samples. */
 void sound_wav(struct buf *b, unsigned format, unsigned channels, unsigned rate, unsigned bits, uint32_t data_size,
                size_t bytes);
 void sound_le32(struct buf *b, uint32_t value);
@@ -23,5 +23,5 @@ struct heard {
   enum audio_verdict after;
   struct audio_info info;
 };
-/* Feeds bytes in pieces of at most most_bytes, of random length where random is true. */
+/* Feeds bytes in pieces of at most most_bytes, of random length if random is true. */
 struct heard sound_hear(struct str bytes, size_t most_bytes, bool random);

@@ -1,4 +1,4 @@
-/* What the thread does with many transfers: limits of time, cancelling, ending, ticking, waiting for a place. */
+/* The fetch thread with many transfers: time limits, cancelling, ending, ticking, waiting for a place. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -137,7 +137,7 @@ static void cancel_other(struct probe *p) {
   if (p->other->transfer) fetch_cancel(p->other->transfer);
 }
 
-static void a_callback_that_says_no_stops(void **state) {
+static void an_error_of_a_callback_stops_the_transfer(void **state) {
   (void)state;
   struct fetch *f = probe_fetch_new(0);
   struct origin *origin = stalling(HEAD200 "Content-Length: 9\r\n\r\nhello");
@@ -199,7 +199,7 @@ static void start_other(struct probe *p) {
   probe_start_here(p->other);
 }
 
-static void the_end_of_one_may_start_the_next(void **state) {
+static void on_end_may_start_the_next_transfer(void **state) {
   (void)state;
   struct fetch *f = probe_fetch_new(1);
   struct origin *origin = origin_new(say_and_keep, (void *)(uintptr_t)HEAD200 "Content-Length: 5\r\n\r\nhello");
@@ -229,7 +229,7 @@ static void start_and_cancel(void *arg) {
   p->started = p->ends == 1 ? OK : ERR_IO; /* before fetch_cancel returned */
 }
 
-static void what_was_not_begun_can_be_cancelled(void **state) {
+static void a_transfer_that_has_not_begun_can_be_cancelled(void **state) {
   (void)state;
   struct fetch *f = probe_fetch_new(0);
   struct probe p;
@@ -250,7 +250,7 @@ static bool answer_when_told(void *arg, int fd, const struct origin_request *req
   return true;
 }
 
-static void at_most_so_many_connections_are_open(void **state) {
+static void at_most_max_connections_are_open(void **state) {
   (void)state;
   enum { MANY = 20 };
   atomic_int told = 0;
@@ -274,7 +274,7 @@ static void at_most_so_many_connections_are_open(void **state) {
   origin_free(origin);
 }
 
-static void waiting_for_a_place_is_no_waiting_to_connect(void **state) {
+static void waiting_for_a_place_does_not_count_as_connecting(void **state) {
   (void)state;
   if (!probe_owns_time()) skip();
   struct fetch *f = probe_fetch_new(1);
@@ -347,7 +347,7 @@ static void try_again(struct probe *p) {
   late->post = fetch_post(p->fetch, count, &late->ran);
 }
 
-static void after_the_end_nothing_begins(void **state) {
+static void no_transfer_begins_after_the_end(void **state) {
   (void)state;
   struct fetch *f = probe_fetch_new(0);
   struct origin *origin = stalling(HEAD200 "Content-Length: 9\r\n\r\nhello");
@@ -458,14 +458,14 @@ int main(void) {
       cmocka_unit_test(silence_ends_in_a_timeout),
       cmocka_unit_test(too_slow_ends_in_a_timeout),
       cmocka_unit_test(a_redirect_whose_body_stalls_is_followed),
-      cmocka_unit_test(a_callback_that_says_no_stops),
+      cmocka_unit_test(an_error_of_a_callback_stops_the_transfer),
       cmocka_unit_test(cancelling_from_any_callback_ends_at_once),
-      cmocka_unit_test(the_end_of_one_may_start_the_next),
-      cmocka_unit_test(what_was_not_begun_can_be_cancelled),
-      cmocka_unit_test(at_most_so_many_connections_are_open),
-      cmocka_unit_test(waiting_for_a_place_is_no_waiting_to_connect),
+      cmocka_unit_test(on_end_may_start_the_next_transfer),
+      cmocka_unit_test(a_transfer_that_has_not_begun_can_be_cancelled),
+      cmocka_unit_test(at_most_max_connections_are_open),
+      cmocka_unit_test(waiting_for_a_place_does_not_count_as_connecting),
       cmocka_unit_test(freeing_stops_transfers_and_runs_posts),
-      cmocka_unit_test(after_the_end_nothing_begins),
+      cmocka_unit_test(no_transfer_begins_after_the_end),
       cmocka_unit_test(it_ticks_when_woken_posted_and_due),
       cmocka_unit_test(posts_of_many_threads_all_run),
   };

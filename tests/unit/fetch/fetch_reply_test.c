@@ -1,4 +1,4 @@
-/* What one request comes to: replies, bodies, redirects, refusals. */
+/* The results of one request: replies, bodies, redirects, refusals. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include "origin.h"
 #include "probe.h"
 
-/* Says arg, the whole reply, and closes. */
+/* Sends arg, the whole reply, and closes. */
 static bool say_and_close(void *arg, int fd, const struct origin_request *request) {
   (void)request;
   origin_say(fd, arg);
@@ -65,7 +65,7 @@ static const struct outcome OUTCOMES[] = {
     {"a length that is none", HEAD200 "Content-Length: xyz\r\n\r\nhello", FETCH_REFUSED, 0, "", 0, 0},
 };
 
-static void a_reply_comes_to_its_end(void **state) {
+static void a_reply_is_received_to_its_end(void **state) {
   (void)state;
   struct fetch *f = probe_fetch_new(0);
   for (size_t i = 0; i < COUNT_OF(OUTCOMES); i++) {
@@ -115,7 +115,7 @@ static void a_reset_is_a_cut_even_without_a_length(void **state) {
   fetch_free(f);
 }
 
-static void the_head_is_told(void **state) {
+static void on_reply_gets_the_head(void **state) {
   (void)state;
   struct fetch *f = probe_fetch_new(0);
   struct origin *origin = origin_new(say_and_close, (void *)(uintptr_t)
@@ -173,7 +173,7 @@ static void an_endless_head_is_refused(void **state) {
   fetch_free(f);
 }
 
-static void a_body_past_its_ceiling_is_refused(void **state) {
+static void a_body_larger_than_max_bytes_is_refused(void **state) {
   (void)state;
   const struct {
     const char *reply;
@@ -312,7 +312,7 @@ static void hops_are_counted(void **state) {
   fetch_free(f);
 }
 
-static void forbidden_places_are_not_asked(void **state) {
+static void forbidden_redirect_targets_get_no_request(void **state) {
   (void)state;
   const char *locations[] = {"http://user:pw@127.0.0.1/", "ftp://127.0.0.1/", "file:///etc/passwd", "http://"};
   struct fetch *f = probe_fetch_new(0);
@@ -413,7 +413,7 @@ static void methods_and_bodies_follow_the_status(void **state) {
   fetch_free(f);
 }
 
-static void environment_and_kept_secrets_do_not_count(void **state) {
+static void the_environment_and_earlier_credentials_have_no_effect(void **state) {
   (void)state;
   setenv("http_proxy", "http://127.0.0.1:1/", 1);
   setenv("all_proxy", "http://127.0.0.1:1/", 1);
@@ -492,7 +492,7 @@ static void special_addresses_are_refused_on_the_first_hop_too(void **state) {
   origin_free(origin);
 }
 
-static void a_kept_connection_is_judged_again(void **state) {
+static void a_reused_connection_is_checked_again(void **state) {
   (void)state;
   struct fetch *f = probe_fetch_new(0);
   struct origin *origin = origin_new(say_and_keep, (void *)(uintptr_t)HEAD200 "Content-Length: 5\r\n\r\nhello");
@@ -519,7 +519,7 @@ static bool redirect_to(void *arg, int fd, const struct origin_request *request)
   return true;
 }
 
-static void a_trusted_origin_may_be_anywhere_and_lead_to_its_like(void **state) {
+static void a_trusted_origin_may_be_special_and_redirect_to_special_ones(void **state) {
   (void)state;
   struct fetch *f = probe_fetch_new(0);
   struct origin *b = origin_new(say_and_keep, (void *)(uintptr_t)HEAD200 "Content-Length: 5\r\n\r\nhello");
@@ -542,7 +542,7 @@ static void a_trusted_origin_may_be_anywhere_and_lead_to_its_like(void **state) 
   origin_free(b);
 }
 
-static void nobody_there_is_refused_without_telling_secrets(void **state) {
+static void a_refused_connection_is_reported_without_secrets(void **state) {
   (void)state;
   struct origin *origin = origin_new(say_and_close, (void *)(uintptr_t) "");
   origin_greet(origin, "no TLS at all\r\n");
@@ -570,22 +570,22 @@ static void nobody_there_is_refused_without_telling_secrets(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_reply_comes_to_its_end),
+      cmocka_unit_test(a_reply_is_received_to_its_end),
       cmocka_unit_test(a_reset_is_a_cut_even_without_a_length),
-      cmocka_unit_test(the_head_is_told),
+      cmocka_unit_test(on_reply_gets_the_head),
       cmocka_unit_test(an_endless_head_is_refused),
-      cmocka_unit_test(a_body_past_its_ceiling_is_refused),
+      cmocka_unit_test(a_body_larger_than_max_bytes_is_refused),
       cmocka_unit_test(credentials_are_seen_by_the_first_origin_only),
       cmocka_unit_test(hops_are_counted),
-      cmocka_unit_test(forbidden_places_are_not_asked),
+      cmocka_unit_test(forbidden_redirect_targets_get_no_request),
       cmocka_unit_test(a_redirect_with_an_endless_body_is_followed),
       cmocka_unit_test(methods_and_bodies_follow_the_status),
-      cmocka_unit_test(environment_and_kept_secrets_do_not_count),
+      cmocka_unit_test(the_environment_and_earlier_credentials_have_no_effect),
       cmocka_unit_test(a_malformed_request_does_not_start),
       cmocka_unit_test(special_addresses_are_refused_on_the_first_hop_too),
-      cmocka_unit_test(a_kept_connection_is_judged_again),
-      cmocka_unit_test(a_trusted_origin_may_be_anywhere_and_lead_to_its_like),
-      cmocka_unit_test(nobody_there_is_refused_without_telling_secrets),
+      cmocka_unit_test(a_reused_connection_is_checked_again),
+      cmocka_unit_test(a_trusted_origin_may_be_special_and_redirect_to_special_ones),
+      cmocka_unit_test(a_refused_connection_is_reported_without_secrets),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* The pure rules of fetch: where a redirect may lead, what is too slow. */
+/* The pure rules of fetch: which redirects are followed, which transfers are too slow. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -63,7 +63,7 @@ static void a_location_leads_to_a_url(void **state) {
   }
 }
 
-static void trust_once_lost_is_not_given_back(void **state) {
+static void credentials_are_not_sent_again_after_another_origin(void **state) {
   (void)state;
   struct fetch_hop first = hop_of("https://a/", FETCH_GET), second, third;
   assert_int_equal(fetch_redirect(&first, 302, "https://b/", &second), FETCH_GO);
@@ -74,7 +74,7 @@ static void trust_once_lost_is_not_given_back(void **state) {
   fetch_hop_done(&third);
 }
 
-static void http_is_over_after_https(void **state) {
+static void http_is_refused_after_https(void **state) {
   (void)state;
   struct fetch_hop first = hop_of("http://a/", FETCH_GET), second, third;
   assert_int_equal(fetch_redirect(&first, 302, "https://a/", &second), FETCH_GO);
@@ -104,7 +104,7 @@ static void the_method_follows_the_status(void **state) {
   }
 }
 
-static void a_body_stays_with_its_origin(void **state) {
+static void a_body_is_sent_to_its_own_origin_only(void **state) {
   (void)state;
   struct fetch_hop hop = hop_of("https://a/", FETCH_POST), next;
   assert_int_equal(fetch_redirect(&hop, 307, "https://b/", &next), FETCH_BAD_PLACE);
@@ -113,7 +113,7 @@ static void a_body_stays_with_its_origin(void **state) {
   fetch_hop_done(&hop);
 }
 
-static void other_answers_stay(void **state) {
+static void other_replies_are_not_redirects(void **state) {
   (void)state;
   struct fetch_hop hop = hop_of("https://a/", FETCH_GET), next;
   const int statuses[] = {200, 206, 300, 304, 305, 306, 309, 400, 401, 503};
@@ -145,7 +145,7 @@ static void a_steady_trickle_is_slow_after_one_window(void **state) {
   assert_int_equal(slow_at, 60000);
 }
 
-static void enough_is_never_slow(void **state) {
+static void enough_bytes_are_never_slow(void **state) {
   (void)state;
   struct fetch_pace pace;
   fetch_pace_init(&pace, 500, 60000, 0);
@@ -191,13 +191,13 @@ static void without_a_limit_nothing_is_slow(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_location_leads_to_a_url),
-      cmocka_unit_test(trust_once_lost_is_not_given_back),
-      cmocka_unit_test(http_is_over_after_https),
+      cmocka_unit_test(credentials_are_not_sent_again_after_another_origin),
+      cmocka_unit_test(http_is_refused_after_https),
       cmocka_unit_test(the_method_follows_the_status),
-      cmocka_unit_test(a_body_stays_with_its_origin),
-      cmocka_unit_test(other_answers_stay),
+      cmocka_unit_test(a_body_is_sent_to_its_own_origin_only),
+      cmocka_unit_test(other_replies_are_not_redirects),
       cmocka_unit_test(a_steady_trickle_is_slow_after_one_window),
-      cmocka_unit_test(enough_is_never_slow),
+      cmocka_unit_test(enough_bytes_are_never_slow),
       cmocka_unit_test(a_burst_counts_for_one_window_only),
       cmocka_unit_test(a_jump_of_the_clock_empties_the_window),
       cmocka_unit_test(without_a_limit_nothing_is_slow),

@@ -1,4 +1,4 @@
-/* TLS is verified: a server that nobody vouches for gets no request. */
+/* TLS is verified: a server without a trusted certificate gets no request. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -67,7 +67,7 @@ static void tls_origin_open(struct tls_origin *o) {
   assert_int_equal(pthread_create(&o->thread, NULL, shake_hands, o), 0);
 }
 
-static void a_server_nobody_vouches_for_is_refused(void **state) {
+static void a_server_without_a_trusted_certificate_is_refused(void **state) {
   (void)state;
   struct tls_origin o;
   tls_origin_open(&o);
@@ -92,7 +92,7 @@ static void a_server_nobody_vouches_for_is_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_server_nobody_vouches_for_is_refused),
+      cmocka_unit_test(a_server_without_a_trusted_certificate_is_refused),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

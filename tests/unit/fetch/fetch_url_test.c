@@ -15,7 +15,7 @@ static void assert_view(struct str view, const char *text) {
   if (view.n > 0) assert_memory_equal(view.p, text, view.n);
 }
 
-static void a_url_is_taken_apart(void **state) {
+static void a_url_is_parsed(void **state) {
   (void)state;
   const struct {
     const char *url, *scheme, *host;
@@ -50,7 +50,7 @@ static void a_url_is_taken_apart(void **state) {
   }
 }
 
-static void user_info_is_seen(void **state) {
+static void user_information_is_found(void **state) {
   (void)state;
   const char *urls[] = {"https://u:p@h/", "https://@h/", "https://u@h:1/x"};
   const char *infos[] = {"u:p", "", "u"};
@@ -63,7 +63,7 @@ static void user_info_is_seen(void **state) {
   }
 }
 
-static void what_is_no_plain_url_is_refused(void **state) {
+static void malformed_urls_are_refused(void **state) {
   (void)state;
   const char *urls[] = {
       "",
@@ -118,7 +118,7 @@ static void what_is_no_plain_url_is_refused(void **state) {
   assert_int_equal(fetch_url_parse(str_of(longest, 16 * 1024), &u), OK);
 }
 
-static void an_origin_is_scheme_host_and_port(void **state) {
+static void an_origin_is_a_scheme_a_host_and_a_port(void **state) {
   (void)state;
   const struct {
     const char *a, *b;
@@ -225,10 +225,10 @@ static void special_addresses_are_told_from_public_ones(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_url_is_taken_apart),
-      cmocka_unit_test(user_info_is_seen),
-      cmocka_unit_test(what_is_no_plain_url_is_refused),
-      cmocka_unit_test(an_origin_is_scheme_host_and_port),
+      cmocka_unit_test(a_url_is_parsed),
+      cmocka_unit_test(user_information_is_found),
+      cmocka_unit_test(malformed_urls_are_refused),
+      cmocka_unit_test(an_origin_is_a_scheme_a_host_and_a_port),
       cmocka_unit_test(special_addresses_are_told_from_public_ones),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -2,7 +2,7 @@
  *
  *   struct origin *o = origin_new(answer, arg);   … origin_url(o, "/a", url) …   origin_free(o);
  *
- * A thread a connection; answer runs on it, once a request. */
+ * There is one thread per connection; answer is called on it for each request. */
 #pragma once
 
 #include <stddef.h>
@@ -22,7 +22,7 @@ struct origin_request {
 typedef bool origin_answer(void *arg, int fd, const struct origin_request *request);
 
 struct origin *origin_new(origin_answer *answer, void *arg);
-/* Before any connection: text is said to each before it asks. */
+/* Sends text to each new connection before its request. To be called before the first connection. */
 void origin_greet(struct origin *o, const char *text);
 void origin_free(struct origin *o); /* closes what is open, joins */
 void origin_url(const struct origin *o, const char *scheme, const char *path, char ret_url[ORIGIN_URL_SIZE]);
@@ -30,7 +30,7 @@ int origin_port(const struct origin *o);
 int origin_connections(struct origin *o);
 int origin_requests(struct origin *o);
 int origin_most_at_once(struct origin *o); /* connections that were open together */
-/* Whether request number's head has the text. */
+/* True if the head of that request contains text. */
 bool origin_saw(struct origin *o, int number, const char *text);
 void origin_wait_requests(struct origin *o, int n);
 void origin_wait_bytes(struct origin *o); /* any byte on any connection: a TLS hello is no request */

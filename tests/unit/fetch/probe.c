@@ -1,4 +1,4 @@
-/* probe.c - a transfer that remembers all that was told about it. */
+/* probe.c - a transfer that records its callbacks. */
 #include "probe.h"
 
 #include <assert.h>

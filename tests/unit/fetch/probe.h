@@ -1,4 +1,4 @@
-/* probe.h - a transfer that remembers all that was told about it, and a thread that waits for it. */
+/* probe.h - a transfer that records its callbacks, so that a test's thread can wait for them. */
 #pragma once
 
 #include <pthread.h>
@@ -19,7 +19,7 @@ struct probe {
 
   pthread_mutex_t mutex;
   pthread_cond_t changed;
-  enum err started; /* what fetch_start said */
+  enum err started; /* the result of fetch_start */
   struct fetch_transfer *transfer;
   int replies, ends, datas;
   struct fetch_reply reply; /* numbers only */

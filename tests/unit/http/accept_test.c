@@ -7,7 +7,7 @@
 #include "http/accept.h"
 #include "http/static.h"
 
-static void a_token_is_named_unless_it_is_refused(void **state) {
+static void a_token_is_accepted_if_named_and_not_refused(void **state) {
   (void)state;
   static const struct {
     const char *value;
@@ -34,7 +34,7 @@ static void all_lines_of_a_header_count(void **state) {
   assert_false(http_accepts(&r, STR("Accept"), STR("gzip")));
 }
 
-static void files_are_of_the_type_of_their_name(void **state) {
+static void a_file_has_the_media_type_of_its_name(void **state) {
   (void)state;
   assert_string_equal(http_static_type(STR("a/index.html")), "text/html; charset=utf-8");
   assert_string_equal(http_static_type(STR("x-1a.woff2")), "font/woff2");
@@ -44,9 +44,9 @@ static void files_are_of_the_type_of_their_name(void **state) {
 int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_token_is_named_unless_it_is_refused),
+      cmocka_unit_test(a_token_is_accepted_if_named_and_not_refused),
       cmocka_unit_test(all_lines_of_a_header_count),
-      cmocka_unit_test(files_are_of_the_type_of_their_name),
+      cmocka_unit_test(a_file_has_the_media_type_of_its_name),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,7 +51,7 @@ static void a_file_is_sent_in_any_range(void **state) {
   stage_close(&s);
 }
 
-static void a_file_that_is_not_in_memory_is_read_in_first(void **state) {
+static void a_file_that_is_not_in_memory_is_read_before_it_is_sent(void **state) {
   struct stage s;
   (void)state;
   stage_open(&s, NULL);
@@ -63,7 +63,7 @@ static void a_file_that_is_not_in_memory_is_read_in_first(void **state) {
   stage_close(&s);
 }
 
-static void listeners_far_apart_in_a_cold_file_all_come_to_their_end(void **state) {
+static void listeners_far_apart_in_a_cold_file_all_get_their_bytes(void **state) {
   enum { LISTENERS = 6 };
   struct stage s;
   int c[LISTENERS];
@@ -92,7 +92,7 @@ static void stand_still(void *arg) {
   (void)pthread_barrier_wait(arg); /* it goes on */
 }
 
-static void a_small_answer_goes_before_large_ones(void **state) {
+static void a_small_answer_is_sent_before_large_ones(void **state) {
   enum { LARGE = 8 };
   struct stage s;
   int c[LARGE + 1];
@@ -123,7 +123,7 @@ static void a_small_answer_goes_before_large_ones(void **state) {
   stage_close(&s);
 }
 
-static void a_file_shorter_than_was_said_cuts_the_connection(void **state) {
+static void a_file_shorter_than_announced_cuts_the_connection(void **state) {
   struct stage s;
   (void)state;
   stage_open(&s, NULL);
@@ -161,7 +161,7 @@ static void a_large_answer_waits_for_a_slow_reader(void **state) {
   stage_close(&s);
 }
 
-static void a_source_is_sent_as_it_comes(void **state) {
+static void a_source_is_sent_as_it_gives_pieces(void **state) {
   static const struct {
     const char *request;
     bool chunked, kept;
@@ -201,7 +201,7 @@ static void a_source_is_sent_as_it_comes(void **state) {
   }
 }
 
-static void the_head_goes_out_before_the_source_has_anything(void **state) {
+static void the_head_is_sent_before_the_source_has_bytes(void **state) {
   struct stage s;
   (void)state;
   stage_open(&s, NULL);
@@ -216,7 +216,7 @@ static void the_head_goes_out_before_the_source_has_anything(void **state) {
   stage_close(&s);
 }
 
-static void a_source_that_can_not_go_on_never_ends_cleanly(void **state) {
+static void a_broken_source_never_ends_a_body_cleanly(void **state) {
   static const struct {
     const char *request;
     const char *bytes;
@@ -260,7 +260,7 @@ static void a_reset_is_seen_while_a_source_waits(void **state) {
   stage_close(&s);
 }
 
-static void a_peer_that_shut_its_side_gets_what_the_source_still_gives(void **state) {
+static void a_peer_that_shut_its_side_gets_the_rest_of_the_source(void **state) {
   struct stage s;
   (void)state;
   stage_open(&s, NULL);
@@ -304,7 +304,7 @@ static void close_after_answering(struct http_exchange *x) {
   http_unref(x);
 }
 
-static void the_app_can_have_the_connection_closed(void **state) {
+static void the_app_can_close_the_connection_after_an_answer(void **state) {
   struct stage s;
   (void)state;
   stage_open(&s, NULL);
@@ -342,18 +342,18 @@ static void sources_of_many_listeners_end_once_each(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_file_is_sent_in_any_range),
-      cmocka_unit_test(a_file_that_is_not_in_memory_is_read_in_first),
-      cmocka_unit_test(listeners_far_apart_in_a_cold_file_all_come_to_their_end),
-      cmocka_unit_test(a_small_answer_goes_before_large_ones),
-      cmocka_unit_test(a_file_shorter_than_was_said_cuts_the_connection),
+      cmocka_unit_test(a_file_that_is_not_in_memory_is_read_before_it_is_sent),
+      cmocka_unit_test(listeners_far_apart_in_a_cold_file_all_get_their_bytes),
+      cmocka_unit_test(a_small_answer_is_sent_before_large_ones),
+      cmocka_unit_test(a_file_shorter_than_announced_cuts_the_connection),
       cmocka_unit_test(a_large_answer_waits_for_a_slow_reader),
-      cmocka_unit_test(a_source_is_sent_as_it_comes),
-      cmocka_unit_test(the_head_goes_out_before_the_source_has_anything),
-      cmocka_unit_test(a_source_that_can_not_go_on_never_ends_cleanly),
+      cmocka_unit_test(a_source_is_sent_as_it_gives_pieces),
+      cmocka_unit_test(the_head_is_sent_before_the_source_has_bytes),
+      cmocka_unit_test(a_broken_source_never_ends_a_body_cleanly),
       cmocka_unit_test(a_reset_is_seen_while_a_source_waits),
-      cmocka_unit_test(a_peer_that_shut_its_side_gets_what_the_source_still_gives),
+      cmocka_unit_test(a_peer_that_shut_its_side_gets_the_rest_of_the_source),
       cmocka_unit_test(only_the_first_answer_counts),
-      cmocka_unit_test(the_app_can_have_the_connection_closed),
+      cmocka_unit_test(the_app_can_close_the_connection_after_an_answer),
       cmocka_unit_test(sources_of_many_listeners_end_once_each),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -17,7 +17,7 @@
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
 
-/* The time is the test's only in builds with test hooks. */
+/* Moves the clock. Only builds with test hooks can: else the test is skipped. */
 static void advance_ms(int64_t ms) {
 #ifdef CALLREEL_TEST_HOOKS
   clock_test_advance_ms(ms);
@@ -28,7 +28,7 @@ static void advance_ms(int64_t ms) {
 #endif
 }
 
-/* A connection that the server has seen something of, and will do nothing for until the time moves. */
+/* Opens a connection that was answered once and has then sent text, an incomplete request. */
 static int open_partial(struct stage *s, const char *text) {
   int c = client_open(s);
   assert_reply(client_get(c, "/hello"), 200, "hello"); /* so that the server's loop knows it */
@@ -71,7 +71,7 @@ static void a_body_that_takes_too_long_is_408(void **state) {
   stage_close(&s);
 }
 
-static void an_idle_connection_ends_without_a_word(void **state) {
+static void an_idle_connection_is_closed_without_an_answer(void **state) {
   struct stage s;
   (void)state;
   advance_ms(0);
@@ -84,21 +84,21 @@ static void an_idle_connection_ends_without_a_word(void **state) {
   stage_close(&s);
 }
 
-/* Two minutes and more, in steps of five seconds: what the kernel of the peer took when the answer began counts as taken by
- * the peer, so that it may be in the second minute that it is found slow. */
+/* Steps of five seconds, more than two minutes: the peer's kernel acknowledges the first bytes of an answer at once, so the
+ * server may find the peer slow only in the second minute. */
 enum { PACE_STEPS = 27 };
 
-/* How the one ended that was cut, of all that did within these steps. */
+/* Waits until an exchange was cut, and returns how it ended. */
 static struct ending wait_cut(struct stage *s) {
   for (size_t n = 1; n <= PACE_STEPS + 1; n++) {
     struct ending e = stage_wait_ends(s, n);
     if (!e.complete) return e;
   }
-  fail_msg("nobody was cut");
+  fail_msg("no exchange was cut");
   return (struct ending){0};
 }
 
-/* For as long it takes `bytes` every five seconds of an answer that is there. */
+/* A peer receives `bytes` of an answer every five seconds, and is cut or not. */
 static void see_a_peer_of_pace(size_t bytes, bool is_cut) {
   struct stage s;
   stage_open(&s, NULL);
@@ -140,7 +140,7 @@ static void a_peer_that_takes_less_than_500_bytes_a_second_over_a_minute_is_cut(
   see_a_peer_of_pace(200 * 1000, false);
 }
 
-static void a_peer_for_which_there_is_nothing_is_not_cut(void **state) {
+static void a_peer_without_anything_to_receive_is_not_cut(void **state) {
   struct stage s;
   (void)state;
   advance_ms(0);
@@ -166,7 +166,7 @@ static void a_peer_for_which_there_is_nothing_is_not_cut(void **state) {
   stage_close(&s);
 }
 
-static void a_peer_of_a_growing_body_is_cut_once_it_leaves_what_is_there(void **state) {
+static void a_peer_that_stops_receiving_a_growing_body_is_cut(void **state) {
   enum { PIECE = 30 * 1000 * 1000 };
   struct stage s;
   (void)state;
@@ -192,8 +192,8 @@ static void a_peer_of_a_growing_body_is_cut_once_it_leaves_what_is_there(void **
   stage_close(&s);
 }
 
-/* The kernel would take megabytes that nobody counts. */
-static void of_a_large_answer_that_nobody_reads_the_kernel_gets_little(void **state) {
+/* Without a limit the kernel would hold megabytes, which are not counted. */
+static void the_kernel_holds_little_of_a_large_answer_that_is_not_read(void **state) {
   struct stage s;
   (void)state;
   stage_open(&s, NULL);
@@ -210,7 +210,7 @@ static void of_a_large_answer_that_nobody_reads_the_kernel_gets_little(void **st
   stage_close(&s);
 }
 
-static void after_a_large_answer_a_file_is_sent_without_that_bound(void **state) {
+static void a_file_after_a_large_answer_is_sent_without_that_limit(void **state) {
   struct stage s;
   (void)state;
   stage_open(&s, NULL);
@@ -226,7 +226,7 @@ static void after_a_large_answer_a_file_is_sent_without_that_bound(void **state)
   stage_close(&s);
 }
 
-static void a_body_that_nobody_wants_is_read_and_dropped(void **state) {
+static void a_body_that_the_app_does_not_need_is_read_and_dropped(void **state) {
   struct stage s;
   static char body[90 * 1000];
   (void)state;
@@ -252,7 +252,7 @@ static void a_body_that_nobody_wants_is_read_and_dropped(void **state) {
   stage_close(&s);
 }
 
-static void at_the_limit_a_connection_takes_the_place_of_the_one_that_idles_longest(void **state) {
+static void at_the_limit_the_longest_idle_connection_is_closed(void **state) {
   struct stage s;
   (void)state;
   stage_open(&s, &(struct http_config){.loops = 1, .connections = 3});
@@ -276,15 +276,16 @@ static void nothing(struct http_exchange *x) {
   (void)x;
 }
 
-/* Returns when the loop of x has read what was sent so far: a turn looks at connections before it runs posts, and the
- * first post may come late in a turn that began before. */
+/* Returns when the loop of x has read all bytes sent so far: a turn handles connections before posts, and the first of two posts
+ * may run in a turn that began earlier. */
 static void settle(struct stage *s, struct http_exchange *x) {
   stage_do(s, x, nothing);
   stage_do(s, x, nothing);
 }
 
-/* Beside one that is served, three connections that will do nothing by themselves, the first older by first_older_ms than the
- * others, these by rest_older_ms than a fifth connection, which takes the place of one. */
+/* Opens four connections, which is the limit: one that the app holds, and three with incomplete requests. The first of these
+ * waits first_older_ms longer than the other two, and these wait rest_older_ms when a fifth connection arrives. The one with
+ * the index `expected` must be closed for it. */
 static void see_who_gives_way(const char *const texts[3], int64_t first_older_ms, int64_t rest_older_ms, int expected) {
   struct stage s;
   int c[3];
@@ -321,25 +322,25 @@ static void see_who_gives_way(const char *const texts[3], int64_t first_older_ms
 #define PARTIAL_HEAD "GET /hel"
 #define PARTIAL_BODY "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"
 
-static void at_the_limit_the_oldest_without_its_head_gives_way(void **state) {
+static void at_the_limit_the_longest_waiting_without_a_head_is_closed(void **state) {
   (void)state;
   see_who_gives_way((const char *const[]){PARTIAL_BODY, PARTIAL_HEAD, PARTIAL_HEAD}, 0, 5000, 1);
   see_who_gives_way((const char *const[]){PARTIAL_HEAD, "", PARTIAL_HEAD}, 5000, 0, 0);
 }
 
-static void where_all_heads_are_here_the_oldest_without_its_body_gives_way(void **state) {
+static void if_all_heads_are_received_the_longest_waiting_body_is_closed(void **state) {
   (void)state;
   see_who_gives_way((const char *const[]){PARTIAL_BODY, PARTIAL_BODY, PARTIAL_BODY}, 0, 0, 0);
 }
 
-/* A fresh connection whose request is on its way is closed after all slow ones, though these have sent their heads. */
-static void where_all_came_within_a_second_the_one_that_waits_longest_gives_way(void **state) {
+/* A fresh connection, whose request is still on its way, is closed after slow ones, even if these have sent their heads. */
+static void if_none_has_waited_a_second_the_longest_waiting_is_closed(void **state) {
   (void)state;
   see_who_gives_way((const char *const[]){PARTIAL_BODY, "", PARTIAL_HEAD}, 500, 0, 0);
   see_who_gives_way((const char *const[]){PARTIAL_HEAD, PARTIAL_BODY, ""}, 500, 0, 0);
 }
 
-static void who_has_just_come_is_not_pushed_out_by_the_next(void **state) {
+static void a_fresh_connection_is_not_closed_for_the_next_one(void **state) {
   (void)state;
   see_who_gives_way((const char *const[]){PARTIAL_BODY, PARTIAL_HEAD, PARTIAL_HEAD}, 5000, 0, 0);
 }
@@ -358,7 +359,7 @@ static void connect_and_then_send_the_rest(struct http_exchange *x) {
   while (unacknowledged > 0) assert_int_equal(ioctl(race.sender, SIOCOUTQ, &unacknowledged), 0);
 }
 
-static void who_has_sent_the_rest_of_a_request_does_not_give_way(void **state) {
+static void a_connection_with_unread_bytes_is_not_closed_for_the_next_one(void **state) {
   struct stage s;
   int c[3];
   (void)state;
@@ -386,7 +387,7 @@ static void who_has_sent_the_rest_of_a_request_does_not_give_way(void **state) {
   stage_close(&s);
 }
 
-/* Connections that have sent much of a request and will send no more, and one that sends all of a large one. */
+/* Opens connections that send much of a request and no more, and one that sends a large request to its end. */
 static void see_memory_given_up(const char *head, size_t bytes) {
   enum { COUNT = 60 };
   struct stage s;
@@ -418,14 +419,14 @@ static void see_memory_given_up(const char *head, size_t bytes) {
   stage_close(&s);
 }
 
-static void what_incomplete_requests_hold_has_a_ceiling(void **state) {
+static void the_memory_of_incomplete_requests_is_limited(void **state) {
   (void)state;
   see_memory_given_up("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n", 80 * 1000);
   see_memory_given_up("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n15f90\r\n", 80 * 1000);
   see_memory_given_up("GET /hello HTTP/1.1\r\nHost: a\r\nX-A: ", 25 * 1000);
 }
 
-/* Three answers that nobody reads: none of these gives way. */
+/* Opens three connections that do not read their answers: none of these may be closed for another. */
 static void open_busy(struct stage *s, int c[3]) {
   for (int i = 0; i < 3; i++) {
     c[i] = client_open(s);
@@ -435,7 +436,7 @@ static void open_busy(struct stage *s, int c[3]) {
   }
 }
 
-static void past_the_limit_of_busy_ones_one_request_is_answered_so_that_the_app_can_refuse(void **state) {
+static void beyond_the_limit_an_extra_connection_gets_one_answer(void **state) {
   struct stage s;
   int c[3];
   (void)state;
@@ -455,7 +456,7 @@ static void past_the_limit_of_busy_ones_one_request_is_answered_so_that_the_app_
   stage_close(&s);
 }
 
-static void past_the_limit_nobody_holds_an_extra_connection_by_being_slow(void **state) {
+static void beyond_the_limit_slow_extra_connections_are_closed(void **state) {
   enum { SLOW = 500 };
   struct stage s;
   int c[3], slow[SLOW];
@@ -476,7 +477,7 @@ static void past_the_limit_nobody_holds_an_extra_connection_by_being_slow(void *
   stage_close(&s);
 }
 
-static void an_extra_connection_is_an_ordinary_one_once_there_is_room(void **state) {
+static void an_extra_connection_becomes_ordinary_once_there_is_room(void **state) {
   struct stage s;
   int c[3];
   (void)state;
@@ -494,7 +495,7 @@ static void an_extra_connection_is_an_ordinary_one_once_there_is_room(void **sta
   stage_close(&s);
 }
 
-static void somebody_of_another_loop_gives_way_too(void **state) {
+static void a_connection_of_another_loop_gives_way_too(void **state) {
   enum { SLOW = 8 };
   struct stage s;
   int slow[SLOW];
@@ -521,7 +522,7 @@ static void note_crowded(struct http_exchange *x) {
   http_unref(x);
 }
 
-static void past_nine_tenths_it_is_crowded(void **state) {
+static void above_nine_tenths_of_the_limit_the_server_is_crowded(void **state) {
   struct stage s;
   (void)state;
   stage_open(&s, &(struct http_config){.loops = 1, .connections = 10});
@@ -578,7 +579,7 @@ static void connections_are_shared_out_among_the_loops(void **state) {
   stage_close(&s);
 }
 
-static void out_of_descriptors_the_server_goes_on(void **state) {
+static void the_server_continues_when_descriptors_run_out(void **state) {
   struct stage s;
   struct rlimit before, few;
   int eaten[4096], count = 0, c, waiting;
@@ -655,7 +656,7 @@ static void respond_held(struct http_exchange *x) {
   http_unref(x);
 }
 
-static void draining_answers_what_is_in_hand_and_takes_nothing_new(void **state) {
+static void draining_answers_open_requests_and_accepts_no_new_ones(void **state) {
   struct stage s;
   pthread_t thread;
   (void)state;
@@ -693,7 +694,7 @@ static void draining_answers_what_is_in_hand_and_takes_nothing_new(void **state)
   stage_close(&s);
 }
 
-static void what_does_not_end_in_time_is_cut(void **state) {
+static void draining_cuts_answers_that_do_not_end_in_time(void **state) {
   struct stage s;
   (void)state;
   stage_open(&s, NULL);
@@ -721,7 +722,7 @@ static void note_post(void *arg) {
   pthread_mutex_unlock(&s->lock);
 }
 
-static void what_was_posted_before_the_end_is_run(void **state) {
+static void posts_before_the_end_are_run(void **state) {
   struct stage s;
   (void)state;
   stage_open(&s, &(struct http_config){.loops = 2, .connections = 10});
@@ -737,33 +738,33 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_head_that_takes_too_long_is_408),
       cmocka_unit_test(a_body_that_takes_too_long_is_408),
-      cmocka_unit_test(an_idle_connection_ends_without_a_word),
+      cmocka_unit_test(an_idle_connection_is_closed_without_an_answer),
       cmocka_unit_test(a_peer_that_takes_less_than_500_bytes_a_second_over_a_minute_is_cut),
-      cmocka_unit_test(a_peer_for_which_there_is_nothing_is_not_cut),
-      cmocka_unit_test(a_peer_of_a_growing_body_is_cut_once_it_leaves_what_is_there),
-      cmocka_unit_test(of_a_large_answer_that_nobody_reads_the_kernel_gets_little),
-      cmocka_unit_test(after_a_large_answer_a_file_is_sent_without_that_bound),
-      cmocka_unit_test(a_body_that_nobody_wants_is_read_and_dropped),
-      cmocka_unit_test(at_the_limit_a_connection_takes_the_place_of_the_one_that_idles_longest),
-      cmocka_unit_test(at_the_limit_the_oldest_without_its_head_gives_way),
-      cmocka_unit_test(where_all_heads_are_here_the_oldest_without_its_body_gives_way),
-      cmocka_unit_test(where_all_came_within_a_second_the_one_that_waits_longest_gives_way),
-      cmocka_unit_test(who_has_just_come_is_not_pushed_out_by_the_next),
-      cmocka_unit_test(who_has_sent_the_rest_of_a_request_does_not_give_way),
-      cmocka_unit_test(what_incomplete_requests_hold_has_a_ceiling),
-      cmocka_unit_test(past_the_limit_of_busy_ones_one_request_is_answered_so_that_the_app_can_refuse),
-      cmocka_unit_test(past_the_limit_nobody_holds_an_extra_connection_by_being_slow),
-      cmocka_unit_test(an_extra_connection_is_an_ordinary_one_once_there_is_room),
-      cmocka_unit_test(somebody_of_another_loop_gives_way_too),
-      cmocka_unit_test(past_nine_tenths_it_is_crowded),
+      cmocka_unit_test(a_peer_without_anything_to_receive_is_not_cut),
+      cmocka_unit_test(a_peer_that_stops_receiving_a_growing_body_is_cut),
+      cmocka_unit_test(the_kernel_holds_little_of_a_large_answer_that_is_not_read),
+      cmocka_unit_test(a_file_after_a_large_answer_is_sent_without_that_limit),
+      cmocka_unit_test(a_body_that_the_app_does_not_need_is_read_and_dropped),
+      cmocka_unit_test(at_the_limit_the_longest_idle_connection_is_closed),
+      cmocka_unit_test(at_the_limit_the_longest_waiting_without_a_head_is_closed),
+      cmocka_unit_test(if_all_heads_are_received_the_longest_waiting_body_is_closed),
+      cmocka_unit_test(if_none_has_waited_a_second_the_longest_waiting_is_closed),
+      cmocka_unit_test(a_fresh_connection_is_not_closed_for_the_next_one),
+      cmocka_unit_test(a_connection_with_unread_bytes_is_not_closed_for_the_next_one),
+      cmocka_unit_test(the_memory_of_incomplete_requests_is_limited),
+      cmocka_unit_test(beyond_the_limit_an_extra_connection_gets_one_answer),
+      cmocka_unit_test(beyond_the_limit_slow_extra_connections_are_closed),
+      cmocka_unit_test(an_extra_connection_becomes_ordinary_once_there_is_room),
+      cmocka_unit_test(a_connection_of_another_loop_gives_way_too),
+      cmocka_unit_test(above_nine_tenths_of_the_limit_the_server_is_crowded),
       cmocka_unit_test(a_thousand_slow_connections_do_not_hold_up_a_fast_one),
       cmocka_unit_test(connections_are_shared_out_among_the_loops),
-      cmocka_unit_test(out_of_descriptors_the_server_goes_on),
+      cmocka_unit_test(the_server_continues_when_descriptors_run_out),
       cmocka_unit_test(a_second_server_on_the_port_is_refused),
       cmocka_unit_test(a_bad_listening_address_is_named),
-      cmocka_unit_test(draining_answers_what_is_in_hand_and_takes_nothing_new),
-      cmocka_unit_test(what_does_not_end_in_time_is_cut),
-      cmocka_unit_test(what_was_posted_before_the_end_is_run),
+      cmocka_unit_test(draining_answers_open_requests_and_accepts_no_new_ones),
+      cmocka_unit_test(draining_cuts_answers_that_do_not_end_in_time),
+      cmocka_unit_test(posts_before_the_end_are_run),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* The head parser: what is taken and what is refused, however the bytes are split. */
+/* The head parser: which requests are accepted and which refused, however the bytes are split. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ struct parsed {
 
 /* Feeds bytes[0, first), then one byte more at a time when slowly, else all. bytes is an exact heap copy, so that a read
  * past the end is found by the address sanitizer. */
-static struct outcome event_feed(struct parsed *p, const char *bytes, size_t n, size_t first, bool slowly) {
+static struct outcome feed_bytes(struct parsed *p, const char *bytes, size_t n, size_t first, bool slowly) {
   http_parse_init(&p->parse, HEAD_MAX, p->headers, HTTP_HEADERS_MAX);
   memset(&p->request, 0, sizeof(p->request));
   enum http_parse_result r = http_parse_head(&p->parse, bytes, first, &p->request);
@@ -41,14 +41,14 @@ static void assert_same(struct outcome a, struct outcome b, const char *text, si
              a.status, a.head_n, text);
 }
 
-/* The outcome, after having seen that no split changes it. */
+/* The outcome, after checking that no split of the bytes changes it. */
 static struct outcome parse_every_way(struct parsed *p, const char *text, size_t n) {
   char *bytes = malloc(n);
   assert_non_null(bytes);
   memcpy(bytes, text, n);
-  struct outcome whole = event_feed(p, bytes, n, n, false);
-  for (size_t split = 0; split < n; split++) assert_same(whole, event_feed(p, bytes, n, split, false), text, split);
-  assert_same(whole, event_feed(p, bytes, n, 0, true), text, 0);
+  struct outcome whole = feed_bytes(p, bytes, n, n, false);
+  for (size_t split = 0; split < n; split++) assert_same(whole, feed_bytes(p, bytes, n, split, false), text, split);
+  assert_same(whole, feed_bytes(p, bytes, n, 0, true), text, 0);
   free(bytes);
   return whole;
 }
@@ -185,7 +185,7 @@ static void a_malformed_request_is_refused_with_its_status(void **state) {
   }
 }
 
-static void a_well_formed_request_is_taken_apart(void **state) {
+static void a_well_formed_request_is_parsed(void **state) {
   static const struct {
     const char *text;
     enum http_method method;
@@ -232,7 +232,7 @@ static void a_well_formed_request_is_taken_apart(void **state) {
     struct outcome o = parse_every_way(&p, cases[i].text, n);
     if (o.result != HTTP_PARSE_DONE || o.head_n != n)
       fail_msg("case %zu: %d/%d: %s", i, o.result, o.status, cases[i].text);
-    event_feed(&p, cases[i].text, n, n, false);
+    feed_bytes(&p, cases[i].text, n, n, false);
     assert_int_equal(p.request.method, cases[i].method);
     assert_true(str_eq(p.request.path, str_from(cases[i].path)));
     assert_int_equal(p.request.has_query, !!cases[i].query);
@@ -250,7 +250,7 @@ static void headers_are_trimmed_and_found_without_case(void **state) {
   struct parsed p;
   const char *text = GET H "X-One: \t a b \t\r\nEmpty:\r\nX-one: second\r\n\r\n";
   (void)state;
-  event_feed(&p, text, strlen(text), strlen(text), false);
+  feed_bytes(&p, text, strlen(text), strlen(text), false);
   assert_int_equal(p.request.header_count, 4);
   assert_true(str_eq(http_header_get(&p.request, STR("x-ONE")), STR("a b")));
   assert_int_equal(http_header_count(&p.request, STR("x-one")), 2);
@@ -259,7 +259,7 @@ static void headers_are_trimmed_and_found_without_case(void **state) {
   assert_null(http_header_get(&p.request, STR("absent")).p);
 }
 
-static void what_follows_the_head_is_left_alone(void **state) {
+static void bytes_after_the_head_are_not_consumed(void **state) {
   struct parsed p;
   const char *text = GET H "\r\nGET /next";
   (void)state;
@@ -444,9 +444,9 @@ static void extensions_and_trailers_are_bounded(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_malformed_request_is_refused_with_its_status),
-      cmocka_unit_test(a_well_formed_request_is_taken_apart),
+      cmocka_unit_test(a_well_formed_request_is_parsed),
       cmocka_unit_test(headers_are_trimmed_and_found_without_case),
-      cmocka_unit_test(what_follows_the_head_is_left_alone),
+      cmocka_unit_test(bytes_after_the_head_are_not_consumed),
       cmocka_unit_test(a_head_may_be_as_large_as_its_limit_and_no_larger),
       cmocka_unit_test(more_headers_than_there_is_room_for_are_431),
       cmocka_unit_test(chunked_bodies_are_decoded_or_refused),

@@ -112,7 +112,7 @@ static void a_range_selects_its_bytes(void **state) {
   }
 }
 
-static void nothing_can_be_cut_from_an_empty_representation(void **state) {
+static void an_empty_representation_has_no_satisfiable_range(void **state) {
   static const struct {
     const char *lines;
     struct selected wanted;
@@ -128,7 +128,7 @@ static void nothing_can_be_cut_from_an_empty_representation(void **state) {
     assert_selected(i, cases[i].lines, select_from(HTTP_GET, cases[i].lines, have), cases[i].wanted);
 }
 
-static void preconditions_come_in_their_order(void **state) {
+static void preconditions_are_evaluated_in_order(void **state) {
   static const struct {
     const char *lines;
     struct selected wanted;
@@ -215,7 +215,7 @@ static void without_validators_only_stars_match(void **state) {
     assert_selected(i, cases[i].lines, select_from(HTTP_GET, cases[i].lines, have), cases[i].wanted);
 }
 
-static void a_range_is_known_before_the_length(void **state) {
+static void a_range_is_parsed_before_the_length_is_known(void **state) {
   static const struct {
     enum http_method method;
     const char *lines;
@@ -243,10 +243,10 @@ static void a_range_is_known_before_the_length(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_range_selects_its_bytes),
-      cmocka_unit_test(nothing_can_be_cut_from_an_empty_representation),
-      cmocka_unit_test(preconditions_come_in_their_order),
+      cmocka_unit_test(an_empty_representation_has_no_satisfiable_range),
+      cmocka_unit_test(preconditions_are_evaluated_in_order),
       cmocka_unit_test(without_validators_only_stars_match),
-      cmocka_unit_test(a_range_is_known_before_the_length),
+      cmocka_unit_test(a_range_is_parsed_before_the_length_is_known),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

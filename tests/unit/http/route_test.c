@@ -120,7 +120,7 @@ static void a_form_gives_its_pairs_in_order(void **state) {
   assert_true(str_eq(names[2], STR("three")) && str_eq(values[2], STR("\0x")));
 }
 
-static void a_form_past_the_ceiling_is_an_error(void **state) {
+static void a_form_larger_than_its_buffer_is_an_error(void **state) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(4);
   struct http_form f = {STR("name=value")};
   struct str name, value;
@@ -155,7 +155,7 @@ int main(void) {
       cmocka_unit_test(allow_never_overflows_its_room),
       cmocka_unit_test(a_query_is_decoded),
       cmocka_unit_test(a_form_gives_its_pairs_in_order),
-      cmocka_unit_test(a_form_past_the_ceiling_is_an_error),
+      cmocka_unit_test(a_form_larger_than_its_buffer_is_an_error),
       cmocka_unit_test(a_segment_is_decoded_without_nul),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);

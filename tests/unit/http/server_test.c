@@ -68,7 +68,7 @@ static void a_request_may_come_in_any_pieces(void **state) {
   stage_close(&s);
 }
 
-static void a_connection_is_kept_by_version_and_wish(void **state) {
+static void a_connection_is_kept_by_version_and_connection_header(void **state) {
   static const struct {
     const char *text, *connection; /* what the answer says */
     bool kept;
@@ -188,7 +188,7 @@ static void bodies_arrive_whole_up_to_their_limit(void **state) {
   stage_close(&s);
 }
 
-static void what_is_malformed_is_refused_and_the_connection_ends(void **state) {
+static void a_malformed_request_is_refused_and_the_connection_closed(void **state) {
   static const struct {
     const char *text, *body;
     int status;
@@ -248,7 +248,7 @@ static void a_head_may_be_large_and_not_larger(void **state) {
   stage_close(&s);
 }
 
-static void continue_is_said_before_a_body_that_is_wanted(void **state) {
+static void continue_is_sent_before_a_body_that_is_accepted(void **state) {
   struct stage s;
   (void)state;
   stage_open(&s, NULL);
@@ -457,13 +457,13 @@ int main(void) {
       cmocka_unit_test(an_answer_has_a_date_its_length_and_its_body),
       cmocka_unit_test(pipelined_requests_are_answered_in_their_order),
       cmocka_unit_test(a_request_may_come_in_any_pieces),
-      cmocka_unit_test(a_connection_is_kept_by_version_and_wish),
+      cmocka_unit_test(a_connection_is_kept_by_version_and_connection_header),
       cmocka_unit_test(head_has_the_length_of_get_and_no_body),
       cmocka_unit_test(some_statuses_have_neither_body_nor_length),
       cmocka_unit_test(bodies_arrive_whole_up_to_their_limit),
-      cmocka_unit_test(what_is_malformed_is_refused_and_the_connection_ends),
+      cmocka_unit_test(a_malformed_request_is_refused_and_the_connection_closed),
       cmocka_unit_test(a_head_may_be_large_and_not_larger),
-      cmocka_unit_test(continue_is_said_before_a_body_that_is_wanted),
+      cmocka_unit_test(continue_is_sent_before_a_body_that_is_accepted),
       cmocka_unit_test(a_body_that_nobody_reads_is_dropped_or_ends_the_connection),
       cmocka_unit_test(a_peer_that_shut_its_side_still_gets_its_answer),
       cmocka_unit_test(a_reset_ends_a_held_exchange_but_not_its_memory),

@@ -20,14 +20,14 @@ static void an_event_is_a_block_of_lines(void **state) {
   assert_text(&b, "event: recording\nid: 17\ndata: {\"a\":1}\n\nevent: call\ndata: {}\n\n");
 }
 
-static void what_breaks_lines_stays_data(void **state) {
+static void line_breaks_within_data_stay_data(void **state) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(1024);
   (void)state;
   assert_int_equal(sse_add(&b, STR("x"), 1, STR("a\nid: 9\n")), OK);
   assert_text(&b, "event: x\nid: 1\ndata: a\ndata: id: 9\ndata: \n\n");
 }
 
-static void the_opening_is_no_event(void **state) {
+static void the_opening_is_not_an_event(void **state) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(1024);
   (void)state;
   assert_int_equal(sse_add_opening(&b, 3000, 0), OK);
@@ -39,8 +39,8 @@ int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_event_is_a_block_of_lines),
-      cmocka_unit_test(what_breaks_lines_stays_data),
-      cmocka_unit_test(the_opening_is_no_event),
+      cmocka_unit_test(line_breaks_within_data_stay_data),
+      cmocka_unit_test(the_opening_is_not_an_event),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,7 +39,7 @@ static void answer_text(struct http_exchange *x, int status, struct str text) {
   http_respond(x, status, NULL, &body);
 }
 
-static void event_feed_next(void *arg, struct http_exchange *x, struct http_piece *ret_piece) {
+static void feed_next(void *arg, struct http_exchange *x, struct http_piece *ret_piece) {
   struct stage *s = arg;
   (void)x;
   pthread_mutex_lock(&s->lock);
@@ -53,7 +53,7 @@ static void event_feed_next(void *arg, struct http_exchange *x, struct http_piec
   pthread_mutex_unlock(&s->lock);
 }
 
-static void event_feed_close(void *arg) {
+static void feed_close(void *arg) {
   struct stage *s = arg;
   pthread_mutex_lock(&s->lock);
   struct http_exchange *x = s->fed;
@@ -64,7 +64,7 @@ static void event_feed_close(void *arg) {
   if (x) http_unref(x);
 }
 
-static const struct http_source feed_source = {event_feed_next, event_feed_close};
+static const struct http_source feed_source = {feed_next, feed_close};
 
 static void answer_feed(struct stage *s, struct http_exchange *x, int64_t length) {
   pthread_mutex_lock(&s->lock);

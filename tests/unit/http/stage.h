@@ -3,10 +3,10 @@
  *   stage_open(&s, NULL);  int c = client_open(&s);  client_send(c, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
  *   struct reply r = client_read(c);  …  stage_close(&s);
  *
- * Paths: /hello, /echo, /dropped (as /echo, but the body was dropped), /empty (204), /unchanged (304), /file (with Range),
- * /short-file (says more than there is), /held (the test answers), /event_feed (a source that the test feeds), /event_feed/N (the
- * same, of N bytes), /big/N (N bytes), /abort, /over ("over" the limit or "within"), /timer, /forgotten, /bad-field, /early
- * (answered before the body). */
+ * Paths: /hello, /echo, /dropped (as /echo, but the body is dropped), /empty (204), /unchanged (304), /file (with Range),
+ * /short-file (announces more than it has), /held (the test answers), /feed (a source that the test feeds), /feed/N (the same,
+ * of N bytes), /big/N (N bytes), /abort, /over ("over" the limit or "within"), /timer, /forgotten, /bad-field, /early (answered
+ * before the body). */
 #pragma once
 
 #include <setjmp.h>
@@ -34,7 +34,7 @@ struct stage {
   struct http_exchange *held; /* with a ref; taken by stage_take_held */
   size_t actions;             /* http_post'ed by the test and run */
 
-  /* /event_feed */
+  /* /feed */
   struct http_exchange *fed;
   struct http_piece pieces[STAGE_PIECES];
   size_t piece_first, piece_end, closes, waits;
