@@ -31,7 +31,7 @@ def congestion():
 
 
 def in_network_of_its_own(name):
-    """Begins again in a network namespace whose congestion control does not pace; where that is not allowed, stays."""
+    """Restarts in a network namespace whose congestion control does not pace, if that is allowed."""
     if os.environ.get(INSIDE):
         return
     as_root = ["--map-root-user", "--user"] if os.geteuid() else []

@@ -28,7 +28,7 @@ SYLLABLES = ["ka", "zu", "bel", "qui", "xor", "man", "tov", "ri", "ne", "lo", "s
 
 
 def names():
-    """Some that many have, and 20,000 that few have."""
+    """Names: some are frequent, and 20,000 are rare."""
     rng = random.Random(5)
     return NAMES + [" ".join("".join(rng.choice(SYLLABLES) for _ in range(n)).title() for n in (2, 3)) for _ in range(20000)]
 
@@ -70,7 +70,7 @@ from g where i % 20 or i % 100 = 0 order by sid"""
 
 
 def fill(path, count):
-    """Without indexes and triggers, which are made anew afterwards: documents are then built by the server, as after an upgrade."""
+    """Inserts without indexes and triggers and creates them afterwards: the server builds the search documents, as after an upgrade."""
     db = sqlite3.connect(path, isolation_level=None)
     db.executescript("pragma synchronous = off; pragma cache_size = -400000; begin")
     made = db.execute("select type, name, sql from sqlite_schema where tbl_name in ('calls', 'recordings')"

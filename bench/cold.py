@@ -1,4 +1,4 @@
-"""Recordings that are not here yet: how soon they begin, and what many listeners of one slow fill get.
+"""Recordings that are not stored: the time to their first byte, and what many listeners of one slow fill get.
 
 The simulator is the provider. The same recording at the same pace goes through nginx's cache and Varnish for comparison."""
 import random
@@ -40,7 +40,7 @@ def first_bytes(stage, count):
 # ---- one slow fill, many listeners ----
 
 class MemoryWatch:
-    """The most that processes have in memory while it is watched."""
+    """The maximum memory of processes while they are watched."""
 
     def __init__(self, pids):
         self.pids, self.most_kib, self.before_kib, self.over = pids, 0, resident_kib(pids), threading.Event()
@@ -63,7 +63,7 @@ class MemoryWatch:
 
 
 def plan_of(ports, path, headers, count, seconds, chance):
-    """The first at once, the others at random moments of the fill; half of them as players ask, half without a range."""
+    """Starts the first listener at once, the others at random times of the fill; half of them with a range, as players do, half without."""
     moments = [0.0] + sorted(chance.uniform(50, seconds * 1000 * 0.95) for _ in range(count - 1))
     return [Listener(moment, ports[i % len(ports)], path, "Connection: close", *headers,
                      *(["Range: bytes=0-", "Sec-Fetch-Dest: audio"] if i % 2 == 0 else ["Accept: audio/*"]))
@@ -98,20 +98,20 @@ def slow_recording(stage, audio_seconds, seconds, *faults):
 
 
 def true_hash(stage, sid):
-    """Of the recording as the provider has it."""
+    """The hash of the provider's recording."""
     stage.order("PUT", f"/sim/recordings/{sid}", {"faults": []})
     return ask_one(stage.simulator, stage.provider_path(sid), stage.provider_bearer())["hash"]
 
 
 def compared(stage, sid, result):
-    """With how often the provider was asked, and how many got the recording as it is there."""
+    """Adds the number of requests to the provider, and of listeners that got the right bytes."""
     downloads, right = stage.seen(sid)["downloads"], true_hash(stage, sid)
     hashes = result.pop("hashes")
     return {**result, "downloads": downloads, "right": hashes.count(right)}
 
 
 def herds(stage, directory, second, count, seconds):
-    """{server: what the listeners of one slow recording got}; without a length a shorter one, with fewer."""
+    """{server: the results of the listeners of one slow recording}; without a length, a shorter recording with fewer listeners."""
     credentials = stage.provider_bearer().replace("Authorization: ", "")
     table = {}
 
@@ -135,7 +135,7 @@ def herds(stage, directory, second, count, seconds):
 
 
 def growth(stage, count, sizes, seconds):
-    """[[bytes, KiB that one server grew by while so many listened]]: it should not grow with the recording."""
+    """[[bytes, KiB of memory that the listeners added]]: it should not grow with the recording's size."""
     rows = []
     for audio_seconds in sizes:
         sid = slow_recording(stage, audio_seconds, seconds)

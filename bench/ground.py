@@ -1,5 +1,5 @@
-"""What the cases of growth.py stand on: release programs in a world of their own, a database that is filled without them, a
-neighbour whose requests are timed, and what a process has used of the processor."""
+"""Helpers for the cases of growth.py: release programs in a world of their own, a database that is filled directly, a neighbour whose
+requests are timed, and the processor time of a process."""
 import contextlib
 import json
 import os
@@ -22,7 +22,7 @@ QUIET_S = {True: 4, False: 20}  # that a neighbour is timed for before anything 
 
 
 class Row:
-    """A line of the table: what was to be reached, and what was."""
+    """A row of the table: the target and the result."""
 
     def __init__(self, case, wanted, reached, ok, **figures):
         self.case, self.wanted, self.reached, self.ok, self.figures = case, wanted, reached, bool(ok), figures
@@ -35,7 +35,7 @@ class Row:
 
 @contextlib.contextmanager
 def a_world(**settings):
-    """Two businesses, each at a provider of its own: `busy`, whose growth is measured, and `other`, which must not feel it.
+    """Two businesses, each with its own provider: `busy`, whose data grows, and `other`, which must not get slower.
     No server runs yet."""
     with tempfile.TemporaryDirectory(prefix="callreel-growth-", dir="/var/tmp") as name:
         world = callreel.World(name)
@@ -50,7 +50,7 @@ def a_world(**settings):
 
 @contextlib.contextmanager
 def a_volume(directory, mib):
-    """An ext4 of its own, which can be frozen."""
+    """An ext4 file system that can be frozen."""
     image, place = directory / "volume.img", directory / "volume"
     place.mkdir()
     with open(image, "wb") as f:
@@ -65,7 +65,7 @@ def a_volume(directory, mib):
 
 
 def close(world):
-    """Ends all that runs. What does not end in good order is told, but spoils no figure."""
+    """Stops all processes. One that does not end in order is reported, but fails no measurement."""
     try:
         world.close()
     except AssertionError as why:
@@ -82,7 +82,7 @@ def add_business(world, name):
 
 
 def serve(world, name="server", **settings):
-    """A server on the cores that belong to servers, once it has indexed what calls there are."""
+    """Starts a server on the servers' cores and waits until it has indexed all calls."""
     os.sched_setaffinity(0, SERVER_CORES)
     try:
         server = world.server(name, ADMIN_LISTEN="127.0.0.1:0", **settings)
@@ -96,7 +96,7 @@ def serve(world, name="server", **settings):
 
 
 def wait_until(look, within, every=0.05):
-    """What look() returned last, and the seconds until it was true: None where it was not, in time."""
+    """The last result of look(), and the seconds until it was true; None if it never was."""
     began = time.monotonic()
     while True:
         value = look()
@@ -149,7 +149,7 @@ def add_calls(db, business, tops, legs, at=NOW_MS, letter="a"):
 
 
 def add_recordings(db, business, call_sids, status="queued", at=NOW_MS, **columns):
-    """A completed recording a call, in that state. Returns their SIDs."""
+    """Inserts one recording for each call, in that state. Returns their SIDs."""
     sids = [f"RE{call_sid[2:]}" for call_sid in call_sids]
     base = f"{business.at.base_url}/2010-04-01/Accounts/{business.account_sid}/Recordings/"
     fixed = {"business_id": business.id, "provider_status": "completed", "told_duration_s": 60, "started_at": at,
@@ -170,7 +170,7 @@ def add_queued(world, business, n, letter, **columns):
 # ---- the processor ----
 
 def cpu_s(pid, thread=""):
-    """Seconds that those of the process's threads have run whose name begins so."""
+    """Processor seconds of the process's threads whose names begin with that."""
     total = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(OSError):
@@ -182,7 +182,7 @@ def cpu_s(pid, thread=""):
 # ---- the neighbour ----
 
 class Neighbour:
-    """neighbour.py as a child."""
+    """Runs neighbour.py as a child process."""
 
     def __init__(self, server, kind="webhook", gap_ms=20, **more):
         business = server.world.other
@@ -199,7 +199,7 @@ class Neighbour:
         self.child.wait(60)
 
     def mark(self):
-        """About the requests since the mark before."""
+        """Figures of the requests since the previous mark."""
         self.child.stdin.write("\n")
         self.child.stdin.flush()
         line = self.child.stdout.readline()
@@ -208,7 +208,7 @@ class Neighbour:
         return json.loads(line)
 
     def quiet(self, quick):
-        """What its requests take while nothing else happens."""
+        """Figures of its requests while nothing else happens."""
         time.sleep(1)
         self.mark()
         time.sleep(QUIET_S[quick])
@@ -220,7 +220,7 @@ def refused(report):
 
 
 def felt(quiet, during):
-    """What a neighbour felt, as text."""
+    """A neighbour's figures, as text."""
     ratio = during["p99_ms"] / quiet["p99_ms"] if during["count"] and quiet["count"] else float("inf")
     return (f"{refused(during)} of {during['count']} refused, p99 {during['p99_ms']:.1f} ms = {ratio:.1f} × quiet"
             f" ({quiet['p99_ms']:.1f}), longest {during['most_ms']:.0f} ms"), ratio

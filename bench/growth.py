@@ -1,4 +1,4 @@
-"""What must not grow: a row for each case, the small beside the large, or a neighbour's requests before and during, in one run.
+"""Measures what must not get slower when the data grows: one row for each case, small beside large data, or a neighbour before and during.
 
    growth.py [--quick] [--json] [NAME...]      all of them without a name
 
@@ -36,7 +36,7 @@ def arguments(argv):
 
 
 def measure(name, quick):
-    """The case's rows; one that could not be measured is short of what was wanted."""
+    """The case's rows; a case that can't be measured counts as missed."""
     try:
         return CASES[name](quick)
     except Exception as why:

@@ -1,4 +1,4 @@
-"""Cases about who asks: slow peers, long lists, many businesses, a volume that hangs."""
+"""Cases of requests: slow peers, long lists, many businesses, a volume that hangs."""
 import contextlib
 import json
 import os
@@ -65,7 +65,7 @@ def slow(quick):
 # ---- long lists ----
 
 def cpu_of(server, target, key, asks):
-    """Milliseconds of the process's processor an answer."""
+    """Processor milliseconds of the process for each response."""
     with server.connect() as connection:
         headers = [("Authorization", f"Bearer {key}")]
         for i in range(asks + 2):
@@ -206,7 +206,7 @@ def cpu_while(servers, act):
 # ---- a volume that hangs ----
 
 class Load:
-    """Plays of ready recordings, some of them out of memory, and new recordings, until it ends."""
+    """Plays ready recordings, some of which are not in the page cache, and adds new recordings, until it is stopped."""
 
     def __init__(self, server, tapes):
         self.server, self.tapes, self.over, self.threads = server, tapes, threading.Event(), []
@@ -249,7 +249,7 @@ class Load:
 
 
 def all_is_well(load, within=30):
-    """New recordings are filled and all can be played, without a restart."""
+    """True if new recordings are fetched and all can be played, without a restart."""
     world = load.server.world
     ready, _ = wait_until(lambda: all(world.state(tape.sid, world.busy.id) == "ready" for tape in load.made), within)
     return ready and all(load.play(tape, 10).status == 206 for tape in load.made[-20:] + load.tapes)
@@ -261,7 +261,7 @@ def neighbours(stack, server, tape):
 
 
 def freeze(place, timed, quick):
-    """What the neighbours felt before, and while the volume is frozen."""
+    """The neighbours' figures before and while the volume is frozen."""
     time.sleep(2)
     for one in timed.values():
         one.mark()

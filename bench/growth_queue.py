@@ -1,4 +1,4 @@
-"""Cases about what is written and fetched: a business with much of it, while another one's webhooks are timed."""
+"""Cases of writes and fills: one business has many, while another one's webhooks are timed."""
 import contextlib
 import json
 import os
@@ -25,7 +25,7 @@ def still_failed(world):
 
 
 def watch_progress(server, seen, over):
-    """What `failed` of the business's stats was, again and again."""
+    """Polls `failed` of the business's stats."""
     while not over.wait(0.1):
         answer = server.get("/api/stats", server.world.busy.key("admin"))
         if answer.status == 200:
@@ -221,7 +221,7 @@ PACE = 1_000
 
 
 def last_change(world):
-    """What was trimmed counts as well."""
+    """The number of changes so far, with trimmed ones."""
     return sum(row["seq"] for row in world.sql("select seq from sqlite_sequence where name = 'changes'"))
 
 

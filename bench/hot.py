@@ -1,4 +1,4 @@
-"""Ready recordings in the page cache: how much is answered, at which cost.
+"""Ready recordings in the page cache: requests a second and their cost.
 
 Servers take turns within each round, so that what else the machine does hits all alike; medians of the rounds."""
 import concurrent.futures

@@ -47,7 +47,7 @@ class Asker(threading.Thread):
         return "GET", f"/api/recordings/{self.wish['id']}/status", [("Authorization", f"Bearer {self.wish['key']}")], None
 
     def ask(self):
-        """The status of the answer, or why there was none."""
+        """The status of the response, or why there was none."""
         try:
             if not self.connection:
                 self.connection = wire.Connection(self.wish["port"], TIMEOUT_S)
@@ -74,7 +74,7 @@ class Asker(threading.Thread):
             self.number += LINES
 
     def take(self, statuses):
-        """What its requests took since it was last asked."""
+        """The times of its requests since the last call."""
         with self.lock:
             took, self.took_ms = self.took_ms, []
             statuses.update(self.statuses)

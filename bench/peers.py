@@ -1,4 +1,4 @@
-"""The servers that callreel is measured beside, each started for the bench alone."""
+"""The servers that callreel is compared with; each is started only for the bench."""
 import contextlib
 import os
 import shutil
@@ -56,7 +56,7 @@ def nginx_static(directory, root, options, status):
 
 @contextlib.contextmanager
 def floor(log, path, size, status):
-    """What the kernel alone takes."""
+    """The cost of the kernel alone."""
     with process([BUILD / "bench/bench_floor", path, size, status], log) as child:
         yield port_in(log, r"port=([0-9]+)"), [child.pid]
 

@@ -1,4 +1,4 @@
-"""What every bench stands on: programs on cores of their own, a callreel with its simulator, how a load is put on a server."""
+"""Helpers for all benches: programs on their own cores, a callreel with its simulator, and load on a server."""
 import base64
 import contextlib
 import hashlib
@@ -129,7 +129,7 @@ class Listener:
 
 
 def listen(plan, hashes=True):
-    """What each listener saw, in the plan's order."""
+    """The result of each listener, in the plan's order."""
     out = run([BUILD / "bench/bench_listen", *([] if hashes else ["-n"])], within=240, text="".join(each.line + "\n" for each in plan))
     return [json.loads(line) for line in out.splitlines()]
 
@@ -188,7 +188,7 @@ class Stage:
                               headers={"Content-Type": "application/json"}) or b"null")
 
     def seen(self, sid):
-        """What the simulator counted of a recording."""
+        """The simulator's counts of a recording."""
         return json.loads(get(f"http://127.0.0.1:{self.simulator}/sim/recordings/{sid}"))
 
     def make_recording(self, seconds, faults=(), status="completed"):

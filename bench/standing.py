@@ -1,4 +1,4 @@
-"""What connections cost that do nothing, what listeners cost, and how soon a recording begins that is not in memory."""
+"""The memory of idle connections and of listeners, and the time to the first byte of a recording that is not in the page cache."""
 import errno
 import os
 import random

@@ -34,7 +34,7 @@ BAD_IN_LOG = re.compile(rb"(ERROR: \w+Sanitizer.*|runtime error:.*|WARNING: Thre
 
 
 def eventually(look, within=10.0, what=None, every=0.01):
-    """What look() returns as soon as it is true."""
+    """Calls look() until it returns something true, and returns that."""
     deadline = time.monotonic() + within * PATIENCE
     while True:
         value = look()
@@ -86,7 +86,7 @@ class Process:
         return [line for line in self.log().splitlines() if phrase in line]
 
     def wait_lines(self, phrase, count=1, within=10):
-        """The lines with this phrase, as soon as there are so many: a line follows what it tells of, which others see before."""
+        """Waits until that many lines have the phrase, and returns them: a line is written after the event, which others may see before."""
         def look():
             lines = self.log_lines(phrase)
             return lines if len(lines) >= count else None
@@ -101,7 +101,7 @@ class Process:
             self.frozen = number == signal.SIGSTOP or (self.frozen and number != signal.SIGCONT)
 
     def kill(self):
-        """As kill -9 does."""
+        """Kills it with SIGKILL."""
         self.signal(signal.SIGKILL)
         self.child.wait(30)
 
@@ -112,7 +112,7 @@ class Process:
         return self.child.wait(within * PATIENCE)
 
     def stop(self, within=15):
-        """In good order: SIGTERM, and the exit code is 0."""
+        """Stops it with SIGTERM and asserts exit code 0."""
         self.terminate()
         code = self.wait(within)
         assert code == 0, f"exit code {code} after SIGTERM\n{self.log()[-3000:]}"
@@ -157,7 +157,7 @@ class Server(Process):
         return wire.Connection(self.port, **options)
 
     def figures(self):
-        """All of ADMIN_LISTEN's /metrics: the line's name with its labels -> value."""
+        """All metrics of ADMIN_LISTEN: {name with labels: value}."""
         port = int(re.search(r"admin=127\.0\.0\.1:(\d+)", self.log()).group(1))
         answer = wire.call(port, "GET", "/metrics")
         assert answer.status == 200 and answer.header("content-type").startswith("text/plain; version=0.0.4"), answer
@@ -165,7 +165,7 @@ class Server(Process):
         return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines}
 
     def metric(self, name, key, **labels):
-        """A metric's value, 0 where it does not appear."""
+        """A metric's value; 0 if it is missing."""
         text = self.get("/metrics", key).body.decode()
         wanted = ",".join(f'{k}="{v}"' for k, v in labels.items())
         for line in text.splitlines():
@@ -243,7 +243,7 @@ class Business:
         return {name: value for name, value in fields.items() if value is not None}
 
     def tell(self, server, tape, status="completed", **more):
-        """The recording webhook of a tape; asserts that it was taken."""
+        """Sends the recording webhook of a tape and asserts that it is accepted."""
         answer = self.webhook(server, "recording", self.recording_fields(tape, status, **more))
         assert answer.status == 204, answer
 
@@ -253,7 +253,7 @@ class Business:
 
 
 class World:
-    """One data directory and all that runs on it. Everything is stopped, and every log read, at its end."""
+    """One data directory and all processes on it. At its end everything is stopped and every log is checked."""
 
     def __init__(self, directory):
         self.directory = Path(directory)
@@ -274,7 +274,7 @@ class World:
         return {**free_environment(), **{name: str(value) for name, value in chosen.items() if value is not None}}
 
     def launch(self, name="server", role="all", **settings):
-        """A server that may not be listening yet."""
+        """Starts a server, without waiting until it listens."""
         server = Server(self, name, role, self.environment(**settings))
         self.processes.append(server)
         return server
@@ -283,7 +283,7 @@ class World:
         return self.launch(name, role, **settings).wait_listening()
 
     def again(self, server, **settings):
-        """The same server after its end, on the same port."""
+        """Starts the server again after its end, on the same port."""
         assert not server.alive()
         return self.server(server.name, server.role, **{"LISTEN": f"127.0.0.1:{server.port}", **settings})
 
@@ -311,7 +311,7 @@ class World:
         return done
 
     def done(self, *argv, env=None):
-        """A command that must succeed: what it wrote."""
+        """Runs a command that must succeed, and returns its output."""
         done = self.run(*argv, env=env)
         assert done.returncode == 0, f"callreel {argv}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
@@ -323,7 +323,7 @@ class World:
         return path
 
     def business(self, at, name="Acme", number=None):
-        """A business whose recordings are at that provider or simulator."""
+        """Adds a business whose provider is that provider or simulator."""
         self.secrets.add(at.token)
         argv = ["business", "add", "--json", "--name", name, "--account-sid", at.account_sid, "--auth-token-file",
                 self.secret_file(at.token), "--base-url", at.base_url]
@@ -362,7 +362,7 @@ class World:
         return self.data_dir / "callreel.db"
 
     def sql(self, text, *values):
-        """Rows as dicts. Reads only."""
+        """Reads rows from the database, as dicts."""
         db = sqlite3.connect(f"file:{self.database}?mode=rw", uri=True, timeout=20)
         try:
             db.row_factory = sqlite3.Row
@@ -395,7 +395,7 @@ class World:
         return self.recordings() / self.row(recording_sid, business_id)["name"]
 
     def parts(self):
-        """What is being filled, or was: also where an earlier release put it."""
+        """The files of parts, also at the place of an earlier release."""
         return [*self.recordings().glob(".parts/*"), *self.recordings().rglob("*.part")]
 
     # ---- time ----
@@ -405,7 +405,7 @@ class World:
         return [row for row in self.sql("select * from nodes where works = 1") if row["pid"] in pids]
 
     def pass_time(self, seconds):
-        """Moves the clock, then gives the workers that live the chance to say so at the new time."""
+        """Moves the clock, then waits until the live workers have reported at the new time."""
         self.clock.advance(seconds)
         deadline = time.monotonic() + 3 * PATIENCE
         while time.monotonic() < deadline:
@@ -415,7 +415,7 @@ class World:
             time.sleep(0.01)
 
     def pass_time_until(self, look, step=5, within=3600, pause=0.08):
-        """Moves the clock on step by step (seconds) until look() is true."""
+        """Moves the clock forward in steps (seconds) until look() is true."""
         passed = 0
         while True:
             deadline = time.monotonic() + pause * (PATIENCE if SANITIZED else 1)
@@ -450,7 +450,7 @@ class World:
         assert not slow, f"did not end within 12 s of SIGTERM: {slow}"
 
     def read_logs(self):
-        """No sanitizer's finding, no secret, and no person's number at info."""
+        """Asserts that the log has no sanitizer finding, no secret, and at info no person's number."""
         for path in {process.log_path for process in self.processes}:
             text = path.read_bytes()
             found = BAD_IN_LOG.search(text)

@@ -24,7 +24,7 @@ class Event:
 
 
 class Stream:
-    """GET /api/events, open. The opening (retry, id) was read."""
+    """An open GET /api/events, whose first lines (retry, id) have been read."""
 
     def __init__(self, server, key=None, last_id=None, headers=(), receive_buffer=None):
         self.connection = Connection(server.port, timeout=10 * PATIENCE, receive_buffer=receive_buffer)
@@ -46,7 +46,7 @@ class Stream:
         self.last_id = opening.id or last_id
 
     def _chunk(self):
-        """One chunk, with its end: nothing of it is left on the way."""
+        """Reads one whole chunk."""
         line = self.connection.read_line()
         if line is None:
             self.over = "cut"
@@ -66,7 +66,7 @@ class Stream:
         return Event(text)
 
     def next(self, within=10):
-        """The next event that is no comment; None at the end."""
+        """The next event that is not a comment; None at the end of the stream."""
         self.connection.socket.settimeout(within * PATIENCE)
         event = self._next()
         while event and event.is_comment:
@@ -98,7 +98,7 @@ class Stream:
                           and e.json()["status"] == status)
 
     def ends(self, within=5):
-        """Reads on until the stream ends, in good order; False when it goes on."""
+        """Reads until the stream ends in order; False if it does not end."""
         self.connection.socket.settimeout(within * PATIENCE)
         try:
             while self._next():

@@ -43,7 +43,7 @@ class Script:
         return one
 
     def gather(self):
-        """A third does nothing, a third speaks slowly, a third asks for much and reads nothing."""
+        """Opens connections: a third sends nothing, a third sends slowly, a third requests much and reads nothing."""
         for n in range(self.connections):
             try:
                 one = socket.create_connection(self.address, timeout=5)

@@ -18,7 +18,7 @@ def sid(prefix):
 
 
 class Ask:
-    """One request as it came, and the means to answer it."""
+    """One request, and methods to answer it."""
 
     def __init__(self, provider, connection, method, path, headers):
         self.provider, self.connection = provider, connection
@@ -42,7 +42,7 @@ class Ask:
         self.whole = True
 
     def wait(self, gate):
-        """Until the story opens the gate, or ends."""
+        """Waits until the story opens the gate or ends."""
         while not gate.wait(0.05):
             if self.provider.stopped:
                 raise ConnectionAbortedError
@@ -67,7 +67,7 @@ class Ask:
 
 
 def whole(ask):
-    """200, or 206 of an open range whose validator agrees."""
+    """Answers 200, or 206 to an open range whose validator matches."""
     data = ask.bytes()
     wanted = ask.headers.get("range", "")
     if wanted.startswith("bytes=") and wanted.endswith("-") and ask.headers.get("if-range") in (None, ask.tape.etag):
@@ -90,7 +90,7 @@ def status(code, headers=None, body=b""):
 
 
 def hold(gate, then=whole):
-    """Not a byte before the gate opens."""
+    """Sends no byte before the gate opens."""
     def act(ask):
         ask.wait(gate)
         then(ask)
@@ -98,7 +98,7 @@ def hold(gate, then=whole):
 
 
 def pause_at(n, gate, then=None):
-    """The head and n bytes, the rest when the gate opens (or what `then` does)."""
+    """Sends the head and n bytes; when the gate opens, the rest (or what `then` does)."""
     def act(ask):
         data = ask.bytes()
         ask.head(200, ask.media_headers(data))
@@ -113,7 +113,7 @@ def pause_at(n, gate, then=None):
 
 
 def steps(*points):
-    """Whole in pieces: each (n, gate) sends up to byte n, then waits for the gate."""
+    """Sends everything in pieces: each (n, gate) sends up to byte n, then waits for the gate."""
     def act(ask):
         data = ask.bytes()
         ask.head(200, ask.media_headers(data))
@@ -128,7 +128,7 @@ def steps(*points):
 
 
 def cut_at(n):
-    """Announced whole, reset after n bytes."""
+    """Announces the whole length, resets the connection after n bytes."""
     def act(ask):
         data = ask.bytes()
         ask.head(200, ask.media_headers(data))
@@ -138,7 +138,7 @@ def cut_at(n):
 
 
 def short_at(n):
-    """Announced whole, ended in good order after n bytes."""
+    """Announces the whole length, closes the connection in order after n bytes."""
     def act(ask):
         data = ask.bytes()
         ask.head(200, ask.media_headers(data))
@@ -160,7 +160,7 @@ def chunked(ask):
 
 
 def unknown_length(*points):
-    """Without a length, as chunks; each (n, gate) as in steps."""
+    """Sends chunks without a length; each (n, gate) as in steps."""
     def act(ask):
         data = ask.bytes()
         headers = ask.media_headers(data, **{"Transfer-Encoding": "chunked"})
@@ -179,7 +179,7 @@ def unknown_length(*points):
 
 
 def chunk_cut(n):
-    """Without a length, reset after n bytes."""
+    """Sends chunks without a length, resets the connection after n bytes."""
     def act(ask):
         data = ask.bytes()
         headers = ask.media_headers(data, **{"Transfer-Encoding": "chunked"})
@@ -199,7 +199,7 @@ def hang(ask):
 
 
 def content(data, headers=None):
-    """200 with other bytes than the recording's."""
+    """Answers 200 with other bytes than the recording's."""
     def act(ask):
         ask.head(200, ask.media_headers(data, **(headers or {})))
         ask.send(data)
@@ -236,7 +236,7 @@ class Tape:
 
     @property
     def downloads(self):
-        """Requests that were answered with audio."""
+        """The number of requests that were answered with audio."""
         return sum(1 for ask in self.asks if ask.status in (200, 206))
 
     def next_act(self, ask):

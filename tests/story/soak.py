@@ -2,7 +2,7 @@
 then all is let come to rest, and what was promised is looked up. script/soak runs it.
 
 Three processes share a database and a store. `front` gets the webhooks and is killed, `worker` fills and is killed or frozen,
-`steady` does all and is left alone: its memory and descriptors are watched. Nothing here moves the clock."""
+The process `steady` has all roles and is never killed: its memory and descriptors are measured. Real time is used."""
 import hashlib
 import json
 import os
@@ -65,7 +65,7 @@ class Soak:
                 self.wrong.append(sentence)
 
     def require(self, look, within, sentence, every=0.05):
-        """Comes true in time, or is told."""
+        """Waits until look() is true; reports a failure after the deadline."""
         try:
             eventually(look, within, every=every)
         except AssertionError:
@@ -74,7 +74,7 @@ class Soak:
     # ---- what goes on ----
 
     def calls(self, rng):
-        """Calls arrive; of what nobody heard in a while the provider tells again."""
+        """Makes calls; sends the webhooks again of recordings that have not arrived for a while."""
         while not self.over.wait(rng.expovariate(CALLS_A_SECOND)):
             business, simulator = rng.choice(self.sides)
             faults = rng.choice(self.faults) if rng.random() < FAULTY_SHARE else []
@@ -90,7 +90,7 @@ class Soak:
         self.counts["webhooks told again"] += 1
 
     def look(self):
-        """Notes what became ready, and how often it had been asked for by then."""
+        """Notes which recordings became ready, and how many requests the provider had had by then."""
         rows = {row["recording_sid"]: row["status"] for row in self.world.sql("select recording_sid, status from recordings")}
         now = time.monotonic()
         for tape in list(self.tapes):
@@ -200,7 +200,7 @@ class Soak:
         return not any(began < tape.ready_at + 1 and ended > tape.made_at - 1 for began, ended in self.disturbed)
 
     def check_asks(self):
-        """Nothing is downloaded after it was ready; and once where nobody died meanwhile and the provider did its part."""
+        """Asserts that no recording is downloaded after it was ready, and only once if no process died and the provider had no fault."""
         for tape in self.ready:
             counts = tape.simulator.counts(tape.sid)
             self.counts["downloads"] += counts["complete"]
@@ -210,7 +210,7 @@ class Soak:
                 self.complain(f"{tape.sid} ({tape.faults}) was downloaded more than once: {counts}")
 
     def check_bytes(self):
-        """What anybody heard is what stands in the file; a sample of the files is what the provider has."""
+        """Asserts that all bytes that were played are those of the file, and that a sample of the files equals the provider's recordings."""
         files, kinds = {}, {}
         for row in self.world.sql("select recording_sid, name from recordings where status = 'ready'"):
             path = self.world.recordings() / row["name"]
@@ -239,7 +239,7 @@ class Soak:
                 self.complain(f"the call {tape.call_sid} is not there")
 
     def check_steady(self):
-        """Descriptors of recordings that are played are a cache with a ceiling; all else must come back."""
+        """Asserts that descriptors return to their number before, except those of open recordings, whose cache has a ceiling."""
         middle = self.began + (self.figures[-1][0] - self.began) / 2
         early = [figures for figures in self.figures if figures[0] <= middle][-5:]
         self.memory = (max(f[1] for f in early), usage(self.steady.pid)[0])
@@ -260,7 +260,7 @@ class Soak:
 
 
 def usage(pid):
-    """Memory in MiB, and descriptors but those of recordings."""
+    """Memory in MiB, and the number of descriptors without those of recordings."""
     with open(f"/proc/{pid}/status") as status:
         kib = int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1])
     count = 0
@@ -273,7 +273,7 @@ def usage(pid):
 
 
 def soak(world, seconds, seed, faults=tuple(FAULTS)):
-    """What was wrong, and a short result."""
+    """Prints the failures and a short result."""
     s = Soak(world, seed, faults)
     s.run(seconds)
     return s.check(), s.told()

@@ -182,7 +182,7 @@ def test_two_doors_at_one_address(world):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 8 MB, and how to mount it anew."""
+    """A file system of 8 MB, and a function that mounts it again."""
     point = tmp_path / "disk"
     point.mkdir()
     mounted = os.geteuid() == 0 and subprocess.run(

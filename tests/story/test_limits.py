@@ -84,7 +84,7 @@ def test_nobody_holds_the_reserve_by_slow_requests_at_the_default_size(world, pr
 
 
 def test_health_has_connections_of_its_own(world, provider):
-    """All connections wait for a database that answers nobody; the next ones are for health alone."""
+    """All connections wait for a database that does not answer; more connections get only health checks."""
     server = world.server(CONNECTIONS=20, ADMIN_LISTEN="127.0.0.1:0")
     business = world.business(provider)
     key = world.platform_key

@@ -66,7 +66,7 @@ def killed(world, apart, tape, n):
 
 
 def renewed(world, tape):
-    """The lease in hand is renewed: the ledger has what the fill told."""
+    """Waits until the lease is renewed, so that the row has the fill's progress."""
     token, until = (world.row(tape.sid)[name] for name in ("lease_token", "lease_until"))
     world.pass_time(11)
     eventually(lambda: world.row(tape.sid)["lease_token"] == token and world.row(tape.sid)["lease_until"] > until)
@@ -74,7 +74,7 @@ def renewed(world, tape):
 
 @pytest.mark.sanitized
 def test_a_second_successor_is_compared_with_all_that_was_heard(world, apart):
-    """The first one died before it had as much again: nobody can say any more whether the bytes are the same."""
+    """The first worker died before it had received as many bytes again: whether the bytes are the same is unknown."""
     stage = apart.stage
     gates = [threading.Event(), threading.Event()]
     tape, other = stage.cold(seconds=20), stage.provider.tape(seconds=20)
@@ -93,7 +93,7 @@ def test_a_second_successor_is_compared_with_all_that_was_heard(world, apart):
 
 
 def test_what_the_next_worker_finds_gone_is_waited_for_by_nobody_new(world, apart):
-    """The first worker's bytes are swept and the provider has none: who listened is cut, who comes is told to come back."""
+    """The first worker's part is swept and the provider has no recording: running plays are cut, new ones are answered 202 or 503."""
     stage = apart.stage
     tape = stage.provider.tape(seconds=20)
     tape.acts, tape.default = [p.pause_at(FIRST, threading.Event())], p.status(404)

@@ -14,7 +14,7 @@ from signing import signature
 
 
 class Receiver(Provider):
-    """Where webhooks go: takes all of them, unless told otherwise."""
+    """A server for webhooks: accepts all, unless the test says otherwise."""
 
     def __init__(self):
         super().__init__()

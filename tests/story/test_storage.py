@@ -80,7 +80,7 @@ def written(world):
 
 
 def waits_of(world, server, business):
-    """What is said of everything that is queued, by each who says it."""
+    """The reason of every queued recording, from each interface that shows it."""
     queued = [row["recording_sid"] for row in world.sql("select recording_sid from recordings where status = 'queued'")]
     looks = [server.get(f"/api/recordings/{one}/status", business.viewer).json()["error"]["code"] for one in queued]
     calls = server.get("/api/calls?recording_status=queued&limit=100", business.viewer).json()["calls"]

@@ -40,7 +40,7 @@ def hanging(world):
 
 
 class FrozenVolume:
-    """An ext4 of its own, that can be frozen: it goes on being read, and holds who writes."""
+    """An ext4 file system that can be frozen: reads go on, writes hang."""
 
     def __init__(self, path, image):
         self.path = path

@@ -35,7 +35,7 @@ def test_changes_keep_their_ceiling_however_quickly_they_come(world, provider):
 
 
 def fail_many(world, business_id, count, code="provider_error"):
-    """As a provider's bad day leaves them: failed for good, each of a call of its own."""
+    """Inserts recordings that have failed permanently, each of its own call."""
     with sqlite3.connect(world.database, timeout=20) as db:
         db.execute("""
             with recursive n(i) as (select 0 union all select i + 1 from n where i + 1 < ?)

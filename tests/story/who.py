@@ -18,7 +18,7 @@ def b64(data):
 
 
 def token(claims, secret=SECRET, header=None):
-    """A JWT as a host makes it."""
+    """A JWT as a host signs it."""
     text = b64(header or {"alg": "HS256", "typ": "JWT"}) + "." + b64(claims)
     return text + "." + b64(hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest())
 
@@ -33,7 +33,7 @@ def bearer(text):
 
 
 def cookie_of(answer):
-    """Name and value of the cookie that an answer sets."""
+    """Name and value of the cookie that a response sets."""
     values = answer.all("set-cookie")
     assert len(values) == 1, answer
     name, value = values[0].split(";")[0].split("=", 1)
@@ -49,7 +49,7 @@ def sign_in(server, credential):
 
 
 def problem(answer, status):
-    """The problem of that status and nothing else: asserts what the contract says of it."""
+    """Asserts that the response is a problem document of that status, with the required fields."""
     assert answer.status == status, answer
     assert answer.header("content-type") == "application/problem+json", answer
     assert answer.header("cache-control") == "no-store", answer

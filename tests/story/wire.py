@@ -22,7 +22,7 @@ class Response:
         return json.loads(self.body)
 
     def code(self):
-        """The problem's or the status object's error code."""
+        """The error code of the problem or the status object."""
         value = self.json()
         return value.get("code") or (value.get("error") or {}).get("code")
 
@@ -31,7 +31,7 @@ class Response:
 
 
 class Closed(Exception):
-    """The other side ended the connection before an answer's head was whole."""
+    """The server closed the connection before the head of a response was complete."""
 
 
 class Connection:
@@ -94,7 +94,7 @@ class Connection:
                 return response
 
     def read_some(self, n):
-        """Exactly n bytes of a body, or fewer where it ended."""
+        """Reads n bytes of a body; fewer if it ends before."""
         while len(self.buffer) < n:
             try:
                 if not self.fill():
@@ -185,7 +185,7 @@ def call(port, method, target, headers=(), body=None, timeout=30):
 
 
 def at_once(count, act):
-    """Runs act(i) in count threads; act calls its second argument, ready(), to wait for the others. Their results."""
+    """Runs act(i, ready) in count threads and returns the results; ready() waits for the others."""
     barrier = threading.Barrier(count, timeout=60)
     results, errors = [None] * count, []
 
