@@ -17,8 +17,8 @@
  *      ordered by their top leg's sort_at only, so all of one millisecond are read and sorted here.
  *  (2) The sources of a filter together give each matching call; the merge drops duplicates.
  *  (3) SQL consists of fixed pieces. Every value from outside is a parameter.
- *  (4) If every leg is a row, a document or recording gives the rows of all legs that it is shown with. Such a row may be newer or
- *      older than the document's time: sources read on for TREE_SPAN_MS beyond the page. */
+ *  (4) If every leg is a row, a document or recording gives the rows of all legs that it is shown with. Such a row may be newer
+ *      or older than the document's time: sources read on for TREE_SPAN_MS beyond the page. */
 #include "ledger/calls_list.h"
 
 #include <stdlib.h>

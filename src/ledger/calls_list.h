@@ -56,8 +56,8 @@ typedef enum err calls_each_fn(void *arg, const struct call *call);
  * CALLS_LIST_LEGS_MAX + 1 in all. */
 CHECKED enum err calls_list_legs(struct db *db, int64_t business_id, const struct calls_key *keys, size_t count,
                                  calls_each_fn *fn, void *arg);
-/* Calls fn with one call and the legs that are shown with it, in the same order. A top leg: its tree. Another leg: its parent, its
- * children, its top leg and the top leg's first child. */
+/* Calls fn with one call and the legs that are shown with it, in the same order. A top leg: its tree. Another leg: its parent,
+ * its children, its top leg and the top leg's first child. */
 CHECKED enum err calls_list_related(struct db *db, int64_t business_id, const char *call_sid, calls_each_fn *fn,
                                     void *arg);
 /* The child that started first. ERR_NOT_FOUND: no child. */

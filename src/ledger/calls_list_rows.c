@@ -23,8 +23,8 @@ static enum err add_json_keys(struct buf *json, const struct calls_key *keys, si
 #define TREE_LEGS \
   "select c.call_sid from calls c indexed by calls_legs where c.business_id = ?1 and c.top_sid = tops.sid"
 
-/* One row for each tree, in the order of its first key: that key's index, its legs, its recordings. SQLite counts a tree, in indexes
- * only, when its row is read; a caller that stops early does not count the rest. */
+/* One row for each tree, in the order of its first key: that key's index, its legs, its recordings. SQLite counts a tree, in
+ * indexes only, when its row is read; a caller that stops early does not count the rest. */
 static enum err query_tree_sizes(struct db *db, int64_t business_id, struct str keys, struct db_rows *q) {
   return db_query(db, q,
                   "select place, (select count(*) from (" TREE_LEGS

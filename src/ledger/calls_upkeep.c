@@ -1,6 +1,7 @@
 /* calls_upkeep.c - see calls_upkeep.h.
  *
- * The full-text index is fastest when documents are written and deleted in ascending order of their ids, so each part is sorted. */
+ * The full-text index is fastest when documents are written and deleted in ascending order of their ids, so each part is
+ * sorted. */
 #include "ledger/calls_upkeep.h"
 
 #include <stdlib.h>

@@ -126,5 +126,6 @@ CHECKED enum err recordings_lapsed(struct db *db, int64_t now, int limit, record
 CHECKED enum err recordings_due(struct db *db, int64_t now, int limit, recordings_each_fn *fn, void *arg);
 /* Lowers the rank of at most limit queued plays that nobody has requested or waited for since `before`. */
 CHECKED enum err recordings_demote(struct db *db, int64_t before, int limit);
-/* When the worker must look at the queue next: a delayed ask, an expiring lease, a retry or a trial. In the past: now; 0: never. */
+/* When the worker must look at the queue next: a delayed ask, an expiring lease, a retry or a trial. In the past: now; 0:
+ * never. */
 CHECKED enum err recordings_next_event(struct db *db, int64_t now, int64_t *ret_at);

@@ -16,7 +16,8 @@ struct retries_row {
   int64_t queued;             /* recordings queued so far */
 };
 
-/* Adds a bulk retry. One that exists for that business and code starts again from the first recording, with the earlier `since`. */
+/* Adds a bulk retry. One that exists for that business and code starts again from the first recording, with the earlier
+ * `since`. */
 CHECKED enum err retries_begin(struct db *db, const struct retries_row *row, int64_t now);
 /* The bulk retry that has waited longest for its turn. ERR_NOT_FOUND: there is none. */
 CHECKED enum err retries_next(struct db *db, struct retries_row *ret_row);

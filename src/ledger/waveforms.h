@@ -1,6 +1,7 @@
 /* waveforms.h - the table `waveforms`: the peaks of ready recordings, in audiowaveform's binary data format, version 2.
  *
- * A trigger deletes the row when its recording is deleted or expires. Thread rule: the connection's. Writes need a transaction. */
+ * A trigger deletes the row when its recording is deleted or expires. Thread rule: the connection's. Writes need a
+ * transaction. */
 #pragma once
 
 #include "db/db.h"
