@@ -16,7 +16,7 @@ const player = (page) => page.getByRole('region', { name: 'Player' })
 test('a failed recording says why and when it is tried again; tried again, it plays', async () => {
   const page = await (await w.person({ role: 'agent' })).newPage()
   await page.goto('/')
-  await chipOf(page, broken).filter({ hasText: /Failed, again in \d+/ }).waitFor()
+  await chipOf(page, broken).filter({ hasText: /Failed, next try in \d+/ }).waitFor()
   await rowOf(page, broken).getByRole('button', { name: /^Play/ }).click()
   await player(page).getByText('The provider sent a file that is not audio.').waitFor()
   await player(page).getByText(/The next try is in/).waitFor()
