@@ -1,4 +1,4 @@
-/* Whether the doctor can tell a whole database from a damaged one. */
+/* db_check_test.c - db_check tells an undamaged database from a damaged one. */
 #include "db_scratch.h"
 
 #include <fcntl.h>
@@ -16,7 +16,7 @@ static struct db *filled(const struct scratch *s) {
   return db;
 }
 
-static void whole_database_is_whole(void **state) {
+static void an_undamaged_database_passes(void **state) {
   struct db *db = filled(*state);
   struct buf problem CLEANUP(buf_done) = BUF_INIT(1024);
   assert_int_equal(db_check(db, 60000, &problem), OK);
@@ -62,7 +62,7 @@ static void schema_says_what_it_is_and_asks_for(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(whole_database_is_whole, scratch_setup, scratch_teardown),
+      cmocka_unit_test_setup_teardown(an_undamaged_database_passes, scratch_setup, scratch_teardown),
       cmocka_unit_test_setup_teardown(a_check_ends_at_its_limit, scratch_setup, scratch_teardown),
       cmocka_unit_test_setup_teardown(damage_is_found, scratch_setup, scratch_teardown),
       cmocka_unit_test_setup_teardown(schema_says_what_it_is_and_asks_for, scratch_setup, scratch_teardown),

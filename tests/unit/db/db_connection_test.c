@@ -98,7 +98,7 @@ static void a_connection_has_what_durability_asks(void **state) {
   db_close(db);
 }
 
-static void one_that_writes_rolls_back_from_a_file_and_one_that_reads_sorts_in_memory(void **state) {
+static void writers_keep_temporary_files_and_readers_sort_in_memory(void **state) {
   struct scratch *s = *state;
   struct db *writes = scratch_open(s, 0), *reads;
   assert_int_equal(db_open(&(struct db_open){.url = s->url, .read_only = true}, NULL, &reads), OK);
@@ -315,7 +315,7 @@ static void a_commit_into_a_replaced_file_is_no_commit(void **state) {
   db_close(db);
 }
 
-/* Two readers hold the database by turns: each begins its snapshot before the other ends. */
+/* Two readers overlap: each begins its snapshot before the other one ends. */
 struct relay {
   struct scratch *scratch;
   sem_t baton[2];
@@ -329,7 +329,7 @@ static void *relay_run(struct relay *r, int me) {
   while (!atomic_load(&r->over) && !failed) {
     sem_wait(&r->baton[me]);
     failed = db_begin(db) != OK || db_script(db, "select count(*) from sqlite_schema") != OK;
-    sem_post(&r->baton[!me]); /* it begins, and tells us when we may end */
+    sem_post(&r->baton[!me]); /* the other one begins; it posts when this one may end */
     sem_wait(&r->baton[me]);
     db_rollback(db);
     sem_post(&r->baton[me]);
@@ -426,7 +426,7 @@ int main(void) {
       SCRATCH_TEST(errors_say_what_the_caller_can_do),
       SCRATCH_TEST(files_are_the_owners_alone),
       SCRATCH_TEST(a_connection_has_what_durability_asks),
-      SCRATCH_TEST(one_that_writes_rolls_back_from_a_file_and_one_that_reads_sorts_in_memory),
+      SCRATCH_TEST(writers_keep_temporary_files_and_readers_sort_in_memory),
       SCRATCH_TEST(urls_that_are_no_local_database_are_refused),
       SCRATCH_TEST(network_file_systems_are_known),
       SCRATCH_TEST(a_reader_makes_no_database),

@@ -11,7 +11,7 @@ static void add(struct db *db, int64_t rowid, int64_t scope, const char *digits,
                    OK);
 }
 
-/* The rowids that match, newest first, as text. */
+/* The matching rowids as text, newest first. */
 static void find(struct db *db, int64_t scope, enum db_grams_kind kind, const char *search, char ret_found[64]) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(1000), text CLEANUP(buf_done) = BUF_INIT(1000);
   assert_int_equal(db_grams_text(&text, scope, kind, str_from(search)), OK);

@@ -1,4 +1,4 @@
-/* What only several processes can show. Each test forks before it opens anything. */
+/* db_processes_test.c - several processes on one database. Each test forks before it opens the database. */
 #include "db_scratch.h"
 
 #include <signal.h>
@@ -34,14 +34,14 @@ static enum err row_run(struct db *db, void *arg) {
   return OK;
 }
 
-/* Tells of the row and submits the next: the queue of each process never runs dry. */
+/* Reports the row and submits the next one, so that the queue is never empty. */
 static void row_done(void *arg, enum err e) {
   struct row *r = arg;
   if (e == OK && write(r->child->out, &r->number, sizeof(r->number)) != (ssize_t)sizeof(r->number)) _exit(3);
   if (db_writer_submit(r->child->writer, (struct db_job){.run = row_run, .done = row_done, .arg = r}) != OK) _exit(4);
 }
 
-/* A process that writes until it is killed. start: a pipe whose closing is the start; NULL: at once. */
+/* Forks a process that writes until it is killed. It begins when the pipe `start` is closed; NULL: at once. */
 static pid_t writing_child(struct scratch *s, int who, int out, const int start[2]) {
   pid_t pid = fork();
   if (pid != 0) return pid;
@@ -70,7 +70,7 @@ static void make_schema(struct scratch *s) {
   db_close(db);
 }
 
-static void what_was_answered_survives_a_kill(void **state) {
+static void answered_jobs_survive_a_kill(void **state) {
   enum { ANSWERS = 2000 };
   struct scratch *s = *state;
   make_schema(s);
@@ -141,7 +141,7 @@ static void a_process_frozen_with_the_turn_does_not_stop_the_others(void **state
     } holder = {NULL};
     if (db_open(&(struct db_open){.url = s->url}, NULL, &holder.db) != OK || db_begin_immediate(holder.db) != OK)
       _exit(1);
-    /* The transaction ends, the turn stays: as if frozen between the two. */
+    /* Ends the transaction but keeps the turn, like a process that froze between the two. */
     if (db_script(holder.db, "commit") != OK || write(answers[1], "x", 1) != 1) _exit(2);
     for (;;) pause();
   }
@@ -239,7 +239,7 @@ static void of_processes_that_race_to_migrate_each_script_runs_once(void **state
 int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
-      SCRATCH_TEST(what_was_answered_survives_a_kill),
+      SCRATCH_TEST(answered_jobs_survive_a_kill),
       SCRATCH_TEST(three_processes_get_their_shares),
       SCRATCH_TEST(a_process_frozen_with_the_turn_does_not_stop_the_others),
       SCRATCH_TEST(a_process_stopped_in_a_transaction_holds_the_database_until_it_is_killed),

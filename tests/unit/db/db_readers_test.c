@@ -162,7 +162,7 @@ static void queued_reads_run_even_while_closing(void **state) {
 struct turn {
   struct gate *gate;
   int business_id;
-  int *order; /* who was reads for, one after the other */
+  int *order; /* the businesses whose reads ran, in order */
 };
 
 static void note_turn(struct db *db, void *arg) {
@@ -172,7 +172,7 @@ static void note_turn(struct db *db, void *arg) {
   sem_post(&t->gate->entered);
 }
 
-static void who_asks_much_waits_behind_who_asks_once(void **state) {
+static void a_business_with_many_reads_waits_for_one_with_a_single_read(void **state) {
   const struct scratch *s = *state;
   struct db_readers *r = readers_new(s, 1, 100);
   struct gate g;
@@ -211,7 +211,7 @@ static void one_business_never_has_all_threads_nor_all_of_the_queue(void **state
   struct read_result l = {.value = -1};
   sem_init(&l.done, 0, 0);
   assert_int_equal(db_readers_run(r, 2, read_table, &l), OK);
-  while (sem_wait(&l.done) != 0) continue; /* all of the other's still wait at the gate */
+  while (sem_wait(&l.done) != 0) continue; /* all reads of the other business still wait at the gate */
   assert_int_equal(g.reads, 0);
   for (int i = 0; i < 16; i++) sem_post(&g.open);
   assert_null(db_readers_free(r));
@@ -230,7 +230,7 @@ int main(void) {
       SCRATCH_TEST(a_read_for_a_business_has_a_deadline),
       SCRATCH_TEST(a_reader_can_not_write),
       SCRATCH_TEST(queued_reads_run_even_while_closing),
-      SCRATCH_TEST(who_asks_much_waits_behind_who_asks_once),
+      SCRATCH_TEST(a_business_with_many_reads_waits_for_one_with_a_single_read),
       SCRATCH_TEST(one_business_never_has_all_threads_nor_all_of_the_queue),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -84,7 +84,7 @@ static enum err add_row(struct fixture *f, int64_t i) {
   return row_wait(&r);
 }
 
-/* Holds the writer inside a job while rows are submitted behind it, so that those share the next group. */
+/* Holds the writer inside a job while rows are submitted, so that these share the next group. */
 static void submit_together(struct fixture *f, struct row *rows, size_t n) {
   sem_t entered, gate;
   sem_init(&entered, 0, 0);
@@ -106,7 +106,7 @@ static int64_t has_row(struct fixture *f, int64_t i) {
   return db_int(&q, 0);
 }
 
-static void an_answered_job_is_there_for_everybody(void **state) {
+static void an_answered_job_is_visible_to_other_connections(void **state) {
   struct fixture *f = fixture_new(state, 0, 0);
   for (int i = 1; i <= 20; i++) {
     assert_int_equal(add_row(f, i), OK);
@@ -141,7 +141,7 @@ static void many_jobs_share_a_commit(void **state) {
   fixture_free(f);
 }
 
-/* Tries until the first two rows ran in one group; how often is up to the machine. */
+/* Repeats until the first two rows ran in one group; how often depends on the machine. */
 static void run_in_one_group(struct fixture *f, struct row *rows, size_t n, int64_t numbers_from) {
   for (int64_t attempt = 0; attempt < 1000; attempt++) {
     struct row *r = rows;
@@ -293,7 +293,7 @@ static void callers_of_many_threads_get_their_own_results(void **state) {
   fixture_free(f);
 }
 
-/* A job of several parts: each adds the row that is next. */
+/* A job of several parts; each adds the next row. */
 struct parts {
   struct fixture *f;
   int64_t next, last;
@@ -380,9 +380,9 @@ static void freeing_ends_a_job_of_many_parts(void **state) {
   fixture_free(f);
 }
 
-/* ---- whose turn it is ---- */
+/* ---- turns ---- */
 
-/* A job that notes, in the order in which jobs run, which it is. */
+/* A job that appends its letter when it runs. */
 struct order {
   char text[4096];
   size_t n;
@@ -459,7 +459,7 @@ static void businesses_take_turns_and_classes_go_by_their_rank(void **state) {
   static const struct {
     const char *jobs, *order;
   } cases[] = {
-      {"e1e1e1e1e2e2e3", "aegbfcd"}, /* in turns, each business's own in order */
+      {"e1e1e1e1e2e2e3", "aegbfcd"}, /* businesses take turns; each one's jobs keep their order */
       {"e1w1e2w2l1l2", "efbdac"},    /* leases, webhooks, edits */
       {"w1w1w1w2", "adbc"},          /* a new business waits for one job of another */
       {"e1w2w2w2w3", "becda"},
@@ -472,7 +472,7 @@ static void businesses_take_turns_and_classes_go_by_their_rank(void **state) {
   fixture_free(f);
 }
 
-static void what_nobody_waits_for_is_not_begun(void **state) {
+static void an_abandoned_or_late_job_is_not_begun(void **state) {
   struct fixture *f = fixture_new(state, 0, 0);
   char order[4096];
   enum err answers[5];
@@ -514,7 +514,7 @@ static void a_business_has_its_share_of_the_queue_and_others_theirs(void **state
   sem_destroy(&gate);
 }
 
-/* Webhooks without end, each of which asks for the next. */
+/* Endless webhooks: each one submits the next. */
 struct chain {
   struct fixture *f;
   atomic_bool stop;
@@ -556,7 +556,7 @@ static void edits_go_on_under_webhooks_without_end(void **state) {
   for (int i = 0; i < 20; i++) assert_int_equal(add_row(f, -1 - i), OK);
   atomic_store(&c.stop, true);
   for (int i = 0; i < CHAINS; i++) sem_wait(&c.ended);
-  assert_true(atomic_load(&c.ran) > 20); /* they did go before */
+  assert_true(atomic_load(&c.ran) > 20); /* webhooks ran before the edits */
   fixture_free(f);
   sem_destroy(&c.ended);
 }
@@ -566,7 +566,7 @@ static void edits_go_on_under_webhooks_without_end(void **state) {
 int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
-      SCRATCH_TEST(an_answered_job_is_there_for_everybody),
+      SCRATCH_TEST(an_answered_job_is_visible_to_other_connections),
       SCRATCH_TEST(a_failing_job_is_rolled_back_alone),
       SCRATCH_TEST(many_jobs_share_a_commit),
       SCRATCH_TEST(a_transaction_that_the_database_gave_up_fails_all_that_ran_in_it),
@@ -581,7 +581,7 @@ int main(void) {
       SCRATCH_TEST(a_part_that_fails_ends_its_job_and_leaves_those_before),
       SCRATCH_TEST(freeing_ends_a_job_of_many_parts),
       SCRATCH_TEST(businesses_take_turns_and_classes_go_by_their_rank),
-      SCRATCH_TEST(what_nobody_waits_for_is_not_begun),
+      SCRATCH_TEST(an_abandoned_or_late_job_is_not_begun),
       SCRATCH_TEST(a_business_has_its_share_of_the_queue_and_others_theirs),
       SCRATCH_TEST(edits_go_on_under_webhooks_without_end),
       SCRATCH_TEST(callers_of_many_threads_get_their_own_results),

@@ -1,5 +1,5 @@
-/* bounds_test.c - what is asked often costs the same with a few rows and with many: counted in steps of SQLite's machine,
- * not in time. */
+/* bounds_test.c - frequent queries cost the same with few rows and with many. The cost is counted in steps of SQLite's virtual
+ * machine, not in time. */
 #include "rows_scratch.h"
 
 #include "db/db_sqlite.h"
@@ -10,7 +10,7 @@
 #define NOW SCRATCH_NOW
 enum { FEW = 20, MANY = 4000 };
 
-/* Steps of all kept statements since it was last asked. */
+/* Steps of all kept statements since the last call. */
 static int64_t take_steps(struct db *db) {
   int64_t steps = 0;
   for (size_t i = 0; i < DB_KEPT_SLOTS; i++)
@@ -100,7 +100,7 @@ static void find_next_event(struct db *db) {
   assert_int_equal(recordings_next_event(db, NOW, &at), OK);
 }
 
-static void what_is_asked_often_costs_the_same_with_many_rows(void **state) {
+static void frequent_queries_cost_the_same_with_many_rows(void **state) {
   static const struct {
     const char *name, *rows;
     void (*ask)(struct db *db);
@@ -140,7 +140,7 @@ static void what_is_asked_often_costs_the_same_with_many_rows(void **state) {
   }
 }
 
-/* ---- lists of calls, and the recording that a call means ---- */
+/* ---- lists of calls, and the recording that a call's SID names ---- */
 
 static int count_steps(unsigned kind, void *arg, void *stmt, void *took_ns) {
   (void)kind, (void)took_ns;
@@ -188,7 +188,7 @@ static void resolve_top(struct db *db) {
   assert_string_equal(row.recording_sid, "RE00000");
 }
 
-static void what_is_filtered_by_recordings_costs_the_same_with_many_rows(void **state) {
+static void lists_filtered_by_recordings_cost_the_same_with_many_rows(void **state) {
   static const struct {
     const char *name, *calls, *recordings;
     void (*ask)(struct db *db);
@@ -233,14 +233,14 @@ static void a_claim_takes_the_one_that_has_waited_longest(void **state) {
   assert_int_equal(scratch_business(db, "Acme"), 1);
   static const struct {
     int64_t enqueued_at, next_ask_at;
-    const char *next; /* that is claimed once this one is there too */
+    const char *next; /* the recording that is claimed next, after this one was added */
   } cases[] = {
       {NOW - 500, 0, "RE0"},
-      {NOW - 900, NOW - 400, "RE0"}, /* could be claimed from 400 ms ago on */
+      {NOW - 900, NOW - 400, "RE0"}, /* could be claimed since 400 ms ago */
       {NOW - 300, NOW - 600, "RE2"},
       {NOW - 2000, NOW + 1000, "RE2"}, /* not yet */
       {NOW - 700, 0, "RE4"},
-      {NOW + 3600000, 0, "RE4"}, /* queued under a clock that has jumped back: not stranded */
+      {NOW + 3600000, 0, "RE4"}, /* queued before the clock jumped back: it is claimed all the same */
   };
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     char sid[8];
@@ -256,7 +256,7 @@ static void a_claim_takes_the_one_that_has_waited_longest(void **state) {
   db_close(db);
 }
 
-static void failures_for_good_are_counted_as_they_change(void **state) {
+static void permanent_failures_are_counted_as_they_change(void **state) {
   struct db *db = scratch_ledger(*state);
   struct recording r = scratch_recording(db, 1, "RE1", "CA1", RECORDING_FAILED, RECORDING_RANK_REST, NOW);
   struct recording next = r;
@@ -272,10 +272,10 @@ static void failures_for_good_are_counted_as_they_change(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      SCRATCH_TEST(what_is_asked_often_costs_the_same_with_many_rows),
-      SCRATCH_TEST(what_is_filtered_by_recordings_costs_the_same_with_many_rows),
+      SCRATCH_TEST(frequent_queries_cost_the_same_with_many_rows),
+      SCRATCH_TEST(lists_filtered_by_recordings_cost_the_same_with_many_rows),
       SCRATCH_TEST(a_claim_takes_the_one_that_has_waited_longest),
-      SCRATCH_TEST(failures_for_good_are_counted_as_they_change),
+      SCRATCH_TEST(permanent_failures_are_counted_as_they_change),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

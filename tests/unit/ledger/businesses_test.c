@@ -53,7 +53,7 @@ static void each_id_is_found_after_the_one_before_it(void **state) {
   assert_int_equal(businesses_next(db, 0, &id), ERR_NOT_FOUND);
   for (size_t i = 0; i < COUNT_OF(ids); i++)
     assert_int_equal(businesses_add(db, scratch_seal_key, ids[i], &whole, &id), OK);
-  assert_int_equal(businesses_remove(db, 3), OK); /* its files may be there */
+  assert_int_equal(businesses_remove(db, 3), OK); /* its files may still exist */
   id = 0;
   for (size_t i = 0; i < COUNT_OF(ids); i++) {
     assert_int_equal(businesses_next(db, id, &id), OK);
@@ -82,7 +82,7 @@ static void no_secret_stands_in_the_file(void **state) {
     assert_true(feof(f));
     fclose(f);
     assert_false(str_contains(content, token));
-    assert_int_equal(str_contains(content, name), i == 1); /* that is where it would be */
+    assert_int_equal(str_contains(content, name), i == 1); /* only the search for a known text finds it */
   }
   db_close(db);
 }
@@ -111,7 +111,7 @@ static void a_secret_opens_with_its_key_in_its_row_and_column_only(void **state)
   db_close(db);
 }
 
-static void what_is_no_business_is_refused(void **state) {
+static void invalid_businesses_are_refused(void **state) {
   static const struct str empty = {"", 0}, not_text = {"\xff", 1},
                           bad_numbers[] = {
                               {"15550001", 8}, {"+0555", 5}, {"+1", 2}, {"+1234567890123456", 17}, {"+1555 0001", 10}};
@@ -162,7 +162,7 @@ static void an_id_is_never_given_twice(void **state) {
   db_close(db);
 }
 
-static void new_credentials_are_told_and_clear_the_refusal(void **state) {
+static void new_credentials_are_reported_and_clear_the_refusal(void **state) {
   static const struct str new_pair[] = {{"third", 5}, {"", 0}}, no = {"", 0}, new_name = {"Beta", 4};
   const struct {
     struct business_edit edit;
@@ -200,7 +200,7 @@ static void new_credentials_are_told_and_clear_the_refusal(void **state) {
   db_close(db);
 }
 
-static void secrets_of_a_lost_key_can_be_given_anew_but_not_forgotten(void **state) {
+static void secrets_of_a_lost_key_can_be_replaced_but_not_kept(void **state) {
   static const uint8_t other_key[SECRET_KEY_SIZE] = "another key, another key, anothe";
   struct db *db = scratch_ledger(*state);
   int64_t id;
@@ -252,7 +252,7 @@ static void the_account_names_its_first_live_business(void **state) {
   db_close(db);
 }
 
-static void removing_ends_what_let_in_and_keeps_the_rows(void **state) {
+static void removing_ends_keys_and_sessions_and_keeps_the_rows(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t id = scratch_business(db, "x"), key_id;
   char text[KEY_TEXT_SIZE], cookie[SESSION_TOKEN_SIZE], link[SESSION_TOKEN_SIZE];
@@ -308,13 +308,13 @@ int main(void) {
       SCRATCH_TEST(each_id_is_found_after_the_one_before_it),
       SCRATCH_TEST(no_secret_stands_in_the_file),
       SCRATCH_TEST(a_secret_opens_with_its_key_in_its_row_and_column_only),
-      SCRATCH_TEST(what_is_no_business_is_refused),
+      SCRATCH_TEST(invalid_businesses_are_refused),
       SCRATCH_TEST(an_id_is_never_given_twice),
-      SCRATCH_TEST(new_credentials_are_told_and_clear_the_refusal),
-      SCRATCH_TEST(secrets_of_a_lost_key_can_be_given_anew_but_not_forgotten),
+      SCRATCH_TEST(new_credentials_are_reported_and_clear_the_refusal),
+      SCRATCH_TEST(secrets_of_a_lost_key_can_be_replaced_but_not_kept),
       SCRATCH_TEST(lists_have_live_ones_and_on_demand_removed_ones),
       SCRATCH_TEST(the_account_names_its_first_live_business),
-      SCRATCH_TEST(removing_ends_what_let_in_and_keeps_the_rows),
+      SCRATCH_TEST(removing_ends_keys_and_sessions_and_keeps_the_rows),
       SCRATCH_TEST(purging_takes_a_bounded_part_at_a_time_of_one_business_alone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Lists against what they should hold, said once more as plainly as can be: every filter over a made-up catalog. */
+/* calls_list_test.c - compares lists with a simple model of what they should contain, for all filters over a generated catalog. */
 #include "rows_scratch.h"
 
 #include "ledger/calls_list.h"
@@ -8,10 +8,10 @@ enum { CALLS = 300, ASKED_MAX = 64 };
 
 struct made {
   struct call call;
-  enum recording_status status_cache[2];
+  enum recording_status statuses[2];
   char recording_sids[2][SID_SIZE];
   int recordings;
-  int parent; /* index; -1 a top leg */
+  int parent; /* index; -1: a top leg */
   int top;
 };
 static struct made made[CALLS];
@@ -26,7 +26,7 @@ static uint64_t roll(uint64_t sides) {
 
 static void make_call(struct db *db, int i) {
   static const char *const names[] = {"Dana Levi", "דנה לוי", "DANIEL", "O'Neil \"x\"", "100% sure", ""};
-  static const char *const status_cache[] = {"completed", "completed", "completed", "busy", "no-answer"};
+  static const char *const statuses[] = {"completed", "completed", "completed", "busy", "no-answer"};
   struct made *m = &made[i];
   struct call *c = &m->call;
   c->business_id = 1;
@@ -37,10 +37,10 @@ static void make_call(struct db *db, int i) {
   (void)snprintf(c->from_number, 20, "+1555%07u", (unsigned)roll(50) * 1001);
   (void)snprintf(c->to_number, 20, roll(4) ? "+97252%07u" : "client:agent%u", (unsigned)roll(50) * 10101);
   (void)snprintf(c->caller_name, 40, "%s", names[roll(COUNT_OF(names))]);
-  (void)snprintf(c->status, 20, "%s", status_cache[roll(COUNT_OF(status_cache))]);
+  (void)snprintf(c->status, 20, "%s", statuses[roll(COUNT_OF(statuses))]);
   (void)snprintf(c->direction, 16, "%s", roll(2) ? "inbound" : "outbound");
   c->duration_s = -1;
-  c->first_seen_at = c->started_at = NOW + (int64_t)roll(60) * 1000; /* several at each moment */
+  c->first_seen_at = c->started_at = NOW + (int64_t)roll(60) * 1000; /* several calls share a time */
   assert_int_equal(scratch_put(db, c), OK);
   if (roll(5) == 0) {
     struct str name = str_from(names[roll(COUNT_OF(names))]), ref = roll(2) ? STR("r1") : STR("r2");
@@ -49,9 +49,9 @@ static void make_call(struct db *db, int i) {
   }
   m->recordings = (int)roll(3);
   for (int k = 0; k < m->recordings; k++) {
-    m->status_cache[k] = roll(3) ? RECORDING_READY : (enum recording_status)roll(RECORDING_STATUS_COUNT_);
+    m->statuses[k] = roll(3) ? RECORDING_READY : (enum recording_status)roll(RECORDING_STATUS_COUNT_);
     (void)snprintf(m->recording_sids[k], SID_SIZE, "RE%02x%06d%d", (unsigned)roll(256), i, k);
-    (void)scratch_recording(db, 1, m->recording_sids[k], c->call_sid, m->status_cache[k], RECORDING_RANK_REST, NOW);
+    (void)scratch_recording(db, 1, m->recording_sids[k], c->call_sid, m->statuses[k], RECORDING_RANK_REST, NOW);
   }
 }
 
@@ -65,10 +65,11 @@ static void make_catalog(struct db *db) {
   assert_int_equal(db_commit(db), OK);
 }
 
-/* ---- what a list should hold ---- */
+/* ---- the model ---- */
 
 struct expectation {
-  const char *search, *digits; /* digits: what of the search a number must hold; NULL: it is part of none */
+  const char *search,
+      *digits; /* digits: the part of the search that a number must contain; NULL: numbers don't match */
 };
 
 static bool shown_with(const struct made *c, const struct made *leg) {
@@ -104,7 +105,7 @@ static bool row_matches(const struct made *c, const struct calls_filter *f, cons
     if (!shown_with(c, leg)) continue;
     search = search || leg_matches(leg, e);
     any = any || leg->recordings > 0;
-    for (int k = 0; k < leg->recordings; k++) of_status = of_status || leg->status_cache[k] == f->recording_status;
+    for (int k = 0; k < leg->recordings; k++) of_status = of_status || leg->statuses[k] == f->recording_status;
   }
   of_status = of_status || (f->recording_status == RECORDING_MISSING && !any);
   if (!f->all_legs && c->parent >= 0) return false;
@@ -122,7 +123,7 @@ static int newest_first(const void *a, const void *b) {
   return -strcmp(x->call.call_sid, y->call.call_sid);
 }
 
-/* Pages through the whole list, and compares it row by row. */
+/* Reads all pages of a list, and compares them row by row. */
 static int require_list(struct db *db, struct calls_filter f, const struct expectation *e) {
   static const struct made *expected[CALLS];
   int count = 0, at = 0;
@@ -226,7 +227,7 @@ static void an_offset_passes_over_rows(void **state) {
   db_close(db);
 }
 
-static void what_can_not_be_asked_is_refused(void **state) {
+static void invalid_filters_are_refused(void **state) {
   struct db *db = scratch_ledger(*state);
   static char longer[CALLS_LIST_SEARCH_MAX + 1];
   memset(longer, 'x', sizeof(longer));
@@ -266,13 +267,13 @@ static void a_number_that_changed_is_found_as_it_is_now(void **state) {
       size_t n;
       bool more;
       assert_int_equal(calls_list_page(db, 1, &f, keys, &n, &more), OK);
-      assert_int_equal(n, i == k); /* the top leg, by its child's number */
+      assert_int_equal(n, i == k); /* finds the top leg by its child's number */
     }
   }
   db_close(db);
 }
 
-/* The SIDs that a list holds, without what they begin with. */
+/* Requires a list to contain exactly these SIDs, written without "CA". */
 static void require_filtered(struct db *db, struct calls_filter f, const char *sids) {
   struct calls_key keys[10];
   size_t count;
@@ -308,7 +309,7 @@ static void lists_by_recording_follow_what_changes(void **state) {
   require_failed_and_unrecorded(db, "1", "3");
   set_status(db, "RE2", RECORDING_FAILED);
   require_failed_and_unrecorded(db, "2 1", "3");
-  scratch_call(db, 1, "CA1", "", NOW + 5000); /* it began later than was known */
+  scratch_call(db, 1, "CA1", "", NOW + 5000); /* its start time was corrected */
   require_failed_and_unrecorded(db, "1 2", "3");
   set_status(db, "RE1", RECORDING_READY);
   scratch_call(db, 1, "CA1", "", NOW - 5000);
@@ -327,7 +328,7 @@ static void lists_by_recording_follow_what_changes(void **state) {
   db_close(db);
 }
 
-static void calls_of_before_are_listed_by_recording(void **state) {
+static void older_calls_are_listed_by_recording_after_the_migration(void **state) {
   struct db *db = scratch_ledger(*state);
   make_catalog(db);
   struct ledger_migrations *all = malloc(sizeof(*all));
@@ -366,9 +367,9 @@ int main(void) {
       SCRATCH_TEST(every_search_gives_what_it_should_in_order),
       SCRATCH_TEST(filters_of_every_kind_agree_with_each_other),
       SCRATCH_TEST(an_offset_passes_over_rows),
-      SCRATCH_TEST(what_can_not_be_asked_is_refused),
+      SCRATCH_TEST(invalid_filters_are_refused),
       SCRATCH_TEST(lists_by_recording_follow_what_changes),
-      SCRATCH_TEST(calls_of_before_are_listed_by_recording),
+      SCRATCH_TEST(older_calls_are_listed_by_recording_after_the_migration),
       SCRATCH_TEST(a_number_that_changed_is_found_as_it_is_now),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -10,7 +10,7 @@ static const char *top_of(struct db *db, const char *sid) {
   return c.top_sid;
 }
 
-/* A tree of three floors and five legs, and one that hangs on a parent nobody knows. */
+/* A tree of five legs on three levels, and a leg whose parent is not known. */
 static const struct leg {
   const char *sid, *parent, *top;
 } legs[] = {{"CA1", "", "CA1"},
@@ -85,7 +85,7 @@ static void the_legs_of_a_call_are_its_parent_and_children(void **state) {
   db_close(db);
 }
 
-static void what_the_host_knows_outlives_webhooks(void **state) {
+static void fields_of_the_host_survive_webhooks(void **state) {
   struct db *db = scratch_ledger(*state);
   struct call c;
   struct str name = STR("Dana"), ref = STR("42"), metadata = STR("{\"a\":1}"), none = STR("");
@@ -107,7 +107,7 @@ int main(void) {
       SCRATCH_TEST(a_leg_that_gets_another_parent_takes_its_own_along),
       SCRATCH_TEST(a_chain_of_parents_that_closes_does_not_hang),
       SCRATCH_TEST(the_legs_of_a_call_are_its_parent_and_children),
-      SCRATCH_TEST(what_the_host_knows_outlives_webhooks),
+      SCRATCH_TEST(fields_of_the_host_survive_webhooks),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* calls_upkeep_test.c - what a write of a call entails for others is done in bounded parts, and lists are right meanwhile. */
+/* calls_upkeep_test.c - a write's work for other legs is done in bounded parts, and lists are right meanwhile. */
 #include "rows_scratch.h"
 
 #include "db/db_sqlite.h"
@@ -48,7 +48,7 @@ static void edit(struct db *db, const char *sid, const char *from_number, const 
   assert_int_equal(calls_set_host(db, 1, str_from(sid), &name, NULL, NULL), OK);
 }
 
-/* Rows that statements wrote, triggers' too, and those of the full-text index. */
+/* Counts all rows written, also by triggers and in the full-text index. */
 static int64_t rows_written(struct db *db) {
   return sqlite3_total_changes64(db->sqlite);
 }
@@ -101,13 +101,13 @@ static void legs_follow_their_parent_in_parts_through_a_crash(void **state) {
   scratch_call(db, 1, "CAparent", "CAfresh", NOW);
   assert_true(db_touched(db) - touched <= 500);
   assert_int_equal(count_below(db, "CAfresh"), 2 + CALLS_TREE_AT_ONCE);
-  assert_true(found(db, "5550777", "CAold")); /* not yet: where it stood before */
+  assert_true(found(db, "5550777", "CAold")); /* it has not followed: it is shown in its old row */
   struct calls_upkeep u = {0};
   bool more;
   assert_int_equal(calls_upkeep_run(db, &u, PART, &more), OK);
   assert_true(more);
   db_close(db);
-  db = scratch_open(*state, 0); /* as after a crash: what is left stands in the database */
+  db = scratch_open(*state, 0); /* as after a crash: the work left is in the database */
   assert_true(finish(db) > 10);
   assert_int_equal(count_below(db, "CAfresh"), LEGS + 3);
   assert_int_equal(count_below(db, "CAold"), 1);
@@ -166,8 +166,8 @@ static void a_circle_of_parents_ends_and_is_the_same_in_every_order(void **state
   }
 }
 
-/* An older release writes the row, and knows nothing of documents. */
-static void what_an_older_release_writes_is_indexed_soon(void **state) {
+/* Writes a row as an older release does, which knows no documents. */
+static void rows_of_an_older_release_are_indexed_soon(void **state) {
   struct db *db = scratch_ledger(*state);
   scratch_call(db, 1, "CA1", "", NOW);
   edit(db, "CA1", "+15550100", "Dana");
@@ -190,8 +190,8 @@ static void what_an_older_release_writes_is_indexed_soon(void **state) {
   db_close(db);
 }
 
-/* Calls of before there were documents, as an older release indexed them. */
-static void calls_of_before_are_found_while_they_are_being_indexed(void **state) {
+/* Writes calls as an older release without documents indexed them. */
+static void older_calls_are_found_while_they_are_being_indexed(void **state) {
   struct db *db = scratch_ledger(*state);
   put_legs(db, "", 0, 300);
   scratch_call(db, 1, "CAchild", "CAleg00000", NOW);
@@ -229,7 +229,7 @@ static void calls_of_before_are_found_while_they_are_being_indexed(void **state)
   db_close(db);
 }
 
-/* Pages that a search reads. What another business holds must not show in it. */
+/* Pages that a search reads. The number must not depend on other businesses' data. */
 static int pages_read(struct db *db, int64_t business, const char *search) {
   int hits, misses, high;
   struct calls_filter f = {.limit = 10, .search = str_from(search)};
@@ -289,8 +289,8 @@ int main(void) {
       SCRATCH_TEST(a_row_that_became_a_leg_is_found_by_legs_that_have_yet_to_follow),
       SCRATCH_TEST(a_top_leg_that_learns_its_time_takes_its_legs_documents_along),
       SCRATCH_TEST(a_circle_of_parents_ends_and_is_the_same_in_every_order),
-      SCRATCH_TEST(what_an_older_release_writes_is_indexed_soon),
-      SCRATCH_TEST(calls_of_before_are_found_while_they_are_being_indexed),
+      SCRATCH_TEST(rows_of_an_older_release_are_indexed_soon),
+      SCRATCH_TEST(older_calls_are_found_while_they_are_being_indexed),
       SCRATCH_TEST(a_search_reads_the_same_whether_or_not_others_hold_it),
       SCRATCH_TEST(a_purge_leaves_no_document),
   };

@@ -8,7 +8,7 @@
 #include "db/db_writer.h"
 #include "ledger/changes.h"
 
-/* What a subscriber was told, for the test's thread to wait for. */
+/* The calls that a subscriber got, for the test's thread to wait for. */
 struct listener {
   pthread_mutex_t mutex;
   pthread_cond_t told;
@@ -63,7 +63,7 @@ static void wait_lost(struct listener *l, int count) {
   pthread_mutex_unlock(&l->mutex);
 }
 
-/* Two ticks on: a look that began after this call is over. */
+/* Waits for two ticks: then a poll that began after this call is over. */
 static void wait_look(struct listener *l) {
   pthread_mutex_lock(&l->mutex);
   int64_t until = l->tick_count + 2;
@@ -92,7 +92,7 @@ static void add(struct db *db, int64_t business_id, const char *id) {
   assert_int_equal(changes_add(db, CHANGE_RECORDING, business_id, str_from(id)), OK);
 }
 
-static void a_follower_hears_what_is_committed_after_it_was_made(void **state) {
+static void a_follower_gets_changes_committed_after_it_was_made(void **state) {
   struct db *db = scratch_ledger(*state);
   struct listener *l = listener_new();
   add(db, 1, "before");
@@ -124,7 +124,7 @@ static void a_follower_hears_what_is_committed_after_it_was_made(void **state) {
   db_close(db);
 }
 
-static void what_was_rolled_back_is_never_heard(void **state) {
+static void rolled_back_changes_are_never_delivered(void **state) {
   struct db *db = scratch_ledger(*state);
   struct listener *l = listener_new();
   struct changes *c = follow(*state, l);
@@ -154,7 +154,7 @@ static void more_than_a_batch_arrives_in_order(void **state) {
   db_close(db);
 }
 
-static void changes_of_another_process_are_heard(void **state) {
+static void changes_of_another_process_are_delivered(void **state) {
   struct scratch *s = *state;
   int go[2];
   assert_int_equal(pipe(go), 0);
@@ -185,7 +185,7 @@ static void changes_of_another_process_are_heard(void **state) {
   close(go[1]);
 }
 
-/* The follower is held inside a subscriber while rows it has not seen are trimmed. */
+/* Holds the follower inside a subscriber while rows that it has not read are trimmed. */
 struct gate {
   sem_t entered, open;
   struct listener *l;
@@ -205,7 +205,7 @@ static void gate_lost(void *arg) {
   on_lost(((struct gate *)arg)->l);
 }
 
-static void who_fell_behind_trimmed_rows_is_told(void **state) {
+static void a_follower_behind_trimmed_rows_reports_a_loss(void **state) {
   static const char *const trims[] = {"delete from changes where seq < 4", "delete from changes"};
   for (size_t i = 0; i < COUNT_OF(trims); i++) {
     struct db *db = scratch_ledger(*state);
@@ -236,7 +236,7 @@ static void who_fell_behind_trimmed_rows_is_told(void **state) {
   }
 }
 
-static void another_database_at_the_path_is_told_as_a_loss(void **state) {
+static void another_database_at_the_path_is_reported_as_a_loss(void **state) {
   struct scratch *s = *state;
   char copy[128], path[128];
   scratch_path(s, ".copy", copy);
@@ -263,7 +263,7 @@ static void another_database_at_the_path_is_told_as_a_loss(void **state) {
   db_close(db);
 }
 
-static void a_database_that_is_away_makes_it_unhealthy_and_nothing_is_lost(void **state) {
+static void a_missing_database_makes_it_unhealthy_and_loses_nothing(void **state) {
   struct scratch *s = *state;
   char away[128];
   scratch_path(s, ".away", away);
@@ -294,7 +294,7 @@ static void poke(void *arg) {
   changes_wake(*(struct changes **)arg);
 }
 
-static void a_writers_commit_pokes_the_follower(void **state) {
+static void a_commit_of_the_writer_wakes_the_follower(void **state) {
   struct scratch *s = *state;
   struct db *db = scratch_ledger(s);
   struct listener *l = listener_new();
@@ -360,7 +360,7 @@ static void a_business_reads_its_own_changes_from_where_it_was(void **state) {
   db_close(db);
 }
 
-/* How many rows go at most at once. */
+/* The most rows that one call trims. */
 static int64_t trim_all(struct db *db, int64_t now) {
   int64_t most = 0, before, after = scratch_int(db, "select count(*) from changes");
   bool more = true;
@@ -402,14 +402,14 @@ static void trimming_keeps_ten_minutes_and_a_ceiling(void **state) {
 int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
-      SCRATCH_TEST(changes_of_another_process_are_heard),
-      SCRATCH_TEST(a_follower_hears_what_is_committed_after_it_was_made),
-      SCRATCH_TEST(what_was_rolled_back_is_never_heard),
+      SCRATCH_TEST(changes_of_another_process_are_delivered),
+      SCRATCH_TEST(a_follower_gets_changes_committed_after_it_was_made),
+      SCRATCH_TEST(rolled_back_changes_are_never_delivered),
       SCRATCH_TEST(more_than_a_batch_arrives_in_order),
-      SCRATCH_TEST(who_fell_behind_trimmed_rows_is_told),
-      SCRATCH_TEST(another_database_at_the_path_is_told_as_a_loss),
-      SCRATCH_TEST(a_database_that_is_away_makes_it_unhealthy_and_nothing_is_lost),
-      SCRATCH_TEST(a_writers_commit_pokes_the_follower),
+      SCRATCH_TEST(a_follower_behind_trimmed_rows_reports_a_loss),
+      SCRATCH_TEST(another_database_at_the_path_is_reported_as_a_loss),
+      SCRATCH_TEST(a_missing_database_makes_it_unhealthy_and_loses_nothing),
+      SCRATCH_TEST(a_commit_of_the_writer_wakes_the_follower),
       SCRATCH_TEST(a_business_reads_its_own_changes_from_where_it_was),
       SCRATCH_TEST(trimming_keeps_ten_minutes_and_a_ceiling),
   };

@@ -1,4 +1,4 @@
-/* What an installation keeps of itself: schema, nodes, settings, the sealing key. */
+/* installation_test.c - schema, nodes, settings and the key file. */
 #include "ledger_scratch.h"
 
 #include <fcntl.h>

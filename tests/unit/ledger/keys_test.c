@@ -50,7 +50,7 @@ static void a_key_is_found_by_the_digest_of_its_text(void **state) {
   db_close(db);
 }
 
-static void keys_that_would_let_in_too_far_are_not_made(void **state) {
+static void keys_with_a_wrong_role_are_not_made(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t id = scratch_business(db, "x"), gone = scratch_business(db, "y");
   assert_int_equal(businesses_remove(db, gone), OK);
@@ -162,7 +162,7 @@ static void too_many_sessions_end_the_oldest(void **state) {
   db_close(db);
 }
 
-static void who_signs_in_often_ends_its_own_sessions_and_tells(void **state) {
+static void a_credential_that_signs_in_often_ends_its_own_sessions(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t id = scratch_business(db, "x");
   char others[2][SESSION_TOKEN_SIZE], first[SESSION_TOKEN_SIZE], token[SESSION_TOKEN_SIZE];
@@ -222,12 +222,12 @@ int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(a_key_is_found_by_the_digest_of_its_text),
-      SCRATCH_TEST(keys_that_would_let_in_too_far_are_not_made),
+      SCRATCH_TEST(keys_with_a_wrong_role_are_not_made),
       SCRATCH_TEST(a_revoked_key_is_listed_and_lets_nobody_in),
       SCRATCH_TEST(a_session_is_found_until_it_expires),
       SCRATCH_TEST(a_session_ends_with_its_key_and_when_it_is_ended),
       SCRATCH_TEST(too_many_sessions_end_the_oldest),
-      SCRATCH_TEST(who_signs_in_often_ends_its_own_sessions_and_tells),
+      SCRATCH_TEST(a_credential_that_signs_in_often_ends_its_own_sessions),
       SCRATCH_TEST(a_link_works_once_and_in_time),
       SCRATCH_TEST(many_expired_sessions_go_in_parts),
   };

@@ -1,4 +1,5 @@
-/* Each allocation in turn fails, ours and SQLite's: an error, or no matter, but no crash, no leak and no half row. */
+/* ledger_nomem_test.c - each allocation in turn fails, ours and SQLite's. The result is an error or success, never a crash, a leak
+ * or a partly written row. */
 #include "ledger_scratch.h"
 
 #include <sqlite3.h>
@@ -16,7 +17,7 @@ void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 
-static int64_t fail_at, allocations; /* fail_at 0: none fails */
+static int64_t fail_at, allocations; /* fail_at: number of the allocation that fails; 0: none */
 static sqlite3_mem_methods real_methods;
 
 static bool fails(void) {
@@ -115,7 +116,8 @@ int main(void) {
   failing.xMalloc = sqlite_malloc;
   failing.xRealloc = sqlite_realloc;
   if (sqlite3_config(SQLITE_CONFIG_MALLOC, &failing) != SQLITE_OK) return 1;
-  if (sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) != SQLITE_OK) return 1; /* or small allocations never fail */
+  if (sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) != SQLITE_OK)
+    return 1; /* else SQLite serves small allocations itself */
   const struct CMUnitTest tests[] = {SCRATCH_TEST(every_allocation_may_fail)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

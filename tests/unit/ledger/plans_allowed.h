@@ -1,6 +1,6 @@
-/* plans_allowed.h - steps that walk or sort, and why each may: {what the statement holds, how the step begins, the reason}. */
+/* plans_allowed.h - steps that may walk or sort: {part of the statement, beginning of the step, reason}. */
 
-/* Lists: walked in the order that they are shown in, until the page is full; db_deadline ends what takes too long. */
+/* Lists: read in their own order until the page is full; db_deadline ends a query that takes too long. */
 {"select c.sort_at, c.call_sid from calls c indexed by calls_newest", "SEARCH c USING",
  "in the list's order, until the page is full"},
     {"select c.sort_at, c.call_sid from calls c indexed by calls_unrecorded", "SEARCH c USING",
@@ -39,8 +39,9 @@
      "SEARCH r USING INDEX sqlite_autoindex_recordings_1",
      "`verify` walks a business in parts of ?4, on the command line"},
 
-    /* Tables that are small by their nature. */
-    {"from recording_counts", "SCAN recording_counts", "states and codes of each business, not recordings"},
+    /* Tables that are always small. */
+    {"from recording_counts", "SCAN recording_counts",
+     "one row for each state and code of a business, not for each recording"},
     {"from recording_counts", "SEARCH recording_counts USING PRIMARY KEY (business_id=?)",
      "states and codes of one business"},
     {"from recording_counts", "USE TEMP B-TREE", "states and codes"}, {"from nodes", "SCAN nodes", "processes"},
@@ -59,7 +60,7 @@
      "links that were not used yet"},
     {"from retries", "SEARCH retries USING PRIMARY KEY (business_id=?)", "at most one a code"},
 
-    /* The first rows, in the order that they are worked off. */
+    /* The first rows of a list of work. */
     {"select exists (select 1 from call_moves)", "SCAN call_", "each a first row"},
     {"from call_documents_gone order by document_id limit ?1", "SCAN call_documents_gone", "the first ?1"},
     {"from call_documents_stale order by business_id, call_sid limit ?1", "SCAN call_documents_stale", "the first ?1"},
@@ -67,7 +68,7 @@
     {"delete from changes where seq in (select seq from changes order by seq limit ?1)", "SCAN changes",
      "the first ?1"},
     {"indexed by calls_newest_leg where c.business_id = ?1 and (c.sort_at, c.call_sid) < (?2, ?3)",
-     "SEARCH c USING INDEX calls_newest_leg", "calls of before, in parts of ?4"},
+     "SEARCH c USING INDEX calls_newest_leg", "older calls, in parts of ?4"},
     {"delete from calls where business_id = ?1", "SEARCH calls USING COVERING INDEX", "a purge, in parts of ?2"},
     {"delete from recordings where rowid in", "SEARCH recordings USING COVERING INDEX", "a purge, in parts of ?2"},
 
@@ -76,8 +77,8 @@
     {"select rowid from call_documents where rowid >= ?1", "SCAN call_documents VIRTUAL TABLE INDEX 192:><",
      "the last of a moment"},
 
-    /* What every process holds whole, or an operator lists. */
+    /* Tables that every process reads into memory, or that an operator lists. */
     {"from businesses indexed by businesses_stopped", "SCAN businesses USING", "stopped accounts alone"},
     {"from businesses where purged_at is null", "SCAN businesses",
-     "all of them are asked for: who may do what, and `business list`"},
-    {"from keys k", "SCAN k", "all of them are asked for: who may do what, and `key list`"},
+     "reads all: the access snapshot, and `business list`"},
+    {"from keys k", "SCAN k", "reads all: the access snapshot, and `key list`"},

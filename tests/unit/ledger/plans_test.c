@@ -1,4 +1,4 @@
-/* plans_test.c - no statement of the program walks a table, or sorts what has no ceiling, unless a list here says why it may.
+/* plans_test.c - no statement walks a table, or sorts an unbounded number of rows, unless plans_allowed.h says why it may.
  *
  * The statements are all literals given to db_run and db_query in the program's text (db_texts_each), run or not, and what
  * lists of calls are made of, caught while every kind of list is asked for. Their plans are looked at with SQLite's own
@@ -10,7 +10,7 @@
 
 #define NOW SCRATCH_NOW
 
-/* A step of a plan that begins so is allowed in statements that contain `sql`; NULL: in all. */
+/* Allows a plan's step that begins with `step`, in statements that contain `sql`; NULL: in all. */
 static const struct allowance {
   const char *sql, *step, *why;
 } allowed[] = {
@@ -25,7 +25,7 @@ struct plans {
   size_t list_count;
 };
 
-/* Equal terms other than the business's narrow a search down; without one it goes through all that a business has. */
+/* True: only the business limits the search, so it may go through all of a business's rows. */
 static bool goes_through_a_business(const char *step) {
   const char *terms = strstr(step, " (business_id=?");
   if (!terms || !strstr(step, "SEARCH ")) return false;
@@ -33,7 +33,7 @@ static bool goes_through_a_business(const char *step) {
   return !strchr(rest, '=');
 }
 
-/* A part of the statement itself, named in it: what that part costs stands in steps of its own. */
+/* True: `name` is a subquery of the statement, whose cost is in steps of its own. */
 static bool is_made_within(const char *sql, const char *name) {
   static const char *const forms[] = {" %s(", ",%s(", " %s as (", ") %s "};
   size_t n = strcspn(name, " ");
@@ -101,16 +101,16 @@ static int note_statement(unsigned kind, void *arg, void *stmt, void *text) {
   return 0;
 }
 
-/* Every pair of a search and the filters, by rows and by legs. */
+/* Combines each search with all filters, for rows and for legs. */
 static void ask_for_every_kind_of_list(struct db *db) {
   static const struct str searches[] = {{"", 0}, {"555", 3}, {"CA1", 3}, {"dana", 4}, {"5551234", 7}, {"12 ab", 5}};
-  static const struct str status_cache[] = {{"", 0}, {"completed", 9}, {"busy", 4}};
+  static const struct str statuses[] = {{"", 0}, {"completed", 9}, {"busy", 4}};
   enum { BITS = 7 };
   struct calls_key keys[CALLS_LIST_LIMIT_MAX];
-  for (size_t i = 0; i < COUNT_OF(searches) * COUNT_OF(status_cache); i++) {
+  for (size_t i = 0; i < COUNT_OF(searches) * COUNT_OF(statuses); i++) {
     for (unsigned bits = 0; bits < 1U << BITS; bits++) {
       struct calls_filter f = {.limit = 10, .search = searches[i % COUNT_OF(searches)]};
-      f.status = status_cache[i / COUNT_OF(searches)];
+      f.status = statuses[i / COUNT_OF(searches)];
       if (bits & 1) f.all_legs = true;
       if (bits & 2) f.direction = STR("inbound");
       if (bits & 4) f.ref = STR("42");

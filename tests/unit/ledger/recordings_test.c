@@ -21,7 +21,7 @@ static void require_means(struct db *db, int64_t business, const char *id, const
   if (sid) assert_string_equal(row.recording_sid, sid);
 }
 
-static void a_call_means_the_first_usable_of_its_own_its_parents_its_childrens(void **state) {
+static void a_call_names_the_first_usable_recording_of_its_own_its_parents_its_childrens(void **state) {
   struct db *db = scratch_ledger(*state);
   scratch_call(db, 1, "CAtop", "", NOW);
   scratch_call(db, 1, "CAmid", "CAtop", NOW);
@@ -31,12 +31,12 @@ static void a_call_means_the_first_usable_of_its_own_its_parents_its_childrens(v
   put(db, 1, "RElow2", "CAlow", RECORDING_MISSING, 2);
   require_means(db, 1, "CAmid", "RElow2"); /* a child's, the newest */
   put(db, 1, "REtop", "CAtop", RECORDING_READY, 0);
-  require_means(db, 1, "CAmid", "REtop"); /* the parent's goes before */
+  require_means(db, 1, "CAmid", "REtop"); /* the parent's recording is preferred */
   put(db, 1, "REmid1", "CAmid", RECORDING_FAILED, 0);
   put(db, 1, "REmid2", "CAmid", RECORDING_READY, 5);
   require_means(db, 1, "CAmid", "REmid2"); /* its own, the newest */
   permanent(db, "REmid2");
-  require_means(db, 1, "CAmid", "REmid1"); /* a failure that is not for good is usable */
+  require_means(db, 1, "CAmid", "REmid1"); /* a failure that is not permanent is usable */
   permanent(db, "REmid1");
   require_means(db, 1, "CAmid", "REtop");
   put(db, 1, "REgone", "CAtop", RECORDING_EXPIRED, 9);
@@ -44,7 +44,7 @@ static void a_call_means_the_first_usable_of_its_own_its_parents_its_childrens(v
   permanent(db, "REtop");
   require_means(db, 1, "CAmid", "RElow2");
   assert_int_equal(db_run(db, "update recordings set status = 'expired' where recording_sid like 'RElow%'"), OK);
-  require_means(db, 1, "CAmid", "REmid2"); /* none is usable: its own newest, to say why */
+  require_means(db, 1, "CAmid", "REmid2"); /* none is usable: its own newest */
   require_means(db, 1, "CAtop", "REgone");
   require_means(db, 1, "REmid1", "REmid1");
   db_close(db);
@@ -111,7 +111,7 @@ static void a_row_is_read_as_it_was_stored(void **state) {
   db_close(db);
 }
 
-static void who_read_an_older_row_changes_nothing(void **state) {
+static void a_store_from_an_older_row_changes_nothing(void **state) {
   struct db *db = scratch_ledger(*state);
   struct recording old = scratch_recording(db, 1, "RE1", "CA1", RECORDING_QUEUED, RECORDING_RANK_NEW, NOW);
   struct recording next = old;
@@ -148,11 +148,11 @@ static void operators_of_earlier_systems_find_their_columns(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      SCRATCH_TEST(a_call_means_the_first_usable_of_its_own_its_parents_its_childrens),
+      SCRATCH_TEST(a_call_names_the_first_usable_recording_of_its_own_its_parents_its_childrens),
       SCRATCH_TEST(another_businesss_recording_is_not_found),
       SCRATCH_TEST(a_call_without_recordings_is_known_all_the_same),
       SCRATCH_TEST(a_row_is_read_as_it_was_stored),
-      SCRATCH_TEST(who_read_an_older_row_changes_nothing),
+      SCRATCH_TEST(a_store_from_an_older_row_changes_nothing),
       SCRATCH_TEST(operators_of_earlier_systems_find_their_columns),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,4 +1,4 @@
-/* rows_scratch.h - calls and recordings put into a catalog, for one test. */
+/* rows_scratch.h - adds calls and recordings to a test's catalog. */
 #pragma once
 
 #include "ledger_scratch.h"
@@ -7,7 +7,7 @@
 
 #define SCRATCH_NOW INT64_C(1790000000000)
 
-/* Writes the row in the place of the one that is there, as a webhook does. */
+/* Inserts or replaces a call, as a webhook does. */
 static inline enum err scratch_put(struct db *db, const struct call *c) {
   struct buf fields CLEANUP(buf_done) = BUF_INIT(64 * 1024);
   struct call was;
