@@ -45,7 +45,7 @@ def commands(program):
 
 
 def choices(value, codes):
-    """What a value can be: words, or None where nobody knows."""
+    """The words that a value can be; None if they are not known."""
     if value == "CODE":
         return codes
     return value.split("|") if value and "|" in value else None

@@ -95,20 +95,20 @@ def count_tap(text, program=""):
     """Lines 'ok 1 - name' and 'not ok 2 - name'. A skipped test is 'ok 4 - name # SKIP why', or 'ok 3 # SKIP name' of a C program
     (tests/unit/tap.c), before which the test prints '# skipped: why'."""
     tally = Tally()
-    told = ""
+    reason = ""
     for line in text.splitlines():
         if match := re.match(r"#\s*skipped: (.*)", line):
-            told = match[1]
+            reason = match[1]
         elif match := re.match(r"\s*(not )?ok\b(.*)", line):
             if skip := re.search(r"^\s*\d*[\s-]*(.*?)\s*#\s*skip\b:?\s*(.*)", match[2], re.IGNORECASE):
-                name, why = (skip[2], told) if told else (skip[1], skip[2])
+                name, why = (skip[2], reason) if reason else (skip[1], skip[2])
                 tally.skipped += 1
                 tally.reasons.append(f"{program} {name}: {why or 'it does not say why'}")
             elif match[1]:
                 tally.failed += 1
             else:
                 tally.passed += 1
-            told = ""
+            reason = ""
     return tally
 
 

@@ -51,7 +51,7 @@ static void log_final_report(const struct fill *f, const struct recording *row) 
     case RECORDING_FAILURE:
       log_error("Recording failed", LOG_INT("business", f->row.business_id),
                 LOG_TEXT("recording", f->row.recording_sid), LOG_TEXT("code", row->error_code),
-                LOG_INT("attempt", row->fail_count), LOG_INT("for_good", row->permanent), LOG_TEXT("why", f->log_why));
+                LOG_INT("attempt", row->fail_count), LOG_INT("permanent", row->permanent), LOG_TEXT("why", f->log_why));
       break;
     default:
       log_debug("Fill ended", LOG_INT("business", f->row.business_id), LOG_TEXT("recording", f->row.recording_sid),

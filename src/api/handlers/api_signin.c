@@ -70,7 +70,7 @@ static void signin_answer(struct signin_request *s) {
   http_fieldf(&f, STR("Location"), "%.*s/", STR_ARG(a->path_base));
   if (s->uses) {
     cookie_set(a->cookie, str_from(s->made), (s->session.expires_at - s->db_call.now) / 1000, &f);
-    log_info("Signed in by a link", LOG_INT("business", s->link.business_id), LOG_TEXT("role", s->link.role));
+    log_info("Signed in with a link", LOG_INT("business", s->link.business_id), LOG_TEXT("role", s->link.role));
   }
   answer_empty(s->db_call.x, 303, &f);
   signin_end(s);

@@ -57,28 +57,28 @@ static const char *mend_account(char mend[MEND_SIZE], int64_t business_id, const
 
 static void provider_report(struct check *c, const struct check_ask *a) {
   struct check_report *r = &c->report;
-  char mend[MEND_SIZE], who[40] = "TWILIO_ACCOUNT_SID";
+  char mend[MEND_SIZE], subject[40] = "TWILIO_ACCOUNT_SID";
   int64_t id = a->business_id;
-  if (id) (void)snprintf(who, sizeof(who), "business %lld", (long long)id);
+  if (id) (void)snprintf(subject, sizeof(subject), "business %lld", (long long)id);
   if (a->status == 200)
-    report_add(r, CHECK_OK, "provider", "", "%s: the provider takes its credentials", who);
+    report_add(r, CHECK_OK, "provider", "", "%s: the provider takes its credentials", subject);
   else if (a->status == 401 || a->status == 403)
     report_add(r, CHECK_FAIL, "provider",
                mend_account(mend, id, "--auth-token-file FILE, with the account's token of today",
                             "set TWILIO_AUTH_TOKEN, or its file, to the account's token of today"),
-               "%s: the provider refuses its credentials (%d)", who, a->status);
+               "%s: the provider refuses its credentials (%d)", subject, a->status);
   else if (a->status == 404)
     report_add(r, CHECK_WARN, "provider",
                mend_account(mend, id, "--account-sid AC... or --base-url URL, if they are wrong",
                             "see whether TWILIO_ACCOUNT_SID and TWILIO_BASE_URL are right"),
-               "%s: the provider does not know the account (404)", who);
+               "%s: the provider does not know the account (404)", subject);
   else if (a->status)
     report_add(r, CHECK_WARN, "provider", "try again later; the provider may be in trouble",
-               "%s: the provider answers %d", who, a->status);
+               "%s: the provider answers %d", subject, a->status);
   else
     report_add(r, CHECK_WARN, "provider",
                "see whether this machine reaches it (DNS, firewall, proxy) and whether its base URL is right",
-               "%s: the provider can't be reached: %s", who, a->detail);
+               "%s: the provider can't be reached: %s", subject, a->detail);
 }
 
 static void provider_ask(struct provider_round *r) {

@@ -1,4 +1,4 @@
-/* demo_calls.c - the calls of the demo, in every state. Their numbers are reserved for fiction, so they belong to nobody. */
+/* demo_calls.c - the calls of the demo, in every state. Their numbers are reserved for fiction, so no person has them. */
 #include <stdio.h>
 
 #include "base/clock.h"

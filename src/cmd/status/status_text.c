@@ -20,7 +20,7 @@ struct status_text {
 static enum err status_add_failure(void *arg, struct str code, int64_t count, int64_t permanent) {
   struct status_text *v = arg;
   if (v->json) return buf_addf(v->out, "%s\"%.*s\":%lld", v->n++ ? "," : "", STR_ARG(code), (long long)count);
-  return buf_addf(v->out, "%s  %-22.*s %6lld   %lld for good\n", v->n++ ? "" : "Failed:\n", STR_ARG(code),
+  return buf_addf(v->out, "%s  %-22.*s %6lld   %lld permanent\n", v->n++ ? "" : "Failed:\n", STR_ARG(code),
                   (long long)count, (long long)permanent);
 }
 
@@ -66,7 +66,7 @@ static enum err status_add_counts(struct status_text *v, const struct recordings
   if (c->oldest_queued_at)
     TRY(buf_addf(b, "  Oldest queued: %lld s.", (long long)((v->now - c->oldest_queued_at) / 1000)));
   if (nodes_workers_are_full(&v->workers))
-    TRY(buf_addf(b, "\nNo room for recordings since %lld s: what is queued waits (storage_full).",
+    TRY(buf_addf(b, "\nThe storage is full since %lld s: queued recordings wait (storage_full).",
                  (long long)((v->now - v->workers.full_at) / 1000)));
   return buf_add_char(b, '\n');
 }
