@@ -24,75 +24,75 @@
 enum { ALLOW_SIZE = 64 };
 
 /* The path below that of PUBLIC_BASE_URL: requests may come with and without it. */
-static struct str request_path_below_base(struct api_request *v) {
-  struct str path = v->request->path, base = v->api->path_base;
-  v->under_base = base.n && path.n > base.n && path.p[base.n] == '/' && str_starts(path, base);
-  return v->under_base ? str_skip(path, base.n) : path;
+static struct str request_path_below_base(struct api_request *req) {
+  struct str path = req->request->path, base = req->api->path_base;
+  req->under_base = base.n && path.n > base.n && path.p[base.n] == '/' && str_starts(path, base);
+  return req->under_base ? str_skip(path, base.n) : path;
 }
 
 /* True: it is a CORS preflight, and it was answered. A refused one gets a 403 like any other request. */
-static bool request_answer_preflight(struct api_request *v, const char *allow) {
+static bool request_answer_preflight(struct api_request *req, const char *allow) {
   struct http_fields fields;
   const struct http_body none = {.kind = HTTP_BODY_NONE};
   answer_fields(&fields);
-  switch (origin_preflight(v->api->origins, v->request, str_from(allow), &fields)) {
+  switch (origin_preflight(req->api->origins, req->request, str_from(allow), &fields)) {
     case ORIGIN_NOT_ASKED:
       return false;
     case ORIGIN_ALLOWED:
-      http_respond(v->x, 204, &fields, &none);
+      http_respond(req->x, 204, &fields, &none);
       return true;
     case ORIGIN_REFUSED:
-      problem_answer(v->x, PROBLEM_FORBIDDEN, NULL);
+      problem_answer(req->x, PROBLEM_FORBIDDEN, NULL);
       return true;
   }
   return false;
 }
 
 /* False: there is no such route, and it was answered. */
-static bool request_find_route(struct api_request *v) {
+static bool request_find_route(struct api_request *req) {
   char allow[ALLOW_SIZE];
-  enum err e = http_route_find(api_routes, api_route_count, v->request->method, request_path_below_base(v), allow,
-                               sizeof(allow), &v->match);
-  if (v->api->parts.health_only && (e != OK || !(v->match.route->access & ROUTE_HEALTH))) e = ERR_NOT_FOUND;
+  enum err e = http_route_find(api_routes, api_route_count, req->request->method, request_path_below_base(req), allow,
+                               sizeof(allow), &req->match);
+  if (req->api->parts.health_only && (e != OK || !(req->match.route->access & ROUTE_HEALTH))) e = ERR_NOT_FOUND;
   if (e == OK) return true;
-  if (e == ERR_DENIED && request_answer_preflight(v, allow)) return false;
-  if (e == ERR_NOT_FOUND && !v->api->parts.health_only && page_moved(v)) return false;
+  if (e == ERR_DENIED && request_answer_preflight(req, allow)) return false;
+  if (e == ERR_NOT_FOUND && !req->api->parts.health_only && page_moved(req)) return false;
   struct http_fields fields;
   answer_fields(&fields);
   if (e == ERR_DENIED) http_field(&fields, STR("Allow"), str_from(allow));
-  problem_answer_with(v->x, &fields, e == ERR_DENIED ? PROBLEM_METHOD_NOT_ALLOWED : PROBLEM_NOT_FOUND, NULL);
+  problem_answer_with(req->x, &fields, e == ERR_DENIED ? PROBLEM_METHOD_NOT_ALLOWED : PROBLEM_NOT_FOUND, NULL);
   return false;
 }
 
 /* Near the limit of connections only routes without credentials are served, beyond it only health and metrics. True: it was
  * refused with 503. */
-static bool request_is_over_limit(struct api_request *v) {
-  unsigned access = v->match.route->access;
+static bool request_is_over_limit(struct api_request *req) {
+  unsigned access = req->match.route->access;
   if (access & ROUTE_HEALTH) return false;
-  if ((access & ROUTE_WHO) == ROUTE_OPEN ? !http_over_limit(v->x) : !http_crowded(v->x)) return false;
+  if ((access & ROUTE_WHO) == ROUTE_OPEN ? !http_over_limit(req->x) : !http_crowded(req->x)) return false;
   metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_CONNECTIONS, 1);
-  http_close_after(v->x);
-  problem_answer(v->x, PROBLEM_BUSY, NULL);
+  http_close_after(req->x);
+  problem_answer(req->x, PROBLEM_BUSY, NULL);
   return true;
 }
 
 static void request_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen);
 
-/* Fills v in. False: it was answered, or will be. at_head: the body is not here yet, so the request can't wait for the
+/* Fills req in. False: it was answered, or will be. at_head: the body is not here yet, so the request can't wait for the
  * database. */
-static bool request_begin(struct api_request *v, struct api *a, struct http_exchange *x,
+static bool request_begin(struct api_request *req, struct api *a, struct http_exchange *x,
                           const struct session_seen *seen, bool at_head) {
-  v->api = a;
-  v->loop = &a->loops[http_loop_index(x)];
-  v->x = x;
-  v->request = http_request(x);
-  v->seen = seen;
-  loop_apply_pending(v->loop);
-  if (!request_find_route(v)) return false;
-  enum err e = auth_admit(v);
-  if (e == ERR_DENIED || request_is_over_limit(v)) return false;
+  req->api = a;
+  req->loop = &a->loops[http_loop_index(x)];
+  req->x = x;
+  req->request = http_request(x);
+  req->seen = seen;
+  loop_apply_pending(req->loop);
+  if (!request_find_route(req)) return false;
+  enum err e = auth_admit(req);
+  if (e == ERR_DENIED || request_is_over_limit(req)) return false;
   if (e == OK || at_head) return true; /* at the head: the session is read when the body is here */
-  session_lookup(v, request_resume);
+  session_lookup(req, request_resume);
   return false;
 }
 
@@ -103,35 +103,35 @@ static bool media_type_is(struct str value, struct str type) {
 }
 
 /* False: 415 was answered. */
-static bool request_check_media_type(struct api_request *v) {
-  if (!(v->match.route->access & ROUTE_TAKES_PATCH)) return true;
-  struct str type = http_header_get(v->request, STR("Content-Type"));
+static bool request_check_media_type(struct api_request *req) {
+  if (!(req->match.route->access & ROUTE_TAKES_PATCH)) return true;
+  struct str type = http_header_get(req->request, STR("Content-Type"));
   if ((media_type_is(type, STR("application/merge-patch+json")) || media_type_is(type, STR("application/json"))) &&
-      http_header_count(v->request, STR("Content-Encoding")) == 0)
+      http_header_count(req->request, STR("Content-Encoding")) == 0)
     return true;
-  problem_answer(v->x, PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL);
+  problem_answer(req->x, PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL);
   return false;
 }
 
 void api_on_head(void *arg, struct http_exchange *x, size_t *body_max) {
   const struct http_request *r = http_request(x);
-  struct api_request v;
+  struct api_request req;
   *body_max = BODY_MAX;
   if (r->method == HTTP_GET || r->method == HTTP_HEAD) { /* all of it is done in api_on_request; the body is ignored */
     http_drop_body(x);
     return;
   }
-  if (!request_begin(&v, arg, x, NULL, true)) return;
-  *body_max = v.match.route->body_max;
-  if (v.match.route->access & ROUTE_WEBHOOK && http_body_length(x) <= (int64_t)*body_max) /* else 413 */
-    IGNORE(webhook_is_refused(&v));
+  if (!request_begin(&req, arg, x, NULL, true)) return;
+  *body_max = req.match.route->body_max;
+  if (req.match.route->access & ROUTE_WEBHOOK && http_body_length(x) <= (int64_t)*body_max) /* else 413 */
+    IGNORE(webhook_is_refused(&req));
 }
 
 /* The request from its beginning. seen: the session of its cookie; NULL: not read. */
 static void request_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen) {
-  struct api_request v;
-  if (request_begin(&v, a, x, seen, false) && request_check_media_type(&v) && auth_find_business(&v))
-    v.match.route->handle(&v, x);
+  struct api_request req;
+  if (request_begin(&req, a, x, seen, false) && request_check_media_type(&req) && auth_find_business(&req))
+    req.match.route->handle(&req, x);
 }
 
 void api_on_request(void *arg, struct http_exchange *x) {

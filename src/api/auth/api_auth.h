@@ -13,9 +13,9 @@
 
 /* Sets req->subject. The first credential that is present decides alone: Authorization, then a signed URL, then the cookie.
  * ERR_DENIED: 401 or 403 was answered. ERR_NOT_YET: it is a cookie whose session has to be read from the database. */
-CHECKED enum err auth_admit(struct api_request *v);
+CHECKED enum err auth_admit(struct api_request *req);
 /* Sets the business of a platform key from X-Business-Id. False: 400 or 404 was answered. */
-CHECKED bool auth_find_business(struct api_request *v);
+CHECKED bool auth_find_business(struct api_request *req);
 /* For requests that waited. OK: the same credential still admits this subject. ERR_DENIED: it does not. ERR_NOT_YET: its
  * session has to be read again. Nothing is answered. */
 CHECKED enum err auth_still_admits(const struct api_loop *l, const struct http_exchange *x,

@@ -50,13 +50,13 @@ static const struct http_route admin_routes[] = {
 };
 
 void api_admin_request(void *arg, struct http_exchange *x) {
-  struct api_request v = {
+  struct api_request req = {
       .api = arg, .x = x, .request = http_request(x)}; /* loop stays NULL: the admin server has none */
   char allow[64];
-  enum err e = http_route_find(admin_routes, COUNT_OF(admin_routes), v.request->method, v.request->path, allow,
-                               sizeof(allow), &v.match);
+  enum err e = http_route_find(admin_routes, COUNT_OF(admin_routes), req.request->method, req.request->path, allow,
+                               sizeof(allow), &req.match);
   if (e == OK) {
-    v.match.route->handle(&v, x);
+    req.match.route->handle(&req, x);
     return;
   }
   struct http_fields f;

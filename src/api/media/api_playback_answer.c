@@ -18,10 +18,10 @@
 void playback_request_answer_err(struct playback_request *p, enum err e) {
   playback_request_detach(p);
   if (e == ERR_NOT_FOUND && p->call_known)
-    problem_answer_detail(p->db_call.x, PROBLEM_NOT_FOUND, "No recording of this call is known.");
+    problem_answer_detail(p->db_call.x, PROBLEM_NOT_FOUND, "This call has no recording.");
   else if (e == ERR_UNSUPPORTED)
     problem_answer_detail(p->db_call.x, PROBLEM_UNAVAILABLE,
-                          "The recordings' volume is not available; try again later.");
+                          "The recordings volume is not available. Try again later.");
   else
     problem_answer_err(p->db_call.x, e);
   playback_request_free_if_idle(p);
