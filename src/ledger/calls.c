@@ -21,27 +21,27 @@ enum err calls_read_row(struct db_rows *q, int from, struct call *ret_call) {
   memset(&c, 0, sizeof(c));
   int at = from;
   c.business_id = db_int(q, at++);
-#define TAKE_TEXT(member) TRY(read_text(c.member, sizeof(c.member), q, at++))
-  TAKE_TEXT(call_sid);
-  TAKE_TEXT(parent_call_sid);
-  TAKE_TEXT(top_sid);
-  TAKE_TEXT(account_sid);
-  TAKE_TEXT(provider_direction);
-  TAKE_TEXT(direction);
-  TAKE_TEXT(from_number);
-  TAKE_TEXT(to_number);
-  TAKE_TEXT(caller_name);
-  TAKE_TEXT(status);
+#define READ_TEXT(member) TRY(read_text(c.member, sizeof(c.member), q, at++))
+  READ_TEXT(call_sid);
+  READ_TEXT(parent_call_sid);
+  READ_TEXT(top_sid);
+  READ_TEXT(account_sid);
+  READ_TEXT(provider_direction);
+  READ_TEXT(direction);
+  READ_TEXT(from_number);
+  READ_TEXT(to_number);
+  READ_TEXT(caller_name);
+  READ_TEXT(status);
   c.duration_s = db_int_or(q, at++, -1);
   c.earliest_at = db_int(q, at++);
   c.started_at = db_int(q, at++);
   c.ended_at = db_int(q, at++);
-  TAKE_TEXT(customer_name);
-  TAKE_TEXT(ref);
-  TAKE_TEXT(metadata);
+  READ_TEXT(customer_name);
+  READ_TEXT(ref);
+  READ_TEXT(metadata);
   c.first_seen_at = db_int(q, at++);
   c.document_id = db_int(q, at++);
-#undef TAKE_TEXT
+#undef READ_TEXT
   *ret_call = c;
   return OK;
 }

@@ -51,12 +51,12 @@ static void statement_done(struct statement *s) {
 #define STATEMENT \
   { .sql = BUF_INIT(SQL_MAX), .count = 0 }
 
-static enum err add(struct statement *s, const char *sql) {
+static enum err sql_add(struct statement *s, const char *sql) {
   return buf_add(&s->sql, str_from(sql));
 }
 
 /* Appends `before`, a parameter with the value, and `behind`. */
-static enum err add_value(struct statement *s, const char *before, struct db_value value, const char *behind) {
+static enum err sql_add_value(struct statement *s, const char *before, struct db_value value, const char *behind) {
   if (s->count == VALUES_MAX) return ERR_TOO_BIG;
   s->values[s->count++] = value;
   return buf_addf(&s->sql, "%s?%zu%s", before, s->count, behind);
@@ -202,68 +202,69 @@ static enum err list_query_set_search(struct list_query *a) {
 #define RECORDINGS_OF_L \
   "recordings r indexed by recordings_call where r.business_id = l.business_id and r.call_sid = l.call_sid"
 
-static enum err add_recording_filters(struct statement *s, const struct calls_filter *f) {
+static enum err sql_add_recording_filters(struct statement *s, const struct calls_filter *f) {
   if (f->by_recording_status) {
-    TRY(add_value(
+    TRY(sql_add_value(
         s, " and (exists (select 1 from " LEGS_OF_C " and exists (select 1 from " RECORDINGS_OF_L " and r.status = ",
         DB_TEXT(str_from(recording_status_name(f->recording_status))), "))"));
     /* The status of a call without a recording is "missing" too. */
     if (f->recording_status == RECORDING_MISSING)
-      TRY(add(s, " or not exists (select 1 from " LEGS_OF_C " and exists (select 1 from " RECORDINGS_OF_L "))"));
-    TRY(add(s, ")"));
+      TRY(sql_add(s, " or not exists (select 1 from " LEGS_OF_C " and exists (select 1 from " RECORDINGS_OF_L "))"));
+    TRY(sql_add(s, ")"));
   }
   if (f->has_recording == CALLS_ANY) return OK;
-  TRY(add(s, f->has_recording == CALLS_YES ? " and" : " and not"));
-  return add(s, " exists (select 1 from " LEGS_OF_C " and exists (select 1 from " RECORDINGS_OF_L "))");
+  TRY(sql_add(s, f->has_recording == CALLS_YES ? " and" : " and not"));
+  return sql_add(s, " exists (select 1 from " LEGS_OF_C " and exists (select 1 from " RECORDINGS_OF_L "))");
 }
 
-static enum err add_condition(struct statement *s, bool in_order, const char *column_is, struct db_value value) {
+static enum err sql_add_condition(struct statement *s, bool in_order, const char *column_is, struct db_value value) {
   TRY(buf_addf(&s->sql, " and %sc.%s ", in_order ? "" : "+", column_is));
-  return add_value(s, "", value, "");
+  return sql_add_value(s, "", value, "");
 }
 
 /* Appends conditions on c, each after " and". in_order: the source walks c by time. Else it finds c in another way, and a plus
  * before the column keeps SQLite from walking c by time. */
-static enum err add_filters(struct statement *s, const struct calls_filter *f, bool in_order) {
-  if (f->status.n) TRY(add_condition(s, in_order, "status =", DB_TEXT(f->status)));
-  if (f->ref.n) TRY(add_condition(s, in_order, "ref =", DB_TEXT(f->ref)));
-  if (f->since) TRY(add_condition(s, in_order, "sort_at >=", DB_INT(f->since)));
-  if (f->until) TRY(add_condition(s, in_order, "sort_at <", DB_INT(f->until)));
+static enum err sql_add_filters(struct statement *s, const struct calls_filter *f, bool in_order) {
+  if (f->status.n) TRY(sql_add_condition(s, in_order, "status =", DB_TEXT(f->status)));
+  if (f->ref.n) TRY(sql_add_condition(s, in_order, "ref =", DB_TEXT(f->ref)));
+  if (f->since) TRY(sql_add_condition(s, in_order, "sort_at >=", DB_INT(f->since)));
+  if (f->until) TRY(sql_add_condition(s, in_order, "sort_at <", DB_INT(f->until)));
   if (f->after_key) {
-    TRY(add(s, in_order ? " and (c.sort_at, c.call_sid)" : " and (+c.sort_at, +c.call_sid)"));
-    TRY(add_value(s, " < (", DB_INT(f->after.sort_at), ", "));
-    TRY(add_value(s, "", DB_TEXT(str_from(f->after.call_sid)), ")"));
+    TRY(sql_add(s, in_order ? " and (c.sort_at, c.call_sid)" : " and (+c.sort_at, +c.call_sid)"));
+    TRY(sql_add_value(s, " < (", DB_INT(f->after.sort_at), ", "));
+    TRY(sql_add_value(s, "", DB_TEXT(str_from(f->after.call_sid)), ")"));
   }
-  if (f->direction.n && !f->all_legs) TRY(add_value(s, " and c.direction = ", DB_TEXT(f->direction), ""));
+  if (f->direction.n && !f->all_legs) TRY(sql_add_value(s, " and c.direction = ", DB_TEXT(f->direction), ""));
   if (f->direction.n && f->all_legs)
-    TRY(add_value(s,
-                  " and exists (select 1 from calls t where t.business_id = c.business_id and t.call_sid = c.top_sid"
-                  " and t.direction = ",
-                  DB_TEXT(f->direction), ")"));
-  return add_recording_filters(s, f);
+    TRY(sql_add_value(
+        s,
+        " and exists (select 1 from calls t where t.business_id = c.business_id and t.call_sid = c.top_sid"
+        " and t.direction = ",
+        DB_TEXT(f->direction), ")"));
+  return sql_add_recording_filters(s, f);
 }
 
-static enum err add_end(struct statement *s, const struct list_query *a, bool in_order) {
-  TRY(add_filters(s, a->filter, in_order));
-  return add_value(s, " order by c.sort_at desc, c.call_sid desc limit ", DB_INT(a->needed), "");
+static enum err sql_add_filters_and_order(struct statement *s, const struct list_query *a, bool in_order) {
+  TRY(sql_add_filters(s, a->filter, in_order));
+  return sql_add_value(s, " order by c.sort_at desc, c.call_sid desc limit ", DB_INT(a->needed), "");
 }
 
 /* Appends: the SID in `column` begins with a->sid[i]. */
-static enum err add_sid_range(struct statement *s, const struct list_query *a, size_t i, const char *column) {
+static enum err sql_add_sid_range(struct statement *s, const struct list_query *a, size_t i, const char *column) {
   static const struct str past = {"\x7f", 1}; /* greater than all characters of SIDs */
   TRY(buf_addf(&s->sql, "(%s >= ", column));
-  TRY(add_value(s, "", DB_TEXT(a->sid[i]), ""));
+  TRY(sql_add_value(s, "", DB_TEXT(a->sid[i]), ""));
   TRY(buf_addf(&s->sql, " and %s < ", column));
-  TRY(add_value(s, "", DB_TEXT(a->sid[i]), " || "));
-  return add_value(s, "", DB_TEXT(past), ")");
+  TRY(sql_add_value(s, "", DB_TEXT(a->sid[i]), " || "));
+  return sql_add_value(s, "", DB_TEXT(past), ")");
 }
 
-static enum err add_sid_ranges(struct statement *s, const struct list_query *a, const char *column) {
+static enum err sql_add_sid_ranges(struct statement *s, const struct list_query *a, const char *column) {
   for (size_t i = 0; i < a->sid_count; i++) {
-    TRY(add(s, i ? " or " : "("));
-    TRY(add_sid_range(s, a, i, column));
+    TRY(sql_add(s, i ? " or " : "("));
+    TRY(sql_add_sid_range(s, a, i, column));
   }
-  return add(s, ")");
+  return sql_add(s, ")");
 }
 
 /* ---- sources ---- */
@@ -323,29 +324,29 @@ static const char *walk_index(const struct calls_filter *f, bool unrecorded) {
 }
 
 /* Appends: a leg's number contains the search's one or two digits. */
-static enum err add_short(struct statement *s, const struct list_query *a) {
-  TRY(add(s, " and exists (select 1 from " LEGS_OF_C));
-  TRY(add_value(s, " and (instr(l.from_number, ", DB_TEXT(buf_str(&a->digits)), ") > 0"));
-  return add_value(s, " or instr(l.to_number, ", DB_TEXT(buf_str(&a->digits)), ") > 0))");
+static enum err sql_add_short(struct statement *s, const struct list_query *a) {
+  TRY(sql_add(s, " and exists (select 1 from " LEGS_OF_C));
+  TRY(sql_add_value(s, " and (instr(l.from_number, ", DB_TEXT(buf_str(&a->digits)), ") > 0"));
+  return sql_add_value(s, " or instr(l.to_number, ", DB_TEXT(buf_str(&a->digits)), ") > 0))");
 }
 
 static enum err list_source_walk(struct list_query *a, enum walk walk) {
   bool unrecorded = walk == WALK_UNRECORDED || a->filter->has_recording == CALLS_NO;
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(buf_addf(&s.sql, "select c.sort_at, c.call_sid from calls c indexed by %s", walk_index(a->filter, unrecorded)));
-  TRY(add_value(&s, " where c.business_id = ", DB_INT(a->business_id), ""));
-  if (!a->filter->all_legs) TRY(add(&s, " and c.top_sid = c.call_sid"));
-  if (has_rare_status(a->filter)) TRY(add(&s, " and c.status <> 'completed'"));
-  if (unrecorded) TRY(add(&s, " and c.unrecorded = 1"));
-  if (walk == WALK_SHORT) TRY(add_short(&s, a));
+  TRY(sql_add_value(&s, " where c.business_id = ", DB_INT(a->business_id), ""));
+  if (!a->filter->all_legs) TRY(sql_add(&s, " and c.top_sid = c.call_sid"));
+  if (has_rare_status(a->filter)) TRY(sql_add(&s, " and c.status <> 'completed'"));
+  if (unrecorded) TRY(sql_add(&s, " and c.unrecorded = 1"));
+  if (walk == WALK_SHORT) TRY(sql_add_short(&s, a));
   if (walk == WALK_SID) {
-    TRY(add(&s, " and exists (select 1 from " LEGS_OF_C " and ("));
-    TRY(add_sid_ranges(&s, a, "l.call_sid"));
-    TRY(add(&s, " or exists (select 1 from " RECORDINGS_OF_L " and "));
-    TRY(add_sid_ranges(&s, a, "r.recording_sid"));
-    TRY(add(&s, ")))"));
+    TRY(sql_add(&s, " and exists (select 1 from " LEGS_OF_C " and ("));
+    TRY(sql_add_sid_ranges(&s, a, "l.call_sid"));
+    TRY(sql_add(&s, " or exists (select 1 from " RECORDINGS_OF_L " and "));
+    TRY(sql_add_sid_ranges(&s, a, "r.recording_sid"));
+    TRY(sql_add(&s, ")))"));
   }
-  TRY(add_end(&s, a, true));
+  TRY(sql_add_filters_and_order(&s, a, true));
   return collect_keys(a, &s);
 }
 
@@ -358,26 +359,28 @@ static void find_times(const struct list_query *a, int64_t span_ms, int64_t *ret
   *ret_before = before ? before + span_ms + SPILL_MS : 0;
 }
 
-static enum err add_document_times(struct statement *s, const struct list_query *a, int64_t span_ms) {
+static enum err sql_add_document_times(struct statement *s, const struct list_query *a, int64_t span_ms) {
   int64_t from, before;
   find_times(a, span_ms, &from, &before);
-  if (from) TRY(add_value(s, " and s.rowid >= ", DB_INT(calls_search_first_id(from)), ""));
-  if (before) TRY(add_value(s, " and s.rowid < ", DB_INT(calls_search_first_id(before)), ""));
+  if (from) TRY(sql_add_value(s, " and s.rowid >= ", DB_INT(calls_search_first_id(from)), ""));
+  if (before) TRY(sql_add_value(s, " and s.rowid < ", DB_INT(calls_search_first_id(before)), ""));
   return OK;
 }
 
 /* Joins the rows c in which leg l is shown; l is joined already. */
-static enum err add_rows_of_l(struct statement *s, const struct list_query *a) {
+static enum err sql_add_rows_of_l(struct statement *s, const struct list_query *a) {
   if (!a->filter->all_legs) { /* t: if l's top leg got a parent, t.top_sid is right while l.top_sid is not yet */
-    TRY(add_value(s, " cross join calls t on t.call_sid = l.top_sid and t.business_id = ", DB_INT(a->business_id), ""));
-    TRY(add_value(s, " cross join calls c on c.call_sid = t.top_sid and c.business_id = ", DB_INT(a->business_id), ""));
-    return add(s, " and +c.top_sid = c.call_sid");
+    TRY(sql_add_value(s, " cross join calls t on t.call_sid = l.top_sid and t.business_id = ", DB_INT(a->business_id),
+                      ""));
+    TRY(sql_add_value(s, " cross join calls c on c.call_sid = t.top_sid and c.business_id = ", DB_INT(a->business_id),
+                      ""));
+    return sql_add(s, " and +c.top_sid = c.call_sid");
   }
-  TRY(add_value(s, " cross join calls c on c.business_id = ", DB_INT(a->business_id), ""));
-  TRY(add(s,
-          " and c.call_sid in (select l.call_sid union select l.parent_call_sid union select l.top_sid union"
-          " select k.call_sid from calls k indexed by calls_parent where k.parent_call_sid = l.call_sid"));
-  return add_value(s, " and k.business_id = ", DB_INT(a->business_id), ")");
+  TRY(sql_add_value(s, " cross join calls c on c.business_id = ", DB_INT(a->business_id), ""));
+  TRY(sql_add(s,
+              " and c.call_sid in (select l.call_sid union select l.parent_call_sid union select l.top_sid union"
+              " select k.call_sid from calls k indexed by calls_parent where k.parent_call_sid = l.call_sid"));
+  return sql_add_value(s, " and k.business_id = ", DB_INT(a->business_id), ")");
 }
 
 static int64_t span_of(const struct calls_filter *f) {
@@ -389,13 +392,13 @@ static enum err list_source_documents(struct list_query *a, struct str match) {
   const struct calls_filter *f = a->filter;
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid from call_documents s", CALLS_SEARCH_ID_BITS));
-  TRY(add_value(&s, " cross join calls l on l.business_id = ", DB_INT(a->business_id), ""));
-  TRY(add(&s, " and l.call_sid = s.call_sid and +l.document_id = s.rowid"));
-  TRY(add_rows_of_l(&s, a));
-  TRY(add_value(&s, " where s.call_documents match ", DB_TEXT(match), ""));
-  TRY(add_document_times(&s, a, span_of(f)));
-  TRY(add_filters(&s, f, false));
-  TRY(add(&s, " order by s.rowid desc"));
+  TRY(sql_add_value(&s, " cross join calls l on l.business_id = ", DB_INT(a->business_id), ""));
+  TRY(sql_add(&s, " and l.call_sid = s.call_sid and +l.document_id = s.rowid"));
+  TRY(sql_add_rows_of_l(&s, a));
+  TRY(sql_add_value(&s, " where s.call_documents match ", DB_TEXT(match), ""));
+  TRY(sql_add_document_times(&s, a, span_of(f)));
+  TRY(sql_add_filters(&s, f, false));
+  TRY(sql_add(&s, " order by s.rowid desc"));
   return collect_keys_by_time(a, &s, span_of(f));
 }
 
@@ -403,17 +406,18 @@ static enum err list_source_documents(struct list_query *a, struct str match) {
 static enum err list_source_state(struct list_query *a) {
   const struct calls_filter *f = a->filter;
   struct statement s CLEANUP(statement_done) = STATEMENT;
-  TRY(add(&s, "select r.listed_at, c.sort_at, c.call_sid from recordings r indexed by recordings_state_newest"));
-  TRY(add_value(&s, " cross join calls l on l.call_sid = r.call_sid and l.business_id = ", DB_INT(a->business_id), ""));
-  TRY(add_rows_of_l(&s, a));
-  TRY(add_value(&s, " where r.business_id = ", DB_INT(a->business_id), " and r.status <> 'ready'"));
-  TRY(add_value(&s, " and r.status = ", DB_TEXT(str_from(recording_status_name(f->recording_status))), ""));
+  TRY(sql_add(&s, "select r.listed_at, c.sort_at, c.call_sid from recordings r indexed by recordings_state_newest"));
+  TRY(sql_add_value(&s, " cross join calls l on l.call_sid = r.call_sid and l.business_id = ", DB_INT(a->business_id),
+                    ""));
+  TRY(sql_add_rows_of_l(&s, a));
+  TRY(sql_add_value(&s, " where r.business_id = ", DB_INT(a->business_id), " and r.status <> 'ready'"));
+  TRY(sql_add_value(&s, " and r.status = ", DB_TEXT(str_from(recording_status_name(f->recording_status))), ""));
   int64_t from, before;
   find_times(a, span_of(f), &from, &before);
-  if (from) TRY(add_value(&s, " and r.listed_at >= ", DB_INT(from), ""));
-  if (before) TRY(add_value(&s, " and r.listed_at < ", DB_INT(before), ""));
-  TRY(add_filters(&s, f, false));
-  TRY(add(&s, " order by r.listed_at desc"));
+  if (from) TRY(sql_add_value(&s, " and r.listed_at >= ", DB_INT(from), ""));
+  if (before) TRY(sql_add_value(&s, " and r.listed_at < ", DB_INT(before), ""));
+  TRY(sql_add_filters(&s, f, false));
+  TRY(sql_add(&s, " order by r.listed_at desc"));
   return collect_keys_by_time(a, &s, span_of(f));
 }
 
@@ -453,13 +457,13 @@ static enum err list_source_old_documents(struct list_query *a) {
   TRY(buf_add_char(&match, ')'));
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid from call_search s", CALLS_SEARCH_ID_BITS));
-  TRY(add(&s, " cross join calls c indexed by calls_search_id on c.search_id = s.rowid"));
-  TRY(add_value(&s, " where s.call_search match ", DB_TEXT(buf_str(&match)), ""));
-  TRY(add_document_times(&s, a, 0));
-  TRY(add_value(&s, " and c.business_id = ", DB_INT(a->business_id), ""));
-  if (!a->filter->all_legs) TRY(add(&s, " and +c.top_sid = c.call_sid"));
-  TRY(add_filters(&s, a->filter, false));
-  TRY(add(&s, " order by s.rowid desc"));
+  TRY(sql_add(&s, " cross join calls c indexed by calls_search_id on c.search_id = s.rowid"));
+  TRY(sql_add_value(&s, " where s.call_search match ", DB_TEXT(buf_str(&match)), ""));
+  TRY(sql_add_document_times(&s, a, 0));
+  TRY(sql_add_value(&s, " and c.business_id = ", DB_INT(a->business_id), ""));
+  if (!a->filter->all_legs) TRY(sql_add(&s, " and +c.top_sid = c.call_sid"));
+  TRY(sql_add_filters(&s, a->filter, false));
+  TRY(sql_add(&s, " order by s.rowid desc"));
   return collect_keys_by_time(a, &s, 0);
 }
 
@@ -495,24 +499,24 @@ static enum err list_source_text(struct list_query *a) {
 }
 
 /* The calls with a SID that begins as the search, or a recording with one: the inside of `with m(sid) as (…)`. */
-static enum err add_few(struct statement *s, const struct list_query *a) {
+static enum err sql_add_calls_with_sid(struct statement *s, const struct list_query *a) {
   for (size_t i = 0; i < a->sid_count; i++) { /* one select for each: with "or" SQLite would walk the table */
-    if (i) TRY(add(s, " union all "));
-    TRY(add_value(s, "select call_sid from calls where business_id = ", DB_INT(a->business_id), " and "));
-    TRY(add_sid_range(s, a, i, "call_sid"));
-    TRY(add_value(s, " union all select call_sid from recordings where business_id = ", DB_INT(a->business_id),
-                  " and "));
-    TRY(add_sid_range(s, a, i, "recording_sid"));
-    TRY(add(s, " and +call_sid is not null")); /* the plus keeps SQLite from walking the index by call */
+    if (i) TRY(sql_add(s, " union all "));
+    TRY(sql_add_value(s, "select call_sid from calls where business_id = ", DB_INT(a->business_id), " and "));
+    TRY(sql_add_sid_range(s, a, i, "call_sid"));
+    TRY(sql_add_value(s, " union all select call_sid from recordings where business_id = ", DB_INT(a->business_id),
+                      " and "));
+    TRY(sql_add_sid_range(s, a, i, "recording_sid"));
+    TRY(sql_add(s, " and +call_sid is not null")); /* the plus keeps SQLite from walking the index by call */
   }
   return OK;
 }
 
 static enum err count_is_few(struct list_query *a, bool *ret_few) {
   struct statement s CLEANUP(statement_done) = STATEMENT;
-  TRY(add(&s, "select count(*) from (select 1 from ("));
-  TRY(add_few(&s, a));
-  TRY(add_value(&s, ") limit ", DB_INT(FEW_MAX + 1), ")"));
+  TRY(sql_add(&s, "select count(*) from (select 1 from ("));
+  TRY(sql_add_calls_with_sid(&s, a));
+  TRY(sql_add_value(&s, ") limit ", DB_INT(FEW_MAX + 1), ")"));
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(statement_query(&s, a->db, &q));
   TRY(db_next(&q));
@@ -522,21 +526,21 @@ static enum err count_is_few(struct list_query *a, bool *ret_few) {
 
 static enum err list_source_few(struct list_query *a) {
   struct statement s CLEANUP(statement_done) = STATEMENT;
-  TRY(add(&s, "with m(sid) as ("));
-  TRY(add_few(&s, a));
-  TRY(add(&s, "), legs(sid, parent, top) as (select l.call_sid, l.parent_call_sid, l.top_sid from"));
-  TRY(add_value(&s, " (select distinct sid from m) d cross join calls l on l.call_sid = d.sid and l.business_id = ",
-                DB_INT(a->business_id), "), rows(sid) as (select top from legs"));
+  TRY(sql_add(&s, "with m(sid) as ("));
+  TRY(sql_add_calls_with_sid(&s, a));
+  TRY(sql_add(&s, "), legs(sid, parent, top) as (select l.call_sid, l.parent_call_sid, l.top_sid from"));
+  TRY(sql_add_value(&s, " (select distinct sid from m) d cross join calls l on l.call_sid = d.sid and l.business_id = ",
+                    DB_INT(a->business_id), "), rows(sid) as (select top from legs"));
   if (a->filter->all_legs)
-    TRY(add_value(
+    TRY(sql_add_value(
         &s,
         " union select sid from legs union select parent from legs union select k.call_sid from legs cross join"
         " calls k indexed by calls_parent on k.parent_call_sid = legs.sid and k.business_id = ",
         DB_INT(a->business_id), ""));
-  TRY(add(&s, ") select c.sort_at, c.call_sid from (select distinct sid from rows) w cross join calls c"));
-  TRY(add_value(&s, " on c.call_sid = w.sid and c.business_id = ", DB_INT(a->business_id), " where 1"));
-  if (!a->filter->all_legs) TRY(add(&s, " and +c.top_sid = c.call_sid"));
-  TRY(add_end(&s, a, false));
+  TRY(sql_add(&s, ") select c.sort_at, c.call_sid from (select distinct sid from rows) w cross join calls c"));
+  TRY(sql_add_value(&s, " on c.call_sid = w.sid and c.business_id = ", DB_INT(a->business_id), " where 1"));
+  if (!a->filter->all_legs) TRY(sql_add(&s, " and +c.top_sid = c.call_sid"));
+  TRY(sql_add_filters_and_order(&s, a, false));
   return collect_keys(a, &s);
 }
 

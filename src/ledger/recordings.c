@@ -31,20 +31,20 @@ enum err recording_status_of(struct str name, enum recording_status *ret_status)
   return ERR_INVALID;
 }
 
-static enum err take(char *dst, size_t size, struct db_rows *q, int column) {
+static enum err read_text(char *dst, size_t size, struct db_rows *q, int column) {
   return str_copy(dst, size, db_text(q, column)) == OK ? OK : ERR_CORRUPT;
 }
 
-#define TAKE_TEXT(member, column) TRY(take(r.member, sizeof(r.member), q, (column)))
+#define READ_TEXT(member, column) TRY(read_text(r.member, sizeof(r.member), q, (column)))
 
 static enum err read_told(struct db_rows *q, struct recording *ret_row) {
   struct recording r = *ret_row;
   r.business_id = db_int(q, RECORDING_COLUMN_business_id);
-  TAKE_TEXT(recording_sid, RECORDING_COLUMN_recording_sid);
-  TAKE_TEXT(call_sid, RECORDING_COLUMN_call_sid);
-  TAKE_TEXT(provider_status, RECORDING_COLUMN_provider_status);
-  TAKE_TEXT(url, RECORDING_COLUMN_url);
-  TAKE_TEXT(source, RECORDING_COLUMN_source);
+  READ_TEXT(recording_sid, RECORDING_COLUMN_recording_sid);
+  READ_TEXT(call_sid, RECORDING_COLUMN_call_sid);
+  READ_TEXT(provider_status, RECORDING_COLUMN_provider_status);
+  READ_TEXT(url, RECORDING_COLUMN_url);
+  READ_TEXT(source, RECORDING_COLUMN_source);
   r.forbidden = db_int(q, RECORDING_COLUMN_forbidden) != 0;
   r.provider_duration_s = db_int(q, RECORDING_COLUMN_told_duration_s);
   r.provider_channels = (int)db_int(q, RECORDING_COLUMN_told_channels);
@@ -63,13 +63,13 @@ static enum err read_queue(struct db_rows *q, struct recording *ret_row) {
   r.last_enqueue_at = db_int(q, RECORDING_COLUMN_last_enqueue_at);
   r.wanted_at = db_int(q, RECORDING_COLUMN_wanted_at);
   r.next_ask_at = db_int(q, RECORDING_COLUMN_next_ask_at);
-  TAKE_TEXT(lease_owner, RECORDING_COLUMN_lease_owner);
+  READ_TEXT(lease_owner, RECORDING_COLUMN_lease_owner);
   r.lease_token = db_int(q, RECORDING_COLUMN_lease_token);
   r.lease_until = db_int(q, RECORDING_COLUMN_lease_until);
   r.fail_count = db_int(q, RECORDING_COLUMN_fail_count);
   r.failed_at = db_int(q, RECORDING_COLUMN_failed_at);
   r.next_retry_at = db_int(q, RECORDING_COLUMN_next_retry_at);
-  TAKE_TEXT(error_code, RECORDING_COLUMN_error_code);
+  READ_TEXT(error_code, RECORDING_COLUMN_error_code);
   r.permanent = db_int(q, RECORDING_COLUMN_for_good) != 0;
   r.not_found_count = db_int(q, RECORDING_COLUMN_asks_404);
   r.first_404_at = db_int(q, RECORDING_COLUMN_first_404_at);
@@ -83,17 +83,17 @@ static enum err read_queue(struct db_rows *q, struct recording *ret_row) {
 
 static enum err read_bytes(struct db_rows *q, struct recording *ret_row) {
   struct recording r = *ret_row;
-  TAKE_TEXT(stem, RECORDING_COLUMN_stem);
-  TAKE_TEXT(name, RECORDING_COLUMN_name);
+  READ_TEXT(stem, RECORDING_COLUMN_stem);
+  READ_TEXT(name, RECORDING_COLUMN_name);
   r.bytes = db_int(q, RECORDING_COLUMN_bytes);
   r.announced_bytes = db_int_or(q, RECORDING_COLUMN_total, -1);
   r.received_bytes = db_int(q, RECORDING_COLUMN_got);
-  TAKE_TEXT(content_type, RECORDING_COLUMN_content_type);
-  TAKE_TEXT(etag, RECORDING_COLUMN_etag);
+  READ_TEXT(content_type, RECORDING_COLUMN_content_type);
+  READ_TEXT(etag, RECORDING_COLUMN_etag);
   r.modified_at = db_int(q, RECORDING_COLUMN_modified_at);
   r.duration_ms = db_int_or(q, RECORDING_COLUMN_duration_ms, -1);
   r.channels = (int)db_int(q, RECORDING_COLUMN_channels);
-  TAKE_TEXT(sha256, RECORDING_COLUMN_sha256);
+  READ_TEXT(sha256, RECORDING_COLUMN_sha256);
   r.ready_at = db_int(q, RECORDING_COLUMN_ready_at);
   r.version = db_int(q, RECORDING_COLUMN_version);
   *ret_row = r;

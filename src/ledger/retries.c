@@ -5,7 +5,7 @@
 
 #define RETRIES_COLUMNS "business_id, code, since, after, queued"
 
-static enum err read_row(const struct db_rows *q, struct retries_row *ret_row) {
+static enum err retries_read_row(const struct db_rows *q, struct retries_row *ret_row) {
   struct retries_row row = {.business_id = db_int(q, 0), .since = db_int(q, 2), .queued = db_int(q, 4)};
   TRY(str_copy(row.code, sizeof(row.code), db_text(q, 1)));
   TRY(str_copy(row.after, sizeof(row.after), db_text(q, 3)));
@@ -26,7 +26,7 @@ enum err retries_next(struct db *db, struct retries_row *ret_row) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select " RETRIES_COLUMNS " from retries order by turn limit 1"));
   TRY(db_next(&q));
-  return read_row(&q, ret_row);
+  return retries_read_row(&q, ret_row);
 }
 
 enum err retries_advance(struct db *db, const struct retries_row *row, int64_t now) {
@@ -50,7 +50,7 @@ enum err retries_each(struct db *db, int64_t business_id, retries_each_fn *fn, v
   struct retries_row row;
   enum err e;
   while ((e = db_next(&q)) == OK) {
-    TRY(read_row(&q, &row));
+    TRY(retries_read_row(&q, &row));
     TRY(fn(arg, &row));
   }
   return e == ERR_NOT_FOUND ? OK : e;

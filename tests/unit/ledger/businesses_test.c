@@ -82,7 +82,7 @@ static void no_secret_stands_in_the_file(void **state) {
     assert_true(feof(f));
     fclose(f);
     assert_false(str_contains(content, token));
-    assert_int_equal(str_contains(content, name), i == 1); /* only the search for a known text finds it */
+    assert_int_equal(str_contains(content, name), i == 1); /* the new row is in the log */
   }
   db_close(db);
 }
