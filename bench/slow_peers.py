@@ -12,7 +12,7 @@ import time
 
 EVERY_S = 2.0
 CONNECTS_AT_ONCE = 200
-COME_AGAIN_AT_ONCE = 20  # twenty times a second: slow peers are no flood
+COME_AGAIN_AT_ONCE = 20  # in each turn of the poll, which ends early if anything happens: a flood of new connections
 
 
 class Peers:

@@ -352,7 +352,7 @@ static const char *split_listen(const char *listen_at, char *ret_host, size_t si
 static const char *open_listener(const struct addrinfo *at, int *ret_fd) {
   const int one = 1;
   int fd CLEANUP(fs_close_) = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return "no socket for the listening address";
+  if (fd < 0) return "no socket can be created for the listening address";
   /* Connections inherit TCP_NODELAY: without it a head sent with MSG_MORE can be delayed by 40 ms. */
   if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0)
@@ -379,7 +379,7 @@ static const char *bind_listener(struct http_server *s) {
   const char *port = NULL, *problem = split_listen(s->config.listen, host, sizeof(host), &port);
   if (problem) return problem;
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
-  if (getaddrinfo(host, port, &hints, &found) != 0) return "the listening address is unknown";
+  if (getaddrinfo(host, port, &hints, &found) != 0) return "the listening address can't be resolved";
   problem = open_listener(found, &s->listener);
   freeaddrinfo(found);
   if (!problem) s->port = port_of(s->listener);
@@ -428,7 +428,7 @@ enum err http_server_new(const struct http_config *config, const struct http_app
   problem = bind_listener(s);
   e = ERR_IO;
   if (problem) goto failed;
-  problem = "the loops can't be opened: out of descriptors or memory";
+  problem = "the server has too few descriptors or too little memory to start its loops";
   for (unsigned i = 0; i < s->config.loops; i++) {
     s->loop_count++;
     if ((e = loop_open(&s->loops[i], s, i)) != OK) goto failed;
