@@ -1,4 +1,4 @@
-/* The cookie: strictly ours, wherever it stands and whatever stands beside it. */
+/* Tests of api_cookie.c: only callreel's own cookie is read, at any place among others. */
 #include "asked.h"
 
 #include "api/auth/api_cookie.h"
@@ -90,7 +90,7 @@ static void it_is_set_as_the_address_and_the_frames_demand(void **state) {
     http_fields_init(&f);
     cookie_set(&rules, STR("tok"), 60, &f);
     assert_string_equal(line_of(&f, "Set-Cookie", text, sizeof(text)), cases[i].line);
-    /* what a browser sends back of it is found */
+    /* cookie_find reads what a browser sends back */
     (void)snprintf(pair, sizeof(pair), "%.*s", (int)strcspn(text, ";"), text);
     asked_set(&a, HTTP_GET, "h", (const char *[]){"Cookie", pair, NULL});
     assert_int_equal(cookie_find(&rules, &a.request, &value), OK);

@@ -1,4 +1,4 @@
-/* Tokens made here, with keys made here: what is taken, and every way to be refused. */
+/* Tests of api_jwt.c. The tokens and keys are made here: tokens that are accepted, and each reason for a refusal. */
 #include "tokens.h"
 
 static struct jwt *verifier_with(enum which which, const char *issuer, const char *audience) {
@@ -22,7 +22,7 @@ static void assert_reason(enum jwt_reason is, enum jwt_reason expected, const ch
   if (is != expected) fail_msg("%s: %s, not: %s", what, jwt_reason_text(is), jwt_reason_text(expected));
 }
 
-/* Verifies; outputs must be untouched unless it is good. */
+/* Verifies the token, and checks that the claims are set only for JWT_OK. */
 static enum jwt_reason verify(const struct jwt *j, struct str token, int64_t now_ms, struct jwt_claims *ret_claims) {
   struct jwt_claims c, before;
   memset(&c, 0x5a, sizeof(c));
@@ -33,7 +33,7 @@ static enum jwt_reason verify(const struct jwt *j, struct str token, int64_t now
   return reason;
 }
 
-/* ---- what is taken ---- */
+/* ---- accepted tokens ---- */
 
 static void each_algorithm_is_taken_with_its_key(void **state) {
   (void)state;
@@ -67,7 +67,7 @@ static void what_is_not_claimed_has_its_default(void **state) {
   jwt_free(j);
 }
 
-/* ---- what is refused ---- */
+/* ---- refused tokens ---- */
 
 static void a_key_of_one_kind_takes_no_token_of_another(void **state) {
   (void)state;
@@ -299,7 +299,7 @@ static void iss_and_aud_count_where_settings_ask(void **state) {
   }
 }
 
-/* Whatever bit of a token changes, wherever: it is refused. */
+/* A token is refused if any one of its bits is changed. */
 static void no_byte_of_a_token_can_be_altered(void **state) {
   (void)state;
   for (int i = 0; i < 3; i++) {
@@ -316,7 +316,7 @@ static void no_byte_of_a_token_can_be_altered(void **state) {
         if (verify(j, str_of(token, n), NOW_MS, NULL) == JWT_OK) fail_msg("%s: byte %zu: %s", header, at, token);
       }
       token[at] = was;
-      assert_true(verify(j, str_of(token, at), NOW_MS, NULL) != JWT_OK); /* cut there */
+      assert_true(verify(j, str_of(token, at), NOW_MS, NULL) != JWT_OK); /* cut after at bytes */
     }
     assert_reason(verify(j, str_of(token, n), NOW_MS, NULL), JWT_OK, "as it was");
     free(token);

@@ -49,7 +49,7 @@ static enum err make_key(struct db *db, void *arg) {
   return keys_create(db, k->business, STR("viewer"), STR(""), text, &k->key_id);
 }
 
-/* As the changes thread and the main thread do it. */
+/* Does what the changes thread and the main thread do. */
 static void make_a_key(struct service *s, int64_t business) {
   struct made_key k = {.s = s, .business = business};
   assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = make_key, .arg = &k}), OK);
@@ -74,7 +74,7 @@ static void a_key_that_is_made_has_no_session_looked_up_anew(void **state) {
     assert_int_equal(service_ask(s, "GET", "/api/session", NULL, theirs, NULL)->status, 200);
   }
   assert_int_equal(metric_read(METRIC_SESSION_LOOKUPS, 0, 0), before);
-  service_revoke(s); /* all keys of the one: the other's sessions cost nothing */
+  service_revoke(s); /* all keys of one business; the other's sessions stay cached */
   assert_int_equal(service_ask(s, "GET", "/api/session", NULL, theirs, NULL)->status, 200);
   assert_int_equal(metric_read(METRIC_SESSION_LOOKUPS, 0, 0), before);
   assert_int_equal(service_ask(s, "GET", "/api/session", NULL, mine, NULL)->status, 401);

@@ -1,4 +1,4 @@
-/* Whose pages may: origins in their one form, requests with the cookie, CORS, frames. */
+/* Tests of api_origin.c: the form of origins, requests with the cookie, CORS, frames. */
 #include "asked.h"
 
 #include "api/request/api_origin.h"

@@ -42,7 +42,7 @@ static void of_bytes_there_are_at_most_so_many_at_once(void **state) {
   quota_free(q);
 }
 
-/* Businesses whose numbers would meet in a table of few slots do not share anything. */
+/* Businesses whose ids hash to the same cell do not share a quota. */
 static void each_of_many_businesses_has_its_own(void **state) {
   (void)state;
   enum { COUNT = 50000 };

@@ -24,7 +24,8 @@ static void every_row_says_who_may_and_how_much(void **state) {
 }
 
 static void only_webhooks_health_links_and_the_page_need_no_credential(void **state) {
-  static const char *const open[] = {"/healthz", "/readyz", "/metrics"}; /* the last looks for itself */
+  static const char *const open[] = {"/healthz", "/readyz",
+                                     "/metrics"}; /* the handler of the last checks the key itself */
   (void)state;
   for (size_t i = 0; i < api_route_count; i++) {
     struct str pattern = str_from(api_routes[i].pattern);

@@ -1,4 +1,4 @@
-/* service.h - the API behind a real server on a free port, with a catalog and a store of its own, for one test. */
+/* service.h - the API behind a real server on a free port, with its own database and store, for one test. */
 #pragma once
 
 #include <stdarg.h>
@@ -42,25 +42,25 @@ int service_setup(void **state); /* a test may change conf and loops before serv
 int service_teardown(void **state);
 void service_start(struct service *s);
 void service_stop(struct service *s);
-/* Reads businesses and keys anew and hands them to the API. */
+/* Makes a new access snapshot from the database and hands it to the API. */
 void service_load_access(struct service *s);
-/* All keys of the business. */
+/* Revokes all keys of the business. */
 void service_revoke(struct service *s);
 
 /* Rows. */
 void service_call(struct service *s, int64_t business, const char *sid, const char *parent);
 void service_recording(struct service *s, int64_t business, const char *sid, const char *call,
                        enum recording_status status);
-/* Makes it ready, with a file of that many bytes, and tells who must know. */
+/* Makes the recording ready with a file of that many bytes, and reports the change to the API. */
 void service_ready(struct service *s, int64_t business, const char *sid, int64_t bytes);
-/* Failed now, retried by a person three times now; else than for good it is due in 30 s. */
+/* Makes the recording failed, and retried three times just now. Unless the failure is permanent, it is due in 30 s. */
 void service_fail(struct service *s, int64_t business, const char *sid, const char *code, bool permanent);
 struct recording service_row(struct service *s, int64_t business, const char *sid);
-/* Returns once the recording was wanted by somebody. */
+/* Returns when a request has queued the recording. */
 void service_until_wanted(struct service *s, int64_t business, const char *sid);
-/* Tells the API that its row changed. */
+/* Reports to the API that the recording's row changed. */
 void service_tell_row(struct service *s, int64_t business, const char *sid);
-/* Removes its file. */
+/* Removes the recording's file. */
 void service_lose_file(struct service *s, int64_t business, const char *sid);
 
 struct answer {

@@ -29,7 +29,7 @@ static void expect(const struct answer *a, int status, const char *code) {
   assert_string_equal(answer_header(a, "Cache-Control"), "no-store");
 }
 
-/* ---- who may, and what is told first ---- */
+/* ---- authentication, and the order of refusals ---- */
 
 static void the_first_error_that_applies_is_told(void **state) {
   struct service *s = *state;
@@ -190,7 +190,7 @@ static void what_is_ready_is_played(void **state) {
       "attachment; filename=\"2026-11-21_0801_+15551230001.mp3\"; filename*=UTF-8''2026-11-21_0801_%2B15551230001.mp3");
 }
 
-/* The answer to who waits for a recording that nobody has asked for yet, once the time of the wait is up. */
+/* The answer to a client that waited for a missing recording until its wait was over. */
 static struct answer ask_until_time_is_up(struct service *s, const char *path, const char *sid, const char *headers) {
   struct answer a;
   service_recording(s, s->business, sid, "", RECORDING_MISSING);
@@ -275,7 +275,7 @@ static void preparing_queues_behind_plays_and_looks_at_the_file(void **state) {
   assert_int_equal(service_ask(s, "POST", "/api/recordings/" RE1 "/prepare", s->viewer, "", NULL)->status, 200);
   service_lose_file(s, s->business, RE1);
   assert_int_equal(service_ask(s, "GET", STATUS, s->viewer, "", NULL)->status, 200);
-  assert_int_equal(service_row(s, s->business, RE1).status, RECORDING_READY); /* a look changes nothing */
+  assert_int_equal(service_row(s, s->business, RE1).status, RECORDING_READY); /* reading a status changes nothing */
   assert_int_equal(service_ask(s, "POST", "/api/recordings/" RE1 "/prepare", s->viewer, "", NULL)->status, 202);
   assert_int_not_equal(service_row(s, s->business, RE1).status, RECORDING_READY);
 }
@@ -327,7 +327,7 @@ static void a_file_that_is_gone_is_noticed_within_a_second(void **state) {
   assert_int_equal(service_ask(s, "GET", STREAM, s->viewer, "", NULL)->status, 200);
   service_lose_file(s, s->business, RE1);
   clock_test_advance_ms(1000);
-  /* the first has it checked, and is answered from the file that is open */
+  /* the first request starts the check, and is answered from the open file */
   while (service_ask(s, "GET", STREAM, s->viewer, "", NULL)->status == 200) (void)sched_yield();
   assert_int_not_equal(service_row(s, s->business, RE1).status, RECORDING_READY);
 }
@@ -592,7 +592,7 @@ static void a_webhook_that_is_not_kept_in_time_is_refused(void **state) {
 #define SERVICE_TEST(name) cmocka_unit_test_setup_teardown(name, service_setup, service_teardown)
 
 int main(void) {
-  (void)alarm(120); /* what hangs is a failure */
+  (void)alarm(120); /* a test that hangs fails */
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       SERVICE_TEST(the_first_error_that_applies_is_told),
