@@ -26,11 +26,15 @@
 #include "domain/backoff.h"
 
 static const char *const skip_names[RECORDING_SKIP_COUNT_] = {
-    [RECORDING_SKIP_NOTHING] = "nothing_to_do",     [RECORDING_SKIP_READY] = "ready",
-    [RECORDING_SKIP_FILLING_HERE] = "filling_here", [RECORDING_SKIP_ALREADY_QUEUED] = "already_queued",
-    [RECORDING_SKIP_COOLDOWN] = "cooldown",         [RECORDING_SKIP_BACKOFF] = "backoff",
-    [RECORDING_SKIP_PERMANENT] = "failed_for_good", [RECORDING_SKIP_EXPIRED] = "expired",
-    [RECORDING_SKIP_TOO_OFTEN] = "too_often",       [RECORDING_SKIP_LEASE_LOST] = "lease_lost",
+    [RECORDING_SKIP_NOTHING] = "nothing_to_do",
+    [RECORDING_SKIP_READY] = "ready",
+    [RECORDING_SKIP_ALREADY_QUEUED] = "already_queued",
+    [RECORDING_SKIP_COOLDOWN] = "cooldown",
+    [RECORDING_SKIP_BACKOFF] = "backoff",
+    [RECORDING_SKIP_PERMANENT] = "failed_for_good",
+    [RECORDING_SKIP_EXPIRED] = "expired",
+    [RECORDING_SKIP_TOO_OFTEN] = "too_often",
+    [RECORDING_SKIP_LEASE_LOST] = "lease_lost",
 };
 
 const char *recording_skip_name(enum recording_skip skip) {
