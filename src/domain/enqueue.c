@@ -1,8 +1,8 @@
 #include "domain/enqueue.h"
 
-#include "base/log.h"
 #include "base/metric.h"
 #include "domain/queue.h"
+#include "domain/recording_log.h"
 
 static struct recording_event event_of(enum enqueue_kind kind) {
   static const enum recording_event_kind kinds[] = {
@@ -22,10 +22,9 @@ enum err enqueue_run(struct db *db, int64_t business_id, struct str recording_si
   TRY(queue_apply(db, business_id, recording_sid, &event, now, ret_row, ret_outcome));
   if (!ret_outcome->moved) metric_add(METRIC_DEDUPLICATED, ret_outcome->skip, 1);
   if (ret_outcome->enqueued && kind != ENQUEUE_PREPARE)
-    log_info("Priority download job enqueued", LOG_INT("business", business_id), LOG_STR("recording", recording_sid));
+    log_info("Priority download job enqueued", LOG_RECORDING(ret_row));
   else if (!ret_outcome->moved)
-    log_debug("Deduplication skip", LOG_INT("business", business_id), LOG_STR("recording", recording_sid),
-              LOG_TEXT("reason", recording_skip_name(ret_outcome->skip)));
+    log_debug("Deduplication skip", LOG_RECORDING(ret_row), LOG_TEXT("reason", recording_skip_name(ret_outcome->skip)));
   return OK;
 }
 
@@ -35,7 +34,6 @@ enum err enqueue_file_gone(struct db *db, int64_t business_id, struct str record
   struct recording row;
   struct recording_outcome outcome;
   TRY(queue_apply(db, business_id, recording_sid, &event, now, &row, &outcome));
-  if (outcome.moved)
-    log_warn("Recording's file is gone", LOG_INT("business", business_id), LOG_STR("recording", recording_sid));
+  if (outcome.moved) log_warn("Recording's file is gone", LOG_RECORDING(&row));
   return enqueue_run(db, business_id, recording_sid, kind, now, ret_row, ret_outcome);
 }

@@ -9,12 +9,15 @@
 
 #include "db/db.h"
 #include "domain/delivery.h"
+#include "ledger/recordings.h"
 
 struct intake_result {
   bool enqueued; /* this delivery put the recording into the queue */
   bool call_changed;
   bool recording_changed;
-  size_t dropped_fields; /* unknown fields that the rows had no room for */
+  bool recording_failed;   /* this delivery made the recording fail: the caller logs it when it is committed */
+  struct recording failed; /* the row after that; unset unless recording_failed */
+  size_t dropped_fields;   /* unknown fields that the rows had no room for */
 };
 
 /* True if all known fields fit their columns. False: *ret_field is the name of the first one that is too long. Pure. */

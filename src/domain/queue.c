@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "domain/recording_log.h"
 #include "ledger/accounts.h"
 #include "ledger/calls.h"
 #include "ledger/waveforms.h"
@@ -69,6 +70,8 @@ static enum err apply_to_batch(struct db *db, const struct batch *b, const struc
     if (e == ERR_CONFLICT) continue;
     TRY(e);
     moved += outcome.moved;
+    if (outcome.moved && next.status == RECORDING_FAILED)
+      recording_log_failure(&next, STR("several workers in a row died or stopped during its download"));
   }
   *ret_moved = moved;
   return OK;

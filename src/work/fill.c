@@ -44,6 +44,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "domain/recording_log.h"
 
 static struct str sid_of(const struct fill *f) {
   return str_from(f->row.recording_sid);
@@ -109,7 +110,7 @@ void fill_release_if_idle(struct fill *f) {
 
 void fill_lease_lost(struct fill *f) {
   if (f->hold == FILL_HOLD_LOST) return;
-  log_warn("Lease lost", LOG_INT("business", f->row.business_id), LOG_STR("recording", sid_of(f)));
+  log_warn("Lease lost", LOG_RECORDING(&f->row));
   metric_add(METRIC_FILLS, METRIC_FILL_LOST, 1);
   f->hold = FILL_HOLD_LOST;
   f->state = FILL_REPORTING;
@@ -173,6 +174,7 @@ void fill_ask(struct fill *f) {
   f->state = FILL_ASKING;
   bool has_credentials = f->account.account_sid.n && (f->account.tokens[0].n || f->account.api_secret.n);
   if (!has_credentials) {
+    (void)snprintf(f->log_why, sizeof(f->log_why), "the business has no credentials of the provider");
     fill_fail(f, RECORDING_AUTH_FAILED);
     return;
   }
@@ -244,8 +246,7 @@ void fill_pause(struct fill *f, enum recording_error error) {
     fill_fail(f, error);
     return;
   }
-  log_debug("Fill interrupted", LOG_INT("business", f->row.business_id), LOG_STR("recording", sid_of(f)),
-            LOG_INT("bytes", f->size), LOG_TEXT("why", f->log_why));
+  log_debug("Fill interrupted", LOG_RECORDING(&f->row), LOG_INT("bytes", f->size), LOG_TEXT("why", f->log_why));
   f->state = FILL_PAUSED;
   f->resume_at_ms = clock_mono_ms() + pauses_ms[f->restarts++];
   fetch_wake(f->context->fetch);
@@ -266,15 +267,24 @@ static enum recording_error fetch_end_error(const struct fetch_result *r) {
   }
 }
 
-/* What follows the end of the transfer: f->verdict decides if a callback stopped it, else how it ended. */
-void fill_transfer_ended(struct fill *f, const struct fetch_result *r) {
-  if (f->verdict == FILL_VERDICT_NONE || r->end != FETCH_STOPPED) {
+/* Why the transfer ended, for the log. It stays empty if the recording's error code says it: the answer was good, but
+ * it could not be stored or was too large. */
+static void note_why(struct fill *f, const struct fetch_result *r) {
+  bool was_stopped = f->verdict != FILL_VERDICT_NONE && r->end == FETCH_STOPPED;
+  bool was_good = f->verdict == FILL_VERDICT_ERROR && (r->status == 200 || r->status == 206);
+  f->log_why[0] = '\0';
+  if (!was_stopped) {
     (void)snprintf(f->log_why, sizeof(f->log_why), "%s", r->detail);
   } else if (f->verdict == FILL_VERDICT_NOT_AUDIO) {
     (void)snprintf(f->log_why, sizeof(f->log_why), "the provider answered %d without audio", r->status);
-  } else {
+  } else if (!was_good || f->verdict_error == RECORDING_PROVIDER_ERROR) {
     (void)snprintf(f->log_why, sizeof(f->log_why), "the provider answered %d", r->status);
   }
+}
+
+/* What follows the end of the transfer: f->verdict decides if a callback stopped it, else how it ended. */
+void fill_transfer_ended(struct fill *f, const struct fetch_result *r) {
+  note_why(f, r);
   if (f->hold == FILL_HOLD_LOST) {
     fill_release_if_idle(f);
   } else if (f->hold == FILL_HOLD_RETURNING) {
@@ -337,6 +347,13 @@ static int64_t fill_progress_ms(const struct fill *f) {
   return clock_now_ms() - f->row.wanted_at < RECORDING_PLAY_RANK_MS ? FILL_PLAYED_MS : FILL_PROGRESS_MS;
 }
 
+void fill_note_slow(struct fill *f, int64_t mono_ms) {
+  if (f->slow_logged || mono_ms - f->started_ms < FILL_SLOW_MS) return;
+  f->slow_logged = true;
+  log_warn("Slow download detected", LOG_RECORDING(&f->row), LOG_INT("bytes", f->size),
+           LOG_INT("total", f->announced_bytes), LOG_REAL("seconds", (double)(mono_ms - f->started_ms) / 1000.0));
+}
+
 static bool fill_may_be_stopped(const struct fill *f) {
   return f->state == FILL_ASKING || f->state == FILL_STREAMING || f->state == FILL_PAUSED;
 }
@@ -366,6 +383,7 @@ int64_t fill_tick(struct fill *f, int64_t mono_ms) {
     return FILL_PROGRESS_MS;
   }
   if (f->state == FILL_REPORTING) return FILL_PROGRESS_MS;
+  fill_note_slow(f, mono_ms);
   if (mono_ms >= f->lease_mono_ms && fill_may_be_stopped(f)) {
     fill_lease_lost(f);
     return FILL_PROGRESS_MS;

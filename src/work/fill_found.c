@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/fs.h"
-#include "base/log.h"
+#include "domain/recording_log.h"
 
 enum { READ_CHUNK = 256 * 1024, DURATION_SLACK_MS = 2000 };
 
@@ -62,8 +62,11 @@ enum err fill_set_file_aside(struct blob_store *store, const struct recording *r
   int dir = blob_directory_fd(store);
   enum err e = fs_link(dir, name, aside);
   if (e == OK || e == ERR_EXISTS) e = fs_unlink(dir, name);
-  log_warn("File with the wrong content set aside", LOG_INT("business", row->business_id),
-           LOG_TEXT("recording", row->recording_sid), LOG_ERR(e));
+  if (e == OK)
+    log_warn("File with the wrong content set aside", LOG_RECORDING(row), LOG_TEXT("file", aside));
+  else
+    log_error("Could not set aside a file with the wrong content", LOG_RECORDING(row), LOG_TEXT("file", name),
+              LOG_ERR(e));
   return e;
 }
 

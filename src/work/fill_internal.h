@@ -13,7 +13,7 @@ enum {
   FILL_PROGRESS_MS = 1000,        /* … this often while bytes arrive, so that all processes see the progress, … */
   FILL_PLAYED_MS = 50,         /* … and this often while it is played: listeners of other processes follow the row */
   FILL_REPORT_RETRY_MS = 1000, /* pause before a final report is repeated that the database did not take */
-  FILL_SLOW_MS = 10 * 1000,
+  FILL_SLOW_MS = 10 * 1000,    /* "Slow download detected" is logged at this age */
   FILL_BUFFER_BYTES = 256 * 1024,        /* the transfer pauses when this much waits to be written */
   FILL_INCOMING_MAX_BYTES = 1024 * 1024, /* the buffer's ceiling: FILL_BUFFER_BYTES and one delivery of the transfer */
 };
@@ -112,7 +112,8 @@ struct fill {
 
   struct recording_event final_event; /* what the final report says */
   int64_t report_retry_at_ms;         /* mono; 0: no report waits to be repeated */
-  char log_why[160];
+  char log_why[160];                  /* of "Recording failed"; empty: the message of the error code says it */
+  bool slow_logged;
 };
 
 /* fill.c: the states */
@@ -124,6 +125,7 @@ void fill_lease_lost(struct fill *f);      /* may free it: the caller's last use
 void fill_verify(struct fill *f);          /* all bytes are written: to SYNCING, or fails */
 void fill_pause(struct fill *f, enum recording_error error); /* the transfer broke: to PAUSED, or fails */
 void fill_transfer_ended(struct fill *f, const struct fetch_result *r);
+void fill_note_slow(struct fill *f, int64_t mono_ms); /* logs it once if the fill is slow */
 
 /* fill_write.c: from the transfer to the part */
 /* Queues bytes to be written to the part. On an error the caller stops the transfer. */

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "domain/queue.h"
+#include "domain/recording_log.h"
 #include "work/fill_internal.h"
 
 struct report {
@@ -34,29 +35,21 @@ struct report {
   enum err e;
 };
 
-static void log_saved(const struct fill *f) {
+static void log_saved(struct fill *f) {
   double seconds = (double)(clock_mono_ms() - f->started_ms) / 1000.0;
-  log_info("Recording saved", LOG_INT("business", f->row.business_id), LOG_TEXT("recording", f->row.recording_sid),
-           LOG_INT("bytes", f->final_event.file.bytes), LOG_REAL("seconds", seconds));
-  if (clock_mono_ms() - f->started_ms > FILL_SLOW_MS)
-    log_warn("Slow download detected", LOG_INT("business", f->row.business_id),
-             LOG_TEXT("recording", f->row.recording_sid), LOG_REAL("seconds", seconds));
+  log_info("Recording saved", LOG_RECORDING(&f->row), LOG_INT("bytes", f->final_event.file.bytes),
+           LOG_REAL("seconds", seconds));
+  fill_note_slow(f, clock_mono_ms());
 }
 
-static void log_final_report(const struct fill *f, const struct recording *row) {
-  switch (f->final_event.kind) {
-    case RECORDING_COMPLETE:
-      log_saved(f);
-      break;
-    case RECORDING_FAILURE:
-      log_error("Recording failed", LOG_INT("business", f->row.business_id),
-                LOG_TEXT("recording", f->row.recording_sid), LOG_TEXT("code", row->error_code),
-                LOG_INT("attempt", row->fail_count), LOG_INT("permanent", row->permanent), LOG_TEXT("why", f->log_why));
-      break;
-    default:
-      log_debug("Fill ended", LOG_INT("business", f->row.business_id), LOG_TEXT("recording", f->row.recording_sid),
-                LOG_TEXT("status", recording_status_name(row->status)), LOG_TEXT("code", row->error_code));
-  }
+static void log_final_report(struct fill *f, const struct recording *row) {
+  if (f->final_event.kind == RECORDING_COMPLETE)
+    log_saved(f);
+  else if (row->status == RECORDING_FAILED)
+    recording_log_failure(row, str_from(f->log_why));
+  else
+    log_debug("Fill ended", LOG_RECORDING(row), LOG_TEXT("status", recording_status_name(row->status)),
+              LOG_TEXT("code", row->error_code));
 }
 
 static void count_failure(const char *code) {
@@ -85,7 +78,7 @@ static void final_report_done(struct fill *f, const struct report *r) {
     log_final_report(f, &r->row);
   } else if (r->e == ERR_CONFLICT) {
     metric_add(METRIC_FILLS, METRIC_FILL_LOST, 1);
-    log_warn("Lease lost", LOG_INT("business", f->row.business_id), LOG_TEXT("recording", f->row.recording_sid));
+    log_warn("Lease lost", LOG_RECORDING(&f->row));
   } else if (r->e != ERR_CLOSED && !f->context->closing) {
     f->report_retry_at_ms = clock_mono_ms() + FILL_REPORT_RETRY_MS; /* (3) */
     return;

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "domain/recording_log.h"
 #include "work/fill_internal.h"
 
 enum { COMPARE_CHUNK = 64 * 1024 };
@@ -155,7 +156,7 @@ static enum err fill_take_answer(struct fill *f, const struct fetch_reply *r) {
     f->answered = true;
     char phrase[64];
     (void)snprintf(phrase, sizeof(phrase), "downloading from %s", f->context->provider->name);
-    log_info(phrase, LOG_INT("business", f->row.business_id), LOG_TEXT("recording", f->row.recording_sid));
+    log_info(phrase, LOG_RECORDING(&f->row));
   }
   fill_renew(f, RECORDING_ANSWERED);
   return OK;

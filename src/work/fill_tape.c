@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "domain/part.h"
+#include "domain/recording_log.h"
 #include "domain/tape_follow.h"
 #include "work/fill_internal.h"
 
@@ -32,8 +33,7 @@ void fill_open_tape(struct fill *f) {
       str_copy(head.content_type, sizeof(head.content_type), str_from(audio_content_type(audio_kind(f->audio))));
   if (e == OK) e = tapes_open(f->context->tapes, &head, blob_part_fd(f->part), f->size, &f->tape);
   if (e != OK) /* listeners wait until it is ready, or follow the row */
-    log_warn("Could not open a recording for live playback", LOG_INT("business", f->row.business_id),
-             LOG_TEXT("recording", f->row.recording_sid), LOG_ERR(e));
+    log_warn("Could not open a recording for live playback", LOG_RECORDING(&f->row), LOG_ERR(e));
   else if (f->state > FILL_PAUSED)
     fill_finish_tape(f); /* all bytes came before the ledger answered */
 }

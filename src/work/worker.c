@@ -24,6 +24,7 @@
 #include "base/pool.h"
 #include "base/secret.h"
 #include "domain/queue.h"
+#include "domain/recording_log.h"
 #include "work/fill.h"
 #include "work/old_parts.h"
 #include "work/room.h"
@@ -129,8 +130,7 @@ static void worker_start_fill(struct worker *w, const struct recording *row, int
   if (e == OK) {
     w->fill_count++;
   } else {
-    log_error("Could not start a fill", LOG_INT("business", row->business_id),
-              LOG_TEXT("recording", row->recording_sid), LOG_ERR(e)); /* its lease expires by itself */
+    log_error("Could not start a fill", LOG_RECORDING(row), LOG_ERR(e)); /* its lease expires by itself */
   }
 }
 

@@ -108,11 +108,57 @@ def test_a_slow_download_is_noticed(world, provider):
     tape.default = p.pause_at(8000, gate)
     business.tell(server, tape)
     eventually(lambda: world.state(tape.sid) == "downloading")
+    assert not server.log_lines("Slow download detected")
     world.pass_time(11)
+    lines = server.wait_lines("Slow download detected")  # while it still arrives
+    assert "level=warn" in lines[0] and tape.sid in lines[0] and f"call={tape.call_sid}" in lines[0]
+    assert world.state(tape.sid) == "downloading"
     gate.set()
     world.wait_state(tape.sid)
-    lines = server.wait_lines("Slow download detected")
-    assert len(lines) == 1 and "level=warn" in lines[0] and tape.sid in lines[0]
+    server.wait_lines("Recording saved")
+    assert len(server.log_lines("Slow download detected")) == 1
+
+
+def why_of(line):
+    return re.search(r'why="?(.*?)"?$', line).group(1)
+
+
+def test_each_failure_has_a_line_with_its_reason_in_words(world, provider):
+    server, business = begin(world, provider)
+    gone, failing, absent = provider.tape(), provider.tape(), provider.tape()
+    gone.default, failing.default = p.status(404), p.status(429)
+    business.tell(server, gone, RecordingStartTime="Thu, 01 Aug 2024 04:20:56 +0000")
+    business.tell(server, failing)
+    business.tell(server, absent, "absent", ErrorCode="16102")
+    business.tell(server, absent, "absent", ErrorCode="16102")  # a repeated webhook is not another failure
+    foreign = provider.tape()
+    business.tell(server, foreign, RecordingUrl="https://example.com/x")
+    for tape, code, level in ((gone, "not_found_at_provider", "error"), (failing, "rate_limited", "warn"),
+                              (absent, "absent_silent", "error"), (foreign, "forbidden_url", "error")):
+        lines = eventually(lambda: [line for line in server.log_lines("Recording failed") if tape.sid in line])
+        assert len(lines) == 1, lines
+        assert f"level={level}" in lines[0] and f"code={code}" in lines[0], lines
+        assert f"call={tape.call_sid}" in lines[0] and " " in why_of(lines[0]), lines
+    assert not server.log_lines("error=ok")
+
+
+def test_a_wait_that_ends_without_a_byte_is_noticed_once_a_minute(world, provider):
+    server, business = begin(world, provider)
+    tape = provider.tape()
+    gate = threading.Event()
+    tape.default = p.hold(gate)
+    business.tell(server, tape)
+    eventually(lambda: tape.asks)
+    for _ in range(3):
+        answer = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, {"Prefer": "wait=1", **MEDIA})
+        assert answer.status == 202
+    lines = server.wait_lines("Could not acquire lock")
+    assert len(lines) == 1 and "level=warn" in lines[0] and f"call={tape.call_sid}" in lines[0], lines
+    world.pass_time(61)
+    server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, {"Prefer": "wait=1", **MEDIA})
+    assert len(server.wait_lines("Could not acquire lock", 2)) == 2
+    gate.set()
+    world.wait_state(tape.sid)
 
 
 def test_foreign_text_cannot_write_a_line_of_its_own(world, provider):

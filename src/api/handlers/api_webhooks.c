@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "domain/intake.h"
+#include "domain/recording_log.h"
 
 enum {
   STORAGE_MAX = 4 * BODY_MAX + 16 * 1024,
@@ -160,6 +161,7 @@ static void webhook_on_committed(struct db_call *c) {
             LOG_STR("call", w->delivery.call_sid), LOG_STR("recording", w->delivery.recording_sid),
             LOG_TEXT("result", err_text(c->result)),
             LOG_TEXT("enqueued", c->result == OK && w->result.enqueued ? "yes" : "no"));
+  if (c->result == OK && w->result.recording_failed) recording_log_failure(&w->result.failed, STR_NONE);
   if (w->answered) {
     webhook_free(w);
     return;

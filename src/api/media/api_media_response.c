@@ -15,6 +15,7 @@
 #include "api/request/problem.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "domain/recording_log.h"
 #include "http/range.h"
 
 enum { MEDIA_NO_CACHE, MEDIA_NO_STORE }; /* the values of the setting MEDIA_CACHE */
@@ -30,8 +31,9 @@ static void log_hit(const struct api *a, enum log_level level, const struct subj
   char by[SUBJECT_TEXT_SIZE];
   if (!log_enabled(level)) return;
   subject_text(s, &a->url_key, by);
-  log_at(level, "Cache HIT", LOG_INT("business", s->business_id), LOG_TEXT("recording", item->recording_sid),
-         LOG_TEXT("via", leg_relation_name(item->leg_relation)), LOG_TEXT("by", by));
+  log_at(level, "Cache HIT", LOG_INT("business", s->business_id), LOG_TEXT("call", item->call_sid),
+         LOG_TEXT("recording", item->recording_sid), LOG_TEXT("via", leg_relation_name(item->leg_relation)),
+         LOG_TEXT("by", by));
 }
 
 /* Returns those of notes that the playback did not have before. */
@@ -44,8 +46,21 @@ static unsigned note_playback(struct api_loop *l, const struct subject *s, const
 
 void media_response_note_miss(struct api_loop *l, const struct subject *subject, const struct recording *row) {
   (void)note_playback(l, subject, row->recording_sid, 0, clock_mono_ms());
-  log_debug("Cache miss", LOG_INT("business", subject->business_id), LOG_TEXT("recording", row->recording_sid),
-            LOG_TEXT("status", recording_status_name(row->status)));
+  log_debug("Cache miss", LOG_RECORDING(row), LOG_TEXT("status", recording_status_name(row->status)));
+}
+
+/* A slot holds the hash of a recording and the second of its last line. Two recordings that share a slot replace each
+ * other; then a line may come more often. */
+void media_response_note_lock(struct api_loop *l, const struct recording *row) {
+  enum { EVERY_S = 60 };
+  uint64_t now_s = (uint64_t)clock_mono_ms() / 1000;
+  uint64_t hash = str_hash(str_from(row->recording_sid), (uint64_t)row->business_id) >> 32;
+  atomic_uint_least64_t *slot = &l->api->lock_waits[hash % LOCK_WAIT_SLOTS];
+  uint_least64_t last = atomic_load(slot);
+  if (last && last >> 32 == hash && (uint32_t)now_s - (uint32_t)last < EVERY_S) return;
+  if (!atomic_compare_exchange_strong(slot, &last, hash << 32 | (uint32_t)now_s)) return; /* another loop logs it */
+  log_warn("Could not acquire lock", LOG_RECORDING(row), LOG_TEXT("holder", row->lease_owner),
+           LOG_TEXT("why", "a listener waited in vain: the fill that another holds has sent no byte yet"));
 }
 
 static void count_first_answer(struct api_loop *l, const struct subject *subject, enum metric_label_PLAY result) {

@@ -35,3 +35,6 @@ void media_response_refuse(const struct api *a, struct http_exchange *x, const s
                            enum problem p);
 /* Begins the playback of a request whose recording is not ready, and logs "Cache miss". */
 void media_response_note_miss(struct api_loop *l, const struct subject *subject, const struct recording *row);
+/* Notes that a listener's wait ended without a byte while a worker held the lease. Logs it once a recording and minute.
+ * */
+void media_response_note_lock(struct api_loop *l, const struct recording *row);

@@ -51,6 +51,7 @@ void open_file_describe(struct open_file *item, const struct recording *row, str
   item->modified_s = row->modified_at / 1000;
   item->by_call = !str_eq(id, str_from(row->recording_sid));
   memcpy(item->recording_sid, row->recording_sid, sizeof(item->recording_sid));
+  memcpy(item->call_sid, row->call_sid, sizeof(item->call_sid));
   memcpy(item->etag, row->etag, sizeof(item->etag));
   memcpy(item->content_type, row->content_type, sizeof(item->content_type));
 }

@@ -31,6 +31,7 @@ struct open_file {
   int64_t bytes;          /* the length; -1: not known (of a recording that still arrives) */
   int64_t modified_s;     /* UNIX seconds, for Last-Modified */
   char recording_sid[SID_SIZE];
+  char call_sid[SID_SIZE];        /* of the recording; "": none is known */
   char etag[RECORDING_ETAG_SIZE]; /* with its quotes */
   char content_type[40];
   bool by_call;          /* kept under a call's SID */

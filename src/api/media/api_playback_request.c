@@ -58,6 +58,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "domain/enqueue.h"
+#include "domain/recording_log.h"
 
 enum { READS_AGAIN_MAX = 8 };
 
@@ -256,6 +257,12 @@ static enum playback_step choose_step(const struct playback_request *p, const st
   return p->tape && live_body_may_lack_length(request) ? STEP_ANSWER_LIVE : STEP_ANSWER_STATUS;
 }
 
+/* Its time is up (playback_request_on_timeout), and a worker holds the recording's lease. */
+static bool has_waited_in_vain(const struct playback_request *p) {
+  return p->waits_for_media && p->watch && p->wait_until_ms == 0 && p->row.lease_until > p->db_call.now &&
+         !atomic_load(&p->db_call.api->draining);
+}
+
 static void playback_request_decide(struct playback_request *p) {
   const struct api_parts *parts = &p->db_call.api->parts;
   struct playback playback = playback_decide(&p->row, parts->worker_alive(parts->arg),
@@ -271,6 +278,7 @@ static void playback_request_decide(struct playback_request *p) {
       playback_request_wait(p);
       return;
     case STEP_ANSWER_STATUS:
+      if (has_waited_in_vain(p)) media_response_note_lock(p->db_call.loop, &p->row);
       if (playback.kind == PLAYBACK_WAIT)
         playback_request_answer_not_ready(p, &playback);
       else
@@ -287,8 +295,7 @@ static bool playback_request_watch(struct playback_request *p) {
 }
 
 void playback_request_log_skip(const struct recording *row, enum recording_skip skip) {
-  log_debug("Deduplication skip", LOG_INT("business", row->business_id), LOG_TEXT("recording", row->recording_sid),
-            LOG_TEXT("reason", recording_skip_name(skip)));
+  log_debug("Deduplication skip", LOG_RECORDING(row), LOG_TEXT("reason", recording_skip_name(skip)));
 }
 
 static void playback_request_log_skip_once(struct playback_request *p) {

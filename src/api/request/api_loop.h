@@ -20,6 +20,7 @@
 enum {
   STREAM_BUCKETS = 256,      /* lists of a loop's event streams, by business */
   REFUSAL_SLOTS = 4096 * 16, /* of struct api's refused */
+  LOCK_WAIT_SLOTS = 1024,    /* of struct api's lock_waits */
 };
 
 /* What happened elsewhere and a loop has not reacted to yet. */
@@ -80,6 +81,7 @@ struct api {
   struct access_snapshot *newest;  /* held */
   atomic_bool draining;
   atomic_int_least64_t *refused; /* REFUSAL_SLOTS: when each kind of refused webhook was logged last */
+  atomic_uint_least64_t lock_waits[LOCK_WAIT_SLOTS]; /* of media_response_note_lock */
   unsigned loop_count;
   struct api_loop *loops;
 };

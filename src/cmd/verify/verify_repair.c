@@ -13,6 +13,7 @@
 #include "base/secret.h"
 #include "cmd/verify/verify_parts.h"
 #include "domain/queue.h"
+#include "domain/recording_log.h"
 #include "domain/store.h"
 #include "work/fill_found.h"
 
@@ -55,9 +56,7 @@ enum err verify_give_up(struct verify *v, enum verify_kind kind, const struct re
   TRY(store_known_id(v->app.db, id));
   TRY(store_check(v->store, id, false)); /* (2) */
   TRY(repair_apply(&m));
-  if (m.done)
-    log_warn("Recording's file is gone", LOG_INT("business", row->business_id),
-             LOG_TEXT("recording", row->recording_sid));
+  if (m.done) log_warn("Recording's file is gone", LOG_RECORDING(row));
   *ret_done = m.done;
   return OK;
 }
