@@ -282,16 +282,28 @@ enum err fs_write_durable(int dir, const char *path, mode_t mode, struct str con
   return sync_fd(parent);
 }
 
-enum err fs_write_byte(int dir, const char *path, mode_t mode) {
+enum err fs_write_over(int dir, const char *path, mode_t mode, struct str content) {
   int parent CLEANUP(fs_close_) = -1, fd CLEANUP(fs_close_) = -1;
   struct name leaf;
   ssize_t n;
   TRY(open_parent(dir, path, false, &parent, &leaf));
   TRY(open_at(parent, leaf.text, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY, mode,
               &fd)); /* opening a FIFO must not block */
-  do n = pwrite(fd, "\n", 1, 0);
+  do n = pwrite(fd, content.p, content.n, 0);
   while (n < 0 && errno == EINTR);
-  return n == 1 ? OK : last_error();
+  if (n < 0) return last_error();
+  return (size_t)n == content.n ? OK : ERR_FULL;
+}
+
+enum err fs_leads_to(const char *path, int dir, bool *ret_same) {
+  int fd CLEANUP(fs_close_) = -1;
+  struct stat there, here;
+  if (fstat(dir, &here) != 0) return last_error();
+  enum err e = fs_open_root(path, false, &fd);
+  if (e != OK && e != ERR_NOT_FOUND && e != ERR_INVALID) return e;
+  if (e == OK && fstat(fd, &there) != 0) return last_error();
+  *ret_same = e == OK && there.st_dev == here.st_dev && there.st_ino == here.st_ino;
+  return OK;
 }
 
 enum err fs_space(int dir, uint64_t *ret_free, uint64_t *ret_total) {

@@ -36,8 +36,11 @@ CHECKED enum err fs_read_whole(int dir, const char *path, size_t max, char **ret
 /* Writes content to path, replacing what is there, completely or not at all: temporary file, fsync, rename, fsync of the
  * directory. */
 CHECKED enum err fs_write_durable(int dir, const char *path, mode_t mode, struct str content);
-/* Writes one byte to the file, which is created if it is missing. Blocks while the volume takes no writes. */
-CHECKED enum err fs_write_byte(int dir, const char *path, mode_t mode);
+/* Writes content over the file's first bytes, in one call and without a sync; creates the file if it is missing, but not its
+ * directory (ERR_NOT_FOUND). Blocks while the volume takes no writes. */
+CHECKED enum err fs_write_over(int dir, const char *path, mode_t mode, struct str content);
+/* Whether an absolute path leads to the directory that dir is. *ret_same is false also if the path leads to no directory. */
+CHECKED enum err fs_leads_to(const char *path, int dir, bool *ret_same);
 /* Of the volume that holds dir: bytes that this process may still use, and its size in bytes. */
 CHECKED enum err fs_space(int dir, uint64_t *ret_free, uint64_t *ret_total);
 /* A directory that is read entry by entry, with pauses of any length between. "." and ".." are left out; the order is

@@ -177,7 +177,6 @@ static int serve_build(struct serve *s) {
   if (code == CMD_DONE) code = app_open_store(&s->app, s->args, &s->store);
   if (code == CMD_DONE) code = serve_keep_business(s);
   if (code != CMD_DONE) return code;
-  atomic_store(&s->store_is_right, true);
   if (app_min_free_bytes(&s->app, s->store, &s->min_free_bytes) != OK)
     return cmd_fail(s->args, "RECORDINGS_DIR: its free space can't be read");
   enum err e = serve_build_engines(s);
@@ -187,6 +186,7 @@ static int serve_build(struct serve *s) {
   if (e == ERR_INVALID) return cmd_fail(s->args, "RECORDING_FORMATS: must name mp3, wav, wav-dual or any, with commas");
   if (e != OK) return cmd_fail(s->args, "can't start: %s", err_text(e));
   code = serve_build_server(s);
+  if (code == CMD_DONE) serve_log_lonely_worker(s);
   if (code == CMD_DONE) code = serve_build_admin(s);
   if (code != CMD_DONE) return code;
   e = serve_watch_figures(s);
@@ -249,6 +249,8 @@ static void serve_tear_down(struct serve *s) {
   }
   s->worker = worker_free(s->worker);
   serve_remove_node(s);
+  if (s->store && s->node.mark)
+    IGNORE(node_mark_remove(s->store, s->node.node_id)); /* after the row: nobody misses it; else it is swept */
   s->readers = db_readers_free(s->readers);
   s->writer = db_writer_free(s->writer);
   s->server = http_server_free(s->server); /* after the writer and the readers, which post to its loops */

@@ -55,6 +55,11 @@ enum err store_id_of_volume(struct blob_store *store, char ret_id[STORE_ID_SIZE]
   return str_copy(ret_id, STORE_ID_SIZE, id) == OK ? OK : ERR_CORRUPT;
 }
 
+bool store_is_elsewhere(const struct blob_store *store) {
+  bool is_same;
+  return fs_leads_to(blob_directory(store), blob_directory_fd(store), &is_same) == OK && !is_same;
+}
+
 enum err store_adopt(struct db *db, const char *id) {
   return settings_put(db, NULL, STORE_SETTING, str_from(id));
 }

@@ -21,6 +21,9 @@ CHECKED enum err store_id_of_database(struct db *db, char ret_id[STORE_ID_SIZE])
  * database had no id before or the volume is empty. ERR_CONFLICT: the volume has another id, or none and may_make is
  * false. */
 CHECKED enum err store_check(struct blob_store *store, const char *id, bool may_make);
+/* True if the path of the store's directory now leads to another directory, or to none: the volume was unmounted, or another
+ * one was mounted over it. False also if that can't be found out. May block on the volume. */
+bool store_is_elsewhere(const struct blob_store *store);
 /* The id on the volume. ERR_NOT_FOUND: it has none. ERR_CORRUPT: the file holds no valid id. */
 CHECKED enum err store_id_of_volume(struct blob_store *store, char ret_id[STORE_ID_SIZE]);
 /* Makes the database belong to the store with this id, on an operator's request. db must be in a writing transaction.

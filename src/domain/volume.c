@@ -22,7 +22,16 @@
 #include "base/clock.h"
 #include "base/fs.h"
 
-enum { PROBE_EVERY_MS = 1000 };
+enum { PROBE_EVERY_MS = 1000, SWEEP_MARKS_MS = 3600 * 1000 };
+
+/* What the thread that probes remembers of its mark and of the others'. No other thread uses it. */
+struct marks_seen {
+  int64_t mark;         /* the number in this process's mark */
+  int64_t renew_at_ms;  /* clock_kernel_ms */
+  int64_t sweep_at_ms;  /* clock_kernel_ms */
+  int64_t missed_since; /* clock_kernel_ms, of missing_node */
+  char missing_node[NODE_ID_SIZE];
+};
 
 struct volume {
   struct blob_store *store;
@@ -37,6 +46,8 @@ struct volume {
   int64_t probe_began_ms; /* clock_kernel_ms; 0: no probe is running */
   int64_t seen_ms;        /* clock_mono_ms when the last finished probe began */
   struct volume_seen seen;
+  struct volume_expected expected;
+  struct marks_seen marks;
   unsigned alive; /* threads that still run */
   unsigned started;
   pthread_t threads[];
@@ -151,15 +162,56 @@ void volume_tick(struct volume *v) {
 /* Writes one byte to a file that all processes share, because a frozen volume still answers reads. Only whether the
  * call returns counts: other errors of writing are found by the fills. */
 static void probe_write(struct blob_store *store) {
-  IGNORE(fs_write_byte(blob_directory_fd(store), ".alive", 0640)); /* see above */
+  IGNORE(fs_write_over(blob_directory_fd(store), ".alive", 0640, STR("\n"))); /* see above */
+}
+
+/* Renews this process's mark. If that fails, the number stays as it is and nobody misses the new one. */
+static void renew_mark(struct volume *v, const char *node_id) {
+  struct marks_seen *m = &v->marks;
+  int64_t now = clock_kernel_ms();
+  if (now < m->renew_at_ms) return;
+  m->renew_at_ms = now + VOLUME_MARK_MS;
+  if (node_mark_write(v->store, node_id, m->mark + 1) != OK) return;
+  m->mark++;
+  if (now < m->sweep_at_ms) return;
+  m->sweep_at_ms = now + SWEEP_MARKS_MS;
+  IGNORE(node_marks_sweep(v->store, node_id)); /* the next sweep follows */
+}
+
+/* Looks for the marks of the others. ret_node: the process whose mark has been missing for VOLUME_MISSES_MS, or "". */
+static void look_for_marks(struct volume *v, const struct node_marks *others, char ret_node[NODE_ID_SIZE]) {
+  struct marks_seen *m = &v->marks;
+  const struct node_mark *missing = node_marks_first_missing(v->store, others);
+  int64_t now = clock_kernel_ms();
+  const char *node_id = missing ? missing->node_id : "";
+  if (strcmp(node_id, m->missing_node) != 0) m->missed_since = now;
+  memcpy(m->missing_node, missing ? missing->node_id : (char[NODE_ID_SIZE]){""}, NODE_ID_SIZE);
+  if (missing && now - m->missed_since >= VOLUME_MISSES_MS) memcpy(ret_node, m->missing_node, NODE_ID_SIZE);
+}
+
+static void probe_marks(struct volume *v, const struct volume_expected *expected, struct volume_seen *seen) {
+  if (expected->node_id[0]) renew_mark(v, expected->node_id);
+  look_for_marks(v, &expected->others, seen->missing_node);
+  seen->mark = v->marks.mark;
+}
+
+static struct volume_expected expected_now(struct volume *v) {
+  LOCKED(&v->lock);
+  return v->expected;
 }
 
 static void run_probe(struct volume *v) {
   struct volume_seen seen = {.answers = true};
+  struct volume_expected expected = expected_now(v);
   int64_t began_ms = clock_mono_ms();
   seen.room_error = blob_free_bytes(v->store, &seen.free_bytes, &seen.total_bytes);
   seen.id_error = store_id_of_volume(v->store, seen.id);
-  probe_write(v->store);
+  seen.is_elsewhere = store_is_elsewhere(v->store);
+  seen.mark = v->marks.mark;
+  if (seen.id_error == OK && strcmp(seen.id, expected.store_id) == 0) {
+    probe_write(v->store);
+    probe_marks(v, &expected, &seen);
+  }
   {
     LOCKED(&v->lock);
     v->seen = seen;
@@ -186,6 +238,11 @@ void volume_seen(struct volume *v, struct volume_seen *ret_seen) {
   ret_seen->waits_ms = v->probe_began_ms ? clock_kernel_ms() - v->probe_began_ms : 0;
   ret_seen->answers = ret_seen->waits_ms < VOLUME_HANGS_MS;
   ret_seen->age_ms = v->seen_ms ? clock_mono_ms() - v->seen_ms : INT64_MAX;
+}
+
+void volume_expect(struct volume *v, const struct volume_expected *expected) {
+  LOCKED(&v->lock);
+  v->expected = *expected;
 }
 
 /* ---- life ---- */

@@ -12,8 +12,9 @@
  * run may still be running when done gets ERR_TIMEOUT: then the caller must not read what run writes. destroy is called
  * when run has returned and the caller has released the job; it frees what run opened and the caller did not take.
  *
- * A thread of its own also probes the volume once a second: free space, the store's id, and whether it can write a
- * byte. volume_seen returns the last result and never waits for the volume.
+ * A thread of its own also probes the volume once a second: free space, the store's id, whether it can write a byte, whether
+ * the volume's path still leads to it, and whether the marks of the other processes are there. volume_seen returns the last
+ * result and never waits for the volume. Nothing is written to a volume that is not the expected one.
  * Thread rule: any thread; new, stop and free: the owner only. */
 #pragma once
 
@@ -21,12 +22,15 @@
 
 #include "base/lock.h"
 #include "blob/blob.h"
+#include "domain/node_marks.h"
 #include "domain/store.h"
 
 struct volume;
 
 enum {
-  VOLUME_HANGS_MS = 3000, /* a probe that takes longer means that the volume does not answer */
+  VOLUME_HANGS_MS = 3000,  /* a probe that takes longer means that the volume does not answer */
+  VOLUME_MARK_MS = 5000,   /* how often a process renews its mark */
+  VOLUME_MISSES_MS = 6000, /* how long a mark is looked for before it counts as missing */
 };
 
 /* See the diagram in volume.c. */
@@ -48,6 +52,13 @@ struct volume_job {
   unsigned holders; /* the caller, and run until it has returned */
 };
 
+/* What the database knows, for the probes to compare with. */
+struct volume_expected {
+  char store_id[STORE_ID_SIZE]; /* of the right volume; "": unknown */
+  char node_id[NODE_ID_SIZE];   /* this process; the probes renew its mark */
+  struct node_marks others;     /* as they are in the database now */
+};
+
 /* The result of the last probe. */
 struct volume_seen {
   bool answers;        /* false: the running probe has taken longer than VOLUME_HANGS_MS */
@@ -57,6 +68,9 @@ struct volume_seen {
   uint64_t free_bytes, total_bytes;
   enum err id_error; /* of id */
   char id[STORE_ID_SIZE];
+  bool is_elsewhere;               /* the volume's path leads to another place, or to none */
+  int64_t mark;                    /* the number in this process's mark; 0: none is written yet */
+  char missing_node[NODE_ID_SIZE]; /* a process whose mark was missing for VOLUME_MISSES_MS; "": none */
 };
 
 /* threads: how many run jobs; queue_max: how many jobs may wait. */
@@ -65,14 +79,14 @@ CHECKED enum err volume_new(struct blob_store *store, unsigned threads, size_t q
  * ERR_CLOSED. */
 CHECKED enum err volume_run(struct volume *v, struct volume_job *job);
 /* The caller no longer uses the job. Call it once for each volume_run that returned OK. */
-/* The caller no longer uses the job. Call it once for each volume_run that returned OK. */
 void volume_release(struct volume_job *job);
 /* Calls done with ERR_TIMEOUT for jobs whose time is up. Call it some times a second, on a thread that never waits for
  * the volume. */
 void volume_tick(struct volume *v);
 /* Returns the result of the last probe. Never waits for the volume. */
-/* Returns the result of the last probe. Never waits for the volume. */
 void volume_seen(struct volume *v, struct volume_seen *ret_seen);
+/* From now on the probes compare with this. Before the first call nothing is written to the volume. */
+void volume_expect(struct volume *v, const struct volume_expected *expected);
 /* Stops the threads and gives up waiting jobs. False: after wait_ms some threads are still inside the volume. They
  * still use the volume and its store, so the caller must free neither. */
 CHECKED bool volume_stop(struct volume *v, int64_t wait_ms);

@@ -17,6 +17,7 @@ struct node {
   int64_t started_at;
   int64_t seen_at; /* when its last beat came; nodes_beat ignores it */
   int64_t full_at; /* since when it is full; 0: it is not; nodes_beat ignores it */
+  int64_t mark;    /* the number in its mark on the recordings' volume; 0: it has written none */
 };
 
 /* Inserts or renews the process's row with seen_at = now, and deletes rows not renewed for NODE_FORGOTTEN_MS. full_at becomes the

@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "domain/part.h"
+#include "domain/store.h"
 #include "work/fill_found.h"
 #include "work/fill_internal.h"
 
@@ -161,6 +162,10 @@ void fill_sync(struct fill *f) {
 static void publish_run(struct fill *f) {
   if (clock_mono_ms() >= f->lease_mono_ms) { /* the process was suspended since the lease was confirmed */
     f->disk_error = ERR_CONFLICT;
+    return;
+  }
+  if (store_is_elsewhere(f->context->store)) { /* the bytes would be where nobody finds them */
+    f->disk_error = ERR_IO;
     return;
   }
   f->disk_error = blob_publish(f->part, f->name);

@@ -9,7 +9,7 @@
  *  (2) All members of struct worker belong to the worker's thread (fetch's loop), except the two atomic ones and those
  *      under the lock.
  *  (3) The fetch loop runs until the last fill is freed: reports and disk steps can always post to it.
- *  (4) Nothing is claimed unless the volume has room. The queue is maintained all the same, at least once a second. */
+ *  (4) Nothing is claimed unless the volume has room and is the right one. The queue is maintained all the same, at least once a second. */
 #include "work/worker.h"
 
 #include <stdatomic.h>
@@ -74,6 +74,7 @@ struct worker {
   char owner[40];
   atomic_bool woken;
   atomic_bool draining;
+  atomic_bool held;
 
   bool started; /* worker_begin ran on the loop */
   struct fill **fills;
@@ -217,6 +218,10 @@ static void claim_done(void *arg, enum err e) {
   fetch_post_task(c->worker->fetch, &c->task); /* (3) */
 }
 
+static bool worker_may_claim(const struct worker *w) {
+  return room_state(w->room) == ROOM_ENOUGH && !atomic_load(&w->held);
+}
+
 static void claim_start(struct worker *w) {
   struct claim *c = calloc(1, sizeof(*c));
   if (!c) return;
@@ -224,7 +229,7 @@ static void claim_start(struct worker *w) {
   c->worker = w;
   c->task = (struct fetch_task){.fn = claim_take_result, .arg = c};
   c->limits = w->limits;
-  c->most = room_state(w->room) == ROOM_ENOUGH ? CLAIM_MOST : 0; /* (4) */
+  c->most = worker_may_claim(w) ? CLAIM_MOST : 0; /* (4) */
   c->asked_mono_ms = clock_mono_ms();
   memcpy(c->owner, w->owner, sizeof(c->owner));
   w->claiming = true;
@@ -245,6 +250,10 @@ static void worker_room_changed(void *arg, enum room_state state) {
 
 bool worker_is_full(const struct worker *w) {
   return room_is_full(w->room);
+}
+
+void worker_hold(struct worker *w, bool is_held) {
+  if (atomic_exchange(&w->held, is_held) && !is_held) worker_wake(w);
 }
 
 /* ---- the loop ---- */
@@ -269,11 +278,12 @@ static int64_t worker_tick(void *arg) {
   if (atomic_load(&w->draining)) return wait;
   int64_t to_room = room_tick(w->room, mono);
   if (to_room < wait) wait = to_room;
-  if (mono >= w->sweep_at_ms) {
+  bool may_remove = !atomic_load(&w->held);
+  if (may_remove && mono >= w->sweep_at_ms) {
     w->sweep_at_ms = mono + SWEEP_EVERY_MS;
     sweep_start(w->sweep);
   }
-  if (mono >= w->old_parts_at_ms) {
+  if (may_remove && mono >= w->old_parts_at_ms) {
     w->old_parts_at_ms = mono + OLD_PARTS_EVERY_MS;
     old_parts_tick(w->old_parts);
   }
@@ -283,7 +293,7 @@ static int64_t worker_tick(void *arg) {
     else if (w->retry_at_ms - mono < wait)
       wait = w->retry_at_ms - mono;
   }
-  bool may_claim = room_state(w->room) == ROOM_ENOUGH; /* (4) */
+  bool may_claim = worker_may_claim(w); /* (4) */
   bool due = clock_now_ms() >= w->maintain_at_ms || (may_claim && atomic_load(&w->woken));
   if (due && !w->claiming && mono >= w->claim_at_ms) {
     claim_start(w);

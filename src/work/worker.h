@@ -34,6 +34,9 @@ void worker_wake(struct worker *w);
 void worker_set_access(struct worker *w, struct access_snapshot *snapshot);
 /* The volume has less than min_free_bytes free: nothing is claimed until there is room. */
 bool worker_is_full(const struct worker *w);
+/* (any thread) While held the worker claims nothing and removes nothing from the volume, because this is not the right one.
+ * Fills that run go on. */
+void worker_hold(struct worker *w, bool is_held);
 /* Stops claiming and waits up to timeout_ms for the fills to end; then stops them and gives their leases back. False: some
  * fills can't be ended, because the volume does not answer. Their leases are given back too, but the worker's threads still
  * use the worker_parts: the process must exit without freeing any of them. */

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/secret.h"
 #include "cmd/check/check_parts.h"
+#include "domain/node_marks.h"
 #include "domain/store.h"
 
 enum { PROBE_NAME_SIZE = 64 };
@@ -51,6 +52,26 @@ static void volume_check_unknown_id(struct check *c) {
                "%s has a .store-id that can't be read or is not valid", c->app.recordings_dir);
 }
 
+/* A mark can be missing because its process ended after its row was read, so the row is read again. */
+static void volume_check_marks(struct check *c) {
+  struct node_marks marks;
+  const struct node_mark *missing = NULL;
+  for (int i = 0; i < 2; i++) {
+    if (node_marks_read(c->app.db, "", &marks) != OK) return; /* check_database reported it */
+    missing = node_marks_first_missing(c->store, &marks);
+    if (!missing) break;
+  }
+  if (missing)
+    report_add(
+        &c->report, CHECK_FAIL, "volume",
+        "mount one volume at RECORDINGS_DIR in every process; a copy of it, or a volume for each container, won't do",
+        "the mark of node %s is missing in %s: that process has another volume, or this one is a copy",
+        missing->node_id, c->app.recordings_dir);
+  else
+    report_add(&c->report, CHECK_OK, "volume", "", "%s is the one that the database and its processes know",
+               c->app.recordings_dir);
+}
+
 static void volume_check_id(struct check *c) {
   char known[STORE_ID_SIZE], found[STORE_ID_SIZE];
   if (!c->has_schema && !c->is_new) return;
@@ -61,7 +82,7 @@ static void volume_check_id(struct check *c) {
   }
   if (e == OK) e = store_id_of_volume(c->store, found);
   if (e == OK && strcmp(known, found) == 0)
-    report_add(&c->report, CHECK_OK, "volume", "", "%s is the one that the database knows", c->app.recordings_dir);
+    volume_check_marks(c);
   else
     report_add(&c->report, CHECK_FAIL, "volume",
                "mount the right one at RECORDINGS_DIR in every process; if you moved the recordings here on purpose, "

@@ -30,6 +30,14 @@ struct business_ids {
   size_t count, room;
 };
 
+/* Why the recordings' volume can't be used; VOLUME_RIGHT: it can. */
+enum volume_fault {
+  VOLUME_RIGHT,
+  VOLUME_UNKNOWN,      /* its id is not the one that the database knows, or can't be read */
+  VOLUME_ELSEWHERE,    /* RECORDINGS_DIR leads to another place than the one that is open */
+  VOLUME_LACKS_A_MARK, /* another process has another volume */
+};
+
 enum serve_role { SERVE_ALL, SERVE_WEB, SERVE_WORKER };
 
 struct serve {
@@ -56,7 +64,7 @@ struct serve {
 
   /* The state of the process and of others: the upkeep writes it, any thread may read it. */
   atomic_bool draining;
-  atomic_bool store_is_right;
+  _Atomic enum volume_fault volume_fault;
   _Atomic int64_t worker_seen_ms;   /* monotonic: when a worker of any process was last alive; 0: never */
   atomic_bool storage_full;         /* there are workers, and the volume is full for all of them */
   atomic_bool storage_full_changed; /* storage_full has changed since event streams were notified */
@@ -67,11 +75,12 @@ struct serve {
   struct calls_upkeep calls_upkeep;
   bool more_of_calls;
   int64_t calls_logged_ms; /* monotonic: when its progress was last logged */
-  struct lock lock;        /* covers stopped and access_changes; never held during SQL */
+  struct lock lock;        /* covers stopped, access_changes and missing_node; never held during SQL */
   struct access_changes access_changes;
-  struct business_ids stopped; /* sorted: businesses whose credentials the provider refused */
-  atomic_bool figures_busy;    /* a reader reads them now */
-  _Atomic int64_t figures_ms;  /* monotonic: when they were last read; 0: never */
+  struct business_ids stopped;     /* sorted: businesses whose credentials the provider refused */
+  char missing_node[NODE_ID_SIZE]; /* of VOLUME_LACKS_A_MARK: whose mark */
+  atomic_bool figures_busy;        /* a reader reads them now */
+  _Atomic int64_t figures_ms;      /* monotonic: when they were last read; 0: never */
 };
 
 /* serve_upkeep.c: periodic work on the main thread, about four times a second */
@@ -81,7 +90,7 @@ CHECKED enum err serve_load_access(struct serve *s);
 /* (any thread) Makes the main thread read the changed business or key again, at once. NULL: read everything again. */
 void serve_note_access(struct serve *s, const struct access_change *change);
 
-/* serve_state.c: what the process knows about itself; (any thread). serve: a struct serve. */
+/* serve_state.c and serve_volume.c: what the process knows about itself; (any thread). serve: a struct serve. */
 enum { SERVE_WORKER_LIVES_MS = 30 * 1000 };
 /* True if a worker of any process reported within SERVE_WORKER_LIVES_MS. */
 bool serve_worker_alive(void *serve);
@@ -92,7 +101,13 @@ size_t serve_stopped_count(struct serve *s);
 void serve_set_stopped(struct serve *s, struct business_ids *list);
 /* True if there are workers and none has room for a recording. */
 bool serve_storage_full(void *serve);
-/* NULL when able to serve; else a sentence for /readyz. *ret_degraded: "database" or NULL. */
+/* Compares the volume as it was probed last with the database; holds the worker while they differ. */
+void serve_watch_volume(struct serve *s);
+/* Logs which database a worker opened if no other process uses it: it may be the wrong one. */
+void serve_log_lonely_worker(struct serve *s);
+/* A sentence without paths; NULL: the volume is right. Valid until the thread's next call. */
+const char *serve_volume_problem(struct serve *s);
+/* NULL when able to serve; else a sentence for /readyz, valid until the thread's next call. *ret_degraded: "database" or NULL. */
 const char *serve_not_ready(void *serve, const char **ret_degraded);
 
 /* serve_figures.c: metrics that come from the database and the volume, and the server of ADMIN_LISTEN */

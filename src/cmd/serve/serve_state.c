@@ -22,7 +22,7 @@ void serve_set_stopped(struct serve *s, struct business_ids *list) {
 
 bool serve_worker_alive(void *serve) {
   struct serve *s = serve;
-  if (s->worker) return true;
+  if (s->worker && atomic_load(&s->volume_fault) == VOLUME_RIGHT) return true;
   int64_t seen = atomic_load(&s->worker_seen_ms);
   return seen != 0 && clock_mono_ms() - seen < SERVE_WORKER_LIVES_MS;
 }
@@ -51,6 +51,5 @@ const char *serve_not_ready(void *serve, const char **ret_degraded) {
   struct volume_seen seen;
   volume_seen(s->volume, &seen);
   if (!seen.answers) return "The recordings' volume does not answer.";
-  if (!atomic_load(&s->store_is_right)) return "The recordings' volume is not the one that the database knows.";
-  return NULL;
+  return serve_volume_problem(s);
 }

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/serve/serve_parts.h"
-#include "domain/store.h"
 #include "ledger/accounts.h"
 #include "ledger/sessions.h"
 
@@ -101,21 +100,10 @@ static enum err workers_read(struct serve *s) {
   return OK;
 }
 
-/* Compares the volume's id as it was seen last with the database's. While the volume does not answer, the last result stays. */
-static void store_compare_id(struct serve *s) {
-  char id[STORE_ID_SIZE];
-  struct volume_seen seen;
-  volume_seen(s->volume, &seen);
-  if (!seen.answers || seen.age_ms == INT64_MAX) return;
-  bool right = store_known_id(s->app.db, id) == OK && seen.id_error == OK && strcmp(id, seen.id) == 0;
-  if (!right && atomic_load(&s->store_is_right)) log_error("Recordings' volume is not the one that the database knows");
-  atomic_store(&s->store_is_right, right);
-}
-
 static void upkeep_read(struct serve *s) {
   enum err e = workers_read(s);
   if (e == OK) e = accounts_read_stopped(s);
-  if (e == OK) store_compare_id(s);
+  if (e == OK) serve_watch_volume(s);
 }
 
 /* Reads the businesses and keys again that have changed. */
@@ -151,11 +139,17 @@ static void node_submit_beat(struct serve *s) {
   if (db_writer_submit(s->writer, job) != OK) free(node);
 }
 
-/* True if this worker's storage has become full, or is no longer: then the beat is sent at once, so that other processes know. */
-static bool node_is_full_changed(struct serve *s) {
+/* True if the others must know of something at once: this worker's storage has become full, or is no longer; it fills, or no
+ * longer, because of its volume; its mark has a new number. */
+static bool node_changed(struct serve *s) {
+  struct volume_seen seen;
+  volume_seen(s->volume, &seen);
   bool is_full = s->worker && worker_is_full(s->worker);
-  bool moved = s->node.is_full != is_full;
+  bool works = s->worker && atomic_load(&s->volume_fault) == VOLUME_RIGHT;
+  bool moved = s->node.is_full != is_full || s->node.works != works || s->node.mark != seen.mark;
   s->node.is_full = is_full;
+  s->node.works = works;
+  s->node.mark = seen.mark;
   return moved;
 }
 
@@ -242,7 +236,7 @@ void serve_upkeep(struct serve *s) {
   access_refresh(s, now);
   /* While the writer waits for a locked database, submit nothing: jobs would pile up. */
   bool can_write = db_writer_healthy(s->writer);
-  if (can_write && node_is_full_changed(s)) next_beat = now;
+  if (can_write && node_changed(s)) next_beat = now;
   if (can_write && upkeep_is_due(&next_beat, now, BEAT_MS)) node_submit_beat(s);
   struct db_job trim_sessions = {
       .name = METRIC_JOB_TRIM, .run = run_trim_sessions, .arg = s, .more = &s->more_sessions_to_trim};
