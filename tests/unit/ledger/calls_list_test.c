@@ -1,4 +1,5 @@
-/* calls_list_test.c - compares lists with a simple model of what they should contain, for all filters over a generated catalog. */
+/* calls_list_test.c - compares lists with a simple model of what they should contain, for all filters over a generated
+ * catalog. */
 #include "rows_scratch.h"
 
 #include "ledger/calls_list.h"

@@ -1,5 +1,5 @@
-/* ledger_nomem_test.c - each allocation in turn fails, ours and SQLite's. The result is an error or success, never a crash, a leak
- * or a partly written row. */
+/* ledger_nomem_test.c - each allocation in turn fails, ours and SQLite's. The result is an error or success, never a crash, a
+ * leak or a partly written row. */
 #include "ledger_scratch.h"
 
 #include <sqlite3.h>
