@@ -143,7 +143,16 @@ static void the_customer_number_is_not_one_of_the_business(void **state) {
     const char *direction, *from, *to, *child_to, *customer;
   } cases[] = {
       {"inbound", "+15550100", "+15550999", NULL, "+15550100"},
-      {"inbound", "anonymous", "+15550999", "+15550111", "anonymous"},
+      {"inbound", "anonymous", "+15550999", "+15550111", ""},
+      {"inbound", "Restricted", "+15550999", NULL, ""},
+      {"inbound", "Unavailable", "+15550999", NULL, ""},
+      {"inbound", "sip:anonymous@anonymous.invalid", "+15550999", NULL, ""},
+      {"inbound", "+266696687", "+15550999", NULL, ""},
+      {"inbound", "+86282452253", "+15550999", NULL, ""},
+      {"inbound", "+2666966871", "+15550999", NULL, "+2666966871"},
+      {"inbound", "266696687", "+15550999", NULL, "266696687"},
+      {"inbound", "client:anonymous", "+15550999", NULL, "client:anonymous"},
+      {"outbound", "+15550999", "client:dana", "Anonymous", ""},
       {"outbound", "+15550999", "+15550100", "+15550111", "+15550100"},
       {"outbound", "+15550999", "client:dana", "+15550111", "+15550111"},
       {"outbound", "+15550999", "sip:1@example.com", "+15550111", "+15550111"},
