@@ -14,10 +14,19 @@
 
 static const char *const EXTENSIONS[] = {".json", ".mp3", ".wav"};
 
+/* Without blanks around it, and without its query: of a url that names a recording, neither counts. */
+static struct str url_trim(struct str url) {
+  while (url.n && (unsigned char)url.p[0] <= ' ') url = str_skip(url, 1);
+  while (url.n && (unsigned char)url.p[url.n - 1] <= ' ') url = str_head(url, url.n - 1);
+  size_t query = str_index(url, '?', 0);
+  return str_index(url, '#', 0) < query ? url : str_head(url, query);
+}
+
 static struct str url_without_extension(struct str url) {
   for (size_t i = 0; i < COUNT_OF(EXTENSIONS); i++) {
     struct str extension = str_from(EXTENSIONS[i]);
-    if (str_ends(url, extension)) return str_head(url, url.n - extension.n);
+    if (url.n >= extension.n && str_eq_nocase(str_skip(url, url.n - extension.n), extension))
+      return str_head(url, url.n - extension.n);
   }
   return url;
 }
@@ -99,6 +108,7 @@ static enum err add_absolute(struct str base_url, struct str reported_url, struc
 enum err twilio_media_url(const struct provider_account *account, struct str reported_url, struct str recording_sid,
                           struct buf *b, struct str *ret_url, bool *ret_forbidden) {
   struct buf text CLEANUP(buf_done) = BUF_INIT(2 * TWILIO_URL_MAX + 16); /* reported_url may be a view into b */
+  reported_url = url_trim(reported_url);
   bool fits = reported_url.n <= TWILIO_URL_MAX && account->base_url.n <= TWILIO_URL_MAX;
   if (fits)
     TRY(add_absolute(account->base_url, reported_url, &text));
@@ -114,7 +124,7 @@ enum err twilio_media_url(const struct provider_account *account, struct str rep
 }
 
 struct str twilio_media_sid(struct str url) {
-  struct str path = url_without_extension(url);
+  struct str path = url_without_extension(url_trim(url));
   size_t start = path.n;
   while (start > 0 && path.p[start - 1] != '/') start--;
   struct str last = str_skip(path, start);
@@ -152,10 +162,17 @@ enum err twilio_media_ask(const struct provider_account *account, struct str url
   return OK;
 }
 
-/* The request asks for identity, and callreel does not decode a body that is encoded all the same. */
+/* The request asks for identity, and callreel does not decode a body that is encoded all the same. What stores write beside
+ * an upload in chunks of theirs, aws-chunked, says nothing about the body. */
 static bool is_encoded(struct str content_encoding) {
-  content_encoding = str_trim(content_encoding);
-  return content_encoding.n > 0 && !str_eq_nocase(content_encoding, STR("identity"));
+  struct str coding;
+  while (content_encoding.n > 0) {
+    (void)str_cut(content_encoding, ',', &coding, &content_encoding);
+    coding = str_trim(coding);
+    if (coding.n > 0 && !str_eq_nocase(coding, STR("identity")) && !str_eq_nocase(coding, STR("aws-chunked")))
+      return true;
+  }
+  return false;
 }
 
 enum provider_answer twilio_media_answer(int status, struct str content_encoding, enum recording_error *ret_error) {

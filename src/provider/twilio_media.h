@@ -6,7 +6,8 @@
 
 enum { TWILIO_URL_MAX = 2048 };
 
-/* Appends to b the url to store for a recording: absolute, without the extension of a format, at most TWILIO_URL_MAX bytes.
+/* Appends to b the url to store for a recording: absolute, without blanks around it, a query or the
+ * extension of a format, at most TWILIO_URL_MAX bytes.
  * If reported_url has http and the host of the account's base, it gets the base's https. *ret_forbidden: it may not be
  * fetched, because it is not a known form with this account's and this recording's SIDs at the base's origin. */
 CHECKED enum err twilio_media_url(const struct provider_account *account, struct str reported_url,
