@@ -1,9 +1,11 @@
 /* twilio_signature.c - X-Twilio-Signature.
  *
  * Invariants
- *  (1) Every candidate (a form of the URL with a token) is computed and compared, whatever the result of the others.
+ *  (1) Every candidate (a form of the URL with a token) is computed and compared, whatever the result of the others. How
+ *      many there are depends on the URL alone.
  *  (2) A body that is not a form is valid only if the signed URL has its digest: the signature does not cover it otherwise.
- *  (3) The URL is used as it was received, without normalization: Twilio signs the URL that it requests. */
+ *  (3) The URL is used as it was received, without normalization: Twilio signs the URL that it requests. Only the host is
+ *      tried in other letters' cases and with another form of the port: a host compares without case (RFC 3986, 6.2.2.1). */
 #include "provider/twilio_signature.h"
 
 #include <stdlib.h>
@@ -47,21 +49,20 @@ enum err twilio_signature_make(const struct twilio_signed *what, struct str toke
   return add_mac(buf_str(&text), token, b);
 }
 
-/* A URL in three: before the port (scheme, user-info, host), the port's digits, and what follows. */
+/* A URL in four: scheme and user-info; host; the port with its ':'; and what follows. */
 struct url_parts {
-  struct str before, port, after;
-  bool has_port;
-  struct str default_port;
+  struct str before, host, port, after;
+  struct str default_port; /* of the scheme, with its ':' */
 };
 
 static bool split_url(struct str url, struct url_parts *ret) {
   struct url_parts parts = {0};
   size_t start;
   if (str_starts_nocase(url, STR("https://"))) {
-    parts.default_port = STR("443");
+    parts.default_port = STR(":443");
     start = sizeof("https://") - 1;
   } else if (str_starts_nocase(url, STR("http://"))) {
-    parts.default_port = STR("80");
+    parts.default_port = STR(":80");
     start = sizeof("http://") - 1;
   } else {
     return false;
@@ -73,22 +74,12 @@ static bool split_url(struct str url, struct url_parts *ret) {
   if (host < end && url.p[host] == '[')
     while (colon < end && url.p[colon] != ']') colon++;
   while (colon < end && url.p[colon] != ':') colon++;
-  parts.before = str_head(url, colon);
-  parts.has_port = colon < end;
-  if (parts.has_port) parts.port = str_of(url.p + colon + 1, end - colon - 1);
+  parts.before = str_head(url, host);
+  parts.host = str_of(url.p + host, colon - host);
+  parts.port = str_of(url.p + colon, end - colon);
   parts.after = str_skip(url, end);
   *ret = parts;
   return true;
-}
-
-/* The URL without its port; or, if it has none, with the default one. */
-static enum err add_other_port_form(const struct url_parts *parts, struct buf *b) {
-  TRY(buf_add(b, parts->before));
-  if (!parts->has_port) {
-    TRY(buf_add_char(b, ':'));
-    TRY(buf_add(b, parts->default_port));
-  }
-  return buf_add(b, parts->after);
 }
 
 static struct str query_of(struct str url) {
@@ -129,20 +120,58 @@ static enum err try_tokens(struct str text, const struct str *tokens, size_t tok
   return OK;
 }
 
+struct check {
+  struct str signature;
+  const struct str *tokens;
+  size_t token_count;
+  struct str parameters; /* in the form that is signed */
+  bool valid;
+};
+
+static enum err try_url(struct check *c, const struct url_parts *parts, struct str host, struct str port) {
+  struct buf text CLEANUP(buf_done) = BUF_INIT(TWILIO_SIGNED_MAX);
+  TRY(buf_add(&text, parts->before));
+  TRY(buf_add(&text, host));
+  TRY(buf_add(&text, port));
+  TRY(buf_add(&text, parts->after));
+  TRY(buf_add(&text, c->parameters));
+  return try_tokens(buf_str(&text), c->tokens, c->token_count, c->signature, &c->valid);
+}
+
+/* With the port as it stands; and without it or, if there is none, with the default one. */
+static enum err try_ports(struct check *c, const struct url_parts *parts, struct str host) {
+  TRY(try_url(c, parts, host, parts->port));
+  return try_url(c, parts, host, parts->port.n ? STR_NONE : parts->default_port);
+}
+
+static enum err add_lower_case(struct buf *b, struct str s) {
+  for (size_t i = 0; i < s.n; i++)
+    TRY(buf_add_char(b, (char)(s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] - 'A' + 'a' : s.p[i])));
+  return OK;
+}
+
+/* The host as it stands, in small letters, and as the request says it. (3) */
+static enum err try_hosts(struct check *c, const struct url_parts *parts, struct str request_host) {
+  struct buf lower CLEANUP(buf_done) = BUF_INIT(TWILIO_SIGNED_MAX);
+  TRY(add_lower_case(&lower, parts->host));
+  TRY(try_ports(c, parts, parts->host));
+  if (!str_eq(buf_str(&lower), parts->host)) TRY(try_ports(c, parts, buf_str(&lower)));
+  struct str other = str_head(request_host, parts->host.n);
+  bool is_other = str_eq_nocase(other, parts->host) && !str_eq(other, parts->host) && !str_eq(other, buf_str(&lower));
+  return is_other ? try_ports(c, parts, other) : OK;
+}
+
 enum err twilio_signature_check(const struct twilio_signed *what, struct str signature, const struct str *tokens,
                                 size_t token_count, bool *ret_valid) {
-  bool valid = false;
-  struct url_parts parts;
-  struct buf text CLEANUP(buf_done) = BUF_INIT(TWILIO_SIGNED_MAX);
-  TRY(buf_add(&text, what->url));
-  TRY(add_parameters(what, &text));
-  TRY(try_tokens(buf_str(&text), tokens, token_count, signature, &valid));
-  if (split_url(what->url, &parts)) {
-    buf_clear(&text);
-    TRY(add_other_port_form(&parts, &text));
-    TRY(add_parameters(what, &text));
-    TRY(try_tokens(buf_str(&text), tokens, token_count, signature, &valid));
-  }
-  *ret_valid = body_digest_is_signed(what) && valid;
+  struct url_parts parts = {.before = what->url};
+  struct buf parameters CLEANUP(buf_done) = BUF_INIT(TWILIO_SIGNED_MAX);
+  TRY(add_parameters(what, &parameters));
+  struct check c = {
+      .signature = signature, .tokens = tokens, .token_count = token_count, .parameters = buf_str(&parameters)};
+  if (split_url(what->url, &parts))
+    TRY(try_hosts(&c, &parts, what->host));
+  else
+    TRY(try_url(&c, &parts, STR_NONE, STR_NONE));
+  *ret_valid = body_digest_is_signed(what) && c.valid;
   return OK;
 }

@@ -17,6 +17,7 @@ struct twilio_parameter {
 /* What is signed. */
 struct twilio_signed {
   struct str url;                      /* whole, as the sender requested it; not re-encoded */
+  struct str host;                     /* of the request, [:port] allowed; only checked, may be empty */
   struct twilio_parameter *parameters; /* of a form, decoded; these functions sort them */
   size_t count;
   struct str body; /* raw, if it is not a form; else empty */
@@ -28,7 +29,8 @@ enum { TWILIO_SIGNED_MAX = 1024 * 1024 }; /* bytes of text under one signature *
 CHECKED enum err twilio_signature_make(const struct twilio_signed *what, struct str token, struct buf *b);
 
 /* *ret_valid: the signature is right under one of the tokens (empty ones don't count). Tries the URL byte for byte, and
- * without its port or, if it has none, with the scheme's default port. Takes the same time whichever candidate fits.
+ * without its port or, if it has none, with the scheme's default port; each also with its host in small letters and, if they
+ * differ in case only, as what->host has it. Takes the same time whichever candidate fits.
  * ERR_TOO_BIG, ERR_NOMEM: it was not checked. */
 CHECKED enum err twilio_signature_check(const struct twilio_signed *what, struct str signature,
                                         const struct str *tokens, size_t token_count, bool *ret_valid);

@@ -50,7 +50,8 @@ static void every_vector_of_twilios_clients_has_the_same_result_as_there(void **
 
 static bool accepts(const char *asked_url, const char *signed_url) {
   struct twilio_parameter parameters[] = {{STR("b"), STR("2")}, {STR("a"), STR("1")}};
-  struct twilio_signed what = {.url = str_from(signed_url), .parameters = parameters, .count = 2};
+  struct twilio_signed what = {
+      .url = str_from(signed_url), .host = STR("H.eXample:443"), .parameters = parameters, .count = 2};
   struct buf signature CLEANUP(buf_done) = BUF_INIT(64);
   const struct str tokens[] = {STR_NONE, STR("token")};
   bool valid;
@@ -84,6 +85,14 @@ static void the_port_may_be_missing_or_added(void **state) {
       {"https://h.example/a", "http://h.example/a", false},
       {"https://h.example/a%41", "https://h.example/aA", false},
       {"/a", "/a", true},
+      {"https://H.Example/a", "https://h.example/a", true},
+      {"https://H.Example:443/a", "https://h.example/a", true},
+      {"https://h.example/a", "https://H.eXample/a", true}, /* as the request's Host has it */
+      {"https://h.example/a", "https://H.eXample:443/a", true},
+      {"https://User@H.Example/a", "https://User@h.example/a", true},
+      {"https://User@H.Example/a", "https://user@h.example/a", false},
+      {"https://H.Example/A", "https://h.example/a", false},
+      {"https://h.exbmple/a", "https://H.Example/a", false},
   };
   for (size_t i = 0; i < COUNT_OF(cases); i++)
     if (accepts(cases[i].asked, cases[i].signed_) != cases[i].valid) fail_msg("%s", cases[i].asked);
