@@ -83,6 +83,18 @@ static bool network_contains(const struct network *n, const uint8_t address[16])
   return rest == 0 || (n->address[whole] ^ address[whole]) >> (8 - rest) == 0;
 }
 
+static bool proxies_contain(const struct proxies *p, const uint8_t address[16]) {
+  for (size_t i = 0; i < p->count; i++)
+    if (network_contains(&p->networks[i], address)) return true;
+  return false;
+}
+
+bool proxies_trust_text(const struct proxies *p, struct str address) {
+  struct network parsed;
+  return str_index(address, '/', 0) == address.n && network_parse(address, &parsed) == OK &&
+         proxies_contain(p, parsed.address);
+}
+
 bool proxies_trust(const struct proxies *p, const struct sockaddr_storage *peer) {
   uint8_t address[16];
   if (p->count == 0) return false;
@@ -92,7 +104,5 @@ bool proxies_trust(const struct proxies *p, const struct sockaddr_storage *peer)
     memcpy(address, &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr, 16);
   else
     return false;
-  for (size_t i = 0; i < p->count; i++)
-    if (network_contains(&p->networks[i], address)) return true;
-  return false;
+  return proxies_contain(p, address);
 }

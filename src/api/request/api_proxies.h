@@ -18,3 +18,5 @@ CHECKED enum err proxies_new(struct str list, struct proxies **ret_proxies);
 struct proxies *proxies_free(struct proxies *p);
 /* True if peer is in one of the networks. An IPv4-mapped IPv6 address counts as IPv4. */
 bool proxies_trust(const struct proxies *p, const struct sockaddr_storage *peer);
+/* The same of an address as X-Forwarded-For has it; false if it is none. */
+bool proxies_trust_text(const struct proxies *p, struct str address);

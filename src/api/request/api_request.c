@@ -18,14 +18,43 @@ bool request_id(struct api_request *req, enum id_kind kind) {
   return false;
 }
 
+/* The nth element of a header's list, counted from the last one (0); false if there are fewer. Lists of several lines with the
+ * same name are one list (RFC 9110, section 5.3). */
+static bool list_from_end(const struct http_request *r, struct str name, size_t nth, struct str *ret_element) {
+  for (size_t i = r->header_count; i-- > 0;) {
+    if (!str_eq_nocase(r->headers[i].name, name)) continue;
+    struct str rest = r->headers[i].value;
+    for (bool more = true; more; nth--) {
+      size_t comma = rest.n;
+      while (comma > 0 && rest.p[comma - 1] != ',') comma--;
+      *ret_element = str_trim(str_skip(rest, comma));
+      more = comma > 0;
+      if (more) rest = str_head(rest, comma - 1);
+      if (nth == 0) return true;
+    }
+  }
+  return false;
+}
+
+static const struct str PROTO = {"X-Forwarded-Proto", sizeof("X-Forwarded-Proto") - 1};
+
+/* Each proxy appends the scheme and the address of its own client. So the last element is that of the nearest proxy; the one
+ * before it counts only if the address that the nearest proxy reports is a trusted proxy's as well, and so on. */
 bool request_is_https(const struct api_request *req) {
   const struct http_request *r = req->request;
-  struct str value = STR_NONE, each;
+  struct str proto = STR_NONE, address, next;
   if (!proxies_trust(req->api->proxies, http_peer(req->x))) return false;
-  for (size_t i = 0; i < r->header_count; i++)
-    if (str_eq_nocase(r->headers[i].name, STR("X-Forwarded-Proto"))) value = r->headers[i].value;
-  while (str_cut(value, ',', &each, &value)) continue; /* the nearest proxy's value is the last */
-  return str_eq_nocase(str_trim(each), STR("https"));
+  if (!list_from_end(r, PROTO, 0, &proto)) return false;
+  for (size_t i = 0; list_from_end(r, STR("X-Forwarded-For"), i, &address); i++) {
+    if (!proxies_trust_text(req->api->proxies, address) || !list_from_end(r, PROTO, i + 1, &next)) break;
+    proto = next;
+  }
+  return str_eq_nocase(proto, STR("https"));
+}
+
+bool request_has_several_protos(const struct api_request *req) {
+  struct str proto;
+  return proxies_trust(req->api->proxies, http_peer(req->x)) && list_from_end(req->request, PROTO, 1, &proto);
 }
 
 bool request_query(struct api_request *req, const char *name, char *ret_text, size_t size) {

@@ -64,8 +64,10 @@ CHECKED bool request_query(struct api_request *req, const char *name, char *ret_
 /* Counts the request among the listeners of its business. The caller gives the place back with listeners_leave. NULL: there
  * are too many, and 429 was answered. */
 struct listener_place *request_listen(struct api_request *req);
-/* True if the client used https: a trusted proxy's X-Forwarded-Proto says so. */
+/* True if the client used https: the X-Forwarded-Proto of the outermost trusted proxy says so. */
 bool request_is_https(const struct api_request *req);
+/* True if a trusted proxy reports several schemes in X-Forwarded-Proto. */
+bool request_has_several_protos(const struct api_request *req);
 /* Adds the field name (Location, Content-Location) with {base}/api/recordings/{recording_sid}/{what}. */
 void field_recording_path(const struct api *a, struct http_fields *f, struct str name, const char *recording_sid,
                           const char *what);
