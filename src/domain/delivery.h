@@ -37,17 +37,29 @@
 #define RECORDING_FIELD_STARTED "started_at"  /* UNIX milliseconds */
 #define RECORDING_FIELD_SOURCE "source"
 #define RECORDING_FIELD_TRACK "track"
+/* Marks of a delivery's values that were longer than DELIVERY_TEXT_MAX and are stored cut: "1". A mark counts for the value
+ * with the same rank. */
+#define CALL_FIELD_FROM_CUT "from_cut"
+#define CALL_FIELD_TO_CUT "to_cut"
+#define CALL_FIELD_CALLER_NAME_CUT "caller_name_cut"
+#define CALL_FIELD_PROVIDER_DIRECTION_CUT "provider_direction_cut"
+#define FIELD_STATUS_CUT "status_cut" /* of a call or a recording */
+#define RECORDING_FIELD_SOURCE_CUT "source_cut"
+#define RECORDING_FIELD_TRACK_CUT "track_cut"
 #define RECORDING_FIELD_ERROR "provider_error" /* the provider's number: 16101 … */
 
 /* FURTHER: fields that callreel does not know. More than that are dropped. */
 enum {
   DELIVERY_FURTHER_MAX = 300,
-  DELIVERY_KNOWN_MAX = 24,
+  DELIVERY_KNOWN_MAX = 32,
+  DELIVERY_TEXT_MAX = 1024, /* bytes of a known field's value; a url may be longer */
   DELIVERY_FIELDS_MAX = DELIVERY_FURTHER_MAX + DELIVERY_KNOWN_MAX
 };
 
 /* True for the names above. */
 bool delivery_field_is_known(struct str name);
+/* The name of the mark that says that the value of this field was cut, or NULL if its values are never longer. */
+const char *delivery_field_cut_mark(struct str name);
 
 struct delivery_field {
   struct str name;

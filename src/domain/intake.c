@@ -22,46 +22,13 @@ static void free_fields(struct fields **f) {
   *f = fields_free(*f);
 }
 
-/* ---- known fields and the columns that they must fit ---- */
-
-struct column_limit {
-  const char *name;
-  size_t size; /* of the column, with its NUL */
-};
-
-static const struct column_limit call_limits[] = {
-    {CALL_FIELD_ACCOUNT, SID_SIZE},    {CALL_FIELD_PARENT, SID_SIZE},
-    {CALL_FIELD_FROM, CALL_TEXT_SIZE}, {CALL_FIELD_TO, CALL_TEXT_SIZE},
-    {CALL_FIELD_STATUS, 32},           {CALL_FIELD_CALLER_NAME, CALL_TEXT_SIZE},
-    {CALL_FIELD_DIRECTION, 16},        {CALL_FIELD_PROVIDER_DIRECTION, CALL_TEXT_SIZE},
-};
-static const struct column_limit recording_limits[] = {
-    {RECORDING_FIELD_ACCOUNT, SID_SIZE},       {RECORDING_FIELD_CALL, SID_SIZE}, {RECORDING_FIELD_STATUS, 16},
-    {RECORDING_FIELD_URL, RECORDING_URL_SIZE}, {RECORDING_FIELD_SOURCE, 64},
-};
-
-static bool part_fits(const struct delivery_part *part, const struct column_limit *limits, size_t count,
-                      const char **ret_field) {
-  for (size_t i = 0; i < part->count; i++) {
-    for (size_t k = 0; k < count; k++) {
-      if (!str_eq(part->fields[i].name, str_from(limits[k].name)) || part->fields[i].value.n < limits[k].size) continue;
-      *ret_field = limits[k].name;
-      return false;
-    }
-  }
-  return true;
-}
-
-bool intake_fits(const struct delivery *d, const char **ret_field) {
-  return part_fits(&d->call, call_limits, COUNT_OF(call_limits), ret_field) &&
-         part_fits(&d->recording, recording_limits, COUNT_OF(recording_limits), ret_field);
-}
-
 /* ---- from fields to columns ---- */
 
+_Static_assert((int)CALL_TEXT_SIZE > (int)DELIVERY_TEXT_MAX && (int)RECORDING_TEXT_SIZE > (int)DELIVERY_TEXT_MAX,
+               "a column must have room for every known field");
+
 static void set_column(char *dst, size_t size, struct str s) {
-  if (str_copy(dst, size, s) != OK)
-    dst[0] = '\0'; /* only in a row of an older release: intake_fits refuses longer values */
+  if (str_copy(dst, size, s) != OK) dst[0] = '\0'; /* only for what is no SID: see the static assertions */
 }
 
 static int64_t number_or(struct str s, int64_t max, int64_t otherwise) {

@@ -1,10 +1,9 @@
 /* intake.h - stores a delivery: writes the call and the recording, and queues the recording when it is complete.
  *
- *   if (!intake_fits(&delivery, &field)) refuse it;
  *   TRY(intake_run(db, &delivery, now, &result));
  *
  * Repeated, reordered and simultaneous deliveries leave the same rows as one orderly delivery.
- * Thread rule: intake_run inside db_writer's transaction; intake_fits any thread. */
+ * Thread rule: intake_run inside db_writer's transaction. */
 #pragma once
 
 #include "db/db.h"
@@ -20,6 +19,4 @@ struct intake_result {
   size_t dropped_fields;   /* unknown fields that the rows had no room for */
 };
 
-/* True if all known fields fit their columns. False: *ret_field is the name of the first one that is too long. Pure. */
-bool intake_fits(const struct delivery *d, const char **ret_field);
 CHECKED enum err intake_run(struct db *db, const struct delivery *d, int64_t now, struct intake_result *ret_result);

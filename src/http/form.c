@@ -8,21 +8,28 @@ static int hex_value(char c) {
   return -1;
 }
 
-/* Appends s, decoded, to b; on failure b is unchanged. */
-static enum err form_decode(struct str s, bool plus_is_space, bool nul_allowed, struct buf *b, struct str *ret_value) {
+enum decode {
+  DECODE_PLUS = 1,        /* '+' is a space */
+  DECODE_NUL = 2,         /* NUL is allowed */
+  DECODE_BAD_ESCAPES = 4, /* a '%' that begins no escape stands for itself, as in WHATWG's URL standard */
+};
+
+/* Appends s, decoded, to b; on failure b is unchanged. how: of enum decode. */
+static enum err form_decode(struct str s, unsigned how, struct buf *b, struct str *ret_value) {
   TRY(buf_reserve(b, s.n));
   size_t from = b->n, n = b->n;
   for (size_t i = 0; i < s.n; i++) {
     char c = s.p[i];
-    if (c == '+' && plus_is_space) {
+    if (c == '+' && how & DECODE_PLUS) {
       c = ' ';
     } else if (c == '%') {
       int high = i + 2 < s.n ? hex_value(s.p[i + 1]) : -1, low = i + 2 < s.n ? hex_value(s.p[i + 2]) : -1;
-      if (high < 0 || low < 0) return ERR_INVALID;
-      c = (char)(high << 4 | low);
-      i += 2;
+      bool is_escape = high >= 0 && low >= 0;
+      if (!is_escape && !(how & DECODE_BAD_ESCAPES)) return ERR_INVALID;
+      if (is_escape) c = (char)(high << 4 | low);
+      if (is_escape) i += 2;
     }
-    if (c == '\0' && !nul_allowed) return ERR_INVALID;
+    if (c == '\0' && !(how & DECODE_NUL)) return ERR_INVALID;
     b->p[n++] = c;
   }
   b->n = n;
@@ -31,10 +38,11 @@ static enum err form_decode(struct str s, bool plus_is_space, bool nul_allowed, 
 }
 
 enum err http_segment_decode(struct str segment, struct buf *b, struct str *ret_value) {
-  return form_decode(segment, false, false, b, ret_value);
+  return form_decode(segment, 0, b, ret_value);
 }
 
 enum err http_form_next(struct http_form *f, struct buf *b, struct str *ret_name, struct str *ret_value) {
+  const unsigned how = DECODE_PLUS | DECODE_NUL | (f->takes_any_bytes ? DECODE_BAD_ESCAPES : 0);
   while (f->rest.n > 0) {
     struct str pair, rest, raw_name, raw_value, name, value;
     if (!str_cut(f->rest, '&', &pair, &rest)) rest = STR_NONE;
@@ -43,8 +51,8 @@ enum err http_form_next(struct http_form *f, struct buf *b, struct str *ret_name
     if (!str_cut(pair, '=', &raw_name, &raw_value)) raw_value = STR("");
     TRY(buf_reserve(b, pair.n)); /* so that decoding the value does not move the name */
     size_t before = b->n;
-    TRY(form_decode(raw_name, true, true, b, &name));
-    enum err e = form_decode(raw_value, true, true, b, &value);
+    TRY(form_decode(raw_name, how, b, &name));
+    enum err e = form_decode(raw_value, how, b, &value);
     if (e != OK) {
       b->n = before;
       return e;
@@ -57,7 +65,7 @@ enum err http_form_next(struct http_form *f, struct buf *b, struct str *ret_name
 }
 
 enum err http_query_get(struct str query, struct str name, struct buf *b, struct str *ret_value) {
-  struct http_form f = {query};
+  struct http_form f = {.rest = query};
   for (;;) {
     size_t before = b->n;
     struct str found, value;

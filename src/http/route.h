@@ -33,10 +33,12 @@ CHECKED enum err http_route_find(const struct http_route *routes, size_t count, 
                                  struct str path, char *ret_allow, size_t allow_size, struct http_match *ret_match);
 
 /* Each call decodes the next pair of a query or form (application/x-www-form-urlencoded): '+' is a space, %XX a byte.
- * ERR_INVALID: malformed escape; ERR_NOT_FOUND: no pair is left. The decoded bytes are appended to b, and the views are valid
- * until b grows: if the caller reserves rest.n bytes at the start, all views stay valid. */
+ * ERR_INVALID: malformed escape, unless the form takes any bytes: then its '%' stands for itself. ERR_NOT_FOUND: no pair is
+ * left. The decoded bytes are appended to b, and the views are valid until b grows: if the caller reserves rest.n bytes at the
+ * start, all views stay valid. */
 struct http_form {
   struct str rest;
+  bool takes_any_bytes;
 };
 CHECKED enum err http_form_next(struct http_form *f, struct buf *b, struct str *ret_name, struct str *ret_value);
 /* Appends the decoded value of the query's first pair with that name to b. ERR_NOT_FOUND, ERR_INVALID. */

@@ -9,7 +9,7 @@
 
 #include "ledger/recordings.h"
 
-enum { CALL_TEXT_SIZE = 257, CALL_NAME_SIZE = 201, CALL_METADATA_SIZE = 4097 };
+enum { CALL_TEXT_SIZE = 1025, CALL_NAME_SIZE = 201, CALL_METADATA_SIZE = 4097 };
 
 struct call {
   int64_t business_id;
@@ -22,7 +22,7 @@ struct call {
   char from_number[CALL_TEXT_SIZE];
   char to_number[CALL_TEXT_SIZE];
   char caller_name[CALL_TEXT_SIZE];
-  char status[32];
+  char status[CALL_TEXT_SIZE];
   int64_t duration_s; /* -1 unknown */
   int64_t earliest_at;
   int64_t started_at;

@@ -12,7 +12,13 @@
 
 #include "db/db.h"
 
-enum { SID_SIZE = 40, RECORDING_URL_SIZE = 2049, RECORDING_NAME_SIZE = 160, RECORDING_ETAG_SIZE = 48 };
+enum {
+  SID_SIZE = 40,
+  RECORDING_URL_SIZE = 2049,
+  RECORDING_TEXT_SIZE = 1025,
+  RECORDING_NAME_SIZE = 160,
+  RECORDING_ETAG_SIZE = 48
+};
 
 /* The longest that a stored time may lie ahead. A time further ahead counts as past, so that no row waits for ever after the
  * clock has jumped. */
@@ -35,12 +41,12 @@ struct recording {
   char recording_sid[SID_SIZE];
   char call_sid[SID_SIZE]; /* "" when there is no call */
   /* from the provider */
-  char provider_status[16];     /* "": unknown */
-  char url[RECORDING_URL_SIZE]; /* "": unknown */
-  bool forbidden;               /* the rules for URLs don't allow to fetch url */
-  int64_t provider_duration_s;  /* 0 unknown */
-  int provider_channels;        /* 0 unknown */
-  char source[64];
+  char provider_status[RECORDING_TEXT_SIZE]; /* "": unknown */
+  char url[RECORDING_URL_SIZE];              /* "": unknown */
+  bool forbidden;                            /* the rules for URLs don't allow to fetch url */
+  int64_t provider_duration_s;               /* 0 unknown */
+  int provider_channels;                     /* 0 unknown */
+  char source[RECORDING_TEXT_SIZE];
   int64_t started_at;
   int64_t completed_at;
   int64_t first_seen_at;

@@ -53,6 +53,7 @@ struct provider_webhook {
   struct str signature;  /* the signature header's value */
   struct str url_prefix; /* scheme://host[:port][/base/path] of the URL that the provider calls; no trailing '/' */
   struct str target;     /* raw request target, below the base path */
+  struct str host;       /* as the request's Host says it; empty if unknown */
   struct str body;       /* raw */
   int64_t received_ms;
 };
@@ -60,10 +61,9 @@ struct provider_webhook {
 /* Why a webhook is refused. */
 enum provider_refusal {
   PROVIDER_ACCEPTED,
-  PROVIDER_BAD_FORM,      /* 400: can't be parsed */
   PROVIDER_BAD_SIGNATURE, /* 403; also if the business has no token */
   PROVIDER_OTHER_ACCOUNT, /* 403 */
-  PROVIDER_BAD_FIELD,     /* 400: *ret_field names it */
+  PROVIDER_BAD_FIELD,     /* 400: it has no usable SID; *ret_field names the parameter that is missing */
   PROVIDER_NO_MEMORY,     /* 503: out of memory, or past the ceiling of storage */
 };
 
@@ -75,7 +75,8 @@ struct provider {
   bool (*is_recording_sid)(struct str id);
   bool (*is_account_sid)(struct str id);
   /* Checks and parses a webhook. The delivery's views point into *storage, whose ceiling must be at least 4 x body + 8 KiB.
-   * Returns the first refusal that applies, in the order of the enum; *ret_delivery is undefined after a refusal. */
+   * Returns the first refusal that applies, in the order of the enum. After a refusal *ret_delivery has nothing but the SIDs
+   * that the form names: well-formed or empty, and not verified. */
   enum provider_refusal (*webhook)(const struct provider_account *account, const struct provider_webhook *hook,
                                    struct buf *storage, struct delivery *ret_delivery, const char **ret_field);
   /* Makes the request for this recording's audio in this format; two_channels: with both channels. ERR_DENIED: the url may

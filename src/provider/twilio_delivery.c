@@ -23,9 +23,12 @@ static const struct status RECORDING_STATUSES[] = {
 };
 
 enum err twilio_part_add(struct delivery_part *part, const char *name, struct str value) {
+  const char *mark = value.n > DELIVERY_TEXT_MAX ? delivery_field_cut_mark(str_from(name)) : NULL;
   if (value.n == 0) return OK;
-  if (part->count == DELIVERY_FIELDS_MAX) return ERR_TOO_BIG;
+  if (part->count + (mark ? 2 : 1) > DELIVERY_FIELDS_MAX) return ERR_TOO_BIG;
+  if (mark) value = str_head_utf8(value, DELIVERY_TEXT_MAX);
   part->fields[part->count++] = (struct delivery_field){.name = str_from(name), .value = value};
+  if (mark) part->fields[part->count++] = (struct delivery_field){.name = str_from(mark), .value = STR("1")};
   return OK;
 }
 
@@ -45,8 +48,9 @@ void twilio_call_rank(struct str status, struct delivery_rank *rank) {
   rank->status_order = status.n == 0 ? 0 : (int)COUNT_OF(CALL_STATUSES);
 }
 
-enum err twilio_recording_rank(struct str status, struct delivery_rank *rank) {
-  return status_rank(RECORDING_STATUSES, COUNT_OF(RECORDING_STATUSES), status, rank);
+void twilio_recording_rank(struct str status, struct delivery_rank *rank) {
+  if (status_rank(RECORDING_STATUSES, COUNT_OF(RECORDING_STATUSES), status, rank) == OK) return;
+  *rank = (struct delivery_rank){.sequence = -1, .timestamp_ms = -1, .status_order = -1};
 }
 
 struct str twilio_direction(struct str provider_direction) {
@@ -65,7 +69,7 @@ static enum twilio_verdict number_text(int64_t value, struct buf *storage, struc
 static enum twilio_verdict duration_text(struct str value, int64_t least, struct buf *storage, struct str *ret_text) {
   int64_t seconds;
   if (value.n == 0 || str_eq(value, STR("null"))) return TWILIO_DROP;
-  if (str_to_i64(value, -1, DURATION_MAX_S, &seconds) != OK) return TWILIO_BAD;
+  if (str_to_i64(value, -1, DURATION_MAX_S, &seconds) != OK) return TWILIO_DROP;
   return seconds < least ? TWILIO_DROP : number_text(seconds, storage, ret_text);
 }
 

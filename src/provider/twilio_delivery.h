@@ -6,20 +6,21 @@
 #include "domain/delivery.h"
 #include "provider/provider.h"
 
-/* Appends a field. Does nothing for an empty value. ERR_TOO_BIG past DELIVERY_FIELDS_MAX. */
+/* Appends a field. Cuts a value past DELIVERY_TEXT_MAX at a character and appends the field's mark. Does nothing for an empty
+ * value. ERR_TOO_BIG past DELIVERY_FIELDS_MAX. */
 CHECKED enum err twilio_part_add(struct delivery_part *part, const char *name, struct str value);
 
 /* Sets the status's place in Twilio's list, and whether it is terminal. A call's unknown status is not terminal and ranks
- * after the known ones, since Twilio may add some. A recording's unknown status is ERR_INVALID. */
+ * after the known ones, since Twilio may add some. A recording's unknown status ranks below every known one, whatever its
+ * sequence and timestamp: nothing is known of what it means. */
 void twilio_call_rank(struct str status, struct delivery_rank *rank);
-CHECKED enum err twilio_recording_rank(struct str status, struct delivery_rank *rank);
+void twilio_recording_rank(struct str status, struct delivery_rank *rank);
 /* "inbound" or "outbound", as seen from the business. */
 struct str twilio_direction(struct str provider_direction);
 
 enum twilio_verdict {
   TWILIO_KEEP, /* *ret_text is set */
   TWILIO_DROP, /* no value: the field is left out */
-  TWILIO_BAD,  /* the webhook is refused */
 };
 
 /* Values in callreel's form. New texts are appended to storage, which the caller has reserved. */

@@ -192,7 +192,7 @@ static enum err recording_delivery(const struct twilio_page *page, json_t *entry
   d->call_sid = entry_text(entry, "call_sid", storage);
   if (!twilio_sid_is_recording(d->recording_sid)) return ERR_INVALID;
   if (d->call_sid.n > 0 && !twilio_sid_is_call(d->call_sid)) return ERR_INVALID;
-  TRY(twilio_recording_rank(entry_text(entry, "status", storage), &d->recording.rank));
+  twilio_recording_rank(entry_text(entry, "status", storage), &d->recording.rank);
   d->call.rank = d->recording.rank;
   TRY(twilio_part_add(&d->call, CALL_FIELD_ACCOUNT, page->account->account_sid));
   TRY(twilio_part_add(&d->recording, RECORDING_FIELD_ACCOUNT, page->account->account_sid));

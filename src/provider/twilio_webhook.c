@@ -6,23 +6,27 @@
  *  (1) No field is used before the signature and the account are found right.
  *  (2) All views of the delivery point into storage, which never moves: it is reserved in full before the first byte.
  *  (3) A parameter with the name of one of callreel's own fields is dropped: those names never come from outside.
- *  (4) Of several parameters with the same name the first counts, even if it is empty. */
+ *  (4) Of several parameters with the same name the first counts, even if it is empty.
+ *  (5) A delivery is refused for a field only if it has no usable SID: Twilio does not send it again. A value that can't be
+ *      read counts as absent. */
 #include "provider/twilio_webhook.h"
 
-#include "http/route.h"
+#include <stdlib.h>
+
+#include "domain/fields.h"
 #include "provider/twilio_delivery.h"
+#include "provider/twilio_form.h"
 #include "provider/twilio_media.h"
 #include "provider/twilio_sid.h"
 #include "provider/twilio_signature.h"
 
-enum { MADE_TEXT_MAX = 1024 /* numbers in callreel's form, beside the url */, PARAMETERS_MAX = 1000 };
+enum { MADE_TEXT_MAX = 1024 /* numbers in callreel's form, beside the url */ };
 
 struct webhook_parser {
   const struct provider_account *account;
   const struct provider_webhook *hook;
   struct buf *storage;
-  struct twilio_parameter parameters[PARAMETERS_MAX]; /* in the order of the body */
-  size_t count;
+  struct twilio_form form;
   size_t unknown_count; /* fields kept without a rule */
   struct delivery *delivery;
   const char *bad_field;
@@ -42,7 +46,7 @@ static enum twilio_verdict take_text(struct str value, struct buf *storage, stru
 }
 
 static enum twilio_verdict take_call_sid(struct str value, struct buf *storage, struct str *ret_text) {
-  return twilio_sid_is_call(value) ? take_text(value, storage, ret_text) : TWILIO_BAD;
+  return twilio_sid_is_call(value) ? take_text(value, storage, ret_text) : TWILIO_DROP;
 }
 
 static enum twilio_verdict take_parent_sid(struct str value, struct buf *storage, struct str *ret_text) {
@@ -50,7 +54,7 @@ static enum twilio_verdict take_parent_sid(struct str value, struct buf *storage
 }
 
 static enum twilio_verdict take_conference_sid(struct str value, struct buf *storage, struct str *ret_text) {
-  return twilio_sid_is_conference(value) ? take_text(value, storage, ret_text) : TWILIO_BAD;
+  return twilio_sid_is_conference(value) ? take_text(value, storage, ret_text) : TWILIO_DROP;
 }
 
 static const struct rule CALL_RULES[] = {
@@ -83,42 +87,27 @@ static const struct rule RECORDING_RULES[] = {
 };
 enum { RULES_OF_A_CALLS_RECORDING = 8 };
 
-static enum provider_refusal parse_form(struct webhook_parser *r) {
-  struct http_form form = {.rest = r->hook->body};
-  for (;;) {
-    struct str name, value;
-    enum err e = http_form_next(&form, r->storage, &name, &value);
-    if (e == ERR_NOT_FOUND) return PROVIDER_ACCEPTED;
-    if (e == ERR_NOMEM || e == ERR_TOO_BIG) return PROVIDER_NO_MEMORY;
-    if (e != OK || r->count == PARAMETERS_MAX) return PROVIDER_BAD_FORM;
-    if (!str_is_utf8(name) || !str_is_utf8(value)) return PROVIDER_BAD_FORM;
-    r->parameters[r->count++] = (struct twilio_parameter){.name = name, .value = value};
-  }
-}
-
-static enum provider_refusal check_signature(const struct webhook_parser *r) {
-  struct twilio_parameter ordered[PARAMETERS_MAX];
+/* Whether the signature is that of the raw parameters or, if some were repaired, of their texts. */
+static enum provider_refusal check_signature(const struct webhook_parser *r, bool raw) {
   struct buf url CLEANUP(buf_done) = BUF_INIT(TWILIO_SIGNED_MAX);
   bool valid;
-  for (size_t i = 0; i < r->count; i++) ordered[i] = r->parameters[i];
   if (buf_add(&url, r->hook->url_prefix) != OK || buf_add(&url, r->hook->target) != OK) return PROVIDER_NO_MEMORY;
-  const struct twilio_signed what = {.url = buf_str(&url), .parameters = ordered, .count = r->count};
-  if (twilio_signature_check(&what, r->hook->signature, r->account->tokens, COUNT_OF(r->account->tokens), &valid) != OK)
-    return PROVIDER_NO_MEMORY;
+  struct twilio_parameter *sorted = calloc(r->form.count + 1, sizeof(sorted[0]));
+  if (!sorted) return PROVIDER_NO_MEMORY;
+  twilio_form_copy(&r->form, raw, sorted);
+  const struct twilio_signed what = {
+      .url = buf_str(&url), .host = r->hook->host, .parameters = sorted, .count = r->form.count};
+  enum err e =
+      twilio_signature_check(&what, r->hook->signature, r->account->tokens, COUNT_OF(r->account->tokens), &valid);
+  free(sorted);
+  if (e != OK) return PROVIDER_NO_MEMORY;
+  if (!valid && raw && r->form.has_repairs) return check_signature(r, false);
   return valid ? PROVIDER_ACCEPTED : PROVIDER_BAD_SIGNATURE;
 }
 
 /* The value of a parameter, empty when it is missing. (4) */
 static struct str parameter_value(const struct webhook_parser *r, const char *name) {
-  for (size_t i = 0; i < r->count; i++)
-    if (str_eq(r->parameters[i].name, str_from(name))) return r->parameters[i].value;
-  return STR_NONE;
-}
-
-static bool parameter_is_repeated(const struct webhook_parser *r, size_t index) {
-  for (size_t i = 0; i < index; i++)
-    if (str_eq(r->parameters[i].name, r->parameters[index].name)) return true;
-  return false;
+  return twilio_form_value(&r->form, name);
 }
 
 static const struct rule *rule_find(const struct rule *rules, size_t count, struct str name) {
@@ -133,13 +122,14 @@ static enum provider_refusal bad_field(struct webhook_parser *r, const char *nam
 }
 
 static enum provider_refusal add_field(struct delivery_part *part, const char *name, struct str value) {
-  return twilio_part_add(part, name, value) == OK ? PROVIDER_ACCEPTED : PROVIDER_BAD_FORM;
+  return twilio_part_add(part, name, value) == OK ? PROVIDER_ACCEPTED : PROVIDER_NO_MEMORY;
 }
 
 /* A parameter without a rule keeps its name. At most DELIVERY_FURTHER_MAX are kept, so that known fields always fit. */
 static void add_unknown_field(struct webhook_parser *r, struct delivery_part *part, const struct twilio_parameter *p) {
   if (delivery_field_is_known(p->name) || p->name.n == 0) return; /* (3) */
-  if (r->unknown_count == DELIVERY_FURTHER_MAX) {
+  bool fits = p->name.n <= FIELDS_FURTHER_NAME_MAX && p->value.n <= FIELDS_FURTHER_VALUE_MAX;
+  if (!fits || r->unknown_count == DELIVERY_FURTHER_MAX) {
     r->delivery->dropped++;
     return;
   }
@@ -155,9 +145,7 @@ static enum provider_refusal add_parameter(struct webhook_parser *r, struct deli
     add_unknown_field(r, part, p);
     return PROVIDER_ACCEPTED;
   }
-  enum twilio_verdict verdict = rule->take(p->value, r->storage, &text);
-  if (verdict == TWILIO_BAD) return bad_field(r, rule->name);
-  if (verdict == TWILIO_DROP || !rule->field) return PROVIDER_ACCEPTED;
+  if (rule->take(p->value, r->storage, &text) == TWILIO_DROP || !rule->field) return PROVIDER_ACCEPTED; /* (5) */
   return add_field(part, rule->field, text);
 }
 
@@ -166,9 +154,9 @@ static enum provider_refusal add_parameters(struct webhook_parser *r, bool has_r
   struct delivery *d = r->delivery;
   bool is_call = r->hook->kind == PROVIDER_WEBHOOK_CALL;
   size_t recording_rules = is_call ? (has_recording ? RULES_OF_A_CALLS_RECORDING : 0) : COUNT_OF(RECORDING_RULES);
-  for (size_t i = 0; i < r->count; i++) {
-    const struct twilio_parameter *p = &r->parameters[i];
-    if (p->value.n == 0 || parameter_is_repeated(r, i)) continue;
+  for (size_t i = 0; i < r->form.count; i++) {
+    const struct twilio_parameter *p = &r->form.entries[i].text;
+    if (p->value.n == 0 || r->form.entries[i].is_repeated) continue;
     const struct rule *rule = rule_find(RECORDING_RULES, recording_rules, p->name);
     bool to_recording = rule || !is_call;
     if (!to_recording) rule = rule_find(CALL_RULES, COUNT_OF(CALL_RULES), p->name);
@@ -197,14 +185,11 @@ static enum provider_refusal parse_recording(struct webhook_parser *r, struct st
   struct delivery *d = r->delivery;
   struct str status = parameter_value(r, "RecordingStatus"), url;
   bool forbidden;
-  d->recording_sid = parameter_value(r, "RecordingSid");
-  if (d->recording_sid.n == 0) d->recording_sid = twilio_media_sid(url_parameter);
-  if (!twilio_sid_is_recording(d->recording_sid)) return bad_field(r, "RecordingSid");
   if (status.n == 0) status = STR("completed");
   parse_rank(r, &d->recording.rank);
   if (r->hook->kind == PROVIDER_WEBHOOK_CALL)
     d->recording.rank = (struct delivery_rank){.sequence = -1, .timestamp_ms = -1};
-  if (twilio_recording_rank(status, &d->recording.rank) != OK) return bad_field(r, "RecordingStatus");
+  twilio_recording_rank(status, &d->recording.rank);
   enum provider_refusal refusal = add_field(&d->recording, RECORDING_FIELD_ACCOUNT, r->account->account_sid);
   if (refusal == PROVIDER_ACCEPTED) refusal = add_field(&d->recording, RECORDING_FIELD_CALL, d->call_sid);
   if (refusal == PROVIDER_ACCEPTED) refusal = add_field(&d->recording, RECORDING_FIELD_STATUS, status);
@@ -220,34 +205,51 @@ static enum provider_refusal parse_recording(struct webhook_parser *r, struct st
 static enum provider_refusal parse_call(struct webhook_parser *r) {
   struct delivery *d = r->delivery;
   struct str direction = parameter_value(r, "Direction");
-  if (!twilio_sid_is_call(d->call_sid)) return bad_field(r, "CallSid");
   parse_rank(r, &d->call.rank);
   twilio_call_rank(parameter_value(r, "CallStatus"), &d->call.rank);
   if (direction.n == 0) return PROVIDER_ACCEPTED;
   return add_field(&d->call, CALL_FIELD_DIRECTION, twilio_direction(direction));
 }
 
+/* The SIDs that the form names, empty where there is none of the right form. */
+static void parse_sids(const struct webhook_parser *r, struct delivery *d) {
+  struct str call = parameter_value(r, "CallSid"), recording = parameter_value(r, "RecordingSid");
+  struct str url = parameter_value(r, "RecordingUrl");
+  if (!twilio_sid_is_recording(recording)) recording = twilio_media_sid(url);
+  bool has_recording = r->hook->kind == PROVIDER_WEBHOOK_RECORDING || url.n > 0;
+  d->call_sid = twilio_sid_is_call(call) ? call : STR_NONE;
+  d->recording_sid = has_recording ? recording : STR_NONE;
+}
+
+/* (5) */
 static enum provider_refusal parse_fields(struct webhook_parser *r) {
   struct delivery *d = r->delivery;
-  struct str url = parameter_value(r, "RecordingUrl");
-  bool is_call = r->hook->kind == PROVIDER_WEBHOOK_CALL;
-  bool has_recording = !is_call || url.n > 0;
+  bool is_call = r->hook->kind == PROVIDER_WEBHOOK_CALL, has_recording = d->recording_sid.n > 0;
   enum provider_refusal refusal = PROVIDER_ACCEPTED;
-  d->call_sid = parameter_value(r, "CallSid");
-  if (d->call_sid.n > 0 && !twilio_sid_is_call(d->call_sid)) return bad_field(r, "CallSid");
+  if (!has_recording && !is_call) return bad_field(r, "RecordingSid");
+  if (!has_recording && d->call_sid.n == 0) return bad_field(r, "CallSid");
   if (is_call) refusal = parse_call(r);
-  if (refusal == PROVIDER_ACCEPTED && has_recording) refusal = parse_recording(r, url);
+  if (refusal == PROVIDER_ACCEPTED && has_recording) refusal = parse_recording(r, parameter_value(r, "RecordingUrl"));
   if (refusal == PROVIDER_ACCEPTED) refusal = add_parameters(r, has_recording);
   if (refusal != PROVIDER_ACCEPTED || is_call) return refusal;
   d->call.rank = d->recording.rank;
   return add_field(&d->call, CALL_FIELD_ACCOUNT, r->account->account_sid);
 }
 
+static enum provider_refusal check_and_parse(struct webhook_parser *r) {
+  enum provider_refusal refusal = check_signature(r, true);
+  if (refusal != PROVIDER_ACCEPTED) return refusal;
+  struct str account_sid = parameter_value(r, "AccountSid");
+  if (account_sid.n == 0 || !str_eq(account_sid, r->account->account_sid)) return PROVIDER_OTHER_ACCOUNT;
+  return parse_fields(r);
+}
+
 enum provider_refusal twilio_webhook(const struct provider_account *account, const struct provider_webhook *hook,
                                      struct buf *storage, struct delivery *ret_delivery, const char **ret_field) {
   struct webhook_parser r = {.account = account, .hook = hook, .storage = storage, .delivery = ret_delivery};
-  /* (2) Decoding does not make the body longer. */
-  if (buf_reserve(storage, hook->body.n + account->base_url.n + TWILIO_URL_MAX + MADE_TEXT_MAX) != OK)
+  /* (2) */
+  if (buf_reserve(storage, TWILIO_FORM_ROOM * hook->body.n + account->base_url.n + TWILIO_URL_MAX + MADE_TEXT_MAX) !=
+      OK)
     return PROVIDER_NO_MEMORY;
   ret_delivery->business_id = account->business_id;
   ret_delivery->received_ms = hook->received_ms;
@@ -255,12 +257,10 @@ enum provider_refusal twilio_webhook(const struct provider_account *account, con
   ret_delivery->call.count = ret_delivery->recording.count = ret_delivery->dropped = 0;
   ret_delivery->call.rank = ret_delivery->recording.rank = (struct delivery_rank){.sequence = -1, .timestamp_ms = -1};
 
-  enum provider_refusal refusal = parse_form(&r);
-  if (refusal == PROVIDER_ACCEPTED) refusal = check_signature(&r);
-  if (refusal != PROVIDER_ACCEPTED) return refusal;
-  struct str account_sid = parameter_value(&r, "AccountSid");
-  if (account_sid.n == 0 || !str_eq(account_sid, account->account_sid)) return PROVIDER_OTHER_ACCOUNT;
-  refusal = parse_fields(&r);
+  if (twilio_form_parse(hook->body, storage, &r.form) != OK) return PROVIDER_NO_MEMORY;
+  parse_sids(&r, ret_delivery);
+  enum provider_refusal refusal = check_and_parse(&r);
+  twilio_form_done(&r.form);
   if (refusal == PROVIDER_BAD_FIELD) *ret_field = r.bad_field;
   return refusal;
 }

@@ -15,14 +15,15 @@ static bool inside(struct str part, const struct buf *b) {
   return part.n == 0 || (part.p >= b->p && part.p + part.n <= b->p + b->n);
 }
 
-static void walk(struct str text) {
+static void walk(struct str text, bool takes_any_bytes) {
   struct buf b = BUF_INIT(text.n + 1);
-  struct http_form form = {text};
+  struct http_form form = {.rest = text, .takes_any_bytes = takes_any_bytes};
   struct str name, value;
   enum err e = buf_reserve(&b, text.n + 1);
   while (e == OK && (e = http_form_next(&form, &b, &name, &value)) == OK)
     require(inside(name, &b) && inside(value, &b));
   require(e != OK && b.n <= text.n);
+  if (takes_any_bytes) require(e == ERR_NOT_FOUND || e == ERR_NOMEM);
   buf_done(&b);
 }
 
@@ -38,7 +39,8 @@ static void get(struct str text) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   struct str text = str_of((const char *)bytes, n);
-  walk(text);
+  walk(text, false);
+  walk(text, true);
   get(text);
   return 0;
 }

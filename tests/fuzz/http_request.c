@@ -90,7 +90,7 @@ static void check_chunked(const char *in, size_t n) {
 
 static void check_form(struct str text) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(64 * 1024);
-  struct http_form f = {text};
+  struct http_form f = {.rest = text};
   struct str name, value;
   if (buf_reserve(&b, text.n) != OK) return;
   const char *at = b.p;

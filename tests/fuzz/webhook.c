@@ -26,7 +26,7 @@ static enum err sign(struct str body, struct buf *signature) {
   struct twilio_parameter parameters[DELIVERY_FIELDS_MAX];
   struct twilio_signed what = {.url = STR("https://x.example/hook"), .parameters = parameters};
   struct buf room CLEANUP(buf_done) = BUF_INIT(1 << 20);
-  struct http_form form = {.rest = body};
+  struct http_form form = {.rest = body, .takes_any_bytes = true};
   enum err e;
   TRY(buf_reserve(&room, body.n + 1));
   while (what.count < DELIVERY_FIELDS_MAX &&

@@ -208,7 +208,7 @@ def test_refusals_come_in_their_order(world, provider):
         (401, dict()),
         (404, dict(business_id=999, sign="AAAA")),
         (404, dict(business_id=999, sign="AAAA", body=broken)),
-        (400, dict(sign="AAAA", body=broken)),
+        (403, dict(sign="AAAA", body=broken)),
         (403, dict(sign="AAAA")),
         (403, dict(sign="AAAA", body=form(no_call))),
         (403, dict(sign=signature(business.token, f"http://127.0.0.1:{server.port}/webhooks/twilio/{silent}/call", fields),
@@ -383,6 +383,69 @@ def test_a_call_is_known_however_many_further_fields_come_with_it(world, provide
     assert server.figures()["callreel_webhook_fields_dropped_total"] >= 60
 
 
+@pytest.mark.sanitized
+def test_a_signed_delivery_is_taken_whatever_its_incidental_fields_are(world, provider):
+    server = world.server()
+    business = world.business(provider)
+    call = p.sid("CA")
+    business.tell_call(server, call, "in-progress", To="sip:" + "1" * 996, CallerName="ד" * 150)
+    business.tell_call(server, call, "completed", CallDuration="1.5", ParentCallSid="none", Timestamp="yesterday",
+                       **{f"Parameter{i}": "x" for i in range(200)})
+    seen = server.get(f"/api/calls/{call}", business.viewer).json()
+    assert (seen["to"], seen["caller_name"], seen["duration"]) == ("+15005550199", "ד" * 150, None)
+    business.tell_call(server, call, "completed", SequenceNumber="9", To="sip:" + "é" * 600, Name="a\0b", X="\0")
+    assert server.get(f"/api/calls/{call}", business.viewer).json()["to"] == "sip:" + "é" * 510
+    fields = json.loads(world.sql("select fields from calls where call_sid = ?", call)[0]["fields"])
+    assert fields["to_cut"][0] == "1" and fields["Name"][0] == "ab" and "X" not in fields
+    for duration in ("12.34", " 12", "NaN", "-2", "abc"):
+        tape = provider.tape()
+        business.tell(server, tape, "in-progress", RecordingDuration=duration, RecordingStartTime="soon", CallSid="x")
+        assert server.get(f"/api/recordings/{tape.sid}/status", business.viewer).json()["duration"] is None
+    for url in (lambda t: t.url + ".MP3", lambda t: f"  {t.url}.Wav?RequestedChannels=2 ", lambda t: t.url + "?x=1"):
+        tape = provider.tape()
+        business.tell(server, tape, RecordingUrl=url(tape), RecordingSid=None)
+        world.wait_state(tape.sid)
+    # as many fields as the body takes; the essential ones are the last
+    tape = provider.tape()
+    many = [(f"{i}", "") for i in range(9000)]
+    answer = business.webhook(server, "recording", many + list(business.recording_fields(tape).items()))
+    assert answer.status == 204
+    world.wait_state(tape.sid)
+
+
+def test_an_unknown_status_of_a_recording_is_kept_and_queues_nothing(world, provider):
+    server = world.server()
+    business = world.business(provider)
+    tape = provider.tape()
+    business.tell(server, tape, "transmogrified")
+    row = world.sql("select status, provider_status from recordings where recording_sid = ?", tape.sid)[0]
+    assert (row["status"], row["provider_status"]) == ("missing", "transmogrified")
+    assert tape.asks == []
+    business.tell(server, tape, "completed")
+    world.wait_state(tape.sid)
+    business.tell(server, tape, "transmogrified")
+    assert world.sql("select provider_status p from recordings where recording_sid = ?", tape.sid)[0]["p"] == "completed"
+
+
+def test_the_host_of_a_signed_url_has_no_case_and_the_scheme_is_the_outermost_trusted_proxys(world, provider):
+    server = world.server(TRUSTED_PROXIES="127.0.0.1, 10.0.0.0/8")
+    business = world.business(provider)
+    fields = business.call_fields(p.sid("CA"))
+    target = f"/webhooks/twilio/{business.id}/call"
+
+    def tell(url, *headers):
+        sent = [FORM, ("X-Twilio-Signature", signature(business.token, url + target, fields)), *headers]
+        return server.call("POST", target, sent, form(fields)).status
+    assert tell("http://calls.example", ("Host", "Calls.Example")) == 204
+    assert tell("http://Calls.Example:80", ("Host", "Calls.Example")) == 204
+    assert tell("http://other.example", ("Host", "Calls.Example")) == 403
+    https = ("Host", "calls.example"), ("X-Forwarded-Proto", "https,http")
+    assert tell("https://calls.example", *https, ("X-Forwarded-For", "192.0.2.1, 10.0.0.7")) == 204
+    assert tell("https://calls.example", *https) == 204
+    assert tell("http://calls.example", *https) == 204
+    assert tell("ftp://calls.example", *https) == 403
+
+
 def test_webhooks_of_a_business_have_a_rate_that_others_do_not_share(world, provider):
     server = world.server(WEBHOOKS_PER_BUSINESS=1, ADMIN_LISTEN="127.0.0.1:0")
     busy, other = world.business(provider), world.business(provider, name="Other", number="+15005550177")
@@ -409,3 +472,6 @@ def test_refusals_are_logged_once_a_minute(world, provider):
     for _ in range(200):
         assert business.webhook(server, "call", business.call_fields(p.sid("CA")), token="1" * 32).status == 403
     assert len(server.log_lines()) - before <= 3
+    fields = business.call_fields(p.sid("CA"), AccountSid=p.sid("AC"))
+    assert business.webhook(server, "call", fields).status == 403
+    assert any("Webhook refused" in line and "call=" + fields["CallSid"] in line for line in server.log_lines())

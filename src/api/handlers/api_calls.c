@@ -81,7 +81,7 @@ static enum err calls_read_list(struct db *db, struct db_call *c) {
 
 /* False: a problem was answered. */
 static bool calls_parse_filter(struct calls_query *q, struct str query) {
-  struct http_form form = {query};
+  struct http_form form = {.rest = query};
   struct str name, value;
   enum err e = query.n ? buf_reserve(&q->query, query.n) : OK;
   while (e == OK && (e = http_form_next(&form, &q->query, &name, &value)) == OK) {

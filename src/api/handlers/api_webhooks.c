@@ -1,7 +1,7 @@
 /* api_webhooks.c - POST /webhooks/twilio/{business_id}/call and …/recording: answered after the commit.
  *
  *   head: 415 not a form -> 401 no signature -> 404 unknown business   (refused before memory for a body is reserved)
- *   body: the provider's checks (400, 403) -> intake_fits (400) -> the business's quota (429)
+ *   body: the provider's checks (403, 400) -> the business's quota (429)
  *      `-> queued for the writer --committed--> 204
  *                    `-- not committed within 5 s --> 503. A write that has not begun is dropped. A write that has begun may
  *                        still be committed; that is harmless, because deliveries may repeat.
@@ -43,7 +43,6 @@ enum reason {
   REASON_NO_FORM,
   REASON_NO_SIGNATURE,
   REASON_UNKNOWN_BUSINESS,
-  REASON_BAD_FORM,
   REASON_BAD_SIGNATURE,
   REASON_NO_TOKEN,
   REASON_OTHER_ACCOUNT,
@@ -56,7 +55,6 @@ static const char *const reason_names[] = {
     [REASON_NO_FORM] = "no_form",
     [REASON_NO_SIGNATURE] = "no_signature",
     [REASON_UNKNOWN_BUSINESS] = "unknown_business",
-    [REASON_BAD_FORM] = "bad_form",
     [REASON_BAD_SIGNATURE] = "bad_signature",
     [REASON_NO_TOKEN] = "no_auth_token",
     [REASON_OTHER_ACCOUNT] = "other_account",
@@ -73,31 +71,31 @@ static unsigned webhook_label_of(enum provider_webhook_kind kind) {
   return kind == PROVIDER_WEBHOOK_CALL ? METRIC_WEBHOOK_KIND_CALL : METRIC_WEBHOOK_KIND_RECORDING;
 }
 
-/* Counts the refusal and logs it (4). business_id: 0 if the business is not known. field: may be NULL. */
+/* Writes the line of a refusal. d: NULL if it has no SIDs yet. field: may be NULL. */
+static void webhook_log_refusal(int64_t business_id, enum reason reason, const struct delivery *d, const char *field) {
+  struct log_field fields[6] = {LOG_INT("business", business_id), LOG_TEXT("reason", reason_names[reason])};
+  size_t count = 2;
+  if (d && d->call_sid.n) fields[count++] = LOG_STR("call", d->call_sid);
+  if (d && d->recording_sid.n) fields[count++] = LOG_STR("recording", d->recording_sid);
+  if (field) fields[count++] = LOG_TEXT("field", field);
+  if (log_enabled(LOG_WARN)) log_write(LOG_WARN, "Webhook refused", fields);
+}
+
+/* Counts the refusal and logs it (4). business_id: 0 if the business is not known. d, field: as above. */
 static void webhook_count_refusal(struct api *a, enum provider_webhook_kind kind, int64_t business_id,
-                                  enum reason reason, const char *field) {
+                                  enum reason reason, const struct delivery *d, const char *field) {
   metric_add_two(METRIC_WEBHOOKS, webhook_label_of(kind), METRIC_WEBHOOK_NO_FORM + reason, 1);
   size_t slot = (size_t)((uint64_t)business_id * REASONS + reason) % REFUSAL_SLOTS;
   int_least64_t now = clock_mono_ms(), last = atomic_load(&a->refused[slot]);
   if (last && now - last < REFUSED_EVERY_MS) return;
   if (!atomic_compare_exchange_strong(&a->refused[slot], &last, now)) return; /* another loop logs it */
-  if (field)
-    log_warn("Webhook refused", LOG_INT("business", business_id), LOG_TEXT("reason", reason_names[reason]),
-             LOG_TEXT("field", field));
-  else
-    log_warn("Webhook refused", LOG_INT("business", business_id), LOG_TEXT("reason", reason_names[reason]));
+  webhook_log_refusal(business_id, reason, d, field);
 }
 
 static void webhook_refuse(struct api_request *req, enum provider_webhook_kind kind, int64_t business_id,
                            enum reason reason, enum problem p, const char *detail) {
-  webhook_count_refusal(req->api, kind, business_id, reason, NULL);
+  webhook_count_refusal(req->api, kind, business_id, reason, NULL, NULL);
   problem_answer_detail(req->x, p, detail);
-}
-
-static void webhook_refuse_field(struct api_request *req, enum provider_webhook_kind kind, int64_t business_id,
-                                 const char *field) {
-  webhook_count_refusal(req->api, kind, business_id, REASON_BAD_FIELD, field);
-  problem_answer_field(req->x, str_from(field));
 }
 
 /* ---- a delivery until it is committed ---- */
@@ -136,8 +134,18 @@ static void webhook_answer_accepted(struct webhook *w) {
     answer_empty(w->db_call.x, 204, &f);
 }
 
+static void webhook_refuse_delivery(const struct webhook *w, enum reason reason, enum problem p, const char *detail) {
+  webhook_count_refusal(w->db_call.api, w->kind, w->db_call.subject.business_id, reason, &w->delivery, NULL);
+  problem_answer_detail(w->db_call.x, p, detail);
+}
+
+static void webhook_refuse_field(const struct webhook *w, const char *field) {
+  webhook_count_refusal(w->db_call.api, w->kind, w->db_call.subject.business_id, REASON_BAD_FIELD, &w->delivery, field);
+  problem_answer_field(w->db_call.x, str_from(field));
+}
+
 static void webhook_answer_not_committed(struct webhook *w, enum problem p) {
-  webhook_count_refusal(w->db_call.api, w->kind, w->delivery.business_id, REASON_NOT_COMMITTED, NULL);
+  webhook_count_refusal(w->db_call.api, w->kind, w->delivery.business_id, REASON_NOT_COMMITTED, &w->delivery, NULL);
   w->answered = true;
   problem_answer(w->db_call.x, p, NULL);
 }
@@ -190,11 +198,21 @@ static void webhook_submit(struct webhook *w) {
 
 /* ---- the request ---- */
 
+/* Whether the body is encoded; an empty Content-Encoding and "identity" are none. */
+static bool webhook_is_encoded(const struct http_request *r) {
+  for (size_t i = 0; i < r->header_count; i++) {
+    struct str coding = str_trim(r->headers[i].value);
+    if (str_eq_nocase(r->headers[i].name, STR("Content-Encoding")) && coding.n > 0 &&
+        !str_eq_nocase(coding, STR("identity")))
+      return true;
+  }
+  return false;
+}
+
 static bool webhook_has_form(const struct http_request *r) {
   struct str type, parameters;
   (void)str_cut(http_header_get(r, STR("Content-Type")), ';', &type, &parameters);
-  return str_eq_nocase(str_trim(type), STR("application/x-www-form-urlencoded")) &&
-         http_header_count(r, STR("Content-Encoding")) == 0;
+  return str_eq_nocase(str_trim(type), STR("application/x-www-form-urlencoded")) && !webhook_is_encoded(r);
 }
 
 static const struct access_business *webhook_find_business(const struct api_request *req) {
@@ -226,14 +244,25 @@ static enum provider_refusal webhook_check_url(struct webhook *w, const struct a
       .signature = http_header_get(req->request, str_from(provider->signature_header)),
       .url_prefix = prefix,
       .target = webhook_target(req),
+      .host = req->request->host,
       .body = req->request->body,
       .received_ms = clock_now_ms()};
   buf_clear(&w->storage);
+  w->delivery.call_sid = w->delivery.recording_sid = STR_NONE;
   return provider->webhook(&account, &hook, &w->storage, &w->delivery, ret_field);
 }
 
+static enum provider_refusal webhook_check_own_url(struct webhook *w, const struct api_request *req,
+                                                   const struct access_business *b, bool is_https,
+                                                   const char **ret_field) {
+  struct buf prefix CLEANUP(buf_done) = BUF_INIT(PREFIX_MAX);
+  if (buf_addf(&prefix, "%s://%.*s", is_https ? "https" : "http", STR_ARG(req->request->host)) != OK)
+    return PROVIDER_NO_MEMORY;
+  return webhook_check_url(w, req, b, buf_str(&prefix), ret_field);
+}
+
 /* Checks the signature against PUBLIC_BASE_URL with its path, then without. If PUBLIC_BASE_URL is not set, checks it against
- * the URL of the request. */
+ * the URL of the request; where several proxies report different schemes, with both: the signature says which one is true. */
 static enum provider_refusal webhook_check(struct webhook *w, const struct api_request *req,
                                            const struct access_business *b, const char **ret_field) {
   const struct api *a = req->api;
@@ -242,10 +271,10 @@ static enum provider_refusal webhook_check(struct webhook *w, const struct api_r
     if (refusal != PROVIDER_BAD_SIGNATURE || a->path_base.n == 0) return refusal;
     return webhook_check_url(w, req, b, str_from(a->public_origin), ret_field);
   }
-  struct buf prefix CLEANUP(buf_done) = BUF_INIT(PREFIX_MAX);
-  if (buf_addf(&prefix, "%s://%.*s", request_is_https(req) ? "https" : "http", STR_ARG(req->request->host)) != OK)
-    return PROVIDER_NO_MEMORY;
-  return webhook_check_url(w, req, b, buf_str(&prefix), ret_field);
+  bool is_https = request_is_https(req);
+  enum provider_refusal refusal = webhook_check_own_url(w, req, b, is_https, ret_field);
+  if (refusal != PROVIDER_BAD_SIGNATURE || !request_has_several_protos(req)) return refusal;
+  return webhook_check_own_url(w, req, b, !is_https, ret_field);
 }
 
 /* (3) False: 429 was answered. */
@@ -256,7 +285,7 @@ static bool webhook_within_quota(struct api_request *req, const struct webhook *
                       &words.retry_after_s))
     return true;
   metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_WEBHOOKS, 1);
-  webhook_count_refusal(req->api, w->kind, business_id, REASON_TOO_MANY, NULL);
+  webhook_count_refusal(req->api, w->kind, business_id, REASON_TOO_MANY, &w->delivery, NULL);
   problem_answer(req->x, PROBLEM_TOO_MANY_REQUESTS, &words);
   return false;
 }
@@ -267,25 +296,20 @@ static bool webhook_is_accepted(struct webhook *w, struct api_request *req, cons
   int64_t id = b->business_id;
   switch (webhook_check(w, req, b, &field)) {
     case PROVIDER_ACCEPTED:
-      if (intake_fits(&w->delivery, &field)) return webhook_within_quota(req, w, id);
-      webhook_refuse_field(req, w->kind, id, field);
-      return false;
-    case PROVIDER_BAD_FORM:
-      webhook_refuse(req, w->kind, id, REASON_BAD_FORM, PROBLEM_BAD_REQUEST, "The body is not a valid form.");
-      return false;
+      return webhook_within_quota(req, w, id);
     case PROVIDER_BAD_SIGNATURE:
-      webhook_refuse(req, w->kind, id, b->tokens[0].n || b->tokens[1].n ? REASON_BAD_SIGNATURE : REASON_NO_TOKEN,
-                     PROBLEM_FORBIDDEN, "The signature does not match this business's auth token.");
+      webhook_refuse_delivery(w, b->tokens[0].n || b->tokens[1].n ? REASON_BAD_SIGNATURE : REASON_NO_TOKEN,
+                              PROBLEM_FORBIDDEN, "The signature does not match this business's auth token.");
       return false;
     case PROVIDER_OTHER_ACCOUNT:
-      webhook_refuse(req, w->kind, id, REASON_OTHER_ACCOUNT, PROBLEM_FORBIDDEN,
-                     "AccountSid is not the account of this business.");
+      webhook_refuse_delivery(w, REASON_OTHER_ACCOUNT, PROBLEM_FORBIDDEN,
+                              "AccountSid is not the account of this business.");
       return false;
     case PROVIDER_BAD_FIELD:
-      webhook_refuse_field(req, w->kind, id, field);
+      webhook_refuse_field(w, field);
       return false;
     case PROVIDER_NO_MEMORY:
-      webhook_refuse(req, w->kind, id, REASON_NO_ROOM, PROBLEM_BUSY, NULL);
+      webhook_refuse_delivery(w, REASON_NO_ROOM, PROBLEM_BUSY, NULL);
       return false;
   }
   return false;

@@ -198,6 +198,13 @@ static void values_without_meaning_are_left_out(void **state) {
       {"RecordingDuration", "-1", RECORDING_FIELD_DURATION, "(none)"},
       {"RecordingDuration", "0", RECORDING_FIELD_DURATION, "(none)"},
       {"RecordingDuration", "007", RECORDING_FIELD_DURATION, "7"},
+      {"RecordingDuration", "12.34", RECORDING_FIELD_DURATION, "(none)"},
+      {"RecordingDuration", " 12", RECORDING_FIELD_DURATION, "(none)"},
+      {"RecordingDuration", "NaN", RECORDING_FIELD_DURATION, "(none)"},
+      {"RecordingDuration", "-2", RECORDING_FIELD_DURATION, "(none)"},
+      {"RecordingDuration", "abc", RECORDING_FIELD_DURATION, "(none)"},
+      {"RecordingDuration", "99999999999999999999", RECORDING_FIELD_DURATION, "(none)"},
+      {"ConferenceSid", "x", RECORDING_FIELD_CONFERENCE, "(none)"},
       {"RecordingChannels", "3", RECORDING_FIELD_CHANNELS, "(none)"},
       {"RecordingChannels", "1", RECORDING_FIELD_CHANNELS, "1"},
       {"RecordingStartTime", "yesterday", RECORDING_FIELD_STARTED, "(none)"},
@@ -229,6 +236,43 @@ static void recordings_statuses_have_their_rank(void **state) {
     assert_int_equal(s.delivery.recording.rank.terminal, cases[i].terminal);
     assert_int_equal(s.delivery.recording.rank.status_order, i);
   }
+}
+
+static void an_unknown_status_of_a_recording_is_kept_and_ranks_below_the_known_ones(void **state) {
+  (void)state;
+  struct sent unknown CLEANUP(sent_done) = {0}, known CLEANUP(sent_done) = {0};
+  assert_int_equal(send_signed(&unknown, PROVIDER_WEBHOOK_RECORDING,
+                               RECORDING({"RecordingStatus", "lost"}, {"SequenceNumber", "9"}, ), AC, "first token"),
+                   PROVIDER_ACCEPTED);
+  assert_int_equal(send_signed(&known, PROVIDER_WEBHOOK_RECORDING, RECORDING({"RecordingStatus", "in-progress"}, ), AC,
+                               "first token"),
+                   PROVIDER_ACCEPTED);
+  assert_str(test_field(&unknown.delivery.recording, RECORDING_FIELD_STATUS), "lost");
+  assert_true(delivery_rank_compare(&unknown.delivery.recording.rank, &known.delivery.recording.rank) < 0);
+}
+
+static void a_known_field_is_cut_at_a_character_and_marked(void **state) {
+  (void)state;
+  static char longest[1025], longer[1200] = "sip:", letters[2050];
+  memset(longest, 'a', 1024);
+  memset(longer + 4, 'b', sizeof(longer) - 5);
+  for (size_t i = 0; i + 1 < sizeof(letters); i++) letters[i] = i % 2 ? '\x93' : '\xd7';
+  letters[sizeof(letters) - 2] = '\0';
+  letters[0] = 'x', letters[1] = 'x', letters[2] = 'x'; /* an odd number of bytes before letters of two */
+  memmove(letters + 3, letters + 4, sizeof(letters) - 4);
+  struct sent s CLEANUP(sent_done) = {0};
+  assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_CALL,
+                               CALL({"From", longest}, {"To", longer}, {"CallerName", letters}, ), AC, "first token"),
+                   PROVIDER_ACCEPTED);
+  const struct delivery_part *call = &s.delivery.call;
+  assert_str(test_field(call, CALL_FIELD_FROM), longest);
+  assert_str(test_field(call, CALL_FIELD_FROM_CUT), "(none)");
+  longer[1024] = '\0';
+  assert_str(test_field(call, CALL_FIELD_TO), longer);
+  assert_str(test_field(call, CALL_FIELD_TO_CUT), "1");
+  letters[1023] = '\0'; /* the letter of two bytes at 1,023 does not fit */
+  assert_str(test_field(call, CALL_FIELD_CALLER_NAME), letters);
+  assert_str(test_field(call, CALL_FIELD_CALLER_NAME_CUT), "1");
 }
 
 static void unknown_statuses_and_directions_of_calls_are_accepted(void **state) {
@@ -263,7 +307,7 @@ static void unknown_statuses_and_directions_of_calls_are_accepted(void **state) 
   }
 }
 
-static void a_bad_field_is_refused_by_name(void **state) {
+static void a_delivery_without_a_usable_sid_is_refused_by_name(void **state) {
   (void)state;
   static const struct {
     enum provider_webhook_kind kind;
@@ -272,22 +316,36 @@ static void a_bad_field_is_refused_by_name(void **state) {
   } cases[] = {
       {PROVIDER_WEBHOOK_CALL, {{"CallStatus", "completed"}}, "CallSid"},
       {PROVIDER_WEBHOOK_CALL, {{"CallSid", RE}}, "CallSid"},
-      {PROVIDER_WEBHOOK_CALL, {{"CallSid", CA}, {"ParentCallSid", "x"}}, "ParentCallSid"},
-      {PROVIDER_WEBHOOK_CALL, {{"CallSid", CA}, {"CallDuration", "long"}}, "CallDuration"},
-      {PROVIDER_WEBHOOK_CALL, {{"CallSid", CA}, {"RecordingUrl", "https://x.example/"}}, "RecordingSid"},
-      {PROVIDER_WEBHOOK_CALL,
-       {{"CallSid", CA}, {"RecordingUrl", RECORDING_URL}, {"RecordingSid", "x"}},
-       "RecordingSid"},
+      {PROVIDER_WEBHOOK_CALL, {{"CallSid", "x"}, {"RecordingUrl", "https://x.example/"}}, "CallSid"},
       {PROVIDER_WEBHOOK_RECORDING, {{"CallSid", CA}}, "RecordingSid"},
-      {PROVIDER_WEBHOOK_RECORDING, {{"CallSid", "x"}, {"RecordingSid", RE}}, "CallSid"},
-      {PROVIDER_WEBHOOK_RECORDING, {{"ConferenceSid", "x"}, {"RecordingSid", RE}}, "ConferenceSid"},
-      {PROVIDER_WEBHOOK_RECORDING, {{"RecordingStatus", "lost"}, {"RecordingSid", RE}}, "RecordingStatus"},
-      {PROVIDER_WEBHOOK_RECORDING, {{"RecordingDuration", "1.5"}, {"RecordingSid", RE}}, "RecordingDuration"},
+      {PROVIDER_WEBHOOK_RECORDING, {{"CallSid", CA}, {"RecordingSid", "x"}}, "RecordingSid"},
   };
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct sent s CLEANUP(sent_done) = {0};
     assert_int_equal(send_signed(&s, cases[i].kind, cases[i].pairs, AC, "first token"), PROVIDER_BAD_FIELD);
     assert_string_equal(s.field, cases[i].field);
+  }
+}
+
+static void one_usable_sid_is_enough(void **state) {
+  (void)state;
+  static const struct {
+    enum provider_webhook_kind kind;
+    struct pair pairs[4];
+    const char *call_sid, *recording_sid;
+  } cases[] = {
+      {PROVIDER_WEBHOOK_CALL, {{"CallSid", CA}, {"ParentCallSid", "x"}, {"CallDuration", "long"}}, CA, ""},
+      {PROVIDER_WEBHOOK_CALL, {{"CallSid", CA}, {"RecordingUrl", "https://x.example/"}}, CA, ""},
+      {PROVIDER_WEBHOOK_CALL, {{"CallSid", CA}, {"RecordingUrl", RECORDING_URL}, {"RecordingSid", "x"}}, CA, RE},
+      {PROVIDER_WEBHOOK_CALL, {{"CallSid", "x"}, {"RecordingUrl", RECORDING_URL}}, "", RE},
+      {PROVIDER_WEBHOOK_RECORDING, {{"CallSid", "x"}, {"RecordingSid", RE}}, "", RE},
+      {PROVIDER_WEBHOOK_RECORDING, {{"RecordingSid", "x"}, {"RecordingUrl", " " RECORDING_URL ".MP3?a=b "}}, "", RE},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct sent s CLEANUP(sent_done) = {0};
+    assert_int_equal(send_signed(&s, cases[i].kind, cases[i].pairs, AC, "first token"), PROVIDER_ACCEPTED);
+    assert_str(s.delivery.call_sid, cases[i].call_sid);
+    assert_str(s.delivery.recording_sid, cases[i].recording_sid);
   }
 }
 
@@ -309,15 +367,96 @@ static void the_first_refusal_that_applies_decides(void **state) {
   }
 }
 
-static void a_malformed_form_is_refused_before_its_signature(void **state) {
+/* Signs what the body means, and receives the body as it is. */
+static enum provider_refusal receive_bytes(struct sent *s, const char *body, struct str name, struct str value) {
+  struct twilio_parameter parameters[] = {{STR("AccountSid"), STR(AC)}, {STR("CallSid"), STR(CA)}, {name, value}};
+  struct twilio_signed what = {.url = STR(PREFIX TARGET), .parameters = parameters, .count = 3};
+  buf_init(&s->body, 1000);
+  buf_init(&s->signature, 64);
+  buf_init(&s->storage, 1 << 16);
+  ok(buf_addf(&s->body, "AccountSid=" AC "&CallSid=" CA "&%s", body));
+  ok(twilio_signature_make(&what, STR("first token"), &s->signature));
+  return receive(s, PROVIDER_WEBHOOK_CALL);
+}
+
+static void a_form_of_any_bytes_is_read(void **state) {
   (void)state;
-  static const char *const bodies[] = {"CallSid=%", "CallSid=%4",  "CallSid=%zz", "CallSid=a%00b",
-                                       "%00=a",     "CallSid=%ff", "%c3=x"};
-  for (size_t i = 0; i < COUNT_OF(bodies); i++) {
-    struct sent s CLEANUP(sent_done) = {.body.max = 100, .signature.max = 100, .storage.max = 1 << 16};
-    ok(buf_add(&s.body, str_from(bodies[i])));
-    assert_int_equal(receive(&s, PROVIDER_WEBHOOK_CALL), PROVIDER_BAD_FORM);
+  static const struct {
+    const char *body;
+    struct str raw_name, raw_value;
+    const char *name, *value;
+  } cases[] = {
+      {"From=%", {"From", 4}, {"%", 1}, CALL_FIELD_FROM, "%"},
+      {"From=%4&", {"From", 4}, {"%4", 2}, CALL_FIELD_FROM, "%4"},
+      {"From=1%zz", {"From", 4}, {"1%zz", 4}, CALL_FIELD_FROM, "1%zz"},
+      {"From=a%00b", {"From", 4}, {"a\0b", 3}, CALL_FIELD_FROM, "ab"},
+      {"From=%00", {"From", 4}, {"\0", 1}, CALL_FIELD_FROM, "(none)"},
+      {"Fr%00om=a", {"Fr\0om", 5}, {"a", 1}, CALL_FIELD_FROM, "a"},
+      {"X=%ff", {"X", 1}, {"\xff", 1}, "X", "\xef\xbf\xbd"},
+      {"X=a\xe9t", {"X", 1}, {"a\xe9t", 3}, "X", "a\xef\xbf\xbdt"},
+      {"X=%f0%9f%92!", {"X", 1}, {"\xf0\x9f\x92!", 4}, "X", "\xef\xbf\xbd!"},
+      {"X=%c0%80", {"X", 1}, {"\xc0\x80", 2}, "X", "\xef\xbf\xbd\xef\xbf\xbd"},
+      {"X=%ed%a0%80", {"X", 1}, {"\xed\xa0\x80", 3}, "X", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+      {"%c3=x", {"\xc3", 1}, {"x", 1}, "\xef\xbf\xbd", "x"},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct sent raw CLEANUP(sent_done) = {0}, repaired CLEANUP(sent_done) = {0};
+    assert_int_equal(receive_bytes(&raw, cases[i].body, cases[i].raw_name, cases[i].raw_value), PROVIDER_ACCEPTED);
+    assert_str(test_field(&raw.delivery.call, cases[i].name), cases[i].value);
+    if (strcmp(cases[i].name, "X") != 0) continue;
+    assert_int_equal(receive_bytes(&repaired, cases[i].body, STR("X"), str_from(cases[i].value)), PROVIDER_ACCEPTED);
+    assert_str(test_field(&repaired.delivery.call, "X"), cases[i].value);
   }
+}
+
+static void a_body_full_of_fields_is_read_whole(void **state) {
+  (void)state;
+  enum { COUNT = 20000 };
+  static struct twilio_parameter parameters[COUNT + 3];
+  static char names[COUNT][8];
+  struct sent s CLEANUP(sent_done) = {0};
+  struct twilio_signed what = {.url = STR(PREFIX TARGET), .parameters = parameters};
+  buf_init(&s.body, 1 << 20);
+  buf_init(&s.signature, 64);
+  buf_init(&s.storage, 1 << 21);
+  for (size_t i = 0; i < COUNT; i++) {
+    (void)snprintf(names[i], sizeof(names[i]), "%zu", i % 15000);
+    parameters[what.count++] = (struct twilio_parameter){str_from(names[i]), STR("v")};
+    ok(buf_addf(&s.body, "%s=v&", names[i]));
+  }
+  parameters[what.count++] = (struct twilio_parameter){STR("From"), STR("+15550100")};
+  parameters[what.count++] = (struct twilio_parameter){STR("AccountSid"), STR(AC)};
+  parameters[what.count++] = (struct twilio_parameter){STR("CallSid"), STR(CA)};
+  ok(buf_addf(&s.body, "From=%%2B15550100&AccountSid=" AC "&CallSid=" CA));
+  ok(twilio_signature_make(&what, STR("first token"), &s.signature));
+  assert_int_equal(receive(&s, PROVIDER_WEBHOOK_CALL), PROVIDER_ACCEPTED);
+  assert_str(test_field(&s.delivery.call, CALL_FIELD_FROM), "+15550100");
+  assert_int_equal(s.delivery.dropped, 15000 - DELIVERY_FURTHER_MAX);
+}
+
+static void fields_that_are_too_long_take_no_place_of_others(void **state) {
+  (void)state;
+  static char name[130], value[4098];
+  memset(name, 'n', sizeof(name) - 1);
+  memset(value, 'v', sizeof(value) - 1);
+  struct sent s CLEANUP(sent_done) = {0};
+  assert_int_equal(
+      send_signed(&s, PROVIDER_WEBHOOK_CALL, CALL({name, "x"}, {"Long", value}, {"Short", "x"}, ), AC, "first token"),
+      PROVIDER_ACCEPTED);
+  assert_int_equal(s.delivery.dropped, 2);
+  assert_str(test_field(&s.delivery.call, "Short"), "x");
+}
+
+static void a_refused_delivery_names_its_sids(void **state) {
+  (void)state;
+  struct sent s CLEANUP(sent_done) = {0}, without CLEANUP(sent_done) = {0};
+  assert_int_equal(send_signed(&s, PROVIDER_WEBHOOK_RECORDING, RECORDING(), AC, "wrong"), PROVIDER_BAD_SIGNATURE);
+  assert_str(s.delivery.call_sid, CA);
+  assert_str(s.delivery.recording_sid, RE);
+  assert_int_equal(send_signed(&without, PROVIDER_WEBHOOK_RECORDING, (struct pair[]){{"CallSid", CA}, {NULL, NULL}}, AC,
+                               "first token"),
+                   PROVIDER_BAD_FIELD);
+  assert_str(without.delivery.call_sid, CA);
 }
 
 static void unknown_fields_past_the_ceiling_are_dropped_and_known_ones_are_not(void **state) {
@@ -373,9 +512,15 @@ int main(void) {
       cmocka_unit_test(values_without_meaning_are_left_out),
       cmocka_unit_test(recordings_statuses_have_their_rank),
       cmocka_unit_test(unknown_statuses_and_directions_of_calls_are_accepted),
-      cmocka_unit_test(a_bad_field_is_refused_by_name),
+      cmocka_unit_test(an_unknown_status_of_a_recording_is_kept_and_ranks_below_the_known_ones),
+      cmocka_unit_test(a_known_field_is_cut_at_a_character_and_marked),
+      cmocka_unit_test(a_delivery_without_a_usable_sid_is_refused_by_name),
+      cmocka_unit_test(one_usable_sid_is_enough),
       cmocka_unit_test(the_first_refusal_that_applies_decides),
-      cmocka_unit_test(a_malformed_form_is_refused_before_its_signature),
+      cmocka_unit_test(a_form_of_any_bytes_is_read),
+      cmocka_unit_test(a_body_full_of_fields_is_read_whole),
+      cmocka_unit_test(fields_that_are_too_long_take_no_place_of_others),
+      cmocka_unit_test(a_refused_delivery_names_its_sids),
       cmocka_unit_test(unknown_fields_past_the_ceiling_are_dropped_and_known_ones_are_not),
       cmocka_unit_test(of_repeated_names_the_first_counts),
       cmocka_unit_test(a_leg_is_not_its_own_parent),
