@@ -9,7 +9,8 @@
  *  (2) All members of struct worker belong to the worker's thread (fetch's loop), except the two atomic ones and those
  *      under the lock.
  *  (3) The fetch loop runs until the last fill is freed: reports and disk steps can always post to it.
- *  (4) Nothing is claimed unless the volume has room and is the right one. The queue is maintained all the same, at least once a second. */
+ *  (4) Nothing is claimed unless the volume has room and is the right one. The queue is maintained all the same, at least once
+ *      a second. */
 #include "work/worker.h"
 
 #include <stdatomic.h>
