@@ -12,8 +12,9 @@ int64_t backoff_ms(int64_t n, uint32_t jitter) {
 }
 
 int64_t backoff_not_yet_ms(int64_t n) {
-  static const int64_t steps_s[] = {1, 2, 3, 5, 8};
-  const int64_t last = (int64_t)(sizeof(steps_s) / sizeof(steps_s[0])) - 1;
+  static const int64_t steps_s[] = {1, 2, 3, 5, 8, 8, 60, 220};
+  _Static_assert(COUNT_OF(steps_s) == RECORDING_NOT_YET_ASKS, "the last step leads past the first 5 minutes");
+  const int64_t last = RECORDING_NOT_YET_ASKS - 1;
   int64_t i = n < 1 ? 0 : n - 1;
   return steps_s[i < last ? i : last] * 1000;
 }

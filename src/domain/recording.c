@@ -73,8 +73,12 @@ bool recording_not_yet(const struct recording *row, int64_t now) {
   return now - ended < RECORDING_NOT_YET_ENDED_MS && asking_short;
 }
 
-bool recording_tries_formats_on_404(const struct recording *row) {
-  return row->not_found_count + 1 >= RECORDING_FORMATS_ON_404_FROM_ASK;
+bool recording_tries_formats_on_404(const struct recording *row, size_t format_count) {
+  int64_t ask = row->not_found_count + 1, single_asks = RECORDING_FORMATS_ON_404_FROM_ASK - 1;
+  if (ask <= single_asks) return false;
+  if (ask > RECORDING_NOT_YET_ASKS) return true; /* the first 5 minutes are over */
+  int64_t with_formats = single_asks + (ask - single_asks) * (int64_t)format_count;
+  return with_formats + RECORDING_NOT_YET_ASKS - ask <= RECORDING_NOT_YET_REQUESTS;
 }
 
 /* ---- when_…: the conditions of recording.def ---- */

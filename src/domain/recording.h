@@ -23,7 +23,9 @@ enum {
   RECORDING_RETRY_WINDOW_MS = 10 * 60 * 1000, /* a person may retry 3 times within it */
   RECORDING_PLAY_RANK_MS = 2 * 60 * 1000,     /* a recording keeps a play's rank this long after the last play */
   RECORDING_PLAY_REPEAT_MS = 30 * 1000,       /* a play this soon after another is not written to the row */
-  RECORDING_FORMATS_ON_404_FROM_ASK = 3,      /* from this attempt on, a 404 makes the fill try the other formats too */
+  RECORDING_NOT_YET_ASKS = 8,                 /* attempts in the first 5 minutes (backoff_not_yet_ms) … */
+  RECORDING_NOT_YET_REQUESTS = 20,       /* … and the requests that they may make together, all formats included */
+  RECORDING_FORMATS_ON_404_FROM_ASK = 3, /* from this attempt on, a 404 makes the fill try the other formats too */
 };
 
 /* In brackets: the members of struct recording_event that the event uses. */
@@ -109,8 +111,9 @@ bool recording_not_yet(const struct recording *row, int64_t now);
 bool recording_still_being_made(const struct recording *row);
 /* When the recording ended (UNIX ms), or when it was first reported completed; 0 if neither is known. */
 int64_t recording_ended_at(const struct recording *row);
-/* True if this attempt is to try the other formats after a 404 (from attempt 3 on). */
-bool recording_tries_formats_on_404(const struct recording *row);
+/* True if this attempt is to try the other of format_count formats after a 404: from attempt 3 on, while the requests of
+ * the first 5 minutes suffice for all attempts. */
+bool recording_tries_formats_on_404(const struct recording *row, size_t format_count);
 /* True if token holds a lease that has not expired. */
 bool recording_holds_lease(const struct recording *row, int64_t token, int64_t now);
 /* The reason to show for a recording that is not ready; RECORDING_NONE if there is none. storage_full: no worker has

@@ -219,7 +219,8 @@ static bool fill_ask_next_format(struct fill *f) {
 }
 
 static void fill_answer_refused(struct fill *f) {
-  bool tries_next = f->verdict != FILL_VERDICT_NOT_FOUND || recording_tries_formats_on_404(&f->row);
+  bool tries_next =
+      f->verdict != FILL_VERDICT_NOT_FOUND || recording_tries_formats_on_404(&f->row, f->context->format_count);
   f->saw_404 = f->saw_404 || f->verdict == FILL_VERDICT_NOT_FOUND;
   f->saw_not_audio = f->saw_not_audio || f->verdict == FILL_VERDICT_NOT_AUDIO;
   if (tries_next && fill_ask_next_format(f)) return;

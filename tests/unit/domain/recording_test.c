@@ -364,9 +364,9 @@ static void back_off_doubles_from_30_s_to_20_min_give_or_take_a_fifth(void **sta
   assert_int_equal(backoff_ms(INT64_MAX, UINT32_MAX), RECORDING_BACKOFF_CAP_MS);
 }
 
-static void not_yet_is_asked_after_1_2_3_5_8_8_s(void **state) {
+static void not_yet_is_asked_after_growing_times(void **state) {
   (void)state;
-  static const int64_t steps_s[] = {1, 2, 3, 5, 8, 8, 8};
+  static const int64_t steps_s[] = {1, 2, 3, 5, 8, 8, 60};
   struct recording row = leased(RECORDING_QUEUED), next;
   int64_t now = NOW;
   for (size_t i = 0; i < COUNT_OF(steps_s); i++) {
@@ -545,7 +545,21 @@ static void formats_are_tried_on_404_from_the_third_ask(void **state) {
   (void)state;
   for (int64_t before = 0; before < 4; before++) {
     struct recording row = {.not_found_count = before};
-    assert_int_equal(recording_tries_formats_on_404(&row), before >= 2);
+    assert_int_equal(recording_tries_formats_on_404(&row, 3), before >= 2);
+  }
+}
+
+static void the_first_five_minutes_of_404_see_at_most_20_requests(void **state) {
+  (void)state;
+  for (size_t formats = 1; formats <= 8; formats++) {
+    struct recording row = {.not_found_count = 0};
+    size_t requests = 0;
+    for (int64_t at_ms = 0; at_ms < 5 * 60 * 1000; at_ms += backoff_not_yet_ms(row.not_found_count)) {
+      requests += recording_tries_formats_on_404(&row, formats) ? formats : 1;
+      row.not_found_count++;
+    }
+    assert_in_range(requests, 8, 20);
+    assert_true(recording_tries_formats_on_404(&row, formats));
   }
 }
 
@@ -583,7 +597,7 @@ int main(void) {
       cmocka_unit_test(every_line_of_recording_def_moves_or_stays_as_it_says),
       cmocka_unit_test(every_event_in_every_state_keeps_the_rules),
       cmocka_unit_test(back_off_doubles_from_30_s_to_20_min_give_or_take_a_fifth),
-      cmocka_unit_test(not_yet_is_asked_after_1_2_3_5_8_8_s),
+      cmocka_unit_test(not_yet_is_asked_after_growing_times),
       cmocka_unit_test(a_404_is_not_yet_for_10_min_after_the_end_and_5_min_after_the_first),
       cmocka_unit_test(each_crash_in_a_row_from_the_fourth_on_is_a_failure),
       cmocka_unit_test(a_missing_file_keeps_its_length_in_the_row),
@@ -594,6 +608,7 @@ int main(void) {
       cmocka_unit_test(the_fourth_crash_in_a_row_is_a_failure),
       cmocka_unit_test(a_person_retries_three_times_in_ten_minutes),
       cmocka_unit_test(formats_are_tried_on_404_from_the_third_ask),
+      cmocka_unit_test(the_first_five_minutes_of_404_see_at_most_20_requests),
       cmocka_unit_test(a_completed_webhook_clears_count_and_back_off),
       cmocka_unit_test(a_stem_starts_with_business_year_and_month),
   };
