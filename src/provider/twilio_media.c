@@ -190,8 +190,10 @@ enum provider_answer twilio_media_answer(int status, struct str content_encoding
     case 415:
       return PROVIDER_OTHER_FORMAT;
     case 401:
+      *ret_error = RECORDING_AUTH_FAILED; /* speaks of the account */
+      return PROVIDER_FAILED;
     case 403:
-      *ret_error = RECORDING_AUTH_FAILED;
+      *ret_error = RECORDING_DENIED_BY_PROVIDER; /* speaks of this recording */
       return PROVIDER_FAILED;
     case 429:
       *ret_error = RECORDING_RATE_LIMITED;

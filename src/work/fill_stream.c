@@ -186,7 +186,8 @@ static enum err fill_on_reply(void *arg, const struct fetch_reply *r) {
       break;
   }
   /* A redirect target gets no credentials, so its 401 or 403 says nothing about them. */
-  if (error == RECORDING_AUTH_FAILED && !r->own_origin) error = RECORDING_PROVIDER_ERROR;
+  bool is_refusal = error == RECORDING_AUTH_FAILED || error == RECORDING_DENIED_BY_PROVIDER;
+  if (is_refusal && !r->own_origin) error = RECORDING_PROVIDER_ERROR;
   return stop_with_error(f, error);
 }
 

@@ -175,6 +175,9 @@ def test_not_yet_becomes_not_found_after_five_minutes(world, provider):
         eventually(lambda: len(tape.asks) == expected, 3, f"{expected} asks")
         eventually(lambda: world.row(tape.sid)["lease_until"] in (None, 0))
     assert [ask.path.rpartition(".")[2] for ask in tape.asks[2:5]][:2] == ["mp3", "wav"]
+    world.pass_time_until(lambda: len(tape.asks) == 20, step=8, within=200)
+    world.pass_time(100)
+    assert len(tape.asks) == 20 and world.state(tape.sid) == "queued"
     world.pass_time_until(lambda: world.state(tape.sid) == "failed", step=8, within=400)
     assert world.row(tape.sid)["error_code"] == "not_found_at_provider" and world.row(tape.sid)["for_good"] == 0
     world.pass_time_until(lambda: world.row(tape.sid)["for_good"], step=120, within=3 * 3600)
@@ -196,6 +199,25 @@ def test_back_offs_after_404_differ_from_each_other(world, provider):
         row = world.wait_state(tape.sid, "failed")
         waits.add(row["next_retry_at"] - row["failed_at"])
     assert all(24_000 <= wait <= 36_000 for wait in waits) and len(waits) > 1, waits
+
+
+@pytest.mark.sanitized
+def test_a_recording_that_is_refused_stops_no_other(world, provider):
+    server = world.server()
+    business = world.business(provider)
+    refused, other = provider.tape(), provider.tape()
+    refused.default = p.status(403)
+    business.tell(server, refused)
+    row = world.wait_state(refused.sid, "failed")
+    assert (row["error_code"], row["for_good"]) == ("denied_by_provider", 0) and row["next_retry_at"]
+    play = server.get(f"/api/recordings/{refused.sid}/stream", business.viewer, MEDIA)
+    assert (play.status, play.code()) == (503, "denied_by_provider") and int(play.header("retry-after")) >= 1
+    business.tell(server, other)
+    world.wait_state(other.sid)
+    world.pass_time_until(lambda: world.row(refused.sid)["for_good"], step=120, within=3 * 3600)
+    assert world.row(refused.sid)["fail_count"] == len(refused.asks) == 8
+    play = server.get(f"/api/recordings/{refused.sid}/stream", business.viewer, MEDIA)
+    assert (play.status, play.code()) == (502, "denied_by_provider")
 
 
 @pytest.mark.sanitized
