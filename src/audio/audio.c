@@ -90,7 +90,8 @@ static void decode_wav(void *arg, struct str bytes) {
   struct audio *a = arg;
   const struct wav *w = &a->wav;
   if (w->data_bytes == bytes.n) { /* the first bytes of samples */
-    a->decodes = w->channels <= PEAKS_CHANNELS_MAX && pcm_init(&a->pcm, w->samples, w->bits, w->channels);
+    a->decodes =
+        w->channels <= PEAKS_CHANNELS_MAX && pcm_init(&a->pcm, w->samples, w->bits, w->channels, w->is_big_endian);
     peaks_init(&a->peaks, w->channels, w->sample_rate);
   }
   if (a->decodes) pcm_feed(&a->pcm, bytes, on_samples, a);
@@ -179,7 +180,7 @@ enum audio_kind audio_kind(const struct audio *a) {
 }
 
 static bool holds_samples(const struct audio *a) {
-  if (a->kind == AUDIO_MP3) return mp3_samples(&a->mp3) > 0;
+  if (a->kind == AUDIO_MP3) return mp3_has_sound(&a->mp3);
   return a->kind != AUDIO_WAV || wav_has_samples(&a->wav);
 }
 
@@ -193,9 +194,9 @@ void audio_finish(struct audio *a, struct audio_info *ret_info) {
   info.kind = a->kind;
   info.whole = true; /* unless the kind's parser says otherwise */
   if (a->kind == AUDIO_MP3) {
-    info.channels = a->mp3.stream.channels;
-    info.sample_rate = a->mp3.stream.sample_rate;
-    info.duration_ms = mp3_samples(&a->mp3) * 1000 / info.sample_rate;
+    info.channels = a->mp3.first.channels;
+    info.sample_rate = a->mp3.first.sample_rate;
+    info.duration_ms = mp3_duration_ms(&a->mp3);
     info.whole = mp3_is_whole(&a->mp3);
   } else if (a->kind == AUDIO_WAV) {
     info.channels = a->wav.channels;

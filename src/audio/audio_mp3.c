@@ -3,14 +3,16 @@
  *   AT_HEADER --frame header--> IN_FRAME --its last byte--> AT_HEADER
  *   AT_HEADER --ID3v1, ID3v2, APEv2--> IN_TAG --its last byte--> AT_HEADER
  *   AT_HEADER --LYRICSBEGIN--> IN_TAIL
- *   AT_HEADER --anything else--> LOST --a header of this stream--> IN_FRAME (doubtful)
+ *   AT_HEADER --header of another rate or number of channels--> IN_FRAME (doubtful)
+ *   AT_HEADER --anything else--> LOST --a frame header--> IN_FRAME (doubtful)
  *
  * Nothing is decoded here: a frame has a fixed number of samples, so counting headers is as exact as decoding, costs a
  * thousandth, and exposes no decoder to a hostile file.
  *
  * Invariants
- *  (1) Only complete frames are counted; a doubtful one only once a header or tag follows it.
- *  (2) All counted frames have the version, sample rate and number of channels of the first one.
+ *  (1) Only complete frames are counted; a doubtful one only once a header of its own stream follows it, or a tag or padding
+ *      if it is of the stream that was being read.
+ *  (2) The duration is the sum of the frames' own durations: sample rate and channels may change within the file.
  *  (3) Every byte is examined once, except fewer than MP3_SIGNATURE_BYTES at a boundary.
  *  (4) Bytes of tags and junk are neither kept nor passed on, however many there are. */
 #include "audio/audio_mp3.h"
@@ -69,10 +71,11 @@ static void read_trim(struct mp3 *m, struct str frame, size_t at) {
 
 void mp3_init(struct mp3 *m, struct str head, mp3_on_frames *on_frames, void *arg) {
   *m = (struct mp3){.state = MP3_AT_HEADER, .on_frames = on_frames, .on_frames_arg = arg};
-  if (head.n < MP3_HEADER_BYTES || !mp3_frame_parse(head.p, &m->stream)) {
+  if (head.n < MP3_HEADER_BYTES || !mp3_frame_parse(head.p, &m->first)) {
     m->state = MP3_IN_TAIL; /* the caller passed no frame: nothing is counted */
     return;
   }
+  m->stream = m->first;
   struct str frame = str_head(head, m->stream.bytes);
   bool two = m->stream.channels == 2;
   size_t side = m->stream.version == 1 ? (two ? 32 : 17) : (two ? 17 : 9);
@@ -93,25 +96,41 @@ static void pass_on(struct mp3 *m, struct str bytes) {
 static void begin_frame(struct mp3 *m, const struct mp3_frame *frame, bool doubtful) {
   m->state = MP3_IN_FRAME;
   m->doubtful = doubtful;
+  m->current = *frame;
   m->left = frame->bytes - m->head_bytes;
   pass_on(m, str_of(m->head, m->head_bytes));
   m->head_bytes = 0;
 }
 
+static int64_t ticks_of(const struct mp3_frame *stream, int64_t samples) {
+  return samples * 1000 * MP3_TICKS_A_MS / stream->sample_rate;
+}
+
 static void end_frame(struct mp3 *m) {
   m->state = MP3_AT_HEADER;
+  int64_t ticks = ticks_of(&m->current, m->current.samples);
   if (m->doubtful) {
-    m->pending = 1;
+    m->pending_ticks = ticks;
   } else if (!m->is_index) {
-    m->frames++;
+    m->ticks += ticks;
   }
   m->is_index = false;
 }
 
-/* A header, tag or padding follows a doubtful frame, which therefore counts. */
+/* A tag or padding follows a doubtful frame, which counts unless it is the only one of its stream. */
 static void confirm_pending(struct mp3 *m) {
-  m->frames += m->pending;
-  m->pending = 0;
+  if (mp3_frame_same_stream(&m->current, &m->stream)) m->ticks += m->pending_ticks;
+  m->pending_ticks = 0;
+}
+
+/* A frame's header is at a boundary: the end of a doubtful frame of the same stream is one. */
+static void begin_frame_at_boundary(struct mp3 *m, const struct mp3_frame *frame) {
+  if (m->pending_ticks > 0 && mp3_frame_same_stream(&m->current, frame)) {
+    m->ticks += m->pending_ticks;
+    m->stream = *frame;
+  }
+  m->pending_ticks = 0;
+  begin_frame(m, frame, !mp3_frame_same_stream(&m->stream, frame));
 }
 
 static void begin_tag(struct mp3 *m, size_t bytes) {
@@ -123,12 +142,12 @@ static void begin_tag(struct mp3 *m, size_t bytes) {
 
 /* Searches m->head for a frame's header. */
 static void search_header(struct mp3 *m) {
-  m->pending = 0;
+  m->pending_ticks = 0;
   while (m->head_bytes > 0) {
     struct mp3_frame frame;
     bool may_be = (unsigned char)m->head[0] == 0xff;
     if (may_be && m->head_bytes < MP3_HEADER_BYTES) return;
-    if (may_be && mp3_frame_parse(m->head, &frame) && mp3_frame_same_stream(&m->stream, &frame)) {
+    if (may_be && mp3_frame_parse(m->head, &frame)) {
       begin_frame(m, &frame, true);
       return;
     }
@@ -152,9 +171,8 @@ static void decide_what_begins(struct mp3 *m) {
   }
   if (p[0] == 0xff) {
     if (head.n < MP3_HEADER_BYTES) return;
-    if (mp3_frame_parse(m->head, &frame) && mp3_frame_same_stream(&m->stream, &frame)) {
-      confirm_pending(m);
-      begin_frame(m, &frame, false);
+    if (mp3_frame_parse(m->head, &frame)) {
+      begin_frame_at_boundary(m, &frame);
       return;
     }
   } else if (can_become(head, STR("TAG"))) {
@@ -213,10 +231,20 @@ void mp3_feed(struct mp3 *m, struct str bytes) {
   }
 }
 
-int64_t mp3_samples(const struct mp3 *m) {
-  int64_t all = (m->frames + m->pending) * m->stream.samples;
-  int64_t trimmed = all - m->delay - (mp3_is_whole(m) ? m->padding : 0);
-  return trimmed > 0 ? trimmed : 0;
+/* In ticks, without the encoder's delay and padding. */
+static int64_t trimmed_ticks(const struct mp3 *m) {
+  bool counts = mp3_frame_same_stream(&m->current, &m->stream);
+  int64_t trim = m->delay + (mp3_is_whole(m) ? m->padding : 0);
+  int64_t ticks = m->ticks + (counts ? m->pending_ticks : 0) - (trim > 0 ? ticks_of(&m->first, trim) : 0);
+  return ticks > 0 ? ticks : 0;
+}
+
+int64_t mp3_duration_ms(const struct mp3 *m) {
+  return trimmed_ticks(m) / MP3_TICKS_A_MS;
+}
+
+bool mp3_has_sound(const struct mp3 *m) {
+  return trimmed_ticks(m) > 0;
 }
 
 bool mp3_is_whole(const struct mp3 *m) {

@@ -1,7 +1,7 @@
 /* audio_mp3.h - counts the frames of an MPEG audio layer III stream as its bytes arrive.
  *
  *   mp3_init(&m, head, on_frames, arg);   head: the first bytes, from the first frame on; they must be fed, too
- *   mp3_feed(&m, bytes) …;  mp3_samples(&m);  mp3_is_whole(&m);
+ *   mp3_feed(&m, bytes) …;  mp3_duration_ms(&m);  mp3_is_whole(&m);
  *
  * on_frames gets the bytes of all frames in order, and none of tags or junk. Thread rule: one owner. */
 #pragma once
@@ -11,6 +11,8 @@
 #include "base/str.h"
 
 enum { MP3_HEADER_BYTES = 4, MP3_SIGNATURE_BYTES = 16 };
+/* A tick is the longest time of which a sample of each sample rate is a whole number. */
+enum { MP3_TICKS_A_MS = 14112 };
 
 struct mp3_frame {
   int version; /* 1, 2; 25 for 2.5 */
@@ -33,12 +35,13 @@ struct mp3 {
   mp3_on_frames *on_frames; /* may be NULL */
   void *on_frames_arg;
   enum mp3_state state;
-  struct mp3_frame stream;        /* the first frame */
-  int64_t frames;                 /* complete frames with sound */
+  struct mp3_frame first, stream; /* the first frame, and one of the stream that is being read now */
+  struct mp3_frame current;       /* the frame that is being read */
+  int64_t ticks;                  /* duration of the complete frames with sound; MP3_TICKS_A_MS */
   int delay, padding;             /* samples that the encoder added at the start and at the end */
   bool is_index;                  /* the current frame is a Xing, Info or VBRI header: no sound */
-  bool doubtful;                  /* the current frame was found after junk: it counts if a header or tag follows it */
-  int64_t pending;                /* 1: a doubtful frame is complete and not counted yet */
+  bool doubtful;                  /* the current frame was found after junk, or begins another stream: see (1) */
+  int64_t pending_ticks;          /* of a doubtful frame that is complete and not counted yet */
   size_t left;                    /* bytes left of the current frame or tag */
   char head[MP3_SIGNATURE_BYTES]; /* bytes at a boundary that do not suffice yet */
   size_t head_bytes;
@@ -46,6 +49,7 @@ struct mp3 {
 
 void mp3_init(struct mp3 *m, struct str head, mp3_on_frames *on_frames, void *arg);
 void mp3_feed(struct mp3 *m, struct str bytes);
-int64_t mp3_samples(const struct mp3 *m); /* per channel, without the encoder's delay and padding */
+int64_t mp3_duration_ms(const struct mp3 *m); /* without the encoder's delay and padding */
+bool mp3_has_sound(const struct mp3 *m);
 /* True if the last frame is complete and only tags or zeros follow it. */
 bool mp3_is_whole(const struct mp3 *m);

@@ -8,13 +8,14 @@
 
 enum { FRAMES_AT_ONCE = 512 };
 
-bool pcm_init(struct pcm *p, enum pcm_kind kind, int bits, int channels) {
+bool pcm_init(struct pcm *p, enum pcm_kind kind, int bits, int channels, bool is_big_endian) {
   bool law = kind == PCM_A_LAW || kind == PCM_MU_LAW;
   size_t sample_bytes = law ? 1 : (size_t)bits / 8;
   bool known = law || (kind == PCM_LINEAR && sample_bytes >= 1 && sample_bytes <= 4) ||
                (kind == PCM_FLOAT && (sample_bytes == 4 || sample_bytes == 8));
   if (!known || channels < 1 || (size_t)channels * sample_bytes > PCM_FRAME_BYTES_MAX) return false;
-  *p = (struct pcm){.kind = kind, .sample_bytes = sample_bytes, .channels = (size_t)channels};
+  *p = (struct pcm){
+      .kind = kind, .sample_bytes = sample_bytes, .channels = (size_t)channels, .is_big_endian = is_big_endian};
   return true;
 }
 
@@ -50,6 +51,11 @@ static int16_t of_float(const unsigned char *p, size_t bytes) {
 }
 
 static int16_t sample_at(const struct pcm *p, const unsigned char *at) {
+  unsigned char reversed[sizeof(double)];
+  if (p->is_big_endian) {
+    for (size_t i = 0; i < p->sample_bytes; i++) reversed[i] = at[p->sample_bytes - 1 - i];
+    at = reversed;
+  }
   switch (p->kind) {
     case PCM_MU_LAW:
       return of_mu_law(at[0]);

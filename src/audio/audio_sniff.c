@@ -28,6 +28,7 @@ static enum answer both(enum answer a, enum answer b) {
 static enum answer is_wav(struct str head) {
   enum answer riff = has_signature(head, 0, STR("RIFF"));
   if (riff == ANSWER_NO) riff = has_signature(head, 0, STR("RF64"));
+  if (riff == ANSWER_NO) riff = has_signature(head, 0, STR("RIFX"));
   return both(riff, has_signature(head, 8, STR("WAVE")));
 }
 

@@ -1,14 +1,19 @@
 /* audio_wav.c - parses the chunks of a RIFF/WAVE file as its bytes arrive.
  *
  *   RIFF --> CHUNK --fmt --> FORMAT --> SKIP --> CHUNK      (SKIP also takes the odd chunk's padding byte)
+ *            CHUNK --fact--> FACT ----> SKIP --> CHUNK
+ *            CHUNK --ds64--> SIZES ---> SKIP --> CHUNK
  *            CHUNK --other--> SKIP --> CHUNK
  *            CHUNK --data, after a format--> DATA --its announced size--> AFTER (the rest is ignored)
  *   any --malformed--> BAD
  *
  * Invariants
- *  (1) The sizes of RIFF and of chunks decide what is skipped, never what is allocated.
- *  (2) At most BEFORE_MAX_BYTES are skipped before the samples.
- *  (3) A data size of 0, or of 2 GiB - 4 KiB and more, means unknown: streaming encoders write such values. */
+ *  (1) The sizes of RIFF and of chunks decide what is skipped, never what is allocated. Chunks of any size are skipped.
+ *  (2) The first format counts, as it does for browsers.
+ *  (3) A data size of 0, or of 2 GiB - 4 KiB and more, means unknown unless RF64 states it: streaming encoders write such
+ *      values.
+ *  (4) The duration comes from samples that are there. nAvgBytesPerSec is never read. A fact chunk is believed only as far as
+ *      the received bytes can hold what it says. */
 #include "audio/audio_wav.h"
 
 #include <string.h>
@@ -17,80 +22,108 @@ enum {
   RIFF_BYTES = 12,
   CHUNK_BYTES = 8,
   FORMAT_LEAST_BYTES = 16,
+  FACT_BYTES = 4,
+  SIZES_BYTES = 16, /* of ds64: of the file and of the samples */
   CHANNELS_MAX = 32,
   SAMPLE_RATE_MAX = 768000,
-  BEFORE_MAX_BYTES = 1024 * 1024,
+  SAMPLES_A_BYTE_MAX = 64, /* more would be under 1 kbit/s at 8 kHz: no codec does that */
 };
 static const uint32_t SIZE_UNKNOWN_FROM = 0x7ffff000; /* (3) */
 
-enum { TAG_PCM = 1, TAG_FLOAT = 3, TAG_A_LAW = 6, TAG_MU_LAW = 7, TAG_EXTENSIBLE = 0xfffe };
+enum {
+  TAG_PCM = 1,
+  TAG_MS_ADPCM = 2,
+  TAG_FLOAT = 3,
+  TAG_A_LAW = 6,
+  TAG_MU_LAW = 7,
+  TAG_IMA_ADPCM = 17,
+  TAG_GSM = 49,
+  TAG_EXTENSIBLE = 0xfffe
+};
 
-static uint32_t le32(const char *text) {
+static uint32_t u32_at(const struct wav *w, const char *text) {
   const unsigned char *p = (const unsigned char *)text;
+  if (w->is_big_endian) return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
   return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
 }
 
-static unsigned le16(const char *text) {
+static unsigned u16_at(const struct wav *w, const char *text) {
   const unsigned char *p = (const unsigned char *)text;
-  return (unsigned)p[1] << 8 | p[0];
+  return w->is_big_endian ? (unsigned)p[0] << 8 | p[1] : (unsigned)p[1] << 8 | p[0];
 }
 
 void wav_init(struct wav *w) {
   *w = (struct wav){.state = WAV_RIFF};
 }
 
-/* Reads the first n bytes of a format chunk. False if it is malformed or not supported. */
+/* How many bytes a sample takes: what the block align says if the bits fit into it, else what the bits say. */
+static unsigned sample_bytes_of(unsigned bits, unsigned channels, unsigned align) {
+  unsigned least = bits == 0 ? 1 : (bits + 7) / 8;
+  return align % channels == 0 && align / channels >= least && align / channels <= 8 ? align / channels : least;
+}
+
+/* Samples per channel in a block of a codec whose blocks all hold as many; 0: unknown. */
+static int64_t block_samples(unsigned tag, int64_t align, int64_t channels) {
+  int64_t samples = 0;
+  if (tag == TAG_MS_ADPCM) samples = (align - 7 * channels) * 2 / channels + 2;
+  if (tag == TAG_IMA_ADPCM) samples = (align - 4 * channels) * 2 / channels + 1;
+  if (tag == TAG_GSM) samples = align / 65 * 320;
+  return align > 0 && samples > 0 ? samples : 0;
+}
+
+/* Reads the first n bytes of a format chunk. False if it is malformed. */
 static bool read_format(struct wav *w, const char *p, size_t n) {
-  unsigned tag = le16(p), channels = le16(p + 2), bits = le16(p + 14);
-  uint32_t rate = le32(p + 4), bytes_a_second = le32(p + 8);
-  if (tag == TAG_EXTENSIBLE) {
-    if (n < WAV_HEAD_BYTES) return false;
-    tag = le16(p + 24);
-  }
+  unsigned tag = u16_at(w, p), channels = u16_at(w, p + 2), align = u16_at(w, p + 12), bits = u16_at(w, p + 14);
+  uint32_t rate = u32_at(w, p + 4);
+  if (tag == TAG_EXTENSIBLE) tag = n < WAV_HEAD_BYTES ? TAG_PCM : u16_at(w, p + 24);
   if (channels == 0 || channels > CHANNELS_MAX || rate == 0 || rate > SAMPLE_RATE_MAX) return false;
   unsigned sample_bytes = 0;
   if (tag == TAG_A_LAW || tag == TAG_MU_LAW) {
     sample_bytes = 1;
-  } else if (tag == TAG_PCM || tag == TAG_FLOAT) {
+  } else if (tag == TAG_PCM) {
+    sample_bytes = sample_bytes_of(bits, channels, align);
+    if (sample_bytes > 8) return false;
+  } else if (tag == TAG_FLOAT && bits > 0 && bits % 8 == 0 && bits <= 64) {
     sample_bytes = bits / 8;
-    bool known = tag == TAG_PCM ? bits == 8 || bits == 16 || bits == 24 || bits == 32 : bits == 32 || bits == 64;
-    if (!known) return false;
-  } else if (bytes_a_second == 0) {
-    return false;
   }
   static const enum pcm_kind kinds[] = {
       [TAG_PCM] = PCM_LINEAR, [TAG_FLOAT] = PCM_FLOAT, [TAG_A_LAW] = PCM_A_LAW, [TAG_MU_LAW] = PCM_MU_LAW};
-  w->samples = tag < COUNT_OF(kinds) ? kinds[tag] : PCM_NONE;
-  w->bits = (int)bits;
+  w->samples = sample_bytes > 0 ? kinds[tag] : PCM_NONE;
+  w->bits = (int)sample_bytes * 8;
   w->channels = (int)channels;
   w->sample_rate = (int)rate;
-  w->frame_bytes = (int64_t)sample_bytes * channels;
-  w->bytes_a_second = bytes_a_second;
+  w->frame_samples = sample_bytes > 0 ? 1 : block_samples(tag, align, channels);
+  w->frame_bytes = sample_bytes > 0 ? (int64_t)sample_bytes * channels : w->frame_samples > 0 ? align : 0;
   w->has_format = true;
   return true;
 }
 
 static void skip(struct wav *w, uint64_t bytes) {
-  w->before_bytes += bytes;
   w->left = bytes;
-  w->state = w->before_bytes > BEFORE_MAX_BYTES ? WAV_BAD : bytes > 0 ? WAV_SKIP : WAV_CHUNK; /* (2) */
+  w->state = bytes > 0 ? WAV_SKIP : WAV_CHUNK;
 }
 
 static void begin_data(struct wav *w, uint32_t size) {
   w->state = w->has_format ? WAV_DATA : WAV_BAD;
-  w->size_known = size != 0 && size < SIZE_UNKNOWN_FROM;
-  w->data_size = size;
+  bool is_long = size == UINT32_MAX && w->long_size > 0 && w->long_size <= INT64_MAX;
+  w->size_known = is_long || (size != 0 && size < SIZE_UNKNOWN_FROM);
+  w->data_size = is_long ? w->long_size : size;
 }
 
 static void begin_chunk(struct wav *w) {
-  uint32_t size = le32(w->head + 4);
+  uint32_t size = u32_at(w, w->head + 4);
+  uint64_t padded = (uint64_t)size + (size & 1);
+  w->left = padded;
   if (memcmp(w->head, "data", 4) == 0) {
     begin_data(w, size);
-  } else if (memcmp(w->head, "fmt ", 4) == 0) {
-    w->state = !w->has_format && size >= FORMAT_LEAST_BYTES ? WAV_FORMAT : WAV_BAD;
-    w->left = (uint64_t)size + (size & 1);
+  } else if (memcmp(w->head, "fmt ", 4) == 0 && !w->has_format) { /* (2) */
+    w->state = size >= FORMAT_LEAST_BYTES ? WAV_FORMAT : WAV_BAD;
+  } else if (memcmp(w->head, "fact", 4) == 0 && size >= FACT_BYTES) {
+    w->state = WAV_FACT;
+  } else if (memcmp(w->head, "ds64", 4) == 0 && size >= SIZES_BYTES) {
+    w->state = WAV_SIZES;
   } else {
-    skip(w, (uint64_t)size + (size & 1));
+    skip(w, padded);
   }
 }
 
@@ -99,6 +132,8 @@ static size_t bytes_to_collect(const struct wav *w) {
   if (w->state == WAV_RIFF) return RIFF_BYTES;
   if (w->state == WAV_CHUNK) return CHUNK_BYTES;
   if (w->state == WAV_FORMAT) return w->left < WAV_HEAD_BYTES ? (size_t)w->left : WAV_HEAD_BYTES;
+  if (w->state == WAV_FACT) return FACT_BYTES;
+  if (w->state == WAV_SIZES) return SIZES_BYTES;
   return 0;
 }
 
@@ -106,9 +141,17 @@ static void on_collected(struct wav *w) {
   size_t n = w->head_bytes;
   w->head_bytes = 0;
   if (w->state == WAV_RIFF) {
+    w->is_big_endian = memcmp(w->head, "RIFX", 4) == 0;
     w->state = WAV_CHUNK;
   } else if (w->state == WAV_CHUNK) {
     begin_chunk(w);
+  } else if (w->state == WAV_FACT) {
+    w->fact_samples = u32_at(w, w->head);
+    skip(w, w->left - n);
+  } else if (w->state == WAV_SIZES) {
+    uint32_t low = u32_at(w, w->head + 8), high = u32_at(w, w->head + 12);
+    w->long_size = (uint64_t)high << 32 | low;
+    skip(w, w->left - n);
   } else if (read_format(w, w->head, n)) {
     skip(w, w->left - n);
   } else {
@@ -156,11 +199,24 @@ bool wav_has_samples(const struct wav *w) {
   return w->data_bytes > 0 && w->data_bytes >= (uint64_t)w->frame_bytes;
 }
 
+/* Samples per channel among the received bytes; -1: unknown. */
+static int64_t received_samples(const struct wav *w) {
+  int64_t most = INT64_MAX / 1000 / 65536; /* so that nothing overflows, though no block has so many samples */
+  int64_t bytes = w->data_bytes > (uint64_t)most ? most : (int64_t)w->data_bytes;
+  if (w->frame_bytes > 0) {
+    int64_t counted = bytes / w->frame_bytes * w->frame_samples;
+    bool is_last_block_padded =
+        w->frame_samples > 1 && w->fact_samples < counted && w->fact_samples > counted - w->frame_samples;
+    return is_last_block_padded ? w->fact_samples : counted;
+  }
+  if (w->fact_samples == 0 || !wav_is_whole(w) || w->fact_samples / SAMPLES_A_BYTE_MAX > bytes) return -1; /* (4) */
+  return w->fact_samples;
+}
+
 int64_t wav_duration_ms(const struct wav *w) {
   if (!wav_has_samples(w)) return 0;
-  int64_t bytes = w->data_bytes > INT64_MAX / 1000 ? INT64_MAX / 1000 : (int64_t)w->data_bytes;
-  if (w->frame_bytes > 0) return bytes / w->frame_bytes * 1000 / w->sample_rate;
-  return bytes * 1000 / w->bytes_a_second;
+  int64_t samples = received_samples(w);
+  return samples < 0 ? -1 : samples * 1000 / w->sample_rate;
 }
 
 bool wav_is_whole(const struct wav *w) {

@@ -292,7 +292,6 @@ static void other_content_is_refused_at_once(void **state) {
       {"layer II", STR("\xff\xfd\x90\x04")},
       {"free format", STR("\xff\xfb\x04\x04")},
       {"AVI", STR("RIFF\x10\0\0\0AVI LIST")},
-      {"RIFX", STR("RIFX\0\0\0\x10WAVE")},
       {"zip", STR("PK\3\4")},
       {"PDF", STR("%PDF-1.7")},
       {"gzip", STR("\x1f\x8b\x08\0")},
@@ -390,7 +389,7 @@ static void a_wav_lasts_as_long_as_its_samples(void **state) {
       {"float", 3, 1, 16000, 32, 64000, 64000, 1000, true},
       {"A-law", 6, 1, 8000, 8, 8000, 8000, 1000, true},
       {"mu-law", 7, 2, 8000, 8, 16000, 16000, 1000, true},
-      {"IMA", 17, 1, 8000, 4, 4000, 4000, 1000, true},
+      {"a codec that nothing counts", 0x55, 1, 8000, 4, 4000, 4000, -1, true},
       {"cut", 1, 1, 8000, 16, 16000, 8000, 500, false},
       {"one byte short", 1, 1, 8000, 16, 16000, 15999, 999, false},
       {"more behind", 1, 1, 8000, 16, 16000, 20000, 1000, true},
@@ -458,12 +457,17 @@ static void chunks_of_any_size_are_parsed(void **state) {
            "\x16\0\x10\0\4\0\0\0\x01\0.............." DATA,
            AUDIO_YES),
       CASE("extensible, cut", "RIFF", "fmt \x10\0\0\0\xfe\xff\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0" DATA,
-           AUDIO_NO),
+           AUDIO_YES),
       CASE("no channels", "RIFF", "fmt \x10\0\0\0\x01\0\0\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0" DATA, AUDIO_NO),
       CASE("no rate", "RIFF", "fmt \x10\0\0\0\x01\0\x01\0\0\0\0\0\x80\x3e\0\0\x02\0\x10\0" DATA, AUDIO_NO),
-      CASE("13 bits", "RIFF", "fmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x0d\0" DATA, AUDIO_NO),
-      CASE("no bytes a second", "RIFF", "fmt \x10\0\0\0\x31\0\x01\0\x40\x1f\0\0\0\0\0\0\x02\0\x10\0" DATA, AUDIO_NO),
-      CASE("two formats", "RIFF", FORMAT FORMAT DATA, AUDIO_NO),
+      CASE("13 bits", "RIFF", "fmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x0d\0" DATA, AUDIO_YES),
+      CASE("two formats", "RIFF", FORMAT "fmt \x10\0\0\0\x01\0\x02\0\x44\xac\0\0\0\0\0\0\x04\0\x10\0" DATA, AUDIO_YES),
+      CASE("a bit rate that lies", "RIFF", "fmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x01\0\0\0\x02\0\x10\0" DATA,
+           AUDIO_YES),
+      CASE("RIFX", "RIFX",
+           "JUNK\0\0\0\2..fmt \0\0\0\x10\0\x01\0\x01\0\0\x1f\x40\0\0\x3e\x80\0\2\0\x10"
+           "data\0\0\x07\xd0",
+           AUDIO_YES),
       CASE("a chunk past the ceiling", "RIFF", FORMAT "JUNK\xff\xff\xff\xff", AUDIO_NO),
       CASE("a format past the ceiling", "RIFF",
            "fmt \xff\xff\xff\xff\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0" DATA, AUDIO_NO),
@@ -476,6 +480,59 @@ static void chunks_of_any_size_are_parsed(void **state) {
     if (heard.after != cases[i].verdict) fail_msg("%s: %d", cases[i].name, heard.after);
     if (heard.after == AUDIO_YES) assert_int_equal(heard.info.duration_ms, 125);
   }
+}
+
+static void compressed_wavs_last_as_long_as_their_blocks_or_their_fact(void **state) {
+  (void)state;
+#define HEADER(tag, align) "fmt \x10\0\0\0" tag "\0\x01\0\x40\x1f\0\0\x01\0\0\0" align "\0\x04\0"
+  const struct {
+    const char *name;
+    struct str chunks;
+    int64_t duration_ms;
+  } cases[] = {
+      {"IMA, 9 blocks of 433 samples", STR(HEADER("\x11", "\xdc") DATA), 433 * 9 * 1000 / 8000},
+      {"GSM, 30 blocks of 320 samples", STR(HEADER("\x31", "\x41") DATA), 30 * 320 * 1000 / 8000},
+      {"GSM whose last block is padded", STR(HEADER("\x31", "\x41") "fact\4\0\0\0\x61\x24\0\0" DATA),
+       9313 * 1000 / 8000},
+      {"GSM whose fact lies", STR(HEADER("\x31", "\x41") "fact\4\0\0\0\x61\x24\x0f\0" DATA), 30 * 320 * 1000 / 8000},
+      {"another codec with a fact", STR(HEADER("\x55", "\x01") "fact\4\0\0\0\x40\x1f\0\0" DATA), 1000},
+      {"another codec whose fact lies", STR(HEADER("\x55", "\x01") "fact\4\0\0\0\x40\x1f\0\x70" DATA), -1},
+      {"another codec without", STR(HEADER("\x55", "\x01") DATA), -1},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    NEW_SOUND(b);
+    wav_header(&b, "RIFF", cases[i].chunks.p, cases[i].chunks.n);
+    sound_zeros(&b, 2000);
+    struct heard heard = sound_hear(buf_str(&b), 50, true);
+    assert_int_equal(heard.info.kind, AUDIO_WAV);
+    if (heard.info.duration_ms != cases[i].duration_ms)
+      fail_msg("%s: %lld ms", cases[i].name, (long long)heard.info.duration_ms);
+  }
+}
+
+static void samples_begin_behind_chunks_of_megabytes(void **state) {
+  (void)state;
+  NEW_SOUND(b);
+  wav_header(&b, "RIFF", FORMAT "LIST\0\0\x20\0", sizeof(FORMAT) - 1 + 8);
+  sound_zeros(&b, 0x200000);
+  sound_add(&b, STR(DATA));
+  sound_zeros(&b, 2000);
+  assert_int_equal(sound_hear(buf_str(&b), 65536, false).info.duration_ms, 125);
+}
+
+static void an_mp3_whose_rate_changes_lasts_as_long_as_its_frames(void **state) {
+  (void)state;
+  NEW_SOUND(b);
+  sound_mp3(&b, 8000, 1, 32, 4, false, false);
+  int64_t first_ms = sound_hear(buf_str(&b), 65536, false).info.duration_ms;
+  size_t first_bytes = b.n;
+  sound_mp3(&b, 44100, 2, 128, 6, false, false);
+  struct str second = str_skip(buf_str(&b), first_bytes);
+  int64_t second_ms = sound_hear(second, 65536, false).info.duration_ms;
+  struct heard both = sound_hear(buf_str(&b), 3000, true);
+  assert_true(both.info.whole);
+  assert_in_range(both.info.duration_ms, first_ms + second_ms, first_ms + second_ms + 1);
+  assert_in_range(both.info.duration_ms, 10000, 10400);
 }
 
 static void real_prompts_are_recognised(void **state) {
@@ -547,6 +604,9 @@ int main(void) {
       cmocka_unit_test(a_wav_lasts_as_long_as_its_samples),
       cmocka_unit_test(a_bare_wav_header_is_not_audio),
       cmocka_unit_test(chunks_of_any_size_are_parsed),
+      cmocka_unit_test(compressed_wavs_last_as_long_as_their_blocks_or_their_fact),
+      cmocka_unit_test(samples_begin_behind_chunks_of_megabytes),
+      cmocka_unit_test(an_mp3_whose_rate_changes_lasts_as_long_as_its_frames),
       cmocka_unit_test(real_prompts_are_recognised),
       cmocka_unit_test(kinds_have_names),
   };

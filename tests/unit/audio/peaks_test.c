@@ -163,7 +163,7 @@ static void samples_of_every_kind_are_converted_exactly(void **state) {
     for (size_t piece = 1; piece <= rows[i].bytes.n; piece++) {
       struct pcm p;
       struct taken t = {.count = 0};
-      assert_true(pcm_init(&p, rows[i].kind, rows[i].bits, 1));
+      assert_true(pcm_init(&p, rows[i].kind, rows[i].bits, 1, false));
       for (struct str rest = rows[i].bytes; rest.n > 0; rest = str_skip(rest, piece))
         pcm_feed(&p, str_head(rest, piece), take, &t);
       assert_int_equal(t.count, rows[i].count);
