@@ -95,8 +95,9 @@ CHECKED enum err recordings_store(struct db *db, const struct recording *old, co
 CHECKED enum err recordings_fields(struct db *db, int64_t business_id, struct str recording_sid, struct buf *b);
 CHECKED enum err recordings_set_fields(struct db *db, int64_t business_id, struct str recording_sid, struct str fields);
 
-/* The recording that an API id names. A recording's SID: that recording. A call's SID: the newest usable recording of the call,
- * else of its parent, else of its children; if none is usable (all expired or failed permanently), the newest in that order.
+/* The recording that an API id names. A recording's SID: that recording. A call's SID: one that is
+ * ready, else one that is queued or downloading, else one that may still come (neither expired nor failed permanently), else
+ * any; within each of these the newest of the call, else of its parent, else of its children.
  * ERR_NOT_FOUND: no recording; *ret_call_known then says whether the call is known. */
 CHECKED enum err recordings_resolve(struct db *db, int64_t business_id, struct str id, bool *ret_call_known,
                                     struct recording *ret_row);

@@ -1,6 +1,7 @@
 /* recordings_resolve.c - finds the recording that an API id names: see recordings_resolve in recordings.h.
  *
- * Usable: neither expired nor failed permanently. If no recording is usable, one that is not still lets the caller say why. */
+ * The recordings that are ready come before those that are queued or downloading, these before the rest that may still
+ * come (neither expired nor failed permanently), and these before the others, of which one still lets the caller say why. */
 #include "ledger/recordings_row.h"
 
 static enum err call_is_known(struct db *db, int64_t business_id, struct str call_sid, bool *ret_known) {
@@ -13,6 +14,8 @@ static enum err call_is_known(struct db *db, int64_t business_id, struct str cal
   return OK;
 }
 
+#define READY " and n.status = 'ready'"
+#define COMING " and n.status in ('queued', 'downloading')"
 #define USABLE " and n.status <> 'expired' and not n.for_good"
 #define OWN "recordings n indexed by recordings_call where n.business_id = ?1 and n.call_sid = ?2"
 #define PARENTS                                                                      \
@@ -26,6 +29,7 @@ static enum err call_is_known(struct db *db, int64_t business_id, struct str cal
   "(select n.rowid from " recordings \
   " order by coalesce(n.started_at, n.first_seen_at) desc, n.recording_sid desc limit 1)"
 #define FIRST(condition) NEWEST(OWN condition) ", " NEWEST(PARENTS condition) ", " NEWEST(CHILDRENS condition)
+#define IN_ORDER FIRST(READY) ", " FIRST(COMING) ", " FIRST(USABLE) ", " FIRST("")
 
 /* SQLite's coalesce() runs each of its queries only if all before it found no recording. */
 enum err recordings_resolve(struct db *db, int64_t business_id, struct str id, bool *ret_call_known,
@@ -33,9 +37,7 @@ enum err recordings_resolve(struct db *db, int64_t business_id, struct str id, b
   enum err e = recordings_get(db, business_id, id, ret_row);
   if (e != ERR_NOT_FOUND) return e;
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select " RECORDING_COLUMNS
-               " from recordings r where r.rowid = coalesce(" FIRST(USABLE) ", " FIRST("") ")",
+  TRY(db_query(db, &q, "select " RECORDING_COLUMNS " from recordings r where r.rowid = coalesce(" IN_ORDER ")",
                DB_INT(business_id), DB_TEXT(id)));
   e = recordings_read_one(&q, ret_row);
   if (e == ERR_NOT_FOUND) TRY(call_is_known(db, business_id, id, ret_call_known));

@@ -42,3 +42,17 @@ def test_errors_too_say_which_recording_a_call_meant(world, provider):
     eventually(lambda: world.row(failing.sid)["fail_count"] == 4)
     answer = server.post(f"/api/recordings/{failing.call_sid}/retry", agent)
     assert answer.status == 429 and failing.sid in answer.header("content-location") and answer.header("retry-after")
+
+
+def test_a_recording_that_is_ready_on_another_leg_plays_before_one_in_back_off(world, provider):
+    server, business = begin(world, provider)
+    child, parent = provider.tape(), provider.tape()
+    business.tell(server, parent)
+    world.wait_state(parent.sid)
+    business.tell_call(server, child.call_sid, ParentCallSid=parent.call_sid)
+    child.default = p.status(500)
+    business.tell(server, child)
+    eventually(lambda: world.row(child.sid)["status"] == "failed")
+    answer = server.get(f"/api/recordings/{child.call_sid}/stream", business.viewer)
+    assert answer.status == 200 and answer.body == parent.mp3
+    assert answer.header("content-location").endswith(f"/{parent.sid}/stream")

@@ -21,7 +21,29 @@ static void require_means(struct db *db, int64_t business, const char *id, const
   if (sid) assert_string_equal(row.recording_sid, sid);
 }
 
-static void a_call_names_the_first_usable_recording_of_its_own_its_parents_its_childrens(void **state) {
+/* Ready, then coming, then what may still come, then the rest; within each its own, its parent's, its children's. */
+static void a_call_names_what_is_ready_on_any_leg_first(void **state) {
+  static const enum recording_status worst_first[] = {RECORDING_EXPIRED, RECORDING_MISSING, RECORDING_QUEUED,
+                                                      RECORDING_READY};
+  static const char *const legs[] = {"low", "top", "mid"};
+  struct db *db = scratch_ledger(*state);
+  scratch_call(db, 1, "CAtop", "", NOW);
+  scratch_call(db, 1, "CAmid", "CAtop", NOW);
+  scratch_call(db, 1, "CAlow", "CAmid", NOW);
+  for (size_t i = 0; i < COUNT_OF(worst_first); i++)
+    for (size_t leg = 0; leg < COUNT_OF(legs); leg++) {
+      char sid[40], call[40];
+      snprintf(sid, sizeof(sid), "RE%s%zu", legs[leg], i);
+      snprintf(call, sizeof(call), "CA%s", legs[leg]);
+      put(db, 1, sid, call, worst_first[i], 100 - (int64_t)i); /* the better, the older */
+      require_means(db, 1, "CAmid", sid);
+    }
+  put(db, 1, "REback", "CAmid", RECORDING_FAILED, 200);
+  require_means(db, 1, "CAmid", "REmid3"); /* the ready one, not the newer one in back-off */
+  db_close(db);
+}
+
+static void a_call_names_its_own_recording_before_its_parents_and_its_childrens(void **state) {
   struct db *db = scratch_ledger(*state);
   scratch_call(db, 1, "CAtop", "", NOW);
   scratch_call(db, 1, "CAmid", "CAtop", NOW);
@@ -29,20 +51,19 @@ static void a_call_names_the_first_usable_recording_of_its_own_its_parents_its_c
   scratch_call(db, 2, "CAmid", "", NOW);
   put(db, 1, "RElow1", "CAlow", RECORDING_READY, 1);
   put(db, 1, "RElow2", "CAlow", RECORDING_MISSING, 2);
-  require_means(db, 1, "CAmid", "RElow2"); /* a child's, the newest */
+  require_means(db, 1, "CAmid", "RElow1"); /* a child's: the one that is ready, not the newest */
   put(db, 1, "REtop", "CAtop", RECORDING_READY, 0);
   require_means(db, 1, "CAmid", "REtop"); /* the parent's recording is preferred */
   put(db, 1, "REmid1", "CAmid", RECORDING_FAILED, 0);
   put(db, 1, "REmid2", "CAmid", RECORDING_READY, 5);
   require_means(db, 1, "CAmid", "REmid2"); /* its own, the newest */
   permanent(db, "REmid2");
-  require_means(db, 1, "CAmid", "REmid1"); /* a failure that is not permanent is usable */
+  require_means(db, 1, "CAmid", "REtop"); /* ready, unlike its own, which is in back-off */
   permanent(db, "REmid1");
-  require_means(db, 1, "CAmid", "REtop");
   put(db, 1, "REgone", "CAtop", RECORDING_EXPIRED, 9);
   require_means(db, 1, "CAmid", "REtop");
   permanent(db, "REtop");
-  require_means(db, 1, "CAmid", "RElow2");
+  require_means(db, 1, "CAmid", "RElow1");
   assert_int_equal(db_run(db, "update recordings set status = 'expired' where recording_sid like 'RElow%'"), OK);
   require_means(db, 1, "CAmid", "REmid2"); /* none is usable: its own newest */
   require_means(db, 1, "CAtop", "REgone");
@@ -148,7 +169,8 @@ static void operators_of_earlier_systems_find_their_columns(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      SCRATCH_TEST(a_call_names_the_first_usable_recording_of_its_own_its_parents_its_childrens),
+      SCRATCH_TEST(a_call_names_what_is_ready_on_any_leg_first),
+      SCRATCH_TEST(a_call_names_its_own_recording_before_its_parents_and_its_childrens),
       SCRATCH_TEST(another_businesss_recording_is_not_found),
       SCRATCH_TEST(a_call_without_recordings_is_known_all_the_same),
       SCRATCH_TEST(a_row_is_read_as_it_was_stored),
