@@ -90,19 +90,29 @@ static struct http_range parse_spec(struct str spec) {
   return parse_position(right, &range.last) && range.first <= range.last ? range : none;
 }
 
+/* The specs of the one Range field, if its unit is bytes. */
+static bool find_specs(const struct http_request *r, struct str *ret_specs) {
+  struct str unit;
+  if (r->method != HTTP_GET || http_header_count(r, STR("Range")) != 1) return false;
+  return str_cut(http_header_get(r, STR("Range")), '=', &unit, ret_specs) && str_eq_nocase(unit, STR("bytes"));
+}
+
+/* Takes the next spec that is not empty off *rest. False at the end. */
+static bool next_spec(struct str *rest, struct str *ret_spec) {
+  for (bool more = rest->n > 0; more;) {
+    struct str item;
+    more = str_cut(*rest, ',', &item, rest);
+    if (!more) *rest = STR_NONE;
+    *ret_spec = str_trim(item);
+    if (ret_spec->n > 0) return true;
+  }
+  return false;
+}
+
 struct http_range http_range_parse(const struct http_request *r) {
   struct http_range none = {.kind = HTTP_RANGE_NONE};
-  if (r->method != HTTP_GET || http_header_count(r, STR("Range")) != 1) return none;
-  struct str unit, rest, spec = STR_NONE;
-  if (!str_cut(http_header_get(r, STR("Range")), '=', &unit, &rest) || !str_eq_nocase(unit, STR("bytes"))) return none;
-  for (bool more = true; more;) {
-    struct str item;
-    more = str_cut(rest, ',', &item, &rest);
-    item = str_trim(item);
-    if (item.n == 0) continue;
-    if (spec.n > 0) return none; /* several */
-    spec = item;
-  }
+  struct str rest, spec, second;
+  if (!find_specs(r, &rest) || !next_spec(&rest, &spec) || next_spec(&rest, &second)) return none;
   return parse_spec(spec);
 }
 
@@ -135,6 +145,19 @@ static enum http_selection apply_range(const struct http_range *range, int64_t l
   return HTTP_SELECT_PART;
 }
 
+/* True if several ranges are requested, all well-formed, and the representation has bytes of none of them. */
+static bool several_and_none_there(const struct http_request *r, const struct http_representation *have) {
+  struct str rest, spec;
+  int64_t first, last;
+  size_t count = 0;
+  if (!find_specs(r, &rest) || !if_range_matches(r, have)) return false;
+  for (; next_spec(&rest, &spec); count++) {
+    struct http_range range = parse_spec(spec);
+    if (apply_range(&range, have->length, &first, &last) != HTTP_SELECT_UNSATISFIABLE) return false;
+  }
+  return count > 1;
+}
+
 enum http_selection http_select(const struct http_request *r, const struct http_representation *have,
                                 int64_t *ret_first, int64_t *ret_last) {
   int64_t s;
@@ -149,6 +172,7 @@ enum http_selection http_select(const struct http_request *r, const struct http_
     return HTTP_SELECT_UNCHANGED;
   }
   if (have->length < 0) return HTTP_SELECT_WHOLE;
+  if (several_and_none_there(r, have)) return HTTP_SELECT_UNSATISFIABLE;
   struct http_range range = http_range_wanted(r, have);
   return apply_range(&range, have->length, ret_first, ret_last);
 }

@@ -22,7 +22,7 @@ enum http_selection {
 };
 
 /* The Range header before the length is known. Several ranges, other units and malformed ranges are NONE: the answer is then
- * the whole representation (RFC 9110 14.2 allows this). */
+ * the whole representation (RFC 9110 14.2 allows this), or 416 if it has bytes of none of several. */
 struct http_range {
   enum { HTTP_RANGE_NONE, HTTP_RANGE_FROM, HTTP_RANGE_CLOSED, HTTP_RANGE_SUFFIX } kind;
   int64_t first; /* FROM, CLOSED */

@@ -98,6 +98,11 @@ static void a_range_selects_its_bytes(void **state) {
       {"Range: items=0-1", WHOLE},
       {"Range: bytes=0-1,3-4", WHOLE},
       {"Range: bytes=0-0,0-0,0-0", WHOLE},
+      {"Range: bytes=200-300,3-4", WHOLE},
+      {"Range: bytes=200-300,x", WHOLE},
+      /* several, of which none can be had */
+      {"Range: bytes=200-300,400-", UNSATISFIABLE},
+      {"Range: bytes=-0, ,100-", UNSATISFIABLE},
       {"Range: bytes=0-1\nRange: bytes=0-1", WHOLE},
   };
   const struct http_representation have = {STR("\"e\""), MODIFIED_S, 100};
