@@ -23,5 +23,6 @@ enum { DISPOSITION_MAX = 2048 };
  *   attachment; filename="2026-11-21_0800_+1555….mp3"; filename*=UTF-8''2026-11-21_0800_%2B1555…_NAME.mp3
  * or, with a recording_sid, which must be one:   attachment; filename="2026-11-21_RE….mp3"
  * The customer's name is in filename* only. Control and bidirectional characters, /\:*?"<>| and bytes that are not
- * UTF-8 are left out. ERR_TOO_BIG: b is full (DISPOSITION_MAX is enough for every name). */
+ * UTF-8 are left out. Each name has at most 255 bytes, with its extension: the customer's number and name are cut between two
+ * characters. ERR_TOO_BIG: b is full (DISPOSITION_MAX is enough for every name). */
 CHECKED enum err disposition_write(struct buf *b, const struct disposition *d);

@@ -55,6 +55,45 @@ static void a_download_is_named_after_when_and_with_whom(void **state) {
   }
 }
 
+/* The name that a browser saves: of filename* if wanted, else of filename. Decoded, 0-terminated. */
+static size_t saved_name(const char *text, bool extended, char name[600]) {
+  const char *p = strstr(text, extended ? "filename*=UTF-8''" : "filename=\"") + (extended ? 17 : 10);
+  size_t n = 0;
+  for (; *p && *p != '"' && *p != ';'; n++) {
+    unsigned code = (unsigned char)*p;
+    bool encoded = *p == '%';
+    if (encoded) assert_int_equal(sscanf(p + 1, "%2x", &code), 1);
+    name[n] = (char)code;
+    p += encoded ? 3 : 1;
+  }
+  name[n] = '\0';
+  return n;
+}
+
+static void a_long_name_keeps_its_extension_and_fits_a_file_system(void **state) {
+  (void)state;
+  static const char *const letters[] = {"x", "\xd7\x93", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+  for (size_t i = 0; i < COUNT_OF(letters); i++)
+    for (size_t shift = 0; shift < 5; shift++) {
+      char saved[600];
+      struct buf name CLEANUP(buf_done) = BUF_INIT(1200), number CLEANUP(buf_done) = BUF_INIT(1200);
+      struct buf b CLEANUP(buf_done) = BUF_INIT(DISPOSITION_MAX);
+      const char *text;
+      for (size_t k = 0; k < shift; k++) assert_int_equal(buf_add_char(&name, 'a'), OK);
+      for (size_t k = 0; k < 200; k++) assert_int_equal(buf_add(&name, str_from(letters[i])), OK);
+      for (size_t k = 0; shift == 4 && k < 500; k++) assert_int_equal(buf_add_char(&number, '7'), OK);
+      struct disposition d = {AT, buf_str(&number), buf_str(&name), STR("mp3")};
+      assert_int_equal(disposition_write(&b, &d), OK);
+      assert_int_equal(buf_terminate(&b, &text), OK);
+      for (int extended = 0; extended < 2; extended++) {
+        size_t n = saved_name(text, extended, saved);
+        assert_in_range(n, 1, 255);
+        assert_true(str_is_utf8(str_of(saved, n)));
+        assert_string_equal(saved + n - 4, ".mp3");
+      }
+    }
+}
+
 static void a_bearer_of_a_url_learns_the_day_only(void **state) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(DISPOSITION_MAX);
   const struct disposition d = {AT, STR("+1555"), STR("Dana"), STR("mp3"), STR("RE1")};
@@ -322,6 +361,7 @@ int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_download_is_named_after_when_and_with_whom),
+      cmocka_unit_test(a_long_name_keeps_its_extension_and_fits_a_file_system),
       cmocka_unit_test(a_bearer_of_a_url_learns_the_day_only),
       cmocka_unit_test(a_bearer_is_one_word_behind_its_scheme),
       cmocka_unit_test(preferences_are_read_wherever_they_stand),
