@@ -274,6 +274,24 @@ def test_anothers_object_is_unknown_byte_for_byte(stage):
 
 # ---- sessions ----
 
+def test_a_token_of_sixteen_kilobytes_is_read_and_a_longer_one_is_told_so(stage):
+    """The token of a host with many groups is large."""
+    s = stage
+    assert s.get("/api/calls", bearer(s.jwt(groups="g" * 11_900))).status == 200
+    refused = s.get("/api/calls", bearer(s.jwt(groups="g" * 12_300)))
+    assert refused.status == 401 and refused.json()["detail"] == "The token is longer than 16 KiB."
+
+
+def test_what_a_signed_url_gives_may_be_shown_by_an_isolated_page_elsewhere(stage):
+    s = stage
+    query = s.sign(s.tape.sid).partition("?")[2]
+    for what in ("stream", "download", "waveform"):
+        url = f"/api/recordings/{s.tape.sid}/{what}"
+        for headers in ({}, {"Range": "bytes=0-1"}):
+            assert s.get(f"{url}?{query}", headers).header("cross-origin-resource-policy") == "cross-origin", what
+            assert not s.get(url, {**s.a.viewer, **headers}).header("cross-origin-resource-policy"), what
+
+
 def test_a_session_is_its_credentials_and_no_more(stage):
     s = stage
     made = s.server.post("/api/session", headers=bearer(s.a.key("agent")))

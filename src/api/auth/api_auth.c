@@ -43,7 +43,8 @@ static uint64_t subject_hash_name(const char *name) {
 
 /* ---- one function for each kind of credential ----
  *
- * OK sets *ret_subject. ERR_DENIED: the credential is not valid. ERR_NOT_YET: the session has to be read (cookies only). */
+ * OK sets *ret_subject. ERR_DENIED: the credential is not valid. ERR_TOO_BIG: it is a JWT that is longer than
+ * JWT_TOKEN_MAX. ERR_NOT_YET: the session has to be read (cookies only). */
 
 /* The key that token is: of a live business, or of the platform. NULL: there is no such key. */
 static const struct access_key *auth_find_key(const struct access_snapshot *access, struct str token) {
@@ -70,7 +71,7 @@ static enum err subject_of_jwt(const struct api_loop *l, struct str token, struc
   enum jwt_reason reason = jwt_cache_verify(l->jwt_cache, l->api->jwt, token, clock_now_ms(), &claims);
   if (reason != JWT_OK) {
     log_debug("JWT refused", LOG_TEXT("reason", jwt_reason_text(reason)));
-    return ERR_DENIED;
+    return reason == JWT_TOO_BIG ? ERR_TOO_BIG : ERR_DENIED;
   }
   if (!access_find_business(l->access, claims.business_id)) return ERR_DENIED; /* (2) */
   struct subject s = {.kind = SUBJECT_USER,
@@ -201,7 +202,8 @@ enum err auth_admit(struct api_request *req) {
   if (e == ERR_NOT_YET) return e;
   if (e != OK) {
     metric_add(METRIC_AUTH_REFUSED, credential, 1);
-    problem_answer(req->x, PROBLEM_UNAUTHORIZED, NULL);
+    const struct problem_words too_long = {.detail = STR("The token is longer than 16 KiB.")};
+    problem_answer(req->x, PROBLEM_UNAUTHORIZED, e == ERR_TOO_BIG ? &too_long : NULL);
     return ERR_DENIED;
   }
   bool from_elsewhere =
