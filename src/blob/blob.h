@@ -22,6 +22,12 @@ enum { BLOB_NAME_SIZE = 160 };
 
 /* The store is the files below directory, which is created if it is missing. */
 CHECKED enum err blob_open_disk(const char *directory, struct blob_store **ret_store);
+/* The same without a directory, because it is missing or the wrong one. Nothing is created; every call that needs a file
+ * fails until blob_use_directory. */
+CHECKED enum err blob_open_disk_later(const char *directory, struct blob_store **ret_store);
+/* From now on the store is the files below dir, which stays the caller's. Parts that are open can no longer be published. Any
+ * thread may use the store meanwhile. */
+CHECKED enum err blob_use_directory(struct blob_store *s, int dir);
 struct blob_store *blob_close(struct blob_store *s);
 const char *blob_directory(const struct blob_store *s);
 int blob_directory_fd(const struct blob_store *s);

@@ -331,17 +331,33 @@ static const struct blob_operations DISK = {
     .walk = disk_walk,
 };
 
-enum err blob_open_disk(const char *directory, struct blob_store **ret_store) {
+/* Takes dir, which may be -1. */
+static enum err disk_store_new(const char *directory, int dir, struct blob_store **ret_store) {
   struct disk_store *store = calloc(1, sizeof(*store));
-  if (!store) return ERR_NOMEM;
-  store->base.operations = &DISK;
-  store->dir = -1;
-  store->directory = str_dup(str_from(directory));
-  enum err e = store->directory ? fs_open_root(directory, true, &store->dir) : ERR_NOMEM;
-  if (e != OK) {
-    (void)disk_close(&store->base);
+  char *path = str_dup(str_from(directory));
+  if (!store || !path || dir < 0) {
+    enum err e = store && path ? err_from_errno(errno) : ERR_NOMEM;
+    free(store);
+    free(path);
+    fs_close_(&dir);
     return e;
   }
+  *store = (struct disk_store){.base.operations = &DISK, .dir = dir, .directory = path};
   *ret_store = &store->base;
   return OK;
+}
+
+enum err blob_open_disk(const char *directory, struct blob_store **ret_store) {
+  int dir;
+  TRY(fs_open_root(directory, true, &dir));
+  return disk_store_new(directory, dir, ret_store);
+}
+
+/* No path leads below a descriptor of a device, so every open and link there fails with ENOTDIR. */
+enum err blob_open_disk_later(const char *directory, struct blob_store **ret_store) {
+  return disk_store_new(directory, open("/dev/null", O_PATH | O_CLOEXEC), ret_store);
+}
+
+enum err blob_use_directory(struct blob_store *s, int dir) {
+  return dup3(dir, disk_store_of(s)->dir, O_CLOEXEC) < 0 ? err_from_errno(errno) : OK; /* replaces it in one step */
 }

@@ -17,8 +17,7 @@
 
 extern char **environ;
 
-enum { PROBLEM_MAX = 4096, MIN_FREE_PERCENT = 5, BUSY_MS = 1000, BUSY_PAUSE_MS = 200, BUSY_TRIES = 50 };
-#define MIN_FREE_MOST ((uint64_t)1 << 30)
+enum { PROBLEM_MAX = 4096, BUSY_MS = 1000, BUSY_PAUSE_MS = 200, BUSY_TRIES = 50 };
 
 /* The buffer's text, NUL-terminated; never NULL. */
 static const char *problem_text(struct buf *b) {
@@ -74,7 +73,7 @@ static int open_directories(struct app *app, const struct cmd_args *args, bool m
   char *recordings CLEANUP(free_char) =
       app->conf.recordings_dir ? strdup(app->conf.recordings_dir) : path_join(app->data_dir, "", "recordings");
   if (!app->database_url || !recordings) return cmd_fail(args, "out of memory, or a path that is too long");
-  return open_directory(args, make, "RECORDINGS_DIR", recordings, &app->recordings_dir);
+  return open_directory(args, false, "RECORDINGS_DIR", recordings, &app->recordings_dir); /* see app_open_store */
 }
 
 int app_locate(struct app *app, const struct cmd_args *args) {
@@ -155,29 +154,47 @@ static enum err app_create_store_id(struct db *db, void *arg) {
   return store_check(m->store, m->id, true);
 }
 
-static enum err app_check_store(struct app *app, struct blob_store *store) {
-  struct store_creation m = {.store = store};
-  enum err e = store_known_id(app->db, m.id);
-  if (e == ERR_NOT_FOUND) e = app_write(app, app_create_store_id, &m);
-  return e == OK ? store_check(store, m.id, false) : e;
+/* Creates the directory only if the database knows no store: what is missing later is a volume that is not mounted. */
+static enum err app_check_store(struct app *app, struct store_creation *m) {
+  enum err e = store_known_id(app->db, m->id);
+  if (e == OK) {
+    TRY(blob_open_disk_later(app->recordings_dir, &m->store));
+    return store_reopen(m->store, m->id);
+  }
+  if (e != ERR_NOT_FOUND) return e;
+  TRY(blob_open_disk(app->recordings_dir, &m->store));
+  TRY(app_write(app, app_create_store_id, m));
+  return store_check(m->store, m->id, false);
 }
 
+static const char wrong_store[] =
+    "RECORDINGS_DIR is not the volume that the database knows: it is not mounted, or not shared. If the "
+    "recordings were moved there on purpose: callreel verify --adopt-store";
+
 int app_open_store(struct app *app, const struct cmd_args *args, struct blob_store **ret_store) {
-  struct blob_store *store = NULL;
-  enum err e = blob_open_disk(app->recordings_dir, &store);
-  if (e == OK) e = app_check_store(app, store);
+  struct store_creation m = {.store = NULL};
+  enum err e = app_check_store(app, &m);
   if (e == OK) {
-    *ret_store = store;
+    *ret_store = m.store;
     return CMD_DONE;
   }
-  blob_close(store);
-  if (e == ERR_CONFLICT)
-    return cmd_fail(
-        args,
-        "RECORDINGS_DIR is not the volume that the database knows: it is not mounted, or not shared. If the "
-        "recordings were moved there on purpose: callreel verify --adopt-store");
+  blob_close(m.store);
+  if (e == ERR_CONFLICT || e == ERR_NOT_FOUND || e == ERR_CORRUPT) return cmd_fail(args, "%s", wrong_store);
   if (e == ERR_BUSY) return cmd_fail(args, "the database can't be written: %s", db_problem(app->db));
   return cmd_fail(args, "RECORDINGS_DIR can't be used: %s", err_text(e));
+}
+
+int app_open_store_or_wait(struct app *app, const struct cmd_args *args, struct blob_store **ret_store) {
+  char id[STORE_ID_SIZE];
+  enum err e = store_known_id(app->db, id);
+  if (e == ERR_NOT_FOUND) return app_open_store(app, args, ret_store);
+  if (e == OK) e = blob_open_disk_later(app->recordings_dir, ret_store);
+  if (e != OK) return app_fail(args, app->db, e);
+  e = store_reopen(*ret_store, id);
+  if (e != OK)
+    log_error("Recordings' volume is not there yet; waiting for it", LOG_TEXT("why", wrong_store), LOG_ERR(e),
+              LOG_TEXT("recordings_dir", app->recordings_dir));
+  return CMD_DONE;
 }
 
 int app_fail(const struct cmd_args *args, const struct db *db, enum err e) {
@@ -191,16 +208,4 @@ int app_require_business(struct app *app, const struct cmd_args *args, int64_t b
   enum err e = businesses_get(app->db, NULL, business_id, &b);
   if (e == ERR_NOT_FOUND) return cmd_fail(args, "business %lld does not exist", (long long)business_id);
   return e == OK ? CMD_DONE : app_fail(args, app->db, e);
-}
-
-enum err app_min_free_bytes(const struct app *app, struct blob_store *store, uint64_t *ret_bytes) {
-  uint64_t free_bytes, total;
-  if (app->conf.min_free_bytes >= 0) {
-    *ret_bytes = (uint64_t)app->conf.min_free_bytes;
-    return OK;
-  }
-  TRY(blob_free_bytes(store, &free_bytes, &total));
-  uint64_t part = total / 100 * MIN_FREE_PERCENT;
-  *ret_bytes = part < MIN_FREE_MOST ? part : MIN_FREE_MOST;
-  return OK;
 }

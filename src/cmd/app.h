@@ -26,7 +26,7 @@ struct app {
 #define APP_NONE \
   { .db = NULL }
 
-/* Opens settings, directories, key and database, and creates each that is missing. */
+/* Opens settings, DATA_DIR, key and database, and creates each that is missing. RECORDINGS_DIR is app_open_store's to create. */
 CHECKED int app_open(struct app *app, const struct cmd_args *args);
 /* Loads and checks the settings only. */
 CHECKED int app_open_conf(struct app *app, const struct cmd_args *args);
@@ -36,11 +36,12 @@ CHECKED int app_locate(struct app *app, const struct cmd_args *args);
 void app_done(struct app *app);
 /* After app_open: opens the store of recordings and checks that its id is the one in the database. */
 CHECKED int app_open_store(struct app *app, const struct cmd_args *args, struct blob_store **ret_store);
+/* The same for `serve`: if the database knows a store and it is missing or another one is there, the store waits for it (see
+ * store_reopen) and an error is logged. Nothing is created then. */
+CHECKED int app_open_store_or_wait(struct app *app, const struct cmd_args *args, struct blob_store **ret_store);
 /* Runs fn in a write transaction on app->db. If is_patient is set and another process has locked the database, fn runs again. */
 CHECKED enum err app_write(struct app *app, enum err (*fn)(struct db *db, void *arg), void *arg);
 /* cmd_fail with the text of e and, if there is one, the database's error message. */
 int app_fail(const struct cmd_args *args, const struct db *db, enum err e);
 /* After app_open: CMD_DONE if the business exists or business_id is 0. */
 CHECKED int app_require_business(struct app *app, const struct cmd_args *args, int64_t business_id);
-/* MIN_FREE_BYTES; if that is unset, 5 % of the store's volume, at most 1 GiB. */
-CHECKED enum err app_min_free_bytes(const struct app *app, struct blob_store *store, uint64_t *ret_bytes);

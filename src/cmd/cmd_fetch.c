@@ -72,8 +72,8 @@ static enum err fetch_start_worker(struct fetch_command *f, struct db_writer **r
   struct db_writer_config write = {.open = {.url = f->app.database_url}};
   TRY(access_load(f->app.db, f->app.secrets_key, str_from(f->app.conf.twilio_base_url), NULL, &access));
   struct worker_parts parts = {.conf = &f->app.conf, .store = f->store, .provider = &provider_twilio, .owner = owner};
-  enum err e = app_min_free_bytes(&f->app, f->store, &parts.min_free_bytes);
-  if (e == OK) e = db_writer_new(&write, ret_writer);
+  parts.min_free_bytes = f->app.conf.min_free_bytes;
+  enum err e = db_writer_new(&write, ret_writer);
   parts.writer = *ret_writer;
   if (e == OK) e = worker_new(&parts, access, ret_worker);
   access_unref(access);

@@ -101,7 +101,7 @@ static enum err serve_build_worker(struct serve *s) {
                                .follows = s->follows,
                                .provider = &provider_twilio,
                                .owner = s->node.node_id,
-                               .min_free_bytes = s->min_free_bytes};
+                               .min_free_bytes = s->app.conf.min_free_bytes};
   return worker_new(&parts, s->access, &s->worker);
 }
 
@@ -141,7 +141,7 @@ static int serve_build_server(struct serve *s) {
                             .writer = s->writer,
                             .store = s->store,
                             .volume = s->volume,
-                            .min_free_bytes = s->min_free_bytes,
+                            .min_free_bytes = s->app.conf.min_free_bytes,
                             .events = s->events,
                             .follows = s->follows,
                             .url_key = &url_key,
@@ -174,11 +174,9 @@ static int serve_build_server(struct serve *s) {
 static int serve_build(struct serve *s) {
   s->app.is_patient = true;
   int code = app_open(&s->app, s->args);
-  if (code == CMD_DONE) code = app_open_store(&s->app, s->args, &s->store);
+  if (code == CMD_DONE) code = app_open_store_or_wait(&s->app, s->args, &s->store);
   if (code == CMD_DONE) code = serve_keep_business(s);
   if (code != CMD_DONE) return code;
-  if (app_min_free_bytes(&s->app, s->store, &s->min_free_bytes) != OK)
-    return cmd_fail(s->args, "RECORDINGS_DIR: its free space can't be read");
   enum err e = serve_build_engines(s);
   if (e == ERR_CORRUPT)
     return cmd_fail(s->args, "SECRETS_KEY: the secrets in the database were encrypted with another key");

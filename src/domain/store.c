@@ -7,6 +7,8 @@
 #include "base/secret.h"
 #include "ledger/settings.h"
 
+enum { LEAST_FREE_PERCENT = 5 };
+#define LEAST_FREE_MOST ((uint64_t)1 << 30)
 #define STORE_FILE ".store-id"
 #define STORE_SETTING "store_id"
 
@@ -42,10 +44,10 @@ enum err store_check(struct blob_store *store, const char *id, bool may_make) {
   return fs_write_durable(dir, STORE_FILE, 0640, str_from(id));
 }
 
-enum err store_id_of_volume(struct blob_store *store, char ret_id[STORE_ID_SIZE]) {
+static enum err read_id(int dir, char ret_id[STORE_ID_SIZE]) {
   char *text CLEANUP(free_char) = NULL;
   size_t size;
-  enum err e = fs_read_whole(blob_directory_fd(store), STORE_FILE, 256, &text, &size);
+  enum err e = fs_read_whole(dir, STORE_FILE, 256, &text, &size);
   if (e != OK) return e == ERR_TOO_BIG ? ERR_CORRUPT : e;
   struct str id = str_of(text, size);
   if (id.n && id.p[id.n - 1] == '\n') id.n--; /* written by hand */
@@ -53,6 +55,24 @@ enum err store_id_of_volume(struct blob_store *store, char ret_id[STORE_ID_SIZE]
   for (size_t i = 0; i < id.n; i++)
     if (!strchr("0123456789abcdef", id.p[i])) return ERR_CORRUPT;
   return str_copy(ret_id, STORE_ID_SIZE, id) == OK ? OK : ERR_CORRUPT;
+}
+
+enum err store_id_of_volume(struct blob_store *store, char ret_id[STORE_ID_SIZE]) {
+  return read_id(blob_directory_fd(store), ret_id);
+}
+
+enum err store_reopen(struct blob_store *store, const char *id) {
+  int dir CLEANUP(fs_close_) = -1;
+  char found[STORE_ID_SIZE];
+  TRY(fs_open_root(blob_directory(store), false, &dir));
+  TRY(read_id(dir, found));
+  return strcmp(found, id) == 0 ? blob_use_directory(store, dir) : ERR_CONFLICT;
+}
+
+uint64_t store_least_free(int64_t setting, uint64_t total_bytes) {
+  if (setting >= 0) return (uint64_t)setting;
+  uint64_t part = total_bytes / 100 * LEAST_FREE_PERCENT;
+  return part < LEAST_FREE_MOST ? part : LEAST_FREE_MOST;
 }
 
 bool store_is_elsewhere(const struct blob_store *store) {

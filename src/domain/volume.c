@@ -204,9 +204,11 @@ static void run_probe(struct volume *v) {
   struct volume_seen seen = {.answers = true};
   struct volume_expected expected = expected_now(v);
   int64_t began_ms = clock_mono_ms();
+  seen.is_elsewhere = store_is_elsewhere(v->store);
+  if (seen.is_elsewhere && expected.store_id[0] && store_reopen(v->store, expected.store_id) == OK)
+    seen.is_elsewhere = false; /* mounted, or mounted again */
   seen.room_error = blob_free_bytes(v->store, &seen.free_bytes, &seen.total_bytes);
   seen.id_error = store_id_of_volume(v->store, seen.id);
-  seen.is_elsewhere = store_is_elsewhere(v->store);
   seen.mark = v->marks.mark;
   if (seen.id_error == OK && strcmp(seen.id, expected.store_id) == 0) {
     probe_write(v->store);

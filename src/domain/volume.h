@@ -13,8 +13,9 @@
  * when run has returned and the caller has released the job; it frees what run opened and the caller did not take.
  *
  * A thread of its own also probes the volume once a second: free space, the store's id, whether it can write a byte, whether
- * the volume's path still leads to it, and whether the marks of the other processes are there. volume_seen returns the last
- * result and never waits for the volume. Nothing is written to a volume that is not the expected one.
+ * the volume's path still leads to it, and whether the marks of the other processes are there. If the path leads elsewhere,
+ * it opens the path again once the right volume is there. Nothing is written to a volume that is not the expected one.
+ * volume_seen returns the last result and never waits for the volume.
  * Thread rule: any thread; new, stop and free: the owner only. */
 #pragma once
 

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "domain/store.h"
 
 enum {
   PROBE_EVERY_MS = 5000,
@@ -26,7 +27,8 @@ struct room {
   struct blob_store *store;
   struct pool *disk;
   struct fetch *fetch;
-  uint64_t min_free_bytes;
+  int64_t least_setting;   /* MIN_FREE_BYTES */
+  uint64_t min_free_bytes; /* of the volume, by the last probe */
   room_change_fn *on_change;
   void *arg;
   _Atomic enum room_state state; /* only the worker's thread writes it */
@@ -70,6 +72,7 @@ static void room_probe_run(void *arg, unsigned worker) {
   uint64_t total;
   (void)worker;
   r->e = blob_free_bytes(r->store, &r->free_bytes, &total);
+  if (r->e == OK) r->min_free_bytes = store_least_free(r->least_setting, total);
   fetch_post_task(r->fetch, &r->back);
 }
 
@@ -89,13 +92,13 @@ bool room_is_full(const struct room *r) {
   return room_state(r) == ROOM_FULL;
 }
 
-enum err room_new(struct blob_store *store, struct pool *disk, uint64_t min_free_bytes, room_change_fn *on_change,
+enum err room_new(struct blob_store *store, struct pool *disk, int64_t least_setting, room_change_fn *on_change,
                   void *arg, struct room **ret_room) {
   struct room *r = calloc(1, sizeof(*r));
   if (!r) return ERR_NOMEM;
   *r = (struct room){.store = store,
                      .disk = disk,
-                     .min_free_bytes = min_free_bytes,
+                     .least_setting = least_setting,
                      .on_change = on_change,
                      .arg = arg,
                      .state = ROOM_UNKNOWN};

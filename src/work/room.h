@@ -1,6 +1,6 @@
 /* room.h - whether the recordings' volume has room. Without room a worker claims nothing.
  *
- *   room_new(store, disk, min_free_bytes, on_change, worker, &room);   room_begin(room, fetch);
+ *   room_new(store, disk, least_setting, on_change, worker, &room);   room_begin(room, fetch);
  *   on every tick: next = room_tick(room, mono_ms);   before a claim: room_state(room) == ROOM_ENOUGH
  *
  * Thread rule: the worker's thread; room_is_full from any thread. */
@@ -19,9 +19,9 @@ enum room_state {
 struct room;
 typedef void room_change_fn(void *arg, enum room_state state);
 
-/* Probes run on the disk pool. None runs before room_begin. */
-CHECKED enum err room_new(struct blob_store *store, struct pool *disk, uint64_t min_free_bytes,
-                          room_change_fn *on_change, void *arg, struct room **ret_room);
+/* least_setting: MIN_FREE_BYTES, or below 0 (see store_least_free). Probes run on the disk pool. None runs before room_begin. */
+CHECKED enum err room_new(struct blob_store *store, struct pool *disk, int64_t least_setting, room_change_fn *on_change,
+                          void *arg, struct room **ret_room);
 /* fetch: the worker's loop. on_change is called on its thread after each change of state. It must end after the pool. */
 void room_begin(struct room *r, struct fetch *fetch);
 /* Starts a probe when one is due. Returns after how many ms the next call is due. */

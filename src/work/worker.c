@@ -71,7 +71,7 @@ struct worker {
   struct db_writer *writer;
   struct blob_store *store;
   struct queue_limits limits;
-  uint64_t min_free_bytes;
+  int64_t min_free_bytes;
   char owner[40];
   atomic_bool woken;
   atomic_bool draining;

@@ -22,8 +22,8 @@ struct worker_parts {
   struct tapes *tapes;          /* for the listeners of this process; NULL: it serves none */
   struct tape_follows *follows; /* NULL if tapes is */
   const struct provider *provider;
-  const char *owner;       /* names this process among all, as the owner of its leases; at most 39 bytes */
-  uint64_t min_free_bytes; /* with less free space no fill begins */
+  const char *owner;      /* names this process among all, as the owner of its leases; at most 39 bytes */
+  int64_t min_free_bytes; /* MIN_FREE_BYTES, or below 0 (see store_least_free): with less free space no fill begins */
 };
 
 CHECKED enum err worker_new(const struct worker_parts *parts, struct access_snapshot *snapshot,

@@ -136,8 +136,12 @@ class Server(Process):
     def log(self):
         return self.log_path.read_bytes()[self.started_at:].decode("utf-8", "replace")
 
-    def wait_listening(self):
+    def wait_port(self):
         self.port = self.listening_port(r'msg="?Listening"?.* address="?127\.0\.0\.1:(\d+)')
+        return self
+
+    def wait_listening(self):
+        self.wait_port()
         eventually(lambda: self.get("/readyz").status == 200, 20, f"{self.name} is ready")
         return self
 

@@ -98,16 +98,49 @@ def test_a_volume_that_is_unmounted_while_the_process_runs(world, provider, moun
     subprocess.run(["umount", "-l", world.directory / "volume"], check=True)
     second = provider.tape(seconds=5)
     business.tell(server, second)
-    not_ready(server, "RECORDINGS_DIR leads to another place")
+    not_ready(server, "RECORDINGS_DIR does not lead to")
     assert world.state(second.sid) != "ready", "bytes that no path leads to are not ready"
     assert not list((world.directory / "volume").iterdir()), "nothing is created where the volume was"
+
+
+def test_a_volume_that_is_mounted_after_the_start(world, provider, mount):
+    point = mount()
+    world.settings["RECORDINGS_DIR"] = point / "recordings"
+    server = world.server()
+    business = world.business(provider)
+    first = provider.tape(seconds=5)
+    business.tell(server, first)
+    world.wait_state(first.sid)
+    server.stop()
+    kept = world.directory / "kept"
+    kept.mkdir()
+    subprocess.run(["mount", "--bind", point, kept], check=True)  # keeps the volume while it is not mounted at its place
+    try:
+        subprocess.run(["umount", point], check=True)
+        world.done("key", "list")
+        server = world.launch("late").wait_port()
+        not_ready(server, "RECORDINGS_DIR does not lead to")
+        second = provider.tape(seconds=5)
+        business.tell(server, second)
+        answer = server.get(f"/api/recordings/{first.sid}/stream", business.viewer, timeout=SOON)
+        assert answer.status == 503, answer
+        assert world.state(first.sid) == "ready" and world.state(second.sid) == "queued"
+        assert not list(point.iterdir()), "nothing is created below a path that was refused"
+        subprocess.run(["mount", "--bind", kept, point], check=True)
+        ready(server)
+        world.wait_state(second.sid)
+        for tape in (first, second):
+            answer = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, timeout=SOON)
+            assert answer.status == 200 and answer.body == tape.mp3, answer
+    finally:
+        subprocess.run(["umount", "-l", kept], check=True)
 
 
 def test_another_mount_over_the_volume(world, mount):
     server = world.server(RECORDINGS_DIR=mount())
     ready(server)
     over = mount()
-    not_ready(server, "RECORDINGS_DIR leads to another place")
+    not_ready(server, "RECORDINGS_DIR does not lead to")
     assert not list(over.iterdir())
     subprocess.run(["umount", over], check=True)
     ready(server)

@@ -67,7 +67,8 @@ static enum err stats_add_volume(struct stats_request *s) {
     TRY(buf_addf(&s->json, "%llu", (unsigned long long)seen.free_bytes));
   else
     TRY(buf_add(&s->json, STR("null")));
-  return buf_addf(&s->json, ",\"store_reserved_bytes\":%llu", (unsigned long long)parts->min_free_bytes);
+  return buf_addf(&s->json, ",\"store_reserved_bytes\":%llu",
+                  (unsigned long long)store_least_free(parts->min_free_bytes, seen.total_bytes));
 }
 
 static enum err stats_write_json(struct db *db, struct stats_request *s) {

@@ -18,8 +18,8 @@ struct api_parts {
   struct db_readers *readers;
   struct db_writer *writer;
   struct blob_store *store;
-  struct volume *volume;   /* makes the calls into the store; NULL only with health_only */
-  uint64_t min_free_bytes; /* of the store: no fill begins below that */
+  struct volume *volume;  /* makes the calls into the store; NULL only with health_only */
+  int64_t min_free_bytes; /* MIN_FREE_BYTES, or below 0 (see store_least_free) */
   struct events *events;
   struct tape_follows *follows;   /* finds what arrives, here or in another process. NULL only with health_only */
   const struct hmac_key *url_key; /* of signed URLs; copied. NULL only with health_only */

@@ -138,11 +138,12 @@ static void volume_check_writing(struct check *c) {
 }
 
 static void volume_check_room(struct check *c) {
-  uint64_t free_bytes, total, least;
-  if (blob_free_bytes(c->store, &free_bytes, &total) != OK || app_min_free_bytes(&c->app, c->store, &least) != OK) {
+  uint64_t free_bytes, total;
+  if (blob_free_bytes(c->store, &free_bytes, &total) != OK) {
     report_add(&c->report, CHECK_WARN, "room", "see df", "the volume's free space can't be read");
     return;
   }
+  uint64_t least = store_least_free(c->app.conf.min_free_bytes, total);
   double free_mb = (double)free_bytes / 1e6, least_mb = (double)least / 1e6;
   if (free_bytes < least)
     report_add(&c->report, CHECK_FAIL, "room", "make room on the volume, enlarge it, or set MIN_FREE_BYTES lower",

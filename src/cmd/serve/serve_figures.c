@@ -56,7 +56,7 @@ static void figures_set(const struct figures *f) {
 static void figures_set_volume(const struct serve *s) {
   struct volume_seen seen;
   volume_seen(s->volume, &seen);
-  metric_set(METRIC_STORE_RESERVED_BYTES, 0, (double)s->min_free_bytes);
+  metric_set(METRIC_STORE_RESERVED_BYTES, 0, (double)store_least_free(s->app.conf.min_free_bytes, seen.total_bytes));
   if (seen.room_error == OK && seen.age_ms <= STALE_MS)
     metric_set(METRIC_STORE_FREE_BYTES, 0, (double)seen.free_bytes);
   else

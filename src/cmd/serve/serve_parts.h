@@ -49,7 +49,6 @@ struct serve {
   struct node node;
   struct blob_store *store;
   struct volume *volume;
-  uint64_t min_free_bytes;
   struct changes *changes;
   struct db_writer *writer;
   struct db_readers *readers;

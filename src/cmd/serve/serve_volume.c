@@ -20,11 +20,11 @@ const char *serve_volume_problem(struct serve *s) {
     case VOLUME_RIGHT:
       return NULL;
     case VOLUME_UNKNOWN:
-      return "The recordings' volume is not the one that the database knows.";
+      return "The recordings' volume is not the one that the database knows: it is not mounted, or not shared.";
     case VOLUME_ELSEWHERE:
-      return "RECORDINGS_DIR leads to another place than at the start: the recordings' volume was unmounted, or "
-             "another "
-             "one was mounted over it.";
+      return "RECORDINGS_DIR does not lead to the recordings' volume: it is not mounted there, not shared, or covered "
+             "by "
+             "another mount.";
     case VOLUME_LACKS_A_MARK:
       break;
   }

@@ -215,7 +215,7 @@ static void without_room_nothing_is_claimed(void **state) {
   (void)state;
   struct str wav = works_wav(0, 3);
   struct works *w = works_new((struct works_answer[]){{.status = 200, .body = wav}, {0}});
-  w->min_free_bytes = UINT64_MAX;
+  w->min_free_bytes = INT64_MAX;
   const char *sid = works_announce(w, 1);
   int64_t before = last_change(w);
   works_start_worker(w);

@@ -38,7 +38,7 @@ struct works {
   struct worker *worker;
   struct conf conf;
   struct http_server *server;
-  uint64_t min_free_bytes;
+  int64_t min_free_bytes;
 
   struct lock lock; /* covers the members below */
   struct lock_cond changed;
