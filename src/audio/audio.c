@@ -1,6 +1,6 @@
 /* audio.c - passes the bytes of a stream through sniffing, counting and decoding.
  *
- *   SNIFFING --an ID3v2 tag--> (skipped) --> SNIFFING --audio_sniff says yes--> PASSING
+ *   SNIFFING --an ID3v2, ID3v1 or APE tag--> (skipped) --> SNIFFING --audio_sniff says yes--> PASSING
  *
  * Invariants
  *  (1) The verdict depends on the bytes, not on how they were split into feeds.
@@ -21,16 +21,16 @@
 #include "audio/audio_sniff.h"
 #include "audio/audio_wav.h"
 
-enum { ID3_HEADER_BYTES = 10, ID3_FOOTER_BYTES = 10, TAGS_MAX_BYTES = 1024 * 1024, FRAMES_AT_ONCE = 16 * 1024 };
+enum { FRAMES_AT_ONCE = 16 * 1024 };
 
 struct audio {
   enum audio_verdict verdict;
   enum audio_kind kind; /* AUDIO_NONE while sniffing */
   int64_t bytes;
-  size_t tag_left;
-  size_t tag_bytes; /* of all tags */
+  uint64_t tag_left; /* bytes of a tag before the sound to skip */
   char head[AUDIO_SNIFF_BYTES];
   size_t head_bytes;
+  size_t searched_bytes; /* of the head, that begin no frame */
   struct mp3 mp3;
   struct wav wav;
   /* decoding, for peaks */
@@ -110,24 +110,10 @@ static void audio_pass(struct audio *a, struct str bytes) {
   }
 }
 
-/* True if the head begins with an ID3v2 tag, which is then skipped, or may begin with one. */
-static bool skip_tag(struct audio *a) {
-  struct str head = str_of(a->head, a->head_bytes);
-  if (!str_starts(STR("ID3"), str_head(head, 3))) return false;
-  if (head.n < ID3_HEADER_BYTES) return true;
-  const unsigned char *p = (const unsigned char *)a->head;
-  bool sane = p[3] != 0xff && p[4] != 0xff && ((p[6] | p[7] | p[8] | p[9]) & 0x80) == 0;
-  size_t size = (size_t)p[6] << 21 | (size_t)p[7] << 14 | (size_t)p[8] << 7 | p[9];
-  a->tag_left = size + (p[5] & 0x10 ? ID3_FOOTER_BYTES : 0);
-  a->tag_bytes += a->tag_left + ID3_HEADER_BYTES;
-  a->head_bytes = 0;
-  if (!sane || a->tag_bytes > TAGS_MAX_BYTES) a->verdict = AUDIO_NO;
-  return true;
-}
-
 static void sniff_head(struct audio *a) {
   struct str head = str_of(a->head, a->head_bytes);
-  struct audio_sniff found = audio_sniff(head);
+  struct audio_sniff found = audio_sniff(head, a->searched_bytes);
+  a->searched_bytes = found.start;
   if (found.verdict != AUDIO_YES) {
     a->verdict = found.verdict;
     return;
@@ -146,19 +132,35 @@ static void sniff_head(struct audio *a) {
   audio_pass(a, sound);
 }
 
+/* The head begins with a tag of that length. */
+static void skip_tag(struct audio *a, uint64_t tag_bytes) {
+  size_t here = tag_bytes < a->head_bytes ? (size_t)tag_bytes : a->head_bytes;
+  a->tag_left = tag_bytes - here;
+  a->head_bytes -= here;
+  memmove(a->head, a->head + here, a->head_bytes);
+  a->searched_bytes = 0;
+}
+
 /* Consumes some of the bytes while the kind is unknown, and returns how many. */
 static size_t feed_undecided(struct audio *a, struct str bytes) {
   if (a->tag_left > 0) {
-    size_t n = a->tag_left < bytes.n ? a->tag_left : bytes.n;
+    size_t n = a->tag_left < bytes.n ? (size_t)a->tag_left : bytes.n;
     a->tag_left -= n;
     return n;
   }
-  bool at_start = a->head_bytes < ID3_HEADER_BYTES;
-  size_t room = (at_start ? ID3_HEADER_BYTES : AUDIO_SNIFF_BYTES) - a->head_bytes;
+  bool at_start = a->head_bytes < AUDIO_TAG_HEADER_BYTES;
+  size_t room = (at_start ? AUDIO_TAG_HEADER_BYTES : AUDIO_SNIFF_BYTES) - a->head_bytes;
   size_t n = room < bytes.n ? room : bytes.n;
   memcpy(a->head + a->head_bytes, bytes.p, n);
   a->head_bytes += n;
-  if (!at_start || !skip_tag(a)) sniff_head(a);
+  if (at_start && a->head_bytes == AUDIO_TAG_HEADER_BYTES) {
+    uint64_t tag = audio_tag_bytes(str_of(a->head, a->head_bytes));
+    if (tag > 0) {
+      skip_tag(a, tag);
+      return n;
+    }
+  }
+  sniff_head(a);
   return n;
 }
 
@@ -219,6 +221,8 @@ static const struct {
     [AUDIO_FLAC] = {"flac", "audio/flac"},
     [AUDIO_M4A] = {"m4a", "audio/mp4"},
     [AUDIO_AMR] = {"amr", "audio/amr"},
+    [AUDIO_AAC] = {"aac", "audio/aac"},
+    [AUDIO_WEBM] = {"webm", "audio/webm"},
 };
 
 const char *audio_extension(enum audio_kind kind) {

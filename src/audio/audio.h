@@ -11,14 +11,28 @@
 
 struct audio;
 
-enum audio_kind { AUDIO_NONE, AUDIO_MP3, AUDIO_WAV, AUDIO_OGG, AUDIO_FLAC, AUDIO_M4A, AUDIO_AMR };
+enum audio_kind {
+  AUDIO_NONE,
+  AUDIO_MP3,
+  AUDIO_WAV,
+  AUDIO_OGG,
+  AUDIO_FLAC,
+  AUDIO_M4A,
+  AUDIO_AMR,
+  AUDIO_AAC, /* in ADTS */
+  AUDIO_WEBM
+};
 
 enum audio_verdict {
-  AUDIO_UNDECIDED, /* more bytes are needed: AUDIO_SNIFF_BYTES after ID3 tags at most; of a WAV, the chunks before samples */
+  AUDIO_UNDECIDED, /* more bytes are needed: AUDIO_SNIFF_BYTES after tags at most; of a WAV, the chunks before samples */
   AUDIO_YES,
-  AUDIO_NO, /* XML, HTML, text, a bare WAV header, noise … */
+  AUDIO_NO, /* XML, HTML, JSON, an archive, a bare WAV header, noise … */
 };
-enum { AUDIO_SNIFF_BYTES = 4096, AUDIO_LEAST_BYTES = 1001 };
+enum {
+  AUDIO_JUNK_BYTES = 64 * 1024, /* at most so much junk may stand before the first frame of an MP3 */
+  AUDIO_SNIFF_BYTES = AUDIO_JUNK_BYTES + 8 * 1024,
+  AUDIO_LEAST_BYTES = 1001
+};
 
 struct audio_info {
   enum audio_kind kind;

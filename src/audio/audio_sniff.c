@@ -3,8 +3,10 @@
  * Invariants
  *  (1) Each test returns yes, no or more. It returns yes or no only because of bytes that it was given, so the verdict does not
  *      depend on how the bytes were split.
- *  (2) At most one test returns yes.
- *  (3) If AUDIO_SNIFF_BYTES do not suffice, the verdict is AUDIO_NO. */
+ *  (2) At most one test of a container returns yes. MP3 is searched for only if they all return no.
+ *  (3) If AUDIO_SNIFF_BYTES do not suffice, the verdict is AUDIO_NO.
+ *  (4) Behind junk three adjacent frames of one stream are needed: two are found in a hundred megabytes of noise.
+ *  (5) What a browser or a provider sends instead of audio is refused by its first bytes. */
 #include "audio/audio_sniff.h"
 
 #include <string.h>
@@ -56,39 +58,105 @@ static enum answer is_m4a(struct str head) {
   return ANSWER_YES;
 }
 
-/* An MP3 begins with zero bytes (a tag's padding), if any, and two adjacent frames of one stream. */
-static enum answer is_mp3(struct str head, size_t *ret_start) {
-  size_t at = 0;
-  while (at < head.n && head.p[at] == 0) at++;
-  if (at == head.n) return ANSWER_MORE;
-  struct mp3_frame first, second;
-  if ((unsigned char)head.p[at] != 0xff) return ANSWER_NO;
-  if (head.n - at >= 2 && ((unsigned char)head.p[at + 1] & 0xe0) != 0xe0) return ANSWER_NO;
-  if (head.n - at < MP3_HEADER_BYTES) return ANSWER_MORE;
-  if (!mp3_frame_parse(head.p + at, &first)) return ANSWER_NO;
-  size_t next = at + first.bytes;
-  if (head.n < next + MP3_HEADER_BYTES) return next + MP3_HEADER_BYTES > AUDIO_SNIFF_BYTES ? ANSWER_NO : ANSWER_MORE;
-  if (!mp3_frame_parse(head.p + next, &second) || !mp3_frame_same_stream(&first, &second)) return ANSWER_NO;
-  *ret_start = at;
+static enum answer is_webm(struct str head) {
+  return has_signature(head, 0, STR("\x1a\x45\xdf\xa3"));
+}
+
+/* Length of the ADTS frame at p, which has 7 bytes; 0: there is none. */
+static size_t adts_frame_bytes(const unsigned char *p) {
+  if (p[0] != 0xff || (p[1] & 0xf6) != 0xf0 || (p[2] >> 2 & 15) > 12) return 0;
+  size_t bytes = (size_t)(p[3] & 3) << 11 | (size_t)p[4] << 3 | p[5] >> 5;
+  return bytes > 7 ? bytes : 0;
+}
+
+/* AAC in ADTS begins with two adjacent frames of one profile and sample rate. */
+static enum answer is_adts(struct str head) {
+  const unsigned char *p = (const unsigned char *)head.p;
+  if (head.n >= 1 && p[0] != 0xff) return ANSWER_NO;
+  if (head.n >= 2 && (p[1] & 0xf6) != 0xf0) return ANSWER_NO;
+  if (head.n < 7) return ANSWER_MORE;
+  size_t bytes = adts_frame_bytes(p);
+  if (bytes == 0) return ANSWER_NO;
+  if (head.n < bytes + 7) return ANSWER_MORE;
+  return adts_frame_bytes(p + bytes) > 0 && (p[bytes + 2] & 0xfc) == (p[2] & 0xfc) ? ANSWER_YES : ANSWER_NO;
+}
+
+/* Tests for `frames` adjacent frames of one stream at an offset. */
+static enum answer has_frames(struct str head, size_t at, int frames) {
+  struct mp3_frame first, next;
+  for (int i = 0; i < frames; i++) {
+    if (head.n > at && (unsigned char)head.p[at] != 0xff) return ANSWER_NO;
+    if (head.n >= at + 2 && ((unsigned char)head.p[at + 1] & 0xe0) != 0xe0) return ANSWER_NO;
+    if (head.n < at + MP3_HEADER_BYTES) return ANSWER_MORE;
+    if (!mp3_frame_parse(head.p + at, &next)) return ANSWER_NO;
+    if (i == 0) first = next;
+    if (!mp3_frame_same_stream(&first, &next)) return ANSWER_NO;
+    at += next.bytes;
+  }
   return ANSWER_YES;
 }
 
-struct audio_sniff audio_sniff(struct str head) {
+/* An MP3 is two adjacent frames at the start, or behind zeros (a tag's padding) or a byte order mark, or three behind junk. */
+static enum answer find_mp3(struct str head, size_t searched, size_t *ret_start) {
+  size_t clean = str_starts(head, STR("\xef\xbb\xbf")) ? 3 : 0;
+  while (clean < head.n && head.p[clean] == 0) clean++;
+  for (size_t at = searched; at < head.n && at <= AUDIO_JUNK_BYTES; at++) {
+    *ret_start = at;
+    enum answer found = has_frames(head, at, at == 0 || at == clean ? 2 : 3);
+    if (found != ANSWER_NO) return found;
+  }
+  *ret_start = head.n;
+  return head.n > AUDIO_JUNK_BYTES ? ANSWER_NO : ANSWER_MORE;
+}
+
+/* (5): markup, JSON, archives, and RIFF or boxes of other kinds. */
+static bool is_something_else(struct str head) {
+  const struct str signatures[] = {STR("PK\3\4"), STR("%PDF"), STR("\x1f\x8b"),  STR("RIFF"),
+                                   STR("RIFX"),   STR("RF64"), STR("\xff\xfe<"), STR("\xfe\xff\0<")};
+  for (size_t i = 0; i < COUNT_OF(signatures); i++) {
+    if (str_starts(head, signatures[i])) return true;
+  }
+  if (str_starts(head, STR("\xef\xbb\xbf"))) head = str_skip(head, 3);
+  while (head.n > 0 && (head.p[0] == ' ' || (head.p[0] >= '\t' && head.p[0] <= '\r'))) head = str_skip(head, 1);
+  if (head.n < 2) return false;
+  char next = head.p[1];
+  bool is_blank = next == ' ' || (next >= '\t' && next <= '\r');
+  bool is_letter = (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z');
+  if (head.p[0] == '<') return is_letter || next == '!' || next == '?';
+  if (head.p[0] == '{') return is_blank || next == '"' || next == '}';
+  return head.p[0] == '[' && (is_blank || next == '{' || next == '"' || next == ']');
+}
+
+struct audio_sniff audio_sniff(struct str head, size_t searched) {
   head = str_head(head, AUDIO_SNIFF_BYTES);
-  size_t mp3_start = 0;
   const struct {
     enum audio_kind kind;
     enum answer answer;
   } tests[] = {
-      {AUDIO_WAV, is_wav(head)}, {AUDIO_OGG, is_ogg(head)}, {AUDIO_FLAC, is_flac(head)},
-      {AUDIO_AMR, is_amr(head)}, {AUDIO_M4A, is_m4a(head)}, {AUDIO_MP3, is_mp3(head, &mp3_start)},
+      {AUDIO_WAV, is_wav(head)}, {AUDIO_OGG, is_ogg(head)},  {AUDIO_FLAC, is_flac(head)}, {AUDIO_AMR, is_amr(head)},
+      {AUDIO_M4A, is_m4a(head)}, {AUDIO_AAC, is_adts(head)}, {AUDIO_WEBM, is_webm(head)},
   };
-  struct audio_sniff sniff = {.verdict = AUDIO_NO};
+  bool is_open = false;
   for (size_t i = 0; i < COUNT_OF(tests); i++) {
-    if (tests[i].answer == ANSWER_MORE) sniff.verdict = AUDIO_UNDECIDED;
-    if (tests[i].answer != ANSWER_YES) continue;
-    return (struct audio_sniff){AUDIO_YES, tests[i].kind, tests[i].kind == AUDIO_MP3 ? mp3_start : 0};
+    if (tests[i].answer == ANSWER_YES) return (struct audio_sniff){AUDIO_YES, tests[i].kind, 0};
+    if (tests[i].answer == ANSWER_MORE) is_open = true;
   }
-  if (sniff.verdict == AUDIO_UNDECIDED && head.n == AUDIO_SNIFF_BYTES) sniff.verdict = AUDIO_NO; /* (3) */
-  return sniff;
+  if (is_open) return (struct audio_sniff){.verdict = AUDIO_UNDECIDED, .start = searched};
+  if (is_something_else(head)) return (struct audio_sniff){.verdict = AUDIO_NO};
+  size_t start = searched;
+  enum answer mp3 = find_mp3(head, searched, &start);
+  if (mp3 == ANSWER_YES) return (struct audio_sniff){AUDIO_YES, AUDIO_MP3, start};
+  bool is_over = mp3 == ANSWER_NO || head.n == AUDIO_SNIFF_BYTES; /* (3) */
+  return (struct audio_sniff){.verdict = is_over ? AUDIO_NO : AUDIO_UNDECIDED, .start = start};
+}
+
+uint64_t audio_tag_bytes(struct str head) {
+  enum { ID3V1_BYTES = 128, ID3V2_HEADER_BYTES = 10, APE_HEADER_BYTES = 32 };
+  const unsigned char *p = (const unsigned char *)head.p;
+  if (str_starts(head, STR("APETAGEX")))
+    return APE_HEADER_BYTES + ((uint64_t)p[15] << 24 | (uint64_t)p[14] << 16 | (uint64_t)p[13] << 8 | p[12]);
+  if (str_starts(head, STR("TAG"))) return ID3V1_BYTES;
+  if (!str_starts(head, STR("ID3")) || p[3] == 0xff || p[4] == 0xff || ((p[6] | p[7] | p[8] | p[9]) & 0x80)) return 0;
+  uint64_t size = (uint64_t)p[6] << 21 | (uint64_t)p[7] << 14 | (uint64_t)p[8] << 7 | p[9];
+  return ID3V2_HEADER_BYTES + size + (p[5] & 0x10 ? ID3V2_HEADER_BYTES : 0);
 }

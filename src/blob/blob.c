@@ -11,7 +11,7 @@
 #include "blob/blob.h"
 #include "blob/blob_operations.h"
 
-static const char *const EXTENSIONS[] = {"mp3", "wav", "ogg", "flac", "m4a", "amr"};
+static const char *const EXTENSIONS[] = {"mp3", "wav", "ogg", "flac", "m4a", "amr", "aac", "webm"};
 
 static bool is_name_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
