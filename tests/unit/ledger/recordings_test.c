@@ -167,6 +167,35 @@ static void operators_of_earlier_systems_find_their_columns(void **state) {
   db_close(db);
 }
 
+static void the_times_of_call_log_compare_with_those_of_sql(void **state) {
+  static const struct {
+    const char *ago;
+    int64_t want;
+  } cases[] = {{"-9 minutes", 1}, {"-11 minutes", 0}, {"-1 day", 0}};
+  struct db *db = scratch_ledger(*state);
+  scratch_call(db, 1, "CA1", "", NOW);
+  put(db, 1, "RE1", "CA1", RECORDING_FAILED, 0);
+  assert_int_equal(db_run(db,
+                          "update recordings set last_enqueue_at = unixepoch('2026-11-21 08:00:00') * 1000 + 999,"
+                          " next_retry_at = unixepoch('2026-11-21 08:00:00') * 1000"),
+                   OK);
+  assert_int_equal(scratch_int(db,
+                               "select count(*) from call_log where recording_next_retry_at = '2026-11-21 08:00:00Z'"
+                               " and unixepoch(recording_last_enqueue_at) = unixepoch('2026-11-21 08:00:00')"),
+                   1);
+  for (size_t i = 0; i < COUNT_OF(cases); i++) { /* ten minutes later */
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    assert_int_equal(db_query(db, &q,
+                              "select count(*) from call_log where recording_last_enqueue_at <"
+                              " datetime('2026-11-21 08:10:00', ?1)",
+                              DB_TEXT(str_from(cases[i].ago))),
+                     OK);
+    assert_int_equal(db_next(&q), OK);
+    assert_int_equal(db_int(&q, 0), cases[i].want);
+  }
+  db_close(db);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(a_call_names_what_is_ready_on_any_leg_first),
@@ -176,6 +205,7 @@ int main(void) {
       SCRATCH_TEST(a_row_is_read_as_it_was_stored),
       SCRATCH_TEST(a_store_from_an_older_row_changes_nothing),
       SCRATCH_TEST(operators_of_earlier_systems_find_their_columns),
+      SCRATCH_TEST(the_times_of_call_log_compare_with_those_of_sql),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
