@@ -289,7 +289,7 @@ def test_what_a_signed_url_gives_may_be_shown_by_an_isolated_page_elsewhere(stag
         url = f"/api/recordings/{s.tape.sid}/{what}"
         for headers in ({}, {"Range": "bytes=0-1"}):
             assert s.get(f"{url}?{query}", headers).header("cross-origin-resource-policy") == "cross-origin", what
-            assert not s.get(url, {**s.a.viewer, **headers}).header("cross-origin-resource-policy"), what
+            assert not s.server.get(url, s.a.viewer, headers).header("cross-origin-resource-policy"), what
 
 
 def test_a_session_is_its_credentials_and_no_more(stage):
