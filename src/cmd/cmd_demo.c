@@ -268,8 +268,9 @@ static int demo_print_result(struct demo *d) {
   e = demo_write_result(&b, d, &counts);
   if (e == OK) e = print_line(&b);
   if (e != OK) return cmd_fail(d->args, "standard output can't be written");
-  if (!d->args->json)
-    fprintf(stderr, "callreel signin --business %lld prints a link to look at it.\n", (long long)d->ids[0]);
+  if (d->args->json) return CMD_DONE;
+  fprintf(stderr, "DATA_DIR=%s callreel signin --business %lld prints a link to look at it.\n", d->app.data_dir,
+          (long long)d->ids[0]);
   return CMD_DONE;
 }
 
