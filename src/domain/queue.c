@@ -92,14 +92,16 @@ struct trial_start {
 };
 
 /* Queues one recording that failed with auth_failed. Its fill shows whether the provider accepts the credentials again.
- * */
+ * Of the first two it takes the one that was not refused last: the refusal may be about that recording. */
 static enum err start_trial(void *arg, int64_t business_id) {
   const struct trial_start *t = arg;
   struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
-  TRY(batch_init(&b, 1));
+  TRY(batch_init(&b, 2));
   struct recording_event event = {.kind = RECORDING_CREDENTIALS};
-  TRY(recordings_failed(t->db, business_id, str_from(recording_error_code(RECORDING_AUTH_FAILED)), 0, STR(""), 1,
+  TRY(recordings_failed(t->db, business_id, str_from(recording_error_code(RECORDING_AUTH_FAILED)), 0, STR(""), 2,
                         batch_add, &b));
+  if (b.n == 2 && b.rows[0].failed_at > b.rows[1].failed_at) b.rows[0] = b.rows[1];
+  if (b.n == 2) b.n = 1;
   int64_t moved;
   return apply_to_batch(t->db, &b, &event, t->now, &moved);
 }
@@ -142,6 +144,13 @@ static enum err make_stem(struct db *db, const struct recording *row, char ret_s
   return recording_stem(row, e == OK ? call.started_at : 0, ret_stem);
 }
 
+/* The pause is as long as the account has been stopped, and 30 s: so 30, 60, 120 s and so on up to 10 minutes. */
+static int64_t next_trial_at(const struct account *account, int64_t now) {
+  int64_t stopped_ms = account->auth_failed_at && account->auth_failed_at < now ? now - account->auth_failed_at : 0;
+  int64_t pause_ms = stopped_ms + QUEUE_TRIAL_FIRST_MS;
+  return now + (pause_ms < QUEUE_TRIAL_EVERY_MS ? pause_ms : QUEUE_TRIAL_EVERY_MS);
+}
+
 enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,
                      struct recording *ret_row) {
   struct recordings_limits l = {limits->per_business, limits->total, QUEUE_TRIAL_STREAK};
@@ -155,7 +164,7 @@ enum err queue_claim(struct db *db, const struct queue_limits *limits, struct st
   if (!outcome.moved) return ERR_NOT_FOUND;
   struct account account;
   TRY(accounts_get(db, row.business_id, &account));
-  if (account.auth_failed_at) TRY(accounts_set_trial(db, row.business_id, now + QUEUE_TRIAL_EVERY_MS));
+  if (account.auth_failed_at) TRY(accounts_set_trial(db, row.business_id, next_trial_at(&account, now)));
   TRY(recordings_turn(db, row.business_id, now));
   *ret_row = next;
   return OK;
@@ -183,6 +192,12 @@ static enum err refused_old_credentials(struct db *db, int64_t business_id, cons
   return OK;
 }
 
+static enum err stop_account(struct db *db, int64_t business_id, int64_t now) {
+  struct account account;
+  TRY(accounts_get(db, business_id, &account));
+  return accounts_refused(db, business_id, now, next_trial_at(&account, now));
+}
+
 static enum err update_account(struct db *db, int64_t business_id, const struct recording_event *event, int64_t now) {
   bool released = false;
   switch (event->kind) {
@@ -191,8 +206,7 @@ static enum err update_account(struct db *db, int64_t business_id, const struct 
       TRY(accounts_answered(db, business_id, &released));
       return released ? queue_release_account(db, business_id, now) : OK;
     case RECORDING_FAILURE:
-      if (event->error == RECORDING_AUTH_FAILED)
-        return accounts_refused(db, business_id, now, now + QUEUE_TRIAL_EVERY_MS);
+      if (event->error == RECORDING_AUTH_FAILED) return stop_account(db, business_id, now);
       if (event->error == RECORDING_PROVIDER_ERROR || event->error == RECORDING_TIMEOUT)
         return accounts_errored(db, business_id);
       return OK;

@@ -21,7 +21,8 @@ struct queue_limits {
  * rest. The first part of a retry is larger because its number is shown to a person. Later parts are small because a
  * webhook may have to wait for one. */
 enum {
-  QUEUE_TRIAL_EVERY_MS = ACCOUNT_TRIAL_MS, /* a stopped account is tried by one fill this often */
+  QUEUE_TRIAL_FIRST_MS = 30 * 1000, /* the first trial of a stopped account; the pause before the next doubles … */
+  QUEUE_TRIAL_EVERY_MS = ACCOUNT_TRIAL_MS, /* … up to this */
   QUEUE_TRIAL_STREAK = 5,                  /* from so many errors in a row on, one fill at a time tries an account */
   QUEUE_MAINTAIN_MAX = 50,
   QUEUE_RETRY_FIRST = 200,

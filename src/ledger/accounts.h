@@ -8,6 +8,8 @@
 
 /* The longest wait for a trial. A later trial counts as due: the clock has jumped. */
 enum { ACCOUNT_TRIAL_MS = 10 * 60 * 1000 };
+/* A play is a trial of a stopped account at most this often. */
+enum { ACCOUNT_PLAY_TRIAL_MS = 10 * 1000 };
 
 struct account {
   int64_t auth_failed_at;      /* when the credentials were refused; 0: the account is not stopped */

@@ -12,7 +12,9 @@
 #define LEASE_MS_TEXT "30000"
 #define WAIT_MS_TEXT "1200000"
 #define TRIAL_MS_TEXT "600000"
-_Static_assert(RECORDING_LEASE_MS == 30000 && RECORDING_BACKOFF_CAP_MS == 1200000 && ACCOUNT_TRIAL_MS == 600000,
+#define PLAY_TRIAL_MS_TEXT "10000"
+_Static_assert(RECORDING_LEASE_MS == 30000 && RECORDING_BACKOFF_CAP_MS == 1200000 && ACCOUNT_TRIAL_MS == 600000 &&
+                   ACCOUNT_PLAY_TRIAL_MS == 10000,
                "as in the SQL");
 #define PAST_LEASE(time) "(" time " <= ?1 or " time " > ?1 + " LEASE_MS_TEXT ")"
 #define PAST_WAIT(time) "(" time " <= ?1 or " time " > ?1 + " WAIT_MS_TEXT ")"
@@ -22,7 +24,7 @@ _Static_assert(RECORDING_LEASE_MS == 30000 && RECORDING_BACKOFF_CAP_MS == 120000
 #define WAITING "q.status = 'queued' and q.lease_until is null and q.rank = ?2 and q.business_id = b.business_id"
 
 /* ?1: now; ?2: rank; ?3: most fills of one business; ?4: error streak from which an account gets one fill at a time.
- * A stopped account gets a fill only when its trial is due. */
+ * A stopped account gets a fill only when its trial is due, or for a play if its last fill began 10 s ago. */
 /* clang-format off */
 #define NEXT_OF_RANK                                                                                            \
   "with recursive"                                                                                              \
@@ -48,7 +50,8 @@ _Static_assert(RECORDING_LEASE_MS == 30000 && RECORDING_BACKOFF_CAP_MS == 120000
   "   order by at limit 1)"                                                                                     \
   " where coalesce(live.n, 0) < ?3"                                                                             \
   " and (b.auth_failed_at is null or (live.n is null"                                                           \
-  "   and (b.auth_trial_at is null or " PAST_TRIAL("b.auth_trial_at") ")))"                                     \
+  "   and (b.auth_trial_at is null or " PAST_TRIAL("b.auth_trial_at")                                           \
+  "     or (?2 = 0 and (b.last_claim_at is null or b.last_claim_at <= ?1 - " PLAY_TRIAL_MS_TEXT ")))))"                                     \
   " and (b.error_streak < ?4 or live.n is null)"                                                                \
   " order by coalesce(live.n, 0), coalesce(b.last_claim_at, 0), b.business_id limit 1"
 /* clang-format on */

@@ -50,6 +50,17 @@ static struct str sid_of(const struct fill *f) {
   return str_from(f->row.recording_sid);
 }
 
+/* Removes the credentials that the provider uses first: the API key, else the first token. False: none is left. */
+static bool drop_first_credentials(struct provider_account *account) {
+  if (account->api_key.n && account->api_secret.n) {
+    account->api_key = account->api_secret = STR_NONE;
+  } else {
+    account->tokens[0] = account->tokens[1];
+    account->tokens[1] = STR_NONE;
+  }
+  return account->tokens[0].n > 0;
+}
+
 /* Takes the business's credentials from the worker's newest snapshot. */
 static void fill_load_account(struct fill *f) {
   access_unref(f->snapshot);
@@ -64,6 +75,7 @@ static void fill_load_account(struct fill *f) {
   f->account.api_key = b->api_key;
   f->account.api_secret = b->api_secret;
   f->account.base_url = b->base_url;
+  for (unsigned i = 0; i < f->refused_credentials; i++) (void)drop_first_credentials(&f->account);
 }
 
 enum err fill_start(const struct fill_context *context, const struct recording *row, int64_t credentials_version,
@@ -290,6 +302,10 @@ void fill_transfer_ended(struct fill *f, const struct fetch_result *r) {
     fill_release_if_idle(f);
   } else if (f->hold == FILL_HOLD_RETURNING) {
     fill_end(f, RECORDING_RELEASED);
+  } else if (f->verdict == FILL_VERDICT_ERROR && f->verdict_error == RECORDING_AUTH_FAILED &&
+             drop_first_credentials(&f->account)) {
+    f->refused_credentials++;
+    fill_ask(f);
   } else if (f->verdict == FILL_VERDICT_ERROR) {
     bool goes_on = fill_had_bytes(f) && recording_error_class(f->verdict_error) == RECORDING_CLASS_CAP &&
                    f->verdict_error != RECORDING_STORAGE_FULL && f->verdict_error != RECORDING_STORAGE_ERROR;

@@ -52,6 +52,7 @@ struct fill {
   struct access_snapshot *snapshot; /* of the last request; NULL before the first */
   int64_t credentials_version;      /* the least version to send requests with */
   struct provider_account account;  /* views into snapshot */
+  unsigned refused_credentials;     /* how many of the account's credentials the provider refused in this fill */
   enum fill_state state;
   enum fill_hold hold;
 

@@ -201,7 +201,9 @@ static struct model_row *next_of_rank(int rank) {
     const struct model_account *a = &w.accounts[b];
     int live = live_of(b);
     if (!head_of(b, rank) || live >= limits.per_business + (rank == RECORDING_RANK_PLAY)) continue;
-    if (a->auth_failed_at && (!is_past(a->auth_trial_at, QUEUE_TRIAL_EVERY_MS) || live > 0)) continue;
+    bool trial_due = is_past(a->auth_trial_at, QUEUE_TRIAL_EVERY_MS) ||
+                     (rank == RECORDING_RANK_PLAY && a->last_claim_at <= w.now - ACCOUNT_PLAY_TRIAL_MS);
+    if (a->auth_failed_at && (!trial_due || live > 0)) continue;
     if (a->error_streak >= QUEUE_TRIAL_STREAK && live > 0) continue;
     if (best < 0 || live < live_of(best) ||
         (live == live_of(best) && a->last_claim_at < w.accounts[best].last_claim_at))
@@ -229,6 +231,12 @@ static void model_release(int business) {
     if (w.rows[business * SIDS + i].is_known) (void)model_apply(&w.rows[business * SIDS + i], &event);
 }
 
+/* After 30 s, then as long as the account has been stopped and 30 s more, at most 10 minutes. */
+static int64_t next_trial_at(const struct model_account *a) {
+  int64_t pause_ms = 30000 + (a->auth_failed_at < w.now ? w.now - a->auth_failed_at : 0);
+  return w.now + (pause_ms < 600000 ? pause_ms : 600000);
+}
+
 static void model_account_feels(int business, const struct recording_event *event) {
   struct model_account *a = &w.accounts[business];
   if (event->kind == RECORDING_ANSWERED || event->kind == RECORDING_NOT_FOUND) {
@@ -237,7 +245,7 @@ static void model_account_feels(int business, const struct recording_event *even
     if (was_stopped) model_release(business);
   } else if (event->kind == RECORDING_FAILURE && event->error == RECORDING_AUTH_FAILED) {
     if (!a->auth_failed_at) a->auth_failed_at = w.now;
-    a->auth_trial_at = w.now + QUEUE_TRIAL_EVERY_MS;
+    a->auth_trial_at = next_trial_at(a);
   } else if (event->kind == RECORDING_FAILURE &&
              (event->error == RECORDING_PROVIDER_ERROR || event->error == RECORDING_TIMEOUT)) {
     a->error_streak++;
@@ -301,7 +309,7 @@ static void step_claim(void) {
   struct recording_event event = {.kind = RECORDING_CLAIM, .owner = STR("worker"), .stem = str_from(real.stem)};
   REQUIRE(model_apply(expected, &event).moved);
   struct model_account *a = &w.accounts[expected->row.business_id - 1];
-  if (a->auth_failed_at) a->auth_trial_at = w.now + QUEUE_TRIAL_EVERY_MS;
+  if (a->auth_failed_at) a->auth_trial_at = next_trial_at(a);
   a->last_claim_at = w.now;
   *worker = (struct model_worker){(int)(expected - w.rows), real.lease_token};
   w.claims++;
@@ -359,13 +367,21 @@ static void step_tend(void) {
   }
   for (int b = 0; b < BUSINESSES; b++) {
     if (!w.accounts[b].auth_failed_at || !is_past(w.accounts[b].auth_trial_at, QUEUE_TRIAL_EVERY_MS)) continue;
-    bool waits = false, tried = false;
+    bool waits = false;
+    struct model_row *refused[2];
+    int refused_n = 0;
     for (int i = 0; i < SIDS; i++) {
       const struct model_row *m = &w.rows[b * SIDS + i];
       waits = waits || (m->is_known && m->row.status == RECORDING_QUEUED);
     }
-    for (int i = 0; i < SIDS && !waits && !tried; i++)
-      if (w.rows[b * SIDS + i].is_known) tried = model_apply(&w.rows[b * SIDS + i], &trial).moved;
+    for (int i = 0; i < SIDS && !waits && refused_n < 2; i++) {
+      struct model_row *m = &w.rows[b * SIDS + i];
+      if (m->is_known && m->row.status == RECORDING_FAILED && strcmp(m->row.error_code, "auth_failed") == 0)
+        refused[refused_n++] = m;
+    }
+    if (refused_n == 0) continue;
+    bool takes_second = refused_n == 2 && refused[0]->row.failed_at > refused[1]->row.failed_at;
+    (void)model_apply(refused[takes_second], &trial);
   }
   struct queue_maintained maintained;
   REQUIRE_OK(queue_maintain(w.db, w.now, jitter, &maintained));

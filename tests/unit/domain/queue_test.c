@@ -143,8 +143,8 @@ static void refused_credentials_stop_the_account_until_a_trial_succeeds(void **s
   (void)report(db, b, "RE2", RECORDING_FAILURE, RECORDING_AUTH_FAILED, SCRATCH_NOW);
   queued(db, other, "REother", RECORDING_RANK_REST, 0);
   assert_string_equal(claim(db, &usual, SCRATCH_NOW), "REother");
-  assert_string_equal(claim(db, &usual, SCRATCH_NOW + QUEUE_TRIAL_EVERY_MS - 1), "nothing");
-  int64_t later = SCRATCH_NOW + QUEUE_TRIAL_EVERY_MS;
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW + QUEUE_TRIAL_FIRST_MS - 1), "nothing");
+  int64_t later = SCRATCH_NOW + QUEUE_TRIAL_FIRST_MS;
   assert_string_equal(claim(db, &usual, later), "RE3");
   assert_string_equal(claim(db, &usual, later), "nothing");
   (void)report(db, b, "RE3", RECORDING_ANSWERED, RECORDING_NONE, later);
@@ -163,16 +163,43 @@ static void a_stopped_account_with_nothing_queued_tries_a_failed_recording(void 
   for (int i = 1; i <= 2; i++) (void)claim(db, &usual, SCRATCH_NOW);
   for (int i = 1; i <= 2; i++)
     (void)report(db, b, i == 1 ? "RE1" : "RE2", RECORDING_FAILURE, RECORDING_AUTH_FAILED, SCRATCH_NOW);
-  int64_t later = SCRATCH_NOW + QUEUE_TRIAL_EVERY_MS;
+  int64_t later = SCRATCH_NOW + QUEUE_TRIAL_FIRST_MS;
   struct queue_maintained maintained;
   assert_int_equal(queue_maintain(db, SCRATCH_NOW + 1, 0, &maintained), OK);
   assert_int_equal(maintained.next_at, later);
   for (int i = 0; i < 3; i++) assert_int_equal(queue_maintain(db, later, 0, &maintained), OK);
   assert_int_equal(scratch_int(db, "select count(*) from recordings where status = 'queued'"), 1);
-  assert_string_equal(claim(db, &usual, later), "RE1");
-  (void)report(db, b, "RE1", RECORDING_FAILURE, RECORDING_AUTH_FAILED, later);
-  assert_int_equal(queue_maintain(db, later + 1, 0, &maintained), OK);
-  assert_int_equal(maintained.next_at, later + QUEUE_TRIAL_EVERY_MS);
+  const char *tried = "RE1";
+  for (int64_t pause_ms = 2 * QUEUE_TRIAL_FIRST_MS; pause_ms <= QUEUE_TRIAL_EVERY_MS; pause_ms *= 2) {
+    assert_string_equal(claim(db, &usual, later), tried);
+    (void)report(db, b, tried, RECORDING_FAILURE, RECORDING_AUTH_FAILED, later);
+    assert_int_equal(queue_maintain(db, later + 1, 0, &maintained), OK);
+    assert_int_equal(maintained.next_at, later + pause_ms);
+    later += pause_ms;
+    assert_int_equal(queue_maintain(db, later, 0, &maintained), OK);
+    tried = strcmp(tried, "RE1") == 0 ? "RE2" : "RE1"; /* another than the one that was refused last */
+  }
+  db_close(db);
+}
+
+static void a_play_tries_a_stopped_account_at_most_every_10_s(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t b = scratch_business(db, "one");
+  queued(db, b, "RE1", RECORDING_RANK_NEW, -3000);
+  queued(db, b, "RE2", RECORDING_RANK_NEW, -2000);
+  assert_string_equal(claim(db, &usual, SCRATCH_NOW), "RE1");
+  (void)report(db, b, "RE1", RECORDING_FAILURE, RECORDING_AUTH_FAILED, SCRATCH_NOW);
+  struct recording_event play = {.kind = RECORDING_PLAY};
+  struct recording row;
+  struct recording_outcome outcome;
+  for (int64_t now = SCRATCH_NOW; now < SCRATCH_NOW + 25000;) {
+    assert_int_equal(queue_apply(db, b, STR("RE1"), &play, now, &row, &outcome), OK);
+    assert_true(outcome.enqueued);
+    assert_string_equal(claim(db, &usual, now + ACCOUNT_PLAY_TRIAL_MS - 1), "nothing");
+    now += ACCOUNT_PLAY_TRIAL_MS;
+    assert_string_equal(claim(db, &usual, now), "RE1");
+    (void)report(db, b, "RE1", RECORDING_FAILURE, RECORDING_AUTH_FAILED, now);
+  }
   db_close(db);
 }
 
@@ -349,6 +376,7 @@ int main(void) {
       SCRATCH_TEST(an_account_with_a_streak_of_errors_is_tried_by_one_fill_at_a_time),
       SCRATCH_TEST(refused_credentials_stop_the_account_until_a_trial_succeeds),
       SCRATCH_TEST(a_stopped_account_with_nothing_queued_tries_a_failed_recording),
+      SCRATCH_TEST(a_play_tries_a_stopped_account_at_most_every_10_s),
       SCRATCH_TEST(a_removed_business_is_not_filled),
       SCRATCH_TEST(expired_leases_are_taken_back_and_due_retries_queued),
       SCRATCH_TEST(a_clock_that_jumped_back_leaves_no_recording_waiting),
