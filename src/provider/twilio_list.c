@@ -2,7 +2,8 @@
  *
  * Invariants
  *  (1) The next page is requested with credentials. So its url must have the base's origin, or the page is refused.
- *  (2) An entry must name the account that was asked; an entry of another account is refused. */
+ *  (2) An entry must name the account that was asked; an entry of another account is refused.
+ *  (3) Otherwise an entry is refused only without a SID of its own. A member that can't be read counts as absent. */
 #include "provider/twilio_list.h"
 
 #include <inttypes.h>
@@ -104,7 +105,7 @@ enum err twilio_page_parse(const struct provider_account *account, enum twilio_l
   page->received_ms = received_ms;
   buf_init(&page->next, TWILIO_URL_MAX + URL_ROOM);
   json_error_t why;
-  page->root = json_loadb(body.p, body.n, JSON_REJECT_DUPLICATES, &why);
+  page->root = json_loadb(body.p, body.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
   page->entries = json_object_get(page->root, list == TWILIO_LIST_CALLS ? "calls" : "recordings");
   enum err e = OK;
   if (!page->root && json_error_code(&why) == json_error_out_of_memory)
@@ -144,27 +145,20 @@ static enum err add_fields(json_t *entry, const struct column *columns, size_t c
   for (size_t i = 0; i < count; i++) {
     struct str value = entry_text(entry, columns[i].name, storage);
     if (value.n == 0) continue;
-    if (!str_is_utf8(value)) return ERR_INVALID;
+    if (!str_is_utf8(value)) continue; /* (3): it has a NUL */
     if (columns[i].take && columns[i].take(value, storage, &value) != TWILIO_KEEP) continue;
     TRY(twilio_part_add(part, columns[i].field, value));
   }
   return OK;
 }
 
-/* A call that names itself as its parent has no parent. */
-static bool is_own_parent(json_t *entry) {
-  const char *sid = json_string_value(json_object_get(entry, "sid"));
-  const char *parent = json_string_value(json_object_get(entry, "parent_call_sid"));
-  return sid && parent && strcmp(sid, parent) == 0;
-}
-
 static enum err call_delivery(const struct twilio_page *page, json_t *entry, struct buf *storage, struct delivery *d) {
   d->call_sid = entry_text(entry, "sid", storage);
-  if (is_own_parent(entry)) (void)json_object_del(entry, "parent_call_sid");
   struct str parent = entry_text(entry, "parent_call_sid", storage);
   struct str direction = entry_text(entry, "direction", storage);
   if (!twilio_sid_is_call(d->call_sid)) return ERR_INVALID;
-  if (parent.n > 0 && !twilio_sid_is_call(parent)) return ERR_INVALID;
+  bool has_parent = twilio_sid_is_call(parent) && !str_eq(parent, d->call_sid); /* a call is not its own parent */
+  if (!has_parent) (void)json_object_del(entry, "parent_call_sid");             /* (3) */
   twilio_call_rank(entry_text(entry, "status", storage), &d->call.rank);
   TRY(twilio_part_add(&d->call, CALL_FIELD_ACCOUNT, page->account->account_sid));
   if (direction.n > 0) TRY(twilio_part_add(&d->call, CALL_FIELD_DIRECTION, twilio_direction(direction)));
@@ -191,7 +185,7 @@ static enum err recording_delivery(const struct twilio_page *page, json_t *entry
   d->recording_sid = entry_text(entry, "sid", storage);
   d->call_sid = entry_text(entry, "call_sid", storage);
   if (!twilio_sid_is_recording(d->recording_sid)) return ERR_INVALID;
-  if (d->call_sid.n > 0 && !twilio_sid_is_call(d->call_sid)) return ERR_INVALID;
+  if (!twilio_sid_is_call(d->call_sid)) d->call_sid = STR_NONE; /* (3) */
   twilio_recording_rank(entry_text(entry, "status", storage), &d->recording.rank);
   d->call.rank = d->recording.rank;
   TRY(twilio_part_add(&d->call, CALL_FIELD_ACCOUNT, page->account->account_sid));

@@ -134,7 +134,7 @@ static void a_body_that_is_no_list_is_refused(void **state) {
   }
 }
 
-static void malformed_entries_are_refused_one_by_one(void **state) {
+static void entries_without_their_sid_or_account_are_refused_one_by_one(void **state) {
   (void)state;
   static const struct {
     const char *entry;
@@ -143,7 +143,10 @@ static void malformed_entries_are_refused_one_by_one(void **state) {
       {"{\"sid\":\"" RE "\",\"account_sid\":\"" AC "\",\"status\":\"completed\"}", OK},
       {"{\"sid\":\"" RE "\",\"account_sid\":\"" AC_OTHER "\",\"status\":\"completed\"}", ERR_DENIED},
       {"{\"sid\":\"" CA "\",\"account_sid\":\"" AC "\",\"status\":\"completed\"}", ERR_INVALID},
-      {"{\"sid\":\"" RE "\",\"account_sid\":\"" AC "\",\"status\":\"completed\",\"call_sid\":\"x\"}", ERR_INVALID},
+      {"{\"sid\":\"" RE "\",\"account_sid\":\"" AC "\",\"status\":\"completed\",\"call_sid\":\"x\"}", OK},
+      {"{\"sid\":\"" RE "\",\"account_sid\":\"" AC "\",\"status\":\"lost\"}", OK},
+      {"{\"sid\":\"" RE "\",\"account_sid\":\"" AC "\",\"status\":\"completed\",\"track\":\"a\\u0000b\"}", OK},
+      {"{\"sid\":\"" RE "\",\"account_sid\":\"" AC "\",\"status\":\"completed\",\"duration\":\"1.5\"}", OK},
       {"null", ERR_INVALID},
       {"[]", ERR_INVALID},
   };
@@ -161,9 +164,12 @@ static void malformed_entries_are_refused_one_by_one(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(the_first_page_is_asked_for_by_day), cmocka_unit_test(a_page_of_recordings_becomes_deliveries),
-      cmocka_unit_test(a_page_of_calls_becomes_deliveries), cmocka_unit_test(a_next_page_elsewhere_refuses_the_page),
-      cmocka_unit_test(a_body_that_is_no_list_is_refused),  cmocka_unit_test(malformed_entries_are_refused_one_by_one),
+      cmocka_unit_test(the_first_page_is_asked_for_by_day),
+      cmocka_unit_test(a_page_of_recordings_becomes_deliveries),
+      cmocka_unit_test(a_page_of_calls_becomes_deliveries),
+      cmocka_unit_test(a_next_page_elsewhere_refuses_the_page),
+      cmocka_unit_test(a_body_that_is_no_list_is_refused),
+      cmocka_unit_test(entries_without_their_sid_or_account_are_refused_one_by_one),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
