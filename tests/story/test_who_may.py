@@ -533,6 +533,27 @@ def test_a_trusted_proxy_says_under_which_scheme(world):
         s.server.stop()
 
 
+FORWARDED = [  # X-Forwarded-Proto, X-Forwarded-For, whether the client used https
+    ("https,http", "192.0.2.1, 10.0.0.7", True),  # 10.0.0.7 is a trusted proxy, which used http to the nearest one
+    ("https, http", "192.0.2.1,10.0.0.7:41", False),  # no address of a trusted proxy
+    ("https,http", "192.0.2.1, 192.0.2.7", False),
+    ("https,http", None, False),  # a client wrote "https", the nearest proxy appended "http"
+    ("http,https", None, True),
+    ("http,https,http", "10.0.0.9, 192.0.2.1, 10.0.0.7", True),
+    ("HTTPS", "192.0.2.1, 10.0.0.7", True),
+    ("https,", None, False),
+]
+
+
+def test_of_several_proxies_the_outermost_trusted_one_says_under_which_scheme(world):
+    s = Stage(world, TRUSTED_PROXIES="127.0.0.1, 10.0.0.0/8")
+    cookie = {**s.session(s.a.key("agent")), "Host": "calls.example", "Origin": "https://calls.example"}
+    for proto, address, is_https in FORWARDED:
+        headers = {**cookie, "X-Forwarded-Proto": proto, **({"X-Forwarded-For": address} if address else {})}
+        answer = s.get(f"/api/recordings/{s.tape.sid}/retry", headers, method="POST", body=b"")
+        assert answer.status == (200 if is_https else 403), (proto, address, answer)
+
+
 # ---- where the service stands ----
 
 def test_links_carry_the_path_and_requests_come_with_and_without(world):
