@@ -70,7 +70,7 @@ static int entry_cmp(const void *left, const void *right) {
 }
 
 /* (2) */
-static enum err mark_repeated(struct twilio_form *form) {
+enum err twilio_form_mark_repeated(struct twilio_form *form) {
   if (form->count < 2) return OK;
   struct twilio_form_entry **sorted = malloc(form->count * sizeof(struct twilio_form_entry *));
   if (!sorted) return ERR_NOMEM;
@@ -88,7 +88,6 @@ enum err twilio_form_parse(struct str body, struct buf *storage, struct twilio_f
   struct twilio_form form = {.entries = calloc(most, sizeof(form.entries[0]))};
   if (!form.entries) return ERR_NOMEM;
   enum err e = parse_entries(body, storage, &form);
-  if (e == OK) e = mark_repeated(&form);
   if (e == OK)
     *ret_form = form;
   else

@@ -1,6 +1,7 @@
 /* twilio_form.h - the parameters of a webhook's form, whatever bytes they consist of.
  *
- *   TRY(twilio_form_parse(body, &storage, &form));   twilio_form_value(&form, "CallSid")   twilio_form_done(&form);
+ *   TRY(twilio_form_parse(body, &storage, &form));   twilio_form_value(&form, "CallSid")
+ *   TRY(twilio_form_mark_repeated(&form));   twilio_form_done(&form);
  *
  * Thread rule: pure. */
 #pragma once
@@ -11,7 +12,7 @@
 struct twilio_form_entry {
   struct twilio_parameter raw;  /* the decoded bytes: what the sender signed */
   struct twilio_parameter text; /* in UTF-8: without NUL, with U+FFFD for what is no UTF-8 */
-  bool is_repeated;             /* an entry before this one has the same name */
+  bool is_repeated;             /* an entry before this one has the same name; set by twilio_form_mark_repeated */
 };
 
 struct twilio_form {
@@ -26,6 +27,8 @@ enum { TWILIO_FORM_ROOM = 4 };
 /* Views point into storage, in which the caller has reserved TWILIO_FORM_ROOM * body.n bytes. ERR_NOMEM. The caller frees
  * *ret_form with twilio_form_done. */
 CHECKED enum err twilio_form_parse(struct str body, struct buf *storage, struct twilio_form *ret_form);
+/* Costs a sort: call it when the form is known to be the provider's. ERR_NOMEM. */
+CHECKED enum err twilio_form_mark_repeated(struct twilio_form *form);
 void twilio_form_done(struct twilio_form *form);
 /* The text of the first parameter with that name; empty if there is none. */
 struct str twilio_form_value(const struct twilio_form *form, const char *name);

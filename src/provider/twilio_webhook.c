@@ -236,12 +236,13 @@ static enum provider_refusal parse_fields(struct webhook_parser *r) {
   return add_field(&d->call, CALL_FIELD_ACCOUNT, r->account->account_sid);
 }
 
+/* (1) */
 static enum provider_refusal check_and_parse(struct webhook_parser *r) {
   enum provider_refusal refusal = check_signature(r, true);
   if (refusal != PROVIDER_ACCEPTED) return refusal;
   struct str account_sid = parameter_value(r, "AccountSid");
   if (account_sid.n == 0 || !str_eq(account_sid, r->account->account_sid)) return PROVIDER_OTHER_ACCOUNT;
-  return parse_fields(r);
+  return twilio_form_mark_repeated(&r->form) == OK ? parse_fields(r) : PROVIDER_NO_MEMORY;
 }
 
 enum provider_refusal twilio_webhook(const struct provider_account *account, const struct provider_webhook *hook,
