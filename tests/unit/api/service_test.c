@@ -552,7 +552,7 @@ static void a_webhooks_first_error_is_told(void **state) {
       {"/webhooks/twilio/9/call", signed_, "a=%zz", 404, "not_found"},
       {"/webhooks/twilio/01/call", signed_, "a=b", 404, "not_found"},
       {"/webhooks/twilio/x/call", signed_, "a=b", 404, "not_found"},
-      {"/webhooks/twilio/1/call", signed_, "a=%zz", 400, "bad_request"},
+      {"/webhooks/twilio/1/call", signed_, "a=%zz", 403, "forbidden"},
       {"/webhooks/twilio/1/call", signed_, "a=b", 403, "forbidden"},
       {"/webhooks/twilio/2/call", signed_, "a=b", 403, "forbidden"},
   };
