@@ -107,7 +107,7 @@ static bool request_check_media_type(struct api_request *req) {
   if (!(req->match.route->access & ROUTE_TAKES_PATCH)) return true;
   struct str type = http_header_get(req->request, STR("Content-Type"));
   if ((media_type_is(type, STR("application/merge-patch+json")) || media_type_is(type, STR("application/json"))) &&
-      http_header_count(req->request, STR("Content-Encoding")) == 0)
+      !request_is_encoded(req->request))
     return true;
   problem_answer(req->x, PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL);
   return false;

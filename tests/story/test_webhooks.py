@@ -220,6 +220,9 @@ def test_refusals_come_in_their_order(world, provider):
         (400, dict(sign={**fields, "CallSid": "../../etc"}, body=form({**fields, "CallSid": "../../etc"}))),
         (204, dict(sign=fields)),
         (204, dict(sign=fields, content_type="application/x-www-form-urlencoded; charset=UTF-8")),
+        (204, dict(sign=fields, headers=[("Content-Encoding", "")])),
+        (204, dict(sign=fields, headers=[("Content-Encoding", "identity")])),
+        (415, dict(sign=fields, headers=[("Content-Encoding", "gzip")])),
         (404, dict(sign=fields, kind="nothing")),
         (404, dict(sign=fields, business_id="x")),
     ]

@@ -198,21 +198,10 @@ static void webhook_submit(struct webhook *w) {
 
 /* ---- the request ---- */
 
-/* Whether the body is encoded; an empty Content-Encoding and "identity" are none. */
-static bool webhook_is_encoded(const struct http_request *r) {
-  for (size_t i = 0; i < r->header_count; i++) {
-    struct str coding = str_trim(r->headers[i].value);
-    if (str_eq_nocase(r->headers[i].name, STR("Content-Encoding")) && coding.n > 0 &&
-        !str_eq_nocase(coding, STR("identity")))
-      return true;
-  }
-  return false;
-}
-
 static bool webhook_has_form(const struct http_request *r) {
   struct str type, parameters;
   (void)str_cut(http_header_get(r, STR("Content-Type")), ';', &type, &parameters);
-  return str_eq_nocase(str_trim(type), STR("application/x-www-form-urlencoded")) && !webhook_is_encoded(r);
+  return str_eq_nocase(str_trim(type), STR("application/x-www-form-urlencoded")) && !request_is_encoded(r);
 }
 
 static const struct access_business *webhook_find_business(const struct api_request *req) {

@@ -57,6 +57,16 @@ bool request_has_several_protos(const struct api_request *req) {
   return proxies_trust(req->api->proxies, http_peer(req->x)) && list_from_end(req->request, PROTO, 1, &proto);
 }
 
+bool request_is_encoded(const struct http_request *r) {
+  for (size_t i = 0; i < r->header_count; i++) {
+    struct str coding = str_trim(r->headers[i].value);
+    if (str_eq_nocase(r->headers[i].name, STR("Content-Encoding")) && coding.n > 0 &&
+        !str_eq_nocase(coding, STR("identity")))
+      return true;
+  }
+  return false;
+}
+
 bool request_query(struct api_request *req, const char *name, char *ret_text, size_t size) {
   ret_text[0] = '\0';
   if (req->request->query.n == 0) return true;

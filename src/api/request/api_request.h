@@ -66,6 +66,8 @@ CHECKED bool request_query(struct api_request *req, const char *name, char *ret_
 struct listener_place *request_listen(struct api_request *req);
 /* True if the client used https: the X-Forwarded-Proto of the outermost trusted proxy says so. */
 bool request_is_https(const struct api_request *req);
+/* True if the body has a content coding; an empty Content-Encoding and "identity" are none. */
+bool request_is_encoded(const struct http_request *r);
 /* True if a trusted proxy reports several schemes in X-Forwarded-Proto. */
 bool request_has_several_protos(const struct api_request *req);
 /* Adds the field name (Location, Content-Location) with {base}/api/recordings/{recording_sid}/{what}. */
