@@ -16,6 +16,8 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "domain/part.h"
+#include "domain/part.h"
+#include "domain/recording_log.h"
 #include "domain/store.h"
 #include "work/fill_found.h"
 #include "work/fill_internal.h"
@@ -175,8 +177,12 @@ static void publish_run(struct fill *f) {
 }
 
 static void publish_done(struct fill *f) {
-  if (f->disk_error == ERR_CONFLICT || f->disk_error == ERR_NOT_FOUND) {
-    fill_lease_lost(f); /* suspended, or the next holder swept the part */
+  if (f->disk_error == ERR_CONFLICT) {
+    fill_lease_lost(f); /* suspended */
+  } else if (f->disk_error ==
+             ERR_NOT_FOUND) { /* if the next holder swept it, the report finds that the lease is lost */
+    log_warn("Part was removed during its download; starting over", LOG_RECORDING(&f->row));
+    fill_end(f, RECORDING_RELEASED);
   } else if (f->disk_error != OK) {
     fill_fail_on_disk(f, "could not publish the recording");
   } else {

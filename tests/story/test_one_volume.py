@@ -2,9 +2,11 @@
 import os
 import shutil
 import subprocess
+import threading
 
 import pytest
 
+import provider as p
 from callreel import eventually
 
 SOON = 4
@@ -72,6 +74,22 @@ def test_processes_on_one_volume_see_each_other_and_clean_up(world, provider):
 def test_a_worker_says_which_database_it_opened(world):
     worker = world.server("worker", "worker")
     assert str(world.database) in worker.wait_lines("No other process uses this database")[0]
+
+
+def test_a_part_that_is_removed_under_its_download(world, provider):
+    server = world.server()
+    business = world.business(provider)
+    gate = threading.Event()
+    tape = provider.tape(seconds=60)
+    tape.acts = [p.pause_at(100_000, gate)]
+    business.tell(server, tape)
+    eventually(lambda: (world.row(tape.sid)["got"] or 0) == 100_000)
+    (part,) = world.parts()
+    part.unlink()
+    gate.set()
+    assert server.wait_lines("Part was removed during its download; starting over")
+    world.wait_state(tape.sid)
+    assert world.file_of(tape.sid).read_bytes() == tape.mp3 and world.row(tape.sid)["fail_count"] == 0
 
 
 @pytest.fixture
