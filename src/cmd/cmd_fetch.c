@@ -126,7 +126,8 @@ static int fetch_print_result(struct fetch_command *f) {
   if (f->row.status == RECORDING_READY) return print_path(f);
   if (f->outcome.skip == RECORDING_SKIP_TOO_OFTEN)
     return cmd_fail(f->args, "too many retries: more than 3 in 10 minutes; try again later");
-  enum recording_error code = recording_reason(&f->row, f->storage_full, db_now_ms(f->app.db));
+  enum recording_error code =
+      recording_reason(&f->row, f->storage_full ? RECORDING_STORAGE_FULL : RECORDING_NONE, db_now_ms(f->app.db));
   return cmd_fail(f->args, "%s is %s: %s", f->row.recording_sid, recording_status_name(f->row.status),
                   recording_error_message(code));
 }

@@ -415,11 +415,11 @@ struct recording_outcome recording_apply(const struct recording *row, const stru
   return (struct recording_outcome){.skip = RECORDING_SKIP_NOTHING};
 }
 
-enum recording_error recording_reason(const struct recording *row, bool storage_full, int64_t now) {
+enum recording_error recording_reason(const struct recording *row, enum recording_error waits_for, int64_t now) {
   enum recording_error own = recording_error_of_code(str_from(row->error_code), NULL);
   bool waits = row->status == RECORDING_QUEUED && row->lease_until == 0;
   bool is_due = own == RECORDING_NONE || !is_ahead(row->next_ask_at, now, RECORDING_BACKOFF_CAP_MS);
-  return storage_full && waits && is_due ? RECORDING_STORAGE_FULL : own;
+  return waits_for != RECORDING_NONE && waits && is_due ? waits_for : own;
 }
 
 int recording_retry_after_s(const struct recording *row, int64_t now) {

@@ -116,9 +116,9 @@ int64_t recording_ended_at(const struct recording *row);
 bool recording_tries_formats_on_404(const struct recording *row, size_t format_count);
 /* True if token holds a lease that has not expired. */
 bool recording_holds_lease(const struct recording *row, int64_t token, int64_t now);
-/* The reason to show for a recording that is not ready; RECORDING_NONE if there is none. storage_full: no worker has
- * room. */
-enum recording_error recording_reason(const struct recording *row, bool storage_full, int64_t now);
+/* The reason to show for a recording that is not ready; RECORDING_NONE if there is none. waits_for: what
+ * all queued recordings of the business wait for (storage_full, auth_failed, no_worker), or RECORDING_NONE. */
+enum recording_error recording_reason(const struct recording *row, enum recording_error waits_for, int64_t now);
 /* Seconds (1 to 8) after which a client should ask for the status again; 0 if the state will not change by itself. */
 int recording_retry_after_s(const struct recording *row, int64_t now);
 /* Seconds (at least 1) until a failed recording is retried, for Retry-After; 0: it is not retried by itself. */

@@ -41,7 +41,7 @@ static enum err add_duration(struct buf *b, const struct recording *row) {
 }
 
 static enum err add_error(struct buf *b, const struct recording *row, const struct status_view *v) {
-  enum recording_error error = recording_reason(row, v->storage_full, v->now);
+  enum recording_error error = recording_reason(row, v->waits_for, v->now);
   if (error == RECORDING_NONE) return add_literal(b, ",\"error\":null");
   TRY(add_text(b, ",\"error\":{\"code\":", str_from(recording_error_code(error))));
   TRY(add_text(b, ",\"message\":", str_from(recording_error_message(error))));

@@ -1,6 +1,6 @@
 /* status.h - writes the status object of a recording and the JSON of a call.
  *
- *   struct status_view view = {.path_base = base, .now = now, .storage_full = full};
+ *   struct status_view view = {.path_base = base, .now = now, .waits_for = RECORDING_STORAGE_FULL};
  *   TRY(status_write(&buf, &row, &view));
  *
  * Showing a status never queues anything, so this file and status.c must not include enqueue.h. Pure.
@@ -14,7 +14,7 @@
 struct status_view {
   struct str path_base; /* the path of PUBLIC_BASE_URL, "" or "/sub" */
   int64_t now;
-  bool storage_full; /* nodes_workers_are_full: queued recordings wait for disk space */
+  enum recording_error waits_for; /* what all queued recordings of the business wait for; RECORDING_NONE: nothing */
 };
 
 /* Appends the status object of row. */

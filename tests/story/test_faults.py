@@ -89,6 +89,9 @@ def test_refused_credentials_stop_the_account_until_new_ones_come(world, provide
     eventually(lambda: len(provider.asks) == asked + 1)
     world.wait_state(first.sid, "failed")
     assert "auth_failed" in world.done("status", "--json") or "refused" in world.done("status", "--json")
+    waiting = eventually(lambda: (lambda s: s if s["error"] else None)(
+        server.get(f"/api/recordings/{second.sid}/status", business.viewer).json()))
+    assert (waiting["status"], waiting["error"]["code"]) == ("queued", "auth_failed")
     for tape in (first, second):
         play = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA)
         assert (play.status, play.code()) == (503, "auth_failed") and int(play.header("retry-after")) >= 1

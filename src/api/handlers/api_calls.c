@@ -74,7 +74,7 @@ static void calls_begin_read(struct calls_query *q, enum err (*run)(struct db *d
 static enum err calls_read_list(struct db *db, struct db_call *c) {
   struct calls_query *q = calls_query_of(c);
   const struct access_business *b = access_find_business(q->access, c->subject.business_id);
-  const struct status_view view = status_view_of(c->api, c->now);
+  const struct status_view view = status_view_of(c->api, c->subject.business_id, c->now);
   return call_view_list(db, c->subject.business_id, &q->filter, b ? b->numbers : NULL, b ? b->number_count : 0, &view,
                         &q->json);
 }
@@ -113,7 +113,7 @@ void api_list_calls(void *arg, struct http_exchange *x) {
 enum err calls_write_one(struct db *db, const struct db_call *c, const struct access_snapshot *access,
                          const char *call_sid, struct buf *b) {
   const struct access_business *business = access_find_business(access, c->subject.business_id);
-  const struct status_view view = status_view_of(c->api, c->now);
+  const struct status_view view = status_view_of(c->api, c->subject.business_id, c->now);
   return call_view_one(db, c->subject.business_id, str_from(call_sid), business ? business->numbers : NULL,
                        business ? business->number_count : 0, &view, b);
 }

@@ -34,7 +34,7 @@ static void status_remember(const struct db_call *c, const char *id, const struc
                             struct cache_mark mark) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(STATUS_MAX);
   if (row->status != RECORDING_READY && row->status != RECORDING_EXPIRED) return; /* (2) */
-  struct status_view view = status_view_of(c->api, c->now);
+  struct status_view view = status_view_of(c->api, row->business_id, c->now);
   if (status_write(&b, row, &view) != OK) return; /* not cached: the next request reads the row again */
   status_cache_put(c->loop->status_cache, c->subject.business_id, str_from(id), mark, row->recording_sid, buf_str(&b));
 }

@@ -56,8 +56,8 @@ void playback_request_answer_not_ready(struct playback_request *p, const struct 
     playback_request_answer_problem(p, playback);
     return;
   }
-  const struct api_parts *parts = &p->db_call.api->parts;
-  enum recording_error error = recording_reason(&p->row, parts->storage_full(parts->arg), p->db_call.now);
+  struct status_view view = status_view_of(p->db_call.api, p->row.business_id, p->db_call.now);
+  enum recording_error error = recording_reason(&p->row, view.waits_for, p->db_call.now);
   const char *message = p->row.status == RECORDING_MISSING ? "The recording is not available yet; ask again soon."
                                                            : "The recording is being downloaded; ask again soon.";
   if (error != RECORDING_NONE) message = recording_error_message(error);

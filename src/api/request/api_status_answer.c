@@ -16,8 +16,15 @@ static enum err status_add_message(struct buf *b, const char *message) {
   return buf_add_char(b, '}');
 }
 
-struct status_view status_view_of(const struct api *a, int64_t now) {
-  return (struct status_view){a->path_base, now, a->parts.storage_full(a->parts.arg)};
+/* Without a worker nothing else matters, and with refused credentials no room helps. */
+static enum recording_error waits_for(const struct api_parts *parts, int64_t business_id) {
+  if (!parts->worker_alive(parts->arg)) return RECORDING_NO_WORKER;
+  if (parts->account_stopped(parts->arg, business_id)) return RECORDING_AUTH_FAILED;
+  return parts->storage_full(parts->arg) ? RECORDING_STORAGE_FULL : RECORDING_NONE;
+}
+
+struct status_view status_view_of(const struct api *a, int64_t business_id, int64_t now) {
+  return (struct status_view){a->path_base, now, waits_for(&a->parts, business_id)};
 }
 
 void status_add_places(const struct api *a, struct http_fields *f, int status, const char *recording_sid,
@@ -30,7 +37,7 @@ void status_answer(const struct api *a, struct http_exchange *x, int status, con
                    const char *message, int64_t retry_after_s, int64_t now, bool by_call) {
   struct http_fields f;
   struct buf b CLEANUP(buf_done) = BUF_INIT(STATUS_MAX);
-  struct status_view view = status_view_of(a, now);
+  struct status_view view = status_view_of(a, row->business_id, now);
   enum err e = status_write(&b, row, &view);
   if (e == OK && message) e = status_add_message(&b, message);
   if (e != OK) {

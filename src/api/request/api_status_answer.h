@@ -11,7 +11,7 @@
 enum { STATUS_MAX = 16 * 1024 }; /* bytes of a status object */
 
 /* What a status object says beyond its row. now: the database's time, ms. */
-struct status_view status_view_of(const struct api *a, int64_t now);
+struct status_view status_view_of(const struct api *a, int64_t business_id, int64_t now);
 /* The fields that tell where the object is by its recording's SID: Location of a 202; Content-Location when the recording was
  * asked for by its call (by_call). */
 void status_add_places(const struct api *a, struct http_fields *f, int status, const char *recording_sid, bool by_call);

@@ -52,7 +52,7 @@ static void serve_on_changes_lost(void *arg) {
 static void serve_on_changes_tick(void *arg) {
   struct serve *s = arg;
   if (!s->api) return;
-  if (atomic_exchange(&s->storage_full_changed, false))
+  if (atomic_exchange(&s->wait_reason_changed, false))
     api_on_changes_lost(s->api); /* the reason that queued recordings show has changed */
   api_tick(s->api);
 }

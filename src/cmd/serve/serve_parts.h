@@ -64,10 +64,10 @@ struct serve {
   /* The state of the process and of others: the upkeep writes it, any thread may read it. */
   atomic_bool draining;
   _Atomic enum volume_fault volume_fault;
-  _Atomic int64_t worker_seen_ms;   /* monotonic: when a worker of any process was last alive; 0: never */
-  atomic_bool storage_full;         /* there are workers, and the volume is full for all of them */
-  atomic_bool storage_full_changed; /* storage_full has changed since event streams were notified */
-  atomic_bool is_trimming;          /* a trim of `changes` runs; more_to_trim belongs to the writer's thread */
+  _Atomic int64_t worker_seen_ms;  /* monotonic: when a worker of any process was last alive; 0: never */
+  atomic_bool storage_full;        /* there are workers, and the volume is full for all of them */
+  atomic_bool wait_reason_changed; /* what queued recordings wait for has changed since event streams were notified */
+  atomic_bool is_trimming;         /* a trim of `changes` runs; more_to_trim belongs to the writer's thread */
   bool more_to_trim;
   bool more_sessions_to_trim;    /* belongs to the writer's thread */
   atomic_bool is_indexing_calls; /* calls_upkeep runs; the three members below belong to the writer's thread */

@@ -2,6 +2,7 @@
  *
  * The upkeep writes it (serve_upkeep.c); loops, the worker and /metrics read it. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "cmd/serve/serve_parts.h"
@@ -16,6 +17,9 @@ void serve_set_stopped(struct serve *s, struct business_ids *list) {
   if (list->count) qsort(list->ids, list->count, sizeof(list->ids[0]), business_compare);
   LOCKED(&s->lock);
   struct business_ids before = s->stopped;
+  bool is_same = before.count == list->count &&
+                 (before.count == 0 || memcmp(before.ids, list->ids, before.count * sizeof(before.ids[0])) == 0);
+  if (!is_same) atomic_store(&s->wait_reason_changed, true);
   s->stopped = *list;
   *list = before;
 }

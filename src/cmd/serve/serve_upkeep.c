@@ -96,7 +96,7 @@ static enum err workers_read(struct serve *s) {
   TRY(nodes_workers(s->app.db, db_now_ms(s->app.db), SERVE_WORKER_LIVES_MS, &workers));
   if (workers.live > 0) atomic_store(&s->worker_seen_ms, clock_mono_ms());
   bool full = nodes_workers_are_full(&workers);
-  if (atomic_exchange(&s->storage_full, full) != full) atomic_store(&s->storage_full_changed, true);
+  if (atomic_exchange(&s->storage_full, full) != full) atomic_store(&s->wait_reason_changed, true);
   return OK;
 }
 

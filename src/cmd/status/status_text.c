@@ -37,7 +37,8 @@ static enum err status_add_fill(void *arg, const struct recording *r) {
   if (!v->json) return status_add_fill_line(v, r);
   if (v->n++) TRY(buf_add_char(v->out, ','));
   TRY(buf_addf(v->out, "{\"business_id\":%lld,\"recording\":", (long long)r->business_id));
-  const struct status_view view = {STR(""), v->now, nodes_workers_are_full(&v->workers)};
+  const struct status_view view = {STR(""), v->now,
+                                   nodes_workers_are_full(&v->workers) ? RECORDING_STORAGE_FULL : RECORDING_NONE};
   TRY(status_write(v->out, r, &view));
   return buf_add_char(v->out, '}');
 }

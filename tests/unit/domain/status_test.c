@@ -111,9 +111,9 @@ static void a_queued_recording_shows_storage_full_when_no_worker_has_room(void *
     row.next_ask_at = NOW + cases[i].ask_in_ms;
     row.lease_until = cases[i].lease_until;
     (void)snprintf(row.error_code, sizeof(row.error_code), "%s", recording_error_code(cases[i].own));
-    assert_string_equal(recording_error_code(recording_reason(&row, true, NOW)),
+    assert_string_equal(recording_error_code(recording_reason(&row, RECORDING_STORAGE_FULL, NOW)),
                         recording_error_code(cases[i].expected));
-    assert_int_equal(recording_reason(&row, false, NOW), cases[i].own);
+    assert_int_equal(recording_reason(&row, RECORDING_NONE, NOW), cases[i].own);
   }
 }
 
@@ -213,9 +213,9 @@ static void each_state_has_its_playback(void **state) {
       {RECORDING_QUEUED, "", false, true, false, 0, PLAYBACK_WAIT, 2},
       {RECORDING_DOWNLOADING, "", false, true, false, 0, PLAYBACK_WAIT, 1},
       {RECORDING_QUEUED, "", false, false, false, 0, PLAYBACK_NO_WORKER, 10},
-      {RECORDING_QUEUED, "", false, true, true, 0, PLAYBACK_BACKOFF, 600},
+      {RECORDING_QUEUED, "", false, true, true, 0, PLAYBACK_BACKOFF, 10},
       {RECORDING_FAILED, "timeout", false, true, false, 1500, PLAYBACK_BACKOFF, 2},
-      {RECORDING_FAILED, "auth_failed", false, true, true, 0, PLAYBACK_BACKOFF, 600},
+      {RECORDING_FAILED, "auth_failed", false, true, true, 0, PLAYBACK_BACKOFF, 10},
       {RECORDING_FAILED, "not_found_at_provider", true, true, false, 0, PLAYBACK_NOT_FOUND, 0},
       {RECORDING_FAILED, "absent_silent", true, true, false, 0, PLAYBACK_NOT_FOUND, 0},
       {RECORDING_FAILED, "absent_too_short", true, true, false, 0, PLAYBACK_NOT_FOUND, 0},
