@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audio/audio_container.h"
 #include "audio/audio_decode.h"
 #include "audio/audio_mp3.h"
 #include "audio/audio_sniff.h"
@@ -33,6 +34,7 @@ struct audio {
   size_t searched_bytes; /* of the head, that begin no frame */
   struct mp3 mp3;
   struct wav wav;
+  struct container container; /* of another kind */
   /* decoding, for peaks */
   bool decodes;            /* false once decoding has failed (4) */
   struct decoder *decoder; /* of an MP3 */
@@ -101,6 +103,7 @@ static void decode_wav(void *arg, struct str bytes) {
 
 static void audio_pass(struct audio *a, struct str bytes) {
   if (a->kind == AUDIO_MP3) mp3_feed(&a->mp3, bytes);
+  if (a->kind != AUDIO_MP3 && a->kind != AUDIO_WAV) container_feed(&a->container, bytes);
   if (a->kind != AUDIO_WAV) return;
   wav_feed(&a->wav, bytes, decode_wav, a);
   if (wav_has_samples(&a->wav)) {
@@ -129,6 +132,7 @@ static void sniff_head(struct audio *a) {
   } else {
     a->verdict = AUDIO_YES;
   }
+  if (a->kind != AUDIO_MP3 && a->kind != AUDIO_WAV) container_init(&a->container, a->kind);
   audio_pass(a, sound);
 }
 
@@ -183,7 +187,7 @@ enum audio_kind audio_kind(const struct audio *a) {
 
 static bool holds_samples(const struct audio *a) {
   if (a->kind == AUDIO_MP3) return mp3_has_sound(&a->mp3);
-  return a->kind != AUDIO_WAV || wav_has_samples(&a->wav);
+  return a->kind == AUDIO_WAV ? wav_has_samples(&a->wav) : container_has_sound(&a->container);
 }
 
 void audio_finish(struct audio *a, struct audio_info *ret_info) {
@@ -205,6 +209,10 @@ void audio_finish(struct audio *a, struct audio_info *ret_info) {
     info.sample_rate = a->wav.sample_rate;
     info.duration_ms = wav_duration_ms(&a->wav);
     info.whole = wav_is_whole(&a->wav);
+  } else {
+    info.channels = a->container.channels;
+    info.duration_ms = container_duration_ms(&a->container);
+    info.whole = container_is_whole(&a->container);
   }
   if (a->kind == AUDIO_MP3) decode_frames(a);
   if (a->decodes) info.peaks_bytes = peaks_write(&a->peaks, info.peaks);

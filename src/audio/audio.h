@@ -7,21 +7,10 @@
 
 #include <stdint.h>
 
+#include "audio/audio_kind.h"
 #include "audio/audio_peaks.h"
 
 struct audio;
-
-enum audio_kind {
-  AUDIO_NONE,
-  AUDIO_MP3,
-  AUDIO_WAV,
-  AUDIO_OGG,
-  AUDIO_FLAC,
-  AUDIO_M4A,
-  AUDIO_AMR,
-  AUDIO_AAC, /* in ADTS */
-  AUDIO_WEBM
-};
 
 enum audio_verdict {
   AUDIO_UNDECIDED, /* more bytes are needed: AUDIO_SNIFF_BYTES after tags at most; of a WAV, the chunks before samples */
@@ -36,11 +25,11 @@ enum {
 
 struct audio_info {
   enum audio_kind kind;
-  int64_t duration_ms; /* from counted frames; -1: unknown, for formats that are not decoded */
+  int64_t duration_ms; /* from counted samples or frames, or from the container; -1: unknown */
   int channels;        /* 0: unknown */
   int sample_rate;     /* Hz; 0: unknown */
   int64_t bytes;       /* given to audio_feed */
-  bool whole;          /* the WAV's data chunk, or the MP3's last frame, is complete */
+  bool whole;          /* the WAV's data chunk, or the last frame, page or box, is complete */
   /* In the format of peaks_write. peaks_bytes 0: there are none, because the kind is not decoded, there are more than two
    * channels, or decoding failed. */
   size_t peaks_bytes;
