@@ -33,9 +33,9 @@ enum {
   KEYS_SPARE = 1024,
   FEW_MAX = 1000,
   TREE_SPAN_MS = 24 * 3600 * 1000,
-  SPILL_MS = 1000, /* a document's time may be this much later than its top leg's sort_at (calls_search.h) */
-  SEARCH_LEAST = 3,
-  DIGITS_AMONG_LETTERS = 6
+  SPILL_MS = 1000,  /* a document's time may be this much later than its top leg's sort_at (calls_search.h) */
+  SEARCH_LEAST = 3, /* characters; two are enough if both are letters */
+  DIGITS_AMONG_LETTERS = CALLS_SEARCH_NUMBER_LEAST
 };
 
 struct statement {
@@ -121,6 +121,7 @@ struct list_query {
   struct buf digits; /* of the search, without leading zeros; empty: don't search numbers */
   bool is_short;     /* SHORT is a source: the index has no terms of one or two digits */
   bool by_text;      /* TEXT is a source */
+  bool is_pair;      /* the search has two letters: no trigram, and the beginning of too many SIDs */
   struct str sid[2]; /* the search as the beginning of a SID, in one or two spellings */
   size_t sid_count;
   char sid_text[SID_SIZE];
@@ -146,21 +147,21 @@ static bool has_letters(struct str s) {
     n = str_utf8_at(s, at, &code);
     if (!n) return true;
     bool sign = code == 0xa0 || code == 0xad || (code >= 0x2000 && code <= 0x206f) || code == 0x2212;
-    if (code < 0x80 ? is_letter((char)code) : !sign) return true;
+    bool other = !sign && calls_search_digit(code) < 0;
+    if (code < 0x80 ? is_letter((char)code) : other) return true;
   }
   return false;
 }
 
-static size_t count_characters(struct str s) {
+static bool is_pair_of_letters(struct str s) {
   uint32_t code;
-  size_t count = 0;
-  for (size_t at = 0, n; at < s.n && (n = str_utf8_at(s, at, &code)) > 0; at += n) count++;
-  return count;
+  size_t first = str_utf8_at(s, 0, &code);
+  return calls_search_characters(s) == 2 && has_letters(str_head(s, first)) && has_letters(str_skip(s, first));
 }
 
 static enum err list_query_set_digits(struct list_query *a, struct str search) {
   struct buf all CLEANUP(buf_done) = BUF_INIT(CALLS_LIST_SEARCH_MAX);
-  TRY(calls_search_digits(search, &all));
+  TRY(calls_search_number(search, &all));
   struct str digits = buf_str(&all);
   while (digits.n && digits.p[0] == '0') digits = str_skip(digits, 1);
   if (has_letters(search) && digits.n < DIGITS_AMONG_LETTERS) return OK;
@@ -183,12 +184,13 @@ static void list_query_set_sids(struct list_query *a, struct str search) {
 static enum err list_query_set_search(struct list_query *a) {
   struct str search = a->filter->search;
   if (!search.n) return OK;
-  if (search.n > CALLS_LIST_SEARCH_MAX || !str_is_utf8(search) || count_characters(search) < SEARCH_LEAST)
-    return ERR_INVALID;
+  if (search.n > CALLS_LIST_SEARCH_MAX || !str_is_utf8(search)) return ERR_INVALID;
+  a->is_pair = is_pair_of_letters(search);
+  if (!a->is_pair && calls_search_characters(search) < SEARCH_LEAST) return ERR_INVALID;
   a->by_text = true;
   TRY(list_query_set_digits(a, search));
   a->is_short = a->digits.n > 0 && a->digits.n < SEARCH_LEAST;
-  list_query_set_sids(a, search);
+  if (!a->is_pair) list_query_set_sids(a, search);
   return OK;
 }
 
@@ -476,9 +478,8 @@ static enum err documents_are_being_built(struct list_query *a, bool *ret_buildi
 }
 
 static enum err list_source_text(struct list_query *a) {
-  struct str search = a->filter->search;
-  struct buf match CLEANUP(buf_done) = BUF_INIT(4 * CALLS_LIST_SEARCH_MAX + 256);
-  TRY(calls_search_phrase(&match, a->business_id, DB_GRAMS_NAMES, search));
+  struct buf match CLEANUP(buf_done) = BUF_INIT(4 * CALLS_LIST_SEARCH_MAX + CALLS_SEARCH_WORDS_MAX * 64 + 256);
+  TRY(calls_search_names(&match, a->business_id, a->filter->search));
   if (a->digits.n && !a->is_short) {
     TRY(buf_add(&match, STR(" OR ")));
     TRY(calls_search_phrase(&match, a->business_id, DB_GRAMS_DIGITS, buf_str(&a->digits)));
@@ -488,7 +489,7 @@ static enum err list_source_text(struct list_query *a) {
   if (a->is_short) TRY(list_source_walk(a, WALK_SHORT));
   bool building;
   TRY(documents_are_being_built(a, &building));
-  if (!building) return OK;
+  if (!building || a->is_pair) return OK;
   struct key_list had = a->keys; /* this source fills a page of its own */
   a->keys = (struct key_list){NULL, 0, 0};
   enum err e = list_source_old_documents(a);

@@ -43,7 +43,8 @@ struct calls_filter {
 };
 
 /* Finds the keys of a page. ret_keys has room for filter->limit. *ret_more: there are further rows. ERR_INVALID: limit or offset
- * is out of range, or the search has under 3 characters, over CALLS_LIST_SEARCH_MAX bytes, or is not UTF-8. */
+ * is out of range, or the search is not UTF-8, is longer than CALLS_LIST_SEARCH_MAX bytes, or has under 3 characters and is not
+ * two letters. */
 CHECKED enum err calls_list_page(struct db *db, int64_t business_id, const struct calls_filter *filter,
                                  struct calls_key *ret_keys, size_t *ret_count, bool *ret_more);
 

@@ -19,9 +19,21 @@ int64_t calls_search_time(int64_t document_id) {
   return document_id >> CALLS_SEARCH_ID_BITS;
 }
 
+/* The digit that a character means, in the scripts that phones and spreadsheets write; -1: it is none. */
+int calls_search_digit(uint32_t code) {
+  static const uint32_t zeros[] = {'0', 0x660, 0x6f0, 0x966, 0x9e6, 0xe50, 0xff10};
+  for (size_t i = 0; i < COUNT_OF(zeros); i++)
+    if (code >= zeros[i] && code <= zeros[i] + 9) return (int)(code - zeros[i]);
+  return -1;
+}
+
 enum err calls_search_digits(struct str s, struct buf *b) {
-  for (size_t i = 0; i < s.n; i++)
-    if (s.p[i] >= '0' && s.p[i] <= '9') TRY(buf_add_char(b, s.p[i]));
+  uint32_t code;
+  for (size_t at = 0, n; at < s.n; at += n ? n : 1) {
+    n = str_utf8_at(s, at, &code);
+    int digit = n ? calls_search_digit(code) : -1;
+    if (digit >= 0) TRY(buf_add_char(b, (char)('0' + digit)));
+  }
   return OK;
 }
 
@@ -35,6 +47,60 @@ enum err calls_search_phrase(struct buf *b, int64_t business_id, enum db_grams_k
     TRY(buf_add_char(b, s.p[i]));
   }
   return buf_add_char(b, '"');
+}
+
+/* ---- what a person searches ---- */
+
+size_t calls_search_characters(struct str s) {
+  uint32_t code;
+  size_t count = 0;
+  for (size_t at = 0, n; at < s.n && (n = str_utf8_at(s, at, &code)) > 0; at += n) count++;
+  return count;
+}
+
+/* The number that a person wrote, without what nobody dials: "(0)" behind a country code, and an extension. */
+enum err calls_search_number(struct str search, struct buf *b) {
+  static const char *const extensions[] = {" x", "ext", " Ext", "EXT", "#"};
+  bool is_international = str_starts(search, STR("+")) || str_starts(search, STR("00"));
+  for (size_t at = 0; at < search.n;) {
+    struct str rest = str_skip(search, at);
+    for (size_t i = 0; i < COUNT_OF(extensions); i++)
+      if (b->n >= CALLS_SEARCH_NUMBER_LEAST && str_starts(rest, str_from(extensions[i]))) return OK;
+    if (is_international && str_starts(rest, STR("(0)"))) {
+      at += 3;
+      continue;
+    }
+    uint32_t code;
+    size_t n = str_utf8_at(search, at, &code);
+    TRY(calls_search_digits(str_head(rest, n ? n : 1), b));
+    at += n ? n : 1;
+  }
+  return OK;
+}
+
+/* The words of the search, if each is long enough for the index and there are few; else 0. */
+static size_t split_words(struct str search, struct str ret_words[CALLS_SEARCH_WORDS_MAX]) {
+  size_t count = 0;
+  struct str word;
+  for (bool more = true; more;) {
+    more = str_cut(search, ' ', &word, &search);
+    if (!word.n) continue;
+    if (count == CALLS_SEARCH_WORDS_MAX || calls_search_characters(word) < 2) return 0;
+    ret_words[count++] = word;
+  }
+  return count;
+}
+
+/* Names that hold all words, in any order: "Levi Dana" finds "Dana Levi". */
+enum err calls_search_names(struct buf *b, int64_t business_id, struct str search) {
+  struct str words[CALLS_SEARCH_WORDS_MAX];
+  size_t count = split_words(search, words);
+  if (count < 2) return calls_search_phrase(b, business_id, DB_GRAMS_NAMES, search);
+  for (size_t i = 0; i < count; i++) {
+    if (i) TRY(buf_add(b, STR(" AND ")));
+    TRY(calls_search_phrase(b, business_id, DB_GRAMS_NAMES, words[i]));
+  }
+  return OK;
 }
 
 /* ---- a document's text ---- */

@@ -186,7 +186,7 @@ def test_lists_are_filtered_and_paged(world, many):
 def test_bad_parameters_are_400(world, stage):
     server, business = stage
     for query in ("limit=0", "limit=101", "limit=x", "limit=-1", "limit=1.5", "offset=10001", "offset=-1", "offset=x",
-                  "cursor=x", "cursor=%00", "search=ab", "direction=up", "has_recording=maybe", "recording_status=nope",
+                  "cursor=x", "cursor=%00", "search=a1", "direction=up", "has_recording=maybe", "recording_status=nope",
                   "since=yesterday", "since=2024-13-01", "until=2024-08-01T25:00:00Z", "legs=some",
                   "search=" + "x" * 3000, "status=nope%00"):
         assert_problem(server.get(f"/api/calls?{query}", business.viewer), 400, query)

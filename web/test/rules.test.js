@@ -47,11 +47,17 @@ test('news of a recording change its row, wherever it was booked, and nothing el
   )
 })
 
+test('two letters or three characters are a search', async () => {
+  const { canSearch } = await load('calls/filters.ts')
+  const asked = ['', 'ל', '12', 'a1', 'לי', 'da', '123', 'a b'].filter(canSearch)
+  assert.deepEqual(asked, ['לי', 'da', '123', 'a b'])
+})
+
 test('the filters of the address are what the API is asked', async () => {
   const { queryOf, readFilters } = await load('calls/filters.ts')
   const asked = (text) => Object.fromEntries(queryOf(readFilters(new URLSearchParams(text)), new Date(2025, 2, 10, 15)))
   assert.deepEqual(asked(''), { limit: '50' })
-  assert.deepEqual(asked('q=ab'), { limit: '50' }, 'too short to ask for')
+  assert.deepEqual(asked('q=a1'), { limit: '50' }, 'too short to ask for')
   assert.deepEqual(asked('q=abc&direction=inbound&recording=failed&status=busy&has=no'), {
     limit: '50',
     search: 'abc',

@@ -237,8 +237,9 @@ static void invalid_filters_are_refused(void **state) {
       {.limit = 101},
       {.limit = 1, .offset = -1},
       {.limit = 1, .offset = CALLS_LIST_OFFSET_MAX + 1},
-      {.limit = 1, .search = STR("ab")},
-      {.limit = 1, .search = STR("דנ")},
+      {.limit = 1, .search = STR("a1")},
+      {.limit = 1, .search = STR("a ")},
+      {.limit = 1, .search = STR("ד")},
       {.limit = 1, .search = STR("\xff\xff\xff")},
       {.limit = 1, .search = {longer, sizeof(longer)}},
   };
@@ -247,6 +248,45 @@ static void invalid_filters_are_refused(void **state) {
     size_t n;
     bool more;
     assert_int_equal(calls_list_page(db, 1, &cases[i], keys, &n, &more), ERR_INVALID);
+  }
+  db_close(db);
+}
+
+static void people_write_names_and_numbers_in_many_ways(void **state) {
+  static const struct {
+    const char *search;
+    size_t found;
+  } cases[] = {
+      {"לי", 1},
+      {"גל", 0},
+      {"da", 1},
+      {"ca", 0}, /* not the beginning of every SID */
+      {"Levi Dana", 1},
+      {"dana  levi", 1},
+      {"Dana Cohen", 0},
+      {"+972 (0)54-123-4567", 1},
+      {"+972541234567 ext. 12", 1},
+      {"+972 54 123 4567 x9", 1},
+      {"٠٥٤١٢٣٤٥٦٧", 1},
+      {"０５４１２３", 1},
+      {"0541234568", 0},
+  };
+  struct db *db = scratch_ledger(*state);
+  struct call c;
+  scratch_call(db, 1, "CA1", "", NOW);
+  assert_int_equal(calls_get(db, 1, STR("CA1"), &c), OK);
+  (void)snprintf(c.from_number, sizeof(c.from_number), "+972541234567");
+  (void)snprintf(c.caller_name, sizeof(c.caller_name), "Dana Levi");
+  assert_int_equal(scratch_put(db, &c), OK);
+  struct str name = STR("לי");
+  assert_int_equal(calls_set_host(db, 1, STR("CA1"), &name, NULL, NULL), OK);
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct calls_filter f = {.limit = 10, .search = str_from(cases[i].search)};
+    struct calls_key keys[10];
+    size_t n = 99;
+    bool more;
+    assert_int_equal(calls_list_page(db, 1, &f, keys, &n, &more), OK);
+    if (n != cases[i].found) fail_msg("%s finds %zu", cases[i].search, n);
   }
   db_close(db);
 }
@@ -365,6 +405,7 @@ static void older_calls_are_listed_by_recording_after_the_migration(void **state
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      SCRATCH_TEST(people_write_names_and_numbers_in_many_ways),
       SCRATCH_TEST(every_search_gives_what_it_should_in_order),
       SCRATCH_TEST(filters_of_every_kind_agree_with_each_other),
       SCRATCH_TEST(an_offset_passes_over_rows),

@@ -1,7 +1,7 @@
 import { useEffect, useId, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Icon } from '../ui/Icon'
-import { countFilters, type FilterName, type Filters, SEARCH_LEAST } from './filters'
+import { canSearch, countFilters, type FilterName, type Filters } from './filters'
 
 const outcomes = [
   'completed',
@@ -138,7 +138,7 @@ function Search({ value, set }: { value: string; set: (q: string) => void }) {
     }, SEARCH_MS)
     return () => clearTimeout(timer)
   }, [text])
-  const short = text.trim() !== '' && [...text.trim()].length < SEARCH_LEAST
+  const short = text.trim() !== '' && !canSearch(text.trim())
   return (
     <div className="search">
       <Icon name="search" />

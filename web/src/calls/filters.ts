@@ -7,7 +7,12 @@ export const names = ['q', 'direction', 'recording', 'status', 'has', 'date', 'f
 export type FilterName = (typeof names)[number]
 export type Filters = Record<FilterName, string>
 
-export const SEARCH_LEAST = 3
+const SEARCH_LEAST = 3
+
+/** The server takes three characters, or two letters: names such as לי have no more. */
+export function canSearch(text: string): boolean {
+  return [...text].length >= SEARCH_LEAST || /^\p{L}{2}$/u.test(text)
+}
 export const PAGE = 50
 
 export function readFilters(params: URLSearchParams): Filters {
@@ -51,7 +56,7 @@ export function queryOf(filters: Filters, now = new Date()): URLSearchParams {
   const query = new URLSearchParams({ limit: String(PAGE) })
   const search = filters.q.trim()
   const { since, until } = span(filters, now)
-  if ([...search].length >= SEARCH_LEAST) query.set('search', search)
+  if (canSearch(search)) query.set('search', search)
   if (filters.direction) query.set('direction', filters.direction)
   if (filters.recording) query.set('recording_status', filters.recording)
   if (filters.status) query.set('status', filters.status)
