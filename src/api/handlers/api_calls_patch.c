@@ -17,7 +17,7 @@
 #include "api/request/problem.h"
 #include "domain/call_view.h"
 
-enum { FIELD_SIZE = 65 };
+enum { FIELD_SIZE = 65, DETAIL_MAX = 512 };
 
 /* ---- the patch (pure functions) ---- */
 
@@ -60,6 +60,40 @@ enum err call_patch_read(struct str body, struct call_patch *ret_patch, char *re
   }
   *ret_patch = p;
   return OK;
+}
+
+/* The name of the first member, at any depth, whose text holds U+0000; NULL: none. The parser's limit on nesting bounds the
+ * recursion. */
+static const char *find_member_with_nul(const char *name, json_t *value) {
+  const char *found = NULL;
+  if (json_is_string(value)) return memchr(json_string_value(value), '\0', json_string_length(value)) ? name : NULL;
+  for (size_t i = 0; !found && i < json_array_size(value); i++)
+    found = find_member_with_nul(name, json_array_get(value, i));
+  for (void *m = json_object_iter(value); !found && m; m = json_object_iter_next(value, m))
+    found = find_member_with_nul(json_object_iter_key(m), json_object_iter_value(m));
+  return found;
+}
+
+enum err call_patch_explain(struct str body, struct buf *b) {
+  json_error_t error;
+  json_t *document = json_loadb(body.n ? body.p : "", body.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+  const char *name = find_member_with_nul("", document);
+  enum err e = OK;
+  struct str shown = name ? str_head_utf8(str_from(name), FIELD_SIZE - 1) : STR_NONE;
+  if (name)
+    e = buf_addf(b, "The text of %.*s holds U+0000, which can't be stored.", STR_ARG(shown));
+  else if (document)
+    e = buf_add(b, STR("The body is not a JSON object."));
+  else if (json_error_code(&error) == json_error_null_byte_in_key)
+    e = buf_addf(b, "A member's name holds U+0000, which can't be stored: see byte %d.", error.position);
+  else if (json_error_code(&error) == json_error_duplicate_key)
+    e = buf_addf(b, "A member is there twice: see byte %d.", error.position);
+  else if (json_error_code(&error) == json_error_numeric_overflow)
+    e = buf_addf(b, "A number is too large: see byte %d.", error.position);
+  else
+    e = buf_addf(b, "The body is not JSON: see byte %d.", error.position);
+  json_decref(document);
+  return e;
 }
 
 void call_patch_done(struct call_patch *p) {
@@ -199,11 +233,15 @@ static void edit_on_written(struct db_call *c) {
     edit_answer_err(edit_request_of(c), c->result);
 }
 
-static void edit_answer_bad_patch(struct http_exchange *x, const char *field) {
+static void edit_answer_bad_patch(struct http_exchange *x, struct str body, const char *field) {
+  struct buf detail CLEANUP(buf_done) = BUF_INIT(DETAIL_MAX);
+  const char *text;
   if (field[0])
     problem_answer_field(x, str_from(field));
+  else if (call_patch_explain(body, &detail) != OK || buf_terminate(&detail, &text) != OK)
+    problem_answer_err(x, ERR_NOMEM);
   else
-    problem_answer_detail(x, PROBLEM_BAD_REQUEST, "The body is not a JSON object.");
+    problem_answer_detail(x, PROBLEM_BAD_REQUEST, text);
 }
 
 void api_patch_call(void *arg, struct http_exchange *x) {
@@ -212,7 +250,7 @@ void api_patch_call(void *arg, struct http_exchange *x) {
   char field[FIELD_SIZE];
   if (!request_id(req, ID_CALL)) return;
   if (call_patch_read(req->request->body, &patch, field, sizeof(field)) != OK) {
-    edit_answer_bad_patch(x, field);
+    edit_answer_bad_patch(x, req->request->body, field);
     return;
   }
   struct edit_request *d = calloc(1, sizeof(*d));

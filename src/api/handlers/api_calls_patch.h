@@ -21,6 +21,8 @@ struct call_patch {
 /* Parses body. The caller calls call_patch_done after OK. ERR_INVALID: ret_field (size bytes with the NUL) holds the name of
  * the member that is not valid, or "" if body is not a JSON object. */
 CHECKED enum err call_patch_read(struct str body, struct call_patch *ret_patch, char *ret_field, size_t size);
+/* Appends a sentence that says why body is refused as a whole (ret_field was ""): which member, or at which byte. */
+CHECKED enum err call_patch_explain(struct str body, struct buf *b);
 void call_patch_done(struct call_patch *p);
 /* Applies the patch to metadata ("" or a JSON object) and appends the result to b as compact JSON. ERR_TOO_BIG: the result is
  * over the ceiling of b. */

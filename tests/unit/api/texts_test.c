@@ -243,6 +243,28 @@ static void a_patch_names_what_it_may_not_hold(void **state) {
   }
 }
 
+static void a_body_that_is_refused_as_a_whole_is_told_why(void **state) {
+  (void)state;
+  static const struct {
+    const char *body, *why;
+  } rows[] = {
+      {"", "The body is not JSON: see byte 0."},
+      {"[]", "The body is not a JSON object."},
+      {"{\"ref\":\"\\u0000\"}", "The text of ref holds U+0000, which can't be stored."},
+      {"{\"metadata\":{\"a\":{\"b\":[1,\"x\\u0000\"]}}}", "The text of b holds U+0000, which can't be stored."},
+      {"{\"metadata\":{\"k\\u0000\":1}}", "A member's name holds U+0000, which can't be stored: see byte 22."},
+      {"{\"ref\":\"a\",\"ref\":\"b\"}", "A member is there twice: see byte 16."},
+      {"{\"metadata\":{\"n\":99999999999999999999}}", "A number is too large: see byte 37."},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct buf b CLEANUP(buf_done) = BUF_INIT(512);
+    const char *text;
+    assert_int_equal(call_patch_explain(str_from(rows[i].body), &b), OK);
+    assert_int_equal(buf_terminate(&b, &text), OK);
+    assert_string_equal(text, rows[i].why);
+  }
+}
+
 static void a_patch_says_what_to_set_and_what_to_clear(void **state) {
   (void)state;
   struct call_patch p;
@@ -368,6 +390,7 @@ int main(void) {
       cmocka_unit_test(only_the_named_proxies_are_trusted),
       cmocka_unit_test(a_list_of_proxies_that_cannot_be_read_is_refused),
       cmocka_unit_test(a_patch_names_what_it_may_not_hold),
+      cmocka_unit_test(a_body_that_is_refused_as_a_whole_is_told_why),
       cmocka_unit_test(a_patch_says_what_to_set_and_what_to_clear),
       cmocka_unit_test(metadata_is_merged),
       cmocka_unit_test(metadata_has_a_ceiling),
