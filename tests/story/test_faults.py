@@ -262,6 +262,26 @@ def test_what_is_for_good_at_once_is_asked_once(world, provider):
     eventually(lambda: not world.parts())
 
 
+def test_audio_that_is_not_decoded_is_kept_and_played(world, provider):
+    server = world.server()
+    business = world.business(provider)
+    amr = b"#!AMR\n" + (b"\x3c" + b"." * 31) * 250
+    aac = b"\xff\xf1\x6c\x40\x02\x1f\xfc........." * 125
+    webm = b"\x1a\x45\xdf\xa3" + b"." * 2000
+    for data, kind, extension, duration in ((amr, "audio/amr", "amr", 5), (aac, "audio/aac", "aac", 16),
+                                            (webm, "audio/webm", "webm", 2)):  # as the webhook said
+        tape = provider.tape()
+        tape.default = p.content(data, {"Content-Type": "application/octet-stream"})
+        business.tell(server, tape)
+        world.wait_state(tape.sid, "ready")
+        play = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA)
+        assert (play.status, play.body, play.header("content-type")) == (206, data, kind)
+        status = server.get(f"/api/recordings/{tape.sid}/status", business.viewer).json()
+        assert (status["status"], status["duration"]) == ("ready", duration)
+        saved = server.get(f"/api/recordings/{tape.sid}/download", business.viewer)
+        assert f".{extension}" in saved.header("content-disposition")
+
+
 def test_the_formats_are_tried_in_their_order(world, provider):
     server = world.server(RECORDING_FORMATS="wav-dual,wav,mp3")
     business = world.business(provider)
