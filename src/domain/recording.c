@@ -145,6 +145,11 @@ static bool when_fourth_crash(const struct rule_input *a) {
 static bool when_retried_too_often(const struct rule_input *a) {
   return is_ahead(a->row->retried[2] + RECORDING_RETRY_WINDOW_MS, a->now, RECORDING_RETRY_WINDOW_MS);
 }
+/* The provider said that there is no audio: another attempt could only replace that reason by a worse one. */
+static bool when_absent(const struct rule_input *a) {
+  enum recording_error e = recording_error_of_code(str_from(a->row->error_code), NULL);
+  return e == RECORDING_ABSENT_TOO_SHORT || e == RECORDING_ABSENT_SILENT;
+}
 static bool when_failed_auth(const struct rule_input *a) {
   return strcmp(a->row->error_code, recording_error_code(RECORDING_AUTH_FAILED)) == 0;
 }

@@ -127,6 +127,18 @@ def test_all_that_failed_for_one_reason_can_be_retried_at_once(world, provider, 
     assert world.state(absent.sid) == "failed"
 
 
+def test_retrying_all_keeps_the_reason_of_what_is_absent(world, provider, failing):
+    server, business, tape = failing
+    absent = provider.tape()
+    business.tell(server, absent, "absent", ErrorCode="16102")
+    world.wait_state(absent.sid, "failed")
+    row = world.row(absent.sid)
+    tape.default = p.whole
+    assert server.post("/api/recordings/retry", business.key("admin")).json() == {"queued": 1}
+    world.wait_state(tape.sid)
+    assert world.row(absent.sid) == row and not absent.asks
+
+
 def test_an_enqueue_cools_down_for_a_minute(world, provider, failing):
     """What is missing and was enqueued less than 60 s ago is not enqueued again by a play."""
     server, business, _ = failing

@@ -203,6 +203,12 @@ BEFORE(auth_failed) {
   memcpy(row->error_code, "auth_failed\0\0\0", 15);
 }
 
+BEFORE(absent) {
+  UNUSED;
+  row->permanent = true;
+  (void)snprintf(row->error_code, sizeof(row->error_code), "absent_silent");
+}
+
 #define STAYS(event, from, before, why) \
   { #event " " #from " " #before, RECORDING_##event, RECORDING_##from, before, false, 0, RECORDING_SKIP_##why }
 #define MOVES(event, from, before, to) \
@@ -217,6 +223,7 @@ static const struct step steps[] = {
     STAYS(PLAY, QUEUED, wanted_now, ALREADY_QUEUED),
     MOVES(PLAY, QUEUED, NULL, QUEUED),
     STAYS(PLAY, FAILED, permanent, PERMANENT),
+    MOVES(PLAY, FAILED, auth_failed, QUEUED),
     STAYS(PLAY, FAILED, backing_off, BACKOFF),
     STAYS(PLAY, FAILED, NULL, BACKOFF),
     MOVES(PLAY, FAILED, back_off_over, QUEUED),
@@ -296,6 +303,7 @@ static const struct step steps[] = {
     MOVES(PERSON_RETRY, FAILED, retried_thrice_long_ago, QUEUED),
     MOVES(PERSON_RETRY, FAILED, permanent, QUEUED),
     MOVES(PERSON_RETRY, MISSING, cooling, QUEUED),
+    STAYS(RETRY_ALL, FAILED, absent, PERMANENT),
     MOVES(RETRY_ALL, FAILED, permanent, QUEUED),
     MOVES(CREDENTIALS, FAILED, auth_failed, QUEUED),
     STAYS(CREDENTIALS, FAILED, NULL, NOTHING),
