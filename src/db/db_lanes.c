@@ -9,8 +9,8 @@
  *  (3) Each job taken moves its ring on by one lane, so no business gets two turns of a class while another one's job waits in
  *      that class.
  *  (4) Leases go first, then webhooks, then edits. A waiting edit goes before them once they have used, since the last edit, at
- *      least PASSED_LEAST_US and EDIT_SHARE times that edit's duration. So edits always progress, and use a fifth of the time
- *      at most. */
+ *      least PASSED_LEAST_US and EDIT_SHARE times that edit's duration. An edit counts for EDIT_MOST_US at
+ *      most, so edits always progress; those of up to EDIT_MOST_US use a fifth of the time at most, longer ones more. */
 #include "db/db_lanes.h"
 
 #include <assert.h>

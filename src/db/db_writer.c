@@ -1,12 +1,12 @@
 /* db_writer.c - one thread with one connection runs jobs in groups.
  *
- *   waiting --its turn--> begun --2 ms, or no job waits--> commit --on disk--> answered with run's result
+ *   waiting --its turn--> run   --2 ms, or no job waits--> commit --on disk--> answered with run's result
  *      |                    |                                |  `-- *more is set --> waiting, for its next part
  *      |                    |                                `---- failed --> answered with the error
  *      |                    `-- SQLite rolled back by itself --> all jobs of the group answered with the error
  *      |-- deadline over, or abandoned --> answered with ERR_BUSY or ERR_CLOSED, not begun
- *      |-- begin is BUSY: tried again until the job has waited busy_ms --> answered with ERR_BUSY
- *      `-- begin fails otherwise --> all waiting jobs answered with the error
+ *      |-- BEGIN IMMEDIATE is BUSY: tried again until the job has waited busy_ms --> answered with ERR_BUSY
+ *      `-- BEGIN IMMEDIATE fails otherwise --> all waiting jobs answered with the error
  *
  * Invariants
  *  (1) done gets OK only after the commit of the job's last part returned.
@@ -223,7 +223,7 @@ static bool part_run(struct db_writer *w, struct waiting_job *j, enum err *ret_w
   int64_t began_us = clock_mono_us(), rows = db_touched(w->db);
   metric_observe_of(METRIC_DATABASE_JOB_WAIT_SECONDS, j->job.name, began_us - j->queued_ms * 1000);
   j->began = true;
-  bool whole = job_run(w->db, j, ret_why);
+  bool transaction_stands = job_run(w->db, j, ret_why);
   int64_t us = clock_mono_us() - began_us;
   rows = db_touched(w->db) - rows;
 #ifdef CALLREEL_TEST_HOOKS
@@ -238,7 +238,7 @@ static bool part_run(struct db_writer *w, struct waiting_job *j, enum err *ret_w
   if (us > SLOW_US) log_slow_job(w, j, us);
   LOCKED(&w->lock);
   lanes_spent(&w->lanes, j, us);
-  return whole;
+  return transaction_stands;
 }
 
 /* Runs jobs until none waits or 2 ms are over, then commits and answers them. */
@@ -246,17 +246,17 @@ static void group_run(struct db_writer *w) {
   struct job_list ran = {NULL, &ran.first};
   int64_t until_us = clock_mono_us() + GROUP_US;
   enum err e = OK;
-  bool whole = true, suspect = false;
+  bool transaction_stands = true, saw_database_error = false;
   struct waiting_job *j;
-  while (whole && clock_mono_us() < until_us && (j = queue_take(w))) {
+  while (transaction_stands && clock_mono_us() < until_us && (j = queue_take(w))) {
     list_add(&ran, j);
     if (!job_may_begin(j)) continue;
-    whole = part_run(w, j, &e);
-    suspect = suspect || is_database_error(j->result);
+    transaction_stands = part_run(w, j, &e);
+    saw_database_error = saw_database_error || is_database_error(j->result);
   }
-  if (whole) e = commit_timed(w->db);
+  if (transaction_stands) e = commit_timed(w->db);
   if (e != OK) db_rollback(w->db);
-  atomic_store(&w->healthy, e == OK && !suspect);
+  atomic_store(&w->healthy, e == OK && !saw_database_error);
   if (e == OK && w->config.committed) w->config.committed(w->config.arg);
   if (e == OK) queue_unfinished(w, &ran);
   jobs_answer(w, &ran, e);

@@ -1,6 +1,7 @@
 /* db_writer.h - the writer: one thread that runs the write jobs of all others, with group commit (docs/internals/writer.md).
  *
- *   db_writer_submit(w, (struct db_job){.name = METRIC_JOB_EDIT, .business_id = b, .run = run, .done = done, .arg = a});
+ *   db_writer_submit(w, (struct db_job){.name = METRIC_JOB_EDIT, .class = DB_CLASS_EDIT, .business_id = b,
+ *                                      .run = run, .done = done, .arg = a});
  *
  * Each job runs as a savepoint inside a shared transaction. The writer commits when no job waits, or after 2 ms, and then calls
  * `done` of every job on its own thread: with what `run` returned, or with the error of the commit. A job that fails is rolled
@@ -13,7 +14,8 @@
  *      `run` is called again. It continues even if its caller has gone.
  * The writer guarantees
  *  (4) Businesses take turns. Jobs of one business and class run in the order in which they were submitted.
- *  (5) Leases go before webhooks, webhooks before edits. Edits get a fifth of the time when all three never pause.
+ *  (5) Leases go before webhooks, webhooks before edits. When all three never pause, edits of up to 250 ms each get
+ *      a fifth of the time; longer ones get more (db_lanes.c, 4).
  *  (6) A job that has not begun is dropped when its deadline is over or its caller has abandoned it.
  * Thread rule: any thread. */
 #pragma once
@@ -26,7 +28,7 @@ struct db_writer;
 enum { DB_JOB_ROWS = 500 };
 
 enum db_class {
-  DB_CLASS_EDIT,    /* requests of people, and everything that is neither of the others */
+  DB_CLASS_EDIT,    /* the default: requests of people, and everything that is neither of the others */
   DB_CLASS_WEBHOOK, /* webhooks: the provider may not send them again */
   DB_CLASS_LEASE,   /* reports of a worker, which loses its lease if they are late */
   DB_CLASS_COUNT_

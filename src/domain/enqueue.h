@@ -1,4 +1,4 @@
-/* enqueue.h - queues a recording for a person or a host application. There is no other way to do so.
+/* enqueue.h - queues a recording for a person or a host application. Handlers must use it, not queue_apply.
  *
  *   outcome = enqueue_check(&row, ENQUEUE_PLAY, now);                    from a row that was read: is a write needed?
  *   if (outcome.moved) enqueue_run(db, business, sid, ENQUEUE_PLAY, now, &row, &outcome);

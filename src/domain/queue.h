@@ -1,5 +1,6 @@
 /* queue.h - the queue of downloads: which recording is filled next, what a fill reports, expired leases and retries.
- * The rows of `recordings` are the queue; there is no other table. docs/internals/queue.md shows the whole path.
+ * The rows of `recordings` are the queue. The table `retries` only holds the progress of retries
+ * of many recordings. docs/internals/queue.md shows the whole path.
  *
  *   queue_maintain(db, now, jitter, &maintained);                     takes back expired leases, queues due retries
  *   queue_claim(db, &limits, owner, now, &row);                       leases the next recording to this worker
@@ -17,21 +18,19 @@ struct queue_limits {
   int per_business; /* DOWNLOADS_PER_BUSINESS; a play may use one more */
   int total;        /* DOWNLOADS_TOTAL */
 };
-/* One call changes at most this many rows of each kind, so that a job of the writer stays short; the next call does the
- * rest. The first part of a retry is larger because its number is shown to a person. Later parts are small because a
- * webhook may have to wait for one. */
 enum {
   QUEUE_TRIAL_FIRST_MS = 30 * 1000, /* the first trial of a stopped account; the pause before the next doubles … */
   QUEUE_TRIAL_EVERY_MS = ACCOUNT_TRIAL_MS, /* … up to this */
   QUEUE_TRIAL_STREAK = 5,                  /* from so many errors in a row on, one fill at a time tries an account */
-  QUEUE_MAINTAIN_MAX = 50,
-  QUEUE_RETRY_FIRST = 200,
-  QUEUE_RETRY_PART = 50
 };
+/* One call changes at most this many rows of each kind, so that a job of the writer stays short; the next call does the
+ * rest. The first part of a retry is larger because its number is shown to a person. Later parts are small because a
+ * webhook may have to wait for one. */
+enum { QUEUE_MAINTAIN_MAX = 50, QUEUE_RETRY_FIRST = 200, QUEUE_RETRY_PART = 50 };
 
 struct queue_maintained {
   int leases_expired; /* leases taken back from workers that died or hang */
-  int due;            /* recordings queued again after their back-off */
+  int due;            /* recordings whose back-off is over: queued again */
   int64_t next_at;    /* call queue_maintain again by then (database time); 0: nothing is waiting */
   bool retries;       /* true: call queue_retry_next */
 };
@@ -49,12 +48,14 @@ CHECKED enum err queue_credentials_version(struct db *db, int64_t business_id, i
  * ERR_CONFLICT: the lease is lost and nothing changed; the fill must stop. */
 CHECKED enum err queue_report(struct db *db, int64_t business_id, struct str recording_sid,
                               const struct recording_event *event, int64_t now, struct recording *ret_row);
-/* Applies an event that needs no lease (play, found, file gone …). ERR_NOT_FOUND: no such recording. ERR_CONFLICT:
+/* Applies an event that needs no lease (play, found, file gone …). For enqueue.h and callreel verify; handlers use enqueue.h.
+ * ERR_NOT_FOUND: no such recording. ERR_CONFLICT:
  * another writer changed the row. */
 CHECKED enum err queue_apply(struct db *db, int64_t business_id, struct str recording_sid,
                              const struct recording_event *event, int64_t now, struct recording *ret_row,
                              struct recording_outcome *ret_outcome);
-/* Queues all recordings of a business that failed with auth_failed; works like queue_retry_all. */
+/* The business has new credentials: queues its recordings that failed with auth_failed; works like queue_retry_all. It
+ * has nothing to do with the event RECORDING_RELEASED. */
 CHECKED enum err queue_release_account(struct db *db, int64_t business_id, int64_t now);
 
 /* Retrying many recordings. queue_retry_all queues the first part at once. If there are more, it adds a row to the

@@ -1,5 +1,5 @@
-/* provider.h - what callreel needs of a provider, as a table of functions. Each provider is files of its own, never a
- * branch.
+/* provider.h - what callreel needs of a provider, as a table of functions. Each provider has files of its own and no
+ * branches in others. Five places still assume Twilio: docs/internals/fill.md, "Another provider".
  *
  *   const struct provider *p = provider_find(STR("twilio"));
  *   p->webhook(&account, &hook, &storage, &delivery, &field)      a webhook, checked and parsed
@@ -21,16 +21,19 @@
 struct provider_account {
   int64_t business_id;
   struct str account_sid;
-  struct str tokens[2]; /* auth tokens; the first is used to fetch; empty if absent */
-  struct str api_key;   /* with api_secret: used to fetch if present; else account_sid and tokens[0] */
+  struct str
+      tokens[2];      /* auth tokens, empty if absent. Either may have signed a webhook; the first is used to fetch, the
+                           second is the other one while tokens are replaced */
+  struct str api_key; /* with api_secret: used to fetch if present; else account_sid and tokens[0] */
   struct str api_secret;
   struct str base_url; /* origin without a trailing '/' */
 };
 
+/* ANY: the url as it is, in the provider's own format. */
 enum provider_format { PROVIDER_MP3, PROVIDER_WAV, PROVIDER_WAV_DUAL, PROVIDER_ANY };
 enum { PROVIDER_FORMATS_MAX = 8 };
 
-/* One request for a recording's audio. */
+/* One request for a recording's audio ("ask"). */
 struct provider_ask {
   char *url;                 /* owned */
   struct str user, password; /* views into the account; Basic credentials for the url's origin */
@@ -75,7 +78,7 @@ struct provider {
   bool (*is_recording_sid)(struct str id);
   bool (*is_account_sid)(struct str id);
   /* Checks and parses a webhook. The delivery's views point into *storage, whose ceiling must be at least 4 x body + 8 KiB.
-   * Returns the first refusal that applies, in the order of the enum. After a refusal *ret_delivery has nothing but the SIDs
+   * Returns the first refusal that applies, in the order of the enum; PROVIDER_NO_MEMORY wherever memory runs out. After a refusal *ret_delivery has nothing but the SIDs
    * that the form names: well-formed or empty, and not verified. */
   enum provider_refusal (*webhook)(const struct provider_account *account, const struct provider_webhook *hook,
                                    struct buf *storage, struct delivery *ret_delivery, const char **ret_field);

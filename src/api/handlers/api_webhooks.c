@@ -189,7 +189,7 @@ static void webhook_submit(struct webhook *w) {
     w->db_call.changed_recording_sid = w->recording_sid;
   enum err e = db_call_write(&w->db_call, METRIC_JOB_WEBHOOK, webhook_run_intake, webhook_on_committed);
   if (e == OK) {
-    http_timer(w->db_call.x, WEBHOOK_COMMIT_MS, webhook_on_deadline, w);
+    http_timer(w->db_call.x, WEBHOOK_BEGIN_MS, webhook_on_deadline, w);
     return;
   }
   webhook_answer_not_committed(w, problem_of_err(e));

@@ -17,7 +17,7 @@
 
 enum {
   WRITE_BEGIN_MS = 10 * 1000, /* a write of a person or host begins within this time or not at all */
-  WEBHOOK_COMMIT_MS = 5000,   /* the same of a webhook's write */
+  WEBHOOK_BEGIN_MS = 5000,    /* a webhook's write begins within this time or not at all */
 };
 
 struct db_call {
@@ -47,8 +47,8 @@ void db_call_end(struct db_call *c);
 /* Runs `run` on a reader thread. ERR_BUSY (the readers' queue is full), ERR_CLOSED (the peer has gone): nothing runs. */
 CHECKED enum err db_call_read(struct db_call *c, enum err (*run)(struct db *db, struct db_call *c),
                               void (*on_done)(struct db_call *c));
-/* Runs `run` as a job of the writer; name is the job's name in metrics. A METRIC_JOB_WEBHOOK has priority over other jobs and
- * begins within WEBHOOK_COMMIT_MS or not at all. Any other job begins within WRITE_BEGIN_MS or not at all (result ERR_BUSY),
+/* Runs `run` as a job of the writer; name is the job's name in metrics. A METRIC_JOB_WEBHOOK goes after leases and before
+ * edits (db_writer.h, 5), and begins within WEBHOOK_BEGIN_MS or not at all. Any other job begins within WRITE_BEGIN_MS or not at all (result ERR_BUSY),
  * and does not begin if the client has left (result ERR_CLOSED) unless outlives_caller is set. Errors as db_call_read. */
 CHECKED enum err db_call_write(struct db_call *c, enum metric_label_JOB name,
                                enum err (*run)(struct db *db, struct db_call *c), void (*on_done)(struct db_call *c));
