@@ -4,8 +4,12 @@
  *
  *   question                              decided by                              enum           outcomes
  *   is its file open on this loop?        api_stream.c                            -              file; else this file
- *   what does its row allow?              playback_decide (domain/playback.h)     playback_kind  FILE, WAIT, a refusal
- *   FILE: does the volume have the file?  playback_request_on_opened              -              file; else queue again
+ *   is its row READY?                     api_playback_read.c sets must_open      -              open its file; else below
+ *   READY: does the volume have the file? playback_request_on_opened              -              file; queue again; 503 if
+ *                                                                                                the volume can't be read
+ *   no file: what does its row allow?     playback_decide (domain/playback.h)     playback_kind  WAIT, a refusal; FILE: it
+ *                                                                                                became ready meanwhile
+ *   FILE: read again, how often?          playback_request_read_again             -              READS_AGAIN_MAX, then 503
  *   WAIT: live, later, or 202?            choose_step                             playback_step  live, wait, 202
  *   202, but it is a download?            playback_request_answer_not_ready       -              503
  *   a refusal: which status?              problem_answer_playback (problem.c)     playback_kind  404, 410, 502, 503
@@ -32,7 +36,8 @@
  * Invariants
  *  (1) Only playback_request_enter changes the state, and only along these lines. It alone joins and leaves the loop's
  *      list of waiting requests, and starts and stops the timer.
- *  (2) READING, OPENING, WRITING: a database call is under way whenever the loop runs anything else. WAITING: none is.
+ *  (2) READING, OPENING, WRITING: db_call is busy (a read, the opening of a file, a write) whenever the loop runs anything
+ *      else. WAITING: it is not.
  *  (3) It waits only with a watch that was begun before the row in hand was read.
  *  (4) Once a recording was found, the request stays with it, even if the call comes to mean another recording.
  *  (5) The subject must still be admitted when bytes are sent: a session that may have ended meanwhile is looked up
@@ -240,10 +245,16 @@ void playback_request_answer_waiting(struct api_loop *l) {
 
 /* ---- deciding ---- */
 
-enum playback_step { STEP_READ_AGAIN, STEP_ANSWER_LIVE, STEP_WAIT, STEP_ANSWER_STATUS };
+enum playback_step {
+  STEP_READ_AGAIN,    /* the recording became ready since it was read: a new read opens its file */
+  STEP_ANSWER_LIVE,   /* send what arrives */
+  STEP_WAIT,          /* until the row changes or the time is up */
+  STEP_ANSWER_STATUS, /* 202 with the status object (a download: 503), or a problem */
+};
 
-/* The provider was asked just now and does not have it yet. Its webhook will say when it has; waiting here is of no
- * use. */
+/* The recording is missing and this request may not queue it now: the provider was asked moments ago and does not have
+ * it yet (its webhook will queue it), or its file was lost moments after it was last queued (a later request will).
+ * Nothing comes soon, so the request does not wait. */
 static bool is_not_at_provider_yet(const struct playback_request *p) {
   return p->row.status == RECORDING_MISSING && !p->outcome.moved;
 }
@@ -287,7 +298,7 @@ static void playback_request_decide(struct playback_request *p) {
   }
 }
 
-/* True: a watch was begun now, so the row has to be read again before it may wait (3). */
+/* True: a watch was begun now, so the row must be read again before the request may wait (3). */
 static bool playback_request_watch(struct playback_request *p) {
   if (p->watch || !may_wait(p)) return false;
   return events_watch(p->db_call.api->parts.events, p->row.business_id, str_from(p->found_sid),
@@ -305,7 +316,8 @@ static void playback_request_log_skip_once(struct playback_request *p) {
   playback_request_log_skip(&p->row, p->outcome.skip);
 }
 
-/* Counts a miss: this request begins a fill, or joins one that is queued or running. */
+/* Counts a request without a file: collapsed if it joins a fill that is queued or running, else a miss. A miss begins a
+ * fill, or can't: back-off, the account's pause or a permanent failure. */
 static void playback_request_count_miss(const struct playback_request *p) {
   struct recording_outcome outcome = enqueue_check(&p->row, enqueue_kind_of(p), p->db_call.now);
   bool on_its_way = p->row.status == RECORDING_QUEUED || p->row.status == RECORDING_DOWNLOADING;
@@ -330,7 +342,8 @@ static void playback_request_enqueue_or_wait(struct playback_request *p) {
     return;
   }
   playback_request_log_skip_once(p);
-  if (watches_now && !p->tape)
+  bool is_live = p->tape && live_body_can_answer(http_request(p->db_call.x), p->tape);
+  if (watches_now && !is_live)
     playback_request_read(p); /* (3) */
   else
     playback_request_decide(p);

@@ -1,5 +1,5 @@
 /* playback_request_test.c - a request that waits for a recording is answered when its time is up and when the process
- * drains, with every kind of credential, with and without a known length. */
+ * drains, with every kind of credential, with and without a known length; and when the recording changes. */
 #include "service.h"
 
 #include <sched.h>
@@ -240,16 +240,7 @@ static void draining_answers_a_request_that_waits_for_a_beginning(void **state) 
   each_credential(*state, before_it_began, DRAINED);
 }
 
-#ifdef CALLREEL_TEST_HOOKS
-static void a_timeout_answers_a_request_that_waits_for_an_end(void **state) {
-  each_credential(*state, without_a_length, TIMED_OUT);
-}
-
-static void a_timeout_answers_a_request_that_waits_for_a_beginning(void **state) {
-  each_credential(*state, before_it_began, TIMED_OUT);
-}
-
-/* ---- a change that comes while the session is looked up ---- */
+/* ---- holding a thread ---- */
 
 struct gate {
   sem_t reached, open;
@@ -269,6 +260,17 @@ static void hold_readers(struct service *s, struct gate *g) {
   assert_int_equal(db_readers_run(s->readers, s->business, hold_reader, g), OK);
   while (sem_wait(&g->reached) != 0) continue;
 }
+
+#ifdef CALLREEL_TEST_HOOKS
+static void a_timeout_answers_a_request_that_waits_for_an_end(void **state) {
+  each_credential(*state, without_a_length, TIMED_OUT);
+}
+
+static void a_timeout_answers_a_request_that_waits_for_a_beginning(void **state) {
+  each_credential(*state, before_it_began, TIMED_OUT);
+}
+
+/* ---- a change that comes while the session is looked up ---- */
 
 static void a_change_may_come_during_a_timeout(void **state) {
   struct service *s = *state;
@@ -293,6 +295,62 @@ static void a_change_may_come_during_a_timeout(void **state) {
   assert_int_equal(got.status, 200);
 }
 #endif
+
+/* ---- a change that comes after the row was read and before the watch began ---- */
+
+static void hold_loop(void *arg) {
+  hold_reader(NULL, arg);
+}
+
+/* Another listener has just asked for it, so the request need not write. */
+static enum err store_just_played(struct db *db, void *arg) {
+  const struct service *s = arg;
+  struct recording row;
+  TRY(recordings_get(db, s->business, STR(RE1), &row));
+  struct recording next = row;
+  next.wanted_at = db_now_ms(db);
+  return recordings_store(db, &row, &next);
+}
+
+static enum err store_not_audio(struct db *db, void *arg) {
+  const struct service *s = arg;
+  struct recording row;
+  TRY(recordings_get(db, s->business, STR(RE1), &row));
+  struct recording next = row;
+  next.status = RECORDING_FAILED;
+  next.permanent = true;
+  next.lease_until = 0;
+  (void)snprintf(next.error_code, sizeof(next.error_code), "not_audio");
+  return recordings_store(db, &row, &next);
+}
+
+static void a_change_before_the_watch_is_not_missed(void **state) {
+  struct service *s = *state;
+  struct answer got;
+  struct gate reader, next_reader, loop;
+  service_start(s);
+  struct client client = client_of(s, BY_KEY);
+  struct arriving a = begin_fill(s, -1);
+  assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = store_just_played, .arg = s}), OK);
+  hold_readers(s, &reader);
+  int fd = ask(s, &client, LATER_PART);
+  for (int i = 0; i < 5; i++) /* each request takes at least one turn of the loop */
+    assert_int_equal(service_ask(s, "GET", "/healthz", NULL, "", NULL)->status, 200);
+  (void)sem_init(&loop.reached, 0, 0);
+  (void)sem_init(&loop.open, 0, 0);
+  assert_int_equal(http_loop_post(s->server, 0, hold_loop, &loop), OK);
+  while (sem_wait(&loop.reached) != 0) continue;
+  (void)sem_post(&reader.open);
+  hold_readers(s, &next_reader); /* the request's row was read */
+  (void)sem_post(&next_reader.open);
+  assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = store_not_audio, .arg = s}), OK);
+  tape_fail(a.tape);
+  tape_unref(a.tape);
+  (void)close(a.fd);
+  (void)sem_post(&loop.open);
+  service_receive(fd, &got);
+  assert_int_equal(got.status, 502);
+}
 
 static void a_session_that_ended_gets_nothing_at_a_drain(void **state) {
   struct service *s = *state;
@@ -323,6 +381,7 @@ int main(void) {
       PLAY_TEST(a_timeout_answers_a_request_that_waits_for_a_beginning),
       PLAY_TEST(a_change_may_come_during_a_timeout),
 #endif
+      PLAY_TEST(a_change_before_the_watch_is_not_missed),
       PLAY_TEST(a_session_that_ended_gets_nothing_at_a_drain),
   };
   return cmocka_run_group_tests(tests, make_keys, free_keys);
