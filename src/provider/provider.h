@@ -78,8 +78,8 @@ struct provider {
   bool (*is_recording_sid)(struct str id);
   bool (*is_account_sid)(struct str id);
   /* Checks and parses a webhook. The delivery's views point into *storage, whose ceiling must be at least 4 x body + 8 KiB.
-   * Returns the first refusal that applies, in the order of the enum; PROVIDER_NO_MEMORY wherever memory runs out. After a refusal *ret_delivery has nothing but the SIDs
-   * that the form names: well-formed or empty, and not verified. */
+   * Returns the first refusal that applies, in the order of the enum; PROVIDER_NO_MEMORY wherever memory runs out. After a
+   * refusal *ret_delivery has nothing but the SIDs that the form names: well-formed or empty, and not verified. */
   enum provider_refusal (*webhook)(const struct provider_account *account, const struct provider_webhook *hook,
                                    struct buf *storage, struct delivery *ret_delivery, const char **ret_field);
   /* Makes the request for this recording's audio in this format; two_channels: with both channels. ERR_DENIED: the url may

@@ -48,18 +48,19 @@ void db_call_end(struct db_call *c);
 CHECKED enum err db_call_read(struct db_call *c, enum err (*run)(struct db *db, struct db_call *c),
                               void (*on_done)(struct db_call *c));
 /* Runs `run` as a job of the writer; name is the job's name in metrics. A METRIC_JOB_WEBHOOK goes after leases and before
- * edits (db_writer.h, 5), and begins within WEBHOOK_BEGIN_MS or not at all. Any other job begins within WRITE_BEGIN_MS or not at all (result ERR_BUSY),
- * and does not begin if the client has left (result ERR_CLOSED) unless outlives_caller is set. Errors as db_call_read. */
+ * edits (db_writer.h, 5), and begins within WEBHOOK_BEGIN_MS or not at all. Any other job begins within WRITE_BEGIN_MS or
+ * not at all (result ERR_BUSY), and does not begin if the client has left (result ERR_CLOSED) unless outlives_caller is set.
+ * Errors as db_call_read. */
 CHECKED enum err db_call_write(struct db_call *c, enum metric_label_JOB name,
                                enum err (*run)(struct db *db, struct db_call *c), void (*on_done)(struct db_call *c));
 
-/* For work on other threads than the database's: db_call_start, then hand the work over, which calls db_call_finish once, on any
- * thread; on_done then runs on the loop. ERR_CLOSED: the peer has gone. */
+/* For work on other threads than the database's: db_call_start, then hand the work over, which calls db_call_finish once, on
+ * any thread; on_done then runs on the loop. ERR_CLOSED: the peer has gone. */
 CHECKED enum err db_call_start(struct db_call *c, void (*on_done)(struct db_call *c));
 void db_call_finish(struct db_call *c, enum err result);
 /* After db_call_start, if the work could not be handed over: on_done will not run. Returns failed. */
 enum err db_call_cancel(struct db_call *c, enum err failed);
 
-/* Answers 200 with a body that may be large. A large body counts against a limit until it is sent: over the business's limit the
- * answer is 429, over the process's 503. */
+/* Answers 200 with a body that may be large. A large body counts against a limit until it is sent: over the business's limit
+ * the answer is 429, over the process's 503. */
 void db_call_answer_large(struct db_call *c, struct http_fields *f, struct str content_type, struct str body);
