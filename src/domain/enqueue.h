@@ -19,7 +19,7 @@ struct recording_outcome enqueue_check(const struct recording *row, enum enqueue
  * writer changed it. */
 CHECKED enum err enqueue_run(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind,
                              int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);
-/* For a ready recording whose file is missing or has another length: makes it missing, logs a warning, then does as
- * enqueue_run. */
+/* For a ready recording whose file is missing or has another length: makes it missing, logs a warning (before the commit),
+ * then does as enqueue_run. */
 CHECKED enum err enqueue_file_gone(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind,
                                    int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);

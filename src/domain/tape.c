@@ -1,8 +1,9 @@
-/* tape.c - a recording in memory while it arrives. One writer, any number of listeners.
+/* tape.c - the length and the descriptor of a recording that arrives. One writer, any number of listeners.
  *
  *   OPEN --more bytes-----> OPEN     [tape_extend, tape_continue_with]
  *   OPEN --all, verified--> DONE     [tape_finish]
- *   OPEN --error----------> BROKEN   [tape_fail]
+ *   OPEN --error----------> BROKEN   [tape_fail; also leaves the table]
+ *   DONE --error----------> DONE     [tape_fail: leaves the table, so that no new listener finds it]
  *
  * Invariants
  *  (1) Bytes [0, committed) never change, whichever descriptor they are read from.
@@ -144,15 +145,15 @@ void tape_finish(struct tape *tape) {
 }
 
 enum err tape_continue_with(struct tape *tape, int fd, int64_t committed) {
-  struct tape_bytes *next, *before, *passed;
+  struct tape_bytes *next, *before, *overtaken; /* overtaken: a replacement that never became as long */
   TRY(bytes_new(fd, &next));
   {
     LOCKED(&tape->lock);
-    passed = tape->next;
+    overtaken = tape->next;
     tape->next = next;
     before = commit_bytes(tape, committed);
   }
-  tape_bytes_unref(passed);
+  tape_bytes_unref(overtaken);
   tape_bytes_unref(before);
   return OK;
 }

@@ -1,9 +1,9 @@
-/* tape.h - a recording in memory while it arrives: one writer, any number of listeners, in one process.
+/* tape.h - the length and the descriptor of a recording that arrives: one writer, any number of listeners, in one process.
  *
  *   writer:    tapes_open(tapes, &head, fd, size, &tape);  tape_extend(tape, size) …
  *              tape_finish(tape) or tape_fail(tape);  tape_unref(tape)
  *   listener:  tape = tapes_find(tapes, business, sid);
- *              view = tape_wait_extend(tape, have, &listener);    does not block: calls on_extend when there is more
+ *              view = tape_wait_extend(tape, have, &listener);    does not block: registers the listener, see below
  *              … send [have, view.committed) of view.bytes …
  *              tape_stop_waiting(tape, &listener);  tape_unref(tape)
  *
@@ -44,9 +44,10 @@ CHECKED enum err tapes_new(void (*on_open)(void *arg, int64_t business_id, struc
 /* NULL is fine. Always NULL. All tapes must have been unreferenced. */
 struct tapes *tapes_free(struct tapes *t);
 
-/* Opens a tape for a writer; the first `committed` bytes of fd are there. Duplicates fd. An open tape of this recording
- * with the same validators and length gets this writer, and its listeners continue; one with other validators becomes
- * BROKEN. The caller owns a reference. ERR_NOMEM; ERR_BUSY: no descriptor is free. */
+/* Opens a tape for a writer; the first `committed` bytes of fd are there. Duplicates fd. A tape of this recording,
+ * open or done, with the same validators and announced length (any, if it announced none) gets this writer, and its
+ * listeners continue. Any other tape of it fails, as by tape_fail. The caller owns a reference. ERR_NOMEM; ERR_BUSY: no
+ * descriptor is free. */
 CHECKED enum err tapes_open(struct tapes *t, const struct tape_head *head, int fd, int64_t committed,
                             struct tape **ret_tape);
 /* A reference to the recording's tape, open or done, never a broken one. NULL: there is none. */
@@ -63,7 +64,8 @@ uint64_t tape_number(const struct tape *tape); /* unique in this process */
 void tape_extend(struct tape *tape, int64_t committed);
 /* All bytes are committed and verified. */
 void tape_finish(struct tape *tape);
-/* The rest will not come. Ignored if the tape is done. */
+/* The rest will not come, or the file did not get its name: no new listener finds the tape. An open tape becomes BROKEN; a
+ * done one stays DONE for its listeners, since all its bytes were verified. */
 void tape_fail(struct tape *tape);
 /* Continues with another file that has the same bytes, for instance the part of the next worker. Listeners read from
  * the old file until `committed` of the new one reaches the old length. Duplicates fd. */
@@ -83,8 +85,9 @@ struct tape_view {
   struct tape_bytes *bytes; /* a reference: tape_bytes_unref */
 };
 
-/* Returns state, length and bytes as they are now. If the tape is open and has no more than `have` bytes, on_extend is
- * called once, when that changes; otherwise on_extend is not called. listener NULL: only returns the view. */
+/* Returns state, length and bytes as they are now. If the tape is open and has no more than `have` bytes, registers the
+ * listener: on_extend is called once, when there are more bytes or the tape is DONE or BROKEN; otherwise on_extend is not
+ * called. listener NULL: only returns the view. */
 struct tape_view tape_wait_extend(struct tape *tape, int64_t have, struct tape_listener *listener);
 void tape_stop_waiting(struct tape *tape, struct tape_listener *listener);
 int tape_bytes_fd(const struct tape_bytes *b); /* for reads at offsets; b owns it */

@@ -9,11 +9,14 @@
  *   -               the worker leased the recording               CHECKING_STORE  fill_start
  *   CHECKING_STORE  a finished file is there                      REPORTING       check_store_done (fill_disk.c)
  *   CHECKING_STORE  none is there, a part was begun               ASKING          check_store_done
- *   ASKING          newer credentials are still missing           PAUSED          fill_waits_for_credentials
+ *   any, to ASKING  newer credentials are still missing           PAUSED          fill_waits_for_credentials: asks later
  *   ASKING          200, or 206 that continues the part           STREAMING       fill_take_answer (fill_stream.c)
- *   ASKING          404, other format, not audio: next format     ASKING          fill_ask_next_format
+ *   ASKING          404, other format: next format                ASKING          fill_ask_next_format
+ *   STREAMING       not audio: next format                        ASKING          fill_ask_next_format; by CHECKING_STORE if
+ *                                                                                 bytes were written, which are removed first
  *   ASKING          the same of the last format; 401, 403, …      REPORTING       fill_answer_refused, fill_transfer_ended
- *   STREAMING       the transfer broke after its first byte       PAUSED          fill_pause: for 0, 1, 2 s
+ *   STREAMING       the transfer broke                            PAUSED          fill_pause: for 0, 1, 2 s
+ *   ASKING          it broke, and an earlier one had bytes        PAUSED          fill_pause
  *   STREAMING       the fourth break                              REPORTING       fill_pause
  *   STREAMING       a restart brought other bytes                 CHECKING_STORE  fill_start_over: the part is emptied, or a
  *                                                                                 new token and part if it was served
@@ -31,7 +34,8 @@
  *      says that the confirmed lease still runs.
  *  (2) Bytes enter the part only from an answer that the provider's dialect called audio. They are verified before they get
  *      a name.
- *  (3) A fill that lost its lease sends no further report. It leaves its part for the next holder to compare with.
+ *  (3) A fill that lost its lease sends no further report. It leaves its part for the next holder to compare
+ *      with, unless only the final report learned of the loss: the part of a failed fill is removed before that report.
  *  (4) A fill is freed only when no disk step, report or transfer of it is under way.
  *  (5) The claim says which credentials are the newest. The worker may get them a moment later, so the fill waits for
  *      them. */
@@ -115,7 +119,7 @@ static void fill_free(struct fill *f) {
 }
 
 void fill_release_if_idle(struct fill *f) {
-  if (f->jobs || f->transfer || f->report_retry_at_ms) return; /* (4) */
+  if (f->steps_pending || f->transfer || f->report_retry_at_ms) return; /* (4) */
   f->context->on_end(f->context->arg, f);
   fill_free(f);
 }
@@ -135,7 +139,8 @@ void fill_lease_lost(struct fill *f) {
   }
 }
 
-/* The next fill of this recording continues for the listeners of this one. */
+/* The next fill of this recording continues for the listeners of other processes, by its part. Listeners of this process
+ * are cut (fill_void_validators). */
 static bool fill_has_successor(const struct fill *f, enum recording_event_kind kind) {
   return kind == RECORDING_RELEASED && f->has_validators &&
          access_find_business(f->context->snapshot, f->row.business_id);
@@ -247,7 +252,7 @@ static void fill_answer_refused(struct fill *f) {
 
 /* ---- breaks and restarts ---- */
 
-/* The provider has sent bytes. size is 0 again if the part was emptied since: then restarts is not. */
+/* The provider has sent bytes in an earlier request or in this one: the part has some, or the fill was resumed. */
 static bool fill_had_bytes(const struct fill *f) {
   return f->answered && f->part && (f->size > 0 || f->restarts > 0);
 }
@@ -295,7 +300,7 @@ static void note_why(struct fill *f, const struct fetch_result *r) {
   }
 }
 
-/* What follows the end of the transfer: f->verdict decides if a callback stopped it, else how it ended. */
+/* What follows the end of the transfer. If a callback set a verdict, that decides; else r->end does. */
 void fill_transfer_ended(struct fill *f, const struct fetch_result *r) {
   note_why(f, r);
   if (f->hold == FILL_HOLD_LOST) {

@@ -34,7 +34,7 @@ static void disk_step_done(void *arg) {
   struct fill *f = s->fill;
   void (*done)(struct fill *) = s->done;
   free(s);
-  f->jobs--;
+  f->steps_pending--;
   if (f->hold == FILL_HOLD_LOST) {
     fill_release_if_idle(f);
   } else {
@@ -52,9 +52,9 @@ static void disk_step_run(void *arg, unsigned worker) {
 static void disk_step_start(struct fill *f, void (*run)(struct fill *), void (*done)(struct fill *)) {
   struct disk_step *s = calloc(1, sizeof(*s));
   if (s) *s = (struct disk_step){.task = {.fn = disk_step_done, .arg = s}, .fill = f, .run = run, .done = done};
-  f->jobs++;
+  f->steps_pending++;
   if (s && pool_run(f->context->disk, disk_step_run, s) == OK) return;
-  f->jobs--;
+  f->steps_pending--;
   free(s);
   fill_fail(f, RECORDING_STORAGE_ERROR);
 }

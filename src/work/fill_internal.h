@@ -6,7 +6,7 @@
 #include "work/fill.h"
 
 enum {
-  FILL_RESTARTS_MAX = 3,
+  FILL_RESTARTS_MAX = 3,          /* requests that resume a format after breaks */
   FILL_CREDENTIALS_MS = 5 * 1000, /* how long a fill waits for newer credentials … */
   FILL_CREDENTIALS_POLL_MS = 20,  /* … and how often it looks whether they came */
   FILL_RENEW_MS = 10 * 1000,      /* a lease is renewed at least this often, … */
@@ -19,14 +19,18 @@ enum {
 };
 
 enum fill_state {
-  FILL_CHECKING_STORE, /* disk: looks for a finished file, else begins a part; or empties the part, or gets a new token */
-  FILL_ASKING,         /* the request was sent, no answer yet */
-  FILL_STREAMING,      /* bytes arrive */
-  FILL_PAUSED,         /* waits until resume_at_ms, then asks: after a break, or while newer credentials are missing */
-  FILL_SYNCING,        /* disk: all bytes are written */
-  FILL_ASSERTING,      /* the lease is renewed once more before the file gets its name */
-  FILL_PUBLISHING,     /* disk: the file gets its name */
-  FILL_REPORTING,      /* the final report is on its way to the ledger, or the lease is lost */
+  /* Before the fill asks: a disk step looks for a finished file, else begins a part; or a disk step empties the part; or
+   * the ledger gives a new token. */
+  FILL_CHECKING_STORE,
+  FILL_ASKING,     /* the request was sent, no answer yet */
+  FILL_STREAMING,  /* bytes arrive */
+  FILL_PAUSED,     /* waits until resume_at_ms, then asks: after a break, or while newer credentials are missing */
+  FILL_SYNCING,    /* disk: all bytes are written */
+  FILL_ASSERTING,  /* the lease is renewed once more before the file gets its name */
+  FILL_PUBLISHING, /* disk: the file gets its name */
+  /* The final report is on its way to the ledger; or the lease is lost, nothing is reported, and the fill waits until
+   * nothing is under way. */
+  FILL_REPORTING,
 };
 
 /* The fill's hold on its lease. LOST is final. */
@@ -82,7 +86,7 @@ struct fill {
   int64_t compared;        /* in a restart from byte 0: bytes found equal to the part's so far; -1: no such restart */
   char source_etag[256], source_modified[64]; /* the provider's validators, for If-Range */
   bool asked_range;                           /* the request in hand asked for what follows the part */
-  unsigned restarts;
+  unsigned restarts;    /* requests that followed a break, of this format; fill_start_over is not counted here */
   int64_t resume_at_ms; /* mono; of PAUSED */
   int64_t started_ms;   /* mono, for "seconds" */
 
@@ -109,7 +113,7 @@ struct fill {
   int64_t renewed_ms;    /* mono, when the last renewal was sent … */
   int64_t renewed_bytes; /* … and with what progress */
   bool renewal_pending;
-  unsigned jobs; /* reports and disk steps under way; the fill is not freed before they are back */
+  unsigned steps_pending; /* reports and disk steps under way; the fill is not freed before they are back */
 
   struct recording_event final_event; /* what the final report says */
   int64_t report_retry_at_ms;         /* mono; 0: no report waits to be repeated */

@@ -132,7 +132,7 @@ static void restart_done(struct fill *f, const struct report *r) {
 static void report_dispatch(void *arg) {
   struct report *r = arg;
   struct fill *f = r->fill;
-  f->jobs--;
+  f->steps_pending--;
   if (r->is_final) {
     final_report_done(f, r);
   } else if (r->then_check_store) {
@@ -156,7 +156,7 @@ static void report_done(void *arg, enum err e) {
 }
 
 static void report_submit(struct fill *f, struct report *r) {
-  f->jobs++;
+  f->steps_pending++;
   r->fill = f;
   r->task = (struct fetch_task){.fn = report_dispatch, .arg = r};
   r->sent_mono_ms = clock_mono_ms();

@@ -83,7 +83,7 @@ static enum err write_start(struct fill *f) {
   buf_init(&f->incoming, FILL_INCOMING_MAX_BYTES);
   f->is_writing = true;
   f->writing_bytes = (int64_t)w->bytes.n;
-  f->jobs++;
+  f->steps_pending++;
   return OK;
 }
 
@@ -147,7 +147,7 @@ static void write_continue(struct fill *f) {
 static void write_done(void *arg) {
   struct write *w = arg;
   struct fill *f = w->fill;
-  f->jobs--;
+  f->steps_pending--;
   f->is_writing = false;
   f->writing_bytes = 0;
   if (f->hold == FILL_HOLD_LOST) {

@@ -7,7 +7,8 @@
  * Invariants
  *  (1) A part is removed only if it was not needed after the sweep saw it: tokens only grow, so it can't become needed
  *      again.
- *  (2) The part of a worker that died stays until its recording's next fill, which compares its own bytes with it. */
+ *  (2) The part of a worker that died keeps its name until its recording's next fill, which opens it, removes the name, and
+ *      compares its own bytes with it through the descriptor. */
 #include "work/sweep.h"
 
 #include <stdatomic.h>

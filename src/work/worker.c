@@ -162,7 +162,7 @@ static void retry_part_take_result(void *arg) {
   struct worker *w = r->worker;
   int64_t mono = clock_mono_ms();
   if (r->ended)
-    log_info("All failed recordings queued again", LOG_INT("business", r->row.business_id),
+    log_info("Failed recordings queued again", LOG_INT("business", r->row.business_id),
              LOG_TEXT("code", r->row.code[0] ? r->row.code : "any"), LOG_INT("queued", r->row.queued));
   w->retrying = false;
   w->retry_continues = r->more;
@@ -414,7 +414,7 @@ static bool worker_wait_idle(struct worker *w, int64_t until_mono_ms) {
 static void worker_give_leases_back(void *arg) {
   struct worker *w = arg;
   if (w->fill_count)
-    log_warn("Fills abandoned", LOG_TEXT("why", "the recordings' volume does not answer"),
+    log_warn("Leases of unfinished fills given back", LOG_TEXT("why", "the recordings' volume does not answer"),
              LOG_INT("count", w->fill_count));
   for (size_t i = 0; i < w->fill_count; i++) fill_give_lease_back(w->fills[i]);
   LOCKED(&w->lock);

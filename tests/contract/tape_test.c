@@ -290,6 +290,20 @@ static void a_broken_tape_is_broken_for_all_and_never_found(void **state) {
   })
 }
 
+/* Its file did not get its name. */
+static void a_done_tape_that_fails_stays_done_and_is_not_found(void **state) {
+  struct stage *s = stage_new(*state, &writers[0]);
+  struct ear ear;
+  begin_here(s, TOTAL, TOTAL);
+  ear_open(s, &ear);
+  finish_here(s);
+  give_up_here(s);
+  assert_view(hear(&ear, 0), TAPE_DONE, TOTAL);
+  assert_null(tapes_find(s->tapes, 1, str_from(SID)));
+  ear_close(&ear);
+  stage_free(s);
+}
+
 static void a_listener_that_stopped_waiting_is_not_called(void **state) {
   WITH_BOTH({
     s->writer->begin(s, TOTAL, 1200);
@@ -549,6 +563,7 @@ int main(void) {
       SCRATCH_TEST(a_waiting_listener_is_called_when_there_is_more),
       SCRATCH_TEST(a_tape_without_a_length_ends_when_it_is_done),
       SCRATCH_TEST(a_broken_tape_is_broken_for_all_and_never_found),
+      SCRATCH_TEST(a_done_tape_that_fails_stays_done_and_is_not_found),
       SCRATCH_TEST(a_listener_that_stopped_waiting_is_not_called),
       SCRATCH_TEST(a_tape_of_another_business_is_not_found),
       SCRATCH_TEST(a_tape_continues_with_the_part_of_the_next_token),
