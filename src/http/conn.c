@@ -2,18 +2,21 @@
  *
  *   IDLE --a byte--> HEAD --whole--> BODY --whole--> HELD --answered--> ANSWER --all sent--> IDLE   [next request]
  *                     |               |               (by the app)        |--body unread, small--> DISCARD --> IDLE
- *                     |-- malformed --|-----------------------------------|
+ *                     |-- malformed --|                                   |
  *                     |-- too slow  --|--> ANSWER (our own, closes)       |--"Connection: close"--> LINGER --> CLOSED
+ *   (can_keep in response.c decides if an unread body is small enough to discard)
  *   any --reset, cut, time is up--> CLOSED
  *
  * Invariants
- *  (1) The descriptor is registered once, edge-triggered. `readable` is set by an event and cleared by a short read or
- *      EAGAIN. The connection reads only what its state can process: that is the back-pressure.
+ *  (1) The descriptor is registered once, edge-triggered. `readable` is set by an event, and wherever bytes may be there
+ *      without one (conn_new, start_linger). EAGAIN clears it; so does a short read, unless a FIN was received. The
+ *      connection reads only what its state can process: that is the back-pressure.
  *  (2) `in` exists only while it holds bytes of a request or a request's views point into it, and it does not move while they
  *      do. A request that outlives its connection, or needs a buffer to itself, takes `in` over.
  *  (3) conn_run is never nested for one connection: answers are built in the app's callbacks and sent by conn_run.
  *  (4) A connection is in exactly one list of deadlines; while the app has the request it is in DEADLINE_NONE.
- *  (5) A closed connection is in no list and its exchange has ended; the struct is reused after the turn.
+ *  (5) A closed connection is only in the loop's list of dead ones and its exchange has ended; the struct is reused after the
+ *      turn.
  *  (6) A peer that is waited for during pace_ms and acknowledges less than least_pace bytes a second is cut. Bytes in our
  *      kernel's buffer do not count as acknowledged. Time without anything to send does not count either. */
 #include <assert.h>
@@ -29,7 +32,11 @@
 #include "base/metric.h"
 #include "http/internal.h"
 
-enum received { RECEIVED_SOME, RECEIVED_NONE, RECEIVED_END /* the peer has shut its side, or an error */ };
+enum received {
+  RECEIVED_SOME, /* bytes; or the request was refused, and c->state says what follows */
+  RECEIVED_NONE, /* nothing yet */
+  RECEIVED_END,  /* close: the peer has shut its side, an error, out of memory, or over the limit of held bytes */
+};
 enum { CHUNK_ROOM_MIN = 1024, BODY_STEP = 16 * 1024 };
 
 /* ---- birth and end ---- */
@@ -79,7 +86,7 @@ void conn_close(struct conn *c, bool reset) {
   c->state = CONN_CLOSED;
   link_remove(&c->in_deadline);
   link_remove(&c->in_ready);
-  c->ready = true; /* loop_make_ready leaves it alone */
+  c->ready = true; /* so that loop_make_ready does not add it to a list again */
   if (reset) {
     const struct linger none = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)); /* if this fails, it is a plain close */
@@ -547,7 +554,7 @@ void conn_timeout(struct conn *c) {
     case DEADLINE_HEAD:
     case DEADLINE_BODY:
       if (!c->x) break;
-      wait_for_turn(c);
+      wait_for_turn(c); /* only sets the deadline of the refusal */
       conn_refuse(c, 408, "request not received in time");
       return;
     case DEADLINE_PACE:
@@ -555,7 +562,7 @@ void conn_timeout(struct conn *c) {
       return;
     case DEADLINE_FILE: /* the volume of the file does not answer */
       if (!answer_withdraw(c->x)) break;
-      wait_for_turn(c);
+      wait_for_turn(c); /* only sets the deadline of the refusal */
       conn_refuse(c, 503, "the file can't be read at the moment");
       return;
     default:

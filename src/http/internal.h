@@ -101,7 +101,7 @@ struct conn {
   bool running;            /* conn_run is on the stack */
   bool unsent_bounded;     /* TCP_NOTSENT_LOWAT is set */
   bool ready;              /* in the loop's ready or heavy list */
-  bool doomed;             /* conn_run resets it before it returns */
+  bool doomed;             /* conn_run closes it with a TCP RST before it returns */
   bool extra;              /* beyond the limit: counted apart, closes after one answer */
   uint32_t from, to;       /* unparsed bytes in `in` */
   struct bytes *in;        /* NULL while there are none */

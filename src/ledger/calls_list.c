@@ -3,9 +3,10 @@
  *   filter --> sources (each gives keys in the list's order) --merge--> keys of the page     (rows: calls_list_rows.c)
  *
  *   source      used for                                                reads
- *   WALK        no search, no state of a recording but ready            calls by time
+ *   WALK        no search, and none of the two sources below            calls by time
  *   UNRECORDED  only calls without a recording                          calls that may have none (calls.unrecorded), by time
- *   STATE       a state of a recording other than ready                 recordings in that state, by time of their rows
+ *   STATE       a state of a recording other than ready, without `ref`, recordings in that state, by time of their rows
+ *               and not only calls without a recording
  *   TEXT        a search that may be part of a number or name           matching documents of legs, by time of their rows
  *   OLD TEXT    the same, while older calls are being indexed           documents that an older release wrote
  *   SHORT       a search with one or two digits                         calls by time
@@ -17,8 +18,9 @@
  *      ordered by their top leg's sort_at only, so all of one millisecond are read and sorted here.
  *  (2) The sources of a filter together give each matching call; the merge drops duplicates.
  *  (3) SQL consists of fixed pieces. Every value from outside is a parameter.
- *  (4) If every leg is a row, a document or recording gives the rows of all legs that it is shown with. Such a row may be newer
- *      or older than the document's time: sources read on for TREE_SPAN_MS beyond the page. */
+ *  (4) If the filter asks for all legs, each leg is an entry of the list, and a document or recording gives the entries of all
+ *      legs of its tree. Such an entry may be newer or older than the document: sources read on until the documents are
+ *      TREE_SPAN_MS older than the page's last key. */
 #include "ledger/calls_list.h"
 
 #include <stdlib.h>
@@ -286,7 +288,8 @@ static void keep_needed_keys(struct list_query *a) {
 }
 
 /* Reads rows of (time of the document or recording, sort_at, call_sid), in descending order of the first. Stops when the page is
- * full and no later row can belong to it, because its time is more than span_ms before the page's last key (1, 4). */
+ * full and no row that follows (each is older) can belong to it: its time is more than span_ms before the page's last key
+ * (1, 4). */
 static enum err collect_keys_by_time(struct list_query *a, struct statement *s, int64_t span_ms) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(statement_query(s, a->db, &q));
