@@ -261,7 +261,7 @@ static void does_receive(const struct rule_input *a, struct recording *next) {
 
 /* The bytes of a part never change while it exists. So a restart, which may bring other bytes, gets a new token and
  * with it a new part. */
-static void does_restart(const struct rule_input *a, struct recording *next) {
+static void does_take_new_token(const struct rule_input *a, struct recording *next) {
   clear_received(next);
   next->lease_token++;
   next->lease_until = a->now + RECORDING_LEASE_MS;

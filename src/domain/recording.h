@@ -38,7 +38,7 @@ enum recording_event_kind {
   RECORDING_CLAIM,     /* [owner, stem] a worker leases it */
   RECORDING_RENEW,     /* [token, received_bytes, announced_bytes, file] a fill renews its lease and reports progress */
   RECORDING_ANSWERED,  /* [as RENEW] the provider answered the fill with audio */
-  RECORDING_RESTARTED, /* [token] the fill discards what it received and continues under the next token */
+  RECORDING_NEW_TOKEN, /* [token] the fill discards what it received and continues under the next token */
   RECORDING_NOT_FOUND, /* [token, jitter] the provider answered the fill with 404 */
   RECORDING_FAILURE,   /* [token, error, retry_after_ms, jitter, credentials_version] the fill failed */
   RECORDING_COMPLETE,  /* [token, file] the fill published the whole, verified file */

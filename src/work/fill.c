@@ -18,7 +18,7 @@
  *   STREAMING       the transfer broke                            PAUSED          fill_pause: for 0, 1, 2 s
  *   ASKING          it broke, and an earlier one had bytes        PAUSED          fill_pause
  *   STREAMING       the fourth break                              REPORTING       fill_pause
- *   STREAMING       a restart brought other bytes                 CHECKING_STORE  fill_start_over: the part is emptied, or a
+ *   STREAMING       a resumed request brought other bytes         CHECKING_STORE  fill_start_over: the part is emptied, or a
  *                                                                                 new token and part if it was served
  *   STREAMING       all bytes are written and are whole           SYNCING         fill_verify
  *   PAUSED          resume_at_ms has come                         ASKING          fill_tick
@@ -214,7 +214,7 @@ static void fill_start_over(struct fill *f) {
     fill_fail(f, RECORDING_STORAGE_ERROR);
   } else if (was_served) {
     fill_close_part(f, false);
-    fill_report_restart(f);
+    fill_report_new_token(f);
   } else if (f->size > 0) {
     fill_empty_part(f);
   } else {
@@ -230,7 +230,7 @@ static bool fill_ask_next_format(struct fill *f) {
     if (f->format + 1 >= f->context->format_count) return false;
     f->format++;
   }
-  f->restarts = 0;
+  f->resumes = 0;
   fill_start_over(f);
   return true;
 }
@@ -250,23 +250,23 @@ static void fill_answer_refused(struct fill *f) {
   }
 }
 
-/* ---- breaks and restarts ---- */
+/* ---- breaks and resumes ---- */
 
 /* The provider has sent bytes in an earlier request or in this one: the part has some, or the fill was resumed. */
 static bool fill_had_bytes(const struct fill *f) {
-  return f->answered && f->part && (f->size > 0 || f->restarts > 0);
+  return f->answered && f->part && (f->size > 0 || f->resumes > 0);
 }
 
 void fill_pause(struct fill *f, enum recording_error error) {
-  static const int64_t pauses_ms[FILL_RESTARTS_MAX] = {0, 1000, 2000};
+  static const int64_t pauses_ms[FILL_RESUMES_MAX] = {0, 1000, 2000};
   bool was_cut = f->answered && f->part && error == RECORDING_TRUNCATED;
-  if (!(fill_had_bytes(f) || was_cut) || f->restarts >= FILL_RESTARTS_MAX) {
+  if (!(fill_had_bytes(f) || was_cut) || f->resumes >= FILL_RESUMES_MAX) {
     fill_fail(f, error);
     return;
   }
   log_debug("Fill interrupted", LOG_RECORDING(&f->row), LOG_INT("bytes", f->size), LOG_TEXT("why", f->log_why));
   f->state = FILL_PAUSED;
-  f->resume_at_ms = clock_mono_ms() + pauses_ms[f->restarts++];
+  f->resume_at_ms = clock_mono_ms() + pauses_ms[f->resumes++];
   fetch_wake(f->context->fetch);
 }
 
@@ -323,7 +323,7 @@ void fill_transfer_ended(struct fill *f, const struct fetch_result *r) {
     fill_start_over(f);
   } else if (f->verdict != FILL_VERDICT_NONE) {
     if (fill_had_bytes(f) && f->verdict != FILL_VERDICT_NOT_AUDIO) {
-      fill_pause(f, RECORDING_TRUNCATED); /* a restart was refused: the bytes of before are still good */
+      fill_pause(f, RECORDING_TRUNCATED); /* the resumed request was refused: the bytes of before are still good */
     } else {
       fill_answer_refused(f);
     }

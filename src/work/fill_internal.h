@@ -6,7 +6,7 @@
 #include "work/fill.h"
 
 enum {
-  FILL_RESTARTS_MAX = 3,          /* requests that resume a format after breaks */
+  FILL_RESUMES_MAX = 3,           /* requests that resume a format after breaks */
   FILL_CREDENTIALS_MS = 5 * 1000, /* how long a fill waits for newer credentials … */
   FILL_CREDENTIALS_POLL_MS = 20,  /* … and how often it looks whether they came */
   FILL_RENEW_MS = 10 * 1000,      /* a lease is renewed at least this often, … */
@@ -46,7 +46,7 @@ enum fill_verdict {
   FILL_VERDICT_NOT_FOUND,
   FILL_VERDICT_OTHER_FORMAT,
   FILL_VERDICT_NOT_AUDIO,
-  FILL_VERDICT_CHANGED, /* a restart brought bytes that differ from those of the part */
+  FILL_VERDICT_CHANGED, /* a resumed request brought bytes that differ from those of the part */
   FILL_VERDICT_ERROR,   /* see verdict_error */
 };
 
@@ -83,10 +83,10 @@ struct fill {
   struct audio *audio;
   struct digest *digest;
   int64_t announced_bytes; /* by the provider; -1 unknown */
-  int64_t compared;        /* in a restart from byte 0: bytes found equal to the part's so far; -1: no such restart */
+  int64_t compared;        /* resumed from byte 0: bytes found equal to the part's so far; -1: not so */
   char source_etag[256], source_modified[64]; /* the provider's validators, for If-Range */
   bool asked_range;                           /* the request in hand asked for what follows the part */
-  unsigned restarts;    /* requests that followed a break, of this format; fill_start_over is not counted here */
+  unsigned resumes;     /* requests that followed a break, of this format; fill_start_over is not counted here */
   int64_t resume_at_ms; /* mono; of PAUSED */
   int64_t started_ms;   /* mono, for "seconds" */
 
@@ -170,8 +170,8 @@ bool fill_comparison_is_over(const struct fill *f);                   /* or ther
 /* fill_report.c: reports to the ledger */
 void fill_renew(struct fill *f, enum recording_event_kind kind); /* RENEW or ANSWERED */
 void fill_report_final(struct fill *f);                          /* f->final_event */
-void fill_report_restart(struct fill *f); /* asks for the next token, then fill_check_store; or fill_lease_lost */
-void fill_assert_lease(struct fill *f);   /* then fill_publish; or fill_lease_lost */
+void fill_report_new_token(struct fill *f); /* asks for the next token, then fill_check_store; or fill_lease_lost */
+void fill_assert_lease(struct fill *f);     /* then fill_publish; or fill_lease_lost */
 
 /* fill_disk.c: steps on the disk pool */
 void fill_check_store(struct fill *f);

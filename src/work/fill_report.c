@@ -111,7 +111,7 @@ static void renewal_done(struct fill *f, const struct report *r) {
   }
 }
 
-static void restart_done(struct fill *f, const struct report *r) {
+static void new_token_done(struct fill *f, const struct report *r) {
   f->renewal_pending = false;
   if (f->hold == FILL_HOLD_LOST) {
     fill_release_if_idle(f);
@@ -136,7 +136,7 @@ static void report_dispatch(void *arg) {
   if (r->is_final) {
     final_report_done(f, r);
   } else if (r->then_check_store) {
-    restart_done(f, r);
+    new_token_done(f, r);
   } else {
     renewal_done(f, r);
   }
@@ -209,8 +209,8 @@ void fill_assert_lease(struct fill *f) {
   report_submit(f, r);
 }
 
-void fill_report_restart(struct fill *f) {
-  struct report *r = renewal_new(f, RECORDING_RESTARTED);
+void fill_report_new_token(struct fill *f) {
+  struct report *r = renewal_new(f, RECORDING_NEW_TOKEN);
   f->state = FILL_CHECKING_STORE;
   if (!r) {
     fill_fail(f, RECORDING_STORAGE_ERROR);

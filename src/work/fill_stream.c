@@ -8,8 +8,8 @@
  * Invariants
  *  (1) A callback that stops the transfer sets f->verdict. Bytes go to fill_write.c only while there is no verdict.
  *  (2) Validators are made once the bytes are audio and at least AUDIO_LEAST_BYTES. No listener reads before.
- *  (3) compared >= 0 only while a restart from byte 0 has not yet reached the part's end. If it breaks before that, the
- *      provider's validators belong to the restart and say nothing of the part's further bytes: the fill asks for the
+ *  (3) compared >= 0 only while a resumed request from byte 0 has not yet reached the part's end. If it breaks before that, the
+ *      provider's validators belong to that request and say nothing of the part's further bytes: the fill asks for the
  *      whole.
  *  (4) A 206 is appended only if a range was asked for, and its validators, offset and length fit the part. */
 #include <stdio.h>
@@ -46,7 +46,7 @@ enum err fill_reset_verifiers(struct fill *f) {
 
 /* ---- validators ---- */
 
-/* A strong ETag of our own: the provider's may change with a restart though the bytes don't. */
+/* A strong ETag of our own: the provider's may change when it is asked again though the bytes don't. */
 enum err fill_make_validators(struct fill *f) {
   uint8_t random[12];
   char hex[2 * sizeof(random) + 1];
@@ -112,7 +112,8 @@ static enum err fill_on_data(void *arg, struct str bytes) {
 /* ---- answers ---- */
 
 static void copy_validator(char *dst, size_t size, struct str value) {
-  if (str_copy(dst, size, value) != OK) dst[0] = '\0'; /* too long to keep: a restart asks for the whole instead */
+  if (str_copy(dst, size, value) != OK)
+    dst[0] = '\0'; /* too long to keep: a resumed request asks for the whole instead */
 }
 
 static bool range_continues_part(const struct fill *f, struct str content_range) {

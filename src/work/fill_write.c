@@ -25,7 +25,7 @@ struct write {
   struct fill *fill;
   struct blob_part *part;
   struct buf bytes;
-  size_t to_compare;          /* in a restart from byte 0: leading bytes that the part has already */
+  size_t to_compare;          /* resumed from byte 0: leading bytes that the part has already */
   int64_t compare_at;         /* their offset in the part */
   int previous_fd;            /* the previous part, which the rest is compared with; -1: none */
   int64_t at, previous_bytes; /* offset of the rest; length of the previous part */

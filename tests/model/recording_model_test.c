@@ -320,7 +320,7 @@ static void step_report(void) {
   static const enum recording_event_kind kinds[] = {RECORDING_RENEW,    RECORDING_RENEW,     RECORDING_ANSWERED,
                                                     RECORDING_ANSWERED, RECORDING_NOT_FOUND, RECORDING_FAILURE,
                                                     RECORDING_FAILURE,  RECORDING_COMPLETE,  RECORDING_RELEASED,
-                                                    RECORDING_FOUND,    RECORDING_RESTARTED};
+                                                    RECORDING_FOUND,    RECORDING_NEW_TOKEN};
   static const enum recording_error errors[] = {RECORDING_RATE_LIMITED,   RECORDING_PROVIDER_ERROR, RECORDING_TIMEOUT,
                                                 RECORDING_PROVIDER_ERROR, RECORDING_TRUNCATED,      RECORDING_NOT_AUDIO,
                                                 RECORDING_TOO_LARGE,      RECORDING_STORAGE_ERROR};
@@ -340,7 +340,7 @@ static void step_report(void) {
   struct recording real;
   enum err e = queue_report(w.db, m->row.business_id, sid_of(m), &event, w.now, &real);
   REQUIRE(e == (outcome.moved ? OK : ERR_CONFLICT));
-  if (outcome.moved && event.kind == RECORDING_RESTARTED) worker->token = real.lease_token;
+  if (outcome.moved && event.kind == RECORDING_NEW_TOKEN) worker->token = real.lease_token;
   if (m->row.lease_until == 0 && roll(4)) worker->held = -1; /* else it will report under its lost lease */
   compare_row(m);
   bool tells_account =

@@ -186,7 +186,7 @@ static void playback_request_on_written(struct db_call *c) {
 static void playback_request_write(struct playback_request *p, enum err (*run)(struct db *db, struct db_call *c)) {
   playback_request_enter(p, REQUEST_WRITING);
   p->db_call.changed_recording_sid = p->found_sid;
-  enum err e = db_call_write(&p->db_call, METRIC_JOB_WANT, run, playback_request_on_written);
+  enum err e = db_call_write(&p->db_call, METRIC_JOB_ENQUEUE, run, playback_request_on_written);
   if (e != OK) playback_request_answer_err(p, e);
 }
 

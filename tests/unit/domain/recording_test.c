@@ -268,8 +268,8 @@ static const struct step steps[] = {
     MOVES(RENEW, DOWNLOADING, NULL, DOWNLOADING),
     STAYS(ANSWERED, QUEUED, NULL, LEASE_LOST),
     MOVES(ANSWERED, QUEUED, with_lease, DOWNLOADING),
-    STAYS(RESTARTED, DOWNLOADING, other_token, LEASE_LOST),
-    MOVES(RESTARTED, DOWNLOADING, NULL, DOWNLOADING),
+    STAYS(NEW_TOKEN, DOWNLOADING, other_token, LEASE_LOST),
+    MOVES(NEW_TOKEN, DOWNLOADING, NULL, DOWNLOADING),
     STAYS(NOT_FOUND, QUEUED, other_token, LEASE_LOST),
     MOVES(NOT_FOUND, QUEUED, in_progress, MISSING),
     MOVES(NOT_FOUND, QUEUED, with_lease, QUEUED),
@@ -467,7 +467,7 @@ static void validators_outlive_a_dead_worker_only(void **state) {
     assert_string_equal(row.etag, "");
     assert_int_equal(row.announced_bytes, -1);
   }
-  assert_string_equal(after_arrival(RECORDING_RESTARTED, 1200).etag, "");
+  assert_string_equal(after_arrival(RECORDING_NEW_TOKEN, 1200).etag, "");
 }
 
 static struct recording after_failure(const struct recording *row, enum recording_error error) {
