@@ -41,19 +41,23 @@ test('every filter narrows the list and is in the address', async () => {
   await page.context().close()
 })
 
-test('the search waits for three characters and a pause, and finds names and parts of numbers', async () => {
+test('the search waits for three characters or two letters and a pause, and finds names and parts of numbers', async () => {
   const page = await (await w.person()).newPage()
   const seen = watch(page)
   await page.goto('/')
   await rowOf(page, calls.incoming).waitFor()
   const search = page.getByRole('searchbox')
-  await search.fill('In')
+  await search.fill('55')
   await page.getByText('Enter at least 3 characters').waitFor()
-  await page.waitForURL('**/?q=In')
+  await page.waitForURL('**/?q=55')
   await search.fill('')
   await search.pressSequentially('Carv')
   await shows(page, calls.incoming)
   assert.deepEqual(seen.asked.map(({ url }) => url.searchParams.get('search')).filter(Boolean), ['Carv'])
+  const letters = page.waitForRequest((request) => new URL(request.url()).searchParams.get('search') === 'Ca')
+  await search.fill('Ca')
+  await letters
+  await shows(page, calls.incoming)
   await search.fill('550123')
   await shows(page, calls.outgoing)
   await search.fill('nobody at all')
