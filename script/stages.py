@@ -316,7 +316,7 @@ def e2e():
     tally = check("npm", "run", "check", cwd=web)
     build()
     tally.join(node_tests(web / "test"))
-    tally.join(node_tests(folder))
+    tally.join(node_tests(folder, at_once=1))
     return tally
 
 
