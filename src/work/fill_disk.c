@@ -16,7 +16,6 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "domain/part.h"
-#include "domain/part.h"
 #include "domain/recording_log.h"
 #include "domain/store.h"
 #include "work/fill_found.h"
