@@ -37,3 +37,13 @@ enum err enqueue_file_gone(struct db *db, int64_t business_id, struct str record
   if (outcome.moved) log_warn("Recording's file is gone", LOG_RECORDING(&row));
   return enqueue_run(db, business_id, recording_sid, kind, now, ret_row, ret_outcome);
 }
+
+enum err enqueue_file_seen(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind,
+                           int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome) {
+  struct recording_event event = {.kind = RECORDING_FILE_SEEN};
+  struct recording row;
+  struct recording_outcome outcome;
+  TRY(queue_apply(db, business_id, recording_sid, &event, now, &row, &outcome));
+  if (outcome.moved) log_info("File seen under a failed recording's name", LOG_RECORDING(&row));
+  return enqueue_run(db, business_id, recording_sid, kind, now, ret_row, ret_outcome);
+}

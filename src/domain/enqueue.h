@@ -23,3 +23,7 @@ CHECKED enum err enqueue_run(struct db *db, int64_t business_id, struct str reco
  * then does as enqueue_run. */
 CHECKED enum err enqueue_file_gone(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind,
                                    int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);
+/* For a failed recording under whose name a file was seen: queues it also during its back-off and when it failed permanently, so
+ * that a fill checks the file. Then does as enqueue_run. */
+CHECKED enum err enqueue_file_seen(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind,
+                                   int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);

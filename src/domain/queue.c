@@ -137,7 +137,8 @@ enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queu
 
 /* ---- claims ---- */
 
-static enum err make_stem(struct db *db, const struct recording *row, char ret_stem[RECORDING_NAME_SIZE]) {
+enum err queue_stem(struct db *db, const struct recording *row, char ret_stem[RECORDING_NAME_SIZE]) {
+  if (row->stem[0]) return str_copy(ret_stem, RECORDING_NAME_SIZE, str_from(row->stem));
   struct call call;
   enum err e = row->call_sid[0] ? calls_get(db, row->business_id, str_from(row->call_sid), &call) : ERR_NOT_FOUND;
   if (e != OK && e != ERR_NOT_FOUND) return e;
@@ -157,7 +158,7 @@ enum err queue_claim(struct db *db, const struct queue_limits *limits, struct st
   struct recording row, next;
   TRY(recordings_next(db, &l, now, &row));
   char stem[RECORDING_NAME_SIZE];
-  TRY(make_stem(db, &row, stem));
+  TRY(queue_stem(db, &row, stem));
   struct recording_event event = {.kind = RECORDING_CLAIM, .owner = owner, .stem = str_from(stem)};
   struct recording_outcome outcome;
   TRY(apply_to_row(db, &row, &event, now, &next, &outcome));

@@ -41,6 +41,9 @@ CHECKED enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, str
  * ERR_CONFLICT: another writer changed the row. */
 CHECKED enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,
                              struct recording *ret_row);
+/* The path of the recording's file, without extension: the one that its first claim fixed, else the one that it would fix. Only
+ * reads. */
+CHECKED enum err queue_stem(struct db *db, const struct recording *row, char ret_stem[RECORDING_NAME_SIZE]);
 /* The version of the credentials that a fill of the business must use at least; 0: no such business. */
 CHECKED enum err queue_credentials_version(struct db *db, int64_t business_id, int64_t *ret_version);
 /* Applies a fill's event if event->token holds the lease, and updates the account's error counters. *ret_row is the row

@@ -45,6 +45,7 @@ enum recording_event_kind {
   RECORDING_RELEASED,  /* [token] the fill gives its lease back */
   RECORDING_LEASE_EXPIRED, /* [jitter] the lease ended without a report: its worker died or hangs */
   RECORDING_FOUND,         /* [token or 0, file] a whole, valid file stands in the store already */
+  RECORDING_FILE_SEEN,     /* a file has the name of a failed recording; a fill must check it */
   RECORDING_FILE_GONE,     /* the file of a ready recording is missing or has another length */
   RECORDING_PERSON_RETRY,  /* a person retries it */
   RECORDING_RETRY_ALL,     /* an operator retries all failed recordings */

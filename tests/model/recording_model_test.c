@@ -289,7 +289,9 @@ static void step_want(void) {
 static void step_file(void) {
   struct model_row *m = any_known();
   if (!m) return;
-  struct recording_event event = {.kind = roll(8) ? RECORDING_FILE_GONE : RECORDING_FOUND, .file = some_file()};
+  static const enum recording_event_kind kinds[] = {RECORDING_FOUND, RECORDING_FILE_SEEN, RECORDING_FILE_GONE};
+  size_t kind = roll(16);
+  struct recording_event event = {.kind = kinds[kind < 2 ? kind : 2], .file = some_file()};
   struct recording_outcome outcome = model_apply(m, &event), real_outcome;
   struct recording real;
   REQUIRE_OK(queue_apply(w.db, m->row.business_id, sid_of(m), &event, w.now, &real, &real_outcome));

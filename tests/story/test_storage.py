@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -332,3 +333,59 @@ def test_another_store_than_the_databases_is_not_ready(world, provider, tmp_path
     assert play.status == 503, play
     assert world.state(tape.sid) == "ready" and not (tmp_path / "elsewhere").exists()
     assert tape.downloads == 1
+
+
+def put_by_hand(world, tape, content):
+    """Puts a file where the recording's first fill would publish it."""
+    row = world.row(tape.sid)
+    month = time.strftime("%Y/%m", time.gmtime((row["started_at"] or row["first_seen_at"]) / 1000))
+    path = world.recordings() / "1" / month / f"{row['call_sid']}.{tape.sid}.mp3"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def failed_in_backoff(provider, business, server):
+    tape = provider.tape(seconds=5)
+    tape.default = p.status(403)
+    business.tell(server, tape)
+    return tape
+
+
+def failed_permanently(provider, business, server):
+    tape = provider.tape(seconds=5)
+    business.tell(server, tape, "absent")
+    return tape
+
+
+@pytest.mark.parametrize("fail", [failed_in_backoff, failed_permanently])
+@pytest.mark.sanitized
+def test_a_file_put_by_hand_counts_at_the_next_play_also_of_a_failed_recording(world, provider, fail):
+    server, business = begin(world, provider)
+    played, prepared = [fail(provider, business, server) for _ in range(2)]
+    for tape in (played, prepared):
+        world.wait_state(tape.sid, "failed")
+        asks = len(tape.asks)
+        assert server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA).status in (503, 404)
+        assert (world.state(tape.sid), len(tape.asks)) == ("failed", asks)
+        put_by_hand(world, tape, tape.mp3)
+    answer = server.get(f"/api/recordings/{played.sid}/stream", business.viewer, MEDIA)
+    assert (answer.status, answer.body) == (206, played.mp3)
+    answer = server.post(f"/api/recordings/{prepared.sid}/prepare", business.viewer)
+    assert answer.status in (200, 202)
+    world.wait_state(prepared.sid)
+    for tape in (played, prepared):
+        assert len(tape.asks) == asks and world.row(tape.sid)["fail_count"] == 0
+
+
+def test_a_wrong_file_put_by_hand_is_set_aside_and_the_back_off_goes_on(world, provider):
+    server, business = begin(world, provider)
+    tape = failed_in_backoff(provider, business, server)
+    world.wait_state(tape.sid, "failed")
+    path = put_by_hand(world, tape, b"<html>" + b"no audio " * 500)
+    assert server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA).status == 503
+    row = world.row(tape.sid)
+    assert (row["status"], row["fail_count"], len(tape.asks)) == ("failed", 2, 2)
+    assert not path.exists() and list(path.parent.glob("*.bad"))
+    assert server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA).status == 503
+    assert len(tape.asks) == 2

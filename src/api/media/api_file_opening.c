@@ -1,5 +1,5 @@
 /* api_file_opening.c - one job of the volume for one database call: opens a ready file, or the part of another
- * process's fill.
+ * process's fill, or looks for the file of a failed recording.
  *
  * Invariants
  *  (1) file_opening_run uses nothing but its own struct, the store and the follows: after a time-out the database call,
@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "api/request/api_loop.h"
+#include "audio/audio.h"
 #include "base/closer.h"
+#include "base/fs.h"
 
 struct file_opening {
   struct volume_job job;
@@ -37,9 +39,21 @@ static enum err open_ready_file(struct file_opening *o) {
   return e == ERR_NOT_FOUND || e == ERR_CORRUPT ? OK : e;
 }
 
+/* Decides by the length alone: to read the whole file is a fill's work. */
+static enum err look_for_file(struct file_opening *o) {
+  char name[BLOB_NAME_SIZE];
+  int fd CLEANUP(fs_close_) = -1;
+  int64_t size;
+  TRY(blob_find(o->store, o->row.stem, name));
+  TRY(blob_open(o->store, name, &fd, &size));
+  o->result.is_seen = size >= AUDIO_LEAST_BYTES && (o->row.bytes <= 0 || size == o->row.bytes);
+  return OK;
+}
+
 static enum err file_opening_run(struct volume_job *job) {
   struct file_opening *o = file_opening_of(job);
   if (o->row.status == RECORDING_READY) return open_ready_file(o);
+  if (o->row.status == RECORDING_FAILED) return look_for_file(o);
   if (tape_follow(o->follows, &o->row, &o->result.tape) != OK) o->result.tape = NULL; /* the request waits for it */
   return OK;
 }

@@ -25,6 +25,7 @@ struct playback_request {
   bool waits_for_media;           /* it accepts bytes that still arrive, and may wait for them */
   bool began_fill;                /* this request queued the recording */
   bool missed;                    /* the recording was not ready at the first read; logged and counted */
+  bool looked_for_file;           /* the volume was asked for the file of a failed recording */
   bool skip_logged;               /* "Deduplication skip" was logged */
   struct access_snapshot *access; /* a reference, for the business's numbers in a download's name; else NULL */
   struct events_watch *watch;     /* (3) */
@@ -37,7 +38,8 @@ struct playback_request {
   struct recording row;
   int fd;                            /* of the ready file; -1: none */
   struct tape *tape;                 /* a reference to what arrives; NULL: no byte can be sent yet */
-  bool must_open;                    /* the file, or another process's part, has to be opened (OPENING) */
+  bool must_open;                    /* the file, or another process's part, has to be opened or looked for (OPENING) */
+  bool file_is_seen;                 /* it failed, but a file has its name */
   struct file_opening *file_opening; /* while OPENING */
   char store_id[STORE_ID_SIZE];      /* of the volume that lacks the ready file; "": the volume has no id */
   struct recording_outcome outcome;  /* of the newest enqueue_check or enqueue_run */
@@ -51,6 +53,10 @@ static inline struct playback_request *playback_request_of(struct db_call *c) {
 /* The path names a call, so the answer says in Content-Location which recording it is. */
 static inline bool is_by_call(const struct playback_request *p) {
   return !str_eq(str_from(p->id), str_from(p->row.recording_sid));
+}
+
+static inline enum enqueue_kind enqueue_kind_of(const struct playback_request *p) {
+  return p->kind == PLAYBACK_REQUEST_PREPARE ? ENQUEUE_PREPARE : ENQUEUE_PLAY;
 }
 
 /* ---- api_playback_request.c ---- */

@@ -8,6 +8,7 @@
 #include "api/media/api_playback_request.h"
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
+#include "domain/queue.h"
 #include "ledger/calls.h"
 
 static enum err read_leg_relation(struct db *db, struct playback_request *p) {
@@ -36,6 +37,14 @@ static enum err read_tape(struct db *db, struct playback_request *p) {
   return read_download_name(db, p, p->tape ? tape_head(p->tape)->content_type : p->row.content_type);
 }
 
+/* A file that somebody put under the name of a failed recording counts also while the recording is not asked for. */
+static enum err prepare_to_look_for_file(struct db *db, struct playback_request *p) {
+  if (p->row.status != RECORDING_FAILED || p->looked_for_file) return OK;
+  if (enqueue_check(&p->row, enqueue_kind_of(p), p->db_call.now).moved) return OK; /* its fill looks for the file */
+  p->looked_for_file = p->must_open = true;
+  return queue_stem(db, &p->row, p->row.stem);
+}
+
 static enum err read_row(struct db *db, struct db_call *c) {
   struct playback_request *p = playback_request_of(c);
   struct str id = str_from(p->found_sid[0] ? p->found_sid : p->id);
@@ -44,6 +53,7 @@ static enum err read_row(struct db *db, struct db_call *c) {
   memcpy(p->found_sid, p->row.recording_sid, sizeof(p->found_sid));
   TRY(read_leg_relation(db, p));
   p->must_open = p->row.status == RECORDING_READY;
+  if (p->row.status == RECORDING_FAILED) return prepare_to_look_for_file(db, p);
   if (!p->must_open) return read_tape(db, p);
   return p->kind == PLAYBACK_REQUEST_DOWNLOAD ? read_download_name(db, p, p->row.content_type) : OK;
 }

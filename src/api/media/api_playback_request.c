@@ -7,6 +7,8 @@
  *   is its row READY?                     api_playback_read.c sets must_open      -              open its file; else below
  *   READY: does the volume have the file? playback_request_on_opened              -              file; queue again; 503 if
  *                                                                                                the volume can't be read
+ *   FAILED, not to be queued now: has the playback_request_on_opened              -              queue, so that a fill
+ *     volume a file of its name?                                                                   checks it; else below
  *   no file: what does its row allow?     playback_decide (domain/playback.h)     playback_kind  WAIT, a refusal; FILE: it
  *                                                                                                became ready meanwhile
  *   FILE: read again, how often?          playback_request_read_again             -              READS_AGAIN_MAX, then 503
@@ -115,6 +117,7 @@ static void playback_request_enter(struct playback_request *p, enum playback_req
 static void discard_read_results(struct playback_request *p) {
   closer_close(p->fd);
   p->fd = -1;
+  p->file_is_seen = false;
   buf_clear(&p->disposition);
 }
 
@@ -151,14 +154,16 @@ void playback_request_peer_gone(struct playback_request *p) {
 
 /* ---- queueing, on the writer ---- */
 
-static enum enqueue_kind enqueue_kind_of(const struct playback_request *p) {
-  return p->kind == PLAYBACK_REQUEST_PREPARE ? ENQUEUE_PREPARE : ENQUEUE_PLAY;
-}
-
 static enum err playback_request_run_enqueue(struct db *db, struct db_call *c) {
   struct playback_request *p = playback_request_of(c);
   return enqueue_run(db, c->subject.business_id, str_from(p->found_sid), enqueue_kind_of(p), c->now, &p->row,
                      &p->outcome);
+}
+
+static enum err playback_request_run_file_seen(struct db *db, struct db_call *c) {
+  struct playback_request *p = playback_request_of(c);
+  return enqueue_file_seen(db, c->subject.business_id, str_from(p->found_sid), enqueue_kind_of(p), c->now, &p->row,
+                           &p->outcome);
 }
 
 /* The file is gone only if the volume is the store that the database knows; another volume, or an empty mount point,
@@ -336,6 +341,10 @@ static void playback_request_enqueue_or_wait(struct playback_request *p) {
     playback_request_write(p, playback_request_run_file_gone);
     return;
   }
+  if (p->file_is_seen) {
+    playback_request_write(p, playback_request_run_file_seen);
+    return;
+  }
   p->outcome = enqueue_check(&p->row, enqueue_kind_of(p), p->db_call.now);
   if (p->outcome.moved) {
     playback_request_write(p, playback_request_run_enqueue);
@@ -354,6 +363,7 @@ static void playback_request_take_opened(struct playback_request *p) {
   tape_unref(p->tape);
   p->tape = opened.tape;
   p->fd = opened.fd;
+  p->file_is_seen = opened.is_seen;
   memcpy(p->store_id, opened.store_id, sizeof(p->store_id));
 }
 
@@ -365,7 +375,7 @@ static void playback_request_on_opened(struct db_call *c) {
     playback_request_abandon(p);
   else if (c->result == ERR_CLOSED)
     playback_request_answer_err(p, c->result);
-  else if (c->result != OK)
+  else if (c->result != OK && p->row.status != RECORDING_FAILED)
     playback_request_answer_no_volume(p);
   else if (p->fd >= 0)
     playback_request_answer_file(p);
@@ -376,7 +386,10 @@ static void playback_request_on_opened(struct db_call *c) {
 static void playback_request_open(struct playback_request *p) {
   playback_request_enter(p, REQUEST_OPENING);
   enum err e = file_opening_begin(&p->db_call, &p->row, playback_request_on_opened, &p->file_opening);
-  if (e != OK) playback_request_answer_err(p, e);
+  if (e == ERR_BUSY && p->row.status == RECORDING_FAILED)
+    playback_request_enqueue_or_wait(p);
+  else if (e != OK)
+    playback_request_answer_err(p, e);
 }
 
 static void playback_request_on_row(struct db_call *c) {
