@@ -12,7 +12,8 @@
  *  (3) No byte of a redirect that is followed reaches the caller; its body is dropped, within limits of size and time.
  *  (4) Time limits use the time read before curl_multi_perform: after the process was stopped for a while, a transfer whose
  *      bytes are already in the kernel does not time out.
- *  (5) `detail` contains a host and a reason, never a path, a query or a user. */
+ *  (5) `detail` contains a host and a reason, never a path, a query or a user.
+ *  (6) A reply with another transfer coding than "chunked" is refused, because curl would decode some of them. */
 #include "fetch/fetch_transfer.h"
 
 #include <arpa/inet.h>
@@ -81,13 +82,25 @@ static int on_connected(void *arg, char *peer, char *local, int peer_port, int l
 static struct str reply_header(struct fetch_transfer *t, const char *name) {
   struct curl_header *h = NULL;
   if (curl_easy_header(t->easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK) return STR_NONE;
-  return str_from(h->value);
+  struct str value = str_from(h->value);
+  while (value.n > 0 && (unsigned char)value.p[value.n - 1] <= ' ')
+    value.n--; /* curl leaves the line's end in an empty value */
+  return str_trim(value);
+}
+
+/* The only transfer coding of the reply is "chunked", or there is none. */
+static bool has_known_transfer_coding(struct fetch_transfer *t) {
+  struct curl_header *h = NULL;
+  struct str coding = reply_header(t, "Transfer-Encoding");
+  if (coding.n == 0) return true;
+  bool is_one = curl_easy_header(t->easy, "Transfer-Encoding", 0, CURLH_HEADER, -1, &h) == CURLHE_OK && h->amount == 1;
+  return is_one && str_eq_nocase(coding, STR("chunked"));
 }
 
 static int64_t reply_length(struct fetch_transfer *t) {
   uint64_t length;
   if (reply_header(t, "Transfer-Encoding").n > 0) return -1;
-  if (str_to_u64(str_trim(reply_header(t, "Content-Length")), INT64_MAX, &length) != OK) return -1;
+  if (str_to_u64(reply_header(t, "Content-Length"), INT64_MAX, &length) != OK) return -1;
   return (int64_t)length;
 }
 
@@ -108,6 +121,8 @@ static size_t head_arrived(struct fetch_transfer *t, int status, size_t taken) {
   int64_t now = clock_mono_ms();
   t->head_ms = t->last_byte_ms = now;
   t->result.status = status;
+  if (!has_known_transfer_coding(t))
+    return stop(t, FETCH_REFUSED, "the reply has an unknown transfer coding"); /* (6) */
   t->redirecting = is_followed_redirect(t);
   if (t->redirecting) return taken; /* (3) */
   t->result.first_byte_ms = now - t->start_ms;

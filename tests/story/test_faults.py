@@ -1,4 +1,5 @@
 """Each fault of a provider, and how the recording ends after it."""
+import gzip
 import threading
 from email.utils import formatdate
 
@@ -407,7 +408,16 @@ def test_odd_answers_are_errors_of_the_provider(world, provider):
         ask.send(b"HTTP/1.1 200 OK\r\n" + b"X-A: " + b"b" * 500_000)
         ask.closes = True
 
+    def transfer_coding(coding):
+        def act(ask):
+            body = gzip.compress(tape.mp3)
+            ask.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + coding + b"\r\nConnection: close\r\n\r\n" + body)
+            ask.closes = True
+        return act
+
     for act, codes in ((p.content(tape_bytes(provider), {"Content-Encoding": "gzip"}), {"provider_error"}),
+                       (transfer_coding(b"gzip"), {"provider_error"}), (transfer_coding(b"chunked, gzip"), {"provider_error"}),
+                       (transfer_coding(b"deflate"), {"provider_error"}), (transfer_coding(b"nonsense"), {"provider_error"}),
                        (no_http, {"provider_error"}), (endless_head, {"provider_error"}),
                        (two_lengths, {"provider_error", "truncated", "not_audio"}), (p.status(204), None),
                        (p.status(418), {"provider_error"}),                       (p.status(410), None), (p.status(403), None)):
@@ -417,6 +427,16 @@ def test_odd_answers_are_errors_of_the_provider(world, provider):
         world.pass_time_until(lambda: world.state(tape.sid) == "failed", step=20, within=5000)
         row = world.row(tape.sid)
         assert codes is None or row["error_code"] in codes, (act, row)
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "aws-chunked", "aws-chunked, identity"])
+def test_a_content_encoding_that_is_none_is_played(world, provider, coding):
+    server = world.server()
+    business = world.business(provider)
+    tape = provider.tape()
+    tape.default = p.content(tape.mp3, {"Content-Encoding": coding})
+    business.tell(server, tape)
+    world.wait_state(tape.sid)
 
 
 def tape_bytes(provider):
