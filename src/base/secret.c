@@ -16,12 +16,22 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 enum { SEAL_VERSION = 1, NONCE_SIZE = 12, TAG_SIZE = 16, SEAL_OVERHEAD = 1 + NONCE_SIZE + TAG_SIZE, BLOCK_SIZE = 64 };
 
 static_assert(SHA1_SIZE == SHA_DIGEST_LENGTH && SHA256_SIZE == SHA256_DIGEST_LENGTH, "sizes of the digests");
 static_assert(SHA_CBLOCK == BLOCK_SIZE && SHA256_CBLOCK == BLOCK_SIZE, "both hash blocks of 64 bytes");
+
+void secret_keep_from_dumps(void) {
+  const struct rlimit none = {0, 0};
+  (void)setrlimit(RLIMIT_CORE, &none); /* lowering a limit can't fail */
+#ifndef __SANITIZE_ADDRESS__           /* its search for leaks traces the process */
+  (void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
 
 void secret_wipe(void *bytes, size_t size) {
   if (size) OPENSSL_cleanse(bytes, size);

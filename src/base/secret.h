@@ -15,6 +15,8 @@ void secret_hmac_sha256(struct str key, struct str data, uint8_t ret_mac[SHA256_
 /* Equal length and bytes; the time depends on the lengths only. */
 bool secret_equal(struct str a, struct str b);
 CHECKED enum err secret_random(void *ret_bytes, size_t size);
+/* Call it once at start: the process leaves no core file, and other processes of its user can't read its memory. */
+void secret_keep_from_dumps(void);
 void secret_wipe(void *bytes, size_t size);
 
 /* Lower-case hexadecimal, NUL-terminated: ret_text holds 2 * n + 1 bytes. */

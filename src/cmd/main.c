@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "cmd/cmd.h"
 
 const struct cmd cmd_table[] = {
@@ -150,6 +151,7 @@ static int run_command(const struct cmd *c, int argc, char **argv) {
 
 int main(int argc, char **argv) {
   keep_standard_streams();
+  secret_keep_from_dumps();
   if (argc < 2) {
     print_commands(stderr);
     return CMD_USAGE;
