@@ -167,6 +167,18 @@ enum err fs_open_read(int dir, const char *path, int *ret_fd) {
   return OK;
 }
 
+enum err fs_open_chosen(const char *path, int *ret_fd, mode_t *ret_mode) {
+  int fd CLEANUP(fs_close_) = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  struct stat st;
+  if (fd < 0 || fstat(fd, &st) != 0) return last_error();
+  if (!S_ISREG(st.st_mode)) return ERR_INVALID;
+  if (fcntl(fd, F_SETFL, O_RDONLY) != 0) return last_error();
+  *ret_mode = st.st_mode & 07777;
+  *ret_fd = fd;
+  fd = -1;
+  return OK;
+}
+
 static enum err create_at(int dir, const char *name, mode_t mode, int *ret_fd) {
   int fd;
   TRY(open_at(dir, name, O_RDWR | O_CREAT | O_EXCL, mode, &fd));

@@ -16,6 +16,9 @@ void fs_close_(int *fd);
 /* Opens (and with make, creates with its parents, 0750) the directory at an absolute or working-directory path that the
  * operator chose; here links are followed. ret_fd is the caller's to close. */
 CHECKED enum err fs_open_root(const char *path, bool make, int *ret_fd);
+/* Opens a regular file at such a path for reading; a FIFO or a device does not block. ERR_INVALID: it is no regular file.
+ * *ret_mode: its permission bits. */
+CHECKED enum err fs_open_chosen(const char *path, int *ret_fd, mode_t *ret_mode);
 CHECKED enum err fs_open_dir(int dir, const char *path, int *ret_fd);
 /* Read-only; a directory, device or link is ERR_INVALID. */
 CHECKED enum err fs_open_read(int dir, const char *path, int *ret_fd);

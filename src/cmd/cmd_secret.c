@@ -20,11 +20,12 @@ void cmd_secret_free(char *text) {
 
 int cmd_secret_read(const struct cmd_args *args, const char *option, const char *path, char **ret_text) {
   char bytes[SECRET_MAX + 2];
-  struct stat st;
-  int fd CLEANUP(fs_close_) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  if (fd < 0 || fstat(fd, &st) != 0) return cmd_fail(args, "%s: %s can't be read: %s", option, path, strerror(errno));
-  if (!S_ISREG(st.st_mode)) return cmd_fail(args, "%s: %s is not a regular file", option, path);
-  if (st.st_mode & 077) return cmd_fail(args, "%s: %s can be read by others (chmod 600 it)", option, path);
+  int fd CLEANUP(fs_close_) = -1;
+  mode_t mode;
+  enum err e = fs_open_chosen(path, &fd, &mode);
+  if (e == ERR_INVALID) return cmd_fail(args, "%s: %s is not a regular file", option, path);
+  if (e != OK) return cmd_fail(args, "%s: %s can't be read: %s", option, path, err_text(e));
+  if (mode & 077) return cmd_fail(args, "%s: %s can be read or written by others (chmod 600 it)", option, path);
   ssize_t n = read(fd, bytes, sizeof(bytes));
   struct str text = str_trim(str_of(bytes, n > 0 ? (size_t)n : 0));
   while (text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r')) text.n--;

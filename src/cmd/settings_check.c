@@ -108,8 +108,9 @@ static bool is_url_key(struct str s) {
 static bool is_readable_file(struct str s) {
   char path[4096];
   if (str_copy(path, sizeof(path), s) != OK) return false;
-  int fd CLEANUP(fs_close_) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  return fd >= 0;
+  int fd CLEANUP(fs_close_) = -1;
+  mode_t mode;
+  return fs_open_chosen(path, &fd, &mode) == OK && !(mode & 022);
 }
 
 static bool are_proxies(struct str s) {
@@ -140,7 +141,8 @@ static const struct rule rules[] = {
     RULE("RECORDING_FORMATS", recording_formats, are_formats,
          "must name mp3, wav, wav-dual or any, with commas between"),
     RULE("JWT_SECRET", jwt_secret, is_jwt_secret, "must have 32 bytes or more"),
-    RULE("JWT_PUBLIC_KEY_FILE", jwt_public_key_file, is_readable_file, "must name a file that can be read"),
+    RULE("JWT_PUBLIC_KEY_FILE", jwt_public_key_file, is_readable_file,
+         "must name a regular file that can be read, and that others can't write"),
     RULE("URL_SIGNING_KEY", url_signing_key, is_url_key, "must have 16 bytes or more"),
     RULE("CORS_ORIGINS", cors_origins, are_origins,
          "must be exact origins like https://crm.example.com, with commas between"),

@@ -141,8 +141,10 @@ struct jwt *jwt_free(struct jwt *j) {
 }
 
 static enum err jwt_read_key_file(const char *path, struct buf *b) {
-  int fd CLEANUP(fs_close_) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  if (fd == -1) return err_from_errno(errno);
+  int fd CLEANUP(fs_close_) = -1;
+  mode_t mode;
+  TRY(fs_open_chosen(path, &fd, &mode));
+  if (mode & 022) return ERR_DENIED; /* with another key, others could make tokens of every business */
   for (;;) {
     TRY(buf_reserve(b, 4096));
     ssize_t n = read(fd, b->p + b->n, 4096);
@@ -159,7 +161,11 @@ enum err jwt_from_conf(const struct conf *conf, struct buf *ret_problem, struct 
     *ret_jwt = NULL;
     return OK;
   }
-  if (conf->jwt_public_key_file && jwt_read_key_file(conf->jwt_public_key_file, &pem) != OK)
+  enum err e = conf->jwt_public_key_file ? jwt_read_key_file(conf->jwt_public_key_file, &pem) : OK;
+  if (e == ERR_DENIED)
+    return problem_text_set(ret_problem, ERR_INVALID,
+                            "JWT_PUBLIC_KEY_FILE: the file can't be read, or others can write it (chmod 644 it)");
+  if (e != OK)
     return problem_text_set(ret_problem, ERR_INVALID,
                             "JWT_PUBLIC_KEY_FILE: the file can't be read, or is empty or too large");
   struct jwt_settings settings = {.secret = str_from(conf->jwt_secret),
