@@ -113,6 +113,13 @@ static void add_quoted(struct line *l, struct str s) {
   line_add(l, at < s.n ? STR("\xe2\x80\xa6\"") : STR("\"")); /* an ellipsis if the value was cut */
 }
 
+void log_quote(struct str text, char *ret_text, size_t size) {
+  struct line l = {.max = size - 1 < LINE_MAX_BYTES ? size - 1 : LINE_MAX_BYTES};
+  add_quoted(&l, text);
+  memcpy(ret_text, l.text, l.n);
+  ret_text[l.n] = '\0';
+}
+
 static bool is_plain(struct str s) {
   if (s.n == 0 || s.n > VALUE_MAX_BYTES) return false;
   for (size_t i = 0; i < s.n; i++) {

@@ -47,4 +47,8 @@ bool log_enabled(enum log_level level);
 void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
 void log_set_fd(int fd); /* default 2 */
+/* Writes text as a value that needs quotes stands in a line: between quotation marks, with escapes, cut at 512 bytes. The
+ * buffer holds size bytes; LOG_QUOTED_SIZE is enough for any text. */
+enum { LOG_QUOTED_SIZE = 3100 };
+void log_quote(struct str text, char *ret_text, size_t size);
 void log_write(enum log_level level, const char *message, const struct log_field *fields);

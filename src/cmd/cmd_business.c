@@ -262,12 +262,12 @@ static enum err business_write_json(struct buf *b, const struct business *x) {
 
 static enum err business_list_row(void *arg, const struct business *x) {
   struct listing *l = arg;
-  char created[PRINT_TIME_SIZE];
+  char created[PRINT_TIME_SIZE], name[PRINT_NAME_SIZE];
   const char *state = x->auth_failed_at                   ? "credentials refused"
                       : x->has_token || x->has_api_secret ? "ok"
                                                           : "no credentials";
   if (!l->json) {
-    printf("%6lld  %-24s  %-34s  %-20s  %s\n", (long long)x->business_id, x->name,
+    printf("%6lld  %-24s  %-34s  %-20s  %s\n", (long long)x->business_id, print_name(x->name, name),
            x->account_sid[0] ? x->account_sid : "-", state, print_time(x->created_at, created));
     return OK;
   }

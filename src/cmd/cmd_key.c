@@ -86,10 +86,10 @@ static enum err key_write_json(struct buf *b, const struct key *k) {
 
 static enum err key_list_row(void *arg, const struct key *k) {
   struct listing *l = arg;
-  char created[PRINT_TIME_SIZE], revoked[PRINT_TIME_SIZE], business[24] = "-";
+  char created[PRINT_TIME_SIZE], revoked[PRINT_TIME_SIZE], name[PRINT_NAME_SIZE], business[24] = "-";
   if (k->business_id) (void)snprintf(business, sizeof(business), "%lld", (long long)k->business_id);
   if (!l->json) {
-    printf("%6lld  %8s  %-8s  %-24s  %-16s  %s\n", (long long)k->key_id, business, k->role, k->name[0] ? k->name : "-",
+    printf("%6lld  %8s  %-8s  %-24s  %-16s  %s\n", (long long)k->key_id, business, k->role, print_name(k->name, name),
            print_time(k->created_at, created), print_time(k->revoked_at, revoked));
     return OK;
   }

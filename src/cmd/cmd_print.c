@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 const char *print_time(int64_t ms, char ret_text[PRINT_TIME_SIZE]) {
   char text[DATE_TEXT_SIZE];
@@ -11,6 +12,16 @@ const char *print_time(int64_t ms, char ret_text[PRINT_TIME_SIZE]) {
   date_format_rfc3339(ms, text);
   (void)snprintf(ret_text, PRINT_TIME_SIZE, "%.10s %.5s", text, text + 11);
   return ret_text;
+}
+
+_Static_assert((int)PRINT_NAME_SIZE == (int)LOG_QUOTED_SIZE, "any quoted text fits");
+
+const char *print_name(const char *text, char ret_text[PRINT_NAME_SIZE]) {
+  struct str s = str_from(text);
+  if (s.n == 0) return "-";
+  log_quote(s, ret_text, PRINT_NAME_SIZE);
+  size_t n = strlen(ret_text);
+  return n == s.n + 2 && memcmp(ret_text + 1, text, s.n) == 0 ? text : ret_text; /* nothing was escaped */
 }
 
 enum err print_line(const struct buf *b) {

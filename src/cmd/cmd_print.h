@@ -8,6 +8,10 @@
 /* ms of the Unix clock as "2026-11-21 08:00", UTC; "-" for 0. Returns ret_text or a literal. */
 enum { PRINT_TIME_SIZE = 24 };
 const char *print_time(int64_t ms, char ret_text[PRINT_TIME_SIZE]);
+/* A text of a person for a table: as it is, or, if it contains characters that a terminal would act on or hide, quoted as in the
+ * log. Returns text, ret_text, or "-" for "". */
+enum { PRINT_NAME_SIZE = 3100 };
+const char *print_name(const char *text, char ret_text[PRINT_NAME_SIZE]);
 /* Writes the buffer and a newline to standard output and flushes it. ERR_IO if that fails. */
 CHECKED enum err print_line(const struct buf *b);
 /* Appends "name": and the text as a JSON string, or null for "". */
