@@ -125,6 +125,10 @@ static unsigned serve_count_loops(void) {
   return (unsigned)CPU_COUNT(&may);
 }
 
+static bool serve_is_https(const struct serve *s) {
+  return str_starts_nocase(str_from(s->app.conf.public_base_url), STR("https:"));
+}
+
 static int serve_build_server(struct serve *s) {
   static char base[512]; /* the api keeps a pointer to it */
   if (path_base(s, base, sizeof(base)) != OK)
@@ -163,6 +167,7 @@ static int serve_build_server(struct serve *s) {
   struct http_config config = {.listen = s->app.conf.listen,
                                .loops = parts.loops,
                                .connections = (unsigned)s->app.conf.connections,
+                               .lines = serve_is_https(s) ? "Strict-Transport-Security: max-age=31536000\r\n" : NULL,
                                .ret_problem = &why};
   struct http_app app = api_http_app(s->api);
   e = http_server_new(&config, &app, &s->server);

@@ -68,6 +68,7 @@ struct http_config {
   const char *listen;       /* "127.0.0.1:8080", "[::1]:0", "0.0.0.0:8080" */
   unsigned loops;           /* 0: one per core */
   unsigned connections;     /* open at once; 0: 16,384. At the limit see docs/adr/0011 */
+  const char *lines;        /* header lines of every answer, each with its CRLF; static; NULL: none */
   int64_t head_ms;          /* from a head's first byte to its end; 0: 10,000 */
   int64_t body_ms;          /* from a head's end to the body's end; 0: 30,000 */
   int64_t idle_ms;          /* keep-alive without a request; 0: 75,000 */

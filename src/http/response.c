@@ -176,11 +176,13 @@ static bool can_keep(const struct http_exchange *x) {
 
 static bool put_head(struct http_exchange *x, int status, struct str fields, int64_t length) {
   bool has_length = length >= 0 && status >= 200 && status != 204 && status != 304;
-  if (buf_reserve(&x->out, fields.n + HEAD_OWN_MAX) != OK) return false;
+  struct str lines = str_from(x->loop->server->config.lines);
+  if (buf_reserve(&x->out, fields.n + lines.n + HEAD_OWN_MAX) != OK) return false;
   char *to = x->out.p + x->out.n;
   to = put_status(to, status);
   to = put_text(to, loop_date(x->loop));
   to = put_text(to, fields);
+  if (status >= 200) to = put_text(to, lines);
   if (has_length) {
     to = put_text(to, STR("Content-Length: "));
     to = put_number(to, (uint64_t)length);
