@@ -41,6 +41,30 @@ test('every filter narrows the list and is in the address', async () => {
   await page.context().close()
 })
 
+test('what is chosen right after the filters were cleared is all that is set', async () => {
+  const page = await (await w.person()).newPage()
+  await page.goto('/?has=no')
+  await shows(page, calls.silent)
+  // In one breath, as on a slow machine: the page had no time to draw between the two.
+  await page.evaluate(() => {
+    const bar = document.querySelector('.filters')
+    bar.querySelector('input[type="search"]').focus()
+    bar.querySelector('.quiet').click()
+    const choice = [...bar.querySelectorAll('select')].at(-1)
+    choice.value = 'no-answer'
+    choice.dispatchEvent(new Event('change', { bubbles: true }))
+  })
+  await page.waitForURL('**/?status=no-answer')
+  await shows(page, calls.silent)
+  // What was typed and not asked yet goes with the filters too.
+  await page.getByRole('searchbox').fill('Carvalho')
+  await page.getByRole('button', { name: 'Clear filters' }).first().click()
+  await rowOf(page, calls.outgoing).waitFor()
+  assert.equal(await page.getByRole('searchbox').inputValue(), '')
+  assert.equal(new URL(page.url()).search, '')
+  await page.context().close()
+})
+
 test('the search waits for three characters or two letters and a pause, and finds names and parts of numbers', async () => {
   const page = await (await w.person()).newPage()
   const seen = watch(page)

@@ -71,6 +71,14 @@ test('the filters of the address are what the API is asked', async () => {
   assert.deepEqual(asked('date=custom&from=2025-03-01&to=2025-03-02'), { limit: '50', since: day(1), until: day(3) })
 })
 
+test('a change of one filter leaves the others, and dates only with their choice', async () => {
+  const { changed } = await load('calls/filters.ts')
+  const after = (before, change) => changed(new URLSearchParams(before), change).toString()
+  assert.equal(after('q=abc&has=no', { has: '', status: 'busy' }), 'q=abc&status=busy')
+  assert.equal(after('date=custom&from=2025-03-01', { to: '2025-03-02' }), 'date=custom&from=2025-03-01&to=2025-03-02')
+  assert.equal(after('date=custom&from=2025-03-01', { date: 'today' }), 'date=today')
+})
+
 test('a retry of many shows how many are queued again and how many are left', async () => {
   const { failureRows, retriesGoOn } = await load('health/figures.ts')
   const failures = { timeout: 3, provider_error: 40 }

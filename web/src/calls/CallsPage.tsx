@@ -13,7 +13,7 @@ import './table.css'
 
 export function CallsPage() {
   const { t } = useTranslation(['app', 'errors'])
-  const { filters, set, clear } = useFilters()
+  const { filters, set, clear, cleared } = useFilters()
   const list = useCalls(filters)
   const filtered = countFilters(filters) > 0 || filters.q !== ''
   const { isPlaceholderData, isSuccess } = list
@@ -34,7 +34,7 @@ export function CallsPage() {
   return (
     <main id="main" className="page calls-page">
       <h1 className="unseen">{t('calls.title')}</h1>
-      <FilterBar filters={filters} set={set} clear={clear} />
+      <FilterBar filters={filters} set={set} clear={clear} cleared={cleared} />
       {list.polling.stopped && (
         <p className="banner" role="status">
           {t('live.stoppedText')}{' '}

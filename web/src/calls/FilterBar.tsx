@@ -22,9 +22,10 @@ interface Props {
   filters: Filters
   set: (change: Partial<Filters>) => void
   clear: () => void
+  cleared: number
 }
 
-export function FilterBar({ filters, set, clear }: Props) {
+export function FilterBar({ filters, set, clear, cleared }: Props) {
   const { t } = useTranslation()
   const [open, setOpen] = useState(false)
   const panel = useId()
@@ -47,7 +48,7 @@ export function FilterBar({ filters, set, clear }: Props) {
   )
   return (
     <search className="filters">
-      <Search value={filters.q} set={(q) => set({ q })} />
+      <Search key={cleared} value={filters.q} set={(q) => set({ q })} />
       <button
         type="button"
         className="button filters-toggle"

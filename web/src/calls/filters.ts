@@ -1,6 +1,6 @@
 // The filters of the list, all of them in the page's address. Pure but for useFilters.
-import { useCallback, useMemo } from 'react'
-import { useSearchParams } from 'react-router'
+import { useCallback, useMemo, useState } from 'react'
+import { useHref, useLocation, useNavigate, useSearchParams } from 'react-router'
 import { dayStart } from '../i18n/format'
 
 export const names = ['q', 'direction', 'recording', 'status', 'has', 'date', 'from', 'to'] as const
@@ -66,22 +66,39 @@ export function queryOf(filters: Filters, now = new Date()): URLSearchParams {
   return query
 }
 
+/** The address's query after a change of some filters. */
+export function changed(before: URLSearchParams, change: Partial<Filters>): URLSearchParams {
+  const after = new URLSearchParams(before)
+  for (const [name, value] of Object.entries(change)) value ? after.set(name, value) : after.delete(name)
+  if (after.get('date') !== 'custom') for (const name of ['from', 'to']) after.delete(name)
+  return after
+}
+
+/**
+ * A navigation changes the address at once and this component later, in a transition. A change is therefore one of the address
+ * as it is, not of what was drawn last: a filter that was cleared a moment ago must not come back with the next one. `cleared`
+ * counts how often all were cleared: what was typed and not asked yet goes too.
+ */
 export function useFilters() {
-  const [params, setParams] = useSearchParams()
+  const [params] = useSearchParams()
+  const [cleared, setCleared] = useState(0)
+  const navigate = useNavigate()
+  const here = useHref({ pathname: useLocation().pathname })
   const filters = useMemo(() => readFilters(params), [params])
-  const set = useCallback(
-    (change: Partial<Filters>) =>
-      setParams(
-        (before) => {
-          const after = new URLSearchParams(before)
-          for (const [name, value] of Object.entries(change)) value ? after.set(name, value) : after.delete(name)
-          if (after.get('date') !== 'custom') for (const name of ['from', 'to']) after.delete(name)
-          return after
-        },
-        { replace: true },
-      ),
-    [setParams],
+  const go = useCallback(
+    (query: URLSearchParams) => {
+      // Left already: the next page's address is not this one's to change.
+      if (window.location.pathname === here) void navigate({ search: query.toString() }, { replace: true })
+    },
+    [navigate, here],
   )
-  const clear = useCallback(() => setParams({}, { replace: true }), [setParams])
-  return { filters, set, clear }
+  const set = useCallback(
+    (change: Partial<Filters>) => go(changed(new URLSearchParams(window.location.search), change)),
+    [go],
+  )
+  const clear = useCallback(() => {
+    setCleared((times) => times + 1)
+    go(new URLSearchParams())
+  }, [go])
+  return { filters, set, clear, cleared }
 }
