@@ -87,6 +87,7 @@ static enum err serve_build_engines(struct serve *s) {
   TRY(volume_new(s->store, VOLUME_THREADS, VOLUME_QUEUE, &s->volume));
   TRY(changes_new(&read, &s->changes));
   TRY(db_writer_new(&write, &s->writer));
+  s->changes_trimmer.writer = s->writer;
   TRY(db_readers_new(&read, READ_THREADS, READ_QUEUE, &s->readers));
   TRY(serve_build_tapes(s));
   return serve_load_access(s);

@@ -21,12 +21,17 @@ struct waiting_job {
   struct waiting_job *older, *newer; /* among all waiting jobs */
 };
 
+struct lane_share {
+  int64_t last_us,
+      passed_us; /* the last job's duration; the time of other classes since, while one of this class waited */
+};
+
 struct lanes {
   struct lane *buckets[LANE_BUCKETS];
   struct lane *turn[DB_CLASS_COUNT_]; /* per class: the lane whose turn is next, in a ring of lanes */
   struct waiting_job *oldest, *newest;
-  size_t lane_max[DB_CLASS_COUNT_]; /* most waiting jobs of one business */
-  int64_t edit_us, passed_us;       /* the last edit's duration; the time of others since, while an edit waited */
+  size_t lane_max[DB_CLASS_COUNT_];          /* most waiting jobs of one business */
+  struct lane_share shares[DB_CLASS_COUNT_]; /* of DB_CLASS_EDIT and DB_CLASS_UPKEEP */
 };
 
 /* ERR_BUSY: the business has lane_max jobs waiting (a further part of a begun job is always added). ERR_NOMEM. */

@@ -336,7 +336,7 @@ static void *writer_main(void *arg) {
 static void set_shares(struct lanes *l, size_t queue_max) {
   l->lane_max[DB_CLASS_EDIT] = queue_max < EDITS_MAX ? queue_max : EDITS_MAX;
   l->lane_max[DB_CLASS_WEBHOOK] = queue_max < WEBHOOKS_MAX ? queue_max : WEBHOOKS_MAX;
-  l->lane_max[DB_CLASS_LEASE] = queue_max;
+  l->lane_max[DB_CLASS_LEASE] = l->lane_max[DB_CLASS_UPKEEP] = queue_max;
 }
 
 enum err db_writer_new(const struct db_writer_config *config, struct db_writer **ret_writer) {

@@ -14,8 +14,8 @@
  *      `run` is called again. It continues even if its caller has gone.
  * The writer guarantees
  *  (4) Businesses take turns. Jobs of one business and class run in the order in which they were submitted.
- *  (5) Leases go before webhooks, webhooks before edits. When all three never pause, edits of up to 250 ms each get
- *      a fifth of the time; longer ones get more (db_lanes.c, 4).
+ *  (5) Leases go before webhooks, webhooks before edits, edits before upkeep. When none of them pauses, edits of up to 250 ms
+ *      each get a fifth of the time, and upkeep too; longer ones get more (db_lanes.c, 4 and 5).
  *  (6) A job that has not begun is dropped when its deadline is over or its caller has abandoned it.
  * Thread rule: any thread. */
 #pragma once
@@ -28,16 +28,17 @@ struct db_writer;
 enum { DB_JOB_ROWS = 500 };
 
 enum db_class {
-  DB_CLASS_EDIT,    /* the default: requests of people, and everything that is neither of the others */
+  DB_CLASS_EDIT,    /* the default: requests of people, and everything that is none of the others */
   DB_CLASS_WEBHOOK, /* webhooks: the provider may not send them again */
   DB_CLASS_LEASE,   /* reports of a worker, which loses its lease if they are late */
+  DB_CLASS_UPKEEP, /* work in bounded parts that follows what others write; jobs of one name take turns with other names */
   DB_CLASS_COUNT_
 };
 
 struct db_job {
   enum metric_label_JOB name; /* for metrics and the log */
   enum db_class class;
-  int64_t business_id; /* 0: the service's own work */
+  int64_t business_id; /* 0: the service's own work; DB_CLASS_UPKEEP ignores it */
   enum err (*run)(struct db *db, void *arg);
   void (*done)(void *arg, enum err e); /* must not block; may be NULL */
   void *arg;

@@ -183,7 +183,11 @@ static void retry_part_start(struct worker *w) {
   r->worker = w;
   r->sent_mono_ms = clock_mono_ms();
   r->task = (struct fetch_task){.fn = retry_part_take_result, .arg = r};
-  struct db_job job = {.name = METRIC_JOB_RETRY_MANY, .run = retry_part_run, .done = retry_part_done, .arg = r};
+  struct db_job job = {.name = METRIC_JOB_RETRY_MANY,
+                       .class = DB_CLASS_UPKEEP,
+                       .run = retry_part_run,
+                       .done = retry_part_done,
+                       .arg = r};
   w->retrying = db_writer_submit(w->writer, job) == OK;
   if (!w->retrying) free(r);
 }

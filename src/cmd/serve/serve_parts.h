@@ -14,6 +14,7 @@
 #include "domain/volume.h"
 #include "ledger/calls_upkeep.h"
 #include "ledger/changes.h"
+#include "ledger/changes_trimmer.h"
 #include "ledger/nodes.h"
 #include "work/worker.h"
 
@@ -67,8 +68,7 @@ struct serve {
   _Atomic int64_t worker_seen_ms;  /* monotonic: when a worker of any process was last alive; 0: never */
   atomic_bool storage_full;        /* there are workers, and the volume is full for all of them */
   atomic_bool wait_reason_changed; /* what queued recordings wait for has changed since event streams were notified */
-  atomic_bool is_trimming;         /* a trim of `changes` runs; more_to_trim belongs to the writer's thread */
-  bool more_to_trim;
+  struct changes_trimmer changes_trimmer;
   bool more_sessions_to_trim;    /* belongs to the writer's thread */
   atomic_bool is_indexing_calls; /* calls_upkeep runs; the three members below belong to the writer's thread */
   struct calls_upkeep calls_upkeep;

@@ -158,17 +158,6 @@ static enum err run_trim_sessions(struct db *db, void *arg) {
   return sessions_trim(db, db_now_ms(db), &s->more_sessions_to_trim);
 }
 
-static enum err run_trim_changes(struct db *db, void *arg) {
-  struct serve *s = arg;
-  return changes_trim(db, db_now_ms(db), &s->more_to_trim);
-}
-
-static void changes_trim_done(void *arg, enum err e) {
-  struct serve *s = arg;
-  (void)e; /* the next trim follows soon */
-  atomic_store(&s->is_trimming, false);
-}
-
 /* Ends volume jobs past their deadline. While the volume is slow, makes the loops distrust cached files, whose pages may have
  * left the memory. */
 static void volume_upkeep(struct serve *s) {
@@ -176,19 +165,6 @@ static void volume_upkeep(struct serve *s) {
   volume_tick(s->volume);
   volume_seen(s->volume, &seen);
   if (s->server) http_server_distrust_files(s->server, seen.waits_ms >= SLOW_MS);
-}
-
-/* Trims `changes` once a minute, and as soon as CHANGES_TRIM_EACH new rows exist, so that the table has a ceiling at any rate. */
-static void changes_submit_trim(struct serve *s, bool is_time) {
-  static int64_t trimmed_to; /* only the main thread uses it */
-  int64_t seq = changes_seq(s->changes), fresh = seq - trimmed_to;
-  if (fresh >= 0 && fresh < CHANGES_TRIM_EACH && !is_time) return;
-  if (atomic_exchange(&s->is_trimming, true)) return; /* the previous trim still runs */
-  trimmed_to = seq;
-  struct db_job trim = {
-      .name = METRIC_JOB_TRIM, .run = run_trim_changes, .done = changes_trim_done, .arg = s, .more = &s->more_to_trim};
-  enum err e = db_writer_submit(s->writer, trim);
-  if (e != OK) changes_trim_done(s, e);
 }
 
 /* ---- indexing calls ---- */
@@ -221,6 +197,7 @@ static void calls_submit_upkeep(struct serve *s) {
   if (atomic_load(&s->is_indexing_calls) || calls_upkeep_needed(s->app.db, &needed) != OK || !needed) return;
   atomic_store(&s->is_indexing_calls, true);
   struct db_job job = {.name = METRIC_JOB_SEARCH,
+                       .class = DB_CLASS_UPKEEP,
                        .run = run_calls_upkeep,
                        .done = calls_upkeep_done,
                        .arg = s,
@@ -238,10 +215,14 @@ void serve_upkeep(struct serve *s) {
   bool can_write = db_writer_healthy(s->writer);
   if (can_write && node_changed(s)) next_beat = now;
   if (can_write && upkeep_is_due(&next_beat, now, BEAT_MS)) node_submit_beat(s);
-  struct db_job trim_sessions = {
-      .name = METRIC_JOB_TRIM, .run = run_trim_sessions, .arg = s, .more = &s->more_sessions_to_trim};
+  struct db_job trim_sessions = {.name = METRIC_JOB_TRIM,
+                                 .class = DB_CLASS_UPKEEP,
+                                 .run = run_trim_sessions,
+                                 .arg = s,
+                                 .more = &s->more_sessions_to_trim};
   bool is_trim_due = can_write && upkeep_is_due(&next_trim, now, TRIM_MS);
-  if (can_write) changes_submit_trim(s, is_trim_due);
+  /* As soon as CHANGES_TRIM_EACH rows are new, too: then the table has a ceiling at any rate. */
+  if (can_write) changes_trimmer_tick(&s->changes_trimmer, changes_seq(s->changes), is_trim_due);
   if (is_trim_due) IGNORE(db_writer_submit(s->writer, trim_sessions)); /* the next trim follows in a minute */
   if (can_write) calls_submit_upkeep(s);
   if (upkeep_is_due(&next_read, now, READ_MS)) upkeep_read(s);

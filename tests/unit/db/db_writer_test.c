@@ -413,8 +413,8 @@ static bool noter_is_abandoned(void *arg) {
 }
 
 /* Submits a job for each letter while the writer is held, and waits for all: "w2" is a webhook of business 2, "e" an edit, "l" a
- * lease, "x" an edit that nobody wants any more, "d" a webhook whose deadline is over. Returns the letters in the order in
- * which they ran; ret_answers: how each was answered. */
+ * lease, "u" upkeep, "x" an edit that nobody wants any more, "d" a webhook whose deadline is over. Returns the letters in the
+ * order in which they ran; ret_answers: how each was answered. */
 static void run_in_order(struct fixture *f, const char *jobs, char ret_order[4096], enum err *ret_answers) {
   struct order order = {.n = 0};
   size_t count = strlen(jobs) / 2;
@@ -432,6 +432,7 @@ static void run_in_order(struct fixture *f, const char *jobs, char ret_order[409
     sem_init(&noters[i].answered, 0, 0);
     struct db_job job = {.class = kind == 'l'                  ? DB_CLASS_LEASE
                                   : kind == 'w' || kind == 'd' ? DB_CLASS_WEBHOOK
+                                  : kind == 'u'                ? DB_CLASS_UPKEEP
                                                                : DB_CLASS_EDIT,
                          .business_id = jobs[2 * i + 1] - '0',
                          .run = noter_run,
@@ -463,6 +464,7 @@ static void businesses_take_turns_and_classes_go_by_their_rank(void **state) {
       {"e1w1e2w2l1l2", "efbdac"},    /* leases, webhooks, edits */
       {"w1w1w1w2", "adbc"},          /* a new business waits for one job of another */
       {"e1w2w2w2w3", "becda"},
+      {"u1u2e1w1l1", "edcab"}, /* upkeep goes last, and its jobs of one name keep their order */
   };
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     char order[4096];
