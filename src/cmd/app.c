@@ -45,16 +45,13 @@ int app_open_conf(struct app *app, const struct cmd_args *args) {
   return CMD_DONE;
 }
 
-/* Returns the absolute path of the directory that a setting names. With make, a missing directory is created. */
-static int open_directory(const struct cmd_args *args, bool make, const char *setting, const char *path,
-                          char **ret_absolute) {
+/* With make, a missing directory is created. */
+static int open_data(struct app *app, const struct cmd_args *args, bool make) {
   int fd CLEANUP(fs_close_) = -1;
-  enum err e = fs_open_root(path, make, &fd);
-  char *absolute = e == OK ? realpath(path, NULL) : !make ? strdup(path) : NULL;
-  if (!absolute)
-    return cmd_fail(args, "%s: the directory can't be used: %s", setting, e ? err_text(e) : strerror(errno));
-  *ret_absolute = absolute;
-  return CMD_DONE;
+  enum err e = fs_open_root(app->conf.data_dir, make, &fd);
+  app->data_dir = e == OK ? realpath(app->conf.data_dir, NULL) : !make ? strdup(app->conf.data_dir) : NULL;
+  if (app->data_dir) return CMD_DONE;
+  return cmd_fail(args, "DATA_DIR: the directory can't be used: %s", e ? err_text(e) : strerror(errno));
 }
 
 static char *path_join(const char *directory, const char *before, const char *name) {
@@ -64,8 +61,16 @@ static char *path_join(const char *directory, const char *before, const char *na
   return TAKE(b.p);
 }
 
+/* Keeps symbolic links in the path: the process follows them again while it runs, and finds out if one leads elsewhere. */
+static int locate_recordings(struct app *app, const struct cmd_args *args, const char *path) {
+  char *here CLEANUP(free_char) = path[0] == '/' ? NULL : realpath(".", NULL);
+  if (path[0] != '/' && !here) return cmd_fail(args, "the working directory can't be found: %s", strerror(errno));
+  app->recordings_dir = here ? path_join(here, "", path) : strdup(path);
+  return app->recordings_dir ? CMD_DONE : cmd_fail(args, "out of memory, or a path that is too long");
+}
+
 static int open_directories(struct app *app, const struct cmd_args *args, bool make) {
-  int code = open_directory(args, make, "DATA_DIR", app->conf.data_dir, &app->data_dir);
+  int code = open_data(app, args, make);
   if (code != CMD_DONE) return code;
   if (!db_keep_temporary_files_in(app->data_dir)) return cmd_fail(args, "out of memory");
   app->database_url =
@@ -73,7 +78,7 @@ static int open_directories(struct app *app, const struct cmd_args *args, bool m
   char *recordings CLEANUP(free_char) =
       app->conf.recordings_dir ? strdup(app->conf.recordings_dir) : path_join(app->data_dir, "", "recordings");
   if (!app->database_url || !recordings) return cmd_fail(args, "out of memory, or a path that is too long");
-  return open_directory(args, false, "RECORDINGS_DIR", recordings, &app->recordings_dir); /* see app_open_store */
+  return locate_recordings(app, args, recordings); /* see app_open_store */
 }
 
 int app_locate(struct app *app, const struct cmd_args *args) {
@@ -159,7 +164,7 @@ static enum err app_check_store(struct app *app, struct store_creation *m) {
   enum err e = store_known_id(app->db, m->id);
   if (e == OK) {
     TRY(blob_open_disk_later(app->recordings_dir, &m->store));
-    return store_reopen(m->store, m->id);
+    return store_reopen(m->store, m->id, NULL);
   }
   if (e != ERR_NOT_FOUND) return e;
   TRY(blob_open_disk(app->recordings_dir, &m->store));
@@ -190,7 +195,7 @@ int app_open_store_or_wait(struct app *app, const struct cmd_args *args, struct 
   if (e == ERR_NOT_FOUND) return app_open_store(app, args, ret_store);
   if (e == OK) e = blob_open_disk_later(app->recordings_dir, ret_store);
   if (e != OK) return app_fail(args, app->db, e);
-  e = store_reopen(*ret_store, id);
+  e = store_reopen(*ret_store, id, NULL);
   if (e != OK)
     log_error("Recordings' volume is not there yet; waiting for it", LOG_TEXT("why", wrong_store), LOG_ERR(e),
               LOG_TEXT("recordings_dir", app->recordings_dir));

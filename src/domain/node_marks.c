@@ -65,13 +65,13 @@ enum err node_mark_remove(struct blob_store *store, const char *node_id) {
   return fs_unlink(blob_directory_fd(store), path);
 }
 
-static bool mark_is_missing(struct blob_store *store, const struct node_mark *mark) {
+bool node_mark_is_missing(int dir, const struct node_mark *mark) {
   char path[MARK_PATH_SIZE];
   char *text CLEANUP(free_char) = NULL;
   size_t size;
   int64_t found;
   mark_path(mark->node_id, path);
-  enum err e = fs_read_whole(blob_directory_fd(store), path, MARK_TEXT_SIZE, &text, &size);
+  enum err e = fs_read_whole(dir, path, MARK_TEXT_SIZE, &text, &size);
   if (e != OK) return e == ERR_NOT_FOUND;
   struct str number, rest;
   (void)str_cut(str_of(text, size), '\n', &number, &rest);
@@ -80,7 +80,7 @@ static bool mark_is_missing(struct blob_store *store, const struct node_mark *ma
 
 const struct node_mark *node_marks_first_missing(struct blob_store *store, const struct node_marks *marks) {
   for (size_t i = 0; i < marks->count; i++)
-    if (mark_is_missing(store, &marks->marks[i])) return &marks->marks[i];
+    if (node_mark_is_missing(blob_directory_fd(store), &marks->marks[i])) return &marks->marks[i];
   return NULL;
 }
 

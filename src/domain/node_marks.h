@@ -37,5 +37,7 @@ CHECKED enum err node_mark_remove(struct blob_store *store, const char *node_id)
 /* The first of the marks that is not on the volume, or is older there. NULL: there is none. A mark that can't be read for
  * another reason counts as there. */
 const struct node_mark *node_marks_first_missing(struct blob_store *store, const struct node_marks *marks);
+/* Whether the mark is not below the directory, or is older there. False also if it can't be read for another reason. */
+bool node_mark_is_missing(int dir, const struct node_mark *mark);
 /* Removes marks that were last renewed more than NODE_FORGOTTEN_MS before node_id's own. Looks at 1,000 marks at most. */
 CHECKED enum err node_marks_sweep(struct blob_store *store, const char *node_id);

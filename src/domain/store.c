@@ -61,12 +61,13 @@ enum err store_id_of_volume(struct blob_store *store, char ret_id[STORE_ID_SIZE]
   return read_id(blob_directory_fd(store), ret_id);
 }
 
-enum err store_reopen(struct blob_store *store, const char *id) {
+enum err store_reopen(struct blob_store *store, const char *id, const struct node_mark *written) {
   int dir CLEANUP(fs_close_) = -1;
   char found[STORE_ID_SIZE];
   TRY(fs_open_root(blob_directory(store), false, &dir));
   TRY(read_id(dir, found));
-  return strcmp(found, id) == 0 ? blob_use_directory(store, dir) : ERR_CONFLICT;
+  if (strcmp(found, id) != 0 || (written && written->mark && node_mark_is_missing(dir, written))) return ERR_CONFLICT;
+  return blob_use_directory(store, dir);
 }
 
 uint64_t store_least_free(int64_t setting, uint64_t total_bytes) {

@@ -10,6 +10,7 @@
 
 #include "blob/blob.h"
 #include "db/db.h"
+#include "domain/node_marks.h"
 
 enum { STORE_ID_SIZE = 33 };
 
@@ -24,9 +25,10 @@ CHECKED enum err store_check(struct blob_store *store, const char *id, bool may_
 /* True if the path of the store's directory now leads to another directory, or to none: the volume was unmounted, or another
  * one was mounted over it. False also if that can't be found out. May block on the volume. */
 bool store_is_elsewhere(const struct blob_store *store);
-/* Opens the directory at the store's path, and lets the store use it if its id is `id`. Creates nothing. ERR_NOT_FOUND: there is
- * no directory, or it has no id. ERR_CONFLICT: it has another id. May block on the volume. */
-CHECKED enum err store_reopen(struct blob_store *store, const char *id);
+/* Opens the directory at the store's path, and lets the store use it if its id is `id`. written: the mark that this process wrote
+ * last to the volume, which a copy of it lacks; NULL, or a mark of 0: it wrote none. Creates nothing. ERR_NOT_FOUND: there is no
+ * directory, or it has no id. ERR_CONFLICT: it has another id, or is a copy. May block on the volume. */
+CHECKED enum err store_reopen(struct blob_store *store, const char *id, const struct node_mark *written);
 /* How many bytes of a volume of total_bytes stay free: no fill begins with fewer. setting: MIN_FREE_BYTES; below 0, when it is
  * unset: 5 %, at most 1 GiB. */
 uint64_t store_least_free(int64_t setting, uint64_t total_bytes);

@@ -163,3 +163,30 @@ def test_another_mount_over_the_volume(world, mount):
     subprocess.run(["umount", over], check=True)
     ready(server)
     assert server.wait_lines("Recordings' volume is the right one again")
+
+
+def test_a_link_that_leads_to_a_copy_of_the_volume_later(world, provider):
+    real, copy, link = (world.directory / name for name in ("real", "copy", "link"))
+    real.mkdir()
+    link.symlink_to(real)
+    server = world.server(RECORDINGS_DIR=link)
+    business = world.business(provider)
+    marked(world, 1)
+    shutil.copytree(real, copy)
+    eventually(lambda: world.sql("select mark from nodes")[0]["mark"] >= 2, 10, "a newer mark than the copy's")
+    turn(link, copy)
+    not_ready(server, "RECORDINGS_DIR does not lead to")
+    assert str(link) in server.wait_lines("Recordings' volume can't be used")[0]
+    tape = provider.tape(seconds=5)
+    business.tell(server, tape)
+    turn(link, real)
+    ready(server)
+    world.wait_state(tape.sid)
+    assert len(tape.asks) == 1 and not list(copy.rglob("*.mp3")) and list(real.rglob("*.mp3"))
+
+
+def turn(link, target):
+    """Makes the link lead to target, without a moment in which it is missing."""
+    new = link.with_suffix(".new")
+    new.symlink_to(target)
+    new.rename(link)
