@@ -61,6 +61,7 @@ static enum err control_make_call(struct sim *sim, const struct order *o, const 
     call_free(c);
     return e;
   }
+  journal_call(&sim->journal, c);
   *ret_call = c;
   return OK;
 }
@@ -88,6 +89,7 @@ static enum err make_recording(struct sim *sim, const struct order *o, const cha
     recording_free(r);
     return e;
   }
+  journal_recording(&sim->journal, r);
   *ret_recording = r;
   return OK;
 }
@@ -137,6 +139,7 @@ static void complete_recording(void *arg) {
   struct recording *r = store_find_recording(&c->sim->store, str_from(c->sid));
   if (r && strcmp(r->status, "processing") == 0) {
     r->status = recording_status_find(STR("completed"));
+    journal_recording(&c->sim->journal, r);
     (void)control_send_recording_hook(c->sim,
                                       r); /* without memory the webhook is lost, as it can be with the provider */
   }
@@ -301,6 +304,7 @@ void control_put_recording(struct sim *sim, struct http_exchange *x, const struc
   if (json_object_get(root, "status")) {
     r->status = order.status;
     r->error_code = order.error_code;
+    journal_recording(&sim->journal, r);
     e = control_send_recording_hook(sim, r);
   }
   if (e == OK)

@@ -406,5 +406,6 @@ void media_delete(struct sim *sim, struct http_exchange *x, const struct http_ma
     return;
   }
   r->status = recording_status_find(STR("deleted"));
+  journal_recording(&sim->journal, r);
   http_respond(x, 204, NULL, NULL);
 }

@@ -3,7 +3,7 @@
  *   sim_main   options, start, end               media     recordings' audio, with faults
  *   control    /sim/…: creates calls             bucket    the second origin, for the fault redirect
  *   lists      the provider's JSON interface     tell      the fields of webhooks
- *   answer     JSON and XML responses, credentials
+ *   answer     JSON and XML responses, credentials  journal   the file that keeps calls and recordings
  *
  * Thread rule: everything runs on the one loop of `server`, except `bucket`: it has a loop of its own and gets all its input in a
  * signed URL. docs/internals/simulator.md describes the whole. */
@@ -14,6 +14,7 @@
 #include "hooks.h"
 #include "http/http.h"
 #include "http/route.h"
+#include "journal.h"
 #include "store.h"
 #include "voice.h"
 
@@ -40,6 +41,7 @@ struct sim {
   struct hooks *hooks;
   struct http_server *server, *bucket;
   struct store store;
+  struct journal journal;
   struct faults faults; /* global: of every call and recording */
 };
 

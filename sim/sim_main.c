@@ -30,6 +30,7 @@ static const char HELP[] =
     "  --token T            its auth token (default: a new one, printed at the start)\n"
     "  --api-key SK:SECRET  further credentials; up to 8 times\n"
     "  --webhooks URL       send webhooks to URL/call and URL/recording\n"
+    "  --data DIR           keep calls and recordings in DIR/calls.jsonl\n"
     "  --help               this text\n"
     "\n"
     "POST /sim/calls makes calls. There are no credentials on /sim: keep it to yourself.\n";
@@ -78,7 +79,7 @@ static void sim_on_request(void *arg, struct http_exchange *x) {
 }
 
 struct options {
-  const char *listen, *base_url, *audio, *account, *token, *webhooks;
+  const char *listen, *base_url, *audio, *account, *token, *webhooks, *data;
 };
 
 static int usage_error(const char *sentence, const char *what) {
@@ -96,15 +97,11 @@ static bool add_key(struct sim *sim, const char *text) {
 
 static int parse_options(int argc, char **argv, struct sim *sim, struct options *o) {
   static const struct option LONG[] = {
-      {"listen", required_argument, NULL, 'l'},
-      {"base-url", required_argument, NULL, 'b'},
-      {"audio", required_argument, NULL, 'd'},
-      {"account", required_argument, NULL, 'a'},
-      {"token", required_argument, NULL, 't'},
-      {"api-key", required_argument, NULL, 'k'},
-      {"webhooks", required_argument, NULL, 'w'},
-      {"help", no_argument, NULL, 'h'},
-      {NULL, 0, NULL, 0},
+      {"listen", required_argument, NULL, 'l'},   {"base-url", required_argument, NULL, 'b'},
+      {"audio", required_argument, NULL, 'd'},    {"account", required_argument, NULL, 'a'},
+      {"token", required_argument, NULL, 't'},    {"api-key", required_argument, NULL, 'k'},
+      {"webhooks", required_argument, NULL, 'w'}, {"data", required_argument, NULL, 'D'},
+      {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
   };
   int c;
   while ((c = getopt_long(argc, argv, "h", LONG, NULL)) != -1) {
@@ -126,6 +123,9 @@ static int parse_options(int argc, char **argv, struct sim *sim, struct options 
         break;
       case 'w':
         o->webhooks = optarg;
+        break;
+      case 'D':
+        o->data = optarg;
         break;
       case 'k':
         if (!add_key(sim, optarg)) return usage_error("--api-key: must be SK...:SECRET, at most 8 times", NULL);
@@ -185,6 +185,11 @@ static enum err sim_start(struct sim *sim, const struct options *o, const char *
   struct fetch_url base;
   for (size_t i = 0; i < COUNT_OF(ROUTES); i++)
     routes[i] = (struct http_route){.method = ROUTES[i].method, .pattern = ROUTES[i].pattern, .body_max = BODY_MAX};
+  if (o->data) {
+    *ret_problem = "--data: calls.jsonl can't be read or written there";
+    TRY(journal_open(&sim->journal, o->data, &sim->store));
+    *ret_problem = NULL;
+  }
   TRY(voice_new(o->audio, &sim->voice));
   TRY(hooks_new(&sim->hooks));
   TRY(http_server_new(&config, &app, &sim->server));
@@ -203,6 +208,7 @@ static void sim_stop(struct sim *sim) {
   sim->bucket = http_server_free(sim->bucket);
   sim->server = http_server_free(sim->server);
   store_done(&sim->store);
+  journal_close(&sim->journal);
   sim->voice = voice_free(sim->voice);
   free(sim->base_url);
   free(sim->webhooks);
@@ -218,7 +224,7 @@ static void print_first_line(const struct sim *sim, const struct options *o) {
 }
 
 int main(int argc, char **argv) {
-  struct sim sim = {0};
+  struct sim sim = {.journal = JOURNAL_NONE};
   struct options options = {.listen = DEFAULT_LISTEN, .audio = DEFAULT_AUDIO};
   char account[SID_ROOM], token[2 * TOKEN_BYTES + 1];
   const char *problem = NULL;

@@ -505,3 +505,29 @@ def test_a_listener_that_leaves_is_not_counted_as_whole(simulator):
         connection.read_head()
         connection.read_some(1000)
     eventually(lambda: (c := simulator.counts(recording))["downloads"] == 1 and c["bytes"] > 0 and c["complete"] == 0)
+
+
+def test_calls_and_recordings_are_there_after_a_restart(tmp_path):
+    first = Simulator(tmp_path, "--data", tmp_path / "data")
+    mono = first.make(seconds=7, caller_name="Dana \"D\" Levi", start_time="2026-01-03T12:00:00Z")
+    dual = first.make(seconds=3, channels=2, legs=2, booked_on="child")
+    gone = first.make()["recording_sid"]
+    making = first.make(complete_after=3600)["recording_sid"]
+    assert first.media(gone, ".json", method="DELETE").status == 204
+    listed = first.ask("/Recordings.json").json()["recordings"], first.ask("/Calls.json").json()["calls"]
+    bodies = [first.media(made["recording_sid"], ".wav").body for made in (mono, dual)]
+    first.kill()
+    with open(tmp_path / "data" / "calls.jsonl", "a") as journal:
+        journal.write('{"recording_sid":"RE')  # what a kill leaves of a line
+    for run in ("second", "third"):
+        (tmp_path / run).mkdir()
+        again = Simulator(tmp_path / run, "--data", tmp_path / "data")
+        assert [again.media(made["recording_sid"], ".wav").body for made in (mono, dual)] == bodies
+        assert again.media(gone).status == 404 and again.media(making).status == 200
+        assert facts(again.ask("/Calls.json").json()["calls"]) == facts(listed[1])
+        assert facts(again.ask("/Recordings.json").json()["recordings"]) == facts(listed[0])
+        again.stop()
+
+
+def facts(listed):
+    return [(one["sid"], one.get("call_sid"), one.get("to"), one.get("parent_call_sid")) for one in listed]
