@@ -54,6 +54,7 @@ struct fetch_result {
   int status;            /* of the last hop; 0 if no head was received */
   int64_t bytes;         /* bytes of body given to on_data */
   int64_t first_byte_ms; /* from fetch_start to the last hop's head; -1 if none was received */
+  bool no_connection;    /* with FETCH_REFUSED: the name was not found, or the connection was refused or reset */
   char detail[160];      /* "host: reason" for the log, without secrets, paths or queries; empty for FETCH_DONE */
 };
 

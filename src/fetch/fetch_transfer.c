@@ -265,6 +265,13 @@ static void follow(struct fetch_transfer *t, CURLM *multi) {
   t->state = TRANSFER_WAITING;
 }
 
+/* In curl, a peer that closes the connection without an answer is GOT_NOTHING; a reset during the TLS handshake is
+ * SSL_CONNECT_ERROR, while a certificate that is not trusted has a code of its own. */
+static bool is_connection_failure(CURLcode code) {
+  return code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT || code == CURLE_GOT_NOTHING ||
+         code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_SSL_CONNECT_ERROR;
+}
+
 void transfer_hop_over(struct fetch_transfer *t, CURLM *multi, CURLcode code) {
   if (t->state != TRANSFER_ACTIVE) return;
   const char *why = t->error[0] ? t->error : curl_easy_strerror(code);
@@ -281,6 +288,7 @@ void transfer_hop_over(struct fetch_transfer *t, CURLM *multi, CURLcode code) {
   } else if (code == CURLE_OPERATION_TIMEDOUT) {
     transfer_end(t, FETCH_TIMEOUT, "no connection in time");
   } else {
+    t->result.no_connection = is_connection_failure(code);
     transfer_end(t, FETCH_REFUSED, why);
   }
 }

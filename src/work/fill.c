@@ -17,6 +17,8 @@
  *   ASKING          the same of the last format; 401, 403, …      REPORTING       fill_answer_refused, fill_transfer_ended
  *   STREAMING       the transfer broke                            PAUSED          fill_pause: for 0, 1, 2 s
  *   ASKING          it broke, and an earlier one had bytes        PAUSED          fill_pause
+ *   ASKING          a failure that passes, before any byte        PAUSED          fill_ask_again: for 0.5, 1, 2 s
+ *   ASKING          the fourth of these                           REPORTING       fill_transfer_ended
  *   STREAMING       the fourth break                              REPORTING       fill_pause
  *   STREAMING       a resumed request brought other bytes         CHECKING_STORE  fill_start_over: the part is emptied, or a
  *                                                                                 new token and part if it was served
@@ -37,7 +39,8 @@
  *  (3) A fill that lost its lease sends no further report. It leaves its part for the next holder to compare
  *      with, unless only the final report learned of the loss: the part of a failed fill is removed before that report.
  *  (4) A fill is freed only when no disk step, report or transfer of it is under way.
- *  (5) The claim says which credentials are the newest. The worker may get them a moment later, so the fill waits for
+ *  (5) One fill sends at most FILL_ASKS_AGAIN_MAX requests because of failures that pass, whatever the formats.
+ *  (6) The claim says which credentials are the newest. The worker may get them a moment later, so the fill waits for
  *      them. */
 #include "work/fill_internal.h"
 
@@ -70,8 +73,10 @@ static void fill_load_account(struct fill *f) {
   access_unref(f->snapshot);
   f->snapshot = access_ref(f->context->snapshot);
   const struct access_business *b = access_find_business(f->snapshot, f->row.business_id);
+  int64_t version = b ? b->credentials_version : 0;
+  if (version != f->final_event.credentials_version) f->refused_credentials = 0; /* the refused ones were replaced */
   f->account = (struct provider_account){.business_id = f->row.business_id};
-  f->final_event.credentials_version = b ? b->credentials_version : 0;
+  f->final_event.credentials_version = version;
   if (!b) return;
   f->account.account_sid = b->account_sid;
   f->account.tokens[0] = b->tokens[0];
@@ -172,7 +177,7 @@ static bool fill_wants_two_channels(const struct fill *f) {
   return f->context->formats[f->format] == PROVIDER_WAV_DUAL && f->row.provider_channels == 2 && !f->channels_refused;
 }
 
-/* (5) */
+/* (6) */
 static bool fill_waits_for_credentials(struct fill *f) {
   int64_t now = clock_mono_ms();
   if (f->final_event.credentials_version >= f->credentials_version || now - f->started_ms >= FILL_CREDENTIALS_MS)
@@ -189,6 +194,7 @@ void fill_ask(struct fill *f) {
   fill_load_account(f);
   if (fill_waits_for_credentials(f)) return;
   f->state = FILL_ASKING;
+  f->asked_ms = clock_mono_ms();
   bool has_credentials = f->account.account_sid.n && (f->account.tokens[0].n || f->account.api_secret.n);
   if (!has_credentials) {
     (void)snprintf(f->log_why, sizeof(f->log_why), "the business has no credentials of the provider");
@@ -270,6 +276,29 @@ void fill_pause(struct fill *f, enum recording_error error) {
   fetch_wake(f->context->fetch);
 }
 
+/* ---- failures that pass ---- */
+
+static bool fill_failure_passes(const struct fill *f, const struct fetch_result *r) {
+  if (f->verdict == FILL_VERDICT_ERROR) return r->status == 500 || (r->status >= 502 && r->status <= 504);
+  if (f->verdict != FILL_VERDICT_NONE) return false;
+  if (r->end == FETCH_REFUSED) return r->no_connection;
+  bool is_short = clock_mono_ms() - f->asked_ms < FILL_SHORT_TIMEOUT_MS;
+  return r->end == FETCH_TIMEOUT && r->status == 0 && is_short;
+}
+
+/* Pauses before the same request is sent again. False: this failure does not pass, or it did not pass in time, or the
+ * provider asks for a longer pause. */
+static bool fill_ask_again(struct fill *f, const struct fetch_result *r) {
+  bool may_ask = !fill_had_bytes(f) && f->asks_again < FILL_ASKS_AGAIN_MAX; /* (5) */
+  if (!may_ask || !fill_failure_passes(f, r)) return false;
+  if (f->verdict == FILL_VERDICT_ERROR && f->retry_after_ms > (FILL_ASK_AGAIN_MS << f->asks_again)) return false;
+  log_debug("Fill interrupted", LOG_RECORDING(&f->row), LOG_INT("bytes", f->size), LOG_TEXT("why", f->log_why));
+  f->state = FILL_PAUSED;
+  f->resume_at_ms = clock_mono_ms() + (f->context->ask_again_ms << f->asks_again++);
+  fetch_wake(f->context->fetch);
+  return true;
+}
+
 static enum recording_error fetch_end_error(const struct fetch_result *r) {
   switch (r->end) {
     case FETCH_CUT:
@@ -311,6 +340,8 @@ void fill_transfer_ended(struct fill *f, const struct fetch_result *r) {
              drop_first_credentials(&f->account)) {
     f->refused_credentials++;
     fill_ask(f);
+  } else if (fill_ask_again(f, r)) {
+    return;
   } else if (f->verdict == FILL_VERDICT_ERROR) {
     bool goes_on = fill_had_bytes(f) && recording_error_class(f->verdict_error) == RECORDING_CLASS_CAP &&
                    f->verdict_error != RECORDING_STORAGE_FULL && f->verdict_error != RECORDING_STORAGE_ERROR;

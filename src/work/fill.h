@@ -18,6 +18,9 @@
 
 struct fill;
 
+/* The pause before a request is sent again after a failure that passes. It doubles with each such request of a fill. */
+enum { FILL_ASK_AGAIN_MS = 500 };
+
 /* What all fills of a worker share. Outlives them. */
 struct fill_context {
   struct fetch *fetch;
@@ -30,6 +33,7 @@ struct fill_context {
   enum provider_format formats[PROVIDER_FORMATS_MAX];
   size_t format_count;
   int64_t max_bytes;
+  int64_t ask_again_ms;             /* FILL_ASK_AGAIN_MS; tests may set less */
   struct access_snapshot *snapshot; /* the newest; owned by the worker */
   bool closing;                     /* the process ends: a final report that fails is not repeated */
   void (*on_end)(void *arg, struct fill *f);

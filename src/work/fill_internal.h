@@ -7,6 +7,8 @@
 
 enum {
   FILL_RESUMES_MAX = 3,           /* requests that resume a format after breaks */
+  FILL_ASKS_AGAIN_MAX = 3,        /* requests that follow a failure that passes, before the first byte */
+  FILL_SHORT_TIMEOUT_MS = 5000,   /* a request that timed out sooner failed in passing */
   FILL_CREDENTIALS_MS = 5 * 1000, /* how long a fill waits for newer credentials … */
   FILL_CREDENTIALS_POLL_MS = 20,  /* … and how often it looks whether they came */
   FILL_RENEW_MS = 10 * 1000,      /* a lease is renewed at least this often, … */
@@ -22,9 +24,10 @@ enum fill_state {
   /* Before the fill asks: a disk step looks for a finished file, else begins a part; or a disk step empties the part; or
    * the ledger gives a new token. */
   FILL_CHECKING_STORE,
-  FILL_ASKING,     /* the request was sent, no answer yet */
-  FILL_STREAMING,  /* bytes arrive */
-  FILL_PAUSED,     /* waits until resume_at_ms, then asks: after a break, or while newer credentials are missing */
+  FILL_ASKING,    /* the request was sent, no answer yet */
+  FILL_STREAMING, /* bytes arrive */
+  /* Waits until resume_at_ms, then asks: after a break or a failure that passes, or while newer credentials are missing. */
+  FILL_PAUSED,
   FILL_SYNCING,    /* disk: all bytes are written */
   FILL_ASSERTING,  /* the lease is renewed once more before the file gets its name */
   FILL_PUBLISHING, /* disk: the file gets its name */
@@ -86,6 +89,8 @@ struct fill {
   int64_t compared;        /* resumed from byte 0: bytes found equal to the part's so far; -1: not so */
   char source_etag[256], source_modified[64]; /* the provider's validators, for If-Range */
   bool asked_range;                           /* the request in hand asked for what follows the part */
+  unsigned asks_again;                        /* requests that followed a failure that passes */
+  int64_t asked_ms;                           /* mono, when the last request was sent */
   unsigned resumes;     /* requests that followed a break, of this format; fill_start_over is not counted here */
   int64_t resume_at_ms; /* mono; of PAUSED */
   int64_t started_ms;   /* mono, for "seconds" */

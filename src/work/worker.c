@@ -368,6 +368,16 @@ static void worker_begin(void *arg) {
   worker_wake(w);
 }
 
+/* Tests with hooks may set another pause, in CALLREEL_TEST_ASK_AGAIN_MS. */
+static int64_t worker_ask_again_ms(void) {
+#ifdef CALLREEL_TEST_HOOKS
+  const char *text = getenv("CALLREEL_TEST_ASK_AGAIN_MS");
+  uint64_t ms;
+  if (text && str_to_u64(str_from(text), INT32_MAX, &ms) == OK) return (int64_t)ms;
+#endif
+  return FILL_ASK_AGAIN_MS;
+}
+
 enum err worker_new(const struct worker_parts *parts, struct access_snapshot *snapshot, struct worker **ret_worker) {
   struct worker *w = calloc(1, sizeof(*w));
   if (!w) return ERR_NOMEM;
@@ -383,6 +393,7 @@ enum err worker_new(const struct worker_parts *parts, struct access_snapshot *sn
                                      .follows = parts->follows,
                                      .provider = parts->provider,
                                      .max_bytes = parts->conf->max_recording_bytes,
+                                     .ask_again_ms = worker_ask_again_ms(),
                                      .on_end = worker_fill_ended,
                                      .snapshot = access_ref(snapshot),
                                      .arg = w};

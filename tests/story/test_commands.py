@@ -163,7 +163,7 @@ def test_status_fetch_and_retry_work_beside_a_running_server(world, provider):
     server = world.server()
     business = world.business(provider)
     good, bad, later = provider.tape(), provider.tape(), provider.tape()
-    bad.acts = [p.status(500)]
+    bad.acts = [p.status(501)]
     business.tell(server, good)
     business.tell(server, bad)
     business.tell(server, later, "in-progress")

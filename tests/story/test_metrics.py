@@ -59,11 +59,11 @@ def test_a_recordings_life_and_its_plays_are_counted(world, provider, server):
     before = server.figures()
     tape = provider.tape(seconds=3)
     gate = threading.Event()
-    tape.acts = [p.status(404), p.status(500), p.hold(gate)]
+    tape.acts = [p.status(404), *[p.status(500)] * 4, p.hold(gate)]
     business.tell_call(server, tape.call_sid)
     assert business.webhook(server, "recording", {**business.recording_fields(tape), "AccountSid": p.sid("AC")}).status == 403
     business.tell(server, tape)
-    world.pass_time_until(lambda: tape.downloads or len(tape.asks) == 3, within=120)
+    world.pass_time_until(lambda: tape.downloads or len(tape.asks) == 6, within=120)
     url = f"/api/recordings/{tape.sid}"
     assert server.get(url + "/stream", business.viewer).status == 202
     assert server.get(url + "/stream", business.viewer).status == 202
