@@ -56,6 +56,7 @@ static const struct loop_reaction reactions[] = {
     {PENDING_FILES, loop_sweep_files},
     {PENDING_SUBJECTS, loop_check_streams},
     {PENDING_EVENTS_RESET, event_stream_reset_all},
+    {PENDING_CHECKS, file_check_take_results},
     {0, NULL},
 };
 

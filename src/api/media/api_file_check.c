@@ -2,14 +2,16 @@
  *
  *   file_check_schedule ---> gathered in l->checks
  *   file_check_send_batch -> under way on a thread of the volume; at most every CHECK_PAUSE_MS, one batch at a time
- *   file_check_on_batch ---> back on the loop: items whose file is gone leave the cache
+ *   file_check_take_results  back on the loop: items whose file is gone leave the cache
  *
  * Invariants
  *  (1) A loop has at most one batch under way. While the volume does not answer, that batch stays under way, and the
  *      loop answers from its open files as before.
  *  (2) A batch holds a reference to each of its files, so their descriptors stay open while the volume's thread uses
  *      them.
- *  (3) References of files are taken and given back on the loop only. */
+ *  (3) References of files are taken and given back on the loop only.
+ *  (4) A finished batch stands in checks_ended before the loop's bit is set. So the loop takes it at its next request if no
+ *      memory is left to wake it. */
 #include "api/media/api_file_check.h"
 
 #include <stdlib.h>
@@ -58,22 +60,26 @@ static void file_check_remove_gone(struct api_loop *l, const struct check *c) {
   open_files_remove(l->open_files, c->business_id, str_from(c->recording_sid));
 }
 
-static void file_check_on_batch(void *arg) {
-  struct file_check_batch *b = arg;
-  struct api_loop *l = b->loop;
-  for (size_t i = 0; i < b->count; i++) {
+static void file_check_batch_unref_files(struct file_check_batch *b) {
+  for (size_t i = 0; i < b->count; i++) http_file_unref(b->checks[i].file); /* (3) */
+}
+
+void file_check_take_results(struct api_loop *l) {
+  struct file_check_batch *b = atomic_exchange(&l->checks_ended, NULL);
+  if (!b) return;
+  for (size_t i = 0; i < b->count; i++)
     if (b->result == OK && b->checks[i].is_gone) file_check_remove_gone(l, &b->checks[i]);
-    http_file_unref(b->checks[i].file); /* (3) */
-  }
+  file_check_batch_unref_files(b);
   l->checks_under_way = false;
   volume_release(&b->job);
 }
 
 static void file_check_batch_done(struct volume_job *job, enum err result) {
   struct file_check_batch *b = batch_of(job);
+  struct api_loop *l = b->loop;
   b->result = result;
-  /* If the post fails for lack of memory, the batch stays under way, and this loop checks no file any more (1). */
-  IGNORE(http_loop_post(b->loop->api->server, b->loop->index, file_check_on_batch, b));
+  atomic_store(&l->checks_ended, b); /* (4); from here on the loop may free it */
+  loop_set_pending(l, PENDING_CHECKS);
 }
 
 static void file_check_batch_free(struct volume_job *job) {
@@ -115,7 +121,12 @@ void file_check_schedule(struct api_loop *l, struct open_file *item, int64_t bus
 }
 
 void file_check_free_gathered(struct api_loop *l) {
-  for (size_t i = 0; l->checks && i < l->checks->count; i++) http_file_unref(l->checks->checks[i].file);
+  struct file_check_batch *ended = atomic_exchange(&l->checks_ended, NULL);
+  if (ended) {
+    file_check_batch_unref_files(ended);
+    volume_release(&ended->job);
+  }
+  if (l->checks) file_check_batch_unref_files(l->checks);
   free(l->checks);
   l->checks = NULL;
 }

@@ -16,5 +16,7 @@ enum { FILE_CHECK_MS = 1000 };
  * scheduled; an item whose file is deleted or has another length leaves the cache a moment later. Never waits. */
 void file_check_schedule(struct api_loop *l, struct open_file *item, int64_t business_id, struct str id,
                          int64_t mono_ms);
-/* After the loop has ended: frees the checks that were gathered and not sent. */
+/* The reaction to PENDING_CHECKS: removes from the cache the files that are gone. */
+void file_check_take_results(struct api_loop *l);
+/* After the loop has ended: frees the checks that were gathered and not sent, and those whose results were not taken. */
 void file_check_free_gathered(struct api_loop *l);

@@ -18,6 +18,12 @@ static void loop_on_post(void *arg) {
   loop_apply_pending(arg);
 }
 
+void loop_set_pending(struct api_loop *l, enum loop_pending what) {
+  struct api *a = l->api;
+  atomic_fetch_or(&l->pending, what);
+  if (a->server) IGNORE(http_loop_post(a->server, l->index, loop_on_post, l)); /* else with its next request (1) */
+}
+
 /* All bits are set before any loop is woken: a client that learned of the change on one loop finds it applied on the next. */
 void loops_set_pending(struct api *a, enum loop_pending what) {
   for (unsigned i = 0; i < a->loop_count; i++) atomic_fetch_or(&a->loops[i].pending, what);

@@ -29,6 +29,7 @@ enum loop_pending {
   PENDING_FILES = 2,        /* rows changed: their open files are to be closed */
   PENDING_SUBJECTS = 4,     /* subjects of event streams may have lost their rights */
   PENDING_EVENTS_RESET = 8, /* event streams missed events */
+  PENDING_CHECKS = 16,      /* the volume's threads have checked open files */
 };
 
 struct api_loop {
@@ -42,6 +43,8 @@ struct api_loop {
   struct file_check_batch *checks; /* checks of open files, gathered (api_file_check.c); or NULL */
   bool checks_under_way;
   int64_t checks_sent_ms; /* mono */
+  _Atomic(struct file_check_batch *)
+      checks_ended; /* (any thread sets) the batch under way, with its results; or NULL */
   struct playbacks_local *playbacks;
   struct status_cache *status_cache;
   struct playback_request *waiting;             /* a list: playback requests that wait for a change */
@@ -88,6 +91,8 @@ struct api {
 
 /* On the loop: reacts to all that is pending. Called before a request is looked at, so that it sees the newest state. */
 void loop_apply_pending(struct api_loop *l);
+/* (any thread) Sets the bit on the loop, then wakes it. */
+void loop_set_pending(struct api_loop *l, enum loop_pending what);
 /* (any thread) Sets the bit on all loops, then wakes them. */
 void loops_set_pending(struct api *a, enum loop_pending what);
 
