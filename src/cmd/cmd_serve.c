@@ -54,6 +54,7 @@ static enum err name_node(struct serve *s) {
   hex_encode(random, sizeof(random), hex);
   (void)snprintf(s->node.node_id, sizeof(s->node.node_id), "%ld-%s", (long)getpid(), hex);
   if (gethostname(s->node.host, sizeof(s->node.host) - 1) != 0) s->node.host[0] = '\0';
+  (void)snprintf(s->node.version, sizeof(s->node.version), "%s", CALLREEL_VERSION);
   s->node.pid = getpid();
   s->node.works = s->role != SERVE_WEB;
   s->node.started_at = clock_now_ms();
@@ -130,6 +131,12 @@ static bool serve_is_https(const struct serve *s) {
   return str_starts_nocase(str_from(s->app.conf.public_base_url), STR("https:"));
 }
 
+/* listen with the port that the kernel chose for port 0. */
+static void address_of(const char *listen, const struct http_server *server, char *ret_address, size_t size) {
+  const char *colon = strrchr(listen, ':');
+  (void)snprintf(ret_address, size, "%.*s:%d", (int)(colon - listen), listen, http_server_port(server));
+}
+
 static int serve_build_server(struct serve *s) {
   static char base[512]; /* the api keeps a pointer to it */
   if (path_base(s, base, sizeof(base)) != OK)
@@ -174,6 +181,7 @@ static int serve_build_server(struct serve *s) {
   e = http_server_new(&config, &app, &s->server);
   if (e != OK) return cmd_fail(s->args, "LISTEN: %s: %s", config.listen, why ? why : err_text(e));
   api_set_server(s->api, s->server);
+  address_of(config.listen, s->server, s->node.address, sizeof(s->node.address)); /* before the first beat */
   return CMD_DONE;
 }
 
@@ -335,22 +343,15 @@ static int serve_catch_signals(struct serve *s) {
   return CMD_DONE;
 }
 
-/* listen with the port that the kernel chose for port 0. */
-static void address_of(const char *listen, const struct http_server *server, char *ret_address, size_t size) {
-  const char *colon = strrchr(listen, ':');
-  (void)snprintf(ret_address, size, "%.*s:%d", (int)(colon - listen), listen, http_server_port(server));
-}
-
 static void serve_log_listening(const struct serve *s) {
   const struct conf *conf = &s->app.conf;
-  char address[128], admin[128] = "none";
+  char admin[NODE_ADDRESS_SIZE] = "none";
   unsigned connections = http_server_connections_max(s->server);
   if ((int64_t)connections < conf->connections)
     log_warn("CONNECTIONS lowered to fit the file limit", LOG_INT("connections", connections),
              LOG_INT("wanted", conf->connections));
-  address_of(conf->listen, s->server, address, sizeof(address));
   if (s->admin) address_of(conf->admin_listen, s->admin, admin, sizeof(admin));
-  log_info("Listening", LOG_TEXT("address", address), LOG_TEXT("admin", admin), LOG_TEXT("role", s->node.role),
+  log_info("Listening", LOG_TEXT("address", s->node.address), LOG_TEXT("admin", admin), LOG_TEXT("role", s->node.role),
            LOG_TEXT("version", CALLREEL_VERSION));
 }
 

@@ -5,12 +5,14 @@ enum err nodes_beat(struct db *db, const struct node *node) {
   int64_t now = db_now_ms(db);
   TRY(db_run(
       db,
-      "insert into nodes (node_id, role, host, pid, works, started_at, seen_at, full_at, mark)"
-      " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?8, ?7, null), nullif(?9, 0))"
+      "insert into nodes (node_id, role, host, pid, works, started_at, seen_at, full_at, mark, version, address)"
+      " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?8, ?7, null), nullif(?9, 0), nullif(?10, ''), nullif(?11, ''))"
       " on conflict (node_id) do update set role = ?2, host = ?3, pid = ?4, works = ?5, started_at = ?6, seen_at = ?7,"
-      " full_at = iif(?8, coalesce(full_at, ?7), null), mark = nullif(?9, 0)",
+      " full_at = iif(?8, coalesce(full_at, ?7), null), mark = nullif(?9, 0),"
+      " version = nullif(?10, ''), address = nullif(?11, '')",
       DB_TEXT(str_from(node->node_id)), DB_TEXT(str_from(node->role)), DB_TEXT(str_from(node->host)), DB_INT(node->pid),
-      DB_INT(node->works), DB_INT(node->started_at), DB_INT(now), DB_INT(node->is_full), DB_INT(node->mark)));
+      DB_INT(node->works), DB_INT(node->started_at), DB_INT(now), DB_INT(node->is_full), DB_INT(node->mark),
+      DB_TEXT(str_from(node->version)), DB_TEXT(str_from(node->address))));
   return db_run(db, "delete from nodes where abs(?1 - seen_at) > ?2", DB_INT(now), DB_INT(NODE_FORGOTTEN_MS));
 }
 
@@ -43,6 +45,8 @@ static enum err read_node(struct db_rows *q, struct node *ret_node) {
   enum err e = str_copy(n.node_id, sizeof(n.node_id), db_text(q, 0));
   if (e == OK) e = str_copy(n.role, sizeof(n.role), db_text(q, 1));
   if (e == OK) e = str_copy(n.host, sizeof(n.host), db_text(q, 2));
+  if (e == OK) e = str_copy(n.version, sizeof(n.version), db_text(q, 9));
+  if (e == OK) e = str_copy(n.address, sizeof(n.address), db_text(q, 10));
   if (e != OK) return ERR_CORRUPT;
   *ret_node = n;
   return OK;
@@ -51,7 +55,7 @@ static enum err read_node(struct db_rows *q, struct node *ret_node) {
 enum err nodes_each(struct db *db, nodes_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "select node_id, role, host, pid, works, started_at, seen_at, full_at, mark from nodes"
+               "select node_id, role, host, pid, works, started_at, seen_at, full_at, mark, version, address from nodes"
                " order by started_at, node_id"));
   enum err e;
   while ((e = db_next(&q)) == OK) {

@@ -5,12 +5,14 @@
 
 #include "db/db.h"
 
-enum { NODE_ID_SIZE = 40, NODE_HOST_SIZE = 65, NODE_FORGOTTEN_MS = 24 * 3600 * 1000 };
+enum { NODE_ID_SIZE = 40, NODE_HOST_SIZE = 65, NODE_ADDRESS_SIZE = 128, NODE_FORGOTTEN_MS = 24 * 3600 * 1000 };
 
 struct node {
   char node_id[NODE_ID_SIZE];
   char role[16]; /* all, web, worker */
   char host[NODE_HOST_SIZE];
+  char version[24];                /* its release; "" of an earlier one */
+  char address[NODE_ADDRESS_SIZE]; /* where it listens, "127.0.0.1:8080"; "": not yet, or an earlier release */
   int64_t pid;
   bool works;   /* it is a worker: it claims fills */
   bool is_full; /* it claims none now: its volume has too little free space */

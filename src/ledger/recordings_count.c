@@ -83,3 +83,14 @@ enum err recordings_fills(struct db *db, int64_t business_id, int64_t now, recor
                  DB_INT(now)));
   return recordings_read_each(&q, fn, arg);
 }
+
+enum err recordings_count_fills(struct db *db, struct str owner, int64_t now, int64_t *ret_count) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select count(*) from recordings r indexed by recordings_leases"
+               " where lease_until > ?1 and lease_owner = ?2",
+               DB_INT(now), DB_TEXT(owner)));
+  TRY(db_next(&q));
+  *ret_count = db_int(&q, 0);
+  return OK;
+}

@@ -19,3 +19,5 @@ CHECKED enum err recordings_count_failures(struct db *db, int64_t business_id, r
 CHECKED enum err recordings_count_codes(struct db *db, recordings_code_fn *fn, void *arg);
 /* Calls fn with each recording that has a live lease at now. business_id 0: of all businesses. */
 CHECKED enum err recordings_fills(struct db *db, int64_t business_id, int64_t now, recordings_each_fn *fn, void *arg);
+/* How many live leases a worker holds at now. */
+CHECKED enum err recordings_count_fills(struct db *db, struct str owner, int64_t now, int64_t *ret_count);

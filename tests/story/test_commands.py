@@ -2,6 +2,7 @@
 import json
 import sqlite3
 import stat
+import threading
 
 import pytest
 
@@ -173,6 +174,11 @@ def test_status_fetch_and_retry_work_beside_a_running_server(world, provider):
     assert status["recordings"]["ready"] == 1 and status["recordings"]["failed"] == 1 and status["workers"] == 1
     assert status["failures"] == {"provider_error": 1} and status["fills"] == []
     assert "ready" in world.done("status")
+    (node,) = status["nodes"]
+    assert (node["role"], node["pid"], node["address"]) == ("all", server.pid, f"127.0.0.1:{server.port}")
+    assert node["version"] in world.done("version") and node["live"] and node["takes_fills"] and node["fills"] == 0
+    assert node["started_at"] <= node["last_seen_at"] and node["storage_full_since"] is None
+    assert f"127.0.0.1:{server.port}" in world.done("status")
     path = world.done("fetch", good.sid).strip()
     assert open(path, "rb").read() == good.mp3 and good.downloads == 1
     path = world.done("fetch", later.call_sid).strip()
@@ -181,6 +187,24 @@ def test_status_fetch_and_retry_work_beside_a_running_server(world, provider):
     assert "1" in world.done("retry", "--code", "provider_error")
     world.wait_state(bad.sid)
     assert "0" in world.done("retry")
+
+
+def test_status_lists_the_processes_and_what_they_do(world, provider):
+    web, worker = world.server("web", "web"), world.server("worker", "worker")
+    business = world.business(provider)
+    gate = threading.Event()
+    tape = provider.tape(seconds=60)
+    tape.default = p.pause_at(100_000, gate)
+    business.tell(web, tape)
+    nodes = lambda: {n["role"]: n for n in json.loads(world.done("status", "--json"))["nodes"]}
+    eventually(lambda: nodes()["worker"]["fills"] == 1)
+    assert (nodes()["web"]["fills"], nodes()["web"]["takes_fills"]) == (0, False)
+    assert "downloads 1" in world.done("status")
+    worker.kill()
+    world.clock.advance(31)
+    eventually(lambda: not nodes()["worker"]["live"])
+    assert "NOT SEEN for" in world.done("status")
+    gate.set()
 
 
 def test_fetch_does_not_wait_for_room(world, provider):

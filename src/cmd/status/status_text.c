@@ -1,4 +1,4 @@
-/* status_text.c - the counts, failures and fills of one moment, as text or JSON. */
+/* status_text.c - the counts, failures, fills and processes of one moment, as text or JSON. */
 #include "cmd/status/status_text.h"
 
 #include "cmd/cmd_print.h"
@@ -11,6 +11,7 @@ enum { WORKER_LIVES_MS = 30 * 1000 };
 /* The output while it is written. */
 struct status_text {
   struct buf *out;
+  struct db *db;
   int n;
   bool json;
   int64_t now;
@@ -72,6 +73,58 @@ static enum err status_add_counts(struct status_text *v, const struct recordings
   return buf_add_char(b, '\n');
 }
 
+/* ---- the processes ---- */
+
+static bool node_is_live(const struct status_text *v, const struct node *n) {
+  int64_t age_ms = v->now - n->seen_at;
+  return age_ms <= WORKER_LIVES_MS && age_ms >= -WORKER_LIVES_MS;
+}
+
+static enum err status_add_node_json(struct status_text *v, const struct node *n, int64_t fills) {
+  struct buf *b = v->out;
+  TRY(buf_add(b, v->n++ ? STR(",{") : STR("{")));
+  TRY(print_json_text(b, "node_id", n->node_id));
+  TRY(buf_add_char(b, ','));
+  TRY(print_json_text(b, "role", n->role));
+  TRY(buf_add_char(b, ','));
+  TRY(print_json_text(b, "version", n->version));
+  TRY(buf_add_char(b, ','));
+  TRY(print_json_text(b, "address", n->address));
+  TRY(buf_add_char(b, ','));
+  TRY(print_json_text(b, "host", n->host));
+  TRY(buf_addf(b, ",\"pid\":%lld,\"live\":%s,\"takes_fills\":%s,\"fills\":%lld,", (long long)n->pid,
+               node_is_live(v, n) ? "true" : "false", n->works && !n->is_full ? "true" : "false", (long long)fills));
+  TRY(print_json_time(b, "storage_full_since", n->full_at));
+  TRY(buf_add_char(b, ','));
+  TRY(print_json_time(b, "started_at", n->started_at));
+  TRY(buf_add_char(b, ','));
+  TRY(print_json_time(b, "last_seen_at", n->seen_at));
+  return buf_add_char(b, '}');
+}
+
+/* What a process does, after its role: "downloads 2", "no downloads: …", or nothing of a web process. */
+static enum err status_add_node_work(struct status_text *v, const struct node *n, int64_t fills) {
+  struct buf *b = v->out;
+  if (str_eq(str_from(n->role), STR("web"))) return OK;
+  if (n->is_full) return buf_add(b, STR("  no new downloads: its storage is full"));
+  if (!n->works) return buf_add(b, STR("  no downloads: it can't use its recordings' volume"));
+  return buf_addf(b, "  downloads %lld", (long long)fills);
+}
+
+static enum err status_add_node(void *arg, const struct node *n) {
+  struct status_text *v = arg;
+  int64_t fills;
+  char since[PRINT_TIME_SIZE];
+  TRY(recordings_count_fills(v->db, str_from(n->node_id), v->now, &fills));
+  if (v->json) return status_add_node_json(v, n, fills);
+  TRY(buf_addf(v->out, "%s  %-6s  %s  %s  %s pid %lld", v->n++ ? "" : "Processes:\n", n->role,
+               n->address[0] ? n->address : "-", n->version[0] ? n->version : "-", n->host, (long long)n->pid));
+  TRY(status_add_node_work(v, n, fills));
+  TRY(buf_addf(v->out, "  since %s", print_time(n->started_at, since)));
+  return buf_addf(v->out, node_is_live(v, n) ? "  seen %lld s ago\n" : "  NOT SEEN for %lld s\n",
+                  (long long)((v->now - n->seen_at) / 1000));
+}
+
 static enum err status_add_all(struct status_text *v, struct db *db, int64_t business_id) {
   struct recordings_counts counts;
   v->now = db_now_ms(db);
@@ -82,12 +135,15 @@ static enum err status_add_all(struct status_text *v, struct db *db, int64_t bus
   v->n = 0;
   if (v->json) TRY(buf_add(v->out, STR("},\"fills\":[")));
   TRY(recordings_fills(db, business_id, v->now, status_add_fill, v));
+  v->n = 0;
+  if (v->json) TRY(buf_add(v->out, STR("],\"nodes\":[")));
+  TRY(nodes_each(db, status_add_node, v));
   return v->json ? buf_add(v->out, STR("]}\n")) : OK;
 }
 
 /* In one transaction, so that counts, failures and fills agree. */
 enum err status_write_all(struct db *db, int64_t business_id, bool json, struct buf *b) {
-  struct status_text v = {.out = b, .json = json};
+  struct status_text v = {.out = b, .db = db, .json = json};
   TRY(db_begin(db));
   enum err e = status_add_all(&v, db, business_id);
   db_rollback(db);

@@ -1,4 +1,4 @@
-/* status_text.h - writes the status: counts, failures and running fills.
+/* status_text.h - writes the status: counts, failures, running fills and processes.
  *
  *   struct buf out = BUF_INIT(STATUS_TEXT_MAX);
  *   e = status_write_all(app.db, business_id, args->json, &out);
