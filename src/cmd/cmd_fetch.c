@@ -24,6 +24,7 @@ struct fetch_command {
   struct app app;
   struct str id;
   int64_t business_id; /* 0: the one business that has the id */
+  enum enqueue_kind kind;
   struct recording row;
   struct recording_outcome outcome;
   int found;
@@ -58,8 +59,8 @@ static enum err fetch_run_enqueue(struct db *db, void *arg) {
   enum err e = is_ready ? blob_open(f->store, f->row.name, &fd, &size) : OK;
   if (fd >= 0) (void)close(fd);
   bool gone = is_ready && (e == ERR_NOT_FOUND || (e == OK && size != f->row.bytes));
-  if (gone) return enqueue_file_gone(db, f->row.business_id, sid, ENQUEUE_RETRY, db_now_ms(db), &f->row, &f->outcome);
-  return enqueue_run(db, f->row.business_id, sid, ENQUEUE_RETRY, db_now_ms(db), &f->row, &f->outcome);
+  if (gone) return enqueue_file_gone(db, f->row.business_id, sid, f->kind, db_now_ms(db), &f->row, &f->outcome);
+  return enqueue_run(db, f->row.business_id, sid, f->kind, db_now_ms(db), &f->row, &f->outcome);
 }
 
 static enum err fetch_start_worker(struct fetch_command *f, struct db_writer **ret_writer, struct worker **ret_worker) {
@@ -126,6 +127,9 @@ static int fetch_print_result(struct fetch_command *f) {
   if (f->row.status == RECORDING_READY) return print_path(f);
   if (f->outcome.skip == RECORDING_SKIP_TOO_OFTEN)
     return cmd_fail(f->args, "too many retries: more than 3 in 10 minutes; try again later");
+  if (f->outcome.skip == RECORDING_SKIP_PERMANENT)
+    return cmd_fail(f->args, "the provider reported that %s has no audio (%s); --force asks it all the same",
+                    f->row.recording_sid, f->row.error_code);
   enum recording_error code =
       recording_reason(&f->row, f->storage_full ? RECORDING_STORAGE_FULL : RECORDING_NONE, db_now_ms(f->app.db));
   return cmd_fail(f->args, "%s is %s: %s", f->row.recording_sid, recording_status_name(f->row.status),
@@ -152,7 +156,9 @@ int cmd_fetch(const struct cmd_args *args) {
   if (!f) return cmd_fail(args, "out of memory");
   f->args = args;
   cmd_options_init(&o, args);
-  const char *business = cmd_option(&o, "--business"), *id = cmd_word(&o);
+  const char *business = cmd_option(&o, "--business"), *id;
+  f->kind = cmd_flag(&o, "--force") ? ENQUEUE_FORCED_RETRY : ENQUEUE_RETRY;
+  id = cmd_word(&o);
   int code = cmd_options_end(&o) ? CMD_DONE : CMD_USAGE;
   if (code == CMD_DONE && !id) code = cmd_misuse(args, "ID is needed: the SID of a recording or of a call");
   if (code == CMD_DONE && business && !cmd_number("--business", business, 1, INT64_MAX, &f->business_id))

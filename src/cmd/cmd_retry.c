@@ -14,6 +14,7 @@ struct retry_command {
   size_t count;
   int64_t since, queued;
   enum recording_error code;
+  bool forced;
   struct retries_row row; /* progress of the current business */
   bool more;
 };
@@ -28,7 +29,7 @@ static enum err retry_run_part(struct db *db, void *arg) {
 
 /* Runs one transaction a part, so that a server on the same database can write in between. */
 static enum err retry_business(struct app *app, struct retry_command *r, int64_t business_id) {
-  r->row = (struct retries_row){.business_id = business_id, .since = r->since};
+  r->row = (struct retries_row){.business_id = business_id, .since = r->since, .forced = r->forced};
   TRY(str_copy(r->row.code, sizeof(r->row.code), str_from(recording_error_code(r->code))));
   do TRY(app_write(app, retry_run_part, r));
   while (r->more);
@@ -63,6 +64,7 @@ int cmd_retry(const struct cmd_args *args) {
   cmd_options_init(&o, args);
   const char *business = cmd_option(&o, "--business"), *code_text = cmd_option(&o, "--code");
   const char *since = cmd_option(&o, "--since");
+  r.forced = cmd_flag(&o, "--force");
   if (!cmd_options_end(&o)) return CMD_USAGE;
   if (business && !cmd_number("--business", business, 1, INT64_MAX, &business_id)) return CMD_USAGE;
   if (code_text) r.code = recording_error_of_code(str_from(code_text), &known);

@@ -44,11 +44,14 @@ const struct cmd cmd_table[] = {
      "--watch runs until q or Ctrl-C: on a terminal it repaints twice a second, else it prints at each change.\n",
      cmd_status},
     {"fetch", "fetch one recording now and print its path",
-     "callreel fetch ID [--business ID]\n\n"
+     "callreel fetch ID [--business ID] [--force]\n\n"
      "ID is a recording's or a call's SID. A running worker fetches it if there is one,\n"
-     "else this command does. Prints the file's path.\n",
+     "else this command does. Prints the file's path. --force asks the provider even\n"
+     "where it reported that there is no audio.\n",
      cmd_fetch},
-    {"retry", "try failed recordings again", "callreel retry [--business ID] [--code CODE] [--since TIME] [--json]\n",
+    {"retry", "try failed recordings again",
+     "callreel retry [--business ID] [--code CODE] [--since TIME] [--force] [--json]\n\n"
+     "What the provider reported as absent is left alone without --force, and keeps its reason.\n",
      cmd_retry},
     {"signin", "print a link that signs somebody in",
      "callreel signin --business ID [--role viewer|agent|admin] [--json]\n\nThe link works once, within 10 minutes.\n",

@@ -5,9 +5,11 @@
 #include "domain/recording_log.h"
 
 static struct recording_event event_of(enum enqueue_kind kind) {
-  static const enum recording_event_kind kinds[] = {
-      [ENQUEUE_PLAY] = RECORDING_PLAY, [ENQUEUE_PREPARE] = RECORDING_PREPARE, [ENQUEUE_RETRY] = RECORDING_PERSON_RETRY};
-  return (struct recording_event){.kind = kinds[kind]};
+  static const enum recording_event_kind kinds[] = {[ENQUEUE_PLAY] = RECORDING_PLAY,
+                                                    [ENQUEUE_PREPARE] = RECORDING_PREPARE,
+                                                    [ENQUEUE_RETRY] = RECORDING_PERSON_RETRY,
+                                                    [ENQUEUE_FORCED_RETRY] = RECORDING_PERSON_RETRY};
+  return (struct recording_event){.kind = kinds[kind], .forced = kind == ENQUEUE_FORCED_RETRY};
 }
 
 struct recording_outcome enqueue_check(const struct recording *row, enum enqueue_kind kind, int64_t now) {

@@ -10,7 +10,8 @@
 
 #include "domain/recording.h"
 
-enum enqueue_kind { ENQUEUE_PLAY, ENQUEUE_PREPARE, ENQUEUE_RETRY };
+/* RETRY: a person retries it; FORCED: also what failed with `absent_…`. */
+enum enqueue_kind { ENQUEUE_PLAY, ENQUEUE_PREPARE, ENQUEUE_RETRY, ENQUEUE_FORCED_RETRY };
 
 /* What enqueue_run would do with this row. Pure. */
 struct recording_outcome enqueue_check(const struct recording *row, enum enqueue_kind kind, int64_t now);

@@ -240,7 +240,7 @@ enum err queue_retry_part(struct db *db, struct retries_row *row, int limit, int
   struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
   TRY(batch_init(&b, (size_t)limit));
   bool is_auth = str_eq(str_from(row->code), str_from(recording_error_code(RECORDING_AUTH_FAILED)));
-  struct recording_event event = {.kind = is_auth ? RECORDING_CREDENTIALS : RECORDING_RETRY_ALL};
+  struct recording_event event = {.kind = is_auth ? RECORDING_CREDENTIALS : RECORDING_RETRY_ALL, .forced = row->forced};
   TRY(recordings_failed(db, row->business_id, str_from(row->code), row->since, str_from(row->after), limit, batch_add,
                         &b));
   int64_t moved;
@@ -252,8 +252,8 @@ enum err queue_retry_part(struct db *db, struct retries_row *row, int limit, int
 }
 
 static enum err retry_first_part(struct db *db, int64_t business_id, enum recording_error code, int64_t since,
-                                 int limit, int64_t now, struct queue_retried *ret_retried) {
-  struct retries_row row = {.business_id = business_id, .since = since};
+                                 bool forced, int limit, int64_t now, struct queue_retried *ret_retried) {
+  struct retries_row row = {.business_id = business_id, .since = since, .forced = forced};
   TRY(str_copy(row.code, sizeof(row.code), str_from(recording_error_code(code))));
   bool more;
   TRY(queue_retry_part(db, &row, limit, now, &more));
@@ -262,9 +262,9 @@ static enum err retry_first_part(struct db *db, int64_t business_id, enum record
   return OK;
 }
 
-enum err queue_retry_all(struct db *db, int64_t business_id, enum recording_error code, int64_t since, int64_t now,
-                         struct queue_retried *ret_retried) {
-  return retry_first_part(db, business_id, code, since, QUEUE_RETRY_FIRST, now, ret_retried);
+enum err queue_retry_all(struct db *db, int64_t business_id, enum recording_error code, int64_t since, bool forced,
+                         int64_t now, struct queue_retried *ret_retried) {
+  return retry_first_part(db, business_id, code, since, forced, QUEUE_RETRY_FIRST, now, ret_retried);
 }
 
 enum err queue_retry_next(struct db *db, int64_t now, struct retries_row *ret_row, bool *ret_ended) {
@@ -280,5 +280,5 @@ enum err queue_retry_next(struct db *db, int64_t now, struct retries_row *ret_ro
 
 enum err queue_release_account(struct db *db, int64_t business_id, int64_t now) {
   struct queue_retried retried; /* not needed: no person waits for the number */
-  return retry_first_part(db, business_id, RECORDING_AUTH_FAILED, 0, QUEUE_RETRY_PART, now, &retried);
+  return retry_first_part(db, business_id, RECORDING_AUTH_FAILED, 0, false, QUEUE_RETRY_PART, now, &retried);
 }

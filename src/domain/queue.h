@@ -69,9 +69,9 @@ struct queue_retried {
   bool more;      /* queue_retry_next does the rest */
 };
 /* Retries all failed recordings of a business that have this code (RECORDING_NONE: any) and failed at `since` or later
- * (UNIX ms; 0: at any time). */
+ * (UNIX ms; 0: at any time). forced: also what failed with `absent_…`. */
 CHECKED enum err queue_retry_all(struct db *db, int64_t business_id, enum recording_error code, int64_t since,
-                                 int64_t now, struct queue_retried *ret_retried);
+                                 bool forced, int64_t now, struct queue_retried *ret_retried);
 /* Queues the next part of the retry whose turn it is. *ret_row: that retry and its progress; *ret_ended: it is
  * finished. ERR_NOT_FOUND: there is no retry. */
 CHECKED enum err queue_retry_next(struct db *db, int64_t now, struct retries_row *ret_row, bool *ret_ended);

@@ -14,7 +14,8 @@
  *  (2) lease_token only grows. A report with another token, or after lease_until, changes nothing.
  *  (3) permanent implies FAILED and no next_retry_at.
  *  (4) name is set in READY only.
- *  (5) A stored time that is further ahead than its own maximum counts as past. So a clock that jumped leaves no
+ *  (5) An error `absent_…` is replaced by a report of the provider or by a file, never by the failure of a forced retry.
+ *  (6) A stored time that is further ahead than its own maximum counts as past. So a clock that jumped leaves no
  *      recording waiting for years. */
 #include "domain/recording.h"
 
@@ -41,7 +42,7 @@ const char *recording_skip_name(enum recording_skip skip) {
   return skip_names[skip];
 }
 
-/* True if `until` is in the future, by at most max milliseconds (5). */
+/* True if `until` is in the future, by at most max milliseconds (6). */
 static bool is_ahead(int64_t until, int64_t now, int64_t max) {
   return until > now && until <= now + max;
 }
@@ -79,6 +80,12 @@ bool recording_tries_formats_on_404(const struct recording *row, size_t format_c
   if (ask > RECORDING_NOT_YET_ASKS) return true; /* the first 5 minutes are over */
   int64_t with_formats = single_asks + (ask - single_asks) * (int64_t)format_count;
   return with_formats + RECORDING_NOT_YET_ASKS - ask <= RECORDING_NOT_YET_REQUESTS;
+}
+
+/* The provider said that there is no audio. The row keeps this reason while a forced retry is queued and runs. */
+static bool is_absent(const struct recording *row) {
+  enum recording_error e = recording_error_of_code(str_from(row->error_code), NULL);
+  return e == RECORDING_ABSENT_TOO_SHORT || e == RECORDING_ABSENT_SILENT;
 }
 
 /* ---- when_…: the conditions of recording.def ---- */
@@ -145,10 +152,11 @@ static bool when_fourth_crash(const struct rule_input *a) {
 static bool when_retried_too_often(const struct rule_input *a) {
   return is_ahead(a->row->retried[2] + RECORDING_RETRY_WINDOW_MS, a->now, RECORDING_RETRY_WINDOW_MS);
 }
-/* The provider said that there is no audio: another attempt could only replace that reason by a worse one. */
 static bool when_absent(const struct rule_input *a) {
-  enum recording_error e = recording_error_of_code(str_from(a->row->error_code), NULL);
-  return e == RECORDING_ABSENT_TOO_SHORT || e == RECORDING_ABSENT_SILENT;
+  return is_absent(a->row);
+}
+static bool when_absent_and_not_forced(const struct rule_input *a) {
+  return is_absent(a->row) && !a->event->forced;
 }
 static bool when_failed_auth(const struct rule_input *a) {
   return strcmp(a->row->error_code, recording_error_code(RECORDING_AUTH_FAILED)) == 0;
@@ -158,6 +166,12 @@ static bool when_failed_auth(const struct rule_input *a) {
 
 static void set_error(struct recording *next, enum recording_error e) {
   (void)snprintf(next->error_code, sizeof(next->error_code), "%s", recording_error_code(e));
+}
+
+/* For all but a new report of the provider and a file: an `absent_…` stays, because another attempt could only replace it by
+ * a lesser reason. */
+static void note_error(struct recording *next, enum recording_error e) {
+  if (!is_absent(next)) set_error(next, e);
 }
 
 static void copy_text(char *dst, size_t size, struct str s) {
@@ -186,7 +200,7 @@ static void set_enqueued(struct recording *next, int64_t now) {
   next->next_retry_at = 0;
   next->permanent = false;
   clear_received(next);
-  set_error(next, RECORDING_NONE);
+  note_error(next, RECORDING_NONE);
 }
 
 static void does_note_play(const struct rule_input *a, struct recording *next) {
@@ -210,6 +224,7 @@ static void does_enqueue_new(const struct rule_input *a, struct recording *next)
 }
 static void does_enqueue_and_reset(const struct rule_input *a, struct recording *next) {
   does_enqueue_new(a, next);
+  set_error(next, RECORDING_NONE);
   next->crashes = 0;
   next->fail_count = 0;
   next->failed_at = 0;
@@ -256,7 +271,7 @@ static void does_receive(const struct rule_input *a, struct recording *next) {
   does_renew(a, next);
   next->not_found_count = 0;
   next->first_404_at = 0;
-  set_error(next, RECORDING_NONE);
+  note_error(next, RECORDING_NONE);
 }
 
 /* The bytes of a part never change while it exists. So a restart, which may bring other bytes, gets a new token and
@@ -277,7 +292,7 @@ static void does_wait_for_provider(const struct rule_input *a, struct recording 
   next->crashes = 0;
   next->not_found_count = 0;
   next->first_404_at = 0;
-  set_error(next, RECORDING_NOT_YET_AVAILABLE);
+  note_error(next, RECORDING_NOT_YET_AVAILABLE);
   (void)a;
 }
 static void does_ask_later(const struct rule_input *a, struct recording *next) {
@@ -285,7 +300,7 @@ static void does_ask_later(const struct rule_input *a, struct recording *next) {
   clear_received(next);
   next->crashes = 0;
   next->next_ask_at = a->now + backoff_not_yet_ms(next->not_found_count);
-  set_error(next, RECORDING_NOT_YET_AVAILABLE);
+  note_error(next, RECORDING_NOT_YET_AVAILABLE);
 }
 
 static void fail_with(struct recording *next, enum recording_error e, const struct rule_input *a) {
@@ -294,7 +309,8 @@ static void fail_with(struct recording *next, enum recording_error e, const stru
   next->fail_count++;
   next->failed_at = a->now;
   next->next_retry_at = 0;
-  set_error(next, e);
+  note_error(next, e);
+  e = recording_error_of_code(str_from(next->error_code), NULL);
   int64_t ended = recording_ended_at(next) ? recording_ended_at(next) : next->first_seen_at;
   enum recording_error_class class = recording_error_class(e);
   bool old_and_gone = e == RECORDING_NOT_FOUND_AT_PROVIDER && a->now - ended > RECORDING_OLD_MS;
@@ -422,6 +438,8 @@ struct recording_outcome recording_apply(const struct recording *row, const stru
 
 enum recording_error recording_reason(const struct recording *row, enum recording_error waits_for, int64_t now) {
   enum recording_error own = recording_error_of_code(str_from(row->error_code), NULL);
+  bool is_on_its_way = row->status == RECORDING_QUEUED || row->status == RECORDING_DOWNLOADING;
+  if (is_on_its_way && is_absent(row)) own = RECORDING_NONE; /* a forced retry */
   bool waits = row->status == RECORDING_QUEUED && row->lease_until == 0;
   bool is_due = own == RECORDING_NONE || !is_ahead(row->next_ask_at, now, RECORDING_BACKOFF_CAP_MS);
   return waits_for != RECORDING_NONE && waits && is_due ? waits_for : own;

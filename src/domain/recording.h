@@ -47,8 +47,8 @@ enum recording_event_kind {
   RECORDING_FOUND,         /* [token or 0, file] a whole, valid file stands in the store already */
   RECORDING_FILE_SEEN,     /* a file has the name of a failed recording; a fill must check it */
   RECORDING_FILE_GONE,     /* the file of a ready recording is missing or has another length */
-  RECORDING_PERSON_RETRY,  /* a person retries it */
-  RECORDING_RETRY_ALL,     /* an operator retries all failed recordings */
+  RECORDING_PERSON_RETRY,  /* [forced] a person retries it */
+  RECORDING_RETRY_ALL,     /* [forced] an operator retries all failed recordings */
   RECORDING_CREDENTIALS,   /* the business has new credentials */
   RECORDING_EVENT_COUNT_
 };
@@ -76,6 +76,7 @@ struct recording_event {
   int64_t retry_after_ms;      /* the provider's Retry-After; 0 none */
   uint32_t jitter;             /* uniform random: spreads the back-off */
   int64_t credentials_version; /* of AUTH_FAILED: the version that was refused; 0 unknown */
+  bool forced;                 /* also what failed with `absent_…` */
   int64_t received_bytes;
   int64_t announced_bytes; /* -1 unknown */
   struct recording_file file;

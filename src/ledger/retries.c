@@ -3,10 +3,11 @@
 
 #include <string.h>
 
-#define RETRIES_COLUMNS "business_id, code, since, after, queued"
+#define RETRIES_COLUMNS "business_id, code, since, after, queued, forced"
 
 static enum err retries_read_row(const struct db_rows *q, struct retries_row *ret_row) {
-  struct retries_row row = {.business_id = db_int(q, 0), .since = db_int(q, 2), .queued = db_int(q, 4)};
+  struct retries_row row = {
+      .business_id = db_int(q, 0), .since = db_int(q, 2), .queued = db_int(q, 4), .forced = db_int(q, 5) != 0};
   TRY(str_copy(row.code, sizeof(row.code), db_text(q, 1)));
   TRY(str_copy(row.after, sizeof(row.after), db_text(q, 3)));
   *ret_row = row;
@@ -15,11 +16,12 @@ static enum err retries_read_row(const struct db_rows *q, struct retries_row *re
 
 enum err retries_begin(struct db *db, const struct retries_row *row, int64_t now) {
   return db_run(db,
-                "insert into retries (business_id, code, since, after, queued, turn) values (?1, ?2, ?3, ?4, ?5, ?6)"
+                "insert into retries (business_id, code, since, after, queued, turn, forced)"
+                " values (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
                 " on conflict (business_id, code) do update set since = min(since, excluded.since), after = '',"
-                " queued = queued + excluded.queued",
+                " queued = queued + excluded.queued, forced = max(forced, excluded.forced)",
                 DB_INT(row->business_id), DB_TEXT(str_from(row->code)), DB_INT(row->since),
-                DB_TEXT(str_from(row->after)), DB_INT(row->queued), DB_INT(now));
+                DB_TEXT(str_from(row->after)), DB_INT(row->queued), DB_INT(now), DB_INT(row->forced));
 }
 
 enum err retries_next(struct db *db, struct retries_row *ret_row) {

@@ -14,10 +14,11 @@ struct retries_row {
   int64_t since;              /* skips recordings that failed earlier; UNIX ms, 0: skips none */
   char after[SID_SIZE];       /* the last recording that was handled; "": none yet */
   int64_t queued;             /* recordings queued so far */
+  bool forced;                /* also what failed with `absent_…` */
 };
 
 /* Adds a bulk retry. One that exists for that business and code starts again from the first recording, with the earlier
- * `since`. */
+ * `since`, and forced if either was. */
 CHECKED enum err retries_begin(struct db *db, const struct retries_row *row, int64_t now);
 /* The bulk retry that has waited longest for its turn. ERR_NOT_FOUND: there is none. */
 CHECKED enum err retries_next(struct db *db, struct retries_row *ret_row);

@@ -271,11 +271,12 @@ static struct recording_file some_file(void) {
 }
 
 static void step_want(void) {
-  static const enum recording_event_kind kinds[] = {RECORDING_PLAY, RECORDING_PREPARE, RECORDING_PERSON_RETRY};
+  static const enum recording_event_kind kinds[] = {RECORDING_PLAY, RECORDING_PREPARE, RECORDING_PERSON_RETRY,
+                                                    RECORDING_PERSON_RETRY};
   struct model_row *m = any_known();
   if (!m) return;
-  enum enqueue_kind want = (enum enqueue_kind)roll(3);
-  struct recording_event event = {.kind = kinds[want]};
+  enum enqueue_kind want = (enum enqueue_kind)roll(4);
+  struct recording_event event = {.kind = kinds[want], .forced = want == ENQUEUE_FORCED_RETRY};
   struct recording_outcome considered = enqueue_check(&m->row, want, w.now), real_outcome;
   struct recording_outcome outcome = model_apply(m, &event);
   struct recording real;
@@ -393,12 +394,12 @@ static void step_tend(void) {
 
 static void step_retry_all(void) {
   int business = (int)roll(BUSINESSES);
-  struct recording_event event = {.kind = RECORDING_RETRY_ALL};
+  struct recording_event event = {.kind = RECORDING_RETRY_ALL, .forced = roll(2)};
   int64_t moved = 0;
   struct queue_retried real;
   for (int i = 0; i < SIDS; i++)
     if (w.rows[business * SIDS + i].is_known) moved += model_apply(&w.rows[business * SIDS + i], &event).moved;
-  REQUIRE_OK(queue_retry_all(w.db, business + 1, RECORDING_NONE, 0, w.now, &real));
+  REQUIRE_OK(queue_retry_all(w.db, business + 1, RECORDING_NONE, 0, event.forced, w.now, &real));
   REQUIRE(real.queued == moved && !real.more);
   compare_all();
 }

@@ -1,4 +1,7 @@
 """Back-off and cooldown: which recordings wait, and which requests may enqueue them earlier."""
+import json
+import threading
+
 import pytest
 
 import provider as p
@@ -90,12 +93,68 @@ def test_a_person_may_retry_three_times_in_ten_minutes(world, failing):
 def test_a_retry_revives_what_failed_for_good(world, provider, failing):
     server, business, _ = failing
     tape = provider.tape()
-    business.tell(server, tape, "absent", ErrorCode="16102")
-    world.wait_state(tape.sid, "failed")
+    tape.acts = [p.status(404)]
+    business.tell(server, tape, RecordingStartTime="Thu, 01 Aug 2024 04:20:56 +0000")
+    assert world.wait_state(tape.sid, "failed")["for_good"] == 1
     answer = server.post(f"/api/recordings/{tape.call_sid}/retry", business.key("agent"))
     assert answer.status == 202 and tape.sid in answer.header("content-location")
     world.wait_state(tape.sid)
-    assert len(tape.asks) == 1
+    assert len(tape.asks) == 2
+
+
+def test_what_is_absent_is_retried_only_by_force(world, provider, failing):
+    server, business, _ = failing
+    tape, agent = provider.tape(), business.key("agent")
+    business.tell(server, tape, "absent", ErrorCode="16102")
+    row = world.wait_state(tape.sid, "failed")
+    url = f"/api/recordings/{tape.sid}/retry"
+    for query in ("", "?force=", "?force=0"):
+        answer = server.post(url + query, agent)
+        assert (answer.status, answer.code()) == (409, "conflict") and "force=1" in answer.json()["detail"], answer
+    assert server.post(url + "?force=yes", agent).status == 400
+    done = world.run("fetch", tape.sid)
+    assert done.returncode == 1 and "--force" in done.stderr and not done.stdout
+    assert world.row(tape.sid) == row and not tape.asks
+    answer = server.post(url + "?force=1", agent)
+    assert answer.status == 202 and answer.json()["error"] is None
+    world.wait_state(tape.sid)
+    assert len(tape.asks) == 1 and world.row(tape.sid)["error_code"] is None
+
+
+@pytest.mark.parametrize("door", ["api", "all", "command", "fetch"])
+def test_what_is_absent_keeps_its_reason_whatever_a_forced_retry_ends_with(world, provider, failing, door):
+    server, business, _ = failing
+    gate = threading.Event()
+    acts = [p.status(404), p.status(500), p.status(403), p.content(b"no audio" * 500), p.cut_at(5000), p.status(401)]
+    tapes = [provider.tape() for _ in acts]
+    for tape, act in zip(tapes, acts):
+        tape.default = p.hold(gate, act)
+        business.tell(server, tape, "absent", ErrorCode="16102" if tape is tapes[0] else "16101")
+    rows = [world.wait_state(tape.sid, "failed") for tape in tapes]
+    if door == "all":
+        assert server.post("/api/recordings/retry?code=absent_too_short&force=1", business.key("admin")).json() == {"queued": 5}
+    elif door == "command":
+        assert json.loads(world.done("retry", "--code", "absent_too_short", "--json"))["queued"] == 0
+        assert json.loads(world.done("retry", "--code", "absent_too_short", "--force", "--json"))["queued"] == 5
+    elif door == "api":
+        for tape in tapes[1:]:
+            assert server.post(f"/api/recordings/{tape.sid}/retry?force=1", business.key("agent")).status == 202
+    if door != "fetch":
+        eventually(lambda: any(tape.asks for tape in tapes))
+        for tape in tapes[1:]:
+            status = server.get(f"/api/recordings/{tape.sid}/status", business.viewer).json()
+            assert (status["status"], status["error"]) == ("queued", None)
+    gate.set()
+    done = world.run("fetch", tapes[0].sid, "--force")
+    assert done.returncode == 1 and "silent" in done.stderr, done
+    for tape, before in zip(tapes, rows):
+        if door == "fetch" and tape is not tapes[0]:
+            continue
+        world.pass_time_until(lambda: world.state(tape.sid) == "failed", step=1, within=30)
+        row = world.row(tape.sid)
+        assert tape.asks and (row["error_code"], row["for_good"]) == (before["error_code"], 1)
+        play = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA)
+        assert (play.status, play.code()) == (404, before["error_code"])
 
 
 def test_prepare_fetches_ahead(world, provider, failing):
@@ -138,6 +197,8 @@ def test_retrying_all_keeps_the_reason_of_what_is_absent(world, provider, failin
     assert server.post("/api/recordings/retry", business.key("admin")).json() == {"queued": 1}
     world.wait_state(tape.sid)
     assert world.row(absent.sid) == row and not absent.asks
+    assert server.post("/api/recordings/retry?force=1", business.key("admin")).json() == {"queued": 1}
+    world.wait_state(absent.sid)
 
 
 def test_an_enqueue_cools_down_for_a_minute(world, provider, failing):

@@ -1,7 +1,7 @@
 /* api_recordings.c - POST …/prepare, POST …/retry of one recording, and POST /api/recordings/retry of many.
  *
  *   retry of one:  read the row --may be retried--> write: enqueue --> 202, or 200 if it is ready
- *                       `-- may not --> 200, 202, 410 or 429 from the row as it is
+ *                       `-- may not --> 200, 202, 409, 410 or 429 from the row as it is
  *   retry of many: write: enqueue the first part --> 200, or 202 if more parts follow (a worker enqueues those) */
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +33,7 @@ struct retry_request {
   struct db_call db_call;
   char id[SID_SIZE];
   bool call_known;
+  enum enqueue_kind kind; /* RETRY or FORCED_RETRY */
   struct recording row;
   struct recording_outcome outcome;
 };
@@ -75,11 +76,19 @@ static void retry_answer_too_often(struct retry_request *r) {
   retry_answer_problem(r, PROBLEM_TOO_MANY_REQUESTS, &words);
 }
 
+static void retry_answer_absent(struct retry_request *r) {
+  static const struct problem_words words = {
+      .detail = STR("The provider reported that there is no audio. To ask it all the same, retry with force=1.")};
+  retry_answer_problem(r, PROBLEM_CONFLICT, &words);
+}
+
 static void retry_answer(struct retry_request *r) {
   struct db_call *c = &r->db_call;
   bool by_call = !str_eq(str_from(r->id), str_from(r->row.recording_sid));
   if (!r->outcome.moved && r->outcome.skip == RECORDING_SKIP_TOO_OFTEN)
     retry_answer_too_often(r);
+  else if (!r->outcome.moved && r->outcome.skip == RECORDING_SKIP_PERMANENT)
+    retry_answer_absent(r);
   else if (r->row.status == RECORDING_EXPIRED)
     retry_answer_problem(r, PROBLEM_GONE, NULL);
   else
@@ -90,8 +99,7 @@ static void retry_answer(struct retry_request *r) {
 
 static enum err retry_enqueue(struct db *db, struct db_call *c) {
   struct retry_request *r = retry_request_of(c);
-  return enqueue_run(db, c->subject.business_id, str_from(r->row.recording_sid), ENQUEUE_RETRY, c->now, &r->row,
-                     &r->outcome);
+  return enqueue_run(db, c->subject.business_id, str_from(r->row.recording_sid), r->kind, c->now, &r->row, &r->outcome);
 }
 
 static void retry_on_enqueued(struct db_call *c) {
@@ -112,7 +120,7 @@ static void retry_on_row(struct db_call *c) {
     retry_answer_err(r, c->result);
     return;
   }
-  r->outcome = enqueue_check(&r->row, ENQUEUE_RETRY, c->now);
+  r->outcome = enqueue_check(&r->row, r->kind, c->now);
   if (!r->outcome.moved) {
     metric_add(METRIC_DEDUPLICATED, r->outcome.skip, 1);
     playback_request_log_skip(&r->row, r->outcome.skip);
@@ -124,9 +132,20 @@ static void retry_on_row(struct db_call *c) {
   if (failed != OK) retry_answer_err(r, failed);
 }
 
+/* `force`: "1", or "0" or nothing. False: 400 was answered. */
+static bool retry_read_force(struct api_request *req, bool *ret_forced) {
+  char text[8];
+  if (!request_query(req, "force", text, sizeof(text))) return false;
+  *ret_forced = strcmp(text, "1") == 0;
+  if (*ret_forced || !text[0] || strcmp(text, "0") == 0) return true;
+  problem_answer_field(req->x, STR("force"));
+  return false;
+}
+
 void api_retry(void *arg, struct http_exchange *x) {
   struct api_request *req = arg;
-  if (!request_id(req, ID_RECORDING_OR_CALL)) return;
+  bool forced;
+  if (!request_id(req, ID_RECORDING_OR_CALL) || !retry_read_force(req, &forced)) return;
   struct retry_request *r = calloc(1, sizeof(*r));
   if (!r) {
     problem_answer_err(x, ERR_NOMEM);
@@ -134,6 +153,7 @@ void api_retry(void *arg, struct http_exchange *x) {
   }
   db_call_begin(&r->db_call, req);
   memcpy(r->id, req->id, sizeof(r->id));
+  r->kind = forced ? ENQUEUE_FORCED_RETRY : ENQUEUE_RETRY;
   enum err e = db_call_read(&r->db_call, retry_read_row, retry_on_row);
   if (e != OK) retry_answer_err(r, e);
 }
@@ -146,12 +166,13 @@ struct retry_all_request {
   struct db_call db_call;
   enum recording_error code;
   int64_t since;
+  bool forced;
   struct queue_retried retried;
 };
 
 static enum err retry_all_enqueue(struct db *db, struct db_call *c) {
   struct retry_all_request *r = (struct retry_all_request *)(void *)c;
-  return queue_retry_all(db, c->subject.business_id, r->code, r->since, c->now, &r->retried);
+  return queue_retry_all(db, c->subject.business_id, r->code, r->since, r->forced, c->now, &r->retried);
 }
 
 static void retry_all_on_enqueued(struct db_call *c) {
@@ -197,7 +218,8 @@ void api_retry_all(void *arg, struct http_exchange *x) {
   struct api_request *req = arg;
   enum recording_error code;
   int64_t since;
-  if (!retry_all_read_query(req, &code, &since)) return;
+  bool forced;
+  if (!retry_all_read_query(req, &code, &since) || !retry_read_force(req, &forced)) return;
   struct retry_all_request *r = malloc(sizeof(*r));
   if (!r) {
     problem_answer_err(x, ERR_NOMEM);
@@ -206,6 +228,7 @@ void api_retry_all(void *arg, struct http_exchange *x) {
   db_call_begin(&r->db_call, req);
   r->code = code;
   r->since = since;
+  r->forced = forced;
   r->retried = (struct queue_retried){0, false};
   r->db_call.outlives_caller = true;
   enum err e = db_call_write(&r->db_call, METRIC_JOB_RETRY_MANY, retry_all_enqueue, retry_all_on_enqueued);

@@ -301,11 +301,11 @@ static void retrying_many_takes_only_failures_with_the_code_and_time(void **stat
              DB_INT(SCRATCH_NOW)),
       OK);
   struct queue_retried retried;
-  assert_int_equal(queue_retry_all(db, b, RECORDING_NOT_AUDIO, 0, SCRATCH_NOW, &retried), OK);
+  assert_int_equal(queue_retry_all(db, b, RECORDING_NOT_AUDIO, 0, false, SCRATCH_NOW, &retried), OK);
   assert_true(retried.queued == 0 && !retried.more);
-  assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, SCRATCH_NOW, SCRATCH_NOW, &retried), OK);
+  assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, SCRATCH_NOW, false, SCRATCH_NOW, &retried), OK);
   assert_true(retried.queued == 10 && !retried.more);
-  assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, 0, SCRATCH_NOW, &retried), OK);
+  assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, 0, false, SCRATCH_NOW, &retried), OK);
   assert_true(retried.queued == QUEUE_RETRY_FIRST && retried.more);
   struct retries_row row;
   bool ended = false;
@@ -332,7 +332,7 @@ static void retries_of_many_take_turns_in_parts_and_are_reported_to_the_worker(v
   struct queue_maintained maintained;
   for (int i = 0; i < 2; i++) {
     add_failed(db, b[i], MANY);
-    assert_int_equal(queue_retry_all(db, b[i], RECORDING_NONE, 0, SCRATCH_NOW, &retried), OK);
+    assert_int_equal(queue_retry_all(db, b[i], RECORDING_NONE, 0, false, SCRATCH_NOW, &retried), OK);
   }
   assert_int_equal(queue_maintain(db, SCRATCH_NOW, 0, &maintained), OK);
   assert_true(maintained.retries);
@@ -354,7 +354,8 @@ static void a_repeated_retry_of_many_starts_over(void **state) {
   int64_t b = scratch_business(db, "one");
   add_failed(db, b, 2 * QUEUE_RETRY_FIRST + 2 * QUEUE_RETRY_PART);
   struct queue_retried retried;
-  for (int i = 0; i < 2; i++) assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, 0, SCRATCH_NOW, &retried), OK);
+  for (int i = 0; i < 2; i++)
+    assert_int_equal(queue_retry_all(db, b, RECORDING_NONE, 0, false, SCRATCH_NOW, &retried), OK);
   assert_int_equal(scratch_int(db, "select count(*) from retries"), 1);
   assert_int_equal(db_run(db, "update recordings set status = 'failed' where recording_sid = 'RE0000'"), OK);
   struct retries_row row;

@@ -209,6 +209,15 @@ BEFORE(absent) {
   (void)snprintf(row->error_code, sizeof(row->error_code), "absent_silent");
 }
 
+BEFORE(absent_forced) {
+  absent(row, event);
+  event->forced = true;
+}
+BEFORE(absent_and_leased) {
+  with_lease(row, event);
+  (void)snprintf(row->error_code, sizeof(row->error_code), "absent_silent");
+}
+
 #define STAYS(event, from, before, why) \
   { #event " " #from " " #before, RECORDING_##event, RECORDING_##from, before, false, 0, RECORDING_SKIP_##why }
 #define MOVES(event, from, before, to) \
@@ -307,7 +316,11 @@ static const struct step steps[] = {
     MOVES(PERSON_RETRY, FAILED, retried_thrice_long_ago, QUEUED),
     MOVES(PERSON_RETRY, FAILED, permanent, QUEUED),
     MOVES(PERSON_RETRY, MISSING, cooling, QUEUED),
+    STAYS(PERSON_RETRY, FAILED, absent, PERMANENT),
+    MOVES(PERSON_RETRY, FAILED, absent_forced, QUEUED),
+    MOVES(NOT_FOUND, QUEUED, absent_and_leased, FAILED),
     STAYS(RETRY_ALL, FAILED, absent, PERMANENT),
+    MOVES(RETRY_ALL, FAILED, absent_forced, QUEUED),
     MOVES(RETRY_ALL, FAILED, permanent, QUEUED),
     MOVES(CREDENTIALS, FAILED, auth_failed, QUEUED),
     STAYS(CREDENTIALS, FAILED, NULL, NOTHING),
