@@ -106,9 +106,9 @@ static enum err start_trial(void *arg, int64_t business_id) {
   return apply_to_batch(t->db, &b, &event, t->now, &moved);
 }
 
-static enum err start_trials(struct db *db, int64_t now) {
+static enum err start_trials(struct db *db, int64_t now, uint32_t random) {
   struct trial_start t = {db, now};
-  return accounts_trials_due(db, now, str_from(recording_error_code(RECORDING_AUTH_FAILED)), QUEUE_MAINTAIN_MAX,
+  return accounts_trials_due(db, now, str_from(recording_error_code(RECORDING_AUTH_FAILED)), random, QUEUE_MAINTAIN_MAX,
                              start_trial, &t);
 }
 
@@ -124,7 +124,7 @@ enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queu
   TRY(recordings_due(db, now, QUEUE_MAINTAIN_MAX, batch_add, &b));
   TRY(apply_to_batch(db, &b, &event, now, &due));
   TRY(recordings_demote(db, now - RECORDING_PLAY_RANK_MS, QUEUE_MAINTAIN_MAX));
-  TRY(start_trials(db, now));
+  TRY(start_trials(db, now, jitter));
   struct queue_maintained maintained = {.leases_expired = (int)leases_expired, .due = (int)due};
   TRY(recordings_next_event(db, now, &maintained.next_at));
   struct retries_row row;

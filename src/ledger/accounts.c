@@ -40,36 +40,79 @@ enum err accounts_errored(struct db *db, int64_t business_id) {
                 DB_INT(business_id));
 }
 
-static enum err accounts_read_each_id(struct db_rows *q, accounts_each_fn *fn, void *arg) {
+enum err accounts_stopped(struct db *db, int64_t after, int limit, accounts_each_fn *fn, void *arg, int64_t *ret_last) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select business_id from businesses indexed by businesses_stopped_ids"
+               " where auth_failed_at is not null and removed_at is null and business_id > ?1"
+               " order by business_id limit ?2",
+               DB_INT(after), DB_INT(limit)));
   enum err e;
-  while ((e = db_next(q)) == OK) TRY(fn(arg, db_int(q, 0)));
+  int count = 0;
+  int64_t last = after;
+  for (; (e = db_next(&q)) == OK; count++) {
+    last = db_int(&q, 0);
+    TRY(fn(arg, last));
+  }
+  if (e != ERR_NOT_FOUND) return e;
+  *ret_last = count < limit ? INT64_MAX : last;
+  return OK;
+}
+
+static enum err accounts_last_stopped(struct db *db, int64_t *ret_last) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select business_id from businesses indexed by businesses_stopped_ids"
+               " where auth_failed_at is not null and removed_at is null order by business_id desc limit 1"));
+  TRY(db_next(&q));
+  *ret_last = db_int(&q, 0);
+  return OK;
+}
+
+struct trials {
+  struct db *db;
+  int64_t now;
+  struct str error_code;
+  accounts_each_fn *fn;
+  void *arg;
+  int64_t first, last; /* only businesses with first < id <= last */
+  int looked_at, left; /* left: how many more fn may be called with */
+};
+
+/* Looks at the stopped accounts of t->first … t->last, and at no more than ACCOUNTS_TRIED_MAX in all. */
+static enum err trials_look(struct trials *t) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(t->db, &q,
+               "select s.business_id, case when coalesce(s.auth_trial_at, 0) <= ?1 or s.auth_trial_at > ?1 + ?2"
+               " then not exists (select 1 from recordings q indexed by recordings_queue"
+               "   where q.status = 'queued' and q.rank in (0, 1, 2) and q.business_id = s.business_id)"
+               "  and exists (select 1 from recordings f indexed by recordings_failed"
+               "   where f.status = 'failed' and f.business_id = s.business_id and f.error_code = ?3)"
+               " else 0 end"
+               " from businesses s indexed by businesses_stopped_ids where s.auth_failed_at is not null"
+               " and s.removed_at is null and s.business_id > ?4 and s.business_id <= ?5"
+               " order by s.business_id limit ?6",
+               DB_INT(t->now), DB_INT(ACCOUNT_TRIAL_MS), DB_TEXT(t->error_code), DB_INT(t->first), DB_INT(t->last),
+               DB_INT(ACCOUNTS_TRIED_MAX - t->looked_at)));
+  enum err e = OK;
+  for (; t->left > 0 && (e = db_next(&q)) == OK; t->looked_at++) {
+    if (!db_int(&q, 1)) continue;
+    t->left--;
+    TRY(t->fn(t->arg, db_int(&q, 0)));
+  }
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-enum err accounts_stopped(struct db *db, accounts_each_fn *fn, void *arg) {
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select business_id from businesses indexed by businesses_stopped"
-               " where auth_failed_at is not null and removed_at is null"));
-  return accounts_read_each_id(&q, fn, arg);
-}
-
-enum err accounts_trials_due(struct db *db, int64_t now, struct str error_code, int limit, accounts_each_fn *fn,
-                             void *arg) {
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "with stopped(id) as ("
-               " select business_id from businesses indexed by businesses_stopped"
-               "  where auth_failed_at is not null and removed_at is null and auth_trial_at is null"
-               " union all select business_id from businesses indexed by businesses_stopped"
-               "  where auth_failed_at is not null and removed_at is null and auth_trial_at <= ?1"
-               " union all select business_id from businesses indexed by businesses_stopped"
-               "  where auth_failed_at is not null and removed_at is null and auth_trial_at > ?1 + ?2)"
-               " select id from stopped where not exists (select 1 from recordings q indexed by recordings_queue"
-               "  where q.status = 'queued' and q.rank in (0, 1, 2) and q.business_id = stopped.id)"
-               " and exists (select 1 from recordings f indexed by recordings_failed"
-               "  where f.status = 'failed' and f.business_id = stopped.id and f.error_code = ?3)"
-               " limit ?4",
-               DB_INT(now), DB_INT(ACCOUNT_TRIAL_MS), DB_TEXT(error_code), DB_INT(limit)));
-  return accounts_read_each_id(&q, fn, arg);
+enum err accounts_trials_due(struct db *db, int64_t now, struct str error_code, uint32_t random, int limit,
+                             accounts_each_fn *fn, void *arg) {
+  int64_t last;
+  enum err e = accounts_last_stopped(db, &last);
+  if (e == ERR_NOT_FOUND) return OK;
+  TRY(e);
+  int64_t start = (int64_t)random % last;
+  struct trials t = {db, now, error_code, fn, arg, start, last, 0, limit};
+  TRY(trials_look(&t));
+  t.first = 0;
+  t.last = start;
+  return t.looked_at < ACCOUNTS_TRIED_MAX ? trials_look(&t) : OK;
 }

@@ -25,10 +25,13 @@ CHECKED enum err accounts_set_trial(struct db *db, int64_t business_id, int64_t 
 CHECKED enum err accounts_answered(struct db *db, int64_t business_id, bool *ret_released);
 /* A fill ended with provider_error or timeout: adds one to the streak. */
 CHECKED enum err accounts_errored(struct db *db, int64_t business_id);
-/* Calls fn with the id of each business whose account is stopped. */
+/* Calls fn with the ids of at most limit businesses above `after` whose account is stopped, in ascending order. *ret_last: the
+ * last of them; INT64_MAX: there are no more. */
 typedef enum err accounts_each_fn(void *arg, int64_t business_id);
-CHECKED enum err accounts_stopped(struct db *db, accounts_each_fn *fn, void *arg);
-/* Calls fn with the ids of at most limit businesses whose trial is due at now and that have no recording queued for it, but one
- * that failed with error_code. */
-CHECKED enum err accounts_trials_due(struct db *db, int64_t now, struct str error_code, int limit, accounts_each_fn *fn,
-                                     void *arg);
+CHECKED enum err accounts_stopped(struct db *db, int64_t after, int limit, accounts_each_fn *fn, void *arg,
+                                  int64_t *ret_last);
+/* Looks at ACCOUNTS_TRIED_MAX stopped accounts, or all if there are fewer, from a random one on. Calls fn with the ids of at most
+ * limit of those whose trial is due at now and that have no recording queued for it, but one that failed with error_code. */
+enum { ACCOUNTS_TRIED_MAX = 250 };
+CHECKED enum err accounts_trials_due(struct db *db, int64_t now, struct str error_code, uint32_t random, int limit,
+                                     accounts_each_fn *fn, void *arg);

@@ -58,14 +58,21 @@ enum err changes_bounds(struct db *db, int64_t *ret_oldest, int64_t *ret_newest)
   return OK;
 }
 
+static enum err changes_query(struct db *db, struct db_rows *q, int64_t business_id, int64_t after, int limit) {
+  if (business_id == 0)
+    return db_query(db, q, "select seq, kind, business_id, id, at_ms from changes where seq > ?1 order by seq limit ?2",
+                    DB_INT(after), DB_INT(limit));
+  return db_query(db, q,
+                  "select seq, kind, business_id, id, at_ms from changes indexed by changes_business"
+                  " where business_id = ?1 and seq > ?2 order by seq limit ?3",
+                  DB_INT(business_id), DB_INT(after), DB_INT(limit));
+}
+
 /* Calls fn with the rows after `after`. Skips kinds that only a later release knows. */
 static enum err changes_read_rows(struct db *db, int64_t business_id, int64_t after, int limit, changes_fn *fn,
                                   void *arg, int64_t *ret_last, int *ret_rows) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select seq, kind, business_id, id, at_ms from changes"
-               " where seq > ?1 and (?2 = 0 or business_id = ?2) order by seq limit ?3",
-               DB_INT(after), DB_INT(business_id), DB_INT(limit)));
+  TRY(changes_query(db, &q, business_id, after, limit));
   enum err e;
   int rows = 0;
   for (; (e = db_next(&q)) == OK; rows++) {

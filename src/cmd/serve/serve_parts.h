@@ -84,7 +84,7 @@ struct serve {
 
 /* serve_upkeep.c: periodic work on the main thread, about four times a second */
 void serve_upkeep(struct serve *s);
-/* Reads all businesses and keys, and gives the snapshot to the api and the worker. */
+/* Reads all businesses and keys, gives the snapshot to the api and the worker, and reads which accounts are stopped. */
 CHECKED enum err serve_load_access(struct serve *s);
 /* (any thread) Makes the main thread read the changed business or key again, at once. NULL: read everything again. */
 void serve_note_access(struct serve *s, const struct access_change *change);
@@ -96,8 +96,8 @@ bool serve_worker_alive(void *serve);
 /* True if the provider refused the credentials of the business. */
 bool serve_account_stopped(void *serve, int64_t business_id);
 size_t serve_stopped_count(struct serve *s);
-/* Exchanges the list of those businesses with *list, which the caller frees. */
-void serve_set_stopped(struct serve *s, struct business_ids *list);
+/* Of the businesses with after < id <= last, those of *list, which is sorted, are the stopped ones. ERR_NOMEM. */
+CHECKED enum err serve_set_stopped(struct serve *s, int64_t after, int64_t last, const struct business_ids *list);
 /* True if there are workers and none has room for a recording. */
 bool serve_storage_full(void *serve);
 /* Compares the volume as it was probed last with the database; holds the worker while they differ. */

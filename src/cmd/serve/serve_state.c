@@ -12,16 +12,42 @@ static int business_compare(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Sorts outside of the lock, since loops wait for it. */
-void serve_set_stopped(struct serve *s, struct business_ids *list) {
-  if (list->count) qsort(list->ids, list->count, sizeof(list->ids[0]), business_compare);
+/* How many of the list are business_id or below. */
+static size_t count_to(const struct business_ids *list, int64_t business_id) {
+  size_t from = 0, to = list->count;
+  while (from < to) {
+    size_t middle = from + (to - from) / 2;
+    if (list->ids[middle] <= business_id)
+      from = middle + 1;
+    else
+      to = middle;
+  }
+  return from;
+}
+
+static enum err make_room(struct business_ids *list, size_t count) {
+  if (count <= list->room) return OK;
+  size_t room = list->room * 2 > count ? list->room * 2 : count;
+  int64_t *grown = realloc(list->ids, room * sizeof(grown[0]));
+  if (!grown) return ERR_NOMEM;
+  list->ids = grown;
+  list->room = room;
+  return OK;
+}
+
+enum err serve_set_stopped(struct serve *s, int64_t after, int64_t last, const struct business_ids *list) {
   LOCKED(&s->lock);
-  struct business_ids before = s->stopped;
-  bool is_same = before.count == list->count &&
-                 (before.count == 0 || memcmp(before.ids, list->ids, before.count * sizeof(before.ids[0])) == 0);
-  if (!is_same) atomic_store(&s->wait_reason_changed, true);
-  s->stopped = *list;
-  *list = before;
+  struct business_ids *all = &s->stopped;
+  size_t from = count_to(all, after), to = count_to(all, last), behind = all->count - to;
+  bool is_same = to - from == list->count &&
+                 (list->count == 0 || memcmp(all->ids + from, list->ids, list->count * sizeof(list->ids[0])) == 0);
+  if (is_same) return OK;
+  TRY(make_room(all, from + list->count + behind));
+  if (behind) memmove(all->ids + from + list->count, all->ids + to, behind * sizeof(all->ids[0]));
+  if (list->count) memcpy(all->ids + from, list->ids, list->count * sizeof(list->ids[0]));
+  all->count = from + list->count + behind;
+  atomic_store(&s->wait_reason_changed, true);
+  return OK;
 }
 
 bool serve_worker_alive(void *serve) {

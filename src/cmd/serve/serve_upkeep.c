@@ -12,7 +12,57 @@
 #include "ledger/accounts.h"
 #include "ledger/sessions.h"
 
+enum { STOPPED_PART = 500 };
 enum { SLOW_MS = 1000, BEAT_MS = 5000, READ_MS = 1000, TRIM_MS = 60 * 1000, COMPLAINT_MS = 10 * 1000 };
+
+/* ---- accounts that are stopped ---- */
+
+static enum err accounts_add_stopped(void *arg, int64_t business_id) {
+  struct business_ids *list = arg;
+  if (list->count == list->room) {
+    size_t room = list->room ? list->room * 2 : 64;
+    int64_t *grown = realloc(list->ids, room * sizeof(grown[0]));
+    if (!grown) return ERR_NOMEM;
+    list->ids = grown;
+    list->room = room;
+  }
+  list->ids[list->count++] = business_id;
+  return OK;
+}
+
+/* Reads the stopped accounts above *after, at most STOPPED_PART; *after: where the next part begins. */
+static enum err accounts_read_part(struct serve *s, int64_t *after) {
+  struct business_ids fresh = {0};
+  int64_t last;
+  enum err e = accounts_stopped(s->app.db, *after, STOPPED_PART, accounts_add_stopped, &fresh, &last);
+  if (e == OK) e = serve_set_stopped(s, *after, last, &fresh);
+  if (e == OK) *after = last == INT64_MAX ? 0 : last;
+  free(fresh.ids);
+  return e;
+}
+
+static enum err accounts_read_one(struct serve *s, int64_t business_id) {
+  struct business_ids fresh = {0};
+  int64_t last;
+  enum err e = accounts_stopped(s->app.db, business_id - 1, 1, accounts_add_stopped, &fresh, &last);
+  if (e == OK && fresh.count && fresh.ids[0] != business_id) fresh.count = 0;
+  if (e == OK) e = serve_set_stopped(s, business_id - 1, business_id, &fresh);
+  free(fresh.ids);
+  return e;
+}
+
+static enum err accounts_read_all(struct serve *s) {
+  int64_t after = 0;
+  do TRY(accounts_read_part(s, &after));
+  while (after);
+  return OK;
+}
+
+/* Fills stop and start accounts without a change: all are read again, a part a second. */
+static enum err accounts_read_stopped(struct serve *s) {
+  static int64_t after; /* only the main thread uses it */
+  return accounts_read_part(s, &after);
+}
 
 /* ---- access: businesses and keys ---- */
 
@@ -28,7 +78,7 @@ enum err serve_load_access(struct serve *s) {
   TRY(access_load(s->app.db, s->app.secrets_key, str_from(s->app.conf.twilio_base_url), s->access, &fresh));
   access_set(s, fresh);
   if (s->api) api_check_streams(s->api, 0);
-  return OK;
+  return accounts_read_all(s);
 }
 
 static void access_add_change(struct serve *s, const struct access_change *change) {
@@ -70,27 +120,6 @@ static bool upkeep_is_due(int64_t *next_ms, int64_t now, int64_t every_ms) {
 
 /* ---- reading ---- */
 
-static enum err accounts_add_stopped(void *arg, int64_t business_id) {
-  struct business_ids *list = arg;
-  if (list->count == list->room) {
-    size_t room = list->room ? list->room * 2 : 64;
-    int64_t *grown = realloc(list->ids, room * sizeof(grown[0]));
-    if (!grown) return ERR_NOMEM;
-    list->ids = grown;
-    list->room = room;
-  }
-  list->ids[list->count++] = business_id;
-  return OK;
-}
-
-static enum err accounts_read_stopped(struct serve *s) {
-  struct business_ids fresh = {0};
-  enum err e = accounts_stopped(s->app.db, accounts_add_stopped, &fresh);
-  if (e == OK) serve_set_stopped(s, &fresh);
-  free(fresh.ids);
-  return e;
-}
-
 static enum err workers_read(struct serve *s) {
   struct nodes_workers workers;
   TRY(nodes_workers(s->app.db, db_now_ms(s->app.db), SERVE_WORKER_LIVES_MS, &workers));
@@ -106,6 +135,13 @@ static void upkeep_read(struct serve *s) {
   if (e == OK) serve_watch_volume(s);
 }
 
+/* New credentials start an account. */
+static enum err accounts_read_changed(struct serve *s, const struct access_changes *news) {
+  for (size_t i = 0; i < news->count; i++)
+    if (news->changes[i].what == ACCESS_BUSINESS) TRY(accounts_read_one(s, news->changes[i].business_id));
+  return OK;
+}
+
 /* Reads the businesses and keys again that have changed. */
 static void access_refresh(struct serve *s, int64_t now) {
   static int64_t next_complaint; /* only the main thread uses it */
@@ -116,7 +152,7 @@ static void access_refresh(struct serve *s, int64_t now) {
     access_add_change(s, NULL); /* read everything at the next turn */
     if (upkeep_is_due(&next_complaint, now, COMPLAINT_MS)) log_error("Could not read businesses and keys", LOG_ERR(e));
   }
-  IGNORE(accounts_read_stopped(s)); /* read again within a second */
+  IGNORE(accounts_read_changed(s, &news)); /* read again later */
 }
 
 /* ---- writing ---- */

@@ -5,10 +5,11 @@
 #include "db/db_sqlite.h"
 #include "ledger/accounts.h"
 #include "ledger/calls_list.h"
+#include "ledger/changes.h"
 #include "ledger/recordings_count.h"
 
 #define NOW SCRATCH_NOW
-enum { FEW = 20, MANY = 4000 };
+enum { FEW = 20, MANY = 4000, SOME_STOPPED = 10 };
 
 /* Steps of all kept statements since the last call. */
 static int64_t take_steps(struct db *db) {
@@ -48,6 +49,14 @@ static void fill(struct db *db, const char *sql, int from, int to) {
   "insert into businesses (business_id, name, created_at, auth_failed_at, auth_trial_at)" \
   " select 10 + i, 'Acme', ?3, ?3, ?3 + 1000 + i from g"
 
+#define CHANGES \
+  ROWS_FROM_TO  \
+  "insert into changes (kind, business_id, id, at_ms) select 'call', 2, 'CA1', ?3 from g"
+#define STOPPED_AND_DUE                                                                   \
+  ROWS_FROM_TO                                                                            \
+  "insert into businesses (business_id, name, created_at, auth_failed_at, auth_trial_at)" \
+  " select 10 + i, 'Acme', ?3, ?3, ?3 - 1000 - i from g"
+
 static enum err ignore_row(void *arg, const struct recording *row) {
   (void)arg, (void)row;
   return OK;
@@ -58,6 +67,11 @@ static enum err ignore_code(void *arg, struct str code, int64_t count, int64_t p
 }
 static enum err ignore_id(void *arg, int64_t id) {
   (void)arg, (void)id;
+  return OK;
+}
+
+static enum err ignore_change(void *arg, const struct change *change) {
+  (void)arg, (void)change;
   return OK;
 }
 
@@ -90,10 +104,15 @@ static void demote(struct db *db) {
   assert_int_equal(recordings_demote(db, NOW - 60000, 500), OK);
 }
 static void find_trials(struct db *db) {
-  assert_int_equal(accounts_trials_due(db, NOW, STR("auth_failed"), 500, ignore_id, NULL), OK);
+  assert_int_equal(accounts_trials_due(db, NOW, STR("auth_failed"), 7, 50, ignore_id, NULL), OK);
 }
 static void find_stopped(struct db *db) {
-  assert_int_equal(accounts_stopped(db, ignore_id, NULL), OK);
+  int64_t last;
+  assert_int_equal(accounts_stopped(db, 0, SOME_STOPPED, ignore_id, NULL, &last), OK);
+}
+static void read_own_changes(struct db *db) {
+  int64_t last;
+  assert_int_equal(changes_read(db, 1, 0, 1000, ignore_change, NULL, &last), OK);
 }
 static void find_next_event(struct db *db) {
   int64_t at;
@@ -113,7 +132,8 @@ static void frequent_queries_cost_the_same_with_many_rows(void **state) {
       {"failures by code", FAILED_AND_READY, count_failures},
       {"fills under way", FAILED_AND_READY, list_fills},
       {"plays that nobody waits for", PLAYS, demote},
-      {"trials of stopped accounts that are due", STOPPED, find_trials},
+      {"stopped accounts", STOPPED, find_stopped},
+      {"changes of one business among those of others", CHANGES, read_own_changes},
       {"stopped accounts among businesses", BUSINESSES, find_stopped},
       {"the next event with businesses", BUSINESSES, find_next_event},
       {"the next event with queued ones", NOT_YET_DUE, find_next_event},
@@ -138,6 +158,22 @@ static void frequent_queries_cost_the_same_with_many_rows(void **state) {
     db_rollback(db);
     db_close(db);
   }
+}
+
+static void looking_for_trials_has_a_bound(void **state) {
+  struct db *db = scratch_ledger(*state);
+  assert_int_equal(db_begin_immediate(db), OK);
+  fill(db, STOPPED_AND_DUE, 0, ACCOUNTS_TRIED_MAX);
+  (void)take_steps(db);
+  find_trials(db);
+  int64_t few = take_steps(db);
+  fill(db, STOPPED_AND_DUE, ACCOUNTS_TRIED_MAX, MANY);
+  (void)take_steps(db);
+  find_trials(db);
+  int64_t many = take_steps(db);
+  if (2 * many > 3 * few) fail_msg("%lld steps with few, %lld with many", (long long)few, (long long)many);
+  db_rollback(db);
+  db_close(db);
 }
 
 /* ---- lists of calls, and the recording that a call's SID names ---- */
@@ -273,6 +309,7 @@ static void permanent_failures_are_counted_as_they_change(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(frequent_queries_cost_the_same_with_many_rows),
+      SCRATCH_TEST(looking_for_trials_has_a_bound),
       SCRATCH_TEST(lists_filtered_by_recordings_cost_the_same_with_many_rows),
       SCRATCH_TEST(a_claim_takes_the_one_that_has_waited_longest),
       SCRATCH_TEST(permanent_failures_are_counted_as_they_change),

@@ -65,6 +65,8 @@
     {"from call_documents_gone order by document_id limit ?1", "SCAN call_documents_gone", "the first ?1"},
     {"from call_documents_stale order by business_id, call_sid limit ?1", "SCAN call_documents_stale", "the first ?1"},
     {"from retries order by turn limit 1", "SCAN retries USING INDEX retries_turn", "the first row"},
+    {"from changes indexed by changes_business where business_id = ?1 and seq > ?2", "SEARCH changes USING INDEX",
+     "changes of one business in their order, at most ?3"},
     {"delete from changes where seq in (select seq from changes order by seq limit ?1)", "SCAN changes",
      "the first ?1"},
     {"indexed by calls_newest_leg where c.business_id = ?1 and (c.sort_at, c.call_sid) < (?2, ?3)",
@@ -78,7 +80,9 @@
      "the last of a moment"},
 
     /* Tables that every process reads into memory, or that an operator lists. */
-    {"from businesses indexed by businesses_stopped", "SCAN businesses USING", "stopped accounts alone"},
+    {"indexed by businesses_stopped_ids where auth_failed_at is not null and removed_at is null order by business_id "
+     "desc",
+     "SCAN businesses USING", "the last row"},
     {"from businesses where purged_at is null", "SCAN businesses",
      "reads all: the access snapshot, and `business list`"},
     {"from keys k", "SCAN k", "reads all: the access snapshot, and `key list`"},
