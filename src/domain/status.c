@@ -2,6 +2,7 @@
 #include "domain/status.h"
 
 #include "base/clock.h"
+#include "ledger/withheld.h"
 
 static enum err add_literal(struct buf *b, const char *literal) {
   return buf_add(b, str_from(literal));
@@ -156,25 +157,8 @@ static bool same_number(struct str a, struct str b) {
   }
 }
 
-/* Whether the provider writes this instead of a number that was withheld: a word, as a user of any address, or the digits on
- * whose keys its letters stand, as +266696687 for ANONYMOUS. */
-static bool is_nobody(struct str number) {
-  static const char *const words[] = {"anonymous", "restricted", "blocked", "unknown", "unavailable", "private",
-                                      "266696687", "7378742833", "2562533", "8656696", "86282452253", "7748283"};
-  struct str user, rest;
-  if (str_starts_nocase(number, STR("sip:"))) number = str_skip(number, sizeof("sip:") - 1);
-  if (str_starts_nocase(number, STR("client:"))) return false;
-  (void)str_cut(number, '@', &user, &rest);
-  user = str_trim(user);
-  bool has_plus = str_starts(user, STR("+"));
-  if (has_plus) user = str_skip(user, 1);
-  for (size_t i = 0; i < COUNT_OF(words); i++)
-    if (str_eq_nocase(user, str_from(words[i])) && (has_plus || !is_digit(words[i][0]))) return true;
-  return false;
-}
-
 static struct str somebodys(struct str number) {
-  return is_nobody(number) ? STR_NONE : number;
+  return withheld_number(number) ? STR_NONE : number;
 }
 
 struct str status_customer_number(const struct call *top, const struct call *first_child, const struct str *own_numbers,

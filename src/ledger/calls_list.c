@@ -26,8 +26,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fold.h"
 #include "ledger/calls_search.h"
 #include "ledger/recordings_row.h"
+#include "ledger/withheld.h"
 
 enum {
   VALUES_MAX = 48,
@@ -149,16 +151,20 @@ static bool has_letters(struct str s) {
     n = str_utf8_at(s, at, &code);
     if (!n) return true;
     bool sign = code == 0xa0 || code == 0xad || (code >= 0x2000 && code <= 0x206f) || code == 0x2212;
-    bool other = !sign && calls_search_digit(code) < 0;
+    bool other = !sign && fold_digit(code) < 0;
     if (code < 0x80 ? is_letter((char)code) : other) return true;
   }
   return false;
 }
 
-static bool is_pair_of_letters(struct str s) {
+static enum err search_is_pair_of_letters(struct str search, bool *ret_pair) {
+  struct buf folded CLEANUP(buf_done) = BUF_INIT(2 * CALLS_LIST_SEARCH_MAX);
   uint32_t code;
+  TRY(fold_text(search, FOLD_JOIN, &folded));
+  struct str s = str_trim(buf_str(&folded));
   size_t first = str_utf8_at(s, 0, &code);
-  return calls_search_characters(s) == 2 && has_letters(str_head(s, first)) && has_letters(str_skip(s, first));
+  *ret_pair = calls_search_characters(s) == 2 && has_letters(str_head(s, first)) && has_letters(str_skip(s, first));
+  return OK;
 }
 
 static enum err list_query_set_digits(struct list_query *a, struct str search) {
@@ -187,7 +193,7 @@ static enum err list_query_set_search(struct list_query *a) {
   struct str search = a->filter->search;
   if (!search.n) return OK;
   if (search.n > CALLS_LIST_SEARCH_MAX || !str_is_utf8(search)) return ERR_INVALID;
-  a->is_pair = is_pair_of_letters(search);
+  TRY(search_is_pair_of_letters(search, &a->is_pair));
   if (!a->is_pair && calls_search_characters(search) < SEARCH_LEAST) return ERR_INVALID;
   a->by_text = true;
   TRY(list_query_set_digits(a, search));
@@ -331,7 +337,8 @@ static const char *walk_index(const struct calls_filter *f, bool unrecorded) {
 /* Appends: a leg's number contains the search's one or two digits. */
 static enum err sql_add_short(struct statement *s, const struct list_query *a) {
   TRY(sql_add(s, " and exists (select 1 from " LEGS_OF_C));
-  TRY(sql_add_value(s, " and (instr(l.from_number, ", DB_TEXT(buf_str(&a->digits)), ") > 0"));
+  TRY(sql_add_value(s, " and ((instr(l.from_number, ", DB_TEXT(buf_str(&a->digits)),
+                    ") > 0 and l.from_number not in (" WITHHELD_NUMBERS "))"));
   return sql_add_value(s, " or instr(l.to_number, ", DB_TEXT(buf_str(&a->digits)), ") > 0))");
 }
 
@@ -481,8 +488,10 @@ static enum err documents_are_being_built(struct list_query *a, bool *ret_buildi
 }
 
 static enum err list_source_text(struct list_query *a) {
-  struct buf match CLEANUP(buf_done) = BUF_INIT(4 * CALLS_LIST_SEARCH_MAX + CALLS_SEARCH_WORDS_MAX * 64 + 256);
-  TRY(calls_search_names(&match, a->business_id, a->filter->search));
+  struct buf match CLEANUP(buf_done) = BUF_INIT(8 * CALLS_LIST_SEARCH_MAX + 2 * CALLS_SEARCH_WORDS_MAX * 64 + 256);
+  bool refolding;
+  TRY(calls_search_is_refolding(a->db, &refolding));
+  TRY(calls_search_names(&match, a->business_id, a->filter->search, refolding));
   if (a->digits.n && !a->is_short) {
     TRY(buf_add(&match, STR(" OR ")));
     TRY(calls_search_phrase(&match, a->business_id, DB_GRAMS_DIGITS, buf_str(&a->digits)));

@@ -7,6 +7,9 @@
  *  (3) Every term begins with the business, so a search neither reads nor returns other businesses' documents. */
 #include "ledger/calls_search.h"
 
+#include "base/fold.h"
+#include "ledger/withheld.h"
+
 enum { TEXT_MAX = 8 * 1024, TIME_BITS = 42, BUSY_MOMENTS_MAX = 1000 };
 
 int64_t calls_search_first_id(int64_t sort_at) {
@@ -19,19 +22,11 @@ int64_t calls_search_time(int64_t document_id) {
   return document_id >> CALLS_SEARCH_ID_BITS;
 }
 
-/* The digit that a character means, in the scripts that phones and spreadsheets write; -1: it is none. */
-int calls_search_digit(uint32_t code) {
-  static const uint32_t zeros[] = {'0', 0x660, 0x6f0, 0x966, 0x9e6, 0xe50, 0xff10};
-  for (size_t i = 0; i < COUNT_OF(zeros); i++)
-    if (code >= zeros[i] && code <= zeros[i] + 9) return (int)(code - zeros[i]);
-  return -1;
-}
-
 enum err calls_search_digits(struct str s, struct buf *b) {
   uint32_t code;
   for (size_t at = 0, n; at < s.n; at += n ? n : 1) {
     n = str_utf8_at(s, at, &code);
-    int digit = n ? calls_search_digit(code) : -1;
+    int digit = n ? fold_digit(code) : -1;
     if (digit >= 0) TRY(buf_add_char(b, (char)('0' + digit)));
   }
   return OK;
@@ -91,15 +86,35 @@ static size_t split_words(struct str search, struct str ret_words[CALLS_SEARCH_W
   return count;
 }
 
-/* Names that hold all words, in any order: "Levi Dana" finds "Dana Levi". */
-enum err calls_search_names(struct buf *b, int64_t business_id, struct str search) {
-  struct str words[CALLS_SEARCH_WORDS_MAX];
-  size_t count = split_words(search, words);
-  if (count < 2) return calls_search_phrase(b, business_id, DB_GRAMS_NAMES, search);
+/* Names that hold all words of `words`, in any order: "Levi Dana" finds "Dana Levi"; else the phrase. */
+static enum err names_add(struct buf *b, int64_t business_id, struct str words, struct str phrase) {
+  struct str all[CALLS_SEARCH_WORDS_MAX];
+  size_t count = split_words(words, all);
+  if (count < 2) return calls_search_phrase(b, business_id, DB_GRAMS_NAMES, phrase);
   for (size_t i = 0; i < count; i++) {
     if (i) TRY(buf_add(b, STR(" AND ")));
-    TRY(calls_search_phrase(b, business_id, DB_GRAMS_NAMES, words[i]));
+    TRY(calls_search_phrase(b, business_id, DB_GRAMS_NAMES, all[i]));
   }
+  return OK;
+}
+
+/* A document has "Ben-Gurion" as "bengurion". So does the search as one phrase; as words it also finds "Ben Gurion". */
+enum err calls_search_names(struct buf *b, int64_t business_id, struct str search, bool also_unfolded) {
+  struct buf words CLEANUP(buf_done) = BUF_INIT(TEXT_MAX), phrase CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
+  TRY(fold_text(search, FOLD_SPLIT, &words));
+  TRY(fold_text(search, FOLD_JOIN, &phrase));
+  TRY(names_add(b, business_id, buf_str(&words), str_trim(buf_str(&phrase))));
+  if (!also_unfolded) return OK;
+  TRY(buf_add(b, STR(" OR ")));
+  return names_add(b, business_id, search, search);
+}
+
+enum err calls_search_is_refolding(struct db *db, bool *ret_refolding) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select exists (select 1 from call_documents_folding where version < ?1)",
+               DB_INT(CALLS_SEARCH_FOLDING)));
+  TRY(db_next(&q));
+  *ret_refolding = db_int(&q, 0) != 0;
   return OK;
 }
 
@@ -107,13 +122,15 @@ enum err calls_search_names(struct buf *b, int64_t business_id, struct str searc
 
 static enum err document_add_name(struct str name, struct buf *names) {
   if (!name.n) return OK;
-  TRY(buf_add(names, name));
+  TRY(fold_text(name, FOLD_JOIN, names));
   return buf_add_char(names, '\n');
 }
 
-/* Adds a phone number's digits to numbers; of a SIP address the user's digits. Anything but a plain number goes to names too. */
+/* Adds a phone number's digits to numbers; of a SIP address the user's digits. Anything but a plain number goes to names too. A
+ * number that was withheld is not found. */
 static enum err document_add_address(struct str address, struct buf *numbers, struct buf *names) {
   struct str user, host;
+  if (withheld_number(address)) return OK;
   (void)str_cut(address, '@', &user, &host); /* without '@' all of it is the user */
   size_t had = numbers->n;
   TRY(calls_search_digits(user, numbers));

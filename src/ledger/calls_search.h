@@ -12,6 +12,8 @@
 
 enum {
   CALLS_SEARCH_ID_BITS = 20,
+  CALLS_SEARCH_FOLDING =
+      1, /* the folding of names (base/fold.h); after a change of it, one more: all calls are indexed again */
   CALLS_SEARCH_WORDS_MAX = 8,    /* of a search that are found in any order */
   CALLS_SEARCH_NUMBER_LEAST = 6, /* digits that are a number also among letters */
 };
@@ -25,15 +27,15 @@ CHECKED enum err calls_search_delete(struct db *db, int64_t document_id);
 int64_t calls_search_time(int64_t document_id);
 /* The smallest id of that time. */
 int64_t calls_search_first_id(int64_t sort_at);
-/* The digit, of any common script, that the character is; -1: none. */
-int calls_search_digit(uint32_t code);
 /* Appends only the digits of s to b, in ASCII. */
 CHECKED enum err calls_search_digits(struct str s, struct buf *b);
 /* Appends an FTS5 match phrase for text, limited to the business: column : "…". */
 CHECKED enum err calls_search_phrase(struct buf *b, int64_t business_id, enum db_grams_kind kind, struct str text);
-/* Appends a match expression for names: all words of search, in any order; or search as one phrase if a word has one character
- * or there are more than CALLS_SEARCH_WORDS_MAX. */
-CHECKED enum err calls_search_names(struct buf *b, int64_t business_id, struct str search);
+/* Appends a match expression for names: all words of search, folded, in any order; or search as one phrase if a word has one
+ * character or there are more than CALLS_SEARCH_WORDS_MAX. also_unfolded: documents that an earlier release wrote match too. */
+CHECKED enum err calls_search_names(struct buf *b, int64_t business_id, struct str search, bool also_unfolded);
+/* Whether the database still has documents with an earlier folding. */
+CHECKED enum err calls_search_is_refolding(struct db *db, bool *ret_refolding);
 /* Appends the digits of the number in search, without "(0)" behind a country code and without an extension. */
 CHECKED enum err calls_search_number(struct str search, struct buf *b);
 size_t calls_search_characters(struct str s); /* of UTF-8 */

@@ -14,7 +14,9 @@ enum err calls_upkeep_needed(struct db *db, bool *ret_needed) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select exists (select 1 from call_moves) or exists (select 1 from call_documents_gone)"
-               " or exists (select 1 from call_documents_stale) or exists (select 1 from call_documents_build)"));
+               " or exists (select 1 from call_documents_stale) or exists (select 1 from call_documents_build)"
+               " or exists (select 1 from call_documents_folding where version < ?1)",
+               DB_INT(CALLS_SEARCH_FOLDING)));
   TRY(db_next(&q));
   *ret_needed = db_int(&q, 0) != 0;
   return OK;
@@ -138,7 +140,8 @@ static enum err move_cursor(struct db *db, const struct build_cursor *to) {
 }
 
 /* Indexes the newest calls first; within a part the oldest first, in ascending order of ids. */
-static enum err index_older(struct db *db, struct calls_upkeep *u, int limit) {
+static enum err index_older(struct db *db, struct calls_upkeep *u, int limit, int *ret_count) {
+  *ret_count = 0;
   struct build_cursor at;
   enum err e = read_cursor(db, &at);
   if (e == ERR_NOT_FOUND) return OK;
@@ -156,11 +159,60 @@ static enum err index_older(struct db *db, struct calls_upkeep *u, int limit) {
   }
   for (int i = b.count - 1; i >= 0; i--)
     if (!b.all[i].document_id) TRY(index_call(db, &b.all[i], b.places[i]));
+  *ret_count = b.count;
   u->indexed += b.count;
   const struct call *last = &b.all[b.count - 1];
   at.sort_at = calls_sort_at(last);
   memcpy(at.call_sid, last->call_sid, sizeof(at.call_sid));
   return move_cursor(db, &at);
+}
+
+/* ---- calls with an earlier folding ---- */
+
+static enum err read_folding_cursor(struct db *db, struct build_cursor *ret_cursor) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select business_id, sort_at, call_sid from call_documents_folding where version < ?1 limit 1",
+               DB_INT(CALLS_SEARCH_FOLDING)));
+  TRY(db_next(&q));
+  ret_cursor->business_id = db_int(&q, 0);
+  ret_cursor->sort_at = db_int(&q, 1);
+  return str_copy(ret_cursor->call_sid, SID_SIZE, db_text(&q, 2)) == OK ? OK : ERR_CORRUPT;
+}
+
+static enum err move_folding_cursor(struct db *db, const struct build_cursor *to) {
+  return db_run(db, "update call_documents_folding set business_id = ?1, sort_at = ?2, call_sid = ?3",
+                DB_INT(to->business_id), DB_INT(to->sort_at), DB_TEXT(str_from(to->call_sid)));
+}
+
+static enum err end_folding(struct db *db) {
+  return db_run(db, "update call_documents_folding set version = ?1, business_id = 0, sort_at = 0, call_sid = ''",
+                DB_INT(CALLS_SEARCH_FOLDING));
+}
+
+/* Indexes calls again, the newest first; within a part the oldest first, as index_older. */
+static enum err index_folding(struct db *db, struct calls_upkeep *u, int limit) {
+  struct build_cursor at;
+  enum err e = read_folding_cursor(db, &at);
+  if (e == ERR_NOT_FOUND) return OK;
+  TRY(e);
+  struct batch b CLEANUP(batch_done) = {.all = NULL};
+  TRY(batch_init(&b, limit));
+  TRY(read_older(db, &at, &b));
+  if (b.count == 0) {
+    e = next_business(db, &at.business_id);
+    if (e == ERR_NOT_FOUND) return end_folding(db);
+    TRY(e);
+    at.sort_at = INT64_MAX;
+    at.call_sid[0] = '\0';
+    return move_folding_cursor(db, &at);
+  }
+  for (int i = b.count - 1; i >= 0; i--)
+    if (b.all[i].document_id) TRY(index_call(db, &b.all[i], b.places[i]));
+  u->indexed += b.count;
+  const struct call *last = &b.all[b.count - 1];
+  at.sort_at = calls_sort_at(last);
+  memcpy(at.call_sid, last->call_sid, sizeof(at.call_sid));
+  return move_folding_cursor(db, &at);
 }
 
 enum err calls_upkeep_run(struct db *db, struct calls_upkeep *u, int limit, bool *ret_more) {
@@ -174,6 +226,10 @@ enum err calls_upkeep_run(struct db *db, struct calls_upkeep *u, int limit, bool
     TRY(index_stale(db, left, &count));
     left -= count;
   }
-  if (left) TRY(index_older(db, u, left));
+  if (left) {
+    TRY(index_older(db, u, left, &count));
+    left -= count;
+  }
+  if (left) TRY(index_folding(db, u, left));
   return calls_upkeep_needed(db, ret_more);
 }

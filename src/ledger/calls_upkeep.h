@@ -1,9 +1,10 @@
-/* calls_upkeep.h - work that writes of calls leave for later, done in bounded parts. Four tables list it:
+/* calls_upkeep.h - work that writes of calls leave for later, done in bounded parts. Five tables list it:
  *
  *   call_moves             legs that must follow a leg above them (calls_tree.h)
  *   call_documents_gone    documents whose call was deleted
  *   call_documents_stale   calls that an older release wrote without updating their document
  *   call_documents_build   how far the calls of an older schema are indexed
+ *   call_documents_folding how far the calls are indexed again with this release's folding of names
  *
  *   TRY(calls_upkeep_run(db, &upkeep, 80, &more));   as a writer job, again while more
  *
@@ -16,7 +17,7 @@
 /* The caller's progress. Initialise it with zeroes. */
 struct calls_upkeep {
   int64_t business_id; /* the business served last */
-  int64_t indexed;     /* calls of an older schema that were indexed, for the log */
+  int64_t indexed;     /* calls of an older schema or folding that were indexed, for the log */
 };
 
 /* Is there work? Reads the first row of each table. */

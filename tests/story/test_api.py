@@ -172,6 +172,10 @@ def test_lists_are_filtered_and_paged(world, many):
     recorded = calls[4][0]
     assert total(f"&search={recorded.sid}") == 1
     assert total("&search=5550007") == 1 and total("&search=%2B1%20500%20555%200007") == 1 and total("&search=001500-555-0007") == 1
+    server.call("PATCH", f"/api/calls/{tape.call_sid}", {"Content-Type": "application/merge-patch+json"},
+                json.dumps({"customer_name": "Zoë O’Neill-Groß"}).encode(), business.key("agent"))
+    for name in ("oneill", "O'NEILL", "zoe", "gross zoe", "ONeill-Gross", "Zo%C3%AB%20Gro%C3%9F"):
+        assert total(f"&search={name}".replace(" ", "%20")) == 1, name
     assert total("&search=7770003") == 1 and total("&search=nobody") == 0 and total("&search=%25%25%25") == 0
     agent = business.key("agent")
     server.call("PATCH", f"/api/calls/{tape.call_sid}", MERGE, '{"customer_name": "Renée O\'Hara", "ref": "R-1"}'.encode(), agent)

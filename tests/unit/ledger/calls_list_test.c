@@ -252,6 +252,16 @@ static void invalid_filters_are_refused(void **state) {
   db_close(db);
 }
 
+static size_t count_found(struct db *db, const char *search) {
+  struct calls_filter f = {.limit = 10, .search = str_from(search)};
+  struct calls_key keys[10];
+  size_t n = 99;
+  bool more;
+  enum err e = calls_list_page(db, 1, &f, keys, &n, &more);
+  if (e != OK) fail_msg("%s is refused: %s", search, err_text(e));
+  return n;
+}
+
 static void people_write_names_and_numbers_in_many_ways(void **state) {
   static const struct {
     const char *search;
@@ -281,12 +291,64 @@ static void people_write_names_and_numbers_in_many_ways(void **state) {
   struct str name = STR("לי");
   assert_int_equal(calls_set_host(db, 1, STR("CA1"), &name, NULL, NULL), OK);
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
-    struct calls_filter f = {.limit = 10, .search = str_from(cases[i].search)};
-    struct calls_key keys[10];
-    size_t n = 99;
-    bool more;
-    assert_int_equal(calls_list_page(db, 1, &f, keys, &n, &more), OK);
+    size_t n = count_found(db, cases[i].search);
     if (n != cases[i].found) fail_msg("%s finds %zu", cases[i].search, n);
+  }
+  db_close(db);
+}
+
+static void names_are_found_with_and_without_accents_apostrophes_and_hyphens(void **state) {
+  static const struct {
+    const char *name, *search[8];
+  } cases[] = {
+      {"Sean O\u2019Neill", {"ONeill", "O'Neill", "O\u2018NEILL", "neill sean", "o’n"}},
+      {"Sean O'Neill", {"oneill", "O\u2019Neill", "O`Neill"}},
+      {"Jürgen Müller", {"Muller", "Müller", "MU\u0308LLER", "muller jurgen", "mü", "mu"}},
+      {"Jurgen Muller", {"Müller", "MÜLLER"}},
+      {"Hans Groß", {"gross", "GROẞ", "groß"}},
+      {"Hans Gross", {"groß"}},
+      {"\u0130lknur I\u015f\u0131k", {"ilknur", "\u0130LKNUR", "isik", "IŞIK", "ışık"}},
+      {"Anne-Marie", {"anne-marie", "anne marie", "annemarie", "Anne\u2010Marie", "marie-anne"}},
+      {"Anne Marie", {"anne-marie", "anne marie"}},
+      {"דויד בֶּן־גּוּרִיוֹן", {"בן גוריון", "בן-גוריון", "בן־גוריון", "בןגוריון", "גוריון", "דו"}},
+      {"דויד בן-גוריון", {"בן־גוריון", "בן גוריון"}},
+      {"ג\u05f3ורג\u05f3 צ\u05f3רני", {"ג'ורג'", "גורג", "צרני", "ג’ורג’ צרני"}},
+      {"לִי", {"לי", "לִי"}},
+      {"محمد أحمد", {"مُحَمَّد", "احمد"}},
+      {"Suite ٤٢٧", {"suite 427", "٤٢٧ suite", "Suite ４２７"}},
+      {"Ёлкина Ελένη", {"елкина", "ελενη"}},
+  };
+  struct db *db = scratch_ledger(*state);
+  scratch_call(db, 1, "CA1", "", NOW);
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct str name = str_from(cases[i].name), other = STR("zzz");
+    for (size_t k = 0; k < COUNT_OF(cases[i].search) && cases[i].search[k]; k++) {
+      const char *search = cases[i].search[k];
+      assert_int_equal(calls_set_host(db, 1, STR("CA1"), &name, NULL, NULL), OK);
+      if (count_found(db, search) != 1) fail_msg("%s does not find %s", search, cases[i].name);
+      assert_int_equal(calls_set_host(db, 1, STR("CA1"), &other, NULL, NULL), OK);
+      if (count_found(db, search) != 0) fail_msg("%s finds %.*s", search, STR_ARG(other));
+    }
+  }
+  db_close(db);
+}
+
+static void a_number_that_was_withheld_is_not_found(void **state) {
+  static const char *const withheld[] = {"+266696687", "anonymous", "Restricted", "+7378742833",
+                                         "sip:anonymous@example.com"};
+  static const char *const digits_and_words[] = {"266696687",  "+266696687", "2666",      "026",
+                                                 "7378742833", "anonymous",  "restricted"};
+  struct db *db = scratch_ledger(*state);
+  struct call c;
+  scratch_call(db, 1, "CA1", "", NOW);
+  assert_int_equal(calls_get(db, 1, STR("CA1"), &c), OK);
+  (void)snprintf(c.to_number, sizeof(c.to_number), "+15550199");
+  for (size_t i = 0; i < COUNT_OF(withheld); i++) {
+    (void)snprintf(c.from_number, sizeof(c.from_number), "%s", withheld[i]);
+    assert_int_equal(scratch_put(db, &c), OK);
+    for (size_t k = 0; k < COUNT_OF(digits_and_words); k++)
+      if (count_found(db, digits_and_words[k])) fail_msg("%s finds a call from %s", digits_and_words[k], withheld[i]);
+    assert_int_equal(count_found(db, "5550199"), 1);
   }
   db_close(db);
 }
@@ -406,6 +468,8 @@ static void older_calls_are_listed_by_recording_after_the_migration(void **state
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(people_write_names_and_numbers_in_many_ways),
+      SCRATCH_TEST(names_are_found_with_and_without_accents_apostrophes_and_hyphens),
+      SCRATCH_TEST(a_number_that_was_withheld_is_not_found),
       SCRATCH_TEST(every_search_gives_what_it_should_in_order),
       SCRATCH_TEST(filters_of_every_kind_agree_with_each_other),
       SCRATCH_TEST(an_offset_passes_over_rows),

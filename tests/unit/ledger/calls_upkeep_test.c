@@ -4,6 +4,7 @@
 #include "db/db_sqlite.h"
 #include "ledger/calls_list.h"
 #include "ledger/calls_tree.h"
+#include "ledger/calls_search.h"
 #include "ledger/calls_upkeep.h"
 
 #define NOW SCRATCH_NOW
@@ -167,6 +168,58 @@ static void a_circle_of_parents_ends_and_is_the_same_in_every_order(void **state
 }
 
 /* Writes a row as an older release does, which knows no documents. */
+/* As an earlier release wrote it. */
+static void unfold(struct db *db, const char *sid, const char *names) {
+  struct buf text CLEANUP(buf_done) = BUF_INIT(1000);
+  struct call c;
+  assert_int_equal(calls_get(db, 1, str_from(sid), &c), OK);
+  assert_int_equal(db_grams_text(&text, 1, DB_GRAMS_NAMES, str_from(names)), OK);
+  assert_int_equal(buf_add_char(&text, '\n'), OK);
+  assert_int_equal(db_run(db, "update call_documents set names = ?2 where rowid = ?1", DB_INT(c.document_id),
+                          DB_TEXT(buf_str(&text))),
+                   OK);
+}
+
+static void names_are_folded_anew_in_parts_while_searches_go_on(void **state) {
+  struct db *db = scratch_ledger(*state);
+  enum { CALLS = 300 };
+  char sid[SID_SIZE];
+  assert_int_equal(db_begin_immediate(db), OK);
+  for (int i = 0; i < CALLS; i++) {
+    (void)snprintf(sid, sizeof(sid), "CA%05d", i);
+    scratch_call(db, 1, sid, "", NOW + i);
+    edit(db, sid, "+15550100", "O\u2019Neill");
+    unfold(db, sid, "O\u2019Neill");
+  }
+  assert_int_equal(db_run(db, "update call_documents_folding set version = 0"), OK);
+  assert_int_equal(db_commit(db), OK);
+  assert_false(found(db, "oneill", "CA00299"));
+  assert_true(found(db, "O\u2019Neill", "CA00299"));
+  struct calls_upkeep u = {0};
+  bool more = true;
+  assert_int_equal(calls_upkeep_run(db, &u, PART, &more), OK); /* finds the first business */
+  assert_int_equal(calls_upkeep_run(db, &u, PART, &more), OK);
+  assert_true(more);
+  assert_true(found(db, "oneill", "CA00299"));
+  assert_true(found(db, "O\u2019Neill", "CA00299"));
+  struct calls_filter f = {
+      .limit = 1, .search = STR("O\u2019Neill"), .until = NOW + 10}; /* the oldest are as they were */
+  struct calls_key key;
+  size_t n;
+  assert_int_equal(calls_list_page(db, 1, &f, &key, &n, &more), OK);
+  assert_int_equal(n, 1);
+  db_close(db);
+  db = scratch_open(*state, 0); /* as after a crash */
+  assert_true(finish(db) >= CALLS / PART - 1);
+  f.search = STR("oneill");
+  assert_int_equal(calls_list_page(db, 1, &f, &key, &n, &more), OK);
+  assert_int_equal(n, 1);
+  bool needed;
+  assert_int_equal(calls_upkeep_needed(db, &needed), OK);
+  assert_false(needed);
+  db_close(db);
+}
+
 static void rows_of_an_older_release_are_indexed_soon(void **state) {
   struct db *db = scratch_ledger(*state);
   scratch_call(db, 1, "CA1", "", NOW);
@@ -289,6 +342,7 @@ int main(void) {
       SCRATCH_TEST(a_row_that_became_a_leg_is_found_by_legs_that_have_yet_to_follow),
       SCRATCH_TEST(a_top_leg_that_learns_its_time_takes_its_legs_documents_along),
       SCRATCH_TEST(a_circle_of_parents_ends_and_is_the_same_in_every_order),
+      SCRATCH_TEST(names_are_folded_anew_in_parts_while_searches_go_on),
       SCRATCH_TEST(rows_of_an_older_release_are_indexed_soon),
       SCRATCH_TEST(older_calls_are_found_while_they_are_being_indexed),
       SCRATCH_TEST(a_search_reads_the_same_whether_or_not_others_hold_it),

@@ -50,6 +50,7 @@
     {"from schema_migrations", "SCAN schema_migrations", "scripts"},
     {"from sqlite_sequence", "SCAN sqlite_sequence", "tables that count"},
     {"call_documents_build", "SCAN call_documents_build", "one row"},
+    {"call_documents_folding", "SCAN call_documents_folding", "one row"},
     {"from sessions where business_id = ?1", "SEARCH sessions USING", "SESSIONS_PER_BUSINESS_MAX"},
     {"from business_numbers where business_id = ?1", "SEARCH business_numbers USING PRIMARY KEY",
      "numbers of one business"},
