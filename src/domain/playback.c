@@ -30,6 +30,7 @@ struct playback playback_decide(const struct recording *row, bool worker_alive, 
   }
   if (!worker_alive) return (struct playback){PLAYBACK_NO_WORKER, RECORDING_NO_WORKER, NO_WORKER_S};
   if (account_stopped && row->status == RECORDING_QUEUED && row->lease_until == 0)
-    return (struct playback){PLAYBACK_BACKOFF, RECORDING_AUTH_FAILED, PLAY_TRIAL_S};
+    return (struct playback){row->rank == RECORDING_RANK_PLAY ? PLAYBACK_TRIAL : PLAYBACK_BACKOFF,
+                             RECORDING_AUTH_FAILED, PLAY_TRIAL_S};
   return (struct playback){PLAYBACK_WAIT, RECORDING_NONE, recording_retry_after_s(row, now)};
 }

@@ -14,6 +14,7 @@ enum playback_kind {
   PLAYBACK_BACKOFF,   /* 503 with Retry-After and the error code: in back-off, or waiting for credentials */
   PLAYBACK_NOT_FOUND, /* 404 with the error code: permanent, the provider has no audio */
   PLAYBACK_BROKEN,    /* 502 with the error code: permanent, any other error */
+  PLAYBACK_TRIAL, /* queued, its account is stopped, and this play may be the next trial: as WAIT, else as BACKOFF */
   PLAYBACK_NO_WORKER, /* 503 no_worker: queued, but no worker runs */
 };
 

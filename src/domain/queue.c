@@ -3,7 +3,9 @@
  * Invariants
  *  (1) Every change of a row goes through recording_apply and recordings_store.
  *  (2) The transaction that makes a recording ready also stores its peaks, or deletes those of an earlier file.
- *  (3) A report whose token does not hold the lease changes neither the row nor the account. */
+ *  (3) A recording whose credentials were refused fails alone if others succeed with them: a fill succeeded with this version
+ *      of the credentials, and since then no other recording was refused. Otherwise the account stops.
+ *  (4) A report whose token does not hold the lease changes neither the row nor the account. */
 #include "domain/queue.h"
 
 #include <stdlib.h>
@@ -181,33 +183,56 @@ enum err queue_credentials_version(struct db *db, int64_t business_id, int64_t *
 
 /* ---- reports ---- */
 
-/* *ret_old: the provider refused credentials that have been replaced since. */
-static enum err refused_old_credentials(struct db *db, int64_t business_id, const struct recording_event *event,
-                                        bool *ret_old) {
-  int64_t version;
-  *ret_old = false;
-  if (event->kind != RECORDING_FAILURE || event->error != RECORDING_AUTH_FAILED || !event->credentials_version)
-    return OK;
-  TRY(queue_credentials_version(db, business_id, &version));
-  *ret_old = event->credentials_version < version;
+/* What a refusal of the credentials means. */
+enum refusal {
+  REFUSAL_NONE,
+  REFUSAL_OLD,   /* the credentials were replaced since */
+  REFUSAL_ALONE, /* others succeed with these credentials, and no other was refused since: it is about the recording */
+  REFUSAL_ACCOUNT, /* it is about the account */
+};
+
+static enum err judge_refusal(struct db *db, int64_t business_id, struct str recording_sid,
+                              const struct recording_event *event, enum refusal *ret_refusal) {
+  struct account account;
+  *ret_refusal = REFUSAL_NONE;
+  if (event->kind != RECORDING_FAILURE || event->error != RECORDING_AUTH_FAILED) return OK;
+  TRY(accounts_get(db, business_id, &account));
+  struct str suspect = str_from(account.suspect_sid);
+  bool is_good = account.auth_failed_at == 0 && account.good_version == account.credentials_version;
+  if (event->credentials_version && event->credentials_version < account.credentials_version)
+    *ret_refusal = REFUSAL_OLD;
+  else if (is_good && (suspect.n == 0 || str_eq(suspect, recording_sid)))
+    *ret_refusal = REFUSAL_ALONE;
+  else
+    *ret_refusal = REFUSAL_ACCOUNT;
   return OK;
 }
 
-static enum err stop_account(struct db *db, int64_t business_id, int64_t now) {
+/* The suspect of before was refused for the account's sake too: it waits like the others. */
+static enum err stop_account(struct db *db, int64_t business_id, struct str recording_sid, int64_t now) {
   struct account account;
   TRY(accounts_get(db, business_id, &account));
-  return accounts_refused(db, business_id, now, next_trial_at(&account, now));
+  if (!account.auth_failed_at && account.suspect_sid[0]) {
+    struct recording_event event = {.kind = RECORDING_ACCOUNT_STOPPED};
+    struct recording row;
+    struct recording_outcome outcome;
+    enum err e = queue_apply(db, business_id, str_from(account.suspect_sid), &event, now, &row, &outcome);
+    if (e != OK && e != ERR_NOT_FOUND) return e;
+  }
+  return accounts_refused(db, business_id, recording_sid, now, next_trial_at(&account, now));
 }
 
-static enum err update_account(struct db *db, int64_t business_id, const struct recording_event *event, int64_t now) {
+static enum err update_account(struct db *db, int64_t business_id, struct str recording_sid,
+                               const struct recording_event *event, enum refusal refusal, int64_t now) {
   bool released = false;
   switch (event->kind) {
     case RECORDING_ANSWERED:
     case RECORDING_NOT_FOUND: /* the provider accepted the credentials, though it has no such recording */
-      TRY(accounts_answered(db, business_id, &released));
+      TRY(accounts_answered(db, business_id, event->credentials_version, &released));
       return released ? queue_release_account(db, business_id, now) : OK;
     case RECORDING_FAILURE:
-      if (event->error == RECORDING_AUTH_FAILED) return stop_account(db, business_id, now);
+      if (refusal == REFUSAL_ACCOUNT) return stop_account(db, business_id, recording_sid, now);
+      if (refusal == REFUSAL_ALONE) return accounts_suspect(db, business_id, recording_sid);
       if (event->error == RECORDING_PROVIDER_ERROR || event->error == RECORDING_TIMEOUT)
         return accounts_errored(db, business_id);
       return OK;
@@ -220,16 +245,18 @@ enum err queue_report(struct db *db, int64_t business_id, struct str recording_s
                       int64_t now, struct recording *ret_row) {
   struct recording row;
   struct recording_outcome outcome;
-  enum err e = queue_apply(db, business_id, recording_sid, event, now, &row, &outcome);
+  enum refusal refusal;
+  TRY(judge_refusal(db, business_id, recording_sid, event, &refusal));
+  struct recording_event judged = *event;
+  judged.is_its_own = refusal == REFUSAL_ALONE;
+  enum err e = queue_apply(db, business_id, recording_sid, &judged, now, &row, &outcome);
   if (e == ERR_NOT_FOUND || (e == OK && !outcome.moved)) return ERR_CONFLICT;
   TRY(e);
-  bool is_old_refusal;
-  TRY(refused_old_credentials(db, business_id, event, &is_old_refusal));
-  if (is_old_refusal) {
+  if (refusal == REFUSAL_OLD) {
     event = &(struct recording_event){.kind = RECORDING_CREDENTIALS};
     return queue_apply(db, business_id, recording_sid, event, now, ret_row, &outcome);
   }
-  TRY(update_account(db, business_id, event, now));
+  TRY(update_account(db, business_id, recording_sid, event, refusal, now));
   *ret_row = row;
   return OK;
 }

@@ -47,7 +47,8 @@ CHECKED enum err queue_stem(struct db *db, const struct recording *row, char ret
 /* The version of the credentials that a fill of the business must use at least; 0: no such business. */
 CHECKED enum err queue_credentials_version(struct db *db, int64_t business_id, int64_t *ret_version);
 /* Applies a fill's event if event->token holds the lease, and updates the account's error counters. *ret_row is the row
- * after that. If the provider refused credentials that have been replaced since, the recording is queued again.
+ * after that. If the provider refused credentials that have been replaced since, the recording is queued again. If it
+ * refused credentials with which others succeed, the recording backs off alone; else the account stops.
  * ERR_CONFLICT: the lease is lost and nothing changed; the fill must stop. */
 CHECKED enum err queue_report(struct db *db, int64_t business_id, struct str recording_sid,
                               const struct recording_event *event, int64_t now, struct recording *ret_row);

@@ -161,6 +161,12 @@ static bool when_absent_and_not_forced(const struct rule_input *a) {
 static bool when_failed_auth(const struct rule_input *a) {
   return strcmp(a->row->error_code, recording_error_code(RECORDING_AUTH_FAILED)) == 0;
 }
+static bool when_waits_for_account(const struct rule_input *a) {
+  return when_failed_auth(a) && a->row->next_retry_at == 0;
+}
+static bool when_failed_auth_alone(const struct rule_input *a) {
+  return when_failed_auth(a) && a->row->next_retry_at != 0;
+}
 
 /* ---- does_…: the changes of recording.def; recording_apply itself sets the status ---- */
 
@@ -316,10 +322,14 @@ static void fail_with(struct recording *next, enum recording_error e, const stru
   bool old_and_gone = e == RECORDING_NOT_FOUND_AT_PROVIDER && a->now - ended > RECORDING_OLD_MS;
   next->permanent = class == RECORDING_CLASS_FINAL || old_and_gone ||
                     (class == RECORDING_CLASS_EIGHTH && next->fail_count >= RECORDING_LAST_FAILURE);
-  if (next->permanent || class == RECORDING_CLASS_ACCOUNT) return;
+  if (next->permanent || (class == RECORDING_CLASS_ACCOUNT && !a->event->is_its_own)) return;
   int64_t wait = backoff_ms(next->fail_count, a->event->jitter);
   if (a->event->retry_after_ms > wait) wait = a->event->retry_after_ms;
   next->next_retry_at = a->now + (wait < RECORDING_BACKOFF_CAP_MS ? wait : RECORDING_BACKOFF_CAP_MS);
+}
+static void does_wait_for_account(const struct rule_input *a, struct recording *next) {
+  (void)a;
+  next->next_retry_at = 0;
 }
 static void does_fail(const struct rule_input *a, struct recording *next) {
   fail_with(next, a->event->error, a);

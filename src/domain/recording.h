@@ -37,19 +37,20 @@ enum recording_event_kind {
   RECORDING_RETRY_DUE, /* its back-off is over */
   RECORDING_CLAIM,     /* [owner, stem] a worker leases it */
   RECORDING_RENEW,     /* [token, received_bytes, announced_bytes, file] a fill renews its lease and reports progress */
-  RECORDING_ANSWERED,  /* [as RENEW] the provider answered the fill with audio */
+  RECORDING_ANSWERED,  /* [as RENEW, and credentials_version] the provider answered the fill with audio */
   RECORDING_NEW_TOKEN, /* [token] the fill discards what it received and continues under the next token */
-  RECORDING_NOT_FOUND, /* [token, jitter] the provider answered the fill with 404 */
-  RECORDING_FAILURE,   /* [token, error, retry_after_ms, jitter, credentials_version] the fill failed */
+  RECORDING_NOT_FOUND, /* [token, jitter, credentials_version] the provider answered the fill with 404 */
+  RECORDING_FAILURE,   /* [token, error, retry_after_ms, jitter, credentials_version, is_its_own] the fill failed */
   RECORDING_COMPLETE,  /* [token, file] the fill published the whole, verified file */
   RECORDING_RELEASED,  /* [token] the fill gives its lease back */
-  RECORDING_LEASE_EXPIRED, /* [jitter] the lease ended without a report: its worker died or hangs */
-  RECORDING_FOUND,         /* [token or 0, file] a whole, valid file stands in the store already */
-  RECORDING_FILE_SEEN,     /* a file has the name of a failed recording; a fill must check it */
-  RECORDING_FILE_GONE,     /* the file of a ready recording is missing or has another length */
-  RECORDING_PERSON_RETRY,  /* [forced] a person retries it */
-  RECORDING_RETRY_ALL,     /* [forced] an operator retries all failed recordings */
-  RECORDING_CREDENTIALS,   /* the business has new credentials */
+  RECORDING_LEASE_EXPIRED,   /* [jitter] the lease ended without a report: its worker died or hangs */
+  RECORDING_FOUND,           /* [token or 0, file] a whole, valid file stands in the store already */
+  RECORDING_FILE_SEEN,       /* a file has the name of a failed recording; a fill must check it */
+  RECORDING_FILE_GONE,       /* the file of a ready recording is missing or has another length */
+  RECORDING_PERSON_RETRY,    /* [forced] a person retries it */
+  RECORDING_RETRY_ALL,       /* [forced] an operator retries all failed recordings */
+  RECORDING_ACCOUNT_STOPPED, /* the provider refuses the account's credentials */
+  RECORDING_CREDENTIALS,     /* the business has new credentials */
   RECORDING_EVENT_COUNT_
 };
 
@@ -75,7 +76,8 @@ struct recording_event {
   enum recording_error error;
   int64_t retry_after_ms;      /* the provider's Retry-After; 0 none */
   uint32_t jitter;             /* uniform random: spreads the back-off */
-  int64_t credentials_version; /* of AUTH_FAILED: the version that was refused; 0 unknown */
+  int64_t credentials_version; /* with which the provider was asked; 0 unknown */
+  bool is_its_own;             /* of AUTH_FAILED: others of the account succeed with these credentials */
   bool forced;                 /* also what failed with `absent_…` */
   int64_t received_bytes;
   int64_t announced_bytes; /* -1 unknown */

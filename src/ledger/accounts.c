@@ -3,20 +3,33 @@
 
 enum err accounts_get(struct db *db, int64_t business_id, struct account *ret_account) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select auth_failed_at, auth_trial_at, error_streak, credentials_version from businesses"
-               " where business_id = ?1",
-               DB_INT(business_id)));
+  TRY(db_query(
+      db, &q,
+      "select auth_failed_at, auth_trial_at, error_streak, credentials_version, auth_good_version, auth_suspect_sid"
+      " from businesses"
+      " where business_id = ?1",
+      DB_INT(business_id)));
   TRY(db_next(&q));
-  *ret_account = (struct account){db_int(&q, 0), db_int(&q, 1), db_int(&q, 2), db_int(&q, 3)};
+  struct account account = {.auth_failed_at = db_int(&q, 0),
+                            .auth_trial_at = db_int(&q, 1),
+                            .error_streak = db_int(&q, 2),
+                            .credentials_version = db_int(&q, 3),
+                            .good_version = db_int(&q, 4)};
+  if (str_copy(account.suspect_sid, sizeof(account.suspect_sid), db_text(&q, 5)) != OK) return ERR_CORRUPT;
+  *ret_account = account;
   return OK;
 }
 
-enum err accounts_refused(struct db *db, int64_t business_id, int64_t now, int64_t trial_at) {
+enum err accounts_refused(struct db *db, int64_t business_id, struct str recording_sid, int64_t now, int64_t trial_at) {
   return db_run(db,
-                "update businesses set auth_failed_at = coalesce(auth_failed_at, ?2), auth_trial_at = ?3"
-                " where business_id = ?1",
-                DB_INT(business_id), DB_INT(now), DB_INT(trial_at));
+                "update businesses set auth_failed_at = coalesce(auth_failed_at, ?2), auth_trial_at = ?3,"
+                " auth_suspect_sid = ?4 where business_id = ?1",
+                DB_INT(business_id), DB_INT(now), DB_INT(trial_at), DB_TEXT(recording_sid));
+}
+
+enum err accounts_suspect(struct db *db, int64_t business_id, struct str recording_sid) {
+  return db_run(db, "update businesses set auth_suspect_sid = ?2 where business_id = ?1", DB_INT(business_id),
+                DB_TEXT(recording_sid));
 }
 
 enum err accounts_set_trial(struct db *db, int64_t business_id, int64_t trial_at) {
@@ -24,14 +37,20 @@ enum err accounts_set_trial(struct db *db, int64_t business_id, int64_t trial_at
                 DB_INT(trial_at));
 }
 
-enum err accounts_answered(struct db *db, int64_t business_id, bool *ret_released) {
+enum err accounts_answered(struct db *db, int64_t business_id, int64_t version, bool *ret_released) {
   struct account had;
   TRY(accounts_get(db, business_id, &had));
+  *ret_released = false;
+  if (version && version < had.credentials_version) {
+    if (had.error_streak == 0) return OK;
+    return db_run(db, "update businesses set error_streak = 0 where business_id = ?1", DB_INT(business_id));
+  }
   *ret_released = had.auth_failed_at != 0;
-  if (!*ret_released && had.error_streak == 0) return OK;
+  bool is_known = had.good_version == had.credentials_version && !had.suspect_sid[0];
+  if (!*ret_released && had.error_streak == 0 && is_known) return OK;
   return db_run(db,
-                "update businesses set auth_failed_at = null, auth_trial_at = null, error_streak = 0"
-                " where business_id = ?1",
+                "update businesses set auth_failed_at = null, auth_trial_at = null, error_streak = 0,"
+                " auth_good_version = credentials_version, auth_suspect_sid = null where business_id = ?1",
                 DB_INT(business_id));
 }
 

@@ -4,7 +4,7 @@
  * Times are UNIX milliseconds by the database's clock. Thread rule: reads the connection's; writes in db_writer's transaction. */
 #pragma once
 
-#include "db/db.h"
+#include "ledger/recordings.h"
 
 /* The longest wait for a trial. A later trial counts as due: the clock has jumped. */
 enum { ACCOUNT_TRIAL_MS = 10 * 60 * 1000 };
@@ -16,13 +16,19 @@ struct account {
   int64_t auth_trial_at;       /* when the next trial may run; 0: now */
   int64_t error_streak;        /* provider errors and timeouts in a row */
   int64_t credentials_version; /* of the credentials that the next fill uses */
+  int64_t good_version;        /* of those with which a fill last succeeded; 0: none did */
+  char suspect_sid[SID_SIZE];  /* the recording that was refused last, since when no fill succeeded; "": none */
 };
 CHECKED enum err accounts_get(struct db *db, int64_t business_id, struct account *ret_account);
-/* The provider refused the credentials: stops the account. The next trial is at trial_at. */
-CHECKED enum err accounts_refused(struct db *db, int64_t business_id, int64_t now, int64_t trial_at);
+/* The provider refused the credentials for this recording: stops the account. The next trial is at trial_at. */
+CHECKED enum err accounts_refused(struct db *db, int64_t business_id, struct str recording_sid, int64_t now,
+                                  int64_t trial_at);
+/* The same, but the account goes on: the refusal seems to be about the recording. */
+CHECKED enum err accounts_suspect(struct db *db, int64_t business_id, struct str recording_sid);
 CHECKED enum err accounts_set_trial(struct db *db, int64_t business_id, int64_t trial_at);
-/* The provider answered a fill: ends the streak and restarts the account. *ret_released: it was stopped. */
-CHECKED enum err accounts_answered(struct db *db, int64_t business_id, bool *ret_released);
+/* The provider answered a fill that used credentials of this version (0: the present ones): ends the streak and restarts the
+ * account, unless the credentials were replaced since. *ret_released: it was stopped and is restarted. */
+CHECKED enum err accounts_answered(struct db *db, int64_t business_id, int64_t version, bool *ret_released);
 /* A fill ended with provider_error or timeout: adds one to the streak. */
 CHECKED enum err accounts_errored(struct db *db, int64_t business_id);
 /* Calls fn with the ids of at most limit businesses above `after` whose account is stopped, in ascending order. *ret_last: the

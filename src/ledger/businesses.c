@@ -280,7 +280,7 @@ enum err businesses_set(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE
   if (new_credentials) {
     TRY(db_run(db,
                "update businesses set credentials_version = credentials_version + 1, auth_failed_at = null,"
-               " auth_trial_at = null, error_streak = 0 where business_id = ?1",
+               " auth_trial_at = null, auth_suspect_sid = null, error_streak = 0 where business_id = ?1",
                DB_INT(id)));
   }
   if (other_numbers) TRY(edit_numbers(db, id, edit));

@@ -179,8 +179,11 @@ static struct report *renewal_new(struct fill *f, enum recording_event_kind kind
   if (!r) return NULL;
   int64_t progress = f->has_validators ? f->size : 0;
   int64_t received = progress && fill_comparison_is_over(f) ? progress : 0; /* (4) */
-  r->event = (struct recording_event){
-      .kind = kind, .token = f->row.lease_token, .received_bytes = received, .announced_bytes = f->announced_bytes};
+  r->event = (struct recording_event){.kind = kind,
+                                      .token = f->row.lease_token,
+                                      .credentials_version = f->final_event.credentials_version,
+                                      .received_bytes = received,
+                                      .announced_bytes = f->announced_bytes};
   if (f->has_validators) {
     (void)snprintf(r->etag, sizeof(r->etag), "%s", f->etag);
     r->event.file.etag = str_from(r->etag);

@@ -33,6 +33,8 @@ struct model_row {
 };
 struct model_account {
   int64_t auth_failed_at, auth_trial_at, error_streak, last_claim_at;
+  bool is_good;              /* a fill succeeded with its credentials */
+  struct model_row *suspect; /* refused last, since when no fill succeeded */
 };
 struct model_worker {
   int held; /* index of a row; -1 none */
@@ -142,6 +144,9 @@ static void compare_all(void) {
     REQUIRE(real.auth_failed_at == w.accounts[b].auth_failed_at);
     REQUIRE(real.auth_trial_at == w.accounts[b].auth_trial_at);
     REQUIRE(real.error_streak == w.accounts[b].error_streak);
+    REQUIRE((real.good_version != 0) == w.accounts[b].is_good);
+    const struct model_row *suspect = w.accounts[b].suspect;
+    REQUIRE(strcmp(real.suspect_sid, suspect ? suspect->row.recording_sid : "") == 0);
   }
 }
 
@@ -237,13 +242,26 @@ static int64_t next_trial_at(const struct model_account *a) {
   return w.now + (pause_ms < 600000 ? pause_ms : 600000);
 }
 
-static void model_account_feels(int business, const struct recording_event *event) {
+/* True if a refusal of this recording's credentials seems to be about the recording. */
+static bool is_alone(const struct model_row *m) {
+  const struct model_account *a = &w.accounts[m->row.business_id - 1];
+  return !a->auth_failed_at && a->is_good && (!a->suspect || a->suspect == m);
+}
+
+static void model_account_feels(struct model_row *m, const struct recording_event *event) {
+  int business = (int)m->row.business_id - 1;
   struct model_account *a = &w.accounts[business];
   if (event->kind == RECORDING_ANSWERED || event->kind == RECORDING_NOT_FOUND) {
     bool was_stopped = a->auth_failed_at != 0;
     a->auth_failed_at = a->auth_trial_at = a->error_streak = 0;
+    a->is_good = true;
+    a->suspect = NULL;
     if (was_stopped) model_release(business);
   } else if (event->kind == RECORDING_FAILURE && event->error == RECORDING_AUTH_FAILED) {
+    struct recording_event stopped = {.kind = RECORDING_ACCOUNT_STOPPED};
+    if (!event->is_its_own && !a->auth_failed_at && a->suspect) (void)model_apply(a->suspect, &stopped);
+    a->suspect = m;
+    if (event->is_its_own) return;
     if (!a->auth_failed_at) a->auth_failed_at = w.now;
     a->auth_trial_at = next_trial_at(a);
   } else if (event->kind == RECORDING_FAILURE &&
@@ -332,14 +350,16 @@ static void step_report(void) {
   struct model_row *m = &w.rows[worker->held];
   struct recording_event event = {.kind = kinds[roll(COUNT_OF(kinds))],
                                   .token = worker->token,
-                                  .error = roll(40) ? errors[roll(COUNT_OF(errors))] : RECORDING_AUTH_FAILED,
+                                  .error = roll(12) ? errors[roll(COUNT_OF(errors))] : RECORDING_AUTH_FAILED,
                                   .retry_after_ms = roll(4) ? 0 : (int64_t)roll(3000000),
                                   .jitter = (uint32_t)roll(UINT32_MAX),
                                   .received_bytes = (int64_t)roll(4000),
                                   .announced_bytes = roll(3) ? 4000 : -1,
                                   .file = some_file()};
+  event.is_its_own = event.kind == RECORDING_FAILURE && event.error == RECORDING_AUTH_FAILED && is_alone(m);
   struct recording_outcome outcome = model_apply(m, &event);
-  if (outcome.moved) model_account_feels((int)m->row.business_id - 1, &event);
+  if (outcome.moved) model_account_feels(m, &event);
+  event.is_its_own = false; /* queue_report finds it out */
   struct recording real;
   enum err e = queue_report(w.db, m->row.business_id, sid_of(m), &event, w.now, &real);
   REQUIRE(e == (outcome.moved ? OK : ERR_CONFLICT));

@@ -94,7 +94,7 @@ def test_refused_credentials_stop_the_account_until_new_ones_come(world, provide
         server.get(f"/api/recordings/{second.sid}/status", business.viewer).json()))
     assert (waiting["status"], waiting["error"]["code"]) == ("queued", "auth_failed")
     for tape in (first, second):
-        play = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA)
+        play = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, {"Prefer": "wait=0", **MEDIA})
         assert (play.status, play.code()) == (503, "auth_failed") and int(play.header("retry-after")) >= 1
     assert len(provider.asks) == asked + 1
     world.secrets.add(provider.token)
@@ -116,6 +116,89 @@ def test_the_second_token_is_tried_before_the_account_stops(world, provider):
     business.tell(server, tape)
     world.wait_state(tape.sid)
     assert not server.log_lines("Recording failed")
+
+
+@pytest.mark.sanitized
+def test_one_recording_that_is_refused_stops_no_other_where_others_succeed(world, provider):
+    server = world.server()
+    business = world.business(provider)
+    first, refused = provider.tape(), provider.tape()
+    refused.default = p.status(401)
+    business.tell(server, first)
+    world.wait_state(first.sid)
+    for n in range(1, 4):
+        if n == 1:
+            business.tell(server, refused)
+        row = eventually(lambda: (lambda r: r if r["fail_count"] == n else None)(world.row(refused.sid)))
+        assert (row["status"], row["error_code"], row["for_good"]) == ("failed", "auth_failed", 0)
+        assert 0.79 <= (row["next_retry_at"] - row["failed_at"]) / (30_000 * 2 ** (n - 1)) <= 1.21  # its own back-off
+        asks = len(refused.asks)
+        play = server.get(f"/api/recordings/{refused.sid}/stream", business.viewer, MEDIA)
+        assert (play.status, play.code()) == (503, "auth_failed") and 1 <= int(play.header("retry-after")) <= 145
+        assert len(refused.asks) == asks
+        other = provider.tape()
+        business.tell(server, other)
+        world.wait_state(other.sid)
+        if n < 3:
+            world.pass_time_until(lambda: world.row(refused.sid)["fail_count"] == n + 1, step=5, within=100)
+    assert world.sql("select auth_failed_at a from businesses")[0]["a"] is None
+    refused.default = p.whole
+    world.pass_time_until(lambda: world.state(refused.sid) == "ready", step=20, within=200)
+
+
+@pytest.mark.sanitized
+def test_a_second_recording_that_is_refused_stops_the_account(world, provider):
+    """The credentials were good until now: the first refusal may be about the recording, the second is not."""
+    server = world.server()
+    business = world.business(provider)
+    good = provider.tape()
+    business.tell(server, good)
+    world.wait_state(good.sid)
+    provider.outage = p.status(401)
+    tapes = [provider.tape() for _ in range(5)]
+    for tape in tapes[:2]:
+        business.tell(server, tape)
+        world.wait_state(tape.sid, "failed")
+    assert all(row["next_retry_at"] is None for row in (world.row(t.sid) for t in tapes[:2]))  # both wait for the account
+    asked = len(provider.asks)
+    for tape in tapes[2:]:
+        business.tell(server, tape)
+    world.pass_time(20)
+    assert len(provider.asks) == asked
+    world.pass_time_until(lambda: len(provider.asks) == asked + 1, step=5, within=30)  # the trial is one that was not refused
+    assert provider.asks[-1].tape in tapes[2:]
+    provider.outage = None
+    world.pass_time_until(lambda: all(world.state(t.sid) == "ready" for t in tapes), step=10, within=700)
+
+
+@pytest.mark.sanitized
+def test_a_play_waits_for_the_trial_that_it_causes(world, provider):
+    server = world.server()
+    business = world.business(provider)
+    provider.outage = p.status(401)
+    tape, other = provider.tape(), provider.tape()
+    business.tell(server, tape)
+    world.wait_state(tape.sid, "failed")
+    business.tell(server, other)
+    eventually(lambda: server.get(f"/api/recordings/{other.sid}/status", business.viewer).json()["error"])
+    world.pass_time(11)
+    asked = len(provider.asks)
+    play = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, {"Prefer": "wait=54", **MEDIA}, timeout=20)
+    assert (play.status, play.code()) == (503, "auth_failed")  # its trial was refused, which ends its wait
+    assert len(provider.asks) == asked + 1 and provider.asks[-1].tape is tape
+    world.pass_time(11)
+    play = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, {"Prefer": "respond-async", **MEDIA})
+    assert (play.status, play.code()) == (503, "auth_failed")  # this one does not wait
+    eventually(lambda: len(provider.asks) == asked + 2)
+    world.wait_state(tape.sid, "failed")
+    world.pass_time(11)
+    gate = threading.Event()
+    provider.outage = p.hold(gate)
+    threading.Timer(0.2, gate.set).start()
+    play = server.get(f"/api/recordings/{other.sid}/stream", business.viewer, MEDIA)
+    assert (play.status, play.body) == (206, other.mp3)
+    provider.outage = None
+    world.wait_state(tape.sid)  # the trial that succeeded released it
 
 
 def test_trials_find_that_credentials_are_good_again(world, provider):

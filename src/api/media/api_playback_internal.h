@@ -24,6 +24,7 @@ struct playback_request {
   int reads_again;                /* how often it read the row again because the recording became ready meanwhile */
   bool waits_for_media;           /* it accepts bytes that still arrive, and may wait for them */
   bool began_fill;                /* this request queued the recording */
+  bool was_on_its_way;            /* it was queued or downloading when it was read or written */
   bool missed;                    /* the recording was not ready at the first read; logged and counted */
   bool looked_for_file;           /* the volume was asked for the file of a failed recording */
   bool skip_logged;               /* "Deduplication skip" was logged */

@@ -13,6 +13,7 @@
  *                                                                                                became ready meanwhile
  *   FILE: read again, how often?          playback_request_read_again             -              READS_AGAIN_MAX, then 503
  *   WAIT: live, later, or 202?            choose_step                             playback_step  live, wait, 202
+ *   TRIAL: later, or 503?                 choose_step                             playback_step  wait, 503
  *   202, but it is a download?            playback_request_answer_not_ready       -              503
  *   a refusal: which status?              problem_answer_playback (problem.c)     playback_kind  404, 410, 502, 503
  *   live: is there more to send?          api_live_body.c, for each piece         tape_state     more, end, cut
@@ -177,9 +178,14 @@ static enum err playback_request_run_file_gone(struct db *db, struct db_call *c)
                            &p->outcome);
 }
 
+static void note_way(struct playback_request *p) {
+  if (p->row.status == RECORDING_QUEUED || p->row.status == RECORDING_DOWNLOADING) p->was_on_its_way = true;
+}
+
 static void playback_request_on_written(struct db_call *c) {
   struct playback_request *p = playback_request_of(c);
   if (c->result == OK && p->outcome.enqueued) p->began_fill = true;
+  if (c->result == OK) note_way(p);
   if (http_gone(c->x))
     playback_request_abandon(p);
   else if (c->result != OK)
@@ -267,6 +273,7 @@ static bool is_not_at_provider_yet(const struct playback_request *p) {
 static enum playback_step choose_step(const struct playback_request *p, const struct playback *playback) {
   const struct http_request *request = http_request(p->db_call.x);
   if (playback->kind == PLAYBACK_FILE) return STEP_READ_AGAIN;
+  if (playback->kind == PLAYBACK_TRIAL) return p->watch && may_wait(p) ? STEP_WAIT : STEP_ANSWER_STATUS;
   if (playback->kind != PLAYBACK_WAIT || is_not_at_provider_yet(p)) return STEP_ANSWER_STATUS;
   if (p->tape && live_body_can_answer(request, p->tape)) return STEP_ANSWER_LIVE;
   if (p->watch && may_wait(p)) return STEP_WAIT;
@@ -329,6 +336,11 @@ static void playback_request_count_miss(const struct playback_request *p) {
   metric_add(METRIC_CACHE_REQUESTS, on_its_way && !outcome.enqueued ? METRIC_CACHE_COLLAPSED : METRIC_CACHE_MISS, 1);
 }
 
+/* The fill that this request waited for has failed: that is its answer. It does not queue the recording again. */
+static bool has_failed_meanwhile(const struct playback_request *p) {
+  return p->was_on_its_way && p->row.status == RECORDING_FAILED;
+}
+
 /* The row was read, and its file can't be sent now. */
 static void playback_request_enqueue_or_wait(struct playback_request *p) {
   if (!p->missed && p->kind != PLAYBACK_REQUEST_PREPARE) {
@@ -345,8 +357,9 @@ static void playback_request_enqueue_or_wait(struct playback_request *p) {
     playback_request_write(p, playback_request_run_file_seen);
     return;
   }
+  note_way(p);
   p->outcome = enqueue_check(&p->row, enqueue_kind_of(p), p->db_call.now);
-  if (p->outcome.moved) {
+  if (p->outcome.moved && !has_failed_meanwhile(p)) {
     playback_request_write(p, playback_request_run_enqueue);
     return;
   }

@@ -152,6 +152,7 @@ void problem_answer_playback(struct http_exchange *x, struct http_fields *fields
       problem_answer_with(x, fields, PROBLEM_RECORDING_FAILED, &words);
       return;
     case PLAYBACK_BACKOFF:
+    case PLAYBACK_TRIAL:
     case PLAYBACK_NO_WORKER:
       problem_answer_with(x, fields, PROBLEM_UNAVAILABLE, &words);
       return;

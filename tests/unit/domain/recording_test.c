@@ -203,6 +203,11 @@ BEFORE(auth_failed) {
   memcpy(row->error_code, "auth_failed\0\0\0", 15);
 }
 
+BEFORE(auth_failed_alone) {
+  auth_failed(row, event);
+  backing_off(row, event);
+}
+
 BEFORE(absent) {
   UNUSED;
   row->permanent = true;
@@ -322,6 +327,10 @@ static const struct step steps[] = {
     STAYS(RETRY_ALL, FAILED, absent, PERMANENT),
     MOVES(RETRY_ALL, FAILED, absent_forced, QUEUED),
     MOVES(RETRY_ALL, FAILED, permanent, QUEUED),
+    STAYS(PLAY, FAILED, auth_failed_alone, BACKOFF),
+    MOVES(ACCOUNT_STOPPED, FAILED, auth_failed_alone, FAILED),
+    STAYS(ACCOUNT_STOPPED, FAILED, auth_failed, NOTHING),
+    MOVES(CREDENTIALS, FAILED, auth_failed_alone, QUEUED),
     MOVES(CREDENTIALS, FAILED, auth_failed, QUEUED),
     STAYS(CREDENTIALS, FAILED, NULL, NOTHING),
 };

@@ -213,7 +213,7 @@ static void each_state_has_its_playback(void **state) {
       {RECORDING_QUEUED, "", false, true, false, 0, PLAYBACK_WAIT, 2},
       {RECORDING_DOWNLOADING, "", false, true, false, 0, PLAYBACK_WAIT, 1},
       {RECORDING_QUEUED, "", false, false, false, 0, PLAYBACK_NO_WORKER, 10},
-      {RECORDING_QUEUED, "", false, true, true, 0, PLAYBACK_BACKOFF, 10},
+      {RECORDING_QUEUED, "", false, true, true, 0, PLAYBACK_TRIAL, 10}, /* its rank is that of a play */
       {RECORDING_FAILED, "timeout", false, true, false, 1500, PLAYBACK_BACKOFF, 2},
       {RECORDING_FAILED, "auth_failed", false, true, true, 0, PLAYBACK_BACKOFF, 10},
       {RECORDING_FAILED, "not_found_at_provider", true, true, false, 0, PLAYBACK_NOT_FOUND, 0},
