@@ -1,11 +1,12 @@
 /* audio.c - passes the bytes of a stream through sniffing, counting and decoding.
  *
  *   SNIFFING --an ID3v2, ID3v1 or APE tag--> (skipped) --> SNIFFING --audio_sniff says yes--> PASSING
+ *                                            (skipped) --many frames in the tag--> PASSING
  *
  * Invariants
  *  (1) The verdict depends on the bytes, not on how they were split into feeds.
  *  (2) AUDIO_YES and AUDIO_NO are final, except that audio_finish turns a yes into a no if there are too few bytes or no
- *      samples.
+ *      samples. Headers alone are undecided, and in the end no.
  *  (3) Memory is the struct and the decoder of an MP3: at most AUDIO_SNIFF_BYTES are kept, whatever sizes a file claims. The
  *      decoder gets frames only, because it would keep a whole tag in memory.
  *  (4) The decoder does not affect the verdict or the duration: if it fails or can't be created, there are only no peaks.
@@ -102,15 +103,37 @@ static void decode_wav(void *arg, struct str bytes) {
 /* ---- bytes ---- */
 
 static void audio_pass(struct audio *a, struct str bytes) {
-  if (a->kind == AUDIO_MP3) mp3_feed(&a->mp3, bytes);
-  if (a->kind != AUDIO_MP3 && a->kind != AUDIO_WAV) container_feed(&a->container, bytes);
-  if (a->kind != AUDIO_WAV) return;
-  wav_feed(&a->wav, bytes, decode_wav, a);
-  if (wav_has_samples(&a->wav)) {
+  bool has_sound = true, is_bad = false;
+  if (a->kind == AUDIO_MP3) {
+    mp3_feed(&a->mp3, bytes);
+  } else if (a->kind == AUDIO_WAV) {
+    wav_feed(&a->wav, bytes, decode_wav, a);
+    has_sound = wav_has_samples(&a->wav);
+    is_bad = wav_is_bad(&a->wav);
+  } else {
+    container_feed(&a->container, bytes);
+    has_sound = container_has_sound(&a->container);
+    is_bad = container_is_bad(&a->container);
+  }
+  if (has_sound) {
     a->verdict = AUDIO_YES;
-  } else if (wav_is_bad(&a->wav)) {
+  } else if (is_bad && a->verdict == AUDIO_UNDECIDED) {
     a->verdict = AUDIO_NO;
   }
+}
+
+/* sound: the first bytes of that kind. */
+static void begin_kind(struct audio *a, enum audio_kind kind, struct str sound) {
+  a->kind = kind;
+  if (kind == AUDIO_MP3) {
+    mp3_init(&a->mp3, sound, decode_mp3, a);
+    begin_decoding_mp3(a);
+  } else if (kind == AUDIO_WAV) {
+    wav_init(&a->wav);
+  } else {
+    container_init(&a->container, kind);
+  }
+  audio_pass(a, sound);
 }
 
 static void sniff_head(struct audio *a) {
@@ -121,25 +144,24 @@ static void sniff_head(struct audio *a) {
     a->verdict = found.verdict;
     return;
   }
-  a->kind = found.kind;
-  struct str sound = str_skip(head, found.start);
-  if (a->kind == AUDIO_MP3) {
-    mp3_init(&a->mp3, sound, decode_mp3, a);
-    begin_decoding_mp3(a);
-  }
-  if (a->kind == AUDIO_WAV) {
-    wav_init(&a->wav);
-  } else {
-    a->verdict = AUDIO_YES;
-  }
-  if (a->kind != AUDIO_MP3 && a->kind != AUDIO_WAV) container_init(&a->container, a->kind);
-  audio_pass(a, sound);
+  begin_kind(a, found.kind, str_skip(head, found.start));
+}
+
+/* The frames in the tag that is being skipped are sound: it claims more bytes than it has. */
+static void begin_sound_in_tag(struct audio *a) {
+  a->tag_left = 0;
+  a->head_bytes = a->mp3.run.kept_bytes;
+  memcpy(a->head, a->mp3.run.kept, a->head_bytes);
+  begin_kind(a, AUDIO_MP3, str_of(a->head, a->head_bytes));
 }
 
 /* The head begins with a tag of that length. */
 static void skip_tag(struct audio *a, uint64_t tag_bytes) {
   size_t here = tag_bytes < a->head_bytes ? (size_t)tag_bytes : a->head_bytes;
   a->tag_left = tag_bytes - here;
+  mp3_run_init(&a->mp3.run);
+  struct str inside = str_skip(str_of(a->head, here), AUDIO_TAG_LEAST_HEADER_BYTES);
+  (void)mp3_run_feed(&a->mp3.run, inside); /* takes all: they are less than a frame */
   a->head_bytes -= here;
   memmove(a->head, a->head + here, a->head_bytes);
   a->searched_bytes = 0;
@@ -148,8 +170,9 @@ static void skip_tag(struct audio *a, uint64_t tag_bytes) {
 /* Consumes some of the bytes while the kind is unknown, and returns how many. */
 static size_t feed_undecided(struct audio *a, struct str bytes) {
   if (a->tag_left > 0) {
-    size_t n = a->tag_left < bytes.n ? (size_t)a->tag_left : bytes.n;
+    size_t n = mp3_run_feed(&a->mp3.run, str_head(bytes, a->tag_left < SIZE_MAX ? (size_t)a->tag_left : SIZE_MAX));
     a->tag_left -= n;
+    if (a->mp3.run.frames == MP3_RUN_FRAMES) begin_sound_in_tag(a);
     return n;
   }
   bool at_start = a->head_bytes < AUDIO_TAG_HEADER_BYTES;
@@ -157,8 +180,10 @@ static size_t feed_undecided(struct audio *a, struct str bytes) {
   size_t n = room < bytes.n ? room : bytes.n;
   memcpy(a->head + a->head_bytes, bytes.p, n);
   a->head_bytes += n;
-  if (at_start && a->head_bytes == AUDIO_TAG_HEADER_BYTES) {
-    uint64_t tag = audio_tag_bytes(str_of(a->head, a->head_bytes));
+  struct str head = str_of(a->head, a->head_bytes);
+  if (at_start && audio_may_be_tag(head)) {
+    if (a->head_bytes < AUDIO_TAG_HEADER_BYTES) return n; /* (1) */
+    uint64_t tag = audio_tag_bytes(head);
     if (tag > 0) {
       skip_tag(a, tag);
       return n;
@@ -192,6 +217,8 @@ static bool holds_samples(const struct audio *a) {
 
 void audio_finish(struct audio *a, struct audio_info *ret_info) {
   struct audio_info info = {.kind = AUDIO_NONE, .duration_ms = -1, .bytes = a->bytes};
+  if (a->tag_left > 0 && a->mp3.run.frames >= MP3_RUN_LEAST) begin_sound_in_tag(a);
+  if (a->kind == AUDIO_MP3) mp3_finish(&a->mp3);
   if (a->verdict != AUDIO_YES || a->bytes < AUDIO_LEAST_BYTES || !holds_samples(a)) {
     a->verdict = AUDIO_NO; /* (2) */
     *ret_info = info;

@@ -13,12 +13,12 @@
 struct audio;
 
 enum audio_verdict {
-  AUDIO_UNDECIDED, /* more bytes are needed: AUDIO_SNIFF_BYTES after tags at most; of a WAV, the chunks before samples */
+  AUDIO_UNDECIDED, /* more bytes are needed: AUDIO_SNIFF_BYTES after tags at most, or the headers of a known kind */
   AUDIO_YES,
-  AUDIO_NO, /* XML, HTML, JSON, an archive, a bare WAV header, noise … */
+  AUDIO_NO, /* XML, HTML, JSON, an archive, a bare header, noise … */
 };
 enum {
-  AUDIO_JUNK_BYTES = 64 * 1024, /* at most so much junk may stand before the first frame of an MP3 */
+  AUDIO_JUNK_BYTES = 64 * 1024, /* at most so much junk may stand before the sound or its header */
   AUDIO_SNIFF_BYTES = AUDIO_JUNK_BYTES + 8 * 1024,
   AUDIO_LEAST_BYTES = 1001
 };

@@ -1,10 +1,11 @@
 /* audio_mp3.c - counts the frames of an MPEG audio layer III stream as its bytes arrive.
  *
  *   AT_HEADER --frame header--> IN_FRAME --its last byte--> AT_HEADER
- *   AT_HEADER --ID3v1, ID3v2, APEv2--> IN_TAG --its last byte--> AT_HEADER
+ *   AT_HEADER --ID3v1, ID3v2, APE--> IN_TAG --its last byte, or MP3_RUN_FRAMES frames in it--> AT_HEADER
  *   AT_HEADER --LYRICSBEGIN--> IN_TAIL
  *   AT_HEADER --header of another rate or number of channels--> IN_FRAME (doubtful)
  *   AT_HEADER --anything else--> LOST --a frame header--> IN_FRAME (doubtful)
+ *                                LOST --the footer of an APE tag without a header--> IN_TAG
  *
  * Nothing is decoded here: a frame has a fixed number of samples, so counting headers is as exact as decoding, costs a
  * thousandth, and exposes no decoder to a hostile file.
@@ -14,12 +15,13 @@
  *      if it is of the stream that was being read.
  *  (2) The duration is the sum of the frames' own durations: sample rate and channels may change within the file.
  *  (3) Every byte is examined once, except fewer than MP3_SIGNATURE_BYTES at a boundary.
- *  (4) Bytes of tags and junk are neither kept nor passed on, however many there are. */
+ *  (4) Bytes of tags and junk are neither kept nor passed on, however many there are. Only what looks like frames within a tag is
+ *      kept, up to MP3_RUN_FRAMES: more adjacent frames than that are sound, whatever the tag claims. */
 #include "audio/audio_mp3.h"
 
 #include <string.h>
 
-enum { APE_MAX_BYTES = 16 * 1024 * 1024, ID3V1_BYTES = 128, ID3V2_HEADER_BYTES = 10, APE_HEADER_BYTES = 32 };
+enum { ID3V1_BYTES = 128, ID3V2_HEADER_BYTES = 10, APE_HEADER_BYTES = 32, APE_IS_HEADER = 0x20 };
 
 /* kbit/s of layer III by index; 0: free format, whose frames do not state their length, or invalid. */
 static const int BIT_RATES_V1[16] = {0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0};
@@ -133,19 +135,85 @@ static void begin_frame_at_boundary(struct mp3 *m, const struct mp3_frame *frame
   begin_frame(m, frame, !mp3_frame_same_stream(&m->stream, frame));
 }
 
+/* ---- frames within a tag ---- */
+
+void mp3_run_init(struct mp3_run *r) {
+  r->frames = 0;
+  r->left = r->header_bytes = r->kept_bytes = 0;
+}
+
+/* A header is complete. If it is none of the run's stream, the run is over, and the search goes on behind its first byte. */
+static void run_judge_header(struct mp3_run *r) {
+  struct mp3_frame frame;
+  char *header = r->kept + r->kept_bytes - MP3_HEADER_BYTES;
+  if (mp3_frame_parse(header, &frame) && (r->frames == 0 || mp3_frame_same_stream(&frame, &r->frame))) {
+    r->frame = frame;
+    r->left = frame.bytes - MP3_HEADER_BYTES;
+    r->header_bytes = 0;
+    return;
+  }
+  size_t from = 1;
+  while (from < MP3_HEADER_BYTES && (unsigned char)header[from] != 0xff) from++;
+  memmove(r->kept, header + from, MP3_HEADER_BYTES - from);
+  r->frames = 0;
+  r->header_bytes = r->kept_bytes = MP3_HEADER_BYTES - from;
+}
+
+size_t mp3_run_feed(struct mp3_run *r, struct str bytes) {
+  size_t fed = 0;
+  while (fed < bytes.n && r->frames < MP3_RUN_FRAMES) {
+    struct str rest = str_skip(bytes, fed);
+    if (r->kept_bytes == 0 && (unsigned char)rest.p[0] != 0xff) {
+      const char *sync = memchr(rest.p, 0xff, rest.n);
+      fed = sync ? (size_t)(sync - bytes.p) : bytes.n;
+      continue;
+    }
+    size_t n = r->left == 0 ? 1 : r->left < rest.n ? r->left : rest.n;
+    memcpy(r->kept + r->kept_bytes, rest.p, n);
+    r->kept_bytes += n;
+    fed += n;
+    if (r->left > 0) {
+      r->left -= n;
+      if (r->left == 0) r->frames++;
+    } else if (++r->header_bytes == MP3_HEADER_BYTES) {
+      run_judge_header(r);
+    }
+  }
+  return fed;
+}
+
+/* ---- boundaries ---- */
+
 static void begin_tag(struct mp3 *m, size_t bytes) {
   confirm_pending(m);
+  mp3_run_init(&m->run);
   m->state = bytes > m->head_bytes ? MP3_IN_TAG : MP3_AT_HEADER;
   m->left = bytes - m->head_bytes;
   m->head_bytes = 0;
 }
 
-/* Searches m->head for a frame's header. */
+static bool can_become(struct str head, struct str signature) {
+  return str_starts(signature, head) || str_starts(head, signature);
+}
+
+/* The length of an APE tag behind the first byte of its header or, if it was not found at a boundary, of its footer. */
+static size_t ape_bytes(const struct mp3 *m) {
+  const unsigned char *p = (const unsigned char *)m->head;
+  bool is_footer = m->state == MP3_LOST && !(p[23] & APE_IS_HEADER);
+  size_t bytes = (size_t)p[15] << 24 | (size_t)p[14] << 16 | (size_t)p[13] << 8 | p[12];
+  return APE_HEADER_BYTES + (is_footer ? 0 : bytes);
+}
+
+/* Searches m->head for a frame's header, or the footer of an APE tag, of which junk was the content. */
 static void search_header(struct mp3 *m) {
   m->pending_ticks = 0;
   while (m->head_bytes > 0) {
     struct mp3_frame frame;
     bool may_be = (unsigned char)m->head[0] == 0xff;
+    if (can_become(str_of(m->head, m->head_bytes), STR("APETAGEX"))) {
+      if (m->head_bytes == MP3_SIGNATURE_BYTES) begin_tag(m, ape_bytes(m));
+      return;
+    }
     if (may_be && m->head_bytes < MP3_HEADER_BYTES) return;
     if (may_be && mp3_frame_parse(m->head, &frame)) {
       begin_frame(m, &frame, true);
@@ -153,10 +221,6 @@ static void search_header(struct mp3 *m) {
     }
     memmove(m->head, m->head + 1, --m->head_bytes);
   }
-}
-
-static bool can_become(struct str head, struct str signature) {
-  return str_starts(signature, head) || str_starts(head, signature);
 }
 
 /* Decides from m->head, the first bytes at a boundary, what begins there; or leaves the state, to see one more byte. */
@@ -192,11 +256,8 @@ static void decide_what_begins(struct mp3 *m) {
     }
   } else if (can_become(head, STR("APETAGEX"))) {
     if (head.n < MP3_SIGNATURE_BYTES) return;
-    size_t bytes = (size_t)p[15] << 24 | (size_t)p[14] << 16 | (size_t)p[13] << 8 | p[12];
-    if (bytes <= APE_MAX_BYTES) {
-      begin_tag(m, APE_HEADER_BYTES + bytes);
-      return;
-    }
+    begin_tag(m, ape_bytes(m)); /* of any length */
+    return;
   }
   m->state = MP3_LOST;
   search_header(m);
@@ -211,6 +272,8 @@ static void add_byte(struct mp3 *m, char byte) {
   }
 }
 
+static void end_false_tag(struct mp3 *m);
+
 void mp3_feed(struct mp3 *m, struct str bytes) {
   while (bytes.n > 0 && m->state != MP3_IN_TAIL) {
     if (m->state == MP3_AT_HEADER || m->state == MP3_LOST) {
@@ -219,16 +282,31 @@ void mp3_feed(struct mp3 *m, struct str bytes) {
       continue;
     }
     size_t n = bytes.n < m->left ? bytes.n : m->left;
+    if (m->state == MP3_IN_TAG) n = mp3_run_feed(&m->run, str_head(bytes, n));
     m->left -= n;
     if (m->state == MP3_IN_FRAME) pass_on(m, str_head(bytes, n));
     bytes = str_skip(bytes, n);
-    if (m->left > 0) return;
-    if (m->state == MP3_IN_FRAME) {
+    if (m->state == MP3_IN_TAG && m->run.frames == MP3_RUN_FRAMES) {
+      end_false_tag(m); /* (4) */
+    } else if (m->left > 0) {
+      return;
+    } else if (m->state == MP3_IN_FRAME) {
       end_frame(m);
     } else {
       m->state = MP3_AT_HEADER;
     }
   }
+}
+
+/* The frames in the current tag count: it ended before them. */
+static void end_false_tag(struct mp3 *m) {
+  m->state = MP3_AT_HEADER;
+  m->left = 0;
+  mp3_feed(m, str_of(m->run.kept, m->run.kept_bytes));
+}
+
+void mp3_finish(struct mp3 *m) {
+  if (m->state == MP3_IN_TAG && m->run.frames >= MP3_RUN_LEAST) end_false_tag(m);
 }
 
 /* In ticks, without the encoder's delay and padding. */

@@ -3,7 +3,7 @@
  * Invariants
  *  (1) Each test returns yes, no or more. It returns yes or no only because of bytes that it was given, so the verdict does not
  *      depend on how the bytes were split.
- *  (2) At most one test of a container returns yes. MP3 is searched for only if they all return no.
+ *  (2) At most one test of a container returns yes at an offset. Frames are searched for only if they all return no.
  *  (3) If AUDIO_SNIFF_BYTES do not suffice, the verdict is AUDIO_NO.
  *  (4) Behind junk three adjacent frames of one stream are needed: two are found in a hundred megabytes of noise.
  *  (5) What a browser or a provider sends instead of audio is refused by its first bytes. */
@@ -38,8 +38,10 @@ static enum answer is_ogg(struct str head) {
   return has_signature(head, 0, STR("OggS\0"));
 }
 
+/* The first block is STREAMINFO, of 34 bytes. */
 static enum answer is_flac(struct str head) {
-  return has_signature(head, 0, STR("fLaC"));
+  enum answer first = has_signature(head, 0, STR("fLaC\0\0\0\x22"));
+  return first != ANSWER_NO ? first : has_signature(head, 0, STR("fLaC\x80\0\0\x22"));
 }
 
 static enum answer is_amr(struct str head) {
@@ -69,21 +71,26 @@ static size_t adts_frame_bytes(const unsigned char *p) {
   return bytes > 7 ? bytes : 0;
 }
 
-/* AAC in ADTS begins with two adjacent frames of one profile and sample rate. */
-static enum answer is_adts(struct str head) {
-  const unsigned char *p = (const unsigned char *)head.p;
-  if (head.n >= 1 && p[0] != 0xff) return ANSWER_NO;
-  if (head.n >= 2 && (p[1] & 0xf6) != 0xf0) return ANSWER_NO;
-  if (head.n < 7) return ANSWER_MORE;
-  size_t bytes = adts_frame_bytes(p);
-  if (bytes == 0) return ANSWER_NO;
-  if (head.n < bytes + 7) return ANSWER_MORE;
-  return adts_frame_bytes(p + bytes) > 0 && (p[bytes + 2] & 0xfc) == (p[2] & 0xfc) ? ANSWER_YES : ANSWER_NO;
+/* Tests for `frames` adjacent frames of AAC in ADTS, of one profile and sample rate. */
+static enum answer has_adts_frames(struct str head, int frames) {
+  size_t at = 0, bytes;
+  unsigned char common = 0;
+  for (int i = 0; i < frames; i++, at += bytes) {
+    const unsigned char *p = (const unsigned char *)head.p + at;
+    if (head.n > at && p[0] != 0xff) return ANSWER_NO;
+    if (head.n >= at + 2 && (p[1] & 0xf6) != 0xf0) return ANSWER_NO;
+    if (head.n < at + 7) return ANSWER_MORE;
+    bytes = adts_frame_bytes(p);
+    if (i == 0) common = p[2] & 0xfc;
+    if (bytes == 0 || (p[2] & 0xfc) != common) return ANSWER_NO;
+  }
+  return ANSWER_YES;
 }
 
-/* Tests for `frames` adjacent frames of one stream at an offset. */
-static enum answer has_frames(struct str head, size_t at, int frames) {
+/* Tests for `frames` adjacent frames of MPEG audio of one stream. */
+static enum answer has_mp3_frames(struct str head, int frames) {
   struct mp3_frame first, next;
+  size_t at = 0;
   for (int i = 0; i < frames; i++) {
     if (head.n > at && (unsigned char)head.p[at] != 0xff) return ANSWER_NO;
     if (head.n >= at + 2 && ((unsigned char)head.p[at + 1] & 0xe0) != 0xe0) return ANSWER_NO;
@@ -96,17 +103,40 @@ static enum answer has_frames(struct str head, size_t at, int frames) {
   return ANSWER_YES;
 }
 
-/* An MP3 is two adjacent frames at the start, or behind zeros (a tag's padding) or a byte order mark, or three behind junk. */
-static enum answer find_mp3(struct str head, size_t searched, size_t *ret_start) {
+static struct sniffed {
+  enum audio_kind kind;
+  enum answer answer;
+} sniff_container(struct str head) {
+  const struct sniffed tests[] = {
+      {AUDIO_WAV, is_wav(head)}, {AUDIO_OGG, is_ogg(head)}, {AUDIO_FLAC, is_flac(head)},
+      {AUDIO_AMR, is_amr(head)}, {AUDIO_M4A, is_m4a(head)}, {AUDIO_WEBM, is_webm(head)},
+  };
+  struct sniffed best = {AUDIO_NONE, ANSWER_NO}; /* (2) */
+  for (size_t i = 0; i < COUNT_OF(tests); i++) {
+    if (tests[i].answer > best.answer) best = tests[i];
+  }
+  return best;
+}
+
+/* frames: how many adjacent frames are needed where there is no container. */
+static struct sniffed sniff_one(struct str head, int frames) {
+  struct sniffed found = sniff_container(head);
+  if (found.answer == ANSWER_NO) found = (struct sniffed){AUDIO_AAC, has_adts_frames(head, frames)};
+  if (found.answer == ANSWER_NO) found = (struct sniffed){AUDIO_MP3, has_mp3_frames(head, frames)};
+  return found;
+}
+
+/* Sound begins at the start, or behind zeros (a tag's padding) or a byte order mark, or behind junk: (4). */
+static struct sniffed search_sound(struct str head, size_t searched, size_t *ret_start) {
   size_t clean = str_starts(head, STR("\xef\xbb\xbf")) ? 3 : 0;
   while (clean < head.n && head.p[clean] == 0) clean++;
   for (size_t at = searched; at < head.n && at <= AUDIO_JUNK_BYTES; at++) {
     *ret_start = at;
-    enum answer found = has_frames(head, at, at == 0 || at == clean ? 2 : 3);
-    if (found != ANSWER_NO) return found;
+    struct sniffed found = sniff_one(str_skip(head, at), at == 0 || at == clean ? 2 : 3);
+    if (found.answer != ANSWER_NO) return found;
   }
   *ret_start = head.n;
-  return head.n > AUDIO_JUNK_BYTES ? ANSWER_NO : ANSWER_MORE;
+  return (struct sniffed){AUDIO_NONE, head.n > AUDIO_JUNK_BYTES ? ANSWER_NO : ANSWER_MORE};
 }
 
 /* (5): markup, JSON, archives, and RIFF or boxes of other kinds. */
@@ -129,25 +159,18 @@ static bool is_something_else(struct str head) {
 
 struct audio_sniff audio_sniff(struct str head, size_t searched) {
   head = str_head(head, AUDIO_SNIFF_BYTES);
-  const struct {
-    enum audio_kind kind;
-    enum answer answer;
-  } tests[] = {
-      {AUDIO_WAV, is_wav(head)}, {AUDIO_OGG, is_ogg(head)},  {AUDIO_FLAC, is_flac(head)}, {AUDIO_AMR, is_amr(head)},
-      {AUDIO_M4A, is_m4a(head)}, {AUDIO_AAC, is_adts(head)}, {AUDIO_WEBM, is_webm(head)},
-  };
-  bool is_open = false;
-  for (size_t i = 0; i < COUNT_OF(tests); i++) {
-    if (tests[i].answer == ANSWER_YES) return (struct audio_sniff){AUDIO_YES, tests[i].kind, 0};
-    if (tests[i].answer == ANSWER_MORE) is_open = true;
-  }
-  if (is_open) return (struct audio_sniff){.verdict = AUDIO_UNDECIDED, .start = searched};
-  if (is_something_else(head)) return (struct audio_sniff){.verdict = AUDIO_NO};
   size_t start = searched;
-  enum answer mp3 = find_mp3(head, searched, &start);
-  if (mp3 == ANSWER_YES) return (struct audio_sniff){AUDIO_YES, AUDIO_MP3, start};
-  bool is_over = mp3 == ANSWER_NO || head.n == AUDIO_SNIFF_BYTES; /* (3) */
+  if (sniff_container(head).answer == ANSWER_NO && is_something_else(head))
+    return (struct audio_sniff){.verdict = AUDIO_NO};
+  struct sniffed found = search_sound(head, searched, &start);
+  if (found.answer == ANSWER_YES) return (struct audio_sniff){AUDIO_YES, found.kind, start};
+  bool is_over = found.answer == ANSWER_NO || head.n == AUDIO_SNIFF_BYTES; /* (3) */
   return (struct audio_sniff){.verdict = is_over ? AUDIO_NO : AUDIO_UNDECIDED, .start = start};
+}
+
+bool audio_may_be_tag(struct str head) {
+  return has_signature(head, 0, STR("APETAGEX")) != ANSWER_NO || has_signature(head, 0, STR("TAG")) != ANSWER_NO ||
+         has_signature(head, 0, STR("ID3")) != ANSWER_NO;
 }
 
 uint64_t audio_tag_bytes(struct str head) {

@@ -7,7 +7,7 @@
 
 #include "audio/audio.h"
 
-enum { AUDIO_TAG_HEADER_BYTES = 16 };
+enum { AUDIO_TAG_HEADER_BYTES = 16, AUDIO_TAG_LEAST_HEADER_BYTES = 10 };
 
 struct audio_sniff {
   enum audio_verdict verdict; /* AUDIO_YES: kind is known, but a WAV may still turn out to have no samples */
@@ -18,5 +18,7 @@ struct audio_sniff {
 /* head: the first bytes of a file, after its tags. searched: the start that an earlier call with fewer bytes returned, else 0.
  * More bytes do not change a verdict of AUDIO_YES or AUDIO_NO, and AUDIO_SNIFF_BYTES bytes suffice for one. */
 struct audio_sniff audio_sniff(struct str head, size_t searched);
+/* Whether head, the first bytes of a file or fewer, begins like a tag. */
+bool audio_may_be_tag(struct str head);
 /* The whole length of the ID3v2, ID3v1 or APE tag that begins with head, which has AUDIO_TAG_HEADER_BYTES; 0: no tag. */
 uint64_t audio_tag_bytes(struct str head);

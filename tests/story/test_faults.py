@@ -6,6 +6,7 @@ from email.utils import formatdate
 import pytest
 
 import provider as p
+import sound
 from callreel import eventually
 
 MEDIA = {"Range": "bytes=0-"}
@@ -351,9 +352,10 @@ def test_audio_that_is_not_decoded_is_kept_and_played(world, provider):
     business = world.business(provider)
     amr = b"#!AMR\n" + (b"\x3c" + b"." * 31) * 250
     aac = b"\xff\xf1\x6c\x40\x02\x1f\xfc........." * 125
-    webm = b"\x1a\x45\xdf\xa3" + b"." * 2000
+    webm = (b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\xff\x1f\x43\xb6\x75\xff\xe7\x82\x1b\x58"  # a cluster at 7 s
+            + b"\xa3\x88\x81\0\0\x80...." * 200)
     for data, kind, extension, duration in ((amr, "audio/amr", "amr", 5), (aac, "audio/aac", "aac", 16),
-                                            (webm, "audio/webm", "webm", 2)):  # as the webhook said
+                                            (webm, "audio/webm", "webm", 7), (b"junk" * 5000 + amr, "audio/amr", "amr", 5)):
         tape = provider.tape()
         tape.default = p.content(data, {"Content-Type": "application/octet-stream"})
         business.tell(server, tape)
@@ -364,6 +366,41 @@ def test_audio_that_is_not_decoded_is_kept_and_played(world, provider):
         assert (status["status"], status["duration"]) == ("ready", duration)
         saved = server.get(f"/api/recordings/{tape.sid}/download", business.viewer)
         assert f".{extension}" in saved.header("content-disposition")
+
+
+def test_frames_behind_a_tag_that_claims_too_much_are_played(world, provider):
+    server = world.server()
+    business = world.business(provider)
+    tag = b"ID3\4\0\0\x7f\x7f\x7f\x7f" + b"picture " * 1000
+    frames = sound.mp3(5)
+    few = frames[:4 * sound.FRAME]  # too few to doubt the tag before the recording's end
+    for data, duration in ((tag + frames, 5), (frames + tag + frames, 10), (tag + few, 0)):
+        for act in (p.content(data), p.chunked):
+            tape = provider.tape()
+            tape.sounds = {"mp3": data, "wav": data}
+            tape.default = act
+            business.tell(server, tape)
+            world.wait_state(tape.sid)
+            play = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA)
+            assert (play.status, play.body) == (206, data)
+            status = server.get(f"/api/recordings/{tape.sid}/status", business.viewer).json()
+            assert abs(status["duration"] - duration) < 1
+
+
+def test_headers_of_containers_alone_are_not_audio(world, provider):
+    server = world.server(RECORDING_FORMATS="mp3")
+    business = world.business(provider)
+    webm = b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\xff\xec\x47\xd0" + bytes(2000)
+    flac = b"fLaC\0\0\0\x22" + bytes(34) + b"\x81\0\x07\xd0" + bytes(2000)
+    m4a = b"\0\0\0\x10ftypM4A \0\0\2\0\0\0\x07\xd0moov" + bytes(1992)
+    for data in (webm, flac, m4a, b"#!AMR\n" + b"\x64" * 2000):
+        tape = provider.tape()
+        tape.default = p.content(data, {"Content-Type": "audio/mp4"})
+        business.tell(server, tape)
+        row = world.wait_state(tape.sid, "failed")
+        assert row["error_code"] == "not_audio"
+        play = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA)
+        assert play.status == 503 and data[:4] not in play.body
 
 
 def test_the_formats_are_tried_in_their_order(world, provider):

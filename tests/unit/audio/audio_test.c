@@ -385,112 +385,6 @@ static void long_text_is_refused_before_its_end(void **state) {
   assert_int_equal(sound_hear(str_head(buf_str(&b), 2000), 700, true).after, AUDIO_NO);
 }
 
-static void other_kinds_are_detected_by_their_signatures(void **state) {
-  (void)state;
-  const struct {
-    enum audio_kind kind;
-    struct str bytes;
-    int64_t duration_ms; /* with zeros up to AUDIO_LEAST_BYTES */
-    bool whole;
-  } cases[] = {
-      {AUDIO_OGG, STR("OggS\0\2"), -1, true},
-      {AUDIO_FLAC, STR("fLaC\0\0\0\x22"), -1, true},
-      {AUDIO_M4A,
-       STR("\0\0\0\x10"
-           "ftypM4A \0\0\2\0\0\0\0\0mdat"),
-       -1, true},
-      {AUDIO_AMR, STR("#!AMR\n\x04\x3c"), 76 * 20, false},
-      {AUDIO_AMR, STR("#!AMR-WB\n\x04"), 55 * 20, false},
-      {AUDIO_AAC, STR("\xff\xf1\x50\x80\x01\x1f\xfc\0\xff\xf1\x50\x80\x01\x1f\xfc"), 46, false},
-      {AUDIO_WEBM, STR("\x1a\x45\xdf\xa3\x9f"), -1, true},
-  };
-  for (size_t i = 0; i < COUNT_OF(cases); i++) {
-    NEW_SOUND(b);
-    sound_add(&b, cases[i].bytes);
-    struct heard bare = sound_hear(buf_str(&b), 1, false);
-    assert_int_equal(bare.before, AUDIO_YES);
-    assert_int_equal(bare.kind, cases[i].kind);
-    assert_int_equal(bare.after, AUDIO_NO); /* too short for audio */
-    sound_zeros(&b, AUDIO_LEAST_BYTES - b.n);
-    struct heard heard = sound_hear(buf_str(&b), 10, true);
-    assert_int_equal(heard.info.kind, cases[i].kind);
-    assert_int_equal(heard.info.duration_ms, cases[i].duration_ms);
-    assert_int_equal(heard.info.whole, cases[i].whole);
-    assert_int_equal(sound_hear(str_of(b.p, 1000), 10, true).after, AUDIO_NO);
-  }
-}
-
-static void add_ogg_page(struct buf *b, char flags, int granule, struct str body) {
-  sound_add(b, STR("OggS\0"));
-  sound_add(b, str_of(&flags, 1));
-  sound_le32(b, (uint32_t)granule);
-  sound_le32(b, 0);
-  sound_add(b, STR("abcd........"));
-  const char lengths[] = {1, (char)body.n};
-  sound_add(b, str_of(lengths, 2));
-  sound_add(b, body);
-}
-
-static void containers_tell_their_duration(void **state) {
-  (void)state;
-  NEW_SOUND(ogg);
-  NEW_SOUND(m4a);
-  NEW_SOUND(flac);
-  NEW_SOUND(aac);
-  NEW_SOUND(amr);
-  static const char packet[250];
-  add_ogg_page(&ogg, 2, 0, STR("OpusHead\1\2\x38\1\x80\xbb\0\0\0\0\0"));
-  for (int i = 1; i <= 10; i++) add_ogg_page(&ogg, 0, 312 + i * 48000, str_of(packet, sizeof(packet)));
-  sound_add(&m4a, STR("\0\0\0\x10"
-                      "ftypM4A \0\0\0\0\0\0\x08\x08mdat"));
-  sound_zeros(&m4a, 2048);
-  sound_add(&m4a, STR("\0\0\0\x74moov\0\0\0\x6cmvhd\0\0\0\0........\0\0\x03\xe8\0\0\x27\x10"));
-  sound_zeros(&m4a, 0x6c - 28);
-  sound_add(&flac, STR("fLaC\0\0\0\x22\x10\0\x10\0\0\0\0\0\0\0\x01\xf4\x02\xf0\0\x01\x38\x80"));
-  sound_zeros(&flac, 2000);
-  for (int i = 0; i < 125; i++) sound_add(&aac, STR("\xff\xf1\x6c\x40\x02\x1f\xfc.........")); /* 8 kHz */
-  for (int i = 0; i < 500; i++) sound_add(&amr, STR("\x3c..............................."));
-  struct buf magic CLEANUP(buf_done) = BUF_INIT(SOUND_MAX_BYTES);
-  sound_add(&magic, STR("#!AMR\n"));
-  sound_add(&magic, buf_str(&amr));
-  const struct {
-    enum audio_kind kind;
-    const struct buf *file;
-    int64_t duration_ms;
-    int channels;
-  } cases[] = {{AUDIO_OGG, &ogg, 10000, 2},
-               {AUDIO_M4A, &m4a, 10000, 0},
-               {AUDIO_FLAC, &flac, 10000, 2},
-               {AUDIO_AAC, &aac, 16000, 1},
-               {AUDIO_AMR, &magic, 10000, 1}};
-  for (size_t i = 0; i < COUNT_OF(cases); i++) {
-    struct heard heard = sound_hear(buf_str(cases[i].file), 60, true);
-    struct heard bytes = sound_hear(buf_str(cases[i].file), 1, false);
-    struct heard cut = sound_hear(str_head(buf_str(cases[i].file), cases[i].file->n - 1), 60, true);
-    assert_memory_equal(&heard.info, &bytes.info, sizeof(heard.info));
-    assert_int_equal(heard.info.kind, cases[i].kind);
-    assert_int_equal(heard.info.duration_ms, cases[i].duration_ms);
-    assert_int_equal(heard.info.channels, cases[i].channels);
-    assert_true(heard.info.whole);
-    assert_int_equal(cut.info.whole, cases[i].kind == AUDIO_FLAC); /* which does not say where it ends */
-  }
-}
-
-static void headers_of_containers_alone_are_not_audio(void **state) {
-  (void)state;
-  NEW_SOUND(ogg);
-  NEW_SOUND(m4a);
-  static const char comment[250];
-  add_ogg_page(&ogg, 2, 0, STR("OpusHead\1\2\x38\1\x80\xbb\0\0\0\0\0"));
-  for (int i = 0; i < 5; i++) add_ogg_page(&ogg, 0, 0, str_of(comment, sizeof(comment)));
-  sound_add(&m4a, STR("\0\0\0\x10"
-                      "ftypM4A \0\0\0\0\0\0\x08\x08"
-                      "free"));
-  sound_zeros(&m4a, 2048);
-  assert_int_equal(sound_hear(buf_str(&ogg), 60, true).after, AUDIO_NO);
-  assert_int_equal(sound_hear(buf_str(&m4a), 60, true).after, AUDIO_NO);
-}
-
 static void a_wav_lasts_as_long_as_its_samples(void **state) {
   (void)state;
   const struct {
@@ -723,9 +617,6 @@ int main(void) {
       cmocka_unit_test(sound_behind_tags_and_junk_is_found),
       cmocka_unit_test(sound_that_begins_with_half_a_frame_is_found),
       cmocka_unit_test(long_text_is_refused_before_its_end),
-      cmocka_unit_test(other_kinds_are_detected_by_their_signatures),
-      cmocka_unit_test(containers_tell_their_duration),
-      cmocka_unit_test(headers_of_containers_alone_are_not_audio),
       cmocka_unit_test(a_wav_lasts_as_long_as_its_samples),
       cmocka_unit_test(a_bare_wav_header_is_not_audio),
       cmocka_unit_test(chunks_of_any_size_are_parsed),

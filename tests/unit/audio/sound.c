@@ -57,7 +57,7 @@ void sound_mp3(struct buf *b, int sample_rate, int channels, int kbit, double se
     int n = total - at < 1152 ? total - at : 1152;
     for (int i = 0; i < n; i++) {
       left[i] = (short)(8000 * sin((at + i) * 0.05) + rand_r(&(unsigned){(unsigned)(at + i)}) % 500);
-      right[i] = (short)-left[i];
+      right[i] = (short)(left[i] / 2);
     }
     int bytes = lame_encode_buffer(lame, left, channels == 1 ? left : right, n, out, sizeof(out));
     assert(bytes >= 0);
