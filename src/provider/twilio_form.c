@@ -9,43 +9,7 @@
 #include <string.h>
 
 #include "http/route.h"
-
-#define REPLACEMENT STR("\xef\xbf\xbd") /* U+FFFD */
-
-/* How many bytes at `at`, where no character is, one U+FFFD stands for: the longest beginning of a character, else one
- * (Unicode 15, section 3.9, "U+FFFD Substitution of Maximal Subparts"). */
-static size_t broken_length(struct str s, size_t at) {
-  const unsigned char *p = (const unsigned char *)s.p + at;
-  size_t left = s.n - at, size = p[0] < 0xe0 ? 1 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 1, n = 1;
-  unsigned least = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
-  unsigned most = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
-  while (n < size && n < left && p[n] >= least && p[n] <= most) {
-    n++;
-    least = 0x80;
-    most = 0xbf;
-  }
-  return n;
-}
-
-/* s itself if it is UTF-8 without NUL, else a repaired copy at the end of storage. */
-static enum err make_text(struct str s, struct buf *storage, struct str *ret_text) {
-  *ret_text = s;
-  if (str_is_utf8(s)) return OK;
-  size_t start = storage->n;
-  for (size_t at = 0, size; at < s.n; at += size) {
-    char character[4]; /* a copy, since s may be a view of storage */
-    uint32_t code = 1;
-    size = str_utf8_at(s, at, &code);
-    struct str piece = size ? str_of(character, size) : REPLACEMENT;
-    if (size)
-      memcpy(character, s.p + at, size);
-    else
-      size = broken_length(s, at);
-    if (code != 0) TRY(buf_add(storage, piece));
-  }
-  *ret_text = storage->n > start ? str_of(storage->p + start, storage->n - start) : STR("");
-  return OK;
-}
+#include "provider/twilio_text.h"
 
 static enum err parse_entries(struct str body, struct buf *storage, struct twilio_form *form) {
   struct http_form pairs = {.rest = body, .takes_any_bytes = true};
@@ -54,8 +18,8 @@ static enum err parse_entries(struct str body, struct buf *storage, struct twili
     enum err e = http_form_next(&pairs, storage, &entry->raw.name, &entry->raw.value);
     if (e == ERR_NOT_FOUND) return OK;
     if (e != OK) return e;
-    TRY(make_text(entry->raw.name, storage, &entry->text.name));
-    TRY(make_text(entry->raw.value, storage, &entry->text.value));
+    TRY(twilio_text_repair(entry->raw.name, storage, &entry->text.name));
+    TRY(twilio_text_repair(entry->raw.value, storage, &entry->text.value));
     if (entry->text.name.p != entry->raw.name.p || entry->text.value.p != entry->raw.value.p) form->has_repairs = true;
     form->count++;
   }

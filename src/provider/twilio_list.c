@@ -3,7 +3,8 @@
  * Invariants
  *  (1) The next page is requested with credentials. So its url must have the base's origin, or the page is refused.
  *  (2) An entry must name the account that was asked; an entry of another account is refused.
- *  (3) Otherwise an entry is refused only without a SID of its own. A member that can't be read counts as absent. */
+ *  (3) Otherwise an entry is refused only without a SID of its own. A member that can't be read counts as absent.
+ *  (4) No text in a page refuses the page: what is no text becomes U+FFFD. */
 #include "provider/twilio_list.h"
 
 #include <inttypes.h>
@@ -17,6 +18,7 @@
 #include "provider/twilio_delivery.h"
 #include "provider/twilio_media.h"
 #include "provider/twilio_sid.h"
+#include "provider/twilio_text.h"
 
 enum { ENTRY_TEXT_MAX = 4096, URL_ROOM = 1024 };
 
@@ -95,6 +97,16 @@ static enum err page_parse_next(struct twilio_page *page) {
   return OK;
 }
 
+/* (4) */
+static json_t *load_json(struct str body, json_error_t *ret_why) {
+  size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
+  struct buf repaired CLEANUP(buf_done) = BUF_INIT(TWILIO_TEXT_GROWTH * body.n + 1);
+  json_t *root = json_loadb(body.p, body.n, flags, ret_why);
+  if (root || json_error_code(ret_why) == json_error_out_of_memory || twilio_json_repair(body, &repaired) != OK)
+    return root;
+  return str_eq(buf_str(&repaired), body) ? NULL : json_loadb(repaired.p, repaired.n, flags, ret_why);
+}
+
 enum err twilio_page_parse(const struct provider_account *account, enum twilio_list list, struct str body,
                            int64_t received_ms, struct twilio_page **ret_page) {
   if (body.n > TWILIO_PAGE_BYTES_MAX) return ERR_TOO_BIG;
@@ -105,7 +117,7 @@ enum err twilio_page_parse(const struct provider_account *account, enum twilio_l
   page->received_ms = received_ms;
   buf_init(&page->next, TWILIO_URL_MAX + URL_ROOM);
   json_error_t why;
-  page->root = json_loadb(body.p, body.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+  page->root = load_json(body, &why);
   page->entries = json_object_get(page->root, list == TWILIO_LIST_CALLS ? "calls" : "recordings");
   enum err e = OK;
   if (!page->root && json_error_code(&why) == json_error_out_of_memory)

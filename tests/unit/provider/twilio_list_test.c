@@ -97,6 +97,37 @@ static void a_page_of_calls_becomes_deliveries(void **state) {
   assert_true(d.call.rank.terminal);
 }
 
+static void a_page_with_broken_texts_is_used(void **state) {
+  (void)state;
+  static const struct {
+    const char *json, *name;
+  } cases[] = {
+      {"Jos\xe9", "Jos\xef\xbf\xbd"},
+      {"\xff\xc3\xa9\xe2\x82", "\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd"},
+      {"a\nb\x01",
+       "a\xef\xbf\xbd"
+       "b\xef\xbf\xbd"},
+      {"\\ud83d\\ude00", "\xf0\x9f\x98\x80"},
+      {"\\ud83d x \\ude00\xff", "\xef\xbf\xbd x \xef\xbf\xbd\xef\xbf\xbd"},
+      {"\\\"\\\\\xe9", "\"\\\xef\xbf\xbd"},
+  };
+  const struct provider_account account = test_account();
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct twilio_page *page CLEANUP(page_done) = NULL;
+    struct buf storage CLEANUP(buf_done) = BUF_INIT(8192);
+    struct delivery d;
+    char json[1024];
+    (void)snprintf(json, sizeof(json),
+                   "{\"calls\":[{\"sid\":\"" CA "\",\"account_sid\":\"" AC
+                   "\",\"caller_name\":\"%s\",\"to\":\"+972\",\"x\xf0\":1}],\"next_page_uri\":null}",
+                   cases[i].json);
+    ok(parse(&account, TWILIO_LIST_CALLS, json, &page));
+    ok(twilio_page_delivery(page, 0, &storage, &d));
+    assert_str(test_field(&d.call, CALL_FIELD_TO), "+972");
+    assert_str(test_field(&d.call, CALL_FIELD_CALLER_NAME), cases[i].name);
+  }
+}
+
 static void a_next_page_elsewhere_refuses_the_page(void **state) {
   (void)state;
   static const struct {
@@ -167,6 +198,7 @@ int main(void) {
       cmocka_unit_test(the_first_page_is_asked_for_by_day),
       cmocka_unit_test(a_page_of_recordings_becomes_deliveries),
       cmocka_unit_test(a_page_of_calls_becomes_deliveries),
+      cmocka_unit_test(a_page_with_broken_texts_is_used),
       cmocka_unit_test(a_next_page_elsewhere_refuses_the_page),
       cmocka_unit_test(a_body_that_is_no_list_is_refused),
       cmocka_unit_test(entries_without_their_sid_or_account_are_refused_one_by_one),
