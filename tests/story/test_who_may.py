@@ -535,7 +535,12 @@ def test_a_trusted_proxy_says_under_which_scheme(world):
 
 FORWARDED = [  # X-Forwarded-Proto, X-Forwarded-For, whether the client used https
     ("https,http", "192.0.2.1, 10.0.0.7", True),  # 10.0.0.7 is a trusted proxy, which used http to the nearest one
-    ("https, http", "192.0.2.1,10.0.0.7:41", False),  # no address of a trusted proxy
+    ("https, http", "192.0.2.1:5678, 10.0.0.7:41", True),
+    ("https,http", "192.0.2.1, [::ffff:10.0.0.7]:443", True),
+    ("https,http", "192.0.2.1, [::ffff:10.0.0.7]", True),
+    ("https,http", "192.0.2.1, 10.0.0.7:x", False),  # no address of a trusted proxy
+    ("https,http", "192.0.2.1, [::ffff:10.0.0.7]443", False),
+    ("https,http", "192.0.2.1, 10.0.0.7:", False),
     ("https,http", "192.0.2.1, 192.0.2.7", False),
     ("https,http", None, False),  # a client wrote "https", the nearest proxy appended "http"
     ("http,https", None, True),

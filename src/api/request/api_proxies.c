@@ -89,8 +89,26 @@ static bool proxies_contain(const struct proxies *p, const uint8_t address[16]) 
   return false;
 }
 
+static bool is_port(struct str text) {
+  uint64_t port;
+  return text.n > 0 && str_to_u64(text, UINT16_MAX, &port) == OK;
+}
+
+/* The address of "192.0.2.1:5678", "[2001:db8::1]:443" or "[2001:db8::1]"; any other text as it is. */
+static struct str without_port(struct str text) {
+  struct str address, port;
+  if (str_starts(text, STR("["))) {
+    if (!str_cut(str_skip(text, 1), ']', &address, &port)) return text;
+    bool is_alone = port.n == 0;
+    return is_alone || (port.p[0] == ':' && is_port(str_skip(port, 1))) ? address : text;
+  }
+  bool has_port = str_cut(text, ':', &address, &port) && is_port(port); /* an IPv6 address has several colons */
+  return has_port ? address : text;
+}
+
 bool proxies_trust_text(const struct proxies *p, struct str address) {
   struct network parsed;
+  address = without_port(address);
   return str_index(address, '/', 0) == address.n && network_parse(address, &parsed) == OK &&
          proxies_contain(p, parsed.address);
 }
