@@ -31,7 +31,7 @@ enum err recordings_count(struct db *db, int64_t business_id, struct recordings_
                  "select status, sum(n), sum(bytes) from recording_counts where business_id = ?1 group by status",
                  DB_INT(business_id)));
   else
-    TRY(db_query(db, &q, "select status, sum(n), sum(bytes) from recording_counts group by status"));
+    TRY(db_query(db, &q, "select status, sum(n), sum(bytes) from recording_totals group by status"));
   enum err e;
   while ((e = db_next(&q)) == OK) {
     enum recording_status status;
@@ -47,7 +47,7 @@ enum err recordings_count(struct db *db, int64_t business_id, struct recordings_
 
 enum err recordings_count_codes(struct db *db, recordings_code_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select code, sum(n) from recording_counts where status = 'failed' group by code"));
+  TRY(db_query(db, &q, "select code, n from recording_totals where status = 'failed'"));
   enum err e;
   while ((e = db_next(&q)) == OK) TRY(fn(arg, db_text(&q, 0), db_int(&q, 1), 0));
   return e == ERR_NOT_FOUND ? OK : e;
@@ -62,8 +62,8 @@ enum err recordings_count_failures(struct db *db, int64_t business_id, recording
                  DB_INT(business_id)));
   else
     TRY(db_query(db, &q,
-                 "select code, sum(n), sum(for_good) from recording_counts where status = 'failed' group by 1"
-                 " having sum(n) > 0 order by 2 desc, 1"));
+                 "select code, n, for_good from recording_totals where status = 'failed' and n > 0"
+                 " order by 2 desc, 1"));
   enum err e;
   while ((e = db_next(&q)) == OK) TRY(fn(arg, db_text(&q, 0), db_int(&q, 1), db_int(&q, 2)));
   return e == ERR_NOT_FOUND ? OK : e;

@@ -52,6 +52,10 @@ static void fill(struct db *db, const char *sql, int from, int to) {
 #define CHANGES \
   ROWS_FROM_TO  \
   "insert into changes (kind, business_id, id, at_ms) select 'call', 2, 'CA1', ?3 from g"
+#define OF_MANY_BUSINESSES                                                                                           \
+  ROWS_FROM_TO                                                                                                       \
+  "insert into recordings (business_id, recording_sid, first_seen_at, status, error_code) select 10 + i, 'RE', ?3, " \
+  "iif(i % 2, 'ready', 'failed'), iif(i % 2, null, 'timeout') from g"
 #define STOPPED_AND_DUE                                                                   \
   ROWS_FROM_TO                                                                            \
   "insert into businesses (business_id, name, created_at, auth_failed_at, auth_trial_at)" \
@@ -128,6 +132,8 @@ static void frequent_queries_cost_the_same_with_many_rows(void **state) {
       {"due ones among failed ones", FAILED_AND_READY, find_due},
       {"failed ones with a code", FAILED_AND_READY, find_failed_with_a_code_that_none_has},
       {"counts", FAILED_AND_READY, count_all},
+      {"counts with businesses", OF_MANY_BUSINESSES, count_all},
+      {"failures by code with businesses", OF_MANY_BUSINESSES, count_failures},
       {"the oldest that is queued", QUEUED, count_all},
       {"failures by code", FAILED_AND_READY, count_failures},
       {"fills under way", FAILED_AND_READY, list_fills},
@@ -292,6 +298,22 @@ static void a_claim_takes_the_one_that_has_waited_longest(void **state) {
   db_close(db);
 }
 
+/* What triggers keep is what is there. */
+static void assert_counts_are_right(struct db *db) {
+  assert_int_equal(
+      scratch_int(db,
+                  "select count(*) from (select status, code, sum(n), sum(bytes), sum(for_good) from recording_counts"
+                  " group by 1, 2 except select status, code, n, bytes, for_good from recording_totals)"),
+      0);
+  assert_int_equal(scratch_int(db,
+                               "select count(*) from (select status, iif(status = 'failed', error_code, ''), count(*),"
+                               " sum(iif(status = 'ready', bytes, 0)) from recordings group by 1, 2"
+                               " except select status, code, n, bytes from recording_totals)"),
+                   0);
+  assert_int_equal(scratch_int(db, "select (select sum(n) from recording_totals) - (select count(*) from recordings)"),
+                   0);
+}
+
 static void permanent_failures_are_counted_as_they_change(void **state) {
   struct db *db = scratch_ledger(*state);
   struct recording r = scratch_recording(db, 1, "RE1", "CA1", RECORDING_FAILED, RECORDING_RANK_REST, NOW);
@@ -299,10 +321,26 @@ static void permanent_failures_are_counted_as_they_change(void **state) {
   next.permanent = true;
   assert_int_equal(recordings_store(db, &r, &next), OK);
   assert_int_equal(scratch_int(db, "select for_good from recording_counts where code = 'provider_error'"), 1);
+  assert_counts_are_right(db);
   r = scratch_row(db, 1, "RE1");
   next.status = RECORDING_QUEUED;
   assert_int_equal(recordings_store(db, &r, &next), OK);
   assert_int_equal(scratch_int(db, "select n + for_good from recording_counts where code = 'provider_error'"), 0);
+  assert_counts_are_right(db);
+  for (int i = 0; i < 9; i++) {
+    char sid[8];
+    (void)snprintf(sid, sizeof(sid), "RX%d", i);
+    static const enum recording_status states[] = {RECORDING_READY, RECORDING_FAILED, RECORDING_QUEUED};
+    struct recording from = scratch_recording(db, 2 + i % 2, sid, "CA1", states[i % 3], RECORDING_RANK_REST, NOW);
+    struct recording to = from;
+    to.status = states[(i + 1 + i / 3) % 3];
+    to.bytes = to.status == RECORDING_READY ? 100 + i : 0;
+    (void)snprintf(to.error_code, sizeof(to.error_code), "%s", to.status == RECORDING_FAILED ? "timeout" : "");
+    assert_int_equal(recordings_store(db, &from, &to), OK);
+  }
+  assert_counts_are_right(db);
+  assert_int_equal(db_run(db, "delete from recordings where business_id = 3"), OK);
+  assert_counts_are_right(db);
   db_close(db);
 }
 

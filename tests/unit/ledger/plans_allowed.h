@@ -1,10 +1,11 @@
-/* plans_allowed.h - steps that may walk or sort: {part of the statement, beginning of the step, reason}. */
+/* plans_allowed.h - steps that may walk or sort: {part of the statement, beginning of the step, reason}. The reason says what
+ * ends the walk: a limit in the order of the index, or why there are never many rows. */
 
 /* Lists: read in their own order until the page is full; db_deadline ends a query that takes too long. */
-{"select c.sort_at, c.call_sid from calls c indexed by calls_newest", "SEARCH c USING",
+{"select c.sort_at, c.call_sid from calls c indexed by calls_", "SEARCH c USING",
  "in the list's order, until the page is full"},
-    {"select c.sort_at, c.call_sid from calls c indexed by calls_unrecorded", "SEARCH c USING",
-     "in the list's order, until the page is full"},
+    {"select r.listed_at, c.sort_at, c.call_sid from recordings r indexed by recordings_state_newest",
+     "SEARCH r USING INDEX recordings_state_newest", "in the list's order, until the page is full"},
     {"from call_documents s cross join", "SCAN s VIRTUAL TABLE INDEX 192:M3",
      "documents that match, newest first, until the page is full"},
     {"with m(sid) as (select call_sid from", "SEARCH", "at most FEW_MAX: count_is_few counted them"},
@@ -40,9 +41,10 @@
      "`verify` walks a business in parts of ?4, on the command line"},
 
     /* Tables that are always small. */
-    {"from recording_counts", "SCAN recording_counts",
-     "one row for each state and code of a business, not for each recording"},
-    {"from recording_counts", "SEARCH recording_counts USING PRIMARY KEY (business_id=?)",
+    {"from recording_totals", "SCAN recording_totals", "states and codes"},
+    {"from recording_totals", "SEARCH recording_totals USING PRIMARY KEY (status=?)", "codes of one state"},
+    {"from recording_totals", "USE TEMP B-TREE", "states and codes"},
+    {"from recording_counts", "SEARCH recording_counts USING PRIMARY KEY (business_id=?",
      "states and codes of one business"},
     {"from recording_counts", "USE TEMP B-TREE", "states and codes"}, {"from nodes", "SCAN nodes", "processes"},
     {"from nodes", "USE TEMP B-TREE FOR ORDER BY", "processes"},
@@ -60,6 +62,48 @@
     {"delete from links where business_id = ?1", "SEARCH links USING COVERING INDEX links_business",
      "links that were not used yet"},
     {"from retries", "SEARCH retries USING PRIMARY KEY (business_id=?)", "at most one a code"},
+
+    /* The first rows of an index, in its order. */
+    {"select business_id from businesses where account_sid = ?1", "SEARCH businesses USING INDEX businesses_account",
+     "the first row"},
+    {"select business_id from businesses where business_id > ?1",
+     "SEARCH businesses USING INTEGER PRIMARY KEY (rowid>?)", "the first row"},
+    {"business_id > ?1 order by business_id limit ?2", "SEARCH businesses USING INDEX businesses_stopped_ids",
+     "the first ?2"},
+    {"and s.business_id <= ?5 order by s.business_id limit ?6", "SEARCH s USING INDEX businesses_stopped_ids",
+     "the first ?6"},
+    {"then not exists (select 1 from recordings q", "SEARCH q USING INDEX recordings_queue (rank=? AND business_id=?)",
+     "the first row"},
+    {"and exists (select 1 from recordings f", "SEARCH f USING INDEX recordings_failed", "the first row"},
+    {"from call_moves where business_id >= ?1 order by business_id, call_sid limit 1", "SEARCH call_moves USING",
+     "the first row"},
+    {"select min(business_id) from calls where business_id > ?1", "SEARCH calls USING COVERING INDEX", "the first row"},
+    {"(select max(seq) from changes)", "SEARCH changes", "the last row"},
+    {"(select min(seq) from changes)", "SEARCH changes", "the first row"},
+    {"from changes where seq > ?1 order by seq limit ?2", "SEARCH changes USING INTEGER PRIMARY KEY (rowid>?)",
+     "the first ?2"},
+    {"links indexed by links_expiry where expires_at <= ?1 limit ?2", "SEARCH links USING", "the first ?2"},
+    {"links indexed by links_used where used_at is not null limit ?1", "SEARCH links USING", "the first ?1"},
+    {"sessions indexed by sessions_expiry where expires_at <= ?1 limit ?2", "SEARCH sessions USING", "the first ?2"},
+    {"order by q.enqueued_at limit 1", "SEARCH q USING INDEX recordings_claimable", "the first row"},
+    {"order by q.next_ask_at limit 1", "SEARCH q USING INDEX recordings_later", "the first row"},
+    {"with recursive live(business_id, n)", "SEARCH q USING INDEX recordings_queue (rank=? AND business_id>?)",
+     "the first row of each business"},
+    {"with recursive live(business_id, n)", "SEARCH recordings USING INDEX recordings_queue (rank=?)", "the first row"},
+    {"from recordings r indexed by recordings_failed where", "SEARCH r USING INDEX recordings_failed",
+     "failed ones in the order of the key, at most ?5; of older ones it reads the index alone"},
+    {"lease_until is not null and (lease_until <= ?1", "SEARCH r USING INDEX recordings_leases", "the first ?2"},
+    {"order by next_retry_at limit ?2", "SEARCH recordings USING INDEX recordings_due", "the first ?2"},
+    {"select min(at) from (", "SEARCH", "each the first row of an index"},
+    {"with ranks(rank) as (values (0), (1), (2)) select min((", "SEARCH", "the first row of each rank"},
+    {"select min(enqueued_at) from recordings indexed by recordings_oldest", "SEARCH", "the first row"},
+    {"from recordings indexed by recordings_plays", "SEARCH recordings USING INDEX recordings_plays", "the first ?2"},
+    {"(select max(turn) from retries)", "SEARCH retries USING COVERING INDEX retries_turn", "the last row"},
+
+    /* Leases: at most DOWNLOADS_TOTAL. */
+    {"indexed by recordings_leases where lease_until > ?", "SEARCH r USING INDEX recordings_leases", "leases"},
+    {"from recordings where lease_until > ?1 and lease_until <= ?1 + 30000",
+     "SEARCH recordings USING INDEX recordings_leases", "leases"},
 
     /* The first rows of a list of work. */
     {"select exists (select 1 from call_moves)", "SCAN call_", "each a first row"},
