@@ -218,3 +218,35 @@ def test_a_reader_that_does_not_read_costs_a_bounded_queue_and_looks_again(world
         assert reset.id is not None
         business.tell(server, tapes[0])
         slow.status(tapes[0].sid, "ready")
+
+
+@pytest.mark.sanitized
+def test_pages_are_told_that_no_worker_runs_and_that_one_is_back(world, provider):
+    worker = world.server("worker", role="worker")
+    eventually(lambda: world.live_workers())
+    server = world.server(role="web")
+    business = world.business(provider)
+    tape = provider.tape()
+
+    def reason():
+        status = server.get(f"/api/recordings/{tape.sid}/status", business.viewer).json()
+        [row] = server.get("/api/calls", business.viewer).json()["calls"]
+        assert row["recordings"][0]["error"] == status["error"] and status["status"] == "queued"
+        return status["error"] and status["error"]["code"]
+
+    with Stream(server, business.viewer) as stream:
+        worker.kill()
+        business.tell(server, tape)
+        assert stream.status(tape.sid, "queued").json()["error"] is None and reason() is None
+        world.pass_time(31)
+        told = stream.until(lambda e: e.kind == "reset" or e.json().get("error"))
+        assert told.kind == "reset" or told.json()["error"]["code"] == "no_worker"
+        assert reason() == "no_worker"
+        version = world.row(tape.sid)["version"]
+        gate = threading.Event()
+        tape.acts = [p.hold(gate)]
+        world.server("another", role="worker")
+        stream.until(lambda e: e.kind == "reset" or e.json().get("error") is None)
+        assert reason() is None and world.row(tape.sid)["version"] <= version + 1  # the claim alone wrote to it
+        gate.set()
+        stream.status(tape.sid, "ready")

@@ -66,6 +66,7 @@ struct serve {
   atomic_bool draining;
   _Atomic enum volume_fault volume_fault;
   _Atomic int64_t worker_seen_ms;  /* monotonic: when a worker of any process was last alive; 0: never */
+  atomic_bool worker_was_alive;    /* when the upkeep looked last */
   atomic_bool storage_full;        /* there are workers, and the volume is full for all of them */
   atomic_bool wait_reason_changed; /* what queued recordings wait for has changed since event streams were notified */
   struct changes_trimmer changes_trimmer;

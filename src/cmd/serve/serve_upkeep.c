@@ -129,10 +129,17 @@ static enum err workers_read(struct serve *s) {
   return OK;
 }
 
+/* Also while the database can't be read: that a worker is gone shows by the time that passes. */
+static void worker_watch(struct serve *s) {
+  bool is_alive = serve_worker_alive(s);
+  if (atomic_exchange(&s->worker_was_alive, is_alive) != is_alive) atomic_store(&s->wait_reason_changed, true);
+}
+
 static void upkeep_read(struct serve *s) {
   enum err e = workers_read(s);
   if (e == OK) e = accounts_read_stopped(s);
   if (e == OK) serve_watch_volume(s);
+  worker_watch(s);
 }
 
 /* New credentials start an account. */
