@@ -143,6 +143,7 @@ static int fetch_run(struct fetch_command *f) {
   if (e == OK && f->found == 0) return cmd_fail(f->args, "recording or call %.*s is not known", STR_ARG(f->id));
   if (e == OK && f->found > 1) return cmd_misuse(f->args, "several businesses have it; name one with --business ID");
   if (e == OK) e = app_write(&f->app, fetch_run_enqueue, f);
+  if (e == OK) enqueue_log(&f->row, f->kind, &f->outcome);
   if (e == OK) e = fetch_start_worker(f, &writer, &worker);
   if (e == OK) e = fetch_wait_for_recording(f, worker);
   worker = worker_free(worker);

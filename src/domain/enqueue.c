@@ -21,13 +21,16 @@ struct recording_outcome enqueue_check(const struct recording *row, enum enqueue
 enum err enqueue_run(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind, int64_t now,
                      struct recording *ret_row, struct recording_outcome *ret_outcome) {
   struct recording_event event = event_of(kind);
-  TRY(queue_apply(db, business_id, recording_sid, &event, now, ret_row, ret_outcome));
-  if (!ret_outcome->moved) metric_add(METRIC_DEDUPLICATED, ret_outcome->skip, 1);
-  if (ret_outcome->enqueued && kind != ENQUEUE_PREPARE)
-    log_info("Priority download job enqueued", LOG_RECORDING(ret_row));
-  else if (!ret_outcome->moved)
-    log_debug("Deduplication skip", LOG_RECORDING(ret_row), LOG_TEXT("reason", recording_skip_name(ret_outcome->skip)));
-  return OK;
+  return queue_apply(db, business_id, recording_sid, &event, now, ret_row, ret_outcome);
+}
+
+void enqueue_log(const struct recording *row, enum enqueue_kind kind, const struct recording_outcome *outcome) {
+  if (outcome->file_gone) log_warn("Recording's file is gone", LOG_RECORDING(row));
+  if (outcome->file_seen) log_info("File seen under a failed recording's name", LOG_RECORDING(row));
+  if (outcome->enqueued && kind != ENQUEUE_PREPARE) log_info("Priority download job enqueued", LOG_RECORDING(row));
+  if (outcome->moved) return;
+  metric_add(METRIC_DEDUPLICATED, outcome->skip, 1);
+  log_debug("Deduplication skip", LOG_RECORDING(row), LOG_TEXT("reason", recording_skip_name(outcome->skip)));
 }
 
 enum err enqueue_file_gone(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind,
@@ -36,8 +39,9 @@ enum err enqueue_file_gone(struct db *db, int64_t business_id, struct str record
   struct recording row;
   struct recording_outcome outcome;
   TRY(queue_apply(db, business_id, recording_sid, &event, now, &row, &outcome));
-  if (outcome.moved) log_warn("Recording's file is gone", LOG_RECORDING(&row));
-  return enqueue_run(db, business_id, recording_sid, kind, now, ret_row, ret_outcome);
+  TRY(enqueue_run(db, business_id, recording_sid, kind, now, ret_row, ret_outcome));
+  ret_outcome->file_gone = outcome.moved;
+  return OK;
 }
 
 enum err enqueue_file_seen(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind,
@@ -46,6 +50,7 @@ enum err enqueue_file_seen(struct db *db, int64_t business_id, struct str record
   struct recording row;
   struct recording_outcome outcome;
   TRY(queue_apply(db, business_id, recording_sid, &event, now, &row, &outcome));
-  if (outcome.moved) log_info("File seen under a failed recording's name", LOG_RECORDING(&row));
-  return enqueue_run(db, business_id, recording_sid, kind, now, ret_row, ret_outcome);
+  TRY(enqueue_run(db, business_id, recording_sid, kind, now, ret_row, ret_outcome));
+  ret_outcome->file_seen = outcome.moved;
+  return OK;
 }

@@ -61,8 +61,10 @@ static enum err apply_to_row(struct db *db, const struct recording *row, const s
   return OK;
 }
 
-/* Applies the event to each row. Skips a row that another transaction changed meanwhile. */
+/* Applies the event to each row. Skips a row that another transaction changed meanwhile. Calls on_moved, which may be NULL, for
+ * each row that moved. */
 static enum err apply_to_batch(struct db *db, const struct batch *b, const struct recording_event *event, int64_t now,
+                               void (*on_moved)(void *arg, const struct recording *row), void *arg,
                                int64_t *ret_moved) {
   int64_t moved = 0;
   for (size_t i = 0; i < b->n; i++) {
@@ -72,8 +74,7 @@ static enum err apply_to_batch(struct db *db, const struct batch *b, const struc
     if (e == ERR_CONFLICT) continue;
     TRY(e);
     moved += outcome.moved;
-    if (outcome.moved && next.status == RECORDING_FAILED)
-      recording_log_failure(&next, STR("several workers in a row died or stopped during its download"));
+    if (outcome.moved && on_moved) on_moved(arg, &next);
   }
   *ret_moved = moved;
   return OK;
@@ -105,7 +106,7 @@ static enum err start_trial(void *arg, int64_t business_id) {
   if (b.n == 2 && b.rows[0].failed_at > b.rows[1].failed_at) b.rows[0] = b.rows[1];
   if (b.n == 2) b.n = 1;
   int64_t moved;
-  return apply_to_batch(t->db, &b, &event, t->now, &moved);
+  return apply_to_batch(t->db, &b, &event, t->now, NULL, NULL, &moved);
 }
 
 static enum err start_trials(struct db *db, int64_t now, uint32_t random) {
@@ -114,27 +115,52 @@ static enum err start_trials(struct db *db, int64_t now, uint32_t random) {
                              start_trial, &t);
 }
 
+static void note_expired_lease(void *arg, const struct recording *row) {
+  struct queue_maintained *m = arg;
+  struct queue_expired *x = &m->expired[m->leases_expired++];
+  x->business_id = row->business_id;
+  memcpy(x->call_sid, row->call_sid, sizeof(x->call_sid));
+  memcpy(x->recording_sid, row->recording_sid, sizeof(x->recording_sid));
+  x->has_failed = row->status == RECORDING_FAILED;
+  memcpy(x->error_code, row->error_code, sizeof(x->error_code));
+  x->fail_count = row->fail_count;
+  x->permanent = row->permanent;
+}
+
 enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_maintained) {
   struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
   TRY(batch_init(&b, QUEUE_MAINTAIN_MAX));
-  int64_t leases_expired, due;
+  int64_t expired, due;
+  ret_maintained->leases_expired = 0;
   struct recording_event event = {.kind = RECORDING_LEASE_EXPIRED, .jitter = jitter};
   TRY(recordings_lapsed(db, now, QUEUE_MAINTAIN_MAX, batch_add, &b));
-  TRY(apply_to_batch(db, &b, &event, now, &leases_expired));
+  TRY(apply_to_batch(db, &b, &event, now, note_expired_lease, ret_maintained, &expired));
   b.n = 0;
   event.kind = RECORDING_RETRY_DUE;
   TRY(recordings_due(db, now, QUEUE_MAINTAIN_MAX, batch_add, &b));
-  TRY(apply_to_batch(db, &b, &event, now, &due));
+  TRY(apply_to_batch(db, &b, &event, now, NULL, NULL, &due));
   TRY(recordings_demote(db, now - RECORDING_PLAY_RANK_MS, QUEUE_MAINTAIN_MAX));
   TRY(start_trials(db, now, jitter));
-  struct queue_maintained maintained = {.leases_expired = (int)leases_expired, .due = (int)due};
-  TRY(recordings_next_event(db, now, &maintained.next_at));
+  TRY(recordings_next_event(db, now, &ret_maintained->next_at));
   struct retries_row row;
   enum err e = retries_next(db, &row);
   if (e != OK && e != ERR_NOT_FOUND) return e;
-  maintained.retries = e == OK;
-  *ret_maintained = maintained;
+  ret_maintained->due = (int)due;
+  ret_maintained->retries = e == OK;
   return OK;
+}
+
+void queue_log_maintained(const struct queue_maintained *maintained) {
+  for (int i = 0; i < maintained->leases_expired; i++) {
+    const struct queue_expired *x = &maintained->expired[i];
+    log_warn("Expired lease taken back", LOG_RECORDING(x));
+    if (!x->has_failed) continue;
+    struct recording row = {.business_id = x->business_id, .fail_count = x->fail_count, .permanent = x->permanent};
+    memcpy(row.call_sid, x->call_sid, sizeof(row.call_sid));
+    memcpy(row.recording_sid, x->recording_sid, sizeof(row.recording_sid));
+    memcpy(row.error_code, x->error_code, sizeof(row.error_code));
+    recording_log_failure(&row, STR("several workers in a row died or stopped during its download"));
+  }
 }
 
 /* ---- claims ---- */
@@ -271,7 +297,7 @@ enum err queue_retry_part(struct db *db, struct retries_row *row, int limit, int
   TRY(recordings_failed(db, row->business_id, str_from(row->code), row->since, str_from(row->after), limit, batch_add,
                         &b));
   int64_t moved;
-  TRY(apply_to_batch(db, &b, &event, now, &moved));
+  TRY(apply_to_batch(db, &b, &event, now, NULL, NULL, &moved));
   row->queued += moved;
   if (b.n > 0) memcpy(row->after, b.rows[b.n - 1].recording_sid, sizeof(row->after));
   *ret_more = b.n == b.max;

@@ -28,15 +28,28 @@ enum {
  * webhook may have to wait for one. */
 enum { QUEUE_MAINTAIN_MAX = 50, QUEUE_RETRY_FIRST = 200, QUEUE_RETRY_PART = 50 };
 
+/* A recording whose lease expired, after that. */
+struct queue_expired {
+  int64_t business_id;
+  char call_sid[SID_SIZE];
+  char recording_sid[SID_SIZE];
+  bool has_failed; /* it failed for it; else it is queued again */
+  char error_code[RECORDING_ERROR_CODE_SIZE];
+  int64_t fail_count;
+  bool permanent;
+};
 struct queue_maintained {
-  int leases_expired; /* leases taken back from workers that died or hang */
+  struct queue_expired expired[QUEUE_MAINTAIN_MAX];
+  int leases_expired; /* leases taken back from workers that died or hang: so many of `expired` */
   int due;            /* recordings whose back-off is over: queued again */
   int64_t next_at;    /* call queue_maintain again by then (database time); 0: nothing is waiting */
   bool retries;       /* true: call queue_retry_next */
 };
 /* Takes back expired leases, queues retries that are due, lowers the rank of plays that were not repeated, starts due
- * trials of accounts. jitter: uniform random. */
+ * trials of accounts. jitter: uniform random. *ret_maintained is written also on an error. */
 CHECKED enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_maintained);
+/* Logs the expired leases, after the commit. */
+void queue_log_maintained(const struct queue_maintained *maintained);
 /* Leases the next recording to owner for 30 s. owner: the worker's name. ERR_NOT_FOUND: nothing may be filled now.
  * ERR_CONFLICT: another writer changed the row. */
 CHECKED enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,

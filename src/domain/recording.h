@@ -103,6 +103,8 @@ struct recording_outcome {
   bool moved;               /* *ret_next differs from row: the caller must store it */
   bool enqueued;            /* true if this event put it into the queue */
   enum recording_skip skip; /* when not moved */
+  bool file_gone;           /* set by enqueue_file_gone: it had no file any more */
+  bool file_seen;           /* set by enqueue_file_seen: it was queued to have its file checked */
 };
 
 /* Applies an event. *ret_next is a copy of row, changed if the outcome says moved. */

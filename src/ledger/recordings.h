@@ -17,7 +17,8 @@ enum {
   RECORDING_URL_SIZE = 2049,
   RECORDING_TEXT_SIZE = 1025,
   RECORDING_NAME_SIZE = 160,
-  RECORDING_ETAG_SIZE = 48
+  RECORDING_ETAG_SIZE = 48,
+  RECORDING_ERROR_CODE_SIZE = 32
 };
 
 /* The longest that a stored time may lie ahead. A time further ahead counts as past, so that no row waits for ever after the
@@ -63,7 +64,7 @@ struct recording {
   int64_t fail_count;
   int64_t failed_at;     /* the last failure */
   int64_t next_retry_at; /* 0: not by itself */
-  char error_code[32];
+  char error_code[RECORDING_ERROR_CODE_SIZE];
   bool permanent;
   int64_t not_found_count;
   int64_t first_404_at;

@@ -204,8 +204,7 @@ static void claim_take_result(void *arg) {
     if (c->e != ERR_CLOSED) log_error("Could not read the queue", LOG_ERR(c->e));
     atomic_store(&w->woken, true);
   } else {
-    if (c->maintained.leases_expired)
-      log_warn("Expired leases taken back", LOG_INT("count", c->maintained.leases_expired));
+    queue_log_maintained(&c->maintained);
     bool claims = c->most > 0; /* without a claim no recording that becomes due needs to be met at once */
     if (claims && c->maintained.next_at && c->maintained.next_at < w->maintain_at_ms)
       w->maintain_at_ms = c->maintained.next_at;

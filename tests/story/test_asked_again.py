@@ -170,9 +170,11 @@ def test_a_worker_killed_in_the_pause_is_replaced(world, provider):
     business.tell(first, tape)
     eventually(lambda: len(tape.asks) == 1)
     first.kill()
-    world.server("second")
+    second = world.server("second")
     world.pass_time_until(lambda: world.state(tape.sid) == "ready", step=10, within=90)
     assert world.row(tape.sid)["fail_count"] == 0 and len(tape.asks) == 2
+    [line] = second.wait_lines("Expired lease taken back")
+    assert f"call={tape.call_sid} recording={tape.sid}" in line
 
 
 def test_new_credentials_come_during_the_pause(world, provider):

@@ -103,10 +103,13 @@ static enum err retry_enqueue(struct db *db, struct db_call *c) {
 }
 
 static void retry_on_enqueued(struct db_call *c) {
-  if (c->result == OK)
-    retry_answer(retry_request_of(c));
-  else
-    retry_answer_err(retry_request_of(c), c->result);
+  struct retry_request *r = retry_request_of(c);
+  if (c->result != OK) {
+    retry_answer_err(r, c->result);
+    return;
+  }
+  enqueue_log(&r->row, r->kind, &r->outcome);
+  retry_answer(r);
 }
 
 static enum err retry_read_row(struct db *db, struct db_call *c) {

@@ -185,7 +185,10 @@ static void note_way(struct playback_request *p) {
 static void playback_request_on_written(struct db_call *c) {
   struct playback_request *p = playback_request_of(c);
   if (c->result == OK && p->outcome.enqueued) p->began_fill = true;
-  if (c->result == OK) note_way(p);
+  if (c->result == OK) {
+    note_way(p);
+    enqueue_log(&p->row, enqueue_kind_of(p), &p->outcome);
+  }
   if (http_gone(c->x))
     playback_request_abandon(p);
   else if (c->result != OK)
