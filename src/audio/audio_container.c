@@ -185,6 +185,7 @@ void container_init(struct container *c, enum audio_kind kind) {
 }
 
 void container_feed(struct container *c, struct str bytes) {
+  uint64_t end = c->fed_bytes + bytes.n;
   while (bytes.n > 0 && c->state != CONTAINER_OVER) {
     if (c->left > 0) {
       size_t n = c->left < bytes.n ? (size_t)c->left : bytes.n;
@@ -197,9 +198,11 @@ void container_feed(struct container *c, struct str bytes) {
     memcpy(c->head + c->head_bytes, bytes.p, n);
     c->head_bytes += n;
     bytes = str_skip(bytes, n);
+    c->fed_bytes = end - bytes.n;
     while (c->state != CONTAINER_OVER && c->left == 0 && c->head_bytes == c->wanted_bytes)
       KINDS[c->kind].step(c, (const unsigned char *)c->head);
   }
+  c->fed_bytes = end;
 }
 
 int64_t container_duration_ms(const struct container *c) {
@@ -218,5 +221,6 @@ bool container_is_bad(const struct container *c) {
 }
 
 bool container_is_whole(const struct container *c) {
+  if (c->fed_bytes < c->end) return false;
   return c->state == CONTAINER_OVER || (c->left == 0 && c->head_bytes == 0);
 }

@@ -133,6 +133,7 @@ void elements_step(struct container *c, const unsigned char *p) {
   uint64_t id = container_big(p, id_bytes), most = ((uint64_t)1 << (7 * size_bytes)) - 1;
   uint64_t size = container_big(p + id_bytes, size_bytes) & most;
   if (holds_elements(id)) {
+    if (id == ID_SEGMENT && size < most && size < INT64_MAX - c->fed_bytes) c->end = c->fed_bytes + size;
     container_skip(c, 0, ELEMENTS_HEAD_BYTES);
   } else if (size == most) { /* (2) */
     c->state = CONTAINER_OVER;

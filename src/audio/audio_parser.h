@@ -50,6 +50,8 @@ struct container {
   enum container_state state;
   char head[CONTAINER_HEAD_BYTES]; /* what is being parsed */
   size_t head_bytes, wanted_bytes;
+  uint64_t fed_bytes;      /* to container_feed */
+  uint64_t end;            /* where the file's own size says that it ends; 0: unknown */
   uint64_t left;           /* bytes to skip */
   bool has_begun;          /* what begins the file was read */
   bool is_wide;            /* AMR-WB */

@@ -192,13 +192,13 @@ static void make_webm(struct buf *b, const char *duration, bool live, bool simpl
   if (duration) add_element(&info, 0x4489, 2, str_of(duration, 4));
   add_element(b, 0x1a45dfa3, 4, STR("\x42\x82\x84webm"));
   add_big(b, 0x18538067, 4);
-  add_big(b, live ? 0xff : 0x01ffffff000000ff, live ? 1 : 8);
+  add_big(b, live ? 0xff : 0x01ffffffffffffff, live ? 1 : 8);
   add_element(b, 0x1549a966, 4, buf_str(&info));
   add_element(b, 0x1654ae6b, 4, STR("\xae\x8a\xd7\x81\x01\x83\x81\x02\xe1\x83\x9f\x81\x02"));
   for (int cluster = 0; cluster < 2; cluster++) {
     NEW_SOUND(time);
     add_big(b, 0x1f43b675, 4);
-    add_big(b, live ? 0xff : 0x01ffffff000000ff, live ? 1 : 8);
+    add_big(b, live ? 0xff : 0x01ffffffffffffff, live ? 1 : 8);
     add_big(&time, (uint64_t)(cluster * 5000 * ms), 4);
     add_element(b, 0xe7, 1, buf_str(&time));
     for (int i = 0; i < 250; i++) add_block(b, simple, i * 20 * ms, 20 * ms);
@@ -469,12 +469,28 @@ static void a_container_that_lies_is_read_to_its_end_all_the_same(void **state) 
   assert_false(heard.info.whole);
 }
 
+static void a_webm_that_is_shorter_than_it_says_is_not_whole(void **state) {
+  (void)state;
+  NEW_SOUND(b);
+  make_webm(&b, "\x46\x1c\x40\x00", false, true, 1000000);
+  char *segment = memmem(b.p, b.n, "\x18\x53\x80\x67", 4);
+  assert_non_null(segment);
+  size_t body = (size_t)(segment - b.p) + 12, size = b.n - body;
+  for (size_t i = 0; i < 7; i++) segment[5 + i] = (char)((uint64_t)size >> (48 - 8 * i) & 255);
+  assert_true(sound_hear(buf_str(&b), 60, true).info.whole);
+  size_t last_block = 39;
+  struct heard heard = sound_hear(str_head(buf_str(&b), b.n - last_block), 60, true);
+  assert_int_equal(heard.info.kind, AUDIO_WEBM);
+  assert_false(heard.info.whole);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(containers_tell_their_duration),
       cmocka_unit_test(containers_behind_junk_and_tags_are_found),
       cmocka_unit_test(a_wav_behind_junk_is_found),
       cmocka_unit_test(headers_alone_are_not_audio),
+      cmocka_unit_test(a_webm_that_is_shorter_than_it_says_is_not_whole),
       cmocka_unit_test(a_container_that_lies_is_read_to_its_end_all_the_same),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
