@@ -90,14 +90,15 @@ enum err sessions_find(struct db *db, struct str token, int64_t now, struct sess
   struct digest_of d = digest_of(token);
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "select s.business_id, s.role, s.subject, s.key_id, s.expires_at from sessions s"
+               "select s.business_id, s.role, s.subject, s.key_id, s.expires_at, s.created_at from sessions s"
                " join businesses b on b.business_id = s.business_id and b.removed_at is null"
                " left join keys k on k.key_id = s.key_id"
                " where s.digest = ?1 and s.expires_at > ?2"
                " and (s.key_id is null or (k.key_id is not null and k.revoked_at is null))",
                DB_BLOB(token_digest_view(d.bytes)), DB_INT(now)));
   TRY(db_next(&q));
-  struct session s = {.business_id = db_int(&q, 0), .key_id = db_int(&q, 3), .expires_at = db_int(&q, 4)};
+  struct session s = {
+      .business_id = db_int(&q, 0), .key_id = db_int(&q, 3), .expires_at = db_int(&q, 4), .created_at = db_int(&q, 5)};
   enum err e = str_copy(s.role, sizeof(s.role), db_text(&q, 1));
   if (e == OK) e = str_copy(s.subject, sizeof(s.subject), db_text(&q, 2));
   if (e != OK) return ERR_CORRUPT;

@@ -22,6 +22,7 @@ struct session {
   char subject[SESSION_SUBJECT_SIZE]; /* "" none */
   int64_t key_id;                     /* the API key that opened it, and with which it ends; 0: none */
   int64_t expires_at;
+  int64_t created_at; /* sessions_create ignores it */
 };
 
 /* Creates a session. If the same key or subject has SESSIONS_PER_CREDENTIAL_MAX sessions in that role, or the business has

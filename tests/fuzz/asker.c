@@ -20,12 +20,13 @@ static bool inside(struct str part, struct str text) {
 static void feed_cookie(const struct http_request *r, struct str text) {
   struct cookie_rules rules;
   struct http_fields f;
-  struct str value;
+  struct cookie_values values;
   require(cookie_rules_set(&rules, true, STR(""), false) == OK);
-  if (cookie_find(&rules, r, &value) == OK) {
-    require(inside(value, text) && value.n <= COOKIE_VALUE_MAX);
+  bool found = cookie_find(&rules, r, &values) == OK;
+  for (size_t i = 0; found && i < values.count; i++) {
+    require(inside(values.all[i], text) && values.all[i].n <= COOKIE_VALUE_MAX);
     http_fields_init(&f);
-    cookie_set(&rules, value, 60, &f);
+    cookie_set(&rules, values.all[i], 60, &f);
     require(!f.bad);
   }
   if (cookie_rules_set(&rules, false, text, true) != OK) return;

@@ -146,7 +146,8 @@ def credentials(s):
     yield Credential("our page's cookie", ("admin", "a"),
                      lambda: {**s.session(a.key("admin")), "Origin": f"http://127.0.0.1:{s.server.port}"}, cookie=True)
     yield Credential("no cookie of ours", None, {"Cookie": "callreel=" + "x" * 43})
-    yield Credential("two cookies", None, lambda: {"Cookie": s.session(a.viewer)["Cookie"] + "; callreel=" + "y" * 43})
+    yield Credential("two cookies", ("viewer", "a"),
+                     lambda: {"Cookie": s.session(a.viewer)["Cookie"] + "; callreel=" + "y" * 43}, cookie=True)
     yield Credential("an old JWT", None, bearer(s.jwt(lives=-31)))
     yield Credential("a JWT within leeway", ("viewer", "a"), bearer(s.jwt(lives=-15)))
     yield Credential("a JWT of tomorrow", None, bearer(s.jwt(nbf=int(time.time()) + 86400)))
@@ -321,6 +322,28 @@ def test_a_session_is_its_credentials_and_no_more(stage):
     s.get("/api/session", fresh, 200)
     s.world.clock.advance(10)
     problem(s.get("/api/session", fresh), 401)
+
+
+def test_of_two_cookies_the_newer_session_counts_and_signing_out_ends_both(stage):
+    s = stage
+    older = s.session(s.a.viewer)
+    s.world.clock.advance(60)
+    newer = s.session(s.a.key("agent"))
+    for pair in ([older, newer], [newer, older], [older, newer, {"Cookie": "callreel=" + "x" * 43}], [newer, newer]):
+        both = {"Cookie": "; ".join(one["Cookie"] for one in pair)}
+        assert s.get("/api/session", both, 200).json()["role"] == "agent", pair
+        s.get(f"/api/recordings/{s.tape.sid}/stream", {**both, **MEDIA}, 206)
+    assert s.get("/api/session", {"Cookie": older["Cookie"] + "; callreel=a b"}, 200).json()["role"] == "viewer"
+    many = "; ".join(f"callreel={c * 43}" for c in "abcde")
+    problem(s.get("/api/session", {"Cookie": many}), 401)
+    out = s.get("/api/session", {"Cookie": f"{newer['Cookie']}; {older['Cookie']}"}, 204, method="DELETE")
+    assert sorted("Partitioned" in line for line in out.all("set-cookie")) == [False, True]
+    for cookie in (older, newer):
+        problem(s.get("/api/session", cookie), 401)
+    # the session that is left counts when the newer one has ended
+    older, newer = s.session(s.a.viewer), s.session(s.a.viewer)
+    s.get("/api/session", newer, 204, method="DELETE")
+    s.get("/api/session", {"Cookie": f"{newer['Cookie']}; {older['Cookie']}"}, 200)
 
 
 def test_a_user_is_told_by_an_id_and_never_by_a_number_or_an_address(stage):

@@ -116,16 +116,22 @@ static enum err subject_of_session(const struct api_loop *l, const struct sessio
   return OK;
 }
 
-static enum err subject_of_cookie(const struct api_request *req, struct str token, struct subject *ret_subject) {
+/* Of several values only the database tells the newest session. */
+static enum err subject_of_cookie(const struct api_request *req, const struct cookie_values *values,
+                                  struct subject *ret_subject) {
   uint8_t digest[SHA256_SIZE];
   struct session row;
+  uint64_t version;
+  const struct session_seen *seen = req->seen;
+  if (seen) {
+    if (!seen->is_there) return ERR_DENIED;
+    session_token_digest(str_from(seen->token), digest);
+    return subject_of_session(req->loop, &seen->row, str_from(seen->token), digest, seen->version, ret_subject);
+  }
+  if (values->count > 1) return ERR_NOT_YET;
+  struct str token = values->all[0];
   if (token.n != SESSION_TOKEN_SIZE - 1) return ERR_DENIED;
   session_token_digest(token, digest);
-  if (req->seen) {
-    if (!req->seen->is_there) return ERR_DENIED;
-    return subject_of_session(req->loop, &req->seen->row, token, digest, req->seen->version, ret_subject);
-  }
-  uint64_t version;
   if (!session_cache_find(req->loop->session_cache, req->api->versions, digest, &row, &version)) return ERR_NOT_YET;
   return subject_of_session(req->loop, &row, token, digest, version, ret_subject);
 }
@@ -152,16 +158,16 @@ static enum err subject_of_authorization(const struct api_loop *l, const struct 
 static enum err auth_find_subject(const struct api_request *req, struct subject *ret_subject,
                                   unsigned *ret_credential) {
   const struct http_request *r = req->request;
-  struct str token;
+  struct cookie_values values;
   if (http_header_count(r, STR("Authorization")))
     return subject_of_authorization(req->loop, r, ret_subject, ret_credential);
   if ((req->match.route->access & ROUTE_WHO) == ROUTE_MEDIA && signed_url_present(r->query)) {
     *ret_credential = METRIC_CREDENTIAL_URL;
     return subject_of_url(req->loop, req->match.params[0], r->query, ret_subject);
   }
-  enum err e = cookie_find(req->api->cookie, r, &token);
+  enum err e = cookie_find(req->api->cookie, r, &values);
   *ret_credential = e == ERR_NOT_FOUND ? METRIC_CREDENTIAL_MISSING : METRIC_CREDENTIAL_SESSION;
-  return e == OK ? subject_of_cookie(req, token, ret_subject) : ERR_DENIED;
+  return e == OK ? subject_of_cookie(req, &values, ret_subject) : ERR_DENIED;
 }
 
 enum err auth_still_admits(const struct api_loop *l, const struct http_exchange *x, const struct subject *subject) {

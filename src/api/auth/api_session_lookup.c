@@ -14,24 +14,42 @@
 struct session_lookup {
   struct db_call db_call;
   void (*resume)(struct api *a, struct http_exchange *x, const struct session_seen *seen);
-  char token[SESSION_TOKEN_SIZE];
-  uint8_t digest[SHA256_SIZE];
-  struct session_seen seen;
+  char tokens[COOKIE_VALUES_MAX][SESSION_TOKEN_SIZE];
+  size_t count;
+  struct session_seen seen; /* of the newest session */
 };
 
-static enum err session_read_row(struct db *db, struct db_call *c) {
+/* Reads one token's session, and keeps it if it is the newest. ERR_NOT_FOUND: it has none. */
+static enum err session_read_token(struct db *db, struct session_lookup *l, const char *token) {
+  uint8_t digest[SHA256_SIZE];
+  struct session_seen seen = {.is_there = true};
+  struct str text = str_from(token);
+  session_token_digest(text, digest);
+  TRY(sessions_find(db, text, l->db_call.now, &seen.row));
+  seen.version = session_version(l->db_call.api->versions, digest, seen.row.key_id, seen.row.business_id);
+  TRY(sessions_find(db, text, l->db_call.now, &seen.row)); /* again: the version must be older than the row */
+  memcpy(seen.token, token, sizeof(seen.token));
+  if (!l->seen.is_there || seen.row.created_at >= l->seen.row.created_at) l->seen = seen;
+  return OK;
+}
+
+static enum err session_read_rows(struct db *db, struct db_call *c) {
   struct session_lookup *l = (struct session_lookup *)(void *)c; /* db_call is the first member */
-  TRY(sessions_find(db, str_from(l->token), c->now, &l->seen.row));
-  l->seen.version = session_version(c->api->versions, l->digest, l->seen.row.key_id, l->seen.row.business_id);
-  return sessions_find(db, str_from(l->token), c->now,
-                       &l->seen.row); /* again: the version must be older than the row */
+  for (size_t i = 0; i < l->count; i++) {
+    enum err e = session_read_token(db, l, l->tokens[i]);
+    if (e != OK && e != ERR_NOT_FOUND) return e;
+  }
+  return l->seen.is_there ? OK : ERR_NOT_FOUND;
 }
 
 static void session_on_row(struct db_call *c) {
   struct session_lookup *l = (struct session_lookup *)(void *)c;
-  l->seen.is_there = c->result == OK;
+  uint8_t digest[SHA256_SIZE];
   metric_add(METRIC_SESSION_LOOKUPS, 0, 1);
-  if (c->result == OK) session_cache_put(c->loop->session_cache, l->digest, l->seen.version, &l->seen.row);
+  if (c->result == OK) {
+    session_token_digest(str_from(l->seen.token), digest);
+    session_cache_put(c->loop->session_cache, digest, l->seen.version, &l->seen.row);
+  }
   if (c->result != OK && c->result != ERR_NOT_FOUND)
     problem_answer_err(c->x, c->result);
   else if (!http_gone(c->x))
@@ -42,7 +60,7 @@ static void session_on_row(struct db_call *c) {
 
 void session_lookup(struct api_request *req,
                     void (*resume)(struct api *a, struct http_exchange *x, const struct session_seen *seen)) {
-  struct str token = STR_NONE;
+  struct cookie_values values = {.count = 0};
   struct session_lookup *l = calloc(1, sizeof(*l));
   if (!l) {
     problem_answer_err(req->x, ERR_NOMEM);
@@ -50,12 +68,10 @@ void session_lookup(struct api_request *req,
   }
   l->resume = resume;
   db_call_begin(&l->db_call, req);
-  enum err e = cookie_find(req->api->cookie, req->request, &token);
-  if (e == OK) e = str_copy(l->token, sizeof(l->token), token);
-  if (e == OK) {
-    session_token_digest(token, l->digest);
-    e = db_call_read(&l->db_call, session_read_row, session_on_row);
-  }
+  enum err e = cookie_find(req->api->cookie, req->request, &values);
+  for (size_t i = 0; i < values.count; i++)
+    if (values.all[i].n == SESSION_TOKEN_SIZE - 1) memcpy(l->tokens[l->count++], values.all[i].p, values.all[i].n);
+  if (e == OK) e = db_call_read(&l->db_call, session_read_rows, session_on_row);
   if (e == OK) return;
   problem_answer_err(req->x, e);
   db_call_end(&l->db_call);

@@ -24,8 +24,9 @@ enum { ANSWER_MAX = 2048 };
 
 struct session_request {
   struct db_call db_call;
-  struct session session;         /* POST: the row to write */
-  char token[SESSION_TOKEN_SIZE]; /* POST: of the new session; DELETE: of the session to end */
+  struct session session;                             /* POST: the row to write */
+  char tokens[COOKIE_VALUES_MAX][SESSION_TOKEN_SIZE]; /* POST: the first: of the new session; DELETE: of those to end */
+  size_t count;                                       /* DELETE */
 };
 
 /* db_call is the first member. */
@@ -66,7 +67,7 @@ static enum err session_create_row(struct db *db, struct db_call *c) {
     return ERR_DENIED; /* the JWT has expired and is accepted only within its leeway */
   TRY(str_copy(w->session.role, sizeof(w->session.role), str_from(access_role_name(s->role))));
   TRY(str_copy(w->session.subject, sizeof(w->session.subject), str_from(s->name)));
-  return sessions_create(db, &w->session, w->token);
+  return sessions_create(db, &w->session, w->tokens[0]);
 }
 
 static void session_on_created(struct db_call *c) {
@@ -74,14 +75,14 @@ static void session_on_created(struct db_call *c) {
   struct http_fields f;
   answer_fields(&f);
   if (c->result == OK) {
-    cookie_set(c->api->cookie, str_from(w->token), (w->session.expires_at - c->now + 999) / 1000, &f);
+    cookie_set(c->api->cookie, str_from(w->tokens[0]), (w->session.expires_at - c->now + 999) / 1000, &f);
     answer_empty(c->x, 204, &f);
   } else if (c->result == ERR_DENIED) {
     problem_answer(c->x, PROBLEM_UNAUTHORIZED, NULL);
   } else {
     problem_answer_err(c->x, c->result);
   }
-  secret_wipe(w->token, sizeof(w->token));
+  secret_wipe(w->tokens, sizeof(w->tokens));
   db_call_end(c);
   free(w);
 }
@@ -139,36 +140,41 @@ static void session_answer_signed_out(const struct api *a, struct http_exchange 
 }
 
 static enum err session_end_row(struct db *db, struct db_call *c) {
-  return sessions_end(db, str_from(session_request_of(c)->token));
+  const struct session_request *w = session_request_of(c);
+  for (size_t i = 0; i < w->count; i++) TRY(sessions_end(db, str_from(w->tokens[i])));
+  return OK;
 }
 
 static void session_on_ended(struct db_call *c) {
   struct session_request *w = session_request_of(c);
   if (c->result == OK) {
-    char digest[SESSION_DIGEST_TEXT_SIZE];
-    session_digest(str_from(w->token), digest);
-    /* This process forgets the session at once; other processes when they read the change. */
-    session_changed(c->api->versions, c->subject.business_id, str_from(digest));
+    for (size_t i = 0; i < w->count; i++) {
+      char digest[SESSION_DIGEST_TEXT_SIZE];
+      session_digest(str_from(w->tokens[i]), digest);
+      /* This process forgets the session at once; other processes when they read the change. */
+      session_changed(c->api->versions, c->subject.business_id, str_from(digest));
+    }
     session_answer_signed_out(c->api, c->x);
   } else {
     problem_answer_err(c->x, c->result);
   }
-  secret_wipe(w->token, sizeof(w->token));
+  secret_wipe(w->tokens, sizeof(w->tokens));
   db_call_end(c);
   free(w);
 }
 
 void api_end_session(void *arg, struct http_exchange *x) {
   struct api_request *req = arg;
-  struct str token;
-  if (cookie_find(req->api->cookie, req->request, &token) != OK || token.n != SESSION_TOKEN_SIZE - 1) {
+  struct cookie_values values;
+  if (cookie_find(req->api->cookie, req->request, &values) != OK) {
     session_answer_signed_out(req->api,
                               x); /* the request has no session cookie: it was admitted by another credential */
     return;
   }
   struct session_request *w = session_request_new(req);
   if (!w) return;
-  memcpy(w->token, token.p, token.n); /* calloc made the terminating NUL */
-  w->db_call.outlives_caller = true;  /* the session ends even if the client has left */
+  for (size_t i = 0; i < values.count; i++) /* calloc made the terminating NULs */
+    if (values.all[i].n == SESSION_TOKEN_SIZE - 1) memcpy(w->tokens[w->count++], values.all[i].p, values.all[i].n);
+  w->db_call.outlives_caller = true; /* the sessions end even if the client has left */
   session_begin_write(w, session_end_row, session_on_ended);
 }

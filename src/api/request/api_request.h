@@ -41,6 +41,7 @@ struct session_seen {
   bool is_there;
   uint64_t version; /* read before the session was */
   struct session row;
+  char token[SESSION_TOKEN_SIZE]; /* of the cookie's values, the one with the newest session */
 };
 
 struct api_request {
@@ -50,7 +51,7 @@ struct api_request {
   const struct http_request *request;
   struct http_match match;
   bool under_base;                 /* its path begins with the path of PUBLIC_BASE_URL */
-  const struct session_seen *seen; /* of its cookie; NULL: not read */
+  const struct session_seen *seen; /* of its cookies; NULL: not read */
   struct subject subject;
   char id[SID_SIZE]; /* set by request_id */
 };

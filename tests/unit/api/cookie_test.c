@@ -2,6 +2,7 @@
 #include "asked.h"
 
 #include "api/auth/api_cookie.h"
+#include "base/buf.h"
 
 static struct cookie_rules rules_of(bool https, const char *base, bool framed) {
   struct cookie_rules rules;
@@ -9,7 +10,7 @@ static struct cookie_rules rules_of(bool https, const char *base, bool framed) {
   return rules;
 }
 
-static void only_a_cookie_of_our_name_with_one_good_value_is_found(void **state) {
+static void only_good_values_of_a_cookie_of_our_name_are_found(void **state) {
   (void)state;
   static const struct {
     const char *first, *second; /* Cookie headers */
@@ -27,9 +28,11 @@ static void only_a_cookie_of_our_name_with_one_good_value_is_found(void **state)
       {"a=b", "callreel=abc", OK, "abc"},
       {"callreel=abc", "callreel=abc", OK, "abc"},
       {"callreel=abc; callreel=abc", NULL, OK, "abc"},
-      {"callreel=abc; callreel=abd", NULL, ERR_INVALID, NULL},
-      {"callreel=abc", "callreel=abd", ERR_INVALID, NULL},
-      {"callreel=abc; callreel=", NULL, ERR_INVALID, NULL},
+      {"callreel=abc; callreel=abd", NULL, OK, "abc abd"},
+      {"callreel=abc; callreel=abd; callreel=abc", "callreel=abe", OK, "abc abd abe"},
+      {"callreel=a; callreel=b; callreel=c", "callreel=d; callreel=e", ERR_INVALID, NULL},
+      {"callreel=abc; callreel=", NULL, OK, "abc"},
+      {"callreel=a b; callreel=abc", NULL, OK, "abc"},
       {"callreel=", NULL, ERR_INVALID, NULL},
       {"callreel=\"abc\"", NULL, ERR_INVALID, NULL},
       {"callreel=a b", NULL, ERR_INVALID, NULL},
@@ -45,10 +48,13 @@ static void only_a_cookie_of_our_name_with_one_good_value_is_found(void **state)
   struct cookie_rules rules = rules_of(false, "", false);
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct asked a;
-    struct str value = STR("untouched");
+    struct cookie_values values = {{STR("untouched")}, 1};
+    struct buf all CLEANUP(buf_done) = BUF_INIT(200);
     asked_set(&a, HTTP_GET, "h", (const char *[]){"Cookie", cases[i].first, "cookie", cases[i].second, NULL});
-    if (cookie_find(&rules, &a.request, &value) != cases[i].e) fail_msg("%s", cases[i].first);
-    assert_true(str_eq(value, str_from(cases[i].e == OK ? cases[i].value : "untouched")));
+    if (cookie_find(&rules, &a.request, &values) != cases[i].e) fail_msg("%s", cases[i].first);
+    for (size_t k = 0; k < values.count; k++)
+      assert_int_equal(buf_addf(&all, "%s%.*s", k ? " " : "", STR_ARG(values.all[k])), OK);
+    assert_true(str_eq(buf_str(&all), str_from(cases[i].e == OK ? cases[i].value : "untouched")));
   }
 }
 
@@ -58,11 +64,11 @@ static void a_value_has_256_bytes_at_most(void **state) {
   for (int n = 255; n <= 257; n++) {
     char text[300], filling[300];
     struct asked a;
-    struct str value;
+    struct cookie_values values;
     memset(filling, 'x', sizeof(filling));
     (void)snprintf(text, sizeof(text), "callreel=%.*s", n, filling);
     asked_set(&a, HTTP_GET, "h", (const char *[]){"Cookie", text, NULL});
-    assert_int_equal(cookie_find(&rules, &a.request, &value), n <= COOKIE_VALUE_MAX ? OK : ERR_INVALID);
+    assert_int_equal(cookie_find(&rules, &a.request, &values), n <= COOKIE_VALUE_MAX ? OK : ERR_INVALID);
   }
 }
 
@@ -86,15 +92,15 @@ static void it_is_set_as_the_address_and_the_frames_demand(void **state) {
     struct http_fields f;
     char text[1000], pair[100];
     struct asked a;
-    struct str value;
+    struct cookie_values values;
     http_fields_init(&f);
     cookie_set(&rules, STR("tok"), 60, &f);
     assert_string_equal(line_of(&f, "Set-Cookie", text, sizeof(text)), cases[i].line);
     /* cookie_find reads what a browser sends back */
     (void)snprintf(pair, sizeof(pair), "%.*s", (int)strcspn(text, ";"), text);
     asked_set(&a, HTTP_GET, "h", (const char *[]){"Cookie", pair, NULL});
-    assert_int_equal(cookie_find(&rules, &a.request, &value), OK);
-    assert_true(str_eq(value, STR("tok")));
+    assert_int_equal(cookie_find(&rules, &a.request, &values), OK);
+    assert_true(values.count == 1 && str_eq(values.all[0], STR("tok")));
   }
 }
 
@@ -118,15 +124,18 @@ static void its_age_is_within_0_and_12_hours(void **state) {
   }
 }
 
-static void it_is_cleared_with_what_it_was_set_with(void **state) {
+static void it_is_cleared_however_it_was_set(void **state) {
   (void)state;
   struct cookie_rules rules = rules_of(true, "/sub", true);
   struct http_fields f;
-  char text[1000];
   http_fields_init(&f);
   cookie_clear(&rules, &f);
-  assert_string_equal(line_of(&f, "Set-Cookie", text, sizeof(text)),
-                      "__Secure-callreel=; Path=/sub; HttpOnly; SameSite=None; Secure; Partitioned; Max-Age=0");
+  static const char expected[] =
+      "Set-Cookie: __Secure-callreel=; Path=/sub; HttpOnly; SameSite=None; Secure; Partitioned; Max-Age=0\r\n"
+      "Set-Cookie: __Secure-callreel=; Path=/sub; HttpOnly; SameSite=Lax; Secure; Max-Age=0\r\n"
+      "Set-Cookie: __Secure-callreel=; Path=/; HttpOnly; SameSite=None; Secure; Partitioned; Max-Age=0\r\n"
+      "Set-Cookie: __Secure-callreel=; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=0\r\n";
+  assert_true(!f.bad && str_eq(str_of(f.bytes, f.n), str_from(expected)));
 }
 
 static void a_value_that_is_none_is_never_sent(void **state) {
@@ -155,11 +164,11 @@ static void a_path_that_a_cookie_can_not_be_kept_to_is_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(only_a_cookie_of_our_name_with_one_good_value_is_found),
+      cmocka_unit_test(only_good_values_of_a_cookie_of_our_name_are_found),
       cmocka_unit_test(a_value_has_256_bytes_at_most),
       cmocka_unit_test(it_is_set_as_the_address_and_the_frames_demand),
       cmocka_unit_test(its_age_is_within_0_and_12_hours),
-      cmocka_unit_test(it_is_cleared_with_what_it_was_set_with),
+      cmocka_unit_test(it_is_cleared_however_it_was_set),
       cmocka_unit_test(a_value_that_is_none_is_never_sent),
       cmocka_unit_test(a_path_that_a_cookie_can_not_be_kept_to_is_refused),
   };
