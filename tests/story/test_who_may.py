@@ -291,6 +291,15 @@ def test_what_a_signed_url_gives_may_be_shown_by_an_isolated_page_elsewhere(stag
         for headers in ({}, {"Range": "bytes=0-1"}):
             assert s.get(f"{url}?{query}", headers).header("cross-origin-resource-policy") == "cross-origin", what
             assert not s.server.get(url, s.a.viewer, headers).header("cross-origin-resource-policy"), what
+    stream = f"/api/recordings/{s.tape.sid}/stream"
+    etag = s.get(f"{stream}?{query}", {}).header("etag")
+    altered = query[:-2] + ("A" if query[-2] != "A" else "B") + query[-1]
+    for status, asked, headers in ((416, query, {"Range": "bytes=99999999-"}), (412, query, {"If-Match": '"other"'}),
+                                   (304, query, {"If-None-Match": etag}), (401, altered, {}), (401, "sig=", {})):
+        answer = s.get(f"{stream}?{asked}", headers, status)
+        assert answer.header("cross-origin-resource-policy") == "cross-origin", (status, answer)
+    gone = s.get(f"/api/recordings/{s.tape.sid}/nothing?{query}", {}, 404)
+    assert not gone.header("cross-origin-resource-policy")
 
 
 def test_a_session_is_its_credentials_and_no_more(stage):

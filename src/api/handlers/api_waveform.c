@@ -6,7 +6,6 @@
 #include "api/request/api_answer.h"
 #include "api/request/api_db_call.h"
 #include "api/request/api_request.h"
-#include "api/media/api_media_response.h"
 #include "api/request/problem.h"
 #include "audio/audio_peaks.h"
 #include "domain/recording.h"
@@ -51,7 +50,6 @@ static void waveform_answer_peaks(struct waveform_request *l) {
   answer_fields(&f);
   answer_lines(&f, STR("Vary: Accept\r\n"));
   waveform_add_location(l, &f);
-  media_response_share(&l->db_call.subject, &f);
   struct str type = l->wants_binary ? STR("application/octet-stream") : STR("application/json");
   db_call_answer_large(&l->db_call, &f, type, buf_str(&l->bytes));
 }

@@ -195,7 +195,6 @@ void live_body_answer(const struct live_body_request *request) {
   int64_t first, last;
   media_response_fields(request->loop->api, &f, &item, request->cache_status, is_download);
   if (is_download) http_field(&f, STR("Content-Disposition"), request->disposition);
-  media_response_share(request->subject, &f);
   answer_origin(request->x, &f);
   switch (http_select(http_request(request->x), &have, &first, &last)) {
     case HTTP_SELECT_WHOLE:

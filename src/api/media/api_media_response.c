@@ -99,10 +99,6 @@ void media_response_fields(const struct api *a, struct http_fields *f, const str
     field_recording_path(a, f, STR("Content-Location"), item->recording_sid, download ? "download" : "stream");
 }
 
-void media_response_share(const struct subject *subject, struct http_fields *f) {
-  if (subject->kind == SUBJECT_URL) answer_lines(f, STR("Cross-Origin-Resource-Policy: cross-origin\r\n"));
-}
-
 /* Takes the header lines of a stream's hit from item, or makes them and keeps them there. */
 static void add_kept_fields(const struct api *a, struct http_fields *f, struct open_file *item) {
   if (item->head_n) {
@@ -152,7 +148,6 @@ void media_response_answer(struct api_loop *l, struct http_exchange *x, const st
   else
     add_kept_fields(l->api, &f, item);
   if (disposition.n) http_field(&f, STR("Content-Disposition"), disposition);
-  media_response_share(subject, &f);
   switch (http_select(http_request(x), &have, &first, &last)) {
     case HTTP_SELECT_WHOLE:
       break;

@@ -27,8 +27,6 @@ void media_response_count(struct api_loop *l, const struct subject *subject, con
  * COLLAPSED if the request waited for the file. disposition: the value of Content-Disposition; empty: a stream. */
 void media_response_answer(struct api_loop *l, struct http_exchange *x, const struct subject *subject,
                            struct open_file *item, enum cache_status cache_status, struct str disposition);
-/* A page of another site that isolates itself (Cross-Origin-Embedder-Policy) may show what its signed URL gives. */
-void media_response_share(const struct subject *subject, struct http_fields *f);
 /* Writes all header fields of a response with item's bytes, except Content-Range and Content-Disposition. */
 void media_response_fields(const struct api *a, struct http_fields *f, const struct open_file *item,
                            enum cache_status cache_status, bool download);

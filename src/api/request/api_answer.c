@@ -7,6 +7,7 @@
 
 #include "api/request/api_loop.h"
 #include "api/request/api_origin.h"
+#include "domain/signed_url.h"
 
 enum { DECIMAL_SIZE = 20 }; /* digits of an int64_t, and one to spare */
 
@@ -66,9 +67,20 @@ void answer_content_range(struct http_fields *f, int64_t first, int64_t last, in
   answer_lines(f, str_of(at, (size_t)(end - at)));
 }
 
+/* The request is for media by a signed URL, whether the URL is valid or not. */
+static bool is_shared_media(const struct http_request *r) {
+  static const char *const parts[] = {"/stream", "/download", "/waveform", "/api/recordings/file/"};
+  if (!signed_url_present(r->query) || http_header_count(r, STR("Authorization"))) return false;
+  for (size_t i = 0; i < COUNT_OF(parts); i++)
+    if (str_contains(r->path, str_from(parts[i]))) return true;
+  return false;
+}
+
 void answer_origin(const struct http_exchange *x, struct http_fields *f) {
   const struct api *a = http_app_arg(x);
-  origin_cors(a->origins, http_request(x), f);
+  const struct http_request *r = http_request(x);
+  origin_cors(a->origins, r, f);
+  if (is_shared_media(r)) answer_lines(f, STR("Cross-Origin-Resource-Policy: cross-origin\r\n"));
 }
 
 void answer_bytes(struct http_exchange *x, int status, struct http_fields *f, struct str content_type,

@@ -17,7 +17,9 @@ void answer_field_int(struct http_fields *f, struct str name, int64_t value);
 /* Adds Content-Range: bytes first-last/length. first < 0: no range, only length (for a 416). */
 void answer_content_range(struct http_fields *f, int64_t first, int64_t last, int64_t length);
 
-/* Adds the CORS headers. Call it once before http_respond; the functions below call it themselves. */
+/* Adds the CORS headers, and Cross-Origin-Resource-Policy to answers to signed URLs, errors too: a page of another site that
+ * isolates itself (Cross-Origin-Embedder-Policy) may show them. Call it once before http_respond; the functions below call it
+ * themselves. */
 void answer_origin(const struct http_exchange *x, struct http_fields *f);
 /* These send the answer. body is copied before they return. */
 void answer_bytes(struct http_exchange *x, int status, struct http_fields *f, struct str content_type, struct str body);
