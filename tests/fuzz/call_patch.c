@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/handlers/api_calls_patch.h"
+#include "api/handlers/api_json_numbers.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -19,7 +20,9 @@ static void check_merged(const struct call_patch *p, const char *before) {
   require(e == OK || e == ERR_TOO_BIG);
   if (e != OK) return;
   require(buf_terminate(&once, &text) == OK);
-  json_t *read = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+  struct buf hidden CLEANUP(buf_done) = BUF_INIT(64 * 1024); /* jansson reads no number such as 1e999 */
+  require(json_numbers_hide(buf_str(&once), &hidden) == OK);
+  json_t *read = json_loadb(hidden.p, hidden.n, JSON_REJECT_DUPLICATES, NULL);
   require(json_is_object(read));
   json_decref(read);
   require(call_patch_merge(p, text, &twice) == OK && str_eq(buf_str(&once), buf_str(&twice)));

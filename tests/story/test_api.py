@@ -95,6 +95,12 @@ def test_a_call_is_edited_by_merge_patch(world, stage):
     assert answer.status == 200
     assert answer.json()["customer_name"] == "Zoë" and answer.json()["metadata"] == {"a": [1, 2.5, None, {"b": "ü"}]}
     assert patch({"metadata": {"c": 1, "a": None}}).json()["metadata"] == {"c": 1}
+    written = b'{"price":1.10,"big":12345678901234567890,"exp":1e5,"huge":-1e999,"list":[1.0,{"x":2.50}],"text":"1.10"}'
+    for times in range(2):  # and once more over what is stored
+        answer = patch(b'{"metadata":' + written + b"}")
+        assert written[1:] in answer.body and written[1:] in server.get(url, business.viewer).body
+    assert b'"metadata":{"c":1,' in patch(b'{"metadata":{"price":null,"big":null,"exp":null,"huge":null,"list":null,"text":null,"d":7.00}}').body
+    assert b'"d":7.00' in patch(b'{"metadata":{"e":null}}').body and patch({"metadata": {"d": None}}).json()["metadata"] == {"c": 1}
     assert patch({"customer_name": None}).json()["customer_name"] is None
     assert server.get(url, business.viewer).json()["ref"] == "order-7"
     assert patch({}).status == 200

@@ -10,6 +10,7 @@
 
 #include "api/handlers/api_calls.h"
 #include "api/handlers/api_handlers.h"
+#include "api/handlers/api_json_numbers.h"
 #include "api/request/api_answer.h"
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
@@ -17,7 +18,7 @@
 #include "api/request/problem.h"
 #include "domain/call_view.h"
 
-enum { FIELD_SIZE = 65, DETAIL_MAX = 512 };
+enum { FIELD_SIZE = 65, DETAIL_MAX = 512, HIDDEN_MAX = 1024 * 1024 /* of a body of at most 64 KiB */ };
 
 /* ---- the patch (pure functions) ---- */
 
@@ -41,8 +42,22 @@ static bool patch_read_member(struct call_patch *p, struct str key, const json_t
   return true;
 }
 
+/* The document with hidden numbers (api_json_numbers.h), in members other than metadata shown. NULL: it is no JSON. */
+static json_t *patch_parse(struct str body, size_t flags, json_error_t *ret_error) {
+  struct buf hidden CLEANUP(buf_done) = BUF_INIT(HIDDEN_MAX);
+  if (json_numbers_hide(body, &hidden) != OK) return NULL;
+  json_t *document = json_loadb(hidden.n ? hidden.p : "", hidden.n, flags, ret_error);
+  for (void *m = json_object_iter(document); m; m = json_object_iter_next(document, m)) {
+    const char *key = json_object_iter_key(m);
+    if (strcmp(key, "metadata") == 0 || json_numbers_restore(document, key) == OK) continue;
+    json_decref(document);
+    return NULL;
+  }
+  return document;
+}
+
 enum err call_patch_read(struct str body, struct call_patch *ret_patch, char *ret_field, size_t size) {
-  struct call_patch p = {.document = json_loadb(body.n ? body.p : "", body.n, JSON_REJECT_DUPLICATES, NULL)};
+  struct call_patch p = {.document = patch_parse(body, JSON_REJECT_DUPLICATES, NULL)};
   void *member = json_object_iter(p.document); /* NULL for anything but an object */
   if (!json_is_object(p.document)) {
     json_decref(p.document);
@@ -75,23 +90,22 @@ static const char *find_member_with_nul(const char *name, json_t *value) {
 }
 
 enum err call_patch_explain(struct str body, struct buf *b) {
-  json_error_t error;
-  json_t *document = json_loadb(body.n ? body.p : "", body.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+  json_error_t error = {.position = 0};
+  json_t *document = patch_parse(body, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
   const char *name = find_member_with_nul("", document);
-  enum err e = OK;
   struct str shown = name ? str_head_utf8(str_from(name), FIELD_SIZE - 1) : STR_NONE;
-  if (name)
+  size_t at = 0;
+  enum err e = json_numbers_origin(body, error.position > 0 ? (size_t)error.position : 0, &at);
+  if (e == OK && name)
     e = buf_addf(b, "The text of %.*s holds U+0000, which can't be stored.", STR_ARG(shown));
-  else if (document)
+  else if (e == OK && document)
     e = buf_add(b, STR("The body is not a JSON object."));
-  else if (json_error_code(&error) == json_error_null_byte_in_key)
-    e = buf_addf(b, "A member's name holds U+0000, which can't be stored: see byte %d.", error.position);
-  else if (json_error_code(&error) == json_error_duplicate_key)
-    e = buf_addf(b, "A member is there twice: see byte %d.", error.position);
-  else if (json_error_code(&error) == json_error_numeric_overflow)
-    e = buf_addf(b, "A number is too large: see byte %d.", error.position);
-  else
-    e = buf_addf(b, "The body is not JSON: see byte %d.", error.position);
+  else if (e == OK && json_error_code(&error) == json_error_null_byte_in_key)
+    e = buf_addf(b, "A member's name holds U+0000, which can't be stored: see byte %zu.", at);
+  else if (e == OK && json_error_code(&error) == json_error_duplicate_key)
+    e = buf_addf(b, "A member is there twice: see byte %zu.", at);
+  else if (e == OK)
+    e = buf_addf(b, "The body is not JSON: see byte %zu.", at);
   json_decref(document);
   return e;
 }
@@ -125,29 +139,24 @@ static enum err patch_merge(json_t *target, const json_t *patch) {
   return OK;
 }
 
-static int patch_add_json(const char *bytes, size_t n, void *arg) {
-  struct {
-    struct buf *b;
-    enum err e;
-  } *sink = arg;
-  if (sink->e == OK) sink->e = buf_add(sink->b, str_of(bytes, n));
-  return sink->e == OK ? 0 : -1;
+static enum err patch_add_json(const json_t *value, struct buf *b) {
+  char *dumped = json_dumps(value, JSON_COMPACT);
+  enum err e = dumped ? json_numbers_show(str_from(dumped), b) : ERR_NOMEM;
+  free(dumped);
+  return e;
 }
 
 enum err call_patch_merge(const struct call_patch *p, const char *metadata, struct buf *b) {
-  struct {
-    struct buf *b;
-    enum err e;
-  } sink = {b, OK};
-  json_t *target = json_loads(metadata, 0, NULL);
+  struct buf hidden CLEANUP(buf_done) = BUF_INIT(HIDDEN_MAX);
+  TRY(json_numbers_hide(str_from(metadata), &hidden));
+  json_t *target = json_loadb(hidden.n ? hidden.p : "", hidden.n, 0, NULL);
   if (!json_is_object(target)) {
     json_decref(target);
     target = json_object();
   }
   if (!target) return ERR_NOMEM;
   enum err e = patch_merge(target, p->metadata);
-  if (e == OK && json_dump_callback(target, patch_add_json, &sink, JSON_COMPACT) != 0)
-    e = sink.e != OK ? sink.e : ERR_NOMEM;
+  if (e == OK) e = patch_add_json(target, b);
   json_decref(target);
   return e;
 }

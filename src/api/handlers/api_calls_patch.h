@@ -4,6 +4,7 @@
  *   call_patch_merge(&patch, call.metadata, &metadata);
  *   call_patch_done(&patch);
  *
+ * Numbers of metadata keep their text, however many digits they have.
  * Thread rule: pure. */
 #pragma once
 
