@@ -269,7 +269,9 @@ static int demo_print_result(struct demo *d) {
   if (e == OK) e = print_line(&b);
   if (e != OK) return cmd_fail(d->args, "standard output can't be written");
   if (d->args->json) return CMD_DONE;
-  fprintf(stderr, "DATA_DIR=%s callreel signin --business %lld prints a link to look at it.\n", d->app.data_dir,
+  buf_clear(&b);
+  if (print_program(&b, &d->app, d->args) != OK) return cmd_fail(d->args, "out of memory");
+  fprintf(stderr, "To look at it, get a link that signs you in:\n  %.*s signin --business %lld\n", STR_ARG(buf_str(&b)),
           (long long)d->ids[0]);
   return CMD_DONE;
 }

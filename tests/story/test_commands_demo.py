@@ -53,6 +53,16 @@ def test_a_simulator_that_runs_is_used(world):
     assert said["simulator"] == simulator.base_url and simulator.alive()
 
 
+def test_the_command_that_it_prints_works_in_another_shell(world):
+    server = world.server()
+    done = world.run("demo", "--server", f"http://127.0.0.1:{server.port}", within=60)
+    assert done.returncode == 0, done
+    command = done.stderr.strip().splitlines()[-1].strip()
+    assert command.endswith("signin --business 1"), command
+    said = subprocess.run(["sh", "-c", command], cwd="/", env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=30)
+    assert said.returncode == 0 and "/signin?token=" in said.stdout, said
+
+
 def test_staying_keeps_the_simulator_until_a_signal(world):
     server = world.server()
     log = world.directory / "demo"

@@ -1,6 +1,8 @@
 """The main journey: a webhook announces a recording, callreel stores it, and people play it."""
+import json
 import re
 import stat
+from urllib.parse import unquote_to_bytes
 
 import pytest
 
@@ -83,6 +85,9 @@ def test_a_ready_recording_plays_by_every_kind_of_range(world, ready):
         assert answer.header("content-range") == f"bytes {first}-{last}/{n}", wanted
         assert answer.header("etag"), wanted
     for wanted in (f"bytes={n}-", f"bytes={n + 5}-{n + 9}", "bytes=-0"):
+        answer = server.get(url, business.viewer, {"Range": wanted})
+        assert (answer.status, answer.header("content-range")) == (416, f"bytes */{n}"), wanted
+    for wanted in (f"bytes={n}-,{n + 10}-{n + 20}", f"bytes=-0,{n}-"):  # several, of which none can be had
         answer = server.get(url, business.viewer, {"Range": wanted})
         assert (answer.status, answer.header("content-range")) == (416, f"bytes */{n}"), wanted
     for wanted in ("bytes=5-2", "bytes=a-b", "lines=1-2", "bytes=", "bytes=1"):
@@ -201,6 +206,13 @@ def test_a_download_has_a_name_for_people(world, ready):
         extended = re.search(r"filename\*=UTF-8''(\S+)", disposition)
         assert extended and extended.group(1).endswith("AnaM%C3%BCller%20x.mp3"), disposition
         assert server.get(target, business.viewer, {"Range": "bytes=3-7"}).body == tape.mp3[3:8]
+    for name in ("x" * 200, "ש" * 100, "é" * 100):
+        patched = server.call("PATCH", f"/api/calls/{tape.call_sid}", {"Content-Type": "application/merge-patch+json"},
+                              json.dumps({"customer_name": name}).encode(), business.key("agent"))
+        assert patched.status == 200, patched
+        disposition = server.get(f"/api/calls/{tape.call_sid}/download", business.viewer).header("content-disposition")
+        extended = unquote_to_bytes(re.search(r"filename\*=UTF-8''(\S+)", disposition).group(1))
+        assert len(extended) <= 255 and extended.decode().endswith(".mp3") and name[0] in extended.decode(), extended
 
 
 def test_a_call_shows_its_recordings_and_legs(world, ready):
