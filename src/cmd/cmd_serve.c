@@ -275,6 +275,7 @@ static void serve_tear_down(struct serve *s) {
   s->volume = volume_free(s->volume);
   s->store = blob_close(s->store);
   free(s->stopped.ids);
+  free(s->access_changes.changes);
   lock_done(&s->lock);
   app_done(&s->app);
 }

@@ -1,4 +1,5 @@
 """No business can see anything of another."""
+import hashlib
 import json
 import sqlite3
 import time
@@ -160,6 +161,28 @@ def test_urls_that_may_not_be_asked_are_taken_and_never_asked(world, provider):
         play = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA)
         assert (play.status, play.code()) == (502, "forbidden_url"), url
     assert provider.asks == [] and trap.asks == []
+
+
+def test_many_keys_made_at_once_cost_each_process_these_keys_alone(world, provider):
+    business = world.business(provider)
+    texts = [f"cr_{n:040d}" for n in range(6000)]
+    rows = [(business.id, hashlib.sha256(text.encode()).digest()) for text in texts]
+    made = "insert into keys (business_id, role, digest, created_at) values (?, 'viewer', ?, 1)"
+    db = sqlite3.connect(world.database, timeout=20)
+    with db:
+        db.executemany(made, rows[:5000])
+    server = world.server(ADMIN_LISTEN="127.0.0.1:0")
+    before = server.figures()["callreel_access_rows_total"]
+    assert before >= 5000
+    with db:
+        for row in rows[5000:]:
+            key = db.execute(made, row).lastrowid
+            db.execute("insert into changes (kind, business_id, id, at_ms) values ('key', ?, ?, ?)",
+                       (business.id, str(key), int(time.time() * 1000)))
+    db.close()
+    for text in (texts[-1], texts[5000], texts[0]):
+        eventually(lambda text=text: server.get("/api/calls", text).status == 200, 10, "the key is known")
+    assert server.figures()["callreel_access_rows_total"] - before == 1000
 
 
 def test_every_stopped_account_is_known_to_be_however_many_there_are(world, provider):

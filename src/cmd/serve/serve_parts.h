@@ -20,10 +20,11 @@
 
 /* Businesses and keys that have changed since the access snapshot was made. */
 struct access_changes {
-  struct access_change changes[256];
-  size_t count;
-  bool all; /* too many changes, or unknown ones: read everything again */
+  struct access_change *changes; /* owned */
+  size_t count, room;
+  bool all; /* more than ACCESS_CHANGES_MAX changes, or unknown ones: read everything again */
 };
+enum { ACCESS_CHANGES_MAX = 16384 };
 
 /* A sorted list of businesses. */
 struct business_ids {

@@ -81,12 +81,24 @@ enum err serve_load_access(struct serve *s) {
   return accounts_read_all(s);
 }
 
+static enum err access_changes_add(struct access_changes *news, const struct access_change *change) {
+  if (news->count == ACCESS_CHANGES_MAX) return ERR_TOO_BIG;
+  if (news->count == news->room) {
+    size_t room = news->room ? news->room * 2 : 64;
+    struct access_change *grown = realloc(news->changes, room * sizeof(grown[0]));
+    if (!grown) return ERR_NOMEM;
+    news->changes = grown;
+    news->room = room;
+  }
+  news->changes[news->count++] = *change;
+  return OK;
+}
+
+/* change: NULL: unknown ones. */
 static void access_add_change(struct serve *s, const struct access_change *change) {
   LOCKED(&s->lock);
-  if (change && s->access_changes.count < COUNT_OF(s->access_changes.changes))
-    s->access_changes.changes[s->access_changes.count++] = *change;
-  else
-    s->access_changes.all = true;
+  if (s->access_changes.all) return;
+  if (!change || access_changes_add(&s->access_changes, change) != OK) s->access_changes.all = true;
 }
 
 void serve_note_access(struct serve *s, const struct access_change *change) {
@@ -104,11 +116,11 @@ static enum err access_read_changes(struct serve *s, const struct access_changes
   return OK;
 }
 
+/* The caller frees its changes. */
 static struct access_changes access_take_changes(struct serve *s) {
   LOCKED(&s->lock);
   struct access_changes news = s->access_changes;
-  s->access_changes.count = 0;
-  s->access_changes.all = false;
+  s->access_changes = (struct access_changes){NULL, 0, 0, false};
   return news;
 }
 
@@ -153,13 +165,14 @@ static enum err accounts_read_changed(struct serve *s, const struct access_chang
 static void access_refresh(struct serve *s, int64_t now) {
   static int64_t next_complaint; /* only the main thread uses it */
   struct access_changes news = access_take_changes(s);
-  if (!news.count && !news.all) return;
+  if (!news.count && !news.all) return; /* then it has no memory either */
   enum err e = access_read_changes(s, &news);
   if (e != OK) {
     access_add_change(s, NULL); /* read everything at the next turn */
     if (upkeep_is_due(&next_complaint, now, COMPLAINT_MS)) log_error("Could not read businesses and keys", LOG_ERR(e));
   }
   IGNORE(accounts_read_changed(s, &news)); /* read again later */
+  free(news.changes);
 }
 
 /* ---- writing ---- */
