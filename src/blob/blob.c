@@ -147,7 +147,8 @@ enum err blob_open(struct blob_store *s, const char *name, int *ret_fd, int64_t 
 
 enum err blob_delete(struct blob_store *s, const char *name) {
   if (!blob_name_is_valid(name)) return ERR_INVALID;
-  return s->operations->remove(s, name);
+  TRY(s->operations->remove(s, name));
+  return s->operations->sync_directory_of(s, name);
 }
 
 enum err blob_find(struct blob_store *s, const char *stem, char ret_name[BLOB_NAME_SIZE]) {
@@ -184,6 +185,39 @@ enum err blob_each(struct blob_store *s, blob_each_fn *fn, void *arg) {
 
 enum err blob_each_below(struct blob_store *s, const char *directory, blob_each_fn *fn, void *arg) {
   return blob_name_is_valid(directory) ? blob_walk_whole(s, directory, fn, arg) : ERR_INVALID;
+}
+
+struct deleting {
+  struct blob_store *store;
+  char last[BLOB_PART_NAME_SIZE]; /* the file that was deleted last; "": its directory is synced */
+};
+
+static size_t directory_length(const char *name) {
+  const char *slash = strrchr(name, '/');
+  return slash ? (size_t)(slash - name) : 0;
+}
+
+static enum err deleting_sync(struct deleting *d) {
+  if (!d->last[0]) return OK;
+  TRY(d->store->operations->sync_directory_of(d->store, d->last));
+  d->last[0] = '\0';
+  return OK;
+}
+
+static enum err deleting_take(void *arg, const char *name, int64_t size, bool is_part) {
+  struct deleting *d = arg;
+  size_t n = directory_length(name);
+  (void)size, (void)is_part;
+  if (d->last[0] && (n != directory_length(d->last) || memcmp(d->last, name, n) != 0)) TRY(deleting_sync(d));
+  enum err e = d->store->operations->remove(d->store, name);
+  if (e != OK) return e == ERR_NOT_FOUND ? OK : e;
+  return str_copy(d->last, sizeof(d->last), str_from(name));
+}
+
+enum err blob_delete_below(struct blob_store *s, const char *directory) {
+  struct deleting d = {.store = s};
+  TRY(blob_each_below(s, directory, deleting_take, &d));
+  return deleting_sync(&d);
 }
 
 enum err blob_walk_new(struct blob_store *s, const char *directory, struct blob_walk **ret_walk) {

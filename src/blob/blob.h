@@ -90,7 +90,10 @@ typedef enum err blob_each_fn(void *arg, const char *name, int64_t size, bool is
 CHECKED enum err blob_each(struct blob_store *s, blob_each_fn *fn, void *arg);
 /* The same for the files below one directory. If the directory is missing, there are none. */
 CHECKED enum err blob_each_below(struct blob_store *s, const char *directory, blob_each_fn *fn, void *arg);
-/* The same in pieces. ERR_NOT_FOUND: no such directory. */
+/* Deletes every file below one directory, and makes that durable: one sync for each directory that had files, or two if it has
+ * directories too. If the directory is missing, there are none. */
+CHECKED enum err blob_delete_below(struct blob_store *s, const char *directory);
+/* The same as blob_each_below in pieces. ERR_NOT_FOUND: no such directory. */
 struct blob_walk;
 CHECKED enum err blob_walk_new(struct blob_store *s, const char *directory, struct blob_walk **ret_walk);
 /* Reads at most *entries more directory entries, and subtracts from *entries how many it read. ERR_NOT_FOUND: the walk is

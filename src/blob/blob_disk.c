@@ -290,7 +290,10 @@ static enum err disk_open(struct blob_store *s, const char *name, int *ret_fd, i
 }
 
 static enum err disk_remove(struct blob_store *s, const char *name) {
-  TRY(fs_unlink(disk_store_of(s)->dir, name));
+  return fs_unlink(disk_store_of(s)->dir, name);
+}
+
+static enum err disk_sync_directory_of(struct blob_store *s, const char *name) {
   return fs_sync_parent(disk_store_of(s)->dir, name);
 }
 
@@ -326,6 +329,7 @@ static const struct blob_operations DISK = {
     .each_part = disk_each_part,
     .open = disk_open,
     .remove = disk_remove,
+    .sync_directory_of = disk_sync_directory_of,
     .exists = disk_exists,
     .free_bytes = disk_free_bytes,
     .walk = disk_walk,

@@ -25,7 +25,8 @@ struct blob_operations {
   enum err (*remove_part)(struct blob_store *s, const char *owner, int64_t token);
   enum err (*each_part)(struct blob_store *s, blob_part_fn *fn, void *arg);
   enum err (*open)(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size);
-  enum err (*remove)(struct blob_store *s, const char *name);
+  enum err (*remove)(struct blob_store *s, const char *name); /* without syncing its directory */
+  enum err (*sync_directory_of)(struct blob_store *s, const char *name);
   enum err (*exists)(struct blob_store *s, const char *name); /* OK or ERR_NOT_FOUND */
   enum err (*free_bytes)(struct blob_store *s, uint64_t *ret_free, uint64_t *ret_total);
   enum err (*walk)(struct blob_store *s, const char *directory, struct blob_walk **ret_walk); /* "." is the store */

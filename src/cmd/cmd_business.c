@@ -188,13 +188,6 @@ struct purge {
   int64_t business_id;
 };
 
-static enum err purge_delete_file(void *arg, const char *name, int64_t size, bool is_part) {
-  const struct purge *d = arg;
-  (void)size, (void)is_part;
-  enum err e = blob_delete(d->store, name);
-  return e == ERR_NOT_FOUND ? OK : e;
-}
-
 static enum err purge_delete_part(void *arg, const char *owner, int64_t token, int64_t size) {
   const struct purge *d = arg;
   int64_t business_id;
@@ -211,7 +204,7 @@ static enum err purge_delete_files(struct edit_request *w) {
   char directory[24];
   if (app_open_store(w->app, w->args, &d.store) != CMD_DONE) return ERR_IO;
   (void)snprintf(directory, sizeof(directory), "%lld", (long long)w->id);
-  enum err e = blob_each_below(d.store, directory, purge_delete_file, &d);
+  enum err e = blob_delete_below(d.store, directory);
   if (e == OK) e = blob_each_part(d.store, purge_delete_part, &d);
   blob_close(d.store);
   return e;
