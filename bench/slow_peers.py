@@ -6,9 +6,12 @@ head: a request's head that does not end. body: a webhook to TARGET whose head i
 `here` once all have connected; the end of the input ends it."""
 import os
 import select
-import socket
 import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/story"))
+import wire  # found as the line above says
 
 EVERY_S = 2.0
 CONNECTS_AT_ONCE = 200
@@ -17,19 +20,14 @@ COME_AGAIN_AT_ONCE = 20  # in each turn of the poll, which ends early if anythin
 
 class Peers:
     def __init__(self, port, count, part, target):
-        self.address, self.count, self.socks = ("127.0.0.1", port), count, {}
+        self.port, self.count, self.socks = port, count, {}
         head = f"POST {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Twilio-Signature: none\r\n"
         whole = f"{head}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 60000\r\n\r\na="
         self.first = (head + "X-Slow: " if part == "head" else whole).encode()
         self.poll = select.epoll()
 
     def add(self):
-        one = socket.socket()
-        one.setblocking(False)
-        try:
-            one.connect(self.address)
-        except BlockingIOError:
-            pass
+        one = wire.connecting(self.port)
         self.socks[one.fileno()] = [one, False]
         self.poll.register(one, select.EPOLLOUT | select.EPOLLIN)
 

@@ -11,6 +11,8 @@ import socket
 import sys
 import time
 
+import wire
+
 ASKERS = 64
 DRIBBLE_EVERY_S = 0.2
 
@@ -32,15 +34,6 @@ class Script:
         self.requests.append((f"POST /webhooks/twilio/{business_id}/call HTTP/1.1\r\n{common}X-Twilio-Signature: none\r\n"
                               "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\na=b").encode())
         self.head = f"GET {targets[0]} HTTP/1.1\r\n{auth}".encode()
-
-    def connect(self):
-        one = socket.socket()
-        one.setblocking(False)
-        try:
-            one.connect(self.address)
-        except BlockingIOError:
-            pass
-        return one
 
     def gather(self):
         """Opens connections: a third sends nothing, a third sends slowly, a third requests much and reads nothing."""
@@ -86,7 +79,7 @@ class Script:
             self.askers.pop(old.fileno(), None)
             old.close()
             self.counts["closed"] += 1
-        one = self.connect()
+        one = wire.connecting(self.address[1])
         self.askers[one.fileno()] = [one, b"", True]
         self.poll.register(one, select.EPOLLIN | select.EPOLLOUT)
 

@@ -167,6 +167,17 @@ class Connection:
         return self.read()
 
 
+def connecting(port):
+    """A socket that does not block, and connects while the caller goes on."""
+    one = socket.socket()
+    one.setblocking(False)
+    try:
+        one.connect(("127.0.0.1", port))
+    except BlockingIOError:
+        pass
+    return one
+
+
 def request_bytes(method, target, port, headers=(), body=None):
     headers = list(headers.items() if isinstance(headers, dict) else headers)
     names = {name.lower() for name, _ in headers}
