@@ -129,6 +129,10 @@ void api_on_changes_lost(struct api *a) {
   event_feed_lost(a->event_feed);
 }
 
+void api_wait_reason_changed(struct api *a, int64_t business_id) {
+  event_feed_reset(a->event_feed, business_id);
+}
+
 /* Has loops close the files of rows that changed, at most every SWEEP_MS: deleted files must free their space. */
 static void sweep_open_files(struct api *a) {
   int64_t now = clock_mono_ms();

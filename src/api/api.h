@@ -31,6 +31,8 @@ void api_key_changed(struct api *a, int64_t business_id, int64_t key_id);
 void api_check_streams(struct api *a, int64_t business_id);
 /* (any thread) A session ended. digest: as a CHANGE_SESSION has it; empty: any session of the business. */
 void api_session_changed(struct api *a, int64_t business_id, struct str digest);
+/* (any thread) What queued recordings of the business (0: of all) wait for has changed: its event streams get a reset. */
+void api_wait_reason_changed(struct api *a, int64_t business_id);
 /* The changes thread's: api_on_change for each change, api_on_changes_lost when some were missed, api_tick after each read. */
 void api_on_change(struct api *a, const struct change *change);
 void api_on_changes_lost(struct api *a);

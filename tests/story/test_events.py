@@ -250,3 +250,22 @@ def test_pages_are_told_that_no_worker_runs_and_that_one_is_back(world, provider
         assert reason() is None and world.row(tape.sid)["version"] <= version + 1  # the claim alone wrote to it
         gate.set()
         stream.status(tape.sid, "ready")
+
+
+@pytest.mark.sanitized
+def test_a_stopped_account_is_told_to_its_own_pages_alone(world, provider):
+    server = world.server()
+    elsewhere = world.provider()
+    stopped, other = world.business(provider), world.business(elsewhere, "Other")
+    provider.outage = p.status(401)
+    with Stream(server, stopped.viewer) as a, Stream(server, other.viewer) as b:
+        tape = provider.tape()
+        stopped.tell(server, tape)
+        a.until(lambda e: e.kind == "reset")
+        provider.outage = None
+        world.pass_time_until(lambda: world.state(tape.sid) == "ready", step=5, within=90)
+        a.until(lambda e: e.kind == "reset")
+        tape = elsewhere.tape()
+        other.tell(server, tape)
+        b.status(tape.sid, "ready")
+        assert not [e for e in b.seen if e.kind == "reset"]

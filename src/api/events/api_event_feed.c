@@ -338,12 +338,17 @@ static void forget_positions(struct event_feed *f) {
       entry->covered_seq = entry->newest_seq = entry->newest_numbered_seq = 0;
 }
 
-void event_feed_lost(struct event_feed *f) {
-  forget_positions(f);
-  struct event_feed_batch *batch CLEANUP(batch_free) = event_feed_has_streams(f) ? batch_new(0, 0) : NULL;
+void event_feed_reset(struct event_feed *f, int64_t business_id) {
+  struct event_feed_batch *batch CLEANUP(batch_free) = event_feed_has_streams(f) ? batch_new(business_id, 0) : NULL;
   if (!batch) return;
   batch->lost = true;
-  for (unsigned i = 0; i < f->parts.loops; i++) deliver_to_loop(f, i, batch);
+  for (unsigned i = 0; i < f->parts.loops; i++)
+    if (!business_id || event_feed_has_streams_on(f, business_id, i)) deliver_to_loop(f, i, batch);
+}
+
+void event_feed_lost(struct event_feed *f) {
+  forget_positions(f);
+  event_feed_reset(f, 0);
 }
 
 /* ---- birth and end ---- */

@@ -71,6 +71,9 @@ void event_feed_change(struct event_feed *f, const struct change *change);
 void event_feed_tick(struct event_feed *f);
 /* (the changes thread) Changes were missed, or the database is another: every stream gets a lost batch. */
 void event_feed_lost(struct event_feed *f);
+/* (any thread) What queued recordings of the business (0: of all) wait for has changed, though no row has: its streams get a lost
+ * batch. Positions stay. */
+void event_feed_reset(struct event_feed *f, int64_t business_id);
 /* (a reader's thread) What changed in a business after seq `after`, each object as it is now. The batch is the
  * caller's. ERR_NOT_FOUND: changes after `after` are not kept any more, or `after` was never assigned; ERR_TOO_BIG:
  * more than EVENT_FEED_ITEMS_MAX objects changed. */

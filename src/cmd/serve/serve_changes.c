@@ -52,8 +52,12 @@ static void serve_on_changes_lost(void *arg) {
 static void serve_on_changes_tick(void *arg) {
   struct serve *s = arg;
   if (!s->api) return;
+  struct restated restated;
+  serve_take_restated(s, &restated);
   if (atomic_exchange(&s->wait_reason_changed, false))
-    api_on_changes_lost(s->api); /* the reason that queued recordings show has changed */
+    api_wait_reason_changed(s->api, 0);
+  else
+    for (size_t i = 0; i < restated.count; i++) api_wait_reason_changed(s->api, restated.ids[i]);
   api_tick(s->api);
 }
 

@@ -32,6 +32,13 @@ struct business_ids {
   size_t count, room;
 };
 
+/* Businesses that were stopped or released since event streams were notified. Beyond the ceiling all are notified. */
+enum { SERVE_RESTATED_MAX = 64 };
+struct restated {
+  int64_t ids[SERVE_RESTATED_MAX];
+  size_t count;
+};
+
 /* Why the recordings' volume can't be used; VOLUME_RIGHT: it can. */
 enum volume_fault {
   VOLUME_RIGHT,
@@ -66,10 +73,11 @@ struct serve {
   /* The state of the process and of others: the upkeep writes it, any thread may read it. */
   atomic_bool draining;
   _Atomic enum volume_fault volume_fault;
-  _Atomic int64_t worker_seen_ms;  /* monotonic: when a worker of any process was last alive; 0: never */
-  atomic_bool worker_was_alive;    /* when the upkeep looked last */
-  atomic_bool storage_full;        /* there are workers, and the volume is full for all of them */
-  atomic_bool wait_reason_changed; /* what queued recordings wait for has changed since event streams were notified */
+  _Atomic int64_t worker_seen_ms; /* monotonic: when a worker of any process was last alive; 0: never */
+  atomic_bool worker_was_alive;   /* when the upkeep looked last */
+  atomic_bool storage_full;       /* there are workers, and the volume is full for all of them */
+  atomic_bool
+      wait_reason_changed; /* what all queued recordings wait for has changed since event streams were notified */
   struct changes_trimmer changes_trimmer;
   bool more_sessions_to_trim;    /* belongs to the writer's thread */
   atomic_bool is_indexing_calls; /* calls_upkeep runs; the three members below belong to the writer's thread */
@@ -78,6 +86,7 @@ struct serve {
   int64_t calls_logged_ms; /* monotonic: when its progress was last logged */
   struct lock lock;        /* covers stopped, access_changes and missing_node; never held during SQL */
   struct access_changes access_changes;
+  struct restated restated;
   struct business_ids stopped;     /* sorted: businesses whose credentials the provider refused */
   char missing_node[NODE_ID_SIZE]; /* of VOLUME_LACKS_A_MARK: whose mark */
   atomic_bool figures_busy;        /* a reader reads them now */
@@ -100,6 +109,8 @@ bool serve_account_stopped(void *serve, int64_t business_id);
 size_t serve_stopped_count(struct serve *s);
 /* Of the businesses with after < id <= last, those of *list, which is sorted, are the stopped ones. ERR_NOMEM. */
 CHECKED enum err serve_set_stopped(struct serve *s, int64_t after, int64_t last, const struct business_ids *list);
+/* Takes the businesses that serve_set_stopped found stopped or released. */
+void serve_take_restated(struct serve *s, struct restated *ret_restated);
 /* True if there are workers and none has room for a recording. */
 bool serve_storage_full(void *serve);
 /* Compares the volume as it was probed last with the database; holds the worker while they differ. */

@@ -35,6 +35,29 @@ static enum err make_room(struct business_ids *list, size_t count) {
   return OK;
 }
 
+static void note_restated(struct serve *s, int64_t business_id) {
+  if (s->restated.count < SERVE_RESTATED_MAX)
+    s->restated.ids[s->restated.count++] = business_id;
+  else
+    atomic_store(&s->wait_reason_changed, true);
+}
+
+/* Notes the businesses that are in one of the two sorted lists only. */
+static void note_difference(struct serve *s, const int64_t *a, size_t a_count, const int64_t *b, size_t b_count) {
+  while (a_count || b_count) {
+    bool takes_a = a_count && (!b_count || *a <= *b), takes_b = b_count && (!a_count || *b <= *a);
+    if (takes_a != takes_b) note_restated(s, takes_a ? *a : *b);
+    a += takes_a, a_count -= takes_a;
+    b += takes_b, b_count -= takes_b;
+  }
+}
+
+void serve_take_restated(struct serve *s, struct restated *ret_restated) {
+  LOCKED(&s->lock);
+  *ret_restated = s->restated;
+  s->restated.count = 0;
+}
+
 enum err serve_set_stopped(struct serve *s, int64_t after, int64_t last, const struct business_ids *list) {
   LOCKED(&s->lock);
   struct business_ids *all = &s->stopped;
@@ -43,10 +66,10 @@ enum err serve_set_stopped(struct serve *s, int64_t after, int64_t last, const s
                  (list->count == 0 || memcmp(all->ids + from, list->ids, list->count * sizeof(list->ids[0])) == 0);
   if (is_same) return OK;
   TRY(make_room(all, from + list->count + behind));
+  note_difference(s, all->ids + from, to - from, list->ids, list->count);
   if (behind) memmove(all->ids + from + list->count, all->ids + to, behind * sizeof(all->ids[0]));
   if (list->count) memcpy(all->ids + from, list->ids, list->count * sizeof(list->ids[0]));
   all->count = from + list->count + behind;
-  atomic_store(&s->wait_reason_changed, true);
   return OK;
 }
 
