@@ -5,8 +5,8 @@
  *   source      used for                                                reads
  *   WALK        no search, and none of the two sources below            calls by time
  *   UNRECORDED  only calls without a recording                          calls that may have none (calls.unrecorded), by time
- *   STATE       a state of a recording other than ready, without `ref`, recordings in that state, by time of their rows
- *               and not only calls without a recording
+ *   STATE       a state of a recording other than ready, and not only   recordings in that state, by time of their rows
+ *               calls without one; with `ref` if FEW_MAX have it at most
  *   TEXT        a search that may be part of a number or name           matching documents of legs, by time of their rows
  *   OLD TEXT    the same, while older calls are being indexed           documents that an older release wrote
  *   SHORT       a search with one or two digits                         calls by time
@@ -28,6 +28,7 @@
 
 #include "base/fold.h"
 #include "ledger/calls_search.h"
+#include "ledger/recordings_count.h"
 #include "ledger/recordings_row.h"
 #include "ledger/withheld.h"
 
@@ -328,7 +329,8 @@ static bool is_missing_or_unrecorded(const struct calls_filter *f) {
 enum walk { WALK_ALL, WALK_UNRECORDED, WALK_SID, WALK_SHORT };
 
 static const char *walk_index(const struct calls_filter *f, bool unrecorded) {
-  if (f->ref.n) return "calls_ref_newest";
+  if (f->ref.n && unrecorded) return "calls_ref_unrecorded";
+  if (f->ref.n) return has_rare_status(f) ? "calls_ref_status" : "calls_ref_newest";
   if (has_rare_status(f)) return "calls_not_completed";
   if (unrecorded) return f->all_legs ? "calls_unrecorded_leg" : "calls_unrecorded";
   return f->all_legs ? "calls_newest_leg" : "calls_newest";
@@ -566,7 +568,8 @@ static enum err list_run_sources(struct list_query *a) {
     TRY(count_is_few(a, &few));
     return few ? list_source_few(a) : list_source_walk(a, WALK_SID);
   }
-  bool by_state = f->by_recording_status && f->recording_status != RECORDING_READY && !f->ref.n;
+  bool by_state = f->by_recording_status && f->recording_status != RECORDING_READY;
+  if (by_state && f->ref.n) TRY(recordings_are_few(a->db, a->business_id, f->recording_status, FEW_MAX, &by_state));
   bool is_missing = f->recording_status == RECORDING_MISSING;             /* includes calls without a recording */
   if (by_state && f->has_recording == CALLS_NO && !is_missing) return OK; /* no call can match both */
   if (!by_state || f->has_recording == CALLS_NO) return list_source_walk(a, WALK_ALL);

@@ -45,6 +45,16 @@ enum err recordings_count(struct db *db, int64_t business_id, struct recordings_
   return OK;
 }
 
+enum err recordings_are_few(struct db *db, int64_t business_id, enum recording_status status, int64_t most,
+                            bool *ret_few) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select coalesce(sum(n), 0) from recording_counts where business_id = ?1 and status = ?2",
+               DB_INT(business_id), DB_TEXT(str_from(recording_status_name(status)))));
+  TRY(db_next(&q));
+  *ret_few = db_int(&q, 0) <= most;
+  return OK;
+}
+
 enum err recordings_count_codes(struct db *db, recordings_code_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select code, n from recording_totals where status = 'failed'"));

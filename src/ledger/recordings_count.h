@@ -11,6 +11,9 @@ struct recordings_counts {
 };
 /* business_id 0: of all businesses. */
 CHECKED enum err recordings_count(struct db *db, int64_t business_id, struct recordings_counts *ret_counts);
+/* Has the business at most this many recordings in that state? */
+CHECKED enum err recordings_are_few(struct db *db, int64_t business_id, enum recording_status status, int64_t most,
+                                    bool *ret_few);
 /* Calls fn with each error code of failed recordings, its count and how many of them failed permanently; the most frequent
  * first. business_id 0: of all businesses. */
 typedef enum err recordings_code_fn(void *arg, struct str code, int64_t count, int64_t permanent);

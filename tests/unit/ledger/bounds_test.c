@@ -198,6 +198,11 @@ static int count_steps(unsigned kind, void *arg, void *stmt, void *took_ns) {
   ROWS_FROM_TO                                                                                       \
   "insert into recordings (business_id, recording_sid, call_sid, started_at, first_seen_at, status)" \
   " select 1, printf('RE%05d', i), printf('CA%05d', i), ?3 + 1000 * i, ?3 + 1000 * i, " status " from g"
+#define CALLS_OF_REF                                                                                           \
+  ROWS_FROM_TO                                                                                                 \
+  "insert into calls (business_id, call_sid, top_sid, ref, status, first_seen_at, started_at, sort_at)"        \
+  " select 1, printf('CA%05d', i), printf('CA%05d', i), '42', iif(i < 7, 'busy', 'completed'), ?3 + 1000 * i," \
+  " ?3 + 1000 * i, ?3 + 1000 * i from g"
 #define CHILDREN                                                                                            \
   ROWS_FROM_TO                                                                                              \
   "insert into calls (business_id, call_sid, top_sid, parent_call_sid, first_seen_at, started_at, sort_at)" \
@@ -223,6 +228,20 @@ static void list_unrecorded(struct db *db) {
 static void list_unrecorded_legs(struct db *db) {
   list(db, (struct calls_filter){.has_recording = CALLS_NO, .all_legs = true}, 7);
 }
+static void list_failed_of_ref(struct db *db) {
+  list(db, (struct calls_filter){.ref = STR("42"), .by_recording_status = true, .recording_status = RECORDING_FAILED},
+       10);
+}
+static void list_unrecorded_of_ref(struct db *db) {
+  list(db, (struct calls_filter){.ref = STR("42"), .has_recording = CALLS_NO}, 7);
+}
+static void list_missing_of_ref(struct db *db) {
+  list(db, (struct calls_filter){.ref = STR("42"), .by_recording_status = true, .recording_status = RECORDING_MISSING},
+       7);
+}
+static void list_busy_of_ref(struct db *db) {
+  list(db, (struct calls_filter){.ref = STR("42"), .status = STR("busy")}, 7);
+}
 static void resolve_top(struct db *db) {
   struct recording row;
   bool known;
@@ -241,6 +260,11 @@ static void lists_filtered_by_recordings_cost_the_same_with_many_rows(void **sta
       {"calls that miss a recording", CALLS, RECORDINGS("'ready'") " where i > 6", list_missing},
       {"calls without a recording", CALLS, RECORDINGS("'ready'") " where i > 6", list_unrecorded},
       {"calls without a recording, by legs", CALLS, RECORDINGS("'ready'") " where i > 6", list_unrecorded_legs},
+      {"few failed ones of a ref", CALLS_OF_REF, RECORDINGS("iif(i < 10, 'failed', 'ready')"), list_failed_of_ref},
+      {"calls of a ref without a recording", CALLS_OF_REF, RECORDINGS("'ready'") " where i > 6",
+       list_unrecorded_of_ref},
+      {"calls of a ref that miss a recording", CALLS_OF_REF, RECORDINGS("'ready'") " where i > 6", list_missing_of_ref},
+      {"busy calls of a ref", CALLS_OF_REF, RECORDINGS("'ready'"), list_busy_of_ref},
       {"the recording of a call with children", CHILDREN, RECORDINGS("'ready'"), resolve_top},
   };
   enum { SOME = 100 };

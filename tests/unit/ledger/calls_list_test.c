@@ -448,7 +448,8 @@ static void older_calls_are_listed_by_recording_after_the_migration(void **state
   }
   assert_int_equal(db_script(db,
                              "drop index recordings_state_newest; drop index calls_unrecorded;"
-                             "drop index calls_unrecorded_leg; alter table calls drop column unrecorded;"
+                             "drop index calls_unrecorded_leg; drop index calls_ref_unrecorded;"
+                             "alter table calls drop column unrecorded;"
                              "alter table recordings drop column listed_at"),
                    OK);
   assert_int_equal(db_script(db, all->all[9].sql), OK);
