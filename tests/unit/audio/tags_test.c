@@ -62,13 +62,13 @@ static void add_tag(struct buf *b, const struct tag *tag) {
 
 static void tags_do_not_hide_the_frames_behind_them(void **state) {
   (void)state;
+  NEW_SOUND(mp3);
+  sound_mp3(&mp3, 8000, 1, 32, 6, false, false);
+  assert_int_equal(mp3.n % FRAME_BYTES, 0);
   for (size_t frames_behind = 4; frames_behind < 60; frames_behind += 11) {
     for (size_t i = 0; i < COUNT_OF(TAGS); i++) {
       for (int is_within = 0; is_within <= 1; is_within++) {
-        NEW_SOUND(mp3);
         NEW_SOUND(b);
-        sound_mp3(&mp3, 8000, 1, 32, 6, false, false);
-        assert_int_equal(mp3.n % FRAME_BYTES, 0);
         if (is_within) sound_add(&b, str_head(buf_str(&mp3), 20 * FRAME_BYTES));
         add_tag(&b, &TAGS[i]);
         sound_add(&b, str_head(buf_str(&mp3), frames_behind * FRAME_BYTES));
@@ -88,7 +88,8 @@ static void tags_do_not_hide_the_frames_behind_them(void **state) {
   }
 }
 
-static void a_tag_of_a_gigabyte_within_takes_no_memory(void **state) {
+static void a_large_tag_within_is_skipped(void **state) {
+  enum { PIECE_BYTES = 1024 * 1024, TAG_BYTES = 64 * PIECE_BYTES };
   (void)state;
   NEW_SOUND(mp3);
   NEW_SOUND(head);
@@ -96,13 +97,13 @@ static void a_tag_of_a_gigabyte_within_takes_no_memory(void **state) {
   struct audio *a;
   struct audio_info info;
   sound_mp3(&mp3, 8000, 1, 32, 6, false, false);
-  add_ape(&head, 1024 * 1024 * 1024, true);
-  while (piece.n < 1024 * 1024) sound_add(&piece, STR("some text\xff\xe3 and more of it \0\xff"));
-  piece.n = 1024 * 1024;
+  add_ape(&head, TAG_BYTES, true);
+  while (piece.n < PIECE_BYTES) sound_add(&piece, STR("some text\xff\xe3 and more of it \0\xff"));
+  piece.n = PIECE_BYTES;
   assert_int_equal(audio_new(&a), OK);
   assert_int_equal(audio_feed(a, buf_str(&mp3)), OK);
   assert_int_equal(audio_feed(a, buf_str(&head)), OK);
-  for (int i = 0; i < 1024; i++) assert_int_equal(audio_feed(a, buf_str(&piece)), OK);
+  for (int i = 0; i < TAG_BYTES / PIECE_BYTES; i++) assert_int_equal(audio_feed(a, buf_str(&piece)), OK);
   assert_int_equal(audio_feed(a, buf_str(&mp3)), OK);
   audio_finish(a, &info);
   audio_free(a);
@@ -159,7 +160,7 @@ static void a_stream_that_changes_has_a_waveform_of_its_time(void **state) {
   (void)state;
   static const struct {
     int rate, channels, kbit;
-  } streams[] = {{8000, 1, 32}, {44100, 2, 128}, {16000, 2, 48}, {48000, 1, 64}, {11025, 1, 40}, {8000, 2, 32}};
+  } streams[] = {{8000, 1, 32}, {44100, 2, 128}, {16000, 2, 48}, {48000, 1, 64}};
   for (size_t i = 0; i < COUNT_OF(streams); i++) {
     for (size_t k = 0; k < COUNT_OF(streams); k++) {
       NEW_SOUND(b);
@@ -184,7 +185,7 @@ static void a_stream_that_changes_has_a_waveform_of_its_time(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tags_do_not_hide_the_frames_behind_them),
-      cmocka_unit_test(a_tag_of_a_gigabyte_within_takes_no_memory),
+      cmocka_unit_test(a_large_tag_within_is_skipped),
       cmocka_unit_test(what_begins_like_a_tag_is_judged_as_one_however_it_is_split),
       cmocka_unit_test(an_ape_tag_without_a_header_ends_a_file),
       cmocka_unit_test(a_stream_that_changes_has_a_waveform_of_its_time),
