@@ -2,7 +2,7 @@
  *
  *   AT_HEADER --frame header--> IN_FRAME --its last byte--> AT_HEADER
  *   AT_HEADER --ID3v1, ID3v2, APE--> IN_TAG --its last byte, or MP3_RUN_FRAMES frames in it--> AT_HEADER
- *   AT_HEADER --LYRICSBEGIN--> IN_TAIL
+ *   AT_HEADER --LYRICSBEGIN--> IN_TAG, which ends where frames are found
  *   AT_HEADER --header of another rate or number of channels--> IN_FRAME (doubtful)
  *   AT_HEADER --anything else--> LOST --a frame header--> IN_FRAME (doubtful)
  *                                LOST --the footer of an APE tag without a header--> IN_TAG
@@ -244,8 +244,7 @@ static void decide_what_begins(struct mp3 *m) {
     return;
   } else if (can_become(head, STR("LYRICSBEGIN"))) {
     if (head.n < 11) return;
-    confirm_pending(m);
-    m->state = MP3_IN_TAIL;
+    begin_tag(m, SIZE_MAX); /* it says its length at its end only */
     return;
   } else if (can_become(head, STR("ID3"))) {
     if (head.n < ID3V2_HEADER_BYTES) return;
