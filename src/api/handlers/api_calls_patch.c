@@ -89,6 +89,22 @@ static const char *find_member_with_nul(const char *name, json_t *value) {
   return found;
 }
 
+/* Why the parser refuses a text. */
+static const char *explain_error(enum json_error_code code) {
+  switch (code) {
+    case json_error_null_byte_in_key:
+      return "A member's name holds U+0000, which can't be stored";
+    case json_error_duplicate_key:
+      return "A member is there twice";
+    case json_error_stack_overflow:
+      return "The body is nested too deep";
+    case json_error_invalid_utf8:
+      return "The body holds bytes that are not UTF-8";
+    default:
+      return "The body is not JSON";
+  }
+}
+
 enum err call_patch_explain(struct str body, struct buf *b) {
   json_error_t error = {.position = 0};
   json_t *document = patch_parse(body, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
@@ -100,12 +116,8 @@ enum err call_patch_explain(struct str body, struct buf *b) {
     e = buf_addf(b, "The text of %.*s holds U+0000, which can't be stored.", STR_ARG(shown));
   else if (e == OK && document)
     e = buf_add(b, STR("The body is not a JSON object."));
-  else if (e == OK && json_error_code(&error) == json_error_null_byte_in_key)
-    e = buf_addf(b, "A member's name holds U+0000, which can't be stored: see byte %zu.", at);
-  else if (e == OK && json_error_code(&error) == json_error_duplicate_key)
-    e = buf_addf(b, "A member is there twice: see byte %zu.", at);
   else if (e == OK)
-    e = buf_addf(b, "The body is not JSON: see byte %zu.", at);
+    e = buf_addf(b, "%s: see byte %zu.", explain_error(json_error_code(&error)), at);
   json_decref(document);
   return e;
 }

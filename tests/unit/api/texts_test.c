@@ -245,7 +245,9 @@ static void a_patch_names_what_it_may_not_hold(void **state) {
 
 static void a_body_that_is_refused_as_a_whole_is_told_why(void **state) {
   (void)state;
-  static const struct {
+  static char deep[3001];
+  memset(deep, '[', sizeof(deep) - 1);
+  const struct {
     const char *body, *why;
   } rows[] = {
       {"", "The body is not JSON: see byte 0."},
@@ -254,6 +256,8 @@ static void a_body_that_is_refused_as_a_whole_is_told_why(void **state) {
       {"{\"metadata\":{\"a\":{\"b\":[1,\"x\\u0000\"]}}}", "The text of b holds U+0000, which can't be stored."},
       {"{\"metadata\":{\"k\\u0000\":1}}", "A member's name holds U+0000, which can't be stored: see byte 22."},
       {"{\"ref\":\"a\",\"ref\":\"b\"}", "A member is there twice: see byte 16."},
+      {"{\"ref\":\"a\xff\"}", "The body holds bytes that are not UTF-8: see byte 9."},
+      {deep, "The body is nested too deep: see byte 2049."},
       {"{\"metadata\":{\"n\":1.50,\"m\":01}}", "The body is not JSON: see byte 28."},
       {"{\"metadata\":{\"n\":1.50,\"m\":2},}", "The body is not JSON: see byte 30."},
   };
