@@ -26,7 +26,7 @@ enum err enqueue_run(struct db *db, int64_t business_id, struct str recording_si
 
 void enqueue_log(const struct recording *row, enum enqueue_kind kind, const struct recording_outcome *outcome) {
   if (outcome->file_gone) log_warn("Recording's file is gone", LOG_RECORDING(row));
-  if (outcome->file_seen) log_info("File seen under a failed recording's name", LOG_RECORDING(row));
+  if (outcome->file_seen) log_info("File seen under a recording's name", LOG_RECORDING(row));
   if (outcome->enqueued && kind != ENQUEUE_PREPARE) log_info("Priority download job enqueued", LOG_RECORDING(row));
   if (outcome->moved) return;
   metric_add(METRIC_DEDUPLICATED, outcome->skip, 1);

@@ -55,6 +55,11 @@ bool recording_holds_lease(const struct recording *row, int64_t token, int64_t n
   return row->lease_token == token && lease_is_live(row, now);
 }
 
+bool recording_asked_later(const struct recording *row, int64_t now) {
+  return row->status == RECORDING_QUEUED && !lease_is_live(row, now) &&
+         is_ahead(row->next_ask_at, now, RECORDING_BACKOFF_CAP_MS);
+}
+
 bool recording_still_being_made(const struct recording *row) {
   static const char *const making[] = {"in-progress", "paused", "stopped", "processing"};
   for (size_t i = 0; i < COUNT_OF(making); i++)
@@ -124,6 +129,9 @@ static bool when_in_cooldown(const struct rule_input *a) {
 }
 static bool when_claimable(const struct rule_input *a) {
   return !lease_is_live(a->row, a->now) && !is_ahead(a->row->next_ask_at, a->now, RECORDING_BACKOFF_CAP_MS);
+}
+static bool when_asked_later(const struct rule_input *a) {
+  return recording_asked_later(a->row, a->now);
 }
 static bool when_not_holder(const struct rule_input *a) {
   return !recording_holds_lease(a->row, a->event->token, a->now);
@@ -219,6 +227,9 @@ static void does_raise_to_play(const struct rule_input *a, struct recording *nex
 static void does_raise_to_new(const struct rule_input *a, struct recording *next) {
   (void)a;
   next->rank = RECORDING_RANK_NEW;
+}
+static void does_ask_now(const struct rule_input *a, struct recording *next) {
+  next->next_ask_at = a->now;
 }
 static void does_enqueue_play(const struct rule_input *a, struct recording *next) {
   set_enqueued(next, a->now);

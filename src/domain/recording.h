@@ -45,7 +45,7 @@ enum recording_event_kind {
   RECORDING_RELEASED,  /* [token] the fill gives its lease back */
   RECORDING_LEASE_EXPIRED,   /* [jitter] the lease ended without a report: its worker died or hangs */
   RECORDING_FOUND,           /* [token or 0, file] a whole, valid file stands in the store already */
-  RECORDING_FILE_SEEN,       /* a file has the name of a failed recording; a fill must check it */
+  RECORDING_FILE_SEEN,       /* a file has the name of a recording that is not asked for now; a fill must check it */
   RECORDING_FILE_GONE,       /* the file of a ready recording is missing or has another length */
   RECORDING_PERSON_RETRY,    /* [forced] a person retries it */
   RECORDING_RETRY_ALL,       /* [forced] an operator retries all failed recordings */
@@ -113,6 +113,8 @@ struct recording_outcome recording_apply(const struct recording *row, const stru
 
 /* True if a 404 at `now` means that the provider does not have the recording yet. */
 bool recording_not_yet(const struct recording *row, int64_t now);
+/* True if it is queued, no fill runs, and its next attempt is not yet due. */
+bool recording_asked_later(const struct recording *row, int64_t now);
 /* True if the provider's status is in-progress, paused, stopped or processing. */
 bool recording_still_being_made(const struct recording *row);
 /* When the recording ended (UNIX ms), or when it was first reported completed; 0 if neither is known. */

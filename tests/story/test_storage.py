@@ -378,6 +378,20 @@ def test_a_file_put_by_hand_counts_at_the_next_play_also_of_a_failed_recording(w
         assert len(tape.asks) == asks and world.row(tape.sid)["fail_count"] == 0
 
 
+def test_a_file_put_by_hand_counts_while_the_provider_does_not_have_the_recording_yet(world, provider):
+    server, business = begin(world, provider)
+    tape = provider.tape(seconds=5)
+    tape.default = p.status(404)
+    business.tell(server, tape)
+    world.pass_time_until(lambda: (world.row(tape.sid)["asks_404"] or 0) >= 7, step=3)
+    world.clock.advance(20)  # the next attempt follows 60 s after the seventh
+    asks = len(tape.asks)
+    assert world.state(tape.sid) == "queued"
+    put_by_hand(world, tape, tape.mp3)
+    answer = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA)
+    assert (answer.status, answer.body, len(tape.asks)) == (206, tape.mp3, asks)
+
+
 def test_a_wrong_file_put_by_hand_is_set_aside_and_the_back_off_goes_on(world, provider):
     server, business = begin(world, provider)
     tape = failed_in_backoff(provider, business, server)

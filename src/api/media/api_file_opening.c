@@ -1,5 +1,5 @@
 /* api_file_opening.c - one job of the volume for one database call: opens a ready file, or the part of another
- * process's fill, or looks for the file of a failed recording.
+ * process's fill, or looks for the file of a recording for which nothing arrives.
  *
  * Invariants
  *  (1) file_opening_run uses nothing but its own struct, the store and the follows: after a time-out the database call,
@@ -39,6 +39,10 @@ static enum err open_ready_file(struct file_opening *o) {
   return e == ERR_NOT_FOUND || e == ERR_CORRUPT ? OK : e;
 }
 
+bool file_opening_looks(const struct recording *row) {
+  return row->status == RECORDING_FAILED || (row->status == RECORDING_QUEUED && row->lease_until == 0);
+}
+
 /* Decides by the length alone: to read the whole file is a fill's work. */
 static enum err look_for_file(struct file_opening *o) {
   char name[BLOB_NAME_SIZE];
@@ -53,7 +57,7 @@ static enum err look_for_file(struct file_opening *o) {
 static enum err file_opening_run(struct volume_job *job) {
   struct file_opening *o = file_opening_of(job);
   if (o->row.status == RECORDING_READY) return open_ready_file(o);
-  if (o->row.status == RECORDING_FAILED) return look_for_file(o);
+  if (file_opening_looks(&o->row)) return look_for_file(o);
   if (tape_follow(o->follows, &o->row, &o->result.tape) != OK) o->result.tape = NULL; /* the request waits for it */
   return OK;
 }

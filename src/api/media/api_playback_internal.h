@@ -26,7 +26,7 @@ struct playback_request {
   bool began_fill;                /* this request queued the recording */
   bool was_on_its_way;            /* it was queued or downloading when it was read or written */
   bool missed;                    /* the recording was not ready at the first read; logged and counted */
-  bool looked_for_file;           /* the volume was asked for the file of a failed recording */
+  bool looked_for_file;           /* the volume was asked for a file with its name */
   bool skip_logged;               /* "Deduplication skip" was logged */
   struct access_snapshot *access; /* a reference, for the business's numbers in a download's name; else NULL */
   struct events_watch *watch;     /* (3) */
@@ -40,7 +40,7 @@ struct playback_request {
   int fd;                            /* of the ready file; -1: none */
   struct tape *tape;                 /* a reference to what arrives; NULL: no byte can be sent yet */
   bool must_open;                    /* the file, or another process's part, has to be opened or looked for (OPENING) */
-  bool file_is_seen;                 /* it failed, but a file has its name */
+  bool file_is_seen;                 /* nothing arrives, but a file has its name */
   struct file_opening *file_opening; /* while OPENING */
   char store_id[STORE_ID_SIZE];      /* of the volume that lacks the ready file; "": the volume has no id */
   struct recording_outcome outcome;  /* of the newest enqueue_check or enqueue_run */

@@ -37,10 +37,12 @@ static enum err read_tape(struct db *db, struct playback_request *p) {
   return read_download_name(db, p, p->tape ? tape_head(p->tape)->content_type : p->row.content_type);
 }
 
-/* A file that somebody put under the name of a failed recording counts also while the recording is not asked for. */
+/* A file that somebody put under a recording's name counts also while the recording is not asked for. A fill that begins now
+ * looks for it by itself. */
 static enum err prepare_to_look_for_file(struct db *db, struct playback_request *p) {
-  if (p->row.status != RECORDING_FAILED || p->looked_for_file) return OK;
-  if (enqueue_check(&p->row, enqueue_kind_of(p), p->db_call.now).moved) return OK; /* its fill looks for the file */
+  int64_t now = p->db_call.now;
+  bool stays_failed = p->row.status == RECORDING_FAILED && !enqueue_check(&p->row, enqueue_kind_of(p), now).moved;
+  if (p->looked_for_file || (!stays_failed && !recording_asked_later(&p->row, now))) return OK;
   p->looked_for_file = p->must_open = true;
   return queue_stem(db, &p->row, p->row.stem);
 }
@@ -53,8 +55,10 @@ static enum err read_row(struct db *db, struct db_call *c) {
   memcpy(p->found_sid, p->row.recording_sid, sizeof(p->found_sid));
   TRY(read_leg_relation(db, p));
   p->must_open = p->row.status == RECORDING_READY;
-  if (p->row.status == RECORDING_FAILED) return prepare_to_look_for_file(db, p);
-  if (!p->must_open) return read_tape(db, p);
+  if (!p->must_open) {
+    TRY(read_tape(db, p));
+    return p->must_open || p->tape ? OK : prepare_to_look_for_file(db, p);
+  }
   return p->kind == PLAYBACK_REQUEST_DOWNLOAD ? read_download_name(db, p, p->row.content_type) : OK;
 }
 

@@ -7,7 +7,7 @@
  *   is its row READY?                     api_playback_read.c sets must_open      -              open its file; else below
  *   READY: does the volume have the file? playback_request_on_opened              -              file; queue again; 503 if
  *                                                                                                the volume can't be read
- *   FAILED, not to be queued now: has the playback_request_on_opened              -              queue, so that a fill
+ *   no attempt is due now: has the        playback_request_on_opened              -              queue, so that a fill
  *     volume a file of its name?                                                                   checks it; else below
  *   no file: what does its row allow?     playback_decide (domain/playback.h)     playback_kind  WAIT, a refusal; FILE: it
  *                                                                                                became ready meanwhile
@@ -391,7 +391,7 @@ static void playback_request_on_opened(struct db_call *c) {
     playback_request_abandon(p);
   else if (c->result == ERR_CLOSED)
     playback_request_answer_err(p, c->result);
-  else if (c->result != OK && p->row.status != RECORDING_FAILED)
+  else if (c->result != OK && !file_opening_looks(&p->row))
     playback_request_answer_no_volume(p);
   else if (p->fd >= 0)
     playback_request_answer_file(p);
@@ -402,7 +402,7 @@ static void playback_request_on_opened(struct db_call *c) {
 static void playback_request_open(struct playback_request *p) {
   playback_request_enter(p, REQUEST_OPENING);
   enum err e = file_opening_begin(&p->db_call, &p->row, playback_request_on_opened, &p->file_opening);
-  if (e == ERR_BUSY && p->row.status == RECORDING_FAILED)
+  if (e == ERR_BUSY && file_opening_looks(&p->row))
     playback_request_enqueue_or_wait(p);
   else if (e != OK)
     playback_request_answer_err(p, e);
