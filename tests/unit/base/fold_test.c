@@ -54,10 +54,8 @@ static void a_digit_of_any_script_is_a_digit(void **state) {
   assert_int_equal(fold_digit('a'), -1);
 }
 
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(names_are_compared_without_what_people_leave_out),
-      cmocka_unit_test(a_digit_of_any_script_is_a_digit),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
-}
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(names_are_compared_without_what_people_leave_out),
+    cmocka_unit_test(a_digit_of_any_script_is_a_digit),
+};
+RUN_TESTS(tests)
