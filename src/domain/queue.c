@@ -14,7 +14,10 @@
 #include "domain/recording_log.h"
 #include "ledger/accounts.h"
 #include "ledger/calls.h"
+#include "ledger/turns.h"
 #include "ledger/waveforms.h"
+
+_Static_assert(QUEUE_TRIAL_STREAK == 5 && ACCOUNT_PLAY_TRIAL_MS == 10000, "as in schema/0019_turns.sql");
 
 /* Rows are read into a batch first and changed afterwards, because a statement must not change the rows that it reads.
  * */
@@ -109,9 +112,9 @@ static enum err start_trial(void *arg, int64_t business_id) {
   return apply_to_batch(t->db, &b, &event, t->now, NULL, NULL, &moved);
 }
 
-static enum err start_trials(struct db *db, int64_t now, uint32_t random) {
+static enum err start_trials(struct db *db, int64_t now) {
   struct trial_start t = {db, now};
-  return accounts_trials_due(db, now, str_from(recording_error_code(RECORDING_AUTH_FAILED)), random, QUEUE_MAINTAIN_MAX,
+  return accounts_trials_due(db, now, str_from(recording_error_code(RECORDING_AUTH_FAILED)), QUEUE_MAINTAIN_MAX,
                              start_trial, &t);
 }
 
@@ -140,7 +143,9 @@ enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queu
   TRY(recordings_due(db, now, QUEUE_MAINTAIN_MAX, batch_add, &b));
   TRY(apply_to_batch(db, &b, &event, now, NULL, NULL, &due));
   TRY(recordings_demote(db, now - RECORDING_PLAY_RANK_MS, QUEUE_MAINTAIN_MAX));
-  TRY(start_trials(db, now, jitter));
+  TRY(recordings_bring_forward(db, now, QUEUE_MAINTAIN_MAX));
+  TRY(start_trials(db, now));
+  TRY(turns_make_due(db, now, QUEUE_MAINTAIN_MAX));
   TRY(recordings_next_event(db, now, &ret_maintained->next_at));
   struct retries_row row;
   enum err e = retries_next(db, &row);
@@ -182,7 +187,7 @@ static int64_t next_trial_at(const struct account *account, int64_t now) {
 
 enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,
                      struct recording *ret_row) {
-  struct recordings_limits l = {limits->per_business, limits->total, QUEUE_TRIAL_STREAK};
+  struct recordings_limits l = {limits->per_business, limits->total};
   struct recording row, next;
   TRY(recordings_next(db, &l, now, &row));
   char stem[RECORDING_NAME_SIZE];

@@ -78,60 +78,49 @@ enum err accounts_stopped(struct db *db, int64_t after, int limit, accounts_each
   return OK;
 }
 
-static enum err accounts_last_stopped(struct db *db, int64_t *ret_last) {
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select business_id from businesses indexed by businesses_stopped_ids"
-               " where auth_failed_at is not null and removed_at is null order by business_id desc limit 1"));
-  TRY(db_next(&q));
-  *ret_last = db_int(&q, 0);
-  return OK;
-}
-
-struct trials {
-  struct db *db;
-  int64_t now;
-  struct str error_code;
-  accounts_each_fn *fn;
-  void *arg;
-  int64_t first, last; /* only businesses with first < id <= last */
-  int looked_at, left; /* left: how many more fn may be called with */
-};
-
-/* Looks at the stopped accounts of t->first … t->last, and at no more than ACCOUNTS_TRIED_MAX in all. */
-static enum err trials_look(struct trials *t) {
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(t->db, &q,
-               "select s.business_id, case when coalesce(s.auth_trial_at, 0) <= ?1 or s.auth_trial_at > ?1 + ?2"
-               " then not exists (select 1 from recordings q indexed by recordings_queue"
-               "   where q.status = 'queued' and q.rank in (0, 1, 2) and q.business_id = s.business_id)"
-               "  and exists (select 1 from recordings f indexed by recordings_failed"
-               "   where f.status = 'failed' and f.business_id = s.business_id and f.error_code = ?3)"
-               " else 0 end"
-               " from businesses s indexed by businesses_stopped_ids where s.auth_failed_at is not null"
-               " and s.removed_at is null and s.business_id > ?4 and s.business_id <= ?5"
-               " order by s.business_id limit ?6",
-               DB_INT(t->now), DB_INT(ACCOUNT_TRIAL_MS), DB_TEXT(t->error_code), DB_INT(t->first), DB_INT(t->last),
-               DB_INT(ACCOUNTS_TRIED_MAX - t->looked_at)));
-  enum err e = OK;
-  for (; t->left > 0 && (e = db_next(&q)) == OK; t->looked_at++) {
-    if (!db_int(&q, 1)) continue;
-    t->left--;
-    TRY(t->fn(t->arg, db_int(&q, 0)));
-  }
+static enum err accounts_read_each_id(struct db_rows *q, accounts_each_fn *fn, void *arg) {
+  enum err e;
+  while ((e = db_next(q)) == OK) TRY(fn(arg, db_int(q, 0)));
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-enum err accounts_trials_due(struct db *db, int64_t now, struct str error_code, uint32_t random, int limit,
-                             accounts_each_fn *fn, void *arg) {
-  int64_t last;
-  enum err e = accounts_last_stopped(db, &last);
-  if (e == ERR_NOT_FOUND) return OK;
-  TRY(e);
-  int64_t start = (int64_t)random % last;
-  struct trials t = {db, now, error_code, fn, arg, start, last, 0, limit};
-  TRY(trials_look(&t));
-  t.first = 0;
-  t.last = start;
-  return t.looked_at < ACCOUNTS_TRIED_MAX ? trials_look(&t) : OK;
+/* Stopped accounts whose trial is due, the first ?2 of them. ?1: now. */
+#define TRIALS_DUE                                                                                       \
+  " (select business_id as id from (select business_id from businesses indexed by businesses_trials"     \
+  "   where auth_failed_at is not null and removed_at is null and trial_idle is null"                    \
+  "    and auth_trial_at is null limit ?2)"                                                              \
+  "  union all select business_id from (select business_id from businesses indexed by businesses_trials" \
+  "   where auth_failed_at is not null and removed_at is null and trial_idle is null"                    \
+  "    and auth_trial_at <= ?1 order by auth_trial_at limit ?2)) due"
+
+/* A trial can be made of a failed recording (?3: its code), and nothing is queued that will be the trial. */
+#define MAY_BE_TRIED                                                                \
+  "(not exists (select 1 from recordings q indexed by recordings_queue"             \
+  "  where q.status = 'queued' and q.rank in (0, 1, 2) and q.business_id = due.id)" \
+  " and exists (select 1 from recordings f indexed by recordings_failed"            \
+  "  where f.status = 'failed' and f.business_id = due.id and f.error_code = ?3))"
+
+static enum err bring_trials_forward(struct db *db, int64_t now, int limit) {
+  return db_run(db,
+                "update businesses set auth_trial_at = ?1 where business_id in ("
+                " select business_id from businesses indexed by businesses_stopped"
+                " where auth_failed_at is not null and removed_at is null and auth_trial_at > ?1 + ?2 limit ?3)",
+                DB_INT(now), DB_INT(ACCOUNT_TRIAL_MS), DB_INT(limit));
+}
+
+static enum err leave_idle_trials_out(struct db *db, int64_t now, int limit, struct str error_code) {
+  return db_run(db,
+                "update businesses set trial_idle = 1 where business_id in ("
+                " select due.id from" TRIALS_DUE " where not " MAY_BE_TRIED ")",
+                DB_INT(now), DB_INT(limit), DB_TEXT(error_code));
+}
+
+enum err accounts_trials_due(struct db *db, int64_t now, struct str error_code, int limit, accounts_each_fn *fn,
+                             void *arg) {
+  TRY(bring_trials_forward(db, now, limit));
+  TRY(leave_idle_trials_out(db, now, limit, error_code));
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select due.id from" TRIALS_DUE " where " MAY_BE_TRIED " limit ?2", DB_INT(now), DB_INT(limit),
+               DB_TEXT(error_code)));
+  return accounts_read_each_id(&q, fn, arg);
 }

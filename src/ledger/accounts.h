@@ -36,8 +36,8 @@ CHECKED enum err accounts_errored(struct db *db, int64_t business_id);
 typedef enum err accounts_each_fn(void *arg, int64_t business_id);
 CHECKED enum err accounts_stopped(struct db *db, int64_t after, int limit, accounts_each_fn *fn, void *arg,
                                   int64_t *ret_last);
-/* Looks at ACCOUNTS_TRIED_MAX stopped accounts, or all if there are fewer, from a random one on. Calls fn with the ids of at most
- * limit of those whose trial is due at now and that have no recording queued for it, but one that failed with error_code. */
-enum { ACCOUNTS_TRIED_MAX = 250 };
-CHECKED enum err accounts_trials_due(struct db *db, int64_t now, struct str error_code, uint32_t random, int limit,
-                                     accounts_each_fn *fn, void *arg);
+/* Calls fn with the ids of at most limit businesses whose trial is due at now and that have no recording queued for it, but one
+ * that failed with error_code. Leaves the other businesses out from now on, until one of their recordings changes its state.
+ * A trial that is so far ahead that the clock must have jumped becomes due. Changes at most 2 * limit businesses itself. */
+CHECKED enum err accounts_trials_due(struct db *db, int64_t now, struct str error_code, int limit, accounts_each_fn *fn,
+                                     void *arg);

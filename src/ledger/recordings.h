@@ -118,9 +118,8 @@ CHECKED enum err recordings_failed(struct db *db, int64_t business_id, struct st
 
 /* ---- the queue; see domain/queue.h for the rules ---- */
 struct recordings_limits {
-  int per_business;     /* fills of one business; a play may exceed it by one */
-  int total;            /* fills of all processes */
-  int64_t trial_streak; /* after so many errors in a row an account gets one fill at a time */
+  int per_business; /* fills of one business; a play may exceed it by one */
+  int total;        /* fills of all processes */
 };
 /* The next recording to claim: by rank, then of the business with the fewest running fills, then of the one that was not served
  * for the longest time. ERR_NOT_FOUND: none may be claimed now. */
@@ -134,6 +133,7 @@ CHECKED enum err recordings_lapsed(struct db *db, int64_t now, int limit, record
 CHECKED enum err recordings_due(struct db *db, int64_t now, int limit, recordings_each_fn *fn, void *arg);
 /* Lowers the rank of at most limit queued plays that nobody has requested or waited for since `before`. */
 CHECKED enum err recordings_demote(struct db *db, int64_t before, int limit);
-/* When the worker must look at the queue next: a delayed ask, an expiring lease, a retry or a trial. In the past: now; 0:
- * never. */
+/* Makes at most limit queued rows claimable at now whose next_ask_at is so far ahead that the clock must have jumped. */
+CHECKED enum err recordings_bring_forward(struct db *db, int64_t now, int limit);
+/* When the worker must look at the queue next: a turn, an expiring lease, a retry or a trial. In the past: now; 0: never. */
 CHECKED enum err recordings_next_event(struct db *db, int64_t now, int64_t *ret_at);

@@ -136,7 +136,20 @@ static void compare_row(const struct model_row *m) {
   rules_check_row(&real);
 }
 
+/* The table `turns` is what the rows say, but for what became due. */
+static void compare_turns(void) {
+  static const char wrong[] =
+      "select count(*) from turns t left join turns_expected e on e.rank = t.rank and e.business_id = t.business_id"
+      " where e.rank is null or e.fills <> t.fills or e.served_at <> t.served_at"
+      " or (t.due_at is not e.due_at and (t.due_at is not 0 or e.due_at is null))";
+  REQUIRE(scratch_int(w.db, wrong) == 0);
+  REQUIRE(scratch_int(w.db, "select (select count(*) from turns) - (select count(*) from turns_expected)") == 0);
+  REQUIRE(scratch_int(w.db, "select (select sum(n) from fill_counts) - (select sum(fills) from businesses)") == 0);
+  REQUIRE(scratch_int(w.db, "select sum(fills) - (select count(lease_until) from recordings) from businesses") == 0);
+}
+
 static void compare_all(void) {
+  compare_turns();
   for (int i = 0; i < ROWS; i++) compare_row(&w.rows[i]);
   for (int b = 0; b < BUSINESSES; b++) {
     struct account real;
@@ -164,8 +177,9 @@ static struct recording_outcome model_apply(struct model_row *m, const struct re
 static bool is_past(int64_t at, int64_t longest) {
   return at <= w.now || at > w.now + longest;
 }
+/* Under a lease, or under one that has expired and was not taken back yet. */
 static bool is_live(const struct model_row *m) {
-  return m->is_known && m->row.lease_until != 0 && !is_past(m->row.lease_until, RECORDING_LEASE_MS);
+  return m->is_known && m->row.lease_until != 0;
 }
 
 static int live_of(int business) {
@@ -318,25 +332,6 @@ static void step_file(void) {
   compare_row(m);
 }
 
-static void step_claim(void) {
-  struct model_worker *worker = &w.workers[roll(WORKERS)];
-  struct model_row *expected = model_next();
-  struct recording real;
-  enum err e = queue_claim(w.db, &limits, STR("worker"), w.now, &real);
-  REQUIRE(e == (expected ? OK : ERR_NOT_FOUND));
-  if (!expected) return;
-  REQUIRE(real.business_id == expected->row.business_id);
-  REQUIRE(str_eq(str_from(real.recording_sid), sid_of(expected)));
-  struct recording_event event = {.kind = RECORDING_CLAIM, .owner = STR("worker"), .stem = str_from(real.stem)};
-  REQUIRE(model_apply(expected, &event).moved);
-  struct model_account *a = &w.accounts[expected->row.business_id - 1];
-  if (a->auth_failed_at) a->auth_trial_at = next_trial_at(a);
-  a->last_claim_at = w.now;
-  *worker = (struct model_worker){(int)(expected - w.rows), real.lease_token};
-  w.claims++;
-  compare_row(expected);
-}
-
 static void step_report(void) {
   static const enum recording_event_kind kinds[] = {RECORDING_RENEW,    RECORDING_RENEW,     RECORDING_ANSWERED,
                                                     RECORDING_ANSWERED, RECORDING_NOT_FOUND, RECORDING_FAILURE,
@@ -387,8 +382,13 @@ static void step_tend(void) {
     if (w.rows[i].is_known && r->status == RECORDING_QUEUED && r->rank == RECORDING_RANK_PLAY && !r->lease_until &&
         r->wanted_at < w.now - RECORDING_PLAY_RANK_MS)
       r->rank = RECORDING_RANK_NEW;
+    if (w.rows[i].is_known && r->status == RECORDING_QUEUED && !r->lease_until &&
+        r->next_ask_at > w.now + RECORDING_BACKOFF_CAP_MS)
+      r->next_ask_at = w.now;
   }
   for (int b = 0; b < BUSINESSES; b++) {
+    if (w.accounts[b].auth_failed_at && w.accounts[b].auth_trial_at > w.now + QUEUE_TRIAL_EVERY_MS)
+      w.accounts[b].auth_trial_at = w.now;
     if (!w.accounts[b].auth_failed_at || !is_past(w.accounts[b].auth_trial_at, QUEUE_TRIAL_EVERY_MS)) continue;
     bool waits = false;
     struct model_row *refused[2];
@@ -410,6 +410,26 @@ static void step_tend(void) {
   REQUIRE_OK(queue_maintain(w.db, w.now, jitter, &maintained));
   REQUIRE(maintained.leases_expired == leases_expired && maintained.due == due);
   compare_all();
+}
+
+static void step_claim(void) {
+  step_tend(); /* as the worker does */
+  struct model_worker *worker = &w.workers[roll(WORKERS)];
+  struct model_row *expected = model_next();
+  struct recording real;
+  enum err e = queue_claim(w.db, &limits, STR("worker"), w.now, &real);
+  REQUIRE(e == (expected ? OK : ERR_NOT_FOUND));
+  if (!expected) return;
+  REQUIRE(real.business_id == expected->row.business_id);
+  REQUIRE(str_eq(str_from(real.recording_sid), sid_of(expected)));
+  struct recording_event event = {.kind = RECORDING_CLAIM, .owner = STR("worker"), .stem = str_from(real.stem)};
+  REQUIRE(model_apply(expected, &event).moved);
+  struct model_account *a = &w.accounts[expected->row.business_id - 1];
+  if (a->auth_failed_at) a->auth_trial_at = next_trial_at(a);
+  a->last_claim_at = w.now;
+  *worker = (struct model_worker){(int)(expected - w.rows), real.lease_token};
+  w.claims++;
+  compare_row(expected);
 }
 
 static void step_retry_all(void) {

@@ -7,6 +7,7 @@
 #include "ledger/calls_list.h"
 #include "ledger/changes.h"
 #include "ledger/recordings_count.h"
+#include "ledger/turns.h"
 
 #define NOW SCRATCH_NOW
 enum { FEW = 20, MANY = 4000, SOME_STOPPED = 10 };
@@ -56,10 +57,6 @@ static void fill(struct db *db, const char *sql, int from, int to) {
   ROWS_FROM_TO                                                                                                       \
   "insert into recordings (business_id, recording_sid, first_seen_at, status, error_code) select 10 + i, 'RE', ?3, " \
   "iif(i % 2, 'ready', 'failed'), iif(i % 2, null, 'timeout') from g"
-#define STOPPED_AND_DUE                                                                   \
-  ROWS_FROM_TO                                                                            \
-  "insert into businesses (business_id, name, created_at, auth_failed_at, auth_trial_at)" \
-  " select 10 + i, 'Acme', ?3, ?3, ?3 - 1000 - i from g"
 
 static enum err ignore_row(void *arg, const struct recording *row) {
   (void)arg, (void)row;
@@ -80,7 +77,7 @@ static enum err ignore_change(void *arg, const struct change *change) {
 }
 
 static void claim(struct db *db) {
-  static const struct recordings_limits limits = {4, 16, 3};
+  static const struct recordings_limits limits = {4, 16};
   struct recording row;
   assert_int_equal(recordings_next(db, &limits, NOW, &row), OK);
   assert_string_equal(row.recording_sid, "REdue");
@@ -108,7 +105,7 @@ static void demote(struct db *db) {
   assert_int_equal(recordings_demote(db, NOW - 60000, 500), OK);
 }
 static void find_trials(struct db *db) {
-  assert_int_equal(accounts_trials_due(db, NOW, STR("auth_failed"), 7, 50, ignore_id, NULL), OK);
+  assert_int_equal(accounts_trials_due(db, NOW, STR("auth_failed"), 500, ignore_id, NULL), OK);
 }
 static void find_stopped(struct db *db) {
   int64_t last;
@@ -136,6 +133,7 @@ static void frequent_queries_cost_the_same_with_many_rows(void **state) {
       {"failures by code with businesses", OF_MANY_BUSINESSES, count_failures},
       {"the oldest that is queued", QUEUED, count_all},
       {"failures by code", FAILED_AND_READY, count_failures},
+      {"trials of stopped accounts", STOPPED, find_trials},
       {"fills under way", FAILED_AND_READY, list_fills},
       {"plays that nobody waits for", PLAYS, demote},
       {"stopped accounts", STOPPED, find_stopped},
@@ -166,20 +164,85 @@ static void frequent_queries_cost_the_same_with_many_rows(void **state) {
   }
 }
 
-static void looking_for_trials_has_a_bound(void **state) {
-  struct db *db = scratch_ledger(*state);
-  assert_int_equal(db_begin_immediate(db), OK);
-  fill(db, STOPPED_AND_DUE, 0, ACCOUNTS_TRIED_MAX);
+/* ---- claims beside many businesses ---- */
+
+#define OF_EACH(set)                                                                                     \
+  ROWS_FROM_TO                                                                                           \
+  "insert into businesses (business_id, name, created_at, last_claim_at, auth_failed_at, auth_trial_at," \
+  " error_streak) select 10 + i, 'Acme', ?3, " set " from g"
+#define ONE_OF_EACH(status, rank, times)                                                                       \
+  ROWS_FROM_TO                                                                                                 \
+  "insert into recordings (business_id, recording_sid, first_seen_at, status, rank, enqueued_at, next_ask_at," \
+  " lease_until) select 10 + i, 'RE" status "', ?3, '" status "', " rank ", " times " from g"
+#define QUEUED_TOO ONE_OF_EACH("queued", "1", "?3 - 1000, null, null")
+
+/* What a claim job asks of the database when it finds one recording. */
+static void claim_one(struct db *db) {
+  int64_t at;
+  assert_int_equal(recordings_lapsed(db, NOW, 50, ignore_row, NULL), OK);
+  assert_int_equal(accounts_trials_due(db, NOW, STR("auth_failed"), 50, ignore_id, NULL), OK);
+  assert_int_equal(turns_make_due(db, NOW, 50), OK);
+  assert_int_equal(recordings_next_event(db, NOW, &at), OK);
+  static const struct recordings_limits limits = {4, 100000};
+  struct recording row;
+  assert_int_equal(recordings_next(db, &limits, NOW, &row), OK);
+}
+
+/* Claims until what a job does in parts is done. Returns the steps of a claim then. */
+static int64_t steps_of_a_claim(struct db *db) {
+  for (int i = 0; i < MANY / 50 + 2; i++) claim_one(db);
   (void)take_steps(db);
-  find_trials(db);
-  int64_t few = take_steps(db);
-  fill(db, STOPPED_AND_DUE, ACCOUNTS_TRIED_MAX, MANY);
-  (void)take_steps(db);
-  find_trials(db);
-  int64_t many = take_steps(db);
-  if (2 * many > 3 * few) fail_msg("%lld steps with few, %lld with many", (long long)few, (long long)many);
-  db_rollback(db);
-  db_close(db);
+  claim_one(db);
+  return take_steps(db);
+}
+
+static void a_claim_costs_the_same_with_many_businesses(void **state) {
+#define UNTRIED "null, null, null, 0"
+  static const struct {
+    const char *name, *businesses, *recordings[5];
+  } cases[] = {
+      {"queued", OF_EACH(UNTRIED), {QUEUED_TOO}},
+      {"due since a while", OF_EACH(UNTRIED), {ONE_OF_EACH("queued", "1", "?3 - 1000, ?3 - 500, null")}},
+      {"not yet due", OF_EACH(UNTRIED), {ONE_OF_EACH("queued", "1", "?3 - 1000, ?3 + 5000 + i, null")}},
+      {"at their limit",
+       OF_EACH(UNTRIED),
+       {QUEUED_TOO, ONE_OF_EACH("downloading", "1", "?3, null, ?3 + 10000 + i"),
+        ONE_OF_EACH("missing", "1", "?3, null, ?3 + 10000 + i"), ONE_OF_EACH("failed", "1", "?3, null, ?3 + 10000 + i"),
+        ONE_OF_EACH("ready", "1", "?3, null, ?3 + 10000 + i")}},
+      {"with errors and a fill",
+       OF_EACH("null, null, null, 9"),
+       {QUEUED_TOO, ONE_OF_EACH("downloading", "1", "?3, null, ?3 + 10000 + i")}},
+      {"stopped", OF_EACH("null, ?3 - 1000, ?3 + 5000 + i, 0"), {QUEUED_TOO}},
+      {"stopped, a play",
+       OF_EACH("?3 - 1, ?3 - 1000, ?3 + 5000 + i, 0"),
+       {ONE_OF_EACH("queued", "0", "?3, null, null")}},
+      {"stopped, with a trial under way",
+       OF_EACH("?3 - 1000, ?3 - 1000, ?3 - 1, 0"),
+       {QUEUED_TOO, ONE_OF_EACH("downloading", "1", "?3, null, ?3 + 10000 + i")}},
+      {"stopped, nothing to try", OF_EACH("null, ?3 - 1000, ?3 - 1, 0"), {NULL}},
+      {"removed",
+       ROWS_FROM_TO "insert into businesses (business_id, name, created_at, removed_at)"
+                    " select 10 + i, 'Acme', ?3, ?3 from g",
+       {QUEUED_TOO}},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct db *db = scratch_ledger(*state);
+    assert_int_equal(db_begin_immediate(db), OK);
+    assert_int_equal(scratch_business(db, "Acme"), 1);
+    (void)scratch_recording(db, 1, "REdue", "CA1", RECORDING_QUEUED, RECORDING_RANK_NEW, NOW);
+    int64_t steps[2];
+    for (int many = 0; many < 2; many++) {
+      int from = many ? FEW : 0, to = many ? MANY : FEW;
+      fill(db, cases[i].businesses, from, to);
+      for (size_t k = 0; k < COUNT_OF(cases[i].recordings) && cases[i].recordings[k]; k++)
+        fill(db, cases[i].recordings[k], from, to);
+      steps[many] = steps_of_a_claim(db);
+    }
+    if (2 * steps[1] > 3 * steps[0])
+      fail_msg("%s: %lld steps with few, %lld with many", cases[i].name, (long long)steps[0], (long long)steps[1]);
+    db_rollback(db);
+    db_close(db);
+  }
 }
 
 /* ---- lists of calls, and the recording that a call's SID names ---- */
@@ -294,7 +357,7 @@ static void lists_filtered_by_recordings_cost_the_same_with_many_rows(void **sta
 }
 
 static void a_claim_takes_the_one_that_has_waited_longest(void **state) {
-  static const struct recordings_limits limits = {4, 16, 3};
+  static const struct recordings_limits limits = {4, 16};
   struct db *db = scratch_ledger(*state);
   assert_int_equal(scratch_business(db, "Acme"), 1);
   static const struct {
@@ -371,7 +434,7 @@ static void permanent_failures_are_counted_as_they_change(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(frequent_queries_cost_the_same_with_many_rows),
-      SCRATCH_TEST(looking_for_trials_has_a_bound),
+      SCRATCH_TEST(a_claim_costs_the_same_with_many_businesses),
       SCRATCH_TEST(lists_filtered_by_recordings_cost_the_same_with_many_rows),
       SCRATCH_TEST(a_claim_takes_the_one_that_has_waited_longest),
       SCRATCH_TEST(permanent_failures_are_counted_as_they_change),
