@@ -66,7 +66,7 @@ void db_texts_each(void (*fn)(void *arg, const char *sql), void *arg);
   })
 CHECKED enum err db_run_values(struct db *db, const char *sql, const struct db_value *values);
 int64_t db_changed(const struct db *db); /* rows that the last db_run changed: for compare-and-set */
-int64_t db_touched(const struct db *db); /* rows that all statements of this connection changed, without triggers */
+int64_t db_touched(const struct db *db); /* rows that all statements changed, with triggers and the search's tables */
 /* Runs the statements of a script, without parameters; they are not kept. For migrations. */
 CHECKED enum err db_script(struct db *db, const char *sql);
 

@@ -118,7 +118,6 @@ static enum err statement_bind(struct db *db, struct db_statement *s, const stru
 
 static void note_changed(struct db *db) {
   db->changed = sqlite3_changes64(db->sqlite);
-  db->touched += db->changed;
 }
 
 static enum err statement_finish(struct db *db, struct db_statement *s) {
@@ -151,7 +150,7 @@ int64_t db_changed(const struct db *db) {
 }
 
 int64_t db_touched(const struct db *db) {
-  return db->touched;
+  return sqlite3_total_changes64(db->sqlite);
 }
 
 enum err db_script(struct db *db, const char *sql) {

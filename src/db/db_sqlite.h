@@ -33,7 +33,6 @@ struct db {
   int64_t busy_until_ms; /* when it ends; 0: busy_ms after busy_since_ms */
   int64_t deadline_ms;   /* 0: none */
   int64_t changed;       /* rows that the last writing statement changed */
-  int64_t touched;       /* rows that all of them changed */
   int64_t reopened;
   int rows_open;
   int wal_frames;        /* pages in the log after our last commit */

@@ -112,10 +112,22 @@ static enum err start_trial(void *arg, int64_t business_id) {
   return apply_to_batch(t->db, &b, &event, t->now, NULL, NULL, &moved);
 }
 
-static enum err start_trials(struct db *db, int64_t now) {
+static enum err start_trials(struct db *db, int64_t now, int limit) {
   struct trial_start t = {db, now};
-  return accounts_trials_due(db, now, str_from(recording_error_code(RECORDING_AUTH_FAILED)), QUEUE_MAINTAIN_MAX,
-                             start_trial, &t);
+  return accounts_trials_due(db, now, str_from(recording_error_code(RECORDING_AUTH_FAILED)), limit, start_trial, &t);
+}
+
+/* Shares of the rows that a job may touch. Each kind gets what is left of its own share and of those before it. */
+struct share {
+  int until; /* the share ends here, counted from the beginning of queue_maintain */
+  int cost;  /* rows that are touched for one of this kind, at most */
+};
+static const struct share LAPSED_SHARE = {130, 10}, DUE_SHARE = {240, 7}, DEMOTED_SHARE = {275, 4},
+                          FORWARD_SHARE = {295, 3}, TRIALS_SHARE = {320, 9}, TURNS_SHARE = {345, 1};
+
+static int limit_of(struct db *db, int64_t began, struct share share) {
+  int64_t limit = (share.until - (db_touched(db) - began)) / share.cost;
+  return limit < 1 ? 1 : limit > QUEUE_MAINTAIN_MAX ? QUEUE_MAINTAIN_MAX : (int)limit;
 }
 
 static void note_expired_lease(void *arg, const struct recording *row) {
@@ -133,19 +145,19 @@ static void note_expired_lease(void *arg, const struct recording *row) {
 enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_maintained) {
   struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
   TRY(batch_init(&b, QUEUE_MAINTAIN_MAX));
-  int64_t expired, due;
+  int64_t expired, due, began = db_touched(db);
   ret_maintained->leases_expired = 0;
   struct recording_event event = {.kind = RECORDING_LEASE_EXPIRED, .jitter = jitter};
-  TRY(recordings_lapsed(db, now, QUEUE_MAINTAIN_MAX, batch_add, &b));
+  TRY(recordings_lapsed(db, now, limit_of(db, began, LAPSED_SHARE), batch_add, &b));
   TRY(apply_to_batch(db, &b, &event, now, note_expired_lease, ret_maintained, &expired));
   b.n = 0;
   event.kind = RECORDING_RETRY_DUE;
-  TRY(recordings_due(db, now, QUEUE_MAINTAIN_MAX, batch_add, &b));
+  TRY(recordings_due(db, now, limit_of(db, began, DUE_SHARE), batch_add, &b));
   TRY(apply_to_batch(db, &b, &event, now, NULL, NULL, &due));
-  TRY(recordings_demote(db, now - RECORDING_PLAY_RANK_MS, QUEUE_MAINTAIN_MAX));
-  TRY(recordings_bring_forward(db, now, QUEUE_MAINTAIN_MAX));
-  TRY(start_trials(db, now));
-  TRY(turns_make_due(db, now, QUEUE_MAINTAIN_MAX));
+  TRY(recordings_demote(db, now - RECORDING_PLAY_RANK_MS, limit_of(db, began, DEMOTED_SHARE)));
+  TRY(recordings_bring_forward(db, now, limit_of(db, began, FORWARD_SHARE)));
+  TRY(start_trials(db, now, limit_of(db, began, TRIALS_SHARE)));
+  TRY(turns_make_due(db, now, limit_of(db, began, TURNS_SHARE)));
   TRY(recordings_next_event(db, now, &ret_maintained->next_at));
   struct retries_row row;
   enum err e = retries_next(db, &row);

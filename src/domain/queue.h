@@ -23,10 +23,11 @@ enum {
   QUEUE_TRIAL_EVERY_MS = ACCOUNT_TRIAL_MS, /* … up to this */
   QUEUE_TRIAL_STREAK = 5,                  /* from so many errors in a row on, one fill at a time tries an account */
 };
-/* One call changes at most this many rows of each kind, so that a job of the writer stays short; the next call does the
- * rest. The first part of a retry is larger because its number is shown to a person. Later parts are small because a
- * webhook may have to wait for one. */
-enum { QUEUE_MAINTAIN_MAX = 50, QUEUE_RETRY_FIRST = 200, QUEUE_RETRY_PART = 50 };
+/* How many recordings one call changes, so that a job of the writer touches at most DB_JOB_ROWS rows with all that triggers
+ * write; the next call does the rest. QUEUE_MAINTAIN_MAX: of each kind, less if there is much of other kinds too.
+ * QUEUE_CLAIM_MAX: claims in one job, after queue_maintain. The first part of a retry is larger because its number is shown to a
+ * person. Later parts are small because a webhook may have to wait for one. */
+enum { QUEUE_MAINTAIN_MAX = 50, QUEUE_CLAIM_MAX = 8, QUEUE_RETRY_FIRST = 80, QUEUE_RETRY_PART = 50 };
 
 /* A recording whose lease expired, after that. */
 struct queue_expired {

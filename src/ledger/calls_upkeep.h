@@ -6,7 +6,7 @@
  *   call_documents_build   how far the calls of an older schema are indexed
  *   call_documents_folding how far the calls are indexed again with this release's folding of names
  *
- *   TRY(calls_upkeep_run(db, &upkeep, 80, &more));   as a writer job, again while more
+ *   TRY(calls_upkeep_run(db, &upkeep, 20, &more));   as a writer job, again while more
  *
  * The list is in the database: a crash loses nothing, and any process may do the work.
  * Thread rule: the connection's; calls_upkeep_run and _delete in db_writer's transaction. */

@@ -1,6 +1,6 @@
 /* worker.c - claims queued recordings and drives their fills.
  *
- *   wake, a fill's end, or time --> claim_start: a job on the writer that maintains the queue and leases up to CLAIM_MOST
+ *   wake, a fill's end, or time --> claim_start: a job on the writer that maintains the queue and leases up to QUEUE_CLAIM_MAX
  *                                   --> claim_take_result: worker_start_fill for each
  *   "retry all failed" is under way --> retry_part_start: a job on the writer for each part, with pauses between
  *
@@ -32,7 +32,6 @@
 #include "work/sweep.h"
 
 enum {
-  CLAIM_MOST = 8,
   CLAIM_PAUSE_MS = 5, /* between two claim jobs while wakes keep coming */
   RETRY_PAUSE = 2,
   CLAIM_RETRY_MS = 1000,    /* after the database refused a claim job */
@@ -52,8 +51,8 @@ struct claim {
   int most; /* 0: the queue is maintained and nothing is claimed */
   char owner[40];
   /* results */
-  struct recording rows[CLAIM_MOST];
-  int64_t credentials_versions[CLAIM_MOST];
+  struct recording rows[QUEUE_CLAIM_MAX];
+  int64_t credentials_versions[QUEUE_CLAIM_MAX];
   int n;
   bool more; /* another claim may find more */
   struct queue_maintained maintained;
@@ -233,7 +232,7 @@ static void claim_start(struct worker *w) {
   c->worker = w;
   c->task = (struct fetch_task){.fn = claim_take_result, .arg = c};
   c->limits = w->limits;
-  c->most = worker_may_claim(w) ? CLAIM_MOST : 0; /* (4) */
+  c->most = worker_may_claim(w) ? QUEUE_CLAIM_MAX : 0; /* (4) */
   c->asked_mono_ms = clock_mono_ms();
   memcpy(c->owner, w->owner, sizeof(c->owner));
   w->claiming = true;

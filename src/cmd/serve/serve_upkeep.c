@@ -225,7 +225,7 @@ static void volume_upkeep(struct serve *s) {
 
 /* ---- indexing calls ---- */
 
-enum { CALLS_PART = 80, CALLS_LOG_MS = 10 * 1000 };
+enum { CALLS_PART = 20, CALLS_LOG_MS = 10 * 1000 };
 
 static enum err run_calls_upkeep(struct db *db, void *arg) {
   struct serve *s = arg;

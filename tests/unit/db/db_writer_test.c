@@ -177,7 +177,7 @@ static void a_job_that_hides_a_lost_transaction_fails_too(void **state) {
 
 static void a_full_database_says_so_and_recovers(void **state) {
   struct fixture *f = fixture_new(state, 0, 0);
-  static const char fill[] = "insert into t (text) select randomblob(1000) from t a, t b, t c limit 1000";
+  static const char fill[] = "insert into t (text) select randomblob(2500) from t a, t b, t c limit 400";
   for (int i = 1; i <= 20; i++) assert_int_equal(add_row(f, i), OK);
   struct row small = {.i = 100, .script = "pragma max_page_count=20"};
   row_submit(f, &small);

@@ -1,5 +1,6 @@
 #include "domain_scratch.h"
 
+#include "db/db_writer.h"
 #include "ledger/accounts.h"
 
 static const struct queue_limits usual = {.per_business = 3, .total = 32};
@@ -365,8 +366,57 @@ static void a_repeated_retry_of_many_starts_over(void **state) {
   db_close(db);
 }
 
+/* GROWN businesses, each with one recording of every kind that a claim job changes. */
+enum { GROWN = 200 };
+static void grow(struct db *db) {
+  static const char rows[] =
+      "with recursive g(i) as (select 1 union all select i + 1 from g where i < 200)"
+      " insert into businesses (business_id, name, created_at, auth_failed_at, auth_trial_at)"
+      "  select i, 'Acme', 1, iif(i % 4, null, 1), iif(i % 4, null, 1) from g;"
+      "create temp table kinds (sid, status, rank, next_ask_at, lease_until, next_retry_at, error_code);"
+      "insert into kinds values ('RElapsed', 'downloading', 1, null, 1, null, null),"
+      " ('REdue', 'failed', 2, null, null, 1, 'timeout'), ('REplay', 'queued', 0, null, null, null, null),"
+      " ('RElater', 'queued', 2, 1, null, null, null), ('REfar', 'queued', 1, 1 << 60, null, null, null),"
+      " ('RErefused', 'failed', 1, null, null, null, 'auth_failed');"
+      "insert into recordings (business_id, recording_sid, call_sid, provider_status, url, first_seen_at, enqueued_at, "
+      "status,"
+      " rank, next_ask_at, lease_until, next_retry_at, error_code)"
+      " select b.business_id, k.sid, 'CA1', 'completed', 'u', 1, 1, k.status, k.rank, k.next_ask_at, k.lease_until,"
+      "  k.next_retry_at, k.error_code from businesses b, kinds k where b.auth_failed_at is null or k.sid = "
+      "'RErefused'";
+  assert_int_equal(db_script(db, rows), OK);
+}
+
+static void a_claim_job_touches_few_rows_of_a_grown_queue(void **state) {
+  static const struct queue_limits many = {.per_business = 1000, .total = 10000};
+  struct db *db = scratch_ledger(*state);
+  assert_int_equal(db_begin_immediate(db), OK);
+  grow(db);
+  struct queue_maintained maintained;
+  int64_t most = 0;
+  for (int i = 0, claimed = 1; claimed || maintained.leases_expired || maintained.due; i++) {
+    struct recording row;
+    int64_t before = db_touched(db);
+    assert_int_equal(queue_maintain(db, SCRATCH_NOW + i, 0, &maintained), OK);
+    for (claimed = 0; claimed < QUEUE_CLAIM_MAX; claimed++) {
+      enum err e = queue_claim(db, &many, STR("w"), SCRATCH_NOW + i, &row);
+      if (e == ERR_NOT_FOUND) break;
+      assert_int_equal(e, OK);
+    }
+    if (db_touched(db) - before > most) most = db_touched(db) - before;
+    assert_true(i < 1000);
+  }
+  print_message("# at most %lld rows\n", (long long)most);
+  assert_true(most > DB_JOB_ROWS / 4 && most <= DB_JOB_ROWS);
+  assert_int_equal(scratch_int(db, "select count(*) from recordings where lease_until is null and status = 'queued'"),
+                   0);
+  db_rollback(db);
+  db_close(db);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      SCRATCH_TEST(a_claim_job_touches_few_rows_of_a_grown_queue),
       SCRATCH_TEST(retries_of_many_take_turns_in_parts_and_are_reported_to_the_worker),
       SCRATCH_TEST(a_repeated_retry_of_many_starts_over),
       SCRATCH_TEST(plays_go_first_then_new_ones_then_the_rest),

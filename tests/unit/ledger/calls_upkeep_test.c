@@ -8,7 +8,7 @@
 #include "ledger/calls_upkeep.h"
 
 #define NOW SCRATCH_NOW
-enum { LEGS = 1200, PART = 80 };
+enum { LEGS = 1200, PART = 20 };
 
 static void put_legs(struct db *db, const char *parent, int from, int to) {
   assert_int_equal(db_begin_immediate(db), OK);
