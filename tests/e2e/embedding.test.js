@@ -52,7 +52,7 @@ test('the element of the manual plays in a page of another origin, and asks for 
   assert.deepEqual(seen.paths('/api/'), [])
   await element.getByRole('button', { name: 'Play' }).click()
   await eventually(async () => (await audioOf(element)).time > 0, 'it sounds')
-  await element.locator('.drawn').waitFor()
+  await element.locator('.seek-wave').waitFor()
   assert.deepEqual(seen.complaints, [])
   await context.close()
 })

@@ -1,6 +1,6 @@
 // Makes the pictures of the README: node screenshots.js FOLDER, with the demo's calls.
 import path from 'node:path'
-import { eventually, sounds, world } from './world.js'
+import { eventually, pressAt, sounds, world } from './world.js'
 
 const folder = path.resolve(process.argv[2])
 const wide = { viewport: { width: 1240, height: 780 } }
@@ -26,11 +26,7 @@ async function play(page, row) {
   await sounds(page)
   await page.locator('.seek-wave').waitFor()
   // Far enough that the played part is seen, and still.
-  await page.getByRole('slider').first().evaluate((slider) => {
-    slider.value = String(Number(slider.max) * 0.38)
-    slider.dispatchEvent(new Event('input', { bubbles: true }))
-    slider.dispatchEvent(new Event('change', { bubbles: true }))
-  })
+  await pressAt(page, page.getByRole('slider').first(), 0.38)
   await page.waitForFunction(() => document.querySelector('audio').currentTime > 5)
 }
 

@@ -164,6 +164,12 @@ export const sounds = (page) =>
     return it && !it.paused && it.currentTime > 0
   })
 
+/** Presses the mouse where `share` of the element's width is. */
+export async function pressAt(page, element, share) {
+  const box = await element.boundingBox()
+  await page.mouse.click(box.x + box.width * share, box.y + box.height / 2)
+}
+
 /** Shows or hides the page, as its browser would. */
 export const see = (page, visible) =>
   page.evaluate((state) => {

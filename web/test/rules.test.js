@@ -119,7 +119,7 @@ test('health warns of a queue that stays long, of too few that are ready and too
 })
 
 test('peaks of two channels are told apart', async () => {
-  const { peaksOf } = await load('player/waveform.ts')
+  const { peaksOf } = await load('player/peaks.ts')
   const peaks = peaksOf({ channels: 2, length: 2, data: [-64, 32, -128, 127, 0, 0, -16, 64] })
   assert.deepEqual(
     peaks.map((channel) => [...channel]),

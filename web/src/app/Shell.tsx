@@ -1,9 +1,10 @@
 // What surrounds every page: the bar above, the player below, what is said aloud.
-import { lazy, type ReactNode, Suspense, useEffect } from 'react'
+import { type ReactNode, useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, NavLink, useLocation } from 'react-router'
 import { LiveBadge } from '../live/LiveBadge'
 import { useOnline } from '../live/live'
+import { PlayerPlace } from '../player/PlayerPlace'
 import { usePlayer } from '../player/PlayerProvider'
 import { useSession } from '../signin/session'
 import { Announcer } from '../ui/Announcer'
@@ -11,20 +12,12 @@ import { Logo } from '../ui/Icon'
 import { AccountMenu } from './AccountMenu'
 import './shell.css'
 
-const loadPlayer = () => import('../player/PlayerBar')
-const PlayerBar = lazy(loadPlayer)
-
 export function Shell({ children }: { children: ReactNode }) {
   const { t } = useTranslation()
   const session = useSession()
   const online = useOnline()
   const { pathname } = useLocation()
   const { opened } = usePlayer()
-  // Here before anybody presses play, but not before the calls are.
-  useEffect(() => {
-    const timer = setTimeout(loadPlayer, 1500)
-    return () => clearTimeout(timer)
-  }, [])
   useEffect(() => {
     if (pathname.startsWith('/calls/')) window.scrollTo(0, 0)
   }, [pathname])
@@ -55,11 +48,7 @@ export function Shell({ children }: { children: ReactNode }) {
         </p>
       )}
       {children}
-      {opened && (
-        <Suspense fallback={null}>
-          <PlayerBar opened={opened} key={opened.sid} />
-        </Suspense>
-      )}
+      {opened && <PlayerPlace opened={opened} />}
       <Announcer />
     </>
   )

@@ -1,13 +1,16 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { type MouseEvent, useEffect } from 'react'
+import { type MouseEvent, useEffect, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
-import { Link, useLocation, useNavigate, useParams } from 'react-router'
+import { Link, useLocation, useNavigate, useParams, useSearchParams } from 'react-router'
 import { getCall } from '../api/api'
 import { Problem } from '../api/http'
 import type { CallWithLegs } from '../api/types'
 import { useLiveEvents, useLiveState } from '../live/live'
 import { withRecording } from '../live/merge'
 import { usePolling } from '../live/usePolling'
+import { secondsIn } from '../player/moment'
+import { inOrder, playableOf } from '../player/order'
+import { usePlayer } from '../player/PlayerProvider'
 import { nameOf, PhoneNumber } from '../recording/Who'
 import { useSession } from '../signin/session'
 import { Icon } from '../ui/Icon'
@@ -30,6 +33,7 @@ export default function CallPage() {
     refetch,
   } = useQuery({ queryKey: key, queryFn: ({ signal }) => getCall(sid, { signal }), staleTime: 0 })
   useFresh(sid, call, refetch)
+  useMoment(call)
   const who = (call && nameOf(call)) ?? t('calls.unknown')
   useEffect(() => {
     document.title = `${t('call.title', { who })} · ${t('title')}`
@@ -55,7 +59,7 @@ export default function CallPage() {
       </main>
     )
   }
-  const real = call.recordings.filter((r) => r.recording_sid !== null)
+  const real = inOrder(call.recordings).filter((r) => r.recording_sid !== null)
   const update = (next: CallWithLegs) => client.setQueryData(key, next)
   return (
     <main id="main" className="page call-page">
@@ -144,6 +148,22 @@ function Head({ call, who, update }: { call: CallWithLegs; who: string; update: 
       </p>
     </div>
   )
+}
+
+/** A link to a moment, ?t=83: the recording is opened there, and plays when somebody presses. */
+function useMoment(call: CallWithLegs | undefined) {
+  const [params] = useSearchParams()
+  const { key } = useLocation()
+  const { cue } = usePlayer()
+  const done = useRef<string | null>(null)
+  useEffect(() => {
+    const at = secondsIn(params.get('t'))
+    if (!call || at === null || done.current === key) return
+    done.current = key
+    const all = playableOf(call)
+    const recording = all.find((r) => r.recording_sid === params.get('r')) ?? all[0]
+    if (recording) cue(call, recording, at)
+  }, [call, params, key, cue])
 }
 
 /** Kept true by the stream, else by looking now and then. */

@@ -38,7 +38,7 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
   const mayAgain = session.role !== 'viewer' && (recording.status === 'failed' || recording.status === 'missing')
   return (
     <article className="card" data-recording={sid}>
-      {isPlayable(recording) && <PlayButton call={call} recording={recording} who={name} />}
+      {isPlayable(recording) && <PlayButton call={call} recordings={[recording]} who={name} />}
       <div className="card-text">
         <p className="card-title">
           {n !== null && <strong>{t('calls.leg', { n })}</strong>}
@@ -77,7 +77,7 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
           </a>
         )}
       </div>
-      {sharing && <ShareDialog sid={sid} close={() => setSharing(false)} />}
+      {sharing && <ShareDialog call={call} recording={recording} close={() => setSharing(false)} />}
     </article>
   )
 }

@@ -3,6 +3,7 @@ import { useEffect, useId, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { signUrl } from '../api/api'
 import { Problem } from '../api/http'
+import type { Call, Recording } from '../api/types'
 import { useFormat } from '../i18n/useFormat'
 import { Copy } from '../ui/Copy'
 
@@ -13,7 +14,8 @@ const lives: [number, string][] = [
 ]
 
 /** A link for somebody without a key: a page with the player alone, and the same for pages of others. */
-export function ShareDialog({ sid, close }: { sid: string; close: () => void }) {
+export function ShareDialog({ call, recording, close }: { call: Call; recording: Recording; close: () => void }) {
+  const sid = recording.recording_sid ?? ''
   const { t } = useTranslation(['app', 'errors'])
   const { dateTime } = useFormat()
   const dialog = useRef<HTMLDialogElement>(null)
@@ -22,7 +24,7 @@ export function ShareDialog({ sid, close }: { sid: string; close: () => void }) 
   const ids = { title: useId(), link: useId(), embed: useId() }
   useEffect(() => dialog.current?.showModal(), [])
   const signed = make.data && new URL(make.data.url, document.baseURI)
-  const page = signed && new URL(`embed/${sid}${signed.search}`, document.baseURI).href
+  const page = signed && pageOf(sid, signed.search, call, recording)
   const element =
     signed &&
     `<script type="module" src="${new URL('callreel-player.js', document.baseURI)}"></script>\n<callreel-player src="${signed}"></callreel-player>`
@@ -79,4 +81,13 @@ export function ShareDialog({ sid, close }: { sid: string; close: () => void }) 
       </div>
     </dialog>
   )
+}
+
+/** The page of the player alone; beside what is signed, it is told when the call was and who is on which channel. */
+function pageOf(sid: string, signed: string, call: Call, recording: Recording): string {
+  const page = new URL(`embed/${sid}${signed}`, document.baseURI)
+  const at = Date.parse(recording.started_at ?? call.started_at ?? '')
+  if (Number.isFinite(at)) page.searchParams.set('at', String(Math.floor(at / 1000)))
+  if (call.direction) page.searchParams.set('dir', call.direction)
+  return page.href
 }

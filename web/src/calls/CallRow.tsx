@@ -3,6 +3,7 @@ import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import type { Call, Recording } from '../api/types'
 import { useFormat } from '../i18n/useFormat'
+import { inOrder, playableOf } from '../player/order'
 import { PlayButton } from '../player/PlayButton'
 import { Chip } from '../recording/Chip'
 import { isPlayable } from '../recording/state'
@@ -18,12 +19,14 @@ interface Props {
   toggle: (sid: string) => void
 }
 
-/** One call, its legs folded: the first recording that can be heard stands for all. */
+/** One call, its legs folded: its recordings are played in order of time, and the first that can be heard stands for all. */
 export const CallRow = memo(function CallRow({ call, index, open, toggle }: Props) {
   const { t } = useTranslation()
   const { time, clock, dateTime } = useFormat()
   const who = nameOf(call) ?? t('calls.unknown')
-  const shown = call.recordings.find(isPlayable) ?? call.recordings[0]
+  const ordered = inOrder(call.recordings)
+  const playable = playableOf(call)
+  const shown = playable[0] ?? ordered[0]
   const more = call.recordings.length - 1
   const at = call.started_at ? new Date(call.started_at) : null
   const unanswered = call.status !== null && call.status !== 'completed'
@@ -31,7 +34,7 @@ export const CallRow = memo(function CallRow({ call, index, open, toggle }: Prop
     <>
       <div role="row" aria-rowindex={index} className="row" data-call={call.call_sid}>
         <span role="cell" className="cell cell-play">
-          {shown && isPlayable(shown) && <PlayButton call={call} recording={shown} who={who} />}
+          {playable.length > 0 && <PlayButton call={call} recordings={playable} who={who} />}
         </span>
         <span role="cell" className="cell cell-who">
           <Link to={`/calls/${call.call_sid}`} className="row-link" state={FROM_LIST}>
@@ -80,7 +83,7 @@ export const CallRow = memo(function CallRow({ call, index, open, toggle }: Prop
         </span>
       </div>
       {open &&
-        call.recordings.map((recording, i) => (
+        ordered.map((recording, i) => (
           <LegRow key={recording.recording_sid ?? i} call={call} recording={recording} n={i + 1} who={who} />
         ))}
     </>
@@ -94,7 +97,7 @@ function LegRow({ call, recording, n, who }: { call: Call; recording: Recording;
   return (
     <div role="row" className="row row-leg">
       <span role="cell" className="cell cell-play">
-        {isPlayable(recording) && <PlayButton call={call} recording={recording} who={`${who}, ${name}`} />}
+        {isPlayable(recording) && <PlayButton call={call} recordings={[recording]} who={`${who}, ${name}`} />}
       </span>
       <span role="cell" className="cell cell-who">
         {name}

@@ -1,6 +1,7 @@
 import { useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Problem } from '../api/http'
+import { usePlayer } from '../player/PlayerProvider'
 import { announce } from '../ui/Announcer'
 import { Icon } from '../ui/Icon'
 import { Notice } from '../ui/Notice'
@@ -18,6 +19,8 @@ export function CallsPage() {
   const filtered = countFilters(filters) > 0 || filters.q !== ''
   const { isPlaceholderData, isSuccess } = list
   const shown = list.calls.length
+  const { follow } = usePlayer()
+  useEffect(() => follow(list.calls), [follow, list.calls])
 
   useEffect(() => {
     document.title = `${t('calls.title')} · ${t('title')}`

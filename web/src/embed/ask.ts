@@ -3,13 +3,27 @@ import type { Recording, Waveform } from '../api/types'
 import { answerOf } from '../player/answer'
 import type { Answer } from '../player/types'
 
-const beside = (src: string, name: string) => {
+/** Of http and https alone: any other scheme, javascript: for one, is no recording. */
+export function urlOf(src: string | null): URL | null {
+  if (!src) return null
+  try {
+    const url = new URL(src, document.baseURI)
+    return url.protocol === 'https:' || url.protocol === 'http:' ? url : null
+  } catch {
+    return null
+  }
+}
+
+/** What the place in the recording is kept under: signed anew, it is the same recording. */
+export const keyOf = (src: URL) => /\b(RE[0-9a-f]{32})\b/.exec(src.pathname)?.[1] ?? src.origin + src.pathname
+
+const beside = (src: URL | string, name: string) => {
   const url = new URL(src, document.baseURI)
   url.pathname = url.pathname.replace(/\/file\/([^/]+)$|\/([^/]+)\/stream$/, (_, old, sid) => `/${old ?? sid}/${name}`)
   return url.href
 }
 
-export const downloadOf = (src: string) => beside(src, 'download')
+export const downloadOf = (src: URL) => beside(src, 'download')
 
 /** Asks the stream itself, as no player would: it answers with the state at once, or begins with the bytes, which are let go. */
 export async function askStream(src: string, signal: AbortSignal): Promise<Answer> {

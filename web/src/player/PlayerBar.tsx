@@ -1,11 +1,11 @@
-// The player at the foot of the page. Time runs from left to right in every language.
+// The player at the foot of the page: face.ts with whom the call was with, and how it stands, in words.
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useEffect } from 'react'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
-import { downloadUrl, getStatus, retry } from '../api/api'
+import { downloadUrl, getStatus, getWaveform, retry } from '../api/api'
 import { Problem } from '../api/http'
-import type { Recording } from '../api/types'
+import type { CallWithLegs, Recording } from '../api/types'
 import { useFormat } from '../i18n/useFormat'
 import { useLiveState } from '../live/live'
 import { usePolling } from '../live/usePolling'
@@ -13,19 +13,25 @@ import { nameOf, Who } from '../recording/Who'
 import { useSession } from '../signin/session'
 import { announce } from '../ui/Announcer'
 import { Icon } from '../ui/Icon'
-import { speeds } from './engine'
+import type { Engine } from './engine'
+import { Face, type FaceOptions } from './face'
+import { rolesOf } from './listening'
+import { playableOf } from './order'
 import { type Opened, statusKey, usePlayer, usePlayerState } from './PlayerProvider'
-import { SeekBar } from './SeekBar'
+import { peaksOf } from './peaks'
+import './face.css'
 import './player.css'
 
 export default function PlayerBar({ opened }: { opened: Opened }) {
   const { t } = useTranslation('player')
   const { t: app } = useTranslation('app')
-  const { engine, close } = usePlayer()
-  const { phase, rate, volume, muted, time, duration } = usePlayerState()
-  const { clock } = useFormat()
+  const { engine, close, step, help } = usePlayer()
+  const { phase } = usePlayerState()
   const live = useLiveState()
-  const { call, sid } = opened
+  const { sid } = opened
+  // As it was opened, or as it was told or edited since.
+  const { data: edited } = useQuery<CallWithLegs>({ queryKey: ['call', opened.call.call_sid], enabled: false })
+  const call = edited ?? opened.call
   const { data: recording, refetch } = useQuery({
     queryKey: statusKey(sid),
     queryFn: ({ signal }) => getStatus(sid, { signal }),
@@ -34,93 +40,136 @@ export default function PlayerBar({ opened }: { opened: Opened }) {
   const coming = recording?.status === 'queued' || recording?.status === 'downloading'
   usePolling(live === 'closed' && phase !== 'waiting', coming ? (recording.retry_after ?? 2) : null, refetch)
   useEffect(() => engine.learn(recording?.duration ?? null), [engine, recording?.duration])
-  const on = phase !== 'paused' && phase !== 'ended' && phase !== 'failed'
 
+  const several = playableOf(opened.call).length > 1
+  const link = `calls/${opened.call.call_sid}?${several ? `r=${sid}&` : ''}t=`
+  const latest = useRef(link)
+  latest.current = link
+  const options = useMemo<FaceOptions>(
+    () => ({
+      list: { next: () => step(1), previous: () => step(-1) },
+      volume: true,
+      treats: true,
+      link: (at) => copy(new URL(latest.current + Math.floor(at), document.baseURI).href),
+      help,
+    }),
+    [step, help],
+  )
+  const face = useFace(engine, options)
+  useWaveform(face, engine, recording, call.direction)
   useEffect(() => {
-    document.documentElement.classList.add('with-player')
-    return () => document.documentElement.classList.remove('with-player')
-  }, [])
+    const { bytes, total } = recording?.progress ?? { bytes: 0, total: null }
+    face?.seekBar.arrived(recording?.status === 'downloading' && total ? bytes / total : 0)
+  }, [face, recording])
 
+  const bar = useRef<HTMLElement>(null)
+  useRoomBelow(bar)
+  const part = several ? playableOf(opened.call).findIndex((r) => r.recording_sid === sid) + 1 : 0
   return (
-    <section className="player" aria-label={t('player')}>
-      <div className="player-controls" dir="ltr">
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={t('back')}
-          title={t('back')}
-          onClick={() => engine.skip(-10)}
-        >
-          <Icon name="back" />
-        </button>
-        <button
-          type="button"
-          className="play play-big"
-          aria-label={on ? t('pause') : t('play')}
-          onClick={() => engine.toggle()}
-        >
-          <Icon name={on ? 'pause' : 'play'} />
-        </button>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={t('forward')}
-          title={t('forward')}
-          onClick={() => engine.skip(10)}
-        >
-          <Icon name="forward" />
-        </button>
-      </div>
+    <section className="player" aria-label={t('player')} ref={bar}>
+      <Part node={face?.transport} />
       <div className="player-what">
         <Link to={`/calls/${call.call_sid}`} className="player-who">
           <Who call={call} />
         </Link>
+        {part > 0 && <span className="player-part">{app('calls.leg', { n: part })}</span>}
         <Telling recording={recording} call={nameOf(call) ?? app('calls.unknown')} />
       </div>
-      <div className="player-time" dir="ltr">
-        <span className="digits">{clock(time)}</span>
-        <SeekBar recording={recording} />
-        <span className="digits">{clock(duration)}</span>
-      </div>
       <div className="player-more">
-        <label className="speed">
-          <span className="unseen">{t('speed')}</span>
-          <select value={rate} onChange={(event) => engine.setRate(Number(event.target.value))}>
-            {speeds.map((speed) => (
-              <option key={speed} value={speed}>
-                {t('speedOf', { rate: speed })}
-              </option>
-            ))}
-          </select>
-        </label>
-        <span className="volume" dir="ltr">
-          <button
-            type="button"
-            className="icon-button"
-            aria-label={muted ? t('unmute') : t('mute')}
-            onClick={() => engine.toggleMuted()}
-          >
-            <Icon name={muted || volume === 0 ? 'muted' : 'volume'} />
-          </button>
-          <input
-            type="range"
-            min="0"
-            max="1"
-            step="0.05"
-            value={muted ? 0 : volume}
-            aria-label={t('volume')}
-            onChange={(event) => engine.setVolume(Number(event.target.value))}
-          />
-        </span>
-        <a className="icon-button" href={downloadUrl(sid)} download aria-label={t('download')} title={t('download')}>
-          <Icon name="download" />
-        </a>
-        <button type="button" className="icon-button" aria-label={t('close')} title={t('close')} onClick={close}>
-          <Icon name="close" />
-        </button>
+        <Part node={face?.tools} />
+        {recording?.status === 'ready' && (
+          <a className="cr-button" href={downloadUrl(sid)} download aria-label={t('download')} title={t('download')}>
+            <Icon name="download" />
+          </a>
+        )}
       </div>
+      <button
+        type="button"
+        className="cr-button player-close"
+        aria-label={t('close')}
+        title={t('close')}
+        onClick={close}
+      >
+        <Icon name="close" />
+      </button>
+      <Part node={face?.line} />
     </section>
   )
+}
+
+/** A part of the face, where React wants it. */
+function Part({ node }: { node: HTMLElement | undefined }) {
+  const place = useRef<HTMLDivElement>(null)
+  useLayoutEffect(() => {
+    if (node) place.current?.replaceChildren(node)
+  }, [node])
+  return <div className={`player-part-of ${node?.className ?? ''}-place`} ref={place} />
+}
+
+function useFace(engine: Engine, options: FaceOptions): Face | null {
+  const { t } = useTranslation('player')
+  const [face, setFace] = useState<Face | null>(null)
+  useLayoutEffect(() => {
+    const made = new Face(engine, (key, values) => t(key, values ?? {}), options)
+    setFace(made)
+    return () => made.destroy()
+  }, [engine, options, t])
+  useEffect(() => {
+    const recolour = () => face?.seekBar.recolour()
+    const dark = matchMedia('(prefers-color-scheme: dark)')
+    const forced = matchMedia('(forced-colors: active)')
+    const themes = new MutationObserver(recolour)
+    themes.observe(document.documentElement, { attributeFilter: ['data-theme'] })
+    for (const change of [dark, forced]) change.addEventListener('change', recolour)
+    return () => {
+      themes.disconnect()
+      for (const change of [dark, forced]) change.removeEventListener('change', recolour)
+    }
+  }, [face])
+  return face
+}
+
+/** The peaks of a ready recording: drawn, and what silence and loudness are known by. */
+function useWaveform(face: Face | null, engine: Engine, recording: Recording | undefined, direction: string | null) {
+  const sid = recording?.recording_sid ?? null
+  const { data: waveform } = useQuery({
+    queryKey: ['waveform', sid],
+    queryFn: ({ signal }) => getWaveform(sid ?? '', { signal }),
+    enabled: sid !== null && recording?.status === 'ready',
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+  })
+  const peaks = useMemo(() => (waveform && waveform.length > 0 ? peaksOf(waveform) : null), [waveform])
+  useEffect(() => {
+    const roles = rolesOf(direction)
+    face?.show(peaks, roles)
+    engine.hear(peaks, roles)
+  }, [face, engine, peaks, direction])
+}
+
+/** The page ends above the player, however high it is. */
+function useRoomBelow(bar: React.RefObject<HTMLElement | null>) {
+  useLayoutEffect(() => {
+    const root = document.documentElement
+    root.classList.add('with-player')
+    const size = new ResizeObserver(() =>
+      root.style.setProperty('--player-height', `${bar.current?.offsetHeight ?? 0}px`),
+    )
+    if (bar.current) size.observe(bar.current)
+    return () => {
+      size.disconnect()
+      root.classList.remove('with-player')
+    }
+  }, [bar])
+}
+
+async function copy(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text)
+    return true
+  } catch {
+    return false // over plain HTTP from elsewhere
+  }
 }
 
 /** How it stands, in words, and what can be done. */

@@ -1,8 +1,10 @@
-// The one player of the page: its audio, what is open in it, its keys.
+// The one player of the page: its audio, what is open in it, what comes next, its keys.
 import { useQueryClient } from '@tanstack/react-query'
 import {
   createContext,
+  lazy,
   type ReactNode,
+  Suspense,
   useCallback,
   useContext,
   useEffect,
@@ -11,15 +13,22 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react'
-import { getStatus, streamUrl } from '../api/api'
+import { useTranslation } from 'react-i18next'
+import { useNavigate } from 'react-router'
+import { getCall, getStatus, streamUrl } from '../api/api'
 import { Problem } from '../api/http'
-import type { Call, Recording } from '../api/types'
+import type { Call, CallWithLegs, Recording } from '../api/types'
 import { useSettings } from '../app/settings'
 import { useLiveEvents } from '../live/live'
+import { announce } from '../ui/Announcer'
 import { answerOf } from './answer'
 import { Engine } from './engine'
-import { playByKey } from './keys'
+import { type Action, playByKey } from './keys'
+import { beside, besideInCall, type Item } from './order'
+import { places } from './places'
 import { useMediaKeys } from './useMediaKeys'
+
+const KeysHelp = lazy(() => import('./KeysHelp'))
 
 export interface Opened {
   call: Call
@@ -29,18 +38,30 @@ interface Player {
   engine: Engine
   opened: Opened | null
   open(call: Call, recording: Recording): void
+  /** Opens it at a place, and plays nothing. */
+  cue(call: Call, recording: Recording, at?: number): void
+  /** To the recording before or after, of the call or of the list. */
+  step(by: 1 | -1): void
+  /** The list that `step` goes through. */
+  follow(list: readonly Call[]): void
   close(): void
+  help(): void
 }
 
 const PlayerContext = createContext<Player | null>(null)
 export const statusKey = (sid: string) => ['status', sid]
+const LAST = 'callreel.open' // what a reload opens again, in this tab
 
 export function PlayerProvider({ children }: { children: ReactNode }) {
+  const { t } = useTranslation('player')
   const client = useQueryClient()
   const { shortcuts } = useSettings()
   const audio = useRef<HTMLAudioElement>(null)
   const [engine, setEngine] = useState<Engine | null>(null)
   const [opened, setOpened] = useState<Opened | null>(null)
+  const [helping, setHelping] = useState(false)
+  const list = useRef<readonly Call[]>([])
+  const now = useRef<Opened | null>(null)
 
   useEffect(() => {
     if (!audio.current) return
@@ -53,53 +74,172 @@ export function PlayerProvider({ children }: { children: ReactNode }) {
         return { kind: 'trouble', code: why instanceof Problem ? why.code : 'internal', retryAt: null }
       }
     })
+    const leave = () => made.keepPlace()
+    window.addEventListener('pagehide', leave)
     setEngine(made)
-    return () => made.destroy()
+    return () => {
+      window.removeEventListener('pagehide', leave)
+      made.destroy()
+    }
   }, [client])
 
   useLiveEvents((event) => {
     if (event.kind === 'reset') engine?.nudge()
+    if (event.kind === 'call') {
+      const { call } = event
+      setOpened((before) => (before?.call.call_sid === call.call_sid ? { ...before, call } : before))
+      client.setQueryData<CallWithLegs>(['call', call.call_sid], (known) => known && { ...known, ...call })
+    }
     if (event.kind !== 'recording' || event.recording.recording_sid !== opened?.sid) return
     client.setQueryData(statusKey(event.recording.recording_sid), event.recording)
     engine?.learn(event.recording.duration)
     engine?.nudge()
   })
 
-  useEffect(() => {
-    if (!engine || !shortcuts) return
-    const pressed = (event: KeyboardEvent) => {
-      if (!engine.state.track || document.querySelector('dialog[open]')) return
-      playByKey(engine, event, event.target instanceof Element && event.target.closest('.player') !== null)
-    }
-    document.addEventListener('keydown', pressed)
-    return () => document.removeEventListener('keydown', pressed)
-  }, [engine, shortcuts])
-
-  useMediaKeys(engine, opened)
-
-  const open = useCallback(
-    (call: Call, recording: Recording) => {
+  const take = useCallback(
+    ({ call, recording }: Item, at: number | 'play' | undefined) => {
       const sid = recording.recording_sid
       if (!engine || sid === null) return
       client.setQueryData(statusKey(sid), recording)
-      setOpened({ call, sid })
-      engine.open({ key: sid, src: streamUrl(sid), duration: recording.duration ?? call.duration })
+      now.current = { call, sid }
+      setOpened(now.current)
+      remember(now.current)
+      const track = { key: sid, src: streamUrl(sid), duration: recording.duration ?? call.duration }
+      if (at === 'play') engine.open(track)
+      else engine.cue(track, at)
     },
     [engine, client],
   )
+  const open = useCallback((call: Call, recording: Recording) => take({ call, recording }, 'play'), [take])
+  const cue = useCallback((call: Call, recording: Recording, at?: number) => take({ call, recording }, at), [take])
+  const follow = useCallback((calls: readonly Call[]) => {
+    list.current = calls
+  }, [])
   const close = useCallback(() => {
     engine?.close()
+    now.current = null
     setOpened(null)
+    remember(null)
   }, [engine])
+  const step = useCallback(
+    (by: 1 | -1) => {
+      if (!now.current) return
+      const { call, sid } = now.current
+      const item = beside(list.current, call, sid, by)
+      if (item) take(item, 'play')
+      else announce(t(by > 0 ? 'noNext' : 'noPrevious'), { shown: true })
+    },
+    [take, t],
+  )
+  const help = useCallback(() => setHelping(true), [])
 
-  const player = useMemo(() => engine && { engine, opened, open, close }, [engine, opened, open, close])
+  useEffect(() => {
+    if (engine)
+      return whenEnded(engine, () => {
+        if (!now.current) return
+        const { call, sid } = now.current
+        const item = engine.state.listening.onward ? beside(list.current, call, sid, 1) : besideInCall(call, sid, 1)
+        if (item) take(item, 'play')
+      })
+  }, [engine, take])
+
+  // After a reload: what was open, where it was, still.
+  useEffect(() => {
+    const last = remembered()
+    if (!engine || !last || engine.state.track) return
+    let over = false
+    getCall(last.call).then((call) => {
+      const recording = call.recordings.find((r) => r.recording_sid === last.sid)
+      if (recording && !over && !engine.state.track) cue(call, recording)
+    }, forget)
+    return () => {
+      over = true
+    }
+  }, [engine, cue])
+
+  const navigate = useNavigate()
+  const others = useCallback(
+    (action: Action) => {
+      if (action.do === 'help') setHelping(true)
+      else if (action.do === 'search') {
+        if (!searchBox()) void navigate('/')
+        focusSearch()
+      } else if ((action.do === 'next' || action.do === 'previous') && now.current) step(action.do === 'next' ? 1 : -1)
+      else return false
+      return true
+    },
+    [step, navigate],
+  )
+  useEffect(() => {
+    if (!engine || !shortcuts) return
+    const pressed = (event: KeyboardEvent) => {
+      if (!document.querySelector('dialog[open]')) playByKey(engine, event, others)
+    }
+    document.addEventListener('keydown', pressed)
+    return () => document.removeEventListener('keydown', pressed)
+  }, [engine, shortcuts, others])
+
+  useMediaKeys(engine, opened, step)
+
+  const player = useMemo(
+    () => engine && { engine, opened, open, cue, step, follow, close, help },
+    [engine, opened, open, cue, step, follow, close, help],
+  )
   return (
     <>
       {/* biome-ignore lint/a11y/useMediaCaption: telephone calls have none */}
       <audio ref={audio} preload="none" />
       {player && <PlayerContext value={player}>{children}</PlayerContext>}
+      {helping && (
+        <Suspense fallback={null}>
+          <KeysHelp close={() => setHelping(false)} />
+        </Suspense>
+      )}
     </>
   )
+}
+
+/** Calls `act` each time that a recording has ended. */
+function whenEnded(engine: Engine, act: () => void) {
+  let before = engine.state.phase
+  return engine.subscribe(() => {
+    const { phase } = engine.state
+    const over = phase === 'ended' && before !== 'ended'
+    before = phase
+    if (over) act()
+  })
+}
+
+const searchBox = () => document.querySelector<HTMLInputElement>('input[type="search"]')
+
+/** The list may not be there yet. */
+function focusSearch(frames = 120) {
+  const box = searchBox()
+  if (box) {
+    box.focus()
+    box.select()
+  } else if (frames > 0) requestAnimationFrame(() => focusSearch(frames - 1))
+}
+
+function forget() {
+  remember(null)
+}
+
+function remember(opened: Opened | null) {
+  try {
+    if (opened) sessionStorage.setItem(LAST, JSON.stringify({ call: opened.call.call_sid, sid: opened.sid }))
+    else sessionStorage.removeItem(LAST)
+  } catch {
+    // a browser that keeps nothing
+  }
+}
+
+function remembered(): { call: string; sid: string } | null {
+  try {
+    return JSON.parse(sessionStorage.getItem(LAST) ?? 'null')
+  } catch {
+    return null
+  }
 }
 
 export function usePlayer(): Player {
@@ -113,13 +253,19 @@ export function usePlayerState() {
   return useSyncExternalStore(engine.subscribe, () => engine.state)
 }
 
-/** What a button of this recording shows, and nothing more: a row is drawn again only when it changes. */
-export function useIsPlaying(sid: string | null): 'playing' | 'busy' | 'still' {
+/** What a button of these recordings shows, and nothing more: a row is drawn again only when it changes. */
+export function useIsPlaying(recordings: readonly Recording[]): 'playing' | 'busy' | 'still' {
   const { engine } = usePlayer()
   return useSyncExternalStore(engine.subscribe, () => {
     const { track, phase } = engine.state
-    if (sid === null || track?.key !== sid) return 'still'
+    if (!track || !recordings.some((r) => r.recording_sid === track.key)) return 'still'
     if (phase === 'playing') return 'playing'
     return phase === 'starting' || phase === 'buffering' || phase === 'waiting' ? 'busy' : 'still'
   })
 }
+
+/** All of them were heard to the end. */
+export const useHeard = (recordings: readonly Recording[]): boolean =>
+  useSyncExternalStore(places.subscribe, () =>
+    recordings.every((r) => r.recording_sid !== null && places.heard(r.recording_sid)),
+  )

@@ -1,28 +1,37 @@
 // Plays one recording at a time through one <audio>. Knows nothing of pages: the page of calls and the custom element use it.
-//
-//   empty -open-> starting -> playing <-> paused, buffering, ended
-//                    |           |
-//                    +-- error --+--> asks why --> waiting (it is on its way: looks again) | failed
+// The states and their moves are phase.ts.
 //
 // (1) Nothing is requested before somebody presses play.
 // (2) The length is the catalog's where it is known: that of an arriving file is a guess.
-// (3) Whoever waits is told why, and plays from where they were when the audio comes.
+// (3) A listener who has to wait is told why; it plays from the same place when the audio comes.
+// (4) The place in each recording is kept while it plays and when it is left; opened again, it goes on there.
 import { keep, recall } from '../app/kept'
 import { lookAfter } from './backoff'
+import { keepListening, type Listening, type Role, recallListening } from './listening'
+import { afterSilence, gainsOf, type Peaks, type Span, silencesOf } from './peaks'
+import { type Happening, phaseAfter } from './phase'
+import { places } from './places'
+import { solo } from './solo'
+import { Sound } from './sound'
+import { speeds } from './speeds'
 import type { Answer, PlayerState, Track, Trouble } from './types'
 
-export const speeds = [1, 1.25, 1.5, 2] as const
-const alone = new Set<Engine>()
+const KEEP_PLACE_S = 5 // a place is kept that often while it plays
 
 export class Engine {
   #state: PlayerState
-  #tell = new Set<() => void>()
+  #subscribers = new Set<() => void>()
   #wanted = false // the listener wants sound
   #resumeAt = 0 // seconds, applied when the audio is there
   #looks = 0
   #failedLoads = 0 // in a row, although the recording is here
   #timer: ReturnType<typeof setTimeout> | undefined
   #asking: AbortController | null = null
+  #sound: Sound
+  #peaks: Peaks | null = null
+  #silences: readonly Span[] = []
+  #roles: readonly Role[] = ['first', 'second']
+  #keptAt = 0
 
   constructor(
     readonly media: HTMLAudioElement,
@@ -32,18 +41,20 @@ export class Engine {
     const volume = recall<number>('volume', 1)
     media.preload = 'none'
     media.volume = volume >= 0 && volume <= 1 ? volume : 1
+    this.#sound = new Sound(media)
     this.#state = {
       track: null,
       phase: 'empty',
       time: 0,
       duration: null,
       buffered: [],
-      rate: (speeds as readonly number[]).includes(rate) ? rate : 1,
+      rate: speeds.includes(rate) ? rate : 1,
       volume: media.volume,
       muted: false,
       trouble: null,
+      listening: recallListening(),
     }
-    alone.add(this)
+    solo.join(this)
     this.#listen()
   }
 
@@ -51,25 +62,51 @@ export class Engine {
     return this.#state
   }
 
-  subscribe = (tell: () => void) => {
-    this.#tell.add(tell)
+  subscribe = (changed: () => void) => {
+    this.#subscribers.add(changed)
     return () => {
-      this.#tell.delete(tell)
+      this.#subscribers.delete(changed)
     }
   }
 
   /** Opens a recording and plays it; one that is open already goes on. */
   open(track: Track) {
     if (this.#state.track?.key === track.key && this.#state.phase !== 'failed') return this.play()
-    this.#forget()
-    this.#resumeAt = 0
-    this.#set({ track, phase: 'starting', time: 0, duration: track.duration, buffered: [], trouble: null })
+    this.#take(track, 'open', places.of(track.key))
     this.#load()
+  }
+
+  /** Opens a recording at a place and plays nothing: the next press does. */
+  cue(track: Track, at = places.of(track.key)) {
+    this.#wanted = false
+    this.media.pause()
+    this.#take(track, 'cue', at)
+    this.#unload()
+  }
+
+  #take(track: Track, how: 'open' | 'cue', at: number) {
+    this.keepPlace()
+    this.#forget()
+    if (track.key !== this.#state.track?.key) {
+      this.#peaks = null
+      this.#silences = []
+    }
+    const time = Math.max(0, track.duration === null ? at : Math.min(at, track.duration))
+    this.#resumeAt = time
+    this.#set({ track, time, duration: track.duration, buffered: [], trouble: null }, how)
   }
 
   /** The catalog knows better by now. */
   learn(duration: number | null) {
     if (duration !== null && this.#state.track) this.#set({ duration })
+    this.#listenAs()
+  }
+
+  /** What is known of the loudness of what is open, and who is on which channel. */
+  hear(peaks: Peaks | null, roles: readonly Role[]) {
+    this.#peaks = peaks
+    this.#roles = roles
+    this.#listenAs()
   }
 
   play() {
@@ -78,7 +115,7 @@ export class Engine {
     this.#wanted = true
     if (phase === 'failed' || phase === 'waiting') return this.again()
     if (!this.media.src) return this.#load()
-    if (phase !== 'playing') this.#set({ phase: 'starting' })
+    if (phase !== 'playing') this.#set({}, 'press')
     this.#start()
   }
 
@@ -86,7 +123,8 @@ export class Engine {
     this.#wanted = false
     this.#forget()
     this.media.pause()
-    if (this.#state.track && this.#state.phase !== 'ended') this.#set({ phase: 'paused' })
+    this.keepPlace()
+    if (this.#state.track) this.#set({}, 'stop')
   }
 
   toggle() {
@@ -98,20 +136,21 @@ export class Engine {
   again() {
     if (!this.#state.track) return
     this.#forget()
-    this.#set({ phase: 'starting', trouble: null })
+    this.#set({ trouble: null }, 'press')
     this.#load()
   }
 
-  /** Something about the recording changed: whoever waits looks at once. */
+  /** Something about the recording changed: if it is waited for, it is looked at once. */
   nudge() {
     if (this.#state.phase === 'waiting') void this.#look()
   }
 
   close() {
+    this.keepPlace()
     this.#wanted = false
     this.#forget()
     this.#unload()
-    this.#set({ track: null, phase: 'empty', time: 0, duration: null, buffered: [], trouble: null })
+    this.#set({ track: null, time: 0, duration: null, buffered: [], trouble: null }, 'close')
   }
 
   seek(to: number) {
@@ -144,6 +183,15 @@ export class Engine {
     this.media.muted = !this.media.muted
   }
 
+  /** A switch was pressed. */
+  setListening(change: Partial<Listening>) {
+    const listening = { ...this.#state.listening, ...change }
+    keepListening(listening)
+    this.#set({ listening })
+    this.#listenAs()
+    if (this.#wanted) this.#sound.start()
+  }
+
   /** The position at this very moment, for what is drawn each frame. */
   now() {
     return this.media.readyState > 0 ? this.media.currentTime : this.#state.time
@@ -151,7 +199,7 @@ export class Engine {
 
   destroy() {
     this.close()
-    alone.delete(this)
+    solo.leave(this)
   }
 
   // ---- the audio ----
@@ -159,7 +207,6 @@ export class Engine {
   #load() {
     const { track, rate } = this.#state
     if (!track) return
-    for (const other of alone) if (other !== this) other.pause()
     this.#wanted = true
     this.media.src = track.src
     this.media.defaultPlaybackRate = rate
@@ -168,7 +215,8 @@ export class Engine {
   }
 
   #start() {
-    for (const other of alone) if (other !== this && other.#wanted) other.pause()
+    solo.begins(this)
+    this.#sound.start()
     this.media.play().catch((why: unknown) => {
       // Errors of the source come as events; what is left is a browser that wants to be clicked first.
       if (why instanceof DOMException && why.name === 'NotAllowedError') this.pause()
@@ -198,27 +246,58 @@ export class Engine {
     on('durationchange', () => this.#measure())
     on('playing', () => {
       this.#forget()
-      this.#set({ phase: 'playing', trouble: null })
+      this.#set({ trouble: null }, 'playing')
     })
-    on('waiting', () => this.#wanted && this.#set({ phase: this.media.currentTime > 0 ? 'buffering' : 'starting' }))
+    on('waiting', () => this.#wanted && this.#set({}, this.media.currentTime > 0 ? 'stalled' : 'begun'))
     on('pause', () => {
       if (this.#wanted && (this.media.ended || this.media.error)) return
       if (this.#state.phase === 'waiting' || this.#state.phase === 'failed') return
       this.#wanted = false
-      this.#set({ phase: 'paused' })
+      this.keepPlace()
+      this.#set({}, 'halted')
     })
     on('ended', () => {
       this.#wanted = false
-      this.#set({ phase: 'ended', time: this.#state.duration ?? this.media.currentTime })
+      this.#set({ time: this.#state.duration ?? this.media.currentTime }, 'finished')
+      this.keepPlace()
     })
-    on('timeupdate', () => {
-      if (this.media.readyState > 0) this.#set({ time: this.media.currentTime })
-    })
+    on('timeupdate', () => this.#moved())
     on('seeking', () => this.#set({ time: this.media.currentTime }))
     on('progress', () => this.#set({ buffered: this.#spans() }))
     on('canplaythrough', () => this.#set({ buffered: this.#spans() }))
     on('error', () => void this.#broke())
     this.media.addEventListener('volumechange', () => this.#set({ volume: this.media.volume, muted: this.media.muted }))
+  }
+
+  #moved() {
+    if (this.media.readyState === 0) return
+    const time = this.media.currentTime
+    this.#set({ time })
+    if (Math.abs(time - this.#keptAt) >= KEEP_PLACE_S) this.keepPlace()
+    if (this.#state.phase !== 'playing' || !this.#state.listening.skipSilence) return
+    const on = afterSilence(this.#silences, time)
+    if (on !== null) this.media.currentTime = on
+  }
+
+  /** (4) */
+  keepPlace() {
+    const { track, time, duration, phase } = this.#state
+    if (!track || phase === 'empty' || this.media.readyState === 0) return
+    this.#keptAt = time
+    places.save(track.key, time, duration)
+  }
+
+  #listenAs() {
+    const { duration, listening } = this.#state
+    const peaks = this.#peaks
+    this.#silences = peaks && duration !== null ? silencesOf(peaks, duration) : []
+    const channel = listening.side === null ? -1 : this.#roles.indexOf(listening.side)
+    this.#sound.wish({
+      even: listening.evenLoudness,
+      channel: channel >= 0 && (peaks?.length ?? 0) > 1 ? channel : null,
+      gains: peaks ? gainsOf(peaks) : [],
+    })
+    if (this.#wanted) this.#sound.start()
   }
 
   #spans() {
@@ -228,8 +307,10 @@ export class Engine {
 
   #measure() {
     const { track, duration } = this.#state
-    if (track?.duration === null && Number.isFinite(this.media.duration)) this.#set({ duration: this.media.duration })
-    else if (duration === null && Number.isFinite(this.media.duration)) this.#set({ duration: this.media.duration })
+    if ((track?.duration === null || duration === null) && Number.isFinite(this.media.duration)) {
+      this.#set({ duration: this.media.duration })
+      this.#listenAs()
+    }
   }
 
   // ---- when it does not come ----
@@ -263,18 +344,19 @@ export class Engine {
     }
     const after = lookAfter(this.#looks++, answer.retryAfter)
     if (after === null) return this.#fail({ code: 'not_ready', retryAt: null })
-    this.#set({ phase: 'waiting', trouble: null })
+    this.#set({ trouble: null }, 'coming')
     this.#timer = setTimeout(() => void this.#look(), after)
   }
 
   #fail({ code, retryAt }: Trouble) {
     this.#wanted = false
     this.#forget()
-    this.#set({ phase: 'failed', trouble: { code, retryAt } })
+    this.#set({ trouble: { code, retryAt } }, 'broken')
   }
 
-  #set(change: Partial<PlayerState>) {
-    this.#state = { ...this.#state, ...change }
-    for (const tell of this.#tell) tell()
+  #set(change: Partial<PlayerState>, happening?: Happening) {
+    const phase = happening ? phaseAfter(this.#state.phase, happening) : this.#state.phase
+    this.#state = { ...this.#state, ...change, phase }
+    for (const changed of this.#subscribers) changed()
   }
 }

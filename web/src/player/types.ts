@@ -1,4 +1,5 @@
 // What the player plays, and what is said of it.
+import type { Listening } from './listening'
 
 export type Phase = 'empty' | 'starting' | 'playing' | 'paused' | 'buffering' | 'waiting' | 'failed' | 'ended'
 export interface Track {
@@ -25,4 +26,5 @@ export interface PlayerState {
   volume: number
   muted: boolean
   trouble: Trouble | null
+  listening: Listening
 }

@@ -4,7 +4,7 @@ import { nameOf } from '../recording/Who'
 import type { Engine } from './engine'
 import type { Opened } from './PlayerProvider'
 
-export function useMediaKeys(engine: Engine | null, opened: Opened | null) {
+export function useMediaKeys(engine: Engine | null, opened: Opened | null, step: (by: 1 | -1) => void) {
   useEffect(() => {
     const { mediaSession } = navigator
     if (!mediaSession || !engine || !opened) return
@@ -15,6 +15,8 @@ export function useMediaKeys(engine: Engine | null, opened: Opened | null) {
       pause: () => engine.pause(),
       seekbackward: () => engine.skip(-10),
       seekforward: () => engine.skip(10),
+      previoustrack: () => step(-1),
+      nexttrack: () => step(1),
     }
     const entries = Object.entries(actions) as [MediaSessionAction, () => void][]
     for (const [name, act] of entries) mediaSession.setActionHandler(name, act)
@@ -22,5 +24,5 @@ export function useMediaKeys(engine: Engine | null, opened: Opened | null) {
       mediaSession.metadata = null
       for (const [name] of entries) mediaSession.setActionHandler(name, null)
     }
-  }, [engine, opened])
+  }, [engine, opened, step])
 }

@@ -1,0 +1,45 @@
+// Where the player stands. It may fail to load or to draw: the page around it stays, and so does the sound.
+import { Component, type ReactNode } from 'react'
+import { useTranslation } from 'react-i18next'
+import { useChunk } from '../ui/useChunk'
+import type { Opened } from './PlayerProvider'
+import { loadPlayerBar } from './preload'
+
+class Guard extends Component<
+  { children: ReactNode; fallback: (again: () => void) => ReactNode },
+  { broken: boolean }
+> {
+  override state = { broken: false }
+
+  static getDerivedStateFromError() {
+    return { broken: true }
+  }
+
+  override render() {
+    return this.state.broken ? this.props.fallback(() => this.setState({ broken: false })) : this.props.children
+  }
+}
+
+export function PlayerPlace({ opened }: { opened: Opened }) {
+  const { t } = useTranslation()
+  const { chunk, failed, again } = useChunk(loadPlayerBar)
+  const lost = (retry: () => void) => (
+    <section className="player-lost banner" role="alert">
+      {t('crash.player')}{' '}
+      <button type="button" className="quiet" onClick={retry}>
+        {t('calls.again')}
+      </button>
+      <button type="button" className="quiet" onClick={() => location.reload()}>
+        {t('crash.reload')}
+      </button>
+    </section>
+  )
+  if (failed) return lost(again)
+  if (!chunk) return null
+  const Bar = chunk.default
+  return (
+    <Guard fallback={lost}>
+      <Bar opened={opened} />
+    </Guard>
+  )
+}

@@ -1,0 +1,74 @@
+// Draws a waveform: two canvases over each other, of which the upper one, in full colours, is cut where the sound is. Playing
+// moves the cut and draws nothing.
+import { barsOf, loudestOf, type Peaks } from './peaks'
+
+const BAR = 2
+const GAP = 1
+
+export class Wave {
+  readonly element = document.createElement('div')
+  #rest = document.createElement('canvas')
+  #played = document.createElement('canvas')
+  #peaks: Peaks | null = null
+  #size = new ResizeObserver(() => this.draw())
+
+  constructor() {
+    this.element.className = 'seek-canvas'
+    this.#rest.className = 'seek-rest'
+    this.#played.className = 'seek-done'
+    this.element.append(this.#rest, this.#played)
+    this.#size.observe(this.element)
+  }
+
+  show(peaks: Peaks | null) {
+    this.#peaks = peaks
+    this.draw()
+  }
+
+  destroy() {
+    this.#size.disconnect()
+  }
+
+  /** Afresh: another size, other colours. */
+  draw() {
+    const { clientWidth: width, clientHeight: height } = this.element
+    if (width === 0 || height === 0) return
+    const colours = (end: string) => ['--first', '--second'].map((name) => colourOf(this.element, name + end))
+    paint(this.#rest, this.#peaks, width, height, colours('-rest'))
+    paint(this.#played, this.#peaks, width, height, colours(''))
+  }
+}
+
+/** What a custom property comes to, in a form that a canvas knows. */
+function colourOf(parent: HTMLElement, property: string): string {
+  const probe = document.createElement('i')
+  probe.style.color = `var(${property})`
+  parent.append(probe)
+  const { color } = getComputedStyle(probe)
+  probe.remove()
+  return color
+}
+
+function paint(canvas: HTMLCanvasElement, peaks: Peaks | null, width: number, height: number, colours: string[]) {
+  const scale = window.devicePixelRatio || 1
+  canvas.width = Math.round(width * scale)
+  canvas.height = Math.round(height * scale)
+  const pen = canvas.getContext('2d')
+  if (!pen || !peaks || peaks.length === 0) return
+  pen.scale(scale, scale)
+  const bars = Math.max(1, Math.floor(width / (BAR + GAP)))
+  const loudest = loudestOf(peaks)
+  const step = width / bars
+  const both = peaks.length > 1
+  peaks.forEach((points, channel) => {
+    pen.fillStyle = colours[channel] ?? colours[0] ?? '#000'
+    const middle = height / 2
+    barsOf(points, bars, loudest).forEach((loud, i) => {
+      const half = Math.max(0.75, loud * (middle - 1))
+      const x = i * step
+      if (!both) pen.fillRect(x, middle - half, BAR, half * 2)
+      else if (channel === 0) pen.fillRect(x, middle - half - 0.5, BAR, half)
+      else pen.fillRect(x, middle + 0.5, BAR, half)
+    })
+  })
+}
