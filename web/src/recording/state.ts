@@ -23,6 +23,7 @@ export function told(r: Recording): Told {
       if (code === 'not_yet_available') return { kind: 'waiting', key: 'notYet' }
       if (code === 'storage_full') return { kind: 'waiting', key: 'noRoom' }
       if (code === 'no_worker') return { kind: 'waiting', key: 'noWorker' }
+      if (code === 'auth_failed') return { kind: 'waiting', key: 'noCredentials' }
       return { kind: 'waiting', key: 'queued' }
     case 'missing':
       return code === 'not_yet_available' ? { kind: 'waiting', key: 'notYet' } : { kind: 'gone', key: 'missing' }
