@@ -12,11 +12,12 @@
 
 enum err calls_upkeep_needed(struct db *db, bool *ret_needed) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select exists (select 1 from call_moves) or exists (select 1 from call_documents_gone)"
-               " or exists (select 1 from call_documents_stale) or exists (select 1 from call_documents_build)"
-               " or exists (select 1 from call_documents_folding where version < ?1)",
-               DB_INT(CALLS_SEARCH_FOLDING)));
+  TRY(db_query(
+      db, &q,
+      "select exists (select 1 from call_moves) or exists (select 1 from call_documents_gone)"
+      " or exists (select 1 from call_documents_stale) or exists (select 1 from call_documents_build)"
+      " or exists (select 1 from call_documents_folding where version < ?1) or exists (select 1 from calls_recorded)",
+      DB_INT(CALLS_SEARCH_FOLDING)));
   TRY(db_next(&q));
   *ret_needed = db_int(&q, 0) != 0;
   return OK;
@@ -215,9 +216,67 @@ static enum err index_folding(struct db *db, struct calls_upkeep *u, int limit) 
   return move_folding_cursor(db, &at);
 }
 
+/* ---- children of calls that got a recording ---- */
+
+struct recorded_mark {
+  int64_t business_id;
+  char call_sid[SID_SIZE], after_sid[SID_SIZE];
+};
+
+static enum err recorded_first(struct db *db, struct recorded_mark *ret_mark) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select business_id, call_sid, after_sid from calls_recorded order by business_id, call_sid limit 1"));
+  TRY(db_next(&q));
+  ret_mark->business_id = db_int(&q, 0);
+  TRY(str_copy(ret_mark->call_sid, SID_SIZE, db_text(&q, 1)));
+  return str_copy(ret_mark->after_sid, SID_SIZE, db_text(&q, 2));
+}
+
+/* Moves the mark behind its next children, at most limit. *ret_count: how many they are. */
+static enum err recorded_next_children(struct db *db, struct recorded_mark *m, int limit, int *ret_count) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select k.call_sid from calls k indexed by calls_parent where k.business_id = ?1"
+               " and k.parent_call_sid = ?2 and k.call_sid > ?3 order by k.call_sid limit ?4",
+               DB_INT(m->business_id), DB_TEXT(str_from(m->call_sid)), DB_TEXT(str_from(m->after_sid)), DB_INT(limit)));
+  enum err e;
+  int count = 0;
+  for (; (e = db_next(&q)) == OK; count++) TRY(str_copy(m->after_sid, SID_SIZE, db_text(&q, 0)));
+  *ret_count = count;
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+/* The call may have lost its recording meanwhile. */
+static enum err clear_unrecorded(struct db *db, int limit, int *ret_count) {
+  struct recorded_mark m;
+  enum err e = recorded_first(db, &m);
+  *ret_count = 0;
+  if (e == ERR_NOT_FOUND) return OK;
+  TRY(e);
+  char from[SID_SIZE];
+  memcpy(from, m.after_sid, sizeof(from));
+  TRY(recorded_next_children(db, &m, limit, ret_count));
+  TRY(db_run(
+      db,
+      "update calls indexed by calls_parent set unrecorded = null where business_id = ?1 and parent_call_sid = ?2"
+      " and call_sid > ?3 and call_sid <= ?4 and unrecorded is not null"
+      " and exists (select 1 from recordings r where r.business_id = ?1 and r.call_sid = ?2)",
+      DB_INT(m.business_id), DB_TEXT(str_from(m.call_sid)), DB_TEXT(str_from(from)), DB_TEXT(str_from(m.after_sid))));
+  if (*ret_count < limit)
+    return db_run(db, "delete from calls_recorded where business_id = ?1 and call_sid = ?2", DB_INT(m.business_id),
+                  DB_TEXT(str_from(m.call_sid)));
+  return db_run(db, "update calls_recorded set after_sid = ?3 where business_id = ?1 and call_sid = ?2",
+                DB_INT(m.business_id), DB_TEXT(str_from(m.call_sid)), DB_TEXT(str_from(m.after_sid)));
+}
+
 enum err calls_upkeep_run(struct db *db, struct calls_upkeep *u, int limit, bool *ret_more) {
   int left, count;
   TRY(calls_tree_follow(db, &u->business_id, limit, &left));
+  if (left) {
+    TRY(clear_unrecorded(db, left, &count));
+    left -= count;
+  }
   if (left) {
     TRY(calls_upkeep_delete(db, left, &count));
     left -= count;

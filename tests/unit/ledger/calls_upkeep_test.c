@@ -335,8 +335,33 @@ static void a_purge_leaves_no_document(void **state) {
   db_close(db);
 }
 
+static void all_children_of_a_call_are_shown_with_its_recording(void **state) {
+  struct db *db = scratch_ledger(*state);
+  struct calls_key keys[CALLS_LIST_LIMIT_MAX];
+  struct calls_filter f = {.limit = 10, .has_recording = CALLS_NO, .all_legs = true};
+  static const char marked[] = "select count(*) from calls where unrecorded = 1 and parent_call_sid = 'CA1'";
+  size_t n;
+  bool more;
+  scratch_call(db, 1, "CA1", "", NOW);
+  put_legs(db, "CA1", 0, 300);
+  (void)finish(db);
+  assert_int_equal(scratch_int(db, marked), 300);
+  (void)scratch_recording(db, 1, "RE1", "CA1", RECORDING_READY, RECORDING_RANK_REST, NOW);
+  assert_int_equal(scratch_int(db, marked), 200);
+  assert_true(finish(db) > 1);
+  assert_int_equal(scratch_int(db, marked), 0);
+  assert_int_equal(calls_list_page(db, 1, &f, keys, &n, &more), OK);
+  assert_int_equal(n, 0);
+  (void)scratch_recording(db, 1, "RE2", "CA1", RECORDING_READY, RECORDING_RANK_REST, NOW);
+  assert_int_equal(db_run(db, "update recordings set call_sid = 'CA9'"), OK); /* the children have none again */
+  (void)finish(db);
+  assert_int_equal(scratch_int(db, marked), 300);
+  db_close(db);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      SCRATCH_TEST(all_children_of_a_call_are_shown_with_its_recording),
       SCRATCH_TEST(an_edit_writes_as_much_with_many_legs_as_with_few),
       SCRATCH_TEST(legs_follow_their_parent_in_parts_through_a_crash),
       SCRATCH_TEST(a_row_that_became_a_leg_is_found_by_legs_that_have_yet_to_follow),

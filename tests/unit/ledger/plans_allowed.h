@@ -104,7 +104,8 @@
     {"indexed by recordings_leases where lease_until > ?", "SEARCH r USING INDEX recordings_leases", "leases"},
 
     /* The first rows of a list of work. */
-    {"select exists (select 1 from call_moves)", "SCAN call_", "each a first row"},
+    {"select exists (select 1 from call_moves)", "SCAN call", "each a first row"},
+    {"from calls_recorded order by business_id, call_sid limit 1", "SCAN calls_recorded", "the first row"},
     {"from call_documents_gone order by document_id limit ?1", "SCAN call_documents_gone", "the first ?1"},
     {"from call_documents_stale order by business_id, call_sid limit ?1", "SCAN call_documents_stale", "the first ?1"},
     {"from retries order by turn limit 1", "SCAN retries USING INDEX retries_turn", "the first row"},
