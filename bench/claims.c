@@ -70,7 +70,7 @@ static struct db *open_case(const char *directory, const struct claim_case *c) {
   int applied;
   (void)snprintf(url, sizeof(url), "sqlite://%s/%c.db", directory, (int)('a' + (c - cases)));
   check(db_open(&(struct db_open){.url = url}, NULL, &db), url, NULL);
-  check(ledger_migrate(db, &applied), "schema", db);
+  check(ledger_migrate(db, NULL, &applied), "schema", db);
   check(db_begin_immediate(db), "begin", db);
   for (const struct part *p = c->parts; p < c->parts + PARTS_MAX && p->sql; p++)
     check(db_run_values(db, p->sql, DB_VALUES_(DB_INT(p->first), DB_INT(p->last), DB_INT(NOW))), c->name, db);

@@ -8,8 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "cmd/cmd_progress.h"
 #include "cmd/settings_check.h"
 #include "domain/store.h"
 #include "ledger/businesses.h"
@@ -18,6 +20,7 @@
 extern char **environ;
 
 enum { PROBLEM_MAX = 4096, BUSY_MS = 1000, BUSY_PAUSE_MS = 200, BUSY_TRIES = 50 };
+enum { UPDATE_SHOW_MS = 500, UPDATE_LOG_MS = 2000 };
 
 /* The buffer's text, NUL-terminated; never NULL. */
 static const char *problem_text(struct buf *b) {
@@ -103,8 +106,37 @@ static enum err open_database(struct app *app, void *problem) {
   return db_open(&how, problem, &app->db);
 }
 
+/* Shows or logs what long scripts do. */
+struct schema_update {
+  bool logs;
+  int64_t began_ms, told_ms; /* monotonic */
+  char what[80];
+  struct progress progress;
+};
+
+static void schema_update_tell(void *arg, const struct migration *m, size_t done, size_t all) {
+  struct schema_update *u = arg;
+  int64_t now = clock_mono_ms(), every = u->logs ? UPDATE_LOG_MS : UPDATE_SHOW_MS;
+  if (now - u->told_ms < every) return;
+  u->told_ms = now;
+  if (u->logs) {
+    log_info("Updating the database", LOG_TEXT("script", m->name), LOG_INT("seconds", (now - u->began_ms) / 1000),
+             LOG_INT("percent", progress_percent((int64_t)done, (int64_t)all)));
+    return;
+  }
+  (void)snprintf(u->what, sizeof(u->what), "Updating the database, %s, %lld s", m->name,
+                 (long long)((now - u->began_ms) / 1000));
+  u->progress.percent = -1; /* the text has changed */
+  progress_show(&u->progress, (int64_t)done, (int64_t)all);
+}
+
 static enum err migrate(struct app *app, void *applied) {
-  return ledger_migrate(app->db, applied);
+  struct schema_update u = {.logs = app->is_patient, .began_ms = clock_mono_ms()};
+  u.told_ms = u.began_ms;
+  progress_begin(&u.progress, u.what);
+  enum err e = ledger_migrate(app->db, &(struct migrate_watch){schema_update_tell, &u}, applied);
+  progress_end(&u.progress);
+  return e;
 }
 
 int app_open(struct app *app, const struct cmd_args *args) {

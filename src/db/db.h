@@ -69,6 +69,10 @@ int64_t db_changed(const struct db *db); /* rows that the last db_run changed: f
 int64_t db_touched(const struct db *db); /* rows that all statements changed, with triggers and the search's tables */
 /* Runs the statements of a script, without parameters; they are not kept. For migrations. */
 CHECKED enum err db_script(struct db *db, const char *sql);
+/* The same. Calls fn again and again while it runs, on the same thread: done is how many bytes of the script have run. fn must
+ * not use the connection. */
+typedef void db_script_watch_fn(void *arg, size_t done);
+CHECKED enum err db_script_watched(struct db *db, const char *sql, db_script_watch_fn *fn, void *arg);
 
 struct db_rows {
   struct db *db;

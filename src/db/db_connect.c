@@ -87,7 +87,9 @@ static int busy_wait(void *arg, int waited_before) {
 }
 
 static int stop_after_deadline(void *arg) {
-  return db_in_time(arg) != OK;
+  struct db *db = arg;
+  if (db->watch) db->watch(db->watch_arg, db->watch_done);
+  return db_in_time(db) != OK;
 }
 
 static int note_log_length(void *arg, sqlite3 *sqlite, const char *name, int frames) {

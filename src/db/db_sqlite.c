@@ -159,6 +159,29 @@ enum err db_script(struct db *db, const char *sql) {
   return rc == SQLITE_OK ? OK : db_sqlite_failed(db, rc);
 }
 
+static int script_step_each(struct db *db, const char *sql) {
+  const char *rest = sql;
+  int rc = SQLITE_OK;
+  while (rc == SQLITE_OK && *rest) {
+    sqlite3_stmt *stmt = NULL;
+    db->watch_done = (size_t)(rest - sql);
+    rc = sqlite3_prepare_v2(db->sqlite, rest, -1, &stmt, &rest);
+    while (rc == SQLITE_OK && stmt && sqlite3_step(stmt) == SQLITE_ROW) continue;
+    int finalized = sqlite3_finalize(stmt);
+    if (rc == SQLITE_OK) rc = finalized;
+  }
+  return rc;
+}
+
+enum err db_script_watched(struct db *db, const char *sql, db_script_watch_fn *fn, void *arg) {
+  TRY(db_sqlite_check_file(db));
+  db->watch = fn;
+  db->watch_arg = arg;
+  int rc = script_step_each(db, sql);
+  db->watch = NULL;
+  return rc == SQLITE_OK ? OK : db_sqlite_failed(db, rc);
+}
+
 static enum err query_start(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values,
                             bool keep) {
   assert(!rows->statement);

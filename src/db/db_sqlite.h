@@ -29,10 +29,13 @@ struct db {
   struct db_files files; /* the open ones */
   bool read_only;
   int64_t busy_ms;
-  int64_t busy_since_ms; /* when the current wait began; monotonic, as the next two */
-  int64_t busy_until_ms; /* when it ends; 0: busy_ms after busy_since_ms */
-  int64_t deadline_ms;   /* 0: none */
-  int64_t changed;       /* rows that the last writing statement changed */
+  int64_t busy_since_ms;     /* when the current wait began; monotonic, as the next two */
+  int64_t busy_until_ms;     /* when it ends; 0: busy_ms after busy_since_ms */
+  int64_t deadline_ms;       /* 0: none */
+  int64_t changed;           /* rows that the last writing statement changed */
+  db_script_watch_fn *watch; /* NULL: no script is watched */
+  void *watch_arg;
+  size_t watch_done;
   int64_t reopened;
   int rows_open;
   int wal_frames;        /* pages in the log after our last commit */

@@ -6,6 +6,8 @@
  *  (2) A schema that needs a newer release is not touched. Further scripts of a newer release that only added are accepted. */
 #include "db/migrate.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 
 /* number: the last script that ran, 0: none; oldest: the last script that a release must know to run. */
@@ -33,7 +35,20 @@ static enum err read_schema_state(struct db *db, struct schema_state *ret_state)
   return OK;
 }
 
-static enum err run_script_in_transaction(struct db *db, const struct migration *m, bool *ret_ran) {
+/* A script that runs. */
+struct script {
+  const struct migration *m;
+  const struct migrate_watch *watch; /* may be NULL */
+  size_t before, all;                /* bytes of the scripts before it, and of all */
+};
+
+static void tell_watch(void *arg, size_t done) {
+  const struct script *s = arg;
+  if (s->watch) s->watch->fn(s->watch->arg, s->m, s->before + done, s->all);
+}
+
+static enum err run_script_in_transaction(struct db *db, struct script *s, bool *ret_ran) {
+  const struct migration *m = s->m;
   struct schema_state state;
   TRY(read_schema_state(db, &state));
   *ret_ran = state.number < m->number;
@@ -41,16 +56,16 @@ static enum err run_script_in_transaction(struct db *db, const struct migration 
   TRY(db_script(db,
                 "create table if not exists schema_migrations (number integer primary key, name text not null,"
                 " oldest integer not null, applied_at integer not null)"));
-  TRY(db_script(db, m->sql));
+  TRY(db_script_watched(db, m->sql, tell_watch, s));
   if (!db_in_transaction(db)) return ERR_INVALID; /* the script committed by itself */
   return db_run(db, "insert into schema_migrations (number, name, oldest, applied_at) values (?1, ?2, ?3, ?4)",
                 DB_INT(m->number), DB_TEXT(str_from(m->name)), DB_INT(m->oldest), DB_INT(db_now_ms(db)));
 }
 
-static enum err run_script(struct db *db, const struct migration *m, int *applied) {
+static enum err run_script(struct db *db, struct script *s, int *applied) {
   TRY(db_begin_immediate(db));
   bool ran = false;
-  enum err e = run_script_in_transaction(db, m, &ran);
+  enum err e = run_script_in_transaction(db, s, &ran);
   if (e == OK) e = db_commit(db);
   if (e != OK) {
     db_rollback(db);
@@ -60,7 +75,8 @@ static enum err run_script(struct db *db, const struct migration *m, int *applie
   return OK;
 }
 
-enum err migrate_run(struct db *db, const struct migration *migrations, size_t count, int *ret_applied) {
+enum err migrate_run(struct db *db, const struct migration *migrations, size_t count, const struct migrate_watch *watch,
+                     int *ret_applied) {
   for (size_t i = 0; i < count; i++) {
     if (migrations[i].number != (int)i + 1) return ERR_INVALID;
   }
@@ -68,7 +84,13 @@ enum err migrate_run(struct db *db, const struct migration *migrations, size_t c
   TRY(read_schema_state(db, &state));
   if (state.oldest > (int64_t)count) return ERR_TOO_NEW;
   int applied = 0;
-  for (size_t i = (size_t)state.number; i < count; i++) TRY(run_script(db, &migrations[i], &applied));
+  struct script script = {.watch = watch};
+  for (size_t i = (size_t)state.number; i < count; i++) script.all += strlen(migrations[i].sql);
+  for (size_t i = (size_t)state.number; i < count; i++) {
+    script.m = &migrations[i];
+    TRY(run_script(db, &script, &applied));
+    script.before += strlen(migrations[i].sql);
+  }
   *ret_applied = applied;
   return OK;
 }

@@ -30,11 +30,11 @@ enum err ledger_migrations(struct ledger_migrations *ret_migrations) {
   return OK;
 }
 
-enum err ledger_migrate(struct db *db, int *ret_applied) {
+enum err ledger_migrate(struct db *db, const struct migrate_watch *watch, int *ret_applied) {
   struct ledger_migrations *migrations = malloc(sizeof(*migrations));
   if (!migrations) return ERR_NOMEM;
   enum err e = ledger_migrations(migrations);
-  if (e == OK) e = migrate_run(db, migrations->all, migrations->count, ret_applied);
+  if (e == OK) e = migrate_run(db, migrations->all, migrations->count, watch, ret_applied);
   free(migrations);
   return e;
 }

@@ -1,6 +1,6 @@
 /* ledger.h - the catalog's schema: runs its scripts, and checks a database against it.
  *
- *   TRY(ledger_migrate(db, &applied));
+ *   TRY(ledger_migrate(db, NULL, &applied));
  *
  * The scripts schema/NNNN_name.sql are part of the binary. A script whose first line is "-- oldest: N" removes something that
  * releases with fewer than N scripts need. Thread rule: any thread with its own connection. */
@@ -17,8 +17,8 @@ struct ledger_migrations {
 
 /* Lists the scripts. ERR_INVALID: their names are not NNNN_name.sql from 0001 on without gaps. */
 CHECKED enum err ledger_migrations(struct ledger_migrations *ret_migrations);
-/* Runs the scripts that have not run. ERR_TOO_NEW: the schema needs a newer release. */
-CHECKED enum err ledger_migrate(struct db *db, int *ret_applied);
+/* Runs the scripts that have not run. watch may be NULL. ERR_TOO_NEW: the schema needs a newer release. */
+CHECKED enum err ledger_migrate(struct db *db, const struct migrate_watch *watch, int *ret_applied);
 /* Reads the number of the last script that ran (0: none) and of the last one that this release knows; runs nothing. ERR_TOO_NEW:
  * the schema needs a newer release; both numbers are set then too. */
 CHECKED enum err ledger_schema(struct db *db, int *ret_found, int *ret_known);

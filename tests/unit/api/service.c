@@ -120,7 +120,7 @@ void service_start(struct service *s) {
   struct db *db;
   int applied;
   assert_int_equal(db_open(&(struct db_open){.url = s->url}, NULL, &db), OK);
-  assert_int_equal(ledger_migrate(db, &applied), OK);
+  assert_int_equal(ledger_migrate(db, NULL, &applied), OK);
   db_close(db);
   assert_int_equal(blob_open_disk(s->recordings, &s->store), OK);
   assert_int_equal(volume_new(s->store, 1, 100, &s->volume), OK);

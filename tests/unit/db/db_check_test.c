@@ -53,7 +53,7 @@ static void schema_says_what_it_is_and_asks_for(void **state) {
   assert_int_equal(migrate_read(db, &number, &oldest), OK);
   assert_int_equal(number, 0);
   assert_int_equal(oldest, 0);
-  assert_int_equal(migrate_run(db, all, COUNT_OF(all), &applied), OK);
+  assert_int_equal(migrate_run(db, all, COUNT_OF(all), NULL, &applied), OK);
   assert_int_equal(migrate_read(db, &number, &oldest), OK);
   assert_int_equal(number, 2);
   assert_int_equal(oldest, 2);

@@ -66,7 +66,7 @@ static pid_t writing_child(struct scratch *s, int who, int out, const int start[
 static void make_schema(struct scratch *s) {
   struct db *db = scratch_open(s, 0);
   int applied;
-  assert_int_equal(migrate_run(db, schema, COUNT_OF(schema), &applied), OK);
+  assert_int_equal(migrate_run(db, schema, COUNT_OF(schema), NULL, &applied), OK);
   db_close(db);
 }
 
@@ -214,7 +214,7 @@ static void of_processes_that_race_to_migrate_each_script_runs_once(void **state
     close(start[1]);
     if (read(start[0], &c, 1) != 0) _exit(1);
     if (db_open(&(struct db_open){.url = s->url}, NULL, &db) != OK) _exit(2);
-    if (migrate_run(db, schema, COUNT_OF(schema), &applied) != OK) _exit(3);
+    if (migrate_run(db, schema, COUNT_OF(schema), NULL, &applied) != OK) _exit(3);
     db_close(db);
     if (write(applied_by[1], &applied, sizeof(applied)) != (ssize_t)sizeof(applied)) _exit(4);
     _exit(0);

@@ -19,7 +19,7 @@ static void the_embedded_scripts_are_numbered_and_run(void **state) {
   }
   struct db *db = scratch_open(*state, 0);
   int applied, number;
-  assert_int_equal(ledger_migrate(db, &applied), OK);
+  assert_int_equal(ledger_migrate(db, NULL, &applied), OK);
   assert_int_equal(applied, migrations.count);
   assert_int_equal(migrate_version(db, &number), OK);
   assert_int_equal(number, migrations.count);

@@ -11,7 +11,7 @@ static const uint8_t scratch_seal_key[SECRET_KEY_SIZE] = "0123456789abcdef012345
 static inline struct db *scratch_ledger(const struct scratch *s) {
   struct db *db = scratch_open(s, 0);
   int applied;
-  assert_int_equal(ledger_migrate(db, &applied), OK);
+  assert_int_equal(ledger_migrate(db, NULL, &applied), OK);
   return db;
 }
 

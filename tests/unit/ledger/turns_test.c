@@ -21,7 +21,7 @@ static void recordings_that_were_there_before_have_turns(void **state) {
   assert_int_equal(ledger_migrations(&migrations), OK);
   struct db *db = scratch_open(*state, 0);
   int applied;
-  assert_int_equal(migrate_run(db, migrations.all, BEFORE, &applied), OK);
+  assert_int_equal(migrate_run(db, migrations.all, BEFORE, NULL, &applied), OK);
   static const char before[] =
       "insert into businesses (business_id, name, created_at, auth_failed_at, auth_trial_at, error_streak, removed_at,"
       " last_claim_at) values (1, 'A', 1, null, null, 0, null, 77), (2, 'B', 1, 5, 90, 0, null, null),"
@@ -36,7 +36,7 @@ static void recordings_that_were_there_before_have_turns(void **state) {
       " (3, 'RE1', 1, 'queued', 1, null, null), (3, 'RE2', 1, 'downloading', 1, null, 99),"
       " (4, 'RE1', 1, 'queued', 1, null, null), (5, 'RE1', 1, 'ready', 1, null, null)";
   assert_int_equal(db_script(db, before), OK);
-  assert_int_equal(ledger_migrate(db, &applied), OK);
+  assert_int_equal(ledger_migrate(db, NULL, &applied), OK);
   assert_int_equal(wrong_turns(db), 0);
   assert_int_equal(scratch_int(db, "select count(*) from turns"), 4);
   assert_int_equal(

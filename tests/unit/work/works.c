@@ -135,7 +135,7 @@ static void build_ledger(struct works *w) {
   struct str base_url = str_from(base);
   struct business_edit edit = {.name = &name, .account_sid = &account, .tokens = tokens, .base_url = &base_url};
   check(db_open(&how, &problem, &w->db));
-  check(ledger_migrate(w->db, &applied));
+  check(ledger_migrate(w->db, NULL, &applied));
   check(businesses_add(w->db, secrets_key, 0, &edit, &id));
   check(access_load(w->db, secrets_key, STR("https://api.example.com"), NULL, &w->access));
 }
