@@ -56,7 +56,9 @@ static bool request_find_route(struct api_request *req) {
   if (req->api->parts.health_only && (e != OK || !(req->match.route->access & ROUTE_HEALTH))) e = ERR_NOT_FOUND;
   if (e == OK) return true;
   if (e == ERR_DENIED && request_answer_preflight(req, allow)) return false;
-  if (e == ERR_NOT_FOUND && !req->api->parts.health_only && page_moved(req)) return false;
+  if (e == ERR_NOT_FOUND && !req->api->parts.health_only &&
+      (page_moved(req) || page_lost(req, request_path_below_base(req))))
+    return false;
   struct http_fields fields;
   answer_fields(&fields);
   if (e == ERR_DENIED) http_field(&fields, STR("Allow"), str_from(allow));

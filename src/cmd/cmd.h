@@ -41,6 +41,8 @@ CMD(status);
 CMD(fetch);
 CMD(retry);
 CMD(signin);
+CMD(session);
+CMD(url);
 CMD(verify);
 CMD(backup);
 CMD(check);

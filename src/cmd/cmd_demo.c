@@ -17,7 +17,7 @@
 #include "cmd/cmd_print.h"
 #include "cmd/cmd_progress.h"
 #include "cmd/cmd_secret.h"
-#include "cmd/cmd_url.h"
+#include "domain/public_url.h"
 #include "cmd/demo/demo_parts.h"
 #include "ledger/businesses.h"
 #include "ledger/calls.h"
@@ -312,7 +312,7 @@ static int demo_read_options(struct demo *d, struct cmd_options *o) {
 static int demo_find_server(struct demo *d) {
   struct buf url CLEANUP(buf_done) = BUF_INIT(URL_SIZE / 2);
   if (d->server[0]) return CMD_DONE;
-  if (url_add_base(&url, &d->app.conf) != OK || str_copy(d->server, sizeof(d->server), buf_str(&url)) != OK)
+  if (public_url_add_base(&url, &d->app.conf) != OK || str_copy(d->server, sizeof(d->server), buf_str(&url)) != OK)
     return cmd_fail(d->args, "PUBLIC_BASE_URL is too long");
   return d->server[0] ? CMD_DONE : cmd_misuse(d->args, "LISTEN leaves the port open: --server URL is needed");
 }

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "cmd/app.h"
 #include "cmd/cmd_print.h"
-#include "cmd/cmd_url.h"
+#include "domain/public_url.h"
 #include "domain/access.h"
 #include "ledger/sessions.h"
 
@@ -25,7 +25,7 @@ static enum err link_run_create(struct db *db, void *arg) {
 
 static enum err write_link(struct buf *b, const struct conf *conf, const struct link_creation *l, bool json) {
   struct buf url CLEANUP(buf_done) = BUF_INIT(LINE_MAX);
-  TRY(url_add_base(&url, conf));
+  TRY(public_url_add_base(&url, conf));
   TRY(buf_addf(&url, "/signin?token=%s", l->token));
   if (!json) return buf_add(b, buf_str(&url));
   TRY(buf_add(b, STR("{\"url\":")));
@@ -55,6 +55,7 @@ int cmd_signin(const struct cmd_args *args) {
   if (!cmd_number("--business", business, 1, INT64_MAX, &l.link.business_id)) return CMD_USAGE;
   if (word && (access_role_of(str_from(word), &role) != OK || role == ACCESS_PLATFORM))
     return cmd_misuse(args, "--role must be viewer, agent or admin");
+  (void)snprintf(l.link.made_by, sizeof(l.link.made_by), "command");
   (void)snprintf(l.link.role, sizeof(l.link.role), "%s", access_role_name(role));
   int code = app_open(&app, args);
   if (code != CMD_DONE) return code;

@@ -56,6 +56,21 @@ const struct cmd cmd_table[] = {
     {"signin", "print a link that signs somebody in",
      "callreel signin --business ID [--role viewer|agent|admin] [--json]\n\nThe link works once, within 10 minutes.\n",
      cmd_signin},
+    {"session", "list or end sessions and sign-in links",
+     "callreel session list --business ID [--json]\n"
+     "callreel session revoke SESSION_ID | --business ID\n\n"
+     "A session that is revoked is refused within 2 s, its open event streams end. --business revokes all sessions "
+     "and\n"
+     "unused links of the business. Revoking a key ends the sessions that it made.\n",
+     cmd_session},
+    {"url", "list or revoke signed URLs",
+     "callreel url list --business ID [--json]\n"
+     "callreel url revoke URL_ID | --business ID\n\n"
+     "URL_ID is what the log has as by=url:URL_ID. New requests with a revoked URL are refused within 2 s; an answer\n"
+     "that has begun goes on. --business revokes all signed URLs of the business. Revoking a key ends the URLs that "
+     "it\n"
+     "signed.\n",
+     cmd_url},
     {"verify", "compare the files with the catalog, by checksum",
      "callreel verify [--repair] [--adopt-store] [--json]\n\n"
      "Finds recordings whose file is missing or has another length or checksum, files of recordings that are not\n"

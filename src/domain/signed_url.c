@@ -1,8 +1,8 @@
 /* signed_url.c - signs and verifies URLs of recordings.
  *
  * Invariants
- *  (1) The signature covers version, business, recording and expiry: "1:{business}:{sid}:{expiry}". No part
- *      contains a ':', so different values never have the same text.
+ *  (1) The signature covers version, business, recording, expiry and id: "2:{business}:{sid}:{expiry}:{id}", or, of an
+ *      earlier release, "1:{business}:{sid}:{expiry}". No part contains a ':', so different values never have the same text.
  *  (2) A value has one spelling: decimal digits without a leading zero, base64url without padding and with its
  *      unused bits zero; each parameter occurs once. So a URL can't be varied to look new in logs and counts.
  *  (3) The signature is compared before the expiry. So a client without a valid signature learns nothing. */
@@ -12,7 +12,7 @@
 
 #include "ledger/settings.h"
 
-enum { MAC_TEXT_SIZE = 43, TEXT_MAX = 128 };
+enum { MAC_TEXT_SIZE = 43, TEXT_MAX = 160 };
 #define SETTING "url_signing_key"
 
 /* ---- the key ---- */
@@ -57,6 +57,7 @@ struct text {
 };
 
 static void text_add(struct text *t, struct str s) {
+  if (!s.n) return;
   memcpy(t->bytes + t->n, s.p, s.n);
   t->n += s.n;
 }
@@ -69,16 +70,18 @@ static void text_add_number(struct text *t, int64_t number) {
   text_add(t, str_of(digits + at, sizeof(digits) - at));
 }
 
-/* (1); sid has at most SIGNED_URL_SID_MAX bytes, the numbers are not negative, so it fits. */
-static void sign_text(const struct hmac_key *key, int64_t business_id, struct str sid, int64_t expiry_s,
+/* (1); id is empty in version 1. sid has at most SIGNED_URL_SID_MAX bytes, the numbers are not negative, so it fits. */
+static void sign_text(const struct hmac_key *key, int64_t business_id, struct str sid, int64_t expiry_s, struct str id,
                       uint8_t ret_mac[SHA256_SIZE]) {
   struct text t = {.n = 0};
-  text_add(&t, STR("1:"));
+  text_add(&t, id.n ? STR("2:") : STR("1:"));
   text_add_number(&t, business_id);
   text_add(&t, STR(":"));
   text_add(&t, sid);
   text_add(&t, STR(":"));
   text_add_number(&t, expiry_s);
+  if (id.n) text_add(&t, STR(":"));
+  text_add(&t, id);
   hmac_sha256(key, str_of(t.bytes, t.n), ret_mac);
 }
 
@@ -92,35 +95,36 @@ static bool is_sid(struct str sid) {
   return sid.n > 0 && sid.n <= SIGNED_URL_SID_MAX;
 }
 
-static enum err add_url(struct buf *b, struct str base, int64_t business_id, struct str sid, int64_t expiry_s,
-                        const uint8_t mac[SHA256_SIZE]) {
-  TRY(buf_add(b, base));
-  TRY(buf_addf(b, "/api/recordings/%.*s/stream?b=%lld&exp=%lld&sig=", STR_ARG(sid), (long long)business_id,
-               (long long)expiry_s));
-  return base64url_encode(b, mac, SHA256_SIZE);
+static bool is_url_id(struct str id) {
+  for (size_t i = 0; i < id.n; i++)
+    if (!((id.p[i] >= '0' && id.p[i] <= '9') || (id.p[i] >= 'a' && id.p[i] <= 'f'))) return false;
+  return id.n == SIGNED_URL_ID_SIZE - 1;
+}
+
+int64_t signed_url_expiry(int64_t ttl_s, int64_t now_ms) {
+  return ((now_ms + 999) / 1000 + ttl_s) * 1000; /* never shorter than ttl_s */
 }
 
 enum err signed_url_write(const struct hmac_key *key, struct str base, int64_t business_id, struct str recording_sid,
-                          int64_t ttl_s, int64_t now_ms, struct buf *b, int64_t *ret_expires_at_ms) {
+                          struct str id, int64_t expires_at_ms, struct buf *b) {
   uint8_t mac[SHA256_SIZE];
-  if (ttl_s < 1 || ttl_s > SIGNED_URL_TTL_MAX_S || business_id <= 0 || now_ms < 0 || !is_sid(recording_sid))
-    return ERR_INVALID;
-  int64_t expiry_s = (now_ms + 999) / 1000 + ttl_s; /* rounded up: never shorter than ttl_s */
+  int64_t expiry_s = expires_at_ms / 1000;
+  if (business_id <= 0 || expiry_s <= 0 || !is_sid(recording_sid) || !is_url_id(id)) return ERR_INVALID;
   size_t before = b->n;
-  sign_text(key, business_id, recording_sid, expiry_s, mac);
-  enum err e = add_url(b, base, business_id, recording_sid, expiry_s, mac);
-  if (e != OK) {
-    b->n = before;
-    return e;
-  }
-  *ret_expires_at_ms = expiry_s * 1000;
-  return OK;
+  sign_text(key, business_id, recording_sid, expiry_s, id, mac);
+  enum err e = buf_add(b, base);
+  if (e == OK)
+    e = buf_addf(b, "/api/recordings/%.*s/stream?b=%lld&exp=%lld&id=%.*s&sig=", STR_ARG(recording_sid),
+                 (long long)business_id, (long long)expiry_s, STR_ARG(id));
+  if (e == OK) e = base64url_encode(b, mac, SHA256_SIZE);
+  if (e != OK) b->n = before;
+  return e;
 }
 
 /* ---- reading ---- */
 
-/* The raw value of the parameter that starts with name ("sig="). False unless it occurs exactly once (2). */
-static bool find_parameter(struct str query, struct str name, struct str *ret_value) {
+/* The raw value of the parameter that starts with name ("sig="), and how often it occurs. */
+static unsigned count_parameter(struct str query, struct str name, struct str *ret_value) {
   struct str rest = query, each;
   unsigned count = 0;
   for (bool more = true; more;) {
@@ -129,7 +133,12 @@ static bool find_parameter(struct str query, struct str name, struct str *ret_va
     *ret_value = str_skip(each, name.n);
     count++;
   }
-  return count == 1;
+  return count;
+}
+
+/* (2) */
+static bool find_parameter(struct str query, struct str name, struct str *ret_value) {
+  return count_parameter(query, name, ret_value) == 1;
 }
 
 bool signed_url_present(struct str query) {
@@ -172,31 +181,38 @@ static bool read_mac(struct str text, uint8_t ret_mac[SHA256_SIZE]) {
   return (bits & ((1u << held) - 1)) == 0;
 }
 
-static void name_bearer(const uint8_t mac[SHA256_SIZE], char ret_subject[SIGNED_URL_SUBJECT_SIZE]) {
+static void name_bearer(const uint8_t mac[SHA256_SIZE], struct signed_url_bearer *bearer) {
   uint8_t digest[SHA256_SIZE];
+  memcpy(bearer->subject, "url:", 4);
+  if (bearer->id[0]) {
+    memcpy(bearer->subject + 4, bearer->id, sizeof(bearer->id));
+    return;
+  }
   secret_sha256(str_of((const char *)mac, SHA256_SIZE), digest);
-  memcpy(ret_subject, "url:", 4);
-  hex_encode(digest, 4, ret_subject + 4);
+  hex_encode(digest, 4, bearer->subject + 4);
 }
 
 enum err signed_url_verify(const struct hmac_key *key, struct str recording_sid, struct str query, int64_t now_ms,
                            struct signed_url_bearer *ret_bearer) {
-  struct str business = STR_NONE, expiry = STR_NONE, signature = STR_NONE;
-  struct signed_url_bearer bearer;
+  struct str business = STR_NONE, expiry = STR_NONE, signature = STR_NONE, id = STR_NONE;
+  struct signed_url_bearer bearer = {.business_id = 0};
   uint8_t given[SHA256_SIZE], right[SHA256_SIZE];
   int64_t expiry_s;
   if (!is_sid(recording_sid) || !find_parameter(query, STR("b="), &business) ||
       !find_parameter(query, STR("exp="), &expiry) || !find_parameter(query, STR("sig="), &signature))
     return ERR_DENIED;
+  unsigned ids = count_parameter(query, STR("id="), &id);
+  if (ids > 1 || (ids == 1 && !is_url_id(id))) return ERR_DENIED;
   if (!read_number(business, INT64_MAX, &bearer.business_id) || !read_number(expiry, INT64_MAX / 1000, &expiry_s) ||
       !read_mac(signature, given))
     return ERR_DENIED;
-  sign_text(key, bearer.business_id, recording_sid, expiry_s, right);
+  sign_text(key, bearer.business_id, recording_sid, expiry_s, id, right);
   bool good = secret_equal(str_of((const char *)given, sizeof(given)), str_of((const char *)right, sizeof(right)));
   secret_wipe(right, sizeof(right));
   if (!good || now_ms >= expiry_s * 1000) return ERR_DENIED; /* (3) */
   bearer.expires_at_ms = expiry_s * 1000;
-  name_bearer(given, bearer.subject);
+  if (id.n && str_copy(bearer.id, sizeof(bearer.id), id) != OK) return ERR_DENIED;
+  name_bearer(given, &bearer);
   *ret_bearer = bearer;
   return OK;
 }

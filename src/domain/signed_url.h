@@ -1,12 +1,14 @@
 /* signed_url.h - URLs that let their holder play one recording for a while, without any other credential.
  *
  *   signed_url_load_key(db, secrets_key, conf->url_signing_key, &key);                   once, at start
- *   signed_url_write(&key, base, business, sid, 600, now_ms, &buf, &expires_at_ms);
+ *   expires_at = signed_url_expiry(600, now_ms);  …add the row, which has an id…
+ *   signed_url_write(&key, base, business, sid, id, expires_at, &buf);
  *   if (signed_url_present(query)) e = signed_url_verify(&key, sid, query, now_ms, &bearer);
  *
- * {base}/api/recordings/{RE}/stream?b={business}&exp={seconds since 1970}&sig={base64url}: the query allows GET and
+ * {base}/api/recordings/{RE}/stream?b={business}&exp={seconds since 1970}&id={url_id}&sig={base64url}: the query allows GET and
  * HEAD of stream, file, download and waveform of that recording in that business, and nothing else. The caller checks
- * the path, and that the business still exists. The query may have other parameters as well.
+ * the path, that the business still exists, and that the URL was not revoked (ledger/urls.h). A URL of a release that gave
+ * none an id is still valid until it expires, a day at most. The query may have other parameters as well.
  * Thread rule: any thread may use a loaded key; signed_url_load_key belongs to the connection's thread. */
 #pragma once
 
@@ -18,14 +20,16 @@ enum {
   SIGNED_URL_TTL_DEFAULT_S = 600,
   SIGNED_URL_SID_MAX = 64,
   SIGNED_URL_KEY_MIN = 16, /* bytes of URL_SIGNING_KEY */
-  SIGNED_URL_SUBJECT_SIZE = 4 + 8 + 1,
+  SIGNED_URL_ID_SIZE = 16 + 1,
+  SIGNED_URL_SUBJECT_SIZE = 4 + 16 + 1,
 };
 
 /* What a valid signed URL grants. */
 struct signed_url_bearer {
   int64_t business_id;
   int64_t expires_at_ms;
-  char subject[SIGNED_URL_SUBJECT_SIZE]; /* "url:0123abcd" names the URL in logs; does not reveal the signature */
+  char id[SIGNED_URL_ID_SIZE];           /* of its row; "": it has none */
+  char subject[SIGNED_URL_SUBJECT_SIZE]; /* "url:{id}" names the URL in logs; does not reveal the signature */
 };
 
 /* configured: URL_SIGNING_KEY, or NULL for the installation's own key in the settings. If there is none yet, makes one
@@ -34,11 +38,12 @@ struct signed_url_bearer {
 CHECKED enum err signed_url_load_key(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], const char *configured,
                                      struct hmac_key *ret_key);
 
-/* Appends the URL. base: what stands before "/api": an origin, a path, or "". ERR_INVALID: ttl_s is not within
- * 1 … SIGNED_URL_TTL_MAX_S, or the business or the SID is not valid. Nothing is appended on failure. */
+/* When a URL of ttl_s seconds expires: whole seconds, rounded up. */
+int64_t signed_url_expiry(int64_t ttl_s, int64_t now_ms);
+/* Appends the URL. base: what stands before "/api": an origin, a path, or "". expires_at_ms: of signed_url_expiry.
+ * ERR_INVALID: the business, the SID or the id is not valid. Nothing is appended on failure. */
 CHECKED enum err signed_url_write(const struct hmac_key *key, struct str base, int64_t business_id,
-                                  struct str recording_sid, int64_t ttl_s, int64_t now_ms, struct buf *b,
-                                  int64_t *ret_expires_at_ms);
+                                  struct str recording_sid, struct str id, int64_t expires_at_ms, struct buf *b);
 
 /* True if the raw query has a signature. Then it alone decides, whatever other credentials the request has. */
 bool signed_url_present(struct str query);

@@ -98,26 +98,40 @@ static void static_next_piece(void *arg, struct http_exchange *x, struct http_pi
       (struct http_piece){.kind = HTTP_PIECE_BYTES, .bytes = v->bytes}; /* called once: then the length is reached */
 }
 
-void http_static_answer(struct http_exchange *x, const struct http_static_file *file, struct http_fields *fields) {
-  static const struct http_source source = {.next = static_next_piece};
-  const struct http_request *r = http_request(x);
+static const struct variant *static_choose(const struct http_request *r, const struct http_static_file *file,
+                                           struct http_fields *fields) {
   bool gzip = file->is_compressible && http_accepts(r, STR("Accept-Encoding"), STR("gzip"));
-  const struct variant *v = gzip ? &file->gzip : &file->plain;
-  const struct http_representation have = {str_from(v->etag), -1, -1};
-  const struct http_body none = {.kind = HTTP_BODY_NONE};
-  int64_t first, last;
-  http_field(fields, STR("ETag"), str_from(v->etag));
   if (file->is_compressible) http_field(fields, STR("Vary"), STR("Accept-Encoding")); /* (2) */
-  enum http_selection selected = http_select(r, &have, &first, &last);
-  if (selected == HTTP_SELECT_UNCHANGED || selected == HTTP_SELECT_FAILED) {
-    http_respond(x, selected == HTTP_SELECT_UNCHANGED ? 304 : 412, fields, &none);
-    return;
-  }
-  http_field(fields, STR("Content-Type"), str_from(file->content_type));
-  if (gzip) http_field(fields, STR("Content-Encoding"), STR("gzip"));
+  return gzip ? &file->gzip : &file->plain;
+}
+
+static void static_send(struct http_exchange *x, const struct http_static_file *file, const struct variant *v,
+                        int status, struct http_fields *fields) {
+  static const struct http_source source = {.next = static_next_piece};
   const struct http_body body = {.kind = HTTP_BODY_SOURCE,
                                  .length = (int64_t)v->bytes.n,
                                  .source = &source,
                                  .source_arg = (void *)(uintptr_t)v}; /* never written to */
-  http_respond(x, 200, fields, &body);
+  http_field(fields, STR("Content-Type"), str_from(file->content_type));
+  if (v == &file->gzip) http_field(fields, STR("Content-Encoding"), STR("gzip"));
+  http_respond(x, status, fields, &body);
+}
+
+void http_static_answer(struct http_exchange *x, const struct http_static_file *file, struct http_fields *fields) {
+  const struct http_request *r = http_request(x);
+  const struct variant *v = static_choose(r, file, fields);
+  const struct http_representation have = {str_from(v->etag), -1, -1};
+  const struct http_body none = {.kind = HTTP_BODY_NONE};
+  int64_t first, last;
+  http_field(fields, STR("ETag"), str_from(v->etag));
+  enum http_selection selected = http_select(r, &have, &first, &last);
+  if (selected == HTTP_SELECT_UNCHANGED || selected == HTTP_SELECT_FAILED)
+    http_respond(x, selected == HTTP_SELECT_UNCHANGED ? 304 : 412, fields, &none);
+  else
+    static_send(x, file, v, 200, fields);
+}
+
+void http_static_answer_error(struct http_exchange *x, const struct http_static_file *file, int status,
+                              struct http_fields *fields) {
+  static_send(x, file, static_choose(http_request(x), file, fields), status, fields);
 }

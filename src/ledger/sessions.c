@@ -26,6 +26,10 @@ static struct digest_of digest_of(struct str token) {
   return d;
 }
 
+static void session_id(const struct digest_of *d, char ret_id[SESSION_ID_SIZE]) {
+  hex_encode(d->bytes, (SESSION_ID_SIZE - 1) / 2, ret_id);
+}
+
 void session_digest(struct str token, char ret_text[SESSION_DIGEST_TEXT_SIZE]) {
   struct digest_of d = digest_of(token);
   hex_encode(d.bytes, sizeof(d.bytes), ret_text);
@@ -70,17 +74,18 @@ static enum err sessions_end_surplus(struct db *db, const struct session *made, 
   return sessions_end_digest(db, d);
 }
 
-enum err sessions_create(struct db *db, const struct session *session, char ret_token[SESSION_TOKEN_SIZE]) {
+enum err sessions_create(struct db *db, struct session *session, char ret_token[SESSION_TOKEN_SIZE]) {
   char token[TOKEN_TEXT_SIZE];
   TRY(token_make(token));
   struct digest_of d = digest_of(str_from(token));
   struct str subject = str_from(session->subject);
   TRY(db_run(db,
-             "insert into sessions (digest, business_id, role, subject, key_id, created_at, expires_at)"
-             " values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+             "insert into sessions (digest, business_id, role, subject, key_id, created_at, expires_at, made_by)"
+             " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
              DB_BLOB(token_digest_view(d.bytes)), DB_INT(session->business_id), DB_TEXT(str_from(session->role)),
              subject.n > 0 ? DB_TEXT(subject) : DB_NULL, session->key_id > 0 ? DB_INT(session->key_id) : DB_NULL,
-             DB_INT(db_now_ms(db)), DB_INT(session->expires_at)));
+             DB_INT(db_now_ms(db)), DB_INT(session->expires_at), DB_TEXT(str_from(session->made_by))));
+  session_id(&d, session->id);
   TRY(sessions_end_surplus(db, session, &d, true, SESSIONS_PER_CREDENTIAL_MAX - 1));
   TRY(sessions_end_surplus(db, session, &d, false, SESSIONS_PER_BUSINESS_MAX - 1));
   return str_copy(ret_token, SESSION_TOKEN_SIZE, str_from(token));
@@ -93,8 +98,9 @@ enum err sessions_find(struct db *db, struct str token, int64_t now, struct sess
                "select s.business_id, s.role, s.subject, s.key_id, s.expires_at, s.created_at from sessions s"
                " join businesses b on b.business_id = s.business_id and b.removed_at is null"
                " left join keys k on k.key_id = s.key_id"
-               " where s.digest = ?1 and s.expires_at > ?2"
-               " and (s.key_id is null or (k.key_id is not null and k.revoked_at is null))",
+               " where s.digest = ?1 and s.expires_at > ?2 and s.created_at > coalesce(b.sessions_ended_at, 0)"
+               " and (s.key_id is null or (k.key_id is not null and k.revoked_at is null"
+               "  and coalesce(k.expires_at, ?2 + 1) > ?2))",
                DB_BLOB(token_digest_view(d.bytes)), DB_INT(now)));
   TRY(db_next(&q));
   struct session s = {
@@ -111,9 +117,88 @@ enum err sessions_end(struct db *db, struct str token) {
 }
 
 enum err sessions_end_all(struct db *db, int64_t business_id) {
-  TRY(db_run(db, "delete from links where business_id = ?1", DB_INT(business_id)));
-  TRY(db_run(db, "delete from sessions where business_id = ?1", DB_INT(business_id)));
-  return db_changed(db) > 0 ? changes_add(db, CHANGE_SESSION, business_id, STR("")) : OK;
+  TRY(db_run(db, "update businesses set sessions_ended_at = ?2 where business_id = ?1", DB_INT(business_id),
+             DB_INT(db_now_ms(db))));
+  return db_changed(db) > 0 ? changes_add(db, CHANGE_SESSION, business_id, STR("")) : ERR_NOT_FOUND;
+}
+
+/* ---- ids ---- */
+
+static bool read_half_byte(char c, uint8_t *ret_value) {
+  if (c >= '0' && c <= '9')
+    *ret_value = (uint8_t)(c - '0');
+  else if (c >= 'a' && c <= 'f')
+    *ret_value = (uint8_t)(c - 'a' + 10);
+  else
+    return false;
+  return true;
+}
+
+/* The least and the greatest digest that begin with id. False: it is no id. */
+static bool digests_of_id(struct str id, struct digest_of *ret_least, struct digest_of *ret_most) {
+  if (id.n != SESSION_ID_SIZE - 1) return false;
+  memset(ret_least->bytes, 0, sizeof(ret_least->bytes));
+  memset(ret_most->bytes, 0xff, sizeof(ret_most->bytes));
+  for (size_t i = 0; i < id.n / 2; i++) {
+    uint8_t high, low;
+    if (!read_half_byte(id.p[2 * i], &high) || !read_half_byte(id.p[2 * i + 1], &low)) return false;
+    ret_least->bytes[i] = ret_most->bytes[i] = (uint8_t)(high << 4 | low);
+  }
+  return true;
+}
+
+static enum err sessions_find_digest(struct db *db, const struct digest_of *least, const struct digest_of *most,
+                                     struct digest_of *ret_digest) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select digest from sessions where digest between ?1 and ?2 limit 1",
+               DB_BLOB(token_digest_view(least->bytes)), DB_BLOB(token_digest_view(most->bytes))));
+  TRY(db_next(&q));
+  struct str digest = db_text(&q, 0);
+  if (digest.n != sizeof(ret_digest->bytes)) return ERR_CORRUPT;
+  memcpy(ret_digest->bytes, digest.p, digest.n);
+  return OK;
+}
+
+enum err sessions_end_id(struct db *db, struct str id) {
+  struct digest_of least, most, found;
+  if (!digests_of_id(id, &least, &most)) return ERR_INVALID;
+  enum err e = sessions_find_digest(db, &least, &most, &found);
+  if (e == OK) return sessions_end_digest(db, found);
+  if (e != ERR_NOT_FOUND) return e;
+  TRY(db_run(db, "delete from links where digest between ?1 and ?2 and used_at is null",
+             DB_BLOB(token_digest_view(least.bytes)), DB_BLOB(token_digest_view(most.bytes))));
+  return db_changed(db) > 0 ? OK : ERR_NOT_FOUND;
+}
+
+static enum err read_id(struct str digest, char ret_id[SESSION_ID_SIZE]) {
+  struct digest_of d;
+  if (digest.n != sizeof(d.bytes)) return ERR_CORRUPT;
+  memcpy(d.bytes, digest.p, sizeof(d.bytes));
+  session_id(&d, ret_id);
+  return OK;
+}
+
+enum err sessions_each(struct db *db, int64_t business_id, int64_t now, sessions_each_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  enum err e;
+  TRY(db_query(db, &q,
+               "select s.digest, s.role, s.subject, s.key_id, s.created_at, s.expires_at, s.made_by from sessions s"
+               " join businesses b on b.business_id = s.business_id and b.removed_at is null"
+               " left join keys k on k.key_id = s.key_id"
+               " where s.business_id = ?1 and s.expires_at > ?2 and s.created_at > coalesce(b.sessions_ended_at, 0)"
+               " and (s.key_id is null or (k.key_id is not null and k.revoked_at is null"
+               "  and coalesce(k.expires_at, ?2 + 1) > ?2)) order by s.created_at desc limit ?3",
+               DB_INT(business_id), DB_INT(now), DB_INT(SESSIONS_LIST_MAX)));
+  while ((e = db_next(&q)) == OK) {
+    struct session s = {
+        .business_id = business_id, .key_id = db_int(&q, 3), .created_at = db_int(&q, 4), .expires_at = db_int(&q, 5)};
+    if (read_id(db_text(&q, 0), s.id) != OK || str_copy(s.role, sizeof(s.role), db_text(&q, 1)) != OK ||
+        str_copy(s.subject, sizeof(s.subject), db_text(&q, 2)) != OK ||
+        str_copy(s.made_by, sizeof(s.made_by), db_text(&q, 6)) != OK)
+      return ERR_CORRUPT;
+    TRY(fn(arg, &s));
+  }
+  return e == ERR_NOT_FOUND ? OK : e;
 }
 
 enum err sessions_trim(struct db *db, int64_t now, bool *ret_more) {
@@ -135,32 +220,72 @@ enum err sessions_trim(struct db *db, int64_t now, bool *ret_more) {
   return OK;
 }
 
-enum err links_create(struct db *db, const struct link *link, char ret_token[SESSION_TOKEN_SIZE]) {
+/* ---- links ---- */
+
+enum err links_create(struct db *db, struct link *link, char ret_token[SESSION_TOKEN_SIZE]) {
   char token[TOKEN_TEXT_SIZE];
   TRY(token_make(token));
   struct digest_of d = digest_of(str_from(token));
-  TRY(db_run(db,
-             "insert into links (digest, business_id, role, expires_at)"
-             " select ?1, business_id, ?3, ?4 from businesses where business_id = ?2 and removed_at is null",
-             DB_BLOB(token_digest_view(d.bytes)), DB_INT(link->business_id), DB_TEXT(str_from(link->role)),
-             DB_INT(link->expires_at)));
+  link->made_at = db_now_ms(db);
+  session_id(&d, link->id);
+  TRY(db_run(
+      db,
+      "insert into links (digest, business_id, role, expires_at, key_id, made_by, made_at)"
+      " select ?1, business_id, ?3, ?4, ?5, ?6, ?7 from businesses where business_id = ?2 and removed_at is null",
+      DB_BLOB(token_digest_view(d.bytes)), DB_INT(link->business_id), DB_TEXT(str_from(link->role)),
+      DB_INT(link->expires_at), link->key_id ? DB_INT(link->key_id) : DB_NULL, DB_TEXT(str_from(link->made_by)),
+      DB_INT(link->made_at)));
   if (db_changed(db) == 0) return ERR_NOT_FOUND;
   return str_copy(ret_token, SESSION_TOKEN_SIZE, str_from(token));
+}
+
+/* Columns: digest, role, expires_at, key_id, made_by, made_at. */
+static enum err links_read(const struct db_rows *q, int64_t business_id, struct link *ret_link) {
+  struct link link = {
+      .business_id = business_id, .expires_at = db_int(q, 2), .key_id = db_int(q, 3), .made_at = db_int(q, 5)};
+  TRY(read_id(db_text(q, 0), link.id));
+  if (str_copy(link.role, sizeof(link.role), db_text(q, 1)) != OK ||
+      str_copy(link.made_by, sizeof(link.made_by), db_text(q, 4)) != OK)
+    return ERR_CORRUPT;
+  *ret_link = link;
+  return OK;
 }
 
 enum err links_look(struct db *db, struct str token, int64_t now, struct link *ret_link) {
   struct digest_of d = digest_of(token);
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "select l.business_id, l.role, l.expires_at from links l"
+               "select l.digest, l.role, l.expires_at, l.key_id, l.made_by, l.made_at, l.business_id from links l"
                " join businesses b on b.business_id = l.business_id and b.removed_at is null"
-               " where l.digest = ?1 and l.used_at is null and l.expires_at > ?2",
+               " left join keys k on k.key_id = l.key_id"
+               " where l.digest = ?1 and l.used_at is null and l.expires_at > ?2"
+               " and coalesce(l.made_at, ?2) > coalesce(b.sessions_ended_at, 0)"
+               " and (l.key_id is null or (k.key_id is not null and k.revoked_at is null"
+               "  and coalesce(k.expires_at, ?2 + 1) > ?2))",
                DB_BLOB(token_digest_view(d.bytes)), DB_INT(now)));
   TRY(db_next(&q));
-  struct link link = {.business_id = db_int(&q, 0), .expires_at = db_int(&q, 2)};
-  if (str_copy(link.role, sizeof(link.role), db_text(&q, 1)) != OK) return ERR_CORRUPT;
-  *ret_link = link;
-  return OK;
+  return links_read(&q, db_int(&q, 6), ret_link);
+}
+
+enum err links_each(struct db *db, int64_t business_id, int64_t now, links_each_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  enum err e;
+  TRY(db_query(db, &q,
+               "select l.digest, l.role, l.expires_at, l.key_id, l.made_by, l.made_at from links l"
+               " indexed by links_newest"
+               " join businesses b on b.business_id = l.business_id and b.removed_at is null"
+               " left join keys k on k.key_id = l.key_id"
+               " where l.business_id = ?1 and l.made_at > 0 and l.used_at is null and l.expires_at > ?2"
+               " and l.made_at > coalesce(b.sessions_ended_at, 0)"
+               " and (l.key_id is null or (k.key_id is not null and k.revoked_at is null"
+               "  and coalesce(k.expires_at, ?2 + 1) > ?2)) order by l.made_at desc limit ?3",
+               DB_INT(business_id), DB_INT(now), DB_INT(SESSIONS_LIST_MAX)));
+  while ((e = db_next(&q)) == OK) {
+    struct link link;
+    TRY(links_read(&q, business_id, &link));
+    TRY(fn(arg, &link));
+  }
+  return e == ERR_NOT_FOUND ? OK : e;
 }
 
 enum err links_use(struct db *db, struct str token, int64_t now, struct link *ret_link) {

@@ -35,6 +35,7 @@ test('all of the page lives below its path: signing in by link, the list, a call
   const page = await context.newPage()
   const seen = watch(page)
   await page.goto(/http\S+/.exec(w.run('signin', '--business', '1', '--role', 'agent'))[0])
+  await page.getByRole('button', { name: 'Sign in' }).click()
   await rowOf(page, made).waitFor()
   assert.equal(page.url(), `${home}/`)
   await page.locator('[data-live="live"]').waitFor()

@@ -34,6 +34,8 @@ test('a one-time link signs in, once', async () => {
   const link = /token=[\w-]+/.exec(w.run('signin', '--business', '1', '--role', 'agent'))[0]
   const page = await (await w.person({ role: null })).newPage()
   await page.goto(`/signin?${link}`)
+  await page.getByText('as agent').waitFor()
+  await page.getByRole('button', { name: 'Sign in' }).click()
   await rowOf(page, made).waitFor()
   assert.equal(new URL(page.url()).pathname, '/')
   const other = await (await w.person({ role: null })).newPage()

@@ -39,7 +39,7 @@ describe('the description', () => {
   it('holds every route of the API, and no other', async () => {
     const rows = [...(await source('src/api/routes.c')).matchAll(/\{HTTP_(\w+), "([^"]+)"/g)].map((m) => `${m[1]} ${m[2]}`)
     assert.ok(rows.length > 20)
-    const ofPage = /^GET \/($|calls\/|health$|signed-out$|assets\/|favicon|embed\/|callreel-player)/
+    const ofPage = /^GET \/($|calls($|\/)|health$|signed-out$|assets\/|favicon|embed\/|callreel-player)/
     assert.deepEqual(sorted(operations), sorted(rows.filter((row) => !ofPage.test(row))))
   })
 
@@ -167,8 +167,14 @@ describe('the running server', () => {
     assert.equal(cookie.split('=')[0], api.components.securitySchemes.session.name)
     await ask('DELETE', '/api/session', { expect: 204, headers: { Cookie: cookie } })
     const link = (await callreel.run('signin', '--business', '1')).match(/token=([\w-]+)/)[1]
-    await ask('GET', '/signin', { expect: 303, query: `?token=${link}` })
+    const press = (token) => ({ body: new URLSearchParams({ token }) })
+    await ask('GET', '/signin', { expect: 200, query: `?token=${link}` })
+    await ask('POST', '/signin', { expect: 303, ...press(link) })
+    await ask('POST', '/signin', { expect: 401, ...press(link) })
     await ask('GET', '/signin', { expect: 401, query: `?token=${link}` })
+    const urls = await ask('GET', '/api/urls', { ...admin, expect: 200 })
+    await ask('DELETE', '/api/urls/{url_id}', { ...admin, expect: 204, params: { url_id: urls.urls[0].url_id } })
+    await ask('DELETE', '/api/urls', { ...admin, expect: 204 })
     await ask('GET', '/healthz', { expect: 200 })
     await ask('GET', '/readyz', { expect: 200 })
     await ask('GET', '/metrics', { expect: 200, headers: bearer('platform') })
@@ -181,10 +187,10 @@ describe('the running server', () => {
   })
 
   it('wants credentials where the description says so', async () => {
-    const params = { id: ready.recording_sid, call_sid: ready.call_sid }
+    const params = { id: ready.recording_sid, call_sid: ready.call_sid, url_id: '0'.repeat(16) }
     const secured = operations.filter((o) => o.includes(' /api/') && !o.endsWith('.yaml'))
     for (const [method, where] of secured.map((o) => o.split(' '))) await ask(method, where, { params, expect: 401 })
-    const unknown = { id: `RE${'0'.repeat(32)}`, call_sid: `CA${'0'.repeat(32)}` }
+    const unknown = { id: `RE${'0'.repeat(32)}`, call_sid: `CA${'0'.repeat(32)}`, url_id: '0'.repeat(16) }
     for (const [method, where] of secured.map((o) => o.split(' ')).filter(([m, w]) => w.includes('{') && m !== 'PATCH'))
       await ask(method, where, { params: unknown, expect: 404, headers: bearer('admin') })
   })

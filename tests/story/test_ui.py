@@ -5,7 +5,7 @@ import re
 import pytest
 
 UI_PATHS = ("/", "/calls/CA" + "0" * 32, "/health", "/signed-out")
-ELSEWHERE = ("/index.html", "/calls", "/calls/", "/settings", "/assets/", "/assets/none.js", "/assets/../index.html",
+ELSEWHERE = ("/index.html", "/calls/", "/settings", "/assets/", "/assets/none.js", "/assets/../index.html",
              "/embed/", "/favicon.ico", "/api/", "/api/nothing", "/webhooks/")
 
 
@@ -22,6 +22,24 @@ def test_every_path_of_the_page_gives_the_page_and_no_other_does(world):
     for path in ELSEWHERE:
         answer = server.get(path)
         assert answer.status == 404 and answer.header("content-type") == "application/problem+json", (path, answer)
+    moved = server.get("/calls")
+    assert moved.status == 302 and moved.header("location") == "/"
+
+
+def test_a_browser_is_told_by_the_page_that_there_is_nothing(world):
+    server = world.server()
+    browser = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+    first = server.get("/")
+    for path in ("/nowhere", "/settings/x", "/calls/", "/index.html"):
+        answer = server.get(path, headers=browser)
+        assert answer.status == 404 and answer.body == first.body, (path, answer)
+        assert answer.header("content-type") == "text/html; charset=utf-8" and answer.header("cache-control") == "no-store"
+        assert policy(answer) == policy(first) and answer.header("etag") is None
+        head = server.call("HEAD", path, browser)
+        assert head.status == 404 and head.body == b""
+    for path in ("/api/nothing", "/webhooks/", "/assets/none.js"):
+        assert server.get(path, headers=browser).header("content-type") == "application/problem+json"
+    assert server.post("/nowhere", headers=browser).header("content-type") == "application/problem+json"
 
 
 def policy(answer):

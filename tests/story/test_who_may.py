@@ -9,6 +9,7 @@ import pytest
 import provider as p
 import wire
 from callreel import ROOT, eventually
+from signing import form
 from who import SECRET, b64, bearer, claims, cookie_of, problem, sign_in, token
 
 MEDIA = {"Range": "bytes=0-"}
@@ -99,11 +100,14 @@ ENDPOINTS = [
     Endpoint("POST", "/webhooks/twilio/1/call", "open", 415),
     Endpoint("POST", "/webhooks/twilio/1/recording", "open", 415),
     Endpoint("GET", "/api/nothing", "none-such", 404),
+    Endpoint("GET", "/api/urls", "admin", about="list"),
+    Endpoint("DELETE", "/api/urls/0123456789abcdef", "admin", 404, about="list"),
     Endpoint("POST", "/api/calls", "no-method", 405),
+    Endpoint("DELETE", "/api/urls", "admin", 204, about="list"),  # last: the signed URLs end
 ]
 
 
-OF_THE_PAGE = ("/", "/calls/{}", "/health", "/signed-out", "/assets/{}", "/favicon.svg", "/embed/{}", "/callreel-player.js",
+OF_THE_PAGE = ("/", "/calls", "/calls/{}", "/health", "/signed-out", "/assets/{}", "/favicon.svg", "/embed/{}", "/callreel-player.js",
                "/api/openapi.yaml")
 
 
@@ -217,8 +221,8 @@ def test_the_table_has_every_route():
     """What is added to the surface is asked with every credential too."""
     rows = re.findall(r'^    \{HTTP_(\w+), "([^"]+)"', (ROOT / "src/api/routes.c").read_text(), re.M)
     assert len(rows) > 20
-    told = {(e.method.replace("HEAD", "GET"), re.sub(r"\{\w+\}|/1/", lambda m: "/{}/" if m[0] == "/1/" else "{}", e.target)) for e in ENDPOINTS}
-    told.add(("GET", "/signin"))  # takes none of them: the links have stories of their own
+    told = {(e.method.replace("HEAD", "GET"), re.sub(r"\{\w+\}|(?<=/)(1|0123456789abcdef)(?=/|$)", "{}", e.target)) for e in ENDPOINTS}
+    told |= {("GET", "/signin"), ("POST", "/signin")}  # take none of them: the links have stories of their own
     told |= {("GET", path) for path in OF_THE_PAGE}  # the same for everybody: test_ui.py
     lacking = [row for row in rows if (row[0], re.sub(r"\{\w+\}", "{}", row[1])) not in told]
     assert lacking == [], "rows for ENDPOINTS"
@@ -386,6 +390,15 @@ def link(s, *options):
     return found.group(0)
 
 
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def press(s, target, headers=(), **fields):
+    """Presses the button of a link's page: posts its form."""
+    token = target.partition("token=")[2]
+    return s.server.call("POST", "/signin", {**FORM, **dict(headers)}, form(fields or {"token": token}))
+
+
 def refused(answer):
     assert answer.status == 401 and answer.header("content-type").startswith("text/html"), answer
     assert answer.header("www-authenticate") == "Bearer" and answer.header("cache-control") == "no-store"
@@ -397,10 +410,15 @@ def refused(answer):
 def test_a_link_signs_in_once_and_for_ten_minutes(stage):
     s = stage
     target = link(s, "--role", "admin")
-    for _ in range(3):  # whoever only looks at it leaves it unused
-        looked = s.get(target, method="HEAD", status=303)
-        assert not looked.all("set-cookie")
-    answer = s.get(target, status=303)
+    for method in ("HEAD", "GET", "HEAD", "GET"):  # whoever only looks at it leaves it unused
+        looked = s.get(target, method=method, status=200)
+        assert not looked.all("set-cookie") and looked.header("cache-control") == "no-store"
+        policy = looked.header("content-security-policy")
+        assert "default-src 'none'" in policy and "form-action 'self'" in policy and "script" not in policy, policy
+    page = looked.body.decode()
+    assert "<bdi>A</bdi> as admin" in page and "replaces" not in page and "<script" not in page
+    answer = press(s, target)
+    assert answer.status == 303, answer
     assert answer.header("location") == "/" and answer.header("referrer-policy") == "no-referrer"
     cookie = {"Cookie": cookie_of(answer)}
     s.world.secrets.add(cookie["Cookie"].split("=", 1)[1])
@@ -408,6 +426,8 @@ def test_a_link_signs_in_once_and_for_ten_minutes(stage):
     assert (said["business_id"], said["subject"], said["role"]) == (s.a.id, None, "admin")
     s.get(f"/api/recordings/{s.tape.sid}/stream", cookie, 200)
     assert re.search(r"\bby=user:[0-9a-f]{8}\b", s.server.log_lines("Cache HIT")[-1])
+    page = refused(press(s, target))
+    assert 'name="key"' in page
     page = refused(s.get(target))
     assert "already used" in page and "נוצל" in page and 'dir="rtl"' in page
     assert refused(s.get(target, method="HEAD")) == ""
@@ -417,8 +437,45 @@ def test_a_link_signs_in_once_and_for_ten_minutes(stage):
     for odd in ("", "?token=", "?token=x", "?token=" + "x" * 43, "?token=" + "x" * 500, "?token=%zz"):
         refused(s.get("/signin" + odd))
     contested = link(s)
-    answers = wire.at_once(8, lambda i, ready: (ready(), s.get(contested))[1])
+    answers = wire.at_once(8, lambda i, ready: (ready(), press(s, contested))[1])
     assert sorted(answer.status for answer in answers) == [303] + 7 * [401]
+
+
+def test_a_links_page_says_whose_session_it_replaces(stage):
+    s = stage
+    target = link(s)
+    there = s.session(s.jwt(business=s.b, sub="<i>dana</i>"))
+    page = s.get(target, there, 200).body.decode()
+    assert "replaces" in page and "&#60;i&#62;dana" in page and "<i>" not in page, page
+    answer = press(s, target, there)
+    assert answer.status == 303
+    s.world.secrets.add(cookie_of(answer).split("=", 1)[1])
+
+
+def test_no_other_site_can_press_the_button(stage):
+    s = stage
+    target = link(s)
+    for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"},
+                    {"Sec-Fetch-Site": "same-site"}):
+        problem(press(s, target, headers), 403)
+    assert press(s, target, {"Content-Type": "text/plain"}).status == 415
+    own = {"Origin": f"http://127.0.0.1:{s.server.port}", "Sec-Fetch-Site": "same-origin"}
+    answer = press(s, target, own)
+    assert answer.status == 303, answer
+    s.world.secrets.add(cookie_of(answer).split("=", 1)[1])
+
+
+def test_the_form_takes_a_key_without_script(stage):
+    s = stage
+    answer = press(s, "", key=f" {s.a.key('agent')} ")
+    assert answer.status == 303 and answer.header("location") == "/", answer
+    cookie = {"Cookie": cookie_of(answer)}
+    s.world.secrets.add(cookie["Cookie"].split("=", 1)[1])
+    assert s.get("/api/session", cookie, 200).json()["role"] == "agent"
+    for wrong in ("cr_" + "x" * 43, s.world.platform_key, s.jwt(), "x"):
+        assert "not valid" in refused(press(s, "", key=wrong))
+    for body in ({"a": "b"}, {"token": "x"}, {"key": ""}):
+        refused(press(s, "", **body))
 
 
 # ---- signed URLs ----
@@ -450,7 +507,7 @@ def test_a_signed_url_plays_one_recording_for_a_while(stage):
         problem(s.get(f"{path}?{query}"), 401)
     problem(s.get(f"/api/recordings/{s.tape.sid}/prepare?{query}", method="POST", body=b""), 401)
     hits = s.server.log_lines("Cache HIT")
-    assert sum(bool(re.search(r"\bby=url:[0-9a-f]{8}$", line)) for line in hits) == 1, hits
+    assert sum(bool(re.search(r"\bby=url:[0-9a-f]{16}$", line)) for line in hits) == 1, hits
     s.world.clock.advance(62)
     for path in paths:
         problem(s.get(f"{path}?{query}"), 401)
@@ -612,7 +669,10 @@ def test_links_carry_the_path_and_requests_come_with_and_without(world):
     token_of = re.search(r"token=([\w-]+)", world.done("signin", "--business", s.a.id,
                                                        env={"PUBLIC_BASE_URL": "https://calls.example/app/"})).group(1)
     world.secrets.add(token_of)
-    assert server.get(f"/app/signin?token={token_of}").header("location") == "/app/"
+    page = server.get(f"/app/signin?token={token_of}").body.decode()
+    assert 'action="/app/signin"' in page and server.get("/calls").header("location") == "/app/"
+    own = {**FORM, "Origin": "https://calls.example"}
+    assert server.post("/app/signin", headers=own, body=form({"token": token_of})).header("location") == "/app/"
     assert server.get("/application/api/calls", s.a.viewer).status == 404
 
 
@@ -657,7 +717,8 @@ def test_a_revocation_is_in_force_in_every_process_within_two_seconds(world):
     eventually(lambda: everywhere(bearer(made["key"]), 200), 2)
     of_key, of_jwt = s.session(made["key"]), s.session(s.jwt(sub="x"))
     link_target = link(s)
-    of_link = {"Cookie": cookie_of(servers[1].get(link_target))}
+    pressed = servers[1].post("/signin", headers=FORM, body=form({"token": link_target.partition("token=")[2]}))
+    of_link = {"Cookie": cookie_of(pressed)}
     for cookie in (of_key, of_jwt, of_link):
         assert everywhere(cookie, 200)
     key_id = next(row["key_id"] for row in world.sql("select max(key_id) key_id from keys"))

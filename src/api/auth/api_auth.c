@@ -17,11 +17,13 @@
 #include "api/auth/api_key_cache.h"
 #include "api/auth/api_session_cache.h"
 #include "api/request/api_origin.h"
+#include "api/request/api_security.h"
 #include "api/request/problem.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "domain/signed_url.h"
+#include "ledger/urls.h"
 
 _Static_assert((int)SUBJECT_NAME_MAX == (int)JWT_SUBJECT_MAX, "a subject holds the name that a token claims");
 
@@ -44,7 +46,8 @@ static uint64_t subject_hash_name(const char *name) {
 /* ---- one function for each kind of credential ----
  *
  * OK sets *ret_subject. ERR_DENIED: the credential is not valid. ERR_TOO_BIG: it is a JWT that is longer than
- * JWT_TOKEN_MAX. ERR_NOT_YET: the session has to be read (cookies only). */
+ * JWT_TOKEN_MAX. ERR_NOT_YET: the session, or the signed URL's row, has to be
+ * read. */
 
 /* The key that token is: of a live business, or of the platform. NULL: there is no such key. */
 static const struct access_key *auth_find_key(const struct access_snapshot *access, struct str token) {
@@ -84,8 +87,23 @@ static enum err subject_of_jwt(const struct api_loop *l, struct str token, struc
   return OK;
 }
 
-static enum err subject_of_url(const struct api_loop *l, struct str id, struct str query, struct subject *ret_subject) {
+/* The row of a signed URL: seen, or cached. ERR_NOT_YET: it has to be read. ERR_DENIED: the URL was revoked. */
+static enum err url_find_row(const struct api_request *req, const char *id, struct session *ret_row) {
+  uint8_t digest[SHA256_SIZE];
+  uint64_t version;
+  if (req->seen) {
+    *ret_row = req->seen->row;
+    return req->seen->is_there ? OK : ERR_DENIED;
+  }
+  url_digest(str_from(id), digest);
+  return session_cache_find(req->loop->session_cache, req->api->versions, digest, ret_row, &version) ? OK : ERR_NOT_YET;
+}
+
+static enum err subject_of_url(const struct api_request *req, struct str id, struct str query,
+                               struct subject *ret_subject) {
+  const struct api_loop *l = req->loop;
   struct signed_url_bearer bearer;
+  struct session row = {.key_id = 0};
   TRY(signed_url_verify(&l->api->url_key, id, query, clock_now_ms(), &bearer));
   if (!access_find_business(l->access, bearer.business_id)) return ERR_DENIED; /* (2) */
   struct subject s = {.kind = SUBJECT_URL,
@@ -94,8 +112,10 @@ static enum err subject_of_url(const struct api_loop *l, struct str id, struct s
                       .expires_at = bearer.expires_at_ms,
                       .number = subject_hash_name(bearer.subject)};
   memcpy(s.name, bearer.subject, sizeof(bearer.subject));
-  *ret_subject = s;
-  return OK;
+  enum err e = bearer.id[0] ? url_find_row(req, bearer.id, &row) : OK; /* an earlier release gave no ids */
+  if (e == OK && bearer.id[0] && row.business_id != bearer.business_id) e = ERR_DENIED;
+  if (e == OK || e == ERR_NOT_YET) *ret_subject = s;
+  return e;
 }
 
 static enum err subject_of_session(const struct api_loop *l, const struct session *row, struct str token,
@@ -163,7 +183,7 @@ static enum err auth_find_subject(const struct api_request *req, struct subject 
     return subject_of_authorization(req->loop, r, ret_subject, ret_credential);
   if ((req->match.route->access & ROUTE_WHO) == ROUTE_MEDIA && signed_url_present(r->query)) {
     *ret_credential = METRIC_CREDENTIAL_URL;
-    return subject_of_url(req->loop, req->match.params[0], r->query, ret_subject);
+    return subject_of_url(req, req->match.params[0], r->query, ret_subject);
   }
   enum err e = cookie_find(req->api->cookie, r, &values);
   *ret_credential = e == ERR_NOT_FOUND ? METRIC_CREDENTIAL_MISSING : METRIC_CREDENTIAL_SESSION;
@@ -181,7 +201,7 @@ enum err auth_still_admits(const struct api_loop *l, const struct http_exchange 
     return version == subject->session_version ? OK : ERR_NOT_YET;
   }
   if (subject->kind != SUBJECT_KEY)
-    return OK; /* JWTs and signed URLs can't be revoked, and expiry is checked only when a request begins */
+    return OK; /* JWTs can't be revoked; a signed URL is checked only when a request begins */
   return subject_of_authorization(l, http_request(x), &now, &credential);
 }
 
@@ -207,14 +227,16 @@ enum err auth_admit(struct api_request *req) {
   enum err e = auth_find_subject(req, &req->subject, &credential);
   if (e == ERR_NOT_YET) return e;
   if (e != OK) {
-    metric_add(METRIC_AUTH_REFUSED, credential, 1);
+    security_refused(req->api, credential);
     const struct problem_words too_long = {.detail = STR("The token is longer than 16 KiB.")};
     problem_answer(req->x, PROBLEM_UNAUTHORIZED, e == ERR_TOO_BIG ? &too_long : NULL);
     return ERR_DENIED;
   }
   bool from_elsewhere =
       req->subject.session[0] && !origin_admits_cookie(req->api->origins, req->request, request_is_https(req));
-  if (auth_role_suffices(&req->subject, access) && !from_elsewhere) return OK;
+  bool may = auth_role_suffices(&req->subject, access);
+  if (may && !from_elsewhere) return OK;
+  security_refused(req->api, may ? METRIC_CREDENTIAL_ORIGIN : METRIC_CREDENTIAL_ROLE);
   problem_answer(req->x, PROBLEM_FORBIDDEN, NULL);
   return ERR_DENIED;
 }

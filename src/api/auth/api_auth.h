@@ -1,7 +1,7 @@
 /* api_auth.h - authentication and authorization: which subject makes a request, and whether it may use the route.
  *
  *   e = auth_admit(req);                          before a body is read
- *   if (e == ERR_NOT_YET) session_lookup(req, …)  the cookie's session is not cached on this loop (api_session_lookup.h)
+ *   if (e == ERR_NOT_YET) session_lookup(req, …)  the cookie's session, or the signed URL, is not cached on this loop
  *   if (e == OK && auth_find_business(req)) …     req->subject says who, req->subject.business_id for which business
  *
  * Thread rule: the exchange's loop. */
@@ -12,7 +12,8 @@
 #include "api/request/api_subject.h"
 
 /* Sets req->subject. The first credential that is present decides alone: Authorization, then a signed URL, then the cookie.
- * ERR_DENIED: 401 or 403 was answered. ERR_NOT_YET: it is a cookie whose session has to be read from the database. */
+ * ERR_DENIED: 401 or 403 was answered. ERR_NOT_YET: it is a cookie or a signed URL whose row has to be read from the
+ * database; req->subject.kind is SUBJECT_URL for a URL. */
 CHECKED enum err auth_admit(struct api_request *req);
 /* Sets the business of a platform key from X-Business-Id. False: 400 or 404 was answered. */
 CHECKED bool auth_find_business(struct api_request *req);

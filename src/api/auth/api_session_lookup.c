@@ -1,5 +1,5 @@
-/* api_session_lookup.c - reads the session of a cookie that this loop has not cached, then starts the request again. Also
- * tells requests that take long whether their session still exists. */
+/* api_session_lookup.c - reads the session of a cookie, or the row of a signed URL, that this loop has not cached, then starts
+ * the request again. Also tells requests that take long whether their session still exists. */
 #include "api/auth/api_session_lookup.h"
 
 #include <stdlib.h>
@@ -10,12 +10,15 @@
 #include "api/request/api_loop.h"
 #include "api/request/problem.h"
 #include "base/metric.h"
+#include "ledger/urls.h"
 
 struct session_lookup {
   struct db_call db_call;
   void (*resume)(struct api *a, struct http_exchange *x, const struct session_seen *seen);
-  char tokens[COOKIE_VALUES_MAX][SESSION_TOKEN_SIZE];
+  char tokens[COOKIE_VALUES_MAX][SESSION_TOKEN_SIZE]; /* of the cookies; or one, a URL's id */
   size_t count;
+  enum err (*find)(struct db *db, struct str token, int64_t now, struct session *ret_session);
+  void (*digest)(struct str token, uint8_t ret_digest[SHA256_SIZE]);
   struct session_seen seen; /* of the newest session */
 };
 
@@ -24,10 +27,10 @@ static enum err session_read_token(struct db *db, struct session_lookup *l, cons
   uint8_t digest[SHA256_SIZE];
   struct session_seen seen = {.is_there = true};
   struct str text = str_from(token);
-  session_token_digest(text, digest);
-  TRY(sessions_find(db, text, l->db_call.now, &seen.row));
+  l->digest(text, digest);
+  TRY(l->find(db, text, l->db_call.now, &seen.row));
   seen.version = session_version(l->db_call.api->versions, digest, seen.row.key_id, seen.row.business_id);
-  TRY(sessions_find(db, text, l->db_call.now, &seen.row)); /* again: the version must be older than the row */
+  TRY(l->find(db, text, l->db_call.now, &seen.row)); /* again: the version must be older than the row */
   memcpy(seen.token, token, sizeof(seen.token));
   if (!l->seen.is_there || seen.row.created_at >= l->seen.row.created_at) l->seen = seen;
   return OK;
@@ -47,7 +50,7 @@ static void session_on_row(struct db_call *c) {
   uint8_t digest[SHA256_SIZE];
   metric_add(METRIC_SESSION_LOOKUPS, 0, 1);
   if (c->result == OK) {
-    session_token_digest(str_from(l->seen.token), digest);
+    l->digest(str_from(l->seen.token), digest);
     session_cache_put(c->loop->session_cache, digest, l->seen.version, &l->seen.row);
   }
   if (c->result != OK && c->result != ERR_NOT_FOUND)
@@ -58,9 +61,25 @@ static void session_on_row(struct db_call *c) {
   free(l);
 }
 
+/* Sets tokens, digest and find, by the credential that is present. */
+static enum err session_lookup_choose(struct session_lookup *l, const struct api_request *req) {
+  struct cookie_values values = {.count = 0};
+  if (req->subject.kind == SUBJECT_URL) {
+    l->find = urls_find;
+    l->digest = url_digest;
+    l->count = 1;
+    return str_copy(l->tokens[0], sizeof(l->tokens[0]), str_skip(str_from(req->subject.name), strlen("url:")));
+  }
+  l->find = sessions_find;
+  l->digest = session_token_digest;
+  TRY(cookie_find(req->api->cookie, req->request, &values));
+  for (size_t i = 0; i < values.count; i++)
+    if (values.all[i].n == SESSION_TOKEN_SIZE - 1) memcpy(l->tokens[l->count++], values.all[i].p, values.all[i].n);
+  return OK;
+}
+
 void session_lookup(struct api_request *req,
                     void (*resume)(struct api *a, struct http_exchange *x, const struct session_seen *seen)) {
-  struct cookie_values values = {.count = 0};
   struct session_lookup *l = calloc(1, sizeof(*l));
   if (!l) {
     problem_answer_err(req->x, ERR_NOMEM);
@@ -68,9 +87,7 @@ void session_lookup(struct api_request *req,
   }
   l->resume = resume;
   db_call_begin(&l->db_call, req);
-  enum err e = cookie_find(req->api->cookie, req->request, &values);
-  for (size_t i = 0; i < values.count; i++)
-    if (values.all[i].n == SESSION_TOKEN_SIZE - 1) memcpy(l->tokens[l->count++], values.all[i].p, values.all[i].n);
+  enum err e = session_lookup_choose(l, req);
   if (e == OK) e = db_call_read(&l->db_call, session_read_rows, session_on_row);
   if (e == OK) return;
   problem_answer_err(req->x, e);

@@ -1,4 +1,4 @@
-/* api_session_lookup.h - reads the session of a cookie that this loop has not cached.
+/* api_session_lookup.h - reads the session of a cookie, or the row of a signed URL, that this loop has not cached.
  *
  *   session_lookup(req, resume);     resume is called with what was read; or the exchange is answered with the failure
  *

@@ -15,7 +15,9 @@
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_request.h"
+#include "api/request/api_security.h"
 #include "api/request/problem.h"
+#include "base/log.h"
 #include "domain/call_view.h"
 
 enum { FIELD_SIZE = 65, DETAIL_MAX = 512, HIDDEN_MAX = 1024 * 1024 /* of a body of at most 64 KiB */ };
@@ -247,7 +249,15 @@ static void edit_begin_read(struct edit_request *d) {
   if (e != OK) edit_answer_err(d, e);
 }
 
+static void edit_log(const struct db_call *c, const char *call_sid) {
+  char by[SUBJECT_TEXT_SIZE];
+  subject_text(&c->subject, &c->api->url_key, by);
+  security_note(METRIC_SECURITY_CALL_EDITED);
+  log_info("Call edited", LOG_INT("business", c->subject.business_id), LOG_TEXT("call", call_sid), LOG_TEXT("by", by));
+}
+
 static void edit_on_written(struct db_call *c) {
+  if (c->result == OK) edit_log(c, edit_request_of(c)->call_sid);
   if (c->result == OK)
     edit_begin_read(edit_request_of(c));
   else

@@ -12,18 +12,22 @@ api_handler api_patch_call;                                     /* api_calls_pat
 api_handler api_recording_status;                               /* api_status.c */
 api_handler api_prepare, api_retry, api_retry_all;              /* api_recordings.c */
 api_handler api_sign_url;                                       /* api_sign_url.c */
+api_handler api_list_urls, api_end_url, api_end_urls;           /* api_urls.c */
 api_handler api_make_session, api_get_session, api_end_session; /* api_session.c */
-api_handler api_signin;                                         /* api_signin.c */
+api_handler api_signin, api_signin_use;                         /* api_signin.c */
 api_handler api_waveform;                                       /* api_waveform.c */
 api_handler api_stats;                                          /* api_stats.c */
 api_handler api_healthz, api_readyz;                            /* api_health.c */
 api_handler api_metrics;                                        /* api_metrics.c */
 api_handler api_page, api_embed_page, api_asset, api_icon;      /* api_page.c */
+api_handler api_page_calls;                                     /* api_page.c */
 api_handler api_player_script, api_description;                 /* api_page.c */
 
 /* api_metrics.c: the requests of the server that api_admin_app describes. arg: struct api. */
 void api_admin_request(void *arg, struct http_exchange *x);
 /* api_webhooks.c. True: the head of the request suffices to refuse it, and it was answered: 415, 401 (no signature), 404. */
 CHECKED bool webhook_is_refused(struct api_request *req);
+/* api_page.c. True: a browser asked for a path that does not exist, and 404 was answered with the page. path: below the base. */
+CHECKED bool page_lost(struct api_request *req, struct str path);
 /* api_page.c. True: the path is that of PUBLIC_BASE_URL without the '/' behind it, and it was redirected to the page. */
 CHECKED bool page_moved(struct api_request *req);

@@ -1,7 +1,7 @@
 /* api_page.c - the web page, its assets, the embeddable player, and the OpenAPI description.
  *
  * Invariants
- *  (1) routes.c lists every path of the page. Any other path is 404.
+ *  (1) routes.c lists every path of the page. Any other path is 404; a browser gets it with the page, which says so.
  *  (2) The HTML contains no script, and the Content-Security-Policy allows scripts only from files of this server. */
 #include "api/handlers/api_handlers.h"
 #include "api/handlers/api_page_files.h"
@@ -26,15 +26,42 @@ static void page_answer_file(struct api_request *req, struct str name, struct ht
     problem_answer(req->x, PROBLEM_NOT_FOUND, NULL);
 }
 
-static void page_answer_html(struct api_request *req, struct str name) {
-  struct http_fields f;
-  page_begin_fields(&f, STR("Cache-Control: no-cache\r\n"));
-  http_fieldf(&f, STR("Content-Security-Policy"),
+static void page_html_fields(const struct api_request *req, struct http_fields *f) {
+  http_fieldf(f, STR("Content-Security-Policy"),
               "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
               "media-src 'self' blob:; connect-src 'self'; font-src 'self'; object-src 'none'; base-uri 'self'; "
               "form-action 'self'; frame-ancestors %s",
               origins_frame_ancestors(req->api->origins)); /* (2) */
+}
+
+static void page_answer_html(struct api_request *req, struct str name) {
+  struct http_fields f;
+  page_begin_fields(&f, STR("Cache-Control: no-cache\r\n"));
+  page_html_fields(req, &f);
   page_answer_file(req, name, &f);
+}
+
+bool page_lost(struct api_request *req, struct str path) {
+  const struct http_request *r = req->request;
+  const struct http_static_file *file = page_file(req->api->page, STR("index.html"));
+  struct http_fields f;
+  bool is_person = (r->method == HTTP_GET || r->method == HTTP_HEAD) &&
+                   str_contains(http_header_get(r, STR("Accept")), STR("text/html"));
+  if (!is_person || !file || str_starts(path, STR("/api/")) || str_starts(path, STR("/webhooks/")) ||
+      str_starts(path, STR("/assets/")))
+    return false;
+  answer_fields(&f);
+  page_html_fields(req, &f);
+  http_static_answer_error(req->x, file, 404, &f);
+  return true;
+}
+
+void api_page_calls(void *arg, struct http_exchange *x) {
+  const struct api_request *req = arg;
+  struct http_fields f;
+  answer_fields(&f);
+  http_fieldf(&f, STR("Location"), "%.*s/", STR_ARG(req->api->path_base));
+  answer_empty(x, 302, &f);
 }
 
 void api_page(void *arg, struct http_exchange *x) {

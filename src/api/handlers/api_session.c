@@ -16,9 +16,11 @@
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_request.h"
+#include "api/request/api_security.h"
 #include "api/request/api_subject.h"
 #include "api/request/problem.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 enum { ANSWER_MAX = 2048 };
 
@@ -67,7 +69,19 @@ static enum err session_create_row(struct db *db, struct db_call *c) {
     return ERR_DENIED; /* the JWT has expired and is accepted only within its leeway */
   TRY(str_copy(w->session.role, sizeof(w->session.role), str_from(access_role_name(s->role))));
   TRY(str_copy(w->session.subject, sizeof(w->session.subject), str_from(s->name)));
+  char by[SUBJECT_TEXT_SIZE];
+  subject_text(s, &c->api->url_key, by);
+  TRY(str_copy(w->session.made_by, sizeof(w->session.made_by), str_from(by)));
   return sessions_create(db, &w->session, w->tokens[0]);
+}
+
+static void session_log(const char *message, enum metric_label_SECURITY event, const struct db_call *c,
+                        const char *session_id) {
+  char by[SUBJECT_TEXT_SIZE];
+  subject_text(&c->subject, &c->api->url_key, by);
+  security_note(event);
+  log_info(message, LOG_INT("business", c->subject.business_id), LOG_TEXT("session", session_id), LOG_TEXT("by", by),
+           LOG_TEXT("role", access_role_name(c->subject.role)));
 }
 
 static void session_on_created(struct db_call *c) {
@@ -75,6 +89,7 @@ static void session_on_created(struct db_call *c) {
   struct http_fields f;
   answer_fields(&f);
   if (c->result == OK) {
+    session_log("Session made", METRIC_SECURITY_SESSION_MADE, c, w->session.id);
     cookie_set(c->api->cookie, str_from(w->tokens[0]), (w->session.expires_at - c->now + 999) / 1000, &f);
     answer_empty(c->x, 204, &f);
   } else if (c->result == ERR_DENIED) {
@@ -153,6 +168,8 @@ static void session_on_ended(struct db_call *c) {
       session_digest(str_from(w->tokens[i]), digest);
       /* This process forgets the session at once; other processes when they read the change. */
       session_changed(c->api->versions, c->subject.business_id, str_from(digest));
+      digest[SESSION_ID_SIZE - 1] = '\0'; /* a session's id is the beginning of its digest */
+      session_log("Session ended", METRIC_SECURITY_SESSION_ENDED, c, digest);
     }
     session_answer_signed_out(c->api, c->x);
   } else {

@@ -1,5 +1,7 @@
 /* api_sign_url.c - POST /api/recordings/{id}/url: makes a signed URL that plays one recording until it expires.
  *
+ *   read the recording --> write the URL's row, by which it can be revoked --> sign and answer
+ *
  * If {id} is a call, this request chooses its recording; the URL then names that recording. */
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +11,12 @@
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_request.h"
+#include "api/request/api_security.h"
 #include "api/request/problem.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "domain/signed_url.h"
+#include "ledger/urls.h"
 
 enum { URL_MAX = 8192, TTL_SIZE = 16 };
 
@@ -21,6 +26,8 @@ struct sign_request {
   int64_t ttl_s;
   bool call_known;
   struct recording row;
+  struct url url;
+  bool too_many;
 };
 
 static enum err sign_read_row(struct db *db, struct db_call *c) {
@@ -32,10 +39,9 @@ static enum err sign_write_json(const struct sign_request *s, struct buf *b) {
   struct buf url CLEANUP(buf_done) = BUF_INIT(URL_MAX);
   const struct db_call *c = &s->db_call;
   char expires[DATE_TEXT_SIZE];
-  int64_t expires_at;
   TRY(signed_url_write(&c->api->url_key, str_from(c->api->public_url), c->subject.business_id,
-                       str_from(s->row.recording_sid), s->ttl_s, clock_now_ms(), &url, &expires_at));
-  date_format_rfc3339(expires_at, expires);
+                       str_from(s->row.recording_sid), str_from(s->url.url_id), s->url.expires_at, &url));
+  date_format_rfc3339(s->url.expires_at, expires);
   TRY(buf_add(b, STR("{\"url\":")));
   TRY(buf_add_json(b, buf_str(&url)));
   return buf_addf(b, ",\"expires_at\":\"%s\"}", expires);
@@ -54,6 +60,59 @@ static void sign_answer(const struct sign_request *s) {
     problem_answer_err(s->db_call.x, e);
 }
 
+static void sign_end(struct sign_request *s) {
+  db_call_end(&s->db_call);
+  free(s);
+}
+
+static enum err sign_write_row(struct db *db, struct db_call *c) {
+  struct sign_request *s = (struct sign_request *)(void *)c;
+  enum err e = urls_add(db, &s->url);
+  s->too_many = e == ERR_BUSY;
+  return e;
+}
+
+static void sign_log(const struct sign_request *s) {
+  char until[DATE_TEXT_SIZE];
+  date_format_rfc3339(s->url.expires_at, until);
+  security_note(METRIC_SECURITY_URL_SIGNED);
+  log_info("URL signed", LOG_INT("business", s->url.business_id), LOG_TEXT("url", s->url.url_id),
+           LOG_TEXT("by", s->url.made_by), LOG_TEXT("call", s->row.call_sid),
+           LOG_TEXT("recording", s->url.recording_sid), LOG_TEXT("until", until));
+}
+
+static void sign_on_written(struct db_call *c) {
+  struct sign_request *s = (struct sign_request *)(void *)c;
+  if (c->result == OK) {
+    sign_log(s);
+    sign_answer(s);
+  } else if (s->too_many) {
+    metric_add(METRIC_HTTP_LIMITED, METRIC_LIMIT_URLS, 1);
+    problem_answer_detail(
+        c->x, PROBLEM_TOO_MANY_REQUESTS,
+        "The business has 100,000 signed URLs in force. Revoke some, or wait until some have expired.");
+  } else {
+    problem_answer_err(c->x, c->result);
+  }
+  sign_end(s);
+}
+
+static void sign_begin_write(struct sign_request *s) {
+  struct db_call *c = &s->db_call;
+  char by[SUBJECT_TEXT_SIZE];
+  subject_text(&c->subject, &c->api->url_key, by);
+  s->url = (struct url){.business_id = c->subject.business_id,
+                        .key_id = c->subject.key_id,
+                        .expires_at = signed_url_expiry(s->ttl_s, clock_now_ms())};
+  enum err e = str_copy(s->url.recording_sid, sizeof(s->url.recording_sid), str_from(s->row.recording_sid));
+  if (e == OK) e = str_copy(s->url.made_by, sizeof(s->url.made_by), str_from(by));
+  c->leaves_catalog_unchanged = true;
+  if (e == OK) e = db_call_write(c, METRIC_JOB_SESSION, sign_write_row, sign_on_written);
+  if (e == OK) return;
+  problem_answer_err(c->x, e);
+  sign_end(s);
+}
+
 static void sign_on_row(struct db_call *c) {
   struct sign_request *s = (struct sign_request *)(void *)c;
   if (c->result == ERR_NOT_FOUND && s->call_known)
@@ -62,10 +121,11 @@ static void sign_on_row(struct db_call *c) {
     problem_answer_err(c->x, c->result);
   else if (s->row.status == RECORDING_EXPIRED)
     problem_answer(c->x, PROBLEM_GONE, NULL);
-  else
-    sign_answer(s);
-  db_call_end(c);
-  free(s);
+  else {
+    sign_begin_write(s);
+    return;
+  }
+  sign_end(s);
 }
 
 /* False: 400 was answered. */

@@ -198,12 +198,6 @@ static void webhook_submit(struct webhook *w) {
 
 /* ---- the request ---- */
 
-static bool webhook_has_form(const struct http_request *r) {
-  struct str type, parameters;
-  (void)str_cut(http_header_get(r, STR("Content-Type")), ';', &type, &parameters);
-  return str_eq_nocase(str_trim(type), STR("application/x-www-form-urlencoded")) && !request_is_encoded(r);
-}
-
 static const struct access_business *webhook_find_business(const struct api_request *req) {
   struct str text = req->match.params[0];
   uint64_t id;
@@ -336,7 +330,7 @@ static enum provider_webhook_kind webhook_kind_of(const struct api_request *req)
 bool webhook_is_refused(struct api_request *req) {
   const struct access_business *b = webhook_find_business(req);
   int64_t id = b ? b->business_id : 0;
-  if (!webhook_has_form(req->request))
+  if (!request_is_form(req->request))
     webhook_refuse(req, webhook_kind_of(req), id, REASON_NO_FORM, PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL);
   else if (http_header_get(req->request, str_from(req->api->provider->signature_header)).n == 0)
     webhook_refuse(req, webhook_kind_of(req), id, REASON_NO_SIGNATURE, PROBLEM_UNAUTHORIZED,

@@ -14,6 +14,7 @@
 #include "api/request/api_parts.h"
 #include "base/hmac.h"
 #include "base/lock.h"
+#include "base/metric.h"
 #include "domain/cache_version.h"
 #include "provider/provider.h"
 
@@ -58,6 +59,12 @@ struct loop_reaction {
   void (*react)(struct api_loop *l);
 };
 
+/* Refusals of one kind since the last log line about them. */
+struct refusals {
+  atomic_int_least64_t logged_ms; /* mono; 0: never */
+  atomic_uint_least64_t count;
+};
+
 struct api {
   struct api_parts parts;
   const struct provider *provider;
@@ -84,7 +91,8 @@ struct api {
   struct access_snapshot *newest;  /* held */
   atomic_bool draining;
   atomic_int_least64_t *refused; /* REFUSAL_SLOTS: when each kind of refused webhook was logged last */
-  atomic_uint_least64_t lock_waits[LOCK_WAIT_SLOTS]; /* of media_response_note_lock */
+  struct refusals refusals[METRIC_CREDENTIAL_COUNT_]; /* of security_refused */
+  atomic_uint_least64_t lock_waits[LOCK_WAIT_SLOTS];  /* of media_response_note_lock */
   unsigned loop_count;
   struct api_loop *loops;
 };

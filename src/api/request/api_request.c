@@ -67,6 +67,12 @@ bool request_is_encoded(const struct http_request *r) {
   return false;
 }
 
+bool request_is_form(const struct http_request *r) {
+  struct str type, parameters;
+  (void)str_cut(http_header_get(r, STR("Content-Type")), ';', &type, &parameters);
+  return str_eq_nocase(str_trim(type), STR("application/x-www-form-urlencoded")) && !request_is_encoded(r);
+}
+
 bool request_query(struct api_request *req, const char *name, char *ret_text, size_t size) {
   ret_text[0] = '\0';
   if (req->request->query.n == 0) return true;

@@ -69,6 +69,8 @@ struct listener_place *request_listen(struct api_request *req);
 bool request_is_https(const struct api_request *req);
 /* True if the body has a content coding; an empty Content-Encoding and "identity" are none. */
 bool request_is_encoded(const struct http_request *r);
+/* True if the body is a form (application/x-www-form-urlencoded) without a content coding. */
+bool request_is_form(const struct http_request *r);
 /* True if a trusted proxy reports several schemes in X-Forwarded-Proto. */
 bool request_has_several_protos(const struct api_request *req);
 /* Adds the field name (Location, Content-Location) with {base}/api/recordings/{recording_sid}/{what}. */

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "cmd/check/check_parts.h"
-#include "cmd/cmd_url.h"
+#include "domain/public_url.h"
 #include "ledger/businesses.h"
 #include "ledger/settings.h"
 #include "provider/twilio_list.h"
@@ -121,8 +121,8 @@ static bool business_check_credentials(struct check *c, const struct business *b
 static void business_report_webhooks(struct check *c, int64_t business_id) {
   struct buf recording CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
   struct buf call CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
-  if (url_add_webhook(&recording, &c->app.conf, business_id, "recording") != OK) return;
-  if (url_add_webhook(&call, &c->app.conf, business_id, "call") != OK) return;
+  if (public_url_add_webhook(&recording, &c->app.conf, business_id, "recording") != OK) return;
+  if (public_url_add_webhook(&call, &c->app.conf, business_id, "call") != OK) return;
   report_add(&c->report, CHECK_OK, "webhooks", "",
              "business %lld: enter at the provider %.*s as recordingStatusCallback, %.*s as statusCallback",
              (long long)business_id, STR_ARG(buf_str(&recording)), STR_ARG(buf_str(&call)));
@@ -224,7 +224,7 @@ static void business_check_settings(struct provider_round *r) {
 }
 
 static void webhooks_check_public_url(struct check *c) {
-  const char *problem = url_public_problem(c->app.conf.public_base_url);
+  const char *problem = public_url_problem(c->app.conf.public_base_url);
   if (problem)
     report_add(&c->report, CHECK_WARN, "webhooks",
                "set PUBLIC_BASE_URL to the https URL under which a TLS proxy passes requests on to LISTEN", "%s",

@@ -79,7 +79,8 @@ struct serve {
   atomic_bool
       wait_reason_changed; /* what all queued recordings wait for has changed since event streams were notified */
   struct changes_trimmer changes_trimmer;
-  bool more_sessions_to_trim;    /* belongs to the writer's thread */
+  bool more_sessions_to_trim; /* these two belong to the writer's thread */
+  bool more_urls_to_trim;
   atomic_bool is_indexing_calls; /* calls_upkeep runs; the three members below belong to the writer's thread */
   struct calls_upkeep calls_upkeep;
   bool more_of_calls;

@@ -11,6 +11,7 @@
 #include "cmd/serve/serve_parts.h"
 #include "ledger/accounts.h"
 #include "ledger/sessions.h"
+#include "ledger/urls.h"
 
 enum { STOPPED_PART = 500 };
 enum { SLOW_MS = 1000, BEAT_MS = 5000, READ_MS = 1000, TRIM_MS = 60 * 1000, COMPLAINT_MS = 10 * 1000 };
@@ -214,6 +215,11 @@ static enum err run_trim_sessions(struct db *db, void *arg) {
   return sessions_trim(db, db_now_ms(db), &s->more_sessions_to_trim);
 }
 
+static enum err run_trim_urls(struct db *db, void *arg) {
+  struct serve *s = arg;
+  return urls_trim(db, db_now_ms(db), &s->more_urls_to_trim);
+}
+
 /* Ends volume jobs past their deadline. While the volume is slow, makes the loops distrust cached files, whose pages may have
  * left the memory. */
 static void volume_upkeep(struct serve *s) {
@@ -276,10 +282,13 @@ void serve_upkeep(struct serve *s) {
                                  .run = run_trim_sessions,
                                  .arg = s,
                                  .more = &s->more_sessions_to_trim};
+  struct db_job trim_urls = {
+      .name = METRIC_JOB_TRIM, .class = DB_CLASS_UPKEEP, .run = run_trim_urls, .arg = s, .more = &s->more_urls_to_trim};
   bool is_trim_due = can_write && upkeep_is_due(&next_trim, now, TRIM_MS);
   /* As soon as CHANGES_TRIM_EACH rows are new, too: then the table has a ceiling at any rate. */
   if (can_write) changes_trimmer_tick(&s->changes_trimmer, changes_seq(s->changes), is_trim_due);
   if (is_trim_due) IGNORE(db_writer_submit(s->writer, trim_sessions)); /* the next trim follows in a minute */
+  if (is_trim_due) IGNORE(db_writer_submit(s->writer, trim_urls));
   if (can_write) calls_submit_upkeep(s);
   if (upkeep_is_due(&next_read, now, READ_MS)) upkeep_read(s);
   tape_follows_tick(s->follows);

@@ -40,15 +40,7 @@ static void sign_in(struct service *s, const char *key, char *ret_line, size_t s
 }
 
 static void set_signed_url(struct service *s, struct client *client) {
-  struct hmac_key key;
-  struct buf url = BUF_INIT(1024);
-  const char *target;
-  int64_t expires_at;
-  hmac_key_set(&key, STR(SERVICE_URL_KEY));
-  assert_int_equal(signed_url_write(&key, STR(""), s->business, STR(RE1), 3600, clock_now_ms(), &url, &expires_at), OK);
-  assert_int_equal(buf_terminate(&url, &target), OK);
-  (void)snprintf(client->target, sizeof(client->target), "%s", target);
-  buf_done(&url);
+  service_sign_url(s, RE1, 3600, client->target, sizeof(client->target));
 }
 
 static struct client client_of(struct service *s, enum credential by) {

@@ -14,9 +14,11 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "domain/recording.h"
+#include "domain/signed_url.h"
 #include "domain/store.h"
 #include "ledger/businesses.h"
 #include "ledger/ledger.h"
+#include "ledger/urls.h"
 
 static const uint8_t secrets_key[SECRET_KEY_SIZE] = "0123456789abcdef0123456789abcdef";
 
@@ -82,6 +84,26 @@ void service_revoke(struct service *s) {
   assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = revoke_all, .arg = s}), OK);
   api_key_changed(s->api, s->business, 0);
   service_load_access(s);
+}
+
+static enum err add_url(struct db *db, void *arg) {
+  return urls_add(db, arg);
+}
+
+void service_sign_url(struct service *s, const char *recording_sid, int64_t ttl_s, char *ret_target, size_t size) {
+  struct hmac_key key;
+  struct buf b CLEANUP(buf_done) = BUF_INIT(1024);
+  const char *text;
+  struct url url = {.business_id = s->business, .made_by = "test"};
+  url.expires_at = signed_url_expiry(ttl_s, clock_now_ms());
+  (void)snprintf(url.recording_sid, sizeof(url.recording_sid), "%s", recording_sid);
+  assert_int_equal(db_writer_call(s->writer, (struct db_job){.run = add_url, .arg = &url}), OK);
+  hmac_key_set(&key, STR(SERVICE_URL_KEY));
+  assert_int_equal(
+      signed_url_write(&key, STR(""), s->business, str_from(recording_sid), str_from(url.url_id), url.expires_at, &b),
+      OK);
+  assert_int_equal(buf_terminate(&b, &text), OK);
+  assert_true((size_t)snprintf(ret_target, size, "%s", text) < size);
 }
 
 static enum err read_new_seq(struct db *db, void *arg) {

@@ -42,6 +42,8 @@ int service_setup(void **state); /* a test may change conf and loops before serv
 int service_teardown(void **state);
 void service_start(struct service *s);
 void service_stop(struct service *s);
+/* The path and query of a signed URL of the business's recording, with its row. */
+void service_sign_url(struct service *s, const char *recording_sid, int64_t ttl_s, char *ret_target, size_t size);
 /* Makes a new access snapshot from the database and hands it to the API. */
 void service_load_access(struct service *s);
 /* Revokes all keys of the business. */

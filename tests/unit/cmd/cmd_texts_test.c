@@ -9,7 +9,7 @@
 
 #include "cmd/check/check_report.h"
 #include "cmd/cmd_progress.h"
-#include "cmd/cmd_url.h"
+#include "domain/public_url.h"
 #include "cmd/demo/demo_parts.h"
 #include "cmd/status/status_watch.h"
 #include "cmd/verify/verify_parts.h"
@@ -90,9 +90,9 @@ static void base_is_the_public_one_or_where_it_listens(void **state) {
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct buf b = BUF_INIT(1024);
     struct conf conf = {.public_base_url = cases[i].public_url, .listen = cases[i].listen};
-    assert_int_equal(url_add_base(&b, &conf), OK);
+    assert_int_equal(public_url_add_base(&b, &conf), OK);
     assert_text(&b, cases[i].base);
-    assert_int_equal(url_add_webhook(&b, &conf, 12, "call"), OK);
+    assert_int_equal(public_url_add_webhook(&b, &conf, 12, "call"), OK);
     assert_true(str_ends(buf_str(&b), STR("/webhooks/twilio/12/call")));
     buf_done(&b);
   }
@@ -116,7 +116,7 @@ static void public_url_that_a_provider_can_not_use_is_told(void **state) {
   };
   (void)state;
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
-    const char *problem = url_public_problem(cases[i].url);
+    const char *problem = public_url_problem(cases[i].url);
     if (!cases[i].problem) assert_null(problem);
     if (cases[i].problem) assert_non_null(strstr(problem, cases[i].problem));
   }

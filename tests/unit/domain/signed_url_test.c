@@ -6,6 +6,7 @@
 
 #define SID STR("RE0123456789abcdef0123456789abcdef")
 #define OTHER_SID STR("RE0123456789abcdef0123456789abcde0")
+#define ID STR("0123456789abcdef")
 enum { NOW_MS = 1000000 };
 
 static struct hmac_key key_of(const char *secret) {
@@ -18,9 +19,8 @@ static struct hmac_key key_of(const char *secret) {
 static char *make(const struct hmac_key *key, int64_t ttl_s, struct str *ret_query) {
   struct buf b = BUF_INIT(1000);
   const char *text;
-  int64_t expires_at_ms;
-  assert_int_equal(signed_url_write(key, STR("/base"), 7, SID, ttl_s, NOW_MS, &b, &expires_at_ms), OK);
-  assert_int_equal(expires_at_ms, NOW_MS + ttl_s * 1000);
+  assert_int_equal(signed_url_expiry(ttl_s, NOW_MS), NOW_MS + ttl_s * 1000);
+  assert_int_equal(signed_url_write(key, STR("/base"), 7, SID, ID, NOW_MS + ttl_s * 1000, &b), OK);
   assert_int_equal(buf_terminate(&b, &text), OK);
   *ret_query = str_from(strchr(text, '?') + 1);
   return b.p;
@@ -39,15 +39,15 @@ static void a_signed_url_names_its_business_and_expiry(void **state) {
   struct str query;
   struct signed_url_bearer bearer;
   char *url = make(&key, 600, &query);
-  assert_true(str_starts(str_from(url),
-                         STR("/base/api/recordings/RE0123456789abcdef0123456789abcdef/stream?b=7&exp=1600&sig=")));
+  assert_true(
+      str_starts(str_from(url), STR("/base/api/recordings/RE0123456789abcdef0123456789abcdef/stream?b=7&exp=1600&id="
+                                    "0123456789abcdef&sig=")));
   assert_true(signed_url_present(query));
   assert_int_equal(signed_url_verify(&key, SID, query, NOW_MS, &bearer), OK);
   assert_int_equal(bearer.business_id, 7);
   assert_int_equal(bearer.expires_at_ms, 1600000);
-  assert_true(str_starts(str_from(bearer.subject), STR("url:")));
-  assert_int_equal(strspn(bearer.subject + 4, "0123456789abcdef"), 8);
-  assert_null(strstr(url, bearer.subject + 4));
+  assert_string_equal(bearer.id, "0123456789abcdef");
+  assert_string_equal(bearer.subject, "url:0123456789abcdef");
   free(url);
 }
 
@@ -98,28 +98,33 @@ static void a_query_has_one_spelling_and_may_have_other_parameters(void **state)
     const char *format; /* %s: the signature */
     enum err e;
   } cases[] = {
-      {"b=7&exp=1600&sig=%s", OK},
-      {"sig=%s&exp=1600&b=7", OK},
-      {"x=1&b=7&&exp=1600&t=0&sig=%s&download", OK},
-      {"bb=8&b=7&exp=1600&sig=%s&SIG=x&exp", OK},
-      {"b=07&exp=1600&sig=%s", ERR_DENIED},
-      {"b=+7&exp=1600&sig=%s", ERR_DENIED},
-      {"b=7&exp=01600&sig=%s", ERR_DENIED},
-      {"b=7&exp=1600.&sig=%s", ERR_DENIED},
-      {"b=7&exp=-1600&sig=%s", ERR_DENIED},
-      {"b=%%37&exp=1600&sig=%s", ERR_DENIED},
-      {"b=7&exp=1600&sig=%s=", ERR_DENIED},
-      {"b=7&exp=1600&sig=%s&b=7", ERR_DENIED},
-      {"b=7&exp=1600&exp=1600&sig=%s", ERR_DENIED},
-      {"b=7&exp=1600&sig=%s&sig=", ERR_DENIED},
-      {"b=8&exp=1600&sig=%s", ERR_DENIED},
-      {"b=71&exp=600&sig=%s", ERR_DENIED},
-      {"b=7&exp=1601&sig=%s", ERR_DENIED},
-      {"b=7&sig=%s", ERR_DENIED},
-      {"exp=1600&sig=%s", ERR_DENIED},
-      {"b=&exp=&sig=%s", ERR_DENIED},
-      {"b=7&exp=99999999999999999999&sig=%s", ERR_DENIED},
-      {"b=7;exp=1600;sig=%s", ERR_DENIED},
+      {"b=7&exp=1600&id=0123456789abcdef&sig=%s", OK},
+      {"id=0123456789abcdef&sig=%s&exp=1600&b=7", OK},
+      {"x=1&b=7&&exp=1600&t=0&id=0123456789abcdef&sig=%s&download", OK},
+      {"bb=8&b=7&exp=1600&id=0123456789abcdef&sig=%s&SIG=x&exp", OK},
+      {"b=07&exp=1600&id=0123456789abcdef&sig=%s", ERR_DENIED},
+      {"b=+7&exp=1600&id=0123456789abcdef&sig=%s", ERR_DENIED},
+      {"b=7&exp=01600&id=0123456789abcdef&sig=%s", ERR_DENIED},
+      {"b=7&exp=1600.&id=0123456789abcdef&sig=%s", ERR_DENIED},
+      {"b=7&exp=-1600&id=0123456789abcdef&sig=%s", ERR_DENIED},
+      {"b=%%37&exp=1600&id=0123456789abcdef&sig=%s", ERR_DENIED},
+      {"b=7&exp=1600&id=0123456789abcdef&sig=%s=", ERR_DENIED},
+      {"b=7&exp=1600&id=0123456789abcdef&sig=%s&b=7", ERR_DENIED},
+      {"b=7&exp=1600&exp=1600&id=0123456789abcdef&sig=%s", ERR_DENIED},
+      {"b=7&exp=1600&id=0123456789abcdef&sig=%s&sig=", ERR_DENIED},
+      {"b=8&exp=1600&id=0123456789abcdef&sig=%s", ERR_DENIED},
+      {"b=71&exp=600&id=0123456789abcdef&sig=%s", ERR_DENIED},
+      {"b=7&exp=1601&id=0123456789abcdef&sig=%s", ERR_DENIED},
+      {"b=7&id=0123456789abcdef&sig=%s", ERR_DENIED},
+      {"exp=1600&id=0123456789abcdef&sig=%s", ERR_DENIED},
+      {"b=&exp=&id=0123456789abcdef&sig=%s", ERR_DENIED},
+      {"b=7&exp=99999999999999999999&id=0123456789abcdef&sig=%s", ERR_DENIED},
+      {"b=7;exp=1600;id=0123456789abcdef&sig=%s", ERR_DENIED},
+      {"b=7&exp=1600&sig=%s", ERR_DENIED},
+      {"b=7&exp=1600&id=&sig=%s", ERR_DENIED},
+      {"b=7&exp=1600&id=0123456789abcdee&sig=%s", ERR_DENIED},
+      {"b=7&exp=1600&id=0123456789ABCDEF&sig=%s", ERR_DENIED},
+      {"b=7&exp=1600&id=0123456789abcdef&id=0123456789abcdef&sig=%s", ERR_DENIED},
   };
   struct hmac_key key = key_of("a key of some length");
   struct str query;
@@ -146,42 +151,52 @@ static void a_query_without_a_signature_is_not_a_signed_url(void **state) {
     assert_int_equal(signed_url_present(str_from(cases[i].query)), cases[i].present);
 }
 
+/* Releases before this one signed "1:7:{sid}:1600" without an id. */
+static void a_url_of_an_earlier_release_is_valid_without_an_id(void **state) {
+  (void)state;
+  struct hmac_key key = key_of("a key of some length");
+  struct signed_url_bearer bearer;
+  struct buf query CLEANUP(buf_done) = BUF_INIT(1000);
+  uint8_t mac[SHA256_SIZE];
+  hmac_sha256(&key, STR("1:7:RE0123456789abcdef0123456789abcdef:1600"), mac);
+  assert_int_equal(buf_add(&query, STR("b=7&exp=1600&sig=")), OK);
+  assert_int_equal(base64url_encode(&query, mac, sizeof(mac)), OK);
+  assert_int_equal(signed_url_verify(&key, SID, buf_str(&query), NOW_MS, &bearer), OK);
+  assert_string_equal(bearer.id, "");
+  assert_int_equal(strspn(bearer.subject + strlen("url:"), "0123456789abcdef"), 8);
+}
+
 static void invalid_values_are_refused_and_nothing_is_written(void **state) {
   (void)state;
   static const struct {
     int64_t business_id;
-    const char *sid;
-    int64_t ttl_s;
+    const char *sid, *id;
     enum err e;
   } cases[] = {
-      {7, "RE1", 1, OK},
-      {7, "RE1", 86400, OK},
-      {INT64_MAX, "RE1", 1, OK},
-      {7, "RE1", 0, ERR_INVALID},
-      {7, "RE1", -1, ERR_INVALID},
-      {7, "RE1", 86401, ERR_INVALID},
-      {7, "RE1", INT64_MAX, ERR_INVALID},
-      {0, "RE1", 600, ERR_INVALID},
-      {-7, "RE1", 600, ERR_INVALID},
-      {7, "", 600, ERR_INVALID},
-      {7, "RE:1", 600, ERR_INVALID},
-      {7, "RE/1", 600, ERR_INVALID},
-      {7, "0123456789012345678901234567890123456789012345678901234567890123", 600, OK},
-      {7, "01234567890123456789012345678901234567890123456789012345678901234", 600, ERR_INVALID},
+      {7, "RE1", "0123456789abcdef", OK},
+      {INT64_MAX, "RE1", "0123456789abcdef", OK},
+      {7, "RE1", "", ERR_INVALID},
+      {7, "RE1", "0123456789abcde", ERR_INVALID},
+      {7, "RE1", "0123456789abcdeg", ERR_INVALID},
+      {0, "RE1", "0123456789abcdef", ERR_INVALID},
+      {-7, "RE1", "0123456789abcdef", ERR_INVALID},
+      {7, "", "0123456789abcdef", ERR_INVALID},
+      {7, "RE:1", "0123456789abcdef", ERR_INVALID},
+      {7, "RE/1", "0123456789abcdef", ERR_INVALID},
+      {7, "0123456789012345678901234567890123456789012345678901234567890123", "0123456789abcdef", OK},
+      {7, "01234567890123456789012345678901234567890123456789012345678901234", "0123456789abcdef", ERR_INVALID},
   };
   struct hmac_key key = key_of("a key of some length");
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct buf b CLEANUP(buf_done) = BUF_INIT(1000);
-    int64_t expires_at_ms = -5;
     struct str sid = str_from(cases[i].sid);
-    enum err e = signed_url_write(&key, STR(""), cases[i].business_id, sid, cases[i].ttl_s, NOW_MS, &b, &expires_at_ms);
+    enum err e = signed_url_write(&key, STR(""), cases[i].business_id, sid, str_from(cases[i].id), 2000000, &b);
     assert_int_equal(e, cases[i].e);
     if (e == OK) {
       size_t query = str_index(buf_str(&b), '?', 0) + 1;
       assert_int_equal(verify(&key, sid, str_skip(buf_str(&b), query), NOW_MS), OK);
     } else {
       assert_int_equal(b.n, 0);
-      assert_int_equal(expires_at_ms, -5);
     }
   }
 }
@@ -190,19 +205,14 @@ static void a_buffer_that_is_too_small_keeps_what_it_had(void **state) {
   (void)state;
   struct hmac_key key = key_of("a key of some length");
   struct buf b CLEANUP(buf_done) = BUF_INIT(100);
-  int64_t expires_at_ms;
   assert_int_equal(buf_add(&b, STR("x")), OK);
-  assert_int_equal(signed_url_write(&key, STR(""), 7, SID, 600, NOW_MS, &b, &expires_at_ms), ERR_TOO_BIG);
+  assert_int_equal(signed_url_write(&key, STR(""), 7, SID, ID, 1600000, &b), ERR_TOO_BIG);
   assert_int_equal(b.n, 1);
 }
 
 static void an_expiry_is_rounded_up_to_whole_seconds(void **state) {
   (void)state;
-  struct hmac_key key = key_of("a key of some length");
-  struct buf b CLEANUP(buf_done) = BUF_INIT(1000);
-  int64_t expires_at_ms;
-  assert_int_equal(signed_url_write(&key, STR(""), 7, SID, 1, NOW_MS + 1, &b, &expires_at_ms), OK);
-  assert_int_equal(expires_at_ms, NOW_MS + 2000);
+  assert_int_equal(signed_url_expiry(1, NOW_MS + 1), NOW_MS + 2000);
 }
 
 static void the_key_is_made_once_and_stored_encrypted(void **state) {
@@ -231,6 +241,7 @@ int main(void) {
       cmocka_unit_test(no_bit_of_the_query_can_be_altered),
       cmocka_unit_test(a_query_has_one_spelling_and_may_have_other_parameters),
       cmocka_unit_test(a_query_without_a_signature_is_not_a_signed_url),
+      cmocka_unit_test(a_url_of_an_earlier_release_is_valid_without_an_id),
       cmocka_unit_test(invalid_values_are_refused_and_nothing_is_written),
       cmocka_unit_test(a_buffer_that_is_too_small_keeps_what_it_had),
       cmocka_unit_test(an_expiry_is_rounded_up_to_whole_seconds),

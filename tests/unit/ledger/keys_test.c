@@ -3,6 +3,7 @@
 #include "ledger/changes.h"
 #include "ledger/keys.h"
 #include "ledger/sessions.h"
+#include "ledger/urls.h"
 
 static int64_t changes_count(struct db *db) {
   return scratch_int(db, "select coalesce(max(seq), 0) from changes");
@@ -110,8 +111,10 @@ static void a_session_is_found_until_it_expires(void **state) {
   assert_int_equal(strlen(token), 43);
   assert_int_equal(sessions_find(db, str_from(token), 999, &found), OK);
   assert_true(found.created_at > 0);
-  made.created_at = found.created_at;
-  assert_memory_equal(&found, &made, sizeof(made));
+  assert_int_equal(found.business_id, id);
+  assert_string_equal(found.role, "agent");
+  assert_string_equal(found.subject, "ann");
+  assert_int_equal(found.expires_at, 1000);
   assert_int_equal(sessions_find(db, str_from(token), 1000, &found), ERR_NOT_FOUND);
   assert_int_equal(sessions_find(db, STR("no such token"), 1, &found), ERR_NOT_FOUND);
   assert_int_equal(sessions_find(db, STR_NONE, 1, &found), ERR_NOT_FOUND);
@@ -147,13 +150,129 @@ static void a_session_ends_with_its_key_and_when_it_is_ended(void **state) {
   db_close(db);
 }
 
+static enum err count_session(void *arg, const struct session *s) {
+  assert_int_equal(strlen(s->id), SESSION_ID_SIZE - 1);
+  ++*(int *)arg;
+  return OK;
+}
+
+static enum err count_link(void *arg, const struct link *l) {
+  assert_int_equal(strlen(l->id), SESSION_ID_SIZE - 1);
+  ++*(int *)arg;
+  return OK;
+}
+
+static int count_listed(struct db *db, int64_t business_id) {
+  int count = 0;
+  assert_int_equal(sessions_each(db, business_id, 1, count_session, &count), OK);
+  assert_int_equal(links_each(db, business_id, 1, count_link, &count), OK);
+  return count;
+}
+
+static void sessions_and_links_are_listed_and_end_by_their_ids(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t id = scratch_business(db, "x");
+  char token[SESSION_TOKEN_SIZE], link_token[SESSION_TOKEN_SIZE];
+  struct session s = {id, "viewer", "bob", 0, INT64_MAX}, found;
+  struct link l = {.business_id = id, .role = "viewer", .expires_at = INT64_MAX, .made_by = "key:1"}, looked;
+  assert_int_equal(sessions_create(db, &s, token), OK);
+  assert_int_equal(links_create(db, &l, link_token), OK);
+  assert_int_equal(count_listed(db, id), 2);
+  assert_int_equal(count_listed(db, id + 1), 0);
+  assert_int_equal(sessions_end_id(db, STR("0123456789abcdef")), ERR_NOT_FOUND);
+  assert_int_equal(sessions_end_id(db, STR("0123456789abcdeg")), ERR_INVALID);
+  assert_int_equal(sessions_end_id(db, str_from(token)), ERR_INVALID);
+  assert_int_equal(sessions_end_id(db, str_from(s.id)), OK);
+  assert_int_equal(sessions_find(db, str_from(token), 1, &found), ERR_NOT_FOUND);
+  assert_int_equal(sessions_end_id(db, str_from(l.id)), OK);
+  assert_int_equal(links_look(db, str_from(link_token), 1, &looked), ERR_NOT_FOUND);
+  assert_int_equal(count_listed(db, id), 0);
+  db_close(db);
+}
+
+static void all_sessions_and_links_of_a_business_end_at_once(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t id = scratch_business(db, "x"), other = scratch_business(db, "y");
+  char tokens[2][SESSION_TOKEN_SIZE], link_token[SESSION_TOKEN_SIZE];
+  struct session found;
+  struct link l = {.business_id = id, .role = "viewer", .expires_at = INT64_MAX}, looked;
+  assert_int_equal(sessions_create(db, &(struct session){id, "viewer", "", 0, INT64_MAX}, tokens[0]), OK);
+  assert_int_equal(sessions_create(db, &(struct session){other, "viewer", "", 0, INT64_MAX}, tokens[1]), OK);
+  assert_int_equal(links_create(db, &l, link_token), OK);
+  assert_int_equal(sessions_end_all(db, id), OK);
+  assert_int_equal(sessions_end_all(db, 99), ERR_NOT_FOUND);
+  assert_int_equal(sessions_find(db, str_from(tokens[0]), 1, &found), ERR_NOT_FOUND);
+  assert_int_equal(sessions_find(db, str_from(tokens[1]), 1, &found), OK);
+  assert_int_equal(links_look(db, str_from(link_token), 1, &looked), ERR_NOT_FOUND);
+  assert_int_equal(count_listed(db, id), 0);
+  assert_int_equal(count_listed(db, other), 1);
+  db_close(db);
+}
+
+static enum err count_url(void *arg, const struct url *u) {
+  (void)u;
+  ++*(int *)arg;
+  return OK;
+}
+
+static int count_urls(struct db *db, int64_t business_id, int64_t now) {
+  int count = 0;
+  assert_int_equal(urls_each(db, business_id, now, INT64_MAX, STR(""), 100, count_url, &count), OK);
+  return count;
+}
+
+static void a_url_ends_by_its_id_its_key_its_business_and_its_time(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t id = scratch_business(db, "x"), key_id, owner;
+  char text[KEY_TEXT_SIZE];
+  struct session found;
+  bool more;
+  assert_int_equal(keys_create(db, id, STR("agent"), STR(""), text, &key_id), OK);
+  struct url urls[4];
+  for (int i = 0; i < 4; i++) {
+    urls[i] =
+        (struct url){.business_id = id, .recording_sid = "RE1", .made_by = "x", .expires_at = i == 3 ? 5 : INT64_MAX};
+    urls[i].key_id = i == 1 ? key_id : 0;
+    assert_int_equal(urls_add(db, &urls[i]), OK);
+    assert_int_equal(urls_find(db, str_from(urls[i].url_id), 1, &found), OK);
+  }
+  assert_int_equal(scratch_int(db, "select urls from url_counts"), 4);
+  assert_int_equal(count_urls(db, id, 1), 4);
+  assert_int_equal(urls_find(db, str_from(urls[3].url_id), 5, &found), ERR_NOT_FOUND);
+  assert_int_equal(urls_trim(db, 5, &more), OK);
+  assert_int_equal(scratch_int(db, "select urls from url_counts"), 3);
+  assert_int_equal(urls_end(db, id + 1, str_from(urls[0].url_id), &owner), ERR_NOT_FOUND);
+  assert_int_equal(urls_end(db, 0, str_from(urls[0].url_id), &owner), OK);
+  assert_int_equal(owner, id);
+  assert_int_equal(urls_find(db, str_from(urls[0].url_id), 1, &found), ERR_NOT_FOUND);
+  assert_int_equal(keys_revoke(db, key_id), OK);
+  assert_int_equal(urls_find(db, str_from(urls[1].url_id), 1, &found), ERR_NOT_FOUND);
+  assert_int_equal(count_urls(db, id, 1), 1);
+  assert_int_equal(urls_end_all(db, id), OK);
+  assert_int_equal(urls_find(db, str_from(urls[2].url_id), 1, &found), ERR_NOT_FOUND);
+  assert_int_equal(count_urls(db, id, 1), 0);
+  db_close(db);
+}
+
+static void a_business_has_a_ceiling_of_urls(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t id = scratch_business(db, "x");
+  struct url url = {.business_id = id, .recording_sid = "RE1", .made_by = "x", .expires_at = INT64_MAX};
+  assert_int_equal(urls_add(db, &url), OK);
+  assert_int_equal(db_script(db, "update url_counts set urls = 100000"), OK);
+  assert_int_equal(urls_add(db, &url), ERR_BUSY);
+  url.business_id = 99;
+  assert_int_equal(urls_add(db, &url), ERR_NOT_FOUND);
+  db_close(db);
+}
+
 static void too_many_sessions_end_the_oldest(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t id = scratch_business(db, "x");
   assert_int_equal(
       db_script(db,
                 "with recursive n(i) as (select 1 union all select i + 1 from n limit 10000)"
-                " insert into sessions select randomblob(32), 1, 'viewer', 'user ' || i, null, i, 1000 from n"),
+                " insert into sessions select randomblob(32), 1, 'viewer', 'user ' || i, null, i, 1000, '' from n"),
       OK);
   char token[SESSION_TOKEN_SIZE];
   struct session found;
@@ -229,6 +348,10 @@ int main(void) {
       SCRATCH_TEST(a_session_is_found_until_it_expires),
       SCRATCH_TEST(a_session_ends_with_its_key_and_when_it_is_ended),
       SCRATCH_TEST(too_many_sessions_end_the_oldest),
+      SCRATCH_TEST(sessions_and_links_are_listed_and_end_by_their_ids),
+      SCRATCH_TEST(all_sessions_and_links_of_a_business_end_at_once),
+      SCRATCH_TEST(a_url_ends_by_its_id_its_key_its_business_and_its_time),
+      SCRATCH_TEST(a_business_has_a_ceiling_of_urls),
       SCRATCH_TEST(a_credential_that_signs_in_often_ends_its_own_sessions),
       SCRATCH_TEST(a_link_works_once_and_in_time),
       SCRATCH_TEST(many_expired_sessions_go_in_parts),

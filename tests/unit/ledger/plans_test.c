@@ -31,7 +31,7 @@ struct plans {
 /* True: the search ends in one row, or in the rows of one call or recording of one business. Others may go through as many rows
  * as a table or a business has, also those with an equality of a state, a rank or a ref. */
 static bool is_narrow(const char *step) {
-  static const char *const keys[] = {"(rowid=?", "(digest=?", "(node_id=?", "(name=?"};
+  static const char *const keys[] = {"(rowid=?", "(digest=?", "(node_id=?", "(name=?", "(url_id=?"};
   static const char *const of_business[] = {"call_sid=?", "recording_sid=?", "top_sid=?", "parent_call_sid=?",
                                             "code=?"};
   for (size_t i = 0; i < COUNT_OF(keys); i++)

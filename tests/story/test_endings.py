@@ -1,0 +1,198 @@
+"""Everything that lets in can be ended, by command and by API, in every process; and what happens to it is told."""
+import json
+import re
+
+import pytest
+
+from callreel import eventually
+from events import Stream
+from test_who_may import MEDIA, SECRET, Stage, link, press
+from who import bearer, cookie_of, problem
+
+EVERYWHERE = 2
+
+
+@pytest.fixture
+def stage(world):
+    return Stage(world)
+
+
+def cookie_by_link(s, *options):
+    answer = press(s, link(s, *options))
+    assert answer.status == 303, answer
+    cookie = {"Cookie": cookie_of(answer)}
+    s.world.secrets.add(cookie["Cookie"].split("=", 1)[1])
+    return cookie
+
+
+def listed(s, what, business=None):
+    return json.loads(s.world.done(what, "list", "--business", (business or s.a).id, "--json"))
+
+
+def told(s, phrase, count=1):
+    return s.server.wait_lines(f'msg="{phrase}"', count)[-1]
+
+
+@pytest.mark.sanitized
+def test_a_session_is_listed_and_ends_by_its_id_with_its_streams(stage):
+    s = stage
+    by_link, by_key = cookie_by_link(s, "--role", "admin"), s.session(s.a.key("agent"))
+    rows = listed(s, "session")
+    assert {row["kind"] for row in rows} == {"session"} and len(rows) == 2, rows
+    mine = next(row for row in rows if row["made_by"].startswith("link:"))
+    assert set(mine) == {"id", "kind", "role", "subject", "made_by", "made_at", "expires_at"} and mine["role"] == "admin"
+    assert re.fullmatch(r"key:\d+", next(row for row in rows if row is not mine)["made_by"])
+    stream = Stream(s.server, headers=by_link)
+    s.world.done("session", "revoke", mine["id"])
+    assert stream.ends(EVERYWHERE) is not False
+    eventually(lambda: s.get("/api/session", by_link).status == 401, EVERYWHERE)
+    s.get("/api/session", by_key, 200)
+    assert len(listed(s, "session")) == 1
+    done = s.world.run("session", "revoke", mine["id"])
+    assert done.returncode == 1 and "no session or link" in done.stderr
+
+
+def test_a_link_is_listed_until_it_is_used_and_can_be_ended(stage):
+    s = stage
+    target = link(s, "--role", "agent")
+    (row,) = listed(s, "session")
+    assert (row["kind"], row["role"], row["made_by"]) == ("link", "agent", "command"), row
+    s.world.done("session", "revoke", row["id"])
+    assert s.get(target).status == press(s, target).status == 401
+    assert listed(s, "session") == []
+
+
+def test_a_business_ends_all_its_sessions_and_links_at_once(world):
+    s = Stage(world)
+    web = world.server("web", "web", JWT_SECRET=SECRET)
+    target, cookies = link(s), [cookie_by_link(s), s.session(s.a.viewer), s.session(s.jwt())]
+    other = s.session(s.b.viewer)
+    world.done("session", "revoke", "--business", s.a.id)
+    for server in (s.server, web):
+        eventually(lambda: all(server.get("/api/session", headers=cookie).status == 401 for cookie in cookies), EVERYWHERE)
+        assert server.get("/api/session", headers=other).status == 200
+    assert s.get(target).status == 401 and listed(s, "session") == []
+    s.get("/api/session", s.session(s.a.viewer), 200)  # and signs in anew
+
+
+@pytest.mark.sanitized
+def test_a_signed_url_is_listed_and_ends_by_its_id(world):
+    s = Stage(world)
+    web = world.server("web", "web", JWT_SECRET=SECRET)
+    admin = bearer(s.a.key("admin"))
+    first, second = s.sign(s.tape.sid, key=s.a.key("agent")), s.sign(s.twin.sid)
+    said = s.get("/api/urls", admin, 200).json()
+    assert set(said) == {"urls", "next_cursor"} and said["next_cursor"] is None
+    rows = {row["recording_sid"]: row for row in said["urls"]}
+    assert set(rows[s.tape.sid]) == {"url_id", "recording_sid", "made_by", "made_at", "expires_at"}
+    assert re.fullmatch(r"key:\d+", rows[s.tape.sid]["made_by"]) and f"id={rows[s.tape.sid]['url_id']}&" in first
+    assert [row["url_id"] for row in listed(s, "url")] == [row["url_id"] for row in said["urls"]]
+    page = s.get("/api/urls?limit=1", admin, 200).json()
+    rest = s.get(f"/api/urls?limit=1&cursor={page['next_cursor']}", admin, 200).json()
+    assert page["urls"] + rest["urls"] == said["urls"] and rest["next_cursor"] is None
+    for bad in ("limit=0", "limit=501", "cursor=x", "cursor=1.x"):
+        problem(s.get(f"/api/urls?{bad}", admin), 400)
+    for server in (s.server, web):
+        assert server.get(first).status == server.get(second).status == 200
+    of_first = rows[s.tape.sid]["url_id"]
+    problem(s.get(f"/api/urls/{of_first}", bearer(s.b.key("admin")), method="DELETE"), 404)
+    s.get(f"/api/urls/{of_first}", admin, 204, method="DELETE")
+    assert s.get(first).status == 401, "at once, where it was revoked"
+    eventually(lambda: web.get(first).status == 401, EVERYWHERE)
+    assert web.get(second).status == 200
+    problem(s.get(f"/api/urls/{of_first}", admin, method="DELETE"), 404)
+    problem(s.get("/api/urls/x", admin, method="DELETE"), 400)
+    s.world.done("url", "revoke", rows[s.twin.sid]["url_id"])
+    eventually(lambda: web.get(second).status == s.get(second).status == 401, EVERYWHERE)
+    assert s.get("/api/urls", admin, 200).json()["urls"] == [] == listed(s, "url")
+
+
+def test_all_signed_urls_of_a_business_end_at_once(stage):
+    s = stage
+    made = [s.sign(s.tape.sid), s.sign(s.twin.sid)]
+    assert all(s.get(url).status == 200 for url in made)
+    s.get("/api/urls", bearer(s.a.key("admin")), 204, method="DELETE")
+    assert all(s.get(url).status == 401 for url in made)
+    again = s.sign(s.tape.sid)
+    s.get(again, status=200)
+    s.world.done("url", "revoke", "--business", s.a.id)
+    eventually(lambda: s.get(again).status == 401, EVERYWHERE)
+
+
+@pytest.mark.sanitized
+def test_a_key_takes_with_it_what_it_made(world):
+    s = Stage(world)
+    web = world.server("web", "web", JWT_SECRET=SECRET)
+    made = json.loads(world.done("key", "create", "--json", "--business", s.a.id, "--role", "agent"))
+    world.secrets.add(made["key"])
+    eventually(lambda: s.get("/api/calls", bearer(made["key"])).status == 200, EVERYWHERE)
+    url, others = s.sign(s.tape.sid, key=made["key"]), s.sign(s.tape.sid)
+    of_session = s.session(made["key"])
+    answer = s.server.post(f"/api/recordings/{s.tape.sid}/url", headers=of_session)
+    by_session = answer.json()["url"]
+    world.secrets.add(by_session.split("sig=")[1])
+    for server in (s.server, web):
+        assert server.get(url).status == server.get(by_session).status == 200
+    world.done("key", "revoke", made["key_id"])
+    for server in (s.server, web):
+        eventually(lambda: server.get(url).status == server.get(by_session).status == 401, EVERYWHERE)
+        eventually(lambda: server.get("/api/session", headers=of_session).status == 401, EVERYWHERE)
+        assert server.get(others).status == 200
+
+
+def test_what_is_hot_is_played_by_a_signed_url_without_the_database(stage):
+    """A loop reads the row of a signed URL once."""
+    s = stage
+    url = s.sign(s.tape.sid)
+    for _ in range(40):
+        s.get(url, MEDIA, 206)
+    before = s.server.metric("callreel_session_lookups_total", s.world.platform_key)
+    for _ in range(40):
+        s.get(url, MEDIA, 206)
+    assert s.server.metric("callreel_session_lookups_total", s.world.platform_key) == before
+    assert before < 20
+
+
+def test_what_lets_in_is_told_when_it_is_made_and_when_it_ends(stage):
+    s = stage
+    url = s.sign(s.tape.sid, ttl=60)
+    url_id = re.search(r"id=(\w+)&", url).group(1)
+    line = told(s, "URL signed")
+    assert f"url={url_id} " in line and f"recording={s.tape.sid}" in line and re.search(r"by=key:\d+ ", line), line
+    assert re.search(r"until=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line) and "level=info" in line
+    s.get(url, status=200)
+    assert f"by=url:{url_id}" in s.server.wait_lines("Cache HIT", 2)[-1]
+    cookie = s.session(s.a.viewer)
+    line = told(s, "Session made")
+    session_id = re.search(r"session=(\w{16})\b", line).group(1)
+    assert re.search(r"by=key:\d+ ", line) and "role=viewer" in line
+    s.get("/api/session", cookie, 204, method="DELETE")
+    assert f"session={session_id}" in told(s, "Session ended")
+    cookie_by_link(s)
+    assert "by=command" in told(s, "Sign-in link used") and "by=link:" in told(s, "Session made", 2)
+    s.get("/api/urls", bearer(s.a.key("admin")), 204, method="DELETE")
+    assert "url=all" in told(s, "URL revoked")
+    answer = s.server.call("PATCH", f"/api/calls/{s.tape.call_sid}",
+                           {**bearer(s.a.key("agent")), "Content-Type": "application/json"}, b'{"ref":"7"}')
+    assert answer.status == 200 and f"call={s.tape.call_sid}" in told(s, "Call edited")
+    for event, count in (("url_signed", 1), ("session_made", 2), ("session_ended", 1), ("link_used", 1),
+                         ("url_revoked", 1), ("call_edited", 1)):
+        assert s.server.metric("callreel_security_events_total", s.world.platform_key, event=event) == count, event
+
+
+def test_refusals_are_told_once_a_minute_for_each_reason(stage):
+    s = stage
+    viewer = s.session(s.a.viewer)
+    for _ in range(5):
+        s.get("/api/calls", bearer("cr_" + "x" * 43), 401)
+        s.get("/api/calls", bearer("a.b.c"), 401)
+        s.get("/api/stats", viewer, 403)
+        s.get(f"/api/recordings/{s.tape.sid}/prepare", {**viewer, "Origin": "https://evil.example"}, 403, "POST", b"")
+    lines = s.server.wait_lines('msg="Credentials refused"', 4)
+    reasons = [re.search(r"reason=(\w+)", line).group(1) for line in lines]
+    assert sorted(reasons) == ["jwt", "key", "origin", "role"] and all("level=warn" in line for line in lines), lines
+    s.world.clock.advance(61)
+    s.get("/api/stats", bearer(s.a.viewer), 403)
+    assert "count=5" in s.server.wait_lines("reason=role", 2)[-1], "four since, and this one"
+    for reason, count in (("role", 6), ("origin", 5)):
+        assert s.server.metric("callreel_auth_refused_total", s.world.platform_key, credential=reason) == count
