@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/fs.h"
 #include "fetch/fetch.h"
 #include "provider/twilio_sid.h"
 
@@ -28,6 +30,7 @@ static const char HELP[] =
     ")\n"
     "  --account AC...      the account's SID (default: a new one)\n"
     "  --token T            its auth token (default: a new one, printed at the start)\n"
+    "  --token-file FILE    the same in a file, so that no other user sees it in the list of processes\n"
     "  --api-key SK:SECRET  further credentials; up to 8 times\n"
     "  --webhooks URL       send webhooks to URL/call and URL/recording\n"
     "  --data DIR           keep calls and recordings in DIR/calls.jsonl\n"
@@ -95,13 +98,32 @@ static bool add_key(struct sim *sim, const char *text) {
   return true;
 }
 
+/* The first line of the file, which lives as long as the process; NULL: there is none. */
+static const char *read_token_file(const char *path) {
+  static char text[256];
+  int fd CLEANUP(fs_close_) = -1;
+  mode_t mode;
+  if (fs_open_chosen(path, &fd, &mode) != OK) return NULL;
+  ssize_t n = read(fd, text, sizeof(text) - 1);
+  if (n <= 0) return NULL;
+  text[n] = '\0';
+  text[strcspn(text, "\r\n")] = '\0';
+  return text[0] ? text : NULL;
+}
+
 static int parse_options(int argc, char **argv, struct sim *sim, struct options *o) {
   static const struct option LONG[] = {
-      {"listen", required_argument, NULL, 'l'},   {"base-url", required_argument, NULL, 'b'},
-      {"audio", required_argument, NULL, 'd'},    {"account", required_argument, NULL, 'a'},
-      {"token", required_argument, NULL, 't'},    {"api-key", required_argument, NULL, 'k'},
-      {"webhooks", required_argument, NULL, 'w'}, {"data", required_argument, NULL, 'D'},
-      {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+      {"listen", required_argument, NULL, 'l'},
+      {"base-url", required_argument, NULL, 'b'},
+      {"audio", required_argument, NULL, 'd'},
+      {"account", required_argument, NULL, 'a'},
+      {"token", required_argument, NULL, 't'},
+      {"token-file", required_argument, NULL, 'f'},
+      {"api-key", required_argument, NULL, 'k'},
+      {"webhooks", required_argument, NULL, 'w'},
+      {"data", required_argument, NULL, 'D'},
+      {"help", no_argument, NULL, 'h'},
+      {NULL, 0, NULL, 0},
   };
   int c;
   while ((c = getopt_long(argc, argv, "h", LONG, NULL)) != -1) {
@@ -120,6 +142,10 @@ static int parse_options(int argc, char **argv, struct sim *sim, struct options 
         break;
       case 't':
         o->token = optarg;
+        break;
+      case 'f':
+        o->token = read_token_file(optarg);
+        if (!o->token) return usage_error("--token-file: can't be read, or holds no token", optarg);
         break;
       case 'w':
         o->webhooks = optarg;

@@ -26,6 +26,7 @@
 #include "api/media/api_open_files.h"
 #include "api/media/api_playback_request.h"
 #include "api/media/api_playbacks.h"
+#include "api/request/api_credentials.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_origin.h"
 #include "api/request/api_proxies.h"
@@ -227,7 +228,9 @@ static enum err init(struct api *a, struct access_snapshot *snapshot) {
   a->refused = calloc(REFUSAL_SLOTS, sizeof(*a->refused));
   a->path_base = str_from(a->parts.path_base);
   a->provider = provider_find(STR("twilio"));
-  if (!a->refused) return ERR_NOMEM;
+  a->webhook_notes = calloc(WEBHOOK_NOTE_SLOTS, sizeof(*a->webhook_notes));
+  if (!a->refused || !a->webhook_notes) return ERR_NOMEM;
+  TRY(credentials_new(&a->credentials));
   TRY(cache_versions_new(&a->versions));
   TRY(init_public(a));
   TRY(init_credentials(a));
@@ -271,6 +274,8 @@ struct api *api_free(struct api *a) {
   a->answers = quota_free(a->answers);
   a->page = page_files_free(a->page);
   a->event_feed = event_feed_free(a->event_feed);
+  a->credentials = credentials_free(a->credentials);
+  free(a->webhook_notes);
   free(a->refused);
   a->versions = cache_versions_free(a->versions);
   free(a->public_url);

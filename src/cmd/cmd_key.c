@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "cmd/app.h"
 #include "cmd/cmd_print.h"
 #include "domain/access.h"
@@ -10,13 +11,19 @@
 struct key_creation {
   int64_t business_id;
   struct str role, name;
+  int64_t expires_at;
   char text[KEY_TEXT_SIZE];
   int64_t key_id;
 };
 
 static enum err key_run_create(struct db *db, void *arg) {
   struct key_creation *m = arg;
-  return keys_create(db, m->business_id, m->role, m->name, m->text, &m->key_id);
+  const struct key_wish wish = {.business_id = m->business_id,
+                                .role = m->role,
+                                .name = m->name,
+                                .made_by = STR("command"),
+                                .expires_at = m->expires_at};
+  return keys_make(db, &wish, m->text, &m->key_id);
 }
 
 static int key_fail(const struct cmd_args *args, const struct app *app, enum err e) {
@@ -45,6 +52,7 @@ static int key_print_created(const struct cmd_args *args, const struct key_creat
 static int key_create(const struct cmd_args *args, struct app *app, struct cmd_options *o) {
   struct key_creation m = {0};
   const char *business = cmd_option(o, "--business"), *role = cmd_option(o, "--role"), *name = cmd_option(o, "--name");
+  const char *expires = cmd_option(o, "--expires");
   bool platform = cmd_flag(o, "--platform");
   if (!cmd_options_end(o)) return CMD_USAGE;
   if (platform == !!business) return cmd_misuse(args, "exactly one of --business ID and --platform is needed");
@@ -55,6 +63,8 @@ static int key_create(const struct cmd_args *args, struct app *app, struct cmd_o
     return cmd_misuse(args, "--role must be viewer, agent or admin");
   m.role = str_from(access_role_name(platform ? ACCESS_PLATFORM : parsed));
   m.name = str_from(name);
+  if (expires && date_parse_time_or_date(str_from(expires), &m.expires_at) != OK)
+    return cmd_misuse(args, "--expires must be a time or a day, like 2027-01-31T00:00:00Z");
   int code = app_open(app, args);
   if (code == CMD_DONE) code = app_require_business(app, args, m.business_id);
   if (code != CMD_DONE) return code;
@@ -81,16 +91,24 @@ static enum err key_write_json(struct buf *b, const struct key *k) {
   TRY(print_json_time(b, "created_at", k->created_at));
   TRY(buf_add_char(b, ','));
   TRY(print_json_time(b, "revoked_at", k->revoked_at));
+  TRY(buf_add_char(b, ','));
+  TRY(print_json_time(b, "expires_at", k->expires_at));
+  TRY(buf_add_char(b, ','));
+  TRY(print_json_time(b, "last_used_at", k->last_used_at));
+  TRY(buf_add_char(b, ','));
+  TRY(print_json_text(b, "made_by", k->made_by));
   return buf_add_char(b, '}');
 }
 
 static enum err key_list_row(void *arg, const struct key *k) {
   struct listing *l = arg;
-  char created[PRINT_TIME_SIZE], revoked[PRINT_TIME_SIZE], name[PRINT_NAME_SIZE], business[24] = "-";
+  char created[PRINT_TIME_SIZE], revoked[PRINT_TIME_SIZE], used[PRINT_TIME_SIZE], expires[PRINT_TIME_SIZE],
+      name[PRINT_NAME_SIZE], business[24] = "-";
   if (k->business_id) (void)snprintf(business, sizeof(business), "%lld", (long long)k->business_id);
   if (!l->json) {
-    printf("%6lld  %8s  %-8s  %-24s  %-16s  %s\n", (long long)k->key_id, business, k->role, print_name(k->name, name),
-           print_time(k->created_at, created), print_time(k->revoked_at, revoked));
+    printf("%6lld  %8s  %-8s  %-24s  %-16s  %-16s  %-16s  %s\n", (long long)k->key_id, business, k->role,
+           print_name(k->name, name), print_time(k->created_at, created), print_time(k->last_used_at, used),
+           print_time(k->expires_at, expires), print_time(k->revoked_at, revoked));
     return OK;
   }
   if (l->n++) TRY(buf_add_char(&l->out, ','));
@@ -106,7 +124,9 @@ static int key_list(const struct cmd_args *args, struct app *app, struct cmd_opt
   int code = app_open(app, args);
   if (code == CMD_DONE) code = app_require_business(app, args, business_id);
   if (code != CMD_DONE) return code;
-  if (!l.json) printf("%6s  %8s  %-8s  %-24s  %-16s  %s\n", "ID", "BUSINESS", "ROLE", "NAME", "CREATED", "REVOKED");
+  if (!l.json)
+    printf("%6s  %8s  %-8s  %-24s  %-16s  %-16s  %-16s  %s\n", "ID", "BUSINESS", "ROLE", "NAME", "CREATED", "USED",
+           "EXPIRES", "REVOKED");
   enum err e = l.json ? buf_add_char(&l.out, '[') : OK;
   if (e == OK) e = keys_each(app->db, business_id, key_list_row, &l);
   if (e == OK && l.json) e = buf_add_char(&l.out, ']');

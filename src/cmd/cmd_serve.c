@@ -156,6 +156,7 @@ static int serve_build_server(struct serve *s) {
                             .min_free_bytes = s->app.conf.min_free_bytes,
                             .events = s->events,
                             .follows = s->follows,
+                            .secrets_key = s->app.secrets_key,
                             .url_key = &url_key,
                             .ret_problem = &problem,
                             .path_base = base,

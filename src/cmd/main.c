@@ -32,12 +32,13 @@ const struct cmd cmd_table[] = {
      "fills and webhooks; its rows and files stay until --purge.\n",
      cmd_business},
     {"key", "create, list or revoke API keys",
-     "callreel key create --business ID [--role viewer|agent|admin] [--name TEXT] [--json]\n"
-     "callreel key create --platform [--name TEXT] [--json]\n"
+     "callreel key create --business ID [--role viewer|agent|admin] [--name TEXT] [--expires TIME] [--json]\n"
+     "callreel key create --platform [--name TEXT] [--expires TIME] [--json]\n"
      "callreel key list [--business ID] [--json]\n"
      "callreel key revoke KEY_ID\n\n"
      "The key is shown once, when it is created. A platform key acts as admin of the business that the header\n"
-     "X-Business-Id names.\n",
+     "X-Business-Id names. --expires is a time like 2027-01-31T00:00:00Z. list shows when a key was last used, to an "
+     "hour.\n",
      cmd_key},
     {"status", "what waits, what is being filled, what failed",
      "callreel status [--business ID] [--watch] [--json]\n\n"

@@ -34,6 +34,7 @@ struct held_key {
   struct access_item item; /* first */
   struct access_key key;
   uint8_t digest[SHA256_SIZE];
+  atomic_int_least64_t used_at; /* of key; the one member that changes (1) */
 };
 
 struct held_business {
@@ -160,6 +161,12 @@ const struct access_key *access_find_key(const struct access_snapshot *s, struct
   return NULL;
 }
 
+bool access_key_note_use(const struct access_key *key, int64_t now) {
+  int_least64_t last = atomic_load_explicit(key->used_at, memory_order_relaxed);
+  if (now - last < KEY_USED_EVERY_MS) return false;
+  return atomic_compare_exchange_strong_explicit(key->used_at, &last, now, memory_order_relaxed, memory_order_relaxed);
+}
+
 size_t access_business_count(const struct access_snapshot *s) {
   return s->businesses.count;
 }
@@ -251,7 +258,12 @@ static enum err add_key(void *arg, const struct key *row) {
   if (access_role_of(str_from(row->role), &role) != OK) return ERR_CORRUPT;
   struct held_key *held = calloc(1, sizeof(*held));
   if (!held) return ERR_NOMEM;
-  held->key = (struct access_key){.key_id = row->key_id, .business_id = row->business_id, .role = role};
+  atomic_init(&held->used_at, row->last_used_at);
+  held->key = (struct access_key){.key_id = row->key_id,
+                                  .business_id = row->business_id,
+                                  .role = role,
+                                  .expires_at = row->expires_at,
+                                  .used_at = &held->used_at};
   memcpy(held->digest, row->digest, sizeof(held->digest));
   uint64_t hash = hash_of_digest(row->digest);
   return access_table_add(&t->snapshot->keys, hash, hash, &held->item);

@@ -10,6 +10,7 @@
  * Thread rule: any thread. */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "db/db.h"
@@ -26,6 +27,8 @@ struct access_key {
   int64_t key_id;
   int64_t business_id; /* 0 for a platform key */
   enum access_role role;
+  int64_t expires_at;            /* UNIX ms; 0: never. The caller checks it. */
+  atomic_int_least64_t *used_at; /* UNIX ms: when its use was noted last; for access_key_note_use */
 };
 
 struct access_business {
@@ -60,5 +63,7 @@ struct access_snapshot *access_ref(struct access_snapshot *s);
 void access_unref(struct access_snapshot *s); /* NULL is fine; the last one frees it and wipes the secrets */
 /* The live key with this text, or NULL. The time it takes does not depend on how much of the text is right. */
 const struct access_key *access_find_key(const struct access_snapshot *s, struct str token);
+/* True about once an hour for each key: the caller writes the time of this use. */
+bool access_key_note_use(const struct access_key *key, int64_t now);
 const struct access_business *access_find_business(const struct access_snapshot *s, int64_t business_id);
 size_t access_business_count(const struct access_snapshot *s);

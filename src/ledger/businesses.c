@@ -346,6 +346,7 @@ enum err businesses_purge(struct db *db, int64_t id, int limit, bool *ret_left) 
   TRY(db_run(db, "delete from keys where business_id = ?1", DB_INT(id)));
   TRY(db_run(db, "delete from business_numbers where business_id = ?1", DB_INT(id)));
   TRY(db_run(db, "delete from retries where business_id = ?1", DB_INT(id)));
+  TRY(db_run(db, "delete from last_webhooks where business_id = ?1", DB_INT(id)));
   TRY(db_run(db,
              "update businesses set name = '', account_sid = null, token_1 = null, token_2 = null, api_key = null,"
              " api_secret = null, base_url = null, purged_at = ?2 where business_id = ?1",

@@ -12,7 +12,9 @@
 #include "ledger/changes.h"
 #include "ledger/token.h"
 
-#define KEY_COLUMNS "k.key_id, k.business_id, k.role, k.name, k.digest, k.created_at, k.revoked_at"
+#define KEY_COLUMNS                                                                \
+  "k.key_id, k.business_id, k.role, k.name, k.digest, k.created_at, k.revoked_at," \
+  " k.expires_at, k.last_used_at, k.made_by, k.revoked_by"
 
 void keys_digest(struct str text, uint8_t ret_digest[SHA256_SIZE]) {
   secret_sha256(text, ret_digest);
@@ -35,11 +37,10 @@ static enum err business_is_live(struct db *db, int64_t business_id) {
   return db_next(&q);
 }
 
-enum err keys_create(struct db *db, int64_t business_id, struct str role, struct str name, char ret_text[KEY_TEXT_SIZE],
-                     int64_t *ret_key_id) {
-  if (business_id < 0 || !role_fits(business_id, role)) return ERR_INVALID;
-  if (name.n >= KEY_NAME_SIZE || !str_is_utf8(name)) return ERR_INVALID;
-  if (business_id > 0) TRY(business_is_live(db, business_id));
+enum err keys_make(struct db *db, const struct key_wish *wish, char ret_text[KEY_TEXT_SIZE], int64_t *ret_key_id) {
+  if (wish->business_id < 0 || !role_fits(wish->business_id, wish->role)) return ERR_INVALID;
+  if (wish->name.n >= KEY_NAME_SIZE || !str_is_utf8(wish->name)) return ERR_INVALID;
+  if (wish->business_id > 0) TRY(business_is_live(db, wish->business_id));
   char text[KEY_TEXT_SIZE] = "cr_";
   uint8_t digest[SHA256_SIZE];
   TRY(token_make(text + 3));
@@ -48,18 +49,44 @@ enum err keys_create(struct db *db, int64_t business_id, struct str role, struct
   {
     struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
     TRY(db_query(db, &q,
-                 "insert into keys (business_id, role, name, digest, created_at) values (?1, ?2, ?3, ?4, ?5)"
-                 " returning key_id",
-                 business_id > 0 ? DB_INT(business_id) : DB_NULL, DB_TEXT(role), name.n > 0 ? DB_TEXT(name) : DB_NULL,
-                 DB_BLOB(token_digest_view(digest)), DB_INT(db_now_ms(db))));
+                 "insert into keys (business_id, role, name, digest, created_at, expires_at, made_by)"
+                 " values (?1, ?2, ?3, ?4, ?5, ?6, ?7) returning key_id",
+                 wish->business_id > 0 ? DB_INT(wish->business_id) : DB_NULL, DB_TEXT(wish->role),
+                 wish->name.n > 0 ? DB_TEXT(wish->name) : DB_NULL, DB_BLOB(token_digest_view(digest)),
+                 DB_INT(db_now_ms(db)), wish->expires_at ? DB_INT(wish->expires_at) : DB_NULL, DB_TEXT(wish->made_by)));
     TRY(db_next(&q));
     key_id = db_int(&q, 0);
   }
-  TRY(keys_add_change(db, business_id, key_id));
+  TRY(keys_add_change(db, wish->business_id, key_id));
   memcpy(ret_text, text, sizeof(text));
   secret_wipe(text, sizeof(text));
   *ret_key_id = key_id;
   return OK;
+}
+
+enum err keys_create(struct db *db, int64_t business_id, struct str role, struct str name, char ret_text[KEY_TEXT_SIZE],
+                     int64_t *ret_key_id) {
+  const struct key_wish wish = {.business_id = business_id, .role = role, .name = name, .made_by = STR("")};
+  return keys_make(db, &wish, ret_text, ret_key_id);
+}
+
+enum err keys_revoke_by(struct db *db, int64_t business_id, int64_t key_id, struct str revoked_by) {
+  int64_t owner;
+  {
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    TRY(db_query(db, &q,
+                 "update keys set revoked_at = ?2, revoked_by = ?3 where rowid = ?1 and revoked_at is null"
+                 " and (?4 = 0 or business_id = ?4) returning coalesce(business_id, 0)",
+                 DB_INT(key_id), DB_INT(db_now_ms(db)), DB_TEXT(revoked_by), DB_INT(business_id)));
+    TRY(db_next(&q));
+    owner = db_int(&q, 0);
+  }
+  return keys_add_change(db, owner, key_id);
+}
+
+enum err keys_note_use(struct db *db, int64_t key_id, int64_t now) {
+  return db_run(db, "update keys set last_used_at = ?2 where rowid = ?1 and coalesce(last_used_at, 0) <= ?3",
+                DB_INT(key_id), DB_INT(now), DB_INT(now - KEY_USED_EVERY_MS));
 }
 
 enum err keys_revoke(struct db *db, int64_t key_id) {
@@ -82,10 +109,16 @@ enum err keys_revoke_all(struct db *db, int64_t business_id) {
 }
 
 static enum err read_key(struct db_rows *q, struct key *ret_key) {
-  struct key k = {
-      .key_id = db_int(q, 0), .business_id = db_int(q, 1), .created_at = db_int(q, 5), .revoked_at = db_int(q, 6)};
+  struct key k = {.key_id = db_int(q, 0),
+                  .business_id = db_int(q, 1),
+                  .created_at = db_int(q, 5),
+                  .revoked_at = db_int(q, 6),
+                  .expires_at = db_int(q, 7),
+                  .last_used_at = db_int(q, 8)};
   enum err e = str_copy(k.role, sizeof(k.role), db_text(q, 2));
   if (e == OK) e = str_copy(k.name, sizeof(k.name), db_text(q, 3));
+  if (e == OK) e = str_copy(k.made_by, sizeof(k.made_by), db_text(q, 9));
+  if (e == OK) e = str_copy(k.revoked_by, sizeof(k.revoked_by), db_text(q, 10));
   struct str digest = db_text(q, 4);
   if (e != OK || digest.n != sizeof(k.digest)) return ERR_CORRUPT;
   memcpy(k.digest, digest.p, sizeof(k.digest));
@@ -117,6 +150,15 @@ enum err keys_each(struct db *db, int64_t business_id, keys_each_fn *fn, void *a
                  DB_INT(business_id)));
   else
     TRY(db_query(db, &q, "select " KEY_COLUMNS " from keys k order by k.key_id"));
+  return keys_read_each(&q, fn, arg);
+}
+
+enum err keys_each_unrevoked(struct db *db, int64_t business_id, keys_each_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " KEY_COLUMNS
+               " from keys k where k.business_id = ?1 and k.revoked_at is null order by k.key_id desc limit ?2",
+               DB_INT(business_id), DB_INT(KEYS_LISTED_MAX)));
   return keys_read_each(&q, fn, arg);
 }
 

@@ -172,6 +172,14 @@ describe('the running server', () => {
     await ask('POST', '/signin', { expect: 303, ...press(link) })
     await ask('POST', '/signin', { expect: 401, ...press(link) })
     await ask('GET', '/signin', { expect: 401, query: `?token=${link}` })
+    const patch = (body) => ({ headers: { ...bearer('admin'), 'Content-Type': 'application/json' }, body: JSON.stringify(body) })
+    await ask('GET', '/api/setup', { ...admin, expect: 200 })
+    const key = await ask('POST', '/api/keys', { ...patch({ role: 'viewer', name: 'x' }), expect: 201 })
+    await ask('GET', '/api/keys', { ...admin, expect: 200 })
+    await ask('DELETE', '/api/keys/{key_id}', { ...admin, expect: 204, params: { key_id: key.key_id } })
+    await ask('POST', '/api/signin-links', { ...patch({}), expect: 201 })
+    await ask('POST', '/api/signin-links', { ...patch({ role: 'x' }), expect: 400 })
+    await ask('PATCH', '/api/business', { ...patch({ name: 'Renamed' }), expect: 200 })
     const urls = await ask('GET', '/api/urls', { ...admin, expect: 200 })
     await ask('DELETE', '/api/urls/{url_id}', { ...admin, expect: 204, params: { url_id: urls.urls[0].url_id } })
     await ask('DELETE', '/api/urls', { ...admin, expect: 204 })
@@ -187,10 +195,10 @@ describe('the running server', () => {
   })
 
   it('wants credentials where the description says so', async () => {
-    const params = { id: ready.recording_sid, call_sid: ready.call_sid, url_id: '0'.repeat(16) }
+    const params = { id: ready.recording_sid, call_sid: ready.call_sid, url_id: '0'.repeat(16), key_id: 999999 }
     const secured = operations.filter((o) => o.includes(' /api/') && !o.endsWith('.yaml'))
     for (const [method, where] of secured.map((o) => o.split(' '))) await ask(method, where, { params, expect: 401 })
-    const unknown = { id: `RE${'0'.repeat(32)}`, call_sid: `CA${'0'.repeat(32)}`, url_id: '0'.repeat(16) }
+    const unknown = { id: `RE${'0'.repeat(32)}`, call_sid: `CA${'0'.repeat(32)}`, url_id: '0'.repeat(16), key_id: 999999 }
     for (const [method, where] of secured.map((o) => o.split(' ')).filter(([m, w]) => w.includes('{') && m !== 'PATCH'))
       await ask(method, where, { params: unknown, expect: 404, headers: bearer('admin') })
   })

@@ -9,6 +9,7 @@
  *      ignored. */
 #include "api/auth/api_auth.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/auth/api_cookie.h"
@@ -23,6 +24,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "domain/signed_url.h"
+#include "ledger/keys.h"
 #include "ledger/urls.h"
 
 _Static_assert((int)SUBJECT_NAME_MAX == (int)JWT_SUBJECT_MAX, "a subject holds the name that a token claims");
@@ -56,14 +58,44 @@ static const struct access_key *auth_find_key(const struct access_snapshot *acce
   return key;
 }
 
-static enum err subject_of_key(const struct access_key *key, struct subject *ret_subject) {
-  if (!key) return ERR_DENIED;
+struct key_use {
+  int64_t key_id, at;
+};
+
+static enum err key_write_use(struct db *db, void *arg) {
+  const struct key_use *use = arg;
+  return keys_note_use(db, use->key_id, use->at);
+}
+
+static void key_use_done(void *arg, enum err e) {
+  (void)e; /* the use of the next hour is noted */
+  free(arg);
+}
+
+/* About once an hour for each key. */
+static void key_note_use(const struct api *a, const struct access_key *key, int64_t now) {
+  struct key_use *use = a->parts.writer && access_key_note_use(key, now) ? malloc(sizeof(*use)) : NULL;
+  if (!use) return;
+  *use = (struct key_use){key->key_id, now};
+  const struct db_job job = {.name = METRIC_JOB_SESSION,
+                             .business_id = key->business_id,
+                             .run = key_write_use,
+                             .done = key_use_done,
+                             .arg = use};
+  if (db_writer_submit(a->parts.writer, job) != OK) free(use);
+}
+
+static enum err subject_of_key(const struct api *a, const struct access_key *key, struct subject *ret_subject) {
+  int64_t now = clock_now_ms();
+  if (!key || (key->expires_at && now >= key->expires_at)) return ERR_DENIED;
+  key_note_use(a, key, now);
   bool is_platform = key->role == ACCESS_PLATFORM;
   *ret_subject = (struct subject){.kind = SUBJECT_KEY,
                                   .role = is_platform ? ACCESS_ADMIN : key->role,
                                   .is_platform = is_platform,
                                   .business_id = is_platform ? 0 : key->business_id,
                                   .key_id = key->key_id,
+                                  .expires_at = key->expires_at,
                                   .number = (uint64_t)key->key_id};
   return OK;
 }
@@ -164,7 +196,7 @@ static enum err subject_of_authorization(const struct api_loop *l, const struct 
   bool is_alone = http_header_count(r, STR("Authorization")) == 1;
   *ret_credential = METRIC_CREDENTIAL_KEY;
   const struct access_key *key = is_alone ? key_cache_find(l->key_cache, authorization) : NULL;
-  if (key) return subject_of_key(key, ret_subject);
+  if (key) return subject_of_key(l->api, key, ret_subject);
   struct str token = auth_bearer(authorization);
   bool is_key = str_starts(token, STR("cr_"));
   if (token.n > 0 && !is_key) *ret_credential = METRIC_CREDENTIAL_JWT;
@@ -172,7 +204,7 @@ static enum err subject_of_authorization(const struct api_loop *l, const struct 
   if (!is_key) return subject_of_jwt(l, token, ret_subject);
   key = auth_find_key(l->access, token);
   if (key) key_cache_put(l->key_cache, authorization, key);
-  return subject_of_key(key, ret_subject);
+  return subject_of_key(l->api, key, ret_subject);
 }
 
 static enum err auth_find_subject(const struct api_request *req, struct subject *ret_subject,

@@ -12,6 +12,10 @@ api_handler api_patch_call;                                     /* api_calls_pat
 api_handler api_recording_status;                               /* api_status.c */
 api_handler api_prepare, api_retry, api_retry_all;              /* api_recordings.c */
 api_handler api_sign_url;                                       /* api_sign_url.c */
+api_handler api_list_keys, api_make_key, api_revoke_key;        /* api_keys.c */
+api_handler api_make_signin_link;                               /* api_keys.c */
+api_handler api_setup;                                          /* api_setup.c */
+api_handler api_patch_business;                                 /* api_business.c */
 api_handler api_list_urls, api_end_url, api_end_urls;           /* api_urls.c */
 api_handler api_make_session, api_get_session, api_end_session; /* api_session.c */
 api_handler api_signin, api_signin_use;                         /* api_signin.c */

@@ -149,8 +149,9 @@ static enum err signin_use_key(struct db *db, struct db_call *c) {
   struct key key;
   struct buf by CLEANUP(buf_done) = BUF_INIT(sizeof(s->session.made_by));
   TRY(keys_get(db, s->session.key_id, &key));
-  if (key.revoked_at) return ERR_NOT_FOUND;
+  if (key.revoked_at || (key.expires_at && key.expires_at <= c->now)) return ERR_NOT_FOUND;
   s->session.expires_at = c->now + COOKIE_AGE_MAX_S * INT64_C(1000);
+  if (key.expires_at && key.expires_at < s->session.expires_at) s->session.expires_at = key.expires_at;
   TRY(buf_addf(&by, "key:%lld", (long long)s->session.key_id));
   TRY(str_copy(s->session.made_by, sizeof(s->session.made_by), buf_str(&by)));
   return sessions_create(db, &s->session, s->made);

@@ -18,6 +18,7 @@
 #include "api/handlers/api_handlers.h"
 #include "api/request/api_answer.h"
 #include "api/request/api_db_call.h"
+#include "api/request/api_last_webhooks.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_quota.h"
 #include "api/request/api_request.h"
@@ -71,6 +72,10 @@ static unsigned webhook_label_of(enum provider_webhook_kind kind) {
   return kind == PROVIDER_WEBHOOK_CALL ? METRIC_WEBHOOK_KIND_CALL : METRIC_WEBHOOK_KIND_RECORDING;
 }
 
+static const char *webhook_kind_name(enum provider_webhook_kind kind) {
+  return kind == PROVIDER_WEBHOOK_CALL ? "call" : "recording";
+}
+
 /* Writes the line of a refusal. d: NULL if it has no SIDs yet. field: may be NULL. */
 static void webhook_log_refusal(int64_t business_id, enum reason reason, const struct delivery *d, const char *field) {
   struct log_field fields[6] = {LOG_INT("business", business_id), LOG_TEXT("reason", reason_names[reason])};
@@ -85,6 +90,7 @@ static void webhook_log_refusal(int64_t business_id, enum reason reason, const s
 static void webhook_count_refusal(struct api *a, enum provider_webhook_kind kind, int64_t business_id,
                                   enum reason reason, const struct delivery *d, const char *field) {
   metric_add_two(METRIC_WEBHOOKS, webhook_label_of(kind), METRIC_WEBHOOK_NO_FORM + reason, 1);
+  if (business_id) last_webhooks_note(a, business_id, webhook_kind_name(kind), "refused", reason_names[reason]);
   size_t slot = (size_t)((uint64_t)business_id * REASONS + reason) % REFUSAL_SLOTS;
   int_least64_t now = clock_mono_ms(), last = atomic_load(&a->refused[slot]);
   if (last && now - last < REFUSED_EVERY_MS) return;
@@ -176,6 +182,7 @@ static void webhook_on_committed(struct db_call *c) {
   }
   if (c->result == OK) {
     metric_add_two(METRIC_WEBHOOKS, webhook_label_of(w->kind), METRIC_WEBHOOK_TAKEN, 1);
+    last_webhooks_note(c->api, w->delivery.business_id, webhook_kind_name(w->kind), "taken", "");
     metric_add(METRIC_WEBHOOK_FIELDS_DROPPED, 0, (int64_t)(w->delivery.dropped + w->result.dropped_fields));
     metric_observe(METRIC_WEBHOOK_SECONDS, clock_mono_us() - w->arrived_us);
     webhook_answer_accepted(w);

@@ -19,9 +19,10 @@
 #include "provider/provider.h"
 
 enum {
-  STREAM_BUCKETS = 256,      /* lists of a loop's event streams, by business */
-  REFUSAL_SLOTS = 4096 * 16, /* of struct api's refused */
-  LOCK_WAIT_SLOTS = 1024,    /* of struct api's lock_waits */
+  STREAM_BUCKETS = 256,       /* lists of a loop's event streams, by business */
+  REFUSAL_SLOTS = 4096 * 16,  /* of struct api's refused */
+  WEBHOOK_NOTE_SLOTS = 16384, /* of struct api's webhook_notes */
+  LOCK_WAIT_SLOTS = 1024,     /* of struct api's lock_waits */
 };
 
 /* What happened elsewhere and a loop has not reacted to yet. */
@@ -59,6 +60,12 @@ struct loop_reaction {
   void (*react)(struct api_loop *l);
 };
 
+/* When a business's last webhook was written, and what it was. */
+struct webhook_note {
+  atomic_int_least64_t at_ms; /* mono; 0: never */
+  atomic_uint_least64_t what;
+};
+
 /* Refusals of one kind since the last log line about them. */
 struct refusals {
   atomic_int_least64_t logged_ms; /* mono; 0: never */
@@ -79,6 +86,9 @@ struct api {
   struct hmac_key url_key;
   struct cookie_rules *cookie;
   struct page_files *page;
+  struct credentials *credentials;
+  struct webhook_note *webhook_notes; /* WEBHOOK_NOTE_SLOTS: of last_webhooks_note */
+  atomic_int webhook_notes_waiting;
   struct event_feed *event_feed;
   struct playbacks *playbacks;
   struct hits *hits;

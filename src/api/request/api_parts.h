@@ -22,6 +22,7 @@ struct api_parts {
   int64_t min_free_bytes; /* MIN_FREE_BYTES, or below 0 (see store_least_free) */
   struct events *events;
   struct tape_follows *follows;   /* finds what arrives, here or in another process. NULL only with health_only */
+  const uint8_t *secrets_key;     /* 32 bytes, which seal credentials in the database; NULL only with health_only */
   const struct hmac_key *url_key; /* of signed URLs; copied. NULL only with health_only */
   struct buf *ret_problem; /* NULL, or gets a sentence that begins with a setting's name when api_new refuses it */
   const char *path_base;   /* path of PUBLIC_BASE_URL without trailing '/', or "" */

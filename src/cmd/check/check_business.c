@@ -7,16 +7,17 @@
 #include "base/clock.h"
 #include "cmd/check/check_parts.h"
 #include "domain/public_url.h"
+#include "domain/setup.h"
 #include "ledger/businesses.h"
 #include "ledger/settings.h"
-#include "provider/twilio_list.h"
+#include "provider/provider_try.h"
 
 enum { ASKS_AT_ONCE = 16, IDS_MAX = 1000 * 1000, TEXT_MAX = 4096, MEND_SIZE = 200 };
 
 /* The businesses whose credentials are sent to the provider together. */
 struct provider_round {
   struct check *c;
-  struct check_ask asks[ASKS_AT_ONCE];
+  struct fetch_ask asks[ASKS_AT_ONCE];
   size_t count;
   bool has_wrong_key; /* a secret did not decrypt */
   int business_count;
@@ -29,25 +30,8 @@ static const char *mend_with(char mend[MEND_SIZE], int64_t business_id, const ch
 
 /* ---- requests to the provider ---- */
 
-static char *copy_if_any(struct str s) {
-  return s.n ? str_dup(s) : NULL;
-}
-
-static void provider_add_ask(struct provider_round *r, int64_t business_id, const struct provider_account *account) {
-  struct buf url CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
-  struct check_ask *a = &r->asks[r->count];
-  bool has_key = account->api_key.n && account->api_secret.n;
-  enum err e = twilio_list_url(account, TWILIO_LIST_RECORDINGS, clock_now_ms(), 1, &url);
-  if (e == OK) {
-    *a = (struct check_ask){.business_id = business_id,
-                            .url = str_dup(buf_str(&url)),
-                            .user = copy_if_any(has_key ? account->api_key : account->account_sid),
-                            .password = copy_if_any(has_key ? account->api_secret : account->tokens[0])};
-    if (a->url && a->user && a->password)
-      r->count++;
-    else
-      check_ask_done(a);
-  }
+static void provider_add_ask(struct provider_round *r, const struct provider_account *account) {
+  if (provider_try_make(account, clock_now_ms(), &r->asks[r->count]) == OK) r->count++;
 }
 
 /* The advice for an account of a business, or for the account of the settings (business_id 0). */
@@ -55,10 +39,10 @@ static const char *mend_account(char mend[MEND_SIZE], int64_t business_id, const
   return business_id ? mend_with(mend, business_id, options) : settings;
 }
 
-static void provider_report(struct check *c, const struct check_ask *a) {
+static void provider_report(struct check *c, const struct fetch_ask *a) {
   struct check_report *r = &c->report;
   char mend[MEND_SIZE], subject[40] = "TWILIO_ACCOUNT_SID";
-  int64_t id = a->business_id;
+  int64_t id = a->about;
   if (id) (void)snprintf(subject, sizeof(subject), "business %lld", (long long)id);
   if (a->status == 200)
     report_add(r, CHECK_OK, "provider", "", "%s: the provider takes its credentials", subject);
@@ -83,12 +67,12 @@ static void provider_report(struct check *c, const struct check_ask *a) {
 
 static void provider_ask(struct provider_round *r) {
   if (!r->count) return;
-  enum err e = check_ask_all(r->asks, r->count);
+  enum err e = fetch_ask_all(r->asks, r->count);
   if (e != OK)
     report_add(&r->c->report, CHECK_WARN, "provider", "try again", "the provider can't be asked: %s", err_text(e));
   for (size_t i = 0; i < r->count; i++) {
     if (e == OK) provider_report(r->c, &r->asks[i]);
-    check_ask_done(&r->asks[i]);
+    fetch_ask_done(&r->asks[i]);
   }
   r->count = 0;
 }
@@ -101,21 +85,44 @@ static struct str base_of(const struct check *c, const char *own) {
   return base;
 }
 
+struct business_findings {
+  struct check *c;
+  const struct business *business;
+};
+
+/* Reports what of setup.h concerns the credentials; the rest has checks of its own. */
+static enum err business_add_finding(void *arg, const struct setup_finding *f) {
+  const struct business_findings *b = arg;
+  struct check_report *r = &b->c->report;
+  char mend[MEND_SIZE];
+  long long id = (long long)b->business->business_id;
+  switch (f->code) {
+    case SETUP_NO_CREDENTIALS:
+      report_add(r, CHECK_FAIL, "business", mend_with(mend, id, "--account-sid AC... --auth-token-file FILE"),
+                 "business %lld has no credentials: nothing can be fetched, and its webhooks are refused", id);
+      return OK;
+    case SETUP_NO_TOKEN:
+      report_add(r, CHECK_FAIL, "business", mend_with(mend, id, "--auth-token-file FILE"),
+                 "business %lld has no auth token: its webhooks' signatures can't be checked, and are refused", id);
+      return OK;
+    case SETUP_REFUSED:
+      report_add(r, CHECK_FAIL, "business", mend_with(mend, id, "--auth-token-file FILE"),
+                 "business %lld: its fills are stopped, because the provider refused its credentials", id);
+      return OK;
+    default:
+      return OK;
+  }
+}
+
 /* False: the credentials are incomplete, so the provider can't be asked. */
 static bool business_check_credentials(struct check *c, const struct business *b) {
-  char mend[MEND_SIZE];
-  long long id = (long long)b->business_id;
-  bool can_fetch = b->account_sid[0] && (b->has_token || (b->api_key[0] && b->has_api_secret));
-  if (!b->account_sid[0] || (!b->has_token && !b->has_api_secret))
-    report_add(&c->report, CHECK_FAIL, "business", mend_with(mend, id, "--account-sid AC... --auth-token-file FILE"),
-               "business %lld has no credentials: nothing can be fetched, and its webhooks are refused", id);
-  else if (!b->has_token)
-    report_add(&c->report, CHECK_FAIL, "business", mend_with(mend, id, "--auth-token-file FILE"),
-               "business %lld has no auth token: its webhooks' signatures can't be checked, and are refused", id);
-  if (b->auth_failed_at)
-    report_add(&c->report, CHECK_FAIL, "business", mend_with(mend, id, "--auth-token-file FILE"),
-               "business %lld: its fills are stopped, because the provider refused its credentials", id);
-  return can_fetch;
+  const struct setup_facts facts = {.has_account = b->account_sid[0],
+                                    .has_token = b->has_token,
+                                    .has_api_secret = b->has_api_secret,
+                                    .is_refused = b->auth_failed_at};
+  struct business_findings findings = {c, b};
+  IGNORE(setup_judge(&facts, business_add_finding, &findings)); /* the function never fails */
+  return b->account_sid[0] && (b->has_token || (b->api_key[0] && b->has_api_secret));
 }
 
 static void business_report_webhooks(struct check *c, int64_t business_id) {
@@ -135,7 +142,7 @@ static void business_add_ask(struct provider_round *r, const struct business *b)
                                      .api_key = str_from(b->api_key),
                                      .api_secret = str_from(b->api_secret),
                                      .base_url = base_of(r->c, b->base_url)};
-  provider_add_ask(r, b->business_id, &account);
+  provider_add_ask(r, &account);
 }
 
 static void business_check(struct provider_round *r, int64_t id) {
@@ -202,7 +209,7 @@ static void provider_ask_of_settings(struct provider_round *r) {
   struct str rest;
   (void)str_cut(str_from(conf->twilio_auth_token), ',', &account.tokens[0], &rest); /* serve fetches with the first */
   account.tokens[0] = str_trim(account.tokens[0]);
-  provider_add_ask(r, 0, &account);
+  provider_add_ask(r, &account);
   provider_ask(r);
 }
 

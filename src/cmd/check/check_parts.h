@@ -30,15 +30,3 @@ void check_workers(struct check *c);
 void check_volume(struct check *c);
 /* check_business.c: each business's credentials, whether the provider accepts them, and its webhook URLs */
 void check_businesses(struct check *c);
-/* check_ask.c: one request to the provider */
-struct check_ask {
-  int64_t business_id;         /* 0: the account of TWILIO_ACCOUNT_SID, which has no business yet */
-  char *url, *user, *password; /* owned */
-  /* the result */
-  bool is_over;
-  int status; /* 0: no response; detail says why */
-  char detail[160];
-};
-void check_ask_done(struct check_ask *a); /* wipes the password */
-/* Sends all requests at once and waits for them, at most 10 s. */
-CHECKED enum err check_ask_all(struct check_ask *asks, size_t count);

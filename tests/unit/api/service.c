@@ -159,6 +159,7 @@ void service_start(struct service *s) {
   struct api_parts parts = {.conf = &s->conf,
                             .readers = s->readers,
                             .writer = s->writer,
+                            .secrets_key = secrets_key,
                             .store = s->store,
                             .volume = s->volume,
                             .events = s->events,

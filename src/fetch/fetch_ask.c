@@ -1,8 +1,10 @@
-/* check_ask.c - sends one request for each account to the provider, all at once, on a fetch thread of its own.
+/* fetch_ask.c - sends all requests at once, on a fetch thread of its own.
  *
  * Invariants
  *  (1) lock covers left and the results of each request until its is_over; fetch_free ends each transfer that still runs.
  *  (2) No request takes more than ASK_MS, whatever the provider does: then fetch_free stops the thread. */
+#include "fetch/fetch_ask.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +12,13 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/secret.h"
-#include "cmd/check/check_parts.h"
 #include "fetch/fetch.h"
 
 enum { ASK_MS = 10 * 1000, CONNECT_MS = 8 * 1000, BODY_MAX = 1024 * 1024 };
 
 struct ask_batch {
   struct fetch *fetch;
-  struct check_ask *asks;
+  struct fetch_ask *asks;
   struct ask_slot *ones;
   size_t count, left;
   struct lock lock;
@@ -26,10 +27,10 @@ struct ask_batch {
 
 struct ask_slot {
   struct ask_batch *all;
-  struct check_ask *ask;
+  struct fetch_ask *ask;
 };
 
-void check_ask_done(struct check_ask *a) {
+void fetch_ask_done(struct fetch_ask *a) {
   if (a->password) secret_wipe(a->password, strlen(a->password));
   free(a->url);
   free(a->user);
@@ -60,7 +61,7 @@ static enum err ask_on_data(void *arg, struct str bytes) {
 static void ask_start_all(void *arg) {
   struct ask_batch *all = arg;
   for (size_t i = 0; i < all->count; i++) {
-    const struct check_ask *a = &all->asks[i];
+    const struct fetch_ask *a = &all->asks[i];
     struct fetch_transfer *transfer;
     struct fetch_request request = {.url = a->url,
                                     .user = a->user,
@@ -84,13 +85,13 @@ static void ask_wait_for_all(struct ask_batch *all) {
   while (all->left && (now = clock_mono_ms()) < until) lock_cond_wait_ms(&all->over, &all->lock, until - now);
 }
 
-enum err check_ask_all(struct check_ask *asks, size_t count) {
+enum err fetch_ask_all(struct fetch_ask *asks, size_t count) {
   struct ask_batch all = {.asks = asks, .count = count, .left = count};
-  const struct fetch_config config = {.name = "check", .user_agent = "callreel/" CALLREEL_VERSION};
+  const struct fetch_config config = {.name = "ask", .user_agent = "callreel/" CALLREEL_VERSION};
   all.ones = calloc(count, sizeof(*all.ones));
   if (!all.ones) return ERR_NOMEM;
   for (size_t i = 0; i < count; i++) all.ones[i] = (struct ask_slot){&all, &asks[i]};
-  lock_init(&all.lock, "check", LOCK_RANK_WORK);
+  lock_init(&all.lock, "ask", LOCK_RANK_ENGINE);
   lock_cond_init(&all.over);
   enum err e = fetch_new(&config, &all.fetch);
   if (e == OK) e = fetch_post(all.fetch, ask_start_all, &all);

@@ -1,0 +1,181 @@
+"""What an admin of a business does through the API: what is missing, keys, sign-in links, the business itself."""
+import json
+import re
+
+import pytest
+
+import provider as p
+from callreel import eventually
+from test_endings import told
+from test_who_may import SECRET, Stage, press
+from who import bearer, cookie_of, problem
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def stage(world):
+    return Stage(world)
+
+
+def ask(s, method, target, body=None, status=200, by=None):
+    text = None if body is None else json.dumps(body).encode()
+    answer = s.server.call(method, target, {**bearer(by or s.a.key("admin")), **JSON}, text)
+    assert answer.status == status, answer
+    return answer.json() if answer.body else None
+
+
+# ---- keys ----
+
+@pytest.mark.sanitized
+def test_a_key_is_made_shown_once_listed_used_and_revoked(world):
+    s = Stage(world)
+    made = ask(s, "POST", "/api/keys", {"role": "agent", "name": "Desk", "expires_at": None}, 201)
+    world.secrets.add(made["key"])
+    assert set(made) == {"key", "key_id", "role", "business_id", "name", "expires_at"}, made
+    assert (made["role"], made["business_id"], made["name"], made["expires_at"]) == ("agent", s.a.id, "Desk", None)
+    row = next(row for row in ask(s, "GET", "/api/keys")["keys"] if row["key_id"] == made["key_id"])
+    assert set(row) == {"key_id", "role", "name", "made_by", "created_at", "expires_at", "last_used_at"}
+    assert re.fullmatch(r"key:\d+", row["made_by"]) and row["last_used_at"] is None
+    eventually(lambda: s.get("/api/calls", bearer(made["key"])).status == 200, 2)
+
+    def used():
+        return next(row for row in ask(s, "GET", "/api/keys")["keys"] if row["key_id"] == made["key_id"])["last_used_at"]
+    first = eventually(used, 5)
+    world.clock.advance(1800)
+    s.get("/api/calls", bearer(made["key"]), 200)
+    assert used() == first, "written once an hour"
+    world.clock.advance(1900)
+    s.get("/api/calls", bearer(made["key"]), 200)
+    eventually(lambda: used() > first, 5)
+    problem(s.get(f"/api/keys/{made['key_id']}", bearer(s.b.key("admin")), method="DELETE"), 404)
+    ask(s, "DELETE", f"/api/keys/{made['key_id']}", None, 204)
+    eventually(lambda: s.get("/api/calls", bearer(made["key"])).status == 401, 2)
+    problem(s.get(f"/api/keys/{made['key_id']}", bearer(s.a.key("admin")), method="DELETE"), 404)
+    assert made["key_id"] not in [row["key_id"] for row in ask(s, "GET", "/api/keys")["keys"]]
+    assert f"key={made['key_id']} " in told(s, "Key made") and f"key={made['key_id']} " in told(s, "Key revoked")
+
+
+def test_what_a_key_can_not_be(stage):
+    s = stage
+    for body, field in (({"role": "platform"}, "role"), ({"role": 7}, "role"), ({"name": "x" * 101}, "name"), ({"a": 1}, "a"),
+                        ({"expires_at": "tomorrow"}, "expires_at"), ({"expires_at": "2001-01-01T00:00:00Z"}, "expires_at")):
+        answer = s.server.call("POST", "/api/keys", {**bearer(s.a.key("admin")), **JSON}, json.dumps(body).encode())
+        assert field in problem(answer, 400)["detail"], answer
+    for body in (b"", b"[]", b"{", b'{"role":"viewer","role":"admin"}'):
+        problem(s.server.call("POST", "/api/keys", {**bearer(s.a.key("admin")), **JSON}, body), 400)
+
+
+def test_a_key_ends_at_its_time_with_its_sessions(world):
+    s = Stage(world)
+    ends = "2100-01-01T00:00:00Z"
+    assert ask(s, "POST", "/api/keys", {"expires_at": ends}, 201)["expires_at"] == ends
+    import datetime
+    soon = datetime.datetime.fromtimestamp(world.clock.now_ms() / 1000 + 100, datetime.timezone.utc)
+    made = json.loads(world.done("key", "create", "--business", s.a.id, "--expires", soon.strftime("%Y-%m-%dT%H:%M:%SZ"), "--json"))
+    world.secrets.add(made["key"])
+    eventually(lambda: s.get("/api/calls", bearer(made["key"])).status == 200, 2)
+    cookie = s.session(made["key"])
+    answer = s.server.post(f"/api/recordings/{s.tape.sid}/url", s.a.key("agent"))
+    url = answer.json()["url"]
+    world.secrets.add(url.split("sig=")[1])
+    world.clock.advance(101)
+    problem(s.get("/api/calls", bearer(made["key"])), 401)
+    problem(s.get("/api/session", cookie), 401)
+    s.get(url, status=200)
+    assert world.run("key", "create", "--business", s.a.id, "--expires", "soon").returncode == 2
+    listed = json.loads(world.done("key", "list", "--json"))
+    assert next(row for row in listed if row["key_id"] == made["key_id"])["expires_at"]
+
+
+# ---- sign-in links ----
+
+def test_an_admin_makes_a_link_that_ends_with_the_key_that_made_it(stage):
+    s = stage
+    own = json.loads(s.world.done("key", "create", "--json", "--business", s.a.id, "--role", "admin"))
+    s.world.secrets.add(own["key"])
+    eventually(lambda: s.get("/api/calls", bearer(own["key"])).status == 200, 2)
+    made = [ask(s, "POST", "/api/signin-links", {"role": "agent"}, 201, own["key"]) for _ in range(2)]
+    for link in made:
+        s.world.secrets.add(link["url"].partition("token=")[2])
+        assert set(link) == {"url", "role", "expires_at"} and link["role"] == "agent"
+    answer = press(s, made[0]["url"])
+    cookie = {"Cookie": cookie_of(answer)}
+    s.world.secrets.add(cookie["Cookie"].split("=", 1)[1])
+    assert s.get("/api/session", cookie, 200).json()["role"] == "agent"
+    s.world.done("key", "revoke", own["key_id"])
+    eventually(lambda: s.get("/api/session", cookie).status == 401, 2)
+    assert press(s, made[1]["url"]).status == 401
+    assert f"by=key:{own['key_id']} " in told(s, "Sign-in link made")
+    problem(s.server.call("POST", "/api/signin-links", {**bearer(s.a.key("admin")), **JSON}, b'{"role":"owner"}'), 400)
+
+
+# ---- the business ----
+
+@pytest.mark.sanitized
+def test_credentials_are_tried_before_they_are_stored(world):
+    at = world.simulator()
+    server = world.server(JWT_SECRET=SECRET, TWILIO_BASE_URL=at.base_url)
+    world.done("business", "add", "--name", "New")
+    admin = world.make_key("--business", 1, "--role", "admin")
+
+    def patch(body, status=200):
+        answer = server.call("PATCH", "/api/business", {**bearer(admin), **JSON}, json.dumps(body).encode())
+        assert answer.status == status, answer
+        return answer.json()
+    said = server.get("/api/setup", admin).json()
+    assert said["credentials"] == "missing" and said["findings"][0]["code"] == "no_credentials", said
+    wrong = patch({"credentials": {"account_sid": at.account_sid, "auth_token": "0" * 32}}, 400)
+    assert wrong["code"] == "credentials_refused", wrong
+    assert server.get("/api/setup", admin).json()["credentials"] == "missing", "nothing was changed"
+    made = patch({"name": "Harbour", "numbers": ["+15550100", "+15550101"],
+                  "credentials": {"account_sid": at.account_sid, "auth_token": [at.token, "1" * 32]}})
+    assert made == {"business_id": 1, "name": "Harbour", "account_sid": at.account_sid, "has_auth_token": True, "api_key": None,
+                    "credentials": "ok", "numbers": ["+15550100", "+15550101"]}
+    eventually(lambda: server.get("/api/setup", admin).json()["credentials"] == "ok", 10)
+    assert patch({"name": "Port", "numbers": []})["numbers"] == []
+    assert "business=1 " in server.wait_lines('msg="Business changed"', 2)[-1]
+    for bad in ({"name": ""}, {"numbers": ["x"]}, {"numbers": 7}, {"credentials": 7}, {"credentials": {"a": 1}}, {"other": 1},
+                {"credentials": {"account_sid": "AC1"}}, {"credentials": {"api_key": "SK" + "0" * 32}},
+                {"credentials": {"auth_token": []}}, {"credentials": {"auth_token": ["a", "b", "c"]}}, {"name": 7}):
+        patch(bad, 400)
+    viewer = world.make_key("--business", 1, "--role", "agent")
+    problem(server.call("PATCH", "/api/business", {**bearer(viewer), **JSON}, b"{}"), 403)
+
+
+# ---- setup ----
+
+def test_setup_says_what_is_missing_and_how_the_last_webhook_went(world):
+    s = Stage(world)
+    world.done("business", "add", "--name", "Quiet")
+    said = ask(s, "GET", "/api/setup", by=world.make_key("--business", 3, "--role", "admin"))
+    assert set(said) == {"findings", "webhook_urls", "last_webhook", "credentials"}
+    assert said["last_webhook"] is None and said["credentials"] == "missing"
+    assert [url.rsplit("/webhooks/", 1)[1] for url in said["webhook_urls"]] == ["twilio/3/call", "twilio/3/recording"]
+    for finding in said["findings"]:
+        assert set(finding) == {"level", "code", "text", "todo"} and finding["level"] in ("ok", "warn", "fail")
+    assert "no_webhook" in [finding["code"] for finding in said["findings"]]
+
+    def last(business):
+        return ask(s, "GET", "/api/setup", by=business.key("admin"))["last_webhook"]
+    s.b.tell_call(s.server, p.sid("CA"))
+    taken = eventually(lambda: last(s.b), 5)
+    assert (taken["kind"], taken["result"], taken["reason"]) == ("call", "taken", None) and taken["at"].endswith("Z")
+    world.clock.advance(2)
+    assert s.b.webhook(s.server, "recording", {"AccountSid": s.b.account_sid, "a": "b"}, token="0" * 32).status == 403
+    refused = eventually(lambda: last(s.b)["result"] == "refused" and last(s.b), 5)
+    assert (refused["kind"], refused["reason"]) == ("recording", "bad_signature"), refused
+    codes = {finding["code"]: finding["level"] for finding in ask(s, "GET", "/api/setup", by=s.b.key("admin"))["findings"]}
+    assert codes["webhook_refused"] == "fail" and "no_webhook" not in codes, codes
+    assert last(s.a)["result"] == "taken"
+
+
+def test_a_flood_of_webhooks_writes_its_last_seldom(world, provider):
+    server = world.server()
+    business = world.business(provider)
+    for _ in range(50):
+        business.tell_call(server, p.sid("CA"))
+    key = business.key("admin")
+    eventually(lambda: server.get("/api/setup", key).json()["last_webhook"], 5)
+    (row,) = world.sql("select count(*) count from last_webhooks")
+    assert row["count"] == 1
