@@ -300,8 +300,8 @@ test('keys are the player’s unless somebody types or chooses', async () => {
     ['control', 'player', 'page'],
   )
   assert.deepEqual(
-    ['page', 'player'].filter((where) => isPlayers({ do: 'volume', by: 0.1 }, where)),
-    ['player'],
+    ['page', 'control', 'tool', 'player'].filter((where) => isPlayers({ do: 'volume', by: 0.1 }, where)),
+    ['tool', 'player'],
   )
 })
 

@@ -20,7 +20,11 @@ export function CallsPage() {
   const { isPlaceholderData, isSuccess } = list
   const shown = list.calls.length
   const { follow } = usePlayer()
-  useEffect(() => follow(list.calls), [follow, list.calls])
+  const { calls, hasNextPage, fetchNextPage } = list
+  useEffect(
+    () => follow(calls, hasNextPage ? () => void fetchNextPage() : null),
+    [follow, calls, hasNextPage, fetchNextPage],
+  )
 
   useEffect(() => {
     document.title = `${t('calls.title')} · ${t('title')}`

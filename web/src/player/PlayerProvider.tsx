@@ -42,8 +42,8 @@ interface Player {
   cue(call: Call, recording: Recording, at?: number): void
   /** To the recording before or after, of the call or of the list. */
   step(by: 1 | -1): void
-  /** The list that `step` goes through. */
-  follow(list: readonly Call[]): void
+  /** The list that `step` goes through, as far as it is here; `more` asks for what follows, null: that is all. */
+  follow(calls: readonly Call[], more: (() => void) | null): void
   close(): void
   help(): void
 }
@@ -60,7 +60,8 @@ export function PlayerProvider({ children }: { children: ReactNode }) {
   const [engine, setEngine] = useState<Engine | null>(null)
   const [opened, setOpened] = useState<Opened | null>(null)
   const [helping, setHelping] = useState(false)
-  const list = useRef<readonly Call[]>([])
+  const list = useRef<{ calls: readonly Call[]; more: (() => void) | null }>({ calls: [], more: null })
+  const stepLater = useRef(false) // to the next one, when more of the list is here
   const now = useRef<Opened | null>(null)
 
   useEffect(() => {
@@ -101,6 +102,7 @@ export function PlayerProvider({ children }: { children: ReactNode }) {
       const sid = recording.recording_sid
       if (!engine || sid === null) return
       client.setQueryData(statusKey(sid), recording)
+      stepLater.current = false
       now.current = { call, sid }
       setOpened(now.current)
       remember(now.current)
@@ -112,9 +114,6 @@ export function PlayerProvider({ children }: { children: ReactNode }) {
   )
   const open = useCallback((call: Call, recording: Recording) => take({ call, recording }, 'play'), [take])
   const cue = useCallback((call: Call, recording: Recording, at?: number) => take({ call, recording }, at), [take])
-  const follow = useCallback((calls: readonly Call[]) => {
-    list.current = calls
-  }, [])
   const close = useCallback(() => {
     engine?.close()
     now.current = null
@@ -125,11 +124,22 @@ export function PlayerProvider({ children }: { children: ReactNode }) {
     (by: 1 | -1) => {
       if (!now.current) return
       const { call, sid } = now.current
-      const item = beside(list.current, call, sid, by)
+      const { calls, more } = list.current
+      const item = beside(calls, call, sid, by)
+      stepLater.current = !item && by > 0 && more !== null
       if (item) take(item, 'play')
+      else if (stepLater.current) more?.()
       else announce(t(by > 0 ? 'noNext' : 'noPrevious'), { shown: true })
     },
     [take, t],
+  )
+  const follow = useCallback(
+    (calls: readonly Call[], more: (() => void) | null) => {
+      const grown = calls.length > list.current.calls.length
+      list.current = { calls, more }
+      if (stepLater.current && grown) step(1)
+    },
+    [step],
   )
   const help = useCallback(() => setHelping(true), [])
 
@@ -138,10 +148,11 @@ export function PlayerProvider({ children }: { children: ReactNode }) {
       return whenEnded(engine, () => {
         if (!now.current) return
         const { call, sid } = now.current
-        const item = engine.state.listening.onward ? beside(list.current, call, sid, 1) : besideInCall(call, sid, 1)
-        if (item) take(item, 'play')
+        const further = besideInCall(call, sid, 1)
+        if (further) take(further, 'play')
+        else if (engine.state.listening.onward) step(1)
       })
-  }, [engine, take])
+  }, [engine, take, step])
 
   // After a reload: what was open, where it was, still.
   useEffect(() => {

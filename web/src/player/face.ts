@@ -208,7 +208,9 @@ class Panel {
       const radio = make('input', { type: 'radio', name: 'cr-side', value: role ?? '' })
       radio.checked = this.engine.state.listening.side === role
       radio.addEventListener('change', () => this.engine.setListening({ side: role }))
-      return make('label', {}, radio, this.say(role ?? 'bothSides'))
+      if (role === null) return make('label', {}, radio, this.say('bothSides'))
+      const colour = `cr-side cr-side-${roles.indexOf(role)}` // as on the waveform
+      return make('label', {}, radio, make('span', { class: colour }, this.say(role)))
     })
     this.#sides.replaceChildren(legend, ...choices)
   }

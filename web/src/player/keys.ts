@@ -56,13 +56,14 @@ export function speedBeside(rate: number, by: 1 | -1): number {
   return (by > 0 ? sorted[0] : sorted.at(-1)) ?? rate
 }
 
-export type Where = 'typing' | 'choosing' | 'control' | 'player' | 'page'
+/** `control`: a button or link that the keyboard stands on; `tool`: one of the player. */
+export type Where = 'typing' | 'choosing' | 'control' | 'tool' | 'player' | 'page'
 
-/** Whether a key that was pressed there is the player's. `control`: a button or link that the keyboard stands on. */
+/** Whether a key that was pressed there is the player's. */
 export function isPlayers(action: Action, where: Where): boolean {
   if (where === 'typing') return false
   if (where === 'choosing') return action.do === 'help' || action.do === 'search'
-  if (action.do === 'volume') return where === 'player'
+  if (action.do === 'volume') return where === 'player' || where === 'tool'
   return true
 }
 
@@ -73,8 +74,9 @@ export function whereOf(target: EventTarget | null): Where {
   if (!(target instanceof Element)) return 'page'
   if (target.closest(typesIn)) return 'typing'
   if (target.closest(choosesIn)) return 'choosing'
-  if (target.closest('button, a[href], summary')) return 'control'
-  return target.closest('.player') ? 'player' : 'page'
+  const inPlayer = target.closest('.player') !== null
+  if (target.closest('button, a[href], summary')) return inPlayer ? 'tool' : 'control'
+  return inPlayer ? 'player' : 'page'
 }
 
 /** Does it with the player alone; false: it is somebody else's to do. */
@@ -111,7 +113,7 @@ export function playByKey(engine: Engine, event: KeyboardEvent, others: (action:
   const target = event.composedPath()[0] ?? event.target
   const where = whereOf(target)
   if (!action || !isPlayers(action, where)) return false
-  if (where === 'control' && event.code === 'Space') return false
+  if ((where === 'control' || where === 'tool') && event.code === 'Space') return false
   if (!others(action) && !(engine.state.track && act(engine, action))) return false
   event.preventDefault()
   return true
