@@ -123,6 +123,13 @@ size_t str_utf8_at(struct str s, size_t at, uint32_t *ret_code) {
   return size;
 }
 
+size_t str_utf8_count(struct str s) {
+  uint32_t code;
+  size_t count = 0;
+  for (size_t at = 0, n; at < s.n && (n = str_utf8_at(s, at, &code)) > 0; at += n) count++;
+  return count;
+}
+
 bool str_is_utf8(struct str s) {
   uint32_t code;
   for (size_t at = 0, size; at < s.n; at += size) {

@@ -87,6 +87,8 @@ CHECKED enum err str_to_i64(struct str s, int64_t min, int64_t max, int64_t *ret
 char *str_dup(struct str s);
 /* Length in bytes of the well-formed UTF-8 character at offset at, and its code point; 0 where there is none. */
 size_t str_utf8_at(struct str s, size_t at, uint32_t *ret_code);
+/* How many characters (code points) UTF-8 text has, up to the first byte that is none. */
+size_t str_utf8_count(struct str s);
 bool str_is_utf8(struct str s); /* well-formed UTF-8 without NUL (RFC 3629) */
 /* Copies s NUL-terminated into dst of size bytes; ERR_TOO_BIG if it does not fit, ERR_INVALID if it has a NUL. */
 CHECKED enum err str_copy(char *dst, size_t size, struct str s);

@@ -197,7 +197,7 @@ static enum err demo_run_names(struct db *db, void *arg) {
   const struct customer_names *n = arg;
   for (size_t i = 0; i < n->business->count; i++) {
     struct str name = str_from(n->business->calls[i].customer);
-    TRY(calls_set_host(db, n->business_id, str_from(n->sids[i]), &name, NULL, NULL));
+    TRY(calls_set_host(db, n->business_id, str_from(n->sids[i]), &(struct calls_host){.customer_name = &name}));
   }
   return OK;
 }

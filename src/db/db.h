@@ -108,6 +108,8 @@ bool db_in_transaction(const struct db *db);
 CHECKED enum err db_data_version(struct db *db, int64_t *ret_version);
 /* From mono_ms on (monotonic clock) every query, running or new, fails with ERR_TIMEOUT. 0 removes the deadline. */
 void db_deadline(struct db *db, int64_t mono_ms);
+/* The same, unless there is an earlier deadline. */
+void db_deadline_sooner(struct db *db, int64_t mono_ms);
 /* ERR_TIMEOUT after the deadline. Call it in long work between two queries. */
 CHECKED enum err db_in_time(const struct db *db);
 /* The database's clock: milliseconds since 1970 UTC. Leases, back-off and cooldown use it. For SQLite it is clock_now_ms. */

@@ -326,6 +326,10 @@ void db_deadline(struct db *db, int64_t mono_ms) {
   db->deadline_ms = mono_ms;
 }
 
+void db_deadline_sooner(struct db *db, int64_t mono_ms) {
+  if (db->deadline_ms == 0 || mono_ms < db->deadline_ms) db->deadline_ms = mono_ms;
+}
+
 enum err db_in_time(const struct db *db) {
   return db->deadline_ms != 0 && clock_mono_ms() >= db->deadline_ms ? ERR_TIMEOUT : OK;
 }

@@ -18,6 +18,9 @@
 #include "domain/call_page.h"
 #include "domain/status.h"
 
+#define DURATION_MAX_S ((int64_t)1000 * 86400)
+enum { COUNT_MS = 700 };
+
 /* ---- parameters ---- */
 
 static bool is_one_of(struct str value, const char *const *words, size_t count) {
@@ -81,9 +84,48 @@ static enum err set_search(struct calls_filter *f, struct str value) {
   return characters >= 3 && f->search.n <= CALLS_LIST_SEARCH_MAX ? OK : ERR_INVALID;
 }
 
+static enum err set_text(struct str *text, struct str value, size_t characters_max) {
+  *text = value;
+  return str_is_utf8(value) && str_utf8_count(value) <= characters_max ? OK : ERR_INVALID;
+}
 static enum err set_ref(struct calls_filter *f, struct str value) {
-  f->ref = value;
-  return value.n < CALL_NAME_SIZE && str_is_utf8(value) ? OK : ERR_INVALID;
+  return set_text(&f->ref, value, CALL_NAME_MAX);
+}
+static enum err set_agent(struct calls_filter *f, struct str value) {
+  return set_text(&f->agent, value, CALL_NAME_MAX);
+}
+static enum err set_own_number(struct calls_filter *f, struct str value) {
+  return set_text(&f->own_number, value, CALL_NAME_MAX);
+}
+static enum err set_tag(struct calls_filter *f, struct str value) {
+  return set_text(&f->tag, value, CALL_TAG_MAX);
+}
+
+static enum err set_min_duration(struct calls_filter *f, struct str value) {
+  return str_to_i64(value, 0, DURATION_MAX_S, &f->min_duration_s);
+}
+static enum err set_max_duration(struct calls_filter *f, struct str value) {
+  f->by_max_duration = true;
+  return str_to_i64(value, 0, DURATION_MAX_S, &f->max_duration_s);
+}
+
+static const char *const sort_names[] = {[CALLS_NEWEST] = "-started_at",
+                                         [CALLS_OLDEST] = "started_at",
+                                         [CALLS_LONGEST] = "-duration",
+                                         [CALLS_SHORTEST] = "duration"};
+
+static enum err set_sort(struct calls_filter *f, struct str value) {
+  for (size_t i = 0; i < COUNT_OF(sort_names); i++) {
+    if (!str_eq(value, str_from(sort_names[i]))) continue;
+    f->sort = (enum calls_sort)i;
+    return OK;
+  }
+  return ERR_INVALID;
+}
+
+static enum err set_count(struct calls_filter *f, struct str value) {
+  f->count = str_eq(value, STR("1"));
+  return f->count || str_eq(value, STR("0")) ? OK : ERR_INVALID;
 }
 
 static enum err set_limit(struct calls_filter *f, struct str value) {
@@ -105,22 +147,42 @@ static enum err set_legs(struct calls_filter *f, struct str value) {
   return f->all_legs || str_eq(value, STR("top")) ? OK : ERR_INVALID;
 }
 
-/* A cursor is base64url of "{sort_at}.{call_sid}" of the last row on the page. */
+/* A cursor is base64url of "{sort_at}.{call_sid}" of the last row on the page, in the default order; in another order of
+ * "{sort}{duration}.{sort_at}.{call_sid}" with a letter for the order, so that it can't be used in a wrong one. */
+static const char cursor_letters[] = {
+    [CALLS_NEWEST] = '\0', [CALLS_OLDEST] = 'o', [CALLS_LONGEST] = 'l', [CALLS_SHORTEST] = 's'};
+
+static bool cut_sort(struct str *text, enum calls_sort *ret_sort) {
+  for (size_t i = CALLS_OLDEST; i < COUNT_OF(cursor_letters); i++) {
+    if (!text->n || text->p[0] != cursor_letters[i]) continue;
+    *ret_sort = (enum calls_sort)i;
+    *text = str_skip(*text, 1);
+    return true;
+  }
+  *ret_sort = CALLS_NEWEST;
+  return false;
+}
+
 static enum err set_cursor(struct calls_filter *f, struct str value) {
   struct buf text CLEANUP(buf_done) = BUF_INIT(128);
   if (value.n > 128 || base64url_decode(&text, value) != OK) return ERR_INVALID;
-  struct str at, sid;
-  int64_t sort_at;
-  if (!str_cut(buf_str(&text), '.', &at, &sid) || !sid.n || !str_is_utf8(sid)) return ERR_INVALID;
-  TRY(str_to_i64(at, 0, INT64_MAX - 1, &sort_at));
-  if (str_copy(f->after.call_sid, sizeof(f->after.call_sid), sid) != OK) return ERR_INVALID;
-  f->after.sort_at = sort_at;
+  struct str rest = buf_str(&text), at, sid;
+  struct calls_key key = {.sort_at = 0};
+  if (cut_sort(&rest, &f->after_sort)) {
+    if (!str_cut(rest, '.', &at, &rest)) return ERR_INVALID;
+    TRY(str_to_i64(at, -1, DURATION_MAX_S, &key.duration_s));
+  }
+  if (!str_cut(rest, '.', &at, &sid) || !sid.n || !str_is_utf8(sid)) return ERR_INVALID;
+  TRY(str_to_i64(at, 0, INT64_MAX - 1, &key.sort_at));
+  if (str_copy(key.call_sid, sizeof(key.call_sid), sid) != OK) return ERR_INVALID;
+  f->after = key;
   f->after_key = true;
   return OK;
 }
 
-static enum err add_cursor(struct buf *b, const struct calls_key *key) {
+static enum err add_cursor(struct buf *b, const struct calls_key *key, enum calls_sort sort) {
   struct buf text CLEANUP(buf_done) = BUF_INIT(128);
+  if (sort != CALLS_NEWEST) TRY(buf_addf(&text, "%c%lld.", cursor_letters[sort], (long long)key->duration_s));
   TRY(buf_addf(&text, "%lld.%s", (long long)key->sort_at, key->call_sid));
   TRY(buf_add_char(b, '"'));
   TRY(base64url_encode(b, (const uint8_t *)text.p, text.n));
@@ -132,10 +194,25 @@ static const struct {
   bool or_all; /* the value `all` means no filter */
   enum err (*set)(struct calls_filter *f, struct str value);
 } params[] = {
-    {"search", false, set_search}, {"status", true, set_status},       {"recording_status", true, set_recording_status},
-    {"since", false, set_since},   {"until", false, set_until},        {"has_recording", true, set_has_recording},
-    {"ref", false, set_ref},       {"direction", true, set_direction}, {"limit", false, set_limit},
-    {"offset", false, set_offset}, {"cursor", false, set_cursor},      {"legs", false, set_legs},
+    {"search", false, set_search},
+    {"status", true, set_status},
+    {"recording_status", true, set_recording_status},
+    {"since", false, set_since},
+    {"until", false, set_until},
+    {"has_recording", true, set_has_recording},
+    {"ref", false, set_ref},
+    {"direction", true, set_direction},
+    {"limit", false, set_limit},
+    {"offset", false, set_offset},
+    {"cursor", false, set_cursor},
+    {"legs", false, set_legs},
+    {"agent", false, set_agent},
+    {"own_number", false, set_own_number},
+    {"tag", false, set_tag},
+    {"min_duration", false, set_min_duration},
+    {"max_duration", false, set_max_duration},
+    {"sort", false, set_sort},
+    {"count", false, set_count},
 };
 
 enum err call_view_param(struct calls_filter *f, struct str name, struct str value) {
@@ -146,6 +223,10 @@ enum err call_view_param(struct calls_filter *f, struct str name, struct str val
     return params[i].set(f, value) == OK ? OK : ERR_INVALID;
   }
   return OK;
+}
+
+const char *call_view_check(const struct calls_filter *f) {
+  return f->after_key && f->after_sort != f->sort ? "cursor" : NULL;
 }
 
 /* ---- JSON ---- */
@@ -195,6 +276,21 @@ static enum err write_rows(struct db *db, struct call_page *p, const struct call
   return OK;
 }
 
+/* The count has COUNT_MS at most; a longer one gives a lower bound. */
+static enum err write_total(struct db *db, int64_t business_id, const struct calls_filter *f, size_t shown, bool more,
+                            struct buf *b) {
+  int64_t total = f->offset + (int64_t)shown;
+  bool exact = !more && !f->after_key && (shown || !f->offset);
+  if (!exact) {
+    int64_t counted;
+    db_deadline_sooner(db, clock_mono_ms() + COUNT_MS);
+    TRY(calls_list_count(db, business_id, f, &counted, &exact));
+    if (counted > total || exact) total = counted;
+  }
+  TRY(buf_addf(b, ",\"total\":%lld", (long long)total));
+  return buf_addf(b, ",\"total_is_exact\":%s", exact ? "true" : "false");
+}
+
 static enum err write_page(struct db *db, int64_t business_id, const struct calls_filter *f,
                            const struct call_view_options *v, struct buf *b) {
   struct calls_key keys[CALLS_LIST_LIMIT_MAX];
@@ -209,7 +305,8 @@ static enum err write_page(struct db *db, int64_t business_id, const struct call
   TRY(buf_add(b, STR("{\"calls\":[")));
   TRY(write_rows(db, &p, keys, &count, &more, v, b));
   TRY(buf_add(b, STR("],\"next_cursor\":")));
-  TRY(more && count ? add_cursor(b, &keys[count - 1]) : buf_add(b, STR("null")));
+  TRY(more && count ? add_cursor(b, &keys[count - 1], f->sort) : buf_add(b, STR("null")));
+  if (f->count) TRY(write_total(db, business_id, f, count, more, b));
   return buf_add_char(b, '}');
 }
 

@@ -19,8 +19,11 @@ enum { CALL_VIEW_LIMIT = 25, CALL_VIEW_JSON_MAX = 64 * 1024 * 1024 };
 /* Sets the filter for one query parameter. Ignores unknown names and empty values. value is decoded and must outlive f.
  * ERR_INVALID: a bad value. */
 CHECKED enum err call_view_param(struct calls_filter *f, struct str name, struct str value);
-/* Appends {"calls":[…],"next_cursor":…} to b, up to CALL_VIEW_JSON_MAX bytes. own_numbers: the business's telephone
- * numbers. ERR_INVALID: a bad search; ERR_TIMEOUT: db's deadline is over. */
+/* The name of a parameter that does not fit the others; NULL: all fit. Call it after the last parameter. */
+const char *call_view_check(const struct calls_filter *f);
+/* Appends {"calls":[…],"next_cursor":…} to b, with total and total_is_exact if the filter asks for the count; up to
+ * CALL_VIEW_JSON_MAX bytes. own_numbers: the business's telephone numbers. ERR_INVALID: a bad search; ERR_TIMEOUT: db's
+ * deadline is over. */
 CHECKED enum err call_view_list(struct db *db, int64_t business_id, const struct calls_filter *f,
                                 const struct str *own_numbers, size_t own_count, const struct status_view *status_view,
                                 struct buf *b);

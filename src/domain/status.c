@@ -94,9 +94,12 @@ static enum err add_call_facts(struct buf *b, const struct status_call *s) {
   TRY(add_text(b, ",\"from\":", str_from(c->from_number)));
   TRY(add_text(b, ",\"to\":", str_from(c->to_number)));
   TRY(add_text(b, ",\"customer_number\":", s->customer_number));
+  TRY(add_text(b, ",\"own_number\":", str_from(c->own_number)));
+  TRY(add_text(b, ",\"agent\":", str_from(c->agent)));
   TRY(add_text(b, ",\"caller_name\":", str_from(c->caller_name)));
   TRY(add_text(b, ",\"customer_name\":", str_from(c->customer_name)));
   TRY(add_text(b, ",\"ref\":", str_from(c->ref)));
+  TRY(buf_addf(b, ",\"tags\":%s", c->tags[0] ? c->tags : "[]"));               /* stored as a JSON array */
   TRY(buf_addf(b, ",\"metadata\":%s", c->metadata[0] ? c->metadata : "null")); /* stored as a JSON object */
   TRY(add_text(b, ",\"status\":", str_from(c->status)));
   TRY(add_time(b, ",\"started_at\":", c->started_at));

@@ -41,6 +41,9 @@ enum err calls_read_row(struct db_rows *q, int from, struct call *ret_call) {
   READ_TEXT(metadata);
   c.first_seen_at = db_int(q, at++);
   c.document_id = db_int(q, at++);
+  READ_TEXT(tags);
+  READ_TEXT(agent);
+  READ_TEXT(own_number);
 #undef READ_TEXT
   *ret_call = c;
   return OK;
@@ -115,11 +118,21 @@ enum err calls_put(struct db *db, const struct call *was, const struct call *cal
   TRY(calls_write_row(db, &c, fields));
   bool is_top = strcmp(c.top_sid, c.call_sid) == 0;
   if (!same_top || (is_top && !same_time)) TRY(calls_tree_moved(db, c.business_id, sid));
+  if (!is_top && (!same_top || !has_same_text(was, &c))) /* its top leg may have another agent or number now */
+    TRY(changes_add(db, CHANGE_CALL, c.business_id, str_from(c.top_sid)));
   return changes_add(db, CHANGE_CALL, c.business_id, sid);
 }
 
 static struct db_value host_value(const struct str *s) {
   return s && s->n ? DB_TEXT(*s) : DB_NULL;
+}
+
+static enum err read_top(struct db *db, int64_t business_id, struct str call_sid, char ret_top[SID_SIZE]) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select top_sid from calls where business_id = ?1 and call_sid = ?2", DB_INT(business_id),
+               DB_TEXT(call_sid)));
+  TRY(db_next(&q));
+  return str_copy(ret_top, SID_SIZE, db_text(&q, 0)) == OK ? OK : ERR_CORRUPT;
 }
 
 /* Sets the name that the host sent, and updates the document. */
@@ -133,15 +146,26 @@ static enum err set_customer_name(struct db *db, int64_t business_id, struct str
                 DB_INT(business_id), DB_TEXT(call_sid), host_value(&name), DB_INT(c.document_id));
 }
 
-enum err calls_set_host(struct db *db, int64_t business_id, struct str call_sid, const struct str *customer_name,
-                        const struct str *ref, const struct str *metadata) {
+/* The agent stands at the top leg; a change of it is one of both calls. */
+static enum err set_agent(struct db *db, int64_t business_id, struct str call_sid, const struct str *agent) {
+  char top[SID_SIZE];
+  TRY(read_top(db, business_id, call_sid, top));
+  struct str top_sid = str_from(top);
+  TRY(db_run(db, "update calls set agent_said = ?3 where business_id = ?1 and call_sid = ?2", DB_INT(business_id),
+             DB_TEXT(top_sid), host_value(agent)));
+  return str_eq(top_sid, call_sid) ? OK : changes_add(db, CHANGE_CALL, business_id, top_sid);
+}
+
+enum err calls_set_host(struct db *db, int64_t business_id, struct str call_sid, const struct calls_host *host) {
   TRY(db_run(db,
              "update calls set ref = case when ?3 then ?4 else ref end,"
-             " metadata = case when ?5 then ?6 else metadata end where business_id = ?1 and call_sid = ?2",
-             DB_INT(business_id), DB_TEXT(call_sid), DB_INT(!!ref), host_value(ref), DB_INT(!!metadata),
-             host_value(metadata)));
+             " metadata = case when ?5 then ?6 else metadata end, tags = case when ?7 then ?8 else tags end"
+             " where business_id = ?1 and call_sid = ?2",
+             DB_INT(business_id), DB_TEXT(call_sid), DB_INT(!!host->ref), host_value(host->ref),
+             DB_INT(!!host->metadata), host_value(host->metadata), DB_INT(!!host->tags), host_value(host->tags)));
   if (db_changed(db) == 0) return ERR_NOT_FOUND;
-  if (customer_name) TRY(set_customer_name(db, business_id, call_sid, *customer_name));
+  if (host->agent) TRY(set_agent(db, business_id, call_sid, host->agent));
+  if (host->customer_name) TRY(set_customer_name(db, business_id, call_sid, *host->customer_name));
   return changes_add(db, CHANGE_CALL, business_id, call_sid);
 }
 

@@ -9,7 +9,10 @@
 
 #include "ledger/recordings.h"
 
-enum { CALL_TEXT_SIZE = 1025, CALL_NAME_SIZE = 201, CALL_METADATA_SIZE = 4097 };
+/* Sizes are in bytes, with the NUL. What the host sends has at most CALL_NAME_MAX characters, of at most four bytes each. */
+enum { CALL_TEXT_SIZE = 1025, CALL_NAME_MAX = 200, CALL_NAME_SIZE = 4 * CALL_NAME_MAX + 1, CALL_METADATA_SIZE = 4097 };
+/* A character of a tag takes at most six bytes of JSON. */
+enum { CALL_TAGS_MAX = 20, CALL_TAG_MAX = 40, CALL_TAGS_SIZE = CALL_TAGS_MAX * (6 * CALL_TAG_MAX + 3) + 2 };
 
 struct call {
   int64_t business_id;
@@ -31,7 +34,11 @@ struct call {
   char ref[CALL_NAME_SIZE];
   char metadata[CALL_METADATA_SIZE]; /* JSON object or "" */
   int64_t first_seen_at;
-  int64_t document_id; /* set by calls_put: its search document (calls_search.h); 0: none yet */
+  int64_t document_id;       /* set by calls_put: its search document (calls_search.h); 0: none yet */
+  char tags[CALL_TAGS_SIZE]; /* JSON array of texts or "" */
+  /* Of its tree, from call_facets; "" also while an upgrade has yet to add the call there: */
+  char agent[CALL_NAME_SIZE];
+  char own_number[CALL_TEXT_SIZE];
 };
 
 /* The time that lists are ordered by. */
@@ -42,8 +49,10 @@ static inline int64_t calls_sort_at(const struct call *c) {
 #define CALL_COLUMNS                                                                                             \
   "c.business_id, c.call_sid, c.parent_call_sid, c.top_sid, c.account_sid, c.provider_direction, c.direction, "  \
   "c.from_number, c.to_number, c.caller_name, c.status, c.duration_s, c.earliest_at, c.started_at, c.ended_at, " \
-  "c.customer_name, c.ref, c.metadata, c.first_seen_at, c.document_id"
-enum { CALL_COLUMN_COUNT = 20 };
+  "c.customer_name, c.ref, c.metadata, c.first_seen_at, c.document_id, c.tags, "                                 \
+  "(select agent from call_facets where business_id = c.business_id and call_sid = c.top_sid), "                 \
+  "(select own_number from call_facets where business_id = c.business_id and call_sid = c.top_sid)"
+enum { CALL_COLUMN_COUNT = 23 };
 /* Reads CALL_COLUMNS of the current row; the first is column `from`. */
 CHECKED enum err calls_read_row(struct db_rows *q, int from, struct call *ret_call);
 
@@ -52,12 +61,16 @@ CHECKED enum err calls_get(struct db *db, int64_t business_id, struct str call_s
 CHECKED enum err calls_read(struct db *db, int64_t business_id, struct str call_sid, struct call *ret_call,
                             struct buf *fields);
 /* Inserts the row, or replaces `was`: the row that calls_read returned in this transaction, NULL if there is none. Sets top_sid
- * and document_id, and those of its legs at once or soon afterwards (calls_tree.h). Adds to `changes`. Leaves customer_name, ref
- * and metadata alone: calls_set_host writes them. */
+ * and document_id, and those of its legs at once or soon afterwards (calls_tree.h). Adds to `changes`. Leaves what the host sent
+ * alone: calls_set_host writes that. Triggers bring call_facets in line. */
 CHECKED enum err calls_put(struct db *db, const struct call *was, const struct call *call, struct str fields);
-/* Writes what the host application sent. NULL keeps a column, an empty view clears it. ERR_NOT_FOUND. */
-CHECKED enum err calls_set_host(struct db *db, int64_t business_id, struct str call_sid,
-                                const struct str *customer_name, const struct str *ref, const struct str *metadata);
+/* What the host application sent. NULL keeps a column, an empty view clears it. agent belongs to the whole tree. tags: a JSON
+ * array of texts. */
+struct calls_host {
+  const struct str *customer_name, *ref, *agent, *tags, *metadata;
+};
+/* ERR_NOT_FOUND: no such call. */
+CHECKED enum err calls_set_host(struct db *db, int64_t business_id, struct str call_sid, const struct calls_host *host);
 /* Calls fn with the call_sids of its parent, if known, and of its children; at most 1,000. */
 typedef enum err calls_leg_fn(void *arg, struct str call_sid);
 CHECKED enum err calls_legs(struct db *db, int64_t business_id, struct str call_sid, calls_leg_fn *fn, void *arg);

@@ -1,6 +1,8 @@
 /* calls_list.c - builds the SQL of lists of calls, and finds the keys of a page.
  *
- *   filter --> sources (each gives keys in the list's order) --merge--> keys of the page     (rows: calls_list_rows.c)
+ *   filter --> sources (each gives keys in the list's order) --merge--> keys of the page
+ *
+ * calls_list_facets.c has the sources for agents, numbers, tags and lengths, calls_list_rows.c the rows.
  *
  *   source      used for                                                reads
  *   WALK        no search, and none of the two sources below            calls by time
@@ -14,8 +16,9 @@
  *   WALK + SID  a search that more SIDs begin with                      calls by time
  *
  * Invariants
- *  (1) A source gives keys by (sort_at, call_sid), both descending, and stops when the page is full. Documents and recordings are
- *      ordered by their top leg's sort_at only, so all of one millisecond are read and sorted here.
+ *  (1) In an order by time, a source gives keys in that order and stops when the page is full. Documents and recordings are
+ *      ordered by their top leg's sort_at only, so all of one millisecond are read and sorted here. In an order by duration a
+ *      source of this file gives all its keys, sorted; it is used if they are few (calls_list_facets.c), or for a search.
  *  (2) The sources of a filter together give each matching call; the merge drops duplicates.
  *  (3) SQL consists of fixed pieces. Every value from outside is a parameter.
  *  (4) If the filter asks for all legs, each leg is an entry of the list, and a document or recording gives the entries of all
@@ -23,114 +26,18 @@
  *      TREE_SPAN_MS older than the page's last key. */
 #include "ledger/calls_list.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/fold.h"
+#include "ledger/calls_list_facets.h"
 #include "ledger/calls_search.h"
 #include "ledger/recordings_count.h"
-#include "ledger/recordings_row.h"
 #include "ledger/withheld.h"
 
 enum {
-  VALUES_MAX = 48,
-  SQL_MAX = 16 * 1024,
-  KEYS_SPARE = 1024,
   FEW_MAX = 1000,
-  TREE_SPAN_MS = 24 * 3600 * 1000,
-  SPILL_MS = 1000,  /* a document's time may be this much later than its top leg's sort_at (calls_search.h) */
   SEARCH_LEAST = 3, /* characters; two are enough if both are letters */
   DIGITS_AMONG_LETTERS = CALLS_SEARCH_NUMBER_LEAST
-};
-
-struct statement {
-  struct buf sql;
-  struct db_value values[VALUES_MAX + 1]; /* ended by DB_END */
-  size_t count;
-};
-
-static void statement_done(struct statement *s) {
-  buf_done(&s->sql);
-}
-
-#define STATEMENT \
-  { .sql = BUF_INIT(SQL_MAX), .count = 0 }
-
-static enum err sql_add(struct statement *s, const char *sql) {
-  return buf_add(&s->sql, str_from(sql));
-}
-
-/* Appends `before`, a parameter with the value, and `behind`. */
-static enum err sql_add_value(struct statement *s, const char *before, struct db_value value, const char *behind) {
-  if (s->count == VALUES_MAX) return ERR_TOO_BIG;
-  s->values[s->count++] = value;
-  return buf_addf(&s->sql, "%s?%zu%s", before, s->count, behind);
-}
-
-static enum err statement_query(struct statement *s, struct db *db, struct db_rows *q) {
-  const char *text;
-  s->values[s->count] = (struct db_value){.kind = DB_END};
-  TRY(buf_terminate(&s->sql, &text));
-  return db_query_once(db, q, text, s->values);
-}
-
-/* ---- keys ---- */
-
-struct key_list {
-  struct calls_key *all; /* owned */
-  size_t count, room;
-};
-
-static void key_list_done(struct key_list *l) {
-  free(l->all);
-}
-
-static enum err key_list_add(struct key_list *l, int64_t sort_at, struct str call_sid) {
-  if (l->count == l->room) {
-    size_t room = l->room ? l->room * 2 : 64;
-    struct calls_key *grown = realloc(l->all, room * sizeof(*grown));
-    if (!grown) return ERR_NOMEM;
-    l->all = grown;
-    l->room = room;
-  }
-  struct calls_key *key = &l->all[l->count];
-  TRY(str_copy(key->call_sid, sizeof(key->call_sid), call_sid));
-  key->sort_at = sort_at;
-  l->count++;
-  return OK;
-}
-
-/* The order of lists: newest first. */
-static int key_compare(const void *a, const void *b) {
-  const struct calls_key *x = a, *y = b;
-  if (x->sort_at != y->sort_at) return x->sort_at < y->sort_at ? 1 : -1;
-  return -strcmp(x->call_sid, y->call_sid);
-}
-
-static void key_list_sort(struct key_list *l) {
-  if (!l->count) return;
-  qsort(l->all, l->count, sizeof(l->all[0]), key_compare);
-  size_t kept = 1;
-  for (size_t i = 1; i < l->count; i++)
-    if (key_compare(&l->all[i], &l->all[kept - 1]) != 0) l->all[kept++] = l->all[i];
-  l->count = kept;
-}
-
-/* ---- the query ---- */
-
-struct list_query {
-  struct db *db;
-  int64_t business_id;
-  const struct calls_filter *filter;
-  size_t needed;     /* keys that the page needs from each source */
-  struct buf digits; /* of the search, without leading zeros; empty: don't search numbers */
-  bool is_short;     /* SHORT is a source: the index has no terms of one or two digits */
-  bool by_text;      /* TEXT is a source */
-  bool is_pair;      /* the search has two letters: no trigram, and the beginning of too many SIDs */
-  struct str sid[2]; /* the search as the beginning of a SID, in one or two spellings */
-  size_t sid_count;
-  char sid_text[SID_SIZE];
-  struct key_list keys;
 };
 
 static void list_query_done(struct list_query *a) {
@@ -164,7 +71,7 @@ static enum err search_is_pair_of_letters(struct str search, bool *ret_pair) {
   TRY(fold_text(search, FOLD_JOIN, &folded));
   struct str s = str_trim(buf_str(&folded));
   size_t first = str_utf8_at(s, 0, &code);
-  *ret_pair = calls_search_characters(s) == 2 && has_letters(str_head(s, first)) && has_letters(str_skip(s, first));
+  *ret_pair = str_utf8_count(s) == 2 && has_letters(str_head(s, first)) && has_letters(str_skip(s, first));
   return OK;
 }
 
@@ -195,7 +102,7 @@ static enum err list_query_set_search(struct list_query *a) {
   if (!search.n) return OK;
   if (search.n > CALLS_LIST_SEARCH_MAX || !str_is_utf8(search)) return ERR_INVALID;
   TRY(search_is_pair_of_letters(search, &a->is_pair));
-  if (!a->is_pair && calls_search_characters(search) < SEARCH_LEAST) return ERR_INVALID;
+  if (!a->is_pair && str_utf8_count(search) < SEARCH_LEAST) return ERR_INVALID;
   a->by_text = true;
   TRY(list_query_set_digits(a, search));
   a->is_short = a->digits.n > 0 && a->digits.n < SEARCH_LEAST;
@@ -204,61 +111,6 @@ static enum err list_query_set_search(struct list_query *a) {
 }
 
 /* ---- pieces of SQL ---- */
-
-/* The legs l that are shown with row c, including c itself. */
-#define LEGS_OF_C                                                                                                  \
-  "calls l indexed by calls_legs where l.business_id = c.business_id and l.top_sid = c.top_sid and (c.call_sid = " \
-  "c.top_sid or l.call_sid"                                                                                        \
-  " = c.call_sid or l.call_sid = c.parent_call_sid or l.parent_call_sid = c.call_sid)"
-#define RECORDINGS_OF_L \
-  "recordings r indexed by recordings_call where r.business_id = l.business_id and r.call_sid = l.call_sid"
-
-static enum err sql_add_recording_filters(struct statement *s, const struct calls_filter *f) {
-  if (f->by_recording_status) {
-    TRY(sql_add_value(
-        s, " and (exists (select 1 from " LEGS_OF_C " and exists (select 1 from " RECORDINGS_OF_L " and r.status = ",
-        DB_TEXT(str_from(recording_status_name(f->recording_status))), "))"));
-    /* The status of a call without a recording is "missing" too. */
-    if (f->recording_status == RECORDING_MISSING)
-      TRY(sql_add(s, " or not exists (select 1 from " LEGS_OF_C " and exists (select 1 from " RECORDINGS_OF_L "))"));
-    TRY(sql_add(s, ")"));
-  }
-  if (f->has_recording == CALLS_ANY) return OK;
-  TRY(sql_add(s, f->has_recording == CALLS_YES ? " and" : " and not"));
-  return sql_add(s, " exists (select 1 from " LEGS_OF_C " and exists (select 1 from " RECORDINGS_OF_L "))");
-}
-
-static enum err sql_add_condition(struct statement *s, bool in_order, const char *column_is, struct db_value value) {
-  TRY(buf_addf(&s->sql, " and %sc.%s ", in_order ? "" : "+", column_is));
-  return sql_add_value(s, "", value, "");
-}
-
-/* Appends conditions on c, each after " and". in_order: the source walks c by time. Else it finds c in another way, and a plus
- * before the column keeps SQLite from walking c by time. */
-static enum err sql_add_filters(struct statement *s, const struct calls_filter *f, bool in_order) {
-  if (f->status.n) TRY(sql_add_condition(s, in_order, "status =", DB_TEXT(f->status)));
-  if (f->ref.n) TRY(sql_add_condition(s, in_order, "ref =", DB_TEXT(f->ref)));
-  if (f->since) TRY(sql_add_condition(s, in_order, "sort_at >=", DB_INT(f->since)));
-  if (f->until) TRY(sql_add_condition(s, in_order, "sort_at <", DB_INT(f->until)));
-  if (f->after_key) {
-    TRY(sql_add(s, in_order ? " and (c.sort_at, c.call_sid)" : " and (+c.sort_at, +c.call_sid)"));
-    TRY(sql_add_value(s, " < (", DB_INT(f->after.sort_at), ", "));
-    TRY(sql_add_value(s, "", DB_TEXT(str_from(f->after.call_sid)), ")"));
-  }
-  if (f->direction.n && !f->all_legs) TRY(sql_add_value(s, " and c.direction = ", DB_TEXT(f->direction), ""));
-  if (f->direction.n && f->all_legs)
-    TRY(sql_add_value(
-        s,
-        " and exists (select 1 from calls t where t.business_id = c.business_id and t.call_sid = c.top_sid"
-        " and t.direction = ",
-        DB_TEXT(f->direction), ")"));
-  return sql_add_recording_filters(s, f);
-}
-
-static enum err sql_add_filters_and_order(struct statement *s, const struct list_query *a, bool in_order) {
-  TRY(sql_add_filters(s, a->filter, in_order));
-  return sql_add_value(s, " order by c.sort_at desc, c.call_sid desc limit ", DB_INT(a->needed), "");
-}
 
 /* Appends: the SID in `column` begins with a->sid[i]. */
 static enum err sql_add_sid_range(struct statement *s, const struct list_query *a, size_t i, const char *column) {
@@ -279,43 +131,6 @@ static enum err sql_add_sid_ranges(struct statement *s, const struct list_query 
 }
 
 /* ---- sources ---- */
-
-static enum err collect_keys(struct list_query *a, struct statement *s) {
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(statement_query(s, a->db, &q));
-  enum err e;
-  while ((e = db_next(&q)) == OK) TRY(key_list_add(&a->keys, db_int(&q, 0), db_text(&q, 1)));
-  return e == ERR_NOT_FOUND ? OK : e;
-}
-
-/* Drops keys that the page can't need. */
-static void keep_needed_keys(struct list_query *a) {
-  key_list_sort(&a->keys);
-  if (a->keys.count > a->needed) a->keys.count = a->needed;
-}
-
-/* Reads rows of (time of the document or recording, sort_at, call_sid), in descending order of the first. Stops when the page is
- * full and no row that follows (each is older) can belong to it: its time is more than span_ms before the page's last key
- * (1, 4). */
-static enum err collect_keys_by_time(struct list_query *a, struct statement *s, int64_t span_ms) {
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(statement_query(s, a->db, &q));
-  enum err e;
-  bool full = false;
-  while ((e = db_next(&q)) == OK) {
-    int64_t place = db_int(&q, 0), sort_at = db_int(&q, 1);
-    struct calls_key *last = a->keys.count ? &a->keys.all[a->keys.count - 1] : NULL;
-    if (last && last->sort_at == sort_at && str_eq(db_text(&q, 2), str_from(last->call_sid))) continue;
-    if (a->keys.count >= a->needed + KEYS_SPARE || (!full && a->keys.count >= a->needed)) {
-      keep_needed_keys(a);
-      full = a->keys.count == a->needed;
-    }
-    if (full && place < a->keys.all[a->needed - 1].sort_at - span_ms) return OK;
-    if (full && sort_at < a->keys.all[a->needed - 1].sort_at) continue;
-    TRY(key_list_add(&a->keys, sort_at, db_text(&q, 2)));
-  }
-  return e == ERR_NOT_FOUND ? OK : e;
-}
 
 static bool has_rare_status(const struct calls_filter *f) {
   return f->status.n && !str_eq(f->status, STR("completed"));
@@ -347,7 +162,8 @@ static enum err sql_add_short(struct statement *s, const struct list_query *a) {
 static enum err list_source_walk(struct list_query *a, enum walk walk) {
   bool unrecorded = walk == WALK_UNRECORDED || a->filter->has_recording == CALLS_NO;
   struct statement s CLEANUP(statement_done) = STATEMENT;
-  TRY(buf_addf(&s.sql, "select c.sort_at, c.call_sid from calls c indexed by %s", walk_index(a->filter, unrecorded)));
+  TRY(buf_addf(&s.sql, "select c.sort_at, c.call_sid, " DURATION_OF_C " from calls c indexed by %s",
+               walk_index(a->filter, unrecorded)));
   TRY(sql_add_value(&s, " where c.business_id = ", DB_INT(a->business_id), ""));
   if (!a->filter->all_legs) TRY(sql_add(&s, " and c.top_sid = c.call_sid"));
   if (has_rare_status(a->filter)) TRY(sql_add(&s, " and c.status <> 'completed'"));
@@ -361,21 +177,12 @@ static enum err list_source_walk(struct list_query *a, enum walk walk) {
     TRY(sql_add(&s, ")))"));
   }
   TRY(sql_add_filters_and_order(&s, a, true));
-  return collect_keys(a, &s);
-}
-
-/* The times that a document or recording of the page can have: from <= t < before; 0: open. */
-static void find_times(const struct list_query *a, int64_t span_ms, int64_t *ret_from, int64_t *ret_before) {
-  const struct calls_filter *f = a->filter;
-  int64_t before = f->until;
-  if (f->after_key && (!before || f->after.sort_at < before)) before = f->after.sort_at + 1;
-  *ret_from = f->since ? f->since - span_ms : 0;
-  *ret_before = before ? before + span_ms + SPILL_MS : 0;
+  return list_query_collect(a, &s);
 }
 
 static enum err sql_add_document_times(struct statement *s, const struct list_query *a, int64_t span_ms) {
   int64_t from, before;
-  find_times(a, span_ms, &from, &before);
+  list_query_times(a, span_ms, &from, &before);
   if (from) TRY(sql_add_value(s, " and s.rowid >= ", DB_INT(calls_search_first_id(from)), ""));
   if (before) TRY(sql_add_value(s, " and s.rowid < ", DB_INT(calls_search_first_id(before)), ""));
   return OK;
@@ -397,42 +204,37 @@ static enum err sql_add_rows_of_l(struct statement *s, const struct list_query *
   return sql_add_value(s, " and k.business_id = ", DB_INT(a->business_id), ")");
 }
 
-static int64_t span_of(const struct calls_filter *f) {
-  return f->all_legs ? TREE_SPAN_MS : 0;
-}
-
 /* Matching documents, their legs l, and the rows c in which these are shown. */
 static enum err list_source_documents(struct list_query *a, struct str match) {
   const struct calls_filter *f = a->filter;
   struct statement s CLEANUP(statement_done) = STATEMENT;
-  TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid from call_documents s", CALLS_SEARCH_ID_BITS));
+  TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid, " DURATION_OF_C " from call_documents s",
+               CALLS_SEARCH_ID_BITS));
   TRY(sql_add_value(&s, " cross join calls l on l.business_id = ", DB_INT(a->business_id), ""));
   TRY(sql_add(&s, " and l.call_sid = s.call_sid and +l.document_id = s.rowid"));
   TRY(sql_add_rows_of_l(&s, a));
   TRY(sql_add_value(&s, " where s.call_documents match ", DB_TEXT(match), ""));
   TRY(sql_add_document_times(&s, a, span_of(f)));
   TRY(sql_add_filters(&s, f, false));
-  TRY(sql_add(&s, " order by s.rowid desc"));
-  return collect_keys_by_time(a, &s, span_of(f));
+  TRY(sql_add_place_order(&s, f, "s.rowid"));
+  return list_query_collect_places(a, &s, span_of(f));
 }
 
 /* Recordings r in the filter's state, their legs l, and the rows c in which these are shown. */
 static enum err list_source_state(struct list_query *a) {
   const struct calls_filter *f = a->filter;
   struct statement s CLEANUP(statement_done) = STATEMENT;
-  TRY(sql_add(&s, "select r.listed_at, c.sort_at, c.call_sid from recordings r indexed by recordings_state_newest"));
+  TRY(sql_add(&s, "select r.listed_at, c.sort_at, c.call_sid, " DURATION_OF_C
+                  " from recordings r indexed by recordings_state_newest"));
   TRY(sql_add_value(&s, " cross join calls l on l.call_sid = r.call_sid and l.business_id = ", DB_INT(a->business_id),
                     ""));
   TRY(sql_add_rows_of_l(&s, a));
   TRY(sql_add_value(&s, " where r.business_id = ", DB_INT(a->business_id), " and r.status <> 'ready'"));
   TRY(sql_add_value(&s, " and r.status = ", DB_TEXT(str_from(recording_status_name(f->recording_status))), ""));
-  int64_t from, before;
-  find_times(a, span_of(f), &from, &before);
-  if (from) TRY(sql_add_value(&s, " and r.listed_at >= ", DB_INT(from), ""));
-  if (before) TRY(sql_add_value(&s, " and r.listed_at < ", DB_INT(before), ""));
+  TRY(sql_add_place_times(&s, a, "r.listed_at"));
   TRY(sql_add_filters(&s, f, false));
-  TRY(sql_add(&s, " order by r.listed_at desc"));
-  return collect_keys_by_time(a, &s, span_of(f));
+  TRY(sql_add_place_order(&s, f, "r.listed_at"));
+  return list_query_collect_places(a, &s, span_of(f));
 }
 
 /* Appends the term that all documents of a business have in the older index. */
@@ -470,15 +272,16 @@ static enum err list_source_old_documents(struct list_query *a) {
   }
   TRY(buf_add_char(&match, ')'));
   struct statement s CLEANUP(statement_done) = STATEMENT;
-  TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid from call_search s", CALLS_SEARCH_ID_BITS));
+  TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid, " DURATION_OF_C " from call_search s",
+               CALLS_SEARCH_ID_BITS));
   TRY(sql_add(&s, " cross join calls c indexed by calls_search_id on c.search_id = s.rowid"));
   TRY(sql_add_value(&s, " where s.call_search match ", DB_TEXT(buf_str(&match)), ""));
   TRY(sql_add_document_times(&s, a, 0));
   TRY(sql_add_value(&s, " and c.business_id = ", DB_INT(a->business_id), ""));
   if (!a->filter->all_legs) TRY(sql_add(&s, " and +c.top_sid = c.call_sid"));
   TRY(sql_add_filters(&s, a->filter, false));
-  TRY(sql_add(&s, " order by s.rowid desc"));
-  return collect_keys_by_time(a, &s, 0);
+  TRY(sql_add_place_order(&s, a->filter, "s.rowid"));
+  return list_query_collect_places(a, &s, 0);
 }
 
 static enum err documents_are_being_built(struct list_query *a, bool *ret_building) {
@@ -499,7 +302,7 @@ static enum err list_source_text(struct list_query *a) {
     TRY(calls_search_phrase(&match, a->business_id, DB_GRAMS_DIGITS, buf_str(&a->digits)));
   }
   TRY(list_source_documents(a, buf_str(&match)));
-  keep_needed_keys(a);
+  list_query_keep_needed(a);
   if (a->is_short) TRY(list_source_walk(a, WALK_SHORT));
   bool building;
   TRY(documents_are_being_built(a, &building));
@@ -507,8 +310,7 @@ static enum err list_source_text(struct list_query *a) {
   struct key_list had = a->keys; /* this source fills a page of its own */
   a->keys = (struct key_list){NULL, 0, 0};
   enum err e = list_source_old_documents(a);
-  for (size_t i = 0; e == OK && i < had.count; i++)
-    e = key_list_add(&a->keys, had.all[i].sort_at, str_from(had.all[i].call_sid));
+  for (size_t i = 0; e == OK && i < had.count; i++) e = key_list_add(&a->keys, &had.all[i]);
   key_list_done(&had);
   return e;
 }
@@ -552,11 +354,75 @@ static enum err list_source_few(struct list_query *a) {
         " union select sid from legs union select parent from legs union select k.call_sid from legs cross join"
         " calls k indexed by calls_parent on k.parent_call_sid = legs.sid and k.business_id = ",
         DB_INT(a->business_id), ""));
-  TRY(sql_add(&s, ") select c.sort_at, c.call_sid from (select distinct sid from rows) w cross join calls c"));
+  TRY(sql_add(&s, ") select c.sort_at, c.call_sid, " DURATION_OF_C
+                  " from (select distinct sid from rows) w cross join calls c"));
   TRY(sql_add_value(&s, " on c.call_sid = w.sid and c.business_id = ", DB_INT(a->business_id), " where 1"));
   if (!a->filter->all_legs) TRY(sql_add(&s, " and +c.top_sid = c.call_sid"));
   TRY(sql_add_filters_and_order(&s, a, false));
-  return collect_keys(a, &s);
+  return list_query_collect(a, &s);
+}
+
+/* ---- choosing ---- */
+
+static bool walks_states(const struct calls_filter *f) {
+  return f->by_recording_status && f->recording_status != RECORDING_READY && !f->ref.n;
+}
+
+enum source { SOURCE_STATE, SOURCE_UNRECORDED, SOURCE_STATUS, SOURCE_TIMES, SOURCE_COUNT_ };
+
+static bool uses_source(const struct calls_filter *f, enum source source) {
+  switch (source) {
+    case SOURCE_STATE:
+      return walks_states(f);
+    case SOURCE_UNRECORDED:
+      return f->has_recording == CALLS_NO;
+    case SOURCE_STATUS:
+      return has_rare_status(f);
+    case SOURCE_TIMES:
+      return f->since || f->until;
+    case SOURCE_COUNT_:
+      break;
+  }
+  return false;
+}
+
+/* Appends conditions on the rows of a source, without the filter's others. */
+static enum err sql_add_source(struct statement *s, const struct list_query *a, enum source source) {
+  static const char *const indexes[][2] = {[SOURCE_STATE] = {"recordings_state_newest", "recordings_state_newest"},
+                                           [SOURCE_UNRECORDED] = {"calls_unrecorded", "calls_unrecorded_leg"},
+                                           [SOURCE_STATUS] = {"calls_not_completed", "calls_not_completed"},
+                                           [SOURCE_TIMES] = {"calls_newest", "calls_newest_leg"}};
+  const struct calls_filter *f = a->filter;
+  TRY(buf_addf(&s->sql, "%s c indexed by %s", source == SOURCE_STATE ? "recordings" : "calls",
+               indexes[source][f->all_legs]));
+  TRY(sql_add_value(s, " where c.business_id = ", DB_INT(a->business_id), ""));
+  if (source == SOURCE_STATE)
+    return sql_add_value(s, " and c.status <> 'ready' and c.status = ",
+                         DB_TEXT(str_from(recording_status_name(f->recording_status))), "");
+  if (source == SOURCE_STATUS)
+    return sql_add_value(s, " and c.status <> 'completed' and c.status = ", DB_TEXT(f->status), "");
+  if (!f->all_legs) TRY(sql_add(s, " and c.top_sid = c.call_sid"));
+  if (source == SOURCE_UNRECORDED) return sql_add(s, " and c.unrecorded = 1");
+  if (f->since) TRY(sql_add_value(s, " and c.sort_at >= ", DB_INT(f->since), ""));
+  return f->until ? sql_add_value(s, " and c.sort_at < ", DB_INT(f->until), "") : OK;
+}
+
+/* How many rows the smallest source of this file has for the filter, at most few_rows + 1. A reference is of few calls. */
+static enum err count_smallest_source(struct list_query *a, int64_t *ret_rows) {
+  int64_t least = a->filter->ref.n ? 0 : few_rows(a->filter) + 1;
+  for (enum source source = 0; source < SOURCE_COUNT_ && least; source++) {
+    if (!uses_source(a->filter, source)) continue;
+    struct statement s CLEANUP(statement_done) = STATEMENT;
+    TRY(sql_add(&s, "select count(*) from (select 1 from "));
+    TRY(sql_add_source(&s, a, source));
+    TRY(sql_add_value(&s, " limit ", DB_INT(few_rows(a->filter) + 1), ")"));
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    TRY(statement_query(&s, a->db, &q));
+    TRY(db_next(&q));
+    if (db_int(&q, 0) < least) least = db_int(&q, 0);
+  }
+  *ret_rows = least;
+  return OK;
 }
 
 static enum err list_run_sources(struct list_query *a) {
@@ -572,11 +438,36 @@ static enum err list_run_sources(struct list_query *a) {
   if (by_state && f->ref.n) TRY(recordings_are_few(a->db, a->business_id, f->recording_status, FEW_MAX, &by_state));
   bool is_missing = f->recording_status == RECORDING_MISSING;             /* includes calls without a recording */
   if (by_state && f->has_recording == CALLS_NO && !is_missing) return OK; /* no call can match both */
+  if (f->agent.n || f->own_number.n || f->tag.n || has_durations(f) || sorts_by_duration(f)) {
+    int64_t other;
+    bool done;
+    TRY(count_smallest_source(a, &other));
+    TRY(list_source_facets(a, other, &done));
+    if (done) return OK;
+  }
   if (!by_state || f->has_recording == CALLS_NO) return list_source_walk(a, WALK_ALL);
   TRY(list_source_state(a));
   if (!is_missing_or_unrecorded(f)) return OK;
-  keep_needed_keys(a);
+  list_query_keep_needed(a);
   return list_source_walk(a, WALK_UNRECORDED);
+}
+
+enum err calls_list_count(struct db *db, int64_t business_id, const struct calls_filter *filter, int64_t *ret_total,
+                          bool *ret_exact) {
+  struct calls_filter f = *filter;
+  f.after_key = false;
+  f.sort = CALLS_NEWEST;
+  struct list_query a CLEANUP(list_query_done) = {
+      .db = db, .business_id = business_id, .filter = &f, .needed = CALLS_LIST_COUNT_MAX + 1};
+  buf_init(&a.digits, CALLS_LIST_SEARCH_MAX);
+  TRY(list_query_set_search(&a));
+  enum err e = list_run_sources(&a);
+  if (e != OK && e != ERR_TIMEOUT) return e;
+  key_list_sort(&a.keys, f.sort);
+  bool all = e == OK && a.keys.count <= CALLS_LIST_COUNT_MAX;
+  *ret_total = a.keys.count <= CALLS_LIST_COUNT_MAX ? (int64_t)a.keys.count : CALLS_LIST_COUNT_MAX;
+  *ret_exact = all;
+  return OK;
 }
 
 enum err calls_list_page(struct db *db, int64_t business_id, const struct calls_filter *filter,
@@ -590,7 +481,7 @@ enum err calls_list_page(struct db *db, int64_t business_id, const struct calls_
   buf_init(&a.digits, CALLS_LIST_SEARCH_MAX);
   TRY(list_query_set_search(&a));
   TRY(list_run_sources(&a));
-  key_list_sort(&a.keys);
+  key_list_sort(&a.keys, filter->sort);
   size_t left = a.keys.count > offset ? a.keys.count - offset : 0;
   *ret_more = left > limit;
   *ret_count = left < limit ? left : limit;

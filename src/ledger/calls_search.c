@@ -46,13 +46,6 @@ enum err calls_search_phrase(struct buf *b, int64_t business_id, enum db_grams_k
 
 /* ---- what a person searches ---- */
 
-size_t calls_search_characters(struct str s) {
-  uint32_t code;
-  size_t count = 0;
-  for (size_t at = 0, n; at < s.n && (n = str_utf8_at(s, at, &code)) > 0; at += n) count++;
-  return count;
-}
-
 /* The number that a person wrote, without what nobody dials: "(0)" behind a country code, and an extension. */
 enum err calls_search_number(struct str search, struct buf *b) {
   static const char *const extensions[] = {" x", "ext", " Ext", "EXT", "#"};
@@ -80,7 +73,7 @@ static size_t split_words(struct str search, struct str ret_words[CALLS_SEARCH_W
   for (bool more = true; more;) {
     more = str_cut(search, ' ', &word, &search);
     if (!word.n) continue;
-    if (count == CALLS_SEARCH_WORDS_MAX || calls_search_characters(word) < 2) return 0;
+    if (count == CALLS_SEARCH_WORDS_MAX || str_utf8_count(word) < 2) return 0;
     ret_words[count++] = word;
   }
   return count;

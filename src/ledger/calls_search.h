@@ -38,4 +38,3 @@ CHECKED enum err calls_search_names(struct buf *b, int64_t business_id, struct s
 CHECKED enum err calls_search_is_refolding(struct db *db, bool *ret_refolding);
 /* Appends the digits of the number in search, without "(0)" behind a country code and without an extension. */
 CHECKED enum err calls_search_number(struct str search, struct buf *b);
-size_t calls_search_characters(struct str s); /* of UTF-8 */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledger/calls_facets.h"
 #include "ledger/calls_search.h"
 #include "ledger/calls_tree.h"
 
@@ -16,6 +17,7 @@ enum err calls_upkeep_needed(struct db *db, bool *ret_needed) {
       db, &q,
       "select exists (select 1 from call_moves) or exists (select 1 from call_documents_gone)"
       " or exists (select 1 from call_documents_stale) or exists (select 1 from call_documents_build)"
+      " or exists (select 1 from call_facets_build)"
       " or exists (select 1 from call_documents_folding where version < ?1) or exists (select 1 from calls_recorded)",
       DB_INT(CALLS_SEARCH_FOLDING)));
   TRY(db_next(&q));
@@ -290,5 +292,9 @@ enum err calls_upkeep_run(struct db *db, struct calls_upkeep *u, int limit, bool
     left -= count;
   }
   if (left) TRY(index_folding(db, u, left));
+  if (left) {
+    TRY(calls_facets_add_older(db, left, &count));
+    u->indexed += count;
+  }
   return calls_upkeep_needed(db, ret_more);
 }

@@ -6,6 +6,7 @@
  *   call_documents_stale   calls that an older release wrote without updating their document
  *   call_documents_build   how far the calls of an older schema are indexed
  *   call_documents_folding how far the calls are indexed again with this release's folding of names
+ *   call_facets_build      how far they are in call_facets (calls_facets.h)
  *
  *   TRY(calls_upkeep_run(db, &upkeep, 20, &more));   as a writer job, again while more
  *

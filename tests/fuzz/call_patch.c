@@ -28,22 +28,36 @@ static void check_merged(const struct call_patch *p, const char *before) {
   require(call_patch_merge(p, text, &twice) == OK && str_eq(buf_str(&once), buf_str(&twice)));
 }
 
+static void check_tags(const struct call_patch *p) {
+  if (!p->tags[0]) return;
+  json_t *tags = json_loads(p->tags, 0, NULL);
+  require(p->has_tags && json_array_size(tags) > 0 && json_array_size(tags) <= CALL_TAGS_MAX);
+  for (size_t i = 0; i < json_array_size(tags); i++) {
+    const char *tag = json_string_value(json_array_get(tags, i));
+    require(tag && tag[0] && str_utf8_count(str_from(tag)) <= CALL_TAG_MAX);
+  }
+  json_decref(tags);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   if (n < 1) return 0;
   struct str all = str_of((const char *)bytes + 1, n - 1), before = str_head(all, bytes[0]);
   struct call_patch p;
   char field[65];
+  const char *why = NULL;
   char *kept = str_dup(before);
   if (!kept) return 0;
   memset(field, 'x', sizeof(field));
-  enum err e = call_patch_read(str_skip(all, before.n), &p, field, sizeof(field));
+  enum err e = call_patch_read(str_skip(all, before.n), &p, field, sizeof(field), &why);
   if (e == OK) {
-    require(p.customer_name.n < CALL_NAME_SIZE && p.ref.n < CALL_NAME_SIZE);
+    require(p.customer_name.n < CALL_NAME_SIZE && p.ref.n < CALL_NAME_SIZE && p.agent.n < CALL_NAME_SIZE);
+    check_tags(&p);
     require(!p.metadata || (p.has_metadata && json_is_object(p.metadata)));
     if (p.metadata) check_merged(&p, kept);
     call_patch_done(&p);
   } else {
-    require(e == ERR_INVALID && memchr(field, '\0', sizeof(field)) && str_is_utf8(str_from(field)));
+    require(e == ERR_INVALID && (why || !field[0]) && memchr(field, '\0', sizeof(field)) &&
+            str_is_utf8(str_from(field)));
   }
   free(kept);
   return 0;

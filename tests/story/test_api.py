@@ -104,10 +104,10 @@ def test_a_call_is_edited_by_merge_patch(world, stage):
     assert patch({"customer_name": None}).json()["customer_name"] is None
     assert server.get(url, business.viewer).json()["ref"] == "order-7"
     assert patch({}).status == 200
-    assert patch({"ref": "x" * 200}).status == 200 and patch({"ref": "é" * 100}).status == 200
+    assert patch({"ref": "x" * 200}).status == 200 and patch({"ref": "é" * 200}).status == 200
     for wrong in (b"", b"{", b"[]", b'"x"', b"null", b"1", b'{"ref": 1}', b'{"ref": "a", "ref": "b"', b'{"metadata": []}',
                   b'{"metadata": "x"}', b'{"status": "completed"}', b'{"other": 1}', b'{"ref": "\xff"}', b'{"ref": "a\\u0000b"}',
-                  json.dumps({"ref": "x" * 201}).encode(), json.dumps({"ref": "é" * 101}).encode(),
+                  json.dumps({"ref": "x" * 201}).encode(), json.dumps({"ref": "é" * 201}).encode(),
                   json.dumps({"metadata": {"a": "x" * 4096}}).encode(), b"[" * 30000, b'{"metadata":' + b'{"a":' * 3000 + b"1" + b"}" * 3001):
         assert_problem(patch(wrong), 400, wrong[:80])
     assert patch({"ref": "y"}, {"Content-Type": "application/json"}).status in (200, 415)

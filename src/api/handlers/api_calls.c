@@ -89,6 +89,11 @@ static bool calls_parse_filter(struct calls_query *q, struct str query) {
     problem_answer_field(q->db_call.x, name);
     return false;
   }
+  const char *wrong = e == ERR_NOT_FOUND ? call_view_check(&q->filter) : NULL;
+  if (wrong) {
+    problem_answer_field(q->db_call.x, str_from(wrong));
+    return false;
+  }
   if (e == ERR_NOT_FOUND) return true;
   if (e == ERR_INVALID)
     problem_answer_field(q->db_call.x, STR("the query"));

@@ -1,4 +1,4 @@
-/* api_calls_patch.c - PATCH /api/calls/{call_sid}: the host changes customer_name, ref and metadata.
+/* api_calls_patch.c - PATCH /api/calls/{call_sid}: the host changes customer_name, ref, agent, tags and metadata.
  *
  *   parse the patch --> write: merge and store --> read the call --> answer it as GET does
  *
@@ -24,24 +24,69 @@ enum { FIELD_SIZE = 65, DETAIL_MAX = 512, HIDDEN_MAX = 1024 * 1024 /* of a body 
 
 /* ---- the patch (pure functions) ---- */
 
-/* A text of at most CALL_NAME_SIZE - 1 bytes, or null. */
-static bool patch_read_text(const json_t *value, struct str *ret_text) {
-  if (json_is_null(value)) {
-    *ret_text = STR("");
-    return true;
-  }
-  if (!json_is_string(value) || json_string_length(value) >= CALL_NAME_SIZE) return false;
-  *ret_text = str_of(json_string_value(value), json_string_length(value));
-  return true;
+static const char not_text[] = "must be a text or null", too_long[] = "has more than 200 characters",
+                  not_tags[] = "must be a list of texts or null", too_many[] = "has more than 20 texts",
+                  long_tag[] = "has a text of more than 40 characters",
+                  empty_tag[] = "has a text that is empty or holds control characters",
+                  not_object[] = "must be an object or null", not_known[] = "can't be set";
+_Static_assert(CALL_NAME_MAX == 200 && CALL_TAGS_MAX == 20 && CALL_TAG_MAX == 40, "the sentences above name them");
+
+/* These return what is wrong with the value; NULL: nothing is. */
+
+static const char *patch_read_text(const json_t *value, bool *ret_has, struct str *ret_text) {
+  if (!json_is_null(value) && !json_is_string(value)) return not_text;
+  struct str text = json_is_null(value) ? STR("") : str_of(json_string_value(value), json_string_length(value));
+  if (str_utf8_count(text) > CALL_NAME_MAX) return too_long;
+  *ret_has = true;
+  *ret_text = text;
+  return NULL;
 }
 
-static bool patch_read_member(struct call_patch *p, struct str key, const json_t *value) {
-  if (str_eq(key, STR("customer_name"))) return (p->has_customer_name = patch_read_text(value, &p->customer_name));
-  if (str_eq(key, STR("ref"))) return (p->has_ref = patch_read_text(value, &p->ref));
-  if (!str_eq(key, STR("metadata")) || !(json_is_null(value) || json_is_object(value))) return false;
+static bool holds_control_characters(struct str s) {
+  for (size_t i = 0; i < s.n; i++)
+    if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f) return true;
+  return false;
+}
+
+static bool is_repeated(const json_t *tags, size_t at, struct str tag) {
+  for (size_t i = 0; i < at; i++)
+    if (str_eq(str_trim(str_from(json_string_value(json_array_get(tags, i)))), tag)) return true;
+  return false;
+}
+
+static const char *patch_read_tags(const json_t *value, struct call_patch *p) {
+  struct buf b CLEANUP(buf_done) = BUF_INIT(CALL_TAGS_SIZE - 1);
+  if (!json_is_null(value) && !json_is_array(value)) return not_tags;
+  if (json_array_size(value) > CALL_TAGS_MAX) return too_many;
+  for (size_t i = 0; i < json_array_size(value); i++) {
+    const json_t *item = json_array_get(value, i);
+    if (!json_is_string(item)) return not_tags;
+    struct str tag = str_trim(str_of(json_string_value(item), json_string_length(item)));
+    if (str_utf8_count(tag) > CALL_TAG_MAX) return long_tag;
+    if (!tag.n || holds_control_characters(tag)) return empty_tag;
+    if (is_repeated(value, i, tag)) continue;
+    if (buf_add_char(&b, b.n ? ',' : '[') != OK || buf_add_json(&b, tag) != OK) return too_many;
+  }
+  if (b.n && buf_add_char(&b, ']') != OK) return too_many;
+  if (b.n) memcpy(p->tags, b.p, b.n);
+  p->tags[b.n] = '\0';
+  p->has_tags = true;
+  return NULL;
+}
+
+static const char *patch_read_metadata(const json_t *value, struct call_patch *p) {
+  if (!json_is_null(value) && !json_is_object(value)) return not_object;
   p->has_metadata = true;
   p->metadata = json_is_object(value) ? value : NULL;
-  return true;
+  return NULL;
+}
+
+static const char *patch_read_member(struct call_patch *p, struct str key, const json_t *value) {
+  if (str_eq(key, STR("customer_name"))) return patch_read_text(value, &p->has_customer_name, &p->customer_name);
+  if (str_eq(key, STR("ref"))) return patch_read_text(value, &p->has_ref, &p->ref);
+  if (str_eq(key, STR("agent"))) return patch_read_text(value, &p->has_agent, &p->agent);
+  if (str_eq(key, STR("tags"))) return patch_read_tags(value, p);
+  return str_eq(key, STR("metadata")) ? patch_read_metadata(value, p) : not_known;
 }
 
 /* The document with hidden numbers (api_json_numbers.h), in members other than metadata shown. NULL: it is no JSON. */
@@ -58,7 +103,8 @@ static json_t *patch_parse(struct str body, size_t flags, json_error_t *ret_erro
   return document;
 }
 
-enum err call_patch_read(struct str body, struct call_patch *ret_patch, char *ret_field, size_t size) {
+enum err call_patch_read(struct str body, struct call_patch *ret_patch, char *ret_field, size_t size,
+                         const char **ret_why) {
   struct call_patch p = {.document = patch_parse(body, JSON_REJECT_DUPLICATES, NULL)};
   void *member = json_object_iter(p.document); /* NULL for anything but an object */
   if (!json_is_object(p.document)) {
@@ -68,7 +114,9 @@ enum err call_patch_read(struct str body, struct call_patch *ret_patch, char *re
   }
   for (; member; member = json_object_iter_next(p.document, member)) {
     struct str key = str_from(json_object_iter_key(member));
-    if (patch_read_member(&p, key, json_object_iter_value(member))) continue;
+    const char *why = patch_read_member(&p, key, json_object_iter_value(member));
+    if (!why) continue;
+    *ret_why = why;
     struct str shown = str_head_utf8(key, size - 1);
     memcpy(ret_field, shown.p, shown.n);
     ret_field[shown.n] = '\0';
@@ -222,9 +270,13 @@ static enum err edit_write_row(struct db *db, struct db_call *c) {
   struct buf metadata CLEANUP(buf_done) = BUF_INIT(CALL_METADATA_SIZE - 1);
   TRY(edit_merge_metadata(db, d, &metadata));
   struct str text = buf_str(&metadata);
-  return calls_set_host(db, c->subject.business_id, str_from(d->call_sid),
-                        p->has_customer_name ? &p->customer_name : NULL, p->has_ref ? &p->ref : NULL,
-                        p->has_metadata ? &text : NULL);
+  struct str tags = str_from(p->tags);
+  const struct calls_host host = {.customer_name = p->has_customer_name ? &p->customer_name : NULL,
+                                  .ref = p->has_ref ? &p->ref : NULL,
+                                  .agent = p->has_agent ? &p->agent : NULL,
+                                  .tags = p->has_tags ? &tags : NULL,
+                                  .metadata = p->has_metadata ? &text : NULL};
+  return calls_set_host(db, c->subject.business_id, str_from(d->call_sid), &host);
 }
 
 static enum err edit_read_json(struct db *db, struct db_call *c) {
@@ -264,12 +316,11 @@ static void edit_on_written(struct db_call *c) {
     edit_answer_err(edit_request_of(c), c->result);
 }
 
-static void edit_answer_bad_patch(struct http_exchange *x, struct str body, const char *field) {
+static void edit_answer_bad_patch(struct http_exchange *x, struct str body, const char *field, const char *why) {
   struct buf detail CLEANUP(buf_done) = BUF_INIT(DETAIL_MAX);
   const char *text;
-  if (field[0])
-    problem_answer_field(x, str_from(field));
-  else if (call_patch_explain(body, &detail) != OK || buf_terminate(&detail, &text) != OK)
+  enum err e = field[0] ? buf_addf(&detail, "%s %s.", field, why) : call_patch_explain(body, &detail);
+  if (e != OK || buf_terminate(&detail, &text) != OK)
     problem_answer_err(x, ERR_NOMEM);
   else
     problem_answer_detail(x, PROBLEM_BAD_REQUEST, text);
@@ -279,9 +330,10 @@ void api_patch_call(void *arg, struct http_exchange *x) {
   struct api_request *req = arg;
   struct call_patch patch;
   char field[FIELD_SIZE];
+  const char *why = "";
   if (!request_id(req, ID_CALL)) return;
-  if (call_patch_read(req->request->body, &patch, field, sizeof(field)) != OK) {
-    edit_answer_bad_patch(x, req->request->body, field);
+  if (call_patch_read(req->request->body, &patch, field, sizeof(field), &why) != OK) {
+    edit_answer_bad_patch(x, req->request->body, field, why);
     return;
   }
   struct edit_request *d = calloc(1, sizeof(*d));
@@ -295,7 +347,7 @@ void api_patch_call(void *arg, struct http_exchange *x) {
   d->patch = patch;
   memcpy(d->call_sid, req->id, sizeof(d->call_sid));
   buf_init(&d->json, CALL_VIEW_JSON_MAX);
-  if (!patch.has_customer_name && !patch.has_ref && !patch.has_metadata) {
+  if (!patch.has_customer_name && !patch.has_ref && !patch.has_agent && !patch.has_tags && !patch.has_metadata) {
     edit_begin_read(d);
     return;
   }

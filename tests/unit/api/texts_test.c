@@ -238,7 +238,8 @@ static void a_patch_names_what_it_may_not_hold(void **state) {
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     struct call_patch p;
     char field[16] = "?";
-    assert_int_equal(call_patch_read(str_from(rows[i].body), &p, field, sizeof(field)), ERR_INVALID);
+    const char *why = NULL;
+    assert_int_equal(call_patch_read(str_from(rows[i].body), &p, field, sizeof(field), &why), ERR_INVALID);
     assert_string_equal(field, rows[i].field);
   }
 }
@@ -270,16 +271,51 @@ static void a_body_that_is_refused_as_a_whole_is_told_why(void **state) {
   }
 }
 
+static void tags_are_different_texts_that_can_be_shown(void **state) {
+  (void)state;
+  static const struct {
+    const char *body, *tags, *why;
+  } rows[] = {
+      {"{\"tags\":[\" vip \",\"\u05d7\u05d5\u05d1\",\"vip\",\"a\\\"b\"]}",
+       "[\"vip\",\"\xd7\x97\xd7\x95\xd7\x91\",\"a\\\"b\"]", NULL},
+      {"{\"tags\":[]}", "", NULL},
+      {"{\"tags\":null}", "", NULL},
+      {"{\"tags\":\"vip\"}", NULL, "must be a list of texts or null"},
+      {"{\"tags\":[1]}", NULL, "must be a list of texts or null"},
+      {"{\"tags\":[\" \"]}", NULL, "has a text that is empty or holds control characters"},
+      {"{\"tags\":[\"a\\nb\"]}", NULL, "has a text that is empty or holds control characters"},
+      {"{\"tags\":[\"0123456789012345678901234567890123456789x\"]}", NULL, "has a text of more than 40 characters"},
+      {"{\"tags\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21]}", NULL, "has more than 20 texts"},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct call_patch p;
+    char field[16] = "";
+    const char *why = NULL;
+    enum err e = call_patch_read(str_from(rows[i].body), &p, field, sizeof(field), &why);
+    assert_int_equal(e, rows[i].why ? ERR_INVALID : OK);
+    if (rows[i].why) {
+      assert_string_equal(field, "tags");
+      assert_string_equal(why, rows[i].why);
+      continue;
+    }
+    assert_true(p.has_tags);
+    assert_string_equal(p.tags, rows[i].tags);
+    call_patch_done(&p);
+  }
+}
+
 static void a_patch_says_what_to_set_and_what_to_clear(void **state) {
   (void)state;
   struct call_patch p;
   char field[16];
-  assert_int_equal(call_patch_read(STR("{\"ref\":null,\"customer_name\":\"Dana\"}"), &p, field, sizeof(field)), OK);
+  const char *why;
+  assert_int_equal(call_patch_read(STR("{\"ref\":null,\"customer_name\":\"Dana\"}"), &p, field, sizeof(field), &why),
+                   OK);
   assert_true(p.has_ref && p.ref.n == 0);
   assert_true(p.has_customer_name && str_eq(p.customer_name, STR("Dana")));
   assert_false(p.has_metadata);
   call_patch_done(&p);
-  assert_int_equal(call_patch_read(STR(" {\"metadata\":null} "), &p, field, sizeof(field)), OK);
+  assert_int_equal(call_patch_read(STR(" {\"metadata\":null} "), &p, field, sizeof(field), &why), OK);
   assert_true(p.has_metadata && !p.metadata && !p.has_ref && !p.has_customer_name);
   call_patch_done(&p);
 }
@@ -303,8 +339,9 @@ static void metadata_is_merged(void **state) {
     struct buf body = BUF_INIT(1024), after = BUF_INIT(CALL_METADATA_SIZE - 1);
     struct call_patch p;
     char field[16];
+    const char *why;
     assert_int_equal(buf_addf(&body, "{\"metadata\":%s}", rows[i].patch), OK);
-    assert_int_equal(call_patch_read(buf_str(&body), &p, field, sizeof(field)), OK);
+    assert_int_equal(call_patch_read(buf_str(&body), &p, field, sizeof(field), &why), OK);
     assert_int_equal(call_patch_merge(&p, rows[i].before, &after), OK);
     assert_true(str_eq(buf_str(&after), str_from(rows[i].after)));
     call_patch_done(&p);
@@ -318,10 +355,11 @@ static void metadata_has_a_ceiling(void **state) {
   struct buf body = BUF_INIT(8192), after = BUF_INIT(CALL_METADATA_SIZE - 1);
   struct call_patch p;
   char field[16];
+  const char *why;
   assert_int_equal(buf_add(&body, STR("{\"metadata\":{\"a\":\"")), OK);
   for (int i = 0; i < CALL_METADATA_SIZE; i++) assert_int_equal(buf_add_char(&body, 'x'), OK);
   assert_int_equal(buf_add(&body, STR("\"}}")), OK);
-  assert_int_equal(call_patch_read(buf_str(&body), &p, field, sizeof(field)), OK);
+  assert_int_equal(call_patch_read(buf_str(&body), &p, field, sizeof(field), &why), OK);
   assert_int_equal(call_patch_merge(&p, "", &after), ERR_TOO_BIG);
   call_patch_done(&p);
   buf_done(&body);
@@ -399,6 +437,7 @@ int main(void) {
       cmocka_unit_test(a_patch_names_what_it_may_not_hold),
       cmocka_unit_test(a_body_that_is_refused_as_a_whole_is_told_why),
       cmocka_unit_test(a_patch_says_what_to_set_and_what_to_clear),
+      cmocka_unit_test(tags_are_different_texts_that_can_be_shown),
       cmocka_unit_test(metadata_is_merged),
       cmocka_unit_test(metadata_has_a_ceiling),
       cmocka_unit_test(what_could_be_a_person_is_no_plain_id),

@@ -189,12 +189,14 @@ static void a_call_shows_its_top_legs_direction_and_null_for_unknown_values(void
   const char *text;
   assert_int_equal(status_write_call(&b, &s, &(struct status_view){STR(""), NOW, false}), OK);
   assert_int_equal(buf_terminate(&b, &text), OK);
-  assert_string_equal(text,
-                      "{\"call_sid\":\"CA2\",\"parent_call_sid\":\"CA1\",\"direction\":\"inbound\","
-                      "\"provider_direction\":null,\"from\":null,\"to\":null,\"customer_number\":null,"
-                      "\"caller_name\":\"a\\\"b\",\"customer_name\":null,\"ref\":null,\"metadata\":{\"k\":[1]},"
-                      "\"status\":null,\"started_at\":null,\"ended_at\":null,\"duration\":null,"
-                      "\"has_recording\":false,\"has_transcript\":false,\"recordings\":[],\"legs\":[\"CA1\"]}");
+  assert_string_equal(
+      text,
+      "{\"call_sid\":\"CA2\",\"parent_call_sid\":\"CA1\",\"direction\":\"inbound\","
+      "\"provider_direction\":null,\"from\":null,\"to\":null,\"customer_number\":null,\"own_number\":null,\"agent\":"
+      "null,"
+      "\"caller_name\":\"a\\\"b\",\"customer_name\":null,\"ref\":null,\"tags\":[],\"metadata\":{\"k\":[1]},"
+      "\"status\":null,\"started_at\":null,\"ended_at\":null,\"duration\":null,"
+      "\"has_recording\":false,\"has_transcript\":false,\"recordings\":[],\"legs\":[\"CA1\"]}");
 }
 
 static void each_state_has_its_playback(void **state) {

@@ -90,14 +90,16 @@ static void fields_of_the_host_survive_webhooks(void **state) {
   struct call c;
   struct str name = STR("Dana"), ref = STR("42"), metadata = STR("{\"a\":1}"), none = STR("");
   scratch_call(db, 1, "CA1", "", NOW);
-  assert_int_equal(calls_set_host(db, 1, STR("CA1"), &name, &ref, &metadata), OK);
+  assert_int_equal(calls_set_host(db, 1, STR("CA1"),
+                                  &(struct calls_host){.customer_name = &name, .ref = &ref, .metadata = &metadata}),
+                   OK);
   scratch_call(db, 1, "CA1", "", NOW + 1);
-  assert_int_equal(calls_set_host(db, 1, STR("CA1"), NULL, &none, NULL), OK);
+  assert_int_equal(calls_set_host(db, 1, STR("CA1"), &(struct calls_host){.ref = &none}), OK);
   assert_int_equal(calls_get(db, 1, STR("CA1"), &c), OK);
   assert_string_equal(c.customer_name, "Dana");
   assert_string_equal(c.ref, "");
   assert_string_equal(c.metadata, "{\"a\":1}");
-  assert_int_equal(calls_set_host(db, 2, STR("CA1"), &name, NULL, NULL), ERR_NOT_FOUND);
+  assert_int_equal(calls_set_host(db, 2, STR("CA1"), &(struct calls_host){.customer_name = &name}), ERR_NOT_FOUND);
   db_close(db);
 }
 

@@ -46,7 +46,7 @@ static void edit(struct db *db, const char *sid, const char *from_number, const 
   (void)snprintf(c.from_number, sizeof(c.from_number), "%s", from_number);
   assert_int_equal(scratch_put(db, &c), OK);
   struct str name = str_from(customer_name);
-  assert_int_equal(calls_set_host(db, 1, str_from(sid), &name, NULL, NULL), OK);
+  assert_int_equal(calls_set_host(db, 1, str_from(sid), &(struct calls_host){.customer_name = &name}), OK);
 }
 
 /* Counts all rows written, also by triggers and in the full-text index. */

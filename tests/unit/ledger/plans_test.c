@@ -165,6 +165,29 @@ static void ask_for_every_kind_of_list(struct db *db) {
   }
 }
 
+/* Combines agent, number, tag, lengths and orders with the filters that other sources are for. */
+static void ask_for_lists_by_facets(struct db *db) {
+  enum { BITS = 13 };
+  struct calls_key keys[CALLS_LIST_LIMIT_MAX];
+  for (unsigned bits = 0; bits < 1U << BITS; bits++) {
+    struct calls_filter f = {.limit = 10, .few = bits & 1 ? 1 : 0, .sort = (enum calls_sort)((bits >> 1) % 4)};
+    if (bits & 8) f.all_legs = true;
+    if (bits & 16) f.agent = STR("noa");
+    if (bits & 32) f.own_number = STR("+1 500");
+    if (bits & 64) f.tag = STR("vip");
+    if (bits & 128) f.min_duration_s = 3, f.by_max_duration = bits & 16, f.max_duration_s = 9;
+    if (bits & 256) f.after_key = true, f.after = (struct calls_key){NOW, "CA1", 5};
+    if (bits & 512) f.since = NOW - 1000, f.until = bits & 32 ? NOW : 0;
+    if (bits & 1024)
+      f.by_recording_status = true, f.recording_status = bits & 16 ? RECORDING_FAILED : RECORDING_MISSING;
+    if (bits & 2048) f.has_recording = bits & 64 ? CALLS_YES : CALLS_NO;
+    if (bits & 4096) f.status = bits & 32 ? STR("busy") : STR_NONE, f.ref = bits & 32 ? STR_NONE : STR("42");
+    size_t count;
+    bool more;
+    assert_int_equal(calls_list_page(db, 1, &f, keys, &count, &more), OK);
+  }
+}
+
 static void fill(struct db *db) {
   assert_int_equal(db_begin_immediate(db), OK);
   for (int i = 0; i < 600; i++) {
@@ -178,6 +201,10 @@ static void fill(struct db *db) {
                             RECORDING_RANK_REST, NOW);
   }
   for (int i = 0; i < 40; i++) (void)scratch_business(db, "Acme");
+  assert_int_equal(db_script(db,
+                             "update calls set to_number = 'client:noa', from_number = '+1500', direction = 'outbound',"
+                             " duration_s = 5, tags = '[\"vip\"]', ref = '42' where sort_at % 3 = 0"),
+                   OK);
   assert_int_equal(db_commit(db), OK);
 }
 
@@ -187,6 +214,7 @@ static void every_statement_finds_what_it_asks_for(void **state) {
   read_tables(&p);
   assert_int_equal(sqlite3_trace_v2(p.db->sqlite, SQLITE_TRACE_STMT, note_statement, &p), SQLITE_OK);
   ask_for_every_kind_of_list(p.db);
+  ask_for_lists_by_facets(p.db);
   assert_int_equal(sqlite3_trace_v2(p.db->sqlite, 0, NULL, NULL), SQLITE_OK);
   for (int analyzed = 0; analyzed < 2; analyzed++) {
     if (analyzed) assert_int_equal(db_script(p.db, "analyze"), OK);
