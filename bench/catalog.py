@@ -55,8 +55,8 @@ insert into calls (business_id, call_sid, parent_call_sid, top_sid, direction, f
 select 1, iif(child, {child}, {sid("CA", "i")}) as sid, iif(child, {sid("CA", "i")}, null), {sid("CA", "i")},
   iif(i % 10 < 6, 'inbound', 'outbound'),
   case when not child and i % 10 < 6 then {number("i")} else {own} end,
-  case when child then {number("(i + 77777)")} when i % 10 < 6 then {own} else {number("i")} end,
-  'completed', 60, {at} + child, {at} + child,
+  case when child and i % 10 < 6 then printf('client:agent%d', i / 5 % 40) when child then {number("(i + 77777)")} when i % 10 < 6 then {own} else {number("i")} end,
+  'completed', 10 + i * 7919 % 600, {at} + child, {at} + child,
   iif(not child and i % 5 < 2, name_of(iif(i % 3, i * 7919 % {known}, i % {len(NAMES)})), null), {at} + child, {at} + child,
   iif(i % 20 = 0 and i % 100, 1, null)
 from legs order by sid"""
@@ -87,6 +87,9 @@ def fill(path, count):
                " select business_id, status, coalesce(error_code, ''), count(*), iif(status = 'ready', sum(bytes), 0)"
                " from recordings group by 1, 2, 3")
     db.execute("insert into call_documents_build values (0, 0, '')")
+    db.execute("insert into call_facets_build values (0, 0, '')")
+    tags = db.execute("select call_sid from calls where top_sid = call_sid and abs(sort_at / 1000) % 50 = 0").fetchall()
+    db.executemany("update calls set tags = '[\"vip\",\"late\"]' where business_id = 1 and call_sid = ?", tags)
     db.execute("commit")
     db.execute("pragma wal_checkpoint(truncate)")
     db.close()
@@ -95,7 +98,7 @@ def fill(path, count):
 def wait_for_documents(path):
     began = time.monotonic()
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    while db.execute("select exists (select 1 from call_documents_build)").fetchone()[0]:
+    while db.execute("select exists (select 1 from call_documents_build) or exists (select 1 from call_facets_build)").fetchone()[0]:
         time.sleep(1)
     db.close()
     if time.monotonic() - began > 5:
@@ -155,12 +158,24 @@ async def measure(port, key, args, known):
                           "failed recordings": "/api/calls?recording_status=failed",
                           "without recording": "/api/calls?has_recording=false",
                           "completed inbound": "/api/calls?status=completed&direction=inbound",
+                          "one agent": f"/api/calls?agent=agent{rng.randrange(40)}",
+                          "one agent, longest": f"/api/calls?agent=agent{rng.randrange(40)}&sort=-duration",
+                          "own number, oldest": "/api/calls?own_number=%2B15005550006&sort=started_at",
+                          "a tag": "/api/calls?tag=vip",
+                          "agent and tag": f"/api/calls?agent=agent{rng.randrange(40)}&tag=late",
+                          "longest": "/api/calls?sort=-duration",
+                          "longest outbound": "/api/calls?sort=-duration&direction=outbound&has_recording=true",
+                          "over 10 minutes": "/api/calls?min_duration=605",
+                          "number of all": "/api/calls?count=1",
+                          "number of an agent's": f"/api/calls?agent=agent{rng.randrange(40)}&count=1",
                           "a week ago": f"/api/calls?until={time.strftime('%Y-%m-%d', time.gmtime(END / 1000 - 7 * 86400))}",
                           }[kind]
         return choose
 
     kinds = ("first page", "100 rows", "search, whole number", "search, last 7 digits", "search, last 4 digits",
-             "search, 3 digits", "search, name", "search, rare name", "stats", "failed recordings", "without recording", "completed inbound", "a week ago")
+             "search, 3 digits", "search, name", "search, rare name", "stats", "failed recordings", "without recording", "completed inbound", "a week ago",
+             "one agent", "one agent, longest", "own number, oldest", "a tag", "agent and tag", "longest", "longest outbound",
+             "over 10 minutes", "number of all", "number of an agent's")
     for kind in [kind for kind in kinds if args.only in kind]:
         until = time.monotonic() + args.seconds
         await asyncio.gather(*(user(port, key, target_of(kind), until, args.think, took, random.Random(n))
