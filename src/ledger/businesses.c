@@ -15,6 +15,7 @@
 #include "ledger/calls_upkeep.h"
 #include "ledger/changes.h"
 #include "ledger/keys.h"
+#include "ledger/notes.h"
 #include "ledger/sessions.h"
 
 enum { BUSINESS_ID_MAX = 1000000000, BOUND_MAX = 64, SEALED_MAX = BUSINESS_SECRET_SIZE + 64 };
@@ -335,7 +336,13 @@ enum err businesses_purge(struct db *db, int64_t id, int limit, bool *ret_left) 
     *ret_left = true;
     return OK;
   }
-  int documents;
+  int documents, notes;
+  TRY(notes_purge(db, id, (int)room, &notes));
+  room -= notes;
+  if (room <= 0) {
+    *ret_left = true;
+    return OK;
+  }
   TRY(calls_upkeep_delete(db, limit / 2, &documents));
   if (documents) {
     *ret_left = true;

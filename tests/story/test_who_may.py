@@ -49,6 +49,11 @@ class Stage:
         self.world.secrets.add(answer.json()["url"].split("sig=")[1])
         return answer.json()["url"]
 
+    def note(self, key):
+        answer = self.server.post(f"/api/recordings/{self.tape.sid}/notes", key, PATCH, b'{"text":"a note"}')
+        assert answer.status == 201, answer
+        return answer.json()["id"]
+
     def session(self, credential):
         cookie = sign_in(self.server, credential)
         self.world.secrets.add(cookie["Cookie"].split("=", 1)[1])
@@ -61,7 +66,7 @@ class Stage:
 # ---- the table: endpoints ----
 
 class Endpoint:
-    """needs: the least role; "media": a viewer or a signed URL; "open": nobody; "platform": a platform key, for others it is
+    """needs: the least role; "author": a viewer who wrote it, which none of these did, or an admin; "media": a viewer or a signed URL; "open": nobody; "platform": a platform key, for others it is
     not there. about: whether it names an object."""
 
     def __init__(self, method, target, needs, status=200, about="object", headers=None, body=None, platform=True):
@@ -85,6 +90,10 @@ ENDPOINTS = [
     Endpoint("GET", "/api/recordings/file/{recording}", "media"),
     Endpoint("GET", "/api/recordings/{recording}/waveform", "media"),
     Endpoint("GET", "/api/recordings/{recording}/status", "viewer"),
+    Endpoint("GET", "/api/recordings/{recording}/notes", "viewer"),
+    Endpoint("POST", "/api/recordings/{recording}/notes", "viewer", 201, headers=PATCH, body=b'{"text":"x"}'),
+    Endpoint("PATCH", "/api/recordings/{recording}/notes/{note}", "author", headers=PATCH, body=b'{"text":"y"}'),
+    Endpoint("DELETE", "/api/recordings/{recording}/notes/{note}", "author", 204),
     Endpoint("POST", "/api/recordings/{recording}/prepare", "viewer"),
     Endpoint("POST", "/api/recordings/{recording}/retry", "agent"),
     Endpoint("POST", "/api/recordings/{recording}/url", "agent"),
@@ -215,6 +224,8 @@ def expected(endpoint, credential):
         return 401  # a session makes no session
     if business != "a" and endpoint.about == "object":
         return 404
+    if endpoint.needs == "author" and role != "admin":
+        return 403
     return endpoint.status
 
 
@@ -240,7 +251,8 @@ def test_every_endpoint_with_every_credential(stage):
     wrong = []
     for endpoint in ENDPOINTS:
         for credential in made:
-            target = endpoint.target.format(call=s.tape.call_sid, recording=s.tape.sid)
+            note = s.note(s.a.key("admin")) if "{note}" in endpoint.target else None
+            target = endpoint.target.format(call=s.tape.call_sid, recording=s.tape.sid, note=note)
             headers = {**endpoint.headers, **credential.headers()}
             answer = s.server.call(endpoint.method, with_query(target, credential.query), headers, endpoint.body)
             want = expected(endpoint, credential)
@@ -270,13 +282,13 @@ def check_body(s, endpoint, credential, answer):
 
 def test_anothers_object_is_unknown_byte_for_byte(stage):
     s = stage
-    key = s.b.key("admin")
+    key, note = s.b.key("admin"), s.note(s.a.viewer)
     for endpoint in ENDPOINTS:
         if endpoint.about != "object" or "{" not in endpoint.target:
             continue
         told = []
         for call, recording in ((s.tape.call_sid, s.tape.sid), (p.sid("CA"), p.sid("RE"))):
-            target = endpoint.target.format(call=call, recording=recording)
+            target = endpoint.target.format(call=call, recording=recording, note=note)
             answer = s.server.call(endpoint.method, target, {**endpoint.headers, **bearer(key)}, endpoint.body)
             told.append((answer.status, answer.body, [h for h in answer.headers if h[0] != "date"]))
         assert told[0] == told[1], endpoint

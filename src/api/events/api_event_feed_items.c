@@ -31,11 +31,13 @@ static void link_newest(struct event_feed_items *items, struct event_feed_item *
 }
 
 enum err event_feed_items_add(struct event_feed_items *items, const struct change *change) {
-  bool is_call = change->kind == CHANGE_CALL, is_progress = change->kind == CHANGE_PROGRESS;
+  bool is_own = change->kind == CHANGE_CALL || change->kind == CHANGE_NOTE;
+  bool is_progress = change->kind == CHANGE_PROGRESS;
   struct event_feed_change now = {
-      .kind = is_call ? CHANGE_CALL : CHANGE_RECORDING, .is_progress = is_progress, .seq = change->seq};
-  if (!is_call && !is_progress && change->kind != CHANGE_RECORDING) return OK;
-  if (str_copy(now.id, sizeof(now.id), change->id) != OK) return OK; /* not a SID: no object has it */
+      .kind = is_own ? change->kind : CHANGE_RECORDING, .is_progress = is_progress, .seq = change->seq};
+  if (!is_own && !is_progress && change->kind != CHANGE_RECORDING) return OK;
+  if (change->kind != CHANGE_NOTE && change->id.n >= SID_SIZE) return OK; /* not a SID: no object has it */
+  if (str_copy(now.id, sizeof(now.id), change->id) != OK) return OK;
   struct event_feed_item **bucket = bucket_of(items, &now), *item = *bucket;
   while (item && (item->change.kind != now.kind || strcmp(item->change.id, now.id) != 0)) item = item->next;
   if (item) {

@@ -9,16 +9,17 @@
 #pragma once
 
 #include "ledger/changes.h"
-#include "ledger/recordings.h"
+#include "ledger/notes.h"
 
+enum { EVENT_FEED_ID_SIZE = NOTE_CHANGE_SIZE };
 enum { EVENT_FEED_ITEMS_MAX = 512 }; /* objects that may change between two reads; if more do, their changes are lost */
 
 /* An object that changed. */
 struct event_feed_change {
-  enum change_kind kind; /* CHANGE_RECORDING or CHANGE_CALL */
-  bool is_progress;      /* of a recording: only its number of received bytes changed */
-  int64_t seq;           /* of its newest change */
-  char id[SID_SIZE];     /* the SID of the recording or call */
+  enum change_kind kind;       /* CHANGE_RECORDING, CHANGE_CALL or CHANGE_NOTE */
+  bool is_progress;            /* of a recording: only its number of received bytes changed */
+  int64_t seq;                 /* of its newest change */
+  char id[EVENT_FEED_ID_SIZE]; /* the SID of the recording or call; of a note see notes.h */
 };
 
 enum { EVENT_FEED_BUCKETS = 1024 };

@@ -45,6 +45,7 @@
 #include "api/request/problem.h"
 #include "base/clock.h"
 #include "base/metric.h"
+#include "domain/note.h"
 #include "domain/call_view.h"
 #include "domain/status.h"
 #include "http/sse.h"
@@ -418,6 +419,17 @@ static enum err write_call(const struct api *a, struct db *db, const struct acce
                        &view, b);
 }
 
+/* A note that is not there any more was deleted. */
+static enum err write_note(struct db *db, int64_t business_id, struct str id, struct buf *b) {
+  char recording_sid[SID_SIZE];
+  int64_t note_id;
+  struct note note;
+  TRY(notes_read_change(id, recording_sid, &note_id));
+  enum err e = notes_get(db, business_id, str_from(recording_sid), note_id, &note);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  return note_write_event(b, recording_sid, note_id, e == OK ? &note : NULL);
+}
+
 static enum err write_change(void *arg, struct db *db, int64_t business_id, const struct event_feed_change *change,
                              struct buf *b) {
   struct api *a = arg;
@@ -427,6 +439,7 @@ static enum err write_change(void *arg, struct db *db, int64_t business_id, cons
     access_unref(access);
     return e;
   }
+  if (change->kind == CHANGE_NOTE) return write_note(db, business_id, str_from(change->id), b);
   struct recording row;
   TRY(recordings_get(db, business_id, str_from(change->id), &row));
   const struct status_view view = status_view_of(a, business_id, db_now_ms(db));

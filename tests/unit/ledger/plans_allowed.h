@@ -32,6 +32,10 @@
     {"from calls k indexed by calls_parent where k.business_id = ?1 and k.parent_call_sid = ?2 order by k.sort_at",
      "USE TEMP B-TREE FOR ORDER BY", "the legs of one call"},
 
+    {"from notes where business_id = ?1 and recording_sid = ?2", "USE TEMP B-TREE FOR ORDER BY", "NOTES_MAX"},
+    {"select recording_sid, note_id from notes where business_id = ?1 limit ?2", "SEARCH notes USING PRIMARY KEY",
+     "a purge, in parts of ?2"},
+
     /* Recordings of one call, or under a lease. */
     {"from recordings r where r.rowid = coalesce(", "USE TEMP B-TREE FOR ORDER BY",
      "the recordings of one call, or of its children"},
