@@ -238,6 +238,7 @@ static enum err init(struct api *a, struct access_snapshot *snapshot) {
   TRY(hits_new(&a->hits));
   TRY(quota_new(&a->webhooks));
   TRY(quota_new(&a->answers));
+  TRY(quota_new(&a->exports));
   const struct event_feed_parts event_feed = event_stream_feed_parts(a);
   TRY(event_feed_new(&event_feed, &a->event_feed));
   TRY(page_files_new(a->path_base, &a->page));
@@ -272,6 +273,7 @@ struct api *api_free(struct api *a) {
   a->hits = hits_free(a->hits);
   a->webhooks = quota_free(a->webhooks);
   a->answers = quota_free(a->answers);
+  a->exports = quota_free(a->exports);
   a->page = page_files_free(a->page);
   a->event_feed = event_feed_free(a->event_feed);
   a->credentials = credentials_free(a->credentials);

@@ -13,6 +13,7 @@ const struct http_route api_routes[] = {
     {HTTP_POST, "/webhooks/twilio/{business_id}/recording", BODY_MAX, ROUTE_OPEN | ROUTE_WEBHOOK,
      api_recording_webhook},
     {HTTP_GET, "/api/calls", BODY_MAX, ROUTE_VIEWER, api_list_calls},
+    {HTTP_GET, "/api/calls.csv", BODY_MAX, ROUTE_VIEWER, api_export_calls},
     {HTTP_GET, "/api/calls/{call_sid}", BODY_MAX, ROUTE_VIEWER, api_get_call},
     {HTTP_PATCH, "/api/calls/{call_sid}", BODY_MAX, ROUTE_AGENT | ROUTE_TAKES_PATCH, api_patch_call},
     {HTTP_GET, "/api/calls/{call_sid}/download", BODY_MAX, ROUTE_MEDIA, api_call_download},

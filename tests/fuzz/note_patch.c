@@ -1,5 +1,5 @@
-/* Input: the first byte says whether the note is new; the rest is the body. Property: what is accepted is within its bounds, and the
- * same patch once more changes nothing. */
+/* Input: the first byte says whether the note is new; the rest is the body. Property: what is accepted is within its bounds, and
+ * the same patch once more changes nothing. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -79,6 +79,7 @@ class Endpoint:
 
 ENDPOINTS = [
     Endpoint("GET", "/api/calls", "viewer", about="list"),
+    Endpoint("GET", "/api/calls.csv", "viewer", about="list"),
     Endpoint("GET", "/api/calls/{call}", "viewer"),
     Endpoint("PATCH", "/api/calls/{call}", "agent", headers=PATCH, body=b'{"ref":"1"}'),
     Endpoint("GET", "/api/calls/{call}/download", "media-by-call"),
@@ -273,6 +274,8 @@ def check_body(s, endpoint, credential, answer):
     if endpoint.target == "/api/calls":
         sids = [call["call_sid"] for call in answer.json()["calls"]]
         assert (s.tape.call_sid in sids) == (credential.who[1] == "a")
+    if endpoint.target == "/api/calls.csv":
+        assert (s.tape.call_sid in answer.body.decode()) == (credential.who[1] == "a")
     if endpoint.target == "/api/session" and endpoint.method == "GET":
         said = answer.json()
         assert set(said) == {"business_id", "subject", "role", "expires_at"}

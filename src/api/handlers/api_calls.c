@@ -79,27 +79,21 @@ static enum err calls_read_list(struct db *db, struct db_call *c) {
                         &q->json);
 }
 
-/* False: a problem was answered. */
-static bool calls_parse_filter(struct calls_query *q, struct str query) {
+bool calls_parse_filter(struct http_exchange *x, struct str query, struct buf *texts, struct calls_filter *ret_filter) {
   struct http_form form = {.rest = query};
   struct str name, value;
-  enum err e = query.n ? buf_reserve(&q->query, query.n) : OK;
-  while (e == OK && (e = http_form_next(&form, &q->query, &name, &value)) == OK) {
-    if (call_view_param(&q->filter, name, value) == OK) continue;
-    problem_answer_field(q->db_call.x, name);
+  enum err e = query.n ? buf_reserve(texts, query.n) : OK;
+  while (e == OK && (e = http_form_next(&form, texts, &name, &value)) == OK) {
+    if (call_view_param(ret_filter, name, value) == OK) continue;
+    problem_answer_field(x, name);
     return false;
   }
-  const char *wrong = e == ERR_NOT_FOUND ? call_view_check(&q->filter) : NULL;
-  if (wrong) {
-    problem_answer_field(q->db_call.x, str_from(wrong));
-    return false;
-  }
-  if (e == ERR_NOT_FOUND) return true;
-  if (e == ERR_INVALID)
-    problem_answer_field(q->db_call.x, STR("the query"));
-  else
-    problem_answer_err(q->db_call.x, e);
-  return false;
+  const char *wrong = e == ERR_NOT_FOUND ? call_view_check(ret_filter) : e == ERR_INVALID ? "the query" : NULL;
+  if (wrong)
+    problem_answer_field(x, str_from(wrong));
+  else if (e != ERR_NOT_FOUND)
+    problem_answer_err(x, e);
+  return !wrong && e == ERR_NOT_FOUND;
 }
 
 void api_list_calls(void *arg, struct http_exchange *x) {
@@ -107,7 +101,7 @@ void api_list_calls(void *arg, struct http_exchange *x) {
   struct calls_query *q = calls_query_new(req);
   if (!q)
     problem_answer_err(x, ERR_NOMEM);
-  else if (calls_parse_filter(q, req->request->query))
+  else if (calls_parse_filter(x, req->request->query, &q->query, &q->filter))
     calls_begin_read(q, calls_read_list);
   else
     calls_query_free(q);

@@ -94,6 +94,7 @@ struct api {
   struct hits *hits;
   struct quota *webhooks;          /* of each business: requests a second */
   struct quota *answers;           /* of each business: bytes of large answers under way */
+  struct quota *exports;           /* of each business: CSV exports under way */
   struct cache_versions *versions; /* of rows and sessions that loops cache */
   atomic_bool must_sweep;          /* a row changed since open files were swept last */
   int64_t swept_ms;                /* mono; the changes thread's */
