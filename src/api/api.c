@@ -32,6 +32,7 @@
 #include "api/request/api_proxies.h"
 #include "api/request/api_quota.h"
 #include "base/clock.h"
+#include "domain/signed_url.h"
 
 enum { OPEN_FILES_MAX = 2048, OPEN_FILES_MIN = 16, SWEEP_MS = 5000 };
 
@@ -212,6 +213,7 @@ static enum err init_credentials(struct api *a) {
   TRY(jwt_from_conf(conf, problem, &a->jwt));
   TRY(proxies_new(str_from(conf->trusted_proxies), &a->proxies));
   if (a->parts.url_key) a->url_key = *a->parts.url_key;
+  a->has_older_url_key = signed_url_older_key(conf->url_signing_key, &a->older_url_key);
   a->cookie = malloc(sizeof(*a->cookie));
   if (!a->cookie) return ERR_NOMEM;
   return cookie_rules_set(a->cookie, origins_is_https(a->origins), a->path_base, origins_framed_by_others(a->origins));
@@ -269,6 +271,7 @@ struct api *api_free(struct api *a) {
   a->jwt = jwt_free(a->jwt);
   free(a->cookie);
   hmac_key_wipe(&a->url_key);
+  hmac_key_wipe(&a->older_url_key);
   a->playbacks = playbacks_free(a->playbacks);
   a->hits = hits_free(a->hits);
   a->webhooks = quota_free(a->webhooks);

@@ -102,6 +102,13 @@ bool secret_equal(struct str a, struct str b) {
   return a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0);
 }
 
+void secret_split(const char *configured, size_t least, struct str *ret_first, struct str *ret_second) {
+  struct str whole = str_from(configured), first, second;
+  bool is_two = str_cut(whole, ',', &first, &second) && str_trim(first).n >= least && str_trim(second).n >= least;
+  *ret_first = is_two ? str_trim(first) : whole;
+  *ret_second = is_two ? str_trim(second) : STR_NONE;
+}
+
 enum err secret_random(void *ret_bytes, size_t size) {
   uint8_t *at = ret_bytes;
   while (size > 0) {
@@ -146,7 +153,7 @@ enum err secret_seal(const uint8_t key[SECRET_KEY_SIZE], struct str bound, struc
   return OK;
 }
 
-enum err secret_open(const uint8_t key[SECRET_KEY_SIZE], struct str bound, struct str sealed, struct buf *b) {
+enum err secret_open_strictly(const uint8_t key[SECRET_KEY_SIZE], struct str bound, struct str sealed, struct buf *b) {
   if (sealed.n < SEAL_OVERHEAD || sealed.p[0] != SEAL_VERSION) return ERR_CORRUPT;
   if (bound.n > INT_MAX || sealed.n > INT_MAX) return ERR_TOO_BIG;
   struct str text = str_of(sealed.p + 1 + NONCE_SIZE, sealed.n - SEAL_OVERHEAD);
@@ -166,4 +173,21 @@ enum err secret_open(const uint8_t key[SECRET_KEY_SIZE], struct str bound, struc
     secret_wipe(plain, text.n); /* (3) */
   }
   return e;
+}
+
+static uint8_t older_key[SECRET_KEY_SIZE];
+static bool has_older_key;
+
+void secret_set_older_key(const uint8_t *key) {
+  has_older_key = key;
+  if (key) memcpy(older_key, key, sizeof(older_key));
+}
+
+bool secret_has_older_key(void) {
+  return has_older_key;
+}
+
+enum err secret_open(const uint8_t key[SECRET_KEY_SIZE], struct str bound, struct str sealed, struct buf *b) {
+  enum err e = secret_open_strictly(key, bound, sealed, b);
+  return e == ERR_CORRUPT && has_older_key ? secret_open_strictly(older_key, bound, sealed, b) : e;
 }

@@ -14,6 +14,9 @@ void secret_hmac_sha1(struct str key, struct str data, uint8_t ret_mac[SHA1_SIZE
 void secret_hmac_sha256(struct str key, struct str data, uint8_t ret_mac[SHA256_SIZE]);
 /* Equal length and bytes; the time depends on the lengths only. */
 bool secret_equal(struct str a, struct str b);
+/* A setting that holds two secrets during a rotation, "new,old": splits it at the comma if both have at least `least` bytes.
+ * Else the whole is the first, and the second is empty. */
+void secret_split(const char *configured, size_t least, struct str *ret_first, struct str *ret_second);
 CHECKED enum err secret_random(void *ret_bytes, size_t size);
 /* Call it once at start: the process leaves no core file, and other processes of its user can't read its memory. */
 void secret_keep_from_dumps(void);
@@ -32,5 +35,12 @@ CHECKED enum err base64url_decode(struct buf *b, struct str text);
 /* AES-256-GCM: appends version byte, 12-byte nonce, ciphertext, 16-byte tag to b. `bound` names
  * the row that the text belongs to. It is authenticated, not stored: in another row the text does not open. */
 CHECKED enum err secret_seal(const uint8_t key[SECRET_KEY_SIZE], struct str bound, struct str plain, struct buf *b);
+/* During a rotation of the key: texts that this key sealed open too, whatever key secret_open is given. Call it before threads
+ * start; NULL: none. */
+void secret_set_older_key(const uint8_t *key);
+bool secret_has_older_key(void);
+/* As secret_open, with this key alone. */
+CHECKED enum err secret_open_strictly(const uint8_t key[SECRET_KEY_SIZE], struct str bound, struct str sealed,
+                                      struct buf *b);
 /* ERR_CORRUPT for a wrong key, another row or altered bytes. */
 CHECKED enum err secret_open(const uint8_t key[SECRET_KEY_SIZE], struct str bound, struct str sealed, struct buf *b);

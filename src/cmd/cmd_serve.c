@@ -208,6 +208,7 @@ static int serve_build(struct serve *s) {
   e = serve_follow_changes(s);
   serve_upkeep(s); /* reads the workers and the stopped accounts before the first request */
   if (e == OK) e = http_server_start(s->server);
+  if (e == OK) serve_reseal(s);
   return e == OK ? CMD_DONE : cmd_fail(s->args, "can't start: %s", err_text(e));
 }
 

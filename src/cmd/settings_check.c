@@ -98,6 +98,11 @@ static bool are_formats(struct str s) {
   return provider_formats_parse(s, formats, &count, &word) == OK;
 }
 
+static bool are_secrets_keys(struct str s) {
+  struct str first, second;
+  return str_cut(s, ',', &first, &second) ? is_secrets_key(str_trim(first)) && is_secrets_key(str_trim(second))
+                                          : is_secrets_key(s);
+}
 static bool is_jwt_secret(struct str s) {
   return s.n >= JWT_SECRET_LEAST;
 }
@@ -105,12 +110,19 @@ static bool is_url_key(struct str s) {
   return s.n >= URL_KEY_LEAST;
 }
 
-static bool is_readable_file(struct str s) {
+static bool is_one_readable_file(struct str s) {
   char path[4096];
   if (str_copy(path, sizeof(path), s) != OK) return false;
   int fd CLEANUP(fs_close_) = -1;
   mode_t mode;
   return fs_open_chosen(path, &fd, &mode) == OK && !(mode & 022);
+}
+
+static bool is_readable_file(struct str s) {
+  struct str first, second;
+  return str_cut(s, ',', &first, &second)
+             ? is_one_readable_file(str_trim(first)) && is_one_readable_file(str_trim(second))
+             : is_one_readable_file(s);
 }
 
 static bool are_proxies(struct str s) {
@@ -135,7 +147,8 @@ static const struct rule rules[] = {
     RULE("PUBLIC_BASE_URL", public_base_url, is_public_url,
          "must be an http or https URL without user, query or fragment, its path without '%', ';' or dot segments"),
     RULE("DATABASE_URL", database_url, is_database, "must be sqlite:/// and an absolute path"),
-    RULE("SECRETS_KEY", secrets_key, is_secrets_key, "must be 32 bytes in base64"),
+    RULE("SECRETS_KEY", secrets_key, are_secrets_keys,
+         "must be 32 bytes in base64, or two such keys with a comma between"),
     RULE("TWILIO_ACCOUNT_SID", twilio_account_sid, is_account, "must be AC and 32 hexadecimal digits"),
     RULE("TWILIO_BASE_URL", twilio_base_url, is_provider_base, "must be an origin like https://api.twilio.com"),
     RULE("RECORDING_FORMATS", recording_formats, are_formats,

@@ -33,12 +33,22 @@ static enum err make_key(struct db *db, const uint8_t *secrets_key, struct buf *
   return e;
 }
 
+bool signed_url_older_key(const char *configured, struct hmac_key *ret_key) {
+  struct str first, older;
+  secret_split(configured, SIGNED_URL_KEY_MIN, &first, &older);
+  if (!older.n) return false;
+  hmac_key_set(ret_key, older);
+  return true;
+}
+
 enum err signed_url_load_key(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], const char *configured,
                              struct hmac_key *ret_key) {
   struct buf key CLEANUP(wipe_buf) = BUF_INIT(SETTING_VALUE_MAX);
   if (configured) {
-    if (strlen(configured) < SIGNED_URL_KEY_MIN) return ERR_INVALID;
-    hmac_key_set(ret_key, str_from(configured));
+    struct str first, older;
+    secret_split(configured, SIGNED_URL_KEY_MIN, &first, &older);
+    if (first.n < SIGNED_URL_KEY_MIN) return ERR_INVALID;
+    hmac_key_set(ret_key, first);
     return OK;
   }
   enum err e = settings_get(db, secrets_key, SETTING, &key);

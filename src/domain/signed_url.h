@@ -38,6 +38,8 @@ struct signed_url_bearer {
 CHECKED enum err signed_url_load_key(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], const char *configured,
                                      struct hmac_key *ret_key);
 
+/* The second key of URL_SIGNING_KEY ("new,old"), which verifies and signs nothing. False: there is none. */
+bool signed_url_older_key(const char *configured, struct hmac_key *ret_key);
 /* When a URL of ttl_s seconds expires: whole seconds, rounded up. */
 int64_t signed_url_expiry(int64_t ttl_s, int64_t now_ms);
 /* Appends the URL. base: what stands before "/api": an origin, a path, or "". expires_at_ms: of signed_url_expiry.

@@ -222,6 +222,54 @@ static enum err store_business(struct db *db, const uint8_t *secrets_key, const 
                 text_or_null(b->base_url));
 }
 
+/* True: the column does not open with the key alone. */
+static bool needs_seal(const uint8_t *secrets_key, int64_t id, const char *column, struct str sealed) {
+  struct buf bound CLEANUP(buf_done) = BUF_INIT(BOUND_MAX);
+  struct buf plain CLEANUP(wipe_buf) = BUF_INIT(SEALED_MAX);
+  return sealed.p && buf_addf(&bound, "business:%lld:%s", (long long)id, column) == OK &&
+         secret_open_strictly(secrets_key, buf_str(&bound), sealed, &plain) == ERR_CORRUPT;
+}
+
+/* Sets the ids of the businesses of this part whose secrets need another seal. */
+static enum err reseal_find(struct db *db, const uint8_t *secrets_key, int64_t *after, int64_t *ids, size_t *ret_count,
+                            bool *ret_more) {
+  static const char *const columns[] = {"token_1", "token_2", "api_secret"};
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  int seen = 0;
+  enum err e;
+  *ret_count = 0;
+  TRY(db_query(db, &q,
+               "select business_id, token_1, token_2, api_secret from businesses"
+               " where business_id > ?1 order by business_id limit ?2",
+               DB_INT(*after), DB_INT(BUSINESSES_RESEAL_MAX)));
+  for (; (e = db_next(&q)) == OK; seen++) {
+    int64_t id = db_int(&q, 0);
+    bool needed = false;
+    for (int i = 0; i < (int)COUNT_OF(columns); i++)
+      needed = needed || needs_seal(secrets_key, id, columns[i], db_text(&q, 1 + i));
+    if (needed) ids[(*ret_count)++] = id;
+    *after = id;
+  }
+  *ret_more = seen == BUSINESSES_RESEAL_MAX;
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err businesses_reseal(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t *after, int64_t *resealed,
+                           bool *ret_more) {
+  int64_t ids[BUSINESSES_RESEAL_MAX];
+  size_t count;
+  TRY(reseal_find(db, secrets_key, after, ids, &count, ret_more));
+  for (size_t i = 0; i < count; i++) {
+    struct business b CLEANUP(business_done) = {0};
+    enum err e = businesses_get(db, secrets_key, ids[i], &b);
+    if (e == ERR_NOT_FOUND || e == ERR_CORRUPT) continue; /* removed; or sealed with a third key: check tells of it */
+    TRY(e);
+    TRY(store_business(db, secrets_key, &b));
+    ++*resealed;
+  }
+  return OK;
+}
+
 static enum err insert_business(struct db *db, int64_t id, int64_t *ret_id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,

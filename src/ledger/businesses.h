@@ -64,6 +64,11 @@ typedef enum err businesses_each_fn(void *arg, const struct business *business);
 /* Calls fn with each business that is not purged, in order of id. The business is valid during the call only. */
 CHECKED enum err businesses_each(struct db *db, const uint8_t *secrets_key, bool removed_too, businesses_each_fn *fn,
                                  void *arg);
+/* Seals again what of at most BUSINESSES_RESEAL_MAX businesses after *after only the older key opens (secret_set_older_key).
+ * *after: where the next part begins. *resealed grows by the businesses that were written. Adds no change. */
+enum { BUSINESSES_RESEAL_MAX = 100 };
+CHECKED enum err businesses_reseal(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t *after,
+                                   int64_t *resealed, bool *ret_more);
 /* The smallest id greater than `after`, including removed and purged businesses. ERR_NOT_FOUND: there is none. */
 CHECKED enum err businesses_next(struct db *db, int64_t after, int64_t *ret_id);
 /* The business with that account that is not removed and has the lowest id. ERR_NOT_FOUND. */

@@ -24,12 +24,24 @@ static void wipe_buf(struct buf *b) {
   buf_done(b);
 }
 
-static enum err secrets_key_decode(struct str text, uint8_t ret_key[SECRET_KEY_SIZE]) {
-  while (text.n > 0 && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r')) text.n--;
+static enum err secrets_key_decode_one(struct str text, uint8_t ret_key[SECRET_KEY_SIZE]) {
   struct buf bytes CLEANUP(wipe_buf) = BUF_INIT(FILE_MAX);
   TRY(base64_decode(&bytes, str_trim(text)));
   if (bytes.n != SECRET_KEY_SIZE) return ERR_INVALID;
   for (size_t i = 0; i < SECRET_KEY_SIZE; i++) ret_key[i] = (uint8_t)bytes.p[i];
+  return OK;
+}
+
+/* One key, or two with a comma between: the second opens what it sealed and seals nothing. */
+static enum err secrets_key_decode(struct str text, uint8_t ret_key[SECRET_KEY_SIZE]) {
+  struct str first, second;
+  uint8_t older[SECRET_KEY_SIZE];
+  while (text.n > 0 && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r')) text.n--;
+  bool is_two = str_cut(text, ',', &first, &second);
+  if (is_two) TRY(secrets_key_decode_one(second, older));
+  TRY(secrets_key_decode_one(first, ret_key));
+  secret_set_older_key(is_two ? older : NULL);
+  secret_wipe(older, sizeof(older));
   return OK;
 }
 

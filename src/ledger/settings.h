@@ -16,5 +16,7 @@ CHECKED enum err settings_get(struct db *db, const uint8_t *secrets_key, const c
 /* Stores value unless the setting exists, encrypted if secrets_key is given. Appends the stored value to ret_winner. */
 CHECKED enum err settings_put_if_absent(struct db *db, const uint8_t *secrets_key, const char *name, struct str value,
                                         struct buf *ret_winner);
+/* Seals the setting again if only the older key opens it (secret_set_older_key). OK if there is none. */
+CHECKED enum err settings_reseal(struct db *db, const uint8_t *secrets_key, const char *name);
 /* Stores value, and replaces an existing one. */
 CHECKED enum err settings_put(struct db *db, const uint8_t *secrets_key, const char *name, struct str value);

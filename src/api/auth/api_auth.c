@@ -136,7 +136,10 @@ static enum err subject_of_url(const struct api_request *req, struct str id, str
   const struct api_loop *l = req->loop;
   struct signed_url_bearer bearer;
   struct session row = {.key_id = 0};
-  TRY(signed_url_verify(&l->api->url_key, id, query, clock_now_ms(), &bearer));
+  enum err signature = signed_url_verify(&l->api->url_key, id, query, clock_now_ms(), &bearer);
+  if (signature == ERR_DENIED && l->api->has_older_url_key)
+    signature = signed_url_verify(&l->api->older_url_key, id, query, clock_now_ms(), &bearer);
+  TRY(signature);
   if (!access_find_business(l->access, bearer.business_id)) return ERR_DENIED; /* (2) */
   struct subject s = {.kind = SUBJECT_URL,
                       .role = ACCESS_VIEWER,

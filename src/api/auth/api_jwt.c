@@ -40,6 +40,7 @@ struct jwt {
   EVP_PKEY *key;          /* RS256, ES256 */
   EVP_MD *sha256;
   char *issuer, *audience; /* NULL: not checked */
+  struct jwt *older;       /* during a rotation: its key verifies too; NULL: none */
 };
 
 const char *jwt_reason_text(enum jwt_reason reason) {
@@ -131,6 +132,7 @@ enum err jwt_new(const struct jwt_settings *settings, struct buf *ret_problem, s
 
 struct jwt *jwt_free(struct jwt *j) {
   if (!j) return NULL;
+  j->older = jwt_free(j->older);
   hmac_key_wipe(&j->secret);
   EVP_PKEY_free(j->key);
   EVP_MD_free(j->sha256);
@@ -155,24 +157,56 @@ static enum err jwt_read_key_file(const char *path, struct buf *b) {
   }
 }
 
-enum err jwt_from_conf(const struct conf *conf, struct buf *ret_problem, struct jwt **ret_jwt) {
-  struct buf pem CLEANUP(buf_done) = BUF_INIT(2 * PEM_FILE_MAX);
-  if (!conf->jwt_secret && !conf->jwt_public_key_file) {
-    *ret_jwt = NULL;
-    return OK;
-  }
-  enum err e = conf->jwt_public_key_file ? jwt_read_key_file(conf->jwt_public_key_file, &pem) : OK;
+static enum err jwt_of_file(struct jwt_settings *settings, struct str path, struct buf *pem, struct buf *ret_problem,
+                            struct jwt **ret_jwt) {
+  char text[4096];
+  enum err e = str_copy(text, sizeof(text), path);
+  if (e == OK) e = jwt_read_key_file(text, pem);
   if (e == ERR_DENIED)
     return problem_text_set(ret_problem, ERR_INVALID,
                             "JWT_PUBLIC_KEY_FILE: the file can't be read, or others can write it (chmod 644 it)");
   if (e != OK)
     return problem_text_set(ret_problem, ERR_INVALID,
                             "JWT_PUBLIC_KEY_FILE: the file can't be read, or is empty or too large");
-  struct jwt_settings settings = {.secret = str_from(conf->jwt_secret),
-                                  .public_key_pem = buf_str(&pem),
-                                  .issuer = str_from(conf->jwt_issuer),
-                                  .audience = str_from(conf->jwt_audience)};
-  return jwt_new(&settings, ret_problem, ret_jwt);
+  settings->public_key_pem = buf_str(pem);
+  return jwt_new(settings, ret_problem, ret_jwt);
+}
+
+/* Both keys of a setting that has two, "new,old". */
+static enum err jwt_of_files(struct jwt_settings *settings, const char *paths, struct buf *ret_problem,
+                             struct jwt **ret_jwt) {
+  struct buf pem CLEANUP(buf_done) = BUF_INIT(2 * PEM_FILE_MAX);
+  struct buf older CLEANUP(buf_done) = BUF_INIT(2 * PEM_FILE_MAX);
+  struct jwt *j CLEANUP(jwt_free_) = NULL;
+  struct str first, second;
+  bool is_two = str_cut(str_from(paths), ',', &first, &second);
+  TRY(jwt_of_file(settings, is_two ? str_trim(first) : str_from(paths), &pem, ret_problem, &j));
+  if (is_two) TRY(jwt_of_file(settings, str_trim(second), &older, ret_problem, &j->older));
+  *ret_jwt = TAKE(j);
+  return OK;
+}
+
+static enum err jwt_of_secrets(struct jwt_settings *settings, const char *secrets, struct buf *ret_problem,
+                               struct jwt **ret_jwt) {
+  struct jwt *j CLEANUP(jwt_free_) = NULL;
+  struct str older;
+  secret_split(secrets, JWT_SECRET_MIN, &settings->secret, &older);
+  TRY(jwt_new(settings, ret_problem, &j));
+  settings->secret = older;
+  if (older.n) TRY(jwt_new(settings, ret_problem, &j->older));
+  *ret_jwt = TAKE(j);
+  return OK;
+}
+
+enum err jwt_from_conf(const struct conf *conf, struct buf *ret_problem, struct jwt **ret_jwt) {
+  struct jwt_settings settings = {.issuer = str_from(conf->jwt_issuer), .audience = str_from(conf->jwt_audience)};
+  if (conf->jwt_secret && conf->jwt_public_key_file)
+    return problem_text_set(ret_problem, ERR_INVALID,
+                            "JWT_SECRET and JWT_PUBLIC_KEY_FILE are both set: a token has one key");
+  if (conf->jwt_public_key_file) return jwt_of_files(&settings, conf->jwt_public_key_file, ret_problem, ret_jwt);
+  if (conf->jwt_secret) return jwt_of_secrets(&settings, conf->jwt_secret, ret_problem, ret_jwt);
+  *ret_jwt = NULL;
+  return OK;
 }
 
 /* ---- the signature ---- */
@@ -337,7 +371,8 @@ static enum jwt_reason jwt_check_claims(const struct jwt *j, const json_t *claim
   return JWT_OK;
 }
 
-enum jwt_reason jwt_verify(const struct jwt *j, struct str token, int64_t now_ms, struct jwt_claims *ret_claims) {
+static enum jwt_reason jwt_verify_with(const struct jwt *j, struct str token, int64_t now_ms,
+                                       struct jwt_claims *ret_claims) {
   json_t *claims CLEANUP(json_free) = NULL;
   struct jwt_claims read;
   struct jwt_parts jwt_parts;
@@ -348,5 +383,12 @@ enum jwt_reason jwt_verify(const struct jwt *j, struct str token, int64_t now_ms
   if (reason == JWT_OK) reason = jwt_read_object(jwt_parts.claims, JWT_BAD_CLAIMS, &claims); /* (2) */
   if (reason == JWT_OK) reason = jwt_check_claims(j, claims, now_ms, &read);
   if (reason == JWT_OK) *ret_claims = read;
+  return reason;
+}
+
+enum jwt_reason jwt_verify(const struct jwt *j, struct str token, int64_t now_ms, struct jwt_claims *ret_claims) {
+  enum jwt_reason reason = jwt_verify_with(j, token, now_ms, ret_claims);
+  if (j->older && (reason == JWT_BAD_SIGNATURE || reason == JWT_WRONG_ALGORITHM))
+    return jwt_verify_with(j->older, token, now_ms, ret_claims);
   return reason;
 }

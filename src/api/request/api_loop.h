@@ -83,7 +83,8 @@ struct api {
   struct proxies *proxies;
   struct origins *origins;
   struct jwt *jwt; /* NULL: no JWT is accepted */
-  struct hmac_key url_key;
+  struct hmac_key url_key, older_url_key;
+  bool has_older_url_key; /* it verifies too */
   struct cookie_rules *cookie;
   struct page_files *page;
   struct credentials *credentials;

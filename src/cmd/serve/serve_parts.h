@@ -81,6 +81,10 @@ struct serve {
   struct changes_trimmer changes_trimmer;
   bool more_sessions_to_trim; /* these two belong to the writer's thread */
   bool more_urls_to_trim;
+  struct {
+    int64_t after, count;
+    bool more;
+  } reseal;                      /* the writer's thread's */
   atomic_bool is_indexing_calls; /* calls_upkeep runs; the three members below belong to the writer's thread */
   struct calls_upkeep calls_upkeep;
   bool more_of_calls;
@@ -131,5 +135,7 @@ CHECKED int serve_build_admin(struct serve *s);
 
 /* serve_changes.c: passes changes on, on the changes thread */
 CHECKED enum err serve_follow_changes(struct serve *s);
+/* serve_reseal.c: seals secrets anew during a rotation of SECRETS_KEY */
+void serve_reseal(struct serve *s);
 /* serve_business.c: adds or updates the business of TWILIO_ACCOUNT_SID. Returns an exit code. */
 CHECKED int serve_keep_business(struct serve *s);

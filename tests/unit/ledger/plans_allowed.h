@@ -81,6 +81,8 @@
      "a business has at most SESSIONS_PER_BUSINESS_MAX"},
     {"from urls u indexed by urls_newest", "SEARCH u USING INDEX urls_newest",
      "the newest ?5; a business has at most URLS_PER_BUSINESS_MAX, and expired ones are deleted every minute"},
+    {"where business_id > ?1 order by business_id limit ?2", "SEARCH businesses USING INTEGER PRIMARY KEY",
+     "the next ?2"},
     {"where digest between ?1 and ?2", "SEARCH", "the digest that begins with an id of 64 bits"},
     {"from urls indexed by urls_expiry where expires_at <= ?1 limit ?2", "SEARCH urls USING COVERING INDEX urls_expiry",
      "the first ?2"},

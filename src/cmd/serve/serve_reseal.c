@@ -1,0 +1,32 @@
+/* serve_reseal.c - during a rotation of SECRETS_KEY: seals with the new key what only the older one opens, in parts, once after
+ * the start. When "Secrets re-encrypted" is logged, the older key is needed no more. */
+#include "base/log.h"
+#include "cmd/serve/serve_parts.h"
+#include "ledger/businesses.h"
+#include "ledger/settings.h"
+
+static enum err reseal_run(struct db *db, void *arg) {
+  struct serve *s = arg;
+  if (!s->reseal.after) TRY(settings_reseal(db, s->app.secrets_key, "url_signing_key"));
+  return businesses_reseal(db, s->app.secrets_key, &s->reseal.after, &s->reseal.count, &s->reseal.more);
+}
+
+static void reseal_done(void *arg, enum err e) {
+  const struct serve *s = arg;
+  if (e == OK)
+    log_info("Secrets re-encrypted", LOG_INT("businesses", s->reseal.count));
+  else
+    log_warn("Could not re-encrypt secrets", LOG_ERR(e));
+}
+
+void serve_reseal(struct serve *s) {
+  const struct db_job job = {.name = METRIC_JOB_OTHER,
+                             .class = DB_CLASS_UPKEEP,
+                             .run = reseal_run,
+                             .done = reseal_done,
+                             .arg = s,
+                             .more = &s->reseal.more};
+  if (!secret_has_older_key()) return;
+  enum err e = db_writer_submit(s->writer, job);
+  if (e != OK) reseal_done(s, e);
+}
