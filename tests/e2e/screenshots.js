@@ -26,7 +26,7 @@ async function play(page, row) {
   await sounds(page)
   await page.locator('.seek-wave').waitFor()
   // Far enough that the played part is seen, and still.
-  await pressAt(page, page.getByRole('slider').first(), 0.38)
+  await pressAt(page, page.locator('.seek'), 0.38)
   await page.waitForFunction(() => document.querySelector('audio').currentTime > 5)
 }
 
