@@ -10,7 +10,8 @@
  *                  of the filter, which are sorted
  *
  * Invariants
- *  (1) A source's rows are counted in its index before it is chosen, up to few_rows + 1. The others are conditions.
+ *  (1) A source's rows are counted in its index before it is chosen, up to few_rows + 1, unless it is the only one for an order
+ *      by time. The others are conditions.
  *  (2) An order by duration reads all rows of a source that has few. Where all have many, a walk in the list's order meets
  *      matching rows soon.
  *  (3) While an upgrade has yet to add calls to call_facets, an order by duration does not rely on it. */
@@ -43,6 +44,17 @@ static enum err count_rows(struct list_query *a, struct statement *s, int64_t *r
   TRY(db_next(&q));
   *ret_count = db_int(&q, 0);
   return OK;
+}
+
+/* True: *ret_facet is the only one that the filter has, so nothing has to be counted. */
+static bool has_one_facet(const struct calls_filter *f, enum facet *ret_facet) {
+  int count = 0;
+  for (enum facet facet = 0; facet < FACET_COUNT_; facet++) {
+    if (!facet_value(f, facet).n) continue;
+    *ret_facet = facet;
+    count++;
+  }
+  return count == 1 && !has_durations(f);
 }
 
 /* The facet with the fewest rows; FACET_COUNT_: the filter has none. */
@@ -154,6 +166,7 @@ enum err list_source_facets(struct list_query *a, int64_t other, bool *ret_done)
   bool building;
   *ret_done = true;
   TRY(facets_are_being_built(a, &building));
+  if (!sorts_by_duration(f) && other > few_rows(f) && has_one_facet(f, &facet)) return list_source_facet(a, facet);
   TRY(choose_facet(a, &facet, &rows)); /* (1) */
   if (rows == 0) return OK;            /* no call has that agent, number or tag */
   if (sorts_by_duration(f) && !building && rows > few_rows(f) && other > few_rows(f))
