@@ -88,10 +88,10 @@ static enum err accounts_read_each_id(struct db_rows *q, accounts_each_fn *fn, v
 #define TRIALS_DUE                                                                                       \
   " (select business_id as id from (select business_id from businesses indexed by businesses_trials"     \
   "   where auth_failed_at is not null and removed_at is null and trial_idle is null"                    \
-  "    and auth_trial_at is null limit ?2)"                                                              \
+  "    and auth_trial_at is null limit ?2) never"                                                        \
   "  union all select business_id from (select business_id from businesses indexed by businesses_trials" \
   "   where auth_failed_at is not null and removed_at is null and trial_idle is null"                    \
-  "    and auth_trial_at <= ?1 order by auth_trial_at limit ?2)) due"
+  "    and auth_trial_at <= ?1 order by auth_trial_at limit ?2) before_now) due"
 
 /* A trial can be made of a failed recording (?3: its code), and nothing is queued that will be the trial. */
 #define MAY_BE_TRIED                                                                \
@@ -104,8 +104,8 @@ static enum err bring_trials_forward(struct db *db, int64_t now, int limit) {
   return db_run(db,
                 "update businesses set auth_trial_at = ?1 where business_id in ("
                 " select business_id from businesses indexed by businesses_stopped"
-                " where auth_failed_at is not null and removed_at is null and auth_trial_at > ?1 + ?2 limit ?3)",
-                DB_INT(now), DB_INT(ACCOUNT_TRIAL_MS), DB_INT(limit));
+                " where auth_failed_at is not null and removed_at is null and auth_trial_at > ?2 limit ?3)",
+                DB_INT(now), DB_INT(now + ACCOUNT_TRIAL_MS), DB_INT(limit));
 }
 
 static enum err leave_idle_trials_out(struct db *db, int64_t now, int limit, struct str error_code) {

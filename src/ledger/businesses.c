@@ -118,7 +118,7 @@ enum err businesses_each(struct db *db, const uint8_t *secrets_key, bool removed
                          void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "select " BUSINESS_COLUMNS " from businesses where purged_at is null and (?1 or removed_at is null)"
+               "select " BUSINESS_COLUMNS " from businesses where purged_at is null and (removed_at is null or ?1 <> 0)"
                " order by business_id",
                DB_INT(removed_too)));
   enum err e;
@@ -172,8 +172,10 @@ static enum err edit_numbers(struct db *db, int64_t id, const struct business_ed
   TRY(db_run(db, "delete from business_numbers where business_id = ?1", DB_INT(id)));
   for (size_t i = 0; i < edit->number_count; i++) {
     if (!is_e164(edit->numbers[i])) return ERR_INVALID;
-    TRY(db_run(db, "insert or ignore into business_numbers (business_id, number) values (?1, ?2)", DB_INT(id),
-               DB_TEXT(edit->numbers[i])));
+    TRY(db_run(db,
+               "insert into business_numbers (business_id, number) values (?1, ?2)"
+               " on conflict (business_id, number) do nothing",
+               DB_INT(id), DB_TEXT(edit->numbers[i])));
   }
   return OK;
 }
@@ -272,9 +274,13 @@ enum err businesses_reseal(struct db *db, const uint8_t secrets_key[SECRET_KEY_S
 
 static enum err insert_business(struct db *db, int64_t id, int64_t *ret_id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "insert into businesses (business_id, name, created_at) values (?1, '', ?2) returning business_id",
-               id > 0 ? DB_INT(id) : DB_NULL, DB_INT(db_now_ms(db))));
+  if (id > 0)
+    TRY(db_query(db, &q,
+                 "insert into businesses (business_id, name, created_at) values (?1, '', ?2) returning business_id",
+                 DB_INT(id), DB_INT(db_now_ms(db))));
+  else
+    TRY(db_query(db, &q, "insert into businesses (name, created_at) values ('', ?1) returning business_id",
+                 DB_INT(db_now_ms(db))));
   TRY(db_next(&q));
   *ret_id = db_int(&q, 0);
   return OK;
@@ -372,7 +378,9 @@ static enum err purge_access(struct db *db, int64_t id, int limit, bool *ret_lef
 
 enum err businesses_purge(struct db *db, int64_t id, int limit, bool *ret_left) {
   TRY(may_purge(db, id));
-  TRY(db_run(db, "delete from recordings where rowid in (select rowid from recordings where business_id = ?1 limit ?2)",
+  TRY(db_run(db,
+             "delete from recordings where business_id = ?1"
+             " and recording_sid in (select recording_sid from recordings where business_id = ?1 limit ?2)",
              DB_INT(id), DB_INT(limit)));
   int64_t room = limit - db_changed(db);
   TRY(db_run(db,

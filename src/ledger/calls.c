@@ -81,7 +81,8 @@ static enum err calls_write_row(struct db *db, const struct call *c, struct str 
       " direction, from_number, to_number, caller_name, status, duration_s, earliest_at, started_at, ended_at,"
       " first_seen_at, sort_at, fields, document_id)"
       " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
-      " on conflict do update set parent_call_sid = ?3, top_sid = ?4, account_sid = ?5, provider_direction = ?6,"
+      " on conflict (business_id, call_sid) do update set parent_call_sid = ?3, top_sid = ?4, account_sid = ?5, "
+      "provider_direction = ?6,"
       " direction = ?7, from_number = ?8, to_number = ?9, caller_name = ?10, status = ?11, duration_s = ?12,"
       " earliest_at = ?13, started_at = ?14, ended_at = ?15, first_seen_at = ?16, sort_at = ?17, fields = ?18,"
       " document_id = ?19",
@@ -158,8 +159,8 @@ static enum err set_agent(struct db *db, int64_t business_id, struct str call_si
 
 enum err calls_set_host(struct db *db, int64_t business_id, struct str call_sid, const struct calls_host *host) {
   TRY(db_run(db,
-             "update calls set ref = case when ?3 then ?4 else ref end,"
-             " metadata = case when ?5 then ?6 else metadata end, tags = case when ?7 then ?8 else tags end"
+             "update calls set ref = case when ?3 <> 0 then ?4 else ref end,"
+             " metadata = case when ?5 <> 0 then ?6 else metadata end, tags = case when ?7 <> 0 then ?8 else tags end"
              " where business_id = ?1 and call_sid = ?2",
              DB_INT(business_id), DB_TEXT(call_sid), DB_INT(!!host->ref), host_value(host->ref),
              DB_INT(!!host->metadata), host_value(host->metadata), DB_INT(!!host->tags), host_value(host->tags)));

@@ -26,6 +26,7 @@
  *      TREE_SPAN_MS older than the page's last key. */
 #include "ledger/calls_list.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/fold.h"
@@ -84,17 +85,24 @@ static enum err list_query_set_digits(struct list_query *a, struct str search) {
   return buf_add(&a->digits, digits);
 }
 
+static void list_query_add_sid(struct list_query *a, struct str sid) {
+  struct sid_range *r = &a->sid[a->sid_count++];
+  memcpy(r->from, sid.p, sid.n);
+  memcpy(r->before, sid.p, sid.n);
+  r->before[sid.n] = '\x7f'; /* greater than all characters of SIDs */
+}
+
 /* Adds the search as written, and with its first two letters in capitals. */
 static void list_query_set_sids(struct list_query *a, struct str search) {
   if (search.n >= SID_SIZE) return;
   for (size_t i = 0; i < search.n; i++)
     if (!is_letter(search.p[i]) && !is_digit(search.p[i]) && search.p[i] != '-') return;
-  a->sid[a->sid_count++] = search;
+  list_query_add_sid(a, search);
   if (!is_letter(search.p[0]) || !is_letter(search.p[1])) return;
-  memcpy(a->sid_text, search.p, search.n);
-  for (size_t i = 0; i < 2; i++) a->sid_text[i] = (char)(a->sid_text[i] & ~0x20);
-  struct str capital = str_of(a->sid_text, search.n);
-  if (!str_eq(capital, search)) a->sid[a->sid_count++] = capital;
+  char capital[SID_SIZE];
+  memcpy(capital, search.p, search.n);
+  for (size_t i = 0; i < 2; i++) capital[i] = (char)(capital[i] & ~0x20);
+  if (!str_eq(str_of(capital, search.n), search)) list_query_add_sid(a, str_of(capital, search.n));
 }
 
 static enum err list_query_set_search(struct list_query *a) {
@@ -106,6 +114,8 @@ static enum err list_query_set_search(struct list_query *a) {
   a->by_text = true;
   TRY(list_query_set_digits(a, search));
   a->is_short = a->digits.n > 0 && a->digits.n < SEARCH_LEAST;
+  if (a->is_short)
+    (void)snprintf(a->contains, sizeof(a->contains), "%%%.*s%%", (int)a->digits.n, a->digits.p); /* fits */
   if (!a->is_pair) list_query_set_sids(a, search);
   return OK;
 }
@@ -114,12 +124,10 @@ static enum err list_query_set_search(struct list_query *a) {
 
 /* Appends: the SID in `column` begins with a->sid[i]. */
 static enum err sql_add_sid_range(struct statement *s, const struct list_query *a, size_t i, const char *column) {
-  static const struct str past = {"\x7f", 1}; /* greater than all characters of SIDs */
   TRY(buf_addf(&s->sql, "(%s >= ", column));
-  TRY(sql_add_value(s, "", DB_TEXT(a->sid[i]), ""));
+  TRY(sql_add_value(s, "", DB_TEXT(str_from(a->sid[i].from)), ""));
   TRY(buf_addf(&s->sql, " and %s < ", column));
-  TRY(sql_add_value(s, "", DB_TEXT(a->sid[i]), " || "));
-  return sql_add_value(s, "", DB_TEXT(past), ")");
+  return sql_add_value(s, "", DB_TEXT(str_from(a->sid[i].before)), ")");
 }
 
 static enum err sql_add_sid_ranges(struct statement *s, const struct list_query *a, const char *column) {
@@ -154,9 +162,9 @@ static const char *walk_index(const struct calls_filter *f, bool unrecorded) {
 /* Appends: a leg's number contains the search's one or two digits. */
 static enum err sql_add_short(struct statement *s, const struct list_query *a) {
   TRY(sql_add(s, " and exists (select 1 from " LEGS_OF_C));
-  TRY(sql_add_value(s, " and ((instr(l.from_number, ", DB_TEXT(buf_str(&a->digits)),
-                    ") > 0 and l.from_number not in (" WITHHELD_NUMBERS "))"));
-  return sql_add_value(s, " or instr(l.to_number, ", DB_TEXT(buf_str(&a->digits)), ") > 0))");
+  struct db_value pattern = DB_TEXT(str_from(a->contains));
+  TRY(sql_add_value(s, " and ((l.from_number like ", pattern, " and l.from_number not in (" WITHHELD_NUMBERS "))"));
+  return sql_add_value(s, " or l.to_number like ", pattern, "))");
 }
 
 static enum err list_source_walk(struct list_query *a, enum walk walk) {
@@ -333,7 +341,7 @@ static enum err count_is_few(struct list_query *a, bool *ret_few) {
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(sql_add(&s, "select count(*) from (select 1 from ("));
   TRY(sql_add_calls_with_sid(&s, a));
-  TRY(sql_add_value(&s, ") limit ", DB_INT(FEW_MAX + 1), ")"));
+  TRY(sql_add_value(&s, ") found limit ", DB_INT(FEW_MAX + 1), ") few"));
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(statement_query(&s, a->db, &q));
   TRY(db_next(&q));
@@ -356,7 +364,7 @@ static enum err list_source_few(struct list_query *a) {
         DB_INT(a->business_id), ""));
   TRY(sql_add(&s, ") select c.sort_at, c.call_sid, " DURATION_OF_C
                   " from (select distinct sid from rows) w cross join calls c"));
-  TRY(sql_add_value(&s, " on c.call_sid = w.sid and c.business_id = ", DB_INT(a->business_id), " where 1"));
+  TRY(sql_add_value(&s, " on c.call_sid = w.sid and c.business_id = ", DB_INT(a->business_id), " where true"));
   if (!a->filter->all_legs) TRY(sql_add(&s, " and +c.top_sid = c.call_sid"));
   TRY(sql_add_filters_and_order(&s, a, false));
   return list_query_collect(a, &s);

@@ -39,7 +39,7 @@ static enum err sql_add_facet_rows(struct statement *s, const struct list_query 
 
 static enum err count_rows(struct list_query *a, struct statement *s, int64_t *ret_count) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(sql_add_value(s, " limit ", DB_INT(few_rows(a->filter) + 1), ")"));
+  TRY(sql_add_value(s, " limit ", DB_INT(few_rows(a->filter) + 1), ") few"));
   TRY(statement_query(s, a->db, &q));
   TRY(db_next(&q));
   *ret_count = db_int(&q, 0);
@@ -91,7 +91,7 @@ static enum err list_source_facet(struct list_query *a, enum facet facet) {
   TRY(sql_add_facet_rows(&s, a, facet));
   TRY(sql_add(&s, ") f"));
   TRY(sql_add_rows_of_f(&s, a, facet));
-  TRY(sql_add(&s, " where 1"));
+  TRY(sql_add(&s, " where true"));
   if (!f->all_legs) TRY(sql_add(&s, " and +c.top_sid = c.call_sid"));
   TRY(sql_add_filters(&s, f, false));
   TRY(sql_add_place_order(&s, f, "f.sort_at"));
@@ -134,7 +134,7 @@ static enum err list_source_duration(struct list_query *a) {
   TRY(sql_add_lengths(&s, a));
   TRY(sql_add_after_f(&s, f));
   TRY(sql_add(&s, ") f cross join calls c on c.call_sid = f.call_sid"));
-  TRY(sql_add_value(&s, " and c.business_id = ", DB_INT(a->business_id), " where 1"));
+  TRY(sql_add_value(&s, " and c.business_id = ", DB_INT(a->business_id), " where true"));
   TRY(sql_add_filters(&s, f, false));
   TRY(buf_addf(&s.sql, " order by f.duration_s%s, f.sort_at%s, f.call_sid%s", down, down, down));
   TRY(sql_add_value(&s, " limit ", DB_INT(a->needed), ""));
@@ -146,7 +146,7 @@ static enum err list_source_lengths(struct list_query *a) {
   TRY(sql_add(&s, "select c.sort_at, c.call_sid, " DURATION_OF_C " from (select * from "));
   TRY(sql_add_lengths(&s, a));
   TRY(sql_add(&s, ") f cross join calls c on c.call_sid = f.call_sid"));
-  TRY(sql_add_value(&s, " and c.business_id = ", DB_INT(a->business_id), " where 1"));
+  TRY(sql_add_value(&s, " and c.business_id = ", DB_INT(a->business_id), " where true"));
   TRY(sql_add_filters_and_order(&s, a, false));
   return list_query_collect(a, &s);
 }

@@ -46,18 +46,23 @@ CHECKED enum err key_list_add(struct key_list *l, const struct calls_key *key);
 
 /* ---- the query ---- */
 
+/* from <= SID < before: the SIDs that begin with `from`. */
+struct sid_range {
+  char from[SID_SIZE], before[SID_SIZE + 1];
+};
+
 struct list_query {
   struct db *db;
   int64_t business_id;
   const struct calls_filter *filter;
-  size_t needed;     /* keys that the page needs from each source */
-  struct buf digits; /* of the search, without leading zeros; empty: don't search numbers */
-  bool is_short;     /* SHORT is a source: the index has no terms of one or two digits */
-  bool by_text;      /* TEXT is a source */
-  bool is_pair;      /* the search has two letters: no trigram, and the beginning of too many SIDs */
-  struct str sid[2]; /* the search as the beginning of a SID, in one or two spellings */
+  size_t needed;           /* keys that the page needs from each source */
+  struct buf digits;       /* of the search, without leading zeros; empty: don't search numbers */
+  bool is_short;           /* SHORT is a source: the index has no terms of one or two digits */
+  bool by_text;            /* TEXT is a source */
+  bool is_pair;            /* the search has two letters: no trigram, and the beginning of too many SIDs */
+  struct sid_range sid[2]; /* the search as the beginning of a SID, in one or two spellings */
   size_t sid_count;
-  char sid_text[SID_SIZE];
+  char contains[8]; /* a pattern: one or two digits anywhere (SHORT) */
   struct key_list keys;
 };
 

@@ -28,10 +28,10 @@ static enum err add_json_keys(struct buf *json, const struct calls_key *keys, si
 static enum err query_tree_sizes(struct db *db, int64_t business_id, struct str keys, struct db_rows *q) {
   return db_query(db, q,
                   "select place, (select count(*) from (" TREE_LEGS
-                  " limit ?3)), (select count(*) from"
+                  " limit ?3) legs), (select count(*) from"
                   "  (select 1 from (" TREE_LEGS
                   " limit ?3) l cross join recordings r indexed by recordings_call"
-                  "   on r.business_id = ?1 and r.call_sid = l.call_sid limit ?3))"
+                  "   on r.business_id = ?1 and r.call_sid = l.call_sid limit ?3) found)"
                   " from (select t.top_sid as sid, min(page.key) as place from json_each(?2) page"
                   "  cross join calls t on t.business_id = ?1 and t.call_sid = page.value group by 1 order by 2) tops",
                   DB_INT(business_id), DB_TEXT(keys), DB_INT(CALLS_LIST_LEGS_MAX + 1));
@@ -102,7 +102,7 @@ static enum err list_related_of_child(struct db *db, int64_t business_id, const 
       "   on k.business_id = ?1 and k.parent_call_sid = own.sid"
       "  union select call_sid from (" FIRST_CHILD(
           "k.call_sid",
-          "(select top from own)") "))"
+          "(select top from own)") ") child)"
                                    " select " CALL_COLUMNS
                                    " from related cross join calls c on c.business_id = ?1 and c.call_sid = related.sid"
                                    " order by c.call_sid = ?2 desc, c.call_sid = c.top_sid desc, c.sort_at, c.call_sid "

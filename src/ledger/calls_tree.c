@@ -72,7 +72,7 @@ static enum err mark_parent(struct db *db, int64_t business_id, struct str call_
   return db_run(db,
                 "insert into call_moves (business_id, call_sid, after_sid) select ?1, ?2, '' where exists (select 1"
                 " from calls indexed by calls_parent where business_id = ?1 and parent_call_sid = ?2)"
-                " on conflict do update set after_sid = ''",
+                " on conflict (business_id, call_sid) do update set after_sid = ''",
                 DB_INT(business_id), DB_TEXT(call_sid));
 }
 

@@ -1,18 +1,23 @@
 /* nodes.c - see nodes.h. */
 #include "ledger/nodes.h"
 
+static struct db_value text_or_null(const char *s) {
+  return s[0] ? DB_TEXT(str_from(s)) : DB_NULL;
+}
+
 enum err nodes_beat(struct db *db, const struct node *node) {
   int64_t now = db_now_ms(db);
   TRY(db_run(
       db,
       "insert into nodes (node_id, role, host, pid, works, started_at, seen_at, full_at, mark, version, address)"
-      " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?8, ?7, null), nullif(?9, 0), nullif(?10, ''), nullif(?11, ''))"
-      " on conflict (node_id) do update set role = ?2, host = ?3, pid = ?4, works = ?5, started_at = ?6, seen_at = ?7,"
-      " full_at = iif(?8, coalesce(full_at, ?7), null), mark = nullif(?9, 0),"
-      " version = nullif(?10, ''), address = nullif(?11, '')",
+      " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+      " on conflict (node_id) do update set role = excluded.role, host = excluded.host, pid = excluded.pid,"
+      " works = excluded.works, started_at = excluded.started_at, seen_at = excluded.seen_at, mark = excluded.mark,"
+      " full_at = case when excluded.full_at is not null then coalesce(nodes.full_at, excluded.full_at) end,"
+      " version = excluded.version, address = excluded.address",
       DB_TEXT(str_from(node->node_id)), DB_TEXT(str_from(node->role)), DB_TEXT(str_from(node->host)), DB_INT(node->pid),
-      DB_INT(node->works), DB_INT(node->started_at), DB_INT(now), DB_INT(node->is_full), DB_INT(node->mark),
-      DB_TEXT(str_from(node->version)), DB_TEXT(str_from(node->address))));
+      DB_INT(node->works), DB_INT(node->started_at), DB_INT(now), node->is_full ? DB_INT(now) : DB_NULL,
+      node->mark ? DB_INT(node->mark) : DB_NULL, text_or_null(node->version), text_or_null(node->address)));
   return db_run(db, "delete from nodes where abs(?1 - seen_at) > ?2", DB_INT(now), DB_INT(NODE_FORGOTTEN_MS));
 }
 
@@ -23,7 +28,7 @@ enum err nodes_leave(struct db *db, struct str node_id) {
 enum err nodes_workers(struct db *db, int64_t now, int64_t within_ms, struct nodes_workers *ret_workers) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "select count(*), count(full_at), max(full_at) from nodes where works and abs(?1 - seen_at) <= ?2",
+               "select count(*), count(full_at), max(full_at) from nodes where works <> 0 and abs(?1 - seen_at) <= ?2",
                DB_INT(now), DB_INT(within_ms)));
   TRY(db_next(&q));
   *ret_workers = (struct nodes_workers){.live = db_int(&q, 0), .full = db_int(&q, 1), .full_at = db_int(&q, 2)};

@@ -160,7 +160,8 @@ enum err recordings_get(struct db *db, int64_t business_id, struct str recording
 enum err recordings_insert(struct db *db, const struct recording *row, struct str fields) {
   TRY(db_run(db,
              "insert into recordings (business_id, recording_sid, " RECORDING_STORED_COLUMNS
-             ", fields) values (?1, ?2, " RECORDING_STORED_PARAMETERS ", ?45) on conflict do nothing",
+             ", fields) values (?1, ?2, " RECORDING_STORED_PARAMETERS
+             ", ?45) on conflict (business_id, recording_sid) do nothing",
              DB_INT(row->business_id), DB_TEXT(str_from(row->recording_sid)), ROW_VALUES(row), DB_TEXT(fields)));
   if (db_changed(db) == 0) return ERR_EXISTS;
   return changes_add(db, CHANGE_RECORDING, row->business_id, str_from(row->recording_sid));

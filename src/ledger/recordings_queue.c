@@ -4,14 +4,10 @@
  *  (1) A claim reads the first row of one index for the business (turns.h), then the first rows of two indexes for its
  *      recording: those that may be claimed now, and those that may be claimed from next_ask_at on. The one that has waited
  *      longer goes first. So the cost grows neither with businesses nor with recordings.
- *  (2) Limits count the leases of all processes on the database. */
+ *  (2) Limits count the leases of all processes on the database.
+ *  (3) A time that is further ahead than its longest wait counts as past: the clock must have jumped. */
 #include "ledger/recordings_row.h"
 #include "ledger/turns.h"
-
-/* True for a time at or before now (?1), and for one so far ahead that the clock must have jumped. */
-#define LEASE_MS_TEXT "30000"
-#define WAIT_MS_TEXT "1200000"
-_Static_assert(RECORDING_LEASE_MS == 30000 && RECORDING_BACKOFF_CAP_MS == 1200000, "as in the SQL");
 
 /* A claim changes at most this many turns besides its own: those whose time came since queue_maintain, and those that a clock
  * that went back has made due too early. */
@@ -23,18 +19,21 @@ enum { TURNS_DUE_MAX = 5, TURNS_EARLY_MAX = 5 };
 static enum err first_of_business(struct db *db, int rank, int64_t business_id, int64_t now,
                                   struct recording *ret_row) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(
-      db_query(
-          db, &q,
-          "select " RECORDING_COLUMNS " from recordings r where r.rowid = (select id from ("
-          "  select * from (select q.rowid as id, q.enqueued_at as at from recordings q indexed by recordings_claimable"
-          "   where " QUEUED " and q.next_ask_at is null order by q.enqueued_at limit 1)"
-          "  union all select * from (select q.rowid, q.next_ask_at from recordings q indexed by recordings_later"
-          "   where " QUEUED " and q.next_ask_at <= ?1 order by q.next_ask_at limit 1)"
-          "  union all select * from (select q.rowid, q.next_ask_at from recordings q indexed by recordings_later"
-          "   where " QUEUED " and q.next_ask_at > ?1 + " WAIT_MS_TEXT " order by q.next_ask_at limit 1))"
-          "  order by at limit 1)",
-          DB_INT(now), DB_INT(rank), DB_INT(business_id)));
+  TRY(db_query(
+      db, &q,
+      "select " RECORDING_COLUMNS
+      " from recordings r where r.business_id = ?3 and r.recording_sid = (select sid from ("
+      "  select * from (select q.recording_sid as sid, q.enqueued_at as since from recordings q"
+      "   indexed by recordings_claimable where " QUEUED
+      "   and q.next_ask_at is null order by q.enqueued_at limit 1) now"
+      "  union all select * from (select q.recording_sid, q.next_ask_at from recordings q indexed by recordings_later"
+      "   where " QUEUED
+      " and q.next_ask_at <= ?1 order by q.next_ask_at limit 1) later"
+      "  union all select * from (select q.recording_sid, q.next_ask_at from recordings q indexed by recordings_later"
+      "   where " QUEUED
+      " and q.next_ask_at > ?4 order by q.next_ask_at limit 1) jumped) first"
+      "  order by since limit 1)",
+      DB_INT(now), DB_INT(rank), DB_INT(business_id), DB_INT(now + RECORDING_BACKOFF_CAP_MS)));
   return recordings_read_one(&q, ret_row);
 }
 
@@ -74,14 +73,16 @@ enum err recordings_turn(struct db *db, int64_t business_id, int64_t now) {
 
 enum err recordings_lapsed(struct db *db, int64_t now, int limit, recordings_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select " RECORDING_COLUMNS " from ("
-               " select * from (select rowid as id from recordings indexed by recordings_leases"
-               "  where lease_until <= ?1 order by lease_until limit ?2)"
-               " union all select * from (select rowid from recordings indexed by recordings_leases"
-               "  where lease_until > ?1 + " LEASE_MS_TEXT " order by lease_until limit ?2)"
-               ") lapsed cross join recordings r on r.rowid = lapsed.id limit ?2",
-               DB_INT(now), DB_INT(limit)));
+  TRY(db_query(
+      db, &q,
+      "select " RECORDING_COLUMNS
+      " from ("
+      " select * from (select business_id, recording_sid from recordings indexed by recordings_leases"
+      "  where lease_until <= ?1 order by lease_until limit ?2) past"
+      " union all select * from (select business_id, recording_sid from recordings indexed by recordings_leases"
+      "  where lease_until > ?3 order by lease_until limit ?2) jumped) lapsed cross join recordings r"
+      " on r.business_id = lapsed.business_id and r.recording_sid = lapsed.recording_sid limit ?2",
+      DB_INT(now), DB_INT(limit), DB_INT(now + RECORDING_LEASE_MS)));
   return recordings_read_each(&q, fn, arg);
 }
 
@@ -89,45 +90,49 @@ enum err recordings_due(struct db *db, int64_t now, int limit, recordings_each_f
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select " RECORDING_COLUMNS " from ("
-               " select * from (select rowid as id from recordings indexed by recordings_due"
-               "  where status = 'failed' and next_retry_at <= ?1 order by next_retry_at limit ?2)"
-               " union all select * from (select rowid from recordings indexed by recordings_due"
-               "  where status = 'failed' and next_retry_at > ?1 + " WAIT_MS_TEXT " order by next_retry_at limit ?2)"
-               ") due cross join recordings r on r.rowid = due.id limit ?2",
-               DB_INT(now), DB_INT(limit)));
+               " select * from (select business_id, recording_sid from recordings indexed by recordings_due"
+               "  where status = 'failed' and next_retry_at <= ?1 order by next_retry_at limit ?2) past"
+               " union all select * from (select business_id, recording_sid from recordings indexed by recordings_due"
+               "  where status = 'failed' and next_retry_at > ?3 order by next_retry_at limit ?2) jumped) due"
+               " cross join recordings r on r.business_id = due.business_id and r.recording_sid = due.recording_sid"
+               " limit ?2",
+               DB_INT(now), DB_INT(limit), DB_INT(now + RECORDING_BACKOFF_CAP_MS)));
   return recordings_read_each(&q, fn, arg);
 }
 
 enum err recordings_demote(struct db *db, int64_t before, int limit) {
   return db_run(db,
-                "update recordings set rank = 1, version = version + 1 where rowid in ("
-                " select id from ("
-                "  select rowid as id from recordings indexed by recordings_plays"
+                "update recordings set rank = 1, version = version + 1 from ("
+                " select business_id, recording_sid from ("
+                "  select business_id, recording_sid from recordings indexed by recordings_plays"
                 "   where status = 'queued' and rank = 0 and lease_until is null and wanted_at is null"
-                "  union all select rowid from recordings indexed by recordings_plays"
-                "   where status = 'queued' and rank = 0 and lease_until is null and wanted_at < ?1)"
-                " limit ?2)",
+                "  union all select business_id, recording_sid from recordings indexed by recordings_plays"
+                "   where status = 'queued' and rank = 0 and lease_until is null and wanted_at < ?1) plays"
+                " limit ?2) play where recordings.business_id = play.business_id"
+                " and recordings.recording_sid = play.recording_sid",
                 DB_INT(before), DB_INT(limit));
 }
 
 enum err recordings_bring_forward(struct db *db, int64_t now, int limit) {
-  return db_run(db,
-                "update recordings set next_ask_at = ?1, version = version + 1 where rowid in ("
-                " select rowid from recordings indexed by recordings_asks"
-                " where status = 'queued' and lease_until is null and next_ask_at > ?1 + " WAIT_MS_TEXT " limit ?2)",
-                DB_INT(now), DB_INT(limit));
+  return db_run(
+      db,
+      "update recordings set next_ask_at = ?1, version = version + 1 from ("
+      " select business_id, recording_sid from recordings indexed by recordings_asks"
+      " where status = 'queued' and lease_until is null and next_ask_at > ?3 limit ?2) jumped"
+      " where recordings.business_id = jumped.business_id and recordings.recording_sid = jumped.recording_sid",
+      DB_INT(now), DB_INT(limit), DB_INT(now + RECORDING_BACKOFF_CAP_MS));
 }
 
 enum err recordings_next_event(struct db *db, int64_t now, int64_t *ret_at) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "select min(at) from ("
-               " select min(due_at) at from turns indexed by turns_later where due_at > 0"
+               "select min(due_at) from ("
+               " select min(due_at) as due_at from turns indexed by turns_later where due_at > 0"
                " union all select min(lease_until) from recordings where lease_until is not null"
                " union all select min(next_retry_at) from recordings indexed by recordings_due"
                "  where status = 'failed' and next_retry_at is not null"
                " union all select min(auth_trial_at) from businesses indexed by businesses_stopped"
-               "  where auth_trial_at > ?1 and auth_failed_at is not null and removed_at is null)",
+               "  where auth_trial_at > ?1 and auth_failed_at is not null and removed_at is null) events",
                DB_INT(now)));
   TRY(db_next(&q));
   *ret_at = db_int(&q, 0);

@@ -16,7 +16,7 @@ static enum err call_is_known(struct db *db, int64_t business_id, struct str cal
 
 #define READY " and n.status = 'ready'"
 #define COMING " and n.status in ('queued', 'downloading')"
-#define USABLE " and n.status <> 'expired' and not n.for_good"
+#define USABLE " and n.status <> 'expired' and n.for_good = 0"
 #define OWN "recordings n indexed by recordings_call where n.business_id = ?1 and n.call_sid = ?2"
 #define PARENTS                                                                      \
   "calls c cross join recordings n indexed by recordings_call on n.business_id = ?1" \
@@ -25,8 +25,8 @@ static enum err call_is_known(struct db *db, int64_t business_id, struct str cal
   "calls c indexed by calls_parent cross join recordings n indexed by recordings_call on n.business_id = ?1" \
   " and n.call_sid = c.call_sid where c.business_id = ?1 and c.parent_call_sid = ?2"
 
-#define NEWEST(recordings)           \
-  "(select n.rowid from " recordings \
+#define NEWEST(recordings)                   \
+  "(select n.recording_sid from " recordings \
   " order by coalesce(n.started_at, n.first_seen_at) desc, n.recording_sid desc limit 1)"
 #define FIRST(condition) NEWEST(OWN condition) ", " NEWEST(PARENTS condition) ", " NEWEST(CHILDRENS condition)
 #define IN_ORDER FIRST(READY) ", " FIRST(COMING) ", " FIRST(USABLE) ", " FIRST("")
@@ -37,7 +37,9 @@ enum err recordings_resolve(struct db *db, int64_t business_id, struct str id, b
   enum err e = recordings_get(db, business_id, id, ret_row);
   if (e != ERR_NOT_FOUND) return e;
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select " RECORDING_COLUMNS " from recordings r where r.rowid = coalesce(" IN_ORDER ")",
+  TRY(db_query(db, &q,
+               "select " RECORDING_COLUMNS
+               " from recordings r where r.business_id = ?1 and r.recording_sid = coalesce(" IN_ORDER ")",
                DB_INT(business_id), DB_TEXT(id)));
   e = recordings_read_one(&q, ret_row);
   if (e == ERR_NOT_FOUND) TRY(call_is_known(db, business_id, id, ret_call_known));

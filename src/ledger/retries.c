@@ -15,13 +15,16 @@ static enum err retries_read_row(const struct db_rows *q, struct retries_row *re
 }
 
 enum err retries_begin(struct db *db, const struct retries_row *row, int64_t now) {
-  return db_run(db,
-                "insert into retries (business_id, code, since, after, queued, turn, forced)"
-                " values (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-                " on conflict (business_id, code) do update set since = min(since, excluded.since), after = '',"
-                " queued = queued + excluded.queued, forced = max(forced, excluded.forced)",
-                DB_INT(row->business_id), DB_TEXT(str_from(row->code)), DB_INT(row->since),
-                DB_TEXT(str_from(row->after)), DB_INT(row->queued), DB_INT(now), DB_INT(row->forced));
+  return db_run(
+      db,
+      "insert into retries (business_id, code, since, after, queued, turn, forced)"
+      " values (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+      " on conflict (business_id, code) do update set"
+      " since = case when excluded.since < retries.since then excluded.since else retries.since end, after = '',"
+      " queued = retries.queued + excluded.queued,"
+      " forced = case when excluded.forced > retries.forced then excluded.forced else retries.forced end",
+      DB_INT(row->business_id), DB_TEXT(str_from(row->code)), DB_INT(row->since), DB_TEXT(str_from(row->after)),
+      DB_INT(row->queued), DB_INT(now), DB_INT(row->forced));
 }
 
 enum err retries_next(struct db *db, struct retries_row *ret_row) {
@@ -33,11 +36,13 @@ enum err retries_next(struct db *db, struct retries_row *ret_row) {
 
 enum err retries_advance(struct db *db, const struct retries_row *row, int64_t now) {
   /* The turn grows even if the clock does not: with equal turns two rows could starve a third. */
-  return db_run(db,
-                "update retries set after = ?3, queued = ?4, turn = max(?5, (select max(turn) from retries) + 1)"
-                " where business_id = ?1 and code = ?2",
-                DB_INT(row->business_id), DB_TEXT(str_from(row->code)), DB_TEXT(str_from(row->after)),
-                DB_INT(row->queued), DB_INT(now));
+  return db_run(
+      db,
+      "update retries set after = ?3, queued = ?4, turn = (select case when last >= ?5 then last + 1 else ?5 end"
+      " from (select max(turn) as last from retries) latest)"
+      " where business_id = ?1 and code = ?2",
+      DB_INT(row->business_id), DB_TEXT(str_from(row->code)), DB_TEXT(str_from(row->after)), DB_INT(row->queued),
+      DB_INT(now));
 }
 
 enum err retries_end(struct db *db, const struct retries_row *row) {

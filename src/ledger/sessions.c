@@ -60,7 +60,8 @@ static enum err sessions_end_surplus(struct db *db, const struct session *made, 
     struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
     TRY(db_query(db, &q,
                  "select digest from sessions where business_id = ?1 and digest <> ?2"
-                 " and (not ?3 or (role = ?4 and subject is ?5 and key_id is ?6))"
+                 " and (?3 = 0 or (role = ?4"
+                 " and subject is not distinct from ?5 and key_id is not distinct from ?6))"
                  " order by created_at desc limit 1 offset ?7",
                  DB_INT(made->business_id), DB_BLOB(token_digest_view(fresh->bytes)), DB_INT(same_credential),
                  DB_TEXT(str_from(made->role)), subject.n > 0 ? DB_TEXT(subject) : DB_NULL,

@@ -37,13 +37,16 @@ static enum err store_setting(struct db *db, const char *sql, const uint8_t *sec
 
 enum err settings_put_if_absent(struct db *db, const uint8_t *secrets_key, const char *name, struct str value,
                                 struct buf *ret_winner) {
-  static const char sql[] = "insert or ignore into settings (name, value, sealed, made_at) values (?1, ?2, ?3, ?4)";
+  static const char sql[] =
+      "insert into settings (name, value, sealed, made_at) values (?1, ?2, ?3, ?4) on conflict (name) do nothing";
   TRY(store_setting(db, sql, secrets_key, name, value));
   return settings_get(db, secrets_key, name, ret_winner);
 }
 
 enum err settings_put(struct db *db, const uint8_t *secrets_key, const char *name, struct str value) {
-  static const char sql[] = "insert or replace into settings (name, value, sealed, made_at) values (?1, ?2, ?3, ?4)";
+  static const char sql[] =
+      "insert into settings (name, value, sealed, made_at) values (?1, ?2, ?3, ?4)"
+      " on conflict (name) do update set value = excluded.value, sealed = excluded.sealed, made_at = excluded.made_at";
   return store_setting(db, sql, secrets_key, name, value);
 }
 

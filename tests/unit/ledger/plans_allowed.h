@@ -37,14 +37,14 @@
      "a purge, in parts of ?2"},
 
     /* Recordings of one call, or under a lease. */
-    {"from recordings r where r.rowid = coalesce(", "USE TEMP B-TREE FOR ORDER BY",
+    {"from recordings r where r.business_id = ?1 and r.recording_sid = coalesce(", "USE TEMP B-TREE FOR ORDER BY",
      "the recordings of one call, or of its children"},
     {"with own(sid, parent, top) as", "USE TEMP B-TREE FOR ORDER BY", "the recordings of one call and its legs"},
     {"from recordings r where business_id = ?1 and call_sid = ?2", "USE TEMP B-TREE FOR ORDER BY",
      "the recordings of one call"},
     {"indexed by recordings_leases where lease_until > ?", "USE TEMP B-TREE FOR ORDER BY",
      "leases: at most DOWNLOADS_TOTAL"},
-    {"where r.rowid = (select id from (  select * from (select q.rowid as id, q.enqueued_at",
+    {"r.recording_sid = (select sid from (  select * from (select q.recording_sid as sid, q.enqueued_at",
      "USE TEMP B-TREE FOR ORDER BY", "the first rows of two indexes: at most three"},
     {"r indexed by recordings_failed_any", "SEARCH r USING INDEX recordings_failed_any",
      "failed ones in the order of the key, at most ?4"},
@@ -114,7 +114,7 @@
     {"order by q.next_ask_at limit 1", "SEARCH q USING INDEX recordings_later", "the first row"},
     {"from recordings r indexed by recordings_failed where", "SEARCH r USING INDEX recordings_failed",
      "failed ones in the order of the key, at most ?5; of older ones it reads the index alone"},
-    {"order by lease_until limit ?2", "SEARCH recordings USING COVERING INDEX recordings_leases", "the first ?2"},
+    {"order by lease_until limit ?2", "SEARCH recordings USING INDEX recordings_leases", "the first ?2"},
     {"from businesses indexed by businesses_trials", "SEARCH businesses USING INDEX businesses_trials", "the first ?2"},
     {"not exists (select 1 from recordings q indexed by recordings_queue", "SEARCH q USING INDEX recordings_queue",
      "the first row"},
@@ -125,11 +125,11 @@
     {"from turns indexed by turns_later", "SEARCH turns USING COVERING INDEX turns_later", "the first ?3"},
     {"update turns set due_at = 0", "SEARCH turns USING PRIMARY KEY (rank=? AND business_id=?)", "one row each"},
     {"order by next_retry_at limit ?2", "SEARCH recordings USING INDEX recordings_due", "the first ?2"},
-    {"select min(at) from (", "SEARCH", "each the first row of an index"},
+    {"select min(due_at) from (", "SEARCH", "each the first row of an index"},
     {"with ranks(rank) as (values (0), (1), (2)) select min((", "SEARCH", "the first row of each rank"},
     {"select min(enqueued_at) from recordings indexed by recordings_oldest", "SEARCH", "the first row"},
     {"from recordings indexed by recordings_plays", "SEARCH recordings USING INDEX recordings_plays", "the first ?2"},
-    {"(select max(turn) from retries)", "SEARCH retries USING COVERING INDEX retries_turn", "the last row"},
+    {"(select max(turn) as last from retries)", "SEARCH retries USING COVERING INDEX retries_turn", "the last row"},
 
     /* Leases: at most DOWNLOADS_TOTAL. */
     {"indexed by recordings_leases where lease_until > ?", "SEARCH r USING INDEX recordings_leases", "leases"},
@@ -147,7 +147,8 @@
     {"indexed by calls_newest_leg where c.business_id = ?1 and (c.sort_at, c.call_sid) < (?2, ?3)",
      "SEARCH c USING INDEX calls_newest_leg", "older calls, in parts of ?4"},
     {"delete from calls where business_id = ?1", "SEARCH calls USING COVERING INDEX", "a purge, in parts of ?2"},
-    {"delete from recordings where rowid in", "SEARCH recordings USING COVERING INDEX", "a purge, in parts of ?2"},
+    {"delete from recordings where business_id = ?1", "SEARCH recordings USING COVERING INDEX",
+     "a purge, in parts of ?2"},
 
     /* The full-text table finds a rowid, and goes through rowids in order. */
     {"call_documents", "SCAN call_documents VIRTUAL TABLE INDEX 0:=", "one rowid"},
