@@ -423,7 +423,7 @@ static enum err count_smallest_source(struct list_query *a, int64_t *ret_rows) {
     struct statement s CLEANUP(statement_done) = STATEMENT;
     TRY(sql_add(&s, "select count(*) from (select 1 from "));
     TRY(sql_add_source(&s, a, source));
-    TRY(sql_add_value(&s, " limit ", DB_INT(few_rows(a->filter) + 1), ")"));
+    TRY(sql_add_value(&s, " limit ", DB_INT(few_rows(a->filter) + 1), ") few"));
     struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
     TRY(statement_query(&s, a->db, &q));
     TRY(db_next(&q));

@@ -75,8 +75,8 @@ enum err keys_revoke_by(struct db *db, int64_t business_id, int64_t key_id, stru
   {
     struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
     TRY(db_query(db, &q,
-                 "update keys set revoked_at = ?2, revoked_by = ?3 where rowid = ?1 and revoked_at is null"
-                 " and (?4 = 0 or business_id = ?4) returning coalesce(business_id, 0)",
+                 "update keys set revoked_at = ?2, revoked_by = ?3 where key_id = ?1 and revoked_at is null"
+                 " and (business_id = ?4 or ?4 = 0) returning coalesce(business_id, 0)",
                  DB_INT(key_id), DB_INT(db_now_ms(db)), DB_TEXT(revoked_by), DB_INT(business_id)));
     TRY(db_next(&q));
     owner = db_int(&q, 0);
@@ -85,7 +85,7 @@ enum err keys_revoke_by(struct db *db, int64_t business_id, int64_t key_id, stru
 }
 
 enum err keys_note_use(struct db *db, int64_t key_id, int64_t now) {
-  return db_run(db, "update keys set last_used_at = ?2 where rowid = ?1 and coalesce(last_used_at, 0) <= ?3",
+  return db_run(db, "update keys set last_used_at = ?2 where key_id = ?1 and coalesce(last_used_at, 0) <= ?3",
                 DB_INT(key_id), DB_INT(now), DB_INT(now - KEY_USED_EVERY_MS));
 }
 

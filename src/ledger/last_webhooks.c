@@ -4,7 +4,8 @@ enum err last_webhooks_put(struct db *db, const struct last_webhook *w) {
   struct str reason = str_from(w->reason);
   return db_run(db,
                 "insert into last_webhooks (business_id, at, kind, result, reason) values (?1, ?2, ?3, ?4, ?5)"
-                " on conflict (business_id) do update set at = ?2, kind = ?3, result = ?4, reason = ?5 where at <= ?2",
+                " on conflict (business_id) do update set at = ?2, kind = ?3, result = ?4, reason = ?5"
+                " where last_webhooks.at <= ?2",
                 DB_INT(w->business_id), DB_INT(w->at), DB_TEXT(str_from(w->kind)), DB_TEXT(str_from(w->result)),
                 reason.n ? DB_TEXT(reason) : DB_NULL);
 }

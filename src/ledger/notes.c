@@ -64,7 +64,7 @@ enum err notes_read_change(struct str id, char ret_sid[SID_SIZE], int64_t *ret_n
 static enum err notes_have_room(struct db *db, int64_t business_id, struct str recording_sid) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "select count(*) from (select 1 from notes where business_id = ?1 and recording_sid = ?2 limit ?3)",
+               "select count(*) from (select 1 from notes where business_id = ?1 and recording_sid = ?2 limit ?3) few",
                DB_INT(business_id), DB_TEXT(recording_sid), DB_INT(NOTES_MAX)));
   TRY(db_next(&q));
   return db_int(&q, 0) < NOTES_MAX ? OK : ERR_FULL;

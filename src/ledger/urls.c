@@ -102,7 +102,7 @@ enum err urls_end(struct db *db, int64_t business_id, struct str url_id, int64_t
   int64_t owner;
   {
     struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-    TRY(db_query(db, &q, "delete from urls where url_id = ?1 and (?2 = 0 or business_id = ?2) returning business_id",
+    TRY(db_query(db, &q, "delete from urls where url_id = ?1 and (business_id = ?2 or ?2 = 0) returning business_id",
                  DB_TEXT(url_id), DB_INT(business_id)));
     TRY(db_next(&q));
     owner = db_int(&q, 0);
