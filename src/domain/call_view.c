@@ -77,11 +77,7 @@ static enum err set_until(struct calls_filter *f, struct str value) {
 
 static enum err set_search(struct calls_filter *f, struct str value) {
   f->search = str_trim(value);
-  size_t characters = 0;
-  uint32_t code;
-  for (size_t at = 0, n; at < f->search.n; at += n, characters++)
-    if (!(n = str_utf8_at(f->search, at, &code))) return ERR_INVALID;
-  return characters >= 3 && f->search.n <= CALLS_LIST_SEARCH_MAX ? OK : ERR_INVALID;
+  return calls_list_is_search(f->search) ? OK : ERR_INVALID;
 }
 
 static enum err set_text(struct str *text, struct str value, size_t characters_max) {

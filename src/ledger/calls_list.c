@@ -76,6 +76,12 @@ static enum err search_is_pair_of_letters(struct str search, bool *ret_pair) {
   return OK;
 }
 
+bool calls_list_is_search(struct str search) {
+  bool is_pair = false;
+  if (search.n > CALLS_LIST_SEARCH_MAX || !str_is_utf8(search)) return false;
+  return str_utf8_count(search) >= SEARCH_LEAST || (search_is_pair_of_letters(search, &is_pair) == OK && is_pair);
+}
+
 static enum err list_query_set_digits(struct list_query *a, struct str search) {
   struct buf all CLEANUP(buf_done) = BUF_INIT(CALLS_LIST_SEARCH_MAX);
   TRY(calls_search_number(search, &all));
@@ -108,9 +114,8 @@ static void list_query_set_sids(struct list_query *a, struct str search) {
 static enum err list_query_set_search(struct list_query *a) {
   struct str search = a->filter->search;
   if (!search.n) return OK;
-  if (search.n > CALLS_LIST_SEARCH_MAX || !str_is_utf8(search)) return ERR_INVALID;
+  if (!calls_list_is_search(search)) return ERR_INVALID;
   TRY(search_is_pair_of_letters(search, &a->is_pair));
-  if (!a->is_pair && str_utf8_count(search) < SEARCH_LEAST) return ERR_INVALID;
   a->by_text = true;
   TRY(list_query_set_digits(a, search));
   a->is_short = a->digits.n > 0 && a->digits.n < SEARCH_LEAST;

@@ -11,9 +11,12 @@
 
 #include "ledger/calls_filter.h"
 
+/* Whether a trimmed text can be searched for: UTF-8 of at most CALLS_LIST_SEARCH_MAX bytes, and at least 3 characters or two
+ * letters. */
+bool calls_list_is_search(struct str search);
+
 /* Finds the keys of a page. ret_keys has room for filter->limit. *ret_more: there are further rows. ERR_INVALID: limit or offset
- * is out of range, or the search is not UTF-8, is longer than CALLS_LIST_SEARCH_MAX bytes, or has under 3 characters and is not
- * two letters. */
+ * is out of range, or the search is not empty and calls_list_is_search() is false. */
 CHECKED enum err calls_list_page(struct db *db, int64_t business_id, const struct calls_filter *filter,
                                  struct calls_key *ret_keys, size_t *ret_count, bool *ret_more);
 

@@ -1,5 +1,6 @@
 """The API as programs use it: errors, lists and keys."""
 import json
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -188,6 +189,9 @@ def test_lists_are_filtered_and_paged(world, many):
     for text in ("ren%C3%A9e", "O%27Har", "hara", "REN%C3%89E"):
         assert total(f"&search={text}") == 1, text
     assert total("&ref=R-1") == 1 and total("&ref=R") == 0
+    server.call("PATCH", f"/api/calls/{tape.call_sid}", MERGE, '{"customer_name": "לִי בן־גל Zoë 王芳"}'.encode(), agent)
+    for text in ("לי", "גל", "zo", "Z%C3%B6", "王芳", "  לי ", "מה"):  # two letters are enough, of any script
+        assert total(f"&search={quote(unquote(text))}") == (text != "מה"), text
     # times
     assert total("&since=2024-08-01") == 60 and total("&until=2024-08-01") == 0 and total("&since=2030-01-01T00:00:00Z") == 0
     assert total("&since=2024-08-01T04:00:10Z&until=2024-08-01T04:00:20Z") in (10, 0)
@@ -196,7 +200,7 @@ def test_lists_are_filtered_and_paged(world, many):
 def test_bad_parameters_are_400(world, stage):
     server, business = stage
     for query in ("limit=0", "limit=101", "limit=x", "limit=-1", "limit=1.5", "offset=10001", "offset=-1", "offset=x",
-                  "cursor=x", "cursor=%00", "search=a1", "direction=up", "has_recording=maybe", "recording_status=nope",
+                  "cursor=x", "cursor=%00", "search=a1", "search=l", "search=%D7%9C", "search=%D7%9C%D6%B4", "search=%D7%9C1", "search=12", "search=--", "direction=up", "has_recording=maybe", "recording_status=nope",
                   "since=yesterday", "since=2024-13-01", "until=2024-08-01T25:00:00Z", "legs=some",
                   "search=" + "x" * 3000, "status=nope%00"):
         assert_problem(server.get(f"/api/calls?{query}", business.viewer), 400, query)
