@@ -136,7 +136,8 @@ static int key_list(const struct cmd_args *args, struct app *app, struct cmd_opt
 }
 
 static enum err key_run_revoke(struct db *db, void *arg) {
-  return keys_revoke(db, *(int64_t *)arg);
+  enum err e = keys_revoke_by(db, 0, *(int64_t *)arg, STR("command"));
+  return e == ERR_NOT_FOUND ? keys_revoke(db, *(int64_t *)arg) : e; /* revoked already, or unknown */
 }
 
 static int key_revoke(const struct cmd_args *args, struct app *app, struct cmd_options *o) {

@@ -53,7 +53,9 @@ def test_a_key_is_made_shown_once_listed_used_and_revoked(world):
     eventually(lambda: s.get("/api/calls", bearer(made["key"])).status == 401, 2)
     problem(s.get(f"/api/keys/{made['key_id']}", bearer(s.a.key("admin")), method="DELETE"), 404)
     assert made["key_id"] not in [row["key_id"] for row in ask(s, "GET", "/api/keys")["keys"]]
-    assert f"key={made['key_id']} " in told(s, "Key made") and f"key={made['key_id']} " in told(s, "Key revoked")
+    for phrase in ("Key made", "Key revoked"):
+        lines = [line for line in s.server.log_lines(f'msg="{phrase}"') if f"key={made['key_id']} " in line]
+        assert len(lines) == 1 and re.search(r"by=key:\d+", lines[0]), lines
 
 
 def test_what_a_key_can_not_be(stage):
@@ -134,7 +136,7 @@ def test_credentials_are_tried_before_they_are_stored(world):
                     "credentials": "ok", "numbers": ["+15550100", "+15550101"]}
     eventually(lambda: server.get("/api/setup", admin).json()["credentials"] == "ok", 10)
     assert patch({"name": "Port", "numbers": []})["numbers"] == []
-    assert "business=1 " in server.wait_lines('msg="Business changed"', 2)[-1]
+    assert "business=1 by=key:1" in server.wait_lines('msg="Settings changed"', 2)[-1]
     for bad in ({"name": ""}, {"numbers": ["x"]}, {"numbers": 7}, {"credentials": 7}, {"credentials": {"a": 1}}, {"other": 1},
                 {"credentials": {"account_sid": "AC1"}}, {"credentials": {"api_key": "SK" + "0" * 32}},
                 {"credentials": {"auth_token": []}}, {"credentials": {"auth_token": ["a", "b", "c"]}}, {"name": 7}):

@@ -180,6 +180,20 @@ def test_what_lets_in_is_told_when_it_is_made_and_when_it_ends(stage):
         assert s.server.metric("callreel_security_events_total", s.world.platform_key, event=event) == count, event
 
 
+def test_what_commands_change_is_told_by_the_processes_that_serve(stage):
+    s = stage
+    made = json.loads(s.world.done("key", "create", "--json", "--business", s.a.id, "--role", "agent"))
+    s.world.secrets.add(made["key"])
+    of_key = f"business={s.a.id} key={made['key_id']} by=command role=agent"
+    eventually(lambda: any(of_key in line for line in s.server.log_lines('msg="Key made"')), EVERYWHERE)
+    s.world.done("key", "revoke", made["key_id"])
+    eventually(lambda: any(of_key in line for line in s.server.log_lines('msg="Key revoked"')), EVERYWHERE)
+    s.world.done("business", "set", s.b.id, "--name", "Renamed")
+    s.world.done("business", "remove", s.b.id)
+    eventually(lambda: f"business={s.b.id}" in "".join(s.server.log_lines('msg="Business removed"')), EVERYWHERE)
+    assert s.server.log_lines('msg="Business changed"')
+
+
 def test_refusals_are_told_once_a_minute_for_each_reason(stage):
     s = stage
     viewer = s.session(s.a.viewer)

@@ -14,7 +14,6 @@
 #include "api/request/api_credentials.h"
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
-#include "api/request/api_security.h"
 #include "api/request/problem.h"
 #include "base/log.h"
 #include "domain/queue.h"
@@ -87,8 +86,7 @@ static void business_log(const struct business_request *r) {
   const struct db_call *c = &r->db_call;
   char by[SUBJECT_TEXT_SIZE];
   subject_text(&c->subject, &c->api->url_key, by);
-  security_note(METRIC_SECURITY_BUSINESS_CHANGED);
-  log_info("Business changed", LOG_INT("business", c->subject.business_id), LOG_TEXT("by", by),
+  log_info("Settings changed", LOG_INT("business", c->subject.business_id), LOG_TEXT("by", by),
            LOG_TEXT("credentials", r->new_credentials ? "new" : "same"));
 }
 

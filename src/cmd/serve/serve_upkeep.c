@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "cmd/serve/serve_parts.h"
 #include "ledger/accounts.h"
+#include "ledger/businesses.h"
+#include "ledger/keys.h"
 #include "ledger/sessions.h"
 #include "ledger/urls.h"
 
@@ -108,10 +110,38 @@ void serve_note_access(struct serve *s, const struct access_change *change) {
   (void)!write(s->wake, &one, sizeof(one)); /* the counter is full: the thread is awake already */
 }
 
+/* Logs what a command changed; what the API changed is logged where it was asked for. Each serving process logs it. */
+static void access_log_key(struct serve *s, int64_t key_id) {
+  struct key key;
+  if (keys_get(s->app.db, key_id, &key) != OK) return; /* purged with its business */
+  const char *by = key.revoked_at ? key.revoked_by : key.made_by;
+  if (strcmp(by, "command") != 0) return;
+  metric_add(METRIC_SECURITY_EVENTS, key.revoked_at ? METRIC_SECURITY_KEY_REVOKED : METRIC_SECURITY_KEY_MADE, 1);
+  log_info(key.revoked_at ? "Key revoked" : "Key made", LOG_INT("business", key.business_id), LOG_INT("key", key_id),
+           LOG_TEXT("by", by), LOG_TEXT("role", key.role));
+}
+
+static void access_log_business(struct serve *s, int64_t business_id) {
+  struct business row CLEANUP(business_done) = {0};
+  enum err e = businesses_get(s->app.db, NULL, business_id, &row);
+  if (e != OK && e != ERR_NOT_FOUND) return;
+  metric_add(METRIC_SECURITY_EVENTS, METRIC_SECURITY_BUSINESS_CHANGED, 1);
+  log_info(e == OK ? "Business changed" : "Business removed", LOG_INT("business", business_id));
+}
+
+static void access_log_changes(struct serve *s, const struct access_changes *news) {
+  if (s->role == SERVE_WORKER) return;
+  for (size_t i = 0; i < news->count; i++) {
+    if (news->changes[i].what == ACCESS_KEY) access_log_key(s, news->changes[i].key_id);
+    if (news->changes[i].what == ACCESS_BUSINESS) access_log_business(s, news->changes[i].business_id);
+  }
+}
+
 static enum err access_read_changes(struct serve *s, const struct access_changes *news) {
   struct access_snapshot *fresh;
   if (news->all) return serve_load_access(s);
   TRY(access_update(s->app.db, s->app.secrets_key, s->access, news->changes, news->count, &fresh));
+  access_log_changes(s, news); /* before anybody can see the change */
   access_set(s, fresh);
   for (size_t i = 0; s->api && i < news->count; i++) api_check_streams(s->api, news->changes[i].business_id);
   return OK;
