@@ -1,5 +1,6 @@
 """Everything that lets in can be ended, by command and by API, in every process; and what happens to it is told."""
 import json
+import os
 import re
 
 import pytest
@@ -144,13 +145,11 @@ def test_what_is_hot_is_played_by_a_signed_url_without_the_database(stage):
     """A loop reads the row of a signed URL once."""
     s = stage
     url = s.sign(s.tape.sid)
-    for _ in range(40):
-        s.get(url, MEDIA, 206)
     before = s.server.metric("callreel_session_lookups_total", s.world.platform_key)
-    for _ in range(40):
+    for _ in range(80):
         s.get(url, MEDIA, 206)
-    assert s.server.metric("callreel_session_lookups_total", s.world.platform_key) == before
-    assert before < 20
+    read = s.server.metric("callreel_session_lookups_total", s.world.platform_key) - before
+    assert 1 <= read <= len(os.sched_getaffinity(0)), "once a loop, of which there is one a core"
 
 
 def test_what_lets_in_is_told_when_it_is_made_and_when_it_ends(stage):
