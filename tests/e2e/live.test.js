@@ -44,6 +44,23 @@ test('rows do not move under a reader who is further down: a button tells of new
   await page.context().close()
 })
 
+test('news that could not be looked at are looked at again', async () => {
+  const page = await (await w.person()).newPage()
+  await page.goto('/')
+  await live(page, 'live')
+  await rows(page).first().waitFor()
+  let refused = 0
+  await page.route('**/api/calls?*', (route) => {
+    refused++
+    return route.fulfill({ status: 503, json: { code: 'busy', status: 503 } })
+  })
+  const made = await w.call({ seconds: 1, recording: false })
+  await eventually(() => refused > 0, 'the look was refused')
+  await page.unroute('**/api/calls?*')
+  await rowOf(page, made).waitFor()
+  await page.context().close()
+})
+
 test('changes are said aloud', async () => {
   const page = await (await w.person()).newPage()
   await page.goto('/')

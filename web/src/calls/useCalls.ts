@@ -24,6 +24,7 @@ import { type Filters, queryOf } from './filters'
 const STREAM_PATIENCE_MS = 150 // the list waits that long for the stream, so that nothing is missed between them
 const SETTLE_MS = 400 // news of rows that are not here are gathered
 const BETWEEN_MS = 2000 // and the list is asked no more often, however many calls there are
+const MOST_BETWEEN_MS = 60_000 // where looks fail, each waits twice as long as the one before
 const FURTHER_PAGES = 2 // that are looked at again beside the first
 
 export function useCalls(filters: Filters) {
@@ -33,6 +34,8 @@ export function useCalls(filters: Filters) {
   const key = useMemo(() => ['calls', base.toString()], [base])
   const [waiting, setWaiting] = useState<CallList | null>(null) // a first page with new rows, while the reader is further down
   const lookedAt = useRef(0)
+  const failedLooks = useRef(0) // in a row
+  const lists = useRef(0) // that were left
   const gather = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
 
   const query = useInfiniteQuery({
@@ -68,6 +71,7 @@ export function useCalls(filters: Filters) {
       if (page) client.setQueryData<Pages>(key, (pages) => pages && pagesWithPage(pages, cursor, page))
     }
     const pages = client.getQueryData<Pages>(key)
+    failedLooks.current = first ? 0 : failedLooks.current + 1
     if (!first || !pages) return
     if (window.scrollY < 80 || newRows(pages, first) === 0) take(first)
     else setWaiting(first)
@@ -75,16 +79,24 @@ export function useCalls(filters: Filters) {
 
   const lookSoon = useCallback(() => {
     if (gather.current !== undefined) return
-    const wait = Math.max(SETTLE_MS, lookedAt.current + BETWEEN_MS - Date.now())
-    gather.current = setTimeout(() => {
+    const between = Math.min(MOST_BETWEEN_MS, BETWEEN_MS * 2 ** failedLooks.current)
+    const wait = Math.max(SETTLE_MS, lookedAt.current + between - Date.now())
+    gather.current = setTimeout(async () => {
       gather.current = undefined
-      void look()
+      const mine = lists.current
+      await look()
+      if (failedLooks.current > 0 && mine === lists.current) again.current() // what there was to see is still not seen
     }, wait)
   }, [look])
+  const again = useRef(lookSoon)
+  useEffect(() => {
+    again.current = lookSoon
+  }, [lookSoon])
   // biome-ignore lint/correctness/useExhaustiveDependencies: another list has its own news
   useEffect(() => {
     setWaiting(null)
     return () => {
+      lists.current++
       clearTimeout(gather.current)
       gather.current = undefined
     }
