@@ -1,4 +1,5 @@
-/* db.h - a database connection, its statements and transactions. The database is SQLite; this interface does not show it.
+/* db.h - a database connection, its statements and transactions. The database is SQLite or PostgreSQL; this interface shows it
+ * only to those who ask db_kind, for the few statements that need other words.
  *
  *   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
  *   TRY(db_query(db, &q, "select name from businesses where business_id = ?1", DB_INT(id)));
@@ -34,6 +35,13 @@ const char *db_problem(const struct db *db); /* the database's text of the last 
  * itself. */
 int64_t db_reopened(const struct db *db);
 
+/* Most statements have one text for both kinds of database. Where that is not possible, db_run_either and db_query_either have
+ * two. A text that begins with one of these comments is for that kind only. */
+enum db_kind { DB_SQLITE, DB_POSTGRES };
+enum db_kind db_kind(const struct db *db);
+#define DB_FOR_SQLITE "/* sqlite */ "
+#define DB_FOR_POSTGRES "/* postgres */ "
+
 struct db_value {
   enum { DB_END, DB_KIND_NULL, DB_KIND_INT, DB_KIND_REAL, DB_KIND_TEXT, DB_KIND_BLOB } kind;
   int64_t i;
@@ -56,6 +64,9 @@ struct db_value db_text_or_null(struct str s);
 /* db_run and db_query take a string literal and put it into a section of the program. db_texts_each gives all of them, so that a
  * test can check the plan of each statement, whether or not it was run. */
 #define DB_TEXT_OF_(sql) static const char sql_[] __attribute__((used, section("db_texts"))) = sql
+#define DB_TEXTS_OF_(sqlite, postgres)                                                           \
+  static const char sqlite_[] __attribute__((used, section("db_texts"))) = DB_FOR_SQLITE sqlite; \
+  static const char postgres_[] __attribute__((used, section("db_texts"))) = DB_FOR_POSTGRES postgres
 void db_texts_each(void (*fn)(void *arg, const char *sql), void *arg);
 
 /* Runs a statement that returns no rows. */
@@ -63,6 +74,13 @@ void db_texts_each(void (*fn)(void *arg, const char *sql), void *arg);
   __extension__({                                       \
     DB_TEXT_OF_(sql);                                   \
     db_run_values((db), sql_, DB_VALUES_(__VA_ARGS__)); \
+  })
+/* The same with a text for each kind of database; both take the same parameters. */
+#define db_run_either(db, sqlite, postgres, ...)                                                  \
+  __extension__({                                                                                 \
+    struct db *db_ = (db);                                                                        \
+    DB_TEXTS_OF_(sqlite, postgres);                                                               \
+    db_run_values(db_, db_kind(db_) == DB_SQLITE ? sqlite_ : postgres_, DB_VALUES_(__VA_ARGS__)); \
   })
 CHECKED enum err db_run_values(struct db *db, const char *sql, const struct db_value *values);
 int64_t db_changed(const struct db *db); /* rows that the last db_run changed: for compare-and-set */
@@ -84,6 +102,12 @@ struct db_rows {
   __extension__({                                                 \
     DB_TEXT_OF_(sql);                                             \
     db_query_values((db), (rows), sql_, DB_VALUES_(__VA_ARGS__)); \
+  })
+#define db_query_either(db, rows, sqlite, postgres, ...)                                                    \
+  __extension__({                                                                                           \
+    struct db *db_ = (db);                                                                                  \
+    DB_TEXTS_OF_(sqlite, postgres);                                                                         \
+    db_query_values(db_, (rows), db_kind(db_) == DB_SQLITE ? sqlite_ : postgres_, DB_VALUES_(__VA_ARGS__)); \
   })
 CHECKED enum err db_query_values(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values);
 /* The same for SQL that is built at run time; it is prepared each time and not kept. */
@@ -114,6 +138,9 @@ void db_deadline_sooner(struct db *db, int64_t mono_ms);
 CHECKED enum err db_in_time(const struct db *db);
 /* The database's clock: milliseconds since 1970 UTC. Leases, back-off and cooldown use it. For SQLite it is clock_now_ms. */
 int64_t db_now_ms(struct db *db);
+CHECKED enum err db_has_table(struct db *db, const char *name, bool *ret_has);
+/* In a transaction of db_begin_immediate: no other process changes the schema until it ends. */
+CHECKED enum err db_lock_schema(struct db *db);
 /* Copies the running database into a new file, as of one moment. ERR_EXISTS: path exists. progress may be NULL. */
 CHECKED enum err db_backup(struct db *db, const char *path, void (*progress)(void *arg, int done_percent), void *arg);
 /* Checks the database's pages and indexes. ERR_TIMEOUT: the check took longer than limit_ms; ERR_CORRUPT: damage, described in

@@ -38,7 +38,7 @@ static enum err backup_copy_into(struct db *db, const char *part, void (*progres
   int rc = sqlite3_open_v2(part, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
   /* Nobody reads the partial copy, and it is useless after a crash: it needs no journal. */
   if (rc == SQLITE_OK) rc = sqlite3_exec(to, "pragma journal_mode=off", NULL, NULL, NULL);
-  sqlite3_backup *copy = rc == SQLITE_OK ? sqlite3_backup_init(to, "main", db->sqlite, "main") : NULL;
+  sqlite3_backup *copy = rc == SQLITE_OK ? sqlite3_backup_init(to, "main", db_sqlite_of(db)->sqlite, "main") : NULL;
   if (rc == SQLITE_OK && !copy) rc = sqlite3_extended_errcode(to);
   if (copy) {
     rc = backup_copy_pages(copy, progress, arg);
@@ -69,7 +69,7 @@ static enum err backup_publish(struct db *db, const char *part, const char *path
   return sync_path(db, dirname(copy), O_RDONLY | O_DIRECTORY);
 }
 
-enum err db_backup(struct db *db, const char *path, void (*progress)(void *arg, int done_percent), void *arg) {
+enum err db_sqlite_backup(struct db *db, const char *path, void (*progress)(void *arg, int done_percent), void *arg) {
   if (db_in_transaction(db)) return ERR_INVALID;
   if (access(path, F_OK) == 0) {
     errno = EEXIST;

@@ -76,26 +76,26 @@ enum err db_sqlite_error(int rc, int system_errno) {
 }
 
 static int busy_wait(void *arg, int waited_before) {
-  struct db *db = arg;
+  struct db_sqlite *db = arg;
   int64_t now = clock_mono_ms();
   if (waited_before == 0) db->busy_since_ms = now;
-  int64_t until = db->busy_until_ms != 0 ? db->busy_until_ms : db->busy_since_ms + db->busy_ms;
-  if (now >= until || (db->deadline_ms != 0 && now >= db->deadline_ms)) return 0;
+  int64_t until = db->busy_until_ms != 0 ? db->busy_until_ms : db->busy_since_ms + db->head.busy_ms;
+  if (now >= until || (db->head.deadline_ms != 0 && now >= db->head.deadline_ms)) return 0;
   long ns = waited_before < 20 ? 100000 : 1000000;
   (void)nanosleep(&(struct timespec){.tv_nsec = ns}, NULL); /* interrupted: tries earlier */
   return 1;
 }
 
 static int stop_after_deadline(void *arg) {
-  struct db *db = arg;
+  struct db_sqlite *db = arg;
   if (db->watch) db->watch(db->watch_arg, db->watch_done);
-  return db_in_time(db) != OK;
+  return db_in_time(&db->head) != OK;
 }
 
 static int note_log_length(void *arg, sqlite3 *sqlite, const char *name, int frames) {
   (void)sqlite;
   (void)name;
-  struct db *db = arg;
+  struct db_sqlite *db = arg;
   if (frames < db->wal_frames) db->wal_seen_to = 0; /* the log restarted */
   db->wal_frames = frames;
   return SQLITE_OK;
@@ -103,9 +103,9 @@ static int note_log_length(void *arg, sqlite3 *sqlite, const char *name, int fra
 
 /* The file stores its journal mode. Reading the mode needs no lock, setting it needs an exclusive one: so read first. Several
  * processes may create the database at the same time, and SQLite does not call the busy handler in all of this. */
-static int ensure_wal(struct db *db, sqlite3 *sqlite, bool *ret_wal) {
+static int ensure_wal(struct db_sqlite *db, sqlite3 *sqlite, bool *ret_wal) {
   static const char *const statements[] = {"pragma journal_mode", "pragma journal_mode=wal"};
-  int64_t until = clock_mono_ms() + db->busy_ms;
+  int64_t until = clock_mono_ms() + db->head.busy_ms;
   for (size_t i = 0; i < COUNT_OF(statements); i++) {
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(sqlite, statements[i], -1, &stmt, NULL);
@@ -113,7 +113,7 @@ static int ensure_wal(struct db *db, sqlite3 *sqlite, bool *ret_wal) {
     const char *mode = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
     *ret_wal = mode && strcmp(mode, "wal") == 0;
     sqlite3_finalize(stmt);
-    if (*ret_wal || db->read_only) return SQLITE_OK;
+    if (*ret_wal || db->head.read_only) return SQLITE_OK;
     if ((rc & 0xff) == SQLITE_BUSY && clock_mono_ms() < until) {
       (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); /* interrupted: tries earlier */
       i = SIZE_MAX;                                                  /* start again with the first statement */
@@ -124,7 +124,7 @@ static int ensure_wal(struct db *db, sqlite3 *sqlite, bool *ret_wal) {
   return SQLITE_OK;
 }
 
-static enum err identify_open_files(struct db *db, sqlite3 *sqlite, struct db_files *ret_files) {
+static enum err identify_open_files(struct db_sqlite *db, sqlite3 *sqlite, struct db_files *ret_files) {
   struct db_files files = {0};
   TRY(db_file_identify(db->path, &files.main));
   enum err e = db_file_identify(db->wal_path, &files.wal);
@@ -137,18 +137,18 @@ static enum err identify_open_files(struct db *db, sqlite3 *sqlite, struct db_fi
   return OK;
 }
 
-static int set_up_connection(struct db *db, sqlite3 *sqlite, bool *ret_wal) {
+static int set_up_connection(struct db_sqlite *db, sqlite3 *sqlite, bool *ret_wal) {
   int rc = sqlite3_busy_handler(sqlite, busy_wait, db);
   if (rc == SQLITE_OK) rc = sqlite3_exec(sqlite, SETTINGS, NULL, NULL, NULL);
-  if (rc == SQLITE_OK) rc = sqlite3_exec(sqlite, MEMORY[db->read_only], NULL, NULL, NULL);
+  if (rc == SQLITE_OK) rc = sqlite3_exec(sqlite, MEMORY[db->head.read_only], NULL, NULL, NULL);
   if (rc == SQLITE_OK) rc = ensure_wal(db, sqlite, ret_wal);
   /* The first read opens the log; it stays open as long as the connection. */
   if (rc == SQLITE_OK) rc = sqlite3_exec(sqlite, "select 1 from sqlite_schema limit 1", NULL, NULL, NULL);
-  if (rc == SQLITE_OK && db->read_only) rc = sqlite3_exec(sqlite, "pragma query_only=on", NULL, NULL, NULL);
+  if (rc == SQLITE_OK && db->head.read_only) rc = sqlite3_exec(sqlite, "pragma query_only=on", NULL, NULL, NULL);
   return rc;
 }
 
-enum err db_sqlite_connect(struct db *db, sqlite3 **ret_sqlite, struct db_files *ret_files) {
+enum err db_sqlite_connect(struct db_sqlite *db, sqlite3 **ret_sqlite, struct db_files *ret_files) {
   sqlite3 *sqlite = NULL;
   struct db_files files;
   bool is_wal = false;
@@ -158,17 +158,19 @@ enum err db_sqlite_connect(struct db *db, sqlite3 **ret_sqlite, struct db_files 
   if (rc == SQLITE_OK) rc = db_grams_register(sqlite);
   enum err e = db_sqlite_error(rc, !sqlite ? 0 : sqlite3_system_errno(sqlite));
   if (e != OK) {
-    (void)snprintf(db->problem, sizeof(db->problem), "%s: %s", db->path,
+    (void)snprintf(db->head.problem, sizeof(db->head.problem), "%s: %s", db->path,
                    !sqlite ? "out of memory" : sqlite3_errmsg(sqlite));
-  } else if (!is_wal && !db->read_only) {
+  } else if (!is_wal && !db->head.read_only) {
     e = ERR_UNSUPPORTED;
-    (void)snprintf(db->problem, sizeof(db->problem), "%s: its volume does not allow write-ahead logging", db->path);
-  } else if (!db->read_only && sqlite3_db_readonly(sqlite, "main") == 1) {
+    (void)snprintf(db->head.problem, sizeof(db->head.problem), "%s: its volume does not allow write-ahead logging",
+                   db->path);
+  } else if (!db->head.read_only && sqlite3_db_readonly(sqlite, "main") == 1) {
     e = ERR_DENIED;
-    (void)snprintf(db->problem, sizeof(db->problem), "%s can't be written", db->path);
+    (void)snprintf(db->head.problem, sizeof(db->head.problem), "%s can't be written", db->path);
   } else {
     e = identify_open_files(db, sqlite, &files);
-    if (e != OK) (void)snprintf(db->problem, sizeof(db->problem), "%s: removed while it was opened", db->path);
+    if (e != OK)
+      (void)snprintf(db->head.problem, sizeof(db->head.problem), "%s: removed while it was opened", db->path);
   }
   if (e != OK) {
     sqlite3_close(sqlite);
@@ -186,9 +188,9 @@ static bool is_still(const char *path, struct db_file before) {
   return before.inode != 0 && db_file_identify(path, &now) == OK && db_file_same(now, before);
 }
 
-static enum err reopen_connection(struct db *db) {
+static enum err reopen_connection(struct db_sqlite *db) {
   if (is_still(db->wal_path, db->files.wal) || is_still(db->shm_path, db->files.shm)) {
-    (void)snprintf(db->problem, sizeof(db->problem),
+    (void)snprintf(db->head.problem, sizeof(db->head.problem),
                    "%s was replaced, but its -wal and -shm are the old one's: remove them", db->path);
     return ERR_IO;
   }
@@ -203,30 +205,30 @@ static enum err reopen_connection(struct db *db) {
   db->sqlite = sqlite;
   db->files = files;
   db->wal_frames = db->wal_seen_to = 0;
-  db->reopened++;
+  db->head.reopened++;
   db_turn_leave(&db->turn);
   return OK;
 }
 
-enum err db_sqlite_check_file(struct db *db) {
+enum err db_sqlite_check_file(struct db_sqlite *db) {
   if (db->rows_open > 0 || !sqlite3_get_autocommit(db->sqlite)) return OK;
   struct db_file now;
   enum err e = db_file_identify(db->path, &now);
   if (e == OK && db_file_same(now, db->files.main)) return OK;
   if (e == OK) return reopen_connection(db);
-  (void)snprintf(db->problem, sizeof(db->problem), "the database file %s is gone", db->path);
+  (void)snprintf(db->head.problem, sizeof(db->head.problem), "the database file %s is gone", db->path);
   return ERR_IO;
 }
 
-enum err db_sqlite_check_commit(struct db *db) {
-  int64_t before = db->reopened;
+enum err db_sqlite_check_commit(struct db_sqlite *db) {
+  int64_t before = db->head.reopened;
   TRY(db_sqlite_check_file(db));
-  if (db->reopened == before) return OK;
-  (void)snprintf(db->problem, sizeof(db->problem), "%s was replaced during a transaction", db->path);
+  if (db->head.reopened == before) return OK;
+  (void)snprintf(db->head.problem, sizeof(db->head.problem), "%s was replaced during a transaction", db->path);
   return ERR_IO;
 }
 
-void db_sqlite_checkpoint(struct db *db) {
+void db_sqlite_checkpoint(struct db_sqlite *db) {
   if (db->wal_frames - db->wal_seen_to < CHECKPOINT_FRAMES) return;
   int mode = db->wal_frames >= RESTART_FRAMES ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
   db->wal_seen_to = db->wal_frames;
@@ -240,11 +242,11 @@ bool db_keep_temporary_files_in(const char *directory) {
   return getenv("SQLITE_TMPDIR") || setenv("SQLITE_TMPDIR", directory, 1) == 0;
 }
 
-static enum err open_connection(struct db *db, const struct db_open *how, struct buf *ret_problem) {
+static enum err open_connection(struct db_sqlite *db, const struct db_open *how, struct buf *ret_problem) {
   const char *path;
   TRY(db_file_path(how->url, ret_problem, &path));
-  db->read_only = how->read_only;
-  db->busy_ms = how->busy_ms > 0 ? how->busy_ms : BUSY_MS;
+  db->head.read_only = how->read_only;
+  db->head.busy_ms = how->busy_ms > 0 ? how->busy_ms : BUSY_MS;
   db->path = strdup(path);
   if (!db->path) return ERR_NOMEM;
   if (asprintf(&db->wal_path, "%s-wal", path) < 0) db->wal_path = NULL;
@@ -254,31 +256,32 @@ static enum err open_connection(struct db *db, const struct db_open *how, struct
   if (!db_turn_init(&db->turn, path)) return ERR_NOMEM;
   enum err e = how->read_only ? db_file_identify(path, &db->files.main) : db_file_make(path);
   if (e != OK) {
-    (void)snprintf(db->problem, sizeof(db->problem), "the database file %s can't be %s: %s", path,
+    (void)snprintf(db->head.problem, sizeof(db->head.problem), "the database file %s can't be %s: %s", path,
                    how->read_only ? "read" : "made", strerror(errno));
   } else {
     e = db_sqlite_connect(db, &db->sqlite, &db->files);
   }
   /* Without memory for the text the error is the same. */
-  if (e != OK && ret_problem && buf_addf(ret_problem, "%s", db->problem) != OK) buf_clear(ret_problem);
+  if (e != OK && ret_problem && buf_addf(ret_problem, "%s", db->head.problem) != OK) buf_clear(ret_problem);
   return e;
 }
 
-enum err db_open(const struct db_open *how, struct buf *ret_problem, struct db **ret_db) {
-  struct db *db = calloc(1, sizeof(*db));
+enum err db_sqlite_open(const struct db_open *how, struct buf *ret_problem, struct db **ret_db) {
+  struct db_sqlite *db = calloc(1, sizeof(*db));
   if (!db) return ERR_NOMEM;
+  db->head.operations = &db_sqlite_operations;
   db->turn.fd = -1;
   enum err e = open_connection(db, how, ret_problem);
   if (e != OK) {
-    db_close(db);
+    db_close(&db->head);
     return e;
   }
-  *ret_db = db;
+  *ret_db = &db->head;
   return OK;
 }
 
-struct db *db_close(struct db *db) {
-  if (!db) return NULL;
+void db_sqlite_close(struct db *opened) {
+  struct db_sqlite *db = db_sqlite_of(opened);
   assert(db->rows_open == 0);
   db_sqlite_forget_statements(db);
   sqlite3_close(db->sqlite); /* rolls back what is open */
@@ -287,18 +290,4 @@ struct db *db_close(struct db *db) {
   free(db->wal_path);
   free(db->shm_path);
   free(db);
-  return NULL;
-}
-
-const char *db_problem(const struct db *db) {
-  return db->problem;
-}
-
-int64_t db_reopened(const struct db *db) {
-  return db->reopened;
-}
-
-int64_t db_now_ms(struct db *db) {
-  (void)db; /* PostgreSQL would be asked for its own clock */
-  return clock_now_ms();
 }

@@ -18,8 +18,8 @@
 
 #include "base/clock.h"
 
-enum err db_sqlite_failed(struct db *db, int rc) {
-  (void)snprintf(db->problem, sizeof(db->problem), "%s", sqlite3_errmsg(db->sqlite));
+enum err db_sqlite_failed(struct db_sqlite *db, int rc) {
+  (void)snprintf(db->head.problem, sizeof(db->head.problem), "%s", sqlite3_errmsg(db->sqlite));
   return db_sqlite_error(rc, sqlite3_system_errno(db->sqlite));
 }
 
@@ -36,12 +36,13 @@ static struct db_statement *statement_free(struct db_statement *s) {
   return NULL;
 }
 
-void db_sqlite_forget_statements(struct db *db) {
+void db_sqlite_forget_statements(struct db_sqlite *db) {
   for (size_t i = 0; i < DB_KEPT_SLOTS; i++) db->kept[i] = statement_free(db->kept[i]);
   db->kept_count = 0;
 }
 
-static enum err statement_prepare(struct db *db, const char *sql, bool keep, struct db_statement **ret_statement) {
+static enum err statement_prepare(struct db_sqlite *db, const char *sql, bool keep,
+                                  struct db_statement **ret_statement) {
   struct db_statement *s = calloc(1, sizeof(*s));
   if (!s) return ERR_NOMEM;
   s->sql = sql;
@@ -57,7 +58,7 @@ static enum err statement_prepare(struct db *db, const char *sql, bool keep, str
 }
 
 /* Keeps at most DB_KEPT_MAX statements; further ones are prepared each time. */
-static enum err statement_take(struct db *db, const char *sql, bool keep, struct db_statement **ret_statement) {
+static enum err statement_take(struct db_sqlite *db, const char *sql, bool keep, struct db_statement **ret_statement) {
   struct db_statement *s = NULL;
   size_t slot = slot_of(sql);
   if (keep) {
@@ -104,7 +105,7 @@ static int bind_one(sqlite3_stmt *stmt, int at, const struct db_value *v, sqlite
   }
 }
 
-static enum err statement_bind(struct db *db, struct db_statement *s, const struct db_value *values, bool copy) {
+static enum err statement_bind(struct db_sqlite *db, struct db_statement *s, const struct db_value *values, bool copy) {
   int n = 0;
   for (; values[n].kind != DB_END; n++) {
     int rc = bind_one(s->stmt, n + 1, &values[n], copy ? SQLITE_TRANSIENT : SQLITE_STATIC);
@@ -116,11 +117,11 @@ static enum err statement_bind(struct db *db, struct db_statement *s, const stru
 
 /* --- running --- */
 
-static void note_changed(struct db *db) {
-  db->changed = sqlite3_changes64(db->sqlite);
+static void note_changed(struct db_sqlite *db) {
+  db->head.changed = sqlite3_changes64(db->sqlite);
 }
 
-static enum err statement_finish(struct db *db, struct db_statement *s) {
+static enum err statement_finish(struct db_sqlite *db, struct db_statement *s) {
   int rc;
   do rc = sqlite3_step(s->stmt);
   while (rc == SQLITE_ROW);
@@ -129,37 +130,40 @@ static enum err statement_finish(struct db *db, struct db_statement *s) {
   return OK;
 }
 
-enum err db_run_values(struct db *db, const char *sql, const struct db_value *values) {
+static enum err sqlite_run(struct db *opened, const char *sql, const struct db_value *values) {
+  struct db_sqlite *db = db_sqlite_of(opened);
   TRY(db_sqlite_check_file(db));
   struct db_statement *s;
   TRY(statement_take(db, sql, true, &s));
   bool alone = sqlite3_get_autocommit(db->sqlite) && !sqlite3_stmt_readonly(s->stmt);
   enum err e = statement_bind(db, s, values, false);
-  if (e == OK && alone) db_turn_take(&db->turn, clock_mono_ms() + db->busy_ms);
+  if (e == OK && alone) db_turn_take(&db->turn, clock_mono_ms() + db->head.busy_ms);
   if (e == OK) e = statement_finish(db, s);
   statement_release(s);
   if (!alone) return e;
   db_turn_leave(&db->turn);
   if (e == OK) e = db_sqlite_check_commit(db); /* (4) */
-  if (!db->checkpoint_later) db_sqlite_checkpoint(db);
+  if (!db->head.upkeep_later) db_sqlite_checkpoint(db);
   return e;
 }
 
-int64_t db_changed(const struct db *db) {
-  return db->changed;
+/* Runs a statement without parameters and rows, wherever the file is. */
+static enum err run_plain(struct db_sqlite *db, const char *sql) {
+  struct db_statement *s;
+  TRY(statement_take(db, sql, true, &s));
+  enum err e = statement_finish(db, s);
+  statement_release(s);
+  return e;
 }
 
-int64_t db_touched(const struct db *db) {
-  return sqlite3_total_changes64(db->sqlite);
-}
-
-enum err db_script(struct db *db, const char *sql) {
+static enum err sqlite_script(struct db *opened, const char *sql) {
+  struct db_sqlite *db = db_sqlite_of(opened);
   TRY(db_sqlite_check_file(db));
   int rc = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);
   return rc == SQLITE_OK ? OK : db_sqlite_failed(db, rc);
 }
 
-static int script_step_each(struct db *db, const char *sql) {
+static int script_step_each(struct db_sqlite *db, const char *sql) {
   const char *rest = sql;
   int rc = SQLITE_OK;
   while (rc == SQLITE_OK && *rest) {
@@ -173,7 +177,8 @@ static int script_step_each(struct db *db, const char *sql) {
   return rc;
 }
 
-enum err db_script_watched(struct db *db, const char *sql, db_script_watch_fn *fn, void *arg) {
+static enum err sqlite_script_watched(struct db *opened, const char *sql, db_script_watch_fn *fn, void *arg) {
+  struct db_sqlite *db = db_sqlite_of(opened);
   TRY(db_sqlite_check_file(db));
   db->watch = fn;
   db->watch_arg = arg;
@@ -182,8 +187,13 @@ enum err db_script_watched(struct db *db, const char *sql, db_script_watch_fn *f
   return rc == SQLITE_OK ? OK : db_sqlite_failed(db, rc);
 }
 
-static enum err query_start(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values,
-                            bool keep) {
+static int64_t sqlite_touched(const struct db *db) {
+  return sqlite3_total_changes64(((const struct db_sqlite *)db)->sqlite);
+}
+
+static enum err sqlite_query(struct db *opened, struct db_rows *rows, const char *sql, const struct db_value *values,
+                             bool keep) {
+  struct db_sqlite *db = db_sqlite_of(opened);
   assert(!rows->statement);
   TRY(db_sqlite_check_file(db));
   struct db_statement *s;
@@ -194,35 +204,26 @@ static enum err query_start(struct db *db, struct db_rows *rows, const char *sql
     return e;
   }
   db->rows_open++;
-  *rows = (struct db_rows){.db = db, .statement = s};
+  *rows = (struct db_rows){.db = opened, .statement = s};
   return OK;
 }
 
-enum err db_query_values(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values) {
-  return query_start(db, rows, sql, values, true);
-}
-
-enum err db_query_once(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values) {
-  return query_start(db, rows, sql, values, false);
-}
-
-enum err db_next(struct db_rows *rows) {
+static enum err sqlite_next(struct db_rows *rows) {
+  struct db_sqlite *db = db_sqlite_of(rows->db);
   struct db_statement *s = rows->statement;
   if (s->nomem) return ERR_NOMEM;
   if (s->finished) return ERR_NOT_FOUND;
   int rc = sqlite3_step(s->stmt);
   if (rc == SQLITE_ROW) return OK;
-  if (rc != SQLITE_DONE) return db_sqlite_failed(rows->db, rc);
+  if (rc != SQLITE_DONE) return db_sqlite_failed(db, rc);
   s->finished = true;
-  if (!sqlite3_stmt_readonly(s->stmt)) note_changed(rows->db);
+  if (!sqlite3_stmt_readonly(s->stmt)) note_changed(db);
   return ERR_NOT_FOUND;
 }
 
-void db_rows_done(struct db_rows *rows) {
-  if (!rows->statement) return;
+static void sqlite_rows_done(struct db_rows *rows) {
   statement_release(rows->statement);
-  rows->db->rows_open--;
-  *rows = (struct db_rows)DB_ROWS;
+  db_sqlite_of(rows->db)->rows_open--;
 }
 
 /* --- columns --- */
@@ -231,23 +232,19 @@ static sqlite3_stmt *row_of(const struct db_rows *rows) {
   return ((struct db_statement *)rows->statement)->stmt;
 }
 
-bool db_is_null(const struct db_rows *rows, int column) {
+static bool sqlite_is_null(const struct db_rows *rows, int column) {
   return sqlite3_column_type(row_of(rows), column) == SQLITE_NULL;
 }
 
-int64_t db_int(const struct db_rows *rows, int column) {
+static int64_t sqlite_int(const struct db_rows *rows, int column) {
   return sqlite3_column_int64(row_of(rows), column);
 }
 
-int64_t db_int_or(const struct db_rows *rows, int column, int64_t if_null) {
-  return db_is_null(rows, column) ? if_null : db_int(rows, column);
-}
-
-double db_real(const struct db_rows *rows, int column) {
+static double sqlite_real(const struct db_rows *rows, int column) {
   return sqlite3_column_double(row_of(rows), column);
 }
 
-struct str db_text(const struct db_rows *rows, int column) {
+static struct str sqlite_text(const struct db_rows *rows, int column) {
   sqlite3_stmt *stmt = row_of(rows);
   int type = sqlite3_column_type(stmt, column);
   if (type == SQLITE_NULL) return STR_NONE;
@@ -263,41 +260,39 @@ struct str db_text(const struct db_rows *rows, int column) {
 
 /* --- transactions --- */
 
-enum err db_begin(struct db *db) {
-  return db_run(db, "begin");
+static enum err sqlite_begin(struct db *db) {
+  return sqlite_run(db, "begin", DB_VALUES_());
 }
 
-enum err db_begin_immediate(struct db *db) {
+static enum err sqlite_begin_immediate(struct db *opened) {
+  struct db_sqlite *db = db_sqlite_of(opened);
   TRY(db_sqlite_check_file(db));
-  db->busy_until_ms = clock_mono_ms() + db->busy_ms;
+  db->busy_until_ms = clock_mono_ms() + db->head.busy_ms;
   db_turn_take(&db->turn, db->busy_until_ms);
-  struct db_statement *s;
-  enum err e = statement_take(db, "begin immediate", true, &s);
-  if (e == OK) {
-    e = statement_finish(db, s);
-    statement_release(s);
-  }
+  enum err e = run_plain(db, "begin immediate");
   db->busy_until_ms = 0;
   if (e != OK) db_turn_leave(&db->turn);
   return e;
 }
 
-enum err db_commit(struct db *db) {
+static enum err sqlite_commit(struct db *opened) {
+  struct db_sqlite *db = db_sqlite_of(opened);
   bool wrote = sqlite3_txn_state(db->sqlite, "main") == SQLITE_TXN_WRITE;
-  struct db_statement *s;
-  TRY(statement_take(db, "commit", true, &s));
-  enum err e = statement_finish(db, s);
-  statement_release(s);
-  if (e != OK) return e; /* db_rollback gives the turn back */
+  TRY(run_plain(db, "commit")); /* else db_rollback gives the turn back */
   db_turn_leave(&db->turn);
-  if (wrote) e = db_sqlite_check_commit(db); /* (4) */
-  if (!db->checkpoint_later) db_sqlite_checkpoint(db);
+  enum err e = wrote ? db_sqlite_check_commit(db) : OK; /* (4) */
+  if (!db->head.upkeep_later) db_sqlite_checkpoint(db);
   return e;
 }
 
-void db_rollback(struct db *db) {
+static bool sqlite_in_transaction(const struct db *db) {
+  return !sqlite3_get_autocommit(((const struct db_sqlite *)db)->sqlite);
+}
+
+static void sqlite_rollback(struct db *opened) {
+  struct db_sqlite *db = db_sqlite_of(opened);
   struct db_statement *s;
-  if (db_in_transaction(db)) {
+  if (sqlite_in_transaction(opened)) {
     if (statement_take(db, "rollback", true, &s) == OK) {
       (void)statement_finish(db, s); /* fails only if SQLite has rolled back by itself */
       statement_release(s);
@@ -308,13 +303,24 @@ void db_rollback(struct db *db) {
   db_turn_leave(&db->turn);
 }
 
-bool db_in_transaction(const struct db *db) {
-  return !sqlite3_get_autocommit(db->sqlite);
+static enum err sqlite_savepoint(struct db *db) {
+  return sqlite_run(db, "savepoint job", DB_VALUES_());
 }
 
-enum err db_data_version(struct db *db, int64_t *ret_version) {
+static enum err sqlite_savepoint_release(struct db *db) {
+  return sqlite_run(db, "release job", DB_VALUES_());
+}
+
+static enum err sqlite_savepoint_rollback(struct db *db) {
+  TRY(sqlite_run(db, "rollback to job", DB_VALUES_()));
+  return sqlite_savepoint_release(db);
+}
+
+/* --- the rest of the table --- */
+
+static enum err sqlite_data_version(struct db *db, int64_t *ret_version) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "pragma data_version"));
+  TRY(db_query(db, &q, DB_FOR_SQLITE "pragma data_version"));
   enum err e = db_next(&q);
   if (e != OK) return e == ERR_NOT_FOUND ? ERR_IO : e;
   /* SQLite's number belongs to the connection: a new one may repeat it. */
@@ -322,14 +328,82 @@ enum err db_data_version(struct db *db, int64_t *ret_version) {
   return OK;
 }
 
-void db_deadline(struct db *db, int64_t mono_ms) {
-  db->deadline_ms = mono_ms;
+static int64_t sqlite_now_ms(struct db *db) {
+  (void)db; /* the database is on this machine */
+  return clock_now_ms();
 }
 
-void db_deadline_sooner(struct db *db, int64_t mono_ms) {
-  if (db->deadline_ms == 0 || mono_ms < db->deadline_ms) db->deadline_ms = mono_ms;
+static enum err sqlite_has_table(struct db *db, const char *name, bool *ret_has) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, DB_FOR_SQLITE "select 1 from sqlite_schema where type = 'table' and name = ?1",
+               DB_TEXT(str_from(name))));
+  enum err e = db_next(&q);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  *ret_has = e == OK;
+  return OK;
 }
 
-enum err db_in_time(const struct db *db) {
-  return db->deadline_ms != 0 && clock_mono_ms() >= db->deadline_ms ? ERR_TIMEOUT : OK;
+static enum err sqlite_lock_schema(struct db *db) {
+  (void)db; /* db_begin_immediate keeps others out */
+  return OK;
 }
+
+static enum err sqlite_probe_read(struct db *db) {
+  return db_sqlite_check_file(db_sqlite_of(db));
+}
+
+/* An empty write: sets the database's user version to its own value. */
+static enum err sqlite_probe_write(struct db *db) {
+  TRY(sqlite_begin_immediate(db));
+  int64_t version = 0;
+  enum err e;
+  {
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    e = db_query(db, &q, DB_FOR_SQLITE "pragma user_version");
+    if (e == OK) e = db_next(&q);
+    if (e == OK) version = db_int(&q, 0);
+  }
+  char sql[64];
+  (void)snprintf(sql, sizeof(sql), "pragma user_version=%d", (int)version);
+  if (e == OK) e = sqlite_script(db, sql);
+  if (e == OK) e = sqlite_commit(db);
+  sqlite_rollback(db);
+  return e;
+}
+
+static void sqlite_upkeep(struct db *db) {
+  db_sqlite_checkpoint(db_sqlite_of(db));
+}
+
+const struct db_operations db_sqlite_operations = {
+    .kind = DB_SQLITE,
+    .close = db_sqlite_close,
+    .run = sqlite_run,
+    .touched = sqlite_touched,
+    .script = sqlite_script,
+    .script_watched = sqlite_script_watched,
+    .query = sqlite_query,
+    .next = sqlite_next,
+    .rows_done = sqlite_rows_done,
+    .is_null = sqlite_is_null,
+    .column_int = sqlite_int,
+    .column_real = sqlite_real,
+    .column_text = sqlite_text,
+    .begin = sqlite_begin,
+    .begin_immediate = sqlite_begin_immediate,
+    .commit = sqlite_commit,
+    .rollback = sqlite_rollback,
+    .in_transaction = sqlite_in_transaction,
+    .savepoint = sqlite_savepoint,
+    .savepoint_rollback = sqlite_savepoint_rollback,
+    .savepoint_release = sqlite_savepoint_release,
+    .data_version = sqlite_data_version,
+    .now_ms = sqlite_now_ms,
+    .has_table = sqlite_has_table,
+    .lock_schema = sqlite_lock_schema,
+    .backup = db_sqlite_backup,
+    .check = db_sqlite_quick_check,
+    .probe_read = sqlite_probe_read,
+    .probe_write = sqlite_probe_write,
+    .upkeep = sqlite_upkeep,
+};

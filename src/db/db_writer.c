@@ -3,10 +3,10 @@
  *   waiting --its turn--> run   --2 ms, or no job waits--> commit --on disk--> answered with run's result
  *      |                    |                                |  `-- *more is set --> waiting, for its next part
  *      |                    |                                `---- failed --> answered with the error
- *      |                    `-- SQLite rolled back by itself --> all jobs of the group answered with the error
+ *      |                    `-- the database rolled back by itself --> all jobs of the group answered with the error
  *      |-- deadline over, or abandoned --> answered with ERR_BUSY or ERR_CLOSED, not begun
- *      |-- BEGIN IMMEDIATE is BUSY: tried again until the job has waited busy_ms --> answered with ERR_BUSY
- *      `-- BEGIN IMMEDIATE fails otherwise --> all waiting jobs answered with the error
+ *      |-- BEGIN is BUSY: tried again until the job has waited busy_ms --> answered with ERR_BUSY
+ *      `-- BEGIN fails otherwise --> all waiting jobs answered with the error
  *
  * Invariants
  *  (1) done gets OK only after the commit of the job's last part returned.
@@ -27,7 +27,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "db/db_lanes.h"
-#include "db/db_sqlite.h"
+#include "db/db_operations.h"
 
 enum {
   QUEUE_MAX = 100000,
@@ -177,18 +177,17 @@ static bool is_database_error(enum err e) {
   return e == ERR_FULL || e == ERR_IO || e == ERR_CORRUPT || e == ERR_BUSY;
 }
 
-/* False: SQLite has rolled back the whole transaction, or the savepoint failed; *ret_why is the error. */
+/* False: The database has rolled back the whole transaction, or the savepoint failed; *ret_why is the error. */
 static bool job_run(struct db *db, struct waiting_job *j, enum err *ret_why) {
-  enum err e = db_run(db, "savepoint job");
+  enum err e = db->operations->savepoint(db);
   if (e == OK) {
     j->result = j->job.run(db, j->job.arg);
     if (!db_in_transaction(db)) {
       *ret_why = is_database_error(j->result) || j->result == ERR_NOMEM ? j->result : ERR_IO;
       return false;
     }
-    if (j->result != OK) e = db_run(db, "rollback to job");
+    e = j->result == OK ? db->operations->savepoint_release(db) : db->operations->savepoint_rollback(db);
   }
-  if (e == OK) e = db_run(db, "release job");
   *ret_why = e;
   return e == OK;
 }
@@ -260,7 +259,7 @@ static void group_run(struct db_writer *w) {
   if (e == OK && w->config.committed) w->config.committed(w->config.arg);
   if (e == OK) queue_unfinished(w, &ran);
   jobs_answer(w, &ran, e);
-  db_sqlite_checkpoint(w->db);
+  w->db->operations->upkeep(w->db);
 }
 
 /* Answers the jobs that have waited busy_ms. */
@@ -286,29 +285,15 @@ static enum err group_begin(struct db_writer *w, int64_t oldest_ms) {
   return db_begin_immediate(w->db);
 }
 
-/* Healthy: checks the file. Else tries an empty write: sets the database's user version to its own value. */
+/* Healthy: looks whether the database is still there. Else tries an empty write. */
 static void writer_probe(struct db_writer *w) {
+  const struct db_operations *operations = w->db->operations;
   if (atomic_load(&w->healthy)) {
-    if (db_sqlite_check_file(w->db) != OK) atomic_store(&w->healthy, false);
+    if (operations->probe_read(w->db) != OK) atomic_store(&w->healthy, false);
     return;
   }
   w->db->busy_ms = PROBE_BUSY_MS;
-  enum err e = db_begin_immediate(w->db);
-  int64_t version = 0;
-  if (e == OK) {
-    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-    e = db_query(w->db, &q, "pragma user_version");
-    if (e == OK) e = db_next(&q);
-    if (e == OK) version = db_int(&q, 0);
-  }
-  struct buf sql CLEANUP(buf_done) = BUF_INIT(64);
-  const char *text = NULL;
-  if (e == OK) e = buf_addf(&sql, "pragma user_version=%d", (int)version);
-  if (e == OK) e = buf_terminate(&sql, &text);
-  if (e == OK) e = db_script(w->db, text);
-  if (e == OK) e = db_commit(w->db);
-  db_rollback(w->db);
-  if (e == OK) atomic_store(&w->healthy, true);
+  if (operations->probe_write(w->db) == OK) atomic_store(&w->healthy, true);
 }
 
 static void *writer_main(void *arg) {
@@ -353,7 +338,7 @@ enum err db_writer_new(const struct db_writer_config *config, struct db_writer *
     return e;
   }
   w->config.open.url = NULL; /* it belongs to the caller */
-  w->db->checkpoint_later = true;
+  w->db->upkeep_later = true;
   lock_init(&w->lock, "db_writer", LOCK_RANK_ENGINE);
   lock_cond_init(&w->arrived);
   if (pthread_create(&w->thread, NULL, writer_main, w) != 0) {

@@ -17,15 +17,11 @@ struct schema_state {
 
 static enum err read_schema_state(struct db *db, struct schema_state *ret_state) {
   struct schema_state state = {0, 0};
-  {
-    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-    TRY(db_query(db, &q, "select 1 from sqlite_schema where type = 'table' and name = 'schema_migrations'"));
-    enum err e = db_next(&q);
-    if (e == ERR_NOT_FOUND) {
-      *ret_state = state;
-      return OK;
-    }
-    if (e != OK) return e;
+  bool has;
+  TRY(db_has_table(db, "schema_migrations", &has));
+  if (!has) {
+    *ret_state = state;
+    return OK;
   }
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select coalesce(max(number), 0), coalesce(max(oldest), 0) from schema_migrations"));
@@ -50,12 +46,13 @@ static void tell_watch(void *arg, size_t done) {
 static enum err run_script_in_transaction(struct db *db, struct script *s, bool *ret_ran) {
   const struct migration *m = s->m;
   struct schema_state state;
+  TRY(db_lock_schema(db));
   TRY(read_schema_state(db, &state));
   *ret_ran = state.number < m->number;
   if (!*ret_ran) return OK;
   TRY(db_script(db,
-                "create table if not exists schema_migrations (number integer primary key, name text not null,"
-                " oldest integer not null, applied_at integer not null)"));
+                "create table if not exists schema_migrations (number bigint primary key, name text not null,"
+                " oldest bigint not null, applied_at bigint not null)"));
   TRY(db_script_watched(db, m->sql, tell_watch, s));
   if (!db_in_transaction(db)) return ERR_INVALID; /* the script committed by itself */
   return db_run(db, "insert into schema_migrations (number, name, oldest, applied_at) values (?1, ?2, ?3, ?4)",

@@ -258,11 +258,11 @@ static void a_page_that_ends_early_takes_the_database_no_longer_than_a_full_one(
   int64_t full = 0, early = 0;
   make_trees(db, 1, 100, 19);
   make_trees(db, 2, 100, 199);
-  (void)sqlite3_trace_v2(db->sqlite, SQLITE_TRACE_PROFILE, add_steps, &full);
+  (void)sqlite3_trace_v2(db_sqlite_of(db)->sqlite, SQLITE_TRACE_PROFILE, add_steps, &full);
   (void)comparisons_for(db, 1, false, 100);
-  (void)sqlite3_trace_v2(db->sqlite, SQLITE_TRACE_PROFILE, add_steps, &early);
+  (void)sqlite3_trace_v2(db_sqlite_of(db)->sqlite, SQLITE_TRACE_PROFILE, add_steps, &early);
   (void)comparisons_for(db, 2, false, 10);
-  (void)sqlite3_trace_v2(db->sqlite, 0, NULL, NULL);
+  (void)sqlite3_trace_v2(db_sqlite_of(db)->sqlite, 0, NULL, NULL);
   if (!full || early > 2 * full) fail_msg("full: %lld steps, early: %lld", (long long)full, (long long)early);
   db_close(db);
 }
@@ -288,7 +288,7 @@ static void a_list_whose_time_is_over_after_its_queries_is_not_written(void **st
   struct buf b CLEANUP(buf_done) = BUF_INIT(CALL_VIEW_JSON_MAX);
   assert_int_equal(call_view_list(db, 1, &f, NULL, 0, &STATUS_VIEW, &b), OK);
   db_deadline(db, clock_mono_ms() + LIST_MS);
-  (void)sqlite3_trace_v2(db->sqlite, SQLITE_TRACE_PROFILE, pass_time_behind_recordings, NULL);
+  (void)sqlite3_trace_v2(db_sqlite_of(db)->sqlite, SQLITE_TRACE_PROFILE, pass_time_behind_recordings, NULL);
   assert_int_equal(call_view_list(db, 1, &f, NULL, 0, &STATUS_VIEW, &b), ERR_TIMEOUT);
   db_close(db);
 #else

@@ -16,7 +16,8 @@ enum { FEW = 20, MANY = 4000, SOME_STOPPED = 10 };
 static int64_t take_steps(struct db *db) {
   int64_t steps = 0;
   for (size_t i = 0; i < DB_KEPT_SLOTS; i++)
-    if (db->kept[i]) steps += sqlite3_stmt_status(db->kept[i]->stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
+    if (db_sqlite_of(db)->kept[i])
+      steps += sqlite3_stmt_status(db_sqlite_of(db)->kept[i]->stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
   return steps;
 }
 
@@ -338,14 +339,14 @@ static void lists_filtered_by_recordings_cost_the_same_with_many_rows(void **sta
     assert_int_equal(db_begin_immediate(db), OK);
     fill(db, cases[i].calls, 0, SOME);
     fill(db, cases[i].recordings, 0, SOME);
-    assert_int_equal(sqlite3_trace_v2(db->sqlite, SQLITE_TRACE_PROFILE, count_steps, &some), SQLITE_OK);
+    assert_int_equal(sqlite3_trace_v2(db_sqlite_of(db)->sqlite, SQLITE_TRACE_PROFILE, count_steps, &some), SQLITE_OK);
     cases[i].ask(db);
-    assert_int_equal(sqlite3_trace_v2(db->sqlite, 0, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_trace_v2(db_sqlite_of(db)->sqlite, 0, NULL, NULL), SQLITE_OK);
     fill(db, cases[i].calls, SOME, MANY);
     fill(db, cases[i].recordings, SOME, MANY);
-    assert_int_equal(sqlite3_trace_v2(db->sqlite, SQLITE_TRACE_PROFILE, count_steps, &many), SQLITE_OK);
+    assert_int_equal(sqlite3_trace_v2(db_sqlite_of(db)->sqlite, SQLITE_TRACE_PROFILE, count_steps, &many), SQLITE_OK);
     cases[i].ask(db);
-    assert_int_equal(sqlite3_trace_v2(db->sqlite, 0, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_trace_v2(db_sqlite_of(db)->sqlite, 0, NULL, NULL), SQLITE_OK);
     if (2 * many > 3 * some) {
       print_message("# %s: %lld steps with some, %lld with many\n", cases[i].name, (long long)some, (long long)many);
       failures++;

@@ -51,7 +51,7 @@ static void edit(struct db *db, const char *sid, const char *from_number, const 
 
 /* Counts all rows written, also by triggers and in the full-text index. */
 static int64_t rows_written(struct db *db) {
-  return sqlite3_total_changes64(db->sqlite);
+  return sqlite3_total_changes64(db_sqlite_of(db)->sqlite);
 }
 
 static int finish(struct db *db) {
@@ -289,12 +289,14 @@ static int pages_read(struct db *db, int64_t business, const char *search) {
   struct calls_key keys[10];
   size_t n;
   bool more;
-  assert_int_equal(sqlite3_db_status(db->sqlite, SQLITE_DBSTATUS_CACHE_HIT, &hits, &high, 1), SQLITE_OK);
-  assert_int_equal(sqlite3_db_status(db->sqlite, SQLITE_DBSTATUS_CACHE_MISS, &misses, &high, 1), SQLITE_OK);
+  assert_int_equal(sqlite3_db_status(db_sqlite_of(db)->sqlite, SQLITE_DBSTATUS_CACHE_HIT, &hits, &high, 1), SQLITE_OK);
+  assert_int_equal(sqlite3_db_status(db_sqlite_of(db)->sqlite, SQLITE_DBSTATUS_CACHE_MISS, &misses, &high, 1),
+                   SQLITE_OK);
   assert_int_equal(calls_list_page(db, business, &f, keys, &n, &more), OK);
   assert_int_equal(n, 0);
-  assert_int_equal(sqlite3_db_status(db->sqlite, SQLITE_DBSTATUS_CACHE_HIT, &hits, &high, 1), SQLITE_OK);
-  assert_int_equal(sqlite3_db_status(db->sqlite, SQLITE_DBSTATUS_CACHE_MISS, &misses, &high, 1), SQLITE_OK);
+  assert_int_equal(sqlite3_db_status(db_sqlite_of(db)->sqlite, SQLITE_DBSTATUS_CACHE_HIT, &hits, &high, 1), SQLITE_OK);
+  assert_int_equal(sqlite3_db_status(db_sqlite_of(db)->sqlite, SQLITE_DBSTATUS_CACHE_MISS, &misses, &high, 1),
+                   SQLITE_OK);
   return hits + misses;
 }
 
