@@ -46,6 +46,7 @@ static enum twilio_verdict take_text(struct str value, struct buf *storage, stru
 }
 
 static enum twilio_verdict take_call_sid(struct str value, struct buf *storage, struct str *ret_text) {
+  value = str_trim(value);
   return twilio_sid_is_call(value) ? take_text(value, storage, ret_text) : TWILIO_DROP;
 }
 
@@ -54,6 +55,7 @@ static enum twilio_verdict take_parent_sid(struct str value, struct buf *storage
 }
 
 static enum twilio_verdict take_conference_sid(struct str value, struct buf *storage, struct str *ret_text) {
+  value = str_trim(value);
   return twilio_sid_is_conference(value) ? take_text(value, storage, ret_text) : TWILIO_DROP;
 }
 
@@ -105,9 +107,9 @@ static enum provider_refusal check_signature(const struct webhook_parser *r, boo
   return valid ? PROVIDER_ACCEPTED : PROVIDER_BAD_SIGNATURE;
 }
 
-/* The value of a parameter, empty when it is missing. (4) */
+/* The value of a parameter without blanks around it, empty when it is missing. (4) */
 static struct str parameter_value(const struct webhook_parser *r, const char *name) {
-  return twilio_form_value(&r->form, name);
+  return str_trim(twilio_form_value(&r->form, name));
 }
 
 static const struct rule *rule_find(const struct rule *rules, size_t count, struct str name) {
@@ -160,7 +162,7 @@ static enum provider_refusal add_parameters(struct webhook_parser *r, bool has_r
     const struct rule *rule = rule_find(RECORDING_RULES, recording_rules, p->name);
     bool to_recording = rule || !is_call;
     if (!to_recording) rule = rule_find(CALL_RULES, COUNT_OF(CALL_RULES), p->name);
-    if (rule && rule->take == take_parent_sid && str_eq(p->value, d->call_sid))
+    if (rule && rule->take == take_parent_sid && str_eq(str_trim(p->value), d->call_sid))
       continue; /* a call is not its own parent */
     enum provider_refusal refusal = add_parameter(r, to_recording ? &d->recording : &d->call, rule, p);
     if (refusal != PROVIDER_ACCEPTED) return refusal;

@@ -408,6 +408,12 @@ def test_a_signed_delivery_is_taken_whatever_its_incidental_fields_are(world, pr
         tape = provider.tape()
         business.tell(server, tape, RecordingUrl=url(tape), RecordingSid=None)
         world.wait_state(tape.sid)
+    # blanks around the essential ones
+    call, tape = p.sid("CA"), provider.tape()
+    business.tell_call(server, f" {call}\t", AccountSid=f"{business.account_sid} ", ParentCallSid=f" {call}")
+    assert server.get(f"/api/calls/{call}", business.viewer).json()["parent_call_sid"] is None
+    business.tell(server, tape, " completed", CallSid=f"{call} ", RecordingSid=f"\t{tape.sid}")
+    assert world.wait_state(tape.sid)["call_sid"] == call
     # as many fields as the body takes; the essential ones are the last
     tape = provider.tape()
     many = [(f"{i}", "") for i in range(9000)]
