@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "domain/recording_error.h"
 #include "domain/store.h"
 
 enum {
@@ -48,7 +49,8 @@ static void room_enter(struct room *r, enum room_state next) {
   atomic_store(&r->state, next);
   if (next == ROOM_FULL) r->full_until_ms = clock_mono_ms() + FULL_LEAST_MS;
   if (next == ROOM_FULL)
-    log_error("Storage is full", LOG_INT("free_bytes", r->free_bytes), LOG_INT("min_free_bytes", r->min_free_bytes));
+    log_error("Storage is full", LOG_TEXT("code", recording_error_code(RECORDING_STORAGE_FULL)),
+              LOG_INT("free_bytes", r->free_bytes), LOG_INT("min_free_bytes", r->min_free_bytes));
   else if (next == ROOM_UNKNOWN)
     log_error("Could not read the free storage space", LOG_ERR(r->e));
   else if (before == ROOM_FULL)

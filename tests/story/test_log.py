@@ -143,6 +143,27 @@ def test_each_failure_has_a_line_with_its_reason_in_words(world, provider):
     assert not server.log_lines("error=ok")
 
 
+def test_what_recordings_wait_for_is_logged_once(world, provider):
+    web = world.server("web", "web")
+    business = world.business(provider)
+    world.pass_time(31)
+    [line] = web.wait_lines("No worker is seen")
+    assert "level=error" in line and "code=no_worker" in line and " " in why_of(line)
+    provider.outage = p.status(401)
+    worker = world.server("worker", "worker")
+    tape = provider.tape()
+    business.tell(web, tape)
+    for server in (web, worker):  # each process says so
+        [line] = server.wait_lines("Account stopped")
+        assert "level=error" in line and f"business={business.id} code=auth_failed" in line and " " in why_of(line)
+    assert web.wait_lines("A worker is seen again")
+    provider.outage = None
+    world.pass_time_until(lambda: world.state(tape.sid) == "ready", step=10, within=100)
+    for server in (web, worker):
+        assert len(server.wait_lines("Account goes on")) == 1
+        assert len(server.log_lines("No worker is seen")) == (server is web)
+
+
 def test_a_wait_that_ends_without_a_byte_is_noticed_once_a_minute(world, provider):
     server, business = begin(world, provider)
     tape = provider.tape()

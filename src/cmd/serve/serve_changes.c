@@ -3,7 +3,9 @@
  * Runs on the changes thread. */
 #include <unistd.h>
 
+#include "base/log.h"
 #include "cmd/serve/serve_parts.h"
+#include "domain/recording_error.h"
 
 /* The id of the key that a CHANGE_KEY names; 0: all keys of its business. */
 static int64_t changed_key_id(const struct change *c) {
@@ -49,11 +51,22 @@ static void serve_on_changes_lost(void *arg) {
   if (s->worker) worker_wake(s->worker);
 }
 
+static void log_restated(struct serve *s, const struct restated *restated) {
+  for (size_t i = 0; i < restated->count; i++)
+    if (serve_account_stopped(s, restated->ids[i]))
+      log_error("Account stopped", LOG_INT("business", restated->ids[i]),
+                LOG_TEXT("code", recording_error_code(RECORDING_AUTH_FAILED)),
+                LOG_TEXT("why", "The provider refused this business's credentials; its queued recordings wait."));
+    else
+      log_info("Account goes on", LOG_INT("business", restated->ids[i]));
+}
+
 static void serve_on_changes_tick(void *arg) {
   struct serve *s = arg;
-  if (!s->api) return;
   struct restated restated;
   serve_take_restated(s, &restated);
+  log_restated(s, &restated);
+  if (!s->api) return;
   if (atomic_exchange(&s->wait_reason_changed, false))
     api_wait_reason_changed(s->api, 0);
   else

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/serve/serve_parts.h"
+#include "domain/recording_error.h"
 #include "ledger/accounts.h"
 #include "ledger/businesses.h"
 #include "ledger/keys.h"
@@ -174,8 +175,18 @@ static enum err workers_read(struct serve *s) {
 
 /* Also while the database can't be read: that a worker is gone shows by the time that passes. */
 static void worker_watch(struct serve *s) {
+  static int64_t began_ms; /* only the main thread uses these */
+  static bool is_missed;
   bool is_alive = serve_worker_alive(s);
   if (atomic_exchange(&s->worker_was_alive, is_alive) != is_alive) atomic_store(&s->wait_reason_changed, true);
+  if (began_ms == 0) began_ms = clock_mono_ms();
+  if (is_alive == !is_missed || clock_mono_ms() - began_ms < SERVE_WORKER_LIVES_MS) return;
+  is_missed = !is_alive;
+  if (is_missed)
+    log_error("No worker is seen", LOG_TEXT("code", recording_error_code(RECORDING_NO_WORKER)),
+              LOG_TEXT("why", "No process that downloads has reported for 30 s; queued recordings wait."));
+  else
+    log_info("A worker is seen again");
 }
 
 static void upkeep_read(struct serve *s) {
