@@ -434,6 +434,20 @@ class World:
             self.pass_time(step)
             passed += step
 
+    def pass_time_to_attempt(self, recording_sid):
+        """Moves the clock to a recording's next attempt, waits for its end, and returns the row. However slow the machine is, no
+        more time passes than that."""
+        def attempts(row):
+            return row["asks_404"], row["fail_count"]
+        before = self.row(recording_sid)
+        due = before["next_ask_at"] if before["status"] == "queued" else before["next_retry_at"]
+        self.pass_time(max(due - self.clock.now_ms(), 0) / 1000 + 0.05)
+
+        def look():
+            row = self.row(recording_sid)
+            return row if attempts(row) != attempts(before) and not row["lease_until"] else None
+        return eventually(look, 20, f"an attempt of {recording_sid}")
+
     # ---- the end ----
 
     def close(self):
