@@ -55,5 +55,5 @@ static bool next_fill_compares(const struct recording *row, int64_t token) {
 }
 
 bool part_is_needed(const struct recording *row, int64_t token, int64_t now) {
-  return row && (recording_holds_lease(row, token, now) || next_fill_compares(row, token));
+  return row && ((row->lease_token == token && recording_is_leased(row, now)) || next_fill_compares(row, token));
 }

@@ -11,7 +11,7 @@
  *
  * Invariants
  *  (1) A lease exists in QUEUED and DOWNLOADING only.
- *  (2) lease_token only grows. A report with another token, or after lease_until, changes nothing.
+ *  (2) lease_token only grows. A report of another owner or token, or after lease_until, changes nothing.
  *  (3) permanent implies FAILED and no next_retry_at.
  *  (4) name is set in READY only.
  *  (5) An error `absent_…` is replaced by a report of the provider or by a file, never by the failure of a forced retry.
@@ -47,16 +47,16 @@ static bool is_ahead(int64_t until, int64_t now, int64_t max) {
   return until > now && until <= now + max;
 }
 
-static bool lease_is_live(const struct recording *row, int64_t now) {
+bool recording_is_leased(const struct recording *row, int64_t now) {
   return is_ahead(row->lease_until, now, RECORDING_LEASE_MS);
 }
 
-bool recording_holds_lease(const struct recording *row, int64_t token, int64_t now) {
-  return row->lease_token == token && lease_is_live(row, now);
+bool recording_holds_lease(const struct recording *row, struct str owner, int64_t token, int64_t now) {
+  return row->lease_token == token && str_eq(str_from(row->lease_owner), owner) && recording_is_leased(row, now);
 }
 
 bool recording_asked_later(const struct recording *row, int64_t now) {
-  return row->status == RECORDING_QUEUED && !lease_is_live(row, now) &&
+  return row->status == RECORDING_QUEUED && !recording_is_leased(row, now) &&
          is_ahead(row->next_ask_at, now, RECORDING_BACKOFF_CAP_MS);
 }
 
@@ -128,13 +128,13 @@ static bool when_in_cooldown(const struct rule_input *a) {
   return is_ahead(a->row->last_enqueue_at + RECORDING_COOLDOWN_MS, a->now, RECORDING_COOLDOWN_MS);
 }
 static bool when_claimable(const struct rule_input *a) {
-  return !lease_is_live(a->row, a->now) && !is_ahead(a->row->next_ask_at, a->now, RECORDING_BACKOFF_CAP_MS);
+  return !recording_is_leased(a->row, a->now) && !is_ahead(a->row->next_ask_at, a->now, RECORDING_BACKOFF_CAP_MS);
 }
 static bool when_asked_later(const struct rule_input *a) {
   return recording_asked_later(a->row, a->now);
 }
 static bool when_not_holder(const struct rule_input *a) {
-  return !recording_holds_lease(a->row, a->event->token, a->now);
+  return !recording_holds_lease(a->row, a->event->owner, a->event->token, a->now);
 }
 static bool when_unleased(const struct rule_input *a) {
   return a->row->lease_until == 0;
@@ -143,7 +143,7 @@ static bool when_holder(const struct rule_input *a) {
   return !when_not_holder(a);
 }
 static bool when_lease_is_live(const struct rule_input *a) {
-  return lease_is_live(a->row, a->now);
+  return recording_is_leased(a->row, a->now);
 }
 static bool when_leased_to_another(const struct rule_input *a) {
   return when_lease_is_live(a) && when_not_holder(a);

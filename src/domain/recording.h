@@ -36,15 +36,15 @@ enum recording_event_kind {
   RECORDING_REFUSED,   /* [error] the provider reported that it has no audio, or its URL may not be fetched */
   RECORDING_RETRY_DUE, /* its back-off is over */
   RECORDING_CLAIM,     /* [owner, stem] a worker leases it */
-  RECORDING_RENEW,     /* [token, received_bytes, announced_bytes, file] a fill renews its lease and reports progress */
+  RECORDING_RENEW, /* [owner, token, received_bytes, announced_bytes, file] a fill renews its lease and reports progress */
   RECORDING_ANSWERED,  /* [as RENEW, and credentials_version] the provider answered the fill with audio */
-  RECORDING_NEW_TOKEN, /* [token] the fill discards what it received and continues under the next token */
-  RECORDING_NOT_FOUND, /* [token, jitter, credentials_version] the provider answered the fill with 404 */
-  RECORDING_FAILURE,   /* [token, error, retry_after_ms, jitter, credentials_version, is_its_own] the fill failed */
-  RECORDING_COMPLETE,  /* [token, file] the fill published the whole, verified file */
-  RECORDING_RELEASED,  /* [token] the fill gives its lease back */
+  RECORDING_NEW_TOKEN, /* [owner, token] the fill discards what it received and continues under the next token */
+  RECORDING_NOT_FOUND, /* [owner, token, jitter, credentials_version] the provider answered the fill with 404 */
+  RECORDING_FAILURE, /* [owner, token, error, retry_after_ms, jitter, credentials_version, is_its_own] the fill failed */
+  RECORDING_COMPLETE,        /* [owner, token, file] the fill published the whole, verified file */
+  RECORDING_RELEASED,        /* [owner, token] the fill gives its lease back */
   RECORDING_LEASE_EXPIRED,   /* [jitter] the lease ended without a report: its worker died or hangs */
-  RECORDING_FOUND,           /* [token or 0, file] a whole, valid file stands in the store already */
+  RECORDING_FOUND,           /* [owner and token, or 0; file] a whole, valid file stands in the store already */
   RECORDING_FILE_SEEN,       /* a file has the name of a recording that is not asked for now; a fill must check it */
   RECORDING_FILE_GONE,       /* the file of a ready recording is missing or has another length */
   RECORDING_PERSON_RETRY,    /* [forced] a person retries it */
@@ -70,8 +70,8 @@ struct recording_file {
 
 struct recording_event {
   enum recording_event_kind kind;
+  struct str owner; /* of a claim, or of the lease under which the fill reports; the caller owns it */
   int64_t token;    /* the fencing token of the reporting fill */
-  struct str owner; /* of a claim */
   struct str stem;  /* of a claim: file name without extension; used if the row has none */
   enum recording_error error;
   int64_t retry_after_ms;      /* the provider's Retry-After; 0 none */
@@ -122,8 +122,11 @@ int64_t recording_ended_at(const struct recording *row);
 /* True if this attempt is to try the other of format_count formats after a 404: from attempt 3 on, while the requests of
  * the first 5 minutes suffice for all attempts. */
 bool recording_tries_formats_on_404(const struct recording *row, size_t format_count);
-/* True if token holds a lease that has not expired. */
-bool recording_holds_lease(const struct recording *row, int64_t token, int64_t now);
+/* True if somebody holds a lease that has not expired. */
+bool recording_is_leased(const struct recording *row, int64_t now);
+/* True if that is this owner, with this token. A token alone does not name a lease: a database that lost its last writes in a
+ * failover gives tokens again. */
+bool recording_holds_lease(const struct recording *row, struct str owner, int64_t token, int64_t now);
 /* The reason to show for a recording that is not ready; RECORDING_NONE if there is none. waits_for: what
  * all queued recordings of the business wait for (storage_full, auth_failed, no_worker), or RECORDING_NONE. */
 enum recording_error recording_reason(const struct recording *row, enum recording_error waits_for, int64_t now);

@@ -156,6 +156,7 @@ void fill_end(struct fill *f, enum recording_event_kind kind) {
   f->final_event.kind = kind;
   if (secret_random(&f->final_event.jitter, sizeof(f->final_event.jitter)) != OK)
     f->final_event.jitter = UINT32_MAX / 2;
+  f->final_event.owner = str_from(f->row.lease_owner);
   f->final_event.token = f->row.lease_token;
   if (fill_has_successor(f, kind)) fill_close_part(f, true); /* the next fill compares its bytes with it */
   if (kind != RECORDING_COMPLETE) {

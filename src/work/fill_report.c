@@ -180,6 +180,7 @@ static struct report *renewal_new(struct fill *f, enum recording_event_kind kind
   int64_t progress = f->has_validators ? f->size : 0;
   int64_t received = progress && fill_comparison_is_over(f) ? progress : 0; /* (4) */
   r->event = (struct recording_event){.kind = kind,
+                                      .owner = str_from(f->row.lease_owner),
                                       .token = f->row.lease_token,
                                       .credentials_version = f->final_event.credentials_version,
                                       .received_bytes = received,
@@ -239,6 +240,7 @@ void fill_report_final(struct fill *f) {
 struct release_job {
   int64_t business_id;
   char recording_sid[SID_SIZE];
+  char owner[sizeof(((struct recording *)0)->lease_owner)];
   struct recording_event event;
 };
 
@@ -258,7 +260,9 @@ void fill_give_lease_back(const struct fill *f) {
   if (!w) return;
   w->business_id = f->row.business_id;
   memcpy(w->recording_sid, f->row.recording_sid, sizeof(w->recording_sid));
-  w->event = (struct recording_event){.kind = RECORDING_RELEASED, .token = f->row.lease_token};
+  memcpy(w->owner, f->row.lease_owner, sizeof(w->owner));
+  w->event =
+      (struct recording_event){.kind = RECORDING_RELEASED, .owner = str_from(w->owner), .token = f->row.lease_token};
   struct db_job job = {.name = METRIC_JOB_REPORT,
                        .class = DB_CLASS_LEASE,
                        .business_id = w->business_id,

@@ -344,6 +344,7 @@ static void step_report(void) {
   if (worker->held < 0) return;
   struct model_row *m = &w.rows[worker->held];
   struct recording_event event = {.kind = kinds[roll(COUNT_OF(kinds))],
+                                  .owner = roll(20) ? STR("worker") : STR("another"),
                                   .token = worker->token,
                                   .error = roll(12) ? errors[roll(COUNT_OF(errors))] : RECORDING_AUTH_FAILED,
                                   .retry_after_ms = roll(4) ? 0 : (int64_t)roll(3000000),

@@ -14,10 +14,6 @@
 #include "domain/recording.h"
 #include "work/fill_found.h"
 
-static bool has_live_lease(const struct recording *row, int64_t now) {
-  return recording_holds_lease(row, row->lease_token, now);
-}
-
 static enum err files_report_part(struct verify *v, const char *name, const struct recording *row, int64_t token) {
   bool is_repaired = false;
   int fd CLEANUP(fs_close_) = -1;
@@ -67,7 +63,7 @@ static enum err files_verify_blob(struct verify *v, const char *name, const stru
     case RECORDING_EXPIRED:
       return verify_report_finding(v, VERIFY_STRAY, name, row, false);
     default:
-      return has_live_lease(row, db_now_ms(v->app.db)) ? OK : files_verify_candidate(v, name, row);
+      return recording_is_leased(row, db_now_ms(v->app.db)) ? OK : files_verify_candidate(v, name, row);
   }
 }
 

@@ -202,8 +202,11 @@ static void a_repeated_completed_does_not_queue_a_recording_that_failed_since(vo
   assert_true(deliver(db, 1, completed, "CA1", "RE1", SCRATCH_NOW).enqueued);
   struct recording row;
   assert_int_equal(queue_claim(db, &(struct queue_limits){3, 32}, STR("w"), SCRATCH_NOW, &row), OK);
-  struct recording_event event = {
-      .kind = RECORDING_FAILURE, .token = row.lease_token, .error = RECORDING_TOO_LARGE, .announced_bytes = -1};
+  struct recording_event event = {.kind = RECORDING_FAILURE,
+                                  .owner = STR("w"),
+                                  .token = row.lease_token,
+                                  .error = RECORDING_TOO_LARGE,
+                                  .announced_bytes = -1};
   assert_int_equal(queue_report(db, 1, STR("RE1"), &event, SCRATCH_NOW, &row), OK);
   assert_false(deliver(db, 1, completed, "CA1", "RE1", SCRATCH_NOW + 1000).enqueued);
   assert_int_equal(scratch_row(db, 1, "RE1").status, RECORDING_FAILED);

@@ -21,6 +21,7 @@ static const char *claim(struct db *db, const struct queue_limits *limits, int64
 static struct recording report(struct db *db, int64_t business, const char *sid, enum recording_event_kind kind,
                                enum recording_error error, int64_t now) {
   struct recording_event event = {.kind = kind,
+                                  .owner = STR("w"),
                                   .token = scratch_row(db, business, sid).lease_token,
                                   .error = error,
                                   .announced_bytes = -1,
@@ -276,8 +277,13 @@ static void a_report_under_a_lost_lease_changes_nothing(void **state) {
   (void)claim(db, &usual, SCRATCH_NOW);
   struct recording was = scratch_row(db, b, "RE1"), row;
   struct recording_event event = {.kind = RECORDING_FAILURE, .error = RECORDING_AUTH_FAILED, .announced_bytes = -1};
-  static const struct { int64_t token, after; } cases[] = {{0, 0}, {2, 0}, {1, RECORDING_LEASE_MS}};
+  static const struct {
+    struct str owner;
+    int64_t token, after;
+  } cases[] = {
+      {{"w", 1}, 0, 0}, {{"w", 1}, 2, 0}, {{"w", 1}, 1, RECORDING_LEASE_MS}, {{"v", 1}, 1, 0}, {{"", 0}, 1, 0}};
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    event.owner = cases[i].owner;
     event.token = cases[i].token;
     assert_int_equal(queue_report(db, b, STR("RE1"), &event, SCRATCH_NOW + cases[i].after, &row), ERR_CONFLICT);
   }

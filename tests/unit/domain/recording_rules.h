@@ -50,7 +50,7 @@ static inline void rules_check_move(const struct recording *was, const struct re
   assert_int_equal(is->lease_token, was->lease_token + next_token);
   assert_true(event->kind != RECORDING_CLAIM || is->lease_until == now + RECORDING_LEASE_MS);
   assert_true(was->lease_until != 0 || is->lease_until == 0 || event->kind == RECORDING_CLAIM);
-  if (rules_needs_token(event->kind)) assert_true(recording_holds_lease(was, event->token, now));
+  if (rules_needs_token(event->kind)) assert_true(recording_holds_lease(was, event->owner, event->token, now));
   if (is->status == RECORDING_READY && was->status != RECORDING_READY)
     assert_true(event->kind == RECORDING_COMPLETE || event->kind == RECORDING_FOUND);
   assert_true(was->status != RECORDING_READY || event->kind == RECORDING_FILE_GONE);
