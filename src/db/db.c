@@ -57,7 +57,14 @@ int64_t db_changed(const struct db *db) {
 }
 
 int64_t db_touched(const struct db *db) {
-  return db->operations->touched(db);
+  return db->operations->touched(db) - db->apart;
+}
+
+enum err db_run_apart_values(struct db *db, const char *sql, const struct db_value *values) {
+  int64_t before = db_touched(db);
+  enum err e = db_run_values(db, sql, values);
+  db->apart += db_touched(db) - before;
+  return e;
 }
 
 enum err db_script(struct db *db, const char *sql) {

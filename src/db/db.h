@@ -84,7 +84,15 @@ void db_texts_each(void (*fn)(void *arg, const char *sql), void *arg);
   })
 CHECKED enum err db_run_values(struct db *db, const char *sql, const struct db_value *values);
 int64_t db_changed(const struct db *db); /* rows that the last db_run changed: for compare-and-set */
-int64_t db_touched(const struct db *db); /* rows that all statements changed, with triggers and the search's tables */
+/* Rows that all statements changed, with triggers and the search's tables; without what db_run_apart changed. */
+int64_t db_touched(const struct db *db);
+/* db_run for work that has a bound of its own: db_touched does not count its rows. */
+#define db_run_apart(db, sql, ...)                            \
+  __extension__({                                             \
+    DB_TEXT_OF_(sql);                                         \
+    db_run_apart_values((db), sql_, DB_VALUES_(__VA_ARGS__)); \
+  })
+CHECKED enum err db_run_apart_values(struct db *db, const char *sql, const struct db_value *values);
 /* Runs the statements of a script, without parameters; they are not kept. For migrations. */
 CHECKED enum err db_script(struct db *db, const char *sql);
 /* The same. Calls fn again and again while it runs, on the same thread: done is how many bytes of the script have run. fn must

@@ -57,6 +57,7 @@ struct db {
   int64_t busy_ms;     /* longest wait for another connection's lock */
   int64_t deadline_ms; /* monotonic; 0: none */
   int64_t changed;     /* rows that the last writing statement changed */
+  int64_t apart;       /* rows that db_run_apart changed */
   int64_t reopened;
   char problem[DB_PROBLEM_SIZE];
 };

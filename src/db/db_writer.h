@@ -9,7 +9,7 @@
  *
  * A job must keep these rules
  *  (1) `run` uses only the connection that it is given, and waits for nothing else.
- *  (2) A part of a job touches at most DB_JOB_ROWS rows. A build with test hooks aborts if one touches more.
+ *  (2) A part of a job touches at most DB_JOB_ROWS rows (db_touched). A build with test hooks aborts if one touches more.
  *  (3) A job with more rows to touch sets *more. After the commit of the part it is queued again behind all waiting jobs, and
  *      `run` is called again. It continues even if its caller has gone.
  * The writer guarantees

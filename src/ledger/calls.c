@@ -103,7 +103,8 @@ static bool has_same_text(const struct call *a, const struct call *b) {
 static enum err calls_put_document(struct db *db, struct call *c) {
   int64_t place = calls_sort_at(c);
   if (strcmp(c->top_sid, c->call_sid) != 0) TRY(calls_tree_place(db, c->business_id, c->top_sid, &place));
-  return calls_search_put(db, c, place, &c->document_id);
+  TRY(calls_search_put(db, c, place, &c->document_id));
+  return calls_search_merge(db);
 }
 
 enum err calls_put(struct db *db, const struct call *was, const struct call *call, struct str fields) {

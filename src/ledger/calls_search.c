@@ -4,13 +4,23 @@
  *  (1) A leg has at most one document, with rowid document_id. Its text depends only on the leg's own row.
  *  (2) rowid >> 20 is the top leg's sort_at, so documents in order of rowid are rows in order of time: a list fills a page from
  *      the newest matches without reading or sorting all of them.
- *  (3) Every term begins with the business, so a search neither reads nor returns other businesses' documents. */
+ *  (3) Every term begins with the business, so a search neither reads nor returns other businesses' documents.
+ *  (4) A write of a document adds a segment to the index. For each, MERGE_PAGES pages are merged, more than it causes in all
+ *      levels together: so segments stay few. A merge writes more than its pages only to end the documents of one term. */
 #include "ledger/calls_search.h"
+
+#include <stdatomic.h>
 
 #include "base/fold.h"
 #include "ledger/withheld.h"
 
 enum { TEXT_MAX = 8 * 1024, TIME_BITS = 42, BUSY_MOMENTS_MAX = 1000 };
+enum {
+  MERGE_EACH = 16,  /* documents */
+  MERGE_PAGES = 4,  /* for each of them */
+  MERGE_MOST = 128, /* pages at once */
+};
+static atomic_int unmerged; /* documents that this process has written since its last merge */
 
 int64_t calls_search_first_id(int64_t sort_at) {
   const int64_t last = ((int64_t)1 << TIME_BITS) - 1;
@@ -160,7 +170,7 @@ static enum err document_free_id(struct db *db, int64_t sort_at, int64_t *ret_id
 
 /* ---- writing ---- */
 
-enum err calls_search_delete(struct db *db, int64_t document_id) {
+static enum err calls_search_delete(struct db *db, int64_t document_id) {
   if (!document_id) return OK;
   return db_run(db, "delete from call_documents where rowid = ?1", DB_INT(document_id));
 }
@@ -179,6 +189,15 @@ enum err calls_search_put(struct db *db, const struct call *call, int64_t sort_a
   TRY(calls_search_delete(db, call->document_id));
   TRY(db_run(db, "insert into call_documents (rowid, call_sid, digits, names) values (?1, ?2, ?3, ?4)", DB_INT(id),
              DB_TEXT(str_from(call->call_sid)), DB_TEXT(buf_str(&digits)), DB_TEXT(buf_str(&names))));
+  atomic_fetch_add_explicit(&unmerged, 1, memory_order_relaxed);
   *ret_document_id = id;
   return OK;
+}
+
+enum err calls_search_merge(struct db *db) {
+  int count = atomic_load_explicit(&unmerged, memory_order_relaxed);
+  if (count < MERGE_EACH) return OK;
+  atomic_store_explicit(&unmerged, 0, memory_order_relaxed);
+  int pages = count < MERGE_MOST / MERGE_PAGES ? count * MERGE_PAGES : MERGE_MOST;
+  return db_run_apart(db, "insert into call_documents (call_documents, rank) values ('merge', ?1)", DB_INT(pages));
 }

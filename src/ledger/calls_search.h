@@ -21,8 +21,9 @@ enum {
 /* Replaces the leg's document, call->document_id (0: none), by a new one at sort_at, its top leg's. The caller must store
  * *ret_document_id in the leg's row. ERR_FULL: no free id at that time. */
 CHECKED enum err calls_search_put(struct db *db, const struct call *call, int64_t sort_at, int64_t *ret_document_id);
-/* OK also for 0, and for a document that does not exist. */
-CHECKED enum err calls_search_delete(struct db *db, int64_t document_id);
+/* Merges segments of the index, in a bounded part, if this process has written enough documents since it last did. SQLite itself
+ * merges none (0025_search_merges.sql), so each job that writes documents calls this once. */
+CHECKED enum err calls_search_merge(struct db *db);
 /* The time in a document's id, in ms: the top leg's sort_at, or up to a second later if that millisecond had no free id. */
 int64_t calls_search_time(int64_t document_id);
 /* The smallest id of that time. */

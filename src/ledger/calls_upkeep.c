@@ -296,5 +296,6 @@ enum err calls_upkeep_run(struct db *db, struct calls_upkeep *u, int limit, bool
     TRY(calls_facets_add_older(db, left, &count));
     u->indexed += count;
   }
+  TRY(calls_search_merge(db));
   return calls_upkeep_needed(db, ret_more);
 }
