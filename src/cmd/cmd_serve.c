@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "cmd/serve/serve_parts.h"
+#include "db/db_clock.h"
 #include "domain/signed_url.h"
 #include "fetch/fetch.h"
 
@@ -57,7 +58,7 @@ static enum err name_node(struct serve *s) {
   (void)snprintf(s->node.version, sizeof(s->node.version), "%s", CALLREEL_VERSION);
   s->node.pid = getpid();
   s->node.works = s->role != SERVE_WEB;
-  s->node.started_at = clock_now_ms();
+  s->node.started_at = db_clock_now_ms();
   return OK;
 }
 

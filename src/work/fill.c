@@ -51,6 +51,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "db/db_clock.h"
 #include "domain/recording_log.h"
 
 static struct str sid_of(const struct fill *f) {
@@ -398,7 +399,7 @@ void fill_verify(struct fill *f) {
 
 /* How often the row gets the progress. */
 static int64_t fill_progress_ms(const struct fill *f) {
-  return clock_now_ms() - f->row.wanted_at < RECORDING_PLAY_RANK_MS ? FILL_PLAYED_MS : FILL_PROGRESS_MS;
+  return db_clock_now_ms() - f->row.wanted_at < RECORDING_PLAY_RANK_MS ? FILL_PLAYED_MS : FILL_PROGRESS_MS;
 }
 
 void fill_note_slow(struct fill *f, int64_t mono_ms) {

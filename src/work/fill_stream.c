@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "db/db_clock.h"
 #include "domain/recording_log.h"
 #include "work/fill_internal.h"
 
@@ -53,7 +54,7 @@ enum err fill_make_validators(struct fill *f) {
   TRY(secret_random(random, sizeof(random)));
   hex_encode(random, sizeof(random), hex);
   (void)snprintf(f->etag, sizeof(f->etag), "\"%s\"", hex);
-  f->modified_at = clock_now_ms() / 1000 * 1000;
+  f->modified_at = db_clock_now_ms() / 1000 * 1000;
   return OK;
 }
 

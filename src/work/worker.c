@@ -24,6 +24,7 @@
 #include "base/metric.h"
 #include "base/pool.h"
 #include "base/secret.h"
+#include "db/db_clock.h"
 #include "domain/queue.h"
 #include "domain/recording_log.h"
 #include "work/fill.h"
@@ -194,7 +195,7 @@ static void retry_part_start(struct worker *w) {
 static void claim_take_result(void *arg) {
   struct claim *c = arg;
   struct worker *w = c->worker;
-  int64_t mono = clock_mono_ms(), now = clock_now_ms();
+  int64_t mono = clock_mono_ms(), now = db_clock_now_ms();
   w->claiming = false;
   w->claim_at_ms = mono + CLAIM_PAUSE_MS;
   w->maintain_at_ms = now + MAINTAIN_EVERY_MS;
@@ -297,13 +298,13 @@ static int64_t worker_tick(void *arg) {
       wait = w->retry_at_ms - mono;
   }
   bool may_claim = worker_may_claim(w); /* (4) */
-  bool due = clock_now_ms() >= w->maintain_at_ms || (may_claim && atomic_load(&w->woken));
+  bool due = db_clock_now_ms() >= w->maintain_at_ms || (may_claim && atomic_load(&w->woken));
   if (due && !w->claiming && mono >= w->claim_at_ms) {
     claim_start(w);
   } else if (due && !w->claiming && w->claim_at_ms - mono < wait) {
     wait = w->claim_at_ms - mono;
   }
-  int64_t to_maintain = w->maintain_at_ms - clock_now_ms();
+  int64_t to_maintain = w->maintain_at_ms - db_clock_now_ms();
   if (!w->claiming && to_maintain < wait) wait = to_maintain > 0 ? to_maintain : 1;
   return wait;
 }

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "db/db_clock.h"
 #include "domain/signed_url.h"
 #include "ledger/keys.h"
 #include "ledger/urls.h"
@@ -86,7 +87,7 @@ static void key_note_use(const struct api *a, const struct access_key *key, int6
 }
 
 static enum err subject_of_key(const struct api *a, const struct access_key *key, struct subject *ret_subject) {
-  int64_t now = clock_now_ms();
+  int64_t now = db_clock_now_ms();
   if (!key || (key->expires_at && now >= key->expires_at)) return ERR_DENIED;
   key_note_use(a, key, now);
   bool is_platform = key->role == ACCESS_PLATFORM;
@@ -136,9 +137,9 @@ static enum err subject_of_url(const struct api_request *req, struct str id, str
   const struct api_loop *l = req->loop;
   struct signed_url_bearer bearer;
   struct session row = {.key_id = 0};
-  enum err signature = signed_url_verify(&l->api->url_key, id, query, clock_now_ms(), &bearer);
+  enum err signature = signed_url_verify(&l->api->url_key, id, query, db_clock_now_ms(), &bearer);
   if (signature == ERR_DENIED && l->api->has_older_url_key)
-    signature = signed_url_verify(&l->api->older_url_key, id, query, clock_now_ms(), &bearer);
+    signature = signed_url_verify(&l->api->older_url_key, id, query, db_clock_now_ms(), &bearer);
   TRY(signature);
   if (!access_find_business(l->access, bearer.business_id)) return ERR_DENIED; /* (2) */
   struct subject s = {.kind = SUBJECT_URL,
@@ -161,7 +162,7 @@ static enum err subject_of_session(const struct api_loop *l, const struct sessio
                       .number = (uint64_t)row->key_id,
                       .expires_at = row->expires_at,
                       .session_version = version};
-  if (row->expires_at <= clock_now_ms() || !access_find_business(l->access, row->business_id)) return ERR_DENIED;
+  if (row->expires_at <= db_clock_now_ms() || !access_find_business(l->access, row->business_id)) return ERR_DENIED;
   if (access_role_of(str_from(row->role), &s.role) != OK || s.role == ACCESS_PLATFORM) return ERR_DENIED;
   if (str_copy(s.name, sizeof(s.name), str_from(row->subject)) != OK) return ERR_DENIED;
   if (!row->key_id && s.name[0]) s.number = subject_hash_name(s.name);

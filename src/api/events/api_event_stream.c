@@ -45,6 +45,7 @@
 #include "api/request/problem.h"
 #include "base/clock.h"
 #include "base/metric.h"
+#include "db/db_clock.h"
 #include "domain/note.h"
 #include "domain/call_view.h"
 #include "domain/status.h"
@@ -371,7 +372,7 @@ static void event_stream_check_access(struct event_stream *s) {
   const struct subject *subject = &s->db_call.subject;
   if (is_over(s)) return;
   enum err e = auth_still_admits(s->db_call.loop, s->db_call.x, subject);
-  if (e == ERR_DENIED || (subject->expires_at && subject->expires_at <= clock_now_ms()))
+  if (e == ERR_DENIED || (subject->expires_at && subject->expires_at <= db_clock_now_ms()))
     event_stream_end(s);
   else if (e != OK)
     event_stream_check_session(s);
@@ -405,7 +406,7 @@ static void event_stream_on_timer(struct http_exchange *x, void *arg) {
 
 /* Until the next keep-alive comment, or until the credential expires if that is sooner. */
 static void event_stream_start_timer(struct event_stream *s) {
-  int64_t left_ms = s->db_call.subject.expires_at ? s->db_call.subject.expires_at - clock_now_ms() + 1 : COMMENT_MS;
+  int64_t left_ms = s->db_call.subject.expires_at ? s->db_call.subject.expires_at - db_clock_now_ms() + 1 : COMMENT_MS;
   http_timer(s->db_call.x, left_ms < 1 ? 1 : left_ms < COMMENT_MS ? left_ms : COMMENT_MS, event_stream_on_timer, s);
 }
 

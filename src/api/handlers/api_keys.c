@@ -14,6 +14,7 @@
 #include "api/request/problem.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "db/db_clock.h"
 #include "ledger/keys.h"
 #include "ledger/sessions.h"
 
@@ -167,7 +168,7 @@ static bool keys_read_wish(struct keys_request *k, const struct api_request *req
   if (!keys_read_role(req, body, k->role) || !json_body_text(req, body, "name", KEY_NAME_SIZE - 1, &name) ||
       !json_body_text(req, body, "expires_at", DATE_TEXT_SIZE, &expires))
     return false;
-  if (expires.n && (date_parse_rfc3339(expires, &k->expires_at) != OK || k->expires_at <= clock_now_ms())) {
+  if (expires.n && (date_parse_rfc3339(expires, &k->expires_at) != OK || k->expires_at <= db_clock_now_ms())) {
     problem_answer_field(req->x, STR("expires_at"));
     return false;
   }

@@ -15,6 +15,7 @@
 #include "api/request/problem.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "db/db_clock.h"
 #include "domain/signed_url.h"
 #include "ledger/urls.h"
 
@@ -103,7 +104,7 @@ static void sign_begin_write(struct sign_request *s) {
   subject_text(&c->subject, &c->api->url_key, by);
   s->url = (struct url){.business_id = c->subject.business_id,
                         .key_id = c->subject.key_id,
-                        .expires_at = signed_url_expiry(s->ttl_s, clock_now_ms())};
+                        .expires_at = signed_url_expiry(s->ttl_s, db_clock_now_ms())};
   enum err e = str_copy(s->url.recording_sid, sizeof(s->url.recording_sid), str_from(s->row.recording_sid));
   if (e == OK) e = str_copy(s->url.made_by, sizeof(s->url.made_by), str_from(by));
   c->leaves_catalog_unchanged = true;

@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "db/db_clock.h"
 #include "domain/intake.h"
 #include "domain/recording_log.h"
 
@@ -236,7 +237,7 @@ static enum provider_refusal webhook_check_url(struct webhook *w, const struct a
       .target = webhook_target(req),
       .host = req->request->host,
       .body = req->request->body,
-      .received_ms = clock_now_ms()};
+      .received_ms = db_clock_now_ms()};
   buf_clear(&w->storage);
   w->delivery.call_sid = w->delivery.recording_sid = STR_NONE;
   return provider->webhook(&account, &hook, &w->storage, &w->delivery, ret_field);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "db/db_clock.h"
 #include "ledger/last_webhooks.h"
 
 enum { CHANGED_MS = 1000, SAME_MS = 10 * 1000, NOTES_WAITING = 200 };
@@ -28,7 +29,7 @@ static void note_submit(struct api *a, int64_t business_id, const char *kind, co
   struct note *n = calloc(1, sizeof(*n));
   if (!n) return;
   n->api = a;
-  n->row = (struct last_webhook){.business_id = business_id, .at = clock_now_ms()};
+  n->row = (struct last_webhook){.business_id = business_id, .at = db_clock_now_ms()};
   enum err e = str_copy(n->row.kind, sizeof(n->row.kind), str_from(kind));
   if (e == OK) e = str_copy(n->row.result, sizeof(n->row.result), str_from(result));
   if (e == OK) e = str_copy(n->row.reason, sizeof(n->row.reason), str_from(reason));

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "cmd/verify/verify_parts.h"
+#include "db/db_clock.h"
 #include "domain/queue.h"
 #include "domain/recording_log.h"
 #include "domain/store.h"
@@ -73,7 +74,7 @@ enum err verify_take(struct verify *v, const struct recording *row, const char *
                                          .bytes = info->bytes,
                                          .content_type = str_from(audio_content_type(info->kind)),
                                          .etag = str_from(etag),
-                                         .modified_at = clock_now_ms() / 1000 * 1000,
+                                         .modified_at = db_clock_now_ms() / 1000 * 1000,
                                          .duration_ms = info->duration_ms,
                                          .channels = info->channels,
                                          .sha256 = str_from(sha256),
