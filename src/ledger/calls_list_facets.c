@@ -21,7 +21,7 @@ enum facet { FACET_AGENT, FACET_NUMBER, FACET_TAG, FACET_COUNT_ };
 
 static const char *const facet_rows[] = {
     [FACET_AGENT] = "call_facets f indexed by call_facets_agent where f.agent = ",
-    [FACET_NUMBER] = "call_facets f indexed by call_facets_own where f.own_key = " KEY_OF_NUMBER,
+    [FACET_NUMBER] = ("call_facets f indexed by call_facets_own where f.own_key = " KEY_OF_NUMBER),
     [FACET_TAG] = "call_tags f where f.tag = ",
 };
 
