@@ -4,6 +4,7 @@
 
 #include "cmd/app.h"
 #include "cmd/cmd_print.h"
+#include "ledger/changes_told.h"
 #include "ledger/sessions.h"
 
 enum { JSON_MAX = 64 * 1024 * 1024 };
@@ -78,7 +79,12 @@ struct revocation {
 
 static enum err session_run_revoke(struct db *db, void *arg) {
   const struct revocation *r = arg;
-  return r->id ? sessions_end_id(db, str_from(r->id)) : sessions_end_all(db, r->business_id);
+  struct told told = {.what = METRIC_SECURITY_SESSION_ENDED, .object = STR("all")};
+  struct session_ended ended = {.business_id = r->business_id};
+  TRY(r->id ? sessions_end_id(db, 0, str_from(r->id), &ended) : sessions_end_all(db, r->business_id));
+  if (ended.is_link) told.what = METRIC_SECURITY_LINK_ENDED;
+  if (r->id) told.object = str_from(r->id);
+  return changes_tell(db, ended.business_id, &told);
 }
 
 static int session_revoke(const struct cmd_args *args, struct app *app, struct cmd_options *o) {

@@ -8,9 +8,10 @@
 #include "cmd/cmd_print.h"
 #include "domain/public_url.h"
 #include "domain/access.h"
+#include "ledger/changes_told.h"
 #include "ledger/sessions.h"
 
-enum { LINK_LIVES_MS = 10 * 60 * 1000, LINE_MAX = 8192 };
+enum { LINE_MAX = 8192 };
 
 struct link_creation {
   struct link link;
@@ -20,7 +21,9 @@ struct link_creation {
 static enum err link_run_create(struct db *db, void *arg) {
   struct link_creation *l = arg;
   l->link.expires_at = db_now_ms(db) + LINK_LIVES_MS;
-  return links_create(db, &l->link, l->token);
+  TRY(links_create(db, &l->link, l->token));
+  const struct told told = {METRIC_SECURITY_LINK_MADE, str_from(l->link.id), str_from(l->link.role)};
+  return changes_tell(db, l->link.business_id, &told);
 }
 
 static enum err write_link(struct buf *b, const struct conf *conf, const struct link_creation *l, bool json) {

@@ -4,6 +4,7 @@
 
 #include "cmd/app.h"
 #include "cmd/cmd_print.h"
+#include "ledger/changes_told.h"
 #include "ledger/urls.h"
 
 enum { PAGE = 500 };
@@ -77,7 +78,9 @@ struct revocation {
 
 static enum err url_run_revoke(struct db *db, void *arg) {
   struct revocation *r = arg;
-  return r->id ? urls_end(db, 0, str_from(r->id), &r->business_id) : urls_end_all(db, r->business_id);
+  TRY(r->id ? urls_end(db, 0, str_from(r->id), &r->business_id) : urls_end_all(db, r->business_id));
+  const struct told told = {.what = METRIC_SECURITY_URL_REVOKED, .object = r->id ? str_from(r->id) : STR("all")};
+  return changes_tell(db, r->business_id, &told);
 }
 
 static int url_revoke(const struct cmd_args *args, struct app *app, struct cmd_options *o) {

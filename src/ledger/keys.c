@@ -70,6 +70,18 @@ enum err keys_create(struct db *db, int64_t business_id, struct str role, struct
   return keys_make(db, &wish, ret_text, ret_key_id);
 }
 
+enum err keys_check_ceiling(struct db *db, int64_t business_id) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select (select count(*) from (select 1 from keys indexed by keys_live"
+               "  where business_id = ?1 and revoked_at is null and expires_at is null limit ?3))"
+               " + (select count(*) from (select 1 from keys indexed by keys_live"
+               "  where business_id = ?1 and revoked_at is null and expires_at > ?2 limit ?3))",
+               DB_INT(business_id), DB_INT(db_now_ms(db)), DB_INT(KEYS_LISTED_MAX)));
+  TRY(db_next(&q));
+  return db_int(&q, 0) >= KEYS_LISTED_MAX ? ERR_BUSY : OK;
+}
+
 enum err keys_revoke_by(struct db *db, int64_t business_id, int64_t key_id, struct str revoked_by) {
   int64_t owner;
   {

@@ -37,6 +37,8 @@ CHECKED enum err keys_create(struct db *db, int64_t business_id, struct str role
 /* The same with all of the wish. */
 CHECKED enum err keys_make(struct db *db, const struct key_wish *wish, char ret_text[KEY_TEXT_SIZE],
                            int64_t *ret_key_id);
+/* ERR_BUSY: the business has KEYS_LISTED_MAX keys or more that are neither revoked nor expired. */
+CHECKED enum err keys_check_ceiling(struct db *db, int64_t business_id);
 /* Revokes a key of that business (0: of any). ERR_NOT_FOUND: it has none with that id, or it is revoked already. */
 CHECKED enum err keys_revoke_by(struct db *db, int64_t business_id, int64_t key_id, struct str revoked_by);
 /* Writes the time of a use, unless a later one, or one within KEY_USED_EVERY_MS, is there. Adds no change. */

@@ -7,7 +7,9 @@
  *  (1) No row contains a token; it has the token's SHA-256.
  *  (2) One update sets used_at, on condition that it is null: a link works once, even if several use it at the same time.
  *  (3) A credential that signs in often ends its own oldest sessions, not those of others. Each end adds to `changes`.
- *  (4) A session ends with its key or business without a write: every look-up checks both. */
+ *  (4) A session ends with its key or business without a write: every look-up checks both.
+ *  (5) What is created before sessions_end_all is not later than sessions_ended_at, and what is created after it is, also within
+ *      the same millisecond or if the clock was set back. */
 #include "ledger/sessions.h"
 
 #include <string.h>
@@ -50,6 +52,18 @@ static enum err sessions_end_digest(struct db *db, struct digest_of d) {
   return changes_add(db, CHANGE_SESSION, business_id, str_from(text));
 }
 
+/* The time of a new session or link (5). */
+static enum err sessions_time(struct db *db, int64_t business_id, int64_t *ret_now) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select coalesce((select sessions_ended_at from businesses where business_id = ?1 and"
+               " sessions_ended_at >= ?2) + 1, ?2)",
+               DB_INT(business_id), DB_INT(db_now_ms(db))));
+  TRY(db_next(&q));
+  *ret_now = db_int(&q, 0);
+  return OK;
+}
+
 /* Ends the newest session that has `others` newer ones, not counting the new one: among those of the same credential and role, or
  * of the business. Every new session does both, so neither maximum is exceeded. */
 static enum err sessions_end_surplus(struct db *db, const struct session *made, const struct digest_of *fresh,
@@ -77,7 +91,9 @@ static enum err sessions_end_surplus(struct db *db, const struct session *made, 
 
 enum err sessions_create(struct db *db, struct session *session, char ret_token[SESSION_TOKEN_SIZE]) {
   char token[TOKEN_TEXT_SIZE];
+  int64_t now;
   TRY(token_make(token));
+  TRY(sessions_time(db, session->business_id, &now));
   struct digest_of d = digest_of(str_from(token));
   struct str subject = str_from(session->subject);
   TRY(db_run(db,
@@ -85,7 +101,7 @@ enum err sessions_create(struct db *db, struct session *session, char ret_token[
              " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
              DB_BLOB(token_digest_view(d.bytes)), DB_INT(session->business_id), DB_TEXT(str_from(session->role)),
              subject.n > 0 ? DB_TEXT(subject) : DB_NULL, session->key_id > 0 ? DB_INT(session->key_id) : DB_NULL,
-             DB_INT(db_now_ms(db)), DB_INT(session->expires_at), DB_TEXT(str_from(session->made_by))));
+             DB_INT(now), DB_INT(session->expires_at), DB_TEXT(str_from(session->made_by))));
   session_id(&d, session->id);
   TRY(sessions_end_surplus(db, session, &d, true, SESSIONS_PER_CREDENTIAL_MAX - 1));
   TRY(sessions_end_surplus(db, session, &d, false, SESSIONS_PER_BUSINESS_MAX - 1));
@@ -118,8 +134,12 @@ enum err sessions_end(struct db *db, struct str token) {
 }
 
 enum err sessions_end_all(struct db *db, int64_t business_id) {
-  TRY(db_run(db, "update businesses set sessions_ended_at = ?2 where business_id = ?1", DB_INT(business_id),
-             DB_INT(db_now_ms(db))));
+  TRY(db_run(db,
+             "update businesses set sessions_ended_at = max(?2,"
+             " coalesce((select max(created_at) from sessions where business_id = ?1), 0),"
+             " coalesce((select made_at from links where business_id = ?1 order by made_at desc limit 1), 0)) where "
+             "business_id = ?1",
+             DB_INT(business_id), DB_INT(db_now_ms(db))));
   return db_changed(db) > 0 ? changes_add(db, CHANGE_SESSION, business_id, STR("")) : ERR_NOT_FOUND;
 }
 
@@ -148,27 +168,44 @@ static bool digests_of_id(struct str id, struct digest_of *ret_least, struct dig
   return true;
 }
 
-static enum err sessions_find_digest(struct db *db, const struct digest_of *least, const struct digest_of *most,
-                                     struct digest_of *ret_digest) {
+static enum err sessions_find_digest(struct db *db, int64_t business_id, const struct digest_of *least,
+                                     const struct digest_of *most, struct digest_of *ret_digest, int64_t *ret_owner) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select digest from sessions where digest between ?1 and ?2 limit 1",
-               DB_BLOB(token_digest_view(least->bytes)), DB_BLOB(token_digest_view(most->bytes))));
+  TRY(db_query(db, &q,
+               "select digest, business_id from sessions where digest between ?1 and ?2"
+               " and (business_id = ?3 or ?3 = 0) limit 1",
+               DB_BLOB(token_digest_view(least->bytes)), DB_BLOB(token_digest_view(most->bytes)), DB_INT(business_id)));
   TRY(db_next(&q));
   struct str digest = db_text(&q, 0);
   if (digest.n != sizeof(ret_digest->bytes)) return ERR_CORRUPT;
   memcpy(ret_digest->bytes, digest.p, digest.n);
+  *ret_owner = db_int(&q, 1);
   return OK;
 }
 
-enum err sessions_end_id(struct db *db, struct str id) {
+static enum err links_end(struct db *db, int64_t business_id, const struct digest_of *least,
+                          const struct digest_of *most, struct session_ended *ret_ended) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "delete from links where digest between ?1 and ?2 and used_at is null"
+               " and (business_id = ?3 or ?3 = 0) returning business_id",
+               DB_BLOB(token_digest_view(least->bytes)), DB_BLOB(token_digest_view(most->bytes)), DB_INT(business_id)));
+  TRY(db_next(&q));
+  *ret_ended = (struct session_ended){.business_id = db_int(&q, 0), .is_link = true};
+  return OK;
+}
+
+enum err sessions_end_id(struct db *db, int64_t business_id, struct str id, struct session_ended *ret_ended) {
   struct digest_of least, most, found;
+  struct session_ended ended = {.is_link = false};
   if (!digests_of_id(id, &least, &most)) return ERR_INVALID;
-  enum err e = sessions_find_digest(db, &least, &most, &found);
-  if (e == OK) return sessions_end_digest(db, found);
-  if (e != ERR_NOT_FOUND) return e;
-  TRY(db_run(db, "delete from links where digest between ?1 and ?2 and used_at is null",
-             DB_BLOB(token_digest_view(least.bytes)), DB_BLOB(token_digest_view(most.bytes))));
-  return db_changed(db) > 0 ? OK : ERR_NOT_FOUND;
+  enum err e = sessions_find_digest(db, business_id, &least, &most, &found, &ended.business_id);
+  if (e == ERR_NOT_FOUND) return links_end(db, business_id, &least, &most, ret_ended);
+  TRY(e);
+  TRY(sessions_end_digest(db, found));
+  hex_encode(found.bytes, sizeof(found.bytes), ended.digest);
+  *ret_ended = ended;
+  return OK;
 }
 
 static enum err read_id(struct str digest, char ret_id[SESSION_ID_SIZE]) {
@@ -223,11 +260,21 @@ enum err sessions_trim(struct db *db, int64_t now, bool *ret_more) {
 
 /* ---- links ---- */
 
+enum err links_check_ceiling(struct db *db, int64_t business_id) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select count(*) from (select 1 from links indexed by links_newest"
+               " where business_id = ?1 and made_at > ?2 limit ?3)",
+               DB_INT(business_id), DB_INT(db_now_ms(db) - LINK_LIVES_MS), DB_INT(LINKS_PER_BUSINESS_MAX)));
+  TRY(db_next(&q));
+  return db_int(&q, 0) >= LINKS_PER_BUSINESS_MAX ? ERR_BUSY : OK;
+}
+
 enum err links_create(struct db *db, struct link *link, char ret_token[SESSION_TOKEN_SIZE]) {
   char token[TOKEN_TEXT_SIZE];
   TRY(token_make(token));
   struct digest_of d = digest_of(str_from(token));
-  link->made_at = db_now_ms(db);
+  TRY(sessions_time(db, link->business_id, &link->made_at));
   session_id(&d, link->id);
   TRY(db_run(
       db,

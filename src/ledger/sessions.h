@@ -15,7 +15,9 @@ enum {
   SESSIONS_PER_BUSINESS_MAX = 10000,
   SESSIONS_TRIM_MAX = 100,
   SESSIONS_LIST_MAX = 10000,
-  SESSIONS_PER_CREDENTIAL_MAX = 100
+  SESSIONS_PER_CREDENTIAL_MAX = 100,
+  LINKS_PER_BUSINESS_MAX = 1000,
+  LINK_LIVES_MS = 10 * 60 * 1000 /* of all links; links_create takes any expiry */
 };
 
 struct session {
@@ -41,8 +43,16 @@ CHECKED enum err sessions_end_all(struct db *db, int64_t business_id);
 /* Calls fn with at most SESSIONS_LIST_MAX sessions of a business, the newest first. */
 typedef enum err sessions_each_fn(void *arg, const struct session *session);
 CHECKED enum err sessions_each(struct db *db, int64_t business_id, int64_t now, sessions_each_fn *fn, void *arg);
-/* Ends the session or unused link with that id. ERR_NOT_FOUND; ERR_INVALID: no such id is possible. */
-CHECKED enum err sessions_end_id(struct db *db, struct str id);
+/* What sessions_end_id ended. */
+struct session_ended {
+  int64_t business_id;
+  bool is_link;
+  char digest[SESSION_DIGEST_TEXT_SIZE]; /* as a CHANGE_SESSION has it */
+};
+
+/* Ends the session or unused link with that id, of that business (0: of any). ERR_NOT_FOUND; ERR_INVALID: no such id is
+ * possible. */
+CHECKED enum err sessions_end_id(struct db *db, int64_t business_id, struct str id, struct session_ended *ret_ended);
 /* Deletes at most SESSIONS_TRIM_MAX expired sessions, expired links and used links each. *ret_more: there may be more. */
 CHECKED enum err sessions_trim(struct db *db, int64_t now, bool *ret_more);
 /* The id of a CHANGE_SESSION: the token's digest in hexadecimal. */
@@ -58,6 +68,8 @@ struct link {
   char id[SESSION_ID_SIZE];           /* set by all that follow */
 };
 
+/* ERR_BUSY: the business has LINKS_PER_BUSINESS_MAX links that have not expired, used ones included. */
+CHECKED enum err links_check_ceiling(struct db *db, int64_t business_id);
 /* ERR_NOT_FOUND: no such business, or it is removed. */
 CHECKED enum err links_create(struct db *db, struct link *link, char ret_token[SESSION_TOKEN_SIZE]);
 /* Calls fn with at most SESSIONS_LIST_MAX unused links of a business, the newest first. */

@@ -2,7 +2,10 @@
  *
  * Invariants
  *  (1) A row is deleted when its URL ends. So the table holds what is in force, and what expired within the last minutes.
- *  (2) A URL ends with its key or business without a write: every look-up checks both. */
+ *  (2) A URL ends with its key or business, or with all of its business, without a write: every look-up checks these.
+ *  (3) The rows of (2) count towards the ceiling until they expire. At the ceiling they are deleted, URLS_TRIM_MAX at a time.
+ *  (4) What is added before urls_end_all is not later than urls_ended_at, and what is added after it is, also within the same
+ *      millisecond or if the clock was set back. */
 #include "ledger/urls.h"
 
 #include <string.h>
@@ -24,14 +27,53 @@ static enum err urls_add_change(struct db *db, int64_t business_id, struct str u
   return changes_add(db, CHANGE_SESSION, business_id, str_from(text));
 }
 
-static enum err urls_check_ceiling(struct db *db, int64_t business_id) {
+static enum err urls_count(struct db *db, int64_t business_id, int64_t *ret_count) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select coalesce((select urls from url_counts where business_id = ?1), 0) from businesses"
                " where business_id = ?1 and removed_at is null",
                DB_INT(business_id)));
   TRY(db_next(&q));
-  return db_int(&q, 0) >= URLS_PER_BUSINESS_MAX ? ERR_BUSY : OK;
+  *ret_count = db_int(&q, 0);
+  return OK;
+}
+
+/* (3): all of the business, then those of the keys that were revoked within a day. Other URLs have expired. */
+static enum err urls_delete_ended(struct db *db, int64_t business_id) {
+  TRY(db_run(db,
+             "delete from urls where url_id in ("
+             " select url_id from urls indexed by urls_newest where business_id = ?1"
+             " and made_at <= (select urls_ended_at from businesses where business_id = ?1) limit ?2)",
+             DB_INT(business_id), DB_INT(URLS_TRIM_MAX)));
+  if (db_changed(db) > 0) return OK;
+  return db_run(db,
+                "delete from urls where url_id in ("
+                " select u.url_id from (select key_id from keys indexed by keys_revoked"
+                "   where business_id = ?1 and revoked_at > ?3 order by revoked_at desc limit ?2) k"
+                " cross join urls u indexed by urls_key on u.key_id = k.key_id limit ?2)",
+                DB_INT(business_id), DB_INT(URLS_TRIM_MAX), DB_INT(db_now_ms(db) - URL_LIVES_MAX_MS));
+}
+
+/* The time of a new URL (4). */
+static enum err urls_time(struct db *db, int64_t business_id, int64_t *ret_now) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(
+      db, &q,
+      "select coalesce((select urls_ended_at from businesses where business_id = ?1 and urls_ended_at >= ?2) + 1,"
+      " ?2)",
+      DB_INT(business_id), DB_INT(db_now_ms(db))));
+  TRY(db_next(&q));
+  *ret_now = db_int(&q, 0);
+  return OK;
+}
+
+static enum err urls_check_ceiling(struct db *db, int64_t business_id) {
+  int64_t count;
+  TRY(urls_count(db, business_id, &count));
+  if (count < URLS_PER_BUSINESS_MAX) return OK;
+  TRY(urls_delete_ended(db, business_id));
+  TRY(urls_count(db, business_id, &count));
+  return count < URLS_PER_BUSINESS_MAX ? OK : ERR_BUSY;
 }
 
 enum err urls_add(struct db *db, struct url *url) {
@@ -39,7 +81,7 @@ enum err urls_add(struct db *db, struct url *url) {
   TRY(urls_check_ceiling(db, url->business_id));
   TRY(secret_random(random, sizeof(random)));
   hex_encode(random, sizeof(random), url->url_id);
-  url->made_at = db_now_ms(db);
+  TRY(urls_time(db, url->business_id, &url->made_at));
   return db_run(db,
                 "insert into urls (url_id, business_id, recording_sid, made_by, key_id, made_at, expires_at)"
                 " values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -113,7 +155,10 @@ enum err urls_end(struct db *db, int64_t business_id, struct str url_id, int64_t
 }
 
 enum err urls_end_all(struct db *db, int64_t business_id) {
-  TRY(db_run(db, "update businesses set urls_ended_at = ?2 where business_id = ?1 and removed_at is null",
+  TRY(db_run(db,
+             "update businesses set urls_ended_at ="
+             " max(?2, coalesce((select made_at from urls where business_id = ?1 order by made_at desc limit 1), 0))"
+             " where business_id = ?1 and removed_at is null",
              DB_INT(business_id), DB_INT(db_now_ms(db))));
   return db_changed(db) ? changes_add(db, CHANGE_SESSION, business_id, STR("")) : ERR_NOT_FOUND;
 }

@@ -12,6 +12,7 @@ enum {
   URL_MADE_BY_SIZE = 256,
   URLS_PER_BUSINESS_MAX = 100000,
   URLS_TRIM_MAX = 500,
+  URL_LIVES_MAX_MS = 86400 * 1000,
 };
 
 struct url {
@@ -23,8 +24,8 @@ struct url {
   int64_t made_at, expires_at;
 };
 
-/* Sets a new url_id and made_at. ERR_BUSY: the business has URLS_PER_BUSINESS_MAX; ERR_NOT_FOUND: no such business, or it is
- * removed. */
+/* Sets a new url_id and made_at. ERR_BUSY: the business has URLS_PER_BUSINESS_MAX in force; ERR_NOT_FOUND: no such business,
+ * or it is removed. */
 CHECKED enum err urls_add(struct db *db, struct url *url);
 /* What the URL grants, as a viewer's session. ERR_NOT_FOUND: revoked or expired, its key is revoked, or its business is
  * removed. */

@@ -63,6 +63,36 @@ def test_a_link_is_listed_until_it_is_used_and_can_be_ended(stage):
     assert listed(s, "session") == []
 
 
+@pytest.mark.sanitized
+def test_an_admin_lists_and_ends_sessions_and_links_of_its_own_business(world):
+    s = Stage(world)
+    web = world.server("web", "web", JWT_SECRET=SECRET)
+    admin, by_jwt, by_key = bearer(s.a.key("admin")), s.session(s.jwt(sub="u-7")), s.session(s.a.viewer)
+    target, others = link(s, "--role", "agent"), s.session(s.b.viewer)
+    rows = s.get("/api/sessions", admin, 200).json()["sessions"]
+    assert [(row["kind"], row["role"], row["subject"]) for row in rows] == [
+        ("session", "viewer", None), ("session", "viewer", "u-7"), ("link", "agent", None)], rows
+    assert all(set(row) == {"session_id", "kind", "role", "subject", "made_by", "made_at", "expires_at"} for row in rows)
+    cookies = [by_jwt["Cookie"], by_key["Cookie"], target]
+    assert not any(secret.split("=", 1)[1] in json.dumps(rows) for secret in cookies)
+    problem(s.get(f"/api/sessions/{rows[1]['session_id']}", bearer(s.b.key("admin")), method="DELETE"), 404)
+    problem(s.get("/api/sessions/" + "g" * 16, admin, method="DELETE"), 400)
+    for server in (s.server, web):
+        assert server.get("/api/session", headers=by_jwt).status == 200
+    s.get(f"/api/sessions/{rows[1]['session_id']}", admin, 204, method="DELETE")
+    assert s.get("/api/session", by_jwt).status == 401, "at once, where it was ended"
+    eventually(lambda: web.get("/api/session", headers=by_jwt).status == 401, EVERYWHERE)
+    s.get(f"/api/sessions/{rows[2]['session_id']}", admin, 204, method="DELETE")
+    assert s.get(target).status == press(s, target).status == 401
+    assert f"link={rows[2]['session_id']} by=key:" in told(s, "Sign-in link ended")
+    stream = Stream(web, headers=by_key)
+    s.get("/api/sessions", admin, 204, method="DELETE")
+    assert s.get("/api/session", by_key).status == 401 and stream.ends(EVERYWHERE) is not False
+    assert "session=all" in s.server.wait_lines('msg="Session ended"', 2)[-1]
+    s.get("/api/session", others, 200)
+    assert s.get("/api/sessions", admin, 200).json()["sessions"] == []
+
+
 def test_a_business_ends_all_its_sessions_and_links_at_once(world):
     s = Stage(world)
     web = world.server("web", "web", JWT_SECRET=SECRET)
@@ -191,6 +221,34 @@ def test_what_commands_change_is_told_by_the_processes_that_serve(stage):
     s.world.done("business", "remove", s.b.id)
     eventually(lambda: f"business={s.b.id}" in "".join(s.server.log_lines('msg="Business removed"')), EVERYWHERE)
     assert s.server.log_lines('msg="Business changed"')
+
+
+def test_links_sessions_and_urls_that_commands_made_or_ended_are_told(world):
+    s = Stage(world)
+    web = world.server("web", "web", JWT_SECRET=SECRET)
+    cookie, url = s.session(s.a.viewer), s.sign(s.tape.sid)
+    (session,) = listed(s, "session")
+    link(s, "--role", "agent")
+    (made,) = [row for row in listed(s, "session") if row["kind"] == "link"]
+    world.done("session", "revoke", made["id"])
+    world.done("session", "revoke", session["id"])
+    world.done("session", "revoke", "--business", s.a.id)
+    url_id = re.search(r"id=(\w+)&", url).group(1)
+    world.done("url", "revoke", url_id)
+    world.done("url", "revoke", "--business", s.a.id)
+    of_a = f"business={s.a.id}"
+    for server in (s.server, web):
+        for phrase, object_, event in (("Sign-in link made", f"link={made['id']} by=command role=agent", "link_made"),
+                                       ("Sign-in link ended", f"link={made['id']} by=command", "link_ended"),
+                                       ("Session ended", f"session={session['id']} by=command", "session_ended"),
+                                       ("Session ended", "session=all by=command", "session_ended"),
+                                       ("URL revoked", f"url={url_id} by=command", "url_revoked"),
+                                       ("URL revoked", "url=all by=command", "url_revoked")):
+            eventually(lambda: [line for line in server.log_lines(f'msg="{phrase}"') if f"{of_a} {object_}" in line], EVERYWHERE,
+                       (server.name, phrase, object_))
+            expected = 1 if event.startswith("link") else 2
+            assert server.metric("callreel_security_events_total", world.platform_key, event=event) == expected, event
+    assert s.get("/api/session", cookie).status == s.get(url).status == 401
 
 
 def test_refusals_are_told_once_a_minute_for_each_reason(stage):

@@ -116,9 +116,12 @@ ENDPOINTS = [
     Endpoint("DELETE", "/api/keys/999999", "admin", 404, about="list"),
     Endpoint("POST", "/api/signin-links", "admin", 400, about="list", headers=PATCH, body=b"[]"),
     Endpoint("PATCH", "/api/business", "admin", about="list", headers=PATCH, body=b"{}"),
+    Endpoint("GET", "/api/sessions", "admin", about="list"),
+    Endpoint("DELETE", "/api/sessions/0123456789abcdef", "admin", 404, about="list"),
     Endpoint("GET", "/api/urls", "admin", about="list"),
     Endpoint("DELETE", "/api/urls/0123456789abcdef", "admin", 404, about="list"),
     Endpoint("POST", "/api/calls", "no-method", 405),
+    Endpoint("DELETE", "/api/sessions", "admin", 204, about="list"),  # each request of a cookie has a new session
     Endpoint("DELETE", "/api/urls", "admin", 204, about="list"),  # last: the signed URLs end
 ]
 

@@ -6,29 +6,30 @@
 
 #include "api/request/api_request.h"
 
-api_handler api_call_webhook, api_recording_webhook;            /* api_webhooks.c */
-api_handler api_list_calls, api_get_call;                       /* api_calls.c */
-api_handler api_export_calls;                                   /* api_calls_csv.c */
-api_handler api_patch_call;                                     /* api_calls_patch.c */
-api_handler api_recording_status;                               /* api_status.c */
-api_handler api_prepare, api_retry, api_retry_all;              /* api_recordings.c */
-api_handler api_sign_url;                                       /* api_sign_url.c */
-api_handler api_list_keys, api_make_key, api_revoke_key;        /* api_keys.c */
-api_handler api_make_signin_link;                               /* api_keys.c */
-api_handler api_setup;                                          /* api_setup.c */
-api_handler api_patch_business;                                 /* api_business.c */
-api_handler api_list_urls, api_end_url, api_end_urls;           /* api_urls.c */
-api_handler api_make_session, api_get_session, api_end_session; /* api_session.c */
-api_handler api_signin, api_signin_use;                         /* api_signin.c */
-api_handler api_list_notes, api_add_note;                       /* api_notes.c */
-api_handler api_edit_note, api_delete_note;                     /* api_notes.c */
-api_handler api_waveform;                                       /* api_waveform.c */
-api_handler api_stats;                                          /* api_stats.c */
-api_handler api_healthz, api_readyz;                            /* api_health.c */
-api_handler api_metrics;                                        /* api_metrics.c */
-api_handler api_page, api_embed_page, api_asset, api_icon;      /* api_page.c */
-api_handler api_page_calls;                                     /* api_page.c */
-api_handler api_player_script, api_description;                 /* api_page.c */
+api_handler api_call_webhook, api_recording_webhook;                 /* api_webhooks.c */
+api_handler api_list_calls, api_get_call;                            /* api_calls.c */
+api_handler api_export_calls;                                        /* api_calls_csv.c */
+api_handler api_patch_call;                                          /* api_calls_patch.c */
+api_handler api_recording_status;                                    /* api_status.c */
+api_handler api_prepare, api_retry, api_retry_all;                   /* api_recordings.c */
+api_handler api_sign_url;                                            /* api_sign_url.c */
+api_handler api_list_keys, api_make_key, api_revoke_key;             /* api_keys.c */
+api_handler api_make_signin_link;                                    /* api_keys.c */
+api_handler api_setup;                                               /* api_setup.c */
+api_handler api_patch_business;                                      /* api_business.c */
+api_handler api_list_urls, api_end_url, api_end_urls;                /* api_urls.c */
+api_handler api_list_sessions, api_end_session_id, api_end_sessions; /* api_sessions.c */
+api_handler api_make_session, api_get_session, api_end_session;      /* api_session.c */
+api_handler api_signin, api_signin_use;                              /* api_signin.c */
+api_handler api_list_notes, api_add_note;                            /* api_notes.c */
+api_handler api_edit_note, api_delete_note;                          /* api_notes.c */
+api_handler api_waveform;                                            /* api_waveform.c */
+api_handler api_stats;                                               /* api_stats.c */
+api_handler api_healthz, api_readyz;                                 /* api_health.c */
+api_handler api_metrics;                                             /* api_metrics.c */
+api_handler api_page, api_embed_page, api_asset, api_icon;           /* api_page.c */
+api_handler api_page_calls;                                          /* api_page.c */
+api_handler api_player_script, api_description;                      /* api_page.c */
 
 /* api_metrics.c: the requests of the server that api_admin_app describes. arg: struct api. */
 void api_admin_request(void *arg, struct http_exchange *x);

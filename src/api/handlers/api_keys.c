@@ -18,12 +18,13 @@
 #include "ledger/keys.h"
 #include "ledger/sessions.h"
 
-enum { ROW_MAX = 2048, ANSWER_MAX = 16 * 1024, LINK_LIVES_MS = 10 * 60 * 1000 };
+enum { ROW_MAX = 2048, ANSWER_MAX = 16 * 1024 };
 
 struct keys_request {
   struct db_call db_call;
   struct buf json;
   int count;
+  bool too_many; /* the business is at a ceiling */
   int64_t key_id, expires_at;
   char role[KEY_ROLE_SIZE], name[KEY_NAME_SIZE], by[SUBJECT_TEXT_SIZE];
   char text[KEY_TEXT_SIZE];       /* of a new key */
@@ -129,7 +130,9 @@ static enum err keys_write(struct db *db, struct db_call *c) {
                                 .name = str_from(k->name),
                                 .made_by = str_from(k->by),
                                 .expires_at = k->expires_at};
-  return keys_make(db, &wish, k->text, &k->key_id);
+  enum err e = keys_check_ceiling(db, wish.business_id);
+  k->too_many = e == ERR_BUSY;
+  return e == OK ? keys_make(db, &wish, k->text, &k->key_id) : e;
 }
 
 static enum err keys_write_made(struct keys_request *k) {
@@ -141,8 +144,18 @@ static enum err keys_write_made(struct keys_request *k) {
   return buf_add_char(b, '}');
 }
 
+static void keys_answer_too_many(struct keys_request *k, enum metric_label_LIMIT limit, const char *detail) {
+  metric_add(METRIC_HTTP_LIMITED, limit, 1);
+  problem_answer_detail(k->db_call.x, PROBLEM_TOO_MANY_REQUESTS, detail);
+  keys_end(k);
+}
+
 static void keys_on_written(struct db_call *c) {
   struct keys_request *k = keys_request_of(c);
+  if (k->too_many) {
+    keys_answer_too_many(k, METRIC_LIMIT_KEYS, "The business has 1,000 keys in force. Revoke those that are not used.");
+    return;
+  }
   if (c->result == OK) {
     security_note(METRIC_SECURITY_KEY_MADE);
     log_info("Key made", LOG_INT("business", c->subject.business_id), LOG_INT("key", k->key_id), LOG_TEXT("by", k->by),
@@ -230,7 +243,9 @@ void api_revoke_key(void *arg, struct http_exchange *x) {
 static enum err link_write(struct db *db, struct db_call *c) {
   struct keys_request *k = keys_request_of(c);
   k->link.expires_at = c->now + LINK_LIVES_MS;
-  return links_create(db, &k->link, k->token);
+  enum err e = links_check_ceiling(db, k->link.business_id);
+  k->too_many = e == ERR_BUSY;
+  return e == OK ? links_create(db, &k->link, k->token) : e;
 }
 
 static enum err link_write_made(struct keys_request *k) {
@@ -248,6 +263,11 @@ static enum err link_write_made(struct keys_request *k) {
 
 static void link_on_written(struct db_call *c) {
   struct keys_request *k = keys_request_of(c);
+  if (k->too_many) {
+    keys_answer_too_many(k, METRIC_LIMIT_LINKS,
+                         "The business made 1,000 sign-in links within 10 minutes. Try again later.");
+    return;
+  }
   if (c->result == OK) {
     security_note(METRIC_SECURITY_LINK_MADE);
     log_info("Sign-in link made", LOG_INT("business", c->subject.business_id), LOG_TEXT("link", k->link.id),

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "cmd/serve/serve_parts.h"
 #include "domain/recording_error.h"
+#include "ledger/changes_told.h"
 
 /* The id of the key that a CHANGE_KEY names; 0: all keys of its business. */
 static int64_t changed_key_id(const struct change *c) {
@@ -18,6 +19,24 @@ static void changes_note_access(struct serve *s, const struct change *c) {
   if (c->kind == CHANGE_KEY) change.what = change.key_id ? ACCESS_KEY : ACCESS_KEYS;
   if (s->api) api_key_changed(s->api, c->business_id, change.key_id);
   serve_note_access(s, &change);
+}
+
+/* Logs what a command made or ended; what the API did is logged where it was asked for. Each serving process logs it. */
+static void changes_log_told(const struct change *c) {
+  static const struct {
+    const char *message, *object;
+  } events[METRIC_SECURITY_COUNT_] = {
+      [METRIC_SECURITY_SESSION_ENDED] = {"Session ended", "session"},
+      [METRIC_SECURITY_LINK_MADE] = {"Sign-in link made", "link"},
+      [METRIC_SECURITY_LINK_ENDED] = {"Sign-in link ended", "link"},
+      [METRIC_SECURITY_URL_REVOKED] = {"URL revoked", "url"},
+  };
+  struct told told;
+  if (!changes_told(c->id, &told) || !events[told.what].message) return;
+  metric_add(METRIC_SECURITY_EVENTS, told.what, 1);
+  log_info(events[told.what].message, LOG_INT("business", c->business_id),
+           LOG_STR(events[told.what].object, told.object), LOG_TEXT("by", "command"),
+           LOG_STR("role", told.role.n ? told.role : STR("-")));
 }
 
 static void serve_on_change(void *arg, const struct change *c) {
@@ -35,6 +54,9 @@ static void serve_on_change(void *arg, const struct change *c) {
     case CHANGE_BUSINESS:
     case CHANGE_KEY:
       changes_note_access(s, c);
+      break;
+    case CHANGE_TOLD:
+      if (s->api) changes_log_told(c);
       break;
     default:
       break;

@@ -179,12 +179,17 @@ static void sessions_and_links_are_listed_and_end_by_their_ids(void **state) {
   assert_int_equal(links_create(db, &l, link_token), OK);
   assert_int_equal(count_listed(db, id), 2);
   assert_int_equal(count_listed(db, id + 1), 0);
-  assert_int_equal(sessions_end_id(db, STR("0123456789abcdef")), ERR_NOT_FOUND);
-  assert_int_equal(sessions_end_id(db, STR("0123456789abcdeg")), ERR_INVALID);
-  assert_int_equal(sessions_end_id(db, str_from(token)), ERR_INVALID);
-  assert_int_equal(sessions_end_id(db, str_from(s.id)), OK);
+  struct session_ended ended;
+  assert_int_equal(sessions_end_id(db, 0, STR("0123456789abcdef"), &ended), ERR_NOT_FOUND);
+  assert_int_equal(sessions_end_id(db, 0, STR("0123456789abcdeg"), &ended), ERR_INVALID);
+  assert_int_equal(sessions_end_id(db, 0, str_from(token), &ended), ERR_INVALID);
+  assert_int_equal(sessions_end_id(db, id + 1, str_from(s.id), &ended), ERR_NOT_FOUND);
+  assert_int_equal(sessions_end_id(db, id + 1, str_from(l.id), &ended), ERR_NOT_FOUND);
+  assert_int_equal(sessions_end_id(db, id, str_from(s.id), &ended), OK);
+  assert_true(!ended.is_link && ended.business_id == id && strncmp(ended.digest, s.id, SESSION_ID_SIZE - 1) == 0);
   assert_int_equal(sessions_find(db, str_from(token), 1, &found), ERR_NOT_FOUND);
-  assert_int_equal(sessions_end_id(db, str_from(l.id)), OK);
+  assert_int_equal(sessions_end_id(db, 0, str_from(l.id), &ended), OK);
+  assert_true(ended.is_link && ended.business_id == id && !ended.digest[0]);
   assert_int_equal(links_look(db, str_from(link_token), 1, &looked), ERR_NOT_FOUND);
   assert_int_equal(count_listed(db, id), 0);
   db_close(db);
@@ -206,6 +211,14 @@ static void all_sessions_and_links_of_a_business_end_at_once(void **state) {
   assert_int_equal(links_look(db, str_from(link_token), 1, &looked), ERR_NOT_FOUND);
   assert_int_equal(count_listed(db, id), 0);
   assert_int_equal(count_listed(db, other), 1);
+  assert_int_equal(db_script(db, "update businesses set sessions_ended_at = 8000000000000000"), OK);
+  assert_int_equal(sessions_create(db, &(struct session){id, "viewer", "", 0, INT64_MAX}, tokens[0]), OK);
+  assert_int_equal(links_create(db, &l, link_token), OK);
+  assert_int_equal(sessions_find(db, str_from(tokens[0]), 1, &found), OK);
+  assert_int_equal(links_look(db, str_from(link_token), 1, &looked), OK);
+  assert_int_equal(sessions_end_all(db, id), OK);
+  assert_int_equal(sessions_find(db, str_from(tokens[0]), 1, &found), ERR_NOT_FOUND);
+  assert_int_equal(links_look(db, str_from(link_token), 1, &looked), ERR_NOT_FOUND);
   db_close(db);
 }
 
@@ -251,6 +264,11 @@ static void a_url_ends_by_its_id_its_key_its_business_and_its_time(void **state)
   assert_int_equal(urls_end_all(db, id), OK);
   assert_int_equal(urls_find(db, str_from(urls[2].url_id), 1, &found), ERR_NOT_FOUND);
   assert_int_equal(count_urls(db, id, 1), 0);
+  assert_int_equal(db_script(db, "update businesses set urls_ended_at = 8000000000000000"), OK);
+  assert_int_equal(urls_add(db, &urls[2]), OK);
+  assert_int_equal(urls_find(db, str_from(urls[2].url_id), 1, &found), OK);
+  assert_int_equal(urls_end_all(db, id), OK);
+  assert_int_equal(urls_find(db, str_from(urls[2].url_id), 1, &found), ERR_NOT_FOUND);
   db_close(db);
 }
 
@@ -263,6 +281,61 @@ static void a_business_has_a_ceiling_of_urls(void **state) {
   assert_int_equal(urls_add(db, &url), ERR_BUSY);
   url.business_id = 99;
   assert_int_equal(urls_add(db, &url), ERR_NOT_FOUND);
+  db_close(db);
+}
+
+/* Adds `count` URLs of that key (0: none), which were made at 1. */
+static void add_urls(struct db *db, int64_t business_id, int64_t key_id, int count) {
+  assert_int_equal(db_run_values(db,
+                                 "with recursive n(i) as (select 1 union all select i + 1 from n limit ?3)"
+                                 " insert into urls select hex(randomblob(8)), ?1, 'RE1', '', nullif(?2, 0), 1,"
+                                 "  9000000000000000 from n",
+                                 DB_VALUES_(DB_INT(business_id), DB_INT(key_id), DB_INT(count))),
+                   OK);
+}
+
+static void urls_that_ended_leave_room_for_new_ones(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t id = scratch_business(db, "x"), key_id;
+  char text[KEY_TEXT_SIZE];
+  struct url url = {.business_id = id, .recording_sid = "RE1", .made_by = "x", .expires_at = INT64_MAX};
+  assert_int_equal(keys_create(db, id, STR("agent"), STR(""), text, &key_id), OK);
+  add_urls(db, id, key_id, URLS_PER_BUSINESS_MAX);
+  assert_int_equal(urls_add(db, &url), ERR_BUSY);
+  assert_int_equal(keys_revoke(db, key_id), OK);
+  assert_int_equal(urls_add(db, &url), OK);
+  assert_int_equal(scratch_int(db, "select count(*) from urls"), URLS_PER_BUSINESS_MAX - URLS_TRIM_MAX + 1);
+  assert_int_equal(scratch_int(db, "select urls from url_counts"), URLS_PER_BUSINESS_MAX - URLS_TRIM_MAX + 1);
+  add_urls(db, id, 0, URLS_TRIM_MAX - 1);
+  assert_int_equal(urls_end_all(db, id), OK);
+  assert_int_equal(urls_add(db, &url), OK);
+  assert_int_equal(scratch_int(db, "select count(*) from urls"), URLS_PER_BUSINESS_MAX - URLS_TRIM_MAX + 1);
+  db_close(db);
+}
+
+static void a_business_has_a_ceiling_of_live_keys_and_links(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t id = scratch_business(db, "x"), other = scratch_business(db, "y");
+  assert_int_equal(db_script(db,
+                             "with recursive n(i) as (select 1 union all select i + 1 from n limit 3000)"
+                             " insert into keys (business_id, role, digest, created_at, revoked_at, expires_at)"
+                             " select 1, 'viewer', randomblob(32), 1, iif(i <= 1000, 1, null), iif(i <= 2000, 1, null)"
+                             " from n where i < 3000"),
+                   OK);
+  assert_int_equal(keys_check_ceiling(db, id), OK);
+  assert_int_equal(db_script(db,
+                             "insert into keys (business_id, role, digest, created_at, expires_at)"
+                             " values (1, 'viewer', x'00', 1, 9000000000000000)"),
+                   OK);
+  assert_int_equal(keys_check_ceiling(db, id), ERR_BUSY);
+  assert_int_equal(keys_check_ceiling(db, other), OK);
+  assert_int_equal(db_script(db,
+                             "with recursive n(i) as (select 1 union all select i + 1 from n limit 1000)"
+                             " insert into links (digest, business_id, role, expires_at, made_at)"
+                             " select randomblob(32), 1, 'viewer', 9000000000000000, 9000000000000000 from n"),
+                   OK);
+  assert_int_equal(links_check_ceiling(db, id), ERR_BUSY);
+  assert_int_equal(links_check_ceiling(db, other), OK);
   db_close(db);
 }
 
@@ -347,6 +420,8 @@ int main(void) {
       SCRATCH_TEST(a_revoked_key_is_listed_and_lets_nobody_in),
       SCRATCH_TEST(a_session_is_found_until_it_expires),
       SCRATCH_TEST(a_session_ends_with_its_key_and_when_it_is_ended),
+      SCRATCH_TEST(urls_that_ended_leave_room_for_new_ones),
+      SCRATCH_TEST(a_business_has_a_ceiling_of_live_keys_and_links),
       SCRATCH_TEST(too_many_sessions_end_the_oldest),
       SCRATCH_TEST(sessions_and_links_are_listed_and_end_by_their_ids),
       SCRATCH_TEST(all_sessions_and_links_of_a_business_end_at_once),
