@@ -135,6 +135,7 @@ def test_credentials_are_tried_before_they_are_stored(world):
     assert made == {"business_id": 1, "name": "Harbour", "account_sid": at.account_sid, "has_auth_token": True, "api_key": None,
                     "credentials": "ok", "numbers": ["+15550100", "+15550101"]}
     eventually(lambda: server.get("/api/setup", admin).json()["credentials"] == "ok", 10)
+    assert server.get("/api/business", admin).json() == made
     assert patch({"name": "Port", "numbers": []})["numbers"] == []
     assert "business=1 by=key:1" in server.wait_lines('msg="Settings changed"', 2)[-1]
     for bad in ({"name": ""}, {"numbers": ["x"]}, {"numbers": 7}, {"credentials": 7}, {"credentials": {"a": 1}}, {"other": 1},

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-UI_PATHS = ("/", "/calls/CA" + "0" * 32, "/health", "/signed-out")
-ELSEWHERE = ("/index.html", "/calls/", "/settings", "/assets/", "/assets/none.js", "/assets/../index.html",
+UI_PATHS = ("/", "/calls/CA" + "0" * 32, "/health", "/settings", "/signed-out")
+ELSEWHERE = ("/index.html", "/calls/", "/assets/", "/assets/none.js", "/assets/../index.html",
              "/embed/", "/favicon.ico", "/api/", "/api/nothing", "/webhooks/")
 
 

@@ -115,6 +115,7 @@ ENDPOINTS = [
     Endpoint("POST", "/api/keys", "admin", 400, about="list", headers=PATCH, body=b"[]"),
     Endpoint("DELETE", "/api/keys/999999", "admin", 404, about="list"),
     Endpoint("POST", "/api/signin-links", "admin", 400, about="list", headers=PATCH, body=b"[]"),
+    Endpoint("GET", "/api/business", "admin", about="list"),
     Endpoint("PATCH", "/api/business", "admin", about="list", headers=PATCH, body=b"{}"),
     Endpoint("GET", "/api/sessions", "admin", about="list"),
     Endpoint("DELETE", "/api/sessions/0123456789abcdef", "admin", 404, about="list"),
@@ -126,8 +127,8 @@ ENDPOINTS = [
 ]
 
 
-OF_THE_PAGE = ("/", "/calls", "/calls/{}", "/health", "/signed-out", "/assets/{}", "/favicon.svg", "/embed/{}", "/callreel-player.js",
-               "/api/openapi.yaml")
+OF_THE_PAGE = ("/", "/calls", "/calls/{}", "/health", "/settings", "/signed-out", "/assets/{}", "/favicon.svg", "/embed/{}",
+               "/callreel-player.js", "/api/openapi.yaml")
 
 
 # ---- the table: credentials ----

@@ -1,4 +1,5 @@
-/* api_business.c - PATCH /api/business: an admin changes the name, the credentials and the numbers of the own business.
+/* api_business.c - GET /api/business: the own business as it is stored, without secrets. PATCH /api/business: an admin changes
+ * the name, the credentials and the numbers of the own business.
  *
  *   parse --credentials given--> try them at the provider --refused--> 400 credentials_refused; nothing is changed
  *     |                                  `--accepted, or not known--> write
@@ -90,22 +91,55 @@ static void business_log(const struct business_request *r) {
            LOG_TEXT("credentials", r->new_credentials ? "new" : "same"));
 }
 
-static void business_on_written(struct db_call *c) {
-  struct business_request *r = business_request_of(c);
+static void business_answer(struct business_request *r) {
   struct buf b CLEANUP(buf_done) = BUF_INIT(ANSWER_MAX);
   struct http_fields f;
-  enum err e = c->result;
-  if (e == OK) {
-    business_log(r);
-    e = business_write_json(r, &b);
-  }
+  enum err e = business_write_json(r, &b);
   if (e != OK) {
     business_answer_err(r, e);
     return;
   }
   answer_fields(&f);
-  answer_json(c->x, 200, &f, buf_str(&b));
+  answer_json(r->db_call.x, 200, &f, buf_str(&b));
   business_end(r);
+}
+
+static void business_on_written(struct db_call *c) {
+  struct business_request *r = business_request_of(c);
+  if (c->result != OK) {
+    business_answer_err(r, c->result);
+    return;
+  }
+  business_log(r);
+  business_answer(r);
+}
+
+/* ---- the read ---- */
+
+static enum err business_read(struct db *db, struct db_call *c) {
+  return businesses_get(db, NULL, c->subject.business_id, &business_request_of(c)->row);
+}
+
+static void business_on_read(struct db_call *c) {
+  if (c->result == OK)
+    business_answer(business_request_of(c));
+  else
+    business_answer_err(business_request_of(c), c->result);
+}
+
+void api_get_business(void *arg, struct http_exchange *x) {
+  const struct api_request *req = arg;
+  const struct access_business *b = access_find_business(req->loop->access, req->subject.business_id);
+  struct business_request *r = b ? calloc(1, sizeof(*r)) : NULL;
+  if (!r) {
+    problem_answer_err(x, b ? ERR_NOMEM : ERR_NOT_FOUND);
+    return;
+  }
+  db_call_begin(&r->db_call, req);
+  r->access = access_ref(req->loop->access);
+  r->verdict = credentials_verdict(req->api->credentials, b);
+  enum err e = db_call_read(&r->db_call, business_read, business_on_read);
+  if (e != OK) business_answer_err(r, e);
 }
 
 /* ---- the write ---- */

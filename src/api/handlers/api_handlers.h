@@ -16,7 +16,7 @@ api_handler api_sign_url;                                            /* api_sign
 api_handler api_list_keys, api_make_key, api_revoke_key;             /* api_keys.c */
 api_handler api_make_signin_link;                                    /* api_keys.c */
 api_handler api_setup;                                               /* api_setup.c */
-api_handler api_patch_business;                                      /* api_business.c */
+api_handler api_get_business, api_patch_business;                    /* api_business.c */
 api_handler api_list_urls, api_end_url, api_end_urls;                /* api_urls.c */
 api_handler api_list_sessions, api_end_session_id, api_end_sessions; /* api_sessions.c */
 api_handler api_make_session, api_get_session, api_end_session;      /* api_session.c */

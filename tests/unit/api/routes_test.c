@@ -78,6 +78,7 @@ static void every_endpoint_is_served_by_its_function(void **state) {
       {HTTP_GET, "/", ROUTE_ANYBODY, api_page},
       {HTTP_GET, "/calls/CA1", ROUTE_ANYBODY, api_page},
       {HTTP_GET, "/health", ROUTE_ANYBODY, api_page},
+      {HTTP_GET, "/settings", ROUTE_ANYBODY, api_page},
       {HTTP_GET, "/signed-out", ROUTE_ANYBODY, api_page},
       {HTTP_HEAD, "/assets/x.js", ROUTE_ANYBODY, api_asset},
       {HTTP_GET, "/favicon.svg", ROUTE_ANYBODY, api_icon},
