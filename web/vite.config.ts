@@ -2,9 +2,8 @@ import react from '@vitejs/plugin-react'
 import { defineConfig, type UserConfig } from 'vite'
 
 // What the first page needs anyway is one file: a dozen small ones, shared with later pages, are 4 kB more.
-const libraries =
-  /node_modules\/(react|react-dom|scheduler|react-router|cookie|@tanstack|i18next|react-i18next|html-parse-stringify|void-elements|use-sync-external-store)\//
-const later = /(Menu|PlayerBar|KeysHelp|SignIn)\.tsx$|player\/(face|parts|seekbar|seeking|wave)\.ts$/
+const libraries = /node_modules\/(react|react-dom|scheduler|react-router|cookie|@tanstack)\//
+const later = /(PlayerBar|KeysHelp|SignIn)\.tsx$|player\/(face|parts|seekbar|seeking|wave)\.ts$/
 const firstPage = (id: string) => {
   if (libraries.test(id)) return 'first'
   const source = /\/src\/(?:main\.tsx|(?:api|app|calls|live|player|recording|signin|ui)\/|i18n\/\w+\.ts)/.test(id)

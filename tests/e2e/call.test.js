@@ -33,9 +33,9 @@ test('an agent gives the customer a name where it stands, and the list has it', 
 test('the legs lead to each other', async () => {
   const page = await (await w.person({ role: 'viewer' })).newPage()
   await page.goto(`/calls/${made.call_sid}`)
-  await page.getByRole('link', { name: /^Child leg/ }).click()
+  await page.getByRole('link', { name: 'Other leg' }).click()
   await page.waitForURL(`**/calls/${made.child_call_sid}`)
-  await page.getByRole('link', { name: /^Parent leg/ }).waitFor()
+  await page.getByRole('link', { name: 'First leg' }).waitFor()
   assert.equal(await page.getByRole('button', { name: 'Add a name' }).count(), 0, 'a viewer edits nothing')
   await page.context().close()
 })

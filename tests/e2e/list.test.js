@@ -25,8 +25,8 @@ test('every filter narrows the list and is in the address', async () => {
   await rowOf(page, calls.incoming).waitFor()
   for (const [label, option, query, wanted] of [
     ['Direction', 'outbound', 'direction=outbound', calls.outgoing],
-    ['With recording', 'no', 'has=no', calls.silent],
-    ['Call', 'no-answer', 'status=no-answer', calls.silent],
+    ['Recording', 'no', 'has=no', calls.silent],
+    ['Outcome', 'no-answer', 'status=no-answer', calls.silent],
   ]) {
     await page.getByRole('combobox', { name: label, exact: true }).selectOption(option)
     await page.waitForURL(`**/?${query}`)

@@ -77,7 +77,7 @@ test('without a stream the page looks now and then', async () => {
   const made = await w.call({ seconds: 4, faults: ['not_yet'] })
   await page.goto('/')
   await live(page, 'polling')
-  await chipOf(page, made).filter({ hasText: 'Not ready yet' }).waitFor()
+  await chipOf(page, made).filter({ hasText: 'Waiting for the provider' }).waitFor()
   await w.faults(made.recording_sid, [])
   await chipOf(page, made).filter({ hasText: 'Ready' }).waitFor()
   await page.context().close()

@@ -141,7 +141,7 @@ test('a cold recording of a provider at its usual speed plays at the first press
   const made = await cold({ seconds: 30 })
   const page = await (await w.person()).newPage()
   await page.goto('/')
-  await chipOf(page, made).filter({ hasText: 'Not ready yet' }).waitFor()
+  await chipOf(page, made).filter({ hasText: 'Waiting for the provider' }).waitFor()
   t.diagnostic(await timed(page, () => playOf(page, made).click()))
   await chipOf(page, made).filter({ hasText: 'Ready' }).waitFor()
   assert.equal((await w.sim(made.recording_sid)).downloads, 1)
@@ -155,7 +155,7 @@ test('a cold recording plays while it arrives, and three listeners on it are one
   const pages = await Promise.all(contexts.map((context) => context.newPage()))
   for (const page of pages) {
     await page.goto('/')
-    await chipOf(page, made).filter({ hasText: 'Not ready yet' }).waitFor()
+    await chipOf(page, made).filter({ hasText: 'Waiting for the provider' }).waitFor()
   }
   assert.equal((await w.sim(made.recording_sid)).requests, 0)
   t.diagnostic(await timed(pages[0], () => playOf(pages[0], made).click()))
@@ -189,7 +189,7 @@ test('what does not come yet is told in words, and plays by itself when it comes
   // As if the server's patience were over at once: what it then says is the same.
   await page.route('**/stream', (route) => route.fulfill({ status: 202, contentType: 'application/json', body: '{}' }), { times: 1 })
   await page.goto('/')
-  await chipOf(page, made).filter({ hasText: 'Not ready yet' }).waitFor()
+  await chipOf(page, made).filter({ hasText: 'Waiting for the provider' }).waitFor()
   await playOf(page, made).click()
   await player(page).getByText('It plays as soon as it arrives.').waitFor()
   await w.faults(made.recording_sid, [])

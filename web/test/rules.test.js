@@ -48,13 +48,13 @@ test('news of a recording change its row, wherever it was booked, and nothing el
 })
 
 test('two letters or three characters are a search', async () => {
-  const { canSearch } = await load('calls/filters.ts')
+  const { canSearch } = await load('calls/query.ts')
   const asked = ['', 'ל', '12', 'a1', 'לי', 'da', '123', 'a b'].filter(canSearch)
   assert.deepEqual(asked, ['לי', 'da', '123', 'a b'])
 })
 
 test('the filters of the address are what the API is asked', async () => {
-  const { queryOf, readFilters } = await load('calls/filters.ts')
+  const { queryOf, readFilters } = await load('calls/query.ts')
   const asked = (text) => Object.fromEntries(queryOf(readFilters(new URLSearchParams(text)), new Date(2025, 2, 10, 15)))
   assert.deepEqual(asked(''), { limit: '50' })
   assert.deepEqual(asked('q=a1'), { limit: '50' }, 'too short to ask for')
@@ -66,13 +66,24 @@ test('the filters of the address are what the API is asked', async () => {
     status: 'busy',
     has_recording: 'false',
   })
+  assert.deepEqual(asked('status=nonsense&has=perhaps&min=-1&sort=name'), { limit: '50' }, 'what can mean nothing')
+  assert.deepEqual(asked('agent=rona&own=%2B15550100&tag=vip&min=30&max=90&sort=-duration'), {
+    limit: '50',
+    agent: 'rona',
+    own_number: '+15550100',
+    tag: 'vip',
+    min_duration: '30',
+    max_duration: '90',
+    sort: '-duration',
+  })
   const day = (d) => new Date(2025, 2, d).toISOString()
   assert.deepEqual(asked('date=yesterday'), { limit: '50', since: day(9), until: day(10) })
   assert.deepEqual(asked('date=custom&from=2025-03-01&to=2025-03-02'), { limit: '50', since: day(1), until: day(3) })
+  assert.deepEqual(asked('date=custom&from=2025-03-02&to=2025-03-01'), { limit: '50', since: day(1), until: day(3) })
 })
 
 test('a change of one filter leaves the others, and dates only with their choice', async () => {
-  const { changed } = await load('calls/filters.ts')
+  const { changed } = await load('calls/query.ts')
   const after = (before, change) => changed(new URLSearchParams(before), change).toString()
   assert.equal(after('q=abc&has=no', { has: '', status: 'busy' }), 'q=abc&status=busy')
   assert.equal(after('date=custom&from=2025-03-01', { to: '2025-03-02' }), 'date=custom&from=2025-03-01&to=2025-03-02')
@@ -99,6 +110,7 @@ test('health warns of a queue that stays long, of too few that are ready and too
   const { warningsOf } = await load('health/figures.ts')
   const stats = (change = {}) => ({
     recordings: { missing: 0, queued: 0, downloading: 0, ready: 1000, failed: 10, expired: 5 },
+    failures: {},
     queue_depth: 0,
     queue_oldest_seconds: null,
     store_free_bytes: 100,

@@ -1,14 +1,24 @@
 // One function a request.
 import { ask, Problem } from './http'
 import type {
+  Business,
+  BusinessPatch,
   CallList,
   CallPatch,
   CallWithLegs,
+  KeyList,
+  NewKey,
+  NewNote,
+  Note,
   Recording,
   Retried,
+  Role,
   Session,
+  Setup,
   SignedUrl,
+  SignInLink,
   Stats,
+  UrlList,
   Waveform,
 } from './types'
 
@@ -35,6 +45,12 @@ export const signOut = () => ask<void>('api/session', { method: 'DELETE' })
 
 export const listCalls = (query: URLSearchParams, { signal }: Signal = {}) =>
   ask<CallList>(`api/calls?${query}`, { signal })
+/** All calls of a list, as a file. */
+export const csvUrl = (query: URLSearchParams) => {
+  const all = new URLSearchParams(query)
+  all.delete('limit')
+  return `api/calls.csv?${all}`
+}
 export const getCall = (sid: string, { signal }: Signal = {}) => ask<CallWithLegs>(call(sid), { signal })
 export const patchCall = (sid: string, patch: CallPatch) =>
   ask<CallWithLegs>(call(sid), { method: 'PATCH', json: patch })
@@ -42,6 +58,8 @@ export const patchCall = (sid: string, patch: CallPatch) =>
 export const getStatus = (sid: string, { signal }: Signal = {}) =>
   ask<Recording>(`${recording(sid)}/status`, { signal })
 export const retry = (sid: string) => ask<Recording>(`${recording(sid)}/retry`, { method: 'POST' })
+/** Also where the provider said that there is nothing. */
+export const retryInSpite = (sid: string) => ask<Recording>(`${recording(sid)}/retry?force=1`, { method: 'POST' })
 export const retryAll = (code: string) =>
   ask<Retried>(`api/recordings/retry?code=${encodeURIComponent(code)}`, { method: 'POST' })
 export const signUrl = (sid: string, seconds: number) =>
@@ -57,4 +75,24 @@ export async function getWaveform(sid: string, { signal }: Signal = {}): Promise
   }
 }
 
+export const listNotes = (sid: string, { signal }: Signal = {}) =>
+  ask<{ notes: Note[] }>(`${recording(sid)}/notes`, { signal })
+export const addNote = (sid: string, note: NewNote) =>
+  ask<Note>(`${recording(sid)}/notes`, { method: 'POST', json: note })
+export const editNote = (sid: string, id: number, text: string) =>
+  ask<Note>(`${recording(sid)}/notes/${id}`, { method: 'PATCH', json: { text } })
+export const deleteNote = (sid: string, id: number) => ask<void>(`${recording(sid)}/notes/${id}`, { method: 'DELETE' })
+
 export const getStats = ({ signal }: Signal = {}) => ask<Stats>('api/stats', { signal })
+
+export const getSetup = ({ signal }: Signal = {}) => ask<Setup>('api/setup', { signal })
+export const getBusiness = ({ signal }: Signal = {}) => ask<Business>('api/business', { signal })
+export const patchBusiness = (patch: BusinessPatch) => ask<Business>('api/business', { method: 'PATCH', json: patch })
+export const listKeys = ({ signal }: Signal = {}) => ask<KeyList>('api/keys', { signal })
+export const makeKey = (wish: { role: Role; name: string | null }) =>
+  ask<NewKey>('api/keys', { method: 'POST', json: wish })
+export const revokeKey = (id: number) => ask<void>(`api/keys/${id}`, { method: 'DELETE' })
+export const makeSignInLink = (role: Role) => ask<SignInLink>('api/signin-links', { method: 'POST', json: { role } })
+export const listUrls = ({ signal }: Signal = {}) => ask<UrlList>('api/urls', { signal })
+export const revokeUrl = (id: string) => ask<void>(`api/urls/${id}`, { method: 'DELETE' })
+export const revokeUrls = () => ask<void>('api/urls', { method: 'DELETE' })

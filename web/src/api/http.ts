@@ -22,6 +22,18 @@ export function onExpired(tell: () => void): () => void {
   return () => expired.delete(tell)
 }
 
+const reach = new Set<(answers: boolean) => void>()
+
+/** Called with every answer, and whenever there is none. */
+export function onReach(tell: (answers: boolean) => void) {
+  reach.add(tell)
+}
+
+/** For requests that are not made by `ask`. */
+export function tellReach(answers: boolean) {
+  for (const tell of reach) tell(answers)
+}
+
 function retryAfter(answer: Response): number | null {
   const seconds = Number(answer.headers.get('Retry-After'))
   return seconds > 0 ? seconds : null
@@ -43,8 +55,10 @@ export async function ask<T>(path: string, { json, ...init }: Ask = {}): Promise
     answer = await fetch(path, { ...init, headers, body: json === undefined ? init.body : JSON.stringify(json) })
   } catch (why) {
     if (why instanceof DOMException && why.name === 'AbortError') throw why
+    tellReach(false)
     throw new Problem(0, 'offline', null)
   }
+  tellReach(true)
   if (!answer.ok) {
     const problem = await problemOf(answer)
     if (problem.status === 401 && !headers.has('Authorization')) for (const tell of expired) tell()

@@ -12,4 +12,16 @@ export type Session = Schemas['Session']
 export type Stats = Schemas['Stats']
 export type Waveform = Schemas['Waveform']
 export type SignedUrl = Schemas['SignedUrl']
+export type Note = Schemas['Note']
+export type NewNote = { at: number | null; text: string }
+export type Setup = Schemas['Setup']
+export type Finding = Setup['findings'][number]
+export type Business = Schemas['Business']
+export type BusinessPatch = Schemas['BusinessPatch']
+export type KeyList = Schemas['KeyList']
+export type NewKey = Schemas['NewKey']
+export type SignInLink = Schemas['SignInLink']
+export type UrlList = Schemas['UrlList']
+/** What the stream says of a note; of a deleted one only these. */
+export type NoteNews = { recording_sid: string; id: number; deleted: boolean } & Partial<Note>
 export type Role = Session['role']

@@ -1,33 +1,68 @@
-import { lazy, Suspense, useState } from 'react'
-import { useTranslation } from 'react-i18next'
-import { Icon } from '../ui/Icon'
+import { useTranslation } from '../i18n'
+import { languageOf, languages } from '../i18n/language'
+import { useSession, useSignOut } from '../signin/session'
+import { Menu, MenuGroup, MenuItem } from '../ui/Menu'
+import { type Clock, settings, type Theme, useSettings } from './settings'
 
-const load = () => import('./Menu')
-const Opened = lazy(load)
+const themes: Theme[] = ['auto', 'light', 'dark']
+const clocks: Clock[] = ['auto', '24', '12']
 
-/** A button until it is pressed: the code of menus is not part of the first page. */
 export function AccountMenu() {
   const { t } = useTranslation()
-  const [wanted, setWanted] = useState(false)
-  const button = (
-    <button
-      type="button"
-      className="icon-button"
-      aria-label={t('menu.open')}
-      aria-haspopup="menu"
-      aria-expanded={false}
-      onPointerEnter={load}
-      onFocus={load}
-      onClick={() => setWanted(true)}
-    >
-      <Icon name="person" />
-    </button>
-  )
-  return wanted ? (
-    <Suspense fallback={button}>
-      <Opened />
-    </Suspense>
-  ) : (
-    button
+  const session = useSession()
+  const { language, theme, clock, shortcuts } = useSettings()
+  const signOut = useSignOut()
+  const spoken = languageOf(language)
+  return (
+    <Menu label={t('menu.open')} icon="person">
+      {(close) => (
+        <>
+          <p className="menu-who">
+            {t('menu.business', { id: session.business_id })} · {t(`role.${session.role}`)}
+          </p>
+          <MenuGroup label={t('menu.language')}>
+            {languages.map(({ code, name }) => (
+              <MenuItem
+                key={code}
+                lang={code}
+                checked={code === spoken}
+                act={() => settings.set({ language: languageOf(code) })}
+              >
+                {name}
+              </MenuItem>
+            ))}
+          </MenuGroup>
+          <MenuGroup label={t('menu.theme')}>
+            {themes.map((name) => (
+              <MenuItem key={name} checked={name === theme} act={() => settings.set({ theme: name })}>
+                {t(`menu.${name}`)}
+              </MenuItem>
+            ))}
+          </MenuGroup>
+          <MenuGroup label={t('menu.clock')}>
+            {clocks.map((hours) => (
+              <MenuItem key={hours} checked={hours === clock} act={() => settings.set({ clock: hours })}>
+                {t(`menu.clock${hours}`)}
+              </MenuItem>
+            ))}
+          </MenuGroup>
+          <MenuGroup label={t('menu.keyboard')}>
+            <MenuItem checked={shortcuts} many act={() => settings.set({ shortcuts: !shortcuts })}>
+              {t('menu.shortcuts')}
+              <small>{t('menu.shortcutsHelp')}</small>
+            </MenuItem>
+          </MenuGroup>
+          <MenuItem
+            icon="out"
+            act={() => {
+              close()
+              signOut.mutate()
+            }}
+          >
+            {t('menu.signOut')}
+          </MenuItem>
+        </>
+      )}
+    </Menu>
   )
 }

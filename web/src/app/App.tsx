@@ -1,27 +1,50 @@
-import { lazy, Suspense } from 'react'
-import { Route, Routes } from 'react-router'
+import { useEffect } from 'react'
+import { Route, Routes, useLocation } from 'react-router'
 import { CallsPage } from '../calls/CallsPage'
 import { SessionGate } from '../signin/SessionGate'
+import { Crash } from './Crash'
+import { LazyPage, PageLost } from './LazyPage'
 import { Lost } from './Lost'
 import { Shell } from './Shell'
 
-const CallPage = lazy(() => import('../call/CallPage'))
-const HealthPage = lazy(() => import('../health/HealthPage'))
+const callPage = () => import('../call/CallPage')
+const healthPage = () => import('../health/HealthPage')
+const settingsPage = () => import('../settings/SettingsPage')
 
 export function App() {
+  useEffect(preload, [])
   return (
     <SessionGate>
       <Shell>
-        <Suspense fallback={null}>
-          <Routes>
-            <Route index element={<CallsPage />} />
-            <Route path="signed-out" element={<CallsPage />} />
-            <Route path="calls/:sid" element={<CallPage />} />
-            <Route path="health" element={<HealthPage />} />
-            <Route path="*" element={<Lost />} />
-          </Routes>
-        </Suspense>
+        <Pages />
       </Shell>
     </SessionGate>
   )
+}
+
+/** Each address has its own boundary: what broke on one does not break the next. */
+function Pages() {
+  const { pathname } = useLocation()
+  return (
+    <Crash key={pathname} fallback={(again) => <PageLost again={again} />}>
+      <Routes>
+        <Route index element={<CallsPage />} />
+        <Route path="signed-out" element={<CallsPage />} />
+        <Route path="calls" element={<CallsPage />} />
+        <Route path="calls/:sid" element={<LazyPage key="call" load={callPage} />} />
+        <Route path="health" element={<LazyPage key="health" load={healthPage} />} />
+        <Route path="settings" element={<LazyPage key="settings" load={settingsPage} />} />
+
+        <Route path="*" element={<Lost />} />
+      </Routes>
+    </Crash>
+  )
+}
+
+const IDLE_MS = 2500
+
+/** The page of a call is what is opened next: its code comes before anybody asks, but after all that the list needs. */
+function preload() {
+  const timer = setTimeout(() => void callPage().catch(() => undefined), IDLE_MS)
+  return () => clearTimeout(timer)
 }

@@ -1,8 +1,14 @@
-import i18next from 'i18next'
+// What stands in the place of components that threw.
 import { Component, type ReactNode } from 'react'
+import { words } from '../i18n'
 
-/** The last resort: a component threw. */
-export class Crash extends Component<{ children: ReactNode }, { broken: boolean }> {
+interface Props {
+  children: ReactNode
+  /** In their place; `again` draws them once more. Without it: the last resort, in place of the whole page. */
+  fallback?: (again: () => void) => ReactNode
+}
+
+export class Crash extends Component<Props, { broken: boolean }> {
   override state = { broken: false }
 
   static getDerivedStateFromError() {
@@ -11,12 +17,13 @@ export class Crash extends Component<{ children: ReactNode }, { broken: boolean 
 
   override render() {
     if (!this.state.broken) return this.props.children
+    if (this.props.fallback) return this.props.fallback(() => this.setState({ broken: false }))
     return (
       <main className="page notice">
-        <h1>{i18next.t('crash.title')}</h1>
-        <p>{i18next.t('crash.text')}</p>
+        <h1>{words('crash.title')}</h1>
+        <p>{words('crash.text')}</p>
         <button type="button" className="button" onClick={() => location.reload()}>
-          {i18next.t('crash.reload')}
+          {words('crash.reload')}
         </button>
       </main>
     )

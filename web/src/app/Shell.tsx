@@ -1,21 +1,24 @@
 // What surrounds every page: the bar above, the player below, what is said aloud.
 import { type ReactNode, useEffect } from 'react'
-import { useTranslation } from 'react-i18next'
 import { Link, NavLink, useLocation } from 'react-router'
+import { useTranslation } from '../i18n'
 import { LiveBadge } from '../live/LiveBadge'
-import { useOnline } from '../live/live'
+import { useLiveEvents, useOnline } from '../live/live'
+import { useReachable } from '../live/reachable'
 import { PlayerPlace } from '../player/PlayerPlace'
 import { usePlayer } from '../player/PlayerProvider'
 import { useSession } from '../signin/session'
 import { Announcer } from '../ui/Announcer'
 import { Logo } from '../ui/Icon'
 import { AccountMenu } from './AccountMenu'
+import { useListPath } from './lastList'
+import { releaseMayBeNew, useNewRelease } from './release'
 import './shell.css'
 
 export function Shell({ children }: { children: ReactNode }) {
   const { t } = useTranslation()
   const session = useSession()
-  const online = useOnline()
+  const list = useListPath()
   const { pathname } = useLocation()
   const { opened } = usePlayer()
   useEffect(() => {
@@ -28,29 +31,55 @@ export function Shell({ children }: { children: ReactNode }) {
       </a>
       <header className="top">
         <div className="top-inner">
-          <Link to="/" className="brand" aria-label={t('title')}>
+          <Link to={list} className="brand" aria-label={t('title')}>
             <Logo />
             <span aria-hidden="true">callreel</span>
           </Link>
           <nav aria-label={t('nav.main')}>
-            <NavLink to="/" end>
+            <NavLink to={list} end>
               {t('nav.calls')}
             </NavLink>
-            {session.role === 'admin' && <NavLink to="/health">{t('nav.health')}</NavLink>}
+            {session.role === 'admin' && (
+              <>
+                <NavLink to="/health">{t('nav.health')}</NavLink>
+                <NavLink to="/settings">{t('nav.settings')}</NavLink>
+              </>
+            )}
           </nav>
           <LiveBadge />
           <AccountMenu />
         </div>
       </header>
-      {!online && (
-        <p className="banner" role="status">
-          {t('live.offlineText')}
-        </p>
-      )}
+      <Banners />
       {children}
       {opened && <PlayerPlace opened={opened} />}
       <Announcer />
     </>
+  )
+}
+
+/** What is wrong with the connection, and whether this page is of yesterday. */
+function Banners() {
+  const { t } = useTranslation()
+  const online = useOnline()
+  const answers = useReachable()
+  const isNew = useNewRelease()
+  useLiveEvents((event) => {
+    if (event.kind === 'reset') releaseMayBeNew() // the stream was away: perhaps a restart
+  })
+  const wrong = online ? (answers ? null : 'live.downText') : 'live.offlineText'
+  return (
+    <div role="status">
+      {wrong && <p className="banner">{t(wrong)}</p>}
+      {isNew && (
+        <p className="banner banner-news">
+          {t('crash.newReleaseText')}{' '}
+          <button type="button" className="quiet" onClick={() => location.reload()}>
+            {t('crash.reload')}
+          </button>
+        </p>
+      )}
+    </div>
   )
 }
 

@@ -4,13 +4,17 @@ import type { Language } from '../i18n/language'
 import { keep, recall } from './kept'
 
 export type Theme = 'auto' | 'light' | 'dark'
+export type Clock = 'auto' | '24' | '12' // hours of a day
 export interface Settings {
   language: Language | null
   theme: Theme
+  clock: Clock
   shortcuts: boolean
+  columns: string[] | null // of the list, in their order; null: nobody chose
+  me: string // the agent that the reader is; empty: not told
 }
 
-const atFirst: Settings = { language: null, theme: 'auto', shortcuts: true }
+const atFirst: Settings = { language: null, theme: 'auto', clock: 'auto', shortcuts: true, columns: null, me: '' }
 let now: Settings = { ...atFirst, ...recall<Partial<Settings>>('settings', {}) }
 const listeners = new Set<() => void>()
 

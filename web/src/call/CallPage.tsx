@@ -1,10 +1,11 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { type MouseEvent, useEffect, useRef } from 'react'
-import { useTranslation } from 'react-i18next'
 import { Link, useLocation, useNavigate, useParams, useSearchParams } from 'react-router'
 import { getCall } from '../api/api'
 import { Problem } from '../api/http'
-import type { CallWithLegs } from '../api/types'
+import type { Call, CallWithLegs } from '../api/types'
+import { lastList, useListPath } from '../app/lastList'
+import { useTranslation } from '../i18n'
 import { useLiveEvents, useLiveState } from '../live/live'
 import { withRecording } from '../live/merge'
 import { usePolling } from '../live/usePolling'
@@ -17,8 +18,10 @@ import { Icon } from '../ui/Icon'
 import { Notice } from '../ui/Notice'
 import { Details } from './Details'
 import { EditField } from './EditField'
-import { Legs } from './Legs'
+import { Legs, useLegs } from './Legs'
+import { Others } from './Others'
 import { RecordingCard } from './RecordingCard'
+import { Tags } from './Tags'
 import './call.css'
 
 /** One call: what is known of it, and everything that was recorded. */
@@ -34,7 +37,10 @@ export default function CallPage() {
   } = useQuery({ queryKey: key, queryFn: ({ signal }) => getCall(sid, { signal }), staleTime: 0 })
   useFresh(sid, call, refetch)
   useMoment(call)
-  const who = (call && nameOf(call)) ?? t('calls.unknown')
+  const others = useLegs(call)
+  const parent = others.find((leg) => leg.call_sid === call?.parent_call_sid)
+  const named = call && !call.customer_name && !call.caller_name && parent ? parent : call // a leg has its call's name
+  const who = (named && nameOf(named)) ?? t('calls.unknown')
   useEffect(() => {
     document.title = `${t('call.title', { who })} · ${t('title')}`
   }, [t, who])
@@ -63,8 +69,11 @@ export default function CallPage() {
   const update = (next: CallWithLegs) => client.setQueryData(key, next)
   return (
     <main id="main" className="page call-page">
-      <Back />
-      <Head call={call} who={who} update={update} />
+      <div className="call-top">
+        <Back />
+        <Beside sid={sid} />
+      </div>
+      <Head call={call} named={named ?? call} who={who} update={update} />
       <div className="call-columns">
         <div>
           <section aria-labelledby="recordings">
@@ -79,14 +88,11 @@ export default function CallPage() {
               />
             ))}
           </section>
-          <section aria-labelledby="transcript">
-            <h2 id="transcript">{t('call.transcript')}</h2>
-            <p className="muted transcript-none">{t('call.noTranscript')}</p>
-          </section>
+          <Legs call={call} others={others} />
         </div>
         <aside>
           <Details call={call} update={update} />
-          <Legs call={call} />
+          <Others call={call} />
         </aside>
       </div>
     </main>
@@ -97,6 +103,7 @@ export default function CallPage() {
 function Back() {
   const { t } = useTranslation()
   const { state } = useLocation()
+  const list = useListPath()
   const navigate = useNavigate()
   function back(event: MouseEvent) {
     if (state?.from !== 'list' || event.ctrlKey || event.metaKey || event.shiftKey) return
@@ -104,24 +111,63 @@ function Back() {
     void navigate(-1)
   }
   return (
-    <Link to="/" className="back" onClick={back}>
+    <Link to={list} className="back" onClick={back}>
       <Icon name="start" />
       {t('call.back')}
     </Link>
   )
 }
 
-function Head({ call, who, update }: { call: CallWithLegs; who: string; update: (call: CallWithLegs) => void }) {
+/** The calls before and after this one in the list from which the reader comes. */
+function Beside({ sid }: { sid: string }) {
+  const { t } = useTranslation()
+  const { state } = useLocation()
+  const { previous, next } = lastList.beside(sid)
+  if (!previous && !next) return null
+  const link = (call: Call | null, words: string, icon: string) =>
+    call ? (
+      <Link
+        to={`/calls/${call.call_sid}`}
+        replace
+        state={state}
+        className={`icon-button ${icon}`}
+        aria-label={words}
+        title={words}
+        onClick={() => lastList.open(call.call_sid)}
+      >
+        <Icon name="start" />
+      </Link>
+    ) : (
+      <span className={`icon-button ${icon} off`} aria-hidden="true">
+        <Icon name="start" />
+      </span>
+    )
+  return (
+    <nav className="beside" aria-label={t('call.beside')}>
+      {link(previous, t('call.previous'), 'beside-previous')}
+      {link(next, t('call.next'), 'beside-next')}
+    </nav>
+  )
+}
+
+interface HeadProps {
+  call: CallWithLegs
+  named: Call // whose name is shown
+  who: string
+  update: (call: CallWithLegs) => void
+}
+
+function Head({ call, named, who, update }: HeadProps) {
   const { t } = useTranslation()
   const session = useSession()
   const edits = session.role !== 'viewer'
   return (
     <div className="call-head">
       <h1>
-        {call.customer_name || call.caller_name ? (
+        {named.customer_name || named.caller_name ? (
           <bdi>{who}</bdi>
-        ) : call.customer_number ? (
-          <PhoneNumber number={call.customer_number} />
+        ) : named.customer_number ? (
+          <PhoneNumber number={named.customer_number} />
         ) : (
           who
         )}
@@ -145,7 +191,13 @@ function Head({ call, who, update }: { call: CallWithLegs; who: string; update: 
         )}
         {call.customer_number && <PhoneNumber number={call.customer_number} />}
         {call.status && <span>{t(`callStatus.${call.status}`, { defaultValue: call.status })}</span>}
+        {call.agent && (
+          <span>
+            {t('calls.agent')}: <bdi>{call.agent}</bdi>
+          </span>
+        )}
       </p>
+      <Tags call={call} edits={edits} update={update} />
     </div>
   )
 }
@@ -178,7 +230,8 @@ function useFresh(sid: string, call: CallWithLegs | undefined, refetch: () => Pr
       const known = call.recordings.some((r) => r.recording_sid === event.recording.recording_sid)
       if (known) client.setQueryData(['call', sid], withRecording(call, event.recording))
       else if (event.recording.call_sid && family.includes(event.recording.call_sid)) void refetch()
-    } else if (event.call.call_sid === sid || event.call.parent_call_sid === sid) void refetch()
+    } else if (event.kind === 'call' && (event.call.call_sid === sid || event.call.parent_call_sid === sid))
+      void refetch()
   })
   const coming = call?.recordings.find((r) => r.status === 'queued' || r.status === 'downloading')
   usePolling(live === 'closed', coming ? (coming.retry_after ?? 2) : null, refetch)

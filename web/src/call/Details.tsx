@@ -1,20 +1,17 @@
 import type { ReactNode } from 'react'
-import { useTranslation } from 'react-i18next'
 import type { CallWithLegs } from '../api/types'
+import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
-import { PhoneNumber } from '../recording/Who'
+import { Party } from '../recording/Who'
 import { useSession } from '../signin/session'
 import { Copy } from '../ui/Copy'
 import { EditField } from './EditField'
-
-const isNumber = (text: string) => /^\+?\d+$/.test(text)
 
 export function Details({ call, update }: { call: CallWithLegs; update: (call: CallWithLegs) => void }) {
   const { t } = useTranslation()
   const { dateTime, clock } = useFormat()
   const edits = useSession().role !== 'viewer'
-  const party = (text: string | null) =>
-    text && (isNumber(text) ? <PhoneNumber number={text} /> : <bdi dir="ltr">{text}</bdi>)
+  const party = (text: string | null) => text && <Party text={text} />
   const at = (text: string | null) => text && <time dateTime={text}>{dateTime(new Date(text))}</time>
   const rows: [string, ReactNode][] = [
     [t('call.started'), at(call.started_at)],
@@ -22,6 +19,22 @@ export function Details({ call, update }: { call: CallWithLegs; update: (call: C
     [t('call.length'), call.duration !== null && <span dir="ltr">{clock(call.duration)}</span>],
     [t('call.from'), party(call.from)],
     [t('call.to'), party(call.to)],
+    [t('calls.own'), party(call.own_number)],
+    [
+      t('calls.agent'),
+      edits ? (
+        <EditField
+          key="agent"
+          call={call}
+          name="agent"
+          label={t('calls.agent')}
+          add={t('call.addAgent')}
+          update={update}
+        />
+      ) : (
+        call.agent && <bdi>{call.agent}</bdi>
+      ),
+    ],
     [t('call.callerName'), call.caller_name && <bdi>{call.caller_name}</bdi>],
     [
       t('call.ref'),

@@ -1,16 +1,16 @@
 // A text of the host's, edited where it stands.
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, type KeyboardEvent, useEffect, useId, useRef, useState } from 'react'
-import { useTranslation } from 'react-i18next'
 import { patchCall } from '../api/api'
 import { Problem } from '../api/http'
 import type { CallWithLegs } from '../api/types'
+import { useTranslation } from '../i18n'
 import { announce } from '../ui/Announcer'
 import { Icon } from '../ui/Icon'
 
 interface Props {
   call: CallWithLegs
-  name: 'customer_name' | 'ref'
+  name: 'customer_name' | 'ref' | 'agent'
   label: string
   add: string
   update: (call: CallWithLegs) => void

@@ -1,61 +1,107 @@
 import { useQueries } from '@tanstack/react-query'
-import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import { getCall } from '../api/api'
 import type { Call, CallWithLegs } from '../api/types'
+import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
+import { Party } from '../recording/Who'
+import { type LegLine, type Part, type Timeline, timelineOf } from './timeline'
 
-/** The legs of a call: this one, its parent, its children. */
-export function Legs({ call }: { call: CallWithLegs }) {
-  const { t } = useTranslation()
+const MOST = 20
+
+/** The other legs of a call, as far as they are known. */
+export function useLegs(call: CallWithLegs | undefined): Call[] {
   const others = useQueries({
-    queries: call.legs.slice(0, 20).map((sid) => ({
+    queries: (call?.legs ?? []).slice(0, MOST).map((sid) => ({
       queryKey: ['call', sid],
       queryFn: ({ signal }: { signal: AbortSignal }) => getCall(sid, { signal }),
     })),
   })
-  const known = others.map((query) => query.data)
+  return others.flatMap(({ data }) => (data ? [data] : []))
+}
+
+/** The legs of a call on one scale of time: when each rang, was answered, was recorded. */
+export function Legs({ call, others }: { call: CallWithLegs; others: readonly Call[] }) {
+  const { t } = useTranslation()
+  const { clock } = useFormat()
+  const recordings = [call, ...others].flatMap((leg) => leg.recordings)
+  const once = recordings.filter((r, i) => recordings.findIndex((o) => o.recording_sid === r.recording_sid) === i)
+  const timeline = timelineOf([call, ...others], once)
+  if (!timeline) return null
   return (
     <section aria-labelledby="legs">
-      <h2 id="legs">{t('call.legs')}</h2>
-      {call.legs.length === 0 ? (
-        <p className="muted">{t('call.noLegs')}</p>
-      ) : (
-        <ul className="legs">
-          <li aria-current="page">
-            <Leg leg={call} words={t('call.thisLeg')} />
+      <h2 id="legs">{t('call.timeline')}</h2>
+      <ol className="legs">
+        {timeline.lines.map((line) => (
+          <li key={line.leg.call_sid} aria-current={line.leg.call_sid === call.call_sid ? 'page' : undefined}>
+            <Line line={line} timeline={timeline} here={line.leg.call_sid === call.call_sid} />
           </li>
-          {call.legs.map((sid, i) => (
-            <li key={sid}>
-              <Link to={`/calls/${sid}`}>
-                <Leg leg={known[i]} words={t(sid === call.parent_call_sid ? 'call.parentLeg' : 'call.childLeg')} />
-              </Link>
-            </li>
-          ))}
-        </ul>
-      )}
+        ))}
+      </ol>
+      <div className="legs-scale" aria-hidden="true" dir="ltr">
+        <span>0:00</span>
+        <span>{clock(timeline.seconds)}</span>
+      </div>
+      <ul className="legs-key" aria-hidden="true">
+        {(['rang', 'talked', 'recorded'] as const).map((kind) => (
+          <li key={kind}>
+            <span className={`leg-part leg-${kind}`} />
+            {t(`call.${kind}`)}
+          </li>
+        ))}
+      </ul>
     </section>
   )
 }
 
-function Leg({ leg, words }: { leg: Call | undefined; words: string }) {
+function Line({ line, timeline, here }: { line: LegLine; timeline: Timeline; here: boolean }) {
   const { t } = useTranslation()
-  const { time, clock } = useFormat()
+  const { time } = useFormat()
+  const { leg, parts } = line
+  const single = timeline.lines.length === 1
+  const name = single
+    ? t('call.oneLeg')
+    : t(leg.parent_call_sid === null ? 'call.parentLeg' : line.transferred ? 'call.transferredLeg' : 'call.childLeg')
+  const at = new Date(Date.parse(leg.started_at ?? ''))
   return (
-    <span className="leg">
-      <strong>{words}</strong>
-      {leg && (
-        <span className="muted">
-          <bdi dir="ltr">
-            {leg.from ?? '?'} → {leg.to ?? '?'}
-          </bdi>
-          {leg.started_at && <span>{time(new Date(leg.started_at))}</span>}
-          {leg.duration !== null && <span dir="ltr">{clock(leg.duration)}</span>}
+    <div className="leg">
+      <div className="leg-text">
+        {here ? <strong>{name}</strong> : <Link to={`/calls/${leg.call_sid}`}>{name}</Link>}
+        <span className="muted leg-parties">
+          {leg.from && <Party text={leg.from} />}
+          <span aria-hidden="true" className="leg-arrow">
+            →
+          </span>
+          {leg.to && <Party text={leg.to} />}
+        </span>
+        <span className="muted leg-told">
+          <span>{time(at)}</span>
           {leg.status && leg.status !== 'completed' && (
             <span>{t(`callStatus.${leg.status}`, { defaultValue: leg.status })}</span>
           )}
+          <Told parts={parts} />
         </span>
-      )}
-    </span>
+      </div>
+      <div className="leg-line" aria-hidden="true" dir="ltr">
+        {parts.map((part) => (
+          <span
+            key={`${part.kind} ${part.from}`}
+            className={`leg-part leg-${part.kind}`}
+            style={{
+              left: `${(part.from / timeline.seconds) * 100}%`,
+              width: `${Math.max(0.5, ((part.to - part.from) / timeline.seconds) * 100)}%`,
+            }}
+          />
+        ))}
+      </div>
+    </div>
   )
+}
+
+function Told({ parts }: { parts: readonly Part[] }) {
+  const { t } = useTranslation()
+  const { clock } = useFormat()
+  return parts.map(({ kind, from, to }) => (
+    <span key={`${kind} ${from}`}>{t(`call.${kind}For`, { time: clock(to - from) })}</span>
+  ))
 }

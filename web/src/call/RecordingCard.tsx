@@ -1,29 +1,38 @@
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
-import { useTranslation } from 'react-i18next'
-import { downloadUrl, retry } from '../api/api'
+import { downloadUrl, retry, retryInSpite } from '../api/api'
 import { Problem } from '../api/http'
 import type { Call, Recording } from '../api/types'
+import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { PlayButton } from '../player/PlayButton'
 import { Chip } from '../recording/Chip'
-import { isPlayable } from '../recording/state'
+import { isAbsent, isPlayable } from '../recording/state'
 import { nameOf } from '../recording/Who'
 import { useSession } from '../signin/session'
 import { announce } from '../ui/Announcer'
 import { Icon } from '../ui/Icon'
+import { useLimit } from '../ui/useLimit'
+import { Notes } from './Notes'
 import { ShareDialog } from './ShareDialog'
 
 /** `n`: which of several; null: the only one. */
 export function RecordingCard({ call, recording, n }: { call: Call; recording: Recording; n: number | null }) {
   const { t } = useTranslation(['app', 'errors', 'player'])
-  const { clock, size, dateTime } = useFormat()
+  const { clock, size, dateTime, time } = useFormat()
   const session = useSession()
   const [sharing, setSharing] = useState(false)
+  const [sure, setSure] = useState(false) // asked whether the provider's word is to be doubted
+  const limit = useLimit()
   const again = useMutation({
-    mutationFn: retry,
-    onSuccess: () => announce(t('call.retried'), { shown: true }),
-    onError: (why) => announce(t(`errors:${why instanceof Problem ? why.code : 'internal'}`), { shown: true }),
+    mutationFn: ({ sid, inSpite }: { sid: string; inSpite: boolean }) => (inSpite ? retryInSpite(sid) : retry(sid)),
+    onSuccess: () => {
+      setSure(false)
+      announce(t('call.retried'), { shown: true })
+    },
+    onError: (why) => {
+      if (!limit.meet(why)) announce(t(`errors:${why instanceof Problem ? why.code : 'internal'}`), { shown: true })
+    },
   })
   const sid = recording.recording_sid
   if (sid === null) return null
@@ -35,14 +44,16 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
     recording.channels !== null && t('call.channels', { count: recording.channels }),
     recording.started_at && dateTime(new Date(recording.started_at)),
   ].filter((fact): fact is string => typeof fact === 'string')
+  const absent = isAbsent(recording)
   const mayAgain = session.role !== 'viewer' && (recording.status === 'failed' || recording.status === 'missing')
+  const off = again.isPending || limit.until !== null
   return (
     <article className="card" data-recording={sid}>
       {isPlayable(recording) && <PlayButton call={call} recordings={[recording]} who={name} />}
       <div className="card-text">
         <p className="card-title">
           {n !== null && <strong>{t('calls.leg', { n })}</strong>}
-          <Chip recording={recording} />
+          <Chip recording={recording} alone={false} />
         </p>
         <p className="facts">
           {facts.map((fact) => (
@@ -50,21 +61,26 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
           ))}
         </p>
         {recording.error && (
-          <p className={recording.status === 'failed' ? 'wrong' : 'muted'}>
+          <p className={recording.status === 'failed' && !absent ? 'wrong' : 'muted'}>
             {t(`errors:${recording.error.code}`)}{' '}
-            {recording.fail_count > 1 && t('call.attempts', { count: recording.fail_count })}
+            {!absent && recording.fail_count > 1 && t('call.attempts', { count: recording.fail_count })}
           </p>
         )}
         {recording.status === 'expired' && <p className="muted">{t('errors:gone')}</p>}
       </div>
       <div className="card-actions">
-        {mayAgain && (
-          <button type="button" className="button" disabled={again.isPending} onClick={() => again.mutate(sid)}>
+        {mayAgain && !absent && (
+          <button type="button" className="button" disabled={off} onClick={() => again.mutate({ sid, inSpite: false })}>
             <Icon name="again" />
             {t('call.retry')}
           </button>
         )}
-        {session.role !== 'viewer' && recording.status !== 'expired' && (
+        {mayAgain && absent && !sure && (
+          <button type="button" className="quiet" onClick={() => setSure(true)}>
+            {t('call.askInSpite')}
+          </button>
+        )}
+        {session.role !== 'viewer' && recording.status !== 'expired' && !absent && (
           <button type="button" className="button" onClick={() => setSharing(true)}>
             <Icon name="share" />
             {t('call.share')}
@@ -77,6 +93,23 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
           </a>
         )}
       </div>
+      {limit.until && (
+        <p className="card-line wrong" role="status">
+          {t('call.againAt', { when: time(limit.until) })}
+        </p>
+      )}
+      {sure && (
+        <p className="card-line" role="group" aria-label={t('call.askInSpite')}>
+          {t('call.reallyInSpite')}{' '}
+          <button type="button" className="button" disabled={off} onClick={() => again.mutate({ sid, inSpite: true })}>
+            {t('call.askInSpite')}
+          </button>{' '}
+          <button type="button" className="quiet" onClick={() => setSure(false)}>
+            {t('call.cancel')}
+          </button>
+        </p>
+      )}
+      {recording.status !== 'expired' && !absent && <Notes call={call} recording={recording} />}
       {sharing && <ShareDialog call={call} recording={recording} close={() => setSharing(false)} />}
     </article>
   )

@@ -1,9 +1,9 @@
 import { useMutation } from '@tanstack/react-query'
 import { useEffect, useId, useRef, useState } from 'react'
-import { useTranslation } from 'react-i18next'
 import { signUrl } from '../api/api'
 import { Problem } from '../api/http'
 import type { Call, Recording } from '../api/types'
+import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { Copy } from '../ui/Copy'
 

@@ -1,14 +1,16 @@
-import { memo } from 'react'
-import { useTranslation } from 'react-i18next'
+import { memo, type ReactNode } from 'react'
 import { Link } from 'react-router'
 import type { Call, Recording } from '../api/types'
+import { lastList } from '../app/lastList'
+import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { inOrder, playableOf } from '../player/order'
 import { PlayButton } from '../player/PlayButton'
 import { Chip } from '../recording/Chip'
 import { isPlayable } from '../recording/state'
-import { nameOf, Who } from '../recording/Who'
+import { nameOf, Party, Who } from '../recording/Who'
 import { Icon } from '../ui/Icon'
+import type { Column } from './columns'
 
 export const FROM_LIST = { from: 'list' }
 
@@ -16,56 +18,46 @@ interface Props {
   call: Call
   index: number
   open: boolean
+  columns: readonly Column[]
+  grid: string
+  sorted: boolean // by something else than time: the day is not above
   toggle: (sid: string) => void
 }
 
 /** One call, its legs folded: its recordings are played in order of time, and the first that can be heard stands for all. */
-export const CallRow = memo(function CallRow({ call, index, open, toggle }: Props) {
+export const CallRow = memo(function CallRow({ call, index, open, columns, grid, sorted, toggle }: Props) {
   const { t } = useTranslation()
-  const { time, clock, dateTime } = useFormat()
   const who = nameOf(call) ?? t('calls.unknown')
   const ordered = inOrder(call.recordings)
   const playable = playableOf(call)
-  const shown = playable[0] ?? ordered[0]
   const more = call.recordings.length - 1
-  const at = call.started_at ? new Date(call.started_at) : null
-  const unanswered = call.status !== null && call.status !== 'completed'
   return (
     <>
-      <div role="row" aria-rowindex={index} className="row" data-call={call.call_sid}>
+      <div
+        role="row"
+        aria-rowindex={index}
+        className="row"
+        style={{ '--columns': grid } as React.CSSProperties}
+        data-call={call.call_sid}
+      >
         <span role="cell" className="cell cell-play">
           {playable.length > 0 && <PlayButton call={call} recordings={playable} who={who} />}
         </span>
         <span role="cell" className="cell cell-who">
-          <Link to={`/calls/${call.call_sid}`} className="row-link" state={FROM_LIST}>
+          <Link
+            to={`/calls/${call.call_sid}`}
+            className="row-link"
+            state={FROM_LIST}
+            onClick={() => lastList.open(call.call_sid)}
+          >
             <Who call={call} />
           </Link>
         </span>
-        <span role="cell" className="cell cell-direction">
-          {call.direction && (
-            <span className="direction">
-              <Icon name={call.direction === 'inbound' ? 'incoming' : 'outgoing'} />
-              <span>{t(`calls.${call.direction}`)}</span>
-            </span>
-          )}
-        </span>
-        <span role="cell" className="cell cell-time">
-          {at && (
-            <time dateTime={call.started_at ?? undefined} title={dateTime(at)}>
-              {time(at)}
-            </time>
-          )}
-        </span>
-        <span role="cell" className="cell cell-duration digits">
-          {unanswered && call.status ? (
-            <span className="outcome">{t(`callStatus.${call.status}`, { defaultValue: call.status })}</span>
-          ) : (
-            <span dir="ltr">{clock(call.duration)}</span>
-          )}
-        </span>
-        <span role="cell" className="cell cell-recording">
-          {shown ? <Chip recording={shown} /> : <span className="chip chip-none">{t('recording.none')}</span>}
-        </span>
+        {columns.map((column) => (
+          <span role="cell" className={`cell cell-${column}`} key={column}>
+            <Value column={column} call={call} shown={playable[0] ?? ordered[0]} withDate={sorted} />
+          </span>
+        ))}
         <span role="cell" className="cell cell-more">
           {more > 0 && (
             <button
@@ -84,18 +76,92 @@ export const CallRow = memo(function CallRow({ call, index, open, toggle }: Prop
       </div>
       {open &&
         ordered.map((recording, i) => (
-          <LegRow key={recording.recording_sid ?? i} call={call} recording={recording} n={i + 1} who={who} />
+          <LegRow
+            key={recording.recording_sid ?? i}
+            call={call}
+            recording={recording}
+            n={i + 1}
+            who={who}
+            columns={columns}
+            grid={grid}
+          />
         ))}
     </>
   )
 })
 
-function LegRow({ call, recording, n, who }: { call: Call; recording: Recording; n: number; who: string }) {
+interface ValueProps {
+  column: Column
+  call: Call
+  shown: Recording | undefined
+  withDate: boolean
+}
+
+function Value({ column, call, shown, withDate }: ValueProps): ReactNode {
+  const { t } = useTranslation()
+  const { time, date, clock, dateTime } = useFormat()
+  switch (column) {
+    case 'direction':
+      return (
+        call.direction && (
+          <span className="direction">
+            <Icon name={call.direction === 'inbound' ? 'incoming' : 'outgoing'} />
+            <span>{t(`calls.${call.direction}`)}</span>
+          </span>
+        )
+      )
+    case 'agent':
+      return call.agent && <bdi>{call.agent}</bdi>
+    case 'own':
+      return call.own_number && <Party text={call.own_number} />
+    case 'time': {
+      const at = call.started_at ? new Date(call.started_at) : null
+      return (
+        at && (
+          <time dateTime={call.started_at ?? undefined} title={dateTime(at)}>
+            {time(at)}
+            {withDate && <small>{date(at)}</small>}
+          </time>
+        )
+      )
+    }
+    case 'duration':
+      return call.status && call.status !== 'completed' ? (
+        <span className="outcome">{t(`callStatus.${call.status}`, { defaultValue: call.status })}</span>
+      ) : (
+        <span dir="ltr">{clock(call.duration)}</span>
+      )
+    case 'tags':
+      return call.tags.map((tag) => (
+        <bdi key={tag} className="tag">
+          {tag}
+        </bdi>
+      ))
+    case 'recording':
+      return shown ? <Chip recording={shown} /> : <span className="chip chip-none">{t('recording.none')}</span>
+  }
+}
+
+interface LegProps {
+  call: Call
+  recording: Recording
+  n: number
+  who: string
+  columns: readonly Column[]
+  grid: string
+}
+
+function LegRow({ call, recording, n, who, columns, grid }: LegProps) {
   const { t } = useTranslation()
   const { time, clock } = useFormat()
   const name = t('calls.leg', { n })
+  const values: Partial<Record<Column, ReactNode>> = {
+    time: recording.started_at && time(new Date(recording.started_at)),
+    duration: <span dir="ltr">{clock(recording.duration)}</span>,
+    recording: <Chip recording={recording} />,
+  }
   return (
-    <div role="row" className="row row-leg">
+    <div role="row" className="row row-leg" style={{ '--columns': grid } as React.CSSProperties}>
       <span role="cell" className="cell cell-play">
         {isPlayable(recording) && <PlayButton call={call} recordings={[recording]} who={`${who}, ${name}`} />}
       </span>
@@ -103,16 +169,11 @@ function LegRow({ call, recording, n, who }: { call: Call; recording: Recording;
         {name}
         {recording.call_sid !== call.call_sid && <small>{t('calls.otherLeg')}</small>}
       </span>
-      <span role="cell" className="cell cell-direction" />
-      <span role="cell" className="cell cell-time">
-        {recording.started_at && time(new Date(recording.started_at))}
-      </span>
-      <span role="cell" className="cell cell-duration digits">
-        <span dir="ltr">{clock(recording.duration)}</span>
-      </span>
-      <span role="cell" className="cell cell-recording">
-        <Chip recording={recording} />
-      </span>
+      {columns.map((column) => (
+        <span role="cell" className={`cell cell-${column}`} key={column}>
+          {values[column]}
+        </span>
+      ))}
       <span role="cell" className="cell cell-more" />
     </div>
   )

@@ -1,18 +1,31 @@
 // The rows that are seen, of however many there are. A table by its roles: only its visible part is in the document.
-import { useWindowVirtualizer } from '@tanstack/react-virtual'
+import { useWindowVirtualizer, type VirtualItem } from '@tanstack/react-virtual'
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
-import { useTranslation } from 'react-i18next'
 import type { Call } from '../api/types'
+import { lastList } from '../app/lastList'
+import { useTranslation } from '../i18n'
 import { dayStart } from '../i18n/format'
 import { useFormat } from '../i18n/useFormat'
+import { Icon } from '../ui/Icon'
+import { useToday } from '../ui/useToday'
 import { CallRow } from './CallRow'
+import { type Column, gridOf } from './columns'
+import { sortAfter } from './query'
 import type { useCalls } from './useCalls'
 
 type Item = { kind: 'day'; key: string; at: Date } | { kind: 'call'; key: string; call: Call }
-const columns = ['play', 'who', 'direction', 'time', 'duration', 'recording', 'more'] as const
 const AHEAD = 15 // rows before the end at which more are asked for
 
-function itemsOf(calls: Call[]): Item[] {
+interface Props {
+  list: ReturnType<typeof useCalls>
+  columns: readonly Column[]
+  sort: string
+  setSort: (sort: string) => void
+}
+
+/** With days between the calls, where they are in order of time. */
+function itemsOf(calls: Call[], byTime: boolean): Item[] {
+  if (!byTime) return calls.map((call) => ({ kind: 'call', key: call.call_sid, call }))
   const items: Item[] = []
   let day = ''
   for (const call of calls) {
@@ -25,14 +38,18 @@ function itemsOf(calls: Call[]): Item[] {
   return items
 }
 
-export function CallTable({ list }: { list: ReturnType<typeof useCalls> }) {
+export function CallTable({ list, columns, sort, setSort }: Props) {
   const { t } = useTranslation()
   const { day } = useFormat()
-  const items = useMemo(() => itemsOf(list.calls), [list.calls])
+  const byTime = !sort.includes('duration')
+  const items = useMemo(() => itemsOf(list.calls, byTime), [list.calls, byTime])
+  const grid = gridOf(columns)
+  const today = new Date(useToday())
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set())
   const body = useRef<HTMLDivElement>(null)
   const [top, setTop] = useState(0)
-  useLayoutEffect(() => setTop(body.current?.offsetTop ?? 0), [])
+  useLayoutEffect(() => setTop((body.current?.getBoundingClientRect().top ?? 0) + window.scrollY), [])
+  useKeyboardBack()
 
   const virtual = useWindowVirtualizer({
     count: items.length,
@@ -56,6 +73,7 @@ export function CallTable({ list }: { list: ReturnType<typeof useCalls> }) {
     })
   }, [])
 
+  const above = dayAbove(items, rows, (virtual.scrollOffset ?? 0) + UNDER_HEAD)
   return (
     <>
       <div
@@ -66,16 +84,25 @@ export function CallTable({ list }: { list: ReturnType<typeof useCalls> }) {
         aria-busy={isPlaceholderData || isFetchingNextPage}
       >
         <div role="rowgroup" className="table-head">
-          <div role="row" aria-rowindex={1} className="row row-head">
+          <div
+            role="row"
+            aria-rowindex={1}
+            className="row row-head"
+            style={{ '--columns': grid } as React.CSSProperties}
+          >
+            <Head column="play" unseen />
+            <Head column="who" />
             {columns.map((column) => (
-              <span role="columnheader" className={`cell cell-${column}`} key={column}>
-                <span className={column === 'play' || column === 'more' ? 'unseen' : undefined}>
-                  {t(`calls.columns.${column}`)}
-                </span>
-              </span>
+              <Head key={column} column={column} sort={sort} setSort={setSort} />
             ))}
+            <Head column="more" unseen />
           </div>
         </div>
+        {above && (
+          <div className="day-above" aria-hidden="true">
+            <span>{day(above, today)}</span>
+          </div>
+        )}
         <div role="rowgroup" ref={body} className="table-body" style={{ blockSize: virtual.getTotalSize() }}>
           {rows.map((row) => {
             const item = items[row.index]
@@ -87,13 +114,21 @@ export function CallTable({ list }: { list: ReturnType<typeof useCalls> }) {
             }
             return item.kind === 'day' ? (
               <div key={row.key} {...place} role="row" aria-rowindex={row.index + 2} className="day">
-                <span role="rowheader" aria-colspan={columns.length}>
-                  {day(item.at)}
+                <span role="rowheader" aria-colspan={columns.length + 3}>
+                  {day(item.at, today)}
                 </span>
               </div>
             ) : (
               <div key={row.key} {...place} role="presentation" className="entry">
-                <CallRow call={item.call} index={row.index + 2} open={open.has(item.call.call_sid)} toggle={toggle} />
+                <CallRow
+                  call={item.call}
+                  index={row.index + 2}
+                  open={open.has(item.call.call_sid)}
+                  columns={columns}
+                  grid={grid}
+                  sorted={!byTime}
+                  toggle={toggle}
+                />
               </div>
             )
           })}
@@ -104,4 +139,74 @@ export function CallTable({ list }: { list: ReturnType<typeof useCalls> }) {
       </p>
     </>
   )
+}
+
+const UNDER_HEAD = 100 // px that the top of the page and the head of the table cover
+
+/** The day of the first row that is seen, where its heading has been scrolled away. */
+function dayAbove(items: readonly Item[], rows: readonly VirtualItem[], offset: number): Date | null {
+  const first = rows.find((row) => row.end > offset)
+  if (!first) return null
+  for (let i = first.index; i >= 0; i--) {
+    const item = items[i]
+    if (item?.kind !== 'day') continue
+    const row = rows.find(({ index }) => index === i)
+    return row && row.start >= offset - DAY_PX / 2 ? null : item.at
+  }
+  return null
+}
+const DAY_PX = 44
+
+interface HeadProps {
+  column: Column | 'play' | 'who' | 'more'
+  unseen?: boolean
+  sort?: string
+  setSort?: (sort: string) => void
+}
+
+/** The head of a column; time and length are pressed for their order. */
+function Head({ column, unseen = false, sort = '', setSort }: HeadProps) {
+  const { t } = useTranslation()
+  const words = t(`calls.columns.${column}`)
+  if ((column !== 'time' && column !== 'duration') || !setSort)
+    return (
+      <span role="columnheader" className={`cell cell-${column}`}>
+        <span className={unseen ? 'unseen' : undefined}>{words}</span>
+      </span>
+    )
+  const isBy = column === 'time' ? !sort.includes('duration') : sort.includes('duration')
+  const up = sort === 'started_at' || sort === 'duration'
+  return (
+    <span
+      role="columnheader"
+      className={`cell cell-${column}`}
+      aria-sort={isBy ? (up ? 'ascending' : 'descending') : undefined}
+    >
+      <button
+        type="button"
+        className={`sort${isBy ? ' sort-by' : ''}${isBy && up ? ' sort-up' : ''}`}
+        onClick={() => setSort(sortAfter(column === 'time' && !isBy ? 'other' : sort, column))}
+      >
+        {words}
+        <Icon name="chevron" />
+      </button>
+    </span>
+  )
+}
+
+/** Back from a call, the keyboard is on its row again, unless it is somewhere already. */
+function useKeyboardBack() {
+  useEffect(() => {
+    const sid = lastList.takeOpened()
+    if (!sid) return
+    let frame = 0
+    const look = (left: number) => {
+      const link = document.querySelector<HTMLElement>(`.row[data-call="${CSS.escape(sid)}"] .row-link`)
+      const taken = document.activeElement && document.activeElement !== document.body
+      if (link && !taken) link.focus({ preventScroll: true })
+      else if (!taken && left > 0) frame = requestAnimationFrame(() => look(left - 1))
+    }
+    frame = requestAnimationFrame(() => look(60))
+    return () => cancelAnimationFrame(frame)
+  }, [])
 }

@@ -1,24 +1,34 @@
-import { useEffect } from 'react'
-import { useTranslation } from 'react-i18next'
+import { type ReactNode, useEffect, useMemo } from 'react'
+import { csvUrl } from '../api/api'
 import { Problem } from '../api/http'
+import { useSettings } from '../app/settings'
+import { useTranslation } from '../i18n'
 import { usePlayer } from '../player/PlayerProvider'
-import { announce } from '../ui/Announcer'
 import { Icon } from '../ui/Icon'
 import { Notice } from '../ui/Notice'
 import { CallTable } from './CallTable'
+import { columnsOf } from './columns'
 import { FilterBar } from './FilterBar'
-import { countFilters, useFilters } from './filters'
+import { FirstHour } from './FirstHour'
+import { useFilters } from './filters'
+import { ListBar } from './ListBar'
+import { countFilters } from './query'
 import { useCalls } from './useCalls'
 import './filters.css'
 import './table.css'
 
 export function CallsPage() {
   const { t } = useTranslation(['app', 'errors'])
-  const { filters, set, clear, cleared } = useFilters()
+  const { filters, search, set, clear, show, cleared } = useFilters()
+  const { columns: chosen } = useSettings()
   const list = useCalls(filters)
   const filtered = countFilters(filters) > 0 || filters.q !== ''
-  const { isPlaceholderData, isSuccess } = list
   const shown = list.calls.length
+  const agents = useMemo(
+    () => [...new Set(list.calls.flatMap((call) => (call.agent ? [call.agent] : [])))],
+    [list.calls],
+  )
+  const columns = useMemo(() => columnsOf(chosen, agents.length > 0), [chosen, agents.length])
   const { follow } = usePlayer()
   const { calls, hasNextPage, fetchNextPage } = list
   useEffect(
@@ -29,10 +39,6 @@ export function CallsPage() {
   useEffect(() => {
     document.title = `${t('calls.title')} · ${t('title')}`
   }, [t])
-  useEffect(() => {
-    if (filtered && isSuccess && !isPlaceholderData) announce(t('calls.found', { shown }))
-  }, [filtered, isSuccess, isPlaceholderData, shown, t])
-
   function goUp() {
     list.showFresh()
     window.scrollTo({ top: 0 })
@@ -41,7 +47,10 @@ export function CallsPage() {
   return (
     <main id="main" className="page calls-page">
       <h1 className="unseen">{t('calls.title')}</h1>
-      <FilterBar filters={filters} set={set} clear={clear} cleared={cleared} />
+      <FilterBar filters={filters} set={set} clear={clear} cleared={cleared} agents={agents} />
+      {(shown > 0 || filtered) && (
+        <ListBar total={list.total} columns={columns} search={search} show={show} csv={csvUrl(list.base)} />
+      )}
       {list.polling.stopped && (
         <p className="banner" role="status">
           {t('live.stoppedText')}{' '}
@@ -55,7 +64,9 @@ export function CallsPage() {
           <Icon name="again" /> {t('live.newCalls', { count: list.fresh })}
         </button>
       )}
-      <Content list={list} filtered={filtered} clear={clear} />
+      <Content list={list} filtered={filtered} clear={clear}>
+        <CallTable list={list} columns={columns} sort={filters.sort} setSort={(sort) => set({ sort })} />
+      </Content>
     </main>
   )
 }
@@ -64,10 +75,12 @@ function Content({
   list,
   filtered,
   clear,
+  children,
 }: {
   list: ReturnType<typeof useCalls>
   filtered: boolean
   clear: () => void
+  children: ReactNode
 }) {
   const { t } = useTranslation(['app', 'errors'])
   if (list.isPending) return <Loading />
@@ -89,8 +102,8 @@ function Content({
         </button>
       </Notice>
     )
-  if (list.calls.length === 0) return <Notice title={t('calls.empty')} text={t('calls.emptyText')} icon="calls" />
-  return <CallTable list={list} />
+  if (list.calls.length === 0) return <FirstHour />
+  return children
 }
 
 /** The shape of what comes. */

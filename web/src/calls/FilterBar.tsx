@@ -1,21 +1,11 @@
 import { useEffect, useId, useRef, useState } from 'react'
-import { useTranslation } from 'react-i18next'
+import { useTranslation } from '../i18n'
 import { Icon } from '../ui/Icon'
-import { canSearch, countFilters, type FilterName, type Filters } from './filters'
+import { DateFilter } from './DateFilter'
+import { type FilterName, type Filters, outcomes, states } from './filterNames'
+import { MoreFilters } from './MoreFilters'
+import { canSearch, countFilters } from './query'
 
-const outcomes = [
-  'completed',
-  'in-progress',
-  'no-answer',
-  'busy',
-  'failed',
-  'canceled',
-  'ringing',
-  'queued',
-  'initiated',
-]
-const states = ['ready', 'downloading', 'queued', 'failed', 'missing', 'expired']
-const dates = ['today', 'yesterday', 'week', 'month', 'custom']
 const SEARCH_MS = 300
 
 interface Props {
@@ -23,29 +13,32 @@ interface Props {
   set: (change: Partial<Filters>) => void
   clear: () => void
   cleared: number
+  agents: readonly string[]
 }
 
-export function FilterBar({ filters, set, clear, cleared }: Props) {
+export function FilterBar({ filters, set, clear, cleared, agents }: Props) {
   const { t } = useTranslation()
   const [open, setOpen] = useState(false)
   const panel = useId()
   const count = countFilters(filters)
-  const choice = (name: FilterName, label: string, options: [string, string][]) => (
+  const choice = (
+    label: string,
+    value: string,
+    change: (value: string) => Partial<Filters>,
+    options: [string, string][],
+  ) => (
     <label className="filter">
       <span className="unseen">{label}</span>
-      <select
-        value={filters[name]}
-        className={filters[name] ? 'set' : undefined}
-        onChange={(event) => set({ [name]: event.target.value })}
-      >
-        {options.map(([value, words]) => (
-          <option key={value} value={value}>
+      <select value={value} className={value ? 'set' : undefined} onChange={(event) => set(change(event.target.value))}>
+        {options.map(([one, words]) => (
+          <option key={one} value={one}>
             {words}
           </option>
         ))}
       </select>
     </label>
   )
+  const simple = (name: FilterName) => (value: string) => ({ [name]: value })
   return (
     <search className="filters">
       <Search key={cleared} value={filters.q} set={(q) => set({ q })} />
@@ -61,52 +54,31 @@ export function FilterBar({ filters, set, clear, cleared }: Props) {
         {count > 0 && <span className="count">{count}</span>}
       </button>
       <div id={panel} className={open ? 'filters-more open' : 'filters-more'}>
-        {choice('date', t('calls.date'), [
-          ['', t('calls.anyDate')],
-          ...dates.map((d): [string, string] => [d, t(`calls.${d}`)]),
-        ])}
-        {filters.date === 'custom' && (
-          <>
-            <label className="filter">
-              <span>{t('calls.from')}</span>
-              <input
-                type="date"
-                value={filters.from}
-                max={filters.to || undefined}
-                onChange={(e) => set({ from: e.target.value })}
-              />
-            </label>
-            <label className="filter">
-              <span>{t('calls.to')}</span>
-              <input
-                type="date"
-                value={filters.to}
-                min={filters.from || undefined}
-                onChange={(e) => set({ to: e.target.value })}
-              />
-            </label>
-          </>
-        )}
-        {choice('direction', t('calls.direction'), [
+        <DateFilter filters={filters} set={set} />
+        {choice(t('calls.direction'), filters.direction, simple('direction'), [
           ['', t('calls.anyDirection')],
           ['inbound', t('calls.inbound')],
           ['outbound', t('calls.outbound')],
         ])}
-        {choice('has', t('calls.has'), [
-          ['', t('calls.hasAny')],
-          ['yes', t('calls.hasYes')],
-          ['no', t('calls.hasNo')],
-        ])}
-        {choice('recording', t('calls.recording'), [
-          ['', t('calls.anyRecording')],
-          ...states.map((s): [string, string] => [s, t(`recording.filter.${s}`)]),
-        ])}
-        {choice('status', t('calls.status'), [
+        {choice(
+          t('calls.recording'),
+          filters.recording || filters.has,
+          (value) =>
+            value === 'yes' || value === 'no' ? { has: value, recording: '' } : { has: '', recording: value },
+          [
+            ['', t('calls.anyRecording')],
+            ['yes', t('calls.hasYes')],
+            ['no', t('calls.hasNo')],
+            ...states.map((s): [string, string] => [s, t(`recording.filter.${s}`)]),
+          ],
+        )}
+        {choice(t('calls.status'), filters.status, simple('status'), [
           ['', t('calls.anyStatus')],
           ...outcomes.map((s): [string, string] => [s, t(`callStatus.${s}`)]),
         ])}
+        <MoreFilters filters={filters} set={set} agents={agents} />
         {(count > 0 || filters.q) && (
-          <button type="button" className="quiet" onClick={clear}>
+          <button type="button" className="quiet filters-clear" onClick={clear}>
             {t('calls.clear')}
           </button>
         )}
@@ -114,7 +86,6 @@ export function FilterBar({ filters, set, clear, cleared }: Props) {
     </search>
   )
 }
-
 /** Asks a moment after the last key. The field is the reader's; the address follows, and leads when it changes by itself. */
 function Search({ value, set }: { value: string; set: (q: string) => void }) {
   const { t } = useTranslation()

@@ -1,9 +1,10 @@
 // The list: page after page by cursor, kept true by the stream, or by looking now and then.
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
-import { useTranslation } from 'react-i18next'
 import { listCalls } from '../api/api'
 import type { Call, CallList, Recording } from '../api/types'
+import { lastList } from '../app/lastList'
+import { useTranslation } from '../i18n'
 import { liveReady, useLiveEvents, useLiveState } from '../live/live'
 import {
   comingAfterFirst,
@@ -19,7 +20,9 @@ import {
 import { usePolling } from '../live/usePolling'
 import { nameOf } from '../recording/Who'
 import { announce } from '../ui/Announcer'
-import { type Filters, queryOf } from './filters'
+import { useToday } from '../ui/useToday'
+import type { Filters } from './filterNames'
+import { queryOf } from './query'
 
 const STREAM_PATIENCE_MS = 150 // the list waits that long for the stream, so that nothing is missed between them
 const SETTLE_MS = 400 // news of rows that are not here are gathered
@@ -30,7 +33,10 @@ const FURTHER_PAGES = 2 // that are looked at again beside the first
 export function useCalls(filters: Filters) {
   const client = useQueryClient()
   const live = useLiveState()
-  const base = useMemo(() => queryOf(filters), [filters])
+  const today = useToday()
+  // The day is part of what is asked: "today" is another day after midnight.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the day is when the filters' dates are counted from
+  const base = useMemo(() => queryOf(filters), [filters, today])
   const key = useMemo(() => ['calls', base.toString()], [base])
   const [waiting, setWaiting] = useState<CallList | null>(null) // a first page with new rows, while the reader is further down
   const lookedAt = useRef(0)
@@ -42,10 +48,9 @@ export function useCalls(filters: Filters) {
     queryKey: key,
     initialPageParam: null as string | null,
     queryFn: async ({ pageParam, signal }) => {
-      const asked = new URLSearchParams(base)
-      if (pageParam) asked.set('cursor', pageParam)
-      else await liveReady(STREAM_PATIENCE_MS)
-      return listCalls(asked, { signal })
+      if (pageParam) return listCalls(new URLSearchParams([...base, ['cursor', pageParam]]), { signal })
+      await liveReady(STREAM_PATIENCE_MS)
+      return listCalls(firstOf(base), { signal })
     },
     getNextPageParam: (last) => last.next_cursor,
     refetchOnWindowFocus: false,
@@ -65,7 +70,7 @@ export function useCalls(filters: Filters) {
   const look = useCallback(async () => {
     lookedAt.current = Date.now()
     const before = client.getQueryData<Pages>(key)
-    const first = await listCalls(base).catch(() => null)
+    const first = await listCalls(firstOf(base)).catch(() => null)
     for (const cursor of before ? comingAfterFirst(before).slice(0, FURTHER_PAGES) : []) {
       const page = await listCalls(new URLSearchParams([...base, ['cursor', cursor]])).catch(() => null)
       if (page) client.setQueryData<Pages>(key, (pages) => pages && pagesWithPage(pages, cursor, page))
@@ -111,7 +116,7 @@ export function useCalls(filters: Filters) {
   useLiveEvents((event) => {
     const pages = client.getQueryData<Pages>(key)
     if (event.kind === 'reset') return lookSoon()
-    if (!pages) return
+    if (!pages || event.kind === 'note') return
     const next =
       event.kind === 'recording' ? pagesWithRecording(pages, event.recording) : pagesWithCall(pages, event.call)
     if (next === pages) {
@@ -124,9 +129,15 @@ export function useCalls(filters: Filters) {
 
   const polling = usePolling(live === 'closed', pendingAfter(query.data), look)
   const calls = useMemo(() => query.data?.pages.flatMap((page) => page.calls) ?? [], [query.data])
+  useEffect(() => lastList.setCalls(calls), [calls])
+  const head = query.data?.pages[0]
+  const total = head?.total === undefined ? null : { n: head.total, exact: head.total_is_exact !== false }
   const fresh = waiting && query.data ? newRows(query.data, waiting) : 0
-  return { ...query, calls, polling, fresh, showFresh: () => waiting && take(waiting) }
+  return { ...query, base, calls, total, polling, fresh, showFresh: () => waiting && take(waiting) }
 }
+
+/** The first page says how many calls there are on all of them. */
+const firstOf = (base: URLSearchParams) => new URLSearchParams([...base, ['count', '1']])
 
 /** Says aloud when a recording of the list became ready or failed. */
 function useTelling() {

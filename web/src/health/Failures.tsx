@@ -1,11 +1,12 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { useTranslation } from 'react-i18next'
 import { retryAll } from '../api/api'
 import { Problem } from '../api/http'
+import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { announce } from '../ui/Announcer'
 import { Icon } from '../ui/Icon'
-import { ANY, failureRows } from './figures'
+import { useLimit } from '../ui/useLimit'
+import { ANY, failureRows, isAbsence } from './figures'
 
 interface FailuresProps {
   failures: Record<string, number>
@@ -15,8 +16,9 @@ interface FailuresProps {
 /** Why recordings failed, the most frequent reason first, and trying all of one again. */
 export function Failures({ failures, retrying }: FailuresProps) {
   const { t } = useTranslation(['app', 'errors'])
-  const { number } = useFormat()
+  const { number, time } = useFormat()
   const client = useQueryClient()
+  const limit = useLimit()
   const again = useMutation({
     mutationFn: retryAll,
     onSuccess: ({ queued, more }) => {
@@ -24,7 +26,8 @@ export function Failures({ failures, retrying }: FailuresProps) {
       announce(said, { shown: true })
       void client.invalidateQueries({ queryKey: ['stats'] })
     },
-    onError: (why) => announce(t(`errors:${why instanceof Problem ? why.code : 'internal'}`), { shown: true }),
+    onError: (why) =>
+      limit.meet(why) || announce(t(`errors:${why instanceof Problem ? why.code : 'internal'}`), { shown: true }),
   })
   const rows = failureRows(failures, retrying)
   const most = Math.max(1, ...rows.map(({ failed }) => failed))
@@ -32,6 +35,11 @@ export function Failures({ failures, retrying }: FailuresProps) {
     <section className="panel" aria-labelledby="failures">
       <h2 id="failures">{t('health.failures')}</h2>
       {ANY in retrying && <p className="help">{t('health.retryOfAllGoesOn', { done: number(retrying[ANY] ?? 0) })}</p>}
+      {limit.until && (
+        <p className="wrong" role="status">
+          {t('call.againAt', { when: time(limit.until) })}
+        </p>
+      )}
       {rows.length === 0 && <p className="muted">{t('health.noFailures')}</p>}
       {rows.length > 0 && (
         <table className="failures">
@@ -66,16 +74,18 @@ export function Failures({ failures, retrying }: FailuresProps) {
                   </th>
                   <td className="digits count-column">{number(failed)}</td>
                   <td>
-                    <button
-                      type="button"
-                      className="button"
-                      disabled={again.isPending || queued !== null || ANY in retrying}
-                      aria-label={t('health.retryAllOf', { reason })}
-                      onClick={() => again.mutate(code)}
-                    >
-                      <Icon name="again" />
-                      {t('health.retryAll')}
-                    </button>
+                    {!isAbsence(code) && (
+                      <button
+                        type="button"
+                        className="button"
+                        disabled={again.isPending || limit.until !== null || queued !== null || ANY in retrying}
+                        aria-label={t('health.retryAllOf', { reason })}
+                        onClick={() => again.mutate(code)}
+                      >
+                        <Icon name="again" />
+                        {t('health.retryAll')}
+                      </button>
+                    )}
                   </td>
                 </tr>
               )

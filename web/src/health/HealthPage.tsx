@@ -1,10 +1,13 @@
 import { useQuery } from '@tanstack/react-query'
 import { type ReactNode, useEffect, useState } from 'react'
-import { useTranslation } from 'react-i18next'
 import { getStats } from '../api/api'
 import { Problem } from '../api/http'
 import type { Stats } from '../api/types'
+import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
+import { Findings } from '../setup/Findings'
+import { troublesOf } from '../setup/setup'
+import { useSetup } from '../setup/useSetup'
 import { useSession } from '../signin/session'
 import { Icon } from '../ui/Icon'
 import { Notice } from '../ui/Notice'
@@ -80,6 +83,8 @@ function Figures({ stats, history, at }: { stats: Stats; history: Sample[]; at: 
   const { time, percent, number, size, span } = useFormat()
   const { ready, failed } = shares(stats)
   const warnings = warningsOf(stats, history)
+  const { data: setup } = useSetup(EVERY_MS)
+  const troubles = setup ? troublesOf(setup) : []
   const disk = [t('health.stored', { size: size(stats.bytes) })]
   if (stats.store_reserved_bytes > 0) disk.push(t('health.reserve', { size: size(stats.store_reserved_bytes) }))
   return (
@@ -89,13 +94,14 @@ function Figures({ stats, history, at }: { stats: Stats; history: Sample[]; at: 
         <p className="muted">{t('health.updated', { time: time(new Date(at)) })}</p>
       </div>
       <div role="status" className="warnings">
+        <Findings findings={troubles} />
         {warnings.map((name) => (
           <p className="warning" key={name} data-warning={name}>
             <Icon name="alert" />
             {t(`health.${name}`)}
           </p>
         ))}
-        {warnings.length === 0 && (
+        {warnings.length === 0 && setup && troubles.length === 0 && (
           <p className="all-well">
             <Icon name="well" />
             {t('health.allWell')}
@@ -141,7 +147,7 @@ function Figures({ stats, history, at }: { stats: Stats; history: Sample[]; at: 
           low={warnings.includes('warnDisk')}
         />
       </div>
-      <States recordings={stats.recordings} />
+      <States stats={stats} />
       <Failures failures={stats.failures} retrying={stats.retrying} />
     </>
   )

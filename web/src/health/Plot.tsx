@@ -1,4 +1,4 @@
-import { useTranslation } from 'react-i18next'
+import { useTranslation } from '../i18n'
 import type { Sample } from './figures'
 
 const WIDTH = 200
@@ -16,7 +16,7 @@ export function Plot({ samples, of, title, most }: Props) {
   const { t } = useTranslation()
   const first = samples[0]
   const last = samples.at(-1)
-  if (!first || !last || samples.length < 2) return <div className="plot" />
+  if (!first || !last || samples.length < 2) return null
   const top = most ?? Math.max(...samples.map((sample) => sample[of]), of === 'depth' ? 10 : 0.01)
   const span = Math.max(1, last.at - first.at)
   const points = samples.map((sample) => {

@@ -1,14 +1,17 @@
-import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import type { Stats } from '../api/types'
+import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
+import { absentOf } from './figures'
 
-const order = ['ready', 'downloading', 'queued', 'missing', 'failed', 'expired'] as const
+const order = ['ready', 'downloading', 'queued', 'missing', 'failed', 'absent', 'expired'] as const
 
 /** How many recordings are in which state, as one bar and as numbers that lead to the calls. */
-export function States({ recordings }: { recordings: Stats['recordings'] }) {
+export function States({ stats }: { stats: Stats }) {
   const { t } = useTranslation()
   const { number } = useFormat()
+  const absent = absentOf(stats.failures)
+  const recordings = { ...stats.recordings, failed: Math.max(0, stats.recordings.failed - absent), absent }
   const all = Math.max(
     1,
     order.reduce((sum, state) => sum + recordings[state], 0),
@@ -28,9 +31,10 @@ export function States({ recordings }: { recordings: Stats['recordings'] }) {
       <ul className="counts">
         {order.map((state) => (
           <li key={state}>
-            <Link to={`/?recording=${state}`}>
+            <Link to={`/?recording=${state === 'absent' ? 'failed' : state}`}>
               <span className={`dot stack-${state}`} aria-hidden="true" />
-              {t(`recording.filter.${state}`)} <strong className="digits">{number(recordings[state])}</strong>
+              {t(`recording.${state === 'downloading' ? 'arrivingSome' : state}`)}{' '}
+              <strong className="digits">{number(recordings[state])}</strong>
             </Link>
           </li>
         ))}

@@ -15,8 +15,15 @@ const READY_LEAST = 0.8
 const FAILED_MOST = 0.01
 export const ANY = 'any' // in `retrying`: the failures of all codes
 
-/** Shares of all recordings that are not over. */
-export function shares({ recordings: r }: Stats): { ready: number | null; failed: number | null } {
+export const isAbsence = (code: string) => code.startsWith('absent_')
+
+/** How many of those that count as failed at the service never were: the provider said that nothing was recorded. */
+export const absentOf = (failures: Record<string, number>): number =>
+  Object.entries(failures).reduce((sum, [code, n]) => sum + (isAbsence(code) ? n : 0), 0)
+
+/** Shares of all recordings that are or may come. */
+export function shares({ recordings, failures }: Stats): { ready: number | null; failed: number | null } {
+  const r = { ...recordings, failed: Math.max(0, recordings.failed - absentOf(failures)) }
   const all = r.missing + r.queued + r.downloading + r.ready + r.failed
   return all === 0 ? { ready: null, failed: null } : { ready: r.ready / all, failed: r.failed / all }
 }

@@ -18,6 +18,8 @@ export const time = (language: string, at: Date) => dates(language, 'time', { ti
 export const dateTime = (language: string, at: Date) =>
   dates(language, 'both', { dateStyle: 'medium', timeStyle: 'short' }).format(at)
 
+export const date = (language: string, at: Date) => dates(language, 'date', { dateStyle: 'medium' }).format(at)
+
 const DAY = 86_400_000
 export const dayStart = (at: Date) => new Date(at.getFullYear(), at.getMonth(), at.getDate())
 
@@ -46,6 +48,16 @@ export function until(language: string, at: Date, now = new Date(), style: 'long
   return words.format(Math.round(seconds / 3600), 'hour')
 }
 
+/** "12 seconds ago", "3 hours ago" */
+export function ago(language: string, at: Date, now = new Date()): string {
+  const seconds = Math.max(0, Math.round((now.getTime() - at.getTime()) / 1000))
+  const words = once(`${language} ago`, () => new Intl.RelativeTimeFormat(language, { numeric: 'auto' }))
+  if (seconds < 90) return words.format(-seconds, 'second')
+  if (seconds < 90 * 60) return words.format(-Math.round(seconds / 60), 'minute')
+  if (seconds < 36 * 3600) return words.format(-Math.round(seconds / 3600), 'hour')
+  return words.format(-Math.round(seconds / 86_400), 'day')
+}
+
 /** 1:05, 1:02:05 */
 export function clock(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return '–:––'
@@ -72,7 +84,12 @@ export function size(language: string, bytes: number): string {
     n /= 1000
     i++
   }
-  const options = { style: 'unit', unit: units[i], maximumFractionDigits: n < 10 && i > 0 ? 1 : 0 } as const
+  const options = {
+    style: 'unit',
+    unit: units[i],
+    unitDisplay: i === 0 ? 'long' : 'short', // "0 bytes"; the short form is "0 byte"
+    maximumFractionDigits: n < 10 && i > 0 ? 1 : 0,
+  } as const
   return new Intl.NumberFormat(language, options).format(n)
 }
 

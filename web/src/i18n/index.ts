@@ -1,44 +1,67 @@
 // Words of the pages, in the language that was chosen or that the browser asks for. Only that one is fetched.
-import i18next from 'i18next'
-import { initReactI18next } from 'react-i18next'
+import { useMemo, useSyncExternalStore } from 'react'
 import { settings } from '../app/settings'
 import { directionOf, type Language, languageOf } from './language'
+import { type Bundles, lookUp, type Values } from './lookup'
 
-const words = { en: () => import('./en'), he: () => import('./he') }
+const load: Record<Language, () => Promise<Bundles>> = { en: () => import('./en'), he: () => import('./he') }
+const known = new Map<Language, Bundles>()
+const plurals = new Map<Language, Intl.PluralRules>()
+const listeners = new Set<() => void>()
+let language: Language = 'en'
+
 const wanted = () => languageOf(settings.get().language)
 
-function dress(language: string) {
-  document.documentElement.lang = language
-  document.documentElement.dir = directionOf(language)
-  document.title = i18next.t('title')
+function plural(n: number): string {
+  let rules = plurals.get(language)
+  if (!rules) {
+    rules = new Intl.PluralRules(language)
+    plurals.set(language, rules)
+  }
+  return rules.select(n)
 }
 
-async function learn(language: Language) {
-  if (i18next.hasResourceBundle(language, 'app')) return
-  const { app, errors, player } = await words[language]()
-  for (const [name, bundle] of Object.entries({ app, errors, player }))
-    i18next.addResourceBundle(language, name, bundle)
+/** Words outside of components. */
+export const words = (key: string, values?: Values, files: readonly string[] = ['app']) =>
+  lookUp(known.get(language) ?? {}, files, plural, key, values)
+
+function speak(next: Language) {
+  language = next
+  document.documentElement.lang = next
+  document.documentElement.dir = directionOf(next)
+  document.title = words('title')
+  for (const changed of listeners) changed()
 }
 
-export async function startWords() {
-  const language = wanted()
-  const { app, errors, player } = await words[language]()
-  await i18next.use(initReactI18next).init({
-    lng: language,
-    fallbackLng: false,
-    defaultNS: 'app',
-    resources: { [language]: { app, errors, player } },
-    interpolation: { escapeValue: false },
-    returnNull: false,
-    showSupportNotice: false,
-  })
-  dress(language)
+/** `first`: a load of the words that is already under way. */
+export async function startWords(first?: Promise<Bundles>) {
+  const begin = wanted()
+  known.set(begin, await (first ?? load[begin]()).catch(() => load[begin]()))
+  speak(begin)
   settings.subscribe(async () => {
     const next = wanted()
-    if (next === i18next.language) return
-    await learn(next)
-    if (next !== wanted()) return
-    await i18next.changeLanguage(next)
-    dress(next)
+    if (next === language) return
+    if (!known.has(next)) known.set(next, await load[next]())
+    if (next === wanted()) speak(next)
   })
+}
+
+const subscribe = (changed: () => void) => {
+  listeners.add(changed)
+  return () => {
+    listeners.delete(changed)
+  }
+}
+
+export type Translate = (key: string, values?: Values) => string
+
+/** `files`: where keys without a file are looked up. */
+export function useTranslation(files: string | readonly string[] = 'app') {
+  const now = useSyncExternalStore(subscribe, () => language)
+  const names = typeof files === 'string' ? files : files.join(' ')
+  return useMemo(() => {
+    const places = names.split(' ')
+    const t: Translate = (key, values) => words(key, values, places)
+    return { t, language: now, direction: directionOf(now) }
+  }, [names, now])
 }

@@ -1,23 +1,28 @@
 import { useMemo } from 'react'
-import { useTranslation } from 'react-i18next'
+import { useSettings } from '../app/settings'
+import { useTranslation } from '.'
 import * as format from './format'
+import { formatTag } from './language'
 
-/** The functions of format.ts in the reader's language. */
+/** The functions of format.ts as the reader's language and region write them. */
 export function useFormat() {
-  const { i18n } = useTranslation()
-  const language = i18n.language
-  return useMemo(
-    () => ({
-      time: (at: Date) => format.time(language, at),
-      dateTime: (at: Date) => format.dateTime(language, at),
-      day: (at: Date, now?: Date) => format.day(language, at, now),
-      until: (at: Date, now?: Date, style?: 'long' | 'narrow') => format.until(language, at, now, style),
-      number: (n: number) => format.number(language, n),
-      percent: (share: number, digits?: number) => format.percent(language, share, digits),
-      size: (bytes: number) => format.size(language, bytes),
-      span: (seconds: number) => format.span(language, seconds),
+  const { language } = useTranslation()
+  const { clock } = useSettings()
+  return useMemo(() => {
+    const tag = formatTag(language, navigator.languages, clock)
+    return {
+      time: (at: Date) => format.time(tag, at),
+      dateTime: (at: Date) => format.dateTime(tag, at),
+      day: (at: Date, now?: Date) => format.day(tag, at, now),
+      date: (at: Date) => format.date(tag, at),
+      until: (at: Date, now?: Date, style?: 'long' | 'narrow') => format.until(tag, at, now, style),
+      ago: (at: Date, now?: Date) => format.ago(tag, at, now),
+      number: (n: number) => format.number(tag, n),
+      percent: (share: number, digits?: number) => format.percent(tag, share, digits),
+      size: (bytes: number) => format.size(tag, bytes),
+      span: (seconds: number) => format.span(tag, seconds),
       clock: format.clock,
-    }),
-    [language],
-  )
+      tag,
+    }
+  }, [language, clock])
 }

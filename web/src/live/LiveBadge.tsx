@@ -1,4 +1,4 @@
-import { useTranslation } from 'react-i18next'
+import { useTranslation } from '../i18n'
 import { useLiveState, useOnline } from './live'
 
 /** Whether what is shown is up to date. */

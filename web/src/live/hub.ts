@@ -7,9 +7,13 @@
 // (3) Without locks (a page that came over plain HTTP from elsewhere) each tab has its own stream, and only while it is seen:
 //     a browser has six connections for all.
 // (4) Whether the stream is open is known in every tab: who has none polls.
-import type { Call, Recording } from '../api/types'
+import type { Call, NoteNews, Recording } from '../api/types'
 
-export type LiveEvent = { kind: 'recording'; recording: Recording } | { kind: 'call'; call: Call } | { kind: 'reset' }
+export type LiveEvent =
+  | { kind: 'recording'; recording: Recording }
+  | { kind: 'call'; call: Call }
+  | { kind: 'note'; note: NoteNews }
+  | { kind: 'reset' }
 type Letter = LiveEvent | { kind: 'state'; open: boolean } | { kind: 'who' }
 export type LiveState = 'connecting' | 'open' | 'closed' | 'asleep'
 
@@ -139,6 +143,7 @@ export class Hub {
     }
     source.addEventListener('recording', ({ data }) => this.#send({ kind: 'recording', recording: JSON.parse(data) }))
     source.addEventListener('call', ({ data }) => this.#send({ kind: 'call', call: JSON.parse(data) }))
+    source.addEventListener('note', ({ data }) => this.#send({ kind: 'note', note: JSON.parse(data) }))
     source.addEventListener('reset', () => this.#send({ kind: 'reset' }))
     return source
   }

@@ -56,7 +56,8 @@ export function pagesWithFirst(pages: Pages, first: CallList): Pages {
   const last = first.calls.at(-1)
   const passed = old.calls.findLastIndex((call) => call.call_sid === last?.call_sid)
   const behind = passed < 0 ? [] : old.calls.slice(passed + 1).filter((call) => !now.has(call.call_sid))
-  return { ...pages, pages: [{ calls: [...first.calls, ...behind], next_cursor: old.next_cursor }, ...rest] }
+  const page = { ...first, calls: [...first.calls, ...behind], next_cursor: old.next_cursor }
+  return { ...pages, pages: [page, ...rest] }
 }
 
 /** Another page asked again, in its place. */

@@ -1,6 +1,6 @@
 import { useEffect } from 'react'
-import { useTranslation } from 'react-i18next'
 import type { Call, Recording } from '../api/types'
+import { useTranslation } from '../i18n'
 import { Icon } from '../ui/Icon'
 import { useHeard, useIsPlaying, usePlayer } from './PlayerProvider'
 import { preloadPlayerBar } from './preload'

@@ -1,11 +1,11 @@
 // The player at the foot of the page: face.ts with whom the call was with, and how it stands, in words.
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
-import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import { downloadUrl, getStatus, getWaveform, retry } from '../api/api'
 import { Problem } from '../api/http'
 import type { CallWithLegs, Recording } from '../api/types'
+import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { useLiveState } from '../live/live'
 import { usePolling } from '../live/usePolling'

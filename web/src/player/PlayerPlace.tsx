@@ -1,6 +1,6 @@
 // Where the player stands. It may fail to load or to draw: the page around it stays, and so does the sound.
 import { Component, type ReactNode } from 'react'
-import { useTranslation } from 'react-i18next'
+import { useTranslation } from '../i18n'
 import { useChunk } from '../ui/useChunk'
 import type { Opened } from './PlayerProvider'
 import { loadPlayerBar } from './preload'

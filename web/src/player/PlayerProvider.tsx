@@ -13,12 +13,12 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react'
-import { useTranslation } from 'react-i18next'
 import { useNavigate } from 'react-router'
 import { getCall, getStatus, streamUrl } from '../api/api'
 import { Problem } from '../api/http'
 import type { Call, CallWithLegs, Recording } from '../api/types'
 import { useSettings } from '../app/settings'
+import { useTranslation } from '../i18n'
 import { useLiveEvents } from '../live/live'
 import { announce } from '../ui/Announcer'
 import { answerOf } from './answer'

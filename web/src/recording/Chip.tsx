@@ -1,12 +1,12 @@
-import { useTranslation } from 'react-i18next'
 import type { Recording } from '../api/types'
+import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { useNow } from '../ui/useNow'
 import { told } from './state'
 import './chip.css'
 
-/** The state of a recording, in words. */
-export function Chip({ recording }: { recording: Recording }) {
+/** The state of a recording, in words. `alone`: the reason is told nowhere else, so that a screen reader hears it here. */
+export function Chip({ recording, alone = true }: { recording: Recording; alone?: boolean }) {
   const { t } = useTranslation(['app', 'errors'])
   const { percent } = useFormat()
   const state = told(recording)
@@ -20,6 +20,7 @@ export function Chip({ recording }: { recording: Recording }) {
         ) : (
           t(`recording.${state.key}`, { percent: state.share === undefined ? '' : percent(state.share) })
         )}
+        {alone && why && state.kind !== 'coming' && <span className="unseen">: {why}</span>}
       </span>
     </span>
   )

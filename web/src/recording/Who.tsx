@@ -1,15 +1,11 @@
 // Whom a call was with. Numbers run from left to right in every language, names as they are.
-import { useTranslation } from 'react-i18next'
+
 import type { Call } from '../api/types'
+import { useTranslation } from '../i18n'
+import { isNumber, readable } from './number'
 import './who.css'
 
 export const nameOf = (call: Call): string | null => call.customer_name ?? call.caller_name ?? call.customer_number
-
-/** +442079460101 as +44 2079 460101: groups are easier to read. Anything else as it is. */
-export function readable(number: string): string {
-  const found = /^\+(1|7|972|[2-9]\d)(\d{2,4})(\d{3})(\d{4})$/.exec(number)
-  return found ? `+${found[1]} ${found[2]} ${found[3]} ${found[4]}` : number
-}
 
 export function PhoneNumber({ number }: { number: string }) {
   return (
@@ -17,6 +13,11 @@ export function PhoneNumber({ number }: { number: string }) {
       {readable(number)}
     </bdi>
   )
+}
+
+/** A party of a call: a number, or an address such as client:rona. */
+export function Party({ text }: { text: string }) {
+  return isNumber(text) ? <PhoneNumber number={text} /> : <bdi dir="ltr">{text.replace(/^(client|sip):/, '')}</bdi>
 }
 
 export function Who({ call }: { call: Call }) {

@@ -26,18 +26,22 @@ export function told(r: Recording): Told {
       if (code === 'auth_failed') return { kind: 'waiting', key: 'noCredentials' }
       return { kind: 'waiting', key: 'queued' }
     case 'missing':
-      return code === 'not_yet_available' ? { kind: 'waiting', key: 'notYet' } : { kind: 'gone', key: 'missing' }
+      return code === 'not_yet_available' ? { kind: 'waiting', key: 'making' } : { kind: 'gone', key: 'missing' }
     case 'expired':
-      return { kind: 'gone', key: 'gone' }
+      return { kind: 'gone', key: 'expired' }
     case 'failed':
-      if (code === 'absent_too_short' || code === 'absent_silent') return { kind: 'gone', key: 'absent' }
+      if (isAbsent(r)) return { kind: 'gone', key: 'absent' }
       if (r.next_retry_at) return { kind: 'failed', key: 'failedAgain', until: r.next_retry_at }
-      return code === 'not_found_at_provider' ? { kind: 'gone', key: 'gone' } : { kind: 'failed', key: 'failed' }
+      return { kind: 'failed', key: 'failed' }
   }
 }
+
+/** The provider said that nothing was recorded: this is no failure. */
+export const isAbsent = (r: Recording): boolean =>
+  r.status === 'failed' && (r.error?.code.startsWith('absent_') ?? false)
 
 /** False: there is nothing to be heard, now or later. */
 export function isPlayable(r: Recording): boolean {
   if (r.recording_sid === null || r.status === 'expired') return false
-  return !(r.status === 'failed' && r.error?.code.startsWith('absent_'))
+  return !isAbsent(r)
 }

@@ -1,10 +1,10 @@
 // Lets in who is signed in. A session that ends leaves the page where it is, below a form to sign in again.
 import { useQueryClient } from '@tanstack/react-query'
 import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from 'react'
-import { useTranslation } from 'react-i18next'
 import { useLocation, useNavigate } from 'react-router'
 import { Problem } from '../api/http'
 import type { Session } from '../api/types'
+import { useTranslation } from '../i18n'
 import { LiveProvider } from '../live/live'
 import { PlayerProvider } from '../player/PlayerProvider'
 import { Notice } from '../ui/Notice'

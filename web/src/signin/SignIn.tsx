@@ -1,20 +1,22 @@
-import { type FormEvent, useId, useState } from 'react'
-import { useTranslation } from 'react-i18next'
+import { type FormEvent, useEffect, useId, useRef, useState } from 'react'
 import { useLocation } from 'react-router'
 import { Problem } from '../api/http'
 import { settings } from '../app/settings'
+import { useTranslation } from '../i18n'
 import { languages } from '../i18n/language'
 import { Logo } from '../ui/Icon'
 import { useSignIn } from './session'
 import './signin.css'
 
 export default function SignIn({ expired = false }: { expired?: boolean }) {
-  const { t, i18n } = useTranslation()
+  const { t, language } = useTranslation()
   const { pathname, search } = useLocation()
   const [key, setKey] = useState('')
   const field = useId()
   const help = useId()
   const enter = useSignIn()
+  const input = useRef<HTMLInputElement>(null)
+  useEffect(() => input.current?.focus(), [])
 
   function submit(event: FormEvent) {
     event.preventDefault()
@@ -41,6 +43,7 @@ export default function SignIn({ expired = false }: { expired?: boolean }) {
         </p>
         <label htmlFor={field}>{t('signin.key')}</label>
         <input
+          ref={input}
           id={field}
           type="password"
           dir="ltr"
@@ -72,7 +75,7 @@ export default function SignIn({ expired = false }: { expired?: boolean }) {
             type="button"
             className="quiet"
             lang={code}
-            aria-pressed={i18n.language === code}
+            aria-pressed={language === code}
             onClick={() => settings.set({ language: code })}
           >
             {name}

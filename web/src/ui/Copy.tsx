@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import { useTranslation } from 'react-i18next'
+import { useTranslation } from '../i18n'
 import { Icon } from './Icon'
 
 /** Says itself that it copied: what is said elsewhere is not heard from within a dialog. */

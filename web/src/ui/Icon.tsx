@@ -37,6 +37,9 @@ const paths = {
       <path d="m16 16 4.5 4.5" />
     </>
   ),
+  columns: <path d="M4 5.500h16v13H4zM9.5 5.500v13M15 5.500v13" />,
+  plus: <path d="M12 5v14M5 12h14" />,
+  trash: <path d="M5 7h14M10 7V4.500h4V7m-7.500 0 .8 12.500h7.400l.8-12.500" />,
   filter: <path d="M4 7h16M7 12h10M10 17h4" />,
   person: (
     <>

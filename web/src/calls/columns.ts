@@ -1,0 +1,42 @@
+// The columns of the list: those that can be chosen, in the order in which the reader wants them. Pure.
+
+export const choosable = ['direction', 'agent', 'own', 'time', 'duration', 'tags', 'recording'] as const
+export type Column = (typeof choosable)[number]
+const usual: Column[] = ['direction', 'agent', 'time', 'duration', 'recording']
+
+const widths: Record<Column, string> = {
+  direction: '7.2rem',
+  agent: 'minmax(0, 0.7fr)',
+  own: 'minmax(0, 0.9fr)',
+  time: '5.4rem',
+  duration: '6.4rem',
+  tags: 'minmax(0, 0.8fr)',
+  recording: 'minmax(0, 1.3fr)',
+}
+
+/** `chosen`: of the settings, null: nobody chose. An agent's column appears by itself only where there are agents. */
+export function columnsOf(chosen: readonly string[] | null, hasAgents: boolean): Column[] {
+  if (!chosen) return usual.filter((name) => name !== 'agent' || hasAgents)
+  return choosable.filter((name) => chosen.includes(name)).sort((a, b) => chosen.indexOf(a) - chosen.indexOf(b))
+}
+
+export const gridOf = (columns: readonly Column[]) =>
+  ['34px', 'minmax(0, 1.4fr)', ...columns.map((name) => widths[name]), '3.6rem'].join(' ')
+
+/** All columns, the chosen ones first and in their order. */
+export const orderOf = (columns: readonly Column[]): Column[] => [
+  ...columns,
+  ...choosable.filter((name) => !columns.includes(name)),
+]
+
+export const withColumn = (columns: readonly Column[], name: Column, shown: boolean): Column[] =>
+  shown ? [...columns.filter((one) => one !== name), name] : columns.filter((one) => one !== name)
+
+export function movedColumn(columns: readonly Column[], name: Column, by: 1 | -1): Column[] {
+  const at = columns.indexOf(name)
+  const to = at + by
+  if (at < 0 || to < 0 || to >= columns.length) return [...columns]
+  const after = columns.filter((one) => one !== name)
+  after.splice(to, 0, name)
+  return after
+}

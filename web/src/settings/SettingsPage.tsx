@@ -1,0 +1,31 @@
+import { useEffect } from 'react'
+import { useTranslation } from '../i18n'
+import { useSession } from '../signin/session'
+import { Notice } from '../ui/Notice'
+import { BusinessSettings } from './BusinessSettings'
+import { Keys } from './Keys'
+import { Links } from './Links'
+import './settings.css'
+
+/** What an admin sets of the own business. */
+export default function SettingsPage() {
+  const { t } = useTranslation()
+  const admin = useSession().role === 'admin'
+  useEffect(() => {
+    document.title = `${t('settings.title')} · ${t('title')}`
+  }, [t])
+  return (
+    <main id="main" className="page settings-page">
+      {admin ? (
+        <>
+          <h1>{t('settings.title')}</h1>
+          <BusinessSettings />
+          <Keys />
+          <Links />
+        </>
+      ) : (
+        <Notice title={t('health.forAdmins')} text={t('health.forAdminsText')} icon="person" heading={1} />
+      )}
+    </main>
+  )
+}
