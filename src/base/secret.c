@@ -187,6 +187,11 @@ bool secret_has_older_key(void) {
   return has_older_key;
 }
 
+bool secret_older_key(uint8_t ret_key[SECRET_KEY_SIZE]) {
+  if (has_older_key) memcpy(ret_key, older_key, sizeof(older_key));
+  return has_older_key;
+}
+
 enum err secret_open(const uint8_t key[SECRET_KEY_SIZE], struct str bound, struct str sealed, struct buf *b) {
   enum err e = secret_open_strictly(key, bound, sealed, b);
   return e == ERR_CORRUPT && has_older_key ? secret_open_strictly(older_key, bound, sealed, b) : e;

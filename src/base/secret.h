@@ -39,6 +39,8 @@ CHECKED enum err secret_seal(const uint8_t key[SECRET_KEY_SIZE], struct str boun
  * start; NULL: none. */
 void secret_set_older_key(const uint8_t *key);
 bool secret_has_older_key(void);
+/* Copies the older key, which the caller wipes. False: there is none. */
+CHECKED bool secret_older_key(uint8_t ret_key[SECRET_KEY_SIZE]);
 /* As secret_open, with this key alone. */
 CHECKED enum err secret_open_strictly(const uint8_t key[SECRET_KEY_SIZE], struct str bound, struct str sealed,
                                       struct buf *b);

@@ -32,6 +32,14 @@
     {"from calls k indexed by calls_parent where k.business_id = ?1 and k.parent_call_sid = ?2 order by k.sort_at",
      "USE TEMP B-TREE FOR ORDER BY", "the legs of one call"},
 
+    {"digest from audit where business_id = ?1", "SEARCH audit USING",
+     "in the index's order, at most as many as the limit"},
+    {"delete from audit where business_id = ?1 and number <= ?2", "SEARCH audit USING PRIMARY KEY",
+     "the entries that audit_measure counted: AUDIT_CUT_MAX"},
+    {"from audit_heads where business_id > ?1", "SEARCH audit_heads", "the next one"},
+    {"from audit_heads where first_at < ?1", "SEARCH audit_heads", "the oldest one"},
+    {"from audit_checkpoints where business_id > ?1", "SEARCH audit_checkpoints", "at most RESIGN_MAX"},
+
     {"from notes where business_id = ?1 and recording_sid = ?2", "USE TEMP B-TREE FOR ORDER BY", "NOTES_MAX"},
     {"select recording_sid, note_id from notes where business_id = ?1 limit ?2", "SEARCH notes USING PRIMARY KEY",
      "a purge, in parts of ?2"},

@@ -1,0 +1,107 @@
+/* audit_chain.c - see audit_chain.h.
+ *
+ * Invariants
+ *  (1) Each entry is compared with the stored digest of the entry before it, so one changed entry is one fault, and the entries
+ *      after it are still compared.
+ *  (2) After missing entries the next one has nothing to be compared with: its own digest is taken. */
+#include "ledger/audit_chain.h"
+
+#include "ledger/audit_row.h"
+
+static void chain_report(struct audit_chain *c, enum audit_fault_kind kind, int64_t first, int64_t last,
+                         const struct audit_row *row) {
+  const struct audit_fault fault = {kind, first, last, row};
+  c->faults++;
+  c->on_fault(c->arg, &fault);
+}
+
+static enum err chain_read_end(struct db *db, struct audit_chain *c) {
+  enum err e = audit_head(db, c->business_id, &c->end, c->end_digest);
+  if (e != ERR_NOT_FOUND) return e;
+  c->end = 0;
+  return str_copy(c->end_digest, sizeof(c->end_digest), STR(AUDIT_NO_DIGEST));
+}
+
+enum err audit_chain_begin(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t business_id,
+                           audit_fault_fn *on_fault, void *arg, struct audit_chain *ret_chain) {
+  struct audit_chain c = {.business_id = business_id, .on_fault = on_fault, .arg = arg};
+  struct audit_checkpoint checkpoint;
+  enum err e = audit_checkpoint_read(db, secrets_key, business_id, &checkpoint);
+  if (e != OK && e != ERR_DENIED) return e;
+  TRY(chain_read_end(db, &c));
+  c.number = checkpoint.number;
+  memcpy(c.digest, checkpoint.digest, sizeof(c.digest));
+  if (e == ERR_DENIED || c.end < c.number) chain_report(&c, AUDIT_FAULT_CHECKPOINT, c.number, c.number, NULL);
+  *ret_chain = c;
+  return OK;
+}
+
+enum err audit_chain_expect(struct audit_chain *c, int64_t number, struct str digest) {
+  if (number < 1 || digest.n != AUDIT_DIGEST_SIZE - 1) return ERR_INVALID;
+  c->expected_number = number;
+  return str_copy(c->expected_digest, sizeof(c->expected_digest), digest);
+}
+
+static void chain_compare_expected(struct audit_chain *c, const struct audit_row *row) {
+  if (row->number != c->expected_number) return;
+  c->expected_number = 0;
+  if (!str_eq(row->digest, str_from(c->expected_digest)))
+    chain_report(c, AUDIT_FAULT_EXPECTED, row->number, row->number, row);
+}
+
+static enum err chain_verify_row(struct audit_chain *c, const struct audit_row *row) {
+  char digest[AUDIT_DIGEST_SIZE];
+  if (row->number > c->end) {
+    chain_report(c, AUDIT_FAULT_INSERTED, row->number, row->number, row);
+  } else if (row->number != c->number + 1) {
+    chain_report(c, AUDIT_FAULT_MISSING, c->number + 1, row->number - 1, NULL); /* (2) */
+  } else {
+    enum err e = audit_digest(row, str_from(c->digest), digest);
+    if (e != OK && e != ERR_TOO_BIG) return e;
+    if (e == ERR_TOO_BIG || !str_eq(str_from(digest), row->digest))
+      chain_report(c, AUDIT_FAULT_CHANGED, row->number, row->number, row);
+  }
+  chain_compare_expected(c, row);
+  c->number = row->number;
+  c->entries++;
+  if (str_copy(c->digest, sizeof(c->digest), row->digest) != OK) /* (1) */
+    return str_copy(c->digest, sizeof(c->digest), STR(AUDIT_NO_DIGEST));
+  return OK;
+}
+
+static enum err chain_verify_rows(struct db *db, struct audit_chain *c, bool *ret_more) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  int count = 0;
+  enum err e;
+  TRY(db_query(db, &q,
+               "select " AUDIT_COLUMNS " from audit where business_id = ?1 and number > ?2 order by number limit ?3",
+               DB_INT(c->business_id), DB_INT(c->number), DB_INT(AUDIT_CHAIN_PART)));
+  while ((e = db_next(&q)) == OK) {
+    struct audit_row row;
+    audit_read_row(&q, c->business_id, &row);
+    TRY(chain_verify_row(c, &row));
+    count++;
+  }
+  *ret_more = count == AUDIT_CHAIN_PART;
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+/* After the last entry. */
+static void chain_compare_end(struct audit_chain *c) {
+  if (c->number < c->end)
+    chain_report(c, AUDIT_FAULT_MISSING, c->number + 1, c->end, NULL);
+  else if (c->number == c->end && !str_eq(str_from(c->digest), str_from(c->end_digest)))
+    chain_report(c, AUDIT_FAULT_HEAD, c->end, c->end, NULL);
+  if (c->expected_number > c->end) chain_report(c, AUDIT_FAULT_MISSING, c->end + 1, c->expected_number, NULL);
+}
+
+enum err audit_chain_part(struct db *db, struct audit_chain *c, bool *ret_more) {
+  bool more = false;
+  TRY(db_begin(db)); /* entries and the end of one moment */
+  enum err e = chain_read_end(db, c);
+  if (e == OK) e = chain_verify_rows(db, c, &more);
+  if (e == OK && !more) chain_compare_end(c);
+  db_rollback(db);
+  if (e == OK) *ret_more = more;
+  return e;
+}

@@ -1,0 +1,50 @@
+/* audit_chain.h - verifies the chain of a business's audit, part by part.
+ *
+ *   struct audit_chain c;
+ *   TRY(audit_chain_begin(db, secrets_key, business_id, on_fault, arg, &c));
+ *   do TRY(audit_chain_part(db, &c, &more)); while (more);
+ *
+ * Entries that are appended meanwhile are verified too. What it can't see: a chain that somebody with the database has computed
+ * anew from some entry on. A digest that was kept elsewhere shows that: audit_chain_expect.
+ * Thread rule: the connection's; reads only, one transaction a part. */
+#pragma once
+
+#include "ledger/audit_cut.h"
+
+enum { AUDIT_CHAIN_PART = 2000 };
+
+enum audit_fault_kind {
+  AUDIT_FAULT_CHANGED, /* the entry does not fit its digest and the entry before it: it was changed, moved or inserted */
+  AUDIT_FAULT_MISSING,    /* entries first … last are gone */
+  AUDIT_FAULT_INSERTED,   /* the entry stands behind the chain's end */
+  AUDIT_FAULT_HEAD,       /* the chain's end has another digest than its last entry */
+  AUDIT_FAULT_CHECKPOINT, /* the checkpoint at `last` was not signed here, or the chain's end stands before it */
+  AUDIT_FAULT_EXPECTED,   /* the entry has another digest than the one that was kept elsewhere */
+};
+
+struct audit_fault {
+  enum audit_fault_kind kind;
+  int64_t first, last;         /* entries; the same: one */
+  const struct audit_row *row; /* that entry; NULL: none */
+};
+typedef void audit_fault_fn(void *arg, const struct audit_fault *fault);
+
+struct audit_chain {
+  int64_t business_id;
+  int64_t number; /* of the last entry that was read, or of the checkpoint */
+  int64_t end;    /* the chain's last entry, as audit_heads says */
+  char digest[AUDIT_DIGEST_SIZE];
+  char end_digest[AUDIT_DIGEST_SIZE];
+  int64_t expected_number; /* 0: none */
+  char expected_digest[AUDIT_DIGEST_SIZE];
+  int64_t entries, faults; /* so far */
+  audit_fault_fn *on_fault;
+  void *arg;
+};
+
+CHECKED enum err audit_chain_begin(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t business_id,
+                                   audit_fault_fn *on_fault, void *arg, struct audit_chain *ret_chain);
+/* Entry `number` must have this digest. Call it before the first part. ERR_INVALID: no such digest is possible. */
+CHECKED enum err audit_chain_expect(struct audit_chain *c, int64_t number, struct str digest);
+/* Verifies at most AUDIT_CHAIN_PART entries. *ret_more: there are more. */
+CHECKED enum err audit_chain_part(struct db *db, struct audit_chain *c, bool *ret_more);
