@@ -72,7 +72,7 @@ static void no_secret_stands_in_the_file(void **state) {
   int64_t id;
   assert_int_equal(businesses_add(db, scratch_seal_key, 0, &edit, &id), OK);
   static const char *const suffixes[] = {"", "-wal"};
-  static char bytes[1 << 20];
+  static char bytes[4 << 20];
   for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
     char path[128];
     scratch_path(s, suffixes[i], path);
