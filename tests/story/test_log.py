@@ -59,7 +59,8 @@ def test_a_recordings_life_is_four_lines_and_a_playback_one(world, provider):
         server.get("/healthz")
         server.get("/api/nothing", business.viewer)
         server.get("/api/calls", "cr_wrong")
-    assert info_lines(server)[first:] == []
+    lines = info_lines(server)[first:]  # one for the wrong key, however often it comes
+    assert len(lines) <= 1 and all('msg="Credentials refused" reason=key' in line for line in lines), lines
 
 
 def test_a_hit_tells_over_which_leg_it_was_found(world, provider):
