@@ -1,0 +1,106 @@
+/* ledger_contract.h - a migrated, empty ledger for each test of the contract suite, and which statements the tests have run.
+ *
+ * DATABASE_URL names the database that the suite uses, and empties; without it, each test has a SQLite file of its own. */
+#pragma once
+
+#include "../unit/ledger/rows_scratch.h"
+
+#include "base/lock.h"
+
+#define NOW SCRATCH_NOW
+enum { RAN_MAX = 2048 };
+
+struct contract {
+  struct scratch *scratch;
+  struct db_open open;
+  struct db *db;
+};
+
+/* ---- the statements that were run: the program is linked with --wrap for these two ---- */
+
+static struct {
+  struct lock lock;
+  const char *texts[RAN_MAX];
+  size_t count;
+} ran;
+
+static void note_ran(const char *sql) {
+  LOCKED(&ran.lock);
+  for (size_t i = 0; i < ran.count; i++)
+    if (ran.texts[i] == sql) return;
+  assert_true(ran.count < RAN_MAX);
+  ran.texts[ran.count++] = sql;
+}
+
+enum err __real_db_run_values(struct db *db, const char *sql, const struct db_value *values);
+enum err __wrap_db_run_values(struct db *db, const char *sql, const struct db_value *values);
+enum err __wrap_db_run_values(struct db *db, const char *sql, const struct db_value *values) {
+  note_ran(sql);
+  return __real_db_run_values(db, sql, values);
+}
+
+enum err __real_db_query_values(struct db *db, struct db_rows *q, const char *sql, const struct db_value *values);
+enum err __wrap_db_query_values(struct db *db, struct db_rows *q, const char *sql, const struct db_value *values);
+enum err __wrap_db_query_values(struct db *db, struct db_rows *q, const char *sql, const struct db_value *values) {
+  note_ran(sql);
+  return __real_db_query_values(db, q, sql, values);
+}
+
+/* ---- the ledger ---- */
+
+static inline struct db *contract_open(const struct contract *c) {
+  struct db *db = NULL;
+  assert_int_equal(db_open(&c->open, NULL, &db), OK);
+  return db;
+}
+
+static int contract_setup(void **state) {
+  struct contract *c = calloc(1, sizeof(*c));
+  const char *url = getenv("DATABASE_URL");
+  if (!c || scratch_setup((void **)&c->scratch) != 0) return -1;
+  c->open.url = url ? url : c->scratch->url;
+  c->db = contract_open(c);
+  int applied;
+  if (ledger_migrate(c->db, NULL, &applied) != OK) return -1;
+  *state = c;
+  return 0;
+}
+
+static int contract_teardown(void **state) {
+  struct contract *c = *state;
+  void *scratch = c->scratch;
+  db_close(c->db);
+  free(c);
+  return scratch_teardown(&scratch);
+}
+
+#define CONTRACT_TEST(name) cmocka_unit_test_setup_teardown(name, contract_setup, contract_teardown)
+
+/* ---- helpers ---- */
+
+/* Runs statements in one transaction. */
+#define IN_TRANSACTION(db, ...)                   \
+  do {                                            \
+    assert_int_equal(db_begin_immediate(db), OK); \
+    __VA_ARGS__;                                  \
+    assert_int_equal(db_commit(db), OK);          \
+  } while (0)
+
+#define assert_ok(expression) assert_int_equal((expression), OK)
+#define VIEW(text) \
+  { text, sizeof(text) - 1 }
+
+/* Collects texts as "a b c". */
+struct words {
+  char text[4096];
+};
+
+static inline void words_add(struct words *w, const char *text) {
+  size_t n = strlen(w->text);
+  (void)snprintf(w->text + n, sizeof(w->text) - n, "%s%s", n ? " " : "", text);
+}
+
+static inline enum err words_add_recording(void *arg, const struct recording *row) {
+  words_add(arg, row->recording_sid);
+  return OK;
+}

@@ -1,0 +1,69 @@
+/* ledger_test.c - what every database must do: each function of the ledger, and each of its statements. The last test knows from
+ * the others which statements were run. */
+#include "ledger_access.h"
+#include "ledger_calls.h"
+#include "ledger_recordings.h"
+
+struct unran {
+  int count;
+};
+
+static void find_unran(void *arg, const char *sql) {
+  /* Of src/db: transactions, and what migrations and checks of SQLite ask. */
+  static const char *const of_the_engine[] = {"begin",   "commit", "rollback",    "savepoint",
+                                              "release", "pragma", "create table"};
+  for (size_t i = 0; i < COUNT_OF(of_the_engine); i++)
+    if (strncmp(sql, of_the_engine[i], strlen(of_the_engine[i])) == 0) return;
+  if (strstr(sql, "schema_migrations") || strstr(sql, "/* sqlite */")) return;
+  for (size_t i = 0; i < ran.count; i++)
+    if (ran.texts[i] == sql || strcmp(ran.texts[i], sql) == 0) return;
+  print_message("# not run: %s\n", sql);
+  ((struct unran *)arg)->count++;
+}
+
+static void every_statement_was_run(void **state) {
+  (void)state;
+  struct unran unran = {0};
+  db_texts_each(find_unran, &unran);
+  assert_int_equal(unran.count, 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      CONTRACT_TEST(a_call_is_written_read_and_replaced),
+      CONTRACT_TEST(what_the_host_says_is_kept),
+      CONTRACT_TEST(legs_have_one_top_in_any_order),
+      CONTRACT_TEST(many_legs_follow_their_top_in_parts),
+      CONTRACT_TEST(upkeep_catches_up),
+      CONTRACT_TEST(parent_and_child_at_once_make_the_tree),
+      CONTRACT_TEST(lists_are_filtered_sorted_and_paged),
+      CONTRACT_TEST(searches_find_numbers_names_and_sids),
+      CONTRACT_TEST(lists_are_counted),
+      CONTRACT_TEST(a_pages_rows_are_read),
+      CONTRACT_TEST(a_recording_is_stored_by_compare_and_set),
+      CONTRACT_TEST(an_id_names_the_best_recording_of_its_call),
+      CONTRACT_TEST(counts_follow_every_write),
+      CONTRACT_TEST(failed_recordings_are_listed_in_parts),
+      CONTRACT_TEST(claims_go_by_rank_then_businesses_take_turns),
+      CONTRACT_TEST(limits_hold_over_all),
+      CONTRACT_TEST(later_asks_become_due),
+      CONTRACT_TEST(upkeep_of_the_queue_finds_what_is_due),
+      CONTRACT_TEST(an_account_stops_is_tried_and_goes_on),
+      CONTRACT_TEST(retries_take_turns),
+      CONTRACT_TEST(peaks_go_with_their_recording),
+      CONTRACT_TEST(notes_are_kept_in_their_order),
+      CONTRACT_TEST(a_business_is_added_changed_removed_and_purged),
+      CONTRACT_TEST(the_last_webhook_is_the_newest),
+      CONTRACT_TEST(keys_are_made_used_and_revoked),
+      CONTRACT_TEST(sessions_and_links_open_until_they_end),
+      CONTRACT_TEST(a_credential_has_a_maximum_of_sessions),
+      CONTRACT_TEST(signed_urls_are_in_force_until_they_end),
+      CONTRACT_TEST(a_setting_has_one_winner),
+      CONTRACT_TEST(processes_come_and_go),
+      CONTRACT_TEST(changes_are_numbered_and_read_in_order),
+      cmocka_unit_test(every_statement_was_run),
+  };
+  lock_init(&ran.lock, "ran", LOCK_RANK_BASE);
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
