@@ -61,19 +61,22 @@ static enum err secrets_key_seal_column(const uint8_t *secrets_key, int64_t id, 
 
 /* --- reading --- */
 
+static enum err business_add_number(struct business *b, struct str number) {
+  if (b->number_count == BUSINESS_NUMBERS_MAX) return ERR_CORRUPT;
+  char(*more)[BUSINESS_NUMBER_SIZE] = realloc(b->numbers, (b->number_count + 1) * sizeof(*more));
+  if (!more) return ERR_NOMEM;
+  b->numbers = more;
+  if (str_copy(more[b->number_count], sizeof(*more), number) != OK) return ERR_CORRUPT;
+  b->number_count++;
+  return OK;
+}
+
 static enum err read_numbers(struct db *db, struct business *b) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select number from business_numbers where business_id = ?1 order by number",
                DB_INT(b->business_id)));
   enum err e;
-  while ((e = db_next(&q)) == OK) {
-    if (b->number_count == BUSINESS_NUMBERS_MAX) return ERR_CORRUPT;
-    char(*more)[BUSINESS_NUMBER_SIZE] = realloc(b->numbers, (b->number_count + 1) * sizeof(*more));
-    if (!more) return ERR_NOMEM;
-    b->numbers = more;
-    if (str_copy(more[b->number_count], sizeof(*more), db_text(&q, 0)) != OK) return ERR_CORRUPT;
-    b->number_count++;
-  }
+  while ((e = db_next(&q)) == OK) TRY(business_add_number(b, db_text(&q, 0)));
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
@@ -89,7 +92,7 @@ static enum err read_texts(struct db_rows *q, const uint8_t *secrets_key, struct
   return open_column(secrets_key, id, "api_secret", db_text(q, COLUMN_API_SECRET), b->api_secret);
 }
 
-/* Reads the current row. The caller calls business_done, also after an error. */
+/* Reads the current row, without the numbers. The caller calls business_done, also after an error. */
 static enum err read_business(struct db_rows *q, const uint8_t *secrets_key, struct business *b) {
   b->business_id = db_int(q, 0);
   b->has_token = !db_is_null(q, COLUMN_TOKEN_1) || !db_is_null(q, COLUMN_TOKEN_2);
@@ -98,8 +101,7 @@ static enum err read_business(struct db_rows *q, const uint8_t *secrets_key, str
   b->auth_failed_at = db_int(q, 9);
   b->created_at = db_int(q, 10);
   b->removed_at = db_int(q, 11);
-  TRY(read_texts(q, secrets_key, b));
-  return read_numbers(q->db, b);
+  return read_texts(q, secrets_key, b);
 }
 
 enum err businesses_get(struct db *db, const uint8_t *secrets_key, int64_t id, struct business *ret_business) {
@@ -109,22 +111,56 @@ enum err businesses_get(struct db *db, const uint8_t *secrets_key, int64_t id, s
                DB_INT(id)));
   TRY(db_next(&q));
   TRY(read_business(&q, secrets_key, &b));
+  TRY(read_numbers(db, &b));
   *ret_business = b;
   b.numbers = NULL; /* the caller owns them now */
+  return OK;
+}
+
+/* The numbers of all businesses, in order of business and number. */
+struct numbers {
+  struct db_rows q;
+  bool is_at_row;
+};
+
+static void numbers_done(struct numbers *n) {
+  db_rows_done(&n->q);
+}
+
+static enum err numbers_next(struct numbers *n) {
+  enum err e = db_next(&n->q);
+  n->is_at_row = e == OK;
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static enum err numbers_open(struct db *db, struct numbers *n) {
+  TRY(db_query(db, &n->q, "select business_id, number from business_numbers order by business_id, number"));
+  return numbers_next(n);
+}
+
+/* Adds those of b, which is behind the business of the last call. */
+static enum err numbers_take(struct numbers *n, struct business *b) {
+  while (n->is_at_row && db_int(&n->q, 0) <= b->business_id) {
+    if (db_int(&n->q, 0) == b->business_id) TRY(business_add_number(b, db_text(&n->q, 1)));
+    TRY(numbers_next(n));
+  }
   return OK;
 }
 
 enum err businesses_each(struct db *db, const uint8_t *secrets_key, bool removed_too, businesses_each_fn *fn,
                          void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  struct numbers numbers CLEANUP(numbers_done) = {.q = DB_ROWS};
   TRY(db_query(db, &q,
                "select " BUSINESS_COLUMNS " from businesses where purged_at is null and (removed_at is null or ?1 <> 0)"
                " order by business_id",
                DB_INT(removed_too)));
-  enum err e;
-  while ((e = db_next(&q)) == OK) {
+  enum err e = db_next(&q);
+  if (e == OK) TRY(numbers_open(db, &numbers));
+  for (; e == OK; e = db_next(&q)) {
     struct business b CLEANUP(business_done) = {0};
     TRY(read_business(&q, secrets_key, &b));
+    TRY(numbers_take(&numbers, &b));
     TRY(fn(arg, &b));
   }
   return e == ERR_NOT_FOUND ? OK : e;

@@ -175,6 +175,7 @@
      "the last of a moment"},
 
     /* Tables that every process reads into memory, or that an operator lists. */
+    {"from business_numbers order by business_id, number", "SCAN business_numbers", "as businesses"},
     {"from businesses where purged_at is null", "SCAN businesses",
      "reads all: the access snapshot, and `business list`"},
     {"from keys k", "SCAN k", "reads all: the access snapshot, and `key list`"},
