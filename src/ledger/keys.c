@@ -74,9 +74,9 @@ enum err keys_check_ceiling(struct db *db, int64_t business_id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select (select count(*) from (select 1 from keys indexed by keys_live"
-               "  where business_id = ?1 and revoked_at is null and expires_at is null limit ?3))"
+               "  where business_id = ?1 and revoked_at is null and expires_at is null limit ?3) endless)"
                " + (select count(*) from (select 1 from keys indexed by keys_live"
-               "  where business_id = ?1 and revoked_at is null and expires_at > ?2 limit ?3))",
+               "  where business_id = ?1 and revoked_at is null and expires_at > ?2 limit ?3) ending)",
                DB_INT(business_id), DB_INT(db_now_ms(db)), DB_INT(KEYS_LISTED_MAX)));
   TRY(db_next(&q));
   return db_int(&q, 0) >= KEYS_LISTED_MAX ? ERR_BUSY : OK;

@@ -24,7 +24,7 @@ enum err notes_each(struct db *db, int64_t business_id, struct str recording_sid
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select " NOTE_COLUMNS " from notes where business_id = ?1 and recording_sid = ?2"
-               " order by at_ms, created_at, note_id limit ?3",
+               " order by at_ms nulls first, created_at, note_id limit ?3",
                DB_INT(business_id), DB_TEXT(recording_sid), DB_INT(NOTES_MAX)));
   enum err e;
   while ((e = db_next(&q)) == OK) {

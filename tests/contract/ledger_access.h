@@ -109,6 +109,7 @@ static void keys_are_made_used_and_revoked(void **state) {
                  assert_int_equal(keys_create(db, 9, STR("admin"), STR(""), text, &platform), ERR_NOT_FOUND));
   struct key k;
   uint8_t digest[SHA256_SIZE];
+  assert_ok(keys_check_ceiling(db, 1));
   assert_ok(keys_get(db, agent, &k));
   keys_digest(str_from(text), digest);
   assert_memory_equal(k.digest, digest, sizeof(digest));
@@ -160,6 +161,7 @@ static void sessions_and_links_open_until_they_end(void **state) {
                  got;
   struct link l = {.business_id = 1, .role = "viewer", .expires_at = now + 60000, .made_by = "command"}, found;
   char token[3][SESSION_TOKEN_SIZE], link[2][SESSION_TOKEN_SIZE];
+  struct session_ended ended;
   IN_TRANSACTION(db, for (int i = 0; i < 3; i++) assert_ok(sessions_create(db, &s, token[i]));
                  assert_ok(links_create(db, &l, link[0])); assert_ok(links_create(db, &l, link[1])));
   assert_ok(sessions_find(db, str_from(token[0]), now, &got));
@@ -169,12 +171,14 @@ static void sessions_and_links_open_until_they_end(void **state) {
   assert_ok(sessions_each(db, 1, now, count_session, &sessions));
   assert_ok(links_each(db, 1, now, count_link, &links));
   assert_true(sessions == 3 && links == 2);
+  assert_ok(links_check_ceiling(db, 1));
   assert_ok(links_look(db, str_from(link[0]), now, &found));
   IN_TRANSACTION(db, assert_ok(links_use(db, str_from(link[0]), now, &found));
                  assert_int_equal(links_use(db, str_from(link[0]), now, &found), ERR_NOT_FOUND);
-                 assert_ok(sessions_end(db, str_from(token[0]))); assert_ok(sessions_end_id(db, str_from(s.id)));
-                 assert_ok(sessions_end_id(db, str_from(l.id)));
-                 assert_int_equal(sessions_end_id(db, str_from(l.id)), ERR_NOT_FOUND));
+                 assert_ok(sessions_end(db, str_from(token[0])));
+                 assert_ok(sessions_end_id(db, 0, str_from(s.id), &ended));
+                 assert_ok(sessions_end_id(db, 1, str_from(l.id), &ended));
+                 assert_int_equal(sessions_end_id(db, 1, str_from(l.id), &ended), ERR_NOT_FOUND));
   assert_int_equal(sessions_find(db, str_from(token[0]), now, &got), ERR_NOT_FOUND);
   assert_ok(sessions_find(db, str_from(token[1]), now, &got));
   bool more;
@@ -202,7 +206,7 @@ static void signed_urls_are_in_force_until_they_end(void **state) {
   IN_TRANSACTION(db, (void)scratch_business(db, "b"));
   int64_t now = db_now_ms(db), business;
   struct url u = {.business_id = 1, .recording_sid = "RE1", .made_by = "key:1", .expires_at = now + 60000}, v = u,
-             of_none = {.business_id = 9};
+             w = u, of_none = {.business_id = 9};
   struct session s;
   int count = 0;
   bool more;
@@ -211,6 +215,9 @@ static void signed_urls_are_in_force_until_they_end(void **state) {
   assert_ok(urls_find(db, str_from(u.url_id), now, &s));
   assert_ok(urls_each(db, 1, now, INT64_MAX, STR(""), 10, count_url, &count));
   assert_int_equal(count, 2);
+  IN_TRANSACTION(db, assert_ok(db_script(db, "update url_counts set urls = 100000 where business_id = 1"));
+                 assert_int_equal(urls_add(db, &w), ERR_BUSY);
+                 assert_ok(db_script(db, "update url_counts set urls = 2 where business_id = 1")));
   IN_TRANSACTION(db, assert_int_equal(urls_end(db, 2, str_from(u.url_id), &business), ERR_NOT_FOUND);
                  assert_ok(urls_end(db, 0, str_from(u.url_id), &business)); assert_ok(urls_end_all(db, 1)));
   assert_int_equal(urls_find(db, str_from(u.url_id), now, &s), ERR_NOT_FOUND);

@@ -16,7 +16,7 @@ struct contract {
   struct db *db;
 };
 
-/* ---- the statements that were run: the program is linked with --wrap for these two ---- */
+/* ---- the statements that were run: the program is linked with --wrap for these ---- */
 
 static struct {
   struct lock lock;
@@ -37,6 +37,13 @@ enum err __wrap_db_run_values(struct db *db, const char *sql, const struct db_va
 enum err __wrap_db_run_values(struct db *db, const char *sql, const struct db_value *values) {
   note_ran(sql);
   return __real_db_run_values(db, sql, values);
+}
+
+enum err __real_db_run_apart_values(struct db *db, const char *sql, const struct db_value *values);
+enum err __wrap_db_run_apart_values(struct db *db, const char *sql, const struct db_value *values);
+enum err __wrap_db_run_apart_values(struct db *db, const char *sql, const struct db_value *values) {
+  note_ran(sql);
+  return __real_db_run_apart_values(db, sql, values);
 }
 
 enum err __real_db_query_values(struct db *db, struct db_rows *q, const char *sql, const struct db_value *values);
