@@ -5,11 +5,11 @@ export type Column = (typeof choosable)[number]
 const usual: Column[] = ['direction', 'agent', 'time', 'duration', 'recording']
 
 const widths: Record<Column, string> = {
-  direction: '7.2rem',
+  direction: 'minmax(0, 7.2rem)',
   agent: 'minmax(0, 0.7fr)',
   own: 'minmax(0, 0.9fr)',
-  time: '5.4rem',
-  duration: '6.4rem',
+  time: 'minmax(0, 5.4rem)',
+  duration: 'minmax(0, 6.4rem)',
   tags: 'minmax(0, 0.8fr)',
   recording: 'minmax(0, 1.3fr)',
 }
@@ -21,7 +21,7 @@ export function columnsOf(chosen: readonly string[] | null, hasAgents: boolean):
 }
 
 export const gridOf = (columns: readonly Column[]) =>
-  ['34px', 'minmax(0, 1.4fr)', ...columns.map((name) => widths[name]), '3.6rem'].join(' ')
+  ['34px', 'minmax(0, 1.4fr)', ...columns.map((name) => widths[name]), 'minmax(0, 3.6rem)'].join(' ')
 
 /** All columns, the chosen ones first and in their order. */
 export const orderOf = (columns: readonly Column[]): Column[] => [
