@@ -134,12 +134,13 @@ enum err sessions_end(struct db *db, struct str token) {
 }
 
 enum err sessions_end_all(struct db *db, int64_t business_id) {
-  TRY(db_run(db,
-             "update businesses set sessions_ended_at = max(?2,"
-             " coalesce((select max(created_at) from sessions where business_id = ?1), 0),"
-             " coalesce((select made_at from links where business_id = ?1 order by made_at desc limit 1), 0)) where "
-             "business_id = ?1",
-             DB_INT(business_id), DB_INT(db_now_ms(db))));
+  TRY(db_run(
+      db,
+      "update businesses set sessions_ended_at = (select max(at_ms) from ("
+      " select max(created_at) as at_ms from sessions where business_id = ?1"
+      " union all select * from (select made_at from links where business_id = ?1 order by made_at desc limit 1) newest"
+      " union all select ?2) made) where business_id = ?1",
+      DB_INT(business_id), DB_INT(db_now_ms(db))));
   return db_changed(db) > 0 ? changes_add(db, CHANGE_SESSION, business_id, STR("")) : ERR_NOT_FOUND;
 }
 
@@ -264,7 +265,7 @@ enum err links_check_ceiling(struct db *db, int64_t business_id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select count(*) from (select 1 from links indexed by links_newest"
-               " where business_id = ?1 and made_at > ?2 limit ?3)",
+               " where business_id = ?1 and made_at > ?2 limit ?3) few",
                DB_INT(business_id), DB_INT(db_now_ms(db) - LINK_LIVES_MS), DB_INT(LINKS_PER_BUSINESS_MAX)));
   TRY(db_next(&q));
   return db_int(&q, 0) >= LINKS_PER_BUSINESS_MAX ? ERR_BUSY : OK;

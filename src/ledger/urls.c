@@ -155,11 +155,12 @@ enum err urls_end(struct db *db, int64_t business_id, struct str url_id, int64_t
 }
 
 enum err urls_end_all(struct db *db, int64_t business_id) {
-  TRY(db_run(db,
-             "update businesses set urls_ended_at ="
-             " max(?2, coalesce((select made_at from urls where business_id = ?1 order by made_at desc limit 1), 0))"
-             " where business_id = ?1 and removed_at is null",
-             DB_INT(business_id), DB_INT(db_now_ms(db))));
+  TRY(db_run(
+      db,
+      "update businesses set urls_ended_at = (select max(at_ms) from ("
+      " select * from (select made_at as at_ms from urls where business_id = ?1 order by made_at desc limit 1) newest"
+      " union all select ?2) made) where business_id = ?1 and removed_at is null",
+      DB_INT(business_id), DB_INT(db_now_ms(db))));
   return db_changed(db) ? changes_add(db, CHANGE_SESSION, business_id, STR("")) : ERR_NOT_FOUND;
 }
 

@@ -85,8 +85,6 @@
      "keys of one business, when it is removed"},
     {"select made_at from links where business_id = ?1", "SEARCH links USING COVERING INDEX links_newest",
      "the first row"},
-    {"select made_at from urls where business_id = ?1", "SEARCH urls USING COVERING INDEX urls_newest",
-     "the first row"},
     {"from (select key_id from keys indexed by keys_revoked", "SEARCH keys USING COVERING INDEX keys_revoked",
      "the first ?2"},
     {"from (select key_id from keys indexed by keys_revoked", "SEARCH u USING COVERING INDEX urls_key", "the first ?2"},
@@ -175,6 +173,9 @@
      "the last of a moment"},
 
     /* Tables that every process reads into memory, or that an operator lists. */
+    {"sessions_ended_at = (select max(at_ms)", "SEARCH made", "three rows"},
+    {"urls_ended_at = (select max(at_ms)", "SEARCH made", "two rows"},
+    {"urls_ended_at = (select max(at_ms)", "SEARCH urls USING COVERING INDEX urls_newest", "the first row"},
     {"from business_numbers order by business_id, number", "SCAN business_numbers", "as businesses"},
     {"from businesses where purged_at is null", "SCAN businesses",
      "reads all: the access snapshot, and `business list`"},
