@@ -47,6 +47,7 @@ CMD(verify);
 CMD(backup);
 CMD(check);
 CMD(demo);
+CMD(audit);
 CMD(version);
 
 /* ---- words and options (cmd_options.c) ---- */

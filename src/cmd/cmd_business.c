@@ -12,6 +12,7 @@
 #include "domain/part.h"
 #include "domain/queue.h"
 #include "fetch/fetch.h"
+#include "ledger/audit.h"
 #include "ledger/businesses.h"
 #include "provider/provider.h"
 
@@ -104,20 +105,29 @@ static int edit_request_read(struct edit_request *w, struct cmd_options *o) {
 
 /* ---- add, set, remove ---- */
 
+static enum err business_audit(struct db *db, int64_t business_id, enum audit_action action) {
+  char id[24];
+  (void)snprintf(id, sizeof(id), "%lld", (long long)business_id);
+  return audit_append_command(db, business_id, action, "business", id);
+}
+
 static enum err business_run_add(struct db *db, void *arg) {
   struct edit_request *w = arg;
-  return businesses_add(db, w->app->secrets_key, w->id, &w->edit, &w->id);
+  TRY(businesses_add(db, w->app->secrets_key, w->id, &w->edit, &w->id));
+  return business_audit(db, w->id, AUDIT_SETTINGS_CHANGED);
 }
 
 static enum err business_run_set(struct db *db, void *arg) {
   struct edit_request *w = arg;
   TRY(businesses_set(db, w->app->secrets_key, w->id, &w->edit, &w->new_credentials));
-  return w->new_credentials ? queue_release_account(db, w->id, db_now_ms(db)) : OK;
+  if (w->new_credentials) TRY(queue_release_account(db, w->id, db_now_ms(db)));
+  return business_audit(db, w->id, AUDIT_SETTINGS_CHANGED);
 }
 
 static enum err business_run_remove(struct db *db, void *arg) {
   struct edit_request *w = arg;
   enum err e = businesses_remove(db, w->id);
+  if (e == OK) return business_audit(db, w->id, AUDIT_DELETE);
   return e == ERR_NOT_FOUND && w->purge ? OK : e; /* an earlier remove ran without --purge: purge now */
 }
 

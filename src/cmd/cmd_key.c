@@ -6,6 +6,7 @@
 #include "cmd/app.h"
 #include "cmd/cmd_print.h"
 #include "domain/access.h"
+#include "ledger/audit.h"
 #include "ledger/keys.h"
 
 struct key_creation {
@@ -16,6 +17,12 @@ struct key_creation {
   int64_t key_id;
 };
 
+static enum err key_audit(struct db *db, int64_t business_id, enum audit_action action, int64_t key_id) {
+  char id[24];
+  (void)snprintf(id, sizeof(id), "%lld", (long long)key_id);
+  return audit_append_command(db, business_id, action, "key", id);
+}
+
 static enum err key_run_create(struct db *db, void *arg) {
   struct key_creation *m = arg;
   const struct key_wish wish = {.business_id = m->business_id,
@@ -23,7 +30,8 @@ static enum err key_run_create(struct db *db, void *arg) {
                                 .name = m->name,
                                 .made_by = STR("command"),
                                 .expires_at = m->expires_at};
-  return keys_make(db, &wish, m->text, &m->key_id);
+  TRY(keys_make(db, &wish, m->text, &m->key_id));
+  return key_audit(db, m->business_id, AUDIT_KEY_CREATED, m->key_id);
 }
 
 static int key_fail(const struct cmd_args *args, const struct app *app, enum err e) {
@@ -136,8 +144,12 @@ static int key_list(const struct cmd_args *args, struct app *app, struct cmd_opt
 }
 
 static enum err key_run_revoke(struct db *db, void *arg) {
-  enum err e = keys_revoke_by(db, 0, *(int64_t *)arg, STR("command"));
-  return e == ERR_NOT_FOUND ? keys_revoke(db, *(int64_t *)arg) : e; /* revoked already, or unknown */
+  int64_t key_id = *(int64_t *)arg;
+  struct key key;
+  enum err e = keys_revoke_by(db, 0, key_id, STR("command"));
+  if (e == ERR_NOT_FOUND) return keys_revoke(db, key_id); /* revoked already, or unknown */
+  if (e == OK) e = keys_get(db, key_id, &key);
+  return e == OK ? key_audit(db, key.business_id, AUDIT_KEY_REVOKED, key_id) : e;
 }
 
 static int key_revoke(const struct cmd_args *args, struct app *app, struct cmd_options *o) {

@@ -90,6 +90,7 @@ static enum err serve_build_engines(struct serve *s) {
   TRY(changes_new(&read, &s->changes));
   TRY(db_writer_new(&write, &s->writer));
   s->changes_trimmer.writer = s->writer;
+  TRY(audit_queue_new(s->writer, &s->audit));
   TRY(db_readers_new(&read, READ_THREADS, READ_QUEUE, &s->readers));
   TRY(serve_build_tapes(s));
   return serve_load_access(s);
@@ -152,6 +153,7 @@ static int serve_build_server(struct serve *s) {
   struct api_parts parts = {.conf = &s->app.conf,
                             .readers = s->readers,
                             .writer = s->writer,
+                            .audit = s->audit,
                             .store = s->store,
                             .volume = s->volume,
                             .min_free_bytes = s->app.conf.min_free_bytes,
@@ -259,10 +261,12 @@ static void serve_tear_down(struct serve *s) {
   changes_stop(s->changes);              /* it wakes the worker no more; the writer may still poke it */
   serve_limit_tear_down();
   if (!serve_stop_volume(s)) { /* before the readers: jobs that it ends may still use one */
-    serve_remove_node(s);      /* queued after the leases that were given back */
+    if (s->audit) audit_queue_flush(s->audit);
+    serve_remove_node(s); /* queued after the leases that were given back */
     serve_exit_past_hung_volume();
   }
   s->worker = worker_free(s->worker);
+  if (s->audit) audit_queue_flush(s->audit);
   serve_remove_node(s);
   if (s->store && s->node.mark)
     IGNORE(node_mark_remove(s->store, s->node.node_id)); /* after the row: nobody misses it; else it is swept */
@@ -271,6 +275,7 @@ static void serve_tear_down(struct serve *s) {
   s->server = http_server_free(s->server); /* after the writer and the readers, which post to its loops */
   s->changes = changes_free(s->changes);
   s->api = api_free(s->api);
+  s->audit = audit_queue_free(s->audit);
   s->follows = tape_follows_free(s->follows);
   s->tapes = tapes_free(s->tapes);
   s->events = events_free(s->events);
@@ -323,6 +328,7 @@ static void serve_drain(struct serve *s) {
   http_server_drain(s->server, s->app.conf.drain_timeout_s * 1000);
   int64_t left = until - clock_mono_ms();
   if (s->worker && !worker_drain(s->worker, left > 0 ? left : 0)) {
+    audit_queue_flush(s->audit);
     serve_remove_node(s); /* queued after the leases that were given back */
     serve_exit_past_hung_volume();
   }

@@ -4,6 +4,7 @@
 
 #include "cmd/app.h"
 #include "cmd/cmd_print.h"
+#include "ledger/audit.h"
 #include "ledger/changes_told.h"
 #include "ledger/sessions.h"
 
@@ -84,6 +85,8 @@ static enum err session_run_revoke(struct db *db, void *arg) {
   TRY(r->id ? sessions_end_id(db, 0, str_from(r->id), &ended) : sessions_end_all(db, r->business_id));
   if (ended.is_link) told.what = METRIC_SECURITY_LINK_ENDED;
   if (r->id) told.object = str_from(r->id);
+  TRY(audit_append_command(db, ended.business_id, AUDIT_SESSION_REVOKED, ended.is_link ? "link" : "session",
+                           r->id ? r->id : "all"));
   return changes_tell(db, ended.business_id, &told);
 }
 

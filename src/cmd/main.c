@@ -72,6 +72,13 @@ const struct cmd cmd_table[] = {
      "it\n"
      "signed.\n",
      cmd_url},
+    {"audit", "verify the audit's chains of digests",
+     "callreel audit verify [--business N [--expect NUMBER:DIGEST]] [--json]\n\n"
+     "Finds entries that were changed, removed, moved or inserted, and says which. Exit 1 if there are any. Can run\n"
+     "beside a server. --business 0 is the service itself: platform keys.\n"
+     "  --expect NUMBER:DIGEST   an entry and its digest that were kept elsewhere, as from the daily log line\n"
+     "                           Audit digest: shows a chain that was made anew from some entry on\n",
+     cmd_audit},
     {"verify", "compare the files with the catalog, by checksum",
      "callreel verify [--repair] [--adopt-store] [--json]\n\n"
      "Finds recordings whose file is missing or has another length or checksum, files of recordings that are not\n"

@@ -115,6 +115,18 @@ enum err audit_append(struct db *db, int64_t business_id, const struct audit_ent
   return audit_append_all(db, business_id, entry, 1);
 }
 
+enum err audit_append_command(struct db *db, int64_t business_id, enum audit_action action, const char *kind,
+                              const char *id) {
+  struct buf object CLEANUP(buf_done) = BUF_INIT(AUDIT_OBJECT_SIZE);
+  TRY(buf_addf(&object, "%s:%s", kind, id));
+  return audit_append(db, business_id,
+                      &(struct audit_entry){.at = db_now_ms(db),
+                                            .actor = STR("command"),
+                                            .role = STR("operator"),
+                                            .action = action,
+                                            .object = buf_str(&object)});
+}
+
 /* ---- reading ---- */
 
 void audit_read_row(const struct db_rows *q, int64_t business_id, struct audit_row *ret_row) {

@@ -12,6 +12,7 @@
 #include "api/handlers/api_handlers.h"
 #include "api/handlers/api_json_body.h"
 #include "api/request/api_answer.h"
+#include "api/request/api_audit.h"
 #include "api/request/api_credentials.h"
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
@@ -150,6 +151,7 @@ static enum err business_write(struct db *db, struct db_call *c) {
   const uint8_t *key = c->api->parts.secrets_key;
   TRY(businesses_set(db, key, id, &r->edit, &r->new_credentials));
   if (r->new_credentials) TRY(queue_release_account(db, id, c->now));
+  TRY(db_call_audit_number(db, c, AUDIT_SETTINGS_CHANGED, "business", id));
   return businesses_get(db, NULL, id, &r->row);
 }
 

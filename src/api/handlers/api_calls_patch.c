@@ -12,6 +12,7 @@
 #include "api/handlers/api_handlers.h"
 #include "api/handlers/api_json_numbers.h"
 #include "api/request/api_answer.h"
+#include "api/request/api_audit.h"
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_request.h"
@@ -264,6 +265,15 @@ static enum err edit_merge_metadata(struct db *db, struct edit_request *d, struc
   return e;
 }
 
+static enum err edit_audit(struct db *db, const struct edit_request *d) {
+  const struct call_patch *p = &d->patch;
+  const bool has[] = {p->has_customer_name, p->has_ref, p->has_agent, p->has_tags, p->has_metadata};
+  static const char *const names[] = {"customer_name", "ref", "agent", "tags", "metadata"};
+  struct buf details CLEANUP(buf_done) = BUF_INIT(AUDIT_DETAILS_SIZE);
+  TRY(audit_details_fields(&details, names, has, COUNT_OF(has)));
+  return db_call_audit(db, &d->db_call, AUDIT_EDIT, str_from(d->call_sid), buf_str(&details));
+}
+
 static enum err edit_write_row(struct db *db, struct db_call *c) {
   struct edit_request *d = edit_request_of(c);
   const struct call_patch *p = &d->patch;
@@ -276,7 +286,8 @@ static enum err edit_write_row(struct db *db, struct db_call *c) {
                                   .agent = p->has_agent ? &p->agent : NULL,
                                   .tags = p->has_tags ? &tags : NULL,
                                   .metadata = p->has_metadata ? &text : NULL};
-  return calls_set_host(db, c->subject.business_id, str_from(d->call_sid), &host);
+  TRY(calls_set_host(db, c->subject.business_id, str_from(d->call_sid), &host));
+  return edit_audit(db, d);
 }
 
 static enum err edit_read_json(struct db *db, struct db_call *c) {

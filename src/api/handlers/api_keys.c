@@ -8,6 +8,7 @@
 #include "api/handlers/api_handlers.h"
 #include "api/handlers/api_json_body.h"
 #include "api/request/api_answer.h"
+#include "api/request/api_audit.h"
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_security.h"
@@ -132,7 +133,8 @@ static enum err keys_write(struct db *db, struct db_call *c) {
                                 .expires_at = k->expires_at};
   enum err e = keys_check_ceiling(db, wish.business_id);
   k->too_many = e == ERR_BUSY;
-  return e == OK ? keys_make(db, &wish, k->text, &k->key_id) : e;
+  if (e == OK) e = keys_make(db, &wish, k->text, &k->key_id);
+  return e == OK ? db_call_audit_number(db, c, AUDIT_KEY_CREATED, "key", k->key_id) : e;
 }
 
 static enum err keys_write_made(struct keys_request *k) {
@@ -206,7 +208,8 @@ void api_make_key(void *arg, struct http_exchange *x) {
 
 static enum err keys_revoke_row(struct db *db, struct db_call *c) {
   struct keys_request *k = keys_request_of(c);
-  return keys_revoke_by(db, c->subject.business_id, k->key_id, str_from(k->by));
+  TRY(keys_revoke_by(db, c->subject.business_id, k->key_id, str_from(k->by)));
+  return db_call_audit_number(db, c, AUDIT_KEY_REVOKED, "key", k->key_id);
 }
 
 static void keys_on_revoked(struct db_call *c) {
@@ -245,7 +248,8 @@ static enum err link_write(struct db *db, struct db_call *c) {
   k->link.expires_at = c->now + LINK_LIVES_MS;
   enum err e = links_check_ceiling(db, k->link.business_id);
   k->too_many = e == ERR_BUSY;
-  return e == OK ? links_create(db, &k->link, k->token) : e;
+  if (e == OK) e = links_create(db, &k->link, k->token);
+  return e == OK ? db_call_audit_id(db, c, AUDIT_LINK_CREATED, "link", k->link.id) : e;
 }
 
 static enum err link_write_made(struct keys_request *k) {

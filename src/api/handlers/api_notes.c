@@ -10,6 +10,7 @@
 
 #include "api/handlers/api_handlers.h"
 #include "api/request/api_answer.h"
+#include "api/request/api_audit.h"
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_request.h"
@@ -177,6 +178,12 @@ static enum err notes_read_list(struct db *db, struct db_call *c) {
   return e;
 }
 
+static enum err notes_audit(struct db *db, const struct notes_request *n, enum audit_action action) {
+  struct buf details CLEANUP(buf_done) = BUF_INIT(AUDIT_DETAILS_SIZE);
+  TRY(buf_addf(&details, "{\"note_id\":%lld}", (long long)n->note.note_id));
+  return db_call_audit(db, &n->db_call, action, str_from(n->row.recording_sid), buf_str(&details));
+}
+
 static enum err notes_run_add(struct db *db, struct db_call *c) {
   struct notes_request *n = notes_request_of(c);
   TRY(notes_find_recording(db, n));
@@ -190,7 +197,8 @@ static enum err notes_run_add(struct db *db, struct db_call *c) {
   (void)note_patch_apply(&n->patch, &n->note);
   enum err e = notes_add(db, c->subject.business_id, str_from(n->row.recording_sid), &n->note, &n->note.note_id);
   if (e == ERR_FULL) n->refusal = REFUSED_FULL;
-  return e == ERR_FULL ? OK : e;
+  if (e != OK) return e == ERR_FULL ? OK : e;
+  return notes_audit(db, n, AUDIT_NOTE_ADD);
 }
 
 /* Finds the note, and refuses what the subject may not do. */
@@ -208,14 +216,16 @@ static enum err notes_run_edit(struct db *db, struct db_call *c) {
   if (!n->refusal && n->row.status == RECORDING_EXPIRED) n->refusal = REFUSED_EXPIRED;
   if (n->refusal || !note_patch_apply(&n->patch, &n->note)) return OK;
   n->note.edited_at = c->now;
-  return notes_store(db, c->subject.business_id, str_from(n->row.recording_sid), &n->note);
+  TRY(notes_store(db, c->subject.business_id, str_from(n->row.recording_sid), &n->note));
+  return notes_audit(db, n, AUDIT_NOTE_EDIT);
 }
 
 static enum err notes_run_delete(struct db *db, struct db_call *c) {
   struct notes_request *n = notes_request_of(c);
   TRY(notes_find_note(db, n));
   if (n->refusal) return OK;
-  return notes_delete(db, c->subject.business_id, str_from(n->row.recording_sid), n->note.note_id);
+  TRY(notes_delete(db, c->subject.business_id, str_from(n->row.recording_sid), n->note.note_id));
+  return notes_audit(db, n, AUDIT_NOTE_DELETE);
 }
 
 /* ---- the requests ---- */

@@ -9,6 +9,7 @@
 #include "api/handlers/api_handlers.h"
 #include "api/media/api_playback_request.h"
 #include "api/request/api_answer.h"
+#include "api/request/api_audit.h"
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_request.h"
@@ -99,7 +100,8 @@ static void retry_answer(struct retry_request *r) {
 
 static enum err retry_enqueue(struct db *db, struct db_call *c) {
   struct retry_request *r = retry_request_of(c);
-  return enqueue_run(db, c->subject.business_id, str_from(r->row.recording_sid), r->kind, c->now, &r->row, &r->outcome);
+  TRY(enqueue_run(db, c->subject.business_id, str_from(r->row.recording_sid), r->kind, c->now, &r->row, &r->outcome));
+  return r->outcome.moved ? db_call_audit(db, c, AUDIT_RETRY, str_from(r->row.recording_sid), STR_NONE) : OK;
 }
 
 static void retry_on_enqueued(struct db_call *c) {
@@ -175,7 +177,8 @@ struct retry_all_request {
 
 static enum err retry_all_enqueue(struct db *db, struct db_call *c) {
   struct retry_all_request *r = (struct retry_all_request *)(void *)c;
-  return queue_retry_all(db, c->subject.business_id, r->code, r->since, r->forced, c->now, &r->retried);
+  TRY(queue_retry_all(db, c->subject.business_id, r->code, r->since, r->forced, c->now, &r->retried));
+  return db_call_audit_number(db, c, AUDIT_RETRY, "business", c->subject.business_id);
 }
 
 static void retry_all_on_enqueued(struct db_call *c) {

@@ -13,6 +13,7 @@
 #include "api/auth/api_session_cache.h"
 #include "api/handlers/api_handlers.h"
 #include "api/request/api_answer.h"
+#include "api/request/api_audit.h"
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_request.h"
@@ -72,7 +73,8 @@ static enum err session_create_row(struct db *db, struct db_call *c) {
   char by[SUBJECT_TEXT_SIZE];
   subject_text(s, &c->api->url_key, by);
   TRY(str_copy(w->session.made_by, sizeof(w->session.made_by), str_from(by)));
-  return sessions_create(db, &w->session, w->tokens[0]);
+  TRY(sessions_create(db, &w->session, w->tokens[0]));
+  return db_call_audit_sign_in(db, c, &w->session);
 }
 
 static void session_log(const char *message, enum metric_label_SECURITY event, const struct db_call *c,
@@ -157,7 +159,10 @@ static void session_answer_signed_out(const struct api *a, struct http_exchange 
 static enum err session_end_row(struct db *db, struct db_call *c) {
   const struct session_request *w = session_request_of(c);
   for (size_t i = 0; i < w->count; i++) TRY(sessions_end(db, str_from(w->tokens[i])));
-  return OK;
+  char digest[SESSION_DIGEST_TEXT_SIZE];
+  session_digest(str_from(c->subject.session), digest);
+  digest[SESSION_ID_SIZE - 1] = '\0'; /* a session's id is the beginning of its digest */
+  return c->subject.session[0] ? db_call_audit_id(db, c, AUDIT_SIGN_OUT, "session", digest) : OK;
 }
 
 static void session_on_ended(struct db_call *c) {

@@ -8,6 +8,7 @@
 
 #include "api/handlers/api_handlers.h"
 #include "api/request/api_answer.h"
+#include "api/request/api_audit.h"
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_request.h"
@@ -70,7 +71,10 @@ static enum err sign_write_row(struct db *db, struct db_call *c) {
   struct sign_request *s = (struct sign_request *)(void *)c;
   enum err e = urls_add(db, &s->url);
   s->too_many = e == ERR_BUSY;
-  return e;
+  if (e != OK) return e;
+  struct buf details CLEANUP(buf_done) = BUF_INIT(AUDIT_DETAILS_SIZE);
+  TRY(buf_addf(&details, "{\"url_id\":\"%s\"}", s->url.url_id));
+  return db_call_audit(db, c, AUDIT_SHARE, str_from(s->url.recording_sid), buf_str(&details));
 }
 
 static void sign_log(const struct sign_request *s) {

@@ -15,6 +15,7 @@
 #include "api/handlers/api_handlers.h"
 #include "api/handlers/api_signin_page.h"
 #include "api/request/api_answer.h"
+#include "api/request/api_audit.h"
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_origin.h"
@@ -141,7 +142,8 @@ static enum err signin_use_link(struct db *db, struct db_call *c) {
   struct buf by CLEANUP(buf_done) = BUF_INIT(sizeof(s->session.made_by));
   TRY(buf_addf(&by, "link:%s", s->link.id));
   TRY(str_copy(s->session.made_by, sizeof(s->session.made_by), buf_str(&by)));
-  return sessions_create(db, &s->session, s->made);
+  TRY(sessions_create(db, &s->session, s->made));
+  return db_call_audit_sign_in(db, c, &s->session);
 }
 
 static enum err signin_use_key(struct db *db, struct db_call *c) {
@@ -154,7 +156,8 @@ static enum err signin_use_key(struct db *db, struct db_call *c) {
   if (key.expires_at && key.expires_at < s->session.expires_at) s->session.expires_at = key.expires_at;
   TRY(buf_addf(&by, "key:%lld", (long long)s->session.key_id));
   TRY(str_copy(s->session.made_by, sizeof(s->session.made_by), buf_str(&by)));
-  return sessions_create(db, &s->session, s->made);
+  TRY(sessions_create(db, &s->session, s->made));
+  return db_call_audit_sign_in(db, c, &s->session);
 }
 
 /* ---- requests ---- */

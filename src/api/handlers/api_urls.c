@@ -7,6 +7,7 @@
 #include "api/auth/api_session_cache.h"
 #include "api/handlers/api_handlers.h"
 #include "api/request/api_answer.h"
+#include "api/request/api_audit.h"
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_security.h"
@@ -137,7 +138,12 @@ void api_list_urls(void *arg, struct http_exchange *x) {
 static enum err urls_delete(struct db *db, struct db_call *c) {
   struct urls_request *u = urls_request_of(c);
   int64_t business_id = c->subject.business_id;
-  return u->url_id[0] ? urls_end(db, business_id, str_from(u->url_id), &business_id) : urls_end_all(db, business_id);
+  if (!u->url_id[0]) {
+    TRY(urls_end_all(db, business_id));
+    return db_call_audit_number(db, c, AUDIT_URL_REVOKED, "business", business_id);
+  }
+  TRY(urls_end(db, business_id, str_from(u->url_id), &business_id));
+  return db_call_audit_id(db, c, AUDIT_URL_REVOKED, "url", u->url_id);
 }
 
 static void urls_on_deleted(struct db_call *c) {

@@ -9,6 +9,7 @@
 #include "api/media/api_open_files.h"
 #include "api/media/api_playbacks.h"
 #include "api/request/api_answer.h"
+#include "api/request/api_audit.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_request.h"
 #include "api/request/api_subject.h"
@@ -74,6 +75,25 @@ void media_response_count(struct api_loop *l, const struct subject *subject, con
     count_first_answer(l, subject, result);
 }
 
+/* What a request's answer is to the audit: HEAD asks for no bytes. */
+static unsigned audit_note(const struct http_exchange *x, bool download) {
+  if (http_request(x)->method == HTTP_HEAD) return 0;
+  return download ? PLAYBACK_DOWNLOADED : PLAYBACK_HEARD;
+}
+
+/* first_of: the notes that the playback did not have before. */
+static void audit_first(struct api_loop *l, struct http_exchange *x, const struct subject *subject,
+                        const char *recording_sid, unsigned first_of) {
+  if (first_of & PLAYBACK_HEARD) audit_heard(l, x, subject, str_from(recording_sid), AUDIT_PLAY);
+  if (first_of & PLAYBACK_DOWNLOADED) audit_heard(l, x, subject, str_from(recording_sid), AUDIT_DOWNLOAD);
+}
+
+void media_response_audit(struct api_loop *l, struct http_exchange *x, const struct subject *subject,
+                          const char *recording_sid, bool download) {
+  audit_first(l, x, subject, recording_sid,
+              note_playback(l, subject, recording_sid, audit_note(x, download), clock_mono_ms()));
+}
+
 /* ---- header lines ---- */
 
 /* X-Accel-Buffering: no makes a reverse proxy pass on a live body piece by piece. */
@@ -127,11 +147,13 @@ void media_response_refuse(const struct api *a, struct http_exchange *x, const s
   problem_answer_with(x, &f, p, NULL);
 }
 
-static void count_hit(struct api_loop *l, const struct subject *subject, const struct open_file *item,
-                      int64_t mono_ms) {
-  unsigned first_of = note_playback(l, subject, item->recording_sid, PLAYBACK_HIT | PLAYBACK_ANSWERED, mono_ms);
+static void count_hit(struct api_loop *l, struct http_exchange *x, const struct subject *subject,
+                      const struct open_file *item, bool download) {
+  unsigned notes = PLAYBACK_HIT | PLAYBACK_ANSWERED | audit_note(x, download);
+  unsigned first_of = note_playback(l, subject, item->recording_sid, notes, http_now_ms(x));
   if (first_of & PLAYBACK_ANSWERED) count_first_answer(l, subject, METRIC_PLAY_HIT);
   log_hit(l->api, first_of & PLAYBACK_HIT ? LOG_INFO : LOG_DEBUG, subject, item);
+  audit_first(l, x, subject, item->recording_sid, first_of);
 }
 
 void media_response_answer(struct api_loop *l, struct http_exchange *x, const struct subject *subject,
@@ -142,7 +164,10 @@ void media_response_answer(struct api_loop *l, struct http_exchange *x, const st
   int64_t first, last;
   int status = 200;
 
-  if (cache_status == CACHE_STATUS_HIT) count_hit(l, subject, item, http_now_ms(x));
+  if (cache_status == CACHE_STATUS_HIT)
+    count_hit(l, x, subject, item, disposition.n > 0);
+  else
+    media_response_audit(l, x, subject, item->recording_sid, disposition.n > 0);
   if (disposition.n || cache_status != CACHE_STATUS_HIT)
     media_response_fields(l->api, &f, item, cache_status, disposition.n > 0);
   else

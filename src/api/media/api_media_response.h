@@ -23,6 +23,9 @@ enum cache_status {
  * counts hits itself. */
 void media_response_count(struct api_loop *l, const struct subject *subject, const char *recording_sid,
                           enum metric_label_PLAY result);
+/* Puts the playback into the audit, once: bytes are answered. download: as a download. media_response_answer does it itself. */
+void media_response_audit(struct api_loop *l, struct http_exchange *x, const struct subject *subject,
+                          const char *recording_sid, bool download);
 /* Answers 200, 206, 304, 412 or 416. item->file is open; the response takes its own reference. cache_status: MISS or
  * COLLAPSED if the request waited for the file. disposition: the value of Content-Disposition; empty: a stream. */
 void media_response_answer(struct api_loop *l, struct http_exchange *x, const struct subject *subject,

@@ -152,6 +152,8 @@ void playback_request_answer_live(struct playback_request *p) {
                                             .disposition = buf_str(&p->disposition)};
   playback_request_detach(p);
   playback_request_count_answer(p, METRIC_PLAY_LIVE);
+  media_response_audit(p->db_call.loop, p->db_call.x, &p->db_call.subject, p->row.recording_sid,
+                       p->kind == PLAYBACK_REQUEST_DOWNLOAD);
   live_body_answer(&request);
   playback_request_free_if_idle(p);
 }

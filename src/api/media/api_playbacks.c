@@ -14,8 +14,8 @@
 #include "base/secret.h"
 
 enum {
-  NOTE_FACTOR = 4, /* greater than all notes together (1) */
-  WAYS = 4,        /* places of a set */
+  NOTE_FACTOR = 16, /* greater than all notes together (1) */
+  WAYS = 4,         /* places of a set */
   SHARED_SETS = 16384,
   LOCAL_SETS = 1024,
   STRIPES = 64

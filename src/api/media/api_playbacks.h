@@ -20,7 +20,7 @@ struct playbacks_local;
 enum { PLAYBACK_MS = 10 * 60 * 1000 };
 
 /* Facts about a playback, as bits; each is noted once. */
-enum playback_note { PLAYBACK_HIT = 1, PLAYBACK_ANSWERED = 2 };
+enum playback_note { PLAYBACK_HIT = 1, PLAYBACK_ANSWERED = 2, PLAYBACK_HEARD = 4, PLAYBACK_DOWNLOADED = 8 };
 
 CHECKED enum err playbacks_new(struct playbacks **ret_playbacks);
 struct playbacks *playbacks_free(struct playbacks *p);

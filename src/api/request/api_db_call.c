@@ -109,6 +109,7 @@ enum err db_call_write(struct db_call *c, enum metric_label_JOB name, enum err (
   TRY(db_call_mark_busy(c, run, on_done));
   bool is_webhook = name == METRIC_JOB_WEBHOOK;
   c->begun_ms = clock_mono_ms();
+  if (!is_webhook) request_client_address(c->api, c->x, c->ip);
   struct db_job job = {.name = name,
                        .class = is_webhook ? DB_CLASS_WEBHOOK : DB_CLASS_EDIT,
                        .business_id = c->subject.business_id,

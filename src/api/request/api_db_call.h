@@ -31,6 +31,7 @@ struct db_call {
   int64_t now;      /* wall clock of the database when run began, ms */
   int64_t begun_ms; /* mono: when the write was begun */
   bool busy;
+  char ip[CLIENT_ADDRESS_SIZE]; /* of the client; set by db_call_write, except for webhooks */
   /* Set these before db_call_write: */
   bool leaves_catalog_unchanged;     /* the write changes nothing that cached answers about calls and recordings show */
   bool outlives_caller;              /* the write is done even if the client leaves before it begins */

@@ -7,6 +7,7 @@
 #include "db/db_readers.h"
 #include "db/db_writer.h"
 #include "domain/access.h"
+#include "domain/audit_queue.h"
 #include "domain/events.h"
 #include "domain/tape_follow.h"
 #include "domain/volume.h"
@@ -17,6 +18,7 @@ struct api_parts {
   const struct conf *conf;
   struct db_readers *readers;
   struct db_writer *writer;
+  struct audit_queue *audit; /* plays, downloads, exports; NULL: they are not audited */
   struct blob_store *store;
   struct volume *volume;  /* makes the calls into the store; NULL only with health_only */
   int64_t min_free_bytes; /* MIN_FREE_BYTES, or below 0 (see store_least_free) */

@@ -1,6 +1,9 @@
 /* api_request.c - what handlers read from a request. */
 #include "api/request/api_request.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include "api/request/api_loop.h"
 #include "api/request/api_proxies.h"
 #include "api/request/problem.h"
@@ -50,6 +53,31 @@ bool request_is_https(const struct api_request *req) {
     proto = next;
   }
   return str_eq_nocase(proto, STR("https"));
+}
+
+static void peer_write(const struct sockaddr_storage *peer, char ret_address[CLIENT_ADDRESS_SIZE]) {
+  const void *bytes = &((const struct sockaddr_in *)(const void *)peer)->sin_addr;
+  if (peer->ss_family == AF_INET6) bytes = &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
+  if ((peer->ss_family != AF_INET && peer->ss_family != AF_INET6) ||
+      !inet_ntop(peer->ss_family, bytes, ret_address, CLIENT_ADDRESS_SIZE))
+    ret_address[0] = '\0';
+}
+
+static bool is_address(const char *text) {
+  struct in6_addr address;
+  return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
+}
+
+void request_client_address(const struct api *a, struct http_exchange *x, char ret_address[CLIENT_ADDRESS_SIZE]) {
+  char text[CLIENT_ADDRESS_SIZE];
+  struct str address;
+  peer_write(http_peer(x), ret_address);
+  if (!proxies_trust(a->proxies, http_peer(x))) return;
+  for (size_t i = 0; list_from_end(http_request(x), STR("X-Forwarded-For"), i, &address); i++) {
+    if (str_copy(text, sizeof(text), address) != OK || !is_address(text)) return;
+    memcpy(ret_address, text, sizeof(text));
+    if (!proxies_trust_text(a->proxies, address)) return;
+  }
 }
 
 bool request_has_several_protos(const struct api_request *req) {

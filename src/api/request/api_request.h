@@ -65,6 +65,9 @@ CHECKED bool request_query(struct api_request *req, const char *name, char *ret_
 /* Counts the request among the listeners of its business. The caller gives the place back with listeners_leave. NULL: there
  * are too many, and 429 was answered. */
 struct listener_place *request_listen(struct api_request *req);
+enum { CLIENT_ADDRESS_SIZE = 64 };
+/* The client's address: the peer's, or behind trusted proxies the nearest one in X-Forwarded-For that is no proxy's. */
+void request_client_address(const struct api *a, struct http_exchange *x, char ret_address[CLIENT_ADDRESS_SIZE]);
 /* True if the client used https: the X-Forwarded-Proto of the outermost trusted proxy says so. */
 bool request_is_https(const struct api_request *req);
 /* True if the body has a content coding; an empty Content-Encoding and "identity" are none. */

@@ -9,6 +9,7 @@
 #include "base/lock.h"
 #include "cmd/app.h"
 #include "domain/access.h"
+#include "domain/audit_queue.h"
 #include "domain/events.h"
 #include "domain/tape_follow.h"
 #include "domain/volume.h"
@@ -60,6 +61,7 @@ struct serve {
   struct volume *volume;
   struct changes *changes;
   struct db_writer *writer;
+  struct audit_queue *audit;
   struct db_readers *readers;
   struct events *events;
   struct tapes *tapes;
@@ -82,9 +84,14 @@ struct serve {
   bool more_sessions_to_trim; /* these two belong to the writer's thread */
   bool more_urls_to_trim;
   struct {
-    int64_t after, count;
-    bool more;
-  } reseal;                      /* the writer's thread's */
+    int64_t after, count, audit_after;
+    bool more, audit_is_signed;
+  } reseal; /* the writer's thread's */
+  struct {
+    atomic_bool is_cutting;
+    bool more; /* these two belong to the writer's thread */
+    int64_t cut;
+  } audit_upkeep;
   atomic_bool is_indexing_calls; /* calls_upkeep runs; the three members below belong to the writer's thread */
   struct calls_upkeep calls_upkeep;
   bool more_of_calls;
@@ -135,6 +142,8 @@ CHECKED int serve_build_admin(struct serve *s);
 
 /* serve_changes.c: passes changes on, on the changes thread */
 CHECKED enum err serve_follow_changes(struct serve *s);
+/* serve_audit.c: writes what waits for the audit, cuts its old end, logs its digests; on the main thread */
+void serve_audit_upkeep(struct serve *s, bool can_write);
 /* serve_reseal.c: seals secrets anew during a rotation of SECRETS_KEY */
 void serve_reseal(struct serve *s);
 /* serve_business.c: adds or updates the business of TWILIO_ACCOUNT_SID. Returns an exit code. */

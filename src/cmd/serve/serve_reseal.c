@@ -2,12 +2,20 @@
  * the start. When "Secrets re-encrypted" is logged, the older key is needed no more. */
 #include "base/log.h"
 #include "cmd/serve/serve_parts.h"
+#include "ledger/audit_cut.h"
 #include "ledger/businesses.h"
 #include "ledger/settings.h"
 
 static enum err reseal_run(struct db *db, void *arg) {
   struct serve *s = arg;
   if (!s->reseal.after) TRY(settings_reseal(db, s->app.secrets_key, "url_signing_key"));
+  if (!s->reseal.audit_is_signed) {
+    bool more;
+    TRY(audit_resign(db, s->app.secrets_key, &s->reseal.audit_after, &more));
+    s->reseal.audit_is_signed = !more;
+    s->reseal.more = true;
+    return OK;
+  }
   return businesses_reseal(db, s->app.secrets_key, &s->reseal.after, &s->reseal.count, &s->reseal.more);
 }
 
@@ -27,6 +35,7 @@ void serve_reseal(struct serve *s) {
                              .arg = s,
                              .more = &s->reseal.more};
   if (!secret_has_older_key()) return;
+  s->reseal.audit_after = -1;
   enum err e = db_writer_submit(s->writer, job);
   if (e != OK) reseal_done(s, e);
 }

@@ -330,6 +330,7 @@ void serve_upkeep(struct serve *s) {
   if (can_write) changes_trimmer_tick(&s->changes_trimmer, changes_seq(s->changes), is_trim_due);
   if (is_trim_due) IGNORE(db_writer_submit(s->writer, trim_sessions)); /* the next trim follows in a minute */
   if (is_trim_due) IGNORE(db_writer_submit(s->writer, trim_urls));
+  serve_audit_upkeep(s, can_write);
   if (can_write) calls_submit_upkeep(s);
   if (upkeep_is_due(&next_read, now, READ_MS)) upkeep_read(s);
   tape_follows_tick(s->follows);

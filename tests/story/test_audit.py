@@ -1,0 +1,137 @@
+"""The audit: who did what to what, when, and that it can't be changed quietly."""
+import json
+import re
+import sqlite3
+
+import pytest
+
+from callreel import eventually
+from who import SECRET, bearer, claims, token
+
+pytestmark = pytest.mark.sanitized
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def stage(world, provider):
+    return Stage(world, provider)
+
+
+class Stage:
+    def __init__(self, world, provider):
+        self.world = world
+        self.server, self.business = world.server(JWT_SECRET=SECRET, TRUSTED_PROXIES="127.0.0.1"), world.business(provider)
+        self.tape = provider.tape()
+        self.business.tell(self.server, self.tape)
+        world.wait_state(self.tape.sid, business_id=self.business.id)
+        self.path = f"/api/recordings/{self.tape.sid}"
+        self.admin = bearer(self.business.key("admin"))
+        self.dana = bearer(token(claims(self.business.id, "agent", sub="dana")))
+
+    def call(self, method, path, who=None, value=None, status=None, **headers):
+        body = None if value is None else json.dumps(value).encode()
+        answer = self.server.call(method, path, {**(JSON if value is not None else {}), **(who or self.dana), **headers}, body)
+        assert status is None or answer.status == status, answer
+        return answer
+
+    def rows(self):
+        rows = self.world.sql("select actor, role, action, object, ip, details from audit where business_id = ? order by number",
+                              self.business.id)
+        return [tuple(row.values()) for row in rows]
+
+    def actions(self):
+        return [row[2] for row in self.rows()]
+
+    def fill(self, count):
+        """count entries of edits."""
+        for n in range(count):
+            self.call("PATCH", f"/api/calls/{self.tape.call_sid}", value={"ref": str(n)}, status=200)
+
+    def tamper(self, script):
+        with sqlite3.connect(self.world.database) as db:
+            db.executescript(script)
+
+    def verify(self, *words):
+        return self.world.run("audit", "verify", "--business", str(self.business.id), *words)
+
+
+def test_what_people_do_is_audited_with_who_and_where(stage):
+    before = len(stage.rows())
+    address = {"X-Forwarded-For": "198.51.100.7"}
+    call = f"/api/calls/{stage.tape.call_sid}"
+    stage.call("PATCH", call, value={"ref": "A7", "tags": ["x"]}, status=200, **address)
+    note = stage.call("POST", f"{stage.path}/notes", value={"text": "very secret"}, status=201, **address).json()["id"]
+    stage.call("DELETE", f"{stage.path}/notes/{note}", status=204, **address)
+    url = stage.call("POST", f"{stage.path}/url", status=200, **address).json()["url"]
+    key = stage.call("POST", "/api/keys", stage.admin, {"name": "secret name"}, 201).json()
+    stage.call("DELETE", f"/api/keys/{key['key_id']}", stage.admin, status=204)
+    stage.call("PATCH", "/api/business", stage.admin, {"name": "New name"}, 200)
+    stage.call("DELETE", "/api/urls", stage.admin, status=204)
+    rows = stage.rows()[before:]
+    assert [r[2] for r in rows] == ["edit", "note_add", "note_delete", "share", "key_created", "key_revoked",
+                                    "settings_changed", "url_revoked"]
+    assert rows[0] == ("user:dana", "agent", "edit", stage.tape.call_sid, "198.51.100.7", '{"fields":["ref","tags"]}')
+    assert rows[1][3] == stage.tape.sid and json.loads(rows[1][5]) == {"note_id": note}
+    assert rows[4][0].startswith("key:") and rows[4][1] == "admin" and rows[4][3] == f"key:{key['key_id']}"
+    assert rows[4][4] == "127.0.0.1" and rows[6][3] == f"business:{stage.business.id}"
+    told = json.dumps(rows)
+    assert "secret" not in told and "New name" not in told and "sig" not in told and url not in told
+    assert stage.verify().returncode == 0
+
+
+def test_a_play_is_audited_once_a_playback_and_a_download_besides(stage):
+    before = len(stage.rows())
+    for n in range(5):
+        stage.call("GET", f"{stage.path}/stream", status=206, Range=f"bytes={n}-{n}")
+    stage.call("HEAD", f"{stage.path}/download", status=200)
+    stage.call("GET", f"{stage.path}/download", status=200)
+    stage.call("GET", f"{stage.path}/stream", stage.admin, status=200)
+    eventually(lambda: len(stage.rows()) == before + 3, what="three entries")
+    rows = stage.rows()[before:]
+    assert [(r[0].split(":")[0], r[2], r[3]) for r in rows] == [
+        ("user", "play", stage.tape.sid), ("user", "download", stage.tape.sid), ("key", "play", stage.tape.sid)]
+    assert stage.verify().returncode == 0
+
+
+def test_plays_before_the_end_of_the_process_are_written(stage):
+    before = len(stage.rows())
+    stage.call("GET", f"{stage.path}/stream", status=200)
+    stage.server.stop()
+    assert stage.actions()[before:] == ["play"]
+    assert "Audit entries lost" not in stage.server.log()
+
+
+@pytest.mark.parametrize("script, words", [
+    ("update audit set actor = 'user:noa' where number = {5}", "entry {5} does not fit"),
+    ("delete from audit where number = {5}", "entry {5} is missing"),
+    ("update audit set number = -1 where number = {5}; update audit set number = {5} where number = {6};"
+     " update audit set number = {6} where number = -1", "entry {5} does not fit"),
+    ("insert into audit select business_id, {9} + 1, at, actor, role, action, object, ip, details, digest from audit"
+     " where number = {9}", "entry {10} stands behind the end"),
+    ("delete from audit where number = {9}", "entry {9} is missing"),
+])
+def test_a_file_edited_by_hand_is_found_with_its_place(stage, script, words):
+    first = len(stage.rows())
+    stage.fill(9)
+    numbers = [first + n for n in range(12)]
+    assert "0 faults" in stage.verify().stdout
+    stage.tamper(script.format(*numbers))
+    found = stage.verify()
+    assert found.returncode == 1 and words.format(*numbers) in found.stdout, found
+    as_json = json.loads(stage.verify("--json").stdout)
+    assert as_json["faults"] and as_json["faults"][0]["business_id"] == stage.business.id
+
+
+def test_the_logged_digest_shows_a_chain_that_was_made_anew(stage):
+    stage.fill(3)
+    stage.server.stop()
+    server = stage.world.again(stage.server, JWT_SECRET=SECRET)
+    line = next(line for line in server.wait_lines("Audit digest") if f"business={stage.business.id} " in line)
+    number, digest = re.search(r"entry=(\d+) .*digest=([0-9a-f]{64})", line).groups()
+    assert stage.verify("--expect", f"{number}:{digest}").returncode == 0
+    server.stop()
+    stage.tamper("delete from audit; delete from audit_heads")
+    stage.server = stage.world.again(server, JWT_SECRET=SECRET)
+    stage.fill(int(number) + 1)
+    assert stage.verify().returncode == 0
+    assert "has another digest than --expect" in stage.verify("--expect", f"{number}:{digest}").stdout
