@@ -66,6 +66,38 @@ test('signing out ends it in all tabs', async () => {
   await context.close()
 })
 
+test('signed out is said only when it is so: offline, and when the service fails', async () => {
+  const context = await w.person()
+  const page = await context.newPage()
+  await page.goto('/')
+  await rowOf(page, made).waitFor()
+  const open = () => page.getByRole('button', { name: 'Settings and account' }).click()
+  const press = () => page.getByRole('menuitem', { name: 'Sign out' }).click()
+  const still = page.getByText('You are still signed in: the service did not answer. Try again.')
+  await open()
+  await page.getByRole('menuitem', { name: 'Sign out' }).waitFor()
+  await context.setOffline(true)
+  await press()
+  await still.waitFor()
+  await context.setOffline(false)
+  const failing = (route) =>
+    route.request().method() === 'DELETE'
+      ? route.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"code":"unavailable"}' })
+      : route.fallback()
+  await page.route('**/api/session', failing)
+  await open()
+  await press()
+  await still.waitFor()
+  assert.equal(new URL(page.url()).pathname, '/')
+  assert.equal((await context.request.get('/api/session')).status(), 200)
+  await page.unroute('**/api/session', failing)
+  await open()
+  await press()
+  await page.getByText('You are signed out.').waitFor()
+  assert.equal((await context.request.get('/api/session')).status(), 401)
+  await context.close()
+})
+
 test('a session that ends asks for a key on the spot, and all is where it was', async () => {
   const { key } = JSON.parse(w.run('key', 'create', '--json', '--business', '1', '--role', 'agent', '--name', 'passing'))
   const page = await (await w.person({ key })).newPage()

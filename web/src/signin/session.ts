@@ -1,8 +1,11 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { createContext, useContext, useEffect } from 'react'
+import { useTranslation } from 'react-i18next'
 import { useNavigate } from 'react-router'
 import { getSession, signIn, signOut } from '../api/api'
+import { Problem } from '../api/http'
 import type { Session } from '../api/types'
+import { announce } from '../ui/Announcer'
 
 export const SessionContext = createContext<Session | null>(null)
 
@@ -46,16 +49,24 @@ export function useSignIn() {
   })
 }
 
+/** Signed out is said only when it is so: else the cookie is still valid. */
 export function useSignOut() {
   const client = useQueryClient()
   const navigate = useNavigate()
+  const { t } = useTranslation()
+  const leave = () => {
+    client.setQueryData(['session'], null)
+    client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'session' })
+    doors.postMessage('out')
+    void navigate('/signed-out')
+  }
   return useMutation({
     mutationFn: signOut,
-    onSettled: () => {
-      client.setQueryData(['session'], null)
-      client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'session' })
-      doors.postMessage('out')
-      void navigate('/signed-out')
+    networkMode: 'always', // else it would wait for the network and sign out later, unseen
+    onSuccess: leave,
+    onError: (why) => {
+      if (why instanceof Problem && why.status === 401) leave()
+      else announce(t('signin.signOutFailed'), { shown: true })
     },
   })
 }
