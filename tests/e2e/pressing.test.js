@@ -469,12 +469,19 @@ test('the element builds nothing from what is not http or https', async () => {
   const context = await w.person()
   const page = await context.newPage()
   await page.goto(`/embed/${long.recording_sid}`)
-  const built = await page.evaluate(() => ['javascript:alert(1)', 'data:audio/wav,x', 'http://'].map((src) => {
+  const built = await page.evaluate(() => {
+    const good = '/api/recordings/RE0/stream?sig=x'
+    const bad = ['javascript:alert(1)', ' JavaScript:alert(1)', 'java\nscript:alert(1)', 'data:audio/wav,x', 'blob:https://a.example/1',
+      'file:///etc/passwd', 'http://', 'https://user:pass@a.example/x', '//user@a.example/x']
+    const countOf = (it) => it.shadowRoot.childElementCount
     const it = document.createElement('callreel-player')
-    it.setAttribute('src', src)
     document.body.append(it)
-    return it.shadowRoot.childElementCount
-  }))
-  assert.deepEqual(built, [0, 0, 0])
+    const set = (src) => {
+      it.setAttribute('src', src)
+      return [countOf(it), it.shadowRoot.querySelector('a')?.protocol ?? null]
+    }
+    return bad.map((src) => [set(src), set(good)[0] > 0])
+  })
+  for (const [left, again] of built) assert.deepEqual([left, again], [[0, null], true])
   await context.close()
 })

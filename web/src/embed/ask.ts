@@ -3,12 +3,13 @@ import type { Recording, Waveform } from '../api/types'
 import { answerOf } from '../player/answer'
 import type { Answer } from '../player/types'
 
-/** Of http and https alone: any other scheme, javascript: for one, is no recording. */
+/** Of http and https alone, and without a user: any other scheme, javascript: for one, is no recording. */
 export function urlOf(src: string | null): URL | null {
   if (!src) return null
   try {
     const url = new URL(src, document.baseURI)
-    return url.protocol === 'https:' || url.protocol === 'http:' ? url : null
+    const good = (url.protocol === 'https:' || url.protocol === 'http:') && !url.username && !url.password
+    return good ? url : null
   } catch {
     return null
   }

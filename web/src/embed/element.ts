@@ -36,7 +36,7 @@ export class CallreelPlayer extends HTMLElement {
     this.#takeDown()
   }
   attributeChangedCallback() {
-    if (!this.isConnected || !this.#engine) return
+    if (!this.shadowRoot || !this.isConnected) return
     this.#takeDown()
     this.#build()
   }
