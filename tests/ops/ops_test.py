@@ -126,7 +126,8 @@ def fish(*words):
 
 
 SHELLS = {"bash": bash, "zsh": zsh, "fish": fish}
-VERBS = {"business": ["add", "list", "set", "remove"], "key": ["create", "list", "revoke"]}
+VERBS = {"business": ["add", "list", "set", "remove"], "key": ["create", "list", "revoke"], "session": ["list", "revoke"],
+         "url": ["list", "revoke"]}
 
 
 def in_each_shell(check):
@@ -185,6 +186,20 @@ def the_unit_waits_longer_for_the_end_than_the_program_takes():
     conf = read("src/base/conf.def")
     takes = sum(int(re.search(rf"CONF_INT\({name}, \w+, (\d+),", conf)[1]) for name in ("DRAIN_DELAY", "DRAIN_TIMEOUT"))
     assert waits > takes
+
+
+@test
+def the_table_of_requirements_names_tests_that_exist():
+    table = read("docs/ops/asvs.md")
+    stories = re.findall(r"`(test_\w+)::(test_\w+)`", table)
+    assert len(stories) > 30
+    missing([name for _, name in stories],
+            [name for file, name in stories if f"def {name}(" in read(f"tests/story/{file}.py")])
+    files = re.findall(r"`((?:tests|src|script|docs)/[\w/.-]+)`", table)
+    missing(files, [file for file in files if (ROOT / file).exists()])
+    for row in re.findall(r"^\| [\d].*", table, re.M):
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert len(cells) == 4 and (cells[3] or cells[1] in ("n/a", "no", "in part")), row
 
 
 @test
