@@ -11,7 +11,7 @@ enum {
   URL_ID_SIZE = 16 + 1,
   URL_MADE_BY_SIZE = 256,
   URLS_PER_BUSINESS_MAX = 100000,
-  URLS_TRIM_MAX = 500,
+  URLS_TRIM_MAX = 200, /* a trigger counts each: two rows of DB_JOB_ROWS */
   URL_LIVES_MAX_MS = 86400 * 1000,
 };
 
