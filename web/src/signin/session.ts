@@ -1,10 +1,10 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { createContext, useContext, useEffect } from 'react'
-import { useTranslation } from 'react-i18next'
 import { useNavigate } from 'react-router'
 import { getSession, signIn, signOut } from '../api/api'
 import { Problem } from '../api/http'
 import type { Session } from '../api/types'
+import { useTranslation } from '../i18n'
 import { announce } from '../ui/Announcer'
 
 export const SessionContext = createContext<Session | null>(null)
