@@ -41,6 +41,8 @@ const struct http_route api_routes[] = {
     {HTTP_GET, "/api/urls", BODY_MAX, ROUTE_ADMIN, api_list_urls},
     {HTTP_DELETE, "/api/urls", BODY_MAX, ROUTE_ADMIN, api_end_urls},
     {HTTP_DELETE, "/api/urls/{url_id}", BODY_MAX, ROUTE_ADMIN, api_end_url},
+    {HTTP_GET, "/api/audit", BODY_MAX, ROUTE_ADMIN, api_list_audit},
+    {HTTP_GET, "/api/audit.csv", BODY_MAX, ROUTE_ADMIN, api_export_audit},
     {HTTP_GET, "/api/events", BODY_MAX, ROUTE_VIEWER, api_events},
     {HTTP_GET, "/api/stats", BODY_MAX, ROUTE_ADMIN, api_stats},
     {HTTP_POST, "/api/session", BODY_MAX, ROUTE_VIEWER | ROUTE_NO_PLATFORM, api_make_session},

@@ -1,4 +1,6 @@
 """The audit: who did what to what, when, and that it can't be changed quietly."""
+import csv
+import io
 import json
 import re
 import sqlite3
@@ -135,3 +137,59 @@ def test_the_logged_digest_shows_a_chain_that_was_made_anew(stage):
     stage.fill(int(number) + 1)
     assert stage.verify().returncode == 0
     assert "has another digest than --expect" in stage.verify("--expect", f"{number}:{digest}").stdout
+
+
+def listed(stage, query="", who=None, status=200, path="/api/audit", **headers):
+    answer = stage.call("GET", f"{path}?{query}", who or stage.admin, status=status, **headers)
+    return answer.json() if path == "/api/audit" and "Accept" not in headers else answer
+
+
+def test_an_admin_lists_entries_by_each_filter_page_by_page(stage):
+    stage.fill(7)
+    stage.call("POST", f"{stage.path}/url", status=200)
+    page, seen = listed(stage, "limit=3"), []
+    while True:
+        seen += page["entries"]
+        if not page["next"]:
+            break
+        page = listed(stage, f"limit=3&cursor={page['next']}")
+    assert [e["id"] for e in seen] == list(range(len(stage.rows()), 0, -1))
+    assert set(seen[0]) == {"id", "at", "actor", "role", "action", "object", "ip", "details", "digest"}
+    share = seen[0]
+    assert (share["actor"], share["role"], share["action"], share["object"]) == ("user:dana", "agent", "share", stage.tape.sid)
+    assert set(share["details"]) == {"url_id"} and len(share["digest"]) == 64
+    for query, wanted in (("actor=user:dana", lambda e: e["actor"] == "user:dana"), ("action=edit", lambda e: e["action"] == "edit"),
+                          (f"object={stage.tape.call_sid}", lambda e: e["object"] == stage.tape.call_sid),
+                          (f"action=share&actor=user:dana&object={stage.tape.sid}", lambda e: e == share),
+                          (f"since={share['at']}", lambda e: e["at"] >= share["at"]),
+                          (f"until={share['at']}", lambda e: e["at"] < share["at"]), ("actor=user:nobody", lambda e: False)):
+        assert listed(stage, "limit=500&" + query)["entries"] == [e for e in seen if wanted(e)], query
+    for query in ("action=plays", "limit=0", "limit=501", "cursor=x", "since=yesterday", "cursor=1.0"):
+        assert listed(stage, query, status=400)["code"] == "bad_request", query
+    listed(stage, who=stage.dana, status=403)
+
+
+def test_the_audit_of_another_business_is_not_seen(stage, provider):
+    other = stage.world.business(provider, "Other")
+    entries = listed(stage, "limit=500", who=bearer(other.key("admin")))["entries"]
+    assert {e["object"] for e in entries} <= {f"business:{other.id}"} | {e["object"] for e in entries if e["object"].startswith("key:")}
+    assert stage.tape.sid not in json.dumps(entries)
+
+
+def test_the_audit_is_read_as_csv_and_that_is_audited(stage):
+    stage.fill(3)
+    for path, headers in (("/api/audit.csv", {}), ("/api/audit", {"Accept": "text/csv"})):
+        before = len(stage.rows())
+        answer = listed(stage, "action=edit", path=path, **headers)
+        assert answer.header("content-type").startswith("text/csv") and "audit_" in answer.header("content-disposition")
+        rows = list(csv.DictReader(io.StringIO(answer.body.decode("utf-8-sig"))))
+        assert [r["action"] for r in rows] == ["edit"] * 3 and rows[0]["object"] == stage.tape.call_sid
+        assert json.loads(rows[0]["details"]) == {"fields": ["ref"]}
+        eventually(lambda: len(stage.rows()) == before + 1, what="the export's entry")
+        assert stage.rows()[-1][2:4] == ("list_export", "audit")
+
+
+def test_a_row_that_was_edited_by_hand_is_still_json(stage):
+    stage.fill(1)
+    stage.tamper("""update audit set details = '{"a":', actor = 'x"y'""")
+    assert listed(stage)["entries"][0]["details"] == '{"a":'

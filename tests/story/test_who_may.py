@@ -120,6 +120,8 @@ ENDPOINTS = [
     Endpoint("GET", "/api/sessions", "admin", about="list"),
     Endpoint("DELETE", "/api/sessions/0123456789abcdef", "admin", 404, about="list"),
     Endpoint("GET", "/api/urls", "admin", about="list"),
+    Endpoint("GET", "/api/audit", "admin", about="list"),
+    Endpoint("GET", "/api/audit.csv", "admin", about="list"),
     Endpoint("DELETE", "/api/urls/0123456789abcdef", "admin", 404, about="list"),
     Endpoint("POST", "/api/calls", "no-method", 405),
     Endpoint("DELETE", "/api/sessions", "admin", 204, about="list"),  # each request of a cookie has a new session

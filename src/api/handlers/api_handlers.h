@@ -8,6 +8,7 @@
 
 api_handler api_call_webhook, api_recording_webhook;                 /* api_webhooks.c */
 api_handler api_list_calls, api_get_call;                            /* api_calls.c */
+api_handler api_list_audit, api_export_audit;                        /* api_audit_list.c */
 api_handler api_export_calls;                                        /* api_calls_csv.c */
 api_handler api_patch_call;                                          /* api_calls_patch.c */
 api_handler api_recording_status;                                    /* api_status.c */

@@ -8,6 +8,7 @@
 #include "api/auth/api_session_cache.h"
 #include "api/handlers/api_handlers.h"
 #include "api/request/api_answer.h"
+#include "api/request/api_audit.h"
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_security.h"
@@ -131,7 +132,12 @@ void api_list_sessions(void *arg, struct http_exchange *x) {
 static enum err sessions_delete(struct db *db, struct db_call *c) {
   struct sessions_request *s = sessions_request_of(c);
   int64_t business_id = c->subject.business_id;
-  return s->id[0] ? sessions_end_id(db, business_id, str_from(s->id), &s->ended) : sessions_end_all(db, business_id);
+  if (!s->id[0]) {
+    TRY(sessions_end_all(db, business_id));
+    return db_call_audit_number(db, c, AUDIT_SESSION_REVOKED, "business", business_id);
+  }
+  TRY(sessions_end_id(db, business_id, str_from(s->id), &s->ended));
+  return db_call_audit_id(db, c, AUDIT_SESSION_REVOKED, s->ended.is_link ? "link" : "session", s->id);
 }
 
 static void sessions_log(const struct sessions_request *s) {
