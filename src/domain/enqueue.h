@@ -23,8 +23,8 @@ CHECKED enum err enqueue_run(struct db *db, int64_t business_id, struct str reco
  * enqueue_run. */
 CHECKED enum err enqueue_file_gone(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind,
                                    int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);
-/* For a failed recording, or a queued one that is asked for later, under whose name a file was seen: a fill checks the file now,
- * also during a back-off and after a permanent failure. Then does as enqueue_run. */
+/* For a failed recording, or a queued one without a fill, under whose name a file was seen: a worker checks the file now, also
+ * during a back-off, after a permanent failure, and while no download may begin. Then does as enqueue_run. */
 CHECKED enum err enqueue_file_seen(struct db *db, int64_t business_id, struct str recording_sid, enum enqueue_kind kind,
                                    int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);
 /* After the commit of one of these: logs that a file is gone or was seen; "Priority download job enqueued" for a play or a

@@ -197,17 +197,30 @@ static int64_t next_trial_at(const struct account *account, int64_t now) {
   return now + (pause_ms < QUEUE_TRIAL_EVERY_MS ? pause_ms : QUEUE_TRIAL_EVERY_MS);
 }
 
+static enum err lease_row(struct db *db, const struct recording *row, struct str owner, bool is_check, int64_t now,
+                          struct recording *ret_row) {
+  char stem[RECORDING_NAME_SIZE];
+  TRY(queue_stem(db, row, stem));
+  struct recording_event event = {
+      .kind = RECORDING_CLAIM, .owner = owner, .is_check = is_check, .stem = str_from(stem)};
+  struct recording_outcome outcome;
+  TRY(apply_to_row(db, row, &event, now, ret_row, &outcome));
+  return outcome.moved ? OK : ERR_NOT_FOUND;
+}
+
+enum err queue_claim_check(struct db *db, int64_t after_business, struct str owner, int64_t now,
+                           struct recording *ret_row) {
+  struct recording row;
+  TRY(recordings_next_file_seen(db, after_business, &row));
+  return lease_row(db, &row, owner, true, now, ret_row);
+}
+
 enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,
                      struct recording *ret_row) {
   struct recordings_limits l = {limits->per_business, limits->total};
   struct recording row, next;
   TRY(recordings_next(db, &l, now, &row));
-  char stem[RECORDING_NAME_SIZE];
-  TRY(queue_stem(db, &row, stem));
-  struct recording_event event = {.kind = RECORDING_CLAIM, .owner = owner, .stem = str_from(stem)};
-  struct recording_outcome outcome;
-  TRY(apply_to_row(db, &row, &event, now, &next, &outcome));
-  if (!outcome.moved) return ERR_NOT_FOUND;
+  TRY(lease_row(db, &row, owner, false, now, &next));
   struct account account;
   TRY(accounts_get(db, row.business_id, &account));
   if (account.auth_failed_at) TRY(accounts_set_trial(db, row.business_id, next_trial_at(&account, now)));

@@ -55,6 +55,10 @@ void queue_log_maintained(const struct queue_maintained *maintained);
  * ERR_CONFLICT: another writer changed the row. */
 CHECKED enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,
                              struct recording *ret_row);
+/* Leases the next recording under whose name a file was seen, to check that file alone. It needs no download's place. The next
+ * business after the id after_business has its turn. Else as queue_claim. */
+CHECKED enum err queue_claim_check(struct db *db, int64_t after_business, struct str owner, int64_t now,
+                                   struct recording *ret_row);
 /* The path of the recording's file, without extension: the one that its first claim fixed, else the one that it would fix. Only
  * reads. */
 CHECKED enum err queue_stem(struct db *db, const struct recording *row, char ret_stem[RECORDING_NAME_SIZE]);

@@ -16,7 +16,8 @@
  *  (4) name is set in READY only.
  *  (5) An error `absent_…` is replaced by a report of the provider or by a file, never by the failure of a forced retry.
  *  (6) A stored time that is further ahead than its own maximum counts as past. So a clock that jumped leaves no
- *      recording waiting for years. */
+ *      recording waiting for years.
+ *  (7) file_seen_at stays as it is while the recording is leased: the ledger counts leases by it. */
 #include "domain/recording.h"
 
 #include <assert.h>
@@ -55,9 +56,8 @@ bool recording_holds_lease(const struct recording *row, struct str owner, int64_
   return row->lease_token == token && str_eq(str_from(row->lease_owner), owner) && recording_is_leased(row, now);
 }
 
-bool recording_asked_later(const struct recording *row, int64_t now) {
-  return row->status == RECORDING_QUEUED && !recording_is_leased(row, now) &&
-         is_ahead(row->next_ask_at, now, RECORDING_BACKOFF_CAP_MS);
+bool recording_may_be_checked(const struct recording *row) {
+  return row->status == RECORDING_QUEUED && row->lease_until == 0 && row->file_seen_at == 0;
 }
 
 bool recording_still_being_made(const struct recording *row) {
@@ -128,10 +128,11 @@ static bool when_in_cooldown(const struct rule_input *a) {
   return is_ahead(a->row->last_enqueue_at + RECORDING_COOLDOWN_MS, a->now, RECORDING_COOLDOWN_MS);
 }
 static bool when_claimable(const struct rule_input *a) {
-  return !recording_is_leased(a->row, a->now) && !is_ahead(a->row->next_ask_at, a->now, RECORDING_BACKOFF_CAP_MS);
+  bool is_due = a->event->is_check || !is_ahead(a->row->next_ask_at, a->now, RECORDING_BACKOFF_CAP_MS);
+  return !recording_is_leased(a->row, a->now) && is_due;
 }
-static bool when_asked_later(const struct rule_input *a) {
-  return recording_asked_later(a->row, a->now);
+static bool when_may_be_checked(const struct rule_input *a) {
+  return recording_may_be_checked(a->row);
 }
 static bool when_not_holder(const struct rule_input *a) {
   return !recording_holds_lease(a->row, a->event->owner, a->event->token, a->now);
@@ -212,6 +213,7 @@ static void set_enqueued(struct recording *next, int64_t now) {
   next->last_enqueue_at = now;
   next->next_ask_at = now;
   next->next_retry_at = 0;
+  next->file_seen_at = 0;
   next->permanent = false;
   clear_received(next);
   note_error(next, RECORDING_NONE);
@@ -228,9 +230,6 @@ static void does_raise_to_new(const struct rule_input *a, struct recording *next
   (void)a;
   next->rank = RECORDING_RANK_NEW;
 }
-static void does_ask_now(const struct rule_input *a, struct recording *next) {
-  next->next_ask_at = a->now;
-}
 static void does_enqueue_play(const struct rule_input *a, struct recording *next) {
   set_enqueued(next, a->now);
   does_raise_to_play(a, next);
@@ -238,6 +237,13 @@ static void does_enqueue_play(const struct rule_input *a, struct recording *next
 static void does_enqueue_new(const struct rule_input *a, struct recording *next) {
   set_enqueued(next, a->now);
   next->rank = RECORDING_RANK_NEW;
+}
+static void does_enqueue_to_check(const struct rule_input *a, struct recording *next) {
+  does_enqueue_new(a, next);
+  next->file_seen_at = a->now;
+}
+static void does_check_now(const struct rule_input *a, struct recording *next) {
+  next->next_ask_at = next->file_seen_at = a->now;
 }
 static void does_enqueue_and_reset(const struct rule_input *a, struct recording *next) {
   does_enqueue_new(a, next);
@@ -274,6 +280,13 @@ static void does_take_lease(const struct rule_input *a, struct recording *next) 
   copy_text(next->lease_owner, sizeof(next->lease_owner), a->event->owner);
   if (next->stem[0] == '\0') copy_text(next->stem, sizeof(next->stem), a->event->stem);
   next->received_bytes = 0;
+  if (!a->event->is_check) next->file_seen_at = 0; /* a fill checks it by itself */
+}
+static void does_wait_for_download(const struct rule_input *a, struct recording *next) {
+  (void)a;
+  clear_lease(next);
+  next->crashes = 0;
+  next->file_seen_at = 0;
 }
 static void does_renew(const struct rule_input *a, struct recording *next) {
   next->lease_until = a->now + RECORDING_LEASE_MS;
@@ -322,7 +335,7 @@ static void does_ask_later(const struct rule_input *a, struct recording *next) {
 
 static void fail_with(struct recording *next, enum recording_error e, const struct rule_input *a) {
   clear_lease(next);
-  next->crashes = 0;
+  next->crashes = next->file_seen_at = 0;
   next->fail_count++;
   next->failed_at = a->now;
   next->next_retry_at = 0;
@@ -359,7 +372,7 @@ static void does_fail_permanently(const struct rule_input *a, struct recording *
   clear_lease(next);
   next->crashes = 0;
   next->not_found_count = next->first_404_at = 0;
-  next->next_retry_at = next->next_ask_at = next->enqueued_at = 0;
+  next->next_retry_at = next->next_ask_at = next->enqueued_at = next->file_seen_at = 0;
   next->rank = RECORDING_RANK_REST;
   if (!next->permanent) next->fail_count++;
   next->permanent = true;
@@ -389,6 +402,7 @@ static void does_keep_file(const struct rule_input *a, struct recording *next) {
   next->channels = file->channels;
   next->ready_at = a->now;
   next->fail_count = next->crashes = next->not_found_count = next->first_404_at = next->next_retry_at = 0;
+  next->file_seen_at = 0;
   next->permanent = false;
   set_error(next, RECORDING_NONE);
 }

@@ -35,7 +35,7 @@ enum recording_event_kind {
   RECORDING_COMPLETED, /* the provider reported it as completed */
   RECORDING_REFUSED,   /* [error] the provider reported that it has no audio, or its URL may not be fetched */
   RECORDING_RETRY_DUE, /* its back-off is over */
-  RECORDING_CLAIM,     /* [owner, stem] a worker leases it */
+  RECORDING_CLAIM,     /* [owner, stem, is_check] a worker leases it */
   RECORDING_RENEW, /* [owner, token, received_bytes, announced_bytes, file] a fill renews its lease and reports progress */
   RECORDING_ANSWERED,  /* [as RENEW, and credentials_version] the provider answered the fill with audio */
   RECORDING_NEW_TOKEN, /* [owner, token] the fill discards what it received and continues under the next token */
@@ -45,7 +45,8 @@ enum recording_event_kind {
   RECORDING_RELEASED,        /* [owner, token] the fill gives its lease back */
   RECORDING_LEASE_EXPIRED,   /* [jitter] the lease ended without a report: its worker died or hangs */
   RECORDING_FOUND,           /* [owner and token, or 0; file] a whole, valid file stands in the store already */
-  RECORDING_FILE_SEEN,       /* a file has the name of a recording that is not asked for now; a fill must check it */
+  RECORDING_FILE_SEEN,       /* a file has the name of a recording that waits or failed; a worker must check it */
+  RECORDING_FILE_WRONG,      /* [owner, token] a check found no whole file of this recording */
   RECORDING_FILE_GONE,       /* the file of a ready recording is missing or has another length */
   RECORDING_PERSON_RETRY,    /* [forced] a person retries it */
   RECORDING_RETRY_ALL,       /* [forced] an operator retries all failed recordings */
@@ -72,6 +73,7 @@ struct recording_event {
   enum recording_event_kind kind;
   struct str owner; /* of a claim, or of the lease under which the fill reports; the caller owns it */
   int64_t token;    /* the fencing token of the reporting fill */
+  bool is_check;    /* of a claim: only the file that was seen is checked, and nothing is downloaded */
   struct str stem;  /* of a claim: file name without extension; used if the row has none */
   enum recording_error error;
   int64_t retry_after_ms;      /* the provider's Retry-After; 0 none */
@@ -113,8 +115,8 @@ struct recording_outcome recording_apply(const struct recording *row, const stru
 
 /* True if a 404 at `now` means that the provider does not have the recording yet. */
 bool recording_not_yet(const struct recording *row, int64_t now);
-/* True if it is queued, no fill runs, and its next attempt is not yet due. */
-bool recording_asked_later(const struct recording *row, int64_t now);
+/* True if it is queued, no fill runs, and no file of it waits to be checked: a file that is seen now is to be checked. */
+bool recording_may_be_checked(const struct recording *row);
 /* True if the provider's status is in-progress, paused, stopped or processing. */
 bool recording_still_being_made(const struct recording *row);
 /* When the recording ended (UNIX ms), or when it was first reported completed; 0 if neither is known. */

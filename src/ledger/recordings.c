@@ -95,6 +95,7 @@ static enum err read_bytes(struct db_rows *q, struct recording *ret_row) {
   r.channels = (int)db_int(q, RECORDING_COLUMN_channels);
   READ_TEXT(sha256, RECORDING_COLUMN_sha256);
   r.ready_at = db_int(q, RECORDING_COLUMN_ready_at);
+  r.file_seen_at = db_int(q, RECORDING_COLUMN_file_seen_at);
   r.version = db_int(q, RECORDING_COLUMN_version);
   *ret_row = r;
   return OK;
@@ -148,7 +149,8 @@ static struct db_value text_or_null(const char *s) {
       text_or_null((r)->stem), text_or_null((r)->name), time_or_null((r)->bytes),                           \
       DB_INT_OR_NULL((r)->announced_bytes), DB_INT((r)->received_bytes), text_or_null((r)->content_type),   \
       text_or_null((r)->etag), time_or_null((r)->modified_at), DB_INT_OR_NULL((r)->duration_ms),            \
-      time_or_null((r)->channels), text_or_null((r)->sha256), time_or_null((r)->ready_at)
+      time_or_null((r)->channels), text_or_null((r)->sha256), time_or_null((r)->ready_at),                  \
+      time_or_null((r)->file_seen_at)
 
 enum err recordings_get(struct db *db, int64_t business_id, struct str recording_sid, struct recording *ret_row) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
@@ -161,7 +163,7 @@ enum err recordings_insert(struct db *db, const struct recording *row, struct st
   TRY(db_run(db,
              "insert into recordings (business_id, recording_sid, " RECORDING_STORED_COLUMNS
              ", fields) values (?1, ?2, " RECORDING_STORED_PARAMETERS
-             ", ?45) on conflict (business_id, recording_sid) do nothing",
+             ", ?46) on conflict (business_id, recording_sid) do nothing",
              DB_INT(row->business_id), DB_TEXT(str_from(row->recording_sid)), ROW_VALUES(row), DB_TEXT(fields)));
   if (db_changed(db) == 0) return ERR_EXISTS;
   return changes_add(db, CHANGE_RECORDING, row->business_id, str_from(row->recording_sid));
@@ -176,7 +178,7 @@ static bool is_progress(const struct recording *old, const struct recording *nex
 enum err recordings_store(struct db *db, const struct recording *old, const struct recording *next) {
   TRY(db_run(db,
              "update recordings set (" RECORDING_STORED_COLUMNS ", version) = (" RECORDING_STORED_PARAMETERS
-             ", version + 1) where business_id = ?1 and recording_sid = ?2 and version = ?45",
+             ", version + 1) where business_id = ?1 and recording_sid = ?2 and version = ?46",
              DB_INT(old->business_id), DB_TEXT(str_from(old->recording_sid)), ROW_VALUES(next), DB_INT(old->version)));
   if (db_changed(db) == 0) return ERR_CONFLICT;
   return changes_add(db, is_progress(old, next) ? CHANGE_PROGRESS : CHANGE_RECORDING, old->business_id,

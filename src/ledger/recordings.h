@@ -58,6 +58,8 @@ struct recording {
   int64_t last_enqueue_at;
   int64_t wanted_at;
   int64_t next_ask_at;
+  int64_t
+      file_seen_at; /* a file under its name is to be checked; 0: none. While leased: this is the lease of a check */
   char lease_owner[40];
   int64_t lease_token;
   int64_t lease_until; /* 0: no lease */
@@ -125,6 +127,9 @@ struct recordings_limits {
  * for the longest time. ERR_NOT_FOUND: none may be claimed now. */
 CHECKED enum err recordings_next(struct db *db, const struct recordings_limits *limits, int64_t now,
                                  struct recording *ret_row);
+/* The next recording whose file is to be checked, of the first business after the id after_business, else of the first. Within a
+ * business by rank, then by age. ERR_NOT_FOUND: none. */
+CHECKED enum err recordings_next_file_seen(struct db *db, int64_t after_business, struct recording *ret_row);
 /* Records that the business was served at now. */
 CHECKED enum err recordings_turn(struct db *db, int64_t business_id, int64_t now);
 /* Calls fn with at most limit rows whose lease has expired. */

@@ -4,7 +4,7 @@
  *  (1) A claim reads the first row of one index for the business (turns.h), then the first rows of two indexes for its
  *      recording: those that may be claimed now, and those that may be claimed from next_ask_at on. The one that has waited
  *      longer goes first. So the cost grows neither with businesses nor with recordings.
- *  (2) Limits count the leases of all processes on the database.
+ *  (2) Limits count the leases of all processes on the database, but for those of checks (file_seen_at).
  *  (3) A time that is further ahead than its longest wait counts as past: the clock must have jumped. */
 #include "ledger/recordings_row.h"
 #include "ledger/turns.h"
@@ -64,6 +64,21 @@ enum err recordings_next(struct db *db, const struct recordings_limits *limits, 
     if (e != ERR_NOT_FOUND) return e;
   }
   return ERR_NOT_FOUND;
+}
+
+static enum err first_file_seen(struct db *db, int64_t after_business, struct recording *ret_row) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " RECORDING_COLUMNS
+               " from recordings r indexed by recordings_file_seen where status = 'queued' and lease_until is null"
+               " and file_seen_at is not null and business_id > ?1 order by business_id, rank, file_seen_at limit 1",
+               DB_INT(after_business)));
+  return recordings_read_one(&q, ret_row);
+}
+
+enum err recordings_next_file_seen(struct db *db, int64_t after_business, struct recording *ret_row) {
+  enum err e = first_file_seen(db, after_business, ret_row);
+  return e == ERR_NOT_FOUND && after_business > 0 ? first_file_seen(db, 0, ret_row) : e;
 }
 
 enum err recordings_turn(struct db *db, int64_t business_id, int64_t now) {

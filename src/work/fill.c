@@ -9,6 +9,7 @@
  *   -               the worker leased the recording               CHECKING_STORE  fill_start
  *   CHECKING_STORE  a finished file is there                      REPORTING       check_store_done (fill_disk.c)
  *   CHECKING_STORE  none is there, a part was begun               ASKING          check_store_done
+ *   CHECKING_STORE  none is there, and the lease is for a check   REPORTING       check_store_done
  *   any, to ASKING  newer credentials are still missing           PAUSED          fill_waits_for_credentials: asks later
  *   ASKING          200, or 206 that continues the part           STREAMING       fill_take_answer (fill_stream.c)
  *   ASKING          404, other format: next format                ASKING          fill_ask_next_format
@@ -128,6 +129,10 @@ void fill_release_if_idle(struct fill *f) {
   if (f->steps_pending || f->transfer || f->report_retry_at_ms) return; /* (4) */
   f->context->on_end(f->context->arg, f);
   fill_free(f);
+}
+
+bool fill_only_checks(const struct fill *f) {
+  return f->row.file_seen_at != 0;
 }
 
 void fill_lease_lost(struct fill *f) {

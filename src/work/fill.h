@@ -40,13 +40,15 @@ struct fill_context {
   void *arg;
 };
 
-/* Starts a fill of row as queue_claim returned it. mono_ms: this process's clock before the claim. The fill sends no
- * request with credentials older than credentials_version until FILL_CREDENTIALS_MS have passed. */
+/* Starts a fill of row as queue_claim or queue_claim_check returned it. mono_ms: this process's clock before the claim.
+ * The fill sends no request with credentials older than credentials_version until FILL_CREDENTIALS_MS have passed. */
 CHECKED enum err fill_start(const struct fill_context *context, const struct recording *row,
                             int64_t credentials_version, int64_t mono_ms, struct fill **ret_fill);
 /* Renews the lease, ends pauses, gives up a lease that ran out. Returns after how many ms the fill wants its next tick. May
  * free the fill. */
 int64_t fill_tick(struct fill *f, int64_t mono_ms);
+/* True: it only checks a file that was seen under the recording's name, and never asks the provider. */
+bool fill_only_checks(const struct fill *f);
 /* Stops the fill and gives its lease back, unless all bytes have arrived: then it completes. May free the fill. */
 void fill_return(struct fill *f);
 /* For the end of the process, if a disk step of the fill does not return: gives the lease back without the fill's help. */

@@ -9,8 +9,10 @@
  *  (2) All members of struct worker belong to the worker's thread (fetch's loop), except the two atomic ones and those
  *      under the lock.
  *  (3) The fetch loop runs until the last fill is freed: reports and disk steps can always post to it.
- *  (4) Nothing is claimed unless the volume has room and is the right one. The queue is maintained all the same, at least once
- *      a second. */
+ *  (4) Nothing is claimed for a download unless the volume has room and is the right one. The queue is maintained all the
+ *      same, at least once a second.
+ *  (5) A check of a file that was seen needs no room and no download's place. At most CHECKS_MAX run, and businesses take
+ *      turns by their id. */
 #include "work/worker.h"
 
 #include <stdatomic.h>
@@ -40,7 +42,8 @@ enum {
   SWEEP_EVERY_MS = 10 * 60 * 1000,
   OLD_PARTS_EVERY_MS = 1000,
   TICK_MS = 1000,
-  DISK_THREADS = 2,
+  CHECKS_MAX = 2,                /* of files that were seen under a recording's name, at the same time */
+  DISK_THREADS = CHECKS_MAX + 1, /* downloads go on while files are checked */
   FILLS_MAX = 10000,
   RETURN_MS = 6000, /* how long stopped fills get to end; the writer answers each report within 5 s */
 };
@@ -49,7 +52,9 @@ struct claim {
   struct fetch_task task; /* posts it to the worker's thread */
   struct worker *worker;
   struct queue_limits limits;
-  int most; /* 0: the queue is maintained and nothing is claimed */
+  int most;               /* 0: the queue is maintained and nothing is claimed for a download */
+  int checks;             /* how many files may be checked, besides those under way */
+  int64_t after_business; /* in and out: whose file was checked last */
   char owner[40];
   /* results */
   struct recording rows[QUEUE_CLAIM_MAX];
@@ -80,6 +85,8 @@ struct worker {
   bool started; /* worker_begin ran on the loop */
   struct fill **fills;
   size_t fill_count;
+  int checks;               /* how many of the fills are checks */
+  int64_t checked_business; /* whose file was checked last */
   bool claiming;
   bool retrying;           /* a part of a retry is under way */
   bool retry_continues;    /* the next part is due at retry_at_ms */
@@ -97,13 +104,24 @@ struct worker {
 
 /* ---- claims ---- */
 
+/* (5) */
+static enum err claim_checks(struct db *db, struct claim *c, int64_t now) {
+  while (c->n < c->checks) {
+    TRY(queue_claim_check(db, c->after_business, str_from(c->owner), now, &c->rows[c->n]));
+    c->after_business = c->rows[c->n++].business_id;
+  }
+  return OK;
+}
+
 static enum err claim_run(struct db *db, void *arg) {
   struct claim *c = arg;
   int64_t now = db_now_ms(db);
   uint32_t jitter;
   TRY(secret_random(&jitter, sizeof(jitter)));
   TRY(queue_maintain(db, now, jitter, &c->maintained));
-  enum err e = OK;
+  enum err e = claim_checks(db, c, now);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  e = OK;
   while (c->n < c->most && e == OK) {
     e = queue_claim(db, &c->limits, str_from(c->owner), now, &c->rows[c->n]);
     if (e != OK) break;
@@ -119,6 +137,7 @@ static void worker_fill_ended(void *arg, struct fill *f) {
   for (size_t i = 0; i < w->fill_count; i++) {
     if (w->fills[i] != f) continue;
     w->fills[i] = w->fills[--w->fill_count];
+    if (fill_only_checks(f)) w->checks--;
     break;
   }
   worker_wake(w); /* another recording may be claimed */
@@ -130,6 +149,7 @@ static void worker_start_fill(struct worker *w, const struct recording *row, int
                    ? fill_start(&w->context, row, credentials_version, mono_ms, &w->fills[w->fill_count])
                    : ERR_BUSY;
   if (e == OK) {
+    if (fill_only_checks(w->fills[w->fill_count])) w->checks++;
     w->fill_count++;
   } else {
     log_error("Could not start a fill", LOG_RECORDING(row), LOG_ERR(e)); /* its lease expires by itself */
@@ -210,6 +230,7 @@ static void claim_take_result(void *arg) {
       w->maintain_at_ms = c->maintained.next_at;
     if (c->more) atomic_store(&w->woken, true);
     if (c->maintained.retries && !w->retry_continues) retry_part_start(w);
+    w->checked_business = c->after_business;
     for (int i = 0; i < c->n; i++) worker_start_fill(w, &c->rows[i], c->credentials_versions[i], c->asked_mono_ms);
   }
   free(c);
@@ -226,6 +247,10 @@ static bool worker_may_claim(const struct worker *w) {
   return room_state(w->room) == ROOM_ENOUGH && !atomic_load(&w->held);
 }
 
+static bool worker_may_check(const struct worker *w) {
+  return room_state(w->room) != ROOM_UNKNOWN && !atomic_load(&w->held);
+}
+
 static void claim_start(struct worker *w) {
   struct claim *c = calloc(1, sizeof(*c));
   if (!c) return;
@@ -234,6 +259,8 @@ static void claim_start(struct worker *w) {
   c->task = (struct fetch_task){.fn = claim_take_result, .arg = c};
   c->limits = w->limits;
   c->most = worker_may_claim(w) ? QUEUE_CLAIM_MAX : 0; /* (4) */
+  c->checks = worker_may_check(w) ? CHECKS_MAX - w->checks : 0;
+  c->after_business = w->checked_business;
   c->asked_mono_ms = clock_mono_ms();
   memcpy(c->owner, w->owner, sizeof(c->owner));
   w->claiming = true;

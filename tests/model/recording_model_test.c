@@ -336,7 +336,7 @@ static void step_report(void) {
   static const enum recording_event_kind kinds[] = {RECORDING_RENEW,    RECORDING_RENEW,     RECORDING_ANSWERED,
                                                     RECORDING_ANSWERED, RECORDING_NOT_FOUND, RECORDING_FAILURE,
                                                     RECORDING_FAILURE,  RECORDING_COMPLETE,  RECORDING_RELEASED,
-                                                    RECORDING_FOUND,    RECORDING_NEW_TOKEN};
+                                                    RECORDING_FOUND,    RECORDING_NEW_TOKEN, RECORDING_FILE_WRONG};
   static const enum recording_error errors[] = {RECORDING_RATE_LIMITED,   RECORDING_PROVIDER_ERROR, RECORDING_TIMEOUT,
                                                 RECORDING_PROVIDER_ERROR, RECORDING_TRUNCATED,      RECORDING_NOT_AUDIO,
                                                 RECORDING_TOO_LARGE,      RECORDING_STORAGE_ERROR};

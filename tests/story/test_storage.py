@@ -403,3 +403,62 @@ def test_a_wrong_file_put_by_hand_is_set_aside_and_the_back_off_goes_on(world, p
     assert not path.exists() and list(path.parent.glob("*.bad"))
     assert server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, MEDIA).status == 503
     assert len(tape.asks) == 2
+
+
+def hang_all_places(provider, business, server):
+    """Downloads that hang take every place that this business may have, also that of a play."""
+    gate = threading.Event()
+    hung = [provider.tape(seconds=5) for _ in range(2)]
+    for tape in hung:
+        tape.default = p.hold(gate)
+        business.tell(server, tape)
+    play = {"Prefer": "respond-async"}
+    for tape in hung:
+        server.get(f"/api/recordings/{tape.sid}/stream", business.viewer, play)
+    eventually(lambda: all(tape.asks for tape in hung))
+    return gate
+
+
+@pytest.mark.sanitized
+def test_a_file_put_by_hand_counts_while_every_place_for_downloads_is_taken(world, provider):
+    server, business = begin(world, provider, DOWNLOADS_PER_BUSINESS=1, DOWNLOADS_TOTAL=2)
+    gate = hang_all_places(provider, business, server)
+    right, wrong, late = [provider.tape(seconds=5) for _ in range(3)]
+    for tape in (right, wrong, late):
+        business.tell(server, tape)
+    put_by_hand(world, right, right.mp3)
+    bad = put_by_hand(world, wrong, b"<html>" + b"no audio " * 500)
+    answer = server.get(f"/api/recordings/{right.sid}/stream", business.viewer, MEDIA)
+    assert (answer.status, answer.body, right.asks) == (206, right.mp3, [])
+    # A wrong one is set aside, and its recording waits for a download like any other.
+    url = f"/api/recordings/{wrong.sid}/stream"
+    answer = server.get(url, business.viewer, {"Range": "bytes=0-", "Prefer": "wait=1"})
+    assert (answer.status, answer.json()["status"]) == (202, "queued")
+    eventually(lambda: not bad.exists() and list(bad.parent.glob("*.bad")))
+    eventually(lambda: world.row(wrong.sid)["lease_until"] is None)
+    assert world.row(wrong.sid)["file_seen_at"] is None and wrong.asks == []
+    # A prepare counts as well; checks take no place from downloads.
+    put_by_hand(world, late, late.mp3)
+    assert server.post(f"/api/recordings/{late.sid}/prepare", business.viewer).status in (200, 202)
+    world.wait_state(late.sid)
+    assert late.asks == [] and world.sql("select fills from businesses")[0]["fills"] == 2
+    gate.set()
+    world.wait_state(wrong.sid)
+    assert server.get(url, business.viewer).body == wrong.mp3 and wrong.downloads == 1
+    eventually(lambda: world.sql("select fills from businesses")[0]["fills"] == 0)
+
+
+def test_many_files_put_by_hand_are_checked_while_no_download_may_begin(world, provider):
+    server, business = begin(world, provider, DOWNLOADS_PER_BUSINESS=1, DOWNLOADS_TOTAL=2)
+    gate = hang_all_places(provider, business, server)
+    world.server("another", role="worker", DOWNLOADS_PER_BUSINESS=1, DOWNLOADS_TOTAL=2)
+    tapes = [provider.tape(seconds=1 + n % 3) for n in range(60)]
+    for tape in tapes:
+        business.tell(server, tape)
+        put_by_hand(world, tape, tape.mp3)
+    assert {server.post(f"/api/recordings/{tape.sid}/prepare", business.viewer).status for tape in tapes} <= {200, 202}
+    for tape in tapes:
+        world.wait_state(tape.sid)
+        assert tape.asks == []
+    assert world.sql("select count(*) n from recordings where file_seen_at is not null")[0]["n"] == 0
+    gate.set()

@@ -37,12 +37,11 @@ static enum err read_tape(struct db *db, struct playback_request *p) {
   return read_download_name(db, p, p->tape ? tape_head(p->tape)->content_type : p->row.content_type);
 }
 
-/* A file that somebody put under a recording's name counts also while the recording is not asked for. A fill that begins now
- * looks for it by itself. */
+/* A file that somebody put under a recording's name counts also while the recording is not asked for. */
 static enum err prepare_to_look_for_file(struct db *db, struct playback_request *p) {
   int64_t now = p->db_call.now;
   bool stays_failed = p->row.status == RECORDING_FAILED && !enqueue_check(&p->row, enqueue_kind_of(p), now).moved;
-  if (p->looked_for_file || (!stays_failed && !recording_asked_later(&p->row, now))) return OK;
+  if (p->looked_for_file || (!stays_failed && !recording_may_be_checked(&p->row))) return OK;
   p->looked_for_file = p->must_open = true;
   return queue_stem(db, &p->row, p->row.stem);
 }

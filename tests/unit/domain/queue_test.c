@@ -63,6 +63,53 @@ static void businesses_take_turns_within_a_rank(void **state) {
   db_close(db);
 }
 
+/* A file was seen under the name of a recording that is queued already. */
+static void file_seen(struct db *db, int64_t business, const char *sid, int rank, int64_t after) {
+  queued(db, business, sid, rank, after);
+  struct recording_event event = {.kind = RECORDING_FILE_SEEN};
+  struct recording row;
+  struct recording_outcome outcome;
+  assert_int_equal(queue_apply(db, business, str_from(sid), &event, SCRATCH_NOW + after, &row, &outcome), OK);
+  assert_true(outcome.moved && row.file_seen_at == SCRATCH_NOW + after);
+}
+
+static void files_are_checked_by_turns_and_beside_the_limits(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t one = scratch_business(db, "one"), two = scratch_business(db, "two");
+  static const struct queue_limits limits = {.per_business = 1, .total = 2};
+  queued(db, one, "REhung1", RECORDING_RANK_NEW, -100);
+  queued(db, two, "REhung2", RECORDING_RANK_NEW, -99);
+  for (int i = 0; i < 2; i++) assert_string_not_equal(claim(db, &limits, SCRATCH_NOW), "nothing");
+  file_seen(db, one, "RE11", RECORDING_RANK_NEW, 1);
+  file_seen(db, one, "RE12", RECORDING_RANK_NEW, 2);
+  file_seen(db, one, "RE13", RECORDING_RANK_PLAY, 3);
+  file_seen(db, two, "RE21", RECORDING_RANK_NEW, 4);
+  assert_string_equal(claim(db, &limits, SCRATCH_NOW + 5), "nothing");
+  static const char *const order[] = {"RE13", "RE21", "RE11", "RE12"};
+  struct recording row = {.business_id = 0};
+  for (size_t i = 0; i < COUNT_OF(order); i++) {
+    assert_int_equal(queue_claim_check(db, row.business_id, STR("w"), SCRATCH_NOW + 5, &row), OK);
+    assert_string_equal(row.recording_sid, order[i]);
+    assert_true(row.file_seen_at != 0);
+  }
+  assert_int_equal(queue_claim_check(db, row.business_id, STR("w"), SCRATCH_NOW + 5, &row), ERR_NOT_FOUND);
+  assert_int_equal(scratch_int(db, "select sum(fills) from businesses"), 2);
+  assert_int_equal(scratch_int(db, "select sum(n) from fill_counts"), 2);
+  row = report(db, one, "RE11", RECORDING_FILE_WRONG, RECORDING_NONE, SCRATCH_NOW + 6);
+  assert_true(row.status == RECORDING_QUEUED && row.lease_until == 0 && row.file_seen_at == 0);
+  row = report(db, two, "RE21", RECORDING_COMPLETE, RECORDING_NONE, SCRATCH_NOW + 6);
+  assert_true(row.status == RECORDING_READY && row.file_seen_at == 0);
+  row = report(db, one, "RE12", RECORDING_RELEASED, RECORDING_NONE, SCRATCH_NOW + 6); /* its check is repeated */
+  assert_int_equal(queue_claim_check(db, 0, STR("w"), SCRATCH_NOW + 7, &row), OK);
+  assert_string_equal(row.recording_sid, "RE12");
+  assert_int_equal(scratch_int(db, "select sum(fills) from businesses"), 2);
+  (void)report(db, two, "REhung2", RECORDING_COMPLETE, RECORDING_NONE, SCRATCH_NOW + 8);
+  (void)report(db, one, "REhung1", RECORDING_COMPLETE, RECORDING_NONE, SCRATCH_NOW + 8);
+  assert_int_equal(scratch_int(db, "select sum(fills) from businesses"), 0);
+  assert_string_equal(claim(db, &limits, SCRATCH_NOW + 9), "RE11"); /* it waits for a download now */
+  db_close(db);
+}
+
 static void a_play_may_go_one_over_the_limit_of_its_business(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t b = scratch_business(db, "one");
@@ -427,6 +474,7 @@ int main(void) {
       SCRATCH_TEST(a_repeated_retry_of_many_starts_over),
       SCRATCH_TEST(plays_go_first_then_new_ones_then_the_rest),
       SCRATCH_TEST(businesses_take_turns_within_a_rank),
+      SCRATCH_TEST(files_are_checked_by_turns_and_beside_the_limits),
       SCRATCH_TEST(a_play_may_go_one_over_the_limit_of_its_business),
       SCRATCH_TEST(the_total_holds_and_the_rest_gets_three_quarters_of_it),
       SCRATCH_TEST(a_recording_that_is_not_due_yet_is_not_claimed),

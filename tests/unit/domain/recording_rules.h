@@ -33,7 +33,7 @@ static inline bool rules_may_fail(enum recording_event_kind kind) {
 static inline bool rules_needs_token(enum recording_event_kind kind) {
   return kind == RECORDING_RENEW || kind == RECORDING_ANSWERED || kind == RECORDING_NOT_FOUND ||
          kind == RECORDING_FAILURE || kind == RECORDING_COMPLETE || kind == RECORDING_RELEASED ||
-         kind == RECORDING_NEW_TOKEN;
+         kind == RECORDING_NEW_TOKEN || kind == RECORDING_FILE_WRONG;
 }
 
 /* Rules for the change that one event makes. */
@@ -46,6 +46,8 @@ static inline void rules_check_move(const struct recording *was, const struct re
     return;
   }
   assert_int_not_equal(was->status, RECORDING_EXPIRED);
+  bool keeps_lease = was->lease_until != 0 && is->lease_until != 0;
+  assert_true(!keeps_lease || is->file_seen_at == was->file_seen_at);
   bool next_token = event->kind == RECORDING_CLAIM || event->kind == RECORDING_NEW_TOKEN;
   assert_int_equal(is->lease_token, was->lease_token + next_token);
   assert_true(event->kind != RECORDING_CLAIM || is->lease_until == now + RECORDING_LEASE_MS);

@@ -147,6 +147,11 @@ BEFORE(asked_later) {
   UNUSED;
   row->next_ask_at = NOW + 1;
 }
+BEFORE(check_asked_later) {
+  asked_later(row, event);
+  row->file_seen_at = NOW - 1;
+  event->is_check = true;
+}
 BEFORE(with_lease) {
   UNUSED;
   memcpy(row->lease_owner, "w", 1);
@@ -185,6 +190,10 @@ BEFORE(three_crashes) {
 BEFORE(three_returns) {
   with_lease(row, event);
   row->crashes = 3;
+}
+BEFORE(file_seen) {
+  UNUSED;
+  row->file_seen_at = NOW - 1;
 }
 BEFORE(not_the_holder) {
   with_lease(row, event);
@@ -310,8 +319,14 @@ static const struct step steps[] = {
     STAYS(FOUND, EXPIRED, NULL, NOTHING),
     MOVES(FILE_SEEN, FAILED, backing_off, QUEUED),
     MOVES(FILE_SEEN, FAILED, permanent, QUEUED),
-    STAYS(FILE_SEEN, QUEUED, NULL, NOTHING),
+    STAYS(FILE_SEEN, QUEUED, with_lease, NOTHING),
+    MOVES(FILE_SEEN, QUEUED, NULL, QUEUED),
+    STAYS(FILE_SEEN, QUEUED, file_seen, NOTHING),
     MOVES(FILE_SEEN, QUEUED, asked_later, QUEUED),
+    MOVES(FILE_WRONG, QUEUED, with_lease, QUEUED),
+    MOVES(CLAIM, QUEUED, check_asked_later, QUEUED),
+    STAYS(FILE_WRONG, QUEUED, not_the_holder, LEASE_LOST),
+    STAYS(FILE_WRONG, READY, NULL, NOTHING),
     STAYS(FILE_SEEN, READY, NULL, NOTHING),
     MOVES(FILE_GONE, READY, NULL, MISSING),
     STAYS(FILE_GONE, QUEUED, NULL, NOTHING),
