@@ -1,13 +1,29 @@
 import react from '@vitejs/plugin-react'
-import { defineConfig, type UserConfig } from 'vite'
+import { defineConfig, type Plugin, type UserConfig } from 'vite'
 
 // What the first page needs anyway is one file: a dozen small ones, shared with later pages, are 4 kB more.
 const libraries = /node_modules\/(react|react-dom|scheduler|react-router|cookie|@tanstack)\//
 const later = /(PlayerBar|KeysHelp|SignIn)\.tsx$|player\/(face|parts|seekbar|seeking|wave)\.ts$/
+// The entry's; it must not wait for the rest.
+const early = /\/src\/(?:start|app\/(?:early|kept)|i18n\/(?:language|lookup))\.ts$|vite\/preload-helper/
 const firstPage = (id: string) => {
+  if (early.test(id)) return 'early'
   if (libraries.test(id)) return 'first'
   const source = /\/src\/(?:main\.tsx|(?:api|app|calls|live|player|recording|signin|ui)\/|i18n\/\w+\.ts)/.test(id)
   return source && /\.tsx?$/.test(id) && !later.test(id) ? 'first' : undefined
+}
+
+// The entry asks for its words and its session while the rest is still on its way: the browser is told of that at once.
+const preloadFirst: Plugin = {
+  name: 'preload-first',
+  transformIndexHtml: (_, { bundle }) =>
+    Object.values(bundle ?? {})
+      .filter(({ type, name }) => type === 'chunk' && name === 'first')
+      .map(({ fileName }) => ({
+        tag: 'link',
+        attrs: { rel: 'modulepreload', crossorigin: true, href: `./${fileName}` },
+        injectTo: 'head',
+      })),
 }
 
 // The pages: index.html, embed.html and hashed assets. URLs are relative, so that <base> decides where they are. Each is built by
@@ -15,7 +31,7 @@ const firstPage = (id: string) => {
 const pageOf = (input: string, first: boolean): UserConfig => ({
   base: './',
   publicDir: first ? 'public' : false,
-  plugins: [react()],
+  plugins: first ? [react(), preloadFirst] : [react()],
   build: {
     target: 'es2022',
     assetsInlineLimit: 0,

@@ -192,7 +192,6 @@ test('a part that does not load is tried again, and breaks nothing else', async 
   let lost = true
   await page.route('**/assets/HealthPage-*.js', (route) => (lost ? route.abort() : route.continue()))
   await page.goto('/')
-  await shows(page, ...(await order(page)).map((call_sid) => ({ call_sid })))
   await rowOf(page, long).waitFor()
   await page.clock.install()
   await page.getByRole('link', { name: 'Health' }).click()
@@ -218,7 +217,7 @@ test('after an upgrade an old page loads itself again where it needs what is gon
   await page.route((url) => url.pathname === '/', async (route) => {
     const answer = await route.fetch()
     await page.unroute('**/assets/HealthPage-*.js', gone)
-    await route.fulfill({ response: answer, body: (await answer.text()).replace(/first-[\w-]+\.js/, 'first-OTHER.js') })
+    await route.fulfill({ response: answer, body: (await answer.text()).replace(/early-[\w-]+\.js/, 'early-OTHER.js') })
   })
   await page.getByRole('link', { name: 'Health' }).click()
   await page.locator('.tile').first().waitFor()

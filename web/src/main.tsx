@@ -1,5 +1,3 @@
-import './styles/base.css'
-import './styles/parts.css'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { createRoot } from 'react-dom/client'
 import { BrowserRouter } from 'react-router'

@@ -1,4 +1,5 @@
 // One function a request.
+import { takeSession } from '../app/early'
 import { ask, Problem } from './http'
 import type {
   Business,
@@ -32,7 +33,7 @@ export const downloadUrl = (sid: string) => `${recording(sid)}/download`
 /** Who is signed in; null: nobody. */
 export async function getSession({ signal }: Signal = {}): Promise<Session | null> {
   try {
-    return await ask<Session>('api/session', { signal })
+    return await ask<Session>('api/session', { signal, begun: takeSession() })
   } catch (why) {
     if (why instanceof Problem && why.status === 401) return null
     throw why

@@ -12,7 +12,8 @@ export class Problem extends Error {
   }
 }
 
-type Ask = RequestInit & { json?: unknown }
+/** `begun`: the same request, already under way. */
+type Ask = RequestInit & { json?: unknown; begun?: Promise<Response> | null }
 
 const expired = new Set<() => void>()
 
@@ -46,13 +47,14 @@ export async function problemOf(answer: Response): Promise<Problem> {
   return new Problem(answer.status, code, retryAfter(answer))
 }
 
-export async function ask<T>(path: string, { json, ...init }: Ask = {}): Promise<T> {
+export async function ask<T>(path: string, { json, begun, ...init }: Ask = {}): Promise<T> {
   const headers = new Headers(init.headers)
   headers.set('Accept', 'application/json')
   if (json !== undefined) headers.set('Content-Type', 'application/json')
   let answer: Response
   try {
-    answer = await fetch(path, { ...init, headers, body: json === undefined ? init.body : JSON.stringify(json) })
+    answer = await (begun ??
+      fetch(path, { ...init, headers, body: json === undefined ? init.body : JSON.stringify(json) }))
   } catch (why) {
     if (why instanceof DOMException && why.name === 'AbortError') throw why
     tellReach(false)

@@ -1,10 +1,10 @@
 // Words of the pages, in the language that was chosen or that the browser asks for. Only that one is fetched.
 import { useMemo, useSyncExternalStore } from 'react'
+import { loadWords } from '../app/early'
 import { settings } from '../app/settings'
 import { directionOf, type Language, languageOf } from './language'
 import { type Bundles, lookUp, type Values } from './lookup'
 
-const load: Record<Language, () => Promise<Bundles>> = { en: () => import('./en'), he: () => import('./he') }
 const known = new Map<Language, Bundles>()
 const plurals = new Map<Language, Intl.PluralRules>()
 const listeners = new Set<() => void>()
@@ -33,15 +33,14 @@ function speak(next: Language) {
   for (const changed of listeners) changed()
 }
 
-/** `first`: a load of the words that is already under way. */
-export async function startWords(first?: Promise<Bundles>) {
+export async function startWords() {
   const begin = wanted()
-  known.set(begin, await (first ?? load[begin]()).catch(() => load[begin]()))
+  known.set(begin, await loadWords[begin]().catch(() => loadWords[begin]()))
   speak(begin)
   settings.subscribe(async () => {
     const next = wanted()
     if (next === language) return
-    if (!known.has(next)) known.set(next, await load[next]())
+    if (!known.has(next)) known.set(next, await loadWords[next]())
     if (next === wanted()) speak(next)
   })
 }
