@@ -1,9 +1,11 @@
-/* cmd_audit.c - verifies the chains of the audit. It only reads, part by part, and can run beside servers. */
+/* cmd_audit.c - verifies the chains of the audit, and compares them with a copy that was kept elsewhere. It only reads, part by
+ * part, and can run beside servers. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "cmd/app.h"
+#include "cmd/cmd_audit_compare.h"
 #include "cmd/cmd_print.h"
 #include "cmd/cmd_progress.h"
 #include "ledger/audit_chain.h"
@@ -118,18 +120,27 @@ static int verify_run(struct verification *v, int64_t business_id, const char *e
   return e == OK ? verify_report(v) : app_fail(v->args, v->app.db, e);
 }
 
+static int compare_run(struct verification *v, int64_t business_id, const char *path) {
+  int code = app_open(&v->app, v->args);
+  return code == CMD_DONE ? audit_compare(v->args, &v->app, business_id, path) : code;
+}
+
 int cmd_audit(const struct cmd_args *args) {
   struct verification v = {.args = args, .app = APP_NONE, .out = BUF_INIT(JSON_MAX)};
   struct cmd_options o;
   int64_t business_id = -1;
   cmd_options_init(&o, args);
   const char *business = cmd_option(&o, "--business"), *expect = cmd_option(&o, "--expect");
-  const char *what = cmd_word(&o);
-  if (!what || strcmp(what, "verify") != 0) return cmd_misuse(args, "verify is what it can do");
+  const char *what = cmd_word(&o), *copy = cmd_word(&o);
+  bool compares = what && strcmp(what, "compare") == 0;
+  if (!what || (!compares && strcmp(what, "verify") != 0))
+    return cmd_misuse(args, "the first word must be verify or compare");
   if (business && !cmd_number("--business", business, 0, INT64_MAX, &business_id)) return CMD_USAGE;
   if (!cmd_options_end(&o)) return CMD_USAGE;
+  if (compares && (!copy || business_id < 0 || expect)) return cmd_misuse(args, "compare needs FILE and --business N");
+  if (!compares && copy) return cmd_misuse(args, "verify takes no words");
   if (expect && business_id < 0) return cmd_misuse(args, "--expect needs --business N");
-  int code = verify_run(&v, business_id, expect);
+  int code = compares ? compare_run(&v, business_id, copy) : verify_run(&v, business_id, expect);
   app_done(&v.app);
   buf_done(&v.out);
   return code;

@@ -73,11 +73,16 @@ const struct cmd cmd_table[] = {
      "signed.\n",
      cmd_url},
     {"audit", "verify the audit's chains of digests",
-     "callreel audit verify [--business N [--expect NUMBER:DIGEST]] [--json]\n\n"
+     "callreel audit verify [--business N [--expect NUMBER:DIGEST]] [--json]\n"
+     "callreel audit compare FILE --business N [--json]\n\n"
      "Finds entries that were changed, removed, moved or inserted, and says which. Exit 1 if there are any. Can run\n"
      "beside a server. --business 0 is the service itself: platform keys.\n"
      "  --expect NUMBER:DIGEST   an entry and its digest that were kept elsewhere, as from the daily log line\n"
-     "                           Audit digest: shows a chain that was made anew from some entry on\n",
+     "                           Audit digest: shows a chain that was made anew from some entry on\n\n"
+     "compare reads a copy of the business's audit, as GET /api/audit.csv writes it, after an older backup was "
+     "restored:\n"
+     "it says which of its entries the database lacks, and which recordings and calls were removed since and are "
+     "back.\n",
      cmd_audit},
     {"verify", "compare the files with the catalog, by checksum",
      "callreel verify [--repair] [--adopt-store] [--json]\n\n"

@@ -151,6 +151,14 @@ enum err audit_head(struct db *db, int64_t business_id, int64_t *ret_number, cha
   return OK;
 }
 
+enum err audit_digest_of(struct db *db, int64_t business_id, int64_t number, char ret_digest[AUDIT_DIGEST_SIZE]) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select digest from audit where business_id = ?1 and number = ?2", DB_INT(business_id),
+               DB_INT(number)));
+  TRY(db_next(&q));
+  return str_copy(ret_digest, AUDIT_DIGEST_SIZE, db_text(&q, 0)) == OK ? OK : ERR_CORRUPT;
+}
+
 enum err audit_next_business(struct db *db, int64_t after, int64_t *ret_business_id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select business_id from audit_heads where business_id > ?1 order by business_id limit 1",

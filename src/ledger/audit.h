@@ -69,5 +69,8 @@ CHECKED enum err audit_digest(const struct audit_row *row, struct str before, ch
 /* The last entry of a chain. ERR_NOT_FOUND: the business has none. */
 CHECKED enum err audit_head(struct db *db, int64_t business_id, int64_t *ret_number,
                             char ret_digest[AUDIT_DIGEST_SIZE]);
+/* The digest of an entry that is there. ERR_NOT_FOUND. */
+CHECKED enum err audit_digest_of(struct db *db, int64_t business_id, int64_t number,
+                                 char ret_digest[AUDIT_DIGEST_SIZE]);
 /* The next business with a chain after `after` (-1: the first). ERR_NOT_FOUND. */
 CHECKED enum err audit_next_business(struct db *db, int64_t after, int64_t *ret_business_id);

@@ -193,3 +193,24 @@ def test_a_row_that_was_edited_by_hand_is_still_json(stage):
     stage.fill(1)
     stage.tamper("""update audit set details = '{"a":', actor = 'x"y'""")
     assert listed(stage)["entries"][0]["details"] == '{"a":'
+
+
+def test_after_a_restore_a_kept_copy_says_what_was_removed_since(stage, tmp_path):
+    """The copy has an entry of a removal that the database lacks."""
+    stage.fill(2)
+    kept, lines = tmp_path / "audit.csv", listed(stage, path="/api/audit.csv").body
+    kept.write_bytes(lines)
+    compare = lambda: stage.world.run("audit", "compare", kept, "--business", stage.business.id)
+    eventually(lambda: stage.actions()[-1] == "list_export", what="the export's entry")
+    assert compare().returncode == 0, compare()
+    head, _, rest = lines.partition(b"\r\n")
+    removal = f'900,2026-11-30T00:00:00Z,service,service,expire,{stage.tape.sid},,"{{""reason"":""x, y""}}",{"0" * 64}\r\n'
+    kept.write_bytes(head + b"\r\n" + removal.encode() + rest)
+    found = compare()
+    assert found.returncode == 1 and f"{stage.tape.sid} was removed at 2026-11-30T00:00:00Z and is there again" in found.stdout
+    assert "1 are not in the database, 0 are others there; 1 removals are undone" in found.stdout
+    stage.tamper("update audit set digest = 'x' || substr(digest, 2) where action = 'edit'")
+    assert "2 are others there" in compare().stdout
+    for broken in (b"", b"id,at\r\n", head + b"\r\nx\r\n", head + b'\r\n1,"a\r\n', head + b"\r\n1,2,3,4,5,6,7,8,9,10\r\n"):
+        kept.write_bytes(broken)
+        assert "not as GET /api/audit.csv writes it" in compare().stderr, broken
