@@ -104,8 +104,8 @@ static enum err start_trial(void *arg, int64_t business_id) {
   struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
   TRY(batch_init(&b, 2));
   struct recording_event event = {.kind = RECORDING_CREDENTIALS};
-  TRY(recordings_failed(t->db, business_id, str_from(recording_error_code(RECORDING_AUTH_FAILED)), 0, STR(""), 2,
-                        batch_add, &b));
+  TRY(recordings_failed(t->db, business_id, str_from(recording_error_code(RECORDING_AUTH_FAILED)), 0, STR(""),
+                        STR("\x7f"), 2, batch_add, &b));
   if (b.n == 2 && b.rows[0].failed_at > b.rows[1].failed_at) b.rows[0] = b.rows[1];
   if (b.n == 2) b.n = 1;
   int64_t moved;
@@ -324,13 +324,20 @@ enum err queue_retry_part(struct db *db, struct retries_row *row, int limit, int
   TRY(batch_init(&b, (size_t)limit));
   bool is_auth = str_eq(str_from(row->code), str_from(recording_error_code(RECORDING_AUTH_FAILED)));
   struct recording_event event = {.kind = is_auth ? RECORDING_CREDENTIALS : RECORDING_RETRY_ALL, .forced = row->forced};
-  TRY(recordings_failed(db, row->business_id, str_from(row->code), row->since, str_from(row->after), limit, batch_add,
-                        &b));
+  struct str code = str_from(row->code), after = str_from(row->after);
+  char until[SID_SIZE] = "\x7f";
+  enum err windowed =
+      !row->since ? ERR_NOT_FOUND : recordings_failed_skip(db, row->business_id, code, after, QUEUE_RETRY_SCAN, until);
+  if (windowed != ERR_NOT_FOUND) TRY(windowed);
+  TRY(recordings_failed(db, row->business_id, code, row->since, after, str_from(until), limit, batch_add, &b));
   int64_t moved;
   TRY(apply_to_batch(db, &b, &event, now, NULL, NULL, &moved));
   row->queued += moved;
-  if (b.n > 0) memcpy(row->after, b.rows[b.n - 1].recording_sid, sizeof(row->after));
-  *ret_more = b.n == b.max;
+  if (b.n == b.max)
+    memcpy(row->after, b.rows[b.n - 1].recording_sid, sizeof(row->after));
+  else if (windowed == OK)
+    memcpy(row->after, until, sizeof(row->after));
+  *ret_more = b.n == b.max || windowed == OK;
   return OK;
 }
 

@@ -28,6 +28,8 @@ enum {
  * QUEUE_CLAIM_MAX: claims in one job, after queue_maintain. The first part of a retry is larger because its number is shown to a
  * person. Later parts are small because a webhook may have to wait for one. */
 enum { QUEUE_MAINTAIN_MAX = 50, QUEUE_CLAIM_MAX = 8, QUEUE_RETRY_FIRST = 80, QUEUE_RETRY_PART = 50 };
+/* How many failed recordings a part of a retry of those since a time looks at. */
+enum { QUEUE_RETRY_SCAN = 2000 };
 
 /* A recording whose lease expired, after that. */
 struct queue_expired {

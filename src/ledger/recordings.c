@@ -221,21 +221,41 @@ enum err recordings_with_status(struct db *db, int64_t business_id, enum recordi
   return recordings_read_each(&q, fn, arg);
 }
 
+enum err recordings_failed_skip(struct db *db, int64_t business_id, struct str error_code, struct str after, int count,
+                                char ret_sid[SID_SIZE]) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  if (error_code.n)
+    TRY(db_query(db, &q,
+                 "select recording_sid from recordings r indexed by recordings_failed where business_id = ?1"
+                 " and status = 'failed' and error_code = ?2 and recording_sid > ?3"
+                 " order by recording_sid limit 1 offset ?4",
+                 DB_INT(business_id), DB_TEXT(error_code), DB_TEXT(after), DB_INT(count - 1)));
+  else
+    TRY(db_query(db, &q,
+                 "select recording_sid from recordings r indexed by recordings_failed_any where business_id = ?1"
+                 " and status = 'failed' and recording_sid > ?2 order by recording_sid limit 1 offset ?3",
+                 DB_INT(business_id), DB_TEXT(after), DB_INT(count - 1)));
+  TRY(db_next(&q));
+  return str_copy(ret_sid, SID_SIZE, db_text(&q, 0)) == OK ? OK : ERR_CORRUPT;
+}
+
 enum err recordings_failed(struct db *db, int64_t business_id, struct str error_code, int64_t since, struct str after,
-                           int limit, recordings_each_fn *fn, void *arg) {
+                           struct str until, int limit, recordings_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   if (error_code.n)
     TRY(db_query(db, &q,
                  "select " RECORDING_COLUMNS
                  " from recordings r indexed by recordings_failed where business_id = ?1 and status = 'failed'"
                  " and error_code = ?2 and coalesce(failed_at, 0) >= ?3 and recording_sid > ?4"
-                 " order by recording_sid limit ?5",
-                 DB_INT(business_id), DB_TEXT(error_code), DB_INT(since), DB_TEXT(after), DB_INT(limit)));
+                 " and recording_sid <= ?5 order by recording_sid limit ?6",
+                 DB_INT(business_id), DB_TEXT(error_code), DB_INT(since), DB_TEXT(after), DB_TEXT(until),
+                 DB_INT(limit)));
   else
     TRY(db_query(db, &q,
                  "select " RECORDING_COLUMNS
                  " from recordings r indexed by recordings_failed_any where business_id = ?1 and status = 'failed'"
-                 " and coalesce(failed_at, 0) >= ?2 and recording_sid > ?3 order by recording_sid limit ?4",
-                 DB_INT(business_id), DB_INT(since), DB_TEXT(after), DB_INT(limit)));
+                 " and coalesce(failed_at, 0) >= ?2 and recording_sid > ?3 and recording_sid <= ?4"
+                 " order by recording_sid limit ?5",
+                 DB_INT(business_id), DB_INT(since), DB_TEXT(after), DB_TEXT(until), DB_INT(limit)));
   return recordings_read_each(&q, fn, arg);
 }

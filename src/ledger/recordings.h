@@ -113,10 +113,13 @@ CHECKED enum err recordings_of_call(struct db *db, int64_t business_id, struct s
 CHECKED enum err recordings_with_status(struct db *db, int64_t business_id, enum recording_status status,
                                         struct str after, int limit, recordings_each_fn *fn, void *arg);
 
-/* Calls fn with at most limit failed recordings of a business, in order of SID, after the SID `after`: with that error code
- * (empty: any) and failed_at >= since. */
+/* Calls fn with at most limit failed recordings of a business, in order of SID, with SIDs behind `after` up to
+ * `until` ("\x7f": all): with that error code (empty: any) and failed_at >= since. */
 CHECKED enum err recordings_failed(struct db *db, int64_t business_id, struct str error_code, int64_t since,
-                                   struct str after, int limit, recordings_each_fn *fn, void *arg);
+                                   struct str after, struct str until, int limit, recordings_each_fn *fn, void *arg);
+/* The SID of the count-th such recording behind `after`, whenever it failed. ERR_NOT_FOUND: there are fewer. */
+CHECKED enum err recordings_failed_skip(struct db *db, int64_t business_id, struct str error_code, struct str after,
+                                        int count, char ret_sid[SID_SIZE]);
 
 /* ---- the queue; see domain/queue.h for the rules ---- */
 struct recordings_limits {

@@ -103,9 +103,9 @@ static void failed_recordings_are_listed_in_parts(void **state) {
   IN_TRANSACTION(db, (void)scratch_recording(db, 1, "RE1", "CA1", RECORDING_FAILED, RECORDING_RANK_REST, NOW);
                  (void)scratch_recording(db, 1, "RE2", "CA1", RECORDING_FAILED, RECORDING_RANK_REST, NOW));
   struct words all = {""}, coded = {""};
-  assert_ok(recordings_failed(db, 1, STR(""), 0, STR("RE1"), 5, words_add_recording, &all));
+  assert_ok(recordings_failed(db, 1, STR(""), 0, STR("RE1"), STR("\x7f"), 5, words_add_recording, &all));
   assert_string_equal(all.text, "RE2");
-  assert_ok(recordings_failed(db, 1, STR("provider_error"), 0, STR(""), 1, words_add_recording, &coded));
+  assert_ok(recordings_failed(db, 1, STR("provider_error"), 0, STR(""), STR("\x7f"), 1, words_add_recording, &coded));
   assert_string_equal(coded.text, "RE1");
 }
 

@@ -403,6 +403,29 @@ static void retries_of_many_take_turns_in_parts_and_are_reported_to_the_worker(v
   db_close(db);
 }
 
+static void a_part_of_a_retry_passes_over_a_bounded_number_of_earlier_failures(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t b = scratch_business(db, "one");
+  struct queue_retried retried;
+  struct retries_row row;
+  bool ended = false;
+  assert_int_equal(
+      db_script(
+          db,
+          "insert into recordings (business_id, recording_sid, first_seen_at, status, rank, error_code, failed_at)"
+          " with recursive g(i) as (select 1 union all select i + 1 from g where i < 5000)"
+          " select 1, printf('RE%05d', i), 1, 'failed', 2, 'timeout', iif(i = 5000, 200, 100) from g"),
+      OK);
+  assert_int_equal(queue_retry_all(db, b, RECORDING_TIMEOUT, 150, false, SCRATCH_NOW, &retried), OK);
+  assert_true(retried.more);
+  assert_int_equal(retried.queued, 0);
+  int parts = 1;
+  for (; !ended; parts++) assert_int_equal(queue_retry_next(db, SCRATCH_NOW, &row, &ended), OK);
+  assert_int_equal(parts, 5000 / QUEUE_RETRY_SCAN + 1);
+  assert_int_equal(scratch_int(db, "select count(*) from recordings where status = 'queued'"), 1);
+  db_close(db);
+}
+
 static void a_repeated_retry_of_many_starts_over(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t b = scratch_business(db, "one");
@@ -472,6 +495,7 @@ int main(void) {
       SCRATCH_TEST(a_claim_job_touches_few_rows_of_a_grown_queue),
       SCRATCH_TEST(retries_of_many_take_turns_in_parts_and_are_reported_to_the_worker),
       SCRATCH_TEST(a_repeated_retry_of_many_starts_over),
+      SCRATCH_TEST(a_part_of_a_retry_passes_over_a_bounded_number_of_earlier_failures),
       SCRATCH_TEST(plays_go_first_then_new_ones_then_the_rest),
       SCRATCH_TEST(businesses_take_turns_within_a_rank),
       SCRATCH_TEST(files_are_checked_by_turns_and_beside_the_limits),

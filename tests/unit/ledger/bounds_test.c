@@ -87,7 +87,7 @@ static void find_due(struct db *db) {
   assert_int_equal(recordings_due(db, NOW, 500, ignore_row, NULL), OK);
 }
 static void find_failed_with_a_code_that_none_has(struct db *db) {
-  assert_int_equal(recordings_failed(db, 1, STR("auth_failed"), 0, STR(""), 1, ignore_row, NULL), OK);
+  assert_int_equal(recordings_failed(db, 1, STR("auth_failed"), 0, STR(""), STR("\x7f"), 1, ignore_row, NULL), OK);
 }
 static void count_all(struct db *db) {
   struct recordings_counts counts;
