@@ -181,3 +181,13 @@
     {"from businesses where purged_at is null", "SCAN businesses",
      "reads all: the access snapshot, and `business list`"},
     {"from keys k", "SCAN k", "reads all: the access snapshot, and `key list`"},
+
+    /* Triggers. */
+    {"recording_totals set", "SEARCH recording_totals USING PRIMARY KEY (status=? AND code=?)", "one row"},
+    {"recording_counts set", "SEARCH recording_counts USING PRIMARY KEY (business_id=? AND status=? AND code=?)",
+     "one row"},
+    {"update fill_counts set n = n", "SEARCH fill_counts USING PRIMARY KEY (rank=?)", "one row"},
+    {"delete from turns where rank = ?", "SEARCH turns USING PRIMARY KEY (rank=? AND business_id=?)", "one row"},
+    {"insert into turns_changed", "SEARCH t USING PRIMARY KEY (rank=? AND business_id=?)", "three rows"},
+    {"delete from call_search where rowid = ?", "SCAN call_search VIRTUAL TABLE INDEX 0:=", "one row, by its rowid"},
+    {"insert into call_tags select distinct", "USE TEMP B-TREE FOR DISTINCT", "the tags of one call"},

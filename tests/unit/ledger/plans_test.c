@@ -1,8 +1,8 @@
 /* plans_test.c - no statement walks a table, or sorts an unbounded number of rows, unless plans_allowed.h says why it may.
  *
- * The statements are all literals given to db_run and db_query in the program's text (db_texts_each), run or not, and what
- * lists of calls are made of, caught while every kind of list is asked for. Their plans are looked at with SQLite's own
- * guesses, as in service, and with the statistics that an operator's ANALYZE would leave. */
+ * The statements are all literals given to db_run and db_query in the program's text (db_texts_each), run or not; those inside
+ * triggers; and what lists of calls are made of, caught while every kind of list is asked for. Their plans are looked at with
+ * SQLite's own guesses, as in service, and with the statistics that an operator's ANALYZE would leave. */
 #include "rows_scratch.h"
 
 #include "db/db_sqlite.h"
@@ -116,6 +116,51 @@ static void check_plan(void *arg, const char *sql) {
   sqlite3_free(explain);
 }
 
+/* ---- the statements of triggers ---- */
+
+/* Copies a statement of a trigger. ret has room for it. Columns of the row that fires it become parameters. */
+static void make_statement(const char *from, const char *to, char *ret) {
+  while (from < to) {
+    bool is_row = strncmp(from, "new.", 4) == 0 || strncmp(from, "old.", 4) == 0;
+    if (is_row && !is_word_char(from[-1])) {
+      *ret++ = '?';
+      for (from += 4; is_word_char(*from); from++) continue;
+    } else {
+      *ret++ = *from++;
+    }
+  }
+  *ret = '\0';
+}
+
+static void check_trigger(struct plans *p, const char *sql) {
+  const char *at = strstr(sql, " begin\n"), *begin;
+  if (!at) at = strstr(sql, "\nbegin\n");
+  assert_non_null(at);
+  char *statement = malloc(strlen(sql) + 1);
+  assert_non_null(statement);
+  for (begin = at += strlen(" begin\n"); *at; at++) {
+    if (*at != ';') continue;
+    begin += strspn(begin, " \n");
+    make_statement(begin, at, statement);
+    check_plan(p, statement);
+    begin = at + 1;
+  }
+  free(statement);
+}
+
+static void check_triggers(struct plans *p) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  assert_int_equal(
+      db_query_once(p->db, &q, "select sql from sqlite_schema where type = 'trigger' order by name", DB_VALUES_()), OK);
+  int count = 0;
+  for (; db_next(&q) == OK; count++) {
+    char *sql = strndup(db_text(&q, 0).p, db_text(&q, 0).n);
+    check_trigger(p, sql);
+    free(sql);
+  }
+  assert_true(count > 30);
+}
+
 static void read_tables(struct plans *p) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   assert_int_equal(db_query_once(p->db, &q,
@@ -221,6 +266,7 @@ static void every_statement_finds_what_it_asks_for(void **state) {
   for (int analyzed = 0; analyzed < 2; analyzed++) {
     if (analyzed) assert_int_equal(db_script(p.db, "analyze"), OK);
     db_texts_each(check_plan, &p);
+    check_triggers(&p);
     for (size_t i = 0; i < p.list_count; i++) check_plan(&p, p.lists[i]);
   }
   for (size_t i = 0; i < COUNT_OF(allowed); i++) {
@@ -258,6 +304,11 @@ static void statements_that_may_walk_a_table_are_found(void **state) {
     check_plan(&p, walking[i]);
     if (p.failures == 0) fail_msg("was not found: %s", walking[i]);
   }
+  p.failures = 0;
+  check_trigger(&p,
+                "create trigger t after insert on calls begin\n  select new.ref;\n"
+                "  update calls set ref = new.ref where ref = old.ref;\nend");
+  assert_int_equal(p.failures, 1);
   for (size_t i = 0; i < p.table_count; i++) free(p.tables[i]);
   db_close(p.db);
 }
