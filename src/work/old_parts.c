@@ -25,7 +25,7 @@
 #include "ledger/businesses.h"
 #include "ledger/settings.h"
 
-enum { ENTRIES = 2000, BATCH = 100 };
+enum { ENTRIES = 2000, BATCH = 100, IDS = 200 };
 
 #define WALKED "old_parts_walked" /* an id: the businesses up to it are done; or "all" */
 
@@ -45,6 +45,8 @@ struct old_parts {
   enum old_parts_state state;
   int64_t walked;         /* the businesses up to this one are done */
   int64_t next;           /* the business after it; 0: there is none */
+  int64_t ids[IDS];       /* read ahead: next is one of them */
+  size_t id_count, id_at; /* how many there are, and how many were taken */
   struct blob_walk *walk; /* in the directory of next; NULL: not begun */
   struct old_part batch[BATCH];
   size_t count;
@@ -71,10 +73,12 @@ static enum err old_parts_read_progress(struct db *db, void *arg) {
   return OK;
 }
 
-static enum err old_parts_read_next(struct db *db, void *arg) {
+static enum err old_parts_read_ids(struct db *db, void *arg) {
   struct old_parts *o = arg;
-  enum err e = businesses_next(db, o->walked, &o->next);
-  if (e == ERR_NOT_FOUND) o->next = 0;
+  int64_t last = o->walked;
+  enum err e = OK;
+  o->id_count = o->id_at = 0;
+  while (o->id_count < IDS && (e = businesses_next(db, last, &last)) == OK) o->ids[o->id_count++] = last;
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
@@ -122,7 +126,8 @@ static enum err old_parts_add_file(void *arg, const char *name, int64_t size, bo
 /* Opens the directory of the next business. *ret_there: it has one. */
 static enum err old_parts_open_next(struct old_parts *o, bool *ret_there) {
   char directory[24];
-  TRY(old_parts_call_writer(o, old_parts_read_next));
+  if (o->id_at == o->id_count) TRY(old_parts_call_writer(o, old_parts_read_ids));
+  o->next = o->id_at < o->id_count ? o->ids[o->id_at++] : 0;
   *ret_there = false;
   if (o->next == 0) return OK;
   (void)snprintf(directory, sizeof(directory), "%lld", (long long)o->next);
@@ -164,7 +169,7 @@ static void old_parts_run(void *arg, unsigned worker) {
   enum err e = old_parts_run_piece(o);
   if (e != OK) { /* the next tick starts this business again */
     o->walk = blob_walk_free(o->walk);
-    o->count = 0;
+    o->count = o->id_count = o->id_at = 0;
     o->state = OLD_PARTS_UNREAD;
   }
   if (e == OK && o->state == OLD_PARTS_DONE) {

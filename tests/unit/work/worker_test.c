@@ -290,6 +290,23 @@ static void businesses_that_were_walked_are_not_walked_again(void **state) {
   works_free(w);
 }
 
+static void walking_many_businesses_without_files_takes_few_jobs(void **state) {
+  (void)state;
+  struct works *w = works_new((struct works_answer[]){{.status = 404}, {0}});
+  works_run(
+      w,
+      "insert into businesses (business_id, name, created_at)"
+      " with recursive g(i) as (select 10 union all select i + 1 from g where i < 400) select i, 'Acme', 1 from g;"
+      "insert into settings values ('old_parts_walked', '5', 0, 1)");
+  put_file(w, "399/2025/01/" NOBODYS ".7.part");
+  int64_t before = metric_read(METRIC_DATABASE_WRITES, METRIC_WRITE_COMMITTED, 0);
+  works_start_worker(w);
+  wait_walked(w);
+  assert_false(has_file(w, "399/2025/01/" NOBODYS ".7.part"));
+  assert_true(metric_read(METRIC_DATABASE_WRITES, METRIC_WRITE_COMMITTED, 0) - before < 100);
+  works_free(w);
+}
+
 static void a_recording_without_announced_length_becomes_ready(void **state) {
   (void)state;
   struct str wav = works_wav(0, 3);
@@ -318,6 +335,7 @@ int main(void) {
       cmocka_unit_test(without_room_nothing_is_claimed),
       cmocka_unit_test(parts_of_an_earlier_release_are_found_once),
       cmocka_unit_test(businesses_that_were_walked_are_not_walked_again),
+      cmocka_unit_test(walking_many_businesses_without_files_takes_few_jobs),
       cmocka_unit_test(a_recording_without_announced_length_becomes_ready),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
