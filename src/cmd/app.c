@@ -1,6 +1,7 @@
 /* app.c - opens settings, directories, key, database and store for a command, in this order. */
 #include "cmd/app.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "cmd/cmd_progress.h"
 #include "cmd/settings_check.h"
+#include "db/db_writer.h"
 #include "domain/store.h"
 #include "ledger/businesses.h"
 #include "ledger/ledger.h"
@@ -163,7 +165,13 @@ struct write_call {
 static enum err app_write_once(struct app *app, void *writing) {
   struct write_call *w = writing;
   TRY(db_begin_immediate(app->db));
+  int64_t rows = db_touched(app->db);
   enum err e = w->fn(app->db, w->arg);
+  rows = db_touched(app->db) - rows;
+#ifdef CALLREEL_TEST_HOOKS
+  assert(rows <= DB_JOB_ROWS); /* other processes' jobs wait for this transaction */
+#endif
+  (void)rows; /* unused without test hooks */
   if (e == OK) e = db_commit(app->db);
   if (e != OK) db_rollback(app->db);
   return e;

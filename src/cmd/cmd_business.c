@@ -9,6 +9,7 @@
 #include "cmd/app.h"
 #include "cmd/cmd_print.h"
 #include "cmd/cmd_secret.h"
+#include "db/db_writer.h"
 #include "domain/part.h"
 #include "domain/queue.h"
 #include "fetch/fetch.h"
@@ -131,9 +132,13 @@ static enum err business_run_remove(struct db *db, void *arg) {
   return e == ERR_NOT_FOUND && w->purge ? OK : e; /* an earlier remove ran without --purge: purge now */
 }
 
+/* One transaction: others' webhooks wait for its end. */
 static enum err business_run_purge(struct db *db, void *arg) {
   struct edit_request *w = arg;
-  return businesses_purge(db, w->id, 1000, &w->purge_unfinished);
+  int64_t began = db_touched(db);
+  do TRY(businesses_purge(db, w->id, BUSINESSES_PURGE_STEP, &w->purge_unfinished));
+  while (w->purge_unfinished && db_touched(db) - began <= DB_JOB_ROWS - BUSINESSES_PURGE_ROWS);
+  return OK;
 }
 
 static int business_fail(struct edit_request *w, enum err e) {

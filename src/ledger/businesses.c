@@ -397,7 +397,7 @@ static enum err may_purge(struct db *db, int64_t id) {
   return db_int(&q, 0) != 0 ? ERR_CONFLICT : OK;
 }
 
-/* Deletes at most limit sessions, links and URLs each. */
+/* Deletes at most limit sessions, links, URLs and keys each. */
 static enum err purge_access(struct db *db, int64_t id, int limit, bool *ret_left) {
   TRY(db_run(db, "delete from sessions where digest in (select digest from sessions where business_id = ?1 limit ?2)",
              DB_INT(id), DB_INT(limit)));
@@ -406,6 +406,9 @@ static enum err purge_access(struct db *db, int64_t id, int limit, bool *ret_lef
              DB_INT(id), DB_INT(limit)));
   if (db_changed(db) > most) most = db_changed(db);
   TRY(db_run(db, "delete from urls where url_id in (select url_id from urls where business_id = ?1 limit ?2)",
+             DB_INT(id), DB_INT(limit)));
+  if (db_changed(db) > most) most = db_changed(db);
+  TRY(db_run(db, "delete from keys where key_id in (select key_id from keys where business_id = ?1 limit ?2)",
              DB_INT(id), DB_INT(limit)));
   if (db_changed(db) > most) most = db_changed(db);
   *ret_left = most == limit;
@@ -442,7 +445,6 @@ enum err businesses_purge(struct db *db, int64_t id, int limit, bool *ret_left) 
   }
   TRY(purge_access(db, id, limit, ret_left));
   if (*ret_left) return OK;
-  TRY(db_run(db, "delete from keys where business_id = ?1", DB_INT(id)));
   TRY(db_run(db, "delete from business_numbers where business_id = ?1", DB_INT(id)));
   TRY(db_run(db, "delete from retries where business_id = ?1", DB_INT(id)));
   TRY(db_run(db, "delete from last_webhooks where business_id = ?1", DB_INT(id)));

@@ -75,6 +75,8 @@ CHECKED enum err businesses_next(struct db *db, int64_t after, int64_t *ret_id);
 CHECKED enum err businesses_find_account(struct db *db, struct str account_sid, int64_t *ret_id);
 /* Removes a business and ends its keys, sessions and links. Its calls and recordings stay. ERR_NOT_FOUND. */
 CHECKED enum err businesses_remove(struct db *db, int64_t id);
+/* A step of a purge touches at most so many rows: a call has a document, facets and 20 tags. */
+enum { BUSINESSES_PURGE_STEP = 10, BUSINESSES_PURGE_ROWS = 300 };
 /* Deletes at most limit calls and recordings of a removed business, and at the end everything but its id. *ret_left: call it
  * again, in another transaction. ERR_CONFLICT: the business is not removed; ERR_NOT_FOUND: no such business, or it is purged. */
 CHECKED enum err businesses_purge(struct db *db, int64_t id, int limit, bool *ret_left);

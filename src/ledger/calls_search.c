@@ -196,7 +196,7 @@ enum err calls_search_put(struct db *db, const struct call *call, int64_t sort_a
 
 enum err calls_search_merge(struct db *db) {
   int count = atomic_load_explicit(&unmerged, memory_order_relaxed);
-  if (count < MERGE_EACH) return OK;
+  if (count < MERGE_EACH || db_kind(db) != DB_SQLITE) return OK;
   atomic_store_explicit(&unmerged, 0, memory_order_relaxed);
   int pages = count < MERGE_MOST / MERGE_PAGES ? count * MERGE_PAGES : MERGE_MOST;
   return db_run_apart(db, "insert into call_documents (call_documents, rank) values ('merge', ?1)", DB_INT(pages));

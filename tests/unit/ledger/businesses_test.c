@@ -301,6 +301,32 @@ static void purging_takes_a_bounded_part_at_a_time_of_one_business_alone(void **
   db_close(db);
 }
 
+static void a_step_of_a_purge_touches_few_rows(void **state) {
+  struct db *db = scratch_ledger(*state);
+  (void)scratch_business(db, "x");
+  assert_int_equal(db_script(db,
+                             "with recursive n(i) as (select 1 union all select i + 1 from n limit 40)"
+                             " insert into calls (business_id, call_sid, top_sid, first_seen_at, sort_at)"
+                             " select 1, 'CA' || i, 'CA' || i, 1, 1 from n;"
+                             "update calls set tags = '[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]';"
+                             "insert into recordings (business_id, recording_sid, call_sid, first_seen_at, status)"
+                             " select 1, 'RE' || call_sid, call_sid, 1, 'queued' from calls;"
+                             "with recursive n(i) as (select 1 union all select i + 1 from n limit 40)"
+                             " insert into keys (business_id, role, digest, created_at)"
+                             " select 1, 'viewer', 'd' || i, 1 from n"),
+                   OK);
+  assert_int_equal(businesses_remove(db, 1), OK);
+  int64_t most = 0;
+  for (bool left = true; left;) {
+    int64_t before = db_touched(db);
+    assert_int_equal(businesses_purge(db, 1, BUSINESSES_PURGE_STEP, &left), OK);
+    if (db_touched(db) - before > most) most = db_touched(db) - before;
+  }
+  assert_in_range(most, 100, BUSINESSES_PURGE_ROWS);
+  assert_int_equal(scratch_int(db, "select count(*) from call_tags") + scratch_int(db, "select count(*) from keys"), 0);
+  db_close(db);
+}
+
 int main(void) {
   cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
@@ -316,6 +342,7 @@ int main(void) {
       SCRATCH_TEST(the_account_names_its_first_live_business),
       SCRATCH_TEST(removing_ends_keys_and_sessions_and_keeps_the_rows),
       SCRATCH_TEST(purging_takes_a_bounded_part_at_a_time_of_one_business_alone),
+      SCRATCH_TEST(a_step_of_a_purge_touches_few_rows),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

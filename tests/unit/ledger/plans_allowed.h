@@ -80,7 +80,7 @@
     {"from sessions where business_id = ?1", "SEARCH sessions USING", "SESSIONS_PER_BUSINESS_MAX"},
     {"from business_numbers where business_id = ?1", "SEARCH business_numbers USING PRIMARY KEY",
      "numbers of one business"},
-    {"keys", "SEARCH keys USING INDEX keys_business", "keys of one business, when it is removed"},
+    {"delete from keys where key_id in", "SEARCH keys USING COVERING INDEX keys_business", "the first ?2"},
     {"update keys set revoked_at = ?2 where business_id = ?1", "SEARCH keys USING INDEX keys_live",
      "keys of one business, when it is removed"},
     {"select made_at from links where business_id = ?1", "SEARCH links USING COVERING INDEX links_newest",
