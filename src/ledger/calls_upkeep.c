@@ -218,7 +218,7 @@ static enum err index_folding(struct db *db, struct calls_upkeep *u, int limit) 
   return move_folding_cursor(db, &at);
 }
 
-/* ---- children of calls that got a recording ---- */
+/* ---- children of calls that got or lost a recording ---- */
 
 struct recorded_mark {
   int64_t business_id;
@@ -249,8 +249,25 @@ static enum err recorded_next_children(struct db *db, struct recorded_mark *m, i
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-/* The call may have lost its recording meanwhile. */
-static enum err clear_unrecorded(struct db *db, int limit, int *ret_count) {
+/* Brings `unrecorded` of the children behind `from`, up to the mark, in line with what recordings there are now. */
+static enum err recorded_mark_children(struct db *db, const struct recorded_mark *m, const char *from) {
+  TRY(db_run(
+      db,
+      "update calls indexed by calls_parent set unrecorded = null where business_id = ?1 and parent_call_sid = ?2"
+      " and call_sid > ?3 and call_sid <= ?4 and unrecorded is not null"
+      " and exists (select 1 from recordings r where r.business_id = ?1 and r.call_sid = ?2)",
+      DB_INT(m->business_id), DB_TEXT(str_from(m->call_sid)), DB_TEXT(str_from(from)),
+      DB_TEXT(str_from(m->after_sid))));
+  return db_run(
+      db,
+      "update calls indexed by calls_parent set unrecorded = 1 where business_id = ?1 and parent_call_sid = ?2"
+      " and call_sid > ?3 and call_sid <= ?4 and unrecorded is null"
+      " and not exists (select 1 from recordings r where r.business_id = ?1 and r.call_sid = ?2)"
+      " and not exists (select 1 from recordings r where r.business_id = ?1 and r.call_sid = calls.call_sid)",
+      DB_INT(m->business_id), DB_TEXT(str_from(m->call_sid)), DB_TEXT(str_from(from)), DB_TEXT(str_from(m->after_sid)));
+}
+
+static enum err update_unrecorded(struct db *db, int limit, int *ret_count) {
   struct recorded_mark m;
   enum err e = recorded_first(db, &m);
   *ret_count = 0;
@@ -259,12 +276,7 @@ static enum err clear_unrecorded(struct db *db, int limit, int *ret_count) {
   char from[SID_SIZE];
   memcpy(from, m.after_sid, sizeof(from));
   TRY(recorded_next_children(db, &m, limit, ret_count));
-  TRY(db_run(
-      db,
-      "update calls indexed by calls_parent set unrecorded = null where business_id = ?1 and parent_call_sid = ?2"
-      " and call_sid > ?3 and call_sid <= ?4 and unrecorded is not null"
-      " and exists (select 1 from recordings r where r.business_id = ?1 and r.call_sid = ?2)",
-      DB_INT(m.business_id), DB_TEXT(str_from(m.call_sid)), DB_TEXT(str_from(from)), DB_TEXT(str_from(m.after_sid))));
+  TRY(recorded_mark_children(db, &m, from));
   if (*ret_count < limit)
     return db_run(db, "delete from calls_recorded where business_id = ?1 and call_sid = ?2", DB_INT(m.business_id),
                   DB_TEXT(str_from(m.call_sid)));
@@ -276,7 +288,7 @@ enum err calls_upkeep_run(struct db *db, struct calls_upkeep *u, int limit, bool
   int left, count;
   TRY(calls_tree_follow(db, &u->business_id, limit, &left));
   if (left) {
-    TRY(clear_unrecorded(db, left, &count));
+    TRY(update_unrecorded(db, left, &count));
     left -= count;
   }
   if (left) {

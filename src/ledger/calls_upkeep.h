@@ -1,7 +1,7 @@
 /* calls_upkeep.h - work that writes of calls leave for later, done in bounded parts. Six tables list it:
  *
  *   call_moves             legs that must follow a leg above them (calls_tree.h)
- *   calls_recorded         calls with more than a hundred children that got a recording, which the children are shown with
+ *   calls_recorded         calls with over a hundred children that got or lost a recording, which the children are shown with
  *   call_documents_gone    documents whose call was deleted
  *   call_documents_stale   calls that an older release wrote without updating their document
  *   call_documents_build   how far the calls of an older schema are indexed

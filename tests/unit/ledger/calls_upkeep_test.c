@@ -355,7 +355,9 @@ static void all_children_of_a_call_are_shown_with_its_recording(void **state) {
   assert_int_equal(calls_list_page(db, 1, &f, keys, &n, &more), OK);
   assert_int_equal(n, 0);
   (void)scratch_recording(db, 1, "RE2", "CA1", RECORDING_READY, RECORDING_RANK_REST, NOW);
+  int64_t before = db_touched(db);
   assert_int_equal(db_run(db, "update recordings set call_sid = 'CA9'"), OK); /* the children have none again */
+  assert_true(db_touched(db) - before < 150);
   (void)finish(db);
   assert_int_equal(scratch_int(db, marked), 300);
   db_close(db);
