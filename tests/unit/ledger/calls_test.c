@@ -103,6 +103,35 @@ static void fields_of_the_host_survive_webhooks(void **state) {
   db_close(db);
 }
 
+/* Triggers have a short way for calls that are new. */
+static void a_new_call_has_the_facets_that_are_found_when_all_are_looked_at_again(void **state) {
+  static const char *const directions[] = {"", "inbound", "outbound"}, *const addresses[] = {
+                                                                           "",           "+15550100",
+                                                                           "client:noa", "sip:dan@example.com",
+                                                                           "SIPS:dan@x", "anonymous"};
+  struct db *db = scratch_ledger(*state);
+  int n = 0;
+  for (size_t d = 0; d < COUNT_OF(directions); d++)
+    for (size_t i = 0; i < COUNT_OF(addresses) * COUNT_OF(addresses); i++, n++)
+      for (int kin = 0; kin < 3; kin++) { /* a child that comes first, its parent, and a call without either */
+        struct call c = {.business_id = 1, .duration_s = kin - 1, .first_seen_at = NOW + n};
+        (void)snprintf(c.call_sid, sizeof(c.call_sid), "CA%d-%d", n, kin);
+        if (kin == 0) (void)snprintf(c.parent_call_sid, sizeof(c.parent_call_sid), "CA%d-1", n);
+        (void)snprintf(c.direction, sizeof(c.direction), "%s", directions[d]);
+        (void)snprintf(c.from_number, sizeof(c.from_number), "%s", addresses[i % COUNT_OF(addresses)]);
+        (void)snprintf(c.to_number, sizeof(c.to_number), "%s", addresses[i / COUNT_OF(addresses)]);
+        assert_int_equal(scratch_put(db, &c), OK);
+      }
+  assert_int_equal(db_script(db,
+                             "create temp table had as select * from call_facets;"
+                             "insert into call_facets_due select business_id, call_sid from calls"),
+                   OK);
+  assert_int_equal(scratch_int(db, "select count(*) from had"), 3 * n);
+  assert_int_equal(scratch_int(db, "select count(*) from (select * from had except select * from call_facets)"), 0);
+  assert_true(scratch_int(db, "select count(*) from call_facets where agent = 'noa' and own_number is not null") > 9);
+  db_close(db);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(legs_in_every_order_have_the_same_top),
@@ -110,6 +139,7 @@ int main(void) {
       SCRATCH_TEST(a_chain_of_parents_that_closes_does_not_hang),
       SCRATCH_TEST(the_legs_of_a_call_are_its_parent_and_children),
       SCRATCH_TEST(fields_of_the_host_survive_webhooks),
+      SCRATCH_TEST(a_new_call_has_the_facets_that_are_found_when_all_are_looked_at_again),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
