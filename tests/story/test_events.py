@@ -269,3 +269,61 @@ def test_a_stopped_account_is_told_to_its_own_pages_alone(world, provider):
         other.tell(server, tape)
         b.status(tape.sid, "ready")
         assert not [e for e in b.seen if e.kind == "reset"]
+
+
+def reasons_of(server, business, tape):
+    """Why the recording waits, as a page that loads now sees it: in the status, the list and its call."""
+    status = server.get(f"/api/recordings/{tape.sid}/status", business.viewer).json()
+    calls = server.get("/api/calls?limit=100", business.viewer).json()["calls"]
+    [row] = [one for call in calls for one in call["recordings"] if one["recording_sid"] == tape.sid]
+    call = server.get(f"/api/calls/{tape.call_sid}", business.viewer).json()
+    [own] = [one for one in call["recordings"] if one["recording_sid"] == tape.sid]
+    assert status["error"] == row["error"] == own["error"], (status, row, own)
+    return status["status"], status["error"] and status["error"]["code"]
+
+
+@pytest.mark.sanitized
+def test_a_page_that_reloads_at_a_reset_sees_that_a_waiting_recording_waits_for_credentials(world, provider):
+    server = world.server(DOWNLOADS_PER_BUSINESS=1)
+    business = world.business(provider)
+    gate = threading.Event()
+    refused, waiting = provider.tape(), provider.tape()
+    refused.default = p.hold(gate, then=p.status(401))
+    business.tell(server, refused)
+    eventually(lambda: refused.asks)
+    business.tell(server, waiting)
+    with Stream(server, business.viewer) as stream:
+        assert reasons_of(server, business, waiting) == ("queued", None)
+        gate.set()
+        stream.until(lambda e: e.kind == "reset")
+        assert reasons_of(server, business, waiting) == ("queued", "auth_failed")
+        refused.default = p.content(refused.mp3)
+        world.pass_time_until(lambda: world.state(waiting.sid) == "ready", step=5, within=90)
+        stream.until(lambda e: e.kind == "reset")
+        assert reasons_of(server, business, waiting) == ("ready", None)
+
+
+def test_a_page_that_reloads_at_a_reset_sees_that_recordings_wait_for_room(world, provider):
+    roomy = world.server("roomy", role="worker", DOWNLOADS_PER_BUSINESS=1)
+    full = world.server("full", role="worker", MIN_FREE_BYTES=1 << 60)
+    eventually(lambda: full.log_lines("Storage is full"))
+    eventually(lambda: len(world.live_workers()) == 2)
+    web = world.server("web", role="web")
+    business = world.business(provider)
+    gate = threading.Event()
+    hung, waiting = provider.tape(), provider.tape()
+    hung.default = p.hold(gate)
+    business.tell(web, hung)
+    eventually(lambda: hung.asks)
+    business.tell(web, waiting)
+    with Stream(web, business.viewer) as stream:
+        assert reasons_of(web, business, waiting) == ("queued", None)
+        roomy.kill()
+        world.pass_time(31)
+        stream.until(lambda e: e.kind == "reset")
+        assert reasons_of(web, business, waiting) == ("queued", "storage_full")
+        world.server("another", role="worker", DOWNLOADS_PER_BUSINESS=1)
+        stream.until(lambda e: e.kind == "reset")
+        assert reasons_of(web, business, waiting)[1] is None
+        gate.set()
+        world.wait_state(waiting.sid)
