@@ -296,3 +296,31 @@ def test_pages_that_left_the_memory_are_waited_for_by_who_needs_them_alone(world
     hanging.go_on()
     for tape in gone:
         play(server, business, tape)
+
+
+def test_a_check_of_a_file_that_ends_with_its_worker_is_repeated_by_another(world, provider, hanging):
+    worker = world.server("worker", role="worker", **hanging.settings)
+    eventually(world.live_workers)
+    web = world.server("web", role="web")
+    business = world.business(provider)
+    tape = provider.tape(seconds=5)
+    tape.default = p.status(403)
+    business.tell(web, tape)
+    world.wait_state(tape.sid, "failed")
+    asks, stem = len(tape.asks), world.row(tape.sid)["stem"]
+    path = world.recordings() / f"{stem}.mp3"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(tape.mp3)
+    hanging.hang()
+    assert web.post(f"/api/recordings/{tape.sid}/prepare", business.viewer).status == 202
+    eventually(lambda: world.row(tape.sid)["lease_until"])
+    row = world.row(tape.sid)
+    assert row["status"] == "queued" and row["file_seen_at"]
+    assert world.sql("select fills from businesses")[0]["fills"] == 0
+    worker.kill()
+    hanging.go_on()
+    another = world.server("another", role="worker")
+    world.pass_time_until(lambda: world.state(tape.sid) == "ready", step=10, within=60)
+    assert len(another.log_lines("Expired lease taken back")) == 1 and len(tape.asks) == asks
+    assert web.get(f"/api/recordings/{tape.sid}/stream", business.viewer).body == tape.mp3
+    assert world.sql("select fills, (select sum(n) from fill_counts) all_fills from businesses") == [{"fills": 0, "all_fills": 0}]
