@@ -1,6 +1,7 @@
 /* ledger_test.c - what every database must do: each function of the ledger, and each of its statements. The last test knows from
  * the others which statements were run. */
 #include "ledger_access.h"
+#include "ledger_audit.h"
 #include "ledger_calls.h"
 #include "ledger_recordings.h"
 
@@ -60,6 +61,7 @@ int main(void) {
       CONTRACT_TEST(signed_urls_are_in_force_until_they_end),
       CONTRACT_TEST(a_setting_has_one_winner),
       CONTRACT_TEST(processes_come_and_go),
+      CONTRACT_TEST(the_audit_is_a_chain_that_is_cut_at_its_old_end),
       CONTRACT_TEST(changes_are_numbered_and_read_in_order),
       cmocka_unit_test(every_statement_was_run),
   };
