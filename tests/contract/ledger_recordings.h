@@ -107,6 +107,11 @@ static void failed_recordings_are_listed_in_parts(void **state) {
   assert_string_equal(all.text, "RE2");
   assert_ok(recordings_failed(db, 1, STR("provider_error"), 0, STR(""), STR("\x7f"), 1, words_add_recording, &coded));
   assert_string_equal(coded.text, "RE1");
+  char sid[SID_SIZE];
+  assert_ok(recordings_failed_skip(db, 1, STR(""), STR(""), 2, sid));
+  assert_string_equal(sid, "RE2");
+  assert_ok(recordings_failed_skip(db, 1, STR("provider_error"), STR("RE1"), 1, sid));
+  assert_string_equal(sid, "RE2");
 }
 
 /* ---- the queue ---- */
@@ -241,6 +246,12 @@ static void upkeep_of_the_queue_finds_what_is_due(void **state) {
   IN_TRANSACTION(db, assert_ok(recordings_demote(db, NOW, 10)); assert_ok(recordings_bring_forward(db, NOW, 10)));
   assert_int_equal(scratch_row(db, 1, "RE1").rank, RECORDING_RANK_NEW);
   assert_int_equal(scratch_row(db, 1, "RE4").next_ask_at, NOW);
+  was = scratch_row(db, 1, "RE4");
+  next = was;
+  next.file_seen_at = NOW;
+  IN_TRANSACTION(db, assert_ok(recordings_store(db, &was, &next)));
+  assert_ok(recordings_next_file_seen(db, 0, &was));
+  assert_string_equal(was.recording_sid, "RE4");
 }
 
 /* ---- accounts ---- */
