@@ -27,7 +27,13 @@ void db_texts_each(void (*fn)(void *arg, const char *sql), void *arg) {
 
 /* --- passed on --- */
 
+bool db_url_is_postgres(const char *url) {
+  struct str s = str_from(url);
+  return str_starts(s, STR("postgresql://")) || str_starts(s, STR("postgres://"));
+}
+
 enum err db_open(const struct db_open *how, struct buf *ret_problem, struct db **ret_db) {
+  if (db_url_is_postgres(how->url)) return db_postgres_open(how, ret_problem, ret_db);
   return db_sqlite_open(how, ret_problem, ret_db);
 }
 
@@ -46,6 +52,10 @@ const char *db_problem(const struct db *db) {
 
 int64_t db_reopened(const struct db *db) {
   return db->reopened;
+}
+
+void db_count_reopened(struct db *db) {
+  db->reopened++;
 }
 
 enum err db_run_values(struct db *db, const char *sql, const struct db_value *values) {

@@ -20,20 +20,29 @@
 struct db;
 
 struct db_open {
-  const char *url; /* sqlite:///absolute/path */
+  const char *url; /* sqlite:///absolute/path, or postgresql://… (libpq's form, may hold a password) */
   bool read_only;
-  int64_t busy_ms; /* longest wait for another connection's write lock; 0: 5,000 */
+  int64_t busy_ms; /* longest wait for another connection's write lock, and for a server; 0: 5,000 */
+  /* PostgreSQL only. */
+  const char *schema; /* NULL: callreel */
+  bool is_pooled;     /* the URL leads to a pooler: no prepared statements */
+  /* Runs on each new connection before anything else; may be NULL. An error is the connection's. */
+  enum err (*on_connect)(struct db *db, void *arg);
+  void *on_connect_arg;
 };
 /* Sets the directory for temporary files of writing connections, from the next db_open on: /tmp may be missing or read-only in
  * a container. Call it while the process has one thread. False: out of memory. */
 CHECKED bool db_keep_temporary_files_in(const char *directory);
+bool db_url_is_postgres(const char *url);
 CHECKED enum err db_open(const struct db_open *how, struct buf *ret_problem /* may be NULL */, struct db **ret_db);
 struct db *db_close(struct db *db);          /* NULL is fine; always NULL */
 const char *db_problem(const struct db *db); /* the database's text of the last error; never NULL */
-/* How often this connection found another file at its path (a restored backup) and opened it. When the number grows, discard all
- * that was read before. While no file is there, or one without our schema, every call returns ERR_IO; the connection reopens by
- * itself. */
+/* How often this connection found another database: another file at its path (a restored backup), or another server. When the
+ * number grows, discard all that was read before. While no file is there, or one without our schema, every call returns ERR_IO;
+ * the connection reopens by itself. */
 int64_t db_reopened(const struct db *db);
+/* Makes db_reopened grow: on_connect found that the server is not the one that was known. */
+void db_count_reopened(struct db *db);
 
 /* Most statements have one text for both kinds of database. Where that is not possible, db_run_either and db_query_either have
  * two. A text that begins with one of these comments is for that kind only. */

@@ -13,11 +13,9 @@
 
 enum err db_file_path(const char *url, struct buf *ret_problem, const char **ret_path) {
   struct str s = str_from(url);
-  if (str_starts(s, STR("postgres"))) {
-    return problem_text_set(ret_problem, ERR_UNSUPPORTED, "PostgreSQL is not supported by this release");
-  }
   if (!str_starts(s, STR("sqlite:///")) || str_ends(s, STR("/"))) {
-    return problem_text_set(ret_problem, ERR_INVALID, "the database's URL is not of the form sqlite:///absolute/path");
+    return problem_text_set(ret_problem, ERR_INVALID,
+                            "the database's URL is not of the form sqlite:///absolute/path or postgresql://…");
   }
   *ret_path = url + (sizeof("sqlite://") - 1);
   return OK;

@@ -53,13 +53,15 @@ struct db_operations {
 struct db {
   const struct db_operations *operations;
   bool read_only;
-  bool upkeep_later;   /* the owner calls operations->upkeep itself */
-  int64_t busy_ms;     /* longest wait for another connection's lock */
-  int64_t deadline_ms; /* monotonic; 0: none */
-  int64_t changed;     /* rows that the last writing statement changed */
-  int64_t apart;       /* rows that db_run_apart changed */
+  int64_t upkeep_in_ms; /* after which operations->upkeep must be called again; 0: only after a commit */
+  bool upkeep_later;    /* the owner calls operations->upkeep itself */
+  int64_t busy_ms;      /* longest wait for another connection's lock */
+  int64_t deadline_ms;  /* monotonic; 0: none */
+  int64_t changed;      /* rows that the last writing statement changed */
+  int64_t apart;        /* rows that db_run_apart changed */
   int64_t reopened;
   char problem[DB_PROBLEM_SIZE];
 };
 
+CHECKED enum err db_postgres_open(const struct db_open *how, struct buf *ret_problem, struct db **ret_db);
 CHECKED enum err db_sqlite_open(const struct db_open *how, struct buf *ret_problem, struct db **ret_db);

@@ -42,8 +42,7 @@ struct reader_line {
 
 struct db_readers {
   struct pool *pool;
-  char *url;
-  int64_t busy_ms;
+  struct db_open open; /* its texts are owned */
   unsigned threads;
   size_t queue_max;
   struct lock lock;
@@ -55,9 +54,8 @@ struct db_readers {
 
 static struct db *connection_of(struct db_readers *r, unsigned worker) {
   if (!r->connections[worker]) {
-    struct db_open how = {.url = r->url, .read_only = true, .busy_ms = r->busy_ms};
     struct db *db;
-    if (db_open(&how, NULL, &db) != OK) return NULL; /* the next read tries again */
+    if (db_open(&r->open, NULL, &db) != OK) return NULL; /* the next read tries again */
     r->connections[worker] = db;
   }
   return r->connections[worker];
@@ -147,9 +145,12 @@ enum err db_readers_new(const struct db_open *how, unsigned threads, size_t queu
   lock_init(&r->lock, "db_readers", LOCK_RANK_ENGINE);
   r->threads = threads;
   r->queue_max = queue_max;
-  r->busy_ms = how->busy_ms;
-  r->url = str_dup(str_from(how->url));
-  enum err e = !r->url ? ERR_NOMEM : pool_new("read", threads, queue_max, &r->pool);
+  r->open = *how;
+  r->open.read_only = true;
+  r->open.url = str_dup(str_from(how->url));
+  r->open.schema = how->schema ? str_dup(str_from(how->schema)) : NULL;
+  bool is_complete = r->open.url && (r->open.schema || !how->schema);
+  enum err e = !is_complete ? ERR_NOMEM : pool_new("read", threads, queue_max, &r->pool);
   if (e != OK) {
     db_readers_free(r);
     return e;
@@ -166,7 +167,8 @@ struct db_readers *db_readers_free(struct db_readers *r) {
   pool_free(r->pool); /* runs all that waits, by (6) */
   for (unsigned i = 0; i < r->threads; i++) db_close(r->connections[i]);
   lock_done(&r->lock);
-  free(r->url);
+  free((char *)r->open.url);
+  free((char *)r->open.schema);
   free(r);
   return NULL;
 }

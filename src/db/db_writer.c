@@ -115,7 +115,8 @@ static struct waiting_job *queue_take(struct db_writer *w) {
  * longest was queued; 0: none waits. */
 static bool queue_wait(struct db_writer *w, int64_t *ret_oldest_ms) {
   LOCKED(&w->lock);
-  if (!w->lanes.oldest && !w->closing) lock_cond_wait_ms(&w->arrived, &w->lock, PROBE_MS);
+  int64_t wait_ms = w->db->upkeep_in_ms ? w->db->upkeep_in_ms : PROBE_MS;
+  if (!w->lanes.oldest && !w->closing) lock_cond_wait_ms(&w->arrived, &w->lock, wait_ms);
   *ret_oldest_ms = !w->lanes.oldest ? 0 : w->lanes.oldest->queued_ms;
   return w->lanes.oldest || !w->closing;
 }
@@ -174,7 +175,7 @@ static void jobs_answer(struct db_writer *w, struct job_list *jobs, enum err if_
 
 /* True: the error is the database's, not the job's. */
 static bool is_database_error(enum err e) {
-  return e == ERR_FULL || e == ERR_IO || e == ERR_CORRUPT || e == ERR_BUSY;
+  return e == ERR_FULL || e == ERR_IO || e == ERR_CORRUPT || e == ERR_BUSY || e == ERR_UNKNOWN;
 }
 
 /* False: The database has rolled back the whole transaction, or the savepoint failed; *ret_why is the error. */
@@ -247,7 +248,8 @@ static void group_run(struct db_writer *w) {
   enum err e = OK;
   bool transaction_stands = true, saw_database_error = false;
   struct waiting_job *j;
-  while (transaction_stands && clock_mono_us() < until_us && (j = queue_take(w))) {
+  int most = w->db->operations->group_max, count = 0;
+  while (transaction_stands && clock_mono_us() < until_us && (most == 0 || count++ < most) && (j = queue_take(w))) {
     list_add(&ran, j);
     if (!job_may_begin(j)) continue;
     transaction_stands = part_run(w, j, &e);
@@ -301,7 +303,10 @@ static void *writer_main(void *arg) {
   int64_t oldest_ms;
   while (queue_wait(w, &oldest_ms)) {
     if (oldest_ms == 0) {
-      writer_probe(w);
+      if (w->db->upkeep_in_ms)
+        w->db->operations->upkeep(w->db);
+      else
+        writer_probe(w);
       continue;
     }
     enum err e = group_begin(w, oldest_ms);
@@ -337,7 +342,7 @@ enum err db_writer_new(const struct db_writer_config *config, struct db_writer *
     free(w);
     return e;
   }
-  w->config.open.url = NULL; /* it belongs to the caller */
+  w->config.open = (struct db_open){0}; /* its texts belong to the caller */
   w->db->upkeep_later = true;
   lock_init(&w->lock, "db_writer", LOCK_RANK_ENGINE);
   lock_cond_init(&w->arrived);

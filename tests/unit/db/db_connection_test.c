@@ -118,7 +118,8 @@ static void urls_that_are_no_local_database_are_refused(void **state) {
       {"sqlite://relative.db", ERR_INVALID},
       {"sqlite:///tmp/", ERR_INVALID},
       {"mysql://h/d", ERR_INVALID},
-      {"postgresql://h/d", ERR_UNSUPPORTED},
+      {"postgresql://127.0.0.1:1/d", ERR_IO},
+      {"postgresql://%zz/d", ERR_INVALID},
       {"sqlite:////no/such/directory/x.db", ERR_NOT_FOUND},
   };
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
