@@ -175,10 +175,25 @@ static enum err calls_search_delete(struct db *db, int64_t document_id) {
   return db_run(db, "delete from call_documents where rowid = ?1", DB_INT(document_id));
 }
 
+static enum err document_insert(struct db *db, const struct call *call, int64_t id, struct str digits,
+                                struct str names) {
+  struct str sid = str_from(call->call_sid);
+  if (db_kind(db) == DB_SQLITE)
+    return db_run(db,
+                  DB_FOR_SQLITE "insert into call_documents (rowid, call_sid, digits, names) values (?1, ?2, ?3, ?4)",
+                  DB_INT(id), DB_TEXT(sid), DB_TEXT(digits), DB_TEXT(names));
+  return db_run(db,
+                DB_FOR_POSTGRES
+                "insert into call_documents (rowid, call_sid, digits, names, business_id)"
+                " values (?1, ?2, ?3, ?4, ?5)",
+                DB_INT(id), DB_TEXT(sid), DB_TEXT(digits), DB_TEXT(names), DB_INT(call->business_id));
+}
+
 enum err calls_search_put(struct db *db, const struct call *call, int64_t sort_at, int64_t *ret_document_id) {
   struct buf digits CLEANUP(buf_done) = BUF_INIT(TEXT_MAX), names CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
-  TRY(db_grams_text(&digits, call->business_id, DB_GRAMS_DIGITS, STR("")));
-  TRY(db_grams_text(&names, call->business_id, DB_GRAMS_NAMES, STR("")));
+  bool has_grams = db_kind(db) == DB_SQLITE;
+  if (has_grams) TRY(db_grams_text(&digits, call->business_id, DB_GRAMS_DIGITS, STR("")));
+  if (has_grams) TRY(db_grams_text(&names, call->business_id, DB_GRAMS_NAMES, STR("")));
   TRY(document_add_address(str_from(call->from_number), &digits, &names));
   TRY(document_add_address(str_from(call->to_number), &digits, &names));
   TRY(document_add_name(str_from(call->caller_name), &names));
@@ -187,8 +202,7 @@ enum err calls_search_put(struct db *db, const struct call *call, int64_t sort_a
   TRY(document_free_id(db, sort_at,
                        &id)); /* before the delete, so that it differs from the old id (0009_documents.sql) */
   TRY(calls_search_delete(db, call->document_id));
-  TRY(db_run(db, "insert into call_documents (rowid, call_sid, digits, names) values (?1, ?2, ?3, ?4)", DB_INT(id),
-             DB_TEXT(str_from(call->call_sid)), DB_TEXT(buf_str(&digits)), DB_TEXT(buf_str(&names))));
+  TRY(document_insert(db, call, id, buf_str(&digits), buf_str(&names)));
   atomic_fetch_add_explicit(&unmerged, 1, memory_order_relaxed);
   *ret_document_id = id;
   return OK;
@@ -199,5 +213,6 @@ enum err calls_search_merge(struct db *db) {
   if (count < MERGE_EACH || db_kind(db) != DB_SQLITE) return OK;
   atomic_store_explicit(&unmerged, 0, memory_order_relaxed);
   int pages = count < MERGE_MOST / MERGE_PAGES ? count * MERGE_PAGES : MERGE_MOST;
-  return db_run_apart(db, "insert into call_documents (call_documents, rank) values ('merge', ?1)", DB_INT(pages));
+  return db_run_apart(db, DB_FOR_SQLITE "insert into call_documents (call_documents, rank) values ('merge', ?1)",
+                      DB_INT(pages));
 }

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "base/lock.h"
+#include "ledger/changes_postgres.h"
 
 enum { BATCH = 500, TRIM_PART = 500 };
 
@@ -49,8 +50,10 @@ enum err changes_trim(struct db *db, int64_t now, bool *ret_more) {
 
 enum err changes_bounds(struct db *db, int64_t *ret_oldest, int64_t *ret_newest) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select (select min(seq) from changes), (select seq from sqlite_sequence where name = 'changes')"));
+  TRY(db_query_either(db, &q,
+                      "select (select min(seq) from changes), (select seq from sqlite_sequence where name = 'changes')",
+                      "select (select min(seq) from changes),"
+                      " (select case when is_called then last_value else 0 end from changes_numbers)"));
   TRY(db_next(&q));
   int64_t newest = db_int(&q, 1);
   *ret_oldest = db_int_or(&q, 0, newest + 1);
@@ -58,32 +61,42 @@ enum err changes_bounds(struct db *db, int64_t *ret_oldest, int64_t *ret_newest)
   return OK;
 }
 
-static enum err changes_query(struct db *db, struct db_rows *q, int64_t business_id, int64_t after, int limit) {
+static enum err changes_query(struct db *db, struct db_rows *q, int64_t business_id, int64_t after, int64_t newest,
+                              int limit) {
   if (business_id == 0)
-    return db_query(db, q, "select seq, kind, business_id, id, at_ms from changes where seq > ?1 order by seq limit ?2",
-                    DB_INT(after), DB_INT(limit));
+    return db_query(db, q,
+                    "select seq, kind, business_id, id, at_ms from changes where seq > ?1 and seq <= ?3"
+                    " order by seq limit ?2",
+                    DB_INT(after), DB_INT(limit), DB_INT(newest));
   return db_query(db, q,
                   "select seq, kind, business_id, id, at_ms from changes indexed by changes_business"
-                  " where business_id = ?1 and seq > ?2 order by seq limit ?3",
-                  DB_INT(business_id), DB_INT(after), DB_INT(limit));
+                  " where business_id = ?1 and seq > ?2 and seq <= ?4 order by seq limit ?3",
+                  DB_INT(business_id), DB_INT(after), DB_INT(limit), DB_INT(newest));
 }
 
-/* Calls fn with the rows after `after`. Skips kinds that only a later release knows. */
-static enum err changes_read_rows(struct db *db, int64_t business_id, int64_t after, int limit, changes_fn *fn,
-                                  void *arg, int64_t *ret_last, int *ret_rows) {
+/* The row begins at column first. A kind that only a later release knows is skipped. */
+static enum err changes_row_tell(struct db_rows *q, int first, changes_fn *fn, void *arg) {
+  struct change c = {.seq = db_int(q, first),
+                     .business_id = db_int(q, first + 2),
+                     .id = db_text(q, first + 3),
+                     .at_ms = db_int(q, first + 4)};
+  struct str kind = db_text(q, first + 1);
+  size_t k = 0;
+  while (k < COUNT_OF(kind_names) && !str_eq(kind, str_from(kind_names[k]))) k++;
+  c.kind = (enum change_kind)k;
+  return k < COUNT_OF(kind_names) ? fn(arg, &c) : OK;
+}
+
+/* Calls fn with the rows after `after`, up to newest. */
+static enum err changes_read_rows(struct db *db, int64_t business_id, int64_t after, int64_t newest, int limit,
+                                  changes_fn *fn, void *arg, int64_t *ret_last, int *ret_rows) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(changes_query(db, &q, business_id, after, limit));
+  TRY(changes_query(db, &q, business_id, after, newest, limit));
   enum err e;
   int rows = 0;
   for (; (e = db_next(&q)) == OK; rows++) {
-    struct change c = {
-        .seq = db_int(&q, 0), .business_id = db_int(&q, 2), .id = db_text(&q, 3), .at_ms = db_int(&q, 4)};
-    struct str kind = db_text(&q, 1);
-    size_t k = 0;
-    while (k < COUNT_OF(kind_names) && !str_eq(kind, str_from(kind_names[k]))) k++;
-    c.kind = (enum change_kind)k;
-    if (k < COUNT_OF(kind_names)) TRY(fn(arg, &c));
-    *ret_last = c.seq;
+    TRY(changes_row_tell(&q, 0, fn, arg));
+    *ret_last = db_int(&q, 0);
   }
   *ret_rows = rows;
   return e == ERR_NOT_FOUND ? OK : e;
@@ -95,7 +108,13 @@ static enum err changes_read_snapshot(struct db *db, int64_t business_id, int64_
   int rows;
   TRY(changes_bounds(db, &oldest, &newest));
   if (after < oldest - 1 || after > newest) return ERR_NOT_FOUND;
-  TRY(changes_read_rows(db, business_id, after, limit, fn, arg, &last, &rows));
+  /* On PostgreSQL numbers beyond the follower's may still be missing. */
+  if (db_kind(db) == DB_POSTGRES && changes_look_low() && newest > changes_look_low()) newest = changes_look_low();
+  if (after >= newest) {
+    *ret_last = after;
+    return OK;
+  }
+  TRY(changes_read_rows(db, business_id, after, newest, limit, fn, arg, &last, &rows));
   *ret_last = rows < limit ? newest : last;
   return OK;
 }
@@ -117,6 +136,9 @@ struct changes {
   size_t subscriber_count;
   int64_t version;  /* data_version of the last poll; -1: read in any case */
   int64_t reopened; /* db_reopened of the last poll */
+  struct changes_epoch epoch;
+  struct changes_look look; /* on PostgreSQL */
+  bool look_again;          /* a number is missing: look again also if nobody says that something changed */
   atomic_llong seq;
   atomic_bool healthy;
   pthread_t thread;
@@ -172,7 +194,21 @@ static enum err batch_read(struct changes *c, struct batch *b, int64_t *ret_end,
     *ret_end = newest;
     return OK;
   }
-  return changes_read_rows(c->db, 0, seq, BATCH, batch_add, b, ret_end, ret_rows);
+  return changes_read_rows(c->db, 0, seq, newest, BATCH, batch_add, b, ret_end, ret_rows);
+}
+
+static enum err batch_add_row(void *arg, struct db_rows *q, int first) {
+  return changes_row_tell(q, first, batch_add, arg);
+}
+
+static enum err batch_look(struct changes *c, struct batch *b, int64_t *ret_end, bool *ret_more, bool *ret_lost) {
+  struct changes_look look = c->look;
+  bool is_stuck;
+  TRY(changes_look_read(c->db, &look, BATCH, batch_add_row, b, ret_more, &is_stuck, ret_lost));
+  c->look = look;
+  c->look_again = is_stuck;
+  *ret_end = look.low;
+  return OK;
 }
 
 static enum err follow_batch(struct changes *c, bool *ret_more) {
@@ -182,9 +218,16 @@ static enum err follow_batch(struct changes *c, bool *ret_more) {
   int64_t end = 0;
   int rows = 0;
   bool lost = false;
-  enum err e = db_begin(c->db);
-  if (e == OK) e = batch_read(c, b, &end, &rows, &lost);
-  db_rollback(c->db);
+  bool more = false;
+  enum err e;
+  if (db_kind(c->db) == DB_POSTGRES) {
+    e = batch_look(c, b, &end, &more, &lost);
+  } else {
+    e = db_begin(c->db);
+    if (e == OK) e = batch_read(c, b, &end, &rows, &lost);
+    db_rollback(c->db);
+    more = rows == BATCH;
+  }
   if (e == OK) {
     if (lost) call_lost(c);
     batch_deliver(c, b);
@@ -192,14 +235,19 @@ static enum err follow_batch(struct changes *c, bool *ret_more) {
   }
   buf_done(&b->ids);
   free(b);
-  *ret_more = rows == BATCH;
+  *ret_more = more;
   return e;
 }
 
 /* Another database stands at the path: all that was read from the old one must be discarded. */
 static enum err follow_reopened(struct changes *c) {
   int64_t oldest, newest;
-  TRY(changes_bounds(c->db, &oldest, &newest));
+  if (db_kind(c->db) == DB_POSTGRES) {
+    TRY(changes_look_begin(c->db, &c->look));
+    newest = c->look.low;
+  } else {
+    TRY(changes_bounds(c->db, &oldest, &newest));
+  }
   c->reopened = db_reopened(c->db);
   call_lost(c);
   atomic_store(&c->seq, newest);
@@ -210,8 +258,9 @@ static enum err changes_poll(struct changes *c) {
   int64_t version;
   TRY(db_data_version(c->db, &version));
   if (db_reopened(c->db) != c->reopened) TRY(follow_reopened(c));
-  if (version == c->version) return OK;
+  if (version == c->version && !c->look_again) return OK;
   bool more = true;
+  c->look_again = false;
   while (more) TRY(follow_batch(c, &more));
   c->version = version;
   return OK;
@@ -228,6 +277,7 @@ static void *follower_main(void *arg) {
     }
     LOCKED(&c->lock);
     if (!c->wake_pending && !c->closing) lock_cond_wait_ms(&c->woken, &c->lock, CHANGES_POLL_MS);
+    c->look_again = c->look_again || (c->wake_pending && db_kind(c->db) == DB_POSTGRES);
     c->wake_pending = false;
     if (c->closing) return NULL;
   }
@@ -238,9 +288,17 @@ enum err changes_new(const struct db_open *open, struct changes **ret_changes) {
   if (!c) return ERR_NOMEM;
   c->version = -1;
   int64_t oldest, newest = 0;
-  struct db_open how = {.url = open->url, .read_only = true, .busy_ms = open->busy_ms};
+  struct db_open how = *open;
+  how.on_connect = changes_enter; /* on PostgreSQL it may begin an epoch, so it writes */
+  how.on_connect_arg = &c->epoch;
+  how.read_only = !db_url_is_postgres(open->url);
   enum err e = db_open(&how, NULL, &c->db);
-  if (e == OK) e = changes_bounds(c->db, &oldest, &newest);
+  if (e == OK && db_kind(c->db) == DB_POSTGRES) {
+    e = changes_look_begin(c->db, &c->look);
+    newest = c->look.low;
+  } else if (e == OK) {
+    e = changes_bounds(c->db, &oldest, &newest);
+  }
   if (e != OK) {
     db_close(c->db);
     free(c);

@@ -5,7 +5,11 @@
 
 #include "base/embedded.h"
 
-extern const struct embedded_file schema_files[];
+extern const struct embedded_file schema_files[], schema_postgres_files[];
+
+static const struct embedded_file *files_of(enum db_kind kind) {
+  return kind == DB_POSTGRES ? schema_postgres_files : schema_files;
+}
 
 static enum err migration_of(const struct embedded_file *file, struct migration *ret_migration) {
   struct str name = str_from(file->name), number, rest, line;
@@ -19,11 +23,12 @@ static enum err migration_of(const struct embedded_file *file, struct migration 
   return OK;
 }
 
-enum err ledger_migrations(struct ledger_migrations *ret_migrations) {
+enum err ledger_migrations(enum db_kind kind, struct ledger_migrations *ret_migrations) {
+  const struct embedded_file *files = files_of(kind);
   size_t count = 0;
-  for (; schema_files[count].name; count++) {
+  for (; files[count].name; count++) {
     if (count == LEDGER_MIGRATIONS_MAX) return ERR_TOO_BIG;
-    TRY(migration_of(&schema_files[count], &ret_migrations->all[count]));
+    TRY(migration_of(&files[count], &ret_migrations->all[count]));
     if (ret_migrations->all[count].number != (int)count + 1) return ERR_INVALID;
   }
   ret_migrations->count = count;
@@ -33,7 +38,7 @@ enum err ledger_migrations(struct ledger_migrations *ret_migrations) {
 enum err ledger_migrate(struct db *db, const struct migrate_watch *watch, int *ret_applied) {
   struct ledger_migrations *migrations = malloc(sizeof(*migrations));
   if (!migrations) return ERR_NOMEM;
-  enum err e = ledger_migrations(migrations);
+  enum err e = ledger_migrations(db_kind(db), migrations);
   if (e == OK) e = migrate_run(db, migrations->all, migrations->count, watch, ret_applied);
   free(migrations);
   return e;
@@ -42,7 +47,7 @@ enum err ledger_migrate(struct db *db, const struct migrate_watch *watch, int *r
 enum err ledger_schema(struct db *db, int *ret_found, int *ret_known) {
   int number, oldest, known = 0;
   TRY(migrate_read(db, &number, &oldest));
-  while (schema_files[known].name) known++;
+  while (files_of(db_kind(db))[known].name) known++;
   *ret_found = number;
   *ret_known = known;
   return oldest > known ? ERR_TOO_NEW : OK;

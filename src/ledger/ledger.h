@@ -2,8 +2,9 @@
  *
  *   TRY(ledger_migrate(db, NULL, &applied));
  *
- * The scripts schema/NNNN_name.sql are part of the binary. A script whose first line is "-- oldest: N" removes something that
- * releases with fewer than N scripts need. Thread rule: any thread with its own connection. */
+ * The scripts schema/NNNN_name.sql are part of the binary; PostgreSQL has its own, schema_postgres/NNNN_name.sql. A script
+ * whose first line is "-- oldest: N" removes something that releases with fewer than N scripts need. Thread rule: any thread
+ * with its own connection. */
 #pragma once
 
 #include "db/migrate.h"
@@ -16,7 +17,7 @@ struct ledger_migrations {
 };
 
 /* Lists the scripts. ERR_INVALID: their names are not NNNN_name.sql from 0001 on without gaps. */
-CHECKED enum err ledger_migrations(struct ledger_migrations *ret_migrations);
+CHECKED enum err ledger_migrations(enum db_kind kind, struct ledger_migrations *ret_migrations);
 /* Runs the scripts that have not run. watch may be NULL. ERR_TOO_NEW: the schema needs a newer release. */
 CHECKED enum err ledger_migrate(struct db *db, const struct migrate_watch *watch, int *ret_applied);
 /* Reads the number of the last script that ran (0: none) and of the last one that this release knows; runs nothing. ERR_TOO_NEW:

@@ -481,7 +481,7 @@ static void older_calls_are_listed_by_recording_after_the_migration(void **state
   make_catalog(db);
   struct ledger_migrations *all = malloc(sizeof(*all));
   assert_non_null(all);
-  assert_int_equal(ledger_migrations(all), OK);
+  assert_int_equal(ledger_migrations(DB_SQLITE, all), OK);
   static const char *const triggers[] = {
       "recordings_listed_new",   "recordings_listed_moved",   "calls_listed_new",     "calls_listed_moved",
       "recordings_recorded_new", "recordings_recorded_moved", "calls_unrecorded_new", "calls_unrecorded_moved",

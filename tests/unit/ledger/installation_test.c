@@ -11,7 +11,7 @@
 
 static void the_embedded_scripts_are_numbered_and_run(void **state) {
   static struct ledger_migrations migrations;
-  assert_int_equal(ledger_migrations(&migrations), OK);
+  assert_int_equal(ledger_migrations(DB_SQLITE, &migrations), OK);
   assert_true(migrations.count >= 2);
   for (size_t i = 0; i < migrations.count; i++) {
     assert_int_equal(migrations.all[i].number, i + 1);

@@ -18,7 +18,7 @@ static int64_t wrong_turns(struct db *db) {
 static void recordings_that_were_there_before_have_turns(void **state) {
   enum { BEFORE = 18 }; /* scripts before 0019_turns.sql */
   static struct ledger_migrations migrations;
-  assert_int_equal(ledger_migrations(&migrations), OK);
+  assert_int_equal(ledger_migrations(DB_SQLITE, &migrations), OK);
   struct db *db = scratch_open(*state, 0);
   int applied;
   assert_int_equal(migrate_run(db, migrations.all, BEFORE, NULL, &applied), OK);
