@@ -2,7 +2,6 @@
  *
  *   SNIFFING --an ID3v2, ID3v1 or APE tag--> (skipped) --> SNIFFING --audio_sniff says yes--> PASSING
  *                                            (skipped) --many frames in the tag--> PASSING
- *   SNIFFING --audio_sniff says no, or the end, and sound of another kind began in a tag--> PASSING
  *
  * Invariants
  *  (1) The verdict depends on the bytes, not on how they were split into feeds.
@@ -11,7 +10,6 @@
  *  (3) Memory is the struct and the decoder of an MP3: at most AUDIO_SNIFF_BYTES are kept, whatever sizes a file claims. The
  *      decoder gets frames only, because it would keep a whole tag in memory.
  *  (4) The decoder does not affect the verdict or the duration: if it fails or can't be created, there are only no peaks.
- *  (5) What began in a tag counts only if no sound follows the tag: a true tag may hold sound. Until then its parser is fed, too.
  *
  * Every byte of sound goes through audio_pass(): code that needs samples (peaks; later loudness) is called from there. */
 #include "audio/audio.h"
@@ -35,8 +33,6 @@ struct audio {
   char head[AUDIO_SNIFF_BYTES];
   size_t head_bytes;
   size_t searched_bytes; /* of the head, that begin no frame */
-  bool had_tag;
-  struct hidden hidden; /* what began in a tag (5) */
   struct mp3 mp3;
   struct wav wav;
   struct container container; /* of another kind */
@@ -129,7 +125,6 @@ static void audio_pass(struct audio *a, struct str bytes) {
 /* sound: the first bytes of that kind. */
 static void begin_kind(struct audio *a, enum audio_kind kind, struct str sound) {
   a->kind = kind;
-  a->decodes = false; /* what began in a tag */
   if (kind == AUDIO_MP3) {
     mp3_init(&a->mp3, sound, decode_mp3, a);
     begin_decoding_mp3(a);
@@ -141,56 +136,14 @@ static void begin_kind(struct audio *a, enum audio_kind kind, struct str sound) 
   audio_pass(a, sound);
 }
 
-/* ---- what began in a tag ---- */
-
-static void hidden_begin(struct audio *a) {
-  if (a->hidden.kind == AUDIO_WAV) {
-    wav_init(&a->wav);
-    return;
-  }
-  container_init(&a->container, a->hidden.kind);
-  if (a->hidden.kind == AUDIO_AAC) container_add_frames(&a->container, HIDDEN_ADTS_FRAMES - 1);
-}
-
-static void hidden_pass(struct audio *a, struct str bytes) {
-  if (a->hidden.kind == AUDIO_WAV)
-    wav_feed(&a->wav, bytes, decode_wav, a);
-  else
-    container_feed(&a->container, bytes);
-}
-
-/* bytes: in a tag, or behind it while its kind is undecided. */
-static void hidden_feed(struct audio *a, struct str bytes) {
-  if (!a->had_tag) return;
-  if (a->hidden.kind == AUDIO_NONE) {
-    bytes = str_skip(bytes, hidden_search(&a->hidden, bytes));
-    if (a->hidden.kind == AUDIO_NONE) return;
-    hidden_begin(a);
-    hidden_pass(a, hidden_head(&a->hidden));
-  }
-  hidden_pass(a, bytes);
-}
-
-/* False: nothing began in a tag. */
-static bool hidden_adopt(struct audio *a) {
-  if (!a->had_tag || a->hidden.kind == AUDIO_NONE) return false;
-  if (a->hidden.kind == AUDIO_WAV ? !wav_has_samples(&a->wav) : !container_has_sound(&a->container)) return false;
-  a->kind = a->hidden.kind;
-  a->verdict = AUDIO_YES;
-  return true;
-}
-
-/* ---- sniffing ---- */
-
 static void sniff_head(struct audio *a) {
   struct str head = str_of(a->head, a->head_bytes);
   struct audio_sniff found = audio_sniff(head, a->searched_bytes);
   a->searched_bytes = found.start;
   if (found.verdict != AUDIO_YES) {
-    if (found.verdict != AUDIO_NO || !hidden_adopt(a)) a->verdict = found.verdict;
+    a->verdict = found.verdict;
     return;
   }
-  if (found.kind == AUDIO_AAC && a->hidden.kind == AUDIO_AAC && hidden_adopt(a)) return; /* its frames go on */
   begin_kind(a, found.kind, str_skip(head, found.start));
 }
 
@@ -209,11 +162,6 @@ static void skip_tag(struct audio *a, uint64_t tag_bytes) {
   mp3_run_init(&a->mp3.run);
   struct str inside = str_skip(str_of(a->head, here), AUDIO_TAG_LEAST_HEADER_BYTES);
   (void)mp3_run_feed(&a->mp3.run, inside); /* takes all: they are less than a frame */
-  if (!a->had_tag) {
-    a->had_tag = true;
-    hidden_init(&a->hidden);
-    hidden_feed(a, str_skip(str_of(a->head, a->head_bytes), AUDIO_TAG_LEAST_HEADER_BYTES));
-  }
   a->head_bytes -= here;
   memmove(a->head, a->head + here, a->head_bytes);
   a->searched_bytes = 0;
@@ -224,7 +172,6 @@ static size_t feed_undecided(struct audio *a, struct str bytes) {
   if (a->tag_left > 0) {
     size_t n = mp3_run_feed(&a->mp3.run, str_head(bytes, a->tag_left < SIZE_MAX ? (size_t)a->tag_left : SIZE_MAX));
     a->tag_left -= n;
-    hidden_feed(a, str_head(bytes, n));
     if (a->mp3.run.frames == MP3_RUN_FRAMES) begin_sound_in_tag(a);
     return n;
   }
@@ -233,7 +180,6 @@ static size_t feed_undecided(struct audio *a, struct str bytes) {
   size_t n = room < bytes.n ? room : bytes.n;
   memcpy(a->head + a->head_bytes, bytes.p, n);
   a->head_bytes += n;
-  hidden_feed(a, str_head(bytes, n));
   struct str head = str_of(a->head, a->head_bytes);
   if (at_start && audio_may_be_tag(head)) {
     if (a->head_bytes < AUDIO_TAG_HEADER_BYTES) return n; /* (1) */
@@ -271,8 +217,7 @@ static bool holds_samples(const struct audio *a) {
 
 void audio_finish(struct audio *a, struct audio_info *ret_info) {
   struct audio_info info = {.kind = AUDIO_NONE, .duration_ms = -1, .bytes = a->bytes};
-  bool has_adopted = a->kind == AUDIO_NONE && hidden_adopt(a);
-  if (!has_adopted && a->tag_left > 0 && a->mp3.run.frames >= MP3_RUN_LEAST) begin_sound_in_tag(a);
+  if (a->tag_left > 0 && a->mp3.run.frames >= MP3_RUN_LEAST) begin_sound_in_tag(a);
   if (a->kind == AUDIO_MP3) mp3_finish(&a->mp3);
   if (a->verdict != AUDIO_YES || a->bytes < AUDIO_LEAST_BYTES || !holds_samples(a)) {
     a->verdict = AUDIO_NO; /* (2) */

@@ -12,8 +12,6 @@
 /* kind: one that is neither MP3 nor WAV. */
 void container_init(struct container *c, enum audio_kind kind);
 void container_feed(struct container *c, struct str bytes);
-/* Counts frames of AAC that were not fed. Before the first bytes. */
-void container_add_frames(struct container *c, uint64_t frames);
 int64_t container_duration_ms(const struct container *c); /* -1: unknown */
 /* False while there are headers only. */
 bool container_has_sound(const struct container *c);

@@ -6,8 +6,7 @@
  *  (2) At most one test of a container returns yes at an offset. Frames are searched for only if they all return no.
  *  (3) If AUDIO_SNIFF_BYTES do not suffice, the verdict is AUDIO_NO.
  *  (4) Behind junk three adjacent frames of one stream are needed: two are found in a hundred megabytes of noise.
- *  (5) What a browser or a provider sends instead of audio is refused by its first bytes.
- *  (6) In a tag only signatures of six bytes and more count: four are found in a picture of some megabytes by chance. */
+ *  (5) What a browser or a provider sends instead of audio is refused by its first bytes. */
 #include "audio/audio_sniff.h"
 
 #include <string.h>
@@ -183,54 +182,4 @@ uint64_t audio_tag_bytes(struct str head) {
   if (!str_starts(head, STR("ID3")) || p[3] == 0xff || p[4] == 0xff || ((p[6] | p[7] | p[8] | p[9]) & 0x80)) return 0;
   uint64_t size = (uint64_t)p[6] << 21 | (uint64_t)p[7] << 14 | (uint64_t)p[8] << 7 | p[9];
   return ID3V2_HEADER_BYTES + size + (p[5] & 0x10 ? ID3V2_HEADER_BYTES : 0);
-}
-
-/* ---- sound in a tag ---- */
-
-enum { ADTS_BYTES = 7 };
-
-/* The kind of the container that begins with head, AUDIO_TAG_HEADER_BYTES; AUDIO_NONE also for what occurs by chance: (6). */
-static enum audio_kind hidden_container(struct str head) {
-  if (!memchr("RO#f", head.p[0], 4) && head.p[0] != 0) return AUDIO_NONE; /* for speed */
-  struct sniffed found = sniff_container(head);
-  bool is_weak = found.kind == AUDIO_WEBM || (found.kind == AUDIO_OGG && !(head.p[5] & 2)); /* not its first page */
-  return found.answer == ANSWER_YES && !is_weak ? found.kind : AUDIO_NONE;
-}
-
-void hidden_init(struct hidden *h) {
-  *h = (struct hidden){.kind = AUDIO_NONE};
-}
-
-/* The head's last ADTS_BYTES bytes are where the next frame of the run should begin, or a first frame may. */
-static void hidden_judge_adts(struct hidden *h) {
-  struct str header = str_skip(str_of(h->head, h->head_bytes), h->head_bytes - ADTS_BYTES);
-  size_t bytes = adts_frame_bytes((const unsigned char *)header.p);
-  unsigned char fixed = (unsigned char)header.p[2] & 0xfc;
-  bool goes_on = bytes > 0 && (h->frames == 0 || fixed == h->fixed);
-  h->frames = goes_on ? h->frames + 1 : 0;
-  h->left = goes_on ? bytes : 0;
-  h->fixed = fixed;
-}
-
-static void hidden_add_byte(struct hidden *h, char byte) {
-  if (h->head_bytes == sizeof(h->head)) memmove(h->head, h->head + 1, --h->head_bytes);
-  h->head[h->head_bytes++] = byte;
-  if (h->head_bytes == sizeof(h->head)) h->kind = hidden_container(str_of(h->head, sizeof(h->head)));
-  if (h->kind != AUDIO_NONE) return;
-  if (h->left > 0 && --h->left > 0) return;
-  if (h->head_bytes >= ADTS_BYTES) hidden_judge_adts(h);
-  if (h->frames < HIDDEN_ADTS_FRAMES) return;
-  h->kind = AUDIO_AAC;
-  memmove(h->head, h->head + h->head_bytes - ADTS_BYTES, ADTS_BYTES);
-  h->head_bytes = ADTS_BYTES;
-}
-
-size_t hidden_search(struct hidden *h, struct str bytes) {
-  size_t n = 0;
-  while (n < bytes.n && h->kind == AUDIO_NONE) hidden_add_byte(h, bytes.p[n++]);
-  return n;
-}
-
-struct str hidden_head(const struct hidden *h) {
-  return str_of(h->head, h->head_bytes);
 }

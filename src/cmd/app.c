@@ -102,8 +102,18 @@ static enum err app_repeat_while_busy(struct app *app, enum err (*step)(struct a
   return e;
 }
 
+struct db_open app_database(const struct app *app) {
+  return (struct db_open){
+      .url = app->database_url, .schema = app->conf.database_schema, .is_pooled = !!app->conf.database_direct_url};
+}
+
+bool app_has_server(const struct app *app) {
+  return db_url_is_postgres(app->database_url);
+}
+
 static enum err open_database(struct app *app, void *problem) {
-  struct db_open how = {.url = app->database_url, .busy_ms = app->is_patient ? BUSY_MS : 0};
+  struct db_open how = app_database(app);
+  how.busy_ms = app->is_patient ? BUSY_MS : 0;
   buf_clear(problem);
   return db_open(&how, problem, &app->db);
 }
@@ -141,6 +151,16 @@ static enum err migrate(struct app *app, void *applied) {
   return e;
 }
 
+/* Several processes use a server, so its schema changes only when somebody says so. */
+static int require_schema(struct app *app, const struct cmd_args *args) {
+  int found = 0, known = 0;
+  enum err e = ledger_schema(app->db, &found, &known);
+  if (e == ERR_TOO_NEW) return cmd_fail(args, "the database was made by a newer release: install that one");
+  if (e != OK) return app_fail(args, app->db, e);
+  if (found >= known) return CMD_DONE;
+  return cmd_fail(args, "the database's schema is %d, this release's is %d: run callreel migrate", found, known);
+}
+
 int app_open(struct app *app, const struct cmd_args *args) {
   struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
   int code = app_open_conf(app, args);
@@ -150,6 +170,7 @@ int app_open(struct app *app, const struct cmd_args *args) {
     return cmd_fail(args, "%s", problem_text(&problem));
   if (app_repeat_while_busy(app, open_database, &problem) != OK)
     return cmd_fail(args, "DATABASE_URL: %s", problem_text(&problem));
+  if (app_has_server(app) && !app->migrates) return require_schema(app, args);
   int applied;
   enum err e = app_repeat_while_busy(app, migrate, &applied);
   if (e == ERR_TOO_NEW) return cmd_fail(args, "the database was made by a newer release: install that one");

@@ -20,12 +20,17 @@ struct app {
   char *database_url;
   char *recordings_dir;
   uint8_t secrets_key[SECRET_KEY_SIZE];
+  bool migrates;   /* set before app_open: bring the schema of a server up to date; else app_open fails if it is old */
   bool is_patient; /* set before app_open: wait about a minute for a database that another process has locked */
   struct db *db;   /* read-write; its schema is this release's */
 };
 #define APP_NONE \
   { .db = NULL }
 
+/* How connections to the database are opened. Its texts are the app's. */
+struct db_open app_database(const struct app *app);
+/* True: the database is a server, not a file of this machine. */
+bool app_has_server(const struct app *app);
 /* Opens settings, DATA_DIR, key and database, and creates each that is missing. RECORDINGS_DIR is app_open_store's to create. */
 CHECKED int app_open(struct app *app, const struct cmd_args *args);
 /* Loads and checks the settings only. */

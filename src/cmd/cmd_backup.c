@@ -47,7 +47,8 @@ static int backup_open_database(struct app *app, const struct cmd_args *args) {
   int code = app_open_conf(app, args);
   if (code == CMD_DONE) code = app_locate(app, args);
   if (code != CMD_DONE) return code;
-  struct db_open how = {.url = app->database_url, .read_only = true};
+  struct db_open how = app_database(app);
+  how.read_only = true;
   enum err e = db_open(&how, &problem, &app->db);
   if (e == OK) return CMD_DONE;
   if (buf_terminate(&problem, &text) != OK) text = err_text(e);

@@ -70,7 +70,7 @@ static enum err fetch_start_worker(struct fetch_command *f, struct db_writer **r
   TRY(nodes_workers(f->app.db, db_now_ms(f->app.db), WORKER_LIVES_MS, &workers));
   if (workers.live > 0) return OK;
   (void)snprintf(owner, sizeof(owner), "fetch-%ld", (long)getpid());
-  struct db_writer_config write = {.open = {.url = f->app.database_url}};
+  struct db_writer_config write = {.open = app_database(&f->app)};
   TRY(access_load(f->app.db, f->app.secrets_key, str_from(f->app.conf.twilio_base_url), NULL, &access));
   struct worker_parts parts = {.conf = &f->app.conf, .store = f->store, .provider = &provider_twilio, .owner = owner};
   parts.min_free_bytes = f->app.conf.min_free_bytes;

@@ -7,7 +7,8 @@
 int cmd_migrate(const struct cmd_args *args) {
   struct app app CLEANUP(app_done) = APP_NONE;
   if (args->count) return cmd_misuse(args, "\"%s\" is not understood", args->words[0]);
-  int code = app_open(&app, args); /* app_open migrates */
+  app.migrates = true;
+  int code = app_open(&app, args);
   if (code != CMD_DONE) return code;
   int version;
   if (migrate_version(app.db, &version) != OK) return cmd_fail(args, "%s", db_problem(app.db));

@@ -29,6 +29,7 @@
 enum {
   UPKEEP_MS = 250,
   READ_THREADS = 4,
+  SERVER_READ_THREADS = 8,
   READ_QUEUE = 20000,
   VOLUME_THREADS = 4,
   VOLUME_QUEUE = 4096,
@@ -83,15 +84,22 @@ static enum err serve_build_tapes(struct serve *s) {
 }
 
 static enum err serve_build_engines(struct serve *s) {
-  struct db_open read = {.url = s->app.database_url, .read_only = true};
-  struct db_writer_config write = {.open = {.url = s->app.database_url}, .committed = serve_on_committed, .arg = s};
+  struct db_open database = app_database(&s->app), read = database, follow = database;
+  read.read_only = true;
+  if (s->app.conf.database_direct_url) follow.url = s->app.conf.database_direct_url;
+  follow.is_pooled = false;
+  database.on_connect = changes_enter;
+  database.on_connect_arg = &s->epoch;
+  int64_t readers = s->app.conf.database_readers;
+  if (readers < 0) readers = app_has_server(&s->app) ? SERVER_READ_THREADS : READ_THREADS;
+  struct db_writer_config write = {.open = database, .committed = serve_on_committed, .arg = s};
   TRY(name_node(s));
   TRY(volume_new(s->store, VOLUME_THREADS, VOLUME_QUEUE, &s->volume));
-  TRY(changes_new(&read, &s->changes));
+  TRY(changes_new(&follow, &s->changes));
   TRY(db_writer_new(&write, &s->writer));
   s->changes_trimmer.writer = s->writer;
   TRY(audit_queue_new(s->writer, &s->audit));
-  TRY(db_readers_new(&read, READ_THREADS, READ_QUEUE, &s->readers));
+  TRY(db_readers_new(&read, (unsigned)readers, READ_QUEUE, &s->readers));
   TRY(serve_build_tapes(s));
   return serve_load_access(s);
 }

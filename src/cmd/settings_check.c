@@ -76,8 +76,20 @@ static bool are_origins(struct str s) {
   return true;
 }
 
+static bool is_server(struct str s) {
+  return str_starts(s, STR("postgresql://")) || str_starts(s, STR("postgres://"));
+}
+
 static bool is_database(struct str s) {
+  if (is_server(s)) return true;
   return str_starts(s, STR("sqlite:///")) && s.n > 10;
+}
+
+static bool is_schema(struct str s) {
+  if (s.n == 0 || s.n > 63 || str_starts(s, STR("pg_")) || (s.p[0] >= '0' && s.p[0] <= '9')) return false;
+  for (size_t i = 0; i < s.n; i++)
+    if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '_')) return false;
+  return true;
 }
 
 static bool is_secrets_key(struct str s) {
@@ -146,7 +158,9 @@ static const struct rule rules[] = {
     RULE("ADMIN_LISTEN", admin_listen, is_address, "must be an address and a port like 127.0.0.1:9090"),
     RULE("PUBLIC_BASE_URL", public_base_url, is_public_url,
          "must be an http or https URL without user, query or fragment, its path without '%', ';' or dot segments"),
-    RULE("DATABASE_URL", database_url, is_database, "must be sqlite:/// and an absolute path"),
+    RULE("DATABASE_URL", database_url, is_database, "must be sqlite:/// and an absolute path, or postgresql://..."),
+    RULE("DATABASE_DIRECT_URL", database_direct_url, is_server, "must be postgresql://..."),
+    RULE("DATABASE_SCHEMA", database_schema, is_schema, "must have small letters, digits and _ only"),
     RULE("SECRETS_KEY", secrets_key, are_secrets_keys,
          "must be 32 bytes in base64, or two such keys with a comma between"),
     RULE("TWILIO_ACCOUNT_SID", twilio_account_sid, is_account, "must be AC and 32 hexadecimal digits"),

@@ -10,6 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import postgres
 import provider as provider_module
 import wire
 from provider import sid
@@ -269,6 +270,10 @@ class World:
         self.private = {"+15005550100", "+15005550199"}
         self.businesses = []
         self._platform_key = None
+        self.schema = postgres.Schema() if postgres.SERVER else None
+        if self.schema:
+            self.settings.update(self.schema.settings)
+            self.done("migrate")
 
     # ---- processes ----
 
@@ -367,6 +372,8 @@ class World:
 
     def sql(self, text, *values):
         """Reads rows from the database, as dicts."""
+        if self.schema:
+            return self.schema.sql(text, *values)
         db = sqlite3.connect(f"file:{self.database}?mode=rw", uri=True, timeout=20)
         try:
             db.row_factory = sqlite3.Row
@@ -464,6 +471,8 @@ class World:
             except subprocess.TimeoutExpired:
                 slow.append(process.log_path.name)
                 process.kill()
+        if self.schema:
+            self.schema.drop()
         self.read_logs()
         assert not slow, f"did not end within 12 s of SIGTERM: {slow}"
 

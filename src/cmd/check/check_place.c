@@ -114,7 +114,7 @@ void check_files(struct check *c) {
   files_check_mode(c, c->app.data_dir, 022, "written", "750", &seen);
   (void)snprintf(path, sizeof(path), "%s/secrets.key", c->app.data_dir);
   files_check_mode(c, path, 077, "read", "600", &seen);
-  for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+  for (size_t i = 0; i < COUNT_OF(suffixes) && !app_has_server(&c->app); i++) {
     (void)snprintf(path, sizeof(path), "%s%s", c->app.database_url + strlen("sqlite://"), suffixes[i]);
     files_check_mode(c, path, 077, "read", "600", &seen);
   }
@@ -130,7 +130,7 @@ void check_key(struct check *c) {
   struct stat st;
   (void)snprintf(path, sizeof(path), "%s/secrets.key", c->app.data_dir);
   if (!c->app.conf.secrets_key && stat(path, &st) != 0) {
-    bool has_database = stat(c->app.database_url + strlen("sqlite://"), &st) == 0;
+    bool has_database = app_has_server(&c->app) || stat(c->app.database_url + strlen("sqlite://"), &st) == 0;
     report_add(
         &c->report, has_database ? CHECK_FAIL : CHECK_WARN, "secrets",
         has_database
@@ -164,7 +164,8 @@ static bool database_check_schema(struct check *c) {
     report_add(&c->report, CHECK_FAIL, "schema", "restore a backup, or point DATABASE_URL at callreel's database",
                "the database's schema can't be read: %s", db_problem(c->app.db));
   } else if (found < known) {
-    report_add(&c->report, CHECK_WARN, "schema", "callreel migrate; serve does so by itself",
+    report_add(&c->report, CHECK_WARN, "schema",
+               app_has_server(&c->app) ? "callreel migrate" : "callreel migrate; serve does so by itself",
                "the schema is %d, this release's is %d", found, known);
   } else {
     report_add(&c->report, CHECK_OK, "schema", "", "version %d", found);
@@ -174,7 +175,7 @@ static bool database_check_schema(struct check *c) {
 
 static void database_check_pages(struct check *c) {
   struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
-  enum err e = db_check(c->app.db, QUICK_CHECK_MS, &problem);
+  enum err e = app_has_server(&c->app) ? OK : db_check(c->app.db, QUICK_CHECK_MS, &problem);
   if (e == ERR_TIMEOUT)
     report_add(&c->report, CHECK_WARN, "database",
                "run check when there is less load, or on a copy made with callreel backup",
@@ -188,7 +189,8 @@ static void database_check_pages(struct check *c) {
 static bool database_check_writing(struct check *c) {
   struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
   struct db *db = NULL;
-  struct db_open how = {.url = c->app.database_url, .busy_ms = LOCK_WAIT_MS};
+  struct db_open how = app_database(&c->app);
+  how.busy_ms = LOCK_WAIT_MS;
   enum err e = db_open(&how, &problem, &db);
   if (e == OK) e = db_begin_immediate(db);
   if (e == ERR_BUSY)
@@ -220,8 +222,9 @@ static bool database_check_directory(struct check *c) {
 void check_database(struct check *c) {
   struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
   struct stat st;
-  struct db_open how = {.url = c->app.database_url, .read_only = true};
-  if (stat(c->app.database_url + strlen("sqlite://"), &st) != 0 && errno == ENOENT) {
+  struct db_open how = app_database(&c->app);
+  how.read_only = true;
+  if (!app_has_server(&c->app) && stat(c->app.database_url + strlen("sqlite://"), &st) != 0 && errno == ENOENT) {
     c->is_new = true;
     if (!database_check_directory(c)) return;
     report_add(&c->report, CHECK_WARN, "database",
@@ -232,7 +235,9 @@ void check_database(struct check *c) {
   enum err e = db_open(&how, &problem, &c->app.db);
   if (e != OK) {
     report_add(&c->report, CHECK_FAIL, "database",
-               e == ERR_CORRUPT ? "restore the last backup" : "put it on a local disk that the server's user can write",
+               app_has_server(&c->app) ? "see that the server runs, and that DATABASE_URL is right"
+               : e == ERR_CORRUPT      ? "restore the last backup"
+                                       : "put it on a local disk that the server's user can write",
                "it can't be opened: %s", problem.n ? problem_text(&problem) : err_text(e));
     return;
   }
@@ -240,7 +245,9 @@ void check_database(struct check *c) {
   int failed = c->report.counts[CHECK_FAIL], warned = c->report.counts[CHECK_WARN];
   if (c->has_schema && database_check_writing(c)) database_check_pages(c);
   if (c->has_schema && c->report.counts[CHECK_FAIL] == failed && c->report.counts[CHECK_WARN] == warned)
-    report_add(&c->report, CHECK_OK, "database", "", "it is intact, on a local disk, and can be written");
+    report_add(&c->report, CHECK_OK, "database", "", "%s",
+               app_has_server(&c->app) ? "the server answers and can be written"
+                                       : "it is intact, on a local disk, and can be written");
 }
 
 /* ---- limits and workers ---- */

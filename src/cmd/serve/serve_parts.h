@@ -15,6 +15,7 @@
 #include "domain/volume.h"
 #include "ledger/calls_upkeep.h"
 #include "ledger/changes.h"
+#include "ledger/changes_postgres.h"
 #include "ledger/changes_trimmer.h"
 #include "ledger/nodes.h"
 #include "work/worker.h"
@@ -59,6 +60,7 @@ struct serve {
   struct node node;
   struct blob_store *store;
   struct volume *volume;
+  struct changes_epoch epoch; /* as the writer knows it */
   struct changes *changes;
   struct db_writer *writer;
   struct audit_queue *audit;

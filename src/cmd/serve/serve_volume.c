@@ -81,5 +81,6 @@ static enum err count_node(void *arg, const struct node *node) {
 void serve_log_lonely_worker(struct serve *s) {
   int others = 0;
   if (s->role != SERVE_WORKER || nodes_each(s->app.db, count_node, &others) != OK || others) return;
-  log_warn("No other process uses this database", LOG_TEXT("database", s->app.database_url));
+  log_warn("No other process uses this database",
+           LOG_TEXT("database", app_has_server(&s->app) ? "PostgreSQL" : s->app.database_url));
 }
