@@ -10,7 +10,9 @@
  *  (3) A statement's rows are all read before db_query returns, so other statements may run while they are used.
  *  (4) Outside a transaction a lost connection is replaced by the next call.
  *  (5) A notification is sent after a commit, in a statement of its own, and at most once in NOTIFY_EACH_MS: inside the
- *      transaction it would hold one lock of the whole cluster until the commit is on disk. */
+ *      transaction it would hold one lock of the whole cluster until the commit is on disk.
+ *  (6) Write transactions of one schema run one after the other, under an advisory lock: a job reads, decides and writes as if it
+ *      were alone, which jobs rely on. A client that froze with the lock loses it after idle_in_transaction_session_timeout. */
 #include <assert.h>
 #include <poll.h>
 #include <stdio.h>
@@ -26,6 +28,7 @@ enum {
   SCRIPT_MS = 60 * 60 * 1000,
   TEXT_MAX = 1024 * 1024,
   NOTIFY_EACH_MS = 10,
+  LOCK_GRACE_MS = 1000,
   POLL_MS = 250,
   TYPE_BOOL = 16,
   TYPE_BYTEA = 17
@@ -37,6 +40,8 @@ struct pg_rows {
   char **bytes; /* per column: the unescaped bytes of the current row; owned; NULL: none was asked for */
   bool nomem;
 };
+
+static const uint64_t WRITE_LOCK_SEED = 0x63616c6c7265656c;
 
 /* ---- statements ---- */
 
@@ -230,18 +235,6 @@ static enum err pg_begin(struct db *opened) {
   return OK;
 }
 
-/* ERR_BUSY while no server answers: the caller tries again, as with a lock that is held. */
-static enum err pg_begin_immediate(struct db *opened) {
-  struct db_postgres *db = db_postgres_of(opened);
-  assert(!db->in_transaction);
-  db->deferred_count = 0;
-  enum err e = db_postgres_connect(db, db_postgres_until(db, db->head.busy_ms));
-  if (e != OK) return e == ERR_IO ? ERR_BUSY : e;
-  transaction_open(db, true);
-  db_postgres_defer(db, "begin");
-  return OK;
-}
-
 static void pg_rollback(struct db *opened) {
   struct db_postgres *db = db_postgres_of(opened);
   if (!db->in_transaction) return;
@@ -258,6 +251,34 @@ static void pg_rollback(struct db *opened) {
     PQclear(call.result);
   }
   transaction_close(db);
+}
+
+/* (6) */
+static enum err take_write_lock(struct db_postgres *db) {
+  char timeout[PG_DEFERRED_SIZE], text[128];
+  (void)snprintf(timeout, sizeof(timeout), "set local lock_timeout = %d", (int)db->head.busy_ms);
+  (void)snprintf(text, sizeof(text), "select pg_advisory_xact_lock(%lld)",
+                 (long long)str_hash(str_from(db->schema), WRITE_LOCK_SEED));
+  db_postgres_defer(db, "begin");
+  db_postgres_defer(db, timeout);
+  struct pg_call call = {.text = text, .limit_ms = db->head.busy_ms + LOCK_GRACE_MS};
+  TRY(db_postgres_exchange(db, &call));
+  PQclear(call.result);
+  return OK;
+}
+
+/* ERR_BUSY while another process writes, or no server answers: the caller tries again. */
+static enum err pg_begin_immediate(struct db *opened) {
+  struct db_postgres *db = db_postgres_of(opened);
+  assert(!db->in_transaction);
+  db->deferred_count = 0;
+  enum err e = db_postgres_connect(db, db_postgres_until(db, db->head.busy_ms));
+  if (e != OK) return e == ERR_IO ? ERR_BUSY : e;
+  transaction_open(db, true);
+  e = take_write_lock(db);
+  if (e == OK) return OK;
+  pg_rollback(opened);
+  return e == ERR_IO || e == ERR_TIMEOUT ? ERR_BUSY : e;
 }
 
 static enum err commit_send(struct db_postgres *db) {
