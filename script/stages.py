@@ -16,6 +16,8 @@ import xml.etree.ElementTree as xml
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import postgres_server
+
 ROOT = Path(__file__).resolve().parent.parent
 TAIL_LINES = 150
 COMMAND_SECONDS = 2400
@@ -25,6 +27,7 @@ CLANG_FORMAT = "clang-format-14"  # other versions format differently
 FUZZ_SECONDS, FUZZ_SECONDS_LONG = 5, 600  # a target
 SOAK_MINUTES = 5
 MODEL_STEPS = 20000  # under sanitizers, without --long; 200,000 otherwise
+POSTGRES_STORIES = ["journey", "once", "webhooks", "events", "looks"]
 LONG = False  # --long
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
@@ -172,7 +175,7 @@ def some_stories(directory, results, marks, *options):
     results = ROOT / directory / results
     results.unlink(missing_ok=True)
     wanted = " and ".join([*marks, *([] if LONG else ["not long"])])
-    code, said = run("/usr/bin/python3", "-m", "pytest", "-q", f"--junitxml={results}", "-m", wanted, *options, "tests/story",
+    code, said = run("/usr/bin/python3", "-m", "pytest", "-q", f"--junitxml={results}", "-m", wanted, *options, *([] if any(o.startswith("tests/") for o in options) else ["tests/story"]),
                      env={"CALLREEL_BUILD": str(ROOT / directory), "PYTHONDONTWRITEBYTECODE": "1"} | SANITIZERS)
     if code not in (0, 1, 5):  # all passed, some failed, none chosen
         raise Unable(f"pytest ended with {code}\n{tail(said)}")
@@ -234,6 +237,23 @@ def unit_tsan():
 def story():
     configured("build-test")
     return stories("build-test")
+
+
+def postgres():
+    """The tests of the ledger that need a server, and the quick stories with it."""
+    configured("build-test")
+    try:
+        with postgres_server.running() as url:
+            os.environ["CALLREEL_TEST_POSTGRES"] = url
+            tally = unit_tests("build-test", "none", "--suite", "postgres")
+            must("ninja", "-C", "build-test", "callreel", "callreel-sim")
+            tally.join(some_stories("build-test", "stories-postgres.xml", ["not alone"], "-n", str(TESTS_AT_ONCE),
+                                    *(f"tests/story/test_{name}.py" for name in POSTGRES_STORIES)))
+            return tally
+    except postgres_server.Unable as why:
+        raise Unable(str(why)) from None
+    finally:
+        os.environ.pop("CALLREEL_TEST_POSTGRES", None)
 
 
 def story_asan():
@@ -321,7 +341,7 @@ def e2e():
 
 
 STAGES = {"format": format_, "layers": layers, "build": build, "unit": unit, "unit-asan": unit_asan, "unit-tsan": unit_tsan,
-          "story": story, "story-asan": story_asan, "story-tsan": story_tsan, "fuzz": fuzz, "peer": peer, "e2e": e2e, "soak": soak}
+          "story": story, "postgres": postgres, "story-asan": story_asan, "story-tsan": story_tsan, "fuzz": fuzz, "peer": peer, "e2e": e2e, "soak": soak}
 FAST = ["format", "layers", "unit", "story"]
 EVERYTHING = [name for name in STAGES if name not in ("unit", "soak")]  # unit-asan runs what unit does
 

@@ -322,6 +322,12 @@ create table notes (
   primary key (business_id, recording_sid, note_id)
 );
 
+-- The greatest and the smallest of several numbers, as SQLite has them: null if one is.
+create function max(bigint, bigint) returns bigint language sql immutable strict as $$ select greatest($1, $2) $$;
+create function max(bigint, bigint, bigint) returns bigint language sql immutable strict as $$ select greatest($1, $2, $3) $$;
+create function min(bigint, bigint) returns bigint language sql immutable strict as $$ select least($1, $2) $$;
+create function min(bigint, bigint, bigint) returns bigint language sql immutable strict as $$ select least($1, $2, $3) $$;
+
 -- The items of a JSON array, as SQLite's json_each has them.
 create function json_items(items text) returns table (key bigint, value text) language sql immutable as $$
   select place - 1, item from json_array_elements_text(items::json) with ordinality as all_items (item, place)

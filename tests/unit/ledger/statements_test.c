@@ -1,4 +1,4 @@
-/* statements_test.c - every kept statement of the ledger can be prepared on PostgreSQL. */
+/* statements_test.c - every kept statement of the ledger can be prepared on PostgreSQL, and both schemas have the same columns. */
 #include "postgres_scratch.h"
 
 #include "db/db_postgres_text.h"
@@ -32,8 +32,39 @@ static void every_statement_can_be_prepared(void **state) {
   scratch_postgres_drop(p.db);
 }
 
+static const char sqlite_columns[] =
+    "select m.name || '.' || i.name from sqlite_schema m join pragma_table_info(m.name) i"
+    " where m.type in ('table', 'view') and m.name not glob 'call_search*' and m.name not glob 'call_documents_*'"
+    " and m.name not glob 'sqlite_*' and i.name <> m.name and i.name <> 'rank'"
+    " union select name || ' (index)' from sqlite_schema where type = 'index' and name not glob 'sqlite_*'";
+static const char postgres_has[] =
+    "select exists (select 1 from information_schema.columns where table_schema = current_schema"
+    " and table_name || '.' || column_name = ?1) or exists (select 1 from pg_catalog.pg_indexes"
+    " where schemaname = current_schema and indexname || ' (index)' = ?1)";
+
+/* A script of schema/ needs one in schema_postgres/. */
+static void both_schemas_have_the_same_columns_and_indexes(void **state) {
+  struct db *sqlite = scratch_ledger(*state), *server = scratch_postgres();
+  struct db_rows q = DB_ROWS;
+  int missing = 0;
+  assert_int_equal(db_query_once(sqlite, &q, sqlite_columns, DB_VALUES_()), OK);
+  while (db_next(&q) == OK) {
+    struct db_rows found = DB_ROWS;
+    assert_int_equal(db_query_once(server, &found, postgres_has, DB_VALUES_(DB_TEXT(db_text(&q, 0)))), OK);
+    assert_int_equal(db_next(&found), OK);
+    if (!db_int(&found, 0)) print_message("# missing: %.*s\n", STR_ARG(db_text(&q, 0)));
+    missing += !db_int(&found, 0);
+    db_rows_done(&found);
+  }
+  db_rows_done(&q);
+  scratch_postgres_drop(server);
+  db_close(sqlite);
+  assert_int_equal(missing, 0);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(every_statement_can_be_prepared)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(every_statement_can_be_prepared),
+                                     SCRATCH_TEST(both_schemas_have_the_same_columns_and_indexes)};
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
