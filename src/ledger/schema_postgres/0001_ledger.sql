@@ -1,4 +1,4 @@
--- The schema of the ledger on PostgreSQL: what schema/0001 to 0026 make of a SQLite database. Times are UNIX milliseconds, UTC.
+-- The schema of the ledger on PostgreSQL: what schema/0001 to 0027 make of a SQLite database. Times are UNIX milliseconds, UTC.
 -- Sealed columns are AES-256-GCM, bound to their row. Keys are compared as bytes, so texts have the collation "C". What a column
 -- or a trigger is for, the scripts in schema/ say.
 
@@ -320,6 +320,41 @@ create table notes (
   created_at    bigint not null,
   edited_at     bigint,
   primary key (business_id, recording_sid, note_id)
+);
+
+create table audit (
+  business_id bigint not null,
+  number      bigint not null,
+  at          bigint not null,
+  actor       text collate "C" not null,    -- key:ID, user:SUB, url:ID, command, service
+  role        text collate "C" not null,
+  action      text collate "C" not null,
+  object      text collate "C" not null,
+  ip          text collate "C" not null,
+  details     text collate "C" not null,    -- a JSON object, or empty
+  digest      text collate "C" not null,
+  primary key (business_id, number)
+);
+create index audit_by_time on audit (business_id, at, number);
+create index audit_by_actor on audit (business_id, actor, at, number);
+create index audit_by_action on audit (business_id, action, at, number);
+create index audit_by_object on audit (business_id, object, at, number);
+
+create table audit_heads (
+  business_id bigint primary key,
+  number      bigint not null,
+  digest      text collate "C" not null,
+  first_at    bigint
+);
+create index audit_heads_first on audit_heads (first_at) where first_at is not null;
+
+create table audit_checkpoints (
+  business_id bigint primary key,
+  number      bigint not null,
+  at          bigint not null,
+  digest      text collate "C" not null,
+  cut_at      bigint not null,
+  mac         text collate "C" not null
 );
 
 -- The greatest and the smallest of several numbers, as SQLite has them: null if one is.

@@ -1,4 +1,4 @@
-/* statements_test.c - every kept statement of the ledger can be prepared on PostgreSQL, and both schemas have the same columns. */
+/* statements_test.c - PostgreSQL takes every kept statement of the ledger, and both schemas have the same columns. */
 #include "postgres_scratch.h"
 
 #include "db/db_postgres_text.h"
