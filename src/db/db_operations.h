@@ -13,7 +13,8 @@ enum { DB_PROBLEM_SIZE = 512 };
 
 struct db_operations {
   enum db_kind kind;
-  /* Most jobs of the writer in one transaction; 0: no limit. */
+  /* The writer's transactions: how long they collect jobs, and how many at most; 0: any number. */
+  int64_t group_us;
   int group_max;
   void (*close)(struct db *db);
   enum err (*run)(struct db *db, const char *sql, const struct db_value *values);

@@ -106,7 +106,9 @@ static enum err statement_run(struct db_postgres *db, const char *sql, const str
   e = db_postgres_exchange(db, &call);
   if (e != OK) {
     /* A statement that wrote may have been committed (a read is repeated by its caller as well). */
-    if (is_alone && !db->conn && strncmp(sql, "select", 6) != 0 && e != ERR_BUSY) return ERR_UNKNOWN;
+    if (is_alone && !db->conn && e != ERR_INVALID && e != ERR_TOO_BIG && strncmp(sql, "select", 6) != 0 &&
+        e != ERR_BUSY)
+      return ERR_UNKNOWN;
     return e;
   }
   note_changed(db, call.result);
@@ -478,7 +480,8 @@ static enum err pg_probe(struct db *db) {
 
 const struct db_operations db_postgres_operations = {
     .kind = DB_POSTGRES,
-    .group_max = 48,
+    .group_us = 50000, /* a job takes a millisecond and more: each statement is a round trip */
+    .group_max = 48,   /* more savepoints than 64 in a transaction slow everybody's snapshots */
     .close = db_postgres_close,
     .run = pg_run,
     .touched = pg_touched,

@@ -336,6 +336,11 @@ enum err db_postgres_exchange(struct db_postgres *db, struct pg_call *call) {
     (void)snprintf(db->head.problem, sizeof(db->head.problem), "the transaction's connection is gone");
     return ERR_IO;
   }
+  if (call->values) { /* before anything is sent */
+    int count;
+    size_t bytes;
+    TRY(parameters_measure(call->values, &count, &bytes));
+  }
   bool had_begun = db->begun;
   enum err e = db_postgres_connect(db, until_ms);
   if (e != OK) return e;

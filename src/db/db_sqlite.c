@@ -377,6 +377,7 @@ static void sqlite_upkeep(struct db *db) {
 
 const struct db_operations db_sqlite_operations = {
     .kind = DB_SQLITE,
+    .group_us = 2000,
     .close = db_sqlite_close,
     .run = sqlite_run,
     .touched = sqlite_touched,

@@ -31,7 +31,6 @@
 
 enum {
   QUEUE_MAX = 100000,
-  GROUP_US = 2000,
   BUSY_MS = 5000,
   BEGIN_SLICE_MS = 1000,
   PROBE_BUSY_MS = 100,
@@ -244,7 +243,7 @@ static bool part_run(struct db_writer *w, struct waiting_job *j, enum err *ret_w
 /* Runs jobs until none waits or 2 ms are over, then commits and answers them. */
 static void group_run(struct db_writer *w) {
   struct job_list ran = {NULL, &ran.first};
-  int64_t until_us = clock_mono_us() + GROUP_US;
+  int64_t until_us = clock_mono_us() + w->db->operations->group_us;
   enum err e = OK;
   bool transaction_stands = true, saw_database_error = false;
   struct waiting_job *j;

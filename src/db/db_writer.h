@@ -3,9 +3,10 @@
  *   db_writer_submit(w, (struct db_job){.name = METRIC_JOB_EDIT, .class = DB_CLASS_EDIT, .business_id = b,
  *                                      .run = run, .done = done, .arg = a});
  *
- * Each job runs as a savepoint inside a shared transaction. The writer commits when no job waits, or after 2 ms, and then calls
- * `done` of every job on its own thread: with what `run` returned, or with the error of the commit. A job that fails is rolled
- * back alone. If another process holds the database longer than 5 s, the jobs fail with ERR_BUSY and have changed nothing.
+ * Each job runs as a savepoint inside a shared transaction. The writer commits when no job waits, or after 2 ms (50 with a
+ * server), and then calls `done` of every job on its own thread: with what `run` returned, or with the error of the commit. A
+ * job that fails is rolled back alone. If another process holds the database longer than 5 s, the jobs fail with ERR_BUSY and
+ * have changed nothing.
  *
  * A job must keep these rules
  *  (1) `run` uses only the connection that it is given, and waits for nothing else.

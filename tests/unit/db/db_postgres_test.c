@@ -1,0 +1,163 @@
+/* db_postgres_test.c - connections to the PostgreSQL server that CALLREEL_TEST_POSTGRES names. */
+#include "db_scratch.h"
+
+#include "base/clock.h"
+
+static struct db_open how_to_open(void) {
+  const char *url = getenv("CALLREEL_TEST_POSTGRES");
+  if (!url) {
+    print_message("# skipped: CALLREEL_TEST_POSTGRES names no server (script/test postgres starts one)\n");
+    skip();
+  }
+  return (struct db_open){.url = url, .schema = "unit_db"};
+}
+
+static struct db *open_server(void) {
+  struct db_open how = how_to_open();
+  struct db *db = NULL;
+  assert_int_equal(db_open(&how, NULL, &db), OK);
+  return db;
+}
+
+/* A table of this test's own, with one row. */
+static struct db *open_table(void) {
+  struct db *db = open_server();
+  assert_int_equal(db_script(db,
+                             "create schema if not exists unit_db; drop table if exists unit_db.t;"
+                             " create table unit_db.t (id bigint primary key, n bigint);"
+                             " insert into unit_db.t values (1, 10)"),
+                   OK);
+  return db;
+}
+
+static void end_backend_of(struct db *db) {
+  struct db *other = open_server();
+  int64_t pid = scratch_int(db, "select pg_backend_pid()");
+  struct db_rows q = DB_ROWS;
+  assert_int_equal(
+      db_query(other, &q, DB_FOR_POSTGRES "select pg_terminate_backend(?1::bigint::int, 5000)", DB_INT(pid)), OK);
+  assert_int_equal(db_next(&q), OK);
+  assert_int_equal(db_int(&q, 0), 1);
+  db_rows_done(&q);
+  db_close(other);
+}
+
+static void values_come_back_as_they_were_given(void **state) {
+  (void)state;
+  struct db *db = open_server();
+  struct db_rows q = DB_ROWS;
+  const struct str bytes = {"\0\\x\xff'", 5}, text = {"שלום \\ '", 12};
+  assert_int_equal(db_query(db, &q,
+                            DB_FOR_POSTGRES
+                            "select ?1::bigint, ?2::float8, ?3::text, ?4::bytea, ?5::text, true, sum(x)::numeric, 7 > 8"
+                            " from (values (?1::bigint)) v(x)",
+                            DB_INT(INT64_MIN), DB_REAL(1.5), DB_TEXT(text), DB_BLOB(bytes), DB_NULL),
+                   OK);
+  assert_int_equal(db_next(&q), OK);
+  assert_int_equal(db_int(&q, 0), INT64_MIN);
+  assert_true(db_real(&q, 1) > 1.4 && db_real(&q, 1) < 1.6);
+  assert_true(str_eq(db_text(&q, 2), text));
+  assert_true(str_eq(db_text(&q, 3), bytes));
+  assert_true(db_is_null(&q, 4) && !db_text(&q, 4).p);
+  assert_int_equal(db_int(&q, 5), 1);
+  assert_int_equal(db_int(&q, 6), INT64_MIN);
+  assert_int_equal(db_int(&q, 7), 0);
+  assert_int_equal(db_next(&q), ERR_NOT_FOUND);
+  db_rows_done(&q);
+  assert_int_equal(db_query(db, &q, DB_FOR_POSTGRES "select ?1::text", DB_TEXT(bytes)), ERR_INVALID);
+  db_close(db);
+}
+
+static void errors_have_codes_and_a_transaction_ends_with_them(void **state) {
+  (void)state;
+  struct db *db = open_table();
+  assert_int_equal(db_run(db, DB_FOR_POSTGRES "insert into t values (1, 1)"), ERR_EXISTS);
+  assert_non_null(strstr(db_problem(db), "23505"));
+  assert_int_equal(db_begin_immediate(db), OK);
+  assert_int_equal(db_run(db, DB_FOR_POSTGRES "update t set n = n + 1"), OK);
+  assert_int_equal(db_changed(db), 1);
+  assert_int_equal(db_run(db, DB_FOR_POSTGRES "insert into t values (1, 1)"), ERR_EXISTS);
+  assert_int_equal(db_commit(db), ERR_IO);
+  db_rollback(db);
+  assert_int_equal(scratch_int(db, "select n from t"), 10);
+  db_close(db);
+}
+
+static void a_query_ends_at_its_deadline(void **state) {
+  (void)state;
+  struct db *db = open_server();
+  struct db_rows q = DB_ROWS;
+  db_deadline(db, clock_mono_ms() + 50);
+  assert_int_equal(db_query(db, &q, DB_FOR_POSTGRES "select pg_sleep(60)"), ERR_TIMEOUT);
+  db_deadline(db, 0);
+  assert_int_equal(scratch_int(db, "select 5"), 5);
+  db_close(db);
+}
+
+static void a_lost_connection_is_replaced_and_a_lost_transaction_fails(void **state) {
+  (void)state;
+  struct db *db = open_table();
+  assert_int_equal(db_begin_immediate(db), OK);
+  assert_int_equal(db_run(db, DB_FOR_POSTGRES "update t set n = 11"), OK);
+  end_backend_of(db);
+  assert_int_equal(db_run(db, DB_FOR_POSTGRES "update t set n = 12"), ERR_IO);
+  assert_int_equal(db_run(db, DB_FOR_POSTGRES "update t set n = 13"), ERR_IO);
+  assert_int_not_equal(db_commit(db), OK);
+  db_rollback(db);
+  assert_int_equal(scratch_int(db, "select n from t"), 10);
+  end_backend_of(db);
+  assert_int_equal(db_begin_immediate(db), OK); /* on a new connection */
+  assert_int_equal(db_run(db, DB_FOR_POSTGRES "update t set n = 14"), OK);
+  assert_int_equal(db_commit(db), OK);
+  assert_int_equal(scratch_int(db, "select n from t"), 14);
+  db_close(db);
+}
+
+static void a_commit_without_an_answer_is_unknown(void **state) {
+  (void)state;
+  struct db *db = open_table();
+  assert_int_equal(db_begin_immediate(db), OK);
+  assert_int_equal(db_run(db, DB_FOR_POSTGRES "update t set n = 11"), OK);
+  end_backend_of(db);
+  assert_int_equal(db_commit(db), ERR_UNKNOWN);
+  db_rollback(db);
+  db_close(db);
+}
+
+static void a_read_only_connection_cannot_write(void **state) {
+  (void)state;
+  db_close(open_table());
+  struct db_open how = how_to_open();
+  struct db *db = NULL;
+  how.read_only = true;
+  assert_int_equal(db_open(&how, NULL, &db), OK);
+  assert_int_not_equal(db_run(db, DB_FOR_POSTGRES "update t set n = 11"), OK);
+  assert_int_equal(scratch_int(db, "select n from t"), 10);
+  end_backend_of(db);
+  assert_int_equal(scratch_int(db, "select n from t"), 10); /* reads are repeated */
+  db_close(db);
+}
+
+static void a_schema_with_other_tables_is_refused(void **state) {
+  (void)state;
+  struct db *db = open_table();
+  assert_int_equal(db_begin_immediate(db), OK);
+  assert_int_equal(db_lock_schema(db), ERR_CONFLICT);
+  assert_non_null(strstr(db_problem(db), "DATABASE_SCHEMA"));
+  db_rollback(db);
+  db_close(db);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(values_come_back_as_they_were_given),
+      cmocka_unit_test(errors_have_codes_and_a_transaction_ends_with_them),
+      cmocka_unit_test(a_query_ends_at_its_deadline),
+      cmocka_unit_test(a_lost_connection_is_replaced_and_a_lost_transaction_fails),
+      cmocka_unit_test(a_commit_without_an_answer_is_unknown),
+      cmocka_unit_test(a_read_only_connection_cannot_write),
+      cmocka_unit_test(a_schema_with_other_tables_is_refused),
+  };
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
