@@ -217,8 +217,42 @@ static enum err sql_add_rows_of_l(struct statement *s, const struct list_query *
   return sql_add_value(s, " and k.business_id = ", DB_INT(a->business_id), ")");
 }
 
+/* Appends %text% to b, as a pattern for like, and a NUL. */
+static enum err pattern_add(struct buf *b, struct str text) {
+  TRY(buf_add_char(b, '%'));
+  for (size_t i = 0; i < text.n; i++) {
+    if (strchr("%_\\", text.p[i])) TRY(buf_add_char(b, '\\'));
+    TRY(buf_add_char(b, text.p[i]));
+  }
+  TRY(buf_add_char(b, '%'));
+  return buf_add_char(b, '\0');
+}
+
+/* On PostgreSQL: names that contain all parts of the search, or digits that contain its digits. `doc` holds both and has the
+ * index. patterns must live as long as the statement. */
+static enum err sql_add_patterns(struct statement *s, const struct list_query *a, struct buf *patterns) {
+  struct buf text CLEANUP(buf_done) = BUF_INIT(4 * CALLS_LIST_SEARCH_MAX + 256);
+  struct str parts[CALLS_SEARCH_WORDS_MAX];
+  size_t count;
+  TRY(calls_search_parts(a->filter->search, &text, parts, &count));
+  for (size_t i = 0; i < count; i++) TRY(pattern_add(patterns, parts[i]));
+  bool has_digits = a->digits.n && !a->is_short;
+  if (has_digits) TRY(pattern_add(patterns, buf_str(&a->digits)));
+  const char *at = patterns->p;
+  TRY(sql_add_value(s, " where s.business_id = ", DB_INT(a->business_id), " and ((true"));
+  for (size_t i = 0; i < count; i++, at += strlen(at) + 1) {
+    TRY(sql_add_value(s, " and s.doc like ", DB_TEXT(str_from(at)), ""));
+    TRY(sql_add_value(s, " and s.names like ", DB_TEXT(str_from(at)), ""));
+  }
+  TRY(sql_add(s, ")"));
+  if (!has_digits) return sql_add(s, ")");
+  TRY(sql_add_value(s, " or (s.doc like ", DB_TEXT(str_from(at)), ""));
+  return sql_add_value(s, " and s.digits like ", DB_TEXT(str_from(at)), "))");
+}
+
 /* Matching documents, their legs l, and the rows c in which these are shown. */
 static enum err list_source_documents(struct list_query *a, struct str match) {
+  struct buf patterns CLEANUP(buf_done) = BUF_INIT(16 * CALLS_LIST_SEARCH_MAX + 1024);
   const struct calls_filter *f = a->filter;
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid, " DURATION_OF_C " from call_documents s",
@@ -226,7 +260,10 @@ static enum err list_source_documents(struct list_query *a, struct str match) {
   TRY(sql_add_value(&s, " cross join calls l on l.business_id = ", DB_INT(a->business_id), ""));
   TRY(sql_add(&s, " and l.call_sid = s.call_sid and +l.document_id = s.rowid"));
   TRY(sql_add_rows_of_l(&s, a));
-  TRY(sql_add_value(&s, " where s.call_documents match ", DB_TEXT(match), ""));
+  if (db_kind(a->db) == DB_POSTGRES)
+    TRY(sql_add_patterns(&s, a, &patterns));
+  else
+    TRY(sql_add_value(&s, " where s.call_documents match ", DB_TEXT(match), ""));
   TRY(sql_add_document_times(&s, a, span_of(f)));
   TRY(sql_add_filters(&s, f, false));
   TRY(sql_add_place_order(&s, f, "s.rowid"));

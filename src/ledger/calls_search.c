@@ -112,6 +112,18 @@ enum err calls_search_names(struct buf *b, int64_t business_id, struct str searc
   return names_add(b, business_id, search, search);
 }
 
+enum err calls_search_parts(struct str search, struct buf *text, struct str ret_parts[CALLS_SEARCH_WORDS_MAX],
+                            size_t *ret_count) {
+  TRY(fold_text(search, FOLD_SPLIT, text));
+  *ret_count = split_words(buf_str(text), ret_parts);
+  if (*ret_count >= 2) return OK;
+  buf_clear(text);
+  TRY(fold_text(search, FOLD_JOIN, text));
+  ret_parts[0] = str_trim(buf_str(text));
+  *ret_count = 1;
+  return OK;
+}
+
 enum err calls_search_is_refolding(struct db *db, bool *ret_refolding) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select exists (select 1 from call_documents_folding where version < ?1)",
