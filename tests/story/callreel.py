@@ -275,7 +275,7 @@ class World:
         self.schema = postgres.Schema() if postgres.SERVER else None
         if self.schema:
             self.settings.update(self.schema.settings)
-            self.done("migrate")
+            self.done("migrate", env={"DATA_DIR": str(self.directory / "migrate")})
 
     # ---- processes ----
 

@@ -18,6 +18,12 @@ def _literal(value):
     return "'" + str(value).replace("'", "''") + "'"
 
 
+def _value(value):
+    """Bytes come as text."""
+    is_bytes = isinstance(value, str) and re.fullmatch(r"\\x([0-9a-f]{2})*", value)
+    return bytes.fromhex(value[2:]) if is_bytes else value
+
+
 class Schema:
     """Made by `callreel migrate`, dropped at the end."""
 
@@ -38,7 +44,8 @@ class Schema:
         """Reads rows, as dicts. Each ? of the text stands for a value."""
         values = list(values)
         text = re.sub(r"\?", lambda _: _literal(values.pop(0)), text)
-        return json.loads(self._psql(f"select coalesce(json_agg(t), '[]') from ({text}) t"))
+        rows = json.loads(self._psql(f"select coalesce(json_agg(t), '[]') from ({text}) t"))
+        return [{name: _value(value) for name, value in row.items()} for row in rows]
 
     def drop(self):
         self._psql(f"drop schema if exists {self.name} cascade")
