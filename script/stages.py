@@ -27,7 +27,7 @@ CLANG_FORMAT = "clang-format-14"  # other versions format differently
 FUZZ_SECONDS, FUZZ_SECONDS_LONG = 5, 600  # a target
 SOAK_MINUTES = 5
 MODEL_STEPS = 20000  # under sanitizers, without --long; 200,000 otherwise
-POSTGRES_STORIES = ["journey", "once", "webhooks", "events", "looks"]
+POSTGRES_STORIES = ["journey", "once", "webhooks", "events", "looks", "postgres"]
 LONG = False  # --long
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",

@@ -112,8 +112,11 @@ static void settings_write(const struct db_postgres *db, char ret_options[OPTION
 
 /* The first words before the URL are defaults that it may replace; those behind it are ours. */
 static PGconn *start_connection(const struct db_postgres *db, const struct hosts *h, unsigned n) {
-  char options[OPTIONS_SIZE], host[256], hostaddr[256], port[64];
+  char options[OPTIONS_SIZE], name[SCHEMA_MAX + 16], host[256], hostaddr[256], port[64];
   settings_write(db, options);
+  /* Operators tell installations on one server apart by it. */
+  bool is_default = strcmp(db->schema, DEFAULT_SCHEMA) == 0;
+  (void)snprintf(name, sizeof(name), "callreel%s%s", is_default ? "" : " ", is_default ? "" : db->schema);
   const char *keys[16], *values[16];
   int count = 0;
 #define ADD(key, value) (keys[count] = (key), values[count++] = (value))
@@ -126,7 +129,7 @@ static PGconn *start_connection(const struct db_postgres *db, const struct hosts
   if (h->host && str_copy(host, sizeof(host), list_item(h->host, n)) == OK) ADD("host", host);
   if (h->hostaddr && str_copy(hostaddr, sizeof(hostaddr), list_item(h->hostaddr, n)) == OK) ADD("hostaddr", hostaddr);
   if (h->port && str_copy(port, sizeof(port), list_item(h->port, n)) == OK) ADD("port", port);
-  ADD("application_name", "callreel");
+  ADD("application_name", name);
   ADD("options", options);
 #undef ADD
   keys[count] = values[count] = NULL;

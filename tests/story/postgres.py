@@ -47,5 +47,12 @@ class Schema:
         rows = json.loads(self._psql(f"select coalesce(json_agg(t), '[]') from ({text}) t"))
         return [{name: _value(value) for name, value in row.items()} for row in rows]
 
+    def change(self, text):
+        self._psql(text)
+
+    def cut(self):
+        """Ends all connections of this world's processes, and returns how many those were."""
+        return self._psql(f"select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'callreel {self.name}'").count("t")
+
     def drop(self):
         self._psql(f"drop schema if exists {self.name} cascade")
