@@ -1,4 +1,4 @@
--- The schema of the ledger on PostgreSQL: what schema/0001 to 0027 make of a SQLite database. Times are UNIX milliseconds, UTC.
+-- The schema of the ledger on PostgreSQL: what schema/0001 to 0030 make of a SQLite database. Times are UNIX milliseconds, UTC.
 -- Sealed columns are AES-256-GCM, bound to their row. Keys are compared as bytes, so texts have the collation "C". What a column
 -- or a trigger is for, the scripts in schema/ say.
 
@@ -95,6 +95,7 @@ create table recordings (
   ready_at         bigint,
   version          bigint not null default 1, -- for compare-and-set
   listed_at bigint,
+  file_seen_at bigint,
   primary key (business_id, recording_sid)
 );
 
@@ -335,10 +336,6 @@ create table audit (
   digest      text collate "C" not null,
   primary key (business_id, number)
 );
-create index audit_by_time on audit (business_id, at, number);
-create index audit_by_actor on audit (business_id, actor, at, number);
-create index audit_by_action on audit (business_id, action, at, number);
-create index audit_by_object on audit (business_id, object, at, number);
 
 create table audit_heads (
   business_id bigint primary key,
@@ -346,7 +343,6 @@ create table audit_heads (
   digest      text collate "C" not null,
   first_at    bigint
 );
-create index audit_heads_first on audit_heads (first_at) where first_at is not null;
 
 create table audit_checkpoints (
   business_id bigint primary key,
@@ -550,9 +546,6 @@ create index links_expiry on links (expires_at);
 create index links_used on links (used_at) where used_at is not null;
 create index links_business on links (business_id);
 create index keys_business on keys (business_id);
-create index urls_key on urls (key_id) where key_id is not null;
-create index keys_live on keys (business_id, expires_at) where revoked_at is null;
-create index keys_revoked on keys (business_id, revoked_at) where revoked_at is not null;
 create index businesses_account on businesses (account_sid) where removed_at is null;
 create index recordings_state_newest on recordings (business_id, status, listed_at desc) where status <> 'ready';
 create index calls_unrecorded on calls (business_id, sort_at desc, call_sid desc)
@@ -579,6 +572,16 @@ where top_sid = call_sid;
 create index call_facets_duration_leg on call_facets (business_id, duration_s desc, sort_at desc, call_sid desc);
 create index call_facets_party on call_facets (business_id, top_sid, sort_at, call_sid) where party is not null;
 create index call_tags_call on call_tags (business_id, call_sid);
+create index urls_key on urls (key_id) where key_id is not null;
+create index keys_live on keys (business_id, expires_at) where revoked_at is null;
+create index keys_revoked on keys (business_id, revoked_at) where revoked_at is not null;
+create index audit_by_time on audit (business_id, at, number);
+create index audit_by_actor on audit (business_id, actor, at, number);
+create index audit_by_action on audit (business_id, action, at, number);
+create index audit_by_object on audit (business_id, object, at, number);
+create index audit_heads_first on audit_heads (first_at) where first_at is not null;
+create index recordings_file_seen on recordings (business_id, rank, file_seen_at)
+where file_seen_at is not null and status = 'queued' and lease_until is null;
 
 create view turns_expected as
 select rank, business_id, fills, served_at, case when is_blocked then null else greatest(first_at, account_at) end as due_at,
@@ -714,26 +717,6 @@ create trigger recordings_recorded_new after insert on recordings for each row
 when (new.call_sid is not null)
 execute function recordings_recorded_new();
 
-create function recordings_recorded_moved() returns trigger language plpgsql as $$ begin
-  update calls set unrecorded = 1
-  where business_id = old.business_id and call_sid in (
-    select old.call_sid
-    union all select top_sid from calls where business_id = old.business_id and call_sid = old.call_sid
-    union all select parent_call_sid from calls where business_id = old.business_id and call_sid = old.call_sid
-    union all select call_sid from calls where business_id = old.business_id and parent_call_sid = old.call_sid)
-  and not exists (
-    select 1 from recordings r where r.business_id = calls.business_id and r.call_sid = calls.call_sid);
-  update calls set unrecorded = null
-  where business_id = new.business_id and unrecorded is not null and call_sid in (
-    select new.call_sid
-    union all select top_sid from calls where business_id = new.business_id and call_sid = new.call_sid
-    union all select parent_call_sid from calls where business_id = new.business_id and call_sid = new.call_sid);
-  return null;
-end $$;
-create trigger recordings_recorded_moved after update of call_sid on recordings for each row
-when (new.call_sid is distinct from old.call_sid)
-execute function recordings_recorded_moved();
-
 create function calls_unrecorded_new() returns trigger language plpgsql as $$ begin
   update calls set unrecorded = 1
   where business_id = new.business_id and call_sid = new.call_sid and not exists (
@@ -769,42 +752,6 @@ end $$;
 create trigger recordings_fill_new after insert on recordings for each row
 when (new.lease_until is not null)
 execute function recordings_fill_new();
-
-create function recordings_fill_begun() returns trigger language plpgsql as $$ begin
-  update fill_counts set n = n + 1 where rank = new.rank;
-  update businesses set fills = fills + 1 where business_id = new.business_id;
-  return null;
-end $$;
-create trigger recordings_fill_begun after update of lease_until on recordings for each row
-when (old.lease_until is null and new.lease_until is not null)
-execute function recordings_fill_begun();
-
-create function recordings_fill_ended() returns trigger language plpgsql as $$ begin
-  update fill_counts set n = n - 1 where rank = old.rank;
-  update businesses set fills = fills - 1 where business_id = old.business_id;
-  return null;
-end $$;
-create trigger recordings_fill_ended after update of lease_until on recordings for each row
-when (old.lease_until is not null and new.lease_until is null)
-execute function recordings_fill_ended();
-
-create function recordings_fill_ranked() returns trigger language plpgsql as $$ begin
-  update fill_counts set n = n - 1 where rank = old.rank;
-  update fill_counts set n = n + 1 where rank = new.rank;
-  return null;
-end $$;
-create trigger recordings_fill_ranked after update of rank on recordings for each row
-when (old.rank <> new.rank and old.lease_until is not null and new.lease_until is not null)
-execute function recordings_fill_ranked();
-
-create function recordings_fill_gone() returns trigger language plpgsql as $$ begin
-  update fill_counts set n = n - 1 where rank = old.rank;
-  update businesses set fills = fills - 1 where business_id = old.business_id;
-  return null;
-end $$;
-create trigger recordings_fill_gone after delete on recordings for each row
-when (old.lease_until is not null)
-execute function recordings_fill_gone();
 
 create function turns_change() returns trigger language plpgsql as $$ begin
   insert into turns (rank, business_id, fills, served_at, due_at)
@@ -948,13 +895,6 @@ end $$;
 create trigger call_facets_due_done instead of insert on call_facets_due for each row
 execute function call_facets_due_done();
 
-create function calls_facets_new() returns trigger language plpgsql as $$ begin
-  insert into call_facets_due values (new.business_id, new.call_sid);
-  return null;
-end $$;
-create trigger calls_facets_new after insert on calls for each row
-execute function calls_facets_new();
-
 create function calls_facets_moved() returns trigger language plpgsql as $$ begin
   insert into call_facets_due values (new.business_id, new.call_sid);
   insert into call_facets_due select old.business_id, old.top_sid where old.top_sid <> new.top_sid;
@@ -1008,6 +948,102 @@ end $$;
 create trigger calls_tags_gone after delete on calls for each row
 when (old.tags is not null)
 execute function calls_tags_gone();
+
+create function recordings_fill_begun() returns trigger language plpgsql as $$ begin
+  update fill_counts set n = n + 1 where rank = new.rank;
+  update businesses set fills = fills + 1 where business_id = new.business_id;
+  return null;
+end $$;
+create trigger recordings_fill_begun after update of lease_until on recordings for each row
+when (old.lease_until is null and new.lease_until is not null and new.file_seen_at is null)
+execute function recordings_fill_begun();
+
+create function recordings_fill_ended() returns trigger language plpgsql as $$ begin
+  update fill_counts set n = n - 1 where rank = old.rank;
+  update businesses set fills = fills - 1 where business_id = old.business_id;
+  return null;
+end $$;
+create trigger recordings_fill_ended after update of lease_until on recordings for each row
+when (old.lease_until is not null and new.lease_until is null and old.file_seen_at is null)
+execute function recordings_fill_ended();
+
+create function recordings_fill_ranked() returns trigger language plpgsql as $$ begin
+  update fill_counts set n = n - 1 where rank = old.rank;
+  update fill_counts set n = n + 1 where rank = new.rank;
+  return null;
+end $$;
+create trigger recordings_fill_ranked after update of rank on recordings for each row
+when (old.rank <> new.rank and old.lease_until is not null and new.lease_until is not null and old.file_seen_at is null)
+execute function recordings_fill_ranked();
+
+create function recordings_fill_gone() returns trigger language plpgsql as $$ begin
+  update fill_counts set n = n - 1 where rank = old.rank;
+  update businesses set fills = fills - 1 where business_id = old.business_id;
+  return null;
+end $$;
+create trigger recordings_fill_gone after delete on recordings for each row
+when (old.lease_until is not null and old.file_seen_at is null)
+execute function recordings_fill_gone();
+
+create function recordings_recorded_moved() returns trigger language plpgsql as $$ begin
+  update calls set unrecorded = 1
+  where business_id = old.business_id and unrecorded is null and call_sid in (
+    select old.call_sid
+    union all select top_sid from calls where business_id = old.business_id and call_sid = old.call_sid
+    union all select parent_call_sid from calls where business_id = old.business_id and call_sid = old.call_sid
+    union all select * from (
+      select call_sid from calls where business_id = old.business_id and parent_call_sid = old.call_sid limit 100) children)
+  and not exists (
+    select 1 from recordings r where r.business_id = calls.business_id and r.call_sid = calls.call_sid);
+  update calls set unrecorded = null
+  where business_id = new.business_id and unrecorded is not null and call_sid in (
+    select new.call_sid
+    union all select top_sid from calls where business_id = new.business_id and call_sid = new.call_sid
+    union all select parent_call_sid from calls where business_id = new.business_id and call_sid = new.call_sid);
+  insert into calls_recorded select old.business_id, old.call_sid, ''
+  where exists (select 1 from calls where business_id = old.business_id and parent_call_sid = old.call_sid limit 1 offset 100)
+  and not exists (select 1 from calls_recorded where business_id = old.business_id and call_sid = old.call_sid);
+  update calls_recorded set after_sid = '' where business_id = old.business_id and call_sid = old.call_sid;
+  return null;
+end $$;
+create trigger recordings_recorded_moved after update of call_sid on recordings for each row
+when (new.call_sid is distinct from old.call_sid)
+execute function recordings_recorded_moved();
+
+create function calls_facets_new() returns trigger language plpgsql as $$ begin
+  insert into call_facets_due values (new.business_id, new.call_sid);
+  return null;
+end $$;
+create trigger calls_facets_new after insert on calls for each row
+when (new.top_sid <> new.call_sid or new.agent_said is not null)
+execute function calls_facets_new();
+
+create function calls_facets_new_top() returns trigger language plpgsql as $$ begin
+  insert into call_facets (business_id, call_sid, top_sid, sort_at, duration_s, address, own_number)
+  values (new.business_id, new.call_sid, new.top_sid, new.sort_at, coalesce(new.duration_s, -1),
+    case when lower(substr(new.to_number, 1, 7)) = 'client:' or lower(substr(new.to_number, 1, 3)) = 'sip'
+           and (new.direction = 'inbound' or lower(substr(coalesce(new.from_number, ''), 1, 7)) <> 'client:'
+             and lower(substr(coalesce(new.from_number, ''), 1, 3)) <> 'sip') then new.to_number
+         when lower(substr(new.from_number, 1, 7)) = 'client:' or new.direction = 'outbound' then new.from_number end,
+    case new.direction
+      when 'inbound' then new.to_number
+      when 'outbound' then case
+        when new.from_number ~ '^[+0-9(][-+() .0-9]*$' then new.from_number
+        else coalesce((
+          select k.from_number from calls k
+          where k.business_id = new.business_id and k.parent_call_sid = new.call_sid
+            and k.from_number ~ '^[+0-9(][-+() .0-9]*$'
+          order by k.call_sid limit 1), new.from_number) end
+      end)
+  on conflict (business_id, call_sid) do update set top_sid = excluded.top_sid, sort_at = excluded.sort_at, duration_s = excluded.duration_s,
+    address = excluded.address, agent = null, own_number = excluded.own_number;
+  update call_facets set agent = party
+  where business_id = new.business_id and call_sid = new.call_sid and party is not null;
+  return null;
+end $$;
+create trigger calls_facets_new_top after insert on calls for each row
+when (new.top_sid = new.call_sid and new.agent_said is null)
+execute function calls_facets_new_top();
 
 insert into fill_counts (rank, n) values (0, 0), (1, 0), (2, 0);
 insert into call_documents_folding (version) values (1);
