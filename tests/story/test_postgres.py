@@ -28,7 +28,7 @@ def test_webhooks_that_were_answered_are_there_after_cut_connections(world, prov
     for _ in range(4):
         had = len(answered)
         eventually(lambda: len(answered) > had + 5, 30)
-        assert world.schema.cut() >= 3
+        assert world.schema.cut() > 0
     had = len(answered)
     eventually(lambda: len(answered) > had + 5, 30)
     ended.set()
