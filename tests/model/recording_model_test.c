@@ -49,7 +49,7 @@ static struct {
   struct model_row rows[ROWS]; /* by business, then SID */
   struct model_account accounts[BUSINESSES];
   struct model_worker workers[WORKERS];
-  int claims, readies; /* to assert that the walk had some of each */
+  int claims, checks, readies; /* to assert that the walk had some of each */
 } w;
 
 static const struct queue_limits limits = {.per_business = 2, .total = 4};
@@ -100,6 +100,7 @@ static struct str sid_of(const struct model_row *m) {
   X(last_enqueue_at)     \
   X(wanted_at)           \
   X(next_ask_at)         \
+  X(file_seen_at)        \
   X(lease_token)         \
   X(lease_until)         \
   X(fail_count)          \
@@ -145,7 +146,9 @@ static void compare_turns(void) {
   REQUIRE(scratch_int(w.db, wrong) == 0);
   REQUIRE(scratch_int(w.db, "select (select count(*) from turns) - (select count(*) from turns_expected)") == 0);
   REQUIRE(scratch_int(w.db, "select (select sum(n) from fill_counts) - (select sum(fills) from businesses)") == 0);
-  REQUIRE(scratch_int(w.db, "select sum(fills) - (select count(lease_until) from recordings) from businesses") == 0);
+  REQUIRE(scratch_int(w.db,
+                      "select sum(fills) - (select count(lease_until) from recordings where file_seen_at is null)"
+                      " from businesses") == 0);
 }
 
 static void compare_all(void) {
@@ -177,9 +180,9 @@ static struct recording_outcome model_apply(struct model_row *m, const struct re
 static bool is_past(int64_t at, int64_t longest) {
   return at <= w.now || at > w.now + longest;
 }
-/* Under a lease, or under one that has expired and was not taken back yet. */
+/* Under a lease of a download, or under one that has expired and was not taken back yet. */
 static bool is_live(const struct model_row *m) {
-  return m->is_known && m->row.lease_until != 0;
+  return m->is_known && m->row.lease_until != 0 && m->row.file_seen_at == 0;
 }
 
 static int live_of(int business) {
@@ -324,7 +327,7 @@ static void step_file(void) {
   if (!m) return;
   static const enum recording_event_kind kinds[] = {RECORDING_FOUND, RECORDING_FILE_SEEN, RECORDING_FILE_GONE};
   size_t kind = roll(16);
-  struct recording_event event = {.kind = kinds[kind < 2 ? kind : 2], .file = some_file()};
+  struct recording_event event = {.kind = kinds[kind < 1 ? 0 : kind < 5 ? 1 : 2], .file = some_file()};
   struct recording_outcome outcome = model_apply(m, &event), real_outcome;
   struct recording real;
   REQUIRE_OK(queue_apply(w.db, m->row.business_id, sid_of(m), &event, w.now, &real, &real_outcome));
@@ -431,6 +434,50 @@ static void step_claim(void) {
   *worker = (struct model_worker){(int)(expected - w.rows), real.lease_token};
   w.claims++;
   compare_row(expected);
+}
+
+static bool may_be_checked_next(const struct model_row *m, int business) {
+  const struct recording *r = &m->row;
+  return m->is_known && r->business_id == business && r->status == RECORDING_QUEUED && r->lease_until == 0 &&
+         r->file_seen_at != 0;
+}
+
+/* Of the first business after that id which has any, and of its best rank, those that wait for the longest time. */
+static struct model_row *model_next_check(int after_business) {
+  for (int turn = 0; turn < BUSINESSES; turn++) {
+    struct model_row *best = NULL;
+    for (int i = 0; i < ROWS; i++) {
+      struct model_row *m = &w.rows[i];
+      if (!may_be_checked_next(m, (after_business + turn) % BUSINESSES + 1)) continue;
+      bool is_better = !best || m->row.rank < best->row.rank ||
+                       (m->row.rank == best->row.rank && m->row.file_seen_at < best->row.file_seen_at);
+      if (is_better) best = m;
+    }
+    if (best) return best;
+  }
+  return NULL;
+}
+
+static void step_check(void) {
+  int after_business = (int)roll(BUSINESSES + 1);
+  struct model_worker *worker = &w.workers[roll(WORKERS)];
+  struct model_row *expected = model_next_check(after_business);
+  struct recording real;
+  enum err e = queue_claim_check(w.db, after_business, STR("worker"), w.now, &real);
+  REQUIRE(e == (expected ? OK : ERR_NOT_FOUND));
+  if (!expected) return;
+  struct model_row *m = expected;
+  for (int i = 0; i < ROWS; i++) /* several may wait for as long */
+    if (w.rows[i].row.business_id == real.business_id && str_eq(str_from(real.recording_sid), sid_of(&w.rows[i])))
+      m = &w.rows[i];
+  REQUIRE(may_be_checked_next(m, (int)expected->row.business_id));
+  REQUIRE(m->row.rank == expected->row.rank && m->row.file_seen_at == expected->row.file_seen_at);
+  struct recording_event event = {
+      .kind = RECORDING_CLAIM, .owner = STR("worker"), .is_check = true, .stem = str_from(real.stem)};
+  REQUIRE(model_apply(m, &event).moved);
+  *worker = (struct model_worker){(int)(m - w.rows), real.lease_token};
+  w.checks++;
+  compare_row(m);
 }
 
 static void step_retry_all(void) {
@@ -572,7 +619,7 @@ static void walk_begin(struct db *db) {
 static void the_database_walks_as_the_model_does(void **state) {
   static void (*const kinds[])(void) = {step_want,   step_want,   step_claim,  step_claim,  step_claim,
                                         step_report, step_report, step_report, step_report, step_deliver,
-                                        step_time,   step_time,   step_tend,   step_file};
+                                        step_time,   step_time,   step_tend,   step_file,   step_check};
   const char *wanted = getenv("CALLREEL_MODEL_STEPS");
   int steps = wanted ? (int)strtol(wanted, NULL, 10) : STEPS;
   struct db *db = scratch_ledger(*state);
@@ -591,8 +638,8 @@ static void the_database_walks_as_the_model_does(void **state) {
   }
   assert_int_equal(db_commit(db), OK);
   compare_all();
-  print_message("# %d steps, %d claims, %d times ready\n", steps, w.claims, w.readies);
-  assert_true(w.claims > steps / 50 && w.readies > steps / 200);
+  print_message("# %d steps, %d claims, %d checks, %d times ready\n", steps, w.claims, w.checks, w.readies);
+  assert_true(w.claims > steps / 50 && w.checks > steps / 1000 && w.readies > steps / 200);
   db_close(db);
 }
 
