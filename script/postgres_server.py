@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """A PostgreSQL server for tests: its own directory, its own port on loopback, no durability. Gone at the end.
 
   with postgres_server.running() as url: …          script/postgres_server.py COMMAND…: with CALLREEL_TEST_POSTGRES set"""
