@@ -62,6 +62,11 @@ static struct race race_begin(void) {
   return r;
 }
 
+static void look_until_settled(struct race *r) {
+  int64_t until = clock_kernel_ms() + 30000;
+  while (look(r->follower, &r->look, &r->told)) assert_true(clock_kernel_ms() < until);
+}
+
 static void race_end(struct race *r) {
   db_close(r->open);
   db_close(r->quick);
@@ -90,7 +95,7 @@ static void a_number_that_was_rolled_back_is_passed(void **state) {
   assert_int_equal(db_script(r.open, "rollback"), OK);
   clock_test_advance_ms(1000);
   assert_true(look(r.follower, &r.look, &r.told));
-  assert_false(look(r.follower, &r.look, &r.told));
+  look_until_settled(&r); /* transactions of other tests on the server may still run */
   assert_int_equal(r.told.count, 1);
   add_change(r.quick);
   assert_false(look(r.follower, &r.look, &r.told));
