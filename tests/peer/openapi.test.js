@@ -37,10 +37,10 @@ describe('the description', () => {
   })
 
   it('holds every route of the API, and no other', async () => {
-    const rows = [...(await source('src/api/routes.c')).matchAll(/\{HTTP_(\w+), "([^"]+)"/g)].map((m) => `${m[1]} ${m[2]}`)
+    const rows = [...(await source('src/api/routes.c')).matchAll(/\{HTTP_(\w+), "([^"]+)", [^{}]*?(\w+)\}/g)]
     assert.ok(rows.length > 20)
-    const ofPage = /^GET \/($|calls($|\/)|health$|signed-out$|assets\/|favicon|embed\/|callreel-player)/
-    assert.deepEqual(sorted(operations), sorted(rows.filter((row) => !ofPage.test(row))))
+    const ofPage = /^api_(page|asset|icon|embed_page|player_script)/ // what hands out the page's files
+    assert.deepEqual(sorted(operations), sorted(rows.filter((row) => !ofPage.test(row[3])).map((row) => `${row[1]} ${row[2]}`)))
   })
 
   it('holds every code of a recording and of a problem', async () => {
@@ -138,6 +138,7 @@ describe('the running server', () => {
     const list = await ask('GET', '/api/calls', { expect: 200, headers: bearer('viewer') })
     assert.equal(list.calls.length, 1)
     await ask('GET', '/api/calls', { expect: 400, query: '?limit=0', headers: bearer('viewer') })
+    await ask('GET', '/api/calls.csv', { expect: 200, headers: bearer('agent') })
     await ask('GET', '/api/calls/{call_sid}', { expect: 200, ...call })
     const json = { 'Content-Type': 'application/merge-patch+json' }
     await ask('PATCH', '/api/calls/{call_sid}', { ...call, expect: 200, headers: { ...bearer('agent'), ...json }, body: '{"customer_name":"Dana","metadata":{"a":[1]}}' })
@@ -153,6 +154,14 @@ describe('the running server', () => {
     const waveform = await ask('GET', '/api/recordings/{id}/waveform', { ...one, expect: 200 })
     assert.equal(waveform.data.length, waveform.length * waveform.channels * 2)
     await ask('GET', '/api/recordings/{id}/waveform', { ...one, expect: 200, headers: { ...bearer('viewer'), Accept: 'application/octet-stream' } })
+    const plain = { 'Content-Type': 'application/json' }
+    const writing = (value) => ({ headers: { ...bearer('agent'), ...plain }, body: JSON.stringify(value) })
+    const note = await ask('POST', '/api/recordings/{id}/notes', { ...one, ...writing({ at: 1.5, text: 'Agreed' }), expect: 201 })
+    await ask('POST', '/api/recordings/{id}/notes', { ...one, ...writing({}), expect: 400 })
+    const ofNote = { params: { ...one.params, note_id: note.id } }
+    await ask('PATCH', '/api/recordings/{id}/notes/{note_id}', { ...ofNote, ...writing({ at: null }), expect: 200 })
+    assert.equal((await ask('GET', '/api/recordings/{id}/notes', { ...one, expect: 200 })).notes.length, 1)
+    await ask('DELETE', '/api/recordings/{id}/notes/{note_id}', { ...ofNote, headers: bearer('agent'), expect: 204 })
     await ask('POST', '/api/recordings/{id}/prepare', { ...one, expect: 200 })
     await ask('POST', '/api/recordings/{id}/retry', { ...one, expect: 200 })
     await ask('POST', '/api/recordings/retry', { ...admin, expect: 200, query: '?code=timeout' })
@@ -179,6 +188,7 @@ describe('the running server', () => {
     await ask('DELETE', '/api/keys/{key_id}', { ...admin, expect: 204, params: { key_id: key.key_id } })
     await ask('POST', '/api/signin-links', { ...patch({}), expect: 201 })
     await ask('POST', '/api/signin-links', { ...patch({ role: 'x' }), expect: 400 })
+    await ask('GET', '/api/business', { ...admin, expect: 200 })
     await ask('PATCH', '/api/business', { ...patch({ name: 'Renamed' }), expect: 200 })
     const urls = await ask('GET', '/api/urls', { ...admin, expect: 200 })
     await ask('DELETE', '/api/urls/{url_id}', { ...admin, expect: 204, params: { url_id: urls.urls[0].url_id } })
@@ -201,12 +211,16 @@ describe('the running server', () => {
   })
 
   it('wants credentials where the description says so', async () => {
-    const params = { id: ready.recording_sid, call_sid: ready.call_sid, url_id: '0'.repeat(16), key_id: 999999 }
-    const secured = operations.filter((o) => o.includes(' /api/') && !o.endsWith('.yaml'))
-    for (const [method, where] of secured.map((o) => o.split(' '))) await ask(method, where, { params, expect: 401 })
-    const unknown = { id: `RE${'0'.repeat(32)}`, call_sid: `CA${'0'.repeat(32)}`, url_id: '0'.repeat(16), key_id: 999999 }
-    for (const [method, where] of secured.map((o) => o.split(' ')).filter(([m, w]) => w.includes('{') && m !== 'PATCH'))
-      await ask(method, where, { params: unknown, expect: 404, headers: bearer('admin') })
+    const params = { id: ready.recording_sid, call_sid: ready.call_sid, url_id: '0'.repeat(16), key_id: 999999, session_id: '0'.repeat(16), note_id: 999999 }
+    const secured = operations.filter((o) => o.includes(' /api/') && !o.endsWith('.yaml')).map((o) => o.split(' '))
+    for (const [method, where] of secured) await ask(method, where, { params, expect: 401 })
+    const unknown = { ...params, id: `RE${'0'.repeat(32)}`, call_sid: `CA${'0'.repeat(32)}` }
+    const bodies = { 'PATCH /api/calls/{call_sid}': {}, 'PATCH /api/recordings/{id}/notes/{note_id}': {}, 'POST /api/recordings/{id}/notes': { text: 'x' } }
+    for (const [method, where] of secured.filter(([, where]) => where.includes('{'))) {
+      const value = bodies[`${method} ${where}`]
+      const sent = value && { body: JSON.stringify(value) }
+      await ask(method, where, { params: unknown, expect: 404, headers: { ...bearer('admin'), ...(sent && { 'Content-Type': 'application/json' }) }, ...sent })
+    }
   })
 
   it('serves that description', async () => {
