@@ -31,6 +31,7 @@
 
 #include "base/fold.h"
 #include "ledger/calls_list_facets.h"
+#include "ledger/calls_list_postgres.h"
 #include "ledger/calls_search.h"
 #include "ledger/recordings_count.h"
 #include "ledger/withheld.h"
@@ -193,66 +194,8 @@ static enum err list_source_walk(struct list_query *a, enum walk walk) {
   return list_query_collect(a, &s);
 }
 
-static enum err sql_add_document_times(struct statement *s, const struct list_query *a, int64_t span_ms) {
-  int64_t from, before;
-  list_query_times(a, span_ms, &from, &before);
-  if (from) TRY(sql_add_value(s, " and s.rowid >= ", DB_INT(calls_search_first_id(from)), ""));
-  if (before) TRY(sql_add_value(s, " and s.rowid < ", DB_INT(calls_search_first_id(before)), ""));
-  return OK;
-}
-
-/* Joins the rows c in which leg l is shown; l is joined already. */
-static enum err sql_add_rows_of_l(struct statement *s, const struct list_query *a) {
-  if (!a->filter->all_legs) { /* t: if l's top leg got a parent, t.top_sid is right while l.top_sid is not yet */
-    TRY(sql_add_value(s, " cross join calls t on t.call_sid = l.top_sid and t.business_id = ", DB_INT(a->business_id),
-                      ""));
-    TRY(sql_add_value(s, " cross join calls c on c.call_sid = t.top_sid and c.business_id = ", DB_INT(a->business_id),
-                      ""));
-    return sql_add(s, " and +c.top_sid = c.call_sid");
-  }
-  TRY(sql_add_value(s, " cross join calls c on c.business_id = ", DB_INT(a->business_id), ""));
-  TRY(sql_add(s,
-              " and c.call_sid in (select l.call_sid union select l.parent_call_sid union select l.top_sid union"
-              " select k.call_sid from calls k indexed by calls_parent where k.parent_call_sid = l.call_sid"));
-  return sql_add_value(s, " and k.business_id = ", DB_INT(a->business_id), ")");
-}
-
-/* Appends %text% to b, as a pattern for like, and a NUL. */
-static enum err pattern_add(struct buf *b, struct str text) {
-  TRY(buf_add_char(b, '%'));
-  for (size_t i = 0; i < text.n; i++) {
-    if (strchr("%_\\", text.p[i])) TRY(buf_add_char(b, '\\'));
-    TRY(buf_add_char(b, text.p[i]));
-  }
-  TRY(buf_add_char(b, '%'));
-  return buf_add_char(b, '\0');
-}
-
-/* On PostgreSQL: names that contain all parts of the search, or digits that contain its digits. `doc` holds both and has the
- * index. patterns must live as long as the statement. */
-static enum err sql_add_patterns(struct statement *s, const struct list_query *a, struct buf *patterns) {
-  struct buf text CLEANUP(buf_done) = BUF_INIT(4 * CALLS_LIST_SEARCH_MAX + 256);
-  struct str parts[CALLS_SEARCH_WORDS_MAX];
-  size_t count;
-  TRY(calls_search_parts(a->filter->search, &text, parts, &count));
-  for (size_t i = 0; i < count; i++) TRY(pattern_add(patterns, parts[i]));
-  bool has_digits = a->digits.n && !a->is_short;
-  if (has_digits) TRY(pattern_add(patterns, buf_str(&a->digits)));
-  const char *at = patterns->p;
-  TRY(sql_add_value(s, " where s.business_id = ", DB_INT(a->business_id), " and ((true"));
-  for (size_t i = 0; i < count; i++, at += strlen(at) + 1) {
-    TRY(sql_add_value(s, " and s.doc like ", DB_TEXT(str_from(at)), ""));
-    TRY(sql_add_value(s, " and s.names like ", DB_TEXT(str_from(at)), ""));
-  }
-  TRY(sql_add(s, ")"));
-  if (!has_digits) return sql_add(s, ")");
-  TRY(sql_add_value(s, " or (s.doc like ", DB_TEXT(str_from(at)), ""));
-  return sql_add_value(s, " and s.digits like ", DB_TEXT(str_from(at)), "))");
-}
-
 /* Matching documents, their legs l, and the rows c in which these are shown. */
 static enum err list_source_documents(struct list_query *a, struct str match) {
-  struct buf patterns CLEANUP(buf_done) = BUF_INIT(16 * CALLS_LIST_SEARCH_MAX + 1024);
   const struct calls_filter *f = a->filter;
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid, " DURATION_OF_C " from call_documents s",
@@ -260,10 +203,7 @@ static enum err list_source_documents(struct list_query *a, struct str match) {
   TRY(sql_add_value(&s, " cross join calls l on l.business_id = ", DB_INT(a->business_id), ""));
   TRY(sql_add(&s, " and l.call_sid = s.call_sid and +l.document_id = s.rowid"));
   TRY(sql_add_rows_of_l(&s, a));
-  if (db_kind(a->db) == DB_POSTGRES)
-    TRY(sql_add_patterns(&s, a, &patterns));
-  else
-    TRY(sql_add_value(&s, " where s.call_documents match ", DB_TEXT(match), ""));
+  TRY(sql_add_value(&s, " where s.call_documents match ", DB_TEXT(match), ""));
   TRY(sql_add_document_times(&s, a, span_of(f)));
   TRY(sql_add_filters(&s, f, false));
   TRY(sql_add_place_order(&s, f, "s.rowid"));
@@ -336,13 +276,14 @@ static enum err list_source_old_documents(struct list_query *a) {
 
 static enum err documents_are_being_built(struct list_query *a, bool *ret_building) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(a->db, &q, "select exists (select 1 from call_documents_build)"));
+  TRY(db_query(a->db, &q, DB_FOR_SQLITE "select exists (select 1 from call_documents_build)"));
   TRY(db_next(&q));
   *ret_building = db_int(&q, 0) != 0;
   return OK;
 }
 
 static enum err list_source_text(struct list_query *a) {
+  if (db_kind(a->db) == DB_POSTGRES) return list_source_text_postgres(a);
   struct buf match CLEANUP(buf_done) = BUF_INIT(8 * CALLS_LIST_SEARCH_MAX + 2 * CALLS_SEARCH_WORDS_MAX * 64 + 256);
   bool refolding;
   TRY(calls_search_is_refolding(a->db, &refolding));
@@ -353,7 +294,6 @@ static enum err list_source_text(struct list_query *a) {
   }
   TRY(list_source_documents(a, buf_str(&match)));
   list_query_keep_needed(a);
-  if (a->is_short) TRY(list_source_walk(a, WALK_SHORT));
   bool building;
   TRY(documents_are_being_built(a, &building));
   if (!building || a->is_pair) return OK;
@@ -480,6 +420,7 @@ static enum err list_run_sources(struct list_query *a) {
   if (a->by_text) {
     bool few;
     TRY(list_source_text(a));
+    if (a->is_short) TRY(list_source_walk(a, WALK_SHORT));
     if (!a->sid_count) return OK;
     TRY(count_is_few(a, &few));
     return few ? list_source_few(a) : list_source_walk(a, WALK_SID);

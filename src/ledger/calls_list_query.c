@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "ledger/calls_search.h"
 #include "ledger/recordings_row.h"
 
 /* ---- SQL ---- */
@@ -179,6 +180,31 @@ enum err sql_add_place_times(struct statement *s, const struct list_query *a, co
   if (!before) return OK;
   TRY(buf_addf(&s->sql, " and %s < ", column));
   return sql_add_value(s, "", DB_INT(before), "");
+}
+
+/* ---- rows of a document ---- */
+
+enum err sql_add_document_times(struct statement *s, const struct list_query *a, int64_t span_ms) {
+  int64_t from, before;
+  list_query_times(a, span_ms, &from, &before);
+  if (from) TRY(sql_add_value(s, " and s.rowid >= ", DB_INT(calls_search_first_id(from)), ""));
+  if (before) TRY(sql_add_value(s, " and s.rowid < ", DB_INT(calls_search_first_id(before)), ""));
+  return OK;
+}
+
+enum err sql_add_rows_of_l(struct statement *s, const struct list_query *a) {
+  if (!a->filter->all_legs) { /* t: if l's top leg got a parent, t.top_sid is right while l.top_sid is not yet */
+    TRY(sql_add_value(s, " cross join calls t on t.call_sid = l.top_sid and t.business_id = ", DB_INT(a->business_id),
+                      ""));
+    TRY(sql_add_value(s, " cross join calls c on c.call_sid = t.top_sid and c.business_id = ", DB_INT(a->business_id),
+                      ""));
+    return sql_add(s, " and +c.top_sid = c.call_sid");
+  }
+  TRY(sql_add_value(s, " cross join calls c on c.business_id = ", DB_INT(a->business_id), ""));
+  TRY(sql_add(s,
+              " and c.call_sid in (select l.call_sid union select l.parent_call_sid union select l.top_sid union"
+              " select k.call_sid from calls k indexed by calls_parent where k.parent_call_sid = l.call_sid"));
+  return sql_add_value(s, " and k.business_id = ", DB_INT(a->business_id), ")");
 }
 
 /* ---- reading ---- */

@@ -1,5 +1,5 @@
 /* calls_list_query.h - what the sources of a list of calls share: SQL that is built, its filters and order, and the keys found.
- * Only calls_list.c and calls_list_facets.c use it.
+ * Only calls_list*.c use it.
  *
  * A source selects (place, sort_at, call_sid, duration) or, in the list's own order, (sort_at, call_sid, duration). place is the
  * time of a document, a recording or a row of call_facets.
@@ -110,6 +110,11 @@ CHECKED enum err sql_add_place_order(struct statement *s, const struct calls_fil
 CHECKED enum err sql_add_place_times(struct statement *s, const struct list_query *a, const char *column);
 /* The times that a document, recording or facet of the page can have: from <= t < before; 0: open. */
 void list_query_times(const struct list_query *a, int64_t span_ms, int64_t *ret_from, int64_t *ret_before);
+
+/* Joins the rows c in which leg l is shown; l is joined already. */
+CHECKED enum err sql_add_rows_of_l(struct statement *s, const struct list_query *a);
+/* Appends conditions on s.rowid of documents s: times that rows of the page can have. */
+CHECKED enum err sql_add_document_times(struct statement *s, const struct list_query *a, int64_t span_ms);
 
 /* Reads the keys of a source in the list's order. */
 CHECKED enum err list_query_collect(struct list_query *a, struct statement *s);

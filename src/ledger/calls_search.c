@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "base/fold.h"
+#include "base/secret.h"
 #include "ledger/withheld.h"
 
 enum { TEXT_MAX = 8 * 1024, TIME_BITS = 42, BUSY_MOMENTS_MAX = 1000 };
@@ -159,7 +160,9 @@ static enum err document_add_address(struct str address, struct buf *numbers, st
 
 static enum err document_last_id(struct db *db, int64_t first, int64_t *ret_id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select rowid from call_documents where rowid >= ?1 and rowid < ?2 order by rowid desc limit 1",
+  TRY(db_query(db, &q,
+               DB_FOR_SQLITE
+               "select rowid from call_documents where rowid >= ?1 and rowid < ?2 order by rowid desc limit 1",
                DB_INT(first), DB_INT(first + ((int64_t)1 << CALLS_SEARCH_ID_BITS))));
   enum err e = db_next(&q);
   if (e != OK && e != ERR_NOT_FOUND) return e;
@@ -184,21 +187,32 @@ static enum err document_free_id(struct db *db, int64_t sort_at, int64_t *ret_id
 
 static enum err calls_search_delete(struct db *db, int64_t document_id) {
   if (!document_id) return OK;
-  return db_run(db, "delete from call_documents where rowid = ?1", DB_INT(document_id));
+  return db_run(db, DB_FOR_SQLITE "delete from call_documents where rowid = ?1", DB_INT(document_id));
 }
 
-static enum err document_insert(struct db *db, const struct call *call, int64_t id, struct str digits,
-                                struct str names) {
-  struct str sid = str_from(call->call_sid);
-  if (db_kind(db) == DB_SQLITE)
-    return db_run(db,
-                  DB_FOR_SQLITE "insert into call_documents (rowid, call_sid, digits, names) values (?1, ?2, ?3, ?4)",
-                  DB_INT(id), DB_TEXT(sid), DB_TEXT(digits), DB_TEXT(names));
+static enum err document_replace(struct db *db, const struct call *call, int64_t sort_at, struct str digits,
+                                 struct str names, int64_t *ret_id) {
+  /* before the delete, so that it differs from the old id (0009_documents.sql) */
+  TRY(document_free_id(db, sort_at, ret_id));
+  TRY(calls_search_delete(db, call->document_id));
+  return db_run(db, DB_FOR_SQLITE "insert into call_documents (rowid, call_sid, digits, names) values (?1, ?2, ?3, ?4)",
+                DB_INT(*ret_id), DB_TEXT(str_from(call->call_sid)), DB_TEXT(digits), DB_TEXT(names));
+}
+
+/* Ids may be the same there: a free one can't be found while other processes write. */
+static enum err document_replace_postgres(struct db *db, const struct call *call, int64_t sort_at, struct str digits,
+                                          struct str names, int64_t *ret_id) {
+  uint32_t random;
+  TRY(secret_random(&random, sizeof(random)));
+  *ret_id = calls_search_first_id(sort_at) | (random >> (32 - CALLS_SEARCH_ID_BITS));
+  if (*ret_id == call->document_id) *ret_id ^= 1;
   return db_run(db,
                 DB_FOR_POSTGRES
-                "insert into call_documents (rowid, call_sid, digits, names, business_id)"
-                " values (?1, ?2, ?3, ?4, ?5)",
-                DB_INT(id), DB_TEXT(sid), DB_TEXT(digits), DB_TEXT(names), DB_INT(call->business_id));
+                "insert into call_documents (business_id, call_sid, rowid, digits, names) values (?1, ?2, ?3, ?4, ?5)"
+                " on conflict (business_id, call_sid) do update set rowid = excluded.rowid, digits = excluded.digits,"
+                " names = excluded.names",
+                DB_INT(call->business_id), DB_TEXT(str_from(call->call_sid)), DB_INT(*ret_id), DB_TEXT(digits),
+                DB_TEXT(names));
 }
 
 enum err calls_search_put(struct db *db, const struct call *call, int64_t sort_at, int64_t *ret_document_id) {
@@ -211,10 +225,9 @@ enum err calls_search_put(struct db *db, const struct call *call, int64_t sort_a
   TRY(document_add_name(str_from(call->caller_name), &names));
   TRY(document_add_name(str_from(call->customer_name), &names));
   int64_t id;
-  TRY(document_free_id(db, sort_at,
-                       &id)); /* before the delete, so that it differs from the old id (0009_documents.sql) */
-  TRY(calls_search_delete(db, call->document_id));
-  TRY(document_insert(db, call, id, buf_str(&digits), buf_str(&names)));
+  if (!has_grams)
+    return document_replace_postgres(db, call, sort_at, buf_str(&digits), buf_str(&names), ret_document_id);
+  TRY(document_replace(db, call, sort_at, buf_str(&digits), buf_str(&names), &id));
   atomic_fetch_add_explicit(&unmerged, 1, memory_order_relaxed);
   *ret_document_id = id;
   return OK;

@@ -28,11 +28,14 @@ enum err calls_upkeep_needed(struct db *db, bool *ret_needed) {
 /* ---- documents of deleted calls ---- */
 
 enum err calls_upkeep_delete(struct db *db, int limit, int *ret_count) {
+  *ret_count = 0;
+  if (db_kind(db) == DB_POSTGRES) return OK; /* a trigger deletes the document with its call */
   TRY(db_run(db,
-             "delete from call_documents where rowid in (select document_id from call_documents_gone"
-             " order by document_id limit ?1)",
+             DB_FOR_SQLITE "delete from call_documents where rowid in (select document_id from call_documents_gone"
+                           " order by document_id limit ?1)",
              DB_INT(limit)));
   TRY(db_run(db,
+             DB_FOR_SQLITE
              "delete from call_documents_gone where document_id in (select document_id from call_documents_gone"
              " order by document_id limit ?1)",
              DB_INT(limit)));

@@ -364,15 +364,16 @@ create function json_items(items text) returns table (key bigint, value text) la
   select place - 1, item from json_array_elements_text(items::json) with ordinality as all_items (item, place)
 $$;
 
--- One document a leg. rowid: the top leg's sort_at * 2^20 + n, so that documents in order of id are rows of a list in order
--- of time. doc: digits and names together, since one condition uses one index.
+-- One document a leg. rowid: the top leg's sort_at * 2^20 + n, n any number, so that documents in order of rowid are rows of a
+-- list in order of time. doc: digits and names together, since one condition uses one index.
 create table call_documents (
-  rowid       bigint not null primary key,
+  rowid       bigint not null,
   business_id bigint not null,
   call_sid    text collate "C" not null,
   digits      text collate "C" not null,
   names       text collate "C" not null,
-  doc         text collate "C" generated always as (digits || E'\n' || names) stored
+  doc         text collate "C" generated always as (digits || E'\n' || names) stored,
+  primary key (business_id, call_sid)
 );
 create index call_documents_business on call_documents (business_id, rowid);
 create index call_documents_grams on call_documents using gin (business_id, doc gin_trgm_ops) with (gin_pending_list_limit = 1024);
@@ -644,13 +645,21 @@ when (new.document_id is not distinct from old.document_id and (
 execute function calls_document_stale();
 
 create function calls_document_gone() returns trigger language plpgsql as $$ begin
-  insert into call_documents_gone select old.document_id where not exists (
-    select 1 from call_documents_gone where document_id = old.document_id);
+  delete from call_documents where business_id = old.business_id and call_sid = old.call_sid;
   return null;
 end $$;
 create trigger calls_document_gone after delete on calls for each row
 when (old.document_id is not null)
 execute function calls_document_gone();
+
+-- An id that was given by the caller is never given again.
+create function businesses_numbered() returns trigger language plpgsql as $$ begin
+  perform setval('businesses_business_id_seq', new.business_id) from businesses_business_id_seq s
+  where new.business_id > s.last_value or not s.is_called;
+  return null;
+end $$;
+create trigger businesses_numbered after insert on businesses for each row
+execute function businesses_numbered();
 
 create function calls_stale_gone() returns trigger language plpgsql as $$ begin
   delete from call_documents_stale where business_id = old.business_id and call_sid = old.call_sid;
