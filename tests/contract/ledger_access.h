@@ -3,6 +3,7 @@
 
 #include "ledger_contract.h"
 
+#include "base/clock.h"
 #include "ledger/changes.h"
 #include "ledger/keys.h"
 #include "ledger/last_webhooks.h"
@@ -309,4 +310,59 @@ static void changes_are_numbered_and_read_in_order(void **state) {
   IN_TRANSACTION(db, assert_ok(changes_trim(db, db_now_ms(db) + 2 * CHANGES_KEPT_MS, &more)));
   assert_false(more);
   assert_int_equal(changes_read(db, 0, begin, 10, words_add_change, &all, &last), ERR_NOT_FOUND);
+}
+
+struct heard {
+  struct lock lock;
+  struct lock_cond cond;
+  struct words ids;
+  int lost;
+};
+
+static void hear_change(void *arg, const struct change *c) {
+  struct heard *h = arg;
+  LOCKED(&h->lock);
+  (void)words_add_change(&h->ids, c);
+  lock_cond_signal(&h->cond);
+}
+static void hear_lost(void *arg) {
+  struct heard *h = arg;
+  LOCKED(&h->lock);
+  h->lost++;
+}
+
+/* Waits until the follower has told so much. */
+static void assert_heard(struct heard *h, const char *expected) {
+  int64_t until = clock_mono_ms() + 10000;
+  LOCKED(&h->lock);
+  while (strcmp(h->ids.text, expected) != 0 && clock_mono_ms() < until)
+    lock_cond_wait_ms(&h->cond, &h->lock, until - clock_mono_ms());
+  assert_string_equal(h->ids.text, expected);
+}
+
+static void a_follower_hears_what_is_committed_after_it_began(void **state) {
+  struct contract *c = *state;
+  struct db *db = c->db;
+  struct changes *changes = NULL;
+  struct heard h = {.ids = {""}};
+  lock_init(&h.lock, "heard", LOCK_RANK_BASE);
+  lock_cond_init(&h.cond);
+  IN_TRANSACTION(db, assert_ok(changes_add(db, CHANGE_CALL, 1, STR("CA1"))));
+  assert_ok(changes_new(&c->open, &changes));
+  assert_ok(
+      changes_subscribe(changes, &(struct changes_subscriber){.change = hear_change, .lost = hear_lost, .arg = &h}));
+  assert_ok(changes_start(changes));
+  IN_TRANSACTION(db, assert_ok(changes_add(db, CHANGE_CALL, 1, STR("CA2"))));
+  changes_wake(changes);
+  assert_heard(&h, "CA2");
+  assert_ok(db_begin_immediate(db)); /* a number that is never committed stops nothing */
+  assert_ok(changes_add(db, CHANGE_CALL, 1, STR("CAx")));
+  db_rollback(db);
+  IN_TRANSACTION(db, assert_ok(changes_add(db, CHANGE_CALL, 1, STR("CA3"))));
+  changes_wake(changes);
+  assert_heard(&h, "CA2 CA3");
+  changes_free(changes);
+  assert_int_equal(h.lost, 0);
+  lock_cond_done(&h.cond);
+  lock_done(&h.lock);
 }

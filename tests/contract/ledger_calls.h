@@ -189,6 +189,7 @@ static void *deliver_leg(void *arg) {
     e = db_begin_immediate(db);
     if (e == OK) e = scratch_put(db, &c);
     if (e == OK) e = db_commit(db);
+    if (e != OK) print_message("# %s: %s\n", err_text(e), db_problem(db));
     if (e != OK) db_rollback(db);
   } while (e == ERR_BUSY || e == ERR_CONFLICT);
   db_close(db);

@@ -1,6 +1,6 @@
 /* ledger_contract.h - a migrated, empty ledger for each test of the contract suite, and which statements the tests have run.
  *
- * DATABASE_URL names the database that the suite uses, and empties; without it, each test has a SQLite file of its own. */
+ * contract_url names a PostgreSQL server, on which each test has a schema of its own; NULL: each has a SQLite file. */
 #pragma once
 
 #include "../unit/ledger/rows_scratch.h"
@@ -12,6 +12,7 @@ enum { RAN_MAX = 2048 };
 
 struct contract {
   struct scratch *scratch;
+  char schema[48];
   struct db_open open;
   struct db *db;
 };
@@ -55,20 +56,31 @@ enum err __wrap_db_query_values(struct db *db, struct db_rows *q, const char *sq
 
 /* ---- the ledger ---- */
 
+static const char *contract_url;
+static struct db *contract_db; /* of the test that runs */
+static enum db_kind contract_kind;
+
 static inline struct db *contract_open(const struct contract *c) {
   struct db *db = NULL;
-  assert_int_equal(db_open(&c->open, NULL, &db), OK);
+  struct buf problem CLEANUP(buf_done) = BUF_INIT(4096);
+  if (db_open(&c->open, &problem, &db) != OK) fail_msg("%.*s", STR_ARG(buf_str(&problem)));
   return db;
 }
 
 static int contract_setup(void **state) {
+  static int made;
   struct contract *c = calloc(1, sizeof(*c));
-  const char *url = getenv("DATABASE_URL");
   if (!c || scratch_setup((void **)&c->scratch) != 0) return -1;
-  c->open.url = url ? url : c->scratch->url;
-  c->db = contract_open(c);
+  (void)snprintf(c->schema, sizeof(c->schema), "contract_%d_%d", (int)getpid(), made++);
+  c->open.url = contract_url ? contract_url : c->scratch->url;
+  c->open.schema = c->schema;
+  contract_db = c->db = contract_open(c);
+  contract_kind = db_kind(c->db);
   int applied;
-  if (ledger_migrate(c->db, NULL, &applied) != OK) return -1;
+  if (ledger_migrate(c->db, NULL, &applied) != OK) {
+    print_message("# %s\n", db_problem(c->db));
+    return -1;
+  }
   *state = c;
   return 0;
 }
@@ -76,6 +88,9 @@ static int contract_setup(void **state) {
 static int contract_teardown(void **state) {
   struct contract *c = *state;
   void *scratch = c->scratch;
+  if (db_kind(c->db) == DB_POSTGRES && db_in_transaction(c->db)) db_rollback(c->db);
+  if (db_kind(c->db) == DB_POSTGRES)
+    IGNORE(db_script(c->db, "do $$ begin execute 'drop schema ' || current_schema || ' cascade'; end $$"));
   db_close(c->db);
   free(c);
   return scratch_teardown(&scratch);
@@ -93,7 +108,13 @@ static int contract_teardown(void **state) {
     assert_int_equal(db_commit(db), OK);          \
   } while (0)
 
-#define assert_ok(expression) assert_int_equal((expression), OK)
+/* Prints the database's text of the error. */
+#define assert_ok(expression)                                                           \
+  do {                                                                                  \
+    enum err ok_ = (expression);                                                        \
+    if (ok_ != OK) print_message("# %s: %s\n", err_text(ok_), db_problem(contract_db)); \
+    assert_int_equal(ok_, OK);                                                          \
+  } while (0)
 #define VIEW(text) \
   { text, sizeof(text) - 1 }
 

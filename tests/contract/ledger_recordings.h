@@ -3,6 +3,8 @@
 
 #include "ledger_contract.h"
 
+#include <pthread.h>
+
 #include "ledger/accounts.h"
 #include "ledger/notes.h"
 #include "ledger/recordings_count.h"
@@ -194,6 +196,69 @@ static void limits_hold_over_all(void **state) {
   }
   assert_claims(db, &(struct recordings_limits){9, 0}, NOW + 100, "");
   assert_claims(db, &(struct recordings_limits){9, 4}, NOW + 100, "1.RE5 1.RE0 1.RE1 1.RE2"); /* the rest: 3 of 4 */
+}
+
+struct claimer {
+  const struct contract *contract;
+  pthread_barrier_t *start;
+  int claimed;
+  enum err e;
+};
+
+/* Claims until there is nothing to claim, as a worker of another process does. */
+static void *claim_all(void *arg) {
+  struct claimer *c = arg;
+  struct db *db = contract_open(c->contract);
+  pthread_barrier_wait(c->start);
+  for (enum err e = OK; e != ERR_NOT_FOUND && c->e == OK;) {
+    struct recording was, next;
+    e = db_begin_immediate(db);
+    if (e == OK) e = recordings_next(db, &(struct recordings_limits){3, 4}, NOW + 100, &was);
+    next = was;
+    next.lease_token++;
+    next.lease_until = NOW + 100 + RECORDING_LEASE_MS;
+    memcpy(next.lease_owner, "w", 2);
+    if (e == OK) e = recordings_store(db, &was, &next);
+    if (e == OK) e = recordings_turn(db, was.business_id, NOW + 100);
+    if (e == OK) e = db_commit(db);
+    if (e == OK) c->claimed++;
+    if (e != OK) db_rollback(db);
+    if (e != OK && e != ERR_BUSY && e != ERR_NOT_FOUND) c->e = e;
+  }
+  db_close(db);
+  return NULL;
+}
+
+static void limits_hold_over_processes(void **state) {
+  struct contract *c = *state;
+  struct db *db = c->db;
+  enum { CLAIMERS = 4 };
+  char sid[SID_SIZE];
+  for (int64_t business = 1; business <= 2; business++) IN_TRANSACTION(db, (void)scratch_business(db, "b"));
+  for (int i = 0; i < 20; i++) {
+    (void)snprintf(sid, sizeof(sid), "RE%d", i);
+    IN_TRANSACTION(db,
+                   (void)scratch_recording(db, 1 + i % 2, sid, "CA1", RECORDING_QUEUED, RECORDING_RANK_NEW, NOW + i));
+  }
+  pthread_barrier_t start;
+  pthread_t threads[CLAIMERS];
+  struct claimer claimers[CLAIMERS];
+  pthread_barrier_init(&start, NULL, CLAIMERS);
+  for (size_t i = 0; i < CLAIMERS; i++) {
+    claimers[i] = (struct claimer){.contract = c, .start = &start};
+    assert_int_equal(pthread_create(&threads[i], NULL, claim_all, &claimers[i]), 0);
+  }
+  int claimed = 0;
+  for (size_t i = 0; i < CLAIMERS; i++) {
+    pthread_join(threads[i], NULL);
+    assert_int_equal(claimers[i].e, OK);
+    claimed += claimers[i].claimed;
+  }
+  pthread_barrier_destroy(&start);
+  struct turns_fills fills;
+  assert_ok(turns_count_fills(db, &fills));
+  assert_int_equal(claimed, 4);
+  assert_int_equal(fills.all, 4);
 }
 
 static void later_asks_become_due(void **state) {
