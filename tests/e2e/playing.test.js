@@ -141,7 +141,7 @@ test('a cold recording of a provider at its usual speed plays at the first press
   const made = await cold({ seconds: 30 })
   const page = await (await w.person()).newPage()
   await page.goto('/')
-  await chipOf(page, made).filter({ hasText: 'Waiting for the provider' }).waitFor()
+  await chipOf(page, made).filter({ hasText: 'Still being recorded' }).waitFor()
   t.diagnostic(await timed(page, () => playOf(page, made).click()))
   await chipOf(page, made).filter({ hasText: 'Ready' }).waitFor()
   assert.equal((await w.sim(made.recording_sid)).downloads, 1)
@@ -155,7 +155,7 @@ test('a cold recording plays while it arrives, and three listeners on it are one
   const pages = await Promise.all(contexts.map((context) => context.newPage()))
   for (const page of pages) {
     await page.goto('/')
-    await chipOf(page, made).filter({ hasText: 'Waiting for the provider' }).waitFor()
+    await chipOf(page, made).filter({ hasText: 'Still being recorded' }).waitFor()
   }
   assert.equal((await w.sim(made.recording_sid)).requests, 0)
   t.diagnostic(await timed(pages[0], () => playOf(pages[0], made).click()))
