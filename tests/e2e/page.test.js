@@ -1,12 +1,7 @@
 // The page as people press it: the list's tools, a call, the first hour, settings, and what goes wrong around it.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { after, before, test } from 'node:test'
-import { eventually, rowOf, watch, world } from './world.js'
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+import { eventually, judged, rowOf, watch, world } from './world.js'
 
 let w, long, short, absent, empty
 before(async () => {
@@ -289,11 +284,7 @@ test('new pages: axe finds nothing, and nothing is wider than its window, at any
   const found = []
   for (const language of ['en', 'he']) {
     const page = await (await w.person({ chosen: { language, theme: language === 'he' ? 'dark' : 'light' } })).newPage()
-    const judge = async (what) => {
-      await page.evaluate(axe)
-      const { violations } = await page.evaluate((only) => axe.run(document, { runOnly: only }), tags)
-      for (const { id, nodes } of violations) for (const { html } of nodes) found.push(`${language} ${what}: ${id} ${html}`)
-    }
+    const judge = async (what) => found.push(...(await judged(page, `${language} ${what}`)))
     const fits = async (what) => {
       for (const width of [320, 390, 820, 1280, 1920]) {
         await page.setViewportSize({ width, height: 800 })
@@ -330,9 +321,7 @@ test('new pages: axe finds nothing, and nothing is wider than its window, at any
     const none = await (await w.person({ key: empty, chosen: { language } })).newPage()
     await none.goto('/')
     await none.locator('.checklist').waitFor()
-    await none.evaluate(axe)
-    const { violations } = await none.evaluate((only) => axe.run(document, { runOnly: only }), tags)
-    for (const { id, nodes } of violations) found.push(`${language} first hour: ${id} ${nodes[0].html}`)
+    found.push(...(await judged(none, `${language} first hour`)))
     await none.context().close()
   }
   assert.deepEqual(found, [])
