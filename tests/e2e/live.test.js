@@ -29,6 +29,33 @@ test('a new call shows up by itself, and its chip goes from arriving to ready wi
   await page.context().close()
 })
 
+test('news that come while the next page of the list is asked for stay', async () => {
+  const page = await (await w.person()).newPage()
+  let release
+  const asked = new Promise((resolve) =>
+    page.route('**/api/calls?*', async (route) => {
+      if (new URL(route.request().url()).searchParams.has('cursor')) {
+        await new Promise((go) => { release = go; resolve() })
+        return route.fulfill({ json: { calls: [], next_cursor: null } })
+      }
+      const answer = await route.fetch()
+      return route.fulfill({ response: answer, json: { ...(await answer.json()), next_cursor: 'more' } })
+    }))
+  await page.goto('/')
+  await live(page, 'live')
+  await asked
+  await first.name('Olivia Grant-Hall')
+  await rowOf(page, first).getByText('Olivia Grant-Hall').waitFor()
+  const made = await w.call({ seconds: 1, recording: false })
+  await rowOf(page, made).waitFor()
+  release()
+  await page.getByText('End of the list.').waitFor()
+  assert.equal(await rowOf(page, made).isVisible(), true)
+  assert.equal(await rowOf(page, first).getByText('Olivia Grant-Hall').isVisible(), true)
+  await first.name('Olivia Grant')
+  await page.context().close()
+})
+
 test('rows do not move under a reader who is further down: a button tells of new calls', async () => {
   for (let i = 0; i < 25; i++) await w.call({ seconds: 1, recording: false })
   const page = await (await w.person()).newPage()

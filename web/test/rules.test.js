@@ -31,6 +31,21 @@ test('a first page asked again puts what is new in front and loses no row', asyn
   assert.deepEqual(sids(pagesWithFirst(before, gone)), ['dba'], 'the whole list on one page')
 })
 
+test('a fetched page comes behind the pages as they are now', async () => {
+  const { pagesAfterFetch } = await load('live/merge.ts')
+  const begun = list(['c', 'b'])
+  const page = { calls: [row('a')], next_cursor: null }
+  const param = begun.pages.at(-1).next_cursor
+  const fetched = { pages: [...begun.pages, page], pageParams: [...begun.pageParams, param] }
+  const now = { ...begun, pages: [{ ...begun.pages[0], calls: [row('d'), ...begun.pages[0].calls] }] }
+  assert.deepEqual(sids(pagesAfterFetch(now, fetched)), ['dcb', 'a'])
+  assert.equal(pagesAfterFetch(undefined, fetched), fetched)
+  const afresh = { ...begun, pages: [{ calls: [row('z')], next_cursor: 'other' }] }
+  assert.equal(pagesAfterFetch(afresh, fetched), afresh, 'it no longer follows')
+  const reset = list(['f', 'e'])
+  assert.equal(pagesAfterFetch(begun, reset), reset, 'asked again from the first')
+})
+
 test('news of a recording change its row, wherever it was booked, and nothing else', async () => {
   const { pagesWithRecording } = await load('live/merge.ts')
   const leg = { recording_sid: 'RE1', call_sid: 'child', status: 'queued' }

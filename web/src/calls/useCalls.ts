@@ -1,5 +1,5 @@
 // The list: page after page by cursor, kept true by the stream, or by looking now and then.
-import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
+import { replaceEqualDeep, useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { listCalls } from '../api/api'
 import type { Call, CallList, Recording } from '../api/types'
@@ -11,6 +11,7 @@ import {
   hasCall,
   newRows,
   type Pages,
+  pagesAfterFetch,
   pagesWithCall,
   pagesWithFirst,
   pagesWithPage,
@@ -56,6 +57,7 @@ export function useCalls(filters: Filters) {
     refetchOnWindowFocus: false,
     staleTime: Number.POSITIVE_INFINITY,
     placeholderData: (before) => before,
+    structuralSharing: (now, next) => replaceEqualDeep(now, pagesAfterFetch(now as Pages | undefined, next as Pages)),
   })
 
   const take = useCallback(

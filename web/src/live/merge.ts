@@ -66,6 +66,18 @@ export function pagesWithPage(pages: Pages, param: unknown, page: CallList): Pag
   return at <= 0 ? pages : { ...pages, pages: pages.pages.map((old, i) => (i === at ? page : old)) }
 }
 
+/**
+ * What a fetch of the next page makes of the pages. It starts from the pages as they were when it began: the news that came since
+ * then stay, and its page is taken only where it still follows the last one.
+ */
+export function pagesAfterFetch(now: Pages | undefined, fetched: Pages): Pages {
+  if (!now || fetched.pages.length <= now.pages.length) return fetched
+  const param = fetched.pageParams.at(-1)
+  const page = fetched.pages.at(-1)
+  if (!page || param !== now.pages.at(-1)?.next_cursor) return now
+  return { pages: [...now.pages, page], pageParams: [...now.pageParams, param] }
+}
+
 const isComing = (r: Recording) => r.status === 'queued' || r.status === 'downloading'
 
 /** The cursors of pages after the first on which something is on its way, the newest first. */
