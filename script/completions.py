@@ -148,16 +148,26 @@ def zsh(table, codes):
 
 # ---- fish ----
 
+FISH = """# fish completion of callreel(1)
+# True: the command line begins with these words. A verb may have the name of a command.
+function __callreel_begins_with
+  set -l words (commandline -opc)
+  set -l last (math (count $argv) + 1)
+  test (count $words) -ge $last; and test "$words[2..$last]" = "$argv"
+end
+complete -c callreel -f"""
+
+
 def fish(table, codes):
-    lines = ["# fish completion of callreel(1)", "complete -c callreel -f"]
+    lines = [FISH]
     for name, (summary, usages) in table.items():
         lines.append(f"complete -c callreel -n __fish_use_subcommand -a {name} -d {quoted(summary)}")
-        seen = f"__fish_seen_subcommand_from {name}"
+        seen = f"__callreel_begins_with {name}"
         verbs = " ".join(u.verb for u in usages if u.verb)
         if verbs:
             lines.append(f"complete -c callreel -n {quoted(f'{seen}; and not __fish_seen_subcommand_from {verbs}')} -a {quoted(verbs)}")
         for u in usages:
-            when = quoted(f"{seen}; and __fish_seen_subcommand_from {u.verb}" if u.verb else seen)
+            when = quoted(f"{seen} {u.verb}" if u.verb else seen)
             for option, value in u.options.items():
                 words = choices(value, codes)
                 takes = "" if not value else f" -x -a {quoted(' '.join(words))}" if words else " -r -F" if value in FILES else " -x"
