@@ -79,6 +79,7 @@ static void a_read_leaves_no_transaction_or_deadline_to_the_next(void **state) {
   db_close(db);
 }
 
+#ifdef CALLREEL_TEST_HOOKS
 static void read_past_the_deadline(struct db *db, void *arg) {
   struct read_result *l = arg;
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
@@ -92,6 +93,7 @@ static void read_past_the_deadline(struct db *db, void *arg) {
                  : (int64_t)db_next(&q);
   sem_post(&l->done);
 }
+#endif
 
 static void a_read_for_a_business_has_a_deadline(void **state) {
 #ifdef CALLREEL_TEST_HOOKS
