@@ -25,6 +25,8 @@ CORES = len(os.sched_getaffinity(0))
 TESTS_AT_ONCE = 2 * CORES  # tests wait most of the time
 CLANG_FORMAT = "clang-format-14"  # other versions format differently
 FUZZ_SECONDS, FUZZ_SECONDS_LONG = 5, 600  # a target
+FUZZ_PIECE_SECONDS = 120
+FUZZ_DAY_SECONDS = int(os.environ.get("CALLREEL_FUZZ_DAY", 86400))  # of all targets, over several runs of --long
 SOAK_MINUTES = 5
 MODEL_STEPS = 20000  # under sanitizers, without --long; 200,000 otherwise
 POSTGRES_STORIES = ["journey", "once", "webhooks", "events", "looks", "postgres"]
@@ -279,12 +281,16 @@ def story_tsan():
 
 
 def fuzz():
-    """Runs each target over its kept corpus and for some seconds more, one on each core."""
+    """Runs each target over its kept corpus and for some seconds more, one on each core. In the long form goes on with a day's
+    worth of fuzzing, in pieces."""
     must("script/install-packages", "fuzz")
     seconds = FUZZ_SECONDS_LONG if LONG else FUZZ_SECONDS
-    targets = len(list((ROOT / "tests/fuzz").glob("*.c")))
-    code, said = run("/usr/bin/python3", "tests/fuzz/fuzz.py", "--tap", "--seconds", str(seconds),
-                     within=COMMAND_SECONDS + seconds * targets)
+    time_in_all = seconds * len(list((ROOT / "tests/fuzz").glob("*.c")))
+    options = ["--seconds", str(seconds)]
+    if LONG:
+        budget = time_in_all // len(os.sched_getaffinity(0))
+        options = ["--day", str(FUZZ_DAY_SECONDS), "--seconds", str(FUZZ_PIECE_SECONDS), "--budget", str(budget)]
+    code, said = run("/usr/bin/python3", "tests/fuzz/fuzz.py", "--tap", *options, within=COMMAND_SECONDS + time_in_all)
     tally = count_tap(said)
     if code not in (0, 1) or tally.passed + tally.failed == 0:
         raise Unable(f"tests/fuzz/fuzz.py ended with {code}\n{tail(said)}")
