@@ -56,6 +56,30 @@ test('news that come while the next page of the list is asked for stay', async (
   await page.context().close()
 })
 
+test('news that come while the list is asked for are not missed', async () => {
+  const context = await w.person()
+  const other = await context.newPage()
+  await other.goto('/')
+  await live(other, 'live')
+  await rowOf(other, first).waitFor()
+  const page = await context.newPage()
+  let release
+  const held = new Promise((resolve) =>
+    page.route('**/api/calls?*', async (route) => {
+      const response = await route.fetch()
+      await new Promise((go) => { release = go; resolve() })
+      return route.fulfill({ response })
+    }, { times: 1 }))
+  await page.goto('/')
+  await held
+  await first.name('Olivia Grant-Moss')
+  await rowOf(other, first).getByText('Olivia Grant-Moss').waitFor()
+  release()
+  await rowOf(page, first).getByText('Olivia Grant-Moss').waitFor()
+  await first.name('Olivia Grant')
+  await context.close()
+})
+
 test('rows do not move under a reader who is further down: a button tells of new calls', async () => {
   for (let i = 0; i < 25; i++) await w.call({ seconds: 1, recording: false })
   const page = await (await w.person()).newPage()

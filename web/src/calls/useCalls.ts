@@ -114,11 +114,24 @@ export function useCalls(filters: Filters) {
     if (client.getQueryData(key) !== undefined) lookSoon()
   }, [client, key, lookSoon])
 
+  // News that came before the list: it may have been read before them.
+  const missed = useRef(false)
+  const isHere = query.data !== undefined && !query.isPlaceholderData
+  useEffect(() => {
+    if (!isHere || !missed.current) return
+    missed.current = false
+    lookSoon()
+  }, [isHere, lookSoon])
+
   const tell = useTelling()
   useLiveEvents((event) => {
     const pages = client.getQueryData<Pages>(key)
+    if (event.kind === 'note') return
+    if (!pages) {
+      missed.current = true
+      return
+    }
     if (event.kind === 'reset') return lookSoon()
-    if (!pages || event.kind === 'note') return
     const next =
       event.kind === 'recording' ? pagesWithRecording(pages, event.recording) : pagesWithCall(pages, event.call)
     if (next === pages) {
