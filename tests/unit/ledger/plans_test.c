@@ -5,6 +5,8 @@
  * SQLite's own guesses, as in service, and with the statistics that an operator's ANALYZE would leave. */
 #include "rows_scratch.h"
 
+#include <search.h>
+
 #include "db/db_sqlite.h"
 #include "ledger/calls_list.h"
 
@@ -24,6 +26,7 @@ struct plans {
   bool is_quiet;
   char **lists; /* texts of lists; owned */
   size_t list_count;
+  void *seen;       /* a tree (search.h) of `lists` */
   char *tables[64]; /* names of the schema's tables and views, and of the schema itself; owned */
   size_t table_count;
 };
@@ -176,15 +179,20 @@ static void read_tables(struct plans *p) {
 
 /* ---- the statements of lists ---- */
 
+static int compare_texts(const void *a, const void *b) {
+  return strcmp(a, b);
+}
+
 static int note_statement(unsigned kind, void *arg, void *stmt, void *text) {
   (void)kind, (void)text;
   struct plans *p = arg;
   const char *sql = sqlite3_sql(stmt);
-  for (size_t i = 0; i < p->list_count; i++)
-    if (strcmp(p->lists[i], sql) == 0) return 0;
+  if (tfind(sql, &p->seen, compare_texts)) return 0;
   p->lists = realloc(p->lists, (p->list_count + 1) * sizeof(*p->lists));
   assert_non_null(p->lists);
-  p->lists[p->list_count++] = strdup(sql);
+  char *kept = p->lists[p->list_count++] = strdup(sql);
+  assert_non_null(kept);
+  assert_non_null(tsearch(kept, &p->seen, compare_texts));
   return 0;
 }
 
@@ -275,7 +283,10 @@ static void every_statement_finds_what_it_asks_for(void **state) {
                   allowed[i].sql ? allowed[i].sql : "all");
     p.failures++;
   }
-  for (size_t i = 0; i < p.list_count; i++) free(p.lists[i]);
+  for (size_t i = 0; i < p.list_count; i++) {
+    (void)tdelete(p.lists[i], &p.seen, compare_texts);
+    free(p.lists[i]);
+  }
   free(p.lists);
   for (size_t i = 0; i < p.table_count; i++) free(p.tables[i]);
   db_close(p.db);
