@@ -233,11 +233,12 @@ def layers():
 
 def unit():
     """Without sanitizers, in the build that the stories use."""
-    return unit_tests("build-test", "none")
+    return unit_tests("build-test", "none", "--no-suite", "postgres")
 
 
 def unit_asan():
-    return unit_tests("build-asan", "address,undefined")
+    """Without the suite `postgres`, which runs in the stage of that name."""
+    return unit_tests("build-asan", "address,undefined", "--no-suite", "postgres")
 
 
 def unit_tsan():
