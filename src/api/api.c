@@ -23,6 +23,7 @@
 #include "api/handlers/api_status_cache.h"
 #include "api/media/api_file_check.h"
 #include "api/media/api_hits.h"
+#include "api/media/api_media_cut.h"
 #include "api/media/api_open_files.h"
 #include "api/media/api_playback_request.h"
 #include "api/media/api_playbacks.h"
@@ -121,6 +122,7 @@ void api_on_change(struct api *a, const struct change *change) {
   if (change->kind == CHANGE_RECORDING || change->kind == CHANGE_WANT || change->kind == CHANGE_CALL)
     rows_changed(a, change->business_id, change->id);
   if (change->kind == CHANGE_SESSION) api_session_changed(a, change->business_id, change->id);
+  if (change->kind == CHANGE_EXPIRED) media_cut_add(a->cuts, change->business_id, change->id);
   event_feed_change(a->event_feed, change);
 }
 
@@ -145,6 +147,7 @@ static void sweep_open_files(struct api *a) {
 
 void api_tick(struct api *a) {
   event_feed_tick(a->event_feed);
+  media_cut_send(a);
   sweep_open_files(a);
 }
 
@@ -238,6 +241,7 @@ static enum err init(struct api *a, struct access_snapshot *snapshot) {
   TRY(init_credentials(a));
   TRY(playbacks_new(&a->playbacks));
   TRY(hits_new(&a->hits));
+  TRY(media_cuts_new(&a->cuts));
   TRY(quota_new(&a->webhooks));
   TRY(quota_new(&a->answers));
   TRY(quota_new(&a->exports));
@@ -274,6 +278,7 @@ struct api *api_free(struct api *a) {
   hmac_key_wipe(&a->older_url_key);
   a->playbacks = playbacks_free(a->playbacks);
   a->hits = hits_free(a->hits);
+  a->cuts = media_cuts_free(a->cuts);
   a->webhooks = quota_free(a->webhooks);
   a->answers = quota_free(a->answers);
   a->exports = quota_free(a->exports);

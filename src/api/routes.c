@@ -26,6 +26,7 @@ const struct http_route api_routes[] = {
     {HTTP_DELETE, "/api/recordings/{id}/notes/{note_id}", BODY_MAX, ROUTE_VIEWER, api_delete_note},
     {HTTP_POST, "/api/recordings/{id}/prepare", BODY_MAX, ROUTE_VIEWER, api_prepare},
     {HTTP_POST, "/api/recordings/{id}/retry", BODY_MAX, ROUTE_AGENT, api_retry},
+    {HTTP_DELETE, "/api/recordings/{id}", BODY_MAX, ROUTE_ADMIN, api_delete_recording},
     {HTTP_POST, "/api/recordings/retry", BODY_MAX, ROUTE_ADMIN, api_retry_all},
     {HTTP_POST, "/api/recordings/{id}/url", BODY_MAX, ROUTE_AGENT, api_sign_url},
     {HTTP_GET, "/api/setup", BODY_MAX, ROUTE_ADMIN, api_setup},

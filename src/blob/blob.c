@@ -11,6 +11,8 @@
 #include "blob/blob.h"
 #include "blob/blob_operations.h"
 
+enum { SET_ASIDE_TOKENS = 4 };
+
 static const char *const EXTENSIONS[] = {"mp3", "wav", "ogg", "flac", "m4a", "amr", "aac", "webm"};
 
 static bool is_name_byte(char c) {
@@ -197,9 +199,11 @@ static size_t directory_length(const char *name) {
   return slash ? (size_t)(slash - name) : 0;
 }
 
+/* A directory that is missing needs no sync. */
 static enum err deleting_sync(struct deleting *d) {
   if (!d->last[0]) return OK;
-  TRY(d->store->operations->sync_directory_of(d->store, d->last));
+  enum err e = d->store->operations->sync_directory_of(d->store, d->last);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
   d->last[0] = '\0';
   return OK;
 }
@@ -217,6 +221,37 @@ static enum err deleting_take(void *arg, const char *name, int64_t size, bool is
 enum err blob_delete_below(struct blob_store *s, const char *directory) {
   struct deleting d = {.store = s};
   TRY(blob_each_below(s, directory, deleting_take, &d));
+  return deleting_sync(&d);
+}
+
+static enum err remove_if_there(struct blob_store *s, const char *name) {
+  enum err e = s->operations->remove(s, name);
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static enum err delete_stem(struct blob_store *s, const struct blob_stem *b) {
+  char name[BLOB_PART_NAME_SIZE];
+  if (!blob_name_is_valid(b->stem)) return ERR_INVALID;
+  for (size_t i = 0; i < COUNT_OF(EXTENSIONS); i++) {
+    (void)snprintf(name, sizeof(name), "%s.%s", b->stem, EXTENSIONS[i]);
+    TRY(remove_if_there(s, name));
+    for (int64_t token = b->token; token >= 0 && token > b->token - SET_ASIDE_TOKENS; token--) {
+      (void)snprintf(name, sizeof(name), "%s.%s.%lld.bad", b->stem, EXTENSIONS[i], (long long)token);
+      TRY(remove_if_there(s, name));
+    }
+  }
+  return OK;
+}
+
+enum err blob_delete_stems(struct blob_store *s, const struct blob_stem *stems, size_t count) {
+  struct deleting d = {.store = s};
+  for (size_t i = 0; i < count; i++) {
+    const char *stem = stems[i].stem;
+    size_t n = directory_length(stem);
+    if (d.last[0] && (n != directory_length(d.last) || memcmp(d.last, stem, n) != 0)) TRY(deleting_sync(&d));
+    TRY(delete_stem(s, &stems[i]));
+    TRY(str_copy(d.last, sizeof(d.last), str_from(stem)));
+  }
   return deleting_sync(&d);
 }
 

@@ -80,6 +80,14 @@ CHECKED enum err blob_each_part(struct blob_store *s, blob_part_fn *fn, void *ar
 /* Opens a blob for reading. */
 CHECKED enum err blob_open(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size);
 CHECKED enum err blob_delete(struct blob_store *s, const char *name);
+/* A recording's files: stem and a known audio extension, and those that were set aside under its newest tokens
+ * ("{stem}.{extension}.{token}.bad", from token on down). */
+struct blob_stem {
+  const char *stem;
+  int64_t token;
+};
+/* Deletes all these files; missing ones are fine. Each directory is synced, once if the stems are sorted. */
+CHECKED enum err blob_delete_stems(struct blob_store *s, const struct blob_stem *stems, size_t count);
 /* The name of the blob that is stem and a known audio extension. ERR_NOT_FOUND: there is none. */
 CHECKED enum err blob_find(struct blob_store *s, const char *stem, char ret_name[BLOB_NAME_SIZE]);
 /* In bytes; *ret_free: what this process may still use. */

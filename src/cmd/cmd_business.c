@@ -79,6 +79,19 @@ static int edit_request_read_base_url(struct edit_request *w, const char *text) 
   return CMD_DONE;
 }
 
+/* A number of days; "never": 0; "default": -1. */
+static int edit_request_read_retention(struct edit_request *w, const char *text) {
+  uint64_t days = 0;
+  bool is_default = strcmp(text, "default") == 0;
+  if (!is_default && strcmp(text, "never") != 0 &&
+      (str_to_u64(str_from(text), BUSINESS_DAYS_MAX, &days) != OK || days == 0))
+    return cmd_misuse(w->args, "--retention must be a number of days from 1 to %d, never or default",
+                      BUSINESS_DAYS_MAX);
+  w->edit.set_retention = true;
+  w->edit.retention_days = is_default ? -1 : (int64_t)days;
+  return CMD_DONE;
+}
+
 static int edit_request_read(struct edit_request *w, struct cmd_options *o) {
   const char *text;
   if ((text = cmd_option(o, "--name"))) {
@@ -94,6 +107,7 @@ static int edit_request_read(struct edit_request *w, struct cmd_options *o) {
   int code = edit_request_read_tokens(w, o);
   if (code == CMD_DONE) code = edit_request_read_api_key(w, o);
   if (code == CMD_DONE && (text = cmd_option(o, "--base-url"))) code = edit_request_read_base_url(w, text);
+  if (code == CMD_DONE && (text = cmd_option(o, "--retention"))) code = edit_request_read_retention(w, text);
   while (code == CMD_DONE && (text = cmd_option_next(o, "--number"))) {
     if (w->number_count == BUSINESS_NUMBERS_MAX) return cmd_misuse(w->args, "too many --number");
     w->numbers[w->number_count++] = str_from(text);
@@ -263,7 +277,9 @@ static enum err business_write_json(struct buf *b, const struct business *x) {
   TRY(buf_addf(b, ",\"has_auth_token\":%s,\"credentials_refused\":%s,\"numbers\":[", x->has_token ? "true" : "false",
                x->auth_failed_at ? "true" : "false"));
   for (size_t i = 0; i < x->number_count; i++) TRY(buf_addf(b, "%s\"%s\"", i ? "," : "", x->numbers[i]));
-  TRY(buf_add(b, STR("],")));
+  TRY(buf_add(b, STR("],\"retention_days\":")));
+  TRY(x->retention_days < 0 ? buf_add(b, STR("null")) : buf_addf(b, "%lld", (long long)x->retention_days));
+  TRY(buf_add_char(b, ','));
   TRY(print_json_time(b, "created_at", x->created_at));
   return buf_add_char(b, '}');
 }

@@ -167,6 +167,11 @@ bool access_key_note_use(const struct access_key *key, int64_t now) {
   return atomic_compare_exchange_strong_explicit(key->used_at, &last, now, memory_order_relaxed, memory_order_relaxed);
 }
 
+int64_t access_retention_days(const struct access_snapshot *s, int64_t business_id, int64_t default_days) {
+  const struct access_business *b = access_find_business(s, business_id);
+  return b && b->retention_days >= 0 ? b->retention_days : default_days;
+}
+
 size_t access_business_count(const struct access_snapshot *s) {
   return s->businesses.count;
 }
@@ -208,6 +213,7 @@ static void fill_business_view(struct held_business *held, struct listeners *lis
       .base_url = without_slashes(str_from(held->base_url)),
       .numbers = held->numbers,
       .number_count = row->number_count,
+      .retention_days = row->retention_days,
       .credentials_version = row->credentials_version,
       .listeners = listeners,
   };

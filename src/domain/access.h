@@ -40,6 +40,7 @@ struct access_business {
   struct str base_url; /* without a trailing '/'; the default if the business has none */
   const struct str *numbers;
   size_t number_count;
+  int64_t retention_days;      /* 0: for ever; -1: RETENTION_DAYS */
   int64_t credentials_version; /* grows with every change of the credentials that fills use */
   struct listeners *listeners; /* the same in every snapshot */
 };
@@ -66,4 +67,6 @@ const struct access_key *access_find_key(const struct access_snapshot *s, struct
 /* True about once an hour for each key: the caller writes the time of this use. */
 bool access_key_note_use(const struct access_key *key, int64_t now);
 const struct access_business *access_find_business(const struct access_snapshot *s, int64_t business_id);
+/* How many days the business keeps its recordings; 0: for ever. default_days: RETENTION_DAYS. */
+int64_t access_retention_days(const struct access_snapshot *s, int64_t business_id, int64_t default_days);
 size_t access_business_count(const struct access_snapshot *s);

@@ -83,6 +83,11 @@ static enum err apply_to_batch(struct db *db, const struct batch *b, const struc
   return OK;
 }
 
+enum err queue_apply_row(struct db *db, const struct recording *row, const struct recording_event *event, int64_t now,
+                         struct recording *ret_row, struct recording_outcome *ret_outcome) {
+  return apply_to_row(db, row, event, now, ret_row, ret_outcome);
+}
+
 enum err queue_apply(struct db *db, int64_t business_id, struct str recording_sid, const struct recording_event *event,
                      int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome) {
   struct recording row;

@@ -8,6 +8,7 @@
  *     file gone |                                         v  | credentials  DOWNLOADING
  *               |                                       FAILED <-- failure --|  | lease expired, released: QUEUED
  *             READY <------------- complete, verified, published ------------+--'
+ *     any state --expire--> EXPIRED, which nothing leaves
  *
  * Invariants
  *  (1) A lease exists in QUEUED and DOWNLOADING only.
@@ -17,7 +18,8 @@
  *  (5) An error `absent_…` is replaced by a report of the provider or by a file, never by the failure of a forced retry.
  *  (6) A stored time that is further ahead than its own maximum counts as past. So a clock that jumped leaves no
  *      recording waiting for years.
- *  (7) file_seen_at stays as it is while the recording is leased: the ledger counts leases by it. */
+ *  (7) file_seen_at stays as it is while the recording is leased: the ledger counts leases by it.
+ *  (8) EXPIRED has a reason and a time, and no event leaves it. */
 #include "domain/recording.h"
 
 #include <assert.h>
@@ -36,6 +38,7 @@ static const char *const skip_names[RECORDING_SKIP_COUNT_] = {
     [RECORDING_SKIP_PERMANENT] = "failed_for_good",
     [RECORDING_SKIP_EXPIRED] = "expired",
     [RECORDING_SKIP_TOO_OFTEN] = "too_often",
+    [RECORDING_SKIP_HELD] = "held",
     [RECORDING_SKIP_LEASE_LOST] = "lease_lost",
 };
 
@@ -166,6 +169,9 @@ static bool when_absent(const struct rule_input *a) {
 }
 static bool when_absent_and_not_forced(const struct rule_input *a) {
   return is_absent(a->row) && !a->event->forced;
+}
+static bool when_held(const struct rule_input *a) {
+  return a->event->is_held;
 }
 static bool when_failed_auth(const struct rule_input *a) {
   return strcmp(a->row->error_code, recording_error_code(RECORDING_AUTH_FAILED)) == 0;
@@ -413,6 +419,23 @@ static void does_clear_file(const struct rule_input *a, struct recording *next) 
   next->received_bytes = next->modified_at = next->ready_at = 0;
   next->announced_bytes = next->duration_ms = -1;
   next->channels = 0;
+}
+
+/* Keeps what describes the recording: stem, length, duration, channels. */
+static void does_expire(const struct rule_input *a, struct recording *next) {
+  clear_lease(next);
+  next->name[0] = next->etag[0] = next->sha256[0] = '\0';
+  next->modified_at = next->received_bytes = 0;
+  next->announced_bytes = -1;
+  next->enqueued_at = next->next_ask_at = next->next_retry_at = next->file_seen_at = 0;
+  next->crashes = next->not_found_count = next->first_404_at = 0;
+  next->rank = RECORDING_RANK_REST;
+  next->permanent = false;
+  if (a->row->status != RECORDING_READY) next->bytes = 0;
+  set_error(next, RECORDING_NONE);
+  if (!next->stem[0]) copy_text(next->stem, sizeof(next->stem), a->event->stem);
+  next->expired_at = a->now;
+  copy_text(next->expire_reason, sizeof(next->expire_reason), str_from(a->event->reason));
 }
 
 /* ---- the table ---- */

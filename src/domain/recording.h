@@ -48,6 +48,7 @@ enum recording_event_kind {
   RECORDING_FILE_SEEN,       /* a file has the name of a recording that waits or failed; a worker must check it */
   RECORDING_FILE_WRONG,      /* [owner, token] a check found no whole file of this recording */
   RECORDING_FILE_GONE,       /* the file of a ready recording is missing or has another length */
+  RECORDING_EXPIRE,          /* [is_held, reason, stem] its retention is over, or a person deletes it */
   RECORDING_PERSON_RETRY,    /* [forced] a person retries it */
   RECORDING_RETRY_ALL,       /* [forced] an operator retries all failed recordings */
   RECORDING_ACCOUNT_STOPPED, /* the provider refuses the account's credentials */
@@ -74,12 +75,14 @@ struct recording_event {
   struct str owner; /* of a claim, or of the lease under which the fill reports; the caller owns it */
   int64_t token;    /* the fencing token of the reporting fill */
   bool is_check;    /* of a claim: only the file that was seen is checked, and nothing is downloaded */
-  struct str stem;  /* of a claim: file name without extension; used if the row has none */
+  struct str stem;  /* of a claim, and of EXPIRE: file name without extension; used if the row has none */
   enum recording_error error;
   int64_t retry_after_ms;      /* the provider's Retry-After; 0 none */
   uint32_t jitter;             /* uniform random: spreads the back-off */
   int64_t credentials_version; /* with which the provider was asked; 0 unknown */
   bool is_its_own;             /* of AUTH_FAILED: others of the account succeed with these credentials */
+  bool is_held;                /* a legal hold covers it */
+  const char *reason;          /* why it expires; a static text */
   bool forced;                 /* also what failed with `absent_…` */
   int64_t received_bytes;
   int64_t announced_bytes; /* -1 unknown */
@@ -96,6 +99,7 @@ enum recording_skip {
   RECORDING_SKIP_PERMANENT,
   RECORDING_SKIP_EXPIRED,
   RECORDING_SKIP_TOO_OFTEN,
+  RECORDING_SKIP_HELD,       /* a legal hold covers it */
   RECORDING_SKIP_LEASE_LOST, /* another worker holds the lease, or it expired */
   RECORDING_SKIP_COUNT_
 };

@@ -2,6 +2,7 @@
 #include "domain/status.h"
 
 #include "base/clock.h"
+#include "domain/removal.h"
 #include "ledger/withheld.h"
 
 static enum err add_literal(struct buf *b, const char *literal) {
@@ -55,6 +56,12 @@ static enum err add_stream_url(struct buf *b, const char *recording_sid, struct 
   return add_text(b, ",\"stream_url\":", buf_str(&url));
 }
 
+/* When it expires, or has expired; 0: never, or not while a hold covers it. */
+static int64_t expires_at(const struct recording *row, const struct status_view *v) {
+  if (row->status == RECORDING_EXPIRED) return row->expired_at;
+  return row->hold[0] ? 0 : removal_due_at(row, v->retention_days);
+}
+
 enum err status_write(struct buf *b, const struct recording *row, const struct status_view *v) {
   TRY(add_text(b, "{\"call_sid\":", str_from(row->call_sid)));
   TRY(add_text(b, ",\"recording_sid\":", str_from(row->recording_sid)));
@@ -71,7 +78,9 @@ enum err status_write(struct buf *b, const struct recording *row, const struct s
   TRY(add_duration(b, row));
   TRY(add_number(b, ",\"channels\":", row->channels ? row->channels : row->provider_channels, 1));
   TRY(add_time(b, ",\"started_at\":", row->started_at));
-  TRY(add_literal(b, ",\"expires_at\":null"));
+  TRY(add_time(b, ",\"expires_at\":", expires_at(row, v)));
+  if (row->hold[0]) TRY(add_literal(b, ",\"hold\":"));
+  TRY(add_literal(b, row->hold)); /* stored as a JSON object */
   TRY(add_stream_url(b, row->recording_sid, v->path_base));
   return buf_add_char(b, '}');
 }

@@ -15,6 +15,7 @@ struct status_view {
   struct str path_base; /* the path of PUBLIC_BASE_URL, "" or "/sub" */
   int64_t now;
   enum recording_error waits_for; /* what all queued recordings of the business wait for; RECORDING_NONE: nothing */
+  int64_t retention_days;         /* of the business; 0: for ever */
 };
 
 /* Appends the status object of row. */

@@ -234,6 +234,30 @@ void http_close_after(struct http_exchange *x) {
   x->close_after = true;
 }
 
+void http_set_tag(struct http_exchange *x, uint64_t tag) {
+  x->tag = tag;
+}
+
+static int compare_tags(const void *a, const void *b) {
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return x < y ? -1 : x > y;
+}
+
+/* An answer under way waits for its peer, its turn or its file; one that waits for its source is its source's to end. */
+void http_cut_tagged(struct http_server *s, unsigned i, const uint64_t *tags, size_t count) {
+  static const enum deadline lists[] = {DEADLINE_PACE, DEADLINE_FILE};
+  struct loop *l = &s->loops[i];
+  assert(loop_is_here(l));
+  for (size_t d = 0; d < COUNT_OF(lists); d++) {
+    struct link *list = &l->deadlines[lists[d]], *next;
+    for (struct link *item = list->next; item != list; item = next) {
+      struct conn *c = LINK_OWNER(item, struct conn, in_deadline);
+      next = item->next;
+      if (c->x && c->x->tag && bsearch(&c->x->tag, tags, count, sizeof(*tags), compare_tags)) http_abort(c->x);
+    }
+  }
+}
+
 void http_end_with_peer(struct http_exchange *x) {
   x->ends_with_peer = true;
 }

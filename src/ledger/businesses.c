@@ -22,7 +22,7 @@ enum { BUSINESS_ID_MAX = 1000000000, BOUND_MAX = 64, SEALED_MAX = BUSINESS_SECRE
 
 #define BUSINESS_COLUMNS                                                                                   \
   "business_id, name, account_sid, token_1, token_2, api_key, api_secret, base_url, credentials_version, " \
-  "auth_failed_at, created_at, removed_at"
+  "auth_failed_at, created_at, removed_at, retention_days"
 enum { COLUMN_TOKEN_1 = 3, COLUMN_TOKEN_2 = 4, COLUMN_API_SECRET = 6 };
 
 void business_done(struct business *b) {
@@ -101,6 +101,7 @@ static enum err read_business(struct db_rows *q, const uint8_t *secrets_key, str
   b->auth_failed_at = db_int(q, 9);
   b->created_at = db_int(q, 10);
   b->removed_at = db_int(q, 11);
+  b->retention_days = db_int_or(q, 12, -1);
   return read_texts(q, secrets_key, b);
 }
 
@@ -322,6 +323,18 @@ static enum err insert_business(struct db *db, int64_t id, int64_t *ret_id) {
   return OK;
 }
 
+/* The days that the edit changes. */
+static enum err edit_days(struct db *db, int64_t id, const struct business_edit *edit) {
+  if (!edit->set_retention) return OK;
+  if (edit->retention_days < -1 || edit->retention_days > BUSINESS_DAYS_MAX) return ERR_INVALID;
+  return db_run(db, "update businesses set retention_days = ?2 where business_id = ?1", DB_INT(id),
+                DB_INT_OR_NULL(edit->retention_days));
+}
+
+static bool same_days(const struct business *b, const struct business_edit *edit) {
+  return !edit->set_retention || edit->retention_days == b->retention_days;
+}
+
 enum err businesses_add(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t id,
                         const struct business_edit *edit, int64_t *ret_id) {
   if (id < 0 || id > BUSINESS_ID_MAX) return ERR_INVALID;
@@ -330,6 +343,7 @@ enum err businesses_add(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE
   TRY(insert_business(db, id, &b.business_id));
   TRY(store_business(db, secrets_key, &b));
   TRY(edit_numbers(db, b.business_id, edit));
+  TRY(edit_days(db, b.business_id, edit));
   TRY(changes_add(db, CHANGE_BUSINESS, b.business_id, STR("")));
   *ret_id = b.business_id;
   return OK;
@@ -366,6 +380,7 @@ enum err businesses_set(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE
   TRY(edit_texts(&next, edit));
   bool new_credentials = !opened || !same_credentials(&now, &next);
   bool other_numbers = !same_numbers(&now, edit);
+  bool other_days = !same_days(&now, edit);
   bool other_name = strcmp(now.name, next.name) != 0;
   if (new_credentials || other_name) TRY(store_business(db, secrets_key, &next));
   if (new_credentials) {
@@ -375,8 +390,28 @@ enum err businesses_set(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE
                DB_INT(id)));
   }
   if (other_numbers) TRY(edit_numbers(db, id, edit));
-  if (new_credentials || other_name || other_numbers) TRY(changes_add(db, CHANGE_BUSINESS, id, STR("")));
+  if (other_days) TRY(edit_days(db, id, edit));
+  if (new_credentials || other_name || other_numbers || other_days) TRY(changes_add(db, CHANGE_BUSINESS, id, STR("")));
   *ret_new_credentials = new_credentials;
+  return OK;
+}
+
+enum err businesses_next_retention(struct db *db, int64_t after, int64_t default_days, int64_t *ret_id,
+                                   int64_t *ret_days) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  if (default_days > 0)
+    TRY(db_query(db, &q,
+                 "select business_id, coalesce(retention_days, ?2) from businesses where business_id > ?1"
+                 " and purged_at is null order by business_id limit 1",
+                 DB_INT(after), DB_INT(default_days)));
+  else
+    TRY(db_query(db, &q,
+                 "select business_id, retention_days from businesses indexed by businesses_retained"
+                 " where business_id > ?1 and retention_days > 0 and purged_at is null order by business_id limit 1",
+                 DB_INT(after)));
+  TRY(db_next(&q));
+  *ret_id = db_int(&q, 0);
+  *ret_days = db_int(&q, 1);
   return OK;
 }
 
@@ -448,6 +483,8 @@ enum err businesses_purge(struct db *db, int64_t id, int limit, bool *ret_left) 
   TRY(db_run(db, "delete from business_numbers where business_id = ?1", DB_INT(id)));
   TRY(db_run(db, "delete from retries where business_id = ?1", DB_INT(id)));
   TRY(db_run(db, "delete from last_webhooks where business_id = ?1", DB_INT(id)));
+  TRY(db_run(db, "delete from tasks where business_id = ?1", DB_INT(id)));
+  TRY(db_run(db, "delete from holds where business_id = ?1", DB_INT(id)));
   TRY(db_run(db,
              "update businesses set name = '', account_sid = null, token_1 = null, token_2 = null, api_key = null,"
              " api_secret = null, base_url = null, purged_at = ?2 where business_id = ?1",

@@ -17,6 +17,7 @@ enum {
   BUSINESS_URL_SIZE = 513,
   BUSINESS_NUMBER_SIZE = 17,
   BUSINESS_NUMBERS_MAX = 1000,
+  BUSINESS_DAYS_MAX = 36500,
 };
 
 struct business {
@@ -32,6 +33,7 @@ struct business {
   bool has_token, has_api_secret; /* set even if the secrets were not read */
   int64_t credentials_version;    /* grows when the credentials or base_url change */
   int64_t auth_failed_at;         /* when the provider refused the credentials; 0: it did not */
+  int64_t retention_days;         /* 0: for ever; -1: RETENTION_DAYS */
   int64_t created_at;
   int64_t removed_at; /* 0: not removed */
 };
@@ -44,6 +46,8 @@ struct business_edit {
   const struct str *tokens; /* array of two views; the second may be empty */
   const struct str *api_key, *api_secret;
   const struct str *base_url;
+  bool set_retention;        /* writes retention_days; 0 and -1 as in struct business */
+  int64_t retention_days;    /* at most BUSINESS_DAYS_MAX */
   const struct str *numbers; /* with set_numbers: replaces all numbers; NULL with number_count 0 */
   size_t number_count;
   bool set_numbers;
@@ -71,6 +75,10 @@ CHECKED enum err businesses_reseal(struct db *db, const uint8_t secrets_key[SECR
                                    int64_t *resealed, bool *ret_more);
 /* The smallest id greater than `after`, including removed and purged businesses. ERR_NOT_FOUND: there is none. */
 CHECKED enum err businesses_next(struct db *db, int64_t after, int64_t *ret_id);
+/* The next business after `after` that keeps its recordings for a time, and for how many days; purged ones are passed over.
+ * default_days: RETENTION_DAYS, of those without days of their own; 0: for ever. ERR_NOT_FOUND: there is none. */
+CHECKED enum err businesses_next_retention(struct db *db, int64_t after, int64_t default_days, int64_t *ret_id,
+                                           int64_t *ret_days);
 /* The business with that account that is not removed and has the lowest id. ERR_NOT_FOUND. */
 CHECKED enum err businesses_find_account(struct db *db, struct str account_sid, int64_t *ret_id);
 /* Removes a business and ends its keys, sessions and links. Its calls and recordings stay. ERR_NOT_FOUND. */

@@ -109,3 +109,12 @@ enum err notes_purge(struct db *db, int64_t business_id, int limit, int *ret_cou
   *ret_count = (int)db_changed(db);
   return OK;
 }
+
+enum err notes_expire(struct db *db, int64_t business_id, struct str recording_sid, int limit, bool *ret_more) {
+  TRY(db_run(db,
+             "delete from notes where business_id = ?1 and recording_sid = ?2 and note_id in"
+             " (select note_id from notes where business_id = ?1 and recording_sid = ?2 limit ?3)",
+             DB_INT(business_id), DB_TEXT(recording_sid), DB_INT(limit)));
+  *ret_more = db_changed(db) == limit;
+  return OK;
+}

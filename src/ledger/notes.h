@@ -37,6 +37,8 @@ CHECKED enum err notes_add(struct db *db, int64_t business_id, struct str record
                            int64_t *ret_note_id);
 /* Stores note's at_ms, text and edited_at. ERR_NOT_FOUND. */
 CHECKED enum err notes_store(struct db *db, int64_t business_id, struct str recording_sid, const struct note *note);
+/* Deletes at most limit notes of an expired recording. *ret_more: there may be more. */
+CHECKED enum err notes_expire(struct db *db, int64_t business_id, struct str recording_sid, int limit, bool *ret_more);
 CHECKED enum err notes_delete(struct db *db, int64_t business_id, struct str recording_sid, int64_t note_id);
 /* Deletes at most limit notes of a business, without changes: a purge. *ret_count: how many. */
 CHECKED enum err notes_purge(struct db *db, int64_t business_id, int limit, int *ret_count);

@@ -97,6 +97,10 @@ static enum err read_bytes(struct db_rows *q, struct recording *ret_row) {
   r.ready_at = db_int(q, RECORDING_COLUMN_ready_at);
   r.file_seen_at = db_int(q, RECORDING_COLUMN_file_seen_at);
   r.version = db_int(q, RECORDING_COLUMN_version);
+  r.expired_at = db_int(q, RECORDING_COLUMN_expired_at);
+  READ_TEXT(expire_reason, RECORDING_COLUMN_expire_reason);
+  r.kept_from = db_int(q, RECORDING_COLUMN_kept_from);
+  READ_TEXT(hold, RECORDING_COLUMN_hold);
   *ret_row = r;
   return OK;
 }
@@ -150,7 +154,7 @@ static struct db_value text_or_null(const char *s) {
       DB_INT_OR_NULL((r)->announced_bytes), DB_INT((r)->received_bytes), text_or_null((r)->content_type),   \
       text_or_null((r)->etag), time_or_null((r)->modified_at), DB_INT_OR_NULL((r)->duration_ms),            \
       time_or_null((r)->channels), text_or_null((r)->sha256), time_or_null((r)->ready_at),                  \
-      time_or_null((r)->file_seen_at)
+      time_or_null((r)->file_seen_at), time_or_null((r)->expired_at), text_or_null((r)->expire_reason)
 
 enum err recordings_get(struct db *db, int64_t business_id, struct str recording_sid, struct recording *ret_row) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
@@ -163,7 +167,7 @@ enum err recordings_insert(struct db *db, const struct recording *row, struct st
   TRY(db_run(db,
              "insert into recordings (business_id, recording_sid, " RECORDING_STORED_COLUMNS
              ", fields) values (?1, ?2, " RECORDING_STORED_PARAMETERS
-             ", ?46) on conflict (business_id, recording_sid) do nothing",
+             ", ?48) on conflict (business_id, recording_sid) do nothing",
              DB_INT(row->business_id), DB_TEXT(str_from(row->recording_sid)), ROW_VALUES(row), DB_TEXT(fields)));
   if (db_changed(db) == 0) return ERR_EXISTS;
   return changes_add(db, CHANGE_RECORDING, row->business_id, str_from(row->recording_sid));
@@ -178,7 +182,7 @@ static bool is_progress(const struct recording *old, const struct recording *nex
 enum err recordings_store(struct db *db, const struct recording *old, const struct recording *next) {
   TRY(db_run(db,
              "update recordings set (" RECORDING_STORED_COLUMNS ", version) = (" RECORDING_STORED_PARAMETERS
-             ", version + 1) where business_id = ?1 and recording_sid = ?2 and version = ?46",
+             ", version + 1) where business_id = ?1 and recording_sid = ?2 and version = ?48",
              DB_INT(old->business_id), DB_TEXT(str_from(old->recording_sid)), ROW_VALUES(next), DB_INT(old->version)));
   if (db_changed(db) == 0) return ERR_CONFLICT;
   return changes_add(db, is_progress(old, next) ? CHANGE_PROGRESS : CHANGE_RECORDING, old->business_id,
@@ -257,5 +261,15 @@ enum err recordings_failed(struct db *db, int64_t business_id, struct str error_
                  " and coalesce(failed_at, 0) >= ?2 and recording_sid > ?3 and recording_sid <= ?4"
                  " order by recording_sid limit ?5",
                  DB_INT(business_id), DB_INT(since), DB_TEXT(after), DB_TEXT(until), DB_INT(limit)));
+  return recordings_read_each(&q, fn, arg);
+}
+
+enum err recordings_kept_since(struct db *db, int64_t business_id, int64_t at, int limit, recordings_each_fn *fn,
+                               void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " RECORDING_COLUMNS " from recordings r indexed by recordings_kept where business_id = ?1"
+               " and status <> 'expired' and hold is null and kept_from <= ?2 order by kept_from limit ?3",
+               DB_INT(business_id), DB_INT(at), DB_INT(limit)));
   return recordings_read_each(&q, fn, arg);
 }

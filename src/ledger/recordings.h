@@ -18,7 +18,9 @@ enum {
   RECORDING_TEXT_SIZE = 1025,
   RECORDING_NAME_SIZE = 160,
   RECORDING_ETAG_SIZE = 48,
-  RECORDING_ERROR_CODE_SIZE = 32
+  RECORDING_ERROR_CODE_SIZE = 32,
+  RECORDING_EXPIRE_REASON_SIZE = 16,
+  RECORDING_HOLD_SIZE = 1024
 };
 
 /* The longest that a stored time may lie ahead. A time further ahead counts as past, so that no row waits for ever after the
@@ -85,7 +87,12 @@ struct recording {
   int channels;        /* of the audio; 0 unknown */
   char sha256[65];
   int64_t ready_at;
-  int64_t version; /* for compare-and-set */
+  /* its end */
+  int64_t expired_at;                               /* 0: it has not expired */
+  char expire_reason[RECORDING_EXPIRE_REASON_SIZE]; /* "" unless it has expired */
+  int64_t kept_from;                                /* its retention counts from then. Triggers write it */
+  char hold[RECORDING_HOLD_SIZE]; /* the legal hold that it shows, as JSON; "": none. holds.h writes it */
+  int64_t version;                /* for compare-and-set */
 };
 
 CHECKED enum err recordings_get(struct db *db, int64_t business_id, struct str recording_sid,
@@ -120,6 +127,11 @@ CHECKED enum err recordings_failed(struct db *db, int64_t business_id, struct st
 /* The SID of the count-th such recording behind `after`, whenever it failed. ERR_NOT_FOUND: there are fewer. */
 CHECKED enum err recordings_failed_skip(struct db *db, int64_t business_id, struct str error_code, struct str after,
                                         int count, char ret_sid[SID_SIZE]);
+
+/* Calls fn with at most limit recordings of a business that have not expired, show no hold, and whose kept_from is at most `at`,
+ * the oldest first. */
+CHECKED enum err recordings_kept_since(struct db *db, int64_t business_id, int64_t at, int limit,
+                                       recordings_each_fn *fn, void *arg);
 
 /* ---- the queue; see domain/queue.h for the rules ---- */
 struct recordings_limits {

@@ -12,7 +12,7 @@
   "r.lease_token, r.lease_until, r.fail_count, r.failed_at, r.next_retry_at, r.error_code, r.for_good, " \
   "r.asks_404, r.first_404_at, r.crashes, r.retried_1, r.retried_2, r.retried_3, r.stem, r.name, "       \
   "r.bytes, r.total, r.got, r.content_type, r.etag, r.modified_at, r.duration_ms, r.channels, "          \
-  "r.sha256, r.ready_at, r.file_seen_at, r.version"
+  "r.sha256, r.ready_at, r.file_seen_at, r.version, r.expired_at, r.expire_reason, r.kept_from, r.hold"
 
 enum {
   RECORDING_COLUMN_business_id,
@@ -61,6 +61,10 @@ enum {
   RECORDING_COLUMN_ready_at,
   RECORDING_COLUMN_file_seen_at,
   RECORDING_COLUMN_version,
+  RECORDING_COLUMN_expired_at,
+  RECORDING_COLUMN_expire_reason,
+  RECORDING_COLUMN_kept_from,
+  RECORDING_COLUMN_hold,
 };
 
 /* The columns that recordings_store writes, parameters from ?3 on. */
@@ -69,11 +73,11 @@ enum {
   "completed_at, first_seen_at, status, rank, enqueued_at, last_enqueue_at, wanted_at, next_ask_at, "   \
   "lease_owner, lease_token, lease_until, fail_count, failed_at, next_retry_at, error_code, for_good, " \
   "asks_404, first_404_at, crashes, retried_1, retried_2, retried_3, stem, name, bytes, total, got, "   \
-  "content_type, etag, modified_at, duration_ms, channels, sha256, ready_at, file_seen_at"
+  "content_type, etag, modified_at, duration_ms, channels, sha256, ready_at, file_seen_at, expired_at, expire_reason"
 #define RECORDING_STORED_PARAMETERS                                                                      \
   "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, "   \
   "?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, " \
-  "?44, ?45"
+  "?44, ?45, ?46, ?47"
 
 CHECKED enum err recordings_read_row(struct db_rows *q, struct recording *ret_row);
 /* Reads the first row. ERR_NOT_FOUND: there is none. */

@@ -86,6 +86,9 @@ struct provider {
    * not be fetched (forbidden_url); ERR_NOMEM. The caller frees *ret_ask with provider_ask_done. */
   enum err (*ask)(const struct provider_account *account, struct str url, struct str recording_sid,
                   enum provider_format format, bool two_channels, struct provider_ask *ret_ask);
+  /* Makes the DELETE request for the provider's copy of a recording. ERR_DENIED: the account has no credentials, or a SID is not
+   * one. Else as ask. */
+  enum err (*remove)(const struct provider_account *account, struct str recording_sid, struct provider_ask *ret_ask);
   /* Sets *ret_error for PROVIDER_FAILED only. */
   enum provider_answer (*answer)(int status, struct str content_encoding, enum recording_error *ret_error);
 };

@@ -14,5 +14,6 @@ const struct provider provider_twilio = {
     .is_account_sid = twilio_sid_is_account,
     .webhook = twilio_webhook,
     .ask = twilio_media_ask,
+    .remove = twilio_media_remove,
     .answer = twilio_media_answer,
 };

@@ -144,6 +144,16 @@ static const char *format_suffix(enum provider_format format) {
   return "";
 }
 
+/* Takes url. */
+static struct provider_ask ask_with_credentials(const struct provider_account *account, char *url) {
+  bool has_key = account->api_key.n > 0 && account->api_secret.n > 0;
+  return (struct provider_ask){
+      .url = url,
+      .user = has_key ? account->api_key : account->account_sid,
+      .password = has_key ? account->api_secret : account->tokens[0],
+  };
+}
+
 enum err twilio_media_ask(const struct provider_account *account, struct str url, struct str recording_sid,
                           enum provider_format format, bool two_channels, struct provider_ask *ret_ask) {
   if (!twilio_media_allowed(account, url, recording_sid)) return ERR_DENIED; /* (2) */
@@ -153,12 +163,22 @@ enum err twilio_media_ask(const struct provider_account *account, struct str url
   TRY(buf_add(&text, str_from(format_suffix(format))));
   if (two_channels && format == PROVIDER_WAV_DUAL) TRY(buf_add(&text, STR("?RequestedChannels=2")));
   TRY(buf_terminate(&text, &terminated));
-  bool has_key = account->api_key.n > 0 && account->api_secret.n > 0;
-  *ret_ask = (struct provider_ask){
-      .url = TAKE(text.p),
-      .user = has_key ? account->api_key : account->account_sid,
-      .password = has_key ? account->api_secret : account->tokens[0],
-  };
+  *ret_ask = ask_with_credentials(account, TAKE(text.p));
+  return OK;
+}
+
+enum err twilio_media_remove(const struct provider_account *account, struct str recording_sid,
+                             struct provider_ask *ret_ask) {
+  struct buf text CLEANUP(buf_done) = BUF_INIT(TWILIO_URL_MAX + 64);
+  const char *terminated;
+  if (!twilio_sid_is_account(account->account_sid) || !twilio_sid_is_recording(recording_sid)) return ERR_DENIED;
+  TRY(buf_addf(&text, "%.*s/2010-04-01/Accounts/%.*s/Recordings/%.*s.json", STR_ARG(account->base_url),
+               STR_ARG(account->account_sid), STR_ARG(recording_sid)));
+  TRY(buf_terminate(&text, &terminated));
+  struct provider_ask ask = ask_with_credentials(account, NULL);
+  if (ask.password.n == 0) return ERR_DENIED;
+  ask.url = TAKE(text.p);
+  *ret_ask = ask;
   return OK;
 }
 

@@ -150,6 +150,10 @@ void fill_lease_lost(struct fill *f) {
   }
 }
 
+void fill_expired(struct fill *f, int64_t business_id, struct str recording_sid) {
+  if (f->row.business_id == business_id && str_eq(str_from(f->row.recording_sid), recording_sid)) fill_lease_lost(f);
+}
+
 /* The next fill of this recording continues for the listeners of other processes, by its part. Listeners of this process
  * are cut (fill_void_validators). */
 static bool fill_has_successor(const struct fill *f, enum recording_event_kind kind) {

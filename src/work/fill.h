@@ -53,5 +53,7 @@ bool fill_only_checks(const struct fill *f);
 void fill_return(struct fill *f);
 /* For the end of the process, if a disk step of the fill does not return: gives the lease back without the fill's help. */
 void fill_give_lease_back(const struct fill *f);
+/* This recording expired: if it is the fill's, the fill has lost its lease. May free the fill. */
+void fill_expired(struct fill *f, int64_t business_id, struct str recording_sid);
 /* context->snapshot was replaced: a fill whose business was removed ends as by fill_return. May free the fill. */
 void fill_access_changed(struct fill *f);

@@ -31,6 +31,7 @@
 #include "domain/recording_log.h"
 #include "work/fill.h"
 #include "work/old_parts.h"
+#include "work/remover.h"
 #include "work/room.h"
 #include "work/sweep.h"
 
@@ -71,6 +72,7 @@ struct worker {
   struct pool *disk;
   struct fill_context context;
   struct sweep *sweep;
+  struct remover *remover;
   struct old_parts *old_parts;
   struct room *room;
   struct db_writer *writer;
@@ -290,7 +292,9 @@ void worker_hold(struct worker *w, bool is_held) {
 /* ---- the loop ---- */
 
 static void worker_signal_if_idle(struct worker *w) {
-  if (!atomic_load(&w->draining) || w->fill_count || w->claiming || w->retrying) return;
+  if (!atomic_load(&w->draining)) return;
+  remover_stop(w->remover);
+  if (w->fill_count || w->claiming || w->retrying || !remover_is_idle(w->remover)) return;
   LOCKED(&w->lock);
   w->idle = true;
   lock_cond_broadcast(&w->changed);
@@ -318,6 +322,8 @@ static int64_t worker_tick(void *arg) {
     w->old_parts_at_ms = mono + OLD_PARTS_EVERY_MS;
     old_parts_tick(w->old_parts);
   }
+  int64_t to_removal = remover_tick(w->remover, w->context.snapshot, may_remove, mono);
+  if (to_removal < wait) wait = to_removal;
   if (w->retry_continues && !w->retrying) {
     if (mono >= w->retry_at_ms)
       retry_part_start(w);
@@ -338,6 +344,34 @@ static int64_t worker_tick(void *arg) {
 
 void worker_wake(struct worker *w) {
   if (!atomic_exchange(&w->woken, true)) fetch_wake(w->fetch);
+}
+
+/* ---- what expired ---- */
+
+struct expiry {
+  struct worker *worker;
+  int64_t business_id;
+  char recording_sid[SID_SIZE];
+};
+
+/* The fill of a recording that expired has lost its lease: its listeners are cut now, not when it renews the lease. */
+static void worker_take_expiry(void *arg) {
+  struct expiry *x = arg;
+  struct worker *w = x->worker;
+  for (size_t i = w->fill_count; i-- > 0;)
+    if (i < w->fill_count) fill_expired(w->fills[i], x->business_id, str_from(x->recording_sid));
+  free(x);
+}
+
+void worker_expired(struct worker *w, int64_t business_id, struct str recording_sid) {
+  remover_wake(w->remover);
+  struct expiry *x = malloc(sizeof(*x));
+  if (!x) return; /* the fill learns of it at its next renewal */
+  x->worker = w;
+  x->business_id = business_id;
+  if (str_copy(x->recording_sid, sizeof(x->recording_sid), recording_sid) != OK ||
+      fetch_post(w->fetch, worker_take_expiry, x) != OK)
+    free(x);
 }
 
 struct access_update {
@@ -378,6 +412,14 @@ static enum err worker_start_engines(struct worker *w, const struct worker_parts
   TRY(room_new(w->store, w->disk, w->min_free_bytes, worker_room_changed, w, &w->room));
   TRY(sweep_new(w->store, w->writer, w->disk, &w->sweep));
   TRY(old_parts_new(w->store, w->writer, w->disk, &w->old_parts));
+  TRY(remover_new(&(struct remover_parts){.writer = w->writer,
+                                          .store = w->store,
+                                          .disk = w->disk,
+                                          .provider = parts->provider,
+                                          .retention = {.days = parts->conf->retention_days,
+                                                        .at_provider = parts->conf->retention_at_provider != 0},
+                                          .owner = w->owner},
+                  &w->remover));
   struct fetch_config config = {.name = "worker",
                                 .max_connections = (unsigned)parts->conf->downloads_total + 8,
                                 .user_agent = "callreel/" CALLREEL_VERSION,
@@ -390,6 +432,7 @@ static void worker_begin(void *arg) {
   struct worker *w = arg;
   w->context.fetch = w->fetch;
   room_begin(w->room, w->fetch);
+  remover_begin(w->remover, w->fetch);
   w->started = true;
   worker_wake(w);
 }
@@ -485,6 +528,7 @@ struct worker *worker_free(struct worker *w) {
   w->sweep = sweep_free(w->sweep);
   w->old_parts = old_parts_free(w->old_parts);
   w->fetch = fetch_free(w->fetch);
+  w->remover = remover_free(w->remover);
   w->room = room_free(w->room);
   access_unref(w->context.snapshot);
   lock_cond_done(&w->changed);

@@ -32,6 +32,8 @@ CHECKED enum err worker_new(const struct worker_parts *parts, struct access_snap
 void worker_wake(struct worker *w);
 /* The businesses and credentials to use from now on. Takes a reference of its own. */
 void worker_set_access(struct worker *w, struct access_snapshot *snapshot);
+/* A recording expired: its fill ends, if this worker runs one, and its files are removed soon. */
+void worker_expired(struct worker *w, int64_t business_id, struct str recording_sid);
 /* The volume has less than min_free_bytes free: nothing is claimed until there is room. */
 bool worker_is_full(const struct worker *w);
 /* (any thread) While held the worker claims nothing and removes nothing from the volume, because this is not the right one.

@@ -4,6 +4,7 @@
 #include "ledger_audit.h"
 #include "ledger_calls.h"
 #include "ledger_recordings.h"
+#include "ledger_removal.h"
 
 struct unran {
   int count;
@@ -63,6 +64,13 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(retries_take_turns),
       CONTRACT_TEST(peaks_go_with_their_recording),
       CONTRACT_TEST(notes_are_kept_in_their_order),
+      CONTRACT_TEST(retention_counts_from_the_calls_start),
+      CONTRACT_TEST(businesses_with_a_retention_are_found),
+      CONTRACT_TEST(tasks_go_by_rank_then_businesses_take_turns),
+      CONTRACT_TEST(a_task_ends_or_is_tried_again_by_its_holder),
+      CONTRACT_TEST(notes_of_a_removed_recording_go_in_parts),
+      CONTRACT_TEST(a_hold_covers_a_recording_a_call_or_a_number),
+      CONTRACT_TEST(a_hold_on_a_number_covers_calls_from_and_to_it),
       CONTRACT_TEST(a_business_is_added_changed_removed_and_purged),
       CONTRACT_TEST(the_last_webhook_is_the_newest),
       CONTRACT_TEST(keys_are_made_used_and_revoked),

@@ -11,7 +11,9 @@
 
 #include "domain/backoff.h"
 #include "domain/enqueue.h"
+#include "domain/removal.h"
 #include "ledger/accounts.h"
+#include "ledger/holds.h"
 
 enum { BUSINESSES = 3, SIDS = 5, ROWS = BUSINESSES * SIDS, WORKERS = 6, STEPS = 200000, COMMIT_EVERY = 2000 };
 
@@ -49,7 +51,7 @@ static struct {
   struct model_row rows[ROWS]; /* by business, then SID */
   struct model_account accounts[BUSINESSES];
   struct model_worker workers[WORKERS];
-  int claims, checks, readies; /* to assert that the walk had some of each */
+  int claims, checks, readies, expired; /* to assert that the walk had some of each */
 } w;
 
 static const struct queue_limits limits = {.per_business = 2, .total = 4};
@@ -335,6 +337,50 @@ static void step_file(void) {
   compare_row(m);
 }
 
+/* Nothing leaves EXPIRED, so some expired rows are purged, and their SIDs come again. */
+static void model_purge(struct model_row *m) {
+  struct recording fresh = {.business_id = m->row.business_id, .rank = RECORDING_RANK_REST, .announced_bytes = -1};
+  fresh.duration_ms = -1;
+  memcpy(fresh.recording_sid, m->row.recording_sid, sizeof(fresh.recording_sid));
+  for (int i = 0; i < WORKERS; i++)
+    if (w.workers[i].held == (int)(m - w.rows)) w.workers[i].held = -1;
+  REQUIRE_OK(db_run(w.db, "delete from recordings where business_id = ?1 and recording_sid = ?2",
+                    DB_INT(m->row.business_id), DB_TEXT(sid_of(m))));
+  *m = (struct model_row){.row = fresh};
+}
+
+static void step_expire(void) {
+  struct model_row *m = any_known();
+  if (!m || roll(40)) return;
+  if (m->row.status == RECORDING_EXPIRED && roll(2)) {
+    model_purge(m);
+    return;
+  }
+  bool held = roll(2);
+  struct removal removal = {REMOVAL_DELETED, RECORDING_RANK_PLAY, false};
+  struct hold hold = {.business_id = m->row.business_id, .reason = "court", .by = "key:1", .at = w.now};
+  int64_t hold_id;
+  REQUIRE_OK(str_copy(hold.key, sizeof(hold.key), sid_of(m)));
+  if (held) REQUIRE_OK(holds_set(w.db, &hold, &hold_id));
+  struct recording row, real;
+  REQUIRE_OK(recordings_get(w.db, m->row.business_id, sid_of(m), &row));
+  char stem[RECORDING_NAME_SIZE];
+  REQUIRE_OK(queue_stem(w.db, &row, stem));
+  struct recording_event event = {
+      .kind = RECORDING_EXPIRE, .is_held = held, .reason = "deleted", .stem = str_from(stem)};
+  struct recording_outcome outcome = model_apply(m, &event), real_outcome;
+  REQUIRE_OK(removal_expire(w.db, &row, &removal, w.now, &real, &real_outcome));
+  REQUIRE(real_outcome.moved == outcome.moved && real_outcome.skip == outcome.skip);
+  w.expired += outcome.moved;
+  if (held) {
+    REQUIRE_OK(holds_find(w.db, m->row.business_id, sid_of(m), &hold));
+    REQUIRE_OK(holds_remove(w.db, &hold));
+    bool more = true;
+    while (more) REQUIRE_OK(holds_mark_part(w.db, 10, &more));
+  }
+  compare_row(m);
+}
+
 static void step_report(void) {
   static const enum recording_event_kind kinds[] = {RECORDING_RENEW,    RECORDING_RENEW,     RECORDING_ANSWERED,
                                                     RECORDING_ANSWERED, RECORDING_NOT_FOUND, RECORDING_FAILURE,
@@ -617,9 +663,9 @@ static void walk_begin(struct db *db) {
 }
 
 static void the_database_walks_as_the_model_does(void **state) {
-  static void (*const kinds[])(void) = {step_want,   step_want,   step_claim,  step_claim,  step_claim,
-                                        step_report, step_report, step_report, step_report, step_deliver,
-                                        step_time,   step_time,   step_tend,   step_file,   step_check};
+  static void (*const kinds[])(void) = {step_want,   step_want,   step_claim,  step_claim,   step_claim, step_report,
+                                        step_report, step_report, step_report, step_deliver, step_time,  step_time,
+                                        step_tend,   step_file,   step_check,  step_expire};
   const char *wanted = getenv("CALLREEL_MODEL_STEPS");
   int steps = wanted ? (int)strtol(wanted, NULL, 10) : STEPS;
   struct db *db = scratch_ledger(*state);
@@ -638,8 +684,9 @@ static void the_database_walks_as_the_model_does(void **state) {
   }
   assert_int_equal(db_commit(db), OK);
   compare_all();
-  print_message("# %d steps, %d claims, %d checks, %d times ready\n", steps, w.claims, w.checks, w.readies);
-  assert_true(w.claims > steps / 50 && w.checks > steps / 1000 && w.readies > steps / 200);
+  print_message("# %d steps, %d claims, %d checks, %d times ready, %d expired\n", steps, w.claims, w.checks, w.readies,
+                w.expired);
+  assert_true(w.claims > steps / 50 && w.checks > steps / 1000 && w.readies > steps / 200 && w.expired > 0);
   db_close(db);
 }
 

@@ -31,11 +31,12 @@ class Stage:
         world.secrets.add(SECRET)
         mine, theirs = world.provider(), world.provider()
         self.a, self.b = world.business(mine, "A"), world.business(theirs, "B")
-        self.tape, self.twin = mine.tape(seconds=2), mine.tape(seconds=2)
+        self.tape, self.twin, self.doomed = mine.tape(seconds=2), mine.tape(seconds=2), mine.tape(seconds=2)
         self.a.tell_call(self.server, self.tape.call_sid)
         for tape in (self.twin, self.tape):
             self.a.tell(self.server, tape)
             world.wait_state(tape.sid, business_id=self.a.id)
+        self.a.tell(self.server, self.doomed, "in-progress", RecordingDuration="-1")
         self.get(f"/api/recordings/{self.tape.sid}/stream", bearer(self.a.viewer), 200)
 
     def get(self, target, headers=(), status=None, method="GET", body=None):
@@ -98,6 +99,7 @@ ENDPOINTS = [
     Endpoint("POST", "/api/recordings/{recording}/prepare", "viewer"),
     Endpoint("POST", "/api/recordings/{recording}/retry", "agent"),
     Endpoint("POST", "/api/recordings/{recording}/url", "agent"),
+    Endpoint("DELETE", "/api/recordings/{doomed}", "admin", 204),
     Endpoint("POST", "/api/recordings/retry", "admin", about="list"),
     Endpoint("GET", "/api/stats", "admin", about="list"),
     Endpoint("HEAD", "/api/events", "viewer", about="list"),
@@ -259,7 +261,7 @@ def test_every_endpoint_with_every_credential(stage):
     for endpoint in ENDPOINTS:
         for credential in made:
             note = s.note(s.a.key("admin")) if "{note}" in endpoint.target else None
-            target = endpoint.target.format(call=s.tape.call_sid, recording=s.tape.sid, note=note)
+            target = endpoint.target.format(call=s.tape.call_sid, recording=s.tape.sid, note=note, doomed=s.doomed.sid)
             headers = {**endpoint.headers, **credential.headers()}
             answer = s.server.call(endpoint.method, with_query(target, credential.query), headers, endpoint.body)
             want = expected(endpoint, credential)
@@ -296,8 +298,9 @@ def test_anothers_object_is_unknown_byte_for_byte(stage):
         if endpoint.about != "object" or "{" not in endpoint.target:
             continue
         told = []
-        for call, recording in ((s.tape.call_sid, s.tape.sid), (p.sid("CA"), p.sid("RE"))):
-            target = endpoint.target.format(call=call, recording=recording, note=note)
+        for call, recording, doomed in ((s.tape.call_sid, s.tape.sid, s.doomed.sid),
+                                        (p.sid("CA"), p.sid("RE"), p.sid("RE"))):
+            target = endpoint.target.format(call=call, recording=recording, note=note, doomed=doomed)
             answer = s.server.call(endpoint.method, target, {**endpoint.headers, **bearer(key)}, endpoint.body)
             told.append((answer.status, answer.body, [h for h in answer.headers if h[0] != "date"]))
         assert told[0] == told[1], endpoint
@@ -791,7 +794,7 @@ def test_stats_of_a_business(stage):
     assert set(told) == {"recordings", "queue_depth", "queue_oldest_seconds", "hit_ratio", "bytes", "failures",
                          "retrying", "store_free_bytes", "store_reserved_bytes"}
     assert told["store_free_bytes"] > 0 and told["store_reserved_bytes"] == 0
-    assert told["recordings"] == {"missing": 0, "queued": 0, "downloading": 0, "ready": 2, "failed": 0, "expired": 0}
+    assert told["recordings"] == {"missing": 1, "queued": 0, "downloading": 0, "ready": 2, "failed": 0, "expired": 0}
     assert told["bytes"] == len(s.tape.mp3) + len(s.twin.mp3) and told["failures"] == {}
     assert (told["queue_depth"], told["queue_oldest_seconds"], told["hit_ratio"]) == (0, None, 1)
     lost = p.sid("RE")

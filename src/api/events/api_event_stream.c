@@ -412,8 +412,8 @@ static void event_stream_start_timer(struct event_stream *s) {
 
 /* ---- the JSON of an event ---- */
 
-static enum err write_call(const struct api *a, struct db *db, const struct access_snapshot *access,
-                           int64_t business_id, const char *call_sid, struct buf *b) {
+static enum err write_call(struct api *a, struct db *db, const struct access_snapshot *access, int64_t business_id,
+                           const char *call_sid, struct buf *b) {
   const struct access_business *own = access_find_business(access, business_id);
   const struct status_view view = status_view_of(a, business_id, db_now_ms(db));
   return call_view_one(db, business_id, str_from(call_sid), own ? own->numbers : NULL, own ? own->number_count : 0,

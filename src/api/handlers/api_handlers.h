@@ -13,6 +13,7 @@ api_handler api_export_calls;                                        /* api_call
 api_handler api_patch_call;                                          /* api_calls_patch.c */
 api_handler api_recording_status;                                    /* api_status.c */
 api_handler api_prepare, api_retry, api_retry_all;                   /* api_recordings.c */
+api_handler api_delete_recording;                                    /* api_removal.c */
 api_handler api_sign_url;                                            /* api_sign_url.c */
 api_handler api_list_keys, api_make_key, api_revoke_key;             /* api_keys.c */
 api_handler api_make_signin_link;                                    /* api_keys.c */

@@ -23,7 +23,8 @@ static bool status_answer_cached(struct api_request *req) {
   struct http_fields f;
   struct str id = str_from(req->id);
   int64_t business_id = req->subject.business_id;
-  if (!status_cache_find(req->loop->status_cache, business_id, id, &known)) return false;
+  int64_t days = access_retention_days(req->loop->access, business_id, req->api->parts.conf->retention_days);
+  if (!status_cache_find(req->loop->status_cache, business_id, days, id, &known)) return false;
   answer_fields(&f);
   status_add_places(req->api, &f, 200, known.recording_sid, !str_eq(id, str_from(known.recording_sid)));
   answer_json(req->x, 200, &f, known.text);
@@ -36,7 +37,8 @@ static void status_remember(const struct db_call *c, const char *id, const struc
   if (row->status != RECORDING_READY && row->status != RECORDING_EXPIRED) return; /* (2) */
   struct status_view view = status_view_of(c->api, row->business_id, c->now);
   if (status_write(&b, row, &view) != OK) return; /* not cached: the next request reads the row again */
-  status_cache_put(c->loop->status_cache, c->subject.business_id, str_from(id), mark, row->recording_sid, buf_str(&b));
+  status_cache_put(c->loop->status_cache, c->subject.business_id, view.retention_days, str_from(id), mark,
+                   row->recording_sid, buf_str(&b));
 }
 
 /* ---- the database ---- */

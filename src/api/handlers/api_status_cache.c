@@ -15,7 +15,7 @@ struct cached_text {
 };
 
 struct status_key {
-  int64_t business_id;
+  int64_t business_id, days;
   char id[SID_SIZE]; /* padded with zeros */
 };
 
@@ -40,28 +40,30 @@ struct status_cache *status_cache_free(struct status_cache *c) {
 }
 
 /* The view is of *key. Empty if id is no SID: the cache keeps nothing under it. */
-static struct str status_key_make(int64_t business_id, struct str id, struct status_key *key) {
-  _Static_assert(sizeof(*key) == sizeof(int64_t) + SID_SIZE, "no padding is compared");
+static struct str status_key_make(int64_t business_id, int64_t days, struct str id, struct status_key *key) {
+  _Static_assert(sizeof(*key) == 2 * sizeof(int64_t) + SID_SIZE, "no padding is compared");
   if (id.n >= sizeof(key->id)) return STR_NONE;
   memset(key, 0, sizeof(*key));
   key->business_id = business_id;
+  key->days = days;
   memcpy(key->id, id.p, id.n);
   return str_of((const char *)key, sizeof(*key));
 }
 
-bool status_cache_find(struct status_cache *c, int64_t business_id, struct str id, struct cached_status *ret_status) {
+bool status_cache_find(struct status_cache *c, int64_t business_id, int64_t days, struct str id,
+                       struct cached_status *ret_status) {
   struct status_key key;
-  const struct cached_text *t = set_cache_find(cache_of(c), status_key_make(business_id, id, &key));
+  const struct cached_text *t = set_cache_find(cache_of(c), status_key_make(business_id, days, id, &key));
   if (!t || !cache_mark_holds(&t->mark)) return false;
   *ret_status = (struct cached_status){str_of(t->text, t->text_n), t->recording_sid};
   return true;
 }
 
-void status_cache_put(struct status_cache *c, int64_t business_id, struct str id, struct cache_mark mark,
+void status_cache_put(struct status_cache *c, int64_t business_id, int64_t days, struct str id, struct cache_mark mark,
                       const char *recording_sid, struct str text) {
   struct status_key key;
   if (text.n > TEXT_MAX || strlen(recording_sid) >= SID_SIZE) return;
-  struct cached_text *t = set_cache_put(cache_of(c), status_key_make(business_id, id, &key));
+  struct cached_text *t = set_cache_put(cache_of(c), status_key_make(business_id, days, id, &key));
   if (!t) return;
   t->mark = mark;
   t->text_n = text.n;

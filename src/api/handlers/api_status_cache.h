@@ -19,8 +19,9 @@ struct cached_status {
 
 CHECKED enum err status_cache_new(struct status_cache **ret_cache);
 struct status_cache *status_cache_free(struct status_cache *c); /* NULL is fine; always NULL */
-/* id: a recording's SID or a call's. */
-bool status_cache_find(struct status_cache *c, int64_t business_id, struct str id, struct cached_status *ret_status);
+/* id: a recording's SID or a call's. days: how long the business keeps recordings, which the text depends on. */
+bool status_cache_find(struct status_cache *c, int64_t business_id, int64_t days, struct str id,
+                       struct cached_status *ret_status);
 /* A text that is too long is not kept. */
-void status_cache_put(struct status_cache *c, int64_t business_id, struct str id, struct cache_mark mark,
+void status_cache_put(struct status_cache *c, int64_t business_id, int64_t days, struct str id, struct cache_mark mark,
                       const char *recording_sid, struct str text);

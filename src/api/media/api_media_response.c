@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/media/api_hits.h"
+#include "api/media/api_media_cut.h"
 #include "api/media/api_open_files.h"
 #include "api/media/api_playbacks.h"
 #include "api/request/api_answer.h"
@@ -194,5 +195,6 @@ void media_response_answer(struct api_loop *l, struct http_exchange *x, const st
       return;
   }
   answer_origin(x, &f);
+  http_set_tag(x, media_tag(subject->business_id, str_from(item->recording_sid)));
   http_respond(x, status, &f, &body);
 }

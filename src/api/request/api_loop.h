@@ -93,6 +93,7 @@ struct api {
   struct event_feed *event_feed;
   struct playbacks *playbacks;
   struct hits *hits;
+  struct media_cuts *cuts;         /* the changes thread's */
   struct quota *webhooks;          /* of each business: requests a second */
   struct quota *answers;           /* of each business: bytes of large answers under way */
   struct quota *exports;           /* of each business: CSV exports under way */

@@ -23,8 +23,15 @@ static enum recording_error waits_for(const struct api_parts *parts, int64_t bus
   return parts->storage_full(parts->arg) ? RECORDING_STORAGE_FULL : RECORDING_NONE;
 }
 
-struct status_view status_view_of(const struct api *a, int64_t business_id, int64_t now) {
-  return (struct status_view){a->path_base, now, waits_for(&a->parts, business_id)};
+static int64_t retention_days_of(struct api *a, int64_t business_id) {
+  struct access_snapshot *access = api_newest_access(a);
+  int64_t days = access_retention_days(access, business_id, a->parts.conf->retention_days);
+  access_unref(access);
+  return days;
+}
+
+struct status_view status_view_of(struct api *a, int64_t business_id, int64_t now) {
+  return (struct status_view){a->path_base, now, waits_for(&a->parts, business_id), retention_days_of(a, business_id)};
 }
 
 void status_add_places(const struct api *a, struct http_fields *f, int status, const char *recording_sid,
@@ -33,8 +40,8 @@ void status_add_places(const struct api *a, struct http_fields *f, int status, c
   if (by_call) field_recording_path(a, f, STR("Content-Location"), recording_sid, "status");
 }
 
-void status_answer(const struct api *a, struct http_exchange *x, int status, const struct recording *row,
-                   const char *message, int64_t retry_after_s, int64_t now, bool by_call) {
+void status_answer(struct api *a, struct http_exchange *x, int status, const struct recording *row, const char *message,
+                   int64_t retry_after_s, int64_t now, bool by_call) {
   struct http_fields f;
   struct buf b CLEANUP(buf_done) = BUF_INIT(STATUS_MAX);
   struct status_view view = status_view_of(a, row->business_id, now);

@@ -39,6 +39,13 @@ static void changes_log_told(const struct change *c) {
            LOG_STR("role", told.role.n ? told.role : STR("-")));
 }
 
+/* Listeners of a recording that arrives, or has arrived, get no more of it. */
+static void changes_end_tape(struct serve *s, const struct change *c) {
+  struct tape *tape = s->tapes ? tapes_find(s->tapes, c->business_id, c->id) : NULL;
+  if (tape) tape_fail(tape);
+  tape_unref(tape);
+}
+
 static void serve_on_change(void *arg, const struct change *c) {
   struct serve *s = arg;
   if (s->api) api_on_change(s->api, c);
@@ -50,6 +57,10 @@ static void serve_on_change(void *arg, const struct change *c) {
       break;
     case CHANGE_PROGRESS:
       events_notify(s->events, c->business_id, c->id);
+      break;
+    case CHANGE_EXPIRED:
+      changes_end_tape(s, c);
+      if (s->worker) worker_expired(s->worker, c->business_id, c->id);
       break;
     case CHANGE_BUSINESS:
     case CHANGE_KEY:

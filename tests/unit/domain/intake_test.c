@@ -139,6 +139,8 @@ static void permute(int n, int order[5]) {
 /* The row without the times of receipt and the version, which do depend on the order. */
 static struct recording settled(struct db *db, int64_t business) {
   struct recording r = scratch_row(db, business, "RE1");
+  struct call c;
+  if (!r.started_at && (calls_get(db, business, STR("CA1"), &c) != OK || !c.started_at)) r.kept_from = 0;
   r.business_id = r.version = r.first_seen_at = r.completed_at = r.enqueued_at = r.last_enqueue_at = r.next_ask_at = 0;
   if (r.failed_at) r.failed_at = 1;
   return r;

@@ -22,6 +22,8 @@ static inline void rules_check_row(const struct recording *r) {
   assert_true(r->next_retry_at == 0 || r->status == RECORDING_FAILED);
   assert_true(r->status != RECORDING_FAILED || r->error_code[0] != '\0');
   assert_true(r->status != RECORDING_READY || (r->error_code[0] == '\0' && r->bytes > 0));
+  assert_int_equal(r->status == RECORDING_EXPIRED, r->expired_at != 0);
+  assert_int_equal(r->status == RECORDING_EXPIRED, r->expire_reason[0] != '\0');
   assert_true(r->rank >= RECORDING_RANK_PLAY && r->rank <= RECORDING_RANK_REST);
 }
 
@@ -55,7 +57,7 @@ static inline void rules_check_move(const struct recording *was, const struct re
   if (rules_needs_token(event->kind)) assert_true(recording_holds_lease(was, event->owner, event->token, now));
   if (is->status == RECORDING_READY && was->status != RECORDING_READY)
     assert_true(event->kind == RECORDING_COMPLETE || event->kind == RECORDING_FOUND);
-  assert_true(was->status != RECORDING_READY || event->kind == RECORDING_FILE_GONE);
+  assert_true(was->status != RECORDING_READY || event->kind == RECORDING_FILE_GONE || event->kind == RECORDING_EXPIRE);
   assert_true(is->fail_count <= was->fail_count + rules_may_fail(event->kind));
   assert_true(is->next_retry_at <= now + RECORDING_BACKOFF_CAP_MS || is->next_retry_at == was->next_retry_at);
   bool now_queued = is->status == RECORDING_QUEUED;

@@ -31,6 +31,10 @@ static struct recording plain(enum recording_status status) {
     memcpy(r.lease_owner, "w", 1);
     r.lease_until = NOW + 1000;
   }
+  if (status == RECORDING_EXPIRED) {
+    memcpy(r.expire_reason, "deleted", 7);
+    r.expired_at = NOW - 1000;
+  }
   if (status == RECORDING_FAILED) memcpy(r.error_code, "provider_error", 14);
   return r;
 }
@@ -47,6 +51,7 @@ static struct recording_event event_of(enum recording_event_kind kind) {
                                   .token = TOKEN,
                                   .owner = {"w", 1},
                                   .stem = {"1/2026/11/CA1.RE1", 17},
+                                  .reason = "retention",
                                   .error = RECORDING_PROVIDER_ERROR,
                                   .jitter = UINT32_MAX / 2,
                                   .announced_bytes = -1,
@@ -199,6 +204,10 @@ BEFORE(not_the_holder) {
   with_lease(row, event);
   event->token = 0;
 }
+BEFORE(held) {
+  UNUSED;
+  event->is_held = true;
+}
 BEFORE(retried_thrice) {
   UNUSED;
   for (int i = 0; i < 3; i++) row->retried[i] = NOW - 1000 * (i + 1);
@@ -330,6 +339,15 @@ static const struct step steps[] = {
     STAYS(FILE_SEEN, READY, NULL, NOTHING),
     MOVES(FILE_GONE, READY, NULL, MISSING),
     STAYS(FILE_GONE, QUEUED, NULL, NOTHING),
+    STAYS(EXPIRE, EXPIRED, NULL, EXPIRED),
+    STAYS(EXPIRE, EXPIRED, held, EXPIRED),
+    STAYS(EXPIRE, READY, held, HELD),
+    STAYS(EXPIRE, DOWNLOADING, held, HELD),
+    MOVES(EXPIRE, MISSING, NULL, EXPIRED),
+    MOVES(EXPIRE, QUEUED, with_lease, EXPIRED),
+    MOVES(EXPIRE, DOWNLOADING, NULL, EXPIRED),
+    MOVES(EXPIRE, READY, NULL, EXPIRED),
+    MOVES(EXPIRE, FAILED, permanent, EXPIRED),
     STAYS(PERSON_RETRY, READY, NULL, READY),
     STAYS(PERSON_RETRY, EXPIRED, NULL, EXPIRED),
     STAYS(PERSON_RETRY, QUEUED, NULL, ALREADY_QUEUED),

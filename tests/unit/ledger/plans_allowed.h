@@ -60,6 +60,24 @@
      "SEARCH r USING INDEX sqlite_autoindex_recordings_1",
      "`verify` walks a business in parts of ?4, on the command line"},
 
+    /* Removal: parts in the order of an index. */
+    {"indexed by recordings_kept where", "SEARCH r USING INDEX recordings_kept",
+     "in the order of kept_from, at most ?3"},
+    {"indexed by tasks_first where", "SEARCH tasks USING INDEX tasks_first",
+     "in the order of the index, until its limit"},
+    {"indexed by tasks_leases where", "SEARCH tasks USING COVERING INDEX tasks_leases", "at most ?3"},
+    {"indexed by tasks_later", "SEARCH tasks USING INDEX tasks_later", "in the order of due_at, at most ?3"},
+    {"delete from tasks where business_id", "SEARCH tasks USING",
+     "tasks of a purged business, once, on the command line"},
+    {"from holds", "SEARCH holds USING", "HOLDS_PER_BUSINESS_MAX, or until the limit"},
+    {"indexed by holds_unmarked", "SCAN holds USING", "the first of the index"},
+    {"indexed by calls_from_number", "SEARCH calls USING", "in the order of call_sid, at most ?4"},
+    {"indexed by calls_to_number", "SEARCH calls USING", "in the order of call_sid, at most ?4"},
+    {"from businesses", "SEARCH businesses USING INDEX businesses_retained", "the first of the index"},
+    {"coalesce(retention_days, ?2) from businesses", "SEARCH businesses USING INTEGER PRIMARY KEY",
+     "the first of the key"},
+    {"select min(id) from ( select h.hold_id as id", "SEARCH found", "holds on one recording and the legs of its call"},
+
     /* Tables that are always small. */
     {"from recording_totals", "SCAN recording_totals", "states and codes"},
     {"from recording_totals", "SEARCH recording_totals USING PRIMARY KEY (status=?)", "codes of one state"},

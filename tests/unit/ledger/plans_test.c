@@ -35,8 +35,8 @@ struct plans {
  * as a table or a business has, also those with an equality of a state, a rank or a ref. */
 static bool is_narrow(const char *step) {
   static const char *const keys[] = {"(rowid=?", "(digest=?", "(node_id=?", "(name=?", "(url_id=?"};
-  static const char *const of_business[] = {"call_sid=?", "recording_sid=?", "top_sid=?", "parent_call_sid=?",
-                                            "code=?"};
+  static const char *const of_business[] = {"call_sid=?",        "recording_sid=?", "top_sid=?",
+                                            "parent_call_sid=?", "code=?",          "key=?"};
   for (size_t i = 0; i < COUNT_OF(keys); i++)
     if (strstr(step, keys[i])) return true;
   const char *rest = strstr(step, "(business_id=? AND ");

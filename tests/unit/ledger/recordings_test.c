@@ -111,7 +111,7 @@ static void a_row_is_read_as_it_was_stored(void **state) {
   TEXT(recording_sid, "RE1"), TEXT(call_sid, "CA2"), TEXT(provider_status, "completed"), TEXT(url, "https://a/b");
   TEXT(source, "DialVerb"), TEXT(lease_owner, "w"), TEXT(error_code, "timeout"), TEXT(stem, "1/x"),
       TEXT(name, "1/x.mp3");
-  TEXT(content_type, "audio/mpeg"), TEXT(etag, "\"1\""), TEXT(sha256, "ff");
+  TEXT(content_type, "audio/mpeg"), TEXT(etag, "\"1\""), TEXT(sha256, "ff"), TEXT(expire_reason, "deleted");
   int64_t n = 1000;
 #define NUMBER(member) next.member = n++
   NUMBER(provider_duration_s), NUMBER(started_at), NUMBER(completed_at), NUMBER(first_seen_at), NUMBER(enqueued_at);
@@ -120,13 +120,14 @@ static void a_row_is_read_as_it_was_stored(void **state) {
       NUMBER(crashes);
   NUMBER(retried[0]), NUMBER(retried[1]), NUMBER(retried[2]), NUMBER(bytes), NUMBER(announced_bytes),
       NUMBER(received_bytes);
-  NUMBER(modified_at), NUMBER(duration_ms), NUMBER(ready_at);
+  NUMBER(modified_at), NUMBER(duration_ms), NUMBER(ready_at), NUMBER(expired_at);
   next.provider_channels = next.channels = 2;
   next.forbidden = next.permanent = true;
   next.status = RECORDING_DOWNLOADING;
   next.rank = RECORDING_RANK_REST;
   assert_int_equal(recordings_store(db, &old, &next), OK);
   next.version = old.version + 1;
+  next.kept_from = next.started_at; /* by a trigger */
   assert_int_equal(recordings_get(db, 1, STR("RE1"), &read), OK);
   assert_memory_equal(&read, &next, sizeof(read));
   db_close(db);

@@ -1,0 +1,237 @@
+/* holds.c - see holds.h.
+ *
+ *   SET --holds_mark_part, until all is marked--> MARKED --holds_remove--> REMOVED --holds_mark_part--> the row is deleted
+ *
+ * Invariants
+ *  (1) Only the rows of `holds` decide what may be removed; recordings.hold only shows it and keeps it out of an index.
+ *  (2) A row that is_removed covers nothing. */
+#include "ledger/holds.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "ledger/changes.h"
+
+enum { MARK_RECORDINGS_MAX = 20 };
+
+#define HOLD_COLUMNS "hold_id, business_id, key, reason, set_by, set_at"
+
+static enum err read_row(const struct db_rows *q, struct hold *ret_hold) {
+  struct hold h = {.hold_id = db_int(q, 0), .business_id = db_int(q, 1), .at = db_int(q, 5)};
+  enum err e = str_copy(h.key, sizeof(h.key), db_text(q, 2));
+  if (e == OK) e = str_copy(h.reason, sizeof(h.reason), db_text(q, 3));
+  if (e == OK) e = str_copy(h.by, sizeof(h.by), db_text(q, 4));
+  if (e != OK) return ERR_CORRUPT;
+  *ret_hold = h;
+  return OK;
+}
+
+/* ---- setting and removing ---- */
+
+static enum err has_room(struct db *db, int64_t business_id) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select count(*) from (select 1 from holds where business_id = ?1 limit ?2) few",
+               DB_INT(business_id), DB_INT(HOLDS_PER_BUSINESS_MAX)));
+  TRY(db_next(&q));
+  return db_int(&q, 0) < HOLDS_PER_BUSINESS_MAX ? OK : ERR_TOO_BIG;
+}
+
+enum err holds_set(struct db *db, const struct hold *hold, int64_t *ret_id) {
+  TRY(has_room(db, hold->business_id));
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "insert into holds (business_id, key, reason, set_by, set_at) values (?1, ?2, ?3, ?4, ?5)"
+               " on conflict (business_id, key) do update set reason = ?3, set_by = ?4, set_at = ?5, is_removed = 0,"
+               " marked = 0, mark_step = 0, mark_after = '' returning hold_id",
+               DB_INT(hold->business_id), DB_TEXT(str_from(hold->key)), DB_TEXT(str_from(hold->reason)),
+               DB_TEXT(str_from(hold->by)), DB_INT(hold->at)));
+  TRY(db_next(&q));
+  *ret_id = db_int(&q, 0);
+  return OK;
+}
+
+enum err holds_find(struct db *db, int64_t business_id, struct str key, struct hold *ret_hold) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select " HOLD_COLUMNS " from holds where business_id = ?1 and key = ?2 and is_removed = 0",
+               DB_INT(business_id), DB_TEXT(key)));
+  TRY(db_next(&q));
+  return read_row(&q, ret_hold);
+}
+
+enum err holds_remove(struct db *db, const struct hold *hold) {
+  return db_run(db, "update holds set is_removed = 1, marked = 0, mark_step = 0, mark_after = '' where hold_id = ?1",
+                DB_INT(hold->hold_id));
+}
+
+/* ---- what is covered ---- */
+
+static enum err query_has_row(struct db_rows *q, bool *ret_has) {
+  enum err e = db_next(q);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  *ret_has = e == OK;
+  return OK;
+}
+
+enum err holds_any(struct db *db, int64_t business_id, bool *ret_any) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select 1 from holds where business_id = ?1 limit 1", DB_INT(business_id)));
+  return query_has_row(&q, ret_any);
+}
+
+/* The hold that covers the recording and was set first. ERR_NOT_FOUND: none. */
+static enum err covering(struct db *db, const struct recording *row, struct hold *ret_hold) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(
+      db, &q,
+      "select " HOLD_COLUMNS
+      " from holds where is_removed = 0 and hold_id = (select min(id) from ("
+      " select h.hold_id as id from holds h where h.business_id = ?1 and h.key in (?2, ?3) and h.is_removed = 0"
+      " union all select h.hold_id from calls c cross join calls l indexed by calls_legs"
+      "  on l.business_id = ?1 and l.top_sid = c.top_sid cross join holds h"
+      "  on h.business_id = ?1 and h.key in (l.call_sid, l.from_number, l.to_number) and h.is_removed = 0"
+      "  where c.business_id = ?1 and c.call_sid = ?3) found)",
+      DB_INT(row->business_id), DB_TEXT(str_from(row->recording_sid)), DB_TEXT(str_from(row->call_sid))));
+  TRY(db_next(&q));
+  return read_row(&q, ret_hold);
+}
+
+enum err holds_cover(struct db *db, const struct recording *row, bool *ret_held) {
+  bool any;
+  struct hold h;
+  TRY(holds_any(db, row->business_id, &any));
+  enum err e = any ? covering(db, row, &h) : ERR_NOT_FOUND;
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  *ret_held = e == OK; /* (1) */
+  return OK;
+}
+
+/* ---- what is shown ---- */
+
+static enum err write_shown(const struct hold *h, struct buf *b) {
+  char at[DATE_TEXT_SIZE];
+  date_format_rfc3339(h->at, at);
+  TRY(buf_add(b, STR("{\"reason\":")));
+  TRY(buf_add_json(b, str_from(h->reason)));
+  TRY(buf_add(b, STR(",\"by\":")));
+  TRY(buf_add_json(b, str_from(h->by)));
+  return buf_addf(b, ",\"at\":\"%s\"}", at);
+}
+
+enum err holds_mark_row(struct db *db, const struct recording *row) {
+  struct buf shown CLEANUP(buf_done) = BUF_INIT(RECORDING_HOLD_SIZE - 1);
+  struct hold h;
+  enum err e = covering(db, row, &h);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  if (e == OK) TRY(write_shown(&h, &shown));
+  if (str_eq(str_from(row->hold), buf_str(&shown))) return OK;
+  TRY(db_run(db, "update recordings set hold = ?3, version = version + 1 where business_id = ?1 and recording_sid = ?2",
+             DB_INT(row->business_id), DB_TEXT(str_from(row->recording_sid)),
+             shown.n ? DB_TEXT(buf_str(&shown)) : DB_NULL));
+  return changes_add(db, CHANGE_RECORDING, row->business_id, str_from(row->recording_sid));
+}
+
+struct rows_found {
+  struct recording *rows;
+  int count, max;
+};
+
+static enum err rows_found_add(void *arg, const struct recording *row) {
+  struct rows_found *f = arg;
+  if (f->count < f->max) f->rows[f->count++] = *row;
+  return OK;
+}
+
+enum err holds_mark_call(struct db *db, int64_t business_id, struct str call_sid, int limit) {
+  struct recording rows[MARK_RECORDINGS_MAX];
+  struct rows_found f = {rows, 0, limit < MARK_RECORDINGS_MAX ? limit : MARK_RECORDINGS_MAX};
+  TRY(recordings_of_call(db, business_id, call_sid, rows_found_add, &f));
+  for (int i = 0; i < f.count; i++) TRY(holds_mark_row(db, &rows[i]));
+  return OK;
+}
+
+/* ---- what has yet to be marked ---- */
+
+struct marking {
+  struct hold hold;
+  int step;
+  char after[SID_SIZE];
+};
+
+static enum err marking_first(struct db *db, struct marking *ret_marking) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  struct marking m = {.step = 0};
+  TRY(db_query(db, &q,
+               "select " HOLD_COLUMNS ", mark_step, mark_after from holds indexed by holds_unmarked where marked = 0"
+               " order by hold_id limit 1"));
+  TRY(db_next(&q));
+  TRY(read_row(&q, &m.hold));
+  m.step = (int)db_int(&q, 6);
+  if (str_copy(m.after, sizeof(m.after), db_text(&q, 7)) != OK) return ERR_CORRUPT;
+  *ret_marking = m;
+  return OK;
+}
+
+/* The next calls that the hold may cover. A call's: its legs; a number's: calls from it, then calls to it. */
+static enum err marking_query(struct db *db, const struct marking *m, int limit, struct db_rows *q) {
+  struct db_value business = DB_INT(m->hold.business_id), key = DB_TEXT(str_from(m->hold.key));
+  struct db_value after = DB_TEXT(str_from(m->after));
+  if (m->hold.key[0] != '+')
+    return db_query(db, q,
+                    "select l.call_sid from calls c cross join calls l indexed by calls_legs on l.business_id = ?1"
+                    " and l.top_sid = c.top_sid and l.call_sid > ?3"
+                    " where c.business_id = ?1 and c.call_sid = ?2 order by l.call_sid limit ?4",
+                    business, key, after, DB_INT(limit));
+  if (m->step == 0)
+    return db_query(db, q,
+                    "select call_sid from calls indexed by calls_from_number where business_id = ?1"
+                    " and from_number = ?2 and call_sid > ?3 order by call_sid limit ?4",
+                    business, key, after, DB_INT(limit));
+  return db_query(db, q,
+                  "select call_sid from calls indexed by calls_to_number where business_id = ?1 and to_number = ?2"
+                  " and call_sid > ?3 order by call_sid limit ?4",
+                  business, key, after, DB_INT(limit));
+}
+
+static enum err marking_calls(struct db *db, struct marking *m, int limit, int *ret_count) {
+  char sids[16][SID_SIZE];
+  int n = 0;
+  {
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    TRY(marking_query(db, m, limit < 16 ? limit : 16, &q));
+    enum err e;
+    while (n < 16 && (e = db_next(&q)) == OK) TRY(str_copy(sids[n++], SID_SIZE, db_text(&q, 0)));
+    if (n < 16 && e != ERR_NOT_FOUND) return e;
+  }
+  for (int i = 0; i < n; i++) TRY(holds_mark_call(db, m->hold.business_id, str_from(sids[i]), MARK_RECORDINGS_MAX));
+  if (n) memcpy(m->after, sids[n - 1], SID_SIZE);
+  *ret_count = n;
+  return OK;
+}
+
+static enum err marking_store(struct db *db, const struct marking *m, bool is_over) {
+  if (!is_over)
+    return db_run(db, "update holds set mark_step = ?2, mark_after = ?3 where hold_id = ?1", DB_INT(m->hold.hold_id),
+                  DB_INT(m->step), DB_TEXT(str_from(m->after)));
+  TRY(db_run(db, "delete from holds where hold_id = ?1 and is_removed = 1", DB_INT(m->hold.hold_id)));
+  return db_run(db, "update holds set marked = 1 where hold_id = ?1", DB_INT(m->hold.hold_id));
+}
+
+enum err holds_mark_part(struct db *db, int limit, bool *ret_more) {
+  struct marking m;
+  enum err e = marking_first(db, &m);
+  *ret_more = e == OK;
+  if (e == ERR_NOT_FOUND) return OK;
+  TRY(e);
+  struct recording row;
+  int count;
+  e = recordings_get(db, m.hold.business_id, str_from(m.hold.key), &row);
+  if (e == OK) TRY(holds_mark_row(db, &row));
+  if (e == OK) return marking_store(db, &m, true);
+  if (e != ERR_NOT_FOUND) return e;
+  TRY(marking_calls(db, &m, limit, &count));
+  if (count) return marking_store(db, &m, false);
+  bool is_over = m.hold.key[0] != '+' || m.step == 1;
+  m.step = 1;
+  m.after[0] = '\0';
+  return marking_store(db, &m, is_over);
+}

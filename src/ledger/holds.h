@@ -1,0 +1,40 @@
+/* holds.h - the table `holds`: legal holds on a recording, a call or a telephone number. What a hold covers can't be removed.
+ *
+ *   TRY(holds_cover(db, &row, &held));            in the transaction that would remove the recording
+ *
+ * A hold on a call covers the recordings of all its legs; one on a number covers all calls that have a leg from or to that
+ * number, those that come later too. The column `hold` of recordings only shows it: holds_mark_part writes it in parts,
+ * holds_mark_row for one row. Thread rule: the connection's. Writes need a transaction. */
+#pragma once
+
+#include "ledger/calls.h"
+
+enum { HOLD_KEY_SIZE = 40, HOLD_REASON_SIZE = 201, HOLD_BY_SIZE = 101, HOLDS_PER_BUSINESS_MAX = 10000 };
+
+struct hold {
+  int64_t hold_id;
+  int64_t business_id;
+  char key[HOLD_KEY_SIZE]; /* SID of a recording or a call, or a number in E.164 */
+  char reason[HOLD_REASON_SIZE];
+  char by[HOLD_BY_SIZE];
+  int64_t at;
+};
+
+/* Sets a hold, or replaces the reason of the one that has this key. Uses all members but hold_id. ERR_TOO_BIG: the business has
+ * HOLDS_PER_BUSINESS_MAX. */
+CHECKED enum err holds_set(struct db *db, const struct hold *hold, int64_t *ret_id);
+/* ERR_NOT_FOUND: there is none. */
+CHECKED enum err holds_find(struct db *db, int64_t business_id, struct str key, struct hold *ret_hold);
+/* Ends the hold. What it covered shows it until holds_mark_part has looked at it again, but may be removed at once. */
+CHECKED enum err holds_remove(struct db *db, const struct hold *hold);
+
+/* Whether a hold covers the recording now. */
+CHECKED enum err holds_cover(struct db *db, const struct recording *row, bool *ret_held);
+/* Makes the recording show the hold that covers it, or none. */
+CHECKED enum err holds_mark_row(struct db *db, const struct recording *row);
+/* The same for at most limit recordings of a call. */
+CHECKED enum err holds_mark_call(struct db *db, int64_t business_id, struct str call_sid, int limit);
+/* Looks again at what some hold covers that was set or removed lately: at most limit calls. *ret_more: call it again. */
+CHECKED enum err holds_mark_part(struct db *db, int limit, bool *ret_more);
+/* Whether the business has any hold: else nothing has to be marked. */
+CHECKED enum err holds_any(struct db *db, int64_t business_id, bool *ret_any);

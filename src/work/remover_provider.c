@@ -1,0 +1,272 @@
+/* remover_provider.c - see remover_provider.h.
+ *
+ *   tick --writer: claim--> CLAIMED --DELETE--> ASKED --answer--> writer: end, or postpone --> gone
+ *
+ * Invariants
+ *  (1) At most one claim and ASKED_MAX requests are under way.
+ *  (2) A task ends only when the provider says that the recording is deleted, or that it does not know it. */
+#include "work/remover_provider.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/secret.h"
+#include "ledger/tasks.h"
+
+enum {
+  ASKED_MAX = 8,
+  PER_BUSINESS = 2,
+  EVERY_MS = 1000,
+  BACKOFF_FIRST_MS = 30 * 1000,
+  BACKOFF_CAP_MS = 3600 * 1000,
+  CONNECT_MS = 8000,
+  FIRST_BYTE_MS = 12000, /* with CONNECT_MS less than a task's lease */
+  BODY_MAX = 64 * 1024,
+  PAUSED_MAX = 100,
+};
+
+struct asked {
+  struct fetch_task posted; /* posts it to the worker's thread */
+  struct remover_provider *owner;
+  struct task task;
+  struct fetch_transfer *transfer;
+  int status; /* of the answer; 0: none */
+  int64_t retry_after_ms;
+  char error[TASK_ERROR_SIZE];
+};
+
+struct remover_provider {
+  struct db_writer *writer;
+  const struct provider *provider;
+  const char *owner;
+  struct fetch *fetch;
+  struct fetch_task posted;
+  struct asked asked[ASKED_MAX]; /* owner NULL: free */
+  struct tasks_turn turn;
+  bool claiming, stopped;
+  int64_t next_ms;
+  /* of the claim */
+  struct task claimed[ASKED_MAX];
+  int room, count;
+};
+
+/* ---- reporting ---- */
+
+static bool is_gone(int status) {
+  return status == 200 || status == 202 || status == 204 || status == 404 || status == 410; /* (2) */
+}
+
+static int64_t backoff_ms(int64_t attempts) {
+  int64_t ms = BACKOFF_FIRST_MS;
+  for (int64_t i = 0; i < attempts && ms < BACKOFF_CAP_MS; i++) ms *= 2;
+  return ms < BACKOFF_CAP_MS ? ms : BACKOFF_CAP_MS;
+}
+
+static enum err report_run(struct db *db, void *arg) {
+  const struct asked *a = arg;
+  int64_t now = db_now_ms(db);
+  if (is_gone(a->status)) return tasks_end(db, &a->task);
+  int64_t wait_ms = a->retry_after_ms ? a->retry_after_ms : backoff_ms(a->task.attempts);
+  if (wait_ms > BACKOFF_CAP_MS) wait_ms = BACKOFF_CAP_MS;
+  if (a->status == 429) TRY(tasks_pause(db, TASK_REMOVE_AT_PROVIDER, a->task.business_id, now + wait_ms, PAUSED_MAX));
+  return tasks_postpone(db, &a->task, now + wait_ms, str_from(a->error));
+}
+
+static void report_take(void *arg) {
+  struct asked *a = arg;
+  struct remover_provider *p = a->owner;
+  a->owner = NULL;
+  p->next_ms = 0;
+  fetch_wake(p->fetch);
+}
+
+static void report_done(void *arg, enum err e) {
+  struct asked *a = arg;
+  if (e != OK && e != ERR_CONFLICT && e != ERR_CLOSED)
+    log_warn("Could not store that the provider was asked to delete a recording", LOG_ERR(e));
+  fetch_post_task(a->owner->fetch, &a->posted);
+}
+
+static void report(struct asked *a) {
+  struct db_job job = {
+      .name = METRIC_JOB_REMOVE, .class = DB_CLASS_UPKEEP, .run = report_run, .done = report_done, .arg = a};
+  a->posted = (struct fetch_task){.fn = report_take, .arg = a};
+  metric_add(METRIC_REMOVALS, is_gone(a->status) ? METRIC_REMOVAL_PROVIDER_DONE : METRIC_REMOVAL_PROVIDER_FAILED, 1);
+  if (is_gone(a->status))
+    log_info("Recording deleted at the provider", LOG_INT("business", a->task.business_id),
+             LOG_TEXT("recording", a->task.recording_sid), LOG_INT("status", a->status));
+  else
+    log_warn("Recording not deleted at the provider", LOG_INT("business", a->task.business_id),
+             LOG_TEXT("recording", a->task.recording_sid), LOG_TEXT("why", a->error));
+  if (db_writer_submit(a->owner->writer, job) != OK) a->owner = NULL; /* the lease runs out: it is asked again */
+}
+
+/* ---- the request ---- */
+
+static enum err on_reply(void *arg, const struct fetch_reply *reply) {
+  struct asked *a = arg;
+  uint64_t seconds;
+  int64_t at;
+  a->status = reply->status;
+  metric_add(METRIC_PROVIDER_REQUESTS, metric_http_code(reply->status), 1);
+  if (str_to_u64(reply->retry_after, 24 * 3600, &seconds) == OK)
+    a->retry_after_ms = (int64_t)seconds * 1000;
+  else if (reply->retry_after.n && date_parse_http(reply->retry_after, &at) == OK && at > clock_now_ms())
+    a->retry_after_ms = at - clock_now_ms();
+  return OK;
+}
+
+static void on_end(void *arg, const struct fetch_result *result) {
+  struct asked *a = arg;
+  a->transfer = NULL;
+  if (a->owner->stopped || result->end == FETCH_STOPPED) {
+    a->owner = NULL;
+    return;
+  }
+  if (a->status)
+    (void)snprintf(a->error, sizeof(a->error), "status %d", a->status);
+  else
+    (void)snprintf(a->error, sizeof(a->error), "no answer");
+  report(a);
+}
+
+static enum err start(struct asked *a, const struct provider_ask *ask) {
+  char user[512], password[512];
+  TRY(str_copy(user, sizeof(user), ask->user));
+  TRY(str_copy(password, sizeof(password), ask->password));
+  struct fetch_request request = {.method = "DELETE",
+                                  .url = ask->url,
+                                  .user = user,
+                                  .password = password,
+                                  .connect_ms = CONNECT_MS,
+                                  .first_byte_ms = FIRST_BYTE_MS,
+                                  .idle_ms = FIRST_BYTE_MS,
+                                  .max_bytes = BODY_MAX,
+                                  .trust_origin = true,
+                                  .arg = a,
+                                  .on_reply = on_reply,
+                                  .on_end = on_end};
+  enum err e = fetch_start(a->owner->fetch, &request, &a->transfer);
+  secret_wipe(password, sizeof(password));
+  return e;
+}
+
+static void ask(struct asked *a, const struct access_snapshot *snapshot) {
+  const struct access_business *b = access_find_business(snapshot, a->task.business_id);
+  struct provider_ask request = {.url = NULL};
+  enum err e = ERR_NOT_FOUND;
+  if (b) {
+    struct provider_account account = {.business_id = b->business_id,
+                                       .account_sid = b->account_sid,
+                                       .tokens = {b->tokens[0], b->tokens[1]},
+                                       .api_key = b->api_key,
+                                       .api_secret = b->api_secret,
+                                       .base_url = b->base_url};
+    e = a->owner->provider->remove(&account, str_from(a->task.recording_sid), &request);
+  }
+  if (e == OK) e = start(a, &request);
+  provider_ask_done(&request);
+  if (e == OK) return;
+  (void)snprintf(a->error, sizeof(a->error), "%s",
+                 e == ERR_NOT_FOUND || e == ERR_DENIED ? "no credentials" : err_text(e));
+  report(a);
+}
+
+/* ---- claims ---- */
+
+static enum err claim_run(struct db *db, void *arg) {
+  struct remover_provider *p = arg;
+  int64_t now = db_now_ms(db);
+  while (p->count < p->room) {
+    enum err e = tasks_claim(db, TASK_REMOVE_AT_PROVIDER, PER_BUSINESS, &p->turn, str_from(p->owner), now,
+                             &p->claimed[p->count]);
+    if (e == ERR_NOT_FOUND) return OK;
+    TRY(e);
+    p->count++;
+  }
+  return OK;
+}
+
+static void claim_take(void *arg) {
+  struct remover_provider *p = arg;
+  p->claiming = false;
+  fetch_wake(p->fetch); /* the tick starts what was claimed, with its snapshot */
+}
+
+static void claim_done(void *arg, enum err e) {
+  struct remover_provider *p = arg;
+  if (e != OK) p->count = 0;
+  fetch_post_task(p->fetch, &p->posted);
+}
+
+static void claim_start(struct remover_provider *p, int room) {
+  struct db_job job = {
+      .name = METRIC_JOB_REMOVE, .class = DB_CLASS_UPKEEP, .run = claim_run, .done = claim_done, .arg = p};
+  p->posted = (struct fetch_task){.fn = claim_take, .arg = p};
+  p->count = 0;
+  p->room = room;
+  p->claiming = db_writer_submit(p->writer, job) == OK;
+}
+
+static void start_claimed(struct remover_provider *p, const struct access_snapshot *snapshot) {
+  int n = p->count;
+  p->count = 0;
+  for (int i = 0, slot = 0; i < n; i++) {
+    while (slot < ASKED_MAX && p->asked[slot].owner) slot++;
+    if (slot == ASKED_MAX) return; /* can't be: room was counted (1) */
+    p->asked[slot] = (struct asked){.owner = p, .task = p->claimed[i]};
+    ask(&p->asked[slot], snapshot);
+  }
+}
+
+int64_t remover_provider_tick(struct remover_provider *p, const struct access_snapshot *snapshot, int64_t mono_ms) {
+  if (p->stopped || p->claiming) return EVERY_MS;
+  if (p->count) {
+    start_claimed(p, snapshot);
+    p->next_ms = 0;
+  }
+  int room = 0;
+  for (int i = 0; i < ASKED_MAX; i++) room += !p->asked[i].owner;
+  if (mono_ms < p->next_ms) return p->next_ms - mono_ms;
+  p->next_ms = mono_ms + EVERY_MS;
+  if (room) claim_start(p, room);
+  return EVERY_MS;
+}
+
+void remover_provider_stop(struct remover_provider *p) {
+  p->stopped = true;
+  p->count = 0;
+  for (int i = 0; i < ASKED_MAX; i++)
+    if (p->asked[i].transfer) fetch_cancel(p->asked[i].transfer);
+}
+
+bool remover_provider_is_idle(const struct remover_provider *p) {
+  if (p->claiming) return false;
+  for (int i = 0; i < ASKED_MAX; i++)
+    if (p->asked[i].owner) return false;
+  return true;
+}
+
+enum err remover_provider_new(struct db_writer *writer, const struct provider *provider, const char *owner,
+                              struct remover_provider **ret_remover) {
+  struct remover_provider *p = calloc(1, sizeof(*p));
+  if (!p) return ERR_NOMEM;
+  p->writer = writer;
+  p->provider = provider;
+  p->owner = owner;
+  *ret_remover = p;
+  return OK;
+}
+
+void remover_provider_begin(struct remover_provider *p, struct fetch *fetch) {
+  p->fetch = fetch;
+}
+
+struct remover_provider *remover_provider_free(struct remover_provider *p) {
+  free(p);
+  return NULL;
+}

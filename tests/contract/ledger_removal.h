@@ -1,0 +1,193 @@
+/* ledger_removal.h - what is due for removal, the tasks that remove it, and the holds that keep it. */
+#pragma once
+
+#include "ledger_contract.h"
+
+#include "ledger/holds.h"
+#include "ledger/notes.h"
+#include "ledger/tasks.h"
+
+/* ---- retention ---- */
+
+static void retention_counts_from_the_calls_start(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  IN_TRANSACTION(db, (void)scratch_recording(db, 1, "RE1", "CA1", RECORDING_READY, RECORDING_RANK_REST, NOW);
+                 (void)scratch_recording(db, 1, "RE2", "CA2", RECORDING_EXPIRED, RECORDING_RANK_REST, NOW - 9000);
+                 (void)scratch_recording(db, 1, "RE3", "", RECORDING_READY, RECORDING_RANK_REST, NOW - 10));
+  assert_int_equal(scratch_row(db, 1, "RE1").kept_from, NOW);
+  IN_TRANSACTION(db, scratch_call(db, 1, "CA1", "", NOW - 500));
+  assert_int_equal(scratch_row(db, 1, "RE1").kept_from, NOW - 500);
+  IN_TRANSACTION(db, scratch_call(db, 1, "CA1", "", NOW - 700));
+  assert_int_equal(scratch_row(db, 1, "RE1").kept_from, NOW - 700);
+  IN_TRANSACTION(db, scratch_call(db, 1, "CA3", "", NOW - 300));
+  struct recording was = scratch_row(db, 1, "RE3"), next = was;
+  (void)snprintf(next.call_sid, sizeof(next.call_sid), "CA3");
+  IN_TRANSACTION(db, assert_ok(recordings_store(db, &was, &next)));
+  assert_int_equal(scratch_row(db, 1, "RE3").kept_from, NOW - 300);
+  struct words due = {""}, all = {""};
+  assert_ok(recordings_kept_since(db, 1, NOW - 500, 9, words_add_recording, &due));
+  assert_string_equal(due.text, "RE1");
+  assert_ok(recordings_kept_since(db, 1, NOW, 9, words_add_recording, &all));
+  assert_string_equal(all.text, "RE1 RE3");
+  was = scratch_row(db, 1, "RE1");
+  next = was;
+  next.status = RECORDING_EXPIRED;
+  next.expired_at = NOW + 5;
+  (void)snprintf(next.expire_reason, sizeof(next.expire_reason), "retention");
+  IN_TRANSACTION(db, assert_ok(recordings_store(db, &was, &next)));
+  was = scratch_row(db, 1, "RE1");
+  assert_true(was.expired_at == NOW + 5 && strcmp(was.expire_reason, "retention") == 0);
+}
+
+static void businesses_with_a_retention_are_found(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  int64_t first = scratch_business(db, "one"), second = scratch_business(db, "two"), id, days;
+  bool other;
+  const struct business_edit ten = {.set_retention = true, .retention_days = 10},
+                             none = {.set_retention = true, .retention_days = -1},
+                             wrong = {.set_retention = true, .retention_days = BUSINESS_DAYS_MAX + 1};
+  assert_int_equal(businesses_next_retention(db, 0, 0, &id, &days), ERR_NOT_FOUND);
+  IN_TRANSACTION(db, assert_ok(businesses_set(db, scratch_seal_key, second, &ten, &other));
+                 assert_int_equal(businesses_set(db, scratch_seal_key, second, &wrong, &other), ERR_INVALID));
+  assert_false(other);
+  assert_ok(businesses_next_retention(db, 0, 0, &id, &days));
+  assert_true(id == second && days == 10);
+  assert_ok(businesses_next_retention(db, 0, 30, &id, &days));
+  assert_true(id == first && days == 30);
+  struct business b CLEANUP(business_done) = {0};
+  assert_ok(businesses_get(db, scratch_seal_key, second, &b));
+  assert_int_equal(b.retention_days, 10);
+  IN_TRANSACTION(db, assert_ok(businesses_set(db, scratch_seal_key, second, &none, &other)));
+  assert_int_equal(businesses_next_retention(db, 0, 0, &id, &days), ERR_NOT_FOUND);
+}
+
+/* ---- tasks ---- */
+
+static void add_task(struct db *db, int64_t business, const char *sid, int rank) {
+  struct task t = {.kind = TASK_REMOVE, .business_id = business, .rank = rank, .again_at = NOW + 9};
+  (void)snprintf(t.recording_sid, sizeof(t.recording_sid), "%s", sid);
+  IN_TRANSACTION(db, assert_ok(tasks_add(db, &t, NOW)));
+}
+
+static enum err claim_task(struct db *db, struct tasks_turn *turn, int64_t now, struct task *ret_task) {
+  enum err e;
+  IN_TRANSACTION(db, e = tasks_claim(db, TASK_REMOVE, 2, turn, STR("w"), now, ret_task));
+  return e;
+}
+
+static void assert_tasks(struct db *db, struct tasks_turn *turn, int64_t now, const char *expected) {
+  struct words w = {""};
+  struct task t;
+  char text[64];
+  while (claim_task(db, turn, now, &t) == OK) {
+    (void)snprintf(text, sizeof(text), "%lld.%s", (long long)t.business_id, t.recording_sid);
+    words_add(&w, text);
+  }
+  assert_string_equal(w.text, expected);
+}
+
+static void tasks_go_by_rank_then_businesses_take_turns(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct tasks_turn turn = {0};
+  for (int i = 1; i <= 3; i++) add_task(db, 1, (const char *[]){"", "RE1", "RE2", "RE3"}[i], RECORDING_RANK_REST);
+  add_task(db, 2, "RE1", RECORDING_RANK_REST);
+  add_task(db, 2, "RE2", RECORDING_RANK_REST);
+  add_task(db, 2, "RE2", RECORDING_RANK_PLAY); /* again: at the higher rank */
+  assert_tasks(db, &turn, NOW, "2.RE2 1.RE1 2.RE1 1.RE2");
+  IN_TRANSACTION(db, assert_ok(tasks_maintain(db, NOW + TASK_LEASE_MS, 10)));
+  assert_tasks(db, &turn, NOW + TASK_LEASE_MS, "2.RE2 2.RE1 1.RE1 1.RE2");
+}
+
+static void a_task_ends_or_is_tried_again_by_its_holder(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct tasks_turn turn = {0};
+  struct task t, lost, again;
+  add_task(db, 1, "RE1", RECORDING_RANK_REST);
+  assert_ok(claim_task(db, &turn, NOW, &t));
+  assert_true(t.again_at == NOW + 9 && t.attempts == 0);
+  lost = t;
+  lost.lease_token--;
+  IN_TRANSACTION(db, assert_int_equal(tasks_end(db, &lost), ERR_CONFLICT);
+                 assert_int_equal(tasks_postpone(db, &lost, NOW + 50, STR("io")), ERR_CONFLICT);
+                 assert_ok(tasks_postpone(db, &t, NOW + 50, STR("io"))));
+  assert_int_equal(claim_task(db, &turn, NOW, &again), ERR_NOT_FOUND);
+  IN_TRANSACTION(db, assert_ok(tasks_maintain(db, NOW + 50, 10)));
+  IN_TRANSACTION(db, assert_ok(tasks_pause(db, TASK_REMOVE, 1, NOW + 90, 10)));
+  assert_int_equal(claim_task(db, &turn, NOW + 50, &again), ERR_NOT_FOUND);
+  IN_TRANSACTION(db, assert_ok(tasks_maintain(db, NOW + 90, 10)));
+  assert_ok(claim_task(db, &turn, NOW + 90, &again));
+  assert_true(again.again_at == 0 && again.attempts == 1 && again.lease_token > t.lease_token);
+  IN_TRANSACTION(db, assert_ok(tasks_end(db, &again)); assert_int_equal(tasks_end(db, &again), ERR_CONFLICT));
+}
+
+static void notes_of_a_removed_recording_go_in_parts(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct note n = {.at_ms = -1, .text = "n", .by = "key:1", .author = "key:1", .created_at = NOW};
+  int64_t id;
+  bool more;
+  for (int i = 0; i < 3; i++) IN_TRANSACTION(db, assert_ok(notes_add(db, 1, STR("RE1"), &n, &id)));
+  IN_TRANSACTION(db, assert_ok(notes_add(db, 1, STR("RE2"), &n, &id)));
+  IN_TRANSACTION(db, assert_ok(notes_expire(db, 1, STR("RE1"), 2, &more)));
+  assert_true(more);
+  IN_TRANSACTION(db, assert_ok(notes_expire(db, 1, STR("RE1"), 2, &more)));
+  assert_false(more);
+  assert_ok(notes_get(db, 1, STR("RE2"), id, &n));
+}
+
+/* ---- holds ---- */
+
+static void mark_all(struct db *db) {
+  for (bool more = true; more;) IN_TRANSACTION(db, assert_ok(holds_mark_part(db, 10, &more)));
+}
+
+static void assert_hold_covers(struct db *db, const char *key, const char *held, const char *free) {
+  struct hold h = {.business_id = 1, .reason = "court", .by = "key:1", .at = NOW}, found;
+  struct recording row = scratch_row(db, 1, held), other = scratch_row(db, 1, free);
+  int64_t id;
+  bool is_held;
+  (void)snprintf(h.key, sizeof(h.key), "%s", key);
+  IN_TRANSACTION(db, assert_ok(holds_set(db, &h, &id)));
+  assert_ok(holds_cover(db, &row, &is_held));
+  assert_true(is_held);
+  assert_ok(holds_cover(db, &other, &is_held));
+  assert_false(is_held);
+  mark_all(db);
+  assert_non_null(strstr(scratch_row(db, 1, held).hold, "court"));
+  assert_string_equal(scratch_row(db, 1, free).hold, "");
+  struct words due = {""};
+  assert_ok(recordings_kept_since(db, 1, NOW + 10, 9, words_add_recording, &due));
+  assert_string_equal(due.text, free);
+  assert_ok(holds_find(db, 1, str_from(key), &found));
+  assert_int_equal(found.hold_id, id);
+  IN_TRANSACTION(db, assert_ok(holds_remove(db, &found)));
+  assert_int_equal(holds_find(db, 1, str_from(key), &found), ERR_NOT_FOUND);
+  assert_ok(holds_cover(db, &row, &is_held));
+  assert_false(is_held);
+  mark_all(db);
+  assert_string_equal(scratch_row(db, 1, held).hold, "");
+}
+
+static void a_hold_covers_a_recording_a_call_or_a_number(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct call c = {.business_id = 1, .call_sid = "CA1", .from_number = "+97231234567", .to_number = "+12125550100"};
+  c.duration_s = -1;
+  c.started_at = c.first_seen_at = NOW;
+  IN_TRANSACTION(db, assert_ok(scratch_put(db, &c)); scratch_call(db, 1, "CA2", "CA1", NOW);
+                 scratch_call(db, 1, "CA3", "", NOW);
+                 (void)scratch_recording(db, 1, "RE1", "CA2", RECORDING_READY, RECORDING_RANK_REST, NOW);
+                 (void)scratch_recording(db, 1, "RE2", "CA3", RECORDING_READY, RECORDING_RANK_REST, NOW));
+  assert_hold_covers(db, "RE1", "RE1", "RE2");
+  assert_hold_covers(db, "CA1", "RE1", "RE2");
+}
+
+static void a_hold_on_a_number_covers_calls_from_and_to_it(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct call c = {.business_id = 1, .call_sid = "CA1", .from_number = "+97231234567", .to_number = "+12125550100"};
+  c.duration_s = -1;
+  c.started_at = c.first_seen_at = NOW;
+  IN_TRANSACTION(db, assert_ok(scratch_put(db, &c)); scratch_call(db, 1, "CA3", "", NOW);
+                 (void)scratch_recording(db, 1, "RE1", "CA1", RECORDING_READY, RECORDING_RANK_REST, NOW);
+                 (void)scratch_recording(db, 1, "RE2", "CA3", RECORDING_READY, RECORDING_RANK_REST, NOW));
+  assert_hold_covers(db, "+97231234567", "RE1", "RE2");
+  assert_hold_covers(db, "+12125550100", "RE1", "RE2");
+}
