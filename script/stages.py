@@ -260,8 +260,6 @@ def postgres():
             tally = unit_tests("build-test", "none", "--suite", "postgres")
             must("ninja", "-C", "build-test", "callreel", "callreel-sim")
             tally.join(some_stories("build-test", "stories-postgres.xml", ["not alone"], "-n", str(TESTS_AT_ONCE),
-                                    # On a server it sees that no worker is there before it sees the beat of the full one.
-                                    "--deselect=tests/story/test_events.py::test_a_page_that_reloads_at_a_reset_sees_that_recordings_wait_for_room",
                                     *(f"tests/story/test_{name}.py" for name in POSTGRES_STORIES)))
             return tally
     except postgres_server.Unable as why:

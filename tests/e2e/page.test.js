@@ -1,5 +1,6 @@
 // The page as people press it: the list's tools, a call, the first hour, settings, and what goes wrong around it.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { eventually, judged, rowOf, watch, world } from './world.js'
 

@@ -321,6 +321,8 @@ def test_a_page_that_reloads_at_a_reset_sees_that_recordings_wait_for_room(world
         roomy.kill()
         world.pass_time(31)
         stream.until(lambda e: e.kind == "reset")
+        while reasons_of(web, business, waiting) == ("queued", "no_worker"):  # the full worker's beat is not seen yet
+            stream.until(lambda e: e.kind == "reset")
         assert reasons_of(web, business, waiting) == ("queued", "storage_full")
         world.server("another", role="worker", DOWNLOADS_PER_BUSINESS=1)
         stream.until(lambda e: e.kind == "reset")
