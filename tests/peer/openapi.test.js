@@ -198,6 +198,11 @@ describe('the running server', () => {
     await ask('DELETE', '/api/sessions', { ...admin, expect: 204 })
     await ask('GET', '/api/audit', { ...admin, expect: 200 })
     await ask('GET', '/api/audit', { ...admin, expect: 400, query: '?action=x' })
+    const gone = await provider.make({ seconds: 1 })
+    await tell('recording', gone)
+    const ofGone = { params: { id: gone.recording_sid } }
+    await ask('DELETE', '/api/recordings/{id}', { ...ofGone, headers: bearer('agent'), expect: 403 })
+    for (const _ of [1, 2]) await ask('DELETE', '/api/recordings/{id}', { ...ofGone, ...admin, expect: 204 })
     await ask('GET', '/api/audit.csv', { ...admin, expect: 200 })
     await ask('GET', '/healthz', { expect: 200 })
     await ask('GET', '/readyz', { expect: 200 })
