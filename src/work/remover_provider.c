@@ -181,6 +181,7 @@ static void ask(struct asked *a, const struct access_snapshot *snapshot) {
 static enum err claim_run(struct db *db, void *arg) {
   struct remover_provider *p = arg;
   int64_t now = db_now_ms(db);
+  p->count = 0; /* a job may be run again */
   while (p->count < p->room) {
     enum err e = tasks_claim(db, TASK_REMOVE_AT_PROVIDER, PER_BUSINESS, &p->turn, str_from(p->owner), now,
                              &p->claimed[p->count]);
@@ -207,7 +208,6 @@ static void claim_start(struct remover_provider *p, int room) {
   struct db_job job = {
       .name = METRIC_JOB_REMOVE, .class = DB_CLASS_UPKEEP, .run = claim_run, .done = claim_done, .arg = p};
   p->posted = (struct fetch_task){.fn = claim_take, .arg = p};
-  p->count = 0;
   p->room = room;
   p->claiming = db_writer_submit(p->writer, job) == OK;
 }
@@ -238,8 +238,7 @@ int64_t remover_provider_tick(struct remover_provider *p, const struct access_sn
 }
 
 void remover_provider_stop(struct remover_provider *p) {
-  p->stopped = true;
-  p->count = 0;
+  p->stopped = true; /* what was claimed is not started; its lease ends */
   for (int i = 0; i < ASKED_MAX; i++)
     if (p->asked[i].transfer) fetch_cancel(p->asked[i].transfer);
 }
