@@ -15,6 +15,13 @@ def pytest_sessionstart(session):
     os.umask(0o022)
 
 
+def pytest_collection_modifyitems(items):
+    """A story that hangs fails by itself (pytest.ini: timeout), before its stage is killed with all results."""
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.timeout(1800))
+
+
 @pytest.hookimpl(tryfirst=True, hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()

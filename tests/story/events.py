@@ -66,10 +66,12 @@ class Stream:
         return Event(text)
 
     def next(self, within=10):
-        """The next event that is not a comment; None at the end of the stream."""
+        """The next event that is not a comment; None at the end of the stream. Comments, which come for ever, give it no more time."""
+        deadline = time.monotonic() + within * PATIENCE
         self.connection.socket.settimeout(within * PATIENCE)
         event = self._next()
         while event and event.is_comment:
+            self.connection.socket.settimeout(max(0.01, deadline - time.monotonic()))
             event = self._next()
         if event:
             self.seen.append(event)
