@@ -7,8 +7,8 @@ import pytest
 import provider as p
 from callreel import eventually
 from test_endings import told
-from test_who_may import SECRET, Stage, press
-from who import bearer, cookie_of, problem
+from who import SECRET, bearer, cookie_of, problem
+from who_stage import Stage, press
 
 JSON = {"Content-Type": "application/json"}
 
@@ -182,3 +182,25 @@ def test_a_flood_of_webhooks_writes_its_last_seldom(world, provider):
     eventually(lambda: server.get("/api/setup", key).json()["last_webhook"], 5)
     (row,) = world.sql("select count(*) count from last_webhooks")
     assert row["count"] == 1
+
+
+def test_stats_of_a_business(stage):
+    s = stage
+    told = s.get("/api/stats", bearer(s.a.key("admin")), 200).json()
+    assert set(told) == {"recordings", "queue_depth", "queue_oldest_seconds", "hit_ratio", "bytes", "failures",
+                         "retrying", "store_free_bytes", "store_reserved_bytes"}
+    assert told["store_free_bytes"] > 0 and told["store_reserved_bytes"] == 0
+    assert told["recordings"] == {"missing": 1, "queued": 0, "downloading": 0, "ready": 2, "failed": 0, "expired": 0}
+    assert told["bytes"] == len(s.tape.mp3) + len(s.twin.mp3) and told["failures"] == {}
+    assert (told["queue_depth"], told["queue_oldest_seconds"], told["hit_ratio"]) == (0, None, 1)
+    lost = p.sid("RE")
+    fields = {"AccountSid": s.a.account_sid, "CallSid": p.sid("CA"), "RecordingSid": lost, "RecordingStatus": "absent",
+              "RecordingUrl": ""}
+    assert s.a.webhook(s.server, "recording", fields).status == 204
+    told = s.get("/api/stats", bearer(s.a.key("admin")), 200).json()
+    assert told["recordings"]["failed"] == 1 and sum(told["failures"].values()) == 1
+    s.get(f"/api/recordings/{lost}/stream", bearer(s.a.viewer), 404)
+    told = s.get("/api/stats", bearer(s.a.key("admin")), 200).json()
+    assert told["hit_ratio"] == 0.5
+    empty = s.get("/api/stats", bearer(s.b.key("admin")), 200).json()
+    assert empty["recordings"]["ready"] == 0 and empty["bytes"] == 0 and empty["hit_ratio"] is None

@@ -10,8 +10,8 @@ import pytest
 
 from callreel import PATIENCE, eventually
 from test_endings import EVERYWHERE, cookie_by_link
-from test_who_may import MEDIA, PATCH, SECRET, Stage, link, press
-from who import bearer, problem
+from who import SECRET, bearer, problem
+from who_stage import MEDIA, PATCH, Stage, link, press
 from wire import at_once
 
 URLS, SESSIONS = 100_000, 10_000

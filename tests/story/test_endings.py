@@ -7,8 +7,9 @@ import pytest
 
 from callreel import eventually
 from events import Stream
-from test_who_may import MEDIA, SECRET, Stage, link, press
-from who import bearer, cookie_of, problem
+from signing import form
+from who import SECRET, bearer, cookie_of, problem
+from who_stage import FORM, MEDIA, Stage, link, press
 
 EVERYWHERE = 2
 
@@ -267,3 +268,37 @@ def test_refusals_are_told_once_a_minute_for_each_reason(stage):
     assert "count=5" in s.server.wait_lines("reason=role", 2)[-1], "four since, and this one"
     for reason, count in (("role", 6), ("origin", 5)):
         assert s.server.metric("callreel_auth_refused_total", s.world.platform_key, credential=reason) == count
+
+
+@pytest.mark.sanitized
+def test_a_revocation_is_in_force_in_every_process_within_two_seconds(world):
+    s = Stage(world)
+    servers = [s.server, world.server("web-1", "web", JWT_SECRET=SECRET), world.server("web-2", "web", JWT_SECRET=SECRET)]
+
+    def everywhere(headers, status, target="/api/session"):
+        return all(server.get(target, headers=headers).status == status for server in servers for _ in range(4))
+
+    def gone_within_two_seconds(*all_headers):
+        eventually(lambda: all(everywhere(headers, 401) for headers in all_headers), 2, "a revocation is in force", every=0.05)
+
+    made = json.loads(world.done("key", "create", "--json", "--business", s.a.id, "--role", "viewer"))
+    world.secrets.add(made["key"])
+    eventually(lambda: everywhere(bearer(made["key"]), 200), 2)
+    of_key, of_jwt = s.session(made["key"]), s.session(s.jwt(sub="x"))
+    link_target = link(s)
+    pressed = servers[1].post("/signin", headers=FORM, body=form({"token": link_target.partition("token=")[2]}))
+    of_link = {"Cookie": cookie_of(pressed)}
+    for cookie in (of_key, of_jwt, of_link):
+        assert everywhere(cookie, 200)
+    key_id = next(row["key_id"] for row in world.sql("select max(key_id) key_id from keys"))
+    world.done("key", "revoke", key_id)
+    gone_within_two_seconds(bearer(made["key"]), of_key)
+    assert everywhere(of_jwt, 200) and everywhere(of_link, 200)
+    assert servers[2].call("DELETE", "/api/session", of_jwt).status == 204
+    gone_within_two_seconds(of_jwt)
+    assert everywhere(of_link, 200)
+    signed = s.sign(s.tape.sid)
+    assert everywhere({}, 200, signed)
+    world.done("business", "remove", s.a.id)
+    gone_within_two_seconds(of_link, bearer(s.jwt()), bearer(s.a.viewer))
+    eventually(lambda: everywhere({}, 401, signed), 2)
