@@ -20,6 +20,7 @@ const struct http_route api_routes[] = {
     {HTTP_GET, "/api/calls/download/{call_sid}", BODY_MAX, ROUTE_MEDIA, api_call_download},
     {HTTP_GET, "/api/recordings/{id}/download", BODY_MAX, ROUTE_MEDIA, api_download},
     {HTTP_GET, "/api/recordings/{id}/waveform", BODY_MAX, ROUTE_MEDIA, api_waveform},
+    {HTTP_GET, "/api/recordings/{id}/card", BODY_MAX, ROUTE_MEDIA, api_card},
     {HTTP_GET, "/api/recordings/{id}/notes", BODY_MAX, ROUTE_VIEWER, api_list_notes},
     {HTTP_POST, "/api/recordings/{id}/notes", BODY_MAX, ROUTE_VIEWER | ROUTE_TAKES_PATCH, api_add_note},
     {HTTP_PATCH, "/api/recordings/{id}/notes/{note_id}", BODY_MAX, ROUTE_VIEWER | ROUTE_TAKES_PATCH, api_edit_note},

@@ -6,7 +6,7 @@
  *   if (signed_url_present(query)) e = signed_url_verify(&key, sid, query, now_ms, &bearer);
  *
  * {base}/api/recordings/{RE}/stream?b={business}&exp={seconds since 1970}&id={url_id}&sig={base64url}: the query allows GET and
- * HEAD of stream, file, download and waveform of that recording in that business, and nothing else. The caller checks
+ * HEAD of stream, file, download, waveform and card of that recording in that business, and nothing else. The caller checks
  * the path, that the business still exists, and that the URL was not revoked (ledger/urls.h). A URL of a release that gave
  * none an id is still valid until it expires, a day at most. The query may have other parameters as well.
  * Thread rule: any thread may use a loaded key; signed_url_load_key belongs to the connection's thread. */

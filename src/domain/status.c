@@ -31,11 +31,10 @@ static enum err add_bool(struct buf *b, const char *key, bool value) {
   return buf_addf(b, "%s%s", key, value ? "true" : "false");
 }
 
-/* Seconds, with up to three decimals: of the audio if known, else as the provider reported. */
-static enum err add_duration(struct buf *b, const struct recording *row) {
-  if (row->duration_ms < 0) return add_number(b, ",\"duration\":", row->provider_duration_s, 1);
+enum err status_write_duration(struct buf *b, const struct recording *row) {
+  if (row->duration_ms < 0) return add_number(b, "", row->provider_duration_s, 1);
   long long whole = row->duration_ms / 1000, rest = row->duration_ms % 1000;
-  TRY(buf_addf(b, ",\"duration\":%lld", whole));
+  TRY(buf_addf(b, "%lld", whole));
   if (rest == 0) return OK;
   int digits = 3;
   for (; rest % 10 == 0; rest /= 10) digits--;
@@ -75,7 +74,8 @@ enum err status_write(struct buf *b, const struct recording *row, const struct s
   bool has_file = row->status == RECORDING_READY || row->status == RECORDING_EXPIRED;
   TRY(add_number(b, ",\"bytes\":", has_file ? row->bytes : 0, 1));
   TRY(add_text(b, ",\"content_type\":", str_from(row->content_type)));
-  TRY(add_duration(b, row));
+  TRY(add_literal(b, ",\"duration\":"));
+  TRY(status_write_duration(b, row));
   TRY(add_number(b, ",\"channels\":", row->channels ? row->channels : row->provider_channels, 1));
   TRY(add_time(b, ",\"started_at\":", row->started_at));
   TRY(add_time(b, ",\"expires_at\":", expires_at(row, v)));

@@ -22,6 +22,8 @@ struct status_view {
 CHECKED enum err status_write(struct buf *b, const struct recording *row, const struct status_view *v);
 /* Appends the status object of a call without a recording: status missing, recording_sid null. */
 CHECKED enum err status_write_none(struct buf *b, struct str call_sid);
+/* Appends how long it is, in seconds with up to three decimals: of the audio if known, else as the provider reported, or null. */
+CHECKED enum err status_write_duration(struct buf *b, const struct recording *row);
 
 /* A call for the list and for GET /api/calls/{call_sid}. */
 struct status_call {

@@ -151,6 +151,7 @@ describe('the running server', () => {
       await ask('GET', where, { ...one, expect: 416, headers: { ...bearer('viewer'), Range: 'bytes=99999999-' } })
     }
     await ask('GET', '/api/recordings/{id}/status', { ...one, expect: 200 })
+    await ask('GET', '/api/recordings/{id}/card', { ...one, expect: 200 })
     const waveform = await ask('GET', '/api/recordings/{id}/waveform', { ...one, expect: 200 })
     assert.equal(waveform.data.length, waveform.length * waveform.channels * 2)
     await ask('GET', '/api/recordings/{id}/waveform', { ...one, expect: 200, headers: { ...bearer('viewer'), Accept: 'application/octet-stream' } })

@@ -1,4 +1,5 @@
 """Sessions, and the links that make them."""
+import json
 import re
 import threading
 
@@ -8,7 +9,7 @@ import provider as p
 import wire
 from callreel import eventually
 from who import bearer, cookie_of, problem, sign_in
-from who_stage import MEDIA, Stage, link, press
+from who_stage import MEDIA, PATCH, Stage, link, press
 
 
 @pytest.fixture
@@ -55,6 +56,19 @@ def test_a_session_is_its_credentials_and_no_more(stage):
     s.get("/api/session", fresh, 200)
     s.world.clock.advance(10)
     problem(s.get("/api/session", fresh), 401)
+
+
+def test_a_session_tells_to_what_one_is_signed_in(stage):
+    s = stage
+    cookie = s.session(s.a.viewer)
+    assert s.get("/api/session?business=1", cookie, 200).json()["business"] == {"name": "A", "number_prefix": None}
+    for numbers, prefix in ((["+97235550000"], "+97235550000"), (["+97235550000", "+972501234567"], "+972"), (["+97235550000", "+12025550100"], "+")):
+        body = json.dumps({"name": "Clinic \"א\"", "numbers": numbers}).encode()
+        s.get("/api/business", {**bearer(s.a.key("admin")), **PATCH}, 200, method="PATCH", body=body)
+        said = {"name": 'Clinic "א"', "number_prefix": prefix}
+        eventually(lambda: s.get("/api/session?business=1", cookie, 200).json()["business"] == said, 2)
+    assert "business" not in s.get("/api/session", cookie, 200).json()
+    problem(s.get("/api/session?business=2", cookie), 400)
 
 
 def test_of_two_cookies_the_newer_session_counts_and_signing_out_ends_both(stage):

@@ -95,3 +95,22 @@ def test_what_a_signed_url_gives_may_be_shown_by_an_isolated_page_elsewhere(stag
         assert answer.header("cross-origin-resource-policy") == "cross-origin", (status, answer)
     gone = s.get(f"/api/recordings/{s.tape.sid}/nothing?{query}", {}, 404)
     assert not gone.header("cross-origin-resource-policy")
+
+
+def test_the_card_of_a_link_says_who_shares_what_and_until_when(stage):
+    s = stage
+    answer = s.server.post(f"/api/recordings/{s.tape.sid}/url?ttl=60", s.a.key("agent")).json()
+    query = answer["url"].split("?")[1]
+    s.world.secrets.add(query.split("sig=")[1])
+    target = f"/api/recordings/{s.tape.sid}/card"
+    card = s.get(f"{target}?{query}", status=200).json()
+    assert set(card) == {"business_name", "started_at", "duration", "expires_at"}, "nothing else of the call"
+    row = s.get(f"/api/recordings/{s.tape.sid}/status", bearer(s.a.viewer), 200).json()
+    assert card == {"business_name": "A", "started_at": row["started_at"], "duration": row["duration"], "expires_at": answer["expires_at"]}
+    by_key = s.get(target, bearer(s.a.viewer), 200).json()
+    assert by_key == {**card, "expires_at": None}
+    by_call = s.get(f"/api/recordings/{s.tape.call_sid}/card", bearer(s.a.viewer), 200)
+    assert by_call.header("content-location") in (f"/api/recordings/{tape.sid}/card" for tape in (s.tape, s.twin))
+    problem(s.get(f"/api/recordings/{p.sid('RE')}/card", bearer(s.a.viewer)), 404)
+    s.get(f"/api/urls/{re.search(r'id=([0-9a-f]+)', query).group(1)}", bearer(s.a.key("admin")), 204, method="DELETE")
+    problem(s.get(f"{target}?{query}"), 401)

@@ -42,7 +42,7 @@ def test_anothers_ids_cannot_be_told_from_unknown_ones(world, two):
     asks = [("GET", "/api/recordings/{}/status"), ("GET", "/api/recordings/{}/stream"), ("GET", "/api/recordings/file/{}"),
             ("HEAD", "/api/recordings/{}/stream"), ("GET", "/api/recordings/{}/download"),
             ("POST", "/api/recordings/{}/prepare"), ("POST", "/api/recordings/{}/retry"), ("POST", "/api/recordings/{}/url"),
-            ("GET", "/api/recordings/{}/waveform"), ("DELETE", "/api/recordings/{}")]
+            ("GET", "/api/recordings/{}/waveform"), ("GET", "/api/recordings/{}/card"), ("DELETE", "/api/recordings/{}")]
     calls = [("GET", "/api/calls/{}"), ("GET", "/api/calls/{}/download"), ("GET", "/api/calls/download/{}"),
              ("PATCH", "/api/calls/{}")]
     key = b.key("admin")

@@ -45,6 +45,7 @@ ENDPOINTS = [
     Endpoint("GET", "/api/recordings/{recording}/stream", "media", 206, headers=MEDIA),
     Endpoint("GET", "/api/recordings/file/{recording}", "media"),
     Endpoint("GET", "/api/recordings/{recording}/waveform", "media"),
+    Endpoint("GET", "/api/recordings/{recording}/card", "media"),
     Endpoint("GET", "/api/recordings/{recording}/status", "viewer"),
     Endpoint("GET", "/api/recordings/{recording}/notes", "viewer"),
     Endpoint("POST", "/api/recordings/{recording}/notes", "viewer", 201, headers=PATCH, body=b'{"text":"x"}'),

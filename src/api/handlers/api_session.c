@@ -23,7 +23,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { ANSWER_MAX = 2048 };
+enum { ANSWER_MAX = 4096, FLAG_SIZE = 8 };
 
 struct session_request {
   struct db_call db_call;
@@ -114,7 +114,7 @@ void api_make_session(void *arg, struct http_exchange *x) {
   if (w) session_begin_write(w, session_create_row, session_on_created);
 }
 
-/* ---- GET: who is signed in ---- */
+/* ---- GET: who is signed in; with business=1 also to what ---- */
 
 static enum err session_write_subject(struct buf *b, const struct api_request *req) {
   const struct subject *s = &req->subject;
@@ -124,22 +124,55 @@ static enum err session_write_subject(struct buf *b, const struct api_request *r
   return buf_add_json(b, str_from(text));
 }
 
-static enum err session_write_json(struct buf *b, const struct api_request *req) {
+/* What all numbers of the business begin with: "" if it has none. */
+static struct str session_number_prefix(const struct access_business *b) {
+  struct str prefix = b->number_count ? b->numbers[0] : STR("");
+  for (size_t i = 1; i < b->number_count; i++) {
+    size_t n = 0;
+    while (n < prefix.n && n < b->numbers[i].n && prefix.p[n] == b->numbers[i].p[n]) n++;
+    prefix.n = n;
+  }
+  return prefix;
+}
+
+static enum err session_write_business(struct buf *b, const struct api_request *req) {
+  const struct access_business *of = access_find_business(req->loop->access, req->subject.business_id);
+  if (!of) return ERR_NOT_FOUND;
+  struct str prefix = session_number_prefix(of);
+  TRY(buf_add(b, STR(",\"business\":{\"name\":")));
+  TRY(buf_add_json(b, of->name));
+  TRY(buf_add(b, STR(",\"number_prefix\":")));
+  TRY(prefix.n ? buf_add_json(b, prefix) : buf_add(b, STR("null")));
+  return buf_add_char(b, '}');
+}
+
+static enum err session_write_json(struct buf *b, const struct api_request *req, bool business_too) {
   const struct subject *s = &req->subject;
   char expires[DATE_TEXT_SIZE];
   TRY(buf_addf(b, "{\"business_id\":%lld,\"subject\":", (long long)s->business_id));
   TRY(session_write_subject(b, req));
   TRY(buf_addf(b, ",\"role\":\"%s\",\"expires_at\":", access_role_name(s->role)));
-  if (!s->expires_at) return buf_add(b, STR("null}"));
-  date_format_rfc3339(s->expires_at, expires);
-  return buf_addf(b, "\"%s\"}", expires);
+  if (s->expires_at) {
+    date_format_rfc3339(s->expires_at, expires);
+    TRY(buf_addf(b, "\"%s\"", expires));
+  } else {
+    TRY(buf_add(b, STR("null")));
+  }
+  if (business_too) TRY(session_write_business(b, req));
+  return buf_add_char(b, '}');
 }
 
 void api_get_session(void *arg, struct http_exchange *x) {
-  const struct api_request *req = arg;
+  struct api_request *req = arg;
+  char business[FLAG_SIZE];
+  if (!request_query(req, "business", business, sizeof(business))) return;
+  if (business[0] && strcmp(business, "1") != 0) {
+    problem_answer_field(x, STR("business"));
+    return;
+  }
   struct buf b CLEANUP(buf_done) = BUF_INIT(ANSWER_MAX);
   struct http_fields f;
-  enum err e = session_write_json(&b, req);
+  enum err e = session_write_json(&b, req, business[0] != '\0');
   answer_fields(&f);
   if (e == OK)
     answer_json(x, 200, &f, buf_str(&b));
