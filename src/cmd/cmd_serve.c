@@ -270,7 +270,7 @@ static void serve_tear_down(struct serve *s) {
   serve_limit_tear_down();
   if (!serve_stop_volume(s)) { /* before the readers: jobs that it ends may still use one */
     if (s->audit) audit_queue_flush(s->audit);
-    serve_remove_node(s); /* queued after the leases that were given back */
+    serve_remove_node(s);
     serve_exit_past_hung_volume();
   }
   s->worker = worker_free(s->worker);
@@ -337,7 +337,7 @@ static void serve_drain(struct serve *s) {
   int64_t left = until - clock_mono_ms();
   if (s->worker && !worker_drain(s->worker, left > 0 ? left : 0)) {
     audit_queue_flush(s->audit);
-    serve_remove_node(s); /* queued after the leases that were given back */
+    serve_remove_node(s);
     serve_exit_past_hung_volume();
   }
 }

@@ -51,8 +51,9 @@ int64_t fill_tick(struct fill *f, int64_t mono_ms);
 bool fill_only_checks(const struct fill *f);
 /* Stops the fill and gives its lease back, unless all bytes have arrived: then it completes. May free the fill. */
 void fill_return(struct fill *f);
-/* For the end of the process, if a disk step of the fill does not return: gives the lease back without the fill's help. */
-void fill_give_lease_back(const struct fill *f);
+/* For the end of the process, if a disk step of the fill does not return: gives the lease back without the fill's help. done
+ * is called once: on the writer's thread when the ledger has it or refused it, or at once if that could not be asked for. */
+void fill_give_lease_back(const struct fill *f, void (*done)(void *), void *arg);
 /* This recording expired: if it is the fill's, the fill has lost its lease. May free the fill. */
 void fill_expired(struct fill *f, int64_t business_id, struct str recording_sid);
 /* context->snapshot was replaced: a fill whose business was removed ends as by fill_return. May free the fill. */

@@ -242,6 +242,8 @@ struct release_job {
   char recording_sid[SID_SIZE];
   char owner[sizeof(((struct recording *)0)->lease_owner)];
   struct recording_event event;
+  void (*done)(void *);
+  void *arg;
 };
 
 static enum err release_job_run(struct db *db, void *arg) {
@@ -251,13 +253,20 @@ static enum err release_job_run(struct db *db, void *arg) {
 }
 
 static void release_job_done(void *arg, enum err e) {
+  struct release_job *w = arg;
   (void)e; /* on an error the lease expires by itself */
-  free(arg);
+  w->done(w->arg);
+  free(w);
 }
 
-void fill_give_lease_back(const struct fill *f) {
+void fill_give_lease_back(const struct fill *f, void (*done)(void *), void *arg) {
   struct release_job *w = calloc(1, sizeof(*w));
-  if (!w) return;
+  if (!w) {
+    done(arg);
+    return;
+  }
+  w->done = done;
+  w->arg = arg;
   w->business_id = f->row.business_id;
   memcpy(w->recording_sid, f->row.recording_sid, sizeof(w->recording_sid));
   memcpy(w->owner, f->row.lease_owner, sizeof(w->owner));
@@ -269,5 +278,6 @@ void fill_give_lease_back(const struct fill *f) {
                        .run = release_job_run,
                        .done = release_job_done,
                        .arg = w};
-  if (db_writer_submit(f->context->writer, job) != OK) free(w);
+  enum err e = db_writer_submit(f->context->writer, job);
+  if (e != OK) release_job_done(w, e);
 }

@@ -98,10 +98,10 @@ struct worker {
   int64_t sweep_at_ms;     /* mono */
   int64_t old_parts_at_ms; /* mono */
 
-  struct lock lock; /* covers idle and leases_given_back */
+  struct lock lock; /* covers what follows */
   struct lock_cond changed;
-  bool idle;              /* the worker drains, and no fill, claim or retry is left */
-  bool leases_given_back; /* those of the fills that do not end */
+  bool idle;           /* the worker drains, and no fill, claim or retry is left */
+  size_t leases_to_go; /* of fills that do not end: those that the ledger has not yet got back */
 };
 
 /* ---- claims ---- */
@@ -494,21 +494,32 @@ static bool worker_wait_idle(struct worker *w, int64_t until_mono_ms) {
   return true;
 }
 
+static void worker_one_lease_less(void *arg) {
+  struct worker *w = arg;
+  LOCKED(&w->lock);
+  w->leases_to_go--;
+  lock_cond_broadcast(&w->changed);
+}
+
 /* Of fills that can't end, since a disk step does not return from the volume. */
 static void worker_give_leases_back(void *arg) {
   struct worker *w = arg;
   if (w->fill_count)
     log_warn("Leases of unfinished fills given back", LOG_TEXT("why", "the recordings' volume does not answer"),
              LOG_INT("count", w->fill_count));
-  for (size_t i = 0; i < w->fill_count; i++) fill_give_lease_back(w->fills[i]);
-  LOCKED(&w->lock);
-  w->leases_given_back = true;
-  lock_cond_broadcast(&w->changed);
+  {
+    LOCKED(&w->lock);
+    w->leases_to_go += w->fill_count;
+  }
+  for (size_t i = 0; i < w->fill_count; i++) fill_give_lease_back(w->fills[i], worker_one_lease_less, w);
+  worker_one_lease_less(w); /* the one of worker_drain */
 }
 
+/* The process may exit after it, so it waits for the ledger: the writer takes turns among businesses, so what is submitted
+ * later may run before. */
 static void worker_wait_leases_given_back(struct worker *w) {
   LOCKED(&w->lock);
-  while (!w->leases_given_back) lock_cond_wait(&w->changed, &w->lock);
+  while (w->leases_to_go) lock_cond_wait(&w->changed, &w->lock);
 }
 
 bool worker_drain(struct worker *w, int64_t timeout_ms) {
@@ -517,6 +528,10 @@ bool worker_drain(struct worker *w, int64_t timeout_ms) {
   if (worker_wait_idle(w, clock_mono_ms() + timeout_ms)) return true;
   if (fetch_post(w->fetch, worker_return_fills, w) != OK) return true;
   if (worker_wait_idle(w, clock_mono_ms() + RETURN_MS)) return true;
+  {
+    LOCKED(&w->lock);
+    w->leases_to_go = 1; /* until worker_give_leases_back has counted them */
+  }
   if (fetch_post(w->fetch, worker_give_leases_back, w) == OK) worker_wait_leases_given_back(w);
   return false;
 }
