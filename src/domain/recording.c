@@ -16,8 +16,8 @@
  *  (3) permanent implies FAILED and no next_retry_at.
  *  (4) name is set in READY only.
  *  (5) An error `absent_…` is replaced by a report of the provider or by a file, never by the failure of a forced retry.
- *  (6) A stored time that is further ahead than its own maximum counts as past. So a clock that jumped leaves no
- *      recording waiting for years.
+ *  (6) A stored time that is further ahead than its own maximum counts as past, but for DB_CLOCK_SLACK_MS: another process's
+ *      clock may have made it. So a clock that jumped leaves no recording waiting for years.
  *  (7) file_seen_at stays as it is while the recording is leased: the ledger counts leases by it.
  *  (8) EXPIRED has a reason and a time, and no event leaves it. */
 #include "domain/recording.h"
@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "db/db_clock.h"
 #include "domain/backoff.h"
 
 static const char *const skip_names[RECORDING_SKIP_COUNT_] = {
@@ -46,9 +47,9 @@ const char *recording_skip_name(enum recording_skip skip) {
   return skip_names[skip];
 }
 
-/* True if `until` is in the future, by at most max milliseconds (6). */
+/* True if `until` is in the future, by at most max milliseconds and the slack of clocks (6). */
 static bool is_ahead(int64_t until, int64_t now, int64_t max) {
-  return until > now && until <= now + max;
+  return until > now && until <= now + max + DB_CLOCK_SLACK_MS;
 }
 
 bool recording_is_leased(const struct recording *row, int64_t now) {

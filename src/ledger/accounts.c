@@ -1,6 +1,8 @@
 /* accounts.c - see accounts.h. */
 #include "ledger/accounts.h"
 
+#include "db/db_clock.h"
+
 enum err accounts_get(struct db *db, int64_t business_id, struct account *ret_account) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(
@@ -105,7 +107,7 @@ static enum err bring_trials_forward(struct db *db, int64_t now, int limit) {
                 "update businesses set auth_trial_at = ?1 where business_id in ("
                 " select business_id from businesses indexed by businesses_stopped"
                 " where auth_failed_at is not null and removed_at is null and auth_trial_at > ?2 limit ?3)",
-                DB_INT(now), DB_INT(now + ACCOUNT_TRIAL_MS), DB_INT(limit));
+                DB_INT(now), DB_INT(now + ACCOUNT_TRIAL_MS + DB_CLOCK_SLACK_MS), DB_INT(limit));
 }
 
 static enum err leave_idle_trials_out(struct db *db, int64_t now, int limit, struct str error_code) {

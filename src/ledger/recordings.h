@@ -23,8 +23,8 @@ enum {
   RECORDING_HOLD_SIZE = 1024
 };
 
-/* The longest that a stored time may lie ahead. A time further ahead counts as past, so that no row waits for ever after the
- * clock has jumped. */
+/* The longest that a stored time may lie ahead. A time further ahead by more than DB_CLOCK_SLACK_MS (db_clock.h) counts as past,
+ * so that no row waits for ever after the clock has jumped. */
 enum { RECORDING_LEASE_MS = 30 * 1000, RECORDING_BACKOFF_CAP_MS = 20 * 60 * 1000 };
 
 enum recording_status {

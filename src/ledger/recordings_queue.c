@@ -5,7 +5,8 @@
  *      recording: those that may be claimed now, and those that may be claimed from next_ask_at on. The one that has waited
  *      longer goes first. So the cost grows neither with businesses nor with recordings.
  *  (2) Limits count the leases of all processes on the database, but for those of checks (file_seen_at).
- *  (3) A time that is further ahead than its longest wait counts as past: the clock must have jumped. */
+ *  (3) A time that is further ahead than its longest wait and DB_CLOCK_SLACK_MS counts as past: the clock must have jumped. */
+#include "db/db_clock.h"
 #include "ledger/recordings_row.h"
 #include "ledger/turns.h"
 
@@ -33,7 +34,7 @@ static enum err first_of_business(struct db *db, int rank, int64_t business_id, 
       "   where " QUEUED
       " and q.next_ask_at > ?4 order by q.next_ask_at limit 1) jumped) first"
       "  order by since limit 1)",
-      DB_INT(now), DB_INT(rank), DB_INT(business_id), DB_INT(now + RECORDING_BACKOFF_CAP_MS)));
+      DB_INT(now), DB_INT(rank), DB_INT(business_id), DB_INT(now + RECORDING_BACKOFF_CAP_MS + DB_CLOCK_SLACK_MS)));
   return recordings_read_one(&q, ret_row);
 }
 
@@ -97,7 +98,7 @@ enum err recordings_lapsed(struct db *db, int64_t now, int limit, recordings_eac
       " union all select * from (select business_id, recording_sid from recordings indexed by recordings_leases"
       "  where lease_until > ?3 order by lease_until limit ?2) jumped) lapsed cross join recordings r"
       " on r.business_id = lapsed.business_id and r.recording_sid = lapsed.recording_sid limit ?2",
-      DB_INT(now), DB_INT(limit), DB_INT(now + RECORDING_LEASE_MS)));
+      DB_INT(now), DB_INT(limit), DB_INT(now + RECORDING_LEASE_MS + DB_CLOCK_SLACK_MS)));
   return recordings_read_each(&q, fn, arg);
 }
 
@@ -111,7 +112,7 @@ enum err recordings_due(struct db *db, int64_t now, int limit, recordings_each_f
                "  where status = 'failed' and next_retry_at > ?3 order by next_retry_at limit ?2) jumped) due"
                " cross join recordings r on r.business_id = due.business_id and r.recording_sid = due.recording_sid"
                " limit ?2",
-               DB_INT(now), DB_INT(limit), DB_INT(now + RECORDING_BACKOFF_CAP_MS)));
+               DB_INT(now), DB_INT(limit), DB_INT(now + RECORDING_BACKOFF_CAP_MS + DB_CLOCK_SLACK_MS)));
   return recordings_read_each(&q, fn, arg);
 }
 
@@ -135,7 +136,7 @@ enum err recordings_bring_forward(struct db *db, int64_t now, int limit) {
       " select business_id, recording_sid from recordings indexed by recordings_asks"
       " where status = 'queued' and lease_until is null and next_ask_at > ?3 limit ?2) jumped"
       " where recordings.business_id = jumped.business_id and recordings.recording_sid = jumped.recording_sid",
-      DB_INT(now), DB_INT(limit), DB_INT(now + RECORDING_BACKOFF_CAP_MS));
+      DB_INT(now), DB_INT(limit), DB_INT(now + RECORDING_BACKOFF_CAP_MS + DB_CLOCK_SLACK_MS));
 }
 
 enum err recordings_next_event(struct db *db, int64_t now, int64_t *ret_at) {

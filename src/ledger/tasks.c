@@ -6,6 +6,8 @@
  *  (2) Each query reads the first rows of one index. */
 #include "ledger/tasks.h"
 
+#include "db/db_clock.h"
+
 static const char *const kind_names[TASK_KIND_COUNT_] = {
     [TASK_REMOVE] = "remove", [TASK_REMOVE_AT_PROVIDER] = "remove_at_provider"};
 
@@ -31,14 +33,14 @@ enum err tasks_maintain(struct db *db, int64_t now, int limit) {
       " select task_id from (select task_id from tasks indexed by tasks_leases where lease_until <= ?1 limit ?3) past"
       " union all select task_id from (select task_id from tasks indexed by tasks_leases"
       "  where lease_until > ?2 limit ?3) jumped)",
-      DB_INT(now), DB_INT(now + TASK_LEASE_MS), DB_INT(limit)));
+      DB_INT(now), DB_INT(now + TASK_LEASE_MS + DB_CLOCK_SLACK_MS), DB_INT(limit)));
   return db_run(db,
                 "update tasks set due_at = 0 where task_id in ("
                 " select task_id from (select task_id from tasks indexed by tasks_later"
                 "  where due_at > 0 and due_at <= ?1 and lease_until is null order by due_at limit ?3) due"
                 " union all select task_id from (select task_id from tasks indexed by tasks_later"
                 "  where due_at > 0 and due_at > ?2 and lease_until is null order by due_at limit ?3) jumped)",
-                DB_INT(now), DB_INT(now + TASK_POSTPONE_MAX_MS), DB_INT(limit));
+                DB_INT(now), DB_INT(now + TASK_POSTPONE_MAX_MS + DB_CLOCK_SLACK_MS), DB_INT(limit));
 }
 
 /* ---- claims ---- */

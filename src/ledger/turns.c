@@ -1,6 +1,7 @@
 /* turns.c - see turns.h. Each query reads the first rows of one index. */
 #include "ledger/turns.h"
 
+#include "db/db_clock.h"
 #include "ledger/accounts.h"
 #include "ledger/recordings.h"
 
@@ -22,7 +23,7 @@ enum err turns_make_due(struct db *db, int64_t now, int limit) {
                 "  union all select rank, business_id from (select rank, business_id from turns indexed by turns_later"
                 "   where due_at > ?2 order by due_at limit ?3) jumped) due"
                 " limit ?3)",
-                DB_INT(now), DB_INT(now + RECORDING_BACKOFF_CAP_MS), DB_INT(limit));
+                DB_INT(now), DB_INT(now + RECORDING_BACKOFF_CAP_MS + DB_CLOCK_SLACK_MS), DB_INT(limit));
 }
 
 enum err turns_first(struct db *db, int rank, int64_t most, int64_t *ret_business_id) {
@@ -42,8 +43,8 @@ enum err turns_is_due(struct db *db, int rank, int64_t business_id, int64_t now,
                "select due_at is not null and (first_at <= ?3 or first_at > ?3 + ?4)"
                " and (account_at <= ?3 or account_at > ?3 + ?5)"
                " from turns_expected where rank = ?1 and business_id = ?2",
-               DB_INT(rank), DB_INT(business_id), DB_INT(now), DB_INT(RECORDING_BACKOFF_CAP_MS),
-               DB_INT(ACCOUNT_TRIAL_MS)));
+               DB_INT(rank), DB_INT(business_id), DB_INT(now), DB_INT(RECORDING_BACKOFF_CAP_MS + DB_CLOCK_SLACK_MS),
+               DB_INT(ACCOUNT_TRIAL_MS + DB_CLOCK_SLACK_MS)));
   enum err e = db_next(&q);
   if (e != OK && e != ERR_NOT_FOUND) return e;
   *ret_due = e == OK && db_int(&q, 0) != 0;

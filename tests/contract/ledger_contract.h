@@ -6,6 +6,7 @@
 #include "../unit/ledger/rows_scratch.h"
 
 #include "base/lock.h"
+#include "db/db_clock.h"
 
 #define NOW SCRATCH_NOW
 enum { RAN_MAX = 2048 };

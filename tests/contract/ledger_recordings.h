@@ -300,10 +300,13 @@ static void upkeep_of_the_queue_finds_what_is_due(void **state) {
   next = was;
   next.next_ask_at = NOW + 2 * RECORDING_BACKOFF_CAP_MS; /* the clock jumped */
   IN_TRANSACTION(db, assert_ok(recordings_store(db, &was, &next)));
-  struct words early = {""}, lapsed = {""}, due = {""};
+  struct words early = {""}, jumped = {""}, lapsed = {""}, due = {""};
   assert_ok(recordings_lapsed(db, NOW, 10, words_add_recording, &early));
   assert_ok(recordings_due(db, NOW, 10, words_add_recording, &early));
+  assert_ok(recordings_lapsed(db, NOW - DB_CLOCK_SLACK_MS, 10, words_add_recording, &early)); /* of another process */
   assert_string_equal(early.text, "");
+  assert_ok(recordings_lapsed(db, NOW - DB_CLOCK_SLACK_MS - 1, 10, words_add_recording, &jumped));
+  assert_string_equal(jumped.text, "RE2");
   assert_ok(recordings_lapsed(db, NOW + RECORDING_LEASE_MS, 10, words_add_recording, &lapsed));
   assert_string_equal(lapsed.text, "RE2");
   assert_ok(recordings_due(db, NOW + 1000, 10, words_add_recording, &due));

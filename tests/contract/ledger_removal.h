@@ -94,6 +94,8 @@ static void tasks_go_by_rank_then_businesses_take_turns(void **state) {
   add_task(db, 2, "RE2", RECORDING_RANK_REST);
   add_task(db, 2, "RE2", RECORDING_RANK_PLAY); /* again: at the higher rank */
   assert_tasks(db, &turn, NOW, "2.RE2 1.RE1 2.RE1 1.RE2");
+  IN_TRANSACTION(db, assert_ok(tasks_maintain(db, NOW - DB_CLOCK_SLACK_MS, 10))); /* by another process's clock */
+  assert_tasks(db, &turn, NOW, "");
   IN_TRANSACTION(db, assert_ok(tasks_maintain(db, NOW + TASK_LEASE_MS, 10)));
   assert_tasks(db, &turn, NOW + TASK_LEASE_MS, "2.RE2 2.RE1 1.RE1 1.RE2");
 }

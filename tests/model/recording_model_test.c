@@ -9,6 +9,7 @@
 #include "../unit/domain/domain_scratch.h"
 #include "../unit/domain/recording_rules.h"
 
+#include "db/db_clock.h"
 #include "domain/backoff.h"
 #include "domain/enqueue.h"
 #include "domain/removal.h"
@@ -180,7 +181,7 @@ static struct recording_outcome model_apply(struct model_row *m, const struct re
 }
 
 static bool is_past(int64_t at, int64_t longest) {
-  return at <= w.now || at > w.now + longest;
+  return at <= w.now || at > w.now + longest + DB_CLOCK_SLACK_MS;
 }
 /* Under a lease of a download, or under one that has expired and was not taken back yet. */
 static bool is_live(const struct model_row *m) {
@@ -433,11 +434,11 @@ static void step_tend(void) {
         r->wanted_at < w.now - RECORDING_PLAY_RANK_MS)
       r->rank = RECORDING_RANK_NEW;
     if (w.rows[i].is_known && r->status == RECORDING_QUEUED && !r->lease_until &&
-        r->next_ask_at > w.now + RECORDING_BACKOFF_CAP_MS)
+        r->next_ask_at > w.now + RECORDING_BACKOFF_CAP_MS + DB_CLOCK_SLACK_MS)
       r->next_ask_at = w.now;
   }
   for (int b = 0; b < BUSINESSES; b++) {
-    if (w.accounts[b].auth_failed_at && w.accounts[b].auth_trial_at > w.now + QUEUE_TRIAL_EVERY_MS)
+    if (w.accounts[b].auth_failed_at && w.accounts[b].auth_trial_at > w.now + QUEUE_TRIAL_EVERY_MS + DB_CLOCK_SLACK_MS)
       w.accounts[b].auth_trial_at = w.now;
     if (!w.accounts[b].auth_failed_at || !is_past(w.accounts[b].auth_trial_at, QUEUE_TRIAL_EVERY_MS)) continue;
     bool waits = false;

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "db/db_clock.h"
 #include "domain/backoff.h"
 
 enum { DAY_MS = 24 * 60 * 60 * 1000, MINUTE_MS = 60 * 1000, TOKEN = 7 };
@@ -138,7 +139,7 @@ BEFORE(back_off_over) {
 }
 BEFORE(back_off_jumped) {
   UNUSED;
-  row->next_retry_at = NOW + RECORDING_BACKOFF_CAP_MS + 1;
+  row->next_retry_at = NOW + RECORDING_BACKOFF_CAP_MS + DB_CLOCK_SLACK_MS + 1;
 }
 BEFORE(cooling) {
   UNUSED;
@@ -170,7 +171,12 @@ BEFORE(lease_over) {
 BEFORE(lease_jumped) {
   UNUSED;
   memcpy(row->lease_owner, "w", 1);
-  row->lease_until = NOW + RECORDING_LEASE_MS + 1;
+  row->lease_until = NOW + RECORDING_LEASE_MS + DB_CLOCK_SLACK_MS + 1;
+}
+BEFORE(leased_by_a_clock_ahead) {
+  UNUSED;
+  memcpy(row->lease_owner, "w", 1);
+  row->lease_until = NOW + RECORDING_LEASE_MS + DB_CLOCK_SLACK_MS;
 }
 BEFORE(other_token) {
   with_lease(row, event);
@@ -296,6 +302,7 @@ static const struct step steps[] = {
     STAYS(RENEW, QUEUED, other_token, LEASE_LOST),
     STAYS(RENEW, DOWNLOADING, lease_over, LEASE_LOST),
     STAYS(RENEW, DOWNLOADING, lease_jumped, LEASE_LOST),
+    MOVES(RENEW, DOWNLOADING, leased_by_a_clock_ahead, DOWNLOADING),
     MOVES(RENEW, QUEUED, with_lease, QUEUED),
     MOVES(RENEW, DOWNLOADING, NULL, DOWNLOADING),
     STAYS(ANSWERED, QUEUED, NULL, LEASE_LOST),
@@ -319,6 +326,7 @@ static const struct step steps[] = {
     MOVES(LEASE_EXPIRED, DOWNLOADING, three_crashes, FAILED),
     MOVES(LEASE_EXPIRED, DOWNLOADING, lease_over, QUEUED),
     MOVES(LEASE_EXPIRED, QUEUED, lease_jumped, QUEUED),
+    STAYS(LEASE_EXPIRED, QUEUED, leased_by_a_clock_ahead, ALREADY_QUEUED),
     STAYS(FOUND, QUEUED, not_the_holder, ALREADY_QUEUED),
     STAYS(FOUND, DOWNLOADING, not_the_holder, ALREADY_QUEUED),
     MOVES(FOUND, QUEUED, NULL, READY),
