@@ -203,6 +203,18 @@ static enum err create(struct sim *sim, const struct order *o, struct call **ret
   return OK;
 }
 
+/* Makes o->count calls; the last one began at o->start_ms. */
+static enum err create_many(struct sim *sim, const struct order *o) {
+  struct order each = *o;
+  for (int64_t i = o->count; i-- > 0;) {
+    struct call *parent, *child;
+    struct recording *r;
+    each.start_ms = o->start_ms - i * 1000;
+    TRY(create(sim, &each, &parent, &child, &r));
+  }
+  return OK;
+}
+
 void control_create_call(struct sim *sim, struct http_exchange *x, const struct http_match *match) {
   (void)match;
   json_t *root CLEANUP(release_json) = parse_body(x);
@@ -213,6 +225,14 @@ void control_create_call(struct sim *sim, struct http_exchange *x, const struct 
   struct recording *r;
   if (order_parse(root, clock_now_ms(), room, sizeof(room), &problem, &order) != OK) {
     answer_problem(x, 400, problem);
+    return;
+  }
+  if (order.count > 1) {
+    enum err made = create_many(sim, &order);
+    if (made == OK)
+      answer_json(x, 201, json_pack("{sI}", "made", (json_int_t)order.count));
+    else
+      answer_failure(x, made);
     return;
   }
   enum err e = create(sim, &order, &parent, &child, &r);
@@ -330,6 +350,11 @@ void control_put_faults(struct sim *sim, struct http_exchange *x, const struct h
   }
   *(r ? &r->faults : &sim->faults) = faults;
   http_respond(x, 204, NULL, NULL);
+}
+
+void control_get_lists(struct sim *sim, struct http_exchange *x, const struct http_match *match) {
+  (void)match;
+  answer_json(x, 200, json_pack("{sI}", "requests", (json_int_t)sim->lists));
 }
 
 void control_get_webhooks(struct sim *sim, struct http_exchange *x, const struct http_match *match) {

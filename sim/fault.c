@@ -1,7 +1,7 @@
 /* fault.c - parses faults and counts them down. */
 #include "fault.h"
 
-enum class { ANSWER, BODY, HOOK };
+enum class { ANSWER, BODY, HOOK, LIST };
 enum value { NONE, COUNT, NUMBER };
 
 static const struct {
@@ -37,6 +37,7 @@ enum err faults_add(struct faults *f, struct str text) {
     TRY(parse_number(number, &fault.number));
     if (has_count) TRY(parse_number(count, &fault.left));
     if (kind == FAULT_SLOW && fault.number == 0) return ERR_INVALID;
+    if (kind == FAULT_LOSE && fault.number > 100) return ERR_INVALID;
   }
   if (f->count == FAULTS_MAX) return ERR_TOO_BIG;
   f->list[f->count++] = fault;

@@ -178,6 +178,20 @@ enum err hook_batch_double(struct hook_batch *b) {
   return OK;
 }
 
+enum err hook_batch_thin(struct hook_batch *b, int64_t percent) {
+  size_t kept = 0;
+  for (size_t i = 0; i < b->count; i++) {
+    uint32_t random = 0;
+    enum err e = secret_random(&random, sizeof(random));
+    if (e == OK && random % 100 < (uint32_t)percent)
+      hook_free(b->list[i]);
+    else
+      b->list[kept++] = b->list[i];
+  }
+  b->count = kept;
+  return OK;
+}
+
 enum err hook_batch_shuffle(struct hook_batch *b) {
   for (size_t i = b->count; i > 1; i--) {
     uint32_t random;

@@ -28,6 +28,8 @@ CHECKED enum err hook_batch_add(struct hook_batch *b, const char *url, const str
                                 size_t count, const char *token);
 /* Doubles each webhook: the second one follows the first. */
 CHECKED enum err hook_batch_double(struct hook_batch *b);
+/* Removes each webhook with a chance of percent in 100. */
+CHECKED enum err hook_batch_thin(struct hook_batch *b, int64_t percent);
 /* Puts the webhooks into a random order. */
 CHECKED enum err hook_batch_shuffle(struct hook_batch *b);
 

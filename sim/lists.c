@@ -2,7 +2,8 @@
  *
  * Invariants
  *  (1) Lists are newest first. A page's token names its last entry: the next page begins after that entry, even if newer ones
- *      came.
+ *      came. With the fault list_shift a page is counted from the newest entry instead, so that entries that came meanwhile move
+ *      it.
  *  (2) Names and types are the provider's: numbers as strings where it has strings, times as RFC 2822. */
 #include "sim.h"
 
@@ -215,10 +216,25 @@ static json_t *lists_collect(const struct sim *sim, const struct list_query *w, 
   return entries;
 }
 
+/* True if a fault answered the request. */
+static bool lists_fault(struct sim *sim, struct http_exchange *x, const struct list_query *w) {
+  int64_t unused;
+  if (faults_take(&sim->faults, FAULT_LIST_429, &unused))
+    answer_api_error(x, API_BUSY, true);
+  else if (faults_take(&sim->faults, FAULT_LIST_500, &unused))
+    answer_api_error(x, API_BROKEN, true);
+  else if (w->page && faults_take(&sim->faults, FAULT_LIST_GONE, &unused))
+    answer_api_error(x, API_NOT_FOUND, true);
+  else
+    return false;
+  return true;
+}
+
 static void answer_page(struct sim *sim, struct http_exchange *x, const struct list_query *w, bool calls) {
   const struct http_request *r = http_request(x);
   const char *last = NULL;
-  bool more;
+  int64_t unused;
+  bool more, shifts = faults_take(&sim->faults, FAULT_LIST_SHIFT, &unused);
   json_t *entries = lists_collect(sim, w, calls, &last, &more);
   size_t count = json_array_size(entries), start = w->page * w->page_size;
   json_t *page = json_pack(
@@ -226,7 +242,8 @@ static void answer_page(struct sim *sim, struct http_exchange *x, const struct l
       (int)w->page_size, "start", (int)start, "end", (int)(count ? start + count - 1 : start), "first_page_uri",
       uri_json(r, 0, w->page_size, NULL), "uri", uri_json(r, w->page, w->page_size, NULL), "previous_page_uri");
   if (page)
-    json_object_set_new(page, "next_page_uri", more ? uri_json(r, w->page + 1, w->page_size, last) : json_null());
+    json_object_set_new(page, "next_page_uri",
+                        more ? uri_json(r, w->page + 1, w->page_size, shifts ? NULL : last) : json_null());
   answer_json(x, 200, page);
 }
 
@@ -238,6 +255,8 @@ static void lists_answer(struct sim *sim, struct http_exchange *x, const struct 
     return;
   }
   if (match->param_count > 1) w.call = match->params[1];
+  sim->lists++;
+  if (lists_fault(sim, x, &w)) return;
   answer_page(sim, x, &w, calls);
 }
 

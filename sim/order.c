@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "talk.h"
 
-enum { WAIT_MAX_S = 24 * 60 * 60 };
+enum { WAIT_MAX_S = 24 * 60 * 60, COUNT_MAX = 100 * 1000 };
 
 struct field {
   const char *name;
@@ -99,6 +99,10 @@ static bool take_complete_after(const json_t *value, struct order *o) {
   return true;
 }
 
+static bool take_count(const json_t *value, struct order *o) {
+  return whole(value, 1, COUNT_MAX, &o->count);
+}
+
 static bool take_recording(const json_t *value, struct order *o) {
   o->no_recording = json_is_false(value);
   return json_is_boolean(value);
@@ -129,6 +133,7 @@ static const struct field FIELDS[] = {
     {"error_code", "a whole number from 0 to 99999", take_error_code},
     {"start_time", "an RFC 3339 time", take_start_time},
     {"complete_after", "a whole number of seconds, at most a day", take_complete_after},
+    {"count", "a whole number from 1 to 100000", take_count},
     {"recording", "true or false", take_recording},
     {"booked_on", "parent or child", take_booked_on},
     {"faults", "a list of at most 16 known faults", take_faults},
@@ -172,7 +177,7 @@ static void complete(struct order *o, int64_t now_ms) {
 
 enum err order_parse(const json_t *root, int64_t now_ms, char *room, size_t room_size, const char **ret_problem,
                      struct order *ret_order) {
-  struct order o = {.seconds = 10, .channels = 1, .legs = 1, .inbound = true, .start_ms = -1};
+  struct order o = {.seconds = 10, .channels = 1, .legs = 1, .inbound = true, .start_ms = -1, .count = 1};
   o.status = recording_status_find(STR("completed"));
   o.call_status = call_status_find(STR("completed"));
   const char *name;

@@ -16,6 +16,7 @@ struct order {
   int error_code;
   int64_t start_ms;
   int64_t complete_after_ms; /* 0: at once */
+  int64_t count;             /* how many such calls are made, a second apart */
   struct faults faults;
 };
 

@@ -43,6 +43,7 @@ struct sim {
   struct store store;
   struct journal journal;
   struct faults faults; /* global: of every call and recording */
+  int64_t lists;        /* requests for pages of lists */
 };
 
 /* ---- answer.c ---- */
@@ -74,6 +75,7 @@ bool answer_authorized(struct sim *sim, struct http_exchange *x, struct str acco
 
 void control_create_call(struct sim *sim, struct http_exchange *x, const struct http_match *match);
 void control_create_recording(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+void control_get_lists(struct sim *sim, struct http_exchange *x, const struct http_match *match);
 void control_list_calls(struct sim *sim, struct http_exchange *x, const struct http_match *match);
 void control_get_recording(struct sim *sim, struct http_exchange *x, const struct http_match *match);
 void control_put_recording(struct sim *sim, struct http_exchange *x, const struct http_match *match);

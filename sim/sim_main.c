@@ -51,6 +51,7 @@ static const struct {
     {HTTP_GET, "/sim/recordings/{recording}", control_get_recording},
     {HTTP_PUT, "/sim/recordings/{recording}", control_put_recording},
     {HTTP_PUT, "/sim/faults", control_put_faults},
+    {HTTP_GET, "/sim/lists", control_get_lists},
     {HTTP_GET, "/sim/webhooks", control_get_webhooks},
     {HTTP_PUT, "/sim/webhooks", control_put_webhooks},
     {HTTP_GET, ACCOUNTS "{account}/Recordings.json", lists_recordings},

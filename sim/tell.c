@@ -129,7 +129,7 @@ static bool has_fault(struct sim *sim, struct faults *faults, enum fault_kind ki
 }
 
 enum err tell_send(struct sim *sim, struct faults *faults, struct hook_batch *batch) {
-  int64_t late_s = 0, unused;
+  int64_t late_s = 0, percent, unused;
   enum err e = OK;
   if (hook_batch_count(batch) == 0 || has_fault(sim, faults, FAULT_LOST, &unused)) {
     hook_batch_free(batch);
@@ -138,8 +138,9 @@ enum err tell_send(struct sim *sim, struct faults *faults, struct hook_batch *ba
   bool shuffle = has_fault(sim, faults, FAULT_SHUFFLE, &unused);
   (void)has_fault(sim, faults, FAULT_LATE, &late_s);
   if (has_fault(sim, faults, FAULT_DUP, &unused)) e = hook_batch_double(batch);
+  if (e == OK && has_fault(sim, faults, FAULT_LOSE, &percent)) e = hook_batch_thin(batch, percent);
   if (e == OK && shuffle) e = hook_batch_shuffle(batch);
-  if (e != OK) {
+  if (e != OK || hook_batch_count(batch) == 0) {
     hook_batch_free(batch);
     return e;
   }

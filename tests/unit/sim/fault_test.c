@@ -50,8 +50,8 @@ static void numbers_are_told(void **state) {
 static void what_makes_no_sense_is_refused(void **state) {
   (void)state;
   static const char *const words[] = {
-      "",       "lost:1", "cut:",    "cut:-1",  "cut:x",           "Cut",        "slow", "slow:",
-      "slow:0", "stall",  "slow:1:", "dup:yes", "429:99999999999", "not_yet:1:1"};
+      "",       "lost:1", "cut:",    "cut:-1",  "cut:x",           "Cut",         "slow", "slow:",
+      "slow:0", "stall",  "slow:1:", "dup:yes", "429:99999999999", "not_yet:1:1", "lose", "lose:101"};
   for (size_t i = 0; i < COUNT_OF(words); i++) {
     struct faults f = {.count = 0};
     if (faults_add(&f, str_from(words[i])) != ERR_INVALID) fail_msg("%s", words[i]);
