@@ -44,6 +44,8 @@ CMD(signin);
 CMD(session);
 CMD(url);
 CMD(verify);
+CMD(reconcile);
+CMD(backfill);
 CMD(backup);
 CMD(check);
 CMD(demo);

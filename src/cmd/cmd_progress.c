@@ -48,6 +48,14 @@ void progress_show(struct progress *p, int64_t done, int64_t all) {
     fprintf(stderr, "%s: %d %%\n", p->what, percent);
 }
 
+void progress_count(struct progress *p, int64_t done) {
+  int64_t now = clock_mono_ms();
+  if (now - p->shown_ms < (p->is_terminal ? BAR_EVERY_MS : LINE_EVERY_MS)) return;
+  p->percent = 0;
+  p->shown_ms = now;
+  fprintf(stderr, p->is_terminal ? "\r%s  %lld\x1b[K" : "%s: %lld\n", p->what, (long long)done);
+}
+
 void progress_end(struct progress *p) {
   if (p->is_terminal && p->percent >= 0) fputs("\r\x1b[K", stderr);
   p->percent = -1;

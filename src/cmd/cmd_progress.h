@@ -21,6 +21,8 @@ struct progress {
 void progress_begin(struct progress *p, const char *what);
 /* all 0: the total is unknown, and nothing is shown. */
 void progress_show(struct progress *p, int64_t done, int64_t all);
+/* For work whose length is unknown: shows how much is done. */
+void progress_count(struct progress *p, int64_t done);
 /* Erases the bar from the terminal. */
 void progress_end(struct progress *p);
 

@@ -220,6 +220,7 @@ static int serve_build(struct serve *s) {
   serve_upkeep(s); /* reads the workers and the stopped accounts before the first request */
   if (e == OK) e = http_server_start(s->server);
   if (e == OK) serve_reseal(s);
+  if (e == OK) e = serve_reconcile_start(s);
   return e == OK ? CMD_DONE : cmd_fail(s->args, "can't start: %s", err_text(e));
 }
 
@@ -268,6 +269,7 @@ static void serve_tear_down(struct serve *s) {
   s->admin = http_server_free(s->admin); /* first: it reads the members below; nothing is posted to its loop */
   changes_stop(s->changes);              /* it wakes the worker no more; the writer may still poke it */
   serve_limit_tear_down();
+  serve_reconcile_stop(s);
   if (!serve_stop_volume(s)) { /* before the readers: jobs that it ends may still use one */
     if (s->audit) audit_queue_flush(s->audit);
     serve_remove_node(s);

@@ -96,6 +96,20 @@ const struct cmd cmd_table[] = {
      "                  renames damaged files to .bad, adopts whole files, removes old parts\n"
      "  --adopt-store   RECORDINGS_DIR is on another volume on purpose: stores that volume's id in the database\n",
      cmd_verify},
+    {"reconcile", "find calls and recordings that no webhook told of",
+     "callreel reconcile [--business ID] [--json]\n\n"
+     "Reads the provider's lists of calls and recordings since the last success, less a day, and takes what is "
+     "missing.\n"
+     "serve does the same every RECONCILE_EVERY seconds. One process does it at a time; an interrupted run goes on "
+     "where\n"
+     "it was. Of an account that several businesses use, each gets the calls of its --number's. Exit 1 if an account\n"
+     "can't be read.\n",
+     cmd_reconcile},
+    {"backfill", "take the provider's calls and recordings since a date",
+     "callreel backfill --since DATE [--business ID] [--json]\n\n"
+     "As reconcile, from that date or time on; what it finds is downloaded after everything else. An interrupted\n"
+     "backfill goes on if it is begun again with the same date.\n",
+     cmd_backfill},
     {"backup", "copy the running database into a file",
      "callreel backup FILE [--json]\n\n"
      "Makes a consistent copy. FILE appears when the copy is complete and on disk; an existing file is not "

@@ -87,7 +87,8 @@ struct delivery {
   struct delivery_part call;
   struct delivery_part recording;
   int64_t received_ms;
-  size_t dropped; /* unknown fields past the limit */
+  bool is_backfill; /* its recording is queued at the lowest rank */
+  size_t dropped;   /* unknown fields past the limit */
 };
 
 /* < 0, 0, > 0 as a is less than, equal to or greater than b. */

@@ -197,6 +197,7 @@ static enum err intake_recording(struct db *db, const struct delivery *d, int64_
     struct recording_event event = {.kind = after.event, .error = after.error};
     struct recording_outcome outcome = recording_apply(&derived, &event, now, &next);
     result->enqueued = outcome.enqueued;
+    if (outcome.enqueued && d->is_backfill) next.rank = RECORDING_RANK_REST;
     result->recording_failed = outcome.moved && next.status == RECORDING_FAILED;
     if (result->recording_failed) result->failed = next;
   }

@@ -214,6 +214,8 @@ enum err twilio_page_delivery(struct twilio_page *page, size_t i, struct buf *st
   if (!json_is_object(entry)) return ERR_INVALID;
   d->business_id = page->account->business_id;
   d->received_ms = page->received_ms;
+  d->is_backfill = false;
+  d->dropped = 0;
   d->call_sid = d->recording_sid = STR_NONE;
   d->call.count = d->recording.count = 0;
   d->call.rank = d->recording.rank = (struct delivery_rank){.sequence = -1, .timestamp_ms = -1};

@@ -280,7 +280,7 @@ class World:
     # ---- processes ----
 
     def environment(self, **settings):
-        chosen = {"DATA_DIR": self.data_dir, "LISTEN": "127.0.0.1:0", "MIN_FREE_BYTES": "0",
+        chosen = {"DATA_DIR": self.data_dir, "LISTEN": "127.0.0.1:0", "MIN_FREE_BYTES": "0", "RECONCILE_EVERY": "0",
                   "CALLREEL_TEST_CLOCK": self.clock.path, "CALLREEL_TEST_ASK_AGAIN_MS": "1", **self.settings, **settings}
         return {**free_environment(), **{name: str(value) for name, value in chosen.items() if value is not None}}
 

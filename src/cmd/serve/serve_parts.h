@@ -71,8 +71,9 @@ struct serve {
   struct access_snapshot *access;
   struct api *api;
   struct http_server *server;
-  struct http_server *admin; /* of ADMIN_LISTEN, or NULL */
-  struct worker *worker;     /* NULL in a web process */
+  struct http_server *admin;         /* of ADMIN_LISTEN, or NULL */
+  struct worker *worker;             /* NULL in a web process */
+  struct serve_reconcile *reconcile; /* NULL in a web process */
 
   /* The state of the process and of others: the upkeep writes it, any thread may read it. */
   atomic_bool draining;
@@ -146,6 +147,10 @@ CHECKED int serve_build_admin(struct serve *s);
 CHECKED enum err serve_follow_changes(struct serve *s);
 /* serve_audit.c: writes what waits for the audit, cuts its old end, logs its digests; on the main thread */
 void serve_audit_upkeep(struct serve *s, bool can_write);
+/* serve_reconcile.c: looks for what no webhook told of, on a thread of its own */
+CHECKED enum err serve_reconcile_start(struct serve *s);
+void serve_reconcile_watch(struct serve *s, bool can_write); /* on the main thread, at each upkeep */
+void serve_reconcile_stop(struct serve *s);                  /* waits for the end of its thread */
 /* serve_reseal.c: seals secrets anew during a rotation of SECRETS_KEY */
 void serve_reseal(struct serve *s);
 /* serve_business.c: adds or updates the business of TWILIO_ACCOUNT_SID. Returns an exit code. */

@@ -316,6 +316,7 @@ void serve_upkeep(struct serve *s) {
   access_refresh(s, now);
   /* While the writer waits for a locked database, submit nothing: jobs would pile up. */
   bool can_write = db_writer_healthy(s->writer);
+  serve_reconcile_watch(s, can_write);
   if (can_write && node_changed(s)) next_beat = now;
   if (can_write && upkeep_is_due(&next_beat, now, BEAT_MS)) node_submit_beat(s);
   struct db_job trim_sessions = {.name = METRIC_JOB_TRIM,

@@ -1,0 +1,405 @@
+/* reconcile.c - goes through accounts, their lists and the pages of these.
+ *
+ *   account --calls: page, page …--> --recordings: page, page …--> done
+ *
+ * Invariants
+ *  (1) An entry is written as a webhook would have written it (domain/intake), so what is known already changes nothing, and
+ *      nothing leaves `expired`.
+ *  (2) The place of the next page is stored in the transaction that writes the last entry of a page. So a run that dies goes on
+ *      there, and reads at most one page again.
+ *  (3) Of a shared account, legs without a parent are written before those with one: a child belongs to its parent's business.
+ *  (4) A page that the provider no longer knows makes its list begin anew, once. */
+#include "work/reconcile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "db/db_clock.h"
+#include "db/db_writer.h"
+#include "domain/intake.h"
+#include "ledger/calls.h"
+#include "work/reconcile_internal.h"
+
+enum { PAGE_ITEMS = TWILIO_PAGE_ITEMS_MAX, ROWS_OF_A_JOB = DB_JOB_ROWS / 2, PARENTS_MAX = 8, ENTRY_ROOM = 64 * 1024 };
+enum { DAY_MS = 24 * 60 * 60 * 1000, URL_ROOM = 4096 };
+
+/* One page on its way into the database. */
+struct page_write {
+  struct reconcile *r;
+  const struct reconcile_account *account;
+  struct twilio_page *page;
+  int64_t places[PAGE_ITEMS]; /* the business that gets the entry; 0: it is not written */
+  size_t next, count;
+  const struct reconcile_state *state; /* stored with the last part; NULL: not with this one */
+  struct delivery delivery;            /* large */
+  struct buf storage;
+  /* of a part, which may run again */
+  size_t reached;
+  struct reconcile_counts found;
+};
+
+static struct str part_field(const struct delivery_part *part, const char *name) {
+  for (size_t i = 0; i < part->count; i++)
+    if (str_eq(part->fields[i].name, str_from(name))) return part->fields[i].value;
+  return STR_NONE;
+}
+
+static enum err page_read_entry(struct page_write *w, size_t i) {
+  buf_clear(&w->storage);
+  return twilio_page_delivery(w->page, i, &w->storage, &w->delivery);
+}
+
+/* ---- writing ---- */
+
+static enum err entry_write(struct db *db, struct page_write *w, size_t i) {
+  struct intake_result result = {.enqueued = false};
+  TRY(page_read_entry(w, i));
+  w->delivery.business_id = w->places[i];
+  w->delivery.is_backfill = w->r->how.since_ms > 0;
+  TRY(intake_run(db, &w->delivery, db_now_ms(db), &result)); /* (1) */
+  w->found.calls += w->delivery.recording_sid.n == 0 && result.call_changed;
+  w->found.recordings += result.recording_changed;
+  w->found.queued += result.enqueued;
+  return OK;
+}
+
+static enum err page_run_part(struct db *db, void *arg) {
+  struct page_write *w = arg;
+  int64_t before = db_touched(db);
+  memset(&w->found, 0, sizeof(w->found));
+  size_t i = w->next;
+  for (; i < w->count && db_touched(db) - before < ROWS_OF_A_JOB; i++) {
+    if (!w->places[i]) continue;
+    enum err e = entry_write(db, w, i);
+    if (e == ERR_INVALID || e == ERR_TOO_BIG)
+      w->found.refused++;
+    else if (e != OK)
+      return e;
+  }
+  w->reached = i;
+  TRY(reconcile_lease_take(db, w->r->parts.owner, w->r->has_lease));
+  if (i == w->count && w->state) /* (2) */
+    return reconcile_state_write(db, w->account, w->r->how.since_ms > 0, w->state);
+  return OK;
+}
+
+/* Writes the entries that have a place. */
+static enum err page_write_all(struct page_write *w, const struct reconcile_state *state) {
+  struct reconcile_counts *c = &w->r->counts;
+  w->state = state;
+  w->next = 0;
+  do {
+    TRY(w->r->parts.write(w->r->parts.arg, page_run_part, w));
+    w->next = w->reached;
+    c->calls += w->found.calls;
+    c->recordings += w->found.recordings;
+    c->queued += w->found.queued;
+    c->refused += w->found.refused;
+  } while (w->next < w->count);
+  return OK;
+}
+
+/* ---- places ---- */
+
+static void entry_note_unplaced(struct page_write *w, enum reconcile_unplaced why) {
+  const struct delivery *d = &w->delivery;
+  w->r->counts.unplaced++;
+  if (w->r->parts.unplaced)
+    w->r->parts.unplaced(w->r->parts.arg, str_from(w->account->account_sid),
+                         d->recording_sid.n ? d->recording_sid : d->call_sid, why);
+}
+
+static int64_t place_of_top(const struct reconcile_account *a, const struct delivery *d,
+                            enum reconcile_unplaced *ret_why) {
+  bool is_inbound = str_eq(part_field(&d->call, CALL_FIELD_DIRECTION), STR("inbound"));
+  struct str number = part_field(&d->call, is_inbound ? CALL_FIELD_TO : CALL_FIELD_FROM);
+  return reconcile_account_of_number(a, number, ret_why);
+}
+
+/* Reads a single call of the provider as a page with one entry. */
+static enum err call_ask(struct reconcile *r, const struct reconcile_account *a, const char *call_sid,
+                         struct twilio_page **ret_page) {
+  struct buf url CLEANUP(buf_done) = BUF_INIT(URL_ROOM), body CLEANUP(buf_done) = BUF_INIT(TWILIO_PAGE_BYTES_MAX);
+  const char *text;
+  if (r->calls_asked++ >= RECONCILE_ASKED_MAX) return ERR_NOT_FOUND;
+  TRY(buf_addf(&url, "%s/2010-04-01/Accounts/%s/Calls/%s.json", a->base_url, a->account_sid, call_sid));
+  TRY(buf_terminate(&url, &text));
+  TRY(reconcile_ask(r, a, text));
+  TRY(buf_add(&body, STR("{\"calls\":[")));
+  TRY(buf_add(&body, buf_str(&r->body)));
+  TRY(buf_add(&body, STR("]}")));
+  return twilio_page_parse(&a->provider, TWILIO_LIST_CALLS, buf_str(&body), db_clock_now_ms(), ret_page);
+}
+
+static void free_page(struct twilio_page **page) {
+  *page = twilio_page_free(*page);
+}
+
+static void free_delivery(struct delivery **d) {
+  free(*d);
+}
+
+/* Asks the provider for a call that no business knows. *ret_id: its business by number, 0; ret_sid becomes its parent if it has
+ * one, else "". */
+static enum err place_by_asking(struct page_write *w, char ret_sid[SID_SIZE], int64_t *ret_id,
+                                enum reconcile_unplaced *ret_why) {
+  struct twilio_page *page CLEANUP(free_page) = NULL;
+  struct delivery *d CLEANUP(free_delivery) = NULL;
+  struct buf storage CLEANUP(buf_done) = BUF_INIT(ENTRY_ROOM);
+  enum err e = call_ask(w->r, w->account, ret_sid, &page);
+  ret_sid[0] = '\0';
+  if (e == ERR_NOT_FOUND || e == ERR_INVALID || e == ERR_TOO_BIG) return OK;
+  TRY(e);
+  d = malloc(sizeof(*d));
+  if (!d) return ERR_NOMEM;
+  if (twilio_page_count(page) != 1 || twilio_page_delivery(page, 0, &storage, d) != OK) return OK;
+  struct str parent = part_field(&d->call, CALL_FIELD_PARENT);
+  if (parent.n) return str_copy(ret_sid, SID_SIZE, parent);
+  *ret_id = place_of_top(w->account, d, ret_why);
+  return OK;
+}
+
+/* The business of a call by its SID: the one that knows it, else by the number of its top leg. */
+static enum err place_of_call(struct page_write *w, struct str call_sid, int64_t *ret_id,
+                              enum reconcile_unplaced *ret_why) {
+  char sid[SID_SIZE];
+  *ret_id = 0;
+  *ret_why = RECONCILE_FITS_NONE;
+  TRY(str_copy(sid, sizeof(sid), call_sid));
+  for (int i = 0; i < PARENTS_MAX && sid[0] && !*ret_id; i++) {
+    TRY(reconcile_account_of_call(w->r->parts.db, w->account, str_from(sid), ret_id, ret_why));
+    if (*ret_id || *ret_why == RECONCILE_FITS_SEVERAL) return OK;
+    TRY(place_by_asking(w, sid, ret_id, ret_why));
+  }
+  return OK;
+}
+
+/* The place of the entry that w->delivery holds. */
+static enum err entry_place(struct page_write *w, int64_t *ret_id, enum reconcile_unplaced *ret_why) {
+  const struct delivery *d = &w->delivery;
+  struct str parent = part_field(&d->call, CALL_FIELD_PARENT);
+  *ret_why = RECONCILE_FITS_NONE;
+  *ret_id = w->account->ids[0];
+  if (!reconcile_account_is_shared(w->account)) return OK;
+  if (d->recording_sid.n == 0 && parent.n == 0) {
+    *ret_id = place_of_top(w->account, d, ret_why);
+    return OK;
+  }
+  struct str call = d->recording_sid.n ? d->call_sid : parent;
+  *ret_id = 0;
+  return call.n ? place_of_call(w, call, ret_id, ret_why) : OK;
+}
+
+/* Whether the database has what the entry says, so that nothing needs to be written. */
+static enum err entry_is_known(struct page_write *w, int64_t business_id, bool *ret_known) {
+  const struct delivery *d = &w->delivery;
+  struct db *db = w->r->parts.db;
+  *ret_known = false;
+  if (d->recording_sid.n) {
+    struct recording row;
+    enum err e = recordings_get(db, business_id, d->recording_sid, &row);
+    if (e != OK) return e == ERR_NOT_FOUND ? OK : e;
+    *ret_known = row.status == RECORDING_EXPIRED ||
+                 str_eq(str_from(row.provider_status), part_field(&d->recording, RECORDING_FIELD_STATUS));
+    return OK;
+  }
+  struct call row;
+  enum err e = calls_get(db, business_id, d->call_sid, &row);
+  if (e != OK) return e == ERR_NOT_FOUND ? OK : e;
+  *ret_known = str_eq(str_from(row.status), part_field(&d->call, CALL_FIELD_STATUS));
+  return OK;
+}
+
+/* Finds the places of the entries that have a parent, or of the others. */
+static enum err page_place(struct page_write *w, bool with_parent) {
+  memset(w->places, 0, sizeof(w->places));
+  for (size_t i = 0; i < w->count; i++) {
+    enum err e = page_read_entry(w, i);
+    bool known, has_parent = e == OK && part_field(&w->delivery.call, CALL_FIELD_PARENT).n > 0;
+    enum reconcile_unplaced why;
+    int64_t id;
+    if (e == ERR_NOMEM) return e;
+    if (has_parent != with_parent) continue;
+    if (e != OK) {
+      w->r->counts.refused++;
+      continue;
+    }
+    TRY(entry_place(w, &id, &why));
+    if (!id) {
+      entry_note_unplaced(w, why);
+      continue;
+    }
+    TRY(entry_is_known(w, id, &known));
+    if (!known) w->places[i] = id;
+  }
+  return OK;
+}
+
+/* ---- an account ---- */
+
+/* The state after this page. */
+static enum err state_advance(struct reconcile_state *s, const struct twilio_page *page) {
+  struct str next = twilio_page_next(page);
+  if (next.n) return str_copy(s->url, sizeof(s->url), next);
+  s->url[0] = '\0';
+  if (s->list == TWILIO_LIST_CALLS) {
+    s->list = TWILIO_LIST_RECORDINGS;
+  } else {
+    *s = (struct reconcile_state){.done_ms = s->began_ms};
+  }
+  return OK;
+}
+
+static enum err page_take(struct reconcile *r, const struct reconcile_account *a, struct twilio_page *page,
+                          struct reconcile_state *s) {
+  struct page_write *w = calloc(1, sizeof(*w));
+  if (!w) return ERR_NOMEM;
+  *w = (struct page_write){.r = r, .account = a, .page = page, .count = twilio_page_count(page)};
+  buf_init(&w->storage, ENTRY_ROOM);
+  struct reconcile_state next = *s;
+  enum err e = state_advance(&next, page);
+  if (e == OK) e = page_place(w, false);
+  if (e == OK) e = page_write_all(w, NULL); /* (3) */
+  if (e == OK) e = page_place(w, true);
+  if (e == OK) e = page_write_all(w, &next);
+  if (e == OK) *s = next;
+  r->counts.pages += e == OK;
+  r->counts.entries += e == OK ? (int64_t)w->count : 0;
+  buf_done(&w->storage);
+  free(w);
+  return e;
+}
+
+/* Reads and takes the next page. */
+static enum err page_read(struct reconcile *r, const struct reconcile_account *a, struct reconcile_state *s) {
+  struct buf url CLEANUP(buf_done) = BUF_INIT(URL_ROOM);
+  struct twilio_page *page CLEANUP(free_page) = NULL;
+  const char *text;
+  if (s->url[0])
+    TRY(buf_add(&url, str_from(s->url)));
+  else
+    TRY(twilio_list_url(&a->provider, (enum twilio_list)s->list, s->since_ms, PAGE_ITEMS, &url));
+  TRY(buf_terminate(&url, &text));
+  TRY(reconcile_ask(r, a, text));
+  enum err e = twilio_page_parse(&a->provider, (enum twilio_list)s->list, buf_str(&r->body), db_clock_now_ms(), &page);
+  if (e == ERR_INVALID || e == ERR_DENIED || e == ERR_TOO_BIG) {
+    (void)snprintf(r->why, sizeof(r->why), "the provider's answer is not a list that can be read (%s)", err_text(e));
+    return ERR_TIMEOUT;
+  }
+  TRY(e);
+  return page_take(r, a, page, s);
+}
+
+/* False: the account was read lately. Else *s is the run to begin, or to go on with. */
+static bool state_begin(const struct reconcile *r, const struct reconcile_account *a, struct reconcile_state *s) {
+  int64_t now = db_clock_now_ms();
+  if (r->how.not_after_ms && s->done_ms > r->how.not_after_ms && s->done_ms <= now) return false;
+  if (r->how.since_ms && s->since_ms == r->how.since_ms && s->began_ms) return true;
+  if (!r->how.since_ms && s->since_ms && s->began_ms && s->began_ms <= now && now - s->began_ms < DAY_MS) return true;
+  int64_t done_ms = s->done_ms, since = r->how.since_ms;
+  if (!since) since = (done_ms ? done_ms : a->oldest_ms) - DAY_MS;
+  *s = (struct reconcile_state){.done_ms = done_ms, .since_ms = since > 1 ? since : 1, .began_ms = now};
+  return true;
+}
+
+static enum err account_run(struct reconcile *r, const struct reconcile_account *a) {
+  bool is_backfill = r->how.since_ms > 0, was_lost = false;
+  struct reconcile_state s;
+  TRY(reconcile_state_read(r->parts.db, a, is_backfill, &s));
+  if (!state_begin(r, a, &s)) return OK;
+  r->asked_ms = 0;
+  while (s.since_ms) {
+    enum err e = page_read(r, a, &s);
+    if (e == ERR_NOT_FOUND && s.url[0] && !was_lost) { /* (4) */
+      was_lost = true;
+      s.url[0] = '\0';
+      continue;
+    }
+    if (e == ERR_NOT_FOUND) {
+      (void)snprintf(r->why, sizeof(r->why), "the provider does not know the account's lists (404)");
+      return ERR_TIMEOUT;
+    }
+    TRY(e);
+    if (r->parts.progress) r->parts.progress(r->parts.arg, &r->counts);
+  }
+  r->counts.accounts++;
+  return OK;
+}
+
+static enum err accounts_run(struct reconcile *r, struct reconcile_accounts *accounts) {
+  for (size_t i = 0; i < accounts->count; i++) {
+    struct reconcile_account *a = &accounts->list[i];
+    enum err e = reconcile_renew(r);
+    if (e == OK) e = reconcile_account_open(&r->parts, a);
+    if (e == OK) e = account_run(r, a);
+    if (e == ERR_CORRUPT) {
+      (void)snprintf(r->why, sizeof(r->why), "its secrets were encrypted with another key");
+      e = ERR_DENIED;
+    }
+    bool is_removed = e == ERR_NOT_FOUND; /* since the accounts were read */
+    if (e == ERR_DENIED || e == ERR_TIMEOUT) {
+      r->counts.failed++;
+      if (r->parts.failed) r->parts.failed(r->parts.arg, str_from(a->account_sid), r->why);
+    } else if (e != OK && !is_removed) {
+      return e;
+    }
+    reconcile_account_close(a);
+  }
+  return OK;
+}
+
+static enum err lease_drop_run(struct db *db, void *arg) {
+  const struct reconcile *r = arg;
+  return reconcile_lease_drop(db, r->parts.owner);
+}
+
+enum err reconcile_run(struct reconcile *r, const struct reconcile_how *how, struct reconcile_counts *ret_counts) {
+  struct reconcile_accounts accounts = {NULL, 0};
+  memset(&r->counts, 0, sizeof(r->counts));
+  r->how = *how;
+  r->calls_asked = 0;
+  r->has_lease = false;
+  enum err e = reconcile_renew(r);
+  if (e == OK) e = reconcile_accounts_read(&r->parts, how->business_id, &accounts);
+  if (e == OK) e = accounts_run(r, &accounts);
+  reconcile_accounts_done(&accounts);
+  if (r->has_lease) IGNORE(r->parts.write(r->parts.arg, lease_drop_run, r)); /* it ends by itself */
+  *ret_counts = r->counts;
+  return e;
+}
+
+void reconcile_stop(struct reconcile *r) {
+  fetch_getter_stop(r->getter);
+  LOCKED(&r->lock);
+  r->stopped = true;
+  lock_cond_broadcast(&r->wake);
+}
+
+enum err reconcile_new(const struct reconcile_parts *parts, struct reconcile **ret_reconcile) {
+  struct reconcile *r = calloc(1, sizeof(*r));
+  if (!r) return ERR_NOMEM;
+  r->parts = *parts;
+  buf_init(&r->body, TWILIO_PAGE_BYTES_MAX);
+  lock_init(&r->lock, "reconcile", LOCK_RANK_WORK);
+  lock_cond_init(&r->wake);
+  enum err e = fetch_getter_new(&r->getter);
+  if (e != OK) {
+    reconcile_free(r);
+    return e;
+  }
+  *ret_reconcile = r;
+  return OK;
+}
+
+struct reconcile *reconcile_free(struct reconcile *r) {
+  if (!r) return NULL;
+  r->getter = fetch_getter_free(r->getter);
+  buf_done(&r->body);
+  lock_cond_done(&r->wake);
+  lock_done(&r->lock);
+  free(r);
+  return NULL;
+}
