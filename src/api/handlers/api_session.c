@@ -114,7 +114,7 @@ void api_make_session(void *arg, struct http_exchange *x) {
   if (w) session_begin_write(w, session_create_row, session_on_created);
 }
 
-/* ---- GET: who is signed in; with business=1 also to what ---- */
+/* ---- GET: who is signed in; with details=1 also to what, and in which session ---- */
 
 static enum err session_write_subject(struct buf *b, const struct api_request *req) {
   const struct subject *s = &req->subject;
@@ -135,7 +135,7 @@ static struct str session_number_prefix(const struct access_business *b) {
   return prefix;
 }
 
-static enum err session_write_business(struct buf *b, const struct api_request *req) {
+static enum err session_write_details(struct buf *b, const struct api_request *req) {
   const struct access_business *of = access_find_business(req->loop->access, req->subject.business_id);
   if (!of) return ERR_NOT_FOUND;
   struct str prefix = session_number_prefix(of);
@@ -143,10 +143,14 @@ static enum err session_write_business(struct buf *b, const struct api_request *
   TRY(buf_add_json(b, of->name));
   TRY(buf_add(b, STR(",\"number_prefix\":")));
   TRY(prefix.n ? buf_add_json(b, prefix) : buf_add(b, STR("null")));
-  return buf_add_char(b, '}');
+  TRY(buf_add(b, STR("},\"session_id\":")));
+  if (!req->subject.session[0]) return buf_add(b, STR("null"));
+  char digest[SESSION_DIGEST_TEXT_SIZE];
+  session_digest(str_from(req->subject.session), digest);
+  return buf_addf(b, "\"%.*s\"", SESSION_ID_SIZE - 1, digest); /* a session's id is the beginning of its digest */
 }
 
-static enum err session_write_json(struct buf *b, const struct api_request *req, bool business_too) {
+static enum err session_write_json(struct buf *b, const struct api_request *req, bool details_too) {
   const struct subject *s = &req->subject;
   char expires[DATE_TEXT_SIZE];
   TRY(buf_addf(b, "{\"business_id\":%lld,\"subject\":", (long long)s->business_id));
@@ -158,21 +162,21 @@ static enum err session_write_json(struct buf *b, const struct api_request *req,
   } else {
     TRY(buf_add(b, STR("null")));
   }
-  if (business_too) TRY(session_write_business(b, req));
+  if (details_too) TRY(session_write_details(b, req));
   return buf_add_char(b, '}');
 }
 
 void api_get_session(void *arg, struct http_exchange *x) {
   struct api_request *req = arg;
-  char business[FLAG_SIZE];
-  if (!request_query(req, "business", business, sizeof(business))) return;
-  if (business[0] && strcmp(business, "1") != 0) {
-    problem_answer_field(x, STR("business"));
+  char details[FLAG_SIZE];
+  if (!request_query(req, "details", details, sizeof(details))) return;
+  if (details[0] && strcmp(details, "1") != 0) {
+    problem_answer_field(x, STR("details"));
     return;
   }
   struct buf b CLEANUP(buf_done) = BUF_INIT(ANSWER_MAX);
   struct http_fields f;
-  enum err e = session_write_json(&b, req, business[0] != '\0');
+  enum err e = session_write_json(&b, req, details[0] != '\0');
   answer_fields(&f);
   if (e == OK)
     answer_json(x, 200, &f, buf_str(&b));
