@@ -11,8 +11,8 @@ test('numbers are written with their calling code, and what is no number stays',
     ['+972501234567', '+972 50 123 4567'],
     ['+972771234567', '+972 77 123 4567'],
     ['+971501234567', '+971 50 123 4567'],
-    ['+351211234567', '+351 211 234 567'],
-    ['+35312345678', '+353 1234 5678'],
+    ['+351211234567', '+351 21 123 4567'],
+    ['+35312345678', '+353 1 234 5678'],
     ['+380441234567', '+380 44 123 45 67'],
     ['+85221234567', '+852 2123 4567'],
     ['+15550100123', '+1 555 010 0123'],
@@ -20,12 +20,38 @@ test('numbers are written with their calling code, and what is no number stays',
     ['+447700900123', '+44 7700 900123'],
     ['+33123456789', '+33 1 23 45 67 89'],
     ['+74951234567', '+7 495 123 45 67'],
-    ['+49301234567', '+49 30 123 4567'],
+    ['+49301234567', '+49 30 1234567'],
+    ['+495141123456', '+49 514 112 3456'],
+    ['+919876543210', '+91 98765 43210'],
+    ['+34912345678', '+34 912 34 56 78'],
     ['+2112345678', '+211 2345678'.replace('2345678', '234 5678')],
   ])
     assert.equal(readable(number), words)
   for (const other of ['anonymous', '+123', '5550100', '', '+99', '+2801234567', '*72'])
     assert.equal(readable(other), other)
+})
+
+test('numbers of the own country are written as there, where it is known how', async () => {
+  const { readable, countryOf } = await load('recording/number.ts')
+  for (const [number, words] of [
+    ['+97235550000', '03-555-0000'],
+    ['+972501234567', '050-123-4567'],
+    ['+9721700123456', '1-700-123-456'],
+    ['+442079460101', '020 7946 0101'],
+    ['+441214960000', '0121 496 0000'],
+    ['+447700900123', '07700 900123'],
+    ['+12025550100', '202-555-0100'],
+    ['+74951234567', '8-495-123-45-67'],
+    ['+33123456789', '01 23 45 67 89'],
+    ['+4521234567', '21 23 45 67'],
+    ['+919876543210', '98765 43210'],
+    ['+495141123456', '+49 514 112 3456'], // areas of any length: not known where one ends
+  ])
+    assert.equal(readable(number, countryOf(number)), words)
+  assert.equal(readable('+97235550000', '44'), '+972 3 555 0000')
+  assert.equal(countryOf('+972'), '972')
+  assert.equal(countryOf('+97235550000'), '972')
+  for (const vague of ['+', '+97', '+9', null, '']) assert.equal(countryOf(vague), null)
 })
 
 test('dates are written by the browser’s own tag of the language, or its region', async () => {

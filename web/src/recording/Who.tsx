@@ -2,15 +2,17 @@
 
 import type { Call } from '../api/types'
 import { useTranslation } from '../i18n'
-import { isNumber, readable } from './number'
+import { useSession } from '../signin/session'
+import { countryOf, isNumber, readable } from './number'
 import './who.css'
 
 export const nameOf = (call: Call): string | null => call.customer_name ?? call.caller_name ?? call.customer_number
 
 export function PhoneNumber({ number }: { number: string }) {
+  const home = countryOf(useSession().business?.number_prefix ?? null)
   return (
     <bdi dir="ltr" className="digits number">
-      {readable(number)}
+      {readable(number, home)}
     </bdi>
   )
 }

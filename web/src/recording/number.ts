@@ -1,5 +1,5 @@
-// Telephone numbers as people read them. Pure. The calling codes are ITU's E.164 list; how a country groups the rest is known for
-// a few, and the others are grouped from the end. What is no number of E.164 stays as it is.
+// Telephone numbers as people read them. Pure. The calling codes are ITU's E.164 list. What is no number of E.164 stays as it is.
+import { numberingOf } from './numbering'
 
 const ONE = '17'
 const TWO =
@@ -14,28 +14,6 @@ function callingCode(digits: string): string | null {
   return THREE.test(digits) ? digits.slice(0, 3) : null
 }
 
-// Of a calling code: what the rest begins with, how long it is, its groups.
-const groups: Record<string, [RegExp, string][]> = {
-  '1': [[/^\d{10}$/, '3 3 4']],
-  '7': [[/^\d{10}$/, '3 3 2 2']],
-  '33': [[/^\d{9}$/, '1 2 2 2 2']],
-  '34': [[/^\d{9}$/, '3 3 3']],
-  '44': [
-    [/^2\d{9}$/, '2 4 4'],
-    [/^7\d{9}$/, '4 6'],
-  ],
-  '48': [[/^\d{9}$/, '3 3 3']],
-  '61': [
-    [/^4\d{8}$/, '3 3 3'],
-    [/^\d{9}$/, '1 4 4'],
-  ],
-  '351': [[/^\d{9}$/, '3 3 3']],
-  '380': [[/^\d{9}$/, '2 3 2 2']],
-  '972': [
-    [/^[57]\d{8}$/, '2 3 4'],
-    [/^\d{8}$/, '1 3 4'],
-  ],
-}
 const byLength: Record<number, string> = {
   6: '3 3',
   7: '3 4',
@@ -46,26 +24,38 @@ const byLength: Record<number, string> = {
   12: '4 4 4',
 }
 
-function grouped(rest: string, sizes: string | undefined): string {
-  if (!sizes) return rest
+/** "2", "3", "4" of "501234567": ["50", "123", "4567"]; null: it is of another length. */
+function grouped(rest: string, sizes: readonly string[]): string[] | null {
   let at = 0
-  return sizes
-    .split(' ')
-    .map((size) => {
-      at += Number(size)
-      return rest.slice(at - Number(size), at)
-    })
-    .join(' ')
+  const groups = sizes.map((size) => {
+    const from = at
+    at = size === '*' ? rest.length : at + Number(size)
+    return rest.slice(from, at)
+  })
+  return at === rest.length && groups.every(Boolean) ? groups : null
 }
 
-/** +97235550000 as +972 3 555 0000. */
-export function readable(number: string): string {
+/** The calling code of a number, or of what all numbers of a business begin with; null: none, or it is not whole yet. */
+export function countryOf(number: string | null): string | null {
+  const digits = number && /^\+(\d+)$/.exec(number)?.[1]
+  return digits ? callingCode(digits) : null
+}
+
+/** +97235550000 as +972 3 555 0000, and where `home` is 972 as 03-555-0000. */
+export function readable(number: string, home: string | null = null): string {
   const digits = /^\+(\d{7,15})$/.exec(number)?.[1]
   const code = digits && callingCode(digits)
   if (!code) return number
   const rest = digits.slice(code.length)
-  const sizes = groups[code]?.find(([shape]) => shape.test(rest))?.[1] ?? byLength[rest.length]
-  return `+${code} ${grouped(rest, sizes)}`
+  const numbering = numberingOf(code)
+  for (const { begins, sizes, bare } of numbering?.rules ?? []) {
+    const groups = begins.test(rest) && grouped(rest, sizes)
+    if (!groups) continue
+    if (!numbering || code !== home) return `+${code} ${groups.join(' ')}`
+    return (bare ? '' : numbering.before) + groups.join(numbering.between)
+  }
+  const sizes = byLength[rest.length]
+  return `+${code} ${(sizes && grouped(rest, sizes.split(' '))?.join(' ')) || rest}`
 }
 
 export const isNumber = (text: string) => /^\+?\d+$/.test(text)
