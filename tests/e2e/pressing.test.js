@@ -429,15 +429,17 @@ const soundOf = (page) => page.locator('callreel-player').evaluate((it) => {
   return { paused, time: currentTime }
 })
 
-test('a shared link is a card: when, how long, until when; the mouse, drags and keys seek in it', async () => {
+test('a shared link is a card: who, when, how long, until when; the mouse, drags and keys seek in it', async () => {
   const context = await w.browser.newContext({ baseURL: w.base, locale: 'en-GB' })
   const page = await context.newPage()
   const seen = watch(page)
-  await page.goto(`/embed/${long.recording_sid}${await sign(long.recording_sid)}&t=12&at=1741000000&dir=inbound`)
+  await page.goto(`/embed/${long.recording_sid}${await sign(long.recording_sid)}&t=12&dir=inbound`)
   await page.getByRole('heading', { name: 'Call recording' }).waitFor()
   await page.getByText('1:00').first().waitFor()
-  await page.getByText(/This link is valid until/).waitFor()
-  await page.getByText(/2025/).first().waitFor()
+  const facts = await page.locator('.facts > div').evaluateAll((all) => all.map((it) => it.children).map(([dt, dd]) => [dt.textContent, dd.textContent.replaceAll(/[\u2068\u2069]/g, '')]))
+  assert.deepEqual(facts.map(([name]) => name), ['Shared by', 'Recorded', 'Length', 'Link valid until'])
+  assert.deepEqual([facts[0][1], facts[2][1]], ['Harbour Clinic', '1:00'])
+  assert.match(facts[1][1], /2025/)
   const card = page.locator('callreel-player')
   await card.getByText('Customer').first().waitFor()
   assert.deepEqual(seen.audio().filter(({ url }) => !url.pathname.endsWith('/waveform')), [])
@@ -462,6 +464,21 @@ test('a shared link is a card: when, how long, until when; the mouse, drags and 
   await page.keyboard.press('ArrowRight')
   await eventually(async () => Math.abs((await soundOf(page)).time - time - 5) < 0.5)
   assert.deepEqual(seen.complaints, [])
+  await context.close()
+})
+
+test('a shared link that was revoked says so, and one that is altered too', async () => {
+  const context = await w.browser.newContext({ baseURL: w.base, locale: 'en-GB' })
+  const page = await context.newPage()
+  const search = await sign(long.recording_sid)
+  await page.goto(`/embed/${long.recording_sid}${search.replace('sig=', 'sig=x')}`)
+  await page.getByRole('alert').getByText('This link is no longer valid.').waitFor()
+  await w.api('DELETE', `/api/urls/${new URLSearchParams(search).get('id')}`)
+  await page.goto(`/embed/${long.recording_sid}${search}&lang=he`)
+  await page.getByRole('alert').getByText('תוקף הקישור פג.').waitFor()
+  assert.equal(await page.locator('callreel-player').count(), 0)
+  await page.goto(`/embed/${long.recording_sid}`)
+  await page.getByRole('alert').getByText('You are not signed in').waitFor()
   await context.close()
 })
 

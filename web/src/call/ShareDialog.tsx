@@ -24,7 +24,7 @@ export function ShareDialog({ call, recording, close }: { call: Call; recording:
   const ids = { title: useId(), link: useId(), embed: useId() }
   useEffect(() => dialog.current?.showModal(), [])
   const signed = make.data && new URL(make.data.url, document.baseURI)
-  const page = signed && pageOf(sid, signed.search, call, recording)
+  const page = signed && pageOf(sid, signed.search, call)
   const element =
     signed &&
     `<script type="module" src="${new URL('callreel-player.js', document.baseURI)}"></script>\n<callreel-player src="${signed}"></callreel-player>`
@@ -83,11 +83,9 @@ export function ShareDialog({ call, recording, close }: { call: Call; recording:
   )
 }
 
-/** The page of the player alone; beside what is signed, it is told when the call was and who is on which channel. */
-function pageOf(sid: string, signed: string, call: Call, recording: Recording): string {
+/** The page of the player alone; beside what is signed, it is told who is on which channel. */
+function pageOf(sid: string, signed: string, call: Call): string {
   const page = new URL(`embed/${sid}${signed}`, document.baseURI)
-  const at = Date.parse(recording.started_at ?? call.started_at ?? '')
-  if (Number.isFinite(at)) page.searchParams.set('at', String(Math.floor(at / 1000)))
   if (call.direction) page.searchParams.set('dir', call.direction)
   return page.href
 }

@@ -1,5 +1,5 @@
 // What is known of a recording through nothing but the signed URL of its stream.
-import type { Recording, Waveform } from '../api/types'
+import type { Card, Recording, Waveform } from '../api/types'
 import { answerOf } from '../player/answer'
 import type { Answer } from '../player/types'
 
@@ -42,6 +42,17 @@ export async function askStream(src: string, signal: AbortSignal): Promise<Answe
   if (answer.status === 202) return answerOf(said as Recording)
   const code = said && typeof said === 'object' && 'code' in said ? String(said.code) : 'internal'
   return { kind: 'trouble', code, retryAt: null }
+}
+
+/** What the page of a shared link shows; without it, the code of the problem, "offline" where nobody answered. */
+export async function cardFor(src: string): Promise<{ card: Card | null; problem: string | null }> {
+  try {
+    const answer = await fetch(beside(src, 'card'), { headers: { Accept: 'application/json' } })
+    const said = (await answer.json()) as Card & { code?: string }
+    return answer.ok ? { card: said, problem: null } : { card: null, problem: said.code ?? 'internal' }
+  } catch {
+    return { card: null, problem: 'offline' }
+  }
 }
 
 export async function peaksFor(src: string): Promise<Waveform | null> {

@@ -99,7 +99,6 @@ export class CallreelPlayer extends HTMLElement {
       if (engine.state.duration === null) engine.learn(secondsOf(waveform))
       face.show(peaks, roles)
       engine.hear(peaks, roles)
-      this.dispatchEvent(new CustomEvent('callreel-drawn', { detail: { seconds: secondsOf(waveform) } }))
     }
     if (this.hasAttribute('eager')) return void draw()
     const whenKnown = () => {

@@ -1,27 +1,32 @@
 // The player alone: /embed/{recording_sid} with a signed URL's query, or by cookie. In a frame it is the player and nothing else;
-// opened by itself it is a card that says what it is and until when the link is good. Its own parameters, which are not signed:
-// lang, t (where it begins), at (when the call was, seconds since 1970), dir (inbound or outbound).
+// opened by itself it is a card that says who shares the recording, when it was, how long it is, and until when the link is good.
+// Its own parameters, which are not signed: lang, t (where it begins), dir (inbound or outbound).
 import { clock, dateTime } from '../i18n/format'
-import { directionOf, languageOf } from '../i18n/language'
+import { directionOf, formatTag, languageOf } from '../i18n/language'
 import './element'
 import './page.css'
+import type { Card } from '../api/types'
 import { make } from '../player/parts'
+import { cardFor } from './ask'
 import { wordsFor } from './words'
 
-const OWN = ['lang', 't', 'at', 'dir']
+const OWN = ['lang', 't', 'dir']
 const query = new URLSearchParams(location.search)
 const language = languageOf(query.get('lang'))
 document.documentElement.lang = language
 document.documentElement.dir = directionOf(language)
 const main = document.createElement('main')
-const { say } = wordsFor(document.documentElement)
+const { say, error } = wordsFor(document.documentElement)
 const framed = window.parent !== window
 
-/** The element, given the signed part of the address alone. */
-function playerOf(sid: string) {
+/** The stream's address, with the signed part of the page's. */
+function streamOf(sid: string) {
   const signed = new URLSearchParams(query)
   for (const name of OWN) signed.delete(name)
-  const search = signed.size > 0 ? `?${signed}` : ''
+  return new URL(`api/recordings/${sid}/stream${signed.size > 0 ? `?${signed}` : ''}`, document.baseURI).href
+}
+
+function playerOf(src: string) {
   const player = document.createElement('callreel-player')
   for (const [name, parameter] of [
     ['start', 't'],
@@ -34,39 +39,50 @@ function playerOf(sid: string) {
     player.setAttribute('large', '')
     player.setAttribute('eager', '')
   }
-  player.setAttribute('src', new URL(`api/recordings/${sid}/stream${search}`, document.baseURI).href)
+  player.setAttribute('src', src)
   return player
 }
 
-/** A moment of a parameter in seconds since 1970; null: none that can be one. */
-function momentOf(name: string): Date | null {
-  const text = query.get(name)
-  return text && /^\d{9,11}$/.test(text) ? new Date(Number(text) * 1000) : null
-}
+/** A text of any direction within one of the page's. */
+const isolated = (text: string) => `\u2068${text}\u2069`
 
-function cardOf(player: HTMLElement) {
+function factsOf(card: Card) {
+  const tag = formatTag(language, navigator.languages)
   const facts = make('dl', { class: 'facts' })
   const fact = (name: string, value: string) =>
     facts.append(make('div', {}, make('dt', {}, name), make('dd', {}, value)))
-  const at = momentOf('at')
-  if (at) fact(say('recordedOn'), dateTime(language, at))
-  player.addEventListener('callreel-drawn', (event) => {
-    const { seconds } = (event as CustomEvent<{ seconds: number }>).detail
-    fact(say('length'), clock(seconds))
-  })
-  const until = momentOf('exp')
-  const late = until !== null && until.getTime() < Date.now()
-  const words = until ? (late ? say('noLongerValid') : say('validUntil', { when: dateTime(language, until) })) : ''
-  const end = make('p', { class: late ? 'until late' : 'until' }, words)
+  fact(say('sharedBy'), isolated(card.business_name))
+  if (card.started_at) fact(say('recordedOn'), dateTime(tag, new Date(card.started_at)))
+  if (card.duration !== null) fact(say('length'), clock(card.duration))
+  if (card.expires_at) fact(say('linkUntil'), dateTime(tag, new Date(card.expires_at)))
+  return facts
+}
+
+/** Filled once the service has said what it is. Without an answer the player stays, and says itself what is wrong. */
+async function fill(place: HTMLElement, src: string) {
+  const { card, problem } = await cardFor(src)
+  if (problem === 'unauthorized' || problem === 'not_found') {
+    const words = problem === 'unauthorized' && query.has('sig') ? say('noLongerValid') : error(problem)
+    place.replaceChildren(make('p', { class: 'late', role: 'alert' }, words))
+    return
+  }
+  const player = playerOf(src)
+  if (card?.duration) player.setAttribute('duration', String(card.duration))
+  place.replaceChildren(...(card ? [factsOf(card), player] : [player]))
+}
+
+function cardOf(src: string) {
   const brand = make('p', { class: 'brand' }, make('img', { class: 'mark', src: 'favicon.svg', alt: '' }), 'callreel')
-  return make('article', { class: 'card' }, brand, make('h1', {}, say('recording')), facts, player, end)
+  const place = make('div', { class: 'card-place' })
+  void fill(place, src)
+  return make('article', { class: 'card' }, brand, make('h1', {}, say('recording')), place)
 }
 
 const sid = /\/embed\/(RE[0-9a-f]{32})$/.exec(location.pathname)?.[1]
 if (sid) {
-  const player = playerOf(sid)
-  if (framed) main.append(make('h1', { class: 'unseen' }, say('player')), player)
-  else main.append(cardOf(player))
+  const src = streamOf(sid)
+  if (framed) main.append(make('h1', { class: 'unseen' }, say('player')), playerOf(src))
+  else main.append(cardOf(src))
 }
 document.documentElement.classList.toggle('alone', !framed)
 document.title = say('recording')
