@@ -15,6 +15,7 @@ import type {
   Retried,
   Role,
   Session,
+  SessionList,
   Setup,
   SignedUrl,
   SignInLink,
@@ -33,7 +34,7 @@ export const downloadUrl = (sid: string) => `${recording(sid)}/download`
 /** Who is signed in; null: nobody. */
 export async function getSession({ signal }: Signal = {}): Promise<Session | null> {
   try {
-    return await ask<Session>('api/session', { signal, begun: takeSession() })
+    return await ask<Session>('api/session?details=1', { signal, begun: takeSession() })
   } catch (why) {
     if (why instanceof Problem && why.status === 401) return null
     throw why
@@ -94,6 +95,10 @@ export const makeKey = (wish: { role: Role; name: string | null }) =>
   ask<NewKey>('api/keys', { method: 'POST', json: wish })
 export const revokeKey = (id: number) => ask<void>(`api/keys/${id}`, { method: 'DELETE' })
 export const makeSignInLink = (role: Role) => ask<SignInLink>('api/signin-links', { method: 'POST', json: { role } })
-export const listUrls = ({ signal }: Signal = {}) => ask<UrlList>('api/urls', { signal })
+export const listSessions = ({ signal }: Signal = {}) => ask<SessionList>('api/sessions', { signal })
+export const endSession = (id: string) => ask<void>(`api/sessions/${id}`, { method: 'DELETE' })
+export const endSessions = () => ask<void>('api/sessions', { method: 'DELETE' })
+export const listUrls = (cursor: string, { signal }: Signal = {}) =>
+  ask<UrlList>(`api/urls${cursor && `?cursor=${encodeURIComponent(cursor)}`}`, { signal })
 export const revokeUrl = (id: string) => ask<void>(`api/urls/${id}`, { method: 'DELETE' })
 export const revokeUrls = () => ask<void>('api/urls', { method: 'DELETE' })

@@ -68,3 +68,6 @@ export async function ask<T>(path: string, { json, begun, ...init }: Ask = {}): 
   }
   return (answer.status === 204 ? undefined : await answer.json()) as T
 }
+
+/** The code of a problem, for `errors.json`. */
+export const codeOf = (why: unknown) => (why instanceof Problem ? why.code : 'internal')

@@ -11,6 +11,7 @@ export type Retried = Schemas['Retried']
 export type Session = Schemas['Session']
 export type Stats = Schemas['Stats']
 export type Waveform = Schemas['Waveform']
+export type Card = Schemas['Card']
 export type SignedUrl = Schemas['SignedUrl']
 export type Note = Schemas['Note']
 export type NewNote = { at: number | null; text: string }
@@ -22,6 +23,7 @@ export type KeyList = Schemas['KeyList']
 export type NewKey = Schemas['NewKey']
 export type SignInLink = Schemas['SignInLink']
 export type UrlList = Schemas['UrlList']
+export type SessionList = Schemas['SessionList']
 /** What the stream says of a note; of a deleted one only these. */
 export type NoteNews = { recording_sid: string; id: number; deleted: boolean } & Partial<Note>
 export type Role = Session['role']

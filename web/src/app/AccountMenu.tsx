@@ -18,7 +18,8 @@ export function AccountMenu() {
       {(close) => (
         <>
           <p className="menu-who">
-            {t('menu.business', { id: session.business_id })} · {t(`role.${session.role}`)}
+            <bdi>{session.business?.name ?? t('menu.business', { id: session.business_id })}</bdi> ·{' '}
+            {t(`role.${session.role}`)}
           </p>
           <MenuGroup label={t('menu.language')}>
             {languages.map(({ code, name }) => (

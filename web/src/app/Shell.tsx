@@ -46,6 +46,11 @@ export function Shell({ children }: { children: ReactNode }) {
               </>
             )}
           </nav>
+          {session.business && (
+            <p className="top-business">
+              <bdi>{session.business.name}</bdi>
+            </p>
+          )}
           <LiveBadge />
           <AccountMenu />
         </div>

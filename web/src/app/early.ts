@@ -11,7 +11,7 @@ export const loadWords: Record<Language, () => Promise<Bundles>> = {
 let session: Promise<Response> | null = null
 
 export function askEarly() {
-  session = fetch('api/session', { headers: { Accept: 'application/json' } })
+  session = fetch('api/session?details=1', { headers: { Accept: 'application/json' } })
   session.catch(() => undefined) // met by the one who takes it
   const { language } = recall<{ language?: string }>('settings', {})
   loadWords[languageOf(language)]().catch(() => undefined) // a module is fetched once

@@ -42,7 +42,7 @@ export function Failures({ failures, retrying }: FailuresProps) {
       )}
       {rows.length === 0 && <p className="muted">{t('health.noFailures')}</p>}
       {rows.length > 0 && (
-        <table className="failures">
+        <table className="plain-table failures">
           <thead>
             <tr>
               <th scope="col">{t('health.reason')}</th>

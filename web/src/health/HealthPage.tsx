@@ -15,6 +15,7 @@ import { Failures } from './Failures'
 import { retriesGoOn, type Sample, sampleOf, shares, warningsOf, withSample } from './figures'
 import { Plot } from './Plot'
 import { States } from './States'
+import '../ui/panels.css'
 import './health.css'
 
 const EVERY_MS = 10_000
@@ -96,13 +97,13 @@ function Figures({ stats, history, at }: { stats: Stats; history: Sample[]; at: 
       <div role="status" className="warnings">
         <Findings findings={troubles} />
         {warnings.map((name) => (
-          <p className="warning" key={name} data-warning={name}>
+          <p className="finding finding-warn" key={name} data-warning={name}>
             <Icon name="alert" />
             {t(`health.${name}`)}
           </p>
         ))}
         {warnings.length === 0 && setup && troubles.length === 0 && (
-          <p className="all-well">
+          <p className="finding finding-ok">
             <Icon name="well" />
             {t('health.allWell')}
           </p>
@@ -163,7 +164,7 @@ interface TileProps {
 
 function Tile({ title, value, help, low = false, children }: TileProps) {
   return (
-    <section className={low ? 'tile tile-low' : 'tile'}>
+    <section className={low ? 'panel tile tile-low' : 'panel tile'}>
       <h2>{title}</h2>
       <p className="tile-value">
         <bdi>{value}</bdi>

@@ -2,28 +2,22 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, type ReactNode, useId, useState } from 'react'
 import { getBusiness, patchBusiness } from '../api/api'
-import { Problem } from '../api/http'
 import type { Business, BusinessPatch } from '../api/types'
 import { useTranslation } from '../i18n'
-import { Webhook } from '../setup/Checklist'
+import { Url, Webhook } from '../setup/Checklist'
 import { Findings } from '../setup/Findings'
 import { troublesOf, urlsOf } from '../setup/setup'
 import { useSetup } from '../setup/useSetup'
 import { announce } from '../ui/Announcer'
-import { Copy } from '../ui/Copy'
+import { Wrong } from '../ui/Wrong'
 
 export const businessKey = ['business']
 
 export function BusinessSettings() {
-  const { t } = useTranslation(['app', 'errors'])
+  const { t } = useTranslation()
   const { data: business, error } = useQuery({ queryKey: businessKey, queryFn: getBusiness })
   const { data: setup } = useSetup()
-  if (error)
-    return (
-      <p className="wrong" role="alert">
-        {t(`errors:${error instanceof Problem ? error.code : 'internal'}`)}
-      </p>
-    )
+  if (error) return <Wrong why={error} />
   if (!business) return <p role="status">{t('crash.loading')}</p>
   const urls = setup && urlsOf(setup, document.baseURI)
   return (
@@ -42,16 +36,8 @@ export function BusinessSettings() {
           <>
             <h3>{t('setup.urls')}</h3>
             <p className="help">{t('setup.urlsHelp')}</p>
-            {[
-              [t('setup.urlCall'), urls.call],
-              [t('setup.urlRecording'), urls.recording],
-            ].map(([label, url]) => (
-              <div className="setup-url" key={label}>
-                <span>{label}</span>
-                <code dir="ltr">{url}</code>
-                <Copy text={url ?? ''} words />
-              </div>
-            ))}
+            <Url label={t('setup.urlCall')} url={urls.call} />
+            <Url label={t('setup.urlRecording')} url={urls.recording} />
             <Webhook setup={setup} />
           </>
         )}
@@ -69,6 +55,7 @@ function useSave(done: () => void) {
     onSuccess: (business) => {
       client.setQueryData(businessKey, business)
       void client.invalidateQueries({ queryKey: ['setup'] })
+      void client.invalidateQueries({ queryKey: ['session'] }) // has the name and the numbers' country
       announce(t('call.saved'), { shown: true })
       done()
     },
@@ -83,7 +70,7 @@ interface FormProps {
 }
 
 function Form({ submit, changed, save, children }: FormProps) {
-  const { t } = useTranslation(['app', 'errors'])
+  const { t } = useTranslation()
   return (
     <form
       className="settings-form"
@@ -96,11 +83,7 @@ function Form({ submit, changed, save, children }: FormProps) {
       <button type="submit" className="button primary" disabled={!changed || save.isPending}>
         {t(save.isPending ? 'settings.saving' : 'call.save')}
       </button>
-      {save.isError && (
-        <p className="wrong" role="alert">
-          {t(`errors:${save.error instanceof Problem ? save.error.code : 'internal'}`)}
-        </p>
-      )}
+      <Wrong why={save.error} />
     </form>
   )
 }

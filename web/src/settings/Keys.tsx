@@ -1,36 +1,63 @@
-// Keys and sign-in links: made, listed, revoked. The text of either is shown once.
+// Who may sign in: sign-in links, API keys, sessions. The text of a link or a key is shown once.
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useId, useState } from 'react'
 import { listKeys, makeKey, makeSignInLink, revokeKey } from '../api/api'
-import { Problem } from '../api/http'
 import type { KeyList, Role } from '../api/types'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { useSession } from '../signin/session'
 import { Copy } from '../ui/Copy'
-import { Revoke } from './Revoke'
+import { Wrong } from '../ui/Wrong'
+import { keysKey } from './makers'
+import { Revocable } from './Revocable'
+import { Sessions, sessionsKey } from './Sessions'
 
 const roles: Role[] = ['viewer', 'agent', 'admin']
-const keysKey = ['keys']
+type Key = KeyList['keys'][number]
 
 export function Keys() {
-  const { t } = useTranslation(['app', 'errors'])
+  const { t } = useTranslation()
   const client = useQueryClient()
+  const { date, dateTime } = useFormat()
+  const { subject } = useSession()
   const { data, error } = useQuery({ queryKey: keysKey, queryFn: listKeys })
-  const refresh = () => void client.invalidateQueries({ queryKey: keysKey })
+  /** A revoked key takes its sessions and links with it. */
+  const refresh = () => void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] === 'access' })
+  const nameOf = (key: Key) => key.name ?? t('settings.keyNumber', { id: key.key_id })
   return (
     <section className="panel" aria-labelledby="keys">
       <h2 id="keys">{t('settings.access')}</h2>
-      <MakeLink />
+      <MakeLink made={() => void client.invalidateQueries({ queryKey: sessionsKey })} />
       <h3>{t('settings.keys')}</h3>
       <p className="help">{t('settings.keysHelp')}</p>
-      <MakeKey refresh={refresh} />
-      {error && (
-        <p className="wrong" role="alert">
-          {t(`errors:${error instanceof Problem ? error.code : 'internal'}`)}
-        </p>
+      <MakeKey made={refresh} />
+      <Wrong why={error} />
+      {data && data.keys.length > 0 && (
+        <Revocable
+          rows={data.keys}
+          idOf={(key) => key.key_id}
+          nameOf={nameOf}
+          revoke={(key) => revokeKey(key.key_id)}
+          done={refresh}
+          head={{
+            title: t('settings.keyName'),
+            of: (key) => (
+              <>
+                <bdi>{nameOf(key)}</bdi> {subject === `key:${key.key_id}` && <small>{t('settings.thisKey')}</small>}
+              </>
+            ),
+          }}
+          columns={[
+            { title: t('settings.role'), of: (key) => t(`role.${key.role}`) },
+            { title: t('settings.made'), of: (key) => date(new Date(key.created_at)) },
+            {
+              title: t('settings.lastUsed'),
+              of: (key) => (key.last_used_at ? dateTime(new Date(key.last_used_at)) : t('settings.never')),
+            },
+          ]}
+        />
       )}
-      {data && data.keys.length > 0 && <List keys={data.keys} refresh={refresh} />}
+      <Sessions />
     </section>
   )
 }
@@ -65,11 +92,11 @@ function Made({ label, text, help }: { label: string; text: string; help: string
   )
 }
 
-function MakeLink() {
-  const { t } = useTranslation(['app', 'errors'])
+function MakeLink({ made }: { made: () => void }) {
+  const { t } = useTranslation()
   const { time } = useFormat()
   const [role, setRole] = useState<Role>('agent')
-  const make = useMutation({ mutationFn: () => makeSignInLink(role) })
+  const make = useMutation({ mutationFn: () => makeSignInLink(role), onSuccess: made })
   return (
     <>
       <h3>{t('settings.links')}</h3>
@@ -80,11 +107,7 @@ function MakeLink() {
           {t('settings.makeLink')}
         </button>
       </div>
-      {make.isError && (
-        <p className="wrong" role="alert">
-          {t(`errors:${make.error instanceof Problem ? make.error.code : 'internal'}`)}
-        </p>
-      )}
+      <Wrong why={make.error} />
       {make.data && (
         <Made
           label={t('settings.linkFor', { role: t(`role.${make.data.role}`) })}
@@ -96,15 +119,15 @@ function MakeLink() {
   )
 }
 
-function MakeKey({ refresh }: { refresh: () => void }) {
-  const { t } = useTranslation(['app', 'errors'])
+function MakeKey({ made }: { made: () => void }) {
+  const { t } = useTranslation()
   const [role, setRole] = useState<Role>('agent')
   const [name, setName] = useState('')
   const make = useMutation({
     mutationFn: () => makeKey({ role, name: name.trim() || null }),
     onSuccess: () => {
       setName('')
-      refresh()
+      made()
     },
   })
   return (
@@ -132,11 +155,7 @@ function MakeKey({ refresh }: { refresh: () => void }) {
           {t('settings.makeKey')}
         </button>
       </form>
-      {make.isError && (
-        <p className="wrong" role="alert">
-          {t(`errors:${make.error instanceof Problem ? make.error.code : 'internal'}`)}
-        </p>
-      )}
+      <Wrong why={make.error} />
       {make.data && (
         <Made
           label={t('settings.newKey', { role: t(`role.${make.data.role}`) })}
@@ -145,46 +164,5 @@ function MakeKey({ refresh }: { refresh: () => void }) {
         />
       )}
     </>
-  )
-}
-
-function List({ keys, refresh }: { keys: KeyList['keys']; refresh: () => void }) {
-  const { t } = useTranslation()
-  const { date, dateTime } = useFormat()
-  const { subject } = useSession()
-  return (
-    <div className="scrolls">
-      <table className="settings-table">
-        <thead>
-          <tr>
-            <th scope="col">{t('settings.keyName')}</th>
-            <th scope="col">{t('settings.role')}</th>
-            <th scope="col">{t('settings.made')}</th>
-            <th scope="col">{t('settings.lastUsed')}</th>
-            <th scope="col">
-              <span className="unseen">{t('settings.revoke')}</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {keys.map((key) => {
-            const name = key.name ?? t('settings.keyNumber', { id: key.key_id })
-            return (
-              <tr key={key.key_id} data-key={key.key_id}>
-                <th scope="row">
-                  <bdi>{name}</bdi> {subject === `key:${key.key_id}` && <small>{t('settings.thisKey')}</small>}
-                </th>
-                <td>{t(`role.${key.role}`)}</td>
-                <td>{date(new Date(key.created_at))}</td>
-                <td>{key.last_used_at ? dateTime(new Date(key.last_used_at)) : t('settings.never')}</td>
-                <td>
-                  <Revoke what={name} revoke={() => revokeKey(key.key_id)} done={refresh} />
-                </td>
-              </tr>
-            )
-          })}
-        </tbody>
-      </table>
-    </div>
   )
 }

@@ -1,65 +1,67 @@
 // The shared links that are in force.
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { listUrls, revokeUrl, revokeUrls } from '../api/api'
-import { Problem } from '../api/http'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
+import { Wrong } from '../ui/Wrong'
+import { useMakers } from './makers'
+import { Revocable } from './Revocable'
 import { Revoke } from './Revoke'
 
-const urlsKey = ['urls']
+const urlsKey = ['access', 'urls']
 
 export function Links() {
-  const { t } = useTranslation(['app', 'errors'])
+  const { t } = useTranslation()
   const { dateTime } = useFormat()
   const client = useQueryClient()
-  const { data, error } = useQuery({ queryKey: urlsKey, queryFn: listUrls })
+  const makerOf = useMakers()
+  const list = useInfiniteQuery({
+    queryKey: urlsKey,
+    queryFn: ({ pageParam, signal }) => listUrls(pageParam, { signal }),
+    initialPageParam: '',
+    getNextPageParam: (page) => page.next_cursor,
+  })
   const refresh = () => void client.invalidateQueries({ queryKey: urlsKey })
-  const urls = data?.urls ?? []
+  const urls = list.data?.pages.flatMap((page) => page.urls) ?? []
   return (
     <section className="panel" aria-labelledby="shared">
       <h2 id="shared">{t('settings.shared')}</h2>
       <p className="help">{t('settings.sharedHelp')}</p>
-      {error && (
-        <p className="wrong" role="alert">
-          {t(`errors:${error instanceof Problem ? error.code : 'internal'}`)}
-        </p>
-      )}
-      {data && urls.length === 0 && <p className="muted">{t('settings.noShared')}</p>}
+      <Wrong why={list.error} />
+      {list.data && urls.length === 0 && <p className="muted">{t('settings.noShared')}</p>}
       {urls.length > 0 && (
-        <>
-          <div className="scrolls">
-            <table className="settings-table">
-              <thead>
-                <tr>
-                  <th scope="col">{t('calls.recording')}</th>
-                  <th scope="col">{t('settings.made')}</th>
-                  <th scope="col">{t('settings.validUntil')}</th>
-                  <th scope="col">
-                    <span className="unseen">{t('settings.revoke')}</span>
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {urls.map((url) => (
-                  <tr key={url.url_id} data-url={url.url_id}>
-                    <th scope="row">
-                      <bdi dir="ltr" className="sid">
-                        {url.recording_sid}
-                      </bdi>
-                    </th>
-                    <td>{dateTime(new Date(url.made_at))}</td>
-                    <td>{dateTime(new Date(url.expires_at))}</td>
-                    <td>
-                      <Revoke what={url.recording_sid} revoke={() => revokeUrl(url.url_id)} done={refresh} />
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-          {urls.length > 1 && <Revoke what={t('settings.allShared')} revoke={revokeUrls} done={refresh} />}
-        </>
+        <Revocable
+          rows={urls}
+          idOf={(url) => url.url_id}
+          nameOf={(url) => url.recording_sid}
+          revoke={(url) => revokeUrl(url.url_id)}
+          done={refresh}
+          head={{
+            title: t('calls.recording'),
+            of: (url) => (
+              <bdi dir="ltr" className="sid">
+                {url.recording_sid}
+              </bdi>
+            ),
+          }}
+          columns={[
+            { title: t('settings.madeBy'), of: (url) => <bdi>{makerOf(url.made_by)}</bdi> },
+            { title: t('settings.made'), of: (url) => dateTime(new Date(url.made_at)) },
+            { title: t('settings.validUntil'), of: (url) => dateTime(new Date(url.expires_at)) },
+          ]}
+        />
       )}
+      {list.hasNextPage && (
+        <button
+          type="button"
+          className="quiet"
+          disabled={list.isFetchingNextPage}
+          onClick={() => void list.fetchNextPage()}
+        >
+          {t('settings.more')}
+        </button>
+      )}
+      {urls.length > 1 && <Revoke what={t('settings.allShared')} revoke={revokeUrls} done={refresh} all />}
     </section>
   )
 }

@@ -1,11 +1,19 @@
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
-import { Problem } from '../api/http'
+import { codeOf } from '../api/http'
 import { useTranslation } from '../i18n'
 import { announce } from '../ui/Announcer'
 
+interface RevokeProps {
+  what: string
+  revoke: () => Promise<void>
+  done: () => void
+  /** Below a list: the button says what it revokes. */
+  all?: boolean
+}
+
 /** A button that asks once more before it revokes. */
-export function Revoke({ what, revoke, done }: { what: string; revoke: () => Promise<void>; done: () => void }) {
+export function Revoke({ what, revoke, done, all = false }: RevokeProps) {
   const { t } = useTranslation(['app', 'errors'])
   const [asked, setAsked] = useState(false)
   const end = useMutation({
@@ -14,7 +22,7 @@ export function Revoke({ what, revoke, done }: { what: string; revoke: () => Pro
       announce(t('settings.revoked', { what }), { shown: true })
       done()
     },
-    onError: (why) => announce(t(`errors:${why instanceof Problem ? why.code : 'internal'}`), { shown: true }),
+    onError: (why) => announce(t(`errors:${codeOf(why)}`), { shown: true }),
     onSettled: () => setAsked(false),
   })
   if (!asked)
@@ -25,7 +33,7 @@ export function Revoke({ what, revoke, done }: { what: string; revoke: () => Pro
         aria-label={t('settings.revokeWhat', { what })}
         onClick={() => setAsked(true)}
       >
-        {t('settings.revoke')}
+        {all ? t('settings.revokeWhat', { what }) : t('settings.revoke')}
       </button>
     )
   return (

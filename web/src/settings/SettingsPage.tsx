@@ -5,6 +5,7 @@ import { Notice } from '../ui/Notice'
 import { BusinessSettings } from './BusinessSettings'
 import { Keys } from './Keys'
 import { Links } from './Links'
+import '../ui/panels.css'
 import './settings.css'
 
 /** What an admin sets of the own business. */

@@ -12,6 +12,7 @@ import { useNow } from '../ui/useNow'
 import { Findings } from './Findings'
 import { type StepState, stepsOf, troublesOf, urlsOf } from './setup'
 import { useSetup } from './useSetup'
+import '../ui/panels.css'
 import './setup.css'
 
 export default function Checklist() {
@@ -42,7 +43,7 @@ function Steps({ setup }: { setup: Setup }) {
   const urls = urlsOf(setup, document.baseURI)
   const others = troublesOf(setup).filter(({ code }) => !shownAbove.includes(code))
   return (
-    <section className="checklist" aria-labelledby="first-hour">
+    <section className="panel checklist" aria-labelledby="first-hour">
       <h2 id="first-hour">{t('setup.title')}</h2>
       <p className="muted">{t('setup.lead')}</p>
       <Findings findings={others} />
@@ -89,7 +90,8 @@ function Step({ state, title, children }: { state: StepState; title: string; chi
   )
 }
 
-function Url({ label, url }: { label: string; url: string }) {
+/** An address that is entered at the provider, with a button that copies it. */
+export function Url({ label, url }: { label: string; url: string }) {
   return (
     <div className="setup-url">
       <span>{label}</span>

@@ -1,7 +1,7 @@
 import type { Finding } from '../api/types'
 import { useTranslation } from '../i18n'
 import { Icon } from '../ui/Icon'
-import './setup.css'
+import '../ui/panels.css'
 
 /** Findings in words, with what is to be done. */
 export function Findings({ findings }: { findings: readonly Finding[] }) {

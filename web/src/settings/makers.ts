@@ -1,0 +1,22 @@
+// Who made a session, a link or a shared link: the API says `key:ID`, `user:SUB`, `link:ID` or `command`.
+import { useQuery } from '@tanstack/react-query'
+import { listKeys } from '../api/api'
+import { useTranslation } from '../i18n'
+
+export const keysKey = ['access', 'keys']
+
+/** The words for a `made_by`, with the names of keys that are still there. */
+export function useMakers(): (by: string | null) => string {
+  const { t } = useTranslation()
+  const { data } = useQuery({ queryKey: keysKey, queryFn: listKeys })
+  return (by) => {
+    const [kind, id = ''] = by?.split(/:(.*)/s) ?? []
+    if (kind === 'key') {
+      const key = data?.keys.find(({ key_id }) => String(key_id) === id)
+      return key?.name ?? t('settings.keyNumber', { id })
+    }
+    if (kind === 'user') return id.startsWith('~') ? t('settings.byUser') : id
+    if (kind === 'link') return t('settings.byLink')
+    return kind === 'command' ? t('settings.byCommand') : t('settings.byUnknown')
+  }
+}
