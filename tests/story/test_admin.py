@@ -133,7 +133,8 @@ def test_credentials_are_tried_before_they_are_stored(world):
     made = patch({"name": "Harbour", "numbers": ["+15550100", "+15550101"],
                   "credentials": {"account_sid": at.account_sid, "auth_token": [at.token, "1" * 32]}})
     assert made == {"business_id": 1, "name": "Harbour", "account_sid": at.account_sid, "has_auth_token": True, "api_key": None,
-                    "credentials": "ok", "numbers": ["+15550100", "+15550101"]}
+                    "credentials": "ok", "numbers": ["+15550100", "+15550101"], "retention_days": None,
+                    "default_retention_days": 0}
     eventually(lambda: server.get("/api/setup", admin).json()["credentials"] == "ok", 10)
     assert server.get("/api/business", admin).json() == made
     assert patch({"name": "Port", "numbers": []})["numbers"] == []
@@ -142,6 +143,11 @@ def test_credentials_are_tried_before_they_are_stored(world):
                 {"credentials": {"account_sid": "AC1"}}, {"credentials": {"api_key": "SK" + "0" * 32}},
                 {"credentials": {"auth_token": []}}, {"credentials": {"auth_token": ["a", "b", "c"]}}, {"name": 7}):
         patch(bad, 400)
+    for days in (30, 0, None):
+        said = patch({"retention_days": days})
+        assert said["retention_days"] == days and said["default_retention_days"] == 0
+    for bad in (-1, 36501, 1.5, "30", True, [30]):
+        patch({"retention_days": bad}, 400)
     viewer = world.make_key("--business", 1, "--role", "agent")
     problem(server.call("PATCH", "/api/business", {**bearer(viewer), **JSON}, b"{}"), 403)
 
