@@ -40,6 +40,7 @@ CMD(key);
 CMD(status);
 CMD(fetch);
 CMD(retry);
+CMD(prune);
 CMD(signin);
 CMD(session);
 CMD(url);

@@ -57,6 +57,15 @@ const struct cmd cmd_table[] = {
      "callreel retry [--business ID] [--code CODE] [--since TIME] [--force] [--json]\n\n"
      "What the provider reported as absent is left alone without --force, and keeps its reason.\n",
      cmd_retry},
+    {"prune", "make recordings expire whose retention is over",
+     "callreel prune [--dry-run] [--older-than DAYS] [--business ID] [--json]\n\n"
+     "Lists the recordings whose retention is over, and makes them expire: nothing plays them or brings them back. "
+     "The\n"
+     "workers of a running server do so by themselves, once a minute, and remove the files. What a legal hold covers\n"
+     "stays.\n"
+     "  --dry-run       only lists: which recordings would expire, how many, how many bytes\n"
+     "  --older-than    whatever the businesses' retention: all recordings whose call began more than DAYS days ago\n",
+     cmd_prune},
     {"signin", "print a link that signs somebody in",
      "callreel signin --business ID [--role viewer|agent|admin] [--json]\n\nThe link works once, within 10 minutes.\n",
      cmd_signin},

@@ -79,14 +79,15 @@ static enum err expire_due(struct db *db, int64_t business_id, int64_t days, con
   struct due_rows due CLEANUP(due_rows_done) = {calloc(RETENTION_PART, sizeof(struct recording)), 0};
   struct removal removal = {REMOVAL_RETENTION, RECORDING_RANK_REST, retention->at_provider};
   if (!due.rows) return ERR_NOMEM;
-  TRY(recordings_kept_since(db, business_id, now - days * RETENTION_DAY_MS, limit, due_rows_add, &due));
+  struct recordings_place place = {0};
+  TRY(recordings_kept_since(db, business_id, now - days * RETENTION_DAY_MS, &place, limit, due_rows_add, &due,
+                            ret_looked));
   for (int i = 0; i < due.count; i++) {
     struct recording row;
     struct recording_outcome outcome;
     TRY(removal_expire(db, &due.rows[i], &removal, now, &row, &outcome));
     *ret_expired += outcome.moved;
   }
-  *ret_looked = due.count;
   return OK;
 }
 

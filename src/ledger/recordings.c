@@ -264,12 +264,32 @@ enum err recordings_failed(struct db *db, int64_t business_id, struct str error_
   return recordings_read_each(&q, fn, arg);
 }
 
-enum err recordings_kept_since(struct db *db, int64_t business_id, int64_t at, int limit, recordings_each_fn *fn,
-                               void *arg) {
+struct kept_reading {
+  recordings_each_fn *fn;
+  void *arg;
+  struct recordings_place place;
+  int count;
+};
+
+static enum err kept_reading_add(void *arg, const struct recording *row) {
+  struct kept_reading *r = arg;
+  if (row->kept_from != r->place.kept_from) r->place = (struct recordings_place){row->kept_from, 0};
+  r->place.passed++;
+  r->count++;
+  return r->fn(r->arg, row);
+}
+
+enum err recordings_kept_since(struct db *db, int64_t business_id, int64_t at, struct recordings_place *place,
+                               int limit, recordings_each_fn *fn, void *arg, int *ret_count) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  struct kept_reading r = {.fn = fn, .arg = arg, .place = *place};
   TRY(db_query(db, &q,
                "select " RECORDING_COLUMNS " from recordings r indexed by recordings_kept where business_id = ?1"
-               " and status <> 'expired' and hold is null and kept_from <= ?2 order by kept_from limit ?3",
-               DB_INT(business_id), DB_INT(at), DB_INT(limit)));
-  return recordings_read_each(&q, fn, arg);
+               " and status <> 'expired' and hold is null and kept_from <= ?2 and kept_from >= ?3"
+               " order by kept_from limit ?4 offset ?5",
+               DB_INT(business_id), DB_INT(at), DB_INT(place->kept_from), DB_INT(limit), DB_INT(place->passed)));
+  TRY(recordings_read_each(&q, kept_reading_add, &r));
+  *place = r.place;
+  *ret_count = r.count;
+  return OK;
 }

@@ -128,10 +128,15 @@ CHECKED enum err recordings_failed(struct db *db, int64_t business_id, struct st
 CHECKED enum err recordings_failed_skip(struct db *db, int64_t business_id, struct str error_code, struct str after,
                                         int count, char ret_sid[SID_SIZE]);
 
+/* Where a list in the order of kept_from goes on. Zeroed: at its beginning. */
+struct recordings_place {
+  int64_t kept_from;
+  int passed; /* rows with this kept_from that were read */
+};
 /* Calls fn with at most limit recordings of a business that have not expired, show no hold, and whose kept_from is at most `at`,
- * the oldest first. */
-CHECKED enum err recordings_kept_since(struct db *db, int64_t business_id, int64_t at, int limit,
-                                       recordings_each_fn *fn, void *arg);
+ * the oldest first, from *place on, which it moves behind them. *ret_count: how many. */
+CHECKED enum err recordings_kept_since(struct db *db, int64_t business_id, int64_t at, struct recordings_place *place,
+                                       int limit, recordings_each_fn *fn, void *arg, int *ret_count);
 
 /* ---- the queue; see domain/queue.h for the rules ---- */
 struct recordings_limits {
