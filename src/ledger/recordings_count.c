@@ -104,3 +104,33 @@ enum err recordings_count_fills(struct db *db, struct str owner, int64_t now, in
   *ret_count = db_int(&q, 0);
   return OK;
 }
+
+/* Of businesses b that a condition chooses. */
+#define DUE_COUNT(which)                                                                                        \
+  "select count(*) from (select 1 from " which                                                                  \
+  " cross join recordings r indexed by recordings_kept where r.business_id = b.business_id and"                 \
+  " r.status <> 'expired' and r.hold is null and r.kept_from <= ?1 - coalesce(b.retention_days, ?2) * 86400000" \
+  " limit ?3) due"
+
+enum err recordings_count_due(struct db *db, int64_t business_id, int64_t default_days, int64_t now, int most,
+                              int64_t *ret_count) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  if (business_id)
+    TRY(db_query(db, &q,
+                 DUE_COUNT("(select business_id, retention_days from businesses where business_id = ?4"
+                           " and coalesce(retention_days, ?2) > 0 and purged_at is null) b"),
+                 DB_INT(now), DB_INT(default_days), DB_INT(most), DB_INT(business_id)));
+  else if (default_days > 0)
+    TRY(db_query(db, &q,
+                 DUE_COUNT("(select business_id, retention_days from businesses"
+                           " where coalesce(retention_days, ?2) > 0 and purged_at is null) b"),
+                 DB_INT(now), DB_INT(default_days), DB_INT(most)));
+  else
+    TRY(db_query(db, &q,
+                 DUE_COUNT("(select business_id, retention_days from businesses indexed by businesses_retained"
+                           " where retention_days > 0 and purged_at is null) b"),
+                 DB_INT(now), DB_INT(0), DB_INT(most)));
+  TRY(db_next(&q));
+  *ret_count = db_int(&q, 0);
+  return OK;
+}

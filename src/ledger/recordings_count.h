@@ -24,3 +24,7 @@ CHECKED enum err recordings_count_codes(struct db *db, recordings_code_fn *fn, v
 CHECKED enum err recordings_fills(struct db *db, int64_t business_id, int64_t now, recordings_each_fn *fn, void *arg);
 /* How many live leases a worker holds at now. */
 CHECKED enum err recordings_count_fills(struct db *db, struct str owner, int64_t now, int64_t *ret_count);
+/* How many recordings are due by their business's retention at now; at most `most`. default_days: RETENTION_DAYS. business_id 0:
+ * of all businesses; then it looks at each that has a retention. */
+CHECKED enum err recordings_count_due(struct db *db, int64_t business_id, int64_t default_days, int64_t now, int most,
+                                      int64_t *ret_count);

@@ -153,3 +153,27 @@ enum err tasks_pause(struct db *db, enum task_kind kind, int64_t business_id, in
                kind_value(kind), DB_INT(rank), DB_INT(business_id), DB_INT(due_at), DB_INT(limit)));
   return OK;
 }
+
+/* ---- counting ---- */
+
+enum err tasks_count(struct db *db, enum task_kind kind, int64_t business_id, int most, int64_t *ret_count) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  if (business_id)
+    TRY(db_query(db, &q, "select count(*) from (select 1 from tasks where kind = ?1 and business_id = ?2 limit ?3) few",
+                 kind_value(kind), DB_INT(business_id), DB_INT(most)));
+  else
+    TRY(db_query(db, &q, "select count(*) from (select 1 from tasks where kind = ?1 limit ?2) few", kind_value(kind),
+                 DB_INT(most)));
+  TRY(db_next(&q));
+  *ret_count = db_int(&q, 0);
+  return OK;
+}
+
+enum err tasks_oldest(struct db *db, int64_t *ret_created_at) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select created_at from tasks where task_id > 0 order by task_id limit 1"));
+  enum err e = db_next(&q);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  *ret_created_at = e == OK ? db_int(&q, 0) : 0;
+  return OK;
+}

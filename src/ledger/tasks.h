@@ -54,3 +54,7 @@ CHECKED enum err tasks_end(struct db *db, const struct task *task);
 CHECKED enum err tasks_postpone(struct db *db, const struct task *task, int64_t due_at, struct str error);
 /* Postpones at most limit claimable tasks of a kind and business. */
 CHECKED enum err tasks_pause(struct db *db, enum task_kind kind, int64_t business_id, int64_t due_at, int limit);
+/* How many tasks of a kind there are, at most `most`. business_id 0: of all businesses. */
+CHECKED enum err tasks_count(struct db *db, enum task_kind kind, int64_t business_id, int most, int64_t *ret_count);
+/* When the oldest task was added; 0: there is none. */
+CHECKED enum err tasks_oldest(struct db *db, int64_t *ret_created_at);

@@ -5,6 +5,7 @@
 
 #include "ledger/holds.h"
 #include "ledger/notes.h"
+#include "ledger/recordings_count.h"
 #include "ledger/tasks.h"
 
 /* ---- retention ---- */
@@ -25,9 +26,13 @@ static void retention_counts_from_the_calls_start(void **state) {
   IN_TRANSACTION(db, assert_ok(recordings_store(db, &was, &next)));
   assert_int_equal(scratch_row(db, 1, "RE3").kept_from, NOW - 300);
   struct words due = {""}, all = {""};
-  assert_ok(recordings_kept_since(db, 1, NOW - 500, 9, words_add_recording, &due));
+  struct recordings_place place = {0};
+  int count;
+  assert_ok(recordings_kept_since(db, 1, NOW - 500, &place, 9, words_add_recording, &due, &count));
+  assert_int_equal(count, 1);
   assert_string_equal(due.text, "RE1");
-  assert_ok(recordings_kept_since(db, 1, NOW, 9, words_add_recording, &all));
+  place = (struct recordings_place){0};
+  assert_ok(recordings_kept_since(db, 1, NOW, &place, 9, words_add_recording, &all, &count));
   assert_string_equal(all.text, "RE1 RE3");
   was = scratch_row(db, 1, "RE1");
   next = was;
@@ -37,6 +42,37 @@ static void retention_counts_from_the_calls_start(void **state) {
   IN_TRANSACTION(db, assert_ok(recordings_store(db, &was, &next)));
   was = scratch_row(db, 1, "RE1");
   assert_true(was.expired_at == NOW + 5 && strcmp(was.expire_reason, "retention") == 0);
+}
+
+static void what_is_due_is_listed_in_parts_and_counted(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  int64_t first = scratch_business(db, "one"), second = scratch_business(db, "two"), n;
+  const int64_t day = 86400000;
+  const struct business_edit ten = {.set_retention = true, .retention_days = 10};
+  bool other;
+  char sid[8];
+  for (int i = 1; i <= 6; i++) {
+    (void)snprintf(sid, sizeof(sid), "RE%d", i);
+    IN_TRANSACTION(db, (void)scratch_recording(db, first, sid, "", RECORDING_READY, RECORDING_RANK_REST,
+                                               NOW - (i <= 4 ? 20 : 21) * day));
+  }
+  IN_TRANSACTION(db, (void)scratch_recording(db, second, "RE1", "", RECORDING_READY, RECORDING_RANK_REST, NOW));
+  struct words all = {""};
+  struct recordings_place place = {0};
+  int count = 2, parts = 0;
+  for (; count == 2; parts++)
+    assert_ok(recordings_kept_since(db, first, NOW, &place, 2, words_add_recording, &all, &count));
+  assert_string_equal(all.text, "RE5 RE6 RE1 RE2 RE3 RE4");
+  assert_int_equal(parts, 4);
+  IN_TRANSACTION(db, assert_ok(businesses_set(db, scratch_seal_key, first, &ten, &other)));
+  const int64_t cases[][4] = {{0, 0, 100, 6}, {first, 0, 100, 6}, {second, 0, 100, 0},
+                              {0, 5, 100, 6}, {0, 0, 4, 4},       {second, 5, 100, 0}};
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    assert_ok(recordings_count_due(db, cases[i][0], cases[i][1], NOW, (int)cases[i][2], &n));
+    assert_int_equal(n, cases[i][3]);
+  }
+  assert_ok(recordings_count_due(db, 0, 5, NOW + 5 * day, 100, &n));
+  assert_int_equal(n, 7);
 }
 
 static void businesses_with_a_retention_are_found(void **state) {
@@ -93,6 +129,13 @@ static void tasks_go_by_rank_then_businesses_take_turns(void **state) {
   add_task(db, 2, "RE1", RECORDING_RANK_REST);
   add_task(db, 2, "RE2", RECORDING_RANK_REST);
   add_task(db, 2, "RE2", RECORDING_RANK_PLAY); /* again: at the higher rank */
+  int64_t n;
+  assert_ok(tasks_count(db, TASK_REMOVE, 0, 100, &n));
+  assert_int_equal(n, 5);
+  assert_ok(tasks_count(db, TASK_REMOVE, 2, 100, &n));
+  assert_int_equal(n, 2);
+  assert_ok(tasks_oldest(db, &n));
+  assert_int_equal(n, NOW);
   assert_tasks(db, &turn, NOW, "2.RE2 1.RE1 2.RE1 1.RE2");
   IN_TRANSACTION(db, assert_ok(tasks_maintain(db, NOW - DB_CLOCK_SLACK_MS, 10))); /* by another process's clock */
   assert_tasks(db, &turn, NOW, "");
@@ -157,7 +200,9 @@ static void assert_hold_covers(struct db *db, const char *key, const char *held,
   assert_non_null(strstr(scratch_row(db, 1, held).hold, "court"));
   assert_string_equal(scratch_row(db, 1, free).hold, "");
   struct words due = {""};
-  assert_ok(recordings_kept_since(db, 1, NOW + 10, 9, words_add_recording, &due));
+  struct recordings_place place = {0};
+  int count;
+  assert_ok(recordings_kept_since(db, 1, NOW + 10, &place, 9, words_add_recording, &due, &count));
   assert_string_equal(due.text, free);
   assert_ok(holds_find(db, 1, str_from(key), &found));
   assert_int_equal(found.hold_id, id);

@@ -65,6 +65,7 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(peaks_go_with_their_recording),
       CONTRACT_TEST(notes_are_kept_in_their_order),
       CONTRACT_TEST(retention_counts_from_the_calls_start),
+      CONTRACT_TEST(what_is_due_is_listed_in_parts_and_counted),
       CONTRACT_TEST(businesses_with_a_retention_are_found),
       CONTRACT_TEST(tasks_go_by_rank_then_businesses_take_turns),
       CONTRACT_TEST(a_task_ends_or_is_tried_again_by_its_holder),

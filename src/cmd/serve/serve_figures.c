@@ -11,18 +11,29 @@
 #include "base/metric.h"
 #include "cmd/serve/serve_parts.h"
 #include "ledger/recordings_count.h"
+#include "ledger/tasks.h"
 
+enum { COUNT_MOST = 10000, DUE_REFRESH_MS = 60 * 1000, DUE_LATE_MS = 5 * 60 * 1000 };
 enum { REFRESH_MS = 5000, STALE_MS = 15 * 1000, LOOK_MAX_MS = 4000, WORKER_LIVES_MS = 30 * 1000 };
 
-static const enum metric database_metrics[] = {
-    METRIC_RECORDINGS, METRIC_RECORDINGS_FAILED, METRIC_QUEUE_DEPTH,      METRIC_QUEUE_OLDEST_SECONDS,
-    METRIC_WORKERS,    METRIC_STORE_BYTES,       METRIC_ACCOUNTS_STOPPED, METRIC_WORKERS_FULL};
+static const enum metric database_metrics[] = {METRIC_RECORDINGS,
+                                               METRIC_RECORDINGS_FAILED,
+                                               METRIC_QUEUE_DEPTH,
+                                               METRIC_QUEUE_OLDEST_SECONDS,
+                                               METRIC_WORKERS,
+                                               METRIC_STORE_BYTES,
+                                               METRIC_ACCOUNTS_STOPPED,
+                                               METRIC_WORKERS_FULL,
+                                               METRIC_RECORDINGS_DUE,
+                                               METRIC_REMOVALS_WAITING,
+                                               METRIC_REMOVALS_OLDEST_SECONDS};
 
 struct figures {
   struct recordings_counts counts;
   int64_t by_code[METRIC_ERROR_COUNT_];
   struct nodes_workers workers;
   int64_t now;
+  int64_t due, tasks[TASK_KIND_COUNT_], oldest_task_at;
 };
 
 static enum err add_code(void *arg, struct str code, int64_t count, int64_t permanent) {
@@ -32,11 +43,24 @@ static enum err add_code(void *arg, struct str code, int64_t count, int64_t perm
   return OK;
 }
 
-static enum err figures_read(struct db *db, struct figures *f) {
+/* Recordings that are due are counted once a minute: that looks at each business with a retention. */
+static enum err figures_read_due(struct db *db, const struct serve *s, struct figures *f) {
+  static int64_t due, next_ms; /* only one read runs at a time (3) */
+  int64_t mono = clock_mono_ms();
+  if (mono >= next_ms)
+    TRY(recordings_count_due(db, 0, s->app.conf.retention_days, f->now - DUE_LATE_MS, COUNT_MOST, &due));
+  if (mono >= next_ms) next_ms = mono + DUE_REFRESH_MS;
+  f->due = due;
+  for (unsigned i = 0; i < TASK_KIND_COUNT_; i++) TRY(tasks_count(db, (enum task_kind)i, 0, COUNT_MOST, &f->tasks[i]));
+  return tasks_oldest(db, &f->oldest_task_at);
+}
+
+static enum err figures_read(struct db *db, const struct serve *s, struct figures *f) {
   db_deadline(db, clock_mono_ms() + LOOK_MAX_MS);
   f->now = db_now_ms(db);
   TRY(recordings_count(db, 0, &f->counts));
   TRY(recordings_count_codes(db, add_code, f));
+  TRY(figures_read_due(db, s, f));
   return nodes_workers(db, f->now, WORKER_LIVES_MS, &f->workers);
 }
 
@@ -50,6 +74,10 @@ static void figures_set(const struct figures *f) {
   metric_set(METRIC_WORKERS, 0, (double)f->workers.live);
   metric_set(METRIC_WORKERS_FULL, 0, (double)f->workers.full);
   metric_set(METRIC_STORE_BYTES, 0, (double)c->bytes);
+  int64_t oldest_ms = f->oldest_task_at ? f->now - f->oldest_task_at : 0;
+  metric_set(METRIC_RECORDINGS_DUE, 0, (double)f->due);
+  for (unsigned i = 0; i < TASK_KIND_COUNT_; i++) metric_set(METRIC_REMOVALS_WAITING, i, (double)f->tasks[i]);
+  metric_set(METRIC_REMOVALS_OLDEST_SECONDS, 0, oldest_ms > 0 ? (double)oldest_ms / 1e3 : 0);
 }
 
 /* Sets the free bytes that the volume's threads saw last: a scrape never waits for the volume. */
@@ -67,7 +95,7 @@ static void figures_set_volume(const struct serve *s) {
 static void figures_read_rows(struct db *db, void *arg) {
   struct serve *s = arg;
   struct figures f = {.now = 0};
-  if (db && figures_read(db, &f) == OK) {
+  if (db && figures_read(db, s, &f) == OK) {
     figures_set(&f);
     atomic_store(&s->figures_ms, clock_mono_ms());
   }

@@ -1,12 +1,13 @@
-/* status_text.c - the counts, failures, fills and processes of one moment, as text or JSON. */
+/* status_text.c - the counts, failures, removals, fills and processes of one moment, as text or JSON. */
 #include "cmd/status/status_text.h"
 
 #include "cmd/cmd_print.h"
 #include "domain/status.h"
 #include "ledger/nodes.h"
 #include "ledger/recordings_count.h"
+#include "ledger/tasks.h"
 
-enum { WORKER_LIVES_MS = 30 * 1000 };
+enum { WORKER_LIVES_MS = 30 * 1000, REMOVALS_MOST = 10000 };
 
 /* The output while it is written. */
 struct status_text {
@@ -125,13 +126,36 @@ static enum err status_add_node(void *arg, const struct node *n) {
                   (long long)((v->now - n->seen_at) / 1000));
 }
 
-static enum err status_add_all(struct status_text *v, struct db *db, int64_t business_id) {
+/* ---- what is to be removed ---- */
+
+/* Each count stops at REMOVALS_MOST. */
+static enum err status_add_removals(struct status_text *v, int64_t default_days, int64_t business_id) {
+  struct buf *b = v->out;
+  int64_t due, files, copies, oldest = 0;
+  TRY(recordings_count_due(v->db, business_id, default_days, v->now, REMOVALS_MOST, &due));
+  TRY(tasks_count(v->db, TASK_REMOVE, business_id, REMOVALS_MOST, &files));
+  TRY(tasks_count(v->db, TASK_REMOVE_AT_PROVIDER, business_id, REMOVALS_MOST, &copies));
+  if (!business_id) TRY(tasks_oldest(v->db, &oldest));
+  if (v->json) {
+    TRY(buf_addf(b, "},\"removal\":{\"due\":%lld,\"files\":%lld,\"at_provider\":%lld,", (long long)due,
+                 (long long)files, (long long)copies));
+    return print_json_time(b, "oldest_at", oldest);
+  }
+  if (!due && !files && !copies) return OK;
+  TRY(buf_addf(b, "To be removed: %lld recordings are due; files of %lld, copies at the provider of %lld.",
+               (long long)due, (long long)files, (long long)copies));
+  if (oldest) TRY(buf_addf(b, "  Oldest: %lld s.", (long long)((v->now - oldest) / 1000)));
+  return buf_add_char(b, '\n');
+}
+
+static enum err status_add_all(struct status_text *v, struct db *db, int64_t default_days, int64_t business_id) {
   struct recordings_counts counts;
   v->now = db_now_ms(db);
   TRY(recordings_count(db, business_id, &counts));
   TRY(nodes_workers(db, v->now, WORKER_LIVES_MS, &v->workers));
   TRY(status_add_counts(v, &counts));
   TRY(recordings_count_failures(db, business_id, status_add_failure, v));
+  TRY(status_add_removals(v, default_days, business_id));
   v->n = 0;
   if (v->json) TRY(buf_add(v->out, STR("},\"fills\":[")));
   TRY(recordings_fills(db, business_id, v->now, status_add_fill, v));
@@ -142,10 +166,10 @@ static enum err status_add_all(struct status_text *v, struct db *db, int64_t bus
 }
 
 /* In one transaction, so that counts, failures and fills agree. */
-enum err status_write_all(struct db *db, int64_t business_id, bool json, struct buf *b) {
+enum err status_write_all(struct db *db, int64_t default_days, int64_t business_id, bool json, struct buf *b) {
   struct status_text v = {.out = b, .db = db, .json = json};
   TRY(db_begin(db));
-  enum err e = status_add_all(&v, db, business_id);
+  enum err e = status_add_all(&v, db, default_days, business_id);
   db_rollback(db);
   return e;
 }

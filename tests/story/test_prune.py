@@ -1,0 +1,110 @@
+"""What is due: listed and removed on request (callreel prune), counted (callreel status, metrics), and by which clock."""
+import datetime
+import email.utils
+import json
+
+import pytest
+
+from callreel import eventually
+
+DAY = 86400
+DAY_MS = 1000 * DAY
+
+
+def http_date(ms):
+    return email.utils.format_datetime(datetime.datetime.fromtimestamp(ms // 1000, datetime.timezone.utc))
+
+
+def ready_tapes(world, server, business, provider, ages):
+    """A ready recording for each age in days."""
+    tapes = []
+    for days in ages:
+        tape = provider.tape()
+        at = int(world.clock.now_ms() - days * DAY_MS)
+        business.tell(server, tape, RecordingStartTime=http_date(at))
+        tapes.append(tape)
+    for tape in tapes:
+        world.wait_state(tape.sid, business_id=business.id)
+    return tapes
+
+
+def pruned(world, *words, env=None):
+    said = json.loads(world.done("prune", "--json", *words, env=env))
+    assert said["count"] == len(said["recordings"]) and said["bytes"] == sum(r["bytes"] for r in said["recordings"])
+    return said
+
+
+def sids(said):
+    return [r["recording_sid"] for r in said["recordings"]]
+
+
+def expired(world, business):
+    return {row["recording_sid"] for row in world.sql(
+        "select recording_sid from recordings where business_id = ? and status = 'expired'", business.id)}
+
+
+def test_a_dry_run_lists_what_then_goes_and_nothing_else(world, provider):
+    server = world.server()
+    acme, other = world.business(provider), world.business(world.provider(), "Other")
+    old = ready_tapes(world, server, acme, provider, [40, 35, 35, 31])
+    young = ready_tapes(world, server, acme, provider, [29, 0])
+    others = ready_tapes(world, server, other, world.providers[-1], [90])
+    assert sids(pruned(world, "--dry-run")) == [], "they are kept for ever"
+    listed = pruned(world, "--dry-run", "--older-than", "30", "--business", acme.id)
+    assert listed["dry_run"] and sids(listed)[0] == old[0].sid and set(sids(listed)) == {t.sid for t in old}
+    assert listed["bytes"] == sum(world.row(t.sid, acme.id)["bytes"] for t in old) and not expired(world, acme)
+    text = world.done("prune", "--dry-run", "--older-than", "30", "--business", acme.id)
+    assert "4 recordings" in text and "would expire" in text and all(t.sid in text for t in old)
+    gone = pruned(world, "--older-than", "30", "--business", acme.id)
+    assert gone["recordings"] == listed["recordings"] and gone["bytes"] == listed["bytes"]
+    assert expired(world, acme) == {t.sid for t in old} and not expired(world, other)
+    eventually(lambda: not [f for t in old for f in world.recordings().rglob(f"*{t.sid}*")], 5, "the worker removes the files")
+    assert sids(pruned(world, "--older-than", "30")) == [others[0].sid]
+    for tape in young:
+        assert server.get(f"/api/recordings/{tape.sid}/stream", acme.viewer).status == 200
+    assert server.get(f"/api/recordings/{old[0].sid}/stream", acme.viewer).status == 410
+    rows = world.sql("select expire_reason from recordings where status = 'expired'")
+    assert all(row["expire_reason"] == "retention" for row in rows)
+    assert world.run("prune", "--older-than", "0").returncode == 2
+    assert world.run("prune", "--business", "77").returncode == 1
+
+
+def test_prune_goes_by_each_business_own_retention(world, provider):
+    server = world.server()
+    acme, forever = world.business(provider), world.business(world.provider(), "Archive")
+    tapes = ready_tapes(world, server, acme, provider, [20, 8])
+    ready_tapes(world, server, forever, world.providers[-1], [300])
+    server.stop()
+    days = {"RETENTION_DAYS": "15"}
+    world.done("business", "set", forever.id, "--retention", "never")
+    assert sids(pruned(world, "--dry-run", env=days)) == [tapes[0].sid]
+    world.done("business", "set", acme.id, "--retention", 7)
+    listed = sids(pruned(world, "--dry-run", env=days))
+    assert listed == [t.sid for t in tapes]
+    assert sids(pruned(world, env=days)) == listed and sids(pruned(world, env=days)) == []
+    assert world.sql("select kind, count(*) as n from tasks group by kind") == [{"kind": "remove", "n": 2}]
+
+
+def test_what_is_due_is_shown_until_it_is_gone(world, provider):
+    server = world.server(ADMIN_LISTEN="127.0.0.1:0")
+    acme = world.business(provider)
+    tapes = ready_tapes(world, server, acme, provider, [12, 11, 1])
+    removal = lambda *words: json.loads(world.done("status", "--json", *words))["removal"]
+    assert removal() == {"due": 0, "files": 0, "at_provider": 0, "oldest_at": None}
+    assert "To be removed" not in world.done("status")
+    server.stop()
+    world.done("business", "set", acme.id, "--retention", 10)
+    assert removal()["due"] == 2 and removal("--business", acme.id)["due"] == 2
+    assert "2 recordings are due" in world.done("status")
+    world.done("prune")
+    said = removal()
+    assert said["due"] == 0 and said["files"] == 2 and said["oldest_at"]
+    assert "files of 2, copies at the provider of 0" in world.done("status")
+    world.pass_time(60)
+    server = world.again(server, ADMIN_LISTEN="127.0.0.1:0")
+    eventually(lambda: removal()["files"] == 0 and removal()["oldest_at"] is None, 10)
+    figures = eventually(lambda: "callreel_recordings_due" in server.figures() and server.figures(), 10)
+    assert figures["callreel_recordings_due"] == 0 and figures['callreel_removals_waiting{kind="at_provider"}'] == 0
+    assert figures['callreel_removals_waiting{kind="files"}'] in (0, 2) and figures["callreel_removals_oldest_seconds"] < 60 * 60
+    assert figures['callreel_removals_total{result="removed"}'] == 2
+    assert world.state(tapes[2].sid) == "ready"
