@@ -108,8 +108,6 @@ static enum err changes_read_snapshot(struct db *db, int64_t business_id, int64_
   int rows;
   TRY(changes_bounds(db, &oldest, &newest));
   if (after < oldest - 1 || after > newest) return ERR_NOT_FOUND;
-  /* On PostgreSQL numbers beyond the follower's may still be missing. */
-  if (db_kind(db) == DB_POSTGRES && changes_look_low() && newest > changes_look_low()) newest = changes_look_low();
   if (after >= newest) {
     *ret_last = after;
     return OK;
@@ -117,6 +115,11 @@ static enum err changes_read_snapshot(struct db *db, int64_t business_id, int64_
   TRY(changes_read_rows(db, business_id, after, newest, limit, fn, arg, &last, &rows));
   *ret_last = rows < limit ? newest : last;
   return OK;
+}
+
+int64_t changes_final(struct db *db) {
+  int64_t low = db_kind(db) == DB_POSTGRES ? changes_look_low() : -1;
+  return low < 0 ? INT64_MAX : low;
 }
 
 enum err changes_read(struct db *db, int64_t business_id, int64_t after, int limit, changes_fn *fn, void *arg,

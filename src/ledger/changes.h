@@ -41,7 +41,11 @@ CHECKED enum err changes_add(struct db *db, enum change_kind kind, int64_t busin
 CHECKED enum err changes_trim(struct db *db, int64_t now, bool *ret_more);
 /* The newest seq (0: none yet) and the oldest that is stored (newest + 1: none). */
 CHECKED enum err changes_bounds(struct db *db, int64_t *ret_oldest, int64_t *ret_newest);
-/* Calls fn with at most limit changes of a business (0: of all) after seq `after`. *ret_last: the seq to continue after.
+/* All changes up to this seq are seen, or never will be, by a transaction that begins after it was asked: a later one may have
+ * a number that is smaller than one it sees (PostgreSQL). Asked inside the transaction, it may be too great. */
+int64_t changes_final(struct db *db);
+/* Calls fn with at most limit changes of a business (0: of all) after seq `after`: those that the transaction sees, so beyond
+ * changes_final some may be missing. *ret_last: the seq to continue after, within this transaction.
  * ERR_NOT_FOUND: changes after `after` were trimmed, or `after` is in the future. */
 typedef enum err changes_fn(void *arg, const struct change *change);
 CHECKED enum err changes_read(struct db *db, int64_t business_id, int64_t after, int limit, changes_fn *fn, void *arg,

@@ -21,7 +21,7 @@
 
 enum { SETTLE_AFTER_MS = 10, STUCK_MS = 10 * 60 * 1000, BLIND_MS = 5 * 60 * 1000, SPAN = 2000 };
 
-static atomic_llong newest_low;
+static atomic_llong newest_low = -1;
 
 int64_t changes_look_low(void) {
   return atomic_load(&newest_low);

@@ -37,5 +37,5 @@ CHECKED enum err changes_look_begin(struct db *db, struct changes_look *ret_look
 typedef enum err changes_row_fn(void *arg, struct db_rows *q, int first);
 CHECKED enum err changes_look_read(struct db *db, struct changes_look *look, int limit, changes_row_fn *fn, void *arg,
                                    bool *ret_more, bool *ret_stuck, bool *ret_lost);
-/* The newest number of this process's follower: others must not read past it; 0: no follower ran. */
+/* The newest number of this process's follower; -1: no follower ran. See changes_final. */
 int64_t changes_look_low(void);

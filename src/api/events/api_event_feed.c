@@ -9,7 +9,8 @@
  *  (1) A business has at most one read under way, so its batches come in order of seq. covered_seq says up to which
  *      change it was read. One read takes the changes after covered_seq and the objects that changed in one
  *      transaction, each object once. So the number of an event belongs to what the event shows, in every process, and
- *      a stream's numbers only grow.
+ *      a stream's numbers only grow. It covers changes up to changes_final, asked before the transaction: a change with a
+ *      smaller number than one that it sees may come into sight later.
  *  (2) Under the lock, covered_seq grows before its batch is delivered, and seq grows before its change is read. A
  *      stream joins at the greater of both, so every change that it does not get was committed before it joined.
  *  (3) Nothing grows without limit: beyond EVENT_FEED_ITEMS_MAX objects in a read, or HELD_BYTES_MAX bytes of events in
@@ -106,6 +107,7 @@ static enum err read_items(struct db *db, int64_t business_id, int64_t after, st
     from = covered_seq;
     TRY(changes_read(db, business_id, from, READ_BATCH, add_item, items, &covered_seq));
   } while (covered_seq - from >= READ_BATCH);
+  if (covered_seq > items->final_seq) covered_seq = items->final_seq > after ? items->final_seq : after;
   *ret_covered_seq = covered_seq;
   return OK;
 }
@@ -147,7 +149,7 @@ static enum err read_batch(struct event_feed *f, struct db *db, int64_t business
   if (!batch) return ERR_NOMEM;
   batch->seq = covered_seq;
   for (const struct event_feed_item *one = items->oldest; one; one = one->newer)
-    if (with_progress || !one->change.is_progress) TRY(add_event(f, db, &one->change, batch));
+    if (!one->is_later && (with_progress || !one->change.is_progress)) TRY(add_event(f, db, &one->change, batch));
   *ret_batch = TAKE(batch);
   return OK;
 }
@@ -156,8 +158,8 @@ static enum err read_batch_after(struct event_feed *f, struct db *db, int64_t bu
                                  bool with_progress, struct event_feed_batch **ret_batch) {
   struct event_feed_items *items = calloc(1, sizeof(*items));
   if (!items) return ERR_NOMEM;
-  event_feed_items_init(items);
-  enum err e = db_begin(db); /* (1) */
+  event_feed_items_init(items, changes_final(db)); /* (1) */
+  enum err e = db_begin(db);
   if (e == OK) e = read_batch(f, db, business_id, after, with_progress, items, ret_batch);
   db_rollback(db);
   free(items);

@@ -3,12 +3,14 @@
  *
  * Invariants
  *  (1) Adding a change takes the same time however many objects and changes there are.
- *  (2) An object's change is progress only if all its changes were progress. */
+ *  (2) An object's change is progress only if all its changes were progress.
+ *  (3) An object that shows more than its number says is left out: its number would differ between processes. */
 #include "api/events/api_event_feed_items.h"
 
 #include <string.h>
 
-void event_feed_items_init(struct event_feed_items *items) {
+void event_feed_items_init(struct event_feed_items *items, int64_t final_seq) {
+  items->final_seq = final_seq;
   items->end = &items->oldest;
 }
 
@@ -40,6 +42,10 @@ enum err event_feed_items_add(struct event_feed_items *items, const struct chang
   if (str_copy(now.id, sizeof(now.id), change->id) != OK) return OK;
   struct event_feed_item **bucket = bucket_of(items, &now), *item = *bucket;
   while (item && (item->change.kind != now.kind || strcmp(item->change.id, now.id) != 0)) item = item->next;
+  if (now.seq > items->final_seq) { /* (3) */
+    if (item && !is_progress) item->is_later = true;
+    return OK;
+  }
   if (item) {
     now.is_progress = is_progress && item->change.is_progress; /* (2) */
     unlink_item(items, item);

@@ -22,7 +22,7 @@ int __wrap_strcmp(const char *a, const char *b) {
 static struct event_feed_items *items_new(void) {
   struct event_feed_items *t = calloc(1, sizeof(*t));
   assert_non_null(t);
-  event_feed_items_init(t);
+  event_feed_items_init(t, INT64_MAX);
   return t;
 }
 
@@ -82,10 +82,28 @@ static void each_of_many_changes_of_many_objects_costs_little(void **state) {
   free(t);
 }
 
+static void an_object_that_shows_a_later_change_is_left_to_the_next_read(void **state) {
+  (void)state;
+  struct event_feed_items *t = items_new();
+  t->final_seq = 4;
+  static const struct {
+    enum change_kind kind;
+    const char *id;
+  } changes[] = {{CHANGE_RECORDING, "A"}, {CHANGE_RECORDING, "B"}, {CHANGE_CALL, "A"},     {CHANGE_PROGRESS, "C"},
+                 {CHANGE_RECORDING, "A"}, {CHANGE_PROGRESS, "B"},  {CHANGE_RECORDING, "D"}};
+  for (size_t i = 0; i < COUNT_OF(changes); i++)
+    assert_int_equal(add(t, changes[i].kind, changes[i].id, (int64_t)i + 1), OK);
+  require(t, "A@1 B@2 call A@3 C (progress)@4 ");
+  for (const struct event_feed_item *one = t->oldest; one; one = one->newer)
+    assert_int_equal(one->is_later, one->change.seq == 1); /* progress alone shows no other state */
+  free(t);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_object_is_there_once_in_the_order_of_its_last_change),
       cmocka_unit_test(each_of_many_changes_of_many_objects_costs_little),
+      cmocka_unit_test(an_object_that_shows_a_later_change_is_left_to_the_next_read),
   };
   cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);

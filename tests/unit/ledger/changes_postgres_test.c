@@ -88,6 +88,39 @@ static void a_later_number_waits_for_an_earlier_one_that_is_open(void **state) {
   race_end(&r);
 }
 
+static enum err note_change(void *arg, const struct change *change) {
+  struct told *told = arg;
+  assert_true(told->count < COUNT_OF(told->seq));
+  told->seq[told->count++] = change->seq;
+  return OK;
+}
+
+/* A reader's transaction begins between the commits of two numbers, the greater one first. The follower then passes both; what
+ * the transaction sees is final up to what the follower had passed before it. */
+static void a_transaction_covers_only_what_was_final_before_it_began(void **state) {
+  (void)state;
+  struct race r = race_begin();
+  struct db *reader = open_beside(r.follower);
+  struct told seen = {.count = 0}, later = {.count = 0};
+  int64_t oldest, newest, last, before = changes_final(reader);
+  assert_int_equal(before, r.look.low);
+  assert_int_equal(db_begin(reader), OK);
+  assert_int_equal(changes_bounds(reader, &oldest, &newest), OK);
+  assert_int_equal(db_script(r.open, "commit"), OK);
+  assert_false(look(r.follower, &r.look, &r.told));
+  assert_int_equal(r.told.count, 2);
+  assert_int_equal(changes_read(reader, 1, oldest - 1, 10, note_change, &seen, &last), OK);
+  db_rollback(reader);
+  assert_int_equal(seen.count, 1); /* the greater one: it is not final */
+  assert_true(seen.seq[0] > before && seen.seq[0] == r.told.seq[1]);
+  int64_t now_final = changes_final(reader);
+  assert_int_equal(now_final, r.told.seq[1]); /* too great for the transaction above */
+  assert_int_equal(changes_read(reader, 1, before, 10, note_change, &later, &last), OK);
+  assert_int_equal(later.count, 2);
+  db_close(reader);
+  race_end(&r);
+}
+
 static void a_number_that_was_rolled_back_is_passed(void **state) {
   (void)state;
   struct race r = race_begin();
@@ -130,6 +163,7 @@ static void another_epoch_has_greater_numbers_and_is_noticed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(a_later_number_waits_for_an_earlier_one_that_is_open),
+                                     cmocka_unit_test(a_transaction_covers_only_what_was_final_before_it_began),
                                      cmocka_unit_test(a_number_that_was_rolled_back_is_passed),
                                      cmocka_unit_test(another_epoch_has_greater_numbers_and_is_noticed)};
   cmocka_set_message_output(CM_OUTPUT_TAP);
