@@ -271,9 +271,22 @@ def test_a_stopped_account_is_told_to_its_own_pages_alone(world, provider):
         assert not [e for e in b.seen if e.kind == "reset"]
 
 
+def status_of(server, business, tape):
+    return server.get(f"/api/recordings/{tape.sid}/status", business.viewer).json()
+
+
+def reload_until(stream, server, business, tape, reason):
+    """Loads the status, and again at each reset, until it says why the recording waits."""
+    while True:
+        error = status_of(server, business, tape)["error"]
+        if (error and error["code"]) == reason:
+            return
+        stream.until(lambda e: e.kind == "reset")
+
+
 def reasons_of(server, business, tape):
     """Why the recording waits, as a page that loads now sees it: in the status, the list and its call."""
-    status = server.get(f"/api/recordings/{tape.sid}/status", business.viewer).json()
+    status = status_of(server, business, tape)
     calls = server.get("/api/calls?limit=100", business.viewer).json()["calls"]
     [row] = [one for call in calls for one in call["recordings"] if one["recording_sid"] == tape.sid]
     call = server.get(f"/api/calls/{tape.call_sid}", business.viewer).json()
@@ -320,12 +333,10 @@ def test_a_page_that_reloads_at_a_reset_sees_that_recordings_wait_for_room(world
         assert reasons_of(web, business, waiting) == ("queued", None)
         roomy.kill()
         world.pass_time(31)
-        stream.until(lambda e: e.kind == "reset")
-        while reasons_of(web, business, waiting) == ("queued", "no_worker"):  # the full worker's beat is not seen yet
-            stream.until(lambda e: e.kind == "reset")
+        reload_until(stream, web, business, waiting, "storage_full")  # no worker, until the full one's beat is seen
         assert reasons_of(web, business, waiting) == ("queued", "storage_full")
         world.server("another", role="worker", DOWNLOADS_PER_BUSINESS=1)
-        stream.until(lambda e: e.kind == "reset")
+        reload_until(stream, web, business, waiting, None)
         assert reasons_of(web, business, waiting)[1] is None
         gate.set()
         world.wait_state(waiting.sid)
