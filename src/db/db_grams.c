@@ -13,7 +13,6 @@
 #include <string.h>
 
 enum { SCOPE_MAX = 24, GRAM_MAX = 64, TRIGRAM_MAX = 16, SHORT = 3, LONG = 4 }; /* characters of a term */
-static const char END_OF_SCOPE = '\x1f';
 
 struct grams {
   fts5_tokenizer folding; /* SQLite's trigram */
@@ -36,7 +35,7 @@ struct cut {
 };
 
 enum err db_grams_text(struct buf *b, int64_t scope, enum db_grams_kind kind, struct str text) {
-  TRY(buf_addf(b, "%llx:%c%c", (unsigned long long)scope, (char)kind, END_OF_SCOPE));
+  TRY(buf_addf(b, "%llx:%c%c", (unsigned long long)scope, (char)kind, DB_GRAMS_END_OF_SCOPE));
   return buf_add(b, text);
 }
 
@@ -128,7 +127,7 @@ static int cut_names(const struct grams *g, struct cut *c, int flags, const char
 
 static int grams_tokenize(Fts5Tokenizer *tokenizer, void *arg, int flags, const char *text, int size, token_fn *give) {
   const struct grams *g = (const struct grams *)(void *)tokenizer;
-  const char *end = size > 0 ? memchr(text, END_OF_SCOPE, (size_t)size) : NULL;
+  const char *end = size > 0 ? memchr(text, DB_GRAMS_END_OF_SCOPE, (size_t)size) : NULL;
   if (!end || end - text < 2 || end - text > SCOPE_MAX) return SQLITE_OK; /* (1) */
   struct cut c = {.give = give, .arg = arg, .head = (int)(end - text), .body = (int)(end - text) + 1};
   memcpy(c.term, text, (size_t)c.head);

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 
+enum { DB_GRAMS_END_OF_SCOPE = '\x1f' }; /* stands before the text */
 enum db_grams_kind { DB_GRAMS_DIGITS = 'd', DB_GRAMS_NAMES = 'n' };
 
 /* Appends the tokenizer's input to b: scope, kind and text. Each name of a document must end with '\n'. */

@@ -10,7 +10,7 @@
  *   STATE       a state of a recording other than ready, and not only   recordings in that state, by time of their rows
  *               calls without one; with `ref` if FEW_MAX have it at most
  *   TEXT        a search that may be part of a number or name           matching documents of legs, by time of their rows
- *   OLD TEXT    the same, while older calls are being indexed           documents that an older release wrote
+ *                                                                       (calls_list_text.c, calls_list_postgres.c)
  *   SHORT       a search with one or two digits                         calls by time
  *   FEW         a search that at most FEW_MAX SIDs begin with           those calls, sorted
  *   WALK + SID  a search that more SIDs begin with                      calls by time
@@ -32,6 +32,7 @@
 #include "base/fold.h"
 #include "ledger/calls_list_facets.h"
 #include "ledger/calls_list_postgres.h"
+#include "ledger/calls_list_text.h"
 #include "ledger/calls_search.h"
 #include "ledger/recordings_count.h"
 #include "ledger/withheld.h"
@@ -194,22 +195,6 @@ static enum err list_source_walk(struct list_query *a, enum walk walk) {
   return list_query_collect(a, &s);
 }
 
-/* Matching documents, their legs l, and the rows c in which these are shown. */
-static enum err list_source_documents(struct list_query *a, struct str match) {
-  const struct calls_filter *f = a->filter;
-  struct statement s CLEANUP(statement_done) = STATEMENT;
-  TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid, " DURATION_OF_C " from call_documents s",
-               CALLS_SEARCH_ID_BITS));
-  TRY(sql_add_value(&s, " cross join calls l on l.business_id = ", DB_INT(a->business_id), ""));
-  TRY(sql_add(&s, " and l.call_sid = s.call_sid and +l.document_id = s.rowid"));
-  TRY(sql_add_rows_of_l(&s, a));
-  TRY(sql_add_value(&s, " where s.call_documents match ", DB_TEXT(match), ""));
-  TRY(sql_add_document_times(&s, a, span_of(f)));
-  TRY(sql_add_filters(&s, f, false));
-  TRY(sql_add_place_order(&s, f, "s.rowid"));
-  return list_query_collect_places(a, &s, span_of(f));
-}
-
 /* Recordings r in the filter's state, their legs l, and the rows c in which these are shown. */
 static enum err list_source_state(struct list_query *a) {
   const struct calls_filter *f = a->filter;
@@ -225,84 +210,6 @@ static enum err list_source_state(struct list_query *a) {
   TRY(sql_add_filters(&s, f, false));
   TRY(sql_add_place_order(&s, f, "r.listed_at"));
   return list_query_collect_places(a, &s, span_of(f));
-}
-
-/* Appends the term that all documents of a business have in the older index. */
-static enum err add_old_scope(struct buf *b, int64_t business_id) {
-  enum { FIRST = 0x4e00, RANGE = 0x5000 };
-  uint64_t rest = (uint64_t)business_id;
-  TRY(buf_add(b, STR("scope : \"")));
-  for (size_t i = 0; i < 3; i++, rest /= RANGE) {
-    unsigned code = FIRST + (unsigned)(rest % RANGE);
-    TRY(buf_add_char(b, (char)(0xe0 | (code >> 12))));
-    TRY(buf_add_char(b, (char)(0x80 | ((code >> 6) & 0x3f))));
-    TRY(buf_add_char(b, (char)(0x80 | (code & 0x3f))));
-  }
-  return buf_add_char(b, '"');
-}
-
-static enum err add_old_phrase(struct buf *b, const char *column, struct str phrase) {
-  TRY(buf_addf(b, "%s : \"", column));
-  for (size_t i = 0; i < phrase.n; i++) {
-    if (phrase.p[i] == '"') TRY(buf_add_char(b, '"'));
-    TRY(buf_add_char(b, phrase.p[i]));
-  }
-  return buf_add_char(b, '"');
-}
-
-/* Documents that an older release wrote: each has the texts of a leg and of all legs that are shown with it. */
-static enum err list_source_old_documents(struct list_query *a) {
-  struct buf match CLEANUP(buf_done) = BUF_INIT(4 * CALLS_LIST_SEARCH_MAX + 256);
-  TRY(add_old_scope(&match, a->business_id));
-  TRY(buf_add(&match, STR(" AND (")));
-  TRY(add_old_phrase(&match, "names", a->filter->search));
-  if (a->digits.n >= SEARCH_LEAST) {
-    TRY(buf_add(&match, STR(" OR ")));
-    TRY(add_old_phrase(&match, "numbers", buf_str(&a->digits)));
-  }
-  TRY(buf_add_char(&match, ')'));
-  struct statement s CLEANUP(statement_done) = STATEMENT;
-  TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid, " DURATION_OF_C " from call_search s",
-               CALLS_SEARCH_ID_BITS));
-  TRY(sql_add(&s, " cross join calls c indexed by calls_search_id on c.search_id = s.rowid"));
-  TRY(sql_add_value(&s, " where s.call_search match ", DB_TEXT(buf_str(&match)), ""));
-  TRY(sql_add_document_times(&s, a, 0));
-  TRY(sql_add_value(&s, " and c.business_id = ", DB_INT(a->business_id), ""));
-  if (!a->filter->all_legs) TRY(sql_add(&s, " and +c.top_sid = c.call_sid"));
-  TRY(sql_add_filters(&s, a->filter, false));
-  TRY(sql_add_place_order(&s, a->filter, "s.rowid"));
-  return list_query_collect_places(a, &s, 0);
-}
-
-static enum err documents_are_being_built(struct list_query *a, bool *ret_building) {
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(a->db, &q, DB_FOR_SQLITE "select exists (select 1 from call_documents_build)"));
-  TRY(db_next(&q));
-  *ret_building = db_int(&q, 0) != 0;
-  return OK;
-}
-
-static enum err list_source_text(struct list_query *a) {
-  if (db_kind(a->db) == DB_POSTGRES) return list_source_text_postgres(a);
-  struct buf match CLEANUP(buf_done) = BUF_INIT(8 * CALLS_LIST_SEARCH_MAX + 2 * CALLS_SEARCH_WORDS_MAX * 64 + 256);
-  bool refolding;
-  TRY(calls_search_is_refolding(a->db, &refolding));
-  TRY(calls_search_names(&match, a->business_id, a->filter->search, refolding));
-  if (a->digits.n && !a->is_short) {
-    TRY(buf_add(&match, STR(" OR ")));
-    TRY(calls_search_phrase(&match, a->business_id, DB_GRAMS_DIGITS, buf_str(&a->digits)));
-  }
-  TRY(list_source_documents(a, buf_str(&match)));
-  list_query_keep_needed(a);
-  bool building;
-  TRY(documents_are_being_built(a, &building));
-  if (!building || a->is_pair) return OK;
-  struct key_list had = a->keys; /* this source fills a page of its own */
-  a->keys = (struct key_list){NULL, 0, 0};
-  enum err e = list_source_old_documents(a);
-  for (size_t i = 0; e == OK && i < had.count; i++) e = key_list_add(&a->keys, &had.all[i]);
-  key_list_done(&had);
-  return e;
 }
 
 /* The calls with a SID that begins as the search, or a recording with one: the inside of `with m(sid) as (…)`. */
@@ -419,7 +326,7 @@ static enum err list_run_sources(struct list_query *a) {
   const struct calls_filter *f = a->filter;
   if (a->by_text) {
     bool few;
-    TRY(list_source_text(a));
+    TRY(db_kind(a->db) == DB_POSTGRES ? list_source_text_postgres(a) : list_source_text_sqlite(a));
     if (a->is_short) TRY(list_source_walk(a, WALK_SHORT));
     if (!a->sid_count) return OK;
     TRY(count_is_few(a, &few));

@@ -8,7 +8,8 @@
  *  (1) An index of trigrams has no order: it is asked only for what is rare. What is frequent fills a page from the first
  *      documents.
  *  (2) A business with at most NEAR documents is answered by the first step alone.
- *  (3) Conditions on names and digits decide; one on doc, which holds both, only lets the index be used.
+ *  (3) Conditions on names and digits decide; those on call_grams only let the index be used. Each key of that index is made of
+ *      three characters and of the business, so a search reads no keys of others, and nothing tells it what others have.
  *  (4) Each alternative, names or digits, is a query of its own: for an "or" the planner would read all of the business's
  *      index. */
 #include "ledger/calls_list_postgres.h"
@@ -19,12 +20,15 @@ enum { NEAR = 2000, FAR = 14000, DENSE = 5, PATTERN_MAX = 4 * CALLS_LIST_SEARCH_
 
 struct text_search {
   struct list_query *query;
-  struct buf names[CALLS_SEARCH_WORDS_MAX]; /* patterns; owned */
+  struct buf text;                          /* owned */
+  struct str parts[CALLS_SEARCH_WORDS_MAX]; /* of text */
+  struct buf names[CALLS_SEARCH_WORDS_MAX]; /* their patterns; owned */
   size_t name_count;
   struct buf digits; /* pattern; owned; empty: numbers are not searched */
 };
 
 static void text_search_done(struct text_search *t) {
+  buf_done(&t->text);
   for (size_t i = 0; i < COUNT_OF(t->names); i++) buf_done(&t->names[i]);
   buf_done(&t->digits);
 }
@@ -40,13 +44,12 @@ static enum err pattern_add(struct buf *b, struct str part) {
 
 static enum err text_search_init(struct text_search *t) {
   const struct list_query *a = t->query;
-  struct buf text CLEANUP(buf_done) = BUF_INIT(PATTERN_MAX);
-  struct str parts[CALLS_SEARCH_WORDS_MAX];
   size_t count;
+  buf_init(&t->text, PATTERN_MAX);
   for (size_t i = 0; i < COUNT_OF(t->names); i++) buf_init(&t->names[i], PATTERN_MAX);
   buf_init(&t->digits, PATTERN_MAX);
-  TRY(calls_search_parts(a->filter->search, &text, parts, &count));
-  for (; t->name_count < count; t->name_count++) TRY(pattern_add(&t->names[t->name_count], parts[t->name_count]));
+  TRY(calls_search_parts(a->filter->search, &t->text, t->parts, &count));
+  for (; t->name_count < count; t->name_count++) TRY(pattern_add(&t->names[t->name_count], t->parts[t->name_count]));
   return a->digits.n && !a->is_short ? pattern_add(&t->digits, buf_str(&a->digits)) : OK;
 }
 
@@ -68,17 +71,25 @@ static enum err sql_add_first(struct statement *s, const struct text_search *t, 
   TRY(sql_add_place_order(s, a->filter, "s.rowid"));
   TRY(sql_add_value(s, " limit ", DB_INT(most), ") first where ("));
   TRY(sql_add_likes(s, "names", t->names, t->name_count));
-  if (t->digits.n) TRY(sql_add(s, " or "));
+  if (t->name_count && t->digits.n) TRY(sql_add(s, " or "));
   if (t->digits.n) TRY(sql_add_likes(s, "digits", &t->digits, 1));
   return sql_add(s, ")) s");
 }
 
+/* Appends: the document has all groups of three characters that the part has. */
+static enum err sql_add_grams(struct statement *s, const struct list_query *a, struct str part) {
+  enum { GRAM = 3 };
+  if (str_utf8_count(part) < GRAM) return OK; /* none: every document would do */
+  TRY(sql_add_value(s, " and call_grams(s.business_id, s.doc) @> call_grams(", DB_INT(a->business_id), ""));
+  return sql_add_value(s, ", ", DB_TEXT(part), ")");
+}
+
 static enum err sql_add_found_by(struct statement *s, const struct text_search *t, const char *column,
-                                 const struct buf *patterns, size_t count) {
+                                 const struct str *parts, const struct buf *patterns, size_t count) {
   const struct list_query *a = t->query;
   TRY(sql_add_value(
-      s, "select s.rowid, s.call_sid from call_documents s where s.business_id = ", DB_INT(a->business_id), " and "));
-  TRY(sql_add_likes(s, "s.doc", patterns, count)); /* (3) */
+      s, "select s.rowid, s.call_sid from call_documents s where s.business_id = ", DB_INT(a->business_id), ""));
+  for (size_t i = 0; i < count; i++) TRY(sql_add_grams(s, a, parts[i])); /* (3) */
   TRY(sql_add(s, " and "));
   TRY(sql_add_likes(s, column, patterns, count));
   return sql_add_document_times(s, a, span_of(a->filter));
@@ -87,9 +98,10 @@ static enum err sql_add_found_by(struct statement *s, const struct text_search *
 /* Appends "(…) s": all documents that match, by the index. */
 static enum err sql_add_found(struct statement *s, const struct text_search *t) {
   TRY(sql_add(s, "("));
-  TRY(sql_add_found_by(s, t, "s.names", t->names, t->name_count));
-  if (t->digits.n) TRY(sql_add(s, " union ")); /* (4) */
-  if (t->digits.n) TRY(sql_add_found_by(s, t, "s.digits", &t->digits, 1));
+  if (t->name_count) TRY(sql_add_found_by(s, t, "s.names", t->parts, t->names, t->name_count));
+  if (t->name_count && t->digits.n) TRY(sql_add(s, " union ")); /* (4) */
+  struct str digits = buf_str(&t->query->digits);
+  if (t->digits.n) TRY(sql_add_found_by(s, t, "s.digits", &digits, &t->digits, 1));
   return sql_add(s, ") s");
 }
 
@@ -111,28 +123,27 @@ static enum err text_search_read(struct text_search *t, int64_t most) {
   return OK;
 }
 
-static enum err has_few_documents(const struct list_query *a, bool *ret_few) {
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(a->db, &q,
-               DB_FOR_POSTGRES
-               "select count(*) from (select 1 from call_documents where business_id = ?1 limit ?2) few",
-               DB_INT(a->business_id), DB_INT(NEAR + 1)));
-  TRY(db_next(&q));
-  *ret_few = db_int(&q, 0) <= NEAR;
+/* Reads the first `most` documents. *ret_done: nothing that is behind them belongs to the page. */
+static enum err text_search_read_first(struct text_search *t, int64_t most, bool *ret_done) {
+  struct list_query *a = t->query;
+  int64_t end;
+  enum err e = list_query_end_of_documents(a, "call_documents", most, &end);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  bool has_more = e == OK;
+  *ret_done = false;
+  if (has_more && sorts_by_duration(a->filter)) return OK;
+  TRY(text_search_read(t, most));
+  *ret_done = !has_more || list_query_is_full(a, calls_search_time(end), span_of(a->filter));
   return OK;
 }
 
 enum err list_source_text_postgres(struct list_query *a) {
   struct text_search t CLEANUP(text_search_done) = {.query = a};
-  bool few;
+  int64_t near = few_rows(a->filter) < NEAR ? few_rows(a->filter) : NEAR;
+  bool done;
   TRY(text_search_init(&t));
-  TRY(has_few_documents(a, &few));
-  if (!few && sorts_by_duration(a->filter)) return text_search_read(&t, 0);
-  TRY(text_search_read(&t, NEAR));
-  if (few || a->keys.count == a->needed) return OK; /* (2) */
-  if (a->keys.count >= DENSE || a->is_pair) {
-    TRY(text_search_read(&t, FAR));
-    if (a->keys.count == a->needed) return OK;
-  }
-  return text_search_read(&t, 0);
+  if (!t.name_count && !t.digits.n) return OK;
+  TRY(text_search_read_first(&t, near, &done));
+  if (!done && (a->keys.count >= DENSE || a->is_pair)) TRY(text_search_read_first(&t, FAR, &done));
+  return done ? OK : text_search_read(&t, 0); /* (2) */
 }

@@ -192,6 +192,20 @@ enum err sql_add_document_times(struct statement *s, const struct list_query *a,
   return OK;
 }
 
+enum err list_query_end_of_documents(const struct list_query *a, const char *table, int64_t count, int64_t *ret_rowid) {
+  struct statement s CLEANUP(statement_done) = STATEMENT;
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(buf_addf(&s.sql, "select s.rowid from %s s", table));
+  TRY(sql_add_value(&s, " where s.business_id = ", DB_INT(a->business_id), ""));
+  TRY(sql_add_document_times(&s, a, span_of(a->filter)));
+  TRY(sql_add(&s, sorts_up(a->filter) ? " order by s.rowid" : " order by s.rowid desc"));
+  TRY(sql_add_value(&s, " limit 1 offset ", DB_INT(count), ""));
+  TRY(statement_query(&s, a->db, &q));
+  TRY(db_next(&q));
+  *ret_rowid = db_int(&q, 0);
+  return OK;
+}
+
 enum err sql_add_rows_of_l(struct statement *s, const struct list_query *a) {
   if (!a->filter->all_legs) { /* t: if l's top leg got a parent, t.top_sid is right while l.top_sid is not yet */
     TRY(sql_add_value(s, " cross join calls t on t.call_sid = l.top_sid and t.business_id = ", DB_INT(a->business_id),
@@ -233,6 +247,10 @@ enum err list_query_collect(struct list_query *a, struct statement *s) {
 static bool is_past(enum calls_sort sort, const struct calls_key *last, int64_t place, int64_t span_ms) {
   if (sort == CALLS_NEWEST) return place < last->sort_at - span_ms;
   return sort == CALLS_OLDEST && place > last->sort_at + span_ms + SPILL_MS;
+}
+
+bool list_query_is_full(const struct list_query *a, int64_t place, int64_t span_ms) {
+  return a->keys.count >= a->needed && is_past(a->filter->sort, &a->keys.all[a->needed - 1], place, span_ms);
 }
 
 enum err list_query_collect_places(struct list_query *a, struct statement *s, int64_t span_ms) {

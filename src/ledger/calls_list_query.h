@@ -116,10 +116,17 @@ CHECKED enum err sql_add_rows_of_l(struct statement *s, const struct list_query 
 /* Appends conditions on s.rowid of documents s: times that rows of the page can have. */
 CHECKED enum err sql_add_document_times(struct statement *s, const struct list_query *a, int64_t span_ms);
 
+/* The id of the first document behind the first `count` of the business in the list's order. ERR_NOT_FOUND: there are not so
+ * many. table: of documents, with an index of (business_id, rowid). */
+CHECKED enum err list_query_end_of_documents(const struct list_query *a, const char *table, int64_t count,
+                                             int64_t *ret_rowid);
+
 /* Reads the keys of a source in the list's order. */
 CHECKED enum err list_query_collect(struct list_query *a, struct statement *s);
 /* Reads a source with places, in the order of sql_add_place_order. Stops when the page is full and no row that follows can
  * belong to it: its place is more than span_ms past the page's last key. In an order by duration it reads all. */
 CHECKED enum err list_query_collect_places(struct list_query *a, struct statement *s, int64_t span_ms);
+/* Whether the page is full, and no row can belong to it whose place is `place` or behind that in the list's order. */
+bool list_query_is_full(const struct list_query *a, int64_t place, int64_t span_ms);
 /* Drops keys that the page can't need. */
 void list_query_keep_needed(struct list_query *a);

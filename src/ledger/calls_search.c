@@ -121,7 +121,7 @@ enum err calls_search_parts(struct str search, struct buf *text, struct str ret_
   buf_clear(text);
   TRY(fold_text(search, FOLD_JOIN, text));
   ret_parts[0] = str_trim(buf_str(text));
-  *ret_count = 1;
+  *ret_count = str_utf8_count(ret_parts[0]) >= 2;
   return OK;
 }
 
@@ -190,13 +190,26 @@ static enum err calls_search_delete(struct db *db, int64_t document_id) {
   return db_run(db, DB_FOR_SQLITE "delete from call_documents where rowid = ?1", DB_INT(document_id));
 }
 
+/* A document's text without its scope. */
+static struct str document_own_text(struct str text) {
+  struct str scope, own;
+  (void)str_cut(text, DB_GRAMS_END_OF_SCOPE, &scope, &own);
+  return own;
+}
+
 static enum err document_replace(struct db *db, const struct call *call, int64_t sort_at, struct str digits,
                                  struct str names, int64_t *ret_id) {
   /* before the delete, so that it differs from the old id (0009_documents.sql) */
   TRY(document_free_id(db, sort_at, ret_id));
   TRY(calls_search_delete(db, call->document_id));
-  return db_run(db, DB_FOR_SQLITE "insert into call_documents (rowid, call_sid, digits, names) values (?1, ?2, ?3, ?4)",
-                DB_INT(*ret_id), DB_TEXT(str_from(call->call_sid)), DB_TEXT(digits), DB_TEXT(names));
+  TRY(db_run(db, DB_FOR_SQLITE "insert into call_documents (rowid, call_sid, digits, names) values (?1, ?2, ?3, ?4)",
+             DB_INT(*ret_id), DB_TEXT(str_from(call->call_sid)), DB_TEXT(digits), DB_TEXT(names)));
+  return db_run(db,
+                DB_FOR_SQLITE
+                "insert into call_documents_text (business_id, rowid, call_sid, digits, names)"
+                " values (?1, ?2, ?3, ?4, ?5)",
+                DB_INT(call->business_id), DB_INT(*ret_id), DB_TEXT(str_from(call->call_sid)),
+                DB_TEXT(document_own_text(digits)), DB_TEXT(document_own_text(names)));
 }
 
 /* Ids may be the same there: a free one can't be found while other processes write. */

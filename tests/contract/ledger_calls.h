@@ -326,8 +326,20 @@ static void searches_find_numbers_names_and_sids(void **state) {
       {{.search = VIEW("nobody")}, ""},
       {{.search = VIEW("888%")}, ""},
       {{.search = VIEW("d_na")}, ""},
+      {{.search = VIEW("---")}, ""},
+      {{.search = VIEW("- -")}, ""},
+      {{.search = VIEW("'\"'")}, ""},
+      {{.search = VIEW("\xd7\xb3\xd7\xb4\xd7\xb3")}, ""},
+      {{.search = VIEW("a--")}, ""},
+      {{.search = VIEW("...")}, ""},
+      {{.search = VIEW("%%%")}, ""},
   };
-  for (size_t i = 0; i < COUNT_OF(cases); i++) assert_list(db, &cases[i].filter, cases[i].expected);
+  for (int64_t few = 0; few < 4; few++) /* how many documents are read before the index; 0: all of these */
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+      struct calls_filter filter = cases[i].filter;
+      filter.few = few;
+      assert_list(db, &filter, cases[i].expected);
+    }
   bool refolding;
   assert_ok(calls_search_is_refolding(db, &refolding));
   assert_false(refolding);

@@ -35,8 +35,8 @@ struct plans {
  * as a table or a business has, also those with an equality of a state, a rank or a ref. */
 static bool is_narrow(const char *step) {
   static const char *const keys[] = {"(rowid=?", "(digest=?", "(node_id=?", "(name=?", "(url_id=?"};
-  static const char *const of_business[] = {"call_sid=?",        "recording_sid=?", "top_sid=?",
-                                            "parent_call_sid=?", "code=?",          "key=?"};
+  static const char *const of_business[] = {"call_sid=?", "recording_sid=?", "top_sid=?", "parent_call_sid=?",
+                                            "code=?",     "key=?",           "rowid=?"};
   for (size_t i = 0; i < COUNT_OF(keys); i++)
     if (strstr(step, keys[i])) return true;
   const char *rest = strstr(step, "(business_id=? AND ");
@@ -200,7 +200,7 @@ static int note_statement(unsigned kind, void *arg, void *stmt, void *text) {
 static void ask_for_every_kind_of_list(struct db *db) {
   static const struct str searches[] = {{"", 0}, {"555", 3}, {"CA1", 3}, {"dana", 4}, {"5551234", 7}, {"12 ab", 5}};
   static const struct str statuses[] = {{"", 0}, {"completed", 9}, {"busy", 4}};
-  enum { BITS = 7 };
+  enum { BITS = 8 };
   struct calls_key keys[CALLS_LIST_LIMIT_MAX];
   for (size_t i = 0; i < COUNT_OF(searches) * COUNT_OF(statuses); i++) {
     for (unsigned bits = 0; bits < 1U << BITS; bits++) {
@@ -213,6 +213,7 @@ static void ask_for_every_kind_of_list(struct db *db) {
       if (bits & 16) f.has_recording = bits & 2 ? CALLS_YES : CALLS_NO;
       if (bits & 32) f.since = NOW - 1000, f.until = NOW;
       if (bits & 64) f.after_key = true, f.after = (struct calls_key){NOW, "CA1"};
+      if (bits & 128) f.few = 1;
       size_t count;
       bool more;
       assert_int_equal(calls_list_page(db, 1, &f, keys, &count, &more), OK);

@@ -1,0 +1,191 @@
+/* calls_list_text.c - see calls_list_text.h.
+ *
+ *   the business's own documents, few_rows at most, in the list's order --all read, or the page is full--> done
+ *     `--else: the index
+ *
+ * Invariants
+ *  (1) A business with at most few_rows documents is answered from its own rows, which stand next to each other: neither what
+ *      others store nor how much they write changes what the search reads.
+ *  (2) The index is shared. Its terms begin with the business, but a term is looked up in each segment, and how many segments
+ *      there are depends on all that was written. So it is used only after few_rows documents of the business were read, beside
+ *      which these look-ups are little.
+ *  (3) Until all calls have a row in call_documents_text the index answers alone. */
+#include "ledger/calls_list_text.h"
+
+#include "ledger/calls_search.h"
+
+/* ---- the index ---- */
+
+/* Matching documents, their legs l, and the rows c in which these are shown. */
+static enum err list_source_documents(struct list_query *a, struct str match) {
+  const struct calls_filter *f = a->filter;
+  struct statement s CLEANUP(statement_done) = STATEMENT;
+  TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid, " DURATION_OF_C " from call_documents s",
+               CALLS_SEARCH_ID_BITS));
+  TRY(sql_add_value(&s, " cross join calls l on l.business_id = ", DB_INT(a->business_id), ""));
+  TRY(sql_add(&s, " and l.call_sid = s.call_sid and +l.document_id = s.rowid"));
+  TRY(sql_add_rows_of_l(&s, a));
+  TRY(sql_add_value(&s, " where s.call_documents match ", DB_TEXT(match), ""));
+  TRY(sql_add_document_times(&s, a, span_of(f)));
+  TRY(sql_add_filters(&s, f, false));
+  TRY(sql_add_place_order(&s, f, "s.rowid"));
+  return list_query_collect_places(a, &s, span_of(f));
+}
+
+/* Appends the term that all documents of a business have in the older index. */
+static enum err add_old_scope(struct buf *b, int64_t business_id) {
+  enum { FIRST = 0x4e00, RANGE = 0x5000 };
+  uint64_t rest = (uint64_t)business_id;
+  TRY(buf_add(b, STR("scope : \"")));
+  for (size_t i = 0; i < 3; i++, rest /= RANGE) {
+    unsigned code = FIRST + (unsigned)(rest % RANGE);
+    TRY(buf_add_char(b, (char)(0xe0 | (code >> 12))));
+    TRY(buf_add_char(b, (char)(0x80 | ((code >> 6) & 0x3f))));
+    TRY(buf_add_char(b, (char)(0x80 | (code & 0x3f))));
+  }
+  return buf_add_char(b, '"');
+}
+
+static enum err add_old_phrase(struct buf *b, const char *column, struct str phrase) {
+  TRY(buf_addf(b, "%s : \"", column));
+  for (size_t i = 0; i < phrase.n; i++) {
+    if (phrase.p[i] == '"') TRY(buf_add_char(b, '"'));
+    TRY(buf_add_char(b, phrase.p[i]));
+  }
+  return buf_add_char(b, '"');
+}
+
+/* Documents that an older release wrote: each has the texts of a leg and of all legs that are shown with it. */
+static enum err list_source_old_documents(struct list_query *a) {
+  struct buf match CLEANUP(buf_done) = BUF_INIT(4 * CALLS_LIST_SEARCH_MAX + 256);
+  TRY(add_old_scope(&match, a->business_id));
+  TRY(buf_add(&match, STR(" AND (")));
+  TRY(add_old_phrase(&match, "names", a->filter->search));
+  if (a->digits.n && !a->is_short) {
+    TRY(buf_add(&match, STR(" OR ")));
+    TRY(add_old_phrase(&match, "numbers", buf_str(&a->digits)));
+  }
+  TRY(buf_add_char(&match, ')'));
+  struct statement s CLEANUP(statement_done) = STATEMENT;
+  TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid, " DURATION_OF_C " from call_search s",
+               CALLS_SEARCH_ID_BITS));
+  TRY(sql_add(&s, " cross join calls c indexed by calls_search_id on c.search_id = s.rowid"));
+  TRY(sql_add_value(&s, " where s.call_search match ", DB_TEXT(buf_str(&match)), ""));
+  TRY(sql_add_document_times(&s, a, 0));
+  TRY(sql_add_value(&s, " and c.business_id = ", DB_INT(a->business_id), ""));
+  if (!a->filter->all_legs) TRY(sql_add(&s, " and +c.top_sid = c.call_sid"));
+  TRY(sql_add_filters(&s, a->filter, false));
+  TRY(sql_add_place_order(&s, a->filter, "s.rowid"));
+  return list_query_collect_places(a, &s, 0);
+}
+
+static enum err documents_are_being_built(struct list_query *a, bool *ret_building) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(a->db, &q, DB_FOR_SQLITE "select exists (select 1 from call_documents_build)"));
+  TRY(db_next(&q));
+  *ret_building = db_int(&q, 0) != 0;
+  return OK;
+}
+
+/* Whether all calls have a row in call_documents_text. */
+static enum err documents_are_complete(struct list_query *a, bool *ret_complete) {
+  bool building, refolding;
+  TRY(documents_are_being_built(a, &building));
+  TRY(calls_search_is_refolding(a->db, &refolding));
+  *ret_complete = !building && !refolding;
+  return OK;
+}
+
+static enum err list_source_index(struct list_query *a) {
+  struct buf match CLEANUP(buf_done) = BUF_INIT(8 * CALLS_LIST_SEARCH_MAX + 2 * CALLS_SEARCH_WORDS_MAX * 64 + 256);
+  bool refolding;
+  TRY(calls_search_is_refolding(a->db, &refolding));
+  TRY(calls_search_names(&match, a->business_id, a->filter->search, refolding));
+  if (a->digits.n && !a->is_short) {
+    TRY(buf_add(&match, STR(" OR ")));
+    TRY(calls_search_phrase(&match, a->business_id, DB_GRAMS_DIGITS, buf_str(&a->digits)));
+  }
+  TRY(list_source_documents(a, buf_str(&match)));
+  list_query_keep_needed(a);
+  bool building;
+  TRY(documents_are_being_built(a, &building));
+  if (!building || a->is_pair) return OK;
+  struct key_list had = a->keys; /* this source fills a page of its own */
+  a->keys = (struct key_list){NULL, 0, 0};
+  enum err e = list_source_old_documents(a);
+  for (size_t i = 0; e == OK && i < had.count; i++) e = key_list_add(&a->keys, &had.all[i]);
+  key_list_done(&had);
+  return e;
+}
+
+/* ---- the business's own documents ---- */
+
+struct own_text {
+  struct list_query *query;
+  struct buf text; /* folded; owned */
+  struct str names[CALLS_SEARCH_WORDS_MAX];
+  size_t name_count;
+  bool by_digits;
+};
+
+static void own_text_done(struct own_text *t) {
+  buf_done(&t->text);
+}
+
+static enum err own_text_init(struct own_text *t) {
+  const struct list_query *a = t->query;
+  buf_init(&t->text, 2 * CALLS_LIST_SEARCH_MAX);
+  t->by_digits = a->digits.n && !a->is_short;
+  return calls_search_parts(a->filter->search, &t->text, t->names, &t->name_count);
+}
+
+/* Appends conditions on s.rowid and s.call_sid: documents that contain the search. */
+static enum err sql_add_contains(struct statement *s, const struct own_text *t) {
+  TRY(sql_add(s, " and ("));
+  for (size_t i = 0; i < t->name_count; i++) {
+    TRY(sql_add(s, i ? " and " : "("));
+    TRY(sql_add_value(s, "instr(s.names, ", DB_TEXT(t->names[i]), ") > 0"));
+  }
+  if (t->name_count) TRY(sql_add(s, ")"));
+  if (t->name_count && t->by_digits) TRY(sql_add(s, " or "));
+  if (t->by_digits) TRY(sql_add_value(s, "instr(s.digits, ", DB_TEXT(buf_str(&t->query->digits)), ") > 0"));
+  return sql_add(s, ")");
+}
+
+/* Reads the documents that come before `end`; 0: all. */
+static enum err own_text_read(struct own_text *t, int64_t end) {
+  struct list_query *a = t->query;
+  struct statement s CLEANUP(statement_done) = STATEMENT;
+  TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid, " DURATION_OF_C " from call_documents_text s",
+               CALLS_SEARCH_ID_BITS));
+  TRY(sql_add_value(&s, " cross join calls l on l.business_id = ", DB_INT(a->business_id), ""));
+  TRY(sql_add(&s, " and l.call_sid = s.call_sid and +l.document_id = s.rowid"));
+  TRY(sql_add_rows_of_l(&s, a));
+  TRY(sql_add_value(&s, " where s.business_id = ", DB_INT(a->business_id), ""));
+  TRY(sql_add_document_times(&s, a, span_of(a->filter)));
+  if (end) TRY(sql_add_value(&s, sorts_up(a->filter) ? " and s.rowid < " : " and s.rowid > ", DB_INT(end), ""));
+  TRY(sql_add_contains(&s, t));
+  TRY(sql_add_filters(&s, a->filter, false));
+  TRY(sql_add_place_order(&s, a->filter, "s.rowid"));
+  TRY(list_query_collect_places(a, &s, span_of(a->filter)));
+  list_query_keep_needed(a);
+  return OK;
+}
+
+enum err list_source_text_sqlite(struct list_query *a) {
+  struct own_text t CLEANUP(own_text_done) = {.query = a};
+  bool complete;
+  int64_t end = 0;
+  TRY(own_text_init(&t));
+  if (!t.name_count && !t.by_digits) return OK;
+  TRY(documents_are_complete(a, &complete));
+  if (!complete) return list_source_index(a); /* (3) */
+  enum err e = list_query_end_of_documents(a, "call_documents_text", few_rows(a->filter), &end);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  bool has_more = e == OK;
+  if (has_more && sorts_by_duration(a->filter)) return list_source_index(a);
+  TRY(own_text_read(&t, has_more ? end : 0));
+  if (!has_more || list_query_is_full(a, calls_search_time(end), span_of(a->filter))) return OK; /* (1) */
+  a->keys.count = 0;
+  return list_source_index(a);
+}
