@@ -8,7 +8,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { chromium } from 'playwright-core'
+import { chromium, firefox } from 'playwright-core'
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 const build = path.resolve(process.env.CALLREEL_BUILD ?? path.join(root, 'build-test'))
@@ -48,8 +48,17 @@ async function ended(child) {
   await once(child, 'exit')
 }
 
+/** Debian's browsers: Chromium by its own protocol, Firefox by WebDriver BiDi. */
+const browsers = {
+  chromium: () => chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--mute-audio'],
+  }),
+  firefox: () => firefox.launch({ channel: 'moz-firefox', executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr' }),
+}
+
 /** `demo`: with the calls of `callreel demo`, else with a business that has none. */
-export async function world({ settings = {}, language = 'en-GB', demo = false } = {}) {
+export async function world({ settings = {}, language = 'en-GB', demo = false, browser: name = 'chromium' } = {}) {
   const home = mkdtempSync(path.join(os.tmpdir(), 'callreel-e2e-'))
   const account = `AC${randomBytes(16).toString('hex')}`
   const token = randomBytes(16).toString('hex')
@@ -68,10 +77,7 @@ export async function world({ settings = {}, language = 'en-GB', demo = false } 
   const keyOf = (role) => JSON.parse(run('key', 'create', '--json', '--business', '1', '--role', role)).key
   const keys = { admin: keyOf('admin'), agent: keyOf('agent'), viewer: keyOf('viewer') }
   await told('PUT', '/sim/webhooks', { url: hooks })
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--mute-audio'],
-  })
+  const browser = await browsers[name]()
 
   async function told(method, where, body) {
     const answer = await fetch(simulator + where, { method, body: body && JSON.stringify(body) })
