@@ -54,6 +54,33 @@ test('numbers of the own country are written as there, where it is known how', a
   for (const vague of ['+', '+97', '+9', null, '']) assert.equal(countryOf(vague), null)
 })
 
+test('a shorter time to keep recordings is told from a longer one', async () => {
+  const { daysIn, isShorter } = await load('settings/days.ts')
+  for (const [text, days] of [
+    ['30', 30],
+    [' 7 ', 7],
+    ['36500', 36500],
+    ['0', undefined],
+    ['36501', undefined],
+    ['-1', undefined],
+    ['1.5', undefined],
+    ['', undefined],
+    ['x', undefined],
+  ])
+    assert.equal(daysIn(text, 36_500), days, text)
+  for (const [days, before, standard, shorter] of [
+    [30, 0, 0, true],
+    [30, null, 0, true],
+    [30, null, 90, true],
+    [120, null, 90, false],
+    [null, 120, 90, true],
+    [null, 120, 0, false],
+    [0, 120, 90, false],
+    [30, 30, 0, false],
+  ])
+    assert.equal(isShorter(days, before, standard), shorter, `${days} after ${before}, ${standard}`)
+})
+
 test('dates are written by the browser’s own tag of the language, or its region', async () => {
   const { formatTag } = await load('i18n/language.ts')
   assert.equal(formatTag('en', ['en-GB', 'en']), 'en-GB')

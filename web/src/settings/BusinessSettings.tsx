@@ -1,17 +1,16 @@
-// The name, the numbers and the provider's credentials of the business. Credentials are written and never shown.
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { type FormEvent, type ReactNode, useId, useState } from 'react'
-import { getBusiness, patchBusiness } from '../api/api'
-import type { Business, BusinessPatch } from '../api/types'
+// The name, the numbers, the retention and the provider's credentials of the business. Credentials are written and never shown.
+import { useQuery } from '@tanstack/react-query'
+import { useId, useState } from 'react'
+import { getBusiness } from '../api/api'
+import type { Business } from '../api/types'
 import { useTranslation } from '../i18n'
 import { Url, Webhook } from '../setup/Checklist'
 import { Findings } from '../setup/Findings'
 import { troublesOf, urlsOf } from '../setup/setup'
 import { useSetup } from '../setup/useSetup'
-import { announce } from '../ui/Announcer'
 import { Wrong } from '../ui/Wrong'
-
-export const businessKey = ['business']
+import { businessKey, Form, useSave } from './Form'
+import { Retention } from './Retention'
 
 export function BusinessSettings() {
   const { t } = useTranslation()
@@ -27,6 +26,7 @@ export function BusinessSettings() {
         <h2 id="business">{t('settings.business')}</h2>
         <Name business={business} />
         <Numbers business={business} />
+        <Retention business={business} />
       </section>
       <section className="panel" aria-labelledby="provider">
         <h2 id="provider">{t('settings.provider')}</h2>
@@ -43,48 +43,6 @@ export function BusinessSettings() {
         )}
       </section>
     </>
-  )
-}
-
-/** Stores what was changed, and says so. */
-function useSave(done: () => void) {
-  const { t } = useTranslation()
-  const client = useQueryClient()
-  return useMutation({
-    mutationFn: (patch: BusinessPatch) => patchBusiness(patch),
-    onSuccess: (business) => {
-      client.setQueryData(businessKey, business)
-      void client.invalidateQueries({ queryKey: ['setup'] })
-      void client.invalidateQueries({ queryKey: ['session'] }) // has the name and the numbers' country
-      announce(t('call.saved'), { shown: true })
-      done()
-    },
-  })
-}
-
-interface FormProps {
-  submit: () => void
-  changed: boolean
-  save: ReturnType<typeof useSave>
-  children: ReactNode
-}
-
-function Form({ submit, changed, save, children }: FormProps) {
-  const { t } = useTranslation()
-  return (
-    <form
-      className="settings-form"
-      onSubmit={(event: FormEvent) => {
-        event.preventDefault()
-        if (changed && !save.isPending) submit()
-      }}
-    >
-      {children}
-      <button type="submit" className="button primary" disabled={!changed || save.isPending}>
-        {t(save.isPending ? 'settings.saving' : 'call.save')}
-      </button>
-      <Wrong why={save.error} />
-    </form>
   )
 }
 
