@@ -208,6 +208,17 @@ enum err fs_link(int dir, const char *from, const char *to) {
   return linkat(from_dir, from_leaf.text, to_dir, to_leaf.text, 0) == 0 ? OK : last_error();
 }
 
+enum err fs_link_open(int fd, int dir, const char *to) {
+  int to_dir CLEANUP(fs_close_) = -1;
+  struct name leaf;
+  char from[64];
+  TRY(open_parent(dir, to, false, &to_dir, &leaf));
+  (void)snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
+  if (linkat(AT_FDCWD, from, to_dir, leaf.text, AT_SYMLINK_FOLLOW) == 0) return OK;
+  if (errno == EXDEV) return ERR_UNSUPPORTED;
+  return errno == EPERM || errno == EMLINK ? ERR_DENIED : last_error();
+}
+
 enum err fs_unlink(int dir, const char *path) {
   int parent CLEANUP(fs_close_) = -1;
   struct name leaf;

@@ -28,6 +28,9 @@ CHECKED enum err fs_create(int dir, const char *path, mode_t mode, int *ret_fd);
 CHECKED enum err fs_make_parents(int dir, const char *path);
 /* Gives the file at from a second name, to. Never replaces a file: ERR_EXISTS. Both are below dir. */
 CHECKED enum err fs_link(int dir, const char *from, const char *to);
+/* Gives the open file another name, below dir, on the same volume. ERR_EXISTS: the name is taken. ERR_UNSUPPORTED: the file is on
+ * another volume. ERR_DENIED: the kernel allows no further name for this file. */
+CHECKED enum err fs_link_open(int fd, int dir, const char *to);
 CHECKED enum err fs_unlink(int dir, const char *path); /* ERR_NOT_FOUND when it is gone already */
 /* Syncs the directory that holds path. */
 CHECKED enum err fs_sync_parent(int dir, const char *path);

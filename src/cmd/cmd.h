@@ -45,6 +45,7 @@ CMD(signin);
 CMD(session);
 CMD(url);
 CMD(verify);
+CMD(import);
 CMD(reconcile);
 CMD(backfill);
 CMD(backup);

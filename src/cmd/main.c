@@ -105,13 +105,30 @@ const struct cmd cmd_table[] = {
      "                  renames damaged files to .bad, adopts whole files, removes old parts\n"
      "  --adopt-store   RECORDINGS_DIR is on another volume on purpose: stores that volume's id in the database\n",
      cmd_verify},
+    {"import", "take the calls and recordings of an earlier system",
+     "callreel import DIR --business ID [--link|--copy] [--json]\n"
+     "callreel import DIR [--business ID] --calls FILE [--column TARGET=NAME]... [--link|--copy] [--json]\n"
+     "callreel import DIR [--business ID] --calls-from URL [--table NAME] [--column TARGET=NAME]... [--link|--copy] "
+     "[--json]\n\n"
+     "DIR has files like CA….mp3, RE….wav or CA….RE….mp3, in directories or flat. Each is judged by its bytes; what is "
+     "a\n"
+     "whole recording is linked or copied into the store and ready. Files are never moved or changed. Can run beside "
+     "a\n"
+     "server; an interrupted import goes on when it is run again. Exit 1 if a file or a row was refused.\n"
+     "  --link           hard links only; --copy: copies only; default: links, copies from another volume\n"
+     "  --calls FILE     CSV with a line of names: call_sid, and if there are: parent_call_sid, business_id, "
+     "recording_sid,\n"
+     "                   recording_url, from, to, status, direction, started_at, duration, caller_name, customer_name\n"
+     "  --calls-from URL the same from a table: sqlite:PATH or postgresql://...; --table NAME: default call_log\n"
+     "  --column TARGET=NAME  the column NAME is what is called TARGET above\n",
+     cmd_import},
     {"reconcile", "find calls and recordings that no webhook told of",
      "callreel reconcile [--business ID] [--json]\n\n"
      "Reads the provider's lists of calls and recordings since the last success, less a day, and takes what is "
      "missing.\n"
      "serve does the same every RECONCILE_EVERY seconds. One process does it at a time; an interrupted run goes on "
      "where\n"
-     "it was. Of an account that several businesses use, each gets the calls of its --number's. Exit 1 if an account\n"
+     "it was. Of an account that several businesses use, each gets the calls of its numbers. Exit 1 if an account\n"
      "can't be read.\n",
      cmd_reconcile},
     {"backfill", "take the provider's calls and recordings since a date",

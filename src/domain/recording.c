@@ -399,6 +399,7 @@ static void does_requeue(const struct rule_input *a, struct recording *next) {
 static void does_keep_file(const struct rule_input *a, struct recording *next) {
   const struct recording_file *file = &a->event->file;
   clear_lease(next);
+  if (!next->stem[0]) copy_text(next->stem, sizeof(next->stem), a->event->stem);
   copy_text(next->name, sizeof(next->name), file->name);
   copy_text(next->content_type, sizeof(next->content_type), file->content_type);
   copy_text(next->etag, sizeof(next->etag), file->etag);

@@ -75,7 +75,7 @@ struct recording_event {
   struct str owner; /* of a claim, or of the lease under which the fill reports; the caller owns it */
   int64_t token;    /* the fencing token of the reporting fill */
   bool is_check;    /* of a claim: only the file that was seen is checked, and nothing is downloaded */
-  struct str stem;  /* of a claim, and of EXPIRE: file name without extension; used if the row has none */
+  struct str stem;  /* of a claim, of EXPIRE and of FOUND: file name without extension; used if the row has none */
   enum recording_error error;
   int64_t retry_after_ms;      /* the provider's Retry-After; 0 none */
   uint32_t jitter;             /* uniform random: spreads the back-off */

@@ -1,0 +1,294 @@
+/* import_files.c - goes through the files of DIR, in batches: finds their recordings, judges and places them on several threads,
+ * and writes the rows.
+ *
+ *   names -> BATCH files -> import_target (this thread) -> import_file_take (THREADS) -> directories synced -> rows written
+ *                                                          while the rows of the batch before are written
+ *
+ * Invariants
+ *  (1) A row says ready only after its file has its name and the directory is on disk.
+ *  (2) A run that dies leaves at most two batches of files whose rows are not written: the next one finds them under their names.
+ *  (3) Memory holds two batches and a path of directories, however many files there are. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/secret.h"
+#include "cmd/import/import_parts.h"
+#include "db/db_writer.h"
+#include "domain/intake.h"
+#include "domain/queue.h"
+
+enum { ROWS_OF_A_FILE = 60 /* at most */ };
+enum { BATCH = 256, THREADS_MAX = 4, DEPTH_MAX = 16, PATH_ROOM = 4096, ROWS_OF_A_JOB = DB_JOB_ROWS - ROWS_OF_A_FILE };
+
+struct import_batch {
+  struct import *im;
+  struct import_file files[BATCH];
+  size_t count;
+  _Atomic size_t next; /* of the threads */
+  /* of a write */
+  struct delivery *delivery; /* owned */
+  size_t from, reached;
+  pthread_t threads[THREADS_MAX];
+  int running;
+};
+
+struct import_walk {
+  struct import *im;
+  struct import_batch *present; /* is collected, then judged */
+  struct import_batch *before;  /* was judged; its rows are written meanwhile */
+  int64_t all;                  /* files in DIR, for the progress */
+};
+
+/* ---- rows ---- */
+
+static void add_field(struct delivery_part *part, const char *name, struct str value) {
+  if (value.n) part->fields[part->count++] = (struct delivery_field){.name = str_from(name), .value = value};
+}
+
+/* What is known of a recording that has no row: its SID, its call, and when it was made. */
+static void write_delivery(struct delivery *d, const struct import_file *f, char ret_started[32]) {
+  const struct delivery_rank lowest = {.sequence = -1, .timestamp_ms = -1, .status_order = -1};
+  d->business_id = f->row.business_id;
+  d->call_sid = str_from(f->row.call_sid);
+  d->recording_sid = str_from(f->row.recording_sid);
+  d->received_ms = f->modified_ms;
+  d->is_backfill = true;
+  d->dropped = 0;
+  d->call.rank = d->recording.rank = lowest;
+  d->call.count = d->recording.count = 0;
+  add_field(&d->recording, RECORDING_FIELD_CALL, d->call_sid);
+  (void)snprintf(ret_started, 32, "%lld", (long long)f->row.started_at);
+  if (f->row.started_at) add_field(&d->recording, RECORDING_FIELD_STARTED, str_from(ret_started));
+}
+
+static enum err make_etag(char ret_etag[RECORDING_ETAG_SIZE]) {
+  uint8_t random[12];
+  char hex[2 * sizeof(random) + 1];
+  TRY(secret_random(random, sizeof(random)));
+  hex_encode(random, sizeof(random), hex);
+  (void)snprintf(ret_etag, RECORDING_ETAG_SIZE, "\"%s\"", hex);
+  return OK;
+}
+
+static enum err file_write(struct db *db, struct import_batch *b, struct import_file *f) {
+  char etag[RECORDING_ETAG_SIZE], started[32];
+  struct recording row;
+  struct recording_outcome outcome;
+  struct intake_result result;
+  int64_t now = db_now_ms(db);
+  if (f->is_new) {
+    write_delivery(b->delivery, f, started);
+    TRY(intake_run(db, b->delivery, now, &result));
+  }
+  TRY(make_etag(etag));
+  struct recording_event event = {.kind = RECORDING_FOUND, .stem = str_from(f->stem)};
+  event.file = (struct recording_file){.name = str_from(f->name),
+                                       .bytes = f->info.bytes,
+                                       .content_type = str_from(audio_content_type(f->info.kind)),
+                                       .etag = str_from(etag),
+                                       .modified_at = f->modified_ms / 1000 * 1000,
+                                       .duration_ms = f->info.duration_ms,
+                                       .channels = f->info.channels,
+                                       .sha256 = str_from(f->sha256),
+                                       .peaks = str_of(f->info.peaks, f->info.peaks_bytes)};
+  TRY(queue_apply(db, f->row.business_id, str_from(f->row.recording_sid), &event, now, &row, &outcome));
+  if (!outcome.moved) f->why = row.status == RECORDING_READY ? IMPORT_ALREADY : IMPORT_BUSY;
+  return OK;
+}
+
+static enum err batch_run_part(struct db *db, void *arg) {
+  struct import_batch *b = arg;
+  int64_t before = db_touched(db);
+  size_t i = b->from;
+  for (; i < b->count && db_touched(db) - before < ROWS_OF_A_JOB; i++)
+    if (!b->files[i].why) TRY(file_write(db, b, &b->files[i]));
+  b->reached = i;
+  return OK;
+}
+
+static enum err batch_write(struct import_batch *b) {
+  b->from = 0;
+  while (b->from < b->count) {
+    TRY(app_write(&b->im->app, batch_run_part, b));
+    b->from = b->reached;
+  }
+  return OK;
+}
+
+/* ---- the files of a batch ---- */
+
+static void *batch_take_files(void *arg) {
+  struct import_batch *b = arg;
+  for (;;) {
+    size_t i = atomic_fetch_add(&b->next, 1);
+    if (i >= b->count) return NULL;
+    if (!b->files[i].why) import_file_take(b->im, &b->files[i]);
+  }
+}
+
+static void batch_begin(struct import_batch *b) {
+  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  int wanted = cores < 1 ? 1 : cores < THREADS_MAX ? (int)cores : THREADS_MAX;
+  atomic_store(&b->next, 0);
+  for (b->running = 0; b->running < wanted; b->running++)
+    if (pthread_create(&b->threads[b->running], NULL, batch_take_files, b) != 0) break;
+}
+
+static void batch_end(struct import_batch *b) {
+  (void)batch_take_files(b); /* helps; without threads it does all */
+  for (int i = 0; i < b->running; i++) (void)pthread_join(b->threads[i], NULL);
+  b->running = 0;
+}
+
+static size_t directory_length(const char *name) {
+  const char *slash = strrchr(name, '/');
+  return slash ? (size_t)(slash - name) : 0;
+}
+
+/* Syncs each directory that got a name, once. (1) */
+static void batch_sync(struct import_batch *b) {
+  int store = blob_directory_fd(b->im->store);
+  for (size_t i = 0; i < b->count; i++) {
+    struct import_file *f = &b->files[i];
+    size_t n = directory_length(f->name);
+    bool is_synced = f->why != IMPORT_TAKEN;
+    for (size_t k = 0; k < i && !is_synced; k++)
+      is_synced =
+          !b->files[k].why && directory_length(b->files[k].name) == n && memcmp(b->files[k].name, f->name, n) == 0;
+    if (!is_synced && fs_sync_parent(store, f->name) != OK) f->why = IMPORT_STORE;
+  }
+}
+
+static void batch_report(struct import_batch *b, int64_t all) {
+  struct import *im = b->im;
+  for (size_t i = 0; i < b->count; i++) {
+    struct import_file *f = &b->files[i];
+    im->files++;
+    if (f->why == IMPORT_TAKEN) {
+      im->linked += !f->is_copied;
+      im->copied += f->is_copied;
+      im->bytes += f->info.bytes;
+    } else if (f->why == IMPORT_ALREADY) {
+      im->already++;
+    } else {
+      import_refuse(im, f->path, 0, f->why);
+    }
+    free(f->path);
+    f->path = NULL;
+  }
+  b->count = 0;
+  progress_show(&im->progress, im->files, all);
+}
+
+/* Leaves out a file that is the same recording as an earlier one of these batches, whose row is not written yet. */
+static void drop_twin(const struct import_batch *b, struct import_file *f) {
+  const struct import_file *end = b->files + b->count;
+  if (f >= b->files && f < end) end = f;
+  for (const struct import_file *other = b->files; other < end && !f->why; other++)
+    if (!other->why && other->row.business_id == f->row.business_id &&
+        strcmp(other->row.recording_sid, f->row.recording_sid) == 0)
+      f->why = IMPORT_ALREADY;
+}
+
+static enum err batch_finish(struct import_walk *w, struct import_batch *b) {
+  if (!b->count) return OK;
+  TRY(batch_write(b));
+  batch_report(b, w->all);
+  return OK;
+}
+
+/* Judges and places the present batch while the rows of the one before are written. */
+static enum err walk_run_batch(struct import_walk *w) {
+  struct import_batch *b = w->present, *before = w->before;
+  for (size_t i = 0; i < b->count; i++) {
+    TRY(import_target(w->im, &b->files[i]));
+    drop_twin(before, &b->files[i]);
+    drop_twin(b, &b->files[i]);
+  }
+  batch_begin(b);
+  enum err e = batch_finish(w, before);
+  batch_end(b);
+  batch_sync(b);
+  w->present = before;
+  w->before = b;
+  return e;
+}
+
+static enum err add_file(struct import_walk *w, const char *path) {
+  struct import_batch *b = w->present;
+  struct import_file *f = &b->files[b->count];
+  f->path = strdup(path);
+  if (!f->path) return ERR_NOMEM;
+  f->is_new = f->is_copied = false;
+  f->stem[0] = f->name[0] = '\0';
+  b->count++;
+  return b->count == BATCH ? walk_run_batch(w) : OK;
+}
+
+/* ---- directories ---- */
+
+typedef enum err file_fn(struct import_walk *w, const char *path);
+
+static enum err count_file(struct import_walk *w, const char *path) {
+  (void)path;
+  w->all++;
+  return OK;
+}
+
+/* Calls fn with each file below path. */
+static enum err walk(struct import_walk *w, const char *path, int depth, file_fn *fn) {
+  struct fs_dir *d;
+  const char *name;
+  bool is_dir;
+  char below[PATH_ROOM];
+  enum err e = fs_dir_open(w->im->dir, path, &d);
+  if (e != OK) {
+    import_refuse(w->im, path, 0, IMPORT_UNREADABLE);
+    return OK;
+  }
+  while ((e = fs_dir_next(d, &name, &is_dir)) == OK) {
+    bool is_top = strcmp(path, ".") == 0;
+    int n = snprintf(below, sizeof(below), "%s%s%s", is_top ? "" : path, is_top ? "" : "/", name);
+    if (n >= (int)sizeof(below) || (is_dir && depth == DEPTH_MAX))
+      import_refuse(w->im, name, 0, IMPORT_UNREADABLE);
+    else
+      e = is_dir ? walk(w, below, depth + 1, fn) : fn(w, below);
+    if (e != OK) break;
+  }
+  fs_dir_close(d);
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static struct import_batch *batch_new(struct import *im) {
+  struct import_batch *b = calloc(1, sizeof(*b));
+  if (b) b->im = im;
+  if (b) b->delivery = calloc(1, sizeof(*b->delivery));
+  if (b && b->delivery) return b;
+  free(b);
+  return NULL;
+}
+
+static struct import_batch *batch_free(struct import_batch *b) {
+  for (size_t i = 0; b && i < b->count; i++) free(b->files[i].path);
+  if (b) free(b->delivery);
+  free(b);
+  return NULL;
+}
+
+enum err import_files(struct import *im) {
+  struct import_walk w = {.im = im, .present = batch_new(im), .before = batch_new(im)};
+  enum err e = w.present && w.before ? walk(&w, ".", 0, count_file) : ERR_NOMEM;
+  progress_begin(&im->progress, "Importing files");
+  if (e == OK) e = walk(&w, ".", 0, add_file);
+  if (e == OK) e = walk_run_batch(&w);
+  if (e == OK) e = batch_finish(&w, w.before);
+  progress_end(&im->progress);
+  batch_free(w.present);
+  batch_free(w.before);
+  return e;
+}
