@@ -178,3 +178,7 @@ enum err db_backup(struct db *db, const char *path, void (*progress)(void *arg, 
 enum err db_check(struct db *db, int64_t limit_ms, struct buf *ret_problem) {
   return db->operations->check(db, limit_ms, ret_problem);
 }
+
+void db_forget_later(struct db *db) {
+  db->forgets = true;
+}

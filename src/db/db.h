@@ -145,6 +145,9 @@ CHECKED enum err db_commit(struct db *db);
 void db_rollback(struct db *db); /* allowed without a transaction */
 bool db_in_transaction(const struct db *db);
 
+/* In a transaction: once it is committed, what was deleted until then is not left in the database's log either, as soon as no
+ * reader needs it. (Deleted rows are overwritten in the database itself.) */
+void db_forget_later(struct db *db);
 /* A number that changes when another connection, of this or another process, commits. Cheap: no disk access. */
 CHECKED enum err db_data_version(struct db *db, int64_t *ret_version);
 /* From mono_ms on (monotonic clock) every query, running or new, fails with ERR_TIMEOUT. 0 removes the deadline. */

@@ -30,7 +30,7 @@ enum { BUSY_MS = 5000, CHECKPOINT_FRAMES = 1000, RESTART_FRAMES = 8000, RESTART_
 
 static const char SETTINGS[] =
     "pragma synchronous=full; pragma mmap_size=0;"
-    "pragma journal_size_limit=67108864; pragma wal_autocheckpoint=0;";
+    "pragma journal_size_limit=67108864; pragma wal_autocheckpoint=0; pragma secure_delete=on;";
 /* A writing connection keeps the pages that a savepoint may roll back in a temporary file. In memory SQLite would walk a list of
  * them at the end of every statement: quadratic in the rows of a savepoint. A reader sorts in memory.
  * cache_size is in KiB. A job of the writer goes through some twenty indexes; with 4 MB of cache a database of 200,000 recordings
@@ -229,12 +229,16 @@ enum err db_sqlite_check_commit(struct db_sqlite *db) {
 }
 
 void db_sqlite_checkpoint(struct db_sqlite *db) {
-  if (db->wal_frames - db->wal_seen_to < CHECKPOINT_FRAMES) return;
-  int mode = db->wal_frames >= RESTART_FRAMES ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+  bool forgets = db->head.forgets;
+  if (db->wal_frames - db->wal_seen_to < CHECKPOINT_FRAMES && !forgets) return;
+  int mode = forgets                            ? SQLITE_CHECKPOINT_TRUNCATE
+             : db->wal_frames >= RESTART_FRAMES ? SQLITE_CHECKPOINT_RESTART
+                                                : SQLITE_CHECKPOINT_PASSIVE;
   db->wal_seen_to = db->wal_frames;
   db->busy_until_ms = clock_mono_ms() + RESTART_WAIT_MS;
   /* The next checkpoint, CHECKPOINT_FRAMES later, moves what this one could not. */
-  (void)sqlite3_wal_checkpoint_v2(db->sqlite, "main", mode, NULL, NULL);
+  int rc = sqlite3_wal_checkpoint_v2(db->sqlite, "main", mode, NULL, NULL);
+  if (forgets && rc == SQLITE_OK) db->head.forgets = false; /* else after the next commit */
   db->busy_until_ms = 0;
 }
 

@@ -54,6 +54,7 @@ struct db_operations {
 struct db {
   const struct db_operations *operations;
   bool read_only;
+  bool forgets;         /* db_forget_later was called and not carried out yet */
   int64_t upkeep_in_ms; /* after which operations->upkeep must be called again; 0: only after a commit */
   bool upkeep_later;    /* the owner calls operations->upkeep itself */
   int64_t busy_ms;      /* longest wait for another connection's lock */
