@@ -16,7 +16,9 @@
 #include "base/log.h"
 #include "domain/fields.h"
 #include "domain/recording.h"
+#include "domain/removal.h"
 #include "ledger/calls.h"
+#include "ledger/erasures.h"
 
 static void free_fields(struct fields **f) {
   *f = fields_free(*f);
@@ -215,10 +217,72 @@ static enum err intake_recording(struct db *db, const struct delivery *d, int64_
   return changed ? recordings_set_fields(db, d->business_id, d->recording_sid, buf_str(&text)) : OK;
 }
 
+/* ---- what was deleted, and what is held ---- */
+
+/* *ret_removed: the leg was deleted, or is of a call that is being removed (domain/erasure.h). */
+static enum err intake_leg_is_removed(struct db *db, int64_t business_id, struct str call_sid, bool *ret_removed) {
+  bool any;
+  if (!call_sid.n) return OK;
+  TRY(removed_calls_has(db, business_id, call_sid, ret_removed));
+  if (*ret_removed) return OK;
+  TRY(erasures_any_tree(db, business_id, &any));
+  return any ? erasures_cover_call(db, business_id, call_sid, ret_removed) : OK;
+}
+
+static enum err intake_recording_is_removed(struct db *db, const struct delivery *d, bool *ret_removed) {
+  struct recording row;
+  enum err e = d->recording_sid.n ? recordings_get(db, d->business_id, d->recording_sid, &row) : ERR_NOT_FOUND;
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  *ret_removed = e == OK && row.status == RECORDING_EXPIRED && removal_is_wiped(&row);
+  return OK;
+}
+
+/* *ret_removed: what is delivered was removed with all that was known of it. A leg that comes later is remembered as deleted:
+ * legs of its own may follow. */
+static enum err intake_is_removed(struct db *db, const struct delivery *d, int64_t now, bool *ret_removed) {
+  *ret_removed = false;
+  TRY(intake_leg_is_removed(db, d->business_id, d->call_sid, ret_removed));
+  if (*ret_removed) return OK;
+  TRY(intake_leg_is_removed(db, d->business_id, part_get(&d->call, CALL_FIELD_PARENT), ret_removed));
+  if (*ret_removed) return d->call_sid.n ? removed_calls_add(db, d->business_id, d->call_sid, now) : OK;
+  return intake_recording_is_removed(db, d, ret_removed);
+}
+
+/* A recording of a deleted call that was not known yet is expired from the start, and nothing else is kept of it. */
+static enum err intake_removed_recording(struct db *db, const struct delivery *d, int64_t now) {
+  struct recording row = {.business_id = d->business_id,
+                          .status = RECORDING_EXPIRED,
+                          .rank = RECORDING_RANK_REST,
+                          .announced_bytes = -1,
+                          .duration_ms = -1,
+                          .first_seen_at = now,
+                          .expired_at = now};
+  TRY(str_copy(row.recording_sid, sizeof(row.recording_sid), d->recording_sid));
+  TRY(str_copy(row.expire_reason, sizeof(row.expire_reason), str_from(removal_reason_name(REMOVAL_CALL_DELETED))));
+  enum err e = recordings_insert(db, &row, STR("{}"));
+  return e == ERR_EXISTS ? OK : e;
+}
+
+/* What comes later shows the hold that covers it, too. */
+static enum err intake_mark_holds(struct db *db, const struct delivery *d) {
+  enum { MARKED_MAX = 10 };
+  bool any;
+  TRY(holds_any(db, d->business_id, &any));
+  if (!any) return OK;
+  struct recording row;
+  enum err e = d->recording_sid.n ? recordings_get(db, d->business_id, d->recording_sid, &row) : ERR_NOT_FOUND;
+  if (e == OK) return holds_mark_row(db, &row);
+  if (e != ERR_NOT_FOUND) return e;
+  return d->call_sid.n ? holds_mark_call(db, d->business_id, d->call_sid, MARKED_MAX) : OK;
+}
+
 enum err intake_run(struct db *db, const struct delivery *d, int64_t now, struct intake_result *ret_result) {
   struct intake_result result = {.enqueued = false};
-  if (d->call_sid.n) TRY(intake_call(db, d, &result));
-  if (d->recording_sid.n) TRY(intake_recording(db, d, now, &result));
+  bool removed;
+  TRY(intake_is_removed(db, d, now, &removed));
+  if (d->call_sid.n && !removed) TRY(intake_call(db, d, &result));
+  if (d->recording_sid.n) TRY(removed ? intake_removed_recording(db, d, now) : intake_recording(db, d, now, &result));
+  if (!removed) TRY(intake_mark_holds(db, d));
   *ret_result = result;
   return OK;
 }

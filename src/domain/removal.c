@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "domain/queue.h"
+#include "ledger/audit.h"
 #include "ledger/businesses.h"
 #include "ledger/changes.h"
 #include "ledger/holds.h"
@@ -27,11 +28,28 @@ const char *removal_reason_name(enum removal_reason reason) {
   return reason_names[reason];
 }
 
+bool removal_is_wiped(const struct recording *row) {
+  return strcmp(row->expire_reason, reason_names[REMOVAL_CALL_DELETED]) == 0 ||
+         strcmp(row->expire_reason, reason_names[REMOVAL_ERASED]) == 0;
+}
+
 static enum err add_task(struct db *db, const struct recording *row, enum task_kind kind, int rank, int64_t again_at,
                          int64_t now) {
   struct task task = {.kind = kind, .business_id = row->business_id, .rank = rank, .again_at = again_at};
   memcpy(task.recording_sid, row->recording_sid, sizeof(task.recording_sid));
   return tasks_add(db, &task, now);
+}
+
+static enum err note_retention(struct db *db, const struct recording *row, const struct removal *removal, int64_t now) {
+  const struct audit_entry entry = {
+      .at = now,
+      .actor = STR("service"),
+      .role = STR("service"),
+      .action = AUDIT_EXPIRE,
+      .object = str_from(row->recording_sid),
+      .details = removal->at_provider ? STR("{\"at_provider\":true}") : STR(""),
+  };
+  return audit_append(db, row->business_id, &entry);
 }
 
 enum err removal_expire(struct db *db, const struct recording *row, const struct removal *removal, int64_t now,
@@ -40,7 +58,7 @@ enum err removal_expire(struct db *db, const struct recording *row, const struct
   struct recording_event event = {.kind = RECORDING_EXPIRE, .reason = reason_names[removal->reason]};
   int64_t again_at = row->lease_until ? row->lease_until + AGAIN_AFTER_LEASE_MS : 0; /* (3) */
   struct recording was = *row;                                                       /* ret_row may be row */
-  TRY(holds_cover(db, &was, &event.is_held));                                        /* (2) */
+  if (!removal->despite_holds) TRY(holds_cover(db, &was, &event.is_held));           /* (2) */
   TRY(queue_stem(db, &was, stem));
   event.stem = str_from(stem);
   TRY(queue_apply_row(db, &was, &event, now, ret_row, ret_outcome));
@@ -48,6 +66,7 @@ enum err removal_expire(struct db *db, const struct recording *row, const struct
   if (ret_outcome->moved) {
     TRY(add_task(db, &was, TASK_REMOVE, removal->rank, again_at, now)); /* (1) */
     TRY(changes_add(db, CHANGE_EXPIRED, was.business_id, str_from(was.recording_sid)));
+    if (removal->reason == REMOVAL_RETENTION) TRY(note_retention(db, &was, removal, now));
   }
   return removal->at_provider ? add_task(db, &was, TASK_REMOVE_AT_PROVIDER, removal->rank, 0, now) : OK;
 }
@@ -77,7 +96,8 @@ static enum err due_rows_add(void *arg, const struct recording *row) {
 static enum err expire_due(struct db *db, int64_t business_id, int64_t days, const struct retention *retention,
                            int limit, int64_t now, int *ret_expired, int *ret_looked) {
   struct due_rows due CLEANUP(due_rows_done) = {calloc(RETENTION_PART, sizeof(struct recording)), 0};
-  struct removal removal = {REMOVAL_RETENTION, RECORDING_RANK_REST, retention->at_provider};
+  struct removal removal = {
+      .reason = REMOVAL_RETENTION, .rank = RECORDING_RANK_REST, .at_provider = retention->at_provider};
   if (!due.rows) return ERR_NOMEM;
   struct recordings_place place = {0};
   TRY(recordings_kept_since(db, business_id, now - days * RETENTION_DAY_MS, &place, limit, due_rows_add, &due,

@@ -13,18 +13,22 @@
 
 enum removal_reason { REMOVAL_RETENTION, REMOVAL_DELETED, REMOVAL_CALL_DELETED, REMOVAL_ERASED, REMOVAL_REASON_COUNT_ };
 const char *removal_reason_name(enum removal_reason reason); /* "retention", …: the column expire_reason */
+/* Whether nothing is left of an expired recording but its SID (domain/erasure.h). */
+bool removal_is_wiped(const struct recording *row);
 
 struct removal {
   enum removal_reason reason;
-  int rank;         /* of its tasks: RECORDING_RANK_PLAY if a person asked, else RECORDING_RANK_REST */
-  bool at_provider; /* the provider's copy goes too */
+  int rank;           /* of its tasks: RECORDING_RANK_PLAY if a person asked, else RECORDING_RANK_REST */
+  bool at_provider;   /* the provider's copy goes too */
+  bool despite_holds; /* the caller asked for holds before (domain/erasure.c) */
 };
 
 /* The days that retention counts in: their lengths do not change with daylight saving, since all is UTC. */
 #define RETENTION_DAY_MS (INT64_C(24) * 3600 * 1000)
 enum { RETENTION_DAYS_MAX = 36500 };
 
-/* Expires a recording whose row was read in this transaction. If a hold covers it, makes it show the hold. An expired one stays
+/* Expires a recording whose row was read in this transaction. Retention is noted in the audit; for another reason the caller does
+ * that. If a hold covers it, makes it show the hold. An expired one stays
  * as it is, but at_provider is done all the same. */
 CHECKED enum err removal_expire(struct db *db, const struct recording *row, const struct removal *removal, int64_t now,
                                 struct recording *ret_row, struct recording_outcome *ret_outcome);
@@ -40,7 +44,7 @@ struct retention {
 struct retention_round {
   int64_t business_id; /* all before it are done */
 };
-enum { RETENTION_PART = 30, RETENTION_BUSINESSES = 200 };
+enum { RETENTION_PART = 20, RETENTION_BUSINESSES = 200 };
 /* Expires at most RETENTION_PART recordings that are due, and goes through at most RETENTION_BUSINESSES businesses. *ret_more:
  * the round is not over, call it again; else the next call begins another round. *ret_expired: how many. */
 CHECKED enum err removal_retention_part(struct db *db, const struct retention *retention, struct retention_round *round,

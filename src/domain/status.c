@@ -114,6 +114,7 @@ static enum err add_call_facts(struct buf *b, const struct status_call *s) {
   TRY(add_time(b, ",\"started_at\":", c->started_at));
   TRY(add_time(b, ",\"ended_at\":", c->ended_at));
   TRY(add_number(b, ",\"duration\":", c->duration_s, 0));
+  if (c->hold[0]) TRY(buf_addf(b, ",\"hold\":%s", c->hold)); /* stored as a JSON object */
   TRY(add_bool(b, ",\"has_recording\":", s->recording_count > 0));
   return add_bool(b, ",\"has_transcript\":", false);
 }

@@ -424,6 +424,16 @@ enum err businesses_remove(struct db *db, int64_t id) {
   return changes_add(db, CHANGE_BUSINESS, id, STR(""));
 }
 
+enum err businesses_has_number(struct db *db, int64_t id, struct str number, bool *ret_has) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select 1 from business_numbers where business_id = ?1 and number = ?2", DB_INT(id),
+               DB_TEXT(number)));
+  enum err e = db_next(&q);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  *ret_has = e == OK;
+  return OK;
+}
+
 static enum err may_purge(struct db *db, int64_t id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select removed_at is null from businesses where business_id = ?1 and purged_at is null",

@@ -53,6 +53,9 @@ struct business_edit {
   bool set_numbers;
 };
 
+/* Whether the number is one of the business's own. */
+CHECKED enum err businesses_has_number(struct db *db, int64_t id, struct str number, bool *ret_has);
+
 /* Adds a business; id 0: the next free id. ERR_INVALID: no name, a text that is too long or not UTF-8, a number that is not
  * E.164; ERR_TOO_BIG: too many numbers; ERR_EXISTS: the id is or was in use. */
 CHECKED enum err businesses_add(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t id,

@@ -44,6 +44,7 @@ enum err calls_read_row(struct db_rows *q, int from, struct call *ret_call) {
   READ_TEXT(tags);
   READ_TEXT(agent);
   READ_TEXT(own_number);
+  READ_TEXT(hold);
 #undef READ_TEXT
   *ret_call = c;
   return OK;

@@ -39,6 +39,7 @@ struct call {
   /* Of its tree, from call_facets; "" also while an upgrade has yet to add the call there: */
   char agent[CALL_NAME_SIZE];
   char own_number[CALL_TEXT_SIZE];
+  char hold[RECORDING_HOLD_SIZE]; /* the legal hold on it or on a number of it, as JSON; "": none */
 };
 
 /* The time that lists are ordered by. */
@@ -51,8 +52,11 @@ static inline int64_t calls_sort_at(const struct call *c) {
   "c.from_number, c.to_number, c.caller_name, c.status, c.duration_s, c.earliest_at, c.started_at, c.ended_at, " \
   "c.customer_name, c.ref, c.metadata, c.first_seen_at, c.document_id, c.tags, "                                 \
   "(select agent from call_facets where business_id = c.business_id and call_sid = c.top_sid), "                 \
-  "(select own_number from call_facets where business_id = c.business_id and call_sid = c.top_sid)"
-enum { CALL_COLUMN_COUNT = 23 };
+  "(select own_number from call_facets where business_id = c.business_id and call_sid = c.top_sid), "            \
+  "(select h.shown from holds h where h.hold_id = (select min(k.hold_id) from holds k"                           \
+  " where k.business_id = c.business_id and k.is_removed = 0 and k.key in (c.call_sid, c.top_sid,"               \
+  " c.from_number, c.to_number, '+' || c.from_number, '+' || c.to_number)))"
+enum { CALL_COLUMN_COUNT = 24 };
 /* Reads CALL_COLUMNS of the current row; the first is column `from`. */
 CHECKED enum err calls_read_row(struct db_rows *q, int from, struct call *ret_call);
 

@@ -26,6 +26,16 @@ static enum err read_row(const struct db_rows *q, struct hold *ret_hold) {
   return OK;
 }
 
+static enum err write_shown(const struct hold *h, struct buf *b) {
+  char at[DATE_TEXT_SIZE];
+  date_format_rfc3339(h->at, at);
+  TRY(buf_add(b, STR("{\"reason\":")));
+  TRY(buf_add_json(b, str_from(h->reason)));
+  TRY(buf_add(b, STR(",\"by\":")));
+  TRY(buf_add_json(b, str_from(h->by)));
+  return buf_addf(b, ",\"at\":\"%s\"}", at);
+}
+
 /* ---- setting and removing ---- */
 
 static enum err has_room(struct db *db, int64_t business_id) {
@@ -37,14 +47,17 @@ static enum err has_room(struct db *db, int64_t business_id) {
 }
 
 enum err holds_set(struct db *db, const struct hold *hold, int64_t *ret_id) {
+  struct buf shown CLEANUP(buf_done) = BUF_INIT(RECORDING_HOLD_SIZE - 1);
   TRY(has_room(db, hold->business_id));
+  TRY(write_shown(hold, &shown));
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "insert into holds (business_id, key, reason, set_by, set_at) values (?1, ?2, ?3, ?4, ?5)"
-               " on conflict (business_id, key) do update set reason = ?3, set_by = ?4, set_at = ?5, is_removed = 0,"
-               " marked = 0, mark_step = 0, mark_after = '' returning hold_id",
-               DB_INT(hold->business_id), DB_TEXT(str_from(hold->key)), DB_TEXT(str_from(hold->reason)),
-               DB_TEXT(str_from(hold->by)), DB_INT(hold->at)));
+  TRY(db_query(
+      db, &q,
+      "insert into holds (business_id, key, reason, set_by, set_at, shown) values (?1, ?2, ?3, ?4, ?5, ?6)"
+      " on conflict (business_id, key) do update set reason = ?3, set_by = ?4, set_at = ?5, shown = ?6, is_removed = 0,"
+      " marked = 0, mark_step = 0, mark_after = '' returning hold_id",
+      DB_INT(hold->business_id), DB_TEXT(str_from(hold->key)), DB_TEXT(str_from(hold->reason)),
+      DB_TEXT(str_from(hold->by)), DB_INT(hold->at), DB_TEXT(buf_str(&shown))));
   TRY(db_next(&q));
   *ret_id = db_int(&q, 0);
   return OK;
@@ -58,9 +71,32 @@ enum err holds_find(struct db *db, int64_t business_id, struct str key, struct h
   return read_row(&q, ret_hold);
 }
 
+enum err holds_get(struct db *db, int64_t business_id, int64_t hold_id, struct hold *ret_hold) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select " HOLD_COLUMNS " from holds where hold_id = ?1 and business_id = ?2 and is_removed = 0",
+               DB_INT(hold_id), DB_INT(business_id)));
+  TRY(db_next(&q));
+  return read_row(&q, ret_hold);
+}
+
 enum err holds_remove(struct db *db, const struct hold *hold) {
   return db_run(db, "update holds set is_removed = 1, marked = 0, mark_step = 0, mark_after = '' where hold_id = ?1",
                 DB_INT(hold->hold_id));
+}
+
+enum err holds_each(struct db *db, int64_t business_id, int64_t after, int limit, holds_each_fn *fn, void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " HOLD_COLUMNS " from holds indexed by holds_business where business_id = ?1 and hold_id > ?2"
+               " and is_removed = 0 order by hold_id limit ?3",
+               DB_INT(business_id), DB_INT(after), DB_INT(limit)));
+  struct hold h;
+  enum err e;
+  while ((e = db_next(&q)) == OK) {
+    TRY(read_row(&q, &h));
+    TRY(fn(arg, &h));
+  }
+  return e == ERR_NOT_FOUND ? OK : e;
 }
 
 /* ---- what is covered ---- */
@@ -81,16 +117,16 @@ enum err holds_any(struct db *db, int64_t business_id, bool *ret_any) {
 /* The hold that covers the recording and was set first. ERR_NOT_FOUND: none. */
 static enum err covering(struct db *db, const struct recording *row, struct hold *ret_hold) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(
-      db, &q,
-      "select " HOLD_COLUMNS
-      " from holds where is_removed = 0 and hold_id = (select min(id) from ("
-      " select h.hold_id as id from holds h where h.business_id = ?1 and h.key in (?2, ?3) and h.is_removed = 0"
-      " union all select h.hold_id from calls c cross join calls l indexed by calls_legs"
-      "  on l.business_id = ?1 and l.top_sid = c.top_sid cross join holds h"
-      "  on h.business_id = ?1 and h.key in (l.call_sid, l.from_number, l.to_number) and h.is_removed = 0"
-      "  where c.business_id = ?1 and c.call_sid = ?3) found)",
-      DB_INT(row->business_id), DB_TEXT(str_from(row->recording_sid)), DB_TEXT(str_from(row->call_sid))));
+  TRY(
+      db_query(
+          db, &q,
+          "select " HOLD_COLUMNS " from holds where is_removed = 0 and hold_id = (select min(id) from ("
+          " select h.hold_id as id from holds h where h.business_id = ?1 and h.key in (?2, ?3) and h.is_removed = 0"
+          " union all select h.hold_id from calls c cross join calls l indexed by calls_legs"
+          "  on l.business_id = ?1 and l.top_sid = c.top_sid cross join holds h"
+          "  on h.business_id = ?1 and h.key in (l.call_sid, " HOLD_NUMBERS ") and h.is_removed = 0"
+          "  where c.business_id = ?1 and c.call_sid = ?3) found)",
+          DB_INT(row->business_id), DB_TEXT(str_from(row->recording_sid)), DB_TEXT(str_from(row->call_sid))));
   TRY(db_next(&q));
   return read_row(&q, ret_hold);
 }
@@ -105,17 +141,36 @@ enum err holds_cover(struct db *db, const struct recording *row, bool *ret_held)
   return OK;
 }
 
-/* ---- what is shown ---- */
-
-static enum err write_shown(const struct hold *h, struct buf *b) {
-  char at[DATE_TEXT_SIZE];
-  date_format_rfc3339(h->at, at);
-  TRY(buf_add(b, STR("{\"reason\":")));
-  TRY(buf_add_json(b, str_from(h->reason)));
-  TRY(buf_add(b, STR(",\"by\":")));
-  TRY(buf_add_json(b, str_from(h->by)));
-  return buf_addf(b, ",\"at\":\"%s\"}", at);
+enum err holds_cover_tree(struct db *db, int64_t business_id, struct str top_sid, bool *ret_held) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(holds_any(db, business_id, ret_held));
+  if (!*ret_held) return OK;
+  TRY(db_query(
+      db, &q,
+      "select 1 from calls l indexed by calls_legs cross join holds h on h.business_id = ?1"
+      "  and h.key in (l.call_sid, " HOLD_NUMBERS
+      ") and h.is_removed = 0"
+      "  where l.business_id = ?1 and l.top_sid = ?2"
+      " union all select 1 from calls l indexed by calls_legs cross join recordings r indexed by recordings_call"
+      "  on r.business_id = ?1 and r.call_sid = l.call_sid cross join holds h on h.business_id = ?1"
+      "  and h.key = r.recording_sid and h.is_removed = 0 where l.business_id = ?1 and l.top_sid = ?2 limit 1",
+      DB_INT(business_id), DB_TEXT(top_sid)));
+  return query_has_row(&q, ret_held);
 }
+
+enum err holds_tree_has_expired(struct db *db, int64_t business_id, struct str top_sid, bool *ret_expired) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select coalesce(max(case when r.status <> 'expired' then 1 else 0 end), 1) from calls l indexed by"
+               " calls_legs cross join recordings r indexed by recordings_call on r.business_id = ?1"
+               " and r.call_sid = l.call_sid where l.business_id = ?1 and l.top_sid = ?2",
+               DB_INT(business_id), DB_TEXT(top_sid)));
+  TRY(db_next(&q));
+  *ret_expired = db_int(&q, 0) == 0;
+  return OK;
+}
+
+/* ---- what is shown ---- */
 
 enum err holds_mark_row(struct db *db, const struct recording *row) {
   struct buf shown CLEANUP(buf_done) = BUF_INIT(RECORDING_HOLD_SIZE - 1);
@@ -171,9 +226,9 @@ static enum err marking_first(struct db *db, struct marking *ret_marking) {
   return OK;
 }
 
-/* The next calls that the hold may cover. A call's: its legs; a number's: calls from it, then calls to it. */
+/* The next calls that the hold may cover. A call's: its legs; a number's: calls from it, calls to it, and both without its +. */
 static enum err marking_query(struct db *db, const struct marking *m, int limit, struct db_rows *q) {
-  struct db_value business = DB_INT(m->hold.business_id), key = DB_TEXT(str_from(m->hold.key));
+  struct db_value business = DB_INT(m->hold.business_id), key = DB_TEXT(str_from(m->hold.key + (m->step >= 2)));
   struct db_value after = DB_TEXT(str_from(m->after));
   if (m->hold.key[0] != '+')
     return db_query(db, q,
@@ -181,7 +236,7 @@ static enum err marking_query(struct db *db, const struct marking *m, int limit,
                     " and l.top_sid = c.top_sid and l.call_sid > ?3"
                     " where c.business_id = ?1 and c.call_sid = ?2 order by l.call_sid limit ?4",
                     business, key, after, DB_INT(limit));
-  if (m->step == 0)
+  if (m->step % 2 == 0)
     return db_query(db, q,
                     "select call_sid from calls indexed by calls_from_number where business_id = ?1"
                     " and from_number = ?2 and call_sid > ?3 order by call_sid limit ?4",
@@ -230,8 +285,8 @@ enum err holds_mark_part(struct db *db, int limit, bool *ret_more) {
   if (e != ERR_NOT_FOUND) return e;
   TRY(marking_calls(db, &m, limit, &count));
   if (count) return marking_store(db, &m, false);
-  bool is_over = m.hold.key[0] != '+' || m.step == 1;
-  m.step = 1;
+  bool is_over = m.hold.key[0] != '+' || m.step == HOLD_STEPS - 1;
+  m.step++;
   m.after[0] = '\0';
   return marking_store(db, &m, is_over);
 }

@@ -10,6 +10,10 @@
 #include "ledger/calls.h"
 
 enum { HOLD_KEY_SIZE = 40, HOLD_REASON_SIZE = 201, HOLD_BY_SIZE = 101, HOLDS_PER_BUSINESS_MAX = 10000 };
+/* A number's calls are looked through as: from it, to it, from it without its +, to it without its +. */
+enum { HOLD_STEPS = 4 };
+/* The numbers of a leg l. Some carriers leave the + out. */
+#define HOLD_NUMBERS "l.from_number, l.to_number, '+' || l.from_number, '+' || l.to_number"
 
 struct hold {
   int64_t hold_id;
@@ -25,11 +29,19 @@ struct hold {
 CHECKED enum err holds_set(struct db *db, const struct hold *hold, int64_t *ret_id);
 /* ERR_NOT_FOUND: there is none. */
 CHECKED enum err holds_find(struct db *db, int64_t business_id, struct str key, struct hold *ret_hold);
+CHECKED enum err holds_get(struct db *db, int64_t business_id, int64_t hold_id, struct hold *ret_hold);
 /* Ends the hold. What it covered shows it until holds_mark_part has looked at it again, but may be removed at once. */
 CHECKED enum err holds_remove(struct db *db, const struct hold *hold);
+typedef enum err holds_each_fn(void *arg, const struct hold *hold);
+/* Calls fn with at most limit holds of a business, in order of id, after the id `after`. */
+CHECKED enum err holds_each(struct db *db, int64_t business_id, int64_t after, int limit, holds_each_fn *fn, void *arg);
 
 /* Whether a hold covers the recording now. */
 CHECKED enum err holds_cover(struct db *db, const struct recording *row, bool *ret_held);
+/* Whether a hold covers the call with that top leg, one of its legs or of their recordings. */
+CHECKED enum err holds_cover_tree(struct db *db, int64_t business_id, struct str top_sid, bool *ret_held);
+/* Whether the call with that top leg has recordings, and all of them have expired. */
+CHECKED enum err holds_tree_has_expired(struct db *db, int64_t business_id, struct str top_sid, bool *ret_expired);
 /* Makes the recording show the hold that covers it, or none. */
 CHECKED enum err holds_mark_row(struct db *db, const struct recording *row);
 /* The same for at most limit recordings of a call. */

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "domain/erasure.h"
 #include "domain/part.h"
 #include "ledger/holds.h"
 #include "ledger/notes.h"
@@ -60,7 +61,8 @@ struct remover {
   struct retention_round round;
   int64_t retention_at_ms; /* wall clock: the next round of all businesses begins then */
   int expired;
-  bool more_due, more_marks;
+  bool more_due, more_marks, more_erasures;
+  int64_t erasure_id; /* served last */
   atomic_int_least64_t pause_ms;
 };
 
@@ -115,6 +117,11 @@ static enum err remover_mark_part(struct db *db, void *arg) {
   return holds_mark_part(db, MARK_CALLS, &r->more_marks);
 }
 
+static enum err remover_erase_part(struct db *db, void *arg) {
+  struct remover *r = arg;
+  return erasure_part(db, &r->erasure_id, db_now_ms(db), &r->more_erasures);
+}
+
 static enum err remover_write(struct remover *r, enum err (*run)(struct db *db, void *arg)) {
   struct db_job job = {.name = METRIC_JOB_REMOVE, .class = DB_CLASS_UPKEEP, .run = run, .arg = r};
   return db_writer_call(r->parts.writer, job);
@@ -167,10 +174,12 @@ static enum err remover_round(struct remover *r) {
   int64_t now = clock_now_ms();
   bool is_due = now >= r->retention_at_ms || r->retention_at_ms > now + RETENTION_EVERY_MS;
   if (r->more_due || is_due) {
-    if (!r->more_due) r->retention_at_ms = now + RETENTION_EVERY_MS;
     TRY(remover_write(r, remover_expire_part));
+    if (is_due) r->retention_at_ms = now + RETENTION_EVERY_MS;
+    if (r->more_due && r->expired) TRY(remover_write(r, remover_expire_part));
     if (r->expired) log_info("Recordings expired", LOG_INT("count", r->expired), LOG_TEXT("why", "retention"));
   }
+  TRY(remover_write(r, remover_erase_part));
   return remover_write(r, remover_mark_part);
 }
 
@@ -180,7 +189,7 @@ static void remover_run(void *arg, unsigned worker) {
   (void)worker;
   enum err e = remover_round(r);
   if (e != OK && e != ERR_CLOSED) log_warn("Could not remove expired recordings", LOG_ERR(e));
-  bool more = e == OK && (r->count == BATCH || r->more_due || r->more_marks || r->expired);
+  bool more = e == OK && (r->count == BATCH || r->more_due || r->more_marks || r->more_erasures || r->expired);
   atomic_store(&r->pause_ms, more ? PAUSE * (clock_mono_ms() - began) : EVERY_MS);
   atomic_store(&r->running, false);
   fetch_wake(r->fetch);

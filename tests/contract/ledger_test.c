@@ -3,6 +3,7 @@
 #include "ledger_access.h"
 #include "ledger_audit.h"
 #include "ledger_calls.h"
+#include "ledger_erasures.h"
 #include "ledger_recordings.h"
 #include "ledger_removal.h"
 
@@ -72,6 +73,14 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(notes_of_a_removed_recording_go_in_parts),
       CONTRACT_TEST(a_hold_covers_a_recording_a_call_or_a_number),
       CONTRACT_TEST(a_hold_on_a_number_covers_calls_from_and_to_it),
+      CONTRACT_TEST(erasures_are_served_in_turn_and_forget_their_key),
+      CONTRACT_TEST(too_many_erasures_are_busy),
+      CONTRACT_TEST(a_call_that_is_being_removed_is_too_late_to_hold),
+      CONTRACT_TEST(a_numbers_calls_are_found_with_and_without_its_plus),
+      CONTRACT_TEST(a_removed_call_leaves_its_sids_and_nothing_else),
+      CONTRACT_TEST(holds_are_listed_and_cover_whole_calls),
+      CONTRACT_TEST(a_call_has_expired_when_all_its_recordings_have),
+      CONTRACT_TEST(a_business_knows_its_own_numbers),
       CONTRACT_TEST(a_business_is_added_changed_removed_and_purged),
       CONTRACT_TEST(the_last_webhook_is_the_newest),
       CONTRACT_TEST(keys_are_made_used_and_revoked),

@@ -358,7 +358,7 @@ static void step_expire(void) {
     return;
   }
   bool held = roll(2);
-  struct removal removal = {REMOVAL_DELETED, RECORDING_RANK_PLAY, false};
+  struct removal removal = {.reason = REMOVAL_DELETED, .rank = RECORDING_RANK_PLAY};
   struct hold hold = {.business_id = m->row.business_id, .reason = "court", .by = "key:1", .at = w.now};
   int64_t hold_id;
   REQUIRE_OK(str_copy(hold.key, sizeof(hold.key), sid_of(m)));

@@ -1,0 +1,210 @@
+/* erasure.c - see erasure.h.
+ *
+ *   a part: up to RECORDINGS recordings of up to LEGS legs expire and are wiped; a leg without recordings is deleted
+ *   a number: the trees of its calls, one after the other; a tree that a hold covers is passed over
+ *
+ * Invariants
+ *  (1) A tree is begun only if no hold covers it, in the transaction that asks. From then on tree_sid names it, and a hold on it
+ *      is too late (domain/hold.c); one on a number of it, too. So a tree that was begun goes whatever is held later.
+ *  (2) A recording's row stays, wiped and expired. The SIDs of a call's legs and of their parents stay in removed_calls, and so
+ *      does that of a leg that comes later (domain/intake.c). So no delivery brings anything back.
+ *  (3) The audit has an entry for each recording and leg, so that a restored backup can be compared with it
+ *      (cmd_audit_compare.c), and one for the whole with the digest of the key. None names the number. */
+#include "domain/erasure.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "domain/removal.h"
+
+enum { LEGS = 6, RECORDINGS = 8, FORGET_MS = 2 * 60 * 1000 };
+
+struct erasing {
+  struct db *db;
+  struct erasure *erasure;
+  int64_t now;
+  int left; /* recordings that this part may still take */
+};
+
+struct some_recordings {
+  struct recording *rows;
+  int count;
+};
+
+static enum err some_recordings_add(void *arg, const struct recording *row) {
+  struct some_recordings *s = arg;
+  if (s->count < RECORDINGS) s->rows[s->count++] = *row;
+  return OK;
+}
+
+static enum removal_reason reason_of(const struct erasure *x) {
+  for (int r = 0; r < REMOVAL_REASON_COUNT_; r++)
+    if (strcmp(removal_reason_name((enum removal_reason)r), x->reason) == 0) return (enum removal_reason)r;
+  return REMOVAL_ERASED;
+}
+
+static void free_rows(struct recording **rows) {
+  free(*rows);
+}
+
+/* action DELETE: of a recording or a leg; ERASURE: the certificate. */
+static enum err note_audit(const struct erasing *e, enum audit_action action, struct str object, struct str details) {
+  const struct erasure *x = e->erasure;
+  const struct audit_entry entry = {.at = e->now,
+                                    .actor = str_from(x->by),
+                                    .role = str_from(x->role),
+                                    .action = action,
+                                    .object = object,
+                                    .ip = str_from(x->ip),
+                                    .details = details};
+  return audit_append(e->db, x->business_id, &entry);
+}
+
+static enum err note_deleted(const struct erasing *e, struct str object) {
+  struct buf details CLEANUP(buf_done) = BUF_INIT(64);
+  TRY(buf_addf(&details, "{\"erasure\":%lld}", (long long)e->erasure->erasure_id));
+  return note_audit(e, AUDIT_DELETE, object, buf_str(&details)); /* (3) */
+}
+
+static enum err erase_recording(struct erasing *e, const struct recording *row) {
+  struct erasure *x = e->erasure;
+  const struct removal removal = {
+      .reason = reason_of(x), .rank = RECORDING_RANK_PLAY, .at_provider = x->at_provider, .despite_holds = true};
+  struct recording gone;
+  struct recording_outcome outcome;
+  struct str sid = str_from(row->recording_sid);
+  TRY(removal_expire(e->db, row, &removal, e->now, &gone, &outcome)); /* (1) */
+  TRY(recordings_wipe(e->db, x->business_id, sid, str_from(x->reason)));
+  TRY(note_deleted(e, sid));
+  x->recordings++;
+  e->left--;
+  return OK;
+}
+
+/* *ret_done: the leg is deleted. */
+static enum err erase_leg(struct erasing *e, const struct erasure_leg *leg, bool *ret_done) {
+  struct erasure *x = e->erasure;
+  struct recording *rows CLEANUP(free_rows) = calloc(RECORDINGS, sizeof(*rows));
+  struct some_recordings some = {rows, 0};
+  struct str call_sid = str_from(leg->call_sid), parent_sid = str_from(leg->parent_call_sid);
+  if (!rows) return ERR_NOMEM;
+  TRY(recordings_of_call(e->db, x->business_id, call_sid, some_recordings_add, &some));
+  for (int i = 0; i < some.count && e->left > 0; i++) TRY(erase_recording(e, &rows[i]));
+  *ret_done = some.count < RECORDINGS && e->left > 0;
+  if (!*ret_done) return OK;
+  x->calls++;
+  TRY(note_deleted(e, call_sid));
+  if (parent_sid.n) TRY(removed_calls_add(e->db, x->business_id, parent_sid, e->now)); /* (2) */
+  return removed_calls_delete(e->db, x->business_id, call_sid, e->now);
+}
+
+/* *ret_done: the tree is gone. */
+static enum err erase_tree(struct erasing *e, bool *ret_done) {
+  struct erasure_leg legs[LEGS];
+  int count;
+  bool done = true;
+  TRY(erasures_legs(e->db, e->erasure->business_id, str_from(e->erasure->tree_sid), LEGS, legs, &count));
+  for (int i = 0; i < count && done; i++) TRY(erase_leg(e, &legs[i], &done));
+  *ret_done = done && count < LEGS;
+  if (*ret_done) e->erasure->tree_sid[0] = '\0';
+  return OK;
+}
+
+/* Of a number: begins the next tree that has a call of it. *ret_done: there is none left. */
+static enum err begin_next_tree(struct erasing *e, bool *ret_done) {
+  struct erasure *x = e->erasure;
+  char call_sid[SID_SIZE], top_sid[SID_SIZE];
+  bool held;
+  enum err found = erasures_next_call(e->db, x, call_sid, top_sid);
+  *ret_done = false;
+  if (found == ERR_NOT_FOUND) {
+    *ret_done = x->step == HOLD_STEPS - 1;
+    if (!*ret_done) x->step++;
+    x->after[0] = '\0';
+    return OK;
+  }
+  TRY(found);
+  TRY(holds_cover_tree(e->db, x->business_id, str_from(top_sid), &held)); /* (1) */
+  if (held) {
+    x->held++;
+    memcpy(x->after, call_sid, sizeof(x->after));
+  } else {
+    memcpy(x->tree_sid, top_sid, sizeof(x->tree_sid));
+  }
+  return OK;
+}
+
+static enum err erase_number(struct erasing *e, bool *ret_done) {
+  *ret_done = false;
+  if (!e->erasure->tree_sid[0]) TRY(begin_next_tree(e, ret_done));
+  bool tree_done;
+  return e->erasure->tree_sid[0] ? erase_tree(e, &tree_done) : OK;
+}
+
+/* The certificate: the digest of the number, counts and times. */
+static enum err note_end(const struct erasing *e) {
+  const struct erasure *x = e->erasure;
+  struct buf details CLEANUP(buf_done) = BUF_INIT(512), object CLEANUP(buf_done) = BUF_INIT(32);
+  char begun_at[DATE_TEXT_SIZE];
+  date_format_rfc3339(x->created_at, begun_at);
+  TRY(buf_addf(&object, "erasure:%lld", (long long)x->erasure_id));
+  TRY(buf_addf(&details,
+               "{\"of\":\"%s\",\"digest\":\"%s\",\"calls\":%lld,\"recordings\":%lld,\"held\":%lld,"
+               "\"begun_at\":\"%s\"}",
+               x->is_number ? "number" : "call", x->digest, (long long)x->calls, (long long)x->recordings,
+               (long long)x->held, begun_at));
+  return note_audit(e, AUDIT_ERASURE, buf_str(&object), buf_str(&details));
+}
+
+static enum err run_part(struct db *db, struct erasure *x, int64_t now) {
+  struct erasing e = {db, x, now, RECORDINGS};
+  bool done;
+  TRY(x->is_number ? erase_number(&e, &done) : erase_tree(&e, &done));
+  if (!done) return erasures_store(db, x);
+  TRY(note_end(&e));
+  return erasures_end(db, x, now);
+}
+
+/* A number that is held itself: nothing of it goes. */
+static enum err is_held(struct db *db, const struct erasure *x, bool *ret_held) {
+  struct hold hold;
+  if (!x->is_number) return holds_cover_tree(db, x->business_id, str_from(x->key), ret_held); /* (1) */
+  enum err e = holds_find(db, x->business_id, str_from(x->key), &hold);
+  *ret_held = e == OK;
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err erasure_begin(struct db *db, struct erasure *erasure, int64_t now, bool *ret_held) {
+  struct erasure open;
+  enum err e = erasures_find(db, erasure->business_id, str_from(erasure->key), &open);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  *ret_held = false;
+  if (e == OK) {
+    *erasure = open;
+    return OK;
+  }
+  TRY(is_held(db, erasure, ret_held));
+  if (*ret_held) return OK;
+  if (!erasure->is_number) memcpy(erasure->tree_sid, erasure->key, SID_SIZE);
+  TRY(erasures_begin(db, erasure, now));
+  return run_part(db, erasure, now);
+}
+
+/* For some time after an erasure the log is cut again and again: the search's documents are deleted behind it. */
+static enum err forget(struct db *db, int64_t now) {
+  bool any;
+  TRY(erasures_ended_since(db, now - FORGET_MS, &any));
+  if (any) db_forget_later(db);
+  return OK;
+}
+
+enum err erasure_part(struct db *db, int64_t *after, int64_t now, bool *ret_more) {
+  struct erasure x;
+  enum err e = erasures_next(db, *after, &x);
+  *ret_more = e == OK;
+  if (e == ERR_NOT_FOUND) return forget(db, now);
+  TRY(e);
+  *after = x.erasure_id;
+  return run_part(db, &x, now);
+}

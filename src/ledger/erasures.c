@@ -1,0 +1,261 @@
+/* erasures.c - see erasures.h. */
+#include "ledger/erasures.h"
+
+#include "ledger/changes.h"
+
+#define ERASURE_COLUMNS                                                                                      \
+  "erasure_id, business_id, kind, key, digest, reason, at_provider, asked_by, created_at, ended_at, calls, " \
+  "recordings, held, step, after_sid, tree_sid, role, ip"
+
+enum { NUMBER_MIN = 7, NUMBER_MAX = 15 };
+
+enum err erasure_number(struct str text, char ret_number[HOLD_KEY_SIZE]) {
+  char digits[NUMBER_MAX + 1];
+  size_t n = 0;
+  text = str_trim(text);
+  if (text.n == 0 || text.p[0] != '+') return ERR_INVALID;
+  for (size_t i = 1; i < text.n; i++) {
+    char c = text.p[i];
+    if (str_index(STR(" -().\t"), c, 0) < STR(" -().\t").n) continue;
+    if (c < '0' || c > '9' || n == NUMBER_MAX) return ERR_INVALID;
+    digits[n++] = c;
+  }
+  if (n < NUMBER_MIN || digits[0] == '0') return ERR_INVALID;
+  ret_number[0] = '+';
+  return str_copy(ret_number + 1, HOLD_KEY_SIZE - 1, str_of(digits, n));
+}
+
+static enum err read_row(const struct db_rows *q, struct erasure *ret_erasure) {
+  struct erasure x = {.erasure_id = db_int(q, 0), .business_id = db_int(q, 1), .at_provider = db_int(q, 6) != 0};
+  x.is_number = str_eq(db_text(q, 2), STR("number"));
+  enum err e = str_copy(x.key, sizeof(x.key), db_text(q, 3));
+  if (e == OK) e = str_copy(x.digest, sizeof(x.digest), db_text(q, 4));
+  if (e == OK) e = str_copy(x.reason, sizeof(x.reason), db_text(q, 5));
+  if (e == OK) e = str_copy(x.by, sizeof(x.by), db_text(q, 7));
+  if (e == OK) e = str_copy(x.after, sizeof(x.after), db_text(q, 14));
+  if (e == OK) e = str_copy(x.tree_sid, sizeof(x.tree_sid), db_text(q, 15));
+  if (e == OK) e = str_copy(x.role, sizeof(x.role), db_text(q, 16));
+  if (e == OK) e = str_copy(x.ip, sizeof(x.ip), db_text(q, 17));
+  if (e != OK) return ERR_CORRUPT;
+  x.created_at = db_int(q, 8);
+  x.ended_at = db_int(q, 9);
+  x.calls = db_int(q, 10);
+  x.recordings = db_int(q, 11);
+  x.held = db_int(q, 12);
+  x.step = (int)db_int(q, 13);
+  *ret_erasure = x;
+  return OK;
+}
+
+static struct db_value text_or_null(const char *text) {
+  return text[0] ? DB_TEXT(str_from(text)) : DB_NULL;
+}
+
+static enum err query_has_row(struct db_rows *q, bool *ret_has) {
+  enum err e = db_next(q);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  *ret_has = e == OK;
+  return OK;
+}
+
+static enum err has_room(struct db *db, int64_t business_id) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select count(*) from (select 1 from erasures indexed by erasures_key where ended_at is null"
+               " and business_id = ?1 limit ?2) few",
+               DB_INT(business_id), DB_INT(ERASURES_OPEN_MAX)));
+  TRY(db_next(&q));
+  return db_int(&q, 0) < ERASURES_OPEN_MAX ? OK : ERR_BUSY;
+}
+
+enum err erasures_begin(struct db *db, struct erasure *x, int64_t now) {
+  TRY(has_room(db, x->business_id));
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "insert into erasures (business_id, kind, key, tree_sid, digest, reason, at_provider, asked_by, role,"
+               " ip, created_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) returning erasure_id",
+               DB_INT(x->business_id), DB_TEXT(x->is_number ? STR("number") : STR("call")), DB_TEXT(str_from(x->key)),
+               text_or_null(x->tree_sid), DB_TEXT(str_from(x->digest)), DB_TEXT(str_from(x->reason)),
+               DB_INT(x->at_provider), DB_TEXT(str_from(x->by)), DB_TEXT(str_from(x->role)), DB_TEXT(str_from(x->ip)),
+               DB_INT(now)));
+  TRY(db_next(&q));
+  x->erasure_id = db_int(&q, 0);
+  x->created_at = now;
+  return OK;
+}
+
+static enum err first_after(struct db *db, int64_t after, struct erasure *ret_erasure) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " ERASURE_COLUMNS " from erasures indexed by erasures_open where ended_at is null"
+               " and erasure_id > ?1 order by erasure_id limit 1",
+               DB_INT(after)));
+  TRY(db_next(&q));
+  return read_row(&q, ret_erasure);
+}
+
+enum err erasures_next(struct db *db, int64_t after, struct erasure *ret_erasure) {
+  enum err e = first_after(db, after, ret_erasure);
+  return e == ERR_NOT_FOUND && after > 0 ? first_after(db, 0, ret_erasure) : e;
+}
+
+enum err erasures_get(struct db *db, int64_t business_id, int64_t erasure_id, struct erasure *ret_erasure) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select " ERASURE_COLUMNS " from erasures where erasure_id = ?1 and business_id = ?2",
+               DB_INT(erasure_id), DB_INT(business_id)));
+  TRY(db_next(&q));
+  return read_row(&q, ret_erasure);
+}
+
+enum err erasures_store(struct db *db, const struct erasure *x) {
+  return db_run(db,
+                "update erasures set calls = ?2, recordings = ?3, held = ?4, step = ?5, after_sid = ?6, tree_sid = ?7"
+                " where erasure_id = ?1",
+                DB_INT(x->erasure_id), DB_INT(x->calls), DB_INT(x->recordings), DB_INT(x->held), DB_INT(x->step),
+                DB_TEXT(str_from(x->after)), text_or_null(x->tree_sid));
+}
+
+enum err erasures_end(struct db *db, const struct erasure *x, int64_t now) {
+  TRY(erasures_store(db, x));
+  return db_run(db,
+                "update erasures set key = null, tree_sid = null, after_sid = '', ended_at = ?2 where erasure_id = ?1",
+                DB_INT(x->erasure_id), DB_INT(now));
+}
+
+/* ---- what is too late to hold ---- */
+
+enum err erasures_find(struct db *db, int64_t business_id, struct str key, struct erasure *ret_erasure) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " ERASURE_COLUMNS
+               " from erasures indexed by erasures_key where ended_at is null and business_id = ?1 and key = ?2"
+               " limit 1",
+               DB_INT(business_id), DB_TEXT(key)));
+  TRY(db_next(&q));
+  return read_row(&q, ret_erasure);
+}
+
+enum err erasures_cover_tree(struct db *db, int64_t business_id, struct str top_sid, bool *ret_covered) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select 1 from erasures indexed by erasures_tree where tree_sid is not null and business_id = ?1"
+               " and tree_sid = ?2 limit 1",
+               DB_INT(business_id), DB_TEXT(top_sid)));
+  return query_has_row(&q, ret_covered);
+}
+
+enum err erasures_cover_call(struct db *db, int64_t business_id, struct str call_sid, bool *ret_covered) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(
+      db, &q,
+      "select 1 from calls c cross join erasures e indexed by erasures_tree on e.tree_sid is not null"
+      " and e.business_id = ?1 and e.tree_sid = c.top_sid where c.business_id = ?1 and c.call_sid = ?2 limit 1",
+      DB_INT(business_id), DB_TEXT(call_sid)));
+  return query_has_row(&q, ret_covered);
+}
+
+enum err erasures_any_tree(struct db *db, int64_t business_id, bool *ret_any) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(
+      db, &q, "select 1 from erasures indexed by erasures_tree where tree_sid is not null and business_id = ?1 limit 1",
+      DB_INT(business_id)));
+  return query_has_row(&q, ret_any);
+}
+
+enum err erasures_cover_number(struct db *db, int64_t business_id, struct str number, bool *ret_covered) {
+  struct erasure x;
+  enum err e = erasures_find(db, business_id, number, &x);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  if (e == OK) {
+    *ret_covered = true;
+    return OK;
+  }
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select 1 from erasures e indexed by erasures_tree cross join calls l indexed by calls_legs"
+               " on l.business_id = ?1 and l.top_sid = e.tree_sid and ?2 in (" HOLD_NUMBERS ")"
+               " where e.tree_sid is not null and e.business_id = ?1 limit 1",
+               DB_INT(business_id), DB_TEXT(number)));
+  return query_has_row(&q, ret_covered);
+}
+
+enum err erasures_ended_since(struct db *db, int64_t since, bool *ret_any) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select 1 from erasures indexed by erasures_ended where ended_at > ?1 limit 1", DB_INT(since)));
+  return query_has_row(&q, ret_any);
+}
+
+/* ---- what is to be removed ---- */
+
+enum err erasures_legs(struct db *db, int64_t business_id, struct str top_sid, int limit, struct erasure_leg *ret_legs,
+                       int *ret_count) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(
+      db, &q,
+      "select call_sid, parent_call_sid from (select call_sid, parent_call_sid from calls"
+      "  where business_id = ?1 and call_sid = ?2"
+      " union all select call_sid, parent_call_sid from (select call_sid, parent_call_sid from calls"
+      "  indexed by calls_legs where business_id = ?1 and top_sid = ?2 and call_sid <> ?2 limit ?3) others) legs"
+      " limit ?3",
+      DB_INT(business_id), DB_TEXT(top_sid), DB_INT(limit)));
+  enum err e = OK;
+  int n = 0;
+  for (; n < limit && (e = db_next(&q)) == OK; n++) {
+    TRY(str_copy(ret_legs[n].call_sid, SID_SIZE, db_text(&q, 0)));
+    TRY(str_copy(ret_legs[n].parent_call_sid, SID_SIZE, db_text(&q, 1)));
+  }
+  if (n < limit && e != ERR_NOT_FOUND) return e;
+  *ret_count = n;
+  return OK;
+}
+
+enum err erasures_next_call(struct db *db, const struct erasure *x, char ret_call_sid[SID_SIZE],
+                            char ret_top_sid[SID_SIZE]) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  struct db_value business = DB_INT(x->business_id), key = DB_TEXT(str_from(x->key + (x->step >= 2))),
+                  after = DB_TEXT(str_from(x->after));
+  if (x->step % 2 == 0)
+    TRY(db_query(db, &q,
+                 "select call_sid, top_sid from calls indexed by calls_from_number where business_id = ?1"
+                 " and from_number = ?2 and call_sid > ?3 order by call_sid limit 1",
+                 business, key, after));
+  else
+    TRY(db_query(db, &q,
+                 "select call_sid, top_sid from calls indexed by calls_to_number where business_id = ?1"
+                 " and to_number = ?2 and call_sid > ?3 order by call_sid limit 1",
+                 business, key, after));
+  TRY(db_next(&q));
+  TRY(str_copy(ret_call_sid, SID_SIZE, db_text(&q, 0)));
+  return str_copy(ret_top_sid, SID_SIZE, db_text(&q, 1));
+}
+
+enum err recordings_wipe(struct db *db, int64_t business_id, struct str recording_sid, struct str reason) {
+  TRY(db_run(db,
+             "update recordings set call_sid = null, provider_status = '', url = '', told_duration_s = null,"
+             " told_channels = null, source = null, fields = '{}', expire_reason = ?3, hold = null,"
+             " version = version + 1 where business_id = ?1 and recording_sid = ?2 and status = 'expired'",
+             DB_INT(business_id), DB_TEXT(recording_sid), DB_TEXT(reason)));
+  return changes_add(db, CHANGE_RECORDING, business_id, recording_sid);
+}
+
+enum err removed_calls_add(struct db *db, int64_t business_id, struct str call_sid, int64_t now) {
+  return db_run(db,
+                "insert into removed_calls (business_id, call_sid, removed_at) values (?1, ?2, ?3)"
+                " on conflict (business_id, call_sid) do nothing",
+                DB_INT(business_id), DB_TEXT(call_sid), DB_INT(now));
+}
+
+enum err removed_calls_delete(struct db *db, int64_t business_id, struct str call_sid, int64_t now) {
+  TRY(removed_calls_add(db, business_id, call_sid, now));
+  TRY(db_run(db, "delete from call_facets where business_id = ?1 and call_sid = ?2", DB_INT(business_id),
+             DB_TEXT(call_sid)));
+  TRY(db_run(db, "delete from calls where business_id = ?1 and call_sid = ?2", DB_INT(business_id), DB_TEXT(call_sid)));
+  return changes_add(db, CHANGE_CALL, business_id, call_sid);
+}
+
+enum err removed_calls_has(struct db *db, int64_t business_id, struct str call_sid, bool *ret_removed) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select 1 from removed_calls where business_id = ?1 and call_sid = ?2", DB_INT(business_id),
+               DB_TEXT(call_sid)));
+  return query_has_row(&q, ret_removed);
+}

@@ -1,0 +1,193 @@
+/* ledger_erasures.h - calls and numbers that are removed with all that is known of them, and what is too late to hold. */
+#pragma once
+
+#include "ledger_contract.h"
+
+#include "ledger/erasures.h"
+
+static void put_numbers(struct db *db, const char *sid, const char *parent, const char *from, const char *to) {
+  struct call c = {.business_id = 1, .duration_s = -1, .started_at = NOW, .first_seen_at = NOW};
+  (void)snprintf(c.call_sid, sizeof(c.call_sid), "%s", sid);
+  (void)snprintf(c.parent_call_sid, sizeof(c.parent_call_sid), "%s", parent);
+  (void)snprintf(c.from_number, sizeof(c.from_number), "%s", from);
+  (void)snprintf(c.to_number, sizeof(c.to_number), "%s", to);
+  assert_ok(scratch_put(db, &c));
+}
+
+static struct erasure begin_erasure(struct db *db, const char *key, const char *tree) {
+  struct erasure x = {.business_id = 1, .is_number = key[0] == '+', .digest = "d", .reason = "erased", .by = "key:1"};
+  (void)snprintf(x.key, sizeof(x.key), "%s", key);
+  (void)snprintf(x.tree_sid, sizeof(x.tree_sid), "%s", tree);
+  (void)snprintf(x.role, sizeof(x.role), "admin");
+  IN_TRANSACTION(db, assert_ok(erasures_begin(db, &x, NOW)));
+  return x;
+}
+
+static void erasures_are_served_in_turn_and_forget_their_key(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct erasure first = begin_erasure(db, "+97231234567", ""), second = begin_erasure(db, "CA1", "CA1"), x;
+  bool any;
+  assert_ok(erasures_next(db, 0, &x));
+  assert_int_equal(x.erasure_id, first.erasure_id);
+  assert_true(x.is_number && strcmp(x.key, "+97231234567") == 0 && !x.tree_sid[0] && strcmp(x.role, "admin") == 0);
+  assert_ok(erasures_next(db, first.erasure_id, &x));
+  assert_true(x.erasure_id == second.erasure_id && strcmp(x.tree_sid, "CA1") == 0);
+  assert_ok(erasures_next(db, second.erasure_id, &x));
+  assert_int_equal(x.erasure_id, first.erasure_id);
+  x.calls = 3;
+  x.step = 2;
+  (void)snprintf(x.after, sizeof(x.after), "CA7");
+  (void)snprintf(x.tree_sid, sizeof(x.tree_sid), "CA9");
+  IN_TRANSACTION(db, assert_ok(erasures_store(db, &x)));
+  assert_ok(erasures_get(db, 1, first.erasure_id, &x));
+  assert_true(x.calls == 3 && x.step == 2 && strcmp(x.after, "CA7") == 0 && strcmp(x.tree_sid, "CA9") == 0);
+  assert_int_equal(erasures_get(db, 2, first.erasure_id, &x), ERR_NOT_FOUND);
+  assert_ok(erasures_find(db, 1, STR("CA1"), &x));
+  assert_ok(erasures_ended_since(db, NOW - 1, &any));
+  assert_false(any);
+  IN_TRANSACTION(db, assert_ok(erasures_end(db, &x, NOW)));
+  assert_int_equal(erasures_find(db, 1, STR("CA1"), &x), ERR_NOT_FOUND);
+  assert_ok(erasures_ended_since(db, NOW - 1, &any));
+  assert_true(any);
+  assert_ok(erasures_get(db, 1, second.erasure_id, &x));
+  assert_true(!x.key[0] && !x.tree_sid[0] && x.ended_at == NOW);
+}
+
+static void too_many_erasures_are_busy(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct erasure x = {.business_id = 1, .digest = "d", .reason = "erased", .by = "key:1", .key = "CA1"};
+  IN_TRANSACTION(db, for (int i = 0; i < ERASURES_OPEN_MAX; i++) assert_ok(erasures_begin(db, &x, NOW)));
+  IN_TRANSACTION(db, assert_int_equal(erasures_begin(db, &x, NOW), ERR_BUSY));
+  x.business_id = 2;
+  IN_TRANSACTION(db, assert_ok(erasures_begin(db, &x, NOW)));
+}
+
+#define ASSERT_COVER(expected, call)      \
+  do {                                    \
+    bool covered_ = !(expected);          \
+    assert_ok(call);                      \
+    assert_int_equal(covered_, expected); \
+  } while (0)
+
+static void a_call_that_is_being_removed_is_too_late_to_hold(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  IN_TRANSACTION(db, put_numbers(db, "CA1", "", "+97231234567", "+12125550100");
+                 put_numbers(db, "CA2", "CA1", "+12125550100", "12125550199");
+                 put_numbers(db, "CA3", "", "+12125550100", "+12125550177"));
+  ASSERT_COVER(false, erasures_any_tree(db, 1, &covered_));
+  (void)begin_erasure(db, "+97231234567", "CA1");
+  ASSERT_COVER(true, erasures_any_tree(db, 1, &covered_));
+  ASSERT_COVER(false, erasures_any_tree(db, 2, &covered_));
+  ASSERT_COVER(true, erasures_cover_tree(db, 1, STR("CA1"), &covered_));
+  ASSERT_COVER(true, erasures_cover_call(db, 1, STR("CA2"), &covered_));
+  ASSERT_COVER(false, erasures_cover_call(db, 1, STR("CA3"), &covered_));
+  ASSERT_COVER(true, erasures_cover_number(db, 1, STR("+97231234567"), &covered_));
+  ASSERT_COVER(true, erasures_cover_number(db, 1, STR("+12125550199"), &covered_));
+  ASSERT_COVER(false, erasures_cover_number(db, 1, STR("+12125550177"), &covered_));
+  ASSERT_COVER(false, erasures_cover_number(db, 2, STR("+12125550199"), &covered_));
+}
+
+static void assert_next_call(struct db *db, int step, const char *after, const char *call, const char *top) {
+  struct erasure x = {.business_id = 1, .is_number = true, .key = "+97231234567", .step = step};
+  char call_sid[SID_SIZE], top_sid[SID_SIZE];
+  (void)snprintf(x.after, sizeof(x.after), "%s", after);
+  enum err e = erasures_next_call(db, &x, call_sid, top_sid);
+  assert_int_equal(e, call ? OK : ERR_NOT_FOUND);
+  if (!call) return;
+  assert_string_equal(call_sid, call);
+  assert_string_equal(top_sid, top);
+}
+
+static void a_numbers_calls_are_found_with_and_without_its_plus(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  IN_TRANSACTION(db, put_numbers(db, "CA1", "", "+97231234567", "+1");
+                 put_numbers(db, "CA2", "CA1", "+1", "97231234567"); put_numbers(db, "CA3", "", "97231234567", "+1");
+                 put_numbers(db, "CA4", "", "+1", "+97231234567"));
+  assert_next_call(db, 0, "", "CA1", "CA1");
+  assert_next_call(db, 0, "CA1", NULL, NULL);
+  assert_next_call(db, 1, "", "CA4", "CA4");
+  assert_next_call(db, 2, "", "CA3", "CA3");
+  assert_next_call(db, 3, "", "CA2", "CA1");
+}
+
+static void a_removed_call_leaves_its_sids_and_nothing_else(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct erasure_leg legs[4];
+  struct call c;
+  int count;
+  bool removed;
+  IN_TRANSACTION(db, put_numbers(db, "CA1", "", "+97231234567", "+1"); put_numbers(db, "CA2", "CA1", "+1", "+2");
+                 (void)scratch_recording(db, 1, "RE1", "CA2", RECORDING_READY, RECORDING_RANK_REST, NOW));
+  assert_ok(erasures_legs(db, 1, STR("CA1"), 4, legs, &count));
+  assert_true(count == 2 && strcmp(legs[0].call_sid, "CA1") == 0 && strcmp(legs[1].call_sid, "CA2") == 0);
+  assert_true(!legs[0].parent_call_sid[0] && strcmp(legs[1].parent_call_sid, "CA1") == 0);
+  assert_ok(erasures_legs(db, 1, STR("CA1"), 1, legs, &count));
+  assert_int_equal(count, 1);
+  IN_TRANSACTION(db, assert_ok(recordings_wipe(db, 1, STR("RE1"), STR("erased"))));
+  assert_string_equal(scratch_row(db, 1, "RE1").call_sid, "CA2"); /* it has not expired */
+  struct recording was = scratch_row(db, 1, "RE1"), next = was;
+  next.status = RECORDING_EXPIRED;
+  IN_TRANSACTION(db, assert_ok(recordings_store(db, &was, &next));
+                 assert_ok(recordings_wipe(db, 1, STR("RE1"), STR("erased"))));
+  was = scratch_row(db, 1, "RE1");
+  assert_true(!was.call_sid[0] && !was.url[0] && strcmp(was.expire_reason, "erased") == 0);
+  assert_ok(removed_calls_has(db, 1, STR("CA2"), &removed));
+  assert_false(removed);
+  for (int i = 0; i < 2; i++) IN_TRANSACTION(db, assert_ok(removed_calls_delete(db, 1, STR("CA2"), NOW)));
+  assert_ok(removed_calls_has(db, 1, STR("CA2"), &removed));
+  assert_true(removed);
+  assert_int_equal(calls_get(db, 1, STR("CA2"), &c), ERR_NOT_FOUND);
+}
+
+static enum err words_add_hold(void *arg, const struct hold *hold) {
+  words_add(arg, hold->key);
+  return OK;
+}
+
+static void holds_are_listed_and_cover_whole_calls(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct hold h = {.business_id = 1, .key = "RE1", .reason = "court", .by = "key:1", .at = NOW}, found;
+  struct words w = {""};
+  int64_t id, number_id;
+  IN_TRANSACTION(db, put_numbers(db, "CA1", "", "+97231234567", "+1");
+                 put_numbers(db, "CA2", "CA1", "+1", "12125550100"); put_numbers(db, "CA3", "", "+3", "+4");
+                 (void)scratch_recording(db, 1, "RE1", "CA2", RECORDING_READY, RECORDING_RANK_REST, NOW));
+  ASSERT_COVER(false, holds_cover_tree(db, 1, STR("CA1"), &covered_));
+  IN_TRANSACTION(db, assert_ok(holds_set(db, &h, &id)));
+  ASSERT_COVER(true, holds_cover_tree(db, 1, STR("CA1"), &covered_));
+  ASSERT_COVER(false, holds_cover_tree(db, 1, STR("CA3"), &covered_));
+  assert_ok(holds_get(db, 1, id, &found));
+  IN_TRANSACTION(db, assert_ok(holds_remove(db, &found)));
+  assert_int_equal(holds_get(db, 1, id, &found), ERR_NOT_FOUND);
+  (void)snprintf(h.key, sizeof(h.key), "+12125550100");
+  IN_TRANSACTION(db, assert_ok(holds_set(db, &h, &number_id)));
+  ASSERT_COVER(true, holds_cover_tree(db, 1, STR("CA1"), &covered_));
+  assert_ok(holds_each(db, 1, 0, 9, words_add_hold, &w));
+  assert_string_equal(w.text, "+12125550100");
+  assert_ok(holds_each(db, 1, number_id, 9, words_add_hold, &w));
+  assert_string_equal(w.text, "+12125550100");
+  struct call c;
+  assert_ok(calls_get(db, 1, STR("CA2"), &c));
+  assert_non_null(strstr(c.hold, "court"));
+  assert_ok(calls_get(db, 1, STR("CA3"), &c));
+  assert_string_equal(c.hold, "");
+}
+
+static void a_call_has_expired_when_all_its_recordings_have(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  IN_TRANSACTION(db, scratch_call(db, 1, "CA1", "", NOW); scratch_call(db, 1, "CA2", "CA1", NOW));
+  ASSERT_COVER(false, holds_tree_has_expired(db, 1, STR("CA1"), &covered_));
+  IN_TRANSACTION(db, (void)scratch_recording(db, 1, "RE1", "CA2", RECORDING_EXPIRED, RECORDING_RANK_REST, NOW));
+  ASSERT_COVER(true, holds_tree_has_expired(db, 1, STR("CA1"), &covered_));
+  IN_TRANSACTION(db, (void)scratch_recording(db, 1, "RE2", "CA1", RECORDING_MISSING, RECORDING_RANK_REST, NOW));
+  ASSERT_COVER(false, holds_tree_has_expired(db, 1, STR("CA1"), &covered_));
+}
+
+static void a_business_knows_its_own_numbers(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  int64_t id = scratch_business(db, "one");
+  IN_TRANSACTION(db, assert_ok(db_run(db, "insert into business_numbers (business_id, number) values (?1, ?2)",
+                                      DB_INT(id), DB_TEXT(STR("+97231234567")))));
+  ASSERT_COVER(true, businesses_has_number(db, id, STR("+97231234567"), &covered_));
+  ASSERT_COVER(false, businesses_has_number(db, id, STR("+97231234568"), &covered_));
+}
