@@ -9,6 +9,7 @@ from callreel import ROOT
 from who import b64, bearer, claims, problem, token
 from who_stage import MEDIA, PATCH, Stage, altered
 
+JSON = {"Content-Type": "application/json"}
 ELSEWHERE = {"Origin": "https://elsewhere.example"}
 RANKS = {"viewer": 0, "agent": 1, "admin": 2}
 
@@ -55,6 +56,16 @@ ENDPOINTS = [
     Endpoint("POST", "/api/recordings/{recording}/retry", "agent"),
     Endpoint("POST", "/api/recordings/{recording}/url", "agent"),
     Endpoint("DELETE", "/api/recordings/{doomed}", "admin", 204),
+    Endpoint("PUT", "/api/recordings/{recording}/hold", "admin", 204, headers=JSON, body=b'{"reason":"court"}'),
+    Endpoint("DELETE", "/api/recordings/{recording}/hold", "admin", 204),
+    Endpoint("PUT", "/api/calls/{call}/hold", "admin", 204, headers=JSON, body=b'{"reason":"court"}'),
+    Endpoint("DELETE", "/api/calls/{call}", "admin", 409),
+    Endpoint("DELETE", "/api/calls/{call}/hold", "admin", 204),
+    Endpoint("GET", "/api/holds", "admin", about="list"),
+    Endpoint("POST", "/api/holds", "admin", 400, about="list", headers=JSON, body=b'{"number":"+1","reason":"court"}'),
+    Endpoint("DELETE", "/api/holds/999999", "admin", 404, about="list"),
+    Endpoint("POST", "/api/erasure", "admin", 400, about="list", headers=JSON, body=b'{"number":"+1"}'),
+    Endpoint("GET", "/api/erasure/999999", "admin", 404, about="list"),
     Endpoint("POST", "/api/recordings/retry", "admin", about="list"),
     Endpoint("GET", "/api/stats", "admin", about="list"),
     Endpoint("HEAD", "/api/events", "viewer", about="list"),

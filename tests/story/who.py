@@ -7,9 +7,9 @@ import re
 import time
 
 SECRET = "a secret of the host that signs its tokens"
-PHRASES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+PHRASES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict", 405: "Method Not Allowed",
            415: "Unsupported Media Type"}
-CODES = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
+CODES = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 409: "held", 405: "method_not_allowed",
          415: "unsupported_media_type"}
 
 

@@ -14,6 +14,10 @@ api_handler api_patch_call;                                          /* api_call
 api_handler api_recording_status;                                    /* api_status.c */
 api_handler api_prepare, api_retry, api_retry_all;                   /* api_recordings.c */
 api_handler api_delete_recording;                                    /* api_removal.c */
+api_handler api_hold_recording, api_unhold_recording;                /* api_holds.c */
+api_handler api_hold_call, api_unhold_call;                          /* api_holds.c */
+api_handler api_list_holds, api_hold_number, api_remove_hold;        /* api_holds.c */
+api_handler api_delete_call, api_erase_number, api_get_erasure;      /* api_erasure.c */
 api_handler api_sign_url;                                            /* api_sign_url.c */
 api_handler api_list_keys, api_make_key, api_revoke_key;             /* api_keys.c */
 api_handler api_make_signin_link;                                    /* api_keys.c */

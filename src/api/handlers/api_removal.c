@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "api/handlers/api_handlers.h"
+#include "api/handlers/api_removal.h"
 #include "api/request/api_answer.h"
+#include "api/request/api_audit.h"
 #include "api/request/api_db_call.h"
 #include "api/request/api_loop.h"
 #include "api/request/api_request.h"
@@ -33,7 +35,10 @@ static enum err removal_run(struct db *db, struct db_call *c) {
   struct removal_request *r = removal_request_of(c);
   struct recording row;
   TRY(recordings_resolve(db, c->subject.business_id, str_from(r->id), &r->call_known, &row));
-  return removal_expire(db, &row, &r->removal, c->now, &r->row, &r->outcome);
+  TRY(removal_expire(db, &row, &r->removal, c->now, &r->row, &r->outcome));
+  if (!r->outcome.moved) return OK;
+  struct str details = r->removal.at_provider ? STR("{\"at_provider\":true}") : STR_NONE;
+  return db_call_audit(db, c, AUDIT_DELETE, str_from(r->row.recording_sid), details);
 }
 
 static void removal_log(const struct removal_request *r) {
@@ -51,7 +56,7 @@ static void removal_answer(struct removal_request *r) {
     field_recording_path(c->api, &f, STR("Content-Location"), r->row.recording_sid, "status");
   if (r->outcome.moved) removal_log(r);
   if (!r->outcome.moved && r->outcome.skip == RECORDING_SKIP_HELD)
-    problem_answer_detail(c->x, PROBLEM_CONFLICT, "A legal hold covers this recording. Remove the hold first.");
+    problem_answer_detail(c->x, PROBLEM_HELD, "A legal hold covers this recording. Remove the hold first.");
   else
     http_respond(c->x, 204, &f, NULL);
 }
@@ -68,8 +73,7 @@ static void removal_on_done(struct db_call *c) {
   free(r);
 }
 
-/* `at_provider`: "1", or "0" or nothing. False: 400 was answered. */
-static bool removal_read_query(struct api_request *req, bool *ret_at_provider) {
+bool removal_read_query(struct api_request *req, bool *ret_at_provider) {
   char text[8];
   if (!request_query(req, "at_provider", text, sizeof(text))) return false;
   *ret_at_provider = strcmp(text, "1") == 0;
@@ -89,7 +93,7 @@ void api_delete_recording(void *arg, struct http_exchange *x) {
   }
   db_call_begin(&r->db_call, req);
   memcpy(r->id, req->id, sizeof(r->id));
-  r->removal = (struct removal){REMOVAL_DELETED, RECORDING_RANK_PLAY, at_provider};
+  r->removal = (struct removal){.reason = REMOVAL_DELETED, .rank = RECORDING_RANK_PLAY, .at_provider = at_provider};
   r->db_call.changed_recording_sid = r->row.recording_sid;
   r->db_call.outlives_caller = true;
   enum err e = db_call_write(&r->db_call, METRIC_JOB_REMOVE, removal_run, removal_on_done);

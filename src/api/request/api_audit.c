@@ -8,7 +8,7 @@
 #include "db/db_clock.h"
 #include "domain/audit_queue.h"
 
-static struct str role_of(const struct subject *s) {
+struct str audit_role_of(const struct subject *s) {
   return s->is_platform ? STR("platform") : str_from(access_role_name(s->role));
 }
 
@@ -18,7 +18,7 @@ enum err db_call_audit(struct db *db, const struct db_call *c, enum audit_action
   subject_text(&c->subject, &c->api->url_key, by);
   const struct audit_entry entry = {.at = c->now,
                                     .actor = str_from(by),
-                                    .role = role_of(&c->subject),
+                                    .role = audit_role_of(&c->subject),
                                     .action = action,
                                     .object = object,
                                     .ip = str_from(c->ip),
@@ -67,7 +67,7 @@ void audit_heard(struct api_loop *l, struct http_exchange *x, const struct subje
   request_client_address(l->api, x, ip);
   const struct audit_entry entry = {.at = db_clock_now_ms(),
                                     .actor = str_from(by),
-                                    .role = role_of(subject),
+                                    .role = audit_role_of(subject),
                                     .action = action,
                                     .object = object,
                                     .ip = str_from(ip)};

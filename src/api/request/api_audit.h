@@ -12,6 +12,8 @@
 /* Appends an entry of the db_call's subject. details: a JSON object without numbers, names and secrets, or empty. */
 CHECKED enum err db_call_audit(struct db *db, const struct db_call *c, enum audit_action action, struct str object,
                                struct str details);
+/* The subject's role as the audit names it: a platform key's is "platform". */
+struct str audit_role_of(const struct subject *s);
 /* The same, with an object "{kind}:{id}", as "key:5". */
 CHECKED enum err db_call_audit_number(struct db *db, const struct db_call *c, enum audit_action action,
                                       const char *kind, int64_t id);

@@ -104,7 +104,7 @@ static void another_method_is_told_which_ones_there_are(void **state) {
     const char *path, *allow;
   } rows[] = {
       {HTTP_POST, "/api/calls", "GET, HEAD"},
-      {HTTP_DELETE, "/api/calls/CA1", "GET, HEAD, PATCH"},
+      {HTTP_POST, "/api/calls/CA1", "GET, HEAD, PATCH, DELETE"},
       {HTTP_GET, "/api/recordings/RE1/prepare", "POST"},
       {HTTP_GET, "/webhooks/twilio/1/call", "POST"},
       {HTTP_OTHER, "/healthz", "GET, HEAD"},

@@ -1,0 +1,140 @@
+"""Legal holds keep what they cover; calls and persons are removed with all that is known of them."""
+import json
+
+import pytest
+
+import provider as p
+from callreel import eventually
+from test_removal import DAY_MS, MEDIA, acme, delete, files_of, is_gone, ready, status_of  # noqa: F401
+
+JSON = {"Content-Type": "application/json"}
+NUMBER, OTHER = "+15005550111", "+15005550122"
+
+
+def ask(world, acme, method, target, body=None):
+    return world.main.call(method, target, JSON if body is not None else {}, json.dumps(body).encode() if body is not None else None,
+                           acme.key("admin"))
+
+
+def hold(world, acme, target, reason="the court asked"):
+    return ask(world, acme, "PUT", target + "/hold", {"reason": reason})
+
+
+def call_of(world, acme, provider, number=NUMBER, **fields):
+    tape = provider.tape()
+    acme.tell_call(world.main, tape.call_sid, From=number, CallerName="DANA INTERNATIONAL", **fields)
+    acme.tell(world.main, tape)
+    world.wait_state(tape.sid)
+    return tape
+
+
+@pytest.mark.sanitized
+def test_a_held_recording_stays_until_the_hold_is_removed(world, provider, acme):  # noqa: F811
+    world.private |= {NUMBER, OTHER}
+    tape, other = call_of(world, acme, provider), call_of(world, acme, provider, OTHER)
+    by_call, by_number = call_of(world, acme, provider), call_of(world, acme, provider, OTHER)
+    assert hold(world, acme, f"/api/recordings/{tape.sid}").status == 204
+    assert hold(world, acme, f"/api/calls/{by_call.call_sid}").status == 204
+    shown = status_of(world, acme, tape)["hold"]
+    assert shown["reason"] == "the court asked" and shown["by"].startswith("key:") and shown["at"]
+    assert status_of(world, acme, by_call)["hold"]["reason"] == "the court asked"
+    call = world.main.get(f"/api/calls/{by_call.call_sid}", acme.viewer).json()
+    assert call["hold"]["reason"] == "the court asked" and call["recordings"][0]["hold"]
+    assert delete(world, acme, tape).status == 409 and delete(world, acme, by_call).status == 409
+    assert ask(world, acme, "DELETE", f"/api/calls/{by_call.call_sid}").status == 409
+    assert ask(world, acme, "DELETE", f"/api/calls/{tape.call_sid}").status == 409
+    made = ask(world, acme, "POST", "/api/holds", {"number": "+1 (500) 555-0122", "reason": "a claim"})
+    assert made.status == 201 and made.json()["number"] == OTHER
+    eventually(lambda: status_of(world, acme, by_number).get("hold"), 5)
+    later = call_of(world, acme, provider, OTHER)
+    assert status_of(world, acme, later)["hold"]["reason"] == "a claim", "it holds what comes later too"
+    assert delete(world, acme, other).status == 409 and delete(world, acme, later).status == 409
+    world.done("business", "set", acme.id, "--retention", 1)
+    world.pass_time(3 * 86400)
+    assert {world.state(t.sid) for t in (tape, other, by_call, by_number, later)} == {"ready"}
+    listed = ask(world, acme, "GET", "/api/holds").json()["holds"]
+    assert [(h["recording_sid"], h["call_sid"], h["number"]) for h in listed] == [
+        (tape.sid, None, None), (None, by_call.call_sid, None), (None, None, OTHER)]
+    assert ask(world, acme, "DELETE", f"/api/holds/{made.json()['hold_id']}").status == 204
+    assert ask(world, acme, "DELETE", f"/api/holds/{made.json()['hold_id']}").status == 404
+    assert ask(world, acme, "DELETE", f"/api/recordings/{tape.sid}/hold").status == 204
+    assert ask(world, acme, "DELETE", f"/api/calls/{by_call.call_sid}/hold").status == 204
+    eventually(lambda: not world.sql("select 1 from recordings where hold is not null"), 5)
+    world.pass_time(65)
+    for t in (tape, other, by_call, by_number, later):
+        world.wait_state(t.sid, "expired", 10)
+        eventually(lambda: is_gone(world, t), 5)
+    assert hold(world, acme, f"/api/recordings/{tape.sid}").status == 409, "too late"
+    assert ask(world, acme, "PUT", f"/api/recordings/{tape.sid}/hold", {"reason": ""}).status == 400
+
+
+@pytest.mark.sanitized
+def test_a_deleted_call_goes_with_its_legs_and_no_webhook_brings_it_back(world, provider, acme):  # noqa: F811
+    world.private.add(NUMBER)
+    parent = call_of(world, acme, provider)
+    children = []
+    for _ in range(25):
+        child = provider.tape()
+        acme.tell_call(world.main, child.call_sid, ParentCallSid=parent.call_sid, Direction="outbound-dial")
+        acme.tell(world.main, child)
+        children.append(child)
+    for child in children:
+        world.wait_state(child.sid)
+    assert ask(world, acme, "DELETE", f"/api/calls/{children[3].call_sid}").status == 204
+    assert ask(world, acme, "DELETE", f"/api/calls/{parent.call_sid}").status == 204
+    eventually(lambda: not world.sql("select 1 from calls"), 10)
+    for tape in (parent, *children):
+        assert world.state(tape.sid) == "expired"
+        eventually(lambda: is_gone(world, tape), 5)
+    asked = len(provider.asks)
+    late = p.sid("CA")
+    acme.tell_call(world.main, parent.call_sid, From=NUMBER)
+    acme.tell_call(world.main, late, From=NUMBER, ParentCallSid=parent.call_sid)
+    acme.tell(world.main, parent)
+    fresh = provider.tape(call_sid=parent.call_sid) if "call_sid" in provider.tape.__code__.co_varnames else None
+    if fresh:
+        acme.tell(world.main, fresh)
+        assert world.state(fresh.sid) == "expired"
+    assert not world.sql("select 1 from calls") and len(provider.asks) == asked
+    assert world.main.get(f"/api/calls/{parent.call_sid}", acme.viewer).status == 404
+    assert ask(world, acme, "DELETE", f"/api/calls/{parent.call_sid}").status == 204, "again"
+    assert ask(world, acme, "DELETE", f"/api/calls/{p.sid('CA')}").status == 404
+
+
+def test_after_an_erasure_nothing_names_the_person(world, provider, acme):  # noqa: F811
+    world.private |= {NUMBER, OTHER}
+    mine = [call_of(world, acme, provider) for _ in range(4)]
+    to_me = call_of(world, acme, provider, OTHER, To=NUMBER)
+    others = call_of(world, acme, provider, OTHER)
+    held = call_of(world, acme, provider)
+    assert hold(world, acme, f"/api/calls/{held.call_sid}").status == 204
+    world.main.call("PATCH", f"/api/calls/{mine[0].call_sid}", {"Content-Type": "application/merge-patch+json"},
+                    '{"customer_name":"Dana Shoshana Erasable"}'.encode(), acme.key("agent"))
+    begun = ask(world, acme, "POST", "/api/erasure", {"number": "+1 500 555 0111"})
+    assert begun.status in (200, 202), begun
+    erasure = begun.json()["erasure_id"]
+    done = eventually(lambda: (lambda e: e if e["status"] == "done" else None)(
+        ask(world, acme, "GET", f"/api/erasure/{erasure}").json()), 10)
+    assert (done["calls"], done["recordings"], done["held"]) == (5, 5, 1) and len(done["digest"]) == 64
+    for tape in (*mine, to_me):
+        assert world.state(tape.sid) == "expired"
+        eventually(lambda: is_gone(world, tape), 5)
+    assert world.state(others.sid) == world.state(held.sid) == "ready"
+    assert ask(world, acme, "DELETE", f"/api/calls/{held.call_sid}/hold").status == 204
+    ask(world, acme, "POST", "/api/erasure", {"number": NUMBER})
+    eventually(lambda: not world.sql("select 1 from calls where from_number = ?", NUMBER), 10)
+    eventually(lambda: not world.sql("select 1 from erasures where ended_at is null"), 10)
+    eventually(lambda: not world.sql("select 1 from call_documents_gone"), 10)
+    [entry] = world.sql("select * from audit where action = 'erasure' order by number limit 1")
+    assert done["digest"] in entry["details"] and NUMBER not in str(entry)
+    eventually(lambda: not names_in(world, [NUMBER, NUMBER[1:], "Erasable"]), 15, lambda: names_in(world, [NUMBER, "Erasable"]))
+    assert NUMBER not in world.main.log() and "Erasable" not in world.main.log()
+
+
+def names_in(world, texts):
+    found = []
+    for path in world.data_dir.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            found += [(path.name, text) for text in texts if text.encode() in data]
+    return found
