@@ -75,6 +75,7 @@ static int contract_setup(void **state) {
   (void)snprintf(c->schema, sizeof(c->schema), "contract_%d_%d", (int)getpid(), made++);
   c->open.url = contract_url ? contract_url : c->scratch->url;
   c->open.schema = c->schema;
+  if (!contract_url && ledger_template_write(c->open.url) != OK) return -1;
   contract_db = c->db = contract_open(c);
   contract_kind = db_kind(c->db);
   int applied;

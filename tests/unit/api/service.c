@@ -1,5 +1,7 @@
 #include "service.h"
 
+#include "../ledger/ledger_template.h"
+
 #include <arpa/inet.h>
 #include <ftw.h>
 #include <netinet/in.h>
@@ -17,7 +19,6 @@
 #include "domain/signed_url.h"
 #include "domain/store.h"
 #include "ledger/businesses.h"
-#include "ledger/ledger.h"
 #include "ledger/urls.h"
 
 static const uint8_t secrets_key[SECRET_KEY_SIZE] = "0123456789abcdef0123456789abcdef";
@@ -139,11 +140,7 @@ int service_setup(void **state) {
 }
 
 void service_start(struct service *s) {
-  struct db *db;
-  int applied;
-  assert_int_equal(db_open(&(struct db_open){.url = s->url}, NULL, &db), OK);
-  assert_int_equal(ledger_migrate(db, NULL, &applied), OK);
-  db_close(db);
+  assert_int_equal(ledger_template_write(s->url), OK);
   assert_int_equal(blob_open_disk(s->recordings, &s->store), OK);
   assert_int_equal(volume_new(s->store, 1, 100, &s->volume), OK);
   assert_int_equal(db_writer_new(&(struct db_writer_config){.open = {.url = s->url}}, &s->writer), OK);

@@ -3,16 +3,15 @@
 
 #include "../db/db_scratch.h"
 
+#include "ledger_template.h"
+
 #include "ledger/businesses.h"
-#include "ledger/ledger.h"
 
 static const uint8_t scratch_seal_key[SECRET_KEY_SIZE] = "0123456789abcdef0123456789abcdef";
 
 static inline struct db *scratch_ledger(const struct scratch *s) {
-  struct db *db = scratch_open(s, 0);
-  int applied;
-  assert_int_equal(ledger_migrate(db, NULL, &applied), OK);
-  return db;
+  assert_int_equal(ledger_template_write(s->url), OK);
+  return scratch_open(s, 0);
 }
 
 static inline int64_t scratch_business(struct db *db, const char *name) {

@@ -1,5 +1,7 @@
 #include "works.h"
 
+#include "../ledger/ledger_template.h"
+
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +13,6 @@
 #include "base/fs.h"
 #include "domain/intake.h"
 #include "ledger/businesses.h"
-#include "ledger/ledger.h"
 
 enum { WAIT_MS = 20 * 1000, LOOK_MS = 5 };
 
@@ -125,7 +126,6 @@ static void check(enum err e) {
 }
 
 static void build_ledger(struct works *w) {
-  int applied;
   int64_t id;
   char base[64];
   struct buf problem CLEANUP(buf_done) = BUF_INIT(1000);
@@ -134,8 +134,8 @@ static void build_ledger(struct works *w) {
   (void)snprintf(base, sizeof(base), "http://127.0.0.1:%d", http_server_port(w->server));
   struct str base_url = str_from(base);
   struct business_edit edit = {.name = &name, .account_sid = &account, .tokens = tokens, .base_url = &base_url};
+  check(ledger_template_write(w->url));
   check(db_open(&how, &problem, &w->db));
-  check(ledger_migrate(w->db, NULL, &applied));
   check(businesses_add(w->db, secrets_key, 0, &edit, &id));
   check(access_load(w->db, secrets_key, STR("https://api.example.com"), NULL, &w->access));
 }
