@@ -2,7 +2,7 @@
 import { spawn, execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
@@ -13,6 +13,7 @@ import { chromium, firefox } from 'playwright-core'
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 const build = path.resolve(process.env.CALLREEL_BUILD ?? path.join(root, 'build-test'))
 const binary = path.join(build, 'callreel')
+const noSync = path.join(build, 'tests/preload/libno_sync.so')
 export const PATIENCE_MS = 30_000
 
 /** Until `look` gives something true; what it gave. Looks again on every step of the event loop that a timer allows. */
@@ -67,7 +68,7 @@ export async function world({ settings = {}, language = 'en-GB', demo = false, b
   const sim = await started(path.join(build, 'callreel-sim'),
     ['--listen', '127.0.0.1:0', '--account', account, '--token', token], {}, /listening on (http:\S+)/)
   const simulator = sim.match[1]
-  const env = { DATA_DIR: path.join(home, 'data'), LISTEN: '127.0.0.1:0', MIN_FREE_BYTES: '0', ...settings }
+  const env = { DATA_DIR: path.join(home, 'data'), LISTEN: '127.0.0.1:0', MIN_FREE_BYTES: '0', ...(existsSync(noSync) && { LD_PRELOAD: noSync }), ...settings }
   const run = (...argv) => execFileSync(binary, argv, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
   if (!demo) run('business', 'add', '--name', 'Harbour Clinic', '--account-sid', account, '--auth-token-file', tokenFile, '--base-url', simulator)
   const server = await started(binary, ['serve'], env, /msg="?Listening"?.* address="?(127\.0\.0\.1:\d+)/)
