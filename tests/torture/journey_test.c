@@ -3,6 +3,7 @@
  * For every n: nothing crashes; a webhook that was answered is stored; no row is ever ready without its whole file; and
  * after the fault the recording becomes ready by itself, without a lease, a part or a descriptor left. A webhook that was
  * not answered is delivered again, as the provider does. The test moves the clock and never waits. */
+#include "../unit/sizes.h"
 #include "../unit/work/works.h"
 
 #include <dirent.h>
@@ -24,6 +25,13 @@
 enum {
   ROUNDS_A_WORKS = 40, /* recordings for one worker and database */
   N_MAX = 200000,
+#ifdef __SANITIZE_THREAD__ /* has nothing to say of a failed call */
+  EACH_BELOW = 4,
+  A_PART = 2,
+#else
+  EACH_BELOW = TEST_SIZE(100, 40),
+  A_PART = TEST_SIZE(16, 8),
+#endif
   LOOK_NS = 500 * 1000,
   POLLS_A_STEP = 60, /* polls between two moves of the clock; a fill without fault needs fewer */
   STEPS_MAX = 200,
@@ -208,7 +216,7 @@ static void every_fault(enum fault kind) {
     if (tried % ROUNDS_A_WORKS == 0) open_journey(&j);
     was_hit = run_journey(&j, kind, n);
     if (was_hit) reached = n;
-    n += n < 100 ? 1 : n / 16; /* late calls resemble each other */
+    n += n < EACH_BELOW ? 1 : n / A_PART; /* late calls resemble each other */
     if (tried % ROUNDS_A_WORKS == ROUNDS_A_WORKS - 1 || !was_hit) close_journey(&j);
   }
   print_message("# %d of %d calls failed\n", tried - 1, reached);

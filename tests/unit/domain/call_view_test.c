@@ -1,3 +1,4 @@
+#include "../sizes.h"
 #include "domain_scratch.h"
 
 #include <jansson.h>
@@ -257,7 +258,7 @@ static void a_page_that_ends_early_takes_the_database_no_longer_than_a_full_one(
   struct db *db = scratch_ledger(*state);
   int64_t full = 0, early = 0;
   make_trees(db, 1, 100, 19);
-  make_trees(db, 2, 100, 199);
+  make_trees(db, 2, TEST_SIZE(100, 20), 199);
   (void)sqlite3_trace_v2(db_sqlite_of(db)->sqlite, SQLITE_TRACE_PROFILE, add_steps, &full);
   (void)comparisons_for(db, 1, false, 100);
   (void)sqlite3_trace_v2(db_sqlite_of(db)->sqlite, SQLITE_TRACE_PROFILE, add_steps, &early);

@@ -1,4 +1,5 @@
 /* Limits of connections and of the memory of incomplete requests. */
+#include "../sizes.h"
 #include "limits_testing.h"
 
 #include <errno.h>
@@ -213,7 +214,7 @@ static void beyond_the_limit_an_extra_connection_gets_one_answer(void **state) {
 }
 
 static void beyond_the_limit_slow_extra_connections_are_closed(void **state) {
-  enum { SLOW = 500 };
+  enum { SLOW = TEST_SIZE(500, 100) };
   struct stage s;
   int c[3], slow[SLOW];
   (void)state;
@@ -294,7 +295,7 @@ static void above_nine_tenths_of_the_limit_the_server_is_crowded(void **state) {
 }
 
 static void a_thousand_slow_connections_do_not_hold_up_a_fast_one(void **state) {
-  enum { COUNT = 1000 };
+  enum { COUNT = TEST_SIZE(1000, 200), QUICK = COUNT / 5 };
   struct stage s;
   int slow[COUNT];
   (void)state;
@@ -304,12 +305,12 @@ static void a_thousand_slow_connections_do_not_hold_up_a_fast_one(void **state) 
     client_send(slow[i], i % 2 ? "GET /hel" : GET("/big/300000"));
   }
   int fast = client_open(&s);
-  for (int i = 0; i < 200; i++) {
+  for (int i = 0; i < QUICK; i++) {
     assert_reply(client_get(fast, "/hello"), 200, "hello");
     client_send(slow[2 * i + 1], "l");
   }
   for (int i = 1; i < COUNT; i += 2) {
-    client_send(slow[i], i / 2 < 200 ? "o HTTP/1.1\r\nHost: a\r\n\r\n" : "lo HTTP/1.1\r\nHost: a\r\n\r\n");
+    client_send(slow[i], i / 2 < QUICK ? "o HTTP/1.1\r\nHost: a\r\n\r\n" : "lo HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_reply(client_read(slow[i]), 200, "hello");
   }
   for (int i = 0; i < COUNT; i++) client_close(slow[i]);

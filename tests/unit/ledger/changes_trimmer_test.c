@@ -1,4 +1,5 @@
 /* changes_trimmer_test.c - `changes` keeps its ceiling while many businesses edit all the time. */
+#include "../sizes.h"
 #include "ledger_scratch.h"
 
 #include <semaphore.h>
@@ -8,7 +9,7 @@
 #include "ledger/changes_trimmer.h"
 
 /* Changes come 30 times as fast as the 1,000 a second that a service must bear. */
-enum { BUSINESSES = 200, CHANGES_EACH = 10, EDIT_US = 300, CHANGES_ADDED = 30000 };
+enum { BUSINESSES = 200, CHANGES_EACH = 10, EDIT_US = 300, CHANGES_ADDED = TEST_SIZE(30000, 3000) };
 
 /* The endless edits of one business: each submits the next one. */
 struct editor {
