@@ -3,10 +3,12 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import sqlite3
 import struct
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from signing import form, signature
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CALLREEL_BUILD", ROOT / "build-test")).resolve()
 CALLREEL, SIMULATOR = BUILD / "callreel", BUILD / "callreel-sim"
+NO_SYNC = BUILD / "tests/preload/libno_sync.so"
 
 
 def _has_sanitizers():
@@ -49,8 +52,14 @@ def eventually(look, within=10.0, what=None, every=0.01):
 
 
 def free_environment():
+    """What a program of the build is started with: nothing of ours but this. Its syncs return at once (tests/preload/no_sync.c)."""
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS")
-    return {name: os.environ[name] for name in kept if name in os.environ}
+    chosen = {name: os.environ[name] for name in kept if name in os.environ}
+    if NO_SYNC.exists():
+        chosen["LD_PRELOAD"] = str(NO_SYNC)
+        if SANITIZED:
+            chosen["ASAN_OPTIONS"] = ":".join(filter(None, (chosen.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
+    return chosen
 
 
 class Clock:
@@ -262,6 +271,8 @@ class Business:
 class World:
     """One data directory and all processes on it. At its end everything is stopped and every log is checked."""
 
+    template = None  # a data directory with a migrated database
+
     def __init__(self, directory):
         self.directory = Path(directory)
         self.data_dir = self.directory / "data"
@@ -290,7 +301,21 @@ class World:
         self.processes.append(server)
         return server
 
+    def make_ledger(self):
+        """Copies a migrated database, if there is none and nothing else in its place: all migrations take longer than most
+        stories. What begins without it (launch, run, done) makes its own."""
+        chosen = self.environment()
+        if self.schema or self.data_dir.exists() or chosen["DATA_DIR"] != str(self.data_dir) or "DATABASE_URL" in chosen:
+            return
+        template = World.template
+        if not template:
+            template = World.template = tempfile.TemporaryDirectory(prefix="callreel-story-")
+            self.done("migrate", env={"DATA_DIR": template.name})
+        shutil.copytree(template.name, self.data_dir)
+
     def server(self, name="server", role="all", **settings):
+        if not settings.keys() & {"DATA_DIR", "DATABASE_URL"}:
+            self.make_ledger()
         return self.launch(name, role, **settings).wait_listening()
 
     def again(self, server, **settings):
@@ -335,6 +360,7 @@ class World:
 
     def business(self, at, name="Acme", number=None):
         """Adds a business whose provider is that provider or simulator."""
+        self.make_ledger()
         self.secrets.add(at.token)
         argv = ["business", "add", "--json", "--name", name, "--account-sid", at.account_sid, "--auth-token-file",
                 self.secret_file(at.token), "--base-url", at.base_url]
