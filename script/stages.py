@@ -1,9 +1,16 @@
 """The stages of script/test. Each builds what it needs, runs its tests, and counts them from TAP or JUnit results.
 
 Prints a line for each stage, a line with the reason for each skipped test, the output of what failed, and a last line with the
-counts. HACKING.md says what each stage is for and how long it takes."""
+counts. HACKING.md says what each stage is for and how long it takes.
+
+Stages run in processes of their own, AT_ONCE at a time, so that one uses the cores while another waits; each prints its lines
+when it ends. Those in ALONE run before the others, one by one: they are quick, build what several stages use, or compare times.
+A build directory is built by one stage at a time."""
 import argparse
+import contextlib
+import fcntl
 import json
+import multiprocessing
 import os
 import re
 import resource
@@ -13,7 +20,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as xml
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import postgres_server
@@ -23,17 +30,18 @@ TAIL_LINES = 150
 COMMAND_SECONDS = 2400
 CORES = len(os.sched_getaffinity(0))
 TESTS_AT_ONCE = 2 * CORES  # tests wait most of the time
+AT_ONCE = 2  # stages
 CLANG_FORMAT = "clang-format-14"  # other versions format differently
-FUZZ_SECONDS, FUZZ_SECONDS_LONG = 5, 600  # a target
+FUZZ_SECONDS, FUZZ_SECONDS_LONG = 2, 600  # a target
 FUZZ_PIECE_SECONDS = 120
 FUZZ_DAY_SECONDS = int(os.environ.get("CALLREEL_FUZZ_DAY", 86400))  # of all targets, over several runs of --long
 SOAK_MINUTES = 5
-MODEL_STEPS = 20000  # under sanitizers, without --long; 200,000 otherwise
+MODEL_STEPS, MODEL_STEPS_SANITIZED = 50000, 5000  # without --long; with it 200,000
 POSTGRES_STORIES = ["journey", "once", "webhooks", "events", "looks", "postgres"]
 FORBIDDEN_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|&#(?:x0*(?:[0-8BCEF]|1[0-9A-F])|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));", re.I)
 LONG = False  # --long
 SANITIZERS = {
-    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:verify_asan_link_order=0",  # for no_sync
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={ROOT}/tests/tsan.supp",
 }
@@ -92,9 +100,21 @@ def must(*command, **more):
         raise Unable(f"{' '.join(map(str, command))} ended with {code}\n{tail(said)}")
 
 
-def configured(directory, *options):
-    if not (ROOT / directory / "build.ninja").exists():
-        must("meson", "setup", directory, "-Dtest_hooks=true", *options)
+@contextlib.contextmanager
+def held(directory):
+    """No other stage builds in that directory meanwhile."""
+    (ROOT / directory).mkdir(exist_ok=True)
+    with open(ROOT / directory / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def built(directory, *options, targets=()):
+    """Configures the directory if that was never done, and builds the targets, or everything."""
+    with held(directory):
+        if not (ROOT / directory / "build.ninja").exists():
+            must("meson", "setup", directory, "-Dtest_hooks=true", *options)
+        must("ninja", "-C", directory, *targets)
 
 
 def count_tap(text, program=""):
@@ -167,13 +187,18 @@ def count_meson(log):
     return tally
 
 
+def preloads():
+    """The libraries that tests preload, as targets of ninja."""
+    return [f"tests/preload/lib{path.stem}.so" for path in sorted((ROOT / "tests/preload").glob("*.c"))]
+
+
 def unit_tests(directory, sanitize, *options):
     """Builds and runs the tests that the options choose; without options all of them."""
-    configured(directory, f"-Db_sanitize={sanitize}")
+    built(directory, f"-Db_sanitize={sanitize}")
     log = ROOT / directory / "meson-logs/testlog.json"
     log.unlink(missing_ok=True)
-    steps = {} if LONG or sanitize == "none" else {"CALLREEL_MODEL_STEPS": str(MODEL_STEPS)}
-    code, said = run("meson", "test", "-C", directory, "-t", "4", "--num-processes", str(TESTS_AT_ONCE), *options, env=steps | SANITIZERS)
+    steps = {} if LONG else {"CALLREEL_MODEL_STEPS": str(MODEL_STEPS if sanitize == "none" else MODEL_STEPS_SANITIZED)}
+    code, said = run("meson", "test", "-C", directory, "--no-rebuild", "-t", "4", "--num-processes", str(TESTS_AT_ONCE), *options, env=steps | SANITIZERS | {"LD_PRELOAD": str(ROOT / directory / "tests/preload/libno_sync.so")})
     if not log.exists():
         if "No tests defined" in said:
             return Tally()
@@ -193,19 +218,21 @@ def some_stories(directory, results, marks, *options):
     return count_junit(results) if code != 5 else Tally()
 
 
-def stories(directory, *marks):
-    """Runs stories in parallel, each with its own servers, ports and directory; then, one by one, those that measure time."""
-    preloads = [f"tests/preload/lib{path.stem}.so" for path in sorted((ROOT / "tests/preload").glob("*.c"))]
-    must("ninja", "-C", directory, "callreel", "callreel-sim", *preloads)
-    tally = some_stories(directory, "stories.xml", [*marks, "not alone"], "-n", str(TESTS_AT_ONCE))
-    tally.join(some_stories(directory, "stories-alone.xml", [*marks, "alone"]))
-    return tally
+def stories(directory, sanitize, *marks):
+    """Runs stories in parallel, each with its own servers, ports and directory."""
+    built(directory, f"-Db_sanitize={sanitize}", targets=["callreel", "callreel-sim", *preloads()])
+    return some_stories(directory, "stories.xml", [*marks, "not alone"], "-n", str(TESTS_AT_ONCE))
+
+
+def install_packages(section):
+    with held("build"):
+        must("script/install-packages", section)
 
 
 def build():
-    must("script/build")
-    configured("build-test")
-    must("ninja", "-C", "build-test", "callreel", "callreel-sim")
+    with held("build"):
+        must("script/build")
+    built("build-test")
     return Tally()
 
 
@@ -237,8 +264,13 @@ def unit():
 
 
 def unit_asan():
-    """Without the suite `postgres`, which runs in the stage of that name."""
-    return unit_tests("build-asan", "address,undefined", "--no-suite", "postgres")
+    """Without the suite `postgres`, which runs in the stage of that name, and without `plain`, in which no sanitizer finds anything."""
+    return unit_tests("build-asan", "address,undefined", "--no-suite", "postgres", "--no-suite", "plain")
+
+
+def unit_rest():
+    """What unit-asan leaves out: the suite `plain`, and in full size the tests that do less under a sanitizer."""
+    return unit_tests("build-test", "none", "--suite", "plain", "--suite", "sized")
 
 
 def unit_tsan():
@@ -247,18 +279,21 @@ def unit_tsan():
 
 
 def story():
-    configured("build-test")
-    return stories("build-test")
+    return stories("build-test", "none")
+
+
+def story_alone():
+    """The stories that compare times, one by one."""
+    built("build-test", targets=["callreel", "callreel-sim", *preloads()])
+    return some_stories("build-test", "stories-alone.xml", ["alone"])
 
 
 def postgres():
     """The tests of the ledger that need a server, and the quick stories with it."""
-    configured("build-test")
     try:
         with postgres_server.running() as url:
             os.environ["CALLREEL_TEST_POSTGRES"] = url
             tally = unit_tests("build-test", "none", "--suite", "postgres")
-            must("ninja", "-C", "build-test", "callreel", "callreel-sim")
             tally.join(some_stories("build-test", "stories-postgres.xml", ["not alone"], "-n", str(TESTS_AT_ONCE),
                                     *(f"tests/story/test_{name}.py" for name in POSTGRES_STORIES)))
             return tally
@@ -269,20 +304,18 @@ def postgres():
 
 
 def story_asan():
-    configured("build-asan", "-Db_sanitize=address,undefined")
-    return stories("build-asan", "sanitized")
+    return stories("build-asan", "address,undefined", "sanitized")
 
 
 def story_tsan():
     """Without the stories of commands, which have one thread."""
-    configured("build-tsan", "-Db_sanitize=thread")
-    return stories("build-tsan", "sanitized", "not single")
+    return stories("build-tsan", "thread", "sanitized", "not single")
 
 
 def fuzz():
     """Runs each target over its kept corpus and for some seconds more, one on each core. In the long form goes on with a day's
     worth of fuzzing, in pieces."""
-    must("script/install-packages", "fuzz")
+    install_packages("fuzz")
     seconds = FUZZ_SECONDS_LONG if LONG else FUZZ_SECONDS
     time_in_all = seconds * len(list((ROOT / "tests/fuzz").glob("*.c")))
     options = ["--seconds", str(seconds)]
@@ -306,7 +339,7 @@ def soak():
 def install_node(folder, section):
     """Installs a folder's node packages, if its lock file has changed since the last time."""
     if not (shutil.which("node") and shutil.which("npm")):
-        must("script/install-packages", section)
+        install_packages(section)
     stamp = folder / "node_modules/.installed"
     lock = folder / "package-lock.json"
     if not stamp.exists() or stamp.stat().st_mtime < lock.stat().st_mtime:
@@ -345,7 +378,7 @@ def peer():
 
 def e2e():
     """The page: its types, lint and unit tests, and a real browser with the real programs."""
-    must("script/install-packages", "e2e")
+    install_packages("e2e")
     web, folder = ROOT / "web", ROOT / "tests/e2e"
     install_node(web, "web")
     install_node(folder, "e2e")
@@ -356,10 +389,13 @@ def e2e():
     return tally
 
 
-STAGES = {"format": format_, "layers": layers, "build": build, "unit": unit, "unit-asan": unit_asan, "unit-tsan": unit_tsan,
-          "story": story, "postgres": postgres, "story-asan": story_asan, "story-tsan": story_tsan, "fuzz": fuzz, "peer": peer, "e2e": e2e, "soak": soak}
-FAST = ["format", "layers", "unit", "story"]
-EVERYTHING = [name for name in STAGES if name not in ("unit", "soak")]  # unit-asan runs what unit does
+# Those that take longest come first, so that none is left over at the end.
+STAGES = {"format": format_, "layers": layers, "build": build, "story-alone": story_alone, "unit": unit, "e2e": e2e, "story-tsan": story_tsan,
+          "story": story, "story-asan": story_asan, "unit-asan": unit_asan, "unit-tsan": unit_tsan, "fuzz": fuzz, "postgres": postgres,
+          "unit-rest": unit_rest, "peer": peer, "soak": soak}
+ALONE = ["format", "layers", "build", "story-alone", "soak"]
+FAST = ["format", "layers", "story-alone", "unit", "story"]
+EVERYTHING = [name for name in STAGES if name not in ("unit", "soak")]  # unit-rest and unit-asan run what unit does
 
 
 def processor_seconds():
@@ -369,20 +405,30 @@ def processor_seconds():
 
 
 def perform(name):
-    """Runs one stage and prints its line and its failures. A stage that could not run counts as one failure."""
+    """Runs one stage. Returns its counts and what to print. A stage that could not run counts as one failure."""
     began, used = time.monotonic(), processor_seconds()
     try:
         tally = STAGES[name]()
     except Unable as why:
         tally = Tally(failed=1)
         tally.shown.append(f"could not run: {why}")
-    if tally.shown:
-        print(f"--- {name}\n" + "\n\n".join(tally.shown))
-    for reason in tally.reasons:
-        print(f"skipped: {reason}")
+    lines = [f"--- {name}\n" + "\n\n".join(tally.shown)] if tally.shown else []
+    lines += [f"skipped: {reason}" for reason in tally.reasons]
     counts = "done" if name == "build" and not tally.failed else str(tally)
-    print(f"{name:<12}{counts}, {time.monotonic() - began:.0f} s, {processor_seconds() - used:.0f} s of processor time", flush=True)
-    return tally
+    lines.append(f"{name:<12}{counts}, {time.monotonic() - began:.0f} s, {processor_seconds() - used:.0f} s of processor time")
+    return tally, "\n".join(lines)
+
+
+def perform_all(chosen):
+    """Runs the stages, and prints what each says when it ends."""
+    total = Tally()
+    for group, at_once in (([name for name in chosen if name in ALONE], 1), ([name for name in chosen if name not in ALONE], AT_ONCE)):
+        with ProcessPoolExecutor(at_once, mp_context=multiprocessing.get_context("fork")) as pool:
+            for ended in as_completed([pool.submit(perform, name) for name in group]):
+                tally, text = ended.result()
+                total.add(tally)
+                print(text, flush=True)
+    return total
 
 
 def main():
@@ -399,9 +445,9 @@ def main():
     if unknown:
         options.error(f"no such stage: {', '.join(unknown)}; there are fast, {', '.join(STAGES)}")
     os.environ.update(CCACHE_BASEDIR=str(ROOT), CCACHE_NOHASHDIR="true")  # the builds share what is the same in them
-    total = Tally()
-    for name in chosen:
-        total.add(perform(name))
+    began = time.monotonic()
+    total = perform_all(sorted(dict.fromkeys(chosen), key=list(STAGES).index))
+    print(f"{time.monotonic() - began:.0f} s")
     print(total)
     return 1 if total.failed else 0
 
