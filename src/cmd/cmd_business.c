@@ -15,6 +15,7 @@
 #include "fetch/fetch.h"
 #include "ledger/audit.h"
 #include "ledger/businesses.h"
+#include "ledger/keys.h"
 #include "provider/provider.h"
 
 /* What add, set and remove are asked to change: options of the command line, and the result. */
@@ -30,6 +31,7 @@ struct edit_request {
   bool new_credentials; /* set by businesses_set: account, token or key changed */
   bool purge;
   bool purge_unfinished;
+  bool keys_left; /* to be revoked */
 };
 
 static void edit_request_done(struct edit_request *w) {
@@ -146,6 +148,11 @@ static enum err business_run_remove(struct db *db, void *arg) {
   return e == ERR_NOT_FOUND && w->purge ? OK : e; /* an earlier remove ran without --purge: purge now */
 }
 
+static enum err business_run_revoke(struct db *db, void *arg) {
+  struct edit_request *w = arg;
+  return keys_revoke_some(db, w->id, &w->keys_left);
+}
+
 /* One transaction: others' webhooks wait for its end. */
 static enum err business_run_purge(struct db *db, void *arg) {
   struct edit_request *w = arg;
@@ -247,6 +254,7 @@ static int business_remove(struct edit_request *w, struct cmd_options *o) {
   code = app_open(w->app, w->args);
   if (code != CMD_DONE) return code;
   enum err e = app_write(w->app, business_run_remove, w);
+  for (w->keys_left = true; w->keys_left && e == OK;) e = app_write(w->app, business_run_revoke, w);
   if (e != OK) return business_fail(w, e);
   w->purge_unfinished = w->purge;
   if (w->purge && purge_delete_files(w) != OK)

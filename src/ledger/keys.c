@@ -114,9 +114,12 @@ enum err keys_revoke(struct db *db, int64_t key_id) {
   return db_changed(db) > 0 ? keys_add_change(db, business_id, key_id) : OK;
 }
 
-enum err keys_revoke_all(struct db *db, int64_t business_id) {
-  TRY(db_run(db, "update keys set revoked_at = ?2 where business_id = ?1 and revoked_at is null", DB_INT(business_id),
-             DB_INT(db_now_ms(db))));
+enum err keys_revoke_some(struct db *db, int64_t business_id, bool *ret_left) {
+  TRY(db_run(db,
+             "update keys set revoked_at = ?2 where key_id in"
+             " (select key_id from keys where business_id = ?1 and revoked_at is null limit ?3)",
+             DB_INT(business_id), DB_INT(db_now_ms(db)), DB_INT(KEYS_REVOKED_MAX)));
+  *ret_left = db_changed(db) == KEYS_REVOKED_MAX;
   return db_changed(db) > 0 ? changes_add(db, CHANGE_KEY, business_id, STR("")) : OK;
 }
 

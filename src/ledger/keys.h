@@ -45,7 +45,9 @@ CHECKED enum err keys_revoke_by(struct db *db, int64_t business_id, int64_t key_
 CHECKED enum err keys_note_use(struct db *db, int64_t key_id, int64_t now);
 /* OK also for a revoked key and for one of a removed business. ERR_NOT_FOUND. */
 CHECKED enum err keys_revoke(struct db *db, int64_t key_id);
-CHECKED enum err keys_revoke_all(struct db *db, int64_t business_id);
+/* Revokes at most KEYS_REVOKED_MAX keys of a business. *ret_left: there may be more; call it again, in another transaction. */
+enum { KEYS_REVOKED_MAX = 400 };
+CHECKED enum err keys_revoke_some(struct db *db, int64_t business_id, bool *ret_left);
 /* Finds revoked keys too. ERR_NOT_FOUND. */
 CHECKED enum err keys_get(struct db *db, int64_t key_id, struct key *ret_key);
 typedef enum err keys_each_fn(void *arg, const struct key *key);

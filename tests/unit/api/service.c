@@ -78,7 +78,8 @@ void service_load_access(struct service *s) {
 
 static enum err revoke_all(struct db *db, void *arg) {
   struct service *s = arg;
-  return keys_revoke_all(db, s->business);
+  bool left;
+  return keys_revoke_some(db, s->business, &left);
 }
 
 void service_revoke(struct service *s) {

@@ -1,5 +1,6 @@
 #include "ledger_scratch.h"
 
+#include "db/db_writer.h"
 #include "ledger/changes.h"
 #include "ledger/keys.h"
 #include "ledger/sessions.h"
@@ -276,6 +277,31 @@ static void removing_ends_keys_and_sessions_and_keeps_the_rows(void **state) {
   db_close(db);
 }
 
+static void the_keys_of_a_removed_business_are_revoked_in_parts(void **state) {
+  enum { KEYS = 2 * KEYS_REVOKED_MAX + 1 };
+  struct db *db = scratch_ledger(*state);
+  int64_t id = scratch_business(db, "x");
+  assert_int_equal(
+      db_run_values(db,
+                    "with recursive n(i) as (select 1 union all select i + 1 from n where i < ?2) insert into keys"
+                    " (business_id, role, digest, name, created_at) select ?1, 'viewer', randomblob(32), '', 1 from n",
+                    DB_VALUES_(DB_INT(id), DB_INT(KEYS))),
+      OK);
+  int64_t began = db_touched(db);
+  assert_int_equal(businesses_remove(db, id), OK);
+  assert_true(db_touched(db) - began <= DB_JOB_ROWS);
+  bool left = true;
+  int parts = 1;
+  for (; left; parts++) {
+    began = db_touched(db);
+    assert_int_equal(keys_revoke_some(db, id, &left), OK);
+    assert_true(db_touched(db) - began <= DB_JOB_ROWS);
+  }
+  assert_int_equal(parts, 3);
+  assert_int_equal(scratch_int(db, "select count(*) from keys where revoked_at is null"), 0);
+  db_close(db);
+}
+
 static void purging_takes_a_bounded_part_at_a_time_of_one_business_alone(void **state) {
   struct db *db = scratch_ledger(*state);
   (void)scratch_business(db, "x");
@@ -341,6 +367,7 @@ int main(void) {
       SCRATCH_TEST(lists_have_live_ones_and_on_demand_removed_ones),
       SCRATCH_TEST(the_account_names_its_first_live_business),
       SCRATCH_TEST(removing_ends_keys_and_sessions_and_keeps_the_rows),
+      SCRATCH_TEST(the_keys_of_a_removed_business_are_revoked_in_parts),
       SCRATCH_TEST(purging_takes_a_bounded_part_at_a_time_of_one_business_alone),
       SCRATCH_TEST(a_step_of_a_purge_touches_few_rows),
   };
