@@ -51,15 +51,16 @@ async function ended(child) {
 
 /** Debian's browsers: Chromium by its own protocol, Firefox by WebDriver BiDi. */
 const browsers = {
-  chromium: () => chromium.launch({
+  chromium: (env) => chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--mute-audio'],
+    env,
   }),
   firefox: () => firefox.launch({ channel: 'moz-firefox', executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr' }),
 }
 
-/** `demo`: with the calls of `callreel demo`, else with a business that has none. */
-export async function world({ settings = {}, language = 'en-GB', demo = false, browser: name = 'chromium' } = {}) {
+/** `demo`: with the calls of `callreel demo`, else with a business that has none. `fonts`: a configuration of fontconfig. */
+export async function world({ settings = {}, language = 'en-GB', demo = false, browser: name = 'chromium', fonts } = {}) {
   const home = mkdtempSync(path.join(os.tmpdir(), 'callreel-e2e-'))
   const account = `AC${randomBytes(16).toString('hex')}`
   const token = randomBytes(16).toString('hex')
@@ -78,7 +79,7 @@ export async function world({ settings = {}, language = 'en-GB', demo = false, b
   const keyOf = (role) => JSON.parse(run('key', 'create', '--json', '--business', '1', '--role', role)).key
   const keys = { admin: keyOf('admin'), agent: keyOf('agent'), viewer: keyOf('viewer') }
   await told('PUT', '/sim/webhooks', { url: hooks })
-  const browser = await browsers[name]()
+  const browser = await browsers[name](fonts && { ...process.env, FONTCONFIG_FILE: fonts })
 
   async function told(method, where, body) {
     const answer = await fetch(simulator + where, { method, body: body && JSON.stringify(body) })
