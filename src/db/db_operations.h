@@ -16,6 +16,7 @@ struct db_operations {
   /* The writer's transactions: how long they collect jobs, and how many at most; 0: any number. */
   int64_t group_us;
   int group_max;
+  bool repeats; /* a transaction may be lost through no fault of its jobs (db_writer.h, enum db_repeat) */
   void (*close)(struct db *db);
   enum err (*run)(struct db *db, const char *sql, const struct db_value *values);
   int64_t (*touched)(const struct db *db);

@@ -482,6 +482,7 @@ const struct db_operations db_postgres_operations = {
     .kind = DB_POSTGRES,
     .group_us = 50000, /* a job takes a millisecond and more: each statement is a round trip */
     .group_max = 48,   /* more savepoints than 64 in a transaction slow everybody's snapshots */
+    .repeats = true,
     .close = db_postgres_close,
     .run = pg_run,
     .touched = pg_touched,

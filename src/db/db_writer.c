@@ -4,6 +4,7 @@
  *      |                    |                                |  `-- *more is set --> waiting, for its next part
  *      |                    |                                `---- failed --> answered with the error
  *      |                    `-- the database rolled back by itself --> all jobs of the group answered with the error
+ *      |                           `-- a server's transaction was lost, the job may be repeated --> run alone
  *      |-- deadline over, or abandoned --> answered with ERR_BUSY or ERR_CLOSED, not begun
  *      |-- BEGIN is BUSY: tried again until the job has waited busy_ms --> answered with ERR_BUSY
  *      `-- BEGIN fails otherwise --> all waiting jobs answered with the error
@@ -15,7 +16,9 @@
  *  (4) The lock covers lanes, unanswered, closing and the condition. No SQL and no callback runs under it.
  *  (5) healthy is false from the first error of the database (not of a job) until a write is on disk again. While it is false
  *      and no job waits, the writer tries an empty write every PROBE_MS.
- *  (6) db_lanes.c decides which job is next. */
+ *  (6) db_lanes.c decides which job is next. Jobs to be repeated go before all others, each in a transaction of its own; after
+ *      one that failed again, a group of others goes first. So one that ends the connection each time stops no other.
+ *  (7) Only the writer's thread uses `again` and failed_again. */
 #include "db/db_writer.h"
 
 #include <assert.h>
@@ -56,6 +59,8 @@ struct db_writer {
   size_t unanswered; /* jobs submitted and not answered */
   bool closing;
   atomic_bool healthy;
+  struct job_list again;                     /* jobs that are to be repeated (6, 7) */
+  bool failed_again;                         /* the last group was such a job, and failed */
   int64_t slow_logged_ms[METRIC_JOB_COUNT_]; /* used by the writer's thread only */
 };
 
@@ -110,9 +115,20 @@ static struct waiting_job *queue_take(struct db_writer *w) {
   return lanes_take(&w->lanes);
 }
 
+/* (6) */
+static bool queue_repeats_first(struct db_writer *w) {
+  if (!w->again.first || !w->failed_again) return w->again.first;
+  LOCKED(&w->lock);
+  return !w->lanes.oldest;
+}
+
 /* Sleeps until a job waits, PROBE_MS at most. False: closing, and no job waits. *ret_oldest_ms: when the job that has waited
  * longest was queued; 0: none waits. */
 static bool queue_wait(struct db_writer *w, int64_t *ret_oldest_ms) {
+  if (w->again.first) {
+    *ret_oldest_ms = w->again.first->queued_ms;
+    return true;
+  }
   LOCKED(&w->lock);
   int64_t wait_ms = w->db->upkeep_in_ms ? w->db->upkeep_in_ms : PROBE_MS;
   if (!w->lanes.oldest && !w->closing) lock_cond_wait_ms(&w->arrived, &w->lock, wait_ms);
@@ -122,6 +138,7 @@ static bool queue_wait(struct db_writer *w, int64_t *ret_oldest_ms) {
 
 /* Moves the jobs that were queued at until_ms or before to the list. */
 static void queue_take_oldest(struct db_writer *w, int64_t until_ms, struct job_list *jobs) {
+  while (w->again.first && w->again.first->queued_ms <= until_ms) list_add(jobs, list_take(&w->again));
   LOCKED(&w->lock);
   while (w->lanes.oldest && w->lanes.oldest->queued_ms <= until_ms) list_add(jobs, lanes_take_oldest(&w->lanes));
 }
@@ -240,6 +257,29 @@ static bool part_run(struct db_writer *w, struct waiting_job *j, enum err *ret_w
   return transaction_stands;
 }
 
+static bool job_may_repeat(const struct db_writer *w, const struct waiting_job *j, enum err why) {
+  if (!j->began || j->job.more || j->queued_ms + w->busy_ms <= clock_mono_ms()) return false;
+  if (why == ERR_UNKNOWN) return j->job.repeat == DB_REPEAT_ALWAYS;
+  return j->job.repeat != DB_REPEAT_NEVER && (why == ERR_IO || why == ERR_BUSY || why == ERR_TIMEOUT);
+}
+
+/* Keeps the jobs that are to be repeated, and leaves the others in the list. e: what became of the transaction. */
+static void queue_repeats(struct db_writer *w, struct job_list *jobs, enum err e) {
+  if (!w->db->operations->repeats) return;
+  struct job_list others = {NULL, &others.first};
+  struct waiting_job *j;
+  while ((j = list_take(jobs))) {
+    if (!job_may_repeat(w, j, j->result != OK ? j->result : e)) {
+      list_add(&others, j);
+      continue;
+    }
+    j->result = OK;
+    j->began = false;
+    list_add(&w->again, j);
+  }
+  list_move(jobs, &others);
+}
+
 /* Runs jobs until none waits or 2 ms are over, then commits and answers them. */
 static void group_run(struct db_writer *w) {
   struct job_list ran = {NULL, &ran.first};
@@ -247,8 +287,10 @@ static void group_run(struct db_writer *w) {
   enum err e = OK;
   bool transaction_stands = true, saw_database_error = false;
   struct waiting_job *j;
-  int most = w->db->operations->group_max, count = 0;
-  while (transaction_stands && clock_mono_us() < until_us && (most == 0 || count++ < most) && (j = queue_take(w))) {
+  bool repeats = queue_repeats_first(w);
+  int most = repeats ? 1 : w->db->operations->group_max, count = 0;
+  while (transaction_stands && clock_mono_us() < until_us && (most == 0 || count++ < most) &&
+         (j = repeats ? list_take(&w->again) : queue_take(w))) {
     list_add(&ran, j);
     if (!job_may_begin(j)) continue;
     transaction_stands = part_run(w, j, &e);
@@ -258,6 +300,8 @@ static void group_run(struct db_writer *w) {
   if (e != OK) db_rollback(w->db);
   atomic_store(&w->healthy, e == OK && !saw_database_error);
   if (e == OK && w->config.committed) w->config.committed(w->config.arg);
+  w->failed_again = repeats && e != OK;
+  queue_repeats(w, &ran, e);
   if (e == OK) queue_unfinished(w, &ran);
   jobs_answer(w, &ran, e);
   w->db->operations->upkeep(w->db);
@@ -335,6 +379,7 @@ enum err db_writer_new(const struct db_writer_config *config, struct db_writer *
   if (w->config.queue_max == 0) w->config.queue_max = QUEUE_MAX;
   w->busy_ms = config->open.busy_ms > 0 ? config->open.busy_ms : BUSY_MS;
   set_shares(&w->lanes, w->config.queue_max);
+  w->again = (struct job_list){NULL, &w->again.first};
   atomic_init(&w->healthy, true);
   enum err e = db_open(&config->open, NULL, &w->db);
   if (e != OK) {

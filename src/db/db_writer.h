@@ -36,6 +36,15 @@ enum db_class {
   DB_CLASS_COUNT_
 };
 
+/* With a server a transaction may be lost through no fault of its jobs: the connection is cut, the server restarts, another
+ * transaction stood in the way. The writer then runs jobs again that allow it, until they have waited busy_ms. Such a run must
+ * not depend on what an earlier one left in arg. For jobs of one part. */
+enum db_repeat {
+  DB_REPEAT_NEVER,
+  DB_REPEAT_UNDONE, /* if nothing of it was committed */
+  DB_REPEAT_ALWAYS, /* also if it may have been committed: run finds its own rows, and is content */
+};
+
 struct db_job {
   enum metric_label_JOB name; /* for metrics and the log */
   enum db_class class;
@@ -47,6 +56,7 @@ struct db_job {
    * that failed. Committed parts stay. ERR_CLOSED: db_writer_free began between two parts. */
   const bool *more;             /* run sets it; NULL: the job has one part */
   void (*part_done)(void *arg); /* must not block; may be NULL */
+  enum db_repeat repeat;
   /* Checked on the writer's thread when the job's turn comes, before its first part only (6). */
   int64_t deadline_ms;             /* monotonic; past it the result is ERR_BUSY; 0: none */
   bool (*is_abandoned)(void *arg); /* true: the result is ERR_CLOSED; may be NULL */

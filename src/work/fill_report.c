@@ -167,6 +167,7 @@ static void report_submit(struct fill *f, struct report *r) {
                        .business_id = r->business_id,
                        .run = report_run,
                        .done = report_done,
+                       .repeat = DB_REPEAT_UNDONE,
                        .arg = r};
   enum err e = db_writer_submit(f->context->writer, job);
   if (e == OK) return;
@@ -277,6 +278,7 @@ void fill_give_lease_back(const struct fill *f, void (*done)(void *), void *arg)
                        .business_id = w->business_id,
                        .run = release_job_run,
                        .done = release_job_done,
+                       .repeat = DB_REPEAT_UNDONE,
                        .arg = w};
   enum err e = db_writer_submit(f->context->writer, job);
   if (e != OK) release_job_done(w, e);

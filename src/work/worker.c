@@ -119,6 +119,7 @@ static enum err claim_run(struct db *db, void *arg) {
   struct claim *c = arg;
   int64_t now = db_now_ms(db);
   uint32_t jitter;
+  c->n = 0; /* it may be repeated */
   TRY(secret_random(&jitter, sizeof(jitter)));
   TRY(queue_maintain(db, now, jitter, &c->maintained));
   enum err e = claim_checks(db, c, now);
@@ -266,8 +267,12 @@ static void claim_start(struct worker *w) {
   c->asked_mono_ms = clock_mono_ms();
   memcpy(c->owner, w->owner, sizeof(c->owner));
   w->claiming = true;
-  struct db_job job = {
-      .name = METRIC_JOB_CLAIM, .class = DB_CLASS_LEASE, .run = claim_run, .done = claim_done, .arg = c};
+  struct db_job job = {.name = METRIC_JOB_CLAIM,
+                       .class = DB_CLASS_LEASE,
+                       .repeat = DB_REPEAT_UNDONE,
+                       .run = claim_run,
+                       .done = claim_done,
+                       .arg = c};
   enum err e = db_writer_submit(w->writer, job);
   if (e == OK) return;
   c->e = e;

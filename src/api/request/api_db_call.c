@@ -116,6 +116,7 @@ enum err db_call_write(struct db_call *c, enum metric_label_JOB name, enum err (
                        .run = db_call_run_write,
                        .done = db_call_on_committed,
                        .arg = c,
+                       .repeat = is_webhook ? DB_REPEAT_ALWAYS : DB_REPEAT_NEVER,
                        .deadline_ms = c->begun_ms + (is_webhook ? WEBHOOK_BEGIN_MS : WRITE_BEGIN_MS),
                        .is_abandoned = is_webhook || c->outlives_caller ? NULL : db_call_caller_left};
   enum err failed = db_writer_submit(c->api->parts.writer, job);

@@ -232,8 +232,12 @@ static void node_submit_beat(struct serve *s) {
   struct node *node = malloc(sizeof(*node));
   if (!node) return;
   *node = s->node;
-  struct db_job job = {
-      .name = METRIC_JOB_BEAT, .class = DB_CLASS_LEASE, .run = node_run_beat, .done = node_beat_done, .arg = node};
+  struct db_job job = {.name = METRIC_JOB_BEAT,
+                       .class = DB_CLASS_LEASE,
+                       .repeat = DB_REPEAT_ALWAYS,
+                       .run = node_run_beat,
+                       .done = node_beat_done,
+                       .arg = node};
   if (db_writer_submit(s->writer, job) != OK) free(node);
 }
 
