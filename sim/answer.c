@@ -61,16 +61,26 @@ static struct str json_document(enum api_error error, char *room, size_t size) {
   return str_of(room, n < 0 ? 0 : (size_t)n >= size ? size - 1 : (size_t)n);
 }
 
-void answer_api_error(struct http_exchange *x, enum api_error error, bool json) {
-  char document[DOCUMENT_MAX];
+static void answer_error(struct http_exchange *x, enum api_error error, int64_t retry_after_s, bool json) {
+  char document[DOCUMENT_MAX], seconds[24];
   struct http_fields fields;
   http_fields_init(&fields);
+  (void)snprintf(seconds, sizeof(seconds), "%lld", (long long)retry_after_s);
+  if (retry_after_s > 0) http_field(&fields, STR("Retry-After"), str_from(seconds));
   if (error == API_UNAUTHORIZED) http_field(&fields, STR("WWW-Authenticate"), STR("Basic realm=\"Twilio API\""));
   if (error == API_BUSY) http_field(&fields, STR("Twilio-Concurrent-Requests"), STR("101"));
   http_field(&fields, STR("Content-Type"), json ? STR("application/json") : STR("application/xml"));
   struct str bytes =
       json ? json_document(error, document, sizeof(document)) : answer_xml_document(error, document, sizeof(document));
   answer_send(x, ERRORS[error].status, &fields, bytes);
+}
+
+void answer_api_error(struct http_exchange *x, enum api_error error, bool json) {
+  answer_error(x, error, 0, json);
+}
+
+void answer_busy(struct http_exchange *x, int64_t retry_after_s, bool json) {
+  answer_error(x, API_BUSY, retry_after_s, json);
 }
 
 static bool is_pair(struct str given, struct str user, struct str password) {

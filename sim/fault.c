@@ -1,7 +1,7 @@
 /* fault.c - parses faults and counts them down. */
 #include "fault.h"
 
-enum class { ANSWER, BODY, HOOK, LIST };
+enum class { ANSWER, BODY, HOOK, LIST, DELETION, BUSY };
 enum value { NONE, COUNT, NUMBER };
 
 static const struct {
@@ -50,13 +50,21 @@ static bool fault_count_down(struct fault *fault) {
   return true;
 }
 
-bool faults_take_answer(struct faults *f, enum fault_kind *ret_kind) {
+static bool faults_take_of(struct faults *f, enum class class, enum fault_kind *ret_kind) {
   for (size_t i = 0; f && i < f->count; i++) {
-    if (KINDS[f->list[i].kind].class != ANSWER || !fault_count_down(&f->list[i])) continue;
+    if (KINDS[f->list[i].kind].class != class || !fault_count_down(&f->list[i])) continue;
     *ret_kind = f->list[i].kind;
     return true;
   }
   return false;
+}
+
+bool faults_take_answer(struct faults *f, enum fault_kind *ret_kind) {
+  return faults_take_of(f, ANSWER, ret_kind);
+}
+
+bool faults_take_deletion(struct faults *f, enum fault_kind *ret_kind) {
+  return faults_take_of(f, DELETION, ret_kind);
 }
 
 bool faults_take(struct faults *f, enum fault_kind kind, int64_t *ret_number) {

@@ -32,5 +32,7 @@ struct faults {
 CHECKED enum err faults_add(struct faults *f, struct str text);
 /* Returns the first due fault that replaces the response and counts it down; false if none is due. f may be NULL. */
 bool faults_take_answer(struct faults *f, enum fault_kind *ret_kind);
+/* The same for the response to a deletion. */
+bool faults_take_deletion(struct faults *f, enum fault_kind *ret_kind);
 /* Returns the number (or 0) of the fault of that kind and counts it down; false if it is not due. f may be NULL. */
 bool faults_take(struct faults *f, enum fault_kind kind, int64_t *ret_number);

@@ -91,6 +91,7 @@ static enum err read_recording(struct store *store, const json_t *line) {
   if (!r) TRY(read_new_recording(store, line, &r));
   r->status = strcmp(status, "processing") == 0 ? recording_status_find(STR("completed")) : status;
   r->error_code = (int)number_of(line, "error_code");
+  r->deleted_ms = number_of(line, "deleted_ms");
   return OK;
 }
 
@@ -150,10 +151,10 @@ void journal_call(const struct journal *j, const struct call *c) {
 
 void journal_recording(const struct journal *j, const struct recording *r) {
   if (j->fd < 0) return;
-  add_line(j, json_pack("{ss, ss, ss, ss, ss, si, si, sI, sI}", "recording_sid", r->sid, "call_sid", r->call_sid,
+  add_line(j, json_pack("{ss, ss, ss, ss, ss, si, si, sI, sI, sI}", "recording_sid", r->sid, "call_sid", r->call_sid,
                         "conference_sid", r->conference_sid, "status", r->status, "source", r->source, "error_code",
                         r->error_code, "channels", (int)r->channels, "seconds", (json_int_t)r->seconds, "started_ms",
-                        (json_int_t)r->started_ms));
+                        (json_int_t)r->started_ms, "deleted_ms", (json_int_t)r->deleted_ms));
 }
 
 void journal_close(struct journal *j) {

@@ -299,7 +299,7 @@ void lists_recording(struct sim *sim, struct http_exchange *x, const struct reco
   struct str value = STR_NONE;
   bool soft = http_query_get(http_request(x)->query, STR("IncludeSoftDeleted"), &room, &value) == OK &&
               str_eq_nocase(value, STR("true"));
-  if (strcmp(r->status, "deleted") == 0 && !soft)
+  if ((strcmp(r->status, "deleted") == 0 && !soft) || deletion_is_over(r))
     answer_api_error(x, API_NOT_FOUND, true);
   else
     answer_json(x, 200, recording_json(sim, r));

@@ -281,16 +281,23 @@ static void hang_end(struct http_exchange *x, void *arg, bool complete, int64_t 
   http_unref(x);
 }
 
+/* Faults of the recording come before the global ones. */
+static bool media_take_fault(struct sim *sim, struct recording *r, enum fault_kind kind, int64_t *ret_number) {
+  return faults_take(&r->faults, kind, ret_number) || faults_take(&sim->faults, kind, ret_number);
+}
+
 /* Answers with the fault. False: the fault only changes how the body ends; *plan says how. */
 static bool answer_fault(struct sim *sim, struct http_exchange *x, struct recording *r, enum fault_kind kind,
                          struct media_plan *plan) {
   char document[DOCUMENT_MAX];
+  int64_t number;
   switch (kind) {
     case FAULT_NOT_YET:
       answer_api_error(x, API_NOT_FOUND, false);
       return true;
     case FAULT_429:
-      answer_api_error(x, API_BUSY, false);
+      if (!media_take_fault(sim, r, FAULT_RETRY_AFTER, &number)) number = 0;
+      answer_busy(x, number, false);
       return true;
     case FAULT_500:
       answer_api_error(x, API_BROKEN, false);
@@ -319,11 +326,6 @@ static bool answer_fault(struct sim *sim, struct http_exchange *x, struct record
     default:
       return false;
   }
-}
-
-/* Faults of the recording come before the global ones. */
-static bool media_take_fault(struct sim *sim, struct recording *r, enum fault_kind kind, int64_t *ret_number) {
-  return faults_take(&r->faults, kind, ret_number) || faults_take(&sim->faults, kind, ret_number);
 }
 
 static bool media_take_answer_fault(struct sim *sim, struct recording *r, enum fault_kind *ret_kind) {
@@ -359,8 +361,7 @@ static void media_serve(struct sim *sim, struct http_exchange *x, struct str acc
     media_send(sim, x, &plan);
 }
 
-/* Finds the recording of a file name: its SID, with or without an extension. */
-static struct recording *media_find_recording(struct sim *sim, struct str name, struct str *ret_extension) {
+struct recording *media_find_recording(struct sim *sim, struct str name, struct str *ret_extension) {
   struct str sid = str_head(name, SID_ROOM - 1);
   *ret_extension = str_skip(name, SID_ROOM - 1);
   return store_find_recording(&sim->store, sid);
@@ -391,21 +392,4 @@ void media_get(struct sim *sim, struct http_exchange *x, const struct http_match
 
 void media_call_get(struct sim *sim, struct http_exchange *x, const struct http_match *match) {
   media_answer_get(sim, x, match->params[0], match->params[1], match->params[2]);
-}
-
-void media_delete(struct sim *sim, struct http_exchange *x, const struct http_match *match) {
-  struct str extension;
-  struct recording *r = media_find_recording(sim, match->params[1], &extension);
-  if (!answer_authorized(sim, x, match->params[0], true)) return;
-  if (!r || strcmp(r->status, "deleted") == 0 || (extension.n > 0 && !str_eq(extension, STR(".json")))) {
-    answer_api_error(x, API_NOT_FOUND, true);
-    return;
-  }
-  if (strcmp(r->status, "completed") != 0 && strcmp(r->status, "absent") != 0) {
-    answer_api_error(x, API_IN_PROGRESS, true);
-    return;
-  }
-  r->status = recording_status_find(STR("deleted"));
-  journal_recording(&sim->journal, r);
-  http_respond(x, 204, NULL, NULL);
 }

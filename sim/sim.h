@@ -4,6 +4,7 @@
  *   control    /sim/…: creates calls             bucket    the second origin, for the fault redirect
  *   lists      the provider's JSON interface     tell      the fields of webhooks
  *   answer     JSON and XML responses, credentials  journal   the file that keeps calls and recordings
+ *   deletion   deletes recordings
  *
  * Thread rule: everything runs on the one loop of `server`, except `bucket`: it has a loop of its own and gets all its input in a
  * signed URL. docs/internals/simulator.md describes the whole. */
@@ -64,6 +65,8 @@ enum api_error {
 void answer_json(struct http_exchange *x, int status, json_t *root);
 /* {"error": sentence} */
 void answer_problem(struct http_exchange *x, int status, const char *sentence);
+/* Answers 429; retry_after_s: seconds, 0: without Retry-After. */
+void answer_busy(struct http_exchange *x, int64_t retry_after_s, bool json);
 /* Answers with an error in the provider's form: JSON, or XML on media paths. */
 void answer_api_error(struct http_exchange *x, enum api_error error, bool json);
 /* The XML document of an error. */
@@ -97,7 +100,6 @@ void lists_recording(struct sim *sim, struct http_exchange *x, const struct reco
 
 void media_get(struct sim *sim, struct http_exchange *x, const struct http_match *match);
 void media_call_get(struct sim *sim, struct http_exchange *x, const struct http_match *match);
-void media_delete(struct sim *sim, struct http_exchange *x, const struct http_match *match);
 
 /* How one body is sent. */
 struct media_plan {
@@ -112,6 +114,17 @@ struct media_plan {
 };
 /* Sends the body, and counts the result on the main loop. */
 void media_send(struct sim *sim, struct http_exchange *x, const struct media_plan *plan);
+
+/* Finds the recording of a file name: its SID, with or without an extension. */
+struct recording *media_find_recording(struct sim *sim, struct str name, struct str *ret_extension);
+
+/* ---- deletion.c ---- */
+
+void deletion_answer(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+/* GET /sim/recordings/{RE}/deletions */
+void deletion_get(struct sim *sim, struct http_exchange *x, const struct http_match *match);
+/* True: it was deleted so long ago that nothing is known of it. */
+bool deletion_is_over(const struct recording *r);
 
 /* ---- bucket.c ---- */
 

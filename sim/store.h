@@ -35,6 +35,8 @@ struct recording {
   int64_t started_ms;
   struct faults faults;
   int64_t requests, downloads, complete, bytes;
+  int64_t deletions;  /* requests for its deletion */
+  int64_t deleted_ms; /* 0: it is not deleted */
   UT_hash_handle hh;
 };
 

@@ -211,11 +211,20 @@ class Simulator(Process):
         assert answer.status == 200, answer
         return answer.json()
 
-    def media(self, recording_sid, extension=".mp3"):
+    def deletions(self, recording_sid):
+        return wire.call(self.port, "GET", f"/sim/recordings/{recording_sid}/deletions").json()
+
+    def set_faults(self, *faults, recording_sid=None):
+        """Global faults, or those of one recording."""
+        body = {"faults": list(faults), **({"recording_sid": recording_sid} if recording_sid else {})}
+        answer = wire.call(self.port, "PUT", "/sim/faults", {"Content-Type": "application/json"}, json.dumps(body).encode())
+        assert answer.status == 204, answer
+
+    def media(self, recording_sid, extension=".mp3", method="GET"):
         import base64
         basic = base64.b64encode(f"{self.account_sid}:{self.token}".encode()).decode()
         path = f"/2010-04-01/Accounts/{self.account_sid}/Recordings/{recording_sid}{extension}"
-        return wire.call(self.port, "GET", path, {"Authorization": f"Basic {basic}"})
+        return wire.call(self.port, method, path, {"Authorization": f"Basic {basic}"})
 
 
 class Business:

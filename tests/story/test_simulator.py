@@ -480,6 +480,31 @@ def test_a_deleted_recording_leaves_its_metadata(simulator):
     assert simulator.media(recording, ".json", method="DELETE").status == 404
     busy = simulator.make(status="in-progress")["recording_sid"]
     assert simulator.media(busy, ".json", method="DELETE").status == 409
+    assert simulator.sim("GET", f"recordings/{recording}/deletions").json() == {"requests": 2, "deleted": True}
+
+
+def test_metadata_of_a_deleted_recording_is_gone_after_40_days(world):
+    simulator = world.simulator()
+    recording = simulator.make_call()["recording_sid"]
+    soft = ".json?IncludeSoftDeleted=true"
+    assert simulator.media(recording, ".json", method="DELETE").status == 204
+    world.clock.advance(39 * 86400)
+    assert simulator.media(recording, soft).status == 200 and simulator.media(recording).status == 404
+    world.clock.advance(2 * 86400)
+    assert simulator.media(recording, soft).status == 404
+
+
+def test_deletions_fail_on_request(simulator):
+    faults = ["delete_401:1", "delete_429:2", "retry_after:7:1", "delete_500:1"]
+    recording = simulator.make(faults=faults)["recording_sid"]
+    answers = [simulator.media(recording, ".json", method="DELETE") for _ in range(6)]
+    assert [a.status for a in answers] == [401, 429, 429, 500, 204, 404]
+    assert [a.header("retry-after") for a in answers[:3]] == [None, "7", None] and answers[1].json()["code"] == 20429
+    other = simulator.make()["recording_sid"]
+    simulator.sim("PUT", "faults", {"faults": ["delete_500:1"]}, 204)
+    assert simulator.media(other).status == 200, "media has faults of its own"
+    assert simulator.media(other, ".json", method="DELETE").status == 500
+    assert simulator.sim("GET", f"recordings/{other}/deletions").json() == {"requests": 1, "deleted": False}
 
 
 # ---- many at once ----
