@@ -17,6 +17,7 @@
 #include "ledger/keys.h"
 #include "ledger/notes.h"
 #include "ledger/sessions.h"
+#include "ledger/tasks.h"
 
 enum { BUSINESS_ID_MAX = 1000000000, BOUND_MAX = 64, SEALED_MAX = BUSINESS_SECRET_SIZE + 64 };
 
@@ -388,6 +389,7 @@ enum err businesses_set(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE
                "update businesses set credentials_version = credentials_version + 1, auth_failed_at = null,"
                " auth_trial_at = null, auth_suspect_sid = null, error_streak = 0 where business_id = ?1",
                DB_INT(id)));
+    TRY(tasks_resume(db, id));
   }
   if (other_numbers) TRY(edit_numbers(db, id, edit));
   if (other_days) TRY(edit_days(db, id, edit));
@@ -443,7 +445,7 @@ static enum err may_purge(struct db *db, int64_t id) {
   return db_int(&q, 0) != 0 ? ERR_CONFLICT : OK;
 }
 
-/* Deletes at most limit sessions, links, URLs and keys each. */
+/* Deletes at most limit sessions, links, URLs, tasks and keys each. */
 static enum err purge_access(struct db *db, int64_t id, int limit, bool *ret_left) {
   TRY(db_run(db, "delete from sessions where digest in (select digest from sessions where business_id = ?1 limit ?2)",
              DB_INT(id), DB_INT(limit)));
@@ -452,6 +454,9 @@ static enum err purge_access(struct db *db, int64_t id, int limit, bool *ret_lef
              DB_INT(id), DB_INT(limit)));
   if (db_changed(db) > most) most = db_changed(db);
   TRY(db_run(db, "delete from urls where url_id in (select url_id from urls where business_id = ?1 limit ?2)",
+             DB_INT(id), DB_INT(limit)));
+  if (db_changed(db) > most) most = db_changed(db);
+  TRY(db_run(db, "delete from tasks where task_id in (select task_id from tasks where business_id = ?1 limit ?2)",
              DB_INT(id), DB_INT(limit)));
   if (db_changed(db) > most) most = db_changed(db);
   TRY(db_run(db, "delete from keys where key_id in (select key_id from keys where business_id = ?1 limit ?2)",
@@ -494,7 +499,7 @@ enum err businesses_purge(struct db *db, int64_t id, int limit, bool *ret_left) 
   TRY(db_run(db, "delete from business_numbers where business_id = ?1", DB_INT(id)));
   TRY(db_run(db, "delete from retries where business_id = ?1", DB_INT(id)));
   TRY(db_run(db, "delete from last_webhooks where business_id = ?1", DB_INT(id)));
-  TRY(db_run(db, "delete from tasks where business_id = ?1", DB_INT(id)));
+  TRY(tasks_resume(db, id));
   TRY(db_run(db, "delete from holds where business_id = ?1", DB_INT(id)));
   TRY(db_run(db,
              "update businesses set name = '', account_sid = null, token_1 = null, token_2 = null, api_key = null,"

@@ -56,7 +56,21 @@ static enum err next_business(struct db *db, enum task_kind kind, int rank, int6
   return OK;
 }
 
-static enum err is_busy(struct db *db, enum task_kind kind, int64_t business_id, int per_business, bool *ret_busy) {
+/* A pause that ends further ahead than TASK_POSTPONE_MAX_MS counts as over. */
+static enum err is_paused(struct db *db, enum task_kind kind, int64_t business_id, int64_t now, bool *ret_paused) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select until from task_pauses where business_id = ?1 and kind = ?2", DB_INT(business_id),
+               kind_value(kind)));
+  enum err e = db_next(&q);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  *ret_paused = e == OK && db_int(&q, 0) > now && db_int(&q, 0) <= now + TASK_POSTPONE_MAX_MS;
+  return OK;
+}
+
+static enum err is_busy(struct db *db, enum task_kind kind, int64_t business_id, int per_business, int64_t now,
+                        bool *ret_busy) {
+  TRY(is_paused(db, kind, business_id, now, ret_busy));
+  if (*ret_busy) return OK;
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select count(*) from (select 1 from tasks indexed by tasks_leased where kind = ?1 and business_id = ?2"
@@ -93,10 +107,11 @@ static enum err lease(struct db *db, struct str owner, int64_t now, struct task 
                 DB_INT(t->task_id), DB_TEXT(owner), DB_INT(t->lease_token), DB_INT(now + TASK_LEASE_MS));
 }
 
-/* Goes at most once around the businesses of a rank, and passes at most PASSED_MAX that are busy. */
+/* Goes at most once around the businesses of a rank, and passes at most PASSED_MAX that are busy or
+ * paused. */
 static enum err claim_of_rank(struct db *db, enum task_kind kind, int rank, int per_business, struct tasks_turn *turn,
-                              struct task *ret_task) {
-  enum { PASSED_MAX = 20 };
+                              int64_t now, struct task *ret_task) {
+  enum { PASSED_MAX = 50 };
   int64_t first = turn->business_id[rank], id;
   bool wrapped = false;
   for (int passed = 0; passed < PASSED_MAX; passed++) {
@@ -109,7 +124,7 @@ static enum err claim_of_rank(struct db *db, enum task_kind kind, int rank, int 
     TRY(e);
     bool busy;
     turn->business_id[rank] = id;
-    TRY(is_busy(db, kind, id, per_business, &busy));
+    TRY(is_busy(db, kind, id, per_business, now, &busy));
     if (!busy) return first_of_business(db, kind, rank, id, ret_task);
     if (wrapped && id >= first) break;
   }
@@ -119,8 +134,8 @@ static enum err claim_of_rank(struct db *db, enum task_kind kind, int rank, int 
 enum err tasks_claim(struct db *db, enum task_kind kind, int per_business, struct tasks_turn *turn, struct str owner,
                      int64_t now, struct task *ret_task) {
   struct task t;
-  enum err e = claim_of_rank(db, kind, RECORDING_RANK_PLAY, per_business, turn, &t);
-  if (e == ERR_NOT_FOUND) e = claim_of_rank(db, kind, RECORDING_RANK_REST, per_business, turn, &t);
+  enum err e = claim_of_rank(db, kind, RECORDING_RANK_PLAY, per_business, turn, now, &t);
+  if (e == ERR_NOT_FOUND) e = claim_of_rank(db, kind, RECORDING_RANK_REST, per_business, turn, now, &t);
   TRY(e);
   TRY(lease(db, owner, now, &t));
   *ret_task = t;
@@ -145,13 +160,17 @@ enum err tasks_postpone(struct db *db, const struct task *task, int64_t due_at, 
   return db_changed(db) ? OK : ERR_CONFLICT; /* (1) */
 }
 
-enum err tasks_pause(struct db *db, enum task_kind kind, int64_t business_id, int64_t due_at, int limit) {
-  for (int rank = RECORDING_RANK_PLAY; rank <= RECORDING_RANK_REST; rank++)
-    TRY(db_run(db,
-               "update tasks set due_at = ?4 where task_id in (select task_id from tasks indexed by tasks_first"
-               " where kind = ?1 and rank = ?2 and due_at = 0 and lease_until is null and business_id = ?3 limit ?5)",
-               kind_value(kind), DB_INT(rank), DB_INT(business_id), DB_INT(due_at), DB_INT(limit)));
-  return OK;
+/* ---- pauses ---- */
+
+enum err tasks_pause(struct db *db, enum task_kind kind, int64_t business_id, int64_t until) {
+  return db_run(db,
+                "insert into task_pauses (business_id, kind, until) values (?1, ?2, ?3)"
+                " on conflict (business_id, kind) do update set until = excluded.until",
+                DB_INT(business_id), kind_value(kind), DB_INT(until));
+}
+
+enum err tasks_resume(struct db *db, int64_t business_id) {
+  return db_run(db, "delete from task_pauses where business_id = ?1", DB_INT(business_id));
 }
 
 /* ---- counting ---- */

@@ -44,16 +44,18 @@ struct tasks_turn {
 CHECKED enum err tasks_add(struct db *db, const struct task *task, int64_t now);
 /* Takes back at most limit leases that expired, and makes at most limit tasks claimable whose time has come. */
 CHECKED enum err tasks_maintain(struct db *db, int64_t now, int limit);
-/* Leases the next task of that kind: by rank, then of the next business, if fewer than per_business tasks of the kind are leased
- * of it. ERR_NOT_FOUND: there is none now. */
+/* Leases the next task of that kind: by rank, then of the next business that is not paused, if fewer than per_business tasks of
+ * the kind are leased of it. ERR_NOT_FOUND: there is none now. */
 CHECKED enum err tasks_claim(struct db *db, enum task_kind kind, int per_business, struct tasks_turn *turn,
                              struct str owner, int64_t now, struct task *ret_task);
 CHECKED enum err tasks_end(struct db *db, const struct task *task);
 /* Gives the lease back; the task may be claimed again at due_at. error: of this attempt, which then counts; empty: none. A task
  * that had an again_at loses it. */
 CHECKED enum err tasks_postpone(struct db *db, const struct task *task, int64_t due_at, struct str error);
-/* Postpones at most limit claimable tasks of a kind and business. */
-CHECKED enum err tasks_pause(struct db *db, enum task_kind kind, int64_t business_id, int64_t due_at, int limit);
+/* No task of that kind and business is claimed before `until`. */
+CHECKED enum err tasks_pause(struct db *db, enum task_kind kind, int64_t business_id, int64_t until);
+/* Ends the pauses of a business. */
+CHECKED enum err tasks_resume(struct db *db, int64_t business_id);
 /* How many tasks of a kind there are, at most `most`. business_id 0: of all businesses. */
 CHECKED enum err tasks_count(struct db *db, enum task_kind kind, int64_t business_id, int most, int64_t *ret_count);
 /* When the oldest task was added; 0: there is none. */

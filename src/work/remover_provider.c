@@ -4,7 +4,9 @@
  *
  * Invariants
  *  (1) At most one claim and ASKED_MAX requests are under way.
- *  (2) A task ends only when the provider says that the recording is deleted, or that it does not know it. */
+ *  (2) What is about the account and not about one recording (429, refused or missing credentials, an outage) pauses all tasks of
+ *      the business, so that 100,000 of them do not all ask in vain.
+ *  (3) A task ends only when the provider says that the recording is deleted, or that it does not know it. */
 #include "work/remover_provider.h"
 
 #include <stdio.h>
@@ -26,7 +28,8 @@ enum {
   CONNECT_MS = 8000,
   FIRST_BYTE_MS = 12000, /* with CONNECT_MS less than a task's lease */
   BODY_MAX = 64 * 1024,
-  PAUSED_MAX = 100,
+  OUTAGE_PAUSE_MS = 30 * 1000,
+  REFUSAL_PAUSE_MAX_MS = 10 * 60 * 1000,
 };
 
 struct asked {
@@ -36,6 +39,7 @@ struct asked {
   struct fetch_transfer *transfer;
   int status; /* of the answer; 0: none */
   int64_t retry_after_ms;
+  bool is_without_credentials;
   char error[TASK_ERROR_SIZE];
 };
 
@@ -57,7 +61,7 @@ struct remover_provider {
 /* ---- reporting ---- */
 
 static bool is_gone(int status) {
-  return status == 200 || status == 202 || status == 204 || status == 404 || status == 410; /* (2) */
+  return status == 200 || status == 202 || status == 204 || status == 404 || status == 410; /* (3) */
 }
 
 static int64_t backoff_ms(int64_t attempts) {
@@ -66,13 +70,23 @@ static int64_t backoff_ms(int64_t attempts) {
   return ms < BACKOFF_CAP_MS ? ms : BACKOFF_CAP_MS;
 }
 
+/* How long the whole business waits after this answer, whose task waits wait_ms (2). 0: it goes on. */
+static int64_t pause_ms(const struct asked *a, int64_t wait_ms) {
+  if (a->status == 429) return wait_ms;
+  if (a->status == 401 || a->status == 403 || a->is_without_credentials)
+    return wait_ms < REFUSAL_PAUSE_MAX_MS ? wait_ms : REFUSAL_PAUSE_MAX_MS;
+  if (a->status == 0 || a->status >= 500) return a->retry_after_ms ? wait_ms : OUTAGE_PAUSE_MS;
+  return 0;
+}
+
 static enum err report_run(struct db *db, void *arg) {
   const struct asked *a = arg;
   int64_t now = db_now_ms(db);
   if (is_gone(a->status)) return tasks_end(db, &a->task);
   int64_t wait_ms = a->retry_after_ms ? a->retry_after_ms : backoff_ms(a->task.attempts);
   if (wait_ms > BACKOFF_CAP_MS) wait_ms = BACKOFF_CAP_MS;
-  if (a->status == 429) TRY(tasks_pause(db, TASK_REMOVE_AT_PROVIDER, a->task.business_id, now + wait_ms, PAUSED_MAX));
+  int64_t pause = pause_ms(a, wait_ms);
+  if (pause) TRY(tasks_pause(db, TASK_REMOVE_AT_PROVIDER, a->task.business_id, now + pause));
   return tasks_postpone(db, &a->task, now + wait_ms, str_from(a->error));
 }
 
@@ -171,8 +185,8 @@ static void ask(struct asked *a, const struct access_snapshot *snapshot) {
   if (e == OK) e = start(a, &request);
   provider_ask_done(&request);
   if (e == OK) return;
-  (void)snprintf(a->error, sizeof(a->error), "%s",
-                 e == ERR_NOT_FOUND || e == ERR_DENIED ? "no credentials" : err_text(e));
+  a->is_without_credentials = e == ERR_NOT_FOUND || e == ERR_DENIED;
+  (void)snprintf(a->error, sizeof(a->error), "%s", a->is_without_credentials ? "no credentials" : err_text(e));
   report(a);
 }
 

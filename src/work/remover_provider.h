@@ -1,7 +1,7 @@
 /* remover_provider.h - deletes the provider's copies of expired recordings. For remover.c only.
  *
  * A few requests at a time, few of one business, each under its task's lease. A failure is tried again, after a pause that grows
- * up to an hour; a Retry-After pauses the whole business.
+ * up to an hour. A 429, refused credentials and an outage pause the whole business.
  * Thread rule: the worker's thread (fetch's loop). */
 #pragma once
 

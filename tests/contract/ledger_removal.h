@@ -157,12 +157,29 @@ static void a_task_ends_or_is_tried_again_by_its_holder(void **state) {
                  assert_ok(tasks_postpone(db, &t, NOW + 50, STR("io"))));
   assert_int_equal(claim_task(db, &turn, NOW, &again), ERR_NOT_FOUND);
   IN_TRANSACTION(db, assert_ok(tasks_maintain(db, NOW + 50, 10)));
-  IN_TRANSACTION(db, assert_ok(tasks_pause(db, TASK_REMOVE, 1, NOW + 90, 10)));
+  IN_TRANSACTION(db, assert_ok(tasks_pause(db, TASK_REMOVE, 1, NOW + 90));
+                 assert_ok(tasks_pause(db, TASK_REMOVE_AT_PROVIDER, 1, NOW + 900)));
   assert_int_equal(claim_task(db, &turn, NOW + 50, &again), ERR_NOT_FOUND);
   IN_TRANSACTION(db, assert_ok(tasks_maintain(db, NOW + 90, 10)));
   assert_ok(claim_task(db, &turn, NOW + 90, &again));
   assert_true(again.again_at == 0 && again.attempts == 1 && again.lease_token > t.lease_token);
   IN_TRANSACTION(db, assert_ok(tasks_end(db, &again)); assert_int_equal(tasks_end(db, &again), ERR_CONFLICT));
+}
+
+static void a_paused_business_lets_the_others_go_first(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct tasks_turn turn = {0};
+  for (int64_t business = 1; business <= 3; business++) add_task(db, business, "RE1", RECORDING_RANK_REST);
+  IN_TRANSACTION(db, assert_ok(tasks_pause(db, TASK_REMOVE, 1, NOW + 50));
+                 assert_ok(tasks_pause(db, TASK_REMOVE, 2, NOW + 50));
+                 assert_ok(tasks_pause(db, TASK_REMOVE, 1, NOW + 70)));
+  assert_tasks(db, &turn, NOW, "3.RE1");
+  assert_tasks(db, &turn, NOW + 50, "2.RE1");
+  IN_TRANSACTION(db, assert_ok(tasks_resume(db, 1)));
+  assert_tasks(db, &turn, NOW + 50, "1.RE1");
+  add_task(db, 4, "RE1", RECORDING_RANK_REST); /* the clock was set back since */
+  IN_TRANSACTION(db, assert_ok(tasks_pause(db, TASK_REMOVE, 4, NOW + 2 * TASK_POSTPONE_MAX_MS)));
+  assert_tasks(db, &turn, NOW, "4.RE1");
 }
 
 static void notes_of_a_removed_recording_go_in_parts(void **state) {

@@ -70,6 +70,7 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(businesses_with_a_retention_are_found),
       CONTRACT_TEST(tasks_go_by_rank_then_businesses_take_turns),
       CONTRACT_TEST(a_task_ends_or_is_tried_again_by_its_holder),
+      CONTRACT_TEST(a_paused_business_lets_the_others_go_first),
       CONTRACT_TEST(notes_of_a_removed_recording_go_in_parts),
       CONTRACT_TEST(a_hold_covers_a_recording_a_call_or_a_number),
       CONTRACT_TEST(a_hold_on_a_number_covers_calls_from_and_to_it),
