@@ -216,7 +216,7 @@ class Neighbour:
 
 
 def refused(report):
-    return sum(n for status, n in report["statuses"].items() if status not in ("200", "204"))
+    return sum(n for status, n in report["statuses"].items() if status not in ("200", "204", "206"))
 
 
 def felt(quiet, during):

@@ -2,7 +2,7 @@
 
     neighbour.py '{"kind": "webhook", "port": …, "gap_ms": 20, …}'
 
-kind: webhook (business, account, token), health, or status (key, id). fresh: a new connection for each request. A request's
+kind: webhook (business, account, token), health, status or play (key, id). fresh: a new connection for each request. A request's
 time counts from the moment at which it was due; those in hand count as far as they have come. Each line on the standard input
 is answered by a line of JSON about the requests since the line before: their count, statuses, p50, p99 and the longest in
 milliseconds. The end of the input ends it."""
@@ -45,6 +45,11 @@ class Asker(threading.Thread):
 
     def status(self):
         return "GET", f"/api/recordings/{self.wish['id']}/status", [("Authorization", f"Bearer {self.wish['key']}")], None
+
+    def play(self):
+        """The first half of a second of a recording that is ready."""
+        return "GET", f"/api/recordings/{self.wish['id']}/stream", [("Authorization", f"Bearer {self.wish['key']}"),
+                                                                   ("Range", "bytes=0-1999")], None
 
     def ask(self):
         """The status of the response, or why there was none."""
