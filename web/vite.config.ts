@@ -5,7 +5,8 @@ import { defineConfig, type Plugin, type UserConfig } from 'vite'
 const libraries = /node_modules\/(react|react-dom|scheduler|react-router|cookie|@tanstack)\//
 const later = /(PlayerBar|KeysHelp|SignIn)\.tsx$|player\/(face|parts|seekbar|seeking|wave)\.ts$/
 // The entry's; it must not wait for the rest.
-const early = /\/src\/(?:start|app\/(?:early|kept)|i18n\/(?:language|lookup))\.ts$|vite\/preload-helper/
+const early =
+  /\/src\/(?:start|app\/(?:early|kept)|calls\/(?:query|filterNames)|i18n\/(?:day|language|lookup))\.ts$|vite\/preload-helper/
 const firstPage = (id: string) => {
   if (early.test(id)) return 'early'
   if (libraries.test(id)) return 'first'

@@ -114,7 +114,9 @@ test('back from a call the list is where it was left, and up to date', async () 
 })
 
 test('ten thousand calls scroll: few rows in the document, every page asked once, in order', async (t) => {
-  const template = (await (await w.api('GET', '/api/calls?limit=1')).json()).calls[0]
+  const answer = await w.api('GET', '/api/calls?limit=1')
+  const headers = { 'Callreel-Change': answer.headers.get('Callreel-Change') }
+  const template = (await answer.json()).calls[0]
   const total = 10_000
   const asked = []
   const page = await (await w.person()).newPage()
@@ -127,7 +129,7 @@ test('ten thousand calls scroll: few rows in the document, every page asked once
       customer_name: `Customer ${from + i}`,
       started_at: new Date(Date.UTC(2025, 5, 1) - (from + i) * 600_000).toISOString(),
     }))
-    return route.fulfill({ json: { calls: rows, next_cursor: from + 100 < total ? String(from + 100) : null } })
+    return route.fulfill({ headers, json: { calls: rows, next_cursor: from + 100 < total ? String(from + 100) : null } })
   })
   await page.goto('/')
   await page.getByText('Customer 0', { exact: true }).waitFor()

@@ -56,29 +56,31 @@ test('news that come while the next page of the list is asked for stay', async (
   await page.context().close()
 })
 
-test('news that come while the list is asked for are not missed', async () => {
-  const context = await w.person()
-  const other = await context.newPage()
-  await other.goto('/')
-  await live(other, 'live')
-  await rowOf(other, first).waitFor()
-  const page = await context.newPage()
-  let release
-  const held = new Promise((resolve) =>
-    page.route('**/api/calls?*', async (route) => {
-      const response = await route.fetch()
-      await new Promise((go) => { release = go; resolve() })
-      return route.fulfill({ response })
-    }, { times: 1 }))
-  await page.goto('/')
-  await held
-  await first.name('Olivia Grant-Moss')
-  await rowOf(other, first).getByText('Olivia Grant-Moss').waitFor()
-  release()
-  await rowOf(page, first).getByText('Olivia Grant-Moss').waitFor()
-  await first.name('Olivia Grant')
-  await context.close()
-})
+for (const alone of [true, false])
+  test(`news that come while the list is asked for are not missed, ${alone ? 'with a stream of its own' : 'with that of another tab'}`, async () => {
+    const context = await w.person()
+    const other = await (alone ? await w.person() : context).newPage()
+    await other.goto('/')
+    await live(other, 'live')
+    await rowOf(other, first).waitFor()
+    const page = await context.newPage()
+    let release
+    const held = new Promise((resolve) =>
+      page.route('**/api/calls?*', async (route) => {
+        const response = await route.fetch()
+        await new Promise((go) => { release = go; resolve() })
+        return route.fulfill({ response })
+      }, { times: 1 }))
+    await page.goto('/')
+    await held
+    await first.name('Olivia Grant-Moss')
+    await rowOf(other, first).getByText('Olivia Grant-Moss').waitFor()
+    release()
+    await rowOf(page, first).getByText('Olivia Grant-Moss').waitFor()
+    await first.name('Olivia Grant')
+    await other.context().close()
+    await context.close()
+  })
 
 test('rows do not move under a reader who is further down: a button tells of new calls', async () => {
   for (let i = 0; i < 25; i++) await w.call({ seconds: 1, recording: false })
@@ -124,7 +126,7 @@ test('changes are said aloud', async () => {
 
 test('without a stream the page looks now and then', async () => {
   const page = await (await w.person()).newPage()
-  await page.route('**/api/events', (route) => route.abort())
+  await page.route('**/api/events*', (route) => route.abort())
   const made = await w.call({ seconds: 4, faults: ['not_yet'] })
   await page.goto('/')
   await live(page, 'polling')
@@ -139,7 +141,7 @@ test('without a stream it looks ten times, then leaves it to a button', async ()
   const page = await (await w.person()).newPage()
   const seen = watch(page)
   await page.clock.install()
-  await page.route('**/api/events', (route) => route.abort())
+  await page.route('**/api/events*', (route) => route.abort())
   await page.goto('/')
   await page.clock.runFor(1000)
   await chipOf(page, made).filter({ hasText: 'Waiting' }).waitFor()
@@ -165,7 +167,7 @@ test('a page that is hidden for a minute gives its stream up and catches up when
   await page.goto('/')
   await page.clock.runFor(1000)
   await live(page, 'live')
-  const ended = page.waitForEvent('requestfailed', (request) => request.url().endsWith('/api/events'))
+  const ended = page.waitForEvent('requestfailed', (request) => new URL(request.url()).pathname === '/api/events')
   await see(page, false)
   await page.clock.runFor(61_000)
   await ended

@@ -258,14 +258,16 @@ test('a link to a moment opens there, asks for no audio, and can be copied', asy
 test('next goes on beyond the page of the list that is here', async () => {
   const context = await w.person()
   const page = await context.newPage()
-  const all = (await (await w.api('GET', '/api/calls')).json()).calls.filter((call) => [long, other].some((one) => one.call_sid === call.call_sid))
+  const answer = await w.api('GET', '/api/calls')
+  const headers = { 'Callreel-Change': answer.headers.get('Callreel-Change') }
+  const all = (await answer.json()).calls.filter((call) => [long, other].some((one) => one.call_sid === call.call_sid))
   const asked = []
   await page.route('**/api/calls?*', (route) => {
     const cursor = new URL(route.request().url()).searchParams.get('cursor')
     asked.push(cursor)
     // The next page is held back until somebody wants it: the first is long enough to fill the window.
     const rows = Array.from({ length: 60 }, (_, i) => ({ ...all[0], recordings: [], call_sid: `CA${String(i).padStart(32, '0')}` }))
-    return route.fulfill({ json: cursor ? { calls: [all[1]], next_cursor: null } : { calls: [all[0], ...rows], next_cursor: 'more' } })
+    return route.fulfill({ headers, json: cursor ? { calls: [all[1]], next_cursor: null } : { calls: [all[0], ...rows], next_cursor: 'more' } })
   })
   await page.goto('/')
   await playOf(page, all[0]).click()

@@ -26,14 +26,14 @@ class Event:
 class Stream:
     """An open GET /api/events, whose first lines (retry, id) have been read."""
 
-    def __init__(self, server, key=None, last_id=None, headers=(), receive_buffer=None):
+    def __init__(self, server, key=None, last_id=None, headers=(), receive_buffer=None, after=None):
         self.connection = Connection(server.port, timeout=10 * PATIENCE, receive_buffer=receive_buffer)
         headers = dict(headers)
         if key:
             headers["Authorization"] = f"Bearer {key}"
         if last_id is not None:
             headers["Last-Event-ID"] = str(last_id)
-        self.connection.ask("GET", "/api/events", headers)
+        self.connection.ask("GET", "/api/events" + ("" if after is None else f"?after={after}"), headers)
         self.answer = self.connection.read_head()
         self.text, self.over, self.last_id, self.seen = "", None, last_id, []
         if self.answer.status != 200:
@@ -43,7 +43,7 @@ class Stream:
         assert self.answer.header("cache-control") == "no-store" and self.answer.header("x-accel-buffering") == "no"
         opening = self._next()
         assert opening.retry == "3000" and opening.kind is None, opening
-        self.last_id = opening.id or last_id
+        self.opening_id, self.last_id = opening.id, opening.id or last_id
 
     def _chunk(self):
         """Reads one whole chunk."""

@@ -61,6 +61,28 @@ def test_who_comes_again_is_told_what_it_missed_by_any_process(world, provider):
             assert event.kind == "call" and event.id > newest, event
 
 
+def test_a_list_says_after_which_change_a_stream_misses_nothing(world, provider):
+    server = world.server()
+    business = world.business(provider)
+    tape, later = provider.tape(), provider.tape()
+    with Stream(server, business.viewer) as stream:
+        business.tell_call(server, tape.call_sid)
+        stream.next()
+        change = server.get("/api/calls", business.viewer).header("callreel-change")
+        business.tell_call(server, later.call_sid)
+        told = stream.next()
+    with Stream(server, business.viewer, after=change) as after:
+        event = after.next()
+        assert (event.kind, event.id, event.json()["call_sid"]) == ("call", told.id, later.call_sid)
+        assert after.opening_id == int(change)
+    with Stream(server, business.viewer, after=change, last_id=told.id) as again:  # the same address, and the newer of the two
+        business.tell_call(server, later.call_sid, CallDuration="9", SequenceNumber="12")
+        assert again.next().id > told.id
+    with Stream(server, business.viewer, after="x") as nonsense:
+        assert nonsense.next().kind == "reset"
+    assert server.get(f"/api/calls/{later.call_sid}", business.viewer).header("callreel-change") is None
+
+
 @pytest.mark.parametrize("last_id", [1, 10 ** 15, "x", "-1", "9" * 40])
 def test_who_saw_last_what_nobody_remembers_looks_at_everything_again(world, provider, last_id):
     server = world.server()

@@ -211,6 +211,11 @@ enum err event_feed_join(struct event_feed *f, int64_t business_id, unsigned loo
   return OK;
 }
 
+int64_t event_feed_newest(struct event_feed *f) {
+  LOCKED(&f->lock);
+  return f->seq;
+}
+
 void event_feed_leave(struct event_feed *f, int64_t business_id, unsigned loop) {
   LOCKED(&f->lock);
   struct event_feed_entry *entry = *entry_of(f, business_id);

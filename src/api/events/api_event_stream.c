@@ -11,8 +11,8 @@
  *   ENDING         the body ends with its next piece                                 [event_stream_end]
  *   CLOSED         the exchange is over                                              [event_stream_closed]
  *
- *   BORN --no Last-Event-ID--> LIVE
- *   BORN --Last-Event-ID--> CATCHING_UP --read--> LIVE
+ *   BORN --no Last-Event-ID, no parameter `after`--> LIVE
+ *   BORN --Last-Event-ID, else after--> CATCHING_UP --read--> LIVE
  *                           CATCHING_UP --reset--> CATCH_UP_VOID --read--> LIVE
  *   LIVE --the session may have ended--> CHECKING --it is there, or the database failed--> LIVE
  *   any but BORN, CLOSED --credential revoked or expired, drain--> ENDING
@@ -51,7 +51,7 @@
 #include "domain/status.h"
 #include "http/sse.h"
 
-enum { QUEUE_MAX = 256, RETRY_MS = 3000, COMMENT_MS = 15 * 1000, OWN_TEXT_MAX = 128 };
+enum { QUEUE_MAX = 256, RETRY_MS = 3000, COMMENT_MS = 15 * 1000, OWN_TEXT_MAX = 128, EVENT_ID_TEXT_SIZE = 24 };
 
 enum event_stream_state {
   STREAM_BORN,
@@ -467,9 +467,14 @@ static struct event_stream *event_stream_new(const struct api_request *req) {
   return s;
 }
 
-/* seen: the result of last_seen. ERR_BUSY: the business has too many streams. ERR_DENIED: the credential was revoked
- * meanwhile. */
-static enum err event_stream_begin(struct event_stream *s, int64_t seen) {
+/* What the client has seen already. */
+struct last_seen {
+  int64_t id;      /* 0: it did not say; -1: no valid id */
+  bool has_own_id; /* it is the client's Last-Event-ID; else the opening tells it */
+};
+
+/* ERR_BUSY: the business has too many streams. ERR_DENIED: the credential was revoked meanwhile. */
+static enum err event_stream_begin(struct event_stream *s, struct last_seen seen) {
   struct db_call *c = &s->db_call;
   TRY(event_feed_join(c->api->event_feed, c->subject.business_id, c->loop->index,
                       c->api->parts.conf->events_per_business, &s->joined_seq));
@@ -481,21 +486,32 @@ static enum err event_stream_begin(struct event_stream *s, int64_t seen) {
     event_feed_leave(c->api->event_feed, c->subject.business_id, c->loop->index);
     return ERR_DENIED;
   }
-  if (seen != 0 && seen != s->joined_seq)
-    event_stream_catch_up(s, seen);
+  if (seen.id != 0 && seen.id != s->joined_seq)
+    event_stream_catch_up(s, seen.id);
   else
     event_stream_enter(s, STREAM_LIVE);
   if (admitted != OK) event_stream_check_session(s);
-  IGNORE(sse_add_opening(&s->own, RETRY_MS, seen ? 0 : s->joined_seq)); /* without memory the opening is shorter */
+  int64_t opening_id = seen.has_own_id ? 0 : seen.id > 0 ? seen.id : s->joined_seq;
+  IGNORE(sse_add_opening(&s->own, RETRY_MS, opening_id)); /* without memory the opening is shorter */
   return OK;
 }
 
-/* The value of Last-Event-ID; 0: there is none; -1: it is not a valid id. */
-static int64_t last_seen(const struct http_request *r) {
+static int64_t event_id_of(struct str text) {
   uint64_t id;
+  return str_to_u64(text, INT64_MAX, &id) == OK ? (int64_t)id : -1;
+}
+
+/* Of Last-Event-ID, which a client that comes again sends; else of the parameter `after`. False: x was answered. */
+static bool last_seen(struct api_request *req, struct last_seen *ret_seen) {
+  const struct http_request *r = req->request;
+  char after[EVENT_ID_TEXT_SIZE];
   struct str value = http_header_get(r, STR("Last-Event-ID"));
-  if (value.n == 0) return 0;
-  return http_header_count(r, STR("Last-Event-ID")) == 1 && str_to_u64(value, INT64_MAX, &id) == OK ? (int64_t)id : -1;
+  if (!request_query(req, "after", after, sizeof(after))) return false;
+  if (value.n > 0)
+    *ret_seen = (struct last_seen){http_header_count(r, STR("Last-Event-ID")) == 1 ? event_id_of(value) : -1, true};
+  else
+    *ret_seen = (struct last_seen){after[0] ? event_id_of(str_from(after)) : 0, false};
+  return true;
 }
 
 static void event_stream_answer(struct event_stream *s, struct http_exchange *x) {
@@ -533,7 +549,8 @@ static void event_stream_refuse(struct http_exchange *x, enum err e) {
 
 void api_events(void *arg, struct http_exchange *x) {
   struct api_request *req = arg;
-  int64_t seen = last_seen(req->request);
+  struct last_seen seen;
+  if (!last_seen(req, &seen)) return;
   if (atomic_load(&req->api->draining)) {
     problem_answer(x, PROBLEM_UNAVAILABLE, NULL);
     return;

@@ -3,9 +3,11 @@
  * Both only read: they never queue a recording and never contact the provider. */
 #include "api/handlers/api_calls.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/events/api_event_feed.h"
 #include "api/handlers/api_handlers.h"
 #include "api/request/api_answer.h"
 #include "api/request/api_loop.h"
@@ -22,6 +24,7 @@ struct calls_query {
   struct calls_filter filter;
   struct buf query; /* holds the texts that filter points into */
   char call_sid[SID_SIZE];
+  int64_t change; /* of the list: the event feed's newest when it began; 0: not known */
   struct buf json;
 };
 
@@ -53,6 +56,7 @@ static void calls_on_json(struct db_call *c) {
   struct calls_query *q = calls_query_of(c);
   struct http_fields f;
   answer_fields(&f);
+  if (c->result == OK && q->change) http_fieldf(&f, STR("Callreel-Change"), "%" PRId64, q->change);
   if (c->result == OK)
     db_call_answer_large(c, &f, STR("application/json"), buf_str(&q->json));
   else if (c->result == ERR_INVALID)
@@ -79,6 +83,12 @@ static enum err calls_read_list(struct db *db, struct db_call *c) {
                         &q->json);
 }
 
+/* The change's number is taken before the list is read: an event stream that begins after it misses nothing. */
+static void calls_begin_list(struct calls_query *q) {
+  q->change = event_feed_newest(q->db_call.api->event_feed);
+  calls_begin_read(q, calls_read_list);
+}
+
 bool calls_parse_filter(struct http_exchange *x, struct str query, struct buf *texts, struct calls_filter *ret_filter) {
   struct http_form form = {.rest = query};
   struct str name, value;
@@ -102,7 +112,7 @@ void api_list_calls(void *arg, struct http_exchange *x) {
   if (!q)
     problem_answer_err(x, ERR_NOMEM);
   else if (calls_parse_filter(x, req->request->query, &q->query, &q->filter))
-    calls_begin_read(q, calls_read_list);
+    calls_begin_list(q);
   else
     calls_query_free(q);
 }

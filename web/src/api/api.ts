@@ -45,8 +45,8 @@ export const signIn = (key: string) =>
   ask<void>('api/session', { method: 'POST', headers: { Authorization: `Bearer ${key}` } })
 export const signOut = () => ask<void>('api/session', { method: 'DELETE' })
 
-export const listCalls = (query: URLSearchParams, { signal }: Signal = {}) =>
-  ask<CallList>(`api/calls?${query}`, { signal })
+export const listCalls = (query: URLSearchParams, { signal, begun }: Signal & { begun?: Response } = {}) =>
+  ask<CallList>(`api/calls?${query}`, { signal, begun })
 /** All calls of a list, as a file. */
 export const csvUrl = (query: URLSearchParams) => {
   const all = new URLSearchParams(query)

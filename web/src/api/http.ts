@@ -12,8 +12,8 @@ export class Problem extends Error {
   }
 }
 
-/** `begun`: the same request, already under way. */
-type Ask = RequestInit & { json?: unknown; begun?: Promise<Response> | null }
+/** `begun`: the same request, already under way or answered. */
+type Ask = RequestInit & { json?: unknown; begun?: Promise<Response> | Response | null }
 
 const expired = new Set<() => void>()
 

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } fr
 import type { Call } from '../api/types'
 import { lastList } from '../app/lastList'
 import { useTranslation } from '../i18n'
-import { dayStart } from '../i18n/format'
+import { dayStart } from '../i18n/day'
 import { useFormat } from '../i18n/useFormat'
 import { Icon } from '../ui/Icon'
 import { useToday } from '../ui/useToday'

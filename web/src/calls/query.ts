@@ -1,5 +1,5 @@
 // The filters of the list, all of them in the page's address, and what the API is asked for them. Pure.
-import { dayStart } from '../i18n/format'
+import { dayStart } from '../i18n/day'
 import type { FilterName, Filters, Sort } from './filterNames'
 import { names, outcomes, sorts, states } from './filterNames'
 
@@ -73,6 +73,9 @@ function span({ date, from, to }: Filters, now: Date): { since?: Date; until?: D
       return {}
   }
 }
+
+/** The first page says how many calls there are on all of them. */
+export const firstOf = (query: URLSearchParams) => new URLSearchParams([...query, ['count', '1']])
 
 /** What the API is asked. Days are the reader's, not UTC's. */
 export function queryOf(filters: Filters, now = new Date()): URLSearchParams {

@@ -3,9 +3,10 @@ import { replaceEqualDeep, useInfiniteQuery, useQueryClient } from '@tanstack/re
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { listCalls } from '../api/api'
 import type { Call, CallList, Recording } from '../api/types'
+import { takeList } from '../app/early'
 import { lastList } from '../app/lastList'
 import { useTranslation } from '../i18n'
-import { liveReady, useLiveEvents, useLiveState } from '../live/live'
+import { liveReady, useHub, useLiveEvents, useLiveState } from '../live/live'
 import {
   comingAfterFirst,
   hasCall,
@@ -23,7 +24,7 @@ import { nameOf } from '../recording/Who'
 import { announce } from '../ui/Announcer'
 import { useToday } from '../ui/useToday'
 import type { Filters } from './filterNames'
-import { queryOf } from './query'
+import { firstOf, queryOf } from './query'
 
 const STREAM_PATIENCE_MS = 150 // the list waits that long for the stream, so that nothing is missed between them
 const SETTLE_MS = 400 // news of rows that are not here are gathered
@@ -50,8 +51,11 @@ export function useCalls(filters: Filters) {
     initialPageParam: null as string | null,
     queryFn: async ({ pageParam, signal }) => {
       if (pageParam) return listCalls(new URLSearchParams([...base, ['cursor', pageParam]]), { signal })
+      const first = firstOf(base)
+      const early = await takeList(first)
+      if (early) return listCalls(first, { signal, begun: early })
       await liveReady(STREAM_PATIENCE_MS)
-      return listCalls(firstOf(base), { signal })
+      return listCalls(first, { signal })
     },
     getNextPageParam: (last) => last.next_cursor,
     refetchOnWindowFocus: false,
@@ -115,13 +119,16 @@ export function useCalls(filters: Filters) {
   }, [client, key, lookSoon])
 
   // News that came before the list: it may have been read before them.
+  const hub = useHub()
   const missed = useRef(false)
   const isHere = query.data !== undefined && !query.isPlaceholderData
   useEffect(() => {
-    if (!isHere || !missed.current) return
+    if (!isHere) return
+    if (live === 'open' && hub.takeBehind()) missed.current = true
+    if (!missed.current) return
     missed.current = false
     lookSoon()
-  }, [isHere, lookSoon])
+  }, [isHere, live, hub, lookSoon])
 
   const tell = useTelling()
   useLiveEvents((event) => {
@@ -150,9 +157,6 @@ export function useCalls(filters: Filters) {
   const fresh = waiting && query.data ? newRows(query.data, waiting) : 0
   return { ...query, base, calls, total, polling, fresh, showFresh: () => waiting && take(waiting) }
 }
-
-/** The first page says how many calls there are on all of them. */
-const firstOf = (base: URLSearchParams) => new URLSearchParams([...base, ['count', '1']])
 
 /** Says aloud when a recording of the list became ready or failed. */
 function useTelling() {

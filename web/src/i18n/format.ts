@@ -1,4 +1,5 @@
 // Numbers, times and sizes as the reader's language writes them.
+import { dayStart } from './day'
 
 const kept = new Map<string, unknown>()
 /** Intl objects are costly to make: one of each. */
@@ -21,7 +22,6 @@ export const dateTime = (language: string, at: Date) =>
 export const date = (language: string, at: Date) => dates(language, 'date', { dateStyle: 'medium' }).format(at)
 
 const DAY = 86_400_000
-export const dayStart = (at: Date) => new Date(at.getFullYear(), at.getMonth(), at.getDate())
 
 function capitalised(language: string, text: string) {
   return text.charAt(0).toLocaleUpperCase(language) + text.slice(1)

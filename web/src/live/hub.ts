@@ -7,6 +7,8 @@
 // (3) Without locks (a page that came over plain HTTP from elsewhere) each tab has its own stream, and only while it is seen:
 //     a browser has six connections for all.
 // (4) Whether the stream is open is known in every tab: who has none polls.
+// (5) A list that was asked for before this page heard anything is caught up with: the tab that opens the stream lets it begin
+//     where the list ends; in any other, and where that is not known, the list looks afresh (takeBehind).
 import type { Call, NoteNews, Recording } from '../api/types'
 
 export type LiveEvent =
@@ -20,6 +22,7 @@ export type LiveState = 'connecting' | 'open' | 'closed' | 'asleep'
 const shares = 'locks' in navigator && 'BroadcastChannel' in window
 const HIDDEN_MS = shares ? 60_000 : 0 // (2), (3)
 const REOPEN_MS = 30_000
+const EARLY_MS = 1000 // the stream waits that long for the early list
 
 export class Hub {
   #state: LiveState = 'connecting'
@@ -27,6 +30,8 @@ export class Hub {
   #release: AbortController | null = null
   #leading = false
   #opened = false // since this page began: a later opening may have missed something
+  #behind: boolean // (5) something may have happened since the early list
+  #watched = false // the list hears
   #sleep: ReturnType<typeof setTimeout> | undefined
   #hear = new Set<(event: LiveEvent) => void>()
   #tell = new Set<() => void>()
@@ -35,7 +40,9 @@ export class Hub {
     private readonly url: string,
     private readonly name: string,
     private readonly refused: () => void, // the stream was refused: perhaps nobody is signed in any more
+    private readonly early: Promise<string> | null, // (5) the change up to which an early list was read, '': not known
   ) {
+    this.#behind = early !== null
     this.#channel = new BroadcastChannel(name)
   }
 
@@ -117,21 +124,33 @@ export class Hub {
     return new Promise((resolve) => {
       if (released.aborted) return resolve()
       this.#leading = true
-      let source = this.#connect()
+      let source: EventSource | null = null
+      void this.#placeToBegin().then((after) => {
+        if (!released.aborted) source = this.#connect(after)
+      })
       const again = setInterval(() => {
-        if (source.readyState === EventSource.CLOSED) source = this.#connect()
+        if (source?.readyState === EventSource.CLOSED) source = this.#connect('')
       }, REOPEN_MS)
       released.addEventListener('abort', () => {
         clearInterval(again)
-        source.close()
+        source?.close()
         this.#leading = false
         resolve()
       })
     })
   }
 
-  #connect(): EventSource {
-    const source = new EventSource(this.url)
+  /** (5) The change after which the stream begins; '': now. */
+  async #placeToBegin(): Promise<string> {
+    if (!this.#behind || !this.early) return ''
+    const after = await Promise.race([this.early, new Promise<string>((resolve) => setTimeout(resolve, EARLY_MS, ''))])
+    if (after) this.#behind = false
+    return after
+  }
+
+  /** `after`: '' for what happens from now on. */
+  #connect(after: string): EventSource {
+    const source = new EventSource(after ? `${this.url}?after=${after}` : this.url)
     source.onopen = () => {
       this.#announce(true)
       if (this.#opened) this.#send({ kind: 'reset' })
@@ -171,7 +190,16 @@ export class Hub {
     } else this.#pass(letter)
   }
 
+  /** (5) Once: whether something may have happened after the early list that the caller was not told. */
+  takeBehind(): boolean {
+    const behind = this.#behind
+    this.#behind = false
+    this.#watched = true
+    return behind
+  }
+
   #pass(event: LiveEvent) {
+    if (!this.#watched) this.#behind = true
     for (const tell of this.#hear) tell(event)
   }
 

@@ -1,6 +1,7 @@
 // The stream of the one who is signed in, for the whole page.
 import { useQueryClient } from '@tanstack/react-query'
 import { createContext, type ReactNode, useContext, useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { changeOfList } from '../app/early'
 import { Hub, type LiveEvent, type LiveState } from './hub'
 
 const HubContext = createContext<Hub | null>(null)
@@ -12,7 +13,8 @@ export function LiveProvider({ business, children }: { business: number; childre
   const [hub, setHub] = useState<Hub | null>(null)
   useEffect(() => {
     const name = `callreel-events ${new URL(document.baseURI).pathname} ${business}`
-    const made = new Hub('api/events', name, () => void client.invalidateQueries({ queryKey: ['session'] }))
+    const refused = () => void client.invalidateQueries({ queryKey: ['session'] })
+    const made = new Hub('api/events', name, refused, changeOfList())
     made.start()
     shared = made
     setHub(made)

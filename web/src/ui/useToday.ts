@@ -1,6 +1,6 @@
 // The day of the reader. It ends at the local midnight, also of a page that stays open.
 import { useEffect, useState } from 'react'
-import { dayStart } from '../i18n/format'
+import { dayStart } from '../i18n/day'
 
 const today = () => dayStart(new Date()).getTime()
 const MOST_MS = 60 * 60_000 // clocks are set, machines sleep: the day is looked at again after that at the latest
