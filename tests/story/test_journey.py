@@ -2,6 +2,7 @@
 import json
 import re
 import stat
+from datetime import datetime, timedelta
 from urllib.parse import unquote_to_bytes
 
 import pytest
@@ -213,6 +214,21 @@ def test_a_download_has_a_name_for_people(world, ready):
         disposition = server.get(f"/api/calls/{tape.call_sid}/download", business.viewer).header("content-disposition")
         extended = unquote_to_bytes(re.search(r"filename\*=UTF-8''(\S+)", disposition).group(1))
         assert len(extended) <= 255 and extended.decode().endswith(".mp3") and name[0] in extended.decode(), extended
+
+
+def test_a_download_is_named_by_the_clock_that_its_reader_asks_for(world, ready):
+    server, business, tape = ready
+    path = f"/api/recordings/{tape.sid}/download"
+
+    def named_at(query=""):
+        name = re.search(r'filename="([^_]*_\d{4})', server.get(path + query, business.viewer).header("content-disposition"))
+        return datetime.strptime(name.group(1), "%Y-%m-%d_%H%M")
+
+    for minutes in (120, -330, 840, -840, 0):
+        assert named_at(f"?utc_offset={minutes}") - named_at() == timedelta(minutes=minutes)
+    for wrong in ("841", "-841", "x", "1.5", "9" * 30):
+        answer = server.get(f"{path}?utc_offset={wrong}", business.viewer)
+        assert (answer.status, answer.json()["code"]) == (400, "bad_request"), wrong
 
 
 def test_a_call_shows_its_recordings_and_legs(world, ready):

@@ -10,7 +10,7 @@
 
 /* Empty parts are left out together with the '_' before them. */
 struct disposition {
-  int64_t at_ms; /* UNIX ms: when the call or recording began; written as UTC */
+  int64_t at_ms; /* UNIX ms: when the call or recording began; written as if it were UTC */
   struct str customer_number;
   struct str customer_name;
   struct str extension;     /* without its dot */

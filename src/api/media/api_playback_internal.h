@@ -28,6 +28,7 @@ struct playback_request {
   bool missed;                    /* the recording was not ready at the first read; logged and counted */
   bool looked_for_file;           /* the volume was asked for a file with its name */
   bool skip_logged;               /* "Deduplication skip" was logged */
+  int64_t utc_offset_min;         /* of the time in a download's name */
   struct access_snapshot *access; /* a reference, for the business's numbers in a download's name; else NULL */
   struct events_watch *watch;     /* (3) */
   atomic_bool post_pending;       /* a change was posted to the loop and has not arrived (6) */

@@ -24,8 +24,10 @@ static enum err read_leg_relation(struct db *db, struct playback_request *p) {
 static enum err read_download_name(struct db *db, struct playback_request *p, const char *content_type) {
   const struct access_business *b = access_find_business(p->access, p->row.business_id);
   struct str type = str_from(content_type);
-  if (p->db_call.subject.kind == SUBJECT_URL) return download_name_without_call(db, &p->row, type, &p->disposition);
-  return download_name(db, &p->row, type, b ? b->numbers : NULL, b ? b->number_count : 0, &p->disposition);
+  if (p->db_call.subject.kind == SUBJECT_URL)
+    return download_name_without_call(db, &p->row, type, p->utc_offset_min, &p->disposition);
+  return download_name(db, &p->row, type, p->utc_offset_min, b ? b->numbers : NULL, b ? b->number_count : 0,
+                       &p->disposition);
 }
 
 /* Finds the tape of a recording that arrives, here or in another process. Without one the request waits. */

@@ -53,6 +53,7 @@
 #include <string.h>
 
 #include "api/auth/api_session_lookup.h"
+#include "api/media/api_download.h"
 #include "api/media/api_live_body.h"
 #include "api/media/api_media_response.h"
 #include "api/media/api_playback_internal.h"
@@ -68,7 +69,7 @@
 #include "domain/enqueue.h"
 #include "domain/recording_log.h"
 
-enum { READS_AGAIN_MAX = 8 };
+enum { READS_AGAIN_MAX = 8, UTC_OFFSET_TEXT_SIZE = 8 };
 
 static void playback_request_read(struct playback_request *p);
 static void playback_request_decide(struct playback_request *p);
@@ -449,7 +450,20 @@ static int64_t wait_ms(const struct api_request *req) {
   return prefer.wait_s >= 0 ? prefer.wait_s * 1000 : req->api->parts.conf->play_wait_s * 1000;
 }
 
+/* False: the request was answered. */
+static bool read_utc_offset(struct api_request *req, enum playback_request_kind kind, int64_t *ret_minutes) {
+  char text[UTC_OFFSET_TEXT_SIZE];
+  *ret_minutes = 0;
+  if (kind != PLAYBACK_REQUEST_DOWNLOAD) return true;
+  if (!request_query(req, "utc_offset", text, sizeof(text))) return false;
+  if (!text[0] || str_to_i64(str_from(text), -UTC_OFFSET_MIN_MAX, UTC_OFFSET_MIN_MAX, ret_minutes) == OK) return true;
+  problem_answer_field(req->x, STR("utc_offset"));
+  return false;
+}
+
 void playback_request_begin(struct api_request *req, enum playback_request_kind kind) {
+  int64_t utc_offset_min;
+  if (!read_utc_offset(req, kind, &utc_offset_min)) return;
   struct playback_request *p = calloc(1, sizeof(*p));
   if (!p) {
     problem_answer_err(req->x, ERR_NOMEM);
@@ -458,6 +472,7 @@ void playback_request_begin(struct api_request *req, enum playback_request_kind 
   db_call_begin(&p->db_call, req);
   p->began_us = clock_mono_us();
   p->kind = kind;
+  p->utc_offset_min = utc_offset_min;
   p->state = REQUEST_READING;
   p->fd = -1;
   buf_init(&p->disposition, DISPOSITION_MAX);

@@ -13,7 +13,7 @@
 
 enum playback_request_kind {
   PLAYBACK_REQUEST_STREAM,
-  PLAYBACK_REQUEST_DOWNLOAD, /* gets 503 where a stream gets 202 */
+  PLAYBACK_REQUEST_DOWNLOAD, /* gets 503 where a stream gets 202; has the parameter utc_offset */
   PLAYBACK_REQUEST_PREPARE,  /* answered with the status object instead of the audio; never waits */
 };
 
