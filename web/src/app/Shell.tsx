@@ -10,6 +10,7 @@ import { usePlayer } from '../player/PlayerProvider'
 import { useSession } from '../signin/session'
 import { Announcer } from '../ui/Announcer'
 import { Logo } from '../ui/Icon'
+import { Tips } from '../ui/Tips'
 import { AccountMenu } from './AccountMenu'
 import { useListPath } from './lastList'
 import { releaseMayBeNew, useNewRelease } from './release'
@@ -59,6 +60,7 @@ export function Shell({ children }: { children: ReactNode }) {
       {children}
       {opened && <PlayerPlace opened={opened} />}
       <Announcer />
+      <Tips />
     </>
   )
 }

@@ -65,7 +65,7 @@ export const CallRow = memo(function CallRow({ call, index, open, columns, grid,
               className="icon-button unfold"
               aria-expanded={open}
               aria-label={t(open ? 'calls.hideLegs' : 'calls.showLegs', { who, n: call.recordings.length })}
-              title={t('calls.more', { count: more })}
+              data-tip={t('calls.more', { count: more })}
               onClick={() => toggle(call.call_sid)}
             >
               <span className="digits">{call.recordings.length}</span>

@@ -30,7 +30,13 @@ export function ListBar({ total, columns, search, show, csv }: Props) {
       <div className="list-columns">
         <Columns columns={columns} />
       </div>
-      <a className="button popover-button" href={csv} download aria-label={t('calls.csvOf')} title={t('calls.csvOf')}>
+      <a
+        className="button popover-button"
+        href={csv}
+        download
+        aria-label={t('calls.csvOf')}
+        data-tip={t('calls.csvOf')}
+      >
         <Icon name="download" />
         CSV
       </a>

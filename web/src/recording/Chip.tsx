@@ -11,8 +11,8 @@ export function Chip({ recording, alone = true }: { recording: Recording; alone?
   const { percent } = useFormat()
   const state = told(recording)
   const why = recording.error && state.kind !== 'none' ? t(`errors:${recording.error.code}`) : undefined
-  return (
-    <span className={`chip chip-${state.kind}`} data-status={recording.status} title={why}>
+  const inside = (
+    <>
       {state.kind === 'coming' && <span className="chip-bar" style={{ inlineSize: `${(state.share ?? 0) * 100}%` }} />}
       <span className="chip-text">
         {state.until ? (
@@ -22,6 +22,17 @@ export function Chip({ recording, alone = true }: { recording: Recording; alone?
         )}
         {alone && why && state.kind !== 'coming' && <span className="unseen">: {why}</span>}
       </span>
+    </>
+  )
+  const kind = `chip chip-${state.kind}`
+  // The reason is told by a tip that a finger and the keyboard reach, too.
+  return alone && why ? (
+    <button type="button" className={`${kind} tipped`} data-status={recording.status} data-tip={why}>
+      {inside}
+    </button>
+  ) : (
+    <span className={kind} data-status={recording.status}>
+      {inside}
     </span>
   )
 }

@@ -1,6 +1,7 @@
 // A button with a menu. Keys as people know them: arrows, Home, End, the first letter, Escape; Tab leaves.
 import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState } from 'react'
 import { Icon, type IconName } from './Icon'
+import './dropdown.css'
 import './menu.css'
 
 interface Props {
@@ -52,7 +53,7 @@ export function Menu({ label, icon, words, className = 'icon-button', children }
   }
 
   return (
-    <div className="menu-place">
+    <div className="dropdown-place menu-place">
       <button
         ref={button}
         type="button"
@@ -74,7 +75,15 @@ export function Menu({ label, icon, words, className = 'icon-button', children }
         {words}
       </button>
       {open && (
-        <div ref={menu} id={id} role="menu" tabIndex={-1} aria-label={label} className="menu" onKeyDown={pressed}>
+        <div
+          ref={menu}
+          id={id}
+          role="menu"
+          tabIndex={-1}
+          aria-label={label}
+          className="dropdown dropdown-end menu"
+          onKeyDown={pressed}
+        >
           {children(() => close())}
         </div>
       )}

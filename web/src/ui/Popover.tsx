@@ -1,6 +1,7 @@
 // A button with a panel below it. Escape and a press elsewhere close it; Escape gives the keyboard back to the button.
 import { type KeyboardEvent, type ReactNode, useEffect, useId, useLayoutEffect, useRef, useState } from 'react'
 import { Icon, type IconName } from './Icon'
+import './dropdown.css'
 import './popover.css'
 
 interface Props {
@@ -29,7 +30,7 @@ export function Popover({ label, words, icon, bare = false, count = 0, set = fal
     const it = panel.current
     if (!open || !it) return
     const { left, right } = it.getBoundingClientRect()
-    it.classList.toggle('popover-end', left < 8 || right > document.documentElement.clientWidth - 8)
+    it.classList.toggle('dropdown-end', left < 8 || right > document.documentElement.clientWidth - 8)
   }, [open])
   useEffect(() => {
     if (!open) return
@@ -47,7 +48,7 @@ export function Popover({ label, words, icon, bare = false, count = 0, set = fal
   }
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: it only hears the Escape of what is inside
-    <div className="popover-place" ref={place} onKeyDown={pressed}>
+    <div className="dropdown-place popover-place" ref={place} onKeyDown={pressed}>
       <button
         ref={button}
         type="button"
@@ -55,7 +56,7 @@ export function Popover({ label, words, icon, bare = false, count = 0, set = fal
         aria-expanded={open}
         aria-controls={open ? id : undefined}
         aria-label={bare ? label : words && words !== label ? `${label}: ${words}` : undefined}
-        title={bare ? label : undefined}
+        data-tip={bare ? label : undefined}
         onClick={() => setOpen(!open)}
       >
         {icon && <Icon name={icon} />}
@@ -64,7 +65,13 @@ export function Popover({ label, words, icon, bare = false, count = 0, set = fal
         {!bare && <Icon name="chevron" />}
       </button>
       {open && (
-        <div ref={panel} id={id} role="dialog" aria-label={label} className={wide ? 'popover popover-wide' : 'popover'}>
+        <div
+          ref={panel}
+          id={id}
+          role="dialog"
+          aria-label={label}
+          className={wide ? 'dropdown popover popover-wide' : 'dropdown popover'}
+        >
           {children(close)}
         </div>
       )}
