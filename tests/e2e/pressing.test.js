@@ -1,7 +1,7 @@
 // The player as hands meet it: mouse, touch, drags, keys of any layout.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { audio, eventually, pressAt, rowOf, sounds, watch, world } from './world.js'
+import { audio, eventually, judged, pressAt, rowOf, sounds, watch, world } from './world.js'
 
 let w, long, other, pair, two
 before(async () => {
@@ -24,7 +24,7 @@ async function several(start_time, name, ...seconds) {
   return made
 }
 
-const playOf = (page, call) => rowOf(page, call).getByRole('button', { name: /^(Play|Pause)/ })
+const playOf = (page, call) => (call ? rowOf(page, call) : page).getByRole('button', { name: /^(Play|Pause)/ })
 const player = (page) => page.getByRole('region', { name: 'Player' })
 const bar = (page) => page.getByRole('slider', { name: 'Position' })
 /** Where it was last sought: it plays on from there, however long this test is not looking. */
@@ -355,6 +355,99 @@ test('? shows the keys, / goes to the search, from any page', async () => {
   await page.locator('.call-head').waitFor()
   await page.keyboard.press('/')
   await eventually(() => page.evaluate(() => document.activeElement.type === 'search'))
+  await context.close()
+})
+
+test('notes stand on the waveform: hover and focus tell them, a press goes there, and they come and go', async () => {
+  const note = (at, text) => w.api('POST', `/api/recordings/${other.recording_sid}/notes`, { body: { at, text } })
+  const first = await (await note(10, 'Asks for a refund')).json()
+  await note(30, 'מבקש החזר')
+  const { context, page, seen } = await playing({}, other)
+  await page.keyboard.press('k')
+  const marks = player(page).locator('.cr-mark')
+  await marks.nth(1).waitFor()
+  await marks.nth(1).hover()
+  await player(page).locator('.cr-tip.seen').getByText('מבקש החזר').waitFor()
+  await page.mouse.down()
+  await page.mouse.up()
+  await near(page, 30)
+  await page.keyboard.press('ArrowRight')
+  await near(page, 35, 'after a press the keys are the player’s; it')
+  await bar(page).focus()
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('ArrowLeft')
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Note at 0:10: Asks for a refund')
+  await player(page).locator('.cr-tip.seen').getByText('Asks for a refund').waitFor()
+  assert.deepEqual(await judged(page, 'notes on the waveform'), [])
+  await page.keyboard.press('Enter')
+  await near(page, 10)
+  await note(20, 'Third')
+  await marks.nth(2).waitFor()
+  await w.api('DELETE', `/api/recordings/${other.recording_sid}/notes/${first.id}`)
+  await player(page).getByRole('button', { name: 'Note at 0:10' }).waitFor({ state: 'detached' })
+  assert.deepEqual(seen.complaints, [])
+  await context.close()
+})
+
+test('agent and customer are swapped where they are on the other channels: labels and colours, kept', async () => {
+  const { context, page } = await playing()
+  const sides = (within) => within.locator('.cr-line .cr-side').evaluateAll((all) => all.map((it) => `${it.textContent} ${it.className}`))
+  assert.deepEqual(await sides(player(page)), ['Customer cr-side cr-side-0', 'Agent cr-side cr-side-1'])
+  await player(page).getByRole('button', { name: 'How to listen' }).click()
+  await page.getByRole('radio', { name: 'Agent' }).check()
+  await page.getByRole('switch', { name: 'Swap agent and customer' }).check()
+  await eventually(async () => (await sides(player(page)))[0] === 'Agent cr-side cr-side-1', 'they are swapped')
+  assert.equal(await page.getByRole('radio', { name: 'Agent' }).isChecked(), true)
+  await page.goto(`/calls/${long.call_sid}`)
+  const card = page.locator('.card-wave')
+  await card.waitFor()
+  assert.deepEqual((await card.locator('.cr-side').allInnerTexts()), ['Agent', 'Customer'])
+  await playOf(page.locator('.card'), null).click()
+  await eventually(async () => (await sides(player(page)))[0]?.startsWith('Agent'), 'still swapped')
+  await context.close()
+})
+
+test('a click on the waveform of a call’s page plays there', async () => {
+  const context = await visitor()
+  const page = await context.newPage()
+  const seen = watch(page)
+  await page.goto(`/calls/${long.call_sid}`)
+  const wave = page.getByRole('slider', { name: /^Waveform/ })
+  await wave.waitFor()
+  assert.deepEqual(seen.audio(), [])
+  await pressAt(page, wave, 0.5)
+  await sounds(page)
+  await near(page, 30)
+  await pressAt(page, wave, 0.25)
+  await near(page, 15)
+  await wave.focus()
+  await page.keyboard.press('ArrowRight')
+  await eventually(async () => (await audio(page)).time > 19.5, 'an arrow goes on 5 s')
+  assert.deepEqual(seen.complaints, [])
+  await context.close()
+})
+
+test('an error while the waveform is drawn takes the player’s place alone: the sound and the page go on', async () => {
+  const context = await w.person()
+  const page = await context.newPage()
+  await page.addInitScript(() => {
+    const { fillRect } = CanvasRenderingContext2D.prototype
+    CanvasRenderingContext2D.prototype.fillRect = () => { throw new Error('not drawn') }
+    window.mend = () => { CanvasRenderingContext2D.prototype.fillRect = fillRect }
+  })
+  await page.goto('/')
+  await playOf(page, long).click()
+  const told = page.getByRole('alert').filter({ hasText: 'The player could not be loaded.' })
+  await told.waitFor()
+  await sounds(page)
+  await rowOf(page, other).getByRole('link').click()
+  await page.getByRole('heading', { name: 'Daniel Cohen' }).waitFor()
+  await page.locator('.card').getByRole('link', { name: 'Download' }).waitFor()
+  await paused(page, false)
+  await page.evaluate(() => window.mend())
+  await told.getByRole('button', { name: 'Try again' }).click()
+  await page.locator('.player .seek-wave').waitFor()
+  await paused(page, false)
   await context.close()
 })
 

@@ -346,6 +346,24 @@ test('a moment of a link is understood as people write it', async () => {
   assert.deepEqual(seconds, [83, 83.5, 83, 3723, 83, 3600, null, null, null, null, null])
 })
 
+test('notes that stand close together are one dot; those without a moment have none', async () => {
+  const { dotsOf } = await load('player/marks.ts')
+  const marks = [
+    { at: 30, text: 'c' },
+    { at: null, text: 'of all' },
+    { at: 10, text: 'a' },
+    { at: 11, text: 'b' },
+    { at: 200, text: 'beyond' },
+  ]
+  assert.deepEqual(dotsOf(marks, 100, 1000), [
+    { at: 10, texts: ['a', 'b'] },
+    { at: 30, texts: ['c'] },
+    { at: 100, texts: ['beyond'] },
+  ])
+  assert.deepEqual(dotsOf(marks, 0, 1000), [])
+  assert.equal(dotsOf(marks, 100, 0).length, 4)
+})
+
 test('the first channel is the caller’s', async () => {
   const { rolesOf } = await load('player/listening.ts')
   assert.deepEqual(rolesOf('inbound'), ['customer', 'agent'])

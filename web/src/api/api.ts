@@ -29,7 +29,11 @@ const call = (sid: string) => `api/calls/${encodeURIComponent(sid)}`
 const recording = (sid: string) => `api/recordings/${encodeURIComponent(sid)}`
 
 export const streamUrl = (sid: string) => `${recording(sid)}/stream`
-export const downloadUrl = (sid: string) => `${recording(sid)}/download`
+/** `at`: when it was recorded; the file is named by the reader's clock, as the page shows it. */
+export function downloadUrl(sid: string, at: string | null): string {
+  const offset = at ? -new Date(at).getTimezoneOffset() : 0
+  return `${recording(sid)}/download${offset ? `?utc_offset=${offset}` : ''}`
+}
 
 /** Who is signed in; null: nobody. */
 export async function getSession({ signal }: Signal = {}): Promise<Session | null> {

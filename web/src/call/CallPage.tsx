@@ -132,7 +132,7 @@ function Beside({ sid }: { sid: string }) {
         state={state}
         className={`icon-button ${icon}`}
         aria-label={words}
-        title={words}
+        data-tip={words}
         onClick={() => lastList.open(call.call_sid)}
       >
         <Icon name="start" />

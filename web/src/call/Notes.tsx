@@ -1,30 +1,25 @@
 // What people wrote at moments of a recording.
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, type KeyboardEvent, useId, useState } from 'react'
-import { addNote, deleteNote, editNote, listNotes } from '../api/api'
+import { addNote, deleteNote, editNote } from '../api/api'
 import { Problem } from '../api/http'
 import type { Call, Note, Recording } from '../api/types'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
-import { useLiveEvents } from '../live/live'
 import { usePlayer, usePlayerState } from '../player/PlayerProvider'
+import { notesKey, useNotes } from '../player/useNotes'
 import { useSession } from '../signin/session'
 import { announce } from '../ui/Announcer'
 import { Icon } from '../ui/Icon'
 
-export const notesKey = (sid: string) => ['notes', sid]
 const LENGTH = 2000
 
 export function Notes({ call, recording }: { call: Call; recording: Recording }) {
   const { t } = useTranslation(['app', 'errors'])
   const sid = recording.recording_sid ?? ''
   const client = useQueryClient()
-  const key = notesKey(sid)
-  const { data, error } = useQuery({ queryKey: key, queryFn: ({ signal }) => listNotes(sid, { signal }) })
-  const refresh = () => client.invalidateQueries({ queryKey: key })
-  useLiveEvents((event) => {
-    if (event.kind === 'reset' || (event.kind === 'note' && event.note.recording_sid === sid)) void refresh()
-  })
+  const { data, error } = useNotes(sid)
+  const refresh = () => client.invalidateQueries({ queryKey: notesKey(sid) })
   const notes = data?.notes ?? []
   return (
     <div className="notes">

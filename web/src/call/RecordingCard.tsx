@@ -3,6 +3,7 @@ import { useState } from 'react'
 import { downloadUrl, retry, retryInSpite } from '../api/api'
 import { Problem } from '../api/http'
 import type { Call, Recording } from '../api/types'
+import { Crash } from '../app/Crash'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { PlayButton } from '../player/PlayButton'
@@ -15,6 +16,7 @@ import { Icon } from '../ui/Icon'
 import { useLimit } from '../ui/useLimit'
 import { Notes } from './Notes'
 import { ShareDialog } from './ShareDialog'
+import { Waveform } from './Waveform'
 
 /** `n`: which of several; null: the only one. */
 export function RecordingCard({ call, recording, n }: { call: Call; recording: Recording; n: number | null }) {
@@ -87,12 +89,17 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
           </button>
         )}
         {recording.status === 'ready' && (
-          <a className="button" href={downloadUrl(sid)} download>
+          <a className="button" href={downloadUrl(sid, recording.started_at ?? call.started_at)} download>
             <Icon name="download" />
             {t('player:download')}
           </a>
         )}
       </div>
+      {recording.status === 'ready' && (
+        <Crash fallback={() => null}>
+          <Waveform call={call} recording={recording} name={name} />
+        </Crash>
+      )}
       {limit.until && (
         <p className="card-line wrong" role="status">
           {t('call.againAt', { when: time(limit.until) })}

@@ -5,7 +5,6 @@ import { Engine } from '../player/engine'
 import { Face } from '../player/face'
 import core from '../player/face.css?inline'
 import { playByKey } from '../player/keys'
-import { rolesOf } from '../player/listening'
 import { secondsIn } from '../player/moment'
 import { icon, make } from '../player/parts'
 import { peaksOf, secondsOf } from '../player/peaks'
@@ -89,7 +88,7 @@ export class CallreelPlayer extends HTMLElement {
 
   /** The peaks are asked for when it first plays, or at once where the page says so with the attribute `eager`. */
   #drawLater(engine: Engine, face: Face, src: URL) {
-    const roles = rolesOf(this.getAttribute('direction'))
+    const direction = this.getAttribute('direction')
     let asked = false
     const draw = async () => {
       asked = true
@@ -97,8 +96,8 @@ export class CallreelPlayer extends HTMLElement {
       if (!waveform || waveform.length === 0 || this.#engine !== engine) return
       const peaks = peaksOf(waveform)
       if (engine.state.duration === null) engine.learn(secondsOf(waveform))
-      face.show(peaks, roles)
-      engine.hear(peaks, roles)
+      face.show(peaks, direction)
+      engine.hear(peaks, direction)
     }
     if (this.hasAttribute('eager')) return void draw()
     const whenKnown = () => {

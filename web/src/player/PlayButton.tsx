@@ -35,7 +35,7 @@ export function PlayButton({ call, recordings, who }: Props) {
       type="button"
       className={`play play-${state}${heard ? ' play-heard' : ''}`}
       aria-label={heard ? `${label}, ${t('heard')}` : label}
-      title={heard ? t('heard') : undefined}
+      data-tip={heard ? t('heard') : undefined}
       onClick={press}
     >
       <Icon name={on ? 'pause' : 'play'} />

@@ -2,7 +2,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
 import { Link } from 'react-router'
-import { downloadUrl, getStatus, getWaveform, retry } from '../api/api'
+import { downloadUrl, getStatus, retry } from '../api/api'
 import { Problem } from '../api/http'
 import type { CallWithLegs, Recording } from '../api/types'
 import { useTranslation } from '../i18n'
@@ -15,10 +15,9 @@ import { announce } from '../ui/Announcer'
 import { Icon } from '../ui/Icon'
 import type { Engine } from './engine'
 import { Face, type FaceOptions } from './face'
-import { rolesOf } from './listening'
 import { playableOf } from './order'
 import { type Opened, statusKey, usePlayer, usePlayerState } from './PlayerProvider'
-import { peaksOf } from './peaks'
+import { useMarks, usePeaks } from './useDrawn'
 import './face.css'
 import './player.css'
 
@@ -57,6 +56,7 @@ export default function PlayerBar({ opened }: { opened: Opened }) {
   )
   const face = useFace(engine, options)
   useWaveform(face, engine, recording, call.direction)
+  useMarks(face?.seekBar, engine, sid)
   useEffect(() => {
     const { bytes, total } = recording?.progress ?? { bytes: 0, total: null }
     face?.seekBar.arrived(recording?.status === 'downloading' && total ? bytes / total : 0)
@@ -78,7 +78,13 @@ export default function PlayerBar({ opened }: { opened: Opened }) {
       <div className="player-more">
         <Part node={face?.tools} />
         {recording?.status === 'ready' && (
-          <a className="cr-button" href={downloadUrl(sid)} download aria-label={t('download')} title={t('download')}>
+          <a
+            className="cr-button"
+            href={downloadUrl(sid, recording.started_at ?? call.started_at)}
+            download
+            aria-label={t('download')}
+            title={t('download')}
+          >
             <Icon name="download" />
           </a>
         )}
@@ -114,36 +120,15 @@ function useFace(engine: Engine, options: FaceOptions): Face | null {
     setFace(made)
     return () => made.destroy()
   }, [engine, options, t])
-  useEffect(() => {
-    const recolour = () => face?.seekBar.recolour()
-    const dark = matchMedia('(prefers-color-scheme: dark)')
-    const forced = matchMedia('(forced-colors: active)')
-    const themes = new MutationObserver(recolour)
-    themes.observe(document.documentElement, { attributeFilter: ['data-theme'] })
-    for (const change of [dark, forced]) change.addEventListener('change', recolour)
-    return () => {
-      themes.disconnect()
-      for (const change of [dark, forced]) change.removeEventListener('change', recolour)
-    }
-  }, [face])
   return face
 }
 
 /** The peaks of a ready recording: drawn, and what silence and loudness are known by. */
 function useWaveform(face: Face | null, engine: Engine, recording: Recording | undefined, direction: string | null) {
-  const sid = recording?.recording_sid ?? null
-  const { data: waveform } = useQuery({
-    queryKey: ['waveform', sid],
-    queryFn: ({ signal }) => getWaveform(sid ?? '', { signal }),
-    enabled: sid !== null && recording?.status === 'ready',
-    staleTime: Number.POSITIVE_INFINITY,
-    retry: false,
-  })
-  const peaks = useMemo(() => (waveform && waveform.length > 0 ? peaksOf(waveform) : null), [waveform])
+  const peaks = usePeaks(recording)
   useEffect(() => {
-    const roles = rolesOf(direction)
-    face?.show(peaks, roles)
-    engine.hear(peaks, roles)
+    face?.show(peaks, direction)
+    engine.hear(peaks, direction)
   }, [face, engine, peaks, direction])
 }
 

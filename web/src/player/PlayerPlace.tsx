@@ -1,24 +1,9 @@
 // Where the player stands. It may fail to load or to draw: the page around it stays, and so does the sound.
-import { Component, type ReactNode } from 'react'
+import { Crash } from '../app/Crash'
 import { useTranslation } from '../i18n'
 import { useChunk } from '../ui/useChunk'
 import type { Opened } from './PlayerProvider'
 import { loadPlayerBar } from './preload'
-
-class Guard extends Component<
-  { children: ReactNode; fallback: (again: () => void) => ReactNode },
-  { broken: boolean }
-> {
-  override state = { broken: false }
-
-  static getDerivedStateFromError() {
-    return { broken: true }
-  }
-
-  override render() {
-    return this.state.broken ? this.props.fallback(() => this.setState({ broken: false })) : this.props.children
-  }
-}
 
 export function PlayerPlace({ opened }: { opened: Opened }) {
   const { t } = useTranslation()
@@ -38,8 +23,8 @@ export function PlayerPlace({ opened }: { opened: Opened }) {
   if (!chunk) return null
   const Bar = chunk.default
   return (
-    <Guard fallback={lost}>
+    <Crash fallback={lost}>
       <Bar opened={opened} />
-    </Guard>
+    </Crash>
   )
 }

@@ -7,7 +7,7 @@
 // (4) The place in each recording is kept while it plays and when it is left; opened again, it goes on there.
 import { keep, recall } from '../app/kept'
 import { lookAfter } from './backoff'
-import { keepListening, type Listening, type Role, recallListening } from './listening'
+import { keepListening, type Listening, recallListening, rolesOf } from './listening'
 import { afterSilence, gainsOf, type Peaks, type Span, silencesOf } from './peaks'
 import { type Happening, phaseAfter } from './phase'
 import { places } from './places'
@@ -30,7 +30,7 @@ export class Engine {
   #sound: Sound
   #peaks: Peaks | null = null
   #silences: readonly Span[] = []
-  #roles: readonly Role[] = ['first', 'second']
+  #direction: string | null = null
   #keptAt = 0
 
   constructor(
@@ -102,10 +102,10 @@ export class Engine {
     this.#listenAs()
   }
 
-  /** What is known of the loudness of what is open, and who is on which channel. */
-  hear(peaks: Peaks | null, roles: readonly Role[]) {
+  /** What is known of the loudness of what is open, and of who called whom. */
+  hear(peaks: Peaks | null, direction: string | null) {
     this.#peaks = peaks
-    this.#roles = roles
+    this.#direction = direction
     this.#listenAs()
   }
 
@@ -291,7 +291,8 @@ export class Engine {
     const { duration, listening } = this.#state
     const peaks = this.#peaks
     this.#silences = peaks && duration !== null ? silencesOf(peaks, duration) : []
-    const channel = listening.side === null ? -1 : this.#roles.indexOf(listening.side)
+    const roles = rolesOf(this.#direction, listening.swapped)
+    const channel = listening.side === null ? -1 : roles.indexOf(listening.side)
     this.#sound.wish({
       even: listening.evenLoudness,
       channel: channel >= 0 && (peaks?.length ?? 0) > 1 ? channel : null,

@@ -2,7 +2,7 @@
 // with the time and the seek bar, and the tools (speed, volume, how to listen).
 import { clock } from '../i18n/format'
 import type { Engine } from './engine'
-import type { Listening, Role } from './listening'
+import { colourOfRole, type Listening, type Role, rolesOf } from './listening'
 import { giveKeysBack, icon, iconButton, make } from './parts'
 import type { Peaks } from './peaks'
 import { isOn } from './phase'
@@ -34,6 +34,9 @@ export class Face {
   #sides = make('span', { class: 'cr-sides' })
   #panel: Panel
   #changes: (() => void)[] = []
+  #peaks: Peaks | null = null
+  #direction: string | null = null
+  #swapped = false
   #undo: () => void
 
   constructor(
@@ -56,7 +59,7 @@ export class Face {
       button('forward', () => engine.skip(10)),
     )
     if (list) this.transport.append(button('next', list.next))
-    this.line.append(this.#time, this.#sides, this.seekBar.element, this.#total)
+    this.line.append(this.#time, this.#sides, this.seekBar.place, this.#total)
     this.#panel = new Panel(engine, say, options)
     this.tools.append(
       this.#speed(),
@@ -68,15 +71,20 @@ export class Face {
     this.#show()
   }
 
-  /** `roles`: who is on the channels of what is open. */
-  show(peaks: Peaks | null, roles: readonly Role[]) {
-    this.seekBar.show(peaks)
-    const two = (peaks?.length ?? 0) > 1
-    this.#sides.replaceChildren(
-      ...(two
-        ? roles.slice(0, 2).map((role, i) => make('span', { class: `cr-side cr-side-${i}` }, this.say(role)))
-        : []),
-    )
+  /** `direction`: of the call of what is open. */
+  show(peaks: Peaks | null, direction: string | null) {
+    this.#peaks = peaks
+    this.#direction = direction
+    this.#showSides()
+  }
+
+  #showSides() {
+    const { swapped } = this.engine.state.listening
+    this.#swapped = swapped
+    const roles = rolesOf(this.#direction, swapped)
+    const two = (this.#peaks?.length ?? 0) > 1
+    this.seekBar.show(this.#peaks, two ? roles.map(colourOfRole) : [0])
+    this.#sides.replaceChildren(...(two ? roles.map((role) => sideOf(role, this.say)) : []))
     this.#panel.offerSides(two ? roles : [])
   }
 
@@ -136,7 +144,7 @@ export class Face {
   }
 
   #show() {
-    const { phase, time, duration } = this.engine.state
+    const { phase, time, duration, listening } = this.engine.state
     const on = isOn(phase)
     if (this.#play.dataset.on !== String(on)) {
       this.#play.dataset.on = String(on)
@@ -144,6 +152,7 @@ export class Face {
       this.#play.title = this.say(on ? 'pause' : 'play')
       this.#play.replaceChildren(icon(on ? 'pause' : 'play'))
     }
+    if (listening.swapped !== this.#swapped) this.#showSides()
     write(this.#time, clock(time))
     write(this.#total, clock(duration))
     for (const change of this.#changes) change()
@@ -154,11 +163,16 @@ function write(element: HTMLElement, text: string) {
   if (element.textContent !== text) element.textContent = text
 }
 
+/** The name of a side in its colour. */
+export const sideOf = (role: Role, say: Say) =>
+  make('span', { class: `cr-side cr-side-${colourOfRole(role)}` }, say(role))
+
 /** How to listen: switches, one side alone, a link to this moment. */
 class Panel {
   readonly button: HTMLButtonElement
   readonly element = make('div', { class: 'cr-panel', hidden: '' })
   #sides = make('fieldset', { class: 'cr-choice', hidden: '' })
+  #swap: HTMLElement
   #undo: (() => void)[] = []
   #changes: (() => void)[] = []
 
@@ -172,7 +186,10 @@ class Panel {
     this.element.setAttribute('role', 'group')
     this.element.setAttribute('aria-label', say('listening'))
     this.element.append(this.#switch('skipSilence'))
+    this.#swap = this.#switch('swapped')
+    this.#swap.hidden = true
     if (treats && canTreatSound()) this.element.append(this.#switch('evenLoudness'), this.#sides)
+    this.element.append(this.#swap)
     if (list) this.element.append(this.#switch('onward'))
     if (link) this.element.append(this.#link(link))
     if (help) {
@@ -201,16 +218,17 @@ class Panel {
     this.#show()
   }
 
+  /** `roles`: of the channels; none: there is one channel. */
   offerSides(roles: readonly Role[]) {
     this.#sides.hidden = roles.length === 0
+    this.#swap.hidden = !roles.includes('agent')
     const legend = make('legend', {}, this.say('side'))
     const choices = ([null, ...roles] as (Role | null)[]).map((role) => {
       const radio = make('input', { type: 'radio', name: 'cr-side', value: role ?? '' })
       radio.checked = this.engine.state.listening.side === role
       radio.addEventListener('change', () => this.engine.setListening({ side: role }))
       if (role === null) return make('label', {}, radio, this.say('bothSides'))
-      const colour = `cr-side cr-side-${roles.indexOf(role)}` // as on the waveform
-      return make('label', {}, radio, make('span', { class: colour }, this.say(role)))
+      return make('label', {}, radio, sideOf(role, this.say))
     })
     this.#sides.replaceChildren(legend, ...choices)
   }

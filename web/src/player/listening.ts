@@ -7,10 +7,11 @@ export interface Listening {
   evenLoudness: boolean
   side: Role | null
   onward: boolean // the next call begins by itself
+  swapped: boolean // the agent is on the other channel than rolesOf says
 }
 export type Role = 'customer' | 'agent' | 'first' | 'second'
 
-const atFirst: Listening = { skipSilence: false, evenLoudness: false, side: null, onward: false }
+const atFirst: Listening = { skipSilence: false, evenLoudness: false, side: null, onward: false, swapped: false }
 
 export function recallListening(): Listening {
   const kept = recall<Partial<Listening> | null>('listening', null) ?? {}
@@ -19,15 +20,18 @@ export function recallListening(): Listening {
     evenLoudness: kept.evenLoudness === true,
     side: ['customer', 'agent', 'first', 'second'].includes(kept.side ?? '') ? (kept.side as Role) : null,
     onward: kept.onward === true,
+    swapped: kept.swapped === true,
   }
 }
 
 export const keepListening = (listening: Listening) => keep('listening', listening)
 export const plainListening = atFirst
 
-/** Who is on which channel: the first is the caller's. */
-export function rolesOf(direction: string | null | undefined): readonly [Role, Role] {
-  if (direction === 'inbound') return ['customer', 'agent']
-  if (direction === 'outbound') return ['agent', 'customer']
-  return ['first', 'second']
+/** Who is on which channel: the first is the caller's. `swapped`: some telephone systems record it the other way. */
+export function rolesOf(direction: string | null | undefined, swapped = false): readonly [Role, Role] {
+  if (direction !== 'inbound' && direction !== 'outbound') return ['first', 'second']
+  return (direction === 'inbound') !== swapped ? ['customer', 'agent'] : ['agent', 'customer']
 }
+
+/** The colour of a role, 0 or 1: the customer's is the same in all calls. */
+export const colourOfRole = (role: Role): 0 | 1 => (role === 'agent' || role === 'second' ? 1 : 0)

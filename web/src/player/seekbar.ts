@@ -1,14 +1,24 @@
 // Where the sound is: the waveform or a plain line, what has arrived, the time under the pointer. Mouse, touch, pen and keys.
 import { clock } from '../i18n/format'
-import type { Engine } from './engine'
 import { make } from './parts'
 import type { Peaks } from './peaks'
 import { idle, type PointerStep, type Seeking, seekingAfter, timeAt, timeByKey } from './seeking'
+import type { PlayerState } from './types'
 import { Wave } from './wave'
 
 export type Say = (key: string, values?: Record<string, string | number>) => string
 
+/** What a bar shows and moves: the player, or one recording of a page. */
+export interface Seekable {
+  readonly state: Pick<PlayerState, 'phase' | 'time' | 'duration' | 'buffered'>
+  subscribe(changed: () => void): () => void
+  now(): number
+  seek(to: number): void
+}
+
 export class SeekBar {
+  /** The bar, and what else stands on it. */
+  readonly place: HTMLElement
   readonly element: HTMLElement
   #wave = new Wave()
   #arrived = make('span', { class: 'seek-arrived' })
@@ -20,32 +30,29 @@ export class SeekBar {
   #undo: () => void
 
   constructor(
-    private readonly engine: Engine,
+    private readonly engine: Seekable,
     private readonly say: Say,
+    name = say('position'),
   ) {
     this.#line = make('div', { class: 'seek-track' }, this.#arrived)
     this.element = make(
       'div',
-      { class: 'seek', dir: 'ltr', role: 'slider', tabindex: '0', 'aria-label': say('position'), 'aria-valuemin': '0' },
+      { class: 'seek', dir: 'ltr', role: 'slider', tabindex: '0', 'aria-label': name, 'aria-valuemin': '0' },
       this.#wave.element,
       this.#line,
       make('span', { class: 'seek-cursor' }),
       this.#bubble,
     )
+    this.place = make('div', { class: 'seek-place' }, this.element)
     this.#hear()
     this.#undo = engine.subscribe(() => this.#changed())
     this.#changed()
   }
 
-  /** The peaks of what is open; null: none (yet). */
-  show(peaks: Peaks | null) {
+  /** The peaks of what is open; null: none (yet). `sides`: the colour of each channel, 0 or 1. */
+  show(peaks: Peaks | null, sides: readonly number[] = [0, 1]) {
     this.element.classList.toggle('seek-wave', peaks !== null && peaks.length > 0)
-    this.#wave.show(peaks)
-  }
-
-  /** The colours changed. */
-  recolour() {
-    this.#wave.draw()
+    this.#wave.show(peaks, sides)
   }
 
   /** How much the server has of what it still fetches, 0 to 1. */

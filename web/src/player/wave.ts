@@ -10,7 +10,9 @@ export class Wave {
   #rest = document.createElement('canvas')
   #played = document.createElement('canvas')
   #peaks: Peaks | null = null
+  #sides: readonly number[] = [0, 1]
   #size = new ResizeObserver(() => this.draw())
+  #forget: () => void
 
   constructor() {
     this.element.className = 'seek-canvas'
@@ -18,24 +20,41 @@ export class Wave {
     this.#played.className = 'seek-done'
     this.element.append(this.#rest, this.#played)
     this.#size.observe(this.element)
+    this.#forget = whenColoursChange(() => this.draw())
   }
 
-  show(peaks: Peaks | null) {
+  /** `sides`: the colour of each channel, 0 or 1. */
+  show(peaks: Peaks | null, sides: readonly number[]) {
     this.#peaks = peaks
+    this.#sides = sides
     this.draw()
   }
 
   destroy() {
     this.#size.disconnect()
+    this.#forget()
   }
 
   /** Afresh: another size, other colours. */
   draw() {
     const { clientWidth: width, clientHeight: height } = this.element
     if (width === 0 || height === 0) return
-    const colours = (end: string) => ['--first', '--second'].map((name) => colourOf(this.element, name + end))
+    const colours = (end: string) =>
+      this.#sides.map((side) => colourOf(this.element, (side === 0 ? '--first' : '--second') + end))
     paint(this.#rest, this.#peaks, width, height, colours('-rest'))
     paint(this.#played, this.#peaks, width, height, colours(''))
+  }
+}
+
+/** The theme, or the system's colours. */
+function whenColoursChange(act: () => void): () => void {
+  const queries = ['(prefers-color-scheme: dark)', '(forced-colors: active)'].map((query) => matchMedia(query))
+  const theme = new MutationObserver(act)
+  theme.observe(document.documentElement, { attributeFilter: ['data-theme'] })
+  for (const query of queries) query.addEventListener('change', act)
+  return () => {
+    theme.disconnect()
+    for (const query of queries) query.removeEventListener('change', act)
   }
 }
 

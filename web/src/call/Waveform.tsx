@@ -1,0 +1,83 @@
+// The waveform of a recording on its call's page: large, with its sides and notes. A press plays there.
+import { useEffect, useLayoutEffect, useMemo, useRef } from 'react'
+import type { Call, Recording } from '../api/types'
+import { useTranslation } from '../i18n'
+import type { Engine } from '../player/engine'
+import { sideOf } from '../player/face'
+import { colourOfRole, rolesOf } from '../player/listening'
+import { usePlayer, usePlayerState } from '../player/PlayerProvider'
+import { places } from '../player/places'
+import { type Say, type Seekable, SeekBar } from '../player/seekbar'
+import { useMarks, usePeaks } from '../player/useDrawn'
+import '../player/face.css'
+
+const NOTHING: Seekable['state']['buffered'] = []
+
+/** One recording, whether the player has it or not. */
+class PlaceIn implements Seekable {
+  constructor(
+    private readonly engine: Engine,
+    private readonly sid: string,
+    private readonly duration: number | null,
+    private readonly open: (at: number) => void,
+  ) {}
+
+  get #isOpen() {
+    return this.engine.state.track?.key === this.sid
+  }
+
+  get state(): Seekable['state'] {
+    const { duration } = this
+    return this.#isOpen ? this.engine.state : { phase: 'paused', time: this.now(), duration, buffered: NOTHING }
+  }
+
+  subscribe(changed: () => void) {
+    return this.engine.subscribe(changed)
+  }
+
+  now() {
+    return this.#isOpen ? this.engine.now() : places.of(this.sid)
+  }
+
+  seek(to: number) {
+    if (this.#isOpen) this.engine.seek(to)
+    else this.open(to)
+  }
+}
+
+export function Waveform({ call, recording, name }: { call: Call; recording: Recording; name: string }) {
+  const { t } = useTranslation('player')
+  const { engine, cue } = usePlayer()
+  const { swapped } = usePlayerState().listening
+  const peaks = usePeaks(recording)
+  const sid = recording.recording_sid ?? ''
+  const latest = useRef({ call, recording })
+  latest.current = { call, recording }
+  const place = useMemo(
+    () =>
+      new PlaceIn(engine, sid, recording.duration, (at) => {
+        cue(latest.current.call, latest.current.recording, at)
+        engine.play()
+      }),
+    [engine, sid, recording.duration, cue],
+  )
+  const say = useMemo<Say>(() => (key, values) => t(key, values ?? {}), [t])
+  const drawn = peaks !== null
+  const bar = useMemo(
+    () => (drawn ? new SeekBar(place, say, say('waveformOf', { name })) : undefined),
+    [drawn, place, say, name],
+  )
+  const box = useRef<HTMLDivElement>(null)
+  useLayoutEffect(() => {
+    if (!bar || !peaks) return
+    const roles = peaks.length > 1 ? rolesOf(call.direction, swapped) : []
+    const sides = document.createElement('span')
+    sides.className = 'cr-sides'
+    sides.append(...roles.map((role) => sideOf(role, say)))
+    box.current?.replaceChildren(sides, bar.place)
+    bar.show(peaks, roles.length > 0 ? roles.map(colourOfRole) : [0])
+  }, [bar, peaks, call.direction, swapped, say])
+  useEffect(() => () => bar?.destroy(), [bar])
+  useMarks(bar, place, sid)
+  return drawn ? <div className="card-wave cr-line" dir="ltr" ref={box} /> : null
+}

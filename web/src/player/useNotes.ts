@@ -1,0 +1,15 @@
+// The notes of a recording, kept true by the stream.
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { listNotes } from '../api/api'
+import { useLiveEvents } from '../live/live'
+
+export const notesKey = (sid: string) => ['notes', sid]
+
+export function useNotes(sid: string) {
+  const client = useQueryClient()
+  useLiveEvents((event) => {
+    if (event.kind === 'reset' || (event.kind === 'note' && event.note.recording_sid === sid))
+      void client.invalidateQueries({ queryKey: notesKey(sid) })
+  })
+  return useQuery({ queryKey: notesKey(sid), queryFn: ({ signal }) => listNotes(sid, { signal }) })
+}
