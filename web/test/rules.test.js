@@ -156,3 +156,15 @@ test('peaks of two channels are told apart', async () => {
     ],
   )
 })
+
+test('a recording says when it goes, and warns in its last 7 days', async () => {
+  const { keepingOf } = await load('recording/keeping.ts')
+  const now = new Date('2026-03-01T12:00:00Z')
+  const of = (fields) => keepingOf({ status: 'ready', expires_at: null, ...fields }, now)?.kind ?? null
+  assert.equal(of({}), null, 'kept for ever')
+  assert.equal(of({ expires_at: '2026-03-08T12:00:01Z' }), 'until')
+  assert.equal(of({ expires_at: '2026-03-08T12:00:00Z' }), 'soon')
+  assert.equal(of({ expires_at: '2026-02-28T12:00:00Z' }), 'soon', 'due, and not gone yet')
+  assert.equal(of({ status: 'expired', expires_at: '2026-02-28T12:00:00Z' }), null)
+  assert.equal(of({ hold: { reason: 'court', by: 'key:1', at: '2026-02-01T00:00:00Z' } }), 'held')
+})

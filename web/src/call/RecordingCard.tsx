@@ -14,6 +14,7 @@ import { useSession } from '../signin/session'
 import { announce } from '../ui/Announcer'
 import { Icon } from '../ui/Icon'
 import { useLimit } from '../ui/useLimit'
+import { Keeping } from './Keeping'
 import { Notes } from './Notes'
 import { ShareDialog } from './ShareDialog'
 import { Waveform } from './Waveform'
@@ -68,6 +69,7 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
             {!absent && recording.fail_count > 1 && t('call.attempts', { count: recording.fail_count })}
           </p>
         )}
+        <Keeping recording={recording} />
         {recording.status === 'expired' && <p className="muted">{t('errors:gone')}</p>}
       </div>
       <div className="card-actions">
