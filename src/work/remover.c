@@ -33,7 +33,8 @@ enum {
   PER_BUSINESS = 20, /* of a batch */
   MAINTAIN = 50,
   EVERY_MS = 1000,
-  PAUSE = 2, /* the pause after a round, in its own lengths: plays and webhooks come first */
+  PAUSE = 2,                /* the pause after a round, in its own lengths: plays and webhooks come first */
+  PAUSE_MAX_MS = 10 * 1000, /* also if the clock was moved forward within a round */
   RETENTION_EVERY_MS = 60 * 1000,
   FAILED_AGAIN_MS = 30 * 1000,
   MARK_CALLS = 4,
@@ -190,7 +191,9 @@ static void remover_run(void *arg, unsigned worker) {
   enum err e = remover_round(r);
   if (e != OK && e != ERR_CLOSED) log_warn("Could not remove expired recordings", LOG_ERR(e));
   bool more = e == OK && (r->count == BATCH || r->more_due || r->more_marks || r->more_erasures || r->expired);
-  atomic_store(&r->pause_ms, more ? PAUSE * (clock_mono_ms() - began) : EVERY_MS);
+  int64_t pause_ms = PAUSE * (clock_mono_ms() - began);
+  if (pause_ms > PAUSE_MAX_MS) pause_ms = PAUSE_MAX_MS;
+  atomic_store(&r->pause_ms, more ? pause_ms : EVERY_MS);
   atomic_store(&r->running, false);
   fetch_wake(r->fetch);
 }
