@@ -14,6 +14,7 @@
 #include "domain/queue.h"
 #include "fetch/fetch.h"
 #include "ledger/audit.h"
+#include "ledger/holds.h"
 #include "ledger/businesses.h"
 #include "ledger/keys.h"
 #include "provider/provider.h"
@@ -30,6 +31,7 @@ struct edit_request {
   struct business_edit edit;
   bool new_credentials; /* set by businesses_set: account, token or key changed */
   bool purge;
+  bool despite_holds, is_held;
   bool purge_unfinished;
   bool keys_left; /* to be revoked */
 };
@@ -122,29 +124,35 @@ static int edit_request_read(struct edit_request *w, struct cmd_options *o) {
 
 /* ---- add, set, remove ---- */
 
-static enum err business_audit(struct db *db, int64_t business_id, enum audit_action action) {
+/* edit: what it changed; NULL: it was removed. */
+static enum err business_audit(struct db *db, int64_t business_id, enum audit_action action,
+                               const struct business_edit *edit) {
+  struct buf details CLEANUP(buf_done) = BUF_INIT(AUDIT_DETAILS_SIZE);
   char id[24];
   (void)snprintf(id, sizeof(id), "%lld", (long long)business_id);
-  return audit_append_command(db, business_id, action, "business", id);
+  if (edit) TRY(business_edit_write(&details, edit));
+  return audit_append_command(db, business_id, action, "business", id, buf_str(&details));
 }
 
 static enum err business_run_add(struct db *db, void *arg) {
   struct edit_request *w = arg;
   TRY(businesses_add(db, w->app->secrets_key, w->id, &w->edit, &w->id));
-  return business_audit(db, w->id, AUDIT_SETTINGS_CHANGED);
+  return business_audit(db, w->id, AUDIT_SETTINGS_CHANGED, &w->edit);
 }
 
 static enum err business_run_set(struct db *db, void *arg) {
   struct edit_request *w = arg;
   TRY(businesses_set(db, w->app->secrets_key, w->id, &w->edit, &w->new_credentials));
   if (w->new_credentials) TRY(queue_release_account(db, w->id, db_now_ms(db)));
-  return business_audit(db, w->id, AUDIT_SETTINGS_CHANGED);
+  return business_audit(db, w->id, AUDIT_SETTINGS_CHANGED, &w->edit);
 }
 
 static enum err business_run_remove(struct db *db, void *arg) {
   struct edit_request *w = arg;
+  if (w->purge && !w->despite_holds) TRY(holds_in_force(db, w->id, &w->is_held));
+  if (w->is_held) return ERR_CONFLICT;
   enum err e = businesses_remove(db, w->id);
-  if (e == OK) return business_audit(db, w->id, AUDIT_DELETE);
+  if (e == OK) return business_audit(db, w->id, AUDIT_DELETE, NULL);
   return e == ERR_NOT_FOUND && w->purge ? OK : e; /* an earlier remove ran without --purge: purge now */
 }
 
@@ -163,6 +171,9 @@ static enum err business_run_purge(struct db *db, void *arg) {
 }
 
 static int business_fail(struct edit_request *w, enum err e) {
+  if (w->is_held)
+    return cmd_fail(w->args, "legal holds keep what business %lld has; remove them, or use --despite-holds",
+                    (long long)w->id);
   switch (e) {
     case ERR_INVALID:
       return cmd_fail(w->args, "--name must be UTF-8 of 1 to %d bytes; --number must be E.164 like +15550100",
@@ -248,6 +259,7 @@ static enum err purge_delete_files(struct edit_request *w) {
 
 static int business_remove(struct edit_request *w, struct cmd_options *o) {
   w->purge = cmd_flag(o, "--purge");
+  w->despite_holds = cmd_flag(o, "--despite-holds");
   int code = edit_request_read_id(w, o);
   if (code != CMD_DONE) return code;
   if (!cmd_options_end(o)) return CMD_USAGE;

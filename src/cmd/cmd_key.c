@@ -20,7 +20,7 @@ struct key_creation {
 static enum err key_audit(struct db *db, int64_t business_id, enum audit_action action, int64_t key_id) {
   char id[24];
   (void)snprintf(id, sizeof(id), "%lld", (long long)key_id);
-  return audit_append_command(db, business_id, action, "key", id);
+  return audit_append_command(db, business_id, action, "key", id, STR_NONE);
 }
 
 static enum err key_run_create(struct db *db, void *arg) {

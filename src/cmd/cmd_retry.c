@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "cmd/app.h"
 #include "domain/queue.h"
+#include "ledger/audit.h"
 #include "ledger/businesses.h"
 
 enum { BUSINESSES_MAX = 1000000 };
@@ -19,12 +20,20 @@ struct retry_command {
   bool more;
 };
 
+static enum err retry_note_audit(struct db *db, const struct retry_command *r) {
+  struct buf details CLEANUP(buf_done) = BUF_INIT(AUDIT_DETAILS_SIZE);
+  char id[24];
+  (void)snprintf(id, sizeof(id), "%lld", (long long)r->row.business_id);
+  TRY(buf_addf(&details, "{\"queued\":%lld}", (long long)r->row.queued));
+  return audit_append_command(db, r->row.business_id, AUDIT_RETRY, "business", id, buf_str(&details));
+}
+
 static enum err retry_run_part(struct db *db, void *arg) {
   struct retry_command *r = arg;
   struct retries_row row = r->row;
   TRY(queue_retry_part(db, &row, QUEUE_RETRY_FIRST, db_now_ms(db), &r->more));
   r->row = row;
-  return OK;
+  return r->more || !row.queued ? OK : retry_note_audit(db, r);
 }
 
 /* Runs one transaction a part, so that a server on the same database can write in between. */

@@ -86,7 +86,7 @@ static enum err session_run_revoke(struct db *db, void *arg) {
   if (ended.is_link) told.what = METRIC_SECURITY_LINK_ENDED;
   if (r->id) told.object = str_from(r->id);
   TRY(audit_append_command(db, ended.business_id, AUDIT_SESSION_REVOKED, ended.is_link ? "link" : "session",
-                           r->id ? r->id : "all"));
+                           r->id ? r->id : "all", STR_NONE));
   return changes_tell(db, ended.business_id, &told);
 }
 

@@ -24,7 +24,7 @@ static enum err link_run_create(struct db *db, void *arg) {
   l->link.expires_at = db_now_ms(db) + LINK_LIVES_MS;
   TRY(links_create(db, &l->link, l->token));
   const struct told told = {METRIC_SECURITY_LINK_MADE, str_from(l->link.id), str_from(l->link.role)};
-  TRY(audit_append_command(db, l->link.business_id, AUDIT_LINK_CREATED, "link", l->link.id));
+  TRY(audit_append_command(db, l->link.business_id, AUDIT_LINK_CREATED, "link", l->link.id, STR_NONE));
   return changes_tell(db, l->link.business_id, &told);
 }
 

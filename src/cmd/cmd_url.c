@@ -81,7 +81,7 @@ static enum err url_run_revoke(struct db *db, void *arg) {
   struct revocation *r = arg;
   TRY(r->id ? urls_end(db, 0, str_from(r->id), &r->business_id) : urls_end_all(db, r->business_id));
   const struct told told = {.what = METRIC_SECURITY_URL_REVOKED, .object = r->id ? str_from(r->id) : STR("all")};
-  TRY(audit_append_command(db, r->business_id, AUDIT_URL_REVOKED, "url", r->id ? r->id : "all"));
+  TRY(audit_append_command(db, r->business_id, AUDIT_URL_REVOKED, "url", r->id ? r->id : "all", STR_NONE));
   return changes_tell(db, r->business_id, &told);
 }
 

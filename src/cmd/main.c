@@ -28,10 +28,11 @@ const struct cmd cmd_table[] = {
      "callreel business set ID [--name N] [--account-sid AC...] [--auth-token-file F [--auth-token-file F]]\n"
      "                      [--api-key SK... --api-secret-file F] [--base-url URL] [--number +E164]...\n"
      "                      [--retention DAYS|never|default]\n"
-     "callreel business remove ID [--purge]\n\n"
+     "callreel business remove ID [--purge [--despite-holds]]\n\n"
      "A second --auth-token-file is the other token during a rotation: webhooks signed with either are accepted, the\n"
      "first is used to fetch. Only their owner may be able to read secret files. remove ends the business's keys,\n"
      "fills and webhooks; its rows and files stay until --purge.\n"
+     "Legal holds stop --purge, unless --despite-holds is given.\n"
      "  --retention  days after a call's start until its recordings expire; default: RETENTION_DAYS\n",
      cmd_business},
     {"key", "create, list or revoke API keys",

@@ -116,7 +116,7 @@ enum err audit_append(struct db *db, int64_t business_id, const struct audit_ent
 }
 
 enum err audit_append_command(struct db *db, int64_t business_id, enum audit_action action, const char *kind,
-                              const char *id) {
+                              const char *id, struct str details) {
   struct buf object CLEANUP(buf_done) = BUF_INIT(AUDIT_OBJECT_SIZE);
   TRY(buf_addf(&object, "%s:%s", kind, id));
   return audit_append(db, business_id,
@@ -124,7 +124,8 @@ enum err audit_append_command(struct db *db, int64_t business_id, enum audit_act
                                             .actor = STR("command"),
                                             .role = STR("operator"),
                                             .action = action,
-                                            .object = buf_str(&object)});
+                                            .object = buf_str(&object),
+                                            .details = details});
 }
 
 /* ---- reading ---- */

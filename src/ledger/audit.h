@@ -53,9 +53,9 @@ CHECKED enum err audit_append(struct db *db, int64_t business_id, const struct a
 /* Appends count entries, at most AUDIT_APPEND_MAX, in their order: count + 2 rows. */
 CHECKED enum err audit_append_all(struct db *db, int64_t business_id, const struct audit_entry *entries, size_t count);
 
-/* Appends what an operator's command did to "{kind}:{id}". */
+/* Appends what an operator's command did to "{kind}:{id}". details: as in struct audit_entry. */
 CHECKED enum err audit_append_command(struct db *db, int64_t business_id, enum audit_action action, const char *kind,
-                                      const char *id);
+                                      const char *id, struct str details);
 
 /* A stored entry. The texts are valid until the next row. */
 struct audit_row {

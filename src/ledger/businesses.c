@@ -427,6 +427,31 @@ enum err businesses_remove(struct db *db, int64_t id) {
   return changes_add(db, CHANGE_BUSINESS, id, STR(""));
 }
 
+enum err business_edit_write(struct buf *b, const struct business_edit *edit) {
+  const struct {
+    const char *name;
+    bool is_set;
+  } fields[] = {{"name", edit->name},
+                {"account_sid", edit->account_sid},
+                {"auth_token", edit->tokens},
+                {"api_key", edit->api_key},
+                {"base_url", edit->base_url},
+                {"numbers", edit->set_numbers},
+                {"retention", edit->set_retention}};
+  bool some = false;
+  TRY(buf_add(b, STR("{\"fields\":[")));
+  for (size_t i = 0; i < COUNT_OF(fields); i++) {
+    if (!fields[i].is_set) continue;
+    TRY(buf_addf(b, "%s\"%s\"", some ? "," : "", fields[i].name));
+    some = true;
+  }
+  TRY(buf_add_char(b, ']'));
+  if (edit->set_retention && edit->retention_days < 0) TRY(buf_add(b, STR(",\"retention_days\":null")));
+  if (edit->set_retention && edit->retention_days >= 0)
+    TRY(buf_addf(b, ",\"retention_days\":%lld", (long long)edit->retention_days));
+  return buf_add_char(b, '}');
+}
+
 enum err businesses_has_number(struct db *db, int64_t id, struct str number, bool *ret_has) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select 1 from business_numbers where business_id = ?1 and number = ?2", DB_INT(id),

@@ -53,6 +53,9 @@ struct business_edit {
   bool set_numbers;
 };
 
+/* Writes {"fields":["name","retention"],"retention_days":30}: what an edit changes, for the audit. Numbers and secrets are only
+ * named. */
+CHECKED enum err business_edit_write(struct buf *b, const struct business_edit *edit);
 /* Whether the number is one of the business's own. */
 CHECKED enum err businesses_has_number(struct db *db, int64_t id, struct str number, bool *ret_has);
 

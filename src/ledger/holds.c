@@ -114,6 +114,12 @@ enum err holds_any(struct db *db, int64_t business_id, bool *ret_any) {
   return query_has_row(&q, ret_any);
 }
 
+enum err holds_in_force(struct db *db, int64_t business_id, bool *ret_any) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select 1 from holds where business_id = ?1 and is_removed = 0 limit 1", DB_INT(business_id)));
+  return query_has_row(&q, ret_any);
+}
+
 /* The hold that covers the recording and was set first. ERR_NOT_FOUND: none. */
 static enum err covering(struct db *db, const struct recording *row, struct hold *ret_hold) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;

@@ -48,5 +48,7 @@ CHECKED enum err holds_mark_row(struct db *db, const struct recording *row);
 CHECKED enum err holds_mark_call(struct db *db, int64_t business_id, struct str call_sid, int limit);
 /* Looks again at what some hold covers that was set or removed lately: at most limit calls. *ret_more: call it again. */
 CHECKED enum err holds_mark_part(struct db *db, int limit, bool *ret_more);
-/* Whether the business has any hold: else nothing has to be marked. */
+/* Whether a hold of the business is in force. */
+CHECKED enum err holds_in_force(struct db *db, int64_t business_id, bool *ret_any);
+/* Whether the business has any hold, also one that was removed and is still shown: else nothing has to be marked. */
 CHECKED enum err holds_any(struct db *db, int64_t business_id, bool *ret_any);

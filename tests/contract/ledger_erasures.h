@@ -156,9 +156,11 @@ static void holds_are_listed_and_cover_whole_calls(void **state) {
   IN_TRANSACTION(db, assert_ok(holds_set(db, &h, &id)));
   ASSERT_COVER(true, holds_cover_tree(db, 1, STR("CA1"), &covered_));
   ASSERT_COVER(false, holds_cover_tree(db, 1, STR("CA3"), &covered_));
+  ASSERT_COVER(true, holds_in_force(db, 1, &covered_));
   assert_ok(holds_get(db, 1, id, &found));
   IN_TRANSACTION(db, assert_ok(holds_remove(db, &found)));
   assert_int_equal(holds_get(db, 1, id, &found), ERR_NOT_FOUND);
+  ASSERT_COVER(false, holds_in_force(db, 1, &covered_));
   (void)snprintf(h.key, sizeof(h.key), "+12125550100");
   IN_TRANSACTION(db, assert_ok(holds_set(db, &h, &number_id)));
   ASSERT_COVER(true, holds_cover_tree(db, 1, STR("CA1"), &covered_));

@@ -147,13 +147,21 @@ void api_get_business(void *arg, struct http_exchange *x) {
 
 /* ---- the write ---- */
 
+static enum err business_audit(struct db *db, const struct db_call *c, const struct business_edit *edit) {
+  struct buf object CLEANUP(buf_done) = BUF_INIT(AUDIT_OBJECT_SIZE),
+                    details CLEANUP(buf_done) = BUF_INIT(AUDIT_DETAILS_SIZE);
+  TRY(buf_addf(&object, "business:%lld", (long long)c->subject.business_id));
+  TRY(business_edit_write(&details, edit));
+  return db_call_audit(db, c, AUDIT_SETTINGS_CHANGED, buf_str(&object), buf_str(&details));
+}
+
 static enum err business_write(struct db *db, struct db_call *c) {
   struct business_request *r = business_request_of(c);
   int64_t id = c->subject.business_id;
   const uint8_t *key = c->api->parts.secrets_key;
   TRY(businesses_set(db, key, id, &r->edit, &r->new_credentials));
   if (r->new_credentials) TRY(queue_release_account(db, id, c->now));
-  TRY(db_call_audit_number(db, c, AUDIT_SETTINGS_CHANGED, "business", id));
+  TRY(business_audit(db, c, &r->edit));
   return businesses_get(db, NULL, id, &r->row);
 }
 
