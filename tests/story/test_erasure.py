@@ -1,0 +1,190 @@
+"""Calls and persons that were removed: nothing names them any more, nothing brings them back, and the audit says who did it."""
+import itertools
+import json
+
+import pytest
+
+import provider as p
+from callreel import eventually
+from sound import mp3
+from test_holds import NUMBER, OTHER, ask, call_of, hold, names_in
+from test_removal import acme, delete, files_of, is_gone  # noqa: F401
+
+MERGE = {"Content-Type": "application/merge-patch+json"}
+
+
+def erased(world, acme, number=NUMBER):
+    begun = ask(world, acme, "POST", "/api/erasure", {"number": number})
+    assert begun.status in (200, 202), begun
+    path = f"/api/erasure/{begun.json()['erasure_id']}"
+    return eventually(lambda: (lambda e: e if e["status"] == "done" else None)(ask(world, acme, "GET", path).json()), 10)
+
+
+def entries(world, acme, action=None):
+    query = f"&action={action}" if action else ""
+    return ask(world, acme, "GET", f"/api/audit?limit=200{query}").json()["entries"]
+
+
+def rows_that_name(world, texts):
+    """Tables of the database with a row that has one of the texts: all of them, whatever the database."""
+    if world.schema:
+        tables = [row["name"] for row in world.sql("select table_name as name from information_schema.tables"
+                                                   " where table_schema = current_schema() and table_type = 'BASE TABLE'")]
+        return [(table, text) for table in tables for text in texts
+                if world.sql(f"select 1 from {table} t where t::text like ? limit 1", f"%{text}%")]
+    tables = [row["name"] for row in world.sql("select name from sqlite_master where type = 'table' and name not like 'call_documents%'"
+                                               " and name not like 'call_search%'")]
+    found = []
+    for table in tables:
+        for row in world.sql(f"select * from {table}"):
+            found += [(table, text) for text in texts if text in str(tuple(row.values()))]
+    return found
+
+
+def test_after_an_erasure_a_scan_finds_the_person_nowhere(world, provider, acme):  # noqa: F811
+    words = [NUMBER, NUMBER[1:], "Erasable", "ErasableNote", "erasable@home", "ERASABLE-CALLER"]
+    world.private |= {NUMBER, OTHER}
+    tape = call_of(world, acme, provider, CallerName="ERASABLE-CALLER", ForwardedFrom=NUMBER, CallerCity="Erasable City")
+    plain = call_of(world, acme, provider, NUMBER[1:])
+    other = call_of(world, acme, provider, OTHER)
+    path = f"/api/calls/{tape.call_sid}"
+    patch = {"customer_name": "Dana Erasable", "ref": "erasable@home", "tags": ["Erasable"], "metadata": {"name": "Erasable"},
+             "agent": "Erasable"}
+    assert world.main.call("PATCH", path, MERGE, json.dumps(patch).encode(), acme.key("agent")).status == 200
+    note = ask(world, acme, "POST", f"/api/recordings/{tape.sid}/notes", {"text": f"ErasableNote, call {NUMBER}"})
+    assert note.status == 201, note
+    url = world.main.post(f"/api/recordings/{tape.sid}/url", acme.key("admin")).json()["url"]
+    assert names_in(world, words) or world.schema, "the scan finds what is there"
+    assert rows_that_name(world, words), "the scan finds what is there"
+    certificate = erased(world, acme)
+    assert (certificate["calls"], certificate["recordings"], certificate["held"]) == (2, 2, 0)
+    for gone in (tape, plain):
+        eventually(lambda: is_gone(world, gone), 10)
+    eventually(lambda: not rows_that_name(world, words), 10, lambda: rows_that_name(world, words))
+    eventually(lambda: not names_in(world, words), 15, lambda: names_in(world, words))
+    assert not [word for word in words if word in world.main.log()]
+    [entry] = entries(world, acme, "erasure")
+    assert entry["details"]["digest"] == certificate["digest"] and entry["object"] == f"erasure:{certificate['erasure_id']}"
+    assert world.main.get(url[url.index("/api"):], headers={"Range": "bytes=0-"}).status == 410
+    assert world.state(other.sid) == "ready"
+    again = erased(world, acme)
+    assert (again["digest"], again["calls"]) == (certificate["digest"], 0) and again["erasure_id"] != certificate["erasure_id"]
+    listed = world.main.get(f"/api/calls?search={NUMBER[1:]}", acme.viewer).json()["calls"]
+    assert listed == []
+
+
+def test_a_number_of_the_business_is_not_erased(world, provider, acme):  # noqa: F811
+    world.private.add(NUMBER)
+    world.done("business", "set", acme.id, "--number", NUMBER)
+    assert ask(world, acme, "POST", "/api/erasure", {"number": NUMBER}).status == 409
+    for number in ("5550111", "+0123456789", "+1555", "dana", "", None):
+        assert ask(world, acme, "POST", "/api/erasure", {"number": number}).status == 400, number
+
+
+@pytest.mark.sanitized
+def test_no_order_of_webhooks_brings_an_erased_call_or_a_deleted_recording_back(world, provider, acme):  # noqa: F811
+    world.private.add(NUMBER)
+    wiped, deleted = call_of(world, acme, provider), call_of(world, acme, provider, OTHER)
+    child = p.sid("CA")
+    acme.tell_call(world.main, child, ParentCallSid=wiped.call_sid, From=NUMBER)
+    assert delete(world, acme, deleted).status == 204
+    erased(world, acme)
+    for tape in (wiped, deleted):
+        eventually(lambda: is_gone(world, tape), 10)
+    asked, calls = len(provider.asks), world.sql("select call_sid from calls order by 1")
+    grandchild = p.sid("CA")
+    deliveries = [
+        lambda tape: acme.tell(world.main, tape, "in-progress"),
+        lambda tape: acme.tell(world.main, tape, RecordingDuration="7"),
+        lambda tape: acme.tell(world.main, tape, "absent", ErrorCode="16101"),
+        lambda tape: acme.tell_call(world.main, tape.call_sid, From=NUMBER, RecordingUrl=tape.url, RecordingSid=tape.sid),
+    ]
+    for order in itertools.permutations(deliveries):
+        for deliver in order:
+            deliver(wiped)
+            deliver(deleted)
+    acme.tell_call(world.main, child, ParentCallSid=wiped.call_sid, From=NUMBER)
+    late = p.sid("CA")
+    acme.tell_call(world.main, late, ParentCallSid=wiped.call_sid, From=NUMBER)
+    acme.tell_call(world.main, grandchild, ParentCallSid=late, From=NUMBER)
+    assert world.sql("select call_sid from calls order by 1") == calls
+    assert {world.state(t.sid) for t in (wiped, deleted)} == {"expired"} and len(provider.asks) == asked
+    assert world.row(wiped.sid)["call_sid"] is None and not rows_that_name(world, [NUMBER])
+
+
+def test_neither_files_nor_commands_nor_credentials_bring_anything_back(world, provider, acme, tmp_path):  # noqa: F811
+    world.private.add(NUMBER)
+    wiped, deleted = call_of(world, acme, provider), call_of(world, acme, provider, OTHER)
+    names = {tape: files_of(world, tape)[0] for tape in (wiped, deleted)}
+    assert delete(world, acme, deleted).status == 204
+    erased(world, acme)
+    for tape in names:
+        eventually(lambda: is_gone(world, tape), 10)
+    asked = len(provider.asks)
+    for tape, path in names.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(tape.bytes_for(".mp3"))
+        (tmp_path / f"{tape.call_sid}.{tape.sid}.mp3").write_bytes(mp3(2))
+        for action in ("prepare", "retry", "retry?force=1"):
+            assert world.main.post(f"/api/recordings/{tape.sid}/{action}", acme.key("admin")).status == 410
+        assert world.main.get(f"/api/recordings/{tape.sid}/stream", acme.viewer, {"Range": "bytes=0-"}).status == 410
+        assert world.run("fetch", tape.sid).returncode == 1
+    world.run("import", tmp_path, "--business", acme.id)
+    world.run("retry", "--force")
+    world.run("verify", "--repair")
+    world.done("business", "set", acme.id, "--auth-token-file", world.secret_file(acme.token + "x"))
+    assert {world.state(t.sid) for t in names} == {"expired"} and len(provider.asks) == asked
+    assert not world.sql("select 1 from calls where call_sid = ?", wiped.call_sid)
+
+
+def test_the_audit_tells_of_all_that_is_kept_and_removed(world, provider, acme):  # noqa: F811
+    world.private |= {NUMBER, OTHER}
+    tapes = [call_of(world, acme, provider, OTHER) for _ in range(3)]
+    mine = call_of(world, acme, provider)
+    assert hold(world, acme, f"/api/recordings/{tapes[0].sid}").status == 204
+    assert hold(world, acme, f"/api/calls/{tapes[1].call_sid}").status == 204
+    number = ask(world, acme, "POST", "/api/holds", {"number": NUMBER, "reason": "a claim"}).json()["hold_id"]
+    assert ask(world, acme, "POST", "/api/erasure", {"number": NUMBER}).json()["code"] == "held"
+    for path in (f"/api/recordings/{tapes[0].sid}/hold", f"/api/calls/{tapes[1].call_sid}/hold", f"/api/holds/{number}"):
+        assert ask(world, acme, "DELETE", path).status == 204
+    assert ask(world, acme, "DELETE", f"/api/recordings/{tapes[0].sid}").status == 204
+    assert ask(world, acme, "DELETE", f"/api/calls/{tapes[1].call_sid}").status == 204
+    done = erased(world, acme)
+    assert ask(world, acme, "PATCH", "/api/business", {"retention_days": 30}).status == 200
+    world.done("business", "set", acme.id, "--retention", 1)
+    world.pass_time(2 * 86400)
+    world.wait_state(tapes[2].sid, "expired", 10)
+    told = [(e["action"], e["object"], e["role"], bool(e["ip"]), e["details"]) for e in reversed(entries(world, acme))]
+    told = [e for e in told if e[0] in ("hold_set", "hold_removed", "delete", "erasure", "settings_changed", "expire")]
+    call_id, number_id = done["erasure_id"] - 1, done["erasure_id"]
+    assert [e[:4] for e in told if e[2] == "admin"] == [(action, what, "admin", True) for action, what in [
+        ("hold_set", tapes[0].sid), ("hold_set", tapes[1].call_sid), ("hold_set", f"hold:{number}"),
+        ("hold_removed", tapes[0].sid), ("hold_removed", tapes[1].call_sid), ("hold_removed", f"hold:{number}"),
+        ("delete", tapes[0].sid), ("delete", tapes[1].sid), ("delete", tapes[1].call_sid), ("erasure", f"erasure:{call_id}"),
+        ("delete", mine.sid), ("delete", mine.call_sid), ("erasure", f"erasure:{number_id}"),
+        ("settings_changed", f"business:{acme.id}")]]
+    assert [e[4] for e in told if e[0] == "settings_changed"][-2:] == [
+        {"fields": ["retention"], "retention_days": 30}, {"fields": ["retention"], "retention_days": 1}]
+    assert [e[1:4] for e in told if e[0] == "expire"] == [(tapes[2].sid, "service", False)]
+    assert NUMBER not in str(entries(world, acme)) and world.run("audit", "verify").returncode == 0
+
+
+def test_legal_holds_stop_a_purge(world, provider, acme):  # noqa: F811
+    tape = call_of(world, acme, provider)
+    world.private.add(NUMBER)
+    assert hold(world, acme, f"/api/recordings/{tape.sid}").status == 204
+    refused = world.run("business", "remove", acme.id, "--purge")
+    assert refused.returncode == 1 and "legal holds" in refused.stderr
+    assert world.state(tape.sid) == "ready" and files_of(world, tape)
+    world.done("business", "remove", acme.id, "--purge", "--despite-holds")
+    assert not world.sql("select 1 from recordings") and not files_of(world, tape)
+
+
+def test_a_retry_by_command_is_audited(world, provider, acme):  # noqa: F811
+    tape = provider.tape()
+    acme.tell(world.main, tape, "absent", ErrorCode="16101")
+    world.wait_state(tape.sid, "failed")
+    world.done("retry", "--force")
+    [entry] = entries(world, acme, "retry")
+    assert (entry["actor"], entry["role"], entry["object"], entry["details"]) == (
+        "command", "operator", f"business:{acme.id}", {"queued": 1})
