@@ -101,8 +101,10 @@ enum err erasures_next(struct db *db, int64_t after, struct erasure *ret_erasure
 
 enum err erasures_get(struct db *db, int64_t business_id, int64_t erasure_id, struct erasure *ret_erasure) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select " ERASURE_COLUMNS " from erasures where erasure_id = ?1 and business_id = ?2",
-               DB_INT(erasure_id), DB_INT(business_id)));
+  TRY(db_query(db, &q,
+               "select " ERASURE_COLUMNS
+               " from erasures indexed by erasures_own where business_id = ?1 and erasure_id = ?2",
+               DB_INT(business_id), DB_INT(erasure_id)));
   TRY(db_next(&q));
   return read_row(&q, ret_erasure);
 }

@@ -73,8 +73,10 @@ enum err holds_find(struct db *db, int64_t business_id, struct str key, struct h
 
 enum err holds_get(struct db *db, int64_t business_id, int64_t hold_id, struct hold *ret_hold) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select " HOLD_COLUMNS " from holds where hold_id = ?1 and business_id = ?2 and is_removed = 0",
-               DB_INT(hold_id), DB_INT(business_id)));
+  TRY(db_query(db, &q,
+               "select " HOLD_COLUMNS " from holds indexed by holds_business where business_id = ?1 and hold_id = ?2"
+               " and is_removed = 0",
+               DB_INT(business_id), DB_INT(hold_id)));
   TRY(db_next(&q));
   return read_row(&q, ret_hold);
 }

@@ -82,18 +82,29 @@ enum err keys_check_ceiling(struct db *db, int64_t business_id) {
   return db_int(&q, 0) >= KEYS_LISTED_MAX ? ERR_BUSY : OK;
 }
 
+/* Of any business, or a platform key. */
+static enum err keys_revoke_any(struct db *db, int64_t key_id, struct str revoked_by, int64_t *ret_owner) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "update keys set revoked_at = ?2, revoked_by = ?3 where key_id = ?1 and revoked_at is null"
+               " returning coalesce(business_id, 0)",
+               DB_INT(key_id), DB_INT(db_now_ms(db)), DB_TEXT(revoked_by)));
+  TRY(db_next(&q));
+  *ret_owner = db_int(&q, 0);
+  return OK;
+}
+
 enum err keys_revoke_by(struct db *db, int64_t business_id, int64_t key_id, struct str revoked_by) {
-  int64_t owner;
-  {
-    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-    TRY(db_query(db, &q,
-                 "update keys set revoked_at = ?2, revoked_by = ?3 where key_id = ?1 and revoked_at is null"
-                 " and (business_id = ?4 or ?4 = 0) returning coalesce(business_id, 0)",
-                 DB_INT(key_id), DB_INT(db_now_ms(db)), DB_TEXT(revoked_by), DB_INT(business_id)));
-    TRY(db_next(&q));
-    owner = db_int(&q, 0);
+  int64_t owner = business_id;
+  if (!business_id) {
+    TRY(keys_revoke_any(db, key_id, revoked_by, &owner));
+    return keys_add_change(db, owner, key_id);
   }
-  return keys_add_change(db, owner, key_id);
+  TRY(db_run(db, /* by an index that begins with the business: another's key is not even met */
+             "update keys indexed by keys_business set revoked_at = ?2, revoked_by = ?3"
+             " where business_id = ?4 and key_id = ?1 and revoked_at is null",
+             DB_INT(key_id), DB_INT(db_now_ms(db)), DB_TEXT(revoked_by), DB_INT(business_id)));
+  return db_changed(db) > 0 ? keys_add_change(db, owner, key_id) : ERR_NOT_FOUND;
 }
 
 enum err keys_note_use(struct db *db, int64_t key_id, int64_t now) {

@@ -169,42 +169,54 @@ static bool digests_of_id(struct str id, struct digest_of *ret_least, struct dig
   return true;
 }
 
-static enum err sessions_find_digest(struct db *db, int64_t business_id, const struct digest_of *least,
-                                     const struct digest_of *most, struct digest_of *ret_digest, int64_t *ret_owner) {
+/* The business of the session or unused link whose digest is in the range. */
+static enum err digest_owner(struct db *db, const struct digest_of *least, const struct digest_of *most,
+                             int64_t *ret_business_id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "select digest, business_id from sessions where digest between ?1 and ?2"
-               " and (business_id = ?3 or ?3 = 0) limit 1",
-               DB_BLOB(token_digest_view(least->bytes)), DB_BLOB(token_digest_view(most->bytes)), DB_INT(business_id)));
+               "select * from (select business_id from sessions where digest between ?1 and ?2 limit 1) one"
+               " union all select * from (select business_id from links where digest between ?1 and ?2"
+               "  and used_at is null limit 1) other",
+               DB_BLOB(token_digest_view(least->bytes)), DB_BLOB(token_digest_view(most->bytes))));
+  TRY(db_next(&q));
+  *ret_business_id = db_int(&q, 0);
+  return OK;
+}
+
+/* By an index that begins with the business: another's session is not even met. */
+static enum err sessions_find_digest(struct db *db, int64_t business_id, const struct digest_of *least,
+                                     const struct digest_of *most, struct digest_of *ret_digest) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select digest from sessions indexed by sessions_own where business_id = ?1"
+               " and digest between ?2 and ?3 limit 1",
+               DB_INT(business_id), DB_BLOB(token_digest_view(least->bytes)), DB_BLOB(token_digest_view(most->bytes))));
   TRY(db_next(&q));
   struct str digest = db_text(&q, 0);
   if (digest.n != sizeof(ret_digest->bytes)) return ERR_CORRUPT;
   memcpy(ret_digest->bytes, digest.p, digest.n);
-  *ret_owner = db_int(&q, 1);
   return OK;
 }
 
 static enum err links_end(struct db *db, int64_t business_id, const struct digest_of *least,
-                          const struct digest_of *most, struct session_ended *ret_ended) {
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "delete from links where digest between ?1 and ?2 and used_at is null"
-               " and (business_id = ?3 or ?3 = 0) returning business_id",
-               DB_BLOB(token_digest_view(least->bytes)), DB_BLOB(token_digest_view(most->bytes)), DB_INT(business_id)));
-  TRY(db_next(&q));
-  *ret_ended = (struct session_ended){.business_id = db_int(&q, 0), .is_link = true};
-  return OK;
+                          const struct digest_of *most) {
+  TRY(db_run(db,
+             "delete from links indexed by links_business where business_id = ?1 and digest between ?2 and ?3"
+             " and used_at is null",
+             DB_INT(business_id), DB_BLOB(token_digest_view(least->bytes)), DB_BLOB(token_digest_view(most->bytes))));
+  return db_changed(db) > 0 ? OK : ERR_NOT_FOUND;
 }
 
 enum err sessions_end_id(struct db *db, int64_t business_id, struct str id, struct session_ended *ret_ended) {
   struct digest_of least, most, found;
-  struct session_ended ended = {.is_link = false};
+  struct session_ended ended = {.business_id = business_id};
   if (!digests_of_id(id, &least, &most)) return ERR_INVALID;
-  enum err e = sessions_find_digest(db, business_id, &least, &most, &found, &ended.business_id);
-  if (e == ERR_NOT_FOUND) return links_end(db, business_id, &least, &most, ret_ended);
-  TRY(e);
-  TRY(sessions_end_digest(db, found));
-  hex_encode(found.bytes, sizeof(found.bytes), ended.digest);
+  if (!business_id) TRY(digest_owner(db, &least, &most, &ended.business_id));
+  enum err e = sessions_find_digest(db, ended.business_id, &least, &most, &found);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  ended.is_link = e == ERR_NOT_FOUND;
+  TRY(ended.is_link ? links_end(db, ended.business_id, &least, &most) : sessions_end_digest(db, found));
+  if (!ended.is_link) hex_encode(found.bytes, sizeof(found.bytes), ended.digest);
   *ret_ended = ended;
   return OK;
 }

@@ -140,15 +140,21 @@ enum err urls_each(struct db *db, int64_t business_id, int64_t now, int64_t made
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
+static enum err urls_owner(struct db *db, struct str url_id, int64_t *ret_business_id) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select business_id from urls where url_id = ?1", DB_TEXT(url_id)));
+  TRY(db_next(&q));
+  *ret_business_id = db_int(&q, 0);
+  return OK;
+}
+
 enum err urls_end(struct db *db, int64_t business_id, struct str url_id, int64_t *ret_business_id) {
-  int64_t owner;
-  {
-    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-    TRY(db_query(db, &q, "delete from urls where url_id = ?1 and (business_id = ?2 or ?2 = 0) returning business_id",
-                 DB_TEXT(url_id), DB_INT(business_id)));
-    TRY(db_next(&q));
-    owner = db_int(&q, 0);
-  }
+  int64_t owner = business_id;
+  if (!business_id) TRY(urls_owner(db, url_id, &owner));
+  TRY(db_run(db, /* by an index that begins with the business: another's URL is not even met */
+             "delete from urls indexed by urls_own where business_id = ?1 and url_id = ?2", DB_INT(owner),
+             DB_TEXT(url_id)));
+  if (!db_changed(db)) return ERR_NOT_FOUND;
   TRY(urls_add_change(db, owner, url_id));
   *ret_business_id = owner;
   return OK;

@@ -121,7 +121,9 @@ static void keys_are_made_used_and_revoked(void **state) {
   int all = 0, of_one = 0, unrevoked = 0, live = 0;
   IN_TRANSACTION(db, assert_ok(keys_revoke_by(db, 1, agent, STR("key:1")));
                  assert_int_equal(keys_revoke_by(db, 2, admin, STR("key:1")), ERR_NOT_FOUND);
-                 assert_ok(keys_revoke(db, platform)); assert_ok(keys_revoke(db, platform)));
+                 assert_ok(keys_revoke_by(db, 0, platform, STR("command")));
+                 assert_int_equal(keys_revoke_by(db, 0, platform, STR("command")), ERR_NOT_FOUND);
+                 assert_ok(keys_revoke(db, platform)));
   assert_ok(keys_each(db, 0, count_key, &all));
   assert_ok(keys_each(db, 1, count_key, &of_one));
   assert_ok(keys_each_unrevoked(db, 1, count_key, &unrevoked));

@@ -267,3 +267,50 @@ def test_anothers_object_is_unknown_byte_for_byte(stage):
             told.append((answer.status, answer.body, [h for h in answer.headers if h[0] != "date"]))
         assert told[0] == told[1], endpoint
         assert told[0][0] == 404
+
+
+def test_what_another_made_is_unknown_byte_for_byte(stage):
+    """Keys, sessions, sign-in links, signed URLs, notes; and places in lists."""
+    s = stage
+    mine, theirs = bearer(s.b.key("admin")), bearer(s.a.key("admin"))
+    ask = s.server.call
+    s.session(s.a.viewer)
+    ask("POST", "/api/signin-links", {**PATCH, **theirs}, b'{"role":"viewer"}')
+    s.sign(s.tape.sid), s.sign(s.tape.sid)
+    note = s.note(s.a.viewer)
+
+    def listed(what):
+        return ask("GET", f"/api/{what}", theirs).json()[what]
+
+    hold = ask("POST", "/api/holds", {**PATCH, **theirs}, b'{"number":"+972501112222","reason":"x"}').json()["hold_id"]
+    erasure = ask("POST", "/api/erasure", {**PATCH, **theirs}, b'{"number":"+972503334444"}').json()["erasure_id"]
+    key_id, url = listed("keys")[0]["key_id"], listed("urls")[0]["url_id"]
+    kinds = {row["kind"]: row["session_id"] for row in listed("sessions")}
+    assert set(kinds) == {"session", "link"}
+
+    def other(hexadecimal):
+        return hexadecimal[:-1] + ("0" if hexadecimal[-1] != "0" else "1")
+
+    own = p.sid("RE")
+    pairs = [("DELETE", "/api/keys/{}", key_id, 999999), ("DELETE", "/api/urls/{}", url, other(url)),
+             *(("DELETE", "/api/sessions/{}", one, other(one)) for one in kinds.values()),
+             ("DELETE", "/api/holds/{}", hold, 999999), ("GET", "/api/erasure/{}", erasure, 999999),
+             ("DELETE", f"/api/recordings/{s.tape.sid}/notes/{{}}", note, note + 1),
+             ("PATCH", f"/api/recordings/{own}/notes/{{}}", note, note + 1),
+             ("GET", "/api/audit?object={}", s.tape.sid, p.sid("RE")), ("GET", "/api/audit.csv?object={}", s.tape.sid, p.sid("RE")),
+             ("GET", "/api/audit?actor={}", f"key:{key_id}", "key:999999")]
+    for method, target, known, unknown in pairs:
+        told = []
+        for one in (known, unknown):
+            answer = ask(method, target.format(one), {**PATCH, **mine}, b'{"text":"y"}' if method == "PATCH" else None)
+            told.append((answer.status, answer.body, [h for h in answer.headers if h[0] != "date"]))
+        assert told[0] == told[1], target
+        assert told[0][0] == (200 if "/audit" in target else 404), (target, told)
+    assert {row["session_id"] for row in listed("sessions")} >= set(kinds.values())
+    assert key_id in [row["key_id"] for row in listed("keys")] and url in [row["url_id"] for row in listed("urls")]
+    # A place in another's list is one in the own list.
+    place = ask("GET", "/api/urls?limit=1", theirs).json()["next_cursor"]
+    assert place and ask("GET", f"/api/urls?cursor={place}", mine).json() == {"urls": [], "next_cursor": None}
+    place = ask("GET", "/api/audit?limit=1", theirs).json()["next"]
+    seen = ask("GET", f"/api/audit?cursor={place}", mine).json()["entries"]
+    assert all(f"key:{key_id}" != entry["actor"] for entry in seen)
