@@ -3,6 +3,7 @@
 #include "../ledger/ledger_template.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <ftw.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -351,7 +352,7 @@ int service_send(struct service *s, const char *method, const char *path, const 
   if (body) assert_int_equal(buf_addf(&b, "Content-Length: %zu\r\n", strlen(body)), OK);
   assert_int_equal(buf_addf(&b, "\r\n%s", body ? body : ""), OK);
   for (size_t sent = 0; sent < b.n;) {
-    ssize_t n = send(fd, b.p + sent, b.n - sent, MSG_NOSIGNAL);
+    ssize_t n = TEMP_FAILURE_RETRY(send(fd, b.p + sent, b.n - sent, MSG_NOSIGNAL));
     if (n <= 0) break; /* refused before it was read: the answer says so */
     sent += (size_t)n;
   }
@@ -364,7 +365,8 @@ void service_receive(int fd, struct answer *ret_answer) {
   char *all = malloc(room);
   size_t n = 0;
   assert_non_null(all);
-  for (ssize_t got; n < room - 1 && (got = recv(fd, all + n, room - 1 - n, 0)) > 0;) n += (size_t)got;
+  for (ssize_t got; n < room - 1 && (got = TEMP_FAILURE_RETRY(recv(fd, all + n, room - 1 - n, 0))) > 0;)
+    n += (size_t)got;
   (void)close(fd);
   all[n] = '\0';
   char *end = strstr(all, "\r\n\r\n");

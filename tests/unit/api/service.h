@@ -68,7 +68,7 @@ void service_lose_file(struct service *s, int64_t business, const char *sid);
 struct answer {
   int status;
   char head[8192];
-  char body[65536];
+  char body[1024 * 1024]; /* of lists that grow */
   size_t body_n;
 };
 /* One request on a connection of its own. key NULL: none. headers: whole lines, or "". */
