@@ -247,7 +247,7 @@ static enum err init(struct api *a, struct access_snapshot *snapshot) {
   TRY(quota_new(&a->exports));
   const struct event_feed_parts event_feed = event_stream_feed_parts(a);
   TRY(event_feed_new(&event_feed, &a->event_feed));
-  TRY(page_files_new(a->path_base, &a->page));
+  TRY(page_files_new(a->path_base, a->parts.data_dir, &a->page));
   for (unsigned i = 0; i < a->loop_count; i++) TRY(loop_init(a, i));
   return OK;
 }

@@ -170,6 +170,7 @@ static int serve_build_server(struct serve *s) {
                             .secrets_key = s->app.secrets_key,
                             .url_key = &url_key,
                             .ret_problem = &problem,
+                            .data_dir = s->role == SERVE_WORKER ? NULL : s->app.data_dir,
                             .path_base = base,
                             .seq = changes_seq(s->changes),
                             .health_only = s->role == SERVE_WORKER,

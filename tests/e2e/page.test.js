@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
-import { eventually, judged, rowOf, watch, world } from './world.js'
+import { eventually, judged, rowOf, see, watch, world } from './world.js'
 
 let w, long, short, absent, empty
 before(async () => {
@@ -257,6 +257,27 @@ test('after an upgrade an old page loads itself again where it needs what is gon
   await page.locator('.tile').first().waitFor()
   assert.equal(new URL(page.url()).pathname, '/health')
   assert.equal(await page.evaluate(() => window.same), undefined, 'another document')
+  await page.context().close()
+})
+
+test('a new release offers itself to a page that is seen again, and is there after one press', async () => {
+  const page = await (await w.person()).newPage()
+  await page.clock.install()
+  await page.goto('/')
+  await page.clock.runFor(1000)
+  await rowOf(page, long).waitFor()
+  const isRoot = (url) => url.pathname === '/'
+  await page.route(isRoot, async (route) => {
+    const answer = await route.fetch()
+    await route.fulfill({ response: answer, body: (await answer.text()).replace(/early-[\w-]+\.js/, 'early-OTHER.js') })
+  })
+  await page.clock.runFor(61_000)
+  await see(page, true)
+  const offer = page.getByText('A new version of this page is here.')
+  await offer.waitFor()
+  await page.unroute(isRoot)
+  await page.getByRole('button', { name: 'Load again' }).click()
+  await offer.waitFor({ state: 'detached' })
   await page.context().close()
 })
 

@@ -102,3 +102,37 @@ def test_a_worker_serves_no_page(world):
     worker = world.server(role="worker")
     for path in ("/", "/api/openapi.yaml", "/callreel-player.js"):
         assert worker.get(path).status == 404
+
+
+def kept_assets(**files):
+    lines = "".join(f"assets/{name} {len(data)}\n" for name, data in files.items())
+    return (lines + "\n").encode() + b"".join(files.values())
+
+
+def test_a_tab_of_the_release_before_still_finds_its_assets_and_an_older_one_does_not(world):
+    server = world.server()
+    server.stop()
+    last, before = world.data_dir / "page.assets", world.data_dir / "page.before.assets"
+    own = last.read_bytes() if last.exists() else None  # a binary without the page keeps nothing
+    last.write_bytes(kept_assets(**{"Old-1a2b.js": b"export default 1", "Old-3c4d.css": b".old {}"}))
+    for _ in range(2):  # a restart of the same release changes nothing
+        server = world.server()
+        script, style = server.get("/assets/Old-1a2b.js"), server.get("/assets/Old-3c4d.css")
+        assert (script.status, script.body, style.body) == (200, b"export default 1", b".old {}")
+        assert script.header("content-type").startswith("text/javascript") and style.header("content-type").startswith("text/css")
+        assert script.header("cache-control") == "public, max-age=31536000, immutable" and script.header("etag")
+        assert server.get("/assets/Old-5e6f.js").status == 404 and server.get("/Old-1a2b.js").status == 404
+        server.stop()
+        assert own is None or (last.read_bytes(), before.exists()) == (own, True)
+    last.write_bytes(kept_assets(**{"Next-7a8b.js": b"export default 2"}))
+    server = world.server()
+    assert server.get("/assets/Next-7a8b.js").status == 200 and server.get("/assets/Old-1a2b.js").status == 404
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\n", b"assets/a.js 5\n\nfour", b"assets/a.js 3\n\nfour", b"../etc/passwd 4\n\nfour", b"assets/a.js -1\n\n",
+                                     b"assets/a.js\n\n", b"assets/a.js 4", b"\0" * 100, b"assets/a.js 99999999999999999999\n\n"])
+def test_kept_assets_that_are_damaged_are_not_served(world, damaged):
+    world.server().stop()
+    (world.data_dir / "page.assets").write_bytes(damaged)
+    server = world.server()
+    assert server.get("/").status == 200 and server.get("/assets/a.js").status == 404

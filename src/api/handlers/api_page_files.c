@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/handlers/api_page_before.h"
 #include "base/buf.h"
 
 extern const struct embedded_file ui_files[];
@@ -19,6 +20,7 @@ struct page_files {
   struct buf *html; /* owned, one for each file: the HTML with another base; empty for files served as embedded */
   size_t count;
   struct http_static *statics;
+  struct page_before *before; /* NULL: none */
 };
 
 /* The offset of text in html; html.n if html does not contain it. */
@@ -62,7 +64,7 @@ static enum err page_rebase_html(struct page_files *p, struct str base) {
   return OK;
 }
 
-enum err page_files_new(struct str base, struct page_files **ret_files) {
+enum err page_files_new(struct str base, const char *data_dir, struct page_files **ret_files) {
   struct page_files *p = calloc(1, sizeof(*p));
   if (!p) return ERR_NOMEM;
   while (ui_files[p->count].name) p->count++;
@@ -72,6 +74,7 @@ enum err page_files_new(struct str base, struct page_files **ret_files) {
   if (e == OK) memcpy(p->files, ui_files, p->count * sizeof(p->files[0]));
   if (e == OK && base.n > 0) e = page_rebase_html(p, base);
   if (e == OK) e = http_static_new(p->files, &p->statics);
+  if (e == OK && data_dir) e = page_before_load(data_dir, ui_files, &p->before);
   if (e == OK)
     *ret_files = p;
   else
@@ -82,6 +85,7 @@ enum err page_files_new(struct str base, struct page_files **ret_files) {
 struct page_files *page_files_free(struct page_files *p) {
   if (!p) return NULL;
   http_static_free(p->statics);
+  page_before_free(p->before);
   for (size_t i = 0; p->html && i < p->count; i++) buf_done(&p->html[i]);
   free(p->html);
   free(p->files);
@@ -90,5 +94,6 @@ struct page_files *page_files_free(struct page_files *p) {
 }
 
 const struct http_static_file *page_file(const struct page_files *p, struct str name) {
-  return http_static_find(p->statics, name);
+  const struct http_static_file *file = http_static_find(p->statics, name);
+  return file ? file : page_before_file(p->before, name);
 }

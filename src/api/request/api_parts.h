@@ -27,6 +27,7 @@ struct api_parts {
   const uint8_t *secrets_key;     /* 32 bytes, which seal credentials in the database; NULL only with health_only */
   const struct hmac_key *url_key; /* of signed URLs; copied. NULL only with health_only */
   struct buf *ret_problem; /* NULL, or gets a sentence that begins with a setting's name when api_new refuses it */
+  const char *data_dir;    /* DATA_DIR, where assets of the page are kept from release to release; NULL: nowhere */
   const char *path_base;   /* path of PUBLIC_BASE_URL without trailing '/', or "" */
   int64_t seq;             /* the last change before those that api_on_change will be given */
   bool health_only;        /* a worker's process: it serves nothing but health */
