@@ -1,6 +1,7 @@
 """What an admin of a business does through the API: what is missing, keys, sign-in links, the business itself."""
 import json
 import re
+import threading
 
 import pytest
 
@@ -210,3 +211,32 @@ def test_stats_of_a_business(stage):
     assert told["hit_ratio"] == 0.5
     empty = s.get("/api/stats", bearer(s.b.key("admin")), 200).json()
     assert empty["recordings"]["ready"] == 0 and empty["bytes"] == 0 and empty["hit_ratio"] is None
+
+
+def test_a_business_whose_provider_is_slow_leaves_room_for_others_credentials(world, provider):
+    server = world.server(JWT_SECRET=SECRET)
+    slow, other = world.business(provider, "Slow"), world.business(world.provider(), "Other")
+    gate, asked = threading.Event(), []
+
+    def outage(ask):
+        asked.append(ask.path)
+        return p.hold(gate, p.status(401))(ask)
+    provider.outage = outage
+
+    def patch(business, token):
+        body = {"credentials": {"account_sid": business.account_sid, "auth_token": token}}
+        return server.call("PATCH", "/api/business", {**bearer(business.key("admin")), **JSON}, json.dumps(body).encode(), timeout=60)
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(patch(slow, "0" * 32).status)) for _ in range(2)]
+    slow.key("admin")
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(asked) == 2, 10)
+    third = patch(slow, "0" * 32)
+    assert third.status == 429 and "being tried" in third.json()["detail"], third
+    assert patch(other, "0" * 32).json()["code"] == "credentials_refused"
+    gate.set()
+    for thread in threads:
+        thread.join()
+    assert answers == [400, 400]
+    assert patch(slow, "0" * 32).json()["code"] == "credentials_refused", "there is room again"

@@ -58,6 +58,9 @@ static void business_answer_err(struct business_request *r, enum err e) {
   if (e == ERR_INVALID)
     problem_answer_detail(r->db_call.x, PROBLEM_BAD_REQUEST,
                           "The name must have 1 to 200 bytes; a number must be E.164 like +15550100.");
+  else if (e == ERR_FULL)
+    problem_answer_detail(r->db_call.x, PROBLEM_TOO_MANY_REQUESTS,
+                          "Two changes of this business's credentials are being tried. Wait for their answers.");
   else
     problem_answer_err(r->db_call.x, e);
   business_end(r);

@@ -1,9 +1,10 @@
 /* api_credentials.c - asks the provider about credentials, and remembers the answers.
  *
  * Invariants
- *  (1) The lock covers the slots. It is never held while the provider is asked.
+ *  (1) The lock covers the slots and who asks. It is never held while the provider is asked.
  *  (2) A slot's verdict is of one version of one business's credentials. Another business or version replaces it.
- *  (3) A business is asked about by itself at most every AGAIN_MS in a process, however often its setup is looked at. */
+ *  (3) A business is asked about by itself at most every AGAIN_MS in a process, however often its setup is looked at.
+ *  (4) A business has at most CREDENTIALS_PER_BUSINESS asks, so one whose provider is slow leaves room for the others. */
 #include "api/request/api_credentials.h"
 
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 #include "base/lock.h"
 #include "base/pool.h"
 
-enum { SLOTS = 1024, THREADS = 2, AGAIN_MS = 5 * 60 * 1000 };
+enum { SLOTS = 1024, THREADS = 4, AGAIN_MS = 5 * 60 * 1000 };
 
 struct slot {
   int64_t business_id, version;
@@ -22,7 +23,8 @@ struct slot {
 
 struct credentials {
   struct pool *pool;
-  struct lock lock; /* (1) */
+  struct lock lock;                            /* (1) */
+  int64_t asking[CREDENTIALS_QUEUE + THREADS]; /* whose asks wait or are under way; 0: a free place */
   struct slot slots[SLOTS];
 };
 
@@ -58,6 +60,30 @@ static struct slot *slot_of(struct credentials *c, int64_t business_id) {
   return &c->slots[(uint64_t)business_id % SLOTS];
 }
 
+/* ERR_FULL: the business has as many asks as it may have. ERR_BUSY: all together have. */
+static enum err asking_add(struct credentials *c, int64_t business_id) {
+  int of_business = 0;
+  int64_t *place = NULL;
+  LOCKED(&c->lock);
+  for (size_t i = 0; i < COUNT_OF(c->asking); i++) {
+    of_business += c->asking[i] == business_id;
+    if (!c->asking[i]) place = &c->asking[i];
+  }
+  if (of_business >= CREDENTIALS_PER_BUSINESS) return ERR_FULL; /* (4) */
+  if (!place) return ERR_BUSY;
+  *place = business_id;
+  return OK;
+}
+
+static void asking_remove(struct credentials *c, int64_t business_id) {
+  LOCKED(&c->lock);
+  for (size_t i = 0; i < COUNT_OF(c->asking); i++) {
+    if (c->asking[i] != business_id) continue;
+    c->asking[i] = 0;
+    return;
+  }
+}
+
 static void attempt_keep(const struct attempt *t, enum provider_verdict verdict) {
   struct credentials *c = t->owner;
   LOCKED(&c->lock);
@@ -71,6 +97,7 @@ static void attempt_run(void *arg, unsigned worker) {
   enum err e = fetch_ask_all(&t->ask, 1);
   enum provider_verdict verdict = e == OK ? provider_try_verdict(&t->ask) : PROVIDER_TRY_UNKNOWN;
   if (t->version) attempt_keep(t, verdict);
+  asking_remove(t->owner, t->ask.about);
   if (t->fn) t->fn(t->arg, verdict);
   fetch_ask_done(&t->ask);
   free(t);
@@ -83,7 +110,8 @@ static enum err attempt_begin(struct credentials *c, const struct provider_accou
   *t = (struct attempt){.owner = c, .version = version, .fn = fn, .arg = arg};
   enum err e = provider_try_make(account, clock_now_ms(), &t->ask);
   if (e == OK) {
-    e = pool_run(c->pool, attempt_run, t);
+    e = asking_add(c, t->ask.about);
+    if (e == OK && (e = pool_run(c->pool, attempt_run, t)) != OK) asking_remove(c, t->ask.about);
     if (e != OK) fetch_ask_done(&t->ask);
   }
   if (e != OK) free(t);
