@@ -1,12 +1,16 @@
-"""A recording of another business and one that does not exist get the same response, in bytes and in time."""
+"""What another business has and what does not exist get the same response, in bytes and in time: recordings by their ids, and calls
+by what is searched for."""
 import random
 import re
+import sqlite3
 import statistics
 import time
 
 import pytest
 
+import callreel
 import provider as p
+from callreel import eventually
 from wire import Connection, request_bytes
 
 TRIES = 10_000  # of each kind, a round
@@ -95,3 +99,106 @@ def test_anothers_recording_is_an_unknown_one_to_the_byte_and_to_the_clock(world
             else:
                 raise AssertionError(f"a difference in time that {TRIES} tries show: (ratio of medians, odds) {told}")
     print(told)
+
+
+# ---- searches ----
+
+OTHERS_CALLS = 20_000
+OWN_CALLS = {"small": 5, "large": 25_000}  # as many documents, and more than a search reads before it asks the index
+
+
+def add_calls(world, business_id, count, prefix):
+    """Calls from +PREFIX0000001 on; the server indexes them."""
+    text = (f"with recursive g(i) as (select 1 union all select i + 1 from g where i < {count})"
+            " insert into calls (business_id, call_sid, top_sid, from_number, to_number, caller_name, direction, status,"
+            " first_seen_at, started_at, sort_at)"
+            f" select {business_id}, 'CA' || {business_id}{prefix}0000000 + i, 'CA' || {business_id}{prefix}0000000 + i,"
+            f" '+' || ({prefix}0000000 + i * 7), '+15005550199', 'Q' || ({prefix}0000000 + i * 7), 'inbound', 'completed',"
+            " 1790000000000 + i, 1790000000000 + i, 1790000000000 + i from g")
+    text = text.replace("'CA' || " + f"{business_id}{prefix}0000000 + i", f"'CA' || ({business_id}{prefix}0000000 + i)")
+    if world.schema:
+        world.schema.change(text + "; analyze")
+    else:
+        with sqlite3.connect(world.database, timeout=60) as db:
+            db.execute(text)
+    eventually(lambda: not world.sql("select 1 as n from call_documents_stale limit 1"), 240, "calls are indexed")
+
+
+def a_world(directory, provider, others):
+    """A server with a small and a large business, and another with many calls or none."""
+    world = callreel.World(directory)
+    server = world.server()
+    small, large, theirs = (world.business(at, name) for at, name in
+                            ((world.provider(), "Small"), (world.provider(), "Large"), (provider, "Theirs")))
+    add_calls(world, small.id, OWN_CALLS["small"], 6777)
+    add_calls(world, large.id, OWN_CALLS["large"], 6778)
+    if others:
+        add_calls(world, theirs.id, others, 1415)
+    return world, server, {"small": small, "large": large}
+
+
+def searches(server, business, prefix, step):
+    """Of numbers and names, of which the business has none."""
+    numbers = random.sample(range(1, OTHERS_CALLS), IDS // 2)
+    texts = [f"{prefix}{i * 7 + step:07}" for i in numbers] + [f"Q{prefix}{i * 7 + step:07}" for i in numbers]
+    auth = {"Authorization": f"Bearer {business.viewer}"}
+    return [request_bytes("GET", f"/api/calls?search={text}", server.port, auth) for text in texts]
+
+
+def compared(kinds, tries):
+    """kinds: two of (connection, requests). The ratio of their medians and the odds, asked in random order."""
+    order = [kind for kind in (0, 1) for _ in range(tries)]
+    random.shuffle(order)
+    took, lengths = ([], []), set()
+    for kind in order:
+        connection, requests = kinds[kind]
+        request = random.choice(requests)
+        began = time.perf_counter()
+        connection.send(request)
+        while b"]" not in connection.buffer or not connection.buffer.endswith(b"}"):
+            assert connection.fill()
+        took[kind].append(time.perf_counter() - began)
+        assert connection.buffer.endswith(b'{"calls":[],"next_cursor":null}'), bytes(connection.buffer)
+        lengths.add(len(connection.buffer))
+        connection.buffer.clear()
+    assert len(lengths) == 1
+    return statistics.median(took[0]) / statistics.median(took[1]), odds(*took), statistics.median(took[0]) * 1e6
+
+
+def differences(told):
+    """Those that a round shows, beside what one server differs from itself and from its twin."""
+    noise = max(abs(told[name][0] - 1) for name in ("same", "two servers"))
+    limits = {"another's or nobody's": MEDIANS_APART, "others' many or none": MEDIANS_APART + noise}
+    return {name: told for name, limit in limits.items() if abs(told[name][0] - 1) > limit}
+
+
+@pytest.mark.long
+@pytest.mark.alone
+@pytest.mark.parametrize("size, tries", [("small", TRIES), ("large", TRIES // 10)])
+def test_a_search_takes_as_long_whatever_and_however_much_others_store(tmp_path, size, tries):
+    """Two worlds without others' calls say how far apart two servers are by themselves; a third has many."""
+    worlds = []
+    try:
+        for name, others in (("alone", 0), ("twin", 0), ("crowded", OTHERS_CALLS)):
+            (tmp_path / name).mkdir()
+            provider = p.Provider()
+            worlds.append(a_world(tmp_path / name, provider, others))
+            worlds[-1][0].providers.append(provider)
+        (_, alone, of_alone), (_, twin, of_twin), (_, crowded, of_crowded) = worlds
+        with Connection(alone.port) as a, Connection(twin.port) as t, Connection(crowded.port) as c:
+            def kind(connection, server, businesses, step):
+                return connection, searches(server, businesses[size], 1415, step)
+            pairs = {"same": (kind(a, alone, of_alone, 0), kind(a, alone, of_alone, 0)),
+                     "another's or nobody's": (kind(c, crowded, of_crowded, 0), kind(c, crowded, of_crowded, 3)),
+                     "two servers": (kind(a, alone, of_alone, 0), kind(t, twin, of_twin, 0)),
+                     "others' many or none": (kind(c, crowded, of_crowded, 0), kind(a, alone, of_alone, 0))}
+            for number in range(ROUNDS):
+                told = {name: compared(kinds, tries) for name, kinds in pairs.items()}
+                print(size, number, told)
+                found = differences(told)
+                if not found:
+                    break
+        assert not found, found
+    finally:
+        for world, _, _ in worlds:
+            world.close()
