@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "ledger/changes.h"
 #include "ledger/erasures.h"
 
 enum { MARKED_AT_ONCE = 20 }; /* recordings; holds_mark_part marks the others */
@@ -27,6 +28,7 @@ enum err hold_set_call(struct db *db, struct hold *hold, struct str call_sid, bo
   if (!*ret_too_late) TRY(holds_tree_has_expired(db, hold->business_id, str_from(call.top_sid), ret_too_late));
   if (*ret_too_late) return OK;
   TRY(set(db, hold, call.call_sid));
+  TRY(changes_add(db, CHANGE_CALL, hold->business_id, call_sid));
   return holds_mark_call(db, hold->business_id, call_sid, MARKED_AT_ONCE);
 }
 
@@ -44,5 +46,7 @@ enum err hold_end(struct db *db, int64_t business_id, struct str key, struct hol
   TRY(holds_remove(db, ret_hold));
   e = recordings_get(db, business_id, key, &row);
   if (e == OK) return holds_mark_row(db, &row);
-  return e == ERR_NOT_FOUND ? holds_mark_call(db, business_id, key, MARKED_AT_ONCE) : e;
+  if (e != ERR_NOT_FOUND) return e;
+  TRY(changes_add(db, CHANGE_CALL, business_id, key));
+  return holds_mark_call(db, business_id, key, MARKED_AT_ONCE);
 }

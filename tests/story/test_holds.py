@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+import events
 import provider as p
 from callreel import eventually
 from test_removal import DAY_MS, MEDIA, acme, delete, files_of, is_gone, ready, status_of  # noqa: F401
@@ -138,3 +139,16 @@ def names_in(world, texts):
             data = path.read_bytes()
             found += [(path.name, text) for text in texts if text.encode() in data]
     return found
+
+
+def test_event_streams_tell_of_holds_and_of_deleted_calls(world, provider, acme):  # noqa: F811
+    world.private.add(NUMBER)
+    tape = call_of(world, acme, provider)
+    path = f"/api/calls/{tape.call_sid}"
+    with events.Stream(world.main, acme.viewer) as stream:
+        assert hold(world, acme, path).status == 204
+        stream.until(lambda e: e.kind == "call" and e.json()["hold"]["reason"] == "the court asked")
+        assert ask(world, acme, "DELETE", path + "/hold").status == 204
+        stream.until(lambda e: e.kind == "call" and "hold" not in e.json())
+        assert ask(world, acme, "DELETE", path).status == 204
+        stream.until(lambda e: e.kind == "call" and e.json() == {"call_sid": tape.call_sid, "deleted": True})

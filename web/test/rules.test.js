@@ -31,6 +31,13 @@ test('a first page asked again puts what is new in front and loses no row', asyn
   assert.deepEqual(sids(pagesWithFirst(before, gone)), ['dba'], 'the whole list on one page')
 })
 
+test('a deleted call leaves its page', async () => {
+  const { pagesWithoutCall } = await load('live/merge.ts')
+  const before = list(['d', 'c'], ['b', 'a'])
+  assert.deepEqual(sids(pagesWithoutCall(before, 'c')), ['d', 'ba'])
+  assert.equal(pagesWithoutCall(before, 'x'), before, 'it is on no page')
+})
+
 test('a fetched page comes behind the pages as they are now', async () => {
   const { pagesAfterFetch } = await load('live/merge.ts')
   const begun = list(['c', 'b'])

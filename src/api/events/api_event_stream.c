@@ -50,6 +50,7 @@
 #include "domain/call_view.h"
 #include "domain/status.h"
 #include "http/sse.h"
+#include "ledger/erasures.h"
 
 enum { QUEUE_MAX = 256, RETRY_MS = 3000, COMMENT_MS = 15 * 1000, OWN_TEXT_MAX = 128, EVENT_ID_TEXT_SIZE = 24 };
 
@@ -412,12 +413,20 @@ static void event_stream_start_timer(struct event_stream *s) {
 
 /* ---- the JSON of an event ---- */
 
+/* Of a call that was deleted. ERR_NOT_FOUND: it was not. */
+static enum err write_deleted_call(struct db *db, int64_t business_id, const char *call_sid, struct buf *b) {
+  bool removed;
+  TRY(removed_calls_has(db, business_id, str_from(call_sid), &removed));
+  return removed ? buf_addf(b, "{\"call_sid\":\"%s\",\"deleted\":true}", call_sid) : ERR_NOT_FOUND;
+}
+
 static enum err write_call(struct api *a, struct db *db, const struct access_snapshot *access, int64_t business_id,
                            const char *call_sid, struct buf *b) {
   const struct access_business *own = access_find_business(access, business_id);
   const struct status_view view = status_view_of(a, business_id, db_now_ms(db));
-  return call_view_one(db, business_id, str_from(call_sid), own ? own->numbers : NULL, own ? own->number_count : 0,
-                       &view, b);
+  enum err e = call_view_one(db, business_id, str_from(call_sid), own ? own->numbers : NULL,
+                             own ? own->number_count : 0, &view, b);
+  return e == ERR_NOT_FOUND ? write_deleted_call(db, business_id, call_sid, b) : e;
 }
 
 /* A note that is not there any more was deleted. */

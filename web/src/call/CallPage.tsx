@@ -230,6 +230,8 @@ function useFresh(sid: string, call: CallWithLegs | undefined, refetch: () => Pr
       const known = call.recordings.some((r) => r.recording_sid === event.recording.recording_sid)
       if (known) client.setQueryData(['call', sid], withRecording(call, event.recording))
       else if (event.recording.call_sid && family.includes(event.recording.call_sid)) void refetch()
+    } else if (event.kind === 'gone' && event.call_sid === sid) {
+      void client.resetQueries({ queryKey: ['call', sid] })
     } else if (event.kind === 'call' && (event.call.call_sid === sid || event.call.parent_call_sid === sid))
       void refetch()
   })

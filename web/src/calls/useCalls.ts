@@ -15,6 +15,7 @@ import {
   pagesAfterFetch,
   pagesWithCall,
   pagesWithFirst,
+  pagesWithoutCall,
   pagesWithPage,
   pagesWithRecording,
   pendingAfter,
@@ -139,6 +140,7 @@ export function useCalls(filters: Filters) {
       return
     }
     if (event.kind === 'reset') return lookSoon()
+    if (event.kind === 'gone') return void client.setQueryData(key, pagesWithoutCall(pages, event.call_sid))
     const next =
       event.kind === 'recording' ? pagesWithRecording(pages, event.recording) : pagesWithCall(pages, event.call)
     if (next === pages) {

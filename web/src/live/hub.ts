@@ -14,10 +14,14 @@ import type { Call, NoteNews, Recording } from '../api/types'
 export type LiveEvent =
   | { kind: 'recording'; recording: Recording }
   | { kind: 'call'; call: Call }
+  | { kind: 'gone'; call_sid: string } // a call was deleted
   | { kind: 'note'; note: NoteNews }
   | { kind: 'reset' }
 type Letter = LiveEvent | { kind: 'state'; open: boolean } | { kind: 'who' }
 export type LiveState = 'connecting' | 'open' | 'closed' | 'asleep'
+
+const ofCall = (news: Call | { call_sid: string; deleted: true }): LiveEvent =>
+  'deleted' in news ? { kind: 'gone', call_sid: news.call_sid } : { kind: 'call', call: news }
 
 const shares = 'locks' in navigator && 'BroadcastChannel' in window
 const HIDDEN_MS = shares ? 60_000 : 0 // (2), (3)
@@ -161,7 +165,7 @@ export class Hub {
       if (source.readyState === EventSource.CLOSED) this.refused()
     }
     source.addEventListener('recording', ({ data }) => this.#send({ kind: 'recording', recording: JSON.parse(data) }))
-    source.addEventListener('call', ({ data }) => this.#send({ kind: 'call', call: JSON.parse(data) }))
+    source.addEventListener('call', ({ data }) => this.#send(ofCall(JSON.parse(data))))
     source.addEventListener('note', ({ data }) => this.#send({ kind: 'note', note: JSON.parse(data) }))
     source.addEventListener('reset', () => this.#send({ kind: 'reset' }))
     return source

@@ -38,6 +38,14 @@ export const pagesWithCall = (pages: Pages, news: Call) =>
     call.call_sid === news.call_sid ? { ...call, ...news, recordings: recordingsOf(call, news) } : call,
   )
 
+/** Without a call that was deleted. */
+export function pagesWithoutCall(pages: Pages, sid: string): Pages {
+  const isHere = (page: CallList) => page.calls.some((call) => call.call_sid === sid)
+  if (!pages.pages.some(isHere)) return pages
+  const without = (page: CallList) => ({ ...page, calls: page.calls.filter((call) => call.call_sid !== sid) })
+  return { ...pages, pages: pages.pages.map((page) => (isHere(page) ? without(page) : page)) }
+}
+
 /** A row has its other legs' recordings too; news of one leg may know fewer. */
 function recordingsOf(row: Call, news: Call): Recording[] {
   const told = new Set(news.recordings.map((r) => r.recording_sid))
