@@ -204,6 +204,27 @@ describe('the running server', () => {
     const ofGone = { params: { id: gone.recording_sid } }
     await ask('DELETE', '/api/recordings/{id}', { ...ofGone, headers: bearer('agent'), expect: 403 })
     for (const _ of [1, 2]) await ask('DELETE', '/api/recordings/{id}', { ...ofGone, ...admin, expect: 204 })
+    const later = await provider.make({ seconds: 1 })
+    await tell('recording', later)
+    await tell('call', later)
+    const ofLater = { params: { id: later.recording_sid, call_sid: later.call_sid } }
+    const put = (body) => ({ ...ofLater, ...patch(body) })
+    for (const where of ['/api/recordings/{id}', '/api/calls/{call_sid}']) {
+      await ask('PUT', `${where}/hold`, { ...put({ reason: 'court' }), expect: 204 })
+      await ask('PUT', `${where}/hold`, { ...put({ reason: '' }), expect: 400 })
+      await ask('DELETE', where, { ...ofLater, ...admin, expect: 409 })
+    }
+    await ask('GET', '/api/calls/{call_sid}', { ...ofLater, ...admin, expect: 200 })
+    await ask('GET', '/api/recordings/{id}/status', { ...ofLater, ...admin, expect: 200 })
+    for (const where of ['/api/recordings/{id}', '/api/calls/{call_sid}']) await ask('DELETE', `${where}/hold`, { ...ofLater, ...admin, expect: 204 })
+    const held = await ask('POST', '/api/holds', { ...patch({ number: '+15005550123', reason: 'court' }), expect: 201 })
+    await ask('GET', '/api/holds', { ...admin, expect: 200 })
+    await ask('POST', '/api/erasure', { ...patch({ number: '+15005550123' }), expect: 409 })
+    await ask('DELETE', '/api/holds/{hold_id}', { ...admin, expect: 204, params: { hold_id: held.hold_id } })
+    const begun = await ask('POST', '/api/erasure', { ...patch({ number: '+15005550123' }), expect: 202 })
+    await ask('GET', '/api/erasure/{erasure_id}', { ...admin, expect: 200, params: { erasure_id: begun.erasure_id } })
+    for (const _ of [1, 2]) await ask('DELETE', '/api/calls/{call_sid}', { ...ofLater, ...admin, expect: 204 })
+    await ask('PUT', '/api/recordings/{id}/hold', { ...put({ reason: 'court' }), expect: 409 })
     await ask('GET', '/api/audit.csv', { ...admin, expect: 200 })
     await ask('GET', '/healthz', { expect: 200 })
     await ask('GET', '/readyz', { expect: 200 })
@@ -217,11 +238,12 @@ describe('the running server', () => {
   })
 
   it('wants credentials where the description says so', async () => {
-    const params = { id: ready.recording_sid, call_sid: ready.call_sid, url_id: '0'.repeat(16), key_id: 999999, session_id: '0'.repeat(16), note_id: 999999 }
+    const params = { id: ready.recording_sid, call_sid: ready.call_sid, url_id: '0'.repeat(16), key_id: 999999, session_id: '0'.repeat(16), note_id: 999999, hold_id: 999999, erasure_id: 999999 }
     const secured = operations.filter((o) => o.includes(' /api/') && !o.endsWith('.yaml')).map((o) => o.split(' '))
     for (const [method, where] of secured) await ask(method, where, { params, expect: 401 })
     const unknown = { ...params, id: `RE${'0'.repeat(32)}`, call_sid: `CA${'0'.repeat(32)}` }
-    const bodies = { 'PATCH /api/calls/{call_sid}': {}, 'PATCH /api/recordings/{id}/notes/{note_id}': {}, 'POST /api/recordings/{id}/notes': { text: 'x' } }
+    const bodies = { 'PATCH /api/calls/{call_sid}': {}, 'PATCH /api/recordings/{id}/notes/{note_id}': {}, 'POST /api/recordings/{id}/notes': { text: 'x' },
+      'PUT /api/recordings/{id}/hold': { reason: 'x' }, 'PUT /api/calls/{call_sid}/hold': { reason: 'x' } }
     for (const [method, where] of secured.filter(([, where]) => where.includes('{'))) {
       const value = bodies[`${method} ${where}`]
       const sent = value && { body: JSON.stringify(value) }
