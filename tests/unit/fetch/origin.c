@@ -227,3 +227,16 @@ void origin_wait_bytes(struct origin *o) {
   while (!o->got_bytes) pthread_cond_wait(&o->changed, &o->mutex);
   pthread_mutex_unlock(&o->mutex);
 }
+
+void origin_say_redirect(int fd, int status, const char *location) {
+  char head[512];
+  (void)snprintf(head, sizeof(head), "HTTP/1.1 %d Go\r\nLocation: %s\r\nContent-Length: 4\r\n\r\ngone", status,
+                 location);
+  origin_say(fd, head);
+}
+
+bool origin_say_and_close(void *arg, int fd, const struct origin_request *request) {
+  (void)request;
+  origin_say(fd, arg);
+  return false;
+}

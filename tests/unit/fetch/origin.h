@@ -36,6 +36,10 @@ void origin_wait_requests(struct origin *o, int n);
 void origin_wait_bytes(struct origin *o); /* any byte on any connection: a TLS hello is no request */
 
 void origin_say(int fd, const char *text);
+/* Sends a redirect with a body of four bytes. */
+void origin_say_redirect(int fd, int status, const char *location);
+/* A handler that sends arg, the whole reply, and closes. */
+bool origin_say_and_close(void *arg, int fd, const struct origin_request *request);
 void origin_say_bytes(int fd, const void *bytes, size_t n);
 void origin_reset(int fd);          /* so that the peer sees a reset, not an end */
 void origin_wait_for_close(int fd); /* until the peer gave up */
