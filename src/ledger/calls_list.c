@@ -8,12 +8,16 @@
  *   WALK        no search, and none of the two sources below            calls by time
  *   UNRECORDED  only calls without a recording                          calls that may have none (calls.unrecorded), by time
  *   STATE       a state of a recording other than ready, and not only   recordings in that state, by time of their rows
- *               calls without one; with `ref` if FEW_MAX have it at most
+ *               calls without one; with `ref` if FEW_MAX have it at most,
+ *               or few_rows while more calls have that ref
  *   TEXT        a search that may be part of a number or name           matching documents of legs, by time of their rows
  *                                                                       (calls_list_text.c, calls_list_postgres.c)
  *   SHORT       a search with one or two digits                         calls by time
  *   FEW         a search that at most FEW_MAX SIDs begin with           those calls, sorted
  *   WALK + SID  a search that more SIDs begin with                      calls by time
+ *
+ * A search within an agent, number or tag that few_rows rows have at most reads these rows instead, and the search is a condition
+ * on each (calls_list_facets.c).
  *
  * Invariants
  *  (1) In an order by time, a source gives keys in that order and stops when the page is full. Documents and recordings are
@@ -35,7 +39,6 @@
 #include "ledger/calls_list_text.h"
 #include "ledger/calls_search.h"
 #include "ledger/recordings_count.h"
-#include "ledger/withheld.h"
 
 enum {
   FEW_MAX = 1000,
@@ -127,24 +130,6 @@ static enum err list_query_set_search(struct list_query *a) {
   return OK;
 }
 
-/* ---- pieces of SQL ---- */
-
-/* Appends: the SID in `column` begins with a->sid[i]. */
-static enum err sql_add_sid_range(struct statement *s, const struct list_query *a, size_t i, const char *column) {
-  TRY(buf_addf(&s->sql, "(%s >= ", column));
-  TRY(sql_add_value(s, "", DB_TEXT(str_from(a->sid[i].from)), ""));
-  TRY(buf_addf(&s->sql, " and %s < ", column));
-  return sql_add_value(s, "", DB_TEXT(str_from(a->sid[i].before)), ")");
-}
-
-static enum err sql_add_sid_ranges(struct statement *s, const struct list_query *a, const char *column) {
-  for (size_t i = 0; i < a->sid_count; i++) {
-    TRY(sql_add(s, i ? " or " : "("));
-    TRY(sql_add_sid_range(s, a, i, column));
-  }
-  return sql_add(s, ")");
-}
-
 /* ---- sources ---- */
 
 static bool has_rare_status(const struct calls_filter *f) {
@@ -166,14 +151,6 @@ static const char *walk_index(const struct calls_filter *f, bool unrecorded) {
   return f->all_legs ? "calls_newest_leg" : "calls_newest";
 }
 
-/* Appends: a leg's number contains the search's one or two digits. */
-static enum err sql_add_short(struct statement *s, const struct list_query *a) {
-  TRY(sql_add(s, " and exists (select 1 from " LEGS_OF_C));
-  struct db_value pattern = DB_TEXT(str_from(a->contains));
-  TRY(sql_add_value(s, " and ((l.from_number like ", pattern, " and l.from_number not in (" WITHHELD_NUMBERS "))"));
-  return sql_add_value(s, " or l.to_number like ", pattern, "))");
-}
-
 static enum err list_source_walk(struct list_query *a, enum walk walk) {
   bool unrecorded = walk == WALK_UNRECORDED || a->filter->has_recording == CALLS_NO;
   struct statement s CLEANUP(statement_done) = STATEMENT;
@@ -183,13 +160,15 @@ static enum err list_source_walk(struct list_query *a, enum walk walk) {
   if (!a->filter->all_legs) TRY(sql_add(&s, " and c.top_sid = c.call_sid"));
   if (has_rare_status(a->filter)) TRY(sql_add(&s, " and c.status <> 'completed'"));
   if (unrecorded) TRY(sql_add(&s, " and c.unrecorded = 1"));
-  if (walk == WALK_SHORT) TRY(sql_add_short(&s, a));
+  if (walk == WALK_SHORT) {
+    TRY(sql_add(&s, " and exists (select 1 from " LEGS_OF_C " and "));
+    TRY(sql_add_short(&s, a));
+    TRY(sql_add(&s, ")"));
+  }
   if (walk == WALK_SID) {
-    TRY(sql_add(&s, " and exists (select 1 from " LEGS_OF_C " and ("));
-    TRY(sql_add_sid_ranges(&s, a, "l.call_sid"));
-    TRY(sql_add(&s, " or exists (select 1 from " RECORDINGS_OF_L " and "));
-    TRY(sql_add_sid_ranges(&s, a, "r.recording_sid"));
-    TRY(sql_add(&s, ")))"));
+    TRY(sql_add(&s, " and exists (select 1 from " LEGS_OF_C " and "));
+    TRY(sql_add_sids(&s, a));
+    TRY(sql_add(&s, ")"));
   }
   TRY(sql_add_filters_and_order(&s, a, true));
   return list_query_collect(a, &s);
@@ -322,10 +301,29 @@ static enum err count_smallest_source(struct list_query *a, int64_t *ret_rows) {
   return OK;
 }
 
+/* Of a state that FEW_MAX recordings have at most, and of one that few_rows have where more calls have the reference. */
+static enum err state_is_smaller_than_ref(struct list_query *a, bool *ret_smaller) {
+  const struct calls_filter *f = a->filter;
+  TRY(recordings_are_few(a->db, a->business_id, f->recording_status, FEW_MAX, ret_smaller));
+  if (*ret_smaller) return OK;
+  struct statement s CLEANUP(statement_done) = STATEMENT;
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(sql_add(&s, "select count(*) from (select 1 from calls c indexed by calls_ref_newest"));
+  TRY(sql_add_value(&s, " where c.business_id = ", DB_INT(a->business_id), ""));
+  TRY(sql_add_value(&s, " and c.ref = ", DB_TEXT(f->ref), ""));
+  TRY(sql_add_value(&s, " limit ", DB_INT(few_rows(f) + 1), ") few"));
+  TRY(statement_query(&s, a->db, &q));
+  TRY(db_next(&q));
+  if (db_int(&q, 0) <= few_rows(f)) return OK;
+  return recordings_are_few(a->db, a->business_id, f->recording_status, few_rows(f), ret_smaller);
+}
+
 static enum err list_run_sources(struct list_query *a) {
   const struct calls_filter *f = a->filter;
   if (a->by_text) {
-    bool few;
+    bool few, done;
+    TRY(list_source_facet_of_search(a, &done));
+    if (done) return OK;
     TRY(db_kind(a->db) == DB_POSTGRES ? list_source_text_postgres(a) : list_source_text_sqlite(a));
     if (a->is_short) TRY(list_source_walk(a, WALK_SHORT));
     if (!a->sid_count) return OK;
@@ -333,7 +331,7 @@ static enum err list_run_sources(struct list_query *a) {
     return few ? list_source_few(a) : list_source_walk(a, WALK_SID);
   }
   bool by_state = f->by_recording_status && f->recording_status != RECORDING_READY;
-  if (by_state && f->ref.n) TRY(recordings_are_few(a->db, a->business_id, f->recording_status, FEW_MAX, &by_state));
+  if (by_state && f->ref.n) TRY(state_is_smaller_than_ref(a, &by_state));
   bool is_missing = f->recording_status == RECORDING_MISSING;             /* includes calls without a recording */
   if (by_state && f->has_recording == CALLS_NO && !is_missing) return OK; /* no call can match both */
   if (f->agent.n || f->own_number.n || f->tag.n || has_durations(f) || sorts_by_duration(f)) {

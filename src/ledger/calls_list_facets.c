@@ -9,6 +9,8 @@
  *   LENGTHS        at most few_rows rows of call_facets with a duration    in an order by time, where no other source is smaller
  *                  of the filter, which are sorted
  *
+ * A search takes AGENT, NUMBER or TAG if that has few_rows rows at most: among many documents that match, few may be of an agent.
+ *
  * Invariants
  *  (1) A source's rows are counted in its index before it is chosen, up to few_rows + 1, unless it is the only one for an order
  *      by time. The others are conditions.
@@ -16,6 +18,8 @@
  *      matching rows soon.
  *  (3) While an upgrade has yet to add calls to call_facets, an order by duration does not rely on it. */
 #include "ledger/calls_list_facets.h"
+
+#include "ledger/calls_list_text.h"
 
 enum facet { FACET_AGENT, FACET_NUMBER, FACET_TAG, FACET_COUNT_ };
 
@@ -84,7 +88,8 @@ static enum err sql_add_rows_of_f(struct statement *s, const struct list_query *
   return sql_add_value(s, " and c.business_id = ", DB_INT(a->business_id), "");
 }
 
-static enum err list_source_facet(struct list_query *a, enum facet facet) {
+/* search: NULL, or what the rows are compared with. */
+static enum err list_source_facet(struct list_query *a, enum facet facet, const struct list_text *search) {
   const struct calls_filter *f = a->filter;
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(sql_add(&s, "select f.sort_at, c.sort_at, c.call_sid, " DURATION_OF_C " from (select * from "));
@@ -94,6 +99,7 @@ static enum err list_source_facet(struct list_query *a, enum facet facet) {
   TRY(sql_add(&s, " where true"));
   if (!f->all_legs) TRY(sql_add(&s, " and +c.top_sid = c.call_sid"));
   TRY(sql_add_filters(&s, f, false));
+  if (search) TRY(sql_add_matches(&s, search));
   TRY(sql_add_place_order(&s, f, "f.sort_at"));
   return list_query_collect_places(a, &s, span_of(f));
 }
@@ -166,16 +172,34 @@ enum err list_source_facets(struct list_query *a, int64_t other, bool *ret_done)
   bool building;
   *ret_done = true;
   TRY(facets_are_being_built(a, &building));
-  if (!sorts_by_duration(f) && other > few_rows(f) && has_one_facet(f, &facet)) return list_source_facet(a, facet);
+  if (!sorts_by_duration(f) && other > few_rows(f) && has_one_facet(f, &facet))
+    return list_source_facet(a, facet, NULL);
   TRY(choose_facet(a, &facet, &rows)); /* (1) */
   if (rows == 0) return OK;            /* no call has that agent, number or tag */
   if (sorts_by_duration(f) && !building && rows > few_rows(f) && other > few_rows(f))
     return list_source_duration(a); /* (2, 3) */
-  if (facet != FACET_COUNT_ && rows <= other) return list_source_facet(a, facet);
+  if (facet != FACET_COUNT_ && rows <= other) return list_source_facet(a, facet, NULL);
   if (!sorts_by_duration(f) && has_durations(f) && !building) {
     TRY(count_lengths(a, &lengths));
     if (lengths <= few_rows(f) && lengths <= other) return list_source_lengths(a);
   }
   *ret_done = false;
   return OK;
+}
+
+enum err list_source_facet_of_search(struct list_query *a, bool *ret_done) {
+  const struct calls_filter *f = a->filter;
+  enum facet facet;
+  int64_t rows;
+  *ret_done = false;
+  if (db_kind(a->db) == DB_POSTGRES || (!f->agent.n && !f->own_number.n && !f->tag.n)) return OK;
+  bool complete;
+  TRY(list_text_is_complete(a, &complete));
+  if (!complete) return OK;
+  TRY(choose_facet(a, &facet, &rows));
+  *ret_done = rows <= few_rows(f);
+  if (!*ret_done || rows == 0) return OK;
+  struct list_text search CLEANUP(list_text_done) = LIST_TEXT;
+  TRY(list_text_init(&search, a));
+  return list_source_facet(a, facet, &search);
 }

@@ -13,6 +13,7 @@
 #include "ledger/calls_list_text.h"
 
 #include "ledger/calls_search.h"
+#include "ledger/withheld.h"
 
 /* ---- the index ---- */
 
@@ -87,8 +88,7 @@ static enum err documents_are_being_built(struct list_query *a, bool *ret_buildi
   return OK;
 }
 
-/* Whether all calls have a row in call_documents_text. */
-static enum err documents_are_complete(struct list_query *a, bool *ret_complete) {
+enum err list_text_is_complete(struct list_query *a, bool *ret_complete) {
   bool building, refolding;
   TRY(documents_are_being_built(a, &building));
   TRY(calls_search_is_refolding(a->db, &refolding));
@@ -120,28 +120,20 @@ static enum err list_source_index(struct list_query *a) {
 
 /* ---- the business's own documents ---- */
 
-struct own_text {
-  struct list_query *query;
-  struct buf text; /* folded; owned */
-  struct str names[CALLS_SEARCH_WORDS_MAX];
-  size_t name_count;
-  bool by_digits;
-};
-
-static void own_text_done(struct own_text *t) {
+void list_text_done(struct list_text *t) {
   buf_done(&t->text);
 }
 
-static enum err own_text_init(struct own_text *t) {
-  const struct list_query *a = t->query;
+enum err list_text_init(struct list_text *t, const struct list_query *a) {
   buf_init(&t->text, 2 * CALLS_LIST_SEARCH_MAX);
+  t->query = a;
   t->by_digits = a->digits.n && !a->is_short;
   return calls_search_parts(a->filter->search, &t->text, t->names, &t->name_count);
 }
 
-/* Appends conditions on s.rowid and s.call_sid: documents that contain the search. */
-static enum err sql_add_contains(struct statement *s, const struct own_text *t) {
-  TRY(sql_add(s, " and ("));
+/* Appends: document s contains the search. */
+static enum err sql_add_contains(struct statement *s, const struct list_text *t) {
+  TRY(sql_add(s, "("));
   for (size_t i = 0; i < t->name_count; i++) {
     TRY(sql_add(s, i ? " and " : "("));
     TRY(sql_add_value(s, "instr(s.names, ", DB_TEXT(t->names[i]), ") > 0"));
@@ -152,9 +144,62 @@ static enum err sql_add_contains(struct statement *s, const struct own_text *t) 
   return sql_add(s, ")");
 }
 
+/* ---- a condition ---- */
+
+enum err sql_add_sid_range(struct statement *s, const struct list_query *a, size_t i, const char *column) {
+  TRY(buf_addf(&s->sql, "(%s >= ", column));
+  TRY(sql_add_value(s, "", DB_TEXT(str_from(a->sid[i].from)), ""));
+  TRY(buf_addf(&s->sql, " and %s < ", column));
+  return sql_add_value(s, "", DB_TEXT(str_from(a->sid[i].before)), ")");
+}
+
+static enum err sql_add_sid_ranges(struct statement *s, const struct list_query *a, const char *column) {
+  for (size_t i = 0; i < a->sid_count; i++) {
+    TRY(sql_add(s, i ? " or " : "("));
+    TRY(sql_add_sid_range(s, a, i, column));
+  }
+  return sql_add(s, ")");
+}
+
+enum err sql_add_sids(struct statement *s, const struct list_query *a) {
+  TRY(sql_add(s, "("));
+  TRY(sql_add_sid_ranges(s, a, "l.call_sid"));
+  TRY(sql_add(s, " or exists (select 1 from " RECORDINGS_OF_L " and "));
+  TRY(sql_add_sid_ranges(s, a, "r.recording_sid"));
+  return sql_add(s, "))");
+}
+
+enum err sql_add_short(struct statement *s, const struct list_query *a) {
+  struct db_value pattern = DB_TEXT(str_from(a->contains));
+  TRY(sql_add_value(s, "((l.from_number like ", pattern, " and l.from_number not in (" WITHHELD_NUMBERS "))"));
+  return sql_add_value(s, " or l.to_number like ", pattern, ")");
+}
+
+enum err sql_add_matches(struct statement *s, const struct list_text *t) {
+  const struct list_query *a = t->query;
+  TRY(sql_add(s, " and exists (select 1 from " LEGS_OF_C " and (false"));
+  if (t->name_count || t->by_digits) {
+    TRY(sql_add(s,
+                " or exists (select 1 from call_documents_text s where s.business_id = l.business_id"
+                " and s.rowid = l.document_id and "));
+    TRY(sql_add_contains(s, t));
+    TRY(sql_add(s, ")"));
+  }
+  if (a->is_short) {
+    TRY(sql_add(s, " or "));
+    TRY(sql_add_short(s, a));
+  }
+  if (a->sid_count) {
+    TRY(sql_add(s, " or "));
+    TRY(sql_add_sids(s, a));
+  }
+  return sql_add(s, "))");
+}
+
+/* ---- the newest of the business ---- */
+
 /* Reads the documents that come before `end`; 0: all. */
-static enum err own_text_read(struct own_text *t, int64_t end) {
-  struct list_query *a = t->query;
+static enum err own_text_read(struct list_query *a, const struct list_text *t, int64_t end) {
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid, " DURATION_OF_C " from call_documents_text s",
                CALLS_SEARCH_ID_BITS));
@@ -164,6 +209,7 @@ static enum err own_text_read(struct own_text *t, int64_t end) {
   TRY(sql_add_value(&s, " where s.business_id = ", DB_INT(a->business_id), ""));
   TRY(sql_add_document_times(&s, a, span_of(a->filter)));
   if (end) TRY(sql_add_value(&s, sorts_up(a->filter) ? " and s.rowid < " : " and s.rowid > ", DB_INT(end), ""));
+  TRY(sql_add(&s, " and "));
   TRY(sql_add_contains(&s, t));
   TRY(sql_add_filters(&s, a->filter, false));
   TRY(sql_add_place_order(&s, a->filter, "s.rowid"));
@@ -173,18 +219,18 @@ static enum err own_text_read(struct own_text *t, int64_t end) {
 }
 
 enum err list_source_text_sqlite(struct list_query *a) {
-  struct own_text t CLEANUP(own_text_done) = {.query = a};
+  struct list_text t CLEANUP(list_text_done) = LIST_TEXT;
   bool complete;
   int64_t end = 0;
-  TRY(own_text_init(&t));
+  TRY(list_text_init(&t, a));
   if (!t.name_count && !t.by_digits) return OK;
-  TRY(documents_are_complete(a, &complete));
+  TRY(list_text_is_complete(a, &complete));
   if (!complete) return list_source_index(a); /* (3) */
   enum err e = list_query_end_of_documents(a, "call_documents_text", few_rows(a->filter), &end);
   if (e != OK && e != ERR_NOT_FOUND) return e;
   bool has_more = e == OK;
   if (has_more && sorts_by_duration(a->filter)) return list_source_index(a);
-  TRY(own_text_read(&t, has_more ? end : 0));
+  TRY(own_text_read(a, &t, has_more ? end : 0));
   if (!has_more || list_query_is_full(a, calls_search_time(end), span_of(a->filter))) return OK; /* (1) */
   a->keys.count = 0;
   return list_source_index(a);

@@ -267,6 +267,17 @@ static int count_steps(unsigned kind, void *arg, void *stmt, void *took_ns) {
   "insert into calls (business_id, call_sid, top_sid, ref, status, first_seen_at, started_at, sort_at)"        \
   " select 1, printf('CA%05d', i), printf('CA%05d', i), '42', iif(i < 7, 'busy', 'completed'), ?3 + 1000 * i," \
   " ?3 + 1000 * i, ?3 + 1000 * i from g"
+/* All have the searched number; ten, the oldest, are of an agent and have a tag. */
+#define CALLS_OF_AGENT                                                                                             \
+  ROWS_FROM_TO                                                                                                     \
+  "insert into calls (business_id, call_sid, top_sid, from_number, to_number, first_seen_at, started_at, sort_at," \
+  " direction, document_id) select 1, printf('CA%05d', i), printf('CA%05d', i), '+15551234567',"                   \
+  " iif(i < 10, 'client:noa', 'client:max'), ?3 + 1000 * i, ?3 + 1000 * i, ?3 + 1000 * i, 'inbound',"              \
+  " (?3 + 1000 * i) << 20 from g"
+#define DOCUMENTS                                                                                                  \
+  ROWS_FROM_TO                                                                                                     \
+  "insert into call_documents_text (business_id, rowid, call_sid, digits, names) select 1, (?3 + 1000 * i) << 20," \
+  " printf('CA%05d', i), '15551234567', '' from g"
 #define CHILDREN                                                                                            \
   ROWS_FROM_TO                                                                                              \
   "insert into calls (business_id, call_sid, top_sid, parent_call_sid, first_seen_at, started_at, sort_at)" \
@@ -278,7 +289,7 @@ static void list(struct db *db, struct calls_filter f, size_t rows) {
   bool more;
   f.limit = 10;
   assert_int_equal(calls_list_page(db, 1, &f, keys, &count, &more), OK);
-  assert_int_equal(count, rows);
+  if (count != rows) fail_msg("%zu rows, not %zu: %.*s", count, rows, STR_ARG(f.search));
 }
 static void list_failed(struct db *db) {
   list(db, (struct calls_filter){.by_recording_status = true, .recording_status = RECORDING_FAILED}, 10);
@@ -306,6 +317,17 @@ static void list_missing_of_ref(struct db *db) {
 static void list_busy_of_ref(struct db *db) {
   list(db, (struct calls_filter){.ref = STR("42"), .status = STR("busy")}, 7);
 }
+static void search_of_agent(struct db *db) {
+  list(db, (struct calls_filter){.search = STR("5551234"), .agent = STR("noa")}, 10);
+}
+static void search_of_tag(struct db *db) {
+  assert_int_equal(db_script(db, "update calls set tags = '[\"vip\"]' where business_id = 1 and call_sid < 'CA00010'"),
+                   OK);
+  list(db, (struct calls_filter){.search = STR("5551234"), .tag = STR("vip")}, 10);
+}
+static void search_of_sid_and_agent(struct db *db) {
+  list(db, (struct calls_filter){.search = STR("CA0"), .agent = STR("noa")}, 10);
+}
 static void resolve_top(struct db *db) {
   struct recording row;
   bool known;
@@ -328,6 +350,9 @@ static void lists_filtered_by_recordings_cost_the_same_with_many_rows(void **sta
       {"calls of a ref without a recording", CALLS_OF_REF, RECORDINGS("'ready'") " where i > 6",
        list_unrecorded_of_ref},
       {"calls of a ref that miss a recording", CALLS_OF_REF, RECORDINGS("'ready'") " where i > 6", list_missing_of_ref},
+      {"calls of an agent among many with the number", DOCUMENTS, CALLS_OF_AGENT, search_of_agent},
+      {"calls with a tag among many with the number", DOCUMENTS, CALLS_OF_AGENT, search_of_tag},
+      {"calls of an agent among many whose SID begins so", DOCUMENTS, CALLS_OF_AGENT, search_of_sid_and_agent},
       {"busy calls of a ref", CALLS_OF_REF, RECORDINGS("'ready'"), list_busy_of_ref},
       {"the recording of a call with children", CHILDREN, RECORDINGS("'ready'"), resolve_top},
   };
@@ -355,6 +380,26 @@ static void lists_filtered_by_recordings_cost_the_same_with_many_rows(void **sta
     db_close(db);
   }
   assert_int_equal(failures, 0);
+}
+
+static void calls_of_a_large_ref_in_a_state_cost_what_the_state_has(void **state) {
+  enum { STATE = 1200, REF = 2000, LARGE_REF = 8000 }; /* more than FEW_MAX in the state, more than .few in the ref */
+  struct db *db = scratch_ledger(*state);
+  const struct calls_filter f = {
+      .ref = STR("42"), .by_recording_status = true, .recording_status = RECORDING_FAILED, .few = 1500};
+  int64_t steps[2] = {0, 0};
+  assert_int_equal(db_begin_immediate(db), OK);
+  fill(db, RECORDINGS("'failed'"), LARGE_REF, LARGE_REF + STATE);
+  for (int large = 0; large < 2; large++) {
+    fill(db, CALLS_OF_REF, large ? REF : 0, large ? LARGE_REF : REF);
+    assert_int_equal(sqlite3_trace_v2(db_sqlite_of(db)->sqlite, SQLITE_TRACE_PROFILE, count_steps, &steps[large]),
+                     SQLITE_OK);
+    list(db, f, 0);
+    assert_int_equal(sqlite3_trace_v2(db_sqlite_of(db)->sqlite, 0, NULL, NULL), SQLITE_OK);
+  }
+  if (2 * steps[1] > 3 * steps[0]) fail_msg("%lld steps, then %lld", (long long)steps[0], (long long)steps[1]);
+  db_rollback(db);
+  db_close(db);
 }
 
 static void a_claim_takes_the_one_that_has_waited_longest(void **state) {
@@ -437,6 +482,7 @@ int main(void) {
       SCRATCH_TEST(frequent_queries_cost_the_same_with_many_rows),
       SCRATCH_TEST(a_claim_costs_the_same_with_many_businesses),
       SCRATCH_TEST(lists_filtered_by_recordings_cost_the_same_with_many_rows),
+      SCRATCH_TEST(calls_of_a_large_ref_in_a_state_cost_what_the_state_has),
       SCRATCH_TEST(a_claim_takes_the_one_that_has_waited_longest),
       SCRATCH_TEST(permanent_failures_are_counted_as_they_change),
   };

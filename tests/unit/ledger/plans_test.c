@@ -239,6 +239,8 @@ static void ask_for_lists_by_facets(struct db *db) {
       f.by_recording_status = true, f.recording_status = bits & 16 ? RECORDING_FAILED : RECORDING_MISSING;
     if (bits & 2048) f.has_recording = bits & 64 ? CALLS_YES : CALLS_NO;
     if (bits & 4096) f.status = bits & 32 ? STR("busy") : STR_NONE, f.ref = bits & 32 ? STR_NONE : STR("42");
+    static const char *const searches[] = {"555", "CA1", "dana", "12 ab"};
+    if (!(bits & 1) && bits & (16 | 32 | 64) && bits % 7 == 0) f.search = str_from(searches[bits / 7 % 4]);
     size_t count;
     bool more;
     assert_int_equal(calls_list_page(db, 1, &f, keys, &count, &more), OK);
