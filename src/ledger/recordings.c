@@ -163,12 +163,15 @@ enum err recordings_get(struct db *db, int64_t business_id, struct str recording
   return recordings_read_one(&q, ret_row);
 }
 
+/* Writes kept_from as the trigger recordings_kept_new would: that would update the new row. */
 enum err recordings_insert(struct db *db, const struct recording *row, struct str fields) {
   TRY(db_run(db,
              "insert into recordings (business_id, recording_sid, " RECORDING_STORED_COLUMNS
-             ", fields) values (?1, ?2, " RECORDING_STORED_PARAMETERS
-             ", ?48) on conflict (business_id, recording_sid) do nothing",
-             DB_INT(row->business_id), DB_TEXT(str_from(row->recording_sid)), ROW_VALUES(row), DB_TEXT(fields)));
+             ", fields, kept_from) values (?1, ?2, " RECORDING_STORED_PARAMETERS
+             ", ?48, coalesce((select c.started_at from calls c where c.business_id = ?1 and c.call_sid = ?49), ?50))"
+             " on conflict (business_id, recording_sid) do nothing",
+             DB_INT(row->business_id), DB_TEXT(str_from(row->recording_sid)), ROW_VALUES(row), DB_TEXT(fields),
+             DB_TEXT(str_from(row->call_sid)), DB_INT(row->started_at ? row->started_at : row->first_seen_at)));
   if (db_changed(db) == 0) return ERR_EXISTS;
   return changes_add(db, CHANGE_RECORDING, row->business_id, str_from(row->recording_sid));
 }
