@@ -308,7 +308,7 @@ def story_asan():
 
 
 def story_tsan():
-    """Without the stories of commands, which have one thread."""
+    """Without stories in which threads meet as in others, or not at all."""
     return stories("build-tsan", "thread", "sanitized", "not single")
 
 

@@ -10,7 +10,7 @@ import provider as p
 from callreel import eventually
 from signing import form, signature
 
-pytestmark = pytest.mark.sanitized
+pytestmark = [pytest.mark.sanitized, pytest.mark.single]
 MEDIA = {"Range": "bytes=0-"}
 
 
