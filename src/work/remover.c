@@ -1,9 +1,10 @@
 /* remover.c - rounds on the disk pool: takes tasks of removed files, deletes the files, ends the tasks.
  *
  *   tick --due--> remover_run (disk pool)
- *                   writer: claim up to BATCH tasks --> delete the files --> writer: end the tasks, or postpone those that failed
+ *                   writer: claim up to BATCH tasks --> delete the files --> writer: end the tasks, or postpone those that failed,
+ *                           END_PART a job
  *                   writer: a part of the retention's round, when one is due; a part of what holds have yet to mark
- *                 --> the next round after PAUSE times as long; at once after a second without work
+ *                 --> the next round after a pause as long as the round, at most PAUSE_MAX_MS; after a second if there is no work
  *
  * Invariants
  *  (1) At most one round runs. Only it touches struct batch, turn and round.
@@ -29,16 +30,19 @@
 #include "work/remover_provider.h"
 
 enum {
-  BATCH = 40,
-  PER_BUSINESS = 20, /* of a batch */
+  BATCH = 100,
+  BATCH_LEAST = 5,
+  BATCH_QUICK_MS = 1000, /* deleting a batch's files: the next is larger if it took less, ... */
+  BATCH_SLOW_MS = 5000,  /* ... smaller if it took longer: it must end within the tasks' lease */
+  END_PART = 40,
+  EXPIRE_PARTS = 5, /* of a round */
   MAINTAIN = 50,
   EVERY_MS = 1000,
-  PAUSE = 2,                /* the pause after a round, in its own lengths: plays and webhooks come first */
-  PAUSE_MAX_MS = 10 * 1000, /* also if the clock was moved forward within a round */
+  PAUSE_MAX_MS = 100,
   RETENTION_EVERY_MS = 60 * 1000,
   FAILED_AGAIN_MS = 30 * 1000,
   MARK_CALLS = 4,
-  NOTES_PART = 8, /* of each recording of a batch: 40 of them are within a job's rows */
+  NOTES_PART = 8, /* of each recording: END_PART of them are within a job's rows */
 };
 
 struct removing {
@@ -57,11 +61,13 @@ struct remover {
   int64_t next_ms; /* mono: the next round */
   /* of the running round (1) */
   struct removing batch[BATCH];
-  int count;
+  int count, most; /* of the batch; as many as the next one may have */
+  int ended;       /* how many of the batch's tasks are ended */
   struct tasks_turn turn;
   struct retention_round round;
   int64_t retention_at_ms; /* wall clock: the next round of all businesses begins then */
   int expired;
+  bool has_expired; /* this round, some recording */
   bool more_due, more_marks, more_erasures;
   int64_t erasure_id; /* served last */
   atomic_int_least64_t pause_ms;
@@ -74,9 +80,9 @@ static enum err remover_claim(struct db *db, void *arg) {
   int64_t now = db_now_ms(db);
   r->count = 0;
   TRY(tasks_maintain(db, now, MAINTAIN));
-  while (r->count < BATCH) {
+  for (int i = 0; i < r->most; i++) {
     struct removing *x = &r->batch[r->count];
-    enum err e = tasks_claim(db, TASK_REMOVE, PER_BUSINESS, &r->turn, str_from(r->owner), now, &x->task);
+    enum err e = tasks_claim(db, TASK_REMOVE, BATCH, &r->turn, str_from(r->owner), now, &x->task);
     if (e == ERR_NOT_FOUND) return OK;
     TRY(e);
     e = recordings_get(db, x->task.business_id, str_from(x->task.recording_sid), &x->row);
@@ -98,10 +104,14 @@ static enum err remover_end_one(struct db *db, const struct removing *x, int64_t
   return tasks_end(db, &x->task);
 }
 
-static enum err remover_end_batch(struct db *db, void *arg) {
+static int remover_end_of_part(const struct remover *r) {
+  return r->count - r->ended < END_PART ? r->count : r->ended + END_PART;
+}
+
+static enum err remover_end_part(struct db *db, void *arg) {
   struct remover *r = arg;
   int64_t now = db_now_ms(db);
-  for (int i = 0; i < r->count; i++) {
+  for (int i = r->ended; i < remover_end_of_part(r); i++) {
     enum err e = remover_end_one(db, &r->batch[i], now);
     if (e != OK && e != ERR_CONFLICT) return e; /* CONFLICT: another process has the task now, and does the same */
   }
@@ -165,21 +175,42 @@ static void remover_log(struct remover *r) {
   if (failed) log_error("Could not remove the files of expired recordings", LOG_INT("count", failed));
 }
 
-static enum err remover_round(struct remover *r) {
+/* The files of a batch must be gone well within its lease, however slow the volume is. */
+static void remover_adapt_batch(struct remover *r, int64_t took_ms) {
+  if (took_ms < BATCH_QUICK_MS && r->count == r->most) r->most = r->most * 2 < BATCH ? r->most * 2 : BATCH;
+  if (took_ms > BATCH_SLOW_MS) r->most = r->most / 2 > BATCH_LEAST ? r->most / 2 : BATCH_LEAST;
+}
+
+static enum err remover_remove(struct remover *r) {
   TRY(remover_write(r, remover_claim));
-  if (r->count > 0) {
-    remover_delete_files(r);
-    remover_log(r);
-    TRY(remover_write(r, remover_end_batch));
-  }
+  if (!r->count) return OK;
+  int64_t began = clock_mono_ms();
+  remover_delete_files(r);
+  remover_adapt_batch(r, clock_mono_ms() - began);
+  remover_log(r);
+  for (r->ended = 0; r->ended < r->count; r->ended = remover_end_of_part(r)) TRY(remover_write(r, remover_end_part));
+  return OK;
+}
+
+static enum err remover_expire(struct remover *r) {
   int64_t now = clock_now_ms();
+  int expired = 0;
   bool is_due = now >= r->retention_at_ms || r->retention_at_ms > now + RETENTION_EVERY_MS;
-  if (r->more_due || is_due) {
+  r->has_expired = false;
+  if (!r->more_due && !is_due) return OK;
+  for (int i = 0; i < EXPIRE_PARTS && (i == 0 || (r->more_due && r->expired)); i++) {
     TRY(remover_write(r, remover_expire_part));
-    if (is_due) r->retention_at_ms = now + RETENTION_EVERY_MS;
-    if (r->more_due && r->expired) TRY(remover_write(r, remover_expire_part));
-    if (r->expired) log_info("Recordings expired", LOG_INT("count", r->expired), LOG_TEXT("why", "retention"));
+    expired += r->expired;
   }
+  if (is_due) r->retention_at_ms = now + RETENTION_EVERY_MS;
+  r->has_expired = expired > 0;
+  if (expired) log_info("Recordings expired", LOG_INT("count", expired), LOG_TEXT("why", "retention"));
+  return OK;
+}
+
+static enum err remover_round(struct remover *r) {
+  TRY(remover_remove(r));
+  TRY(remover_expire(r));
   TRY(remover_write(r, remover_erase_part));
   return remover_write(r, remover_mark_part);
 }
@@ -190,10 +221,9 @@ static void remover_run(void *arg, unsigned worker) {
   (void)worker;
   enum err e = remover_round(r);
   if (e != OK && e != ERR_CLOSED) log_warn("Could not remove expired recordings", LOG_ERR(e));
-  bool more = e == OK && (r->count == BATCH || r->more_due || r->more_marks || r->more_erasures || r->expired);
-  int64_t pause_ms = PAUSE * (clock_mono_ms() - began);
-  if (pause_ms > PAUSE_MAX_MS) pause_ms = PAUSE_MAX_MS;
-  atomic_store(&r->pause_ms, more ? pause_ms : EVERY_MS);
+  bool more = e == OK && (r->count > 0 || r->has_expired || r->more_due || r->more_marks || r->more_erasures);
+  int64_t took = clock_mono_ms() - began;
+  atomic_store(&r->pause_ms, !more ? EVERY_MS : took < PAUSE_MAX_MS ? took + 1 : PAUSE_MAX_MS);
   atomic_store(&r->running, false);
   fetch_wake(r->fetch);
 }
@@ -239,6 +269,7 @@ enum err remover_new(const struct remover_parts *parts, struct remover **ret_rem
   struct remover *r = calloc(1, sizeof(*r));
   if (!r) return ERR_NOMEM;
   r->parts = *parts;
+  r->most = BATCH / 4;
   enum err e = str_copy(r->owner, sizeof(r->owner), str_from(parts->owner));
   if (e == OK) e = remover_provider_new(parts->writer, parts->provider, r->owner, &r->provider);
   if (e == OK)
