@@ -108,3 +108,30 @@ def test_what_is_due_is_shown_until_it_is_gone(world, provider):
     assert figures['callreel_removals_waiting{kind="files"}'] in (0, 2) and figures["callreel_removals_oldest_seconds"] < 60 * 60
     assert figures['callreel_removals_total{result="removed"}'] == 2
     assert world.state(tapes[2].sid) == "ready"
+
+
+def ms_of(text):
+    return int(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Jerusalem", "Pacific/Apia"])
+def test_retention_counts_days_of_24_hours_in_utc_from_the_calls_start(world, provider, zone):
+    """Across a 29th of February, both changes of daylight saving, and an hour that a zone has twice, to the second."""
+    server = world.server(TZ=zone)
+    acme = world.business(provider)
+    starts = {text: provider.tape() for text in ("2028-02-01T00:00:00Z", "2027-02-01T00:00:00Z", "2027-03-13T06:59:00Z",
+                                                 "2027-03-25T23:30:00Z", "2027-11-07T05:30:00Z", "2027-12-31T23:59:59Z")}
+    world.clock.advance((ms_of("2027-01-15T00:00:00Z") - world.clock.now_ms()) / 1000)
+    for text, tape in starts.items():
+        start = http_date(ms_of(text))
+        acme.tell_call(server, tape.call_sid, status="in-progress", Timestamp=start)
+        acme.tell(server, tape, "in-progress", RecordingStartTime=http_date(ms_of(text) + 3_000_000))
+        assert world.row(tape.sid)["kept_from"] == ms_of(text), text
+    server.stop()
+    world.done("business", "set", acme.id, "--retention", 31)
+    for text, tape in sorted(starts.items()):
+        due = ms_of(text) + 31 * DAY_MS
+        for ahead, goes in ((-60, False), (60, True)):
+            world.clock.advance((due - world.clock.now_ms()) / 1000 + ahead)
+            listed = sids(pruned(world, "--dry-run", env={"TZ": zone}))
+            assert (tape.sid in listed) == goes, (text, ahead)
