@@ -1,8 +1,8 @@
 /* remover.c - rounds on the disk pool: takes tasks of removed files, deletes the files, ends the tasks.
  *
  *   tick --due--> remover_run (disk pool)
- *                   writer: claim up to BATCH tasks --> delete the files --> writer: end the tasks, or postpone those that failed,
- *                           END_PART a job
+ *                   writer: claim up to BATCH tasks --> delete the files --> writer: end the tasks, END_PART a job, or postpone
+ *                           those that failed
  *                   writer: a part of the retention's round, when one is due; a part of what holds have yet to mark
  *                 --> the next round after a pause as long as the round, at most PAUSE_MAX_MS; after a second if there is no work
  *
@@ -24,6 +24,7 @@
 #include "base/metric.h"
 #include "domain/erasure.h"
 #include "domain/part.h"
+#include "domain/removal_mark.h"
 #include "ledger/holds.h"
 #include "ledger/notes.h"
 #include "ledger/tasks.h"
@@ -63,6 +64,7 @@ struct remover {
   struct removing batch[BATCH];
   int count, most; /* of the batch; as many as the next one may have */
   int ended;       /* how many of the batch's tasks are ended */
+  int64_t mark;    /* the round's number: domain/removal_mark.h */
   struct tasks_turn turn;
   struct retention_round round;
   int64_t retention_at_ms; /* wall clock: the next round of all businesses begins then */
@@ -116,6 +118,10 @@ static enum err remover_end_part(struct db *db, void *arg) {
     if (e != OK && e != ERR_CONFLICT) return e; /* CONFLICT: another process has the task now, and does the same */
   }
   return OK;
+}
+
+static enum err remover_count_round(struct db *db, void *arg) {
+  return removal_mark_count(db, &((struct remover *)arg)->mark);
 }
 
 static enum err remover_expire_part(struct db *db, void *arg) {
@@ -189,6 +195,8 @@ static enum err remover_remove(struct remover *r) {
   remover_adapt_batch(r, clock_mono_ms() - began);
   remover_log(r);
   for (r->ended = 0; r->ended < r->count; r->ended = remover_end_of_part(r)) TRY(remover_write(r, remover_end_part));
+  TRY(remover_write(r, remover_count_round));
+  IGNORE(removal_mark_write(r->parts.store, r->mark)); /* the next round writes a higher number */
   return OK;
 }
 

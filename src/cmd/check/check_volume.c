@@ -11,6 +11,7 @@
 #include "base/secret.h"
 #include "cmd/check/check_parts.h"
 #include "domain/node_marks.h"
+#include "domain/removal_mark.h"
 #include "domain/store.h"
 
 enum { PROBE_NAME_SIZE = 64 };
@@ -72,6 +73,18 @@ static void volume_check_marks(struct check *c) {
                c->app.recordings_dir);
 }
 
+/* The volume knows of removals that the database does not. */
+static void volume_check_removals(struct check *c) {
+  int64_t rounds = 0;
+  if (removal_mark_compare(c->app.db, c->store, &rounds) != OK || !rounds) return;
+  report_add(
+      &c->report, CHECK_FAIL, "volume",
+      "callreel audit compare FILE --business N says what to remove again (docs/ops/audit.md), callreel prune removes "
+      "what is due; then delete the file .removals there",
+      "the database is older than %s: an older backup was restored. What was removed since may be fetched again",
+      c->app.recordings_dir);
+}
+
 static void volume_check_id(struct check *c) {
   char known[STORE_ID_SIZE], found[STORE_ID_SIZE];
   if (!c->has_schema && !c->is_new) return;
@@ -81,9 +94,10 @@ static void volume_check_id(struct check *c) {
     return;
   }
   if (e == OK) e = store_id_of_volume(c->store, found);
-  if (e == OK && strcmp(known, found) == 0)
+  if (e == OK && strcmp(known, found) == 0) {
     volume_check_marks(c);
-  else
+    volume_check_removals(c);
+  } else {
     report_add(&c->report, CHECK_FAIL, "volume",
                "mount the right one at RECORDINGS_DIR in every process; if you moved the recordings here on purpose, "
                "callreel verify --adopt-store",
@@ -91,6 +105,7 @@ static void volume_check_id(struct check *c) {
                e == OK              ? "is another volume than the database knows"
                : e == ERR_NOT_FOUND ? "is not the volume that the database knows: it has no .store-id"
                                     : "has a .store-id that can't be read");
+  }
 }
 
 struct probe {
