@@ -419,11 +419,18 @@ def perform(name):
     return tally, "\n".join(lines)
 
 
+def end_stages(*_):
+    """On SIGTERM: ends the stages, each of which ends what it started."""
+    for child in multiprocessing.active_children():
+        child.terminate()
+    sys.exit(143)
+
+
 def perform_all(chosen):
     """Runs the stages, and prints what each says when it ends."""
     total = Tally()
     for group, at_once in (([name for name in chosen if name in ALONE], 1), ([name for name in chosen if name not in ALONE], AT_ONCE)):
-        with ProcessPoolExecutor(at_once, mp_context=multiprocessing.get_context("fork")) as pool:
+        with ProcessPoolExecutor(at_once, multiprocessing.get_context("fork"), lambda: signal.signal(signal.SIGTERM, end_stages)) as pool:
             for ended in as_completed([pool.submit(perform, name) for name in group]):
                 tally, text = ended.result()
                 total.add(tally)
@@ -445,6 +452,7 @@ def main():
     if unknown:
         options.error(f"no such stage: {', '.join(unknown)}; there are fast, {', '.join(STAGES)}")
     os.environ.update(CCACHE_BASEDIR=str(ROOT), CCACHE_NOHASHDIR="true")  # the builds share what is the same in them
+    signal.signal(signal.SIGTERM, end_stages)
     began = time.monotonic()
     total = perform_all(sorted(dict.fromkeys(chosen), key=list(STAGES).index))
     print(f"{time.monotonic() - began:.0f} s")
