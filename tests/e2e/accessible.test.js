@@ -83,6 +83,66 @@ for (const [language, theme] of [['en', 'light'], ['he', 'dark']])
     await context.close()
   })
 
+const signed = async (sid) => new URL((await (await w.api('POST', `/api/recordings/${sid}/url`)).json()).url, w.base).search
+const link = () => /token=[\w-]+/.exec(w.run('signin', '--business', '1', '--role', 'agent'))[0]
+
+// What somebody sees who is not signed in, no longer, or in another place than meant.
+for (const [language, theme] of [['en', 'light'], ['he', 'dark']])
+  test(`axe finds nothing on the pages outside in ${language}, ${theme}`, async () => {
+    const found = []
+    const options = { locale: language === 'he' ? 'he-IL' : 'en-GB', colorScheme: theme }
+    const context = await w.person({ role: null, options, chosen: { language, theme } })
+    const page = await context.newPage()
+    const look = async (what, where, selector) => {
+      if (where) await page.goto(where)
+      await page.locator(selector).first().waitFor()
+      await judge(page, what, found)
+    }
+    await look('signed out', '/signed-out', '.signin')
+    await page.locator('.signin input').fill('cr_wrong')
+    await page.keyboard.press('Enter')
+    await look('a wrong key', null, '.signin [role="alert"]')
+    const used = link()
+    await look('a link', `/signin?${used}`, 'form')
+    await page.locator('form button').first().click()
+    await rowOf(page, two).waitFor()
+    await look('an unknown address', '/nothing/here', '.notice')
+    await look('an unknown call', `/calls/CA${'0'.repeat(32)}`, '.notice')
+    await look('a link while somebody is signed in', `/signin?${link()}`, 'form')
+    await context.request.delete('/api/session')
+    await look('a used link', `/signin?${used}`, 'form')
+    await look('an unknown address, signed out', '/nothing/here', 'h1')
+    const query = `${await signed(two.recording_sid)}&lang=${language}&dir=inbound`
+    await look('the card of a shared link', `/embed/${two.recording_sid}${query}`, '.facts')
+    await page.locator('callreel-player .seek-wave').waitFor()
+    await judge(page, 'the card, drawn', found)
+    await page.locator('callreel-player .cr-play').click()
+    await page.waitForFunction(() => document.querySelector('callreel-player').shadowRoot.querySelector('audio').currentTime > 0)
+    await page.locator('callreel-player [aria-expanded]').click()
+    await judge(page, 'the card, playing, how to listen', found)
+    await look('a card no longer valid', `/embed/${two.recording_sid}${query.replace('sig=', 'sig=x')}`, '.late')
+    await look('the card of a failed recording', `/embed/${failed.recording_sid}${await signed(failed.recording_sid)}&lang=${language}`, '.facts')
+    await page.locator('callreel-player .cr-play').click()
+    await look('the card, with a trouble', null, 'callreel-player .trouble')
+    await page.setContent(`<!doctype html><html lang="${language}" style="color-scheme: light dark"><title>CRM</title><main><h1>CRM</h1>
+      <iframe title="A recording" src="${w.base}/embed/${failed.recording_sid}${await signed(failed.recording_sid)}&lang=${language}"></iframe></main></html>`)
+    const frame = page.frameLocator('iframe')
+    await frame.locator('.cr-play').click()
+    await frame.locator('.trouble').waitFor()
+    found.push(...(await judged(page.frames()[1], 'the frame, with a trouble')))
+    assert.deepEqual(found, [])
+    await context.close()
+    const inside = await w.person({ options, chosen: { language, theme } })
+    const open = await inside.newPage()
+    await open.goto('/')
+    await rowOf(open, two).waitFor()
+    await inside.request.delete('/api/session')
+    await rowOf(open, two).locator('.row-link').click()
+    await open.locator('dialog.expired').waitFor()
+    assert.deepEqual(await judged(open, 'an expired session'), [])
+    await inside.close()
+  })
+
 test('both languages speak, and numbers stay left to right in Hebrew', async () => {
   const page = await (await w.person({ options: { locale: 'he-IL' } })).newPage()
   await page.goto('/')
