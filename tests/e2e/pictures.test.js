@@ -59,6 +59,9 @@ const answers = {
     { session_id: '0'.repeat(16), kind: 'session', role: 'agent', subject: null, made_by: 'key:2', made_at: '2025-03-04T09:00:00Z', expires_at: '2025-03-04T21:00:00Z' },
     { session_id: '1'.repeat(16), kind: 'link', role: 'viewer', subject: null, made_by: 'key:1', made_at: '2025-03-04T11:55:00Z', expires_at: '2025-03-04T12:05:00Z' },
   ] },
+  '**/api/audit?*': { next: null, entries: [
+    { id: 1, at: '2025-03-04T11:58:00Z', actor: 'key:2', role: 'agent', action: 'play', object: 'RE0123456789abcdef0123456789abcdef', ip: '192.0.2.7', details: null, digest: null },
+  ] },
   '**/api/urls*': { urls: [], next_cursor: null },
 }
 
@@ -72,6 +75,7 @@ const pages = {
   call: async (page) => {
     await page.goto(`/calls/${made.call_sid}`)
     await page.locator('.legs').waitFor()
+    await page.locator('.card-wave .seek-wave').waitFor()
     await page.locator('.notes').first().waitFor()
     await page.locator('.live-live').waitFor()
   },

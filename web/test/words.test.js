@@ -59,6 +59,17 @@ test('every error code of the API has words in both languages', () => {
   }
 })
 
+test('every act of the audit has words, and can be chosen', () => {
+  const acts = defined('src/ledger/audit_action.def', /^X\(\w+, "(\w+)"/gm)
+  assert.ok(acts.length > 20)
+  const chosen = [...readFileSync(path.join(web, 'src/settings/Audit.tsx'), 'utf8').matchAll(/^ {2}'(\w+)',$/gm)]
+  assert.deepEqual(
+    chosen.map(([, act]) => act),
+    acts,
+  )
+  for (const language of languages) assert.deepEqual(Object.keys(read(language, 'app').audit.did), acts)
+})
+
 test('every state of a recording, with every error, has words', async () => {
   const { told } = await load('recording/state.ts')
   const codes = [null, ...defined('src/domain/recording_error.def', /^X\(\w+, "(\w*)"/gm)]

@@ -2,6 +2,7 @@
 import { takeSession } from '../app/early'
 import { ask, Problem } from './http'
 import type {
+  AuditPage,
   Business,
   BusinessPatch,
   CallList,
@@ -106,3 +107,11 @@ export const listUrls = (cursor: string, { signal }: Signal = {}) =>
   ask<UrlList>(`api/urls${cursor && `?cursor=${encodeURIComponent(cursor)}`}`, { signal })
 export const revokeUrl = (id: string) => ask<void>(`api/urls/${id}`, { method: 'DELETE' })
 export const revokeUrls = () => ask<void>('api/urls', { method: 'DELETE' })
+
+export const listAudit = (query: URLSearchParams, cursor: string, { signal }: Signal = {}) => {
+  const page = new URLSearchParams(query)
+  if (cursor) page.set('cursor', cursor)
+  return ask<AuditPage>(`api/audit?${page}`, { signal })
+}
+/** All entries that the filters leave, as a file. */
+export const auditCsvUrl = (query: URLSearchParams) => `api/audit.csv?${query}`

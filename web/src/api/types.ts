@@ -23,6 +23,8 @@ export type KeyList = Schemas['KeyList']
 export type NewKey = Schemas['NewKey']
 export type SignInLink = Schemas['SignInLink']
 export type UrlList = Schemas['UrlList']
+export type AuditPage = Schemas['AuditPage']
+export type AuditAction = Schemas['AuditAction']
 export type SessionList = Schemas['SessionList']
 /** What the stream says of a note; of a deleted one only these. */
 export type NoteNews = { recording_sid: string; id: number; deleted: boolean } & Partial<Note>

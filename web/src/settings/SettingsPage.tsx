@@ -2,6 +2,7 @@ import { useEffect } from 'react'
 import { useTranslation } from '../i18n'
 import { useSession } from '../signin/session'
 import { Notice } from '../ui/Notice'
+import { Audit } from './Audit'
 import { BusinessSettings } from './BusinessSettings'
 import { Keys } from './Keys'
 import { Links } from './Links'
@@ -23,6 +24,7 @@ export default function SettingsPage() {
           <BusinessSettings />
           <Keys />
           <Links />
+          <Audit />
         </>
       ) : (
         <Notice title={t('health.forAdmins')} text={t('health.forAdminsText')} icon="person" heading={1} />

@@ -1,11 +1,12 @@
-// Who made a session, a link or a shared link: the API says `key:ID`, `user:SUB`, `link:ID` or `command`.
+// Who made a session or a link, and who did what the audit has: the API says `key:ID`, `user:SUB`, `url:ID`, `link:ID`, `command`
+// or `service`.
 import { useQuery } from '@tanstack/react-query'
 import { listKeys } from '../api/api'
 import { useTranslation } from '../i18n'
 
 export const keysKey = ['access', 'keys']
 
-/** The words for a `made_by`, with the names of keys that are still there. */
+/** The words for it, with the names of keys that are still there. */
 export function useMakers(): (by: string | null) => string {
   const { t } = useTranslation()
   const { data } = useQuery({ queryKey: keysKey, queryFn: listKeys })
@@ -17,6 +18,8 @@ export function useMakers(): (by: string | null) => string {
     }
     if (kind === 'user') return id.startsWith('~') ? t('settings.byUser') : id
     if (kind === 'link') return t('settings.byLink')
+    if (kind === 'url') return t('audit.byUrl')
+    if (kind === 'service') return t('audit.byService')
     return kind === 'command' ? t('settings.byCommand') : t('settings.byUnknown')
   }
 }
