@@ -1,5 +1,6 @@
 import { useTranslation } from '../i18n'
 import { languageOf, languages } from '../i18n/language'
+import { useFormat } from '../i18n/useFormat'
 import { useSession, useSignOut } from '../signin/session'
 import { Menu, MenuGroup, MenuItem } from '../ui/Menu'
 import { type Clock, settings, type Theme, useSettings } from './settings'
@@ -12,6 +13,7 @@ export function AccountMenu() {
   const session = useSession()
   const { language, theme, clock, shortcuts } = useSettings()
   const signOut = useSignOut()
+  const { zone } = useFormat()
   const spoken = languageOf(language)
   return (
     <Menu label={t('menu.open')} icon="person">
@@ -40,7 +42,7 @@ export function AccountMenu() {
               </MenuItem>
             ))}
           </MenuGroup>
-          <MenuGroup label={t('menu.clock')}>
+          <MenuGroup label={t('menu.clock', { zone: zone() })}>
             {clocks.map((hours) => (
               <MenuItem key={hours} checked={hours === clock} act={() => settings.set({ clock: hours })}>
                 {t(`menu.clock${hours}`)}

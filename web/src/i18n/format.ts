@@ -21,6 +21,12 @@ export const dateTime = (language: string, at: Date) =>
 
 export const date = (language: string, at: Date) => dates(language, 'date', { dateStyle: 'medium' }).format(at)
 
+/** "Israel Time": the zone that times are written in. */
+export const zone = (language: string) =>
+  dates(language, 'zone', { timeZoneName: 'longGeneric' })
+    .formatToParts(Date.now())
+    .find(({ type }) => type === 'timeZoneName')?.value ?? 'UTC'
+
 const DAY = 86_400_000
 
 function capitalised(language: string, text: string) {

@@ -21,6 +21,7 @@ export function useFormat() {
       percent: (share: number, digits?: number) => format.percent(tag, share, digits),
       size: (bytes: number) => format.size(tag, bytes),
       span: (seconds: number) => format.span(tag, seconds),
+      zone: () => format.zone(tag),
       clock: format.clock,
       tag,
     }
