@@ -154,6 +154,28 @@ test('a call: notes at a moment, tags, its legs, others of its number, the next 
   await page.context().close()
 })
 
+test('an admin sees who listened, and deletes a recording for good; an agent sees neither', async () => {
+  const made = await w.call({ seconds: 2, start_time: '2025-01-02T10:00:00Z' })
+  await w.until(made.recording_sid, 'ready')
+  const agent = await (await w.person({ role: 'agent' })).newPage()
+  await agent.goto(`/calls/${made.call_sid}`)
+  await agent.locator('.card').getByRole('button', { name: /^Play/ }).click()
+  await agent.waitForFunction(() => document.querySelector('audio').currentTime > 0)
+  assert.equal(await agent.getByText('Who listened').count(), 0)
+  await agent.context().close()
+  const page = await (await w.person()).newPage()
+  await page.goto(`/calls/${made.call_sid}`)
+  await eventually(async () => (await (await w.api('GET', `/api/audit?object=${made.recording_sid}`)).json()).entries.length > 0, 'the play is in the audit')
+  await page.getByText('Who listened').click()
+  await page.locator('.history li').filter({ hasText: 'Played' }).waitFor()
+  assert.deepEqual(await judged(page, 'who listened'), [])
+  await page.getByRole('button', { name: 'Delete this recording' }).click()
+  await page.keyboard.press('Enter')
+  await page.locator('.card .chip').filter({ hasText: 'Expired' }).waitFor()
+  assert.equal((await w.status(made.recording_sid)).status, 'expired')
+  await page.context().close()
+})
+
 test('a limit says when it ends, and the button is off until then', async () => {
   const made = await w.call({ seconds: 4, faults: ['xml'], start_time: '2025-01-01T10:00:00Z' })
   await w.until(made.recording_sid, 'failed')

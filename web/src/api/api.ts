@@ -82,6 +82,9 @@ export async function getWaveform(sid: string, { signal }: Signal = {}): Promise
   }
 }
 
+/** For good. A worker removes its files. */
+export const deleteRecording = (sid: string) => ask<void>(recording(sid), { method: 'DELETE' })
+
 export const listNotes = (sid: string, { signal }: Signal = {}) =>
   ask<{ notes: Note[] }>(`${recording(sid)}/notes`, { signal })
 export const addNote = (sid: string, note: NewNote) =>

@@ -14,6 +14,7 @@ import { useSession } from '../signin/session'
 import { announce } from '../ui/Announcer'
 import { Icon } from '../ui/Icon'
 import { useLimit } from '../ui/useLimit'
+import { History } from './History'
 import { Keeping } from './Keeping'
 import { Notes } from './Notes'
 import { ShareDialog } from './ShareDialog'
@@ -119,6 +120,7 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
         </p>
       )}
       {recording.status !== 'expired' && !absent && <Notes call={call} recording={recording} />}
+      {session.role === 'admin' && <History call={call} sid={sid} deletable={recording.status !== 'expired'} />}
       {sharing && <ShareDialog call={call} recording={recording} close={() => setSharing(false)} />}
     </article>
   )
