@@ -208,6 +208,13 @@ test('silences: long ones only, of all channels, with a margin', async () => {
   assert.equal(afterSilence([[1, 3]], 3), null)
 })
 
+test('the share of the talk of each side; none where nobody speaks', async () => {
+  const { talkOf } = await load('player/peaks.ts')
+  const points = (...values) => Float32Array.from(values)
+  assert.deepEqual(talkOf([points(0.5, 0.5, 0.5, 0), points(0, 0.01, 0, 0.3)]), [0.75, 0.25])
+  assert.deepEqual(talkOf([points(0, 0.01), points(0, 0)]), [])
+})
+
 test('a faint side is made as loud as the other, within reason', async () => {
   const { gainsOf } = await load('player/peaks.ts')
   const level = (n) => Float32Array.from({ length: 50 }, () => n)

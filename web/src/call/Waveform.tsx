@@ -2,10 +2,12 @@
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'react'
 import type { Call, Recording } from '../api/types'
 import { useTranslation } from '../i18n'
+import { useFormat } from '../i18n/useFormat'
 import type { Engine } from '../player/engine'
 import { sideOf } from '../player/face'
 import { colourOfRole, rolesOf } from '../player/listening'
 import { usePlayer, usePlayerState } from '../player/PlayerProvider'
+import { talkOf } from '../player/peaks'
 import { places } from '../player/places'
 import { type Say, type Seekable, SeekBar } from '../player/seekbar'
 import { useMarks, usePeaks } from '../player/useDrawn'
@@ -47,6 +49,7 @@ class PlaceIn implements Seekable {
 
 export function Waveform({ call, recording, name }: { call: Call; recording: Recording; name: string }) {
   const { t } = useTranslation('player')
+  const { percent } = useFormat()
   const { engine, cue } = usePlayer()
   const { swapped } = usePlayerState().listening
   const peaks = usePeaks(recording)
@@ -73,10 +76,17 @@ export function Waveform({ call, recording, name }: { call: Call; recording: Rec
     const roles = peaks.length > 1 ? rolesOf(call.direction, swapped) : []
     const sides = document.createElement('span')
     sides.className = 'cr-sides'
-    sides.append(...roles.map((role) => sideOf(role, say)))
+    const shares = talkOf(peaks)
+    roles.forEach((role, channel) => {
+      const side = sideOf(role, say)
+      const share = shares[channel]
+      if (share !== undefined) side.append(' ', percent(share))
+      sides.append(side)
+    })
+    sides.dataset.tip = say('talkShare')
     box.current?.replaceChildren(sides, bar.place)
     bar.show(peaks, roles.length > 0 ? roles.map(colourOfRole) : [0])
-  }, [bar, peaks, call.direction, swapped, say])
+  }, [bar, peaks, call.direction, swapped, say, percent])
   useEffect(() => () => bar?.destroy(), [bar])
   useMarks(bar, place, sid)
   return drawn ? <div className="card-wave cr-line" dir="ltr" ref={box} /> : null

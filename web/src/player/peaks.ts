@@ -68,6 +68,13 @@ export function afterSilence(silences: readonly Span[], at: number): number | nu
   return span ? span[1] : null
 }
 
+/** Each channel's share of the points at which somebody speaks, 0 to 1; none where nobody does. */
+export function talkOf(peaks: Peaks): number[] {
+  const spoken = peaks.map((points) => points.reduce((sum, point) => sum + (point >= QUIET ? 1 : 0), 0))
+  const all = spoken.reduce((a, b) => a + b, 0)
+  return all > 0 ? spoken.map((n) => n / all) : []
+}
+
 /** For each channel what its speech has to be multiplied with to be as loud as the others'. */
 export function gainsOf(peaks: Peaks): number[] {
   return peaks.map((points) => {
