@@ -18,6 +18,7 @@
 #include "domain/store.h"
 #include "ledger/businesses.h"
 #include "ledger/ledger.h"
+#include "ledger/moving.h"
 
 extern char **environ;
 
@@ -157,6 +158,10 @@ static int require_schema(struct app *app, const struct cmd_args *args) {
   enum err e = ledger_schema(app->db, &found, &known);
   if (e == ERR_TOO_NEW) return cmd_fail(args, "the database was made by a newer release: install that one");
   if (e != OK) return app_fail(args, app->db, e);
+  bool unfinished = false;
+  if (found >= known) e = moving_is_unfinished(app->db, &unfinished);
+  if (e != OK) return app_fail(args, app->db, e);
+  if (unfinished) return cmd_fail(args, "the move from SQLite is not finished: run callreel migrate --from again");
   if (found >= known) return CMD_DONE;
   return cmd_fail(args, "the database's schema is %d, this release's is %d: run callreel migrate", found, known);
 }

@@ -17,8 +17,13 @@ const struct cmd cmd_table[] = {
      "Settings are environment variables, or NAME=value lines of the file given by --config:\n\n",
      cmd_serve},
     {"migrate", "bring the database's schema up to date",
-     "callreel migrate [--config FILE]\n\nCreates the database if there is none, and runs the migrations that its "
-     "schema lacks.\n",
+     "callreel migrate [--from sqlite:///PATH] [--config FILE] [--json]\n\n"
+     "Creates the database if there is none, and runs the migrations that its schema lacks.\n"
+     "  --from   moves an installation: copies all rows of that SQLite database into DATABASE_URL, which must be an "
+     "empty\n"
+     "           schema of PostgreSQL, and compares their counts. No process may serve either. The SQLite database is "
+     "not\n"
+     "           changed; recordings stay where they are. An interrupted move goes on when it is run again.\n",
      cmd_migrate},
     {"business", "add, list, change or remove a business",
      "callreel business add --name N [--id N] [--account-sid AC... --auth-token-file F [--auth-token-file F]]\n"
