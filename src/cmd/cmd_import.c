@@ -26,7 +26,7 @@ static enum err write_refusal(struct buf *b, const struct import *im, const char
     TRY(row ? buf_addf(b, ",\"row\":%lld", (long long)row) : buf_add(b, STR(",\"row\":null")));
     return buf_addf(b, ",\"why\":\"%s\"}", REFUSALS[why].word);
   }
-  TRY(buf_add(b, STR("refused  ")));
+  TRY(buf_add(b, im->compares ? STR("differs  ") : STR("refused  ")));
   TRY(file ? buf_add_json(b, str_from(file)) : buf_addf(b, "row %lld", (long long)row));
   return buf_addf(b, "  %s", REFUSALS[why].text);
 }
@@ -45,6 +45,9 @@ static int import_report(const struct import *im) {
         "\"bytes\":%lld,\"refused_count\":%lld}\n",
         (long long)im->rows, (long long)im->calls, (long long)im->files, (long long)im->linked, (long long)im->copied,
         (long long)im->already, (long long)im->bytes, (long long)im->refused);
+  else if (im->compares)
+    printf("%lld rows and %lld files compared: %lld files are the same; %lld rows and files differ.\n",
+           (long long)im->rows, (long long)im->files, (long long)im->already, (long long)im->refused);
   else
     printf(
         "%lld rows, %lld calls with news; %lld files: %lld linked, %lld copied (%.1f MB), %lld there already; "
@@ -88,6 +91,7 @@ static int import_read_options(struct import *im, struct cmd_options *o, const c
     if (im->column_count == COUNT_OF(im->columns)) return cmd_misuse(args, "too many --column");
     im->columns[im->column_count++] = column;
   }
+  im->compares = cmd_flag(o, "--compare");
   bool link = cmd_flag(o, "--link"), copy = cmd_flag(o, "--copy");
   im->how = link ? IMPORT_LINK : copy ? IMPORT_COPY : IMPORT_EITHER;
   *ret_directory = cmd_word(o);

@@ -113,6 +113,7 @@ static enum err serve_build_worker(struct serve *s) {
                                .follows = s->follows,
                                .provider = &provider_twilio,
                                .owner = s->node.node_id,
+                               .tells_nobody = s->shadow,
                                .min_free_bytes = s->app.conf.min_free_bytes};
   return worker_new(&parts, s->access, &s->worker);
 }
@@ -173,6 +174,7 @@ static int serve_build_server(struct serve *s) {
                             .data_dir = s->role == SERVE_WORKER ? NULL : s->app.data_dir,
                             .path_base = base,
                             .seq = changes_seq(s->changes),
+                            .shadow = s->shadow,
                             .health_only = s->role == SERVE_WORKER,
                             .loops = serve_count_loops(),
                             .worker_alive = serve_worker_alive,
@@ -374,6 +376,7 @@ static void serve_log_listening(const struct serve *s) {
   if (s->admin) address_of(conf->admin_listen, s->admin, admin, sizeof(admin));
   log_info("Listening", LOG_TEXT("address", s->node.address), LOG_TEXT("admin", admin), LOG_TEXT("role", s->node.role),
            LOG_TEXT("version", CALLREEL_VERSION));
+  if (s->shadow) log_info("Shadow: nothing is deleted at the provider");
 }
 
 int cmd_serve(const struct cmd_args *args) {
@@ -381,6 +384,7 @@ int cmd_serve(const struct cmd_args *args) {
   struct cmd_options o;
   cmd_options_init(&o, args);
   const char *role = cmd_option(&o, "--role");
+  s.shadow = cmd_flag(&o, "--shadow");
   if (!cmd_options_end(&o)) return CMD_USAGE;
   s.args = args;
   lock_init(&s.lock, "serve", LOCK_RANK_API);

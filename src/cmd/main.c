@@ -9,11 +9,14 @@
 
 const struct cmd cmd_table[] = {
     {"serve", "serve the API and the page, fill recordings",
-     "callreel serve [--role all|web|worker] [--config FILE]\n\n"
+     "callreel serve [--role all|web|worker] [--shadow] [--config FILE]\n\n"
      "Serves until SIGTERM or SIGINT. Requests and fills that run then get DRAIN_TIMEOUT seconds to end.\n"
      "  --role all      API, page and fills (the default)\n"
      "  --role web      API and page; another process does the fills\n"
-     "  --role worker   fills, health checks and metrics\n\n"
+     "  --role worker   fills, health checks and metrics\n"
+     "  --shadow        a trial beside a system that runs: takes copies of its webhooks, checked against the URL in "
+     "the\n"
+     "                  header X-Callreel-Signed-URL; deletes nothing at the provider\n\n"
      "Settings are environment variables, or NAME=value lines of the file given by --config:\n\n",
      cmd_serve},
     {"migrate", "bring the database's schema up to date",
@@ -112,7 +115,7 @@ const struct cmd cmd_table[] = {
      "  --adopt-store   RECORDINGS_DIR is on another volume on purpose: stores that volume's id in the database\n",
      cmd_verify},
     {"import", "take the calls and recordings of an earlier system",
-     "callreel import DIR --business ID [--link|--copy] [--json]\n"
+     "callreel import DIR --business ID [--link|--copy|--compare] [--json]\n"
      "callreel import DIR [--business ID] --calls FILE [--column TARGET=NAME]... [--link|--copy] [--json]\n"
      "callreel import DIR [--business ID] --calls-from URL [--table NAME] [--column TARGET=NAME]... [--link|--copy] "
      "[--json]\n\n"
@@ -126,6 +129,7 @@ const struct cmd cmd_table[] = {
      "recording_sid,\n"
      "                   recording_url, from, to, status, direction, started_at, duration, caller_name, customer_name\n"
      "  --calls-from URL the same from a table: sqlite:PATH or postgresql://...; --table NAME: default call_log\n"
+     "  --compare        takes nothing: lists the rows and files that callreel does not have, or has otherwise\n"
      "  --column TARGET=NAME  the column NAME is what is called TARGET above\n",
      cmd_import},
     {"reconcile", "find calls and recordings that no webhook told of",

@@ -23,6 +23,7 @@ struct remover_parts {
   struct pool *disk;
   const struct provider *provider;
   struct retention retention;
+  bool tells_nobody; /* tasks of deletion at the provider wait */
   const char *owner; /* of leases; at most 39 bytes */
 };
 

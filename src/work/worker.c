@@ -422,7 +422,9 @@ static enum err worker_start_engines(struct worker *w, const struct worker_parts
                                           .disk = w->disk,
                                           .provider = parts->provider,
                                           .retention = {.days = parts->conf->retention_days,
-                                                        .at_provider = parts->conf->retention_at_provider != 0},
+                                                        .at_provider = parts->conf->retention_at_provider != 0 &&
+                                                                       !parts->tells_nobody},
+                                          .tells_nobody = parts->tells_nobody,
                                           .owner = w->owner},
                   &w->remover));
   struct fetch_config config = {.name = "worker",

@@ -23,6 +23,7 @@ struct worker_parts {
   struct tape_follows *follows; /* NULL if tapes is */
   const struct provider *provider;
   const char *owner;      /* names this process among all, as the owner of its leases; at most 39 bytes */
+  bool tells_nobody;      /* nothing is deleted at the provider */
   int64_t min_free_bytes; /* MIN_FREE_BYTES, or below 0 (see store_least_free): with less free space no fill begins */
 };
 

@@ -178,3 +178,21 @@ def test_an_import_beside_a_server_is_played_at_once(world, provider, old):
     assert server.get(f"/api/recordings/{call}/stream", acme.viewer).status == 404
     imported(world, old, "--business", acme.id)
     assert server.get(f"/api/recordings/{call}/stream", acme.viewer).body == mp3(2)
+
+
+def test_a_comparison_lists_what_differs_and_writes_nothing(world, provider, old, tmp_path):
+    acme = world.business(provider)
+    server = world.server()
+    same, other, unknown = provider.tape(2), provider.tape(3), provider.tape(2)
+    for tape in (same, other):
+        acme.tell(server, tape)
+        world.wait_state(tape.sid)
+    put(old, f"{same.call_sid}.mp3", same.mp3)
+    put(old, f"{other.call_sid}.mp3", same.mp3)
+    put(old, f"{unknown.call_sid}.mp3", unknown.mp3)
+    rows = write_rows(tmp_path / "calls.csv", [{"call_sid": tape.call_sid} for tape in (same, other, unknown)])
+    report = imported(world, old, "--business", acme.id, "--calls", rows, "--compare", code=1)
+    assert report["already"] == 1
+    assert {(r["file"] or r["row"], r["why"]) for r in report["refused"]} == \
+        {(f"{other.call_sid}.mp3", "differs"), (f"{unknown.call_sid}.mp3", "unknown"), (3, "unknown_call")}
+    assert len(world.sql("select 1 from calls")) == 2 and len(world.sql("select 1 from recordings")) == 2

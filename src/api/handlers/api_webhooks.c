@@ -221,7 +221,7 @@ static struct str webhook_target(const struct api_request *req) {
 }
 
 static enum provider_refusal webhook_check_url(struct webhook *w, const struct api_request *req,
-                                               const struct access_business *b, struct str prefix,
+                                               const struct access_business *b, struct str prefix, struct str target,
                                                const char **ret_field) {
   const struct provider *provider = req->api->provider;
   const struct provider_account account = {.business_id = b->business_id,
@@ -234,7 +234,7 @@ static enum provider_refusal webhook_check_url(struct webhook *w, const struct a
       .kind = w->kind,
       .signature = http_header_get(req->request, str_from(provider->signature_header)),
       .url_prefix = prefix,
-      .target = webhook_target(req),
+      .target = target,
       .host = req->request->host,
       .body = req->request->body,
       .received_ms = db_clock_now_ms()};
@@ -249,7 +249,13 @@ static enum provider_refusal webhook_check_own_url(struct webhook *w, const stru
   struct buf prefix CLEANUP(buf_done) = BUF_INIT(PREFIX_MAX);
   if (buf_addf(&prefix, "%s://%.*s", is_https ? "https" : "http", STR_ARG(req->request->host)) != OK)
     return PROVIDER_NO_MEMORY;
-  return webhook_check_url(w, req, b, buf_str(&prefix), ret_field);
+  return webhook_check_url(w, req, b, buf_str(&prefix), webhook_target(req), ret_field);
+}
+
+/* The URL that the provider called, where a shadow gets a copy of a request to another system. It needs no trust: the signature
+ * covers it. */
+static struct str webhook_signed_url(const struct api_request *req) {
+  return req->api->parts.shadow ? http_header_get(req->request, STR("X-Callreel-Signed-URL")) : STR_NONE;
 }
 
 /* Checks the signature against PUBLIC_BASE_URL with its path, then without. If PUBLIC_BASE_URL is not set, checks it against
@@ -257,10 +263,13 @@ static enum provider_refusal webhook_check_own_url(struct webhook *w, const stru
 static enum provider_refusal webhook_check(struct webhook *w, const struct api_request *req,
                                            const struct access_business *b, const char **ret_field) {
   const struct api *a = req->api;
+  struct str signed_url = webhook_signed_url(req);
+  if (signed_url.n) return webhook_check_url(w, req, b, signed_url, STR_NONE, ret_field);
   if (a->public_url) {
-    enum provider_refusal refusal = webhook_check_url(w, req, b, str_from(a->public_url), ret_field);
+    enum provider_refusal refusal =
+        webhook_check_url(w, req, b, str_from(a->public_url), webhook_target(req), ret_field);
     if (refusal != PROVIDER_BAD_SIGNATURE || a->path_base.n == 0) return refusal;
-    return webhook_check_url(w, req, b, str_from(a->public_origin), ret_field);
+    return webhook_check_url(w, req, b, str_from(a->public_origin), webhook_target(req), ret_field);
   }
   bool is_https = request_is_https(req);
   enum provider_refusal refusal = webhook_check_own_url(w, req, b, is_https, ret_field);

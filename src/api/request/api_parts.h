@@ -20,6 +20,7 @@ struct api_parts {
   struct db_writer *writer;
   struct audit_queue *audit; /* plays, downloads, exports; NULL: they are not audited */
   struct blob_store *store;
+  bool shadow;            /* webhooks may be copies of requests to another system: X-Callreel-Signed-URL */
   struct volume *volume;  /* makes the calls into the store; NULL only with health_only */
   int64_t min_free_bytes; /* MIN_FREE_BYTES, or below 0 (see store_least_free) */
   struct events *events;

@@ -134,6 +134,16 @@ static enum import_refusal judge(const struct import *im, const struct import_fi
   return fill_file_is_whole(&f->row, info) ? IMPORT_TAKEN : IMPORT_TRUNCATED;
 }
 
+void import_file_compare(const struct import *im, struct import_file *f) {
+  int fd CLEANUP(fs_close_) = -1;
+  enum err e = open_source(im, f, &fd);
+  if (e == OK) e = read_through(fd, f);
+  if (e != OK)
+    f->why = e == ERR_INVALID ? IMPORT_NOT_A_FILE : IMPORT_UNREADABLE;
+  else
+    f->why = strcmp(f->sha256, f->row.sha256) == 0 ? IMPORT_ALREADY : IMPORT_DIFFERS;
+}
+
 void import_file_take(const struct import *im, struct import_file *f) {
   int fd CLEANUP(fs_close_) = -1;
   enum err e = open_source(im, f, &fd);

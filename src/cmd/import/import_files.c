@@ -127,7 +127,11 @@ static void *batch_take_files(void *arg) {
   for (;;) {
     size_t i = atomic_fetch_add(&b->next, 1);
     if (i >= b->count) return NULL;
-    if (!b->files[i].why) import_file_take(b->im, &b->files[i]);
+    if (b->files[i].why) continue;
+    if (b->im->compares)
+      import_file_compare(b->im, &b->files[i]);
+    else
+      import_file_take(b->im, &b->files[i]);
   }
 }
 
@@ -202,14 +206,24 @@ static enum err batch_finish(struct import_walk *w, struct import_batch *b) {
   return OK;
 }
 
+/* Finds the file's recording. To compare, only what is ready is left to be read. */
+static enum err file_prepare(const struct import_walk *w, struct import_file *f) {
+  TRY(import_target(w->im, f));
+  if (!w->im->compares) {
+    drop_twin(w->before, f);
+    drop_twin(w->present, f);
+  } else if (f->why == IMPORT_ALREADY) {
+    f->why = IMPORT_TAKEN;
+  } else if (f->why == IMPORT_TAKEN) {
+    f->why = f->is_new ? IMPORT_UNKNOWN : IMPORT_NOT_READY;
+  }
+  return OK;
+}
+
 /* Judges and places the present batch while the rows of the one before are written. */
 static enum err walk_run_batch(struct import_walk *w) {
   struct import_batch *b = w->present, *before = w->before;
-  for (size_t i = 0; i < b->count; i++) {
-    TRY(import_target(w->im, &b->files[i]));
-    drop_twin(before, &b->files[i]);
-    drop_twin(b, &b->files[i]);
-  }
+  for (size_t i = 0; i < b->count; i++) TRY(file_prepare(w, &b->files[i]));
   batch_begin(b);
   enum err e = batch_finish(w, before);
   batch_end(b);

@@ -45,6 +45,7 @@ struct import {
   int dir;             /* of the files */
   int64_t business_id; /* --business; 0: none */
   enum import_how how;
+  bool compares; /* --compare: nothing is written */
   const char *calls_file, *calls_url, *table;
   const char *columns[64]; /* --column TARGET=NAME */
   size_t column_count;
@@ -78,4 +79,5 @@ struct import_file {
 /* Finds out which recording it is. Sets why, row, stem. */
 CHECKED enum err import_target(struct import *im, struct import_file *f);
 /* (any thread) Judges the file by its bytes, and links or copies it into the store. Sets why and the rest. */
+void import_file_compare(const struct import *im, struct import_file *f); /* (any thread) sets why only */
 void import_file_take(const struct import *im, struct import_file *f);

@@ -269,6 +269,13 @@ static enum err rows_write(struct rows *r) {
   return OK;
 }
 
+static enum err row_compare(struct rows *r, const struct import_row *row) {
+  struct call call;
+  enum err e = calls_get(r->im->app.db, row->entry.business_id, str_from(row->entry.call_sid), &call);
+  if (e == ERR_NOT_FOUND) import_refuse(r->im, NULL, r->number, IMPORT_UNKNOWN_CALL);
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
 static enum err rows_add(struct rows *r, const struct str *cells, size_t count) {
   struct import_row *row = &r->part[r->count];
   enum import_refusal why;
@@ -281,6 +288,7 @@ static enum err rows_add(struct rows *r, const struct str *cells, size_t count) 
     return OK;
   }
   TRY(import_index_add(&r->im->index, &row->entry));
+  if (r->im->compares) return row_compare(r, row);
   return ++r->count == PART ? rows_write(r) : OK;
 }
 

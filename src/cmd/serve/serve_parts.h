@@ -57,6 +57,7 @@ struct serve {
   int wake;    /* eventfd: wakes the main thread for the upkeep */
   struct app app;
   enum serve_role role;
+  bool shadow; /* a trial beside another system */
   struct node node;
   struct blob_store *store;
   struct volume *volume;
