@@ -37,7 +37,7 @@ FUZZ_PIECE_SECONDS = 120
 FUZZ_DAY_SECONDS = int(os.environ.get("CALLREEL_FUZZ_DAY", 86400))  # of all targets, over several runs of --long
 SOAK_MINUTES = 5
 MODEL_STEPS, MODEL_STEPS_SANITIZED = 50000, 5000  # without --long; with it 200,000
-POSTGRES_STORIES = ["journey", "once", "webhooks", "events", "looks", "postgres"]
+POSTGRES_STORIES = ["journey", "once", "webhooks", "events", "looks", "postgres", "move"]
 FORBIDDEN_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|&#(?:x0*(?:[0-8BCEF]|1[0-9A-F])|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));", re.I)
 LONG = False  # --long
 SANITIZERS = {
@@ -336,6 +336,17 @@ def soak():
     return check("script/soak", "--minutes", str(SOAK_MINUTES))
 
 
+def engine():
+    """Builds the image and the package, and brings the compose files up in an engine of its own."""
+    must("script/install-packages", "engine")
+    must("script/build", "page")
+    done = subprocess.run(["/usr/bin/python3", "tests/engine/engine_test.py"], cwd=ROOT, capture_output=True, text=True, timeout=3 * COMMAND_SECONDS)
+    tally = count_tap(done.stdout, "engine")
+    if tally.failed:
+        tally.shown.append(done.stdout + done.stderr)
+    return tally
+
+
 def install_node(folder, section):
     """Installs a folder's node packages, if its lock file has changed since the last time."""
     if not (shutil.which("node") and shutil.which("npm")):
@@ -392,10 +403,10 @@ def e2e():
 # Those that take longest come first, so that none is left over at the end.
 STAGES = {"format": format_, "layers": layers, "build": build, "story-alone": story_alone, "unit": unit, "e2e": e2e, "story-tsan": story_tsan,
           "story": story, "story-asan": story_asan, "unit-asan": unit_asan, "unit-tsan": unit_tsan, "fuzz": fuzz, "postgres": postgres,
-          "unit-rest": unit_rest, "peer": peer, "soak": soak}
-ALONE = ["format", "layers", "build", "story-alone", "soak"]
+          "unit-rest": unit_rest, "peer": peer, "soak": soak, "engine": engine}
+ALONE = ["format", "layers", "build", "story-alone", "soak", "engine"]
 FAST = ["format", "layers", "story-alone", "unit", "story"]
-EVERYTHING = [name for name in STAGES if name not in ("unit", "soak")]  # unit-rest and unit-asan run what unit does
+EVERYTHING = [name for name in STAGES if name not in ("unit", "soak", "engine")]  # unit-rest and unit-asan run what unit does
 
 
 def processor_seconds():
@@ -446,7 +457,7 @@ def main():
                          help=f"fast (that is {', '.join(FAST)}), or any of {', '.join(STAGES)}")
     said = options.parse_args()
     LONG = said.long
-    everything = EVERYTHING + (["soak"] if LONG else [])
+    everything = EVERYTHING + (["soak", "engine"] if LONG else [])
     chosen = [name for stage in said.stages or everything for name in (FAST if stage == "fast" else [stage])]
     unknown = [name for name in chosen if name not in STAGES]
     if unknown:
