@@ -9,7 +9,7 @@
  *  (2) The index is shared. Its terms begin with the business, but a term is looked up in each segment, and how many segments
  *      there are depends on all that was written. So it is used only after few_rows documents of the business were read, beside
  *      which these look-ups are little.
- *  (3) Until all calls have a row in call_documents_text the index answers alone. */
+ *  (3) Until all calls have a row in call_documents_text, as after an earlier release wrote some, the index answers alone. */
 #include "ledger/calls_list_text.h"
 
 #include "ledger/calls_search.h"
@@ -89,10 +89,15 @@ static enum err documents_are_being_built(struct list_query *a, bool *ret_buildi
 }
 
 enum err list_text_is_complete(struct list_query *a, bool *ret_complete) {
-  bool building, refolding;
-  TRY(documents_are_being_built(a, &building));
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  bool refolding;
   TRY(calls_search_is_refolding(a->db, &refolding));
-  *ret_complete = !building && !refolding;
+  TRY(db_query(a->db, &q,
+               DB_FOR_SQLITE "select exists (select 1 from call_documents_build)"
+                             " or exists (select 1 from call_documents_stale where business_id = ?1)",
+               DB_INT(a->business_id)));
+  TRY(db_next(&q));
+  *ret_complete = !refolding && !db_int(&q, 0);
   return OK;
 }
 

@@ -18,6 +18,7 @@
     {"from (select * from call_facets f indexed by call_facets_duration", "SEARCH f USING",
      "in the list's order, until the page is full"},
     {"select count(*) from (select 1 from ", "SEARCH", "stops at few_rows + 1, or FEW_MAX + 1"},
+    {"from call_documents_stale where business_id = ?1)", "SEARCH call_documents_stale USING", "the first one"},
     {"select s.rowid from call_documents_text s", "SEARCH s USING PRIMARY KEY (business_id=?", "few_rows + 1"},
     {"from call_documents_text s cross join", "SEARCH s USING PRIMARY KEY (business_id=?",
      "few_rows: counted; in the list's order, until the page is full"},
