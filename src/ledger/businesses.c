@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledger/erasures.h"
 #include "ledger/calls_upkeep.h"
 #include "ledger/changes.h"
 #include "ledger/keys.h"
@@ -514,6 +515,8 @@ enum err businesses_purge(struct db *db, int64_t id, int limit, bool *ret_left) 
     *ret_left = true;
     return OK;
   }
+  TRY(removed_calls_purge(db, id, (int)room, ret_left));
+  if (*ret_left) return OK;
   TRY(calls_upkeep_delete(db, limit / 2, &documents));
   if (documents) {
     *ret_left = true;

@@ -261,3 +261,12 @@ enum err removed_calls_has(struct db *db, int64_t business_id, struct str call_s
                DB_TEXT(call_sid)));
   return query_has_row(&q, ret_removed);
 }
+
+enum err removed_calls_purge(struct db *db, int64_t business_id, int limit, bool *ret_left) {
+  TRY(db_run(db,
+             "delete from removed_calls where business_id = ?1"
+             " and call_sid in (select call_sid from removed_calls where business_id = ?1 limit ?2)",
+             DB_INT(business_id), DB_INT(limit)));
+  *ret_left = db_changed(db) == limit;
+  return OK;
+}

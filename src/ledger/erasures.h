@@ -73,3 +73,5 @@ CHECKED enum err removed_calls_add(struct db *db, int64_t business_id, struct st
 /* The same, and deletes it. It has no recordings. */
 CHECKED enum err removed_calls_delete(struct db *db, int64_t business_id, struct str call_sid, int64_t now);
 CHECKED enum err removed_calls_has(struct db *db, int64_t business_id, struct str call_sid, bool *ret_removed);
+/* Forgets at most limit of them, of a business that is purged. *ret_left: call it again. */
+CHECKED enum err removed_calls_purge(struct db *db, int64_t business_id, int limit, bool *ret_left);

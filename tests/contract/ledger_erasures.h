@@ -137,6 +137,12 @@ static void a_removed_call_leaves_its_sids_and_nothing_else(void **state) {
   assert_ok(removed_calls_has(db, 1, STR("CA2"), &removed));
   assert_true(removed);
   assert_int_equal(calls_get(db, 1, STR("CA2"), &c), ERR_NOT_FOUND);
+  IN_TRANSACTION(db, assert_ok(removed_calls_purge(db, 1, 1, &removed)));
+  assert_true(removed);
+  IN_TRANSACTION(db, assert_ok(removed_calls_purge(db, 1, 1, &removed)));
+  assert_false(removed);
+  assert_ok(removed_calls_has(db, 1, STR("CA2"), &removed));
+  assert_false(removed);
 }
 
 static enum err words_add_hold(void *arg, const struct hold *hold) {

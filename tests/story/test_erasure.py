@@ -188,3 +188,21 @@ def test_a_retry_by_command_is_audited(world, provider, acme):  # noqa: F811
     [entry] = entries(world, acme, "retry")
     assert (entry["actor"], entry["role"], entry["object"], entry["details"]) == (
         "command", "operator", f"business:{acme.id}", {"queued": 1})
+
+
+def test_an_erasure_goes_on_after_a_crash(world, provider, acme):  # noqa: F811
+    world.private.add(NUMBER)
+    calls = [p.sid("CA") for _ in range(40)]
+    for call in calls:
+        acme.tell_call(world.main, call, From=NUMBER)
+    tape = call_of(world, acme, provider)
+    begun = ask(world, acme, "POST", "/api/erasure", {"number": NUMBER})
+    assert begun.status == 202 and begun.json()["status"] == "running"
+    world.main.kill()
+    assert 0 < len(world.sql("select 1 from calls")) <= 41
+    world.main = world.server()
+    path = f"/api/erasure/{begun.json()['erasure_id']}"
+    done = eventually(lambda: (lambda e: e if e["status"] == "done" else None)(ask(world, acme, "GET", path).json()), 20)
+    assert (done["calls"], done["recordings"]) == (41, 1) and not world.sql("select 1 from calls")
+    eventually(lambda: is_gone(world, tape), 10)
+    assert len(entries(world, acme, "erasure")) == 1 and not names_in(world, [NUMBER])

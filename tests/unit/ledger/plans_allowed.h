@@ -84,6 +84,8 @@
     {"from task_pauses", "SEARCH task_pauses USING PRIMARY KEY (business_id=? AND kind=?)", "the whole key"},
     {"delete from task_pauses", "SEARCH task_pauses USING PRIMARY KEY", "one row for each kind"},
     {"from holds", "SEARCH holds USING", "HOLDS_PER_BUSINESS_MAX, or until the limit"},
+    {"select call_sid from removed_calls where business_id = ?1 limit ?2", "SEARCH removed_calls USING PRIMARY KEY",
+     "a purge, in parts of ?2"},
     {"indexed by erasures_tree", "SEARCH e USING COVERING INDEX erasures_tree", "ERASURES_OPEN_MAX"},
     {"indexed by erasures_tree", "SEARCH erasures USING COVERING INDEX erasures_tree", "ERASURES_OPEN_MAX"},
     {"indexed by erasures_ended", "SEARCH erasures USING COVERING INDEX erasures_ended", "the first of the index"},
