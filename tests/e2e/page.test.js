@@ -410,7 +410,7 @@ test('an admin makes keys and links, and ends them', async () => {
   await page.keyboard.press('Enter')
   await eventually(async () => {
     const did = await audit.locator('tbody tr').evaluateAll((rows) => rows.map((row) => row.dataset.action))
-    return did.length > 0 && did.every((act) => ['share', 'play', 'download'].includes(act))
+    return did.length > 0 && did.every((act) => ['share', 'play', 'download', 'note_add', 'note_edit', 'note_delete'].includes(act))
   }, 'what was done with one recording')
   const file = page.waitForEvent('download')
   await audit.getByRole('link', { name: 'As CSV' }).click()
