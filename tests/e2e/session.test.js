@@ -21,7 +21,7 @@ test('somebody unknown is asked for a key, and a wrong one is refused in words',
   const seen = watch(page)
   await page.goto('/?q=Maya')
   await heading(page).waitFor()
-  assert.deepEqual(seen.paths('/api/'), ['/api/session'])
+  assert.deepEqual(seen.paths('/api/').sort(), ['/api/calls', '/api/session']) // both are asked at once, beside the script
   await enter(page, 'cr_wrong')
   await page.getByRole('alert').getByText('That key is not valid.').waitFor()
   await enter(page, w.keys.viewer)
