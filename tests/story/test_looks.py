@@ -68,11 +68,14 @@ def test_a_look_at_a_queued_one_does_not_bring_it_forward(world, provider):
     business.tell(server, tape)
     world.pass_time_until(lambda: len(tape.asks) >= 8, step=2, within=60)  # it is asked every 8 s now
     eventually(lambda: world.row(tape.sid)["lease_until"] in (None, 0))
-    row = world.row(tape.sid)
-    for _ in range(50):
-        assert server.get(f"/api/recordings/{tape.sid}/status", business.viewer).json()["status"] == "queued"
-    assert server.post(f"/api/recordings/{tape.sid}/prepare", business.viewer).status == 202
-    assert server.get(f"/api/recordings/{tape.sid}/stream", business.viewer).status == 202
-    after = world.row(tape.sid)
+    for _ in range(10):  # its own time may come meanwhile, but not each time
+        row = world.row(tape.sid)
+        for _ in range(10):
+            assert server.get(f"/api/recordings/{tape.sid}/status", business.viewer).json()["status"] == "queued"
+        assert server.post(f"/api/recordings/{tape.sid}/prepare", business.viewer).status == 202
+        assert server.get(f"/api/recordings/{tape.sid}/stream", business.viewer).status == 202
+        after = world.row(tape.sid)
+        if after["asks_404"] == row["asks_404"]:
+            break
     assert after["next_ask_at"] == row["next_ask_at"] and after["asks_404"] == row["asks_404"]
     assert after["rank"] == 0  # only the priority rises
