@@ -6,6 +6,7 @@ import { auditCsvUrl, listAudit } from '../api/api'
 import type { AuditAction } from '../api/types'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
+import { MoreRows } from '../ui/MoreRows'
 import { Wrong } from '../ui/Wrong'
 import { useMakers } from './makers'
 
@@ -96,16 +97,7 @@ export function Audit() {
       <Wrong why={list.error} />
       {list.data && entries.length === 0 && <p className="muted">{t('audit.none')}</p>}
       {entries.length > 0 && <Entries entries={entries} />}
-      {list.hasNextPage && (
-        <button
-          type="button"
-          className="quiet"
-          disabled={list.isFetchingNextPage}
-          onClick={() => void list.fetchNextPage()}
-        >
-          {t('settings.more')}
-        </button>
-      )}
+      <MoreRows of={list} />
     </section>
   )
 }

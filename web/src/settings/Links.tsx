@@ -3,6 +3,7 @@ import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { listUrls, revokeUrl, revokeUrls } from '../api/api'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
+import { MoreRows } from '../ui/MoreRows'
 import { Wrong } from '../ui/Wrong'
 import { useMakers } from './makers'
 import { Revocable } from './Revocable'
@@ -51,16 +52,7 @@ export function Links() {
           ]}
         />
       )}
-      {list.hasNextPage && (
-        <button
-          type="button"
-          className="quiet"
-          disabled={list.isFetchingNextPage}
-          onClick={() => void list.fetchNextPage()}
-        >
-          {t('settings.more')}
-        </button>
-      )}
+      <MoreRows of={list} />
       {urls.length > 1 && <Revoke what={t('settings.allShared')} revoke={revokeUrls} done={refresh} all />}
     </section>
   )
