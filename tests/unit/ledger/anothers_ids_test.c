@@ -1,7 +1,6 @@
 /* anothers_ids_test.c - to look for another business's object takes exactly as much work as for one that does not exist. */
-#include "rows_scratch.h"
+#include "cost_scratch.h"
 
-#include "db/db_sqlite.h"
 #include "ledger/erasures.h"
 #include "ledger/holds.h"
 #include "ledger/keys.h"
@@ -135,28 +134,15 @@ static struct wanted like(const struct wanted *w, int i) {
 
 /* ---- what it costs ---- */
 
-static int count_steps(unsigned kind, void *arg, void *stmt, void *took_ns) {
-  (void)kind, (void)took_ns;
-  *(int64_t *)arg += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
-  return 0;
-}
-
-static int64_t pages_read(sqlite3 *sqlite) {
-  int hits, misses, highest;
-  assert_int_equal(sqlite3_db_status(sqlite, SQLITE_DBSTATUS_CACHE_HIT, &hits, &highest, 1), SQLITE_OK);
-  assert_int_equal(sqlite3_db_status(sqlite, SQLITE_DBSTATUS_CACHE_MISS, &misses, &highest, 1), SQLITE_OK);
-  return hits + misses;
-}
-
 static void cost_of(struct db *db, const struct look *look, const struct wanted *w, int64_t *ret_steps,
                     int64_t *ret_pages) {
   sqlite3 *sqlite = db_sqlite_of(db)->sqlite;
   int64_t steps = 0;
   assert_int_equal(db_run(db, "savepoint job"), OK);
-  (void)sqlite3_trace_v2(sqlite, SQLITE_TRACE_PROFILE, count_steps, &steps);
-  (void)pages_read(sqlite);
+  (void)sqlite3_trace_v2(sqlite, SQLITE_TRACE_PROFILE, scratch_count_steps, &steps);
+  (void)scratch_pages_read(sqlite);
   assert_int_equal(look->run(db, w), ERR_NOT_FOUND);
-  *ret_pages = pages_read(sqlite);
+  *ret_pages = scratch_pages_read(sqlite);
   (void)sqlite3_trace_v2(sqlite, 0, NULL, NULL);
   assert_int_equal(db_run(db, "release job"), OK);
   *ret_steps = steps;

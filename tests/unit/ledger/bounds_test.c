@@ -1,8 +1,7 @@
 /* bounds_test.c - frequent queries cost the same with few rows and with many. The cost is counted in steps of SQLite's virtual
  * machine, not in time. */
-#include "rows_scratch.h"
+#include "cost_scratch.h"
 
-#include "db/db_sqlite.h"
 #include "ledger/accounts.h"
 #include "ledger/calls_list.h"
 #include "ledger/changes.h"
@@ -248,12 +247,6 @@ static void a_claim_costs_the_same_with_many_businesses(void **state) {
 
 /* ---- lists of calls, and the recording that a call's SID names ---- */
 
-static int count_steps(unsigned kind, void *arg, void *stmt, void *took_ns) {
-  (void)kind, (void)took_ns;
-  *(int64_t *)arg += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
-  return 0;
-}
-
 #define CALLS                                                                                               \
   ROWS_FROM_TO                                                                                              \
   "insert into calls (business_id, call_sid, top_sid, parent_call_sid, first_seen_at, started_at, sort_at)" \
@@ -364,12 +357,14 @@ static void lists_filtered_by_recordings_cost_the_same_with_many_rows(void **sta
     assert_int_equal(db_begin_immediate(db), OK);
     fill(db, cases[i].calls, 0, SOME);
     fill(db, cases[i].recordings, 0, SOME);
-    assert_int_equal(sqlite3_trace_v2(db_sqlite_of(db)->sqlite, SQLITE_TRACE_PROFILE, count_steps, &some), SQLITE_OK);
+    assert_int_equal(sqlite3_trace_v2(db_sqlite_of(db)->sqlite, SQLITE_TRACE_PROFILE, scratch_count_steps, &some),
+                     SQLITE_OK);
     cases[i].ask(db);
     assert_int_equal(sqlite3_trace_v2(db_sqlite_of(db)->sqlite, 0, NULL, NULL), SQLITE_OK);
     fill(db, cases[i].calls, SOME, MANY);
     fill(db, cases[i].recordings, SOME, MANY);
-    assert_int_equal(sqlite3_trace_v2(db_sqlite_of(db)->sqlite, SQLITE_TRACE_PROFILE, count_steps, &many), SQLITE_OK);
+    assert_int_equal(sqlite3_trace_v2(db_sqlite_of(db)->sqlite, SQLITE_TRACE_PROFILE, scratch_count_steps, &many),
+                     SQLITE_OK);
     cases[i].ask(db);
     assert_int_equal(sqlite3_trace_v2(db_sqlite_of(db)->sqlite, 0, NULL, NULL), SQLITE_OK);
     if (2 * many > 3 * some) {
@@ -392,8 +387,9 @@ static void calls_of_a_large_ref_in_a_state_cost_what_the_state_has(void **state
   fill(db, RECORDINGS("'failed'"), LARGE_REF, LARGE_REF + STATE);
   for (int large = 0; large < 2; large++) {
     fill(db, CALLS_OF_REF, large ? REF : 0, large ? LARGE_REF : REF);
-    assert_int_equal(sqlite3_trace_v2(db_sqlite_of(db)->sqlite, SQLITE_TRACE_PROFILE, count_steps, &steps[large]),
-                     SQLITE_OK);
+    assert_int_equal(
+        sqlite3_trace_v2(db_sqlite_of(db)->sqlite, SQLITE_TRACE_PROFILE, scratch_count_steps, &steps[large]),
+        SQLITE_OK);
     list(db, f, 0);
     assert_int_equal(sqlite3_trace_v2(db_sqlite_of(db)->sqlite, 0, NULL, NULL), SQLITE_OK);
   }

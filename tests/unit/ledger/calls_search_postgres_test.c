@@ -5,26 +5,6 @@
 
 enum { OF_OTHERS = 600, ASKED = 100 };
 
-static void put_call(struct db *db, int64_t business_id, int i, const char *from, const char *name) {
-  struct call c;
-  memset(&c, 0, sizeof(c));
-  c.business_id = business_id;
-  (void)snprintf(c.call_sid, sizeof(c.call_sid), "CA%lld%06d", (long long)business_id, i);
-  (void)snprintf(c.from_number, sizeof(c.from_number), "%s", from);
-  (void)snprintf(c.caller_name, sizeof(c.caller_name), "%s", name);
-  c.duration_s = -1;
-  c.started_at = c.first_seen_at = SCRATCH_NOW + i;
-  assert_int_equal(scratch_put(db, &c), OK);
-}
-
-/* The i-th number or name that business 2 has, or one like it that nobody has. */
-static void write_text(char *b, size_t size, bool by_name, bool of_nobody, int i) {
-  if (by_name)
-    (void)snprintf(b, size, "%s%05d", of_nobody ? "Zob J" : "Zeb Q", i);
-  else
-    (void)snprintf(b, size, "%s%04d5", of_nobody ? "161406" : "141508", i);
-}
-
 static int64_t read_int(struct db *db, const char *sql) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   assert_int_equal(db_query_once(db, &q, sql, DB_VALUES_()), OK);
@@ -60,11 +40,11 @@ static void a_search_costs_the_same_whether_others_store_it_or_nobody(void **sta
     skip();
   }
   assert_int_equal(db_begin_immediate(db), OK);
-  for (int i = 0; i < 5; i++) put_call(db, 1, i, "+77777777777", "Ann Mine");
+  for (int i = 0; i < 5; i++) scratch_named_call(db, 1, i, "+77777777777", "Ann Mine");
   for (int i = 0; i < OF_OTHERS; i++) {
-    write_text(number, sizeof(number), false, false, i);
-    write_text(name, sizeof(name), true, false, i);
-    put_call(db, 2, i, number, name);
+    scratch_others_text(number, sizeof(number), false, false, i);
+    scratch_others_text(name, sizeof(name), true, false, i);
+    scratch_named_call(db, 2, i, number, name);
   }
   assert_int_equal(db_commit(db), OK);
   assert_int_equal(db_script(db, "analyze"), OK);
@@ -72,7 +52,7 @@ static void a_search_costs_the_same_whether_others_store_it_or_nobody(void **sta
   for (int of_nobody = 0; of_nobody < 2; of_nobody++) {
     int64_t before = blocks_read(db);
     for (int i = 0; i < 2 * ASKED; i++) {
-      write_text(text, sizeof(text), i % 2, of_nobody, i);
+      scratch_others_text(text, sizeof(text), i % 2, of_nobody, i);
       search(db, text);
     }
     blocks[of_nobody] = blocks_read(db) - before;

@@ -1,8 +1,7 @@
 /* calls_search_test.c - the search's index is kept small in bounded parts, however large it has grown; a search costs the same
  * whatever others store. */
-#include "rows_scratch.h"
+#include "cost_scratch.h"
 
-#include "db/db_sqlite.h"
 #include "db/db_writer.h"
 #include "ledger/calls_list.h"
 #include "ledger/calls_search.h"
@@ -91,31 +90,6 @@ static void a_webhook_writes_as_much_to_a_grown_index(void **state) {
 
 enum { OF_OTHERS = 2000, ASKED = 200 };
 
-static void put_call(struct db *db, int64_t business_id, int i, const char *from, const char *name) {
-  struct call c;
-  memset(&c, 0, sizeof(c));
-  c.business_id = business_id;
-  (void)snprintf(c.call_sid, sizeof(c.call_sid), "CA%lld%06d", (long long)business_id, i);
-  (void)snprintf(c.from_number, sizeof(c.from_number), "%s", from);
-  (void)snprintf(c.caller_name, sizeof(c.caller_name), "%s", name);
-  c.duration_s = -1;
-  c.started_at = c.first_seen_at = SCRATCH_NOW + i;
-  assert_int_equal(scratch_put(db, &c), OK);
-}
-
-static int count_steps(unsigned kind, void *arg, void *stmt, void *took_ns) {
-  (void)kind, (void)took_ns;
-  *(int64_t *)arg += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
-  return 0;
-}
-
-static int64_t pages_read(sqlite3 *sqlite) {
-  int hits, misses, highest;
-  assert_int_equal(sqlite3_db_status(sqlite, SQLITE_DBSTATUS_CACHE_HIT, &hits, &highest, 1), SQLITE_OK);
-  assert_int_equal(sqlite3_db_status(sqlite, SQLITE_DBSTATUS_CACHE_MISS, &misses, &highest, 1), SQLITE_OK);
-  return hits + misses;
-}
-
 /* Steps of the virtual machine, and pages, of a search of business 1 that finds nothing. */
 static void cost_of_search(struct db *db, const char *text, int64_t *ret_steps, int64_t *ret_pages) {
   struct calls_key keys[CALLS_LIST_LIMIT_MAX];
@@ -124,20 +98,12 @@ static void cost_of_search(struct db *db, const char *text, int64_t *ret_steps, 
   size_t count;
   bool more;
   *ret_steps = 0;
-  (void)sqlite3_trace_v2(sqlite, SQLITE_TRACE_PROFILE, count_steps, ret_steps);
-  (void)pages_read(sqlite);
+  (void)sqlite3_trace_v2(sqlite, SQLITE_TRACE_PROFILE, scratch_count_steps, ret_steps);
+  (void)scratch_pages_read(sqlite);
   assert_int_equal(calls_list_page(db, 1, &f, keys, &count, &more), OK);
-  *ret_pages = pages_read(sqlite);
+  *ret_pages = scratch_pages_read(sqlite);
   assert_int_equal(count, 0);
   (void)sqlite3_trace_v2(sqlite, 0, NULL, NULL);
-}
-
-/* The i-th number or name that business 2 has, or one like it that nobody has. Business 1 has no part of any. */
-static void write_text(char *b, size_t size, bool by_name, bool of_nobody, int i) {
-  if (by_name)
-    (void)snprintf(b, size, "%s%05d", of_nobody ? "Zob J" : "Zeb Q", i);
-  else
-    (void)snprintf(b, size, "%s%04d5", of_nobody ? "161406" : "141508", i);
 }
 
 /* Business 1 has five calls. */
@@ -146,7 +112,7 @@ static struct db *scratch_alone(const struct scratch *place) {
   assert_int_equal(scratch_business(db, "mine"), 1);
   assert_int_equal(scratch_business(db, "theirs"), 2);
   assert_int_equal(db_begin_immediate(db), OK);
-  for (int i = 0; i < 5; i++) put_call(db, 1, i, "+77777777777", "Ann Mine");
+  for (int i = 0; i < 5; i++) scratch_named_call(db, 1, i, "+77777777777", "Ann Mine");
   assert_int_equal(db_commit(db), OK);
   return db;
 }
@@ -156,9 +122,9 @@ static void put_calls_of_others(struct db *db) {
   char number[32], name[32];
   assert_int_equal(db_begin_immediate(db), OK);
   for (int i = 0; i < OF_OTHERS; i++) {
-    write_text(number, sizeof(number), false, false, i);
-    write_text(name, sizeof(name), true, false, i);
-    put_call(db, 2, i, number, name);
+    scratch_others_text(number, sizeof(number), false, false, i);
+    scratch_others_text(name, sizeof(name), true, false, i);
+    scratch_named_call(db, 2, i, number, name);
   }
   assert_int_equal(db_commit(db), OK);
 }
@@ -172,7 +138,7 @@ static void a_search_costs_the_same_whether_others_store_it_or_nobody(void **sta
     bool by_name = i % 2;
     if (!by_name && i / 2 % 1000 == 777) continue; /* a term that business 1 has */
     for (int of_nobody = 0; of_nobody < 2; of_nobody++) {
-      write_text(text, sizeof(text), by_name, of_nobody, i / 2);
+      scratch_others_text(text, sizeof(text), by_name, of_nobody, i / 2);
       cost_of_search(db, text, &steps, &pages);
       if (i < 4) continue; /* the first ones prepare statements */
       if (i < 6 && !of_nobody) first[by_name] = steps;
@@ -190,7 +156,7 @@ static void sum_costs(struct db *db, int64_t *ret_steps, int64_t *ret_pages) {
   int64_t steps, pages, all_steps = 0, all_pages = 0;
   char text[32];
   for (int i = 0; i < 2 * ASKED; i++) {
-    write_text(text, sizeof(text), i % 2, false, i);
+    scratch_others_text(text, sizeof(text), i % 2, false, i);
     cost_of_search(db, text, &steps, &pages);
     if (i < 4) continue; /* the first ones prepare statements */
     all_steps += steps;

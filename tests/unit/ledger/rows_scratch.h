@@ -29,6 +29,27 @@ static inline void scratch_call(struct db *db, int64_t business, const char *sid
   assert_int_equal(scratch_put(db, &c), OK);
 }
 
+/* The i-th call of a business, from a number and a name that are searched. */
+static inline void scratch_named_call(struct db *db, int64_t business, int i, const char *from, const char *name) {
+  struct call c;
+  memset(&c, 0, sizeof(c));
+  c.business_id = business;
+  (void)snprintf(c.call_sid, sizeof(c.call_sid), "CA%lld%06d", (long long)business, i);
+  (void)snprintf(c.from_number, sizeof(c.from_number), "%s", from);
+  (void)snprintf(c.caller_name, sizeof(c.caller_name), "%s", name);
+  c.duration_s = -1;
+  c.started_at = c.first_seen_at = SCRATCH_NOW + i;
+  assert_int_equal(scratch_put(db, &c), OK);
+}
+
+/* The i-th number or name that other businesses store, or one like it that nobody has. */
+static inline void scratch_others_text(char *b, size_t size, bool by_name, bool of_nobody, int i) {
+  if (by_name)
+    (void)snprintf(b, size, "%s%05d", of_nobody ? "Zob J" : "Zeb Q", i);
+  else
+    (void)snprintf(b, size, "%s%04d5", of_nobody ? "161406" : "141508", i);
+}
+
 static inline struct recording scratch_recording(struct db *db, int64_t business, const char *sid, const char *call_sid,
                                                  enum recording_status status, int rank, int64_t at) {
   struct recording r;
