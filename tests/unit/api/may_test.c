@@ -57,7 +57,10 @@ static void make_a_key(struct service *s, int64_t business) {
   service_load_access(s);
 }
 
+/* A lookup or two may happen: a session and a changed key can share one of the counters by which a loop knows what changed (the hash
+ * has a random seed). */
 static void a_key_that_is_made_has_no_session_looked_up_anew(void **state) {
+  enum { KEYS = 20, BY_CHANCE = 2 };
   struct service *s = *state;
   char mine[128], theirs[128];
   service_start(s);
@@ -68,15 +71,17 @@ static void a_key_that_is_made_has_no_session_looked_up_anew(void **state) {
     assert_int_equal(service_ask(s, "GET", "/api/session", NULL, theirs, NULL)->status, 200);
   }
   int64_t before = metric_read(METRIC_SESSION_LOOKUPS, 0, 0);
-  for (int i = 0; i < 20; i++) {
+  for (int i = 0; i < KEYS; i++) {
     make_a_key(s, i % 2 ? s->business : s->other);
     assert_int_equal(service_ask(s, "GET", "/api/session", NULL, mine, NULL)->status, 200);
     assert_int_equal(service_ask(s, "GET", "/api/session", NULL, theirs, NULL)->status, 200);
   }
-  assert_int_equal(metric_read(METRIC_SESSION_LOOKUPS, 0, 0), before);
+  assert_in_range(metric_read(METRIC_SESSION_LOOKUPS, 0, 0), before, before + BY_CHANCE);
+  before = metric_read(METRIC_SESSION_LOOKUPS, 0, 0);
   service_revoke(s); /* all keys of one business; the other's sessions stay cached */
   assert_int_equal(service_ask(s, "GET", "/api/session", NULL, theirs, NULL)->status, 200);
-  assert_int_equal(metric_read(METRIC_SESSION_LOOKUPS, 0, 0), before);
+  assert_in_range(metric_read(METRIC_SESSION_LOOKUPS, 0, 0), before, before + BY_CHANCE);
+  before = metric_read(METRIC_SESSION_LOOKUPS, 0, 0);
   assert_int_equal(service_ask(s, "GET", "/api/session", NULL, mine, NULL)->status, 401);
   assert_int_equal(metric_read(METRIC_SESSION_LOOKUPS, 0, 0), before + 1);
 }
