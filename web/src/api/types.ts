@@ -26,6 +26,12 @@ export type UrlList = Schemas['UrlList']
 export type AuditPage = Schemas['AuditPage']
 export type AuditAction = Schemas['AuditAction']
 export type SessionList = Schemas['SessionList']
+export type Transcript = Schemas['Transcript']
+export type TranscriptEdit = Schemas['TranscriptEdit']
+export type TranscriptSegment = Schemas['TranscriptSegment']
+export type TranscriptWord = Schemas['TranscriptWord']
+export type TranscriptNews = { recording_sid: string } & Pick<Transcript, 'status' | 'progress'>
+export type Match = Schemas['Match']
 /** What the stream says of a note; of a deleted one only these. */
 export type NoteNews = { recording_sid: string; id: number; deleted: boolean } & Partial<Note>
 export type Role = Session['role']
