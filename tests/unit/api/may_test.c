@@ -57,8 +57,8 @@ static void make_a_key(struct service *s, int64_t business) {
   service_load_access(s);
 }
 
-/* A lookup or two may happen: a session and a changed key can share one of the counters by which a loop knows what changed (the hash
- * has a random seed). */
+/* A lookup or two may happen: a session and a changed key can share one of the counters by which a loop knows what changed
+ * (the hash has a random seed). */
 static void a_key_that_is_made_has_no_session_looked_up_anew(void **state) {
   enum { KEYS = 20, BY_CHANCE = 2 };
   struct service *s = *state;
