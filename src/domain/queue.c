@@ -215,9 +215,17 @@ static enum err lease_row(struct db *db, const struct recording *row, struct str
 
 enum err queue_claim_check(struct db *db, int64_t after_business, struct str owner, int64_t now,
                            struct recording *ret_row) {
+  enum { PASSED_MAX = 4, FORGOTTEN = 10 };
   struct recording row;
-  TRY(recordings_next_file_seen(db, after_business, &row));
-  return lease_row(db, &row, owner, true, now, ret_row);
+  for (int passed = 0; passed < PASSED_MAX; passed++) {
+    bool is_removed;
+    TRY(recordings_next_file_seen(db, after_business, &row));
+    TRY(accounts_is_removed(db, row.business_id, &is_removed));
+    if (!is_removed) return lease_row(db, &row, owner, true, now, ret_row);
+    TRY(recordings_forget_files_seen(db, row.business_id, FORGOTTEN));
+    after_business = row.business_id;
+  }
+  return ERR_NOT_FOUND;
 }
 
 enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,

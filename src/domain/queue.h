@@ -58,7 +58,7 @@ void queue_log_maintained(const struct queue_maintained *maintained);
 CHECKED enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,
                              struct recording *ret_row);
 /* Leases the next recording under whose name a file was seen, to check that file alone. It needs no download's place. The next
- * business after the id after_business has its turn. Else as queue_claim. */
+ * business after the id after_business has its turn; a removed business has none. Else as queue_claim. */
 CHECKED enum err queue_claim_check(struct db *db, int64_t after_business, struct str owner, int64_t now,
                                    struct recording *ret_row);
 /* The path of the recording's file, without extension: the one that its first claim fixed, else the one that it would fix. Only

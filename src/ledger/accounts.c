@@ -22,6 +22,14 @@ enum err accounts_get(struct db *db, int64_t business_id, struct account *ret_ac
   return OK;
 }
 
+enum err accounts_is_removed(struct db *db, int64_t business_id, bool *ret_removed) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q, "select removed_at is not null from businesses where business_id = ?1", DB_INT(business_id)));
+  TRY(db_next(&q));
+  *ret_removed = db_int(&q, 0) != 0;
+  return OK;
+}
+
 enum err accounts_refused(struct db *db, int64_t business_id, struct str recording_sid, int64_t now, int64_t trial_at) {
   return db_run(db,
                 "update businesses set auth_failed_at = coalesce(auth_failed_at, ?2), auth_trial_at = ?3,"

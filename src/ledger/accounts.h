@@ -20,6 +20,8 @@ struct account {
   char suspect_sid[SID_SIZE];  /* the recording that was refused last, since when no fill succeeded; "": none */
 };
 CHECKED enum err accounts_get(struct db *db, int64_t business_id, struct account *ret_account);
+/* ERR_NOT_FOUND: there is no such business. */
+CHECKED enum err accounts_is_removed(struct db *db, int64_t business_id, bool *ret_removed);
 /* The provider refused the credentials for this recording: stops the account. The next trial is at trial_at. */
 CHECKED enum err accounts_refused(struct db *db, int64_t business_id, struct str recording_sid, int64_t now,
                                   int64_t trial_at);

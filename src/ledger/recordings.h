@@ -150,6 +150,8 @@ CHECKED enum err recordings_next(struct db *db, const struct recordings_limits *
 /* The next recording whose file is to be checked, of the first business after the id after_business, else of the first. Within a
  * business by rank, then by age. ERR_NOT_FOUND: none. */
 CHECKED enum err recordings_next_file_seen(struct db *db, int64_t after_business, struct recording *ret_row);
+/* Unmarks at most limit such recordings of a business. */
+CHECKED enum err recordings_forget_files_seen(struct db *db, int64_t business_id, int limit);
 /* Records that the business was served at now. */
 CHECKED enum err recordings_turn(struct db *db, int64_t business_id, int64_t now);
 /* Calls fn with at most limit rows whose lease has expired. */

@@ -82,6 +82,15 @@ enum err recordings_next_file_seen(struct db *db, int64_t after_business, struct
   return e == ERR_NOT_FOUND && after_business > 0 ? first_file_seen(db, 0, ret_row) : e;
 }
 
+enum err recordings_forget_files_seen(struct db *db, int64_t business_id, int limit) {
+  return db_run(db,
+                "update recordings set file_seen_at = null, version = version + 1 where business_id = ?1"
+                " and recording_sid in (select recording_sid from recordings indexed by recordings_file_seen"
+                "  where business_id = ?1 and status = 'queued' and lease_until is null and file_seen_at is not null"
+                "  limit ?2)",
+                DB_INT(business_id), DB_INT(limit));
+}
+
 enum err recordings_turn(struct db *db, int64_t business_id, int64_t now) {
   return db_run(db, "update businesses set last_claim_at = ?2 where business_id = ?1", DB_INT(business_id),
                 DB_INT(now));

@@ -320,6 +320,8 @@ static void upkeep_of_the_queue_finds_what_is_due(void **state) {
   IN_TRANSACTION(db, assert_ok(recordings_store(db, &was, &next)));
   assert_ok(recordings_next_file_seen(db, 0, &was));
   assert_string_equal(was.recording_sid, "RE4");
+  IN_TRANSACTION(db, assert_ok(recordings_forget_files_seen(db, 1, 10)));
+  assert_int_equal(recordings_next_file_seen(db, 0, &was), ERR_NOT_FOUND);
 }
 
 /* ---- accounts ---- */
@@ -368,6 +370,9 @@ static void an_account_stops_is_tried_and_goes_on(void **state) {
   assert_ok(accounts_get(db, 1, &a));
   assert_true(!released && a.error_streak == 0 && a.good_version != 7);
   assert_int_equal(accounts_get(db, 99, &a), ERR_NOT_FOUND);
+  bool is_removed;
+  assert_ok(accounts_is_removed(db, 1, &is_removed));
+  assert_false(is_removed);
 }
 
 /* ---- retries, waveforms, notes ---- */

@@ -261,6 +261,25 @@ static void a_removed_business_is_not_filled(void **state) {
   db_close(db);
 }
 
+static void no_file_of_a_removed_business_is_checked(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t removed = scratch_business(db, "one"), other = scratch_business(db, "two");
+  struct recording row;
+  for (int i = 0; i < 25; i++) {
+    char sid[16];
+    (void)snprintf(sid, sizeof(sid), "RE%02d", i);
+    file_seen(db, removed, sid, RECORDING_RANK_NEW, 0);
+  }
+  file_seen(db, other, "REother", RECORDING_RANK_NEW, 0);
+  assert_int_equal(businesses_remove(db, removed), OK);
+  assert_int_equal(queue_claim_check(db, 0, STR("w"), SCRATCH_NOW, &row), OK);
+  assert_string_equal(row.recording_sid, "REother");
+  for (int i = 0; i < 3; i++) assert_int_equal(queue_claim_check(db, 0, STR("w"), SCRATCH_NOW, &row), ERR_NOT_FOUND);
+  assert_int_equal(recordings_next_file_seen(db, 0, &row), ERR_NOT_FOUND);
+  assert_int_equal(scratch_row(db, removed, "RE00").lease_until, 0);
+  db_close(db);
+}
+
 static void expired_leases_are_taken_back_and_due_retries_queued(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t b = scratch_business(db, "one");
@@ -507,6 +526,7 @@ int main(void) {
       SCRATCH_TEST(a_stopped_account_with_nothing_queued_tries_a_failed_recording),
       SCRATCH_TEST(a_play_tries_a_stopped_account_at_most_every_10_s),
       SCRATCH_TEST(a_removed_business_is_not_filled),
+      SCRATCH_TEST(no_file_of_a_removed_business_is_checked),
       SCRATCH_TEST(expired_leases_are_taken_back_and_due_retries_queued),
       SCRATCH_TEST(a_clock_that_jumped_back_leaves_no_recording_waiting),
       SCRATCH_TEST(a_play_that_is_not_repeated_loses_its_rank),

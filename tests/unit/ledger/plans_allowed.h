@@ -167,6 +167,8 @@
     {"sessions indexed by sessions_expiry where expires_at <= ?1 limit ?2", "SEARCH sessions USING", "the first ?2"},
     {"order by q.enqueued_at limit 1", "SEARCH q USING INDEX recordings_claimable", "the first row"},
     {"order by business_id, rank, file_seen_at limit 1", "SEARCH r USING INDEX recordings_file_seen", "the first row"},
+    {"set file_seen_at = null, version = version + 1", "SEARCH recordings USING INDEX recordings_file_seen",
+     "the first ?2"},
     {"order by q.next_ask_at limit 1", "SEARCH q USING INDEX recordings_later", "the first row"},
     {"from recordings r indexed by recordings_failed where", "SEARCH r USING INDEX recordings_failed",
      "failed ones in the order of the key, at most ?5; of older ones it reads the index alone"},
