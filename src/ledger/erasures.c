@@ -58,14 +58,27 @@ static enum err query_has_row(struct db_rows *q, bool *ret_has) {
   return OK;
 }
 
-static enum err has_room(struct db *db, int64_t business_id) {
+enum err erasures_count(struct db *db, int64_t business_id, int most, int64_t *ret_count) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select count(*) from (select 1 from erasures indexed by erasures_key where ended_at is null"
-               " and business_id = ?1 limit ?2) few",
-               DB_INT(business_id), DB_INT(ERASURES_OPEN_MAX)));
+  if (business_id)
+    TRY(db_query(db, &q,
+                 "select count(*) from (select 1 from erasures indexed by erasures_key where ended_at is null"
+                 " and business_id = ?1 limit ?2) few",
+                 DB_INT(business_id), DB_INT(most)));
+  else
+    TRY(db_query(db, &q,
+                 "select count(*) from (select 1 from erasures indexed by erasures_open where ended_at is null"
+                 " and erasure_id > 0 limit ?1) few",
+                 DB_INT(most)));
   TRY(db_next(&q));
-  return db_int(&q, 0) < ERASURES_OPEN_MAX ? OK : ERR_BUSY;
+  *ret_count = db_int(&q, 0);
+  return OK;
+}
+
+static enum err has_room(struct db *db, int64_t business_id) {
+  int64_t open;
+  TRY(erasures_count(db, business_id, ERASURES_OPEN_MAX, &open));
+  return open < ERASURES_OPEN_MAX ? OK : ERR_BUSY;
 }
 
 enum err erasures_begin(struct db *db, struct erasure *x, int64_t now) {

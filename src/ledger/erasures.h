@@ -44,6 +44,8 @@ CHECKED enum err erasures_store(struct db *db, const struct erasure *erasure);
 CHECKED enum err erasures_end(struct db *db, const struct erasure *erasure, int64_t now);
 /* The erasure of this number or top leg that goes on. ERR_NOT_FOUND: there is none. */
 CHECKED enum err erasures_find(struct db *db, int64_t business_id, struct str key, struct erasure *ret_erasure);
+/* How many erasures of a business (0: of all) go on; at most `most`. */
+CHECKED enum err erasures_count(struct db *db, int64_t business_id, int most, int64_t *ret_count);
 /* Whether the call with this top leg is being removed, by itself or because of its number: it is too late for a hold. */
 CHECKED enum err erasures_cover_tree(struct db *db, int64_t business_id, struct str top_sid, bool *ret_covered);
 /* The same of the call that has this leg. */

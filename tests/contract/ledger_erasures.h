@@ -43,6 +43,11 @@ static void erasures_are_served_in_turn_and_forget_their_key(void **state) {
   assert_true(x.calls == 3 && x.step == 2 && strcmp(x.after, "CA7") == 0 && strcmp(x.tree_sid, "CA9") == 0);
   assert_int_equal(erasures_get(db, 2, first.erasure_id, &x), ERR_NOT_FOUND);
   assert_ok(erasures_find(db, 1, STR("CA1"), &x));
+  int64_t all, few, others;
+  assert_ok(erasures_count(db, 0, 10, &all));
+  assert_ok(erasures_count(db, 1, 1, &few));
+  assert_ok(erasures_count(db, 2, 10, &others));
+  assert_true(all == 2 && few == 1 && others == 0);
   assert_ok(erasures_ended_since(db, NOW - 1, &any));
   assert_false(any);
   IN_TRANSACTION(db, assert_ok(erasures_end(db, &x, NOW)));

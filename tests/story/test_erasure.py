@@ -200,9 +200,11 @@ def test_an_erasure_goes_on_after_a_crash(world, provider, acme):  # noqa: F811
     assert begun.status == 202 and begun.json()["status"] == "running"
     world.main.kill()
     assert 0 < len(world.sql("select 1 from calls")) <= 41
+    open_erasures = lambda: json.loads(world.done("status", "--json"))["removal"]["erasures"]
+    assert open_erasures() == 1 and "Erasures that go on: 1." in world.done("status")
     world.main = world.server()
     path = f"/api/erasure/{begun.json()['erasure_id']}"
     done = eventually(lambda: (lambda e: e if e["status"] == "done" else None)(ask(world, acme, "GET", path).json()), 20)
     assert (done["calls"], done["recordings"]) == (41, 1) and not world.sql("select 1 from calls")
     eventually(lambda: is_gone(world, tape), 10)
-    assert len(entries(world, acme, "erasure")) == 1 and not names_in(world, [NUMBER])
+    assert len(entries(world, acme, "erasure")) == 1 and not names_in(world, [NUMBER]) and open_erasures() == 0

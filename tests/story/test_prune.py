@@ -90,7 +90,7 @@ def test_what_is_due_is_shown_until_it_is_gone(world, provider):
     acme = world.business(provider)
     tapes = ready_tapes(world, server, acme, provider, [12, 11, 1])
     removal = lambda *words: json.loads(world.done("status", "--json", *words))["removal"]
-    assert removal() == {"due": 0, "files": 0, "at_provider": 0, "oldest_at": None}
+    assert removal() == {"due": 0, "files": 0, "at_provider": 0, "erasures": 0, "oldest_at": None}
     assert "To be removed" not in world.done("status")
     server.stop()
     world.done("business", "set", acme.id, "--retention", 10)

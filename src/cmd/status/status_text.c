@@ -3,6 +3,7 @@
 
 #include "cmd/cmd_print.h"
 #include "domain/status.h"
+#include "ledger/erasures.h"
 #include "ledger/nodes.h"
 #include "ledger/recordings_count.h"
 #include "ledger/tasks.h"
@@ -131,19 +132,21 @@ static enum err status_add_node(void *arg, const struct node *n) {
 /* Each count stops at REMOVALS_MOST. */
 static enum err status_add_removals(struct status_text *v, int64_t default_days, int64_t business_id) {
   struct buf *b = v->out;
-  int64_t due, files, copies, oldest = 0;
+  int64_t due, files, copies, erasures, oldest = 0;
   TRY(recordings_count_due(v->db, business_id, default_days, v->now, REMOVALS_MOST, &due));
   TRY(tasks_count(v->db, TASK_REMOVE, business_id, REMOVALS_MOST, &files));
   TRY(tasks_count(v->db, TASK_REMOVE_AT_PROVIDER, business_id, REMOVALS_MOST, &copies));
+  TRY(erasures_count(v->db, business_id, REMOVALS_MOST, &erasures));
   if (!business_id) TRY(tasks_oldest(v->db, &oldest));
   if (v->json) {
-    TRY(buf_addf(b, "},\"removal\":{\"due\":%lld,\"files\":%lld,\"at_provider\":%lld,", (long long)due,
-                 (long long)files, (long long)copies));
+    TRY(buf_addf(b, "},\"removal\":{\"due\":%lld,\"files\":%lld,\"at_provider\":%lld,\"erasures\":%lld,",
+                 (long long)due, (long long)files, (long long)copies, (long long)erasures));
     return print_json_time(b, "oldest_at", oldest);
   }
-  if (!due && !files && !copies) return OK;
+  if (!due && !files && !copies && !erasures) return OK;
   TRY(buf_addf(b, "To be removed: %lld recordings are due; files of %lld, copies at the provider of %lld.",
                (long long)due, (long long)files, (long long)copies));
+  if (erasures) TRY(buf_addf(b, "  Erasures that go on: %lld.", (long long)erasures));
   if (oldest) TRY(buf_addf(b, "  Oldest: %lld s.", (long long)((v->now - oldest) / 1000)));
   return buf_add_char(b, '\n');
 }
