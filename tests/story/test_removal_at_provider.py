@@ -1,5 +1,6 @@
 """RETENTION_AT_PROVIDER=delete and DELETE …?at_provider=1: the provider's copy goes too, asked once and until it is gone."""
 import datetime
+import json
 
 import pytest
 
@@ -162,3 +163,27 @@ def test_the_provider_is_not_asked_to_delete_what_stays(world):
     s.delete(gone)
     s.wait_gone(gone)
     assert s.asked(young) == 0 and world.state(young) == "ready"
+
+
+def test_the_provider_is_asked_neither_for_nor_to_delete_what_is_held_or_expired(world):
+    s = Stage(world, RETENTION_DAYS=30, RECONCILE_EVERY=3600)
+    held, gone = s.recordings(2)
+    body = {"reason": "Case 17"}
+    assert s.server.call("PUT", f"/api/recordings/{held}/hold", {"Content-Type": "application/json"}, json.dumps(body).encode(),
+                         s.admin).status == 204
+    s.delete(held, status=409)
+    s.delete(gone, query="")
+    media = s.simulator.counts(gone)["requests"]
+    world.pass_time(31 * 86400)
+    assert world.state(held) == "ready" and s.asked(held) == 0, "its retention is over, and it is held"
+    for path, wanted in (("stream", 410), ("download", 410)):
+        assert s.server.get(f"/api/recordings/{gone}/{path}", s.acme.viewer, {"Range": "bytes=0-"}).status == wanted
+    for path in ("prepare", "retry"):
+        assert s.server.post(f"/api/recordings/{gone}/{path}", s.admin).status == 410
+    world.done("reconcile")
+    assert world.run("fetch", gone).returncode == 1
+    assert world.state(gone) == "expired" and s.simulator.counts(gone)["requests"] == media and s.asked(gone) == 0
+    assert s.server.call("DELETE", f"/api/recordings/{held}/hold", key=s.admin).status == 204
+    world.pass_time(65)
+    s.wait_gone(held)
+    assert s.asked(held) == 1 and s.asked(gone) == 0
