@@ -16,6 +16,7 @@ import pytest
 
 import postgres
 import provider as provider_module
+import speech_engine as speech_engine_module
 import wire
 from provider import sid
 from signing import form, signature
@@ -287,7 +288,7 @@ class World:
         self.data_dir = self.directory / "data"
         self.clock = Clock(self.directory / "clock")
         self.settings = {}
-        self.processes, self.providers = [], []
+        self.processes, self.providers, self.engines = [], [], []
         self.secrets, self.signatures = set(), set()
         self.private = {"+15005550100", "+15005550199"}
         self.businesses = []
@@ -344,6 +345,12 @@ class World:
         self.secrets.add(provider.token)
         self.providers.append(provider)
         return provider
+
+    def speech_engine(self, **options):
+        """A scripted engine: SPEECH_ENGINE=openai with SPEECH_URL=engine.url, or **engine.google_settings(world.directory)."""
+        engine = speech_engine_module.SpeechEngine(**options)
+        self.engines.append(engine)
+        return engine
 
     # ---- commands ----
 
@@ -498,8 +505,8 @@ class World:
     # ---- the end ----
 
     def close(self):
-        for provider in self.providers:
-            provider.stop()
+        for outside in [*self.providers, *self.engines]:
+            outside.stop()
         for process in self.processes:
             if process.alive():
                 process.signal(signal.SIGCONT)
@@ -517,7 +524,9 @@ class World:
         assert not slow, f"did not end within 12 s of SIGTERM: {slow}"
 
     def read_logs(self):
-        """Asserts that the log has no sanitizer finding, no secret, and at info no person's number."""
+        """Asserts that the log has no sanitizer finding, no secret, nothing that was said, and at info no person's number."""
+        for engine in self.engines:
+            self.secrets.update(engine.tokens, [engine.key] if engine.key else [], (text for text in engine.says.values() if len(text) > 8))
         for path in {process.log_path for process in self.processes}:
             text = path.read_bytes()
             found = BAD_IN_LOG.search(text)
