@@ -49,6 +49,14 @@ async function ended(child) {
   await once(child, 'exit')
 }
 
+/** A sound server whose only device plays at the right speed to nobody. Without a device Firefox breaks off now and then. */
+async function soundServer(home) {
+  const socket = path.join(home, 'sound')
+  return started('pulseaudio', ['-n', '-v', '--daemonize=no', '--use-pid-file=no', '--exit-idle-time=-1', '--load=module-null-sink',
+    `--load=module-native-protocol-unix socket=${socket} auth-anonymous=1`], { HOME: home, XDG_RUNTIME_DIR: home }, /Daemon startup complete/)
+    .then(({ child }) => ({ child, env: { ...process.env, PULSE_SERVER: `unix:${socket}` } }))
+}
+
 /** Debian's browsers: Chromium by its own protocol, Firefox by WebDriver BiDi. */
 const browsers = {
   chromium: (env) => chromium.launch({
@@ -56,7 +64,7 @@ const browsers = {
     args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--mute-audio'],
     env,
   }),
-  firefox: () => firefox.launch({ channel: 'moz-firefox', executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr' }),
+  firefox: (env) => firefox.launch({ env, channel: 'moz-firefox', executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr' }),
 }
 
 /** `demo`: with the calls of `callreel demo`, else with a business that has none. `fonts`: a configuration of fontconfig. */
@@ -79,7 +87,8 @@ export async function world({ settings = {}, language = 'en-GB', demo = false, b
   const keyOf = (role) => JSON.parse(run('key', 'create', '--json', '--business', '1', '--role', role)).key
   const keys = { admin: keyOf('admin'), agent: keyOf('agent'), viewer: keyOf('viewer') }
   await told('PUT', '/sim/webhooks', { url: hooks })
-  const browser = await browsers[name](fonts && { ...process.env, FONTCONFIG_FILE: fonts })
+  const sound = name === 'firefox' ? await soundServer(home) : null
+  const browser = await browsers[name](sound ? sound.env : fonts && { ...process.env, FONTCONFIG_FILE: fonts })
 
   async function told(method, where, body) {
     const answer = await fetch(simulator + where, { method, body: body && JSON.stringify(body) })
@@ -131,6 +140,7 @@ export async function world({ settings = {}, language = 'en-GB', demo = false, b
     },
     async stop() {
       await browser.close()
+      if (sound) await ended(sound.child)
       await ended(server.child)
       await ended(sim.child)
       rmSync(home, { recursive: true, force: true })

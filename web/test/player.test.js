@@ -312,6 +312,30 @@ test('keys are the player’s unless somebody types or chooses', async () => {
   )
 })
 
+test('audio that breaks at one place each time it plays is loaded three times, then said to be unplayable', async () => {
+  const { engine, media } = await player(async () => ({ kind: 'here', whole: true }))
+  engine.open(track('a'))
+  let loads = 0
+  const play = media.play
+  media.play = () => {
+    loads++
+    return play.call(media)
+  }
+  for (let i = 0; i < 10 && engine.state.phase !== 'failed'; i++) {
+    media.sounds()
+    media.happens('timeupdate', { currentTime: 0.02 * (i + 1) })
+    media.happens('error', { error: { code: 3 } })
+    await Promise.resolve().then(() => new Promise(setImmediate))
+  }
+  assert.deepEqual([engine.state.phase, engine.state.trouble?.code, loads], ['failed', 'unplayable', 2])
+  engine.play()
+  media.sounds()
+  media.happens('timeupdate', { currentTime: 8 })
+  media.happens('error', { error: { code: 3 } })
+  await new Promise(setImmediate)
+  assert.equal(engine.state.phase, 'playing', 'what sounded for a while is loaded again when it breaks')
+})
+
 test('speeds go from half to three times, step by step', async () => {
   const { speedBeside } = await load('player/keys.ts')
   const up = [0.5]

@@ -5,6 +5,8 @@
 // (2) The length is the catalog's where it is known: that of an arriving file is a guess.
 // (3) A listener who has to wait is told why; it plays from the same place when the audio comes.
 // (4) The place in each recording is kept while it plays and when it is left; opened again, it goes on there.
+// (5) What breaks again and again at one place, with no sound in between, is not loaded for ever: a browser without an audio device
+//     says "playing" each time.
 import { keep, recall } from '../app/kept'
 import { lookAfter } from './backoff'
 import { keepListening, type Listening, recallListening, rolesOf } from './listening'
@@ -17,6 +19,7 @@ import { speeds } from './speeds'
 import type { Answer, PlayerState, Track, Trouble } from './types'
 
 const KEEP_PLACE_S = 5 // a place is kept that often while it plays
+const SOUND_S = 1 // so much must be played after a break until it counts as mended
 
 export class Engine {
   #state: PlayerState
@@ -25,6 +28,7 @@ export class Engine {
   #resumeAt = 0 // seconds, applied when the audio is there
   #looks = 0
   #failedLoads = 0 // in a row, although the recording is here
+  #brokeAt: number | null = null // seconds; null: it never broke, or it has sounded since
   #timer: ReturnType<typeof setTimeout> | undefined
   #asking: AbortController | null = null
   #sound: Sound
@@ -229,11 +233,20 @@ export class Engine {
   }
 
   #forget() {
+    this.#stopLooking()
+    this.#mended()
+  }
+
+  #stopLooking() {
     clearTimeout(this.#timer)
     this.#asking?.abort()
     this.#asking = null
+  }
+
+  #mended() {
     this.#looks = 0
     this.#failedLoads = 0
+    this.#brokeAt = null
   }
 
   #listen() {
@@ -245,7 +258,7 @@ export class Engine {
     })
     on('durationchange', () => this.#measure())
     on('playing', () => {
-      this.#forget()
+      this.#stopLooking()
       this.#set({ trouble: null }, 'playing')
     })
     on('waiting', () => this.#wanted && this.#set({}, this.media.currentTime > 0 ? 'stalled' : 'begun'))
@@ -273,6 +286,7 @@ export class Engine {
     if (this.media.readyState === 0) return
     const time = this.media.currentTime
     this.#set({ time })
+    if (this.#brokeAt !== null && Math.abs(time - this.#brokeAt) >= SOUND_S) this.#mended() // (5)
     if (Math.abs(time - this.#keptAt) >= KEEP_PLACE_S) this.keepPlace()
     if (this.#state.phase !== 'playing' || !this.#state.listening.skipSilence) return
     const on = afterSilence(this.#silences, time)
@@ -320,14 +334,14 @@ export class Engine {
     if (!this.media.src || !this.media.error) return
     const cut = this.media.error.code === MediaError.MEDIA_ERR_NETWORK
     if (this.media.readyState > 0 || cut) this.#resumeAt = this.#state.time
+    this.#brokeAt ??= this.#state.time
     await this.#look()
   }
 
   async #look() {
     const { track } = this.#state
     if (!track) return
-    clearTimeout(this.#timer)
-    this.#asking?.abort()
+    this.#stopLooking()
     const asking = new AbortController()
     this.#asking = asking
     let answer: Answer
