@@ -27,6 +27,7 @@ import postgres_server
 
 ROOT = Path(__file__).resolve().parent.parent
 TAIL_LINES = 150
+SUMMARY_LINES, SUMMARY_WIDTH = 5, 200  # of each failure
 COMMAND_SECONDS = 2400
 CORES = len(os.sched_getaffinity(0))
 TESTS_AT_ONCE = 2 * CORES  # tests wait most of the time
@@ -54,7 +55,7 @@ class Unable(Exception):
 class Tally:
     def __init__(self, passed=0, failed=0, skipped=0):
         self.passed, self.failed, self.skipped = passed, failed, skipped
-        self.shown = []  # the output of failures
+        self.shown = []  # the output of failures; the first line of each names the test
         self.reasons = []  # a line for each skipped test: its name and why
 
     def __str__(self):
@@ -437,15 +438,26 @@ def end_stages(*_):
     sys.exit(143)
 
 
+def telling_lines(said):
+    """The few lines of a failure's output that say what was wrong, for the summary."""
+    lines = [line.strip() for line in said.splitlines()]
+    telling = [line for line in lines[1:] if re.match(r"E  |not ok|# 0x|# \S+:\d+: error|.*(?:Error|ERROR|error:|could not run|Sanitizer)", line)]
+    return [line[:SUMMARY_WIDTH] for line in lines[:1] + telling[:SUMMARY_LINES]]
+
+
 def perform_all(chosen):
-    """Runs the stages, and prints what each says when it ends."""
+    """Runs the stages, and prints what each says when it ends; then a summary of what failed, since a log may be cut in its middle."""
     total = Tally()
+    failures = []
     for group, at_once in (([name for name in chosen if name in ALONE], 1), ([name for name in chosen if name not in ALONE], AT_ONCE)):
         with ProcessPoolExecutor(at_once, multiprocessing.get_context("fork"), lambda: signal.signal(signal.SIGTERM, end_stages)) as pool:
             for ended in as_completed([pool.submit(perform, name) for name in group]):
                 tally, text = ended.result()
                 total.add(tally)
+                failures += [line for said in tally.shown for line in telling_lines(said)]
                 print(text, flush=True)
+    if failures:
+        print("\n".join(["--- failed", *failures]))
     return total
 
 
