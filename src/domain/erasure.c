@@ -1,7 +1,8 @@
 /* erasure.c - see erasure.h.
  *
  *   a part: up to RECORDINGS recordings of up to LEGS legs expire and are wiped; a leg without recordings is deleted
- *   a number: the trees of its calls, one after the other; a tree that a hold covers is passed over
+ *   a number: the trees of its calls, one after the other; then what else names it (erasure_texts.c). A tree that a hold covers
+ *   is passed over
  *
  * Invariants
  *  (1) A tree is begun only if no hold covers it, in the transaction that asks. From then on tree_sid names it, and a hold on it
@@ -16,6 +17,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "domain/erasure_texts.h"
 #include "domain/removal.h"
 
 enum { LEGS = 6, RECORDINGS = 8, FORGET_MS = 2 * 60 * 1000 };
@@ -111,16 +113,14 @@ static enum err erase_tree(struct erasing *e, bool *ret_done) {
   return OK;
 }
 
-/* Of a number: begins the next tree that has a call of it. *ret_done: there is none left. */
-static enum err begin_next_tree(struct erasing *e, bool *ret_done) {
+/* Of a number: begins the next tree that has a call of it. */
+static enum err begin_next_tree(struct erasing *e) {
   struct erasure *x = e->erasure;
   char call_sid[SID_SIZE], top_sid[SID_SIZE];
   bool held;
   enum err found = erasures_next_call(e->db, x, call_sid, top_sid);
-  *ret_done = false;
   if (found == ERR_NOT_FOUND) {
-    *ret_done = x->step == HOLD_STEPS - 1;
-    if (!*ret_done) x->step++;
+    x->step++;
     x->after[0] = '\0';
     return OK;
   }
@@ -136,10 +136,11 @@ static enum err begin_next_tree(struct erasing *e, bool *ret_done) {
 }
 
 static enum err erase_number(struct erasing *e, bool *ret_done) {
+  struct erasure *x = e->erasure;
   *ret_done = false;
-  if (!e->erasure->tree_sid[0]) TRY(begin_next_tree(e, ret_done));
+  if (!x->tree_sid[0]) TRY(x->step < HOLD_STEPS ? begin_next_tree(e) : erasure_texts_part(e->db, x, ret_done));
   bool tree_done;
-  return e->erasure->tree_sid[0] ? erase_tree(e, &tree_done) : OK;
+  return x->tree_sid[0] ? erase_tree(e, &tree_done) : OK;
 }
 
 /* The certificate: the digest of the number, counts and times. */
@@ -151,9 +152,9 @@ static enum err note_end(const struct erasing *e) {
   TRY(buf_addf(&object, "erasure:%lld", (long long)x->erasure_id));
   TRY(buf_addf(&details,
                "{\"of\":\"%s\",\"digest\":\"%s\",\"calls\":%lld,\"recordings\":%lld,\"held\":%lld,"
-               "\"begun_at\":\"%s\"}",
+               "\"edited\":%lld,\"begun_at\":\"%s\"}",
                x->is_number ? "number" : "call", x->digest, (long long)x->calls, (long long)x->recordings,
-               (long long)x->held, begun_at));
+               (long long)x->held, (long long)x->edited, begun_at));
   return note_audit(e, AUDIT_ERASURE, buf_str(&object), buf_str(&details));
 }
 

@@ -5,7 +5,7 @@
 
 #define ERASURE_COLUMNS                                                                                      \
   "erasure_id, business_id, kind, key, digest, reason, at_provider, asked_by, created_at, ended_at, calls, " \
-  "recordings, held, step, after_sid, tree_sid, role, ip"
+  "recordings, held, step, after_sid, tree_sid, role, ip, edited"
 
 enum { NUMBER_MIN = 7, NUMBER_MAX = 15 };
 
@@ -43,6 +43,7 @@ static enum err read_row(const struct db_rows *q, struct erasure *ret_erasure) {
   x.recordings = db_int(q, 11);
   x.held = db_int(q, 12);
   x.step = (int)db_int(q, 13);
+  x.edited = db_int(q, 18);
   *ret_erasure = x;
   return OK;
 }
@@ -124,10 +125,10 @@ enum err erasures_get(struct db *db, int64_t business_id, int64_t erasure_id, st
 
 enum err erasures_store(struct db *db, const struct erasure *x) {
   return db_run(db,
-                "update erasures set calls = ?2, recordings = ?3, held = ?4, step = ?5, after_sid = ?6, tree_sid = ?7"
-                " where erasure_id = ?1",
+                "update erasures set calls = ?2, recordings = ?3, held = ?4, step = ?5, after_sid = ?6, tree_sid = ?7,"
+                " edited = ?8 where erasure_id = ?1",
                 DB_INT(x->erasure_id), DB_INT(x->calls), DB_INT(x->recordings), DB_INT(x->held), DB_INT(x->step),
-                DB_TEXT(str_from(x->after)), text_or_null(x->tree_sid));
+                DB_TEXT(str_from(x->after)), text_or_null(x->tree_sid), DB_INT(x->edited));
 }
 
 enum err erasures_end(struct db *db, const struct erasure *x, int64_t now) {

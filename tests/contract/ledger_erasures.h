@@ -4,6 +4,8 @@
 #include "ledger_contract.h"
 
 #include "ledger/erasures.h"
+#include "ledger/notes.h"
+#include "ledger/texts.h"
 
 static void put_numbers(struct db *db, const char *sid, const char *parent, const char *from, const char *to) {
   struct call c = {.business_id = 1, .duration_s = -1, .started_at = NOW, .first_seen_at = NOW};
@@ -36,11 +38,13 @@ static void erasures_are_served_in_turn_and_forget_their_key(void **state) {
   assert_int_equal(x.erasure_id, first.erasure_id);
   x.calls = 3;
   x.step = 2;
+  x.edited = 5;
   (void)snprintf(x.after, sizeof(x.after), "CA7");
   (void)snprintf(x.tree_sid, sizeof(x.tree_sid), "CA9");
   IN_TRANSACTION(db, assert_ok(erasures_store(db, &x)));
   assert_ok(erasures_get(db, 1, first.erasure_id, &x));
-  assert_true(x.calls == 3 && x.step == 2 && strcmp(x.after, "CA7") == 0 && strcmp(x.tree_sid, "CA9") == 0);
+  assert_true(x.calls == 3 && x.edited == 5 && x.step == 2 && strcmp(x.after, "CA7") == 0 &&
+              strcmp(x.tree_sid, "CA9") == 0);
   assert_int_equal(erasures_get(db, 2, first.erasure_id, &x), ERR_NOT_FOUND);
   assert_ok(erasures_find(db, 1, STR("CA1"), &x));
   int64_t all, few, others;
@@ -56,6 +60,45 @@ static void erasures_are_served_in_turn_and_forget_their_key(void **state) {
   assert_true(any);
   assert_ok(erasures_get(db, 1, second.erasure_id, &x));
   assert_true(!x.key[0] && !x.tree_sid[0] && x.ended_at == NOW);
+}
+
+static void words_add_str(struct words *w, struct str text) {
+  char copy[100];
+  assert_ok(str_copy(copy, sizeof(copy), text));
+  words_add(w, copy);
+}
+
+static enum err words_add_call_texts(void *arg, const struct texts_call *c) {
+  words_add_str(arg, c->call_sid);
+  words_add_str(arg, c->addresses[0]);
+  words_add_str(arg, c->plain[2]);
+  words_add_str(arg, c->json[2]);
+  return ERR_FULL;
+}
+
+static enum err words_add_text(void *arg, struct str recording_sid, int64_t note_id, struct str text) {
+  words_add_str(arg, recording_sid);
+  words_add_str(arg, note_id ? text : STR("fields"));
+  return OK;
+}
+
+static void what_may_name_a_number_is_walked(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct words calls = {""}, recordings = {""}, notes = {""};
+  const struct str ref = STR("r");
+  const struct calls_host host = {.ref = &ref};
+  struct note note = {.at_ms = 1, .text = "text", .by = "key:1", .author = "key:1", .created_at = NOW};
+  int64_t id;
+  (void)scratch_recording(db, 1, "RE1", "CA1", RECORDING_READY, RECORDING_RANK_REST, NOW);
+  IN_TRANSACTION(db, put_numbers(db, "CA1", "", "+1", "+2"); put_numbers(db, "CA2", "", "+3", "+4");
+                 put_numbers(db, "CA3", "", "+5", "+6"); assert_ok(calls_set_host(db, 1, STR("CA2"), &host));
+                 assert_ok(notes_add(db, 1, STR("RE1"), &note, &id)));
+  assert_ok(texts_each_call(db, 1, STR("CA1"), 10, words_add_call_texts, &calls));
+  assert_string_equal(calls.text, "CA2 +3 r {}");
+  assert_ok(texts_each_recording(db, 1, STR(""), 10, words_add_text, &recordings));
+  assert_string_equal(recordings.text, "RE1 fields");
+  assert_ok(texts_each_note(db, 1, STR(""), 10, words_add_text, &notes));
+  assert_string_equal(notes.text, "RE1 text");
 }
 
 static void too_many_erasures_are_busy(void **state) {

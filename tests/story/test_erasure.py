@@ -73,6 +73,43 @@ def test_after_an_erasure_a_scan_finds_the_person_nowhere(world, provider, acme)
     assert listed == []
 
 
+def test_an_erasure_finds_a_number_in_addresses_and_in_others_calls(world, provider, acme):  # noqa: F811
+    spoken = "+1 (500) 555-0111"
+    world.private |= {NUMBER, OTHER, spoken}
+    words = [NUMBER, NUMBER[1:], spoken]
+    addressed = [call_of(world, acme, provider, f"sip:{NUMBER}@a.example"), call_of(world, acme, provider, OTHER, To=f"whatsapp:{NUMBER}")]
+    other = call_of(world, acme, provider, OTHER, ForwardedFrom=NUMBER, CallerName=f"OF {NUMBER}", To="+15005550199")
+    acme.tell(world.main, other, Note=f"for {NUMBER}")
+    held = call_of(world, acme, provider, OTHER, ForwardedFrom=NUMBER)
+    patch = {"customer_name": f"Brother of {spoken}", "ref": f"ref {NUMBER}", "agent": NUMBER, "tags": [f"asks for {NUMBER[1:]}", "good"],
+             "metadata": {"others": [int(NUMBER[1:]), NUMBER], "kept": 1.50}}
+    path = f"/api/calls/{other.call_sid}"
+    assert world.main.call("PATCH", path, MERGE, json.dumps(patch).encode(), acme.key("agent")).status == 200
+    for tape in (other, held):
+        for n in range(3):
+            text = {"text": f"{n}: he will be at {spoken} tomorrow"}
+            assert ask(world, acme, "POST", f"/api/recordings/{tape.sid}/notes", text).status == 201
+    assert hold(world, acme, f"/api/calls/{held.call_sid}").status == 204
+    certificate = erased(world, acme)
+    assert (certificate["calls"], certificate["recordings"], certificate["edited"]) == (2, 2, 1 + 1 + 3), certificate
+    assert certificate["held"] == 2, "the held call, and its recording with notes"
+    for gone in addressed:
+        eventually(lambda: is_gone(world, gone), 10)
+        assert world.main.get(f"/api/calls/{gone.call_sid}", acme.viewer).status == 404
+    call = world.main.get(path, acme.viewer).json()
+    assert (call["customer_name"], call["ref"], call["agent"]) == ("Brother of […]", "ref […]", "[…]")
+    assert (call["tags"], call["metadata"], call["caller_name"]) == (["asks for […]", "good"], {"others": [None, "[…]"], "kept": 1.5}, "OF […]")
+    notes = ask(world, acme, "GET", f"/api/recordings/{other.sid}/notes").json()["notes"]
+    assert [note["text"] for note in notes] == [f"{n}: he will be at […] tomorrow" for n in range(3)]
+    assert ask(world, acme, "DELETE", f"/api/calls/{held.call_sid}/hold").status == 204
+    assert world.main.get("/api/calls?search=brother", acme.viewer).json()["calls"][0]["call_sid"] == other.call_sid
+    certificate = erased(world, acme)
+    assert (certificate["calls"], certificate["held"], certificate["edited"]) == (0, 0, 1 + 3)
+    assert {world.state(tape.sid) for tape in (other, held)} == {"ready"}
+    eventually(lambda: not rows_that_name(world, words), 10, lambda: rows_that_name(world, words))
+    eventually(lambda: not names_in(world, words), 15, lambda: names_in(world, words))
+
+
 def test_a_number_of_the_business_is_not_erased(world, provider, acme):  # noqa: F811
     world.private.add(NUMBER)
     world.done("business", "set", acme.id, "--number", NUMBER)

@@ -68,9 +68,11 @@ static void erasure_set_digest(const struct api *a, struct erasure *x) {
 static enum err erasure_write(struct buf *b, const struct erasure *x) {
   char at[DATE_TEXT_SIZE];
   date_format_rfc3339(x->created_at, at);
-  TRY(buf_addf(b, "{\"erasure_id\":%lld,\"status\":\"%s\",\"calls\":%lld,\"recordings\":%lld,\"held\":%lld",
+  TRY(buf_addf(b,
+               "{\"erasure_id\":%lld,\"status\":\"%s\",\"calls\":%lld,\"recordings\":%lld,\"held\":%lld"
+               ",\"edited\":%lld",
                (long long)x->erasure_id, x->ended_at ? "done" : "running", (long long)x->calls,
-               (long long)x->recordings, (long long)x->held));
+               (long long)x->recordings, (long long)x->held, (long long)x->edited));
   TRY(buf_addf(b, ",\"digest\":\"%s\",\"by\":", x->digest));
   TRY(buf_add_json(b, str_from(x->by)));
   TRY(buf_addf(b, ",\"begun_at\":\"%s\",\"ended_at\":", at));

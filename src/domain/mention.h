@@ -1,0 +1,22 @@
+/* mention.h - finds a telephone number in a text, and takes it out.
+ *
+ *   TRY(mention_erase(text, STR("972501234567"), MENTION_PLAIN, &b, &found));      "call +972 50-123 4567" -> "call […]"
+ *
+ * A number is there if its digits are, one after the other, with at most two blanks or - . ( ) / between two of them, and no
+ * digit before or behind. A + or 00 in front of them belongs to it. Thread rule: none. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+enum mention_kind {
+  MENTION_PLAIN,
+  MENTION_JSON, /* valid JSON stays valid; a JSON number that is the telephone number becomes null */
+};
+
+/* Whether the text names the number. */
+bool mention_is_in(struct str text, struct str digits, enum mention_kind kind);
+/* Appends the text without the number to ret_text. It is at most as long as before. */
+CHECKED enum err mention_erase(struct str text, struct str digits, enum mention_kind kind, struct buf *ret_text,
+                               bool *ret_found);
