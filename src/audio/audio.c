@@ -11,7 +11,7 @@
  *      decoder gets frames only, because it would keep a whole tag in memory.
  *  (4) The decoder does not affect the verdict or the duration: if it fails or can't be created, there are only no peaks.
  *
- * Every byte of sound goes through audio_pass(): code that needs samples (peaks; later loudness) is called from there. */
+ * Every byte of sound goes through audio_pass(): what needs samples (peaks, `take`) is called from there. */
 #include "audio/audio.h"
 
 #include <stdlib.h>
@@ -43,6 +43,8 @@ struct audio {
   size_t frames_bytes; /* not decoded yet */
   struct pcm pcm;      /* of a WAV */
   struct peaks peaks;
+  audio_take_samples *take; /* NULL: none */
+  void *take_arg;
 };
 
 enum err audio_new(struct audio **ret_audio) {
@@ -58,11 +60,17 @@ struct audio *audio_free(struct audio *a) {
   return NULL;
 }
 
+void audio_set_take(struct audio *a, audio_take_samples *take, void *arg) {
+  a->take = take;
+  a->take_arg = arg;
+}
+
 /* ---- samples ---- */
 
 static void on_samples(void *arg, const int16_t *samples, size_t frames) {
   struct audio *a = arg;
   peaks_add(&a->peaks, samples, frames);
+  if (a->take) a->take(a->take_arg, a->peaks.sample_rate, a->peaks.channels, samples, frames);
 }
 
 static void begin_decoding_mp3(struct audio *a) {

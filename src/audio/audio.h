@@ -37,6 +37,10 @@ struct audio_info {
 };
 
 CHECKED enum err audio_new(struct audio **ret_audio);
+/* To be called before the first byte: `take` gets all samples that are decoded, of all channels in turn. Their rate and number of
+ * channels, 1 or 2, never change. It is not called for kinds that are not decoded, nor after decoding failed. */
+typedef void audio_take_samples(void *arg, int sample_rate, int channels, const int16_t *samples, size_t frames);
+void audio_set_take(struct audio *a, audio_take_samples *take, void *arg);
 struct audio *audio_free(struct audio *a); /* NULL is allowed; always returns NULL */
 /* OK for any bytes: whether they are audio is the verdict. */
 CHECKED enum err audio_feed(struct audio *a, struct str bytes);
