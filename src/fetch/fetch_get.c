@@ -1,7 +1,7 @@
 /* fetch_get.c - runs one transfer at a time on a fetch thread of its own, and waits for its end.
  *
  * Invariants
- *  (1) lock covers stopped and is_over. The members of *get and its body are the fetch thread's until is_over.
+ *  (1) lock covers stopped, cancelled and is_over. The members of *get and its body are the fetch thread's until is_over.
  *  (2) transfer is the fetch thread's alone: it is set when it starts, and NULL after its end. */
 #include "fetch/fetch_get.h"
 
@@ -12,13 +12,14 @@
 #include "base/lock.h"
 #include "fetch/fetch.h"
 
-enum { RETRY_AFTER_MAX_S = 24 * 3600, FIRST_BYTE_MS = 30 * 1000, IDLE_MS = 15 * 1000 };
+enum { RETRY_AFTER_MAX_MS = 24 * 3600 * 1000, FIRST_BYTE_MS = 30 * 1000, IDLE_MS = 15 * 1000 };
 
 struct fetch_getter {
   struct fetch *fetch;
   struct lock lock;
   struct lock_cond over;
-  bool is_over, stopped;
+  bool is_over, stopped, cancelled;
+  const struct fetch_request *request;
   struct fetch_get *get;
   struct fetch_transfer *transfer; /* (2) */
 };
@@ -29,15 +30,18 @@ static void getter_end(struct fetch_getter *g) {
   lock_cond_broadcast(&g->over);
 }
 
+int64_t fetch_retry_after_ms(struct str header) {
+  uint64_t seconds;
+  int64_t at, now = clock_now_ms();
+  if (str_to_u64(header, RETRY_AFTER_MAX_MS / 1000, &seconds) == OK) return (int64_t)seconds * 1000;
+  if (header.n == 0 || date_parse_http(header, &at) != OK || at <= now) return 0;
+  return at - now < RETRY_AFTER_MAX_MS ? at - now : RETRY_AFTER_MAX_MS;
+}
+
 static enum err getter_on_reply(void *arg, const struct fetch_reply *reply) {
   const struct fetch_getter *g = arg;
-  uint64_t seconds;
-  int64_t at;
   g->get->status = reply->status;
-  if (str_to_u64(reply->retry_after, RETRY_AFTER_MAX_S, &seconds) == OK)
-    g->get->retry_after_ms = (int64_t)seconds * 1000;
-  else if (reply->retry_after.n && date_parse_http(reply->retry_after, &at) == OK && at > clock_now_ms())
-    g->get->retry_after_ms = at - clock_now_ms();
+  g->get->retry_after_ms = fetch_retry_after_ms(reply->retry_after);
   return OK;
 }
 
@@ -50,6 +54,8 @@ static void getter_on_end(void *arg, const struct fetch_result *result) {
   struct fetch_getter *g = arg;
   g->transfer = NULL;
   g->get->is_whole = result->end == FETCH_DONE;
+  g->get->end = result->end;
+  g->get->no_connection = result->no_connection;
   (void)snprintf(g->get->detail, sizeof(g->get->detail), "%s",
                  result->end == FETCH_STOPPED ? "more bytes than expected" : result->detail);
   getter_end(g);
@@ -57,21 +63,16 @@ static void getter_on_end(void *arg, const struct fetch_result *result) {
 
 static void getter_start(void *arg) {
   struct fetch_getter *g = arg;
-  const struct fetch_get *get = g->get;
-  const struct fetch_request request = {.url = get->url,
-                                        .user = get->user,
-                                        .password = get->password,
-                                        .first_byte_ms = FIRST_BYTE_MS,
-                                        .idle_ms = IDLE_MS,
-                                        .max_bytes = (int64_t)get->body->max,
-                                        .trust_origin = true,
-                                        .arg = g,
-                                        .on_reply = getter_on_reply,
-                                        .on_data = getter_on_data,
-                                        .on_end = getter_on_end};
+  struct fetch_request request = *g->request;
+  request.max_bytes = (int64_t)g->get->body->max;
+  request.arg = g;
+  request.on_reply = getter_on_reply;
+  request.on_data = getter_on_data;
+  request.on_end = getter_on_end;
   enum err e = fetch_start(g->fetch, &request, &g->transfer);
   if (e == OK) return;
   (void)snprintf(g->get->detail, sizeof(g->get->detail), "%s", err_text(e));
+  g->get->end = FETCH_REFUSED;
   getter_end(g);
 }
 
@@ -80,18 +81,38 @@ static void getter_cancel(void *arg) {
   if (g->transfer) fetch_cancel(g->transfer);
 }
 
-enum err fetch_getter_get(struct fetch_getter *g, struct fetch_get *get) {
+enum err fetch_getter_send(struct fetch_getter *g, const struct fetch_request *request, struct fetch_get *get) {
   get->status = 0;
-  get->is_whole = false;
+  get->is_whole = get->no_connection = false;
+  get->end = FETCH_STOPPED;
   get->retry_after_ms = 0;
   get->detail[0] = '\0';
   LOCKED(&g->lock);
   if (g->stopped) return ERR_CLOSED;
   g->get = get;
-  g->is_over = false;
+  g->request = request;
+  g->is_over = g->cancelled = false;
   TRY(fetch_post(g->fetch, getter_start, g));
   while (!g->is_over) lock_cond_wait(&g->over, &g->lock); /* the transfer's own limits end it */
-  return g->stopped ? ERR_CLOSED : OK;
+  if (g->stopped) return ERR_CLOSED;
+  return g->cancelled && get->end == FETCH_STOPPED ? ERR_TIMEOUT : OK;
+}
+
+enum err fetch_getter_get(struct fetch_getter *g, struct fetch_get *get) {
+  const struct fetch_request request = {.url = get->url,
+                                        .user = get->user,
+                                        .password = get->password,
+                                        .first_byte_ms = FIRST_BYTE_MS,
+                                        .idle_ms = IDLE_MS,
+                                        .trust_origin = true};
+  return fetch_getter_send(g, &request, get);
+}
+
+void fetch_getter_cancel(struct fetch_getter *g) {
+  LOCKED(&g->lock);
+  if (g->is_over) return;
+  g->cancelled = true;
+  IGNORE(fetch_post(g->fetch, getter_cancel, g)); /* then its own limits end it */
 }
 
 void fetch_getter_stop(struct fetch_getter *g) {

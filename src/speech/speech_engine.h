@@ -2,7 +2,7 @@
  *
  *   speech_engine_new(&settings, &engine);
  *   if (speech_engine_needs_token(engine, now)) … send speech_engine_token_request, give its reply to speech_engine_token_take …
- *   speech_engine_request(engine, &ask, &request);   send request.fetch (fetch_start copies it), collect the reply
+ *   speech_engine_request(engine, &ask, &request);   send request.fetch (fetch_getter_send, fetch_start), collect the reply
  *   error = speech_engine_answer(engine, &ask, &reply, &answer);
  *
  * Nothing here sends anything. An answer is hostile input: any bytes give an error or clean texts and times within the piece.
@@ -60,10 +60,9 @@ struct speech_request {
 /* What came back: for on_reply, on_data and on_end to fill in. */
 struct speech_reply {
   enum fetch_end end;
-  int status;              /* 0: none */
-  bool no_connection;      /* of struct fetch_result */
-  struct str retry_after;  /* the header */
-  struct str content_type; /* the header */
+  int status;             /* 0: none */
+  bool no_connection;     /* of struct fetch_result */
+  int64_t retry_after_ms; /* fetch_retry_after_ms; 0: unknown */
   struct str body;
 };
 

@@ -73,6 +73,21 @@ static bool read_byte(struct connection *c, char *ret_byte) {
   return true;
 }
 
+static bool read_body(struct connection *c, struct origin_request *request) {
+  char bytes[4096];
+  size_t length = body_length(request->head);
+  while (request->body_bytes < length) {
+    size_t left = length - request->body_bytes;
+    ssize_t n = recv(c->fd, bytes, left < sizeof(bytes) ? left : sizeof(bytes), 0);
+    if (n <= 0) return false;
+    for (ssize_t i = 0; i < n; i++) {
+      if (request->body_bytes + 1 < sizeof(request->body)) request->body[request->body_bytes] = bytes[i];
+      request->body_sum += (unsigned char)bytes[i] * (uint64_t)++request->body_bytes;
+    }
+  }
+  return true;
+}
+
 static bool read_request(struct connection *c, struct origin_request *request) {
   size_t n = 0;
   *request = (struct origin_request){.connection = c->number};
@@ -80,11 +95,7 @@ static bool read_request(struct connection *c, struct origin_request *request) {
     if (n + 1 == sizeof(request->head) || !read_byte(c, request->head + n)) return false;
     n++;
   }
-  size_t length = body_length(request->head);
-  assert(length < sizeof(request->body));
-  for (size_t i = 0; i < length; i++) {
-    if (!read_byte(c, request->body + i)) return false;
-  }
+  if (!read_body(c, request)) return false;
   struct origin *o = c->origin;
   pthread_mutex_lock(&o->mutex);
   assert(o->request_count < REQUESTS_MAX);

@@ -16,7 +16,9 @@ struct origin_request {
   int connection; /* from 0 */
   int number;     /* from 0, over all connections */
   char head[ORIGIN_HEAD_SIZE];
-  char body[256];
+  char body[256];    /* its first bytes */
+  size_t body_bytes; /* all of them */
+  uint64_t body_sum; /* of each byte times its number, from 1 */
 };
 /* Writes the reply to fd; false closes the connection. */
 typedef bool origin_answer(void *arg, int fd, const struct origin_request *request);
