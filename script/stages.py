@@ -332,6 +332,17 @@ def fuzz():
     return tally
 
 
+def speech():
+    """Real voices through real speech engines. What can't be fetched is a skipped test."""
+    code, said = run("script/install-packages", "speech")
+    if code:
+        tally = Tally(skipped=1)
+        tally.reasons.append(f"speech: Debian's packages for it can't be installed: {said.strip().splitlines()[-1] if said.strip() else code}")
+        return tally
+    built("build-test", targets=["callreel", "callreel-sim", *preloads()])
+    return some_stories("build-test", "stories-speech.xml", [], "tests/speech")
+
+
 def soak():
     """Runs script/soak on the build without test hooks."""
     return check("script/soak", "--minutes", str(SOAK_MINUTES))
@@ -404,7 +415,7 @@ def e2e():
 # Those that take longest come first, so that none is left over at the end.
 STAGES = {"format": format_, "layers": layers, "build": build, "story-alone": story_alone, "unit": unit, "e2e": e2e, "story-tsan": story_tsan,
           "story": story, "story-asan": story_asan, "unit-asan": unit_asan, "unit-tsan": unit_tsan, "fuzz": fuzz, "postgres": postgres,
-          "unit-rest": unit_rest, "peer": peer, "soak": soak, "engine": engine}
+          "speech": speech, "unit-rest": unit_rest, "peer": peer, "soak": soak, "engine": engine}
 ALONE = ["format", "layers", "build", "story-alone", "soak", "engine"]
 FAST = ["format", "layers", "story-alone", "unit", "story"]
 EVERYTHING = [name for name in STAGES if name not in ("unit", "soak", "engine")]  # unit-rest and unit-asan run what unit does

