@@ -19,6 +19,7 @@
 #include "ledger/notes.h"
 #include "ledger/sessions.h"
 #include "ledger/tasks.h"
+#include "ledger/transcripts.h"
 
 enum { BUSINESS_ID_MAX = 1000000000, BOUND_MAX = 64, SEALED_MAX = BUSINESS_SECRET_SIZE + 64 };
 
@@ -508,9 +509,10 @@ enum err businesses_purge(struct db *db, int64_t id, int limit, bool *ret_left) 
     *ret_left = true;
     return OK;
   }
-  int documents, notes;
+  int documents, notes, transcripts;
   TRY(notes_purge(db, id, (int)room, &notes));
-  room -= notes;
+  TRY(transcripts_purge(db, id, (int)room - notes, &transcripts));
+  room -= notes + transcripts;
   if (room <= 0) {
     *ret_left = true;
     return OK;
@@ -531,7 +533,7 @@ enum err businesses_purge(struct db *db, int64_t id, int limit, bool *ret_left) 
   TRY(db_run(db, "delete from holds where business_id = ?1", DB_INT(id)));
   TRY(db_run(db,
              "update businesses set name = '', account_sid = null, token_1 = null, token_2 = null, api_key = null,"
-             " api_secret = null, base_url = null, purged_at = ?2 where business_id = ?1",
+             " api_secret = null, base_url = null, speech_vocabulary = null, purged_at = ?2 where business_id = ?1",
              DB_INT(id), DB_INT(db_now_ms(db))));
   *ret_left = false;
   return OK;

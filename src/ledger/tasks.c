@@ -1,15 +1,15 @@
 /* tasks.c - see tasks.h.
  *
  * Invariants
- *  (1) lease_token grows with every claim. tasks_end and tasks_postpone change nothing unless owner and token are those of the
- *      claim.
+ *  (1) lease_token grows with every claim. tasks_renew, tasks_end and tasks_postpone change nothing unless owner and token are
+ *      those of the claim.
  *  (2) Each query reads the first rows of one index. */
 #include "ledger/tasks.h"
 
 #include "db/db_clock.h"
 
 static const char *const kind_names[TASK_KIND_COUNT_] = {
-    [TASK_REMOVE] = "remove", [TASK_REMOVE_AT_PROVIDER] = "remove_at_provider"};
+    [TASK_REMOVE] = "remove", [TASK_REMOVE_AT_PROVIDER] = "remove_at_provider", [TASK_TRANSCRIBE] = "transcribe"};
 
 static struct db_value kind_value(enum task_kind kind) {
   return DB_TEXT(str_from(kind_names[kind]));
@@ -143,6 +143,13 @@ enum err tasks_claim(struct db *db, enum task_kind kind, int per_business, struc
 }
 
 /* ---- results ---- */
+
+enum err tasks_renew(struct db *db, const struct task *task, int64_t now) {
+  TRY(db_run(db, "update tasks set lease_until = ?4 where task_id = ?1 and lease_token = ?2 and lease_owner = ?3",
+             DB_INT(task->task_id), DB_INT(task->lease_token), DB_TEXT(str_from(task->lease_owner)),
+             DB_INT(now + TASK_LEASE_MS)));
+  return db_changed(db) ? OK : ERR_CONFLICT; /* (1) */
+}
 
 enum err tasks_end(struct db *db, const struct task *task) {
   TRY(db_run(db, "delete from tasks where task_id = ?1 and lease_token = ?2 and lease_owner = ?3",

@@ -20,6 +20,7 @@ enum {
 enum task_kind {
   TASK_REMOVE,             /* the files of an expired recording */
   TASK_REMOVE_AT_PROVIDER, /* the provider's copy of an expired recording */
+  TASK_TRANSCRIBE,         /* a transcript that is queued or running (ledger/transcripts.h) */
   TASK_KIND_COUNT_
 };
 
@@ -48,6 +49,8 @@ CHECKED enum err tasks_maintain(struct db *db, int64_t now, int limit);
  * the kind are leased of it. ERR_NOT_FOUND: there is none now. */
 CHECKED enum err tasks_claim(struct db *db, enum task_kind kind, int per_business, struct tasks_turn *turn,
                              struct str owner, int64_t now, struct task *ret_task);
+/* The lease lasts for TASK_LEASE_MS from now on. ERR_CONFLICT: it is lost. */
+CHECKED enum err tasks_renew(struct db *db, const struct task *task, int64_t now);
 CHECKED enum err tasks_end(struct db *db, const struct task *task);
 /* Gives the lease back; the task may be claimed again at due_at. error: of this attempt, which then counts; empty: none. A task
  * that had an again_at loses it. */

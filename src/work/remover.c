@@ -28,6 +28,7 @@
 #include "ledger/holds.h"
 #include "ledger/notes.h"
 #include "ledger/tasks.h"
+#include "ledger/transcripts.h"
 #include "work/remover_provider.h"
 
 enum {
@@ -44,7 +45,8 @@ enum {
   RETENTION_EVERY_MS = 60 * 1000,
   FAILED_AGAIN_MS = 30 * 1000,
   MARK_CALLS = 4,
-  NOTES_PART = 8, /* of each recording: END_PART of them are within a job's rows */
+  NOTES_PART = 5, /* of each recording: END_PART of them are within a job's rows; so are ... */
+  TRANSCRIPTS_PART = 3,
 };
 
 struct removing {
@@ -100,9 +102,11 @@ static enum err remover_claim(struct db *db, void *arg) {
 
 static enum err remover_end_one(struct db *db, const struct removing *x, int64_t now) {
   if (x->e != OK) return tasks_postpone(db, &x->task, now + FAILED_AGAIN_MS, str_from(err_text(x->e)));
-  bool more_notes;
-  TRY(notes_expire(db, x->task.business_id, str_from(x->task.recording_sid), NOTES_PART, &more_notes));
-  if (more_notes) return tasks_postpone(db, &x->task, now, STR_NONE);
+  bool more_notes, more;
+  struct str sid = str_from(x->task.recording_sid);
+  TRY(notes_expire(db, x->task.business_id, sid, NOTES_PART, &more_notes));
+  TRY(transcripts_remove(db, x->task.business_id, sid, TRANSCRIPTS_PART, &more));
+  if (more_notes || more) return tasks_postpone(db, &x->task, now, STR_NONE);
   if (x->task.again_at > now) return tasks_postpone(db, &x->task, x->task.again_at, STR_NONE);
   return tasks_end(db, &x->task);
 }

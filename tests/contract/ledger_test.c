@@ -6,6 +6,7 @@
 #include "ledger_erasures.h"
 #include "ledger_recordings.h"
 #include "ledger_removal.h"
+#include "ledger_transcripts.h"
 
 struct unran {
   int count;
@@ -72,6 +73,12 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(a_task_ends_or_is_tried_again_by_its_holder),
       CONTRACT_TEST(a_paused_business_lets_the_others_go_first),
       CONTRACT_TEST(notes_of_a_removed_recording_go_in_parts),
+      CONTRACT_TEST(a_transcript_is_asked_for_made_and_made_anew),
+      CONTRACT_TEST(a_transcript_moves_only_where_it_may),
+      CONTRACT_TEST(corrections_are_versions_that_stay_readable),
+      CONTRACT_TEST(words_of_a_transcript_are_found_where_they_are),
+      CONTRACT_TEST(a_transcript_goes_with_its_recording),
+      CONTRACT_TEST(an_engines_place_is_for_one_at_a_time),
       CONTRACT_TEST(a_hold_covers_a_recording_a_call_or_a_number),
       CONTRACT_TEST(a_hold_on_a_number_covers_calls_from_and_to_it),
       CONTRACT_TEST(erasures_are_served_in_turn_and_forget_their_key),

@@ -53,6 +53,12 @@
     {"select recording_sid, note_id from notes where business_id = ?1 limit ?2", "SEARCH notes USING PRIMARY KEY",
      "a purge, in parts of ?2"},
 
+    {"(recording_sid, run, channel, piece) in (select", "SEARCH transcript_pieces USING", "a purge, in parts of ?2"},
+    {"(recording_sid, version) in (select", "SEARCH transcript_versions USING", "a purge, in parts of ?2"},
+    {"delete from transcripts where business_id = ?1 and recording_sid in (select", "SEARCH transcripts USING",
+     "a purge, in parts of ?2"},
+    {"select count(*) from speech_slots", "SCAN speech_slots", "tens: one for each place at an engine"},
+
     /* Recordings of one call, or under a lease. */
     {"from recordings r where r.business_id = ?1 and r.recording_sid = coalesce(", "USE TEMP B-TREE FOR ORDER BY",
      "the recordings of one call, or of its children"},

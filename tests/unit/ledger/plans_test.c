@@ -34,7 +34,9 @@ struct plans {
 /* True: the search ends in one row, or in the rows of one call or recording of one business. Others may go through as many rows
  * as a table or a business has, also those with an equality of a state, a rank or a ref. */
 static bool is_narrow(const char *step) {
-  static const char *const keys[] = {"(rowid=?", "(digest=?", "(node_id=?", "(name=?", "(url_id=?"};
+  static const char *const keys[] = {
+      "(rowid=?",  "(digest=?", "(node_id=?",     "(name=?",
+      "(url_id=?", "(slot=?",   "(document_id=?", "(kind=? AND business_id=? AND recording_sid=?"};
   static const char *const of_business[] = {"call_sid=?", "recording_sid=?", "top_sid=?", "parent_call_sid=?",
                                             "code=?",     "key=?",           "rowid=?",   "url_id=?",
                                             "digest>?",   "rowid=?",         "hold_id=?", "erasure_id=?"};

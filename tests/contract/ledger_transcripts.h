@@ -1,0 +1,293 @@
+/* ledger_transcripts.h - transcripts: their states and versions, the pieces that are heard, and the words they are found by. */
+#pragma once
+
+#include "ledger_contract.h"
+
+#include "ledger/speech_slots.h"
+#include "ledger/transcripts.h"
+
+static struct recording transcript_recording(struct db *db, int64_t business, const char *sid, const char *call_sid,
+                                             const char *etag) {
+  IN_TRANSACTION(db, scratch_call(db, business, call_sid, "", NOW);
+                 (void)scratch_recording(db, business, sid, call_sid, RECORDING_READY, RECORDING_RANK_REST, NOW));
+  struct recording was = scratch_row(db, business, sid), next = was;
+  (void)snprintf(next.etag, sizeof(next.etag), "%s", etag);
+  IN_TRANSACTION(db, assert_ok(recordings_store(db, &was, &next)));
+  return scratch_row(db, business, sid);
+}
+
+static struct transcript transcript_ask(struct db *db, const struct recording *r, int rank, bool force) {
+  struct transcript t;
+  IN_TRANSACTION(db, assert_ok(transcripts_request(db, r, rank, force, NOW, &t)));
+  return t;
+}
+
+static enum err transcript_claim(struct db *db, const char *owner, int64_t now, struct task *ret_task,
+                                 struct transcript *ret_row) {
+  struct tasks_turn turn = {{0}};
+  enum err e;
+  IN_TRANSACTION(db, assert_ok(tasks_maintain(db, now, 10));
+                 e = tasks_claim(db, TASK_TRANSCRIBE, 2, &turn, str_from(owner), now, ret_task);
+                 if (e == OK) assert_ok(transcripts_begin(db, ret_task, now, ret_row)));
+  return e;
+}
+
+static void transcript_content_of(int64_t business, const char *document, const struct transcript_segment *segments,
+                                  size_t count, struct transcript_content *c) {
+  assert_ok(transcript_content_make(business, str_from(document), segments, count, c));
+}
+
+static const struct transcript_segment TWO_SEGMENTS[] = {
+    {1000, 2500, VIEW("customer"), VIEW("Hello, I'd like to cancel\nmy plan.")},
+    {3000, 4000, VIEW("agent"), VIEW("והמנויים? המנוי שלכם, בבקשה")},
+};
+
+static void transcript_make(struct db *db, const struct recording *r, const struct transcript_segment *segments,
+                            size_t count) {
+  const struct transcript_result result = {"openai", "tiny.en", "en", 5000};
+  struct transcript_content c CLEANUP(transcript_content_done) = TRANSCRIPT_CONTENT;
+  struct task task;
+  struct transcript t;
+  int64_t version;
+  (void)transcript_ask(db, r, RECORDING_RANK_REST, true);
+  assert_ok(transcript_claim(db, "w", NOW, &task, &t));
+  transcript_content_of(r->business_id, "{\"segments\":[]}", segments, count, &c);
+  IN_TRANSACTION(db, assert_ok(transcripts_finish(db, &task, &result, &c, NOW + 10, &version)));
+}
+
+static enum err words_add_answer(void *arg, int channel, int piece, struct str answer) {
+  char text[64];
+  (void)snprintf(text, sizeof(text), "%d.%d=%.*s", channel, piece, STR_ARG(answer));
+  words_add(arg, text);
+  return OK;
+}
+
+static void a_transcript_is_asked_for_made_and_made_anew(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  int64_t business = scratch_business(db, "b"), version, count;
+  struct recording r = transcript_recording(db, business, "RE1", "CA1", "\"1\"");
+  struct transcript t;
+  struct task task, other;
+  bool more;
+  assert_int_equal(transcripts_find(db, business, STR("RE1"), &t), ERR_NOT_FOUND);
+  t = transcript_ask(db, &r, RECORDING_RANK_REST, false);
+  assert_true(t.status == TRANSCRIPT_QUEUED && t.run == 1 && !t.version && strcmp(t.etag, "\"1\"") == 0);
+  t = transcript_ask(db, &r, RECORDING_RANK_PLAY, false);
+  assert_true(t.status == TRANSCRIPT_QUEUED && t.run == 1);
+  assert_ok(tasks_count(db, TASK_TRANSCRIBE, business, 9, &count));
+  assert_int_equal(count, 1);
+  assert_ok(transcript_claim(db, "w1", NOW, &task, &t));
+  assert_true(t.status == TRANSCRIPT_RUNNING && task.rank == RECORDING_RANK_PLAY);
+  assert_int_equal(transcript_claim(db, "w2", NOW, &other, &t), ERR_NOT_FOUND);
+  IN_TRANSACTION(db, assert_ok(transcripts_set_pieces(db, &task, 3, NOW));
+                 assert_ok(transcripts_piece_put(db, &task, 1, 0, 0, STR("a"), NOW));
+                 assert_ok(transcripts_piece_put(db, &task, 1, 0, 0, STR("again"), NOW));
+                 assert_int_equal(transcripts_piece_put(db, &task, 2, 0, 1, STR("x"), NOW), ERR_CONFLICT));
+  /* its worker dies: another one goes on, and nothing that the first one sends counts */
+  assert_ok(transcript_claim(db, "w2", NOW + TASK_LEASE_MS, &other, &t));
+  assert_true(t.pieces_done == 1 && t.pieces_all == 3);
+  IN_TRANSACTION(db, assert_int_equal(transcripts_piece_put(db, &task, 1, 1, 0, STR("x"), NOW), ERR_CONFLICT);
+                 assert_ok(transcripts_piece_put(db, &other, 1, 1, 0, STR("b"), NOW)));
+  struct words w = {""};
+  assert_ok(transcripts_pieces_each(db, business, STR("RE1"), 1, words_add_answer, &w));
+  assert_string_equal(w.text, "0.0=a 1.0=b");
+  /* the engine is gone for a while */
+  IN_TRANSACTION(db, assert_ok(transcripts_wait(db, &other, TRANSCRIPT_ERROR_ENGINE_UNREACHABLE, NOW + 50000, NOW)));
+  assert_ok(transcripts_find(db, business, STR("RE1"), &t));
+  assert_true(t.status == TRANSCRIPT_QUEUED && t.error == TRANSCRIPT_ERROR_ENGINE_UNREACHABLE &&
+              t.failing_since == NOW);
+  assert_int_equal(transcript_claim(db, "w1", NOW + 1000, &task, &t), ERR_NOT_FOUND);
+  assert_ok(transcript_claim(db, "w1", NOW + 50000, &task, &t));
+  const struct transcript_result result = {"openai", "base", "he", 5000};
+  struct transcript_content c CLEANUP(transcript_content_done) = TRANSCRIPT_CONTENT;
+  transcript_content_of(business, "{\"a\":1}", TWO_SEGMENTS, 2, &c);
+  IN_TRANSACTION(db, assert_ok(transcripts_finish(db, &task, &result, &c, NOW + 60000, &version)));
+  assert_ok(transcripts_find(db, business, STR("RE1"), &t));
+  assert_true(version == 1 && t.version == 1 && t.status == TRANSCRIPT_READY && t.error == TRANSCRIPT_ERROR_NONE);
+  assert_string_equal(t.language, "he");
+  assert_ok(tasks_count(db, TASK_TRANSCRIBE, 0, 9, &count));
+  assert_int_equal(count, 0);
+  t = transcript_ask(db, &r, RECORDING_RANK_REST, false); /* it is there */
+  assert_true(t.status == TRANSCRIPT_READY && t.run == 1);
+  (void)snprintf(r.etag, sizeof(r.etag), "\"2\"");
+  t = transcript_ask(db, &r, RECORDING_RANK_REST, false); /* other bytes */
+  assert_true(t.status == TRANSCRIPT_QUEUED && t.run == 2 && t.version == 1);
+  assert_ok(transcript_claim(db, "w1", NOW + 70000, &task, &t));
+  IN_TRANSACTION(db, assert_ok(transcripts_fail(db, &task, TRANSCRIPT_ERROR_NO_SPEECH, NOW + 70000)));
+  t = transcript_ask(db, &r, RECORDING_RANK_REST, false);
+  assert_true(t.status == TRANSCRIPT_QUEUED && t.run == 3);
+  IN_TRANSACTION(db, assert_ok(transcripts_forget_pieces(db, business, STR("RE1"), 2, 1, &more)); assert_true(more);
+                 assert_ok(transcripts_forget_pieces(db, business, STR("RE1"), INT64_MAX, 9, &more)));
+  assert_false(more);
+  r.status = RECORDING_MISSING;
+  IN_TRANSACTION(db, assert_int_equal(transcripts_request(db, &r, 0, true, NOW, &t), ERR_CONFLICT));
+}
+
+static void a_transcript_moves_only_where_it_may(void **state) {
+  (void)state;
+  const char *const moves[TRANSCRIPT_STATUS_COUNT_] = {[TRANSCRIPT_QUEUED] = ".rq..",
+                                                       [TRANSCRIPT_RUNNING] = ".rqdf",
+                                                       [TRANSCRIPT_READY] = "q....",
+                                                       [TRANSCRIPT_FAILED] = "q....",
+                                                       [TRANSCRIPT_REMOVED] = "....."};
+  const char letters[] = {
+      [TRANSCRIPT_QUEUED] = 'q', [TRANSCRIPT_RUNNING] = 'r', [TRANSCRIPT_READY] = 'd', [TRANSCRIPT_FAILED] = 'f'};
+  for (int s = 0; s < TRANSCRIPT_STATUS_COUNT_; s++)
+    for (int e = TRANSCRIPT_ASK; e <= TRANSCRIPT_FAIL; e++) {
+      enum transcript_status next;
+      bool moved = transcript_next((enum transcript_status)s, (enum transcript_event)e, &next);
+      assert_int_equal(moved ? letters[next] : '.', moves[s][e]);
+    }
+}
+
+static void corrections_are_versions_that_stay_readable(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  int64_t business = scratch_business(db, "b"), version;
+  struct recording r = transcript_recording(db, business, "RE1", "CA1", "\"1\"");
+  transcript_make(db, &r, TWO_SEGMENTS, 2);
+  struct transcript_content c CLEANUP(transcript_content_done) = TRANSCRIPT_CONTENT;
+  const struct transcript_segment corrected = {0, 10, VIEW("agent"), VIEW("Refund.")};
+  transcript_content_of(business, "{\"b\":2}", &corrected, 1, &c);
+  IN_TRANSACTION(
+      db,
+      assert_int_equal(transcripts_edit(db, business, STR("RE1"), 7, &c, STR("user:d"), NOW, &version), ERR_CONFLICT);
+      assert_int_equal(transcripts_edit(db, business, STR("RE9"), 1, &c, STR("user:d"), NOW, &version), ERR_NOT_FOUND);
+      assert_ok(transcripts_edit(db, business, STR("RE1"), 1, &c, STR("user:d"), NOW + 20, &version)));
+  struct transcript t;
+  assert_ok(transcripts_find(db, business, STR("RE1"), &t));
+  assert_true(t.version == 2 && t.edited_at == NOW + 20 && strcmp(t.edited_by, "user:d") == 0);
+  const char *const documents[] = {"{\"b\":2}", "{\"segments\":[]}", "{\"b\":2}"};
+  for (int64_t v = 0; v <= 2; v++) {
+    struct buf b CLEANUP(buf_done) = BUF_INIT(TRANSCRIPT_DOCUMENT_MAX);
+    struct transcript_version got;
+    assert_ok(transcripts_read(db, business, STR("RE1"), v, &got, &b));
+    assert_int_equal(got.version, v ? v : 2);
+    assert_true(str_eq(buf_str(&b), str_from(documents[v])));
+    assert_string_equal(got.edited_by, v == 1 ? "" : "user:d");
+  }
+  struct buf none CLEANUP(buf_done) = BUF_INIT(TRANSCRIPT_DOCUMENT_MAX);
+  struct transcript_version got;
+  assert_int_equal(transcripts_read(db, business, STR("RE1"), 3, &got, &none), ERR_NOT_FOUND);
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  assert_ok(db_query_once(db, &q, "select final_transcript from call_log where call_sid = 'CA1'", DB_VALUES_()));
+  assert_ok(db_next(&q));
+  assert_true(str_eq(db_text(&q, 0), STR("Refund.\n")));
+}
+
+static enum err words_add_match(void *arg, const struct transcript_match *m) {
+  char text[256];
+  int n = snprintf(text, sizeof(text), "%lld:%.*s", (long long)m->start_ms, STR_ARG(m->speaker));
+  for (size_t i = 0; i < m->at_count; i++)
+    n += snprintf(text + n, sizeof(text) - (size_t)n, "[%u,%u]", m->at[i].from, m->at[i].to);
+  words_add(arg, text);
+  return OK;
+}
+
+static void words_of_a_transcript_are_found_where_they_are(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  int64_t business = scratch_business(db, "b"), other = scratch_business(db, "c");
+  struct recording r = transcript_recording(db, business, "RE1", "CA1", "\"1\"");
+  const struct transcript_segment segments[] = {
+      {0, 900, VIEW("customer"), VIEW("Hello, I'd like to cancel my plan-B.")},
+      {1000, 1900, VIEW("agent"), VIEW("והמנוי שלכם? שָׁלוֹם, צה\"ל ולשלום")},
+      {2000, 2900, VIEW("customer"), VIEW("cancel the plan: Müller 050-1234567")},
+      {3000, 3900, STR_NONE, VIEW("cancel")},
+  };
+  transcript_make(db, &r, segments, COUNT_OF(segments));
+  const struct {
+    const char *search, *expected;
+  } cases[] = {
+      {"cancel", "0:customer[19,25] 2000:customer[0,6] 3000:[0,6]"},
+      {"PLAN cancel", "0:customer[19,25][29,33] 2000:customer[0,6][11,15] 3000:[0,6]"},
+      {"muller", "2000:customer[17,23]"},
+      {"id", "0:customer[7,10]"},
+      {"1234567", "2000:customer[28,35]"},
+      {"מנוי", "1000:agent[0,6]"},
+      {"שלום", "1000:agent[13,20][27,33]"},
+      {"צה״ל", "1000:agent[22,26]"},
+      {"שלומ", "1000:agent[13,20][27,33]"},
+      {"can", ""},
+      {"cancel nothing", ""},
+      {"---", ""},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct words w = {""};
+    struct transcript_query query;
+    assert_ok(transcript_query_parse(str_from(cases[i].search), &query));
+    assert_ok(transcripts_matches(db, business, STR("RE1"), &query, 3, words_add_match, &w));
+    assert_string_equal(w.text, cases[i].expected);
+    struct words none = {""};
+    assert_ok(transcripts_matches(db, other, STR("RE1"), &query, 3, words_add_match, &none));
+    assert_string_equal(none.text, "");
+  }
+}
+
+static int64_t count_of(struct db *db, const char *sql) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  assert_ok(db_query_once(db, &q, sql, DB_VALUES_()));
+  assert_ok(db_next(&q));
+  return db_int(&q, 0);
+}
+
+static void a_transcript_goes_with_its_recording(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  int64_t business = scratch_business(db, "b"), count;
+  struct recording r = transcript_recording(db, business, "RE1", "CA1", "\"1\"");
+  struct transcript t;
+  struct task task;
+  bool more;
+  transcript_make(db, &r, TWO_SEGMENTS, 2);
+  assert_int_equal(count_of(db, "select sum(transcribed) from recordings"), 1);
+  (void)transcript_ask(db, &r, RECORDING_RANK_REST, true);
+  assert_ok(transcript_claim(db, "w", NOW, &task, &t));
+  IN_TRANSACTION(db, assert_ok(transcripts_piece_put(db, &task, t.run, 0, 0, STR("a"), NOW));
+                 assert_ok(transcripts_piece_put(db, &task, t.run, 0, 1, STR("b"), NOW)));
+  struct recording was = scratch_row(db, business, "RE1"), next = was;
+  next.status = RECORDING_EXPIRED;
+  IN_TRANSACTION(db, assert_ok(recordings_store(db, &was, &next)));
+  assert_int_equal(transcripts_find(db, business, STR("RE1"), &t), ERR_NOT_FOUND);
+  assert_int_equal(count_of(db, "select count(*) from transcript_texts"), 0);
+  assert_int_equal(count_of(db, "select sum(transcribed) from recordings"), 0);
+  IN_TRANSACTION(db, assert_int_equal(transcripts_piece_put(db, &task, 2, 0, 2, STR("c"), NOW), ERR_CONFLICT));
+  assert_ok(tasks_count(db, TASK_TRANSCRIBE, 0, 9, &count));
+  assert_int_equal(count, 0);
+  int parts = 0;
+  for (more = true; more; parts++)
+    IN_TRANSACTION(db, assert_ok(transcripts_remove(db, business, STR("RE1"), 1, &more)));
+  assert_int_equal(parts, 4);
+  assert_int_equal(count_of(db,
+                            "select (select count(*) from transcripts) + (select count(*) from transcript_versions)"
+                            " + (select count(*) from transcript_pieces)"),
+                   0);
+  struct recording second = transcript_recording(db, business, "RE2", "CA2", "\"1\"");
+  transcript_make(db, &second, TWO_SEGMENTS, 2);
+  int purged;
+  IN_TRANSACTION(db, assert_ok(transcripts_purge(db, business, 1, &purged)));
+  assert_int_equal(purged, 1);
+  IN_TRANSACTION(db, assert_ok(transcripts_purge(db, business, 9, &purged)));
+  assert_int_equal(purged, 1);
+}
+
+static void an_engines_place_is_for_one_at_a_time(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  const char names[2][SPEECH_SLOT_SIZE] = {"one", "two"};
+  struct speech_slot a, b, c;
+  int64_t at;
+  IN_TRANSACTION(db, assert_ok(speech_slots_take(db, names, 2, 9, STR("w1"), NOW, &a, &at));
+                 assert_ok(speech_slots_take(db, names, 2, 9, STR("w2"), NOW + 1, &b, &at));
+                 assert_int_equal(speech_slots_take(db, names, 2, 9, STR("w3"), NOW, &c, &at), ERR_NOT_FOUND));
+  assert_true(a.index == 0 && b.index == 1 && at == NOW + TASK_LEASE_MS);
+  IN_TRANSACTION(db, assert_ok(speech_slots_renew(db, &a, NOW + 20000));
+                 assert_ok(speech_slots_give(db, &b, true, NOW + 9000));
+                 assert_int_equal(speech_slots_renew(db, &b, NOW), ERR_CONFLICT);
+                 assert_int_equal(speech_slots_take(db, names, 2, 9, STR("w3"), NOW, &c, &at), ERR_NOT_FOUND));
+  assert_int_equal(at, NOW + 9000);
+  IN_TRANSACTION(db,
+                 assert_int_equal(speech_slots_take(db, names, 2, 1, STR("w3"), NOW + 9000, &c, &at), ERR_NOT_FOUND);
+                 assert_ok(speech_slots_take(db, names, 2, 2, STR("w3"), NOW + 9000, &c, &at));
+                 assert_ok(speech_slots_return(db, &c)));
+  assert_true(c.index == 1 && c.failures == 1 && c.lease_token == 2);
+  IN_TRANSACTION(db, assert_ok(speech_slots_give(db, &a, false, 0));
+                 assert_ok(speech_slots_take(db, names, 2, 2, STR("w3"), NOW + 9000, &c, &at)));
+  assert_true(c.index == 0 && c.failures == 0);
+}
