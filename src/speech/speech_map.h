@@ -7,17 +7,8 @@
  * holds its middle. Segments that the engine made up are left out (see speech_map.c). Thread rule: pure. */
 #pragma once
 
-#include "audio/speech_pieces.h"
 #include "speech/speech_engine.h"
-
-/* Where a piece was in the recording. */
-struct speech_place {
-  int channel; /* from 0 */
-  int64_t piece_ms;
-  const struct speech_span *spans;
-  size_t span_count;
-  struct str prompt; /* that was sent: an answer that only repeats it is dropped */
-};
+#include "speech/speech_place.h"
 
 /* What became of the answer. */
 struct speech_mapped {

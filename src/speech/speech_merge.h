@@ -4,8 +4,8 @@
  *   for each piece, in any order: speech_merge_add(m, &document), or speech_merge_add_gap(m, start_ms, end_ms, reason)
  *   speech_merge_finish(m, &summary, &whole);   speech_merge_free(m);
  *
- * Words are put in order of time; a segment ends where the speaker changes or pauses for more than a second. A segment that
- * comes three times and more in a row, without sound of its own for each, is kept once. Thread rule: one owner. */
+ * Segments are put in order of time. Those of one speaker that follow each other are one, unless there is a pause of more than a
+ * second between, or it gets too long to read. Thread rule: one owner. */
 #pragma once
 
 #include "audio/speech_pieces.h"

@@ -1,0 +1,10 @@
+/* speech_filter.h - which phrases of an answer an engine made up. For speech_map.c. Thread rule: pure. */
+#pragma once
+
+#include "speech/speech_engine.h"
+#include "speech/speech_place.h"
+
+/* Sets is_made_up[i] for each phrase of the answer. ERR_NOMEM. */
+CHECKED enum err speech_filter(const struct speech_answer *answer, const struct speech_place *place, bool *is_made_up);
+/* Whether all of the text stands in brackets, or is music: "[BLANK_AUDIO]", "(music)", "*laughs*", "♪ … ♪". */
+bool speech_filter_is_marker(struct str text);

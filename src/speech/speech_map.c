@@ -1,0 +1,290 @@
+/* speech_map.c - puts an engine's answer for a piece at the recording's times.
+ *
+ *   answer --speech_filter--> phrases --at punctuation--> parts --> spans --> one segment a part
+ *
+ * Invariants
+ *  (1) A part of which OF_PART of its time lies in one span is in that span, and its words are clamped to it. Of other parts,
+ *      each word is in the span that holds its middle, or is nearest to it.
+ *  (2) Words of the engine are kept with their times. Where it has none, the time of a text is shared out among its words by
+ *      their length, to find the spans; these words are not in the document.
+ *  (3) Segments start in order, and each is within the spans.
+ *  (4) A phrase whose words do not make up its text is one part, with its own text. */
+#include "speech/speech_map.h"
+
+#include <stdlib.h>
+
+#include "speech/speech_filter.h"
+#include "speech/speech_text.h"
+
+static const double OF_PART = 0.6, CERTAIN = 0.5;
+enum { PROMPT_TEXT_MAX = 240, SPLIT_MS = 1000 };
+
+struct mapping {
+  const struct speech_place *place;
+  struct speech_document *d;
+  size_t capacity; /* of d->segments */
+};
+
+static int64_t clamp(int64_t value, int64_t least, int64_t most) {
+  return value < least ? least : value > most ? most : value;
+}
+
+/* ---- spans ---- */
+
+static int64_t span_end(const struct speech_span *s) {
+  return s->piece_start_ms + s->end_ms - s->start_ms;
+}
+
+static const struct speech_span *span_at(const struct speech_place *p, int64_t ms) {
+  const struct speech_span *best = &p->spans[0];
+  int64_t least = INT64_MAX;
+  for (size_t i = 0; i < p->span_count; i++) {
+    const struct speech_span *s = &p->spans[i];
+    int64_t away = ms < s->piece_start_ms ? s->piece_start_ms - ms : ms > span_end(s) ? ms - span_end(s) : 0;
+    if (away < least) best = s, least = away;
+  }
+  return best;
+}
+
+/* (1) The span that has most of the time; NULL: none has. */
+static const struct speech_span *span_of(const struct speech_place *p, int64_t from, int64_t to) {
+  if (to <= from) return span_at(p, from);
+  for (size_t i = 0; i < p->span_count; i++) {
+    const struct speech_span *s = &p->spans[i];
+    int64_t in = clamp(span_end(s), from, to) - clamp(s->piece_start_ms, from, to);
+    if ((double)in >= OF_PART * (double)(to - from)) return s;
+  }
+  return NULL;
+}
+
+static int64_t at_recording(const struct speech_span *s, int64_t ms) {
+  return s->start_ms + clamp(ms, s->piece_start_ms, span_end(s)) - s->piece_start_ms;
+}
+
+/* ---- segments ---- */
+
+static enum err grow(struct mapping *m) {
+  void *memory;
+  size_t capacity = m->capacity ? 2 * m->capacity : 32;
+  if (m->d->segment_count < m->capacity) return OK;
+  TRY(speech_arena_take_array(&m->d->arena, capacity, sizeof(*m->d->segments), &memory));
+  if (m->capacity) memcpy(memory, m->d->segments, m->capacity * sizeof(*m->d->segments));
+  m->d->segments = memory;
+  m->capacity = capacity;
+  return OK;
+}
+
+static enum err join_words(struct mapping *m, const struct speech_word *words, size_t count, struct str *ret_text) {
+  struct buf text CLEANUP(buf_done) = BUF_INIT(SPEECH_TEXT_MAX);
+  for (size_t i = 0; i < count; i++) {
+    if (i > 0) TRY(buf_add_char(&text, ' '));
+    TRY(buf_add(&text, words[i].text));
+  }
+  return speech_document_keep(m->d, buf_str(&text), ret_text);
+}
+
+static double mean_confidence(const struct speech_word *words, size_t count, double otherwise) {
+  double sum = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (words[i].confidence < 0) return otherwise;
+    sum += words[i].confidence;
+  }
+  return count ? sum / (double)count : otherwise;
+}
+
+/* words: at the recording's times. text: of the whole; empty: that of the words. */
+static enum err add_segment(struct mapping *m, const struct speech_phrase *phrase, const struct speech_word *words,
+                            size_t count, bool are_known, struct str text) {
+  struct speech_document *d = m->d;
+  TRY(grow(m));
+  struct speech_segment *s = &d->segments[d->segment_count];
+  *s = (struct speech_segment){.start_ms = words[0].start_ms,
+                               .end_ms = words[count - 1].end_ms,
+                               .channel = m->place->channel,
+                               .confidence = mean_confidence(words, are_known ? count : 0, phrase->confidence)};
+  if (text.n > 0)
+    TRY(speech_document_keep(d, text, &s->text));
+  else
+    TRY(join_words(m, words, count, &s->text));
+  d->segment_count++;
+  if (!are_known) return OK; /* (2) */
+  void *memory;
+  TRY(speech_arena_take_array(&d->arena, count, sizeof(*words), &memory));
+  memcpy(memory, words, count * sizeof(*words));
+  s->words = memory;
+  s->word_count = count;
+  for (size_t i = 0; i < count; i++) TRY(speech_document_keep(d, words[i].text, &s->words[i].text));
+  return OK;
+}
+
+/* ---- parts ---- */
+
+static bool ends_part(struct str word) {
+  size_t at = word.n;
+  while (at > 0 && ((unsigned char)word.p[at - 1] & 0xc0) == 0x80) at--;
+  uint32_t code = 0;
+  if (at > 0) (void)str_utf8_at(word, at - 1, &code);
+  static const uint32_t ends[] = {',',   '.',   '?',   '!',    ';',    ':',    0x2026, 0x60c,
+                                  0x61b, 0x61f, 0x6d4, 0x3001, 0x3002, 0xff01, 0xff0c, 0xff1f};
+  for (size_t i = 0; i < COUNT_OF(ends); i++) {
+    if (ends[i] == code) return true;
+  }
+  return false;
+}
+
+/* Puts the words of a part at the recording's times (1). */
+static void place_part(const struct speech_place *p, struct speech_word *words, size_t count) {
+  const struct speech_span *whole = span_of(p, words[0].start_ms, words[count - 1].end_ms);
+  for (size_t i = 0; i < count; i++) {
+    struct speech_word *w = &words[i];
+    const struct speech_span *s = whole ? whole : span_at(p, (w->start_ms + w->end_ms) / 2);
+    w->start_ms = at_recording(s, w->start_ms);
+    w->end_ms = at_recording(s, w->end_ms);
+  }
+}
+
+/* Placed words: a segment, or several where the recording has a long silence between two words. */
+static enum err add_part(struct mapping *m, const struct speech_phrase *phrase, struct speech_word *words, size_t count,
+                         bool are_known) {
+  size_t first = 0;
+  for (size_t i = 1; i <= count; i++) {
+    if (i < count && words[i].start_ms - words[i - 1].end_ms <= SPLIT_MS) continue;
+    TRY(add_segment(m, phrase, words + first, i - first, are_known, STR_NONE));
+    first = i;
+  }
+  return OK;
+}
+
+static enum err add_parts(struct mapping *m, const struct speech_phrase *phrase, struct speech_word *words,
+                          size_t count, bool are_known) {
+  size_t first = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (i + 1 < count && !ends_part(words[i].text)) continue;
+    place_part(m->place, words + first, i + 1 - first);
+    if (first > 0 && words[first].start_ms < words[first - 1].start_ms)
+      words[first].start_ms = words[first - 1].start_ms; /* (3) */
+    for (size_t k = first; k <= i; k++) {
+      if (k > first && words[k].start_ms < words[k - 1].start_ms) words[k].start_ms = words[k - 1].start_ms;
+      if (words[k].end_ms < words[k].start_ms) words[k].end_ms = words[k].start_ms;
+    }
+    TRY(add_part(m, phrase, words + first, i + 1 - first, are_known));
+    first = i + 1;
+  }
+  return OK;
+}
+
+/* ---- phrases ---- */
+
+static size_t count_words(struct str text) {
+  size_t n = text.n > 0;
+  for (size_t i = 0; i < text.n; i++) n += text.p[i] == ' ';
+  return n;
+}
+
+/* The time in the piece when `done` ms of the spans' sound between from and to have passed. */
+static int64_t sound_time(const struct speech_place *p, int64_t from, int64_t to, int64_t done) {
+  for (size_t i = 0; i < p->span_count; i++) {
+    int64_t start = clamp(p->spans[i].piece_start_ms, from, to), end = clamp(span_end(&p->spans[i]), from, to);
+    if (done <= end - start) return start + done;
+    done -= end - start;
+  }
+  return to;
+}
+
+static int64_t sound_ms(const struct speech_place *p, int64_t from, int64_t to) {
+  int64_t sum = 0;
+  for (size_t i = 0; i < p->span_count; i++)
+    sum += clamp(span_end(&p->spans[i]), from, to) - clamp(p->spans[i].piece_start_ms, from, to);
+  return sum;
+}
+
+/* (2) */
+static void share_out(const struct speech_place *p, const struct speech_phrase *phrase, struct speech_word *words) {
+  int64_t from = phrase->start_ms, to = phrase->end_ms, sound = sound_ms(p, from, to);
+  struct str rest = phrase->text;
+  size_t count = count_words(rest), passed = 0;
+  for (size_t i = 0; i < count; i++) {
+    size_t n = str_index(rest, ' ', 0);
+    words[i] = (struct speech_word){.text = str_head(rest, n), .confidence = -1};
+    words[i].start_ms = sound_time(p, from, to, sound * (int64_t)passed / (int64_t)phrase->text.n);
+    passed += n;
+    words[i].end_ms = sound_time(p, from, to, sound * (int64_t)passed / (int64_t)phrase->text.n);
+    passed++;
+    rest = str_skip(rest, n + 1);
+  }
+}
+
+static enum err add_whole(struct mapping *m, const struct speech_phrase *phrase, struct speech_word *words) {
+  size_t count = phrase->word_count;
+  for (size_t i = 0; i < count; i++) place_part(m->place, &words[i], 1);
+  for (size_t i = 1; i < count; i++) {
+    if (words[i].start_ms < words[i - 1].start_ms) words[i].start_ms = words[i - 1].start_ms;
+    if (words[i].end_ms < words[i].start_ms) words[i].end_ms = words[i].start_ms;
+  }
+  return add_segment(m, phrase, words, count, true, phrase->text); /* (4) */
+}
+
+static enum err add_phrase(struct mapping *m, const struct speech_phrase *phrase) {
+  size_t in_text = count_words(phrase->text), count = phrase->word_count > in_text ? phrase->word_count : in_text;
+  struct speech_word *words = calloc(count + 1, sizeof(*words));
+  if (!words) return ERR_NOMEM;
+  enum err e;
+  if (phrase->word_count > 0) memcpy(words, phrase->words, phrase->word_count * sizeof(*words));
+  if (phrase->word_count == 0) {
+    share_out(m->place, phrase, words);
+    e = add_parts(m, phrase, words, in_text, false);
+  } else if (phrase->word_count == in_text) {
+    e = add_parts(m, phrase, words, in_text, true);
+  } else {
+    e = add_whole(m, phrase, words);
+  }
+  free(words);
+  return e;
+}
+
+static enum err map_phrases(const struct speech_answer *a, const struct speech_place *place, const bool *is_made_up,
+                            struct speech_document *d, struct speech_mapped *ret_mapped) {
+  struct mapping m = {.place = place, .d = d};
+  struct speech_mapped mapped = {.is_certain = a->phrase_count > 0};
+  for (size_t i = 0; i < a->phrase_count; i++) {
+    double confidence = a->phrases[i].confidence;
+    if (is_made_up[i]) mapped.dropped++;
+    if (is_made_up[i] || (confidence >= 0 && confidence < CERTAIN)) mapped.is_certain = false;
+    if (!is_made_up[i]) TRY(add_phrase(&m, &a->phrases[i]));
+  }
+  memcpy(d->language, a->language, sizeof(d->language));
+  TRY(speech_document_sort(d)); /* (3) */
+  *ret_mapped = mapped;
+  return OK;
+}
+
+enum err speech_map_answer(const struct speech_answer *answer, const struct speech_place *place,
+                           struct speech_document *d, struct speech_mapped *ret_mapped) {
+  if (place->span_count == 0) return ERR_INVALID;
+  bool *is_made_up = calloc(answer->phrase_count + 1, sizeof(*is_made_up));
+  if (!is_made_up) return ERR_NOMEM;
+  enum err e = speech_filter(answer, place, is_made_up);
+  if (e == OK) e = map_phrases(answer, place, is_made_up, d, ret_mapped);
+  free(is_made_up);
+  if (e != OK) speech_document_done(d);
+  return e;
+}
+
+/* ---- the next prompt ---- */
+
+enum err speech_map_prompt(struct str vocabulary, const struct speech_document *before, struct buf *b) {
+  struct buf text CLEANUP(buf_done) = BUF_INIT(SPEECH_DOCUMENT_MAX), words CLEANUP(buf_done) = BUF_INIT(SIZE_MAX / 4);
+  for (size_t i = 0; before && i < before->segment_count; i++) {
+    if (text.n > 0) TRY(buf_add_char(&text, ' '));
+    TRY(buf_add(&text, before->segments[i].text));
+  }
+  if (text.n > PROMPT_TEXT_MAX) { /* from a word on */
+    size_t space = str_index(buf_str(&text), ' ', text.n - PROMPT_TEXT_MAX);
+    buf_drop_front(&text, space + 1);
+  }
+  TRY(speech_text_clean(vocabulary, &words));
+  size_t room = SPEECH_PROMPT_MAX - text.n - 1;
+  TRY(buf_add(b, str_head_utf8(buf_str(&words), room)));
+  if (words.n > 0 && text.n > 0) TRY(buf_add_char(b, ' '));
+  return buf_add(b, buf_str(&text));
+}
