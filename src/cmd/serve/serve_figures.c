@@ -76,7 +76,7 @@ static void figures_set(const struct figures *f) {
   metric_set(METRIC_STORE_BYTES, 0, (double)c->bytes);
   int64_t oldest_ms = f->oldest_task_at ? f->now - f->oldest_task_at : 0;
   metric_set(METRIC_RECORDINGS_DUE, 0, (double)f->due);
-  for (unsigned i = 0; i < TASK_KIND_COUNT_; i++) metric_set(METRIC_REMOVALS_WAITING, i, (double)f->tasks[i]);
+  for (unsigned i = 0; i < METRIC_TASK_COUNT_; i++) metric_set(METRIC_REMOVALS_WAITING, i, (double)f->tasks[i]);
   metric_set(METRIC_REMOVALS_OLDEST_SECONDS, 0, oldest_ms > 0 ? (double)oldest_ms / 1e3 : 0);
 }
 
