@@ -93,7 +93,8 @@ static struct event_feed_batch *batch_new(int64_t business_id, size_t room) {
 /* ---- reading, on a reader ---- */
 
 static bool is_event_kind(enum change_kind kind) {
-  return kind == CHANGE_RECORDING || kind == CHANGE_CALL || kind == CHANGE_NOTE || kind == CHANGE_PROGRESS;
+  return kind == CHANGE_RECORDING || kind == CHANGE_CALL || kind == CHANGE_NOTE || kind == CHANGE_TRANSCRIPT ||
+         kind == CHANGE_PROGRESS;
 }
 
 static enum err add_item(void *arg, const struct change *change) {
@@ -129,9 +130,10 @@ static enum err event_new(struct event_feed *f, int64_t seq, struct str text, st
 static enum err add_event(struct event_feed *f, struct db *db, const struct event_feed_change *change,
                           struct event_feed_batch *batch) {
   struct buf json CLEANUP(buf_done) = BUF_INIT(JSON_BYTES_MAX), text CLEANUP(buf_done) = BUF_INIT(JSON_BYTES_MAX + 128);
-  struct str name = change->kind == CHANGE_CALL   ? STR("call")
-                    : change->kind == CHANGE_NOTE ? STR("note")
-                                                  : STR("recording");
+  struct str name = change->kind == CHANGE_CALL         ? STR("call")
+                    : change->kind == CHANGE_NOTE       ? STR("note")
+                    : change->kind == CHANGE_TRANSCRIPT ? STR("transcript")
+                                                        : STR("recording");
   enum err e = f->parts.write(f->parts.arg, db, batch->business_id, change, &json);
   if (e == ERR_NOT_FOUND) return OK;
   TRY(e);

@@ -33,7 +33,7 @@ static void link_newest(struct event_feed_items *items, struct event_feed_item *
 }
 
 enum err event_feed_items_add(struct event_feed_items *items, const struct change *change) {
-  bool is_own = change->kind == CHANGE_CALL || change->kind == CHANGE_NOTE;
+  bool is_own = change->kind == CHANGE_CALL || change->kind == CHANGE_NOTE || change->kind == CHANGE_TRANSCRIPT;
   bool is_progress = change->kind == CHANGE_PROGRESS;
   struct event_feed_change now = {
       .kind = is_own ? change->kind : CHANGE_RECORDING, .is_progress = is_progress, .seq = change->seq};

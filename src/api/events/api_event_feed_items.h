@@ -17,7 +17,7 @@ enum { EVENT_FEED_ITEMS_MAX = 512 }; /* objects that may change between two read
 
 /* An object that changed. */
 struct event_feed_change {
-  enum change_kind kind;       /* CHANGE_RECORDING, CHANGE_CALL or CHANGE_NOTE */
+  enum change_kind kind;       /* CHANGE_RECORDING, CHANGE_CALL, CHANGE_NOTE or CHANGE_TRANSCRIPT */
   bool is_progress;            /* of a recording: only its number of received bytes changed */
   int64_t seq;                 /* of its newest change */
   char id[EVENT_FEED_ID_SIZE]; /* the SID of the recording or call; of a note see notes.h */

@@ -47,6 +47,7 @@
 #include "base/metric.h"
 #include "db/db_clock.h"
 #include "domain/note.h"
+#include "domain/transcript_view.h"
 #include "domain/call_view.h"
 #include "domain/status.h"
 #include "http/sse.h"
@@ -440,6 +441,14 @@ static enum err write_note(struct db *db, int64_t business_id, struct str id, st
   return note_write_event(b, recording_sid, note_id, e == OK ? &note : NULL);
 }
 
+/* One that is not there any more was removed with its recording. */
+static enum err write_transcript(struct db *db, int64_t business_id, const char *recording_sid, struct buf *b) {
+  struct transcript row;
+  enum err e = transcripts_find(db, business_id, str_from(recording_sid), &row);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  return transcript_write_event(b, recording_sid, e == OK ? &row : NULL);
+}
+
 static enum err write_change(void *arg, struct db *db, int64_t business_id, const struct event_feed_change *change,
                              struct buf *b) {
   struct api *a = arg;
@@ -450,6 +459,7 @@ static enum err write_change(void *arg, struct db *db, int64_t business_id, cons
     return e;
   }
   if (change->kind == CHANGE_NOTE) return write_note(db, business_id, str_from(change->id), b);
+  if (change->kind == CHANGE_TRANSCRIPT) return write_transcript(db, business_id, change->id, b);
   struct recording row;
   TRY(recordings_get(db, business_id, str_from(change->id), &row));
   const struct status_view view = status_view_of(a, business_id, db_now_ms(db));

@@ -29,6 +29,8 @@ api_handler api_make_session, api_get_session, api_end_session;      /* api_sess
 api_handler api_signin, api_signin_use;                              /* api_signin.c */
 api_handler api_list_notes, api_add_note;                            /* api_notes.c */
 api_handler api_edit_note, api_delete_note;                          /* api_notes.c */
+api_handler api_get_transcript;                                      /* api_transcripts.c */
+api_handler api_put_transcript, api_transcribe;                      /* api_transcripts_write.c */
 api_handler api_card;                                                /* api_card.c */
 api_handler api_waveform;                                            /* api_waveform.c */
 api_handler api_stats;                                               /* api_stats.c */

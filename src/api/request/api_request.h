@@ -17,7 +17,10 @@
 #include "http/route.h"
 #include "ledger/sessions.h"
 
-enum { BODY_MAX = 64 * 1024 }; /* of every route */
+enum {
+  BODY_MAX = 64 * 1024,                  /* of every other route */
+  TRANSCRIPT_BODY_MAX = 4 * 1024 * 1024, /* of a correction, which has the whole transcript: some 5 hours of speech */
+};
 
 typedef void api_handler(void *arg, struct http_exchange *x); /* arg: struct api_request */
 

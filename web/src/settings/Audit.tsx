@@ -16,6 +16,7 @@ export const actions: AuditAction[] = [
   'download',
   'list_export',
   'transcript_read',
+  'transcribe',
   'note_add',
   'note_edit',
   'note_delete',

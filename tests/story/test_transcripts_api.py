@@ -1,0 +1,208 @@
+"""Transcripts over the wire: reading, exports, versions, corrections, asking for one; who may, and what others are told."""
+import json
+import sqlite3
+
+import pytest
+
+import provider as p
+from events import Stream
+from test_api import assert_problem
+from who import SECRET, bearer, claims, token
+
+pytestmark = pytest.mark.sanitized
+JSON = {"Content-Type": "application/json"}
+WORDS = [("שלום,", 0.5, 1.0), ("המנוי", 1.0, 1.5), ("שלי", 1.5, 1.9), ("WhatsApp", 1.9, 2.5)]
+
+
+def segment(start, end, speaker, channel, text, words=None):
+    return {"start": start, "end": end, "channel": channel, "speaker": speaker, "text": text, "confidence": None,
+            "words": words and [{"word": w, "start": a, "end": b, "confidence": 0.5} for w, a, b in words]}
+
+
+SAID = [segment(0.5, 2.5, "customer", 0, "שלום, המנוי שלי WhatsApp", WORDS), segment(3, 4, "agent", 1, "One moment, please")]
+DOCUMENT = {"duration": 10.0, "language": "he", "text": "\n".join(one["text"] for one in SAID), "segments": SAID,
+            "gaps": [{"start": 5, "end": 6, "reason": "engine_error"}],
+            "talk": {"speakers": {"customer": 2.0, "agent": 1.0}, "silence": 7.0, "overlap": 0}}
+
+
+@pytest.fixture
+def stage(world, provider):
+    return Stage(world, provider)
+
+
+class Stage:
+    def __init__(self, world, provider, **settings):
+        self.world, self.provider = world, provider
+        self.server, self.business = world.server(JWT_SECRET=SECRET, **settings), world.business(provider)
+        self.tape = self.recorded()
+        self.path = f"/api/recordings/{self.tape.sid}/transcript"
+
+    def recorded(self):
+        tape = self.provider.tape()
+        self.business.tell(self.server, tape)
+        self.world.wait_state(tape.sid, business_id=self.business.id)
+        return tape
+
+    def heard(self, tape=None, status="ready", document=DOCUMENT):
+        """As an engine left it."""
+        sid = (tape or self.tape).sid
+        self.write("insert into transcripts (business_id, recording_sid, status, engine, model, language, duration_ms, version,"
+                       " created_at, updated_at) values (?, ?, ?, 'openai', 'base', 'he', 10000, ?, 1, 1)",
+                       self.business.id, sid, status, 1 if document else 0)
+        if document:
+            self.write("insert into transcript_versions (business_id, recording_sid, version, engine, model, made_at, document)"
+                           " values (?, ?, 1, 'openai', 'base', 1, ?)", self.business.id, sid, json.dumps(document, ensure_ascii=False))
+
+    def write(self, text, *values):
+        with sqlite3.connect(self.world.database, timeout=20) as db:
+            db.execute(text, values)
+
+    def user(self, sub, role="agent"):
+        return bearer(token(claims(self.business.id, role, sub=sub)))
+
+    def ask(self, method, path=None, value=None, who=None, status=None, headers=()):
+        body = json.dumps(value).encode() if value is not None and not isinstance(value, bytes) else value
+        who = who or bearer(self.business.key("agent"))
+        answer = self.server.call(method, path or self.path, {**(JSON if body is not None else {}), **dict(headers), **who}, body)
+        assert status is None or answer.status == status, answer
+        return answer
+
+    def correct(self, etag, value, who=None, status=200):
+        return self.ask("PUT", None, value, who, status, {"If-Match": etag} if etag else {})
+
+
+def test_a_transcript_is_read_as_it_was_heard(stage):
+    stage.heard()
+    answer = stage.ask("GET", status=200, who=bearer(stage.business.viewer))
+    assert answer.json() == {
+        "status": "ready", "progress": {"done": 0, "total": None}, "engine": "openai", "model": "base", **DOCUMENT,
+        "version": 1, "edited_by": None, "edited_at": None, "error": None}
+    etag = answer.header("etag")
+    assert etag.startswith('"') and answer.header("cache-control") == "no-store"
+    assert stage.ask("GET", headers={"If-None-Match": etag}, status=304).body == b""
+    assert stage.ask("GET", headers={"If-None-Match": '"0-other"'}).status == 200
+    head = stage.ask("HEAD", status=200)
+    assert head.body == b"" and head.header("etag") == etag
+    call = stage.ask("GET", f"/api/recordings/{stage.tape.call_sid}/transcript", status=200)
+    assert call.header("content-location") == stage.path and call.body == answer.body
+
+
+def test_looking_asks_for_nothing(stage):
+    assert_problem(stage.ask("GET"), 404)
+    for query in ("?format=pdf", "?version=0", "?version=x"):
+        assert_problem(stage.ask("GET", stage.path + query), 400, query)
+    assert_problem(stage.ask("GET", f"/api/recordings/RE{'0' * 32}/transcript"), 404)
+    assert stage.world.sql("select count(*) as n from transcripts")[0]["n"] == 0
+    stage.heard(status="queued", document=None)
+    answer = stage.ask("GET", status=200).json()
+    assert (answer["status"], answer["text"], answer["segments"], answer["version"]) == ("queued", None, [], None)
+    assert_problem(stage.ask("GET", f"{stage.path}?version=1"), 404)
+
+
+def test_a_correction_is_a_version_and_earlier_ones_stay(stage):
+    stage.heard()
+    etag = stage.ask("GET").header("etag")
+    better = [SAID[0], {**SAID[1], "text": "One moment, Dana"}]
+    answer = stage.correct(etag, {"segments": better}, stage.user("dana"))
+    after = answer.json()
+    assert (after["version"], after["edited_by"], after["engine"]) == (2, "user:dana", "openai") and after["edited_at"]
+    assert after["segments"][0] == SAID[0] and after["segments"][1]["text"] == "One moment, Dana"
+    assert after["gaps"] == DOCUMENT["gaps"] and after["talk"] == DOCUMENT["talk"]
+    read = stage.ask("GET", status=200)
+    assert read.json() == after and read.header("etag") == answer.header("etag") != etag
+    first = stage.ask("GET", f"{stage.path}?version=1", status=200).json()
+    assert first["segments"] == SAID and (first["version"], first["edited_by"]) == (1, None)
+    [row] = stage.world.sql("select final_transcript from call_log")
+    assert row["final_transcript"].splitlines()[-1] == "One moment, Dana"
+
+
+def test_a_correction_of_what_is_no_longer_the_newest_is_refused(stage):
+    stage.heard()
+    etag = stage.ask("GET").header("etag")
+    assert_problem(stage.correct(None, {"segments": SAID}, status=428), 428)
+    for other in ('"9-x"', f"W/{etag}", '""', etag.strip('"')):
+        assert_problem(stage.correct(other, {"segments": SAID}, status=412), 412, other)
+    stage.correct(f'"none", {etag}', {"segments": SAID})
+    assert_problem(stage.correct(etag, {"segments": SAID}, status=412), 412)
+    stage.write("update transcripts set status = 'running', run = run + 1, pieces_done = 3")
+    etag = stage.ask("GET").header("etag")
+    stage.write("update transcripts set pieces_done = 4")
+    assert stage.ask("GET").header("etag") != etag
+    stage.correct(etag, {"segments": SAID})  # progress of a new run makes no other version
+    assert stage.correct("*", {"segments": SAID}).json()["version"] == 4
+
+
+def test_speakers_are_named_and_exchanged_everywhere_at_once(stage):
+    stage.heard()
+    etag = stage.ask("GET").header("etag")
+    swapped = stage.correct(etag, {"segments": SAID, "speakers": {"customer": "agent", "agent": "customer"}})
+    assert [one["speaker"] for one in swapped.json()["segments"]] == ["agent", "customer"]
+    assert swapped.json()["talk"]["speakers"] == {"agent": 2.0, "customer": 1.0}
+    named = stage.correct(swapped.header("etag"), {"segments": swapped.json()["segments"], "speakers": {"agent": "דנה"}}).json()
+    assert [one["speaker"] for one in named["segments"]] == ["דנה", "customer"]
+    assert named["talk"]["speakers"] == {"דנה": 2.0, "customer": 1.0}
+
+
+def test_what_is_no_transcript_is_refused_and_named(stage):
+    stage.heard()
+    etag = stage.ask("GET").header("etag")
+    for value, word in (({"segments": "x"}, "segments"), ({"segments": [{}]}, "segments[0]"), ({"segments": SAID, "text": "x"}, "text"),
+                        ({"segments": [{**SAID[0], "start": -1}]}, "segments[0].start"), (b"{", "body"), (b"[]", "body"),
+                        ({"segments": SAID, "speakers": {"customer": 1}}, "speakers")):
+        answer = stage.ask("PUT", None, value, headers={"If-Match": etag})
+        assert_problem(answer, 400, value)
+        assert word in answer.json()["detail"], answer.json()
+    assert stage.ask("PUT", None, b"{}", headers={"If-Match": etag, "Content-Type": "text/plain"}).status == 415
+    assert_problem(stage.correct('"1-x"', {"segments": SAID}, bearer(stage.business.viewer), 403), 403)
+    other = stage.recorded()
+    answer = stage.ask("PUT", f"/api/recordings/{other.sid}/transcript", {"segments": SAID}, headers={"If-Match": "*"})
+    assert_problem(answer, 404)
+    assert stage.ask("GET").header("etag") == etag
+
+
+def test_a_long_correction_is_taken(stage):
+    stage.heard()
+    many = [segment(n, n + 0.5, "customer", 0, "some words of a long call", [("some", n, n + 0.1), ("words of a long call", n + 0.1, n + 0.5)])
+            for n in range(5000)]
+    answer = stage.correct(stage.ask("GET").header("etag"), {"segments": many})
+    assert len(answer.json()["segments"]) == 5000
+
+
+def test_a_recording_is_transcribed_when_somebody_asks(stage):
+    path = f"/api/recordings/{stage.tape.sid}/transcribe"
+    assert_problem(stage.ask("POST", path, who=bearer(stage.business.viewer)), 403)
+    assert_problem(stage.ask("POST", f"{path}?force=2"), 400)
+    answer = stage.ask("POST", path, status=202)
+    assert answer.header("location") == stage.path
+    assert answer.json()["status"] in ("queued", "running") and answer.json()["version"] is None
+    assert stage.ask("GET", status=200).json()["status"] in ("queued", "running")
+    silent = stage.provider.tape()
+    silent.default = p.status(404)
+    stage.business.tell(stage.server, silent)
+    stage.world.wait_state(silent.sid, "queued", business_id=stage.business.id)
+    assert_problem(stage.ask("POST", f"/api/recordings/{silent.sid}/transcribe"), 409)
+    assert_problem(stage.ask("POST", f"/api/recordings/RE{'0' * 32}/transcribe"), 404)
+
+
+def test_streams_are_told_and_the_audit_knows(stage):
+    stage.heard()
+    stream = Stream(stage.server, stage.business.viewer)
+    etag = stage.ask("GET").header("etag")
+    stage.ask("GET", headers={"If-None-Match": etag})
+    stage.ask("HEAD")
+    stage.correct(etag, {"segments": SAID}, stage.user("dana"))
+    stage.ask("POST", f"/api/recordings/{stage.tape.sid}/transcribe?force=1", status=202)
+    event = stream.until(lambda event: event.kind == "transcript")
+    assert set(event.json()) == {"recording_sid", "status", "progress"} and event.json()["recording_sid"] == stage.tape.sid
+    entries = stage.server.get(f"/api/audit?object={stage.tape.sid}", stage.business.key("admin")).json()["entries"]
+    acts = [one["action"] for one in entries if one["action"] in ("transcript_read", "edit", "transcribe")]
+    assert acts == ["transcribe", "edit", "transcript_read"]
+
+
+def test_an_expired_recording_has_no_transcript(stage):
+    stage.heard()
+    etag = stage.ask("GET").header("etag")
+    stage.server.call("DELETE", f"/api/recordings/{stage.tape.sid}", bearer(stage.business.key("admin")))
+    for method, path, value in (("GET", stage.path, None), ("PUT", stage.path, {"segments": SAID}),
+                                ("POST", f"/api/recordings/{stage.tape.sid}/transcribe", None)):
+        assert_problem(stage.ask(method, path, value, headers={"If-Match": etag}), 410, method)
