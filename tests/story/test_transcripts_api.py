@@ -87,6 +87,19 @@ def test_a_transcript_is_read_as_it_was_heard(stage):
     assert call.header("content-location") == stage.path and call.body == answer.body
 
 
+@pytest.mark.parametrize("name, kind", [("txt", "text/plain; charset=utf-8"), ("srt", "application/x-subrip; charset=utf-8"),
+                                        ("vtt", "text/vtt; charset=utf-8")])
+def test_it_is_read_as_text_and_subtitles(stage, name, kind):
+    stage.heard()
+    answer = stage.ask("GET", f"{stage.path}?format={name}", status=200)
+    assert answer.header("content-type") == kind
+    assert answer.header("content-disposition") == f'attachment; filename="{stage.tape.sid}.{name}"'
+    assert "המנוי" in answer.body.decode() and "One moment" in answer.body.decode()
+    etags = {stage.ask("GET", f"{stage.path}?format={format}").header("etag") for format in ("json", "txt", "srt", "vtt")}
+    assert len(etags) == 4
+    assert stage.ask("GET", f"{stage.path}?format={name}&version=1", status=200).body == answer.body
+
+
 def test_looking_asks_for_nothing(stage):
     assert_problem(stage.ask("GET"), 404)
     for query in ("?format=pdf", "?version=0", "?version=x"):
@@ -97,6 +110,7 @@ def test_looking_asks_for_nothing(stage):
     answer = stage.ask("GET", status=200).json()
     assert (answer["status"], answer["text"], answer["segments"], answer["version"]) == ("queued", None, [], None)
     assert_problem(stage.ask("GET", f"{stage.path}?version=1"), 404)
+    assert stage.ask("GET", f"{stage.path}?format=txt", status=200).body == b""
 
 
 def test_a_correction_is_a_version_and_earlier_ones_stay(stage):

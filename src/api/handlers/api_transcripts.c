@@ -1,6 +1,6 @@
-/* api_transcripts.c - GET /api/recordings/{id}/transcript?version=N: what was said in a recording.
+/* api_transcripts.c - GET /api/recordings/{id}/transcript?format=json|txt|srt|vtt&version=N: what was said in a recording.
  *
- *   one read: the recording, its transcript's state, the document --> JSON as it is
+ *   one read: the recording, its transcript's state, the document --> JSON as it is, or written as text or subtitles
  *
  * It looks and never acts: it queues nothing, and 404 is answered where nobody asked for a transcript. An answer with words in it
  * is an entry of the audit. Corrections and requests: api_transcripts_write.c. */
@@ -18,6 +18,7 @@
 #include "api/request/problem.h"
 #include "domain/transcript_view.h"
 #include "http/range.h"
+#include "speech/speech_export.h"
 
 enum { FORMAT_SIZE = 8, VERSION_TEXT_SIZE = 24, WHAT_SIZE = 64, JSON_MAX = TRANSCRIPT_DOCUMENT_MAX + 4096 };
 
@@ -25,7 +26,8 @@ struct transcript_request {
   struct db_call db_call; /* the first member */
   char id[SID_SIZE];
   int64_t wanted_version; /* 0: the newest */
-  bool is_get;
+  bool is_export, is_get;
+  enum speech_export export;
   const char *format; /* "json", "txt" … */
   bool found, call_known;
   struct recording recording;
@@ -46,6 +48,13 @@ static void transcript_request_free(struct transcript_request *t) {
 
 /* ---- on a reader ---- */
 
+static enum err transcript_write_export(struct transcript_request *t, struct str json) {
+  struct speech_document document CLEANUP(speech_document_done) = SPEECH_DOCUMENT_INIT;
+  struct speech_wrong wrong;
+  if (json.n) TRY(speech_document_parse(json, &document, &wrong));
+  return speech_export_write(&document, t->export, &t->body);
+}
+
 static enum err transcript_read_rows(struct db *db, struct transcript_request *t, struct buf *document) {
   int64_t business_id = t->db_call.subject.business_id;
   TRY(recordings_resolve(db, business_id, str_from(t->id), &t->call_known, &t->recording));
@@ -63,6 +72,7 @@ static enum err transcript_read(struct db *db, struct db_call *c) {
   enum err e = transcript_read_rows(db, t, &document);
   db_rollback(db);
   TRY(e);
+  if (t->is_export) return transcript_write_export(t, buf_str(&document));
   return transcript_write(&t->body, &t->row, t->version.version ? &t->version : NULL, buf_str(&document));
 }
 
@@ -108,7 +118,11 @@ static void transcript_answer(struct transcript_request *t) {
   }
   if (t->version.version && t->is_get)
     audit_heard(c->loop, c->x, &c->subject, str_from(t->recording.recording_sid), AUDIT_TRANSCRIPT_READ);
-  db_call_answer_large(c, &f, STR("application/json"), buf_str(&t->body));
+  if (t->is_export)
+    http_fieldf(&f, STR("Content-Disposition"), "attachment; filename=\"%s.%s\"", t->recording.recording_sid,
+                t->format);
+  const char *type = t->is_export ? speech_export_content_type(t->export) : "application/json";
+  db_call_answer_large(c, &f, str_from(type), buf_str(&t->body));
 }
 
 static void transcript_on_read(struct db_call *c) {
@@ -126,10 +140,15 @@ static void transcript_on_read(struct db_call *c) {
 
 /* False: 400 was answered. */
 static bool transcript_read_format(struct api_request *req, struct transcript_request *t) {
+  static const char *const names[] = {"txt", "srt", "vtt"};
   char format[FORMAT_SIZE];
   if (!request_query(req, "format", format, sizeof(format))) return false;
   t->format = "json";
   if (!format[0] || strcmp(format, "json") == 0) return true;
+  t->is_export = true;
+  for (size_t i = 0; i < COUNT_OF(names); i++)
+    if (strcmp(names[i], format) == 0) t->format = names[i];
+  if (speech_export_find(str_from(format), &t->export)) return true;
   problem_answer_field(req->x, STR("format"));
   return false;
 }
