@@ -296,3 +296,13 @@ enum err recordings_kept_since(struct db *db, int64_t business_id, int64_t at, s
   *ret_count = r.count;
   return OK;
 }
+
+enum err recordings_held(struct db *db, int64_t business_id, struct str after, int limit, recordings_each_fn *fn,
+                         void *arg) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select " RECORDING_COLUMNS " from recordings r where business_id = ?1 and hold is not null"
+               " and recording_sid > ?2 order by recording_sid limit ?3",
+               DB_INT(business_id), DB_TEXT(after), DB_INT(limit)));
+  return recordings_read_each(&q, fn, arg);
+}

@@ -137,6 +137,9 @@ struct recordings_place {
  * the oldest first, from *place on, which it moves behind them. *ret_count: how many. */
 CHECKED enum err recordings_kept_since(struct db *db, int64_t business_id, int64_t at, struct recordings_place *place,
                                        int limit, recordings_each_fn *fn, void *arg, int *ret_count);
+/* Calls fn with at most limit recordings of a business that show a hold, by their SID, from the one behind `after` on. */
+CHECKED enum err recordings_held(struct db *db, int64_t business_id, struct str after, int limit,
+                                 recordings_each_fn *fn, void *arg);
 
 /* ---- the queue; see domain/queue.h for the rules ---- */
 struct recordings_limits {

@@ -79,6 +79,8 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(words_of_a_transcript_are_found_where_they_are),
       CONTRACT_TEST(a_transcript_goes_with_its_recording),
       CONTRACT_TEST(an_engines_place_is_for_one_at_a_time),
+      CONTRACT_TEST(what_engines_did_is_summed_by_day),
+      CONTRACT_TEST(held_recordings_are_read_by_their_sid),
       CONTRACT_TEST(a_hold_covers_a_recording_a_call_or_a_number),
       CONTRACT_TEST(a_hold_on_a_number_covers_calls_from_and_to_it),
       CONTRACT_TEST(erasures_are_served_in_turn_and_forget_their_key),

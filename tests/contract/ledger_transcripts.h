@@ -3,6 +3,7 @@
 
 #include "ledger_contract.h"
 
+#include "ledger/speech_days.h"
 #include "ledger/speech_slots.h"
 #include "ledger/transcripts.h"
 
@@ -290,4 +291,43 @@ static void an_engines_place_is_for_one_at_a_time(void **state) {
   IN_TRANSACTION(db, assert_ok(speech_slots_give(db, &a, false, 0));
                  assert_ok(speech_slots_take(db, names, 2, 2, STR("w3"), NOW + 9000, &c, &at)));
   assert_true(c.index == 0 && c.failures == 0);
+}
+
+static void what_engines_did_is_summed_by_day(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  const int64_t day = 24 * 3600 * 1000;
+  const struct speech_use piece = {.pieces = 1, .sent_ms = 28000, .took_ms = 2000};
+  const struct speech_use done = {.transcripts = 1, .recorded_ms = 60000};
+  struct speech_use sum;
+  assert_ok(speech_days_read(db, NOW, 1, &sum));
+  assert_true(sum.pieces == 0 && sum.transcripts == 0);
+  IN_TRANSACTION(db, assert_ok(speech_days_add(db, &piece, NOW)); assert_ok(speech_days_add(db, &piece, NOW));
+                 assert_ok(speech_days_add(db, &done, NOW)); assert_ok(speech_days_add(db, &piece, NOW - day)));
+  assert_ok(speech_days_read(db, NOW, 1, &sum));
+  assert_true(sum.pieces == 2 && sum.sent_ms == 56000 && sum.took_ms == 4000);
+  assert_true(sum.transcripts == 1 && sum.recorded_ms == 60000);
+  assert_ok(speech_days_read(db, NOW, 2, &sum));
+  assert_int_equal(sum.pieces, 3);
+  assert_ok(speech_days_read(db, NOW + day, 1, &sum));
+  assert_int_equal(sum.pieces, 0);
+}
+
+static void held_recordings_are_read_by_their_sid(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  int64_t business = scratch_business(db, "b");
+  for (int i = 0; i < 4; i++) {
+    char sid[SID_SIZE], call[SID_SIZE];
+    (void)snprintf(sid, sizeof(sid), "RE%d", i);
+    (void)snprintf(call, sizeof(call), "CA%d", i);
+    (void)transcript_recording(db, business, sid, call, "\"1\"");
+  }
+  IN_TRANSACTION(
+      db, assert_ok(db_run(db, "update recordings set hold = ?2 where business_id = ?1 and recording_sid <> 'RE1'",
+                           DB_INT(business), DB_TEXT(STR("{}")))));
+  struct words seen = {""};
+  assert_ok(recordings_held(db, business, STR(""), 2, words_add_recording, &seen));
+  assert_string_equal(seen.text, "RE0 RE2");
+  seen = (struct words){""};
+  assert_ok(recordings_held(db, business, STR("RE2"), 2, words_add_recording, &seen));
+  assert_string_equal(seen.text, "RE3");
 }

@@ -57,6 +57,8 @@
     {"(recording_sid, version) in (select", "SEARCH transcript_versions USING", "a purge, in parts of ?2"},
     {"delete from transcripts where business_id = ?1 and recording_sid in (select", "SEARCH transcripts USING",
      "a purge, in parts of ?2"},
+    {"hold is not null and recording_sid > ?2", "SEARCH r USING INDEX recordings_held", "at most as many as the limit"},
+    {"from speech_days where day > ?1", "SEARCH speech_days USING INTEGER PRIMARY KEY", "a row a day"},
     {"select count(*) from speech_slots", "SCAN speech_slots", "tens: one for each place at an engine"},
 
     /* Recordings of one call, or under a lease. */

@@ -27,7 +27,7 @@ struct plans {
   char **lists; /* texts of lists; owned */
   size_t list_count;
   void *seen;       /* a tree (search.h) of `lists` */
-  char *tables[64]; /* names of the schema's tables and views, and of the schema itself; owned */
+  char *tables[96]; /* names of the schema's tables and views, and of the schema itself; owned */
   size_t table_count;
 };
 

@@ -1,0 +1,97 @@
+/* transcribe.c - see transcribe.h.
+ *
+ * Invariants
+ *  (1) A part looks at TRANSCRIBE_PART recordings and TRANSCRIBE_BUSINESSES businesses at most, wanted or not.
+ *  (2) The place moves behind every row that was looked at, so no row is looked at twice. */
+#include "domain/transcribe.h"
+
+#include "ledger/businesses.h"
+
+void transcribe_begin(struct transcribe *t) {
+  t->at_business = t->business_id ? t->business_id - 1 : 0;
+  t->is_at_held = false;
+  t->place = (struct recordings_place){.kept_from = t->since};
+  t->after[0] = '\0';
+}
+
+static void transcribe_end_business(struct transcribe *t, int64_t id) {
+  transcribe_begin(t);
+  t->at_business = id;
+}
+
+static enum err transcribe_add_row(void *arg, const struct recording *row) {
+  struct transcribe_part *part = arg;
+  if (part->count < TRANSCRIBE_PART) part->rows[part->count++] = *row;
+  return OK;
+}
+
+/* Reads the next rows of a business, and moves the place behind them. */
+static enum err transcribe_read_business(struct db *db, int64_t id, struct transcribe *t,
+                                         struct transcribe_part *part) {
+  int read = 0;
+  if (!t->is_at_held) {
+    TRY(recordings_kept_since(db, id, INT64_MAX, &t->place, TRANSCRIBE_PART, transcribe_add_row, part, &read));
+    if (read < TRANSCRIBE_PART) t->is_at_held = true;
+    return OK;
+  }
+  TRY(recordings_held(db, id, str_from(t->after), TRANSCRIBE_PART, transcribe_add_row, part));
+  if (part->count < TRANSCRIBE_PART)
+    transcribe_end_business(t, id);
+  else
+    TRY(str_copy(t->after, sizeof(t->after), str_from(part->rows[part->count - 1].recording_sid)));
+  return OK;
+}
+
+enum err transcribe_wants(struct db *db, const struct recording *row, bool only_missing) {
+  struct transcript made;
+  if (row->status != RECORDING_READY) return ERR_NOT_FOUND;
+  enum err e = transcripts_find(db, row->business_id, str_from(row->recording_sid), &made);
+  if (e == ERR_NOT_FOUND) return OK;
+  TRY(e);
+  bool waits = made.status == TRANSCRIPT_QUEUED || made.status == TRANSCRIPT_RUNNING;
+  return waits || (only_missing && made.status == TRANSCRIPT_READY) ? ERR_NOT_FOUND : OK;
+}
+
+/* Leaves of the rows those that are wanted. */
+static enum err transcribe_choose(struct db *db, const struct transcribe *t, struct transcribe_part *part) {
+  int kept = 0;
+  for (int i = 0; i < part->count; i++) {
+    if (part->rows[i].kept_from < t->since) continue; /* those with a hold are not in the order of time */
+    enum err e = transcribe_wants(db, &part->rows[i], t->only_missing);
+    if (e == ERR_NOT_FOUND) continue;
+    TRY(e);
+    part->rows[kept++] = part->rows[i];
+  }
+  part->count = kept;
+  return OK;
+}
+
+enum err transcribe_list_part(struct db *db, struct transcribe *t, struct transcribe_part *ret_part) {
+  struct transcribe next = *t;
+  ret_part->count = 0;
+  ret_part->more = true;
+  for (int i = 0; i < TRANSCRIBE_BUSINESSES && !ret_part->count; i++) { /* (1) */
+    int64_t id;
+    enum err e = businesses_next(db, next.at_business, &id);
+    if (e == OK && next.business_id && id != next.business_id) e = ERR_NOT_FOUND;
+    if (e == ERR_NOT_FOUND) ret_part->more = false;
+    if (e == ERR_NOT_FOUND) break;
+    TRY(e);
+    TRY(transcribe_read_business(db, id, &next, ret_part)); /* (2) */
+  }
+  TRY(transcribe_choose(db, &next, ret_part));
+  *t = next;
+  return OK;
+}
+
+enum err transcribe_part(struct db *db, struct transcribe *t, struct transcribe_part *ret_part) {
+  struct transcribe next = *t;
+  int64_t now = db_now_ms(db);
+  TRY(transcribe_list_part(db, &next, ret_part));
+  for (int i = 0; i < ret_part->count; i++) {
+    struct transcript row;
+    TRY(transcripts_request(db, &ret_part->rows[i], RECORDING_RANK_REST, !t->only_missing, now, &row));
+  }
+  *t = next;
+  return OK;
+}
