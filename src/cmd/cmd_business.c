@@ -96,6 +96,17 @@ static int edit_request_read_retention(struct edit_request *w, const char *text)
   return CMD_DONE;
 }
 
+/* A number of days; "never": 0. */
+static int edit_request_read_metadata(struct edit_request *w, const char *text) {
+  uint64_t days = 0;
+  if (strcmp(text, "never") != 0 && (str_to_u64(str_from(text), BUSINESS_DAYS_MAX, &days) != OK || days == 0))
+    return cmd_misuse(w->args, "--retention-metadata must be a number of days from 1 to %d or never",
+                      BUSINESS_DAYS_MAX);
+  w->edit.set_metadata = true;
+  w->edit.metadata_days = (int64_t)days;
+  return CMD_DONE;
+}
+
 static int edit_request_read(struct edit_request *w, struct cmd_options *o) {
   const char *text;
   if ((text = cmd_option(o, "--name"))) {
@@ -112,6 +123,7 @@ static int edit_request_read(struct edit_request *w, struct cmd_options *o) {
   if (code == CMD_DONE) code = edit_request_read_api_key(w, o);
   if (code == CMD_DONE && (text = cmd_option(o, "--base-url"))) code = edit_request_read_base_url(w, text);
   if (code == CMD_DONE && (text = cmd_option(o, "--retention"))) code = edit_request_read_retention(w, text);
+  if (code == CMD_DONE && (text = cmd_option(o, "--retention-metadata"))) code = edit_request_read_metadata(w, text);
   while (code == CMD_DONE && (text = cmd_option_next(o, "--number"))) {
     if (w->number_count == BUSINESS_NUMBERS_MAX) return cmd_misuse(w->args, "too many --number");
     w->numbers[w->number_count++] = str_from(text);
@@ -299,7 +311,7 @@ static enum err business_write_json(struct buf *b, const struct business *x) {
   for (size_t i = 0; i < x->number_count; i++) TRY(buf_addf(b, "%s\"%s\"", i ? "," : "", x->numbers[i]));
   TRY(buf_add(b, STR("],\"retention_days\":")));
   TRY(x->retention_days < 0 ? buf_add(b, STR("null")) : buf_addf(b, "%lld", (long long)x->retention_days));
-  TRY(buf_add_char(b, ','));
+  TRY(buf_addf(b, ",\"retention_metadata_days\":%lld,", (long long)x->metadata_days));
   TRY(print_json_time(b, "created_at", x->created_at));
   return buf_add_char(b, '}');
 }

@@ -31,17 +31,18 @@ const struct cmd cmd_table[] = {
     {"business", "add, list, change or remove a business",
      "callreel business add --name N [--id N] [--account-sid AC... --auth-token-file F [--auth-token-file F]]\n"
      "                      [--api-key SK... --api-secret-file F] [--base-url URL] [--number +E164]...\n"
-     "                      [--retention DAYS|never|default]\n"
+     "                      [--retention DAYS|never|default] [--retention-metadata DAYS|never]\n"
      "callreel business list [--json]\n"
      "callreel business set ID [--name N] [--account-sid AC...] [--auth-token-file F [--auth-token-file F]]\n"
      "                      [--api-key SK... --api-secret-file F] [--base-url URL] [--number +E164]...\n"
-     "                      [--retention DAYS|never|default]\n"
+     "                      [--retention DAYS|never|default] [--retention-metadata DAYS|never]\n"
      "callreel business remove ID [--purge [--despite-holds]]\n\n"
      "A second --auth-token-file is the other token during a rotation: webhooks signed with either are accepted, the\n"
      "first is used to fetch. Only their owner may be able to read secret files. remove ends the business's keys,\n"
      "fills and webhooks; its rows and files stay until --purge.\n"
      "Legal holds stop --purge, unless --despite-holds is given.\n"
-     "  --retention  days after a call's start until its recordings expire; default: RETENTION_DAYS\n",
+     "  --retention  days after a call's start until its recordings expire; default: RETENTION_DAYS\n"
+     "  --retention-metadata  days until the call goes too, with all that is known of it; never, unless set\n",
      cmd_business},
     {"key", "create, list or revoke API keys",
      "callreel key create --business ID [--role viewer|agent|admin] [--name TEXT] [--expires TIME] [--json]\n"

@@ -19,8 +19,9 @@
 #include "base/clock.h"
 #include "domain/erasure_texts.h"
 #include "domain/removal.h"
+#include "ledger/businesses.h"
 
-enum { LEGS = 6, RECORDINGS = 8, FORGET_MS = 2 * 60 * 1000 };
+enum { LEGS = 6, RECORDINGS = 8, PASSED_MAX = 20, BUSINESSES_MAX = 20, FORGET_MS = 2 * 60 * 1000 };
 
 struct erasing {
   struct db *db;
@@ -64,6 +65,7 @@ static enum err note_audit(const struct erasing *e, enum audit_action action, st
 }
 
 static enum err note_deleted(const struct erasing *e, struct str object) {
+  if (e->erasure->is_retention) return OK; /* note_end sums up */
   struct buf details CLEANUP(buf_done) = BUF_INIT(64);
   TRY(buf_addf(&details, "{\"erasure\":%lld}", (long long)e->erasure->erasure_id));
   return note_audit(e, AUDIT_DELETE, object, buf_str(&details)); /* (3) */
@@ -143,6 +145,51 @@ static enum err erase_number(struct erasing *e, bool *ret_done) {
   return x->tree_sid[0] ? erase_tree(e, &tree_done) : OK;
 }
 
+/* Passes over calls that a legal hold covers, or that have a recording that is kept. */
+static enum err begin_next_old_tree(struct erasing *e, bool *ret_done) {
+  struct erasure *x = e->erasure;
+  char top_sid[SID_SIZE];
+  int64_t at;
+  for (int passed = 0; passed < PASSED_MAX; passed++) {
+    bool held, kept;
+    enum err found = erasures_next_old_call(e->db, x, top_sid, &at);
+    *ret_done = found == ERR_NOT_FOUND;
+    if (*ret_done) return OK;
+    TRY(found);
+    TRY(holds_cover_tree(e->db, x->business_id, str_from(top_sid), &held)); /* (1) */
+    TRY(erasures_tree_is_kept(e->db, x->business_id, str_from(top_sid), &kept));
+    if (!held && !kept) return str_copy(x->tree_sid, sizeof(x->tree_sid), str_from(top_sid));
+    x->held += held;
+    x->after_at = at;
+    memcpy(x->after, top_sid, sizeof(x->after));
+  }
+  return OK;
+}
+
+static enum err erase_old_calls(struct erasing *e, bool *ret_done) {
+  struct erasure *x = e->erasure;
+  int64_t before = x->calls;
+  *ret_done = false;
+  while (!*ret_done && x->calls - before < LEGS && e->left > 0) {
+    bool tree_done = true;
+    if (!x->tree_sid[0]) TRY(begin_next_old_tree(e, ret_done));
+    if (!x->tree_sid[0]) return OK;
+    TRY(erase_tree(e, &tree_done));
+    if (!tree_done) return OK;
+  }
+  return OK;
+}
+
+/* What the retention of calls removed. */
+static enum err note_retention_end(const struct erasing *e) {
+  const struct erasure *x = e->erasure;
+  struct buf details CLEANUP(buf_done) = BUF_INIT(512), object CLEANUP(buf_done) = BUF_INIT(32);
+  TRY(buf_addf(&object, "business:%lld", (long long)x->business_id));
+  TRY(buf_addf(&details, "{\"calls\":%lld,\"recordings\":%lld,\"held\":%lld}", (long long)x->calls,
+               (long long)x->recordings, (long long)x->held));
+  return note_audit(e, AUDIT_RETENTION, buf_str(&object), buf_str(&details));
+}
+
 /* The certificate: the digest of the number, counts and times. */
 static enum err note_end(const struct erasing *e) {
   const struct erasure *x = e->erasure;
@@ -161,9 +208,10 @@ static enum err note_end(const struct erasing *e) {
 static enum err run_part(struct db *db, struct erasure *x, int64_t now) {
   struct erasing e = {db, x, now, RECORDINGS};
   bool done;
-  TRY(x->is_number ? erase_number(&e, &done) : erase_tree(&e, &done));
+  TRY(x->is_number ? erase_number(&e, &done) : x->is_retention ? erase_old_calls(&e, &done) : erase_tree(&e, &done));
   if (!done) return erasures_store(db, x);
-  TRY(note_end(&e));
+  if (x->is_retention && !x->calls && !x->recordings) return erasures_delete(db, x);
+  TRY(x->is_retention ? note_retention_end(&e) : note_end(&e));
   return erasures_end(db, x, now);
 }
 
@@ -190,6 +238,44 @@ enum err erasure_begin(struct db *db, struct erasure *erasure, int64_t now, bool
   if (!erasure->is_number) memcpy(erasure->tree_sid, erasure->key, SID_SIZE);
   TRY(erasures_begin(db, erasure, now));
   return run_part(db, erasure, now);
+}
+
+static enum err begin_retention_of(struct db *db, int64_t business_id, int64_t until_at, int64_t now) {
+  struct erasure open, x = {.business_id = business_id,
+                            .is_retention = true,
+                            .key = ERASURE_RETENTION_KEY,
+                            .by = "service",
+                            .role = "service",
+                            .until_at = until_at};
+  char top_sid[SID_SIZE];
+  int64_t at;
+  enum err e = erasures_find(db, business_id, STR(ERASURE_RETENTION_KEY), &open);
+  if (e == ERR_NOT_FOUND)
+    e = erasures_next_old_call(db, &x, top_sid, &at);
+  else if (e == OK)
+    return OK;
+  if (e == ERR_NOT_FOUND) return OK;
+  TRY(e);
+  TRY(str_copy(x.reason, sizeof(x.reason), str_from(removal_reason_name(REMOVAL_METADATA))));
+  e = erasures_begin(db, &x, now);
+  return e == ERR_BUSY ? OK : e; /* the next round begins it */
+}
+
+enum err erasure_begin_retention(struct db *db, int64_t default_days, int64_t *after, int64_t now, bool *ret_more) {
+  *ret_more = true;
+  for (int i = 0; i < BUSINESSES_MAX; i++) {
+    int64_t id, days;
+    enum err e = businesses_next_metadata(db, *after, default_days, &id, &days);
+    if (e == ERR_NOT_FOUND) {
+      *after = 0;
+      *ret_more = false;
+      return OK;
+    }
+    TRY(e);
+    if (days > 0) TRY(begin_retention_of(db, id, now - days * RETENTION_DAY_MS, now));
+    *after = id;
+  }
+  return OK;
 }
 
 /* For some time after an erasure the log is cut again and again: the search's documents are deleted behind it. */

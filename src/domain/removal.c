@@ -22,7 +22,8 @@ enum { AGAIN_AFTER_LEASE_MS = 2000 };
 static const char *const reason_names[REMOVAL_REASON_COUNT_] = {[REMOVAL_RETENTION] = "retention",
                                                                 [REMOVAL_DELETED] = "deleted",
                                                                 [REMOVAL_CALL_DELETED] = "call_deleted",
-                                                                [REMOVAL_ERASED] = "erased"};
+                                                                [REMOVAL_ERASED] = "erased",
+                                                                [REMOVAL_METADATA] = "call_expired"};
 
 const char *removal_reason_name(enum removal_reason reason) {
   return reason_names[reason];
@@ -30,7 +31,8 @@ const char *removal_reason_name(enum removal_reason reason) {
 
 bool removal_is_wiped(const struct recording *row) {
   return strcmp(row->expire_reason, reason_names[REMOVAL_CALL_DELETED]) == 0 ||
-         strcmp(row->expire_reason, reason_names[REMOVAL_ERASED]) == 0;
+         strcmp(row->expire_reason, reason_names[REMOVAL_ERASED]) == 0 ||
+         strcmp(row->expire_reason, reason_names[REMOVAL_METADATA]) == 0;
 }
 
 static enum err add_task(struct db *db, const struct recording *row, enum task_kind kind, int rank, int64_t again_at,

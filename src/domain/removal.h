@@ -11,7 +11,14 @@
 
 #include "domain/recording.h"
 
-enum removal_reason { REMOVAL_RETENTION, REMOVAL_DELETED, REMOVAL_CALL_DELETED, REMOVAL_ERASED, REMOVAL_REASON_COUNT_ };
+enum removal_reason {
+  REMOVAL_RETENTION,
+  REMOVAL_DELETED,
+  REMOVAL_CALL_DELETED,
+  REMOVAL_ERASED,
+  REMOVAL_METADATA,
+  REMOVAL_REASON_COUNT_
+};
 const char *removal_reason_name(enum removal_reason reason); /* "retention", …: the column expire_reason */
 /* Whether nothing is left of an expired recording but its SID (domain/erasure.h). */
 bool removal_is_wiped(const struct recording *row);

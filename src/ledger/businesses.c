@@ -25,7 +25,7 @@ enum { BUSINESS_ID_MAX = 1000000000, BOUND_MAX = 64, SEALED_MAX = BUSINESS_SECRE
 
 #define BUSINESS_COLUMNS                                                                                   \
   "business_id, name, account_sid, token_1, token_2, api_key, api_secret, base_url, credentials_version, " \
-  "auth_failed_at, created_at, removed_at, retention_days"
+  "auth_failed_at, created_at, removed_at, retention_days, retention_metadata_days"
 enum { COLUMN_TOKEN_1 = 3, COLUMN_TOKEN_2 = 4, COLUMN_API_SECRET = 6 };
 
 void business_done(struct business *b) {
@@ -105,6 +105,7 @@ static enum err read_business(struct db_rows *q, const uint8_t *secrets_key, str
   b->created_at = db_int(q, 10);
   b->removed_at = db_int(q, 11);
   b->retention_days = db_int_or(q, 12, -1);
+  b->metadata_days = db_int(q, 13);
   return read_texts(q, secrets_key, b);
 }
 
@@ -328,14 +329,20 @@ static enum err insert_business(struct db *db, int64_t id, int64_t *ret_id) {
 
 /* The days that the edit changes. */
 static enum err edit_days(struct db *db, int64_t id, const struct business_edit *edit) {
-  if (!edit->set_retention) return OK;
-  if (edit->retention_days < -1 || edit->retention_days > BUSINESS_DAYS_MAX) return ERR_INVALID;
-  return db_run(db, "update businesses set retention_days = ?2 where business_id = ?1", DB_INT(id),
-                DB_INT_OR_NULL(edit->retention_days));
+  bool good = (!edit->set_retention || (edit->retention_days >= -1 && edit->retention_days <= BUSINESS_DAYS_MAX)) &&
+              (!edit->set_metadata || (edit->metadata_days >= 0 && edit->metadata_days <= BUSINESS_DAYS_MAX));
+  if (!good) return ERR_INVALID;
+  return db_run(db,
+                "update businesses set retention_days = case when ?2 <> 0 then ?3 else retention_days end,"
+                " retention_metadata_days = case when ?4 <> 0 then ?5 else retention_metadata_days end"
+                " where business_id = ?1",
+                DB_INT(id), DB_INT(edit->set_retention), DB_INT_OR_NULL(edit->retention_days),
+                DB_INT(edit->set_metadata), DB_INT(edit->metadata_days));
 }
 
 static bool same_days(const struct business *b, const struct business_edit *edit) {
-  return !edit->set_retention || edit->retention_days == b->retention_days;
+  return (!edit->set_retention || edit->retention_days == b->retention_days) &&
+         (!edit->set_metadata || edit->metadata_days == b->metadata_days);
 }
 
 enum err businesses_add(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t id,
@@ -346,7 +353,7 @@ enum err businesses_add(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE
   TRY(insert_business(db, id, &b.business_id));
   TRY(store_business(db, secrets_key, &b));
   TRY(edit_numbers(db, b.business_id, edit));
-  TRY(edit_days(db, b.business_id, edit));
+  if (edit->set_retention || edit->set_metadata) TRY(edit_days(db, b.business_id, edit));
   TRY(changes_add(db, CHANGE_BUSINESS, b.business_id, STR("")));
   *ret_id = b.business_id;
   return OK;
@@ -419,6 +426,21 @@ enum err businesses_next_retention(struct db *db, int64_t after, int64_t default
   return OK;
 }
 
+enum err businesses_next_metadata(struct db *db, int64_t after, int64_t default_days, int64_t *ret_id,
+                                  int64_t *ret_days) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select business_id, retention_metadata_days, coalesce(retention_days, ?2) from businesses"
+               " indexed by businesses_metadata where business_id > ?1 and retention_metadata_days > 0"
+               " and purged_at is null order by business_id limit 1",
+               DB_INT(after), DB_INT(default_days)));
+  TRY(db_next(&q));
+  int64_t days = db_int(&q, 1), kept = db_int(&q, 2);
+  *ret_id = db_int(&q, 0);
+  *ret_days = kept == 0 ? 0 : days < kept ? kept : days;
+  return OK;
+}
+
 enum err businesses_remove(struct db *db, int64_t id) {
   TRY(db_run(db, "update businesses set removed_at = ?2 where business_id = ?1 and removed_at is null", DB_INT(id),
              DB_INT(db_now_ms(db))));
@@ -439,7 +461,8 @@ enum err business_edit_write(struct buf *b, const struct business_edit *edit) {
                 {"api_key", edit->api_key},
                 {"base_url", edit->base_url},
                 {"numbers", edit->set_numbers},
-                {"retention", edit->set_retention}};
+                {"retention", edit->set_retention},
+                {"retention_metadata", edit->set_metadata}};
   bool some = false;
   TRY(buf_add(b, STR("{\"fields\":[")));
   for (size_t i = 0; i < COUNT_OF(fields); i++) {
@@ -451,6 +474,7 @@ enum err business_edit_write(struct buf *b, const struct business_edit *edit) {
   if (edit->set_retention && edit->retention_days < 0) TRY(buf_add(b, STR(",\"retention_days\":null")));
   if (edit->set_retention && edit->retention_days >= 0)
     TRY(buf_addf(b, ",\"retention_days\":%lld", (long long)edit->retention_days));
+  if (edit->set_metadata) TRY(buf_addf(b, ",\"retention_metadata_days\":%lld", (long long)edit->metadata_days));
   return buf_add_char(b, '}');
 }
 

@@ -34,6 +34,7 @@ struct business {
   int64_t credentials_version;    /* grows when the credentials or base_url change */
   int64_t auth_failed_at;         /* when the provider refused the credentials; 0: it did not */
   int64_t retention_days;         /* 0: for ever; -1: RETENTION_DAYS */
+  int64_t metadata_days;          /* until calls go with all that is known of them; 0: never */
   int64_t created_at;
   int64_t removed_at; /* 0: not removed */
 };
@@ -48,6 +49,8 @@ struct business_edit {
   const struct str *base_url;
   bool set_retention;        /* writes retention_days; 0 and -1 as in struct business */
   int64_t retention_days;    /* at most BUSINESS_DAYS_MAX */
+  bool set_metadata;         /* writes metadata_days */
+  int64_t metadata_days;     /* at most BUSINESS_DAYS_MAX */
   const struct str *numbers; /* with set_numbers: replaces all numbers; NULL with number_count 0 */
   size_t number_count;
   bool set_numbers;
@@ -85,6 +88,10 @@ CHECKED enum err businesses_next(struct db *db, int64_t after, int64_t *ret_id);
  * default_days: RETENTION_DAYS, of those without days of their own; 0: for ever. ERR_NOT_FOUND: there is none. */
 CHECKED enum err businesses_next_retention(struct db *db, int64_t after, int64_t default_days, int64_t *ret_id,
                                            int64_t *ret_days);
+/* The same of businesses whose calls go. *ret_days: as many as its recordings are kept, at least; 0: its recordings are kept for
+ * ever, and so are its calls. */
+CHECKED enum err businesses_next_metadata(struct db *db, int64_t after, int64_t default_days, int64_t *ret_id,
+                                          int64_t *ret_days);
 /* The business with that account that is not removed and has the lowest id. ERR_NOT_FOUND. */
 CHECKED enum err businesses_find_account(struct db *db, struct str account_sid, int64_t *ret_id);
 /* Removes a business and ends its keys, sessions and links. Its calls and recordings stay. If it has many keys, the caller goes

@@ -5,7 +5,7 @@
 
 #define ERASURE_COLUMNS                                                                                      \
   "erasure_id, business_id, kind, key, digest, reason, at_provider, asked_by, created_at, ended_at, calls, " \
-  "recordings, held, step, after_sid, tree_sid, role, ip, edited"
+  "recordings, held, step, after_sid, tree_sid, role, ip, edited, until_at, after_at"
 
 enum { NUMBER_MIN = 7, NUMBER_MAX = 15 };
 
@@ -28,6 +28,7 @@ enum err erasure_number(struct str text, char ret_number[HOLD_KEY_SIZE]) {
 static enum err read_row(const struct db_rows *q, struct erasure *ret_erasure) {
   struct erasure x = {.erasure_id = db_int(q, 0), .business_id = db_int(q, 1), .at_provider = db_int(q, 6) != 0};
   x.is_number = str_eq(db_text(q, 2), STR("number"));
+  x.is_retention = str_eq(db_text(q, 2), STR("retention"));
   enum err e = str_copy(x.key, sizeof(x.key), db_text(q, 3));
   if (e == OK) e = str_copy(x.digest, sizeof(x.digest), db_text(q, 4));
   if (e == OK) e = str_copy(x.reason, sizeof(x.reason), db_text(q, 5));
@@ -44,6 +45,8 @@ static enum err read_row(const struct db_rows *q, struct erasure *ret_erasure) {
   x.held = db_int(q, 12);
   x.step = (int)db_int(q, 13);
   x.edited = db_int(q, 18);
+  x.until_at = db_int(q, 19);
+  x.after_at = db_int(q, 20);
   *ret_erasure = x;
   return OK;
 }
@@ -82,16 +85,20 @@ static enum err has_room(struct db *db, int64_t business_id) {
   return open < ERASURES_OPEN_MAX ? OK : ERR_BUSY;
 }
 
+static struct str kind_of(const struct erasure *x) {
+  return x->is_number ? STR("number") : x->is_retention ? STR("retention") : STR("call");
+}
+
 enum err erasures_begin(struct db *db, struct erasure *x, int64_t now) {
   TRY(has_room(db, x->business_id));
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "insert into erasures (business_id, kind, key, tree_sid, digest, reason, at_provider, asked_by, role,"
-               " ip, created_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) returning erasure_id",
-               DB_INT(x->business_id), DB_TEXT(x->is_number ? STR("number") : STR("call")), DB_TEXT(str_from(x->key)),
-               text_or_null(x->tree_sid), DB_TEXT(str_from(x->digest)), DB_TEXT(str_from(x->reason)),
-               DB_INT(x->at_provider), DB_TEXT(str_from(x->by)), DB_TEXT(str_from(x->role)), DB_TEXT(str_from(x->ip)),
-               DB_INT(now)));
+  TRY(db_query(
+      db, &q,
+      "insert into erasures (business_id, kind, key, tree_sid, digest, reason, at_provider, asked_by, role,"
+      " ip, created_at, until_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) returning erasure_id",
+      DB_INT(x->business_id), DB_TEXT(kind_of(x)), DB_TEXT(str_from(x->key)), text_or_null(x->tree_sid),
+      DB_TEXT(str_from(x->digest)), DB_TEXT(str_from(x->reason)), DB_INT(x->at_provider), DB_TEXT(str_from(x->by)),
+      DB_TEXT(str_from(x->role)), DB_TEXT(str_from(x->ip)), DB_INT(now), DB_INT(x->until_at)));
   TRY(db_next(&q));
   x->erasure_id = db_int(&q, 0);
   x->created_at = now;
@@ -126,9 +133,13 @@ enum err erasures_get(struct db *db, int64_t business_id, int64_t erasure_id, st
 enum err erasures_store(struct db *db, const struct erasure *x) {
   return db_run(db,
                 "update erasures set calls = ?2, recordings = ?3, held = ?4, step = ?5, after_sid = ?6, tree_sid = ?7,"
-                " edited = ?8 where erasure_id = ?1",
+                " edited = ?8, after_at = ?9 where erasure_id = ?1",
                 DB_INT(x->erasure_id), DB_INT(x->calls), DB_INT(x->recordings), DB_INT(x->held), DB_INT(x->step),
-                DB_TEXT(str_from(x->after)), text_or_null(x->tree_sid), DB_INT(x->edited));
+                DB_TEXT(str_from(x->after)), text_or_null(x->tree_sid), DB_INT(x->edited), DB_INT(x->after_at));
+}
+
+enum err erasures_delete(struct db *db, const struct erasure *x) {
+  return db_run(db, "delete from erasures where erasure_id = ?1", DB_INT(x->erasure_id));
 }
 
 enum err erasures_end(struct db *db, const struct erasure *x, int64_t now) {
@@ -243,6 +254,28 @@ enum err erasures_next_call(struct db *db, const struct erasure *x, char ret_cal
   TRY(db_next(&q));
   TRY(str_copy(ret_call_sid, SID_SIZE, db_text(&q, 0)));
   return str_copy(ret_top_sid, SID_SIZE, db_text(&q, 1));
+}
+
+enum err erasures_next_old_call(struct db *db, const struct erasure *x, char ret_top_sid[SID_SIZE], int64_t *ret_at) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select call_sid, sort_at from calls indexed by calls_newest where business_id = ?1"
+               " and top_sid = call_sid and sort_at <= ?2 and (sort_at, call_sid) > (?3, ?4)"
+               " order by sort_at, call_sid limit 1",
+               DB_INT(x->business_id), DB_INT(x->until_at), DB_INT(x->after_at), DB_TEXT(str_from(x->after))));
+  TRY(db_next(&q));
+  *ret_at = db_int(&q, 1);
+  return str_copy(ret_top_sid, SID_SIZE, db_text(&q, 0));
+}
+
+enum err erasures_tree_is_kept(struct db *db, int64_t business_id, struct str top_sid, bool *ret_kept) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select 1 from calls l indexed by calls_legs cross join recordings r indexed by recordings_call"
+               " on r.business_id = ?1 and r.call_sid = l.call_sid and r.status <> 'expired'"
+               " where l.business_id = ?1 and l.top_sid = ?2 limit 1",
+               DB_INT(business_id), DB_TEXT(top_sid)));
+  return query_has_row(&q, ret_kept);
 }
 
 enum err recordings_wipe(struct db *db, int64_t business_id, struct str recording_sid, struct str reason) {

@@ -14,7 +14,8 @@ enum { ERASURE_DIGEST_SIZE = 65, ERASURES_OPEN_MAX = 100 };
 struct erasure {
   int64_t erasure_id;
   int64_t business_id;
-  bool is_number;                            /* of a number; else of a call */
+  bool is_number;                            /* of a number; else of a call, ... */
+  bool is_retention;                         /* ... or of all calls until until_at; its key is ERASURE_RETENTION_KEY */
   char key[HOLD_KEY_SIZE];                   /* the number, or the top leg's SID; "" once it has ended */
   char tree_sid[SID_SIZE];                   /* the top leg of the call that is being removed; "": none */
   char digest[ERASURE_DIGEST_SIZE];          /* of the key, keyed */
@@ -29,7 +30,9 @@ struct erasure {
   int64_t edited;                  /* rows of other calls, recordings and notes that named the number, and do no more */
   int step;                        /* of a number: enum erasure_step */
   char after[SID_SIZE];
+  int64_t until_at, after_at; /* of retention; calls up to after_at and `after` were left */
 };
+#define ERASURE_RETENTION_KEY "retention"
 /* A number's calls are found as holds_mark_part finds them; then what else names it is looked for. */
 enum erasure_step { ERASURE_CALLS = HOLD_STEPS, ERASURE_RECORDINGS, ERASURE_NOTES, ERASURE_STEP_COUNT_ };
 
@@ -41,9 +44,11 @@ CHECKED enum err erasures_begin(struct db *db, struct erasure *erasure, int64_t 
 /* The erasure that goes on and whose turn it is: the first after `after`, else the first. ERR_NOT_FOUND: none goes on. */
 CHECKED enum err erasures_next(struct db *db, int64_t after, struct erasure *ret_erasure);
 CHECKED enum err erasures_get(struct db *db, int64_t business_id, int64_t erasure_id, struct erasure *ret_erasure);
-/* Stores counts, tree_sid, step and after. */
+/* Stores counts, tree_sid, step, after and after_at. */
 CHECKED enum err erasures_store(struct db *db, const struct erasure *erasure);
-/* The same, and it has ended: its key is forgotten. */
+/* Forgets an erasure that removed nothing. */
+CHECKED enum err erasures_delete(struct db *db, const struct erasure *erasure);
+/* Stores them, and it has ended: its key is forgotten. */
 CHECKED enum err erasures_end(struct db *db, const struct erasure *erasure, int64_t now);
 /* The erasure of this number or top leg that goes on. ERR_NOT_FOUND: there is none. */
 CHECKED enum err erasures_find(struct db *db, int64_t business_id, struct str key, struct erasure *ret_erasure);
@@ -71,6 +76,11 @@ CHECKED enum err erasures_legs(struct db *db, int64_t business_id, struct str to
 /* The next call of a number's step after `after`, and its top leg. ERR_NOT_FOUND: there is none. */
 CHECKED enum err erasures_next_call(struct db *db, const struct erasure *erasure, char ret_call_sid[SID_SIZE],
                                     char ret_top_sid[SID_SIZE]);
+/* The oldest call behind after_at and `after` that began until until_at: its top leg. ERR_NOT_FOUND: there is none. */
+CHECKED enum err erasures_next_old_call(struct db *db, const struct erasure *erasure, char ret_top_sid[SID_SIZE],
+                                        int64_t *ret_at);
+/* Whether a recording of the call with that top leg has not expired. */
+CHECKED enum err erasures_tree_is_kept(struct db *db, int64_t business_id, struct str top_sid, bool *ret_kept);
 /* Takes from an expired recording all that it was told, and its call. Its SID stays, so that nothing brings it back. */
 CHECKED enum err recordings_wipe(struct db *db, int64_t business_id, struct str recording_sid, struct str reason);
 /* Remembers a call as deleted, so that no delivery brings it back. */

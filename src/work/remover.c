@@ -43,6 +43,7 @@ enum {
   EVERY_MS = 1000,
   PAUSE_MAX_MS = 100,
   RETENTION_EVERY_MS = 60 * 1000,
+  METADATA_EVERY_MS = 10 * 60 * 1000,
   FAILED_AGAIN_MS = 30 * 1000,
   MARK_CALLS = 4,
   NOTES_PART = 5, /* of each recording: END_PART of them are within a job's rows; so are ... */
@@ -73,8 +74,9 @@ struct remover {
   int64_t retention_at_ms; /* wall clock: the next round of all businesses begins then */
   int expired;
   bool has_expired; /* this round, some recording */
-  bool more_due, more_marks, more_erasures;
-  int64_t erasure_id; /* served last */
+  bool more_due, more_marks, more_erasures, more_metadata;
+  int64_t metadata_at_ms, metadata_business; /* as retention_at_ms; the business that was looked at last */
+  int64_t erasure_id;                        /* served last */
   atomic_int_least64_t pause_ms;
 };
 
@@ -142,6 +144,11 @@ static enum err remover_mark_part(struct db *db, void *arg) {
 static enum err remover_erase_part(struct db *db, void *arg) {
   struct remover *r = arg;
   return erasure_part(db, &r->erasure_id, db_now_ms(db), &r->more_erasures);
+}
+
+static enum err remover_metadata_part(struct db *db, void *arg) {
+  struct remover *r = arg;
+  return erasure_begin_retention(db, r->parts.retention.days, &r->metadata_business, db_now_ms(db), &r->more_metadata);
 }
 
 static enum err remover_write(struct remover *r, enum err (*run)(struct db *db, void *arg)) {
@@ -221,9 +228,20 @@ static enum err remover_expire(struct remover *r) {
   return OK;
 }
 
+/* Begins the erasure of calls whose time is over. */
+static enum err remover_begin_metadata(struct remover *r) {
+  int64_t now = clock_now_ms();
+  bool is_due = now >= r->metadata_at_ms || r->metadata_at_ms > now + METADATA_EVERY_MS;
+  if (!r->more_metadata && !is_due) return OK;
+  TRY(remover_write(r, remover_metadata_part));
+  r->metadata_at_ms = now + METADATA_EVERY_MS;
+  return OK;
+}
+
 static enum err remover_round(struct remover *r) {
   TRY(remover_remove(r));
   TRY(remover_expire(r));
+  TRY(remover_begin_metadata(r));
   TRY(remover_write(r, remover_erase_part));
   return remover_write(r, remover_mark_part);
 }
@@ -234,7 +252,8 @@ static void remover_run(void *arg, unsigned worker) {
   (void)worker;
   enum err e = remover_round(r);
   if (e != OK && e != ERR_CLOSED) log_warn("Could not remove expired recordings", LOG_ERR(e));
-  bool more = e == OK && (r->count > 0 || r->has_expired || r->more_due || r->more_marks || r->more_erasures);
+  bool more = e == OK &&
+              (r->count > 0 || r->has_expired || r->more_due || r->more_marks || r->more_erasures || r->more_metadata);
   int64_t took = clock_mono_ms() - began;
   atomic_store(&r->pause_ms, !more ? EVERY_MS : took < PAUSE_MAX_MS ? took + 1 : PAUSE_MAX_MS);
   atomic_store(&r->running, false);

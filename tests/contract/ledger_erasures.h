@@ -101,6 +101,39 @@ static void what_may_name_a_number_is_walked(void **state) {
   assert_string_equal(notes.text, "RE1 text");
 }
 
+static void old_calls_are_found_in_their_order(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct erasure x = {.business_id = 1, .is_retention = true, .key = ERASURE_RETENTION_KEY, .until_at = NOW}, got;
+  char sid[SID_SIZE];
+  int64_t at;
+  bool kept;
+  IN_TRANSACTION(db, put_numbers(db, "CA2", "", "+1", "+2"); put_numbers(db, "CA1", "", "+3", "+4");
+                 put_numbers(db, "CA3", "CA1", "+5", "+6"); assert_ok(erasures_begin(db, &x, NOW)));
+  (void)scratch_recording(db, 1, "RE1", "CA3", RECORDING_READY, RECORDING_RANK_REST, NOW);
+  assert_ok(erasures_find(db, 1, STR(ERASURE_RETENTION_KEY), &got));
+  assert_true(got.is_retention && !got.is_number && got.until_at == NOW);
+  assert_ok(erasures_next_old_call(db, &got, sid, &at));
+  assert_string_equal(sid, "CA1");
+  assert_int_equal(at, NOW);
+  assert_ok(erasures_tree_is_kept(db, 1, STR("CA1"), &kept));
+  assert_true(kept);
+  assert_ok(erasures_tree_is_kept(db, 1, STR("CA2"), &kept));
+  assert_false(kept);
+  got.after_at = at;
+  memcpy(got.after, sid, SID_SIZE);
+  IN_TRANSACTION(db, assert_ok(erasures_store(db, &got)));
+  assert_ok(erasures_get(db, 1, x.erasure_id, &got));
+  assert_ok(erasures_next_old_call(db, &got, sid, &at));
+  assert_string_equal(sid, "CA2");
+  memcpy(got.after, sid, SID_SIZE);
+  assert_int_equal(erasures_next_old_call(db, &got, sid, &at), ERR_NOT_FOUND);
+  got.until_at = NOW - 1;
+  got.after_at = 0;
+  assert_int_equal(erasures_next_old_call(db, &got, sid, &at), ERR_NOT_FOUND);
+  IN_TRANSACTION(db, assert_ok(erasures_delete(db, &got)));
+  assert_int_equal(erasures_get(db, 1, x.erasure_id, &got), ERR_NOT_FOUND);
+}
+
 static void too_many_erasures_are_busy(void **state) {
   struct db *db = ((struct contract *)*state)->db;
   struct erasure x = {.business_id = 1, .digest = "d", .reason = "erased", .by = "key:1", .key = "CA1"};

@@ -95,6 +95,14 @@ static void businesses_with_a_retention_are_found(void **state) {
   assert_int_equal(b.retention_days, 10);
   IN_TRANSACTION(db, assert_ok(businesses_set(db, scratch_seal_key, second, &none, &other)));
   assert_int_equal(businesses_next_retention(db, 0, 0, &id, &days), ERR_NOT_FOUND);
+  const struct business_edit metadata = {.set_metadata = true, .metadata_days = 20};
+  assert_int_equal(businesses_next_metadata(db, 0, 10, &id, &days), ERR_NOT_FOUND);
+  IN_TRANSACTION(db, assert_ok(businesses_set(db, scratch_seal_key, second, &metadata, &other)));
+  const int64_t kept[][2] = {{0, 0}, {10, 20}, {30, 30}};
+  for (size_t i = 0; i < COUNT_OF(kept); i++) {
+    assert_ok(businesses_next_metadata(db, first, kept[i][0], &id, &days));
+    assert_true(id == second && days == kept[i][1]);
+  }
 }
 
 /* ---- tasks ---- */

@@ -5,8 +5,10 @@ import json
 
 import pytest
 
+import provider as p
 from callreel import eventually
 
+JSON = {"Content-Type": "application/json"}
 DAY = 86400
 DAY_MS = 1000 * DAY
 
@@ -108,6 +110,50 @@ def test_what_is_due_is_shown_until_it_is_gone(world, provider):
     assert figures['callreel_removals_waiting{kind="files"}'] in (0, 2) and figures["callreel_removals_oldest_seconds"] < 60 * 60
     assert figures['callreel_removals_total{result="removed"}'] == 2
     assert world.state(tapes[2].sid) == "ready"
+
+
+def test_calls_go_after_their_recordings_when_their_own_time_is_over(world, provider):
+    world.main = world.server()
+    acme, other = world.business(provider), world.business(provider, "Other")
+    admin = acme.key("admin")
+    old, held, kept, young = ready_tapes(world, world.main, acme, provider, [40, 40, 12, 1])
+    [theirs] = ready_tapes(world, world.main, other, provider, [40])
+    for business, tapes, days in ((acme, (old, held), 40), (acme, (kept,), 12), (acme, (young,), 1), (other, (theirs,), 40)):
+        for tape in tapes:
+            business.tell_call(world.main, tape.call_sid, Timestamp=http_date(int(world.clock.now_ms()) - days * DAY_MS))
+    leg = p.sid("CA")
+    acme.tell_call(world.main, leg, ParentCallSid=old.call_sid, Timestamp=http_date(int(world.clock.now_ms()) - 40 * DAY_MS))
+    assert world.main.call("PUT", f"/api/calls/{held.call_sid}/hold", JSON, b'{"reason":"Case 17"}', admin).status == 204
+    world.done("business", "set", acme.id, "--retention", "10", "--retention-metadata", "5")
+    world.done("business", "set", other.id, "--retention-metadata", "5")
+    assert world.run("business", "set", acme.id, "--retention-metadata", "0").returncode == 2
+    business = world.main.get("/api/business", admin).json()
+    assert (business["retention_days"], business["retention_metadata_days"]) == (10, 5)
+    world.pass_time(65)
+    for tape in (old, kept):
+        world.wait_state(tape.sid, "expired", 10)
+    calls = lambda: {row["call_sid"] for row in world.sql("select call_sid from calls")}
+    world.pass_time(11 * 60)
+    left = {held.call_sid, young.call_sid, theirs.call_sid}
+    eventually(lambda: calls() == left, 10, calls)
+    assert {world.state(tape.sid) for tape in (held, young)} == {"ready"} and world.state(theirs.sid, other.id) == "ready"
+    assert world.row(old.sid)["expire_reason"] == "call_expired" and world.row(old.sid)["call_sid"] is None
+    for sid in (old.call_sid, leg, kept.call_sid):
+        assert world.main.get(f"/api/calls/{sid}", admin).status == 404
+    [entry] = world.main.get("/api/audit?action=retention", admin).json()["entries"]
+    assert (entry["actor"], entry["object"], entry["details"]) == (
+        "service", f"business:{acme.id}", {"calls": 3, "recordings": 2, "held": 1})
+    acme.tell_call(world.main, old.call_sid)
+    acme.tell(world.main, old)
+    assert calls() == left and world.state(old.sid) == "expired", "nothing brings it back"
+    # Where nothing is left to do, nothing is noted.
+    world.pass_time(11 * 60)
+    eventually(lambda: not world.sql("select 1 from erasures where ended_at is null"))
+    assert len(world.main.get("/api/audit?action=retention", admin).json()["entries"]) == 1
+    body = b'{"retention_metadata_days":0}'
+    assert world.main.call("PATCH", "/api/business", JSON, body, admin).json()["retention_metadata_days"] == 0
+    for wrong in (b'{"retention_metadata_days":-1}', b'{"retention_metadata_days":null}', b'{"retention_metadata_days":36501}'):
+        assert world.main.call("PATCH", "/api/business", JSON, wrong, admin).status == 400
 
 
 def ms_of(text):

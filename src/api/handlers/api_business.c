@@ -86,7 +86,8 @@ static enum err business_write_json(const struct business_request *r, struct buf
   for (size_t i = 0; i < x->number_count; i++) TRY(buf_addf(b, "%s\"%s\"", i ? "," : "", x->numbers[i]));
   TRY(buf_add(b, STR("],\"retention_days\":")));
   TRY(x->retention_days < 0 ? buf_add(b, STR("null")) : buf_addf(b, "%lld", (long long)x->retention_days));
-  return buf_addf(b, ",\"default_retention_days\":%lld}", (long long)r->db_call.api->parts.conf->retention_days);
+  return buf_addf(b, ",\"default_retention_days\":%lld,\"retention_metadata_days\":%lld}",
+                  (long long)r->db_call.api->parts.conf->retention_days, (long long)x->metadata_days);
 }
 
 static void business_log(const struct business_request *r) {
@@ -307,16 +308,30 @@ static bool business_read_retention(struct business_request *r, const struct api
   return true;
 }
 
+/* 0: calls stay. */
+static bool business_read_metadata(struct business_request *r, const struct api_request *req, const json_t *value) {
+  if (!value) return true;
+  int64_t days = json_integer_value(value);
+  if (!json_is_integer(value) || days < 0 || days > BUSINESS_DAYS_MAX) {
+    problem_answer_field(req->x, STR("retention_metadata_days"));
+    return false;
+  }
+  r->edit.set_metadata = true;
+  r->edit.metadata_days = days;
+  return true;
+}
+
 static bool business_read_body(struct business_request *r, const struct api_request *req) {
   if (!json_body_text(req, r->body, "name", BUSINESS_NAME_SIZE - 1, &r->name)) return false;
   if (json_object_get(r->body, "name")) r->edit.name = &r->name;
   return business_read_credentials(r, req, json_object_get(r->body, "credentials")) &&
          business_read_numbers(r, req, json_object_get(r->body, "numbers")) &&
-         business_read_retention(r, req, json_object_get(r->body, "retention_days"));
+         business_read_retention(r, req, json_object_get(r->body, "retention_days")) &&
+         business_read_metadata(r, req, json_object_get(r->body, "retention_metadata_days"));
 }
 
 void api_patch_business(void *arg, struct http_exchange *x) {
-  static const char *const members[] = {"name", "credentials", "numbers", "retention_days"};
+  static const char *const members[] = {"name", "credentials", "numbers", "retention_days", "retention_metadata_days"};
   const struct api_request *req = arg;
   const struct access_business *b = access_find_business(req->loop->access, req->subject.business_id);
   json_t *body = json_body_read(req, members, COUNT_OF(members));
