@@ -197,7 +197,9 @@ enum err tasks_count(struct db *db, enum task_kind kind, int64_t business_id, in
 
 enum err tasks_oldest(struct db *db, int64_t *ret_created_at) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q, "select created_at from tasks where task_id > 0 order by task_id limit 1"));
+  TRY(db_query(db, &q,
+               "select created_at from tasks indexed by tasks_removals where kind <> 'transcribe' order by task_id"
+               " limit 1"));
   enum err e = db_next(&q);
   if (e != OK && e != ERR_NOT_FOUND) return e;
   *ret_created_at = e == OK ? db_int(&q, 0) : 0;

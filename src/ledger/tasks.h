@@ -61,5 +61,5 @@ CHECKED enum err tasks_pause(struct db *db, enum task_kind kind, int64_t busines
 CHECKED enum err tasks_resume(struct db *db, int64_t business_id);
 /* How many tasks of a kind there are, at most `most`. business_id 0: of all businesses. */
 CHECKED enum err tasks_count(struct db *db, enum task_kind kind, int64_t business_id, int most, int64_t *ret_count);
-/* When the oldest task was added; 0: there is none. */
+/* When the oldest task of a removal was added; 0: there is none. */
 CHECKED enum err tasks_oldest(struct db *db, int64_t *ret_created_at);

@@ -33,7 +33,7 @@ struct figures {
   int64_t by_code[METRIC_ERROR_COUNT_];
   struct nodes_workers workers;
   int64_t now;
-  int64_t due, tasks[TASK_KIND_COUNT_], oldest_task_at;
+  int64_t due, tasks[METRIC_TASK_COUNT_], oldest_task_at;
 };
 
 static enum err add_code(void *arg, struct str code, int64_t count, int64_t permanent) {
@@ -51,7 +51,8 @@ static enum err figures_read_due(struct db *db, const struct serve *s, struct fi
     TRY(recordings_count_due(db, 0, s->app.conf.retention_days, f->now - DUE_LATE_MS, COUNT_MOST, &due));
   if (mono >= next_ms) next_ms = mono + DUE_REFRESH_MS;
   f->due = due;
-  for (unsigned i = 0; i < TASK_KIND_COUNT_; i++) TRY(tasks_count(db, (enum task_kind)i, 0, COUNT_MOST, &f->tasks[i]));
+  for (unsigned i = 0; i < METRIC_TASK_COUNT_; i++)
+    TRY(tasks_count(db, (enum task_kind)i, 0, COUNT_MOST, &f->tasks[i]));
   return tasks_oldest(db, &f->oldest_task_at);
 }
 

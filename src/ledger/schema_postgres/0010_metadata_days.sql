@@ -4,3 +4,6 @@ create index businesses_metadata on businesses (business_id) where retention_met
 
 alter table erasures add column until_at bigint not null default 0;
 alter table erasures add column after_at bigint not null default 0;
+
+-- The oldest removal, however many transcripts wait.
+create index tasks_removals on tasks (task_id) where kind <> 'transcribe';

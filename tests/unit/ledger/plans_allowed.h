@@ -82,7 +82,7 @@
      "in the order of kept_from, at most ?4"},
     {"indexed by recordings_kept where r.business_id = b.business_id", "SCAN businesses",
      "each business that has a retention, once a minute on a reader, and on the command line"},
-    {"select created_at from tasks where task_id > 0", "SEARCH tasks USING INTEGER PRIMARY KEY",
+    {"select created_at from tasks indexed by tasks_removals", "SCAN tasks USING INDEX tasks_removals",
      "the first of the key"},
     {"indexed by tasks_first where", "SEARCH tasks USING INDEX tasks_first",
      "in the order of the index, until its limit"},
