@@ -44,7 +44,7 @@ struct speech_ask {
   const char *url;        /* openai: the server's base, "http://127.0.0.1:8080"; google: not used */
   const char *language;   /* "auto", NULL or "": the engine finds it; else "en", "he", "iw-IL" … */
   const char *model;      /* NULL or "": as in the settings */
-  struct str prompt;      /* words and text that help; clean; cut at SPEECH_PROMPT_MAX, from its front */
+  struct str prompt;      /* speech_map_prompt; clean; cut at SPEECH_PROMPT_MAX, from its front */
   const int16_t *samples; /* SPEECH_RATE, one channel */
   size_t count;
   int64_t wait_ms; /* for the answer's head; 0: 60 s, and 10 times the piece's length */

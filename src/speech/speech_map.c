@@ -16,8 +16,8 @@
 #include "speech/speech_filter.h"
 #include "speech/speech_text.h"
 
-static const double OF_PART = 0.6, CERTAIN = 0.5;
-enum { PROMPT_TEXT_MAX = 240, SPLIT_MS = 1000 };
+static const double OF_PART = 0.6;
+enum { SPLIT_MS = 1000, LOST_WORDS = 4 };
 
 struct mapping {
   const struct speech_place *place;
@@ -242,15 +242,31 @@ static enum err add_phrase(struct mapping *m, const struct speech_phrase *phrase
   return e;
 }
 
+/* Whether LOST_WORDS words in a row take no time, all at the same moment. */
+static bool has_lost_time(const struct speech_answer *a) {
+  size_t run = 0;
+  int64_t at = -1;
+  for (size_t i = 0; i < a->phrase_count; i++) {
+    for (size_t k = 0; k < a->phrases[i].word_count; k++) {
+      const struct speech_word *w = &a->phrases[i].words[k];
+      bool is_same = w->start_ms == at && w->end_ms == at;
+      run = is_same ? run + 1 : w->end_ms == w->start_ms;
+      at = w->end_ms;
+      if (run >= LOST_WORDS) return true;
+    }
+  }
+  return false;
+}
+
 static enum err map_phrases(const struct speech_answer *a, const struct speech_place *place, const bool *is_made_up,
                             struct speech_document *d, struct speech_mapped *ret_mapped) {
   struct mapping m = {.place = place, .d = d};
-  struct speech_mapped mapped = {.is_certain = a->phrase_count > 0};
+  struct speech_mapped mapped = {.has_lost_time = has_lost_time(a)};
   for (size_t i = 0; i < a->phrase_count; i++) {
-    double confidence = a->phrases[i].confidence;
-    if (is_made_up[i]) mapped.dropped++;
-    if (is_made_up[i] || (confidence >= 0 && confidence < CERTAIN)) mapped.is_certain = false;
-    if (!is_made_up[i]) TRY(add_phrase(&m, &a->phrases[i]));
+    if (is_made_up[i])
+      mapped.dropped++;
+    else
+      TRY(add_phrase(&m, &a->phrases[i]));
   }
   memcpy(d->language, a->language, sizeof(d->language));
   TRY(speech_document_sort(d)); /* (3) */
@@ -270,21 +286,8 @@ enum err speech_map_answer(const struct speech_answer *answer, const struct spee
   return e;
 }
 
-/* ---- the next prompt ---- */
-
-enum err speech_map_prompt(struct str vocabulary, const struct speech_document *before, struct buf *b) {
-  struct buf text CLEANUP(buf_done) = BUF_INIT(SPEECH_DOCUMENT_MAX), words CLEANUP(buf_done) = BUF_INIT(SIZE_MAX / 4);
-  for (size_t i = 0; before && i < before->segment_count; i++) {
-    if (text.n > 0) TRY(buf_add_char(&text, ' '));
-    TRY(buf_add(&text, before->segments[i].text));
-  }
-  if (text.n > PROMPT_TEXT_MAX) { /* from a word on */
-    size_t space = str_index(buf_str(&text), ' ', text.n - PROMPT_TEXT_MAX);
-    buf_drop_front(&text, space + 1);
-  }
-  TRY(speech_text_clean(vocabulary, &words));
-  size_t room = SPEECH_PROMPT_MAX - text.n - 1;
-  TRY(buf_add(b, str_head_utf8(buf_str(&words), room)));
-  if (words.n > 0 && text.n > 0) TRY(buf_add_char(b, ' '));
-  return buf_add(b, buf_str(&text));
+enum err speech_map_prompt(struct str vocabulary, struct buf *b) {
+  struct buf words CLEANUP(buf_done) = BUF_INIT(3 * SPEECH_PROMPT_MAX + 8);
+  TRY(speech_text_clean(str_head_utf8(vocabulary, SPEECH_PROMPT_MAX), &words));
+  return buf_add(b, str_head_utf8(buf_str(&words), SPEECH_PROMPT_MAX));
 }

@@ -175,10 +175,10 @@ static void more_text_than_anybody_says_in_that_time_is_left_out(void **state) {
       "{\"segments\":[{\"start\":0,\"end\":0.6,\"text\":\"Thanks for watching, please subscribe to my channel!\"}]}",
       &place, &d);
   assert_int_equal(d.segment_count, 0);
-  assert_true(mapped.dropped == 1 && !mapped.is_certain);
+  assert_int_equal(mapped.dropped, 1);
   mapped = map("{\"segments\":[{\"start\":0,\"end\":0.6,\"text\":\"Yes, please do that.\"}]}", &place, &e);
   assert_int_equal(e.segment_count, 2);
-  assert_true(mapped.dropped == 0 && mapped.is_certain);
+  assert_int_equal(mapped.dropped, 0);
 }
 
 static void the_prompt_that_comes_back_is_left_out(void **state) {
@@ -219,21 +219,39 @@ static void markers_are_known_from_speech(void **state) {
   }
 }
 
-static void the_next_prompt_has_the_vocabulary_and_the_last_words(void **state) {
+static void the_prompt_is_the_vocabulary_and_bounded(void **state) {
   (void)state;
-  NEW_DOCUMENT(d);
-  struct buf b CLEANUP(buf_done) = BUF_INIT(SPEECH_PROMPT_MAX);
-  (void)map("{\"segments\":[" SEGMENT(0, 3, "Good morning.") "," SEGMENT(3.3, 6, "How are you?") "]}", &PLACE, &d);
-  assert_int_equal(speech_map_prompt(STR(" Dana,\n מנוי "), &d, &b), OK);
-  assert_true(str_eq(buf_str(&b), STR("Dana, מנוי Good morning. How are you?")));
+  struct buf b CLEANUP(buf_done) = BUF_INIT(SPEECH_PROMPT_MAX), long_one CLEANUP(buf_done) = BUF_INIT(1 << 16);
+  assert_int_equal(speech_map_prompt(STR(" Dana,\n מנוי "), &b), OK);
+  assert_true(str_eq(buf_str(&b), STR("Dana, מנוי")));
   buf_clear(&b);
-  assert_int_equal(speech_map_prompt(STR(""), NULL, &b), OK);
+  assert_int_equal(speech_map_prompt(STR(""), &b), OK);
   assert_int_equal(b.n, 0);
-  struct buf long_one CLEANUP(buf_done) = BUF_INIT(1 << 16);
-  for (int i = 0; i < 3000; i++) assert_int_equal(buf_add(&long_one, STR("מנוי ")), OK);
-  assert_int_equal(speech_map_prompt(buf_str(&long_one), &d, &b), OK);
-  assert_true(b.n <= SPEECH_PROMPT_MAX && str_ends(buf_str(&b), STR(" Good morning. How are you?")));
-  assert_true(str_is_utf8(buf_str(&b)));
+  for (int i = 0; i < 3000; i++) assert_int_equal(buf_add(&long_one, STR("מנוי\xff")), OK);
+  assert_int_equal(speech_map_prompt(buf_str(&long_one), &b), OK);
+  assert_true(b.n > 500 && b.n <= SPEECH_PROMPT_MAX && str_is_utf8(buf_str(&b)));
+}
+
+static void words_that_lost_their_time_are_told(void **state) {
+  (void)state;
+  static const struct {
+    const char *json;
+    bool is_lost;
+  } cases[] = {
+      {"{\"segments\":[" WITH_WORDS(1, 9, "one two three four five",
+                                    WORD("one", 1, 2) "," WORD("two", 2, 2) "," WORD("three", 2, 2) "," WORD(
+                                        "four", 2, 2) "," WORD("five", 2, 2)) "]}",
+       true},
+      {"{\"segments\":[" WITH_WORDS(1, 9, "one two three four five",
+                                    WORD("one", 1, 1) "," WORD("two", 2, 2) "," WORD("three", 3, 3) "," WORD(
+                                        "four", 3, 3) "," WORD("five", 3, 4)) "]}",
+       false},
+      {"{\"segments\":[" SEGMENT(1, 9, "one two three four five") "]}", false},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    NEW_DOCUMENT(d);
+    assert_int_equal(map(cases[i].json, &PLACE, &d).has_lost_time, cases[i].is_lost);
+  }
 }
 
 static void the_language_is_found_once(void **state) {
@@ -400,7 +418,8 @@ int main(void) {
       cmocka_unit_test(more_text_than_anybody_says_in_that_time_is_left_out),
       cmocka_unit_test(the_prompt_that_comes_back_is_left_out),
       cmocka_unit_test(markers_are_known_from_speech),
-      cmocka_unit_test(the_next_prompt_has_the_vocabulary_and_the_last_words),
+      cmocka_unit_test(the_prompt_is_the_vocabulary_and_bounded),
+      cmocka_unit_test(words_that_lost_their_time_are_told),
       cmocka_unit_test(the_language_is_found_once),
       cmocka_unit_test(pieces_become_turns_in_order_of_time),
       cmocka_unit_test(a_pause_or_a_long_turn_ends_a_segment),
