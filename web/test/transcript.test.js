@@ -200,3 +200,28 @@ test('a line without words stays one without', async () => {
   assert.equal(rewritten(said(0, 1, 'a b'), 'a c').words, null)
   assert.deepEqual(rewritten(spoken(0, 1, 'a b'), ' ').words, [])
 })
+
+test('a text falls into its words and what was found, in the order in which it is read', async () => {
+  const { partsOf } = await load('transcript/lines.ts')
+  const text = 'שלום to you'
+  const words = [
+    { from: 0, to: 4, start: 0, end: 1 },
+    { from: 5, to: 7, start: 1, end: 2 },
+    { from: 8, to: 11, start: 2, end: 3 },
+  ]
+  const parts = partsOf(text, words, [{ from: 6, to: 10 }])
+  assert.equal(parts.map((part) => part.text).join(''), text)
+  assert.deepEqual(
+    parts.map((part) => [part.text, part.word, part.found]),
+    [
+      ['שלום', 0, -1],
+      [' ', -1, -1],
+      ['t', 1, -1],
+      ['o', 1, 0],
+      [' ', -1, 0],
+      ['yo', 2, 0],
+      ['u', 2, -1],
+    ],
+  )
+  assert.deepEqual(partsOf('', [], []), [])
+})

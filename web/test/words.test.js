@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { load, web } from './load.js'
 
 const languages = ['en', 'he']
-const files = ['app', 'errors', 'player']
+const files = ['app', 'errors', 'player', 'transcript']
 const read = (language, file) => JSON.parse(readFileSync(path.join(web, 'src/i18n', language, `${file}.json`), 'utf8'))
 
 /** { "a.b": "words" } */

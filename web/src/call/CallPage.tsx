@@ -202,20 +202,21 @@ function Head({ call, named, who, update }: HeadProps) {
   )
 }
 
-/** A link to a moment, ?t=83: the recording is opened there, and plays when somebody presses. */
+/** A link to a moment, ?t=83: the recording is opened there, and plays when somebody presses. `cued`: the list did so already. */
 function useMoment(call: CallWithLegs | undefined) {
   const [params] = useSearchParams()
-  const { key } = useLocation()
+  const { key, state } = useLocation()
   const { cue } = usePlayer()
   const done = useRef<string | null>(null)
   useEffect(() => {
     const at = secondsIn(params.get('t'))
     if (!call || at === null || done.current === key) return
     done.current = key
+    if (state?.cued === true) return
     const all = playableOf(call)
     const recording = all.find((r) => r.recording_sid === params.get('r')) ?? all[0]
     if (recording) cue(call, recording, at)
-  }, [call, params, key, cue])
+  }, [call, params, key, state, cue])
 }
 
 /** Kept true by the stream, else by looking now and then. */

@@ -1,5 +1,5 @@
 import { useMutation } from '@tanstack/react-query'
-import { useState } from 'react'
+import { lazy, Suspense, useState } from 'react'
 import { downloadUrl, retry, retryInSpite } from '../api/api'
 import { Problem } from '../api/http'
 import type { Call, Recording } from '../api/types'
@@ -11,6 +11,7 @@ import { Chip } from '../recording/Chip'
 import { isAbsent, isPlayable } from '../recording/state'
 import { nameOf } from '../recording/Who'
 import { useSession } from '../signin/session'
+import type { Speaker } from '../transcript/speakers'
 import { announce } from '../ui/Announcer'
 import { Icon } from '../ui/Icon'
 import { useLimit } from '../ui/useLimit'
@@ -20,12 +21,15 @@ import { Notes } from './Notes'
 import { ShareDialog } from './ShareDialog'
 import { Waveform } from './Waveform'
 
+const TranscriptCard = lazy(() => import('../transcript/TranscriptCard'))
+
 /** `n`: which of several; null: the only one. */
 export function RecordingCard({ call, recording, n }: { call: Call; recording: Recording; n: number | null }) {
   const { t } = useTranslation(['app', 'errors', 'player'])
   const { clock, size, dateTime, time } = useFormat()
   const session = useSession()
   const [sharing, setSharing] = useState(false)
+  const [speakers, setSpeakers] = useState<readonly Speaker[]>([])
   const [sure, setSure] = useState(false) // asked whether the provider's word is to be doubted
   const limit = useLimit()
   const again = useMutation({
@@ -100,7 +104,7 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
       </div>
       {recording.status === 'ready' && (
         <Crash fallback={() => null}>
-          <Waveform call={call} recording={recording} name={name} />
+          <Waveform call={call} recording={recording} name={name} speakers={speakers} />
         </Crash>
       )}
       {limit.until && (
@@ -118,6 +122,13 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
             {t('call.cancel')}
           </button>
         </p>
+      )}
+      {recording.status === 'ready' && (
+        <Crash fallback={() => null}>
+          <Suspense>
+            <TranscriptCard call={call} recording={recording} sid={sid} onSpeakers={setSpeakers} />
+          </Suspense>
+        </Crash>
       )}
       {recording.status !== 'expired' && !absent && <Notes call={call} recording={recording} />}
       {session.role === 'admin' && <History call={call} sid={sid} deletable={recording.status !== 'expired'} />}

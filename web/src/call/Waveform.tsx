@@ -4,15 +4,17 @@ import type { Call, Recording } from '../api/types'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import type { Engine } from '../player/engine'
-import { sideOf } from '../player/face'
-import { colourOfRole, rolesOf } from '../player/listening'
+import { namedSide, sideOf } from '../player/face'
+import { colourOfRole, type Role, rolesOf } from '../player/listening'
 import { usePlayer, usePlayerState } from '../player/PlayerProvider'
 import { talkOf } from '../player/peaks'
 import { places } from '../player/places'
 import { type Say, type Seekable, SeekBar } from '../player/seekbar'
 import { useMarks, usePeaks } from '../player/useDrawn'
+import type { Speaker } from '../transcript/speakers'
 import '../player/face.css'
 
+const roleOf: Record<string, Role> = { customer: 'customer', agent: 'agent', '1': 'first', '2': 'second' }
 const NOTHING: Seekable['state']['buffered'] = []
 
 /** One recording, whether the player has it or not. */
@@ -47,7 +49,14 @@ class PlaceIn implements Seekable {
   }
 }
 
-export function Waveform({ call, recording, name }: { call: Call; recording: Recording; name: string }) {
+interface Props {
+  call: Call
+  recording: Recording
+  name: string
+  speakers: readonly Speaker[] // as its transcript has them; none: it has no transcript
+}
+
+export function Waveform({ call, recording, name, speakers }: Props) {
   const { t } = useTranslation('player')
   const { percent } = useFormat()
   const { engine, cue } = usePlayer()
@@ -74,19 +83,24 @@ export function Waveform({ call, recording, name }: { call: Call; recording: Rec
   useLayoutEffect(() => {
     if (!bar || !peaks) return
     const roles = peaks.length > 1 ? rolesOf(call.direction, swapped) : []
+    const said = roles.map((_, channel) => speakers.find((speaker) => speaker.channel === channel))
+    const told = said.every(Boolean) ? said : [] // a transcript knows better who is on which channel
     const sides = document.createElement('span')
     sides.className = 'cr-sides'
     const shares = talkOf(peaks)
     roles.forEach((role, channel) => {
-      const side = sideOf(role, say)
+      const speaker = told[channel]
+      const spoken = speaker && roleOf[speaker.name]
+      const side = speaker ? namedSide(spoken ? say(spoken) : speaker.name, speaker.colour) : sideOf(role, say)
       const share = shares[channel]
       if (share !== undefined) side.append(' ', percent(share))
       sides.append(side)
     })
     sides.dataset.tip = say('talkShare')
     box.current?.replaceChildren(sides, bar.place)
-    bar.show(peaks, roles.length > 0 ? roles.map(colourOfRole) : [0])
-  }, [bar, peaks, call.direction, swapped, say, percent])
+    const colours = roles.map((role, channel) => told[channel]?.colour ?? colourOfRole(role))
+    bar.show(peaks, roles.length > 0 ? colours : [0])
+  }, [bar, peaks, call.direction, swapped, speakers, say, percent])
   useEffect(() => () => bar?.destroy(), [bar])
   useMarks(bar, place, sid)
   return drawn ? <div className="card-wave cr-line" dir="ltr" ref={box} /> : null

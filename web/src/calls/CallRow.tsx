@@ -1,4 +1,4 @@
-import { memo, type ReactNode } from 'react'
+import { lazy, memo, type ReactNode, Suspense } from 'react'
 import { Link } from 'react-router'
 import type { Call, Recording } from '../api/types'
 import { lastList } from '../app/lastList'
@@ -12,6 +12,7 @@ import { nameOf, Party, Who } from '../recording/Who'
 import { Icon } from '../ui/Icon'
 import type { Column } from './columns'
 
+const Matches = lazy(() => import('../transcript/Matches'))
 export const FROM_LIST = { from: 'list' }
 
 interface Props {
@@ -74,6 +75,11 @@ export const CallRow = memo(function CallRow({ call, index, open, columns, grid,
           )}
         </span>
       </div>
+      {call.matches && call.matches.length > 0 && (
+        <Suspense>
+          <Matches call={call} matches={call.matches} />
+        </Suspense>
+      )}
       {open &&
         ordered.map((recording, i) => (
           <LegRow

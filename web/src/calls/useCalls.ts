@@ -134,7 +134,7 @@ export function useCalls(filters: Filters) {
   const tell = useTelling()
   useLiveEvents((event) => {
     const pages = client.getQueryData<Pages>(key)
-    if (event.kind === 'note') return
+    if (event.kind === 'note' || event.kind === 'transcript') return
     if (!pages) {
       missed.current = true
       return

@@ -3,9 +3,10 @@ import { useMemo, useSyncExternalStore } from 'react'
 import { loadWords } from '../app/early'
 import { settings } from '../app/settings'
 import { directionOf, type Language, languageOf } from './language'
-import { type Bundles, lookUp, type Values } from './lookup'
+import { type Bundles, lookUp, type Values, type Words } from './lookup'
 
 const known = new Map<Language, Bundles>()
+const later = { en: {}, he: {} } as Record<Language, Record<string, Words>>
 const plurals = new Map<Language, Intl.PluralRules>()
 const listeners = new Set<() => void>()
 let language: Language = 'en'
@@ -25,6 +26,18 @@ function plural(n: number): string {
 export const words = (key: string, values?: Values, files: readonly string[] = ['app']) =>
   lookUp(known.get(language) ?? {}, files, plural, key, values)
 
+/** Words that come with a part of the page that is loaded when it is needed. */
+export function addWords(file: string, of: Record<Language, Words>) {
+  for (const each of ['en', 'he'] as const) {
+    later[each][file] = of[each]
+    know(each, known.get(each))
+  }
+}
+
+function know(each: Language, bundles: Bundles | undefined) {
+  if (bundles) known.set(each, { ...bundles, ...later[each] })
+}
+
 function speak(next: Language) {
   language = next
   document.documentElement.lang = next
@@ -35,12 +48,12 @@ function speak(next: Language) {
 
 export async function startWords() {
   const begin = wanted()
-  known.set(begin, await loadWords[begin]().catch(() => loadWords[begin]()))
+  know(begin, await loadWords[begin]().catch(() => loadWords[begin]()))
   speak(begin)
   settings.subscribe(async () => {
     const next = wanted()
     if (next === language) return
-    if (!known.has(next)) known.set(next, await loadWords[next]())
+    if (!known.has(next)) know(next, await loadWords[next]())
     if (next === wanted()) speak(next)
   })
 }

@@ -9,13 +9,14 @@
 // (4) Whether the stream is open is known in every tab: who has none polls.
 // (5) A list that was asked for before this page heard anything is caught up with: the tab that opens the stream lets it begin
 //     where the list ends; in any other, and where that is not known, the list looks afresh (takeBehind).
-import type { Call, NoteNews, Recording } from '../api/types'
+import type { Call, NoteNews, Recording, TranscriptNews } from '../api/types'
 
 export type LiveEvent =
   | { kind: 'recording'; recording: Recording }
   | { kind: 'call'; call: Call }
   | { kind: 'gone'; call_sid: string } // a call was deleted
   | { kind: 'note'; note: NoteNews }
+  | { kind: 'transcript'; transcript: TranscriptNews }
   | { kind: 'reset' }
 type Letter = LiveEvent | { kind: 'state'; open: boolean } | { kind: 'who' }
 export type LiveState = 'connecting' | 'open' | 'closed' | 'asleep'
@@ -167,6 +168,9 @@ export class Hub {
     source.addEventListener('recording', ({ data }) => this.#send({ kind: 'recording', recording: JSON.parse(data) }))
     source.addEventListener('call', ({ data }) => this.#send(ofCall(JSON.parse(data))))
     source.addEventListener('note', ({ data }) => this.#send({ kind: 'note', note: JSON.parse(data) }))
+    source.addEventListener('transcript', ({ data }) =>
+      this.#send({ kind: 'transcript', transcript: JSON.parse(data) }),
+    )
     source.addEventListener('reset', () => this.#send({ kind: 'reset' }))
     return source
   }

@@ -164,8 +164,9 @@ function write(element: HTMLElement, text: string) {
 }
 
 /** The name of a side in its colour. */
-export const sideOf = (role: Role, say: Say) =>
-  make('span', { class: `cr-side cr-side-${colourOfRole(role)}` }, say(role))
+export const sideOf = (role: Role, say: Say) => namedSide(say(role), colourOfRole(role))
+export const namedSide = (name: string, colour: 0 | 1) =>
+  make('span', { class: `cr-side cr-side-${colour}` }, make('bdi', {}, name))
 
 /** How to listen: switches, one side alone, a link to this moment. */
 class Panel {

@@ -90,6 +90,26 @@ export function heardAt(lines: readonly Line[], t: number): Heard[] {
   return heard
 }
 
+/** A stretch of a line's text: of which word (-1: between words), and which of the places that were found (-1: none). */
+export interface Part {
+  text: string
+  word: number
+  found: number
+}
+
+/** The text in parts. `words`, and `found`, are in order and do not overlap. */
+export function partsOf(text: string, words: readonly Word[], found: readonly { from: number; to: number }[]): Part[] {
+  const ends = [0, text.length, ...[...words, ...found].flatMap(({ from, to }) => [from, to])]
+  const cuts = [...new Set(ends)].filter((at) => at >= 0 && at <= text.length).sort((a, b) => a - b)
+  const within = (spans: readonly { from: number; to: number }[], at: number) =>
+    spans.findIndex(({ from, to }) => at >= from && at < to)
+  return cuts.slice(0, -1).map((from, i) => ({
+    text: text.slice(from, cuts[i + 1]),
+    word: within(words, from),
+    found: within(found, from),
+  }))
+}
+
 /** The line of `t`: what is said, else what was said last. */
 export const lineAt = (lines: readonly Line[], t: number): number => Math.max(0, lastBegun(lines, t))
 

@@ -1,0 +1,110 @@
+// What was said in a recording: read, heard from any word on, searched, corrected. Here: whether there is one, and what else is said.
+import { useEffect, useMemo, useState } from 'react'
+import { Problem } from '../api/http'
+import type { Call, Recording, Transcript } from '../api/types'
+import { useTranslation } from '../i18n'
+import { useFormat } from '../i18n/useFormat'
+import { useSession } from '../signin/session'
+import { Icon } from '../ui/Icon'
+import { Wrong } from '../ui/Wrong'
+import { Reader } from './Reader'
+import { type Speaker, speakersOf } from './speakers'
+import { isComing, useTranscribing, useTranscript } from './useTranscript'
+import './words'
+import './transcript.css'
+
+interface Props {
+  call: Call
+  recording: Recording
+  sid: string
+  /** Told who is on which channel, as the transcript has it. */
+  onSpeakers: (speakers: readonly Speaker[]) => void
+}
+
+export default function TranscriptCard({ call, recording, sid, onSpeakers }: Props) {
+  const { t } = useTranslation('transcript')
+  const [version, setVersion] = useState<number | null>(null)
+  const newest = useTranscript(sid)
+  const older = useTranscript(sid, version)
+  const kept = version === null ? newest.data : older.data
+  const transcript = kept?.transcript
+  const speakers = useMemo(() => speakersOf(transcript?.segments ?? []), [transcript?.segments])
+  useEffect(() => onSpeakers(speakers), [speakers, onSpeakers])
+  const session = useSession()
+  const edits = session.role !== 'viewer'
+  const asks = edits && session.business?.transcribes === true
+  const failed = newest.error ?? older.error
+  if (newest.isPending || (newest.data === null && !asks)) return null
+  return (
+    <section className="transcript" aria-label={t('title')}>
+      <h3>{t('title')}</h3>
+      <Wrong why={failed} />
+      {newest.data === null && <Ask sid={sid} />}
+      {newest.data && <State transcript={newest.data.transcript} sid={sid} asks={asks} />}
+      {kept && transcript && transcript.segments.length + transcript.gaps.length > 0 && (
+        <Reader
+          call={call}
+          recording={recording}
+          kept={kept}
+          newest={newest.data ?? kept}
+          speakers={speakers}
+          edits={edits}
+          asks={asks}
+          show={setVersion}
+        />
+      )}
+    </section>
+  )
+}
+
+/** How it stands, where there is something to say. */
+function State({ transcript, sid, asks }: { transcript: Transcript; sid: string; asks: boolean }) {
+  const { t } = useTranslation('transcript')
+  const { percent } = useFormat()
+  const { status, progress, error, segments, gaps, version } = transcript
+  if (isComing(status)) {
+    const share = progress.total ? progress.done / progress.total : 0
+    return (
+      <div className="transcript-coming" role="status">
+        <p>{status === 'queued' ? t('queued') : t('running', { percent: percent(share) })}</p>
+        <progress
+          aria-label={t('progress')}
+          value={progress.total ? progress.done : undefined}
+          max={progress.total ?? 1}
+        />
+      </div>
+    )
+  }
+  if (status === 'failed') {
+    const code = error?.code ?? 'engine_error'
+    const silent = code === 'no_speech'
+    return (
+      <div className="transcript-ask">
+        <p className={silent ? 'muted' : 'wrong'}>{t(`errors.${code}`, { defaultValue: t('errors.engine_error') })}</p>
+        {asks && <Ask sid={sid} again />}
+      </div>
+    )
+  }
+  if (segments.length + gaps.length === 0 && version !== null) return <p className="muted">{t('errors.no_speech')}</p>
+  return null
+}
+
+/** Asks for one. `again`: there was a try. */
+export function Ask({ sid, again = false }: { sid: string; again?: boolean }) {
+  const { t } = useTranslation('transcript')
+  const asking = useTranscribing(sid)
+  const why = asking.error
+  return (
+    <div className="transcript-ask">
+      <button type="button" className="button" disabled={asking.isPending} onClick={() => asking.mutate(again)}>
+        <Icon name={again ? 'again' : 'words'} />
+        {t(again ? 'transcribeAgain' : 'transcribe')}
+      </button>
+      {why instanceof Problem && why.code === 'no_engine' ? (
+        <p className="wrong">{t('noEngine')}</p>
+      ) : (
+        <Wrong why={why} />
+      )}
+    </div>
+  )
+}
