@@ -84,3 +84,17 @@ def test_other_bytes_are_not_used(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"other")
     with pytest.raises(whisper_install.Unable, match="has other bytes than it had"):
         whisper_install.check_digest(tmp_path / "a", "0" * 64, "the model x")
+
+
+@pytest.mark.parametrize("model, sentence", [
+    (b"", "model.bin ends too early"),
+    (b"\6\0\0\0\x0c\0WhisperSpec\0\3\0\0\0\xff\xff\xff\xff", "4294967295 variables"),
+    (b"\6\0\0\0\7\0Other!\0\3\0\0\0\0\0\0\0", "not a Whisper model of version 6, but 'Other!' of version 6"),
+    (b"\6\0\0\0\x0c\0WhisperSpec\0\3\0\0\0\0\0\0\0", "tokenizer.json has 0 of 50257 tokens"),
+    (b"\6\0\0\0\x0c\0WhisperSpec\0\3\0\0\0\1\0\0\0\2\0a\0\1\xff\xff\xff\x7f\4\xff\xff\xff\x7f", "model.bin ends too early"),
+])
+def test_what_is_no_model_of_ctranslate2_is_told_in_one_sentence(tmp_path, model, sentence):
+    (tmp_path / "model.bin").write_bytes(model)
+    (tmp_path / "tokenizer.json").write_text('{"model":{"vocab":{}}}')
+    done = subprocess.run([WHISPER.parent / "ggml_from_ctranslate2.py", tmp_path, tmp_path / "out.bin"], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1 and sentence in done.stderr and len(done.stderr.splitlines()) == 1
