@@ -6,7 +6,8 @@
  *  (1) A phrase is made up if it is a marker; if the engine itself believes that nobody speaks; if it stands over no loud sound;
  *      if it only repeats the prompt; if the piece has less speech than anybody needs to say so much; or if three and more in a
  *      row have the same text, and it has no sound of its own: a span, or a short time for a single word.
- *  (2) Without times, only what does not need them is judged. */
+ *  (2) Without times, only what does not need them is judged.
+ *  (3) Where the engine lost the sound's time, a phrase that takes no time may be speech from anywhere before. */
 #include "speech/speech_filter.h"
 
 #include "speech/speech_text.h"
@@ -16,6 +17,8 @@ enum {
   PROMPT_WORDS = 5, /* so many words of the prompt's start or end are no chance */
   CHARACTERS_A_SECOND = 40,
   CHARACTERS_MORE = 20,
+  LOST_WORDS = 4,
+  LOST_MS = 100,
   RUN_LEAST = 3,
   RUN_MOST = 6, /* of single words */
   WORD_LEAST_MS = 150,
@@ -84,6 +87,28 @@ static int64_t spans_ms(const struct speech_place *p) {
   int64_t sum = 0;
   for (size_t i = 0; i < p->span_count; i++) sum += p->spans[i].end_ms - p->spans[i].start_ms;
   return sum;
+}
+
+/* LOST_WORDS words are no chance. */
+bool speech_filter_has_lost_time(const struct speech_answer *a) {
+  size_t run = 0;
+  int64_t at = -1;
+  for (size_t i = 0; i < a->phrase_count; i++) {
+    for (size_t k = 0; k < a->phrases[i].word_count; k++) {
+      const struct speech_word *w = &a->phrases[i].words[k];
+      bool is_same = w->start_ms == at && w->end_ms == at;
+      run = is_same ? run + 1 : w->end_ms == w->start_ms;
+      at = w->end_ms;
+      if (run >= LOST_WORDS) return true;
+    }
+  }
+  return false;
+}
+
+static bool is_over_silence(const struct speech_answer *a, const struct speech_place *p,
+                            const struct speech_phrase *phrase) {
+  bool is_lost = phrase->end_ms - phrase->start_ms < LOST_MS && speech_filter_has_lost_time(a); /* (3) */
+  return a->has_times && !is_lost && first_span(p, phrase) == p->span_count;
 }
 
 /* ---- the prompt ---- */
@@ -157,7 +182,7 @@ enum err speech_filter(const struct speech_answer *a, const struct speech_place 
     bool repeats;
     TRY(repeats_prompt(phrase->text, p->prompt, &repeats));
     bool doubted = phrase->no_speech > NO_SPEECH && phrase->log_probability < LOG_PROBABILITY;
-    bool over_silence = a->has_times && first_span(p, phrase) == p->span_count;
+    bool over_silence = is_over_silence(a, p, phrase);
     is_made_up[i] = repeats || doubted || over_silence || speech_filter_is_marker(phrase->text); /* (1) */
   }
   TRY(judge_repetition(a, p, is_made_up));

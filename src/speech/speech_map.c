@@ -17,7 +17,7 @@
 #include "speech/speech_text.h"
 
 static const double OF_PART = 0.6;
-enum { SPLIT_MS = 1000, LOST_WORDS = 4 };
+enum { SPLIT_MS = 1000 };
 
 struct mapping {
   const struct speech_place *place;
@@ -242,26 +242,10 @@ static enum err add_phrase(struct mapping *m, const struct speech_phrase *phrase
   return e;
 }
 
-/* Whether LOST_WORDS words in a row take no time, all at the same moment. */
-static bool has_lost_time(const struct speech_answer *a) {
-  size_t run = 0;
-  int64_t at = -1;
-  for (size_t i = 0; i < a->phrase_count; i++) {
-    for (size_t k = 0; k < a->phrases[i].word_count; k++) {
-      const struct speech_word *w = &a->phrases[i].words[k];
-      bool is_same = w->start_ms == at && w->end_ms == at;
-      run = is_same ? run + 1 : w->end_ms == w->start_ms;
-      at = w->end_ms;
-      if (run >= LOST_WORDS) return true;
-    }
-  }
-  return false;
-}
-
 static enum err map_phrases(const struct speech_answer *a, const struct speech_place *place, const bool *is_made_up,
                             struct speech_document *d, struct speech_mapped *ret_mapped) {
   struct mapping m = {.place = place, .d = d};
-  struct speech_mapped mapped = {.has_lost_time = has_lost_time(a)};
+  struct speech_mapped mapped = {.has_lost_time = speech_filter_has_lost_time(a)};
   for (size_t i = 0; i < a->phrase_count; i++) {
     if (is_made_up[i])
       mapped.dropped++;

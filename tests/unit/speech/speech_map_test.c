@@ -136,6 +136,14 @@ static void what_an_engine_makes_up_is_left_out(void **state) {
        "10000-12000 Thank you."},
       {"text over the silence between two spans", "{\"segments\":[" SEGMENT(2.85, 3.45, "Thanks for watching!") "]}",
        ""},
+      {"text behind the piece's end", "{\"segments\":[" SEGMENT(7, 9, "Bye.") "," SEGMENT(9.6, 12, "Thank you.") "]}",
+       "64800-66800 Bye."},
+      {"the same where the engine lost the sound's time: it may be speech",
+       "{\"segments\":[" WITH_WORDS(7, 9.6, "a b c d e",
+                                    WORD("a", 7, 8) "," WORD("b", 9.6, 9.6) "," WORD("c", 9.6, 9.6) "," WORD(
+                                        "d", 9.6, 9.6) "," WORD("e", 9.6, 9.6)) "," SEGMENT(9.6, 12, "f g") "]}",
+       "64800-65800 a [a 64800-65800]\n"
+       "67400-67400 b c d e [b 67400-67400|c 67400-67400|d 67400-67400|e 67400-67400]\n67400-67400 f g"},
       {"the same three times without sound of its own",
        "{\"segments\":[" SEGMENT(0.1, 0.9, "I'm sorry.") "," SEGMENT(1, 1.9, "I'm sorry.") "," SEGMENT(
            2, 2.9, "i'm sorry") "," SEGMENT(4, 5, "Yes.") "]}",
