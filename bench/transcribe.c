@@ -39,9 +39,8 @@ static enum speech_error ask_once(struct transcription *t, const struct speech_a
   return speech_engine_answer(t->engine, ask, &reply, ret);
 }
 
-/* *ret_again: the prompt did harm. */
 static enum err take_answer(struct transcription *t, const struct speech_piece *piece, const struct speech_ask *ask,
-                            const struct speech_answer *a, bool *ret_again) {
+                            const struct speech_answer *a) {
   struct speech_document d CLEANUP(speech_document_done) = SPEECH_DOCUMENT_INIT;
   struct speech_mapped mapped;
   struct speech_place place = {.channel = piece->channel,
@@ -50,8 +49,6 @@ static enum err take_answer(struct transcription *t, const struct speech_piece *
                                .span_count = piece->span_count,
                                .prompt = ask->prompt};
   TRY(speech_map_answer(a, &place, &d, &mapped));
-  *ret_again = ask->prompt.n > 0 && mapped.has_lost_time;
-  if (*ret_again) return OK;
   t->dropped += mapped.dropped;
   return speech_merge_add(t->merge, &d);
 }
@@ -77,7 +74,8 @@ static enum err on_piece(void *arg, const struct speech_piece *piece) {
                                   speech_error_text(error));
     }
     speech_language_note(&t->language, piece->channel, piece->speech_ms, a.language);
-    e = take_answer(t, piece, &ask, &a, &again);
+    again = ask.prompt.n > 0 && a.has_lost_time; /* the prompt did harm */
+    if (!again) e = take_answer(t, piece, &ask, &a);
     ask.prompt = STR_NONE;
     speech_answer_done(&a);
   }

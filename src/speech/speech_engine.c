@@ -19,6 +19,7 @@ enum {
   WAIT_MS = 60 * 1000,
   WAIT_TIMES = 10,
   IDLE_MS = 30 * 1000,
+  LOST_WORDS = 4,
 };
 
 const char *speech_error_text(enum speech_error error) {
@@ -276,6 +277,22 @@ static enum speech_error judge_token(struct speech_engine *e, enum speech_error 
   return was_good ? SPEECH_SLOW : error;
 }
 
+/* Whether LOST_WORDS words in a row take no time, all at the same moment: that is no chance. */
+static bool has_lost_time(const struct speech_answer *a) {
+  size_t run = 0;
+  int64_t at = -1;
+  for (size_t i = 0; i < a->phrase_count; i++) {
+    for (size_t k = 0; k < a->phrases[i].word_count; k++) {
+      const struct speech_word *w = &a->phrases[i].words[k];
+      bool is_same = w->start_ms == at && w->end_ms == at;
+      run = is_same ? run + 1 : w->end_ms == w->start_ms;
+      at = w->end_ms;
+      if (run >= LOST_WORDS) return true;
+    }
+  }
+  return false;
+}
+
 enum speech_error speech_engine_answer(struct speech_engine *e, const struct speech_ask *ask,
                                        const struct speech_reply *reply, struct speech_answer *ret_answer) {
   struct speech_answer a = {.arena = {.max = ANSWER_ARENA_MAX}};
@@ -291,6 +308,7 @@ enum speech_error speech_engine_answer(struct speech_engine *e, const struct spe
     bool is_too_big = reply->body.n > SPEECH_ANSWER_MAX;
     enum err parsed = is_too_big ? ERR_TOO_BIG : e->operations->parse(ask, reply->body, &a);
     if (parsed != OK) error = SPEECH_ERROR;
+    a.has_lost_time = has_lost_time(&a);
   }
   if (error != SPEECH_OK) { /* (2) */
     speech_arena_done(&a.arena);

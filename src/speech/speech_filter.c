@@ -17,7 +17,6 @@ enum {
   PROMPT_WORDS = 5, /* so many words of the prompt's start or end are no chance */
   CHARACTERS_A_SECOND = 40,
   CHARACTERS_MORE = 20,
-  LOST_WORDS = 4,
   LOST_MS = 100,
   RUN_LEAST = 3,
   RUN_MOST = 6, /* of single words */
@@ -89,25 +88,9 @@ static int64_t spans_ms(const struct speech_place *p) {
   return sum;
 }
 
-/* LOST_WORDS words are no chance. */
-bool speech_filter_has_lost_time(const struct speech_answer *a) {
-  size_t run = 0;
-  int64_t at = -1;
-  for (size_t i = 0; i < a->phrase_count; i++) {
-    for (size_t k = 0; k < a->phrases[i].word_count; k++) {
-      const struct speech_word *w = &a->phrases[i].words[k];
-      bool is_same = w->start_ms == at && w->end_ms == at;
-      run = is_same ? run + 1 : w->end_ms == w->start_ms;
-      at = w->end_ms;
-      if (run >= LOST_WORDS) return true;
-    }
-  }
-  return false;
-}
-
 static bool is_over_silence(const struct speech_answer *a, const struct speech_place *p,
                             const struct speech_phrase *phrase) {
-  bool is_lost = phrase->end_ms - phrase->start_ms < LOST_MS && speech_filter_has_lost_time(a); /* (3) */
+  bool is_lost = phrase->end_ms - phrase->start_ms < LOST_MS && a->has_lost_time; /* (3) */
   return a->has_times && !is_lost && first_span(p, phrase) == p->span_count;
 }
 

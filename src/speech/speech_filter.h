@@ -6,7 +6,5 @@
 
 /* Sets is_made_up[i] for each phrase of the answer. ERR_NOMEM. */
 CHECKED enum err speech_filter(const struct speech_answer *answer, const struct speech_place *place, bool *is_made_up);
-/* Whether several words in a row take no time, all at the same moment. */
-bool speech_filter_has_lost_time(const struct speech_answer *answer);
 /* Whether all of the text stands in brackets, or is music: "[BLANK_AUDIO]", "(music)", "*laughs*", "♪ … ♪". */
 bool speech_filter_is_marker(struct str text);

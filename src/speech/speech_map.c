@@ -245,7 +245,7 @@ static enum err add_phrase(struct mapping *m, const struct speech_phrase *phrase
 static enum err map_phrases(const struct speech_answer *a, const struct speech_place *place, const bool *is_made_up,
                             struct speech_document *d, struct speech_mapped *ret_mapped) {
   struct mapping m = {.place = place, .d = d};
-  struct speech_mapped mapped = {.has_lost_time = speech_filter_has_lost_time(a)};
+  struct speech_mapped mapped = {0};
   for (size_t i = 0; i < a->phrase_count; i++) {
     if (is_made_up[i])
       mapped.dropped++;

@@ -13,9 +13,6 @@
 /* What became of the answer. */
 struct speech_mapped {
   size_t dropped; /* segments that were left out */
-  /* Several words have one and the same time: the engine lost the sound's time, and often words too. A prompt does that to models
-   * of Whisper: if one was sent, ask again without. */
-  bool has_lost_time;
 };
 
 /* Fills *d, which is initialised and empty. ERR_NOMEM, ERR_TOO_BIG. */

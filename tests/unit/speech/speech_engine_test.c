@@ -297,6 +297,32 @@ static void times_stay_within_the_piece_and_in_order(void **state) {
   speech_engine_free(e);
 }
 
+static void words_that_lost_their_time_are_told(void **state) {
+  (void)state;
+#define TIMED(text, start, end) "{\"word\":\" " text "\",\"start\":" #start ",\"end\":" #end "}"
+  static const struct {
+    const char *words;
+    bool is_lost;
+  } cases[] = {
+      {TIMED("a", 1, 2) "," TIMED("b", 2, 2) "," TIMED("c", 2, 2) "," TIMED("d", 2, 2) "," TIMED("e", 2, 2), true},
+      {TIMED("a", 1, 1) "," TIMED("b", 2, 2) "," TIMED("c", 3, 3) "," TIMED("d", 3, 3) "," TIMED("e", 3, 4), false},
+      {TIMED("a", 1, 2) "," TIMED("b", 2, 3) "," TIMED("c", 3, 4), false},
+      {"", false},
+  };
+  struct speech_engine *e = openai_new(NULL);
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct speech_answer a;
+    struct buf body CLEANUP(buf_done) = BUF_INIT(4096);
+    assert_int_equal(
+        buf_addf(&body, "{\"segments\":[{\"start\":1,\"end\":9,\"text\":\"text\",\"words\":[%s]}]}", cases[i].words),
+        OK);
+    assert_int_equal(answer(e, 200, buf_str(&body), &a), SPEECH_OK);
+    assert_int_equal(a.has_lost_time, cases[i].is_lost);
+    speech_answer_done(&a);
+  }
+  speech_engine_free(e);
+}
+
 static void what_makes_no_sense_is_an_error(void **state) {
   (void)state;
   static const char *const bodies[] = {"{",
@@ -582,6 +608,7 @@ int main(void) {
       cmocka_unit_test(every_shape_of_answer_is_read),
       cmocka_unit_test(broken_texts_are_mended_and_lose_nothing_else),
       cmocka_unit_test(times_stay_within_the_piece_and_in_order),
+      cmocka_unit_test(words_that_lost_their_time_are_told),
       cmocka_unit_test(what_makes_no_sense_is_an_error),
       cmocka_unit_test(languages_become_codes_and_confidences_are_known),
       cmocka_unit_test(errors_say_what_to_do),

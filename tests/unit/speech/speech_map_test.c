@@ -240,28 +240,6 @@ static void the_prompt_is_the_vocabulary_and_bounded(void **state) {
   assert_true(b.n > 500 && b.n <= SPEECH_PROMPT_MAX && str_is_utf8(buf_str(&b)));
 }
 
-static void words_that_lost_their_time_are_told(void **state) {
-  (void)state;
-  static const struct {
-    const char *json;
-    bool is_lost;
-  } cases[] = {
-      {"{\"segments\":[" WITH_WORDS(1, 9, "one two three four five",
-                                    WORD("one", 1, 2) "," WORD("two", 2, 2) "," WORD("three", 2, 2) "," WORD(
-                                        "four", 2, 2) "," WORD("five", 2, 2)) "]}",
-       true},
-      {"{\"segments\":[" WITH_WORDS(1, 9, "one two three four five",
-                                    WORD("one", 1, 1) "," WORD("two", 2, 2) "," WORD("three", 3, 3) "," WORD(
-                                        "four", 3, 3) "," WORD("five", 3, 4)) "]}",
-       false},
-      {"{\"segments\":[" SEGMENT(1, 9, "one two three four five") "]}", false},
-  };
-  for (size_t i = 0; i < COUNT_OF(cases); i++) {
-    NEW_DOCUMENT(d);
-    assert_int_equal(map(cases[i].json, &PLACE, &d).has_lost_time, cases[i].is_lost);
-  }
-}
-
 static void the_language_is_found_once(void **state) {
   (void)state;
   struct speech_language l = {0};
@@ -427,7 +405,6 @@ int main(void) {
       cmocka_unit_test(the_prompt_that_comes_back_is_left_out),
       cmocka_unit_test(markers_are_known_from_speech),
       cmocka_unit_test(the_prompt_is_the_vocabulary_and_bounded),
-      cmocka_unit_test(words_that_lost_their_time_are_told),
       cmocka_unit_test(the_language_is_found_once),
       cmocka_unit_test(pieces_become_turns_in_order_of_time),
       cmocka_unit_test(a_pause_or_a_long_turn_ends_a_segment),
