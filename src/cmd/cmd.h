@@ -41,6 +41,7 @@ CMD(status);
 CMD(fetch);
 CMD(retry);
 CMD(prune);
+CMD(transcribe);
 CMD(signin);
 CMD(session);
 CMD(url);

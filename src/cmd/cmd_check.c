@@ -14,6 +14,7 @@ static void check_run_all(struct check *c) {
   check_limits(c);
   check_workers(c);
   check_businesses(c);
+  check_speech(c);
 }
 
 int cmd_check(const struct cmd_args *args) {

@@ -19,7 +19,7 @@ int cmd_status(const struct cmd_args *args) {
   if (code == CMD_DONE) code = app_require_business(&app, args, business_id);
   if (code != CMD_DONE) return code;
   if (watch) return status_watch(args, &app, business_id);
-  enum err e = status_write_all(app.db, app.conf.retention_days, business_id, args->json, &out);
+  enum err e = status_write_all(app.db, &app.conf, business_id, args->json, &out);
   if (e != OK) return app_fail(args, app.db, e);
   bool written = fwrite(out.p, 1, out.n, stdout) == out.n && fflush(stdout) == 0;
   return written ? CMD_DONE : cmd_fail(args, "standard output can't be written");

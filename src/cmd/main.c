@@ -76,6 +76,15 @@ const struct cmd cmd_table[] = {
      "  --dry-run       only lists: which recordings would expire, how many, how many bytes\n"
      "  --older-than    whatever the businesses' retention: all recordings whose call began more than DAYS days ago\n",
      cmd_prune},
+    {"transcribe", "have recordings transcribed that were not",
+     "callreel transcribe ID [--missing] [--business ID] [--dry-run] [--json]\n"
+     "callreel transcribe --since TIME [--missing] [--business ID] [--dry-run] [--json]\n\n"
+     "Says how many minutes of audio that is, and by SPEECH_PRICE what it costs at most; then queues them for the "
+     "speech\n"
+     "engine. ID is a recording's or a call's SID; --since takes all recordings whose call began then or later.\n"
+     "  --missing   leaves out what has a transcript; else it is made anew, and the earlier one stays as a version\n"
+     "  --dry-run   only says so\n",
+     cmd_transcribe},
     {"signin", "print a link that signs somebody in",
      "callreel signin --business ID [--role viewer|agent|admin] [--json]\n\nThe link works once, within 10 minutes.\n",
      cmd_signin},

@@ -30,3 +30,5 @@ void check_workers(struct check *c);
 void check_volume(struct check *c);
 /* check_business.c: each business's credentials, whether the provider accepts them, and its webhook URLs */
 void check_businesses(struct check *c);
+/* check_speech.c: what the speech engine hears, if there is one */
+void check_speech(struct check *c);

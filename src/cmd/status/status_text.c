@@ -1,14 +1,16 @@
 /* status_text.c - the counts, failures, removals, fills and processes of one moment, as text or JSON. */
 #include "cmd/status/status_text.h"
 
+#include "cmd/cmd_price.h"
 #include "cmd/cmd_print.h"
 #include "domain/status.h"
 #include "ledger/erasures.h"
 #include "ledger/nodes.h"
 #include "ledger/recordings_count.h"
+#include "ledger/speech_days.h"
 #include "ledger/tasks.h"
 
-enum { WORKER_LIVES_MS = 30 * 1000, REMOVALS_MOST = 10000 };
+enum { WORKER_LIVES_MS = 30 * 1000, REMOVALS_MOST = 10000, TRANSCRIPTS_MOST = 10000 };
 
 /* The output while it is written. */
 struct status_text {
@@ -130,10 +132,10 @@ static enum err status_add_node(void *arg, const struct node *n) {
 /* ---- what is to be removed ---- */
 
 /* Each count stops at REMOVALS_MOST. */
-static enum err status_add_removals(struct status_text *v, int64_t default_days, int64_t business_id) {
+static enum err status_add_removals(struct status_text *v, const struct conf *conf, int64_t business_id) {
   struct buf *b = v->out;
   int64_t due, files, copies, erasures, oldest = 0;
-  TRY(recordings_count_due(v->db, business_id, default_days, v->now, REMOVALS_MOST, &due));
+  TRY(recordings_count_due(v->db, business_id, conf->retention_days, v->now, REMOVALS_MOST, &due));
   TRY(tasks_count(v->db, TASK_REMOVE, business_id, REMOVALS_MOST, &files));
   TRY(tasks_count(v->db, TASK_REMOVE_AT_PROVIDER, business_id, REMOVALS_MOST, &copies));
   TRY(erasures_count(v->db, business_id, REMOVALS_MOST, &erasures));
@@ -151,14 +153,52 @@ static enum err status_add_removals(struct status_text *v, int64_t default_days,
   return buf_add_char(b, '\n');
 }
 
-static enum err status_add_all(struct status_text *v, struct db *db, int64_t default_days, int64_t business_id) {
+/* ---- transcripts ---- */
+
+/* How many times as fast as speech the engines were; 0: unknown. */
+static double speech_speed(const struct speech_use *use) {
+  return use->took_ms > 0 ? (double)use->sent_ms / (double)use->took_ms : 0;
+}
+
+static enum err status_add_transcripts_json(struct status_text *v, const struct conf *conf, int64_t queued,
+                                            const struct speech_use *today, double speed) {
+  struct buf *b = v->out;
+  TRY(buf_addf(b, "},\"transcripts\":{\"queue_depth\":%lld,\"today\":{\"transcripts\":%lld,", (long long)queued,
+               (long long)today->transcripts));
+  TRY(buf_addf(b, "\"recorded_minutes\":%.2f,\"sent_minutes\":%.2f,\"price\":", (double)today->recorded_ms / 60000,
+               (double)today->sent_ms / 60000));
+  TRY(price_add_json(b, conf, today->sent_ms));
+  return speed > 0 ? buf_addf(b, "},\"speed\":%.2f", speed) : buf_add(b, STR("},\"speed\":null"));
+}
+
+/* What waits, of the business; what the engines did today, for all. The count stops at TRANSCRIPTS_MOST. */
+static enum err status_add_transcripts(struct status_text *v, const struct conf *conf, int64_t business_id) {
+  struct buf *b = v->out;
+  struct speech_use today, lately;
+  int64_t queued;
+  TRY(tasks_count(v->db, TASK_TRANSCRIBE, business_id, TRANSCRIPTS_MOST, &queued));
+  TRY(speech_days_read(v->db, v->now, 1, &today));
+  TRY(speech_days_read(v->db, v->now, 2, &lately));
+  double speed = speech_speed(&lately);
+  if (v->json) return status_add_transcripts_json(v, conf, queued, &today, speed);
+  if (!conf->speech_engine && !queued) return OK;
+  TRY(buf_addf(b, "Transcripts: %lld%s wait or are made.  Today: %lld, of %.1f minutes; %.1f minutes of speech sent",
+               (long long)queued, queued == TRANSCRIPTS_MOST ? " or more" : "", (long long)today.transcripts,
+               (double)today.recorded_ms / 60000, (double)today.sent_ms / 60000));
+  TRY(price_add_text(b, conf, today.sent_ms));
+  if (speed > 0) TRY(buf_addf(b, ".  The engine works at %.1f times the speed of speech", speed));
+  return buf_add(b, conf->speech_engine ? STR(".\n") : STR(".  SPEECH_ENGINE is none: they wait for an engine.\n"));
+}
+
+static enum err status_add_all(struct status_text *v, struct db *db, const struct conf *conf, int64_t business_id) {
   struct recordings_counts counts;
   v->now = db_now_ms(db);
   TRY(recordings_count(db, business_id, &counts));
   TRY(nodes_workers(db, v->now, WORKER_LIVES_MS, &v->workers));
   TRY(status_add_counts(v, &counts));
   TRY(recordings_count_failures(db, business_id, status_add_failure, v));
-  TRY(status_add_removals(v, default_days, business_id));
+  TRY(status_add_removals(v, conf, business_id));
+  TRY(status_add_transcripts(v, conf, business_id));
   v->n = 0;
   if (v->json) TRY(buf_add(v->out, STR("},\"fills\":[")));
   TRY(recordings_fills(db, business_id, v->now, status_add_fill, v));
@@ -169,10 +209,10 @@ static enum err status_add_all(struct status_text *v, struct db *db, int64_t def
 }
 
 /* In one transaction, so that counts, failures and fills agree. */
-enum err status_write_all(struct db *db, int64_t default_days, int64_t business_id, bool json, struct buf *b) {
+enum err status_write_all(struct db *db, const struct conf *conf, int64_t business_id, bool json, struct buf *b) {
   struct status_text v = {.out = b, .db = db, .json = json};
   TRY(db_begin(db));
-  enum err e = status_add_all(&v, db, default_days, business_id);
+  enum err e = status_add_all(&v, db, conf, business_id);
   db_rollback(db);
   return e;
 }

@@ -99,7 +99,7 @@ static enum err watch_print(struct watch *w) {
 
 static enum err watch_show(struct watch *w) {
   buf_clear(&w->now);
-  enum err e = status_write_all(w->app->db, w->app->conf.retention_days, w->business_id, w->args->json, &w->now);
+  enum err e = status_write_all(w->app->db, &w->app->conf, w->business_id, w->args->json, &w->now);
   if (e != OK) {
     buf_clear(&w->now);
     TRY(w->args->json ? buf_addf(&w->now, "{\"error\":\"%s\"}\n", err_text(e)) /* (2) */
