@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { eventually, rowOf, world } from './world.js'
+import { eventually, judged, rowOf, world } from './world.js'
 
 let w, made
 before(async () => {
@@ -53,4 +53,78 @@ test('a deleted call leaves the list and its page while they are open', async ()
   await eventually(async () => (await rowOf(list, gone).count()) === 0, 'the row is gone')
   assert.equal(await rowOf(list, made).count(), 1)
   await context.close()
+})
+
+test('an admin holds a recording with a reason, lifts the hold, and deletes the call; others have no such buttons', async () => {
+  const held = await w.call({ seconds: 2 })
+  await w.until(held.recording_sid, 'ready')
+  const agent = await (await w.person({ role: 'agent' })).newPage()
+  await agent.goto(`/calls/${held.call_sid}`)
+  await agent.getByRole('heading', { level: 1 }).waitFor()
+  assert.equal(await agent.locator('.history').count(), 0)
+  await agent.context().close()
+  const page = await (await w.person()).newPage()
+  await page.goto(`/calls/${held.call_sid}`)
+  await page.getByText('Who listened').click()
+  await page.getByRole('button', { name: 'Set a legal hold on this recording' }).click()
+  await page.keyboard.type('Case 17/2026')
+  assert.deepEqual(await judged(page, 'a hold is set'), [])
+  await page.keyboard.press('Enter')
+  assert.match(await keeping(page, 'held').innerText(), /^Legal hold since .*: Case 17\/2026$/)
+  await page.getByRole('button', { name: 'Delete the call' }).click()
+  await page.keyboard.press('Enter')
+  await page.getByText('A legal hold keeps it. Remove the hold first.').waitFor()
+  await page.getByRole('button', { name: 'Remove the legal hold' }).click()
+  await page.keyboard.press('Enter')
+  await eventually(async () => (await keeping(page, 'held').count()) === 0, 'the hold is gone')
+  await page.getByRole('button', { name: 'Delete the call' }).click()
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'This call does not exist' }).waitFor()
+  assert.equal((await w.api('GET', `/api/calls/${held.call_sid}`)).status, 404)
+  await page.context().close()
+})
+
+test('in Hebrew, a call is held and freed', async () => {
+  const freed = await w.call({ seconds: 2 })
+  await w.until(freed.recording_sid, 'ready')
+  const page = await (await w.person({ chosen: { language: 'he' } })).newPage()
+  await page.goto(`/calls/${freed.call_sid}`)
+  await page.getByText('מי האזין').click()
+  await page.getByRole('button', { name: 'הקפאה משפטית של השיחה' }).click()
+  await page.keyboard.type('תיק 17')
+  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: 'הסרת ההקפאה המשפטית' }).click()
+  assert.equal((await (await w.api('GET', '/api/holds')).json()).holds[0].reason, 'תיק 17')
+  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: 'הקפאה משפטית של השיחה' }).waitFor()
+  assert.deepEqual((await (await w.api('GET', '/api/holds')).json()).holds, [])
+  await page.context().close()
+})
+
+test('the settings hold a number, refuse its erasure, and erase it once it is free', async () => {
+  const number = '+972501234567'
+  const theirs = await w.call({ seconds: 2, from: number })
+  await w.until(theirs.recording_sid, 'ready')
+  const page = await (await w.person()).newPage()
+  await page.goto('/settings')
+  await page.getByLabel('Telephone number, with its country code').fill(number)
+  await page.getByLabel('Reason', { exact: true }).fill('A claim')
+  await page.keyboard.press('Enter')
+  await page.locator('.settings-table').getByText('A claim').waitFor()
+  assert.deepEqual(await judged(page, 'holds in the settings'), [])
+  const erase = async () => {
+    await page.getByLabel("The person's number, with its country code").fill('+972 50-123-4567')
+    await page.getByRole('button', { name: 'Erase', exact: true }).click()
+    await page.getByRole('button', { name: 'Erase for good' }).click()
+  }
+  await erase()
+  await page.getByText('A legal hold keeps it. Remove the hold first.').waitFor()
+  await page.getByRole('button', { name: `Revoke: ${number}` }).click()
+  await page.keyboard.press('Enter')
+  await page.getByText('There is no legal hold.').waitFor()
+  await erase()
+  await page.locator('[data-erasure="done"]').waitFor()
+  assert.match(await page.locator('.certificate').innerText(), /Calls removed: 1\. Recordings removed: 1\./)
+  assert.equal((await w.api('GET', `/api/calls/${theirs.call_sid}`)).status, 404)
+  await page.context().close()
 })

@@ -8,6 +8,9 @@ import type {
   CallList,
   CallPatch,
   CallWithLegs,
+  Erasure,
+  Hold,
+  HoldList,
   KeyList,
   NewKey,
   NewNote,
@@ -84,6 +87,21 @@ export async function getWaveform(sid: string, { signal }: Signal = {}): Promise
 
 /** For good. A worker removes its files. */
 export const deleteRecording = (sid: string) => ask<void>(recording(sid), { method: 'DELETE' })
+
+/** With its legs and all that is known of them, for good. */
+export const deleteCall = (sid: string) => ask<void>(call(sid), { method: 'DELETE' })
+
+const held = (what: 'recording' | 'call', sid: string) => `${what === 'call' ? call(sid) : recording(sid)}/hold`
+export const setHold = (what: 'recording' | 'call', sid: string, reason: string) =>
+  ask<void>(held(what, sid), { method: 'PUT', json: { reason } })
+export const removeHold = (what: 'recording' | 'call', sid: string) => ask<void>(held(what, sid), { method: 'DELETE' })
+export const listHolds = (cursor: string, { signal }: Signal = {}) =>
+  ask<HoldList>(`api/holds${cursor && `?cursor=${encodeURIComponent(cursor)}`}`, { signal })
+export const holdNumber = (number: string, reason: string) =>
+  ask<Hold>('api/holds', { method: 'POST', json: { number, reason } })
+export const removeHoldById = (id: number) => ask<void>(`api/holds/${id}`, { method: 'DELETE' })
+export const erase = (number: string) => ask<Erasure>('api/erasure', { method: 'POST', json: { number } })
+export const getErasure = (id: number, { signal }: Signal = {}) => ask<Erasure>(`api/erasure/${id}`, { signal })
 
 export const listNotes = (sid: string, { signal }: Signal = {}) =>
   ask<{ notes: Note[] }>(`${recording(sid)}/notes`, { signal })

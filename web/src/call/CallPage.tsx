@@ -21,6 +21,7 @@ import { EditField } from './EditField'
 import { Legs, useLegs } from './Legs'
 import { Others } from './Others'
 import { RecordingCard } from './RecordingCard'
+import { Removal } from './Removal'
 import { Tags } from './Tags'
 import './call.css'
 
@@ -29,6 +30,7 @@ export default function CallPage() {
   const { t } = useTranslation(['app', 'errors'])
   const { sid = '' } = useParams()
   const client = useQueryClient()
+  const { role } = useSession()
   const key = ['call', sid]
   const {
     data: call,
@@ -79,6 +81,12 @@ export default function CallPage() {
           <section aria-labelledby="recordings">
             <h2 id="recordings">{t('call.recordings')}</h2>
             {real.length === 0 && <p className="muted">{t('call.noRecordings')}</p>}
+            {real.length === 0 && role === 'admin' && (
+              <details className="history">
+                <summary>{t('keeping.title')}</summary>
+                <Removal call={call} recording={null} />
+              </details>
+            )}
             {real.map((recording, i) => (
               <RecordingCard
                 key={recording.recording_sid}

@@ -131,7 +131,7 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
         </Crash>
       )}
       {recording.status !== 'expired' && !absent && <Notes call={call} recording={recording} />}
-      {session.role === 'admin' && <History call={call} sid={sid} deletable={recording.status !== 'expired'} />}
+      {session.role === 'admin' && <History call={call} recording={recording} sid={sid} />}
       {sharing && <ShareDialog call={call} recording={recording} close={() => setSharing(false)} />}
     </article>
   )

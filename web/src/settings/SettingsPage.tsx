@@ -4,6 +4,7 @@ import { useSession } from '../signin/session'
 import { Notice } from '../ui/Notice'
 import { Audit } from './Audit'
 import { BusinessSettings } from './BusinessSettings'
+import { Keeping } from './Keeping'
 import { Keys } from './Keys'
 import { Links } from './Links'
 import '../ui/panels.css'
@@ -24,6 +25,7 @@ export default function SettingsPage() {
           <BusinessSettings />
           <Keys />
           <Links />
+          <Keeping />
           <Audit />
         </>
       ) : (
