@@ -51,8 +51,9 @@ static bool is_continuation(char c) {
 /* Whether a token that has no space before it begins a word: only where no token has spaces. */
 static bool begins_word(const struct speech_tokens *t, const struct speech_token *token) {
   uint32_t code;
+  if (t->has_spaces || token->bytes == 0) return false;
   struct str bytes = str_of(t->bytes.p + token->at, token->bytes);
-  if (t->has_spaces || token->bytes == 0 || is_continuation(bytes.p[0])) return false;
+  if (is_continuation(bytes.p[0])) return false;
   return !str_utf8_at(bytes, 0, &code) || !speech_text_is_closing(code);
 }
 
