@@ -4,7 +4,8 @@
  *
  * Invariants
  *  (1) A part of which OF_PART of its time lies in one span is in that span, and its words are clamped to it. Of other parts,
- *      each word is in the span that holds its middle, or is nearest to it.
+ *      each word is in the span that holds its middle, or is nearest to it; unless that span's sound has no room for it and its
+ *      neighbours: then they are where most words of the part are.
  *  (2) Words of the engine are kept with their times. Where it has none, the time of a text is shared out among its words by
  *      their length, to find the spans; these words are not in the document.
  *  (3) Segments start in order, and each is within the spans.
@@ -17,7 +18,7 @@
 #include "speech/speech_text.h"
 
 static const double OF_PART = 0.6;
-enum { SPLIT_MS = 1000 };
+enum { SPLIT_MS = 1000, SIDE_MS = 200 /* of a span, without sound */ };
 
 struct mapping {
   const struct speech_place *place;
@@ -132,14 +133,53 @@ static bool ends_part(struct str word) {
   return false;
 }
 
+static const struct speech_span *word_span(const struct speech_place *p, const struct speech_word *w) {
+  return span_at(p, (w->start_ms + w->end_ms) / 2);
+}
+
+/* How many words from the first one on are in its span. */
+static size_t same_span(const struct speech_place *p, const struct speech_word *words, size_t count) {
+  const struct speech_span *s = word_span(p, words);
+  size_t n = 1;
+  while (n < count && word_span(p, &words[n]) == s) n++;
+  return n;
+}
+
+/* Whether the span's sound, without what was added at its sides, has room for at least half of the words' time. */
+static bool has_room(const struct speech_span *s, const struct speech_word *words, size_t count) {
+  int64_t from = words[0].start_ms, to = words[count - 1].end_ms, length = s->end_ms - s->start_ms;
+  int64_t side = length > 3 * SIDE_MS ? SIDE_MS : 0;
+  int64_t in = clamp(span_end(s) - side, from, to) - clamp(s->piece_start_ms + side, from, to);
+  return 2 * in >= to - from;
+}
+
+static const struct speech_span *span_of_most(const struct speech_place *p, const struct speech_word *words,
+                                              size_t count) {
+  const struct speech_span *most = NULL;
+  for (size_t i = 0, n, most_words = 0; i < count; i += n) {
+    n = same_span(p, words + i, count - i);
+    if (n <= most_words) continue;
+    most = word_span(p, &words[i]);
+    most_words = n;
+  }
+  return most;
+}
+
+static void place_words(const struct speech_span *s, struct speech_word *words, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    words[i].start_ms = at_recording(s, words[i].start_ms);
+    words[i].end_ms = at_recording(s, words[i].end_ms);
+  }
+}
+
 /* Puts the words of a part at the recording's times (1). */
 static void place_part(const struct speech_place *p, struct speech_word *words, size_t count) {
   const struct speech_span *whole = span_of(p, words[0].start_ms, words[count - 1].end_ms);
-  for (size_t i = 0; i < count; i++) {
-    struct speech_word *w = &words[i];
-    const struct speech_span *s = whole ? whole : span_at(p, (w->start_ms + w->end_ms) / 2);
-    w->start_ms = at_recording(s, w->start_ms);
-    w->end_ms = at_recording(s, w->end_ms);
+  const struct speech_span *most = whole ? whole : span_of_most(p, words, count);
+  for (size_t i = 0, n; i < count; i += n) {
+    n = whole ? count : same_span(p, words + i, count - i);
+    const struct speech_span *s = whole ? whole : word_span(p, &words[i]);
+    place_words(s == most || has_room(s, words + i, n) ? s : most, words + i, n);
   }
 }
 

@@ -92,6 +92,12 @@ static void phrases_go_to_their_spans(void **state) {
        "{\"segments\":[" WITH_WORDS(1, 5.4, "one two three",
                                     WORD("one", 1, 2) "," WORD("two", 2, 2.9) "," WORD("three", 3.4, 5.4)) "]}",
        "11000-12900 one two [one 11000-12000|two 12000-12900]\n60100-62100 three [three 60100-62100]"},
+      {"words at the silent end of a span are where the rest of the phrase is",
+       "{\"segments\":[" WITH_WORDS(2.7, 5, "You will now be placed",
+                                    WORD("You", 2.7, 3) "," WORD("will", 3, 3.1) "," WORD("now", 3.7, 4) "," WORD(
+                                        "be", 4, 4.1) "," WORD("placed", 4.1, 4.2)) "]}",
+       "60000-60900 You will now be placed [You 60000-60000|will 60000-60000|now 60400-60700|be 60700-60800|placed "
+       "60800-60900]"},
       {"at a comma, parts are placed apart",
        "{\"segments\":[" WITH_WORDS(
            2, 7.8, "yes, no, all right",
