@@ -115,9 +115,15 @@ def languages(engine, name, model, python):
     """Each language once: a call of its prompts; the language is not told to the engine."""
     rows = []
     for language in ("es", "fr", "it", "ru"):
-        call = calls.make([row[:3] for row in calls.phrases(language)], seed=1, long_silence=3)
+        call = calls.make([row[:3] for row in calls.phrases(language)], seed=1)
         rows.append(in_pieces(engine, name, model, [call], language="auto").figures(python, language))
     return rows
+
+
+def tell(rows, figures):
+    """Adds the figures, and says on stderr that there are some."""
+    rows.append(figures)
+    print(f"{figures['model']} {figures['sent']} {figures['language']}: WER {100 * figures['wer']:.1f} %", file=sys.stderr, flush=True)
 
 
 def table(rows):
@@ -145,17 +151,18 @@ def main():
     rows = []
     for model in said.model or ["tiny.en"]:
         with Whisper(model) as engine:
-            rows.append(whole_channels(engine, "whisper.cpp", model, call_list).figures(python))
-            rows.append(in_pieces(engine, "whisper.cpp", model, call_list).figures(python))
-            rows.append(in_pieces(engine, "whisper.cpp", model, call_list, mono=True).figures(python))
+            tell(rows, whole_channels(engine, "whisper.cpp", model, call_list).figures(python))
+            tell(rows, in_pieces(engine, "whisper.cpp", model, call_list).figures(python))
+            tell(rows, in_pieces(engine, "whisper.cpp", model, call_list, mono=True).figures(python))
             if said.service:
-                rows.append(through_service(engine, "whisper.cpp", model, call_list).figures(python))
+                tell(rows, through_service(engine, "whisper.cpp", model, call_list).figures(python))
         if said.faster_whisper:
             with FasterWhisper(model) as engine:
-                rows.append(in_pieces(engine, "faster-whisper", model, call_list).figures(python))
+                tell(rows, in_pieces(engine, "faster-whisper", model, call_list).figures(python))
     if said.languages:
         with Whisper("base") as engine:
-            rows += languages(engine, "whisper.cpp", "base", python)
+            for figures in languages(engine, "whisper.cpp", "base", python):
+                tell(rows, figures)
     table(rows)
     if said.json:
         said.json.write_text(json.dumps(rows, indent=1) + "\n")

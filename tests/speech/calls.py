@@ -19,6 +19,7 @@ SOUNDS = Path("/usr/share/asterisk/sounds")
 VOICES = {"en": "en_US_f_Allison", "es": "es_MX_f_Allison", "fr": "fr_CA_f_June", "it": "it_IT_m_Carlo", "ru": "ru_RU_f_IvrvoiceRU"}
 RATE = 8000
 SPEECH = 330  # magnitude, about -40 dBFS: a prompt begins and ends where it is louder
+OVERLAP_S = 0.6  # at most, as in most conversations: words that two say at once are lost when channels are mixed
 HISS = 6  # the greatest magnitude of the noise on the line
 FRAME = RATE // 100
 
@@ -109,19 +110,19 @@ def no_speech():
     return {"silence": wav(array("h", bytes(2 * 8 * RATE))), "ringing": wav(array("h", ring)), "noise": wav(array("h", noise)), "too short": wav(array("h", short))}
 
 
-def make(rows, seed, long_silence=15.0, overlap=0.2):
+def make(rows, seed, overlap=0.2):
     """A call of all these prompts in random order. Speakers alternate; every fifth utterance or so begins while the other still
-    talks (overlap), one pause is long_silence seconds."""
+    talks (overlap); every tenth pause is a long silence of 10 to 20 s, as when a caller is put on hold."""
     chance = random.Random(seed)
     rows = chance.sample(rows, len(rows))
     placed, end, channel = [], 1.0, chance.randrange(2)
     for n, (language, name, words) in enumerate(rows):
         samples = voice(language, name)
         pause = chance.uniform(0.4, 2.5)
-        if n == len(rows) // 2:
-            pause = long_silence
+        if n % 10 == 5:
+            pause = chance.uniform(10, 20)
         elif n and chance.random() < overlap:
-            pause = -min(1.2, 0.3 * (placed[-1][2] - placed[-1][1]))
+            pause = -min(OVERLAP_S, 0.3 * (placed[-1][2] - placed[-1][1]))
         start = max(end + pause, max((e for c, _, e, _, _ in placed if c == channel), default=0) + 0.3)
         end = start + len(samples) / RATE
         placed.append((channel, start, end, words, samples))
