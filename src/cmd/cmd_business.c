@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "cmd/app.h"
 #include "cmd/cmd_print.h"
 #include "cmd/cmd_secret.h"
@@ -16,6 +17,7 @@
 #include "ledger/audit.h"
 #include "ledger/holds.h"
 #include "ledger/businesses.h"
+#include "ledger/businesses_speech.h"
 #include "ledger/keys.h"
 #include "provider/provider.h"
 
@@ -25,7 +27,9 @@ struct edit_request {
   struct app *app;
   int64_t id;
   struct str name, account_sid, tokens[2], api_key, api_secret, base_url;
+  struct str transcribe, language, vocabulary;
   char *token_texts[2], *secret_text; /* owned */
+  char *vocabulary_text;              /* owned */
   struct str numbers[BUSINESS_NUMBERS_MAX];
   size_t number_count;
   struct business_edit edit;
@@ -40,6 +44,7 @@ static void edit_request_done(struct edit_request *w) {
   cmd_secret_free(w->token_texts[0]);
   cmd_secret_free(w->token_texts[1]);
   cmd_secret_free(w->secret_text);
+  free(w->vocabulary_text);
 }
 
 /* ---- options ---- */
@@ -107,6 +112,42 @@ static int edit_request_read_metadata(struct edit_request *w, const char *text) 
   return CMD_DONE;
 }
 
+/* "default" clears what was said. */
+static void edit_request_take(const char *text, struct str *value, const struct str **ret_edit) {
+  *value = strcmp(text, "default") == 0 ? STR("") : str_from(text);
+  *ret_edit = value;
+}
+
+static int edit_request_read_vocabulary(struct edit_request *w, const char *path) {
+  size_t size;
+  enum err e = fs_read_whole(AT_FDCWD, path, BUSINESS_VOCABULARY_SIZE - 1, &w->vocabulary_text, &size);
+  if (e == ERR_TOO_BIG)
+    return cmd_misuse(w->args, "--vocabulary %s: more than %d bytes", path, BUSINESS_VOCABULARY_SIZE - 1);
+  if (e != OK) return cmd_fail(w->args, "--vocabulary %s: %s", path, err_text(e));
+  w->vocabulary = str_of(w->vocabulary_text, size);
+  if (!str_is_utf8(w->vocabulary)) return cmd_fail(w->args, "--vocabulary %s: not UTF-8", path);
+  w->edit.vocabulary = &w->vocabulary;
+  return CMD_DONE;
+}
+
+static int edit_request_read_speech(struct edit_request *w, struct cmd_options *o) {
+  const char *text;
+  if ((text = cmd_option(o, "--transcribe"))) {
+    static const char *const words[] = {"all", "asked", "never", "default"};
+    bool known = false;
+    for (size_t i = 0; i < COUNT_OF(words); i++) known = known || strcmp(text, words[i]) == 0;
+    if (!known) return cmd_misuse(w->args, "--transcribe must be all, asked, never or default");
+    edit_request_take(text, &w->transcribe, &w->edit.transcribe);
+  }
+  if ((text = cmd_option(o, "--language"))) {
+    edit_request_take(text, &w->language, &w->edit.language);
+    if (w->language.n && !business_is_language(w->language))
+      return cmd_misuse(w->args, "--language must be auto, default or a language like he or iw-IL");
+  }
+  text = cmd_option(o, "--vocabulary");
+  return text ? edit_request_read_vocabulary(w, text) : CMD_DONE;
+}
+
 static int edit_request_read(struct edit_request *w, struct cmd_options *o) {
   const char *text;
   if ((text = cmd_option(o, "--name"))) {
@@ -124,6 +165,7 @@ static int edit_request_read(struct edit_request *w, struct cmd_options *o) {
   if (code == CMD_DONE && (text = cmd_option(o, "--base-url"))) code = edit_request_read_base_url(w, text);
   if (code == CMD_DONE && (text = cmd_option(o, "--retention"))) code = edit_request_read_retention(w, text);
   if (code == CMD_DONE && (text = cmd_option(o, "--retention-metadata"))) code = edit_request_read_metadata(w, text);
+  if (code == CMD_DONE) code = edit_request_read_speech(w, o);
   while (code == CMD_DONE && (text = cmd_option_next(o, "--number"))) {
     if (w->number_count == BUSINESS_NUMBERS_MAX) return cmd_misuse(w->args, "too many --number");
     w->numbers[w->number_count++] = str_from(text);

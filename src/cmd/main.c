@@ -32,17 +32,23 @@ const struct cmd cmd_table[] = {
      "callreel business add --name N [--id N] [--account-sid AC... --auth-token-file F [--auth-token-file F]]\n"
      "                      [--api-key SK... --api-secret-file F] [--base-url URL] [--number +E164]...\n"
      "                      [--retention DAYS|never|default] [--retention-metadata DAYS|never]\n"
+     "                      [--transcribe all|asked|never|default] [--language L] [--vocabulary F]\n"
      "callreel business list [--json]\n"
      "callreel business set ID [--name N] [--account-sid AC...] [--auth-token-file F [--auth-token-file F]]\n"
      "                      [--api-key SK... --api-secret-file F] [--base-url URL] [--number +E164]...\n"
      "                      [--retention DAYS|never|default] [--retention-metadata DAYS|never]\n"
+     "                      [--transcribe all|asked|never|default] [--language L] [--vocabulary F]\n"
      "callreel business remove ID [--purge [--despite-holds]]\n\n"
      "A second --auth-token-file is the other token during a rotation: webhooks signed with either are accepted, the\n"
      "first is used to fetch. Only their owner may be able to read secret files. remove ends the business's keys,\n"
      "fills and webhooks; its rows and files stay until --purge.\n"
      "Legal holds stop --purge, unless --despite-holds is given.\n"
      "  --retention  days after a call's start until its recordings expire; default: RETENTION_DAYS\n"
-     "  --retention-metadata  days until the call goes too, with all that is known of it; never, unless set\n",
+     "  --retention-metadata  days until the call goes too, with all that is known of it; never, unless set\n"
+     "  --transcribe which recordings become text: all, which is the default if there is a speech engine; asked: those\n"
+     "               that somebody asks for; never: none\n"
+     "  --language   of its calls: he, en, iw-IL; auto: the engine finds it; default: SPEECH_LANGUAGE\n"
+     "  --vocabulary a file of names and words, up to 2,000 bytes, that the speech engine is told to expect\n",
      cmd_business},
     {"key", "create, list or revoke API keys",
      "callreel key create --business ID [--role viewer|agent|admin] [--name TEXT] [--expires TIME] [--json]\n"

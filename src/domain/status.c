@@ -116,7 +116,9 @@ static enum err add_call_facts(struct buf *b, const struct status_call *s) {
   TRY(add_number(b, ",\"duration\":", c->duration_s, 0));
   if (c->hold[0]) TRY(buf_addf(b, ",\"hold\":%s", c->hold)); /* stored as a JSON object */
   TRY(add_bool(b, ",\"has_recording\":", s->recording_count > 0));
-  return add_bool(b, ",\"has_transcript\":", false);
+  bool has_transcript = false;
+  for (size_t i = 0; i < s->recording_count; i++) has_transcript = has_transcript || s->recordings[i]->has_transcript;
+  return add_bool(b, ",\"has_transcript\":", has_transcript);
 }
 
 enum err status_write_call(struct buf *b, const struct status_call *c, const struct status_view *v) {

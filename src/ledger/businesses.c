@@ -17,6 +17,7 @@
 #include "ledger/changes.h"
 #include "ledger/keys.h"
 #include "ledger/notes.h"
+#include "ledger/businesses_speech.h"
 #include "ledger/sessions.h"
 #include "ledger/tasks.h"
 #include "ledger/transcripts.h"
@@ -354,6 +355,7 @@ enum err businesses_add(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE
   TRY(store_business(db, secrets_key, &b));
   TRY(edit_numbers(db, b.business_id, edit));
   if (edit->set_retention || edit->set_metadata) TRY(edit_days(db, b.business_id, edit));
+  TRY(businesses_speech_set(db, b.business_id, edit));
   TRY(changes_add(db, CHANGE_BUSINESS, b.business_id, STR("")));
   *ret_id = b.business_id;
   return OK;
@@ -402,7 +404,10 @@ enum err businesses_set(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE
   }
   if (other_numbers) TRY(edit_numbers(db, id, edit));
   if (other_days) TRY(edit_days(db, id, edit));
-  if (new_credentials || other_name || other_numbers || other_days) TRY(changes_add(db, CHANGE_BUSINESS, id, STR("")));
+  bool other_speech = edit->transcribe || edit->language || edit->vocabulary;
+  if (other_speech) TRY(businesses_speech_set(db, id, edit));
+  if (new_credentials || other_name || other_numbers || other_days || other_speech)
+    TRY(changes_add(db, CHANGE_BUSINESS, id, STR("")));
   *ret_new_credentials = new_credentials;
   return OK;
 }
@@ -462,7 +467,10 @@ enum err business_edit_write(struct buf *b, const struct business_edit *edit) {
                 {"base_url", edit->base_url},
                 {"numbers", edit->set_numbers},
                 {"retention", edit->set_retention},
-                {"retention_metadata", edit->set_metadata}};
+                {"retention_metadata", edit->set_metadata},
+                {"transcribe", edit->transcribe},
+                {"language", edit->language},
+                {"vocabulary", edit->vocabulary}};
   bool some = false;
   TRY(buf_add(b, STR("{\"fields\":[")));
   for (size_t i = 0; i < COUNT_OF(fields); i++) {

@@ -47,10 +47,14 @@ struct business_edit {
   const struct str *tokens; /* array of two views; the second may be empty */
   const struct str *api_key, *api_secret;
   const struct str *base_url;
-  bool set_retention;        /* writes retention_days; 0 and -1 as in struct business */
-  int64_t retention_days;    /* at most BUSINESS_DAYS_MAX */
-  bool set_metadata;         /* writes metadata_days */
-  int64_t metadata_days;     /* at most BUSINESS_DAYS_MAX */
+  bool set_retention;     /* writes retention_days; 0 and -1 as in struct business */
+  int64_t retention_days; /* at most BUSINESS_DAYS_MAX */
+  bool set_metadata;      /* writes metadata_days */
+  int64_t metadata_days;  /* at most BUSINESS_DAYS_MAX */
+  /* of transcripts (businesses_speech.h); an empty view: as the settings say */
+  const struct str *transcribe; /* all, asked, never */
+  const struct str *language;
+  const struct str *vocabulary;
   const struct str *numbers; /* with set_numbers: replaces all numbers; NULL with number_count 0 */
   size_t number_count;
   bool set_numbers;

@@ -12,6 +12,8 @@
  *               or few_rows while more calls have that ref
  *   TEXT        a search that may be part of a number or name           matching documents of legs, by time of their rows
  *                                                                       (calls_list_text.c, calls_list_postgres.c)
+ *   TRANSCRIPT  a search                                                transcripts that hold its words, by time of their rows
+ *                                                                       (calls_list_transcripts.c)
  *   SHORT       a search with one or two digits                         calls by time
  *   FEW         a search that at most FEW_MAX SIDs begin with           those calls, sorted
  *   WALK + SID  a search that more SIDs begin with                      calls by time
@@ -37,6 +39,7 @@
 #include "ledger/calls_list_facets.h"
 #include "ledger/calls_list_postgres.h"
 #include "ledger/calls_list_text.h"
+#include "ledger/calls_list_transcripts.h"
 #include "ledger/calls_search.h"
 #include "ledger/recordings_count.h"
 
@@ -325,6 +328,7 @@ static enum err list_run_sources(struct list_query *a) {
     TRY(list_source_facet_of_search(a, &done));
     if (done) return OK;
     TRY(db_kind(a->db) == DB_POSTGRES ? list_source_text_postgres(a) : list_source_text_sqlite(a));
+    TRY(list_source_transcripts(a));
     if (a->is_short) TRY(list_source_walk(a, WALK_SHORT));
     if (!a->sid_count) return OK;
     TRY(count_is_few(a, &few));

@@ -89,7 +89,7 @@ static enum err sql_add_rows_of_f(struct statement *s, const struct list_query *
 }
 
 /* search: NULL, or what the rows are compared with. */
-static enum err list_source_facet(struct list_query *a, enum facet facet, const struct list_text *search) {
+static enum err list_source_facet(struct list_query *a, enum facet facet, struct list_text *search) {
   const struct calls_filter *f = a->filter;
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(sql_add(&s, "select f.sort_at, c.sort_at, c.call_sid, " DURATION_OF_C " from (select * from "));

@@ -127,6 +127,7 @@ static enum err list_source_index(struct list_query *a) {
 
 void list_text_done(struct list_text *t) {
   buf_done(&t->text);
+  buf_done(&t->terms);
 }
 
 enum err list_text_init(struct list_text *t, const struct list_query *a) {
@@ -180,7 +181,7 @@ enum err sql_add_short(struct statement *s, const struct list_query *a) {
   return sql_add_value(s, " or l.to_number like ", pattern, ")");
 }
 
-enum err sql_add_matches(struct statement *s, const struct list_text *t) {
+enum err sql_add_matches(struct statement *s, struct list_text *t) {
   const struct list_query *a = t->query;
   TRY(sql_add(s, " and exists (select 1 from " LEGS_OF_C " and (false"));
   if (t->name_count || t->by_digits) {
@@ -198,6 +199,7 @@ enum err sql_add_matches(struct statement *s, const struct list_text *t) {
     TRY(sql_add(s, " or "));
     TRY(sql_add_sids(s, a));
   }
+  TRY(sql_add_or_transcribed(s, a, &t->terms));
   return sql_add(s, "))");
 }
 

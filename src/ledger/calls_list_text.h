@@ -2,7 +2,7 @@
  * rows of another source. Thread rule: the connection's. */
 #pragma once
 
-#include "ledger/calls_list_query.h"
+#include "ledger/calls_list_transcripts.h"
 #include "ledger/calls_search.h"
 
 /* Adds the keys of calls of which a number or name contains the search. */
@@ -16,15 +16,16 @@ struct list_text {
   struct str names[CALLS_SEARCH_WORDS_MAX];
   size_t name_count;
   bool by_digits;
+  struct buf terms; /* of transcripts */
 };
 #define LIST_TEXT \
-  { .name_count = 0 }
+  { .name_count = 0, .terms = BUF_INIT(LIST_TERMS_MAX) }
 CHECKED enum err list_text_init(struct list_text *t, const struct list_query *a);
 void list_text_done(struct list_text *t);
 /* Whether all calls have a row in call_documents_text, which sql_add_matches reads. */
 CHECKED enum err list_text_is_complete(struct list_query *a, bool *ret_complete);
 /* Appends " and" and a condition on c: the search matches a leg that is shown with it. SQLite only. */
-CHECKED enum err sql_add_matches(struct statement *s, const struct list_text *t);
+CHECKED enum err sql_add_matches(struct statement *s, struct list_text *t);
 
 /* Appends: the SID in `column` begins with a->sid[i]. */
 CHECKED enum err sql_add_sid_range(struct statement *s, const struct list_query *a, size_t i, const char *column);

@@ -101,6 +101,7 @@ static enum err read_bytes(struct db_rows *q, struct recording *ret_row) {
   READ_TEXT(expire_reason, RECORDING_COLUMN_expire_reason);
   r.kept_from = db_int(q, RECORDING_COLUMN_kept_from);
   READ_TEXT(hold, RECORDING_COLUMN_hold);
+  r.has_transcript = db_int(q, RECORDING_COLUMN_transcribed) != 0;
   *ret_row = r;
   return OK;
 }

@@ -92,6 +92,7 @@ struct recording {
   char expire_reason[RECORDING_EXPIRE_REASON_SIZE]; /* "" unless it has expired */
   int64_t kept_from;                                /* its retention counts from then. Triggers write it */
   char hold[RECORDING_HOLD_SIZE]; /* the legal hold that it shows, as JSON; "": none. holds.h writes it */
+  bool has_transcript;            /* ledger/transcripts.h writes it */
   int64_t version;                /* for compare-and-set */
 };
 

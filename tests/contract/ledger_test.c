@@ -77,6 +77,8 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(a_transcript_moves_only_where_it_may),
       CONTRACT_TEST(corrections_are_versions_that_stay_readable),
       CONTRACT_TEST(words_of_a_transcript_are_found_where_they_are),
+      CONTRACT_TEST(a_search_of_calls_finds_words_of_transcripts),
+      CONTRACT_TEST(a_business_says_what_is_transcribed),
       CONTRACT_TEST(a_transcript_goes_with_its_recording),
       CONTRACT_TEST(an_engines_place_is_for_one_at_a_time),
       CONTRACT_TEST(what_engines_did_is_summed_by_day),

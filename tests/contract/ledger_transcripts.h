@@ -3,6 +3,8 @@
 
 #include "ledger_contract.h"
 
+#include "ledger/businesses_speech.h"
+#include "ledger/calls_list.h"
 #include "ledger/speech_days.h"
 #include "ledger/speech_slots.h"
 #include "ledger/transcripts.h"
@@ -223,6 +225,66 @@ static void words_of_a_transcript_are_found_where_they_are(void **state) {
   }
 }
 
+static void assert_search(struct db *db, int64_t business, const struct calls_filter *like, const char *search,
+                          const char *expected) {
+  struct calls_filter f = *like;
+  struct calls_key keys[CALLS_LIST_LIMIT_MAX];
+  size_t count;
+  bool more;
+  f.search = str_from(search);
+  if (!f.limit) f.limit = 25;
+  assert_ok(calls_list_page(db, business, &f, keys, &count, &more));
+  struct words w = {""};
+  for (size_t i = 0; i < count; i++) words_add(&w, keys[i].call_sid);
+  assert_string_equal(w.text, expected);
+}
+
+static void a_search_of_calls_finds_words_of_transcripts(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  int64_t business = scratch_business(db, "b"), other = scratch_business(db, "c");
+  const struct transcript_segment first[] = {{0, 900, STR_NONE, VIEW("Please cancel it")},
+                                             {1000, 1900, STR_NONE, VIEW("והמנוי שלכם")}},
+                                  second = {0, 900, STR_NONE, VIEW("cancel the refund")};
+  struct recording r = transcript_recording(db, business, "RE1", "CA1", "\"1\"");
+  transcript_make(db, &r, first, 2);
+  r = transcript_recording(db, business, "RE2", "CA2", "\"1\"");
+  transcript_make(db, &r, &second, 1);
+  r = transcript_recording(db, other, "RE1", "CA1", "\"1\"");
+  transcript_make(db, &r, &second, 1);
+  for (int i = 10; i < 40; i++) {
+    char sid[16], call[16];
+    (void)snprintf(sid, sizeof(sid), "RE%d", i);
+    (void)snprintf(call, sizeof(call), "CA%d", i);
+    r = transcript_recording(db, other, sid, call, "\"1\"");
+    transcript_make(db, &r, first, 2);
+  }
+  const struct calls_filter any = {.limit = 25}, legs = {.all_legs = true}, one = {.limit = 1},
+                            longest = {.sort = CALLS_LONGEST}, oldest = {.sort = CALLS_OLDEST},
+                            of_agent = {.agent = STR("nobody")}, few = {.few = 1, .limit = 1};
+  assert_search(db, business, &any, "cancel", "CA2 CA1");
+  assert_search(db, business, &any, "cancel refund", "CA2");
+  assert_search(db, business, &any, "REFUND", "CA2");
+  assert_search(db, business, &any, "מנוי", "CA1");
+  assert_search(db, business, &any, "please מנוי", "CA1");
+  assert_search(db, business, &any, "canc", "");
+  assert_search(db, business, &legs, "cancel", "CA2 CA1");
+  assert_search(db, business, &one, "cancel", "CA2");
+  assert_search(db, business, &few, "cancel", "CA2");
+  assert_search(db, business, &longest, "refund", "CA2");
+  assert_search(db, business, &oldest, "cancel", "CA1 CA2");
+  assert_search(db, business, &of_agent, "cancel", "");
+  assert_search(db, other, &any, "refund", "CA1");
+  int64_t total;
+  bool exact;
+  assert_ok(calls_list_count(db, business, &(struct calls_filter){.search = STR("cancel")}, &total, &exact));
+  assert_true(total == 2 && exact);
+  /* the one that expires is found no more */
+  struct recording was = scratch_row(db, business, "RE2"), next = was;
+  next.status = RECORDING_EXPIRED;
+  IN_TRANSACTION(db, assert_ok(recordings_store(db, &was, &next)));
+  assert_search(db, business, &any, "cancel", "CA1");
+}
+
 static int64_t count_of(struct db *db, const char *sql) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   assert_ok(db_query_once(db, &q, sql, DB_VALUES_()));
@@ -267,6 +329,30 @@ static void a_transcript_goes_with_its_recording(void **state) {
   assert_int_equal(purged, 1);
   IN_TRANSACTION(db, assert_ok(transcripts_purge(db, business, 9, &purged)));
   assert_int_equal(purged, 1);
+}
+
+static void a_business_says_what_is_transcribed(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  int64_t business = scratch_business(db, "b");
+  struct business_speech s;
+  bool other;
+  const struct str asked = STR("asked"), hebrew = STR("iw-IL"), words = STR("Acme, מנוי"), none = STR(""),
+                   wrong = STR("some");
+  const struct business_edit edit = {.transcribe = &asked, .language = &hebrew, .vocabulary = &words},
+                             clear = {.transcribe = &none, .vocabulary = &none}, bad = {.transcribe = &wrong},
+                             bad_language = {.language = &words};
+  assert_ok(businesses_speech_get(db, business, &s));
+  assert_true(s.transcribe == TRANSCRIBE_DEFAULT && !s.language[0] && !s.vocabulary[0]);
+  IN_TRANSACTION(db, assert_ok(businesses_set(db, scratch_seal_key, business, &edit, &other));
+                 assert_int_equal(businesses_set(db, scratch_seal_key, business, &bad, &other), ERR_INVALID);
+                 assert_int_equal(businesses_set(db, scratch_seal_key, business, &bad_language, &other), ERR_INVALID));
+  assert_ok(businesses_speech_get(db, business, &s));
+  assert_true(s.transcribe == TRANSCRIBE_ASKED && strcmp(s.language, "iw-IL") == 0);
+  assert_string_equal(s.vocabulary, "Acme, מנוי");
+  IN_TRANSACTION(db, assert_ok(businesses_set(db, scratch_seal_key, business, &clear, &other)));
+  assert_ok(businesses_speech_get(db, business, &s));
+  assert_true(s.transcribe == TRANSCRIBE_DEFAULT && strcmp(s.language, "iw-IL") == 0 && !s.vocabulary[0]);
+  assert_int_equal(businesses_speech_get(db, 999, &s), ERR_NOT_FOUND);
 }
 
 static void an_engines_place_is_for_one_at_a_time(void **state) {
