@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "domain/call_matches.h"
 #include "domain/call_page.h"
 #include "domain/status.h"
 
@@ -231,6 +232,7 @@ struct call_view_options {
   const struct str *own_numbers;
   size_t own_count;
   const struct status_view *status;
+  const struct transcript_query *query; /* of a list with a search; NULL: rows have no matches */
 };
 
 /* shown: how many recordings call_page_recordings wrote to p->shown. legs: the call_sids of its other legs, or NULL. */
@@ -247,6 +249,16 @@ static enum err write_call(struct buf *b, const struct call_page *p, const struc
       .leg_count = leg_count,
   };
   return status_write_call(b, &s, v->status);
+}
+
+/* The recordings of the row are in p->shown. */
+static enum err write_matches(struct db *db, struct buf *b, const struct call_page *p, const struct call_leg *leg,
+                              size_t shown, const struct call_view_options *v) {
+  if (!v->query) return OK;
+  b->n--; /* the brace at the end of the call */
+  TRY(buf_add(b, STR(",\"matches\":")));
+  TRY(call_matches_write(db, leg->call->business_id, v->query, p->shown, shown, b));
+  return buf_add_char(b, '}');
 }
 
 /* Writes the rows of *count keys; fewer, and sets *count and *more, if they would show too many recordings (3). */
@@ -268,6 +280,7 @@ static enum err write_rows(struct db *db, struct call_page *p, const struct call
     if (!first) TRY(buf_add_char(b, ','));
     first = false;
     TRY(write_call(b, p, leg, recordings, NULL, 0, v));
+    TRY(write_matches(db, b, p, leg, recordings, v));
   }
   return OK;
 }
@@ -308,7 +321,9 @@ static enum err write_page(struct db *db, int64_t business_id, const struct call
 
 enum err call_view_list(struct db *db, int64_t business_id, const struct calls_filter *f, const struct str *own_numbers,
                         size_t own_count, const struct status_view *status_view, struct buf *b) {
-  const struct call_view_options v = {own_numbers, own_count, status_view};
+  struct transcript_query query;
+  if (f->search.n) TRY(transcript_query_parse(f->search, &query));
+  const struct call_view_options v = {own_numbers, own_count, status_view, f->search.n ? &query : NULL};
   enum err e = db_begin(db); /* (1) */
   if (e == OK) e = write_page(db, business_id, f, &v, b);
   db_rollback(db);
@@ -336,7 +351,7 @@ static enum err write_one(struct db *db, int64_t business_id, struct str call_si
 
 enum err call_view_one(struct db *db, int64_t business_id, struct str call_sid, const struct str *own_numbers,
                        size_t own_count, const struct status_view *status_view, struct buf *b) {
-  const struct call_view_options v = {own_numbers, own_count, status_view};
+  const struct call_view_options v = {own_numbers, own_count, status_view, NULL};
   if (db_in_transaction(db)) return write_one(db, business_id, call_sid, &v, b);
   TRY(db_begin(db)); /* (1) */
   enum err e = write_one(db, business_id, call_sid, &v, b);
