@@ -135,7 +135,8 @@ def test_credentials_are_tried_before_they_are_stored(world):
                   "credentials": {"account_sid": at.account_sid, "auth_token": [at.token, "1" * 32]}})
     assert made == {"business_id": 1, "name": "Harbour", "account_sid": at.account_sid, "has_auth_token": True, "api_key": None,
                     "credentials": "ok", "numbers": ["+15550100", "+15550101"], "retention_days": None,
-                    "retention_metadata_days": 0,
+                    "retention_metadata_days": 0, "transcribe": None, "language": None, "vocabulary": None, "default_language": "auto",
+                    "transcribes": False,
                     "default_retention_days": 0}
     eventually(lambda: server.get("/api/setup", admin).json()["credentials"] == "ok", 10)
     assert server.get("/api/business", admin).json() == made

@@ -61,11 +61,11 @@ def test_a_session_is_its_credentials_and_no_more(stage):
 def test_a_session_tells_to_what_one_is_signed_in(stage):
     s = stage
     cookie = s.session(s.a.viewer)
-    assert s.get("/api/session?details=1", cookie, 200).json()["business"] == {"name": "A", "number_prefix": None}
+    assert s.get("/api/session?details=1", cookie, 200).json()["business"] == {"name": "A", "number_prefix": None, "transcribes": False}
     for numbers, prefix in ((["+97235550000"], "+97235550000"), (["+97235550000", "+972501234567"], "+972"), (["+97235550000", "+12025550100"], "+")):
         body = json.dumps({"name": "Clinic \"א\"", "numbers": numbers}).encode()
         s.get("/api/business", {**bearer(s.a.key("admin")), **PATCH}, 200, method="PATCH", body=body)
-        said = {"name": 'Clinic "א"', "number_prefix": prefix}
+        said = {"name": 'Clinic "א"', "number_prefix": prefix, "transcribes": False}
         eventually(lambda: s.get("/api/session?details=1", cookie, 200).json()["business"] == said, 2)
     said = s.get("/api/session?details=1", cookie, 200).json()
     assert said["session_id"] in {row["session_id"] for row in s.get("/api/sessions", bearer(s.a.key("admin")), 200).json()["sessions"]}

@@ -1,6 +1,7 @@
 """Transcripts over the wire: reading, exports, versions, corrections, asking for one; who may, and what others are told."""
 import json
 import sqlite3
+from urllib.parse import urlencode
 
 import pytest
 
@@ -27,13 +28,14 @@ DOCUMENT = {"duration": 10.0, "language": "he", "text": "\n".join(one["text"] fo
 
 @pytest.fixture
 def stage(world, provider):
-    return Stage(world, provider)
+    return Stage(world, provider, SPEECH_ENGINE="openai", SPEECH_URL="http://127.0.0.1:9")  # nobody listens there
 
 
 class Stage:
     def __init__(self, world, provider, **settings):
         self.world, self.provider = world, provider
         self.server, self.business = world.server(JWT_SECRET=SECRET, **settings), world.business(provider)
+        world.done("business", "set", self.business.id, "--transcribe", "asked")
         self.tape = self.recorded()
         self.path = f"/api/recordings/{self.tape.sid}/transcript"
 
@@ -196,6 +198,64 @@ def test_a_recording_is_transcribed_when_somebody_asks(stage):
     stage.world.wait_state(silent.sid, "queued", business_id=stage.business.id)
     assert_problem(stage.ask("POST", f"/api/recordings/{silent.sid}/transcribe"), 409)
     assert_problem(stage.ask("POST", f"/api/recordings/RE{'0' * 32}/transcribe"), 404)
+
+
+def test_nothing_is_asked_for_without_an_engine_or_where_the_business_wants_none(world, provider):
+    stage = Stage(world, provider)
+    path, admin = f"/api/recordings/{stage.tape.sid}/transcribe", bearer(stage.business.key("admin"))
+    answer = stage.ask("POST", path, status=409)
+    assert answer.json()["code"] == "no_engine"
+    assert stage.ask("GET", "/api/session?details=1").json()["business"]["transcribes"] is False
+    stage.server.stop()
+    other = world.again(stage.server, SPEECH_ENGINE="openai", SPEECH_URL="http://127.0.0.1:9")
+    stage.server = other
+    assert stage.ask("GET", "/api/session?details=1").json()["business"]["transcribes"] is True
+    stage.ask("PATCH", "/api/business", {"transcribe": "never"}, admin, 200)
+    assert_problem(stage.ask("POST", path), 409)
+    assert world.sql("select count(*) as n from transcripts")[0]["n"] == 0
+
+
+def test_an_admin_sets_what_is_transcribed_and_how(stage):
+    admin = bearer(stage.business.key("admin"))
+    before = stage.ask("GET", "/api/business", who=admin).json()
+    speech = ("transcribe", "language", "vocabulary", "default_language", "transcribes")
+    assert [before[name] for name in speech] == ["asked", None, None, "auto", True]
+    change = {"transcribe": "all", "language": "he", "vocabulary": "הרבור, Harbour Clinic"}
+    after = stage.ask("PATCH", "/api/business", change, admin, 200).json()
+    assert after == {**before, **change} == stage.ask("GET", "/api/business", who=admin).json()
+    assert stage.ask("PATCH", "/api/business", {"language": None, "vocabulary": None}, admin).json() == {**before, "transcribe": "all"}
+    assert stage.ask("PATCH", "/api/business", {"transcribe": None}, admin).json()["transcribe"] is None
+    for wrong in ({"transcribe": "some"}, {"transcribe": 1}, {"language": "he!"}, {"language": "x" * 20}, {"vocabulary": "x" * 2001}):
+        answer = stage.ask("PATCH", "/api/business", wrong, admin)
+        assert_problem(answer, 400, wrong)
+        assert next(iter(wrong)) in answer.json()["detail"]
+    [entry, *_] = stage.ask("GET", "/api/audit?action=settings_changed", who=admin).json()["entries"]
+    assert "he" not in json.dumps(entry["details"].get("values", "")) and "transcribe" in json.dumps(entry["details"])
+
+
+def test_a_search_in_the_list_says_where_its_words_were_said(stage):
+    stage.heard()
+    stage.correct(stage.ask("GET").header("etag"), {"segments": SAID})
+    viewer = bearer(stage.business.viewer)
+
+    def rows(search):
+        return stage.ask("GET", "/api/calls?" + urlencode({"search": search}), who=viewer, status=200).json()["calls"]
+
+    [row] = rows("מנוי")
+    assert row["has_transcript"] is True
+    assert row["matches"] == [{"recording_sid": stage.tape.sid, "start": 0.5, "speaker": "customer", "text": SAID[0]["text"], "at": [[6, 11]]}]
+    assert SAID[0]["text"][6:11] == "המנוי"
+    [row] = rows("moment please")
+    assert [match["at"] for match in row["matches"]] == [[[4, 10], [12, 18]]]
+    assert rows("nothing") == []
+    [row] = rows(stage.tape.call_sid[:8])
+    assert row["matches"] == []
+    assert "matches" not in stage.ask("GET", "/api/calls", who=viewer).json()["calls"][0]
+    many = [segment(n, n + 0.5, None, 0, f"again {n}") for n in range(10)]
+    stage.correct("*", {"segments": many})
+    assert [match["start"] for match in rows("again")[0]["matches"]] == [0, 1, 2] and rows("מנוי") == []
+    other = stage.world.business(stage.world.provider())
+    assert stage.ask("GET", "/api/calls?search=again", who=bearer(other.viewer)).json()["calls"] == []
 
 
 def test_streams_are_told_and_the_audit_knows(stage):

@@ -54,7 +54,7 @@ ENDPOINTS = [
     Endpoint("DELETE", "/api/recordings/{recording}/notes/{note}", "author", 204),
     Endpoint("GET", "/api/recordings/{recording}/transcript", "viewer", 404),
     Endpoint("PUT", "/api/recordings/{recording}/transcript", "agent", 404, headers={**JSON, "If-Match": '"1-x"'}, body=b'{"segments":[]}'),
-    Endpoint("POST", "/api/recordings/{recording}/transcribe", "agent", 202),
+    Endpoint("POST", "/api/recordings/{recording}/transcribe", "agent", 409),
     Endpoint("POST", "/api/recordings/{recording}/prepare", "viewer"),
     Endpoint("POST", "/api/recordings/{recording}/retry", "agent"),
     Endpoint("POST", "/api/recordings/{recording}/url", "agent"),

@@ -1,5 +1,5 @@
 /* api_business.c - GET /api/business: the own business as it is stored, without secrets. PATCH /api/business: an admin changes
- * the name, the credentials, the numbers and the retention of the own business.
+ * the name, the credentials, the numbers, the retention and the transcribing of the own business.
  *
  *   parse --credentials given--> try them at the provider --refused--> 400 credentials_refused; nothing is changed
  *     |                                  `--accepted, or not known--> write
@@ -19,7 +19,7 @@
 #include "api/request/problem.h"
 #include "base/log.h"
 #include "domain/queue.h"
-#include "ledger/businesses.h"
+#include "ledger/businesses_speech.h"
 
 enum { ANSWER_MAX = 64 * 1024 };
 
@@ -33,6 +33,8 @@ struct business_request {
   bool new_credentials;
   enum provider_verdict verdict;
   struct business row; /* as stored, without secrets */
+  struct business_speech speech;
+  struct str transcribe, language, vocabulary;
 };
 
 /* db_call is the first member. */
@@ -73,6 +75,15 @@ static enum err business_add_text(struct buf *b, const char *name, const char *t
   return text[0] ? buf_add_json(b, str_from(text)) : buf_add(b, STR("null"));
 }
 
+static enum err business_write_speech(const struct business_request *r, struct buf *b) {
+  const struct conf *conf = r->db_call.api->parts.conf;
+  TRY(business_add_text(b, "transcribe", business_transcribe_name(r->speech.transcribe)));
+  TRY(business_add_text(b, "language", r->speech.language));
+  TRY(business_add_text(b, "vocabulary", r->speech.vocabulary));
+  TRY(business_add_text(b, "default_language", conf->speech_language));
+  return buf_addf(b, ",\"transcribes\":%s}", conf->speech_engine ? "true" : "false");
+}
+
 static enum err business_write_json(const struct business_request *r, struct buf *b) {
   static const char *const verdicts[] = {"ok", "refused", "unknown"};
   const struct business *x = &r->row;
@@ -86,8 +97,9 @@ static enum err business_write_json(const struct business_request *r, struct buf
   for (size_t i = 0; i < x->number_count; i++) TRY(buf_addf(b, "%s\"%s\"", i ? "," : "", x->numbers[i]));
   TRY(buf_add(b, STR("],\"retention_days\":")));
   TRY(x->retention_days < 0 ? buf_add(b, STR("null")) : buf_addf(b, "%lld", (long long)x->retention_days));
-  return buf_addf(b, ",\"default_retention_days\":%lld,\"retention_metadata_days\":%lld}",
-                  (long long)r->db_call.api->parts.conf->retention_days, (long long)x->metadata_days);
+  TRY(buf_addf(b, ",\"default_retention_days\":%lld,\"retention_metadata_days\":%lld",
+               (long long)r->db_call.api->parts.conf->retention_days, (long long)x->metadata_days));
+  return business_write_speech(r, b);
 }
 
 static void business_log(const struct business_request *r) {
@@ -124,7 +136,9 @@ static void business_on_written(struct db_call *c) {
 /* ---- the read ---- */
 
 static enum err business_read(struct db *db, struct db_call *c) {
-  return businesses_get(db, NULL, c->subject.business_id, &business_request_of(c)->row);
+  struct business_request *r = business_request_of(c);
+  TRY(businesses_get(db, NULL, c->subject.business_id, &r->row));
+  return businesses_speech_get(db, c->subject.business_id, &r->speech);
 }
 
 static void business_on_read(struct db_call *c) {
@@ -166,7 +180,7 @@ static enum err business_write(struct db *db, struct db_call *c) {
   TRY(businesses_set(db, key, id, &r->edit, &r->new_credentials));
   if (r->new_credentials) TRY(queue_release_account(db, id, c->now));
   TRY(business_audit(db, c, &r->edit));
-  return businesses_get(db, NULL, id, &r->row);
+  return business_read(db, c);
 }
 
 static void business_begin_write(struct business_request *r) {
@@ -321,17 +335,43 @@ static bool business_read_metadata(struct business_request *r, const struct api_
   return true;
 }
 
+/* A text, or null: as the settings say. */
+static bool business_read_setting(const struct api_request *req, const json_t *body, const char *name, size_t max,
+                                  struct str *ret_text, const struct str **ret_edit) {
+  if (!json_object_get(body, name)) return true;
+  if (!json_body_text(req, body, name, max, ret_text)) return false;
+  *ret_edit = ret_text;
+  return true;
+}
+
+static bool business_read_speech(struct business_request *r, const struct api_request *req) {
+  static const char *const choices[] = {"", "all", "asked", "never"};
+  struct business_edit *e = &r->edit;
+  if (!business_read_setting(req, r->body, "transcribe", 8, &r->transcribe, &e->transcribe) ||
+      !business_read_setting(req, r->body, "language", BUSINESS_LANGUAGE_SIZE - 1, &r->language, &e->language) ||
+      !business_read_setting(req, r->body, "vocabulary", BUSINESS_VOCABULARY_SIZE - 1, &r->vocabulary, &e->vocabulary))
+    return false;
+  bool is_choice = false;
+  for (size_t i = 0; i < COUNT_OF(choices); i++) is_choice |= str_eq(r->transcribe, str_from(choices[i]));
+  if (is_choice && (!r->language.n || business_is_language(r->language))) return true;
+  problem_answer_field(req->x, is_choice ? STR("language") : STR("transcribe"));
+  return false;
+}
+
 static bool business_read_body(struct business_request *r, const struct api_request *req) {
   if (!json_body_text(req, r->body, "name", BUSINESS_NAME_SIZE - 1, &r->name)) return false;
   if (json_object_get(r->body, "name")) r->edit.name = &r->name;
   return business_read_credentials(r, req, json_object_get(r->body, "credentials")) &&
          business_read_numbers(r, req, json_object_get(r->body, "numbers")) &&
          business_read_retention(r, req, json_object_get(r->body, "retention_days")) &&
-         business_read_metadata(r, req, json_object_get(r->body, "retention_metadata_days"));
+         business_read_metadata(r, req, json_object_get(r->body, "retention_metadata_days")) &&
+         business_read_speech(r, req);
 }
 
 void api_patch_business(void *arg, struct http_exchange *x) {
-  static const char *const members[] = {"name", "credentials", "numbers", "retention_days", "retention_metadata_days"};
+  static const char *const members[] = {
+      "name",       "credentials", "numbers",   "retention_days", "retention_metadata_days",
+      "transcribe", "language",    "vocabulary"};
   const struct api_request *req = arg;
   const struct access_business *b = access_find_business(req->loop->access, req->subject.business_id);
   json_t *body = json_body_read(req, members, COUNT_OF(members));

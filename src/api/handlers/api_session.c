@@ -143,7 +143,7 @@ static enum err session_write_details(struct buf *b, const struct api_request *r
   TRY(buf_add_json(b, of->name));
   TRY(buf_add(b, STR(",\"number_prefix\":")));
   TRY(prefix.n ? buf_add_json(b, prefix) : buf_add(b, STR("null")));
-  TRY(buf_add(b, STR("},\"session_id\":")));
+  TRY(buf_addf(b, ",\"transcribes\":%s},\"session_id\":", req->api->parts.conf->speech_engine ? "true" : "false"));
   if (!req->subject.session[0]) return buf_add(b, STR("null"));
   char digest[SESSION_DIGEST_TEXT_SIZE];
   session_digest(str_from(req->subject.session), digest);

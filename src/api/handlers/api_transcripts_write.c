@@ -3,7 +3,8 @@
  *
  *   PUT   If-Match is there? (428) --> a reader: the newest version is the one that was read? (412), the body is a whole
  *         transcript? (400) --> the writer: it is still the newest? (412) --> 200 with the next version
- *   POST  the writer: the recording is ready? (409) --> 202 with the state; a transcript that is there stays, without force=1
+ *   POST  the writer: an engine is set up, the business transcribes, the recording is ready? (409) --> 202 with the state; a
+ *         transcript that is there stays, without force=1
  *
  * A correction is parsed on a reader: the writer gets it ready to store. */
 #include <inttypes.h>
@@ -19,6 +20,7 @@
 #include "api/request/api_request.h"
 #include "api/request/problem.h"
 #include "domain/transcript_view.h"
+#include "ledger/businesses_speech.h"
 #include "speech/speech_document.h"
 
 enum { FLAG_SIZE = 8, ETAGS_SIZE = 1024, STATE_MAX = 4096, JSON_MAX = TRANSCRIPT_DOCUMENT_MAX + 4096 };
@@ -30,6 +32,7 @@ struct correction {
   char by[SUBJECT_TEXT_SIZE + 8];   /* PUT */
   struct buf body;                  /* PUT: a copy of the request's */
   bool force;                       /* POST */
+  bool is_off;                      /* POST: the business transcribes nothing */
   bool found, call_known, is_stale; /* is_stale: 412 */
   bool is_wrong;                    /* 400: wrong names the member */
   struct speech_wrong wrong;
@@ -242,9 +245,24 @@ void api_put_transcript(void *arg, struct http_exchange *x) {
 
 static enum err transcribe_run(struct db *db, struct db_call *c) {
   struct correction *k = correction_of(c);
+  struct business_speech speech;
   TRY(correction_find(db, k));
+  if (!c->api->parts.conf->speech_engine) return ERR_CONFLICT;
+  TRY(businesses_speech_get(db, c->subject.business_id, &speech));
+  k->is_off = speech.transcribe == TRANSCRIBE_NEVER;
+  if (k->is_off) return ERR_CONFLICT;
   TRY(transcripts_request(db, &k->recording, RECORDING_RANK_PLAY, k->force, c->now, &k->row));
   return db_call_audit(db, c, AUDIT_TRANSCRIBE, str_from(k->recording.recording_sid), STR_NONE);
+}
+
+static void transcribe_answer_conflict(struct correction *k) {
+  struct http_exchange *x = k->db_call.x;
+  if (!k->db_call.api->parts.conf->speech_engine)
+    problem_answer(x, PROBLEM_NO_ENGINE, NULL);
+  else if (k->is_off)
+    problem_answer_detail(x, PROBLEM_CONFLICT, "A setting of the business says that nothing is transcribed.");
+  else
+    problem_answer_detail(x, PROBLEM_CONFLICT, "The recording is not ready. It can be transcribed once it is.");
 }
 
 static void transcribe_on_done(struct db_call *c) {
@@ -252,7 +270,7 @@ static void transcribe_on_done(struct db_call *c) {
   struct http_fields f;
   enum err e = c->result == OK ? transcript_write_state(&k->json, &k->row) : c->result;
   if (e == ERR_CONFLICT) {
-    problem_answer_detail(c->x, PROBLEM_CONFLICT, "The recording is not ready. It can be transcribed once it is.");
+    transcribe_answer_conflict(k);
   } else if (e != OK) {
     correction_answer_err(k, e);
     return;

@@ -1,6 +1,5 @@
 // What was said in a recording: read, heard from any word on, searched, corrected. Here: whether there is one, and what else is said.
 import { useEffect, useMemo, useState } from 'react'
-import { Problem } from '../api/http'
 import type { Call, Recording, Transcript } from '../api/types'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
@@ -93,18 +92,13 @@ function State({ transcript, sid, asks }: { transcript: Transcript; sid: string;
 export function Ask({ sid, again = false }: { sid: string; again?: boolean }) {
   const { t } = useTranslation('transcript')
   const asking = useTranscribing(sid)
-  const why = asking.error
   return (
     <div className="transcript-ask">
       <button type="button" className="button" disabled={asking.isPending} onClick={() => asking.mutate(again)}>
         <Icon name={again ? 'again' : 'words'} />
         {t(again ? 'transcribeAgain' : 'transcribe')}
       </button>
-      {why instanceof Problem && why.code === 'no_engine' ? (
-        <p className="wrong">{t('noEngine')}</p>
-      ) : (
-        <Wrong why={why} />
-      )}
+      <Wrong why={asking.error} />
     </div>
   )
 }
