@@ -10,7 +10,7 @@
 
 enum { CALL_MATCHES_MAX = 3 };
 
-/* Appends [{"recording_sid","start","speaker","text","at":[[from,to],…]},…]: at most CALL_MATCHES_MAX places in the transcripts of
- * the recordings, in their order. `at` counts characters (code points) of text. */
+/* Appends [{"recording_sid","start","speaker","text","at":[[from,to],…]},…]: at most CALL_MATCHES_MAX places in the transcripts
+ * of the recordings, in their order. `at` counts characters (code points) of text. */
 CHECKED enum err call_matches_write(struct db *db, int64_t business_id, const struct transcript_query *query,
                                     const struct recording *const *recordings, size_t count, struct buf *b);

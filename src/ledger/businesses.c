@@ -355,7 +355,7 @@ enum err businesses_add(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE
   TRY(store_business(db, secrets_key, &b));
   TRY(edit_numbers(db, b.business_id, edit));
   if (edit->set_retention || edit->set_metadata) TRY(edit_days(db, b.business_id, edit));
-  TRY(businesses_speech_set(db, b.business_id, edit));
+  TRY(businesses_speech_set(db, b.business_id, edit->transcribe, edit->language, edit->vocabulary));
   TRY(changes_add(db, CHANGE_BUSINESS, b.business_id, STR("")));
   *ret_id = b.business_id;
   return OK;
@@ -405,7 +405,7 @@ enum err businesses_set(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE
   if (other_numbers) TRY(edit_numbers(db, id, edit));
   if (other_days) TRY(edit_days(db, id, edit));
   bool other_speech = edit->transcribe || edit->language || edit->vocabulary;
-  if (other_speech) TRY(businesses_speech_set(db, id, edit));
+  if (other_speech) TRY(businesses_speech_set(db, id, edit->transcribe, edit->language, edit->vocabulary));
   if (new_credentials || other_name || other_numbers || other_days || other_speech)
     TRY(changes_add(db, CHANGE_BUSINESS, id, STR("")));
   *ret_new_credentials = new_credentials;

@@ -46,20 +46,21 @@ static struct db_value text_or_null(const struct str *s) {
   return s->n ? DB_TEXT(*s) : DB_NULL;
 }
 
-enum err businesses_speech_set(struct db *db, int64_t business_id, const struct business_edit *edit) {
-  enum business_transcribe transcribe;
-  if (edit->transcribe) {
-    TRY(transcribe_of(*edit->transcribe, &transcribe));
+enum err businesses_speech_set(struct db *db, int64_t business_id, const struct str *transcribe,
+                               const struct str *language, const struct str *vocabulary) {
+  enum business_transcribe known;
+  if (transcribe) {
+    TRY(transcribe_of(*transcribe, &known));
     TRY(db_run(db, "update businesses set transcribe = ?2 where business_id = ?1", DB_INT(business_id),
-               text_or_null(edit->transcribe)));
+               text_or_null(transcribe)));
   }
-  if (edit->language) {
-    if (edit->language->n && !business_is_language(*edit->language)) return ERR_INVALID;
+  if (language) {
+    if (language->n && !business_is_language(*language)) return ERR_INVALID;
     TRY(db_run(db, "update businesses set speech_language = ?2 where business_id = ?1", DB_INT(business_id),
-               text_or_null(edit->language)));
+               text_or_null(language)));
   }
-  if (!edit->vocabulary) return OK;
-  if (edit->vocabulary->n >= BUSINESS_VOCABULARY_SIZE || !str_is_utf8(*edit->vocabulary)) return ERR_INVALID;
+  if (!vocabulary) return OK;
+  if (vocabulary->n >= BUSINESS_VOCABULARY_SIZE || !str_is_utf8(*vocabulary)) return ERR_INVALID;
   return db_run(db, "update businesses set speech_vocabulary = ?2 where business_id = ?1", DB_INT(business_id),
-                text_or_null(edit->vocabulary));
+                text_or_null(vocabulary));
 }

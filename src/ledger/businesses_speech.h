@@ -5,7 +5,7 @@
  * Thread rule: the connection's; writes run in db_writer's transaction. */
 #pragma once
 
-#include "ledger/businesses.h"
+#include "db/db.h"
 
 enum { BUSINESS_LANGUAGE_SIZE = 16, BUSINESS_VOCABULARY_SIZE = 2001 };
 
@@ -23,5 +23,6 @@ const char *business_transcribe_name(enum business_transcribe transcribe); /* ""
 CHECKED enum err businesses_speech_get(struct db *db, int64_t business_id, struct business_speech *ret_speech);
 /* "auto", or letters and hyphens, as "en" and "iw-IL". */
 bool business_is_language(struct str language);
-/* Writes the edit's transcribe, language and vocabulary. ERR_INVALID. */
-CHECKED enum err businesses_speech_set(struct db *db, int64_t business_id, const struct business_edit *edit);
+/* Writes what is not NULL; an empty view: as the settings say. ERR_INVALID. */
+CHECKED enum err businesses_speech_set(struct db *db, int64_t business_id, const struct str *transcribe,
+                                       const struct str *language, const struct str *vocabulary);

@@ -4,8 +4,8 @@
  *  (1) Each term is a digest of a word and the business (transcript_search.h), so a search reads no others' entries.
  *  (2) A document's id has the time of the row that showed it when it was written. A leg that moved since may be up to
  *      TREE_SPAN_MS away from there; of one that moved further, rows may be missing where more match than a page holds.
- *  (3) SQLite gives documents in order of their ids. PostgreSQL's index has no order: it is asked once the newest NEAR do not fill
- *      the page. */
+ *  (3) SQLite gives documents in order of their ids. PostgreSQL's index has no order: it is asked once the newest NEAR do not
+ *      fill the page. */
 #include "ledger/calls_list_transcripts.h"
 
 #include "ledger/calls_search.h"

@@ -19,6 +19,7 @@
 #include "api/request/problem.h"
 #include "base/log.h"
 #include "domain/queue.h"
+#include "ledger/businesses.h"
 #include "ledger/businesses_speech.h"
 
 enum { ANSWER_MAX = 64 * 1024 };
