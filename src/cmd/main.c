@@ -45,7 +45,7 @@ const struct cmd cmd_table[] = {
      "Legal holds stop --purge, unless --despite-holds is given.\n"
      "  --retention  days after a call's start until its recordings expire; default: RETENTION_DAYS\n"
      "  --retention-metadata  days until the call goes too, with all that is known of it; never, unless set\n"
-     "  --transcribe which recordings become text: all, which is the default if there is a speech engine; asked: those\n"
+     "  --transcribe which recordings become text: all, the default if there is a speech engine; asked: those\n"
      "               that somebody asks for; never: none\n"
      "  --language   of its calls: he, en, iw-IL; auto: the engine finds it; default: SPEECH_LANGUAGE\n"
      "  --vocabulary a file of names and words, up to 2,000 bytes, that the speech engine is told to expect\n",
