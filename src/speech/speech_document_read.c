@@ -2,13 +2,15 @@
  *
  * Invariants
  *  (1) The first wrong member ends the reading, and r->wrong names it.
- *  (2) All arrays are allocated by their number of elements in the JSON text, which was checked against its ceiling. */
+ *  (2) All arrays are allocated by their number of elements in the JSON text, which was checked against its ceiling.
+ *  (3) Segments are loaded one by one: of a call of three hours they are megabytes. */
 #include "speech/speech_document.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 
+#include "speech/speech_slices.h"
 #include "speech/speech_text.h"
 
 struct document_reader {
@@ -131,25 +133,51 @@ static enum err read_channel(struct document_reader *r, const json_t *in, int *r
   return OK;
 }
 
-static enum err read_segments(struct document_reader *r, const json_t *root) {
-  const json_t *array;
+static void free_json(json_t **root) {
+  json_decref(*root);
+}
+
+/* ERR_INVALID: no JSON. */
+static enum err load(struct str json, json_t **ret_value) {
+  json_error_t why;
+  json_t *value = json_loadb(json.p, json.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+  if (!value) return json_error_code(&why) == json_error_out_of_memory ? ERR_NOMEM : ERR_INVALID;
+  *ret_value = value;
+  return OK;
+}
+
+static enum err read_segment(struct document_reader *r, struct str json, struct speech_segment *s) {
+  json_t *item CLEANUP(free_json) = NULL;
+  enum err e = load(json, &item);
+  if (e != OK) return reader_wrong(r, "", e);
+  if (!json_is_object(item)) return reader_wrong(r, "", ERR_INVALID);
+  TRY(read_times(r, item, &s->start_ms, &s->end_ms));
+  TRY(read_channel(r, item, &s->channel));
+  TRY(read_text(r, item, "speaker", SPEECH_SPEAKER_MAX, true, &s->speaker));
+  TRY(read_text(r, item, "text", SPEECH_TEXT_MAX, false, &s->text));
+  TRY(read_confidence(r, item, &s->confidence));
+  return read_words(r, item, s);
+}
+
+/* json: the array (3). */
+static enum err read_segments(struct document_reader *r, struct str json) {
+  struct speech_slices slices;
+  struct str key, value;
   void *memory = NULL;
-  TRY(read_array(r, root, "segments", false, SPEECH_SEGMENTS_MAX, sizeof(*r->d->segments), &array, &memory));
+  size_t count = 0;
+  if (speech_slices_begin(json, '[', &slices) != OK) return reader_wrong(r, "segments", ERR_INVALID);
+  while (speech_slices_next(&slices, &key, &value)) count++;
+  if (slices.error != OK) return reader_wrong(r, "segments", slices.error);
+  if (count > SPEECH_SEGMENTS_MAX) return reader_wrong(r, "segments", ERR_TOO_BIG);
+  if (count > 0) TRY(speech_arena_take_array(&r->d->arena, count, sizeof(*r->d->segments), &memory)); /* (2) */
   r->d->segments = memory;
-  for (size_t i = 0; i < json_array_size(array); i++) {
-    const json_t *item = json_array_get(array, i);
-    struct speech_segment *s = &r->d->segments[i];
+  TRY(speech_slices_begin(json, '[', &slices));
+  for (size_t i = 0; speech_slices_next(&slices, &key, &value); i++) {
     (void)snprintf(r->path, sizeof(r->path), "segments[%zu].", i);
-    if (!json_is_object(item)) return reader_wrong(r, "", ERR_INVALID);
-    TRY(read_times(r, item, &s->start_ms, &s->end_ms));
-    TRY(read_channel(r, item, &s->channel));
-    TRY(read_text(r, item, "speaker", SPEECH_SPEAKER_MAX, true, &s->speaker));
-    TRY(read_text(r, item, "text", SPEECH_TEXT_MAX, false, &s->text));
-    TRY(read_confidence(r, item, &s->confidence));
-    TRY(read_words(r, item, s));
+    TRY(read_segment(r, value, &r->d->segments[i]));
   }
   r->path[0] = '\0';
-  r->d->segment_count = json_array_size(array);
+  r->d->segment_count = count;
   return OK;
 }
 
@@ -197,30 +225,38 @@ static enum err read_language(struct document_reader *r, const json_t *root) {
   return str_copy(r->d->language, sizeof(r->d->language), language);
 }
 
-static void free_json(json_t **root) {
-  json_decref(*root);
-}
-
-static enum err load(struct document_reader *r, struct str json, json_t **ret_root) {
-  json_error_t why;
+/* The members of the whole, but for the segments, which stay text; an empty text: there are none. */
+static enum err read_members(struct document_reader *r, struct str json, json_t *root, struct str *ret_segments) {
+  struct speech_slices slices;
+  struct str key, value, segments = STR_NONE;
   r->wrong->field[0] = '\0';
   if (json.n > SPEECH_DOCUMENT_MAX) return ERR_TOO_BIG;
-  json_t *root = json_loadb(json.n ? json.p : "", json.n, JSON_REJECT_DUPLICATES, &why);
-  if (!root && json_error_code(&why) == json_error_out_of_memory) return ERR_NOMEM;
-  if (!json_is_object(root)) {
-    json_decref(root);
-    return ERR_INVALID;
+  TRY(speech_slices_begin(json, '{', &slices));
+  while (speech_slices_next(&slices, &key, &value)) {
+    json_t *name CLEANUP(free_json) = NULL, *member = NULL;
+    TRY(load(key, &name));
+    const char *text = json_string_value(name);
+    bool is_segments = strcmp(text, "segments") == 0;
+    if (json_object_get(root, text) || (is_segments && segments.n > 0)) return ERR_INVALID; /* twice */
+    if (is_segments) {
+      segments = value;
+      continue;
+    }
+    TRY(load(value, &member));
+    if (json_object_set_new(root, text, member) != 0) return ERR_NOMEM;
   }
-  *ret_root = root;
-  return OK;
+  *ret_segments = segments;
+  return slices.error;
 }
 
 static enum err read_document(struct document_reader *r, struct str json) {
-  json_t *root CLEANUP(free_json) = NULL;
-  TRY(load(r, json, &root));
+  json_t *root CLEANUP(free_json) = json_object();
+  struct str segments = STR_NONE;
+  if (!root) return ERR_NOMEM;
+  TRY(read_members(r, json, root, &segments));
   TRY(read_seconds(r, root, "duration", true, &r->d->duration_ms));
   TRY(read_language(r, root));
-  TRY(read_segments(r, root));
+  TRY(read_segments(r, segments));
   TRY(read_gaps(r, root));
   TRY(read_talk(r, root));
   return speech_document_sort(r->d);
@@ -338,14 +374,16 @@ static enum err rename_speakers(struct document_reader *r, json_t *speakers) {
 }
 
 static enum err read_edit(struct document_reader *r, const struct speech_document *before, struct str json) {
-  json_t *root CLEANUP(free_json) = NULL;
-  TRY(load(r, json, &root));
+  json_t *root CLEANUP(free_json) = json_object();
+  struct str segments = STR_NONE;
+  if (!root) return ERR_NOMEM;
+  TRY(read_members(r, json, root, &segments));
   for (void *m = json_object_iter(root); m; m = json_object_iter_next(root, m)) {
     const char *key = json_object_iter_key(m);
-    if (strcmp(key, "segments") != 0 && strcmp(key, "speakers") != 0) return reader_wrong(r, key, ERR_INVALID);
+    if (strcmp(key, "speakers") != 0) return reader_wrong(r, key, ERR_INVALID);
   }
   TRY(copy_rest(r->d, before));
-  TRY(json_object_get(root, "segments") ? read_segments(r, root) : copy_segments(r->d, before));
+  TRY(segments.n > 0 ? read_segments(r, segments) : copy_segments(r->d, before));
   if (json_object_get(root, "speakers")) TRY(rename_speakers(r, json_object_get(root, "speakers")));
   TRY(drop_other_words(r->d));
   return speech_document_sort(r->d);

@@ -1,5 +1,6 @@
 /* Input: any bytes as a document and as a person's correction of one. Property: they are refused with the name of a member, or
  * give clean texts within the ceilings, in order of time; and what was written is read back the same. */
+#include <jansson.h>
 #include <stdlib.h>
 
 #include "speech/speech_export.h"
@@ -43,10 +44,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
                            before CLEANUP(speech_document_done) = SPEECH_DOCUMENT_INIT,
                            edited CLEANUP(speech_document_done) = SPEECH_DOCUMENT_INIT;
   struct speech_wrong wrong = {""};
-  if (speech_document_parse(text, &d, &wrong) == OK)
+  if (speech_document_parse(text, &d, &wrong) == OK) {
+    json_t *root =
+        json_loadb((const char *)bytes, n, JSON_REJECT_DUPLICATES, NULL); /* nothing else is taken for JSON */
+    require(json_is_object(root));
+    json_decref(root);
     check(&d);
-  else
+  } else {
     require(d.arena.used == 0 && memchr(wrong.field, 0, sizeof(wrong.field)));
+  }
   require(speech_document_parse(
               STR("{\"segments\":[{\"start\":1,\"end\":2,\"speaker\":\"a\",\"text\":\"b\"}],\"talk\":"
                   "{\"speakers\":{\"a\":1,\"c\":2}},\"gaps\":[{\"start\":1,\"end\":2,\"reason\":\"r\"}]}"),
