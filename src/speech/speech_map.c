@@ -9,7 +9,9 @@
  *  (2) Words of the engine are kept with their times. Where it has none, the time of a text is shared out among its words by
  *      their length, to find the spans; these words are not in the document.
  *  (3) Segments start in order, and each is within the spans.
- *  (4) A phrase whose words do not make up its text is one part, with its own text. */
+ *  (4) A phrase whose words do not make up its text is one part, with its own text.
+ *  (5) Where an engine writes punctuation, a part may go on in the next phrase: whisper.cpp cuts phrases in the middle of
+ *      sentences. Else it ends with its phrase. */
 #include "speech/speech_map.h"
 
 #include <stdlib.h>
@@ -24,6 +26,11 @@ struct mapping {
   const struct speech_place *place;
   struct speech_document *d;
   size_t capacity; /* of d->segments */
+  bool is_punctuated;
+  /* words of phrases in a row, not placed yet */
+  struct speech_word *words;
+  const struct speech_phrase **of; /* the phrase of each */
+  size_t count;
 };
 
 static int64_t clamp(int64_t value, int64_t least, int64_t most) {
@@ -137,14 +144,6 @@ static const struct speech_span *word_span(const struct speech_place *p, const s
   return span_at(p, (w->start_ms + w->end_ms) / 2);
 }
 
-/* How many words from the first one on are in its span. */
-static size_t same_span(const struct speech_place *p, const struct speech_word *words, size_t count) {
-  const struct speech_span *s = word_span(p, words);
-  size_t n = 1;
-  while (n < count && word_span(p, &words[n]) == s) n++;
-  return n;
-}
-
 /* Whether the span's sound, without what was added at its sides, has room for at least half of the words' time. */
 static bool has_room(const struct speech_span *s, const struct speech_word *words, size_t count) {
   int64_t from = words[0].start_ms, to = words[count - 1].end_ms, length = s->end_ms - s->start_ms;
@@ -153,16 +152,8 @@ static bool has_room(const struct speech_span *s, const struct speech_word *word
   return 2 * in >= to - from;
 }
 
-static const struct speech_span *span_of_most(const struct speech_place *p, const struct speech_word *words,
-                                              size_t count) {
-  const struct speech_span *most = NULL;
-  for (size_t i = 0, n, most_words = 0; i < count; i += n) {
-    n = same_span(p, words + i, count - i);
-    if (n <= most_words) continue;
-    most = word_span(p, &words[i]);
-    most_words = n;
-  }
-  return most;
+static int64_t away(const struct speech_span *s, int64_t ms) {
+  return ms < s->piece_start_ms ? s->piece_start_ms - ms : ms > span_end(s) ? ms - span_end(s) : 0;
 }
 
 static void place_words(const struct speech_span *s, struct speech_word *words, size_t count) {
@@ -172,44 +163,76 @@ static void place_words(const struct speech_span *s, struct speech_word *words, 
   }
 }
 
-/* Puts the words of a part at the recording's times (1). */
+/* Puts the words of a part at the recording's times (1): from the last one on, so that the times of those before a word are still
+ * the piece's. */
 static void place_part(const struct speech_place *p, struct speech_word *words, size_t count) {
   const struct speech_span *whole = span_of(p, words[0].start_ms, words[count - 1].end_ms);
-  const struct speech_span *most = whole ? whole : span_of_most(p, words, count);
-  for (size_t i = 0, n; i < count; i += n) {
-    n = whole ? count : same_span(p, words + i, count - i);
-    const struct speech_span *s = whole ? whole : word_span(p, &words[i]);
-    place_words(s == most || has_room(s, words + i, n) ? s : most, words + i, n);
+  if (whole) {
+    place_words(whole, words, count);
+    return;
+  }
+  const struct speech_span *behind = NULL; /* where the words behind are */
+  for (size_t end = count, n; end > 0; end -= n) {
+    const struct speech_span *s = word_span(p, &words[end - 1]);
+    n = 1;
+    while (n < end && word_span(p, &words[end - 1 - n]) == s) n++;
+    size_t from = end - n;
+    if (!has_room(s, words + from, n)) {
+      const struct speech_span *before = from > 0 ? word_span(p, &words[from - 1]) : NULL;
+      int64_t middle = (words[from].start_ms + words[end - 1].end_ms) / 2;
+      bool is_before = before && (!behind || away(before, middle) < away(behind, middle));
+      s = is_before ? before : behind ? behind : s;
+    }
+    place_words(s, words + from, n);
+    behind = s;
   }
 }
 
+static bool are_known(const struct speech_phrase *const *of, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (of[i]->word_count == 0) return false;
+  }
+  return true;
+}
+
 /* Placed words: a segment, or several where the recording has a long silence between two words. */
-static enum err add_part(struct mapping *m, const struct speech_phrase *phrase, struct speech_word *words, size_t count,
-                         bool are_known) {
+static enum err add_part(struct mapping *m, size_t from, size_t count) {
+  struct speech_word *words = m->words + from;
+  const struct speech_phrase *const *of = m->of + from;
   size_t first = 0;
   for (size_t i = 1; i <= count; i++) {
     if (i < count && words[i].start_ms - words[i - 1].end_ms <= SPLIT_MS) continue;
-    TRY(add_segment(m, phrase, words + first, i - first, are_known, STR_NONE));
+    TRY(add_segment(m, of[first], words + first, i - first, are_known(of + first, i - first), STR_NONE));
     first = i;
   }
   return OK;
 }
 
-static enum err add_parts(struct mapping *m, const struct speech_phrase *phrase, struct speech_word *words,
-                          size_t count, bool are_known) {
+/* (3) */
+static void order_words(struct speech_word *words, size_t from, size_t to) {
+  for (size_t i = from; i < to; i++) {
+    if (i > 0 && words[i].start_ms < words[i - 1].start_ms) words[i].start_ms = words[i - 1].start_ms;
+    if (words[i].end_ms < words[i].start_ms) words[i].end_ms = words[i].start_ms;
+  }
+}
+
+/* (5) */
+static bool is_last_of_part(const struct mapping *m, size_t i) {
+  bool is_border = i + 1 == m->count || m->of[i + 1] != m->of[i];
+  return i + 1 == m->count || ends_part(m->words[i].text) || (is_border && !m->is_punctuated);
+}
+
+/* Places the words that were collected. */
+static enum err add_parts(struct mapping *m) {
   size_t first = 0;
-  for (size_t i = 0; i < count; i++) {
-    if (i + 1 < count && !ends_part(words[i].text)) continue;
-    place_part(m->place, words + first, i + 1 - first);
-    if (first > 0 && words[first].start_ms < words[first - 1].start_ms)
-      words[first].start_ms = words[first - 1].start_ms; /* (3) */
-    for (size_t k = first; k <= i; k++) {
-      if (k > first && words[k].start_ms < words[k - 1].start_ms) words[k].start_ms = words[k - 1].start_ms;
-      if (words[k].end_ms < words[k].start_ms) words[k].end_ms = words[k].start_ms;
-    }
-    TRY(add_part(m, phrase, words + first, i + 1 - first, are_known));
+  for (size_t i = 0; i < m->count; i++) {
+    if (!is_last_of_part(m, i)) continue;
+    place_part(m->place, m->words + first, i + 1 - first);
+    order_words(m->words, first, i + 1);
+    TRY(add_part(m, first, i + 1 - first));
     first = i + 1;
   }
+  m->count = 0;
   return OK;
 }
 
@@ -254,44 +277,67 @@ static void share_out(const struct speech_place *p, const struct speech_phrase *
   }
 }
 
-static enum err add_whole(struct mapping *m, const struct speech_phrase *phrase, struct speech_word *words) {
-  size_t count = phrase->word_count;
-  for (size_t i = 0; i < count; i++) place_part(m->place, &words[i], 1);
-  for (size_t i = 1; i < count; i++) {
-    if (words[i].start_ms < words[i - 1].start_ms) words[i].start_ms = words[i - 1].start_ms;
-    if (words[i].end_ms < words[i].start_ms) words[i].end_ms = words[i].start_ms;
+static enum err add_whole(struct mapping *m, const struct speech_phrase *phrase) {
+  struct speech_word *words = m->words + m->count;
+  for (size_t i = 0; i < phrase->word_count; i++) {
+    words[i] = phrase->words[i];
+    place_part(m->place, &words[i], 1);
   }
-  return add_segment(m, phrase, words, count, true, phrase->text); /* (4) */
+  order_words(words, 0, phrase->word_count);
+  return add_segment(m, phrase, words, phrase->word_count, true, phrase->text); /* (4) */
 }
 
 static enum err add_phrase(struct mapping *m, const struct speech_phrase *phrase) {
-  size_t in_text = count_words(phrase->text), count = phrase->word_count > in_text ? phrase->word_count : in_text;
-  struct speech_word *words = calloc(count + 1, sizeof(*words));
-  if (!words) return ERR_NOMEM;
-  enum err e;
-  if (phrase->word_count > 0) memcpy(words, phrase->words, phrase->word_count * sizeof(*words));
-  if (phrase->word_count == 0) {
-    share_out(m->place, phrase, words);
-    e = add_parts(m, phrase, words, in_text, false);
-  } else if (phrase->word_count == in_text) {
-    e = add_parts(m, phrase, words, in_text, true);
-  } else {
-    e = add_whole(m, phrase, words);
+  size_t in_text = count_words(phrase->text);
+  if (phrase->word_count > 0 && phrase->word_count != in_text) {
+    TRY(add_parts(m));
+    return add_whole(m, phrase);
   }
-  free(words);
-  return e;
+  if (phrase->word_count == 0)
+    share_out(m->place, phrase, m->words + m->count);
+  else
+    memcpy(m->words + m->count, phrase->words, in_text * sizeof(*m->words));
+  for (size_t i = 0; i < in_text; i++) m->of[m->count++] = phrase;
+  return OK;
+}
+
+static bool is_punctuated(const struct speech_answer *a) {
+  for (size_t i = 0; i < a->phrase_count; i++) {
+    struct str text = a->phrases[i].text;
+    for (size_t at = 0, n; at < text.n; at += n + 1) {
+      n = str_index(text, ' ', at) - at;
+      if (ends_part(str_of(text.p + at, n)) && at + n < text.n) return true; /* not only at its end */
+    }
+  }
+  return false;
+}
+
+static enum err mapping_init(struct mapping *m, const struct speech_answer *a) {
+  size_t most = 1;
+  for (size_t i = 0; i < a->phrase_count; i++) most += count_words(a->phrases[i].text) + a->phrases[i].word_count;
+  m->words = calloc(most, sizeof(*m->words));
+  m->of = calloc(most, sizeof(*m->of));
+  m->is_punctuated = is_punctuated(a);
+  return m->words && m->of ? OK : ERR_NOMEM;
+}
+
+static void mapping_done(struct mapping *m) {
+  free(m->words);
+  free(m->of);
 }
 
 static enum err map_phrases(const struct speech_answer *a, const struct speech_place *place, const bool *is_made_up,
                             struct speech_document *d, struct speech_mapped *ret_mapped) {
-  struct mapping m = {.place = place, .d = d};
+  struct mapping m CLEANUP(mapping_done) = {.place = place, .d = d};
   struct speech_mapped mapped = {0};
+  TRY(mapping_init(&m, a));
   for (size_t i = 0; i < a->phrase_count; i++) {
     if (is_made_up[i])
       mapped.dropped++;
     else
       TRY(add_phrase(&m, &a->phrases[i]));
   }
+  TRY(add_parts(&m));
   memcpy(d->language, a->language, sizeof(d->language));
   TRY(speech_document_sort(d)); /* (3) */
   *ret_mapped = mapped;

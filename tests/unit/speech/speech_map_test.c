@@ -98,6 +98,13 @@ static void phrases_go_to_their_spans(void **state) {
                                         "be", 4, 4.1) "," WORD("placed", 4.1, 4.2)) "]}",
        "60000-60900 You will now be placed [You 60000-60000|will 60000-60000|now 60400-60700|be 60700-60800|placed "
        "60800-60900]"},
+      {"a phrase that the engine cut in the middle of a sentence",
+       "{\"segments\":[" WITH_WORDS(
+           2, 4, "I see. You will now be",
+           WORD("I", 2, 2.2) "," WORD("see.", 2.2, 2.4) "," WORD("You", 2.6, 2.75) "," WORD("will", 2.75, 3.3) "," WORD(
+               "now", 3.5, 3.8) "," WORD("be", 3.8, 4)) "," WITH_WORDS(4, 5, "placed.", WORD("placed.", 4, 5)) "]}",
+       "12000-12400 I see. [I 12000-12200|see. 12200-12400]\n60000-61700 You will now be placed. [You 60000-60000|will "
+       "60000-60000|now 60200-60500|be 60500-60700|placed. 60700-61700]"},
       {"at a comma, parts are placed apart",
        "{\"segments\":[" WITH_WORDS(
            2, 7.8, "yes, no, all right",
