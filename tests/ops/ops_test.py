@@ -179,11 +179,26 @@ def values_that_are_known_are_offered(complete):
 
 
 @test
-def the_unit_is_confined():
-    code, said = run("systemd-analyze", "security", "--offline=true", "--threshold=20", "deploy/callreel.service")
-    if "Unknown" in said or "unrecognized" in said:
-        raise Skip("this systemd judges no files")
-    assert code == 0, said
+def the_units_are_confined():
+    for unit in ("callreel", "callreel-whisper"):
+        code, said = run("systemd-analyze", "security", "--offline=true", "--threshold=20", f"deploy/{unit}.service")
+        if "Unknown" in said or "unrecognized" in said:
+            raise Skip("this systemd judges no files")
+        assert code == 0, said
+
+
+@test
+def the_speech_engine_is_asked_where_it_listens():
+    """The unit's port and the compose files' name are those of the settings, and nobody else reaches the engine."""
+    port = re.search(r'CONF_TEXT\(SPEECH_URL, \w+, "http://127\.0\.0\.1:(\d+)"', read("src/base/conf.def"))[1]
+    unit = read("deploy/callreel-whisper.service")
+    assert f"--port {port}\n" in unit and "IPAddressDeny=any\nIPAddressAllow=localhost\n" in unit and "CPUWeight=idle" in unit
+    assert f"--port {port} " in read("deploy/Dockerfile.speech")
+    for name in ("compose.yml", "compose.prod.yml"):
+        compose = read(name)
+        service = re.search(r"^  speech:\n((?:    .*\n|\n)+)", compose, re.M)[1]
+        assert f"SPEECH_URL: ${{SPEECH_URL:-http://speech:{port}}}" in compose and "networks: [speech]" in service and "ports:" not in service
+        assert re.search(r"^networks:\n  default:\n  speech:\n    internal: true$", compose, re.M)
 
 
 @test
