@@ -15,7 +15,7 @@ enum { HANG = 30, SIDE = 10, LOUD_LEAST = 5, ENCODER_SILENCE = 15 };
 /* Powers: 10^(dB / 10). */
 static const double ON_POWER = 6.30957e-5;  /* -42 dBFS */
 static const double OFF_POWER = 1.58489e-5; /* -48 dBFS */
-static const double ON_OVER_NOISE = 6.30957, OFF_OVER_NOISE = 3.16228;
+static const double ON_OVER_NOISE = 3.98107, OFF_OVER_NOISE = 2.51189;
 
 void speech_spans_init(struct speech_spans *s, const struct spans_events *events, void *arg) {
   *s = (struct speech_spans){.events = events, .arg = arg};

@@ -3,7 +3,7 @@
  *   speech_spans_init(&s, &events, arg);   speech_spans_add(&s, &frame) …;   speech_spans_finish(&s);
  *
  * A span begins 0.2 s before its first loud frame and ends 0.2 s after its last one; 0.6 s without one end it. Loud is what is
- * over -42 dBFS, and within a span over -48 dBFS, but never within 8 dB (5 dB) of the noise around it, 4 s before to 4 s after.
+ * over -42 dBFS, and within a span over -48 dBFS, but never within 6 dB (4 dB) of the noise around it, 4 s before to 4 s after.
  * For speech_pieces.c. Thread rule: one owner. */
 #pragma once
 

@@ -295,6 +295,20 @@ static void what_is_no_speech_gives_no_piece(void **state) {
   }
 }
 
+/* A voice without a pause, in a recording that has nothing else. */
+static void a_sound_with_syllables_is_no_noise(void **state) {
+  (void)state;
+  struct tape_made m CLEANUP(made_free) = made_new(8000, 1, 12);
+  for (size_t i = 0; i < m.frames; i++) {
+    double t = (double)i / m.rate;
+    m.samples[i] = clamp(9000 * (0.7 + 0.3 * sin(2 * M_PI * 4 * t)) * sin(2 * M_PI * 480 * t));
+  }
+  const struct cut *c = cut_made(&m);
+  assert_int_equal(c->count, 1);
+  assert_near(c->pieces[0].spans[0].start_ms, 0, 260);
+  assert_near(c->pieces[0].spans[0].end_ms, 12000, 260);
+}
+
 static void channels_that_are_alike_are_heard_once(void **state) {
   (void)state;
   struct tape_made m CLEANUP(made_free) = made_new(8000, 2, 90);
@@ -394,6 +408,7 @@ int main(void) {
       cmocka_unit_test(a_long_call_is_cut_at_the_borders_of_spans),
       cmocka_unit_test(a_long_span_is_cut_at_its_quietest_frame_and_nothing_is_lost),
       cmocka_unit_test(what_is_no_speech_gives_no_piece),
+      cmocka_unit_test(a_sound_with_syllables_is_no_noise),
       cmocka_unit_test(channels_that_are_alike_are_heard_once),
       cmocka_unit_test(what_is_not_decoded_is_refused_truthfully),
       cmocka_unit_test(the_callers_error_ends_the_pass),
