@@ -270,7 +270,7 @@ test('axe finds nothing in both languages, and a phone shows it all', async () =
   await phone.context().close()
 })
 
-test('a place that the list found is opened and played', { skip: 'the list does not answer matches yet' }, async () => {
+test('a place that the list found is opened and played', async () => {
   const page = await (await w.person()).newPage()
   await page.goto('/?q=stolen')
   const match = rowOf(page, made).locator('xpath=..').locator('.match')
@@ -280,5 +280,28 @@ test('a place that the list found is opened and played', { skip: 'the list does 
   await page.waitForURL(`**/calls/${made.call_sid}**`)
   await sounds(page)
   await page.locator('.word-found', { hasText: 'stolen' }).waitFor()
+  await page.context().close()
+})
+
+test('an admin sets what is transcribed, the language and the words to expect', async () => {
+  const page = await (await w.person()).newPage()
+  await page.goto('/settings')
+  const panel = page.getByRole('region', { name: 'Transcripts' })
+  await panel.getByText('No speech engine is set up').waitFor()
+  const save = (label) => panel.locator('form', { has: page.getByLabel(label) }).getByRole('button', { name: 'Save' })
+  await panel.getByLabel('Only when somebody asks').check()
+  await save('Only when somebody asks').click()
+  await panel.getByLabel('Language of the calls').selectOption('he')
+  await save('Language of the calls').click()
+  await panel.getByLabel('Names and words to expect').fill('הרבור, Harbour Clinic')
+  await save('Names and words to expect').click()
+  await eventually(async () => {
+    const { transcribe, language, vocabulary } = await (await w.api('GET', '/api/business')).json()
+    return transcribe === 'asked' && language === 'he' && vocabulary === 'הרבור, Harbour Clinic'
+  }, 'it is stored')
+  await panel.getByLabel('Names and words to expect').fill('x'.repeat(2001))
+  await panel.getByText('This is too long').waitFor()
+  assert.ok(await save('Names and words to expect').isDisabled())
+  assert.deepEqual(await judged(page, 'settings'), [])
   await page.context().close()
 })

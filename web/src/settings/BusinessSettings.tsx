@@ -11,6 +11,7 @@ import { useSetup } from '../setup/useSetup'
 import { Wrong } from '../ui/Wrong'
 import { businessKey, Form, useSave } from './Form'
 import { Retention } from './Retention'
+import { Transcribing } from './Transcribing'
 
 export function BusinessSettings() {
   const { t } = useTranslation()
@@ -28,6 +29,7 @@ export function BusinessSettings() {
         <Numbers business={business} />
         <Retention business={business} />
       </section>
+      <Transcribing business={business} />
       <section className="panel" aria-labelledby="provider">
         <h2 id="provider">{t('settings.provider')}</h2>
         <p className="help">{t(`setup.credentials_${setup?.credentials ?? business.credentials}`)}</p>

@@ -3,20 +3,13 @@ import { useId } from 'react'
 import type { Transcript } from '../api/types'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
+import { languageName } from '../settings/languages'
 
 interface Props {
   transcript: Transcript
   newest: number
   show: (version: number | null) => void
   restore: (() => void) | null
-}
-
-function languageName(tag: string, code: string): string {
-  try {
-    return new Intl.DisplayNames(tag, { type: 'language' }).of(code) ?? code
-  } catch {
-    return code
-  }
 }
 
 export function Origin({ transcript, newest, show, restore }: Props) {
