@@ -34,7 +34,19 @@ after(() => w.stop())
 const peaks = (n) => Array.from({ length: 400 }, (_, i) => Math.round(Math.max(0, Math.sin(i / 9 + n) * 60 + Math.sin(i / 2.3) * 40))).flatMap((high) => [-high, high])
 const waveform = { version: 2, channels: 2, sample_rate: 8000, samples_per_pixel: 1200, bits: 8, length: 400 }
 waveform.data = peaks(0).flatMap((_, i, all) => (i % 2 ? [] : [all[i], all[i + 1], peaks(3)[i], peaks(3)[i + 1]]))
+const words = (start, end, text) => text.split(' ').map((word, i, { length }) => ({ word, start: start + ((end - start) * i) / length, end: start + ((end - start) * (i + 1)) / length, confidence: 0.9 }))
+const said = (start, end, speaker, text) => ({ start, end, channel: speaker === 'customer' ? 0 : 1, speaker, text, confidence: 0.9, words: words(start, end, text) })
+const transcript = {
+  status: 'ready', progress: { done: 4, total: 4 }, engine: 'openai', model: 'large-v3-turbo', language: 'he', duration: 60, text: '',
+  segments: [
+    said(2, 7, 'customer', 'שלום, ה WhatsApp של המנוי 4821 לא עובד מאתמול.'), said(8, 11, 'agent', 'One moment please, I am looking.'),
+    said(30, 34, 'customer', 'תודה רבה!'),
+  ],
+  gaps: [{ start: 14, end: 26, reason: 'engine_error' }], talk: { speakers: { customer: 21, agent: 12 }, silence: 27, overlap: 1 },
+  version: 2, edited_by: 'user:dana', edited_at: '2025-03-04T10:00:00Z', error: null,
+}
 const answers = {
+  '**/api/recordings/*/transcript*': transcript,
   '**/api/recordings/*/waveform*': waveform,
   '**/api/recordings/*/card*': { business_name: 'Harbour Clinic', started_at: '2025-03-04T09:30:00Z', duration: 60, expires_at: '2025-03-05T09:30:00Z' },
   '**/api/stats': {
@@ -77,6 +89,7 @@ const pages = {
     await page.locator('.legs').waitFor()
     await page.locator('.card-wave .seek-wave').waitFor()
     await page.locator('.notes').first().waitFor()
+    await page.locator('.line').nth(3).waitFor()
     await page.locator('.live-live').waitFor()
   },
   health: async (page) => {
