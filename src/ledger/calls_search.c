@@ -20,6 +20,7 @@ enum {
   MERGE_EACH = 16,  /* documents */
   MERGE_PAGES = 4,  /* for each of them */
   MERGE_MOST = 128, /* pages at once */
+  FORGET_PAGES = 64,
 };
 static atomic_int unmerged; /* documents that this process has written since its last merge */
 
@@ -243,6 +244,17 @@ enum err calls_search_put(struct db *db, const struct call *call, int64_t sort_a
   TRY(document_replace(db, call, sort_at, buf_str(&digits), buf_str(&names), &id));
   atomic_fetch_add_explicit(&unmerged, 1, memory_order_relaxed);
   *ret_document_id = id;
+  return OK;
+}
+
+/* A merge of a negative number puts all segments on one level first. One that touches fewer than two rows had nothing to do. */
+enum err calls_search_forget(struct db *db, bool begins, bool *ret_done) {
+  int64_t before = db_touched(db);
+  *ret_done = true;
+  if (db_kind(db) != DB_SQLITE) return OK;
+  TRY(db_run(db, DB_FOR_SQLITE "insert into call_documents (call_documents, rank) values ('merge', ?1)",
+             DB_INT(begins ? -FORGET_PAGES : FORGET_PAGES)));
+  *ret_done = db_touched(db) - before < 2;
   return OK;
 }
 

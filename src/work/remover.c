@@ -74,7 +74,8 @@ struct remover {
   int64_t retention_at_ms; /* wall clock: the next round of all businesses begins then */
   int expired;
   bool has_expired; /* this round, some recording */
-  bool more_due, more_marks, more_erasures, more_metadata;
+  bool more_due, more_marks, more_erasures, more_metadata, more_to_forget;
+  struct erasure_forgetting forgetting;
   int64_t metadata_at_ms, metadata_business; /* as retention_at_ms; the business that was looked at last */
   int64_t erasure_id;                        /* served last */
   atomic_int_least64_t pause_ms;
@@ -149,6 +150,11 @@ static enum err remover_erase_part(struct db *db, void *arg) {
 static enum err remover_metadata_part(struct db *db, void *arg) {
   struct remover *r = arg;
   return erasure_begin_retention(db, r->parts.retention.days, &r->metadata_business, db_now_ms(db), &r->more_metadata);
+}
+
+static enum err remover_forget_part(struct db *db, void *arg) {
+  struct remover *r = arg;
+  return erasure_forget_part(db, &r->forgetting, db_now_ms(db), &r->more_to_forget);
 }
 
 static enum err remover_write(struct remover *r, enum err (*run)(struct db *db, void *arg)) {
@@ -243,6 +249,7 @@ static enum err remover_round(struct remover *r) {
   TRY(remover_expire(r));
   TRY(remover_begin_metadata(r));
   TRY(remover_write(r, remover_erase_part));
+  TRY(remover_write(r, remover_forget_part));
   return remover_write(r, remover_mark_part);
 }
 
@@ -252,8 +259,8 @@ static void remover_run(void *arg, unsigned worker) {
   (void)worker;
   enum err e = remover_round(r);
   if (e != OK && e != ERR_CLOSED) log_warn("Could not remove expired recordings", LOG_ERR(e));
-  bool more = e == OK &&
-              (r->count > 0 || r->has_expired || r->more_due || r->more_marks || r->more_erasures || r->more_metadata);
+  bool more = e == OK && (r->count > 0 || r->has_expired || r->more_due || r->more_marks || r->more_erasures ||
+                          r->more_metadata || r->more_to_forget);
   int64_t took = clock_mono_ms() - began;
   atomic_store(&r->pause_ms, !more ? EVERY_MS : took < PAUSE_MAX_MS ? took + 1 : PAUSE_MAX_MS);
   atomic_store(&r->running, false);

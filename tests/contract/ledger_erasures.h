@@ -3,6 +3,7 @@
 
 #include "ledger_contract.h"
 
+#include "ledger/calls_search.h"
 #include "ledger/erasures.h"
 #include "ledger/notes.h"
 #include "ledger/texts.h"
@@ -58,6 +59,16 @@ static void erasures_are_served_in_turn_and_forget_their_key(void **state) {
   assert_int_equal(erasures_find(db, 1, STR("CA1"), &x), ERR_NOT_FOUND);
   assert_ok(erasures_ended_since(db, NOW - 1, &any));
   assert_true(any);
+  bool done;
+  assert_ok(erasures_unforgotten(db, NOW, &any));
+  assert_false(any); /* it was a call's */
+  assert_ok(erasures_get(db, 1, first.erasure_id, &x));
+  IN_TRANSACTION(db, assert_ok(erasures_end(db, &x, NOW)); assert_ok(calls_search_forget(db, true, &done)));
+  assert_ok(erasures_unforgotten(db, NOW, &any));
+  assert_true(any);
+  IN_TRANSACTION(db, assert_ok(erasures_set_forgotten(db, NOW, 10)));
+  assert_ok(erasures_unforgotten(db, NOW, &any));
+  assert_false(any);
   assert_ok(erasures_get(db, 1, second.erasure_id, &x));
   assert_true(!x.key[0] && !x.tree_sid[0] && x.ended_at == NOW);
 }
