@@ -48,6 +48,21 @@ static bool request_answer_preflight(struct api_request *req, const char *allow)
   return false;
 }
 
+/* True: it is the path of what everybody may ask for, outside of the API, with '/' behind it, and it was redirected there. */
+static bool request_redirect_slash(struct api_request *req) {
+  const struct http_request *r = req->request;
+  struct str path = request_path_below_base(req), page = path;
+  struct http_match match;
+  char allow[ALLOW_SIZE];
+  while (page.n > 1 && page.p[page.n - 1] == '/') page = str_head(page, page.n - 1);
+  if ((r->method != HTTP_GET && r->method != HTTP_HEAD) || page.n == path.n || str_starts(page, STR("/api/")) ||
+      http_route_find(api_routes, api_route_count, HTTP_GET, page, allow, sizeof(allow), &match) != OK ||
+      (match.route->access & ROUTE_WHO) != ROUTE_ANYBODY)
+    return false;
+  page_redirect(req, page, r->query);
+  return true;
+}
+
 /* False: there is no such route, and it was answered. */
 static bool request_find_route(struct api_request *req) {
   char allow[ALLOW_SIZE];
@@ -57,7 +72,7 @@ static bool request_find_route(struct api_request *req) {
   if (e == OK) return true;
   if (e == ERR_DENIED && request_answer_preflight(req, allow)) return false;
   if (e == ERR_NOT_FOUND && !req->api->parts.health_only &&
-      (page_moved(req) || page_lost(req, request_path_below_base(req))))
+      (page_moved(req) || request_redirect_slash(req) || page_lost(req, request_path_below_base(req))))
     return false;
   struct http_fields fields;
   answer_fields(&fields);

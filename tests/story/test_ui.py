@@ -5,7 +5,7 @@ import re
 import pytest
 
 UI_PATHS = ("/", "/calls/CA" + "0" * 32, "/health", "/settings", "/signed-out")
-ELSEWHERE = ("/index.html", "/calls/", "/assets/", "/assets/none.js", "/assets/../index.html",
+ELSEWHERE = ("/index.html", "/assets/", "/assets/none.js", "/assets/../index.html",
              "/embed/", "/favicon.ico", "/api/", "/api/nothing", "/webhooks/")
 
 
@@ -30,7 +30,7 @@ def test_a_browser_is_told_by_the_page_that_there_is_nothing(world):
     server = world.server()
     browser = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
     first = server.get("/")
-    for path in ("/nowhere", "/settings/x", "/calls/", "/index.html"):
+    for path in ("/nowhere", "/nowhere/", "/settings/x", "/index.html"):
         answer = server.get(path, headers=browser)
         assert answer.status == 404 and answer.body == first.body, (path, answer)
         assert answer.header("content-type") == "text/html; charset=utf-8" and answer.header("cache-control") == "no-store"
@@ -40,6 +40,21 @@ def test_a_browser_is_told_by_the_page_that_there_is_nothing(world):
     for path in ("/api/nothing", "/webhooks/", "/assets/none.js"):
         assert server.get(path, headers=browser).header("content-type") == "application/problem+json"
     assert server.post("/nowhere", headers=browser).header("content-type") == "application/problem+json"
+
+
+def test_a_page_with_a_slash_behind_it_is_found_without_it(world):
+    call, recording = "CA" + "0" * 32, "RE" + "0" * 32
+    for settings, base in (({}, ""), ({"PUBLIC_BASE_URL": "https://calls.example/reel/"}, "/reel")):
+        server = world.server(**settings)
+        for path in ("/health", "/settings", "/calls", "/signed-out", f"/calls/{call}", f"/embed/{recording}", "/signin"):
+            for asked in (f"{path}/", f"{base}{path}/", f"{path}//"):
+                moved = server.get(f"{asked}?t=83&x=%2F")
+                assert moved.status == 308 and moved.header("location") == f"{base}{path}?t=83&x=%2F", (asked, moved)
+            assert server.call("HEAD", f"{path}/").header("location") == base + path
+            assert server.post(f"{path}/").status == 404
+        for path in ("//health/", "/api/calls/", "/api/openapi.yaml/", "//calls.invalid/", "/nowhere/"):
+            assert server.get(path).status == 404, path
+        server.stop()
 
 
 def policy(answer):

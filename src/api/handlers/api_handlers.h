@@ -48,3 +48,5 @@ CHECKED bool webhook_is_refused(struct api_request *req);
 CHECKED bool page_lost(struct api_request *req, struct str path);
 /* api_page.c. True: the path is that of PUBLIC_BASE_URL without the '/' behind it, and it was redirected to the page. */
 CHECKED bool page_moved(struct api_request *req);
+/* api_page.c. Answers 308 to a path below the base, with a query or an empty one. */
+void page_redirect(struct api_request *req, struct str path, struct str query);

@@ -109,12 +109,17 @@ void api_description(void *arg, struct http_exchange *x) {
   page_answer_file(arg, STR("openapi.yaml"), &f);
 }
 
+void page_redirect(struct api_request *req, struct str path, struct str query) {
+  struct http_fields f;
+  answer_fields(&f);
+  http_fieldf(&f, STR("Location"), "%.*s%.*s%s%.*s", STR_ARG(req->api->path_base), STR_ARG(path), query.n ? "?" : "",
+              STR_ARG(query));
+  answer_empty(req->x, 308, &f);
+}
+
 bool page_moved(struct api_request *req) {
   const struct api *a = req->api;
-  struct http_fields f;
   if (a->path_base.n == 0 || !str_eq(req->request->path, a->path_base)) return false;
-  answer_fields(&f);
-  http_fieldf(&f, STR("Location"), "%.*s/", STR_ARG(a->path_base));
-  answer_empty(req->x, 308, &f);
+  page_redirect(req, STR("/"), STR_NONE);
   return true;
 }
