@@ -244,3 +244,27 @@ test('the first hour: what is done, wrong and waited for, and the addresses as t
     ['no_worker', 'no_webhook'],
   )
 })
+
+test('what can wait is done when the browser is idle, and soon where it can’t tell', async () => {
+  const { whenIdle } = await load('ui/idle.ts')
+  const asked = []
+  const before = [globalThis.requestIdleCallback, globalThis.setTimeout]
+  globalThis.setTimeout = (act, ms) => asked.push(['later', ms < 1000, act])
+  try {
+    globalThis.requestIdleCallback = (act, { timeout }) => asked.push(['idle', timeout > 0, act])
+    whenIdle(() => asked.push('done'))
+    delete globalThis.requestIdleCallback
+    whenIdle(() => asked.push('done'))
+  } finally {
+    ;[globalThis.requestIdleCallback, globalThis.setTimeout] = before
+  }
+  assert.deepEqual(
+    asked.map(([how, good]) => [how, good]),
+    [
+      ['idle', true],
+      ['later', true],
+    ],
+  )
+  for (const [, , act] of [...asked]) act()
+  assert.equal(asked.filter((one) => one === 'done').length, 2)
+})

@@ -1,12 +1,14 @@
-// The player's bar is loaded soon after something that can be played is shown: before anybody presses, but not before the calls.
+// The player's bar is loaded as soon as the browser is idle after something that can be played was shown: a press finds it here, and
+// the calls did not wait for it.
+import { whenIdle } from '../ui/idle'
+
 export const loadPlayerBar = () => import('./PlayerBar')
 
-const SOON_MS = 1500
 let asked = false
 
 /** A failure is met when the bar is needed. */
 export function preloadPlayerBar() {
   if (asked) return
   asked = true
-  setTimeout(() => void loadPlayerBar().catch(() => undefined), SOON_MS)
+  whenIdle(() => void loadPlayerBar().catch(() => undefined))
 }
