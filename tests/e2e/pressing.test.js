@@ -407,6 +407,18 @@ test('agent and customer are swapped where they are on the other channels: label
   await context.close()
 })
 
+test('what was pressed while the network was away plays when it is back', async () => {
+  const { context, page } = await playing()
+  await context.setOffline(true)
+  await playOf(page, other).click()
+  await player(page).getByText('The service does not answer').waitFor()
+  await context.setOffline(false)
+  await opened(page, other.recording_sid)
+  await paused(page, false)
+  await sounds(page)
+  await context.close()
+})
+
 test('a click on the waveform of a call’s page plays there', async () => {
   const context = await visitor()
   const page = await context.newPage()

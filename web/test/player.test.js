@@ -432,3 +432,38 @@ test('a part of the page that does not load is tried again', async () => {
   await assert.rejects(loadAgain(async () => Promise.reject(new Error('lost')), [0]))
   delete globalThis.window
 })
+
+test('what nobody answered for goes on where it was when the network is back, if somebody still wants it', async () => {
+  const settled = () => new Promise((resolve) => setImmediate(resolve))
+  let answer = { kind: 'trouble', code: 'offline', retryAt: null }
+  const { engine, media } = await player(async () => answer)
+  const cut = async (at) => {
+    media.happens('timeupdate', { currentTime: at })
+    media.happens('error', { error: { code: MediaError.MEDIA_ERR_NETWORK } })
+    await settled()
+    assert.deepEqual([engine.state.phase, engine.state.trouble.code], ['failed', 'offline'])
+  }
+  engine.open(track('a'))
+  media.sounds()
+  await cut(42)
+  media.error = null
+  engine.nudge()
+  assert.equal(engine.state.phase, 'starting')
+  media.sounds()
+  assert.deepEqual([engine.state.phase, media.currentTime], ['playing', 42])
+
+  const now = performance.now
+  await cut(50)
+  performance.now = () => now.call(performance) + 3_600_000
+  engine.nudge()
+  performance.now = now
+  assert.equal(engine.state.phase, 'failed', 'an hour later nobody waits')
+
+  answer = { kind: 'trouble', code: 'gone', retryAt: null }
+  engine.again()
+  media.happens('error', { error: { code: 4 } })
+  await settled()
+  engine.nudge()
+  assert.equal(engine.state.trouble.code, 'gone', 'what was answered stays')
+  engine.destroy()
+})

@@ -26,9 +26,12 @@ const look = () =>
     () => tellReach(false),
   )
 
+/** Whether the last request was answered. */
+export const useAnswers = () => useSyncExternalStore(subscribe, () => answers)
+
 /** False: the network is there, and the service is not. */
 export function useReachable(): boolean {
-  const now = useSyncExternalStore(subscribe, () => answers)
+  const now = useAnswers()
   const closed = useLiveState() === 'closed'
   const online = useOnline()
   useEffect(() => {

@@ -20,6 +20,7 @@ import type { Call, CallWithLegs, Recording } from '../api/types'
 import { useSettings } from '../app/settings'
 import { useTranslation } from '../i18n'
 import { useLiveEvents } from '../live/live'
+import { useAnswers } from '../live/reachable'
 import { announce } from '../ui/Announcer'
 import { answerOf } from './answer'
 import { Engine } from './engine'
@@ -83,6 +84,11 @@ export function PlayerProvider({ children }: { children: ReactNode }) {
       made.destroy()
     }
   }, [client])
+
+  const answers = useAnswers()
+  useEffect(() => {
+    if (answers) engine?.nudge()
+  }, [answers, engine])
 
   useLiveEvents((event) => {
     if (event.kind === 'reset') engine?.nudge()

@@ -7,6 +7,7 @@
 // (4) The place in each recording is kept while it plays and when it is left; opened again, it goes on there.
 // (5) What breaks again and again at one place, with no sound in between, is not loaded for ever: a browser without an audio device
 //     says "playing" each time.
+// (6) What nobody answered for goes on by itself when the network is back, if it is back soon: nobody wants sound an hour later.
 import { keep, recall } from '../app/kept'
 import { lookAfter } from './backoff'
 import { keepListening, type Listening, recallListening, rolesOf } from './listening'
@@ -20,6 +21,7 @@ import type { Answer, PlayerState, Track, Trouble } from './types'
 
 const KEEP_PLACE_S = 5 // a place is kept that often while it plays
 const SOUND_S = 1 // so much must be played after a break until it counts as mended
+const GOES_ON_MS = 120_000 // (6)
 
 export class Engine {
   #state: PlayerState
@@ -36,6 +38,7 @@ export class Engine {
   #silences: readonly Span[] = []
   #direction: string | null = null
   #keptAt = 0
+  #cutAt: number | null = null // when nobody answered (performance.now); null: that is not why it is still
 
   constructor(
     readonly media: HTMLAudioElement,
@@ -60,7 +63,10 @@ export class Engine {
     }
     solo.join(this)
     this.#listen()
+    globalThis.addEventListener?.('online', this.#online)
   }
+
+  #online = () => this.nudge()
 
   get state() {
     return this.#state
@@ -144,9 +150,11 @@ export class Engine {
     this.#load()
   }
 
-  /** Something about the recording changed: if it is waited for, it is looked at once. */
+  /** Something about the recording changed, or the service answers again: if it is waited for, it is looked at once. (6) */
   nudge() {
-    if (this.#state.phase === 'waiting') void this.#look()
+    const { phase } = this.#state
+    if (phase === 'waiting') void this.#look()
+    else if (phase === 'failed' && this.#cutAt !== null && performance.now() - this.#cutAt < GOES_ON_MS) this.again()
   }
 
   close() {
@@ -202,6 +210,7 @@ export class Engine {
   }
 
   destroy() {
+    globalThis.removeEventListener?.('online', this.#online)
     this.close()
     solo.leave(this)
   }
@@ -233,6 +242,7 @@ export class Engine {
   }
 
   #forget() {
+    this.#cutAt = null
     this.#stopLooking()
     this.#mended()
   }
@@ -364,8 +374,10 @@ export class Engine {
   }
 
   #fail({ code, retryAt }: Trouble) {
+    const wanted = this.#wanted
     this.#wanted = false
     this.#forget()
+    if (code === 'offline' && wanted) this.#cutAt = performance.now()
     this.#set({ trouble: { code, retryAt } }, 'broken')
   }
 
