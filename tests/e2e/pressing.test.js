@@ -407,8 +407,12 @@ test('agent and customer are swapped where they are on the other channels: label
   await context.close()
 })
 
-test('what was pressed while the network was away plays when it is back', async () => {
+test('what plays while the network goes and comes plays on, and what opens closes by Escape at once', async () => {
   const { context, page } = await playing()
+  const listen = player(page).getByRole('button', { name: 'How to listen' })
+  await listen.click()
+  await page.keyboard.press('Escape')
+  assert.equal(await listen.getAttribute('aria-expanded'), 'false')
   await context.setOffline(true)
   await playOf(page, other).click()
   await player(page).getByText('The service does not answer').waitFor()
@@ -416,6 +420,35 @@ test('what was pressed while the network was away plays when it is back', async 
   await opened(page, other.recording_sid)
   await paused(page, false)
   await sounds(page)
+  await context.close()
+})
+
+test('a shared link shows the sides as its sender sees them, whatever the other one swapped', async () => {
+  const context = await visitor()
+  const page = await context.newPage()
+  await page.goto(`/calls/${long.call_sid}`)
+  const sides = (within) => within.locator('.cr-side').evaluateAll((all) => all.map((it) => it.textContent.replace(/ ?\d+%/, '')).slice(0, 2).join())
+  const share = async () => {
+    await page.getByRole('button', { name: 'Share' }).click()
+    await page.getByRole('button', { name: 'Make a link' }).click()
+    const link = await page.locator('dialog input').first().inputValue()
+    assert.match(await page.locator('dialog textarea').inputValue(), /direction="inbound" swapped="(true|false)"/)
+    await page.locator('dialog').getByRole('button', { name: 'Close' }).click()
+    return link
+  }
+  const plain = await share()
+  await playOf(page.locator('.card'), null).click()
+  await player(page).getByRole('button', { name: 'How to listen' }).click()
+  await page.getByRole('switch', { name: 'Swap agent and customer' }).check()
+  const swapped = await share()
+  for (const someone of [context, await w.browser.newContext({ baseURL: w.base, locale: 'en-GB' })])
+    for (const [link, wanted] of [[plain, 'Customer,Agent'], [swapped, 'Agent,Customer']]) {
+      const shared = await someone.newPage()
+      await shared.goto(link)
+      await shared.locator('callreel-player .cr-side').first().waitFor()
+      assert.equal(await sides(shared.locator('callreel-player .cr-line')), wanted)
+      await shared.close()
+    }
   await context.close()
 })
 

@@ -467,3 +467,12 @@ test('what nobody answered for goes on where it was when the network is back, if
   assert.equal(engine.state.trouble.code, 'gone', 'what was answered stays')
   engine.destroy()
 })
+
+test('what is assumed of a link is not kept, and does not become the listener’s own with the next switch', async () => {
+  const { engine } = await player()
+  engine.assume({ swapped: true })
+  engine.setListening({ skipSilence: true })
+  assert.deepEqual([engine.state.listening.swapped, engine.state.listening.skipSilence], [true, true])
+  const { swapped, skipSilence } = JSON.parse(kept.get('callreel.listening'))
+  assert.deepEqual([swapped, skipSilence], [false, true])
+})

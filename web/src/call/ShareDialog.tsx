@@ -5,6 +5,7 @@ import { Problem } from '../api/http'
 import type { Call, Recording } from '../api/types'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
+import { usePlayer } from '../player/PlayerProvider'
 import { Copy } from '../ui/Copy'
 
 const lives: [number, string][] = [
@@ -18,16 +19,18 @@ export function ShareDialog({ call, recording, close }: { call: Call; recording:
   const sid = recording.recording_sid ?? ''
   const { t } = useTranslation(['app', 'errors'])
   const { dateTime } = useFormat()
+  const { engine } = usePlayer()
   const dialog = useRef<HTMLDialogElement>(null)
   const [seconds, setSeconds] = useState(3600)
   const make = useMutation({ mutationFn: () => signUrl(sid, seconds) })
   const ids = { title: useId(), link: useId(), embed: useId() }
   useEffect(() => dialog.current?.showModal(), [])
   const signed = make.data && new URL(make.data.url, document.baseURI)
-  const page = signed && pageOf(sid, signed.search, call)
+  const { swapped } = engine.state.listening
+  const page = signed && pageOf(sid, signed.search, call, swapped)
   const element =
     signed &&
-    `<script type="module" src="${new URL('callreel-player.js', document.baseURI)}"></script>\n<callreel-player src="${signed}"></callreel-player>`
+    `<script type="module" src="${new URL('callreel-player.js', document.baseURI)}"></script>\n<callreel-player src="${signed}"${call.direction ? ` direction="${call.direction}" swapped="${swapped}"` : ''}></callreel-player>`
   return (
     <dialog ref={dialog} className="dialog" aria-labelledby={ids.title} onClose={close}>
       <h2 id={ids.title}>{t('share.title')}</h2>
@@ -83,9 +86,12 @@ export function ShareDialog({ call, recording, close }: { call: Call; recording:
   )
 }
 
-/** The page of the player alone; beside what is signed, it is told who is on which channel. */
-function pageOf(sid: string, signed: string, call: Call): string {
+/** The page of the player alone; beside what is signed, it is told who is on which channel, as the sender sees it. */
+function pageOf(sid: string, signed: string, call: Call, swapped: boolean): string {
   const page = new URL(`embed/${sid}${signed}`, document.baseURI)
-  if (call.direction) page.searchParams.set('dir', call.direction)
+  if (call.direction) {
+    page.searchParams.set('dir', call.direction)
+    page.searchParams.set('swap', swapped ? '1' : '0')
+  }
   return page.href
 }

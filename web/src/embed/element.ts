@@ -1,5 +1,6 @@
 // <callreel-player src="signed URL">: one recording, for pages of other origins. No framework; its rules are its own. Attributes:
-// src, duration (seconds), start (where it begins, seconds), direction (inbound or outbound: who is on which channel).
+// src, duration (seconds), start (where it begins, seconds), direction (inbound or outbound: who is on which channel), swapped
+// (true or false: the sides are the other way; without it, as this listener left them).
 
 import { Engine } from '../player/engine'
 import { Face } from '../player/face'
@@ -23,7 +24,7 @@ function sharedSheet() {
 }
 
 export class CallreelPlayer extends HTMLElement {
-  static observedAttributes = ['src', 'duration', 'start', 'direction']
+  static observedAttributes = ['src', 'duration', 'start', 'direction', 'swapped']
   #engine: Engine | null = null
   #face: Face | null = null
   #undo: (() => void)[] = []
@@ -78,6 +79,8 @@ export class CallreelPlayer extends HTMLElement {
     const seconds = Number(this.getAttribute('duration'))
     const track = { key: keyOf(src), src: src.href, duration: seconds > 0 ? seconds : null }
     const start = secondsIn(this.getAttribute('start'))
+    const swapped = this.getAttribute('swapped')
+    if (swapped !== null) engine.assume({ swapped: swapped !== 'false' })
     engine.cue(track, start ?? undefined)
     this.#drawLater(engine, face, src)
   }

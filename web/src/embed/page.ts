@@ -1,6 +1,7 @@
 // The player alone: /embed/{recording_sid} with a signed URL's query, or by cookie. In a frame it is the player and nothing else;
 // opened by itself it is a card that says who shares the recording, when it was, how long it is, and until when the link is good.
-// Its own parameters, which are not signed: lang, t (where it begins), dir (inbound or outbound).
+// Its own parameters, which are not signed: lang, t (where it begins), dir (inbound or outbound), swap (1 or 0: whether the sides are
+// the other way).
 import { clock, dateTime } from '../i18n/format'
 import { directionOf, formatTag, languageOf } from '../i18n/language'
 import './element'
@@ -10,7 +11,7 @@ import { make } from '../player/parts'
 import { cardFor } from './ask'
 import { wordsFor } from './words'
 
-const OWN = ['lang', 't', 'dir']
+const OWN = ['lang', 't', 'dir', 'swap']
 const query = new URLSearchParams(location.search)
 const language = languageOf(query.get('lang'))
 document.documentElement.lang = language
@@ -35,6 +36,8 @@ function playerOf(src: string) {
     const value = query.get(parameter)
     if (value !== null) player.setAttribute(name, value)
   }
+  const swap = query.get('swap')
+  if (swap !== null) player.setAttribute('swapped', String(swap === '1'))
   if (!framed) {
     player.setAttribute('large', '')
     player.setAttribute('eager', '')

@@ -195,12 +195,16 @@ export class Engine {
     this.media.muted = !this.media.muted
   }
 
+  /** As setListening, but for what is open alone: nothing is kept. */
+  assume(change: Partial<Listening>) {
+    this.#set({ listening: { ...this.#state.listening, ...change } })
+    this.#listenAs()
+  }
+
   /** A switch was pressed. */
   setListening(change: Partial<Listening>) {
-    const listening = { ...this.#state.listening, ...change }
-    keepListening(listening)
-    this.#set({ listening })
-    this.#listenAs()
+    keepListening({ ...recallListening(), ...change })
+    this.assume(change)
     if (this.#wanted) this.#sound.start()
   }
 
