@@ -4,6 +4,7 @@ import { downloadUrl, retry, retryInSpite } from '../api/api'
 import { Problem } from '../api/http'
 import type { Call, Recording } from '../api/types'
 import { Crash } from '../app/Crash'
+import { useFile } from '../app/useFile'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { PlayButton } from '../player/PlayButton'
@@ -32,6 +33,7 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
   const [speakers, setSpeakers] = useState<readonly Speaker[]>([])
   const [sure, setSure] = useState(false) // asked whether the provider's word is to be doubted
   const limit = useLimit()
+  const download = useFile(recording.recording_sid ?? undefined)
   const again = useMutation({
     mutationFn: ({ sid, inSpite }: { sid: string; inSpite: boolean }) => (inSpite ? retryInSpite(sid) : retry(sid)),
     onSuccess: () => {
@@ -96,7 +98,12 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
           </button>
         )}
         {recording.status === 'ready' && (
-          <a className="button" href={downloadUrl(sid, recording.started_at ?? call.started_at)} download>
+          <a
+            className="button"
+            href={downloadUrl(sid, recording.started_at ?? call.started_at)}
+            download
+            onClick={download}
+          >
             <Icon name="download" />
             {t('player:download')}
           </a>

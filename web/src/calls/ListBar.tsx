@@ -1,6 +1,7 @@
 // Above the list: how many calls there are, and what can be done with the list as it is.
 import { type FormEvent, useId, useState } from 'react'
 import { settings, useSettings } from '../app/settings'
+import { useFile } from '../app/useFile'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { useSession } from '../signin/session'
@@ -21,6 +22,7 @@ interface Props {
 export function ListBar({ total, columns, search, show, csv }: Props) {
   const { t } = useTranslation()
   const { number } = useFormat()
+  const download = useFile()
   return (
     <div className="list-bar">
       <p className="list-total" role="status">
@@ -34,6 +36,7 @@ export function ListBar({ total, columns, search, show, csv }: Props) {
         className="button popover-button"
         href={csv}
         download
+        onClick={download}
         aria-label={t('calls.csvOf')}
         data-tip={t('calls.csvOf')}
       >

@@ -5,6 +5,7 @@ import { Link } from 'react-router'
 import { downloadUrl, getStatus, retry } from '../api/api'
 import { Problem } from '../api/http'
 import type { CallWithLegs, Recording } from '../api/types'
+import { useFile } from '../app/useFile'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { useLiveState } from '../live/live'
@@ -62,6 +63,7 @@ export default function PlayerBar({ opened }: { opened: Opened }) {
     face?.seekBar.arrived(recording?.status === 'downloading' && total ? bytes / total : 0)
   }, [face, recording])
 
+  const download = useFile(sid)
   const bar = useRef<HTMLElement>(null)
   useRoomBelow(bar)
   const part = several ? playableOf(opened.call).findIndex((r) => r.recording_sid === sid) + 1 : 0
@@ -82,6 +84,7 @@ export default function PlayerBar({ opened }: { opened: Opened }) {
             className="cr-button"
             href={downloadUrl(sid, recording.started_at ?? call.started_at)}
             download
+            onClick={download}
             aria-label={t('download')}
             title={t('download')}
           >

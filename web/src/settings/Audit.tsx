@@ -4,6 +4,7 @@ import { type FormEvent, useId, useState } from 'react'
 import { Link } from 'react-router'
 import { auditCsvUrl, listAudit } from '../api/api'
 import type { AuditAction } from '../api/types'
+import { useFile } from '../app/useFile'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { MoreRows } from '../ui/MoreRows'
@@ -42,6 +43,7 @@ export const actions: AuditAction[] = [
 export function Audit() {
   const { t } = useTranslation()
   const id = useId()
+  const download = useFile()
   const [action, setAction] = useState('')
   const [typed, setTyped] = useState('')
   const [object, setObject] = useState('')
@@ -91,7 +93,7 @@ export function Audit() {
         <button type="submit" className="button">
           {t('audit.look')}
         </button>
-        <a className="button" href={auditCsvUrl(query)} download>
+        <a className="button" href={auditCsvUrl(query)} download onClick={download}>
           {t('audit.csv')}
         </a>
       </form>

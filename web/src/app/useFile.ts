@@ -1,0 +1,38 @@
+// Links to files. A browser says nothing where a download is refused: that the session is over, that nobody answers, or that the
+// recording is gone is found out before, and said by the page.
+import { type MouseEvent, useCallback } from 'react'
+import { getSession, getStatus } from '../api/api'
+import { codeOf, Problem } from '../api/http'
+import { useTranslation } from '../i18n'
+import { announce } from '../ui/Announcer'
+
+function save(href: string) {
+  const link = document.createElement('a')
+  link.href = href
+  link.download = ''
+  document.body.append(link)
+  link.click()
+  link.remove()
+}
+
+/** What a press on such a link does. `sid`: the recording that is downloaded. */
+export function useFile(sid?: string) {
+  const { t } = useTranslation('errors')
+  return useCallback(
+    async (event: MouseEvent<HTMLAnchorElement>) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return
+      event.preventDefault()
+      const { href } = event.currentTarget
+      try {
+        if (sid === undefined) {
+          if (!(await getSession())) return
+        } else if ((await getStatus(sid)).status === 'expired') throw new Problem(410, 'gone', null)
+        save(href)
+      } catch (why) {
+        // Without a session a dialog asks for one.
+        if (codeOf(why) !== 'unauthorized') announce(t(codeOf(why)), { shown: true })
+      }
+    },
+    [sid, t],
+  )
+}
