@@ -70,6 +70,17 @@ test('the list is ordered, filtered by agent, tag and length, named, counted and
   await page.context().close()
 })
 
+test('on a phone the list is ordered in its filters', async () => {
+  const page = await (await w.person({ options: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true } })).newPage()
+  await page.goto('/')
+  await shows(page, long, short, absent)
+  await page.getByRole('button', { name: 'Filters' }).tap()
+  await page.getByLabel('Order').selectOption('Shortest first')
+  await page.waitForURL('**/?sort=duration')
+  await shows(page, short, absent, long)
+  await page.context().close()
+})
+
 test('a file that can’t be downloaded is told: no session, nobody answers', async () => {
   const context = await w.person()
   const page = await context.newPage()

@@ -2,7 +2,7 @@ import { useEffect, useId, useRef, useState } from 'react'
 import { useTranslation } from '../i18n'
 import { Icon } from '../ui/Icon'
 import { DateFilter } from './DateFilter'
-import { type FilterName, type Filters, outcomes, states } from './filterNames'
+import { type FilterName, type Filters, outcomes, sorts, states } from './filterNames'
 import { MoreFilters } from './MoreFilters'
 import { canSearch, countFilters } from './query'
 
@@ -26,8 +26,9 @@ export function FilterBar({ filters, set, clear, cleared, agents }: Props) {
     value: string,
     change: (value: string) => Partial<Filters>,
     options: [string, string][],
+    kind = '',
   ) => (
-    <label className="filter">
+    <label className={`filter ${kind}`}>
       <span className="unseen">{label}</span>
       <select value={value} className={value ? 'set' : undefined} onChange={(event) => set(change(event.target.value))}>
         {options.map(([one, words]) => (
@@ -77,6 +78,13 @@ export function FilterBar({ filters, set, clear, cleared, agents }: Props) {
           ...outcomes.map((s): [string, string] => [s, t(`callStatus.${s}`)]),
         ])}
         <MoreFilters filters={filters} set={set} agents={agents} />
+        {choice(
+          t('calls.order'),
+          filters.sort,
+          simple('sort'),
+          ['', ...sorts].map((sort): [string, string] => [sort, t(`calls.orders.${sort || '-started_at'}`)]),
+          'filter-order',
+        )}
         {(count > 0 || filters.q) && (
           <button type="button" className="quiet filters-clear" onClick={clear}>
             {t('calls.clear')}
