@@ -4,6 +4,7 @@ import { getCall } from '../api/api'
 import type { Call, CallWithLegs } from '../api/types'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
+import { inOrder } from '../player/order'
 import { Party } from '../recording/Who'
 import { type LegLine, type Part, type Timeline, timelineOf } from './timeline'
 
@@ -26,7 +27,7 @@ export function Legs({ call, others }: { call: CallWithLegs; others: readonly Ca
   const { clock } = useFormat()
   const recordings = [call, ...others].flatMap((leg) => leg.recordings)
   const once = recordings.filter((r, i) => recordings.findIndex((o) => o.recording_sid === r.recording_sid) === i)
-  const timeline = timelineOf([call, ...others], once)
+  const timeline = timelineOf([call, ...others], inOrder(once))
   if (!timeline) return null
   return (
     <section aria-labelledby="legs">
@@ -85,7 +86,7 @@ function Line({ line, timeline, here }: { line: LegLine; timeline: Timeline; her
       <div className="leg-line" aria-hidden="true" dir="ltr">
         {parts.map((part) => (
           <span
-            key={`${part.kind} ${part.from}`}
+            key={`${part.kind} ${part.from} ${part.to}`}
             className={`leg-part leg-${part.kind}`}
             style={{
               left: `${(part.from / timeline.seconds) * 100}%`,
@@ -102,6 +103,6 @@ function Told({ parts }: { parts: readonly Part[] }) {
   const { t } = useTranslation()
   const { clock } = useFormat()
   return parts.map(({ kind, from, to }) => (
-    <span key={`${kind} ${from}`}>{t(`call.${kind}For`, { time: clock(to - from) })}</span>
+    <span key={`${kind} ${from} ${to}`}>{t(`call.${kind}For`, { time: clock(to - from) })}</span>
   ))
 }
