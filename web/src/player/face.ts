@@ -206,13 +206,13 @@ class Panel {
       if (!path.includes(this.element) && !path.includes(this.button)) this.#open(false)
     }
     document.addEventListener('pointerdown', outside)
-    for (const place of [this.button, this.element])
-      place.addEventListener('keydown', (event) => {
-        if (event.key !== 'Escape' || this.element.hidden) return
-        event.stopPropagation()
-        this.#open(false)
-        this.button.focus()
-      })
+    const pressed = (event: KeyboardEvent) => {
+      if (event.key !== 'Escape' || this.element.hidden) return
+      event.stopPropagation()
+      this.#open(false)
+      this.button.focus()
+    }
+    for (const place of [this.button, this.element] as HTMLElement[]) place.addEventListener('keydown', pressed)
     this.#undo.push(
       () => document.removeEventListener('pointerdown', outside),
       engine.subscribe(() => this.#show()),
