@@ -461,6 +461,16 @@ test('an admin makes keys and links, and ends them', async () => {
   await page.context().close()
 })
 
+/** Texts of which not all is seen. */
+const cut = (elements, what) => elements.filter((it) => it.scrollWidth > it.clientWidth + 1 || it.clientWidth < 8).map((it) => `${what}: "${it.textContent}" is cut`)
+/** Rows whose button is not within the window, or whose name is a column of single letters. */
+const outOfReach = (rows, what) => rows.flatMap((row) => {
+  const { left, right } = row.querySelector('button').getBoundingClientRect()
+  const { width } = row.querySelector('th').getBoundingClientRect()
+  const wrong = left < 0 || right > window.innerWidth ? 'its button is outside' : width < 80 ? `its name has ${width} px` : null
+  return wrong ? [`${what}: ${row.textContent}: ${wrong}`] : []
+})
+
 test('new pages: axe finds nothing, and nothing is wider than its window, at any size and at twice the text', async () => {
   const found = []
   for (const language of ['en', 'he']) {
@@ -494,10 +504,23 @@ test('new pages: axe finds nothing, and nothing is wider than its window, at any
     await page.locator('.settings-table').first().waitFor()
     await judge('settings')
     await fits('settings')
+    for (const width of [320, 390, 820])
+      for (const text of [15, 30]) {
+        await page.setViewportSize({ width, height: 800 })
+        await page.evaluate((text) => { document.documentElement.style.fontSize = `${text}px` }, text)
+        found.push(...(await page.locator('.settings-table [data-id]').evaluateAll(outOfReach, `${language} settings at ${width}, text ${text}`)))
+      }
+    await fits('settings at twice the text')
     await page.goto('/')
     await rowOf(page, long).waitFor()
     await page.evaluate(() => { document.documentElement.style.fontSize = '30px' })
     await fits('list at twice the text')
+    for (const width of [320, 390, 820, 1280, 1920])
+      for (const text of [15, 30]) {
+        await page.setViewportSize({ width, height: 800 })
+        await page.evaluate((text) => { document.documentElement.style.fontSize = `${text}px` }, text)
+        found.push(...(await page.locator('.row').locator('.who-name, .chip-text').evaluateAll(cut, `${language} list at ${width}, text ${text}`)))
+      }
     await page.context().close()
     const none = await (await w.person({ key: empty, chosen: { language } })).newPage()
     await none.goto('/')

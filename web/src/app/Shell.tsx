@@ -1,5 +1,5 @@
 // What surrounds every page: the bar above, the player below, what is said aloud.
-import { type ReactNode, useEffect } from 'react'
+import { type ReactNode, type RefObject, useEffect, useLayoutEffect, useRef } from 'react'
 import { Link, NavLink, useLocation } from 'react-router'
 import { useTranslation } from '../i18n'
 import { LiveBadge } from '../live/LiveBadge'
@@ -25,12 +25,14 @@ export function Shell({ children }: { children: ReactNode }) {
   useEffect(() => {
     if (pathname.startsWith('/calls/')) window.scrollTo(0, 0)
   }, [pathname])
+  const top = useRef<HTMLElement>(null)
+  useRoomAbove(top)
   return (
     <>
       <a className="skip" href={`${pathname.slice(1)}#main`} onClick={skip}>
         {t('skip')}
       </a>
-      <header className="top">
+      <header className="top" ref={top}>
         <div className="top-inner">
           <Link to={list} className="brand" aria-label={t('title')}>
             <Logo />
@@ -63,6 +65,28 @@ export function Shell({ children }: { children: ReactNode }) {
       <Tips />
     </>
   )
+}
+
+const MOST_ABOVE = 0.2 // of the window's height
+
+/** What sticks below the bar knows its height. A bar that large text makes high scrolls away with the page. */
+function useRoomAbove(top: RefObject<HTMLElement | null>) {
+  useLayoutEffect(() => {
+    const root = document.documentElement
+    const measure = () => {
+      const height = top.current?.offsetHeight ?? 0
+      const high = height > MOST_ABOVE * window.innerHeight
+      root.classList.toggle('high-top', high)
+      root.style.setProperty('--top', `${high ? 0 : height}px`)
+    }
+    const size = new ResizeObserver(measure)
+    if (top.current) size.observe(top.current)
+    window.addEventListener('resize', measure)
+    return () => {
+      size.disconnect()
+      window.removeEventListener('resize', measure)
+    }
+  }, [top])
 }
 
 /** What is wrong with the connection, and whether this page is of yesterday. */

@@ -5,7 +5,7 @@ export type Column = (typeof choosable)[number]
 const usual: Column[] = ['direction', 'agent', 'time', 'duration', 'recording']
 
 const widths: Record<Column, string> = {
-  direction: 'minmax(0, 7.2rem)',
+  direction: 'minmax(0, var(--direction-column, 7.2rem))',
   agent: 'minmax(0, 0.7fr)',
   own: 'minmax(0, 0.9fr)',
   time: 'minmax(0, 5.4rem)',

@@ -1,6 +1,6 @@
 // Who did what, and when: the audit of the business, by kind of act or by what was acted on, also as a file.
 import { useInfiniteQuery } from '@tanstack/react-query'
-import { type FormEvent, useId, useState } from 'react'
+import { type FormEvent, useState } from 'react'
 import { Link } from 'react-router'
 import { auditCsvUrl, listAudit } from '../api/api'
 import type { AuditAction } from '../api/types'
@@ -42,7 +42,6 @@ export const actions: AuditAction[] = [
 
 export function Audit() {
   const { t } = useTranslation()
-  const id = useId()
   const download = useFile()
   const [action, setAction] = useState('')
   const [typed, setTyped] = useState('')
@@ -77,19 +76,20 @@ export function Audit() {
             ))}
           </select>
         </label>
-        <label htmlFor={id}>{t('audit.object')}</label>
-        <input
-          id={id}
-          value={typed}
-          dir="ltr"
-          placeholder="CA…, RE…"
-          spellCheck={false}
-          autoComplete="off"
-          onChange={(event) => {
-            setTyped(event.target.value)
-            if (event.target.value === '') setObject('')
-          }}
-        />
+        <label>
+          {t('audit.object')}{' '}
+          <input
+            value={typed}
+            dir="ltr"
+            placeholder="CA…, RE…"
+            spellCheck={false}
+            autoComplete="off"
+            onChange={(event) => {
+              setTyped(event.target.value)
+              if (event.target.value === '') setObject('')
+            }}
+          />
+        </label>
         <button type="submit" className="button">
           {t('audit.look')}
         </button>
@@ -125,16 +125,16 @@ function Entries({ entries }: { entries: Awaited<ReturnType<typeof listAudit>>['
           {entries.map(({ id, at, actor, action, object, ip }) => (
             <tr key={id} data-action={action}>
               <td>{dateTime(new Date(at))}</td>
-              <td>
+              <td data-title={t('settings.who')}>
                 <bdi>{makerOf(actor)}</bdi>
               </td>
-              <td>{t(`audit.did.${action}`, { defaultValue: action })}</td>
-              <td>
+              <td data-title={t('audit.action')}>{t(`audit.did.${action}`, { defaultValue: action })}</td>
+              <td data-title={t('audit.object')}>
                 <bdi dir="ltr" className="sid">
                   {object?.startsWith('CA') ? <Link to={`/calls/${object}`}>{object}</Link> : object}
                 </bdi>
               </td>
-              <td>
+              <td data-title={t('audit.address')}>
                 <bdi dir="ltr">{ip}</bdi>
               </td>
             </tr>

@@ -46,9 +46,11 @@ export function Revocable<Row>({ rows, idOf, nameOf, head, columns, revoke, done
               <tr key={idOf(row)} data-id={idOf(row)}>
                 <th scope="row">{head.of(row)}</th>
                 {columns.map(({ title, of }) => (
-                  <td key={title}>{of(row)}</td>
+                  <td key={title} data-title={title}>
+                    {of(row)}
+                  </td>
                 ))}
-                <td>
+                <td className="settings-act">
                   <Revoke what={nameOf(row)} revoke={() => revoke(row)} done={done} />
                 </td>
               </tr>
