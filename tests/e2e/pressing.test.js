@@ -607,6 +607,30 @@ test('a shared link is a card: who, when, how long, until when; the mouse, drags
   await context.close()
 })
 
+test('a shared link fits a phone, also with its panel open and with text twice as large', async () => {
+  const context = await w.browser.newContext({ baseURL: w.base, locale: 'en-GB' })
+  const page = await context.newPage()
+  await page.goto(`/embed/${long.recording_sid}${await sign(long.recording_sid)}&dir=inbound`)
+  const card = page.locator('callreel-player')
+  await card.getByText('Customer').first().waitFor()
+  await card.getByRole('button', { name: 'How to listen' }).click()
+  for (const width of [320, 390, 820])
+    for (const percent of [100, 200]) {
+      await page.setViewportSize({ width, height: 800 })
+      await page.evaluate((size) => { document.documentElement.style.fontSize = size }, `${percent}%`)
+      const outside = await card.evaluate((it) => {
+        const own = it.getBoundingClientRect()
+        return [...it.shadowRoot.querySelectorAll('button, a, input, select, label')].filter((one) => {
+          const { left, right, width } = one.getBoundingClientRect()
+          return width > 0 && (left < own.left - 1 || right > own.right + 1)
+        }).map((one) => one.getAttribute('aria-label') ?? one.textContent)
+      })
+      assert.deepEqual(outside, [], `${width} px, ${percent} %`)
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= width, `${width} px, ${percent} %, not wider`)
+    }
+  await context.close()
+})
+
 test('a shared link that was revoked says so, and one that is altered too', async () => {
   const context = await w.browser.newContext({ baseURL: w.base, locale: 'en-GB' })
   const page = await context.newPage()
@@ -619,6 +643,16 @@ test('a shared link that was revoked says so, and one that is altered too', asyn
   assert.equal(await page.locator('callreel-player').count(), 0)
   await page.goto(`/embed/${long.recording_sid}`)
   await page.getByRole('alert').getByText('You are not signed in').waitFor()
+  const open = await sign(long.recording_sid)
+  await page.goto(`/embed/${long.recording_sid}${open}`)
+  const card = page.locator('callreel-player')
+  await card.locator('.cr-sides').first().waitFor()
+  await w.api('DELETE', `/api/urls/${new URLSearchParams(open).get('id')}`)
+  await eventually(async () => (await fetch(`${w.base}/api/recordings/${long.recording_sid}/card${open}`)).status === 401)
+  for (const press of ['Download', 'Play'])  {
+    await card.getByRole(press === 'Play' ? 'button' : 'link', { name: press, exact: true }).click()
+    await card.getByText('This link is no longer valid.').waitFor()
+  }
   await context.close()
 })
 

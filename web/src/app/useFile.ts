@@ -5,15 +5,7 @@ import { getSession, getStatus } from '../api/api'
 import { codeOf, Problem } from '../api/http'
 import { useTranslation } from '../i18n'
 import { announce } from '../ui/Announcer'
-
-function save(href: string) {
-  const link = document.createElement('a')
-  link.href = href
-  link.download = ''
-  document.body.append(link)
-  link.click()
-  link.remove()
-}
+import { saveAs } from '../ui/saveAs'
 
 /** What a press on such a link does. `sid`: the recording that is downloaded. */
 export function useFile(sid?: string) {
@@ -27,7 +19,7 @@ export function useFile(sid?: string) {
         if (sid === undefined) {
           if (!(await getSession())) return
         } else if ((await getStatus(sid)).status === 'expired') throw new Problem(410, 'gone', null)
-        save(href)
+        saveAs(href)
       } catch (why) {
         // Without a session a dialog asks for one.
         if (codeOf(why) !== 'unauthorized') announce(t(codeOf(why)), { shown: true })

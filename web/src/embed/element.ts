@@ -10,7 +10,8 @@ import { secondsIn } from '../player/moment'
 import { icon, make } from '../player/parts'
 import { peaksOf, secondsOf } from '../player/peaks'
 import type { PlayerState } from '../player/types'
-import { askStream, downloadOf, keyOf, peaksFor, urlOf } from './ask'
+import { saveAs } from '../ui/saveAs'
+import { askStream, cardFor, downloadOf, keyOf, peaksFor, urlOf } from './ask'
 import rules from './element.css?inline'
 import { wordsFor } from './words'
 
@@ -60,6 +61,10 @@ export class CallreelPlayer extends HTMLElement {
     const telling = make('p', { class: 'telling', role: 'status' })
     const save = make('a', { class: 'cr-button', href: downloadOf(src), download: '', 'aria-label': say('download') })
     save.append(icon('download'))
+    save.addEventListener('click', (event) => {
+      event.preventDefault()
+      void this.#save(save, src, telling)
+    })
     const engine = new Engine(audio, (_, signal) => askStream(src.href, signal))
     const face = new Face(engine, (key, values) => say(key as Parameters<typeof say>[0], values), {
       list: null,
@@ -74,7 +79,7 @@ export class CallreelPlayer extends HTMLElement {
     player.append(face.transport, face.line, face.tools, save, telling)
     root.append(audio, player)
     root.addEventListener('keydown', this.#pressed)
-    const show = () => this.#show(engine.state, telling)
+    const show = () => this.#show(engine.state, src, telling)
     this.#undo.push(engine.subscribe(show), () => root.removeEventListener('keydown', this.#pressed))
     const seconds = Number(this.getAttribute('duration'))
     const track = { key: keyOf(src), src: src.href, duration: seconds > 0 ? seconds : null }
@@ -110,11 +115,26 @@ export class CallreelPlayer extends HTMLElement {
     this.#undo.push(engine.subscribe(whenKnown))
   }
 
-  /** How it stands, in words. */
-  #show({ phase, trouble }: PlayerState, telling: HTMLElement) {
+  /** A browser says nothing where a download is refused. Where the page may not ask (another origin), it is left to the browser. */
+  async #save(link: HTMLAnchorElement, src: URL, telling: HTMLElement) {
+    const { problem } = await cardFor(src.href)
+    if (problem === null || problem === 'offline') return saveAs(link.href)
+    telling.dataset.text = ''
+    telling.classList.add('trouble')
+    telling.replaceChildren(this.#wordsOf(problem, src))
+  }
+
+  #wordsOf(code: string, src: URL) {
     const { say, error } = wordsFor(this)
+    if (code === 'not_ready') return say('stillWaiting')
+    return code === 'unauthorized' && src.searchParams.has('sig') ? say('noLongerValid') : error(code)
+  }
+
+  /** How it stands, in words. */
+  #show({ phase, trouble }: PlayerState, src: URL, telling: HTMLElement) {
+    const { say } = wordsFor(this)
     const words = phase === 'waiting' || phase === 'starting' || phase === 'buffering' ? say(phase) : ''
-    const text = trouble ? (trouble.code === 'not_ready' ? say('stillWaiting') : error(trouble.code)) : words
+    const text = trouble ? this.#wordsOf(trouble.code, src) : words
     if (telling.dataset.text === text) return
     telling.dataset.text = text
     telling.classList.toggle('trouble', trouble !== null)
