@@ -85,7 +85,7 @@ test('an altered URL is refused in words', async () => {
   const element = shown.locator('callreel-player')
   await element.evaluate((it) => it.setAttribute('src', it.getAttribute('src').replace(/.$/, (last) => (last === '0' ? '1' : '0'))))
   await element.getByRole('button', { name: 'Play' }).click()
-  await element.getByText('the link is no longer valid').waitFor()
+  await element.getByText('This link is no longer valid').waitFor()
   await context.close()
 })
 
