@@ -39,6 +39,8 @@ CHECKED enum err fs_sync_file(int fd); /* fdatasync */
 CHECKED enum err fs_write_all(int fd, struct str s);
 /* The whole file, at most max bytes, into a new allocation for the caller to free(). */
 CHECKED enum err fs_read_whole(int dir, const char *path, size_t max, char **ret_bytes, size_t *ret_size);
+/* The same for a path that an operator names: anywhere, also through links. is_secret: ERR_DENIED if other users may read it. */
+CHECKED enum err fs_read_operators(const char *path, bool is_secret, size_t max, char **ret_bytes, size_t *ret_size);
 /* Writes content to path, replacing what is there, completely or not at all: temporary file, fsync, rename, fsync of the
  * directory. */
 CHECKED enum err fs_write_durable(int dir, const char *path, mode_t mode, struct str content);

@@ -120,7 +120,7 @@ static void edit_request_take(const char *text, struct str *value, const struct 
 
 static int edit_request_read_vocabulary(struct edit_request *w, const char *path) {
   size_t size;
-  enum err e = fs_read_whole(AT_FDCWD, path, BUSINESS_VOCABULARY_SIZE - 1, &w->vocabulary_text, &size);
+  enum err e = fs_read_operators(path, false, BUSINESS_VOCABULARY_SIZE - 1, &w->vocabulary_text, &size);
   if (e == ERR_TOO_BIG)
     return cmd_misuse(w->args, "--vocabulary %s: more than %d bytes", path, BUSINESS_VOCABULARY_SIZE - 1);
   if (e != OK) return cmd_fail(w->args, "--vocabulary %s: %s", path, err_text(e));
