@@ -23,6 +23,7 @@
 #include "base/secret.h"
 #include "cmd/serve/serve_parts.h"
 #include "db/db_clock.h"
+#include "domain/transcription.h"
 #include "domain/signed_url.h"
 #include "fetch/fetch.h"
 
@@ -105,6 +106,7 @@ static enum err serve_build_engines(struct serve *s) {
 }
 
 static enum err serve_build_worker(struct serve *s) {
+  transcription_enable(s->app.conf.speech_engine != 0);
   if (s->role == SERVE_WEB) return OK;
   struct worker_parts parts = {.conf = &s->app.conf,
                                .writer = s->writer,
@@ -114,6 +116,7 @@ static enum err serve_build_worker(struct serve *s) {
                                .provider = &provider_twilio,
                                .owner = s->node.node_id,
                                .tells_nobody = s->shadow,
+                               .transcribes = true,
                                .min_free_bytes = s->app.conf.min_free_bytes};
   return worker_new(&parts, s->access, &s->worker);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "domain/recording_log.h"
+#include "domain/transcription.h"
 #include "ledger/accounts.h"
 #include "ledger/calls.h"
 #include "ledger/turns.h"
@@ -58,6 +59,7 @@ static enum err apply_to_row(struct db *db, const struct recording *row, const s
     TRY(recordings_store(db, row, &next));
     TRY(store_peaks(db, row, &next, event));
     next.version++;
+    if (next.status == RECORDING_READY && row->status != RECORDING_READY) TRY(transcription_on_ready(db, &next, now));
   }
   *ret_row = next;
   *ret_outcome = outcome;

@@ -381,6 +381,17 @@ enum err transcripts_piece_put(struct db *db, const struct task *task, int64_t r
   return transcript_store(db, task->business_id, sid, &t);
 }
 
+enum err transcripts_piece_get(struct db *db, int64_t business_id, struct str recording_sid, int64_t run, int channel,
+                               int piece, struct buf *b) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select answer from transcript_pieces where business_id = ?1 and recording_sid = ?2 and run = ?3"
+               " and channel = ?4 and piece = ?5",
+               DB_INT(business_id), DB_TEXT(recording_sid), DB_INT(run), DB_INT(channel), DB_INT(piece)));
+  TRY(db_next(&q));
+  return buf_add(b, db_text(&q, 0));
+}
+
 enum err transcripts_pieces_each(struct db *db, int64_t business_id, struct str recording_sid, int64_t run,
                                  transcripts_piece_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;

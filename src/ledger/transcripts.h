@@ -103,6 +103,9 @@ CHECKED enum err transcripts_set_pieces(struct db *db, const struct task *task, 
 /* Stores the answer of a piece, renews the lease and ends failing_since. A piece that has one keeps it. */
 CHECKED enum err transcripts_piece_put(struct db *db, const struct task *task, int64_t run, int channel, int piece,
                                        struct str answer, int64_t now);
+/* Appends the stored answer of a piece. ERR_NOT_FOUND. */
+CHECKED enum err transcripts_piece_get(struct db *db, int64_t business_id, struct str recording_sid, int64_t run,
+                                       int channel, int piece, struct buf *b);
 /* Calls fn with the run's stored answers by channel and piece, which it may read during the call. */
 typedef enum err transcripts_piece_fn(void *arg, int channel, int piece, struct str answer);
 CHECKED enum err transcripts_pieces_each(struct db *db, int64_t business_id, struct str recording_sid, int64_t run,

@@ -34,6 +34,7 @@
 #include "work/remover.h"
 #include "work/room.h"
 #include "work/sweep.h"
+#include "work/transcriber.h"
 
 enum {
   CLAIM_PAUSE_MS = 5, /* between two claim jobs while wakes keep coming */
@@ -74,6 +75,7 @@ struct worker {
   struct sweep *sweep;
   struct remover *remover;
   struct old_parts *old_parts;
+  struct transcriber *transcriber; /* NULL: there is no engine */
   struct room *room;
   struct db_writer *writer;
   struct blob_store *store;
@@ -290,7 +292,12 @@ bool worker_is_full(const struct worker *w) {
   return room_is_full(w->room);
 }
 
+void worker_wake_transcriber(struct worker *w) {
+  transcriber_wake(w->transcriber);
+}
+
 void worker_hold(struct worker *w, bool is_held) {
+  transcriber_hold(w->transcriber, is_held);
   if (atomic_exchange(&w->held, is_held) && !is_held) worker_wake(w);
 }
 
@@ -370,6 +377,7 @@ static void worker_take_expiry(void *arg) {
 
 void worker_expired(struct worker *w, int64_t business_id, struct str recording_sid) {
   remover_wake(w->remover);
+  transcriber_expired(w->transcriber, business_id, recording_sid);
   struct expiry *x = malloc(sizeof(*x));
   if (!x) return; /* the fill learns of it at its next renewal */
   x->worker = w;
@@ -475,6 +483,8 @@ enum err worker_new(const struct worker_parts *parts, struct access_snapshot *sn
                                      .arg = w};
   enum err e = str_copy(w->owner, sizeof(w->owner), str_from(parts->owner));
   if (e == OK) e = worker_start_engines(w, parts);
+  const struct transcriber_parts speech = {parts->conf, parts->writer, parts->store, w->owner};
+  if (e == OK && parts->transcribes) e = transcriber_new(&speech, &w->transcriber);
   if (e == OK) e = fetch_post(w->fetch, worker_begin, w);
   if (e != OK) {
     worker_free(w);
@@ -529,9 +539,7 @@ static void worker_wait_leases_given_back(struct worker *w) {
   while (w->leases_to_go) lock_cond_wait(&w->changed, &w->lock);
 }
 
-bool worker_drain(struct worker *w, int64_t timeout_ms) {
-  atomic_store(&w->draining, true);
-  fetch_wake(w->fetch);
+static bool worker_drain_fills(struct worker *w, int64_t timeout_ms) {
   if (worker_wait_idle(w, clock_mono_ms() + timeout_ms)) return true;
   if (fetch_post(w->fetch, worker_return_fills, w) != OK) return true;
   if (worker_wait_idle(w, clock_mono_ms() + RETURN_MS)) return true;
@@ -543,9 +551,18 @@ bool worker_drain(struct worker *w, int64_t timeout_ms) {
   return false;
 }
 
+bool worker_drain(struct worker *w, int64_t timeout_ms) {
+  atomic_store(&w->draining, true);
+  transcriber_stop(w->transcriber);
+  fetch_wake(w->fetch);
+  bool fills_ended = worker_drain_fills(w, timeout_ms);
+  return transcriber_wait(w->transcriber, RETURN_MS) && fills_ended;
+}
+
 struct worker *worker_free(struct worker *w) {
   if (!w) return NULL;
   if (w->fetch && !worker_drain(w, 0)) return NULL; /* its threads can't be ended and continue to use it */
+  w->transcriber = transcriber_free(w->transcriber);
   w->disk = pool_free(w->disk);
   w->sweep = sweep_free(w->sweep);
   w->old_parts = old_parts_free(w->old_parts);

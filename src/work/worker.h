@@ -24,6 +24,7 @@ struct worker_parts {
   const struct provider *provider;
   const char *owner;      /* names this process among all, as the owner of its leases; at most 39 bytes */
   bool tells_nobody;      /* nothing is deleted at the provider */
+  bool transcribes;       /* also has recordings transcribed, if there is an engine */
   int64_t min_free_bytes; /* MIN_FREE_BYTES, or below 0 (see store_least_free): with less free space no fill begins */
 };
 
@@ -35,6 +36,7 @@ void worker_wake(struct worker *w);
 void worker_set_access(struct worker *w, struct access_snapshot *snapshot);
 /* A recording expired: its fill ends, if this worker runs one, and its files are removed soon. */
 void worker_expired(struct worker *w, int64_t business_id, struct str recording_sid);
+void worker_wake_transcriber(struct worker *w); /* a transcript may have been queued */
 /* The volume has less than min_free_bytes free: nothing is claimed until there is room. */
 bool worker_is_full(const struct worker *w);
 /* (any thread) While held the worker claims nothing and removes nothing from the volume, because this is not the right one.

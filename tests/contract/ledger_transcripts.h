@@ -94,6 +94,10 @@ static void a_transcript_is_asked_for_made_and_made_anew(void **state) {
   struct words w = {""};
   assert_ok(transcripts_pieces_each(db, business, STR("RE1"), 1, words_add_answer, &w));
   assert_string_equal(w.text, "0.0=a 1.0=b");
+  struct buf answer CLEANUP(buf_done) = BUF_INIT(TRANSCRIPT_ANSWER_MAX);
+  assert_ok(transcripts_piece_get(db, business, STR("RE1"), 1, 1, 0, &answer));
+  assert_true(str_eq(buf_str(&answer), STR("b")));
+  assert_int_equal(transcripts_piece_get(db, business, STR("RE1"), 1, 1, 9, &answer), ERR_NOT_FOUND);
   /* the engine is gone for a while */
   IN_TRANSACTION(db, assert_ok(transcripts_wait(db, &other, TRANSCRIPT_ERROR_ENGINE_UNREACHABLE, NOW + 50000, NOW)));
   assert_ok(transcripts_find(db, business, STR("RE1"), &t));

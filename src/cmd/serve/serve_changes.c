@@ -62,6 +62,9 @@ static void serve_on_change(void *arg, const struct change *c) {
       changes_end_tape(s, c);
       if (s->worker) worker_expired(s->worker, c->business_id, c->id);
       break;
+    case CHANGE_TRANSCRIPT:
+      if (s->worker) worker_wake_transcriber(s->worker);
+      break;
     case CHANGE_BUSINESS:
     case CHANGE_KEY:
       changes_note_access(s, c);

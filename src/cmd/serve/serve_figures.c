@@ -26,14 +26,15 @@ static const enum metric database_metrics[] = {METRIC_RECORDINGS,
                                                METRIC_WORKERS_FULL,
                                                METRIC_RECORDINGS_DUE,
                                                METRIC_REMOVALS_WAITING,
-                                               METRIC_REMOVALS_OLDEST_SECONDS};
+                                               METRIC_REMOVALS_OLDEST_SECONDS,
+                                               METRIC_TRANSCRIPT_QUEUE_DEPTH};
 
 struct figures {
   struct recordings_counts counts;
   int64_t by_code[METRIC_ERROR_COUNT_];
   struct nodes_workers workers;
   int64_t now;
-  int64_t due, tasks[METRIC_TASK_COUNT_], oldest_task_at;
+  int64_t due, tasks[METRIC_TASK_COUNT_], oldest_task_at, transcripts;
 };
 
 static enum err add_code(void *arg, struct str code, int64_t count, int64_t permanent) {
@@ -53,6 +54,7 @@ static enum err figures_read_due(struct db *db, const struct serve *s, struct fi
   f->due = due;
   for (unsigned i = 0; i < METRIC_TASK_COUNT_; i++)
     TRY(tasks_count(db, (enum task_kind)i, 0, COUNT_MOST, &f->tasks[i]));
+  TRY(tasks_count(db, TASK_TRANSCRIBE, 0, COUNT_MOST, &f->transcripts));
   return tasks_oldest(db, &f->oldest_task_at);
 }
 
@@ -77,6 +79,7 @@ static void figures_set(const struct figures *f) {
   metric_set(METRIC_STORE_BYTES, 0, (double)c->bytes);
   int64_t oldest_ms = f->oldest_task_at ? f->now - f->oldest_task_at : 0;
   metric_set(METRIC_RECORDINGS_DUE, 0, (double)f->due);
+  metric_set(METRIC_TRANSCRIPT_QUEUE_DEPTH, 0, (double)f->transcripts);
   for (unsigned i = 0; i < METRIC_TASK_COUNT_; i++) metric_set(METRIC_REMOVALS_WAITING, i, (double)f->tasks[i]);
   metric_set(METRIC_REMOVALS_OLDEST_SECONDS, 0, oldest_ms > 0 ? (double)oldest_ms / 1e3 : 0);
 }
