@@ -7,7 +7,8 @@
  *      if it only repeats the prompt; if the piece has less speech than anybody needs to say so much; or if three and more in a
  *      row have the same text, and it has no sound of its own: a span, or a short time for a single word.
  *  (2) Without times, only what does not need them is judged.
- *  (3) Where the engine lost the sound's time, a phrase that takes no time may be speech from anywhere before. */
+ *  (3) Where the engine lost the sound's time, a phrase that takes no time may be speech from anywhere before.
+ *  (4) A phrase that ends a sentence which the phrase before began was said, wherever the engine puts it. */
 #include "speech/speech_filter.h"
 
 #include "speech/speech_text.h"
@@ -88,10 +89,12 @@ static int64_t spans_ms(const struct speech_place *p) {
   return sum;
 }
 
-static bool is_over_silence(const struct speech_answer *a, const struct speech_place *p,
-                            const struct speech_phrase *phrase) {
+static bool is_over_silence(const struct speech_answer *a, const struct speech_place *p, size_t i) {
+  const struct speech_phrase *phrase = &a->phrases[i];
   bool is_lost = phrase->end_ms - phrase->start_ms < LOST_MS && a->has_lost_time; /* (3) */
-  return a->has_times && !is_lost && first_span(p, phrase) == p->span_count;
+  /* (4) */
+  bool goes_on = i > 0 && !speech_text_ends_part(a->phrases[i - 1].text) && speech_text_ends_part(phrase->text);
+  return a->has_times && !is_lost && !goes_on && first_span(p, phrase) == p->span_count;
 }
 
 /* ---- the prompt ---- */
@@ -165,7 +168,7 @@ enum err speech_filter(const struct speech_answer *a, const struct speech_place 
     bool repeats;
     TRY(repeats_prompt(phrase->text, p->prompt, &repeats));
     bool doubted = phrase->no_speech > NO_SPEECH && phrase->log_probability < LOG_PROBABILITY;
-    bool over_silence = is_over_silence(a, p, phrase);
+    bool over_silence = is_over_silence(a, p, i);
     is_made_up[i] = repeats || doubted || over_silence || speech_filter_is_marker(phrase->text); /* (1) */
   }
   TRY(judge_repetition(a, p, is_made_up));

@@ -127,19 +127,6 @@ static enum err add_segment(struct mapping *m, const struct speech_phrase *phras
 
 /* ---- parts ---- */
 
-static bool ends_part(struct str word) {
-  size_t at = word.n;
-  while (at > 0 && ((unsigned char)word.p[at - 1] & 0xc0) == 0x80) at--;
-  uint32_t code = 0;
-  if (at > 0) (void)str_utf8_at(word, at - 1, &code);
-  static const uint32_t ends[] = {',',   '.',   '?',   '!',    ';',    ':',    0x2026, 0x60c,
-                                  0x61b, 0x61f, 0x6d4, 0x3001, 0x3002, 0xff01, 0xff0c, 0xff1f};
-  for (size_t i = 0; i < COUNT_OF(ends); i++) {
-    if (ends[i] == code) return true;
-  }
-  return false;
-}
-
 static const struct speech_span *word_span(const struct speech_place *p, const struct speech_word *w) {
   return span_at(p, (w->start_ms + w->end_ms) / 2);
 }
@@ -219,7 +206,7 @@ static void order_words(struct speech_word *words, size_t from, size_t to) {
 /* (5) */
 static bool is_last_of_part(const struct mapping *m, size_t i) {
   bool is_border = i + 1 == m->count || m->of[i + 1] != m->of[i];
-  return i + 1 == m->count || ends_part(m->words[i].text) || (is_border && !m->is_punctuated);
+  return i + 1 == m->count || speech_text_ends_part(m->words[i].text) || (is_border && !m->is_punctuated);
 }
 
 /* Places the words that were collected. */
@@ -306,7 +293,7 @@ static bool is_punctuated(const struct speech_answer *a) {
     struct str text = a->phrases[i].text;
     for (size_t at = 0, n; at < text.n; at += n + 1) {
       n = str_index(text, ' ', at) - at;
-      if (ends_part(str_of(text.p + at, n)) && at + n < text.n) return true; /* not only at its end */
+      if (speech_text_ends_part(str_of(text.p + at, n)) && at + n < text.n) return true; /* not only at its end */
     }
   }
   return false;

@@ -200,6 +200,10 @@ static enum err merge_segments(const struct speech_document *all, struct speech_
 
 /* (3) */
 static void clamp_times(struct speech_document *d, int64_t most) {
+  for (size_t i = 0; i < d->gap_count; i++) {
+    if (d->gaps[i].start_ms > most) d->gaps[i].start_ms = most;
+    if (d->gaps[i].end_ms > most) d->gaps[i].end_ms = most;
+  }
   for (size_t i = 0; i < d->segment_count; i++) {
     struct speech_segment *s = &d->segments[i];
     if (s->start_ms > most) s->start_ms = most;

@@ -40,6 +40,19 @@ bool speech_text_is_closing(uint32_t code) {
   return ranges_have(closing, COUNT_OF(closing), code);
 }
 
+bool speech_text_ends_part(struct str text) {
+  size_t at = text.n;
+  while (at > 0 && ((unsigned char)text.p[at - 1] & 0xc0) == 0x80) at--;
+  uint32_t code = 0;
+  if (at > 0) (void)str_utf8_at(text, at - 1, &code);
+  static const uint32_t ends[] = {',',   '.',   '?',   '!',    ';',    ':',    0x2026, 0x60c,
+                                  0x61b, 0x61f, 0x6d4, 0x3001, 0x3002, 0xff01, 0xff0c, 0xff1f};
+  for (size_t i = 0; i < COUNT_OF(ends); i++) {
+    if (ends[i] == code) return true;
+  }
+  return false;
+}
+
 /* How many bytes, from `at` on, are no character together. */
 static size_t broken_length(struct str s, size_t at) {
   size_t n = 1;

@@ -16,6 +16,8 @@ bool speech_text_is_clean(struct str text);
 /* Whether the character is space, and whether it is punctuation that belongs to the word before it ("." "," "?" …). */
 bool speech_text_is_space(uint32_t code);
 bool speech_text_is_closing(uint32_t code);
+/* Whether text ends with punctuation that ends a part of a sentence: a comma, a full stop … */
+bool speech_text_ends_part(struct str text);
 /* Whether the first letter of text is of a script that is written from right to left. */
 bool speech_text_is_right_to_left(struct str text);
 /* Whether the two have the same letters and digits in the same order, without regard to case, points and punctuation. */

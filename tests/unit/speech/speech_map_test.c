@@ -149,6 +149,9 @@ static void what_an_engine_makes_up_is_left_out(void **state) {
        "10000-12000 Thank you."},
       {"text over the silence between two spans", "{\"segments\":[" SEGMENT(2.85, 3.45, "Thanks for watching!") "]}",
        ""},
+      {"the end of a sentence that is put over the silence behind it",
+       "{\"segments\":[" SEGMENT(0, 2.8, "the first free operator") "," SEGMENT(3.15, 3.15, "calls.") "]}",
+       "10000-12800 the first free operator\n13000-13000 calls."},
       {"text behind the piece's end", "{\"segments\":[" SEGMENT(7, 9, "Bye.") "," SEGMENT(9.6, 12, "Thank you.") "]}",
        "64800-66800 Bye."},
       {"the same where the engine lost the sound's time: it may be speech",
@@ -313,7 +316,7 @@ static void pieces_become_turns_in_order_of_time(void **state) {
             "{\"segments\":[" PART(1, 4, 5, "Yes,") "," PART(1, 5.5, 6, "please.") "," PART(1, 20, 101, "Bye.") "]}");
   add_piece(m,
             "{\"segments\":[" PART(0, 1, 2, "Hello,") "," PART(0, 2.5, 3, "Dana.") "," PART(0, 4.2, 4.5, "Mhm.") "]}");
-  assert_int_equal(speech_merge_add_gap(m, 50000, 60000, "engine_error"), OK);
+  assert_int_equal(speech_merge_add_gap(m, 50000, 100020, "engine_error"), OK);
   assert_int_equal(speech_merge_finish(m, &s, &d), OK);
   speech_merge_free(m); /* d owns what it has */
   assert_string_equal(described(&d),
@@ -322,7 +325,8 @@ static void pieces_become_turns_in_order_of_time(void **state) {
                       "4200-4500 customer: Mhm. [Mhm. 4200-4500]\n"
                       "5500-6000 agent: please. [please. 5500-6000]\n"
                       "20000-100000 agent: Bye. [Bye. 20000-100000]");
-  assert_true(d.gap_count == 1 && d.gaps[0].start_ms == 50000 && str_eq(d.gaps[0].reason, STR("engine_error")));
+  assert_true(d.gap_count == 1 && d.gaps[0].start_ms == 50000 && d.gaps[0].end_ms == 100000 &&
+              str_eq(d.gaps[0].reason, STR("engine_error")));
   assert_true(d.talk.speaker_count == 2 && str_eq(d.talk.speakers[1].speaker, STR("agent")));
   assert_true(d.talk.speakers[0].ms == 30000 && d.talk.silence_ms == 35000 && d.talk.overlap_ms == 5000);
   assert_string_equal(d.language, "he");
