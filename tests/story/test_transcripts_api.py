@@ -1,12 +1,16 @@
 """Transcripts over the wire: reading, exports, versions, corrections, asking for one; who may, and what others are told."""
 import json
 import sqlite3
+import threading
 from urllib.parse import urlencode
 
 import pytest
 
 import provider as p
+import speech_sound
+from callreel import eventually
 from events import Stream
+from speech_engine import hold
 from test_api import assert_problem
 from who import SECRET, bearer, claims, token
 
@@ -271,6 +275,36 @@ def test_streams_are_told_and_the_audit_knows(stage):
     entries = stage.server.get(f"/api/audit?object={stage.tape.sid}", stage.business.key("admin")).json()["entries"]
     acts = [one["action"] for one in entries if one["action"] in ("transcript_read", "edit", "transcribe")]
     assert acts == ["transcribe", "edit", "transcript_read"]
+
+
+def test_what_an_engine_hears_is_told_read_searched_and_exported(world, provider):
+    engine, gate = world.speech_engine(), threading.Event()
+    engine.says.update({1: "שלום, המנוי שלי לא עובד", 2: "one moment, please"})
+    engine.acts = [hold(gate, engine.default)]
+    server, business = world.server(SPEECH_ENGINE="openai", SPEECH_URL=engine.url, SPEECH_MODEL="base"), world.business(provider)
+    tape = provider.tape(seconds=12.0, channels=2)
+    tape.sounds["mp3"] = speech_sound.call([[(0.5, 3.0, 1)], [(5.0, 7.0, 2)]], seconds=12)
+    path = f"/api/recordings/{tape.sid}/transcript"
+    with Stream(server, business.viewer) as stream:
+        business.tell(server, tape)
+        stream.until(lambda event: event.kind == "transcript" and event.json()["status"] == "running")
+        assert server.get(path, business.viewer).json()["segments"] == []
+        gate.set()
+        told = stream.until(lambda event: event.kind == "transcript" and event.json()["status"] == "ready").json()
+    assert told["recording_sid"] == tape.sid and told["progress"]["done"] == told["progress"]["total"] == 2
+    heard = server.get(path, business.viewer).json()
+    assert (heard["status"], heard["engine"], heard["version"], heard["edited_by"], heard["gaps"]) == ("ready", "openai", 1, None, [])
+    assert [(one["channel"], one["text"]) for one in heard["segments"]] == [(0, engine.says[1]), (1, engine.says[2])]
+    assert [one["start"] for one in heard["segments"]] == [pytest.approx(0.5, abs=0.3), pytest.approx(5.0, abs=0.3)]
+    assert len(heard["segments"][0]["words"]) == 5
+    assert [server.get(f"{path}?format={name}", business.viewer).status for name in ("txt", "srt", "vtt")] == [200] * 3
+    [row] = server.get("/api/calls?" + urlencode({"search": "מנוי"}), business.viewer).json()["calls"]
+    assert row["has_transcript"] is True and row["matches"][0]["recording_sid"] == tape.sid
+    again = server.post(f"/api/recordings/{tape.sid}/transcribe", business.key("agent"))
+    assert again.status == 202 and again.json()["status"] == "ready", "there is one already"
+    forced = server.post(f"/api/recordings/{tape.sid}/transcribe?force=1", business.key("agent"))
+    assert forced.json()["status"] in ("queued", "running") and forced.json()["version"] == 1
+    eventually(lambda: server.get(path, business.viewer).json()["version"] == 2)
 
 
 def test_an_expired_recording_has_no_transcript(stage):
