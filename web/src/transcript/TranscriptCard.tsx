@@ -61,11 +61,14 @@ function State({ transcript, sid, asks }: { transcript: Transcript; sid: string;
   const { t } = useTranslation('transcript')
   const { percent } = useFormat()
   const { status, progress, error, segments, gaps, version } = transcript
+  const code = error?.code ?? 'engine_error'
+  const reason = t(`errors.${code}`, { defaultValue: t('errors.engine_error') })
   if (isComing(status)) {
     const share = progress.total ? progress.done / progress.total : 0
     return (
       <div className="transcript-coming" role="status">
         <p>{status === 'queued' ? t('queued') : t('running', { percent: percent(share) })}</p>
+        {error && <p className="muted">{reason}</p>}
         <progress
           aria-label={t('progress')}
           value={progress.total ? progress.done : undefined}
@@ -75,11 +78,9 @@ function State({ transcript, sid, asks }: { transcript: Transcript; sid: string;
     )
   }
   if (status === 'failed') {
-    const code = error?.code ?? 'engine_error'
-    const silent = code === 'no_speech'
     return (
       <div className="transcript-ask">
-        <p className={silent ? 'muted' : 'wrong'}>{t(`errors.${code}`, { defaultValue: t('errors.engine_error') })}</p>
+        <p className={code === 'no_speech' ? 'muted' : 'wrong'}>{reason}</p>
         {asks && <Ask sid={sid} again />}
       </div>
     )

@@ -29,7 +29,8 @@ export function useTranscript(sid: string, version: number | null = null) {
     if (event.kind !== 'transcript' || event.transcript.recording_sid !== sid) return
     const { status, progress } = event.transcript
     const known = client.getQueryData<Kept | null>(key)
-    if (!known || !isComing(status)) return void query.refetch()
+    // What an event does not tell (why it waits, what was said) is read.
+    if (!known || status !== known.transcript.status || status !== 'running') return void query.refetch()
     client.setQueryData<Kept>(key, { ...known, transcript: { ...known.transcript, status, progress } })
   })
   const coming = query.data ? isComing(query.data.transcript.status) : false
