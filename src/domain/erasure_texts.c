@@ -43,6 +43,11 @@ static bool is_named_in(struct looking *k, struct str text, enum mention_kind ki
 
 /* ---- calls ---- */
 
+/* Such a call is here still because a hold covers it, and was counted; or it came after its step. */
+static bool is_number_itself(struct str address, struct str digits) {
+  return str_eq(address, digits) || (str_starts(address, STR("+")) && str_eq(str_skip(address, 1), digits));
+}
+
 static enum err look_at_call(void *arg, const struct texts_call *call) {
   struct looking *k = arg;
   bool is_address = false, is_named = false;
@@ -52,6 +57,8 @@ static enum err look_at_call(void *arg, const struct texts_call *call) {
     is_named = is_named_in(k, call->plain[i], MENTION_PLAIN);
   for (size_t i = 0; i < COUNT_OF(call->json) && !is_named; i++) is_named = is_named_in(k, call->json[i], MENTION_JSON);
   TRY(str_copy(k->last, sizeof(k->last), call->call_sid));
+  for (size_t i = 0; i < COUNT_OF(call->addresses); i++)
+    if (is_number_itself(call->addresses[i], k->digits)) return looking_is_full(k) ? ERR_FULL : OK;
   if (is_address || is_named) {
     TRY(str_copy(k->hit[k->hits], SID_SIZE, call->call_sid));
     TRY(str_copy(k->top[k->hits], SID_SIZE, call->top_sid));
@@ -131,13 +138,36 @@ static enum err look_at_recording(void *arg, struct str recording_sid, int64_t n
   return looking_is_full(k) || k->hits == CHANGES_MAX ? ERR_FULL : OK;
 }
 
-static enum err is_held(struct db *db, const struct erasure *x, struct str recording_sid, bool *ret_held) {
+/* Whether its call was counted in held already, as one that names the number. */
+static enum err call_is_named(struct db *db, const struct erasure *x, struct str call_sid, bool *ret_named) {
+  struct looking k = {.digits = str_skip(str_from(x->key), 1)};
+  struct buf fields CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX);
+  struct call c;
+  enum err e = calls_read(db, x->business_id, call_sid, &c, &fields);
+  *ret_named = false;
+  if (e == ERR_NOT_FOUND) return OK;
+  TRY(e);
+  const char *const plain[] = {c.from_number, c.to_number, c.caller_name, c.customer_name, c.ref, c.agent};
+  const struct str json[] = {str_from(c.metadata), str_from(c.tags), buf_str(&fields)};
+  for (size_t i = 0; i < COUNT_OF(plain); i++)
+    *ret_named = *ret_named || is_named_in(&k, str_from(plain[i]), MENTION_PLAIN);
+  for (size_t i = 0; i < COUNT_OF(json); i++) *ret_named = *ret_named || is_named_in(&k, json[i], MENTION_JSON);
+  return OK;
+}
+
+/* Counts it in held if it is. */
+static enum err is_held(struct db *db, struct erasure *x, struct str recording_sid, bool *ret_held) {
   struct recording row;
+  bool counted;
   *ret_held = false;
   enum err e = recordings_get(db, x->business_id, recording_sid, &row);
   if (e == ERR_NOT_FOUND) return OK;
   TRY(e);
-  return holds_cover(db, &row, ret_held);
+  TRY(holds_cover(db, &row, ret_held));
+  if (!*ret_held) return OK;
+  TRY(call_is_named(db, x, str_from(row.call_sid), &counted));
+  x->held += !counted; /* (2) */
+  return OK;
 }
 
 static enum err erase_in_recording(struct db *db, const struct erasure *x, struct str sid, struct str digits) {
@@ -153,7 +183,6 @@ static enum err erase_recordings(struct db *db, struct erasure *x, const struct 
   for (int i = 0; i < k->hits; i++) {
     bool held;
     TRY(is_held(db, x, str_from(k->hit[i]), &held));
-    x->held += held; /* (2) */
     if (!held) TRY(erase_in_recording(db, x, str_from(k->hit[i]), k->digits));
     x->edited += !held;
   }
@@ -192,7 +221,6 @@ static enum err erase_in_notes(struct db *db, const struct erasure *x, const str
 static enum err erase_notes(struct db *db, struct erasure *x, const struct looking *k) {
   bool held = false, is_cut = k->rows == k->most || k->note_count == NOTES_CHANGED;
   if (k->hits) TRY(is_held(db, x, str_from(k->hit[0]), &held));
-  x->held += held; /* (2) */
   if (k->hits && !held) TRY(erase_in_notes(db, x, k));
   if (!held) x->edited += k->note_count;
   bool is_over = held || !is_cut; /* else the last recording may have more notes: it is looked at again, (3) */
