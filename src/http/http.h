@@ -203,6 +203,8 @@ void http_wake_from_elsewhere(struct http_exchange *x);
 /* Resets the connection now, whatever was sent. */
 void http_abort(struct http_exchange *x);
 bool http_answered(const struct http_exchange *x);
+/* "Not Found" of 404 (RFC 9110, section 15); empty for a status that this server never sends. */
+struct str http_status_phrase(int status);
 int http_status(const struct http_exchange *x); /* of the app's answer; 0 if there was none */
 /* Closes the connection after the current answer. */
 void http_close_after(struct http_exchange *x);

@@ -59,6 +59,12 @@ static const struct str status_lines[STATUS_MAX - STATUS_MIN + 1] = {
 };
 #undef LINE
 
+struct str http_status_phrase(int status) {
+  if (status < STATUS_MIN || status > STATUS_MAX || status_lines[status - STATUS_MIN].n == 0) return STR_NONE;
+  struct str phrase = str_skip(status_lines[status - STATUS_MIN], strlen("HTTP/1.1 200 "));
+  return str_head(phrase, phrase.n - strlen("\r\n"));
+}
+
 /* ---- writing a head into room that was reserved: no check a byte ---- */
 
 static char *put_text(char *to, struct str s) {

@@ -109,6 +109,5 @@ int main(int argc, char **argv) {
       cmocka_unit_test(every_statement_was_run),
   };
   lock_init(&ran.lock, "ran", LOCK_RANK_BASE);
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

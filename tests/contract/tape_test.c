@@ -577,6 +577,5 @@ int main(void) {
       SCRATCH_TEST(a_fill_that_begins_during_a_follow_takes_the_tape_over),
       SCRATCH_TEST(a_row_read_before_a_fill_took_over_does_not_extend_its_tape),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

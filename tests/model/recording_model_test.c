@@ -411,6 +411,5 @@ static void the_database_walks_as_the_model_does(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {SCRATCH_TEST(the_database_walks_as_the_model_does)};
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -253,6 +253,5 @@ int main(void) {
       cmocka_unit_test(any_query_may_fail),
   };
   faults_install();
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* tap.c - lets a skipped test read as skipped. Linked into every program that uses cmocka.
+/* tap.c - makes every program that uses cmocka print TAP, and lets a skipped test read as skipped. Linked into each.
  *
  * cmocka prints "not ok 3 # SKIP name" for a test that called skip(), which TAP readers, meson among them, count as a failure.
  * This print_message takes the place of cmocka's and prints "ok 3 # SKIP name" instead. Everything else it prints unchanged. */
@@ -10,6 +10,10 @@
 
 #include <setjmp.h>
 #include <cmocka.h>
+
+__attribute__((constructor)) static void print_tap(void) {
+  cmocka_set_message_output(CM_OUTPUT_TAP);
+}
 
 void print_message(const char *const format, ...) {
   static const char not_[] = "not ";

@@ -24,37 +24,6 @@ static const struct {
 #undef PROBLEM
 };
 
-static const char *status_phrase(int status) {
-  static const struct {
-    int status;
-    const char *phrase;
-  } phrases[] = {
-      {400, "Bad Request"},
-      {401, "Unauthorized"},
-      {403, "Forbidden"},
-      {404, "Not Found"},
-      {405, "Method Not Allowed"},
-      {408, "Request Timeout"},
-      {409, "Conflict"},
-      {410, "Gone"},
-      {412, "Precondition Failed"},
-      {413, "Content Too Large"},
-      {415, "Unsupported Media Type"},
-      {416, "Range Not Satisfiable"},
-      {417, "Expectation Failed"},
-      {429, "Too Many Requests"},
-      {431, "Request Header Fields Too Large"},
-      {500, "Internal Server Error"},
-      {501, "Not Implemented"},
-      {502, "Bad Gateway"},
-      {503, "Service Unavailable"},
-      {505, "HTTP Version Not Supported"},
-  };
-  for (size_t i = 0; i < COUNT_OF(phrases); i++)
-    if (phrases[i].status == status) return phrases[i].phrase;
-  return "Error";
-}
-
 int problem_status(enum problem p) {
   assert(p < PROBLEM_COUNT_);
   return rows[p].status;
@@ -97,8 +66,9 @@ enum problem problem_of_err(enum err e) {
 enum err problem_write(struct buf *b, enum problem p, const struct problem_words *words) {
   const char *code = words && words->code ? words->code : rows[p].code;
   struct str detail = words && words->detail.n ? words->detail : str_from(rows[p].detail);
-  TRY(buf_addf(b, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":",
-               status_phrase(rows[p].status), rows[p].status, code));
+  struct str title = http_status_phrase(rows[p].status);
+  TRY(buf_addf(b, "{\"type\":\"about:blank\",\"title\":\"%.*s\",\"status\":%d,\"code\":\"%s\",\"detail\":",
+               (int)title.n, title.p, rows[p].status, code));
   TRY(buf_add_json(b, detail));
   return buf_add_char(b, '}');
 }

@@ -172,6 +172,5 @@ int main(void) {
       cmocka_unit_test(a_value_that_is_none_is_never_sent),
       cmocka_unit_test(a_path_that_a_cookie_can_not_be_kept_to_is_refused),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,6 +105,5 @@ int main(void) {
       cmocka_unit_test(each_of_many_changes_of_many_objects_costs_little),
       cmocka_unit_test(an_object_that_shows_a_later_change_is_left_to_the_next_read),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

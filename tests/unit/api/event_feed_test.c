@@ -287,7 +287,6 @@ static void reading_after_a_forgotten_change_finds_nothing(void **state) {
 #define FEED_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       FEED_TEST(a_stream_gets_events_of_its_business_only),
       FEED_TEST(an_object_that_changed_several_times_has_one_event_with_the_newest_number),

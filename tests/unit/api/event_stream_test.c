@@ -165,7 +165,6 @@ static void another_business_that_changes_ends_no_stream(void **state) {
 
 int main(void) {
   (void)alarm(120); /* a test that hangs fails */
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       EVENTS_TEST(a_drain_ends_a_live_stream),
       EVENTS_TEST(a_drain_ends_a_stream_that_catches_up),

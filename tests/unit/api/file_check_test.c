@@ -75,6 +75,5 @@ static void checks_go_on_after_a_post_that_failed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {SCRATCH_TEST(checks_go_on_after_a_post_that_failed)};
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,6 +82,5 @@ int main(void) {
       cmocka_unit_test(a_place_is_found_again),
       cmocka_unit_test(members_that_take_only_text_see_numbers),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

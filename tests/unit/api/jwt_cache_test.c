@@ -109,6 +109,5 @@ int main(void) {
       cmocka_unit_test(what_is_not_it_to_the_byte_is_verified),
       cmocka_unit_test(more_than_there_is_room_for_are_verified_again),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, make_keys, free_keys);
 }

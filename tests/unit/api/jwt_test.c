@@ -526,6 +526,5 @@ int main(void) {
       cmocka_unit_test(a_private_key_is_refused),
       cmocka_unit_test(settings_say_which_key_or_none),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, make_keys, free_keys);
 }

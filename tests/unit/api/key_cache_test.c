@@ -78,7 +78,6 @@ static void many_keys_are_never_taken_for_each_other(void **state) {
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_key_is_known_by_its_whole_text),
       cmocka_unit_test(what_was_forgotten_is_not_known),

@@ -184,7 +184,6 @@ static void a_refusal_by_the_engine_can_be_read_by_pages_that_may_call(void **st
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
 #define T(name) cmocka_unit_test_setup_teardown(name, service_setup, service_teardown)
   const struct CMUnitTest tests[] = {
       T(a_session_is_known_on_every_loop_and_ends_with_its_key),

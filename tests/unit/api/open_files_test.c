@@ -138,6 +138,5 @@ int main(void) {
       cmocka_unit_test(an_item_is_found_while_its_mark_holds),
       cmocka_unit_test(a_sweep_closes_the_files_of_what_changed),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, make_versions, free_versions);
 }

@@ -280,6 +280,5 @@ int main(void) {
       cmocka_unit_test(frame_ancestors_fit_into_the_head_of_an_answer),
       cmocka_unit_test(a_hundred_origins_are_the_most),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -363,7 +363,6 @@ static void a_session_that_ended_gets_nothing_at_a_drain(void **state) {
 
 int main(void) {
   (void)alarm(120); /* a test that hangs fails */
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       PLAY_TEST(draining_answers_a_request_that_waits_for_an_end),
       PLAY_TEST(draining_lets_an_answer_with_a_length_go_on),

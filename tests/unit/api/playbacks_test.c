@@ -85,7 +85,6 @@ static void a_full_table_forgets_but_holds_on(void **state) {
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(the_first_hit_of_ten_minutes_counts, setup, teardown),
       cmocka_unit_test_setup_teardown(two_loops_count_one_playback, setup, teardown),

@@ -73,6 +73,5 @@ int main(void) {
       cmocka_unit_test(each_of_many_businesses_has_its_own),
       cmocka_unit_test(who_has_nothing_is_forgotten),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

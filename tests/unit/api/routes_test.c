@@ -147,7 +147,6 @@ static void what_is_not_in_the_table_is_not_there(void **state) {
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_row_says_who_may_and_how_much),
       cmocka_unit_test(only_webhooks_health_links_and_the_page_need_no_credential),

@@ -455,7 +455,6 @@ static void loops_play_while_the_catalog_changes(void **state) {
 
 int main(void) {
   (void)alarm(120); /* a test that hangs fails */
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       SERVICE_TEST(the_first_error_that_applies_is_told),
       SERVICE_TEST(a_platform_key_acts_for_the_business_it_names),

@@ -124,7 +124,6 @@ static void a_webhook_that_is_not_kept_in_time_is_refused(void **state) {
 
 int main(void) {
   (void)alarm(120); /* a test that hangs fails */
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       SERVICE_TEST(a_webhook_is_answered_once_it_is_kept),
       SERVICE_TEST(without_a_public_url_the_requests_own_is_signed),

@@ -164,7 +164,6 @@ static void the_business_counted_least_lately_is_forgotten(void **state) {
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(a_session_is_known_while_nothing_changed, setup, teardown),
       cmocka_unit_test_setup_teardown(a_change_voids_what_it_names, setup, teardown),

@@ -425,7 +425,6 @@ static void a_subject_that_could_be_a_person_is_veiled_in_the_log(void **state) 
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_download_is_named_after_when_and_with_whom),
       cmocka_unit_test(a_long_name_keeps_its_extension_and_fits_a_file_system),

@@ -475,6 +475,5 @@ int main(void) {
       cmocka_unit_test(real_prompts_are_recognised),
       cmocka_unit_test(kinds_have_names),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

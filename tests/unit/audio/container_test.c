@@ -493,6 +493,5 @@ int main(void) {
       cmocka_unit_test(a_webm_that_is_shorter_than_it_says_is_not_whole),
       cmocka_unit_test(a_container_that_lies_is_read_to_its_end_all_the_same),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -264,7 +264,6 @@ static void a_damaged_mp3_is_as_long_as_before_whatever_its_decoder_makes_of_it(
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_waveform_covers_every_sample_of_any_length),
       cmocka_unit_test(silence_without_samples_and_many_channels_have_no_waveform),

@@ -198,6 +198,5 @@ int main(void) {
       cmocka_unit_test(an_ape_tag_without_a_header_ends_a_file),
       cmocka_unit_test(a_stream_that_changes_has_a_waveform_of_its_time),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

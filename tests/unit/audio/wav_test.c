@@ -167,6 +167,5 @@ int main(void) {
       cmocka_unit_test(compressed_wavs_last_as_long_as_their_blocks_or_their_fact),
       cmocka_unit_test(samples_begin_behind_chunks_of_megabytes),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -250,6 +250,5 @@ static const struct CMUnitTest tests[] = {
 };
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, name_a_clock_file, drop_the_clock_file);
 }

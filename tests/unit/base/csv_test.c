@@ -54,6 +54,5 @@ static void empty_cells_have_their_commas(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(cells_are_quoted_and_defused),
                                      cmocka_unit_test(empty_cells_have_their_commas)};
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

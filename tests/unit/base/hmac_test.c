@@ -64,6 +64,5 @@ int main(void) {
       cmocka_unit_test(any_lengths_of_key_and_text_agree_with_the_one_shot_function),
       cmocka_unit_test(a_wiped_key_holds_nothing),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

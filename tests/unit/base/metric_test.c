@@ -348,6 +348,5 @@ int main(void) {
       cmocka_unit_test(a_full_buffer_is_an_error),
       cmocka_unit_test(promtool_finds_nothing),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

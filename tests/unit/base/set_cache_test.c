@@ -107,7 +107,6 @@ static void many_keys_are_never_taken_for_each_other(void **state) {
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_value_is_found_by_its_whole_key),
       cmocka_unit_test(a_key_that_is_put_again_has_one_place_and_its_value),

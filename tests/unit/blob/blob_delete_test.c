@@ -67,6 +67,5 @@ static void files_of_a_directory_are_deleted_with_one_sync(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(files_of_a_directory_are_deleted_with_one_sync)};
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -585,6 +585,5 @@ int main(void) {
       cmocka_unit_test(a_blob_is_found_by_its_stem),
       cmocka_unit_test(every_file_is_walked),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

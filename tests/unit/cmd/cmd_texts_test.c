@@ -242,6 +242,5 @@ int main(void) {
       cmocka_unit_test(second_recording_of_the_demo_ends_with_its_call),
       cmocka_unit_test(painting_is_cut_at_the_terminals_edges),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

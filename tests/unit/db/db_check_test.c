@@ -67,6 +67,5 @@ int main(void) {
       cmocka_unit_test_setup_teardown(damage_is_found, scratch_setup, scratch_teardown),
       cmocka_unit_test_setup_teardown(schema_says_what_it_is_and_asks_for, scratch_setup, scratch_teardown),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

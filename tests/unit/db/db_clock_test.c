@@ -47,6 +47,5 @@ static void a_slow_answer_does_not_replace_a_better_one_at_once(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(it_is_this_machines_clock_until_a_server_tells_its_own),
                                      cmocka_unit_test(a_slow_answer_does_not_replace_a_better_one_at_once)};
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

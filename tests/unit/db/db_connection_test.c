@@ -420,7 +420,6 @@ static void the_log_is_moved_into_the_database_before_it_grows_long(void **state
 #define SCRATCH_TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(a_row_comes_back_as_it_was_written),
       SCRATCH_TEST(negative_numbers_and_absent_texts_become_null_where_asked),

@@ -76,6 +76,5 @@ int main(void) {
       cmocka_unit_test_setup_teardown(parts_are_found_within_their_scope, scratch_setup, scratch_teardown),
       cmocka_unit_test_setup_teardown(a_text_without_a_scope_holds_nothing, scratch_setup, scratch_teardown),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

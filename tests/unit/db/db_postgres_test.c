@@ -158,6 +158,5 @@ int main(void) {
       cmocka_unit_test(a_read_only_connection_cannot_write),
       cmocka_unit_test(a_schema_with_other_tables_is_refused),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,6 +84,5 @@ int main(void) {
       cmocka_unit_test(words_of_sqlite_alone_are_refused),
       cmocka_unit_test(broken_texts_are_refused),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

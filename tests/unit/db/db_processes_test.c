@@ -237,7 +237,6 @@ static void of_processes_that_race_to_migrate_each_script_runs_once(void **state
 #define SCRATCH_TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(answered_jobs_survive_a_kill),
       SCRATCH_TEST(three_processes_get_their_shares),

@@ -235,6 +235,5 @@ int main(void) {
       SCRATCH_TEST(a_business_with_many_reads_waits_for_one_with_a_single_read),
       SCRATCH_TEST(one_business_never_has_all_threads_nor_all_of_the_queue),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

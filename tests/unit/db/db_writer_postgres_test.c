@@ -179,6 +179,5 @@ int main(void) {
       cmocka_unit_test(a_job_is_repeated_until_it_has_waited_long_enough),
       cmocka_unit_test(after_a_commit_without_an_answer_only_harmless_jobs_are_repeated),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

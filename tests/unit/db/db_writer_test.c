@@ -566,7 +566,6 @@ static void edits_go_on_under_webhooks_without_end(void **state) {
 #define SCRATCH_TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(an_answered_job_is_visible_to_other_connections),
       SCRATCH_TEST(a_failing_job_is_rolled_back_alone),

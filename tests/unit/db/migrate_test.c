@@ -113,7 +113,6 @@ static void a_long_script_tells_how_far_it_is(void **state) {
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(a_long_script_tells_how_far_it_is),
       SCRATCH_TEST(scripts_run_once_and_in_order),

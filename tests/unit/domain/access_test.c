@@ -249,6 +249,5 @@ int main(void) {
       SCRATCH_TEST(an_update_that_fails_leaves_no_trace),
       cmocka_unit_test(roles_have_names),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,7 +104,6 @@ static void what_is_left_at_the_end_is_counted(void **state) {
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(all_that_waits_is_written_in_its_order),
       SCRATCH_TEST(a_business_that_adds_too_many_loses_its_own),

@@ -82,6 +82,5 @@ int main(void) {
       cmocka_unit_test_setup_teardown(few_things_share_a_counter, setup, teardown),
       cmocka_unit_test_setup_teardown(changes_of_many_threads_all_count, setup, teardown),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -349,6 +349,5 @@ int main(void) {
       SCRATCH_TEST(rows_that_would_show_too_many_recordings_are_on_the_next_page),
       SCRATCH_TEST(legs_that_name_each_other_are_shown_once),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

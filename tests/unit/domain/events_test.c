@@ -86,6 +86,5 @@ int main(void) {
       cmocka_unit_test(a_sid_that_is_too_long_is_refused),
       cmocka_unit_test(on_change_does_not_run_once_unwatch_returned),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,6 +169,5 @@ int main(void) {
       cmocka_unit_test(further_fields_that_are_too_long_are_dropped),
       cmocka_unit_test(further_fields_beyond_their_bytes_are_dropped_until_there_is_room),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

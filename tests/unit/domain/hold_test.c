@@ -137,6 +137,5 @@ static void a_hold_is_in_time_for_all_or_too_late(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {SCRATCH_TEST(a_hold_is_in_time_for_all_or_too_late)};
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

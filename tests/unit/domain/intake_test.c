@@ -280,6 +280,5 @@ int main(void) {
       SCRATCH_TEST(a_completed_recording_without_a_url_fails_until_one_arrives),
       SCRATCH_TEST(known_fields_of_any_length_a_delivery_has_are_stored_whole),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,6 +82,5 @@ int main(void) {
       cmocka_unit_test(a_listener_outlives_the_business),
       cmocka_unit_test(threads_lose_no_place),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

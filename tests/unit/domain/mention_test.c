@@ -69,6 +69,5 @@ static void json_stays_json(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(a_number_is_found_as_people_write_it),
                                      cmocka_unit_test(json_stays_json)};
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,6 +49,5 @@ int main(void) {
       cmocka_unit_test(labels_of_states_are_the_names_in_the_ledger),
       cmocka_unit_test(labels_of_failures_are_the_codes_of_status_objects),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

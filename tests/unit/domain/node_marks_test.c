@@ -110,6 +110,5 @@ int main(void) {
       SCRATCH_TEST(only_live_processes_that_wrote_a_mark_are_looked_for),
       PLACED(a_directory_that_was_moved_away_leads_elsewhere),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,6 +87,5 @@ int main(void) {
       cmocka_unit_test(the_name_of_an_earlier_release_s_part_is_read),
       cmocka_unit_test(a_part_is_needed_while_it_is_written_or_must_be_compared),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -533,6 +533,5 @@ int main(void) {
       SCRATCH_TEST(a_report_under_a_lost_lease_changes_nothing),
       SCRATCH_TEST(retrying_many_takes_only_failures_with_the_code_and_time),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -375,6 +375,5 @@ int main(void) {
       cmocka_unit_test(every_line_of_recording_def_moves_or_stays_as_it_says),
       cmocka_unit_test(every_event_in_every_state_keeps_the_rules),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -264,6 +264,5 @@ int main(void) {
       cmocka_unit_test(a_completed_webhook_clears_count_and_back_off),
       cmocka_unit_test(a_stem_starts_with_business_year_and_month),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

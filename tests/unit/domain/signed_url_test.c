@@ -247,6 +247,5 @@ int main(void) {
       cmocka_unit_test(an_expiry_is_rounded_up_to_whole_seconds),
       SCRATCH_TEST(the_key_is_made_once_and_stored_encrypted),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -247,6 +247,5 @@ int main(void) {
       cmocka_unit_test(a_call_shows_its_top_legs_direction_and_null_for_unknown_values),
       cmocka_unit_test(each_state_has_its_playback),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,6 +99,5 @@ int main(void) {
   const struct CMUnitTest tests[] = {SCRATCH_TEST(what_is_ready_since_then_is_asked_for_once),
                                      SCRATCH_TEST(with_only_missing_what_is_made_stays_as_it_is),
                                      SCRATCH_TEST(many_are_gone_through_in_parts)};
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

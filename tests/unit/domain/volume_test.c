@@ -176,6 +176,5 @@ int main(void) {
       STAGED(stopping_gives_up_all_jobs_and_reports_threads_that_do_not_return),
       STAGED(a_probe_finds_free_space_and_no_id),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

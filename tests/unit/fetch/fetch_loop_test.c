@@ -469,6 +469,5 @@ int main(void) {
       cmocka_unit_test(it_ticks_when_woken_posted_and_due),
       cmocka_unit_test(posts_of_many_threads_all_run),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -221,6 +221,5 @@ int main(void) {
       cmocka_unit_test(a_redirect_with_an_endless_body_is_followed),
       cmocka_unit_test(methods_and_bodies_follow_the_status),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

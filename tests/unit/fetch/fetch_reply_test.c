@@ -390,6 +390,5 @@ int main(void) {
       cmocka_unit_test(a_trusted_origin_may_be_special_and_redirect_to_special_ones),
       cmocka_unit_test(a_refused_connection_is_reported_without_secrets),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -202,6 +202,5 @@ int main(void) {
       cmocka_unit_test(a_jump_of_the_clock_empties_the_window),
       cmocka_unit_test(without_a_limit_nothing_is_slow),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

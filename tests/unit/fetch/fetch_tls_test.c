@@ -94,6 +94,5 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_server_without_a_trusted_certificate_is_refused),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -231,6 +231,5 @@ int main(void) {
       cmocka_unit_test(an_origin_is_a_scheme_a_host_and_a_port),
       cmocka_unit_test(special_addresses_are_told_from_public_ones),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,7 +42,6 @@ static void a_file_has_the_media_type_of_its_name(void **state) {
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_token_is_accepted_if_named_and_not_refused),
       cmocka_unit_test(all_lines_of_a_header_count),

@@ -356,6 +356,5 @@ int main(void) {
       cmocka_unit_test(the_app_can_close_the_connection_after_an_answer),
       cmocka_unit_test(sources_of_many_listeners_end_once_each),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

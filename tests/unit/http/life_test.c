@@ -197,6 +197,5 @@ int main(void) {
       cmocka_unit_test(draining_cuts_answers_that_do_not_end_in_time),
       cmocka_unit_test(posts_before_the_end_are_run),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -334,6 +334,5 @@ int main(void) {
       cmocka_unit_test(above_nine_tenths_of_the_limit_the_server_is_crowded),
       cmocka_unit_test(a_thousand_slow_connections_do_not_hold_up_a_fast_one),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

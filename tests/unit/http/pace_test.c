@@ -233,6 +233,5 @@ int main(void) {
       cmocka_unit_test(a_file_after_a_large_answer_is_sent_without_that_limit),
       cmocka_unit_test(a_body_that_the_app_does_not_need_is_read_and_dropped),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

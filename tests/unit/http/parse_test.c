@@ -452,6 +452,5 @@ int main(void) {
       cmocka_unit_test(chunked_bodies_are_decoded_or_refused),
       cmocka_unit_test(extensions_and_trailers_are_bounded),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

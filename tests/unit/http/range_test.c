@@ -253,6 +253,5 @@ int main(void) {
       cmocka_unit_test(without_validators_only_stars_match),
       cmocka_unit_test(a_range_is_parsed_before_the_length_is_known),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,6 +158,5 @@ int main(void) {
       cmocka_unit_test(a_form_larger_than_its_buffer_is_an_error),
       cmocka_unit_test(a_segment_is_decoded_without_nul),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -474,6 +474,5 @@ int main(void) {
       cmocka_unit_test(a_request_that_the_app_forgets_is_500),
       cmocka_unit_test(a_field_with_a_line_end_makes_the_answer_a_500),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

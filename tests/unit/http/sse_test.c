@@ -36,7 +36,6 @@ static void the_opening_is_not_an_event(void **state) {
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_event_is_a_block_of_lines),
       cmocka_unit_test(line_breaks_within_data_stay_data),

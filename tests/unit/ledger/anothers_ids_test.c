@@ -177,6 +177,5 @@ static void anothers_object_takes_as_much_work_as_none(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {SCRATCH_TEST(anothers_object_takes_as_much_work_as_none)};
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -244,7 +244,6 @@ static void a_text_that_is_too_long_is_refused(void **state) {
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(a_chain_that_nobody_touched_has_no_faults),
       SCRATCH_TEST(what_somebody_does_to_a_chain_is_found_with_its_place),

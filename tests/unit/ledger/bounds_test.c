@@ -482,6 +482,5 @@ int main(void) {
       SCRATCH_TEST(a_claim_takes_the_one_that_has_waited_longest),
       SCRATCH_TEST(permanent_failures_are_counted_as_they_change),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

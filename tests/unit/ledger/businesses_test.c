@@ -354,7 +354,6 @@ static void a_step_of_a_purge_touches_few_rows(void **state) {
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(a_business_comes_back_as_it_was_added),
       SCRATCH_TEST(each_id_is_found_after_the_one_before_it),

@@ -525,6 +525,5 @@ int main(void) {
       SCRATCH_TEST(older_calls_are_listed_by_recording_after_the_migration),
       SCRATCH_TEST(a_number_that_changed_is_found_as_it_is_now),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

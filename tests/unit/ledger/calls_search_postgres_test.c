@@ -68,6 +68,5 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_search_costs_the_same_whether_others_store_it_or_nobody),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

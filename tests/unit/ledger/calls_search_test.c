@@ -190,6 +190,5 @@ int main(void) {
       SCRATCH_TEST(a_search_costs_the_same_whether_others_store_it_or_nobody),
       SCRATCH_TEST(a_search_costs_the_same_however_much_others_store),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

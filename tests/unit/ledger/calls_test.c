@@ -141,6 +141,5 @@ int main(void) {
       SCRATCH_TEST(fields_of_the_host_survive_webhooks),
       SCRATCH_TEST(a_new_call_has_the_facets_that_are_found_when_all_are_looked_at_again),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

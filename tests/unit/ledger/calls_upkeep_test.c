@@ -377,6 +377,5 @@ int main(void) {
       SCRATCH_TEST(a_search_reads_the_same_whether_or_not_others_hold_it),
       SCRATCH_TEST(a_purge_leaves_no_document),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

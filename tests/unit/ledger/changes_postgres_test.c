@@ -166,6 +166,5 @@ int main(void) {
                                      cmocka_unit_test(a_transaction_covers_only_what_was_final_before_it_began),
                                      cmocka_unit_test(a_number_that_was_rolled_back_is_passed),
                                      cmocka_unit_test(another_epoch_has_greater_numbers_and_is_noticed)};
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

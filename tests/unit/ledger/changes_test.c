@@ -400,7 +400,6 @@ static void trimming_keeps_ten_minutes_and_a_ceiling(void **state) {
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(changes_of_another_process_are_delivered),
       SCRATCH_TEST(a_follower_gets_changes_committed_after_it_was_made),

@@ -95,6 +95,5 @@ static void the_ceiling_holds_while_many_businesses_edit(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {SCRATCH_TEST(the_ceiling_holds_while_many_businesses_edit)};
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

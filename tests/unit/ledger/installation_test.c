@@ -212,7 +212,6 @@ static void processes_that_race_agree_on_one_key(void **state) {
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(the_embedded_scripts_are_numbered_and_run),
       SCRATCH_TEST(a_worker_lives_while_it_was_seen_lately),

@@ -413,7 +413,6 @@ static void many_expired_sessions_go_in_parts(void **state) {
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(a_key_is_found_by_the_digest_of_its_text),
       SCRATCH_TEST(keys_with_a_wrong_role_are_not_made),

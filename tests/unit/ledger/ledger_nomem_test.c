@@ -109,7 +109,6 @@ static void every_allocation_may_fail(void **state) {
 }
 
 int main(void) {
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   sqlite3_mem_methods failing;
   if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real_methods) != SQLITE_OK) return 1;
   failing = real_methods;

@@ -334,6 +334,5 @@ static void statements_that_may_walk_a_table_are_found(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {SCRATCH_TEST(every_statement_finds_what_it_asks_for),
                                      SCRATCH_TEST(statements_that_may_walk_a_table_are_found)};
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

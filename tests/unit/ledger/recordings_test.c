@@ -208,6 +208,5 @@ int main(void) {
       SCRATCH_TEST(operators_of_earlier_systems_find_their_columns),
       SCRATCH_TEST(the_times_of_call_log_compare_with_those_of_sql),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,6 +66,5 @@ static void both_schemas_have_the_same_columns_and_indexes(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(every_statement_can_be_prepared),
                                      SCRATCH_TEST(both_schemas_have_the_same_columns_and_indexes)};
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

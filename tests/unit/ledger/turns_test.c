@@ -122,6 +122,5 @@ int main(void) {
       SCRATCH_TEST(a_turn_that_a_later_clock_made_due_is_put_back),
       SCRATCH_TEST(an_idle_trial_is_looked_at_again_when_a_recording_changes),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

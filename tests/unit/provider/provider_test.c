@@ -71,6 +71,5 @@ int main(void) {
       cmocka_unit_test(providers_are_found_by_their_path),
       cmocka_unit_test(sids_are_two_capitals_and_32_hex_digits),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

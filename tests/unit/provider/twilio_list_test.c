@@ -203,6 +203,5 @@ int main(void) {
       cmocka_unit_test(a_body_that_is_no_list_is_refused),
       cmocka_unit_test(entries_without_their_sid_or_account_are_refused_one_by_one),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,6 +166,5 @@ int main(void) {
       cmocka_unit_test(a_request_has_the_formats_url_and_the_accounts_credentials),
       cmocka_unit_test(every_status_of_an_answer_has_its_meaning),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,6 +127,5 @@ int main(void) {
       cmocka_unit_test(no_token_accepts_nothing),
       cmocka_unit_test(a_body_without_its_digest_in_the_url_is_refused),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

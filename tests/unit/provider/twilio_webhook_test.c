@@ -526,6 +526,5 @@ int main(void) {
       cmocka_unit_test(a_leg_is_not_its_own_parent),
       cmocka_unit_test(without_memory_a_webhook_is_refused_as_busy),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

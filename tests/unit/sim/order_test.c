@@ -104,6 +104,5 @@ int main(void) {
       cmocka_unit_test(a_call_without_talk_has_no_recording),
       cmocka_unit_test(a_bad_field_is_named_with_its_rule),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

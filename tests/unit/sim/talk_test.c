@@ -141,6 +141,5 @@ int main(void) {
       cmocka_unit_test(the_mp3_sounds_like_the_wav_in_each_channel),
       cmocka_unit_test(two_recordings_are_two_conversations),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

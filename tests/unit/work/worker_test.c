@@ -338,6 +338,5 @@ int main(void) {
       cmocka_unit_test(walking_many_businesses_without_files_takes_few_jobs),
       cmocka_unit_test(a_recording_without_announced_length_becomes_ready),
   };
-  cmocka_set_message_output(CM_OUTPUT_TAP);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
