@@ -14,6 +14,7 @@
 #include "cmd/cmd_progress.h"
 #include "domain/transcribe.h"
 #include "ledger/businesses.h"
+#include "ledger/businesses_speech.h"
 #include "provider/provider.h"
 
 enum { LINE_MAX_BYTES = 1024 };
@@ -55,6 +56,12 @@ static int transcribe_find(struct transcribe_command *c) {
   if (e != OK) return app_fail(c->args, c->app.db, e);
   if (!c->found) return cmd_fail(c->args, "recording or call %.*s is not known", STR_ARG(c->id));
   if (c->found > 1) return cmd_misuse(c->args, "several businesses have it; name one with --business ID");
+  struct business_speech speech;
+  e = businesses_speech_get(c->app.db, c->row.business_id, &speech);
+  if (e != OK) return app_fail(c->args, c->app.db, e);
+  if (speech.transcribe == TRANSCRIBE_NEVER)
+    return cmd_fail(c->args, "business %lld has nothing transcribed: callreel business set %lld --transcribe asked",
+                    (long long)c->row.business_id, (long long)c->row.business_id);
   if (c->row.status == RECORDING_READY) return CMD_DONE;
   return cmd_fail(c->args, "%s is %s: only a recording that is ready can be transcribed", c->row.recording_sid,
                   recording_status_name(c->row.status));

@@ -6,6 +6,7 @@
 #include "domain/transcribe.h"
 
 #include "ledger/businesses.h"
+#include "ledger/businesses_speech.h"
 
 void transcribe_begin(struct transcribe *t) {
   t->at_business = t->business_id ? t->business_id - 1 : 0;
@@ -39,6 +40,15 @@ static enum err transcribe_read_business(struct db *db, int64_t id, struct trans
     transcribe_end_business(t, id);
   else
     TRY(str_copy(t->after, sizeof(t->after), str_from(part->rows[part->count - 1].recording_sid)));
+  return OK;
+}
+
+/* True: the business has nothing transcribed, or is removed. */
+static enum err transcribe_never(struct db *db, int64_t id, bool *ret_never) {
+  struct business_speech speech;
+  enum err e = businesses_speech_get(db, id, &speech);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  *ret_never = e == ERR_NOT_FOUND || speech.transcribe == TRANSCRIBE_NEVER;
   return OK;
 }
 
@@ -77,7 +87,12 @@ enum err transcribe_list_part(struct db *db, struct transcribe *t, struct transc
     if (e == ERR_NOT_FOUND) ret_part->more = false;
     if (e == ERR_NOT_FOUND) break;
     TRY(e);
-    TRY(transcribe_read_business(db, id, &next, ret_part)); /* (2) */
+    bool never;
+    TRY(transcribe_never(db, id, &never));
+    if (never)
+      transcribe_end_business(&next, id);
+    else
+      TRY(transcribe_read_business(db, id, &next, ret_part)); /* (2) */
   }
   TRY(transcribe_choose(db, &next, ret_part));
   *t = next;

@@ -78,6 +78,18 @@ static void with_only_missing_what_is_made_stays_as_it_is(void **state) {
   db_close(db);
 }
 
+static void a_business_that_has_nothing_transcribed_is_passed_over(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t never = scratch_business(db, "b"), other = scratch_business(db, "c");
+  char text[4096];
+  put(db, never, 1, RECORDING_READY);
+  put(db, other, 2, RECORDING_READY);
+  assert_int_equal(db_run(db, "update businesses set transcribe = 'never' where business_id = ?1", DB_INT(never)), OK);
+  go_through(db, (struct transcribe){.since = 0}, true, text);
+  assert_string_equal(text, "2");
+  db_close(db);
+}
+
 static void many_are_gone_through_in_parts(void **state) {
   struct db *db = scratch_ledger(*state);
   int64_t business = scratch_business(db, "b"), count;
@@ -98,6 +110,7 @@ static void many_are_gone_through_in_parts(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {SCRATCH_TEST(what_is_ready_since_then_is_asked_for_once),
                                      SCRATCH_TEST(with_only_missing_what_is_made_stays_as_it_is),
+                                     SCRATCH_TEST(a_business_that_has_nothing_transcribed_is_passed_over),
                                      SCRATCH_TEST(many_are_gone_through_in_parts)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
