@@ -5,9 +5,10 @@
  *   do TRY(transcribe_list_part(db, &t, part));      or transcribe_part, each in a transaction of its own
  *   while (part->more);
  *
- * Both go through businesses by their id. A recording is wanted if it is ready and its transcript is neither queued nor running;
- * with only_missing, nor ready. Businesses that have nothing transcribed are passed over. What transcribe_list_part lists is what transcribe_part then asks for, if nothing changes in
- * between. Thread rule: the connection's; transcribe_part needs a write transaction. */
+ * Both go through businesses by their id. A recording is wanted if it is ready and its transcript is neither queued nor
+ * running; with only_missing, nor ready. Businesses that have nothing transcribed are passed over. What transcribe_list_part
+ * lists is what transcribe_part then asks for, if nothing changes in between. Thread rule: the connection's; transcribe_part
+ * needs a write transaction. */
 #pragma once
 
 #include "ledger/transcripts.h"
