@@ -15,13 +15,14 @@ import traceback
 import growth_people
 import growth_queue
 import growth_removal
+import growth_speech
 import page
 import standing
 from bench import FIGURES, congestion
 from ground import Row
 from stage import CLIENT_CORES
 
-CASES = {**growth_queue.CASES, **growth_people.CASES, **growth_removal.CASES}
+CASES = {**growth_queue.CASES, **growth_people.CASES, **growth_removal.CASES, **growth_speech.CASES}
 
 
 def arguments(argv):

@@ -1,4 +1,5 @@
 """Recordings become transcripts: once, in turn, over crashes and over an engine that is gone, slow, frozen or refuses."""
+import json
 import random
 import signal
 import threading
@@ -8,6 +9,8 @@ import pytest
 import speech_engine as e
 import speech_sound
 from callreel import eventually
+from test_erasure import rows_that_name
+from test_holds import names_in
 
 pytestmark = pytest.mark.sanitized
 DIALOGUE = [[(0.5, 2.5, 1), (8.0, 10.0, 3)], [(3.5, 6.5, 2)]]
@@ -144,6 +147,19 @@ def test_a_deletion_ends_what_runs_and_leaves_nothing(stage):
     eventually(lambda: all(not stage.world.sql(f"select 1 from {table}") for table in tables), 10, "nothing is left")
     other = stage.recorded()
     stage.wait(other)
+
+
+def test_an_erasure_leaves_no_word_of_the_transcript(stage):
+    stage.engine.says = {1: "Erasablesaid one", 2: "Erasablesaid two", 3: "Erasablesaid three"}
+    tape = stage.recorded()
+    stage.wait(tape)
+    assert (names_in(stage.world, ["Erasablesaid"]) or stage.world.schema) and rows_that_name(stage.world, ["Erasablesaid"]), "the scan finds what is there"
+    admin = stage.business.key("admin")
+    begun = stage.server.post("/api/erasure", admin, {"Content-Type": "application/json"}, json.dumps({"number": "+15005550100"}).encode())
+    assert begun.status in (200, 202), begun
+    for scan in (rows_that_name, names_in):
+        eventually(lambda scan=scan: not scan(stage.world, ["Erasablesaid"]), 15, lambda scan=scan: scan(stage.world, ["Erasablesaid"]))
+    assert stage.find("Erasablesaid") == [] and not stage.world.sql("select 1 from transcripts")
 
 
 def test_google_is_asked_with_a_token(world, provider, engine):
