@@ -45,6 +45,7 @@ class Stage:
 
     def recorded(self):
         tape = self.provider.tape()
+        tape.sounds["mp3"] = speech_sound.call([[(0.5, 2.5, 1)]], 4)  # else it would hold no speech, and need no engine
         self.business.tell(self.server, tape)
         self.world.wait_state(tape.sid, business_id=self.business.id)
         return tape
