@@ -1,8 +1,10 @@
 """Recordings become transcripts: once, in turn, over crashes and over an engine that is gone, slow, frozen or refuses."""
 import json
 import random
+import re
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -233,6 +235,31 @@ def test_a_frozen_worker_is_taken_over_and_changes_nothing(world, provider, engi
     stage.server.wait_listening()
     assert stage.wait(tape)["version"] == made["version"] == 1
     assert world.sql("select count(*) as n from transcript_versions")[0]["n"] == 1
+
+
+def memory_kib(server, name):
+    return int(re.search(rf"{name}:\s+(\d+)", Path(f"/proc/{server.pid}/status").read_text())[1])
+
+
+@pytest.mark.long
+def test_three_hours_keep_their_times_and_take_little_memory(world, provider, engine):
+    stage = Stage(world, provider, engine)
+    stage.wait(stage.recorded(), within=60)
+    world.done("business", "set", stage.business.id, "--transcribe", "asked")
+    minutes = 180
+    tape = provider.tape()
+    tape.sounds["mp3"] = speech_sound.wav([speech_sound.channel([(1.0, 3.0, 1), (31.0, 34.0, 2)], 60) * minutes])
+    stage.business.tell(stage.server, tape)
+    world.wait_state(tape.sid, within=120)
+    before = memory_kib(stage.server, "VmRSS")
+    Path(f"/proc/{stage.server.pid}/clear_refs").write_text("5")  # the peak begins anew
+    assert stage.server.post(f"/api/recordings/{tape.sid}/transcribe", stage.business.key("agent")).status == 202
+    made = stage.wait(tape, within=600)
+    assert memory_kib(stage.server, "VmHWM") - before <= 40 * 1024
+    assert made["text"].count("sentence 1") == made["text"].count("sentence 2") == minutes
+    starts = [segment["start"] for segment in made["segments"]]
+    wanted = [60 * n + at for n in range(minutes) for at in (1.0, 31.0)]
+    assert len(starts) == len(wanted) and all(abs(a - b) < 0.5 for a, b in zip(starts, wanted, strict=True))
 
 
 def test_another_business_is_next_whatever_one_has_to_transcribe(world, provider, engine):
