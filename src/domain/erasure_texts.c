@@ -11,6 +11,8 @@
  *  (3) `after` is the last row that is done, so that nothing is counted twice. */
 #include "domain/erasure_texts.h"
 
+#include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "domain/fields.h"
@@ -39,6 +41,20 @@ static bool looking_is_full(struct looking *k) {
 static bool is_named_in(struct looking *k, struct str text, enum mention_kind kind) {
   k->bytes += text.n;
   return mention_is_in(text, k->digits, kind);
+}
+
+/* Appends the ranked document without the number. Two names of fields may have become one: the later stays. */
+static enum err erase_fields(struct str fields, struct str digits, struct buf *ret_fields) {
+  struct buf b CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX);
+  bool found;
+  TRY(mention_erase(fields, digits, MENTION_JSON, &b, &found));
+  if (!found) return buf_add(ret_fields, fields);
+  json_t *document = json_loadb(b.p, b.n, 0, NULL);
+  char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
+  json_decref(document);
+  enum err e = text ? buf_add(ret_fields, str_from(text)) : ERR_CORRUPT;
+  free(text);
+  return e;
 }
 
 /* ---- calls ---- */
@@ -85,10 +101,9 @@ static enum err erase_in_call(struct db *db, const struct erasure *x, struct str
   struct buf fields CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX),
                     without CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX);
   struct call was, c;
-  bool found;
   TRY(calls_read(db, x->business_id, call_sid, &was, &fields));
   c = was;
-  TRY(mention_erase(buf_str(&fields), digits, MENTION_JSON, &without, &found));
+  TRY(erase_fields(buf_str(&fields), digits, &without));
   TRY(erase_plain(digits, c.caller_name, sizeof(c.caller_name)));
   TRY(erase_plain(digits, c.customer_name, sizeof(c.customer_name)));
   TRY(erase_plain(digits, c.ref, sizeof(c.ref)));
@@ -173,9 +188,8 @@ static enum err is_held(struct db *db, struct erasure *x, struct str recording_s
 static enum err erase_in_recording(struct db *db, const struct erasure *x, struct str sid, struct str digits) {
   struct buf fields CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX),
                     without CLEANUP(buf_done) = BUF_INIT(FIELDS_TEXT_MAX);
-  bool found;
   TRY(recordings_fields(db, x->business_id, sid, &fields));
-  TRY(mention_erase(buf_str(&fields), digits, MENTION_JSON, &without, &found));
+  TRY(erase_fields(buf_str(&fields), digits, &without));
   return recordings_set_fields(db, x->business_id, sid, buf_str(&without));
 }
 

@@ -79,7 +79,7 @@ def test_an_erasure_finds_a_number_in_addresses_and_in_others_calls(world, provi
     words = [NUMBER, NUMBER[1:], spoken]
     addressed = [call_of(world, acme, provider, f"sip:{NUMBER}@a.example"), call_of(world, acme, provider, OTHER, To=f"whatsapp:{NUMBER}")]
     other = call_of(world, acme, provider, OTHER, ForwardedFrom=NUMBER, CallerName=f"OF {NUMBER}", To="+15005550199")
-    acme.tell(world.main, other, Note=f"for {NUMBER}")
+    acme.tell(world.main, other, Note=f"for {NUMBER}", **{f"x{NUMBER}": "1", f"x{NUMBER[1:]}": "2"})
     held = call_of(world, acme, provider, OTHER, ForwardedFrom=NUMBER)
     patch = {"customer_name": f"Brother of {spoken}", "ref": f"ref {NUMBER}", "agent": NUMBER, "tags": [f"asks for {NUMBER[1:]}", "good"],
              "metadata": {"others": [int(NUMBER[1:]), NUMBER], "kept": 1.50}}
