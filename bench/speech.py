@@ -79,7 +79,8 @@ def document_of(engine, sound, language):
     with tempfile.NamedTemporaryFile(suffix=".mp3") as file:
         file.write(sound)
         file.flush()
-        done = subprocess.run([program, file.name, engine.url, language], capture_output=True, text=True, check=False, timeout=SECONDS_FOR_A_CALL)
+        wanted = [] if language == "auto" else [language]
+        done = subprocess.run([program, file.name, engine.url, *wanted], capture_output=True, text=True, check=False, timeout=SECONDS_FOR_A_CALL)
     if done.returncode:
         raise AssertionError(f"bench_transcribe ended with {done.returncode}: {done.stderr}")
     return json.loads(done.stdout)

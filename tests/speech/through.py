@@ -21,7 +21,7 @@ class Service:
         self.business.tell(self.server, tape)
         return tape.sid
 
-    def transcript(self, recording_sid, within=150):
+    def transcript(self, recording_sid, within=400):
         """Waits until a transcript is made or failed, and returns it."""
         def look():
             answer = self.server.get(f"/api/recordings/{recording_sid}/transcript", self.key)
