@@ -4,6 +4,7 @@ import { useFormat } from '../i18n/useFormat'
 import { announce } from '../ui/Announcer'
 import { Icon } from '../ui/Icon'
 import { Menu, MenuGroup, MenuItem } from '../ui/Menu'
+import { TranscriptIcon } from './icons'
 import { type Line, plainText } from './lines'
 import { type Format, fileUrl } from './requests'
 import { useSpeakerName } from './speakerName'
@@ -36,7 +37,7 @@ export function Tools({ sid, lines, version, swap, again }: Props) {
     <div className="transcript-tools">
       {swap && (
         <button type="button" className="button" onClick={swap}>
-          <Icon name="swap" />
+          <TranscriptIcon name="swap" />
           {t('swap')}
         </button>
       )}

@@ -6,6 +6,7 @@ import { useFormat } from '../i18n/useFormat'
 import { useSession } from '../signin/session'
 import { Icon } from '../ui/Icon'
 import { Wrong } from '../ui/Wrong'
+import { TranscriptIcon } from './icons'
 import { Reader } from './Reader'
 import { type Speaker, speakersOf } from './speakers'
 import { isComing, useTranscribing, useTranscript } from './useTranscript'
@@ -96,7 +97,7 @@ export function Ask({ sid, again = false }: { sid: string; again?: boolean }) {
   return (
     <div className="transcript-ask">
       <button type="button" className="button" disabled={asking.isPending} onClick={() => asking.mutate(again)}>
-        <Icon name={again ? 'again' : 'words'} />
+        {again ? <Icon name="again" /> : <TranscriptIcon name="words" />}
         {t(again ? 'transcribeAgain' : 'transcribe')}
       </button>
       <Wrong why={asking.error} />

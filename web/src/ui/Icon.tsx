@@ -68,8 +68,6 @@ const paths = {
       <path d="M15.5 8.5v-2a2 2 0 0 0-2-2h-7a2 2 0 0 0-2 2v7a2 2 0 0 0 2 2h2" />
     </>
   ),
-  words: <path d="M4 5.500h16v10.500H10L6 19.500V16H4zM8 9h8M8 12.500h5" />,
-  swap: <path d="M7 7h12m-3-3 3 3-3 3M17 17H5m3-3-3 3 3 3" />,
   again: <path d="M20 5v5h-5M19.5 10A8 8 0 1 0 20 14" />,
   alert: <path d="M12 4 2.8 19.5h18.4L12 4Zm0 6v4.5m0 2.5v.3" />,
   calls: (
