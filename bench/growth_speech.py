@@ -49,7 +49,7 @@ def add_transcripts(db, business, calls, speech):
         segments = speech.segments()
         terms = sorted({term_of(business.id, word) for line in segments for word in line.split()})
         marks = "".join(f"{3000 * i} {3000 * i + 2900} agent\n" for i in range(len(segments)))
-        at = (NOW_MS + n << 20) | speech.rng.randrange(1 << 20)
+        at = (NOW_MS + n << 20) | business.id
         db.execute("insert into transcript_texts (business_id, recording_sid, document_id, words, marks, text) values (?, ?, ?, ?, ?, ?)",
                    (business.id, sid, at, " ".join(terms), marks, "\n".join(segments) + "\n"))
         db.execute("insert into transcripts (business_id, recording_sid, status, version, created_at, updated_at) values (?, ?, 'ready', 1, 1, 1)",
