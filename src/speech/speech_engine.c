@@ -293,11 +293,6 @@ static bool has_lost_time(const struct speech_answer *a) {
   return false;
 }
 
-static void count_lost_time(struct speech_engine *e) {
-  LOCKED(&e->lock);
-  if (e->lost_times < SPEECH_LOST_TIMES_MAX) e->lost_times++;
-}
-
 enum speech_error speech_engine_answer(struct speech_engine *e, const struct speech_ask *ask,
                                        const struct speech_reply *reply, struct speech_answer *ret_answer) {
   struct speech_answer a = {.arena = {.max = ANSWER_ARENA_MAX}};
@@ -314,7 +309,6 @@ enum speech_error speech_engine_answer(struct speech_engine *e, const struct spe
     enum err parsed = is_too_big ? ERR_TOO_BIG : e->operations->parse(ask, reply->body, &a);
     if (parsed != OK) error = SPEECH_ERROR;
     a.has_lost_time = has_lost_time(&a);
-    if (a.has_lost_time && ask->prompt.n > 0) count_lost_time(e);
   }
   if (error != SPEECH_OK) { /* (2) */
     speech_arena_done(&a.arena);

@@ -72,7 +72,7 @@ struct speech_answer {
   size_t phrase_count;
   bool has_times; /* phrases have times; else there is one, over the whole piece */
   /* Several words have one and the same time: the engine lost the sound's time, and often words too. A prompt does that to
-   * models of Whisper: if one was sent, ask again without. An engine that did so three times gets no prompt any more. */
+   * models of Whisper: if one was sent, ask again without. */
   bool has_lost_time;
   int64_t retry_after_ms; /* with SPEECH_RATE_LIMITED and SPEECH_ERROR; 0: unknown */
   struct speech_arena arena;

@@ -7,7 +7,7 @@
 #include "speech/speech_engine.h"
 #include "speech/speech_json.h"
 
-enum { SPEECH_LOST_TIMES_MAX = 3, SPEECH_PHRASES_MAX = 1000, SPEECH_ERROR_TEXT_MAX = 8 * 1024 };
+enum { SPEECH_PHRASES_MAX = 1000, SPEECH_ERROR_TEXT_MAX = 8 * 1024 };
 
 /* What an engine of a kind does. All functions but parse_key may be called from several threads. */
 struct speech_operations {
@@ -33,7 +33,6 @@ struct speech_engine {
   /* openai: what this server does not know */
   bool no_auto;    /* it refused language=auto: the field is left out */
   bool no_verbose; /* it refused response_format=verbose_json */
-  int lost_times;  /* answers to a prompt that lost the sound's time: from SPEECH_LOST_TIMES_MAX on no prompt is sent */
 };
 
 void speech_request_init(struct speech_request *r);

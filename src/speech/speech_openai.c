@@ -72,8 +72,7 @@ static enum err form_write(struct openai_form *f, const struct speech_engine *e,
     TRY(form_field(f, "split_on_word", STR("true")));
   }
   struct str prompt = tail_utf8(ask->prompt, SPEECH_PROMPT_MAX);
-  bool does_harm = e->lost_times >= SPEECH_LOST_TIMES_MAX;
-  if (prompt.n > 0 && !does_harm) TRY(form_field(f, "prompt", prompt));
+  if (prompt.n > 0) TRY(form_field(f, "prompt", prompt));
   TRY(form_part(f, "file", "; filename=\"piece.wav\"\r\nContent-Type: audio/wav"));
   TRY(speech_add_wav(f->b, ask));
   return buf_addf(f->b, "\r\n--%s--\r\n", f->boundary);

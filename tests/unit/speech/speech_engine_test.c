@@ -326,30 +326,6 @@ static void words_that_lost_their_time_are_told(void **state) {
   speech_engine_free(e);
 }
 
-static void an_engine_that_a_prompt_harms_gets_none_any_more(void **state) {
-  (void)state;
-  struct speech_engine *e = openai_new(NULL);
-  struct speech_ask ask = ask_of("en");
-  struct speech_request r;
-  struct speech_reply reply =
-      reply_of(200, STR("{\"segments\":[{\"start\":1,\"end\":9,\"text\":\"a b c d\",\"words\":[" TIMED(
-                        "a", 1, 1) "," TIMED("b", 1, 1) "," TIMED("c", 1, 1) "," TIMED("d", 1, 1) "]}]}"));
-  for (int i = 0; i < 4; i++) {
-    struct speech_answer a;
-    ask.prompt = STR("Dana");
-    assert_int_equal(speech_engine_request(e, &ask, &r), OK);
-    assert_int_equal(body_of(&r, "name=\"prompt\"") ? 1 : 0, i < 3);
-    speech_request_done(&r);
-    assert_int_equal(speech_engine_answer(e, &ask, &reply, &a), SPEECH_OK);
-    assert_true(a.has_lost_time);
-    speech_answer_done(&a);
-    ask.prompt = STR_NONE;
-    assert_int_equal(speech_engine_answer(e, &ask, &reply, &a), SPEECH_OK); /* does not count */
-    speech_answer_done(&a);
-  }
-  speech_engine_free(e);
-}
-
 static void what_makes_no_sense_is_an_error(void **state) {
   (void)state;
   static const char *const bodies[] = {"{",
@@ -636,7 +612,6 @@ int main(void) {
       cmocka_unit_test(broken_texts_are_mended_and_lose_nothing_else),
       cmocka_unit_test(times_stay_within_the_piece_and_in_order),
       cmocka_unit_test(words_that_lost_their_time_are_told),
-      cmocka_unit_test(an_engine_that_a_prompt_harms_gets_none_any_more),
       cmocka_unit_test(what_makes_no_sense_is_an_error),
       cmocka_unit_test(languages_become_codes_and_confidences_are_known),
       cmocka_unit_test(errors_say_what_to_do),
