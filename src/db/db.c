@@ -62,6 +62,11 @@ enum err db_run_values(struct db *db, const char *sql, const struct db_value *va
   return db->operations->run(db, sql, values);
 }
 
+enum err db_run_later_values(struct db *db, const char *sql, const struct db_value *values) {
+  bool waits = db->operations->run_later && !db->runs_at_once;
+  return waits ? db->operations->run_later(db, sql, values) : db_run_values(db, sql, values);
+}
+
 int64_t db_changed(const struct db *db) {
   return db->changed;
 }

@@ -92,6 +92,15 @@ void db_texts_each(void (*fn)(void *arg, const char *sql), void *arg);
     db_run_values(db_, db_kind(db_) == DB_SQLITE ? sqlite_ : postgres_, DB_VALUES_(__VA_ARGS__)); \
   })
 CHECKED enum err db_run_values(struct db *db, const char *sql, const struct db_value *values);
+/* db_run for a statement that can't fail by itself and of which nothing more is wanted, not even db_changed. With a server it
+ * is sent together with the next statement of the transaction, which saves a round trip. If it fails all the same, the
+ * transaction is lost, and the next call says so. */
+#define db_run_later(db, sql, ...)                            \
+  __extension__({                                             \
+    DB_TEXT_OF_(sql);                                         \
+    db_run_later_values((db), sql_, DB_VALUES_(__VA_ARGS__)); \
+  })
+CHECKED enum err db_run_later_values(struct db *db, const char *sql, const struct db_value *values);
 int64_t db_changed(const struct db *db); /* rows that the last db_run changed: for compare-and-set */
 /* Rows that all statements changed, with triggers and the search's tables; without what db_run_apart changed. */
 int64_t db_touched(const struct db *db);

@@ -19,6 +19,7 @@ struct db_operations {
   bool repeats; /* a transaction may be lost through no fault of its jobs (db_writer.h, enum db_repeat) */
   void (*close)(struct db *db);
   enum err (*run)(struct db *db, const char *sql, const struct db_value *values);
+  enum err (*run_later)(struct db *db, const char *sql, const struct db_value *values); /* NULL: run */
   int64_t (*touched)(const struct db *db);
   enum err (*script)(struct db *db, const char *sql);
   enum err (*script_watched)(struct db *db, const char *sql, db_script_watch_fn *fn, void *arg);
@@ -58,6 +59,7 @@ struct db {
   bool forgets;         /* db_forget_later was called and not carried out yet */
   int64_t upkeep_in_ms; /* after which operations->upkeep must be called again; 0: only after a commit */
   bool upkeep_later;    /* the owner calls operations->upkeep itself */
+  bool runs_at_once;    /* db_run_later does not wait, so that an error comes to the one who made it */
   int64_t busy_ms;      /* longest wait for another connection's lock */
   int64_t deadline_ms;  /* monotonic; 0: none */
   int64_t changed;      /* rows that the last writing statement changed */

@@ -123,6 +123,17 @@ static enum err pg_run(struct db *opened, const char *sql, const struct db_value
   return OK;
 }
 
+/* Sent with the next statement: its transaction has begun on the server, so the commit brings an error at the latest. */
+static enum err pg_run_later(struct db *opened, const char *sql, const struct db_value *values) {
+  struct db_postgres *db = db_postgres_of(opened);
+  struct pg_statement *kept;
+  if (!db->is_writing || !db->begun || db->lost) return pg_run(opened, sql, values);
+  enum err e = statement_take(db, sql, &kept);
+  if (e == OK) e = db_in_time(opened);
+  if (e == OK) e = db_postgres_defer_statement(db, kept, values);
+  return e == ERR_FULL ? pg_run(opened, sql, values) : e;
+}
+
 static int64_t pg_touched(const struct db *db) {
   return ((const struct db_postgres *)db)->touched;
 }
@@ -223,14 +234,14 @@ static void transaction_open(struct db_postgres *db, bool is_writing) {
 }
 
 static void transaction_close(struct db_postgres *db) {
-  db->in_transaction = db->begun = db->lost = db->has_savepoint = false;
-  db->deferred_count = 0;
+  db->in_transaction = db->is_writing = db->begun = db->lost = db->has_savepoint = false;
+  db_postgres_forget_deferred(db);
 }
 
 static enum err pg_begin(struct db *opened) {
   struct db_postgres *db = db_postgres_of(opened);
   assert(!db->in_transaction);
-  db->deferred_count = 0;
+  db_postgres_forget_deferred(db);
   TRY(db_postgres_connect(db, db_postgres_until(db, db->head.busy_ms)));
   transaction_open(db, false);
   db_postgres_defer(db, "begin isolation level repeatable read, read only");
@@ -246,7 +257,7 @@ static void pg_rollback(struct db *opened) {
     char problem[DB_PROBLEM_SIZE];
     memcpy(problem, db->head.problem, sizeof(problem));
     db->head.deadline_ms = 0; /* also after the deadline */
-    db->deferred_count = 0;
+    db_postgres_forget_deferred(db);
     if (db_postgres_exchange(db, &call) != OK) db_postgres_disconnect(db); /* the server rolls back */
     db->head.deadline_ms = deadline_ms;
     memcpy(db->head.problem, problem, sizeof(problem));
@@ -273,7 +284,7 @@ static enum err take_write_lock(struct db_postgres *db) {
 static enum err pg_begin_immediate(struct db *opened) {
   struct db_postgres *db = db_postgres_of(opened);
   assert(!db->in_transaction);
-  db->deferred_count = 0;
+  db_postgres_forget_deferred(db);
   enum err e = db_postgres_connect(db, db_postgres_until(db, db->head.busy_ms));
   if (e != OK) return e == ERR_IO ? ERR_BUSY : e;
   transaction_open(db, true);
@@ -322,7 +333,7 @@ static enum err pg_savepoint(struct db *opened) {
 
 /* True: the server knows nothing of the savepoint yet. */
 static bool savepoint_unsent(struct db_postgres *db) {
-  if (db->deferred_count == 0 || strcmp(db->deferred[db->deferred_count - 1], "savepoint job") != 0) return false;
+  if (db->deferred_count == 0 || strcmp(db->deferred[db->deferred_count - 1].text, "savepoint job") != 0) return false;
   db->deferred_count--;
   return true;
 }
@@ -485,6 +496,7 @@ const struct db_operations db_postgres_operations = {
     .repeats = true,
     .close = db_postgres_close,
     .run = pg_run,
+    .run_later = pg_run_later,
     .touched = pg_touched,
     .script = pg_script,
     .script_watched = pg_script_watched,

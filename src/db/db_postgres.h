@@ -5,13 +5,21 @@
 
 #include "db/db_operations.h"
 
-enum { PG_KEPT_SLOTS = 2048, PG_KEPT_MAX = 1536, PG_DEFERRED_MAX = 8, PG_DEFERRED_SIZE = 96, PG_PARAMETERS_MAX = 64 };
+enum { PG_KEPT_SLOTS = 2048, PG_KEPT_MAX = 1536, PG_DEFERRED_MAX = 32, PG_DEFERRED_SIZE = 96, PG_PARAMETERS_MAX = 64 };
 
 struct pg_statement {
   const char *sql;      /* compared by address */
   char *text;           /* PostgreSQL's; owned */
   unsigned number;      /* its name on the server is s and this number */
   unsigned prepared_on; /* the connection_number on which the server knows it; 0: none */
+};
+
+/* What is sent before the next statement, in one pipeline with it: a text, or a statement with its parameters. */
+struct pg_deferred {
+  char text[PG_DEFERRED_SIZE];
+  struct pg_statement *kept;        /* NULL: the text */
+  struct pg_parameters *parameters; /* owned */
+  bool prepares;                    /* this exchange makes the statement known to the server first */
 };
 
 struct db_postgres {
@@ -30,7 +38,7 @@ struct db_postgres {
   bool begun; /* the server has begun it */
   bool lost;  /* its connection is gone: every call fails until db_rollback */
   bool has_savepoint;
-  char deferred[PG_DEFERRED_MAX][PG_DEFERRED_SIZE]; /* sent before the next statement, in one go with it */
+  struct pg_deferred deferred[PG_DEFERRED_MAX];
   int deferred_count;
   int statement_timeout_ms; /* as the server knows it */
   int64_t sent_ms;          /* clock_mono_ms: when the last exchange began */
@@ -77,6 +85,10 @@ CHECKED enum err db_postgres_exchange(struct db_postgres *db, struct pg_call *ca
 CHECKED enum err db_postgres_simple(struct db_postgres *db, const char *sql, int64_t limit_ms);
 /* The text is sent before the next statement. */
 void db_postgres_defer(struct db_postgres *db, const char *text);
+/* So is the statement. If it fails, the transaction is lost. ERR_FULL: no room for it now. */
+CHECKED enum err db_postgres_defer_statement(struct db_postgres *db, struct pg_statement *kept,
+                                             const struct db_value *values);
+void db_postgres_forget_deferred(struct db_postgres *db);
 /* Our code for an error of the server; the text is stored in head.problem. */
 CHECKED enum err db_postgres_failed(struct db_postgres *db, const PGresult *result);
 /* Waits for the socket: POLLIN, POLLOUT. False: until_ms is over. */

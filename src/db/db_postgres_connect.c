@@ -219,7 +219,7 @@ static enum err greet(struct db_postgres *db) {
 
 enum err db_postgres_connect(struct db_postgres *db, int64_t until_ms) {
   if (db->conn) return OK;
-  char deferred[PG_DEFERRED_MAX][PG_DEFERRED_SIZE];
+  struct pg_deferred deferred[PG_DEFERRED_MAX]; /* out of the way of on_connect */
   int deferred_count = db->deferred_count;
   memcpy(deferred, db->deferred, sizeof(deferred));
   sleep_until(db->connect_not_before_ms < until_ms ? db->connect_not_before_ms : until_ms);
@@ -272,6 +272,7 @@ enum err db_postgres_open(const struct db_open *how, struct buf *ret_problem, st
 
 void db_postgres_close(struct db *opened) {
   struct db_postgres *db = db_postgres_of(opened);
+  db_postgres_forget_deferred(db);
   if (db->conn) PQfinish(db->conn);
   for (size_t i = 0; i < PG_KEPT_SLOTS; i++) {
     if (db->kept[i]) free(db->kept[i]->text);

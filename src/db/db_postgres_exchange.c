@@ -8,7 +8,8 @@
  *      role.
  *  (3) A call is repeated on a new connection only if nothing of it can have been committed: its transaction began with it, or it
  *      only read.
- *  (4) A commit without an answer, or with a warning, has an unknown outcome: ERR_UNKNOWN. */
+ *  (4) A commit without an answer, or with a warning, has an unknown outcome: ERR_UNKNOWN.
+ *  (5) A deferred statement is not that of the caller who gets its error: so its transaction is lost, whatever the error. */
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
@@ -20,7 +21,14 @@
 #include "db/db_clock.h"
 #include "db/db_postgres.h"
 
-enum { CALL_MS = 35000, GRACE_MS = 250, VALUE_SIZE = 32, CLOCK_EACH_MS = 10000, TEXTS_MAX = 64 * 1024 * 1024 };
+enum {
+  CALL_MS = 35000,
+  GRACE_MS = 250,
+  VALUE_SIZE = 32,
+  CLOCK_EACH_MS = 10000,
+  TEXTS_MAX = 64 * 1024 * 1024,
+  DEFERRED_TEXTS_MAX = 12
+};
 
 static const char READ_CLOCK[] = "select (extract(epoch from clock_timestamp()) * 1000)::bigint";
 
@@ -109,10 +117,12 @@ static enum err next_result(struct db_postgres *db, int64_t until_ms, PGresult *
 
 void db_postgres_defer(struct db_postgres *db, const char *text) {
   assert(db->deferred_count < PG_DEFERRED_MAX && strlen(text) < PG_DEFERRED_SIZE);
-  (void)snprintf(db->deferred[db->deferred_count++], PG_DEFERRED_SIZE, "%s", text);
+  struct pg_deferred *d = &db->deferred[db->deferred_count++];
+  *d = (struct pg_deferred){.kept = NULL};
+  (void)snprintf(d->text, PG_DEFERRED_SIZE, "%s", text);
 }
 
-struct parameters {
+struct pg_parameters {
   const char *values[PG_PARAMETERS_MAX];
   int lengths[PG_PARAMETERS_MAX], formats[PG_PARAMETERS_MAX];
   char numbers[PG_PARAMETERS_MAX][VALUE_SIZE];
@@ -120,8 +130,17 @@ struct parameters {
   int count;
 };
 
-static void parameters_done(struct parameters *p) {
+static void parameters_done(struct pg_parameters *p) {
   free(p->texts);
+}
+
+void db_postgres_forget_deferred(struct db_postgres *db) {
+  for (int i = 0; i < db->deferred_count; i++) {
+    if (!db->deferred[i].kept) continue;
+    parameters_done(db->deferred[i].parameters);
+    free(db->deferred[i].parameters);
+  }
+  db->deferred_count = 0;
 }
 
 static enum err parameters_measure(const struct db_value *values, int *ret_count, size_t *ret_bytes) {
@@ -139,7 +158,7 @@ static enum err parameters_measure(const struct db_value *values, int *ret_count
 }
 
 /* The server infers the types: numbers and texts go as text, bytes in binary. */
-static enum err parameters_make(const struct db_value *values, struct parameters *p) {
+static enum err parameters_make(const struct db_value *values, struct pg_parameters *p) {
   size_t bytes;
   TRY(parameters_measure(values, &p->count, &bytes));
   char *to = p->texts = malloc(bytes);
@@ -160,39 +179,67 @@ static enum err parameters_make(const struct db_value *values, struct parameters
   return OK;
 }
 
+enum err db_postgres_defer_statement(struct db_postgres *db, struct pg_statement *kept, const struct db_value *values) {
+  if (db->deferred_count >= PG_DEFERRED_MAX - DEFERRED_TEXTS_MAX) return ERR_FULL;
+  struct pg_parameters *p = calloc(1, sizeof(*p));
+  if (!p) return ERR_NOMEM;
+  enum err e = parameters_make(values, p);
+  if (e != OK) {
+    free(p);
+    return e;
+  }
+  db->deferred[db->deferred_count++] = (struct pg_deferred){.kept = kept, .parameters = p};
+  return OK;
+}
+
 /* What an exchange has sent: the results come in this order. */
 struct sent {
   int deferred;
-  bool prepare, statement;
+  bool prepares, statement;
 };
 
 static bool is_known(const struct db_postgres *db, const struct pg_statement *s) {
   return s->prepared_on == db->connection_number;
 }
 
+static enum err send_text(struct db_postgres *db, const char *text, const struct pg_parameters *p) {
+  const char *const *values = p->values;
+  int sent = PQsendQueryParams(db->conn, text, p->count, NULL, values, p->lengths, p->formats, 0);
+  return sent == 1 ? OK : ERR_IO;
+}
+
+/* Counts as known from now on: it may be sent again in this pipeline. */
+static enum err send_kept(struct db_postgres *db, struct pg_statement *kept, const struct pg_parameters *p,
+                          bool *ret_prepares) {
+  *ret_prepares = false;
+  if (db->is_pooled) return send_text(db, kept->text, p);
+  char name[24];
+  (void)snprintf(name, sizeof(name), "s%u", kept->number);
+  if (!is_known(db, kept)) {
+    if (PQsendPrepare(db->conn, name, kept->text, 0, NULL) != 1) return ERR_IO;
+    *ret_prepares = true;
+    kept->prepared_on = db->connection_number;
+  }
+  const char *const *values = p->values;
+  return PQsendQueryPrepared(db->conn, name, p->count, values, p->lengths, p->formats, 0) == 1 ? OK : ERR_IO;
+}
+
 static enum err send_statement(struct db_postgres *db, struct pg_call *call, struct sent *sent) {
   static const struct db_value none[] = {{.kind = DB_END}};
-  struct parameters p CLEANUP(parameters_done) = {.texts = NULL};
+  struct pg_parameters p CLEANUP(parameters_done) = {.texts = NULL};
   TRY(parameters_make(call->values ? call->values : none, &p));
-  const char *const *values = p.values;
-  if (!call->kept || db->is_pooled) {
-    const char *text = call->kept ? call->kept->text : call->text;
-    sent->statement = PQsendQueryParams(db->conn, text, p.count, NULL, values, p.lengths, p.formats, 0) == 1;
-    return sent->statement ? OK : ERR_IO;
-  }
-  char name[24];
-  (void)snprintf(name, sizeof(name), "s%u", call->kept->number);
-  if (!is_known(db, call->kept)) {
-    sent->prepare = PQsendPrepare(db->conn, name, call->kept->text, 0, NULL) == 1;
-    if (!sent->prepare) return ERR_IO;
-  }
-  sent->statement = PQsendQueryPrepared(db->conn, name, p.count, values, p.lengths, p.formats, 0) == 1;
-  return sent->statement ? OK : ERR_IO;
+  TRY(call->kept ? send_kept(db, call->kept, &p, &sent->prepares) : send_text(db, call->text, &p));
+  sent->statement = true;
+  return OK;
 }
 
 static enum err send_all(struct db_postgres *db, struct pg_call *call, struct sent *sent) {
-  for (; sent->deferred < db->deferred_count; sent->deferred++)
-    if (PQsendQueryParams(db->conn, db->deferred[sent->deferred], 0, NULL, NULL, NULL, NULL, 0) != 1) return ERR_IO;
+  static const struct pg_parameters none = {.count = 0};
+  for (; sent->deferred < db->deferred_count; sent->deferred++) {
+    struct pg_deferred *d = &db->deferred[sent->deferred];
+    d->prepares = false;
+    TRY(d->kept ? send_kept(db, d->kept, d->parameters, &d->prepares) : send_text(db, d->text, &none));
+  }
   TRY(send_statement(db, call, sent));
   return PQpipelineSync(db->conn) == 1 ? OK : ERR_IO;
 }
@@ -238,27 +285,44 @@ static bool is_success(const PGresult *result) {
 /* The first error of the exchange, or the statement's result. */
 struct answer {
   PGresult *error, *result;
+  bool is_deferred; /* the error is that of a deferred statement */
 };
 
-static enum err read_one(struct db_postgres *db, struct pg_call *call, const struct sent *sent, int i, int64_t until_ms,
-                         struct answer *a) {
+/* *ret_result: NULL after an error; else the caller clears it. */
+static enum err read_one(struct db_postgres *db, int64_t until_ms, struct answer *a, PGresult **ret_result) {
   PGresult *result;
   TRY(read_command(db, until_ms, &result));
-  bool is_good = is_success(result);
-  if (is_good && i < sent->deferred) note_deferred(db, db->deferred[i], result);
-  if (is_good && sent->prepare && i == sent->deferred) call->kept->prepared_on = db->connection_number;
-  if (!is_good && !a->error && PQresultStatus(result) == PGRES_FATAL_ERROR)
-    a->error = TAKE(result);
-  else if (is_good && i == sent->deferred + sent->prepare)
-    a->result = TAKE(result);
+  *ret_result = is_success(result) ? TAKE(result) : NULL;
+  if (result && !a->error && PQresultStatus(result) == PGRES_FATAL_ERROR) a->error = TAKE(result);
+  PQclear(result);
+  return OK;
+}
+
+static enum err read_prepare(struct db_postgres *db, struct pg_statement *kept, int64_t until_ms, struct answer *a) {
+  PGresult *result;
+  TRY(read_one(db, until_ms, a, &result));
+  if (!result) kept->prepared_on = 0;
+  PQclear(result);
+  return OK;
+}
+
+static enum err read_deferred(struct db_postgres *db, const struct pg_deferred *d, int64_t until_ms, struct answer *a) {
+  PGresult *result;
+  bool had_error = a->error;
+  if (d->prepares) TRY(read_prepare(db, d->kept, until_ms, a));
+  TRY(read_one(db, until_ms, a, &result));
+  if (d->kept && a->error && !had_error) a->is_deferred = true;
+  if (result && d->kept) db->touched += strtoll(PQcmdTuples(result), NULL, 10);
+  if (result && !d->kept) note_deferred(db, d->text, result);
   PQclear(result);
   return OK;
 }
 
 static enum err read_all(struct db_postgres *db, struct pg_call *call, const struct sent *sent, int64_t until_ms,
                          struct answer *a) {
-  for (int i = 0; i < sent->deferred + sent->prepare + sent->statement; i++)
-    TRY(read_one(db, call, sent, i, until_ms, a));
+  for (int i = 0; i < sent->deferred; i++) TRY(read_deferred(db, &db->deferred[i], until_ms, a));
+  if (sent->prepares) TRY(read_prepare(db, call->kept, until_ms, a));
+  if (sent->statement) TRY(read_one(db, until_ms, a, &a->result));
   for (;;) { /* a commit of an implicit transaction may fail here */
     PGresult *result;
     TRY(next_result(db, until_ms, &result));
@@ -282,8 +346,9 @@ static void defer_settings(struct db_postgres *db) {
     char text[PG_DEFERRED_SIZE];
     (void)snprintf(text, sizeof(text), "set statement_timeout = %d", steps[i]);
     /* Before a begin that waits: a set inside a transaction would be undone with it. */
-    memmove(db->deferred[1], db->deferred[0], (size_t)db->deferred_count * PG_DEFERRED_SIZE);
-    memcpy(db->deferred[0], text, sizeof(text));
+    memmove(&db->deferred[1], &db->deferred[0], (size_t)db->deferred_count * sizeof(db->deferred[0]));
+    db->deferred[0] = (struct pg_deferred){.kept = NULL};
+    memcpy(db->deferred[0].text, text, sizeof(text));
     db->deferred_count++;
     db->statement_timeout_ms = steps[i];
   }
@@ -293,7 +358,7 @@ static void defer_settings(struct db_postgres *db) {
 
 static enum err exchange_once(struct db_postgres *db, struct pg_call *call, int64_t until_ms) {
   struct sent sent = {0};
-  struct answer a = {NULL, NULL};
+  struct answer a = {.error = NULL};
   db->warned = false;
   db->sent_ms = clock_mono_ms();
   enum err e = send_all(db, call, &sent);
@@ -307,14 +372,13 @@ static enum err exchange_once(struct db_postgres *db, struct pg_call *call, int6
     memcpy(problem, db->head.problem, sizeof(problem));
     e = connection_failed(db, e);
     if (said) memcpy(db->head.problem, problem, sizeof(problem));
-  } else {
-    db->deferred_count = 0;
-    if (a.error) {
-      e = db_postgres_failed(db, a.error);
-      if (is_connection_lost(state_of(a.error))) {
-        db_postgres_disconnect(db);
-        if (call->is_commit) e = ERR_IO;
-      }
+  } else if (a.error) {
+    e = db_postgres_failed(db, a.error);
+    if (a.is_deferred && e != ERR_FULL) e = ERR_IO; /* (5) */
+    db->lost = db->lost || (a.is_deferred && db->in_transaction);
+    if (is_connection_lost(state_of(a.error))) {
+      db_postgres_disconnect(db);
+      if (call->is_commit) e = ERR_IO;
     }
   }
   if (e == OK && !a.result) e = ERR_IO;
@@ -344,19 +408,21 @@ enum err db_postgres_exchange(struct db_postgres *db, struct pg_call *call) {
   bool had_begun = db->begun;
   enum err e = db_postgres_connect(db, until_ms);
   if (e != OK) return e;
-  char deferred[PG_DEFERRED_MAX][PG_DEFERRED_SIZE];
+  struct pg_deferred deferred[PG_DEFERRED_MAX];
   int count = db->deferred_count;
   memcpy(deferred, db->deferred, sizeof(deferred));
   defer_settings(db);
   e = exchange_once(db, call, until_ms);
-  if (e == OK || !may_repeat(db, had_begun) || call->is_commit || e == ERR_TIMEOUT) return e;
-  memcpy(db->deferred, deferred, sizeof(deferred));
-  db->deferred_count = count;
-  e = db_postgres_connect(db, until_ms);
-  db->lost = e != OK && db->in_transaction;
-  TRY(e);
-  defer_settings(db);
-  return exchange_once(db, call, until_ms);
+  if (e != OK && e != ERR_TIMEOUT && !call->is_commit && may_repeat(db, had_begun)) {
+    memcpy(db->deferred, deferred, sizeof(deferred)); /* without the settings */
+    db->deferred_count = count;
+    e = db_postgres_connect(db, until_ms);
+    db->lost = e != OK && db->in_transaction;
+    if (e == OK) defer_settings(db);
+    if (e == OK) e = exchange_once(db, call, until_ms);
+  }
+  db_postgres_forget_deferred(db);
+  return e;
 }
 
 /* ---- scripts ---- */
@@ -364,14 +430,25 @@ enum err db_postgres_exchange(struct db_postgres *db, struct pg_call *call) {
 static enum err simple_send(struct db_postgres *db, const char *sql, int64_t until_ms) {
   struct buf all CLEANUP(buf_done) = BUF_INIT(TEXTS_MAX);
   const char *text;
-  for (int i = 0; i < db->deferred_count; i++) TRY(buf_addf(&all, "%s; ", db->deferred[i]));
+  for (int i = 0; i < db->deferred_count; i++) TRY(buf_addf(&all, "%s; ", db->deferred[i].text));
   TRY(buf_add(&all, str_from(sql)));
   TRY(buf_terminate(&all, &text));
   if (PQexitPipelineMode(db->conn) != 1 || PQsendQuery(db->conn, text) != 1) return ERR_IO;
   return flush(db, until_ms);
 }
 
+static enum err send_deferred_statements(struct db_postgres *db) {
+  bool has_any = false;
+  for (int i = 0; i < db->deferred_count; i++) has_any = has_any || db->deferred[i].kept;
+  if (!has_any) return OK;
+  struct pg_call call = {.text = "select 1"};
+  TRY(db_postgres_exchange(db, &call));
+  PQclear(call.result);
+  return OK;
+}
+
 enum err db_postgres_simple(struct db_postgres *db, const char *sql, int64_t limit_ms) {
+  TRY(send_deferred_statements(db));
   int64_t until_ms = db_postgres_until(db, limit_ms);
   if (db->lost) return ERR_IO;
   TRY(db_postgres_connect(db, until_ms));
@@ -384,6 +461,6 @@ enum err db_postgres_simple(struct db_postgres *db, const char *sql, int64_t lim
   if (e == OK && PQenterPipelineMode(db->conn) != 1) e = ERR_IO;
   if (e != OK) return connection_failed(db, e);
   db->begun = db->in_transaction && PQtransactionStatus(db->conn) != PQTRANS_IDLE;
-  db->deferred_count = 0;
+  db_postgres_forget_deferred(db);
   return said;
 }

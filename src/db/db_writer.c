@@ -288,6 +288,7 @@ static void group_run(struct db_writer *w) {
   bool transaction_stands = true, saw_database_error = false;
   struct waiting_job *j;
   bool repeats = queue_repeats_first(w);
+  w->db->runs_at_once = repeats;
   int most = repeats ? 1 : w->db->operations->group_max, count = 0;
   while (transaction_stands && clock_mono_us() < until_us && (most == 0 || count++ < most) &&
          (j = repeats ? list_take(&w->again) : queue_take(w))) {

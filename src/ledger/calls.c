@@ -76,7 +76,7 @@ static struct db_value text_or_null(const char *s) {
 }
 
 static enum err calls_write_row(struct db *db, const struct call *c, struct str fields) {
-  return db_run(
+  return db_run_later(
       db,
       "insert into calls (business_id, call_sid, parent_call_sid, top_sid, account_sid, provider_direction,"
       " direction, from_number, to_number, caller_name, status, duration_s, earliest_at, started_at, ended_at,"

@@ -220,13 +220,13 @@ static enum err document_replace_postgres(struct db *db, const struct call *call
   TRY(secret_random(&random, sizeof(random)));
   *ret_id = calls_search_first_id(sort_at) | (random >> (32 - CALLS_SEARCH_ID_BITS));
   if (*ret_id == call->document_id) *ret_id ^= 1;
-  return db_run(db,
-                DB_FOR_POSTGRES
-                "insert into call_documents (business_id, call_sid, rowid, digits, names) values (?1, ?2, ?3, ?4, ?5)"
-                " on conflict (business_id, call_sid) do update set rowid = excluded.rowid, digits = excluded.digits,"
-                " names = excluded.names",
-                DB_INT(call->business_id), DB_TEXT(str_from(call->call_sid)), DB_INT(*ret_id), DB_TEXT(digits),
-                DB_TEXT(names));
+  return db_run_later(
+      db,
+      DB_FOR_POSTGRES
+      "insert into call_documents (business_id, call_sid, rowid, digits, names) values (?1, ?2, ?3, ?4, ?5)"
+      " on conflict (business_id, call_sid) do update set rowid = excluded.rowid, digits = excluded.digits,"
+      " names = excluded.names",
+      DB_INT(call->business_id), DB_TEXT(str_from(call->call_sid)), DB_INT(*ret_id), DB_TEXT(digits), DB_TEXT(names));
 }
 
 enum err calls_search_put(struct db *db, const struct call *call, int64_t sort_at, int64_t *ret_document_id) {

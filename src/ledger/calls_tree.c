@@ -69,11 +69,12 @@ enum err calls_tree_place(struct db *db, int64_t business_id, const char *top_si
 /* ---- downwards ---- */
 
 static enum err mark_parent(struct db *db, int64_t business_id, struct str call_sid) {
-  return db_run(db,
-                "insert into call_moves (business_id, call_sid, after_sid) select ?1, ?2, '' where exists (select 1"
-                " from calls indexed by calls_parent where business_id = ?1 and parent_call_sid = ?2)"
-                " on conflict (business_id, call_sid) do update set after_sid = ''",
-                DB_INT(business_id), DB_TEXT(call_sid));
+  return db_run_later(
+      db,
+      "insert into call_moves (business_id, call_sid, after_sid) select ?1, ?2, '' where exists (select 1"
+      " from calls indexed by calls_parent where business_id = ?1 and parent_call_sid = ?2)"
+      " on conflict (business_id, call_sid) do update set after_sid = ''",
+      DB_INT(business_id), DB_TEXT(call_sid));
 }
 
 /* Children of one parent, read before any of them is written. */

@@ -34,8 +34,8 @@ static const char *const kind_names[] = {
 enum err changes_add(struct db *db, enum change_kind kind, int64_t business_id, struct str id) {
   assert((unsigned)kind < CHANGE_KIND_COUNT_);
   if (id.n > CHANGE_ID_MAX) return ERR_TOO_BIG;
-  return db_run(db, "insert into changes (kind, business_id, id, at_ms) values (?1, ?2, ?3, ?4)",
-                DB_TEXT(str_from(kind_names[kind])), DB_INT(business_id), DB_TEXT(id), DB_INT(db_now_ms(db)));
+  return db_run_later(db, "insert into changes (kind, business_id, id, at_ms) values (?1, ?2, ?3, ?4)",
+                      DB_TEXT(str_from(kind_names[kind])), DB_INT(business_id), DB_TEXT(id), DB_INT(db_now_ms(db)));
 }
 
 enum err changes_trim(struct db *db, int64_t now, bool *ret_more) {

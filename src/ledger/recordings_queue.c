@@ -92,8 +92,8 @@ enum err recordings_forget_files_seen(struct db *db, int64_t business_id, int li
 }
 
 enum err recordings_turn(struct db *db, int64_t business_id, int64_t now) {
-  return db_run(db, "update businesses set last_claim_at = ?2 where business_id = ?1", DB_INT(business_id),
-                DB_INT(now));
+  return db_run_later(db, "update businesses set last_claim_at = ?2 where business_id = ?1", DB_INT(business_id),
+                      DB_INT(now));
 }
 
 enum err recordings_lapsed(struct db *db, int64_t now, int limit, recordings_each_fn *fn, void *arg) {

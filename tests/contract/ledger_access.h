@@ -348,6 +348,7 @@ static void a_follower_hears_what_is_committed_after_it_began(void **state) {
   struct contract *c = *state;
   struct db *db = c->db;
   struct changes *changes = NULL;
+  int64_t oldest, newest;
   struct heard h = {.ids = {""}};
   lock_init(&h.lock, "heard", LOCK_RANK_BASE);
   lock_cond_init(&h.cond);
@@ -361,6 +362,7 @@ static void a_follower_hears_what_is_committed_after_it_began(void **state) {
   assert_heard(&h, "CA2");
   assert_ok(db_begin_immediate(db)); /* a number that is never committed stops nothing */
   assert_ok(changes_add(db, CHANGE_CALL, 1, STR("CAx")));
+  assert_ok(changes_bounds(db, &oldest, &newest)); /* the row was sent by now */
   db_rollback(db);
   IN_TRANSACTION(db, assert_ok(changes_add(db, CHANGE_CALL, 1, STR("CA3"))));
   changes_wake(changes);

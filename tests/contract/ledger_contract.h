@@ -41,6 +41,13 @@ enum err __wrap_db_run_values(struct db *db, const char *sql, const struct db_va
   return __real_db_run_values(db, sql, values);
 }
 
+enum err __real_db_run_later_values(struct db *db, const char *sql, const struct db_value *values);
+enum err __wrap_db_run_later_values(struct db *db, const char *sql, const struct db_value *values);
+enum err __wrap_db_run_later_values(struct db *db, const char *sql, const struct db_value *values) {
+  note_ran(sql);
+  return __real_db_run_later_values(db, sql, values);
+}
+
 enum err __real_db_run_apart_values(struct db *db, const char *sql, const struct db_value *values);
 enum err __wrap_db_run_apart_values(struct db *db, const char *sql, const struct db_value *values);
 enum err __wrap_db_run_apart_values(struct db *db, const char *sql, const struct db_value *values) {

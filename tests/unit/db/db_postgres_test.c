@@ -124,6 +124,61 @@ static void a_commit_without_an_answer_is_unknown(void **state) {
   db_close(db);
 }
 
+static void add_later(struct db *db, int64_t id) {
+  assert_int_equal(db_run_later(db, DB_FOR_POSTGRES "insert into t values (?1, ?2)", DB_INT(id), DB_INT(0)), OK);
+}
+
+static void a_later_statement_runs_before_the_next_one(void **state) {
+  (void)state;
+  struct db *db = open_table();
+  assert_int_equal(db_begin_immediate(db), OK);
+  for (int i = 2; i <= 3; i++) add_later(db, i); /* one statement twice, which the server does not know yet */
+  assert_int_equal(db_run_later(db, DB_FOR_POSTGRES "update t set n = n + id * 100"), OK);
+  assert_int_equal(scratch_int(db, "select sum(n) from t"), 10 + 100 + 200 + 300);
+  assert_int_equal(db_run(db, DB_FOR_POSTGRES "update t set n = 1 where id = 1"), OK);
+  add_later(db, 4);
+  assert_int_equal(db_changed(db), 1); /* of the update */
+  for (int i = 5; i <= 104; i++) add_later(db, i);
+  assert_int_equal(db_script(db, "update t set n = 7 where id = 104"), OK);
+  add_later(db, 105);
+  assert_int_equal(db_commit(db), OK);
+  assert_int_equal(scratch_int(db, "select count(*) from t"), 105);
+  assert_int_equal(scratch_int(db, "select n from t where id = 104"), 7);
+  assert_int_equal(db_begin_immediate(db), OK);
+  add_later(db, 106);
+  db_rollback(db);
+  add_later(db, 107); /* without a transaction: at once */
+  assert_int_equal(scratch_int(db, "select sum(id) from t where id > 105"), 107);
+  db_close(db);
+}
+
+static void a_later_statement_that_fails_loses_its_transaction(void **state) {
+  (void)state;
+  struct db *db = open_table();
+  for (int at_commit = 0; at_commit <= 1; at_commit++) {
+    assert_int_equal(db_begin_immediate(db), OK);
+    add_later(db, 2);
+    add_later(db, 1); /* is there */
+    struct db_rows q = DB_ROWS;
+    if (!at_commit) assert_int_equal(db_query(db, &q, DB_FOR_POSTGRES "select 1"), ERR_IO);
+    if (!at_commit) assert_int_equal(db_run(db, DB_FOR_POSTGRES "update t set n = 11"), ERR_IO);
+    assert_int_equal(db_commit(db), ERR_IO);
+    db_rollback(db);
+    assert_int_equal(scratch_int(db, "select n from t"), 10);
+  }
+  assert_int_equal(db_begin_immediate(db), OK);
+  add_later(db, 2);
+  assert_int_equal(db_commit(db), OK);
+  assert_int_equal(db_begin_immediate(db), OK);
+  add_later(db, 3);
+  end_backend_of(db); /* its look runs the statement */
+  add_later(db, 4);
+  assert_int_equal(db_commit(db), ERR_UNKNOWN);
+  db_rollback(db);
+  assert_int_equal(scratch_int(db, "select count(*) from t"), 2);
+  db_close(db);
+}
+
 static void a_read_only_connection_cannot_write(void **state) {
   (void)state;
   db_close(open_table());
@@ -155,6 +210,8 @@ int main(void) {
       cmocka_unit_test(a_query_ends_at_its_deadline),
       cmocka_unit_test(a_lost_connection_is_replaced_and_a_lost_transaction_fails),
       cmocka_unit_test(a_commit_without_an_answer_is_unknown),
+      cmocka_unit_test(a_later_statement_runs_before_the_next_one),
+      cmocka_unit_test(a_later_statement_that_fails_loses_its_transaction),
       cmocka_unit_test(a_read_only_connection_cannot_write),
       cmocka_unit_test(a_schema_with_other_tables_is_refused),
   };

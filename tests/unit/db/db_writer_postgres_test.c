@@ -13,6 +13,7 @@ struct job {
   int64_t i;
   enum db_repeat repeat;
   int cuts, cuts_at_commit;
+  int64_t also; /* adds this row too, without waiting for it; 0: none */
   int runs;
   sem_t *entered, *gate;
   enum err answer;
@@ -64,6 +65,7 @@ static enum err job_run(struct db *db, void *arg) {
   if (j->gate) sem_wait(j->gate);
   TRY(db_run(db, DB_FOR_POSTGRES "insert into t (i, cut) values (?1, ?2) on conflict do nothing", DB_INT(j->i),
              DB_INT(run < j->cuts_at_commit)));
+  if (j->also) TRY(db_run_later(db, DB_FOR_POSTGRES "insert into t (i, cut) values (?1, 0)", DB_INT(j->also)));
   if (run >= j->cuts) return OK;
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, DB_FOR_POSTGRES "select pg_terminate_backend(pg_backend_pid())"));
@@ -155,6 +157,23 @@ static void a_job_is_repeated_until_it_has_waited_long_enough(void **state) {
   fixture_free(&f);
 }
 
+static void an_error_of_a_later_statement_comes_to_the_job_that_made_it(void **state) {
+  (void)state;
+  struct fixture f = fixture_new(0);
+  struct job jobs[JOBS] = {{.i = 1, .repeat = DB_REPEAT_UNDONE, .also = 5},
+                           {.i = 2, .repeat = DB_REPEAT_UNDONE, .also = 1}, /* is there */
+                           {.i = 3, .repeat = DB_REPEAT_UNDONE, .also = 6},
+                           {.i = 4, .repeat = DB_REPEAT_UNDONE}};
+  run_together(&f, jobs);
+  for (int i = 0; i < JOBS; i++) {
+    assert_int_equal(jobs[i].answer, i == 1 ? ERR_EXISTS : OK);
+    assert_row(&f, jobs[i].i, i != 1);
+  }
+  assert_row(&f, 5, true);
+  assert_row(&f, 6, true);
+  fixture_free(&f);
+}
+
 static void after_a_commit_without_an_answer_only_harmless_jobs_are_repeated(void **state) {
   (void)state;
   struct fixture f = fixture_new(0);
@@ -177,6 +196,7 @@ int main(void) {
       cmocka_unit_test(a_lost_group_is_repeated_but_for_jobs_that_forbid_it),
       cmocka_unit_test(a_job_that_always_ends_the_connection_takes_no_other_with_it),
       cmocka_unit_test(a_job_is_repeated_until_it_has_waited_long_enough),
+      cmocka_unit_test(an_error_of_a_later_statement_comes_to_the_job_that_made_it),
       cmocka_unit_test(after_a_commit_without_an_answer_only_harmless_jobs_are_repeated),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
