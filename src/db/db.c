@@ -136,6 +136,14 @@ enum err db_begin_immediate(struct db *db) {
   return db->operations->begin_immediate(db);
 }
 
+enum err db_begin_shared(struct db *db) {
+  return db->operations->begin_shared ? db->operations->begin_shared(db) : db_begin_immediate(db);
+}
+
+enum err db_lock_businesses(struct db *db, const int64_t *ids, int count) {
+  return db->operations->lock_businesses ? db->operations->lock_businesses(db, ids, count) : OK;
+}
+
 enum err db_commit(struct db *db) {
   return db->operations->commit(db);
 }

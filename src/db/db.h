@@ -147,11 +147,45 @@ int64_t db_int_or(const struct db_rows *rows, int column, int64_t if_null);
 double db_real(const struct db_rows *rows, int column);
 struct str db_text(const struct db_rows *rows, int column); /* STR_NONE for NULL */
 
+/* PostgreSQL only: rows that one statement takes at once. ?1 is the array of the first values of all rows, and so on:
+ *   struct db_set set CLEANUP(db_set_done) = DB_SET;
+ *   TRY(db_set_add(&set, DB_INT(id), DB_TEXT(name)));          once for each row, always as many values
+ *   TRY(db_run_set_later(db, &set, "insert into t (id, name) select * from unnest(?1::bigint[], ?2::text[])"));
+ * The statement is for PostgreSQL (DB_FOR_POSTGRES). Values are numbers, texts without NUL, or NULL. */
+enum { DB_SET_COLUMNS_MAX = 56 };
+struct db_set {
+  struct buf columns[DB_SET_COLUMNS_MAX];
+  int rows;
+};
+#define DB_SET \
+  { .rows = 0 }
+void db_set_done(struct db_set *set);
+/* After an error the set can't be used. ERR_TOO_BIG: a column has more than 64 MiB. */
+#define db_set_add(set, ...) db_set_add_values((set), DB_VALUES_(__VA_ARGS__))
+CHECKED enum err db_set_add_values(struct db_set *set, const struct db_value *values);
+/* One statement takes a set; after that it can only be freed. */
+#define db_run_set_later(db, set, sql)          \
+  __extension__({                               \
+    DB_TEXT_OF_(DB_FOR_POSTGRES sql);           \
+    db_run_set_later_values((db), (set), sql_); \
+  })
+CHECKED enum err db_run_set_later_values(struct db *db, struct db_set *set, const char *sql);
+#define db_query_set(db, rows, set, sql)            \
+  __extension__({                                   \
+    DB_TEXT_OF_(DB_FOR_POSTGRES sql);               \
+    db_query_set_values((db), (rows), (set), sql_); \
+  })
+CHECKED enum err db_query_set_values(struct db *db, struct db_rows *rows, struct db_set *set, const char *sql);
 /* Transactions. db_begin_immediate takes the write lock at once. */
 CHECKED enum err db_begin(struct db *db); /* a read transaction: one snapshot */
 CHECKED enum err db_begin_immediate(struct db *db);
 CHECKED enum err db_commit(struct db *db);
 void db_rollback(struct db *db); /* allowed without a transaction */
+/* A write transaction that touches rows of some businesses only, and none that several share: on PostgreSQL such transactions
+ * run at the same time, unless they have a business in common. db_begin_immediate keeps all others out. After the begin:
+ * db_lock_businesses, once, before any other statement; ids needs no order, and may name one twice. */
+CHECKED enum err db_begin_shared(struct db *db);
+CHECKED enum err db_lock_businesses(struct db *db, const int64_t *ids, int count);
 bool db_in_transaction(const struct db *db);
 
 /* In a transaction: once it is committed, what was deleted until then is not left in the database's log either, as soon as no

@@ -16,6 +16,7 @@ struct db_operations {
   /* The writer's transactions: how long they collect jobs, and how many at most; 0: any number. */
   int64_t group_us;
   int group_max;
+  int set_max;  /* most jobs in a set (db_writer.h); 0: there are no sets */
   bool repeats; /* a transaction may be lost through no fault of its jobs (db_writer.h, enum db_repeat) */
   void (*close)(struct db *db);
   enum err (*run)(struct db *db, const char *sql, const struct db_value *values);
@@ -33,6 +34,9 @@ struct db_operations {
   struct str (*column_text)(const struct db_rows *rows, int column);
   enum err (*begin)(struct db *db);
   enum err (*begin_immediate)(struct db *db);
+  /* NULL: begin_immediate, and nothing. */
+  enum err (*begin_shared)(struct db *db);
+  enum err (*lock_businesses)(struct db *db, const int64_t *ids, int count);
   enum err (*commit)(struct db *db);
   void (*rollback)(struct db *db);
   bool (*in_transaction)(const struct db *db);

@@ -11,8 +11,12 @@
  *  (4) Outside a transaction a lost connection is replaced by the next call.
  *  (5) A notification is sent after a commit, in a statement of its own, and at most once in NOTIFY_EACH_MS: inside the
  *      transaction it would hold one lock of the whole cluster until the commit is on disk.
- *  (6) Write transactions of one schema run one after the other, under an advisory lock: a job reads, decides and writes as if it
- *      were alone, which jobs rely on. A client that froze with the lock loses it after idle_in_transaction_session_timeout. */
+ *  (6) A write transaction takes an advisory lock of its schema: a job reads, decides and writes as if it were alone, which jobs
+ *      rely on. A shared transaction takes the same lock shared, then one of each of its businesses in the order of the locks'
+ *      numbers: so no two wait for each other. A client that froze with a lock loses it after
+ *      idle_in_transaction_session_timeout.
+ *  (7) A kept plan is made for the tables as they were: of an empty one every index is as good as another. So plans are made
+ *      anew when a connection has begun twice as many write transactions as then, and after PLANS_MS. */
 #include <assert.h>
 #include <poll.h>
 #include <stdio.h>
@@ -30,6 +34,9 @@ enum {
   NOTIFY_EACH_MS = 10,
   LOCK_GRACE_MS = 1000,
   POLL_MS = 250,
+  PLANS_FIRST = 8,
+  PLANS_MS = 60 * 1000,
+  BUSINESSES_MAX = 1024,
   TYPE_BOOL = 16,
   TYPE_BYTEA = 17
 };
@@ -123,11 +130,11 @@ static enum err pg_run(struct db *opened, const char *sql, const struct db_value
   return OK;
 }
 
-/* Sent with the next statement: its transaction has begun on the server, so the commit brings an error at the latest. */
+/* Sent with the next statement. The begin goes before it, so the commit brings an error at the latest. */
 static enum err pg_run_later(struct db *opened, const char *sql, const struct db_value *values) {
   struct db_postgres *db = db_postgres_of(opened);
   struct pg_statement *kept;
-  if (!db->is_writing || !db->begun || db->lost) return pg_run(opened, sql, values);
+  if (!db->is_writing || !db->in_transaction || db->lost) return pg_run(opened, sql, values);
   enum err e = statement_take(db, sql, &kept);
   if (e == OK) e = db_in_time(opened);
   if (e == OK) e = db_postgres_defer_statement(db, kept, values);
@@ -266,14 +273,36 @@ static void pg_rollback(struct db *opened) {
   transaction_close(db);
 }
 
-/* (6) */
-static enum err take_write_lock(struct db_postgres *db) {
-  char timeout[PG_DEFERRED_SIZE], text[128];
+/* (7) */
+static void renew_plans(struct db_postgres *db) {
+  int64_t now = clock_kernel_ms();
+  bool is_new = db->plans_of != db->connection_number;
+  if (is_new) db->begun_count = 0;
+  db->begun_count++;
+  if (!is_new && db->begun_count < db->plans_next && now - db->plans_ms < PLANS_MS) return;
+  db->plans_next = db->begun_count < PLANS_FIRST ? PLANS_FIRST : 2 * db->begun_count;
+  db->plans_ms = now;
+  db->plans_of = db->connection_number;
+  if (!is_new) db_postgres_defer(db, "discard plans");
+}
+
+static void defer_begin(struct db_postgres *db) {
+  char timeout[PG_DEFERRED_SIZE];
   (void)snprintf(timeout, sizeof(timeout), "set local lock_timeout = %d", (int)db->head.busy_ms);
-  (void)snprintf(text, sizeof(text), "select pg_advisory_xact_lock(%lld)",
-                 (long long)str_hash(str_from(db->schema), WRITE_LOCK_SEED));
+  renew_plans(db);
   db_postgres_defer(db, "begin");
   db_postgres_defer(db, timeout);
+}
+
+static long long write_lock(const struct db_postgres *db) {
+  return (long long)str_hash(str_from(db->schema), WRITE_LOCK_SEED);
+}
+
+/* (6) */
+static enum err take_write_lock(struct db_postgres *db) {
+  char text[128];
+  (void)snprintf(text, sizeof(text), "select pg_advisory_xact_lock(%lld)", write_lock(db));
+  defer_begin(db);
   struct pg_call call = {.text = text, .limit_ms = db->head.busy_ms + LOCK_GRACE_MS};
   TRY(db_postgres_exchange(db, &call));
   PQclear(call.result);
@@ -292,6 +321,39 @@ static enum err pg_begin_immediate(struct db *opened) {
   if (e == OK) return OK;
   pg_rollback(opened);
   return e == ERR_IO || e == ERR_TIMEOUT ? ERR_BUSY : e;
+}
+
+static enum err pg_begin_shared(struct db *opened) {
+  struct db_postgres *db = db_postgres_of(opened);
+  char text[PG_DEFERRED_SIZE];
+  assert(!db->in_transaction);
+  db_postgres_forget_deferred(db);
+  enum err e = db_postgres_connect(db, db_postgres_until(db, db->head.busy_ms));
+  if (e != OK) return e == ERR_IO ? ERR_BUSY : e;
+  transaction_open(db, true);
+  (void)snprintf(text, sizeof(text), "select pg_advisory_xact_lock_shared(%lld)", write_lock(db));
+  defer_begin(db);
+  db_postgres_defer(db, text);
+  return OK;
+}
+
+static int by_number(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return x < y ? -1 : x > y;
+}
+
+/* (6) The server takes them in the order of the array. */
+static enum err pg_lock_businesses(struct db *opened, const int64_t *ids, int count) {
+  struct db_postgres *db = db_postgres_of(opened);
+  struct db_set set CLEANUP(db_set_done) = DB_SET;
+  int64_t locks[BUSINESSES_MAX];
+  if (count > BUSINESSES_MAX) return ERR_TOO_BIG;
+  for (int i = 0; i < count; i++)
+    locks[i] = (int64_t)str_hash(str_from(db->schema), WRITE_LOCK_SEED ^ ((uint64_t)ids[i] << 1 | 1));
+  qsort(locks, (size_t)count, sizeof(*locks), by_number);
+  for (int i = 0; i < count; i++)
+    if (i == 0 || locks[i] != locks[i - 1]) TRY(db_set_add(&set, DB_INT(locks[i])));
+  return count ? db_run_set_later(opened, &set, "select pg_advisory_xact_lock(k) from unnest(?1::bigint[]) k") : OK;
 }
 
 static enum err commit_send(struct db_postgres *db) {
@@ -314,10 +376,17 @@ static enum err commit_send(struct db_postgres *db) {
 
 static void note_committed(struct db_postgres *db);
 
+static bool has_deferred_statement(const struct db_postgres *db) {
+  for (int i = 0; i < db->deferred_count; i++)
+    if (db->deferred[i].kept) return true;
+  return false;
+}
+
 static enum err pg_commit(struct db *opened) {
   struct db_postgres *db = db_postgres_of(opened);
-  enum err e = db->begun || db->lost ? commit_send(db) : OK; /* (1) */
-  bool wrote = db->is_writing && db->begun;
+  bool is_empty = !db->begun && !has_deferred_statement(db); /* (1) */
+  enum err e = is_empty && !db->lost ? OK : commit_send(db);
+  bool wrote = db->is_writing && !is_empty;
   if (e != OK) return e; /* db_rollback follows */
   transaction_close(db);
   if (wrote) note_committed(db);
@@ -493,6 +562,7 @@ const struct db_operations db_postgres_operations = {
     .kind = DB_POSTGRES,
     .group_us = 50000, /* a job takes a millisecond and more: each statement is a round trip */
     .group_max = 48,   /* more savepoints than 64 in a transaction slow everybody's snapshots */
+    .set_max = 128,
     .repeats = true,
     .close = db_postgres_close,
     .run = pg_run,
@@ -509,6 +579,8 @@ const struct db_operations db_postgres_operations = {
     .column_text = pg_text,
     .begin = pg_begin,
     .begin_immediate = pg_begin_immediate,
+    .begin_shared = pg_begin_shared,
+    .lock_businesses = pg_lock_businesses,
     .commit = pg_commit,
     .rollback = pg_rollback,
     .in_transaction = pg_in_transaction,

@@ -5,7 +5,7 @@
 
 #include "db/db_operations.h"
 
-enum { PG_KEPT_SLOTS = 2048, PG_KEPT_MAX = 1536, PG_DEFERRED_MAX = 32, PG_DEFERRED_SIZE = 96, PG_PARAMETERS_MAX = 64 };
+enum { PG_KEPT_SLOTS = 2048, PG_KEPT_MAX = 1536, PG_DEFERRED_MAX = 64, PG_DEFERRED_SIZE = 96, PG_PARAMETERS_MAX = 64 };
 
 struct pg_statement {
   const char *sql;      /* compared by address */
@@ -41,10 +41,13 @@ struct db_postgres {
   struct pg_deferred deferred[PG_DEFERRED_MAX];
   int deferred_count;
   int statement_timeout_ms; /* as the server knows it */
-  int64_t sent_ms;          /* clock_mono_ms: when the last exchange began */
-  int64_t clock_read_ms;    /* when it was read; 0: never on this connection */
-  bool warned;              /* the server sent a warning since the last call */
-  int64_t notified_ms;      /* when the last notification was sent; 0: never */
+  /* When plans are made anew; see db_postgres.c, (7). */
+  unsigned plans_of; /* connection_number */
+  int64_t begun_count, plans_next, plans_ms;
+  int64_t sent_ms;       /* clock_mono_ms: when the last exchange began */
+  int64_t clock_read_ms; /* when it was read; 0: never on this connection */
+  bool warned;           /* the server sent a warning since the last call */
+  int64_t notified_ms;   /* when the last notification was sent; 0: never */
   bool notification_due;
   int64_t version, version_ms; /* see pg_data_version; when it grew last */
   int64_t touched;

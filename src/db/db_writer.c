@@ -7,7 +7,9 @@
  *      |                           `-- a server's transaction was lost, the job may be repeated --> run alone
  *      |-- deadline over, or abandoned --> answered with ERR_BUSY or ERR_CLOSED, not begun
  *      |-- BEGIN is BUSY: tried again until the job has waited busy_ms --> answered with ERR_BUSY
- *      `-- BEGIN fails otherwise --> all waiting jobs answered with the error
+ *      |-- BEGIN fails otherwise --> all waiting jobs answered with the error
+ *      `-- a writer of sets: what waits --run_set--> commit --on disk--> answered
+ *                                              `---- an error, nothing is written --> each is run alone, as above
  *
  * Invariants
  *  (1) done gets OK only after the commit of the job's last part returned.
@@ -41,7 +43,8 @@ enum {
   WEBHOOKS_MAX = 10000, /* waiting jobs of one business */
   EDITS_MAX = 1000,
   SLOW_US = 100 * 1000,
-  SLOW_LOG_MS = 10 * 1000 /* between two warnings with the same name */
+  SLOW_LOG_MS = 10 * 1000, /* between two warnings with the same name */
+  SET_MAX = 256
 };
 
 struct job_list {
@@ -308,6 +311,59 @@ static void group_run(struct db_writer *w) {
   w->db->operations->upkeep(w->db);
 }
 
+/* ---- a set ---- */
+
+/* Takes what waits, and leaves out jobs that are not to begin: those have their result. */
+static int set_take(struct db_writer *w, struct job_list *ran, struct waiting_job *set[SET_MAX]) {
+  int most = w->db->operations->set_max < SET_MAX ? w->db->operations->set_max : SET_MAX, count = 0;
+  struct waiting_job *j;
+  while (count < most && (j = queue_take(w))) {
+    list_add(ran, j);
+    if (job_may_begin(j)) set[count++] = j;
+  }
+  return count;
+}
+
+static void set_note(struct db_writer *w, struct waiting_job *const *set, int count, int64_t began_us) {
+  int64_t us = (clock_mono_us() - began_us) / count;
+  for (int i = 0; i < count; i++) {
+    set[i]->began = true;
+    metric_observe_of(METRIC_DATABASE_JOB_WAIT_SECONDS, set[i]->job.name, began_us - set[i]->queued_ms * 1000);
+    metric_observe_of(METRIC_DATABASE_JOB_SECONDS, set[i]->job.name, us);
+  }
+  if (us > SLOW_US) log_slow_job(w, set[0], us);
+}
+
+static enum err set_run(struct db_writer *w, struct waiting_job *const *set, int count) {
+  void *args[SET_MAX];
+  int64_t businesses[SET_MAX], began_us = clock_mono_us();
+  for (int i = 0; i < count; i++) {
+    args[i] = set[i]->job.arg;
+    businesses[i] = set[i]->job.business_id;
+    assert(set[i]->job.run_set == set[0]->job.run_set && set[i]->job.repeat == DB_REPEAT_ALWAYS);
+  }
+  enum err e = count ? db_lock_businesses(w->db, businesses, count) : OK;
+  if (e == OK && count) e = set[0]->job.run_set(w->db, args, count);
+  if (count) set_note(w, set, count, began_us);
+  return e == OK ? commit_timed(w->db) : e;
+}
+
+/* Runs the waiting jobs as one, in a transaction that has begun. */
+static void set_group_run(struct db_writer *w) {
+  struct job_list ran = {NULL, &ran.first};
+  struct waiting_job *set[SET_MAX];
+  w->db->runs_at_once = false;
+  enum err e = set_run(w, set, set_take(w, &ran, set));
+  if (e != OK) db_rollback(w->db);
+  if (e == OK || is_database_error(e)) atomic_store(&w->healthy, e == OK);
+  if (e == OK && w->config.committed) w->config.committed(w->config.arg);
+  w->failed_again = false;
+  /* Whatever it was, each is run again alone, and has its own error then. */
+  queue_repeats(w, &ran, e == OK || e == ERR_UNKNOWN ? e : ERR_BUSY);
+  jobs_answer(w, &ran, e);
+  w->db->operations->upkeep(w->db);
+}
+
 /* Answers the jobs that have waited busy_ms. */
 static void fail_oldest_jobs(struct db_writer *w) {
   struct job_list late = {NULL, &late.first};
@@ -325,10 +381,10 @@ static void fail_all_jobs(struct db_writer *w, enum err why) {
 }
 
 /* Begins the transaction. Waits until the oldest job must be answered, BEGIN_SLICE_MS at most. */
-static enum err group_begin(struct db_writer *w, int64_t oldest_ms) {
+static enum err group_begin(struct db_writer *w, int64_t oldest_ms, bool is_set) {
   int64_t left_ms = oldest_ms + w->busy_ms - clock_mono_ms();
   w->db->busy_ms = left_ms < 1 ? 1 : left_ms > BEGIN_SLICE_MS ? BEGIN_SLICE_MS : left_ms;
-  return db_begin_immediate(w->db);
+  return is_set ? db_begin_shared(w->db) : db_begin_immediate(w->db);
 }
 
 /* Healthy: looks whether the database is still there. Else tries an empty write. */
@@ -353,8 +409,11 @@ static void *writer_main(void *arg) {
         writer_probe(w);
       continue;
     }
-    enum err e = group_begin(w, oldest_ms);
-    if (e == OK) {
+    bool is_set = w->config.sets && w->db->operations->set_max && !queue_repeats_first(w);
+    enum err e = group_begin(w, oldest_ms, is_set);
+    if (e == OK && is_set) {
+      set_group_run(w);
+    } else if (e == OK) {
       group_run(w);
     } else if (e == ERR_BUSY) {
       fail_oldest_jobs(w);

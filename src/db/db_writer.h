@@ -57,6 +57,9 @@ struct db_job {
   const bool *more;             /* run sets it; NULL: the job has one part */
   void (*part_done)(void *arg); /* must not block; may be NULL */
   enum db_repeat repeat;
+  /* For a writer of sets: does the work of all of them. NULL: not in a set. After an error the transaction is rolled back, and
+   * `run` is called for each alone, so run_set may refuse what it is not made for. */
+  enum err (*run_set)(struct db *db, void *const *args, int count);
   /* Checked on the writer's thread when the job's turn comes, before its first part only (6). */
   int64_t deadline_ms;             /* monotonic; past it the result is ERR_BUSY; 0: none */
   bool (*is_abandoned)(void *arg); /* true: the result is ERR_CLOSED; may be NULL */
@@ -66,6 +69,9 @@ struct db_writer_config {
   struct db_open open;
   /* Most jobs submitted and not done; 0: 100,000. One business may have 10,000 webhooks and 1,000 edits waiting. */
   size_t queue_max;
+  /* All jobs have one part and the same run_set, DB_REPEAT_ALWAYS, and touch rows of their business only. On a server the
+   * writer runs them in sets, beside those of other processes and writers (db_begin_shared); with SQLite as any jobs. */
+  bool sets;
   /* Called after each commit, on the writer's thread, before `done` of its jobs; may be NULL. */
   void (*committed)(void *arg);
   void *arg;
