@@ -213,34 +213,43 @@ static enum err document_replace(struct db *db, const struct call *call, int64_t
                 DB_TEXT(document_own_text(digits)), DB_TEXT(document_own_text(names)));
 }
 
+static enum err document_text(const struct call *call, struct buf *digits, struct buf *names) {
+  TRY(document_add_address(str_from(call->from_number), digits, names));
+  TRY(document_add_address(str_from(call->to_number), digits, names));
+  TRY(document_add_name(str_from(call->caller_name), names));
+  return document_add_name(str_from(call->customer_name), names);
+}
+
 /* Ids may be the same there: a free one can't be found while other processes write. */
-static enum err document_replace_postgres(struct db *db, const struct call *call, int64_t sort_at, struct str digits,
-                                          struct str names, int64_t *ret_id) {
+enum err calls_search_document(const struct call *call, int64_t sort_at, struct buf *digits, struct buf *names,
+                               int64_t *ret_id) {
   uint32_t random;
   TRY(secret_random(&random, sizeof(random)));
   *ret_id = calls_search_first_id(sort_at) | (random >> (32 - CALLS_SEARCH_ID_BITS));
   if (*ret_id == call->document_id) *ret_id ^= 1;
+  return document_text(call, digits, names);
+}
+
+static enum err document_replace_postgres(struct db *db, const struct call *call, int64_t sort_at, int64_t *ret_id) {
+  struct buf digits CLEANUP(buf_done) = BUF_INIT(TEXT_MAX), names CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
+  TRY(calls_search_document(call, sort_at, &digits, &names, ret_id));
   return db_run_later(
       db,
       DB_FOR_POSTGRES
       "insert into call_documents (business_id, call_sid, rowid, digits, names) values (?1, ?2, ?3, ?4, ?5)"
       " on conflict (business_id, call_sid) do update set rowid = excluded.rowid, digits = excluded.digits,"
       " names = excluded.names",
-      DB_INT(call->business_id), DB_TEXT(str_from(call->call_sid)), DB_INT(*ret_id), DB_TEXT(digits), DB_TEXT(names));
+      DB_INT(call->business_id), DB_TEXT(str_from(call->call_sid)), DB_INT(*ret_id), DB_TEXT(buf_str(&digits)),
+      DB_TEXT(buf_str(&names)));
 }
 
 enum err calls_search_put(struct db *db, const struct call *call, int64_t sort_at, int64_t *ret_document_id) {
+  if (db_kind(db) == DB_POSTGRES) return document_replace_postgres(db, call, sort_at, ret_document_id);
   struct buf digits CLEANUP(buf_done) = BUF_INIT(TEXT_MAX), names CLEANUP(buf_done) = BUF_INIT(TEXT_MAX);
-  bool has_grams = db_kind(db) == DB_SQLITE;
-  if (has_grams) TRY(db_grams_text(&digits, call->business_id, DB_GRAMS_DIGITS, STR("")));
-  if (has_grams) TRY(db_grams_text(&names, call->business_id, DB_GRAMS_NAMES, STR("")));
-  TRY(document_add_address(str_from(call->from_number), &digits, &names));
-  TRY(document_add_address(str_from(call->to_number), &digits, &names));
-  TRY(document_add_name(str_from(call->caller_name), &names));
-  TRY(document_add_name(str_from(call->customer_name), &names));
+  TRY(db_grams_text(&digits, call->business_id, DB_GRAMS_DIGITS, STR("")));
+  TRY(db_grams_text(&names, call->business_id, DB_GRAMS_NAMES, STR("")));
+  TRY(document_text(call, &digits, &names));
   int64_t id;
-  if (!has_grams)
-    return document_replace_postgres(db, call, sort_at, buf_str(&digits), buf_str(&names), ret_document_id);
   TRY(document_replace(db, call, sort_at, buf_str(&digits), buf_str(&names), &id));
   atomic_fetch_add_explicit(&unmerged, 1, memory_order_relaxed);
   *ret_document_id = id;

@@ -21,6 +21,10 @@ enum {
 /* Replaces the leg's document, call->document_id (0: none), by a new one at sort_at, its top leg's. The caller must store
  * *ret_document_id in the leg's row. ERR_FULL: no free id at that time. */
 CHECKED enum err calls_search_put(struct db *db, const struct call *call, int64_t sort_at, int64_t *ret_document_id);
+/* PostgreSQL only: the text of that document, appended to digits and names, and its new id, for a caller that writes it
+ * itself. */
+CHECKED enum err calls_search_document(const struct call *call, int64_t sort_at, struct buf *digits, struct buf *names,
+                                       int64_t *ret_id);
 /* Merges segments of the index, in a bounded part, if this process has written enough documents since it last did. SQLite itself
  * merges none (0025_search_merges.sql), so each job that writes documents calls this once. */
 CHECKED enum err calls_search_merge(struct db *db);

@@ -38,6 +38,20 @@ enum err changes_add(struct db *db, enum change_kind kind, int64_t business_id, 
                       DB_TEXT(str_from(kind_names[kind])), DB_INT(business_id), DB_TEXT(id), DB_INT(db_now_ms(db)));
 }
 
+enum err changes_add_row(struct db_set *rows, enum change_kind kind, int64_t business_id, struct str id,
+                         int64_t at_ms) {
+  assert((unsigned)kind < CHANGE_KIND_COUNT_);
+  if (id.n > CHANGE_ID_MAX) return ERR_TOO_BIG;
+  return db_set_add(rows, DB_TEXT(str_from(kind_names[kind])), DB_INT(business_id), DB_TEXT(id), DB_INT(at_ms));
+}
+
+enum err changes_add_rows(struct db *db, struct db_set *rows) {
+  if (rows->rows == 0) return OK;
+  return db_run_set_later(db, rows,
+                          "insert into changes (kind, business_id, id, at_ms)"
+                          " select * from unnest(?1::text[], ?2::bigint[], ?3::text[], ?4::bigint[])");
+}
+
 enum err changes_trim(struct db *db, int64_t now, bool *ret_more) {
   /* Rows are in order of time, so the first ones are the oldest. A time too far ahead counts as past. */
   TRY(db_run(db,

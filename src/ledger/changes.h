@@ -36,6 +36,10 @@ struct change {
 
 /* ERR_TOO_BIG: an id over CHANGE_ID_MAX. */
 CHECKED enum err changes_add(struct db *db, enum change_kind kind, int64_t business_id, struct str id);
+/* The same for many, on PostgreSQL only: rows are collected, and sent with the next statement. */
+CHECKED enum err changes_add_row(struct db_set *rows, enum change_kind kind, int64_t business_id, struct str id,
+                                 int64_t at_ms);
+CHECKED enum err changes_add_rows(struct db *db, struct db_set *rows);
 /* Deletes changes older than CHANGES_KEPT_MS or more than CHANGES_KEPT back, at most 500. *ret_more: there may be more. Call it
  * for each CHANGES_TRIM_EACH changes, until there is no more: then the table never exceeds CHANGES_KEPT by more than a tenth. */
 CHECKED enum err changes_trim(struct db *db, int64_t now, bool *ret_more);

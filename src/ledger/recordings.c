@@ -131,32 +131,6 @@ enum err recordings_read_each(struct db_rows *q, recordings_each_fn *fn, void *a
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-/* "None" is 0 or "" in the struct and NULL in the table, as operators expect it in their queries. */
-static struct db_value time_or_null(int64_t ms) {
-  return ms ? DB_INT(ms) : DB_NULL;
-}
-static struct db_value text_or_null(const char *s) {
-  return s[0] ? DB_TEXT(str_from(s)) : DB_NULL;
-}
-
-/* Every column but the key, `fields` and `version`, in the order of RECORDING_STORED_COLUMNS from ?3. */
-#define ROW_VALUES(r)                                                                                       \
-  text_or_null((r)->call_sid), DB_TEXT(str_from((r)->provider_status)), DB_TEXT(str_from((r)->url)),        \
-      DB_INT((r)->forbidden), time_or_null((r)->provider_duration_s), time_or_null((r)->provider_channels), \
-      text_or_null((r)->source), time_or_null((r)->started_at), time_or_null((r)->completed_at),            \
-      DB_INT((r)->first_seen_at), DB_TEXT(str_from(recording_status_name((r)->status))), DB_INT((r)->rank), \
-      time_or_null((r)->enqueued_at), time_or_null((r)->last_enqueue_at), time_or_null((r)->wanted_at),     \
-      time_or_null((r)->next_ask_at), text_or_null((r)->lease_owner), DB_INT((r)->lease_token),             \
-      time_or_null((r)->lease_until), DB_INT((r)->fail_count), time_or_null((r)->failed_at),                \
-      time_or_null((r)->next_retry_at), text_or_null((r)->error_code), DB_INT((r)->permanent),              \
-      DB_INT((r)->not_found_count), time_or_null((r)->first_404_at), DB_INT((r)->crashes),                  \
-      time_or_null((r)->retried[0]), time_or_null((r)->retried[1]), time_or_null((r)->retried[2]),          \
-      text_or_null((r)->stem), text_or_null((r)->name), time_or_null((r)->bytes),                           \
-      DB_INT_OR_NULL((r)->announced_bytes), DB_INT((r)->received_bytes), text_or_null((r)->content_type),   \
-      text_or_null((r)->etag), time_or_null((r)->modified_at), DB_INT_OR_NULL((r)->duration_ms),            \
-      time_or_null((r)->channels), text_or_null((r)->sha256), time_or_null((r)->ready_at),                  \
-      time_or_null((r)->file_seen_at), time_or_null((r)->expired_at), text_or_null((r)->expire_reason)
-
 enum err recordings_get(struct db *db, int64_t business_id, struct str recording_sid, struct recording *ret_row) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select " RECORDING_COLUMNS " from recordings r where business_id = ?1 and recording_sid = ?2",
@@ -171,26 +145,21 @@ enum err recordings_insert(struct db *db, const struct recording *row, struct st
              ", fields, kept_from) values (?1, ?2, " RECORDING_STORED_PARAMETERS
              ", ?48, coalesce((select c.started_at from calls c where c.business_id = ?1 and c.call_sid = ?49), ?50))"
              " on conflict (business_id, recording_sid) do nothing",
-             DB_INT(row->business_id), DB_TEXT(str_from(row->recording_sid)), ROW_VALUES(row), DB_TEXT(fields),
-             DB_TEXT(str_from(row->call_sid)), DB_INT(row->started_at ? row->started_at : row->first_seen_at)));
+             DB_INT(row->business_id), DB_TEXT(str_from(row->recording_sid)), RECORDING_STORED_VALUES(row),
+             DB_TEXT(fields), DB_TEXT(str_from(row->call_sid)),
+             DB_INT(row->started_at ? row->started_at : row->first_seen_at)));
   if (db_changed(db) == 0) return ERR_EXISTS;
   return changes_add(db, CHANGE_RECORDING, row->business_id, str_from(row->recording_sid));
-}
-
-/* True: only received bytes or the lease changed, so answers given before stay right. */
-static bool is_progress(const struct recording *old, const struct recording *next) {
-  return old->status == RECORDING_DOWNLOADING && next->status == RECORDING_DOWNLOADING &&
-         old->lease_token == next->lease_token;
 }
 
 enum err recordings_store(struct db *db, const struct recording *old, const struct recording *next) {
   TRY(db_run(db,
              "update recordings set (" RECORDING_STORED_COLUMNS ", version) = (" RECORDING_STORED_PARAMETERS
              ", version + 1) where business_id = ?1 and recording_sid = ?2 and version = ?48",
-             DB_INT(old->business_id), DB_TEXT(str_from(old->recording_sid)), ROW_VALUES(next), DB_INT(old->version)));
+             DB_INT(old->business_id), DB_TEXT(str_from(old->recording_sid)), RECORDING_STORED_VALUES(next),
+             DB_INT(old->version)));
   if (db_changed(db) == 0) return ERR_CONFLICT;
-  return changes_add(db, is_progress(old, next) ? CHANGE_PROGRESS : CHANGE_RECORDING, old->business_id,
-                     str_from(old->recording_sid));
+  return changes_add(db, recording_change(old, next), old->business_id, str_from(old->recording_sid));
 }
 
 enum err recordings_fields(struct db *db, int64_t business_id, struct str recording_sid, struct buf *b) {

@@ -2,6 +2,7 @@
  * The three lists below have the same order. Thread rule: the connection's. */
 #pragma once
 
+#include "ledger/changes.h"
 #include "ledger/recordings.h"
 
 /* The columns that recordings_read_row reads; the table's alias is r. */
@@ -66,6 +67,7 @@ enum {
   RECORDING_COLUMN_kept_from,
   RECORDING_COLUMN_hold,
   RECORDING_COLUMN_transcribed,
+  RECORDING_COLUMN_COUNT_
 };
 
 /* The columns that recordings_store writes, parameters from ?3 on. */
@@ -79,6 +81,51 @@ enum {
   "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, "   \
   "?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, " \
   "?44, ?45, ?46, ?47"
+
+/* The same columns as arrays (db_set). */
+#define RECORDING_STORED_ARRAYS                                                                \
+  "?3::text[], ?4::text[], ?5::text[], ?6::bigint[], ?7::bigint[], ?8::bigint[], ?9::text[], " \
+  "?10::bigint[], ?11::bigint[], ?12::bigint[], ?13::text[], ?14::bigint[], ?15::bigint[], "   \
+  "?16::bigint[], ?17::bigint[], ?18::bigint[], ?19::text[], ?20::bigint[], ?21::bigint[], "   \
+  "?22::bigint[], ?23::bigint[], ?24::bigint[], ?25::text[], ?26::bigint[], ?27::bigint[], "   \
+  "?28::bigint[], ?29::bigint[], ?30::bigint[], ?31::bigint[], ?32::bigint[], ?33::text[], "   \
+  "?34::text[], ?35::bigint[], ?36::bigint[], ?37::bigint[], ?38::text[], ?39::text[], "       \
+  "?40::bigint[], ?41::bigint[], ?42::bigint[], ?43::text[], ?44::bigint[], ?45::bigint[], "   \
+  "?46::bigint[], ?47::text[]"
+
+/* "None" is 0 or "" in the struct and NULL in the table, as operators expect it in their queries. */
+static inline struct db_value recording_time(int64_t ms) {
+  return ms ? DB_INT(ms) : DB_NULL;
+}
+static inline struct db_value recording_text(const char *s) {
+  return s[0] ? DB_TEXT(str_from(s)) : DB_NULL;
+}
+
+/* Every column but the key, `fields` and `version`, in the order of RECORDING_STORED_COLUMNS from ?3. */
+#define RECORDING_STORED_VALUES(r)                                                                              \
+  recording_text((r)->call_sid), DB_TEXT(str_from((r)->provider_status)), DB_TEXT(str_from((r)->url)),          \
+      DB_INT((r)->forbidden), recording_time((r)->provider_duration_s), recording_time((r)->provider_channels), \
+      recording_text((r)->source), recording_time((r)->started_at), recording_time((r)->completed_at),          \
+      DB_INT((r)->first_seen_at), DB_TEXT(str_from(recording_status_name((r)->status))), DB_INT((r)->rank),     \
+      recording_time((r)->enqueued_at), recording_time((r)->last_enqueue_at), recording_time((r)->wanted_at),   \
+      recording_time((r)->next_ask_at), recording_text((r)->lease_owner), DB_INT((r)->lease_token),             \
+      recording_time((r)->lease_until), DB_INT((r)->fail_count), recording_time((r)->failed_at),                \
+      recording_time((r)->next_retry_at), recording_text((r)->error_code), DB_INT((r)->permanent),              \
+      DB_INT((r)->not_found_count), recording_time((r)->first_404_at), DB_INT((r)->crashes),                    \
+      recording_time((r)->retried[0]), recording_time((r)->retried[1]), recording_time((r)->retried[2]),        \
+      recording_text((r)->stem), recording_text((r)->name), recording_time((r)->bytes),                         \
+      DB_INT_OR_NULL((r)->announced_bytes), DB_INT((r)->received_bytes), recording_text((r)->content_type),     \
+      recording_text((r)->etag), recording_time((r)->modified_at), DB_INT_OR_NULL((r)->duration_ms),            \
+      recording_time((r)->channels), recording_text((r)->sha256), recording_time((r)->ready_at),                \
+      recording_time((r)->file_seen_at), recording_time((r)->expired_at), recording_text((r)->expire_reason)
+
+/* What `changes` says of a row that was replaced. PROGRESS: only received bytes or the lease changed, so answers given before
+ * stay right. */
+static inline enum change_kind recording_change(const struct recording *old, const struct recording *next) {
+  bool is_progress = old->status == RECORDING_DOWNLOADING && next->status == RECORDING_DOWNLOADING &&
+                     old->lease_token == next->lease_token;
+  return is_progress ? CHANGE_PROGRESS : CHANGE_RECORDING;
+}
 
 CHECKED enum err recordings_read_row(struct db_rows *q, struct recording *ret_row);
 /* Reads the first row. ERR_NOT_FOUND: there is none. */

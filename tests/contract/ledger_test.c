@@ -7,6 +7,7 @@
 #include "ledger_recordings.h"
 #include "ledger_removal.h"
 #include "ledger_transcripts.h"
+#include "ledger_sets.h"
 
 struct unran {
   int count;
@@ -106,6 +107,8 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(the_audit_is_a_chain_that_is_cut_at_its_old_end),
       CONTRACT_TEST(changes_are_numbered_and_read_in_order),
       CONTRACT_TEST(a_follower_hears_what_is_committed_after_it_began),
+      CONTRACT_TEST(sets_of_rows_are_written_and_read),
+      CONTRACT_TEST(transactions_of_other_businesses_run_at_once),
       cmocka_unit_test(every_statement_was_run),
   };
   lock_init(&ran.lock, "ran", LOCK_RANK_BASE);

@@ -1,0 +1,143 @@
+#include "ledger/calls_many.h"
+
+#include "ledger/calls_search.h"
+
+enum { DOCUMENT_MAX = 64 * 1024, FIELDS_MAX = 1024 * 1024 };
+
+static enum err read_text(char *dst, size_t size, struct db_rows *q, int column) {
+  return str_copy(dst, size, db_text(q, column)) == OK ? OK : ERR_CORRUPT;
+}
+
+/* The columns from `at` on, as calls_many_read names them. */
+static enum err read_call(struct db_rows *q, int at, struct call *c) {
+#define READ_TEXT(member) TRY(read_text(c->member, sizeof(c->member), q, at++))
+  READ_TEXT(call_sid);
+  READ_TEXT(parent_call_sid);
+  READ_TEXT(top_sid);
+  READ_TEXT(account_sid);
+  READ_TEXT(provider_direction);
+  READ_TEXT(direction);
+  READ_TEXT(from_number);
+  READ_TEXT(to_number);
+  READ_TEXT(caller_name);
+  READ_TEXT(status);
+  READ_TEXT(customer_name);
+#undef READ_TEXT
+  c->duration_s = db_int_or(q, at++, -1);
+  c->earliest_at = db_int(q, at++);
+  c->started_at = db_int(q, at++);
+  c->ended_at = db_int(q, at++);
+  c->first_seen_at = db_int(q, at++);
+  c->document_id = db_int(q, at);
+  return OK;
+}
+
+static enum err read_look(struct db_rows *q, struct call_look *l) {
+  enum { SPECIAL = 1, CHILDREN, TOP_TIME, PARENT_TIME, PARENT_IS_TOP, FIELDS, CALL };
+  l->is_special = db_int(q, SPECIAL) != 0;
+  l->has_children = db_int(q, CHILDREN) != 0;
+  l->is_known = !db_is_null(q, CALL);
+  l->top_sort_at = db_int(q, TOP_TIME);
+  l->parent_is_known = !db_is_null(q, PARENT_TIME);
+  l->parent_sort_at = db_int(q, PARENT_TIME);
+  l->parent_is_top = db_int_or(q, PARENT_IS_TOP, 0) != 0;
+  l->call.business_id = l->business_id;
+  if (!l->is_known) return str_copy(l->call.call_sid, SID_SIZE, str_from(l->call_sid));
+  TRY(read_call(q, CALL, &l->call));
+  return buf_add(&l->fields, db_text(q, FIELDS));
+}
+
+enum err calls_many_read(struct db *db, struct call_look *looks, int count) {
+  struct db_set set CLEANUP(db_set_done) = DB_SET;
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  for (int i = 0; i < count; i++) {
+    struct call_look *l = &looks[i];
+    buf_init(&l->fields, FIELDS_MAX);
+    TRY(db_set_add(&set, DB_INT(i), DB_INT(l->business_id), DB_TEXT(str_from(l->call_sid)),
+                   DB_TEXT(str_from(l->parent_sid))));
+  }
+  TRY(db_query_set(
+      db, &q, &set,
+      "select k.n, exists (select 1 from removed_calls m where m.business_id = k.business_id"
+      " and m.call_sid in (k.call_sid, k.parent_sid))"
+      " or exists (select 1 from erasures e where e.business_id = k.business_id and e.tree_sid is not null)"
+      " or exists (select 1 from holds h where h.business_id = k.business_id),"
+      " exists (select 1 from calls d where d.business_id = k.business_id and d.parent_call_sid = k.call_sid),"
+      " t.sort_at, p.sort_at, p.top_sid = p.call_sid and p.parent_call_sid is null, c.fields, c.call_sid,"
+      " c.parent_call_sid, c.top_sid, c.account_sid, c.provider_direction, c.direction, c.from_number, c.to_number,"
+      " c.caller_name, c.status, c.customer_name, c.duration_s, c.earliest_at, c.started_at, c.ended_at,"
+      " c.first_seen_at, c.document_id"
+      " from unnest(?1::bigint[], ?2::bigint[], ?3::text[], ?4::text[]) k (n, business_id, call_sid, parent_sid)"
+      " left join calls c on c.business_id = k.business_id and c.call_sid = k.call_sid"
+      " left join calls t on t.business_id = c.business_id and t.call_sid = c.top_sid"
+      " left join calls p on p.business_id = k.business_id and p.call_sid = k.parent_sid"));
+  enum err e;
+  while ((e = db_next(&q)) == OK) {
+    int64_t n = db_int(&q, 0);
+    if (n < 0 || n >= count) return ERR_CORRUPT;
+    TRY(read_look(&q, &looks[n]));
+  }
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+/* ---- writing ---- */
+
+static struct db_value time_or_null(int64_t ms) {
+  return ms ? DB_INT(ms) : DB_NULL;
+}
+static struct db_value text_or_null(const char *s) {
+  return s[0] ? DB_TEXT(str_from(s)) : DB_NULL;
+}
+
+enum err calls_many_write_documents(struct db *db, struct call_write *writes, int count) {
+  struct db_set set CLEANUP(db_set_done) = DB_SET;
+  for (int i = 0; i < count; i++) {
+    if (!writes[i].has_new_document) continue;
+    struct buf digits CLEANUP(buf_done) = BUF_INIT(DOCUMENT_MAX), names CLEANUP(buf_done) = BUF_INIT(DOCUMENT_MAX);
+    struct call *c = writes[i].call;
+    int64_t id;
+    TRY(calls_search_document(c, writes[i].place, &digits, &names, &id));
+    c->document_id = id;
+    TRY(db_set_add(&set, DB_INT(c->business_id), DB_TEXT(str_from(c->call_sid)), DB_INT(id), DB_TEXT(buf_str(&digits)),
+                   DB_TEXT(buf_str(&names))));
+  }
+  if (set.rows == 0) return OK;
+  return db_run_set_later(
+      db, &set,
+      "insert into call_documents (business_id, call_sid, rowid, digits, names)"
+      " select * from unnest(?1::bigint[], ?2::text[], ?3::bigint[], ?4::text[], ?5::text[])"
+      " on conflict (business_id, call_sid) do update set rowid = excluded.rowid, digits = excluded.digits,"
+      " names = excluded.names");
+}
+
+static enum err add_row(struct db_set *set, const struct call_write *w) {
+  const struct call *c = w->call;
+  return db_set_add(set, DB_INT(c->business_id), DB_TEXT(str_from(c->call_sid)), text_or_null(c->parent_call_sid),
+                    DB_TEXT(str_from(c->top_sid)), text_or_null(c->account_sid), text_or_null(c->provider_direction),
+                    text_or_null(c->direction), text_or_null(c->from_number), text_or_null(c->to_number),
+                    text_or_null(c->caller_name), text_or_null(c->status), DB_INT_OR_NULL(c->duration_s),
+                    time_or_null(c->earliest_at), time_or_null(c->started_at), time_or_null(c->ended_at),
+                    DB_INT(c->first_seen_at), DB_INT(calls_sort_at(c)), DB_TEXT(w->fields),
+                    time_or_null(c->document_id));
+}
+
+enum err calls_many_write(struct db *db, const struct call_write *writes, int count) {
+  struct db_set set CLEANUP(db_set_done) = DB_SET;
+  if (count == 0) return OK;
+  for (int i = 0; i < count; i++) TRY(add_row(&set, &writes[i]));
+  return db_run_set_later(
+      db, &set,
+      "insert into calls (business_id, call_sid, parent_call_sid, top_sid, account_sid, provider_direction,"
+      " direction, from_number, to_number, caller_name, status, duration_s, earliest_at, started_at, ended_at,"
+      " first_seen_at, sort_at, fields, document_id)"
+      " select * from unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::text[], ?7::text[],"
+      " ?8::text[], ?9::text[], ?10::text[], ?11::text[], ?12::bigint[], ?13::bigint[], ?14::bigint[], ?15::bigint[],"
+      " ?16::bigint[], ?17::bigint[], ?18::text[], ?19::bigint[])"
+      " on conflict (business_id, call_sid) do update set parent_call_sid = excluded.parent_call_sid,"
+      " top_sid = excluded.top_sid, account_sid = excluded.account_sid, provider_direction ="
+      " excluded.provider_direction, direction = excluded.direction, from_number = excluded.from_number,"
+      " to_number = excluded.to_number, caller_name = excluded.caller_name, status = excluded.status,"
+      " duration_s = excluded.duration_s, earliest_at = excluded.earliest_at, started_at = excluded.started_at,"
+      " ended_at = excluded.ended_at, first_seen_at = excluded.first_seen_at, sort_at = excluded.sort_at,"
+      " fields = excluded.fields, document_id = excluded.document_id");
+}

@@ -1,0 +1,28 @@
+/* recordings_many.h - recordings of several deliveries, read and written by one statement each. For PostgreSQL, where each is a
+ * round trip; see calls_many.h. Thread rule: the connection's, in a transaction that holds the locks of the businesses. */
+#pragma once
+
+#include "ledger/recordings.h"
+
+struct recording_look {
+  int64_t business_id;
+  char recording_sid[SID_SIZE];
+  /* Found: */
+  bool is_known;
+  struct recording row;
+  struct buf fields; /* its ranked document; the caller calls buf_done */
+};
+CHECKED enum err recordings_many_read(struct db *db, struct recording_look *looks, int count);
+
+struct recording_write {
+  const struct recording *was; /* NULL: the row is new */
+  const struct recording *next;
+  struct str fields;
+  /* Of a new row with a call that is known, or is written in this transaction: */
+  int64_t call_started_at; /* 0: unknown */
+  int64_t listed_at;       /* the time of the call's document; 0: found by the database */
+};
+/* Inserts or replaces the rows. Adds no changes: recordings_many_change says which one each is. */
+CHECKED enum err recordings_many_write(struct db *db, const struct recording_write *writes, int count);
+/* enum change_kind */
+int recordings_many_change(const struct recording_write *w);
