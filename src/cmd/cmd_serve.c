@@ -84,6 +84,14 @@ static enum err serve_build_tapes(struct serve *s) {
   return tape_follows_new(&parts, &s->follows);
 }
 
+/* Webhooks of different businesses need not wait for each other, nor for what else is written. */
+static enum err serve_build_webhook_writer(struct serve *s, struct db_writer_config write) {
+  if (s->role == SERVE_WORKER || !app_has_server(&s->app)) return OK;
+  write.open.on_connect_arg = &s->webhook_epoch;
+  write.sets = true;
+  return db_writer_new(&write, &s->webhook_writer);
+}
+
 static enum err serve_build_engines(struct serve *s) {
   struct db_open database = app_database(&s->app), read = database, follow = database;
   read.read_only = true;
@@ -98,6 +106,7 @@ static enum err serve_build_engines(struct serve *s) {
   TRY(volume_new(s->store, VOLUME_THREADS, VOLUME_QUEUE, &s->volume));
   TRY(changes_new(&follow, &s->changes));
   TRY(db_writer_new(&write, &s->writer));
+  TRY(serve_build_webhook_writer(s, write));
   s->changes_trimmer.writer = s->writer;
   TRY(audit_queue_new(s->writer, &s->audit));
   TRY(db_readers_new(&read, (unsigned)readers, READ_QUEUE, &s->readers));
@@ -165,6 +174,7 @@ static int serve_build_server(struct serve *s) {
   struct api_parts parts = {.conf = &s->app.conf,
                             .readers = s->readers,
                             .writer = s->writer,
+                            .webhook_writer = s->webhook_writer,
                             .audit = s->audit,
                             .store = s->store,
                             .volume = s->volume,
@@ -287,6 +297,7 @@ static void serve_tear_down(struct serve *s) {
   if (s->store && s->node.mark)
     IGNORE(node_mark_remove(s->store, s->node.node_id)); /* after the row: nobody misses it; else it is swept */
   s->readers = db_readers_free(s->readers);
+  s->webhook_writer = db_writer_free(s->webhook_writer);
   s->writer = db_writer_free(s->writer);
   s->server = http_server_free(s->server); /* after the writer and the readers, which post to its loops */
   s->changes = changes_free(s->changes);

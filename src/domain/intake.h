@@ -8,15 +8,10 @@
 
 #include "db/db.h"
 #include "domain/delivery.h"
-#include "ledger/recordings.h"
-
-struct intake_result {
-  bool enqueued; /* this delivery put the recording into the queue */
-  bool call_changed;
-  bool recording_changed;
-  bool recording_failed;   /* this delivery made the recording fail: the caller logs it when it is committed */
-  struct recording failed; /* the row after that; unset unless recording_failed */
-  size_t dropped_fields;   /* unknown fields that the rows had no room for */
-};
+#include "domain/intake_result.h"
 
 CHECKED enum err intake_run(struct db *db, const struct delivery *d, int64_t now, struct intake_result *ret_result);
+/* The same for several deliveries, with few round trips; on PostgreSQL only, in a transaction that has the locks of their
+ * businesses. After an error nothing may be committed: run each alone. */
+CHECKED enum err intake_run_set(struct db *db, const struct delivery *const *deliveries, int count, int64_t now,
+                                struct intake_result *const *results);

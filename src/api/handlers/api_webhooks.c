@@ -168,6 +168,21 @@ static enum err webhook_run_intake(struct db *db, struct db_call *c) {
   return intake_run(db, &w->delivery, c->now, &w->result);
 }
 
+static enum err webhook_run_intake_set(struct db *db, struct db_call *const *calls, int count) {
+  const struct delivery **deliveries = calloc((size_t)count, sizeof(struct delivery *));
+  struct intake_result **results = calloc((size_t)count, sizeof(struct intake_result *));
+  enum err e = deliveries && results ? OK : ERR_NOMEM;
+  for (int i = 0; e == OK && i < count; i++) {
+    struct webhook *w = webhook_of(calls[i]);
+    deliveries[i] = &w->delivery;
+    results[i] = &w->result;
+  }
+  if (e == OK) e = intake_run_set(db, deliveries, count, calls[0]->now, results);
+  free(results);
+  free(deliveries);
+  return e;
+}
+
 static void webhook_on_committed(struct db_call *c) {
   struct webhook *w = webhook_of(c);
   http_timer(c->x, -1, NULL, NULL);
@@ -195,6 +210,7 @@ static void webhook_on_committed(struct db_call *c) {
 static void webhook_submit(struct webhook *w) {
   if (str_copy(w->recording_sid, sizeof(w->recording_sid), w->delivery.recording_sid) == OK)
     w->db_call.changed_recording_sid = w->recording_sid;
+  w->db_call.run_set = webhook_run_intake_set;
   enum err e = db_call_write(&w->db_call, METRIC_JOB_WEBHOOK, webhook_run_intake, webhook_on_committed);
   if (e == OK) {
     http_timer(w->db_call.x, WEBHOOK_BEGIN_MS, webhook_on_deadline, w);

@@ -88,6 +88,19 @@ static enum err db_call_run_write(struct db *db, void *arg) {
   return c->run(db, c);
 }
 
+static enum err db_call_run_set(struct db *db, void *const *args, int count) {
+  struct db_call **calls = calloc((size_t)count, sizeof(struct db_call *));
+  if (!calls) return ERR_NOMEM;
+  int64_t now = db_now_ms(db);
+  for (int i = 0; i < count; i++) {
+    calls[i] = args[i];
+    calls[i]->now = now;
+  }
+  enum err e = calls[0]->run_set(db, calls, count);
+  free(calls);
+  return e;
+}
+
 static void db_call_on_committed(void *arg, enum err result) {
   struct db_call *c = arg;
   c->result = result;
@@ -114,12 +127,15 @@ enum err db_call_write(struct db_call *c, enum metric_label_JOB name, enum err (
                        .class = is_webhook ? DB_CLASS_WEBHOOK : DB_CLASS_EDIT,
                        .business_id = c->subject.business_id,
                        .run = db_call_run_write,
+                       .run_set = c->run_set ? db_call_run_set : NULL,
                        .done = db_call_on_committed,
                        .arg = c,
                        .repeat = is_webhook ? DB_REPEAT_ALWAYS : DB_REPEAT_NEVER,
                        .deadline_ms = c->begun_ms + (is_webhook ? WEBHOOK_BEGIN_MS : WRITE_BEGIN_MS),
                        .is_abandoned = is_webhook || c->outlives_caller ? NULL : db_call_caller_left};
-  enum err failed = db_writer_submit(c->api->parts.writer, job);
+  const struct api_parts *parts = &c->api->parts;
+  bool in_sets = is_webhook && parts->webhook_writer;
+  enum err failed = db_writer_submit(in_sets ? parts->webhook_writer : parts->writer, job);
   return failed == OK ? OK : db_call_cancel(c, failed);
 }
 

@@ -36,6 +36,7 @@ struct db_call {
   bool leaves_catalog_unchanged;     /* the write changes nothing that cached answers about calls and recordings show */
   bool outlives_caller;              /* the write is done even if the client leaves before it begins */
   const char *changed_recording_sid; /* the recording that the write changes; NULL: none, or many */
+  enum err (*run_set)(struct db *db, struct db_call *const *calls, int count); /* of a webhook (db_writer.h) */
 };
 
 /* Copies what it needs of req and holds the exchange. The caller calls db_call_end. */

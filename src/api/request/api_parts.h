@@ -18,7 +18,8 @@ struct api_parts {
   const struct conf *conf;
   struct db_readers *readers;
   struct db_writer *writer;
-  struct audit_queue *audit; /* plays, downloads, exports; NULL: they are not audited */
+  struct db_writer *webhook_writer; /* of sets, for webhooks; NULL: writer */
+  struct audit_queue *audit;        /* plays, downloads, exports; NULL: they are not audited */
   struct blob_store *store;
   bool shadow;            /* webhooks may be copies of requests to another system: X-Callreel-Signed-URL */
   struct volume *volume;  /* makes the calls into the store; NULL only with health_only */

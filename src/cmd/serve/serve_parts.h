@@ -64,6 +64,8 @@ struct serve {
   struct changes_epoch epoch; /* as the writer knows it */
   struct changes *changes;
   struct db_writer *writer;
+  struct changes_epoch webhook_epoch; /* as webhook_writer knows it */
+  struct db_writer *webhook_writer;   /* of sets; NULL: with SQLite, and without the role */
   struct audit_queue *audit;
   struct db_readers *readers;
   struct events *events;

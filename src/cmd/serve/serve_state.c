@@ -99,7 +99,8 @@ bool serve_storage_full(void *serve) {
 
 const char *serve_not_ready(void *serve, const char **ret_degraded) {
   struct serve *s = serve;
-  *ret_degraded = changes_healthy(s->changes) && db_writer_healthy(s->writer) ? NULL : "database";
+  bool writes = db_writer_healthy(s->writer) && (!s->webhook_writer || db_writer_healthy(s->webhook_writer));
+  *ret_degraded = changes_healthy(s->changes) && writes ? NULL : "database";
   if (atomic_load(&s->draining)) return "The process is shutting down.";
   struct volume_seen seen;
   volume_seen(s->volume, &seen);
