@@ -20,7 +20,7 @@ CHECKED enum err moving_source_fits(struct db *source, int64_t now, const char *
 CHECKED enum err moving_begin(struct db *target, const char **ret_why);
 CHECKED enum err moving_is_unfinished(struct db *db, bool *ret_unfinished);
 
-enum { MOVING_PART_ROWS = 200, MOVING_KEYS_MAX = 4, MOVING_COLUMNS_MAX = 80, MOVING_NAME_SIZE = 64 };
+enum { MOVING_PART_ROWS = 200, MOVING_KEYS_MAX = 5, MOVING_COLUMNS_MAX = 80, MOVING_NAME_SIZE = 64 };
 
 struct moving_column {
   char name[MOVING_NAME_SIZE];
