@@ -354,7 +354,7 @@ class World:
 
     # ---- commands ----
 
-    def run(self, *argv, env=None, within=20):
+    def run(self, *argv, env=None, within=60):
         done = subprocess.run([str(CALLREEL), *(str(a) for a in argv)], stdin=subprocess.DEVNULL, capture_output=True,
                               env={**self.environment(), **(env or {})}, timeout=within * PATIENCE, text=True)
         assert not BAD_IN_LOG.search(done.stderr.encode()), done.stderr
