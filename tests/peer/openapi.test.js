@@ -163,6 +163,9 @@ describe('the running server', () => {
     await ask('PATCH', '/api/recordings/{id}/notes/{note_id}', { ...ofNote, ...writing({ at: null }), expect: 200 })
     assert.equal((await ask('GET', '/api/recordings/{id}/notes', { ...one, expect: 200 })).notes.length, 1)
     await ask('DELETE', '/api/recordings/{id}/notes/{note_id}', { ...ofNote, headers: bearer('agent'), expect: 204 })
+    await ask('GET', '/api/recordings/{id}/transcript', { ...one, expect: 404 })
+    await ask('PUT', '/api/recordings/{id}/transcript', { ...one, ...writing({ segments: [] }), expect: 428 })
+    await ask('POST', '/api/recordings/{id}/transcribe', { ...one, expect: 409 })
     await ask('POST', '/api/recordings/{id}/prepare', { ...one, expect: 200 })
     await ask('POST', '/api/recordings/{id}/retry', { ...one, expect: 200 })
     await ask('POST', '/api/recordings/retry', { ...admin, expect: 200, query: '?code=timeout' })
@@ -243,11 +246,12 @@ describe('the running server', () => {
     for (const [method, where] of secured) await ask(method, where, { params, expect: 401 })
     const unknown = { ...params, id: `RE${'0'.repeat(32)}`, call_sid: `CA${'0'.repeat(32)}` }
     const bodies = { 'PATCH /api/calls/{call_sid}': {}, 'PATCH /api/recordings/{id}/notes/{note_id}': {}, 'POST /api/recordings/{id}/notes': { text: 'x' },
-      'PUT /api/recordings/{id}/hold': { reason: 'x' }, 'PUT /api/calls/{call_sid}/hold': { reason: 'x' } }
+      'PUT /api/recordings/{id}/hold': { reason: 'x' }, 'PUT /api/calls/{call_sid}/hold': { reason: 'x' },
+      'PUT /api/recordings/{id}/transcript': { segments: [] } }
     for (const [method, where] of secured.filter(([, where]) => where.includes('{'))) {
       const value = bodies[`${method} ${where}`]
       const sent = value && { body: JSON.stringify(value) }
-      await ask(method, where, { params: unknown, expect: 404, headers: { ...bearer('admin'), ...(sent && { 'Content-Type': 'application/json' }) }, ...sent })
+      await ask(method, where, { params: unknown, expect: 404, headers: { ...bearer('admin'), 'If-Match': '"x"', ...(sent && { 'Content-Type': 'application/json' }) }, ...sent })
     }
   })
 
