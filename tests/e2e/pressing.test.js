@@ -401,7 +401,7 @@ test('agent and customer are swapped where they are on the other channels: label
   await page.goto(`/calls/${long.call_sid}`)
   const card = page.locator('.card-wave')
   await card.waitFor()
-  assert.match((await card.locator('.cr-side').allInnerTexts()).join(), /^Agent \d+%,Customer \d+%$/)
+  assert.match((await card.locator('.cr-side').allInnerTexts()).join(), /^Agent\s\d+%,Customer\s\d+%$/)
   await playOf(page.locator('.card'), null).click()
   await eventually(async () => (await sides(player(page)))[0]?.startsWith('Agent'), 'still swapped')
   await context.close()
