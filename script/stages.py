@@ -417,7 +417,8 @@ STAGES = {"format": format_, "layers": layers, "build": build, "story-alone": st
           "speech": speech, "unit-rest": unit_rest, "peer": peer, "soak": soak, "engine": engine}
 ALONE = ["format", "layers", "build", "story-alone", "soak", "engine"]
 FAST = ["format", "layers", "story-alone", "unit", "story"]
-EVERYTHING = [name for name in STAGES if name not in ("unit", "soak", "engine")]  # unit-rest and unit-asan run what unit does
+IN_LONG = ["speech", "soak", "engine"]
+EVERYTHING = [name for name in STAGES if name not in ("unit", *IN_LONG)]  # unit-rest and unit-asan run what unit does
 
 
 def processor_seconds():
@@ -479,7 +480,7 @@ def main():
                          help=f"fast (that is {', '.join(FAST)}), or any of {', '.join(STAGES)}")
     said = options.parse_args()
     LONG = said.long
-    everything = EVERYTHING + (["soak", "engine"] if LONG else [])
+    everything = EVERYTHING + (IN_LONG if LONG else [])
     chosen = [name for stage in said.stages or everything for name in (FAST if stage == "fast" else [stage])]
     unknown = [name for name in chosen if name not in STAGES]
     if unknown:
