@@ -71,9 +71,10 @@ static void business_answer_err(struct business_request *r, enum err e) {
 
 /* ---- the answer ---- */
 
+/* text: NULL or "" is null, as where a setting has no value. */
 static enum err business_add_text(struct buf *b, const char *name, const char *text) {
   TRY(buf_addf(b, ",\"%s\":", name));
-  return text[0] ? buf_add_json(b, str_from(text)) : buf_add(b, STR("null"));
+  return text && text[0] ? buf_add_json(b, str_from(text)) : buf_add(b, STR("null"));
 }
 
 static enum err business_write_speech(const struct business_request *r, struct buf *b) {
