@@ -14,6 +14,18 @@ struct db_value db_text_or_null(struct str s) {
   return !s.p ? DB_NULL : DB_TEXT(s);
 }
 
+struct db_value db_filled_or_null(const char *text) {
+  return text[0] ? DB_TEXT(str_from(text)) : DB_NULL;
+}
+
+struct db_value db_time_or_null(int64_t ms) {
+  return ms ? DB_INT(ms) : DB_NULL;
+}
+
+enum err db_text_copy(const struct db_rows *rows, int column, char *ret_text, size_t size) {
+  return str_copy(ret_text, size, db_text(rows, column)) == OK ? OK : ERR_CORRUPT;
+}
+
 /* The linker defines these: the first byte of the section, and the byte after its last. */
 extern const char __start_db_texts[], __stop_db_texts[];
 

@@ -67,6 +67,11 @@ struct db_value {
 #define DB_TEXT_OR_NULL(value) db_text_or_null(value)
 struct db_value db_int_or_null(int64_t value);
 struct db_value db_text_or_null(struct str s);
+/* NULL for an empty text, and for the time 0. text ends with a NUL and is not copied. */
+#define DB_FILLED_OR_NULL(text) db_filled_or_null(text)
+#define DB_TIME_OR_NULL(ms) db_time_or_null(ms)
+struct db_value db_filled_or_null(const char *text);
+struct db_value db_time_or_null(int64_t ms);
 
 #define DB_VALUES_(...) ((struct db_value[]){__VA_ARGS__ __VA_OPT__(, ){.kind = DB_END}})
 
@@ -146,6 +151,8 @@ int64_t db_int(const struct db_rows *rows, int column);
 int64_t db_int_or(const struct db_rows *rows, int column, int64_t if_null);
 double db_real(const struct db_rows *rows, int column);
 struct str db_text(const struct db_rows *rows, int column); /* STR_NONE for NULL */
+/* Copies the text, with a NUL behind it. ERR_CORRUPT: it does not fit. */
+CHECKED enum err db_text_copy(const struct db_rows *rows, int column, char *ret_text, size_t size);
 
 /* PostgreSQL only: rows that one statement takes at once. ?1 is the array of the first values of all rows, and so on:
  *   struct db_set set CLEANUP(db_set_done) = DB_SET;

@@ -243,10 +243,6 @@ static bool same_credentials(const struct business *a, const struct business *b)
          same_secret(a->tokens[1], b->tokens[1]) && same_secret(a->api_secret, b->api_secret);
 }
 
-static struct db_value text_or_null(const char *s) {
-  return s[0] != '\0' ? DB_TEXT(str_from(s)) : DB_NULL;
-}
-
 static struct db_value blob_or_null(const struct buf *b) {
   return b->n > 0 ? DB_BLOB(buf_str(b)) : DB_NULL;
 }
@@ -261,9 +257,9 @@ static enum err store_business(struct db *db, const uint8_t *secrets_key, const 
   return db_run(db,
                 "update businesses set name = ?2, account_sid = ?3, token_1 = ?4, token_2 = ?5, api_key = ?6,"
                 " api_secret = ?7, base_url = ?8 where business_id = ?1",
-                DB_INT(b->business_id), DB_TEXT(str_from(b->name)), text_or_null(b->account_sid),
-                blob_or_null(&token_1), blob_or_null(&token_2), text_or_null(b->api_key), blob_or_null(&api_secret),
-                text_or_null(b->base_url));
+                DB_INT(b->business_id), DB_TEXT(str_from(b->name)), DB_FILLED_OR_NULL(b->account_sid),
+                blob_or_null(&token_1), blob_or_null(&token_2), DB_FILLED_OR_NULL(b->api_key),
+                blob_or_null(&api_secret), DB_FILLED_OR_NULL(b->base_url));
 }
 
 /* True: the column does not open with the key alone. */

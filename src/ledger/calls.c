@@ -12,16 +12,12 @@
 #include "ledger/calls_tree.h"
 #include "ledger/changes.h"
 
-static enum err read_text(char *dst, size_t size, struct db_rows *q, int column) {
-  return str_copy(dst, size, db_text(q, column)) == OK ? OK : ERR_CORRUPT;
-}
+#define READ_TEXT(member) TRY(db_text_copy(q, at++, ret_call->member, sizeof(ret_call->member)))
 
-enum err calls_read_row(struct db_rows *q, int from, struct call *ret_call) {
-  struct call c;
-  memset(&c, 0, sizeof(c));
+enum err calls_read_row_columns(struct db_rows *q, int from, struct call *ret_call) {
+  memset(ret_call, 0, sizeof(*ret_call));
   int at = from;
-  c.business_id = db_int(q, at++);
-#define READ_TEXT(member) TRY(read_text(c.member, sizeof(c.member), q, at++))
+  ret_call->business_id = db_int(q, at++);
   READ_TEXT(call_sid);
   READ_TEXT(parent_call_sid);
   READ_TEXT(top_sid);
@@ -32,23 +28,29 @@ enum err calls_read_row(struct db_rows *q, int from, struct call *ret_call) {
   READ_TEXT(to_number);
   READ_TEXT(caller_name);
   READ_TEXT(status);
-  c.duration_s = db_int_or(q, at++, -1);
-  c.earliest_at = db_int(q, at++);
-  c.started_at = db_int(q, at++);
-  c.ended_at = db_int(q, at++);
+  ret_call->duration_s = db_int_or(q, at++, -1);
+  ret_call->earliest_at = db_int(q, at++);
+  ret_call->started_at = db_int(q, at++);
+  ret_call->ended_at = db_int(q, at++);
   READ_TEXT(customer_name);
   READ_TEXT(ref);
   READ_TEXT(metadata);
-  c.first_seen_at = db_int(q, at++);
-  c.document_id = db_int(q, at++);
+  ret_call->first_seen_at = db_int(q, at++);
+  ret_call->document_id = db_int(q, at++);
   READ_TEXT(tags);
+  return OK;
+}
+
+enum err calls_read_row(struct db_rows *q, int from, struct call *ret_call) {
+  TRY(calls_read_row_columns(q, from, ret_call));
+  int at = from + CALL_ROW_COLUMN_COUNT;
   READ_TEXT(agent);
   READ_TEXT(own_number);
   READ_TEXT(hold);
-#undef READ_TEXT
-  *ret_call = c;
   return OK;
 }
+
+#undef READ_TEXT
 
 enum err calls_get(struct db *db, int64_t business_id, struct str call_sid, struct call *ret_call) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
@@ -68,13 +70,6 @@ enum err calls_read(struct db *db, int64_t business_id, struct str call_sid, str
   return buf_add(fields, db_text(&q, CALL_COLUMN_COUNT));
 }
 
-static struct db_value time_or_null(int64_t ms) {
-  return ms ? DB_INT(ms) : DB_NULL;
-}
-static struct db_value text_or_null(const char *s) {
-  return s[0] ? DB_TEXT(str_from(s)) : DB_NULL;
-}
-
 static enum err calls_write_row(struct db *db, const struct call *c, struct str fields) {
   return db_run_later(
       db,
@@ -87,12 +82,12 @@ static enum err calls_write_row(struct db *db, const struct call *c, struct str 
       " direction = ?7, from_number = ?8, to_number = ?9, caller_name = ?10, status = ?11, duration_s = ?12,"
       " earliest_at = ?13, started_at = ?14, ended_at = ?15, first_seen_at = ?16, sort_at = ?17, fields = ?18,"
       " document_id = ?19",
-      DB_INT(c->business_id), DB_TEXT(str_from(c->call_sid)), text_or_null(c->parent_call_sid),
-      DB_TEXT(str_from(c->top_sid)), text_or_null(c->account_sid), text_or_null(c->provider_direction),
-      text_or_null(c->direction), text_or_null(c->from_number), text_or_null(c->to_number),
-      text_or_null(c->caller_name), text_or_null(c->status), DB_INT_OR_NULL(c->duration_s),
-      time_or_null(c->earliest_at), time_or_null(c->started_at), time_or_null(c->ended_at), DB_INT(c->first_seen_at),
-      DB_INT(calls_sort_at(c)), DB_TEXT(fields), time_or_null(c->document_id));
+      DB_INT(c->business_id), DB_TEXT(str_from(c->call_sid)), DB_FILLED_OR_NULL(c->parent_call_sid),
+      DB_TEXT(str_from(c->top_sid)), DB_FILLED_OR_NULL(c->account_sid), DB_FILLED_OR_NULL(c->provider_direction),
+      DB_FILLED_OR_NULL(c->direction), DB_FILLED_OR_NULL(c->from_number), DB_FILLED_OR_NULL(c->to_number),
+      DB_FILLED_OR_NULL(c->caller_name), DB_FILLED_OR_NULL(c->status), DB_INT_OR_NULL(c->duration_s),
+      DB_TIME_OR_NULL(c->earliest_at), DB_TIME_OR_NULL(c->started_at), DB_TIME_OR_NULL(c->ended_at),
+      DB_INT(c->first_seen_at), DB_INT(calls_sort_at(c)), DB_TEXT(fields), DB_TIME_OR_NULL(c->document_id));
 }
 
 static bool has_same_text(const struct call *a, const struct call *b) {

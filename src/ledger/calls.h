@@ -47,18 +47,24 @@ static inline int64_t calls_sort_at(const struct call *c) {
   return c->started_at ? c->started_at : c->first_seen_at;
 }
 
-#define CALL_COLUMNS                                                                                             \
+#define CALL_ROW_COLUMNS                                                                                         \
   "c.business_id, c.call_sid, c.parent_call_sid, c.top_sid, c.account_sid, c.provider_direction, c.direction, "  \
   "c.from_number, c.to_number, c.caller_name, c.status, c.duration_s, c.earliest_at, c.started_at, c.ended_at, " \
-  "c.customer_name, c.ref, c.metadata, c.first_seen_at, c.document_id, c.tags, "                                 \
-  "(select agent from call_facets where business_id = c.business_id and call_sid = c.top_sid), "                 \
-  "(select own_number from call_facets where business_id = c.business_id and call_sid = c.top_sid), "            \
-  "(select h.shown from holds h where h.hold_id = (select min(k.hold_id) from holds k"                           \
-  " where k.business_id = c.business_id and k.is_removed = 0 and k.key in (c.call_sid, c.top_sid,"               \
+  "c.customer_name, c.ref, c.metadata, c.first_seen_at, c.document_id, c.tags"
+enum { CALL_ROW_COLUMN_COUNT = 21 };
+/* Of the row, and of its tree and the holds on it. */
+#define CALL_COLUMNS                                                                                  \
+  CALL_ROW_COLUMNS                                                                                    \
+  ", (select agent from call_facets where business_id = c.business_id and call_sid = c.top_sid), "    \
+  "(select own_number from call_facets where business_id = c.business_id and call_sid = c.top_sid), " \
+  "(select h.shown from holds h where h.hold_id = (select min(k.hold_id) from holds k"                \
+  " where k.business_id = c.business_id and k.is_removed = 0 and k.key in (c.call_sid, c.top_sid,"    \
   " c.from_number, c.to_number, '+' || c.from_number, '+' || c.to_number)))"
 enum { CALL_COLUMN_COUNT = 24 };
-/* Reads CALL_COLUMNS of the current row; the first is column `from`. */
+/* Reads CALL_COLUMNS of the current row; the first is column `from`. ERR_CORRUPT: a text is too long; *ret_call is incomplete. */
 CHECKED enum err calls_read_row(struct db_rows *q, int from, struct call *ret_call);
+/* The same of CALL_ROW_COLUMNS: agent, own_number and hold stay empty. */
+CHECKED enum err calls_read_row_columns(struct db_rows *q, int from, struct call *ret_call);
 
 CHECKED enum err calls_get(struct db *db, int64_t business_id, struct str call_sid, struct call *ret_call);
 /* The row; appends its ranked document (each field the provider sent, with its rank) to fields. */

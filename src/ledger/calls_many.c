@@ -4,34 +4,6 @@
 
 enum { DOCUMENT_MAX = 64 * 1024, FIELDS_MAX = 1024 * 1024 };
 
-static enum err read_text(char *dst, size_t size, struct db_rows *q, int column) {
-  return str_copy(dst, size, db_text(q, column)) == OK ? OK : ERR_CORRUPT;
-}
-
-/* The columns from `at` on, as calls_many_read names them. */
-static enum err read_call(struct db_rows *q, int at, struct call *c) {
-#define READ_TEXT(member) TRY(read_text(c->member, sizeof(c->member), q, at++))
-  READ_TEXT(call_sid);
-  READ_TEXT(parent_call_sid);
-  READ_TEXT(top_sid);
-  READ_TEXT(account_sid);
-  READ_TEXT(provider_direction);
-  READ_TEXT(direction);
-  READ_TEXT(from_number);
-  READ_TEXT(to_number);
-  READ_TEXT(caller_name);
-  READ_TEXT(status);
-  READ_TEXT(customer_name);
-#undef READ_TEXT
-  c->duration_s = db_int_or(q, at++, -1);
-  c->earliest_at = db_int(q, at++);
-  c->started_at = db_int(q, at++);
-  c->ended_at = db_int(q, at++);
-  c->first_seen_at = db_int(q, at++);
-  c->document_id = db_int(q, at);
-  return OK;
-}
-
 static enum err read_look(struct db_rows *q, struct call_look *l) {
   enum { SPECIAL = 1, CHILDREN, TOP_TIME, PARENT_TIME, PARENT_IS_TOP, FIELDS, CALL };
   l->is_special = db_int(q, SPECIAL) != 0;
@@ -43,7 +15,7 @@ static enum err read_look(struct db_rows *q, struct call_look *l) {
   l->parent_is_top = db_int_or(q, PARENT_IS_TOP, 0) != 0;
   l->call.business_id = l->business_id;
   if (!l->is_known) return str_copy(l->call.call_sid, SID_SIZE, str_from(l->call_sid));
-  TRY(read_call(q, CALL, &l->call));
+  TRY(calls_read_row_columns(q, CALL, &l->call));
   return buf_add(&l->fields, db_text(q, FIELDS));
 }
 
@@ -63,10 +35,8 @@ enum err calls_many_read(struct db *db, struct call_look *looks, int count) {
       " or exists (select 1 from erasures e where e.business_id = k.business_id and e.tree_sid is not null)"
       " or exists (select 1 from holds h where h.business_id = k.business_id),"
       " exists (select 1 from calls d where d.business_id = k.business_id and d.parent_call_sid = k.call_sid),"
-      " t.sort_at, p.sort_at, p.top_sid = p.call_sid and p.parent_call_sid is null, c.fields, c.call_sid,"
-      " c.parent_call_sid, c.top_sid, c.account_sid, c.provider_direction, c.direction, c.from_number, c.to_number,"
-      " c.caller_name, c.status, c.customer_name, c.duration_s, c.earliest_at, c.started_at, c.ended_at,"
-      " c.first_seen_at, c.document_id"
+      " t.sort_at, p.sort_at, p.top_sid = p.call_sid and p.parent_call_sid is null, c.fields,"
+      " " CALL_ROW_COLUMNS
       " from unnest(?1::bigint[], ?2::bigint[], ?3::text[], ?4::text[]) k (n, business_id, call_sid, parent_sid)"
       " left join calls c on c.business_id = k.business_id and c.call_sid = k.call_sid"
       " left join calls t on t.business_id = c.business_id and t.call_sid = c.top_sid"
@@ -81,13 +51,6 @@ enum err calls_many_read(struct db *db, struct call_look *looks, int count) {
 }
 
 /* ---- writing ---- */
-
-static struct db_value time_or_null(int64_t ms) {
-  return ms ? DB_INT(ms) : DB_NULL;
-}
-static struct db_value text_or_null(const char *s) {
-  return s[0] ? DB_TEXT(str_from(s)) : DB_NULL;
-}
 
 enum err calls_many_write_documents(struct db *db, struct call_write *writes, int count) {
   struct db_set set CLEANUP(db_set_done) = DB_SET;
@@ -112,13 +75,13 @@ enum err calls_many_write_documents(struct db *db, struct call_write *writes, in
 
 static enum err add_row(struct db_set *set, const struct call_write *w) {
   const struct call *c = w->call;
-  return db_set_add(set, DB_INT(c->business_id), DB_TEXT(str_from(c->call_sid)), text_or_null(c->parent_call_sid),
-                    DB_TEXT(str_from(c->top_sid)), text_or_null(c->account_sid), text_or_null(c->provider_direction),
-                    text_or_null(c->direction), text_or_null(c->from_number), text_or_null(c->to_number),
-                    text_or_null(c->caller_name), text_or_null(c->status), DB_INT_OR_NULL(c->duration_s),
-                    time_or_null(c->earliest_at), time_or_null(c->started_at), time_or_null(c->ended_at),
-                    DB_INT(c->first_seen_at), DB_INT(calls_sort_at(c)), DB_TEXT(w->fields),
-                    time_or_null(c->document_id));
+  return db_set_add(
+      set, DB_INT(c->business_id), DB_TEXT(str_from(c->call_sid)), DB_FILLED_OR_NULL(c->parent_call_sid),
+      DB_TEXT(str_from(c->top_sid)), DB_FILLED_OR_NULL(c->account_sid), DB_FILLED_OR_NULL(c->provider_direction),
+      DB_FILLED_OR_NULL(c->direction), DB_FILLED_OR_NULL(c->from_number), DB_FILLED_OR_NULL(c->to_number),
+      DB_FILLED_OR_NULL(c->caller_name), DB_FILLED_OR_NULL(c->status), DB_INT_OR_NULL(c->duration_s),
+      DB_TIME_OR_NULL(c->earliest_at), DB_TIME_OR_NULL(c->started_at), DB_TIME_OR_NULL(c->ended_at),
+      DB_INT(c->first_seen_at), DB_INT(calls_sort_at(c)), DB_TEXT(w->fields), DB_TIME_OR_NULL(c->document_id));
 }
 
 enum err calls_many_write(struct db *db, const struct call_write *writes, int count) {

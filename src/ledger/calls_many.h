@@ -19,8 +19,7 @@ struct call_look {
   bool is_special; /* the business has holds or erasures under way, or the leg or its parent was removed */
   bool has_children;
   bool is_known;
-  struct call
-      call; /* if it is known; without what the host sent but the name, and without agent, own_number and hold */
+  struct call call;    /* if it is known; without agent, own_number and hold */
   struct buf fields;   /* its ranked document; the caller calls buf_done */
   int64_t top_sort_at; /* of the row's top leg */
   bool parent_is_known, parent_is_top;

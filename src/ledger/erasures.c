@@ -51,10 +51,6 @@ static enum err read_row(const struct db_rows *q, struct erasure *ret_erasure) {
   return OK;
 }
 
-static struct db_value text_or_null(const char *text) {
-  return text[0] ? DB_TEXT(str_from(text)) : DB_NULL;
-}
-
 static enum err query_has_row(struct db_rows *q, bool *ret_has) {
   enum err e = db_next(q);
   if (e != OK && e != ERR_NOT_FOUND) return e;
@@ -96,7 +92,7 @@ enum err erasures_begin(struct db *db, struct erasure *x, int64_t now) {
       db, &q,
       "insert into erasures (business_id, kind, key, tree_sid, digest, reason, at_provider, asked_by, role,"
       " ip, created_at, until_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) returning erasure_id",
-      DB_INT(x->business_id), DB_TEXT(kind_of(x)), DB_TEXT(str_from(x->key)), text_or_null(x->tree_sid),
+      DB_INT(x->business_id), DB_TEXT(kind_of(x)), DB_TEXT(str_from(x->key)), DB_FILLED_OR_NULL(x->tree_sid),
       DB_TEXT(str_from(x->digest)), DB_TEXT(str_from(x->reason)), DB_INT(x->at_provider), DB_TEXT(str_from(x->by)),
       DB_TEXT(str_from(x->role)), DB_TEXT(str_from(x->ip)), DB_INT(now), DB_INT(x->until_at)));
   TRY(db_next(&q));
@@ -135,7 +131,7 @@ enum err erasures_store(struct db *db, const struct erasure *x) {
                 "update erasures set calls = ?2, recordings = ?3, held = ?4, step = ?5, after_sid = ?6, tree_sid = ?7,"
                 " edited = ?8, after_at = ?9 where erasure_id = ?1",
                 DB_INT(x->erasure_id), DB_INT(x->calls), DB_INT(x->recordings), DB_INT(x->held), DB_INT(x->step),
-                DB_TEXT(str_from(x->after)), text_or_null(x->tree_sid), DB_INT(x->edited), DB_INT(x->after_at));
+                DB_TEXT(str_from(x->after)), DB_FILLED_OR_NULL(x->tree_sid), DB_INT(x->edited), DB_INT(x->after_at));
 }
 
 enum err erasures_delete(struct db *db, const struct erasure *x) {

@@ -1,10 +1,6 @@
 /* nodes.c - see nodes.h. */
 #include "ledger/nodes.h"
 
-static struct db_value text_or_null(const char *s) {
-  return s[0] ? DB_TEXT(str_from(s)) : DB_NULL;
-}
-
 enum err nodes_beat(struct db *db, const struct node *node) {
   int64_t now = db_now_ms(db);
   TRY(db_run(
@@ -17,7 +13,7 @@ enum err nodes_beat(struct db *db, const struct node *node) {
       " version = excluded.version, address = excluded.address",
       DB_TEXT(str_from(node->node_id)), DB_TEXT(str_from(node->role)), DB_TEXT(str_from(node->host)), DB_INT(node->pid),
       DB_INT(node->works), DB_INT(node->started_at), DB_INT(now), node->is_full ? DB_INT(now) : DB_NULL,
-      node->mark ? DB_INT(node->mark) : DB_NULL, text_or_null(node->version), text_or_null(node->address)));
+      node->mark ? DB_INT(node->mark) : DB_NULL, DB_FILLED_OR_NULL(node->version), DB_FILLED_OR_NULL(node->address)));
   return db_run(db, "delete from nodes where abs(?1 - seen_at) > ?2", DB_INT(now), DB_INT(NODE_FORGOTTEN_MS));
 }
 

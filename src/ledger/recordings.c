@@ -31,11 +31,7 @@ enum err recording_status_of(struct str name, enum recording_status *ret_status)
   return ERR_INVALID;
 }
 
-static enum err read_text(char *dst, size_t size, struct db_rows *q, int column) {
-  return str_copy(dst, size, db_text(q, column)) == OK ? OK : ERR_CORRUPT;
-}
-
-#define READ_TEXT(member, column) TRY(read_text(r.member, sizeof(r.member), q, (column)))
+#define READ_TEXT(member, column) TRY(db_text_copy(q, (column), r.member, sizeof(r.member)))
 
 static enum err read_told(struct db_rows *q, struct recording *ret_row) {
   struct recording r = *ret_row;

@@ -151,12 +151,8 @@ enum err transcripts_read(struct db *db, int64_t business_id, struct str recordi
 
 /* ---- writing ---- */
 
-static struct db_value text_or_null(const char *text) {
-  return text[0] ? DB_TEXT(str_from(text)) : DB_NULL;
-}
-
 static struct db_value error_value(enum transcript_error error) {
-  return text_or_null(errors[error].code);
+  return DB_FILLED_OR_NULL(errors[error].code);
 }
 
 static enum err transcript_store(struct db *db, int64_t business_id, struct str recording_sid,
@@ -166,10 +162,11 @@ static enum err transcript_store(struct db *db, int64_t business_id, struct str 
              " failing_since = ?9, engine = ?10, model = ?11, language = ?12, duration_ms = ?13, version = ?14,"
              " edited_by = ?15, edited_at = ?16, updated_at = ?17 where business_id = ?1 and recording_sid = ?2",
              DB_INT(business_id), DB_TEXT(recording_sid), DB_TEXT(str_from(status_names[t->status])),
-             error_value(t->error), DB_INT(t->run), text_or_null(t->etag), DB_INT(t->pieces_done),
-             DB_INT(t->pieces_all), t->failing_since ? DB_INT(t->failing_since) : DB_NULL, text_or_null(t->engine),
-             text_or_null(t->model), text_or_null(t->language), DB_INT_OR_NULL(t->duration_ms), DB_INT(t->version),
-             text_or_null(t->edited_by), t->edited_at ? DB_INT(t->edited_at) : DB_NULL, DB_INT(t->updated_at)));
+             error_value(t->error), DB_INT(t->run), DB_FILLED_OR_NULL(t->etag), DB_INT(t->pieces_done),
+             DB_INT(t->pieces_all), t->failing_since ? DB_INT(t->failing_since) : DB_NULL, DB_FILLED_OR_NULL(t->engine),
+             DB_FILLED_OR_NULL(t->model), DB_FILLED_OR_NULL(t->language), DB_INT_OR_NULL(t->duration_ms),
+             DB_INT(t->version), DB_FILLED_OR_NULL(t->edited_by), t->edited_at ? DB_INT(t->edited_at) : DB_NULL,
+             DB_INT(t->updated_at)));
   return changes_add(db, CHANGE_TRANSCRIPT, business_id, recording_sid);
 }
 
@@ -186,7 +183,7 @@ static enum err request_first(struct db *db, const struct recording *r, int rank
   TRY(db_run(db,
              "insert into transcripts (business_id, recording_sid, status, etag, created_at, updated_at)"
              " values (?1, ?2, 'queued', ?3, ?4, ?4)",
-             DB_INT(r->business_id), DB_TEXT(sid), text_or_null(r->etag), DB_INT(now)));
+             DB_INT(r->business_id), DB_TEXT(sid), DB_FILLED_OR_NULL(r->etag), DB_INT(now)));
   TRY(add_task(db, r, rank, now));
   TRY(changes_add(db, CHANGE_TRANSCRIPT, r->business_id, sid));
   return transcripts_find(db, r->business_id, sid, ret_row);
@@ -307,8 +304,9 @@ static enum err version_add(struct db *db, int64_t business_id, struct str recor
   TRY(db_run(db,
              "insert into transcript_versions (business_id, recording_sid, version, engine, model, edited_by, made_at,"
              " document) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-             DB_INT(business_id), DB_TEXT(recording_sid), DB_INT(t->version + 1), text_or_null(t->engine),
-             text_or_null(t->model), text_or_null(t->edited_by), DB_INT(now), DB_TEXT(buf_str(&c->document))));
+             DB_INT(business_id), DB_TEXT(recording_sid), DB_INT(t->version + 1), DB_FILLED_OR_NULL(t->engine),
+             DB_FILLED_OR_NULL(t->model), DB_FILLED_OR_NULL(t->edited_by), DB_INT(now),
+             DB_TEXT(buf_str(&c->document))));
   t->version++;
   t->updated_at = now;
   TRY(db_run(db, "delete from transcript_versions where business_id = ?1 and recording_sid = ?2 and version = ?3",
