@@ -11,6 +11,7 @@ import struct
 import threading
 
 import sound
+from connections import Connections, read_head
 
 
 def sid(prefix):
@@ -246,21 +247,19 @@ class Tape:
         return self.acts[n] if n < len(self.acts) else self.default
 
 
-class Provider:
+class Provider(Connections):
     def __init__(self, account_sid=None, token=None):
+        super().__init__()
         self.account_sid = account_sid or sid("AC")
         self.token = token or random.randbytes(16).hex()
         self.tapes = {}
         self.asks = []  # all requests, in the order they came
         self.pages = {}  # other paths: an act each
         self.outage = None  # an act instead of every answer
-        self.lock = threading.Lock()
-        self.stopped = False
-        self.connections = set()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self.listener.getsockname()[1]
         self.base_url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.accept_in_a_thread(self.listener)
 
     def tape(self, seconds=2.0, channels=1):
         tape = Tape(self, seconds, channels)
@@ -270,54 +269,13 @@ class Provider:
     def stop(self):
         self.stopped = True
         self.listener.close()
-        with self.lock:
-            open_ones = list(self.connections)
-        for connection in open_ones:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def _accept(self):
-        while not self.stopped:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        with self.lock:
-            self.connections.add(connection)
-        try:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            incoming = connection.makefile("rb")
-            while not self.stopped:
-                ask = self._read(connection, incoming)
-                if not ask:
-                    return
-                self._act(ask)
-                if ask.closes:
-                    return
-        except OSError:
-            pass
-        finally:
-            with self.lock:
-                self.connections.discard(connection)
-            connection.close()
+        self.cut_connections()
 
     def _read(self, connection, incoming):
-        first = incoming.readline().decode("latin-1").split()
-        if len(first) != 3:
+        head = read_head(incoming)
+        if not head:
             return None
-        headers = {}
-        while True:
-            line = incoming.readline().decode("latin-1").strip()
-            if not line:
-                break
-            name, _, value = line.partition(":")
-            headers[name.lower()] = value.strip()
-        ask = Ask(self, connection, first[0], first[1], headers)
+        ask = Ask(self, connection, *head)
         with self.lock:
             self.asks.append(ask)
         return ask

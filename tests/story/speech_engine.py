@@ -14,12 +14,12 @@ import json
 import random
 import socket
 import subprocess
-import threading
 import time
 import urllib.parse
 from pathlib import Path
 
 import speech_sound
+from connections import Connections, read_head
 from provider import Ask, hang, hold  # noqa: F401  for stories
 
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
@@ -263,10 +263,11 @@ def drip(gate, then=None):
 
 # ---- the server ----
 
-class SpeechEngine:
+class SpeechEngine(Connections):
     """Listens from its birth to stop(); leave() and come_back() close and open the port meanwhile."""
 
     def __init__(self, key=None):
+        super().__init__()
         self.says, self.language = {}, "en"
         self.key = key  # the API key that requests must have; None: any
         self.acts, self.rules, self.default = [], [], hears()
@@ -274,9 +275,7 @@ class SpeechEngine:
         self.asks, self.token_asks, self.tokens = [], [], []
         self.token_seconds = 3599
         self.working, self.most_at_once = 0, 0  # transcription requests that are being answered
-        self.lock = threading.Lock()
-        self.stopped, self.listener, self.port = False, None, 0
-        self.connections = set()
+        self.listener, self.port = None, 0
         self.public_key = None
         self.come_back()
 
@@ -302,19 +301,13 @@ class SpeechEngine:
     def come_back(self):
         self.listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
+        self.accept_in_a_thread(self.listener)
 
     def leave(self):
         """Closes the port and all connections: further connections are refused."""
         self.listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
         self.listener.close()
-        with self.lock:
-            open_ones = list(self.connections)
-        for connection in open_ones:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        self.cut_connections()
 
     def stop(self):
         self.stopped = True
@@ -364,42 +357,11 @@ class SpeechEngine:
 
     # ---- connections ----
 
-    def _accept(self, listener):
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        with self.lock:
-            self.connections.add(connection)
-        try:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            incoming = connection.makefile("rb")
-            while not self.stopped:
-                ask = self._read(connection, incoming)
-                if not ask:
-                    return
-                self._route(ask)
-                if ask.closes:
-                    return
-        except OSError:
-            pass
-        finally:
-            with self.lock:
-                self.connections.discard(connection)
-            connection.close()
-
     def _read(self, connection, incoming):
-        first = incoming.readline().decode("latin-1").split()
-        if len(first) != 3:
+        head = read_head(incoming)
+        if not head:
             return None
-        headers = {}
-        while line := incoming.readline().decode("latin-1").strip():
-            name, _, value = line.partition(":")
-            headers[name.lower()] = value.strip()
+        headers = head[2]
         if headers.get("expect", "").lower() == "100-continue":
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = b""
@@ -413,9 +375,9 @@ class SpeechEngine:
             body = incoming.read(size)
             if len(body) < size:
                 return None  # the client went
-        return SpeechAsk(self, connection, first[0], first[1], headers, body)
+        return SpeechAsk(self, connection, *head, body)
 
-    def _route(self, ask):
+    def _act(self, ask):
         path = ask.path.partition("?")[0]
         if path == "/health":
             return ask.json(200, {"status": "ok"})

@@ -1,7 +1,6 @@
 """A failure that passes: the provider is asked again within the same attempt, before it counts as a failure."""
 import signal
 import socket
-import threading
 from email.utils import formatdate
 
 import pytest
@@ -52,7 +51,7 @@ def test_a_refused_connection_is_asked_again(world, provider):
     business.tell(server, tape)
     server.wait_lines("Fill interrupted")
     provider.listener = socket.create_server(("127.0.0.1", provider.port), backlog=512)
-    threading.Thread(target=provider._accept, daemon=True).start()
+    provider.accept_in_a_thread(provider.listener)
     world.pass_time_until(lambda: world.state(tape.sid) == "ready", step=8, within=60)
     row = world.row(tape.sid)
     assert (row["fail_count"], row["lease_token"]) == (0, 1)
