@@ -124,6 +124,28 @@ test('changes are said aloud', async () => {
   await page.context().close()
 })
 
+test('what happens between a read of a call and the opening of the stream is seen on its page', async () => {
+  const made = await w.call({ seconds: 1 })
+  await w.until(made.recording_sid, 'ready')
+  const page = await (await w.person()).newPage()
+  let open
+  const mayOpen = new Promise((resolve) => { open = resolve })
+  await page.route('**/api/events*', async (route) => {
+    await mayOpen
+    return route.continue()
+  })
+  await page.goto(`/calls/${made.call_sid}`)
+  await page.getByText('Notes').first().waitFor()
+  await page.waitForLoadState('load')
+  const note = { text: 'Calls back on Monday', at: 0.5 }
+  assert.equal((await w.api('POST', `/api/recordings/${made.recording_sid}/notes`, { body: note })).status, 201)
+  assert.equal((await w.api('PUT', `/api/recordings/${made.recording_sid}/hold`, { body: { reason: 'Case 17' } })).status, 204)
+  open()
+  await page.locator('[data-keeping="held"]').waitFor()
+  await page.getByText('Calls back on Monday').first().waitFor()
+  await page.context().close()
+})
+
 test('without a stream the page looks now and then', async () => {
   const page = await (await w.person()).newPage()
   await page.route('**/api/events*', (route) => route.abort())

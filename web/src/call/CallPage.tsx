@@ -6,7 +6,7 @@ import { Problem } from '../api/http'
 import type { Call, CallWithLegs } from '../api/types'
 import { lastList, useListPath } from '../app/lastList'
 import { useTranslation } from '../i18n'
-import { useLiveEvents, useLiveState } from '../live/live'
+import { useCatchUp, useLiveEvents, useLiveState } from '../live/live'
 import { withRecording } from '../live/merge'
 import { usePolling } from '../live/usePolling'
 import { secondsIn } from '../player/moment'
@@ -231,9 +231,10 @@ function useMoment(call: CallWithLegs | undefined) {
 function useFresh(sid: string, call: CallWithLegs | undefined, refetch: () => Promise<unknown>) {
   const client = useQueryClient()
   const live = useLiveState()
+  const missed = useCatchUp(call !== undefined, refetch)
   useLiveEvents((event) => {
     if (event.kind === 'reset') return void refetch()
-    if (!call) return
+    if (!call) return missed()
     if (event.kind === 'recording') {
       const family = [sid, ...call.legs]
       const known = call.recordings.some((r) => r.recording_sid === event.recording.recording_sid)

@@ -9,6 +9,7 @@
 // (4) Whether the stream is open is known in every tab: who has none polls.
 // (5) A list that was asked for before this page heard anything is caught up with: the tab that opens the stream lets it begin
 //     where the list ends; in any other, and where that is not known, the list looks afresh (takeBehind).
+// (6) What else was read before the stream was open is read once more when it opens (live.tsx: useCatchUp).
 import type { Call, NoteNews, Recording, TranscriptNews } from '../api/types'
 
 export type LiveEvent =

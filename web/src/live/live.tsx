@@ -1,6 +1,15 @@
 // The stream of the one who is signed in, for the whole page.
 import { useQueryClient } from '@tanstack/react-query'
-import { createContext, type ReactNode, useContext, useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import {
+  createContext,
+  type ReactNode,
+  useCallback,
+  useContext,
+  useEffect,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from 'react'
 import { changeOfList } from '../app/early'
 import { Hub, type LiveEvent, type LiveState } from './hub'
 
@@ -41,6 +50,25 @@ export function useLiveEvents(hear: (event: LiveEvent) => void) {
     latest.current = hear
   })
   useEffect(() => hub.hear((event) => latest.current(event)), [hub])
+}
+
+/** Reads once more what was read before the stream was open, whose changes in between no event told. `isHere`: the first read has
+ *  ended. Returns what to call for an event that comes before that end: there will be one more read after it. */
+export function useCatchUp(isHere: boolean, read: () => unknown): () => void {
+  const live = useLiveState()
+  const isBehind = useRef(live !== 'open')
+  const latest = useRef(read)
+  useEffect(() => {
+    latest.current = read
+  })
+  useEffect(() => {
+    if (!isBehind.current || !isHere || live !== 'open') return
+    isBehind.current = false
+    void latest.current()
+  }, [isHere, live])
+  return useCallback(() => {
+    isBehind.current = true
+  }, [])
 }
 
 /** For those outside of components: see Hub.ready. */

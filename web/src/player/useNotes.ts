@@ -1,7 +1,7 @@
 // The notes of a recording, kept true by the stream.
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { listNotes } from '../api/api'
-import { useLiveEvents } from '../live/live'
+import { useCatchUp, useLiveEvents } from '../live/live'
 
 export const notesKey = (sid: string) => ['notes', sid]
 
@@ -11,5 +11,7 @@ export function useNotes(sid: string) {
     if (event.kind === 'reset' || (event.kind === 'note' && event.note.recording_sid === sid))
       void client.invalidateQueries({ queryKey: notesKey(sid) })
   })
-  return useQuery({ queryKey: notesKey(sid), queryFn: ({ signal }) => listNotes(sid, { signal }) })
+  const query = useQuery({ queryKey: notesKey(sid), queryFn: ({ signal }) => listNotes(sid, { signal }) })
+  useCatchUp(!query.isPending, query.refetch)
+  return query
 }

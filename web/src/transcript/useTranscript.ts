@@ -3,7 +3,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Problem } from '../api/http'
 import type { TranscriptEdit } from '../api/types'
 import { useTranslation } from '../i18n'
-import { useLiveEvents, useLiveState } from '../live/live'
+import { useCatchUp, useLiveEvents, useLiveState } from '../live/live'
 import { usePolling } from '../live/usePolling'
 import { announce } from '../ui/Announcer'
 import { getTranscript, type Kept, putTranscript, transcribe } from './requests'
@@ -23,6 +23,7 @@ export function useTranscript(sid: string, version: number | null = null) {
     placeholderData: (before, of) => (of?.queryKey[1] === sid ? before : undefined),
   })
   const live = useLiveState()
+  useCatchUp(!query.isPending, query.refetch)
   useLiveEvents((event) => {
     if (version !== null) return
     if (event.kind === 'reset') return void query.refetch()
