@@ -149,6 +149,18 @@ class Server(Process):
     def log(self):
         return self.log_path.read_bytes()[self.started_at:].decode("utf-8", "replace")
 
+    def freeze(self):
+        """Stops it with SIGSTOP while it holds no lock of the database. A process that stands still within a transaction on SQLite keeps
+        every other from writing until it goes on."""
+        def try_it():
+            self.signal(signal.SIGSTOP)
+            eventually(lambda: Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", what="stopped")
+            if self.world.may_write():
+                return True
+            self.signal(signal.SIGCONT)
+            return False
+        eventually(try_it, what=f"{self.name} stands still outside of a transaction")
+
     def wait_port(self):
         self.port = self.listening_port(r'msg="?Listening"?.* address="?127\.0\.0\.1:(\d+)')
         return self
@@ -426,6 +438,20 @@ class World:
             db.row_factory = sqlite3.Row
             db.execute("pragma query_only = 1")
             return [dict(row) for row in db.execute(text, values)]
+        finally:
+            db.close()
+
+    def may_write(self):
+        """Whether nobody keeps the lock of the writers for a second. On PostgreSQL there is none."""
+        if self.schema:
+            return True
+        db = sqlite3.connect(f"file:{self.database}?mode=rw", uri=True, timeout=1)
+        try:
+            db.execute("begin immediate")
+            db.execute("rollback")
+            return True
+        except sqlite3.OperationalError:
+            return False
         finally:
             db.close()
 

@@ -184,7 +184,10 @@ class Soak:
         for thread in threads:
             thread.join(60)
             assert not thread.is_alive(), "an actor never ended"
-        self.require(self.look, REST_S, lambda: f"not ready: {[(t.sid, t.faults) for t in self.tapes if not t.ready_at]}", 0.5)
+        try:
+            self.world.pass_time_until(self.look, within=REST_S)
+        except AssertionError:
+            self.complain(f"not ready: {[(tape.faults, self.world.row(tape.sid)) for tape in self.tapes if not tape.ready_at]}")
 
     # ---- what must hold ----
 

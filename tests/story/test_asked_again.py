@@ -150,7 +150,7 @@ def test_a_worker_frozen_in_the_pause_changes_nothing_when_it_wakes(world, provi
     tape.acts = [p.status(503)]
     business.tell(first, tape)
     eventually(lambda: len(tape.asks) == 1)
-    first.signal(signal.SIGSTOP)
+    first.freeze()
     second = world.server("second")
     world.pass_time_until(lambda: world.state(tape.sid) == "ready", step=10, within=90)
     row = world.row(tape.sid)

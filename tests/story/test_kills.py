@@ -90,7 +90,7 @@ def test_two_hundred_fills_survive_kills_and_freezes(world, provider):
             first, second = rng.sample(range(2), 2)
             freezes = number < FREEZES
             if freezes:
-                workers[second].signal(signal.SIGSTOP)
+                workers[second].freeze()
             workers[first].kill()
             gone.set()
             workers[first] = world.launch(workers[first].name, "worker")  # its start is part of the story
@@ -155,8 +155,8 @@ def test_a_frozen_worker_that_wakes_changes_nothing(world, provider):
     gate = threading.Event()
     tape.acts = [p.pause_at(20000, gate)]
     business.tell(web, tape)
-    eventually(lambda: (world.row(tape.sid)["got"] or 0) == 20000)  # nothing is written for a while: it is not frozen inside a commit
-    first.signal(signal.SIGSTOP)
+    eventually(lambda: (world.row(tape.sid)["got"] or 0) == 20000)
+    first.freeze()
     second = world.server("second", role="worker")
     world.pass_time_until(lambda: world.state(tape.sid) == "ready", step=8, within=120)
     before = world.row(tape.sid)

@@ -497,7 +497,7 @@ def test_whoever_takes_a_fill_over_is_heard_on(world, apart, end):
     if end == "kill":
         first.kill()
     elif end == "freeze":
-        first.signal(signal.SIGSTOP)
+        first.freeze()
     else:
         first.signal(signal.SIGTERM)
     world.pass_time_until(lambda: len(tape.asks) == 2, step=6, within=60)

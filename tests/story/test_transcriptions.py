@@ -226,7 +226,7 @@ def test_a_frozen_worker_is_taken_over_and_changes_nothing(world, provider, engi
     tape = stage.recorded()
     assert stage.business.viewer
     eventually(lambda: engine.asks, 15, "the engine is asked")
-    stage.server.signal(signal.SIGSTOP)
+    stage.server.freeze()
     world.pass_time(31)
     second = world.server("second", **stage.settings)
     made = stage.wait(tape, within=60, server=second)
