@@ -61,29 +61,32 @@ enum err notes_read_change(struct str id, char ret_sid[SID_SIZE], int64_t *ret_n
   return str_copy(ret_sid, SID_SIZE, sid) == OK ? OK : ERR_INVALID;
 }
 
-static enum err notes_have_room(struct db *db, int64_t business_id, struct str recording_sid) {
+/* Refuses one more than NOTES_MAX. *ret_newest: when the newest note of the recording was made; 0: there is none. */
+static enum err notes_have_room(struct db *db, int64_t business_id, struct str recording_sid, int64_t *ret_newest) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "select count(*) from (select 1 from notes where business_id = ?1 and recording_sid = ?2 limit ?3) few",
+               "select count(*), coalesce(max(created_at), 0) from"
+               " (select created_at from notes where business_id = ?1 and recording_sid = ?2 limit ?3) few",
                DB_INT(business_id), DB_TEXT(recording_sid), DB_INT(NOTES_MAX)));
   TRY(db_next(&q));
+  *ret_newest = db_int(&q, 1);
   return db_int(&q, 0) < NOTES_MAX ? OK : ERR_FULL;
 }
 
-enum err notes_add(struct db *db, int64_t business_id, struct str recording_sid, const struct note *note,
-                   int64_t *ret_note_id) {
+enum err notes_add(struct db *db, int64_t business_id, struct str recording_sid, struct note *note) {
   uint64_t random;
-  TRY(notes_have_room(db, business_id, recording_sid));
+  int64_t newest;
+  TRY(notes_have_room(db, business_id, recording_sid, &newest));
   TRY(secret_random(&random, sizeof(random)));
-  int64_t id = (int64_t)(random % (uint64_t)NOTE_ID_MAX) + 1;
+  note->note_id = (int64_t)(random % (uint64_t)NOTE_ID_MAX) + 1;
+  if (note->created_at <= newest) note->created_at = newest + 1;
   TRY(db_run(db,
              "insert into notes (business_id, recording_sid, note_id, at_ms, text, by, author, created_at)"
              " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-             DB_INT(business_id), DB_TEXT(recording_sid), DB_INT(id), DB_INT_OR_NULL(note->at_ms),
+             DB_INT(business_id), DB_TEXT(recording_sid), DB_INT(note->note_id), DB_INT_OR_NULL(note->at_ms),
              DB_TEXT(str_from(note->text)), DB_TEXT(str_from(note->by)), DB_TEXT(str_from(note->author)),
              DB_INT(note->created_at)));
-  *ret_note_id = id;
-  return note_changed(db, business_id, recording_sid, id);
+  return note_changed(db, business_id, recording_sid, note->note_id);
 }
 
 enum err notes_store(struct db *db, int64_t business_id, struct str recording_sid, const struct note *note) {

@@ -1,6 +1,6 @@
 /* notes.h - the table `notes`: what people wrote at a moment of a recording.
  *
- *   TRY(notes_add(db, business, sid, &note, &note.note_id));   TRY(notes_each(db, business, sid, add_note, arg));
+ *   TRY(notes_add(db, business, sid, &note));   TRY(notes_each(db, business, sid, add_note, arg));
  *
  * Writes add to `changes`; the change's id is "{recording_sid}.{note_id}". Times are UNIX milliseconds.
  * Thread rule: the connection's; writes run in db_writer's transaction. */
@@ -32,9 +32,9 @@ typedef enum err notes_each_fn(void *arg, const struct note *note);
 CHECKED enum err notes_each(struct db *db, int64_t business_id, struct str recording_sid, notes_each_fn *fn, void *arg);
 CHECKED enum err notes_get(struct db *db, int64_t business_id, struct str recording_sid, int64_t note_id,
                            struct note *ret_note);
-/* Adds a note under a new id. ERR_FULL: the recording has NOTES_MAX. */
-CHECKED enum err notes_add(struct db *db, int64_t business_id, struct str recording_sid, const struct note *note,
-                           int64_t *ret_note_id);
+/* Adds a note under a new id, which it sets. Notes are listed in the order in which they were made: where created_at is not later
+ * than that of the recording's newest note, it becomes 1 ms later. ERR_FULL: the recording has NOTES_MAX. */
+CHECKED enum err notes_add(struct db *db, int64_t business_id, struct str recording_sid, struct note *note);
 /* Stores note's at_ms, text and edited_at. ERR_NOT_FOUND. */
 CHECKED enum err notes_store(struct db *db, int64_t business_id, struct str recording_sid, const struct note *note);
 /* Deletes at most limit notes of an expired recording. *ret_more: there may be more. */

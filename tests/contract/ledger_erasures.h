@@ -99,11 +99,10 @@ static void what_may_name_a_number_is_walked(void **state) {
   const struct str ref = STR("r");
   const struct calls_host host = {.ref = &ref};
   struct note note = {.at_ms = 1, .text = "text", .by = "key:1", .author = "key:1", .created_at = NOW};
-  int64_t id;
   (void)scratch_recording(db, 1, "RE1", "CA1", RECORDING_READY, RECORDING_RANK_REST, NOW);
   IN_TRANSACTION(db, put_numbers(db, "CA1", "", "+1", "+2"); put_numbers(db, "CA2", "", "+3", "+4");
                  put_numbers(db, "CA3", "", "+5", "+6"); assert_ok(calls_set_host(db, 1, STR("CA2"), &host));
-                 assert_ok(notes_add(db, 1, STR("RE1"), &note, &id)));
+                 assert_ok(notes_add(db, 1, STR("RE1"), &note)));
   assert_ok(texts_each_call(db, 1, STR("CA1"), 10, words_add_call_texts, &calls));
   assert_string_equal(calls.text, "CA2 +3 r {}");
   assert_ok(texts_each_recording(db, 1, STR(""), 10, words_add_text, &recordings));

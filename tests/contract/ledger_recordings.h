@@ -428,21 +428,33 @@ static void notes_are_kept_in_their_order(void **state) {
   struct db *db = ((struct contract *)*state)->db;
   struct note later = {.at_ms = 9000, .text = "later", .by = "key:1", .author = "key:1", .created_at = NOW},
               whole = {.at_ms = -1, .text = "whole", .by = "key:1", .author = "key:1", .created_at = NOW}, got;
-  int64_t id, other;
   int count;
-  IN_TRANSACTION(db, assert_ok(notes_add(db, 1, STR("RE1"), &later, &id));
-                 assert_ok(notes_add(db, 1, STR("RE1"), &whole, &other)));
+  IN_TRANSACTION(db, assert_ok(notes_add(db, 1, STR("RE1"), &later)); assert_ok(notes_add(db, 1, STR("RE1"), &whole)));
   struct words all = {""};
   assert_ok(notes_each(db, 1, STR("RE1"), words_add_note, &all));
   assert_string_equal(all.text, "whole later");
-  assert_ok(notes_get(db, 1, STR("RE1"), id, &got));
+  assert_ok(notes_get(db, 1, STR("RE1"), later.note_id, &got));
   assert_true(got.at_ms == 9000 && got.edited_at == 0);
   (void)snprintf(got.text, sizeof(got.text), "edited");
   got.edited_at = NOW + 1;
-  IN_TRANSACTION(db, assert_ok(notes_store(db, 1, STR("RE1"), &got)); assert_ok(notes_delete(db, 1, STR("RE1"), other));
-                 assert_int_equal(notes_delete(db, 1, STR("RE1"), other), ERR_NOT_FOUND));
-  assert_ok(notes_get(db, 1, STR("RE1"), id, &got));
+  IN_TRANSACTION(db, assert_ok(notes_store(db, 1, STR("RE1"), &got));
+                 assert_ok(notes_delete(db, 1, STR("RE1"), whole.note_id));
+                 assert_int_equal(notes_delete(db, 1, STR("RE1"), whole.note_id), ERR_NOT_FOUND));
+  assert_ok(notes_get(db, 1, STR("RE1"), later.note_id, &got));
   assert_string_equal(got.text, "edited");
   IN_TRANSACTION(db, assert_ok(notes_purge(db, 1, 10, &count)));
   assert_int_equal(count, 1);
+}
+
+static void notes_of_one_moment_are_in_the_order_in_which_they_were_made(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct words all = {""};
+  for (int i = 0; i < 9; i++) {
+    struct note n = {.at_ms = -1, .by = "key:1", .author = "key:1", .created_at = NOW};
+    (void)snprintf(n.text, sizeof(n.text), "%d", i);
+    IN_TRANSACTION(db, assert_ok(notes_add(db, 1, STR("RE1"), &n)));
+    assert_int_equal(n.created_at, NOW + i);
+  }
+  assert_ok(notes_each(db, 1, STR("RE1"), words_add_note, &all));
+  assert_string_equal(all.text, "0 1 2 3 4 5 6 7 8");
 }

@@ -193,15 +193,14 @@ static void a_paused_business_lets_the_others_go_first(void **state) {
 static void notes_of_a_removed_recording_go_in_parts(void **state) {
   struct db *db = ((struct contract *)*state)->db;
   struct note n = {.at_ms = -1, .text = "n", .by = "key:1", .author = "key:1", .created_at = NOW};
-  int64_t id;
   bool more;
-  for (int i = 0; i < 3; i++) IN_TRANSACTION(db, assert_ok(notes_add(db, 1, STR("RE1"), &n, &id)));
-  IN_TRANSACTION(db, assert_ok(notes_add(db, 1, STR("RE2"), &n, &id)));
+  for (int i = 0; i < 3; i++) IN_TRANSACTION(db, assert_ok(notes_add(db, 1, STR("RE1"), &n)));
+  IN_TRANSACTION(db, assert_ok(notes_add(db, 1, STR("RE2"), &n)));
   IN_TRANSACTION(db, assert_ok(notes_expire(db, 1, STR("RE1"), 2, &more)));
   assert_true(more);
   IN_TRANSACTION(db, assert_ok(notes_expire(db, 1, STR("RE1"), 2, &more)));
   assert_false(more);
-  assert_ok(notes_get(db, 1, STR("RE2"), id, &n));
+  assert_ok(notes_get(db, 1, STR("RE2"), n.note_id, &n));
 }
 
 /* ---- holds ---- */

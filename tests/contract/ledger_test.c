@@ -67,6 +67,7 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(retries_take_turns),
       CONTRACT_TEST(peaks_go_with_their_recording),
       CONTRACT_TEST(notes_are_kept_in_their_order),
+      CONTRACT_TEST(notes_of_one_moment_are_in_the_order_in_which_they_were_made),
       CONTRACT_TEST(retention_counts_from_the_calls_start),
       CONTRACT_TEST(what_is_due_is_listed_in_parts_and_counted),
       CONTRACT_TEST(businesses_with_a_retention_are_found),

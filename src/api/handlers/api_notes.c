@@ -195,7 +195,7 @@ static enum err notes_run_add(struct db *db, struct db_call *c) {
   memcpy(n->note.by, n->by, sizeof(n->note.by));
   memcpy(n->note.author, n->author, sizeof(n->note.author));
   (void)note_patch_apply(&n->patch, &n->note);
-  enum err e = notes_add(db, c->subject.business_id, str_from(n->row.recording_sid), &n->note, &n->note.note_id);
+  enum err e = notes_add(db, c->subject.business_id, str_from(n->row.recording_sid), &n->note);
   if (e == ERR_FULL) n->refusal = REFUSED_FULL;
   if (e != OK) return e == ERR_FULL ? OK : e;
   return notes_audit(db, n, AUDIT_NOTE_ADD);

@@ -110,7 +110,8 @@ static void make_one(struct db *db, int i, struct wanted *ret_wanted) {
   assert_int_equal(holds_set(db, &h, &w.hold), OK);
   assert_int_equal(erasures_begin(db, &x, SCRATCH_NOW), OK);
   w.erasure = x.erasure_id;
-  assert_int_equal(notes_add(db, 2, str_from(w.recording), &note, &w.note), OK);
+  assert_int_equal(notes_add(db, 2, str_from(w.recording), &note), OK);
+  w.note = note.note_id;
   memcpy(w.session, s.id, sizeof(w.session));
   memcpy(w.link, l.id, sizeof(w.link));
   memcpy(w.url, u.url_id, sizeof(w.url));
