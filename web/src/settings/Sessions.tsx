@@ -13,6 +13,13 @@ import { Revoke } from './Revoke'
 export const sessionsKey = ['access', 'sessions']
 type Row = SessionList['sessions'][number]
 
+/** The own session, then the newest: the first rows show what was just made. */
+const inOrder = (rows: readonly Row[], own: string | null | undefined) =>
+  [...rows].sort(
+    (a, b) =>
+      Number(b.session_id === own) - Number(a.session_id === own) || Date.parse(b.made_at) - Date.parse(a.made_at),
+  )
+
 export function Sessions() {
   const { t } = useTranslation()
   const { dateTime } = useFormat()
@@ -20,7 +27,7 @@ export function Sessions() {
   const makerOf = useMakers()
   const own = useSession().session_id
   const { data, error } = useQuery({ queryKey: sessionsKey, queryFn: listSessions })
-  const rows = data?.sessions ?? []
+  const rows = data ? inOrder(data.sessions, own) : []
   /** The own session may be among those that ended. */
   const refresh = () => {
     void client.invalidateQueries({ queryKey: sessionsKey })
