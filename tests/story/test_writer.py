@@ -2,6 +2,7 @@
 import json
 import select
 import sqlite3
+from collections import Counter
 
 import provider as p
 from callreel import eventually
@@ -157,15 +158,15 @@ def test_a_business_with_too_much_to_be_written_is_told_to_come_later(world, pro
         answered = select.poll()
         for sender in senders:
             answered.register(sender.socket, select.POLLIN)
-        ready = eventually(lambda: len(r := dict(answered.poll(0))) >= 10 and r, 3, "the last ten are refused")
-        refused = [s for s in senders if s.socket.fileno() in ready]
-        answer = refused[0].read_head()
+        ready = eventually(lambda: len(r := dict(answered.poll(0))) >= 10 and r, 3, "ten are refused")
+        refused = next(s for s in senders if s.socket.fileno() in ready)
+        answer = refused.read_head()
         assert answer.status == 503 and int(answer.header("retry-after")) >= 1
         webhook = Connection(server.port)
         webhook.ask("POST", *quiet.signed(server.port, "call", quiet.call_fields(p.sid("CA"))))
     assert webhook.read_head().status == 204
-    kept = [s for s in senders if s not in refused]
-    assert len(kept) == 1_000 and all(s.read_head().status == 200 for s in kept)
+    ends = Counter(s.read_head().status for s in senders if s is not refused)
+    assert ends[200] + ends[503] == 1_009 and 990 <= ends[200] <= 1_000, ends  # the business's upkeep of its own may take places
 
 
 def test_a_webhook_that_could_not_be_begun_in_time_is_refused_and_not_written(world, provider):
