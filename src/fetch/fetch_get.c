@@ -2,7 +2,8 @@
  *
  * Invariants
  *  (1) lock covers stopped, cancelled and is_over. The members of *get and its body are the fetch thread's until is_over.
- *  (2) transfer is the fetch thread's alone: it is set when it starts, and NULL after its end. */
+ *  (2) transfer is the fetch thread's alone: it is set when it starts, and NULL after its end.
+ *  (3) A cancellation that comes between two requests ends the next one. */
 #include "fetch/fetch_get.h"
 
 #include <stdio.h>
@@ -88,10 +89,10 @@ enum err fetch_getter_send(struct fetch_getter *g, const struct fetch_request *r
   get->retry_after_ms = 0;
   get->detail[0] = '\0';
   LOCKED(&g->lock);
-  if (g->stopped) return ERR_CLOSED;
+  if (g->stopped || g->cancelled) return g->stopped ? ERR_CLOSED : ERR_TIMEOUT; /* (3) */
   g->get = get;
   g->request = request;
-  g->is_over = g->cancelled = false;
+  g->is_over = false;
   TRY(fetch_post(g->fetch, getter_start, g));
   while (!g->is_over) lock_cond_wait(&g->over, &g->lock); /* the transfer's own limits end it */
   if (g->stopped) return ERR_CLOSED;
@@ -110,9 +111,14 @@ enum err fetch_getter_get(struct fetch_getter *g, struct fetch_get *get) {
 
 void fetch_getter_cancel(struct fetch_getter *g) {
   LOCKED(&g->lock);
-  if (g->is_over) return;
   g->cancelled = true;
+  if (g->is_over) return;
   IGNORE(fetch_post(g->fetch, getter_cancel, g)); /* then its own limits end it */
+}
+
+void fetch_getter_resume(struct fetch_getter *g) {
+  LOCKED(&g->lock);
+  g->cancelled = false;
 }
 
 void fetch_getter_stop(struct fetch_getter *g) {
@@ -127,6 +133,7 @@ enum err fetch_getter_new(struct fetch_getter **ret_getter) {
   if (!g) return ERR_NOMEM;
   lock_init(&g->lock, "getter", LOCK_RANK_BLOB); /* lower than that of fetch, which is taken under it */
   lock_cond_init(&g->over);
+  g->is_over = true;
   enum err e = fetch_new(&config, &g->fetch);
   if (e != OK) {
     fetch_getter_free(g);

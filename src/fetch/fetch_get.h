@@ -5,7 +5,7 @@
  *   if (fetch_getter_get(g, &get) == OK && get.status == 200) … body …
  *   fetch_getter_free(g);
  *
- * Thread rule: one owner, which may block; never a loop. fetch_getter_cancel, fetch_getter_stop: any thread. */
+ * Thread rule: one owner, which may block; never a loop. fetch_getter_cancel, _resume and _stop: any thread. */
 #pragma once
 
 #include "base/buf.h"
@@ -32,8 +32,9 @@ CHECKED enum err fetch_getter_get(struct fetch_getter *g, struct fetch_get *get)
 /* The same with any request: url, user and password of *get are not used, nor are the callbacks, arg and max_bytes of request.
  * Its limits are. ERR_TIMEOUT: fetch_getter_cancel was called. */
 CHECKED enum err fetch_getter_send(struct fetch_getter *g, const struct fetch_request *request, struct fetch_get *get);
-/* Ends the request that runs, if one does. */
+/* Ends the request that runs, and each later one at once, until fetch_getter_resume. */
 void fetch_getter_cancel(struct fetch_getter *g);
+void fetch_getter_resume(struct fetch_getter *g);
 /* Ends the request that runs, and each later one at once. */
 void fetch_getter_stop(struct fetch_getter *g);
 struct fetch_getter *fetch_getter_free(struct fetch_getter *g); /* NULL is fine. Always NULL. */

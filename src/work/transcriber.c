@@ -148,6 +148,7 @@ static void start_job(struct transcriber *t, struct speech_job *job, const struc
   job->claim = *claim;
   job->renew_at = clock_mono_ms() + RENEW_MS;
   atomic_store(&job->is_lost, false);
+  fetch_getter_resume(job->getter);
   {
     LOCKED(&t->lock);
     job->is_running = true;

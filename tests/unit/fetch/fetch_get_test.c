@@ -97,19 +97,42 @@ static void a_request_is_cancelled_and_the_next_one_runs(void **state) {
   struct fetch_request request = {.url = url, .trust_origin = true};
   origin_url(held, "http", "/a", url);
   assert_int_equal(fetch_getter_new(&g), OK);
-  fetch_getter_cancel(g); /* nothing runs */
   struct canceller canceller = {held, g};
   assert_int_equal(pthread_create(&thread, NULL, cancel_the_first, &canceller), 0);
   assert_int_equal(fetch_getter_send(g, &request, &get), ERR_TIMEOUT);
   pthread_join(thread, NULL);
   assert_int_equal(get.end, FETCH_STOPPED);
   origin_url(o, "http", "/b", url);
+  fetch_getter_resume(g);
   assert_int_equal(fetch_getter_send(g, &request, &get), OK);
   assert_int_equal(get.status, 429);
   fetch_getter_stop(g);
   assert_int_equal(fetch_getter_send(g, &request, &get), ERR_CLOSED);
   fetch_getter_free(g);
   origin_free(held);
+  origin_free(o);
+}
+
+/* A thread that cancels can't know whether a request runs at that moment. */
+static void a_cancellation_between_two_requests_ends_the_next_one(void **state) {
+  (void)state;
+  struct got got = {0};
+  struct origin *o = origin_new(keep_and_answer, &got);
+  char url[ORIGIN_URL_SIZE];
+  struct fetch_getter *g;
+  struct buf answer CLEANUP(buf_done) = BUF_INIT(1024);
+  struct fetch_get get = {.body = &answer};
+  struct fetch_request request = {.url = url, .trust_origin = true};
+  origin_url(o, "http", "/a", url);
+  assert_int_equal(fetch_getter_new(&g), OK);
+  assert_int_equal(fetch_getter_send(g, &request, &get), OK);
+  fetch_getter_cancel(g);
+  for (int i = 0; i < 2; i++) assert_int_equal(fetch_getter_send(g, &request, &get), ERR_TIMEOUT);
+  assert_int_equal(origin_requests(o), 1);
+  fetch_getter_resume(g);
+  assert_int_equal(fetch_getter_send(g, &request, &get), OK);
+  assert_int_equal(origin_requests(o), 2);
+  fetch_getter_free(g);
   origin_free(o);
 }
 
@@ -150,6 +173,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_large_body_with_any_bytes_arrives_whole),
       cmocka_unit_test(a_request_is_cancelled_and_the_next_one_runs),
+      cmocka_unit_test(a_cancellation_between_two_requests_ends_the_next_one),
       cmocka_unit_test(nobody_there_is_told_from_a_bad_answer),
       cmocka_unit_test(retry_after_is_seconds_or_a_date),
   };
