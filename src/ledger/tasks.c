@@ -1,8 +1,8 @@
 /* tasks.c - see tasks.h.
  *
  * Invariants
- *  (1) lease_token grows with every claim. tasks_renew, tasks_end and tasks_postpone change nothing unless owner and token are
- *      those of the claim.
+ *  (1) lease_token grows with every claim. tasks_renew, tasks_got_further, tasks_end and tasks_postpone change nothing unless
+ *      owner and token are those of the claim.
  *  (2) Each query reads the first rows of one index. */
 #include "ledger/tasks.h"
 
@@ -133,11 +133,16 @@ static enum err claim_of_rank(struct db *db, enum task_kind kind, int rank, int 
 
 enum err tasks_claim(struct db *db, enum task_kind kind, int per_business, struct tasks_turn *turn, struct str owner,
                      int64_t now, struct task *ret_task) {
+  enum { REST_EVERY = 4 };
   struct task t;
-  enum err e = claim_of_rank(db, kind, RECORDING_RANK_PLAY, per_business, turn, now, &t);
-  if (e == ERR_NOT_FOUND) e = claim_of_rank(db, kind, RECORDING_RANK_REST, per_business, turn, now, &t);
+  bool rest_first = turn->claims % REST_EVERY == REST_EVERY - 1;
+  int first = rest_first ? RECORDING_RANK_REST : RECORDING_RANK_PLAY;
+  int then = rest_first ? RECORDING_RANK_PLAY : RECORDING_RANK_REST;
+  enum err e = claim_of_rank(db, kind, first, per_business, turn, now, &t);
+  if (e == ERR_NOT_FOUND) e = claim_of_rank(db, kind, then, per_business, turn, now, &t);
   TRY(e);
   TRY(lease(db, owner, now, &t));
+  turn->claims++;
   *ret_task = t;
   return OK;
 }
@@ -148,6 +153,12 @@ enum err tasks_renew(struct db *db, const struct task *task, int64_t now) {
   TRY(db_run(db, "update tasks set lease_until = ?4 where task_id = ?1 and lease_token = ?2 and lease_owner = ?3",
              DB_INT(task->task_id), DB_INT(task->lease_token), DB_TEXT(str_from(task->lease_owner)),
              DB_INT(now + TASK_LEASE_MS)));
+  return db_changed(db) ? OK : ERR_CONFLICT; /* (1) */
+}
+
+enum err tasks_got_further(struct db *db, const struct task *task) {
+  TRY(db_run(db, "update tasks set attempts = 0 where task_id = ?1 and lease_token = ?2 and lease_owner = ?3",
+             DB_INT(task->task_id), DB_INT(task->lease_token), DB_TEXT(str_from(task->lease_owner))));
   return db_changed(db) ? OK : ERR_CONFLICT; /* (1) */
 }
 

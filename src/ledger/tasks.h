@@ -36,9 +36,10 @@ struct task {
   int64_t attempts; /* that failed */
 };
 
-/* Which business was served last, in each rank. Zeroed at first. */
+/* Which business was served last, in each rank, and how many tasks were claimed. Zeroed at first. */
 struct tasks_turn {
   int64_t business_id[RECORDING_RANK_REST + 1];
+  uint64_t claims;
 };
 
 /* Uses kind, business_id, recording_sid, rank and again_at. A task that exists becomes due at once, at the higher rank. */
@@ -46,11 +47,14 @@ CHECKED enum err tasks_add(struct db *db, const struct task *task, int64_t now);
 /* Takes back at most limit leases that expired, and makes at most limit tasks claimable whose time has come. */
 CHECKED enum err tasks_maintain(struct db *db, int64_t now, int limit);
 /* Leases the next task of that kind: by rank, then of the next business that is not paused, if fewer than per_business tasks of
- * the kind are leased of it. ERR_NOT_FOUND: there is none now. */
+ * the kind are leased of it. Every fourth claim begins with RECORDING_RANK_REST, so that a business with many requests of people
+ * holds up the rest of others, but does not stop it. ERR_NOT_FOUND: there is none now. */
 CHECKED enum err tasks_claim(struct db *db, enum task_kind kind, int per_business, struct tasks_turn *turn,
                              struct str owner, int64_t now, struct task *ret_task);
 /* The lease lasts for TASK_LEASE_MS from now on. ERR_CONFLICT: it is lost. */
 CHECKED enum err tasks_renew(struct db *db, const struct task *task, int64_t now);
+/* The attempts that failed so far do not count any more: the task got further since. ERR_CONFLICT: the lease is lost. */
+CHECKED enum err tasks_got_further(struct db *db, const struct task *task);
 CHECKED enum err tasks_end(struct db *db, const struct task *task);
 /* Gives the lease back; the task may be claimed again at due_at. error: of this attempt, which then counts; empty: none. A task
  * that had an again_at loses it. */

@@ -434,7 +434,9 @@ enum err transcripts_wait(struct db *db, const struct task *task, enum transcrip
   t.error = error;
   if (error != TRANSCRIPT_ERROR_NONE && !t.failing_since) t.failing_since = now;
   TRY(move(db, task, TRANSCRIPT_WAIT, now, &t));
-  return tasks_postpone(db, task, due_at, str_from(errors[error].code));
+  /* An engine that can't be asked says nothing about the recording, so no attempt has failed. */
+  bool was_tried = error != TRANSCRIPT_ERROR_ENGINE_UNREACHABLE && error != TRANSCRIPT_ERROR_RATE_LIMITED;
+  return tasks_postpone(db, task, due_at, was_tried ? str_from(errors[error].code) : STR_NONE);
 }
 
 /* ---- removing ---- */

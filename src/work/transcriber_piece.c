@@ -50,7 +50,9 @@ static enum err piece_put_run(struct db *db, void *arg) {
   const struct speech_claim *c = &w->job->claim;
   int64_t now = db_now_ms(db);
   TRY(transcripts_piece_put(db, &c->task, c->row.run, w->channel, w->index, buf_str(&w->answer), now));
-  return w->use.pieces ? speech_days_add(db, &w->use, now) : OK;
+  if (!w->use.pieces) return OK; /* a gap */
+  if (c->task.attempts) TRY(tasks_got_further(db, &c->task));
+  return speech_days_add(db, &w->use, now);
 }
 
 /* ---- asking ---- */
@@ -232,6 +234,7 @@ static enum err take_answer(struct speech_job *job, const struct speech_piece *p
   TRY(buf_addf(&w.answer, "%s\n", answer->language));
   TRY(speech_document_write(&d, &w.answer));
   TRY(store(job, &w)); /* (1) */
+  job->claim.task.attempts = 0;
   return merge_document(job, &d);
 }
 

@@ -119,6 +119,19 @@ static enum err claim_task(struct db *db, struct tasks_turn *turn, int64_t now, 
   return e;
 }
 
+/* Each ends before the next one is claimed. */
+static void assert_tasks_one_by_one(struct db *db, struct tasks_turn *turn, const char *expected) {
+  struct words w = {""};
+  struct task t;
+  char text[64];
+  while (claim_task(db, turn, NOW, &t) == OK) {
+    IN_TRANSACTION(db, assert_ok(tasks_end(db, &t)));
+    (void)snprintf(text, sizeof(text), "%lld.%s", (long long)t.business_id, t.recording_sid);
+    words_add(&w, text);
+  }
+  assert_string_equal(w.text, expected);
+}
+
 static void assert_tasks(struct db *db, struct tasks_turn *turn, int64_t now, const char *expected) {
   struct words w = {""};
   struct task t;
@@ -151,6 +164,16 @@ static void tasks_go_by_rank_then_businesses_take_turns(void **state) {
   assert_tasks(db, &turn, NOW + TASK_LEASE_MS, "2.RE2 2.RE1 1.RE1 1.RE2");
 }
 
+static void many_requests_of_people_do_not_stop_the_rest_of_others(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct tasks_turn turn = {0};
+  for (int i = 1; i <= 6; i++)
+    add_task(db, 1, (const char *[]){"", "RE1", "RE2", "RE3", "RE4", "RE5", "RE6"}[i], RECORDING_RANK_PLAY);
+  add_task(db, 2, "RE1", RECORDING_RANK_REST);
+  add_task(db, 3, "RE1", RECORDING_RANK_REST);
+  assert_tasks_one_by_one(db, &turn, "1.RE1 1.RE2 1.RE3 2.RE1 1.RE4 1.RE5 1.RE6 3.RE1");
+}
+
 static void a_task_ends_or_is_tried_again_by_its_holder(void **state) {
   struct db *db = ((struct contract *)*state)->db;
   struct tasks_turn turn = {0};
@@ -171,6 +194,11 @@ static void a_task_ends_or_is_tried_again_by_its_holder(void **state) {
   IN_TRANSACTION(db, assert_ok(tasks_maintain(db, NOW + 90, 10)));
   assert_ok(claim_task(db, &turn, NOW + 90, &again));
   assert_true(again.again_at == 0 && again.attempts == 1 && again.lease_token > t.lease_token);
+  IN_TRANSACTION(db, assert_int_equal(tasks_got_further(db, &t), ERR_CONFLICT);
+                 assert_ok(tasks_got_further(db, &again)); assert_ok(tasks_postpone(db, &again, NOW + 91, STR("io"))));
+  IN_TRANSACTION(db, assert_ok(tasks_maintain(db, NOW + 91, 10)));
+  assert_ok(claim_task(db, &turn, NOW + 91, &again));
+  assert_int_equal(again.attempts, 1);
   IN_TRANSACTION(db, assert_ok(tasks_end(db, &again)); assert_int_equal(tasks_end(db, &again), ERR_CONFLICT));
 }
 

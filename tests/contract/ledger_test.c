@@ -72,6 +72,7 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(what_is_due_is_listed_in_parts_and_counted),
       CONTRACT_TEST(businesses_with_a_retention_are_found),
       CONTRACT_TEST(tasks_go_by_rank_then_businesses_take_turns),
+      CONTRACT_TEST(many_requests_of_people_do_not_stop_the_rest_of_others),
       CONTRACT_TEST(a_task_ends_or_is_tried_again_by_its_holder),
       CONTRACT_TEST(a_paused_business_lets_the_others_go_first),
       CONTRACT_TEST(notes_of_a_removed_recording_go_in_parts),

@@ -105,6 +105,7 @@ static void a_transcript_is_asked_for_made_and_made_anew(void **state) {
               t.failing_since == NOW);
   assert_int_equal(transcript_claim(db, "w1", NOW + 1000, &task, &t), ERR_NOT_FOUND);
   assert_ok(transcript_claim(db, "w1", NOW + 50000, &task, &t));
+  assert_int_equal(task.attempts, 0); /* that says nothing about the recording */
   const struct transcript_result result = {"openai", "base", "he", 5000};
   struct transcript_content c CLEANUP(transcript_content_done) = TRANSCRIPT_CONTENT;
   transcript_content_of(business, "{\"a\":1}", TWO_SEGMENTS, 2, &c);
