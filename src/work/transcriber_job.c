@@ -78,6 +78,7 @@ struct ending {
   struct transcript_result result;
   struct transcript_content content;
   int64_t pieces_all;
+  int64_t forget_before; /* answers of runs before this one are deleted */
   bool more;
 };
 
@@ -114,12 +115,13 @@ static enum err set_pieces_run(struct db *db, void *arg) {
 static enum err forget_run(struct db *db, void *arg) {
   struct ending *x = arg;
   const struct speech_claim *c = &x->job->claim;
-  return transcripts_forget_pieces(db, c->task.business_id, str_from(c->task.recording_sid),
-                                   c->row.run + (x->kind == ENDING_READY), FORGET_PART, &x->more);
+  return transcripts_forget_pieces(db, c->task.business_id, str_from(c->task.recording_sid), x->forget_before,
+                                   FORGET_PART, &x->more);
 }
 
 /* Answers of the runs that are over. What a crash leaves goes with the next run, or with the recording. */
-static void forget_pieces(struct ending *x) {
+static void forget_pieces(struct ending *x, int64_t before) {
+  x->forget_before = before;
   x->more = true;
   while (x->more)
     if (transcriber_write(x->job->transcriber, DB_CLASS_UPKEEP, forget_run, x) != OK) return;
@@ -169,7 +171,7 @@ static enum err transcribe(struct speech_job *job, struct ending *x) {
   }
   x->pieces_all = summary.pieces;
   TRY(transcriber_write_surely(job, set_pieces_run, x));
-  forget_pieces(x);
+  forget_pieces(x, job->claim.row.run);
   TRY(speech_map_prompt(str_from(job->claim.speech.vocabulary), &job->prompt));
   TRY(speech_merge_new(&config, &job->merge));
   TRY(go_through(job, transcriber_take_piece, &summary));
@@ -262,7 +264,7 @@ static void work_and_end(struct speech_job *job) {
     IGNORE(transcriber_write(job->transcriber, DB_CLASS_LEASE, return_slot_run, job)); /* else its lease ends */
   else
     log_error("Could not store a transcript", LOG_RECORDING(&job->claim.recording), LOG_ERR(e));
-  if (e == OK && x.kind == ENDING_READY) forget_pieces(&x);
+  if (e == OK && x.kind == ENDING_READY) forget_pieces(&x, job->claim.row.run + 1);
   transcript_content_done(&x.content);
 }
 

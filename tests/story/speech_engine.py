@@ -261,6 +261,21 @@ def drip(gate, then=None):
     return act
 
 
+def until_gone(gone, half=False):
+    """Never answers, or sends half of its answer and no more; tells by the event that the client has left."""
+    def act(ask):
+        body = json.dumps(openai_answer(ask, [(0.0, 1.0, "half")])).encode()
+        if half:
+            ask.head(200, {"Content-Type": "application/json", "Content-Length": len(body)})
+            ask.send(body[:len(body) // 2])
+        try:
+            ask.connection.recv(1)
+        finally:
+            gone.set()
+        raise ConnectionAbortedError
+    return act
+
+
 # ---- the server ----
 
 class SpeechEngine(Connections):
