@@ -58,7 +58,7 @@ struct transcriber {
   struct transcriber_parts parts;
   char owner[40];
   struct speech_engine *engine; /* owned */
-  char *urls; /* owned; what url points into */
+  char *urls;                   /* owned; what url points into */
   const char *url[SPEECH_SLOTS_MAX];
   char slots[SPEECH_SLOTS_MAX][SPEECH_SLOT_SIZE];
   size_t slot_count;
