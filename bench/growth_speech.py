@@ -54,8 +54,13 @@ def add_transcripts(db, business, calls, speech):
                    (business.id, sid, at, " ".join(terms), marks, "\n".join(segments) + "\n"))
         db.execute("insert into transcripts (business_id, recording_sid, status, version, created_at, updated_at) values (?, ?, 'ready', 1, 1, 1)",
                    (business.id, sid))
-        if n % 20 == 19:  # as the service does with each
-            db.execute("insert into transcript_words (transcript_words, rank) values ('merge', 1280)")
+
+
+def write_terms(db):
+    """The rows that searches read, as the upkeep writes them."""
+    db.execute("insert into transcript_terms (business_id, term, rowid) select x.business_id, j.value, x.document_id from transcript_texts x,"
+               " json_each('[\"' || replace(x.words, ' ', '\",\"') || '\"]') j order by 1, 2, 3")
+    db.execute("delete from transcript_terms_due")
 
 
 def timed_searches(server, key, businesses, asks, users, seed):
@@ -111,6 +116,7 @@ def transcripts(quick):
                 add_transcripts(db, business, made, speech)
             db.execute("insert into transcript_texts (business_id, recording_sid, document_id, words, marks, text) select ?, 'RE1', 5, ?, ?, ?",
                        (world.busy.id, term_of(world.busy.id, "onlythere"), "0 1 a\n", "onlythere\n"))
+            write_terms(db)
         server = serve(world)
         key = world.platform_key
         ids = [one.id for one in everyone] + [world.busy.id] * (crowd // 10)

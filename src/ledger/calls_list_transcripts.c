@@ -4,14 +4,15 @@
  *  (1) Each term is a digest of a word and the business (transcript_search.h), so a search reads no others' entries.
  *  (2) A document's id has the time of the row that showed it when it was written. A leg that moved since may be up to
  *      TREE_SPAN_MS away from there; of one that moved further, rows may be missing where more match than a page holds.
- *  (3) SQLite gives documents in order of their ids. PostgreSQL's index has no order: it is asked once the newest NEAR do not
- *      fill the page. */
+ *  (3) On SQLite the rows of the rarest word are read in order of their ids, and each is looked up for the other words.
+ *      PostgreSQL's index has no order: it is asked once the newest NEAR do not fill the page.
+ *  (4) On SQLite a document that came just now has not all of its rows (transcript_terms.h): its words are read. */
 #include "ledger/calls_list_transcripts.h"
 
 #include "ledger/calls_search.h"
 #include "ledger/transcript_search.h"
 
-enum { NEAR = 500 };
+enum { NEAR = 500, COUNTED = 1000 };
 
 /* The documents of all of a business, as list_query_end_of_documents and sql_add_document_times name their columns. */
 #define DOCUMENTS "(select business_id, recording_sid, words, document_id as rowid from transcript_texts)"
@@ -36,21 +37,87 @@ static enum err collect(struct list_query *a, struct statement *s) {
   return OK;
 }
 
-static enum err add_match(const struct transcript_query *q, const struct list_query *a, struct buf *terms) {
-  TRY(transcript_query_terms(q, a->business_id, "\"", "\" ", terms)); /* terms side by side: all of them */
+/* The words of a query as transcript_texts.words has them. */
+static struct str term_at(const struct buf *terms, size_t i) {
+  return str_head(str_skip(buf_str(terms), i * TRANSCRIPT_TERM_SIZE), TRANSCRIPT_TERM_SIZE);
+}
+
+static enum err count_documents(struct list_query *a, struct str term, int64_t *ret_count) {
+  struct statement s CLEANUP(statement_done) = STATEMENT;
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(sql_add(&s, "select count(*) from (select 1 from transcript_terms s"));
+  TRY(sql_add_value(&s, " where s.business_id = ", DB_INT(a->business_id), ""));
+  TRY(sql_add_value(&s, " and s.term = ", DB_TEXT(term), ""));
+  TRY(sql_add_document_times(&s, a, TREE_SPAN_MS));
+  TRY(sql_add_value(&s, " limit ", DB_INT(COUNTED), ") few"));
+  TRY(statement_query(&s, a->db, &q));
+  TRY(db_next(&q));
+  *ret_count = db_int(&q, 0);
   return OK;
 }
 
-static enum err source_sqlite(struct list_query *a, const struct transcript_query *q) {
+/* The word that the fewest documents have, as far as they are counted. */
+static enum err find_rarest(struct list_query *a, const struct transcript_query *q, const struct buf *terms,
+                            size_t *ret_rarest) {
+  int64_t count, least = INT64_MAX;
+  *ret_rarest = 0;
+  for (size_t i = 0; i < q->count && q->count > 1; i++) {
+    TRY(count_documents(a, term_at(terms, i), &count));
+    if (count >= least) continue;
+    least = count;
+    *ret_rarest = i;
+  }
+  return OK;
+}
+
+/* Appends: the document `rowid` of the business `business` has the term. */
+static enum err sql_add_has_term(struct statement *s, const char *business, const char *rowid, struct str term) {
+  TRY(buf_addf(&s->sql,
+               "exists (select 1 from transcript_terms t where t.business_id = %s and t.rowid = %s and t.term = ",
+               business, rowid));
+  return sql_add_value(s, "", DB_TEXT(term), ")");
+}
+
+/* Appends the beginning of a statement: the texts x of documents s of a table. */
+static enum err sql_add_texts_of(struct statement *s, const struct list_query *a, const char *table) {
+  TRY(buf_addf(&s->sql, "select s.rowid >> %d, c.sort_at, c.call_sid, " DURATION_OF_C " from %s s",
+               CALLS_SEARCH_ID_BITS, table));
+  TRY(sql_add(s, " cross join transcript_texts x on x.document_id = s.rowid"));
+  TRY(sql_add_rows_of_documents(s, a, "x", " where s.business_id = "));
+  return sql_add_value(s, "", DB_INT(a->business_id), "");
+}
+
+static enum err read_by_terms(struct list_query *a, const struct transcript_query *q, const struct buf *terms) {
   struct statement s CLEANUP(statement_done) = STATEMENT;
-  struct buf match CLEANUP(buf_done) = BUF_INIT(LIST_TERMS_MAX);
-  TRY(add_match(q, a, &match));
-  TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid, " DURATION_OF_C, CALLS_SEARCH_ID_BITS));
-  TRY(sql_add(&s, " from transcript_words s cross join transcript_texts x on x.document_id = s.rowid"));
-  TRY(sql_add_rows_of_documents(&s, a, "x", " where s.transcript_words match "));
-  TRY(sql_add_value(&s, "", DB_TEXT(buf_str(&match)), ""));
+  size_t rarest;
+  TRY(find_rarest(a, q, terms, &rarest));
+  TRY(sql_add_texts_of(&s, a, "transcript_terms"));
+  TRY(sql_add_value(&s, " and s.term = ", DB_TEXT(term_at(terms, rarest)), ""));
+  for (size_t i = 0; i < q->count; i++) {
+    if (i == rarest) continue;
+    TRY(sql_add(&s, " and "));
+    TRY(sql_add_has_term(&s, "s.business_id", "s.rowid", term_at(terms, i)));
+  }
   TRY(sql_add_document_times(&s, a, TREE_SPAN_MS));
   return collect(a, &s);
+}
+
+/* Documents that came just now. */
+static enum err read_due(struct list_query *a, const struct transcript_query *q, const struct buf *terms) {
+  struct statement s CLEANUP(statement_done) = STATEMENT;
+  TRY(sql_add_texts_of(&s, a, "transcript_terms_due"));
+  TRY(sql_add(&s, " and s.words is null"));
+  for (size_t i = 0; i < q->count; i++)
+    TRY(sql_add_value(&s, " and instr(x.words, ", DB_TEXT(term_at(terms, i)), ") > 0"));
+  TRY(sql_add_document_times(&s, a, TREE_SPAN_MS));
+  return collect(a, &s);
+}
+
+static enum err source_sqlite(struct list_query *a, const struct transcript_query *q) {
+  struct buf terms CLEANUP(buf_done) = BUF_INIT(LIST_TERMS_MAX);
+  TRY(transcript_query_terms(q, a->business_id, "", "", &terms));
+  TRY(read_by_terms(a, q, &terms));
+  return read_due(a, q, &terms);
 }
 
 /* most 0: all that the index finds. */
@@ -94,13 +161,23 @@ enum err list_source_transcripts(struct list_query *a) {
   return db_kind(a->db) == DB_POSTGRES ? source_postgres(a, &q) : source_sqlite(a, &q);
 }
 
+/* Appends: document x has the term. */
+static enum err sql_add_x_has(struct statement *s, struct str term) {
+  TRY(sql_add(s, " and ("));
+  TRY(sql_add_has_term(s, "x.business_id", "x.document_id", term));
+  TRY(sql_add(s,
+              " or exists (select 1 from transcript_terms_due d where d.business_id = x.business_id"
+              " and d.rowid = x.document_id and d.words is null)"));
+  return sql_add_value(s, " and instr(x.words, ", DB_TEXT(term), ") > 0)");
+}
+
 enum err sql_add_or_transcribed(struct statement *s, const struct list_query *a, struct buf *terms) {
   struct transcript_query q;
   TRY(transcript_query_parse(a->filter->search, &q));
   if (!q.count) return OK;
-  TRY(add_match(&q, a, terms));
+  TRY(transcript_query_terms(&q, a->business_id, "", "", terms));
   TRY(sql_add(s, " or exists (select 1 from " RECORDINGS_OF_L " and r.transcribed = 1 and exists (select 1 from"
-                 " transcript_texts x where x.business_id = r.business_id and x.recording_sid = r.recording_sid"
-                 " and x.document_id in (select rowid from transcript_words where transcript_words match "));
-  return sql_add_value(s, "", DB_TEXT(buf_str(terms)), ")))");
+                 " transcript_texts x where x.business_id = r.business_id and x.recording_sid = r.recording_sid"));
+  for (size_t i = 0; i < q.count; i++) TRY(sql_add_x_has(s, term_at(terms, i)));
+  return sql_add(s, "))");
 }

@@ -10,6 +10,9 @@
 #include "ledger/calls_facets.h"
 #include "ledger/calls_search.h"
 #include "ledger/calls_tree.h"
+#include "ledger/transcript_terms.h"
+
+enum { TERMS_FOR_A_CALL = 10 }; /* as much work as to index a call */
 
 enum err calls_upkeep_needed(struct db *db, bool *ret_needed) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
@@ -22,7 +25,7 @@ enum err calls_upkeep_needed(struct db *db, bool *ret_needed) {
       DB_INT(CALLS_SEARCH_FOLDING)));
   TRY(db_next(&q));
   *ret_needed = db_int(&q, 0) != 0;
-  return OK;
+  return *ret_needed ? OK : transcript_terms_are_due(db, ret_needed);
 }
 
 /* ---- documents of deleted calls ---- */
@@ -293,6 +296,10 @@ enum err calls_upkeep_run(struct db *db, struct calls_upkeep *u, int limit, bool
   if (left) {
     TRY(update_unrecorded(db, left, &count));
     left -= count;
+  }
+  if (left) {
+    TRY(transcript_terms_update(db, &u->terms_business_id, left * TERMS_FOR_A_CALL, &count));
+    left -= (count + TERMS_FOR_A_CALL - 1) / TERMS_FOR_A_CALL;
   }
   if (left) {
     TRY(calls_upkeep_delete(db, left, &count));

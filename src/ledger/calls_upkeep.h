@@ -1,4 +1,4 @@
-/* calls_upkeep.h - work that writes of calls leave for later, done in bounded parts. Six tables list it:
+/* calls_upkeep.h - work that writes of calls leave for later, done in bounded parts. These tables list it:
  *
  *   call_moves             legs that must follow a leg above them (calls_tree.h)
  *   calls_recorded         calls with over a hundred children that got or lost a recording, which the children are shown with
@@ -6,6 +6,7 @@
  *   call_documents_stale   calls that an older release wrote without updating their document
  *   call_documents_build   how far the calls of an older schema are indexed
  *   call_documents_folding how far the calls are indexed again with this release's folding of names
+ *   transcript_terms_due   transcripts whose rows for searches are to be written (transcript_terms.h)
  *   call_facets_build      how far they are in call_facets (calls_facets.h)
  *
  *   TRY(calls_upkeep_run(db, &upkeep, 20, &more));   as a writer job, again while more
@@ -18,8 +19,9 @@
 
 /* The caller's progress. Initialise it with zeroes. */
 struct calls_upkeep {
-  int64_t business_id; /* the business served last */
-  int64_t indexed;     /* calls of an older schema or folding that were indexed, for the log */
+  int64_t business_id;       /* the business served last */
+  int64_t terms_business_id; /* the same, by transcript_terms_update */
+  int64_t indexed;           /* calls of an older schema or folding that were indexed, for the log */
 };
 
 /* Is there work? Reads the first row of each table. */

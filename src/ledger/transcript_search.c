@@ -1,8 +1,7 @@
 /* transcript_search.c - see transcript_search.h.
  *
  * Invariants
- *  (1) A term is a digest of a word and its business: a search reads no terms of others, and what a removed transcript leaves in
- *      the index until that is merged says nothing.
+ *  (1) A term is a digest of a word and its business: a search reads no terms of others, and a term says nothing by itself.
  *  (2) transcript_texts.words has each term of the transcript once. Its lines of text and marks are its segments.
  *  (3) Documents and searches are cut into words by the same code. */
 #include "ledger/transcript_search.h"

@@ -15,9 +15,10 @@
 enum {
   TRANSCRIPT_DOCUMENT_MAX = 32 * 1024 * 1024, /* bytes */
   TRANSCRIPT_TEXT_MAX = 8 * 1024 * 1024,      /* bytes of all segments */
-  TRANSCRIPT_SPEAKER_MAX = 120,               /* bytes; longer names are cut */
-  TRANSCRIPT_QUERY_WORDS = 8,                 /* further words of a search are not looked for */
-  TRANSCRIPT_WORD_MAX = 64,                   /* bytes of a folded word; what is behind them does not count */
+  TRANSCRIPT_WORDS_MAX = 2 * TRANSCRIPT_TEXT_MAX,
+  TRANSCRIPT_SPEAKER_MAX = 120, /* bytes; longer names are cut */
+  TRANSCRIPT_QUERY_WORDS = 8,   /* further words of a search are not looked for */
+  TRANSCRIPT_WORD_MAX = 64,     /* bytes of a folded word; what is behind them does not count */
   TRANSCRIPT_TERM_SIZE = 12,
   TRANSCRIPT_MARKS_MAX = 16, /* of a match */
 };
@@ -35,7 +36,7 @@ struct transcript_content {
 #define TRANSCRIPT_CONTENT                                                                           \
   {                                                                                                  \
     BUF_INIT(TRANSCRIPT_DOCUMENT_MAX), BUF_INIT(TRANSCRIPT_TEXT_MAX), BUF_INIT(TRANSCRIPT_TEXT_MAX), \
-        BUF_INIT(2 * TRANSCRIPT_TEXT_MAX)                                                            \
+        BUF_INIT(TRANSCRIPT_WORDS_MAX)                                                               \
   }
 void transcript_content_done(struct transcript_content *c);
 /* Costs some 10 ms for an hour of speech: call it before the transaction. *c is empty. ERR_TOO_BIG, ERR_NOMEM. */

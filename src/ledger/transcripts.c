@@ -250,7 +250,9 @@ static enum err listed_at(struct db *db, int64_t business_id, struct str recordi
 static enum err document_is_free(struct db *db, int64_t business_id, int64_t id, bool *ret_free) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   *ret_free = true;
-  TRY(db_query_either(db, &q, "select 1 from transcript_texts where ?1 > 0 and document_id = ?2",
+  TRY(db_query_either(db, &q,
+                      "select 1 from transcript_texts where document_id = ?2 union all"
+                      " select 1 from transcript_terms_due where business_id = ?1 and rowid = ?2 limit 1",
                       "select 1 from transcript_texts where business_id = ?1 and document_id = ?2", DB_INT(business_id),
                       DB_INT(id)));
   enum err e = db_next(&q);
@@ -272,14 +274,6 @@ static enum err document_new_id(struct db *db, int64_t business_id, int64_t at, 
   return ERR_FULL;
 }
 
-/* SQLite merges nothing by itself (0037_transcripts.sql). A document adds some ten pages; each is merged a few times. */
-static enum err merge_words(struct db *db) {
-  enum { PAGES = 64 };
-  if (db_kind(db) != DB_SQLITE) return OK;
-  return db_run_apart(db, DB_FOR_SQLITE "insert into transcript_words (transcript_words, rank) values ('merge', ?1)",
-                      DB_INT(PAGES));
-}
-
 static enum err text_replace(struct db *db, int64_t business_id, struct str recording_sid,
                              const struct transcript_content *c) {
   int64_t at, id = 0;
@@ -292,10 +286,9 @@ static enum err text_replace(struct db *db, int64_t business_id, struct str reco
              " values (?1, ?2, ?3, ?4, ?5, ?6)",
              DB_INT(business_id), DB_TEXT(recording_sid), DB_INT(id), DB_TEXT(buf_str(&c->words)),
              DB_TEXT(buf_str(&c->marks)), DB_TEXT(buf_str(&c->text))));
-  TRY(db_run(db,
-             "update recordings set transcribed = 1 where business_id = ?1 and recording_sid = ?2 and transcribed = 0",
-             DB_INT(business_id), DB_TEXT(recording_sid)));
-  return merge_words(db);
+  return db_run(
+      db, "update recordings set transcribed = 1 where business_id = ?1 and recording_sid = ?2 and transcribed = 0",
+      DB_INT(business_id), DB_TEXT(recording_sid));
 }
 
 /* (3) *t has who made it. */
