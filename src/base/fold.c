@@ -68,6 +68,8 @@ int fold_digit(uint32_t code) {
 static enum err fold_character(uint32_t code, struct str as_it_is, enum fold_hyphens hyphens, struct buf *b) {
   if (code >= 'a' && code <= 'z') return buf_add_char(b, (char)code);
   if (code >= 'A' && code <= 'Z') return buf_add_char(b, (char)(code | 0x20));
+  if ((code >= '0' && code <= '9') || code == ' ') return buf_add_char(b, (char)code);
+  if (code >= 0x5d0 && code <= 0x5ea) return buf_add(b, as_it_is); /* Hebrew letters: none is in the lists below */
   if (is_in(code, left_out, COUNT_OF(left_out))) return OK;
   if (is_in(code, hyphen, COUNT_OF(hyphen))) return hyphens == FOLD_SPLIT ? buf_add_char(b, ' ') : OK;
   if (is_in(code, space, COUNT_OF(space))) return buf_add_char(b, ' ');
