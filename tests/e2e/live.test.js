@@ -124,6 +124,43 @@ test('changes are said aloud', async () => {
   await page.context().close()
 })
 
+test('what an answer of the list is too old to know stays as it was told', async () => {
+  const known = await w.call({ seconds: 1, recording: false })
+  await known.name('Joanna Reid')
+  const page = await (await w.person()).newPage()
+  await page.goto('/')
+  await live(page, 'live')
+  await rowOf(page, known).getByText('Joanna Reid').waitFor()
+  let release
+  const held = new Promise((resolve) =>
+    page.route('**/api/calls?*', async (route) => {
+      const response = await route.fetch()
+      await new Promise((go) => { release = go; resolve() })
+      return route.fulfill({ response })
+    }, { times: 1 }))
+  const made = await w.call({ seconds: 1, recording: false }) // for it the list is asked again
+  await held
+  await known.name('Joanna Reid-Moss')
+  await rowOf(page, known).getByText('Joanna Reid-Moss').waitFor()
+  release()
+  await rowOf(page, made).waitFor()
+  assert.equal(await rowOf(page, known).getByText('Joanna Reid-Moss').isVisible(), true)
+  await page.context().close()
+})
+
+test('two recordings of a call that change at once are both seen to change', async () => {
+  const made = await w.call({ seconds: 2, faults: ['not_yet'] })
+  const { recording_sid: second } = await w.further(made.call_sid, { seconds: 3, faults: ['not_yet'] })
+  const page = await (await w.person()).newPage()
+  await page.goto(`/calls/${made.call_sid}`)
+  await live(page, 'live')
+  const cards = page.locator('.card .chip')
+  await cards.nth(1).waitFor()
+  for (const sid of [made.recording_sid, second]) await w.faults(sid, [])
+  for (const n of [0, 1]) await cards.nth(n).filter({ hasText: 'Ready' }).waitFor()
+  await page.context().close()
+})
+
 test('what happens between a read of a call and the opening of the stream is seen on its page', async () => {
   const made = await w.call({ seconds: 1 })
   await w.until(made.recording_sid, 'ready')

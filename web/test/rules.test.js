@@ -69,6 +69,37 @@ test('news of a recording change its row, wherever it was booked, and nothing el
   )
 })
 
+test('an answer counts after the news that came while it was asked for, the newest of each thing', async () => {
+  const { Meanwhile } = await load('live/meanwhile.ts')
+  const { listWithNews } = await load('live/merge.ts')
+  const meanwhile = new Meanwhile()
+  const ready = (status) => ({ kind: 'recording', recording: { recording_sid: 'RE1', call_sid: 'a', status } })
+  let answer
+  const asked = meanwhile.ask(
+    () =>
+      new Promise((resolve) => {
+        answer = resolve
+      }),
+    listWithNews,
+  )
+  meanwhile.hear(ready('downloading'))
+  meanwhile.hear({ kind: 'reset' })
+  meanwhile.hear(ready('ready'))
+  meanwhile.hear({ kind: 'gone', call_sid: 'b' })
+  answer({
+    calls: [row('a', [{ recording_sid: 'RE1', call_sid: 'a', status: 'queued' }]), row('b')],
+    next_cursor: null,
+  })
+  const { calls } = await asked
+  assert.deepEqual(calls, [{ call_sid: 'a', recordings: [ready('ready').recording] }])
+  const old = { calls: [row('b')], next_cursor: null }
+  assert.equal(await meanwhile.ask(async () => old, listWithNews), old, 'news of before count no more')
+  await assert.rejects(
+    meanwhile.ask(() => Promise.reject(new Error('offline')), listWithNews),
+    /offline/,
+  )
+})
+
 test('two letters or three characters are a search', async () => {
   const { canSearch } = await load('calls/query.ts')
   const asked = ['', 'ל', '12', 'a1', 'לי', 'da', '123', 'a b'].filter(canSearch)

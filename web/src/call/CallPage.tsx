@@ -1,12 +1,14 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { type MouseEvent, useEffect, useRef } from 'react'
+import { type MouseEvent, useEffect, useRef, useState } from 'react'
 import { Link, useLocation, useNavigate, useParams, useSearchParams } from 'react-router'
 import { getCall } from '../api/api'
 import { Problem } from '../api/http'
 import type { Call, CallWithLegs } from '../api/types'
 import { lastList, useListPath } from '../app/lastList'
 import { useTranslation } from '../i18n'
+import type { LiveEvent } from '../live/hub'
 import { useCatchUp, useLiveEvents, useLiveState } from '../live/live'
+import { Meanwhile } from '../live/meanwhile'
 import { withRecording } from '../live/merge'
 import { usePolling } from '../live/usePolling'
 import { secondsIn } from '../player/moment'
@@ -32,12 +34,17 @@ export default function CallPage() {
   const client = useQueryClient()
   const { role } = useSession()
   const key = ['call', sid]
+  const [meanwhile] = useState(() => new Meanwhile())
   const {
     data: call,
     error,
     refetch,
-  } = useQuery({ queryKey: key, queryFn: ({ signal }) => getCall(sid, { signal }), staleTime: 0 })
-  useFresh(sid, call, refetch)
+  } = useQuery({
+    queryKey: key,
+    queryFn: ({ signal }) => meanwhile.ask(() => getCall(sid, { signal }), withNews),
+    staleTime: 0,
+  })
+  useFresh(sid, call, meanwhile, refetch)
   useMoment(call)
   const others = useLegs(call)
   const parent = others.find((leg) => leg.call_sid === call?.parent_call_sid)
@@ -227,18 +234,25 @@ function useMoment(call: CallWithLegs | undefined) {
   }, [call, params, key, state, cue])
 }
 
+const withNews = (call: CallWithLegs, event: LiveEvent): CallWithLegs =>
+  event.kind === 'recording' && call.recordings.some((r) => r.recording_sid === event.recording.recording_sid)
+    ? withRecording(call, event.recording)
+    : call
+
 /** Kept true by the stream, else by looking now and then. */
-function useFresh(sid: string, call: CallWithLegs | undefined, refetch: () => Promise<unknown>) {
+function useFresh(sid: string, call: CallWithLegs | undefined, meanwhile: Meanwhile, refetch: () => Promise<unknown>) {
   const client = useQueryClient()
   const live = useLiveState()
   const missed = useCatchUp(call !== undefined, refetch)
   useLiveEvents((event) => {
+    meanwhile.hear(event)
     if (event.kind === 'reset') return void refetch()
+    const call = client.getQueryData<CallWithLegs>(['call', sid]) // what is drawn may be a piece of news behind
     if (!call) return missed()
     if (event.kind === 'recording') {
       const family = [sid, ...call.legs]
-      const known = call.recordings.some((r) => r.recording_sid === event.recording.recording_sid)
-      if (known) client.setQueryData(['call', sid], withRecording(call, event.recording))
+      const next = withNews(call, event)
+      if (next !== call) client.setQueryData(['call', sid], next)
       else if (event.recording.call_sid && family.includes(event.recording.call_sid)) void refetch()
     } else if (event.kind === 'gone' && event.call_sid === sid) {
       void client.resetQueries({ queryKey: ['call', sid] })

@@ -4,19 +4,29 @@ import { getCall } from '../api/api'
 import type { Call, CallWithLegs } from '../api/types'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
+import { useCatchUp, useLiveEvents } from '../live/live'
 import { inOrder } from '../player/order'
 import { Party } from '../recording/Who'
 import { type LegLine, type Part, type Timeline, timelineOf } from './timeline'
 
 const MOST = 20
 
-/** The other legs of a call, as far as they are known. */
+/** The other legs of a call, as far as they are known, kept true by the stream. */
 export function useLegs(call: CallWithLegs | undefined): Call[] {
+  const sids = (call?.legs ?? []).slice(0, MOST)
   const others = useQueries({
-    queries: (call?.legs ?? []).slice(0, MOST).map((sid) => ({
+    queries: sids.map((sid) => ({
       queryKey: ['call', sid],
       queryFn: ({ signal }: { signal: AbortSignal }) => getCall(sid, { signal }),
     })),
+  })
+  const read = () => {
+    for (const { refetch } of others) void refetch()
+  }
+  useCatchUp(call !== undefined && others.every(({ isPending }) => !isPending), read)
+  useLiveEvents((event) => {
+    if (event.kind === 'reset') read()
+    else if (event.kind === 'call') void others[sids.indexOf(event.call.call_sid)]?.refetch()
   })
   return others.flatMap(({ data }) => (data ? [data] : []))
 }

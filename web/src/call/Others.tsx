@@ -4,6 +4,7 @@ import { listCalls } from '../api/api'
 import type { CallWithLegs } from '../api/types'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
+import { useCatchUp, useLiveEvents } from '../live/live'
 import { Icon } from '../ui/Icon'
 
 const SHOWN = 5
@@ -13,11 +14,16 @@ export function Others({ call }: { call: CallWithLegs }) {
   const { t } = useTranslation()
   const { dateTime, clock } = useFormat()
   const number = call.customer_number
-  const { data } = useQuery({
+  const { data, isPending, refetch } = useQuery({
     queryKey: ['calls of', number],
     queryFn: ({ signal }) =>
       listCalls(new URLSearchParams({ search: number ?? '', limit: String(SHOWN + 1) }), { signal }),
     enabled: number !== null,
+  })
+  useCatchUp(!isPending, refetch)
+  useLiveEvents((event) => {
+    const isOurs = event.kind === 'call' && event.call.customer_number === number
+    if (number !== null && (event.kind === 'reset' || isOurs)) void refetch()
   })
   const family = [call.call_sid, ...call.legs]
   const others = (data?.calls ?? []).filter((one) => !family.includes(one.call_sid)).slice(0, SHOWN)

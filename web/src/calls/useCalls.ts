@@ -7,17 +7,17 @@ import { takeList } from '../app/early'
 import { lastList } from '../app/lastList'
 import { useTranslation } from '../i18n'
 import { liveReady, useHub, useLiveEvents, useLiveState } from '../live/live'
+import { Meanwhile } from '../live/meanwhile'
 import {
   comingAfterFirst,
   hasCall,
+  listWithNews,
   newRows,
   type Pages,
   pagesAfterFetch,
-  pagesWithCall,
   pagesWithFirst,
-  pagesWithoutCall,
+  pagesWithNews,
   pagesWithPage,
-  pagesWithRecording,
   pendingAfter,
 } from '../live/merge'
 import { usePolling } from '../live/usePolling'
@@ -45,18 +45,20 @@ export function useCalls(filters: Filters) {
   const lookedAt = useRef(0)
   const failedLooks = useRef(0) // in a row
   const lists = useRef(0) // that were left
+  const [meanwhile] = useState(() => new Meanwhile())
+  const ask = useCallback((list: () => Promise<CallList>) => meanwhile.ask(list, listWithNews), [meanwhile])
   const gather = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
 
   const query = useInfiniteQuery({
     queryKey: key,
     initialPageParam: null as string | null,
     queryFn: async ({ pageParam, signal }) => {
-      if (pageParam) return listCalls(new URLSearchParams([...base, ['cursor', pageParam]]), { signal })
+      if (pageParam) return ask(() => listCalls(new URLSearchParams([...base, ['cursor', pageParam]]), { signal }))
       const first = firstOf(base)
       const early = await takeList(first)
       if (early) return listCalls(first, { signal, begun: early })
       await liveReady(STREAM_PATIENCE_MS)
-      return listCalls(first, { signal })
+      return ask(() => listCalls(first, { signal }))
     },
     getNextPageParam: (last) => last.next_cursor,
     refetchOnWindowFocus: false,
@@ -77,17 +79,20 @@ export function useCalls(filters: Filters) {
   const look = useCallback(async () => {
     lookedAt.current = Date.now()
     const before = client.getQueryData<Pages>(key)
-    const first = await listCalls(firstOf(base)).catch(() => null)
-    for (const cursor of before ? comingAfterFirst(before).slice(0, FURTHER_PAGES) : []) {
-      const page = await listCalls(new URLSearchParams([...base, ['cursor', cursor]])).catch(() => null)
-      if (page) client.setQueryData<Pages>(key, (pages) => pages && pagesWithPage(pages, cursor, page))
-    }
+    const first = await ask(async () => {
+      const list = await listCalls(firstOf(base))
+      for (const cursor of before ? comingAfterFirst(before).slice(0, FURTHER_PAGES) : []) {
+        const page = await ask(() => listCalls(new URLSearchParams([...base, ['cursor', cursor]]))).catch(() => null)
+        if (page) client.setQueryData<Pages>(key, (pages) => pages && pagesWithPage(pages, cursor, page))
+      }
+      return list
+    }).catch(() => null)
     const pages = client.getQueryData<Pages>(key)
     failedLooks.current = first ? 0 : failedLooks.current + 1
     if (!first || !pages) return
     if (window.scrollY < 80 || newRows(pages, first) === 0) take(first)
     else setWaiting(first)
-  }, [base, client, key, take])
+  }, [ask, base, client, key, take])
 
   const lookSoon = useCallback(() => {
     if (gather.current !== undefined) return
@@ -135,15 +140,15 @@ export function useCalls(filters: Filters) {
   useLiveEvents((event) => {
     const pages = client.getQueryData<Pages>(key)
     if (event.kind === 'note' || event.kind === 'transcript') return
+    meanwhile.hear(event)
+    setWaiting((first) => first && listWithNews(first, event))
     if (!pages) {
       missed.current = true
       return
     }
     if (event.kind === 'reset') return lookSoon()
-    if (event.kind === 'gone') return void client.setQueryData(key, pagesWithoutCall(pages, event.call_sid))
-    const next =
-      event.kind === 'recording' ? pagesWithRecording(pages, event.recording) : pagesWithCall(pages, event.call)
-    if (next === pages) {
+    const next = pagesWithNews(pages, event)
+    if (next === pages && event.kind !== 'gone') {
       const isLegOfRow = event.kind === 'call' && hasCall(pages, event.call.parent_call_sid)
       return isLegOfRow ? undefined : lookSoon()
     }

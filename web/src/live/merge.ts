@@ -1,6 +1,7 @@
 // How news change the pages of calls that are shown. Pure.
 import type { InfiniteData } from '@tanstack/react-query'
 import type { Call, CallList, Recording } from '../api/types'
+import type { LiveEvent } from './hub'
 
 export type Pages = InfiniteData<CallList>
 
@@ -45,6 +46,17 @@ export function pagesWithoutCall(pages: Pages, sid: string): Pages {
   const without = (page: CallList) => ({ ...page, calls: page.calls.filter((call) => call.call_sid !== sid) })
   return { ...pages, pages: pages.pages.map((page) => (isHere(page) ? without(page) : page)) }
 }
+
+/** What is shown, after news; the same object where they are of something else. */
+export function pagesWithNews(pages: Pages, event: LiveEvent): Pages {
+  if (event.kind === 'recording') return pagesWithRecording(pages, event.recording)
+  if (event.kind === 'call') return pagesWithCall(pages, event.call)
+  return event.kind === 'gone' ? pagesWithoutCall(pages, event.call_sid) : pages
+}
+
+/** The same of a page that is not shown yet. */
+export const listWithNews = (list: CallList, event: LiveEvent): CallList =>
+  pagesWithNews({ pages: [list], pageParams: [null] }, event).pages[0] ?? list
 
 /** A row has its other legs' recordings too; news of one leg may know fewer. */
 function recordingsOf(row: Call, news: Call): Recording[] {

@@ -8,7 +8,7 @@ import type { CallWithLegs, Recording } from '../api/types'
 import { useFile } from '../app/useFile'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
-import { useLiveState } from '../live/live'
+import { useCatchUp, useLiveEvents, useLiveState } from '../live/live'
 import { usePolling } from '../live/usePolling'
 import { nameOf, Who } from '../recording/Who'
 import { useSession } from '../signin/session'
@@ -36,6 +36,10 @@ export default function PlayerBar({ opened }: { opened: Opened }) {
     queryKey: statusKey(sid),
     queryFn: ({ signal }) => getStatus(sid, { signal }),
     staleTime: Number.POSITIVE_INFINITY,
+  })
+  useCatchUp(recording !== undefined, refetch)
+  useLiveEvents((event) => {
+    if (event.kind === 'reset') void refetch()
   })
   const coming = recording?.status === 'queued' || recording?.status === 'downloading'
   usePolling(live === 'closed' && phase !== 'waiting', coming ? (recording.retry_after ?? 2) : null, refetch)

@@ -1,0 +1,31 @@
+// The news that come while something is asked for. The answer may have been read before them: they count once more after it.
+import type { LiveEvent } from './hub'
+
+type News = Map<string, LiveEvent> // by what they are of: the newest says it all
+
+export class Meanwhile {
+  #asked = new Set<News>() // one for each answer that is on its way
+
+  hear(event: LiveEvent) {
+    const key = keyOf(event)
+    if (key !== null) for (const news of this.#asked) news.set(key, event)
+  }
+
+  /** Asks, and gives the answer after the news that came meanwhile. */
+  async ask<T>(ask: () => Promise<T>, withNews: (answer: T, event: LiveEvent) => T): Promise<T> {
+    const news: News = new Map()
+    this.#asked.add(news)
+    try {
+      const answer = await ask()
+      return [...news.values()].reduce(withNews, answer)
+    } finally {
+      this.#asked.delete(news)
+    }
+  }
+}
+
+function keyOf(event: LiveEvent): string | null {
+  if (event.kind === 'recording') return `recording ${event.recording.recording_sid}`
+  if (event.kind === 'call') return `call ${event.call.call_sid}`
+  return event.kind === 'gone' ? `gone ${event.call_sid}` : null
+}
