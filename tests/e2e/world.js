@@ -209,3 +209,12 @@ export async function judged(page, what) {
   const { violations } = await page.evaluate((options) => axe.run(document, options), axeOptions)
   return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${what}: ${id}\n  ${html}\n  ${failureSummary}`))
 }
+
+/** For addInitScript: notes where the audio is sent. */
+export const noteSeeks = () => {
+  window.seeks = []
+  document.addEventListener('seeking', (event) => window.seeks.push(event.target.currentTime), true)
+}
+/** Where it was last sought: it plays on from there, however long this test is not looking. */
+export const near = async (page, seconds, what) =>
+  eventually(async () => Math.abs((await page.evaluate(() => window.seeks?.at(-1) ?? -9)) - seconds) < 1.2, `${what ?? 'it'} is at ${seconds}`)
