@@ -303,6 +303,45 @@ test('a part that does not load is tried again, and breaks nothing else', async 
   await page.context().close()
 })
 
+test('help that does not load leaves the page as it is, and a form to sign in says so', async () => {
+  const page = await (await w.person()).newPage()
+  await page.route(/assets\/(KeysHelp|SignIn)-.*\.js$/, (route) => route.abort())
+  await page.clock.install()
+  await page.goto('/')
+  await page.clock.runFor(1000)
+  await rowOf(page, long).waitFor()
+  const lost = page.waitForEvent('requestfailed', (request) => request.url().includes('KeysHelp'))
+  await page.keyboard.press('?')
+  await lost
+  await page.clock.runFor(20_000)
+  await rowOf(page, long).getByRole('link').click()
+  await page.locator('.call-head').waitFor()
+  await page.context().clearCookies()
+  await page.reload()
+  await eventually(async () => {
+    await page.clock.runFor(5000)
+    return page.getByRole('alert').getByText('could not be loaded').isVisible()
+  }, 'it is told')
+  await page.unroute(/assets\/(KeysHelp|SignIn)-.*\.js$/)
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await page.getByLabel('API key').waitFor()
+  await page.context().close()
+})
+
+test('another language is spoken on any page, also on those after the first', async () => {
+  const page = await (await w.person()).newPage()
+  await page.goto('/settings')
+  await page.getByRole('heading', { name: 'Who may sign in' }).waitFor()
+  for (const [item, title] of [['עברית', 'מי רשאי להתחבר'], ['English', 'Who may sign in']]) {
+    await page.locator('.top .menu-place > button').click()
+    await page.getByRole('menuitemradio', { name: item }).click()
+    await page.getByRole('heading', { name: title }).waitFor()
+    await page.keyboard.press('Escape')
+  }
+  assert.doesNotMatch(await page.locator('main').innerText(), /\b(settings|audit|keeping|setup|call)\.\w/)
+  await page.context().close()
+})
+
 test('after an upgrade an old page loads itself again where it needs what is gone', async () => {
   const page = await (await w.person()).newPage()
   await page.goto('/')

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { load, web } from './load.js'
 
 const languages = ['en', 'he']
-const files = ['app', 'errors', 'player', 'transcript']
+const files = ['app', 'pages', 'errors', 'player', 'transcript']
 const read = (language, file) => JSON.parse(readFileSync(path.join(web, 'src/i18n', language, `${file}.json`), 'utf8'))
 
 /** { "a.b": "words" } */
@@ -67,7 +67,17 @@ test('every act of the audit has words, and can be chosen', () => {
     chosen.map(([, act]) => act),
     acts,
   )
-  for (const language of languages) assert.deepEqual(Object.keys(read(language, 'app').audit.did), acts)
+  for (const language of languages) assert.deepEqual(Object.keys(read(language, 'pages').audit.did), acts)
+})
+
+test('the words of later pages stand beside those of the first one, which are looked up under the same name', () => {
+  for (const language of languages) {
+    const [first, later] = ['app', 'pages'].map((file) => Object.keys(read(language, file)))
+    assert.deepEqual(
+      first.filter((section) => later.includes(section)),
+      [],
+    )
+  }
 })
 
 test('every state of a recording, with every error, has words', async () => {
@@ -90,6 +100,7 @@ test('every state of a recording, with every error, has words', async () => {
 
 test('every word that the source asks for is there', () => {
   const known = new Map(files.map((file) => [file, plain(flat(read('en', file)))]))
+  known.set('app', [...known.get('app'), ...known.get('pages')])
   const sources = readdirSync(path.join(web, 'src'), { recursive: true, withFileTypes: true })
     .filter((entry) => /\.tsx?$/.test(entry.name))
     .map((entry) => readFileSync(path.join(entry.parentPath ?? entry.path, entry.name), 'utf8'))

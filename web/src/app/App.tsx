@@ -1,6 +1,7 @@
 import { useEffect } from 'react'
 import { Route, Routes, useLocation } from 'react-router'
 import { CallsPage } from '../calls/CallsPage'
+import { withAllWords } from '../i18n'
 import { SessionGate } from '../signin/SessionGate'
 import { Crash } from './Crash'
 import { LazyPage, PageLost } from './LazyPage'
@@ -34,7 +35,6 @@ function Pages() {
         <Route path="calls/:sid" element={<LazyPage key="call" load={callPage} />} />
         <Route path="health" element={<LazyPage key="health" load={healthPage} />} />
         <Route path="settings" element={<LazyPage key="settings" load={settingsPage} />} />
-
         <Route path="*" element={<Lost />} />
       </Routes>
     </Crash>
@@ -45,6 +45,6 @@ const IDLE_MS = 2500
 
 /** The page of a call is what is opened next: its code comes before anybody asks, but after all that the list needs. */
 function preload() {
-  const timer = setTimeout(() => void callPage().catch(() => undefined), IDLE_MS)
+  const timer = setTimeout(() => void withAllWords(callPage)().catch(() => undefined), IDLE_MS)
   return () => clearTimeout(timer)
 }

@@ -1,6 +1,6 @@
 // A page that is loaded when it is opened. It may fail to load or to draw: the frame and the player stay, and there is a way on.
 import { type ComponentType, useCallback } from 'react'
-import { useTranslation } from '../i18n'
+import { useTranslation, withAllWords } from '../i18n'
 import { usePlayer } from '../player/PlayerProvider'
 import { isOn } from '../player/phase'
 import { Notice } from '../ui/Notice'
@@ -9,7 +9,7 @@ import { loadOfRelease, useNewRelease } from './release'
 
 export function LazyPage({ load }: { load: () => Promise<{ default: ComponentType }> }) {
   const { engine } = usePlayer()
-  const loadNow = useCallback(() => loadOfRelease(load, () => isOn(engine.state.phase)), [load, engine])
+  const loadNow = useCallback(() => loadOfRelease(withAllWords(load), () => isOn(engine.state.phase)), [load, engine])
   const { chunk, failed, again } = useChunk(loadNow)
   const { t } = useTranslation()
   if (chunk) return <chunk.default />

@@ -1,8 +1,8 @@
-import { lazy, memo, type ReactNode, Suspense } from 'react'
+import { memo, type ReactNode } from 'react'
 import { Link } from 'react-router'
 import type { Call, Recording } from '../api/types'
 import { lastList } from '../app/lastList'
-import { useTranslation } from '../i18n'
+import { useTranslation, withAllWords } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { inOrder, playableOf } from '../player/order'
 import { PlayButton } from '../player/PlayButton'
@@ -10,9 +10,10 @@ import { Chip } from '../recording/Chip'
 import { isPlayable } from '../recording/state'
 import { nameOf, Party, Who } from '../recording/Who'
 import { Icon } from '../ui/Icon'
+import { later } from '../ui/later'
 import type { Column } from './columns'
 
-const Matches = lazy(() => import('../transcript/Matches'))
+const Matches = later(withAllWords(() => import('../transcript/Matches')))
 export const FROM_LIST = { from: 'list' }
 
 interface Props {
@@ -75,11 +76,7 @@ export const CallRow = memo(function CallRow({ call, index, open, columns, grid,
           )}
         </span>
       </div>
-      {call.matches && call.matches.length > 0 && (
-        <Suspense>
-          <Matches call={call} matches={call.matches} />
-        </Suspense>
-      )}
+      {call.matches && call.matches.length > 0 && <Matches call={call} matches={call.matches} />}
       {open &&
         ordered.map((recording, i) => (
           <LegRow

@@ -1,9 +1,9 @@
-import { useTranslation } from '../i18n'
+import { useTranslation, withAllWords } from '../i18n'
 import { useSession } from '../signin/session'
 import { Notice } from '../ui/Notice'
 import { useChunk } from '../ui/useChunk'
 
-const load = () => import('../setup/Checklist')
+const load = withAllWords(() => import('../setup/Checklist'))
 
 /** No call was ever reported: an admin sees what is missing, anybody else that nothing came yet. */
 export function FirstHour() {

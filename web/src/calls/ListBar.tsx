@@ -106,7 +106,7 @@ function Views({ search, show }: Pick<Props, 'search' | 'show'>) {
                   onChange={(event) => setName(event.target.value)}
                 />
                 <button type="submit" className="button primary" disabled={!name.trim()}>
-                  {t('call.save')}
+                  {t('calls.save')}
                 </button>
               </div>
             </form>

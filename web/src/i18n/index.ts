@@ -5,11 +5,17 @@ import { settings } from '../app/settings'
 import { directionOf, type Language, languageOf } from './language'
 import { type Bundles, lookUp, type Values, type Words } from './lookup'
 
+/** Words of what comes after the first page: of the other pages, of transcripts. */
+const loadLater: Record<Language, () => Promise<{ pages: Words; transcript: Words }>> = {
+  en: () => import('./en/later'),
+  he: () => import('./he/later'),
+}
+
 const known = new Map<Language, Bundles>()
-const later = { en: {}, he: {} } as Record<Language, Record<string, Words>>
 const plurals = new Map<Language, Intl.PluralRules>()
 const listeners = new Set<() => void>()
 let language: Language = 'en'
+let wantsLater = false
 
 const wanted = () => languageOf(settings.get().language)
 
@@ -26,17 +32,27 @@ function plural(n: number): string {
 export const words = (key: string, values?: Values, files: readonly string[] = ['app']) =>
   lookUp(known.get(language) ?? {}, files, plural, key, values)
 
-/** Words that come with a part of the page that is loaded when it is needed. */
-export function addWords(file: string, of: Record<Language, Words>) {
-  for (const each of ['en', 'he'] as const) {
-    later[each][file] = of[each]
-    know(each, known.get(each))
-  }
+async function learn(each: Language) {
+  const first = known.get(each) ?? (await loadWords[each]())
+  if (!known.has(each)) known.set(each, first)
+  if (!wantsLater || known.get(each)?.transcript) return
+  const { pages, transcript } = await loadLater[each]()
+  known.set(each, { ...first, app: { ...first.app, ...pages }, transcript })
 }
 
-function know(each: Language, bundles: Bundles | undefined) {
-  if (bundles) known.set(each, { ...bundles, ...later[each] })
+/** Resolves when the words of all pages are here. From then on they come with each language that is chosen. */
+export async function learnAllWords() {
+  wantsLater = true
+  await Promise.all([learn(language), learn(wanted())])
 }
+
+/** Loads a part of the page that needs more than the words of the first page. */
+export const withAllWords =
+  <T>(load: () => Promise<T>) =>
+  async (): Promise<T> => {
+    const [part] = await Promise.all([load(), learnAllWords()])
+    return part
+  }
 
 function speak(next: Language) {
   language = next
@@ -48,12 +64,12 @@ function speak(next: Language) {
 
 export async function startWords() {
   const begin = wanted()
-  know(begin, await loadWords[begin]().catch(() => loadWords[begin]()))
+  await learn(begin).catch(() => learn(begin))
   speak(begin)
   settings.subscribe(async () => {
     const next = wanted()
     if (next === language) return
-    if (!known.has(next)) know(next, await loadWords[next]())
+    await learn(next)
     if (next === wanted()) speak(next)
   })
 }

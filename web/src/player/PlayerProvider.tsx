@@ -2,9 +2,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import {
   createContext,
-  lazy,
   type ReactNode,
-  Suspense,
   useCallback,
   useContext,
   useEffect,
@@ -18,10 +16,11 @@ import { getCall, getStatus, streamUrl } from '../api/api'
 import { Problem } from '../api/http'
 import type { Call, CallWithLegs, Recording } from '../api/types'
 import { useSettings } from '../app/settings'
-import { useTranslation } from '../i18n'
+import { useTranslation, withAllWords } from '../i18n'
 import { useLiveEvents } from '../live/live'
 import { useAnswers } from '../live/reachable'
 import { announce } from '../ui/Announcer'
+import { later } from '../ui/later'
 import { answerOf } from './answer'
 import { Engine } from './engine'
 import { type Action, playByKey } from './keys'
@@ -29,7 +28,7 @@ import { beside, besideInCall, type Item } from './order'
 import { places } from './places'
 import { useMediaKeys } from './useMediaKeys'
 
-const KeysHelp = lazy(() => import('./KeysHelp'))
+const KeysHelp = later(withAllWords(() => import('./KeysHelp')))
 
 export interface Opened {
   call: Call
@@ -207,11 +206,7 @@ export function PlayerProvider({ children }: { children: ReactNode }) {
       {/* biome-ignore lint/a11y/useMediaCaption: telephone calls have none */}
       <audio ref={audio} preload="none" />
       {player && <PlayerContext value={player}>{children}</PlayerContext>}
-      {helping && (
-        <Suspense fallback={null}>
-          <KeysHelp close={() => setHelping(false)} />
-        </Suspense>
-      )}
+      {helping && <KeysHelp close={() => setHelping(false)} />}
     </>
   )
 }

@@ -4,7 +4,6 @@ import type { Business } from '../api/types'
 import { useTranslation } from '../i18n'
 import { Form, useSave } from './Form'
 import { bytesOf, isLanguage, languageChoices, languageName } from './languages'
-import '../transcript/words'
 
 const MOST_BYTES = 2000
 const choices = ['all', 'asked', 'never'] as const

@@ -1,16 +1,18 @@
 // Lets in who is signed in. A session that ends leaves the page where it is, below a form to sign in again.
 import { useQueryClient } from '@tanstack/react-query'
-import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from 'react'
+import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { useLocation, useNavigate } from 'react-router'
 import { Problem } from '../api/http'
 import type { Session } from '../api/types'
+import { PageLost } from '../app/LazyPage'
 import { useTranslation } from '../i18n'
 import { LiveProvider } from '../live/live'
 import { PlayerProvider } from '../player/PlayerProvider'
+import { later } from '../ui/later'
 import { Notice } from '../ui/Notice'
 import { SessionContext, useSessionQuery } from './session'
 
-const SignIn = lazy(() => import('./SignIn'))
+const SignIn = later<{ expired?: boolean }>(() => import('./SignIn'), PageLost)
 
 export function SessionGate({ children }: { children: ReactNode }) {
   const { t } = useTranslation()
@@ -44,12 +46,7 @@ export function SessionGate({ children }: { children: ReactNode }) {
     )
   }
   const who = session ?? (left ? null : kept)
-  if (!who || left)
-    return session && left ? null : (
-      <Suspense fallback={null}>
-        <SignIn />
-      </Suspense>
-    )
+  if (!who || left) return session && left ? null : <SignIn />
   return (
     <SessionContext value={who}>
       <LiveProvider business={who.business_id} key={who.business_id}>
@@ -67,9 +64,7 @@ function Expired() {
   useEffect(() => dialog.current?.showModal(), [])
   return (
     <dialog ref={dialog} className="dialog expired" aria-labelledby="signin-title" onCancel={(e) => e.preventDefault()}>
-      <Suspense fallback={null}>
-        <SignIn expired />
-      </Suspense>
+      <SignIn expired />
     </dialog>
   )
 }

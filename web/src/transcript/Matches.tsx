@@ -8,7 +8,6 @@ import { usePlayer } from '../player/PlayerProvider'
 import { Icon } from '../ui/Icon'
 import { markedParts } from './find'
 import { useSpeakerName } from './speakerName'
-import './words'
 import './matches.css'
 
 const BEFORE_S = 1 // one hears how the sentence begins

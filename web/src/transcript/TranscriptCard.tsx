@@ -10,7 +10,6 @@ import { TranscriptIcon } from './icons'
 import { Reader } from './Reader'
 import { type Speaker, speakersOf } from './speakers'
 import { isComing, useTranscribing, useTranscript } from './useTranscript'
-import './words'
 import './transcript.css'
 
 interface Props {

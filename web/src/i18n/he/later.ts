@@ -1,0 +1,2 @@
+export { default as pages } from './pages.json'
+export { default as transcript } from './transcript.json'
