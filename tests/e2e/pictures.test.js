@@ -127,6 +127,10 @@ for (const [language, theme] of [['en', 'light'], ['he', 'dark']])
     const page = await context.newPage()
     await page.clock.setFixedTime(NOW)
     for (const [url, json] of Object.entries(answers)) await context.route(url, (route) => route.fulfill({ json }))
+    await context.route(`**/api/calls/${made.call_sid}`, async (route) => {
+      const response = await route.fetch()
+      return route.fulfill({ response, json: { ...(await response.json()), has_transcript: true } })
+    })
     const wrong = []
     const look = async (name, options) => {
       await page.evaluate(() => document.fonts.ready)

@@ -270,6 +270,20 @@ test('axe finds nothing in both languages, and a phone shows it all', async () =
   await phone.context().close()
 })
 
+test('what was never transcribed is not asked for, and is shown once it is there', async () => {
+  const call = await w.call({ seconds: 20, channels: 2, direction: 'inbound' })
+  await w.until(call.recording_sid, 'ready')
+  const page = await (await w.person({ role: 'viewer' })).newPage()
+  const seen = watch(page)
+  await page.goto(`/calls/${call.call_sid}`)
+  await page.locator('.card-wave .seek-wave').waitFor()
+  await page.locator('[data-live="live"]').waitFor()
+  assert.deepEqual(seen.paths('/api/recordings').filter((name) => name.endsWith('/transcript')), [])
+  await heard(call, CALL, GAPS)
+  await page.locator('.line').first().waitFor()
+  await page.context().close()
+})
+
 test('a place that the list found is opened and played', async () => {
   const page = await (await w.person()).newPage()
   await page.goto('/?q=stolen')

@@ -1,5 +1,5 @@
 import { useMutation } from '@tanstack/react-query'
-import { lazy, Suspense, useState } from 'react'
+import { useState } from 'react'
 import { downloadUrl, retry, retryInSpite } from '../api/api'
 import { Problem } from '../api/http'
 import type { Call, Recording } from '../api/types'
@@ -7,6 +7,7 @@ import { Crash } from '../app/Crash'
 import { useFile } from '../app/useFile'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
+import { useLiveEvents } from '../live/live'
 import { PlayButton } from '../player/PlayButton'
 import { Chip } from '../recording/Chip'
 import { isAbsent, isPlayable } from '../recording/state'
@@ -15,6 +16,7 @@ import { useSession } from '../signin/session'
 import type { Speaker } from '../transcript/speakers'
 import { announce } from '../ui/Announcer'
 import { Icon } from '../ui/Icon'
+import { later } from '../ui/later'
 import { useLimit } from '../ui/useLimit'
 import { History } from './History'
 import { Keeping } from './Keeping'
@@ -22,7 +24,7 @@ import { Notes } from './Notes'
 import { ShareDialog } from './ShareDialog'
 import { Waveform } from './Waveform'
 
-const TranscriptCard = lazy(() => import('../transcript/TranscriptCard'))
+const TranscriptCard = later(() => import('../transcript/TranscriptCard'))
 
 /** `n`: which of several; null: the only one. */
 export function RecordingCard({ call, recording, n }: { call: Call; recording: Recording; n: number | null }) {
@@ -45,6 +47,7 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
     },
   })
   const sid = recording.recording_sid
+  const transcribed = useMayBeTranscribed(call, sid)
   if (sid === null) return null
   const who = nameOf(call) ?? t('calls.unknown')
   const name = n === null ? who : `${who}, ${t('calls.leg', { n })}`
@@ -130,11 +133,9 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
           </button>
         </p>
       )}
-      {recording.status === 'ready' && (
+      {recording.status === 'ready' && transcribed && (
         <Crash fallback={() => null}>
-          <Suspense>
-            <TranscriptCard call={call} recording={recording} sid={sid} onSpeakers={setSpeakers} />
-          </Suspense>
+          <TranscriptCard call={call} recording={recording} sid={sid} onSpeakers={setSpeakers} />
         </Crash>
       )}
       {recording.status !== 'expired' && !absent && <Notes call={call} recording={recording} />}
@@ -142,4 +143,14 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
       {sharing && <ShareDialog call={call} recording={recording} close={() => setSharing(false)} />}
     </article>
   )
+}
+
+/** False: nobody has what was said, so nobody is asked for it. With a speech engine it may be under way, or have failed. */
+function useMayBeTranscribed(call: Call, sid: string | null): boolean {
+  const { business } = useSession()
+  const [told, setTold] = useState(false)
+  useLiveEvents((event) => {
+    if (event.kind === 'transcript' && event.transcript.recording_sid === sid) setTold(true)
+  })
+  return told || call.has_transcript || business?.transcribes === true
 }
