@@ -6,7 +6,7 @@ import { LiveBadge } from '../live/LiveBadge'
 import { useLiveEvents, useOnline } from '../live/live'
 import { useReachable } from '../live/reachable'
 import { PlayerPlace } from '../player/PlayerPlace'
-import { usePlayer } from '../player/PlayerProvider'
+import { useOpened } from '../player/PlayerProvider'
 import { useSession } from '../signin/session'
 import { Announcer } from '../ui/Announcer'
 import { Logo } from '../ui/Icon'
@@ -21,7 +21,7 @@ export function Shell({ children }: { children: ReactNode }) {
   const session = useSession()
   const list = useListPath()
   const { pathname } = useLocation()
-  const { opened } = usePlayer()
+  const opened = useOpened()
   useEffect(() => {
     if (pathname.startsWith('/calls/')) window.scrollTo(0, 0)
   }, [pathname])

@@ -43,9 +43,8 @@ export function Notes({ call, recording }: { call: Call; recording: Recording })
 
 /** The place of the player in this recording; null: it plays another one. */
 function usePlace(sid: string): number | null {
-  const { opened } = usePlayer()
-  const { time } = usePlayerState()
-  return opened?.sid === sid ? Math.floor(time) : null
+  const { time, track } = usePlayerState()
+  return track?.key === sid ? Math.floor(time) : null
 }
 
 function AddNote({ sid, refresh }: { sid: string; refresh: () => void }) {
@@ -124,7 +123,7 @@ function OneNote({ call, recording, note, refresh }: OneNoteProps) {
   const { t } = useTranslation(['app', 'errors'])
   const { clock, dateTime } = useFormat()
   const session = useSession()
-  const { engine, opened, cue } = usePlayer()
+  const { engine, cue } = usePlayer()
   const sid = recording.recording_sid ?? ''
   const [text, setText] = useState<string | null>(null)
   const own = session.subject !== null && (note.by === session.subject || note.by === `user:${session.subject}`)
@@ -138,7 +137,7 @@ function OneNote({ call, recording, note, refresh }: OneNoteProps) {
   const failed = save.error ?? remove.error
   function go() {
     if (note.at === null) return
-    if (opened?.sid === sid) engine.seek(note.at)
+    if (engine.state.track?.key === sid) engine.seek(note.at)
     else cue(call, recording, note.at)
   }
   if (text !== null)

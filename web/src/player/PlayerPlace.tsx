@@ -1,30 +1,28 @@
 // Where the player stands. It may fail to load or to draw: the page around it stays, and so does the sound.
 import { Crash } from '../app/Crash'
 import { useTranslation } from '../i18n'
-import { useChunk } from '../ui/useChunk'
+import { later } from '../ui/later'
 import type { Opened } from './PlayerProvider'
-import { loadPlayerBar } from './preload'
 
-export function PlayerPlace({ opened }: { opened: Opened }) {
+export const PlayerBar = later(() => import('./PlayerBar'), Lost)
+
+export const PlayerPlace = ({ opened }: { opened: Opened }) => (
+  <Crash fallback={(again) => <Lost again={again} />}>
+    <PlayerBar opened={opened} />
+  </Crash>
+)
+
+function Lost({ again }: { again: () => void }) {
   const { t } = useTranslation()
-  const { chunk, failed, again } = useChunk(loadPlayerBar)
-  const lost = (retry: () => void) => (
+  return (
     <section className="player-lost banner" role="alert">
       {t('crash.player')}{' '}
-      <button type="button" className="quiet" onClick={retry}>
+      <button type="button" className="quiet" onClick={again}>
         {t('calls.again')}
       </button>
       <button type="button" className="quiet" onClick={() => location.reload()}>
         {t('crash.reload')}
       </button>
     </section>
-  )
-  if (failed) return lost(again)
-  if (!chunk) return null
-  const Bar = chunk.default
-  return (
-    <Crash fallback={lost}>
-      <Bar opened={opened} />
-    </Crash>
   )
 }

@@ -3,6 +3,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import {
   createContext,
   type ReactNode,
+  startTransition,
   useCallback,
   useContext,
   useEffect,
@@ -36,7 +37,6 @@ export interface Opened {
 }
 interface Player {
   engine: Engine
-  opened: Opened | null
   open(call: Call, recording: Recording): void
   /** Opens it at a place, and plays nothing. */
   cue(call: Call, recording: Recording, at?: number): void
@@ -49,6 +49,8 @@ interface Player {
 }
 
 const PlayerContext = createContext<Player | null>(null)
+const OpenedContext = createContext<Opened | null>(null) // by itself: what only presses is not drawn again for each recording
+const BAR_MS = 200 // after that the bar is drawn although nothing sounds yet
 export const statusKey = (sid: string) => ['status', sid]
 const LAST = 'callreel.open' // what a reload opens again, in this tab
 
@@ -96,7 +98,7 @@ export function PlayerProvider({ children }: { children: ReactNode }) {
       setOpened((before) => (before?.call.call_sid === call.call_sid ? { ...before, call } : before))
       client.setQueryData<CallWithLegs>(['call', call.call_sid], (known) => known && { ...known, ...call })
     }
-    if (event.kind !== 'recording' || event.recording.recording_sid !== opened?.sid) return
+    if (event.kind !== 'recording' || event.recording.recording_sid !== now.current?.sid) return
     client.setQueryData(statusKey(event.recording.recording_sid), event.recording)
     engine?.learn(event.recording.duration)
     engine?.nudge()
@@ -109,11 +111,16 @@ export function PlayerProvider({ children }: { children: ReactNode }) {
       client.setQueryData(statusKey(sid), recording)
       stepLater.current = false
       now.current = { call, sid }
-      setOpened(now.current)
       remember(now.current)
       const track = { key: sid, src: streamUrl(sid), duration: recording.duration ?? call.duration }
-      if (at === 'play') engine.open(track)
-      else engine.cue(track, at)
+      const show = () => setOpened(now.current)
+      if (at === 'play') {
+        engine.open(track)
+        whenStarted(engine, () => startTransition(show))
+      } else {
+        engine.cue(track, at)
+        show()
+      }
     },
     [engine, client],
   )
@@ -198,17 +205,32 @@ export function PlayerProvider({ children }: { children: ReactNode }) {
   useMediaKeys(engine, opened, step)
 
   const player = useMemo(
-    () => engine && { engine, opened, open, cue, step, follow, close, help },
-    [engine, opened, open, cue, step, follow, close, help],
+    () => engine && { engine, open, cue, step, follow, close, help },
+    [engine, open, cue, step, follow, close, help],
   )
   return (
     <>
       {/* biome-ignore lint/a11y/useMediaCaption: telephone calls have none */}
       <audio ref={audio} preload="none" />
-      {player && <PlayerContext value={player}>{children}</PlayerContext>}
+      {player && (
+        <PlayerContext value={player}>
+          <OpenedContext value={opened}>{children}</OpenedContext>
+        </PlayerContext>
+      )}
       {helping && <KeysHelp close={() => setHelping(false)} />}
     </>
   )
+}
+
+/** Calls `act` once it sounds or can't, or a moment later: what is drawn meanwhile would hold up the sound. */
+function whenStarted(engine: Engine, act: () => void) {
+  const done = () => {
+    clearTimeout(timer)
+    forget()
+    act()
+  }
+  const timer = setTimeout(done, BAR_MS)
+  const forget = engine.subscribe(() => engine.state.phase !== 'starting' && done())
 }
 
 /** Calls `act` each time that a recording has ended. */
@@ -259,6 +281,9 @@ export function usePlayer(): Player {
   if (!player) throw new Error('no PlayerProvider above')
   return player
 }
+
+/** What is open in the player. */
+export const useOpened = () => useContext(OpenedContext)
 
 export function usePlayerState() {
   const { engine } = usePlayer()

@@ -1,8 +1,7 @@
 // The player's bar is loaded as soon as the browser is idle after something that can be played was shown: a press finds it here, and
 // the calls did not wait for it.
 import { whenIdle } from '../ui/idle'
-
-export const loadPlayerBar = () => import('./PlayerBar')
+import { PlayerBar } from './PlayerPlace'
 
 let asked = false
 
@@ -10,5 +9,5 @@ let asked = false
 export function preloadPlayerBar() {
   if (asked) return
   asked = true
-  whenIdle(() => void loadPlayerBar().catch(() => undefined))
+  whenIdle(() => void PlayerBar.load().catch(() => undefined))
 }

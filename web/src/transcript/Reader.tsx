@@ -33,7 +33,7 @@ interface Props {
 export function Reader({ call, recording, kept, newest, speakers, edits, asks, show }: Props) {
   const { t } = useTranslation(['transcript', 'errors'])
   const { clock } = useFormat()
-  const { engine, opened, cue } = usePlayer()
+  const { engine, cue } = usePlayer()
   const { transcript } = kept
   const sid = recording.recording_sid ?? ''
   const isNewest = transcript.version === newest.transcript.version
@@ -64,7 +64,7 @@ export function Reader({ call, recording, kept, newest, speakers, edits, asks, s
     })
 
   function seek(at: number) {
-    if (opened?.sid === sid) engine.seek(at)
+    if (engine.state.track?.key === sid) engine.seek(at)
     else cue(call, recording, at)
     engine.play()
   }
