@@ -1,12 +1,12 @@
 // For admins: who listened to a recording and what else was done with it, its legal hold and its deletion.
 import { useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import { listAudit } from '../api/api'
-import { codeOf } from '../api/http'
 import type { Call, Recording } from '../api/types'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
 import { useMakers } from '../settings/makers'
+import { Wrong } from '../ui/Wrong'
 import { Removal } from './Removal'
 
 export function History({ call, recording, sid }: { call: Call; recording: Recording; sid: string }) {
@@ -15,14 +15,18 @@ export function History({ call, recording, sid }: { call: Call; recording: Recor
   return (
     <details className="history" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>{t('history.title')}</summary>
-      {open && <Entries sid={sid} />}
-      {open && <Removal call={call} recording={recording} />}
+      {open && (
+        <Entries sid={sid}>
+          <Removal call={call} recording={recording} />
+        </Entries>
+      )}
     </details>
   )
 }
 
-function Entries({ sid }: { sid: string }) {
-  const { t } = useTranslation(['app', 'errors'])
+/** `children` stand below, once it is known how far: a button that deletes must not move under the pointer. */
+function Entries({ sid, children }: { sid: string; children: ReactNode }) {
+  const { t } = useTranslation()
   const { dateTime } = useFormat()
   const makerOf = useMakers()
   const { data, error, isPending } = useQuery({
@@ -30,25 +34,25 @@ function Entries({ sid }: { sid: string }) {
     queryFn: ({ signal }) => listAudit(new URLSearchParams({ object: sid }), '', { signal }),
     staleTime: 0,
   })
-  if (error)
-    return (
-      <p className="wrong" role="alert">
-        {t(`errors:${codeOf(error)}`)}
-      </p>
-    )
   if (isPending) return <p role="status">{t('crash.loading')}</p>
-  return data.entries.length === 0 ? (
-    <p className="muted">{t('history.nothing')}</p>
-  ) : (
-    <ol>
-      {data.entries.map(({ id, at, actor, action }) => (
-        <li key={id}>
-          <span className="muted digits">{dateTime(new Date(at))}</span>
-          <span>
-            <bdi>{makerOf(actor)}</bdi>: {t(`audit.did.${action}`, { defaultValue: action })}
-          </span>
-        </li>
-      ))}
-    </ol>
+  const entries = data?.entries ?? []
+  return (
+    <>
+      <Wrong why={error} />
+      {data && entries.length === 0 && <p className="muted">{t('history.nothing')}</p>}
+      {entries.length > 0 && (
+        <ol>
+          {entries.map(({ id, at, actor, action }) => (
+            <li key={id}>
+              <span className="muted digits">{dateTime(new Date(at))}</span>
+              <span>
+                <bdi>{makerOf(actor)}</bdi>: {t(`audit.did.${action}`, { defaultValue: action })}
+              </span>
+            </li>
+          ))}
+        </ol>
+      )}
+      {children}
+    </>
   )
 }

@@ -74,7 +74,7 @@ export function Waveform({ call, recording, name, speakers }: Props) {
     [engine, sid, recording.duration, cue],
   )
   const say = useMemo<Say>(() => (key, values) => t(key, values ?? {}), [t])
-  const drawn = peaks !== null
+  const drawn = peaks !== null && peaks !== undefined
   const bar = useMemo(
     () => (drawn ? new SeekBar(place, say, say('waveformOf', { name })) : undefined),
     [drawn, place, say, name],
@@ -103,5 +103,6 @@ export function Waveform({ call, recording, name, speakers }: Props) {
   }, [bar, peaks, call.direction, swapped, speakers, say, percent])
   useEffect(() => () => bar?.destroy(), [bar])
   useMarks(bar, place, sid)
-  return drawn ? <div className="card-wave cr-line" dir="ltr" ref={box} /> : null
+  if (peaks === null) return null
+  return <div className="card-wave cr-line" dir="ltr" ref={box} /> // while it comes, its place is kept
 }

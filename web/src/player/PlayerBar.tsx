@@ -132,7 +132,7 @@ function useFace(engine: Engine, options: FaceOptions): Face | null {
 
 /** The peaks of a ready recording: drawn, and what silence and loudness are known by. */
 function useWaveform(face: Face | null, engine: Engine, recording: Recording | undefined, direction: string | null) {
-  const peaks = usePeaks(recording)
+  const peaks = usePeaks(recording) ?? null
   useEffect(() => {
     face?.show(peaks, direction)
     engine.hear(peaks, direction)

@@ -10,17 +10,18 @@ import type { Seekable, SeekBar } from './seekbar'
 import { useNotes } from './useNotes'
 import './marks.css'
 
-/** Null: there are none (yet). */
+/** Null: there are none. Undefined: it is not known yet. */
 export function usePeaks(recording: Recording | undefined) {
   const sid = recording?.recording_sid ?? null
-  const { data: waveform } = useQuery({
+  const { data: waveform, isFetching } = useQuery({
     queryKey: ['waveform', sid],
     queryFn: ({ signal }) => getWaveform(sid ?? '', { signal }),
     enabled: sid !== null && recording?.status === 'ready',
     staleTime: Number.POSITIVE_INFINITY,
     retry: false,
   })
-  return useMemo(() => (waveform && waveform.length > 0 ? peaksOf(waveform) : null), [waveform])
+  const peaks = useMemo(() => (waveform && waveform.length > 0 ? peaksOf(waveform) : null), [waveform])
+  return peaks === null && isFetching ? undefined : peaks
 }
 
 export function useMarks(bar: SeekBar | undefined, player: Seekable, sid: string) {

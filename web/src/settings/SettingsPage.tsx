@@ -7,6 +7,7 @@ import { BusinessSettings } from './BusinessSettings'
 import { Keeping } from './Keeping'
 import { Keys } from './Keys'
 import { Links } from './Links'
+import { Together } from './Together'
 import '../ui/panels.css'
 import './settings.css'
 
@@ -22,11 +23,13 @@ export default function SettingsPage() {
       {admin ? (
         <>
           <h1>{t('settings.title')}</h1>
-          <BusinessSettings />
-          <Keys />
-          <Links />
-          <Keeping />
-          <Audit />
+          <Together>
+            <BusinessSettings />
+            <Keys />
+            <Links />
+            <Keeping />
+            <Audit />
+          </Together>
         </>
       ) : (
         <Notice title={t('health.forAdmins')} text={t('health.forAdminsText')} icon="person" heading={1} />
