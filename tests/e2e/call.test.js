@@ -56,11 +56,13 @@ test('a shared link plays for somebody who is not signed in', async () => {
 })
 
 test('it plays on while one looks at other pages', async () => {
+  const long = await w.call({ seconds: 300 }) // it does not end while a slow machine draws the other page
+  await w.until(long.recording_sid, 'ready')
   const page = await (await w.person()).newPage()
   await page.goto('/')
-  await rowOf(page, made).locator('.play').click()
+  await rowOf(page, long).locator('.play').click()
   await sounds(page)
-  await rowOf(page, made).getByRole('link').click()
+  await rowOf(page, long).getByRole('link').click()
   await page.getByRole('heading', { level: 1 }).waitFor()
   assert.equal(await page.evaluate(() => document.querySelector('audio').paused), false)
   await page.context().close()
