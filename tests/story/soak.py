@@ -74,7 +74,7 @@ class Soak:
     # ---- what goes on ----
 
     def calls(self, rng):
-        """Makes calls; sends the webhooks again of recordings that have not arrived for a while."""
+        """Makes calls; sends the webhooks again of recordings of which none, or not the last one, arrived."""
         while not self.over.wait(rng.expovariate(CALLS_A_SECOND)):
             business, simulator = rng.choice(self.sides)
             faults = rng.choice(self.faults) if rng.random() < FAULTY_SHARE else []
@@ -98,7 +98,7 @@ class Soak:
                 continue
             if rows.get(tape.sid) == "ready":
                 tape.asks, tape.ready_at = tape.simulator.counts(tape.sid), now
-            elif tape.sid not in rows and now - tape.told_at > REDELIVER_S:
+            elif rows.get(tape.sid, "missing") == "missing" and now - tape.told_at > REDELIVER_S:
                 self.tell_again(tape)
         return bool(self.tapes) and all(tape.ready_at for tape in self.tapes)
 
@@ -187,7 +187,7 @@ class Soak:
         try:
             self.world.pass_time_until(self.look, within=REST_S)
         except AssertionError:
-            self.complain(f"not ready: {[(tape.faults, self.world.row(tape.sid)) for tape in self.tapes if not tape.ready_at]}")
+            self.complain(f"not ready: {[(tape.faults, self.world.row(tape.sid, tape.business.id)) for tape in self.tapes if not tape.ready_at]}")
 
     # ---- what must hold ----
 
