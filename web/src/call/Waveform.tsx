@@ -84,7 +84,7 @@ export function Waveform({ call, recording, name, speakers }: Props) {
     if (!bar || !peaks) return
     const roles = peaks.length > 1 ? rolesOf(call.direction, swapped) : []
     const said = roles.map((_, channel) => speakers.find((speaker) => speaker.channel === channel))
-    const told = said.every(Boolean) ? said : [] // a transcript knows better who is on which channel
+    const told = said.every(Boolean) ? said : [] // a transcript knows better who is on which channel, and says how much each speaks
     const sides = document.createElement('span')
     sides.className = 'cr-sides'
     const shares = talkOf(peaks)
@@ -93,7 +93,7 @@ export function Waveform({ call, recording, name, speakers }: Props) {
       const spoken = speaker && roleOf[speaker.name]
       const side = speaker ? namedSide(spoken ? say(spoken) : speaker.name, speaker.colour) : sideOf(role, say)
       const share = shares[channel]
-      if (share !== undefined) side.append(' ', percent(share))
+      if (share !== undefined && !speaker) side.append(' ', percent(share))
       sides.append(side)
     })
     sides.dataset.tip = say('talkShare')
