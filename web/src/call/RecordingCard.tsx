@@ -1,5 +1,5 @@
 import { useMutation } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import { downloadUrl, retry, retryInSpite } from '../api/api'
 import { Problem } from '../api/http'
 import type { Call, Recording } from '../api/types'
@@ -7,7 +7,7 @@ import { Crash } from '../app/Crash'
 import { useFile } from '../app/useFile'
 import { useTranslation } from '../i18n'
 import { useFormat } from '../i18n/useFormat'
-import { useLiveEvents } from '../live/live'
+import { liveReady, useLiveEvents } from '../live/live'
 import { PlayButton } from '../player/PlayButton'
 import { Chip } from '../recording/Chip'
 import { isAbsent, isPlayable } from '../recording/state'
@@ -145,12 +145,23 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
   )
 }
 
-/** False: nobody has what was said, so nobody is asked for it. With a speech engine it may be under way, or have failed. */
+const STREAM_PATIENCE_MS = 1000
+
+/** False: nobody has what was said, so nobody is asked for it. With a speech engine it may be under way, or have failed.
+ *  It is read when the stream is open: read before, it would be read twice, and each is an entry of the audit. */
 function useMayBeTranscribed(call: Call, sid: string | null): boolean {
   const { business } = useSession()
   const [told, setTold] = useState(false)
+  const [isTime, setIsTime] = useState(false)
+  useEffect(() => {
+    let over = false
+    void liveReady(STREAM_PATIENCE_MS).then(() => over || setIsTime(true))
+    return () => {
+      over = true
+    }
+  }, [])
   useLiveEvents((event) => {
     if (event.kind === 'transcript' && event.transcript.recording_sid === sid) setTold(true)
   })
-  return told || call.has_transcript || business?.transcribes === true
+  return isTime && (told || call.has_transcript || business?.transcribes === true)
 }
