@@ -54,7 +54,7 @@ export function Keeping() {
           }}
           columns={[
             { title: t('keeping.reason'), of: (hold) => <bdi>{hold.reason}</bdi> },
-            { title: t('settings.madeBy'), of: (hold) => <bdi>{makerOf(hold.by)}</bdi> },
+            { title: t('keeping.by'), of: (hold) => <bdi>{makerOf(hold.by)}</bdi> },
             { title: t('settings.made'), of: (hold) => date(new Date(hold.at)) },
           ]}
         />

@@ -13,7 +13,7 @@ interface Props {
 }
 
 export function Origin({ transcript, newest, show, restore }: Props) {
-  const { t } = useTranslation('transcript')
+  const { t } = useTranslation(['transcript', 'app'])
   const { dateTime, tag } = useFormat()
   const id = useId()
   const { engine, model, language, version, edited_by, edited_at } = transcript
@@ -29,7 +29,11 @@ export function Origin({ transcript, newest, show, restore }: Props) {
       {edited_by && edited_at && (
         <span>
           {t('corrected', { when: dateTime(new Date(edited_at)) })}{' '}
-          <bdi>{edited_by.replace(/^user:/, '').replace(/^key:/, '#')}</bdi>
+          <bdi>
+            {edited_by.startsWith('key:')
+              ? t('app:settings.keyNumber', { id: edited_by.slice(4) })
+              : edited_by.replace(/^user:/, '')}
+          </bdi>
         </span>
       )}
       {newest > 1 && (
