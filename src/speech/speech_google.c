@@ -14,6 +14,8 @@
 #include "speech/speech_text.h"
 #include "speech/speech_words.h"
 
+enum { PHRASE_BYTES_MAX = 100 };
+
 /* ---- the request ---- */
 
 /* "europe-west4" of https://europe-west4-speech.googleapis.com, else "global". */
@@ -22,6 +24,24 @@ static struct str google_location(const char *url) {
   struct fetch_url parts;
   if (fetch_url_parse(str_from(url), &parts) != OK || !str_ends(parts.host, str_from(suffix))) return STR("global");
   return str_head(parts.host, parts.host.n - strlen(suffix));
+}
+
+/* The vocabulary: what stands between commas and line breaks, as phrases that are expected. */
+static enum err google_adaptation(struct str vocabulary, struct buf *b) {
+  struct str phrase;
+  bool is_first = true;
+  while (vocabulary.n > 0) {
+    size_t n = 0;
+    while (n < vocabulary.n && vocabulary.p[n] != ',' && vocabulary.p[n] != '\n') n++;
+    phrase = str_head_utf8(str_trim(str_head(vocabulary, n)), PHRASE_BYTES_MAX);
+    vocabulary = str_skip(vocabulary, n < vocabulary.n ? n + 1 : n);
+    if (phrase.n == 0) continue;
+    TRY(buf_add(b, is_first ? STR(",\"adaptation\":{\"phraseSets\":[{\"inlinePhraseSet\":{\"phrases\":[{\"value\":")
+                            : STR("},{\"value\":")));
+    TRY(buf_add_json(b, phrase));
+    is_first = false;
+  }
+  return is_first ? OK : buf_add(b, STR("}]}}]}"));
 }
 
 static enum err google_body(const struct speech_engine *e, const struct speech_ask *ask, struct buf *b) {
@@ -35,7 +55,9 @@ static enum err google_body(const struct speech_engine *e, const struct speech_a
   TRY(buf_add(b, STR("],\"model\":")));
   TRY(buf_add_json(b, str_from(model)));
   TRY(buf_add(b, STR(",\"features\":{\"enableWordTimeOffsets\":true,\"enableWordConfidence\":true,"
-                     "\"enableAutomaticPunctuation\":true}},\"content\":\"")));
+                     "\"enableAutomaticPunctuation\":true}")));
+  TRY(google_adaptation(ask->prompt, b));
+  TRY(buf_add(b, STR("},\"content\":\"")));
   TRY(speech_add_wav(&wav, ask));
   TRY(base64_encode(b, (const uint8_t *)wav.p, wav.n));
   return buf_add(b, STR("\"}"));

@@ -344,7 +344,14 @@ enum err speech_map_answer(const struct speech_answer *answer, const struct spee
 }
 
 enum err speech_map_prompt(struct str vocabulary, struct buf *b) {
-  struct buf words CLEANUP(buf_done) = BUF_INIT(3 * SPEECH_PROMPT_MAX + 8);
-  TRY(speech_text_clean(str_head_utf8(vocabulary, SPEECH_PROMPT_MAX), &words));
+  struct buf words CLEANUP(buf_done) = BUF_INIT(3 * SPEECH_PROMPT_MAX + 8),
+                   line CLEANUP(buf_done) = BUF_INIT(2 * SPEECH_PROMPT_MAX);
+  struct str text = str_head_utf8(vocabulary, SPEECH_PROMPT_MAX);
+  while (str_ends(text, STR("\n"))) text.n--;
+  for (size_t i = 0; i < text.n; i++) { /* lines are separated as the words within them */
+    bool is_end = text.p[i] == '\n' && line.n > 0 && line.p[line.n - 1] != ',';
+    TRY(is_end ? buf_add(&line, STR(", ")) : buf_add_char(&line, text.p[i]));
+  }
+  TRY(speech_text_clean(buf_str(&line), &words));
   return buf_add(b, str_head_utf8(buf_str(&words), SPEECH_PROMPT_MAX));
 }

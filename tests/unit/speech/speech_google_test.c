@@ -90,10 +90,38 @@ static void a_token_is_asked_for_with_a_signed_assertion_and_kept(void **state) 
   assert_string_equal(r.headers[1], "Authorization: Bearer ya29.x");
   assert_non_null(body_of(&r, "\"languageCodes\":[\"iw-IL\"],\"model\":\"long\""));
   assert_non_null(body_of(&r, "\"content\":\"UklGR"));
+  assert_null(body_of(&r, "adaptation"));
   json_t *json = json_loadb(r.body.p, r.body.n, 0, NULL);
   assert_true(json_is_object(json));
   json_decref(json);
   speech_request_done(&r);
+  speech_engine_free(e);
+}
+
+static void a_vocabulary_is_a_set_of_phrases(void **state) {
+  (void)state;
+  static const char *const cases[][2] = {
+      {"Acme, \"Zebra\" Inc\n,, \n", "[{\"value\":\"Acme\"},{\"value\":\"\\\"Zebra\\\" Inc\"}]"},
+      {"ביטוח לאומי", "[{\"value\":\"ביטוח לאומי\"}]"},
+      {" , \n", NULL}};
+  struct speech_engine *e = google_new();
+  take_token(e, "{\"access_token\":\"ya29.x\",\"expires_in\":3599,\"token_type\":\"Bearer\"}", 1000000);
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct speech_request r;
+    struct speech_ask ask = ask_of("he");
+    ask.prompt = str_from(cases[i][0]);
+    assert_int_equal(speech_engine_request(e, &ask, &r), OK);
+    json_t *json = json_loadb(r.body.p, r.body.n, 0, NULL);
+    json_t *sets = json_object_get(json_object_get(json_object_get(json, "config"), "adaptation"), "phraseSets");
+    char *phrases = json_dumps(json_object_get(json_object_get(json_array_get(sets, 0), "inlinePhraseSet"), "phrases"),
+                               JSON_COMPACT);
+    assert_int_equal(json_array_size(sets), cases[i][1] ? 1 : 0);
+    if (cases[i][1]) assert_string_equal(phrases, cases[i][1]);
+    assert_true(json_is_object(json_object_get(json_object_get(json, "config"), "features")));
+    free(phrases);
+    json_decref(json);
+    speech_request_done(&r);
+  }
   speech_engine_free(e);
 }
 
@@ -159,6 +187,7 @@ static void a_token_that_ends_early_is_replaced_once(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_token_is_asked_for_with_a_signed_assertion_and_kept),
+      cmocka_unit_test(a_vocabulary_is_a_set_of_phrases),
       cmocka_unit_test(a_bad_token_answer_is_an_error),
       cmocka_unit_test(googles_answers_are_read),
       cmocka_unit_test(a_token_that_ends_early_is_replaced_once),

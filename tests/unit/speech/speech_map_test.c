@@ -249,6 +249,9 @@ static void the_prompt_is_the_vocabulary_and_bounded(void **state) {
   assert_int_equal(speech_map_prompt(STR(" Dana,\n מנוי "), &b), OK);
   assert_true(str_eq(buf_str(&b), STR("Dana, מנוי")));
   buf_clear(&b);
+  assert_int_equal(speech_map_prompt(STR("Dana\nמנוי, Acme\n"), &b), OK);
+  assert_true(str_eq(buf_str(&b), STR("Dana, מנוי, Acme")));
+  buf_clear(&b);
   assert_int_equal(speech_map_prompt(STR(""), &b), OK);
   assert_int_equal(b.n, 0);
   for (int i = 0; i < 3000; i++) assert_int_equal(buf_add(&long_one, STR("מנוי\xff")), OK);
