@@ -395,7 +395,21 @@ def peer():
     """The provider's own client against the real programs."""
     folder = ROOT / "tests/peer"
     install_node(folder, "peer")
-    return node_tests(folder)
+    tally = node_tests(folder)
+    if LONG:
+        tally.join(description())
+    return tally
+
+
+def description():
+    """Generated requests: whether the server answers as docs/openapi.yaml says."""
+    code, said = run("/usr/bin/python3", "tests/peer/description.py", env={"CALLREEL_BUILD": str(ROOT / "build-test")})
+    tally = count_tap(said, "description")
+    if code and not tally.failed:
+        raise Unable(f"tests/peer/description.py ended with {code}\n{tail(said)}")
+    if tally.failed:
+        tally.shown.append(f"FAILED tests/peer/description.py\n{tail(said)}")
+    return tally
 
 
 def e2e():
