@@ -1,17 +1,30 @@
-"""What searches of transcripts cost: one row of growth.py."""
+"""What searches of transcripts cost, and what transcribing costs others: rows of growth.py."""
 import bisect
+import contextlib
 import hashlib
 import itertools
 import json
 import random
+import sys
 import threading
 import time
 
-from ground import NOW_MS, Row, a_world, add_calls, add_recordings, database, serve
+from ground import NOW_MS, Neighbour, Row, a_world, add_calls, add_recordings, database, felt, refused, serve, wait_until
+from stage import CLIENT_CORES, ROOT, SERVER_CORES, Failed
+
+sys.path.append(str(ROOT / "tests/speech"))
+sys.path.append(str(ROOT / "script"))
+
+import calls as real_calls  # noqa: E402 - found by the lines above
+import engines  # noqa: E402
+import speech_engine  # noqa: E402
+import speech_sound  # noqa: E402
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 VOCABULARY, WORDS_A_SEGMENT, SEGMENTS_A_CALL = 20_000, 8, 30
 GOAL_MS = 100
+AT_ONCE = 20  # transcriptions
+IDLE = ["taskset", "--cpu-list", ",".join(map(str, sorted({*SERVER_CORES, *CLIENT_CORES}))), "chrt", "--idle", "0"]
 
 
 def term_of(business_id, word, kept={}):  # noqa: B006 - kept from call to call
@@ -132,4 +145,75 @@ def transcripts(quick):
                 figures["p99_ms"] <= GOAL_MS and not figures["wrong"] and same and found_anothers == found_nobodys == 0, **figures)]
 
 
-CASES = {"transcripts": transcripts}
+# ---- beside the rest ----
+
+def tell(server, business, sound, seconds):
+    """Tells of a recording with that sound; returns its SID once it is ready."""
+    tape = business.at.tape(seconds=seconds)
+    tape.sounds["mp3"] = sound
+    business.tell_call(server, tape.call_sid)
+    business.tell(server, tape)
+    server.world.wait_state(tape.sid, within=120, business_id=business.id)
+    return tape.sid
+
+
+def count_status(world, status):
+    return world.sql("select count(*) as n from transcripts where status = ?", status)[0]["n"]
+
+
+def beside_plays(quick):
+    at_once, seconds = (4, 5) if quick else (AT_ONCE, 20)
+    case = f"{at_once} transcriptions at once, real engines (tiny.en) at idle weight on the same cores, beside another's plays"
+    if missing := real_calls.missing():
+        raise Failed(missing)
+    sound = real_calls.make(real_calls.prompts("tuned")[:20], seed=5)
+    with contextlib.ExitStack() as stack:
+        running = [stack.enter_context(engines.Whisper("tiny.en", wrapper=IDLE)) for _ in range(at_once)]
+        world = stack.enter_context(a_world())
+        server = serve(world, SPEECH_ENGINE="openai", SPEECH_URL=",".join(engine.url for engine in running), SPEECH_CONCURRENCY=at_once,
+                       SPEECH_LANGUAGE="en")
+        for business in (world.busy, world.other):
+            world.done("business", "set", business.id, "--transcribe", "asked")
+        played = tell(server, world.other, sound.mp3(), sound.seconds)
+        heard = [tell(server, world.busy, sound.mp3(), sound.seconds) for _ in range(at_once)]
+        plays = stack.enter_context(Neighbour(server, "play", id=played, key=world.other.viewer))
+        quiet = plays.quiet(quick)
+        for sid in heard:
+            server.post(f"/api/recordings/{sid}/transcribe", world.busy.key("agent"))
+        all_run, _ = wait_until(lambda: count_status(world, "running") == at_once, 60)
+        plays.mark()
+        time.sleep(seconds)
+        during, still = plays.mark(), count_status(world, "running")
+        done, took = wait_until(lambda: count_status(world, "ready") == at_once, 1800, every=0.5)
+    text, ratio = felt(quiet, during)
+    return Row(case, "plays: none refused, p99 ≤ 2 × quiet", f"{text}; {still} still ran at the end; all done {took or 0:.0f} s later",
+               all_run and still and done and ratio <= 2 and not refused(during), quiet=quiet, during=during)
+
+
+def cancelling(quick):
+    minutes, times = (30, 2) if quick else (180, 5)
+    sound = speech_sound.wav([speech_sound.channel([(1.0, 3.0, 1), (31.0, 34.0, 2)], 60) * minutes])
+    took = []
+    with a_world() as world:
+        engine = world.speech_engine()
+        server = serve(world, SPEECH_ENGINE="openai", SPEECH_URL=engine.url)
+        for _ in range(times):
+            gone = threading.Event()
+            engine.acts = [speech_engine.hears()] * (len(engine.asks) + 2) + [speech_engine.until_gone(gone)]
+            asked = len(engine.asks) + 3
+            sid = tell(server, world.busy, sound, minutes * 60)
+            if not wait_until(lambda n=asked: len(engine.asks) >= n, 300, every=0.01)[0]:
+                raise Failed("the engine was not asked")
+            began = time.monotonic()
+            server.call("DELETE", f"/api/recordings/{sid}", key=world.busy.key("admin"))
+            took.append(1000 * (time.monotonic() - began if gone.wait(60) else float("inf")))
+        left = sum(len(world.sql(f"select 1 from {table}")) for table in ("transcript_texts", "transcript_versions"))
+    return Row(f"a call of {minutes} minutes is deleted while it is transcribed, {times} times", "the engine's request ends within 2 s",
+               f"{min(took):.0f} to {max(took):.0f} ms after the request to delete it", max(took) <= 2000 and not left, took_ms=took)
+
+
+def transcribing(quick):
+    return [cancelling(quick), beside_plays(quick)]
+
+
+CASES = {"transcripts": transcripts, "transcribing": transcribing}

@@ -48,13 +48,14 @@ class Engine:
 
 
 class Whisper(Engine):
-    """script/whisper serve: it prints its URL as its first line. Raises whisper_install.Unable where it can't be installed."""
+    """script/whisper serve: it prints its URL as its first line. Raises whisper_install.Unable where it can't be installed. wrapper:
+    what runs it, as ["chrt", "--idle", "0"]."""
 
-    def __init__(self, model, threads=1):
+    def __init__(self, model, threads=1, wrapper=()):
         whisper_install.install_engine()
         if model in whisper_install.MODELS:
             whisper_install.install_model(model)
-        super().__init__([WHISPER, "serve", "--model", model, "--threads", threads], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        super().__init__([*wrapper, WHISPER, "serve", "--model", model, "--threads", threads], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         waiting = selectors.DefaultSelector()
         waiting.register(self.child.stdout, selectors.EVENT_READ)
         if not waiting.select(STARTS_WITHIN_S):
