@@ -45,7 +45,7 @@ class Row:
 
     def add(self, call, heard, channels, used, wall):
         self.pairs += [(call.words(channel), heard.text(channel)) for channel in channels]
-        self.late += measure.first_words(call.utterances, heard)
+        self.late += measure.first_words(call.utterances, heard, mono=channels == (None,))
         self.recorded, self.used, self.wall = self.recorded + call.seconds, self.used + used, self.wall + wall
 
     def add_document(self, call, document, mono, used, wall):

@@ -65,11 +65,3 @@ def world(tmp_path):
     world = made_world(tmp_path)
     yield world
     world.close()
-
-
-@pytest.fixture(scope="module")
-def own_world(tmp_path_factory):
-    """A world that the tests of a file share."""
-    world = made_world(tmp_path_factory.mktemp("world"))
-    yield world
-    world.close()

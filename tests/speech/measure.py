@@ -40,15 +40,17 @@ class Heard:
         return [(start, bare(word)) for of, start, word in self.words if channel is None or of == channel]
 
 
-def first_words(utterances, heard):
+def first_words(utterances, heard, mono=False):
     """For each utterance how many seconds after its start its first word was put; None where neither its first nor its second word
-    was heard."""
+    was heard. mono: both speakers were heard in one channel."""
     late = []
+    if mono:
+        utterances = [(None, *rest) for _, *rest in utterances]
     by_channel = {channel for channel, *_ in utterances}
-    for channel in sorted(by_channel):
+    for channel in sorted(by_channel, key=str):
         said = [(start, n, bare(word)) for of, start, _, words in utterances if of == channel
                 for n, word in enumerate(part for part in re.split(r"[\s-]+", words) if bare(part))]
-        found = heard.of(channel if any(of is not None for of, _, _ in heard.words) else None)
+        found = heard.of(channel)
         times = {}
         for a, b, size in SequenceMatcher(None, [word for _, _, word in said], [word for _, word in found], autojunk=False).get_matching_blocks():
             times.update({a + n: found[b + n][0] for n in range(size)})

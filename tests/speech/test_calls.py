@@ -1,9 +1,12 @@
 """Calls of real voices through the whole program with a real engine."""
+import urllib.error
+
 import pytest
 
 import calls
 import measure
 import score
+from conftest import made_world
 from engines import cpu_seconds, transcribe
 from through import Service
 
@@ -12,19 +15,23 @@ WER_MOST = 0.07
 FIRST_WORD_S, FIRST_WORD_SHARE = 0.5, 0.95
 
 
-@pytest.fixture(scope="module")
-def call():
-    return calls.make(calls.prompts("held"), seed=7)
+@pytest.fixture(scope="module", params=["half", pytest.param("whole", marks=pytest.mark.long)])
+def call(request):
+    """A call of half of the prompts, or of all."""
+    return calls.make(calls.prompts("held")[::2 if request.param == "half" else 1], seed=7)
 
 
 @pytest.fixture(scope="module")
-def heard_call(engines, own_world, call):
+def heard_call(engines, tmp_path_factory, call):
     """The transcript of the call, and the engine's processor time for it."""
     engine = engines("tiny.en")
     before = cpu_seconds(engine.child.pid)
-    service = Service(own_world, engine.url)
-    document = service.transcript(service.tell(call.mp3(), seconds=call.seconds))
-    return document, cpu_seconds(engine.child.pid) - before
+    world = made_world(tmp_path_factory.mktemp("world"))
+    try:
+        service = Service(world, engine.url)
+        return service.transcript(service.tell(call.mp3(), seconds=call.seconds)), cpu_seconds(engine.child.pid) - before
+    finally:
+        world.close()
 
 
 def test_an_english_call_of_two_speakers_is_heard_right(heard_call, scoring, call):
@@ -48,6 +55,7 @@ def test_the_same_mixed_has_no_speakers(engines, world, scoring, call):
     assert {segment["speaker"] for segment in document["segments"]} == {None}
     found = score.score([(call.words(), heard.text())], scoring)
     assert found["wer"] <= WER_MOST, (found, heard.text())
+    assert measure.share_within(measure.first_words(call.utterances, heard, mono=True), FIRST_WORD_S) >= FIRST_WORD_SHARE
 
 
 def test_what_is_no_speech_makes_no_text(engines, world):
@@ -69,6 +77,13 @@ def test_other_languages_are_told_and_found(engines, world, language):
     assert document["language"] == language, document
     for _, _, words in rows:
         assert service.matches(words), (words, document["text"])
+
+
+@pytest.mark.long
+def test_what_is_not_audio_is_500_as_the_engines_own_faults(faster_whisper):
+    """So callreel can't tell them apart by the status."""
+    with pytest.raises(urllib.error.HTTPError, match="500"):
+        transcribe(faster_whisper, b"no audio")
 
 
 @pytest.mark.long

@@ -56,6 +56,12 @@ def test_first_words_are_found_though_others_are_wrong():
     assert measure.share_within(late, 0.5) == pytest.approx(2 / 3) and measure.percentile(late, 0.5) == pytest.approx(0.5)
 
 
+def test_first_words_of_one_channel_are_found_whatever_its_number():
+    for channel in (None, 0):
+        heard = measure.Heard([(channel, 1.2, "good"), (channel, 3.6, "fine"), (channel, 6.0, "goodbye")])
+        assert measure.first_words(SAID, heard, mono=True) == [pytest.approx(0.2), pytest.approx(0.1), pytest.approx(0.0)]
+
+
 def test_words_in_pieces_are_joined():
     heard = measure.Heard.answer({"segments": [{"text": "", "words": [{"word": " go", "start": 1.0}, {"word": "od", "start": 1.1}, {"word": " day", "start": 1.5}]}]})
     assert heard.words == [(None, 1.0, "good"), (None, 1.5, "day")]
