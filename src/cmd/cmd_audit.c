@@ -21,7 +21,8 @@ struct verification {
 
 enum { JSON_MAX = 64 * 1024 * 1024, LINE_MAX = 2048 };
 
-static const char *const fault_codes[] = {"changed", "missing", "inserted", "head", "checkpoint", "expected"};
+static const char *const fault_codes[] = {"changed",    "missing", "inserted", "head",
+                                          "checkpoint", "summary", "expected"};
 
 static enum err fault_write(struct buf *b, const struct audit_fault *f) {
   long long first = (long long)f->first, last = (long long)f->last;
@@ -37,6 +38,9 @@ static enum err fault_write(struct buf *b, const struct audit_fault *f) {
       return buf_addf(b, "the end of the chain has another digest than entry %lld: one of them was changed", first);
     case AUDIT_FAULT_CHECKPOINT:
       return buf_addf(b, "the checkpoint after entry %lld was not written with this SECRETS_KEY", first);
+    case AUDIT_FAULT_SUMMARY:
+      return buf_addf(b, "the summary of entries %lld to %lld was removed, or hides one of them from filters", first,
+                      last);
     case AUDIT_FAULT_EXPECTED:
       return buf_addf(b, "entry %lld has another digest than --expect: the chain was made anew", first);
   }

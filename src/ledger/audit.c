@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "ledger/audit_row.h"
+#include "ledger/audit_spans.h"
 
 /* All texts at their longest, with their lengths, after the digest before and three numbers. */
 enum {
@@ -67,18 +68,25 @@ static bool audit_entry_fits(const struct audit_entry *e) {
          e->ip.n < AUDIT_IP_SIZE && e->details.n < AUDIT_DETAILS_SIZE;
 }
 
-/* Takes the next count numbers (1). *ret_number: the first of them; ret_digest: that of the entry before it. */
+/* The end of a chain, as audit_heads has it. */
+struct audit_end {
+  int64_t number, filed;
+  char digest[AUDIT_DIGEST_SIZE];
+};
+
+/* Takes the next count numbers (1). ret_end: its digest is still that of the entry before them. */
 static enum err audit_take_numbers(struct db *db, int64_t business_id, int64_t first_at, size_t count,
-                                   int64_t *ret_number, char ret_digest[AUDIT_DIGEST_SIZE]) {
+                                   struct audit_end *ret_end) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "insert into audit_heads (business_id, number, digest, first_at) values (?1, ?2, ?3, ?4)"
                " on conflict (business_id) do update set number = audit_heads.number + ?2,"
-               " first_at = coalesce(audit_heads.first_at, ?4) returning number, digest",
+               " first_at = coalesce(audit_heads.first_at, ?4) returning number, digest, filed",
                DB_INT(business_id), DB_INT(count), DB_TEXT(STR(AUDIT_NO_DIGEST)), DB_INT(first_at)));
   TRY(db_next(&q));
-  *ret_number = db_int(&q, 0) - (int64_t)count + 1;
-  return str_copy(ret_digest, AUDIT_DIGEST_SIZE, db_text(&q, 1)) == OK ? OK : ERR_CORRUPT;
+  ret_end->number = db_int(&q, 0);
+  ret_end->filed = db_int(&q, 2);
+  return str_copy(ret_end->digest, sizeof(ret_end->digest), db_text(&q, 1)) == OK ? OK : ERR_CORRUPT;
 }
 
 static enum err audit_insert(struct db *db, const struct audit_row *r) {
@@ -90,25 +98,28 @@ static enum err audit_insert(struct db *db, const struct audit_row *r) {
 }
 
 enum err audit_append_all(struct db *db, int64_t business_id, const struct audit_entry *entries, size_t count) {
-  char digest[AUDIT_DIGEST_SIZE];
-  int64_t number;
+  struct audit_end end;
   if (!count) return OK;
   if (count > AUDIT_APPEND_MAX) return ERR_TOO_BIG;
   for (size_t i = 0; i < count; i++)
     if (!audit_entry_fits(&entries[i])) return ERR_TOO_BIG;
-  TRY(audit_take_numbers(db, business_id, entries[0].at, count, &number, digest));
-  for (size_t i = 0; i < count; i++, number++) {
+  TRY(audit_take_numbers(db, business_id, entries[0].at, count, &end));
+  for (size_t i = 0; i < count; i++) {
     const struct audit_entry *e = &entries[i];
     char before[AUDIT_DIGEST_SIZE];
-    struct audit_row r = {business_id, number, e->at,      e->actor, e->role, str_from(audit_action_name(e->action)),
-                          e->object,   e->ip,  e->details, STR_NONE};
-    memcpy(before, digest, sizeof(before));
-    TRY(audit_digest(&r, str_from(before), digest));
-    r.digest = str_from(digest);
+    struct audit_row r = {business_id, end.number - (int64_t)(count - 1 - i),
+                          e->at,       e->actor,
+                          e->role,     str_from(audit_action_name(e->action)),
+                          e->object,   e->ip,
+                          e->details,  STR_NONE};
+    memcpy(before, end.digest, sizeof(before));
+    TRY(audit_digest(&r, str_from(before), end.digest));
+    r.digest = str_from(end.digest);
     TRY(audit_insert(db, &r));
   }
-  return db_run(db, "update audit_heads set digest = ?2 where business_id = ?1", DB_INT(business_id),
-                DB_TEXT(str_from(digest)));
+  TRY(audit_spans_file(db, business_id, end.number, &end.filed));
+  return db_run(db, "update audit_heads set digest = ?2, filed = ?3 where business_id = ?1", DB_INT(business_id),
+                DB_TEXT(str_from(end.digest)), DB_INT(end.filed));
 }
 
 enum err audit_append(struct db *db, int64_t business_id, const struct audit_entry *entry) {

@@ -48,9 +48,10 @@ struct audit_entry {
   struct str details; /* a JSON object, or empty */
 };
 
-/* Appends an entry: three rows. ERR_TOO_BIG: a text is too long for its size above. */
+/* Appends an entry: three rows, and once in AUDIT_SPAN_ENTRIES entries one more (audit_spans.h). ERR_TOO_BIG: a text
+ * is too long for its size above. */
 CHECKED enum err audit_append(struct db *db, int64_t business_id, const struct audit_entry *entry);
-/* Appends count entries, at most AUDIT_APPEND_MAX, in their order: count + 2 rows. */
+/* Appends count entries, at most AUDIT_APPEND_MAX, in their order: count + 4 rows at most. */
 CHECKED enum err audit_append_all(struct db *db, int64_t business_id, const struct audit_entry *entries, size_t count);
 
 /* Appends what an operator's command did to "{kind}:{id}". details: as in struct audit_entry. */

@@ -24,11 +24,12 @@ static enum err chain_read_end(struct db *db, struct audit_chain *c) {
 
 enum err audit_chain_begin(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t business_id,
                            audit_fault_fn *on_fault, void *arg, struct audit_chain *ret_chain) {
-  struct audit_chain c = {.business_id = business_id, .on_fault = on_fault, .arg = arg};
+  struct audit_chain c = {.business_id = business_id, .span = -1, .on_fault = on_fault, .arg = arg};
   struct audit_checkpoint checkpoint;
   enum err e = audit_checkpoint_read(db, secrets_key, business_id, &checkpoint);
   if (e != OK && e != ERR_DENIED) return e;
   TRY(chain_read_end(db, &c));
+  TRY(audit_spans_filed(db, business_id, &c.filed));
   c.number = checkpoint.number;
   memcpy(c.digest, checkpoint.digest, sizeof(c.digest));
   if (e == ERR_DENIED || c.end < c.number) chain_report(&c, AUDIT_FAULT_CHECKPOINT, c.number, c.number, NULL);
@@ -49,7 +50,24 @@ static void chain_compare_expected(struct audit_chain *c, const struct audit_row
     chain_report(c, AUDIT_FAULT_EXPECTED, row->number, row->number, row);
 }
 
-static enum err chain_verify_row(struct audit_chain *c, const struct audit_row *row) {
+/* One fault a span. */
+static enum err chain_compare_summary(struct db *db, struct audit_chain *c, const struct audit_row *row) {
+  int64_t span = (row->number - 1) / AUDIT_SPAN_ENTRIES;
+  if (span >= c->filed) return OK;
+  if (span != c->span) {
+    enum err e = audit_spans_get(db, c->business_id, span, &c->summary);
+    if (e != OK && e != ERR_NOT_FOUND && e != ERR_CORRUPT) return e;
+    c->span = span;
+    c->is_summary_good = true;
+    if (e != OK) c->summary = (struct audit_span_summary){.first_at = 0}; /* it shows nothing */
+  }
+  if (!c->is_summary_good || audit_span_shows(&c->summary, row->at, row->actor, row->action, row->object)) return OK;
+  c->is_summary_good = false;
+  chain_report(c, AUDIT_FAULT_SUMMARY, span * AUDIT_SPAN_ENTRIES + 1, (span + 1) * AUDIT_SPAN_ENTRIES, NULL);
+  return OK;
+}
+
+static enum err chain_verify_row(struct db *db, struct audit_chain *c, const struct audit_row *row) {
   char digest[AUDIT_DIGEST_SIZE];
   if (row->number > c->end) {
     chain_report(c, AUDIT_FAULT_INSERTED, row->number, row->number, row);
@@ -60,6 +78,8 @@ static enum err chain_verify_row(struct audit_chain *c, const struct audit_row *
     if (e != OK && e != ERR_TOO_BIG) return e;
     if (e == ERR_TOO_BIG || !str_eq(str_from(digest), row->digest))
       chain_report(c, AUDIT_FAULT_CHANGED, row->number, row->number, row);
+    else
+      TRY(chain_compare_summary(db, c, row));
   }
   chain_compare_expected(c, row);
   c->number = row->number;
@@ -79,7 +99,7 @@ static enum err chain_verify_rows(struct db *db, struct audit_chain *c, bool *re
   while ((e = db_next(&q)) == OK) {
     struct audit_row row;
     audit_read_row(&q, c->business_id, &row);
-    TRY(chain_verify_row(c, &row));
+    TRY(chain_verify_row(db, c, &row));
     count++;
   }
   *ret_more = count == AUDIT_CHAIN_PART;

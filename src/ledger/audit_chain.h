@@ -10,6 +10,7 @@
 #pragma once
 
 #include "ledger/audit_cut.h"
+#include "ledger/audit_spans.h"
 
 enum { AUDIT_CHAIN_PART = 2000 };
 
@@ -19,6 +20,7 @@ enum audit_fault_kind {
   AUDIT_FAULT_INSERTED,   /* the entry stands behind the chain's end */
   AUDIT_FAULT_HEAD,       /* the chain's end has another digest than its last entry */
   AUDIT_FAULT_CHECKPOINT, /* the checkpoint at `last` was not signed here, or the chain's end stands before it */
+  AUDIT_FAULT_SUMMARY,    /* the summary of entries first … last is gone, or hides one of them from filters */
   AUDIT_FAULT_EXPECTED,   /* the entry has another digest than the one that was kept elsewhere */
 };
 
@@ -35,6 +37,9 @@ struct audit_chain {
   int64_t end;    /* the chain's last entry, as audit_heads says */
   char digest[AUDIT_DIGEST_SIZE];
   char end_digest[AUDIT_DIGEST_SIZE];
+  int64_t filed, span;  /* spans with a summary; the one that `summary` is of, -1: none */
+  bool is_summary_good; /* so far */
+  struct audit_span_summary summary;
   int64_t expected_number; /* 0: none */
   char expected_digest[AUDIT_DIGEST_SIZE];
   int64_t entries, faults; /* so far */

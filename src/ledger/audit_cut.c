@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ledger/audit_row.h"
+#include "ledger/audit_spans.h"
 
 /* ---- signatures ---- */
 
@@ -135,6 +136,7 @@ enum err audit_cut(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], in
     TRY(checkpoint_write(db, secrets_key, &cut)); /* (1) */
     TRY(db_run(db, "delete from audit where business_id = ?1 and number <= ?2", DB_INT(cut.business_id),
                DB_INT(cut.number)));
+    TRY(audit_spans_cut(db, cut.business_id, cut.number));
   }
   TRY(db_run(db, "update audit_heads set first_at = ?2 where business_id = ?1", DB_INT(cut.business_id),
              DB_INT_OR_NULL(first_at))); /* (2) */

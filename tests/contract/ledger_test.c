@@ -107,6 +107,7 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(a_setting_has_one_winner),
       CONTRACT_TEST(processes_come_and_go),
       CONTRACT_TEST(the_audit_is_a_chain_that_is_cut_at_its_old_end),
+      CONTRACT_TEST(the_audit_is_found_by_summaries),
       CONTRACT_TEST(changes_are_numbered_and_read_in_order),
       CONTRACT_TEST(a_follower_hears_what_is_committed_after_it_began),
       CONTRACT_TEST(sets_of_rows_are_written_and_read),

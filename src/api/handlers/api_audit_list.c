@@ -18,7 +18,7 @@ struct audit_request {
   struct audit_filter filter;
   char actor[AUDIT_ACTOR_SIZE], action[AUDIT_ACTION_SIZE], object[AUDIT_OBJECT_SIZE];
   int wanted, count; /* rows of a page */
-  int64_t last_at, last_number;
+  int64_t last_number;
   struct buf json, *page;
 };
 
@@ -32,7 +32,6 @@ static void audit_request_free(void *arg) {
 
 static bool audit_take_row(struct audit_request *r, const struct audit_row *row) {
   if (r->count++ == r->wanted) return false;
-  r->last_at = row->at;
   r->last_number = row->number;
   return true;
 }
@@ -43,7 +42,6 @@ static enum err audit_read_rows(struct db *db, const struct db_call *c, struct a
   r->filter.limit = r->wanted + 1;
   TRY(audit_list(db, c->subject.business_id, &r->filter, fn, r));
   *ret_more = r->count > r->wanted;
-  r->filter.after_at = r->last_at;
   r->filter.after_number = r->last_number;
   return OK;
 }
@@ -61,7 +59,7 @@ static enum err audit_read_json(struct db *db, struct db_call *c) {
   TRY(buf_add(&r->json, STR("{\"entries\":[")));
   TRY(audit_read_rows(db, c, r, audit_add_json, &more));
   if (!more) return buf_add(&r->json, STR("],\"next\":null}"));
-  return buf_addf(&r->json, "],\"next\":\"%lld.%lld\"}", (long long)r->last_at, (long long)r->last_number);
+  return buf_addf(&r->json, "],\"next\":\"%lld\"}", (long long)r->last_number);
 }
 
 static enum err audit_add_csv(void *arg, const struct audit_row *row) {
@@ -101,12 +99,8 @@ static bool audit_read_limit(struct api_request *req, int *ret_limit) {
 
 static bool audit_read_cursor(struct api_request *req, struct audit_filter *f) {
   char text[NUMBER_SIZE];
-  struct str at, number;
   if (!request_query(req, "cursor", text, sizeof(text))) return false;
-  if (!text[0]) return true;
-  if (str_cut(str_from(text), '.', &at, &number) && str_to_i64(at, 0, INT64_MAX, &f->after_at) == OK &&
-      str_to_i64(number, 1, INT64_MAX, &f->after_number) == OK)
-    return true;
+  if (!text[0] || str_to_i64(str_from(text), 1, INT64_MAX, &f->after_number) == OK) return true;
   problem_answer_field(req->x, STR("cursor"));
   return false;
 }

@@ -1,5 +1,7 @@
 #include "ledger_scratch.h"
 
+#include <stdlib.h>
+
 #include "ledger/audit_chain.h"
 #include "ledger/audit_list.h"
 
@@ -39,7 +41,7 @@ struct faults {
 };
 
 static void note_fault(void *arg, const struct audit_fault *f) {
-  static const char *const names[] = {"changed", "missing", "inserted", "head", "checkpoint", "expected"};
+  static const char *const names[] = {"changed", "missing", "inserted", "head", "checkpoint", "summary", "expected"};
   struct faults *all = arg;
   size_t n = strlen(all->text);
   (void)snprintf(all->text + n, sizeof(all->text) - n, "%s %lld-%lld ", names[f->kind], (long long)f->first,
@@ -110,7 +112,10 @@ static void what_somebody_does_to_a_chain_is_found_with_its_place(void **state) 
     append_some(db, 1, 10);
     assert_int_equal(db_script(db, cases[i].sql), OK);
     assert_faults(db, cases[i].faults);
-    assert_int_equal(db_script(db, "delete from audit; delete from audit_heads; delete from audit_checkpoints"), OK);
+    assert_int_equal(
+        db_script(db,
+                  "delete from audit; delete from audit_heads; delete from audit_checkpoints; delete from audit_spans"),
+        OK);
   }
   db_close(db);
 }
@@ -217,7 +222,7 @@ static void entries_are_listed_by_each_filter_from_the_newest(void **state) {
   append_some(db, 2, 3);
   append_some(db, 1, 9);
   assert_list(db, (struct audit_filter){.limit = 3}, "9 8 7 ");
-  assert_list(db, (struct audit_filter){.limit = 3, .after_at = NOW + 7000, .after_number = 7}, "6 5 4 ");
+  assert_list(db, (struct audit_filter){.limit = 3, .after_number = 7}, "6 5 4 ");
   assert_list(db, (struct audit_filter){.limit = 9, .actor = STR("user:dana")}, "8 6 4 2 ");
   assert_list(db, (struct audit_filter){.limit = 9, .action = STR("download")}, "9 6 3 ");
   assert_list(db, (struct audit_filter){.limit = 9, .action = STR("download"), .actor = STR("key:1")}, "9 3 ");
@@ -226,6 +231,119 @@ static void entries_are_listed_by_each_filter_from_the_newest(void **state) {
   assert_list(db, (struct audit_filter){.limit = 9, .since = NOW + 4000, .until = NOW + 7000}, "6 5 4 ");
   assert_list(db, (struct audit_filter){.limit = 9, .actor = STR("key:1"), .since = NOW + 4000, .until = NOW + 7000},
               "5 ");
+  db_close(db);
+}
+
+/* ---- summaries ---- */
+
+enum { MANY = 4 * AUDIT_SPAN_ENTRIES + 30 };
+
+/* What a list with limit gives, page by page, beside what the rows say. */
+static void assert_listed_as(struct db *db, struct audit_filter f, const char *where) {
+  struct buf listed CLEANUP(buf_done) = BUF_INIT(64 * 1024), wanted CLEANUP(buf_done) = BUF_INIT(64 * 1024);
+  char sql[512];
+  (void)snprintf(sql, sizeof(sql), "select number from audit where business_id = 1 and %s order by number desc", where);
+  struct db_rows q = DB_ROWS;
+  assert_int_equal(db_query_once(db, &q, sql, DB_VALUES_()), OK);
+  while (db_next(&q) == OK) assert_int_equal(buf_addf(&wanted, "%lld ", (long long)db_int(&q, 0)), OK);
+  db_rows_done(&q);
+  for (size_t before = 1; before != listed.n;) {
+    before = listed.n;
+    assert_int_equal(audit_list(db, 1, &f, note_number, &listed), OK);
+    const char *text, *last;
+    assert_int_equal(buf_terminate(&listed, &text), OK);
+    if (!listed.n) break;
+    for (last = text + listed.n - 1; last > text && last[-1] != ' ';) last--;
+    f.after_number = strtoll(last, NULL, 10);
+  }
+  const char *text, *all;
+  assert_int_equal(buf_terminate(&listed, &text), OK);
+  assert_int_equal(buf_terminate(&wanted, &all), OK);
+  assert_string_equal(text, all);
+}
+
+static void assert_all_lists(struct db *db) {
+  assert_listed_as(db, (struct audit_filter){.limit = 100, .object = STR("RE700")}, "object = 'RE700'");
+  assert_listed_as(db, (struct audit_filter){.limit = 7, .object = STR("RE256"), .actor = STR("user:dana")},
+                   "object = 'RE256'");
+  assert_listed_as(db, (struct audit_filter){.limit = 7, .object = STR("RE257"), .actor = STR("user:dana")}, "false");
+  assert_listed_as(db, (struct audit_filter){.limit = 100, .actor = STR("key:1")}, "actor = 'key:1'");
+  assert_listed_as(db, (struct audit_filter){.limit = 99, .action = STR("download")}, "action = 'download'");
+  assert_listed_as(db, (struct audit_filter){.limit = 10, .since = NOW + 250000, .until = NOW + 260000},
+                   "at >= 1790000250000 and at < 1790000260000");
+  assert_listed_as(db, (struct audit_filter){.limit = 300, .until = NOW + 513000}, "at < 1790000513000");
+  assert_listed_as(db, (struct audit_filter){.limit = 300}, "true");
+  assert_listed_as(db, (struct audit_filter){.limit = 300, .actor = STR("user:nobody")}, "false");
+}
+
+static void filters_find_entries_by_summaries_of_them(void **state) {
+  struct db *db = scratch_ledger(*state);
+  append_some(db, 2, 300);
+  append_some(db, 1, MANY);
+  assert_int_equal(scratch_int(db, "select count(*) from audit_spans where business_id = 1"), 4);
+  assert_int_equal(scratch_int(db, "select filed from audit_heads where business_id = 1"), 4);
+  assert_all_lists(db);
+  assert_faults(db, "");
+  cut_all(db, NOW + 1000 * 300);
+  assert_int_equal(scratch_int(db, "select min(span) from audit_spans where business_id = 1"), 1);
+  assert_all_lists(db);
+  assert_faults(db, "");
+  db_close(db);
+}
+
+static void a_summary_leaves_out_most_of_what_is_not_there(void **state) {
+  struct db *db = scratch_ledger(*state);
+  struct audit_span_summary s;
+  int shown = 0;
+  append_some(db, 1, AUDIT_SPAN_ENTRIES);
+  assert_int_equal(audit_spans_get(db, 1, 0, &s), OK);
+  for (int i = 0; i < 20000; i++) {
+    char object[32];
+    (void)snprintf(object, sizeof(object), "RE%d", 100000 + i);
+    shown += audit_span_shows(&s, NOW + 1000, STR("key:1"), STR("play"), str_from(object));
+  }
+  assert_in_range(shown, 0, 200);
+  db_close(db);
+}
+
+/* A chain that a release without summaries wrote: they are made behind the next entries, some at a time. */
+static void a_chain_without_summaries_is_listed_and_gets_them(void **state) {
+  struct db *db = scratch_ledger(*state);
+  append_some(db, 1, MANY);
+  assert_int_equal(db_script(db, "delete from audit_spans; update audit_heads set filed = 0"), OK);
+  assert_all_lists(db);
+  assert_faults(db, "");
+  append_at(db, 1, NOW + 1000 * (MANY + 1), "key:1", AUDIT_PLAY, "RE1");
+  assert_int_equal(scratch_int(db, "select count(*) from audit_spans"), AUDIT_SPANS_FILED_MAX);
+  assert_all_lists(db);
+  append_at(db, 1, NOW + 1000 * (MANY + 2), "key:1", AUDIT_PLAY, "RE1");
+  assert_int_equal(scratch_int(db, "select count(*) from audit_spans"), 4);
+  assert_all_lists(db);
+  assert_int_equal(
+      db_script(db,
+                "delete from audit where number <= 600; delete from audit_spans; delete from audit_checkpoints;"
+                " update audit_heads set filed = 0"),
+      OK);
+  append_at(db, 1, NOW + 1000 * (MANY + 3), "key:1", AUDIT_PLAY, "RE1");
+  append_at(db, 1, NOW + 1000 * (MANY + 4), "key:1", AUDIT_PLAY, "RE1");
+  assert_int_equal(scratch_int(db, "select count(*) from audit_spans"), 2);
+  assert_all_lists(db);
+  db_close(db);
+}
+
+static void a_summary_that_hides_an_entry_is_found(void **state) {
+  struct db *db = scratch_ledger(*state);
+  append_some(db, 1, MANY);
+  assert_int_equal(
+      db_script(db, "update audit_spans set keys = (select keys from audit_spans where span = 0) where span = 2"), OK);
+  assert_faults(db, "summary 513-768 ");
+  assert_int_equal(
+      db_script(db,
+                "delete from audit_spans where span = 2; update audit_spans set last_at = last_at - 1 where span = 0"),
+      OK);
+  assert_faults(db, "summary 1-256 summary 513-768 ");
+  assert_int_equal(db_script(db, "update audit_spans set keys = x'00' where span = 0"), OK);
+  assert_faults(db, "summary 1-256 summary 513-768 ");
   db_close(db);
 }
 
@@ -252,6 +370,10 @@ int main(void) {
       SCRATCH_TEST(a_younger_entry_keeps_the_older_ones_behind_it),
       SCRATCH_TEST(a_rotation_of_the_key_keeps_checkpoints_good),
       SCRATCH_TEST(entries_are_listed_by_each_filter_from_the_newest),
+      SCRATCH_TEST(filters_find_entries_by_summaries_of_them),
+      SCRATCH_TEST(a_summary_leaves_out_most_of_what_is_not_there),
+      SCRATCH_TEST(a_chain_without_summaries_is_listed_and_gets_them),
+      SCRATCH_TEST(a_summary_that_hides_an_entry_is_found),
       SCRATCH_TEST(a_text_that_is_too_long_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
