@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mention.h"
 #include "domain/fields.h"
-#include "domain/mention.h"
 #include "ledger/notes.h"
 #include "ledger/texts.h"
 

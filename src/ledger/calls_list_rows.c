@@ -1,5 +1,6 @@
 /* calls_list_rows.c - reads the rows of a page of calls: how many fit, all legs of its trees, and their recordings. */
 #include "ledger/calls_list.h"
+#include "ledger/holds.h"
 #include "ledger/recordings_row.h"
 
 /* Selects the child of `parent` that started first; ?1 is the business. */
@@ -62,11 +63,12 @@ enum err calls_list_fit(struct db *db, int64_t business_id, const struct calls_k
   return OK;
 }
 
-static enum err calls_read_each(struct db_rows *q, calls_each_fn *fn, void *arg) {
+static enum err calls_read_each(struct db *db, struct db_rows *q, calls_each_fn *fn, void *arg) {
   enum err e;
   while ((e = db_next(q)) == OK) {
     struct call c;
     TRY(calls_read_row(q, 0, &c));
+    TRY(holds_show_address(db, &c));
     TRY(fn(arg, &c));
   }
   return e == ERR_NOT_FOUND ? OK : e;
@@ -86,7 +88,7 @@ enum err calls_list_legs(struct db *db, int64_t business_id, const struct calls_
                " order by c.call_sid in (select sid from page) desc, c.call_sid = c.top_sid desc, c.sort_at, c.call_sid"
                " limit ?3",
                DB_INT(business_id), DB_TEXT(buf_str(&json)), DB_INT(CALLS_LIST_LEGS_MAX + 1)));
-  return calls_read_each(&q, fn, arg);
+  return calls_read_each(db, &q, fn, arg);
 }
 
 /* The same order as in calls_list_legs: the call itself, then top legs, then the rest by time. */
@@ -108,7 +110,7 @@ static enum err list_related_of_child(struct db *db, int64_t business_id, const 
                                    " order by c.call_sid = ?2 desc, c.call_sid = c.top_sid desc, c.sort_at, c.call_sid "
                                    "limit ?3",
       DB_INT(business_id), DB_TEXT(str_from(call_sid)), DB_INT(CALLS_LIST_LEGS_MAX + 1)));
-  return calls_read_each(&q, fn, arg);
+  return calls_read_each(db, &q, fn, arg);
 }
 
 static enum err is_top_leg(struct db *db, int64_t business_id, const char *call_sid, bool *ret_top) {

@@ -1,26 +1,25 @@
 /* erasures.c - see erasures.h. */
 #include "ledger/erasures.h"
 
+#include "base/mention.h"
 #include "ledger/changes.h"
 
 #define ERASURE_COLUMNS                                                                                      \
   "erasure_id, business_id, kind, key, digest, reason, at_provider, asked_by, created_at, ended_at, calls, " \
   "recordings, held, step, after_sid, tree_sid, role, ip, edited, until_at, after_at"
 
-enum { NUMBER_MIN = 7, NUMBER_MAX = 15 };
-
 enum err erasure_number(struct str text, char ret_number[HOLD_KEY_SIZE]) {
-  char digits[NUMBER_MAX + 1];
+  char digits[MENTION_DIGITS_MAX + 1];
   size_t n = 0;
   text = str_trim(text);
   if (text.n == 0 || text.p[0] != '+') return ERR_INVALID;
   for (size_t i = 1; i < text.n; i++) {
     char c = text.p[i];
     if (str_index(STR(" -().\t"), c, 0) < STR(" -().\t").n) continue;
-    if (c < '0' || c > '9' || n == NUMBER_MAX) return ERR_INVALID;
+    if (c < '0' || c > '9' || n == MENTION_DIGITS_MAX) return ERR_INVALID;
     digits[n++] = c;
   }
-  if (n < NUMBER_MIN || digits[0] == '0') return ERR_INVALID;
+  if (n < MENTION_DIGITS_LEAST || digits[0] == '0') return ERR_INVALID;
   ret_number[0] = '+';
   return str_copy(ret_number + 1, HOLD_KEY_SIZE - 1, str_of(digits, n));
 }
@@ -185,21 +184,30 @@ enum err erasures_any_tree(struct db *db, int64_t business_id, bool *ret_any) {
   return query_has_row(&q, ret_any);
 }
 
+/* Whether a call that is being removed has a leg from or to the number. */
+static enum err trees_name(struct db *db, int64_t business_id, struct str number, bool *ret_named) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  struct str digits = str_skip(number, 1);
+  enum err e;
+  TRY(db_query(db, &q,
+               "select l.from_number, l.to_number from erasures e indexed by erasures_tree cross join calls l"
+               " indexed by calls_legs on l.business_id = ?1 and l.top_sid = e.tree_sid"
+               " where e.tree_sid is not null and e.business_id = ?1",
+               DB_INT(business_id)));
+  *ret_named = false;
+  while (!*ret_named && (e = db_next(&q)) == OK)
+    *ret_named =
+        mention_is_in(db_text(&q, 0), digits, MENTION_PLAIN) || mention_is_in(db_text(&q, 1), digits, MENTION_PLAIN);
+  return *ret_named || e == ERR_NOT_FOUND ? OK : e;
+}
+
 enum err erasures_cover_number(struct db *db, int64_t business_id, struct str number, bool *ret_covered) {
   struct erasure x;
   enum err e = erasures_find(db, business_id, number, &x);
-  if (e != OK && e != ERR_NOT_FOUND) return e;
-  if (e == OK) {
-    *ret_covered = true;
-    return OK;
-  }
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select 1 from erasures e indexed by erasures_tree cross join calls l indexed by calls_legs"
-               " on l.business_id = ?1 and l.top_sid = e.tree_sid and ?2 in (" HOLD_NUMBERS ")"
-               " where e.tree_sid is not null and e.business_id = ?1 limit 1",
-               DB_INT(business_id), DB_TEXT(number)));
-  return query_has_row(&q, ret_covered);
+  if (e == ERR_NOT_FOUND) return trees_name(db, business_id, number, ret_covered);
+  TRY(e);
+  *ret_covered = true;
+  return OK;
 }
 
 enum err erasures_unforgotten(struct db *db, int64_t until, bool *ret_any) {

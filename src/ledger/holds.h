@@ -2,18 +2,18 @@
  *
  *   TRY(holds_cover(db, &row, &held));            in the transaction that would remove the recording
  *
- * A hold on a call covers the recordings of all its legs; one on a number covers all calls that have a leg from or to that
- * number, those that come later too. The column `hold` of recordings only shows it: holds_mark_part writes it in parts,
+ * A hold on a call covers the recordings of all its legs; one on a number covers all calls with a leg whose from or to names that
+ * number (base/mention.h), as +972501234567, 972501234567 or sip:+972501234567@a.example do: what an erasure of the number would
+ * remove. It covers those that come later too. The column `hold` of recordings only shows it: holds_mark_part writes it in parts,
  * holds_mark_row for one row. Thread rule: the connection's. Writes need a transaction. */
 #pragma once
 
 #include "ledger/calls.h"
 
 enum { HOLD_KEY_SIZE = 40, HOLD_REASON_SIZE = 201, HOLD_BY_SIZE = 101, HOLDS_PER_BUSINESS_MAX = 10000 };
-/* A number's calls are looked through as: from it, to it, from it without its +, to it without its +. */
+/* A number's calls are looked through as: from it, to it, from it without its +, to it without its +; then all calls, for those
+ * from and to an address that names it. */
 enum { HOLD_STEPS = 4 };
-/* The numbers of a leg l. Some carriers leave the + out. */
-#define HOLD_NUMBERS "l.from_number, l.to_number, '+' || l.from_number, '+' || l.to_number"
 
 struct hold {
   int64_t hold_id;
@@ -44,10 +44,13 @@ CHECKED enum err holds_cover_tree(struct db *db, int64_t business_id, struct str
 CHECKED enum err holds_tree_has_expired(struct db *db, int64_t business_id, struct str top_sid, bool *ret_expired);
 /* Makes the recording show the hold that covers it, or none. */
 CHECKED enum err holds_mark_row(struct db *db, const struct recording *row);
-/* The same for at most limit recordings of a call. */
+/* The same for at most limit recordings of a call and its other legs. */
 CHECKED enum err holds_mark_call(struct db *db, int64_t business_id, struct str call_sid, int limit);
-/* Looks again at what some hold covers that was set or removed lately: at most limit calls. *ret_more: call it again. */
+/* Looks again at what some hold covers that was set or removed lately: at most limit calls, among the numbers of some hundred.
+ * *ret_more: call it again. */
 CHECKED enum err holds_mark_part(struct db *db, int limit, bool *ret_more);
+/* Makes a call that was read from the database show the hold on a number that an address of it names. */
+CHECKED enum err holds_show_address(struct db *db, struct call *call);
 /* Whether a hold of the business is in force. */
 CHECKED enum err holds_in_force(struct db *db, int64_t business_id, bool *ret_any);
 /* Whether the business has any hold, also one that was removed and is still shown: else nothing has to be marked. */

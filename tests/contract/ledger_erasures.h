@@ -272,6 +272,59 @@ static void holds_are_listed_and_cover_whole_calls(void **state) {
   assert_string_equal(c.hold, "");
 }
 
+static bool is_covered(struct db *db, const char *top) {
+  bool covered;
+  assert_ok(holds_cover_tree(db, 1, str_from(top), &covered));
+  return covered;
+}
+
+static void a_hold_on_a_number_covers_addresses_that_name_it(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  static const struct {
+    const char *address;
+    bool covered;
+  } cases[] = {{"sip:+97231234567@a.example", true},
+               {"sip:97231234567@10.0.0.1:5060", true},
+               {"whatsapp:+97231234567", true},
+               {"tel:+972-3-123-4567", true},
+               {"client:97231234567", true},
+               {"0097231234567", true},
+               {"sip:+972312345678@a.example", false},
+               {"client:dana", false},
+               {"+1", false}};
+  struct hold h = {.business_id = 1, .key = "+97231234567", .reason = "court", .by = "key:1", .at = NOW};
+  struct hold later = {.business_id = 1, .key = "CA0", .reason = "later", .by = "key:1", .at = NOW};
+  int64_t id;
+  IN_TRANSACTION(db, assert_ok(holds_set(db, &h, &id)); assert_ok(holds_set(db, &later, &id)));
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    char top[8], leg[8], sid[8];
+    (void)snprintf(top, sizeof(top), "CA%zu", i);
+    (void)snprintf(leg, sizeof(leg), "CB%zu", i);
+    (void)snprintf(sid, sizeof(sid), "RE%zu", i);
+    IN_TRANSACTION(db, put_numbers(db, top, "", "+1", "+2"); put_numbers(db, leg, top, "+1", cases[i].address);
+                   (void)scratch_recording(db, 1, sid, top, RECORDING_READY, RECORDING_RANK_REST, NOW));
+    bool held;
+    struct recording row = scratch_row(db, 1, sid);
+    assert_ok(holds_cover(db, &row, &held));
+    assert_int_equal(held, cases[i].covered);
+    assert_int_equal(is_covered(db, top), cases[i].covered);
+    struct call c;
+    assert_ok(calls_get(db, 1, str_from(leg), &c));
+    assert_ok(holds_show_address(db, &c));
+    assert_int_equal(!!strstr(c.hold, "court"), cases[i].covered && i > 0);
+    assert_int_equal(!!strstr(c.hold, "later"), i == 0);
+  }
+  for (bool more = true; more;) IN_TRANSACTION(db, assert_ok(holds_mark_part(db, 4, &more)));
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    char sid[8];
+    (void)snprintf(sid, sizeof(sid), "RE%zu", i);
+    assert_int_equal(!!strstr(scratch_row(db, 1, sid).hold, "court"), cases[i].covered);
+  }
+  begin_erasure(db, "CA1", "CA1");
+  ASSERT_COVER(true, erasures_cover_number(db, 1, STR("+97231234567"), &covered_));
+  ASSERT_COVER(false, erasures_cover_number(db, 1, STR("+97231234568"), &covered_));
+}
+
 static void a_call_has_expired_when_all_its_recordings_have(void **state) {
   struct db *db = ((struct contract *)*state)->db;
   IN_TRANSACTION(db, scratch_call(db, 1, "CA1", "", NOW); scratch_call(db, 1, "CA2", "CA1", NOW));

@@ -69,6 +69,36 @@ def test_a_held_recording_stays_until_the_hold_is_removed(world, provider, acme)
     assert ask(world, acme, "PUT", f"/api/recordings/{tape.sid}/hold", {"reason": ""}).status == 400
 
 
+def test_a_hold_on_a_number_covers_its_addresses_as_an_erasure_does(world, provider, acme):  # noqa: F811
+    world.private |= {NUMBER, OTHER}
+    forms = [f"sip:{NUMBER}@a.example", f"sip:{NUMBER[1:]}@10.0.0.1:5060", f"whatsapp:{NUMBER}", f"tel:{NUMBER}", f"client:{NUMBER[1:]}"]
+    before = [call_of(world, acme, provider, form) for form in forms]
+    parent, child = call_of(world, acme, provider, OTHER), p.sid("CA")
+    acme.tell_call(world.main, child, ParentCallSid=parent.call_sid, From=OTHER, To=forms[0])
+    free = call_of(world, acme, provider, f"sip:{NUMBER}0@a.example")
+    made = ask(world, acme, "POST", "/api/holds", {"number": NUMBER, "reason": "a claim"})
+    assert made.status == 201
+    after = [call_of(world, acme, provider, form) for form in forms]
+    held = [*before, parent, *after]
+    for tape in held:
+        eventually(lambda: status_of(world, acme, tape).get("hold"), 5)
+        assert delete(world, acme, tape).status == 409
+        call = world.main.get(f"/api/calls/{tape.call_sid}", acme.viewer).json()
+        assert tape is parent or call["hold"]["reason"] == "a claim"
+        assert ask(world, acme, "DELETE", f"/api/calls/{tape.call_sid}").status == 409
+    assert not status_of(world, acme, free).get("hold")
+    world.done("business", "set", acme.id, "--retention", 1)
+    world.pass_time(3 * 86400)
+    world.wait_state(free.sid, "expired", 10)
+    assert {world.state(tape.sid) for tape in held} == {"ready"}
+    assert ask(world, acme, "POST", "/api/erasure", {"number": NUMBER}).status == 409
+    assert ask(world, acme, "DELETE", f"/api/holds/{made.json()['hold_id']}").status == 204
+    eventually(lambda: not world.sql("select 1 from recordings where hold is not null"), 5)
+    world.pass_time(65)
+    for tape in held:
+        world.wait_state(tape.sid, "expired", 10)
+
+
 @pytest.mark.sanitized
 def test_a_deleted_call_goes_with_its_legs_and_no_webhook_brings_it_back(world, provider, acme):  # noqa: F811
     world.private.add(NUMBER)

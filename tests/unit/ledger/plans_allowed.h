@@ -129,7 +129,10 @@
     {"from businesses", "SEARCH businesses USING INDEX businesses_retained", "the first of the index"},
     {"coalesce(retention_days, ?2) from businesses", "SEARCH businesses USING INTEGER PRIMARY KEY",
      "the first of the key"},
-    {"select min(id) from ( select h.hold_id as id", "SEARCH found", "holds on one recording and the legs of its call"},
+    {"(select distinct value as sid from json_each(?2)) k cross join holds h", "SEARCH k",
+     "the numbers and SIDs of some legs of one call"},
+    {"select call_sid, from_number, to_number from calls where business_id = ?1 and call_sid > ?2", "SEARCH calls",
+     "in the key's order, at most LOOKED_MAX"},
 
     /* Tables that are always small. */
     {"from recording_totals", "SCAN recording_totals", "states and codes"},
@@ -248,7 +251,7 @@
 
     /* Tables that every process reads into memory, or that an operator lists. */
     {"sessions_ended_at = (select max(at_ms)", "SEARCH made", "three rows"},
-    {"urls_ended_at = (select max(at_ms)", "SEARCH made", "two rows"},
+    {"urls_ended_at = (select max(at_ms)", "SEARCH made", "one row"},
     {"urls_ended_at = (select max(at_ms)", "SEARCH urls USING COVERING INDEX urls_newest", "the first row"},
     {"from business_numbers order by business_id, number", "SCAN business_numbers", "as businesses"},
     {"from businesses where purged_at is null", "SCAN businesses",

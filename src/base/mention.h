@@ -20,3 +20,10 @@ bool mention_is_in(struct str text, struct str digits, enum mention_kind kind);
 /* Appends the text without the number to ret_text. It is at most as long as before. */
 CHECKED enum err mention_erase(struct str text, struct str digits, enum mention_kind kind, struct buf *ret_text,
                                bool *ret_found);
+
+/* Calls fn with the digits of each telephone number that the text names: with those for which mention_is_in(text, digits,
+ * MENTION_PLAIN) is true. Digits of a number: MENTION_DIGITS_LEAST to MENTION_DIGITS_MAX, the first is not 0. The same digits may
+ * come twice. */
+enum { MENTION_DIGITS_LEAST = 7, MENTION_DIGITS_MAX = 15 };
+typedef enum err mention_each_fn(void *arg, struct str digits);
+CHECKED enum err mention_each(struct str text, mention_each_fn *fn, void *arg);

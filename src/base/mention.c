@@ -1,5 +1,5 @@
 /* mention.c - see mention.h. One pass over the text; in JSON it knows whether it is within a string. */
-#include "domain/mention.h"
+#include "base/mention.h"
 
 enum { BETWEEN_MAX = 2 };
 #define GONE STR("[\xe2\x80\xa6]") /* five bytes: a number has at least seven digits */
@@ -97,4 +97,32 @@ enum err mention_erase(struct str text, struct str digits, enum mention_kind kin
                        bool *ret_found) {
   struct erasing_text t = {.text = text, .digits = digits, .kind = kind, .b = ret_text};
   return walk(&t, ret_found);
+}
+
+/* The numbers that begin with the digit at i. */
+static enum err each_from(struct str text, size_t i, mention_each_fn *fn, void *arg) {
+  char digits[MENTION_DIGITS_MAX];
+  size_t n = 0;
+  int between = 0;
+  if (!is_digit_at(text, i) || text.p[i] == '0') return OK;
+  for (; i < text.n; i++) {
+    if (is_digit_at(text, i)) {
+      if (n == MENTION_DIGITS_MAX) return OK;
+      digits[n++] = text.p[i];
+      between = 0;
+      if (n >= MENTION_DIGITS_LEAST && !is_digit_at(text, i + 1)) TRY(fn(arg, str_of(digits, n)));
+    } else if (!is_between(text.p[i]) || ++between > BETWEEN_MAX) {
+      return OK;
+    }
+  }
+  return OK;
+}
+
+enum err mention_each(struct str text, mention_each_fn *fn, void *arg) {
+  for (size_t i = 0; i < text.n; i++) {
+    if (!is_digit_at(text, i) || (i > 0 && is_digit_at(text, i - 1))) continue;
+    TRY(each_from(text, i, fn, arg));
+    if (str_starts(str_skip(text, i), STR("00"))) TRY(each_from(text, i + 2, fn, arg));
+  }
+  return OK;
 }
