@@ -20,17 +20,9 @@
 #include "domain/erasure_texts.h"
 #include "domain/removal.h"
 #include "ledger/businesses.h"
-#include "ledger/calls_search.h"
+#include "ledger/forgets.h"
 
-enum {
-  LEGS = 6,
-  RECORDINGS = 8,
-  PASSED_MAX = 20,
-  BUSINESSES_MAX = 20,
-  FORGET_PARTS_MAX = 100000,
-  FORGOTTEN_MAX = 100,
-  FORGET_MS = 2 * 60 * 1000
-};
+enum { LEGS = 6, RECORDINGS = 8, PASSED_MAX = 20, BUSINESSES_MAX = 20, FORGET_MS = 2 * 60 * 1000 };
 
 struct erasing {
   struct db *db;
@@ -221,6 +213,7 @@ static enum err run_part(struct db *db, struct erasure *x, int64_t now) {
   if (!done) return erasures_store(db, x);
   if (x->is_retention && !x->calls && !x->recordings) return erasures_delete(db, x);
   TRY(x->is_retention ? note_retention_end(&e) : note_end(&e));
+  if (x->edited) TRY(forgets_want(db)); /* the others' documents had the number */
   return erasures_end(db, x, now);
 }
 
@@ -292,20 +285,6 @@ static enum err forget(struct db *db, int64_t now) {
   bool any;
   TRY(erasures_ended_since(db, now - FORGET_MS, &any));
   if (any) db_forget_later(db);
-  return OK;
-}
-
-enum err erasure_forget_part(struct db *db, struct erasure_forgetting *f, int64_t now, bool *ret_more) {
-  bool begins = f->until == 0, done;
-  *ret_more = true;
-  if (begins) TRY(erasures_unforgotten(db, now, ret_more));
-  if (!*ret_more) return OK;
-  TRY(calls_search_forget(db, begins, &done));
-  if (begins) *f = (struct erasure_forgetting){.until = now};
-  if (!done && ++f->parts < FORGET_PARTS_MAX) return OK; /* other writes add to it all the time: it must end */
-  TRY(erasures_set_forgotten(db, f->until, FORGOTTEN_MAX));
-  db_forget_later(db);
-  f->until = 0;
   return OK;
 }
 

@@ -17,12 +17,5 @@ CHECKED enum err erasure_begin(struct db *db, struct erasure *erasure, int64_t n
  * default_days: RETENTION_DAYS. *ret_more: call it again; else *after is 0 again. */
 CHECKED enum err erasure_begin_retention(struct db *db, int64_t default_days, int64_t *after, int64_t now,
                                          bool *ret_more);
-/* How far the search's index is rewritten after erasures. Zeroed at first. */
-struct erasure_forgetting {
-  int64_t until; /* erasures that ended until then are covered; 0: nothing is rewritten */
-  int parts;
-};
-/* Rewrites a part of the search's index, if a number was erased since it was last rewritten. *ret_more: call it again. */
-CHECKED enum err erasure_forget_part(struct db *db, struct erasure_forgetting *forgetting, int64_t now, bool *ret_more);
 /* Does a part of the erasure whose turn it is. *after: 0 at first; the erasure that was served. *ret_more: call it again. */
 CHECKED enum err erasure_part(struct db *db, int64_t *after, int64_t now, bool *ret_more);

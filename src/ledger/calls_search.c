@@ -256,17 +256,6 @@ enum err calls_search_put(struct db *db, const struct call *call, int64_t sort_a
   return OK;
 }
 
-/* A merge of a negative number puts all segments on one level first. One that touches fewer than two rows had nothing to do. */
-enum err calls_search_forget(struct db *db, bool begins, bool *ret_done) {
-  int64_t before = db_touched(db);
-  *ret_done = true;
-  if (db_kind(db) != DB_SQLITE) return OK;
-  TRY(db_run(db, DB_FOR_SQLITE "insert into call_documents (call_documents, rank) values ('merge', ?1)",
-             DB_INT(begins ? -FORGET_PAGES : FORGET_PAGES)));
-  *ret_done = db_touched(db) - before < 2;
-  return OK;
-}
-
 enum err calls_search_merge(struct db *db) {
   int count = atomic_load_explicit(&unmerged, memory_order_relaxed);
   if (count < MERGE_EACH || db_kind(db) != DB_SQLITE) return OK;

@@ -28,9 +28,6 @@ CHECKED enum err calls_search_document(const struct call *call, int64_t sort_at,
 /* Merges segments of the index, in a bounded part, if this process has written enough documents since it last did. SQLite itself
  * merges none (0025_search_merges.sql), so each job that writes documents calls this once. */
 CHECKED enum err calls_search_merge(struct db *db);
-/* Rewrites a part of the index, so that what deleted documents had leaves it: with begins the first part, else the next one.
- * *ret_done: that was the last. Where the server does that by itself, it does nothing. */
-CHECKED enum err calls_search_forget(struct db *db, bool begins, bool *ret_done);
 /* The time in a document's id, in ms: the top leg's sort_at, or up to a second later if that millisecond had no free id. */
 int64_t calls_search_time(int64_t document_id);
 /* The smallest id of that time. */

@@ -210,24 +210,6 @@ enum err erasures_cover_number(struct db *db, int64_t business_id, struct str nu
   return OK;
 }
 
-enum err erasures_unforgotten(struct db *db, int64_t until, bool *ret_any) {
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(
-      db, &q,
-      "select 1 from erasures indexed by erasures_unforgotten where kind = 'number' and forgotten = 0"
-      " and ended_at is not null and ended_at <= ?1 and not exists (select 1 from call_documents_gone) limit 1",
-      DB_INT(until)));
-  return query_has_row(&q, ret_any);
-}
-
-enum err erasures_set_forgotten(struct db *db, int64_t until, int limit) {
-  return db_run(db,
-                "update erasures set forgotten = 1 where erasure_id in (select erasure_id from erasures"
-                " indexed by erasures_unforgotten where kind = 'number' and forgotten = 0 and ended_at is not null"
-                "  and ended_at <= ?1 limit ?2)",
-                DB_INT(until), DB_INT(limit));
-}
-
 enum err erasures_ended_since(struct db *db, int64_t since, bool *ret_any) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select 1 from erasures indexed by erasures_ended where ended_at > ?1 limit 1", DB_INT(since)));

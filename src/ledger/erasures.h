@@ -63,11 +63,6 @@ CHECKED enum err erasures_any_tree(struct db *db, int64_t business_id, bool *ret
 /* The same of a number: it is being erased, or is that of a leg of a call that is being removed. */
 CHECKED enum err erasures_cover_number(struct db *db, int64_t business_id, struct str number, bool *ret_covered);
 
-/* Whether an erasure of a number has ended until then whose terms the search's index may still have, and all documents that it
- * deleted have left the index. */
-CHECKED enum err erasures_unforgotten(struct db *db, int64_t until, bool *ret_any);
-/* Their terms are gone: at most limit of them. */
-CHECKED enum err erasures_set_forgotten(struct db *db, int64_t until, int limit);
 /* Whether an erasure has ended since then: what it deleted may still be in the database's log. */
 CHECKED enum err erasures_ended_since(struct db *db, int64_t since, bool *ret_any);
 

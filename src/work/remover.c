@@ -23,11 +23,13 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "domain/erasure.h"
+#include "domain/forgetting.h"
 #include "domain/part.h"
 #include "domain/removal_mark.h"
 #include "ledger/holds.h"
 #include "ledger/notes.h"
 #include "ledger/tasks.h"
+#include "ledger/transcript_terms.h"
 #include "ledger/transcripts.h"
 #include "work/remover_provider.h"
 
@@ -45,6 +47,8 @@ enum {
   RETENTION_EVERY_MS = 60 * 1000,
   METADATA_EVERY_MS = 10 * 60 * 1000,
   FAILED_AGAIN_MS = 30 * 1000,
+  CUT_LATEST_MS = 60 * 1000,
+  CUT_AGAIN_MS = 5 * 1000,
   MARK_CALLS = 4,
   NOTES_PART = 5, /* of each recording: END_PART of them are within a job's rows; so are ... */
   TRANSCRIPTS_PART = 3,
@@ -75,7 +79,10 @@ struct remover {
   int expired;
   bool has_expired; /* this round, some recording */
   bool more_due, more_marks, more_erasures, more_metadata, more_to_forget;
-  struct erasure_forgetting forgetting;
+  struct forgetting forgetting;
+  bool has_removed;                          /* and the database's log may still have what was deleted */
+  bool search_waits;                         /* terms of transcripts were left when the log was cut */
+  int64_t cut_at_ms;                         /* mono: the log is cut then, whatever work there is */
   int64_t metadata_at_ms, metadata_business; /* as retention_at_ms; the business that was looked at last */
   int64_t erasure_id;                        /* served last */
   atomic_int_least64_t pause_ms;
@@ -154,7 +161,13 @@ static enum err remover_metadata_part(struct db *db, void *arg) {
 
 static enum err remover_forget_part(struct db *db, void *arg) {
   struct remover *r = arg;
-  return erasure_forget_part(db, &r->forgetting, db_now_ms(db), &r->more_to_forget);
+  return forgetting_part(db, &r->forgetting, clock_mono_ms(), &r->more_to_forget);
+}
+
+static enum err remover_cut_log(struct db *db, void *arg) {
+  struct remover *r = arg;
+  db_forget_later(db);
+  return transcript_terms_are_due(db, &r->search_waits);
 }
 
 static enum err remover_write(struct remover *r, enum err (*run)(struct db *db, void *arg)) {
@@ -244,9 +257,23 @@ static enum err remover_begin_metadata(struct remover *r) {
   return OK;
 }
 
+/* Behind the last of what was removed: notes and transcripts are in the database's log, too. The terms of transcripts go
+ * later, so the log is cut again behind that. */
+static enum err remover_forget_log(struct remover *r) {
+  int64_t now = clock_mono_ms();
+  if (r->count && !r->has_removed) r->cut_at_ms = now + CUT_LATEST_MS;
+  r->has_removed = r->has_removed || r->count;
+  if (!r->has_removed || ((r->count || r->more_due || r->search_waits) && now < r->cut_at_ms)) return OK;
+  TRY(remover_write(r, remover_cut_log));
+  r->has_removed = r->search_waits;
+  r->cut_at_ms = now + CUT_AGAIN_MS;
+  return OK;
+}
+
 static enum err remover_round(struct remover *r) {
   TRY(remover_remove(r));
   TRY(remover_expire(r));
+  TRY(remover_forget_log(r));
   TRY(remover_begin_metadata(r));
   TRY(remover_write(r, remover_erase_part));
   TRY(remover_write(r, remover_forget_part));

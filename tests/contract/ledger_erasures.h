@@ -3,8 +3,8 @@
 
 #include "ledger_contract.h"
 
-#include "ledger/calls_search.h"
 #include "ledger/erasures.h"
+#include "ledger/forgets.h"
 #include "ledger/notes.h"
 #include "ledger/texts.h"
 
@@ -24,6 +24,25 @@ static struct erasure begin_erasure(struct db *db, const char *key, const char *
   (void)snprintf(x.role, sizeof(x.role), "admin");
   IN_TRANSACTION(db, assert_ok(erasures_begin(db, &x, NOW)));
   return x;
+}
+
+static void what_leaves_the_index_of_the_search_is_to_be_forgotten(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  int64_t wanted = 0;
+  bool begins = true, done = false;
+  assert_int_equal(forgets_next(db, &wanted), ERR_NOT_FOUND);
+  IN_TRANSACTION(db, assert_ok(forgets_want(db)));
+  bool is_server = db_kind(db) == DB_POSTGRES;
+  assert_int_equal(forgets_next(db, &wanted), is_server ? ERR_NOT_FOUND : OK);
+  assert_int_equal(wanted, !is_server);
+  IN_TRANSACTION(db, assert_ok(forgets_want(db)));
+  for (; !done; begins = false) IN_TRANSACTION(db, assert_ok(forgets_rewrite_part(db, begins, &done)));
+  IN_TRANSACTION(db, assert_ok(forgets_end(db, wanted)));
+  if (is_server) return;
+  assert_ok(forgets_next(db, &wanted)); /* what came meanwhile */
+  assert_int_equal(wanted, 2);
+  IN_TRANSACTION(db, assert_ok(forgets_end(db, wanted)));
+  assert_int_equal(forgets_next(db, &wanted), ERR_NOT_FOUND);
 }
 
 static void erasures_are_served_in_turn_and_forget_their_key(void **state) {
@@ -59,16 +78,8 @@ static void erasures_are_served_in_turn_and_forget_their_key(void **state) {
   assert_int_equal(erasures_find(db, 1, STR("CA1"), &x), ERR_NOT_FOUND);
   assert_ok(erasures_ended_since(db, NOW - 1, &any));
   assert_true(any);
-  bool done;
-  assert_ok(erasures_unforgotten(db, NOW, &any));
-  assert_false(any); /* it was a call's */
   assert_ok(erasures_get(db, 1, first.erasure_id, &x));
-  IN_TRANSACTION(db, assert_ok(erasures_end(db, &x, NOW)); assert_ok(calls_search_forget(db, true, &done)));
-  assert_ok(erasures_unforgotten(db, NOW, &any));
-  assert_true(any);
-  IN_TRANSACTION(db, assert_ok(erasures_set_forgotten(db, NOW, 10)));
-  assert_ok(erasures_unforgotten(db, NOW, &any));
-  assert_false(any);
+  IN_TRANSACTION(db, assert_ok(erasures_end(db, &x, NOW)));
   assert_ok(erasures_get(db, 1, second.erasure_id, &x));
   assert_true(!x.key[0] && !x.tree_sid[0] && x.ended_at == NOW);
 }

@@ -89,6 +89,7 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(a_hold_covers_a_recording_a_call_or_a_number),
       CONTRACT_TEST(a_hold_on_a_number_covers_calls_from_and_to_it),
       CONTRACT_TEST(erasures_are_served_in_turn_and_forget_their_key),
+      CONTRACT_TEST(what_leaves_the_index_of_the_search_is_to_be_forgotten),
       CONTRACT_TEST(a_hold_on_a_number_covers_addresses_that_name_it),
       CONTRACT_TEST(what_may_name_a_number_is_walked),
       CONTRACT_TEST(old_calls_are_found_in_their_order),

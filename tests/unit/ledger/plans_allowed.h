@@ -114,8 +114,6 @@
      "SEARCH calls USING INDEX calls_newest", "the first row"},
     {"from businesses indexed by businesses_metadata", "SEARCH businesses USING INDEX businesses_metadata",
      "the next one"},
-    {"from erasures indexed by erasures_unforgotten", "SEARCH erasures USING INDEX erasures_unforgotten",
-     "the first; at most ?2"},
     {"not exists (select 1 from call_documents_gone)", "SCAN call_documents_gone", "the first one"},
     {"select call_sid from removed_calls where business_id = ?1 limit ?2", "SEARCH removed_calls USING PRIMARY KEY",
      "a purge, in parts of ?2"},
@@ -133,6 +131,7 @@
      "the numbers and SIDs of some legs of one call"},
     {"select call_sid, from_number, to_number from calls where business_id = ?1 and call_sid > ?2", "SEARCH calls",
      "in the key's order, at most LOOKED_MAX"},
+    {"from forgets where wanted > done", "SCAN forgets", "one row"},
 
     /* Tables that are always small. */
     {"from recording_totals", "SCAN recording_totals", "states and codes"},
