@@ -2,13 +2,16 @@
 import datetime
 import email.utils
 import json
+import time
+from pathlib import Path
 
 import pytest
 
 import provider as p
-from callreel import eventually
+from callreel import NO_SYNC, eventually
 
 JSON = {"Content-Type": "application/json"}
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 DAY = 86400
 DAY_MS = 1000 * DAY
 
@@ -181,3 +184,32 @@ def test_retention_counts_days_of_24_hours_in_utc_from_the_calls_start(world, pr
             world.clock.advance((due - world.clock.now_ms()) / 1000 + ahead)
             listed = sids(pruned(world, "--dry-run", env={"TZ": zone}))
             assert (tape.sid in listed) == goes, (text, ahead)
+
+
+def test_retention_goes_by_the_clock_of_the_machine(world, provider):
+    """libfaketime moves it, not the test's own clock: over a 29th of February, both changes of daylight saving, and a year's end."""
+    if not FAKETIME.exists():
+        pytest.skip("libfaketime is not installed")
+    moved = world.directory / "moved"
+    faked = {"LD_PRELOAD": f"{NO_SYNC}:{FAKETIME}", "FAKETIME_TIMESTAMP_FILE": moved, "FAKETIME_NO_CACHE": "1",
+             "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1", "TZ": "America/New_York"}
+
+    def move_to(ms):
+        moved.write_text(f"+{ms / 1000 - time.time():.0f}")
+
+    move_to(world.clock.now_ms())
+    server, acme = world.server(**faked), world.business(provider)
+    world.done("business", "set", acme.id, "--retention", 31)
+    for text in ("2027-03-01T06:59:00Z", "2027-10-25T05:30:00Z", "2027-12-31T23:59:59Z", "2028-02-01T00:00:00Z"):
+        start = ms_of(text)
+        move_to(start)
+        tape = provider.tape()
+        acme.tell_call(server, tape.call_sid, Timestamp=http_date(start))
+        acme.tell(server, tape, RecordingStartTime=http_date(start + 3_000_000))
+        world.wait_state(tape.sid, business_id=acme.id)
+        move_to(start + 31 * DAY_MS - 60_000)
+        assert tape.sid not in sids(pruned(world, "--dry-run", env=faked)), text
+        assert world.state(tape.sid) == "ready"
+        move_to(start + 31 * DAY_MS + 60_000)
+        world.wait_state(tape.sid, "expired", 20)
+        eventually(lambda: not list(world.recordings().rglob(f"*{tape.sid}*")), 20, "its file is gone")
