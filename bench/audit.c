@@ -1,0 +1,67 @@
+/* audit.c - what an entry of the audit costs: bench_audit DIRECTORY [ENTRIES [GROUP]]. Appends ENTRIES plays to a fresh SQLite
+ * ledger, GROUP in a transaction, as domain/audit_queue.c does, and prints the processor's nanoseconds an entry, with the share
+ * of begin and commit. Under callgrind with --toggle-collect=append_group it counts the instructions of that. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "ledger/audit.h"
+#include "ledger/ledger.h"
+
+enum { GROUP_MAX = 150, ENTRIES = 30000, ENTRIES_MAX = 10000000 };
+#define NOW INT64_C(1790000000000)
+
+static void check(enum err e, const char *what, struct db *db) {
+  if (e == OK) return;
+  fprintf(stderr, "bench_audit: %s: %s %s\n", what, err_text(e), db ? db_problem(db) : "");
+  exit(1);
+}
+
+static double cpu_ns(void) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+__attribute__((noinline)) static void append_group(struct db *db, const struct audit_entry *entries, int count) {
+  check(db_begin_immediate(db), "begin", db);
+  check(audit_append_all(db, 1, entries, (size_t)count), "append", db);
+  check(db_commit(db), "commit", db);
+}
+
+/* Entry `first` and those behind it: one listener, another recording each time. */
+static void append(struct db *db, long first, int count) {
+  static char objects[GROUP_MAX][40];
+  struct audit_entry entries[GROUP_MAX];
+  for (int i = 0; i < count; i++) {
+    (void)snprintf(objects[i], sizeof(objects[i]), "RE%032lx", (unsigned long)(first + i) * 0x9e3779b97f4a7c15u);
+    entries[i] = (struct audit_entry){.at = NOW + first + i,
+                                      .actor = STR("key:5"),
+                                      .role = STR("viewer"),
+                                      .action = AUDIT_PLAY,
+                                      .object = str_from(objects[i]),
+                                      .ip = STR("198.51.100.7")};
+  }
+  append_group(db, entries, count);
+}
+
+int main(int argc, char **argv) {
+  char url[4096];
+  struct db *db = NULL;
+  int applied;
+  long entries = argc > 2 ? strtol(argv[2], NULL, 10) : ENTRIES;
+  long group = argc > 3 ? strtol(argv[3], NULL, 10) : GROUP_MAX;
+  if (argc < 2 || argc > 4 || entries < 1 || entries > ENTRIES_MAX || group < 1 || group > GROUP_MAX) {
+    fprintf(stderr, "usage: bench_audit DIRECTORY [ENTRIES [GROUP]]\n");
+    return 2;
+  }
+  (void)snprintf(url, sizeof(url), "sqlite://%s/audit.db", argv[1]);
+  check(db_open(&(struct db_open){.url = url}, NULL, &db), url, NULL);
+  check(ledger_migrate(db, NULL, &applied), "schema", db);
+  append(db, 0, 1); /* prepares the statements */
+  double began = cpu_ns();
+  for (long n = 1; n <= entries; n += group) append(db, n, (int)(entries + 1 - n < group ? entries + 1 - n : group));
+  printf("%.0f\n", (cpu_ns() - began) / (double)entries);
+  db_close(db);
+  return 0;
+}
