@@ -1,45 +1,57 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, afterEach, before, test } from 'node:test'
 import { eventually, judged, rowOf, world } from './world.js'
 
-let w, made
+let w
 before(async () => {
   w = await world()
-  made = await w.call({ seconds: 3 })
-  await w.until(made.recording_sid, 'ready')
 })
 after(() => w.stop())
 
+const retention = async (body) => assert.equal((await w.api('PATCH', '/api/business', { body })).status, 200)
+
+/** A call whose recording is ready. */
+async function ready(options) {
+  const call = await w.call({ seconds: 2, ...options })
+  await w.until(call.recording_sid, 'ready')
+  return call
+}
+
+// What a test set must not make others fail, whether it passed or not.
+afterEach(async () => {
+  await w.closePeople()
+  await retention({ retention_days: null, retention_metadata_days: 0 })
+  for (const hold of (await (await w.api('GET', '/api/holds')).json()).holds) {
+    const path = hold.recording_sid ? `/api/recordings/${hold.recording_sid}/hold` : hold.call_sid ? `/api/calls/${hold.call_sid}/hold` : `/api/holds/${hold.hold_id}`
+    assert.equal((await w.api('DELETE', path)).status, 204)
+  }
+})
+
 const keeping = (page, kind) => page.locator(`[data-keeping="${kind}"]`)
-const retention = async (retention_days) =>
-  assert.equal((await w.api('PATCH', '/api/business', { body: { retention_days } })).status, 200)
 
 test('a recording says when it goes, warns in its last days, and shows a legal hold', async () => {
+  const made = await ready()
   const page = await (await w.person({ role: 'viewer' })).newPage()
   await page.goto(`/calls/${made.call_sid}`)
   await page.getByRole('heading', { level: 1 }).waitFor()
   assert.equal(await page.locator('[data-keeping]').count(), 0, 'it is kept for ever')
-  await retention(30)
+  await retention({ retention_days: 30 })
   await page.reload()
   assert.match(await keeping(page, 'until').innerText(), /^Kept until .*\d{4}\.$/)
-  await retention(5)
+  await retention({ retention_days: 5 })
   await page.reload()
   assert.match(await keeping(page, 'soon').innerText(), /^Will be removed on /)
   const reason = { reason: 'Case 17' }
   assert.equal((await w.api('PUT', `/api/recordings/${made.recording_sid}/hold`, { body: reason })).status, 204)
   assert.match(await keeping(page, 'held').innerText(), /^Legal hold since .*: Case 17$/, 'without a reload')
-  await page.context().close()
   const hebrew = await (await w.person({ role: 'viewer', chosen: { language: 'he' } })).newPage()
   await hebrew.goto(`/calls/${made.call_sid}`)
   assert.match(await keeping(hebrew, 'held').innerText(), /^הקפאה משפטית .*: Case 17$/)
-  await hebrew.context().close()
-  assert.equal((await w.api('DELETE', `/api/recordings/${made.recording_sid}/hold`)).status, 204)
-  await retention(null)
 })
 
 test('a deleted call leaves the list and its page while they are open', async () => {
-  const gone = await w.call({ seconds: 2 })
-  await w.until(gone.recording_sid, 'ready')
+  const gone = await ready()
+  const other = await ready()
   const context = await w.person({ role: 'viewer' })
   const list = await context.newPage()
   await list.goto('/')
@@ -51,18 +63,15 @@ test('a deleted call leaves the list and its page while they are open', async ()
   await page.getByRole('heading', { name: 'This call does not exist' }).waitFor()
   await list.bringToFront()
   await eventually(async () => (await rowOf(list, gone).count()) === 0, 'the row is gone')
-  assert.equal(await rowOf(list, made).count(), 1)
-  await context.close()
+  assert.equal(await rowOf(list, other).count(), 1)
 })
 
 test('an admin holds a recording with a reason, lifts the hold, and deletes the call; others have no such buttons', async () => {
-  const held = await w.call({ seconds: 2 })
-  await w.until(held.recording_sid, 'ready')
+  const held = await ready()
   const agent = await (await w.person({ role: 'agent' })).newPage()
   await agent.goto(`/calls/${held.call_sid}`)
   await agent.getByRole('heading', { level: 1 }).waitFor()
   assert.equal(await agent.locator('.history').count(), 0)
-  await agent.context().close()
   const page = await (await w.person()).newPage()
   await page.goto(`/calls/${held.call_sid}`)
   await page.getByText('Who listened').click()
@@ -81,12 +90,10 @@ test('an admin holds a recording with a reason, lifts the hold, and deletes the 
   await page.keyboard.press('Enter')
   await page.getByRole('heading', { name: 'This call does not exist' }).waitFor()
   assert.equal((await w.api('GET', `/api/calls/${held.call_sid}`)).status, 404)
-  await page.context().close()
 })
 
 test('in Hebrew, a call is held and freed', async () => {
-  const freed = await w.call({ seconds: 2 })
-  await w.until(freed.recording_sid, 'ready')
+  const freed = await ready()
   const page = await (await w.person({ chosen: { language: 'he' } })).newPage()
   await page.goto(`/calls/${freed.call_sid}`)
   await page.getByText('מי האזין').click()
@@ -98,13 +105,11 @@ test('in Hebrew, a call is held and freed', async () => {
   await page.keyboard.press('Enter')
   await page.getByRole('button', { name: 'הקפאה משפטית של השיחה' }).waitFor()
   assert.deepEqual((await (await w.api('GET', '/api/holds')).json()).holds, [])
-  await page.context().close()
 })
 
 test('the settings hold a number, refuse its erasure, and erase it once it is free', async () => {
   const number = '+972501234567'
-  const theirs = await w.call({ seconds: 2, from: number })
-  await w.until(theirs.recording_sid, 'ready')
+  const theirs = await ready({ from: number })
   const page = await (await w.person()).newPage()
   await page.goto('/settings')
   await page.getByLabel('Telephone number, with its country code').fill(number)
@@ -126,5 +131,26 @@ test('the settings hold a number, refuse its erasure, and erase it once it is fr
   await page.locator('[data-erasure="done"]').waitFor()
   assert.match(await page.locator('.certificate').innerText(), /Calls removed: 1\. Recordings removed: 1\./)
   assert.equal((await w.api('GET', `/api/calls/${theirs.call_sid}`)).status, 404)
-  await page.context().close()
+})
+
+test('the settings say how long calls are kept, and ask before a shorter time', async () => {
+  const page = await (await w.person()).newPage()
+  await page.goto('/settings')
+  const days = page.getByRole('textbox', { name: 'as many days as:' })
+  const form = page.locator('form', { has: days })
+  const kept = async () => (await (await w.api('GET', '/api/business')).json()).retention_metadata_days
+  assert.equal(await form.getByRole('radio', { name: 'for ever' }).isChecked(), true)
+  await days.fill('400')
+  await form.getByRole('button', { name: 'Save' }).click()
+  await form.getByRole('alert').getByText('Calls older than 400 days will be removed for good').waitFor()
+  assert.equal(await kept(), 0, 'it asks before')
+  assert.deepEqual(await judged(page, 'a shorter time for calls is asked for'), [])
+  await form.getByRole('button', { name: 'Keep for a shorter time' }).click()
+  await eventually(async () => (await kept()) === 400, '400 days')
+  await form.getByRole('radio', { name: 'for ever' }).check()
+  await form.getByRole('button', { name: 'Save' }).click()
+  await eventually(async () => (await kept()) === 0, 'for ever')
+  const hebrew = await (await w.person({ chosen: { language: 'he' } })).newPage()
+  await hebrew.goto('/settings')
+  await hebrew.getByRole('group', { name: 'השיחות נשמרות' }).waitFor()
 })

@@ -61,7 +61,7 @@ const answers = {
   },
   '**/api/business': {
     business_id: 1, name: 'Harbour Clinic', account_sid: `AC${'0'.repeat(32)}`, has_auth_token: true, api_key: null, credentials: 'ok', numbers: ['+97235550999'],
-    retention_days: 90, default_retention_days: 0, transcribe: null, language: null, vocabulary: null, default_language: 'auto', transcribes: false,
+    retention_days: 90, default_retention_days: 0, retention_metadata_days: 0, transcribe: null, language: null, vocabulary: null, default_language: 'auto', transcribes: false,
   },
   '**/api/keys': { keys: [
     { key_id: 2, name: 'Front desk', role: 'agent', created_at: '2025-01-20T10:00:00Z', last_used_at: '2025-03-04T11:00:00Z', expires_at: null },

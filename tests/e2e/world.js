@@ -138,6 +138,10 @@ export async function world({ settings = {}, language = 'en-GB', demo = false, b
       if (chosen) await context.addInitScript((it) => localStorage.setItem('callreel.settings', JSON.stringify(it)), chosen)
       return context
     },
+    /** Closes what every person has open. */
+    async closePeople() {
+      await Promise.all(browser.contexts().map((context) => context.close()))
+    },
     async stop() {
       await browser.close()
       if (sound) await ended(sound.child)

@@ -10,7 +10,7 @@ import { troublesOf, urlsOf } from '../setup/setup'
 import { useSetup } from '../setup/useSetup'
 import { Wrong } from '../ui/Wrong'
 import { businessKey, Form, useSave } from './Form'
-import { Retention } from './Retention'
+import { CallRetention, Retention } from './Retention'
 import { Transcribing } from './Transcribing'
 
 export function BusinessSettings() {
@@ -28,6 +28,7 @@ export function BusinessSettings() {
         <Name business={business} />
         <Numbers business={business} />
         <Retention business={business} />
+        <CallRetention business={business} />
       </section>
       <Transcribing business={business} />
       <section className="panel" aria-labelledby="provider">
