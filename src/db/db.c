@@ -110,6 +110,11 @@ enum err db_query_once(struct db *db, struct db_rows *rows, const char *sql, con
   return db->operations->query(db, rows, sql, values, false);
 }
 
+enum err db_query_later_values(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values) {
+  if (!db->operations->query_later) return db_query_values(db, rows, sql, values);
+  return db->operations->query_later(db, rows, sql, values);
+}
+
 enum err db_next(struct db_rows *rows) {
   return rows->db->operations->next(rows);
 }

@@ -183,6 +183,14 @@ CHECKED enum err db_run_set_later_values(struct db *db, struct db_set *set, cons
     db_query_set_values((db), (rows), (set), sql_); \
   })
 CHECKED enum err db_query_set_values(struct db *db, struct db_rows *rows, struct db_set *set, const char *sql);
+/* The same, sent with the next statement of the transaction that is not for later; only then the rows may be read. If it fails,
+ * the transaction is lost, and that statement says so. */
+#define db_query_set_later(db, rows, set, sql)            \
+  __extension__({                                         \
+    DB_TEXT_OF_(DB_FOR_POSTGRES sql);                     \
+    db_query_set_later_values((db), (rows), (set), sql_); \
+  })
+CHECKED enum err db_query_set_later_values(struct db *db, struct db_rows *rows, struct db_set *set, const char *sql);
 /* Transactions. db_begin_immediate takes the write lock at once. */
 CHECKED enum err db_begin(struct db *db); /* a read transaction: one snapshot */
 CHECKED enum err db_begin_immediate(struct db *db);

@@ -26,6 +26,8 @@ struct db_operations {
   enum err (*script_watched)(struct db *db, const char *sql, db_script_watch_fn *fn, void *arg);
   /* keep: the statement is found again by the text's address. */
   enum err (*query)(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values, bool keep);
+  /* The rows may be read after the next statement that is not for later. NULL: query. */
+  enum err (*query_later)(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values);
   enum err (*next)(struct db_rows *rows);
   void (*rows_done)(struct db_rows *rows);
   bool (*is_null)(const struct db_rows *rows, int column);
@@ -71,6 +73,9 @@ struct db {
   int64_t reopened;
   char problem[DB_PROBLEM_SIZE];
 };
+
+CHECKED enum err db_query_later_values(struct db *db, struct db_rows *rows, const char *sql,
+                                       const struct db_value *values);
 
 CHECKED enum err db_postgres_open(const struct db_open *how, struct buf *ret_problem, struct db **ret_db);
 CHECKED enum err db_sqlite_open(const struct db_open *how, struct buf *ret_problem, struct db **ret_db);

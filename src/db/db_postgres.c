@@ -9,13 +9,11 @@
  *  (2) An error aborts the transaction: only db_rollback, or the rollback to the savepoint, helps.
  *  (3) A statement's rows are all read before db_query returns, so other statements may run while they are used.
  *  (4) Outside a transaction a lost connection is replaced by the next call.
- *  (5) A notification is sent after a commit, in a statement of its own, and at most once in NOTIFY_EACH_MS: inside the
- *      transaction it would hold one lock of the whole cluster until the commit is on disk.
- *  (6) A write transaction takes an advisory lock of its schema: a job reads, decides and writes as if it were alone, which jobs
+ *  (5) A write transaction takes an advisory lock of its schema: a job reads, decides and writes as if it were alone, which jobs
  *      rely on. A shared transaction takes the same lock shared, then one of each of its businesses in the order of the locks'
  *      numbers: so no two wait for each other. A client that froze with a lock loses it after
  *      idle_in_transaction_session_timeout.
- *  (7) A kept plan is made for the tables as they were: of an empty one every index is as good as another. So plans are made
+ *  (6) A kept plan is made for the tables as they were: of an empty one every index is as good as another. So plans are made
  *      anew when a connection has begun twice as many write transactions as then, and after PLANS_MS. */
 #include <assert.h>
 #include <poll.h>
@@ -31,9 +29,7 @@
 enum {
   SCRIPT_MS = 60 * 60 * 1000,
   TEXT_MAX = 1024 * 1024,
-  NOTIFY_EACH_MS = 10,
   LOCK_GRACE_MS = 1000,
-  POLL_MS = 250,
   PLANS_FIRST = 8,
   PLANS_MS = 60 * 1000,
   BUSINESSES_MAX = 1024,
@@ -137,7 +133,7 @@ static enum err pg_run_later(struct db *opened, const char *sql, const struct db
   if (!db->is_writing || !db->in_transaction || db->lost) return pg_run(opened, sql, values);
   enum err e = statement_take(db, sql, &kept);
   if (e == OK) e = db_in_time(opened);
-  if (e == OK) e = db_postgres_defer_statement(db, kept, values);
+  if (e == OK) e = db_postgres_defer_statement(db, kept, values, NULL);
   return e == ERR_FULL ? pg_run(opened, sql, values) : e;
 }
 
@@ -171,6 +167,26 @@ static enum err pg_query(struct db *opened, struct db_rows *rows, const char *sq
   return OK;
 }
 
+static enum err pg_query_later(struct db *opened, struct db_rows *rows, const char *sql,
+                               const struct db_value *values) {
+  struct db_postgres *db = db_postgres_of(opened);
+  struct pg_statement *kept;
+  assert(!rows->statement);
+  if (!db->is_writing || !db->in_transaction || db->lost) return pg_query(opened, rows, sql, values, true);
+  struct pg_rows *r = calloc(1, sizeof(*r));
+  if (!r) return ERR_NOMEM;
+  r->row = -1;
+  enum err e = statement_take(db, sql, &kept);
+  if (e == OK) e = db_in_time(opened);
+  if (e == OK) e = db_postgres_defer_statement(db, kept, values, &r->result);
+  if (e != OK) {
+    free(r);
+    return e == ERR_FULL ? pg_query(opened, rows, sql, values, true) : e;
+  }
+  *rows = (struct db_rows){.db = opened, .statement = r};
+  return OK;
+}
+
 static void forget_bytes(struct pg_rows *r) {
   for (int i = 0; r->bytes && i < PQnfields(r->result); i++) PQfreemem(r->bytes[i]);
   free(r->bytes);
@@ -180,6 +196,7 @@ static void forget_bytes(struct pg_rows *r) {
 static enum err pg_next(struct db_rows *rows) {
   struct pg_rows *r = rows->statement;
   if (r->nomem) return ERR_NOMEM;
+  if (!r->result) return ERR_IO; /* of pg_query_later: it, or the next statement, has failed */
   TRY(db_in_time(rows->db));
   forget_bytes(r);
   if (r->row + 1 >= PQntuples(r->result)) return ERR_NOT_FOUND;
@@ -189,6 +206,9 @@ static enum err pg_next(struct db_rows *rows) {
 
 static void pg_rows_done(struct db_rows *rows) {
   struct pg_rows *r = rows->statement;
+  struct db_postgres *db = db_postgres_of(rows->db);
+  for (int i = 0; i < db->deferred_count; i++) /* of pg_query_later, when nothing came behind it */
+    if (db->deferred[i].result == &r->result) db->deferred[i].result = NULL;
   forget_bytes(r);
   PQclear(r->result);
   free(r);
@@ -273,7 +293,7 @@ static void pg_rollback(struct db *opened) {
   transaction_close(db);
 }
 
-/* (7) */
+/* (6) */
 static void renew_plans(struct db_postgres *db) {
   int64_t now = clock_kernel_ms();
   bool is_new = db->plans_of != db->connection_number;
@@ -298,7 +318,7 @@ static long long write_lock(const struct db_postgres *db) {
   return (long long)str_hash(str_from(db->schema), WRITE_LOCK_SEED);
 }
 
-/* (6) */
+/* (5) */
 static enum err take_write_lock(struct db_postgres *db) {
   char text[128];
   (void)snprintf(text, sizeof(text), "select pg_advisory_xact_lock(%lld)", write_lock(db));
@@ -342,7 +362,7 @@ static int by_number(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-/* (6) The server takes them in the order of the array. */
+/* (5) The server takes them in the order of the array. */
 static enum err pg_lock_businesses(struct db *opened, const int64_t *ids, int count) {
   struct db_postgres *db = db_postgres_of(opened);
   struct db_set set CLEANUP(db_set_done) = DB_SET;
@@ -356,8 +376,15 @@ static enum err pg_lock_businesses(struct db *opened, const int64_t *ids, int co
   return count ? db_run_set_later(opened, &set, "select pg_advisory_xact_lock(k) from unnest(?1::bigint[]) k") : OK;
 }
 
-static enum err commit_send(struct db_postgres *db) {
+/* *ret_notified: a notification went behind the commit. */
+static enum err commit_send(struct db_postgres *db, bool *ret_notified) {
+  char text[PG_DEFERRED_SIZE];
   struct pg_call call = {.text = "commit", .is_commit = true};
+  if (db->is_writing && db_postgres_may_notify(db)) {
+    (void)snprintf(text, sizeof(text), "notify %s", db->schema);
+    call.after = text;
+  }
+  *ret_notified = call.after;
   bool was_lost = db->lost;
   enum err e = db_postgres_exchange(db, &call);
   if (e == OK) {
@@ -374,8 +401,6 @@ static enum err commit_send(struct db_postgres *db) {
   return e;
 }
 
-static void note_committed(struct db_postgres *db);
-
 static bool has_deferred_statement(const struct db_postgres *db) {
   for (int i = 0; i < db->deferred_count; i++)
     if (db->deferred[i].kept) return true;
@@ -385,11 +410,11 @@ static bool has_deferred_statement(const struct db_postgres *db) {
 static enum err pg_commit(struct db *opened) {
   struct db_postgres *db = db_postgres_of(opened);
   bool is_empty = !db->begun && !has_deferred_statement(db); /* (1) */
-  enum err e = is_empty && !db->lost ? OK : commit_send(db);
-  bool wrote = db->is_writing && !is_empty;
+  bool notified = false, wrote = db->is_writing && !is_empty;
+  enum err e = is_empty && !db->lost ? OK : commit_send(db, &notified);
   if (e != OK) return e; /* db_rollback follows */
   transaction_close(db);
-  if (wrote) note_committed(db);
+  if (wrote) db_postgres_note_committed(db, notified);
   return OK;
 }
 
@@ -422,57 +447,6 @@ static enum err pg_savepoint_rollback(struct db *opened) {
   if (savepoint_unsent(db)) return OK;
   db_postgres_defer(db, "rollback to job");
   db_postgres_defer(db, "release job");
-  return OK;
-}
-
-/* ---- notifications ---- */
-
-static void notify(struct db_postgres *db) {
-  char text[128];
-  (void)snprintf(text, sizeof(text), "notify %s", db->schema);
-  struct pg_call call = {.text = text, .limit_ms = 1000};
-  db->notification_due = false;
-  db->notified_ms = clock_kernel_ms();
-  if (db_postgres_exchange(db, &call) == OK) PQclear(call.result); /* else others poll */
-}
-
-static void pg_upkeep(struct db *opened) {
-  struct db_postgres *db = db_postgres_of(opened);
-  if (db->notification_due && !db->in_transaction && clock_kernel_ms() - db->notified_ms >= NOTIFY_EACH_MS) notify(db);
-  opened->upkeep_in_ms = db->notification_due ? NOTIFY_EACH_MS : 0;
-}
-
-static void note_committed(struct db_postgres *db) {
-  db->notification_due = true;
-  if (!db->head.upkeep_later) pg_upkeep(&db->head);
-}
-
-/* Changes when a notification came, when POLL_MS are over, and with each new connection. */
-static enum err pg_data_version(struct db *opened, int64_t *ret_version) {
-  struct db_postgres *db = db_postgres_of(opened);
-  int64_t now = clock_kernel_ms();
-  if (!db->conn || !db->is_listening) {
-    char text[128];
-    (void)snprintf(text, sizeof(text), "listen %s", db->schema);
-    struct pg_call call = {.text = text};
-    TRY(db_postgres_exchange(db, &call));
-    PQclear(call.result);
-    db->is_listening = true;
-    db->version_ms = 0;
-  }
-  if (!PQconsumeInput(db->conn)) {
-    db_postgres_disconnect(db);
-    (void)snprintf(opened->problem, sizeof(opened->problem), "the connection to the database server is gone");
-    return ERR_IO;
-  }
-  PGnotify *note;
-  bool came = false;
-  for (; (note = PQnotifies(db->conn)); came = true) PQfreemem(note);
-  if (came || now - db->version_ms >= POLL_MS) {
-    db->version++;
-    db->version_ms = now;
-  }
-  *ret_version = db->version;
   return OK;
 }
 
@@ -571,6 +545,7 @@ const struct db_operations db_postgres_operations = {
     .script = pg_script,
     .script_watched = pg_script_watched,
     .query = pg_query,
+    .query_later = pg_query_later,
     .next = pg_next,
     .rows_done = pg_rows_done,
     .is_null = pg_is_null,
@@ -587,7 +562,7 @@ const struct db_operations db_postgres_operations = {
     .savepoint = pg_savepoint,
     .savepoint_rollback = pg_savepoint_rollback,
     .savepoint_release = pg_savepoint_release,
-    .data_version = pg_data_version,
+    .data_version = db_postgres_data_version,
     .now_ms = pg_now_ms,
     .has_table = pg_has_table,
     .lock_schema = pg_lock_schema,
@@ -595,5 +570,5 @@ const struct db_operations db_postgres_operations = {
     .check = pg_check,
     .probe_read = pg_probe,
     .probe_write = pg_probe,
-    .upkeep = pg_upkeep,
+    .upkeep = db_postgres_upkeep,
 };

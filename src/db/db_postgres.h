@@ -19,6 +19,7 @@ struct pg_deferred {
   char text[PG_DEFERRED_SIZE];
   struct pg_statement *kept;        /* NULL: the text */
   struct pg_parameters *parameters; /* owned */
+  PGresult **result;                /* of a query: where its rows go; NULL: nothing is wanted */
   bool prepares;                    /* this exchange makes the statement known to the server first */
 };
 
@@ -41,7 +42,7 @@ struct db_postgres {
   struct pg_deferred deferred[PG_DEFERRED_MAX];
   int deferred_count;
   int statement_timeout_ms; /* as the server knows it */
-  /* When plans are made anew; see db_postgres.c, (7). */
+  /* When plans are made anew; see db_postgres.c, (6). */
   unsigned plans_of; /* connection_number */
   int64_t begun_count, plans_next, plans_ms;
   int64_t sent_ms;       /* clock_mono_ms: when the last exchange began */
@@ -49,7 +50,7 @@ struct db_postgres {
   bool warned;           /* the server sent a warning since the last call */
   int64_t notified_ms;   /* when the last notification was sent; 0: never */
   bool notification_due;
-  int64_t version, version_ms; /* see pg_data_version; when it grew last */
+  int64_t version, version_ms; /* see db_postgres_data_version; when it grew last */
   int64_t touched;
   struct pg_statement *kept[PG_KEPT_SLOTS]; /* hash table by the SQL's address, open addressing */
   size_t kept_count;
@@ -79,6 +80,8 @@ struct pg_call {
   const char *text;
   const struct db_value *values; /* NULL: none */
   bool is_commit;
+  const char
+      *after; /* NULL, or a text that is sent behind it in the same pipeline; what becomes of that does not matter */
   int64_t limit_ms; /* 0: the usual one */
   PGresult *result; /* of a success; the caller clears it */
 };
@@ -90,7 +93,7 @@ CHECKED enum err db_postgres_simple(struct db_postgres *db, const char *sql, int
 void db_postgres_defer(struct db_postgres *db, const char *text);
 /* So is the statement. If it fails, the transaction is lost. ERR_FULL: no room for it now. */
 CHECKED enum err db_postgres_defer_statement(struct db_postgres *db, struct pg_statement *kept,
-                                             const struct db_value *values);
+                                             const struct db_value *values, PGresult **result);
 void db_postgres_forget_deferred(struct db_postgres *db);
 /* Our code for an error of the server; the text is stored in head.problem. */
 CHECKED enum err db_postgres_failed(struct db_postgres *db, const PGresult *result);
@@ -98,3 +101,12 @@ CHECKED enum err db_postgres_failed(struct db_postgres *db, const PGresult *resu
 bool db_postgres_wait(struct db_postgres *db, short events, int64_t until_ms);
 /* When a call that begins now must end. */
 int64_t db_postgres_until(const struct db_postgres *db, int64_t limit_ms);
+
+/* ---- db_postgres_notify.c ---- */
+
+bool db_postgres_may_notify(const struct db_postgres *db);
+/* After a commit that wrote. notified: the notification went with it; else it is sent later. */
+void db_postgres_note_committed(struct db_postgres *db, bool notified);
+void db_postgres_upkeep(struct db *db);
+/* Changes when a notification came, when a while has passed, and with each new connection. */
+CHECKED enum err db_postgres_data_version(struct db *db, int64_t *ret_version);

@@ -179,7 +179,8 @@ static enum err parameters_make(const struct db_value *values, struct pg_paramet
   return OK;
 }
 
-enum err db_postgres_defer_statement(struct db_postgres *db, struct pg_statement *kept, const struct db_value *values) {
+enum err db_postgres_defer_statement(struct db_postgres *db, struct pg_statement *kept, const struct db_value *values,
+                                     PGresult **result) {
   if (db->deferred_count >= PG_DEFERRED_MAX - DEFERRED_TEXTS_MAX) return ERR_FULL;
   struct pg_parameters *p = calloc(1, sizeof(*p));
   if (!p) return ERR_NOMEM;
@@ -188,7 +189,7 @@ enum err db_postgres_defer_statement(struct db_postgres *db, struct pg_statement
     free(p);
     return e;
   }
-  db->deferred[db->deferred_count++] = (struct pg_deferred){.kept = kept, .parameters = p};
+  db->deferred[db->deferred_count++] = (struct pg_deferred){.kept = kept, .parameters = p, .result = result};
   return OK;
 }
 
@@ -241,6 +242,7 @@ static enum err send_all(struct db_postgres *db, struct pg_call *call, struct se
     TRY(d->kept ? send_kept(db, d->kept, d->parameters, &d->prepares) : send_text(db, d->text, &none));
   }
   TRY(send_statement(db, call, sent));
+  if (call->after) TRY(send_text(db, call->after, &none));
   return PQpipelineSync(db->conn) == 1 ? OK : ERR_IO;
 }
 
@@ -314,6 +316,18 @@ static enum err read_deferred(struct db_postgres *db, const struct pg_deferred *
   if (d->kept && a->error && !had_error) a->is_deferred = true;
   if (result && d->kept) db->touched += strtoll(PQcmdTuples(result), NULL, 10);
   if (result && !d->kept) note_deferred(db, d->text, result);
+  if (d->result) {
+    PQclear(*d->result); /* of a first try on a connection that is gone */
+    *d->result = TAKE(result);
+  }
+  PQclear(result);
+  return OK;
+}
+
+/* The call is answered already: an error does not matter, a lost connection ends only the connection. */
+static enum err read_after(struct db_postgres *db, int64_t until_ms) {
+  PGresult *result = NULL;
+  TRY(read_command(db, until_ms, &result));
   PQclear(result);
   return OK;
 }
@@ -323,6 +337,7 @@ static enum err read_all(struct db_postgres *db, struct pg_call *call, const str
   for (int i = 0; i < sent->deferred; i++) TRY(read_deferred(db, &db->deferred[i], until_ms, a));
   if (sent->prepares) TRY(read_prepare(db, call->kept, until_ms, a));
   if (sent->statement) TRY(read_one(db, until_ms, a, &a->result));
+  if (call->after) TRY(read_after(db, until_ms));
   for (;;) { /* a commit of an implicit transaction may fail here */
     PGresult *result;
     TRY(next_result(db, until_ms, &result));
@@ -365,6 +380,10 @@ static enum err exchange_once(struct db_postgres *db, struct pg_call *call, int6
   if (e != OK && e != ERR_IO) return connection_failed(db, e); /* half a pipeline stands in libpq's buffer (1) */
   if (e == OK) e = flush(db, until_ms);
   if (e == OK) e = read_all(db, call, &sent, until_ms, &a);
+  if (e != OK && call->after && a.result && !a.error) {
+    e = OK; /* what came behind it found the connection gone */
+    db_postgres_disconnect(db);
+  }
   if (e != OK) {
     bool said = a.error && is_connection_lost(state_of(a.error));
     char problem[DB_PROBLEM_SIZE];

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "db/db.h"
+#include "db/db_operations.h"
 
 enum { COLUMN_MAX = 64 * 1024 * 1024 };
 
@@ -62,6 +62,12 @@ enum err db_run_set_later_values(struct db *db, struct db_set *set, const char *
   struct db_value values[DB_SET_COLUMNS_MAX + 1];
   TRY(set_values(set, values));
   return db_run_later_values(db, sql, values);
+}
+
+enum err db_query_set_later_values(struct db *db, struct db_rows *rows, struct db_set *set, const char *sql) {
+  struct db_value values[DB_SET_COLUMNS_MAX + 1];
+  TRY(set_values(set, values));
+  return db_query_later_values(db, rows, sql, values);
 }
 
 enum err db_query_set_values(struct db *db, struct db_rows *rows, struct db_set *set, const char *sql) {

@@ -41,6 +41,16 @@ enum err __wrap_db_run_values(struct db *db, const char *sql, const struct db_va
   return __real_db_run_values(db, sql, values);
 }
 
+enum err __real_db_query_later_values(struct db *db, struct db_rows *rows, const char *sql,
+                                      const struct db_value *values);
+enum err __wrap_db_query_later_values(struct db *db, struct db_rows *rows, const char *sql,
+                                      const struct db_value *values);
+enum err __wrap_db_query_later_values(struct db *db, struct db_rows *rows, const char *sql,
+                                      const struct db_value *values) {
+  note_ran(sql);
+  return __real_db_query_later_values(db, rows, sql, values);
+}
+
 enum err __real_db_run_later_values(struct db *db, const char *sql, const struct db_value *values);
 enum err __wrap_db_run_later_values(struct db *db, const char *sql, const struct db_value *values);
 enum err __wrap_db_run_later_values(struct db *db, const char *sql, const struct db_value *values) {

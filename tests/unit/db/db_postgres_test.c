@@ -179,6 +179,47 @@ static void a_later_statement_that_fails_loses_its_transaction(void **state) {
   db_close(db);
 }
 
+static enum err ask_later(struct db *db, struct db_rows *q, int64_t id) {
+  struct db_set set CLEANUP(db_set_done) = DB_SET;
+  TRY(db_set_add(&set, DB_INT(id)));
+  return db_query_set_later(db, q, &set, "select 10 / n from t where id = any (?1::bigint[])");
+}
+
+static void a_later_query_has_its_rows_after_the_next_statement(void **state) {
+  (void)state;
+  struct db *db = open_table();
+  struct db_rows first = DB_ROWS, second = DB_ROWS;
+  assert_int_equal(db_begin_immediate(db), OK);
+  assert_int_equal(ask_later(db, &first, 1), OK);
+  assert_int_equal(db_run_later(db, DB_FOR_POSTGRES "update t set n = 5"), OK);
+  assert_int_equal(ask_later(db, &second, 1), OK);
+  assert_int_equal(scratch_int(db, "select n from t"), 5);
+  assert_int_equal(db_next(&first), OK);
+  assert_int_equal(db_int(&first, 0), 1); /* before the update */
+  assert_int_equal(db_next(&first), ERR_NOT_FOUND);
+  assert_int_equal(db_next(&second), OK);
+  assert_int_equal(db_int(&second, 0), 2);
+  db_rows_done(&first);
+  db_rows_done(&second);
+  assert_int_equal(ask_later(db, &first, 1), OK); /* nobody waits for it any more */
+  db_rows_done(&first);
+  db_rollback(db);
+
+  assert_int_equal(db_begin_immediate(db), OK);
+  assert_int_equal(db_run_later(db, DB_FOR_POSTGRES "update t set n = 0"), OK);
+  assert_int_equal(ask_later(db, &first, 1), OK); /* divides by it */
+  assert_int_equal(db_run(db, DB_FOR_POSTGRES "update t set n = 11"), ERR_IO);
+  assert_int_equal(db_next(&first), ERR_IO);
+  db_rows_done(&first);
+  assert_int_equal(db_commit(db), ERR_IO);
+  db_rollback(db);
+  assert_int_equal(scratch_int(db, "select n from t"), 10);
+  assert_int_equal(ask_later(db, &first, 1), OK); /* without a transaction: at once */
+  assert_int_equal(db_next(&first), OK);
+  db_rows_done(&first);
+  db_close(db);
+}
+
 static void a_read_only_connection_cannot_write(void **state) {
   (void)state;
   db_close(open_table());
@@ -212,6 +253,7 @@ int main(void) {
       cmocka_unit_test(a_commit_without_an_answer_is_unknown),
       cmocka_unit_test(a_later_statement_runs_before_the_next_one),
       cmocka_unit_test(a_later_statement_that_fails_loses_its_transaction),
+      cmocka_unit_test(a_later_query_has_its_rows_after_the_next_statement),
       cmocka_unit_test(a_read_only_connection_cannot_write),
       cmocka_unit_test(a_schema_with_other_tables_is_refused),
   };
