@@ -305,11 +305,18 @@ static enum err write_set(struct db *db, struct intake_set *s) {
   return write_changes(db, s, &w);
 }
 
+/* One round trip. */
+static enum err read_rows(struct db *db, struct intake_set *s) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(recordings_many_ask(db, &q, s->recording_looks, s->recording_count));
+  TRY(calls_many_read(db, s->leg_looks, s->leg_count));
+  return recordings_many_answer(&q, s->recording_looks, s->recording_count);
+}
+
 static enum err run_set(struct db *db, struct intake_set *s, int64_t now) {
   TRY(set_allocate(s));
   TRY(collect(s));
-  TRY(calls_many_read(db, s->leg_looks, s->leg_count));
-  TRY(recordings_many_read(db, s->recording_looks, s->recording_count));
+  TRY(read_rows(db, s));
   TRY(merge_legs(s));
   leave_all_of(s);
   for (int i = 0; i < s->count; i++)

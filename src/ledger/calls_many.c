@@ -84,18 +84,27 @@ static enum err add_row(struct db_set *set, const struct call_write *w) {
       DB_INT(c->first_seen_at), DB_INT(calls_sort_at(c)), DB_TEXT(w->fields), DB_TIME_OR_NULL(c->document_id));
 }
 
-enum err calls_many_write(struct db *db, const struct call_write *writes, int count) {
-  struct db_set set CLEANUP(db_set_done) = DB_SET;
-  if (count == 0) return OK;
-  for (int i = 0; i < count; i++) TRY(add_row(&set, &writes[i]));
+/* A trigger would look each row up in `recordings`: the insert does so for all. */
+static enum err say_recorded(struct db *db, bool is_known) {
+  return db_run_later(db, DB_FOR_POSTGRES "select set_config('callreel.recorded_is_known', ?1, true)",
+                      DB_TEXT(is_known ? STR("on") : STR("off")));
+}
+
+static enum err insert_rows(struct db *db, struct db_set *set) {
   return db_run_set_later(
-      db, &set,
+      db, set,
       "insert into calls (business_id, call_sid, parent_call_sid, top_sid, account_sid, provider_direction,"
       " direction, from_number, to_number, caller_name, status, duration_s, earliest_at, started_at, ended_at,"
-      " first_seen_at, sort_at, fields, document_id)"
-      " select * from unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::text[], ?7::text[],"
+      " first_seen_at, sort_at, fields, document_id, unrecorded)"
+      " select k.*, case when not exists (select 1 from recordings r where r.business_id = k.business_id"
+      "  and r.call_sid = k.call_sid) and (k.parent_call_sid is null or not exists (select 1 from recordings r"
+      "  where r.business_id = k.business_id and r.call_sid = k.parent_call_sid)) then 1 end"
+      " from unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[], ?6::text[], ?7::text[],"
       " ?8::text[], ?9::text[], ?10::text[], ?11::text[], ?12::bigint[], ?13::bigint[], ?14::bigint[], ?15::bigint[],"
-      " ?16::bigint[], ?17::bigint[], ?18::text[], ?19::bigint[])"
+      " ?16::bigint[], ?17::bigint[], ?18::text[], ?19::bigint[]) k (business_id, call_sid, parent_call_sid, top_sid,"
+      " account_sid, provider_direction, direction, from_number, to_number, caller_name, status, duration_s, "
+      "earliest_at,"
+      " started_at, ended_at, first_seen_at, sort_at, fields, document_id)"
       " on conflict (business_id, call_sid) do update set parent_call_sid = excluded.parent_call_sid,"
       " top_sid = excluded.top_sid, account_sid = excluded.account_sid, provider_direction ="
       " excluded.provider_direction, direction = excluded.direction, from_number = excluded.from_number,"
@@ -103,4 +112,13 @@ enum err calls_many_write(struct db *db, const struct call_write *writes, int co
       " duration_s = excluded.duration_s, earliest_at = excluded.earliest_at, started_at = excluded.started_at,"
       " ended_at = excluded.ended_at, first_seen_at = excluded.first_seen_at, sort_at = excluded.sort_at,"
       " fields = excluded.fields, document_id = excluded.document_id");
+}
+
+enum err calls_many_write(struct db *db, const struct call_write *writes, int count) {
+  struct db_set set CLEANUP(db_set_done) = DB_SET;
+  if (count == 0) return OK;
+  for (int i = 0; i < count; i++) TRY(add_row(&set, &writes[i]));
+  TRY(say_recorded(db, true));
+  TRY(insert_rows(db, &set));
+  return say_recorded(db, false);
 }

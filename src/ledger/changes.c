@@ -47,9 +47,12 @@ enum err changes_add_row(struct db_set *rows, enum change_kind kind, int64_t bus
 
 enum err changes_add_rows(struct db *db, struct db_set *rows) {
   if (rows->rows == 0) return OK;
-  return db_run_set_later(db, rows,
-                          "insert into changes (kind, business_id, id, at_ms)"
-                          " select * from unnest(?1::text[], ?2::bigint[], ?3::text[], ?4::bigint[])");
+  /* As changes_next_seq: the transaction has its id before it takes a number. */
+  return db_run_set_later(
+      db, rows,
+      "with own as materialized (select pg_current_xact_id())"
+      " insert into changes (seq, kind, business_id, id, at_ms) select nextval('changes_numbers'), k.* from own,"
+      " unnest(?1::text[], ?2::bigint[], ?3::text[], ?4::bigint[]) k");
 }
 
 enum err changes_trim(struct db *db, int64_t now, bool *ret_more) {

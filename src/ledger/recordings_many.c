@@ -9,27 +9,29 @@
 
 enum { FIELDS_MAX = 1024 * 1024 };
 
-enum err recordings_many_read(struct db *db, struct recording_look *looks, int count) {
-  enum { FIELDS = RECORDING_COLUMN_COUNT_, NUMBER };
+enum err recordings_many_ask(struct db *db, struct db_rows *rows, struct recording_look *looks, int count) {
   struct db_set set CLEANUP(db_set_done) = DB_SET;
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   if (count == 0) return OK;
   for (int i = 0; i < count; i++) {
     buf_init(&looks[i].fields, FIELDS_MAX);
     TRY(db_set_add(&set, DB_INT(i), DB_INT(looks[i].business_id), DB_TEXT(str_from(looks[i].recording_sid))));
   }
-  TRY(db_query_set(
-      db, &q, &set,
+  return db_query_set_later(
+      db, rows, &set,
       "select " RECORDING_COLUMNS
       ", r.fields, k.n from unnest(?1::bigint[], ?2::bigint[], ?3::text[]) k (n, business_id, recording_sid)"
-      " join recordings r on r.business_id = k.business_id and r.recording_sid = k.recording_sid"));
-  enum err e;
-  while ((e = db_next(&q)) == OK) {
-    int64_t n = db_int(&q, NUMBER);
+      " join recordings r on r.business_id = k.business_id and r.recording_sid = k.recording_sid");
+}
+
+enum err recordings_many_answer(struct db_rows *rows, struct recording_look *looks, int count) {
+  enum { FIELDS = RECORDING_COLUMN_COUNT_, NUMBER };
+  enum err e = ERR_NOT_FOUND;
+  while (count > 0 && (e = db_next(rows)) == OK) {
+    int64_t n = db_int(rows, NUMBER);
     if (n < 0 || n >= count) return ERR_CORRUPT;
     looks[n].is_known = true;
-    TRY(recordings_read_row(&q, &looks[n].row));
-    TRY(buf_add(&looks[n].fields, db_text(&q, FIELDS)));
+    TRY(recordings_read_row(rows, &looks[n].row));
+    TRY(buf_add(&looks[n].fields, db_text(rows, FIELDS)));
   }
   return e == ERR_NOT_FOUND ? OK : e;
 }

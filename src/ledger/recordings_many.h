@@ -12,7 +12,9 @@ struct recording_look {
   struct recording row;
   struct buf fields; /* its ranked document; the caller calls buf_done */
 };
-CHECKED enum err recordings_many_read(struct db *db, struct recording_look *looks, int count);
+/* _ask sends the query with the next statement of the transaction; after that one, _answer fills the looks. count may be 0. */
+CHECKED enum err recordings_many_ask(struct db *db, struct db_rows *rows, struct recording_look *looks, int count);
+CHECKED enum err recordings_many_answer(struct db_rows *rows, struct recording_look *looks, int count);
 
 struct recording_write {
   const struct recording *was; /* NULL: the row is new */
