@@ -6,6 +6,7 @@
 #include "ledger/calls_many.h"
 #include "ledger/changes.h"
 #include "ledger/recordings_many.h"
+#include "ledger/standbys.h"
 
 static inline struct call set_call(const char *sid, const char *parent, const char *top, int64_t at) {
   struct call c = {.business_id = 1, .duration_s = -1, .started_at = at, .first_seen_at = 5};
@@ -113,4 +114,14 @@ static void transactions_of_other_businesses_run_at_once(void **state) {
   db_rollback(third);
   db_close(third);
   db_close(other);
+}
+
+static void a_server_of_its_own_has_no_standby(void **state) {
+  struct contract *c = *state;
+  if (db_kind(c->db) == DB_SQLITE) return;
+  struct standbys s = {.connected = -1};
+  assert_ok(standbys_read(c->db, &s));
+  assert_int_equal(s.connected, 0);
+  assert_int_equal(s.synchronous, 0);
+  assert_false(s.is_any_named);
 }

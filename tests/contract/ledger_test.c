@@ -114,6 +114,7 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(a_follower_hears_what_is_committed_after_it_began),
       CONTRACT_TEST(sets_of_rows_are_written_and_read),
       CONTRACT_TEST(transactions_of_other_businesses_run_at_once),
+      CONTRACT_TEST(a_server_of_its_own_has_no_standby),
       cmocka_unit_test(every_statement_was_run),
   };
   lock_init(&ran.lock, "ran", LOCK_RANK_BASE);

@@ -12,6 +12,7 @@
 #include "cmd/settings_check.h"
 #include "ledger/ledger.h"
 #include "ledger/nodes.h"
+#include "ledger/standbys.h"
 
 extern char **environ;
 
@@ -185,6 +186,29 @@ static void database_check_pages(struct check *c) {
                problem.n ? problem_text(&problem) : db_problem(c->app.db));
 }
 
+/* What was acknowledged must be on the standby that takes over. */
+static void database_check_standbys(struct check *c) {
+  static const char mend[] =
+      "set synchronous_standby_names on the server, so that a commit waits for a standby (docs/ops/postgres.md)";
+  struct standbys s;
+  if (!app_has_server(&c->app) || standbys_read(c->app.db, &s) != OK || s.connected == 0) return;
+  long long all = s.connected, synchronous = s.synchronous;
+  if (!s.is_any_named || synchronous == 0)
+    report_add(
+        &c->report, CHECK_FAIL, "standby", mend,
+        "no standby of %lld is synchronous: one that takes over loses webhooks that were answered, businesses, and "
+        "the end of keys",
+        all);
+  else if (synchronous < 0)
+    report_add(&c->report, CHECK_WARN, "standby", "grant pg_monitor to this role, or look at pg_stat_replication",
+               "this role may not see whether its standbys are synchronous");
+  else if (synchronous < all)
+    report_add(&c->report, CHECK_WARN, "standby", "let none of the others take over",
+               "%lld of %lld standbys are synchronous", synchronous, all);
+  else
+    report_add(&c->report, CHECK_OK, "standby", "", "%lld, synchronous", all);
+}
+
 /* Takes the write lock and gives it back without a write. */
 static bool database_check_writing(struct check *c) {
   struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
@@ -248,6 +272,7 @@ void check_database(struct check *c) {
     report_add(&c->report, CHECK_OK, "database", "", "%s",
                app_has_server(&c->app) ? "the server answers and can be written"
                                        : "it is intact, on a local disk, and can be written");
+  database_check_standbys(c);
 }
 
 /* ---- limits and workers ---- */
