@@ -105,6 +105,7 @@ static enum err serve_build_engines(struct serve *s) {
   TRY(name_node(s));
   TRY(volume_new(s->store, VOLUME_THREADS, VOLUME_QUEUE, &s->volume));
   TRY(changes_new(&follow, &s->changes));
+  if (app_has_server(&s->app)) changes_set_stale_max(s->changes, s->app.conf.database_stale_max_s * 1000);
   TRY(db_writer_new(&write, &s->writer));
   TRY(serve_build_webhook_writer(s, write));
   s->changes_trimmer.writer = s->writer;

@@ -4,6 +4,7 @@
  *     |--it differs--> read rows after seq, in batches --> subscribers' change --> tick
  *     |--a gap, seq beyond the newest, or another database--> subscribers' lost --> continue after the newest row
  *     `--error--> unhealthy --10 ms--> poll
+ *            `--each stale_max_ms without a success--> subscribers' lost
  *
  * Invariants
  *  (1) seq has no holes except at its beginning: autoincrement counts, and a rolled-back insert gives its number back. So if the
@@ -18,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "ledger/changes_postgres.h"
 
@@ -159,6 +161,8 @@ struct changes {
   struct changes_epoch epoch;
   struct changes_look look; /* on PostgreSQL */
   bool look_again;          /* a number is missing: look again also if nobody says that something changed */
+  int64_t stale_max_ms;     /* 0: none */
+  int64_t answered_ms;      /* mono: when the last poll succeeded, or `lost` was called since */
   atomic_llong seq;
   atomic_bool healthy;
   pthread_t thread;
@@ -286,11 +290,20 @@ static enum err changes_poll(struct changes *c) {
   return OK;
 }
 
+/* What was read before the database went away is used for a while, then no more. */
+static void note_answer(struct changes *c, bool answers) {
+  int64_t now = clock_mono_ms();
+  bool is_stale = !answers && c->stale_max_ms && now - c->answered_ms >= c->stale_max_ms;
+  if (is_stale) call_lost(c);
+  if (answers || is_stale) c->answered_ms = now;
+}
+
 static void *follower_main(void *arg) {
   struct changes *c = arg;
   for (;;) {
     enum err e = changes_poll(c);
     if (e != OK) c->version = -1;
+    note_answer(c, e == OK);
     atomic_store(&c->healthy, e == OK);
     for (size_t i = 0; e == OK && i < c->subscriber_count; i++) {
       if (c->subscribers[i].tick) c->subscribers[i].tick(c->subscribers[i].arg);
@@ -326,10 +339,16 @@ enum err changes_new(const struct db_open *open, struct changes **ret_changes) {
   }
   atomic_init(&c->seq, newest);
   atomic_init(&c->healthy, true);
+  c->answered_ms = clock_mono_ms();
   lock_init(&c->lock, "changes", LOCK_RANK_LEDGER);
   lock_cond_init(&c->woken);
   *ret_changes = c;
   return OK;
+}
+
+void changes_set_stale_max(struct changes *c, int64_t stale_max_ms) {
+  assert(!c->started);
+  c->stale_max_ms = stale_max_ms;
 }
 
 enum err changes_subscribe(struct changes *c, const struct changes_subscriber *subscriber) {
