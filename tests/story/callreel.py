@@ -295,7 +295,8 @@ class World:
 
     template = None  # a data directory with a migrated database
 
-    def __init__(self, directory):
+    def __init__(self, directory, schema=None):
+        """schema: one of a server of its own; None: of CALLREEL_TEST_POSTGRES, if that is set."""
         self.directory = Path(directory)
         self.data_dir = self.directory / "data"
         self.clock = Clock(self.directory / "clock")
@@ -305,7 +306,7 @@ class World:
         self.private = {"+15005550100", "+15005550199"}
         self.businesses = []
         self._platform_key = None
-        self.schema = postgres.Schema() if postgres.SERVER else None
+        self.schema = schema or (postgres.Schema() if postgres.SERVER else None)
         if self.schema:
             self.settings.update(self.schema.settings)
             self.done("migrate", env={"DATA_DIR": str(self.directory / "migrate")})
