@@ -40,7 +40,7 @@ static size_t make_request(long n, char *out) {
   static long start;
   char body[1024], target[128], text[2048], call[40], recording[40];
   uint8_t mac[SHA1_SIZE];
-  if (!start) start = (long)clock_now_ms();
+  if (!start) start = (long)clock_now_ms() ^ ((long)getpid() << 44); /* several of these may run at once */
   (void)snprintf(call, sizeof(call), "CA%016lx%016lx", (unsigned long)start, (unsigned long)n);
   (void)snprintf(recording, sizeof(recording), "RE%016lx%016lx", (unsigned long)start, (unsigned long)n);
   (void)snprintf(target, sizeof(target), "/webhooks/twilio/%d/recording", business);
