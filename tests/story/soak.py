@@ -22,6 +22,7 @@ FAULTS = [["not_yet:2"], ["429:1"], ["500:1"], ["cut:1"], ["short:1"], ["xml:1"]
 FAULTY_SHARE, CALLS_A_SECOND, PLAYERS, LISTERS = 0.4, 2, 3, 2
 DISTURB_S = (4, 10)  # between two
 DISTURBANCES = [("front", "kill"), ("front", "stop"), ("worker", "kill"), ("worker", "kill"), ("worker", "freeze")]
+FREEZE_S = 3
 REDELIVER_S = 5  # a provider that was not answered says it again
 REST_S = 420  # three failures' back-off and more
 MEMORY_MIB, DESCRIPTORS = 24, 8  # what `steady` may have more at the end than it had at half time
@@ -43,11 +44,9 @@ class Soak:
         self.world, self.rng, self.faults = world, random.Random(seed), faults
         self.over, self.lock = threading.Event(), threading.Lock()
         self.tapes, self.heard, self.disturbed, self.wrong = [], [], [], []
-        self.counts, self.figures = Counter(), []
+        self.counts, self.figures, self.freeze_s = Counter(), [], FREEZE_S
         world.settings.update(DOWNLOADS_PER_BUSINESS=8)
-        self.front = world.server("front")
-        self.steady = world.server("steady", ADMIN_LISTEN="127.0.0.1:0")
-        self.worker = world.server("worker", role="worker")
+        self.begin_processes()
         self.sides = []
         for name in ("Acme", "Beta"):
             simulator = world.simulator(f"simulator-{name}")
@@ -58,6 +57,11 @@ class Soak:
                                json.dumps({"url": url}).encode())
             assert answer.status == 204, answer
             self.sides.append((business, simulator))
+
+    def begin_processes(self):
+        self.front = self.world.server("front")
+        self.steady = self.world.server("steady", ADMIN_LISTEN="127.0.0.1:0")
+        self.worker = self.world.server("worker", role="worker")
 
     def complain(self, sentence):
         with self.lock:
@@ -131,8 +135,11 @@ class Soak:
                     self.complain(f"{tape.sid}: {total} bytes long, not {tape.sizes}")
             with self.lock:
                 self.heard.append((tape, first, len(answer.body), hashlib.sha256(answer.body).digest()))
-        elif was_ready or answer.status not in (202, 404, 503):
+        elif not self.may_refuse(answer, was_ready):
             self.complain(f"{tape.sid} ({tape.faults}), ready {was_ready}, {part}: {answer}")
+
+    def may_refuse(self, answer, was_ready):
+        return answer.status in (202, 404, 503) and not was_ready
 
     def list(self, rng):
         targets = ("/api/calls", "/api/calls?limit=100&legs=all", "/api/calls?search=CA1", "/api/stats",
@@ -151,17 +158,26 @@ class Soak:
     def disturb(self, rng):
         while not self.over.wait(rng.uniform(*DISTURB_S)):
             name, how = rng.choice(DISTURBANCES)
-            process = getattr(self, name)
             began = time.monotonic()
-            if how == "freeze":
-                process.signal(signal.SIGSTOP)
-                self.over.wait(3)
-                process.signal(signal.SIGCONT)
-            else:
-                process.kill() if how == "kill" else process.stop()
-                setattr(self, name, self.world.again(process))
+            self.disturb_process(name, how)
             self.disturbed.append((began, time.monotonic()))
             self.counts[f"{how}s"] += 1
+
+    def disturb_process(self, name, how):
+        process = getattr(self, name)
+        if how == "freeze":
+            process.signal(signal.SIGSTOP)
+            self.over.wait(self.freeze_s)
+            process.signal(signal.SIGCONT)
+        else:
+            process.kill() if how == "kill" else process.stop()
+            setattr(self, name, self.again(process))
+
+    def again(self, process):
+        return self.world.again(process)
+
+    def more_acts(self):
+        return []
 
     def start(self, act, number=0):
         def run():
@@ -174,7 +190,7 @@ class Soak:
         return thread
 
     def run(self, seconds):
-        acts = [self.calls, self.watch, self.disturb] + [self.play] * PLAYERS + [self.list] * LISTERS
+        acts = [self.calls, self.watch, self.disturb, *self.more_acts()] + [self.play] * PLAYERS + [self.list] * LISTERS
         for business, _ in self.sides:
             business.key("admin")
         self.began = time.monotonic()
@@ -291,17 +307,22 @@ def main():
     options = argparse.ArgumentParser(prog="script/soak")
     options.add_argument("--minutes", type=float, default=5)
     options.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    options.add_argument("--postgres", action="store_true", help="on PostgreSQL, whose servers are disturbed as well")
     chosen = options.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     os.umask(0o022)
     print(f"soak: {chosen.minutes:g} minutes, --seed {chosen.seed}", flush=True)
     directory = tempfile.mkdtemp(prefix="callreel-soak-")
-    world = World(directory)
-    try:
-        wrong, told = soak(world, chosen.minutes * 60, chosen.seed)
-    finally:
-        world.close()
+    if chosen.postgres:
+        import soak_postgres
+        wrong, told = soak_postgres.soak(directory, chosen.minutes * 60, chosen.seed, FAULTS)
+    else:
+        world = World(directory)
+        try:
+            wrong, told = soak(world, chosen.minutes * 60, chosen.seed)
+        finally:
+            world.close()
     print(told)
     if wrong:
         print("\n".join(f"WRONG: {sentence}" for sentence in wrong), f"logs and data are in {directory}", sep="\n")
