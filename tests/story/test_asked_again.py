@@ -144,7 +144,7 @@ def test_a_drain_ends_the_pause_and_gives_the_lease_back(world, provider):
 
 
 def test_a_worker_frozen_in_the_pause_changes_nothing_when_it_wakes(world, provider):
-    first = world.server(CALLREEL_TEST_ASK_AGAIN_MS=1000)
+    first = world.server(CALLREEL_TEST_ASK_AGAIN_MS=5000)
     business = world.business(provider)
     tape = provider.tape()
     tape.acts = [p.status(503)]
