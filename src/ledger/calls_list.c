@@ -11,7 +11,7 @@
  *               calls without one; with `ref` if FEW_MAX have it at most,
  *               or few_rows while more calls have that ref
  *   TEXT        a search that may be part of a number or name           matching documents of legs, by time of their rows
- *                                                                       (calls_list_text.c, calls_list_postgres.c)
+ *                                                                       (calls_list_blocks.c, calls_list_postgres.c)
  *   TRANSCRIPT  a search                                                transcripts that hold its words, by time of their rows
  *                                                                       (calls_list_transcripts.c)
  *   SHORT       a search with one or two digits                         calls by time
@@ -36,6 +36,7 @@
 #include <string.h>
 
 #include "base/fold.h"
+#include "ledger/calls_list_blocks.h"
 #include "ledger/calls_list_facets.h"
 #include "ledger/calls_list_postgres.h"
 #include "ledger/calls_list_text.h"

@@ -1,14 +1,10 @@
 /* calls_list_text.c - see calls_list_text.h.
  *
- *   the business's own documents, few_rows at most, in the list's order --all read, or the page is full--> done
- *     `--else: the index
- *
  * Invariants
- *  (1) A business with at most few_rows documents is answered from its own rows, which stand next to each other: neither what
- *      others store nor how much they write changes what the search reads.
- *  (2) The index is shared. Its terms begin with the business, but a term is looked up in each segment, and how many segments
- *      there are depends on all that was written. So it is used only after few_rows documents of the business were read, beside
- *      which these look-ups are little.
+ *  (1) The index call_documents is shared. Its terms begin with the business, but a term is looked up in each segment, and how
+ *      many segments there are depends on all that was written.
+ *  (2) So it is used only after few_rows documents of the business were read: if it has millions of them, and while an upgrade
+ *      makes its blocks. Else calls_list_blocks.c reads nothing but the business's own rows.
  *  (3) Until all calls have a row in call_documents_text, as after an earlier release wrote some, the index answers alone. */
 #include "ledger/calls_list_text.h"
 
@@ -101,7 +97,7 @@ enum err list_text_is_complete(struct list_query *a, bool *ret_complete) {
   return OK;
 }
 
-static enum err list_source_index(struct list_query *a) {
+enum err list_source_text_index(struct list_query *a) {
   struct buf match CLEANUP(buf_done) = BUF_INIT(8 * CALLS_LIST_SEARCH_MAX + 2 * CALLS_SEARCH_WORDS_MAX * 64 + 256);
   bool refolding;
   TRY(calls_search_is_refolding(a->db, &refolding));
@@ -137,8 +133,7 @@ enum err list_text_init(struct list_text *t, const struct list_query *a) {
   return calls_search_parts(a->filter->search, &t->text, t->names, &t->name_count);
 }
 
-/* Appends: document s contains the search. */
-static enum err sql_add_contains(struct statement *s, const struct list_text *t) {
+enum err sql_add_contains(struct statement *s, const struct list_text *t) {
   TRY(sql_add(s, "("));
   for (size_t i = 0; i < t->name_count; i++) {
     TRY(sql_add(s, i ? " and " : "("));
@@ -205,8 +200,7 @@ enum err sql_add_matches(struct statement *s, struct list_text *t) {
 
 /* ---- the newest of the business ---- */
 
-/* Reads the documents that come before `end`; 0: all. */
-static enum err own_text_read(struct list_query *a, const struct list_text *t, int64_t end) {
+enum err list_text_read(struct list_query *a, const struct list_text *t, int64_t end, struct str ids) {
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(buf_addf(&s.sql, "select s.rowid >> %d, c.sort_at, c.call_sid, " DURATION_OF_C " from call_documents_text s",
                CALLS_SEARCH_ID_BITS));
@@ -216,6 +210,7 @@ static enum err own_text_read(struct list_query *a, const struct list_text *t, i
   TRY(sql_add_value(&s, " where s.business_id = ", DB_INT(a->business_id), ""));
   TRY(sql_add_document_times(&s, a, span_of(a->filter)));
   if (end) TRY(sql_add_value(&s, sorts_up(a->filter) ? " and s.rowid < " : " and s.rowid > ", DB_INT(end), ""));
+  if (ids.n) TRY(sql_add_value(&s, " and s.rowid in (select value from json_each(", DB_TEXT(ids), "))"));
   TRY(sql_add(&s, " and "));
   TRY(sql_add_contains(&s, t));
   TRY(sql_add_filters(&s, a->filter, false));
@@ -225,20 +220,14 @@ static enum err own_text_read(struct list_query *a, const struct list_text *t, i
   return OK;
 }
 
-enum err list_source_text_sqlite(struct list_query *a) {
-  struct list_text t CLEANUP(list_text_done) = LIST_TEXT;
-  bool complete;
+enum err list_source_text_shared(struct list_query *a, const struct list_text *t) {
   int64_t end = 0;
-  TRY(list_text_init(&t, a));
-  if (!t.name_count && !t.by_digits) return OK;
-  TRY(list_text_is_complete(a, &complete));
-  if (!complete) return list_source_index(a); /* (3) */
   enum err e = list_query_end_of_documents(a, "call_documents_text", few_rows(a->filter), &end);
   if (e != OK && e != ERR_NOT_FOUND) return e;
   bool has_more = e == OK;
-  if (has_more && sorts_by_duration(a->filter)) return list_source_index(a);
-  TRY(own_text_read(a, &t, has_more ? end : 0));
-  if (!has_more || list_query_is_full(a, calls_search_time(end), span_of(a->filter))) return OK; /* (1) */
+  if (has_more && sorts_by_duration(a->filter)) return list_source_text_index(a);
+  TRY(list_text_read(a, t, has_more ? end : 0, STR_NONE));
+  if (!has_more || list_query_is_full(a, calls_search_time(end), span_of(a->filter))) return OK;
   a->keys.count = 0;
-  return list_source_index(a);
+  return list_source_text_index(a);
 }

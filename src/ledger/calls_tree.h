@@ -8,7 +8,7 @@
 
 #include "ledger/calls.h"
 
-enum { CALLS_TREE_DEPTH_MAX = 64, CALLS_TREE_AT_ONCE = 34 };
+enum { CALLS_TREE_DEPTH_MAX = 64, CALLS_TREE_AT_ONCE = 30 };
 
 /* The top leg of a leg with that parent: the end of the chain of known parents, at most CALLS_TREE_DEPTH_MAX up. In a chain that
  * is a cycle, the leg with the smallest call_sid. */

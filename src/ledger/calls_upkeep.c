@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledger/calls_blocks.h"
 #include "ledger/calls_facets.h"
 #include "ledger/calls_search.h"
 #include "ledger/calls_tree.h"
 #include "ledger/transcript_terms.h"
 
-enum { TERMS_FOR_A_CALL = 10 }; /* as much work as to index a call */
+enum { TERMS_FOR_A_CALL = 10, CALLS_FOR_A_BLOCK = 5 }; /* as much work as to index a call; as many calls */
 
 enum err calls_upkeep_needed(struct db *db, bool *ret_needed) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
@@ -25,7 +26,8 @@ enum err calls_upkeep_needed(struct db *db, bool *ret_needed) {
       DB_INT(CALLS_SEARCH_FOLDING)));
   TRY(db_next(&q));
   *ret_needed = db_int(&q, 0) != 0;
-  return *ret_needed ? OK : transcript_terms_are_due(db, ret_needed);
+  if (!*ret_needed) TRY(transcript_terms_are_due(db, ret_needed));
+  return *ret_needed ? OK : calls_blocks_are_due(db, ret_needed);
 }
 
 /* ---- documents of deleted calls ---- */
@@ -301,20 +303,22 @@ enum err calls_upkeep_run(struct db *db, struct calls_upkeep *u, int limit, bool
     TRY(transcript_terms_update(db, &u->terms_business_id, left * TERMS_FOR_A_CALL, &count));
     left -= (count + TERMS_FOR_A_CALL - 1) / TERMS_FOR_A_CALL;
   }
-  if (left) {
+  for (count = 1; left > 0 && count; left -= count ? CALLS_FOR_A_BLOCK : 0)
+    TRY(calls_blocks_update(db, &u->blocks_business_id, &count));
+  if (left > 0) {
     TRY(calls_upkeep_delete(db, left, &count));
     left -= count;
   }
-  if (left) {
+  if (left > 0) {
     TRY(index_stale(db, left, &count));
     left -= count;
   }
-  if (left) {
+  if (left > 0) {
     TRY(index_older(db, u, left, &count));
     left -= count;
   }
-  if (left) TRY(index_folding(db, u, left));
-  if (left) {
+  if (left > 0) TRY(index_folding(db, u, left));
+  if (left > 0) {
     TRY(calls_facets_add_older(db, left, &count));
     u->indexed += count;
   }

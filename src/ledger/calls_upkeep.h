@@ -6,6 +6,7 @@
  *   call_documents_stale   calls that an older release wrote without updating their document
  *   call_documents_build   how far the calls of an older schema are indexed
  *   call_documents_folding how far the calls are indexed again with this release's folding of names
+ *   call_documents_blocks  blocks of documents that are to be marked or divided (calls_blocks.h)
  *   transcript_terms_due   transcripts whose rows for searches are to be written (transcript_terms.h)
  *   call_facets_build      how far they are in call_facets (calls_facets.h)
  *
@@ -19,9 +20,10 @@
 
 /* The caller's progress. Initialise it with zeroes. */
 struct calls_upkeep {
-  int64_t business_id;       /* the business served last */
-  int64_t terms_business_id; /* the same, by transcript_terms_update */
-  int64_t indexed;           /* calls of an older schema or folding that were indexed, for the log */
+  int64_t business_id;        /* the business served last */
+  int64_t terms_business_id;  /* the same, by transcript_terms_update */
+  int64_t blocks_business_id; /* and by calls_blocks_update */
+  int64_t indexed;            /* calls of an older schema or folding that were indexed, for the log */
 };
 
 /* Is there work? Reads the first row of each table. */

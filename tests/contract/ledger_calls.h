@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "ledger/calls_blocks.h"
 #include "ledger/calls_list.h"
 #include "ledger/calls_search.h"
 #include "ledger/calls_tree.h"
@@ -378,4 +379,36 @@ static void a_pages_rows_are_read(void **state) {
   assert_ok(calls_get(db, 1, STR("CA6"), &calls[1]));
   assert_ok(calls_list_recordings(db, 1, calls, 2, words_add_recording, &recordings));
   assert_string_equal(recordings.text, "RE6 RE1");
+}
+
+/* Searches go through blocks on SQLite; on PostgreSQL nothing is ever due. */
+static void documents_are_divided_into_blocks(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  int64_t business = scratch_business(db, "b");
+  const bool is_sqlite = db_kind(db) == DB_SQLITE;
+  struct calls_key keys[CALLS_LIST_LIMIT_MAX];
+  const struct calls_filter f = {.search = STR("rare"), .limit = 10, .few = 2};
+  size_t count;
+  bool more, due;
+  for (int i = 0; i < 2 * BLOCK_DOCUMENTS_MOST; i += 8)
+    IN_TRANSACTION(db, for (int k = i; k < i + 8; k++)
+                           scratch_named_call(db, business, k, "+15550001111", k == 5 ? "Rare" : "Ann"));
+  assert_ok(calls_blocks_are_due(db, &due));
+  assert_int_equal(due, is_sqlite);
+  for (int round = 0; round < 4; round++) { /* not marked; marked; while an upgrade goes on; open again */
+    if (is_sqlite && round > 1)
+      IN_TRANSACTION(db, assert_ok(db_run(db,
+                                          DB_FOR_SQLITE "update call_documents_blocks set added = ?1"
+                                                        " where is_open = 1",
+                                          DB_INT(round == 2 ? 1000000000 : 300))));
+    assert_ok(calls_list_page(db, business, &f, keys, &count, &more));
+    assert_int_equal(count, 1);
+    if (round != 2) upkeep(db);
+  }
+  IN_TRANSACTION(db, assert_ok(db_run(db, "delete from calls where business_id = ?1", DB_INT(business))));
+  upkeep(db);
+  assert_ok(calls_blocks_are_due(db, &due));
+  assert_false(due);
+  assert_ok(calls_list_page(db, business, &f, keys, &count, &more));
+  assert_int_equal(count, 0);
 }

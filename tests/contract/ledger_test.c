@@ -52,6 +52,7 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(parent_and_child_at_once_make_the_tree),
       CONTRACT_TEST(lists_are_filtered_sorted_and_paged),
       CONTRACT_TEST(searches_find_numbers_names_and_sids),
+      CONTRACT_TEST(documents_are_divided_into_blocks),
       CONTRACT_TEST(lists_are_counted),
       CONTRACT_TEST(a_pages_rows_are_read),
       CONTRACT_TEST(a_recording_is_stored_by_compare_and_set),

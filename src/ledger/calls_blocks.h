@@ -1,0 +1,38 @@
+/* calls_blocks.h - blocks of a business's documents (call_documents_text), each with marks of the parts of numbers and names that
+ * its documents have: a search leaves out the blocks whose marks lack a part of it. SQLite only.
+ *
+ *   writing:  triggers note which blocks changed;   TRY(calls_blocks_update(db, &business, &count));   as part of a writer job
+ *   reading:  struct block_wanted w;   calls_blocks_want(&w, BLOCK_NAMES, word);   if (calls_blocks_may_have(&w, marks)) …
+ *
+ * Marks are bits at hashes of 4 digits, or of 3 characters of a name: a block may have a part without having the text, but no
+ * text without its parts. Thread rule: the connection's; updates run in db_writer's transaction. */
+#pragma once
+
+#include "db/db.h"
+
+enum {
+  BLOCK_DOCUMENTS = 128,
+  BLOCK_DOCUMENTS_MOST = 192, /* of a block that is not divided yet */
+  BLOCK_MARKS_SIZE = 928,     /* bytes */
+  BLOCK_PARTS_MAX = 128,      /* of a search; further ones are not looked for */
+};
+
+/* What the marks of a block must have. */
+struct block_wanted {
+  uint16_t bits[BLOCK_PARTS_MAX];
+  size_t count; /* 0: any block may have it */
+};
+enum block_part { BLOCK_DIGITS, BLOCK_NAMES };
+/* Adds the parts of text: digits, or a word of a name, folded. */
+void calls_blocks_want(struct block_wanted *w, enum block_part part, struct str text);
+/* marks: of a block; empty: they are not made yet, so it may have anything. */
+bool calls_blocks_may_have(const struct block_wanted *w, struct str marks);
+
+/* Is there a block to be marked or divided? Never on PostgreSQL. */
+CHECKED enum err calls_blocks_are_due(struct db *db, bool *ret_due);
+/* Marks or divides a block of the next business behind *business_id, which it sets. *ret_count: rows that it wrote; 0: none is
+ * due. */
+CHECKED enum err calls_blocks_update(struct db *db, int64_t *business_id, int *ret_count);
+/* Whether a search of the business can go through its blocks: they are at most so many, and nearly all marked. */
+CHECKED enum err calls_blocks_are_ready(struct db *db, int64_t business_id, int64_t blocks_most, int64_t unmarked_most,
+                                        bool *ret_ready);

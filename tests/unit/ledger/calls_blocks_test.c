@@ -1,0 +1,246 @@
+/* calls_blocks_test.c - a search that goes through blocks of documents finds what is there, in the list's order; blocks are
+ * divided and marked in bounded parts; what others store changes nothing that a search reads. */
+#include "cost_scratch.h"
+
+#include "db/db_writer.h"
+#include "ledger/calls_blocks.h"
+#include "ledger/calls_list.h"
+#include "ledger/calls_upkeep.h"
+
+enum { CALLS = 1200, OF_OTHERS = 1500, ASKED = 60, UPKEEP_PART = 20, STRIDE = 487 /* prime to CALLS */ };
+
+static const char *const names[] = {"Dana Levi", "יעל מזרחי", "O'Neill", "Zoe Quick", "Ben-Gurion", "Al"};
+
+static void number_of(int i, char number[32]) {
+  (void)snprintf(number, 32, "+1555%07d", i * 7919 % 9999991);
+}
+
+/* The i-th call of business 1; every 50th has a rare name. */
+static void put_call(struct db *db, int i) {
+  char number[32], name[32];
+  number_of(i, number);
+  (void)snprintf(name, sizeof(name), "Rare%d", i);
+  scratch_named_call(db, 1, i, number, i % 50 ? names[(size_t)i % COUNT_OF(names)] : name);
+}
+
+/* Does all that is due. Returns the most rows that a part touched. */
+static int64_t settle(struct db *db) {
+  struct calls_upkeep u = {0};
+  int64_t most = 0;
+  for (bool more = true; more;) {
+    int64_t touched = db_touched(db);
+    assert_int_equal(calls_upkeep_run(db, &u, UPKEEP_PART, &more), OK);
+    touched = db_touched(db) - touched;
+    most = touched > most ? touched : most;
+  }
+  return most;
+}
+
+static struct db *scratch_begun(const struct scratch *place) {
+  struct db *db = scratch_ledger(place);
+  assert_int_equal(scratch_business(db, "mine"), 1);
+  assert_int_equal(scratch_business(db, "theirs"), 2);
+  assert_int_equal(db_begin_immediate(db), OK);
+  return db;
+}
+
+/* few: after two documents the blocks are asked. */
+static const struct calls_filter by_blocks = {.limit = 100, .few = 2};
+
+/* The pages of a search one after another are what all documents of the business say, in the list's order. */
+static void assert_finds(struct db *db, enum calls_sort sort, const char *text, const char *folded) {
+  struct calls_key keys[CALLS_LIST_LIMIT_MAX];
+  struct calls_filter f = by_blocks;
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  bool more = true;
+  f.search = str_from(text);
+  f.sort = sort;
+  assert_int_equal(
+      db_query_once(db, &q,
+                    sort == CALLS_OLDEST ? "select call_sid from call_documents_text where business_id = 1"
+                                           " and (instr(names, ?1) or instr(digits, ?1)) order by rowid"
+                                         : "select call_sid from call_documents_text where business_id = 1"
+                                           " and (instr(names, ?1) or instr(digits, ?1)) order by rowid desc",
+                    DB_VALUES_(DB_TEXT(str_from(folded)))),
+      OK);
+  while (more) {
+    size_t count;
+    assert_int_equal(calls_list_page(db, 1, &f, keys, &count, &more), OK);
+    for (size_t i = 0; i < count; i++) {
+      assert_int_equal(db_next(&q), OK);
+      if (!str_eq(db_text(&q, 0), str_from(keys[i].call_sid)))
+        fail_msg("%s: %s where %.*s is", text, keys[i].call_sid, STR_ARG(db_text(&q, 0)));
+    }
+    if (more) f.after = keys[count - 1];
+    f.after_key = true;
+    f.after_sort = sort;
+  }
+  if (db_next(&q) == OK) fail_msg("%s: %.*s is missing", text, STR_ARG(db_text(&q, 0)));
+}
+
+static void assert_finds_all(struct db *db) {
+  static const char *const searches[][2] = {
+      {"dana", "dana"}, {"מזרחי", "מזרחי"}, {"oneill", "oneill"}, {"Gurion", "gurion"},     {"zo", "zo"},
+      {"555", "555"},   {"5550", "5550"},   {"Rare5", "rare5"},   {"rare1150", "rare1150"}, {"nobody", "nobody"}};
+  for (size_t i = 0; i < COUNT_OF(searches); i++) {
+    assert_finds(db, CALLS_NEWEST, searches[i][0], searches[i][1]);
+    assert_finds(db, CALLS_OLDEST, searches[i][0], searches[i][1]);
+  }
+  for (int i = 0; i < CALLS; i += 97) {
+    char number[32];
+    number_of(i, number);
+    assert_finds(db, CALLS_NEWEST, number, number + 1);
+    assert_finds(db, CALLS_OLDEST, number + 4, number + 4);
+  }
+}
+
+enum order { OLDEST_FIRST, NEWEST_FIRST, ANY_ORDER };
+
+static void try_order(const struct scratch *place, enum order order) {
+  struct db *db = scratch_begun(place);
+  for (int i = 0; i < CALLS; i++) {
+    put_call(db, order == OLDEST_FIRST ? i : order == NEWEST_FIRST ? CALLS - 1 - i : i * STRIDE % CALLS);
+    if (i == CALLS / 2) (void)settle(db);
+  }
+  assert_finds_all(db); /* some blocks are without marks */
+  assert_true(settle(db) <= DB_JOB_ROWS);
+  assert_finds_all(db);
+  int64_t blocks = scratch_int(db, "select count(*) from call_documents_blocks");
+  print_message("# %lld blocks\n", (long long)blocks);
+  assert_true(blocks >= CALLS / BLOCK_DOCUMENTS_MOST && blocks <= 2 * CALLS / BLOCK_DOCUMENTS + 2);
+  for (int i = 0; i < CALLS; i += 3) put_call(db, i); /* again */
+  assert_int_equal(db_run(db, "update calls set customer_name = 'Rarer' where call_sid = 'CA1000700'"), OK);
+  assert_int_equal(db_run(db, "delete from calls where call_sid in ('CA1000001', 'CA1000600', 'CA1001199')"), OK);
+  (void)settle(db);
+  assert_finds_all(db);
+  assert_finds(db, CALLS_NEWEST, "rarer", "rarer");
+  db_rollback(db);
+  db_close(db);
+}
+
+static void a_search_finds_calls_that_came_in_their_order(void **state) {
+  try_order(*state, OLDEST_FIRST);
+}
+
+static void a_search_finds_calls_of_which_the_newest_came_first(void **state) {
+  try_order(*state, NEWEST_FIRST);
+}
+
+static void a_search_finds_calls_that_came_in_any_order(void **state) {
+  try_order(*state, ANY_ORDER);
+}
+
+static void words_of_two_names_are_found_in_any_order(void **state) {
+  struct db *db = scratch_begun(*state);
+  struct calls_key keys[CALLS_LIST_LIMIT_MAX];
+  struct calls_filter f = by_blocks;
+  size_t count;
+  bool more;
+  for (int i = 0; i < CALLS; i++)
+    scratch_named_call(db, 1, i, "+15550001111", i == 40 ? "Alma Fitz" : i % 2 ? "Alma Berg" : "Otto Fitz");
+  (void)settle(db);
+  f.search = STR("fitz alma");
+  for (enum calls_sort sort = CALLS_NEWEST; sort <= CALLS_SHORTEST; sort++) {
+    f.sort = sort;
+    assert_int_equal(calls_list_page(db, 1, &f, keys, &count, &more), OK);
+    assert_int_equal(count, 1);
+    assert_string_equal(keys[0].call_sid, "CA1000040");
+  }
+  db_rollback(db);
+  db_close(db);
+}
+
+static bool marks_have(struct db *db, const char *digits) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  struct block_wanted w = {.count = 0};
+  bool has = false;
+  calls_blocks_want(&w, BLOCK_DIGITS, str_from(digits));
+  assert_int_equal(
+      db_query_once(db, &q, "select marks from call_documents_blocks where marks is not null", DB_VALUES_()), OK);
+  while (db_next(&q) == OK) has = has || calls_blocks_may_have(&w, db_text(&q, 0));
+  return has;
+}
+
+static void marks_of_a_call_go_with_it(void **state) {
+  struct db *db = scratch_begun(*state);
+  for (int i = 0; i < CALLS; i++) scratch_named_call(db, 1, i, i == 7 ? "+49876543210987" : "+15550001111", "Ann");
+  (void)settle(db);
+  assert_true(marks_have(db, "9876543210987"));
+  assert_int_equal(db_run(db, "delete from calls where call_sid = 'CA1000007'"), OK);
+  (void)settle(db);
+  assert_false(marks_have(db, "9876543210987"));
+  assert_true(marks_have(db, "15550001111"));
+  assert_int_equal(db_run(db, "delete from calls where business_id = 1"), OK);
+  (void)settle(db);
+  assert_false(marks_have(db, "15550001111"));
+  assert_true(scratch_int(db, "select count(*) from call_documents_blocks") <= 2);
+  db_rollback(db);
+  db_close(db);
+}
+
+/* ---- cost ---- */
+
+struct cost {
+  int64_t steps, pages;
+};
+
+static struct cost cost_of_searches(struct db *db, bool of_nobody) {
+  struct cost c = {0, 0};
+  struct calls_key keys[CALLS_LIST_LIMIT_MAX];
+  sqlite3 *sqlite = db_sqlite_of(db)->sqlite;
+  (void)sqlite3_trace_v2(sqlite, SQLITE_TRACE_PROFILE, scratch_count_steps, &c.steps);
+  (void)scratch_pages_read(sqlite);
+  for (int i = 0; i < ASKED; i++) {
+    struct calls_filter f = by_blocks;
+    char text[32];
+    size_t count;
+    bool more;
+    scratch_others_text(text, sizeof(text), i % 2, of_nobody, i);
+    f.search = str_from(text);
+    assert_int_equal(calls_list_page(db, 1, &f, keys, &count, &more), OK);
+    assert_int_equal(count, 0);
+  }
+  c.pages = scratch_pages_read(sqlite);
+  (void)sqlite3_trace_v2(sqlite, 0, NULL, NULL);
+  return c;
+}
+
+/* Trees of tables get deeper with what others write: a page or two more for each look-up in the business's own rows. */
+static void a_search_of_many_calls_costs_the_same_whatever_others_store(void **state) {
+  struct db *db = scratch_begun(*state);
+  char number[32], name[32];
+  for (int i = 0; i < CALLS; i++) scratch_named_call(db, 1, i, "+77777777777", "Ann Mine");
+  scratch_named_call(db, 2, OF_OTHERS, "+88888888888", "Bo"); /* so that my rows never end a tree */
+  (void)settle(db);
+  (void)cost_of_searches(db, false);
+  struct cost alone = cost_of_searches(db, false);
+  int64_t segments = scratch_int(db, "select count(distinct segid) from call_documents_idx");
+  for (int i = 0; i < OF_OTHERS; i++) {
+    scratch_others_text(number, sizeof(number), false, false, i);
+    scratch_others_text(name, sizeof(name), true, false, i);
+    scratch_named_call(db, 2, i, number, name);
+  }
+  (void)settle(db);
+  assert_true(scratch_int(db, "select count(distinct segid) from call_documents_idx") != segments);
+  struct cost theirs = cost_of_searches(db, false), nobodys = cost_of_searches(db, true);
+  print_message("# alone %lld steps, %lld pages; others' %lld, %lld; nobody's %lld, %lld\n", (long long)alone.steps,
+                (long long)alone.pages, (long long)theirs.steps, (long long)theirs.pages, (long long)nobodys.steps,
+                (long long)nobodys.pages);
+  assert_int_equal(theirs.steps, alone.steps);
+  assert_true(theirs.pages - alone.pages <= 16 * ASKED);
+  assert_true(llabs(theirs.pages - nobodys.pages) <= theirs.pages / 20);
+  db_rollback(db);
+  db_close(db);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      SCRATCH_TEST(a_search_finds_calls_that_came_in_their_order),
+      SCRATCH_TEST(a_search_finds_calls_of_which_the_newest_came_first),
+      SCRATCH_TEST(a_search_finds_calls_that_came_in_any_order),
+      SCRATCH_TEST(words_of_two_names_are_found_in_any_order),
+      SCRATCH_TEST(marks_of_a_call_go_with_it),
+      SCRATCH_TEST(a_search_of_many_calls_costs_the_same_whatever_others_store),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
