@@ -58,6 +58,7 @@
     {"select exists (select 1 from transcript_terms_due)", "SCAN transcript_terms_due", "the first row"},
     {"from call_documents s cross join", "SCAN s VIRTUAL TABLE INDEX 192:M3",
      "documents that match, newest first, until the page is full"},
+    {"from call_documents s cross join", "SCAN s VIRTUAL TABLE INDEX 64:M3", "the same, oldest first"},
     {"with m(sid) as (select call_sid from", "SEARCH", "at most FEW_MAX: count_is_few counted them"},
     {"with m(sid) as (select call_sid from", "USE TEMP B-TREE FOR DISTINCT",
      "at most FEW_MAX: count_is_few counted them"},

@@ -37,7 +37,8 @@ static const char sqlite_columns[] =
     " where m.type in ('table', 'view') and m.name not glob 'call_search*' and m.name not glob 'call_documents_*'"
     " and m.name not glob 'transcript_words*' and m.name not glob 'transcript_terms*'"
     " and m.name not glob 'sqlite_*' and i.name <> m.name and i.name <> 'rank'"
-    " union select name || ' (index)' from sqlite_schema where type = 'index' and name not glob 'sqlite_*'";
+    " union select name || ' (index)' from sqlite_schema where type = 'index' and name not glob 'sqlite_*'"
+    " and name not glob 'call_documents_blocks*'";
 static const char postgres_has[] =
     "select exists (select 1 from information_schema.columns where table_schema = current_schema"
     " and table_name || '.' || column_name = ?1) or exists (select 1 from pg_catalog.pg_indexes"
