@@ -97,6 +97,40 @@ test('rows do not move under a reader who is further down: a button tells of new
   await page.context().close()
 })
 
+test('what comes while new calls are being shown stays', async () => {
+  const page = await (await w.person()).newPage()
+  await page.goto('/')
+  await live(page, 'live')
+  await rows(page).nth(5).waitFor()
+  await page.mouse.wheel(0, 700)
+  await page.waitForFunction(() => window.scrollY > 300)
+  const before = await w.call({ seconds: 1, recording: false })
+  const button = page.getByRole('button', { name: /new call/ })
+  await button.waitFor()
+  let release
+  const held = new Promise((resolve) =>
+    page.route('**/api/calls?*', async (route) => {
+      const response = await route.fetch()
+      await new Promise((go) => { release = go; resolve() })
+      return route.fulfill({ response })
+    }, { times: 1 }))
+  const made = await w.call({ seconds: 1, recording: false })
+  await held
+  await page.evaluate(() => {
+    const frame = window.requestAnimationFrame
+    window.held = []
+    window.requestAnimationFrame = (f) => window.held.push(f)
+    window.goOn = () => { window.requestAnimationFrame = frame; for (const f of window.held) frame(f) }
+  })
+  await button.click()
+  release()
+  await rowOf(page, made).waitFor()
+  await page.evaluate(() => new Promise((done) => { window.goOn(); requestAnimationFrame(() => requestAnimationFrame(done)) }))
+  await rowOf(page, before).waitFor()
+  assert.equal(await rowOf(page, made).isVisible(), true)
+  await page.context().close()
+})
+
 test('news that could not be looked at are looked at again', async () => {
   const page = await (await w.person()).newPage()
   await page.goto('/')

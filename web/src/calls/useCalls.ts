@@ -41,7 +41,12 @@ export function useCalls(filters: Filters) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: the day is when the filters' dates are counted from
   const base = useMemo(() => queryOf(filters), [filters, today])
   const key = useMemo(() => ['calls', base.toString()], [base])
-  const [waiting, setWaiting] = useState<CallList | null>(null) // a first page with new rows, while the reader is further down
+  const [waiting, showWaiting] = useState<CallList | null>(null) // a first page with new rows, while the reader is further down
+  const newest = useRef(waiting) // the same as of now: a press shows it a frame later, when another page may have been taken
+  const setWaiting = useCallback((list: CallList | null) => {
+    newest.current = list
+    showWaiting(list)
+  }, [])
   const lookedAt = useRef(0)
   const failedLooks = useRef(0) // in a row
   const lists = useRef(0) // that were left
@@ -72,7 +77,7 @@ export function useCalls(filters: Filters) {
       setWaiting(null)
       client.setQueryData<Pages>(key, (pages) => pages && pagesWithFirst(pages, first))
     },
-    [client, key],
+    [client, key, setWaiting],
   )
 
   /** The first page again. Rows move only under a reader who is at the top. */
@@ -92,7 +97,7 @@ export function useCalls(filters: Filters) {
     if (!first || !pages) return
     if (window.scrollY < 80 || newRows(pages, first) === 0) take(first)
     else setWaiting(first)
-  }, [ask, base, client, key, take])
+  }, [ask, base, client, key, take, setWaiting])
 
   const lookSoon = useCallback(() => {
     if (gather.current !== undefined) return
@@ -117,7 +122,7 @@ export function useCalls(filters: Filters) {
       clearTimeout(gather.current)
       gather.current = undefined
     }
-  }, [key])
+  }, [key, setWaiting])
 
   // A list that was left and is seen again: nobody kept it true in the meantime.
   useEffect(() => {
@@ -141,7 +146,7 @@ export function useCalls(filters: Filters) {
     const pages = client.getQueryData<Pages>(key)
     if (event.kind === 'note' || event.kind === 'transcript') return
     meanwhile.hear(event)
-    setWaiting((first) => first && listWithNews(first, event))
+    if (newest.current) setWaiting(listWithNews(newest.current, event))
     if (!pages) {
       missed.current = true
       return
@@ -162,7 +167,7 @@ export function useCalls(filters: Filters) {
   const head = query.data?.pages[0]
   const total = head?.total === undefined ? null : { n: head.total, exact: head.total_is_exact !== false }
   const fresh = waiting && query.data ? newRows(query.data, waiting) : 0
-  return { ...query, base, calls, total, polling, fresh, showFresh: () => waiting && take(waiting) }
+  return { ...query, base, calls, total, polling, fresh, showFresh: () => newest.current && take(newest.current) }
 }
 
 /** Says aloud when a recording of the list became ready or failed. */
