@@ -12,6 +12,8 @@ static const struct migration schema[] = {
     {2, "more", "create table u (i)", 0},
 };
 
+static const int64_t READY = -1; /* no number of a row */
+
 struct child {
   struct scratch *scratch;
   int who;
@@ -41,7 +43,8 @@ static void row_done(void *arg, enum err e) {
   if (db_writer_submit(r->child->writer, (struct db_job){.run = row_run, .done = row_done, .arg = r}) != OK) _exit(4);
 }
 
-/* Forks a process that writes until it is killed. It begins when the pipe `start` is closed; NULL: at once. */
+/* Forks a process that writes until it is killed. With the pipe `start` it reports READY when its writer is open, and begins when
+ * the pipe is closed; NULL: at once. */
 static pid_t writing_child(struct scratch *s, int who, int out, const int start[2]) {
   pid_t pid = fork();
   if (pid != 0) return pid;
@@ -52,6 +55,7 @@ static pid_t writing_child(struct scratch *s, int who, int out, const int start[
   if (db_writer_new(&config, &child.writer) != OK) _exit(1);
   if (start) {
     char c;
+    if (write(out, &READY, sizeof(READY)) != (ssize_t)sizeof(READY)) _exit(2);
     close(start[1]);
     if (read(start[0], &c, 1) != 0) _exit(2);
   }
@@ -110,9 +114,13 @@ static void three_processes_get_their_shares(void **state) {
   pid_t pids[CHILDREN];
   for (int i = 0; i < CHILDREN; i++) pids[i] = writing_child(s, i, answers[1], start);
   close(start[0]);
-  close(start[1]);
   close(answers[1]);
   int64_t number;
+  for (int i = 0; i < CHILDREN; i++) {
+    assert_int_equal(read(answers[0], &number, sizeof(number)), sizeof(number));
+    assert_int_equal(number, READY);
+  }
+  close(start[1]);
   for (int n = 0; n < ANSWERS; n++) assert_int_equal(read(answers[0], &number, sizeof(number)), sizeof(number));
   for (int i = 0; i < CHILDREN; i++) kill(pids[i], SIGKILL);
   for (int i = 0; i < CHILDREN; i++) assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
