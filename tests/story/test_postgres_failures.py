@@ -96,6 +96,10 @@ class Installation:
         there = {row["call_sid"] for row in self.world.sql("select call_sid from calls")}
         return [call_sid for call_sid in self.answered if call_sid not in there]
 
+    def knows_the_database(self):
+        """The process has heard of the server that is back: what it remembered from before is read again from now on."""
+        eventually(lambda: not self.server.get("/readyz").json()["degraded"])
+
     def fetches(self):
         """A recording that is told of now is fetched once."""
         tape = self.provider.tape(seconds=3)
@@ -126,6 +130,7 @@ def test_a_server_that_restarts_costs_no_webhook_and_no_play(home, installed):
         assert i.play().body == i.tape.mp3
         server.start()
         i.delivers_on()
+        i.knows_the_database()
         assert i.play().body == i.tape.mp3
     i.end()
     assert not i.refused and not i.lost()
