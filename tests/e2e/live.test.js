@@ -97,39 +97,51 @@ test('rows do not move under a reader who is further down: a button tells of new
   await page.context().close()
 })
 
-test('what comes while new calls are being shown stays', async () => {
-  const page = await (await w.person()).newPage()
-  await page.goto('/')
-  await live(page, 'live')
-  await rows(page).nth(5).waitFor()
-  await page.mouse.wheel(0, 700)
-  await page.waitForFunction(() => window.scrollY > 300)
-  const before = await w.call({ seconds: 1, recording: false })
-  const button = page.getByRole('button', { name: /new call/ })
-  await button.waitFor()
-  let release
-  const held = new Promise((resolve) =>
-    page.route('**/api/calls?*', async (route) => {
-      const response = await route.fetch()
-      await new Promise((go) => { release = go; resolve() })
-      return route.fulfill({ response })
-    }, { times: 1 }))
-  const made = await w.call({ seconds: 1, recording: false })
-  await held
-  await page.evaluate(() => {
-    const frame = window.requestAnimationFrame
-    window.held = []
-    window.requestAnimationFrame = (f) => window.held.push(f)
-    window.goOn = () => { window.requestAnimationFrame = frame; for (const f of window.held) frame(f) }
+for (const late of ['frame', 'scroll event'])
+  test(`what comes while new calls are being shown stays, with a late ${late}`, async () => {
+    const page = await (await w.person()).newPage()
+    await page.addInitScript(() => {
+      const frame = window.requestAnimationFrame.bind(window)
+      const frames = []
+      window.late = null
+      window.requestAnimationFrame = (f) => (window.late ? frames.push(f) : frame(f))
+      window.addEventListener('scroll', (event) => window.late === 'scroll event' && event.stopImmediatePropagation(), true)
+      window.goOn = () => {
+        const was = window.late
+        window.late = null
+        if (was === 'scroll event') window.dispatchEvent(new Event('scroll'))
+        return new Promise((done) => frame(() => { for (const f of frames) f(); frame(done) }))
+      }
+    })
+    await page.goto('/')
+    await live(page, 'live')
+    await rows(page).nth(5).waitFor()
+    await page.mouse.wheel(0, 1000)
+    await page.waitForFunction(() => window.scrollY > 600)
+    const before = await w.call({ seconds: 1, recording: false })
+    const button = page.getByRole('button', { name: /new call/ })
+    await button.waitFor()
+    let release
+    const held = new Promise((resolve) =>
+      page.route('**/api/calls?*', async (route) => {
+        const response = await route.fetch()
+        await new Promise((go) => { release = go; resolve() })
+        return route.fulfill({ response })
+      }, { times: 1 }))
+    const made = await w.call({ seconds: 1, recording: false })
+    await held
+    const answered = page.waitForResponse('**/api/calls?*').then((answer) => answer.finished())
+    await page.evaluate((late) => { window.late = late }, late)
+    await button.click()
+    release()
+    await answered
+    await (late === 'frame' ? rowOf(page, made) : page.getByText('2 new calls')).waitFor()
+    await page.evaluate(() => window.goOn())
+    await rowOf(page, before).waitFor()
+    await rowOf(page, made).waitFor()
+    assert.equal(await page.evaluate(() => window.scrollY), 0)
+    await page.context().close()
   })
-  await button.click()
-  release()
-  await rowOf(page, made).waitFor()
-  await page.evaluate(() => new Promise((done) => { window.goOn(); requestAnimationFrame(() => requestAnimationFrame(done)) }))
-  await rowOf(page, before).waitFor()
-  assert.equal(await rowOf(page, made).isVisible(), true)
-  await page.context().close()
-})
 
 test('news that could not be looked at are looked at again', async () => {
   const page = await (await w.person()).newPage()

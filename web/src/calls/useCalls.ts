@@ -31,6 +31,7 @@ const STREAM_PATIENCE_MS = 150 // the list waits that long for the stream, so th
 const SETTLE_MS = 400 // news of rows that are not here are gathered
 const BETWEEN_MS = 2000 // and the list is asked no more often, however many calls there are
 const MOST_BETWEEN_MS = 60_000 // where looks fail, each waits twice as long as the one before
+const AT_TOP_PX = 80
 const FURTHER_PAGES = 2 // that are looked at again beside the first
 
 export function useCalls(filters: Filters) {
@@ -47,6 +48,7 @@ export function useCalls(filters: Filters) {
     newest.current = list
     showWaiting(list)
   }, [])
+  const place = useScrollPlace()
   const lookedAt = useRef(0)
   const failedLooks = useRef(0) // in a row
   const lists = useRef(0) // that were left
@@ -95,9 +97,9 @@ export function useCalls(filters: Filters) {
     const pages = client.getQueryData<Pages>(key)
     failedLooks.current = first ? 0 : failedLooks.current + 1
     if (!first || !pages) return
-    if (window.scrollY < 80 || newRows(pages, first) === 0) take(first)
+    if (place.current < AT_TOP_PX || newRows(pages, first) === 0) take(first)
     else setWaiting(first)
-  }, [ask, base, client, key, take, setWaiting])
+  }, [ask, base, client, key, place, take, setWaiting])
 
   const lookSoon = useCallback(() => {
     if (gather.current !== undefined) return
@@ -168,6 +170,23 @@ export function useCalls(filters: Filters) {
   const total = head?.total === undefined ? null : { n: head.total, exact: head.total_is_exact !== false }
   const fresh = waiting && query.data ? newRows(query.data, waiting) : 0
   return { ...query, base, calls, total, polling, fresh, showFresh: () => newest.current && take(newest.current) }
+}
+
+/**
+ * How far the page is scrolled, as the last scroll event told it. That is what the table knows: after a jump to the top it keeps its
+ * old rows in view until the event, and new rows above them would take the page back down.
+ */
+function useScrollPlace() {
+  const place = useRef(window.scrollY)
+  useEffect(() => {
+    const note = () => {
+      place.current = window.scrollY
+    }
+    note()
+    window.addEventListener('scroll', note, { passive: true })
+    return () => window.removeEventListener('scroll', note)
+  }, [])
+  return place
 }
 
 /** Says aloud when a recording of the list became ready or failed. */
