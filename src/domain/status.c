@@ -81,6 +81,7 @@ enum err status_write(struct buf *b, const struct recording *row, const struct s
   TRY(add_time(b, ",\"expires_at\":", expires_at(row, v)));
   if (row->hold[0]) TRY(add_literal(b, ",\"hold\":"));
   TRY(add_literal(b, row->hold)); /* stored as a JSON object */
+  if (row->transcript_asked) TRY(add_literal(b, ",\"transcript_asked\":true"));
   TRY(add_stream_url(b, row->recording_sid, v->path_base));
   return buf_add_char(b, '}');
 }

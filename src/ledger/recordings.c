@@ -98,6 +98,7 @@ static enum err read_bytes(struct db_rows *q, struct recording *ret_row) {
   r.kept_from = db_int(q, RECORDING_COLUMN_kept_from);
   READ_TEXT(hold, RECORDING_COLUMN_hold);
   r.has_transcript = db_int(q, RECORDING_COLUMN_transcribed) != 0;
+  r.transcript_asked = db_int(q, RECORDING_COLUMN_transcript_asked) != 0;
   *ret_row = r;
   return OK;
 }

@@ -93,7 +93,8 @@ struct recording {
   int64_t kept_from;                                /* its retention counts from then. Triggers write it */
   char hold[RECORDING_HOLD_SIZE]; /* the legal hold that it shows, as JSON; "": none. holds.h writes it */
   bool has_transcript;            /* ledger/transcripts.h writes it */
-  int64_t version;                /* for compare-and-set */
+  bool transcript_asked; /* it is ready, and transcripts_find finds something: waiting, under way, made or failed */
+  int64_t version;       /* for compare-and-set */
 };
 
 CHECKED enum err recordings_get(struct db *db, int64_t business_id, struct str recording_sid,

@@ -13,7 +13,10 @@
   "r.lease_token, r.lease_until, r.fail_count, r.failed_at, r.next_retry_at, r.error_code, r.for_good, " \
   "r.asks_404, r.first_404_at, r.crashes, r.retried_1, r.retried_2, r.retried_3, r.stem, r.name, "       \
   "r.bytes, r.total, r.got, r.content_type, r.etag, r.modified_at, r.duration_ms, r.channels, "          \
-  "r.sha256, r.ready_at, r.file_seen_at, r.version, r.expired_at, r.expire_reason, r.kept_from, r.hold, r.transcribed"
+  "r.sha256, r.ready_at, r.file_seen_at, r.version, r.expired_at, r.expire_reason, r.kept_from, "        \
+  "r.hold, r.transcribed, "                                                                              \
+  "r.status = 'ready' and exists (select 1 from transcripts asked where asked.business_id = "            \
+  "r.business_id and asked.recording_sid = r.recording_sid and asked.status <> 'removed')"
 
 enum {
   RECORDING_COLUMN_business_id,
@@ -67,6 +70,7 @@ enum {
   RECORDING_COLUMN_kept_from,
   RECORDING_COLUMN_hold,
   RECORDING_COLUMN_transcribed,
+  RECORDING_COLUMN_transcript_asked,
   RECORDING_COLUMN_COUNT_
 };
 

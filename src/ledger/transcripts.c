@@ -185,6 +185,7 @@ static enum err request_first(struct db *db, const struct recording *r, int rank
              " values (?1, ?2, 'queued', ?3, ?4, ?4)",
              DB_INT(r->business_id), DB_TEXT(sid), DB_FILLED_OR_NULL(r->etag), DB_INT(now)));
   TRY(add_task(db, r, rank, now));
+  TRY(changes_add(db, CHANGE_RECORDING, r->business_id, sid)); /* its row is read with transcript_asked from now on */
   TRY(changes_add(db, CHANGE_TRANSCRIPT, r->business_id, sid));
   return transcripts_find(db, r->business_id, sid, ret_row);
 }

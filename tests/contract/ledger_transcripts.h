@@ -74,7 +74,9 @@ static void a_transcript_is_asked_for_made_and_made_anew(void **state) {
   struct task task, other;
   bool more;
   assert_int_equal(transcripts_find(db, business, STR("RE1"), &t), ERR_NOT_FOUND);
+  assert_false(r.transcript_asked);
   t = transcript_ask(db, &r, RECORDING_RANK_REST, false);
+  assert_true(scratch_row(db, business, "RE1").transcript_asked);
   assert_true(t.status == TRANSCRIPT_QUEUED && t.run == 1 && !t.version && strcmp(t.etag, "\"1\"") == 0);
   t = transcript_ask(db, &r, RECORDING_RANK_PLAY, false);
   assert_true(t.status == TRANSCRIPT_QUEUED && t.run == 1);

@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { after, before, test } from 'node:test'
-import { eventually, judged, world } from './world.js'
+import { eventually, judged, watch, world } from './world.js'
 
 let w, engine
 const asks = [] // requests that wait for their answer
+let says = null // what each request is answered with at once; null: it waits in asks
 before(async () => {
   engine = createServer((request, response) => {
     request.resume()
-    request.on('end', () => asks.push(response))
+    request.on('end', () => (says ? answer(response, ...says) : asks.push(response)))
   }).listen(0, '127.0.0.1')
   await new Promise((resolve) => engine.once('listening', resolve))
   w = await world({ settings: { SPEECH_ENGINE: 'openai', SPEECH_MODEL: 'base', SPEECH_URL: `http://127.0.0.1:${engine.address().port}` } })
@@ -21,6 +22,11 @@ after(async () => {
   await w.stop()
 })
 
+/** Those that wait, and all that come. */
+function answerAll(...it) {
+  says = it
+  while (asks.length > 0) answer(asks.shift(), ...it)
+}
 const answer = (response, status, body) => response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
 const words = ['Please', ' call', ' me', ' back.'].map((word, i) => ({ word, start: 0.4 + i * 0.3, end: 0.7 + i * 0.3, probability: 0.9 }))
 const heard = { language: 'english', duration: 3, text: 'Please call me back.', segments: [{ id: 0, start: 0.4, end: 1.6, text: ' Please call me back.', words }] }
@@ -40,20 +46,42 @@ test('somebody asks for a transcript, sees how far it is, and reads it when it i
   for (const each of [page, viewer]) await each.getByText(/Being transcribed/).waitFor()
   assert.deepEqual(await judged(page, 'being transcribed'), [])
   await eventually(() => asks.length > 0)
-  while (asks.length > 0) answer(asks.shift(), 200, heard)
+  answerAll(200, heard)
   for (const each of [page, viewer]) await each.locator('.line-text', { hasText: 'Please call me back.' }).waitFor()
   await page.getByText('base, speech server').waitFor()
   assert.equal(await viewer.getByRole('button', { name: /ranscribe/ }).count(), 0, 'a viewer asks for nothing')
   for (const each of [page, viewer]) await each.context().close()
 })
 
-test('what it waits for is told', async () => {
+test('a transcript that nobody asked for is not looked for, until somebody asks', async () => {
+  says = null
+  const call = await w.call({ seconds: 4, direction: 'inbound' })
+  await w.until(call.recording_sid, 'ready')
+  const page = await (await w.person({ role: 'agent' })).newPage()
+  const seen = watch(page)
+  const told = [] // what the browser itself says in the console
+  page.on('console', (message) => message.type() === 'error' && told.push(message.text()))
+  await page.goto(`/calls/${call.call_sid}`)
+  await page.getByRole('button', { name: 'Transcribe' }).waitFor()
+  const path = `/api/recordings/${call.recording_sid}/transcript`
+  assert.equal(seen.paths(path).length, 0)
+  assert.deepEqual(told, [])
+  await w.api('POST', `/api/recordings/${call.recording_sid}/transcribe`)
+  await page.getByText(/eing transcribed/).waitFor()
+  assert.notEqual(seen.paths(path).length, 0)
+  answerAll(200, heard)
+  await page.locator('.line-text', { hasText: 'Please call me back.' }).waitFor()
+  await page.context().close()
+})
+
+test('what it waits for is told, also to one who comes later', async () => {
   const call = await w.call({ seconds: 4, direction: 'inbound' })
   await w.until(call.recording_sid, 'ready')
   const page = await opened(call, { role: 'agent' })
+  answerAll(401, { error: { message: 'Incorrect API key provided.' } })
   await page.getByRole('button', { name: 'Transcribe' }).click()
-  await eventually(() => asks.length > 0)
-  while (asks.length > 0) answer(asks.shift(), 401, { error: { message: 'Incorrect API key provided.' } })
   await page.getByText('The speech engine refuses our credentials.').waitFor()
-  await page.context().close()
+  const later = await opened(call, { role: 'viewer' })
+  await later.getByText('The speech engine refuses our credentials.').waitFor()
+  for (const each of [page, later]) await each.context().close()
 })

@@ -74,6 +74,9 @@ class Stage:
         assert status is None or answer.status == status, answer
         return answer
 
+    def status(self):
+        return self.ask("GET", f"/api/recordings/{self.tape.sid}/status", status=200).json()
+
     def correct(self, etag, value, who=None, status=200):
         return self.ask("PUT", None, value, who, status, {"If-Match": etag} if etag else {})
 
@@ -109,7 +112,7 @@ def test_it_is_read_as_text_and_subtitles(stage, name, kind):
 
 def test_looking_asks_for_nothing(stage):
     assert_problem(stage.ask("GET"), 404)
-    for query in ("?format=pdf", "?version=0", "?version=x"):
+    for query in ("?format=pdf", "?format=", "?version=0", "?version=x", "?version="):
         assert_problem(stage.ask("GET", stage.path + query), 400, query)
     assert_problem(stage.ask("GET", f"/api/recordings/RE{'0' * 32}/transcript"), 404)
     assert stage.world.sql("select count(*) as n from transcripts")[0]["n"] == 0
@@ -192,8 +195,13 @@ def test_a_long_correction_is_taken(stage):
 def test_a_recording_is_transcribed_when_somebody_asks(stage):
     path = f"/api/recordings/{stage.tape.sid}/transcribe"
     assert_problem(stage.ask("POST", path, who=bearer(stage.business.viewer)), 403)
-    assert_problem(stage.ask("POST", f"{path}?force=2"), 400)
+    for force in ("2", "", "11"):
+        assert_problem(stage.ask("POST", f"{path}?force={force}"), 400)
+    assert "transcript_asked" not in stage.status()
+    stream = Stream(stage.server, stage.business.viewer)
     answer = stage.ask("POST", path, status=202)
+    assert stream.until(lambda event: event.kind == "recording").json()["transcript_asked"] is True
+    assert stage.status()["transcript_asked"] is True
     assert answer.header("location") == stage.path
     assert answer.json()["status"] in ("queued", "running") and answer.json()["version"] is None
     assert stage.ask("GET", status=200).json()["status"] in ("queued", "running")

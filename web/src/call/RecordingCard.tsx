@@ -47,7 +47,7 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
     },
   })
   const sid = recording.recording_sid
-  const transcribed = useMayBeTranscribed(call, sid)
+  const transcript = useTranscriptAsked(recording, sid)
   if (sid === null) return null
   const who = nameOf(call) ?? t('calls.unknown')
   const name = n === null ? who : `${who}, ${t('calls.leg', { n })}`
@@ -133,11 +133,20 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
           </button>
         </p>
       )}
-      {recording.status === 'ready' && transcribed && (
-        <Crash fallback={() => null}>
-          <TranscriptCard call={call} recording={recording} sid={sid} onSpeakers={setSpeakers} />
-        </Crash>
-      )}
+      {recording.status === 'ready' &&
+        transcript.isTime &&
+        (transcript.asked || session.business?.transcribes === true) && (
+          <Crash fallback={() => null}>
+            <TranscriptCard
+              call={call}
+              recording={recording}
+              sid={sid}
+              asked={transcript.asked}
+              onAsked={transcript.ask}
+              onSpeakers={setSpeakers}
+            />
+          </Crash>
+        )}
       {recording.status !== 'expired' && !absent && <Notes call={call} recording={recording} />}
       {session.role === 'admin' && <History call={call} recording={recording} sid={sid} />}
       {sharing && <ShareDialog call={call} recording={recording} close={() => setSharing(false)} />}
@@ -147,10 +156,10 @@ export function RecordingCard({ call, recording, n }: { call: Call; recording: R
 
 const STREAM_PATIENCE_MS = 1000
 
-/** False: nobody has what was said, so nobody is asked for it. With a speech engine it may be under way, or have failed.
- *  It is read when the stream is open: read before, it would be read twice, and each is an entry of the audit. */
-function useMayBeTranscribed(call: Call, sid: string | null): boolean {
-  const { business } = useSession()
+/** `asked`: there is a transcript, or it is under way, or it failed; else the server has nothing to tell of it. `ask`: to be called
+ *  once it was asked for. `isTime`: it is read when the stream is open: read before, it would be read twice, and each is an entry of
+ *  the audit. */
+function useTranscriptAsked(recording: Recording, sid: string | null) {
   const [told, setTold] = useState(false)
   const [isTime, setIsTime] = useState(false)
   useEffect(() => {
@@ -163,5 +172,5 @@ function useMayBeTranscribed(call: Call, sid: string | null): boolean {
   useLiveEvents((event) => {
     if (event.kind === 'transcript' && event.transcript.recording_sid === sid) setTold(true)
   })
-  return isTime && (told || call.has_transcript || business?.transcribes === true)
+  return { isTime, asked: told || recording.transcript_asked === true, ask: () => setTold(true) }
 }

@@ -16,15 +16,18 @@ interface Props {
   call: Call
   recording: Recording
   sid: string
+  /** Somebody has asked for a transcript, so there is something to read. */
+  asked: boolean
+  onAsked: () => void
   /** Told who is on which channel, as the transcript has it. */
   onSpeakers: (speakers: readonly Speaker[]) => void
 }
 
-export default function TranscriptCard({ call, recording, sid, onSpeakers }: Props) {
+export default function TranscriptCard({ call, recording, sid, asked, onAsked, onSpeakers }: Props) {
   const { t } = useTranslation('transcript')
   const [version, setVersion] = useState<number | null>(null)
-  const newest = useTranscript(sid)
-  const older = useTranscript(sid, version)
+  const newest = useTranscript(sid, asked)
+  const older = useTranscript(sid, asked, version)
   const kept = version === null ? newest.data : older.data
   const transcript = kept?.transcript
   const speakers = useMemo(() => speakersOf(transcript?.segments ?? []), [transcript?.segments])
@@ -33,12 +36,13 @@ export default function TranscriptCard({ call, recording, sid, onSpeakers }: Pro
   const edits = session.role !== 'viewer'
   const asks = edits && session.business?.transcribes === true
   const failed = newest.error ?? older.error
-  if (newest.isPending || (newest.data === null && !asks)) return null
+  const isNone = !asked || newest.data === null
+  if (isNone ? !asks : newest.isPending) return null
   return (
     <section className="transcript" aria-label={t('title')}>
       <h3>{t('title')}</h3>
       <Wrong why={failed} />
-      {newest.data === null && <Ask sid={sid} />}
+      {isNone && <Ask sid={sid} onAsked={onAsked} />}
       {newest.data && <State transcript={newest.data.transcript} sid={sid} asks={asks} />}
       {kept && transcript && transcript.segments.length + transcript.gaps.length > 0 && (
         <Reader
@@ -90,12 +94,17 @@ function State({ transcript, sid, asks }: { transcript: Transcript; sid: string;
 }
 
 /** Asks for one. `again`: there was a try. */
-export function Ask({ sid, again = false }: { sid: string; again?: boolean }) {
+export function Ask({ sid, again = false, onAsked }: { sid: string; again?: boolean; onAsked?: () => void }) {
   const { t } = useTranslation('transcript')
   const asking = useTranscribing(sid)
   return (
     <div className="transcript-ask">
-      <button type="button" className="button" disabled={asking.isPending} onClick={() => asking.mutate(again)}>
+      <button
+        type="button"
+        className="button"
+        disabled={asking.isPending}
+        onClick={() => asking.mutate(again, { onSuccess: onAsked })}
+      >
         {again ? <Icon name="again" /> : <TranscriptIcon name="words" />}
         {t(again ? 'transcribeAgain' : 'transcribe')}
       </button>

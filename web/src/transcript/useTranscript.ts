@@ -13,19 +13,20 @@ const keyOf = (sid: string, version: number | null = null) => ['transcript', sid
 
 export const isComing = (status: string) => status === 'queued' || status === 'running'
 
-/** `version`: null for the newest. */
-export function useTranscript(sid: string, version: number | null = null) {
+/** `asked`: somebody asked for one, else the server is not asked. `version`: null for the newest. */
+export function useTranscript(sid: string, asked: boolean, version: number | null = null) {
   const client = useQueryClient()
   const key = keyOf(sid, version)
   const query = useQuery({
     queryKey: key,
     queryFn: ({ signal }) => getTranscript(sid, version, signal),
+    enabled: asked,
     placeholderData: (before, of) => (of?.queryKey[1] === sid ? before : undefined),
   })
   const live = useLiveState()
   useCatchUp(!query.isPending, query.refetch)
   useLiveEvents((event) => {
-    if (version !== null) return
+    if (!asked || version !== null) return
     if (event.kind === 'reset') return void query.refetch()
     if (event.kind !== 'transcript' || event.transcript.recording_sid !== sid) return
     const { status, progress } = event.transcript
