@@ -226,7 +226,7 @@ def test_a_download_is_named_by_the_clock_that_its_reader_asks_for(world, ready)
 
     for minutes in (120, -330, 840, -840, 0):
         assert named_at(f"?utc_offset={minutes}") - named_at() == timedelta(minutes=minutes)
-    for wrong in ("841", "-841", "x", "1.5", "9" * 30):
+    for wrong in ("841", "-841", "", "x", "1.5", "9" * 30):
         answer = server.get(f"{path}?utc_offset={wrong}", business.viewer)
         assert (answer.status, answer.json()["code"]) == (400, "bad_request"), wrong
 

@@ -158,6 +158,9 @@ def test_the_provider_is_not_asked_to_delete_what_stays(world):
     other = world.business(world.provider(), "Other")
     foreign = s.server.call("DELETE", f"/api/recordings/{young}?at_provider=1", key=other.key("admin"))
     assert (answer.status, viewer.status, foreign.status) == (404, 403, 404)
+    for path in (f"/api/recordings/{young}", "/api/calls/CA" + "0" * 32):
+        for wrong in ("", "2", "11"):
+            assert s.server.call("DELETE", f"{path}?at_provider={wrong}", key=s.admin).status == 400, (path, wrong)
     world.pass_time(120)
     gone = s.recordings(1)[0]
     s.delete(gone)

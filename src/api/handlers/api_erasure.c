@@ -7,7 +7,6 @@
 
 #include "api/handlers/api_handlers.h"
 #include "api/handlers/api_json_body.h"
-#include "api/handlers/api_removal.h"
 #include "api/request/api_answer.h"
 #include "api/request/api_audit.h"
 #include "api/request/api_db_call.h"
@@ -158,7 +157,7 @@ void api_delete_call(void *arg, struct http_exchange *x) {
   struct api_request *req = arg;
   bool at_provider;
   (void)x;
-  if (!request_id(req, ID_CALL) || !removal_read_query(req, &at_provider)) return;
+  if (!request_id(req, ID_CALL) || !request_query_flag(req, "at_provider", &at_provider)) return;
   struct erasure_request *r = erasure_request_new(req);
   if (!r) return;
   r->erasure.at_provider = at_provider;

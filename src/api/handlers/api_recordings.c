@@ -137,20 +137,10 @@ static void retry_on_row(struct db_call *c) {
   if (failed != OK) retry_answer_err(r, failed);
 }
 
-/* `force`: "1", or "0" or nothing. False: 400 was answered. */
-static bool retry_read_force(struct api_request *req, bool *ret_forced) {
-  char text[8];
-  if (!request_query(req, "force", text, sizeof(text))) return false;
-  *ret_forced = strcmp(text, "1") == 0;
-  if (*ret_forced || !text[0] || strcmp(text, "0") == 0) return true;
-  problem_answer_field(req->x, STR("force"));
-  return false;
-}
-
 void api_retry(void *arg, struct http_exchange *x) {
   struct api_request *req = arg;
   bool forced;
-  if (!request_id(req, ID_RECORDING_OR_CALL) || !retry_read_force(req, &forced)) return;
+  if (!request_id(req, ID_RECORDING_OR_CALL) || !request_query_flag(req, "force", &forced)) return;
   struct retry_request *r = calloc(1, sizeof(*r));
   if (!r) {
     problem_answer_err(x, ERR_NOMEM);
@@ -225,7 +215,7 @@ void api_retry_all(void *arg, struct http_exchange *x) {
   enum recording_error code;
   int64_t since;
   bool forced;
-  if (!retry_all_read_query(req, &code, &since) || !retry_read_force(req, &forced)) return;
+  if (!retry_all_read_query(req, &code, &since) || !request_query_flag(req, "force", &forced)) return;
   struct retry_all_request *r = malloc(sizeof(*r));
   if (!r) {
     problem_answer_err(x, ERR_NOMEM);

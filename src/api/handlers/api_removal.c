@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "api/handlers/api_handlers.h"
-#include "api/handlers/api_removal.h"
 #include "api/request/api_answer.h"
 #include "api/request/api_audit.h"
 #include "api/request/api_db_call.h"
@@ -73,19 +72,10 @@ static void removal_on_done(struct db_call *c) {
   free(r);
 }
 
-bool removal_read_query(struct api_request *req, bool *ret_at_provider) {
-  char text[8];
-  if (!request_query(req, "at_provider", text, sizeof(text))) return false;
-  *ret_at_provider = strcmp(text, "1") == 0;
-  if (*ret_at_provider || !text[0] || strcmp(text, "0") == 0) return true;
-  problem_answer_field(req->x, STR("at_provider"));
-  return false;
-}
-
 void api_delete_recording(void *arg, struct http_exchange *x) {
   struct api_request *req = arg;
   bool at_provider;
-  if (!request_id(req, ID_RECORDING_OR_CALL) || !removal_read_query(req, &at_provider)) return;
+  if (!request_id(req, ID_RECORDING_OR_CALL) || !request_query_flag(req, "at_provider", &at_provider)) return;
   struct removal_request *r = calloc(1, sizeof(*r));
   if (!r) {
     problem_answer_err(x, ERR_NOMEM);

@@ -137,7 +137,7 @@ static void sign_on_row(struct db_call *c) {
 static bool sign_read_ttl(struct api_request *req, int64_t *ret_ttl_s) {
   char text[TTL_SIZE];
   uint64_t ttl = SIGNED_URL_TTL_DEFAULT_S;
-  if (!request_query(req, "ttl", text, sizeof(text))) return false;
+  if (!request_query_value(req, "ttl", text, sizeof(text))) return false;
   if (text[0] && (str_to_u64(str_from(text), SIGNED_URL_TTL_MAX_S, &ttl) != OK || ttl == 0)) {
     problem_answer_field(req->x, STR("ttl"));
     return false;

@@ -142,7 +142,7 @@ static void transcript_on_read(struct db_call *c) {
 static bool transcript_read_format(struct api_request *req, struct transcript_request *t) {
   static const char *const names[] = {"txt", "srt", "vtt"};
   char format[FORMAT_SIZE];
-  if (!request_query(req, "format", format, sizeof(format))) return false;
+  if (!request_query_value(req, "format", format, sizeof(format))) return false;
   t->format = "json";
   if (!format[0] || strcmp(format, "json") == 0) return true;
   t->is_export = true;
@@ -156,7 +156,7 @@ static bool transcript_read_format(struct api_request *req, struct transcript_re
 /* False: 400 was answered. */
 static bool transcript_read_version(struct api_request *req, struct transcript_request *t) {
   char text[VERSION_TEXT_SIZE];
-  if (!request_query(req, "version", text, sizeof(text))) return false;
+  if (!request_query_value(req, "version", text, sizeof(text))) return false;
   if (!text[0] || str_to_i64(str_from(text), 1, INT32_MAX, &t->wanted_version) == OK) return true;
   problem_answer_field(req->x, STR("version"));
   return false;

@@ -23,7 +23,7 @@
 #include "ledger/businesses_speech.h"
 #include "speech/speech_document.h"
 
-enum { FLAG_SIZE = 8, ETAGS_SIZE = 1024, STATE_MAX = 4096, JSON_MAX = TRANSCRIPT_DOCUMENT_MAX + 4096 };
+enum { ETAGS_SIZE = 1024, STATE_MAX = 4096, JSON_MAX = TRANSCRIPT_DOCUMENT_MAX + 4096 };
 
 struct correction {
   struct db_call db_call; /* the first member */
@@ -283,16 +283,13 @@ static void transcribe_on_done(struct db_call *c) {
 }
 
 void api_transcribe(void *arg, struct http_exchange *x) {
+  (void)x;
   struct api_request *req = arg;
-  char force[FLAG_SIZE];
-  if (!request_id(req, ID_RECORDING_OR_CALL) || !request_query(req, "force", force, sizeof(force))) return;
-  if (force[0] && strcmp(force, "0") != 0 && strcmp(force, "1") != 0) {
-    problem_answer_field(x, STR("force"));
-    return;
-  }
+  bool is_forced;
+  if (!request_id(req, ID_RECORDING_OR_CALL) || !request_query_flag(req, "force", &is_forced)) return;
   struct correction *k = correction_new(req);
   if (!k) return;
-  k->force = force[0] == '1';
+  k->force = is_forced;
   enum err e = db_call_write(&k->db_call, METRIC_JOB_EDIT, transcribe_run, transcribe_on_done);
   if (e != OK) correction_answer_err(k, e);
 }

@@ -455,7 +455,7 @@ static bool read_utc_offset(struct api_request *req, enum playback_request_kind 
   char text[UTC_OFFSET_TEXT_SIZE];
   *ret_minutes = 0;
   if (kind != PLAYBACK_REQUEST_DOWNLOAD) return true;
-  if (!request_query(req, "utc_offset", text, sizeof(text))) return false;
+  if (!request_query_value(req, "utc_offset", text, sizeof(text))) return false;
   if (!text[0] || str_to_i64(str_from(text), -UTC_OFFSET_MIN_MAX, UTC_OFFSET_MIN_MAX, ret_minutes) == OK) return true;
   problem_answer_field(req->x, STR("utc_offset"));
   return false;

@@ -101,18 +101,35 @@ bool request_is_form(const struct http_request *r) {
   return str_eq_nocase(str_trim(type), STR("application/x-www-form-urlencoded")) && !request_is_encoded(r);
 }
 
-bool request_query(struct api_request *req, const char *name, char *ret_text, size_t size) {
+static bool read_query(struct api_request *req, const char *name, bool may_be_empty, char *ret_text, size_t size) {
   ret_text[0] = '\0';
   if (req->request->query.n == 0) return true;
   struct buf b CLEANUP(buf_done) = BUF_INIT(req->request->query.n + 1);
   struct str value;
   enum err e = http_query_get(req->request->query, str_from(name), &b, &value);
   if (e == ERR_NOT_FOUND) return true;
-  if (e == OK && str_copy(ret_text, size, value) == OK) return true;
+  if (e == OK && (value.n || may_be_empty) && str_copy(ret_text, size, value) == OK) return true;
   if (e == ERR_NOMEM)
     problem_answer_err(req->x, e);
   else
     problem_answer_field(req->x, str_from(name));
+  return false;
+}
+
+bool request_query(struct api_request *req, const char *name, char *ret_text, size_t size) {
+  return read_query(req, name, true, ret_text, size);
+}
+
+bool request_query_value(struct api_request *req, const char *name, char *ret_text, size_t size) {
+  return read_query(req, name, false, ret_text, size);
+}
+
+bool request_query_flag(struct api_request *req, const char *name, bool *ret_flag) {
+  char text[2];
+  if (!request_query_value(req, name, text, sizeof(text))) return false;
+  *ret_flag = text[0] == '1';
+  if (!text[0] || text[0] == '0' || text[0] == '1') return true;
+  problem_answer_field(req->x, str_from(name));
   return false;
 }
 

@@ -62,9 +62,13 @@ struct api_request {
 enum id_kind { ID_CALL, ID_RECORDING_OR_CALL };
 /* Copies the route's first parameter into req->id. False: it is no such id, and 400 was answered. */
 CHECKED bool request_id(struct api_request *req, enum id_kind kind);
-/* Copies a query parameter into ret_text (size bytes), "" when it is missing or empty. False: 400 that names it was
- * answered. */
+/* Copies a query parameter into ret_text (size bytes), "" when it is missing or empty: for filters of lists, and their pages.
+ * False: 400 that names it was answered. */
 CHECKED bool request_query(struct api_request *req, const char *name, char *ret_text, size_t size);
+/* The same for every other parameter: one that is there, but empty, is answered with 400 too. */
+CHECKED bool request_query_value(struct api_request *req, const char *name, char *ret_text, size_t size);
+/* A parameter that is "0", "1" or missing. */
+CHECKED bool request_query_flag(struct api_request *req, const char *name, bool *ret_flag);
 /* Counts the request among the listeners of its business. The caller gives the place back with listeners_leave. NULL: there
  * are too many, and 429 was answered. */
 struct listener_place *request_listen(struct api_request *req);
