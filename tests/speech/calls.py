@@ -88,6 +88,12 @@ class Call:
         return wav(self.channels[channel])
 
 
+def begins_within(utterances, utterance):
+    """Whether the other one still talks when it begins. In one channel its first words can't be told from theirs."""
+    channel, start, *_ = utterance
+    return any(of != channel and since < start < until for of, since, until, _ in utterances)
+
+
 def wav(samples):
     made = io.BytesIO()
     with wave.open(made, "wb") as out:

@@ -76,3 +76,8 @@ def test_a_segment_on_the_others_channel_is_found():
 def test_numbers_and_spellings_are_no_errors(scoring):
     found = score.score([("Press one, please; it's fully-featured.", "press 1 please it is fully featured"), ("a b c d", "a x c")], scoring)
     assert [one["errors"] for one in found["each"]] == [0, 2] and found["words"] == 11
+
+
+def test_who_begins_while_the_other_talks_is_known():
+    said = [(0, 1.0, 3.0, "a"), (1, 2.5, 4.0, "b"), (0, 4.0, 5.0, "c"), (0, 4.5, 6.0, "d")]
+    assert [calls.begins_within(said, one) for one in said] == [False, True, False, False]
