@@ -60,8 +60,8 @@ async function soundServer(home) {
 /** Debian's browsers: Chromium by its own protocol, Firefox by WebDriver BiDi. */
 const browsers = {
   chromium: (env) => chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--mute-audio'],
+    executablePath: process.env.CHROMIUM ?? ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'].find(existsSync),
+    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-dev-shm-usage', '--mute-audio'],
     env,
   }),
   firefox: (env) => firefox.launch({ env, channel: 'moz-firefox', executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr' }),
