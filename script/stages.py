@@ -282,6 +282,11 @@ def story():
     return stories("build-test", "none")
 
 
+def story_rest():
+    """The stories that story-asan leaves out, and those that check what a sanitizer hides."""
+    return stories("build-test", "none", *([] if LONG else ["(not sanitized or plain)"]))
+
+
 def story_alone():
     """The stories that compare times, one by one."""
     built("build-test", targets=["callreel", "callreel-sim", *preloads()])
@@ -308,8 +313,8 @@ def story_asan():
 
 
 def story_tsan():
-    """Without stories in which threads meet as in others, or not at all."""
-    return stories("build-tsan", "thread", "sanitized", "not single")
+    """The stories in which threads meet as in no other."""
+    return stories("build-tsan", "thread", "threads")
 
 
 def fuzz():
@@ -413,7 +418,10 @@ def description():
 
 
 def e2e():
-    """The page: its types, lint and unit tests, and a real browser with the real programs."""
+    """The page: its types, lint and unit tests, and a real browser with the real programs. In the long form that browser is all of
+    Chromium, not only its engine."""
+    if LONG:
+        os.environ["CHROMIUM"] = "/usr/bin/chromium"
     install_packages("e2e")
     web, folder = ROOT / "web", ROOT / "tests/e2e"
     install_node(web, "web")
@@ -421,18 +429,18 @@ def e2e():
     tally = check("npm", "run", "check", cwd=web)
     build()
     tally.join(node_tests(web / "test"))
-    tally.join(node_tests(folder, at_once=1))
+    tally.join(node_tests(folder))
     return tally
 
 
 # Those that take longest come first, so that none is left over at the end.
 STAGES = {"format": format_, "layers": layers, "build": build, "story-alone": story_alone, "unit": unit, "e2e": e2e, "story-tsan": story_tsan,
-          "story": story, "story-asan": story_asan, "unit-asan": unit_asan, "unit-tsan": unit_tsan, "fuzz": fuzz, "postgres": postgres,
+          "story": story, "story-asan": story_asan, "story-rest": story_rest, "unit-asan": unit_asan, "unit-tsan": unit_tsan, "fuzz": fuzz, "postgres": postgres,
           "speech": speech, "unit-rest": unit_rest, "peer": peer, "soak": soak, "engine": engine}
 ALONE = ["format", "layers", "build", "story-alone", "soak", "engine"]
 FAST = ["format", "layers", "story-alone", "unit", "story"]
 IN_LONG = ["speech", "soak", "engine"]
-EVERYTHING = [name for name in STAGES if name not in ("unit", *IN_LONG)]  # unit-rest and unit-asan run what unit does
+EVERYTHING = [name for name in STAGES if name not in ("unit", "story", *IN_LONG)]  # the stages -rest and -asan run what these do
 
 
 def processor_seconds():

@@ -116,6 +116,7 @@ def test_an_admin_makes_a_link_that_ends_with_the_key_that_made_it(stage):
 # ---- the business ----
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_credentials_are_tried_before_they_are_stored(world):
     at = world.simulator()
     server = world.server(JWT_SECRET=SECRET, TWILIO_BASE_URL=at.base_url)

@@ -220,6 +220,7 @@ def test_a_cursor_is_not_lost_when_calls_come_in(world, many):
     assert len(set(seen)) == 20 and set(seen) <= {tape.call_sid for tape, _ in calls}
 
 
+@pytest.mark.threads
 def test_keys_have_roles_and_can_be_revoked_everywhere(world, provider, stage):
     server, business = stage
     other = world.server("other")
@@ -250,6 +251,7 @@ def test_keys_have_roles_and_can_be_revoked_everywhere(world, provider, stage):
         assert one.get("/api/calls", roles["viewer"]).status == 200
 
 
+@pytest.mark.threads
 def test_a_business_is_seen_and_gone_within_two_seconds_everywhere(world, provider, stage):
     server, business = stage
     other = world.server("other")

@@ -118,6 +118,7 @@ def test_other_answers_are_asked_once_an_attempt(world, provider):
         assert len(tape.asks) == 1, code
 
 
+@pytest.mark.threads
 def test_a_listener_waits_over_the_pauses_and_plays(world, provider):
     server = world.server(CALLREEL_TEST_ASK_AGAIN_MS=200)
     business = world.business(provider)
@@ -128,6 +129,7 @@ def test_a_listener_waits_over_the_pauses_and_plays(world, provider):
     assert (play.status, play.body) == (206, tape.mp3) and len(tape.asks) == 3
 
 
+@pytest.mark.threads
 def test_a_drain_ends_the_pause_and_gives_the_lease_back(world, provider):
     server = world.server(CALLREEL_TEST_ASK_AGAIN_MS=1_000_000, DRAIN_TIMEOUT=0)
     business = world.business(provider)
@@ -176,6 +178,7 @@ def test_a_worker_killed_in_the_pause_is_replaced(world, provider):
     assert f"call={tape.call_sid} recording={tape.sid}" in line
 
 
+@pytest.mark.threads
 def test_new_credentials_come_during_the_pause(world, provider):
     """The first token was refused, the second got 503; meanwhile both were replaced by one that is right."""
     server = world.server(CALLREEL_TEST_ASK_AGAIN_MS=8000)
@@ -195,6 +198,7 @@ def test_new_credentials_come_during_the_pause(world, provider):
     assert world.row(tape.sid)["fail_count"] == 0 and not server.log_lines("Recording failed")
 
 
+@pytest.mark.threads
 def test_sixty_that_answer_503_at_once_are_spread_over_their_back_off(world, provider):
     server = world.server()
     business = world.business(provider)

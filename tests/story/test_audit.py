@@ -81,6 +81,7 @@ def test_what_people_do_is_audited_with_who_and_where(stage):
     assert stage.verify().returncode == 0
 
 
+@pytest.mark.threads
 def test_a_play_is_audited_once_a_playback_and_a_download_besides(stage):
     before = len(stage.rows())
     for n in range(5):
@@ -95,6 +96,7 @@ def test_a_play_is_audited_once_a_playback_and_a_download_besides(stage):
     assert stage.verify().returncode == 0
 
 
+@pytest.mark.threads
 def test_plays_before_the_end_of_the_process_are_written(stage):
     before = len(stage.rows())
     stage.call("GET", f"{stage.path}/stream", status=200)

@@ -60,6 +60,7 @@ def test_back_offs_double_up_to_twenty_minutes_and_survive_a_restart(world, fail
     assert len(set(waits[:6])) == 6  # jitter; from the seventh on many are at the cap
 
 
+@pytest.mark.threads
 def test_a_play_after_the_back_off_is_a_new_try(world, failing):
     server, business, tape = failing
     tape.default = p.whole
@@ -157,6 +158,7 @@ def test_what_is_absent_keeps_its_reason_whatever_a_forced_retry_ends_with(world
         assert (play.status, play.code()) == (404, before["error_code"])
 
 
+@pytest.mark.threads
 def test_prepare_fetches_ahead(world, provider, failing):
     server, business, _ = failing
     tape = provider.tape()
@@ -173,6 +175,7 @@ def test_prepare_fetches_ahead(world, provider, failing):
     assert server.post(f"/api/recordings/{tape.call_sid}/prepare", business.viewer).status == 200
 
 
+@pytest.mark.threads
 def test_all_that_failed_for_one_reason_can_be_retried_at_once(world, provider, failing):
     server, business, tape = failing
     absent = provider.tape()

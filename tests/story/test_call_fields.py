@@ -9,7 +9,7 @@ import provider as p
 from callreel import eventually
 from test_api import MERGE, assert_problem
 
-pytestmark = [pytest.mark.sanitized, pytest.mark.single]
+pytestmark = pytest.mark.sanitized
 OWN, ALICE = "+15005550199", "+15005550100"
 
 

@@ -11,7 +11,7 @@ import pytest
 import provider as p
 from callreel import CALLREEL, PATIENCE, eventually
 
-pytestmark = [pytest.mark.sanitized, pytest.mark.single]
+pytestmark = pytest.mark.sanitized
 PUBLIC = {"PUBLIC_BASE_URL": "https://calls.example.com/app/"}
 
 

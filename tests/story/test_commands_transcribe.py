@@ -36,7 +36,6 @@ def queued(world):
 
 
 @pytest.mark.sanitized
-@pytest.mark.single
 def test_it_says_minutes_and_price_before_it_queues(world, recordings):
     first = transcribe(world, "--since", "2026-06-02", "--dry-run")
     assert first["dry_run"] and first["recordings"] == 2 and first["minutes"] == pytest.approx(2, abs=0.1) and first["queued"] == 0
@@ -49,7 +48,6 @@ def test_it_says_minutes_and_price_before_it_queues(world, recordings):
     assert text == "0 recordings, 0.0 minutes of audio, 0.00 by SPEECH_PRICE.\n0 recordings are queued.\n"
 
 
-@pytest.mark.single
 def test_one_is_asked_for_by_its_call_or_its_own_sid(world, recordings):
     assert transcribe(world, recordings[0].sid)["queued"] == 1
     assert transcribe(world, recordings[1].call_sid)["queued"] == 1
@@ -60,7 +58,6 @@ def test_one_is_asked_for_by_its_call_or_its_own_sid(world, recordings):
     assert "Transcripts: 2 wait or are made.  Today: 0, of 0.0 minutes; 0.0 minutes of speech sent, 0.00 by SPEECH_PRICE." in lines
 
 
-@pytest.mark.single
 def test_what_can_not_be_done_is_said(world, provider):
     world.business(provider)
     for argv, code, sentence in ((["RE" + "0" * 32], 1, "recording or call RE" + "0" * 32 + " is not known"),
@@ -78,7 +75,6 @@ def speech_findings(world, **settings):
     return [(finding["level"].lower(), finding["finding"], finding["mend"]) for finding in json.loads(done.stdout)["findings"] if finding["about"] == "speech"]
 
 
-@pytest.mark.single
 def test_check_says_what_each_engine_heard(world, provider):
     world.business(provider)
     good, deaf = world.speech_engine(key="sk-of-the-story"), world.speech_engine()
@@ -92,7 +88,6 @@ def test_check_says_what_each_engine_heard(world, provider):
     assert 1.5 < ask.seconds < 3 and ask.language == "en" and ask.fields["response_format"] == "verbose_json"
 
 
-@pytest.mark.single
 def test_check_says_why_an_engine_gives_no_text(world, provider):
     world.business(provider)
     engine = world.speech_engine()
@@ -105,7 +100,6 @@ def test_check_says_why_an_engine_gives_no_text(world, provider):
     assert speech_findings(world, SPEECH_ENGINE="none") == []
 
 
-@pytest.mark.single
 def test_check_asks_google_with_a_token_of_the_service_account(world, provider):
     world.business(provider)
     engine = world.speech_engine()

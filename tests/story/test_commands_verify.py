@@ -9,7 +9,7 @@ import provider as p
 import sound
 from callreel import eventually
 
-pytestmark = [pytest.mark.sanitized, pytest.mark.single]
+pytestmark = pytest.mark.sanitized
 
 
 def verify(world, *options):

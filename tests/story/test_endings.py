@@ -36,6 +36,7 @@ def told(s, phrase, count=1):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_session_is_listed_and_ends_by_its_id_with_its_streams(stage):
     s = stage
     by_link, by_key = cookie_by_link(s, "--role", "admin"), s.session(s.a.key("agent"))
@@ -65,6 +66,7 @@ def test_a_link_is_listed_until_it_is_used_and_can_be_ended(stage):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_an_admin_lists_and_ends_sessions_and_links_of_its_own_business(world):
     s = Stage(world)
     web = world.server("web", "web", JWT_SECRET=SECRET)
@@ -108,6 +110,7 @@ def test_a_business_ends_all_its_sessions_and_links_at_once(world):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_signed_url_is_listed_and_ends_by_its_id(world):
     s = Stage(world)
     web = world.server("web", "web", JWT_SECRET=SECRET)
@@ -152,6 +155,7 @@ def test_all_signed_urls_of_a_business_end_at_once(stage):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_key_takes_with_it_what_it_made(world):
     s = Stage(world)
     web = world.server("web", "web", JWT_SECRET=SECRET)
@@ -271,6 +275,7 @@ def test_refusals_are_told_once_a_minute_for_each_reason(stage):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_revocation_is_in_force_in_every_process_within_two_seconds(world):
     s = Stage(world)
     servers = [s.server, world.server("web-1", "web", JWT_SECRET=SECRET), world.server("web-2", "web", JWT_SECRET=SECRET)]

@@ -203,6 +203,7 @@ def test_a_number_of_the_business_is_not_erased(world, provider, acme):  # noqa:
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_no_order_of_webhooks_brings_an_erased_call_or_a_deleted_recording_back(world, provider, acme):  # noqa: F811
     world.private.add(NUMBER)
     wiped, deleted = call_of(world, acme, provider), call_of(world, acme, provider, OTHER)

@@ -12,6 +12,7 @@ from events import Stream
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_recordings_life_is_told_in_order_and_every_process_gives_it_the_same_numbers(world, provider):
     first, second = world.server("first"), world.server("second", role="web")
     business = world.business(provider)
@@ -128,6 +129,7 @@ def test_how_far_a_recording_is_is_told_without_a_number_and_not_too_often(world
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_nobody_is_told_of_another_business(world, provider):
     server = world.server()
     business, other = world.business(provider), world.business(world.provider(), name="Beta")
@@ -243,6 +245,7 @@ def test_a_reader_that_does_not_read_costs_a_bounded_queue_and_looks_again(world
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_pages_are_told_that_no_worker_runs_and_that_one_is_back(world, provider):
     worker = world.server("worker", role="worker")
     eventually(lambda: world.live_workers())
@@ -275,6 +278,7 @@ def test_pages_are_told_that_no_worker_runs_and_that_one_is_back(world, provider
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_stopped_account_is_told_to_its_own_pages_alone(world, provider):
     server = world.server()
     elsewhere = world.provider()
@@ -318,6 +322,7 @@ def reasons_of(server, business, tape):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_page_that_reloads_at_a_reset_sees_that_a_waiting_recording_waits_for_credentials(world, provider):
     server = world.server(DOWNLOADS_PER_BUSINESS=1)
     business = world.business(provider)

@@ -87,6 +87,7 @@ def test_bad_parameters_are_refused_as_by_the_list(stage):
     assert stage.server.get("/api/calls.csv").status == 401
 
 
+@pytest.mark.threads
 def test_two_exports_at_once_are_the_most_and_a_client_that_leaves_frees_its_place(stage):
     db = sqlite3.connect(stage.world.database, timeout=20)  # more than sockets hold
     db.execute("with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000) insert into calls (business_id, call_sid,"
@@ -109,6 +110,7 @@ def test_two_exports_at_once_are_the_most_and_a_client_that_leaves_frees_its_pla
     eventually(lambda: stage.server.get("/api/calls.csv?limit=1&ref=none", stage.viewer).status == 200, 5, "a place is free")
 
 
+@pytest.mark.threads
 def test_exports_of_two_processes_and_edits_meanwhile(stage):
     sids = stage.tell(130)
     other = stage.world.server("other", "web")

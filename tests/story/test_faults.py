@@ -73,6 +73,7 @@ def test_one_cut_after_four_is_a_failure_and_recovers(world, simulated):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_refused_credentials_stop_the_account_until_new_ones_come(world, provider):
     server = world.server()
     right = provider.token
@@ -107,6 +108,7 @@ def test_refused_credentials_stop_the_account_until_new_ones_come(world, provide
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_the_second_token_is_tried_before_the_account_stops(world, provider):
     server = world.server()
     business = world.business(provider)
@@ -120,6 +122,7 @@ def test_the_second_token_is_tried_before_the_account_stops(world, provider):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_one_recording_that_is_refused_stops_no_other_where_others_succeed(world, provider):
     server = world.server()
     business = world.business(provider)
@@ -148,6 +151,7 @@ def test_one_recording_that_is_refused_stops_no_other_where_others_succeed(world
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_second_recording_that_is_refused_stops_the_account(world, provider):
     """The credentials were good until now: the first refusal may be about the recording, the second is not."""
     server = world.server()
@@ -173,6 +177,7 @@ def test_a_second_recording_that_is_refused_stops_the_account(world, provider):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_play_waits_for_the_trial_that_it_causes(world, provider):
     server = world.server()
     business = world.business(provider)
@@ -310,6 +315,7 @@ def test_back_offs_after_404_differ_from_each_other(world, provider):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_recording_that_is_refused_stops_no_other(world, provider):
     server = world.server()
     business = world.business(provider)
@@ -330,6 +336,7 @@ def test_a_recording_that_is_refused_stops_no_other(world, provider):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_what_is_for_good_at_once_is_asked_once(world, provider):
     server = world.server(MAX_RECORDING_BYTES=30000)
     business = world.business(provider)
@@ -430,6 +437,7 @@ def test_the_formats_are_tried_in_their_order(world, provider):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_credentials_stay_at_their_origin(world, provider):
     server = world.server()
     business = world.business(provider)

@@ -30,6 +30,7 @@ def call_of(world, acme, provider, number=NUMBER, **fields):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_held_recording_stays_until_the_hold_is_removed(world, provider, acme):  # noqa: F811
     world.private |= {NUMBER, OTHER}
     tape, other = call_of(world, acme, provider), call_of(world, acme, provider, OTHER)
@@ -100,6 +101,7 @@ def test_a_hold_on_a_number_covers_its_addresses_as_an_erasure_does(world, provi
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_deleted_call_goes_with_its_legs_and_no_webhook_brings_it_back(world, provider, acme):  # noqa: F811
     world.private.add(NUMBER)
     parent = call_of(world, acme, provider)

@@ -42,6 +42,7 @@ def old(tmp_path):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_files_named_by_their_calls_are_linked_and_ready(world, provider, old):
     acme = world.business(provider)
     calls = [sid("CA") for _ in range(3)]

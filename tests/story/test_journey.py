@@ -28,6 +28,7 @@ def ready(world, provider):
     return server, business, tape
 
 
+@pytest.mark.threads
 def test_a_webhook_brings_the_recording_to_the_disk_and_the_ear(world, ready):
     server, business, tape = ready
     answer = server.get(f"/api/recordings/{tape.sid}/stream", business.viewer)
@@ -56,6 +57,7 @@ def test_a_webhook_brings_the_recording_to_the_disk_and_the_ear(world, ready):
     assert world.parts() == []
 
 
+@pytest.mark.threads
 def test_the_status_object_tells_the_whole_story(world, ready):
     server, business, tape = ready
     answer = server.get(f"/api/recordings/{tape.sid}/status", business.viewer)
@@ -71,6 +73,7 @@ def test_the_status_object_tells_the_whole_story(world, ready):
     }
 
 
+@pytest.mark.threads
 def test_a_ready_recording_plays_by_every_kind_of_range(world, ready):
     server, business, tape = ready
     data, url = tape.mp3, f"/api/recordings/{tape.sid}/stream"
@@ -152,6 +155,7 @@ def test_head_answers_as_get_without_a_range_would(world, ready):
     assert head.header("content-length") == str(len(tape.mp3))
 
 
+@pytest.mark.threads
 def test_a_recording_is_found_by_its_call_its_child_and_its_parent(world, ready):
     server, business, tape = ready
     child, grand = p.sid("CA"), p.sid("CA")
@@ -174,6 +178,7 @@ def test_a_recording_is_found_by_its_call_its_child_and_its_parent(world, ready)
     assert server.get(f"/api/recordings/{tape.sid}/stream", business.viewer).header("content-location") is None
 
 
+@pytest.mark.threads
 def test_the_newest_usable_recording_of_a_call_is_meant(world, ready):
     server, business, tape = ready
     newer = tape.provider.tape(seconds=2)
@@ -252,6 +257,7 @@ def test_a_call_shows_its_recordings_and_legs(world, ready):
     assert told["parent_call_sid"] == tape.call_sid and told["customer_number"] == "+15005550100"
 
 
+@pytest.mark.threads
 def test_the_simulator_and_the_service_play_a_whole_day(world):
     """Call and recording webhooks by the simulator itself, doubled and shuffled."""
     server = world.server()

@@ -125,6 +125,7 @@ def test_two_hundred_fills_survive_kills_and_freezes(world, provider):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_dead_workers_fill_is_taken_over_within_its_lease(world, provider):
     web = world.server("web", role="web")
     first = world.server("first", role="worker")

@@ -14,6 +14,7 @@ from wire import Connection
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_nobody_holds_the_reserve_by_doing_nothing(world, provider):
     server = world.server(CONNECTIONS=40, ADMIN_LISTEN="127.0.0.1:0")
     business = world.business(provider)
@@ -61,6 +62,7 @@ def hold_by_slow_requests(server, business, count, text):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 @pytest.mark.parametrize("what", SLOW)
 def test_nobody_holds_the_reserve_by_slow_requests(world, provider, what):
     server = world.server(CONNECTIONS=300)
@@ -144,6 +146,7 @@ def test_fewer_connections_where_the_file_limit_is_lower_and_it_says_so(world, p
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_list_that_takes_too_long_is_stopped(world, provider):
     server = world.server()
     business = world.business(provider)
@@ -213,6 +216,7 @@ def test_listeners_who_take_nothing_for_a_minute_make_room(world, provider):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_lists_that_nobody_reads_have_a_ceiling_a_business(world, provider):
     """An answer's memory is the business's that it is for, until its reader has it."""
     server = world.server(ADMIN_LISTEN="127.0.0.1:0")

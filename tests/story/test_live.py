@@ -53,6 +53,7 @@ def total(tape):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_it_plays_before_it_is_here(world, stage):
     tape, gate, listener, head = half_here(stage, world)
     assert head.status == 206 and head.header("content-range") == f"bytes 0-{total(tape) - 1}/{total(tape)}"
@@ -72,6 +73,7 @@ def test_it_plays_before_it_is_here(world, stage):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_herd_hears_one_fill(world, stage):
     gate, rest = threading.Event(), threading.Event()
     tape = stage.cold(seconds=20, acts=[p.hold(gate, then=p.pause_at(FIRST, rest))])
@@ -272,6 +274,7 @@ def test_a_page_with_status_200_is_heard_by_nobody(world, stage):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_cut_is_not_heard(world, stage):
     tape = stage.cold(seconds=20, acts=[p.cut_at(FIRST), p.cut_at(4000)])  # resumed twice
     answer = stage.play(tape, **MEDIA)
@@ -301,6 +304,7 @@ def test_without_ranges_the_whole_comes_again_and_the_listener_goes_on(world, st
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 @pytest.mark.parametrize("change", ["bytes", "length"])
 def test_a_provider_that_changes_its_mind_is_not_pasted_together(world, stage, change):
     tape = stage.cold(seconds=20)
@@ -335,6 +339,7 @@ def test_what_can_not_be_had_is_cut(world, stage):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 @pytest.mark.parametrize("headers", [PLAIN, {"Sec-Fetch-Dest": "audio"}])
 def test_without_a_length_it_is_played_from_its_first_byte(world, stage, headers):
     gate = threading.Event()
@@ -398,6 +403,7 @@ def test_without_a_length_what_breaks_is_not_ended_cleanly(world, stage):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_revoked_key_hears_no_more(world, stage):
     gate = threading.Event()
     tape = stage.cold(seconds=20, acts=[p.pause_at(FIRST, gate)])
@@ -449,6 +455,7 @@ def apart(world, provider):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_another_process_s_fill_is_heard(world, apart):
     stage = apart.stage
     tape, gate, listener, head = half_here(stage, world)
@@ -484,6 +491,7 @@ def test_without_a_length_elsewhere(world, apart, length):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 @pytest.mark.parametrize("end", ["kill", "freeze", "drain"])
 def test_whoever_takes_a_fill_over_is_heard_on(world, apart, end):
     stage = apart.stage

@@ -20,6 +20,7 @@ def apart(world, provider):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 @pytest.mark.parametrize("processes", ["one", "two"])
 def test_who_is_behind_hears_no_byte_of_what_the_provider_says_later(world, provider, processes):
     """The length is another, and then the bytes are: the part that a slow listener still reads from stays what it is."""
@@ -73,6 +74,7 @@ def renewed(world, tape):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_second_successor_is_compared_with_all_that_was_heard(world, apart):
     """The first worker died before it had received as many bytes again: whether the bytes are the same is unknown."""
     stage = apart.stage
@@ -109,6 +111,7 @@ def test_what_the_next_worker_finds_gone_is_waited_for_by_nobody_new(world, apar
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_file_that_is_gone_is_not_played_on_from_who_still_listens(world, stage):
     """Validators are those of the file that comes, in every process."""
     gate, rest = threading.Event(), threading.Event()

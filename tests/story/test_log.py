@@ -8,7 +8,7 @@ import pytest
 import provider as p
 from callreel import eventually
 
-pytestmark = [pytest.mark.sanitized, pytest.mark.single]
+pytestmark = pytest.mark.sanitized
 MEDIA = {"Range": "bytes=0-"}
 
 

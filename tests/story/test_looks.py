@@ -10,6 +10,7 @@ MEDIA = {"Range": "bytes=0-"}
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_thousand_looks_change_no_row_and_ask_no_provider(world, provider):
     server = world.server()
     business = world.business(provider)

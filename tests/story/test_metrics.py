@@ -54,6 +54,7 @@ def test_inside_there_are_figures_and_health_and_nothing_else(world, provider, s
     assert wire.call(port, "HEAD", "/metrics").status == 200
 
 
+@pytest.mark.threads
 def test_a_recordings_life_and_its_plays_are_counted(world, provider, server):
     business = world.business(provider)
     before = server.figures()
@@ -174,6 +175,7 @@ def test_no_figure_tells_of_anybody(world, provider, server):
         assert (check.returncode, check.stdout + check.stderr) == (0, "")
 
 
+@pytest.mark.threads
 def test_who_looks_until_the_end_does_not_disturb_it(world):
     """Inside, health is asked for and figures are scraped while the process lets go of what they are read from."""
     for number in range(5):

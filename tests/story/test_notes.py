@@ -134,6 +134,7 @@ def test_a_recording_has_at_most_five_hundred_notes(stage):
     stage.add({"text": "one more"})
 
 
+@pytest.mark.threads
 def test_event_streams_of_every_process_tell_of_notes(stage):
     other = stage.world.server("other", "web", JWT_SECRET=SECRET)
     streams = [Stream(stage.server, stage.business.viewer), Stream(other, stage.business.viewer)]

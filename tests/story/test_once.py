@@ -69,6 +69,7 @@ def test_a_restart_of_all_processes_downloads_nothing_again(world, provider):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_plays_by_the_childs_and_the_parents_sid_are_one_download(world, provider):
     server = world.server()
     business = world.business(provider)

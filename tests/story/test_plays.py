@@ -81,6 +81,7 @@ def test_a_play_waits_no_longer_than_it_may(world, provider):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_cut_is_resumed_and_the_listener_hears_it_whole(world, stage):
     tape = stage.cold(acts=[p.cut_at(8000), p.cut_at(2000)])
     answer = stage.play(tape)
@@ -212,6 +213,7 @@ def test_four_cuts_are_a_failure(world, stage):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_listener_who_leaves_or_stalls_holds_up_nobody(world, stage):
     gate = threading.Event()
     tape = stage.cold(seconds=600, acts=[p.pause_at(8000, gate)])  # 2.4 MB

@@ -12,6 +12,7 @@ PATIENT = {**MEDIA, "Prefer": "wait=54"}  # waits until it can be had
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_what_one_process_writes_the_other_sees(world, provider):
     one, two = world.server("one"), world.server("two")
     business = world.business(provider)
@@ -36,6 +37,7 @@ def test_what_one_process_writes_the_other_sees(world, provider):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_play_in_a_web_process_is_filled_by_a_worker_at_once(world, provider):
     web = world.server("web", role="web")
     worker = world.server("worker", role="worker")
@@ -63,6 +65,7 @@ def test_a_play_in_a_web_process_is_filled_by_a_worker_at_once(world, provider):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_without_any_worker_a_play_says_so_and_is_queued_all_the_same(world, provider):
     web = world.server("web", role="web")
     business = world.business(provider)
@@ -160,6 +163,7 @@ def test_businesses_take_turns(world):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_drain_finishes_what_is_in_hand(world, provider):
     server = world.server(DRAIN_TIMEOUT=30, DRAIN_DELAY=1)
     business = world.business(provider)

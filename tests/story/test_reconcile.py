@@ -30,6 +30,7 @@ def taken(world, *argv):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_reconcile_finds_a_call_and_its_recording_that_no_webhook_told_of(world):
     simulator = world.simulator()
     acme = world.business(simulator)

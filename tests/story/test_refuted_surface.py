@@ -32,6 +32,7 @@ def test_the_doctor_finds_every_setting_that_a_server_refuses(world):
     assert not world.database.exists(), "a setting is refused before anything is made"
 
 
+@pytest.mark.threads
 def test_who_signs_in_again_and_again_signs_out_nobody_else(world, provider):
     servers = [world.server("one"), world.server("two", "web")]
     business = world.business(provider)

@@ -44,6 +44,7 @@ def delete(world, acme, tape, query=""):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_deleted_recording_is_gone_and_stays_gone(world, provider, acme):
     server = world.main
     tape = ready(world, acme, provider)
@@ -127,6 +128,7 @@ def same_time(a, b):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_recordings_expire_so_many_days_after_their_calls_start(world, provider):
     world.main = world.server(RETENTION_DAYS=30)
     acme, other = world.business(provider), world.business(world.provider(), "Other")

@@ -57,6 +57,7 @@ class Stage:
         eventually(lambda: self.is_deleted(recording) and not self.task(recording), what=f"{recording} is gone at the provider")
 
 
+@pytest.mark.threads
 def test_the_provider_is_told_once_of_what_expired(world):
     s = Stage(world, RETENTION_DAYS=30)
     old, second = s.recordings(2, days=20)
@@ -133,6 +134,7 @@ def test_refused_credentials_pause_the_business_until_there_are_others(world):
         s.wait_gone(recording)
 
 
+@pytest.mark.threads
 def test_deletions_go_on_after_a_crash(world):
     s = Stage(world)
     recordings = s.recordings(3)

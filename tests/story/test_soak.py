@@ -7,6 +7,8 @@ QUICK = [["not_yet:1"], ["redirect:1"], ["slow:20000"], ["stall:1"], ["no_length
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
+@pytest.mark.plain
 def test_a_short_life_with_kills_holds_what_is_promised(world):
     wrong, told = soak.soak(world, 10, seed=7, faults=QUICK)
     assert wrong == [], told

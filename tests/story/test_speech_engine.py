@@ -11,7 +11,6 @@ import wire
 from callreel import eventually
 from speech_engine import bytes_changed, changed, cut_at, error, hears, hold, says, split_character
 
-pytestmark = pytest.mark.single
 CALL = [(0.5, 2.0, 1), (2.6, 4.0, 42)]
 
 

@@ -130,6 +130,7 @@ def test_below_the_free_bytes_no_fill_begins(world, provider, volume):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_storage_is_full_while_every_worker_is_and_each_process_says_so(world, provider):
     web = world.server("web", role="web")
     full = world.server("full", role="worker", MIN_FREE_BYTES=1 << 60)
@@ -420,6 +421,7 @@ def hang_all_places(provider, business, server):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_a_file_put_by_hand_counts_while_every_place_for_downloads_is_taken(world, provider):
     server, business = begin(world, provider, DOWNLOADS_PER_BUSINESS=1, DOWNLOADS_TOTAL=2)
     gate = hang_all_places(provider, business, server)

@@ -11,7 +11,7 @@ import provider as p
 from callreel import eventually
 from wire import Closed, Connection, at_once
 
-pytestmark = [pytest.mark.sanitized, pytest.mark.single]
+pytestmark = pytest.mark.sanitized
 HOST = b"Host: x\r\n"
 
 

@@ -10,7 +10,7 @@ import provider as p
 from callreel import eventually
 from signing import form, signature
 
-pytestmark = [pytest.mark.sanitized, pytest.mark.single]
+pytestmark = pytest.mark.sanitized
 MEDIA = {"Range": "bytes=0-"}
 
 

@@ -68,6 +68,7 @@ def stage(world, provider, engine):
     return Stage(world, provider, engine)
 
 
+@pytest.mark.threads
 def test_a_recording_is_transcribed_by_itself_and_found_by_its_words(stage):
     stage.engine.says = {1: "I want to cancel,", 2: "one moment please.", 3: "thank you"}
     tape = stage.recorded()
@@ -108,6 +109,7 @@ def test_what_a_business_says_decides(stage):
     assert "Zebra" not in stage.server.log()
 
 
+@pytest.mark.threads
 def test_an_engine_that_comes_back_is_asked_again(stage):
     stage.engine.leave()
     tape = stage.recorded()
@@ -168,6 +170,7 @@ def test_refused_credentials_are_told(stage):
     assert stage.world.state(tape.sid) == "ready"
 
 
+@pytest.mark.threads
 def test_a_deletion_ends_what_runs_and_leaves_nothing(stage):
     gate = threading.Event()
     stage.engine.acts = [e.hold(gate, e.hears())]
@@ -233,6 +236,7 @@ def test_google_is_asked_with_a_token(world, provider, engine):
     assert len(engine.tokens) == 1 and all(ask.kind == "google" for ask in engine.asks)
 
 
+@pytest.mark.threads
 def test_a_killed_worker_sends_no_stored_piece_again(world, provider, engine):
     stage = Stage(world, provider, engine)
     kill_at_random_moments(stage, recordings=4, kills=2, seed=7)
@@ -270,6 +274,7 @@ def done(stage):
     return stage.world.sql("select count(*) as n from transcripts where status = 'ready'")[0]["n"]
 
 
+@pytest.mark.threads
 def test_two_workers_share_an_engine_that_takes_one_request_at_a_time(world, provider, engine):
     stage = Stage(world, provider, engine, SPEECH_CONCURRENCY=4)
     world.server("second", role="worker", **stage.settings)
@@ -280,6 +285,7 @@ def test_two_workers_share_an_engine_that_takes_one_request_at_a_time(world, pro
     assert world.sql("select count(*) as n from transcript_versions")[0]["n"] == 6
 
 
+@pytest.mark.threads
 def test_a_frozen_worker_is_taken_over_and_changes_nothing(world, provider, engine):
     gate = threading.Event()
     engine.acts = [e.hold(gate, e.hears())]
@@ -323,6 +329,7 @@ def test_three_hours_keep_their_times_and_take_little_memory(world, provider, en
     assert len(starts) == len(wanted) and all(abs(a - b) < 0.5 for a, b in zip(starts, wanted, strict=True))
 
 
+@pytest.mark.threads
 def test_another_business_is_next_whatever_one_has_to_transcribe(world, provider, engine):
     gate = threading.Event()
     stage = Stage(world, provider, engine)

@@ -140,6 +140,7 @@ def test_a_correction_is_a_version_and_earlier_ones_stay(stage):
     assert row["final_transcript"].splitlines()[-1] == "One moment, Dana"
 
 
+@pytest.mark.threads
 def test_a_correction_of_what_is_no_longer_the_newest_is_refused(stage):
     stage.heard()
     etag = stage.ask("GET").header("etag")
@@ -156,6 +157,7 @@ def test_a_correction_of_what_is_no_longer_the_newest_is_refused(stage):
     assert stage.correct("*", {"segments": SAID}).json()["version"] == 4
 
 
+@pytest.mark.threads
 def test_speakers_are_named_and_exchanged_everywhere_at_once(stage):
     stage.heard()
     etag = stage.ask("GET").header("etag")
@@ -192,6 +194,7 @@ def test_a_long_correction_is_taken(stage):
     assert len(answer.json()["segments"]) == 5000
 
 
+@pytest.mark.threads
 def test_a_recording_is_transcribed_when_somebody_asks(stage):
     path = f"/api/recordings/{stage.tape.sid}/transcribe"
     assert_problem(stage.ask("POST", path, who=bearer(stage.business.viewer)), 403)
@@ -271,6 +274,7 @@ def test_a_search_in_the_list_says_where_its_words_were_said(stage):
     assert stage.ask("GET", "/api/calls?search=again", who=bearer(other.viewer)).json()["calls"] == []
 
 
+@pytest.mark.threads
 def test_streams_are_told_and_the_audit_knows(stage):
     stage.heard()
     stream = Stream(stage.server, stage.business.viewer)

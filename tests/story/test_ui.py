@@ -76,6 +76,7 @@ def test_the_page_runs_no_script_but_its_own_and_is_framed_by_whom_the_settings_
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_what_a_client_has_is_not_sent_again_and_text_is_compressed_for_who_takes_that(world):
     server = world.server()
     plain = server.get("/api/openapi.yaml")

@@ -34,6 +34,7 @@ def waveform(server, one, key, headers=()):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 @pytest.mark.parametrize("channels", [1, 2])
 def test_the_picture_is_of_every_sample_and_says_the_same_in_both_forms(world, provider, channels):
     server = world.server(RECORDING_FORMATS="wav")

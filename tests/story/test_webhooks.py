@@ -344,6 +344,7 @@ def test_fields_are_read_as_the_provider_means_them(world, provider):
 
 
 @pytest.mark.sanitized
+@pytest.mark.threads
 def test_the_provider_says_that_there_is_nothing(world, provider):
     server = world.server()
     business = world.business(provider)
