@@ -226,6 +226,15 @@ enum err fs_unlink(int dir, const char *path) {
   return unlinkat(parent, leaf.text, 0) == 0 ? OK : last_error();
 }
 
+enum err fs_unlink_in(int dir, const char *name) {
+  struct str rest = str_from(name);
+  struct name leaf;
+  bool last;
+  TRY(take_component(&rest, &leaf, &last));
+  if (!last) return ERR_INVALID;
+  return unlinkat(dir, leaf.text, 0) == 0 ? OK : last_error();
+}
+
 enum err fs_sync_parent(int dir, const char *path) {
   int parent CLEANUP(fs_close_) = -1;
   struct name leaf;

@@ -32,6 +32,8 @@ CHECKED enum err fs_link(int dir, const char *from, const char *to);
  * another volume. ERR_DENIED: the kernel allows no further name for this file. */
 CHECKED enum err fs_link_open(int fd, int dir, const char *to);
 CHECKED enum err fs_unlink(int dir, const char *path); /* ERR_NOT_FOUND when it is gone already */
+/* The same of a file in dir itself, without opening it again: name has no '/'. For many files of one directory. */
+CHECKED enum err fs_unlink_in(int dir, const char *name);
 /* Syncs the directory that holds path. */
 CHECKED enum err fs_sync_parent(int dir, const char *path);
 CHECKED enum err fs_sync_file(int fd); /* fdatasync */

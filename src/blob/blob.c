@@ -11,9 +11,9 @@
 #include "blob/blob.h"
 #include "blob/blob_operations.h"
 
-enum { SET_ASIDE_TOKENS = 4 };
-
 static const char *const EXTENSIONS[] = {"mp3", "wav", "ogg", "flac", "m4a", "amr", "aac", "webm"};
+
+enum { SET_ASIDE_TOKENS = 4, STEM_NAMES_MAX = COUNT_OF(EXTENSIONS) * (1 + SET_ASIDE_TOKENS) };
 
 static bool is_name_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
@@ -224,25 +224,32 @@ enum err blob_delete_below(struct blob_store *s, const char *directory) {
   return deleting_sync(&d);
 }
 
-static enum err remove_if_there(struct blob_store *s, const char *name) {
-  enum err e = s->operations->remove(s, name);
-  return e == ERR_NOT_FOUND ? OK : e;
+struct stem_names {
+  char text[STEM_NAMES_MAX][BLOB_PART_NAME_SIZE];
+  const char *names[STEM_NAMES_MAX];
+  size_t count;
+};
+
+static void stem_names_make(const struct blob_stem *b, struct stem_names *ret_names) {
+  struct stem_names *s = ret_names;
+  s->count = 0;
+  for (size_t i = 0; i < COUNT_OF(EXTENSIONS); i++) {
+    (void)snprintf(s->text[s->count++], BLOB_PART_NAME_SIZE, "%s.%s", b->stem, EXTENSIONS[i]);
+    for (int64_t token = b->token; token >= 0 && token > b->token - SET_ASIDE_TOKENS; token--)
+      (void)snprintf(s->text[s->count++], BLOB_PART_NAME_SIZE, "%s.%s.%lld.bad", b->stem, EXTENSIONS[i],
+                     (long long)token);
+  }
+  for (size_t i = 0; i < s->count; i++) s->names[i] = s->text[i];
 }
 
 static enum err delete_stem(struct blob_store *s, const struct blob_stem *b) {
-  char name[BLOB_PART_NAME_SIZE];
+  struct stem_names names;
   if (!blob_name_is_valid(b->stem)) return ERR_INVALID;
-  for (size_t i = 0; i < COUNT_OF(EXTENSIONS); i++) {
-    (void)snprintf(name, sizeof(name), "%s.%s", b->stem, EXTENSIONS[i]);
-    TRY(remove_if_there(s, name));
-    for (int64_t token = b->token; token >= 0 && token > b->token - SET_ASIDE_TOKENS; token--) {
-      (void)snprintf(name, sizeof(name), "%s.%s.%lld.bad", b->stem, EXTENSIONS[i], (long long)token);
-      TRY(remove_if_there(s, name));
-    }
-  }
-  return OK;
+  stem_names_make(b, &names);
+  return s->operations->remove_names(s, names.names, names.count);
 }
 
+/* A directory is synced even if nothing was there: what removed it before may have ended before its sync. */
 enum err blob_delete_stems(struct blob_store *s, const struct blob_stem *stems, size_t count) {
   struct deleting d = {.store = s};
   for (size_t i = 0; i < count; i++) {

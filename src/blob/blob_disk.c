@@ -220,7 +220,7 @@ static enum err sweep_directory(int dir, const char *prefix, int64_t token,
   for (int64_t t = token - 1; t >= lowest_token_below(token); t--) {
     char name[BLOB_PART_NAME_SIZE];
     name_of(prefix, t, name);
-    enum err e = fs_unlink(dir, name);
+    enum err e = fs_unlink_in(dir, name);
     if (e != OK && e != ERR_NOT_FOUND && e != ERR_INVALID) return e; /* ERR_INVALID: a directory */
   }
   return OK;
@@ -293,6 +293,18 @@ static enum err disk_remove(struct blob_store *s, const char *name) {
   return fs_unlink(disk_store_of(s)->dir, name);
 }
 
+static enum err disk_remove_names(struct blob_store *s, const char *const *names, size_t count) {
+  int dir CLEANUP(fs_close_) = -1;
+  const char *leaf;
+  enum err e = open_directory_of(disk_store_of(s)->dir, names[0], &leaf, &dir);
+  if (e != OK) return e == ERR_NOT_FOUND ? OK : e;
+  for (size_t i = 0; i < count; i++) {
+    e = fs_unlink_in(dir, names[i] + (leaf - names[0]));
+    if (e != OK && e != ERR_NOT_FOUND) return e;
+  }
+  return OK;
+}
+
 static enum err disk_sync_directory_of(struct blob_store *s, const char *name) {
   return fs_sync_parent(disk_store_of(s)->dir, name);
 }
@@ -329,6 +341,7 @@ static const struct blob_operations DISK = {
     .each_part = disk_each_part,
     .open = disk_open,
     .remove = disk_remove,
+    .remove_names = disk_remove_names,
     .sync_directory_of = disk_sync_directory_of,
     .exists = disk_exists,
     .free_bytes = disk_free_bytes,

@@ -26,6 +26,8 @@ struct blob_operations {
   enum err (*each_part)(struct blob_store *s, blob_part_fn *fn, void *arg);
   enum err (*open)(struct blob_store *s, const char *name, int *ret_fd, int64_t *ret_size);
   enum err (*remove)(struct blob_store *s, const char *name); /* without syncing its directory */
+  /* Removes those names of one directory that exist, without syncing it. count: at least 1. */
+  enum err (*remove_names)(struct blob_store *s, const char *const *names, size_t count);
   enum err (*sync_directory_of)(struct blob_store *s, const char *name);
   enum err (*exists)(struct blob_store *s, const char *name); /* OK or ERR_NOT_FOUND */
   enum err (*free_bytes)(struct blob_store *s, uint64_t *ret_free, uint64_t *ret_total);

@@ -108,6 +108,8 @@ static void no_path_leads_out_of_its_directory(void **state) {
   assert_int_equal(fs_make_parents(room->dir, "etc/callreel/x"), ERR_INVALID);
   assert_int_equal(fs_open_dir(room->dir, "etc", &fd), ERR_INVALID);
   assert_int_equal(fs_unlink(room->dir, "inside/../alias"), ERR_INVALID);
+  assert_int_equal(fs_unlink_in(room->dir, "inside/file"), ERR_INVALID);
+  assert_int_equal(fs_unlink_in(room->dir, ".."), ERR_INVALID);
 }
 
 static void only_regular_files_are_read(void **state) {
@@ -129,6 +131,7 @@ static void a_name_is_never_given_twice(void **state) {
   assert_int_equal(fs_link(room->dir, "no.part", "other"), ERR_NOT_FOUND);
   assert_int_equal(fs_unlink(room->dir, "a.part"), OK);
   assert_int_equal(fs_unlink(room->dir, "a.part"), ERR_NOT_FOUND);
+  assert_int_equal(fs_unlink_in(room->dir, "a.part"), ERR_NOT_FOUND);
   holds(room->dir, "taken", STR("old"));
   holds(room->dir, "free", STR("new"));
   assert_int_equal(fs_sync_parent(room->dir, "free"), OK);
