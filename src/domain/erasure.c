@@ -1,8 +1,8 @@
 /* erasure.c - see erasure.h.
  *
  *   a part: up to RECORDINGS recordings of up to LEGS legs expire and are wiped; a leg without recordings is deleted
- *   a number: the trees of its calls, one after the other; then what else names it (erasure_texts.c). A tree that a hold covers
- *   is passed over
+ *   a number: the trees of its calls, one after the other; then what else names it (erasure_texts.c, erasure_transcripts.c). A
+ *   tree that a hold covers is passed over
  *
  * Invariants
  *  (1) A tree is begun only if no hold covers it, in the transaction that asks. From then on tree_sid names it, and a hold on it
@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "domain/erasure_texts.h"
+#include "domain/erasure_transcripts.h"
 #include "domain/removal.h"
 #include "ledger/businesses.h"
 #include "ledger/forgets.h"
@@ -27,6 +28,7 @@ enum { LEGS = 6, RECORDINGS = 8, PASSED_MAX = 20, BUSINESSES_MAX = 20, FORGET_MS
 struct erasing {
   struct db *db;
   struct erasure *erasure;
+  erasure_mask_fn *mask; /* NULL: the first part, which comes to no transcripts */
   int64_t now;
   int left; /* recordings that this part may still take */
 };
@@ -141,7 +143,8 @@ static enum err begin_next_tree(struct erasing *e) {
 static enum err erase_number(struct erasing *e, bool *ret_done) {
   struct erasure *x = e->erasure;
   *ret_done = false;
-  if (!x->tree_sid[0]) TRY(x->step < HOLD_STEPS ? begin_next_tree(e) : erasure_texts_part(e->db, x, ret_done));
+  if (x->step >= ERASURE_ANSWERS) return erasure_transcripts_part(e->db, x, e->mask, e->now, ret_done);
+  if (!x->tree_sid[0]) TRY(x->step < HOLD_STEPS ? begin_next_tree(e) : erasure_texts_part(e->db, x));
   bool tree_done;
   return x->tree_sid[0] ? erase_tree(e, &tree_done) : OK;
 }
@@ -206,8 +209,8 @@ static enum err note_end(const struct erasing *e) {
   return note_audit(e, AUDIT_ERASURE, buf_str(&object), buf_str(&details));
 }
 
-static enum err run_part(struct db *db, struct erasure *x, int64_t now) {
-  struct erasing e = {db, x, now, RECORDINGS};
+static enum err run_part(struct db *db, struct erasure *x, erasure_mask_fn *mask, int64_t now) {
+  struct erasing e = {db, x, mask, now, RECORDINGS};
   bool done;
   TRY(x->is_number ? erase_number(&e, &done) : x->is_retention ? erase_old_calls(&e, &done) : erase_tree(&e, &done));
   if (!done) return erasures_store(db, x);
@@ -239,7 +242,7 @@ enum err erasure_begin(struct db *db, struct erasure *erasure, int64_t now, bool
   if (*ret_held) return OK;
   if (!erasure->is_number) memcpy(erasure->tree_sid, erasure->key, SID_SIZE);
   TRY(erasures_begin(db, erasure, now));
-  return run_part(db, erasure, now);
+  return run_part(db, erasure, NULL, now);
 }
 
 static enum err begin_retention_of(struct db *db, int64_t business_id, int64_t until_at, int64_t now) {
@@ -288,12 +291,12 @@ static enum err forget(struct db *db, int64_t now) {
   return OK;
 }
 
-enum err erasure_part(struct db *db, int64_t *after, int64_t now, bool *ret_more) {
+enum err erasure_part(struct db *db, erasure_mask_fn *mask, int64_t *after, int64_t now, bool *ret_more) {
   struct erasure x;
   enum err e = erasures_next(db, *after, &x);
   *ret_more = e == OK;
   if (e == ERR_NOT_FOUND) return forget(db, now);
   TRY(e);
   *after = x.erasure_id;
-  return run_part(db, &x, now);
+  return run_part(db, &x, mask, now);
 }

@@ -170,8 +170,7 @@ static enum err call_is_named(struct db *db, const struct erasure *x, struct str
   return OK;
 }
 
-/* Counts it in held if it is. */
-static enum err is_held(struct db *db, struct erasure *x, struct str recording_sid, bool *ret_held) {
+enum err erasure_texts_held(struct db *db, struct erasure *x, struct str recording_sid, bool *ret_held) {
   struct recording row;
   bool counted;
   *ret_held = false;
@@ -196,7 +195,7 @@ static enum err erase_in_recording(struct db *db, const struct erasure *x, struc
 static enum err erase_recordings(struct db *db, struct erasure *x, const struct looking *k) {
   for (int i = 0; i < k->hits; i++) {
     bool held;
-    TRY(is_held(db, x, str_from(k->hit[i]), &held));
+    TRY(erasure_texts_held(db, x, str_from(k->hit[i]), &held));
     if (!held) TRY(erase_in_recording(db, x, str_from(k->hit[i]), k->digits));
     x->edited += !held;
   }
@@ -234,7 +233,7 @@ static enum err erase_in_notes(struct db *db, const struct erasure *x, const str
 
 static enum err erase_notes(struct db *db, struct erasure *x, const struct looking *k) {
   bool held = false, is_cut = k->rows == k->most || k->note_count == NOTES_CHANGED;
-  if (k->hits) TRY(is_held(db, x, str_from(k->hit[0]), &held));
+  if (k->hits) TRY(erasure_texts_held(db, x, str_from(k->hit[0]), &held));
   if (k->hits && !held) TRY(erase_in_notes(db, x, k));
   if (!held) x->edited += k->note_count;
   bool is_over = held || !is_cut; /* else the last recording may have more notes: it is looked at again, (3) */
@@ -249,11 +248,10 @@ static bool is_at_end(const struct looking *k) {
   return k->rows < k->most && k->hits == 0 && k->bytes < BYTES_MAX;
 }
 
-enum err erasure_texts_part(struct db *db, struct erasure *x, bool *ret_done) {
+enum err erasure_texts_part(struct db *db, struct erasure *x) {
   struct looking k = {.digits = str_skip(str_from(x->key), 1),
                       .most = x->step == ERASURE_NOTES ? NOTES_LOOKED : ROWS_MAX};
   struct str after = str_from(x->after);
-  *ret_done = false;
   switch ((enum erasure_step)x->step) {
     case ERASURE_CALLS:
       TRY(texts_each_call(db, x->business_id, after, k.most, look_at_call, &k));
@@ -270,6 +268,6 @@ enum err erasure_texts_part(struct db *db, struct erasure *x, bool *ret_done) {
   }
   if (!is_at_end(&k)) return OK;
   x->after[0] = '\0';
-  *ret_done = ++x->step == ERASURE_STEP_COUNT_;
+  x->step++;
   return OK;
 }

@@ -27,14 +27,20 @@ struct erasure {
   char ip[AUDIT_IP_SIZE];
   int64_t created_at, ended_at;    /* 0: it goes on */
   int64_t calls, recordings, held; /* removed so far; calls that were left, because a legal hold covers them */
-  int64_t edited;                  /* rows of other calls, recordings and notes that named the number, and do no more */
+  int64_t edited;                  /* rows of other calls, recordings, notes, transcripts that named the number */
   int step;                        /* of a number: enum erasure_step */
   char after[SID_SIZE];
-  int64_t until_at, after_at; /* of retention; calls up to after_at and `after` were left */
+  int64_t until_at, after_at; /* of retention; calls up to after_at and `after` were left; else in a transcript */
 };
 #define ERASURE_RETENTION_KEY "retention"
 /* A number's calls are found as holds_mark_part finds them; then what else names it is looked for. */
-enum erasure_step { ERASURE_CALLS = HOLD_STEPS, ERASURE_RECORDINGS, ERASURE_NOTES, ERASURE_STEP_COUNT_ };
+enum erasure_step {
+  ERASURE_CALLS = HOLD_STEPS,
+  ERASURE_RECORDINGS,
+  ERASURE_NOTES,
+  ERASURE_ANSWERS,    /* of engines, for pieces of recordings */
+  ERASURE_TRANSCRIPTS /* the last one */
+};
 
 /* Reads a telephone number: blanks and ( ) - . are left out. ERR_INVALID: it is not E.164 like +972501234567. */
 CHECKED enum err erasure_number(struct str text, char ret_number[HOLD_KEY_SIZE]);

@@ -433,6 +433,88 @@ enum err transcripts_wait(struct db *db, const struct task *task, enum transcrip
   return tasks_postpone(db, task, due_at, was_tried ? str_from(errors[error].code) : STR_NONE);
 }
 
+/* ---- a person's number is taken out ---- */
+
+enum { PLACE_RUN_BITS = 40, PLACE_CHANNEL_BITS = 32 };
+
+static enum err place_next(struct db_rows *q, int64_t at, struct transcript_place *place, struct buf *b) {
+  TRY(db_text_copy(q, 0, place->recording_sid, sizeof(place->recording_sid)));
+  place->at = at;
+  return buf_add(b, db_text(q, 1));
+}
+
+enum err transcripts_next_version(struct db *db, int64_t business_id, struct transcript_place *place, struct buf *b) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select recording_sid, document, version from transcript_versions where business_id = ?1"
+               " and (recording_sid, version) > (?2, ?3) order by recording_sid, version limit 1",
+               DB_INT(business_id), DB_TEXT(str_from(place->recording_sid)), DB_INT(place->at)));
+  TRY(db_next(&q));
+  return place_next(&q, db_int(&q, 2), place, b);
+}
+
+static int64_t place_run(const struct transcript_place *place) {
+  return place->at >> PLACE_RUN_BITS;
+}
+
+static int64_t place_channel(const struct transcript_place *place) {
+  return (place->at >> PLACE_CHANNEL_BITS) & ((INT64_C(1) << (PLACE_RUN_BITS - PLACE_CHANNEL_BITS)) - 1);
+}
+
+static int64_t place_piece(const struct transcript_place *place) {
+  return place->at & ((INT64_C(1) << PLACE_CHANNEL_BITS) - 1);
+}
+
+enum err transcripts_next_answer(struct db *db, int64_t business_id, struct transcript_place *place, struct buf *b) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_query(db, &q,
+               "select recording_sid, answer, run, channel, piece from transcript_pieces where business_id = ?1"
+               " and (recording_sid, run, channel, piece) > (?2, ?3, ?4, ?5)"
+               " order by recording_sid, run, channel, piece limit 1",
+               DB_INT(business_id), DB_TEXT(str_from(place->recording_sid)), DB_INT(place_run(place)),
+               DB_INT(place_channel(place)), DB_INT(place_piece(place))));
+  TRY(db_next(&q));
+  return place_next(&q, db_int(&q, 2) << PLACE_RUN_BITS | db_int(&q, 3) << PLACE_CHANNEL_BITS | db_int(&q, 4), place,
+                    b);
+}
+
+/* The number of the version changes, so that no ETag and no correction of the text before it counts any more. */
+enum err transcripts_replace(struct db *db, int64_t business_id, struct str recording_sid,
+                             const struct transcript_content *content, int64_t now) {
+  struct transcript t;
+  TRY(transcripts_find(db, business_id, recording_sid, &t));
+  TRY(db_run(db,
+             "update transcript_versions set version = version + 1, document = ?4 where business_id = ?1"
+             " and recording_sid = ?2 and version = ?3",
+             DB_INT(business_id), DB_TEXT(recording_sid), DB_INT(t.version), DB_TEXT(buf_str(&content->document))));
+  if (!db_changed(db)) return ERR_NOT_FOUND;
+  t.version++;
+  t.updated_at = now;
+  TRY(text_replace(db, business_id, recording_sid, content));
+  return transcript_store(db, business_id, recording_sid, &t);
+}
+
+enum err transcripts_delete_version(struct db *db, int64_t business_id, const struct transcript_place *place) {
+  return db_run(
+      db,
+      "delete from transcript_versions where business_id = ?1 and recording_sid = ?2 and version = ?3"
+      " and version < (select t.version from transcripts t where t.business_id = ?1 and t.recording_sid = ?2)",
+      DB_INT(business_id), DB_TEXT(str_from(place->recording_sid)), DB_INT(place->at));
+}
+
+enum err transcripts_delete_answer(struct db *db, int64_t business_id, const struct transcript_place *place) {
+  struct db_value business = DB_INT(business_id), sid = DB_TEXT(str_from(place->recording_sid)),
+                  run = DB_INT(place_run(place));
+  TRY(db_run(db,
+             "delete from transcript_pieces where business_id = ?1 and recording_sid = ?2 and run = ?3"
+             " and channel = ?4 and piece = ?5",
+             business, sid, run, DB_INT(place_channel(place)), DB_INT(place_piece(place))));
+  return db_run(db,
+                "update transcripts set pieces_done = pieces_done - 1 where business_id = ?1 and recording_sid = ?2"
+                " and run = ?3 and pieces_done > 0",
+                business, sid, run);
+}
+
 /* ---- removing ---- */
 
 enum err transcripts_forget_pieces(struct db *db, int64_t business_id, struct str recording_sid, int64_t run, int limit,

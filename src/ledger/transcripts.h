@@ -123,6 +123,28 @@ CHECKED enum err transcripts_fail(struct db *db, const struct task *task, enum t
 CHECKED enum err transcripts_wait(struct db *db, const struct task *task, enum transcript_error error, int64_t due_at,
                                   int64_t now);
 
+/* ---- a person's number is taken out ---- */
+
+/* A version, or the answer of a piece: where a walk is. */
+struct transcript_place {
+  char recording_sid[SID_SIZE];
+  int64_t at; /* the version, or run, channel and piece in one number; 0: before the first of the recording */
+};
+/* The next version of the business behind *place, which it moves. Appends its document to b, whose ceiling may be
+ * TRANSCRIPT_DOCUMENT_MAX. ERR_NOT_FOUND: there is none. */
+CHECKED enum err transcripts_next_version(struct db *db, int64_t business_id, struct transcript_place *place,
+                                          struct buf *b);
+/* The same of answers that engines gave for pieces. b: TRANSCRIPT_ANSWER_MAX. */
+CHECKED enum err transcripts_next_answer(struct db *db, int64_t business_id, struct transcript_place *place,
+                                         struct buf *b);
+/* Puts content in the place of the newest version, as the next version, made when and by whom it was. ERR_NOT_FOUND. */
+CHECKED enum err transcripts_replace(struct db *db, int64_t business_id, struct str recording_sid,
+                                     const struct transcript_content *content, int64_t now);
+/* Deletes a version that is not the newest. */
+CHECKED enum err transcripts_delete_version(struct db *db, int64_t business_id, const struct transcript_place *place);
+/* Deletes an answer: its piece is sent again if the run goes on. */
+CHECKED enum err transcripts_delete_answer(struct db *db, int64_t business_id, const struct transcript_place *place);
+
 /* ---- removing ---- */
 
 /* Deletes at most limit answers of runs before `run`; INT64_MAX: of all. *ret_more: there may be more. */

@@ -31,6 +31,7 @@
 #include "ledger/tasks.h"
 #include "ledger/transcript_terms.h"
 #include "ledger/transcripts.h"
+#include "speech/speech_content.h"
 #include "work/remover_provider.h"
 
 enum {
@@ -151,7 +152,7 @@ static enum err remover_mark_part(struct db *db, void *arg) {
 
 static enum err remover_erase_part(struct db *db, void *arg) {
   struct remover *r = arg;
-  return erasure_part(db, &r->erasure_id, db_now_ms(db), &r->more_erasures);
+  return erasure_part(db, speech_content_without, &r->erasure_id, db_now_ms(db), &r->more_erasures);
 }
 
 static enum err remover_metadata_part(struct db *db, void *arg) {

@@ -17,6 +17,7 @@
 #include "base/metric.h"
 #include "db/db_clock.h"
 #include "domain/recording_log.h"
+#include "speech/speech_content.h"
 #include "work/transcriber_internal.h"
 
 enum {
@@ -129,28 +130,13 @@ static void forget_pieces(struct ending *x, int64_t before) {
 
 /* ---- making the document ---- */
 
-static enum err content_of_document(int64_t business_id, const struct speech_document *d,
-                                    struct transcript_content *c) {
-  struct buf json CLEANUP(buf_done) = BUF_INIT(TRANSCRIPT_DOCUMENT_MAX);
-  struct transcript_segment *segments = calloc(d->segment_count + 1, sizeof(*segments));
-  if (!segments) return ERR_NOMEM;
-  for (size_t i = 0; i < d->segment_count; i++) {
-    const struct speech_segment *s = &d->segments[i];
-    segments[i] = (struct transcript_segment){s->start_ms, s->end_ms, s->speaker, s->text};
-  }
-  enum err e = speech_document_write(d, &json);
-  if (e == OK) e = transcript_content_make(business_id, buf_str(&json), segments, d->segment_count, c);
-  free(segments);
-  return e;
-}
-
 static enum err make_document(struct speech_job *job, const struct speech_summary *summary, struct ending *x) {
   struct speech_document d CLEANUP(speech_document_done) = SPEECH_DOCUMENT_INIT;
   const char *own = job->claim.speech.language, *found = speech_language_of_recording(&job->language);
   bool is_told = own[0] && strcmp(own, "auto") != 0;
   TRY(speech_merge_finish(job->merge, summary, &d));
   TRY(str_copy(d.language, sizeof(d.language), str_from(found[0] || !is_told ? found : own)));
-  TRY(content_of_document(job->claim.task.business_id, &d, &x->content));
+  TRY(speech_content_make(job->claim.task.business_id, &d, &x->content));
   TRY(str_copy(job->found, sizeof(job->found), str_from(d.language)));
   x->result = (struct transcript_result){.engine = speech_engine_name(job->transcriber->engine),
                                          .model = speech_engine_model(job->transcriber->engine),

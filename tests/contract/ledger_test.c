@@ -84,6 +84,8 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(a_search_of_calls_finds_words_of_transcripts),
       CONTRACT_TEST(a_business_says_what_is_transcribed),
       CONTRACT_TEST(a_transcript_goes_with_its_recording),
+      CONTRACT_TEST(answers_of_engines_are_walked_and_deleted),
+      CONTRACT_TEST(a_version_is_replaced_and_older_ones_are_deleted),
       CONTRACT_TEST(an_engines_place_is_for_one_at_a_time),
       CONTRACT_TEST(what_engines_did_is_summed_by_day),
       CONTRACT_TEST(held_recordings_are_read_by_their_sid),

@@ -441,3 +441,89 @@ static void held_recordings_are_read_by_their_sid(void **state) {
   assert_ok(recordings_held(db, business, STR("RE2"), 2, words_add_recording, &seen));
   assert_string_equal(seen.text, "RE3");
 }
+
+static void transcript_answers_add(struct db *db, const char *sid, int64_t business) {
+  struct recording r = transcript_recording(db, business, sid, "CA2", "\"1\"");
+  struct task task;
+  struct transcript t;
+  (void)transcript_ask(db, &r, RECORDING_RANK_REST, true);
+  assert_ok(transcript_claim(db, "w", NOW, &task, &t));
+  IN_TRANSACTION(db, assert_ok(transcripts_piece_put(db, &task, t.run, 0, 0, STR("first"), NOW));
+                 assert_ok(transcripts_piece_put(db, &task, t.run, 0, 1, STR("second"), NOW));
+                 assert_ok(transcripts_piece_put(db, &task, t.run, 1, 0, STR("other channel"), NOW)));
+}
+
+static void assert_next_row(struct db *db, int64_t business, bool is_answer, struct transcript_place *place,
+                            const char *sid, const char *text) {
+  struct buf b CLEANUP(buf_done) = BUF_INIT(TRANSCRIPT_DOCUMENT_MAX);
+  enum err e =
+      is_answer ? transcripts_next_answer(db, business, place, &b) : transcripts_next_version(db, business, place, &b);
+  assert_int_equal(e, sid ? OK : ERR_NOT_FOUND);
+  if (!sid) return;
+  assert_string_equal(place->recording_sid, sid);
+  assert_true(str_eq(buf_str(&b), str_from(text)));
+}
+
+static void answers_of_engines_are_walked_and_deleted(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  int64_t business = scratch_business(db, "b"), another = scratch_business(db, "c");
+  struct transcript_place place = {.at = 0}, second;
+  struct transcript t;
+  transcript_answers_add(db, "RE1", business);
+  transcript_answers_add(db, "RE2", business);
+  transcript_answers_add(db, "RE1", another);
+  assert_next_row(db, business, true, &place, "RE1", "first");
+  assert_next_row(db, business, true, &place, "RE1", "second");
+  second = place;
+  assert_next_row(db, business, true, &place, "RE1", "other channel");
+  assert_next_row(db, business, true, &place, "RE2", "first");
+  place.at = INT64_MAX; /* behind all of the recording */
+  assert_next_row(db, business, true, &place, NULL, NULL);
+  IN_TRANSACTION(db, assert_ok(transcripts_delete_answer(db, business, &second)));
+  assert_ok(transcripts_find(db, business, STR("RE1"), &t));
+  assert_int_equal(t.pieces_done, 2);
+  assert_ok(transcripts_find(db, another, STR("RE1"), &t));
+  assert_int_equal(t.pieces_done, 3);
+  place = (struct transcript_place){.at = 0};
+  assert_next_row(db, business, true, &place, "RE1", "first");
+  assert_next_row(db, business, true, &place, "RE1", "other channel");
+}
+
+static void a_version_is_replaced_and_older_ones_are_deleted(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  int64_t business = scratch_business(db, "b"), version;
+  struct recording r = transcript_recording(db, business, "RE1", "CA1", "\"1\"");
+  struct transcript_content c CLEANUP(transcript_content_done) = TRANSCRIPT_CONTENT,
+                              edit CLEANUP(transcript_content_done) = TRANSCRIPT_CONTENT;
+  struct transcript_place place = {.at = 0}, first;
+  struct transcript t;
+  struct transcript_version v;
+  transcript_make(db, &r, TWO_SEGMENTS, 2);
+  transcript_content_of(business, "{\"edit\":1}", TWO_SEGMENTS, 2, &edit);
+  IN_TRANSACTION(db, assert_ok(transcripts_edit(db, business, STR("RE1"), 1, &edit, STR("dana"), NOW + 20, &version)));
+  assert_next_row(db, business, false, &place, "RE1", "{\"segments\":[]}");
+  first = place;
+  assert_next_row(db, business, false, &place, "RE1", "{\"edit\":1}");
+  assert_next_row(db, business, false, &place, NULL, NULL);
+  transcript_content_of(business, "{\"without\":1}", TWO_SEGMENTS + 1, 1, &c);
+  IN_TRANSACTION(db, assert_ok(transcripts_replace(db, business, STR("RE1"), &c, NOW + 30)));
+  assert_ok(transcripts_find(db, business, STR("RE1"), &t));
+  assert_true(t.version == 3 && t.edited_at == NOW + 20 && strcmp(t.edited_by, "dana") == 0);
+  struct buf b CLEANUP(buf_done) = BUF_INIT(TRANSCRIPT_DOCUMENT_MAX);
+  assert_int_equal(transcripts_read(db, business, STR("RE1"), 2, &v, &b), ERR_NOT_FOUND);
+  assert_ok(transcripts_read(db, business, STR("RE1"), 0, &v, &b));
+  assert_true(v.version == 3 && v.made_at == NOW + 20 && strcmp(v.edited_by, "dana") == 0);
+  assert_true(str_eq(buf_str(&b), STR("{\"without\":1}")));
+  struct transcript_query query;
+  struct words w = {""};
+  assert_ok(transcript_query_parse(STR("cancel"), &query));
+  assert_ok(transcripts_matches(db, business, STR("RE1"), &query, 3, words_add_match, &w));
+  assert_string_equal(w.text, "");
+  place.at = 3;
+  IN_TRANSACTION(db, assert_ok(transcripts_delete_version(db, business, &place)); /* the newest stays */
+                 assert_ok(transcripts_delete_version(db, business, &first)));
+  place = (struct transcript_place){.at = 0};
+  assert_next_row(db, business, false, &place, "RE1", "{\"without\":1}");
+  assert_next_row(db, business, false, &place, NULL, NULL);
+  assert_int_equal(transcripts_replace(db, business, STR("RE2"), &c, NOW), ERR_NOT_FOUND);
+}

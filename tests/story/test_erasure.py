@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+import events
 import provider as p
 from callreel import eventually
 from sound import mp3
@@ -112,6 +113,79 @@ def test_an_erasure_finds_a_number_in_addresses_and_in_others_calls(world, provi
     assert {world.state(tape.sid) for tape in (other, held)} == {"ready"}
     eventually(lambda: not rows_that_name(world, words), 10, lambda: rows_that_name(world, words))
     eventually(lambda: not names_in(world, words), 15, lambda: names_in(world, words))
+
+
+def spoken(text, start=1):
+    words = [{"word": word, "start": start, "end": start + 1, "confidence": None} for word in text.split()]
+    return {"start": start, "end": start + 1, "channel": 0, "speaker": "customer", "text": text, "confidence": None, "words": words}
+
+
+def transcribed(world, acme, tape, *texts):
+    """The recording has a transcript, as an engine left it, and a person has corrected it: two versions. Returns its path and ETag."""
+    document = json.dumps({"duration": 9, "language": "en", "text": "\n".join(texts), "segments": [spoken(text) for text in texts],
+                           "gaps": [], "talk": {"speakers": {"customer": 2}, "silence": 1, "overlap": 0}})
+    write(world, "insert into transcripts (business_id, recording_sid, status, version, created_at, updated_at)"
+                 f" values ({acme.id}, '{tape.sid}', 'ready', 1, 1, 1)")
+    write(world, "insert into transcript_versions (business_id, recording_sid, version, made_at, document)"
+                 f" values ({acme.id}, '{tape.sid}', 1, 1, '{document}')")
+    path = f"/api/recordings/{tape.sid}/transcript"
+    etag = ask(world, acme, "GET", path).header("etag")
+    body = json.dumps({"segments": [spoken(text) for text in (*texts, "Corrected.")]}).encode()
+    headers = {"Content-Type": "application/json", "If-Match": etag}
+    corrected = world.main.call("PUT", path, headers, body, acme.key("agent"))
+    assert corrected.status == 200, corrected
+    return path, corrected.header("etag")
+
+
+def found_in_transcripts(world, acme, search):
+    listed = world.main.get(f"/api/calls?search={search}", acme.viewer).json()["calls"]
+    return {call["call_sid"] for call in listed}
+
+
+def test_an_erasure_takes_a_number_out_of_others_transcripts(world, provider, acme):  # noqa: F811
+    world.private |= {NUMBER, OTHER}
+    words = [NUMBER[1:], "500 555-0111", "555-0111."]
+    other, held, plain, unfinished = [call_of(world, acme, provider, OTHER) for _ in range(4)]
+    path, etag = transcribed(world, acme, other, "Zebra, his number is", "+1 500 555-0111.", "Thank you.")
+    held_path, _ = transcribed(world, acme, held, f"Zebra is at {NUMBER}")
+    plain_path, plain_etag = transcribed(world, acme, plain, "Zebra is at 5550111, 2 of 15005550111222")
+    write(world, "insert into transcripts (business_id, recording_sid, status, run, pieces_done, pieces_all, created_at, updated_at)"
+                 f" values ({acme.id}, '{unfinished.sid}', 'failed', 3, 2, 5, 1, 1)")
+    for piece, said in enumerate((f"of {NUMBER}", "of nobody")):
+        write(world, "insert into transcript_pieces (business_id, recording_sid, run, channel, piece, answer)"
+                     f""" values ({acme.id}, '{unfinished.sid}', 3, 0, {piece}, 'en\n{{"segments":[{{"text":"{said}"}}]}}')""")
+    assert hold(world, acme, f"/api/calls/{held.call_sid}").status == 204
+    mine = call_of(world, acme, provider)
+    assert found_in_transcripts(world, acme, "0111+thank") == {other.call_sid}
+    with events.Stream(world.main, acme.viewer) as stream:
+        certificate = erased(world, acme)
+        stream.until(lambda e: e.kind == "transcript" and e.json()["recording_sid"] == other.sid)
+    assert (certificate["calls"], certificate["held"], certificate["edited"]) == (1, 1, 2 + 1), certificate
+    eventually(lambda: is_gone(world, mine), 10)
+    said = ask(world, acme, "GET", path)
+    assert said.json()["text"] == "Zebra, his number is\n[…].\nThank you.\nCorrected." and said.json()["version"] == 3
+    assert [bool(segment["words"]) for segment in said.json()["segments"]] == [True, False, True, True]
+    assert said.json()["edited_by"] and said.header("etag") != etag
+    for version in (1, 2):
+        assert ask(world, acme, "GET", f"{path}?version={version}").status == 404
+    assert "[…]" in ask(world, acme, "GET", f"{path}?format=srt").body.decode()
+    stale = {"Content-Type": "application/json", "If-Match": etag}
+    back = json.dumps({"segments": [spoken(f"It was {NUMBER}")]}).encode()
+    assert world.main.call("PUT", path, stale, back, acme.key("agent")).status == 412, "the page of before brings nothing back"
+    assert found_in_transcripts(world, acme, "0111+thank") == set()
+    assert found_in_transcripts(world, acme, "zebra+thank") == {other.call_sid}
+    assert ask(world, acme, "GET", plain_path).header("etag") == plain_etag, "another number"
+    assert NUMBER in ask(world, acme, "GET", held_path).json()["text"]
+    assert world.sql("select piece from transcript_pieces") == [{"piece": 1}]
+    assert world.sql("select pieces_done from transcripts where recording_sid = ?", unfinished.sid) == [{"pieces_done": 1}]
+    assert ask(world, acme, "DELETE", f"/api/calls/{held.call_sid}/hold").status == 204
+    certificate = erased(world, acme)
+    assert (certificate["calls"], certificate["held"], certificate["edited"]) == (0, 0, 2)
+    assert {world.state(tape.sid) for tape in (other, held, plain, unfinished)} == {"ready"}
+    scanned = [NUMBER, *words[1:]]  # the digits alone are a part of another number
+    eventually(lambda: not rows_that_name(world, scanned), 10, lambda: rows_that_name(world, scanned))
+    eventually(lambda: not names_in(world, scanned), 15, lambda: names_in(world, scanned))
+
 
 
 def segments(world):

@@ -21,7 +21,7 @@
 #include "api/request/problem.h"
 #include "domain/transcript_view.h"
 #include "ledger/businesses_speech.h"
-#include "speech/speech_document.h"
+#include "speech/speech_content.h"
 
 enum { ETAGS_SIZE = 1024, STATE_MAX = 4096, JSON_MAX = TRANSCRIPT_DOCUMENT_MAX + 4096 };
 
@@ -105,23 +105,6 @@ static enum err correction_read_before(struct db *db, struct correction *k, stru
   return transcripts_read(db, business_id, sid, k->row.version, &k->version, document);
 }
 
-/* The rows of a version's search, which point into the document. */
-static enum err correction_make_content(struct correction *k, const struct speech_document *document) {
-  struct buf json CLEANUP(buf_done) = BUF_INIT(TRANSCRIPT_DOCUMENT_MAX);
-  struct transcript_segment *segments = calloc(document->segment_count + 1, sizeof(*segments));
-  if (!segments) return ERR_NOMEM;
-  for (size_t i = 0; i < document->segment_count; i++) {
-    const struct speech_segment *s = &document->segments[i];
-    segments[i] = (struct transcript_segment){s->start_ms, s->end_ms, s->speaker, s->text};
-  }
-  enum err e = speech_document_write(document, &json);
-  if (e == OK)
-    e = transcript_content_make(k->db_call.subject.business_id, buf_str(&json), segments, document->segment_count,
-                                &k->content);
-  free(segments);
-  return e;
-}
-
 static enum err correction_parse(struct correction *k, struct str json) {
   struct speech_document before CLEANUP(speech_document_done) = SPEECH_DOCUMENT_INIT;
   struct speech_document after CLEANUP(speech_document_done) = SPEECH_DOCUMENT_INIT;
@@ -129,7 +112,7 @@ static enum err correction_parse(struct correction *k, struct str json) {
   enum err e = speech_document_edit(&before, buf_str(&k->body), &after, &k->wrong);
   k->is_wrong = e == ERR_INVALID || e == ERR_TOO_BIG;
   if (e != OK) return k->is_wrong ? OK : e;
-  return correction_make_content(k, &after);
+  return speech_content_make(k->db_call.subject.business_id, &after, &k->content);
 }
 
 static enum err correction_prepare(struct db *db, struct db_call *c) {

@@ -75,7 +75,7 @@ static bool run_part(struct db *db) {
   static int64_t after;
   bool more;
   assert_int_equal(db_begin_immediate(db), OK);
-  assert_int_equal(erasure_part(db, &after, SCRATCH_NOW, &more), OK);
+  assert_int_equal(erasure_part(db, NULL, &after, SCRATCH_NOW, &more), OK);
   assert_int_equal(db_commit(db), OK);
   return more;
 }
