@@ -118,8 +118,8 @@ const struct cmd cmd_table[] = {
      "                           Audit digest: shows a chain that was made anew from some entry on\n\n"
      "compare reads a copy of the business's audit, as GET /api/audit.csv writes it, after an older backup was "
      "restored:\n"
-     "it says which of its entries the database lacks, and which recordings and calls were removed since and are "
-     "back.\n",
+     "it says which of its entries the database lacks, which recordings and calls were removed since and are back,\n"
+     "which holds hold no more, and which erasures of numbers are undone.\n",
      cmd_audit},
     {"verify", "compare the files with the catalog, by checksum",
      "callreel verify [--repair] [--adopt-store] [--json]\n\n"

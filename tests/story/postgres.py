@@ -50,6 +50,15 @@ class Schema:
     def change(self, text):
         self._psql(text)
 
+    def dump(self, path):
+        """Writes the schema to a file, as a backup has it."""
+        subprocess.run(["pg_dump", "-d", self.url, "-n", self.name, "-f", path], check=True, capture_output=True, timeout=60)
+
+    def restore(self, path):
+        """Puts a dump in the place of the schema."""
+        self.drop()
+        subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url, "-f", path], check=True, capture_output=True, timeout=60)
+
     def cut(self):
         """Ends all connections of this world's processes, and returns how many those were."""
         return self._psql(f"select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'callreel {self.name}'").count("t")

@@ -79,9 +79,12 @@ static void volume_check_removals(struct check *c) {
   if (removal_mark_compare(c->app.db, c->store, &rounds) != OK || !rounds) return;
   report_add(
       &c->report, CHECK_FAIL, "volume",
-      "callreel audit compare FILE --business N says what to remove again (docs/ops/audit.md), callreel prune removes "
-      "what is due; then delete the file .removals there",
-      "the database is older than %s: an older backup was restored. What was removed since may be fetched again",
+      "callreel audit compare FILE --business N says what to hold and to remove again (docs/ops/audit.md): do it with "
+      "callreel serve --role web, which removes nothing; callreel prune removes what is due; then delete the file "
+      ".removals there",
+      "the database is older than %s: an older backup was restored. What was removed since may be fetched again, what "
+      "was "
+      "held since may be removed",
       c->app.recordings_dir);
 }
 
