@@ -1,4 +1,6 @@
-"""Cases of removal: many recordings are due at once, while another business plays and sends webhooks."""
+"""Cases of removal: many recordings are due at once, while another business plays and sends webhooks; a hold on a number, whose
+addresses are looked for among many calls."""
+import json
 import os
 import statistics
 import time
@@ -79,7 +81,7 @@ def retention(quick):
         server = serve(world)
         with Neighbour(server) as webhooks, Neighbour(server, "play", id=tape.sid) as plays:
             time.sleep(2)
-            quiet, _ = windows_of((webhooks, plays), lambda: False, 2 * WINDOW_S if quick else 60)
+            quiet, _ = windows_of((webhooks, plays), lambda: False, 2 * WINDOW_S if quick else 30)
             load, cpu = os.getloadavg()[0], cpu_s(server.pid)
             world.done("business", "set", world.busy.id, "--retention", "30")
             during, took = windows_of((webhooks, plays), lambda: is_over(world, old), within)
@@ -100,4 +102,33 @@ def retention(quick):
                 recordings=n, took_s=took, cpu_s=cpu, load=load, ratios=[ratio for _, ratio in told])]
 
 
-CASES = {"retention": retention}
+def hold(quick):
+    """The only call with an address of the number stands behind all others."""
+    n, within = (20_000, 20) if quick else (1_000_000, 240)
+    number = "+15005550177"
+    with a_world() as world:
+        with database(world) as db:
+            add_calls(db, world.busy, n, 0)
+            [call] = add_calls(db, world.busy, 1, 0, letter="f")
+            db.execute("update calls set from_number = ? where call_sid = ?", (f"sip:{number}@a.example", call))
+            [sid] = add_recordings(db, world.busy, [call], "missing")
+        server, key = serve(world), world.make_key("--business", world.busy.id, "--role", "admin")
+        ask = lambda method, path, body=None: server.call(method, path, {"Content-Type": "application/json"}, body, key)
+        with Neighbour(server) as webhooks:
+            time.sleep(2)
+            quiet, _ = windows_of((webhooks,), lambda: False, 2 * WINDOW_S if quick else 30)
+            load, began = os.getloadavg()[0], time.monotonic()
+            made = ask("POST", "/api/holds", json.dumps({"number": number, "reason": "a claim"}).encode())
+            refused_at_once = ask("DELETE", f"/api/recordings/{sid}").status == 409
+            answered = time.monotonic() - began
+            is_shown = lambda: bool(world.sql("select 1 from recordings where recording_sid = ? and hold is not null", sid))
+            during, took = windows_of((webhooks,), is_shown, within)
+    told, ratio = felt("webhooks", quiet[0], during[0])
+    shown = f"shown after {took:.0f} s" if took else f"not shown in {within} s"
+    return [Row(f"a hold on a number, of which one call among {n:,} has an address; another's webhooks",
+                f"it holds at once, is shown within {within} s; p99 ≤ {RATIO} × quiet",
+                f"{'a deletion is refused' if refused_at_once else 'NOT HELD'} after {answered:.2f} s; {shown} (load average {load:.1f}); {told}",
+                made.status == 201 and refused_at_once and took and ratio <= RATIO, calls=n, took_s=took, load=load, ratio=ratio)]
+
+
+CASES = {"retention": retention, "hold": hold}
