@@ -1,5 +1,6 @@
 /* calls_blocks_test.c - a search that goes through blocks of documents finds what is there, in the list's order; blocks are
  * divided and marked in bounded parts; what others store changes nothing that a search reads. */
+#include "../sizes.h"
 #include "cost_scratch.h"
 
 #include "db/db_writer.h"
@@ -86,7 +87,7 @@ static void assert_finds_all(struct db *db) {
     assert_finds(db, CALLS_NEWEST, searches[i][0], searches[i][1]);
     assert_finds(db, CALLS_OLDEST, searches[i][0], searches[i][1]);
   }
-  for (int i = 0; i < CALLS; i += 97) {
+  for (int i = 0; i < CALLS; i += TEST_SIZE(97, 397)) {
     char number[32];
     number_of(i, number);
     assert_finds(db, CALLS_NEWEST, number, number + 1);

@@ -1,4 +1,5 @@
 /* calls_upkeep_test.c - a write's work for other legs is done in bounded parts, and lists are right meanwhile. */
+#include "../sizes.h"
 #include "rows_scratch.h"
 
 #include "db/db_sqlite.h"
@@ -8,7 +9,8 @@
 #include "ledger/calls_upkeep.h"
 
 #define NOW SCRATCH_NOW
-enum { LEGS = 1200, PART = 20 };
+enum { LEGS = TEST_SIZE(1200, 300), PART = 20 };
+#define LAST_LEG TEST_SIZE("CAleg01199", "CAleg00299")
 
 static void put_legs(struct db *db, const char *parent, int from, int to) {
   assert_int_equal(db_begin_immediate(db), OK);
@@ -94,7 +96,7 @@ static void legs_follow_their_parent_in_parts_through_a_crash(void **state) {
   scratch_call(db, 1, "CAold", "", NOW);
   scratch_call(db, 1, "CAparent", "CAold", NOW);
   put_legs(db, "CAparent", 0, LEGS);
-  scratch_call(db, 1, "CAdeep", "CAleg01199", NOW);
+  scratch_call(db, 1, "CAdeep", LAST_LEG, NOW);
   edit(db, "CAdeep", "+15550777", "Deep");
   assert_int_equal(count_below(db, "CAold"), LEGS + 3);
   scratch_call(db, 1, "CAfresh", "", NOW + 5000);
@@ -124,7 +126,7 @@ static void a_row_that_became_a_leg_is_found_by_legs_that_have_yet_to_follow(voi
   struct db *db = scratch_ledger(*state);
   scratch_call(db, 1, "CAparent", "", NOW);
   put_legs(db, "CAparent", 0, LEGS);
-  edit(db, "CAleg01199", "+15550777", "Last");
+  edit(db, LAST_LEG, "+15550777", "Last");
   scratch_call(db, 1, "CAfresh", "", NOW);
   scratch_call(db, 1, "CAparent", "CAfresh", NOW);
   assert_int_equal(count_below(db, "CAparent"), LEGS - CALLS_TREE_AT_ONCE);
@@ -245,8 +247,10 @@ static void rows_of_an_older_release_are_indexed_soon(void **state) {
 
 /* Writes calls as an older release without documents indexed them. */
 static void older_calls_are_found_while_they_are_being_indexed(void **state) {
+  enum { OLDER = TEST_SIZE(300, 60) };
+  static const char *const last = TEST_SIZE("CAleg00299", "CAleg00059");
   struct db *db = scratch_ledger(*state);
-  put_legs(db, "", 0, 300);
+  put_legs(db, "", 0, OLDER);
   scratch_call(db, 1, "CAchild", "CAleg00000", NOW);
   assert_int_equal(db_script(db,
                              "delete from call_documents;"
@@ -261,7 +265,7 @@ static void older_calls_are_found_while_they_are_being_indexed(void **state) {
   bool more = true;
   int parts = 0;
   for (; more; parts++) {
-    assert_true(found(db, "dana", "CAleg00299"));
+    assert_true(found(db, "dana", last));
     struct calls_filter f = {.limit = 7, .search = STR("dan")};
     struct calls_key keys[7];
     size_t n;
@@ -272,13 +276,13 @@ static void older_calls_are_found_while_they_are_being_indexed(void **state) {
       f.after = keys[n - 1];
       f.after_key = true;
     }
-    assert_int_equal(rows, 300);
+    assert_int_equal(rows, OLDER);
     assert_int_equal(calls_upkeep_run(db, &u, PART, &more), OK);
   }
-  assert_true(parts >= 300 / PART);
-  assert_int_equal(scratch_int(db, "select count(*) from call_documents"), 301);
+  assert_true(parts >= OLDER / PART);
+  assert_int_equal(scratch_int(db, "select count(*) from call_documents"), OLDER + 1);
   assert_int_equal(db_script(db, "delete from call_search"), OK);
-  assert_true(found(db, "dana", "CAleg00299"));
+  assert_true(found(db, "dana", last));
   db_close(db);
 }
 
