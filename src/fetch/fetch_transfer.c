@@ -91,10 +91,10 @@ static struct str reply_header(struct fetch_transfer *t, const char *name) {
 /* The only transfer coding of the reply is "chunked", or there is none. */
 static bool has_known_transfer_coding(struct fetch_transfer *t) {
   struct curl_header *h = NULL;
+  if (curl_easy_header(t->easy, "Transfer-Encoding", 0, CURLH_HEADER, -1, &h) != CURLHE_OK) return true;
+  bool is_one = h->amount == 1; /* h is curl's, until the next call */
   struct str coding = reply_header(t, "Transfer-Encoding");
-  if (coding.n == 0) return true;
-  bool is_one = curl_easy_header(t->easy, "Transfer-Encoding", 0, CURLH_HEADER, -1, &h) == CURLHE_OK && h->amount == 1;
-  return is_one && str_eq_nocase(coding, STR("chunked"));
+  return is_one && (coding.n == 0 || str_eq_nocase(coding, STR("chunked")));
 }
 
 static int64_t reply_length(struct fetch_transfer *t) {

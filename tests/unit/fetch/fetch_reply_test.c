@@ -70,6 +70,8 @@ static const struct outcome OUTCOMES[] = {
     {"two transfer codings",
      HEAD200 "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n5\r\nhello\r\n0\r\n\r\n", FETCH_REFUSED, 200,
      "", 0, 0},
+    {"a transfer coding behind an empty one",
+     HEAD200 "Transfer-Encoding:\r\nTransfer-Encoding: gzip\r\n\r\nhello", FETCH_REFUSED, 200, "", 0, 0},
     {"chunked twice", HEAD200 "Transfer-Encoding: chunked, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", FETCH_REFUSED, 200,
      "", 0, 0},
     {"an unknown transfer coding", HEAD200 "Transfer-Encoding: xchunked\r\nContent-Length: 5\r\n\r\nhello",
