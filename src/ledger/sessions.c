@@ -7,7 +7,8 @@
  *  (1) No row contains a token; it has the token's SHA-256.
  *  (2) One update sets used_at, on condition that it is null: a link works once, even if several use it at the same time.
  *  (3) A credential that signs in often ends its own oldest sessions, not those of others. Each end adds to `changes`.
- *  (4) A session ends with its key or business without a write: every look-up checks both.
+ *  (4) A session ends with its key or business without a write: every look-up checks both, and tells the earlier of its own and
+ *      its key's expiry, so that a caller that remembers the row ends it in time.
  *  (5) What is created before sessions_end_all is not later than sessions_ended_at, and what is created after it is, also within
  *      the same millisecond or if the clock was set back. */
 #include "ledger/sessions.h"
@@ -108,11 +109,15 @@ enum err sessions_create(struct db *db, struct session *session, char ret_token[
   return str_copy(ret_token, SESSION_TOKEN_SIZE, str_from(token));
 }
 
+int64_t sessions_earlier_end(int64_t own, int64_t of_key) {
+  return of_key && of_key < own ? of_key : own;
+}
+
 enum err sessions_find(struct db *db, struct str token, int64_t now, struct session *ret_session) {
   struct digest_of d = digest_of(token);
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "select s.business_id, s.role, s.subject, s.key_id, s.expires_at, s.created_at from sessions s"
+               "select s.business_id, s.role, s.subject, s.key_id, s.expires_at, s.created_at, k.expires_at from sessions s"
                " join businesses b on b.business_id = s.business_id and b.removed_at is null"
                " left join keys k on k.key_id = s.key_id"
                " where s.digest = ?1 and s.expires_at > ?2 and s.created_at > coalesce(b.sessions_ended_at, 0)"
@@ -120,8 +125,10 @@ enum err sessions_find(struct db *db, struct str token, int64_t now, struct sess
                "  and coalesce(k.expires_at, ?2 + 1) > ?2))",
                DB_BLOB(token_digest_view(d.bytes)), DB_INT(now)));
   TRY(db_next(&q));
-  struct session s = {
-      .business_id = db_int(&q, 0), .key_id = db_int(&q, 3), .expires_at = db_int(&q, 4), .created_at = db_int(&q, 5)};
+  struct session s = {.business_id = db_int(&q, 0),
+                      .key_id = db_int(&q, 3),
+                      .expires_at = sessions_earlier_end(db_int(&q, 4), db_int(&q, 6)),
+                      .created_at = db_int(&q, 5)};
   enum err e = str_copy(s.role, sizeof(s.role), db_text(&q, 1));
   if (e == OK) e = str_copy(s.subject, sizeof(s.subject), db_text(&q, 2));
   if (e != OK) return ERR_CORRUPT;

@@ -34,8 +34,11 @@ struct session {
 /* Creates a session. If the same key or subject has SESSIONS_PER_CREDENTIAL_MAX sessions in that role, or the business has
  * SESSIONS_PER_BUSINESS_MAX, the oldest one ends. */
 CHECKED enum err sessions_create(struct db *db, struct session *session, char ret_token[SESSION_TOKEN_SIZE]);
-/* ERR_NOT_FOUND: the token is unknown, the session has expired, its key is revoked, or its business is removed. */
+/* expires_at is the session's, or its key's if that is earlier. ERR_NOT_FOUND: the token is unknown, the session or its key has
+ * expired, its key is revoked, or its business is removed. */
 CHECKED enum err sessions_find(struct db *db, struct str token, int64_t now, struct session *ret_session);
+/* The earlier of two ends; of_key is 0 if there is no key, or if it does not expire. */
+int64_t sessions_earlier_end(int64_t own, int64_t of_key);
 /* Ends a session, and adds to `changes`. OK if there is none. */
 CHECKED enum err sessions_end(struct db *db, struct str token);
 /* Ends all sessions and unused links of a business that were made until now. Writes one row, however many there are. */

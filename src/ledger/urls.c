@@ -93,7 +93,7 @@ enum err urls_add(struct db *db, struct url *url) {
 enum err urls_find(struct db *db, struct str url_id, int64_t now, struct session *ret_session) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "select u.business_id, u.key_id, u.expires_at from urls u"
+               "select u.business_id, u.key_id, u.expires_at, k.expires_at from urls u"
                " join businesses b on b.business_id = u.business_id and b.removed_at is null"
                " left join keys k on k.key_id = u.key_id"
                " where u.url_id = ?1 and u.expires_at > ?2 and u.made_at > coalesce(b.urls_ended_at, 0)"
@@ -101,8 +101,10 @@ enum err urls_find(struct db *db, struct str url_id, int64_t now, struct session
                "  and coalesce(k.expires_at, ?2 + 1) > ?2))",
                DB_TEXT(url_id), DB_INT(now)));
   TRY(db_next(&q));
-  *ret_session = (struct session){
-      .business_id = db_int(&q, 0), .role = "viewer", .key_id = db_int(&q, 1), .expires_at = db_int(&q, 2)};
+  *ret_session = (struct session){.business_id = db_int(&q, 0),
+                                  .role = "viewer",
+                                  .key_id = db_int(&q, 1),
+                                  .expires_at = sessions_earlier_end(db_int(&q, 2), db_int(&q, 3))};
   return OK;
 }
 

@@ -233,6 +233,28 @@ static void signed_urls_are_in_force_until_they_end(void **state) {
   assert_int_equal(count, 0);
 }
 
+static void what_a_key_made_ends_no_later_than_the_key(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  IN_TRANSACTION(db, (void)scratch_business(db, "b"));
+  int64_t now = db_now_ms(db), key_id;
+  char text[KEY_TEXT_SIZE], token[SESSION_TOKEN_SIZE];
+  struct key_wish wish = {.business_id = 1, .role = STR("agent"), .name = STR("n"), .made_by = STR("key:1")};
+  struct session s = {.business_id = 1, .role = "agent", .expires_at = now + 60000}, got;
+  struct url u = {.business_id = 1, .recording_sid = "RE1", .made_by = "key:1", .expires_at = now + 60000};
+  for (int lives_ms = 1000; lives_ms <= 100000; lives_ms += 99000) {
+    int64_t until = lives_ms < 60000 ? now + lives_ms : now + 60000;
+    wish.expires_at = now + lives_ms;
+    IN_TRANSACTION(db, assert_ok(keys_make(db, &wish, text, &key_id)); s.key_id = u.key_id = key_id;
+                   assert_ok(sessions_create(db, &s, token)); assert_ok(urls_add(db, &u)));
+    assert_ok(sessions_find(db, str_from(token), now, &got));
+    assert_int_equal(got.expires_at, until);
+    assert_ok(urls_find(db, str_from(u.url_id), now, &got));
+    assert_int_equal(got.expires_at, until);
+    assert_int_equal(sessions_find(db, str_from(token), until, &got), ERR_NOT_FOUND);
+    assert_int_equal(urls_find(db, str_from(u.url_id), until, &got), ERR_NOT_FOUND);
+  }
+}
+
 /* ---- settings and processes ---- */
 
 static void a_setting_has_one_winner(void **state) {

@@ -108,6 +108,7 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(keys_are_made_used_and_revoked),
       CONTRACT_TEST(sessions_and_links_open_until_they_end),
       CONTRACT_TEST(a_credential_has_a_maximum_of_sessions),
+      CONTRACT_TEST(what_a_key_made_ends_no_later_than_the_key),
       CONTRACT_TEST(signed_urls_are_in_force_until_they_end),
       CONTRACT_TEST(a_setting_has_one_winner),
       CONTRACT_TEST(processes_come_and_go),

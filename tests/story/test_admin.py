@@ -1,4 +1,5 @@
 """What an admin of a business does through the API: what is missing, keys, sign-in links, the business itself."""
+import datetime
 import json
 import re
 import threading
@@ -7,9 +8,10 @@ import pytest
 
 import provider as p
 from callreel import eventually
+from events import Stream
 from test_endings import told
 from who import SECRET, bearer, cookie_of, problem
-from who_stage import Stage, press
+from who_stage import MEDIA, Stage, press
 
 JSON = {"Content-Type": "application/json"}
 
@@ -69,26 +71,52 @@ def test_what_a_key_can_not_be(stage):
         problem(s.server.call("POST", "/api/keys", {**bearer(s.a.key("admin")), **JSON}, body), 400)
 
 
+def key_for_100_s(s, role):
+    """A key that ends 100 s from now."""
+    soon = datetime.datetime.fromtimestamp(s.world.clock.now_ms() / 1000 + 100, datetime.timezone.utc)
+    made = json.loads(s.world.done("key", "create", "--business", s.a.id, "--role", role, "--expires",
+                                   soon.strftime("%Y-%m-%dT%H:%M:%SZ"), "--json"))
+    s.world.secrets.add(made["key"])
+    eventually(lambda: s.get("/api/calls", bearer(made["key"])).status == 200, 2)
+    return made
+
+
 def test_a_key_ends_at_its_time_with_its_sessions(world):
     s = Stage(world)
     ends = "2100-01-01T00:00:00Z"
     assert ask(s, "POST", "/api/keys", {"expires_at": ends}, 201)["expires_at"] == ends
-    import datetime
-    soon = datetime.datetime.fromtimestamp(world.clock.now_ms() / 1000 + 100, datetime.timezone.utc)
-    made = json.loads(world.done("key", "create", "--business", s.a.id, "--expires", soon.strftime("%Y-%m-%dT%H:%M:%SZ"), "--json"))
-    world.secrets.add(made["key"])
-    eventually(lambda: s.get("/api/calls", bearer(made["key"])).status == 200, 2)
+    made, others = key_for_100_s(s, "viewer"), s.sign(s.tape.sid)
     cookie = s.session(made["key"])
-    answer = s.server.post(f"/api/recordings/{s.tape.sid}/url", s.a.key("agent"))
-    url = answer.json()["url"]
-    world.secrets.add(url.split("sig=")[1])
     world.clock.advance(101)
     problem(s.get("/api/calls", bearer(made["key"])), 401)
     problem(s.get("/api/session", cookie), 401)
-    s.get(url, status=200)
+    s.get(others, status=200)
     assert world.run("key", "create", "--business", s.a.id, "--expires", "soon").returncode == 2
     listed = json.loads(world.done("key", "list", "--json"))
     assert next(row for row in listed if row["key_id"] == made["key_id"])["expires_at"]
+
+
+def test_a_key_ends_at_its_time_with_the_links_and_urls_that_it_made(world):
+    """Also where a loop remembers them."""
+    s = Stage(world)
+    own = key_for_100_s(s, "admin")["key"]
+    links = [ask(s, "POST", "/api/signin-links", {"role": "agent"}, 201, own)["url"] for _ in range(2)]
+    world.secrets.update(link.partition("token=")[2] for link in links)
+    cookie = {"Cookie": cookie_of(press(s, links[0]))}
+    world.secrets.add(cookie["Cookie"].split("=", 1)[1])
+    by_session = s.server.post(f"/api/recordings/{s.tape.sid}/url?ttl=86400", headers=cookie).json()["url"]
+    world.secrets.add(by_session.split("sig=")[1])
+    urls = [s.sign(s.tape.sid, ttl=86400, key=own), by_session]
+    stream = Stream(s.server, headers=cookie)
+    for _ in range(8):  # on each loop
+        for target, headers in (("/api/session", cookie), (urls[0], {}), (urls[1], {}), (urls[0], MEDIA)):
+            assert s.get(target, headers).status in (200, 206)
+    world.clock.advance(101)
+    for _ in range(8):
+        for target, headers in (("/api/session", cookie), (urls[0], {}), (urls[1], {}), (urls[0], MEDIA)):
+            problem(s.get(target, headers), 401)
+    assert press(s, links[1]).status == 401
+    assert stream.ends(2) is not False
 
 
 # ---- sign-in links ----

@@ -149,7 +149,8 @@ static enum err subject_of_url(const struct api_request *req, struct str id, str
                       .number = subject_hash_name(bearer.subject)};
   memcpy(s.name, bearer.subject, sizeof(bearer.subject));
   enum err e = bearer.id[0] ? url_find_row(req, bearer.id, &row) : OK; /* an earlier release gave no ids */
-  if (e == OK && bearer.id[0] && row.business_id != bearer.business_id) e = ERR_DENIED;
+  if (e == OK && bearer.id[0] && (row.business_id != bearer.business_id || row.expires_at <= db_clock_now_ms()))
+    e = ERR_DENIED; /* its key may expire before the URL does */
   if (e == OK || e == ERR_NOT_YET) *ret_subject = s;
   return e;
 }
