@@ -177,6 +177,10 @@ static enum err conf_read_file(const char *path, bool secret, size_t max, const 
     return conf_refuse(problem, "%s: %s can be read by others (mode %04o; make it 0600)", source_name, path,
                        (unsigned)st.st_mode & 07777);
   }
+  if (st.st_mode & 022) { /* who writes it may name keys of his own */
+    return conf_refuse(problem, "%s: %s can be written by others (mode %04o; make it 0640)", source_name, path,
+                       (unsigned)st.st_mode & 07777);
+  }
   while (content->n <= max) {
     TRY(buf_reserve(content, 4096));
     ssize_t n = read(fd, content->p + content->n, 4096);

@@ -96,6 +96,18 @@ def test_a_secret_that_others_may_write_is_refused(world, tmp_path):
         assert done.returncode == 1 and "by others" in done.stderr, (oct(mode), done)
 
 
+def test_settings_that_others_may_write_are_refused(world, tmp_path):
+    settings = tmp_path / "settings"
+    settings.write_text("RETENTION_DAYS=1\n")
+    for mode in (0o620, 0o602, 0o666):
+        settings.chmod(mode)
+        for command in ("serve", "check"):
+            done = world.run(command, "--config", settings)
+            assert done.returncode == 1 and "can be written by others" in done.stdout + done.stderr, (oct(mode), done)
+    settings.chmod(0o644)
+    assert "can be written by others" not in world.run("check", "--config", settings).stdout
+
+
 def test_names_reach_a_terminal_without_their_control_characters(world):
     evil = "\x1b]0;owned\x07 \u202eShop\n"
     world.done("business", "add", "--name", evil)
