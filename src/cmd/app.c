@@ -103,6 +103,10 @@ static enum err app_repeat_while_busy(struct app *app, enum err (*step)(struct a
   return e;
 }
 
+const char app_no_sessions[] =
+    "a pooler in transaction mode is in between: LISTEN, search path, time-outs and locks do not last there. Set its "
+    "pool_mode to session";
+
 struct db_open app_database(const struct app *app) {
   return (struct db_open){
       .url = app->database_url, .schema = app->conf.database_schema, .is_pooled = !!app->conf.database_direct_url};
@@ -152,6 +156,22 @@ static enum err migrate(struct app *app, void *applied) {
   return e;
 }
 
+static int require_sessions(struct app *app, const struct cmd_args *args) {
+  struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
+  struct db_open how = app_database(app);
+  const char *urls[] = {app->database_url, app->conf.database_direct_url};
+  static const char *const names[] = {"DATABASE_URL", "DATABASE_DIRECT_URL"};
+  if (!app_has_server(app) || !(app->migrates || app->needs_sessions)) return CMD_DONE;
+  for (size_t i = 0; i < COUNT_OF(urls); i++) {
+    bool keeps = true;
+    how.url = urls[i];
+    enum err e = how.url ? db_keeps_sessions(&how, &problem, &keeps) : OK;
+    if (e != OK) return cmd_fail(args, "%s: %s", names[i], problem_text(&problem));
+    if (!keeps) return cmd_fail(args, "%s: %s", names[i], app_no_sessions);
+  }
+  return CMD_DONE;
+}
+
 /* Several processes use a server, so its schema changes only when somebody says so. */
 static int require_schema(struct app *app, const struct cmd_args *args) {
   int found = 0, known = 0;
@@ -175,6 +195,8 @@ int app_open(struct app *app, const struct cmd_args *args) {
     return cmd_fail(args, "%s", problem_text(&problem));
   if (app_repeat_while_busy(app, open_database, &problem) != OK)
     return cmd_fail(args, "DATABASE_URL: %s", problem_text(&problem));
+  code = require_sessions(app, args);
+  if (code != CMD_DONE) return code;
   if (app_has_server(app) && !app->migrates) return require_schema(app, args);
   int applied;
   enum err e = app_repeat_while_busy(app, migrate, &applied);

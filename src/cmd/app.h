@@ -20,13 +20,16 @@ struct app {
   char *database_url;
   char *recordings_dir;
   uint8_t secrets_key[SECRET_KEY_SIZE];
-  bool migrates;   /* set before app_open: bring the schema of a server up to date; else app_open fails if it is old */
-  bool is_patient; /* set before app_open: wait about a minute for a database that another process has locked */
-  struct db *db;   /* read-write; its schema is this release's */
+  bool migrates; /* set before app_open: bring the schema of a server up to date; else app_open fails if it is old */
+  bool needs_sessions; /* set before app_open: fail behind a pooler that keeps none; so does migrates */
+  bool is_patient;     /* set before app_open: wait about a minute for a database that another process has locked */
+  struct db *db;       /* read-write; its schema is this release's */
 };
 #define APP_NONE \
   { .db = NULL }
 
+/* What is wrong where db_keeps_sessions says no. */
+extern const char app_no_sessions[];
 /* How connections to the database are opened. Its texts are the app's. */
 struct db_open app_database(const struct app *app);
 /* True: the database is a server, not a file of this machine. */

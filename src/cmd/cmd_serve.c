@@ -216,6 +216,7 @@ static int serve_build_server(struct serve *s) {
 
 static int serve_build(struct serve *s) {
   s->app.is_patient = true;
+  s->app.needs_sessions = true;
   int code = app_open(&s->app, s->args);
   if (code == CMD_DONE) code = app_open_store_or_wait(&s->app, s->args, &s->store);
   if (code == CMD_DONE) code = serve_keep_business(s);

@@ -49,6 +49,12 @@ enum err db_open(const struct db_open *how, struct buf *ret_problem, struct db *
   return db_sqlite_open(how, ret_problem, ret_db);
 }
 
+enum err db_keeps_sessions(const struct db_open *how, struct buf *ret_problem, bool *ret_keeps) {
+  if (db_url_is_postgres(how->url)) return db_postgres_keeps_sessions(how, ret_problem, ret_keeps);
+  *ret_keeps = true;
+  return OK;
+}
+
 struct db *db_close(struct db *db) {
   if (db) db->operations->close(db);
   return NULL;

@@ -35,7 +35,12 @@ struct db_open {
 CHECKED bool db_keep_temporary_files_in(const char *directory);
 bool db_url_is_postgres(const char *url);
 CHECKED enum err db_open(const struct db_open *how, struct buf *ret_problem /* may be NULL */, struct db **ret_db);
-struct db *db_close(struct db *db);          /* NULL is fine; always NULL */
+struct db *db_close(struct db *db); /* NULL is fine; always NULL */
+/* *ret_keeps: connections that are opened like this keep what belongs to a session (search path, time-outs, locks, LISTEN).
+ * False: a pooler gives them to others after each transaction. Opens two connections to find out, and waits up to 10 s.
+ * SQLite: true. */
+CHECKED enum err db_keeps_sessions(const struct db_open *how, struct buf *ret_problem /* may be NULL */,
+                                   bool *ret_keeps);
 const char *db_problem(const struct db *db); /* the database's text of the last error; never NULL */
 /* How often this connection found another database: another file at its path (a restored backup), or another server. When the
  * number grows, discard all that was read before. While no file is there, or one without our schema, every call returns ERR_IO;

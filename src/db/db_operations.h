@@ -78,4 +78,5 @@ CHECKED enum err db_query_later_values(struct db *db, struct db_rows *rows, cons
                                        const struct db_value *values);
 
 CHECKED enum err db_postgres_open(const struct db_open *how, struct buf *ret_problem, struct db **ret_db);
+CHECKED enum err db_postgres_keeps_sessions(const struct db_open *how, struct buf *ret_problem, bool *ret_keeps);
 CHECKED enum err db_sqlite_open(const struct db_open *how, struct buf *ret_problem, struct db **ret_db);

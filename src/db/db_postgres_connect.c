@@ -9,7 +9,8 @@
  *  (3) After a failed round through all hosts the next one begins 50 to 500 ms later, so that a server that comes back is not
  *      hit by all connections at once.
  *  (4) A connection that writes keeps plans while tables grow: so none of them may rest on a table being small.
- *  (5) No text of ours contains the URL: it may hold a password. */
+ *  (5) No text of ours contains the URL: it may hold a password.
+ *  (6) Settings are the first statement of a connection, not options of its start: poolers refuse or ignore those. */
 #include <assert.h>
 #include <poll.h>
 #include <stdio.h>
@@ -22,7 +23,14 @@
 #include "base/secret.h"
 #include "db/db_postgres.h"
 
-enum { HOST_MS = 2000, BUSY_MS = 5000, PAUSE_LEAST_MS = 50, PAUSE_SPAN_MS = 450, OPTIONS_SIZE = 640, SCHEMA_MAX = 63 };
+enum {
+  HOST_MS = 2000,
+  BUSY_MS = 5000,
+  PAUSE_LEAST_MS = 50,
+  PAUSE_SPAN_MS = 450,
+  SETTINGS_SIZE = 1024,
+  SCHEMA_MAX = 63
+};
 
 static const char DEFAULT_SCHEMA[] = "callreel";
 
@@ -101,21 +109,9 @@ static bool poll_connection(PGconn *conn, int64_t until_ms) {
   return step == PGRES_POLLING_OK;
 }
 
-static void settings_write(const struct db_postgres *db, char ret_options[OPTIONS_SIZE]) {
-  (void)snprintf(ret_options, OPTIONS_SIZE,
-                 "-c search_path=%s,public -c tcp_user_timeout=3000 -c idle_in_transaction_session_timeout=%d"
-                 " -c lock_timeout=2000 -c statement_timeout=30000 -c jit=off -c client_encoding=UTF8"
-                 " -c standard_conforming_strings=on -c bytea_output=hex%s",
-                 db->schema, 3000,
-                 db->head.read_only ? " -c default_transaction_read_only=on -c plan_cache_mode=force_custom_plan"
-                                    : " -c synchronous_commit=on -c enable_seqscan=off -c enable_hashjoin=off"
-                                      " -c enable_mergejoin=off");
-}
-
 /* The first words before the URL are defaults that it may replace; those behind it are ours. */
 static PGconn *start_connection(const struct db_postgres *db, const struct hosts *h, unsigned n) {
-  char options[OPTIONS_SIZE], name[SCHEMA_MAX + 16], host[256], hostaddr[256], port[64];
-  settings_write(db, options);
+  char name[SCHEMA_MAX + 16], host[256], hostaddr[256], port[64];
   /* Operators tell installations on one server apart by it. */
   bool is_default = strcmp(db->schema, DEFAULT_SCHEMA) == 0;
   (void)snprintf(name, sizeof(name), "callreel%s%s", is_default ? "" : " ", is_default ? "" : db->schema);
@@ -132,7 +128,7 @@ static PGconn *start_connection(const struct db_postgres *db, const struct hosts
   if (h->hostaddr && str_copy(hostaddr, sizeof(hostaddr), list_item(h->hostaddr, n)) == OK) ADD("hostaddr", hostaddr);
   if (h->port && str_copy(port, sizeof(port), list_item(h->port, n)) == OK) ADD("port", port);
   ADD("application_name", name);
-  ADD("options", options);
+  ADD("client_encoding", "UTF8");
 #undef ADD
   keys[count] = values[count] = NULL;
   return PQconnectStartParams(keys, values, 1);
@@ -206,21 +202,58 @@ static enum err try_all_hosts(struct db_postgres *db, int64_t until_ms) {
   return e;
 }
 
-/* Runs on_connect outside the caller's transaction, which has not reached the server. */
+static const struct {
+  const char *name, *value;
+  enum { EACH, READING, WRITING } of;
+} settings[] = {
+    {"tcp_user_timeout", "3000", EACH},
+    {"idle_in_transaction_session_timeout", "3000", EACH},
+    {"lock_timeout", "2000", EACH},
+    {"statement_timeout", "30000", EACH},
+    {"jit", "off", EACH},
+    {"standard_conforming_strings", "on", EACH},
+    {"bytea_output", "hex", EACH},
+    {"default_transaction_read_only", "on", READING},
+    {"plan_cache_mode", "force_custom_plan", READING},
+    {"synchronous_commit", "on", WRITING},
+    {"enable_seqscan", "off", WRITING},
+    {"enable_hashjoin", "off", WRITING},
+    {"enable_mergejoin", "off", WRITING},
+};
+
+/* (6) */
+static enum err set_session(struct db_postgres *db) {
+  char text[SETTINGS_SIZE];
+  int n = snprintf(text, sizeof(text), "select set_config('search_path', '%s,public', false)", db->schema);
+  for (size_t i = 0; i < COUNT_OF(settings); i++) {
+    if (settings[i].of == (db->head.read_only ? WRITING : READING)) continue;
+    n += snprintf(text + n, sizeof(text) - (size_t)n, ", set_config('%s', '%s', false)", settings[i].name,
+                  settings[i].value);
+    assert(n < (int)sizeof(text));
+  }
+  struct pg_call call = {.text = text, .limit_ms = HOST_MS};
+  TRY(db_postgres_exchange(db, &call));
+  PQclear(call.result);
+  return OK;
+}
+
+/* Prepares the session and runs on_connect, outside the caller's transaction, which has not reached the server. */
 static enum err greet(struct db_postgres *db) {
-  if (!db->on_connect || db->connecting) return OK;
-  bool was_in_transaction = db->in_transaction;
-  db->in_transaction = false;
+  bool was_in_transaction = db->in_transaction, was_lost = db->lost;
+  db->in_transaction = db->lost = false;
   db->connecting = true;
-  enum err e = db->on_connect(&db->head, db->on_connect_arg);
+  enum err e = set_session(db);
+  if (e == OK && db->on_connect) e = db->on_connect(&db->head, db->on_connect_arg);
   db->connecting = false;
   db->in_transaction = was_in_transaction;
+  db->lost = was_lost;
   if (e != OK && db->conn) db_postgres_disconnect(db);
   return e == OK && !db->conn ? ERR_IO : e;
 }
 
 enum err db_postgres_connect(struct db_postgres *db, int64_t until_ms) {
   if (db->conn) return OK;
+  if (db->connecting) return ERR_IO; /* it went away while it was greeted: the next one is greeted from the beginning */
   struct pg_deferred deferred[PG_DEFERRED_MAX]; /* out of the way of on_connect */
   int deferred_count = db->deferred_count;
   memcpy(deferred, db->deferred, sizeof(deferred));

@@ -186,6 +186,21 @@ static void database_check_pages(struct check *c) {
                problem.n ? problem_text(&problem) : db_problem(c->app.db));
 }
 
+/* False: nothing that follows would be right. */
+static bool database_check_sessions(struct check *c) {
+  struct buf problem CLEANUP(buf_done) = BUF_INIT(PROBLEM_MAX);
+  const struct db_open how = app_database(&c->app);
+  bool keeps = true;
+  enum err e = db_keeps_sessions(&how, &problem, &keeps);
+  if (e != OK)
+    report_add(&c->report, CHECK_FAIL, "database", "give callreel 12 connections for each serve",
+               "it takes no two connections: %s", problem_text(&problem));
+  else if (!keeps)
+    report_add(&c->report, CHECK_FAIL, "database", "see docs/ops/postgres.md, Poolers", "DATABASE_URL: %s",
+               app_no_sessions);
+  return e == OK && keeps;
+}
+
 /* What was acknowledged must be on the standby that takes over. */
 static void database_check_standbys(struct check *c) {
   static const char mend[] =
@@ -265,6 +280,7 @@ void check_database(struct check *c) {
                "it can't be opened: %s", problem.n ? problem_text(&problem) : err_text(e));
     return;
   }
+  if (!database_check_sessions(c)) return;
   c->has_schema = database_check_schema(c);
   int failed = c->report.counts[CHECK_FAIL], warned = c->report.counts[CHECK_WARN];
   if (c->has_schema && database_check_writing(c)) database_check_pages(c);
