@@ -108,7 +108,16 @@ void api_check_streams(struct api *a, int64_t business_id) {
 
 void api_session_changed(struct api *a, int64_t business_id, struct str digest) {
   session_changed(a->versions, business_id, digest);
+  media_cut_session(a->cuts, business_id, digest);
   api_check_streams(a, business_id);
+}
+
+void api_cut_key(struct api *a, int64_t key_id) {
+  media_cut_key(a, key_id);
+}
+
+void api_cut_business(struct api *a, int64_t business_id) {
+  media_cut_business(a, business_id);
 }
 
 void api_key_changed(struct api *a, int64_t business_id, int64_t key_id) {
@@ -122,7 +131,7 @@ void api_on_change(struct api *a, const struct change *change) {
   if (change->kind == CHANGE_RECORDING || change->kind == CHANGE_WANT || change->kind == CHANGE_CALL)
     rows_changed(a, change->business_id, change->id);
   if (change->kind == CHANGE_SESSION) api_session_changed(a, change->business_id, change->id);
-  if (change->kind == CHANGE_EXPIRED) media_cut_add(a->cuts, change->business_id, change->id);
+  if (change->kind == CHANGE_EXPIRED) media_cut_recording(a->cuts, change->business_id, change->id);
   event_feed_change(a->event_feed, change);
 }
 

@@ -29,7 +29,11 @@ void api_key_changed(struct api *a, int64_t business_id, int64_t key_id);
 /* (any thread) Ends the event streams of the business (0: of all) whose credential is no longer good. Call it after a
  * snapshot was set or sessions changed. */
 void api_check_streams(struct api *a, int64_t business_id);
-/* (any thread) A session ended. digest: as a CHANGE_SESSION has it; empty: any session of the business. */
+/* (any thread) Cuts the answers with audio that the key, or its sessions and signed URLs, admit; those of the business. Call it
+ * after a snapshot without them was set. */
+void api_cut_key(struct api *a, int64_t key_id);
+void api_cut_business(struct api *a, int64_t business_id);
+/* (changes thread) A session ended. digest: as a CHANGE_SESSION has it; empty: any session of the business. */
 void api_session_changed(struct api *a, int64_t business_id, struct str digest);
 /* (any thread) What queued recordings of the business (0: of all) wait for has changed: its event streams get a reset. */
 void api_wait_reason_changed(struct api *a, int64_t business_id);

@@ -234,13 +234,19 @@ void http_close_after(struct http_exchange *x) {
   x->close_after = true;
 }
 
-void http_set_tag(struct http_exchange *x, uint64_t tag) {
-  x->tag = tag;
+void http_set_tags(struct http_exchange *x, const uint64_t tags[HTTP_TAGS]) {
+  memcpy(x->tags, tags, sizeof(x->tags));
 }
 
 static int compare_tags(const void *a, const void *b) {
   uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
   return x < y ? -1 : x > y;
+}
+
+static bool has_one_of(const struct http_exchange *x, const uint64_t *tags, size_t count) {
+  for (size_t i = 0; i < COUNT_OF(x->tags); i++)
+    if (x->tags[i] && bsearch(&x->tags[i], tags, count, sizeof(*tags), compare_tags)) return true;
+  return false;
 }
 
 /* An answer under way waits for its peer, its turn or its file; one that waits for its source is its source's to end. */
@@ -253,7 +259,7 @@ void http_cut_tagged(struct http_server *s, unsigned i, const uint64_t *tags, si
     for (struct link *item = list->next; item != list; item = next) {
       struct conn *c = LINK_OWNER(item, struct conn, in_deadline);
       next = item->next;
-      if (c->x && c->x->tag && bsearch(&c->x->tag, tags, count, sizeof(*tags), compare_tags)) http_abort(c->x);
+      if (c->x && has_one_of(c->x, tags, count)) http_abort(c->x);
     }
   }
 }

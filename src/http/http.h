@@ -208,9 +208,10 @@ struct str http_status_phrase(int status);
 int http_status(const struct http_exchange *x); /* of the app's answer; 0 if there was none */
 /* Closes the connection after the current answer. */
 void http_close_after(struct http_exchange *x);
-/* A number of the app's own for what is answered; 0: none. http_cut_tagged finds the exchange by it. */
-void http_set_tag(struct http_exchange *x, uint64_t tag);
-/* On loop number i: cuts all answers under way whose tag is one of count, sorted in ascending order. */
+/* Numbers of the app's own for what is answered and by what right; 0: none. http_cut_tagged finds the exchange by each. */
+enum { HTTP_TAGS = 5 };
+void http_set_tags(struct http_exchange *x, const uint64_t tags[HTTP_TAGS]);
+/* On loop number i: cuts all answers under way that have one of count tags, sorted in ascending order. */
 void http_cut_tagged(struct http_server *s, unsigned i, const uint64_t *tags, size_t count);
 /* Ends the exchange when the peer shuts its sending side: for an answer without an end, like an event stream. */
 void http_end_with_peer(struct http_exchange *x);

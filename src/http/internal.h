@@ -179,7 +179,7 @@ struct http_exchange {
   void (*on_end)(struct http_exchange *x, void *arg, bool complete, int64_t sent);
   void *on_end_arg;
   void *app_pointer;
-  uint64_t tag; /* of http_set_tag */
+  uint64_t tags[HTTP_TAGS];
 
   int64_t timer_ms;
   size_t timer_at; /* index in the loop's heap + 1; 0: not set */

@@ -2,9 +2,11 @@
 import json
 import os
 import re
+import threading
 
 import pytest
 
+import provider as p
 from callreel import eventually
 from events import Stream
 from signing import form
@@ -272,6 +274,66 @@ def test_refusals_are_told_once_a_minute_for_each_reason(stage):
     assert "count=5" in s.server.wait_lines("reason=role", 2)[-1], "four since, and this one"
     for reason, count in (("role", 6), ("origin", 5)):
         assert s.server.metric("callreel_auth_refused_total", s.world.platform_key, credential=reason) == count
+
+
+def slow_answer(server, target, headers):
+    """A connection and the head of an answer that is too long for the buffers."""
+    connection = server.connect(receive_buffer=4096)
+    connection.ask("GET", target, headers)
+    head = connection.read_head()
+    assert head.status == 200
+    return connection, head
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("ended", ["key", "session", "session of the key", "url", "url of the key", "all sessions", "business"])
+def test_an_answer_with_a_file_ends_with_what_admits_it_and_no_other_does(world, ended):
+    s = Stage(world)
+    tape = world.providers[0].tape(seconds=3000)
+    s.a.tell(s.server, tape)
+    world.wait_state(tape.sid, business_id=s.a.id)
+    target = f"/api/recordings/{tape.sid}/stream"
+    made = json.loads(world.done("key", "create", "--json", "--business", s.a.id, "--role", "agent"))
+    world.secrets.add(made["key"])
+    eventually(lambda: s.get("/api/session", bearer(made["key"])).status == 200)
+    key_id = next(row["key_id"] for row in world.sql("select max(key_id) key_id from keys"))
+    by = {"key": (target, bearer(made["key"])), "session": (target, s.session(s.a.viewer)),
+          "session of the key": (target, s.session(made["key"])), "url": (s.sign(tape.sid), {}),
+          "url of the key": (s.sign(tape.sid, key=made["key"]), {}),
+          "all sessions": (target, s.session(s.a.viewer)), "business": (target, bearer(s.jwt()))}
+    (ends, head), (stays, other_head) = slow_answer(s.server, *by[ended]), slow_answer(s.server, target, bearer(s.a.viewer))
+    with ends, stays:
+        if "key" in ended:
+            world.done("key", "revoke", key_id)
+        elif ended == "session":
+            assert s.server.call("DELETE", "/api/session", by[ended][1]).status == 204
+        elif ended == "url":
+            world.done("url", "revoke", re.search(r"id=(\w+)&", by[ended][0]).group(1))
+        elif ended == "all sessions":
+            world.done("session", "revoke", "--business", s.a.id)
+        else:
+            world.done("business", "remove", s.a.id)
+        left = 0 if ended == "business" else 1
+        eventually(lambda: s.server.metric("callreel_listeners", world.platform_key) == left, EVERYWHERE)
+        assert not ends.read_body(head).complete
+        assert stays.read_body(other_head).complete == (left == 1)
+
+
+@pytest.mark.sanitized
+def test_an_answer_that_waits_for_the_provider_ends_with_its_signed_url(world):
+    s, gate = Stage(world), threading.Event()
+    tape = world.providers[0].tape(seconds=20)
+    tape.acts = [p.pause_at(8000, gate)]
+    s.a.tell(s.server, tape)
+    signed = s.sign(tape.sid)
+    with s.server.connect() as listener:
+        listener.ask("GET", signed, MEDIA)
+        head = listener.read_head()
+        assert head.status == 206
+        world.done("url", "revoke", re.search(r"id=(\w+)&", signed).group(1))
+        assert not listener.read_body(head).complete
+    gate.set()
+    world.wait_state(tape.sid, business_id=s.a.id)
 
 
 @pytest.mark.sanitized

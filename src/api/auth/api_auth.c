@@ -121,21 +121,22 @@ static enum err subject_of_jwt(const struct api_loop *l, struct str token, struc
 }
 
 /* The row of a signed URL: seen, or cached. ERR_NOT_YET: it has to be read. ERR_DENIED: the URL was revoked. */
-static enum err url_find_row(const struct api_request *req, const char *id, struct session *ret_row) {
-  uint8_t digest[SHA256_SIZE];
-  uint64_t version;
+static enum err url_find_row(const struct api_request *req, const uint8_t digest[SHA256_SIZE], struct session *ret_row,
+                             uint64_t *ret_version) {
   if (req->seen) {
     *ret_row = req->seen->row;
+    *ret_version = req->seen->version;
     return req->seen->is_there ? OK : ERR_DENIED;
   }
-  url_digest(str_from(id), digest);
-  return session_cache_find(req->loop->session_cache, req->api->versions, digest, ret_row, &version) ? OK : ERR_NOT_YET;
+  return session_cache_find(req->loop->session_cache, req->api->versions, digest, ret_row, ret_version) ? OK
+                                                                                                       : ERR_NOT_YET;
 }
 
 static enum err subject_of_url(const struct api_request *req, struct str id, struct str query,
                                struct subject *ret_subject) {
   const struct api_loop *l = req->loop;
   struct signed_url_bearer bearer;
+  uint8_t digest[SHA256_SIZE];
   struct session row = {.key_id = 0};
   enum err signature = signed_url_verify(&l->api->url_key, id, query, db_clock_now_ms(), &bearer);
   if (signature == ERR_DENIED && l->api->has_older_url_key)
@@ -148,7 +149,13 @@ static enum err subject_of_url(const struct api_request *req, struct str id, str
                       .expires_at = bearer.expires_at_ms,
                       .number = subject_hash_name(bearer.subject)};
   memcpy(s.name, bearer.subject, sizeof(bearer.subject));
-  enum err e = bearer.id[0] ? url_find_row(req, bearer.id, &row) : OK; /* an earlier release gave no ids */
+  enum err e = OK;
+  if (bearer.id[0]) { /* an earlier release gave no ids */
+    url_digest(str_from(bearer.id), digest);
+    e = url_find_row(req, digest, &row, &s.session_version);
+    s.credential = session_number(digest);
+    s.url_key_id = row.key_id;
+  }
   if (e == OK && bearer.id[0] && (row.business_id != bearer.business_id || row.expires_at <= db_clock_now_ms()))
     e = ERR_DENIED; /* its key may expire before the URL does */
   if (e == OK || e == ERR_NOT_YET) *ret_subject = s;
@@ -162,6 +169,7 @@ static enum err subject_of_session(const struct api_loop *l, const struct sessio
                       .key_id = row->key_id,
                       .number = (uint64_t)row->key_id,
                       .expires_at = row->expires_at,
+                      .credential = session_number(digest),
                       .session_version = version};
   if (row->expires_at <= db_clock_now_ms() || !access_find_business(l->access, row->business_id)) return ERR_DENIED;
   if (access_role_of(str_from(row->role), &s.role) != OK || s.role == ACCESS_PLATFORM) return ERR_DENIED;
@@ -237,8 +245,12 @@ enum err auth_still_admits(const struct api_loop *l, const struct http_exchange 
     uint64_t version = session_version(l->api->versions, digest, subject->key_id, subject->business_id);
     return version == subject->session_version ? OK : ERR_NOT_YET;
   }
-  if (subject->kind != SUBJECT_KEY)
-    return OK; /* JWTs can't be revoked; a signed URL is checked only when a request begins */
+  if (subject->kind == SUBJECT_URL && subject->credential) {
+    url_digest(str_from(subject->name + sizeof("url:") - 1), digest);
+    uint64_t version = session_version(l->api->versions, digest, subject->url_key_id, subject->business_id);
+    return version == subject->session_version ? OK : ERR_DENIED; /* one that is still good is admitted when it asks again */
+  }
+  if (subject->kind != SUBJECT_KEY) return OK; /* JWTs can't be revoked, nor URLs of an earlier release */
   return subject_of_authorization(l, http_request(x), &now, &credential);
 }
 

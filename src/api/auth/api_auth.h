@@ -17,7 +17,8 @@
 CHECKED enum err auth_admit(struct api_request *req);
 /* Sets the business of a platform key from X-Business-Id. False: 400 or 404 was answered. */
 CHECKED bool auth_find_business(struct api_request *req);
-/* For requests that waited. OK: the same credential still admits this subject. ERR_DENIED: it does not. ERR_NOT_YET: its
+/* For requests that waited. OK: the same credential still admits this subject. ERR_DENIED: it does not, or no more is known of
+ * a signed URL. ERR_NOT_YET: its
  * session has to be read again. Nothing is answered. */
 CHECKED enum err auth_still_admits(const struct api_loop *l, const struct http_exchange *x,
                                    const struct subject *subject);

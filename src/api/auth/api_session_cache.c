@@ -67,12 +67,18 @@ uint64_t session_version(const struct cache_versions *v, const uint8_t digest[SH
          cache_version(v, CACHE_BUSINESS_SESSIONS, business_id, STR_NONE);
 }
 
+uint64_t session_number(const uint8_t digest[SHA256_SIZE]) {
+  uint64_t number;
+  memcpy(&number, digest, sizeof(number));
+  return number ? number : 1;
+}
+
 static int digit_of(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool read_digest(struct str text, uint8_t ret_digest[SHA256_SIZE]) {
+bool session_digest_read(struct str text, uint8_t ret_digest[SHA256_SIZE]) {
   if (text.n != SESSION_DIGEST_TEXT_SIZE - 1) return false;
   for (size_t i = 0; i < SHA256_SIZE; i++) {
     int high = digit_of(text.p[2 * i]), low = digit_of(text.p[2 * i + 1]);
@@ -84,7 +90,7 @@ static bool read_digest(struct str text, uint8_t ret_digest[SHA256_SIZE]) {
 
 void session_changed(struct cache_versions *v, int64_t business_id, struct str digest) {
   uint8_t bytes[SHA256_SIZE];
-  if (read_digest(digest, bytes))
+  if (session_digest_read(digest, bytes))
     cache_changed(v, CACHE_SESSION, 0, view(bytes));
   else
     cache_changed(v, CACHE_BUSINESS_SESSIONS, business_id, STR_NONE);

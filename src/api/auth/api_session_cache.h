@@ -22,6 +22,10 @@ void session_cache_put(struct session_cache *c, const uint8_t digest[SHA256_SIZE
                        const struct session *session);
 
 void session_token_digest(struct str token, uint8_t ret_digest[SHA256_SIZE]);
+/* Tells sessions and signed URLs, each by its digest. Never 0. */
+uint64_t session_number(const uint8_t digest[SHA256_SIZE]);
+/* Reads a digest in hexadecimal, as a CHANGE_SESSION has it. False: it is none. */
+CHECKED bool session_digest_read(struct str text, uint8_t ret_digest[SHA256_SIZE]);
 /* The version of a session that key_id (0: none) opened in a business. */
 uint64_t session_version(const struct cache_versions *v, const uint8_t digest[SHA256_SIZE], int64_t key_id,
                          int64_t business_id);

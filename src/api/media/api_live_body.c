@@ -184,7 +184,7 @@ static void live_body_respond(const struct live_body_request *request, int statu
   const struct http_body body = {
       .kind = HTTP_BODY_SOURCE, .length = end < 0 ? -1 : end - first, .source = &live_body_source, .source_arg = l};
   http_timer(request->x, CHECK_MS, live_body_check_access, l); /* live_body_closed stops it */
-  http_set_tag(request->x, media_tag(request->subject->business_id, str_from(tape_head(request->tape)->recording_sid)));
+  media_tag_answer(request->x, request->subject, tape_head(request->tape)->recording_sid);
   http_respond(request->x, status, f, &body);
 }
 

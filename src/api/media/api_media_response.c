@@ -195,6 +195,6 @@ void media_response_answer(struct api_loop *l, struct http_exchange *x, const st
       return;
   }
   answer_origin(x, &f);
-  http_set_tag(x, media_tag(subject->business_id, str_from(item->recording_sid)));
+  media_tag_answer(x, subject, item->recording_sid);
   http_respond(x, status, &f, &body);
 }

@@ -22,6 +22,8 @@ struct subject {
   int64_t expires_at;               /* wall clock, ms; 0: it does not expire by itself */
   char name[SUBJECT_NAME_MAX + 1];  /* USER: the host's name for it, "" unknown; URL: which one */
   char session[SESSION_TOKEN_SIZE]; /* "": not by a cookie */
+  uint64_t credential;              /* session_number of the session or signed URL; 0: by neither */
+  int64_t url_key_id;               /* URL: the API key with which it ends; 0: none */
   uint64_t session_version;         /* the version under which the session was read; see session_version */
 };
 

@@ -138,13 +138,23 @@ static void access_log_changes(struct serve *s, const struct access_changes *new
   }
 }
 
+/* What was ended is not served to its end. */
+static void access_end_answers(struct serve *s, const struct access_change *change, const struct access_snapshot *fresh) {
+  bool is_there = access_find_business(fresh, change->business_id);
+  if (change->what == ACCESS_KEY)
+    api_cut_key(s->api, change->key_id);
+  else if (change->what == ACCESS_KEYS || !is_there)
+    api_cut_business(s->api, change->business_id);
+  api_check_streams(s->api, change->business_id);
+}
+
 static enum err access_read_changes(struct serve *s, const struct access_changes *news) {
   struct access_snapshot *fresh;
   if (news->all) return serve_load_access(s);
   TRY(access_update(s->app.db, s->app.secrets_key, s->access, news->changes, news->count, &fresh));
   access_log_changes(s, news); /* before anybody can see the change */
   access_set(s, fresh);
-  for (size_t i = 0; s->api && i < news->count; i++) api_check_streams(s->api, news->changes[i].business_id);
+  for (size_t i = 0; s->api && i < news->count; i++) access_end_answers(s, &news->changes[i], s->access);
   return OK;
 }
 
