@@ -116,14 +116,15 @@ int64_t sessions_earlier_end(int64_t own, int64_t of_key) {
 enum err sessions_find(struct db *db, struct str token, int64_t now, struct session *ret_session) {
   struct digest_of d = digest_of(token);
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(db, &q,
-               "select s.business_id, s.role, s.subject, s.key_id, s.expires_at, s.created_at, k.expires_at from sessions s"
-               " join businesses b on b.business_id = s.business_id and b.removed_at is null"
-               " left join keys k on k.key_id = s.key_id"
-               " where s.digest = ?1 and s.expires_at > ?2 and s.created_at > coalesce(b.sessions_ended_at, 0)"
-               " and (s.key_id is null or (k.key_id is not null and k.revoked_at is null"
-               "  and coalesce(k.expires_at, ?2 + 1) > ?2))",
-               DB_BLOB(token_digest_view(d.bytes)), DB_INT(now)));
+  TRY(db_query(
+      db, &q,
+      "select s.business_id, s.role, s.subject, s.key_id, s.expires_at, s.created_at, k.expires_at from sessions s"
+      " join businesses b on b.business_id = s.business_id and b.removed_at is null"
+      " left join keys k on k.key_id = s.key_id"
+      " where s.digest = ?1 and s.expires_at > ?2 and s.created_at > coalesce(b.sessions_ended_at, 0)"
+      " and (s.key_id is null or (k.key_id is not null and k.revoked_at is null"
+      "  and coalesce(k.expires_at, ?2 + 1) > ?2))",
+      DB_BLOB(token_digest_view(d.bytes)), DB_INT(now)));
   TRY(db_next(&q));
   struct session s = {.business_id = db_int(&q, 0),
                       .key_id = db_int(&q, 3),

@@ -15,7 +15,8 @@ static void require(bool holds) {
 }
 
 static void put(int fd, struct str content) {
-  require(ftruncate(fd, 0) == 0 && pwrite(fd, content.p, content.n, 0) == (ssize_t)content.n && lseek(fd, 0, SEEK_SET) == 0);
+  require(ftruncate(fd, 0) == 0 && pwrite(fd, content.p, content.n, 0) == (ssize_t)content.n &&
+          lseek(fd, 0, SEEK_SET) == 0);
 }
 
 static enum err add_quoted(struct buf *b, struct str cell) {

@@ -129,7 +129,7 @@ static enum err url_find_row(const struct api_request *req, const uint8_t digest
     return req->seen->is_there ? OK : ERR_DENIED;
   }
   return session_cache_find(req->loop->session_cache, req->api->versions, digest, ret_row, ret_version) ? OK
-                                                                                                       : ERR_NOT_YET;
+                                                                                                        : ERR_NOT_YET;
 }
 
 static enum err subject_of_url(const struct api_request *req, struct str id, struct str query,
@@ -248,7 +248,8 @@ enum err auth_still_admits(const struct api_loop *l, const struct http_exchange 
   if (subject->kind == SUBJECT_URL && subject->credential) {
     url_digest(str_from(subject->name + sizeof("url:") - 1), digest);
     uint64_t version = session_version(l->api->versions, digest, subject->url_key_id, subject->business_id);
-    return version == subject->session_version ? OK : ERR_DENIED; /* one that is still good is admitted when it asks again */
+    return version == subject->session_version ? OK
+                                               : ERR_DENIED; /* one that is still good is admitted when it asks again */
   }
   if (subject->kind != SUBJECT_KEY) return OK; /* JWTs can't be revoked, nor URLs of an earlier release */
   return subject_of_authorization(l, http_request(x), &now, &credential);

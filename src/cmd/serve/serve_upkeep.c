@@ -139,7 +139,8 @@ static void access_log_changes(struct serve *s, const struct access_changes *new
 }
 
 /* What was ended is not served to its end. */
-static void access_end_answers(struct serve *s, const struct access_change *change, const struct access_snapshot *fresh) {
+static void access_end_answers(struct serve *s, const struct access_change *change,
+                               const struct access_snapshot *fresh) {
   bool is_there = access_find_business(fresh, change->business_id);
   if (change->what == ACCESS_KEY)
     api_cut_key(s->api, change->key_id);
