@@ -129,7 +129,9 @@ for (const [language, theme] of [['en', 'light'], ['he', 'dark']])
     for (const [url, json] of Object.entries(answers)) await context.route(url, (route) => route.fulfill({ json }))
     await context.route(`**/api/calls/${made.call_sid}`, async (route) => {
       const response = await route.fetch()
-      return route.fulfill({ response, json: { ...(await response.json()), has_transcript: true } })
+      const call = await response.json()
+      const recordings = call.recordings.map((recording) => ({ ...recording, transcript_asked: true }))
+      return route.fulfill({ response, json: { ...call, has_transcript: true, recordings } })
     })
     const wrong = []
     const look = async (name, options) => {
