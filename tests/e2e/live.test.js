@@ -16,6 +16,18 @@ const sameDocument = (page) => page.evaluate(() => { window.same = true })
 const isSame = (page) => page.evaluate(() => window.same === true)
 const rows = (page) => page.locator('.row[data-call]')
 
+/** The next answer with a list is read, and held until it is released. */
+function heldList(page) {
+  const list = {}
+  list.held = new Promise((resolve) =>
+    page.route('**/api/calls?*', async (route) => {
+      const response = await route.fetch()
+      await new Promise((go) => { list.release = go; resolve() })
+      return route.fulfill({ response })
+    }, { times: 1 }))
+  return list
+}
+
 test('a new call shows up by itself, and its chip goes from arriving to ready without a reload', async () => {
   const page = await (await w.person()).newPage()
   await page.goto('/')
@@ -64,18 +76,12 @@ for (const alone of [true, false])
     await live(other, 'live')
     await rowOf(other, first).waitFor()
     const page = await context.newPage()
-    let release
-    const held = new Promise((resolve) =>
-      page.route('**/api/calls?*', async (route) => {
-        const response = await route.fetch()
-        await new Promise((go) => { release = go; resolve() })
-        return route.fulfill({ response })
-      }, { times: 1 }))
+    const list = heldList(page)
     await page.goto('/')
-    await held
+    await list.held
     await first.name('Olivia Grant-Moss')
     await rowOf(other, first).getByText('Olivia Grant-Moss').waitFor()
-    release()
+    list.release()
     await rowOf(page, first).getByText('Olivia Grant-Moss').waitFor()
     await first.name('Olivia Grant')
     await other.context().close()
@@ -121,19 +127,13 @@ for (const late of ['frame', 'scroll event'])
     const before = await w.call({ seconds: 1, recording: false })
     const button = page.getByRole('button', { name: /new call/ })
     await button.waitFor()
-    let release
-    const held = new Promise((resolve) =>
-      page.route('**/api/calls?*', async (route) => {
-        const response = await route.fetch()
-        await new Promise((go) => { release = go; resolve() })
-        return route.fulfill({ response })
-      }, { times: 1 }))
+    const list = heldList(page)
     const made = await w.call({ seconds: 1, recording: false })
-    await held
+    await list.held
     const answered = page.waitForResponse('**/api/calls?*').then((answer) => answer.finished())
     await page.evaluate((late) => { window.late = late }, late)
     await button.click()
-    release()
+    list.release()
     await answered
     await (late === 'frame' ? rowOf(page, made) : page.getByText('2 new calls')).waitFor()
     await page.evaluate(() => window.goOn())
@@ -177,18 +177,12 @@ test('what an answer of the list is too old to know stays as it was told', async
   await page.goto('/')
   await live(page, 'live')
   await rowOf(page, known).getByText('Joanna Reid').waitFor()
-  let release
-  const held = new Promise((resolve) =>
-    page.route('**/api/calls?*', async (route) => {
-      const response = await route.fetch()
-      await new Promise((go) => { release = go; resolve() })
-      return route.fulfill({ response })
-    }, { times: 1 }))
+  const list = heldList(page)
   const made = await w.call({ seconds: 1, recording: false }) // for it the list is asked again
-  await held
+  await list.held
   await known.name('Joanna Reid-Moss')
   await rowOf(page, known).getByText('Joanna Reid-Moss').waitFor()
-  release()
+  list.release()
   await rowOf(page, made).waitFor()
   assert.equal(await rowOf(page, known).getByText('Joanna Reid-Moss').isVisible(), true)
   await page.context().close()
