@@ -57,6 +57,9 @@ struct speech_request {
   const char *headers[4];
 };
 
+/* An engine that is less sure of the language than this does not know it. */
+#define SPEECH_LANGUAGE_SURE 0.5
+
 /* What came back: for on_reply, on_data and on_end to fill in. */
 struct speech_reply {
   enum fetch_end end;
@@ -67,7 +70,8 @@ struct speech_reply {
 };
 
 struct speech_answer {
-  char language[SPEECH_LANGUAGE_SIZE]; /* what the engine found; "": it does not say */
+  char language[SPEECH_LANGUAGE_SIZE]; /* what the engine found; "": it does not say, or is not sure */
+  double language_probability;         /* of the language that it found by itself; 0: unknown */
   struct speech_phrase *phrases;       /* in order of start_ms */
   size_t phrase_count;
   bool has_times; /* phrases have times; else there is one, over the whole piece */

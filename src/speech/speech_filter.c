@@ -6,9 +6,11 @@
  *  (1) A phrase is made up if it is a marker; if the engine itself believes that nobody speaks; if it stands over no loud sound;
  *      if it only repeats the prompt; if the piece has less speech than anybody needs to say so much; or if three and more in a
  *      row have the same text, and it has no sound of its own: a span, or a short time for a single word.
- *  (2) Without times, only what does not need them is judged.
- *  (3) Where the engine lost the sound's time, a phrase that takes no time may be speech from anywhere before.
- *  (4) A phrase that ends a sentence which the phrase before began was said, wherever the engine puts it. */
+ *  (2) A phrase is made up, too, if its words are all but improbable; and all phrases are, if the engine neither knows the language
+ *      nor is sure of the words. So it is with music.
+ *  (3) Without times, only what does not need them is judged.
+ *  (4) Where the engine lost the sound's time, a phrase that takes no time may be speech from anywhere before.
+ *  (5) A phrase that ends a sentence which the phrase before began was said, wherever the engine puts it. */
 #include "speech/speech_filter.h"
 
 #include "speech/speech_text.h"
@@ -24,7 +26,7 @@ enum {
   WORD_LEAST_MS = 150,
   WORD_MOST_MS = 1200,
 };
-static const double NO_SPEECH = 0.6, LOG_PROBABILITY = -1.0;
+static const double NO_SPEECH = 0.6, LOG_PROBABILITY = -1.0, IMPROBABLE = 0.25, UNSURE = 0.7;
 
 /* ---- markers ---- */
 
@@ -91,8 +93,8 @@ static int64_t spans_ms(const struct speech_place *p) {
 
 static bool is_over_silence(const struct speech_answer *a, const struct speech_place *p, size_t i) {
   const struct speech_phrase *phrase = &a->phrases[i];
-  bool is_lost = phrase->end_ms - phrase->start_ms < LOST_MS && a->has_lost_time; /* (3) */
-  /* (4) */
+  bool is_lost = phrase->end_ms - phrase->start_ms < LOST_MS && a->has_lost_time; /* (4) */
+  /* (5) */
   bool goes_on = i > 0 && !speech_text_ends_part(a->phrases[i - 1].text) && speech_text_ends_part(phrase->text);
   return a->has_times && !is_lost && !goes_on && first_span(p, phrase) == p->span_count;
 }
@@ -125,6 +127,26 @@ static enum err repeats_prompt(struct str text, struct str prompt, bool *ret_rep
     TRY(speech_text_same(text, some_words(prompt, words, true), &same));
   *ret_repeats = same;
   return OK;
+}
+
+/* ---- what the engine says of itself ---- */
+
+/* (2) */
+static bool is_guessed(const struct speech_answer *a) {
+  double sum = 0, characters = 0;
+  if (a->language_probability <= 0 || a->language_probability >= SPEECH_LANGUAGE_SURE) return false;
+  for (size_t i = 0; i < a->phrase_count; i++) {
+    double n = (double)str_utf8_count(a->phrases[i].text);
+    if (a->phrases[i].confidence < 0) return false;
+    sum += n * a->phrases[i].confidence;
+    characters += n;
+  }
+  return sum < UNSURE * characters;
+}
+
+static bool is_doubted(const struct speech_phrase *p) {
+  bool is_improbable = p->confidence >= 0 && p->confidence < IMPROBABLE;
+  return is_improbable || (p->no_speech > NO_SPEECH && p->log_probability < LOG_PROBABILITY);
 }
 
 /* ---- repetition ---- */
@@ -163,13 +185,13 @@ static enum err judge_repetition(const struct speech_answer *a, const struct spe
 
 enum err speech_filter(const struct speech_answer *a, const struct speech_place *p, bool *is_made_up) {
   int64_t most = CHARACTERS_MORE + CHARACTERS_A_SECOND * spans_ms(p) / 1000;
+  bool guessed = is_guessed(a);
   for (size_t i = 0; i < a->phrase_count; i++) {
     const struct speech_phrase *phrase = &a->phrases[i];
     bool repeats;
     TRY(repeats_prompt(phrase->text, p->prompt, &repeats));
-    bool doubted = phrase->no_speech > NO_SPEECH && phrase->log_probability < LOG_PROBABILITY;
-    bool over_silence = is_over_silence(a, p, i);
-    is_made_up[i] = repeats || doubted || over_silence || speech_filter_is_marker(phrase->text); /* (1) */
+    bool is_doubtful = guessed || is_doubted(phrase) || is_over_silence(a, p, i);
+    is_made_up[i] = repeats || is_doubtful || speech_filter_is_marker(phrase->text); /* (1), (2) */
   }
   TRY(judge_repetition(a, p, is_made_up));
   for (size_t i = 0; i < a->phrase_count; i++) {

@@ -5,7 +5,8 @@
  * Invariants
  *  (1) What is missing, or is of another type than it should be, is unknown. Only an answer without any text that can be read is
  *      an error, and one past a ceiling.
- *  (2) All times are clamped to the piece, and a phrase does not end before it starts. */
+ *  (2) A language that was told to the engine is certain; one that it found counts if it is sure, where it says how sure it is.
+ *  (3) All times are clamped to the piece, and a phrase does not end before it starts. */
 #include <math.h>
 #include <stdio.h>
 
@@ -42,6 +43,11 @@ static struct str tail_utf8(struct str text, size_t most) {
   return text;
 }
 
+static bool is_auto(const struct speech_ask *ask) {
+  struct str language = str_from(ask->language);
+  return language.n == 0 || str_eq(language, STR("auto"));
+}
+
 /* Whether it is OpenAI's own service, which does not know "auto". */
 static bool is_openai(const char *url) {
   struct fetch_url parts;
@@ -49,13 +55,13 @@ static bool is_openai(const char *url) {
 }
 
 static enum err form_language(struct openai_form *f, const struct speech_engine *e, const struct speech_ask *ask) {
-  struct str language = str_from(ask->language);
+  struct str language = is_auto(ask) ? STR("auto") : str_from(ask->language);
   char code[SPEECH_LANGUAGE_SIZE];
-  if (language.n == 0) language = STR("auto");
   if (!speech_code_is_tag(language)) return ERR_INVALID;
-  if (str_eq(language, STR("auto"))) {
-    bool is_known = !e->no_auto && !is_openai(ask->url);
-    return is_known ? form_field(f, "language", language) : OK;
+  if (is_auto(ask)) {
+    if (e->no_auto || is_openai(ask->url)) return OK;
+    TRY(form_field(f, "language", language));
+    return form_field(f, "no_language_probabilities", STR("false")); /* whisper.cpp then says how sure it is */
   }
   speech_code_of(language, code);
   return form_field(f, "language", code[0] ? str_from(code) : language);
@@ -155,7 +161,7 @@ static enum err add_top_words(struct speech_tokens *t, const struct speech_answe
 static void read_phrase(const json_t *segment, int64_t max_ms, struct speech_phrase *p) {
   p->start_ms = speech_json_ms(segment, "start", max_ms, 0);
   p->end_ms = speech_json_ms(segment, "end", max_ms, max_ms);
-  if (p->end_ms < p->start_ms) p->end_ms = p->start_ms; /* (2) */
+  if (p->end_ms < p->start_ms) p->end_ms = p->start_ms; /* (3) */
   p->no_speech = probability(segment, "no_speech_prob");
   p->log_probability = speech_json_number(segment, "avg_logprob", 0);
   p->confidence = p->log_probability < 0 ? exp(p->log_probability) : -1;
@@ -245,6 +251,14 @@ static enum err read_text_alone(const json_t *root, struct str bytes, int64_t ma
   return OK;
 }
 
+/* (2) */
+static void judge_language(const struct speech_ask *ask, const json_t *root, struct speech_answer *a) {
+  double p = probability(root, "detected_language_probability");
+  if (!is_auto(ask) || p < 0) return;
+  a->language_probability = p;
+  if (p < SPEECH_LANGUAGE_SURE) a->language[0] = '\0';
+}
+
 /* (1) */
 static enum err read_root(const json_t *root, int64_t max_ms, struct speech_answer *a) {
   struct buf bytes CLEANUP(buf_done) = BUF_INIT(SPEECH_TEXT_MAX);
@@ -267,6 +281,7 @@ static enum err openai_parse(const struct speech_ask *ask, struct str body, stru
   if (!is_markup) return read_text_alone(NULL, text, max_ms, answer); /* response_format=text */
   TRY(speech_json_load(body, &root));
   enum err e = json_is_object(root) ? read_root(root, max_ms, answer) : ERR_INVALID;
+  judge_language(ask, root, answer);
   json_decref(root);
   return e;
 }
@@ -274,8 +289,6 @@ static enum err openai_parse(const struct speech_ask *ask, struct str body, stru
 /* Learns what this server does not know, so that the next request is without it. */
 static enum speech_error openai_judge(struct speech_engine *e, const struct speech_ask *ask, int status,
                                       struct str text) {
-  struct str language = str_from(ask->language);
-  bool is_auto = language.n == 0 || str_eq(language, STR("auto"));
   if (status != 400 && status != 404 && status != 422) return SPEECH_OK;
   LOCKED(&e->lock);
   if (status != 404 && speech_mentions(text, "response_format") && !e->no_verbose) {
@@ -283,7 +296,7 @@ static enum speech_error openai_judge(struct speech_engine *e, const struct spee
     return SPEECH_SLOW;
   }
   if (status == 404 || !speech_mentions(text, "language")) return SPEECH_OK;
-  if (!is_auto) return SPEECH_UNSUPPORTED_LANGUAGE;
+  if (!is_auto(ask)) return SPEECH_UNSUPPORTED_LANGUAGE;
   if (e->no_auto) return SPEECH_OK;
   e->no_auto = true;
   return SPEECH_SLOW;

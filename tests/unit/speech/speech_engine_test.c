@@ -308,6 +308,38 @@ static void languages_become_codes_and_confidences_are_known(void **state) {
   speech_engine_free(e);
 }
 
+static bool next_request_has(struct speech_engine *e, const char *text) {
+  struct speech_ask ask = ask_of("auto");
+  struct speech_request r;
+  assert_int_equal(speech_engine_request(e, &ask, &r), OK);
+  bool has = body_of(&r, text) ? true : false;
+  speech_request_done(&r);
+  return has;
+}
+
+static void a_language_counts_if_the_engine_is_sure_or_was_told(void **state) {
+  (void)state;
+  static const struct {
+    const char *asked, *probability, *language;
+  } cases[] = {
+      {"auto", "0.31", ""}, {"", "0.49", ""}, {"auto", "0.5", "jw"}, {"auto", "2", "jw"}, {"jw", "0.31", "jw"}};
+  struct speech_engine *e = openai_new(NULL);
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    char body[256];
+    struct speech_ask ask = ask_of(cases[i].asked);
+    struct speech_answer a;
+    (void)snprintf(body, sizeof(body),
+                   "{\"language\":\"javanese\",\"detected_language_probability\":%s,\"segments\":[{\"text\":\"a\"}]}",
+                   cases[i].probability);
+    struct speech_reply reply = {.end = FETCH_DONE, .status = 200, .body = str_from(body)};
+    assert_int_equal(speech_engine_answer(e, &ask, &reply, &a), SPEECH_OK);
+    assert_string_equal(a.language, cases[i].language);
+    speech_answer_done(&a);
+  }
+  assert_true(next_request_has(e, "name=\"no_language_probabilities\"\r\n\r\nfalse\r\n"));
+  speech_engine_free(e);
+}
+
 static void errors_say_what_to_do(void **state) {
   (void)state;
   static const struct {
@@ -356,15 +388,6 @@ static void errors_say_what_to_do(void **state) {
   speech_engine_free(e);
 }
 
-static bool next_request_has(struct speech_engine *e, const char *text) {
-  struct speech_ask ask = ask_of("auto");
-  struct speech_request r;
-  assert_int_equal(speech_engine_request(e, &ask, &r), OK);
-  bool has = body_of(&r, text) ? true : false;
-  speech_request_done(&r);
-  return has;
-}
-
 static void a_server_that_does_not_know_auto_or_verbose_json_is_asked_without(void **state) {
   (void)state;
   struct speech_engine *e = openai_new(NULL);
@@ -397,6 +420,7 @@ int main(void) {
       cmocka_unit_test(words_that_lost_their_time_are_told),
       cmocka_unit_test(what_makes_no_sense_is_an_error),
       cmocka_unit_test(languages_become_codes_and_confidences_are_known),
+      cmocka_unit_test(a_language_counts_if_the_engine_is_sure_or_was_told),
       cmocka_unit_test(errors_say_what_to_do),
       cmocka_unit_test(a_server_that_does_not_know_auto_or_verbose_json_is_asked_without),
   };

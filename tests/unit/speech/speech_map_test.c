@@ -72,6 +72,7 @@ static void assert_mapped(const char *name, const char *json, const char *expect
 #define SEGMENT(start, end, text) "{\"start\":" #start ",\"end\":" #end ",\"text\":\"" text "\"}"
 #define WITH_WORDS(start, end, text, words) \
   "{\"start\":" #start ",\"end\":" #end ",\"text\":\"" text "\",\"words\":[" words "]}"
+#define UNSURE_LANGUAGE "{\"language\":\"khmer\",\"detected_language_probability\":0.3,"
 #define WORD(text, start, end) "{\"word\":\" " text "\",\"start\":" #start ",\"end\":" #end "}"
 
 static void phrases_go_to_their_spans(void **state) {
@@ -147,6 +148,24 @@ static void what_an_engine_makes_up_is_left_out(void **state) {
       {"it doubts, but not enough",
        "{\"segments\":[{\"start\":0,\"end\":2,\"text\":\"Thank you.\",\"no_speech_prob\":0.7,\"avg_logprob\":-0.3}]}",
        "10000-12000 Thank you."},
+      {"words that the engine itself finds all but improbable",
+       "{\"segments\":[{\"start\":0,\"end\":2,\"text\":\"8.S entre png\",\"avg_logprob\":-3.4},"
+       "{\"start\":3.5,\"end\":4.5,\"text\":\"Hello.\",\"avg_logprob\":-0.9}]}",
+       "60200-61200 Hello."},
+      {"neither the language nor the words are sure, but for some that follow from those before",
+       UNSURE_LANGUAGE
+       "\"segments\":[{\"start\":0,\"end\":2,\"text\":\"I'm not a fan of the movie\",\"avg_logprob\":-1.3},"
+       "{\"start\":2,\"end\":2.5,\"text\":\"she said.\",\"avg_logprob\":-0.06}]}",
+       ""},
+      {"the language is not sure, the words are",
+       UNSURE_LANGUAGE "\"segments\":[{\"start\":0,\"end\":2,\"text\":\"Hello there.\",\"avg_logprob\":-0.2}]}",
+       "10000-12000 Hello there."},
+      {"the language is not sure, and of the words nothing is known",
+       UNSURE_LANGUAGE "\"segments\":[" SEGMENT(0, 2, "Hello.") "]}", "10000-12000 Hello."},
+      {"the language is sure, the words are not",
+       "{\"detected_language_probability\":0.9,\"segments\":[{\"start\":0,\"end\":2,\"text\":\"Hello "
+       "there.\",\"avg_logprob\":-1}]}",
+       "10000-12000 Hello there."},
       {"text over the silence between two spans", "{\"segments\":[" SEGMENT(2.85, 3.45, "Thanks for watching!") "]}",
        ""},
       {"the end of a sentence that is put over the silence behind it",
