@@ -16,6 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SOUNDS = Path("/usr/share/asterisk/sounds")
+MUSIC = Path("/usr/share/asterisk/moh")
 VOICES = {"en": "en_US_f_Allison", "es": "es_MX_f_Allison", "fr": "fr_CA_f_June", "it": "it_IT_m_Carlo", "ru": "ru_RU_f_IvrvoiceRU"}
 RATE = 8000
 SPEECH = 330  # magnitude, about -40 dBFS: a prompt begins and ends where it is louder
@@ -27,6 +28,7 @@ FRAME = RATE // 100
 def missing():
     """What must be installed, in one sentence; empty if nothing is missing."""
     absent = [f"asterisk-core-sounds-{language}-wav" for language, voice in VOICES.items() if not (SOUNDS / voice).is_dir()]
+    absent += [] if MUSIC.is_dir() else ["asterisk-moh-opsound-wav"]
     if subprocess.run(["which", "lame"], capture_output=True, check=False).returncode:
         absent.append("lame")
     return f"these Debian packages are missing: {' '.join(absent)}" if absent else ""
@@ -44,11 +46,15 @@ def phrases(language):
     return [tuple(row) for row in rows if row[0] == language]
 
 
+def samples_of(path):
+    with wave.open(str(path)) as sound:
+        assert (sound.getnchannels(), sound.getframerate(), sound.getsampwidth()) == (1, RATE, 2), path
+        return array("h", sound.readframes(sound.getnframes()))
+
+
 def voice(language, name):
     """The samples of a prompt from its first to its last loud frame."""
-    with wave.open(str(SOUNDS / VOICES[language] / f"{name}.wav")) as sound:
-        assert (sound.getnchannels(), sound.getframerate(), sound.getsampwidth()) == (1, RATE, 2), name
-        samples = array("h", sound.readframes(sound.getnframes()))
+    samples = samples_of(SOUNDS / VOICES[language] / f"{name}.wav")
     loud = [n for n in range(0, len(samples), FRAME) if max(map(abs, samples[n:n + FRAME])) > SPEECH]
     return samples[loud[0]:loud[-1] + FRAME]
 
@@ -105,7 +111,7 @@ def wav(samples):
 
 
 def no_speech():
-    """Sounds in which nobody speaks: silence, a ringing tone, noise that swells, three tenths of a second of a voice."""
+    """Sounds in which nobody speaks: silence, a ringing tone, noise that swells, three tenths of a second of a voice, music."""
     chance = random.Random(5)
     ring = [int(5000 * (math.sin(2 * math.pi * 440 * n / RATE) + math.sin(2 * math.pi * 480 * n / RATE)) / 2) if n // RATE % 6 < 2 else 0 for n in range(14 * RATE)]
     noise, low = [], 0.0
@@ -113,7 +119,8 @@ def no_speech():
         low = 0.97 * low + chance.uniform(-1, 1)
         noise.append(int(400 * low * (1 + math.sin(2 * math.pi * n / RATE / 3))))
     short = [0] * RATE + list(voice("en", "invalid")[:3 * RATE // 10]) + [0] * (2 * RATE)
-    return {"silence": wav(array("h", bytes(2 * 8 * RATE))), "ringing": wav(array("h", ring)), "noise": wav(array("h", noise)), "too short": wav(array("h", short))}
+    return {"silence": wav(array("h", bytes(2 * 8 * RATE))), "ringing": wav(array("h", ring)), "noise": wav(array("h", noise)), "too short": wav(array("h", short)),
+            **{path.stem: wav(samples_of(path)[20 * RATE:50 * RATE]) for path in sorted(MUSIC.glob("*.wav"))}}
 
 
 def make(rows, seed, overlap=0.2):
