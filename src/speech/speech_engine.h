@@ -57,9 +57,6 @@ struct speech_request {
   const char *headers[4];
 };
 
-/* An engine that is less sure of the language than this does not know it. */
-#define SPEECH_LANGUAGE_SURE 0.5
-
 /* What came back: for on_reply, on_data and on_end to fill in. */
 struct speech_reply {
   enum fetch_end end;

@@ -6,8 +6,8 @@
  *  (1) A phrase is made up if it is a marker; if the engine itself believes that nobody speaks; if it stands over no loud sound;
  *      if it only repeats the prompt; if the piece has less speech than anybody needs to say so much; or if three and more in a
  *      row have the same text, and it has no sound of its own: a span, or a short time for a single word.
- *  (2) A phrase is made up, too, if its words are all but improbable; and all phrases are, if the engine neither knows the language
- *      nor is sure of the words. So it is with music.
+ *  (2) A phrase is made up, too, if its words are all but improbable; and all phrases are, if the engine neither knows the
+ *      language nor is sure of the words. So it is with music.
  *  (3) Without times, only what does not need them is judged.
  *  (4) Where the engine lost the sound's time, a phrase that takes no time may be speech from anywhere before.
  *  (5) A phrase that ends a sentence which the phrase before began was said, wherever the engine puts it. */
@@ -26,7 +26,7 @@ enum {
   WORD_LEAST_MS = 150,
   WORD_MOST_MS = 1200,
 };
-static const double NO_SPEECH = 0.6, LOG_PROBABILITY = -1.0, IMPROBABLE = 0.25, UNSURE = 0.7;
+static const double NO_SPEECH = 0.6, LOG_PROBABILITY = -1.0, IMPROBABLE = 0.25, LANGUAGE_SURE = 0.8, WORDS_SURE = 0.6;
 
 /* ---- markers ---- */
 
@@ -132,16 +132,16 @@ static enum err repeats_prompt(struct str text, struct str prompt, bool *ret_rep
 /* ---- what the engine says of itself ---- */
 
 /* (2) */
-static bool is_guessed(const struct speech_answer *a) {
+bool speech_filter_is_guess(const struct speech_answer *a) {
   double sum = 0, characters = 0;
-  if (a->language_probability <= 0 || a->language_probability >= SPEECH_LANGUAGE_SURE) return false;
+  if (a->language_probability <= 0 || a->language_probability >= LANGUAGE_SURE) return false;
   for (size_t i = 0; i < a->phrase_count; i++) {
     double n = (double)str_utf8_count(a->phrases[i].text);
     if (a->phrases[i].confidence < 0) return false;
     sum += n * a->phrases[i].confidence;
     characters += n;
   }
-  return sum < UNSURE * characters;
+  return characters > 0 && sum < WORDS_SURE * characters;
 }
 
 static bool is_doubted(const struct speech_phrase *p) {
@@ -185,7 +185,7 @@ static enum err judge_repetition(const struct speech_answer *a, const struct spe
 
 enum err speech_filter(const struct speech_answer *a, const struct speech_place *p, bool *is_made_up) {
   int64_t most = CHARACTERS_MORE + CHARACTERS_A_SECOND * spans_ms(p) / 1000;
-  bool guessed = is_guessed(a);
+  bool guessed = speech_filter_is_guess(a);
   for (size_t i = 0; i < a->phrase_count; i++) {
     const struct speech_phrase *phrase = &a->phrases[i];
     bool repeats;

@@ -13,11 +13,13 @@
 #include "base/secret.h"
 #include "speech/speech_code.h"
 #include "speech/speech_engine_parts.h"
+#include "speech/speech_filter.h"
 #include "speech/speech_text.h"
 #include "speech/speech_words.h"
 
 #define PATH STR("/v1/audio/transcriptions")
 enum { BOUNDARY_BYTES = 16 };
+static const double LANGUAGE_KNOWN = 0.5;
 
 /* ---- the request ---- */
 
@@ -256,7 +258,7 @@ static void judge_language(const struct speech_ask *ask, const json_t *root, str
   double p = probability(root, "detected_language_probability");
   if (!is_auto(ask) || p < 0) return;
   a->language_probability = p;
-  if (p < SPEECH_LANGUAGE_SURE) a->language[0] = '\0';
+  if (p < LANGUAGE_KNOWN || speech_filter_is_guess(a)) a->language[0] = '\0';
 }
 
 /* (1) */

@@ -157,6 +157,11 @@ static void what_an_engine_makes_up_is_left_out(void **state) {
        "\"segments\":[{\"start\":0,\"end\":2,\"text\":\"I'm not a fan of the movie\",\"avg_logprob\":-1.3},"
        "{\"start\":2,\"end\":2.5,\"text\":\"she said.\",\"avg_logprob\":-0.06}]}",
        ""},
+      {"the same where the language is a little surer",
+       "{\"language\":\"khmer\",\"detected_language_probability\":0.59,\"segments\":[{\"start\":0,\"end\":2,\"text\":"
+       "\"I'm not "
+       "a fan of the movie\",\"avg_logprob\":-0.65}]}",
+       ""},
       {"the language is not sure, the words are",
        UNSURE_LANGUAGE "\"segments\":[{\"start\":0,\"end\":2,\"text\":\"Hello there.\",\"avg_logprob\":-0.2}]}",
        "10000-12000 Hello there."},
