@@ -13,6 +13,7 @@ import time
 import traceback
 
 import growth_audit
+import growth_moving
 import growth_people
 import growth_queue
 import growth_removal
@@ -23,7 +24,7 @@ from bench import FIGURES, congestion
 from ground import Row
 from stage import CLIENT_CORES
 
-CASES = {**growth_queue.CASES, **growth_people.CASES, **growth_removal.CASES, **growth_audit.CASES, **growth_speech.CASES}
+CASES = {**growth_queue.CASES, **growth_people.CASES, **growth_removal.CASES, **growth_moving.CASES, **growth_audit.CASES, **growth_speech.CASES}
 
 
 def arguments(argv):
