@@ -11,6 +11,8 @@
 
 #include "base/str.h"
 
+struct recording_event;
+
 /* Names of known fields of a call. Values are the provider's text, unless a unit is given. */
 #define CALL_FIELD_ACCOUNT "account_sid"
 #define CALL_FIELD_PARENT "parent_call_sid"
@@ -89,6 +91,8 @@ struct delivery {
   int64_t received_ms;
   bool is_backfill; /* its recording is queued at the lowest rank */
   size_t dropped;   /* unknown fields past the limit */
+  /* RECORDING_FOUND, or NULL: if the recording is new, it is `ready` at once with that file, which stands in the store. */
+  const struct recording_event *found;
 };
 
 /* < 0, 0, > 0 as a is less than, equal to or greater than b. */

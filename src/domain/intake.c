@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "domain/fields.h"
 #include "domain/intake_merge.h"
+#include "domain/queue.h"
 #include "domain/removal.h"
 #include "ledger/calls.h"
 #include "ledger/erasures.h"
@@ -52,7 +53,10 @@ static enum err intake_recording(struct db *db, const struct delivery *d, int64_
   if (!changed && !row_changed) return OK;
   buf_clear(&text);
   TRY(fields_write(f, &text));
-  if (!known) return recordings_insert(db, &next, buf_str(&text));
+  if (!known) {
+    TRY(recordings_insert(db, &next, buf_str(&text)));
+    return result->is_ready ? queue_became_ready(db, &next, d->found, now) : OK;
+  }
   if (row_changed) TRY(recordings_store(db, &row, &next));
   return changed ? recordings_set_fields(db, d->business_id, d->recording_sid, buf_str(&text)) : OK;
 }

@@ -177,6 +177,10 @@ enum err intake_merge_recording(const struct recording *row, bool is_known, stru
     set_column(next.error_code, sizeof(next.error_code),
                str_from(recording_error_code(recording_still_being_made(&next) ? RECORDING_NOT_YET_AVAILABLE
                                                                                : RECORDING_NONE)));
+  if (d->found && !is_known && !after.is_known) {
+    struct recording derived = next;
+    result->is_ready = recording_apply(&derived, d->found, now, &next).moved;
+  }
   *ret_row_changed = !is_known || memcmp(row, &next, sizeof(next)) != 0;
   result->recording_changed = result->recording_changed || *ret_row_changed || *ret_fields_changed;
   *ret_next = next;

@@ -15,6 +15,7 @@
 #include "db/db.h"
 #include "domain/intake.h"
 #include "domain/intake_merge.h"
+#include "domain/queue.h"
 #include "ledger/calls_many.h"
 #include "ledger/calls_search.h"
 #include "ledger/changes.h"
@@ -33,7 +34,8 @@ struct set_recording {
   struct fields *fields; /* owned */
   struct buf text;
   bool is_left, is_changed;
-  int leg; /* of its deliveries */
+  int leg;                             /* of its deliveries */
+  const struct recording_event *found; /* the event that made it ready; NULL: none did */
 };
 
 struct intake_set {
@@ -232,6 +234,7 @@ static enum err merge_recording(struct intake_set *s, int i, int64_t now) {
   TRY(intake_merge_recording(&before, is_known, r->fields, s->deliveries[i], now, &r->next, s->results[i], &row_changed,
                              &fields_changed));
   r->is_changed = r->is_changed || row_changed || fields_changed;
+  if (s->results[i]->is_ready) r->found = s->deliveries[i]->found;
   return OK;
 }
 
@@ -290,7 +293,15 @@ static enum err write_changes(struct db *db, const struct intake_set *s, const s
   return changes_add_rows(db, &rows);
 }
 
-static enum err write_set(struct db *db, struct intake_set *s) {
+static enum err write_found(struct db *db, const struct intake_set *s, int64_t now) {
+  for (int i = 0; i < s->recording_count; i++) {
+    const struct set_recording *r = &s->recordings[i];
+    if (!r->is_left && r->found) TRY(queue_became_ready(db, &r->next, r->found, now));
+  }
+  return OK;
+}
+
+static enum err write_set(struct db *db, struct intake_set *s, int64_t now) {
   struct writes w CLEANUP(writes_done) = {.call_count = 0};
   w.calls = calloc((size_t)s->count, sizeof(*w.calls));
   w.recordings = calloc((size_t)s->count, sizeof(*w.recordings));
@@ -301,6 +312,7 @@ static enum err write_set(struct db *db, struct intake_set *s) {
   for (int i = 0; i < s->recording_count; i++)
     if (!s->recordings[i].is_left && s->recordings[i].is_changed) TRY(writes_add_recording(&w, s, i));
   TRY(recordings_many_write(db, w.recordings, w.recording_count)); /* (4) */
+  TRY(write_found(db, s, now));
   TRY(calls_many_write(db, w.calls, w.call_count));
   return write_changes(db, s, &w);
 }
@@ -321,7 +333,7 @@ static enum err run_set(struct db *db, struct intake_set *s, int64_t now) {
   leave_all_of(s);
   for (int i = 0; i < s->count; i++)
     if (s->recording_of[i] >= 0 && !is_left(s, i)) TRY(merge_recording(s, i, now));
-  TRY(write_set(db, s));
+  TRY(write_set(db, s, now));
   for (int i = 0; i < s->count; i++)
     if (is_left(s, i)) TRY(intake_run(db, s->deliveries[i], now, s->results[i]));
   return OK;

@@ -44,11 +44,10 @@ static enum err batch_add(void *arg, const struct recording *row) {
   return OK;
 }
 
-/* (2) */
-static enum err store_peaks(struct db *db, const struct recording *row, const struct recording *next,
-                            const struct recording_event *event) {
-  if (row->status == RECORDING_READY || next->status != RECORDING_READY) return OK;
-  return waveforms_put(db, next->business_id, str_from(next->recording_sid), event->file.peaks);
+enum err queue_became_ready(struct db *db, const struct recording *row, const struct recording_event *event,
+                            int64_t now) {
+  TRY(waveforms_put(db, row->business_id, str_from(row->recording_sid), event->file.peaks)); /* (2) */
+  return transcription_on_ready(db, row, now);
 }
 
 static enum err apply_to_row(struct db *db, const struct recording *row, const struct recording_event *event,
@@ -57,9 +56,9 @@ static enum err apply_to_row(struct db *db, const struct recording *row, const s
   struct recording_outcome outcome = recording_apply(row, event, now, &next);
   if (outcome.moved) {
     TRY(recordings_store(db, row, &next));
-    TRY(store_peaks(db, row, &next, event));
     next.version++;
-    if (next.status == RECORDING_READY && row->status != RECORDING_READY) TRY(transcription_on_ready(db, &next, now));
+    if (next.status == RECORDING_READY && row->status != RECORDING_READY)
+      TRY(queue_became_ready(db, &next, event, now));
   }
   *ret_row = next;
   *ret_outcome = outcome;

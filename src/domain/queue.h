@@ -81,6 +81,9 @@ CHECKED enum err queue_apply(struct db *db, int64_t business_id, struct str reco
 /* The same for a row that was read in this transaction. */
 CHECKED enum err queue_apply_row(struct db *db, const struct recording *row, const struct recording_event *event,
                                  int64_t now, struct recording *ret_row, struct recording_outcome *ret_outcome);
+/* In the transaction that made the row ready by this event: stores its peaks, and asks for its transcript. */
+CHECKED enum err queue_became_ready(struct db *db, const struct recording *row, const struct recording_event *event,
+                                    int64_t now);
 /* The business has new credentials: queues its recordings that failed with auth_failed; works like queue_retry_all. It
  * has nothing to do with the event RECORDING_RELEASED. */
 CHECKED enum err queue_release_account(struct db *db, int64_t business_id, int64_t now);

@@ -216,6 +216,7 @@ enum err twilio_page_delivery(struct twilio_page *page, size_t i, struct buf *st
   d->received_ms = page->received_ms;
   d->is_backfill = false;
   d->dropped = 0;
+  d->found = NULL;
   d->call_sid = d->recording_sid = STR_NONE;
   d->call.count = d->recording.count = 0;
   d->call.rank = d->recording.rank = (struct delivery_rank){.sequence = -1, .timestamp_ms = -1};

@@ -257,6 +257,7 @@ enum provider_refusal twilio_webhook(const struct provider_account *account, con
   ret_delivery->business_id = account->business_id;
   ret_delivery->received_ms = hook->received_ms;
   ret_delivery->is_backfill = false;
+  ret_delivery->found = NULL;
   ret_delivery->call_sid = ret_delivery->recording_sid = STR_NONE;
   ret_delivery->call.count = ret_delivery->recording.count = ret_delivery->dropped = 0;
   ret_delivery->call.rank = ret_delivery->recording.rank = (struct delivery_rank){.sequence = -1, .timestamp_ms = -1};

@@ -271,6 +271,78 @@ static void known_fields_of_any_length_a_delivery_has_are_stored_whole(void **st
   db_close(db);
 }
 
+/* What a row of each table says of a business, without how often it was written, and where it stood in lists meanwhile. */
+static void assert_same_of_both_businesses(struct db *db) {
+  static const char *const same[] = {
+      "select call_sid, status, stem, name, bytes, total, got, content_type, etag, sha256, modified_at, duration_ms, "
+      "channels,"
+      " ready_at, kept_from, first_seen_at, started_at, completed_at, rank, enqueued_at, next_ask_at, lease_token, "
+      "fail_count,"
+      " error_code, fields from recordings",
+      "select call_sid, top_sid, sort_at, first_seen_at, unrecorded, fields from calls",
+      "select recording_sid, bytes from waveforms",
+      "select status, code, n, bytes, for_good from (select * from recording_counts where n > 0)"};
+  for (size_t i = 0; i < COUNT_OF(same); i++) {
+    char sql[2048];
+    (void)snprintf(sql, sizeof(sql),
+                   "select (select count(*) from (%s where business_id = 1 except %s where business_id = 2))"
+                   " + (select count(*) from (%s where business_id = 2 except %s where business_id = 1))"
+                   " + 100 * (select count(*) = 0 from (%s where business_id = 1))",
+                   same[i], same[i], same[i], same[i], same[i]);
+    if (scratch_int(db, sql) != 0) fail_msg("differs: %s", same[i]);
+  }
+}
+
+static const struct recording_event found_file = {
+    .kind = RECORDING_FOUND,
+    .stem = {"1/2026/01/CA1.RE1", 17},
+    .file = {.name = {"1/2026/01/CA1.RE1.mp3", 21},
+             .bytes = 5000,
+             .content_type = {"audio/mpeg", 10},
+             .etag = {"\"e\"", 3},
+             .modified_at = 1000,
+             .duration_ms = 2000,
+             .channels = 1,
+             .sha256 = {"0123456789012345678901234567890123456789012345678901234567890123", 64},
+             .peaks = {"peaks", 5}}};
+
+static struct intake_result deliver_found(struct db *db, int64_t business, const struct recording_event *found) {
+  static const struct report report = {.recording = {"call_sid", "CA1", "started_at", "1790000000000"}};
+  static struct delivery d;
+  d = (struct delivery){.business_id = business, .received_ms = SCRATCH_NOW, .is_backfill = true, .found = found};
+  d.call_sid = STR("CA1");
+  d.recording_sid = STR("RE1");
+  fill(&d.recording, &report.recording_rank, report.recording);
+  struct intake_result result;
+  assert_int_equal(intake_run(db, &d, SCRATCH_NOW, &result), OK);
+  return result;
+}
+
+static void a_new_recording_with_a_file_has_the_rows_of_one_that_got_it_later(void **state) {
+  struct db *db = scratch_ledger(*state);
+  struct recording row;
+  struct recording_outcome outcome;
+  (void)scratch_business(db, "one");
+  (void)scratch_business(db, "two");
+  assert_true(deliver_found(db, 1, &found_file).is_ready);
+  assert_false(deliver_found(db, 2, NULL).is_ready);
+  assert_int_equal(queue_apply(db, 2, STR("RE1"), &found_file, SCRATCH_NOW, &row, &outcome), OK);
+  assert_true(outcome.moved);
+  assert_int_equal(scratch_row(db, 1, "RE1").status, RECORDING_READY);
+  assert_same_of_both_businesses(db);
+  assert_int_equal(scratch_int(db, "select count(*) from changes where business_id = 1 and kind = 'recording'"), 1);
+  db_close(db);
+}
+
+static void a_file_does_not_make_a_known_recording_ready_by_a_delivery(void **state) {
+  struct db *db = scratch_ledger(*state);
+  (void)scratch_business(db, "one");
+  assert_false(deliver_found(db, 1, NULL).is_ready);
+  assert_false(deliver_found(db, 1, &found_file).is_ready);
+  assert_int_equal(scratch_row(db, 1, "RE1").status, RECORDING_MISSING);
+  db_close(db);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(every_order_of_deliveries_leaves_the_same_rows),
@@ -279,6 +351,8 @@ int main(void) {
       SCRATCH_TEST(a_recording_in_progress_is_missing_with_not_yet_available),
       SCRATCH_TEST(a_completed_recording_without_a_url_fails_until_one_arrives),
       SCRATCH_TEST(known_fields_of_any_length_a_delivery_has_are_stored_whole),
+      SCRATCH_TEST(a_new_recording_with_a_file_has_the_rows_of_one_that_got_it_later),
+      SCRATCH_TEST(a_file_does_not_make_a_known_recording_ready_by_a_delivery),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
