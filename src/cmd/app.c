@@ -208,11 +208,21 @@ int app_open(struct app *app, const struct cmd_args *args) {
 struct write_call {
   enum err (*fn)(struct db *db, void *arg);
   void *arg;
+  const int64_t *business_ids; /* NULL: any */
+  int business_count;
 };
+
+static enum err write_begin(struct db *db, const struct write_call *w) {
+  if (!w->business_ids) return db_begin_immediate(db);
+  TRY(db_begin_shared(db));
+  enum err e = db_lock_businesses(db, w->business_ids, w->business_count);
+  if (e != OK) db_rollback(db);
+  return e;
+}
 
 static enum err app_write_once(struct app *app, void *writing) {
   struct write_call *w = writing;
-  TRY(db_begin_immediate(app->db));
+  TRY(write_begin(app->db, w));
   int64_t rows = db_touched(app->db);
   enum err e = w->fn(app->db, w->arg);
   rows = db_touched(app->db) - rows;
@@ -226,7 +236,13 @@ static enum err app_write_once(struct app *app, void *writing) {
 }
 
 enum err app_write(struct app *app, enum err (*fn)(struct db *db, void *arg), void *arg) {
-  struct write_call w = {fn, arg};
+  struct write_call w = {fn, arg, NULL, 0};
+  return app_repeat_while_busy(app, app_write_once, &w);
+}
+
+enum err app_write_of(struct app *app, const int64_t *business_ids, int count, enum err (*fn)(struct db *db, void *arg),
+                      void *arg) {
+  struct write_call w = {fn, arg, business_ids, count};
   return app_repeat_while_busy(app, app_write_once, &w);
 }
 

@@ -49,6 +49,9 @@ CHECKED int app_open_store(struct app *app, const struct cmd_args *args, struct 
 CHECKED int app_open_store_or_wait(struct app *app, const struct cmd_args *args, struct blob_store **ret_store);
 /* Runs fn in a write transaction on app->db. If is_patient is set and another process has locked the database, fn runs again. */
 CHECKED enum err app_write(struct app *app, enum err (*fn)(struct db *db, void *arg), void *arg);
+/* The same for what touches only rows of these businesses (db_begin_shared): a server writes those of others meanwhile. */
+CHECKED enum err app_write_of(struct app *app, const int64_t *business_ids, int count,
+                              enum err (*fn)(struct db *db, void *arg), void *arg);
 /* cmd_fail with the text of e and, if there is one, the database's error message. */
 int app_fail(const struct cmd_args *args, const struct db *db, enum err e);
 /* After app_open: CMD_DONE if the business exists or business_id is 0. */

@@ -36,6 +36,30 @@ enum err recordings_many_answer(struct db_rows *rows, struct recording_look *loo
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
+enum err recordings_many_of_calls(struct db *db, struct call_recordings_look *looks, int count) {
+  enum { NUMBER = RECORDING_COLUMN_COUNT_ };
+  struct db_set set CLEANUP(db_set_done) = DB_SET;
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  enum err e;
+  if (count == 0) return OK;
+  for (int i = 0; i < count; i++) {
+    looks[i].count = 0;
+    TRY(db_set_add(&set, DB_INT(i), DB_INT(looks[i].business_id), DB_TEXT(str_from(looks[i].call_sid))));
+  }
+  TRY(db_query_set(db, &q, &set,
+                   "select " RECORDING_COLUMNS
+                   ", k.n from unnest(?1::bigint[], ?2::bigint[], ?3::text[]) k (n, business_id, call_sid)"
+                   " cross join lateral (select * from recordings o where o.business_id = k.business_id"
+                   " and o.call_sid = k.call_sid limit 2) r"));
+  while ((e = db_next(&q)) == OK) {
+    int64_t n = db_int(&q, NUMBER);
+    if (n < 0 || n >= count) return ERR_CORRUPT;
+    looks[n].count++;
+    TRY(recordings_read_row(&q, &looks[n].row));
+  }
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
 /* Writes kept_from as the trigger recordings_kept_new would. */
 static enum err insert_new(struct db *db, const struct recording_write *writes, int count) {
   struct db_set set CLEANUP(db_set_done) = DB_SET;

@@ -16,6 +16,17 @@ struct recording_look {
 CHECKED enum err recordings_many_ask(struct db *db, struct db_rows *rows, struct recording_look *looks, int count);
 CHECKED enum err recordings_many_answer(struct db_rows *rows, struct recording_look *looks, int count);
 
+/* The recordings of calls. */
+struct call_recordings_look {
+  int64_t business_id;
+  char call_sid[SID_SIZE];
+  /* Found: */
+  int count;            /* 0, 1, or 2 for more than one */
+  struct recording row; /* if there is any, one of them */
+};
+/* One round trip. */
+CHECKED enum err recordings_many_of_calls(struct db *db, struct call_recordings_look *looks, int count);
+
 struct recording_write {
   const struct recording *was; /* NULL: the row is new */
   const struct recording *next;

@@ -89,6 +89,29 @@ static void sets_of_rows_are_written_and_read(void **state) {
   looks_done(looks, recordings, 3);
 }
 
+static void recordings_of_several_calls_are_read_at_once(void **state) {
+  struct contract *c = *state;
+  struct db *db = c->db;
+  if (db_kind(db) == DB_SQLITE) return;
+  struct recording rows[] = {set_recording("RE1", "CA1"), set_recording("RE2", "CA2"), set_recording("RE3", "CA2"),
+                             set_recording("RE4", "CA2")};
+  struct recording_write writes[COUNT_OF(rows)];
+  for (size_t i = 0; i < COUNT_OF(rows); i++)
+    writes[i] = (struct recording_write){.next = &rows[i], .fields = STR("{}"), .call_started_at = 10, .listed_at = 10};
+  begin_set(db);
+  assert_ok(recordings_many_write(db, writes, COUNT_OF(rows)));
+  assert_ok(db_commit(db));
+  static struct call_recordings_look looks[] = {{1, "CA1"}, {1, "CA2"}, {1, "CA3"}, {2, "CA1"}, {1, "CA1"}};
+  assert_ok(recordings_many_of_calls(db, looks, COUNT_OF(looks)));
+  assert_int_equal(looks[0].count, 1);
+  assert_string_equal(looks[0].row.recording_sid, "RE1");
+  assert_int_equal(looks[1].count, 2);
+  assert_int_equal(looks[2].count, 0);
+  assert_int_equal(looks[3].count, 0);
+  assert_string_equal(looks[4].row.recording_sid, "RE1");
+  assert_ok(recordings_many_of_calls(db, looks, 0));
+}
+
 static void transactions_of_other_businesses_run_at_once(void **state) {
   struct contract *c = *state;
   struct db *db = c->db;

@@ -117,6 +117,7 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(changes_are_numbered_and_read_in_order),
       CONTRACT_TEST(a_follower_hears_what_is_committed_after_it_began),
       CONTRACT_TEST(sets_of_rows_are_written_and_read),
+      CONTRACT_TEST(recordings_of_several_calls_are_read_at_once),
       CONTRACT_TEST(transactions_of_other_businesses_run_at_once),
       CONTRACT_TEST(a_server_of_its_own_has_no_standby),
       cmocka_unit_test(every_statement_was_run),

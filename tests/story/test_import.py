@@ -2,6 +2,7 @@
 import csv
 import json
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -153,22 +154,27 @@ def test_rows_come_from_a_table_and_what_has_no_file_is_fetched_at_a_play(world,
     assert answer.status in (200, 206) and answer.body == tape.mp3
 
 
-def test_an_import_that_was_killed_goes_on(world, provider, old):
+def test_an_import_that_is_killed_again_and_again_goes_on(world, provider, old):
+    files, kills, rng = 2000, 5, random.Random()
     acme = world.business(provider)
     data = mp3(1)
-    for _ in range(1200):
-        (old / f"{sid('CA')}.mp3").write_bytes(data)
+    paths = [put(old, f"{i % 7}/{sid('CA')}.mp3", data) for i in range(files)]
+    ready = lambda: len(world.sql("select 1 from recordings where status = 'ready'"))
     argv = [str(CALLREEL), "import", str(old), "--business", str(acme.id)]
-    child = subprocess.Popen(argv, env=world.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    eventually(lambda: len(world.sql("select 1 from recordings where status = 'ready'")) >= 300, 20, every=0.002)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    half = len(world.sql("select 1 from recordings where status = 'ready'"))
+    ends = []
+    for share in range(kills):
+        until = rng.randrange(share * 300, share * 300 + 300)
+        child = subprocess.Popen(argv, env=world.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        eventually(lambda: child.poll() is not None or ready() > until, 60, every=0.001)
+        child.send_signal(signal.SIGKILL)
+        ends.append(child.wait())
+    assert -signal.SIGKILL in ends, ends
+    before = ready()
     report = imported(world, old, "--business", acme.id)
-    assert half < 1200 and report["already"] == half and report["linked"] == 1200 - half and report["refused"] == []
-    assert len(world.sql("select 1 from recordings where status = 'ready'")) == 1200
+    assert (report["already"], report["linked"], report["refused"]) == (before, files - before, [])
+    assert ready() == files and all(path.stat().st_nlink == 2 for path in paths)
     assert json.loads(world.done("verify", "--json"))["findings"] == []
-    assert sum(len(files) for _, _, files in os.walk(world.data_dir / "recordings/1")) == 1200
+    assert sum(len(names) for _, _, names in os.walk(world.data_dir / f"recordings/{acme.id}")) == files
 
 
 def test_an_import_beside_a_server_is_played_at_once(world, provider, old):

@@ -1,7 +1,7 @@
 /* import_files.c - goes through the files of DIR, in batches: finds their recordings, judges and places them on several threads,
  * and writes the rows.
  *
- *   names -> BATCH files -> import_target (this thread) -> import_file_take (THREADS) -> directories synced -> rows written
+ *   names -> BATCH files -> import_targets (this thread) -> import_file_take (THREADS) -> directories synced -> rows written
  *                                                          while the rows of the batch before are written
  *
  * Invariants
@@ -16,23 +16,15 @@
 #include <unistd.h>
 
 #include "base/fs.h"
-#include "base/secret.h"
 #include "cmd/import/import_parts.h"
-#include "db/db_writer.h"
-#include "domain/intake.h"
-#include "domain/queue.h"
 
-enum { ROWS_OF_A_FILE = 60 /* at most */ };
-enum { BATCH = 256, THREADS_MAX = 4, DEPTH_MAX = 16, PATH_ROOM = 4096, ROWS_OF_A_JOB = DB_JOB_ROWS - ROWS_OF_A_FILE };
+enum { BATCH = 256, THREADS_MAX = 4, DEPTH_MAX = 16, PATH_ROOM = 4096 };
 
 struct import_batch {
   struct import *im;
   struct import_file files[BATCH];
   size_t count;
   _Atomic size_t next; /* of the threads */
-  /* of a write */
-  struct delivery *delivery; /* owned */
-  size_t from, reached;
   pthread_t threads[THREADS_MAX];
   int running;
 };
@@ -43,82 +35,6 @@ struct import_walk {
   struct import_batch *before;  /* was judged; its rows are written meanwhile */
   int64_t all;                  /* files in DIR, for the progress */
 };
-
-/* ---- rows ---- */
-
-static void add_field(struct delivery_part *part, const char *name, struct str value) {
-  if (value.n) part->fields[part->count++] = (struct delivery_field){.name = str_from(name), .value = value};
-}
-
-/* What is known of a recording that has no row: its SID, its call, and when it was made. */
-static void write_delivery(struct delivery *d, const struct import_file *f, char ret_started[32]) {
-  const struct delivery_rank lowest = {.sequence = -1, .timestamp_ms = -1, .status_order = -1};
-  d->business_id = f->row.business_id;
-  d->call_sid = str_from(f->row.call_sid);
-  d->recording_sid = str_from(f->row.recording_sid);
-  d->received_ms = f->modified_ms;
-  d->is_backfill = true;
-  d->dropped = 0;
-  d->call.rank = d->recording.rank = lowest;
-  d->call.count = d->recording.count = 0;
-  add_field(&d->recording, RECORDING_FIELD_CALL, d->call_sid);
-  (void)snprintf(ret_started, 32, "%lld", (long long)f->row.started_at);
-  if (f->row.started_at) add_field(&d->recording, RECORDING_FIELD_STARTED, str_from(ret_started));
-}
-
-static enum err make_etag(char ret_etag[RECORDING_ETAG_SIZE]) {
-  uint8_t random[12];
-  char hex[2 * sizeof(random) + 1];
-  TRY(secret_random(random, sizeof(random)));
-  hex_encode(random, sizeof(random), hex);
-  (void)snprintf(ret_etag, RECORDING_ETAG_SIZE, "\"%s\"", hex);
-  return OK;
-}
-
-static enum err file_write(struct db *db, struct import_batch *b, struct import_file *f) {
-  char etag[RECORDING_ETAG_SIZE], started[32];
-  struct recording row;
-  struct recording_outcome outcome;
-  struct intake_result result;
-  int64_t now = db_now_ms(db);
-  if (f->is_new) {
-    write_delivery(b->delivery, f, started);
-    TRY(intake_run(db, b->delivery, now, &result));
-  }
-  TRY(make_etag(etag));
-  struct recording_event event = {.kind = RECORDING_FOUND, .stem = str_from(f->stem)};
-  event.file = (struct recording_file){.name = str_from(f->name),
-                                       .bytes = f->info.bytes,
-                                       .content_type = str_from(audio_content_type(f->info.kind)),
-                                       .etag = str_from(etag),
-                                       .modified_at = f->modified_ms / 1000 * 1000,
-                                       .duration_ms = f->info.duration_ms,
-                                       .channels = f->info.channels,
-                                       .sha256 = str_from(f->sha256),
-                                       .peaks = str_of(f->info.peaks, f->info.peaks_bytes)};
-  TRY(queue_apply(db, f->row.business_id, str_from(f->row.recording_sid), &event, now, &row, &outcome));
-  if (!outcome.moved) f->why = row.status == RECORDING_READY ? IMPORT_ALREADY : IMPORT_BUSY;
-  return OK;
-}
-
-static enum err batch_run_part(struct db *db, void *arg) {
-  struct import_batch *b = arg;
-  int64_t before = db_touched(db);
-  size_t i = b->from;
-  for (; i < b->count && db_touched(db) - before < ROWS_OF_A_JOB; i++)
-    if (!b->files[i].why) TRY(file_write(db, b, &b->files[i]));
-  b->reached = i;
-  return OK;
-}
-
-static enum err batch_write(struct import_batch *b) {
-  b->from = 0;
-  while (b->from < b->count) {
-    TRY(app_write(&b->im->app, batch_run_part, b));
-    b->from = b->reached;
-  }
-  return OK;
-}
 
 /* ---- the files of a batch ---- */
 
@@ -201,14 +117,13 @@ static void drop_twin(const struct import_batch *b, struct import_file *f) {
 
 static enum err batch_finish(struct import_walk *w, struct import_batch *b) {
   if (!b->count) return OK;
-  TRY(batch_write(b));
+  TRY(import_write(w->im, b->files, b->count));
   batch_report(b, w->all);
   return OK;
 }
 
-/* Finds the file's recording. To compare, only what is ready is left to be read. */
-static enum err file_prepare(const struct import_walk *w, struct import_file *f) {
-  TRY(import_target(w->im, f));
+/* To compare, only what is ready is left to be read. */
+static void file_prepare(const struct import_walk *w, struct import_file *f) {
   if (!w->im->compares) {
     drop_twin(w->before, f);
     drop_twin(w->present, f);
@@ -217,13 +132,13 @@ static enum err file_prepare(const struct import_walk *w, struct import_file *f)
   } else if (f->why == IMPORT_TAKEN) {
     f->why = f->is_new ? IMPORT_UNKNOWN : IMPORT_NOT_READY;
   }
-  return OK;
 }
 
 /* Judges and places the present batch while the rows of the one before are written. */
 static enum err walk_run_batch(struct import_walk *w) {
   struct import_batch *b = w->present, *before = w->before;
-  for (size_t i = 0; i < b->count; i++) TRY(file_prepare(w, &b->files[i]));
+  TRY(import_targets(w->im, b->files, b->count));
+  for (size_t i = 0; i < b->count; i++) file_prepare(w, &b->files[i]);
   batch_begin(b);
   enum err e = batch_finish(w, before);
   batch_end(b);
@@ -281,15 +196,11 @@ static enum err walk(struct import_walk *w, const char *path, int depth, file_fn
 static struct import_batch *batch_new(struct import *im) {
   struct import_batch *b = calloc(1, sizeof(*b));
   if (b) b->im = im;
-  if (b) b->delivery = calloc(1, sizeof(*b->delivery));
-  if (b && b->delivery) return b;
-  free(b);
-  return NULL;
+  return b;
 }
 
 static struct import_batch *batch_free(struct import_batch *b) {
   for (size_t i = 0; b && i < b->count; i++) free(b->files[i].path);
-  if (b) free(b->delivery);
   free(b);
   return NULL;
 }

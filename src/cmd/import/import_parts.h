@@ -1,6 +1,7 @@
 /* import_parts.h - what the files of `callreel import` share: cmd_import.c has the options and report, import_rows.c reads the
  * rows of an earlier system's calls, import_index.c finds a call's row again, import_files.c goes through the files,
- * import_target.c finds out which recording a file is, import_file.c judges, links and copies one file. */
+ * import_target.c finds out which recordings they are, import_file.c judges, links and copies one file, import_write.c writes the
+ * rows of files. */
 #pragma once
 
 #include "audio/audio.h"
@@ -75,9 +76,12 @@ struct import_file {
   char sha256[65];
   int64_t modified_ms;
   bool is_copied;
+  bool is_written; /* import_write: its recording is ready */
 };
-/* Finds out which recording it is. Sets why, row, stem. */
-CHECKED enum err import_target(struct import *im, struct import_file *f);
+/* Finds out which recordings they are. Sets why, is_new, row, stem of each. */
+CHECKED enum err import_targets(struct import *im, struct import_file *files, size_t count);
+/* Makes the recordings of the files that were taken ready. Sets why of those whose rows changed meanwhile. */
+CHECKED enum err import_write(struct import *im, struct import_file *files, size_t count);
 /* (any thread) Judges the file by its bytes, and links or copies it into the store. Sets why and the rest. */
 void import_file_compare(const struct import *im, struct import_file *f); /* (any thread) sets why only */
 void import_file_take(const struct import *im, struct import_file *f);
