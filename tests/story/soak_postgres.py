@@ -21,6 +21,7 @@ PAUSE_S = {True: (8, 15), False: (1, 3)}  # between two disturbances of the serv
 FREEZE_S = {True: 45, False: 3}  # of a process
 CUT_S = {True: 10, False: 2}
 SERVER_FREEZE_S = {True: 6, False: 2}
+RESTART_S = 1  # RestartSec of the units
 AWAY_S = 10  # that a process may take to be connected again
 
 
@@ -88,7 +89,16 @@ class PostgresSoak(common.Soak):
         self.worker = self.world.server("worker", role="worker")
 
     def again(self, process):
-        return self.world.again(process, **({"DATABASE_URL": self.through} if process is self.front else {}))
+        """As the units of deploy/ do: a process that finds no database at its start ends, and is started again a second later."""
+        settings = {"DATABASE_URL": self.through} if process is self.front else {}
+        while True:
+            try:
+                return self.world.again(process, **settings)
+            except AssertionError:
+                if not self.is_away() or self.world.processes[-1].alive():
+                    raise
+                self.counts["starts without a database"] += 1
+                time.sleep(RESTART_S)
 
     def more_acts(self):
         return [self.disturb_database, self.deliver]
@@ -151,7 +161,7 @@ class PostgresSoak(common.Soak):
 
     def told(self):
         c = self.counts
-        names = ("server restarts", "server kills", "server freezes", "partitions", "failovers")
+        names = ("server restarts", "server kills", "server freezes", "partitions", "failovers", "starts without a database")
         return (f"{super().told()}\n{', '.join(f'{c[name]} {name}' for name in names)}; {len(self.answered)} webhooks answered 204,"
                 f" {self.not_taken} answered 503")
 
