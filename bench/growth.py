@@ -24,7 +24,8 @@ from bench import FIGURES, congestion
 from ground import Row
 from stage import CLIENT_CORES
 
-CASES = {**growth_queue.CASES, **growth_people.CASES, **growth_removal.CASES, **growth_moving.CASES, **growth_audit.CASES, **growth_speech.CASES}
+CASES = {**growth_queue.CASES, **growth_people.CASES, **growth_removal.CASES, **growth_moving.CASES, **growth_audit.CASES,
+         **growth_speech.CASES}
 
 
 def arguments(argv):
