@@ -6,6 +6,7 @@
  *  (1) What is missing, or is of another type than it should be, is unknown. Only an answer without any text that can be read is
  *      an error, and one past a ceiling.
  *  (2) A language that was told to the engine is certain; one that it found counts if it is sure, where it says how sure it is.
+ *      A model for one language writes that one, whatever whisper.cpp finds: what it found says nothing then.
  *  (3) All times are clamped to the piece, and a phrase does not end before it starts. */
 #include <math.h>
 #include <stdio.h>
@@ -253,10 +254,16 @@ static enum err read_text_alone(const json_t *root, struct str bytes, int64_t ma
   return OK;
 }
 
+/* Whether the engine found the language in which it wrote, as far as it says so. */
+static bool writes_what_it_found(const json_t *root) {
+  const json_t *found = json_object_get(root, "detected_language");
+  return !found || json_equal(found, json_object_get(root, "language"));
+}
+
 /* (2) */
 static void judge_language(const struct speech_ask *ask, const json_t *root, struct speech_answer *a) {
   double p = probability(root, "detected_language_probability");
-  if (!is_auto(ask) || p < 0) return;
+  if (!is_auto(ask) || p < 0 || !writes_what_it_found(root)) return;
   a->language_probability = p;
   if (p < LANGUAGE_KNOWN || speech_filter_is_guess(a)) a->language[0] = '\0';
 }

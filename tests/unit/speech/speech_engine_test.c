@@ -320,17 +320,22 @@ static bool next_request_has(struct speech_engine *e, const char *text) {
 static void a_language_counts_if_the_engine_is_sure_or_was_told(void **state) {
   (void)state;
   static const struct {
-    const char *asked, *probability, *language;
-  } cases[] = {
-      {"auto", "0.31", ""}, {"", "0.49", ""}, {"auto", "0.5", "jw"}, {"auto", "2", "jw"}, {"jw", "0.31", "jw"}};
+    const char *asked, *found, *probability, *language;
+  } cases[] = {{"auto", "javanese", "0.31", ""},
+               {"", "javanese", "0.49", ""},
+               {"auto", "javanese", "0.5", "jw"},
+               {"auto", "javanese", "2", "jw"},
+               {"jw", "javanese", "0.31", "jw"},
+               {"auto", "dutch", "0.01", "jw"}}; /* as tiny.en: it knows one language, and finds any */
   struct speech_engine *e = openai_new(NULL);
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     char body[256];
     struct speech_ask ask = ask_of(cases[i].asked);
     struct speech_answer a;
     (void)snprintf(body, sizeof(body),
-                   "{\"language\":\"javanese\",\"detected_language_probability\":%s,\"segments\":[{\"text\":\"a\"}]}",
-                   cases[i].probability);
+                   "{\"language\":\"javanese\",\"detected_language\":\"%s\",\"detected_language_probability\":%s,"
+                   "\"segments\":[{\"text\":\"a\"}]}",
+                   cases[i].found, cases[i].probability);
     struct speech_reply reply = {.end = FETCH_DONE, .status = 200, .body = str_from(body)};
     assert_int_equal(speech_engine_answer(e, &ask, &reply, &a), SPEECH_OK);
     assert_string_equal(a.language, cases[i].language);

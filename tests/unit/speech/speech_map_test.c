@@ -167,6 +167,10 @@ static void what_an_engine_makes_up_is_left_out(void **state) {
        "10000-12000 Hello there."},
       {"the language is not sure, and of the words nothing is known",
        UNSURE_LANGUAGE "\"segments\":[" SEGMENT(0, 2, "Hello.") "]}", "10000-12000 Hello."},
+      {"the language was found, but is not that of the words, which a model for one language writes",
+       "{\"language\":\"english\",\"detected_language\":\"dutch\",\"detected_language_probability\":0.01,"
+       "\"segments\":[{\"start\":0,\"end\":2,\"text\":\"Hello there.\",\"avg_logprob\":-1}]}",
+       "10000-12000 Hello there."},
       {"the language is sure, the words are not",
        "{\"detected_language_probability\":0.9,\"segments\":[{\"start\":0,\"end\":2,\"text\":\"Hello "
        "there.\",\"avg_logprob\":-1}]}",
