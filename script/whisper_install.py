@@ -109,6 +109,8 @@ def working_folder():
         cache().mkdir(parents=True, exist_ok=True)
         with open(cache() / ".lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            for left in cache().glob(".work-*"):  # by an install that was killed
+                shutil.rmtree(left, ignore_errors=True)
             with tempfile.TemporaryDirectory(prefix=".work-", dir=cache(), ignore_cleanup_errors=True) as work:
                 yield Path(work)
     except OSError as why:

@@ -102,6 +102,14 @@ def test_an_interrupted_build_goes_on(tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "cache").iterdir() if not path.name.startswith(".")] == [whisper_install.engine_path().parent.name]
 
 
+def test_what_an_install_left_that_was_killed_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setenv("CALLREEL_CACHE", str(tmp_path))
+    (tmp_path / ".work-left/models").mkdir(parents=True)
+    with whisper_install.working_folder() as work:
+        assert [path for path in tmp_path.iterdir() if path.is_dir()] == [work]
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
 def test_other_bytes_are_not_used(tmp_path, monkeypatch):
     monkeypatch.setenv("CALLREEL_CACHE", str(tmp_path))
     (tmp_path / "a").write_bytes(b"other")
