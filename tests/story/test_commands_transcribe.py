@@ -56,6 +56,8 @@ def test_one_is_asked_for_by_its_call_or_its_own_sid(world, recordings):
     assert status == {"queue_depth": 2, "speed": None, "today": {"transcripts": 0, "recorded_minutes": 0, "sent_minutes": 0, "price": None}}
     lines = world.done("status", env=ENGINE).splitlines()
     assert "Transcripts: 2 wait or are made.  Today: 0, of 0.0 minutes; 0.0 minutes of speech sent, 0.00 by SPEECH_PRICE." in lines
+    [line] = [line for line in world.done("status").splitlines() if line.startswith("Transcripts: 2 wait")]
+    assert line.endswith("SPEECH_ENGINE is none for this command; if it is for the server too, they wait for an engine.")
 
 
 def test_what_can_not_be_done_is_said(world, provider):

@@ -187,7 +187,9 @@ static enum err status_add_transcripts(struct status_text *v, const struct conf 
                (double)today.recorded_ms / 60000, (double)today.sent_ms / 60000));
   TRY(price_add_text(b, conf, today.sent_ms));
   if (speed > 0) TRY(buf_addf(b, ".  The engine works at %.1f times the speed of speech", speed));
-  return buf_add(b, conf->speech_engine ? STR(".\n") : STR(".  SPEECH_ENGINE is none: they wait for an engine.\n"));
+  if (conf->speech_engine) return buf_add(b, STR(".\n"));
+  return buf_add(
+      b, STR(".  SPEECH_ENGINE is none for this command; if it is for the server too, they wait for an engine.\n"));
 }
 
 static enum err status_add_all(struct status_text *v, struct db *db, const struct conf *conf, int64_t business_id) {
