@@ -78,12 +78,13 @@ def ended_us(pid):
 
 
 def show_top(url, n, count):
-    rows = ask(url, "select round(total_exec_time::numeric * 1000), calls, rows, toplevel, regexp_replace(left(query, 150), '\\s+', ' ', 'g')"
-                    f" from pg_stat_statements order by total_exec_time desc limit {n}")
+    rows = ask(url, "select round(total_plan_time::numeric * 1000), plans, round(total_exec_time::numeric * 1000), calls, rows, toplevel,"
+                    " regexp_replace(left(query, 150), '\\s+', ' ', 'g')"
+                    f" from pg_stat_statements order by total_plan_time + total_exec_time desc limit {n}")
     for row in rows.splitlines():
-        us, calls, many, top, text = row.split("|", 4)
-        print(f"  {float(us) / count:8.1f} us {int(calls) / count:8.3f} calls {int(many) / count:6.2f} rows {'' if top == 't' else '(inside) '}{text}",
-              file=sys.stderr)
+        plan_us, plans, us, calls, many, top, text = row.split("|", 6)
+        print(f"  {float(plan_us) / count:8.1f} us {int(plans) / count:6.3f} plans {float(us) / count:8.1f} us {int(calls) / count:6.3f} calls"
+              f" {int(many) / count:6.2f} rows {'' if top == 't' else '(inside) '}{text}", file=sys.stderr)
 
 
 class Waits(threading.Thread):
@@ -162,7 +163,8 @@ def delayed(url, rtt_ms):
 def main(argv):
     a = arguments(argv)
     settings = {"fsync": "off" if a.no_fsync else "on", "shared_preload_libraries": "pg_stat_statements",
-                "pg_stat_statements.track": "all" if a.top else "top", "max_wal_size": "4GB", "shared_buffers": "256MB"}
+                "pg_stat_statements.track": "all" if a.top else "top",
+                "pg_stat_statements.track_planning": "on" if a.top else "off", "max_wal_size": "4GB", "shared_buffers": "256MB"}
     with postgres_server.running(**settings) as url, delayed(url, a.rtt_ms) as ours, \
             tempfile.TemporaryDirectory(prefix="callreel-bench-", dir="/var/tmp") as name:
         os.environ |= {"CALLREEL_TEST_POSTGRES": ours, "CALLREEL_BUILD": str(BUILD)}

@@ -26,6 +26,7 @@ struct db_open {
   /* PostgreSQL only. */
   const char *schema; /* NULL: callreel */
   bool is_pooled;     /* the URL leads to a pooler: no prepared statements */
+  bool keeps_plans;   /* it writes sets: a statement's plan fits any set, so it is not made for each one */
   /* Runs on each new connection before anything else; may be NULL. An error is the connection's. */
   enum err (*on_connect)(struct db *db, void *arg);
   void *on_connect_arg;

@@ -27,7 +27,7 @@ struct db_postgres {
   struct db head;
   PGconn *conn; /* NULL: not connected */
   char *url, *schema;
-  bool is_pooled;
+  bool is_pooled, keeps_plans;
   enum err (*on_connect)(struct db *db, void *arg);
   void *on_connect_arg;
   bool connecting; /* on_connect runs */

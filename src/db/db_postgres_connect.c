@@ -204,7 +204,7 @@ static enum err try_all_hosts(struct db_postgres *db, int64_t until_ms) {
 
 static const struct {
   const char *name, *value;
-  enum { EACH, READING, WRITING } of;
+  enum { EACH, READING, WRITING, KEEPING } of;
 } settings[] = {
     {"tcp_user_timeout", "3000", EACH},
     {"idle_in_transaction_session_timeout", "3000", EACH},
@@ -219,14 +219,21 @@ static const struct {
     {"enable_seqscan", "off", WRITING},
     {"enable_hashjoin", "off", WRITING},
     {"enable_mergejoin", "off", WRITING},
+    {"plan_cache_mode", "force_generic_plan", KEEPING},
 };
+
+static bool setting_applies(const struct db_postgres *db, size_t i) {
+  if (settings[i].of == EACH) return true;
+  if (settings[i].of == KEEPING && !db->keeps_plans) return false;
+  return (settings[i].of == READING) == db->head.read_only;
+}
 
 /* (6) */
 static enum err set_session(struct db_postgres *db) {
   char text[SETTINGS_SIZE];
   int n = snprintf(text, sizeof(text), "select set_config('search_path', '%s,public', false)", db->schema);
   for (size_t i = 0; i < COUNT_OF(settings); i++) {
-    if (settings[i].of == (db->head.read_only ? WRITING : READING)) continue;
+    if (!setting_applies(db, i)) continue;
     n += snprintf(text + n, sizeof(text) - (size_t)n, ", set_config('%s', '%s', false)", settings[i].name,
                   settings[i].value);
     assert(n < (int)sizeof(text));
@@ -290,6 +297,7 @@ enum err db_postgres_open(const struct db_open *how, struct buf *ret_problem, st
   db->head = (struct db){.operations = &db_postgres_operations, .read_only = how->read_only};
   db->head.busy_ms = how->busy_ms > 0 ? how->busy_ms : BUSY_MS;
   db->is_pooled = how->is_pooled;
+  db->keeps_plans = how->keeps_plans;
   db->on_connect = how->on_connect;
   db->on_connect_arg = how->on_connect_arg;
   db->url = strdup(how->url);

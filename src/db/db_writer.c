@@ -441,7 +441,8 @@ enum err db_writer_new(const struct db_writer_config *config, struct db_writer *
   set_shares(&w->lanes, w->config.queue_max);
   w->again = (struct job_list){NULL, &w->again.first};
   atomic_init(&w->healthy, true);
-  enum err e = db_open(&config->open, NULL, &w->db);
+  w->config.open.keeps_plans = config->sets;
+  enum err e = db_open(&w->config.open, NULL, &w->db);
   if (e != OK) {
     free(w);
     return e;

@@ -191,6 +191,67 @@ static void after_a_commit_without_an_answer_only_harmless_jobs_are_repeated(voi
   fixture_free(&f);
 }
 
+/* ---- sets ---- */
+
+/* Looks a row up as sets do: a plan for the one row that is sent is cheaper than one for any number of them. */
+static enum err look_up(struct db *db, int64_t i) {
+  struct db_set set CLEANUP(db_set_done) = DB_SET;
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  TRY(db_set_add(&set, DB_INT(i)));
+  return db_query_set(db, &q, &set, "select k, t.i from unnest(?1::bigint[]) k left join t on t.i = k");
+}
+
+struct set_job {
+  int64_t plans; /* made for one set only */
+  sem_t answered;
+};
+
+static enum err set_job_run(struct db *db, void *const *args, int count) {
+  enum { LOOKS = 20 };
+  struct set_job *j = args[0];
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  assert_int_equal(count, 1);
+  for (int i = 0; i < LOOKS; i++) TRY(look_up(db, i));
+  TRY(db_query(db, &q,
+               DB_FOR_POSTGRES
+               "select sum(custom_plans) from pg_prepared_statements where statement like '%left join t%'"));
+  TRY(db_next(&q));
+  j->plans = db_int_or(&q, 0, -1);
+  return OK;
+}
+
+static enum err set_job_run_alone(struct db *db, void *arg) {
+  (void)db, (void)arg;
+  return ERR_INVALID;
+}
+
+static void set_job_done(void *arg, enum err e) {
+  struct set_job *j = arg;
+  assert_int_equal(e, OK);
+  sem_post(&j->answered);
+}
+
+static void a_writer_of_sets_plans_a_statement_once(void **state) {
+  (void)state;
+  struct fixture f = fixture_new(0);
+  struct db_writer_config config = {.open = how_to_open(0), .sets = true};
+  struct db_writer *sets;
+  struct set_job j = {.plans = -1};
+  sem_init(&j.answered, 0, 0);
+  assert_int_equal(db_writer_new(&config, &sets), OK);
+  const struct db_job job = {.run = set_job_run_alone,
+                             .run_set = set_job_run,
+                             .done = set_job_done,
+                             .arg = &j,
+                             .business_id = 1,
+                             .repeat = DB_REPEAT_ALWAYS};
+  assert_int_equal(db_writer_submit(sets, job), OK);
+  sem_wait(&j.answered);
+  assert_int_equal(j.plans, 0);
+  assert_null(db_writer_free(sets));
+  fixture_free(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_lost_group_is_repeated_but_for_jobs_that_forbid_it),
@@ -198,6 +259,7 @@ int main(void) {
       cmocka_unit_test(a_job_is_repeated_until_it_has_waited_long_enough),
       cmocka_unit_test(an_error_of_a_later_statement_comes_to_the_job_that_made_it),
       cmocka_unit_test(after_a_commit_without_an_answer_only_harmless_jobs_are_repeated),
+      cmocka_unit_test(a_writer_of_sets_plans_a_statement_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
