@@ -257,6 +257,7 @@ static bool pg_in_transaction(const struct db *opened) {
 static void transaction_open(struct db_postgres *db, bool is_writing) {
   db->in_transaction = true;
   db->is_writing = is_writing;
+  db->timeout_before_ms = db->statement_timeout_ms;
   db->begun = db->lost = db->has_savepoint = false;
 }
 
@@ -290,6 +291,7 @@ static void pg_rollback(struct db *opened) {
     memcpy(db->head.problem, problem, sizeof(problem));
     PQclear(call.result);
   }
+  db->statement_timeout_ms = db->timeout_before_ms;
   transaction_close(db);
 }
 

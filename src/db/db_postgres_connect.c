@@ -146,7 +146,7 @@ static void keep_problem(struct db_postgres *db, const char *text) {
 static void set_up(struct db_postgres *db, PGconn *conn) {
   db->conn = conn;
   db->connection_number++;
-  db->statement_timeout_ms = 30000;
+  db->statement_timeout_ms = db->timeout_before_ms = 30000;
   db->clock_read_ms = 0;
   db->is_listening = false;
   db->deferred_count = 0;

@@ -360,7 +360,7 @@ static void defer_settings(struct db_postgres *db) {
   if (steps[i] != db->statement_timeout_ms && db->deferred_count < PG_DEFERRED_MAX && !db->begun) {
     char text[PG_DEFERRED_SIZE];
     (void)snprintf(text, sizeof(text), "set statement_timeout = %d", steps[i]);
-    /* Before a begin that waits: a set inside a transaction would be undone with it. */
+    /* Before all that waits, so that it limits that, too. In one pipeline with a begin it is undone by a rollback. */
     memmove(&db->deferred[1], &db->deferred[0], (size_t)db->deferred_count * sizeof(db->deferred[0]));
     db->deferred[0] = (struct pg_deferred){.kept = NULL};
     memcpy(db->deferred[0].text, text, sizeof(text));

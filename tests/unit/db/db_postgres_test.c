@@ -94,6 +94,25 @@ static void a_query_ends_at_its_deadline(void **state) {
   db_close(db);
 }
 
+static int64_t statement_timeout_ms(struct db *db) {
+  return scratch_int(db, "select setting::bigint from pg_settings where name = 'statement_timeout'");
+}
+
+static void a_transaction_that_is_rolled_back_leaves_no_time_limit(void **state) {
+  (void)state;
+  struct db *db = open_table();
+  db_deadline(db, clock_mono_ms() + 60000);
+  assert_int_equal(statement_timeout_ms(db), 30000);
+  db_deadline(db, clock_mono_ms() + 9000);
+  assert_int_equal(statement_timeout_ms(db), 10000);
+  db_deadline(db, 0);
+  assert_int_equal(db_begin(db), OK);
+  assert_int_equal(statement_timeout_ms(db), 30000);
+  db_rollback(db);
+  assert_int_equal(statement_timeout_ms(db), 30000);
+  db_close(db);
+}
+
 static void a_lost_connection_is_replaced_and_a_lost_transaction_fails(void **state) {
   (void)state;
   struct db *db = open_table();
@@ -249,6 +268,7 @@ int main(void) {
       cmocka_unit_test(values_come_back_as_they_were_given),
       cmocka_unit_test(errors_have_codes_and_a_transaction_ends_with_them),
       cmocka_unit_test(a_query_ends_at_its_deadline),
+      cmocka_unit_test(a_transaction_that_is_rolled_back_leaves_no_time_limit),
       cmocka_unit_test(a_lost_connection_is_replaced_and_a_lost_transaction_fails),
       cmocka_unit_test(a_commit_without_an_answer_is_unknown),
       cmocka_unit_test(a_later_statement_runs_before_the_next_one),
