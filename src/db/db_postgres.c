@@ -285,6 +285,7 @@ static void pg_rollback(struct db *opened) {
     char problem[DB_PROBLEM_SIZE];
     memcpy(problem, db->head.problem, sizeof(problem));
     db->head.deadline_ms = 0; /* also after the deadline */
+    db->lost = false;         /* a later statement failed: the connection is as good as before */
     db_postgres_forget_deferred(db);
     if (db_postgres_exchange(db, &call) != OK) db_postgres_disconnect(db); /* the server rolls back */
     db->head.deadline_ms = deadline_ms;

@@ -174,6 +174,7 @@ static void a_later_statement_runs_before_the_next_one(void **state) {
 static void a_later_statement_that_fails_loses_its_transaction(void **state) {
   (void)state;
   struct db *db = open_table();
+  int64_t connection = scratch_int(db, "select pg_backend_pid()");
   for (int at_commit = 0; at_commit <= 1; at_commit++) {
     assert_int_equal(db_begin_immediate(db), OK);
     add_later(db, 2);
@@ -184,6 +185,7 @@ static void a_later_statement_that_fails_loses_its_transaction(void **state) {
     assert_int_equal(db_commit(db), ERR_IO);
     db_rollback(db);
     assert_int_equal(scratch_int(db, "select n from t"), 10);
+    assert_int_equal(scratch_int(db, "select pg_backend_pid()"), connection);
   }
   assert_int_equal(db_begin_immediate(db), OK);
   add_later(db, 2);
