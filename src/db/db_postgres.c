@@ -348,15 +348,12 @@ static enum err pg_begin_immediate(struct db *opened) {
 
 static enum err pg_begin_shared(struct db *opened) {
   struct db_postgres *db = db_postgres_of(opened);
-  char text[PG_DEFERRED_SIZE];
   assert(!db->in_transaction);
   db_postgres_forget_deferred(db);
   enum err e = db_postgres_connect(db, db_postgres_until(db, db->head.busy_ms));
   if (e != OK) return e == ERR_IO ? ERR_BUSY : e;
   transaction_open(db, true);
-  (void)snprintf(text, sizeof(text), "select pg_advisory_xact_lock_shared(%lld)", write_lock(db));
   defer_begin(db);
-  db_postgres_defer(db, text);
   return OK;
 }
 
@@ -365,18 +362,23 @@ static int by_number(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-/* (5) The server takes them in the order of the array. */
+/* (5) The server takes them in the order of the array: the schema's lock first. */
 static enum err pg_lock_businesses(struct db *opened, const int64_t *ids, int count) {
   struct db_postgres *db = db_postgres_of(opened);
   struct db_set set CLEANUP(db_set_done) = DB_SET;
   int64_t locks[BUSINESSES_MAX];
+  if (count == 0) return OK;
   if (count > BUSINESSES_MAX) return ERR_TOO_BIG;
   for (int i = 0; i < count; i++)
     locks[i] = (int64_t)str_hash(str_from(db->schema), WRITE_LOCK_SEED ^ ((uint64_t)ids[i] << 1 | 1));
   qsort(locks, (size_t)count, sizeof(*locks), by_number);
+  TRY(db_set_add(&set, DB_INT(write_lock(db))));
   for (int i = 0; i < count; i++)
     if (i == 0 || locks[i] != locks[i - 1]) TRY(db_set_add(&set, DB_INT(locks[i])));
-  return count ? db_run_set_later(opened, &set, "select pg_advisory_xact_lock(k) from unnest(?1::bigint[]) k") : OK;
+  return db_run_set_later(opened, &set,
+                          "select case when n = 1 then pg_advisory_xact_lock_shared(k)::text"
+                          " else pg_advisory_xact_lock(k)::text end"
+                          " from unnest(?1::bigint[]) with ordinality locks (k, n)");
 }
 
 /* *ret_notified: a notification went behind the commit. */
