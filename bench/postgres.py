@@ -2,6 +2,8 @@
 
    postgres.py [--count N] [--connections N] [--processes N] [--businesses N] [--rtt-ms MS] [--rounds N] [--top N] [--no-fsync]
 
+   postgres.py --table [--rounds N]      measures the rows of docs/benchmarks.md, and writes them there
+
 Starts a server of its own, with fsync, and that many `serve --role web`; each business has a sender of its own. Prints a line
 of JSON a round: webhooks a second, milliseconds at p50 and p99; processor time of callreel and of PostgreSQL, statements,
 transactions and bytes of WAL for each webhook. Processor time and counts hardly depend on what else the machine does; the rate
@@ -10,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -31,6 +34,8 @@ def arguments(argv):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--rtt-ms", type=float, default=0)
     parser.add_argument("--no-fsync", action="store_true")
+    parser.add_argument("--bare", action="store_true", help="at the end: how many calls a second inserts of their rows alone reach")
+    parser.add_argument("--table", action="store_true")
     parser.add_argument("--waits", action="store_true", help="what connections wait for, sampled each 10 ms")
     return parser.parse_args(argv)
 
@@ -69,7 +74,13 @@ def figures(url, servers):
                                               " pg_stat_database), (select sum(calls) from pg_stat_statements where toplevel))"))
     # schedstat counts nanoseconds of what lives; the postmaster's stat has those that ended
     return {"postgres_us": sum(run_us(pid) for pid in pids if Path(f"/proc/{pid}").exists()) + ended_us(pids[0]),
-            "callreel_us": sum(run_us(server.pid) for server in servers), "wal_bytes": wal, "commits": commits, "statements": calls}
+            "callreel_us": sum(run_us(server.pid) for server in servers), "wal_bytes": wal, "commits": commits, "statements": calls,
+            "proxy_us": sum(run_us(pid) for pid in children_named("bench_delay"))}
+
+
+def children_named(name):
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return [pid for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == name]
 
 
 def ended_us(pid):
@@ -121,8 +132,11 @@ def send_all(a, servers, businesses):
         server, business = servers[i % len(servers)], businesses[i % len(businesses)]
         children.append(subprocess.Popen([BUILD / "bench/bench_webhooks", "127.0.0.1", str(server.port), str(business.id), business.account_sid,
                                           business.token, str(share), str(connections)], stdout=subprocess.PIPE, text=True))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     found = [json.loads(child.communicate(timeout=600)[0]) for child in children]
-    return {"answered": sum(f["answered"] for f in found), "seconds": max(f["seconds"] for f in found),
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"answered": sum(f["answered"] for f in found), "seconds": max(f["seconds"] for f in found), "sender_us": spent_s * 1e6,
             "p50_ms": max(f["p50_ms"] for f in found), "p99_ms": max(f["p99_ms"] for f in found)}
 
 
@@ -139,7 +153,7 @@ def round_of(a, url, servers, businesses):
     n = sent["answered"]
     each = {name: round((after[name] - before[name]) / n, 2) for name in after}
     print(json.dumps({"a_second": round(n / sent["seconds"]), "p50_ms": sent["p50_ms"], "p99_ms": sent["p99_ms"], **each,
-                      "load": os.getloadavg()[0]}), flush=True)
+                      "sender_us": round(sent["sender_us"] / n, 2), "load": os.getloadavg()[0]}), flush=True)
     if a.top:
         show_top(url, a.top, n)
 
@@ -160,15 +174,9 @@ def delayed(url, rtt_ms):
         child.wait()
 
 
-def main(argv):
-    a = arguments(argv)
-    settings = {"fsync": "off" if a.no_fsync else "on", "shared_preload_libraries": "pg_stat_statements",
-                "pg_stat_statements.track": "all" if a.top else "top",
-                "pg_stat_statements.track_planning": "on" if a.top else "off", "max_wal_size": "4GB", "shared_buffers": "256MB"}
-    with postgres_server.running(**settings) as url, delayed(url, a.rtt_ms) as ours, \
-            tempfile.TemporaryDirectory(prefix="callreel-bench-", dir="/var/tmp") as name:
+def send_rounds(a, url, ours):
+    with tempfile.TemporaryDirectory(prefix="callreel-bench-", dir="/var/tmp") as name:
         os.environ |= {"CALLREEL_TEST_POSTGRES": ours, "CALLREEL_BUILD": str(BUILD)}
-        ask(url, "create extension pg_stat_statements")
         import callreel
         world = callreel.World(name)
         world.settings.update(WEBHOOKS_PER_BUSINESS=1000000)
@@ -178,8 +186,62 @@ def main(argv):
             servers = [world.server(f"web{i}", "web") for i in range(a.processes)]
             for _ in range(a.rounds):
                 round_of(a, url, servers, businesses)
+            if a.bare:
+                print(json.dumps({"bare_a_second": bare_inserts(url, world.schema.name)}))
         finally:
             world.close()
+
+
+def run(a):
+    settings = {"fsync": "off" if a.no_fsync else "on", "shared_preload_libraries": "pg_stat_statements",
+                "pg_stat_statements.track": "all" if a.top else "top",
+                "pg_stat_statements.track_planning": "on" if a.top else "off", "max_wal_size": "4GB", "shared_buffers": "256MB"}
+    with postgres_server.running(**settings) as url, delayed(url, a.rtt_ms) as ours:
+        ask(url, "create extension pg_stat_statements")
+        send_rounds(a, url, ours)
+
+
+# ---- the rows of docs/benchmarks.md ----
+
+BARE_SET, BARE_CALLS = 45, 9000
+TABLE = {"1": ["--connections=1", "--count=1000"], "64": [],
+         "64, to 4 businesses and 4 processes": ["--processes=4", "--businesses=4"]}
+
+
+def bare_inserts(url, schema):
+    """How many calls with their recordings a second, when one connection inserts nothing but their rows (bare_inserts.sql)."""
+    text = (ROOT / "bench/bare_inserts.sql").read_text()
+    for name, value in (("SCHEMA", schema), ("SIZE", BARE_SET), ("CALLS", BARE_CALLS)):
+        text = text.replace(f":{name}", str(value))
+    done = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url], input=text, check=True, capture_output=True,
+                          text=True, timeout=300)
+    began, ended = map(float, done.stdout.split())
+    return round(BARE_CALLS / (ended - began))
+
+
+def measure_table(a):
+    """The median round, by its rate, of each row of TABLE."""
+    import page
+    from bench import FIGURES
+    load, began, rows = os.getloadavg()[0], time.monotonic(), {}
+    for what, options in TABLE.items():
+        done = subprocess.run([sys.executable, __file__, "--rtt-ms=0.6", "--bare", f"--rounds={a.rounds}", *options],
+                              check=True, stdout=subprocess.PIPE, text=True)
+        print(f"{what}:\n{done.stdout}", end="", flush=True)
+        *rounds, bare = map(json.loads, done.stdout.splitlines())
+        rows[what] = sorted(rounds, key=lambda found: found["a_second"])[len(rounds) // 2] | bare
+    figures = json.loads(FIGURES.read_text())
+    figures["postgres"] = {"rows": rows, "about": page.about(load, time.monotonic() - began, None, None)}
+    FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+    page.write(figures)
+
+
+def main(argv):
+    a = arguments(argv)
+    if a.table:
+        measure_table(a)
+    else:
+        run(a)
     return 0
 
 
