@@ -4,9 +4,10 @@
  *  (1) Entries leave the list only at its head, on the writer's thread, after the commit that wrote them or when they are given
  *      up. So what a failed commit rolled back is written by the next job.
  *  (2) At most one job is under way.
- *  (3) A part writes at most PART entries, in the order of the list, and touches at most 3 * PART rows: a head is written twice
- *      for each run of entries of one business. The businesses of a part are brought together first.
- *  (4) waiting[] counts entries by a hash of their business. Businesses that share a place share a business's ceiling. */
+ *  (3) A part writes at most AUDIT_APPEND_MAX entries, in the order of the list, and touches PART_ROWS rows: each entry is one,
+ *      and a business of the part has END_ROWS more. The businesses of a part are brought together first.
+ *  (4) waiting[] counts entries by a hash of their business. Businesses that share a place share a business's ceiling, and count
+ *      as one in a part. */
 #include "domain/audit_queue.h"
 
 #include <stdatomic.h>
@@ -18,7 +19,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 
-enum { PART = 150, PLACES = 1024, COMPLAINT_MS = 10 * 1000 };
+enum { PART = AUDIT_APPEND_MAX, PART_ROWS = 480, END_ROWS = 4, PLACES = 1024, COMPLAINT_MS = 10 * 1000 };
 
 struct audit_item {
   struct audit_item *next;
@@ -140,11 +141,18 @@ static int item_compare(const void *a, const void *b) {
 
 /* Takes the list's first entries, which stay in it (1). */
 static void queue_take_part(struct audit_queue *q) {
+  bool is_in_part[PLACES] = {false};
+  size_t n = 0, rows = 0;
   LOCKED(&q->lock);
-  q->part_count = 0;
-  for (struct audit_item *item = q->first; item && q->part_count < PART; item = item->next)
-    q->part[q->part_count++] = item;
-  q->more = q->count > q->part_count;
+  for (struct audit_item *item = q->first; item && n < PART; item = item->next) {
+    bool *is_known = &is_in_part[place_of(item->business_id)];
+    rows += *is_known ? 1 : 1 + END_ROWS;
+    if (rows > PART_ROWS) break; /* (3) */
+    *is_known = true;
+    q->part[n++] = item;
+  }
+  q->part_count = n;
+  q->more = q->count > n;
 }
 
 static enum err queue_run(struct db *db, void *arg) {
@@ -191,10 +199,11 @@ static void queue_done(void *arg, enum err e) {
   lock_cond_signal(&q->idle);
 }
 
-/* False: a job is under way, or nothing waits. */
-static bool queue_begin(struct audit_queue *q) {
+/* False: a job is under way, or nothing waits for that long yet and no part is full. */
+static bool queue_begin(struct audit_queue *q, int64_t gather_ms) {
   LOCKED(&q->lock);
   if (q->is_running || !q->count) return false;
+  if (q->count < PART && clock_mono_ms() - q->first->added_ms < gather_ms) return false;
   q->is_running = true;
   return true;
 }
@@ -210,7 +219,7 @@ static struct db_job queue_job(struct audit_queue *q) {
 }
 
 void audit_queue_tick(struct audit_queue *q) {
-  if (!queue_begin(q)) return;
+  if (!queue_begin(q, AUDIT_QUEUE_GATHER_MS)) return;
   enum err e = db_writer_healthy(q->writer) ? db_writer_submit(q->writer, queue_job(q)) : ERR_BUSY;
   if (e != OK) queue_done(q, e); /* the next tick tries again */
 }
@@ -224,7 +233,7 @@ void audit_queue_flush(struct audit_queue *q) {
   const struct db_job job = {.name = METRIC_JOB_AUDIT, .class = DB_CLASS_UPKEEP, .run = queue_run, .arg = q};
   enum err e = OK;
   queue_wait_until_idle(q);
-  while (e == OK && queue_begin(q)) {
+  while (e == OK && queue_begin(q, 0)) {
     e = db_writer_call(q->writer, job);
     queue_done(q, e);
   }

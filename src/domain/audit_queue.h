@@ -3,7 +3,8 @@
  *
  *   audit_queue_new(writer, &q);
  *   audit_queue_add(q, business_id, &entry);       any thread; takes a lock for a moment, never waits
- *   audit_queue_tick(q);                           some times a second: hands what waits to the writer
+ *   audit_queue_tick(q);                           some times a second: hands what waits to the writer, together what came
+ *                                                  within AUDIT_QUEUE_GATHER_MS: a process that is killed loses no more
  *   audit_queue_flush(q);                          once, before the writer is freed
  *
  * An entry that can't be kept is counted (callreel_audit_lost_total): the queue or its business's share of it is full, or the
@@ -14,7 +15,12 @@
 #include "db/db_writer.h"
 #include "ledger/audit.h"
 
-enum { AUDIT_QUEUE_MAX = 50000, AUDIT_QUEUE_BUSINESS_MAX = 10000, AUDIT_QUEUE_WAIT_MS = 60 * 1000 };
+enum {
+  AUDIT_QUEUE_MAX = 50000,
+  AUDIT_QUEUE_BUSINESS_MAX = 10000,
+  AUDIT_QUEUE_GATHER_MS = 1000,
+  AUDIT_QUEUE_WAIT_MS = 60 * 1000
+};
 
 struct audit_queue;
 

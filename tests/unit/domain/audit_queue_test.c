@@ -68,6 +68,39 @@ static void all_that_waits_is_written_in_its_order(void **state) {
   stage_end(&t);
 }
 
+/* Rows after one tick, when the writer has run what that handed to it. */
+static int64_t rows_after_tick(struct stage *t) {
+  audit_queue_tick(t->queue);
+  t->writer = db_writer_free(t->writer);
+  return scratch_int(t->db, "select count(*) from audit");
+}
+
+static void what_comes_within_a_moment_is_written_together(void **state) {
+  struct stage t = stage_new(*state);
+  add(&t, 1, 1);
+  add(&t, 1, 2);
+  clock_test_advance_ms(-60 * 1000); /* however slow the machine is, they are not old */
+  assert_int_equal(rows_after_tick(&t), 0);
+  clock_test_advance_ms(60 * 1000);
+  stage_end(&t);
+}
+
+static void the_oldest_entry_waits_no_longer_than_that(void **state) {
+  struct stage t = stage_new(*state);
+  add(&t, 1, 1);
+  clock_test_advance_ms(AUDIT_QUEUE_GATHER_MS);
+  add(&t, 1, 2);
+  assert_int_equal(rows_after_tick(&t), 2);
+  stage_end(&t);
+}
+
+static void a_full_part_waits_for_nothing(void **state) {
+  struct stage t = stage_new(*state);
+  for (int i = 1; i <= AUDIT_APPEND_MAX; i++) add(&t, 1, i);
+  assert_int_equal(rows_after_tick(&t), AUDIT_APPEND_MAX);
+  stage_end(&t);
+}
+
 static void a_business_that_adds_too_many_loses_its_own(void **state) {
   struct stage t = stage_new(*state);
   for (int i = 1; i <= AUDIT_QUEUE_BUSINESS_MAX + 5; i++) add(&t, 1, i);
@@ -106,6 +139,9 @@ static void what_is_left_at_the_end_is_counted(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       SCRATCH_TEST(all_that_waits_is_written_in_its_order),
+      SCRATCH_TEST(what_comes_within_a_moment_is_written_together),
+      SCRATCH_TEST(the_oldest_entry_waits_no_longer_than_that),
+      SCRATCH_TEST(a_full_part_waits_for_nothing),
       SCRATCH_TEST(a_business_that_adds_too_many_loses_its_own),
       SCRATCH_TEST(entries_wait_for_a_database_that_is_away_and_then_are_counted),
       SCRATCH_TEST(what_is_left_at_the_end_is_counted),
