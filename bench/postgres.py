@@ -1,13 +1,14 @@
 """How many webhooks a second a PostgreSQL server takes, and what each costs.
 
    postgres.py [--count N] [--connections N] [--processes N] [--businesses N] [--rtt-ms MS] [--rounds N] [--top N] [--no-fsync]
-
+   postgres.py claims [--claimers N] [--seconds N] [--rtt-ms MS] [--rounds N] [--top N] [--no-fsync] [--complete] [--one-by-one]
    postgres.py --table [--rounds N]      measures the rows of docs/benchmarks.md, and writes them there
 
 Starts a server of its own, with fsync, and that many `serve --role web`; each business has a sender of its own. Prints a line
 of JSON a round: webhooks a second, milliseconds at p50 and p99; processor time of callreel and of PostgreSQL, statements,
 transactions and bytes of WAL for each webhook. Processor time and counts hardly depend on what else the machine does; the rate
-does. --rtt-ms: a proxy before the server delays each way by half of it. --top: the statements that took longest."""
+does. claims: how many recordings a second N workers claim, of 20,000 waiting and of 1,000,000 of 10,000 businesses.
+--rtt-ms: a proxy before the server delays each way by half of it. --top: the statements that took longest."""
 import argparse
 import contextlib
 import json
@@ -30,10 +31,12 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def arguments(argv):
     parser = argparse.ArgumentParser(prog="script/bench postgres")
-    for name, value in (("count", 20000), ("connections", 64), ("processes", 1), ("businesses", 1), ("rounds", 3), ("top", 0)):
+    parser.add_argument("what", nargs="?", choices=["webhooks", "claims"], default="webhooks")
+    for name, value in (("count", 20000), ("claimers", 4), ("seconds", 10), ("connections", 64), ("processes", 1), ("businesses", 1), ("rounds", 3), ("top", 0)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--rtt-ms", type=float, default=0)
-    parser.add_argument("--no-fsync", action="store_true")
+    for name in ("no-fsync", "complete", "one-by-one"):
+        parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--bare", action="store_true", help="at the end: how many calls a second inserts of their rows alone reach")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--waits", action="store_true", help="what connections wait for, sampled each 10 ms")
@@ -158,6 +161,48 @@ def round_of(a, url, servers, businesses):
         show_top(url, a.top, n)
 
 
+# ---- claims ----
+
+CLAIM_CASES = ((20_000, 1_000), (1_000_000, 10_000))
+QUEUED = """
+truncate recordings, businesses, turns, changes, recording_count_slots, recording_total_slots; update fill_counts set n = 0;
+set session_replication_role = replica;
+insert into businesses (business_id, name, created_at) select i, 'Acme', 1 from generate_series(1, {businesses}) i;
+insert into recordings (business_id, recording_sid, call_sid, provider_status, url, source, first_seen_at, status, rank, enqueued_at,
+  completed_at, kept_from)
+select 1 + i % {businesses}, 'RE' || md5(i::text), 'CA' || md5(i::text), 'completed',
+  'https://api.twilio.com/2010-04-01/Accounts/AC0123456789abcdef0123456789abcdef/Recordings/RE' || md5(i::text), 'DialVerb',
+  1700000000000 + i, 'queued', 1, 1700000000000 + i, 1700000000000 + i, 1700000000000 + i from generate_series(1, {waiting}) i;
+insert into turns (rank, business_id, fills, served_at, due_at)
+select rank, business_id, fills, served_at, due_at from turns_expected;
+set session_replication_role = default; analyze"""
+
+
+def claims_of(a, url, ours, waiting, businesses):
+    """The queue is made anew, without triggers."""
+    ask(url, "set search_path = callreel, public; " + QUEUED.format(waiting=waiting, businesses=businesses))
+    ask(url, "vacuum; checkpoint")
+    words = [word for word, wanted in (("complete", a.complete), ("one-by-one", a.one_by_one)) if wanted]
+    for _ in range(a.rounds):
+        ask(url, "select pg_stat_statements_reset()")
+        before = figures(url, [])
+        said = subprocess.run([BUILD / "bench/bench_claimers", ours, str(a.claimers), str(a.seconds), *words], check=True,
+                              capture_output=True, text=True, timeout=600).stdout
+        after, found = figures(url, []), json.loads(said)
+        each = {name: round((after[name] - before[name]) / found["claims"], 2) for name in after if name != "callreel_us"}
+        print(json.dumps({"waiting": waiting, "businesses": businesses, **found, **each, "load": os.getloadavg()[0]}), flush=True)
+        if a.top:
+            show_top(url, a.top, found["claims"])
+
+
+def run_claims(a, url, ours):
+    with tempfile.TemporaryDirectory(prefix="callreel-bench-", dir="/var/tmp") as name:
+        env = {**os.environ, "DATABASE_URL": url, "DATA_DIR": name, "RECORDINGS_DIR": name}
+        subprocess.run([BUILD / "callreel", "migrate"], env=env, check=True, stdout=subprocess.DEVNULL, timeout=60)
+    for waiting, businesses in CLAIM_CASES:
+        claims_of(a, url, ours, waiting, businesses)
+
+
 @contextlib.contextmanager
 def delayed(url, rtt_ms):
     """The server's URL, behind the proxy."""
@@ -198,7 +243,7 @@ def run(a):
                 "pg_stat_statements.track_planning": "on" if a.top else "off", "max_wal_size": "4GB", "shared_buffers": "256MB"}
     with postgres_server.running(**settings) as url, delayed(url, a.rtt_ms) as ours:
         ask(url, "create extension pg_stat_statements")
-        send_rounds(a, url, ours)
+        run_claims(a, url, ours) if a.what == "claims" else send_rounds(a, url, ours)
 
 
 # ---- the rows of docs/benchmarks.md ----

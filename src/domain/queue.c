@@ -1,4 +1,4 @@
-/* queue.c - claims, reports, expired leases and retries, as changes of rows.
+/* queue.c - reports, expired leases and retries, as changes of rows. Claims: queue_claims.c.
  *
  * Invariants
  *  (1) Every change of a row goes through recording_apply and recordings_store.
@@ -14,7 +14,6 @@
 #include "domain/recording_log.h"
 #include "domain/transcription.h"
 #include "ledger/accounts.h"
-#include "ledger/calls.h"
 #include "ledger/turns.h"
 #include "ledger/waveforms.h"
 
@@ -148,6 +147,20 @@ static void note_expired_lease(void *arg, const struct recording *row) {
   x->permanent = row->permanent;
 }
 
+static enum err look(struct db *db, int64_t now, int64_t *ret_next_at, bool *ret_retries) {
+  struct retries_row row;
+  TRY(recordings_next_event(db, now, ret_next_at));
+  enum err e = retries_next(db, &row);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  *ret_retries = e == OK;
+  return OK;
+}
+
+enum err queue_look(struct db *db, int64_t now, struct queue_maintained *ret_maintained) {
+  ret_maintained->leases_expired = ret_maintained->due = 0;
+  return look(db, now, &ret_maintained->next_at, &ret_maintained->retries);
+}
+
 enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_maintained) {
   struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
   TRY(batch_init(&b, QUEUE_MAINTAIN_MAX));
@@ -164,13 +177,8 @@ enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queu
   TRY(recordings_bring_forward(db, now, limit_of(db, began, FORWARD_SHARE)));
   TRY(start_trials(db, now, limit_of(db, began, TRIALS_SHARE)));
   TRY(turns_make_due(db, now, limit_of(db, began, TURNS_SHARE)));
-  TRY(recordings_next_event(db, now, &ret_maintained->next_at));
-  struct retries_row row;
-  enum err e = retries_next(db, &row);
-  if (e != OK && e != ERR_NOT_FOUND) return e;
   ret_maintained->due = (int)due;
-  ret_maintained->retries = e == OK;
-  return OK;
+  return look(db, now, &ret_maintained->next_at, &ret_maintained->retries);
 }
 
 void queue_log_maintained(const struct queue_maintained *maintained) {
@@ -184,71 +192,6 @@ void queue_log_maintained(const struct queue_maintained *maintained) {
     memcpy(row.error_code, x->error_code, sizeof(row.error_code));
     recording_log_failure(&row, STR("several workers in a row died or stopped during its download"));
   }
-}
-
-/* ---- claims ---- */
-
-enum err queue_stem(struct db *db, const struct recording *row, char ret_stem[RECORDING_NAME_SIZE]) {
-  if (row->stem[0]) return str_copy(ret_stem, RECORDING_NAME_SIZE, str_from(row->stem));
-  struct call call;
-  enum err e = row->call_sid[0] ? calls_get(db, row->business_id, str_from(row->call_sid), &call) : ERR_NOT_FOUND;
-  if (e != OK && e != ERR_NOT_FOUND) return e;
-  return recording_stem(row, e == OK ? call.started_at : 0, ret_stem);
-}
-
-/* The pause is as long as the account has been stopped, and 30 s: so 30, 60, 120 s and so on up to 10 minutes. */
-static int64_t next_trial_at(const struct account *account, int64_t now) {
-  int64_t stopped_ms = account->auth_failed_at && account->auth_failed_at < now ? now - account->auth_failed_at : 0;
-  int64_t pause_ms = stopped_ms + QUEUE_TRIAL_FIRST_MS;
-  return now + (pause_ms < QUEUE_TRIAL_EVERY_MS ? pause_ms : QUEUE_TRIAL_EVERY_MS);
-}
-
-static enum err lease_row(struct db *db, const struct recording *row, struct str owner, bool is_check, int64_t now,
-                          struct recording *ret_row) {
-  char stem[RECORDING_NAME_SIZE];
-  TRY(queue_stem(db, row, stem));
-  struct recording_event event = {
-      .kind = RECORDING_CLAIM, .owner = owner, .is_check = is_check, .stem = str_from(stem)};
-  struct recording_outcome outcome;
-  TRY(apply_to_row(db, row, &event, now, ret_row, &outcome));
-  return outcome.moved ? OK : ERR_NOT_FOUND;
-}
-
-enum err queue_claim_check(struct db *db, int64_t after_business, struct str owner, int64_t now,
-                           struct recording *ret_row) {
-  enum { PASSED_MAX = 4, FORGOTTEN = 10 };
-  struct recording row;
-  for (int passed = 0; passed < PASSED_MAX; passed++) {
-    bool is_removed;
-    TRY(recordings_next_file_seen(db, after_business, &row));
-    TRY(accounts_is_removed(db, row.business_id, &is_removed));
-    if (!is_removed) return lease_row(db, &row, owner, true, now, ret_row);
-    TRY(recordings_forget_files_seen(db, row.business_id, FORGOTTEN));
-    after_business = row.business_id;
-  }
-  return ERR_NOT_FOUND;
-}
-
-enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,
-                     struct recording *ret_row) {
-  struct recordings_limits l = {limits->per_business, limits->total};
-  struct recording row, next;
-  TRY(recordings_next(db, &l, now, &row));
-  TRY(lease_row(db, &row, owner, false, now, &next));
-  struct account account;
-  TRY(accounts_get(db, row.business_id, &account));
-  if (account.auth_failed_at) TRY(accounts_set_trial(db, row.business_id, next_trial_at(&account, now)));
-  TRY(recordings_turn(db, row.business_id, now));
-  *ret_row = next;
-  return OK;
-}
-
-enum err queue_credentials_version(struct db *db, int64_t business_id, int64_t *ret_version) {
-  struct account account = {.credentials_version = 0};
-  enum err e = accounts_get(db, business_id, &account);
-  if (e != OK && e != ERR_NOT_FOUND) return e;
-  *ret_version = account.credentials_version;
-  return OK;
 }
 
 /* ---- reports ---- */
@@ -289,7 +232,7 @@ static enum err stop_account(struct db *db, int64_t business_id, struct str reco
     enum err e = queue_apply(db, business_id, str_from(account.suspect_sid), &event, now, &row, &outcome);
     if (e != OK && e != ERR_NOT_FOUND) return e;
   }
-  return accounts_refused(db, business_id, recording_sid, now, next_trial_at(&account, now));
+  return accounts_refused(db, business_id, recording_sid, now, queue_next_trial_at(&account, now));
 }
 
 static enum err update_account(struct db *db, int64_t business_id, struct str recording_sid,

@@ -51,12 +51,21 @@ struct queue_maintained {
 /* Takes back expired leases, queues retries that are due, lowers the rank of plays that were not repeated, starts due
  * trials of accounts. jitter: uniform random. *ret_maintained is written also on an error. */
 CHECKED enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_maintained);
+/* Only says when queue_maintain has something to do, and whether there are retries; *ret_maintained tells of no other changes. */
+CHECKED enum err queue_look(struct db *db, int64_t now, struct queue_maintained *ret_maintained);
 /* Logs the expired leases, after the commit. */
 void queue_log_maintained(const struct queue_maintained *maintained);
 /* Leases the next recording to owner for 30 s. owner: the worker's name. ERR_NOT_FOUND: nothing may be filled now.
  * ERR_CONFLICT: another writer changed the row. */
 CHECKED enum err queue_claim(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,
                              struct recording *ret_row);
+/* Up to most claims, one after the other; *ret_n: how many were made. Less than most: nothing else may be filled now. */
+struct queue_claimed {
+  struct recording row;
+  int64_t credentials_version; /* queue_credentials_version */
+};
+CHECKED enum err queue_claim_many(struct db *db, const struct queue_limits *limits, struct str owner, int64_t now,
+                                  int most, struct queue_claimed *ret_claimed, int *ret_n);
 /* Leases the next recording under whose name a file was seen, to check that file alone. It needs no download's place. The next
  * business after the id after_business has its turn; a removed business has none. Else as queue_claim. */
 CHECKED enum err queue_claim_check(struct db *db, int64_t after_business, struct str owner, int64_t now,
@@ -66,6 +75,9 @@ CHECKED enum err queue_claim_check(struct db *db, int64_t after_business, struct
 CHECKED enum err queue_stem(struct db *db, const struct recording *row, char ret_stem[RECORDING_NAME_SIZE]);
 /* The version of the credentials that a fill of the business must use at least; 0: no such business. */
 CHECKED enum err queue_credentials_version(struct db *db, int64_t business_id, int64_t *ret_version);
+/* When a stopped account is tried again: the pause is as long as it has been stopped, and 30 s. So 30, 60, 120 s and so on, up to
+ * QUEUE_TRIAL_EVERY_MS. Pure. */
+int64_t queue_next_trial_at(const struct account *account, int64_t now);
 /* Applies a fill's event if event->token holds the lease, and updates the account's error counters. *ret_row is the row
  * after that. If the provider refused credentials that have been replaced since, the recording is queued again. If it
  * refused credentials with which others succeed, the recording backs off alone; else the account stops.

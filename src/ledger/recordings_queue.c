@@ -10,9 +10,8 @@
 #include "ledger/recordings_row.h"
 #include "ledger/turns.h"
 
-/* A claim changes at most this many turns besides its own: those whose time came since queue_maintain, and those that a clock
- * that went back has made due too early. */
-enum { TURNS_DUE_MAX = 5, TURNS_EARLY_MAX = 5 };
+/* Turns that a clock that went back has made due too early: a claim changes at most this many, besides TURNS_DUE_MAX. */
+enum { TURNS_EARLY_MAX = 5 };
 
 /* ?1: now; ?2: rank; ?3: business. */
 #define QUEUED "q.status = 'queued' and q.lease_until is null and q.rank = ?2 and q.business_id = ?3"

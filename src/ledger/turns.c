@@ -15,15 +15,16 @@ enum err turns_count_fills(struct db *db, struct turns_fills *ret_fills) {
 }
 
 enum err turns_make_due(struct db *db, int64_t now, int limit) {
-  return db_run(db,
-                "update turns set due_at = 0 where (rank, business_id) in ("
-                " select rank, business_id from ("
-                "  select rank, business_id from (select rank, business_id from turns indexed by turns_later"
-                "   where due_at > 0 and due_at <= ?1 order by due_at limit ?3) came"
-                "  union all select rank, business_id from (select rank, business_id from turns indexed by turns_later"
-                "   where due_at > ?2 order by due_at limit ?3) jumped) due"
-                " limit ?3)",
-                DB_INT(now), DB_INT(now + RECORDING_BACKOFF_CAP_MS + DB_CLOCK_SLACK_MS), DB_INT(limit));
+  return db_run_later(
+      db,
+      "update turns set due_at = 0 where (rank, business_id) in ("
+      " select rank, business_id from ("
+      "  select rank, business_id from (select rank, business_id from turns indexed by turns_later"
+      "   where due_at > 0 and due_at <= ?1 order by due_at limit ?3) came"
+      "  union all select rank, business_id from (select rank, business_id from turns indexed by turns_later"
+      "   where due_at > ?2 order by due_at limit ?3) jumped) due"
+      " limit ?3)",
+      DB_INT(now), DB_INT(now + RECORDING_BACKOFF_CAP_MS + DB_CLOCK_SLACK_MS), DB_INT(limit));
 }
 
 enum err turns_first(struct db *db, int rank, int64_t most, int64_t *ret_business_id) {

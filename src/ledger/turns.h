@@ -13,6 +13,8 @@ struct turns_fills {
   int64_t rest; /* with RECORDING_RANK_REST */
 };
 CHECKED enum err turns_count_fills(struct db *db, struct turns_fills *ret_fills);
+/* A claim makes at most this many turns due: those whose time came since queue_maintain. */
+enum { TURNS_DUE_MAX = 5 };
 /* Marks at most limit turns as due whose time has come at now, or is so far ahead that the clock must have jumped. */
 CHECKED enum err turns_make_due(struct db *db, int64_t now, int limit);
 /* The business that is served next at that rank: of those that are due and have fewer than most fills the one with the fewest,

@@ -1,6 +1,7 @@
 /* worker.c - claims queued recordings and drives their fills.
  *
- *   wake, a fill's end, or time --> claim_start: a job on the writer that maintains the queue and leases up to QUEUE_CLAIM_MAX
+ *   wake, a fill's end, or time --> claim_start: a job on the writer that leases up to QUEUE_CLAIM_MAX recordings, and maintains
+ *                                   the queue when its time has come
  *                                   --> claim_take_result: worker_start_fill for each
  *   "retry all failed" is under way --> retry_part_start: a job on the writer for each part, with pauses between
  *
@@ -56,12 +57,12 @@ struct claim {
   struct queue_limits limits;
   int most;               /* 0: the queue is maintained and nothing is claimed for a download */
   int checks;             /* how many files may be checked, besides those under way */
+  bool maintains;         /* else it only looks when the queue must be maintained */
   int64_t after_business; /* in and out: whose file was checked last */
   char owner[40];
   /* results */
-  struct recording rows[QUEUE_CLAIM_MAX];
-  int64_t credentials_versions[QUEUE_CLAIM_MAX];
-  int n;
+  struct queue_claimed checked[CHECKS_MAX], claimed[QUEUE_CLAIM_MAX]; /* of checks only the rows */
+  int checked_n, claimed_n;
   bool more; /* another claim may find more */
   struct queue_maintained maintained;
   int64_t asked_mono_ms;
@@ -110,9 +111,10 @@ struct worker {
 
 /* (5) */
 static enum err claim_checks(struct db *db, struct claim *c, int64_t now) {
-  while (c->n < c->checks) {
-    TRY(queue_claim_check(db, c->after_business, str_from(c->owner), now, &c->rows[c->n]));
-    c->after_business = c->rows[c->n++].business_id;
+  for (; c->checked_n < c->checks; c->checked_n++) {
+    struct recording *row = &c->checked[c->checked_n].row;
+    TRY(queue_claim_check(db, c->after_business, str_from(c->owner), now, row));
+    c->after_business = row->business_id;
   }
   return OK;
 }
@@ -121,20 +123,15 @@ static enum err claim_run(struct db *db, void *arg) {
   struct claim *c = arg;
   int64_t now = db_now_ms(db);
   uint32_t jitter;
-  c->n = 0; /* it may be repeated */
+  c->checked_n = c->claimed_n = 0; /* it may be repeated */
   TRY(secret_random(&jitter, sizeof(jitter)));
-  TRY(queue_maintain(db, now, jitter, &c->maintained));
+  TRY(c->maintains ? queue_maintain(db, now, jitter, &c->maintained) : queue_look(db, now, &c->maintained));
   enum err e = claim_checks(db, c, now);
   if (e != OK && e != ERR_NOT_FOUND) return e;
-  e = OK;
-  while (c->n < c->most && e == OK) {
-    e = queue_claim(db, &c->limits, str_from(c->owner), now, &c->rows[c->n]);
-    if (e != OK) break;
-    TRY(queue_credentials_version(db, c->rows[c->n].business_id, &c->credentials_versions[c->n]));
-    c->n++;
-  }
-  c->more = c->most > 0 && e == OK;
-  return e == ERR_NOT_FOUND ? OK : e;
+  int most = c->most > c->checked_n ? c->most - c->checked_n : 0;
+  TRY(queue_claim_many(db, &c->limits, str_from(c->owner), now, most, c->claimed, &c->claimed_n));
+  c->more = c->most > 0 && c->claimed_n == most;
+  return OK;
 }
 
 static void worker_fill_ended(void *arg, struct fill *f) {
@@ -148,10 +145,10 @@ static void worker_fill_ended(void *arg, struct fill *f) {
   worker_wake(w); /* another recording may be claimed */
 }
 
-static void worker_start_fill(struct worker *w, const struct recording *row, int64_t credentials_version,
-                              int64_t mono_ms) {
+static void worker_start_fill(struct worker *w, const struct queue_claimed *claimed, int64_t mono_ms) {
+  const struct recording *row = &claimed->row;
   enum err e = w->fill_count < FILLS_MAX
-                   ? fill_start(&w->context, row, credentials_version, mono_ms, &w->fills[w->fill_count])
+                   ? fill_start(&w->context, row, claimed->credentials_version, mono_ms, &w->fills[w->fill_count])
                    : ERR_BUSY;
   if (e == OK) {
     if (fill_only_checks(w->fills[w->fill_count])) w->checks++;
@@ -223,7 +220,7 @@ static void claim_take_result(void *arg) {
   int64_t mono = clock_mono_ms(), now = db_clock_now_ms();
   w->claiming = false;
   w->claim_at_ms = mono + CLAIM_PAUSE_MS;
-  w->maintain_at_ms = now + MAINTAIN_EVERY_MS;
+  if (c->maintains) w->maintain_at_ms = now + MAINTAIN_EVERY_MS;
   if (c->e != OK) {
     w->claim_at_ms = mono + CLAIM_RETRY_MS;
     if (c->e != ERR_CLOSED) log_error("Could not read the queue", LOG_ERR(c->e));
@@ -236,7 +233,8 @@ static void claim_take_result(void *arg) {
     if (c->more) atomic_store(&w->woken, true);
     if (c->maintained.retries && !w->retry_continues) retry_part_start(w);
     w->checked_business = c->after_business;
-    for (int i = 0; i < c->n; i++) worker_start_fill(w, &c->rows[i], c->credentials_versions[i], c->asked_mono_ms);
+    for (int i = 0; i < c->checked_n; i++) worker_start_fill(w, &c->checked[i], c->asked_mono_ms);
+    for (int i = 0; i < c->claimed_n; i++) worker_start_fill(w, &c->claimed[i], c->asked_mono_ms);
   }
   free(c);
   fetch_wake(w->fetch);
@@ -256,6 +254,12 @@ static bool worker_may_check(const struct worker *w) {
   return room_state(w->room) != ROOM_UNKNOWN && !atomic_load(&w->held);
 }
 
+/* A time too far ahead is of a clock that went back. */
+static bool worker_must_maintain(const struct worker *w) {
+  int64_t now = db_clock_now_ms();
+  return now >= w->maintain_at_ms || w->maintain_at_ms > now + MAINTAIN_EVERY_MS;
+}
+
 static void claim_start(struct worker *w) {
   struct claim *c = calloc(1, sizeof(*c));
   if (!c) return;
@@ -263,6 +267,7 @@ static void claim_start(struct worker *w) {
   c->worker = w;
   c->task = (struct fetch_task){.fn = claim_take_result, .arg = c};
   c->limits = w->limits;
+  c->maintains = worker_must_maintain(w);
   c->most = worker_may_claim(w) ? QUEUE_CLAIM_MAX : 0; /* (4) */
   c->checks = worker_may_check(w) ? CHECKS_MAX - w->checks : 0;
   c->after_business = w->checked_business;
@@ -343,7 +348,7 @@ static int64_t worker_tick(void *arg) {
       wait = w->retry_at_ms - mono;
   }
   bool may_claim = worker_may_claim(w); /* (4) */
-  bool due = db_clock_now_ms() >= w->maintain_at_ms || (may_claim && atomic_load(&w->woken));
+  bool due = worker_must_maintain(w) || (may_claim && atomic_load(&w->woken));
   if (due && !w->claiming && mono >= w->claim_at_ms) {
     claim_start(w);
   } else if (due && !w->claiming && w->claim_at_ms - mono < wait) {

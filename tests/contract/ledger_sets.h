@@ -5,6 +5,7 @@
 
 #include "ledger/calls_many.h"
 #include "ledger/changes.h"
+#include "ledger/recordings_claims.h"
 #include "ledger/recordings_many.h"
 #include "ledger/standbys.h"
 
@@ -147,4 +148,44 @@ static void a_server_of_its_own_has_no_standby(void **state) {
   assert_int_equal(s.connected, 0);
   assert_int_equal(s.synchronous, 0);
   assert_false(s.is_any_named);
+}
+
+static void what_may_be_claimed_is_read_at_once(void **state) {
+  struct contract *c = *state;
+  struct db *db = c->db;
+  static struct claimable list[CLAIMABLE_ROOM(2)];
+  const struct recordings_limits limits = {4, 10};
+  struct turns_fills fills = {-1, -1};
+  int count = -1;
+  if (db_kind(db) == DB_SQLITE) {
+    assert_int_equal(recordings_claimable(db, &limits, NOW, 2, list, &count, &fills), ERR_UNSUPPORTED);
+    return;
+  }
+  assert_ok(
+      db_script(db,
+                "insert into businesses (business_id, name, created_at, credentials_version, error_streak,"
+                " last_claim_at) values (1, 'a', 1, 7, 0, 5), (2, 'b', 1, 8, 5, 4), (3, 'c', 1, 9, 0, 3);"
+                "insert into calls (business_id, call_sid, top_sid, first_seen_at, sort_at, started_at) values"
+                " (1, 'CA1', 'CA1', 1, 2, 3);"
+                "insert into recordings (business_id, recording_sid, call_sid, first_seen_at, status, rank,"
+                " enqueued_at) values (1, 'RE1', 'CA1', 1, 'queued', 0, 20), (1, 'RE2', null, 1, 'queued', 0, 10),"
+                " (2, 'RE1', null, 1, 'queued', 1, 10), (3, 'RE1', null, 1, 'queued', 1, 10)"));
+  assert_ok(db_begin_immediate(db));
+  assert_ok(recordings_claimable(db, &limits, NOW, 2, list, &count, &fills));
+  assert_int_equal(fills.all, 0);
+  assert_int_equal(count, 4);
+  assert_true(list[0].is_plain && list[0].rank == 0 && list[0].turn_room == 2 && list[0].served_at == 5);
+  assert_string_equal(list[0].row.recording_sid, "RE2");
+  assert_int_equal(list[0].credentials_version, 7);
+  assert_int_equal(list[1].call_started_at, 3);
+  assert_true(list[2].business_id == 3 && list[2].is_plain && list[2].turn_room == 1);
+  assert_true(list[3].business_id == 2 && !list[3].is_plain); /* its account errs */
+  struct recording next = list[0].row;
+  next.lease_until = NOW + 5;
+  next.lease_token++;
+  assert_ok(recordings_store_later(db, &list[0].row, &next));
+  assert_ok(recordings_claimable(db, &limits, NOW, 2, list, &count, &fills));
+  assert_true(fills.all == 1 && count == 3 && list[0].fills == 1);
+  assert_string_equal(list[0].row.recording_sid, "RE1");
+  assert_ok(db_commit(db));
 }

@@ -120,6 +120,7 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(recordings_of_several_calls_are_read_at_once),
       CONTRACT_TEST(transactions_of_other_businesses_run_at_once),
       CONTRACT_TEST(a_server_of_its_own_has_no_standby),
+      CONTRACT_TEST(what_may_be_claimed_is_read_at_once),
       cmocka_unit_test(every_statement_was_run),
   };
   lock_init(&ran.lock, "ran", LOCK_RANK_BASE);
