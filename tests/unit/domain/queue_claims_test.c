@@ -3,7 +3,7 @@
 
 #include "domain/queue.h"
 
-enum { ROUNDS = 3, STEPS = 25, MOST = 8 };
+enum { ROUNDS = 9, STEPS = 25, MOST = 8 };
 #define NOW INT64_C(1700000000000)
 
 static uint32_t seed;
@@ -115,6 +115,10 @@ static void disturb(struct db *db) {
       "8)",
       "update recordings set status = 'queued', lease_until = null, rank = 0 where lease_until is not null"
       " and recording_sid in ('RE3', 'RE4')",
+      "update recordings set status = 'ready', lease_until = null where lease_until is not null and business_id % 2 = "
+      "0",
+      "update recordings set status = 'ready', lease_until = null where lease_until is not null and business_id % 2 = "
+      "1",
       "update businesses set error_streak = 5 - error_streak where business_id = 9",
       "update businesses set auth_failed_at = 1, auth_trial_at = 1 where business_id = 10",
       "update businesses set auth_failed_at = null, auth_trial_at = null where business_id = 10",
@@ -134,10 +138,10 @@ static void several_at_once_are_those_of_one_after_the_other(void **state) {
     seed = round + 1;
     if (db_script(db, GROUND) != OK) fail_msg("%s", db_problem(db));
     for (int step = 0; step < STEPS; step++) {
-      claimed += claim_both_ways(db, &limits[round], NOW + 10 * step);
+      claimed += claim_both_ways(db, &limits[round % COUNT_OF(limits)], NOW + 10 * step);
       disturb(db);
     }
-    assert_true(claimed >= limits[round].per_business * 2);
+    assert_true(claimed > MOST); /* it went on after the first ones */
     scratch_postgres_drop(db);
   }
 }
