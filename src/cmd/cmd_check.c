@@ -13,6 +13,7 @@ static void check_run_all(struct check *c) {
   check_volume(c);
   check_limits(c);
   check_workers(c);
+  check_reconcile(c);
   check_businesses(c);
   check_speech(c);
 }

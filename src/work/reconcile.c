@@ -8,9 +8,13 @@
  *  (2) The place of the next page is stored in the transaction that writes the last entry of a page. So a run that dies goes on
  *      there, and reads at most one page again.
  *  (3) Of a shared account, legs without a parent are written before those with one: a child belongs to its parent's business.
- *  (4) A page that the provider no longer knows makes its list begin anew, once. */
+ *  (4) A page that the provider no longer knows makes its list begin anew, once.
+ *  (5) On a server the entries of a part are written in a set. A set that fails is written entry by entry.
+ *  (6) Readers share the accounts of a run. A reader that waits for the provider lets the others go on; else one works at a time.
+ *      So accounts are read at once as far as the provider is what takes time. */
 #include "work/reconcile.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +28,19 @@
 #include "work/reconcile_internal.h"
 
 enum { PAGE_ITEMS = TWILIO_PAGE_ITEMS_MAX, ROWS_OF_A_JOB = DB_JOB_ROWS / 2, PARENTS_MAX = 8, ENTRY_ROOM = 64 * 1024 };
+enum { SET_MAX = 40 };
 enum { DAY_MS = 24 * 60 * 60 * 1000, URL_ROOM = 4096 };
+
+/* An entry of a set. */
+struct page_slot {
+  struct delivery delivery; /* its texts are in storage */
+  struct buf storage;
+  struct intake_result result;
+};
 
 /* One page on its way into the database. */
 struct page_write {
+  struct reconcile_reader *reader;
   struct reconcile *r;
   const struct reconcile_account *account;
   struct twilio_page *page;
@@ -36,6 +49,7 @@ struct page_write {
   const struct reconcile_state *state; /* stored with the last part; NULL: not with this one */
   struct delivery delivery;            /* large */
   struct buf storage;
+  struct page_slot *slots; /* owned; SET_MAX of them; NULL: not in sets (5) */
   /* of a part, which may run again */
   size_t reached;
   struct reconcile_counts found;
@@ -54,15 +68,36 @@ static enum err page_read_entry(struct page_write *w, size_t i) {
 
 /* ---- writing ---- */
 
+static void page_note_written(struct page_write *w, const struct delivery *d, const struct intake_result *result) {
+  w->found.calls += d->recording_sid.n == 0 && result->call_changed;
+  w->found.recordings += result->recording_changed;
+  w->found.queued += result->enqueued;
+}
+
 static enum err entry_write(struct db *db, struct page_write *w, size_t i) {
   struct intake_result result = {.enqueued = false};
   TRY(page_read_entry(w, i));
   w->delivery.business_id = w->places[i];
   w->delivery.is_backfill = w->r->how.since_ms > 0;
   TRY(intake_run(db, &w->delivery, db_now_ms(db), &result)); /* (1) */
-  w->found.calls += w->delivery.recording_sid.n == 0 && result.call_changed;
-  w->found.recordings += result.recording_changed;
-  w->found.queued += result.enqueued;
+  page_note_written(w, &w->delivery, &result);
+  return OK;
+}
+
+static struct reconcile_progress progress_of(const struct reconcile *r) {
+  return (struct reconcile_progress){.is_backfill = r->how.since_ms > 0,
+                                     .began_ms = r->began_ms,
+                                     .accounts = (int64_t)r->accounts.count,
+                                     .counts = r->counts};
+}
+
+/* Renews the lease; behind the last entry, stores how far the account is (2). */
+static enum err page_end_part(struct db *db, struct page_write *w) {
+  const struct reconcile_progress progress = progress_of(w->r);
+  TRY(reconcile_lease_take(db, w->r->parts.owner, w->r->has_lease));
+  TRY(reconcile_progress_write(db, &progress));
+  if (w->reached == w->count && w->state)
+    return reconcile_state_write(db, w->account, w->r->how.since_ms > 0, w->state);
   return OK;
 }
 
@@ -80,10 +115,42 @@ static enum err page_run_part(struct db *db, void *arg) {
       return e;
   }
   w->reached = i;
-  TRY(reconcile_lease_take(db, w->r->parts.owner, w->r->has_lease));
-  if (i == w->count && w->state) /* (2) */
-    return reconcile_state_write(db, w->account, w->r->how.since_ms > 0, w->state);
+  return page_end_part(db, w);
+}
+
+static enum err slot_fill(struct page_write *w, size_t i, struct page_slot *slot) {
+  buf_clear(&slot->storage);
+  TRY(twilio_page_delivery(w->page, i, &slot->storage, &slot->delivery));
+  slot->delivery.business_id = w->places[i];
+  slot->delivery.is_backfill = w->r->how.since_ms > 0;
   return OK;
+}
+
+/* (5) */
+static enum err page_run_set(struct db *db, void *arg) {
+  struct page_write *w = arg;
+  const struct delivery *deliveries[SET_MAX];
+  struct intake_result *results[SET_MAX];
+  int n = 0;
+  size_t i = w->next;
+  memset(&w->found, 0, sizeof(w->found));
+  for (; i < w->count && n < SET_MAX; i++) {
+    if (!w->places[i]) continue;
+    TRY(slot_fill(w, i, &w->slots[n]));
+    deliveries[n] = &w->slots[n].delivery;
+    results[n] = &w->slots[n].result;
+    n++;
+  }
+  TRY(intake_run_set(db, deliveries, n, db_now_ms(db), results));
+  for (int k = 0; k < n; k++) page_note_written(w, deliveries[k], results[k]);
+  w->reached = i;
+  return page_end_part(db, w);
+}
+
+static enum err page_write_part(struct page_write *w) {
+  const struct reconcile_parts *parts = &w->r->parts;
+  enum err e = w->slots ? parts->write(parts->arg, page_run_set, w) : ERR_UNSUPPORTED;
+  return e == OK || e == ERR_CONFLICT || e == ERR_CLOSED ? e : parts->write(parts->arg, page_run_part, w);
 }
 
 /* Writes the entries that have a place. */
@@ -92,7 +159,7 @@ static enum err page_write_all(struct page_write *w, const struct reconcile_stat
   w->state = state;
   w->next = 0;
   do {
-    TRY(w->r->parts.write(w->r->parts.arg, page_run_part, w));
+    TRY(page_write_part(w));
     w->next = w->reached;
     c->calls += w->found.calls;
     c->recordings += w->found.recordings;
@@ -120,16 +187,16 @@ static int64_t place_of_top(const struct reconcile_account *a, const struct deli
 }
 
 /* Reads a single call of the provider as a page with one entry. */
-static enum err call_ask(struct reconcile *r, const struct reconcile_account *a, const char *call_sid,
+static enum err call_ask(struct reconcile_reader *reader, const struct reconcile_account *a, const char *call_sid,
                          struct twilio_page **ret_page) {
   struct buf url CLEANUP(buf_done) = BUF_INIT(URL_ROOM), body CLEANUP(buf_done) = BUF_INIT(TWILIO_PAGE_BYTES_MAX);
   const char *text;
-  if (r->calls_asked++ >= RECONCILE_ASKED_MAX) return ERR_NOT_FOUND;
+  if (reader->r->calls_asked++ >= RECONCILE_ASKED_MAX) return ERR_NOT_FOUND;
   TRY(buf_addf(&url, "%s/2010-04-01/Accounts/%s/Calls/%s.json", a->base_url, a->account_sid, call_sid));
   TRY(buf_terminate(&url, &text));
-  TRY(reconcile_ask(r, a, text));
+  TRY(reconcile_ask(reader, a, text));
   TRY(buf_add(&body, STR("{\"calls\":[")));
-  TRY(buf_add(&body, buf_str(&r->body)));
+  TRY(buf_add(&body, buf_str(&reader->body)));
   TRY(buf_add(&body, STR("]}")));
   return twilio_page_parse(&a->provider, TWILIO_LIST_CALLS, buf_str(&body), db_clock_now_ms(), ret_page);
 }
@@ -149,7 +216,7 @@ static enum err place_by_asking(struct page_write *w, char ret_sid[SID_SIZE], in
   struct twilio_page *page CLEANUP(free_page) = NULL;
   struct delivery *d CLEANUP(free_delivery) = NULL;
   struct buf storage CLEANUP(buf_done) = BUF_INIT(ENTRY_ROOM);
-  enum err e = call_ask(w->r, w->account, ret_sid, &page);
+  enum err e = call_ask(w->reader, w->account, ret_sid, &page);
   ret_sid[0] = '\0';
   if (e == ERR_NOT_FOUND || e == ERR_INVALID || e == ERR_TOO_BIG) return OK;
   TRY(e);
@@ -253,14 +320,30 @@ static enum err state_advance(struct reconcile_state *s, const struct twilio_pag
   return OK;
 }
 
-static enum err page_take(struct reconcile *r, const struct reconcile_account *a, struct twilio_page *page,
+static struct page_slot *slots_free(struct page_slot *slots) {
+  for (int i = 0; slots && i < SET_MAX; i++) buf_done(&slots[i].storage);
+  free(slots);
+  return NULL;
+}
+
+static enum err slots_new(struct page_slot **ret_slots) {
+  struct page_slot *slots = calloc(SET_MAX, sizeof(*slots));
+  if (!slots) return ERR_NOMEM;
+  for (int i = 0; i < SET_MAX; i++) buf_init(&slots[i].storage, ENTRY_ROOM);
+  *ret_slots = slots;
+  return OK;
+}
+
+static enum err page_take(struct reconcile_reader *reader, const struct reconcile_account *a, struct twilio_page *page,
                           struct reconcile_state *s) {
+  struct reconcile *r = reader->r;
   struct page_write *w = calloc(1, sizeof(*w));
   if (!w) return ERR_NOMEM;
-  *w = (struct page_write){.r = r, .account = a, .page = page, .count = twilio_page_count(page)};
+  *w = (struct page_write){.reader = reader, .r = r, .account = a, .page = page, .count = twilio_page_count(page)};
   buf_init(&w->storage, ENTRY_ROOM);
   struct reconcile_state next = *s;
-  enum err e = state_advance(&next, page);
+  enum err e = db_kind(r->parts.db) == DB_POSTGRES ? slots_new(&w->slots) : OK; /* (5) */
+  if (e == OK) e = state_advance(&next, page);
   if (e == OK) e = page_place(w, false);
   if (e == OK) e = page_write_all(w, NULL); /* (3) */
   if (e == OK) e = page_place(w, true);
@@ -268,13 +351,15 @@ static enum err page_take(struct reconcile *r, const struct reconcile_account *a
   if (e == OK) *s = next;
   r->counts.pages += e == OK;
   r->counts.entries += e == OK ? (int64_t)w->count : 0;
+  w->slots = slots_free(w->slots);
   buf_done(&w->storage);
   free(w);
   return e;
 }
 
 /* Reads and takes the next page. */
-static enum err page_read(struct reconcile *r, const struct reconcile_account *a, struct reconcile_state *s) {
+static enum err page_read(struct reconcile_reader *reader, const struct reconcile_account *a,
+                          struct reconcile_state *s) {
   struct buf url CLEANUP(buf_done) = BUF_INIT(URL_ROOM);
   struct twilio_page *page CLEANUP(free_page) = NULL;
   const char *text;
@@ -283,14 +368,16 @@ static enum err page_read(struct reconcile *r, const struct reconcile_account *a
   else
     TRY(twilio_list_url(&a->provider, (enum twilio_list)s->list, s->since_ms, PAGE_ITEMS, &url));
   TRY(buf_terminate(&url, &text));
-  TRY(reconcile_ask(r, a, text));
-  enum err e = twilio_page_parse(&a->provider, (enum twilio_list)s->list, buf_str(&r->body), db_clock_now_ms(), &page);
+  TRY(reconcile_ask(reader, a, text));
+  enum err e =
+      twilio_page_parse(&a->provider, (enum twilio_list)s->list, buf_str(&reader->body), db_clock_now_ms(), &page);
   if (e == ERR_INVALID || e == ERR_DENIED || e == ERR_TOO_BIG) {
-    (void)snprintf(r->why, sizeof(r->why), "the provider's answer is not a list that can be read (%s)", err_text(e));
+    (void)snprintf(reader->why, sizeof(reader->why), "the provider's answer is not a list that can be read (%s)",
+                   err_text(e));
     return ERR_TIMEOUT;
   }
   TRY(e);
-  return page_take(r, a, page, s);
+  return page_take(reader, a, page, s);
 }
 
 /* False: the account was read lately. Else *s is the run to begin, or to go on with. */
@@ -305,21 +392,23 @@ static bool state_begin(const struct reconcile *r, const struct reconcile_accoun
   return true;
 }
 
-static enum err account_run(struct reconcile *r, const struct reconcile_account *a) {
+static enum err account_run(struct reconcile_reader *reader, const struct reconcile_account *a) {
+  struct reconcile *r = reader->r;
   bool is_backfill = r->how.since_ms > 0, was_lost = false;
   struct reconcile_state s;
   TRY(reconcile_state_read(r->parts.db, a, is_backfill, &s));
   if (!state_begin(r, a, &s)) return OK;
-  r->asked_ms = 0;
+  reader->asked_ms = 0;
   while (s.since_ms) {
-    enum err e = page_read(r, a, &s);
+    if (r->result != OK) return r->result; /* of another reader */
+    enum err e = page_read(reader, a, &s);
     if (e == ERR_NOT_FOUND && s.url[0] && !was_lost) { /* (4) */
       was_lost = true;
       s.url[0] = '\0';
       continue;
     }
     if (e == ERR_NOT_FOUND) {
-      (void)snprintf(r->why, sizeof(r->why), "the provider does not know the account's lists (404)");
+      (void)snprintf(reader->why, sizeof(reader->why), "the provider does not know the account's lists (404)");
       return ERR_TIMEOUT;
     }
     TRY(e);
@@ -329,50 +418,79 @@ static enum err account_run(struct reconcile *r, const struct reconcile_account 
   return OK;
 }
 
-static enum err accounts_run(struct reconcile *r, struct reconcile_accounts *accounts) {
-  for (size_t i = 0; i < accounts->count; i++) {
-    struct reconcile_account *a = &accounts->list[i];
-    enum err e = reconcile_renew(r);
-    if (e == OK) e = reconcile_account_open(&r->parts, a);
-    if (e == OK) e = account_run(r, a);
-    if (e == ERR_CORRUPT) {
-      (void)snprintf(r->why, sizeof(r->why), "its secrets were encrypted with another key");
-      e = ERR_DENIED;
-    }
-    bool is_removed = e == ERR_NOT_FOUND; /* since the accounts were read */
-    if (e == ERR_DENIED || e == ERR_TIMEOUT) {
-      r->counts.failed++;
-      if (r->parts.failed) r->parts.failed(r->parts.arg, str_from(a->account_sid), r->why);
-    } else if (e != OK && !is_removed) {
-      return e;
-    }
-    reconcile_account_close(a);
+/* An account that can't be read is counted, and no error. */
+static enum err account_read(struct reconcile_reader *reader, struct reconcile_account *a) {
+  struct reconcile *r = reader->r;
+  enum err e = reconcile_renew(r);
+  if (e == OK) e = reconcile_account_open(&r->parts, a);
+  if (e == OK) e = account_run(reader, a);
+  if (e == ERR_CORRUPT) {
+    (void)snprintf(reader->why, sizeof(reader->why), "its secrets were encrypted with another key");
+    e = ERR_DENIED;
   }
-  return OK;
+  bool is_unread = e == ERR_DENIED || e == ERR_TIMEOUT, is_removed = e == ERR_NOT_FOUND; /* since they were read */
+  r->counts.failed += is_unread;
+  if (is_unread && r->parts.failed) r->parts.failed(r->parts.arg, str_from(a->account_sid), reader->why);
+  reconcile_account_close(a);
+  return is_unread || is_removed ? OK : e;
 }
 
-static enum err lease_drop_run(struct db *db, void *arg) {
+/* Reads one account after the other, until none is left or one of the readers found an error. (6) */
+static void *reader_main(void *arg) {
+  struct reconcile_reader *reader = arg;
+  struct reconcile *r = reader->r;
+  LOCKED(&r->work);
+  while (r->result == OK && r->next < r->accounts.count) {
+    enum err e = account_read(reader, &r->accounts.list[r->next++]);
+    if (e != OK && r->result == OK) r->result = e;
+  }
+  return NULL;
+}
+
+static enum err accounts_run(struct reconcile *r) {
+  pthread_t threads[RECONCILE_READERS_MAX];
+  size_t wanted = r->accounts.count < RECONCILE_READERS_MAX ? r->accounts.count : RECONCILE_READERS_MAX, n = 0;
+  while (n + 1 < wanted && pthread_create(&threads[n], NULL, reader_main, &r->readers[n + 1]) == 0) n++;
+  (void)reader_main(&r->readers[0]); /* this thread is one of them */
+  for (size_t i = 0; i < n; i++) (void)pthread_join(threads[i], NULL);
+  return r->result;
+}
+
+static enum err run_begin(struct db *db, void *arg) {
   const struct reconcile *r = arg;
+  const struct reconcile_progress progress = progress_of(r);
+  TRY(reconcile_lease_take(db, r->parts.owner, true));
+  return reconcile_progress_write(db, &progress);
+}
+
+static enum err run_end(struct db *db, void *arg) {
+  const struct reconcile *r = arg;
+  struct reconcile_progress progress = progress_of(r);
+  progress.ended_ms = db_now_ms(db);
+  if (r->result != ERR_CONFLICT) TRY(reconcile_progress_write(db, &progress)); /* else it is another one's */
   return reconcile_lease_drop(db, r->parts.owner);
 }
 
 enum err reconcile_run(struct reconcile *r, const struct reconcile_how *how, struct reconcile_counts *ret_counts) {
-  struct reconcile_accounts accounts = {NULL, 0};
   memset(&r->counts, 0, sizeof(r->counts));
   r->how = *how;
+  r->next = 0;
+  r->result = OK;
   r->calls_asked = 0;
   r->has_lease = false;
+  r->began_ms = db_clock_now_ms();
   enum err e = reconcile_renew(r);
-  if (e == OK) e = reconcile_accounts_read(&r->parts, how->business_id, &accounts);
-  if (e == OK) e = accounts_run(r, &accounts);
-  reconcile_accounts_done(&accounts);
-  if (r->has_lease) IGNORE(r->parts.write(r->parts.arg, lease_drop_run, r)); /* it ends by itself */
+  if (e == OK) e = reconcile_accounts_read(&r->parts, how->business_id, &r->accounts);
+  if (e == OK) e = r->parts.write(r->parts.arg, run_begin, r);
+  if (e == OK) e = accounts_run(r);
+  if (r->has_lease) IGNORE(r->parts.write(r->parts.arg, run_end, r)); /* the lease ends by itself */
+  reconcile_accounts_done(&r->accounts);
   *ret_counts = r->counts;
   return e;
 }
 
 void reconcile_stop(struct reconcile *r) {
-  fetch_getter_stop(r->getter);
+  for (int i = 0; i < RECONCILE_READERS_MAX; i++) fetch_getter_stop(r->readers[i].getter);
   LOCKED(&r->lock);
   r->stopped = true;
   lock_cond_broadcast(&r->wake);
@@ -382,10 +500,15 @@ enum err reconcile_new(const struct reconcile_parts *parts, struct reconcile **r
   struct reconcile *r = calloc(1, sizeof(*r));
   if (!r) return ERR_NOMEM;
   r->parts = *parts;
-  buf_init(&r->body, TWILIO_PAGE_BYTES_MAX);
+  lock_init(&r->work, "reconcile work", LOCK_RANK_WORK);
   lock_init(&r->lock, "reconcile", LOCK_RANK_WORK);
   lock_cond_init(&r->wake);
-  enum err e = fetch_getter_new(&r->getter);
+  enum err e = OK;
+  for (int i = 0; e == OK && i < RECONCILE_READERS_MAX; i++) {
+    r->readers[i].r = r;
+    buf_init(&r->readers[i].body, TWILIO_PAGE_BYTES_MAX);
+    e = fetch_getter_new(&r->readers[i].getter);
+  }
   if (e != OK) {
     reconcile_free(r);
     return e;
@@ -396,10 +519,13 @@ enum err reconcile_new(const struct reconcile_parts *parts, struct reconcile **r
 
 struct reconcile *reconcile_free(struct reconcile *r) {
   if (!r) return NULL;
-  r->getter = fetch_getter_free(r->getter);
-  buf_done(&r->body);
+  for (int i = 0; i < RECONCILE_READERS_MAX; i++) {
+    r->readers[i].getter = fetch_getter_free(r->readers[i].getter);
+    buf_done(&r->readers[i].body);
+  }
   lock_cond_done(&r->wake);
   lock_done(&r->lock);
+  lock_done(&r->work);
   free(r);
   return NULL;
 }

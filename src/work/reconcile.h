@@ -3,9 +3,9 @@
  *
  *   reconcile_new(&parts, &r);   e = reconcile_run(r, &how, &result);   reconcile_free(r);
  *
- * One process of a database reconciles at a time. Work is done in parts: a page of a list is read, what it has of news is written
- * in jobs of a bounded number of rows, and the next page's url is stored with the last of them. A run that was interrupted goes
- * on there. docs/internals/reconcile.md tells the whole.
+ * One process of a database reconciles at a time; it reads up to four accounts at once. Work is done in parts: a page of a list
+ * is read, what it has of news is written in jobs of a bounded number of rows, and the next page's url is stored with the last of
+ * them. A run that was interrupted goes on there. docs/internals/reconcile.md tells the whole.
  * Thread rule: one owner, which blocks on the network; reconcile_stop: any thread. */
 #pragma once
 
@@ -46,6 +46,16 @@ struct reconcile_how {
   int64_t since_ms;     /* a backfill from then on; 0: since the last success, less a day */
   int64_t not_after_ms; /* accounts with a success later than this are left out; 0: none are */
 };
+
+/* The run under way, or the last one. */
+struct reconcile_progress {
+  bool is_backfill;
+  int64_t began_ms, ended_ms; /* UNIX milliseconds; ended_ms 0: it is under way, or its process died */
+  int64_t accounts;           /* of the run */
+  struct reconcile_counts counts;
+};
+/* ERR_NOT_FOUND: none was begun yet. *ret_is_live: a process is at it. Thread rule: the connection's. */
+CHECKED enum err reconcile_progress_read(struct db *db, struct reconcile_progress *ret_progress, bool *ret_is_live);
 
 CHECKED enum err reconcile_new(const struct reconcile_parts *parts, struct reconcile **ret_reconcile);
 /* ERR_BUSY: another process reconciles. ERR_CONFLICT: another one took over, because this one was too slow. ERR_CLOSED:

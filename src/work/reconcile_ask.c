@@ -1,8 +1,10 @@
-/* reconcile_ask.c - requests to the provider's lists: one at a time, paced, repeated while the provider is busy or in trouble.
+/* reconcile_ask.c - requests to the provider's lists: of an account one at a time, paced, repeated while the provider is busy or
+ * in trouble.
  *
  * Invariants
- *  (1) Between the begins of two requests are at least PACE_MS, whatever the answers are.
- *  (2) No wait is longer than the lease: each begins with a renewal. */
+ *  (1) Between the begins of two requests of an account are at least PACE_MS, whatever the answers are.
+ *  (2) No wait is longer than the lease: each ends with a renewal.
+ *  (3) The lock `work` is not held while the network or the time is waited for. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -41,25 +43,26 @@ static enum err ask_wait(struct reconcile *r, int64_t ms) {
   while (ms > 0) {
     int64_t part = ms < WAIT_PART_MS ? ms : WAIT_PART_MS;
     TRY(wait_part(r, part));
+    LOCKED(&r->work);
     TRY(reconcile_renew(r));
     ms -= part;
   }
   return OK;
 }
 
-static enum err ask_once(struct reconcile *r, const struct reconcile_account *a, const char *url,
+static enum err ask_once(struct reconcile_reader *reader, const struct reconcile_account *a, const char *url,
                          struct fetch_get *ret_get) {
   const struct provider_account *p = &a->provider;
   bool has_key = p->api_key.n && p->api_secret.n;
-  int64_t since = clock_mono_ms() - r->asked_ms;
-  if (r->asked_ms && since < PACE_MS) TRY(wait_part(r, PACE_MS - since)); /* (1) */
-  r->asked_ms = clock_mono_ms();
-  buf_clear(&r->body);
+  int64_t since = clock_mono_ms() - reader->asked_ms;
+  if (reader->asked_ms && since < PACE_MS) TRY(wait_part(reader->r, PACE_MS - since)); /* (1) */
+  reader->asked_ms = clock_mono_ms();
+  buf_clear(&reader->body);
   *ret_get = (struct fetch_get){.url = url,
                                 .user = has_key ? a->first->api_key : a->account_sid,
                                 .password = has_key ? a->first->api_secret : a->first->tokens[0],
-                                .body = &r->body};
-  TRY(fetch_getter_get(r->getter, ret_get));
+                                .body = &reader->body};
+  TRY(fetch_getter_get(reader->getter, ret_get));
   if (ret_get->status) metric_add(METRIC_PROVIDER_REQUESTS, metric_http_code(ret_get->status), 1);
   return OK;
 }
@@ -75,22 +78,31 @@ static int64_t ask_pause_ms(const struct fetch_get *get, int attempt) {
   return ms < WAIT_MAX_MS ? ms : WAIT_MAX_MS;
 }
 
-enum err reconcile_ask(struct reconcile *r, const struct reconcile_account *a, const char *url) {
-  struct fetch_get get;
+/* *ret_get: the last answer. */
+static enum err ask_until_answered(struct reconcile_reader *reader, const struct reconcile_account *a, const char *url,
+                                   struct fetch_get *ret_get) {
   for (int attempt = 0;; attempt++) {
-    TRY(ask_once(r, a, url, &get));
-    if (get.status == 200 && get.is_whole) return OK;
-    int64_t pause = ask_pause_ms(&get, attempt);
-    if (!pause) break;
-    TRY(ask_wait(r, pause));
+    TRY(ask_once(reader, a, url, ret_get));
+    int64_t pause = ask_pause_ms(ret_get, attempt);
+    if (!pause) return OK;
+    TRY(ask_wait(reader->r, pause));
   }
+}
+
+enum err reconcile_ask(struct reconcile_reader *reader, const struct reconcile_account *a, const char *url) {
+  struct fetch_get get;
+  lock_release(&reader->r->work); /* (3) */
+  enum err e = ask_until_answered(reader, a, url, &get);
+  lock_take(&reader->r->work);
+  if (e != OK) return e;
+  if (get.status == 200 && get.is_whole) return OK;
   if (get.status == 400 || get.status == 404) return ERR_NOT_FOUND;
   bool is_refused = get.status == 401 || get.status == 403;
   if (is_refused)
-    (void)snprintf(r->why, sizeof(r->why), "the provider refuses the credentials (%d)", get.status);
+    (void)snprintf(reader->why, sizeof(reader->why), "the provider refuses the credentials (%d)", get.status);
   else if (get.status && get.status != 200)
-    (void)snprintf(r->why, sizeof(r->why), "the provider answers %d", get.status);
+    (void)snprintf(reader->why, sizeof(reader->why), "the provider answers %d", get.status);
   else
-    (void)snprintf(r->why, sizeof(r->why), "no whole answer from the provider: %s", get.detail);
+    (void)snprintf(reader->why, sizeof(reader->why), "no whole answer from the provider: %s", get.detail);
   return is_refused ? ERR_DENIED : ERR_TIMEOUT;
 }

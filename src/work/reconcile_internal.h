@@ -65,26 +65,43 @@ CHECKED enum err reconcile_state_write(struct db *db, const struct reconcile_acc
  * ours. */
 CHECKED enum err reconcile_lease_take(struct db *db, const char *owner, bool was_ours);
 CHECKED enum err reconcile_lease_drop(struct db *db, const char *owner);
+/* In a write transaction: stores how far the run is, for reconcile_progress_read. */
+CHECKED enum err reconcile_progress_write(struct db *db, const struct reconcile_progress *progress);
 
 /* ---- requests ---- */
 
+/* A run reads several accounts at a time, each by a reader with a thread. A reader that is not inside reconcile_ask holds `work`:
+ * then nobody else uses the database, nor the members that `work` covers. */
+enum { RECONCILE_READERS_MAX = 4 };
+
+struct reconcile_reader {
+  struct reconcile *r;
+  struct fetch_getter *getter;
+  struct buf body;              /* of the last answer */
+  int64_t asked_ms;             /* monotonic: the last request's begin */
+  char why[RECONCILE_WHY_SIZE]; /* why the account can't be read */
+};
+
 struct reconcile {
   struct reconcile_parts parts;
-  struct reconcile_how how;
-  struct fetch_getter *getter;
-  struct reconcile_counts counts;
-  struct buf body;
+  struct lock work;
   struct lock lock; /* covers stopped */
   struct lock_cond wake;
   bool stopped;
-  int64_t asked_ms; /* monotonic: the last request's begin */
-  int calls_asked;  /* single calls that were asked for in this run */
+  struct reconcile_reader readers[RECONCILE_READERS_MAX];
+  /* of a run; `work` covers them */
+  struct reconcile_how how;
+  struct reconcile_counts counts;
+  struct reconcile_accounts accounts;
+  size_t next;     /* account */
+  enum err result; /* the first error that ends the run */
+  int64_t began_ms;
+  int calls_asked; /* single calls that were asked for */
   bool has_lease;
-  char why[RECONCILE_WHY_SIZE]; /* why the account can't be read */
 };
-/* Renews the lease; every wait does. */
+/* Renews the lease; every wait does. The caller holds `work`. */
 CHECKED enum err reconcile_renew(struct reconcile *r);
-/* GETs url into r->body, and repeats it while the provider is busy or in trouble. ERR_NOT_FOUND: it answered 400 or 404.
- * ERR_DENIED: it refuses the credentials. ERR_TIMEOUT: it did not answer, or not as it should; r->why says so. ERR_CLOSED,
- * ERR_CONFLICT: as reconcile_run. */
-CHECKED enum err reconcile_ask(struct reconcile *r, const struct reconcile_account *a, const char *url);
+/* GETs url into reader->body, and repeats it while the provider is busy or in trouble. The caller holds `work`; it is released
+ * while others may go on. ERR_NOT_FOUND: it answered 400 or 404. ERR_DENIED: it refuses the credentials. ERR_TIMEOUT: it did not
+ * answer, or not as it should; reader->why says so. ERR_CLOSED, ERR_CONFLICT: as reconcile_run. */
+CHECKED enum err reconcile_ask(struct reconcile_reader *reader, const struct reconcile_account *a, const char *url);

@@ -10,6 +10,7 @@
 #include "work/reconcile_internal.h"
 
 #define LEASE_SETTING "reconcile"
+#define PROGRESS_SETTING "reconcile.run"
 enum { LEASE_MS = 90 * 1000 }; /* a request with its limits of time takes less */
 
 static enum err setting_name(const struct reconcile_account *a, bool is_backfill, char ret_name[SETTING_NAME_MAX + 1]) {
@@ -87,4 +88,35 @@ enum err reconcile_lease_drop(struct db *db, const char *owner) {
   bool is_ours, is_live;
   TRY(lease_read(db, owner, &is_ours, &is_live));
   return is_ours ? settings_put(db, NULL, LEASE_SETTING, STR("- 0")) : OK;
+}
+
+/* ---- how far a run is ---- */
+
+enum err reconcile_progress_write(struct db *db, const struct reconcile_progress *progress) {
+  struct buf value CLEANUP(buf_done) = BUF_INIT(SETTING_VALUE_MAX);
+  const struct reconcile_counts *c = &progress->counts;
+  const int64_t numbers[] = {progress->is_backfill, progress->began_ms, progress->ended_ms, progress->accounts,
+                             c->accounts,           c->failed,          c->entries,         c->calls,
+                             c->recordings,         c->queued,          c->unplaced,        c->refused};
+  for (size_t i = 0; i < COUNT_OF(numbers); i++) TRY(buf_addf(&value, "%s%lld", i ? " " : "", (long long)numbers[i]));
+  return settings_put(db, NULL, PROGRESS_SETTING, buf_str(&value));
+}
+
+enum err reconcile_progress_read(struct db *db, struct reconcile_progress *ret_progress, bool *ret_is_live) {
+  struct buf value CLEANUP(buf_done) = BUF_INIT(SETTING_VALUE_MAX);
+  struct reconcile_progress p = {.is_backfill = false};
+  struct reconcile_counts *c = &p.counts;
+  int64_t is_backfill, *const numbers[] = {&is_backfill,   &p.began_ms, &p.ended_ms,  &p.accounts,
+                                           &c->accounts,   &c->failed,  &c->entries,  &c->calls,
+                                           &c->recordings, &c->queued,  &c->unplaced, &c->refused};
+  bool is_ours, is_live;
+  TRY(settings_get(db, NULL, PROGRESS_SETTING, &value));
+  struct str rest = buf_str(&value);
+  for (size_t i = 0; i < COUNT_OF(numbers); i++)
+    if (cut_number(&rest, numbers[i]) != OK) return ERR_NOT_FOUND; /* of a later release */
+  TRY(lease_read(db, "", &is_ours, &is_live));
+  p.is_backfill = is_backfill != 0;
+  *ret_progress = p;
+  *ret_is_live = is_live && !p.ended_ms;
+  return OK;
 }

@@ -1,12 +1,15 @@
 """What no webhook told of is found through the provider's lists: reconcile, backfill, and a server by itself."""
+import http.server
 import json
 import signal
 import subprocess
+import threading
 
 import pytest
 
 import wire
 from callreel import CALLREEL, eventually
+from provider import sid
 
 AGO = "2026-01-01T08:00:00Z"
 
@@ -113,6 +116,69 @@ def test_an_account_that_is_refused_is_reported_and_the_others_are_read(world):
     report = json.loads(done.stdout)
     assert done.returncode == 1 and report["recordings"] == 1 and world.row(recording)
     assert [f["account_sid"] for f in report["failed"]] == [wrong.account_sid] and "401" in report["failed"][0]["why"]
+
+
+class Lists:
+    """Accounts without calls, of which each answer waits until as many are asked at once."""
+
+    def __init__(self, at_once):
+        meeting = threading.Barrier(at_once)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                meeting.wait(30)
+                body = json.dumps({"calls" if "/Calls" in self.path else "recordings": [], "next_page_uri": None}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.base_url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.mark.threads
+def test_four_accounts_are_read_at_once(world):
+    with Lists(at_once=4) as provider:
+        for name in "ABCDEFGH":
+            world.done("business", "add", "--name", name, "--account-sid", sid("AC"), "--auth-token-file", world.secret_file("token"),
+                       "--base-url", provider.base_url)
+        assert taken(world, "reconcile")["accounts"] == 8
+    status = json.loads(world.done("status", "--json"))["reconcile"]
+    assert (status["kind"], status["running"], status["accounts"], status["accounts_read"]) == ("reconcile", False, 8, 8)
+    assert status["ended_at"] and "8 of 8 accounts read" in world.done("status")
+
+
+def test_status_and_check_say_how_far_a_run_is(world):
+    simulator = world.simulator()
+    world.business(simulator)
+    make_many(simulator, 2500, start_time=AGO, recording=False)
+    assert json.loads(world.done("status", "--json"))["reconcile"]["kind"] is None
+    fault(simulator, "list_429:4")  # it waits for seconds
+    child = subprocess.Popen([str(CALLREEL), "backfill", "--since", "2025-12-01"], env=world.environment(),
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    eventually(lambda: json.loads(world.done("status", "--json"))["reconcile"]["running"], 20)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    fault(simulator)
+    world.clock.advance(100)  # its lease ends
+    status = json.loads(world.done("status", "--json"))["reconcile"]
+    assert (status["kind"], status["running"], status["ended_at"]) == ("backfill", False, None)
+    assert "was interrupted" in world.run("check").stdout and "interrupted" in world.done("status")
+    assert taken(world, "backfill", "--since", "2025-12-01")["accounts"] == 1
+    status = json.loads(world.done("status", "--json"))["reconcile"]
+    assert status["ended_at"] and status["accounts_read"] == 1 and "1 accounts were read" in world.run("check").stdout
 
 
 def test_a_backfill_that_was_killed_goes_on_where_it_was(world):

@@ -18,14 +18,15 @@ struct check {
   struct blob_store *store; /* NULL if RECORDINGS_DIR can't be opened */
 };
 
-/* check_place.c: settings, files, secrets, database, limits, workers. check_settings is first; false: the settings are invalid,
- * and the other checks can't run. */
+/* check_place.c: settings, files, secrets, database, limits, workers, reconcile. check_settings is first; false: the settings are
+ * invalid, and the other checks can't run. */
 CHECKED bool check_settings(struct check *c);
 void check_files(struct check *c);
 void check_key(struct check *c);
 void check_database(struct check *c);
 void check_limits(struct check *c);
 void check_workers(struct check *c);
+void check_reconcile(struct check *c);
 /* check_volume.c: the recordings' volume and its free space */
 void check_volume(struct check *c);
 /* check_business.c: each business's credentials, whether the provider accepts them, and its webhook URLs */

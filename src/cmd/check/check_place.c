@@ -1,4 +1,4 @@
-/* check_place.c - checks settings, files and their modes, secrets, the database, limits and workers. */
+/* check_place.c - checks settings, files and their modes, secrets, the database, limits, workers and the run of reconcile. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include "ledger/ledger.h"
 #include "ledger/nodes.h"
 #include "ledger/standbys.h"
+#include "work/reconcile.h"
 
 extern char **environ;
 
@@ -326,4 +327,23 @@ void check_workers(struct check *c) {
   else
     report_add(&c->report, CHECK_FAIL, "worker", "start callreel serve, or one with --role worker",
                "none was seen for %d s: recordings are queued and not fetched", WORKER_LIVES_MS / 1000);
+}
+
+/* Says nothing where nothing was reconciled yet. */
+void check_reconcile(struct check *c) {
+  struct reconcile_progress p;
+  bool is_live;
+  if (!c->has_schema || reconcile_progress_read(c->app.db, &p, &is_live) != OK) return;
+  long long read = p.counts.accounts, failed = p.counts.failed, all = p.accounts, entries = p.counts.entries;
+  if (failed)
+    report_add(&c->report, CHECK_WARN, "reconcile", "callreel reconcile says why",
+               "%lld of %lld accounts could not be read: what their webhooks lose is not found", failed, all);
+  else if (is_live)
+    report_add(&c->report, CHECK_OK, "reconcile", "", "under way: %lld of %lld accounts and %lld entries are read",
+               read, all, entries);
+  else if (!p.ended_ms)
+    report_add(&c->report, CHECK_WARN, "reconcile", "the next run goes on there: callreel serve, or callreel reconcile",
+               "the last run was interrupted at %lld of %lld accounts", read, all);
+  else
+    report_add(&c->report, CHECK_OK, "reconcile", "", "%lld accounts were read in the last run", read);
 }

@@ -1,4 +1,4 @@
-/* status_text.c - the counts, failures, removals, fills and processes of one moment, as text or JSON. */
+/* status_text.c - the counts, failures, removals, the run of reconcile, fills and processes of one moment, as text or JSON. */
 #include "cmd/status/status_text.h"
 
 #include "cmd/cmd_price.h"
@@ -9,6 +9,7 @@
 #include "ledger/recordings_count.h"
 #include "ledger/speech_days.h"
 #include "ledger/tasks.h"
+#include "work/reconcile.h"
 
 enum { WORKER_LIVES_MS = 30 * 1000, REMOVALS_MOST = 10000, TRANSCRIPTS_MOST = 10000 };
 
@@ -192,6 +193,45 @@ static enum err status_add_transcripts(struct status_text *v, const struct conf 
       b, STR(".  SPEECH_ENGINE is none for this command; if it is for the server too, they wait for an engine.\n"));
 }
 
+/* ---- what no webhook told of ---- */
+
+static enum err status_add_reconcile_json(struct status_text *v, const struct reconcile_progress *p, bool is_live) {
+  struct buf *b = v->out;
+  const struct reconcile_counts *c = &p->counts;
+  const char *kind = !p->began_ms ? "null" : p->is_backfill ? "\"backfill\"" : "\"reconcile\"";
+  TRY(buf_addf(b, "},\"reconcile\":{\"kind\":%s,\"running\":%s,\"accounts\":%lld,\"accounts_read\":%lld,", kind,
+               is_live ? "true" : "false", (long long)p->accounts, (long long)c->accounts));
+  TRY(buf_addf(b, "\"accounts_failed\":%lld,\"entries\":%lld,\"calls\":%lld,\"recordings\":%lld,\"queued\":%lld,",
+               (long long)c->failed, (long long)c->entries, (long long)c->calls, (long long)c->recordings,
+               (long long)c->queued));
+  TRY(print_json_time(b, "began_at", p->began_ms));
+  TRY(buf_add_char(b, ','));
+  return print_json_time(b, "ended_at", p->ended_ms);
+}
+
+/* The run of all businesses: one process at a time is at it. */
+static enum err status_add_reconcile(struct status_text *v) {
+  struct reconcile_progress p = {.began_ms = 0};
+  const struct reconcile_counts *c = &p.counts;
+  struct buf *b = v->out;
+  char began[PRINT_TIME_SIZE], ended[PRINT_TIME_SIZE];
+  bool is_live = false;
+  enum err e = reconcile_progress_read(v->db, &p, &is_live);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  if (v->json) return status_add_reconcile_json(v, &p, is_live);
+  if (e == ERR_NOT_FOUND) return OK;
+  TRY(buf_addf(b, "%s, begun %s, ", p.is_backfill ? "Backfill" : "Reconcile", print_time(p.began_ms, began)));
+  if (p.ended_ms)
+    TRY(buf_addf(b, "ended %s", print_time(p.ended_ms, ended)));
+  else
+    TRY(buf_add(b, is_live ? STR("under way") : STR("interrupted: the next one goes on there")));
+  TRY(buf_addf(b, ": %lld of %lld accounts read, %lld entries; %lld calls and %lld recordings had news.",
+               (long long)c->accounts, (long long)p.accounts, (long long)c->entries, (long long)c->calls,
+               (long long)c->recordings));
+  if (c->failed) TRY(buf_addf(b, "  %lld accounts could not be read.", (long long)c->failed));
+  return buf_add_char(b, '\n');
+}
+
 static enum err status_add_all(struct status_text *v, struct db *db, const struct conf *conf, int64_t business_id) {
   struct recordings_counts counts;
   v->now = db_now_ms(db);
@@ -201,6 +241,7 @@ static enum err status_add_all(struct status_text *v, struct db *db, const struc
   TRY(recordings_count_failures(db, business_id, status_add_failure, v));
   TRY(status_add_removals(v, conf, business_id));
   TRY(status_add_transcripts(v, conf, business_id));
+  TRY(status_add_reconcile(v));
   v->n = 0;
   if (v->json) TRY(buf_add(v->out, STR("},\"fills\":[")));
   TRY(recordings_fills(db, business_id, v->now, status_add_fill, v));
