@@ -115,3 +115,31 @@ def test_a_cold_start_of_many_recordings_asks_once_for_each(world, provider):
     for tape in tapes:
         world.wait_state(tape.sid)
     assert [len(tape.asks) for tape in tapes] == [1] * 12
+
+
+@pytest.mark.long
+def test_four_web_and_four_worker_processes_download_a_thousand_recordings_once(world, provider):
+    """Each is wanted by five listeners at once, forty recordings at a time, through all web processes."""
+    recordings, listeners, wave = 1000, 5, 40
+    webs = [world.server(f"web{i}", role="web") for i in range(4)]
+    workers = [world.server(f"worker{i}", role="worker") for i in range(4)]
+    business = world.business(provider)
+    auth = {"Authorization": f"Bearer {business.viewer}", **MEDIA}
+    tapes = [provider.tape(seconds=2) for _ in range(recordings)]
+    for i, tape in enumerate(tapes):
+        business.tell(webs[i % 4], tape, "in-progress", RecordingDuration="-1")
+    assert world.sql("select count(*) as n from recordings where status = 'missing'")[0]["n"] == recordings
+    bodies = 0
+    for first in range(0, recordings, wave):
+        def play(i, ready):
+            tape = tapes[first + i % wave]
+            with Connection(webs[(first + i) // 7 % 4].port, timeout=120) as connection:
+                ready()
+                return tape, connection.call("GET", f"/api/recordings/{tape.sid}/stream", auth)
+        for tape, answer in at_once(wave * listeners, play):
+            assert answer.status == 206 and answer.complete and answer.body == tape.mp3, (tape.sid, answer)
+            bodies += 1
+    assert bodies == recordings * listeners
+    assert [(len(tape.asks), tape.downloads) for tape in tapes] == [(1, 1)] * recordings
+    saved = [len(worker.log_lines("Recording saved")) for worker in workers]
+    assert sum(saved) == recordings and all(saved), saved
