@@ -33,8 +33,11 @@ struct speech_engine {
   /* openai: what this server does not know */
   bool no_auto;    /* it refused language=auto: the field is left out */
   bool no_verbose; /* it refused response_format=verbose_json */
+  /* URLs whose models write one language whatever they find, as bits of speech_url_bit: not asked how sure they are of it */
+  uint64_t one_language;
 };
 
+uint64_t speech_url_bit(const char *url);
 void speech_request_init(struct speech_request *r);
 /* Sets the members of r->fetch, which points to r->url, r->body and r->headers. ERR_NOMEM. */
 CHECKED enum err speech_request_ready(struct speech_request *r, int64_t wait_ms);

@@ -64,6 +64,7 @@ static enum err form_language(struct openai_form *f, const struct speech_engine 
   if (is_auto(ask)) {
     if (e->no_auto || is_openai(ask->url)) return OK;
     TRY(form_field(f, "language", language));
+    if (e->one_language & speech_url_bit(ask->url)) return OK;
     return form_field(f, "no_language_probabilities", STR("false")); /* whisper.cpp then says how sure it is */
   }
   speech_code_of(language, code);
@@ -263,7 +264,9 @@ static bool writes_what_it_found(const json_t *root) {
 /* (2) */
 static void judge_language(const struct speech_ask *ask, const json_t *root, struct speech_answer *a) {
   double p = probability(root, "detected_language_probability");
-  if (!is_auto(ask) || p < 0 || !writes_what_it_found(root)) return;
+  if (!is_auto(ask) || p < 0) return;
+  a->is_of_one_language = !writes_what_it_found(root);
+  if (a->is_of_one_language) return;
   a->language_probability = p;
   if (p < LANGUAGE_KNOWN || speech_filter_is_guess(a)) a->language[0] = '\0';
 }
