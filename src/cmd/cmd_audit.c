@@ -21,8 +21,8 @@ struct verification {
 
 enum { JSON_MAX = 64 * 1024 * 1024, LINE_MAX = 2048 };
 
-static const char *const fault_codes[] = {"changed",    "missing", "inserted", "head",
-                                          "checkpoint", "summary", "expected"};
+static const char *const fault_codes[] = {"changed", "missing",    "inserted", "inserted",
+                                          "head",    "checkpoint", "summary",  "expected"};
 
 static enum err fault_write(struct buf *b, const struct audit_fault *f) {
   long long first = (long long)f->first, last = (long long)f->last;
@@ -34,6 +34,11 @@ static enum err fault_write(struct buf *b, const struct audit_fault *f) {
                            : buf_addf(b, "entries %lld to %lld are missing: they were removed", first, last);
     case AUDIT_FAULT_INSERTED:
       return buf_addf(b, "entry %lld stands behind the end of the chain: it was inserted", first);
+    case AUDIT_FAULT_BEFORE:
+      return first == last
+                 ? buf_addf(b, "entry %lld stands before the beginning of the chain: it was inserted", first)
+                 : buf_addf(b, "entries %lld to %lld stand before the beginning of the chain: they were inserted",
+                            first, last);
     case AUDIT_FAULT_HEAD:
       return buf_addf(b, "the end of the chain has another digest than entry %lld: one of them was changed", first);
     case AUDIT_FAULT_CHECKPOINT:
@@ -100,7 +105,7 @@ static enum err verify_business(struct verification *v, int64_t business_id, con
 
 static enum err verify_all(struct verification *v) {
   enum err e;
-  for (int64_t id = -1; (e = audit_next_business(v->app.db, id, &id)) == OK;) TRY(verify_business(v, id, NULL));
+  for (int64_t id = -1; (e = audit_chain_next(v->app.db, id, &id)) == OK;) TRY(verify_business(v, id, NULL));
   return e == ERR_NOT_FOUND ? OK : e;
 }
 

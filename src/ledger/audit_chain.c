@@ -3,7 +3,8 @@
  * Invariants
  *  (1) Each entry is compared with the stored digest of the entry before it, so one changed entry is one fault, and the entries
  *      after it are still compared.
- *  (2) After missing entries the next one has nothing to be compared with: its own digest is taken. */
+ *  (2) After missing entries the next one has nothing to be compared with: its own digest is taken.
+ *  (3) A part reads the checkpoint again: what a server cuts meanwhile is not missing. */
 #include "ledger/audit_chain.h"
 
 #include "ledger/audit_row.h"
@@ -15,6 +16,37 @@ static void chain_report(struct audit_chain *c, enum audit_fault_kind kind, int6
   c->on_fault(c->arg, &fault);
 }
 
+/* ---- which chains there are ---- */
+
+static enum err chain_min_business(struct db_rows *q, int64_t *min) {
+  enum err e = db_next(q);
+  if (e == ERR_NOT_FOUND) return OK;
+  TRY(e);
+  if (db_int(q, 0) < *min) *min = db_int(q, 0);
+  return OK;
+}
+
+enum err audit_chain_next(struct db *db, int64_t after, int64_t *ret_business_id) {
+  struct db_rows heads CLEANUP(db_rows_done) = DB_ROWS, entries CLEANUP(db_rows_done) = DB_ROWS,
+                       checkpoints CLEANUP(db_rows_done) = DB_ROWS;
+  int64_t min = INT64_MAX;
+  TRY(db_query(db, &heads, "select business_id from audit_heads where business_id > ?1 order by business_id limit 1",
+               DB_INT(after)));
+  TRY(chain_min_business(&heads, &min));
+  TRY(db_query(db, &entries, "select business_id from audit where business_id > ?1 order by business_id limit 1",
+               DB_INT(after)));
+  TRY(chain_min_business(&entries, &min));
+  TRY(db_query(db, &checkpoints,
+               "select business_id from audit_checkpoints where business_id > ?1 order by business_id limit 1",
+               DB_INT(after)));
+  TRY(chain_min_business(&checkpoints, &min));
+  if (min == INT64_MAX) return ERR_NOT_FOUND;
+  *ret_business_id = min;
+  return OK;
+}
+
+/* ---- verifying ---- */
+
 static enum err chain_read_end(struct db *db, struct audit_chain *c) {
   enum err e = audit_head(db, c->business_id, &c->end, c->end_digest);
   if (e != ERR_NOT_FOUND) return e;
@@ -24,7 +56,8 @@ static enum err chain_read_end(struct db *db, struct audit_chain *c) {
 
 enum err audit_chain_begin(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t business_id,
                            audit_fault_fn *on_fault, void *arg, struct audit_chain *ret_chain) {
-  struct audit_chain c = {.business_id = business_id, .span = -1, .on_fault = on_fault, .arg = arg};
+  struct audit_chain c = {
+      .business_id = business_id, .secrets_key = secrets_key, .span = -1, .on_fault = on_fault, .arg = arg};
   struct audit_checkpoint checkpoint;
   enum err e = audit_checkpoint_read(db, secrets_key, business_id, &checkpoint);
   if (e != OK && e != ERR_DENIED) return e;
@@ -115,10 +148,35 @@ static void chain_compare_end(struct audit_chain *c) {
   if (c->expected_number > c->end) chain_report(c, AUDIT_FAULT_MISSING, c->end + 1, c->expected_number, NULL);
 }
 
+static enum err chain_follow_cut(struct db *db, struct audit_chain *c) {
+  struct audit_checkpoint checkpoint;
+  enum err e = audit_checkpoint_read(db, c->secrets_key, c->business_id, &checkpoint);
+  if (e == ERR_DENIED) return OK; /* audit_chain_begin reported it, or the next verification will */
+  TRY(e);
+  if (checkpoint.number <= c->number) return OK;
+  c->number = checkpoint.number; /* (3) */
+  memcpy(c->digest, checkpoint.digest, sizeof(c->digest));
+  return OK;
+}
+
+/* Before the first entry. */
+static enum err chain_look_before(struct db *db, struct audit_chain *c) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  if (c->has_looked_before) return OK;
+  c->has_looked_before = true;
+  TRY(db_query(db, &q, "select min(number), max(number) from audit where business_id = ?1 and number <= ?2",
+               DB_INT(c->business_id), DB_INT(c->number)));
+  TRY(db_next(&q));
+  if (!db_is_null(&q, 0)) chain_report(c, AUDIT_FAULT_BEFORE, db_int(&q, 0), db_int(&q, 1), NULL);
+  return OK;
+}
+
 enum err audit_chain_part(struct db *db, struct audit_chain *c, bool *ret_more) {
   bool more = false;
   TRY(db_begin(db)); /* entries and the end of one moment */
   enum err e = chain_read_end(db, c);
+  if (e == OK) e = chain_follow_cut(db, c);
+  if (e == OK) e = chain_look_before(db, c);
   if (e == OK) e = chain_verify_rows(db, c, &more);
   if (e == OK && !more) chain_compare_end(c);
   db_rollback(db);

@@ -18,6 +18,7 @@ enum audit_fault_kind {
   AUDIT_FAULT_CHANGED, /* the entry does not fit its digest and the entry before it: it was changed, moved or inserted */
   AUDIT_FAULT_MISSING,    /* entries first … last are gone */
   AUDIT_FAULT_INSERTED,   /* the entry stands behind the chain's end */
+  AUDIT_FAULT_BEFORE,     /* entries stand before the chain's beginning, the oldest at first, the newest at last */
   AUDIT_FAULT_HEAD,       /* the chain's end has another digest than its last entry */
   AUDIT_FAULT_CHECKPOINT, /* the checkpoint at `last` was not signed here, or the chain's end stands before it */
   AUDIT_FAULT_SUMMARY,    /* the summary of entries first … last is gone, or hides one of them from filters */
@@ -33,12 +34,14 @@ typedef void audit_fault_fn(void *arg, const struct audit_fault *fault);
 
 struct audit_chain {
   int64_t business_id;
-  int64_t number; /* of the last entry that was read, or of the checkpoint */
-  int64_t end;    /* the chain's last entry, as audit_heads says */
+  const uint8_t *secrets_key; /* the caller's */
+  int64_t number;             /* of the last entry that was read, or of the checkpoint */
+  int64_t end;                /* the chain's last entry, as audit_heads says */
   char digest[AUDIT_DIGEST_SIZE];
   char end_digest[AUDIT_DIGEST_SIZE];
   int64_t filed, span;  /* spans with a summary; the one that `summary` is of, -1: none */
   bool is_summary_good; /* so far */
+  bool has_looked_before;
   struct audit_span_summary summary;
   int64_t expected_number; /* 0: none */
   char expected_digest[AUDIT_DIGEST_SIZE];
@@ -47,6 +50,10 @@ struct audit_chain {
   void *arg;
 };
 
+/* The next business after `after` (-1: the first) that has entries, a chain's end or a checkpoint: somebody may have removed the
+ * others. ERR_NOT_FOUND. */
+CHECKED enum err audit_chain_next(struct db *db, int64_t after, int64_t *ret_business_id);
+/* secrets_key must live as long as the chain. */
 CHECKED enum err audit_chain_begin(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t business_id,
                                    audit_fault_fn *on_fault, void *arg, struct audit_chain *ret_chain);
 /* Entry `number` must have this digest. Call it before the first part. ERR_INVALID: no such digest is possible. */

@@ -68,6 +68,9 @@ static void the_audit_is_a_chain_that_is_cut_at_its_old_end(void **state) {
   assert_string_equal(same, digest);
   assert_ok(audit_next_business(db, 1, &business));
   assert_int_equal(business, 2);
+  assert_ok(audit_chain_next(db, 1, &business));
+  assert_int_equal(business, 2);
+  assert_int_equal(audit_chain_next(db, 2, &business), ERR_NOT_FOUND);
   while (more) IN_TRANSACTION(db, assert_ok(audit_cut(db, scratch_seal_key, NOW + 2000, NOW + 9000, &count, &more)));
   assert_audit(db, (struct audit_filter){.limit = 10}, "6 5 4 3");
   assert_ok(audit_checkpoint_read(db, scratch_seal_key, 1, &checkpoint));

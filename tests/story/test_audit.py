@@ -113,6 +113,9 @@ def test_plays_before_the_end_of_the_process_are_written(stage):
     ("insert into audit select business_id, {9} + 1, at, actor, role, action, object, ip, details, digest from audit"
      " where number = {9}", "entry {10} stands behind the end"),
     ("delete from audit where number = {9}", "entry {9} is missing"),
+    ("insert into audit select business_id, 0, at, actor, role, action, object, ip, details, digest from audit"
+     " where number = {9}", "entry 0 stands before the beginning"),
+    ("delete from audit_heads", "entry {5} stands behind the end"),
 ])
 def test_a_file_edited_by_hand_is_found_with_its_place(stage, script, words):
     first = len(stage.rows())
@@ -122,6 +125,8 @@ def test_a_file_edited_by_hand_is_found_with_its_place(stage, script, words):
     stage.tamper(script.format(*numbers))
     found = stage.verify()
     assert found.returncode == 1 and words.format(*numbers) in found.stdout, found
+    every = stage.world.run("audit", "verify")
+    assert every.returncode == 1 and words.format(*numbers) in every.stdout, every
     as_json = json.loads(stage.verify("--json").stdout)
     assert as_json["faults"] and as_json["faults"][0]["business_id"] == stage.business.id
 

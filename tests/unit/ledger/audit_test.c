@@ -41,7 +41,8 @@ struct faults {
 };
 
 static void note_fault(void *arg, const struct audit_fault *f) {
-  static const char *const names[] = {"changed", "missing", "inserted", "head", "checkpoint", "summary", "expected"};
+  static const char *const names[] = {"changed", "missing",    "inserted", "before",
+                                      "head",    "checkpoint", "summary",  "expected"};
   struct faults *all = arg;
   size_t n = strlen(all->text);
   (void)snprintf(all->text + n, sizeof(all->text) - n, "%s %lld-%lld ", names[f->kind], (long long)f->first,
@@ -102,6 +103,10 @@ static void what_somebody_does_to_a_chain_is_found_with_its_place(void **state) 
       {"delete from audit where number < 4; insert into audit_checkpoints select 1, 3, 0,"
        " (select digest from audit where number = 4), 0, 'aa'",
        "checkpoint 3-3 changed 4-4 "},
+      {"insert into audit select business_id, 0, at, actor, role, action, object, ip, details, digest from audit"
+       " where number = 10; insert into audit select business_id, -7, at, actor, role, action, object, ip, details,"
+       " digest from audit where number = 10",
+       "before -7-0 "},
       {"update audit_heads set number = 9", "inserted 10-10 "},
       {"delete from audit_heads where business_id = 1",
        "inserted 1-1 inserted 2-2 inserted 3-3 inserted 4-4 inserted 5-5 inserted 6-6 inserted 7-7 inserted 8-8 "
@@ -164,10 +169,55 @@ static void the_old_end_is_cut_and_the_rest_still_verifies(void **state) {
   assert_int_equal(db_script(db, "delete from audit where business_id = 1 and number < 703"), OK);
   assert_faults(db, "missing 701-702 ");
   assert_int_equal(db_script(db,
+                             "insert into audit select business_id, 5, at, actor, role, action, object, ip,"
+                             " details, digest from audit where business_id = 1 and number = 703"),
+                   OK);
+  assert_faults(db, "before 5-5 missing 701-702 ");
+  assert_int_equal(db_script(db, "delete from audit where business_id = 1 and number = 5"), OK);
+  assert_int_equal(db_script(db,
                              "update audit_checkpoints set number = 702, digest ="
                              " (select digest from audit where business_id = 1 and number = 703)"),
                    OK);
   assert_faults(db, "checkpoint 702-702 changed 703-703 ");
+  db_close(db);
+}
+
+static void what_is_cut_while_a_chain_is_verified_is_not_missing(void **state) {
+  struct db *db = scratch_ledger(*state);
+  struct faults all = {""};
+  struct audit_chain c;
+  bool more;
+  append_some(db, 1, AUDIT_CHAIN_PART + 1000);
+  assert_int_equal(audit_chain_begin(db, key, 1, note_fault, &all, &c), OK);
+  cut_all(db, NOW + 1000 * 501);
+  assert_int_equal(audit_chain_part(db, &c, &more), OK);
+  assert_true(more);
+  cut_all(db, NOW + 1000 * (AUDIT_CHAIN_PART + 901));
+  while (more) assert_int_equal(audit_chain_part(db, &c, &more), OK);
+  assert_string_equal(all.text, "");
+  assert_int_equal(c.entries, AUDIT_CHAIN_PART + 100);
+  db_close(db);
+}
+
+static void a_chain_is_found_by_what_is_left_of_it(void **state) {
+  struct db *db = scratch_ledger(*state);
+  int64_t business = -1;
+  append_some(db, 1, 3);
+  append_some(db, 2, 3);
+  cut_all(db, NOW + 1000 * 3);
+  append_some(db, 4, 3);
+  assert_int_equal(db_script(db,
+                             "delete from audit_heads where business_id in (2, 4);"
+                             " delete from audit where business_id in (1, 2)"),
+                   OK);
+  static const char *const faults[] = {
+      [1] = "missing 3-3 ", [2] = "checkpoint 2-2 ", [4] = "inserted 1-1 inserted 2-2 inserted 3-3 "};
+  for (int64_t expected = 1; expected <= 4; expected *= 2) {
+    assert_int_equal(audit_chain_next(db, business, &business), OK);
+    assert_int_equal(business, expected);
+    assert_string_equal(verify_expecting(db, business, 0, NULL).text, faults[business]);
+  }
+  assert_int_equal(audit_chain_next(db, business, &business), ERR_NOT_FOUND);
   db_close(db);
 }
 
@@ -367,6 +417,8 @@ int main(void) {
       SCRATCH_TEST(what_somebody_does_to_a_chain_is_found_with_its_place),
       SCRATCH_TEST(a_digest_that_was_kept_elsewhere_shows_a_chain_that_was_made_anew),
       SCRATCH_TEST(the_old_end_is_cut_and_the_rest_still_verifies),
+      SCRATCH_TEST(what_is_cut_while_a_chain_is_verified_is_not_missing),
+      SCRATCH_TEST(a_chain_is_found_by_what_is_left_of_it),
       SCRATCH_TEST(a_younger_entry_keeps_the_older_ones_behind_it),
       SCRATCH_TEST(a_rotation_of_the_key_keeps_checkpoints_good),
       SCRATCH_TEST(entries_are_listed_by_each_filter_from_the_newest),

@@ -82,6 +82,9 @@
     {"delete from audit_spans where business_id = ?1 and span < ?2", "SEARCH audit_spans USING PRIMARY KEY",
      "those of the entries that audit_measure counted"},
     {"from audit_heads where business_id > ?1", "SEARCH audit_heads", "the next one"},
+    {"select business_id from audit where business_id > ?1", "SEARCH audit USING PRIMARY KEY", "the next one"},
+    {"select min(number), max(number) from audit", "SEARCH audit USING PRIMARY KEY",
+     "what somebody inserted by hand: else none"},
     {"from audit_heads where first_at < ?1", "SEARCH audit_heads", "the oldest one"},
     {"from audit_checkpoints where business_id > ?1", "SEARCH audit_checkpoints", "at most RESIGN_MAX"},
 
