@@ -134,7 +134,10 @@ export async function world({ settings = {}, language = 'en-GB', demo = false, b
     async person({ role = 'admin', key = role && keys[role], options = {}, chosen } = {}) {
       const context = await browser.newContext({ baseURL: base, locale: language, viewport: { width: 1240, height: 800 }, ...options })
       context.setDefaultTimeout(PATIENCE_MS)
-      if (key) await context.request.post('/api/session', { headers: { Authorization: `Bearer ${key}` } })
+      if (key) {
+        const answer = await context.request.post('/api/session', { headers: { Authorization: `Bearer ${key}` } })
+        if (!answer.ok()) throw new Error(`no session for the key: ${answer.status()} ${await answer.text()}`)
+      }
       if (chosen) await context.addInitScript((it) => localStorage.setItem('callreel.settings', JSON.stringify(it)), chosen)
       return context
     },
