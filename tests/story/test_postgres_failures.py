@@ -234,8 +234,9 @@ def test_an_asynchronous_standby_loses_what_it_has_not_got_and_no_number_comes_t
             break
     i.answered = [call_sid for call_sid in i.answered if call_sid not in lost]
     i.deliver_one()
-    again = eventually(lambda: Stream(i.server, i.business.viewer).opening_id)
-    assert ids == sorted(ids) and again > max(ids, default=0)
+    opening = lambda: Stream(i.server, i.business.viewer).opening_id
+    eventually(lambda: (opening() or 0) > max(ids, default=0), what="a stream that begins with a number of the new server")
+    assert ids == sorted(ids)
     i.fetches()
 
 
