@@ -5,7 +5,7 @@
  *   const struct access_business *b = access_find_business(snapshot, key->business_id);
  *
  * A snapshot never changes. Each loop holds a reference and gets another snapshot when a key or a business changed. The
- * next snapshot shares what did not change with the one before (access_update). docs/internals/who-may.md shows the
+ * next snapshot shares what did not change with the one before (access_update). docs/internals/authentication.md shows the
  * whole check.
  * Thread rule: any thread. */
 #pragma once
@@ -46,8 +46,7 @@ struct access_business {
 };
 
 /* Reads all live businesses and keys. default_base_url: TWILIO_BASE_URL. before: the snapshot that this one replaces;
- * its counts of listeners are kept; NULL: none. ERR_CORRUPT: secrets_key does not decrypt a secret (wrong SECRETS_KEY).
- * */
+ * its counts of listeners are kept; NULL: none. ERR_CORRUPT: secrets_key does not decrypt a secret (wrong SECRETS_KEY). */
 CHECKED enum err access_load(struct db *db, const uint8_t secrets_key[32], struct str default_base_url,
                              const struct access_snapshot *before, struct access_snapshot **ret_snapshot);
 
