@@ -1,4 +1,4 @@
-/* order.h - parses and checks the body of POST /sim/calls. Pure. */
+/* order.h - parses and checks the body of POST /sim/calls. Thread rule: pure. */
 #pragma once
 
 #include "sim.h"
@@ -20,8 +20,8 @@ struct order {
   struct faults faults;
 };
 
-/* root stays the caller's and must outlive the order. ERR_INVALID: *ret_problem, in room, is a sentence that begins with the
- * field's name. */
+/* root stays the caller's and must outlive the order. ERR_INVALID: *ret_problem is a sentence that begins with the field's name;
+ * it is written to room, which has room_size bytes. */
 CHECKED enum err order_parse(const json_t *root, int64_t now_ms, char *room, size_t room_size, const char **ret_problem,
                              struct order *ret_order);
 /* Parses a JSON list of faults. */

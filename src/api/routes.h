@@ -1,4 +1,4 @@
-/* routes.h - the table of routes. */
+/* routes.h - the table of routes. Thread rule: constant. */
 #pragma once
 
 #include "http/route.h"

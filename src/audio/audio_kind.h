@@ -1,4 +1,5 @@
-/* audio_kind.h - the kinds of audio that are recognised. audio.h has their names and includes this. */
+/* audio_kind.h - the kinds of audio that are recognised. audio.h has their names and includes this.
+ * Thread rule: constants only. */
 #pragma once
 
 enum audio_kind {

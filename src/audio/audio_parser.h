@@ -21,7 +21,7 @@ enum container_state {
   CONTAINER_OVER, /* the rest is not read */
 };
 
-/* What boxes of an MP4 told. Tracks are 0 while unknown. */
+/* Values from the boxes of an MP4. Tracks are 0 while unknown. */
 struct container_boxes {
   uint64_t movie_units, movie_duration;    /* units a second, and units; a duration of 0 is unknown */
   uint64_t track, track_units;             /* of the track whose boxes are being read */
@@ -37,7 +37,7 @@ struct container_boxes {
   bool is_too_long;  /* the sum does not fit */
 };
 
-/* What elements of a WebM told. */
+/* Values from the elements of a WebM. */
 struct container_elements {
   uint64_t scale_ns; /* a unit */
   double duration;   /* units, as the file says; 0: unknown */

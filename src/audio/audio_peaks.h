@@ -2,8 +2,8 @@
  *
  *   peaks_init(&p, 2, 8000);  peaks_add(&p, samples, frames) …;  n = peaks_write(&p, bytes);
  *
- * A channel has fewer than PEAKS_POINTS_MAX complete points: when it reaches that number, each two are merged into one. Thread
- * rule: one owner. */
+ * A channel has fewer than PEAKS_POINTS_MAX complete points: when it reaches that number, each two are merged into one.
+ * Thread rule: one owner. */
 #pragma once
 
 #include <stdint.h>

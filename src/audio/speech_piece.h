@@ -1,4 +1,5 @@
-/* speech_piece.h - a piece of a recording that a recogniser can take. speech_pieces.h makes them. */
+/* speech_piece.h - a piece of a recording that a recogniser can take. speech_pieces.h makes them.
+ * Thread rule: as the owner of the speech_pieces that made it. */
 #pragma once
 
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* embedded.h - files that were made part of the binary at build time (script/embed.py). */
+/* embedded.h - files that were made part of the binary at build time (script/embed.py).
+ * Thread rule: constant. */
 #pragma once
 
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* err.h - the one error type.
  *
- * What can fail returns `enum err`, must be checked (CHECKED), and leaves its outputs, named ret_… and
- * last, untouched on failure. Thread rule: pure. */
+ * A function that can fail returns `enum err`, which its caller must check (CHECKED). On failure it leaves its outputs, which are
+ * named ret_… and come last, untouched. Thread rule: pure. */
 #pragma once
 
 #include <stdbool.h>

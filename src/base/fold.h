@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-/* What becomes of a hyphen between words. */
+/* How a hyphen between words is folded. */
 enum fold_hyphens { FOLD_JOIN, FOLD_SPLIT }; /* nothing; a space */
 
 /* Appends text to b, folded: never longer than twice the text. Bytes that are no UTF-8 are left out. */

@@ -3,7 +3,7 @@
  *   TRY(mention_erase(text, STR("972501234567"), MENTION_PLAIN, &b, &found));      "call +972 50-123 4567" -> "call […]"
  *
  * A number is there if its digits are, one after the other, with at most two blanks or - . ( ) / between two of them, and no
- * digit before or behind. A + or 00 in front of them belongs to it. Thread rule: none. */
+ * digit before or behind. A + or 00 in front of them belongs to it. Thread rule: pure. */
 #pragma once
 
 #include "base/buf.h"

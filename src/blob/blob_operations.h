@@ -1,7 +1,8 @@
 /* blob_operations.h - the table of functions that a kind of store implements. blob.c checks names before it calls them.
  *
  * A kind of store embeds struct blob_store as the first member of its own, and struct blob_part in its parts. Each
- * operation does what blob.h says of the function with the same name. */
+ * operation does what blob.h says of the function with the same name.
+ * Thread rule: as blob.h. */
 #pragma once
 
 #include "blob/blob.h"

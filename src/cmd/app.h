@@ -28,7 +28,7 @@ struct app {
 #define APP_NONE \
   { .db = NULL }
 
-/* What is wrong where db_keeps_sessions says no. */
+/* The error text for a database for which db_keeps_sessions says no. */
 extern const char app_no_sessions[];
 /* How connections to the database are opened. Its texts are the app's. */
 struct db_open app_database(const struct app *app);

@@ -1,4 +1,5 @@
-/* cmd_price.h - what transcripts cost, by SPEECH_PRICE: a price of a minute of audio, in any currency. */
+/* cmd_price.h - what transcripts cost, by SPEECH_PRICE: a price of a minute of audio, in any currency.
+ * Thread rule: pure. */
 #pragma once
 
 #include "base/conf.h"

@@ -14,7 +14,7 @@ struct pg_statement {
   unsigned prepared_on; /* the connection_number on which the server knows it; 0: none */
 };
 
-/* What is sent before the next statement, in one pipeline with it: a text, or a statement with its parameters. */
+/* Something that is sent before the next statement, in one pipeline with it: a text, or a statement with its parameters. */
 struct pg_deferred {
   char text[PG_DEFERRED_SIZE];
   struct pg_statement *kept;        /* NULL: the text */

@@ -1,4 +1,4 @@
-/* backoff.h - how long to wait after a failed or early attempt. Pure. */
+/* backoff.h - how long to wait after a failed or early attempt. Thread rule: pure. */
 #pragma once
 
 #include <stdint.h>

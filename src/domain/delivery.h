@@ -68,7 +68,7 @@ struct delivery_field {
   struct str value; /* never empty; UTF-8 without NUL */
 };
 
-/* Which of two deliveries wins: the greater one, compared member by member in this order. */
+/* Of two deliveries the one with the greater rank wins. Members are compared in this order. */
 struct delivery_rank {
   bool terminal;
   int64_t sequence;     /* -1: none */

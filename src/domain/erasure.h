@@ -4,7 +4,7 @@
  *   TRY(erasure_begin(db, &erasure, now, &held));       a call: 409 if a legal hold covers it
  *   TRY(erasure_part(db, mask, &after, now, &more));    the worker, until there is no more
  *
- * An erasure is a row of `erasures`. It goes on after a crash. What a legal hold covers is left, and counted.
+ * An erasure is a row of `erasures`. It goes on after a crash. Calls that a legal hold covers stay, and are counted.
  * Thread rule: inside db_writer's transaction. */
 #pragma once
 

@@ -3,8 +3,8 @@
  *   struct hold hold = {.business_id = 1, .reason = "…", .by = "key:3", .at = now};
  *   TRY(hold_set_call(db, &hold, call_sid, &too_late));      too late: it is removed, or is being removed; nothing was set
  *
- * A removal asks for holds in the transaction that begins it, and a hold asks for removals in the transaction that sets it. So a
- * hold that was set keeps all that it names, and one that is too late finds nothing that will stay.
+ * A removal asks for holds in the transaction that begins it, and a hold asks for removals in the transaction that sets it. So
+ * nothing that a hold names is removed after it was set, and a hold that is too late is refused.
  * Thread rule: all functions run inside db_writer's transaction. */
 #pragma once
 

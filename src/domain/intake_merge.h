@@ -1,6 +1,6 @@
 /* intake_merge.h - the rules by which a delivery changes the rows of a call and a recording. Pure: no database.
  *
- * For the files of intake only: intake.c applies them to one delivery, intake_set.c to many. Thread rule: none. */
+ * For the files of intake only: intake.c applies them to one delivery, intake_set.c to many. Thread rule: pure. */
 #pragma once
 
 #include "domain/fields.h"

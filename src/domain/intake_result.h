@@ -1,4 +1,4 @@
-/* intake_result.h - what storing a delivery did. */
+/* intake_result.h - what storing a delivery changed. Thread rule: one owner. */
 #pragma once
 
 #include "ledger/recordings.h"

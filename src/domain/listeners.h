@@ -1,6 +1,5 @@
 /* listeners.h - limits how many listeners one business, and one signed URL, have at a time in this process.
  *
- *
  *   e = listeners_enter(b->listeners, &limits, url, &place);     ERR_BUSY: too many      … listeners_leave(place);
  *
  * Each business has its own counts. They live until the last reference and the last listener are gone.

@@ -7,7 +7,7 @@
  *   node_marks_read(db, own_id, &others);   missing = node_marks_first_missing(store, &others);
  *
  * No clocks are compared. A process that can't write its mark (its volume is full, or read-only) does not raise the number
- * in its row, so nobody misses it.
+ * in its row, so no other process misses it.
  * Thread rule: any thread. Functions with db: the connection's. The others may block on the volume. */
 #pragma once
 

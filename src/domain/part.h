@@ -4,8 +4,7 @@
  *   part_owner_of(row, &owner);
  *   blob_open_part(store, &owner.blob, token, &fd);
  *
- * Pure.
- * Thread rule: any thread. */
+ * Thread rule: pure. */
 #pragma once
 
 #include "blob/blob.h"

@@ -1,12 +1,12 @@
-/* prune.h - expires on request what is due by its retention, or what is older than so many days.
+/* prune.h - expires, on request, recordings whose retention is over, or that are older than so many days.
  *
  *   struct prune prune = {.older_than_days = -1, .default_days = conf.retention_days};
  *   prune_begin(&prune, now);
  *   do TRY(prune_list_part(db, &prune, &part));      or prune_part, each in a transaction of its own
  *   while (part.more);
  *
- * Both go through businesses by their id, and through the recordings of each in the order of kept_from. What a hold covers is
- * left out. So what prune_list_part lists is what prune_part then expires, if nothing changes in between.
+ * Both go through businesses by their id, and through the recordings of each in the order of kept_from. Recordings that a
+ * hold covers are left out. So what prune_list_part lists is what prune_part then expires, if nothing changes in between.
  * Thread rule: the connection's; prune_part needs a write transaction. */
 #pragma once
 

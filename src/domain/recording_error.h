@@ -1,5 +1,5 @@
-/* recording_error.h - the closed list of reasons why a recording is not available, with code, message and class. Pure.
- * */
+/* recording_error.h - the closed list of reasons why a recording is not available, with code, message and class.
+ * Thread rule: pure. */
 #pragma once
 
 #include "base/str.h"

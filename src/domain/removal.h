@@ -1,11 +1,11 @@
-/* removal.h - what makes a recording expire, and what is to be removed because of it.
+/* removal.h - makes recordings expire, and notes what is to be removed because of it.
  *
  *   struct removal removal = {.reason = REMOVAL_DELETED, .rank = RECORDING_RANK_PLAY};
  *   TRY(removal_expire(db, &row, &removal, now, &row, &outcome));
  *   if (!outcome.moved && outcome.skip == RECORDING_SKIP_HELD) …                a legal hold covers it
  *
- * The row says `expired` before any byte goes. What is to be removed is a task (ledger/tasks.h), which a worker does and which
- * ends when it is gone. docs/internals/removal.md shows the whole path.
+ * The row says `expired` before any byte goes. A task (ledger/tasks.h) names what is to be removed; a worker removes it and ends
+ * the task. docs/internals/removal.md shows the whole path.
  * Thread rule: all functions run inside db_writer's transaction. now: db_now_ms. */
 #pragma once
 

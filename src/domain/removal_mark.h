@@ -1,5 +1,6 @@
-/* removal_mark.h - shows that an older backup of the database was restored: how many rounds of removals there were stands in the
- * database and on the recordings' volume. What was removed since the backup would be fetched again.
+/* removal_mark.h - shows that an older backup of the database was restored. The number of rounds of removals stands in the
+ * database and on the recordings' volume; after such a restore the volume's is higher, and recordings that were removed since the
+ * backup would be fetched again.
  *
  *   in the transaction that ends a round:   TRY(removal_mark_count(db, &number));
  *   after it:                               IGNORE(removal_mark_write(store, number));

@@ -1,4 +1,4 @@
-/* transcribe.h - has the recordings of a business, or of all, transcribed that were made since a time.
+/* transcribe.h - asks for the transcripts of many recordings: those of a business, or of all, that were made since a time.
  *
  *   struct transcribe t = {.since = since, .only_missing = true};
  *   transcribe_begin(&t);
@@ -6,9 +6,9 @@
  *   while (part->more);
  *
  * Both go through businesses by their id. A recording is wanted if it is ready and its transcript is neither queued nor
- * running; with only_missing, nor ready. Businesses that have nothing transcribed are passed over. What transcribe_list_part
- * lists is what transcribe_part then asks for, if nothing changes in between. Thread rule: the connection's; transcribe_part
- * needs a write transaction. */
+ * running; with only_missing, nor ready. Businesses that have nothing transcribed are passed over. transcribe_part asks for
+ * the recordings that transcribe_list_part lists, if nothing changes in between.
+ * Thread rule: the connection's; transcribe_part needs a write transaction. */
 #pragma once
 
 #include "ledger/transcripts.h"

@@ -20,8 +20,8 @@ CHECKED enum err transcript_write(struct buf *b, const struct transcript *row, c
 CHECKED enum err transcript_write_event(struct buf *b, const char *recording_sid, const struct transcript *row);
 
 enum { TRANSCRIPT_ETAG_SIZE = 96 };
-/* The strong ETag, with its quotes, of what a request for a version shows: the state and the version. form: "json", "srt" …
- * It begins with the number of the version. */
+/* The strong ETag, with its quotes, of the answer to a request for a version: it stands for the state and the version. form:
+ * "json", "srt" … It begins with the number of the version. */
 void transcript_etag(const struct transcript *row, int64_t version, const char *form,
                      char ret_etag[TRANSCRIPT_ETAG_SIZE]);
 /* Whether a list of ETags (If-Match: `"…", "…"` or `*`) has one of this version. Weak ones never match. */

@@ -1,4 +1,4 @@
-/* transcription.h - which recordings are transcribed without being asked for, and who speaks on which channel.
+/* transcription.h - has recordings transcribed without a request when they become ready, and names the speaker of each channel.
  *
  *   transcription_enable(true);                     at start, if there is an engine
  *   TRY(transcription_on_ready(db, &row, now));     in the transaction that makes a recording ready
@@ -8,7 +8,7 @@
 
 #include "ledger/calls.h"
 
-/* Unless it is called with true, nothing is transcribed that nobody asks for. */
+/* Unless it is called with true, only recordings for which somebody asks are transcribed. */
 void transcription_enable(bool has_engine);
 /* Asks for its transcript if the business has all transcribed. If it has a transcript, of other bytes, asks for another. */
 CHECKED enum err transcription_on_ready(struct db *db, const struct recording *row, int64_t now);

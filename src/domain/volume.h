@@ -53,7 +53,7 @@ struct volume_job {
   unsigned holders; /* the caller, and run until it has returned */
 };
 
-/* What the database knows, for the probes to compare with. */
+/* Facts from the database, with which the probes compare the volume. */
 struct volume_expected {
   char store_id[STORE_ID_SIZE]; /* of the right volume; "": unknown */
   char node_id[NODE_ID_SIZE];   /* this process; the probes renew its mark */

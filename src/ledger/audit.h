@@ -1,4 +1,5 @@
-/* audit.h - the table `audit`: who did what to what and when. Each business has a chain of entries.
+/* audit.h - the table `audit`: an entry for each action, with its actor, its object and its time. Each business has a chain of
+ * them.
  *
  *   TRY(audit_append(db, business_id, &(struct audit_entry){.at = now, .actor = STR("service"), .role = STR("service"),
  *                                                           .action = AUDIT_EXPIRE, .object = recording_sid}));

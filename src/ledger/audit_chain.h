@@ -4,8 +4,8 @@
  *   TRY(audit_chain_begin(db, secrets_key, business_id, on_fault, arg, &c));
  *   do TRY(audit_chain_part(db, &c, &more)); while (more);
  *
- * Entries that are appended meanwhile are verified too. What it can't see: a chain that somebody with the database has computed
- * anew from some entry on. A digest that was kept elsewhere shows that: audit_chain_expect.
+ * Entries that are appended meanwhile are verified too. A chain that somebody who can write the database has computed again
+ * from some entry on passes, unless it is compared with a digest that was kept elsewhere: audit_chain_expect.
  * Thread rule: the connection's; reads only, one transaction a part. */
 #pragma once
 
@@ -50,8 +50,8 @@ struct audit_chain {
   void *arg;
 };
 
-/* The next business after `after` (-1: the first) that has entries, a chain's end or a checkpoint: somebody may have removed the
- * others. ERR_NOT_FOUND. */
+/* The next business after `after` (-1: the first) that has entries, a chain's end or a checkpoint: one of the three is enough,
+ * since somebody may have removed the others. ERR_NOT_FOUND. */
 CHECKED enum err audit_chain_next(struct db *db, int64_t after, int64_t *ret_business_id);
 /* secrets_key must live as long as the chain. */
 CHECKED enum err audit_chain_begin(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t business_id,

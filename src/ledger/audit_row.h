@@ -6,7 +6,7 @@
 /* The columns that audit_read_row reads. */
 #define AUDIT_COLUMNS "number, at, actor, role, action, object, ip, details, digest"
 
-/* What stands for the digest before a chain's first entry. */
+/* Stands for the digest before a chain's first entry. */
 #define AUDIT_NO_DIGEST "0000000000000000000000000000000000000000000000000000000000000000"
 
 void audit_read_row(const struct db_rows *q, int64_t business_id, struct audit_row *ret_row);

@@ -34,7 +34,7 @@ struct business {
   int64_t credentials_version;    /* grows when the credentials or base_url change */
   int64_t auth_failed_at;         /* when the provider refused the credentials; 0: it did not */
   int64_t retention_days;         /* 0: for ever; -1: RETENTION_DAYS */
-  int64_t metadata_days;          /* until calls go with all that is known of them; 0: never */
+  int64_t metadata_days;          /* days after which calls are removed with all that is known of them; 0: never */
   int64_t created_at;
   int64_t removed_at; /* 0: not removed */
 };
@@ -81,7 +81,8 @@ typedef enum err businesses_each_fn(void *arg, const struct business *business);
 /* Calls fn with each business that is not purged, in order of id. The business is valid during the call only. */
 CHECKED enum err businesses_each(struct db *db, const uint8_t *secrets_key, bool removed_too, businesses_each_fn *fn,
                                  void *arg);
-/* Seals again what of at most BUSINESSES_RESEAL_MAX businesses after *after only the older key opens (secret_set_older_key).
+/* Seals again those secrets of at most BUSINESSES_RESEAL_MAX businesses after *after that only the older key opens
+ * (secret_set_older_key).
  * *after: where the next part begins. *resealed grows by the businesses that were written. Adds no change. */
 enum { BUSINESSES_RESEAL_MAX = 100 };
 CHECKED enum err businesses_reseal(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t *after,

@@ -1,4 +1,4 @@
-/* businesses_speech.h - what a business says of transcripts: columns of `businesses`.
+/* businesses_speech.h - a business's settings for transcripts: columns of `businesses`.
  *
  *   struct business_speech s;   TRY(businesses_speech_get(db, business, &s));
  *

@@ -74,8 +74,8 @@ CHECKED enum err calls_read(struct db *db, int64_t business_id, struct str call_
  * and document_id, and those of its legs at once or soon afterwards (calls_tree.h). Adds to `changes`. Leaves what the host sent
  * alone: calls_set_host writes that. Triggers bring call_facets in line. */
 CHECKED enum err calls_put(struct db *db, const struct call *was, const struct call *call, struct str fields);
-/* What the host application sent. NULL keeps a column, an empty view clears it. agent belongs to the whole tree. tags: a JSON
- * array of texts. */
+/* Values that the host application sent. NULL keeps a column, an empty view clears it. agent belongs to the whole tree. tags: a
+ * JSON array of texts. */
 struct calls_host {
   const struct str *customer_name, *ref, *agent, *tags, *metadata;
 };

@@ -1,5 +1,5 @@
-/* calls_filter.h - what a list of calls is asked for: filters, order, and the place where a page begins (calls_list.h).
- * Times are UNIX milliseconds. */
+/* calls_filter.h - the filters of a list of calls, its order, and the place where a page begins (calls_list.h).
+ * Times are UNIX milliseconds. Thread rule: one owner. */
 #pragma once
 
 #include "ledger/calls.h"

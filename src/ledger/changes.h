@@ -45,8 +45,9 @@ CHECKED enum err changes_add_rows(struct db *db, struct db_set *rows);
 CHECKED enum err changes_trim(struct db *db, int64_t now, bool *ret_more);
 /* The newest seq (0: none yet) and the oldest that is stored (newest + 1: none). */
 CHECKED enum err changes_bounds(struct db *db, int64_t *ret_oldest, int64_t *ret_newest);
-/* All changes up to this seq are seen, or never will be, by a transaction that begins after it was asked: a later one may have
- * a number that is smaller than one it sees (PostgreSQL). Asked inside the transaction, it may be too great. */
+/* A transaction that begins after this call sees all changes up to the returned seq that will ever be committed. Beyond it, on
+ * PostgreSQL, a change with a smaller number may still be committed after one with a greater. Do not call it inside the
+ * transaction: the seq may then be too great. */
 int64_t changes_final(struct db *db);
 /* Calls fn with at most limit changes of a business (0: of all) after seq `after`: those that the transaction sees, so beyond
  * changes_final some may be missing. *ret_last: the seq to continue after, within this transaction.

@@ -1,4 +1,4 @@
-/* changes_told.h - what a command made or ended, told to the processes that serve, which log and count it.
+/* changes_told.h - reports credentials that a command made or ended to the processes that serve, which log and count them.
  *
  *   to tell:  TRY(changes_tell(db, business_id, &(struct told){METRIC_SECURITY_LINK_MADE, STR("9cdb8d1d…"), STR("admin")}));
  *   to read:  if (changes_told(change->id, &told)) … of a CHANGE_TOLD

@@ -25,8 +25,8 @@ CHECKED enum err speech_slots_take(struct db *db, const char (*names)[SPEECH_SLO
                                    struct str owner, int64_t now, struct speech_slot *ret_slot, int64_t *ret_at);
 /* ERR_CONFLICT: the lease is lost. */
 CHECKED enum err speech_slots_renew(struct db *db, const struct speech_slot *slot, int64_t now);
-/* Ends the lease. failed: one more failure in a row, and nobody takes it before pause_until; else its failures are over. Does
- * nothing if the lease is lost. */
+/* Ends the lease. failed: one more failure in a row, and the slot is not leased before pause_until; else its failures are over.
+ * Does nothing if the lease is lost. */
 CHECKED enum err speech_slots_give(struct db *db, const struct speech_slot *slot, bool failed, int64_t pause_until);
-/* The same for a holder that learnt nothing of the engine: its failures stay as they are. */
+/* The same for a holder that did not reach the engine: its failures stay as they are. */
 CHECKED enum err speech_slots_return(struct db *db, const struct speech_slot *slot);

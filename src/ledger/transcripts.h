@@ -5,9 +5,9 @@
  *             -> transcripts_finish, transcripts_fail or transcripts_wait
  *   reading:  TRY(transcripts_find(db, business, sid, &row));   TRY(transcripts_read(db, business, sid, 0, &version, &document));
  *
- * A row exists once a recording was to be transcribed. Its task (tasks.h) exists while it is queued or running; who writes as a
- * worker names the task, and changes nothing unless it still has that lease. A new request begins a new run, beside which
- * the versions of before stay readable. Each write adds to `changes`. A recording that expires loses its transcript in the same
+ * A row exists once a recording was to be transcribed. Its task (tasks.h) exists while it is queued or running. A worker names
+ * the task in each write, which changes nothing unless the worker still has that lease. A new request begins a new run; earlier
+ * versions stay readable meanwhile. Each write adds to `changes`. A recording that expires loses its transcript in the same
  * transaction (a trigger); transcripts_remove deletes what is left of it, in parts.
  * Times are UNIX milliseconds. Thread rule: the connection's; writes run in db_writer's transaction. */
 #pragma once
@@ -94,7 +94,7 @@ CHECKED enum err transcripts_edit(struct db *db, int64_t business_id, struct str
                                   int64_t expected_version, const struct transcript_content *content, struct str by,
                                   int64_t now, int64_t *ret_version);
 
-/* ---- for the worker that has the task; ERR_CONFLICT: it has it no more ---- */
+/* ---- for the worker that has the task; ERR_CONFLICT: its lease is lost ---- */
 
 /* Begins, or goes on with the run: *ret_row has it. */
 CHECKED enum err transcripts_begin(struct db *db, const struct task *task, int64_t now, struct transcript *ret_row);
@@ -137,7 +137,7 @@ CHECKED enum err transcripts_next_version(struct db *db, int64_t business_id, st
 /* The same of answers that engines gave for pieces. b: TRANSCRIPT_ANSWER_MAX. */
 CHECKED enum err transcripts_next_answer(struct db *db, int64_t business_id, struct transcript_place *place,
                                          struct buf *b);
-/* Puts content in the place of the newest version, as the next version, made when and by whom it was. ERR_NOT_FOUND. */
+/* Replaces the newest version by the next one, which has this content and the same maker and time. ERR_NOT_FOUND. */
 CHECKED enum err transcripts_replace(struct db *db, int64_t business_id, struct str recording_sid,
                                      const struct transcript_content *content, int64_t now);
 /* Deletes a version that is not the newest. */

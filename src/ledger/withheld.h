@@ -1,4 +1,4 @@
-/* withheld.h - what the provider writes instead of a number that the caller withheld: nobody's number.
+/* withheld.h - recognises the words and numbers that the provider writes where the caller withheld the number.
  *
  * Thread rule: pure. */
 #pragma once

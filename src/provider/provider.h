@@ -4,7 +4,7 @@
  *   const struct provider *p = provider_find(STR("twilio"));
  *   p->webhook(&account, &hook, &storage, &delivery, &field)      a webhook, checked and parsed
  *   p->ask(&account, url, sid, PROVIDER_MP3, false, &ask)         the request for a recording's audio
- *   p->answer(status, content_encoding, &error)                   what its answer means
+ *   p->answer(status, content_encoding, &error)                   the meaning of its answer
  *
  * All functions are pure (no network, no database); `work` sends the requests that they describe.
  * Thread rule: any thread. */
@@ -40,7 +40,7 @@ struct provider_ask {
 };
 void provider_ask_done(struct provider_ask *a);
 
-/* What the head of an answer means. */
+/* The meaning of the head of an answer. */
 enum provider_answer {
   PROVIDER_AUDIO,        /* 200, or 206 of a resumed transfer: read the body */
   PROVIDER_NOT_FOUND,    /* 404, 410 */

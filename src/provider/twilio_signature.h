@@ -14,7 +14,7 @@ struct twilio_parameter {
   struct str value;
 };
 
-/* What is signed. */
+/* The parts of a request that the signature covers. */
 struct twilio_signed {
   struct str url;                      /* whole, as the sender requested it; not re-encoded */
   struct str host;                     /* of the request, [:port] allowed; only checked, may be empty */

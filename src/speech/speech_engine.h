@@ -57,7 +57,7 @@ struct speech_request {
   const char *headers[4];
 };
 
-/* What came back: for on_reply, on_data and on_end to fill in. */
+/* The reply, which on_reply, on_data and on_end fill in. */
 struct speech_reply {
   enum fetch_end end;
   int status;             /* 0: none */

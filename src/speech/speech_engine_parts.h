@@ -1,4 +1,5 @@
-/* speech_engine_parts.h - what the files of the engines share. For speech_engine.c, speech_openai.c, speech_google*.c. */
+/* speech_engine_parts.h - what the files of the engines share. For speech_engine.c, speech_openai.c, speech_google*.c.
+ * Thread rule: as speech_engine.h. */
 #pragma once
 
 #include <openssl/evp.h>
@@ -9,13 +10,13 @@
 
 enum { SPEECH_PHRASES_MAX = 1000, SPEECH_ERROR_TEXT_MAX = 8 * 1024 };
 
-/* What an engine of a kind does. All functions but parse_key may be called from several threads. */
+/* The functions of a kind of engine. All but parse_key may be called from several threads. */
 struct speech_operations {
   const char *name, *model; /* the model that is asked for by default */
   enum err (*request)(struct speech_engine *e, const struct speech_ask *ask, struct speech_request *r);
   /* Of an answer with status 200. ERR_INVALID and ERR_TOO_BIG: it makes no sense. */
   enum err (*parse)(const struct speech_ask *ask, struct str body, struct speech_answer *answer);
-  /* What an error's status and text mean; SPEECH_OK: nothing more than speech_engine.c knows. */
+  /* The meaning of an error's status and text; SPEECH_OK: nothing more than speech_engine.c knows. */
   enum speech_error (*judge)(struct speech_engine *e, const struct speech_ask *ask, int status, struct str text);
 };
 extern const struct speech_operations speech_openai, speech_google;

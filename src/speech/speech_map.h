@@ -10,7 +10,7 @@
 #include "speech/speech_engine.h"
 #include "speech/speech_place.h"
 
-/* What became of the answer. */
+/* Counts of the answer's segments. */
 struct speech_mapped {
   size_t dropped; /* segments that were left out */
 };
@@ -18,8 +18,8 @@ struct speech_mapped {
 /* Fills *d, which is initialised and empty. ERR_NOMEM, ERR_TOO_BIG. */
 CHECKED enum err speech_map_answer(const struct speech_answer *answer, const struct speech_place *place,
                                    struct speech_document *d, struct speech_mapped *ret_mapped);
-/* Appends the prompt: the vocabulary, cleaned, at most SPEECH_PROMPT_MAX bytes. What was said before is not in it: with it,
- * Whisper tiny.en had three times as many words wrong, and a quarter of all sentences at wrong times. */
+/* Appends the prompt: the vocabulary, cleaned, at most SPEECH_PROMPT_MAX bytes. Earlier speech is not in it: with it, Whisper
+ * tiny.en had three times as many words wrong, and a quarter of all sentences at wrong times. */
 CHECKED enum err speech_map_prompt(struct str vocabulary, struct buf *b);
 
 /* The language of a recording, found once. A piece with 10 s of speech settles the language of its channel; until then a channel
@@ -30,7 +30,7 @@ struct speech_language {
     int64_t speech_ms; /* of the piece that said so; 0: none did */
   } found[SPEECH_CHANNELS_MAX];
 };
-/* What to ask for with a piece of a channel that holds so much speech: a code, or "auto". */
+/* The language to request for a piece of a channel that holds so much speech: a code, or "auto". */
 const char *speech_language_next(const struct speech_language *l, int channel, int64_t speech_ms);
 /* The engine found a language in a piece that was sent with "auto". */
 void speech_language_note(struct speech_language *l, int channel, int64_t speech_ms, const char *code);

@@ -1,4 +1,4 @@
-/* speech_place.h - where a piece was in the recording. For speech_map.h. */
+/* speech_place.h - where a piece was in the recording. For speech_map.h. Thread rule: one owner. */
 #pragma once
 
 #include "audio/speech_piece.h"

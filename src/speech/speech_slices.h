@@ -4,7 +4,7 @@
  *   struct speech_slices s;   TRY(speech_slices_begin(text, '{', &s));
  *   while (speech_slices_next(&s, &key, &value)) …   TRY(s.error);
  *
- * What is between the slices is checked; a slice is JSON only if a parser takes it. Thread rule: pure. */
+ * The text between the slices is checked; a slice itself is not: give it to a JSON parser. Thread rule: pure. */
 #pragma once
 
 #include "base/str.h"

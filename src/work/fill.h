@@ -21,7 +21,7 @@ struct fill;
 /* The pause before a request is sent again after a failure that passes. It doubles with each such request of a fill. */
 enum { FILL_ASK_AGAIN_MS = 500 };
 
-/* What all fills of a worker share. Outlives them. */
+/* Shared by all fills of a worker. Outlives them. */
 struct fill_context {
   struct fetch *fetch;
   struct pool *disk;
@@ -52,7 +52,8 @@ bool fill_only_checks(const struct fill *f);
 /* Stops the fill and gives its lease back, unless all bytes have arrived: then it completes. May free the fill. */
 void fill_return(struct fill *f);
 /* For the end of the process, if a disk step of the fill does not return: gives the lease back without the fill's help. done
- * is called once: on the writer's thread when the ledger has it or refused it, or at once if that could not be asked for. */
+ * is called once: on the writer's thread when the ledger has taken or refused it, or at once if the report could not be queued.
+ * */
 void fill_give_lease_back(const struct fill *f, void (*done)(void *), void *arg);
 /* This recording expired: if it is the fill's, the fill has lost its lease. May free the fill. */
 void fill_expired(struct fill *f, int64_t business_id, struct str recording_sid);

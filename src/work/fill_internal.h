@@ -1,4 +1,5 @@
-/* fill_internal.h - what the files fill_*.c share: struct fill and the steps of a fill. fill.c has the states. */
+/* fill_internal.h - what the files fill_*.c share: struct fill and the steps of a fill. fill.c has the states.
+ * Thread rule: the worker's thread, except what is said to run on the disk pool. */
 #pragma once
 
 #include "audio/audio.h"

@@ -1,11 +1,11 @@
-/* reconcile.h - finds calls and recordings that no webhook told of, through the provider's lists, and takes them as a webhook
- * would have told them.
+/* reconcile.h - finds calls and recordings that no webhook reported, through the provider's lists, and stores them as if a
+ * webhook had reported them.
  *
  *   reconcile_new(&parts, &r);   e = reconcile_run(r, &how, &result);   reconcile_free(r);
  *
  * One process of a database reconciles at a time; it reads up to four accounts at once. Work is done in parts: a page of a list
- * is read, what it has of news is written in jobs of a bounded number of rows, and the next page's url is stored with the last of
- * them. A run that was interrupted goes on there. docs/internals/reconcile.md tells the whole.
+ * is read, its new entries are written in jobs of a bounded number of rows, and the next page's url is stored with the last of
+ * them. A run that was interrupted continues at that page. docs/internals/reconcile.md describes the whole.
  * Thread rule: one owner, which blocks on the network; reconcile_stop: any thread. */
 #pragma once
 

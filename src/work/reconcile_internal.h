@@ -1,6 +1,7 @@
 /* reconcile_internal.h - what the files of reconcile share. reconcile.c goes through accounts, lists and pages;
  * reconcile_account.c knows the businesses of an account; reconcile_ask.c asks the provider; reconcile_state.c keeps the lease
- * and the progress. */
+ * and the progress.
+ * Thread rule: the run's owner and its readers, one at a time under `work`, unless said otherwise. */
 #pragma once
 
 #include "base/lock.h"
@@ -71,7 +72,7 @@ CHECKED enum err reconcile_progress_write(struct db *db, const struct reconcile_
 /* ---- requests ---- */
 
 /* A run reads several accounts at a time, each by a reader with a thread. A reader that is not inside reconcile_ask holds `work`:
- * then nobody else uses the database, nor the members that `work` covers. */
+ * then no other reader uses the database, nor the members that `work` covers. */
 enum { RECONCILE_READERS_MAX = 4 };
 
 struct reconcile_reader {

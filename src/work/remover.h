@@ -1,4 +1,5 @@
-/* remover.h - removes what expired: its files, and where asked the provider's copy; and expires what its retention is over for.
+/* remover.h - removes the files of expired recordings and, where asked for, the provider's copies; and expires recordings whose
+ * retention is over.
  *
  *   remover_new(&parts, &remover);   about once a second, and after remover_wake: ms = remover_tick(remover, snapshot, mono_ms);
  *   when the worker drains: remover_stop(remover), then wait until remover_is_idle(remover)

@@ -24,7 +24,7 @@ def two(world):
     a.tell_call(server, tape.call_sid, Direction="inbound")
     a.tell(server, tape)
     world.wait_state(tape.sid, business_id=a.id)
-    assert server.get(f"/api/recordings/{tape.sid}/stream", a.viewer).body == tape.mp3  # hot on the shelf
+    assert server.get(f"/api/recordings/{tape.sid}/stream", a.viewer).body == tape.mp3  # now in the open-file cache
     return server, a, b, tape
 
 

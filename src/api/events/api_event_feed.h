@@ -63,13 +63,13 @@ struct event_feed *event_feed_free(struct event_feed *f);
 CHECKED enum err event_feed_join(struct event_feed *f, int64_t business_id, unsigned loop, int64_t max_streams,
                                  int64_t *ret_seq);
 void event_feed_leave(struct event_feed *f, int64_t business_id, unsigned loop);
-/* The number of a change that whoever reads the database from now on sees, with all before it; 0: not known. */
+/* The number of a change that every later read of the database sees, together with all changes before it; 0: not known. */
 int64_t event_feed_newest(struct event_feed *f);
 bool event_feed_has_streams(const struct event_feed *f); /* any at all */
 bool event_feed_has_streams_on(struct event_feed *f, int64_t business_id, unsigned loop);
 /* (the changes thread) A change was committed, by any process. */
 void event_feed_change(struct event_feed *f, const struct change *change);
-/* (the changes thread) Call it every some milliseconds: reads that were put off are begun. */
+/* (the changes thread) Begins reads that were put off. Call it every few milliseconds. */
 void event_feed_tick(struct event_feed *f);
 /* (the changes thread) Changes were missed, or the database is another: every stream gets a lost batch. */
 void event_feed_lost(struct event_feed *f);

@@ -1,4 +1,6 @@
-/* api_calls.h - what api_calls.c, api_calls_csv.c and api_calls_patch.c share. */
+/* api_calls.h - what api_calls.c, api_calls_csv.c and api_calls_patch.c share.
+ *
+ * Thread rule: the exchange's loop, except what is said to run on a reader. */
 #pragma once
 
 #include "api/request/api_db_call.h"

@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 
-/* Appends the text with hidden numbers. What is not valid JSON stays as it is, for the parser to refuse. */
+/* Appends the text with hidden numbers. A text that is not valid JSON stays as it is, so that the parser refuses it. */
 CHECKED enum err json_numbers_hide(struct str text, struct buf *b);
 /* Appends the compact JSON of a dump, with its numbers as they were. */
 CHECKED enum err json_numbers_show(struct str dumped, struct buf *b);

@@ -12,8 +12,8 @@
 
 struct page_before;
 
-/* files: of this release; those below assets/ are kept. What can't be read or kept is logged, and is no error: *ret_before may be
- * NULL, for no assets. ERR_NOMEM. */
+/* files: of this release; those below assets/ are kept. An asset that can't be read or kept is logged, which is no error:
+ * *ret_before may be NULL, for no assets. ERR_NOMEM. */
 CHECKED enum err page_before_load(const char *data_dir, const struct embedded_file *files,
                                   struct page_before **ret_before);
 struct page_before *page_before_free(struct page_before *b); /* accepts NULL; returns NULL */

@@ -4,9 +4,9 @@
  *   on_opened runs on the loop:   if (db_call->result == OK) result = file_opening_take_result(p->file_opening);
  *                                 p->file_opening = file_opening_release(p->file_opening);
  *
- * Of a ready recording it opens the file, of one that arrives in another process the part. Of one for which
- * nothing arrives it looks whether a file has its name. If the volume does not
- * answer within FILE_OPENING_TIMEOUT_MS, db_call->result is ERR_TIMEOUT; a file that is opened later is closed again.
+ * For a ready recording it opens the file; for one that arrives in another process, the part. For one of which nothing
+ * arrives it checks whether a file has its name. If the volume does not answer within FILE_OPENING_TIMEOUT_MS,
+ * db_call->result is ERR_TIMEOUT; a file that is opened later is closed again.
  * Thread rule: the loop's. */
 #pragma once
 

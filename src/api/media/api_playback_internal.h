@@ -1,5 +1,6 @@
-/* api_playback_internal.h - what api_playback_request.c, api_playback_read.c and api_playback_answer.c share. Nobody
- * else includes it. States and invariants stand at the top of api_playback_request.c; the numbers below are theirs. */
+/* api_playback_internal.h - what api_playback_request.c, api_playback_read.c and api_playback_answer.c share. No other
+ * file includes it. States and invariants stand at the top of api_playback_request.c; the numbers below are theirs.
+ * Thread rule: the loop of the exchange, except what is said to run on a reader. */
 #pragma once
 
 #include "api/media/api_disposition.h"

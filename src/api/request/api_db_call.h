@@ -56,8 +56,8 @@ CHECKED enum err db_call_read(struct db_call *c, enum err (*run)(struct db *db, 
 CHECKED enum err db_call_write(struct db_call *c, enum metric_label_JOB name,
                                enum err (*run)(struct db *db, struct db_call *c), void (*on_done)(struct db_call *c));
 
-/* For work on other threads than the database's: db_call_start, then hand the work over, which calls db_call_finish once, on
- * any thread; on_done then runs on the loop. ERR_CLOSED: the peer has gone. */
+/* For work on threads other than the database's: call db_call_start, then hand the work over. The work calls db_call_finish once,
+ * on any thread; on_done then runs on the loop. ERR_CLOSED: the peer has gone. */
 CHECKED enum err db_call_start(struct db_call *c, void (*on_done)(struct db_call *c));
 void db_call_finish(struct db_call *c, enum err result);
 /* After db_call_start, if the work could not be handed over: on_done will not run. Returns failed. */

@@ -25,7 +25,7 @@ enum {
   LOCK_WAIT_SLOTS = 1024,     /* of struct api's lock_waits */
 };
 
-/* What happened elsewhere and a loop has not reacted to yet. */
+/* Events of other threads that a loop has not reacted to yet; bits. */
 enum loop_pending {
   PENDING_ACCESS = 1,       /* there is a newer snapshot of access */
   PENDING_FILES = 2,        /* rows changed: their open files are to be closed */

@@ -1,4 +1,6 @@
-/* api_parts.h - what an api is built with: api_new copies it, cmd/app owns all that it points to. */
+/* api_parts.h - the parts that an api is built with. api_new copies the struct; cmd/app owns all that it points to.
+ *
+ * Thread rule: constant once api_new was called. */
 #pragma once
 
 #include "base/conf.h"

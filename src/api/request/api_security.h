@@ -1,4 +1,4 @@
-/* api_security.h - counts and logs what concerns who may: credentials made, ended and refused.
+/* api_security.h - counts and logs that credentials were made, ended or refused.
  *
  *   security_note(METRIC_SECURITY_URL_SIGNED);  log_info("URL signed", …);
  *   security_refused(api, METRIC_CREDENTIAL_ROLE);      one line a minute and reason, with how many there were

@@ -18,7 +18,7 @@ enum problem {
   PROBLEM_COUNT_
 };
 
-/* What replaces the values of a problem's row in problem.def. */
+/* Values that replace those of a problem's row in problem.def. */
 struct problem_words {
   const char *code;      /* NULL: the row's */
   struct str detail;     /* empty: the row's */

@@ -1,4 +1,5 @@
-/* check_speech.h - the sample that `callreel check` sends to the speech engine. */
+/* check_speech.h - the sample that `callreel check` sends to the speech engine.
+ * Thread rule: any thread. */
 #pragma once
 
 #include "base/buf.h"

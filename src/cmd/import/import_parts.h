@@ -1,7 +1,9 @@
 /* import_parts.h - what the files of `callreel import` share: cmd_import.c has the options and report, import_rows.c reads the
  * rows of an earlier system's calls, import_index.c finds a call's row again, import_files.c goes through the files,
  * import_target.c finds out which recordings they are, import_file.c judges, links and copies one file, import_write.c writes the
- * rows of files. */
+ * rows of files.
+ *
+ * Thread rule: the main thread, except what is marked (any thread). */
 #pragma once
 
 #include "audio/audio.h"

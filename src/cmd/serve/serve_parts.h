@@ -1,6 +1,7 @@
 /* serve_parts.h - the objects of a serving process, for serve_*.c and cmd_serve.c.
  *
- * cmd_serve.c builds them in the order of the members and frees them in reverse order. */
+ * cmd_serve.c builds them in the order of the members and frees them in reverse order.
+ * Thread rule: the main thread, except what is marked. */
 #pragma once
 
 #include <stdatomic.h>
