@@ -48,7 +48,7 @@ static bool request_answer_preflight(struct api_request *req, const char *allow)
   return false;
 }
 
-/* True: it is the path of what everybody may ask for, outside of the API, with '/' behind it, and it was redirected there. */
+/* True: the path is that of a public route outside of the API with '/' behind it, and the answer redirects to that route. */
 static bool request_redirect_slash(struct api_request *req) {
   const struct http_request *r = req->request;
   struct str path = request_path_below_base(req), page = path;

@@ -11,7 +11,7 @@
  *      decoder gets frames only, because it would keep a whole tag in memory.
  *  (4) The decoder does not affect the verdict or the duration: if it fails or can't be created, there are only no peaks.
  *
- * Every byte of sound goes through audio_pass(): what needs samples (peaks, `take`) is called from there. */
+ * Every byte of sound goes through audio_pass(): code that needs samples (peaks, `take`) is called from there. */
 #include "audio/audio.h"
 
 #include <stdlib.h>

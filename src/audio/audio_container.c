@@ -7,7 +7,7 @@
  * Invariants
  *  (1) Sizes in the file decide what is skipped, never what is allocated.
  *  (2) A frame, page or block counts once all its bytes were received.
- *  (3) What is not understood is no error: the duration is what was counted before, or unknown.
+ *  (3) Bytes that are not understood are no error: the duration is what was counted before, or unknown.
  *  (4) Headers alone are no sound, however long they are. */
 #include "audio/audio_container.h"
 

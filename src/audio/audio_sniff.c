@@ -6,7 +6,7 @@
  *  (2) At most one test of a container returns yes at an offset. Frames are searched for only if they all return no.
  *  (3) If AUDIO_SNIFF_BYTES do not suffice, the verdict is AUDIO_NO.
  *  (4) Behind junk three adjacent frames of one stream are needed: two are found in a hundred megabytes of noise.
- *  (5) What a browser or a provider sends instead of audio is refused by its first bytes. */
+ *  (5) Markup, JSON and archives, which servers send instead of audio, are refused by their first bytes. */
 #include "audio/audio_sniff.h"
 
 #include <string.h>

@@ -67,7 +67,7 @@ static const struct setting settings[] = {
 
 enum { SETTINGS = COUNT_OF(settings) };
 
-/* What one source has for one setting. Views into the source. */
+/* The value that one source has for one setting. Views into the source. */
 struct given {
   struct str text;
   struct str path; /* NAME_FILE */
@@ -177,7 +177,7 @@ static enum err conf_read_file(const char *path, bool secret, size_t max, const 
     return conf_refuse(problem, "%s: %s can be read by others (mode %04o; make it 0600)", source_name, path,
                        (unsigned)st.st_mode & 07777);
   }
-  if (st.st_mode & 022) { /* who writes it may name keys of his own */
+  if (st.st_mode & 022) { /* a user who can write it could name keys of his own */
     return conf_refuse(problem, "%s: %s can be written by others (mode %04o; make it 0640)", source_name, path,
                        (unsigned)st.st_mode & 07777);
   }

@@ -1,7 +1,7 @@
 /* fold.c - see fold.h. fold_table.def has the letters; the ranges here have what is left out.
  *
  * Invariants
- *  (1) What is folded here once stays as it is when it is folded again. */
+ *  (1) Folded text stays as it is when it is folded again. */
 #include "base/fold.h"
 
 #include <stdlib.h>

@@ -10,7 +10,7 @@
  *      see a level between two threads' changes: a sum below 0 is shown as 0.
  *  (3) A histogram's count is the sum of the buckets that were read, so that its +Inf bucket always equals it.
  *  (4) A set cell holds the bits of a double, with those of UNSET for "unknown".
- *  (5) Which cells a metric has is decided once, from the table, at compile time: offsets are members of `struct cells`. */
+ *  (5) The cells of a metric are fixed at compile time, from the table: offsets are members of `struct cells`. */
 #include "base/metric.h"
 
 #include <assert.h>

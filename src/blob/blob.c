@@ -249,7 +249,7 @@ static enum err delete_stem(struct blob_store *s, const struct blob_stem *b) {
   return s->operations->remove_names(s, names.names, names.count);
 }
 
-/* A directory is synced even if nothing was there: what removed it before may have ended before its sync. */
+/* A directory is synced even if nothing was there: the process that removed the files before may have ended before its sync. */
 enum err blob_delete_stems(struct blob_store *s, const struct blob_stem *stems, size_t count) {
   struct deleting d = {.store = s};
   for (size_t i = 0; i < count; i++) {

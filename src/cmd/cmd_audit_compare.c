@@ -47,7 +47,7 @@ static bool line_split(char *line, char *cells[CELLS]) {
   return false;
 }
 
-/* *ret_is_there: what the entry says was removed is in the database. */
+/* *ret_is_there: the object that the entry says was removed is in the database. */
 static enum err compare_removal(struct comparison *c, const char *object, bool *ret_is_there) {
   struct recording row;
   struct call call;
@@ -93,8 +93,8 @@ static enum err note_hold(struct comparison *c, const char *object, bool *ret_is
   return ERR_NOMEM;
 }
 
-/* A hold that the database has not, though the copy's newest entry of it set it. The audit does not say on which number a hold
- * is: such a one is gone if its entry is not known. */
+/* A hold that the database lacks, though the copy's newest entry of it set it. The audit does not say on which number a hold
+ * is: a hold on a number counts as missing if its entry is not known. */
 static enum err compare_hold(struct comparison *c, char *const cells[CELLS], bool is_known) {
   struct hold hold;
   bool is_newest;

@@ -21,7 +21,7 @@
 #include "ledger/keys.h"
 #include "provider/provider.h"
 
-/* What add, set and remove are asked to change: options of the command line, and the result. */
+/* The changes that add, set and remove are asked for: options of the command line, and the result. */
 struct edit_request {
   const struct cmd_args *args;
   struct app *app;

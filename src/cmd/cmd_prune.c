@@ -1,4 +1,4 @@
-/* cmd_prune.c - lists what is past its retention or older than so many days, and makes it expire.
+/* cmd_prune.c - lists recordings that are past their retention or older than so many days, and makes them expire.
  *
  *   list all --dry-run--> print
  *            `----------> expire, a part a transaction, and print what expired

@@ -1,4 +1,5 @@
-/* cmd_reconcile.c - reconcile and backfill: takes from the provider's lists what no webhook told of. Can run beside servers. */
+/* cmd_reconcile.c - reconcile and backfill: takes calls and recordings that no webhook reported from the provider's lists. Can
+ * run beside servers. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>

@@ -84,7 +84,7 @@ static enum err serve_build_tapes(struct serve *s) {
   return tape_follows_new(&parts, &s->follows);
 }
 
-/* Webhooks of different businesses need not wait for each other, nor for what else is written. */
+/* Webhooks of different businesses need not wait for each other, nor for other writes. */
 static enum err serve_build_webhook_writer(struct serve *s, struct db_writer_config write) {
   if (s->role == SERVE_WORKER || !app_has_server(&s->app)) return OK;
   write.open.on_connect_arg = &s->webhook_epoch;
@@ -285,7 +285,7 @@ static bool serve_stop_volume(struct serve *s) {
 
 static void serve_tear_down(struct serve *s) {
   s->admin = http_server_free(s->admin); /* first: it reads the members below; nothing is posted to its loop */
-  changes_stop(s->changes);              /* it wakes the worker no more; the writer may still poke it */
+  changes_stop(s->changes);              /* from here on it does not wake the worker; the writer may still wake it */
   serve_limit_tear_down();
   serve_reconcile_stop(s);
   if (!serve_stop_volume(s)) { /* before the readers: jobs that it ends may still use one */
@@ -297,7 +297,9 @@ static void serve_tear_down(struct serve *s) {
   if (s->audit) audit_queue_flush(s->audit);
   serve_remove_node(s);
   if (s->store && s->node.mark)
-    IGNORE(node_mark_remove(s->store, s->node.node_id)); /* after the row: nobody misses it; else it is swept */
+    IGNORE(node_mark_remove(
+        s->store,
+        s->node.node_id)); /* after the row, so that no other process misses the mark; on a failure it is swept later */
   s->readers = db_readers_free(s->readers);
   s->webhook_writer = db_writer_free(s->webhook_writer);
   s->writer = db_writer_free(s->writer);

@@ -36,7 +36,7 @@ static enum err backup_copy_into(struct db *db, const char *part, void (*progres
                                  void *arg) {
   sqlite3 *to = NULL;
   int rc = sqlite3_open_v2(part, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
-  /* Nobody reads the partial copy, and it is useless after a crash: it needs no journal. */
+  /* The partial copy is not read by others and is useless after a crash, so it needs no journal. */
   if (rc == SQLITE_OK) rc = sqlite3_exec(to, "pragma journal_mode=off", NULL, NULL, NULL);
   sqlite3_backup *copy = rc == SQLITE_OK ? sqlite3_backup_init(to, "main", db_sqlite_of(db)->sqlite, "main") : NULL;
   if (rc == SQLITE_OK && !copy) rc = sqlite3_extended_errcode(to);

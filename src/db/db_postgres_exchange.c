@@ -9,7 +9,8 @@
  *  (3) A call is repeated on a new connection only if nothing of it can have been committed: its transaction began with it, or it
  *      only read.
  *  (4) A commit without an answer, or with a warning, has an unknown outcome: ERR_UNKNOWN.
- *  (5) A deferred statement is not that of the caller who gets its error: so its transaction is lost, whatever the error. */
+ *  (5) The error of a deferred statement is returned by a later call, which is not the statement's own. So it ends the whole
+ *      transaction, whatever the error. */
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
@@ -193,7 +194,7 @@ enum err db_postgres_defer_statement(struct db_postgres *db, struct pg_statement
   return OK;
 }
 
-/* What an exchange has sent: the results come in this order. */
+/* The parts that an exchange has sent: the results come in this order. */
 struct sent {
   int deferred;
   bool prepares, statement;

@@ -6,7 +6,7 @@
  * Invariants
  *  (1) A notification is a statement of its own behind the commit, and is sent at most once in NOTIFY_EACH_MS: inside the
  *      transaction it would hold one lock of the whole cluster until the commit is on disk.
- *  (2) Nothing rests on it: a follower that hears none polls each POLL_MS. */
+ *  (2) No correctness depends on a notification: a follower that gets none polls every POLL_MS. */
 #include <stdio.h>
 
 #include "base/clock.h"

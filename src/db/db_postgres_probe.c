@@ -3,8 +3,8 @@
  *   one: listen CHANNEL    other: notify CHANNEL    one: hears it within PROBE_MS --> true
  *                            `-- has the same backend as one --> false
  *
- * Behind a pooler in transaction mode the server's connection that listens belongs to nobody when the notification comes, or
- * to the other one: so the first connection never hears it. */
+ * Behind a pooler in transaction mode, the server's connection that listens serves no client when the notification comes, or
+ * serves the other one: so the first connection never gets it. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  *
  * Invariants
  *  (1) Only words, numbers, parameters and signs are looked at; spaces and comments never part what belongs together.
- *  (2) What is dropped leaves the space before it, so two words never grow together. */
+ *  (2) When a word is dropped, the space before it stays, so the words around it stay separate. */
 #include "db/db_postgres_text.h"
 
 enum token_kind { TOKEN_END, TOKEN_SPACE, TOKEN_WORD, TOKEN_NUMBER, TOKEN_PARAMETER, TOKEN_QUOTED, TOKEN_SIGN };

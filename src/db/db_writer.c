@@ -358,7 +358,7 @@ static void set_group_run(struct db_writer *w) {
   if (e == OK || is_database_error(e)) atomic_store(&w->healthy, e == OK);
   if (e == OK && w->config.committed) w->config.committed(w->config.arg);
   w->failed_again = false;
-  /* Whatever it was, each is run again alone, and has its own error then. */
+  /* After any error each job is run again alone, and gets an error of its own. */
   queue_repeats(w, &ran, e == OK || e == ERR_UNKNOWN ? e : ERR_BUSY);
   jobs_answer(w, &ran, e);
   w->db->operations->upkeep(w->db);

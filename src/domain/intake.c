@@ -81,8 +81,8 @@ static enum err intake_recording_is_removed(struct db *db, const struct delivery
   return OK;
 }
 
-/* *ret_removed: what is delivered was removed with all that was known of it. A leg that comes later is remembered as deleted:
- * legs of its own may follow. */
+/* *ret_removed: the call or recording was removed with all that was known of it. A leg of it that is reported later is noted as
+ * deleted, because legs below it may follow. */
 static enum err intake_is_removed(struct db *db, const struct delivery *d, int64_t now, bool *ret_removed) {
   *ret_removed = false;
   TRY(intake_leg_is_removed(db, d->business_id, d->call_sid, ret_removed));
@@ -107,7 +107,7 @@ static enum err intake_removed_recording(struct db *db, const struct delivery *d
   return e == ERR_EXISTS ? OK : e;
 }
 
-/* What comes later shows the hold that covers it, too. */
+/* A call or recording that comes after the hold shows it, too. */
 static enum err intake_mark_holds(struct db *db, const struct delivery *d) {
   enum { MARKED_MAX = 10 };
   bool any;

@@ -7,8 +7,8 @@
  *  (1) Each leg and each recording stands in the set once. Either all deliveries of it are merged, or all are left.
  *  (2) A leg is merged only if no leg below it must follow, and its top leg is itself, the one it had, or its parent that is a
  *      top leg and has no delivery in the set. Nothing else of its tree changes then.
- *  (3) A business with holds or erasures is left: what they cover is for intake.c.
- *  (4) Recordings are written before calls: the triggers then find what belongs together, and write no row twice. */
+ *  (3) Deliveries of a business with holds or erasures are left to intake.c, which knows what these cover.
+ *  (4) Recordings are written before calls: the calls' triggers then find their recordings, and write no row twice. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -196,7 +196,7 @@ void queue_log_maintained(const struct queue_maintained *maintained) {
 
 /* ---- reports ---- */
 
-/* What a refusal of the credentials means. */
+/* The meaning of a refusal of the credentials. */
 enum refusal {
   REFUSAL_NONE,
   REFUSAL_OLD,   /* the credentials were replaced since */
@@ -221,7 +221,7 @@ static enum err judge_refusal(struct db *db, int64_t business_id, struct str rec
   return OK;
 }
 
-/* The suspect of before was refused for the account's sake too: it waits like the others. */
+/* The recording that was refused first was refused because of the account, too: it waits like the others. */
 static enum err stop_account(struct db *db, int64_t business_id, struct str recording_sid, int64_t now) {
   struct account account;
   TRY(accounts_get(db, business_id, &account));

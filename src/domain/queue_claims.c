@@ -4,8 +4,8 @@
  * the next statement.
  *
  * Invariants
- *  (1) What is chosen is what queue_claim, called as often, would choose.
- *  (2) What only queue_claim can handle (accounts in trouble, turns that became due too early) is left to it. */
+ *  (1) It chooses the recordings that as many calls of queue_claim would choose.
+ *  (2) Accounts in trouble and turns that became due too early are left to queue_claim. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -36,7 +36,7 @@ static enum err add_error(struct buf *b, enum transcript_error error) {
   return buf_add_char(b, '}');
 }
 
-/* Who made a version; version 0: there is none. */
+/* The maker of a version; version 0: there is none. */
 static enum err add_version(struct buf *b, int64_t version, const char *edited_by, int64_t edited_at) {
   if (version == 0) return buf_add(b, STR(",\"version\":null,\"edited_by\":null,\"edited_at\":null"));
   TRY(buf_addf(b, ",\"version\":%" PRId64, version));

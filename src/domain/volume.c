@@ -24,7 +24,7 @@
 
 enum { PROBE_EVERY_MS = 1000, SWEEP_MARKS_MS = 3600 * 1000 };
 
-/* What the thread that probes remembers of its mark and of the others'. No other thread uses it. */
+/* The state of the thread that probes: its own mark, and those of other processes. No other thread uses it. */
 struct marks_seen {
   int64_t mark;         /* the number in this process's mark */
   int64_t renew_at_ms;  /* clock_kernel_ms */
@@ -165,7 +165,7 @@ static void probe_write(struct blob_store *store) {
   IGNORE(fs_write_over(blob_directory_fd(store), ".alive", 0640, STR("\n"))); /* see above */
 }
 
-/* Renews this process's mark. If that fails, the number stays as it is and nobody misses the new one. */
+/* Renews this process's mark. If that fails, the number stays as it is and no other process misses the new one. */
 static void renew_mark(struct volume *v, const char *node_id) {
   struct marks_seen *m = &v->marks;
   int64_t now = clock_kernel_ms();

@@ -4,7 +4,7 @@
  *  (1) Each entry is compared with the stored digest of the entry before it, so one changed entry is one fault, and the entries
  *      after it are still compared.
  *  (2) After missing entries the next one has nothing to be compared with: its own digest is taken.
- *  (3) A part reads the checkpoint again: what a server cuts meanwhile is not missing. */
+ *  (3) A part reads the checkpoint again: entries that a server cuts meanwhile do not count as missing. */
 #include "ledger/audit_chain.h"
 
 #include "ledger/audit_row.h"

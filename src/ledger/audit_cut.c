@@ -1,8 +1,8 @@
 /* audit_cut.c - see audit_cut.h.
  *
  * Invariants
- *  (1) What is deleted is the beginning of a chain without gaps; the checkpoint that names its last entry is written in the same
- *      transaction.
+ *  (1) A cut deletes the beginning of a chain, without gaps; the checkpoint that names the last deleted entry is written in the
+ *      same transaction.
  *  (2) audit_heads.first_at is the time of the oldest entry that is left: the next business to cut is found by an index. */
 #include "ledger/audit_cut.h"
 

@@ -4,7 +4,7 @@
  *  (1) Each document of a business is in exactly one block, by its id.
  *  (2) A block with marks has those of all parts that its documents have. A document that comes or goes takes the marks from its
  *      block, in the same transaction (0044_document_blocks.sql).
- *  (3) Businesses take turns, so nobody's blocks wait behind another's. */
+ *  (3) Businesses take turns, so no business waits for all blocks of another. */
 #include "ledger/calls_blocks.h"
 
 #include <string.h>

@@ -5,7 +5,8 @@
  *     --documents that contain the search--> ids --a few at a time--> keys, until the page is full
  *
  * Invariants
- *  (1) All that is read is of the business, and next to each other: neither what others store nor how much changes what is read.
+ *  (1) It reads rows of the business only, and they lie next to each other: the data of other businesses does not change its
+ * cost.
  *  (2) Ranges are disjoint and in the list's order; together they have all documents that may match.
  *  (3) Only documents that contain the search are joined with their calls: few at first, more if those do not fill the page. */
 #include "ledger/calls_list_blocks.h"

@@ -5,8 +5,8 @@
  *     `--fewer, or not full----> all that the index of trigrams finds, sorted
  *
  * Invariants
- *  (1) An index of trigrams has no order: it is asked only for what is rare. What is frequent fills a page from the first
- *      documents.
+ *  (1) An index of trigrams has no order: it is asked only for searches with few matches. A search with many matches fills a page
+ *      from the first documents.
  *  (2) A business with at most NEAR documents is answered by the first step alone.
  *  (3) Conditions on names and digits decide; those on call_grams only let the index be used. Each key of that index is made of
  *      three characters and of the business, so a search reads no keys of others, and nothing tells it what others have.

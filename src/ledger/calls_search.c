@@ -56,9 +56,9 @@ enum err calls_search_phrase(struct buf *b, int64_t business_id, enum db_grams_k
   return buf_add_char(b, '"');
 }
 
-/* ---- what a person searches ---- */
+/* ---- the search that a person typed ---- */
 
-/* The number that a person wrote, without what nobody dials: "(0)" behind a country code, and an extension. */
+/* The number that a person wrote, without parts that are not dialled: "(0)" behind a country code, and an extension. */
 enum err calls_search_number(struct str search, struct buf *b) {
   static const char *const extensions[] = {" x", "ext", " Ext", "EXT", "#"};
   bool is_international = str_starts(search, STR("+")) || str_starts(search, STR("00"));

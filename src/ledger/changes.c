@@ -160,7 +160,7 @@ struct changes {
   int64_t reopened; /* db_reopened of the last poll */
   struct changes_epoch epoch;
   struct changes_look look; /* on PostgreSQL */
-  bool look_again;          /* a number is missing: look again also if nobody says that something changed */
+  bool look_again;          /* a number is missing: read again even if data_version has not changed */
   int64_t stale_max_ms;     /* 0: none */
   int64_t answered_ms;      /* mono: when the last poll succeeded, or `lost` was called since */
   atomic_llong seq;
@@ -290,7 +290,7 @@ static enum err changes_poll(struct changes *c) {
   return OK;
 }
 
-/* What was read before the database went away is used for a while, then no more. */
+/* Values that were read before the database went away are used for stale_max_ms, then discarded. */
 static void note_answer(struct changes *c, bool answers) {
   int64_t now = clock_mono_ms();
   bool is_stale = !answers && c->stale_max_ms && now - c->answered_ms >= c->stale_max_ms;

@@ -46,7 +46,7 @@ static const char *const TABLES[] = {"businesses",
                                      "call_moves",
                                      "last_webhooks"};
 
-/* What the target makes itself. */
+/* Columns that the target fills by itself. */
 static const struct { const char *table, *column; } LEFT_OUT[] = {{"calls", "document_id"}, {"businesses", "fills"}};
 
 static bool is_left_out(const char *table, const char *column) {

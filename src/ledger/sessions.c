@@ -9,8 +9,9 @@
  *  (3) A credential that signs in often ends its own oldest sessions, not those of others. Each end adds to `changes`.
  *  (4) A session ends with its key or business without a write: every look-up checks both, and tells the earlier of its own and
  *      its key's expiry, so that a caller that remembers the row ends it in time.
- *  (5) What is created before sessions_end_all is not later than sessions_ended_at, and what is created after it is, also within
- *      the same millisecond or if the clock was set back. */
+ *  (5) The made_at of a row that was created before sessions_end_all is not later than sessions_ended_at, and that of one that
+ * was
+ *      created after it is later, also within the same millisecond or if the clock was set back. */
 #include "ledger/sessions.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
  *
  * Invariants
  *  (1) A document without a row in transcript_terms_due has all its terms in transcript_terms, and one that is gone has none.
- *  (2) Businesses take turns, so nobody's documents wait behind another's. */
+ *  (2) Businesses take turns, so no business waits for all documents of another. */
 #include "ledger/transcript_terms.h"
 
 #include "ledger/transcript_search.h"

@@ -478,7 +478,7 @@ enum err transcripts_next_answer(struct db *db, int64_t business_id, struct tran
                     b);
 }
 
-/* The number of the version changes, so that no ETag and no correction of the text before it counts any more. */
+/* The number of the version changes, so that ETags and corrections of the earlier text are refused. */
 enum err transcripts_replace(struct db *db, int64_t business_id, struct str recording_sid,
                              const struct transcript_content *content, int64_t now) {
   struct transcript t;

@@ -1,11 +1,11 @@
 /* urls.c - see urls.h.
  *
  * Invariants
- *  (1) A row is deleted when its URL ends. So the table holds what is in force, and what expired within the last minutes.
+ *  (1) A row is deleted when its URL ends. So the table holds URLs in force, and those that expired within the last minutes.
  *  (2) A URL ends with its key or business, or with all of its business, without a write: every look-up checks these.
  *  (3) The rows of (2) count towards the ceiling until they expire. At the ceiling they are deleted, URLS_TRIM_MAX at a time.
- *  (4) What is added before urls_end_all is not later than urls_ended_at, and what is added after it is, also within the same
- *      millisecond or if the clock was set back. */
+ *  (4) The made_at of a URL that was added before urls_end_all is not later than urls_ended_at, and that of one that was added
+ *      after it is later, also within the same millisecond or if the clock was set back. */
 #include "ledger/urls.h"
 
 #include <string.h>

@@ -4,7 +4,7 @@
  *  (1) The next page is requested with credentials. So its url must have the base's origin, or the page is refused.
  *  (2) An entry must name the account that was asked; an entry of another account is refused.
  *  (3) Otherwise an entry is refused only without a SID of its own. A member that can't be read counts as absent.
- *  (4) No text in a page refuses the page: what is no text becomes U+FFFD. */
+ *  (4) No text in a page makes it unreadable: bytes that are not text become U+FFFD. */
 #include "provider/twilio_list.h"
 
 #include <inttypes.h>

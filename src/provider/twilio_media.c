@@ -182,8 +182,8 @@ enum err twilio_media_remove(const struct provider_account *account, struct str 
   return OK;
 }
 
-/* The request asks for identity, and callreel does not decode a body that is encoded all the same. What stores write beside
- * an upload in chunks of theirs, aws-chunked, says nothing about the body. */
+/* The request asks for identity, and callreel does not decode a body that is encoded all the same. Object stores write
+ * aws-chunked for an upload in chunks of theirs; it says nothing about the body. */
 static bool is_encoded(struct str content_encoding) {
   struct str coding;
   while (content_encoding.n > 0) {

@@ -1,10 +1,10 @@
-/* speech_filter.c - which phrases of an answer an engine made up.
+/* speech_filter.c - finds the phrases of an answer that the engine made up.
  *
  * It is judged by the sound and by what was sent, never by lists of sentences: an engine makes them up in any language.
  *
  * Invariants
  *  (1) A phrase is made up if it is a marker; if the engine itself believes that nobody speaks; if it stands over no loud sound;
- *      if it only repeats the prompt; if the piece has less speech than anybody needs to say so much; or if three and more in a
+ *      if it only repeats the prompt; if the piece has less speech than a person needs to say so much; or if three and more in a
  *      row have the same text, and it has no sound of its own: a span, or a short time for a single word.
  *  (2) A phrase is made up, too, if its words are all but improbable; and all phrases are, if the engine neither knows the
  *      language nor is sure of the words. So it is with music.
@@ -129,7 +129,7 @@ static enum err repeats_prompt(struct str text, struct str prompt, bool *ret_rep
   return OK;
 }
 
-/* ---- what the engine says of itself ---- */
+/* ---- the engine's own confidence ---- */
 
 /* (2) */
 bool speech_filter_is_guess(const struct speech_answer *a) {

@@ -1,8 +1,8 @@
 /* speech_language.c - the language of a recording, found once.
  *
  * Invariant
- *  (1) What a piece with SETTLING_MS of speech said is final for its channel. A shorter piece counts only until one of more
- *      speech said otherwise. */
+ *  (1) The language that a piece with SETTLING_MS of speech gave is final for its channel. That of a shorter piece counts only
+ *      until a piece with more speech gives another one. */
 #include "speech/speech_map.h"
 
 enum { SETTLING_MS = 10 * 1000 };

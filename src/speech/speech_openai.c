@@ -3,10 +3,10 @@
  *   words within segments (whisper.cpp) | words at the top level (OpenAI) | segments without words (faster-whisper) | text alone
  *
  * Invariants
- *  (1) What is missing, or is of another type than it should be, is unknown. Only an answer without any text that can be read is
- *      an error, and one past a ceiling.
- *  (2) A language that was told to the engine is certain; one that it found counts if it is sure, where it says how sure it is.
- *      A model for one language writes that one, whatever whisper.cpp finds: what it found says nothing then.
+ *  (1) A member that is missing, or has the wrong type, counts as unknown. Only an answer without any text that can be read, or
+ *      past a ceiling, is an error.
+ *  (2) A language that the request named is certain. One that the engine found counts if the engine is sure, where it says how
+ *      sure it is. A model for one language writes that one, whatever whisper.cpp finds: then the found language is ignored.
  *  (3) All times are clamped to the piece, and a phrase does not end before it starts. */
 #include <math.h>
 #include <stdio.h>

@@ -340,7 +340,7 @@ static void note_why(struct fill *f, const struct fetch_result *r) {
   }
 }
 
-/* What follows the end of the transfer. If a callback set a verdict, that decides; else r->end does. */
+/* Goes on after the end of the transfer. If a callback set a verdict, that decides; else r->end does. */
 void fill_transfer_ended(struct fill *f, const struct fetch_result *r) {
   note_why(f, r);
   if (f->hold == FILL_HOLD_LOST) {
@@ -365,7 +365,8 @@ void fill_transfer_ended(struct fill *f, const struct fetch_result *r) {
     fill_start_over(f);
   } else if (f->verdict != FILL_VERDICT_NONE) {
     if (fill_had_bytes(f) && f->verdict != FILL_VERDICT_NOT_AUDIO) {
-      fill_pause(f, RECORDING_TRUNCATED); /* the resumed request was refused: the bytes of before are still good */
+      fill_pause(f,
+                 RECORDING_TRUNCATED); /* the resumed request was refused: the bytes received earlier are still good */
     } else {
       fill_answer_refused(f);
     }

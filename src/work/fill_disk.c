@@ -171,7 +171,7 @@ static void publish_run(struct fill *f) {
     f->disk_error = ERR_CONFLICT;
     return;
   }
-  if (store_is_elsewhere(f->context->store)) { /* the bytes would be where nobody finds them */
+  if (store_is_elsewhere(f->context->store)) { /* RECORDINGS_DIR leads elsewhere now: no reader would find the file */
     f->disk_error = ERR_IO;
     return;
   }

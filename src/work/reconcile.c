@@ -3,15 +3,15 @@
  *   account --calls: page, page …--> --recordings: page, page …--> done
  *
  * Invariants
- *  (1) An entry is written as a webhook would have written it (domain/intake), so what is known already changes nothing, and
- *      nothing leaves `expired`.
+ *  (1) An entry is written as a webhook would have written it (domain/intake), so an entry that is known already changes nothing,
+ *      and nothing leaves `expired`.
  *  (2) The place of the next page is stored in the transaction that writes the last entry of a page. So a run that dies goes on
  *      there, and reads at most one page again.
  *  (3) Of a shared account, legs without a parent are written before those with one: a child belongs to its parent's business.
  *  (4) A page that the provider no longer knows makes its list begin anew, once.
  *  (5) On a server the entries of a part are written in a set. A set that fails is written entry by entry.
  *  (6) Readers share the accounts of a run. A reader that waits for the provider lets the others go on; else one works at a time.
- *      So accounts are read at once as far as the provider is what takes time. */
+ *      So accounts are read at the same time as long as the provider's answers take the time. */
 #include "work/reconcile.h"
 
 #include <pthread.h>

@@ -2,8 +2,8 @@
  *
  * Invariants
  *  (1) An account that one business uses is that business's, with or without numbers.
- *  (2) In a shared account a call belongs to the business that has the top leg's own number. What fits no business, or several,
- *      belongs to none. */
+ *  (2) In a shared account a call belongs to the business that has the top leg's own number. A call that fits no business, or
+ *      several, belongs to none. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,8 +4,8 @@
  *
  * Invariants
  *  (1) At most one claim and ASKED_MAX requests are under way.
- *  (2) What is about the account and not about one recording (429, refused or missing credentials, an outage) pauses all tasks of
- *      the business, so that 100,000 of them do not all ask in vain.
+ *  (2) A failure of the account, not of one recording (429, refused or missing credentials, an outage), pauses all tasks of the
+ *      business, so that 100,000 of them do not all fail in the same way.
  *  (3) A task ends only when the provider says that the recording is deleted, or that it does not know it. */
 #include "work/remover_provider.h"
 

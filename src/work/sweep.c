@@ -1,6 +1,6 @@
 /* sweep.c - removes parts that no fill needs any more.
  *
- * A fill removes the older parts of its own recording. What remains are parts of recordings that are not filled again:
+ * A fill removes the older parts of its own recording. Other parts remain, of recordings that are not filled again:
  * failed permanently, found elsewhere, removed. A round reads the directory of parts, which holds only what is being
  * filled, and asks the ledger about them, PARTS_MOST in one job.
  *

@@ -1,4 +1,4 @@
-/* transcriber_job.c - a recording is transcribed: twice through its file, first to count its pieces, then to have them heard.
+/* transcriber_job.c - transcribes a recording: reads its file twice, first to count its pieces, then to send them to the engine.
  *
  *   count the pieces --none: no_speech--> failed
  *     `--> each piece (transcriber_piece.c) --> merged --> stored as the next version: ready
@@ -120,7 +120,7 @@ static enum err forget_run(struct db *db, void *arg) {
                                    FORGET_PART, &x->more);
 }
 
-/* Answers of the runs that are over. What a crash leaves goes with the next run, or with the recording. */
+/* Deletes answers of earlier runs. Those that a crash leaves are deleted by the next run, or with the recording. */
 static void forget_pieces(struct ending *x, int64_t before) {
   x->forget_before = before;
   x->more = true;

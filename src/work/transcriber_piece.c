@@ -1,7 +1,7 @@
 /* transcriber_piece.c - one piece of a recording: finds its answer stored, or asks the engine and stores what it says.
  *
  *   stored ----------------------------------------------------------> merged
- *   asked --heard--> mapped to the recording's times --> stored ----> merged      (then what was refused before: gaps)
+ *   asked --heard--> mapped to the recording's times --> stored ----> merged      (pieces refused before become gaps)
  *     |---the prompt made the engine lose the time: asked once more, without
  *     |---empty, with clear speech: asked once more; then a gap
  *     |---refused: asked TRANSCRIBER_REFUSED_MAX times; then kept aside until the engine takes another piece
@@ -111,7 +111,8 @@ static bool is_refusal(enum speech_error error) {
   return error == SPEECH_BAD_PIECE || error == SPEECH_ERROR;
 }
 
-/* Asks until the piece is heard, or was refused too often. *ret_empty: the engine twice heard nothing where somebody speaks. */
+/* Asks until the piece is heard, or was refused too often. *ret_empty: the engine heard nothing twice, though the piece has
+ * speech. */
 static enum err ask_engine(struct speech_job *job, struct speech_ask *ask, const struct speech_piece *piece,
                            enum speech_error *ret_error, struct speech_answer *ret_answer, bool *ret_empty) {
   int refusals = 0;
@@ -147,7 +148,7 @@ static void note_error(struct speech_job *job, enum speech_error error, int64_t 
   job->retry_after_ms = retry_after_ms;
 }
 
-/* ---- what becomes of an answer ---- */
+/* ---- after an answer ---- */
 
 static enum err store(struct speech_job *job, struct piece_write *w) {
   return transcriber_write_surely(job, piece_put_run, w);

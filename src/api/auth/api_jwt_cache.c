@@ -2,8 +2,9 @@
  *
  * Invariants
  *  (1) The key is the SHA-256 of the whole token, with its signature. Only a token whose signature is good is put, so a
- *      client without one replaces nobody's.
- *  (2) What changes with time is checked on each use: here the expiry; the business and the role by the caller. A token that
+ *      client without one pushes no other token out of the cache.
+ *  (2) Conditions that change with time are checked on each use: here the expiry; the business and the role by the caller. A
+ * token that
  *      was valid once is never "not valid yet" later. */
 #include "api/auth/api_jwt_cache.h"
 

@@ -65,7 +65,7 @@ enum event_stream_state {
   STREAM_CLOSED,
 };
 
-/* What a stream has to do next, besides sending events; bits. */
+/* Things that a stream has to do besides sending events; bits. */
 enum event_stream_due {
   DUE_OPENING = 1, /* send own, which holds the opening */
   DUE_RESET = 2,   /* send a reset: the client must load everything again */
@@ -486,7 +486,7 @@ static struct event_stream *event_stream_new(const struct api_request *req) {
   return s;
 }
 
-/* What the client has seen already. */
+/* The changes that the client has seen already. */
 struct last_seen {
   int64_t id;      /* 0: it did not say; -1: no valid id */
   bool has_own_id; /* it is the client's Last-Event-ID; else the opening tells it */

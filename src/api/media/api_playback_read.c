@@ -1,4 +1,4 @@
-/* api_playback_read.c - what a reader finds out for a playback request: by SQL, and from the tapes of this process.
+/* api_playback_read.c - the reads of a playback request: by SQL, and from the tapes of this process.
  * Files are opened elsewhere (api_file_opening.c), because a reader must not wait for the volume. */
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* api_credentials.c - asks the provider about credentials, and remembers the answers.
  *
  * Invariants
- *  (1) The lock covers the slots and who asks. It is never held while the provider is asked.
+ *  (1) The lock covers the slots and the businesses that ask. It is never held while the provider is asked.
  *  (2) A slot's verdict is of one version of one business's credentials. Another business or version replaces it.
  *  (3) A business is asked about by itself at most every AGAIN_MS in a process, however often its setup is looked at.
  *  (4) A business has at most CREDENTIALS_PER_BUSINESS asks, so one whose provider is slow leaves room for the others. */

@@ -46,7 +46,7 @@ void last_webhooks_note(struct api *a, int64_t business_id, const char *kind, co
   int64_t now = clock_mono_ms(), last = atomic_load(&slot->at_ms);
   bool is_same = atomic_load(&slot->what) == what;
   if (!a->parts.writer || !db_writer_healthy(a->parts.writer)) return;
-  int64_t least = is_same ? SAME_MS : reason[0] ? CHANGED_MS : 0; /* only the provider can make one that is taken */
+  int64_t least = is_same ? SAME_MS : reason[0] ? CHANGED_MS : 0; /* only the provider can send one that is accepted */
   if (last && now - last < least) return;
   if (atomic_load(&a->webhook_notes_waiting) >= NOTES_WAITING) return;
   if (!atomic_compare_exchange_strong(&slot->at_ms, &last, now ? now : 1)) return; /* another loop writes it */

@@ -3,7 +3,8 @@
  * Invariants
  *  (1) A loop's state is its own. Other threads post to it, and set bits of `pending`; a bit stays set until the loop reacted,
  *      also when the post failed for lack of memory.
- *  (2) What a reader read is cached with the mark that was taken before the read, and used while the mark holds. So a change
+ *  (2) A loop caches what a reader read with the mark that was taken before the read, and uses it while the mark holds. So a
+ * change
  *      of a row costs one atomic addition, however many loops and caches there are. */
 #include "api/request/api_loop.h"
 

@@ -202,7 +202,7 @@ static bool database_check_sessions(struct check *c) {
   return e == OK && keeps;
 }
 
-/* What was acknowledged must be on the standby that takes over. */
+/* A standby that takes over must have every write that was acknowledged. */
 static void database_check_standbys(struct check *c) {
   static const char mend[] =
       "set synchronous_standby_names on the server, so that a commit waits for a standby (docs/ops/postgres.md)";

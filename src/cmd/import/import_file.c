@@ -1,7 +1,7 @@
 /* import_file.c - judges one file by its bytes, and gives it a name in the store. Runs on several threads.
  *
  * Invariants
- *  (1) The file is opened once and read through that descriptor; what is linked or copied is what was judged.
+ *  (1) The file is opened once and read through that descriptor, so the file that is linked or copied is the one that was judged.
  *  (2) The file itself is never changed: it is opened for reading, and no name of it is removed.
  *  (3) A file has its name in the store only when its bytes are on disk; the directory is synced by the caller's batch. */
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* import_rows.c - takes the rows of an earlier system's table of calls: a CSV file, or a table of a database.
  *
  * Invariants
- *  (1) A row is taken as a delivery of the lowest rank: whatever a webhook or a list says is worth more.
+ *  (1) A row is taken as a delivery of the lowest rank: values from webhooks and lists replace its own.
  *  (2) A row queues nothing: its recording is fetched when somebody plays it, unless its file is imported.
- *  (3) Rows are written in transactions of a bounded number of rows. What is known already changes nothing. */
+ *  (3) Rows are written in transactions of a bounded number of rows. A row that is known already changes nothing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +39,7 @@ enum target {
   TARGET_COUNT_
 };
 
-/* What a column is called here, and what it is taken from if --column does not say it. */
+/* The name of a column, and the names in the source that it is taken from if --column does not name one. */
 static const struct {
   const char *name, *others[4];
 } TARGETS[TARGET_COUNT_] = {

@@ -81,7 +81,7 @@ static enum err read_of_calls(struct db *db, struct call_recordings_look *looks,
 
 /* ---- a batch ---- */
 
-/* What is looked up for a file. */
+/* The rows that are read for a file. */
 struct target {
   struct import_file *file;
   struct file_sids sids; /* in its path */

@@ -1,7 +1,7 @@
 /* import_write.c - makes the recordings of files ready, in transactions of a bounded number of rows.
  *
  * Invariants
- *  (1) What has no row yet is written as a delivery that says what is known, with its file: one insert.
+ *  (1) A recording without a row is written as a delivery of what is known, with its file: one insert.
  *  (2) On a server such files go in sets, which keep out others of the same businesses only. A set that fails is written file by
  *      file.
  *  (3) A row that another process wrote meanwhile is moved like any row that was known before. */
@@ -37,7 +37,7 @@ static void add_field(struct delivery_part *part, const char *name, struct str v
   if (value.n) part->fields[part->count++] = (struct delivery_field){.name = str_from(name), .value = value};
 }
 
-/* What is known of a recording that has no row: its SID, its call, when it was made, and its file. (1) */
+/* The delivery of a recording that has no row: its SID, its call, when it was made, and its file. (1) */
 static void make_delivery(struct import_row *r) {
   const struct delivery_rank lowest = {.sequence = -1, .timestamp_ms = -1, .status_order = -1};
   const struct recording *row = &r->file->row;

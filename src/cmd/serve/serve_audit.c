@@ -1,5 +1,5 @@
-/* serve_audit.c - upkeep of the audit: cuts its old end every hour, and logs the digest at each chain's end once a day (UTC), so
- * that the log has what shows a chain that was made anew. */
+/* serve_audit.c - upkeep of the audit: cuts its old end every hour, and logs the digest at each chain's end once a day (UTC):
+ * by it `audit verify --expect` finds a chain that was computed again. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/serve/serve_parts.h"

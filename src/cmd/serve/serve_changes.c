@@ -21,7 +21,7 @@ static void changes_note_access(struct serve *s, const struct change *c) {
   serve_note_access(s, &change);
 }
 
-/* Logs what a command made or ended; what the API did is logged where it was asked for. Each serving process logs it. */
+/* Logs credentials that a command made or ended; the API's are logged by the handler. Each serving process logs a line. */
 static void changes_log_told(const struct change *c) {
   static const struct {
     const char *message, *object;

@@ -1,9 +1,9 @@
-/* serve_reconcile.c - has a thread that looks for what no webhook told of: at the start, every RECONCILE_EVERY seconds, and after
- * the database could not be written for a while.
+/* serve_reconcile.c - a thread that looks for calls and recordings that no webhook reported: at the start, every RECONCILE_EVERY
+ * seconds, and after the database could not be written for a while.
  *
  * Invariants
  *  (1) The thread reads with a connection of its own and writes through the writer, in jobs of upkeep: it never delays a webhook.
- *  (2) Where another process reconciles, this one leaves it at that. */
+ *  (2) While another process reconciles, this one does not. */
 #include <stdlib.h>
 
 #include "base/clock.h"

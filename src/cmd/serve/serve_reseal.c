@@ -1,5 +1,5 @@
-/* serve_reseal.c - during a rotation of SECRETS_KEY: seals with the new key what only the older one opens, in parts, once after
- * the start. When "Secrets re-encrypted" is logged, the older key is needed no more. */
+/* serve_reseal.c - during a rotation of SECRETS_KEY: seals secrets that only the older key opens with the new one, in parts, once
+ * after the start. When "Secrets re-encrypted" is logged, the older key is no longer needed. */
 #include "base/log.h"
 #include "cmd/serve/serve_parts.h"
 #include "ledger/audit_cut.h"

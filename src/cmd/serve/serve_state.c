@@ -1,4 +1,4 @@
-/* serve_state.c - what a serving process knows about itself and the others: its workers, its volume, refused credentials.
+/* serve_state.c - the state of a serving process and of the others: workers, the volume, refused credentials.
  *
  * The upkeep writes it (serve_upkeep.c); loops, the worker and /metrics read it. */
 #include <stdlib.h>

@@ -111,7 +111,8 @@ void serve_note_access(struct serve *s, const struct access_change *change) {
   (void)!write(s->wake, &one, sizeof(one)); /* the counter is full: the thread is awake already */
 }
 
-/* Logs what a command changed; what the API changed is logged where it was asked for. Each serving process logs it. */
+/* Logs keys and businesses that a command changed; the API's changes are logged by the handler. Each serving process logs a line.
+ * */
 static void access_log_key(struct serve *s, int64_t key_id) {
   struct key key;
   if (keys_get(s->app.db, key_id, &key) != OK) return; /* purged with its business */
@@ -138,7 +139,7 @@ static void access_log_changes(struct serve *s, const struct access_changes *new
   }
 }
 
-/* What was ended is not served to its end. */
+/* Cuts the answers under way of a key or a business that was ended. */
 static void access_end_answers(struct serve *s, const struct access_change *change,
                                const struct access_snapshot *fresh) {
   bool is_there = access_find_business(fresh, change->business_id);

@@ -107,7 +107,7 @@ static enum err status_add_node_json(struct status_text *v, const struct node *n
   return buf_add_char(b, '}');
 }
 
-/* What a process does, after its role: "downloads 2", "no downloads: …", or nothing of a web process. */
+/* The work of a process, written after its role: "downloads 2", "no downloads: …", or nothing for a web process. */
 static enum err status_add_node_work(struct status_text *v, const struct node *n, int64_t fills) {
   struct buf *b = v->out;
   if (str_eq(str_from(n->role), STR("web"))) return OK;
@@ -172,7 +172,8 @@ static enum err status_add_transcripts_json(struct status_text *v, const struct 
   return speed > 0 ? buf_addf(b, "},\"speed\":%.2f", speed) : buf_add(b, STR("},\"speed\":null"));
 }
 
-/* What waits, of the business; what the engines did today, for all. The count stops at TRANSCRIPTS_MOST. */
+/* The transcripts of the business that wait; the work of the engines today, for all businesses. The count stops at
+ * TRANSCRIPTS_MOST. */
 static enum err status_add_transcripts(struct status_text *v, const struct conf *conf, int64_t business_id) {
   struct buf *b = v->out;
   struct speech_use today, lately;
@@ -193,7 +194,7 @@ static enum err status_add_transcripts(struct status_text *v, const struct conf 
       b, STR(".  SPEECH_ENGINE is none for this command; if it is for the server too, they wait for an engine.\n"));
 }
 
-/* ---- what no webhook told of ---- */
+/* ---- the run of reconcile ---- */
 
 static enum err status_add_reconcile_json(struct status_text *v, const struct reconcile_progress *p, bool is_live) {
   struct buf *b = v->out;
