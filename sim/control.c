@@ -184,8 +184,8 @@ static void answer_failure(struct http_exchange *x, enum err e) {
   answer_problem(x, e == ERR_TOO_BIG ? 507 : 500, err_text(e));
 }
 
-static enum err create(struct sim *sim, const struct order *o, struct call **ret_parent, struct call **ret_child,
-                       struct recording **ret_recording) {
+static enum err create_call_pair(struct sim *sim, const struct order *o, struct call **ret_parent,
+                                 struct call **ret_child, struct recording **ret_recording) {
   struct hook_batch *batch CLEANUP(release_batch) = NULL;
   struct call *parent, *child = NULL;
   struct recording *r = NULL;
@@ -210,7 +210,7 @@ static enum err create_many(struct sim *sim, const struct order *o) {
     struct call *parent, *child;
     struct recording *r;
     each.start_ms = o->start_ms - i * 1000;
-    TRY(create(sim, &each, &parent, &child, &r));
+    TRY(create_call_pair(sim, &each, &parent, &child, &r));
   }
   return OK;
 }
@@ -235,7 +235,7 @@ void control_create_call(struct sim *sim, struct http_exchange *x, const struct 
       answer_failure(x, made);
     return;
   }
-  enum err e = create(sim, &order, &parent, &child, &r);
+  enum err e = create_call_pair(sim, &order, &parent, &child, &r);
   if (e == OK)
     answer_json(x, 201, made_json(sim, parent->sid, child ? child->sid : NULL, r));
   else

@@ -15,32 +15,32 @@ struct field {
   bool (*take)(const json_t *value, struct order *o);
 };
 
-static bool whole(const json_t *value, int64_t least, int64_t most, int64_t *ret) {
+static bool read_whole(const json_t *value, int64_t least, int64_t most, int64_t *ret) {
   if (!json_is_integer(value) || json_integer_value(value) < least || json_integer_value(value) > most) return false;
   *ret = json_integer_value(value);
   return true;
 }
 
-static bool text(const json_t *value, const char **ret) {
+static bool read_text(const json_t *value, const char **ret) {
   if (!json_is_string(value) || json_string_length(value) < 1 || json_string_length(value) > SIM_TEXT_MAX) return false;
   *ret = json_string_value(value);
   return true;
 }
 
 static bool take_seconds(const json_t *value, struct order *o) {
-  return whole(value, 0, TALK_SECONDS_MAX, &o->seconds);
+  return read_whole(value, 0, TALK_SECONDS_MAX, &o->seconds);
 }
 
 static bool take_channels(const json_t *value, struct order *o) {
   int64_t n;
-  if (!whole(value, 1, 2, &n)) return false;
+  if (!read_whole(value, 1, 2, &n)) return false;
   o->channels = (unsigned)n;
   return true;
 }
 
 static bool take_legs(const json_t *value, struct order *o) {
   int64_t n;
-  if (!whole(value, 1, 2, &n)) return false;
+  if (!read_whole(value, 1, 2, &n)) return false;
   o->legs = (unsigned)n;
   return true;
 }
@@ -52,23 +52,23 @@ static bool take_direction(const json_t *value, struct order *o) {
 }
 
 static bool take_from(const json_t *value, struct order *o) {
-  return text(value, &o->from);
+  return read_text(value, &o->from);
 }
 
 static bool take_to(const json_t *value, struct order *o) {
-  return text(value, &o->to);
+  return read_text(value, &o->to);
 }
 
 static bool take_child_to(const json_t *value, struct order *o) {
-  return text(value, &o->child_to);
+  return read_text(value, &o->child_to);
 }
 
 static bool take_caller_name(const json_t *value, struct order *o) {
-  return text(value, &o->caller_name);
+  return read_text(value, &o->caller_name);
 }
 
 static bool take_source(const json_t *value, struct order *o) {
-  return text(value, &o->source);
+  return read_text(value, &o->source);
 }
 
 static bool take_status(const json_t *value, struct order *o) {
@@ -83,7 +83,7 @@ static bool take_call_status(const json_t *value, struct order *o) {
 
 static bool take_error_code(const json_t *value, struct order *o) {
   int64_t n;
-  if (!whole(value, 0, 99999, &n)) return false;
+  if (!read_whole(value, 0, 99999, &n)) return false;
   o->error_code = (int)n;
   return true;
 }
@@ -94,13 +94,13 @@ static bool take_start_time(const json_t *value, struct order *o) {
 
 static bool take_complete_after(const json_t *value, struct order *o) {
   int64_t seconds;
-  if (!whole(value, 0, WAIT_MAX_S, &seconds)) return false;
+  if (!read_whole(value, 0, WAIT_MAX_S, &seconds)) return false;
   o->complete_after_ms = seconds * 1000;
   return true;
 }
 
 static bool take_count(const json_t *value, struct order *o) {
-  return whole(value, 1, COUNT_MAX, &o->count);
+  return read_whole(value, 1, COUNT_MAX, &o->count);
 }
 
 static bool take_recording(const json_t *value, struct order *o) {
@@ -148,7 +148,7 @@ enum err order_parse_faults(const json_t *list, struct faults *ret_faults) {
   return OK;
 }
 
-static enum err refuse(const char *name, const char *rule, char *room, size_t size, const char **ret_problem) {
+static enum err order_refuse(const char *name, const char *rule, char *room, size_t size, const char **ret_problem) {
   (void)snprintf(room, size, "%.40s: must be %s", name, rule);
   *ret_problem = room;
   return ERR_INVALID;
@@ -161,7 +161,7 @@ static const struct field *find_field(const char *name) {
 }
 
 /* Sets the fields that follow from others. */
-static void complete(struct order *o, int64_t now_ms) {
+static void order_complete(struct order *o, int64_t now_ms) {
   bool talked = strcmp(o->call_status, "completed") == 0 || strcmp(o->call_status, "in-progress") == 0;
   if (!talked) {
     o->no_recording = true;
@@ -182,15 +182,16 @@ enum err order_parse(const json_t *root, int64_t now_ms, char *room, size_t room
   o.call_status = call_status_find(STR("completed"));
   const char *name;
   json_t *value;
-  if (!json_is_object(root)) return refuse("the body", "a JSON object", room, room_size, ret_problem);
+  if (!json_is_object(root)) return order_refuse("the body", "a JSON object", room, room_size, ret_problem);
   json_object_foreach((json_t *)(uintptr_t)root, name, value) {
     const struct field *field = find_field(name);
-    if (!field) return refuse(name, "left out: there is no such field", room, room_size, ret_problem);
-    if (!json_is_null(value) && !field->take(value, &o)) return refuse(name, field->rule, room, room_size, ret_problem);
+    if (!field) return order_refuse(name, "left out: there is no such field", room, room_size, ret_problem);
+    if (!json_is_null(value) && !field->take(value, &o))
+      return order_refuse(name, field->rule, room, room_size, ret_problem);
   }
   if (o.on_child && o.legs != 2)
-    return refuse("booked_on", "parent where there is one leg", room, room_size, ret_problem);
-  complete(&o, now_ms);
+    return order_refuse("booked_on", "parent where there is one leg", room, room_size, ret_problem);
+  order_complete(&o, now_ms);
   *ret_order = o;
   return OK;
 }

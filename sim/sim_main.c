@@ -184,8 +184,8 @@ static struct str without_slash(struct str url) {
 }
 
 /* Sets account, token and URLs; generates those that were not given. account and token are buffers of the caller. */
-static enum err settle(struct sim *sim, const struct options *o, char account[SID_ROOM],
-                       char token[2 * TOKEN_BYTES + 1]) {
+static enum err sim_set_identity(struct sim *sim, const struct options *o, char account[SID_ROOM],
+                                 char token[2 * TOKEN_BYTES + 1]) {
   uint8_t bytes[TOKEN_BYTES];
   TRY(sid_make("AC", account));
   TRY(secret_random(bytes, sizeof(bytes)));
@@ -264,7 +264,7 @@ int main(int argc, char **argv) {
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread starts: threads inherit the mask */
-  enum err e = settle(&sim, &options, account, token);
+  enum err e = sim_set_identity(&sim, &options, account, token);
   if (e == OK) e = sim_start(&sim, &options, &problem);
   if (e == OK) {
     print_first_line(&sim, &options);

@@ -47,7 +47,7 @@ void store_done(struct store *s) {
 }
 
 /* Room for one more pointer in a list. */
-static enum err make_room(void **list, size_t count, size_t *room) {
+static enum err store_make_room(void **list, size_t count, size_t *room) {
   if (count < *room) return OK;
   if (count >= STORE_ITEMS_MAX) return ERR_TOO_BIG;
   size_t wanted = *room ? 2 * *room : 64;
@@ -60,7 +60,7 @@ static enum err make_room(void **list, size_t count, size_t *room) {
 
 enum err store_add_call(struct store *s, struct call *c) {
   void *list = s->calls;
-  enum err e = make_room(&list, s->call_count, &s->call_room);
+  enum err e = store_make_room(&list, s->call_count, &s->call_room);
   s->calls = list;
   TRY(e);
   HASH_ADD_STR(s->calls_by_sid, sid, c);
@@ -75,7 +75,7 @@ enum err store_add_call(struct store *s, struct call *c) {
 
 enum err store_add_recording(struct store *s, struct recording *r) {
   void *list = s->recordings;
-  enum err e = make_room(&list, s->recording_count, &s->recording_room);
+  enum err e = store_make_room(&list, s->recording_count, &s->recording_room);
   s->recordings = list;
   TRY(e);
   HASH_ADD_STR(s->recordings_by_sid, sid, r);

@@ -20,7 +20,7 @@ static void form_done(struct form *f) {
   buf_done(&f->made);
 }
 
-static void put(struct form *f, const char *name, const char *value) {
+static void form_put(struct form *f, const char *name, const char *value) {
   if (f->count < PARAMETERS_MAX) f->list[f->count++] = (struct twilio_parameter){str_from(name), str_from(value)};
 }
 
@@ -49,7 +49,7 @@ static void put_places(struct form *f) {
                                       "CallerCity", "CallerState", "CallerZip", "CallerCountry",
                                       "CalledCity", "CalledState", "CalledZip", "CalledCountry"};
   for (size_t i = 0; i < COUNT_OF(names); i++)
-    put(f, names[i], str_ends(str_from(names[i]), STR("Country")) ? "US" : "");
+    form_put(f, names[i], str_ends(str_from(names[i]), STR("Country")) ? "US" : "");
 }
 
 static bool is_terminal(const char *status) {
@@ -63,10 +63,14 @@ static void put_end(struct form *f, const struct call *c, const char *status) {
   int64_t seconds = strcmp(status, "completed") == 0 ? c->seconds : 0;
   put_int(f, "CallDuration", seconds);
   put_int(f, "Duration", (seconds + 59) / 60);
-  put(f, "SipResponseCode", strcmp(status, "busy") == 0 ? "486" : strcmp(status, "no-answer") == 0 ? "487" : "200");
+  form_put(f, "SipResponseCode",
+           strcmp(status, "busy") == 0        ? "486"
+           : strcmp(status, "no-answer") == 0 ? "487"
+                                              : "200");
 }
 
-static enum err add(const struct sim *sim, struct hook_batch *batch, const char *kind, const struct form *f) {
+static enum err form_add_webhook(const struct sim *sim, struct hook_batch *batch, const char *kind,
+                                 const struct form *f) {
   struct buf url CLEANUP(buf_done) = BUF_INIT(SIM_URL_MAX + 64);
   const char *text;
   if (!sim->webhooks) return OK;
@@ -78,23 +82,23 @@ static enum err add(const struct sim *sim, struct hook_batch *batch, const char 
 enum err tell_call(const struct sim *sim, struct hook_batch *batch, struct call *c, const char *status, int64_t at_ms) {
   struct form f CLEANUP(form_done) = {.made = BUF_INIT(MADE_MAX)};
   TRY(buf_reserve(&f.made, MADE_MAX));
-  put(&f, "Called", c->to);
+  form_put(&f, "Called", c->to);
   put_places(&f);
-  put(&f, "Direction", c->direction);
+  form_put(&f, "Direction", c->direction);
   put_time(&f, "Timestamp", at_ms);
-  put(&f, "CallSid", c->sid);
-  put(&f, "To", c->to);
-  put(&f, "From", c->from);
-  put(&f, "Caller", c->from);
-  put(&f, "AccountSid", sim->account);
-  put(&f, "ApiVersion", API_VERSION);
-  put(&f, "CallStatus", status);
-  put(&f, "CallbackSource", "call-progress-events");
+  form_put(&f, "CallSid", c->sid);
+  form_put(&f, "To", c->to);
+  form_put(&f, "From", c->from);
+  form_put(&f, "Caller", c->from);
+  form_put(&f, "AccountSid", sim->account);
+  form_put(&f, "ApiVersion", API_VERSION);
+  form_put(&f, "CallStatus", status);
+  form_put(&f, "CallbackSource", "call-progress-events");
   put_int(&f, "SequenceNumber", c->sequence++);
-  if (c->caller_name) put(&f, "CallerName", c->caller_name);
-  if (c->parent_sid[0]) put(&f, "ParentCallSid", c->parent_sid);
+  if (c->caller_name) form_put(&f, "CallerName", c->caller_name);
+  if (c->parent_sid[0]) form_put(&f, "ParentCallSid", c->parent_sid);
   if (is_terminal(status)) put_end(&f, c, status);
-  return add(sim, batch, "call", &f);
+  return form_add_webhook(sim, batch, "call", &f);
 }
 
 enum err tell_recording_url(const struct sim *sim, const struct recording *r, struct buf *b) {
@@ -107,20 +111,20 @@ enum err tell_recording(const struct sim *sim, struct hook_batch *batch, const s
   struct buf url CLEANUP(buf_done) = BUF_INIT(SIM_URL_MAX + 200);
   TRY(buf_reserve(&f.made, MADE_MAX));
   TRY(tell_recording_url(sim, r, &url));
-  put(&f, "AccountSid", sim->account);
-  if (r->call_sid[0]) put(&f, "CallSid", r->call_sid);
-  if (r->conference_sid[0]) put(&f, "ConferenceSid", r->conference_sid);
-  put(&f, "RecordingSid", r->sid);
+  form_put(&f, "AccountSid", sim->account);
+  if (r->call_sid[0]) form_put(&f, "CallSid", r->call_sid);
+  if (r->conference_sid[0]) form_put(&f, "ConferenceSid", r->conference_sid);
+  form_put(&f, "RecordingSid", r->sid);
   put_text(&f, "RecordingUrl", buf_str(&url));
-  put(&f, "RecordingStatus", status);
+  form_put(&f, "RecordingStatus", status);
   if (strcmp(status, "completed") == 0) put_int(&f, "RecordingDuration", r->seconds);
   if (strcmp(status, "absent") == 0) put_int(&f, "RecordingDuration", -1);
   put_int(&f, "RecordingChannels", r->channels);
   put_time(&f, "RecordingStartTime", r->started_ms);
-  put(&f, "RecordingSource", r->source);
-  put(&f, "RecordingTrack", "both");
+  form_put(&f, "RecordingSource", r->source);
+  form_put(&f, "RecordingTrack", "both");
   put_int(&f, "ErrorCode", r->error_code);
-  return add(sim, batch, "recording", &f);
+  return form_add_webhook(sim, batch, "recording", &f);
 }
 
 /* The number of a webhook fault, of this call or global. */

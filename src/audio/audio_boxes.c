@@ -29,11 +29,11 @@ enum {
 };
 
 /* A number of four bytes, or of eight in version 1 of a box. */
-static uint64_t timed(const unsigned char *p, bool is_long) {
+static uint64_t read_time(const unsigned char *p, bool is_long) {
   return container_big(p, is_long ? 8 : 4);
 }
 
-static uint64_t known(uint64_t duration, bool is_long) {
+static uint64_t duration_if_known(uint64_t duration, bool is_long) {
   return duration == (is_long ? UINT64_MAX : UINT32_MAX) ? 0 : duration;
 }
 
@@ -42,7 +42,8 @@ static void read_movie(struct container_boxes *b, const unsigned char *p, size_t
   bool is_long = p[8] == 1;
   if (n < (is_long ? 40 : 28)) return;
   b->movie_units = container_big(p + (is_long ? 28 : 20), 4);
-  if (b->movie_duration == 0) b->movie_duration = known(timed(p + (is_long ? 32 : 24), is_long), is_long);
+  if (b->movie_duration == 0)
+    b->movie_duration = duration_if_known(read_time(p + (is_long ? 32 : 24), is_long), is_long);
 }
 
 static void read_track(struct container_boxes *b, const unsigned char *p, size_t n) {
@@ -66,7 +67,7 @@ static void read_handler(struct container_boxes *b, const unsigned char *p, size
 static void read_extends(struct container_boxes *b, const unsigned char *p, size_t n) {
   bool is_long = p[8] == 1;
   if (n < (is_long ? 20 : 16)) return;
-  uint64_t duration = known(timed(p + 12, is_long), is_long);
+  uint64_t duration = duration_if_known(read_time(p + 12, is_long), is_long);
   if (duration > 0) b->movie_duration = duration;
 }
 

@@ -31,7 +31,7 @@ enum {
   OPUS_RATE = 48000,
 };
 
-static uint64_t little(const unsigned char *p, size_t n) {
+static uint64_t read_little_endian(const unsigned char *p, size_t n) {
   uint64_t value = 0;
   for (size_t i = n; i > 0; i--) value = value << 8 | p[i - 1];
   return value;
@@ -124,14 +124,14 @@ static bool read_codec(struct container *c, struct str packet) {
   const unsigned char *p = (const unsigned char *)packet.p;
   if (str_starts(packet, STR("OpusHead")) && packet.n >= 12) {
     c->channels = p[9];
-    c->delay = little(p + 10, 2);
+    c->delay = read_little_endian(p + 10, 2);
     c->sample_rate = OPUS_RATE;
   } else if (str_starts(packet, STR("\1vorbis")) && packet.n >= 16) {
     c->channels = p[11];
-    c->sample_rate = (int64_t)little(p + 12, 4);
+    c->sample_rate = (int64_t)read_little_endian(p + 12, 4);
   } else if (str_starts(packet, STR("Speex   ")) && packet.n >= 52) {
     c->channels = p[48];
-    c->sample_rate = (int64_t)little(p + 36, 4);
+    c->sample_rate = (int64_t)read_little_endian(p + 36, 4);
   } else if (str_starts(packet, STR("\177FLAC")) && packet.n >= 35) {
     read_streaminfo(c, p + 27);
     c->samples = c->samples_behind = 0; /* the granules count */
@@ -164,7 +164,7 @@ static void step_ogg(struct container *c, const unsigned char *p) {
     memcpy(c->serial, p + 14, sizeof(c->serial));
   }
   /* Of codecs that are not known, the granules only show that there is sound. */
-  uint64_t granule = little(p + 6, 8);
+  uint64_t granule = read_little_endian(p + 6, 8);
   bool is_counted = !c->has_begun || memcmp(c->serial, p + 14, sizeof(c->serial)) == 0;
   c->samples_behind = is_counted && granule <= INT64_MAX && granule > c->samples ? granule : c->samples;
   container_skip(c, body - here, OGG_BYTES);

@@ -23,7 +23,7 @@ static enum answer has_signature(struct str head, size_t at, struct str bytes) {
   return n == bytes.n ? ANSWER_YES : ANSWER_MORE;
 }
 
-static enum answer both(enum answer a, enum answer b) {
+static enum answer answer_of_both(enum answer a, enum answer b) {
   return a < b ? a : b;
 }
 
@@ -31,7 +31,7 @@ static enum answer is_wav(struct str head) {
   enum answer riff = has_signature(head, 0, STR("RIFF"));
   if (riff == ANSWER_NO) riff = has_signature(head, 0, STR("RF64"));
   if (riff == ANSWER_NO) riff = has_signature(head, 0, STR("RIFX"));
-  return both(riff, has_signature(head, 8, STR("WAVE")));
+  return answer_of_both(riff, has_signature(head, 8, STR("WAVE")));
 }
 
 static enum answer is_ogg(struct str head) {
@@ -51,7 +51,7 @@ static enum answer is_amr(struct str head) {
 
 /* An ISO base media file begins with the size of its first box, "ftyp", and a brand of four printable characters. */
 static enum answer is_m4a(struct str head) {
-  enum answer box = both(has_signature(head, 0, STR("\0\0")), has_signature(head, 4, STR("ftyp")));
+  enum answer box = answer_of_both(has_signature(head, 0, STR("\0\0")), has_signature(head, 4, STR("ftyp")));
   if (box != ANSWER_YES) return box;
   if (head.n < 12) return ANSWER_MORE;
   for (size_t i = 8; i < 12; i++) {

@@ -98,7 +98,7 @@ static bool read_format(struct wav *w, const char *p, size_t n) {
   return true;
 }
 
-static void skip(struct wav *w, uint64_t bytes) {
+static void wav_skip(struct wav *w, uint64_t bytes) {
   w->left = bytes;
   w->state = bytes > 0 ? WAV_SKIP : WAV_CHUNK;
 }
@@ -123,7 +123,7 @@ static void begin_chunk(struct wav *w) {
   } else if (memcmp(w->head, "ds64", 4) == 0 && size >= SIZES_BYTES) {
     w->state = WAV_SIZES;
   } else {
-    skip(w, padded);
+    wav_skip(w, padded);
   }
 }
 
@@ -147,19 +147,19 @@ static void on_collected(struct wav *w) {
     begin_chunk(w);
   } else if (w->state == WAV_FACT) {
     w->fact_samples = u32_at(w, w->head);
-    skip(w, w->left - n);
+    wav_skip(w, w->left - n);
   } else if (w->state == WAV_SIZES) {
     uint32_t low = u32_at(w, w->head + 8), high = u32_at(w, w->head + 12);
     w->long_size = (uint64_t)high << 32 | low;
-    skip(w, w->left - n);
+    wav_skip(w, w->left - n);
   } else if (read_format(w, w->head, n)) {
-    skip(w, w->left - n);
+    wav_skip(w, w->left - n);
   } else {
     w->state = WAV_BAD;
   }
 }
 
-static size_t collect(struct wav *w, struct str bytes, size_t want) {
+static size_t wav_collect(struct wav *w, struct str bytes, size_t want) {
   size_t n = want - w->head_bytes < bytes.n ? want - w->head_bytes : bytes.n;
   memcpy(w->head + w->head_bytes, bytes.p, n);
   w->head_bytes += n;
@@ -187,7 +187,7 @@ static size_t skip_or_pass(struct wav *w, struct str bytes, sound_fn *sound, voi
 void wav_feed(struct wav *w, struct str bytes, sound_fn *sound, void *arg) {
   while (bytes.n > 0 && w->state != WAV_AFTER && w->state != WAV_BAD) {
     size_t want = bytes_to_collect(w);
-    bytes = str_skip(bytes, want > 0 ? collect(w, bytes, want) : skip_or_pass(w, bytes, sound, arg));
+    bytes = str_skip(bytes, want > 0 ? wav_collect(w, bytes, want) : skip_or_pass(w, bytes, sound, arg));
   }
 }
 

@@ -268,7 +268,7 @@ static enum err read_to_end(int fd, char *bytes, size_t room, size_t *ret_size) 
   return OK;
 }
 
-static enum err read_all(int fd, size_t max, char **ret_bytes, size_t *ret_size) {
+static enum err fs_read_all(int fd, size_t max, char **ret_bytes, size_t *ret_size) {
   struct stat st;
   if (fstat(fd, &st) != 0) return last_error();
   if (st.st_size < 0 || (uint64_t)st.st_size > max || (uint64_t)st.st_size > SIZE_MAX - 2) return ERR_TOO_BIG;
@@ -286,7 +286,7 @@ static enum err read_all(int fd, size_t max, char **ret_bytes, size_t *ret_size)
 enum err fs_read_whole(int dir, const char *path, size_t max, char **ret_bytes, size_t *ret_size) {
   int fd CLEANUP(fs_close_) = -1;
   TRY(fs_open_read(dir, path, &fd));
-  return read_all(fd, max, ret_bytes, ret_size);
+  return fs_read_all(fd, max, ret_bytes, ret_size);
 }
 
 enum err fs_read_operators(const char *path, bool is_secret, size_t max, char **ret_bytes, size_t *ret_size) {
@@ -294,7 +294,7 @@ enum err fs_read_operators(const char *path, bool is_secret, size_t max, char **
   mode_t mode;
   TRY(fs_open_chosen(path, &fd, &mode));
   if (is_secret && (mode & (S_IRWXG | S_IRWXO))) return ERR_DENIED;
-  return read_all(fd, max, ret_bytes, ret_size);
+  return fs_read_all(fd, max, ret_bytes, ret_size);
 }
 
 static enum err create_temporary(int dir, const char *leaf, mode_t mode, struct name *ret_name, int *ret_fd) {

@@ -63,7 +63,7 @@ static enum err take_out(struct erasing_text *t, size_t from, size_t to, struct 
   return buf_add(t->b, instead);
 }
 
-static enum err walk(struct erasing_text *t, bool *ret_found) {
+static enum err mention_walk(struct erasing_text *t, bool *ret_found) {
   struct str text = t->text;
   bool in_string = t->kind == MENTION_PLAIN, after_digit = false;
   *ret_found = false;
@@ -89,14 +89,14 @@ static enum err walk(struct erasing_text *t, bool *ret_found) {
 bool mention_is_in(struct str text, struct str digits, enum mention_kind kind) {
   struct erasing_text t = {.text = text, .digits = digits, .kind = kind};
   bool found = false;
-  IGNORE(walk(&t, &found)); /* it writes nothing */
+  IGNORE(mention_walk(&t, &found)); /* it writes nothing */
   return found;
 }
 
 enum err mention_erase(struct str text, struct str digits, enum mention_kind kind, struct buf *ret_text,
                        bool *ret_found) {
   struct erasing_text t = {.text = text, .digits = digits, .kind = kind, .b = ret_text};
-  return walk(&t, ret_found);
+  return mention_walk(&t, ret_found);
 }
 
 /* The numbers that begin with the digit at i. */

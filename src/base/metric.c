@@ -173,7 +173,7 @@ void metric_observe(enum metric m, int64_t duration_us) {
   metric_observe_of(m, 0, duration_us);
 }
 
-static void store(size_t cell, uint64_t bits) {
+static void cell_store(size_t cell, uint64_t bits) {
   atomic_store_explicit(&set_values[cell], bits ^ UNSET, memory_order_relaxed);
 }
 
@@ -182,13 +182,13 @@ void metric_set(enum metric m, unsigned label, double value) {
   assert(row->kind == KIND_GAUGE || row->kind == KIND_READING);
   uint64_t bits;
   memcpy(&bits, &value, sizeof(bits));
-  store(cell_of(row, label, 0), isnan(value) ? UNSET : bits);
+  cell_store(cell_of(row, label, 0), isnan(value) ? UNSET : bits);
 }
 
 void metric_forget(enum metric m) {
   const struct metric_row *row = &rows[m];
   assert(row->kind == KIND_GAUGE);
-  for (unsigned i = 0; i < row->first->count * row->second->count; i++) store(row->cell + i, UNSET);
+  for (unsigned i = 0; i < row->first->count * row->second->count; i++) cell_store(row->cell + i, UNSET);
 }
 
 /* ---- reading ---- */

@@ -147,7 +147,7 @@ static void schema_update_tell(void *arg, const struct migration *m, size_t done
   progress_show(&u->progress, (int64_t)done, (int64_t)all);
 }
 
-static enum err migrate(struct app *app, void *applied) {
+static enum err app_migrate(struct app *app, void *applied) {
   struct schema_update u = {.logs = app->is_patient, .began_ms = clock_mono_ms()};
   u.told_ms = u.began_ms;
   progress_begin(&u.progress, u.what);
@@ -199,7 +199,7 @@ int app_open(struct app *app, const struct cmd_args *args) {
   if (code != CMD_DONE) return code;
   if (app_has_server(app) && !app->migrates) return require_schema(app, args);
   int applied;
-  enum err e = app_repeat_while_busy(app, migrate, &applied);
+  enum err e = app_repeat_while_busy(app, app_migrate, &applied);
   if (e == ERR_TOO_NEW) return cmd_fail(args, "the database was made by a newer release: install that one");
   if (e != OK) return cmd_fail(args, "the database's schema can't be brought up to date: %s", db_problem(app->db));
   return CMD_DONE;

@@ -103,7 +103,7 @@ static enum err verify_business(struct verification *v, int64_t business_id, con
   return OK;
 }
 
-static enum err verify_all(struct verification *v) {
+static enum err audit_verify_all(struct verification *v) {
   enum err e;
   for (int64_t id = -1; (e = audit_chain_next(v->app.db, id, &id)) == OK;) TRY(verify_business(v, id, NULL));
   return e == ERR_NOT_FOUND ? OK : e;
@@ -119,11 +119,11 @@ static int verify_report(struct verification *v) {
   return v->faults ? CMD_FAILED : CMD_DONE;
 }
 
-static int verify_run(struct verification *v, int64_t business_id, const char *expect) {
+static int audit_verify_run(struct verification *v, int64_t business_id, const char *expect) {
   int code = app_open(&v->app, v->args);
   if (code != CMD_DONE) return code;
   progress_begin(&v->progress, "Verifying the audit");
-  enum err e = business_id >= 0 ? verify_business(v, business_id, expect) : verify_all(v);
+  enum err e = business_id >= 0 ? verify_business(v, business_id, expect) : audit_verify_all(v);
   progress_end(&v->progress);
   if (e == ERR_INVALID) return cmd_misuse(v->args, "--expect must be NUMBER:DIGEST, as the log has them");
   return e == OK ? verify_report(v) : app_fail(v->args, v->app.db, e);
@@ -149,7 +149,7 @@ int cmd_audit(const struct cmd_args *args) {
   if (compares && (!copy || business_id < 0 || expect)) return cmd_misuse(args, "compare needs FILE and --business N");
   if (!compares && copy) return cmd_misuse(args, "verify takes no words");
   if (expect && business_id < 0) return cmd_misuse(args, "--expect needs --business N");
-  int code = compares ? compare_run(&v, business_id, copy) : verify_run(&v, business_id, expect);
+  int code = compares ? compare_run(&v, business_id, copy) : audit_verify_run(&v, business_id, expect);
   app_done(&v.app);
   buf_done(&v.out);
   return code;

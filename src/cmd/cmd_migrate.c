@@ -22,7 +22,7 @@ static enum err copy_all(struct moving *m) {
   return e;
 }
 
-static int report(const struct cmd_args *args, struct moving *m) {
+static int move_report(const struct cmd_args *args, struct moving *m) {
   const char *name;
   int64_t rows;
   if (args->json) (void)fputs("{\"tables\":{", stdout);
@@ -57,7 +57,7 @@ static int move_rows(const struct cmd_args *args, struct app *app, struct db *so
     code = cmd_fail(args, "the table %s has another number of rows than in the SQLite database; nothing was finished",
                     different);
   else
-    code = report(args, &m);
+    code = move_report(args, &m);
   moving_done(&m);
   return code;
 }

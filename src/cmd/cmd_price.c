@@ -20,16 +20,16 @@ int64_t price_of_minute(const struct conf *conf) {
   return (int64_t)(units * WHOLE_MAX + millionths);
 }
 
-static double amount(int64_t price, int64_t ms) {
+static double price_amount(int64_t price, int64_t ms) {
   return (double)price * (double)ms / MINUTE_MS / WHOLE_MAX;
 }
 
 enum err price_add_text(struct buf *b, const struct conf *conf, int64_t ms) {
   int64_t price = price_of_minute(conf);
-  return price < 0 ? OK : buf_addf(b, ", %.2f by SPEECH_PRICE", amount(price, ms));
+  return price < 0 ? OK : buf_addf(b, ", %.2f by SPEECH_PRICE", price_amount(price, ms));
 }
 
 enum err price_add_json(struct buf *b, const struct conf *conf, int64_t ms) {
   int64_t price = price_of_minute(conf);
-  return price < 0 ? buf_add(b, STR("null")) : buf_addf(b, "%.4f", amount(price, ms));
+  return price < 0 ? buf_add(b, STR("null")) : buf_addf(b, "%.4f", price_amount(price, ms));
 }

@@ -87,7 +87,7 @@ static enum err statement_take(struct db_postgres *db, const char *sql, struct p
   return OK;
 }
 
-static void note_changed(struct db_postgres *db, PGresult *result) {
+static void pg_note_changed(struct db_postgres *db, PGresult *result) {
   const char *tag = PQcmdStatus(result);
   if (strncmp(tag, "INSERT", 6) != 0 && strncmp(tag, "UPDATE", 6) != 0 && strncmp(tag, "DELETE", 6) != 0) return;
   db->head.changed = strtoll(PQcmdTuples(result), NULL, 10);
@@ -115,7 +115,7 @@ static enum err statement_run(struct db_postgres *db, const char *sql, const str
       return ERR_UNKNOWN;
     return e;
   }
-  note_changed(db, call.result);
+  pg_note_changed(db, call.result);
   *ret_result = call.result;
   return OK;
 }
@@ -525,7 +525,7 @@ static enum err pg_check(struct db *db, int64_t limit_ms, struct buf *ret_proble
   return pg_unsupported(db);
 }
 
-static enum err probe(struct db *opened, const char *sql) {
+static enum err probe_opened(struct db *opened, const char *sql) {
   struct db_postgres *db = db_postgres_of(opened);
   struct pg_call call = {.text = sql, .limit_ms = db->head.busy_ms};
   TRY(db_postgres_exchange(db, &call));
@@ -535,7 +535,7 @@ static enum err probe(struct db *opened, const char *sql) {
 }
 
 static enum err pg_probe(struct db *db) {
-  return probe(db, "select pg_is_in_recovery()");
+  return probe_opened(db, "select pg_is_in_recovery()");
 }
 
 const struct db_operations db_postgres_operations = {

@@ -245,7 +245,7 @@ static enum err set_session(struct db_postgres *db) {
 }
 
 /* Prepares the session and runs on_connect, outside the caller's transaction, which has not reached the server. */
-static enum err greet(struct db_postgres *db) {
+static enum err session_begin(struct db_postgres *db) {
   bool was_in_transaction = db->in_transaction, was_lost = db->lost;
   db->in_transaction = db->lost = false;
   db->connecting = true;
@@ -266,7 +266,7 @@ enum err db_postgres_connect(struct db_postgres *db, int64_t until_ms) {
   memcpy(deferred, db->deferred, sizeof(deferred));
   sleep_until(db->connect_not_before_ms < until_ms ? db->connect_not_before_ms : until_ms);
   enum err e = clock_kernel_ms() < db->connect_not_before_ms ? ERR_IO : try_all_hosts(db, until_ms);
-  if (e == OK) e = greet(db);
+  if (e == OK) e = session_begin(db);
   if (e != OK && clock_kernel_ms() >= db->connect_not_before_ms) pause_before_next_try(db);
   memcpy(db->deferred, deferred, sizeof(deferred));
   db->deferred_count = deferred_count;

@@ -96,7 +96,7 @@ int64_t db_postgres_until(const struct db_postgres *db, int64_t limit_ms) {
   return own < until ? own : until;
 }
 
-static enum err flush(struct db_postgres *db, int64_t until_ms) {
+static enum err exchange_flush(struct db_postgres *db, int64_t until_ms) {
   int left;
   while ((left = PQflush(db->conn)) == 1) {
     if (!db_postgres_wait(db, POLLIN | POLLOUT, until_ms)) return ERR_TIMEOUT;
@@ -292,7 +292,7 @@ struct answer {
 };
 
 /* *ret_result: NULL after an error; else the caller clears it. */
-static enum err read_one(struct db_postgres *db, int64_t until_ms, struct answer *a, PGresult **ret_result) {
+static enum err exchange_read_one(struct db_postgres *db, int64_t until_ms, struct answer *a, PGresult **ret_result) {
   PGresult *result;
   TRY(read_command(db, until_ms, &result));
   *ret_result = is_success(result) ? TAKE(result) : NULL;
@@ -303,7 +303,7 @@ static enum err read_one(struct db_postgres *db, int64_t until_ms, struct answer
 
 static enum err read_prepare(struct db_postgres *db, struct pg_statement *kept, int64_t until_ms, struct answer *a) {
   PGresult *result;
-  TRY(read_one(db, until_ms, a, &result));
+  TRY(exchange_read_one(db, until_ms, a, &result));
   if (!result) kept->prepared_on = 0;
   PQclear(result);
   return OK;
@@ -313,7 +313,7 @@ static enum err read_deferred(struct db_postgres *db, const struct pg_deferred *
   PGresult *result;
   bool had_error = a->error;
   if (d->prepares) TRY(read_prepare(db, d->kept, until_ms, a));
-  TRY(read_one(db, until_ms, a, &result));
+  TRY(exchange_read_one(db, until_ms, a, &result));
   if (d->kept && a->error && !had_error) a->is_deferred = true;
   if (result && d->kept) db->touched += strtoll(PQcmdTuples(result), NULL, 10);
   if (result && !d->kept) note_deferred(db, d->text, result);
@@ -333,11 +333,11 @@ static enum err read_after(struct db_postgres *db, int64_t until_ms) {
   return OK;
 }
 
-static enum err read_all(struct db_postgres *db, struct pg_call *call, const struct sent *sent, int64_t until_ms,
-                         struct answer *a) {
+static enum err exchange_read_all(struct db_postgres *db, struct pg_call *call, const struct sent *sent,
+                                  int64_t until_ms, struct answer *a) {
   for (int i = 0; i < sent->deferred; i++) TRY(read_deferred(db, &db->deferred[i], until_ms, a));
   if (sent->prepares) TRY(read_prepare(db, call->kept, until_ms, a));
-  if (sent->statement) TRY(read_one(db, until_ms, a, &a->result));
+  if (sent->statement) TRY(exchange_read_one(db, until_ms, a, &a->result));
   if (call->after) TRY(read_after(db, until_ms));
   for (;;) { /* a commit of an implicit transaction may fail here */
     PGresult *result;
@@ -379,8 +379,8 @@ static enum err exchange_once(struct db_postgres *db, struct pg_call *call, int6
   db->sent_ms = clock_mono_ms();
   enum err e = send_all(db, call, &sent);
   if (e != OK && e != ERR_IO) return connection_failed(db, e); /* half a pipeline stands in libpq's buffer (1) */
-  if (e == OK) e = flush(db, until_ms);
-  if (e == OK) e = read_all(db, call, &sent, until_ms, &a);
+  if (e == OK) e = exchange_flush(db, until_ms);
+  if (e == OK) e = exchange_read_all(db, call, &sent, until_ms, &a);
   if (e != OK && call->after && a.result && !a.error) {
     e = OK; /* what came behind it found the connection gone */
     db_postgres_disconnect(db);
@@ -454,7 +454,7 @@ static enum err simple_send(struct db_postgres *db, const char *sql, int64_t unt
   TRY(buf_add(&all, str_from(sql)));
   TRY(buf_terminate(&all, &text));
   if (PQexitPipelineMode(db->conn) != 1 || PQsendQuery(db->conn, text) != 1) return ERR_IO;
-  return flush(db, until_ms);
+  return exchange_flush(db, until_ms);
 }
 
 static enum err send_deferred_statements(struct db_postgres *db) {

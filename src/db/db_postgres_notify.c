@@ -18,7 +18,7 @@ bool db_postgres_may_notify(const struct db_postgres *db) {
   return clock_kernel_ms() - db->notified_ms >= NOTIFY_EACH_MS;
 }
 
-static void notify(struct db_postgres *db) {
+static void notify_send(struct db_postgres *db) {
   char text[128];
   (void)snprintf(text, sizeof(text), "notify %s", db->schema);
   struct pg_call call = {.text = text, .limit_ms = 1000};
@@ -29,7 +29,7 @@ static void notify(struct db_postgres *db) {
 
 void db_postgres_upkeep(struct db *opened) {
   struct db_postgres *db = db_postgres_of(opened);
-  if (db->notification_due && !db->in_transaction && db_postgres_may_notify(db)) notify(db);
+  if (db->notification_due && !db->in_transaction && db_postgres_may_notify(db)) notify_send(db);
   opened->upkeep_in_ms = db->notification_due ? NOTIFY_EACH_MS : 0;
 }
 

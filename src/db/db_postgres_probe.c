@@ -45,7 +45,7 @@ static enum err wait_for_notification(struct db_postgres *db, bool *ret_came) {
   return OK;
 }
 
-static enum err probe(struct db *one, struct db *other, bool *ret_keeps) {
+static enum err probe_pair(struct db *one, struct db *other, bool *ret_keeps) {
   uint64_t random;
   int64_t backend, others_backend;
   char channel[48];
@@ -69,7 +69,7 @@ enum err db_postgres_keeps_sessions(const struct db_open *how, struct buf *ret_p
   TRY(db_postgres_open(&plain, ret_problem, &one));
   enum err e = db_postgres_open(&plain, ret_problem, &other);
   if (e == OK) {
-    e = probe(one, other, ret_keeps);
+    e = probe_pair(one, other, ret_keeps);
     if (e != OK) e = problem_text_set(ret_problem, e, "%s", db_problem(one)[0] ? db_problem(one) : db_problem(other));
   }
   db_close(other);

@@ -117,7 +117,7 @@ static enum err statement_bind(struct db_sqlite *db, struct db_statement *s, con
 
 /* --- running --- */
 
-static void note_changed(struct db_sqlite *db) {
+static void sqlite_note_changed(struct db_sqlite *db) {
   db->head.changed = sqlite3_changes64(db->sqlite);
 }
 
@@ -126,7 +126,7 @@ static enum err statement_finish(struct db_sqlite *db, struct db_statement *s) {
   do rc = sqlite3_step(s->stmt);
   while (rc == SQLITE_ROW);
   if (rc != SQLITE_DONE) return db_sqlite_failed(db, rc);
-  if (!sqlite3_stmt_readonly(s->stmt)) note_changed(db);
+  if (!sqlite3_stmt_readonly(s->stmt)) sqlite_note_changed(db);
   return OK;
 }
 
@@ -217,7 +217,7 @@ static enum err sqlite_next(struct db_rows *rows) {
   if (rc == SQLITE_ROW) return OK;
   if (rc != SQLITE_DONE) return db_sqlite_failed(db, rc);
   s->finished = true;
-  if (!sqlite3_stmt_readonly(s->stmt)) note_changed(db);
+  if (!sqlite3_stmt_readonly(s->stmt)) sqlite_note_changed(db);
   return ERR_NOT_FOUND;
 }
 

@@ -123,7 +123,7 @@ static enum err add_recording(struct intake_set *s, const struct delivery *d, in
   return OK;
 }
 
-static enum err collect(struct intake_set *s) {
+static enum err set_collect(struct intake_set *s) {
   for (int i = 0; i < s->count; i++) {
     const struct delivery *d = s->deliveries[i];
     s->recording_of[i] = -1;
@@ -301,7 +301,7 @@ static enum err write_found(struct db *db, const struct intake_set *s, int64_t n
   return OK;
 }
 
-static enum err write_set(struct db *db, struct intake_set *s, int64_t now) {
+static enum err set_write(struct db *db, struct intake_set *s, int64_t now) {
   struct writes w CLEANUP(writes_done) = {.call_count = 0};
   w.calls = calloc((size_t)s->count, sizeof(*w.calls));
   w.recordings = calloc((size_t)s->count, sizeof(*w.recordings));
@@ -318,7 +318,7 @@ static enum err write_set(struct db *db, struct intake_set *s, int64_t now) {
 }
 
 /* One round trip. */
-static enum err read_rows(struct db *db, struct intake_set *s) {
+static enum err set_read_rows(struct db *db, struct intake_set *s) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(recordings_many_ask(db, &q, s->recording_looks, s->recording_count));
   TRY(calls_many_read(db, s->leg_looks, s->leg_count));
@@ -327,13 +327,13 @@ static enum err read_rows(struct db *db, struct intake_set *s) {
 
 static enum err run_set(struct db *db, struct intake_set *s, int64_t now) {
   TRY(set_allocate(s));
-  TRY(collect(s));
-  TRY(read_rows(db, s));
+  TRY(set_collect(s));
+  TRY(set_read_rows(db, s));
   TRY(merge_legs(s));
   leave_all_of(s);
   for (int i = 0; i < s->count; i++)
     if (s->recording_of[i] >= 0 && !is_left(s, i)) TRY(merge_recording(s, i, now));
-  TRY(write_set(db, s, now));
+  TRY(set_write(db, s, now));
   for (int i = 0; i < s->count; i++)
     if (is_left(s, i)) TRY(intake_run(db, s->deliveries[i], now, s->results[i]));
   return OK;

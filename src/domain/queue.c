@@ -25,18 +25,18 @@ struct batch {
   struct recording *rows; /* owned */
   size_t n, max;
 };
-static void batch_done(struct batch *b) {
+static void queue_batch_done(struct batch *b) {
   free(b->rows);
 }
 
-static enum err batch_init(struct batch *b, size_t max) {
+static enum err queue_batch_init(struct batch *b, size_t max) {
   b->rows = calloc(max, sizeof(*b->rows));
   b->n = 0;
   b->max = max;
   return b->rows ? OK : ERR_NOMEM;
 }
 
-static enum err batch_add(void *arg, const struct recording *row) {
+static enum err queue_batch_add(void *arg, const struct recording *row) {
   struct batch *b = arg;
   if (b->n == b->max) return ERR_TOO_BIG;
   b->rows[b->n++] = *row;
@@ -106,11 +106,11 @@ struct trial_start {
  * Of the first two it takes the one that was not refused last: the refusal may be about that recording. */
 static enum err start_trial(void *arg, int64_t business_id) {
   const struct trial_start *t = arg;
-  struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
-  TRY(batch_init(&b, 2));
+  struct batch b CLEANUP(queue_batch_done) = {NULL, 0, 0};
+  TRY(queue_batch_init(&b, 2));
   struct recording_event event = {.kind = RECORDING_CREDENTIALS};
   TRY(recordings_failed(t->db, business_id, str_from(recording_error_code(RECORDING_AUTH_FAILED)), 0, STR(""),
-                        STR("\x7f"), 2, batch_add, &b));
+                        STR("\x7f"), 2, queue_batch_add, &b));
   if (b.n == 2 && b.rows[0].failed_at > b.rows[1].failed_at) b.rows[0] = b.rows[1];
   if (b.n == 2) b.n = 1;
   int64_t moved;
@@ -147,7 +147,7 @@ static void note_expired_lease(void *arg, const struct recording *row) {
   x->permanent = row->permanent;
 }
 
-static enum err look(struct db *db, int64_t now, int64_t *ret_next_at, bool *ret_retries) {
+static enum err queue_find_due(struct db *db, int64_t now, int64_t *ret_next_at, bool *ret_retries) {
   struct retries_row row;
   TRY(recordings_next_event(db, now, ret_next_at));
   enum err e = retries_next(db, &row);
@@ -158,27 +158,27 @@ static enum err look(struct db *db, int64_t now, int64_t *ret_next_at, bool *ret
 
 enum err queue_look(struct db *db, int64_t now, struct queue_maintained *ret_maintained) {
   ret_maintained->leases_expired = ret_maintained->due = 0;
-  return look(db, now, &ret_maintained->next_at, &ret_maintained->retries);
+  return queue_find_due(db, now, &ret_maintained->next_at, &ret_maintained->retries);
 }
 
 enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_maintained) {
-  struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
-  TRY(batch_init(&b, QUEUE_MAINTAIN_MAX));
+  struct batch b CLEANUP(queue_batch_done) = {NULL, 0, 0};
+  TRY(queue_batch_init(&b, QUEUE_MAINTAIN_MAX));
   int64_t expired, due, began = db_touched(db);
   ret_maintained->leases_expired = 0;
   struct recording_event event = {.kind = RECORDING_LEASE_EXPIRED, .jitter = jitter};
-  TRY(recordings_lapsed(db, now, limit_of(db, began, LAPSED_SHARE), batch_add, &b));
+  TRY(recordings_lapsed(db, now, limit_of(db, began, LAPSED_SHARE), queue_batch_add, &b));
   TRY(apply_to_batch(db, &b, &event, now, note_expired_lease, ret_maintained, &expired));
   b.n = 0;
   event.kind = RECORDING_RETRY_DUE;
-  TRY(recordings_due(db, now, limit_of(db, began, DUE_SHARE), batch_add, &b));
+  TRY(recordings_due(db, now, limit_of(db, began, DUE_SHARE), queue_batch_add, &b));
   TRY(apply_to_batch(db, &b, &event, now, NULL, NULL, &due));
   TRY(recordings_demote(db, now - RECORDING_PLAY_RANK_MS, limit_of(db, began, DEMOTED_SHARE)));
   TRY(recordings_bring_forward(db, now, limit_of(db, began, FORWARD_SHARE)));
   TRY(start_trials(db, now, limit_of(db, began, TRIALS_SHARE)));
   TRY(turns_make_due(db, now, limit_of(db, began, TURNS_SHARE)));
   ret_maintained->due = (int)due;
-  return look(db, now, &ret_maintained->next_at, &ret_maintained->retries);
+  return queue_find_due(db, now, &ret_maintained->next_at, &ret_maintained->retries);
 }
 
 void queue_log_maintained(const struct queue_maintained *maintained) {
@@ -277,8 +277,8 @@ enum err queue_report(struct db *db, int64_t business_id, struct str recording_s
 /* ---- retrying many ---- */
 
 enum err queue_retry_part(struct db *db, struct retries_row *row, int limit, int64_t now, bool *ret_more) {
-  struct batch b CLEANUP(batch_done) = {NULL, 0, 0};
-  TRY(batch_init(&b, (size_t)limit));
+  struct batch b CLEANUP(queue_batch_done) = {NULL, 0, 0};
+  TRY(queue_batch_init(&b, (size_t)limit));
   bool is_auth = str_eq(str_from(row->code), str_from(recording_error_code(RECORDING_AUTH_FAILED)));
   struct recording_event event = {.kind = is_auth ? RECORDING_CREDENTIALS : RECORDING_RETRY_ALL, .forced = row->forced};
   struct str code = str_from(row->code), after = str_from(row->after);
@@ -286,7 +286,7 @@ enum err queue_retry_part(struct db *db, struct retries_row *row, int limit, int
   enum err windowed =
       !row->since ? ERR_NOT_FOUND : recordings_failed_skip(db, row->business_id, code, after, QUEUE_RETRY_SCAN, until);
   if (windowed != ERR_NOT_FOUND) TRY(windowed);
-  TRY(recordings_failed(db, row->business_id, code, row->since, after, str_from(until), limit, batch_add, &b));
+  TRY(recordings_failed(db, row->business_id, code, row->since, after, str_from(until), limit, queue_batch_add, &b));
   int64_t moved;
   TRY(apply_to_batch(db, &b, &event, now, NULL, NULL, &moved));
   row->queued += moved;

@@ -145,7 +145,7 @@ static int choose_of_rank(const struct choice *c, int rank) {
   return best;
 }
 
-static int choose(const struct choice *c) {
+static int claims_choose(const struct choice *c) {
   int rest_max = c->limits->total * 3 / 4;
   if (rest_max < 1) rest_max = 1;
   if (c->fills.all >= c->limits->total) return CHOICE_NONE;
@@ -195,7 +195,7 @@ static enum err claim_set(struct db *db, const struct queue_limits *limits, stru
   int n = 0;
   TRY(choice_read(db, limits, now, most, &c));
   *ret_is_plain = choice_is_plain(&c);
-  for (int i; n < most && *ret_is_plain && (i = choose(&c)) >= 0; n++) {
+  for (int i; n < most && *ret_is_plain && (i = claims_choose(&c)) >= 0; n++) {
     TRY(lease_later(db, &c.list[i], owner, now, &ret_claimed[n]));
     choice_take(&c, i, now);
   }

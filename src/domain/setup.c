@@ -13,7 +13,7 @@ static bool lacks_all(const struct setup_facts *f) {
   return !f->has_account || (!f->has_token && !f->has_api_secret);
 }
 
-static bool applies(const struct setup_facts *f, enum setup_code code) {
+static bool setup_applies(const struct setup_facts *f, enum setup_code code) {
   switch (code) {
     case SETUP_NO_CREDENTIALS:
       return lacks_all(f);
@@ -43,7 +43,7 @@ static bool applies(const struct setup_facts *f, enum setup_code code) {
 
 enum err setup_judge(const struct setup_facts *f, setup_finding_fn *fn, void *arg) {
   for (enum setup_code code = 0; code < SETUP_CODE_COUNT_; code++) {
-    if (!applies(f, code)) continue;
+    if (!setup_applies(f, code)) continue;
     struct setup_finding finding = rows[code];
     if (code == SETUP_PUBLIC_URL) finding.text = f->public_url_problem;
     TRY(fn(arg, &finding));

@@ -173,18 +173,18 @@ static bool same_number(struct str a, struct str b) {
   }
 }
 
-static struct str somebodys(struct str number) {
+static struct str without_withheld(struct str number) {
   return withheld_number(number) ? STR_NONE : number;
 }
 
 struct str status_customer_number(const struct call *top, const struct call *first_child, const struct str *own_numbers,
                                   size_t own_count) {
   struct str to = str_from(top->to_number);
-  if (str_eq(str_from(top->direction), STR("inbound"))) return somebodys(str_from(top->from_number));
+  if (str_eq(str_from(top->direction), STR("inbound"))) return without_withheld(str_from(top->from_number));
   if (!str_eq(str_from(top->direction), STR("outbound"))) return STR_NONE;
   bool outside = is_telephone_number(to);
   for (size_t i = 0; outside && i < own_count; i++)
     outside = !is_telephone_number(own_numbers[i]) || !same_number(to, own_numbers[i]);
-  if (outside) return somebodys(to);
-  return first_child ? somebodys(str_from(first_child->to_number)) : STR_NONE;
+  if (outside) return without_withheld(to);
+  return first_child ? without_withheld(str_from(first_child->to_number)) : STR_NONE;
 }

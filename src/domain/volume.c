@@ -201,7 +201,7 @@ static struct volume_expected expected_now(struct volume *v) {
 }
 
 /* The volume was mounted, or mounted again, or its path leads to a copy of it. False: its path does not lead to it. */
-static bool reopen(struct volume *v, const struct volume_expected *expected) {
+static bool volume_reopen(struct volume *v, const struct volume_expected *expected) {
   struct node_mark own = {.mark = v->marks.mark};
   memcpy(own.node_id, expected->node_id, sizeof(own.node_id));
   return expected->store_id[0] && store_reopen(v->store, expected->store_id, &own) == OK;
@@ -211,7 +211,7 @@ static void run_probe(struct volume *v) {
   struct volume_seen seen = {.answers = true};
   struct volume_expected expected = expected_now(v);
   int64_t began_ms = clock_mono_ms();
-  seen.is_elsewhere = store_is_elsewhere(v->store) && !reopen(v, &expected);
+  seen.is_elsewhere = store_is_elsewhere(v->store) && !volume_reopen(v, &expected);
   seen.room_error = blob_free_bytes(v->store, &seen.free_bytes, &seen.total_bytes);
   seen.id_error = store_id_of_volume(v->store, seen.id);
   seen.mark = v->marks.mark;

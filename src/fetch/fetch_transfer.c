@@ -104,7 +104,7 @@ static int64_t reply_length(struct fetch_transfer *t) {
   return (int64_t)length;
 }
 
-static size_t stop(struct fetch_transfer *t, enum fetch_end end, const char *why) {
+static size_t transfer_stop(struct fetch_transfer *t, enum fetch_end end, const char *why) {
   t->stop = end;
   t->stop_why = why;
   return 0; /* not the number of bytes passed: curl ends the transfer */
@@ -122,7 +122,7 @@ static size_t head_arrived(struct fetch_transfer *t, int status, size_t taken) {
   t->head_ms = t->last_byte_ms = now;
   t->result.status = status;
   if (!has_known_transfer_coding(t))
-    return stop(t, FETCH_REFUSED, "the reply has an unknown transfer coding"); /* (6) */
+    return transfer_stop(t, FETCH_REFUSED, "the reply has an unknown transfer coding"); /* (6) */
   t->redirecting = is_followed_redirect(t);
   if (t->redirecting) return taken; /* (3) */
   t->result.first_byte_ms = now - t->start_ms;
@@ -139,11 +139,12 @@ static size_t head_arrived(struct fetch_transfer *t, int status, size_t taken) {
       .retry_after = reply_header(t, "Retry-After"),
   };
   if (t->request.on_reply && t->request.on_reply(t->request.arg, &reply) != OK) {
-    return stop(t, FETCH_STOPPED, "the reply was not wanted");
+    return transfer_stop(t, FETCH_STOPPED, "the reply was not wanted");
   }
   if (t->state == TRANSFER_ENDED) return 0;
   bool has_body = status != 204 && status != 304;
-  if (has_body && reply.length > t->request.max_bytes) return stop(t, FETCH_TOO_BIG, "the announced body is too big");
+  if (has_body && reply.length > t->request.max_bytes)
+    return transfer_stop(t, FETCH_TOO_BIG, "the announced body is too big");
   return taken;
 }
 
@@ -152,13 +153,13 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg) {
   size_t taken = size * n;
   if (t->state == TRANSFER_ENDED) return 0;
   t->head_bytes += taken;
-  if (t->head_bytes > HEAD_MAX_BYTES) return stop(t, FETCH_REFUSED, "the reply's head is too big");
+  if (t->head_bytes > HEAD_MAX_BYTES) return transfer_stop(t, FETCH_REFUSED, "the reply's head is too big");
   bool is_last = taken > 0 && (p[0] == '\r' || p[0] == '\n');
   if (!is_last || t->head_ms >= 0) return taken; /* trailers come here too */
   long status = 0;
   if (curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK) return 0;
   if (status < 200) return taken; /* interim */
-  if (status > 999) return stop(t, FETCH_REFUSED, "the reply has no valid status");
+  if (status > 999) return transfer_stop(t, FETCH_REFUSED, "the reply has no valid status");
   return head_arrived(t, (int)status, taken);
 }
 
@@ -171,12 +172,13 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg) {
     t->dropped_bytes += bytes;
     return t->dropped_bytes > REDIRECT_BODY_MAX_BYTES ? 0 : bytes;
   }
-  if ((int64_t)bytes > t->request.max_bytes - t->result.bytes) return stop(t, FETCH_TOO_BIG, "the body is too big");
+  if ((int64_t)bytes > t->request.max_bytes - t->result.bytes)
+    return transfer_stop(t, FETCH_TOO_BIG, "the body is too big");
   t->last_byte_ms = clock_mono_ms();
   t->result.bytes += (int64_t)bytes;
   fetch_pace_add(&t->pace, (int64_t)bytes, t->last_byte_ms);
   if (t->request.on_data && t->request.on_data(t->request.arg, str_of(p, bytes)) != OK) {
-    return stop(t, FETCH_STOPPED, "the receiver stopped the transfer");
+    return transfer_stop(t, FETCH_STOPPED, "the receiver stopped the transfer");
   }
   return t->state == TRANSFER_ENDED ? 0 : bytes;
 }
@@ -252,7 +254,7 @@ static const char *direction_text(enum fetch_direction direction) {
   return "the redirect's target is not allowed";
 }
 
-static void follow(struct fetch_transfer *t, CURLM *multi) {
+static void transfer_follow_redirect(struct fetch_transfer *t, CURLM *multi) {
   struct fetch_hop next;
   enum fetch_direction direction = fetch_redirect(&t->hop, t->result.status, reply_header(t, "Location").p, &next);
   if (direction != FETCH_GO) {
@@ -278,7 +280,7 @@ void transfer_hop_over(struct fetch_transfer *t, CURLM *multi, CURLcode code) {
   if (t->stop != FETCH_DONE) {
     transfer_end(t, t->stop, t->stop_why);
   } else if (t->redirecting) {
-    follow(t, multi);
+    transfer_follow_redirect(t, multi);
   } else if (code == CURLE_OK && t->head_ms >= 0) {
     transfer_end(t, FETCH_DONE, NULL);
   } else if (t->head_ms >= 0) {
@@ -300,7 +302,7 @@ void transfer_expire(struct fetch_transfer *t, CURLM *multi, int64_t now_ms) {
   } else if (t->head_ms < 0) {
     if (now_ms - t->connected_ms >= t->request.first_byte_ms) transfer_end(t, FETCH_TIMEOUT, "no reply in time");
   } else if (t->redirecting) {
-    if (now_ms - t->head_ms >= REDIRECT_BODY_MS) follow(t, multi); /* (3) */
+    if (now_ms - t->head_ms >= REDIRECT_BODY_MS) transfer_follow_redirect(t, multi); /* (3) */
   } else if (t->paused) {
     return; /* the caller is waited for, not the peer */
   } else if (now_ms - t->last_byte_ms >= t->request.idle_ms) {
@@ -310,17 +312,17 @@ void transfer_expire(struct fetch_transfer *t, CURLM *multi, int64_t now_ms) {
   }
 }
 
-static int64_t later(int64_t from_ms, int64_t by_ms) {
+static int64_t ms_later(int64_t from_ms, int64_t by_ms) {
   return by_ms > INT64_MAX - from_ms ? INT64_MAX : from_ms + by_ms;
 }
 
 int64_t transfer_deadline_ms(const struct fetch_transfer *t) {
   if (t->state != TRANSFER_ACTIVE) return INT64_MAX;
-  if (t->connected_ms < 0) return later(t->begin_ms, t->request.connect_ms);
-  if (t->head_ms < 0) return later(t->connected_ms, t->request.first_byte_ms);
-  if (t->redirecting) return later(t->head_ms, REDIRECT_BODY_MS);
+  if (t->connected_ms < 0) return ms_later(t->begin_ms, t->request.connect_ms);
+  if (t->head_ms < 0) return ms_later(t->connected_ms, t->request.first_byte_ms);
+  if (t->redirecting) return ms_later(t->head_ms, REDIRECT_BODY_MS);
   if (t->paused) return INT64_MAX;
-  int64_t idle = later(t->last_byte_ms, t->request.idle_ms);
+  int64_t idle = ms_later(t->last_byte_ms, t->request.idle_ms);
   int64_t slow = fetch_pace_next_ms(&t->pace);
   return idle < slow ? idle : slow;
 }

@@ -45,7 +45,8 @@ bool audit_span_shows(const struct audit_span_summary *s, int64_t at, struct str
 /* ---- filing ---- */
 
 /* ERR_NOT_FOUND: the span has no entry. */
-static enum err summarise(struct db *db, int64_t business_id, int64_t span, struct audit_span_summary *ret_summary) {
+static enum err span_summarise(struct db *db, int64_t business_id, int64_t span,
+                               struct audit_span_summary *ret_summary) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   struct audit_span_summary s = {.first_at = INT64_MAX, .last_at = INT64_MIN};
   TRY(db_query(db, &q,
@@ -67,7 +68,7 @@ static enum err summarise(struct db *db, int64_t business_id, int64_t span, stru
 
 static enum err file_one(struct db *db, int64_t business_id, int64_t span) {
   struct audit_span_summary s;
-  enum err e = summarise(db, business_id, span, &s);
+  enum err e = span_summarise(db, business_id, span, &s);
   if (e == ERR_NOT_FOUND) return OK; /* its entries were cut */
   TRY(e);
   return db_run(db,

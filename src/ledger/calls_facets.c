@@ -12,7 +12,7 @@ struct facets_cursor {
   char call_sid[SID_SIZE];
 };
 
-static enum err read_cursor(struct db_rows *q, struct facets_cursor *ret_cursor) {
+static enum err facets_read_cursor(struct db_rows *q, struct facets_cursor *ret_cursor) {
   TRY(db_next(q));
   struct facets_cursor at = {.business_id = db_int(q, 0), .sort_at = db_int(q, 1)};
   if (str_copy(at.call_sid, SID_SIZE, db_text(q, 2)) != OK) return ERR_CORRUPT;
@@ -27,20 +27,20 @@ static enum err next_call(struct db *db, struct facets_cursor *at) {
                "select business_id, sort_at, call_sid from calls c indexed by calls_newest_leg where business_id = ?1"
                " and (sort_at, call_sid) < (?2, ?3) order by sort_at desc, call_sid desc limit 1",
                DB_INT(at->business_id), DB_INT(at->sort_at), DB_TEXT(str_from(at->call_sid))));
-  enum err e = read_cursor(&q, at);
+  enum err e = facets_read_cursor(&q, at);
   if (e != ERR_NOT_FOUND) return e;
   TRY(db_query(db, &next,
                "select business_id, sort_at, call_sid from calls c indexed by calls_newest_leg where business_id ="
                " (select min(business_id) from calls where business_id > ?1)"
                " order by sort_at desc, call_sid desc limit 1",
                DB_INT(at->business_id)));
-  return read_cursor(&next, at);
+  return facets_read_cursor(&next, at);
 }
 
 static enum err build_cursor(struct db *db, struct facets_cursor *ret_at) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select business_id, sort_at, call_sid from call_facets_build limit 1"));
-  return read_cursor(&q, ret_at);
+  return facets_read_cursor(&q, ret_at);
 }
 
 enum err calls_facets_add_older(struct db *db, int limit, int *ret_count) {

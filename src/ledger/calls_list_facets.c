@@ -41,7 +41,7 @@ static enum err sql_add_facet_rows(struct statement *s, const struct list_query 
   return sql_add_place_times(s, a, "f.sort_at");
 }
 
-static enum err count_rows(struct list_query *a, struct statement *s, int64_t *ret_count) {
+static enum err facet_count_rows(struct list_query *a, struct statement *s, int64_t *ret_count) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(sql_add_value(s, " limit ", DB_INT(few_rows(a->filter) + 1), ") few"));
   TRY(statement_query(s, a->db, &q));
@@ -70,7 +70,7 @@ static enum err choose_facet(struct list_query *a, enum facet *ret_facet, int64_
     struct statement s CLEANUP(statement_done) = STATEMENT;
     TRY(sql_add(&s, "select count(*) from (select 1 from "));
     TRY(sql_add_facet_rows(&s, a, facet));
-    TRY(count_rows(a, &s, &rows));
+    TRY(facet_count_rows(a, &s, &rows));
     if (rows >= least) continue;
     best = facet;
     least = rows;
@@ -120,7 +120,7 @@ static enum err count_lengths(struct list_query *a, int64_t *ret_rows) {
   struct statement s CLEANUP(statement_done) = STATEMENT;
   TRY(sql_add(&s, "select count(*) from (select 1 from "));
   TRY(sql_add_lengths(&s, a));
-  return count_rows(a, &s, ret_rows);
+  return facet_count_rows(a, &s, ret_rows);
 }
 
 /* Appends: rows f that follow the key `after`, by the order of the index. */

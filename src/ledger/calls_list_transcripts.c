@@ -29,7 +29,7 @@ static enum err sql_add_rows_of_documents(struct statement *s, const struct list
   return OK;
 }
 
-static enum err collect(struct list_query *a, struct statement *s) {
+static enum err transcripts_collect(struct list_query *a, struct statement *s) {
   TRY(sql_add_filters(s, a->filter, false));
   TRY(sql_add_place_order(s, a->filter, "s.rowid"));
   TRY(list_query_collect_places(a, s, TREE_SPAN_MS)); /* (2) */
@@ -99,7 +99,7 @@ static enum err read_by_terms(struct list_query *a, const struct transcript_quer
     TRY(sql_add_has_term(&s, "s.business_id", "s.rowid", term_at(terms, i)));
   }
   TRY(sql_add_document_times(&s, a, TREE_SPAN_MS));
-  return collect(a, &s);
+  return transcripts_collect(a, &s);
 }
 
 /* Documents that came just now. */
@@ -110,7 +110,7 @@ static enum err read_due(struct list_query *a, const struct transcript_query *q,
   for (size_t i = 0; i < q->count; i++)
     TRY(sql_add_value(&s, " and instr(x.words, ", DB_TEXT(term_at(terms, i)), ") > 0"));
   TRY(sql_add_document_times(&s, a, TREE_SPAN_MS));
-  return collect(a, &s);
+  return transcripts_collect(a, &s);
 }
 
 static enum err source_sqlite(struct list_query *a, const struct transcript_query *q) {
@@ -135,7 +135,7 @@ static enum err postgres_read(struct list_query *a, struct str terms, int64_t mo
   }
   TRY(sql_add_value(&s, " and string_to_array(s.words, ' ') @> string_to_array(", DB_TEXT(terms), ", ' ')) s"));
   TRY(sql_add_rows_of_documents(&s, a, "s", " where true"));
-  return collect(a, &s);
+  return transcripts_collect(a, &s);
 }
 
 /* (3) */

@@ -90,7 +90,7 @@ static enum err say_recorded(struct db *db, bool is_known) {
                       DB_TEXT(is_known ? STR("on") : STR("off")));
 }
 
-static enum err insert_rows(struct db *db, struct db_set *set) {
+static enum err calls_many_insert_rows(struct db *db, struct db_set *set) {
   return db_run_set_later(
       db, set,
       "insert into calls (business_id, call_sid, parent_call_sid, top_sid, account_sid, provider_direction,"
@@ -118,6 +118,6 @@ enum err calls_many_write(struct db *db, const struct call_write *writes, int co
   if (count == 0) return OK;
   for (int i = 0; i < count; i++) TRY(add_row(&set, &writes[i]));
   TRY(say_recorded(db, true));
-  TRY(insert_rows(db, &set));
+  TRY(calls_many_insert_rows(db, &set));
   return say_recorded(db, false);
 }

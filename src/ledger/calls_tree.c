@@ -87,8 +87,8 @@ static void legs_done(struct legs *l) {
   free(l->all);
 }
 
-static enum err read_legs(struct db *db, int64_t business_id, const char *parent, const char *after, int limit,
-                          struct legs *ret_legs) {
+static enum err tree_read_legs(struct db *db, int64_t business_id, const char *parent, const char *after, int limit,
+                               struct legs *ret_legs) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select " CALL_COLUMNS " from calls c indexed by calls_parent where business_id = ?1"
@@ -121,7 +121,7 @@ static enum err update_leg(struct db *db, const struct call *leg) {
 static enum err update_children(struct db *db, int64_t business_id, const char *parent, const char *after, int limit,
                                 int *ret_count) {
   struct legs legs CLEANUP(legs_done) = {NULL, 0};
-  TRY(read_legs(db, business_id, parent, after, limit, &legs));
+  TRY(tree_read_legs(db, business_id, parent, after, limit, &legs));
   if (legs.count == limit)
     TRY(db_run(db, "update call_moves set after_sid = ?3 where business_id = ?1 and call_sid = ?2", DB_INT(business_id),
                DB_TEXT(str_from(parent)), DB_TEXT(str_from(legs.all[limit - 1].call_sid))));

@@ -56,12 +56,12 @@ struct batch {
   int count, room;
 };
 
-static void batch_done(struct batch *b) {
+static void upkeep_batch_done(struct batch *b) {
   free(b->all);
   free(b->places);
 }
 
-static enum err batch_init(struct batch *b, int room) {
+static enum err upkeep_batch_init(struct batch *b, int room) {
   b->all = calloc((size_t)room, sizeof(*b->all));
   b->places = calloc((size_t)room, sizeof(*b->places));
   b->room = room;
@@ -69,7 +69,7 @@ static enum err batch_init(struct batch *b, int room) {
 }
 
 /* Reads rows of CALL_COLUMNS and the top leg's sort_at. */
-static enum err batch_read(struct batch *b, struct db_rows *q) {
+static enum err upkeep_batch_read(struct batch *b, struct db_rows *q) {
   enum err e;
   while (b->count < b->room && (e = db_next(q)) == OK) {
     TRY(calls_read_row(q, 0, &b->all[b->count]));
@@ -91,8 +91,8 @@ static enum err index_call(struct db *db, const struct call *c, int64_t place) {
   " c.sort_at)"
 
 static enum err index_stale(struct db *db, int limit, int *ret_count) {
-  struct batch b CLEANUP(batch_done) = {.all = NULL};
-  TRY(batch_init(&b, limit));
+  struct batch b CLEANUP(upkeep_batch_done) = {.all = NULL};
+  TRY(upkeep_batch_init(&b, limit));
   {
     struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
     TRY(db_query(db, &q,
@@ -100,7 +100,7 @@ static enum err index_stale(struct db *db, int limit, int *ret_count) {
                  " order by business_id, call_sid limit ?1) s"
                  " cross join calls c on c.business_id = s.business_id and c.call_sid = s.call_sid",
                  DB_INT(limit)));
-    TRY(batch_read(&b, &q));
+    TRY(upkeep_batch_read(&b, &q));
   }
   for (int i = 0; i < b.count; i++) {
     TRY(index_call(db, &b.all[i], b.places[i]));
@@ -127,7 +127,7 @@ static enum err read_cursor(struct db *db, struct build_cursor *ret_cursor) {
   return str_copy(ret_cursor->call_sid, SID_SIZE, db_text(&q, 2)) == OK ? OK : ERR_CORRUPT;
 }
 
-static enum err next_business(struct db *db, int64_t *business_id) {
+static enum err facets_next_business(struct db *db, int64_t *business_id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select min(business_id) from calls where business_id > ?1", DB_INT(*business_id)));
   TRY(db_next(&q));
@@ -142,7 +142,7 @@ static enum err read_older(struct db *db, const struct build_cursor *at, struct 
                "select " PLACED_CALL " from calls c indexed by calls_newest_leg where c.business_id = ?1"
                " and (c.sort_at, c.call_sid) < (?2, ?3) order by c.sort_at desc, c.call_sid desc limit ?4",
                DB_INT(at->business_id), DB_INT(at->sort_at), DB_TEXT(str_from(at->call_sid)), DB_INT(b->room)));
-  return batch_read(b, &q);
+  return upkeep_batch_read(b, &q);
 }
 
 static enum err move_cursor(struct db *db, const struct build_cursor *to) {
@@ -157,11 +157,11 @@ static enum err index_older(struct db *db, struct calls_upkeep *u, int limit, in
   enum err e = read_cursor(db, &at);
   if (e == ERR_NOT_FOUND) return OK;
   TRY(e);
-  struct batch b CLEANUP(batch_done) = {.all = NULL};
-  TRY(batch_init(&b, limit));
+  struct batch b CLEANUP(upkeep_batch_done) = {.all = NULL};
+  TRY(upkeep_batch_init(&b, limit));
   TRY(read_older(db, &at, &b));
   if (b.count == 0) {
-    e = next_business(db, &at.business_id);
+    e = facets_next_business(db, &at.business_id);
     if (e == ERR_NOT_FOUND) return db_run(db, "delete from call_documents_build");
     TRY(e);
     at.sort_at = INT64_MAX;
@@ -206,11 +206,11 @@ static enum err index_folding(struct db *db, struct calls_upkeep *u, int limit) 
   enum err e = read_folding_cursor(db, &at);
   if (e == ERR_NOT_FOUND) return OK;
   TRY(e);
-  struct batch b CLEANUP(batch_done) = {.all = NULL};
-  TRY(batch_init(&b, limit));
+  struct batch b CLEANUP(upkeep_batch_done) = {.all = NULL};
+  TRY(upkeep_batch_init(&b, limit));
   TRY(read_older(db, &at, &b));
   if (b.count == 0) {
-    e = next_business(db, &at.business_id);
+    e = facets_next_business(db, &at.business_id);
     if (e == ERR_NOT_FOUND) return end_folding(db);
     TRY(e);
     at.sort_at = INT64_MAX;

@@ -185,7 +185,7 @@ struct batch {
   size_t count;
 };
 
-static enum err batch_add(void *arg, const struct change *change) {
+static enum err changes_batch_add(void *arg, const struct change *change) {
   struct batch *b = arg;
   struct change *kept = &b->changes[b->count];
   *kept = *change;
@@ -208,7 +208,8 @@ static void batch_deliver(struct changes *c, struct batch *b) {
 }
 
 /* Reads rows after seq in one snapshot. *ret_end: the seq to continue after. *ret_lost: rows were trimmed unread. */
-static enum err batch_read(struct changes *c, struct batch *b, int64_t *ret_end, int *ret_rows, bool *ret_lost) {
+static enum err changes_batch_read(struct changes *c, struct batch *b, int64_t *ret_end, int *ret_rows,
+                                   bool *ret_lost) {
   int64_t oldest, newest, seq = atomic_load(&c->seq);
   *ret_end = seq;
   TRY(changes_bounds(c->db, &oldest, &newest));
@@ -218,14 +219,15 @@ static enum err batch_read(struct changes *c, struct batch *b, int64_t *ret_end,
     *ret_end = newest;
     return OK;
   }
-  return changes_read_rows(c->db, 0, seq, newest, BATCH, batch_add, b, ret_end, ret_rows);
+  return changes_read_rows(c->db, 0, seq, newest, BATCH, changes_batch_add, b, ret_end, ret_rows);
 }
 
 static enum err batch_add_row(void *arg, struct db_rows *q, int first) {
-  return changes_row_tell(q, first, batch_add, arg);
+  return changes_row_tell(q, first, changes_batch_add, arg);
 }
 
-static enum err batch_look(struct changes *c, struct batch *b, int64_t *ret_end, bool *ret_more, bool *ret_lost) {
+static enum err changes_batch_follow(struct changes *c, struct batch *b, int64_t *ret_end, bool *ret_more,
+                                     bool *ret_lost) {
   struct changes_look look = c->look;
   bool is_stuck;
   TRY(changes_look_read(c->db, &look, BATCH, batch_add_row, b, ret_more, &is_stuck, ret_lost));
@@ -245,10 +247,10 @@ static enum err follow_batch(struct changes *c, bool *ret_more) {
   bool more = false;
   enum err e;
   if (db_kind(c->db) == DB_POSTGRES) {
-    e = batch_look(c, b, &end, &more, &lost);
+    e = changes_batch_follow(c, b, &end, &more, &lost);
   } else {
     e = db_begin(c->db);
-    if (e == OK) e = batch_read(c, b, &end, &rows, &lost);
+    if (e == OK) e = changes_batch_read(c, b, &end, &rows, &lost);
     db_rollback(c->db);
     more = rows == BATCH;
   }

@@ -68,7 +68,7 @@ enum err changes_look_begin(struct db *db, struct changes_look *ret_look) {
 }
 
 /* Takes a transaction id of our own (2). */
-static enum err settle(struct db *db, struct changes_look *look, int64_t seq) {
+static enum err look_settle(struct db *db, struct changes_look *look, int64_t seq) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, DB_FOR_POSTGRES "select pg_current_xact_id()::text::bigint"));
   TRY(db_next(&q));
@@ -87,7 +87,7 @@ static enum err look_stuck(struct db *db, struct changes_look *look, int64_t see
   int64_t now = clock_mono_ms();
   if (look->stuck_ms == 0) look->stuck_ms = now;
   if (now - look->stuck_ms > STUCK_MS) return look_lost(db, look, ret_lost);
-  if (look->settled_xid == 0 && now - look->stuck_ms >= SETTLE_AFTER_MS) return settle(db, look, seen);
+  if (look->settled_xid == 0 && now - look->stuck_ms >= SETTLE_AFTER_MS) return look_settle(db, look, seen);
   return OK;
 }
 

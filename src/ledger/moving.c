@@ -55,7 +55,7 @@ static bool is_left_out(const char *table, const char *column) {
   return false;
 }
 
-static enum err count_rows(struct db *db, const char *table, int64_t *ret_count) {
+static enum err moving_count_rows(struct db *db, const char *table, int64_t *ret_count) {
   char sql[128];
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   (void)snprintf(sql, sizeof(sql), "select count(*) from %s", table);
@@ -102,7 +102,7 @@ static enum err begin_in_transaction(struct db *target, const char **ret_why) {
   TRY(moving_is_unfinished(target, &unfinished));
   for (size_t i = 0; !unfinished && i < COUNT_OF(TABLES); i++) {
     int64_t rows;
-    TRY(count_rows(target, TABLES[i], &rows));
+    TRY(moving_count_rows(target, TABLES[i], &rows));
     if (rows) *ret_why = "it has businesses or calls of its own: DATABASE_SCHEMA must name an empty schema";
   }
   return *ret_why ? OK : settings_put(target, NULL, MARK, STR("1"));
@@ -148,7 +148,7 @@ static enum err table_read_target(struct moving *m, const char *table) {
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static size_t column_find(const struct moving *m, struct str name) {
+static size_t moving_column_find(const struct moving *m, struct str name) {
   size_t i = 0;
   while (i < m->column_count && !str_eq(str_from(m->columns[i].name), name)) i++;
   return i;
@@ -164,7 +164,7 @@ static enum err table_read_source(struct moving *m, const char *table) {
   TRY(db_query_once(m->source, &q, sql, DB_VALUES_()));
   enum err e;
   while ((e = db_next(&q)) == OK) {
-    size_t i = column_find(m, db_text(&q, 0));
+    size_t i = moving_column_find(m, db_text(&q, 0));
     if (i == m->column_count) continue;
     is_there[i] = true;
     places[i] = db_int(&q, 1);
@@ -223,7 +223,7 @@ static enum err table_find_last(struct moving *m, const char *table) {
   TRY(e);
   TRY(note_last(m, &q, NULL));
   db_rows_done(&q);
-  TRY(count_rows(m->target, table, &rows));
+  TRY(moving_count_rows(m->target, table, &rows));
   m->done += rows;
   return OK;
 }
@@ -299,7 +299,7 @@ static enum err write_row(const struct moving *m, const struct db_rows *q, struc
 }
 
 /* Reads the next rows into b as an array; *ret_rows: how many. */
-static enum err read_rows(struct moving *m, struct buf *b, int *ret_rows) {
+static enum err moving_read_rows(struct moving *m, struct buf *b, int *ret_rows) {
   struct buf sql CLEANUP(buf_done) = BUF_INIT(SQL_MAX);
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   struct db_value values[MOVING_KEYS_MAX + 1];
@@ -322,7 +322,7 @@ static enum err read_rows(struct moving *m, struct buf *b, int *ret_rows) {
   return buf_add_char(b, ']');
 }
 
-static enum err insert_rows(struct moving *m, struct str rows) {
+static enum err moving_insert_rows(struct moving *m, struct str rows) {
   struct buf sql CLEANUP(buf_done) = BUF_INIT(SQL_MAX);
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   const char *text, *table = TABLES[m->table];
@@ -341,14 +341,14 @@ enum err moving_copy_part(struct moving *m, bool *ret_more) {
   *ret_more = m->table < COUNT_OF(TABLES);
   if (!*ret_more) return OK;
   if (!m->is_open) TRY(table_open(m));
-  TRY(read_rows(m, &rows, &count));
+  TRY(moving_read_rows(m, &rows, &count));
   if (count == 0) {
     m->is_open = false;
     m->table++;
     return OK;
   }
   TRY(db_begin_immediate(m->target));
-  TRY(end_transaction(m->target, insert_rows(m, buf_str(&rows))));
+  TRY(end_transaction(m->target, moving_insert_rows(m, buf_str(&rows))));
   m->done += count;
   return OK;
 }
@@ -358,8 +358,8 @@ enum err moving_copy_part(struct moving *m, bool *ret_more) {
 static enum err find_difference(struct moving *m, const char **ret_different) {
   for (size_t i = 0; i < COUNT_OF(TABLES); i++) {
     int64_t here, there;
-    TRY(count_rows(m->source, TABLES[i], &here));
-    TRY(count_rows(m->target, TABLES[i], &there));
+    TRY(moving_count_rows(m->source, TABLES[i], &here));
+    TRY(moving_count_rows(m->target, TABLES[i], &there));
     if (here != there) {
       *ret_different = TABLES[i];
       return OK;
@@ -417,7 +417,7 @@ bool moving_table(struct moving *m, size_t n, const char **ret_name, int64_t *re
   if (n >= COUNT_OF(TABLES)) return false;
   *ret_name = TABLES[n];
   *ret_rows = 0;
-  return count_rows(m->source, TABLES[n], ret_rows) == OK;
+  return moving_count_rows(m->source, TABLES[n], ret_rows) == OK;
 }
 
 enum err moving_init(struct moving *m, struct db *source, struct db *target) {
@@ -427,7 +427,7 @@ enum err moving_init(struct moving *m, struct db *source, struct db *target) {
   for (size_t i = 0; i < MOVING_KEYS_MAX; i++) buf_init(&m->last[i], KEY_MAX);
   for (size_t i = 0; i < COUNT_OF(TABLES); i++) {
     int64_t rows;
-    TRY(count_rows(source, TABLES[i], &rows));
+    TRY(moving_count_rows(source, TABLES[i], &rows));
     m->all += rows;
   }
   return OK;

@@ -48,7 +48,7 @@ enum err notes_get(struct db *db, int64_t business_id, struct str recording_sid,
   return OK;
 }
 
-static enum err note_changed(struct db *db, int64_t business_id, struct str recording_sid, int64_t note_id) {
+static enum err notes_add_change(struct db *db, int64_t business_id, struct str recording_sid, int64_t note_id) {
   struct buf id CLEANUP(buf_done) = BUF_INIT(NOTE_CHANGE_SIZE);
   TRY(buf_addf(&id, "%.*s.%lld", STR_ARG(recording_sid), (long long)note_id));
   return changes_add(db, CHANGE_NOTE, business_id, buf_str(&id));
@@ -86,7 +86,7 @@ enum err notes_add(struct db *db, int64_t business_id, struct str recording_sid,
              DB_INT(business_id), DB_TEXT(recording_sid), DB_INT(note->note_id), DB_INT_OR_NULL(note->at_ms),
              DB_TEXT(str_from(note->text)), DB_TEXT(str_from(note->by)), DB_TEXT(str_from(note->author)),
              DB_INT(note->created_at)));
-  return note_changed(db, business_id, recording_sid, note->note_id);
+  return notes_add_change(db, business_id, recording_sid, note->note_id);
 }
 
 enum err notes_store(struct db *db, int64_t business_id, struct str recording_sid, const struct note *note) {
@@ -95,13 +95,13 @@ enum err notes_store(struct db *db, int64_t business_id, struct str recording_si
              " where business_id = ?1 and recording_sid = ?2 and note_id = ?3",
              DB_INT(business_id), DB_TEXT(recording_sid), DB_INT(note->note_id), DB_INT_OR_NULL(note->at_ms),
              DB_TEXT(str_from(note->text)), DB_INT(note->edited_at)));
-  return db_changed(db) ? note_changed(db, business_id, recording_sid, note->note_id) : ERR_NOT_FOUND;
+  return db_changed(db) ? notes_add_change(db, business_id, recording_sid, note->note_id) : ERR_NOT_FOUND;
 }
 
 enum err notes_delete(struct db *db, int64_t business_id, struct str recording_sid, int64_t note_id) {
   TRY(db_run(db, "delete from notes where business_id = ?1 and recording_sid = ?2 and note_id = ?3",
              DB_INT(business_id), DB_TEXT(recording_sid), DB_INT(note_id)));
-  return db_changed(db) ? note_changed(db, business_id, recording_sid, note_id) : ERR_NOT_FOUND;
+  return db_changed(db) ? notes_add_change(db, business_id, recording_sid, note_id) : ERR_NOT_FOUND;
 }
 
 enum err notes_purge(struct db *db, int64_t business_id, int limit, int *ret_count) {

@@ -45,7 +45,8 @@ enum err tasks_maintain(struct db *db, int64_t now, int limit) {
 
 /* ---- claims ---- */
 
-static enum err next_business(struct db *db, enum task_kind kind, int rank, int64_t after, int64_t *ret_business_id) {
+static enum err tasks_next_business(struct db *db, enum task_kind kind, int rank, int64_t after,
+                                    int64_t *ret_business_id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                "select business_id from tasks indexed by tasks_first where kind = ?1 and rank = ?2 and due_at = 0"
@@ -81,8 +82,8 @@ static enum err is_busy(struct db *db, enum task_kind kind, int64_t business_id,
   return OK;
 }
 
-static enum err first_of_business(struct db *db, enum task_kind kind, int rank, int64_t business_id,
-                                  struct task *ret_task) {
+static enum err tasks_first_of_business(struct db *db, enum task_kind kind, int rank, int64_t business_id,
+                                        struct task *ret_task) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   struct task t = {.kind = kind, .business_id = business_id, .rank = rank};
   TRY(db_query(db, &q,
@@ -100,7 +101,7 @@ static enum err first_of_business(struct db *db, enum task_kind kind, int rank, 
   return OK;
 }
 
-static enum err lease(struct db *db, struct str owner, int64_t now, struct task *t) {
+static enum err tasks_lease(struct db *db, struct str owner, int64_t now, struct task *t) {
   t->lease_token++;
   TRY(str_copy(t->lease_owner, sizeof(t->lease_owner), owner));
   return db_run(db, "update tasks set lease_owner = ?2, lease_token = ?3, lease_until = ?4 where task_id = ?1",
@@ -115,7 +116,7 @@ static enum err claim_of_rank(struct db *db, enum task_kind kind, int rank, int 
   int64_t first = turn->business_id[rank], id;
   bool wrapped = false;
   for (int passed = 0; passed < PASSED_MAX; passed++) {
-    enum err e = next_business(db, kind, rank, turn->business_id[rank], &id);
+    enum err e = tasks_next_business(db, kind, rank, turn->business_id[rank], &id);
     if (e == ERR_NOT_FOUND && !wrapped && turn->business_id[rank] > 0) {
       wrapped = true;
       turn->business_id[rank] = 0;
@@ -125,7 +126,7 @@ static enum err claim_of_rank(struct db *db, enum task_kind kind, int rank, int 
     bool busy;
     turn->business_id[rank] = id;
     TRY(is_busy(db, kind, id, per_business, now, &busy));
-    if (!busy) return first_of_business(db, kind, rank, id, ret_task);
+    if (!busy) return tasks_first_of_business(db, kind, rank, id, ret_task);
     if (wrapped && id >= first) break;
   }
   return ERR_NOT_FOUND;
@@ -141,7 +142,7 @@ enum err tasks_claim(struct db *db, enum task_kind kind, int per_business, struc
   enum err e = claim_of_rank(db, kind, first, per_business, turn, now, &t);
   if (e == ERR_NOT_FOUND) e = claim_of_rank(db, kind, then, per_business, turn, now, &t);
   TRY(e);
-  TRY(lease(db, owner, now, &t));
+  TRY(tasks_lease(db, owner, now, &t));
   turn->claims++;
   *ret_task = t;
   return OK;

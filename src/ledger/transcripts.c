@@ -170,7 +170,7 @@ static enum err transcript_store(struct db *db, int64_t business_id, struct str 
   return changes_add(db, CHANGE_TRANSCRIPT, business_id, recording_sid);
 }
 
-static enum err add_task(struct db *db, const struct recording *r, int rank, int64_t now) {
+static enum err transcripts_add_task(struct db *db, const struct recording *r, int rank, int64_t now) {
   struct task task = {.kind = TASK_TRANSCRIBE, .business_id = r->business_id, .rank = rank};
   memcpy(task.recording_sid, r->recording_sid, sizeof(task.recording_sid));
   return tasks_add(db, &task, now); /* (1) */
@@ -184,7 +184,7 @@ static enum err request_first(struct db *db, const struct recording *r, int rank
              "insert into transcripts (business_id, recording_sid, status, etag, created_at, updated_at)"
              " values (?1, ?2, 'queued', ?3, ?4, ?4)",
              DB_INT(r->business_id), DB_TEXT(sid), DB_FILLED_OR_NULL(r->etag), DB_INT(now)));
-  TRY(add_task(db, r, rank, now));
+  TRY(transcripts_add_task(db, r, rank, now));
   TRY(changes_add(db, CHANGE_RECORDING, r->business_id, sid)); /* its row is read with transcript_asked from now on */
   TRY(changes_add(db, CHANGE_TRANSCRIPT, r->business_id, sid));
   return transcripts_find(db, r->business_id, sid, ret_row);
@@ -209,7 +209,7 @@ static enum err request_again(struct db *db, const struct recording *r, int rank
   t->updated_at = now;
   TRY(db_run(db, "delete from tasks where kind = 'transcribe' and business_id = ?1 and recording_sid = ?2",
              DB_INT(r->business_id), DB_TEXT(sid)));
-  TRY(add_task(db, r, rank, now));
+  TRY(transcripts_add_task(db, r, rank, now));
   return transcript_store(db, r->business_id, sid, t);
 }
 
@@ -331,8 +331,8 @@ static enum err find_of_task(struct db *db, const struct task *task, int64_t now
   return e == ERR_NOT_FOUND ? ERR_CONFLICT : e;
 }
 
-static enum err move(struct db *db, const struct task *task, enum transcript_event event, int64_t now,
-                     struct transcript *t) {
+static enum err transcripts_move(struct db *db, const struct task *task, enum transcript_event event, int64_t now,
+                                 struct transcript *t) {
   if (!transcript_next(t->status, event, &t->status)) return ERR_CONFLICT;
   t->updated_at = now;
   return transcript_store(db, task->business_id, str_from(task->recording_sid), t);
@@ -342,7 +342,7 @@ enum err transcripts_begin(struct db *db, const struct task *task, int64_t now, 
   struct transcript t;
   TRY(find_of_task(db, task, now, &t));
   t.error = TRANSCRIPT_ERROR_NONE;
-  TRY(move(db, task, TRANSCRIPT_CLAIM, now, &t));
+  TRY(transcripts_move(db, task, TRANSCRIPT_CLAIM, now, &t));
   *ret_row = t;
   return OK;
 }
@@ -417,7 +417,7 @@ enum err transcripts_fail(struct db *db, const struct task *task, enum transcrip
   struct transcript t;
   TRY(find_of_task(db, task, now, &t));
   t.error = error;
-  TRY(move(db, task, TRANSCRIPT_FAIL, now, &t));
+  TRY(transcripts_move(db, task, TRANSCRIPT_FAIL, now, &t));
   return tasks_end(db, task); /* (1) */
 }
 
@@ -427,7 +427,7 @@ enum err transcripts_wait(struct db *db, const struct task *task, enum transcrip
   TRY(find_of_task(db, task, now, &t));
   t.error = error;
   if (error != TRANSCRIPT_ERROR_NONE && !t.failing_since) t.failing_since = now;
-  TRY(move(db, task, TRANSCRIPT_WAIT, now, &t));
+  TRY(transcripts_move(db, task, TRANSCRIPT_WAIT, now, &t));
   /* An engine that can't be asked says nothing about the recording, so no attempt has failed. */
   bool was_tried = error != TRANSCRIPT_ERROR_ENGINE_UNREACHABLE && error != TRANSCRIPT_ERROR_RATE_LIMITED;
   return tasks_postpone(db, task, due_at, was_tried ? str_from(errors[error].code) : STR_NONE);

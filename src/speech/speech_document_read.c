@@ -138,7 +138,7 @@ static void free_json(json_t **root) {
 }
 
 /* ERR_INVALID: no JSON. */
-static enum err load(struct str json, json_t **ret_value) {
+static enum err document_load(struct str json, json_t **ret_value) {
   json_error_t why;
   json_t *value = json_loadb(json.p, json.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
   if (!value) return json_error_code(&why) == json_error_out_of_memory ? ERR_NOMEM : ERR_INVALID;
@@ -148,7 +148,7 @@ static enum err load(struct str json, json_t **ret_value) {
 
 static enum err read_segment(struct document_reader *r, struct str json, struct speech_segment *s) {
   json_t *item CLEANUP(free_json) = NULL;
-  enum err e = load(json, &item);
+  enum err e = document_load(json, &item);
   if (e != OK) return reader_wrong(r, "", e);
   if (!json_is_object(item)) return reader_wrong(r, "", ERR_INVALID);
   TRY(read_times(r, item, &s->start_ms, &s->end_ms));
@@ -234,7 +234,7 @@ static enum err read_members(struct document_reader *r, struct str json, json_t 
   TRY(speech_slices_begin(json, '{', &slices));
   while (speech_slices_next(&slices, &key, &value)) {
     json_t *name CLEANUP(free_json) = NULL, *member = NULL;
-    TRY(load(key, &name));
+    TRY(document_load(key, &name));
     const char *text = json_string_value(name);
     bool is_segments = strcmp(text, "segments") == 0;
     if (json_object_get(root, text) || (is_segments && segments.n > 0)) return ERR_INVALID; /* twice */
@@ -242,7 +242,7 @@ static enum err read_members(struct document_reader *r, struct str json, json_t 
       segments = value;
       continue;
     }
-    TRY(load(value, &member));
+    TRY(document_load(value, &member));
     if (json_object_set_new(root, text, member) != 0) return ERR_NOMEM;
   }
   *ret_segments = segments;

@@ -297,7 +297,7 @@ uint64_t speech_url_bit(const char *url) {
   return UINT64_C(1) << (str_hash(str_from(url), 0) % 64);
 }
 
-static void learn(struct speech_engine *e, const struct speech_ask *ask, const struct speech_answer *a) {
+static void engine_learn(struct speech_engine *e, const struct speech_ask *ask, const struct speech_answer *a) {
   if (!a->is_of_one_language) return;
   LOCKED(&e->lock);
   e->one_language |= speech_url_bit(ask->url);
@@ -319,7 +319,7 @@ enum speech_error speech_engine_answer(struct speech_engine *e, const struct spe
     enum err parsed = is_too_big ? ERR_TOO_BIG : e->operations->parse(ask, reply->body, &a);
     if (parsed != OK) error = SPEECH_ERROR;
     a.has_lost_time = has_lost_time(&a);
-    learn(e, ask, &a);
+    engine_learn(e, ask, &a);
   }
   if (error != SPEECH_OK) { /* (2) */
     speech_arena_done(&a.arena);

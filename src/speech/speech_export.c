@@ -33,7 +33,7 @@ const char *speech_export_content_type(enum speech_export export) {
 
 /* ---- texts ---- */
 
-static struct str escaped(char c, enum speech_export export) {
+static struct str escape_char(char c, enum speech_export export) {
   bool is_vtt = export == SPEECH_EXPORT_VTT;
   switch (c) {
     case '&':
@@ -54,7 +54,7 @@ static struct str escaped(char c, enum speech_export export) {
 /* (2) */
 static enum err add_escaped(struct buf *b, struct str text, enum speech_export export) {
   for (size_t i = 0; i < text.n; i++) {
-    struct str other = escaped(text.p[i], export);
+    struct str other = escape_char(text.p[i], export);
     TRY(other.n ? buf_add(b, other) : buf_add_char(b, text.p[i]));
   }
   return OK;

@@ -84,7 +84,7 @@ static size_t no_number(struct str s, size_t at) {
   return 0;
 }
 
-static enum err repair(struct json_repair *r) {
+static enum err json_repair_run(struct json_repair *r) {
   for (size_t at = 0; at < r->from.n;) {
     char c = r->from.p[at];
     size_t bytes = no_number(r->from, at);
@@ -110,7 +110,7 @@ enum err speech_json_load(struct str body, json_t **ret_root) {
   struct buf repaired CLEANUP(buf_done) = BUF_INIT(body.n * 4 + 64);
   struct json_repair r = {.from = body, .to = &repaired};
   json_error_t why;
-  TRY(repair(&r));
+  TRY(json_repair_run(&r));
   if (repaired.n == 0) return ERR_INVALID;
   json_t *root = json_loadb(repaired.p, repaired.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
   if (!root) return json_error_code(&why) == json_error_out_of_memory ? ERR_NOMEM : ERR_INVALID;

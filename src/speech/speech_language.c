@@ -7,7 +7,7 @@
 
 enum { SETTLING_MS = 10 * 1000 };
 
-static int longest(const struct speech_language *l) {
+static int language_longest(const struct speech_language *l) {
   int found = 0;
   for (int c = 1; c < SPEECH_CHANNELS_MAX; c++) {
     if (l->found[c].speech_ms > l->found[found].speech_ms) found = c;
@@ -16,7 +16,7 @@ static int longest(const struct speech_language *l) {
 }
 
 const char *speech_language_next(const struct speech_language *l, int channel, int64_t speech_ms) {
-  int best = longest(l);
+  int best = language_longest(l);
   if (channel < 0 || channel >= SPEECH_CHANNELS_MAX) return "auto";
   if (l->found[channel].speech_ms >= SETTLING_MS) return l->found[channel].code;
   if (speech_ms >= SETTLING_MS || l->found[best].speech_ms < speech_ms) return "auto";
@@ -33,5 +33,5 @@ void speech_language_note(struct speech_language *l, int channel, int64_t speech
 }
 
 const char *speech_language_of_recording(const struct speech_language *l) {
-  return l->found[longest(l)].code;
+  return l->found[language_longest(l)].code;
 }

@@ -139,7 +139,7 @@ static bool has_room(const struct speech_span *s, const struct speech_word *word
   return 2 * in >= to - from;
 }
 
-static int64_t away(const struct speech_span *s, int64_t ms) {
+static int64_t ms_away(const struct speech_span *s, int64_t ms) {
   return ms < s->piece_start_ms ? s->piece_start_ms - ms : ms > span_end(s) ? ms - span_end(s) : 0;
 }
 
@@ -167,7 +167,7 @@ static void place_part(const struct speech_place *p, struct speech_word *words, 
     if (!has_room(s, words + from, n)) {
       const struct speech_span *before = from > 0 ? word_span(p, &words[from - 1]) : NULL;
       int64_t middle = (words[from].start_ms + words[end - 1].end_ms) / 2;
-      bool is_before = before && (!behind || away(before, middle) < away(behind, middle));
+      bool is_before = before && (!behind || ms_away(before, middle) < ms_away(behind, middle));
       s = is_before ? before : behind ? behind : s;
     }
     place_words(s, words + from, n);

@@ -51,7 +51,7 @@ struct speech_merge *speech_merge_free(struct speech_merge *m) {
 /* ---- collecting ---- */
 
 /* Room for `more` elements behind count. */
-static enum err reserve(void **array, size_t count, size_t *room, size_t more, size_t each, size_t most) {
+static enum err merge_reserve(void **array, size_t count, size_t *room, size_t more, size_t each, size_t most) {
   if (more > most - count) return ERR_TOO_BIG;
   if (count + more <= *room) return OK;
   size_t wanted = 2 * *room > count + more ? 2 * *room : count + more;
@@ -81,8 +81,8 @@ enum err speech_merge_add(struct speech_merge *m, const struct speech_document *
   struct speech_document *d = &m->all;
   void *array = d->segments;
   if (piece->segment_count == 0) return OK;
-  TRY(reserve(&array, d->segment_count, &m->segments_room, piece->segment_count, sizeof(*d->segments),
-              10 * SPEECH_SEGMENTS_MAX));
+  TRY(merge_reserve(&array, d->segment_count, &m->segments_room, piece->segment_count, sizeof(*d->segments),
+                    10 * SPEECH_SEGMENTS_MAX));
   d->segments = array;
   size_t count = d->segment_count;
   for (size_t i = 0; i < piece->segment_count; i++, count++)
@@ -96,7 +96,7 @@ enum err speech_merge_add_gap(struct speech_merge *m, int64_t start_ms, int64_t 
   void *array = d->gaps;
   struct speech_gap gap = {.start_ms = start_ms, .end_ms = end_ms};
   if (start_ms < 0 || end_ms < start_ms) return ERR_INVALID;
-  TRY(reserve(&array, d->gap_count, &m->gaps_room, 1, sizeof(*d->gaps), SPEECH_GAPS_MAX));
+  TRY(merge_reserve(&array, d->gap_count, &m->gaps_room, 1, sizeof(*d->gaps), SPEECH_GAPS_MAX));
   d->gaps = array;
   TRY(speech_document_keep(d, str_head_utf8(str_from(reason), SPEECH_REASON_MAX), &gap.reason));
   d->gaps[d->gap_count++] = gap;
@@ -116,8 +116,8 @@ struct merge_group {
   size_t text_bytes, words;
 };
 
-static bool belongs(const struct merge_group *g, const struct speech_segment *first, const struct speech_segment *last,
-                    const struct speech_segment *next) {
+static bool group_takes(const struct merge_group *g, const struct speech_segment *first,
+                        const struct speech_segment *last, const struct speech_segment *next) {
   int64_t length = next->end_ms - first->start_ms;
   if (next->channel != first->channel || !str_eq(next->speaker, first->speaker)) return false;
   if (next->start_ms - g->end_ms > PAUSE_MS || length > LONGEST_MS || g->text_bytes > LONG_TEXT) return false;
@@ -135,7 +135,7 @@ static struct merge_group group_from(const struct speech_document *all, size_t f
     g.words += one->word_count;
     g.count++;
   } while (first + g.count < all->segment_count &&
-           belongs(&g, &s[first], &s[first + g.count - 1], &s[first + g.count]));
+           group_takes(&g, &s[first], &s[first + g.count - 1], &s[first + g.count]));
   return g;
 }
 

@@ -126,7 +126,7 @@ static size_t continuation_bytes(struct str s) {
   return n;
 }
 
-static double probability(const json_t *object, const char *member) {
+static double read_probability(const json_t *object, const char *member) {
   double p = speech_json_number(object, member, -1);
   return p >= 0 && p <= 1 ? p : -1;
 }
@@ -136,7 +136,7 @@ static enum err add_tokens(struct speech_tokens *t, size_t phrase, const json_t 
   struct buf bytes CLEANUP(buf_done) = BUF_INIT(SPEECH_TOKEN_BYTES_MAX);
   for (size_t i = 0; i < json_array_size(words); i++) {
     const json_t *word = json_array_get(words, i);
-    struct speech_token token = {.probability = probability(word, "probability")};
+    struct speech_token token = {.probability = read_probability(word, "probability")};
     buf_clear(&bytes);
     TRY(speech_json_bytes(json_object_get(word, "word"), &bytes));
     token.start_ms = speech_json_ms(word, "start", max_ms, in->start_ms);
@@ -166,13 +166,13 @@ static void read_phrase(const json_t *segment, int64_t max_ms, struct speech_phr
   p->start_ms = speech_json_ms(segment, "start", max_ms, 0);
   p->end_ms = speech_json_ms(segment, "end", max_ms, max_ms);
   if (p->end_ms < p->start_ms) p->end_ms = p->start_ms; /* (3) */
-  p->no_speech = probability(segment, "no_speech_prob");
+  p->no_speech = read_probability(segment, "no_speech_prob");
   p->log_probability = speech_json_number(segment, "avg_logprob", 0);
   p->confidence = p->log_probability < 0 ? exp(p->log_probability) : -1;
 }
 
 /* Reads the phrases' texts; bytes of a character at a border are joined. */
-static enum err read_texts(const json_t *segments, struct speech_answer *a) {
+static enum err openai_read_texts(const json_t *segments, struct speech_answer *a) {
   struct buf text CLEANUP(buf_done) = BUF_INIT(SPEECH_TEXT_MAX), next CLEANUP(buf_done) = BUF_INIT(SPEECH_TEXT_MAX);
   TRY(speech_json_bytes(json_object_get(json_array_get(segments, 0), "text"), &text));
   for (size_t i = 0; i < a->phrase_count; i++) {
@@ -205,7 +205,7 @@ static enum err take_phrases(struct speech_answer *a, size_t count) {
   return OK;
 }
 
-static enum err read_words(const json_t *root, const json_t *segments, int64_t max_ms, struct speech_answer *a) {
+static enum err openai_read_words(const json_t *root, const json_t *segments, int64_t max_ms, struct speech_answer *a) {
   struct speech_tokens tokens CLEANUP(speech_tokens_done) = {0};
   const json_t *top = json_object_get(root, "words");
   speech_tokens_init(&tokens);
@@ -232,11 +232,12 @@ static void sum_confidence(struct speech_answer *a) {
   }
 }
 
-static enum err read_segments(const json_t *root, const json_t *segments, int64_t max_ms, struct speech_answer *a) {
+static enum err openai_read_segments(const json_t *root, const json_t *segments, int64_t max_ms,
+                                     struct speech_answer *a) {
   TRY(take_phrases(a, json_array_size(segments)));
   for (size_t i = 0; i < a->phrase_count; i++) read_phrase(json_array_get(segments, i), max_ms, &a->phrases[i]);
-  TRY(read_texts(segments, a));
-  TRY(read_words(root, segments, max_ms, a));
+  TRY(openai_read_texts(segments, a));
+  TRY(openai_read_words(root, segments, max_ms, a));
   drop_empty(a);
   sum_confidence(a);
   a->has_times = true;
@@ -248,7 +249,7 @@ static enum err read_text_alone(const json_t *root, struct str bytes, int64_t ma
   TRY(take_phrases(a, 1));
   a->phrases[0] = (struct speech_phrase){.end_ms = max_ms, .confidence = -1, .no_speech = -1};
   TRY(keep_text(a, bytes, &a->phrases[0].text));
-  TRY(read_words(root, NULL, max_ms, a));
+  TRY(openai_read_words(root, NULL, max_ms, a));
   a->has_times = a->phrases[0].word_count > 0;
   drop_empty(a);
   sum_confidence(a);
@@ -263,7 +264,7 @@ static bool writes_what_it_found(const json_t *root) {
 
 /* (2) */
 static void judge_language(const struct speech_ask *ask, const json_t *root, struct speech_answer *a) {
-  double p = probability(root, "detected_language_probability");
+  double p = read_probability(root, "detected_language_probability");
   if (!is_auto(ask) || p < 0) return;
   a->is_of_one_language = !writes_what_it_found(root);
   if (a->is_of_one_language) return;
@@ -279,7 +280,7 @@ static enum err read_root(const json_t *root, int64_t max_ms, struct speech_answ
   speech_code_of(buf_str(&bytes), a->language);
   buf_clear(&bytes);
   if (json_is_array(segments) && (json_array_size(segments) > 0 || !json_string_length(text)))
-    return read_segments(root, segments, max_ms, a);
+    return openai_read_segments(root, segments, max_ms, a);
   if (!json_is_string(text)) return ERR_INVALID;
   TRY(speech_json_bytes(text, &bytes));
   return read_text_alone(root, buf_str(&bytes), max_ms, a);

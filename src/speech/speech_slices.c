@@ -10,14 +10,14 @@ static void skip_blank(struct speech_slices *s) {
 }
 
 /* Moves over the character, if it is next. */
-static bool take(struct speech_slices *s, char c) {
+static bool slices_take(struct speech_slices *s, char c) {
   skip_blank(s);
   if (s->at >= s->text.n || s->text.p[s->at] != c) return false;
   s->at++;
   return true;
 }
 
-static bool fail(struct speech_slices *s) {
+static bool slices_fail(struct speech_slices *s) {
   s->error = ERR_INVALID;
   return false;
 }
@@ -30,7 +30,7 @@ static bool skip_string(struct speech_slices *s) {
     else if (s->text.p[s->at] == '"')
       return s->at++, true;
   }
-  return fail(s);
+  return slices_fail(s);
 }
 
 /* Moves over a value: to the end of its string or bracket, or before what can't be of a number or word. */
@@ -49,39 +49,39 @@ static bool skip_value(struct speech_slices *s) {
     s->at++;
     if (depth == 0 && (c == '}' || c == ']')) return true;
   }
-  return fail(s);
+  return slices_fail(s);
 }
 
 enum err speech_slices_begin(struct str text, char open, struct speech_slices *ret_slices) {
   struct speech_slices s = {.text = text, .close = open == '{' ? '}' : ']'};
-  if (!take(&s, open)) return ERR_INVALID;
+  if (!slices_take(&s, open)) return ERR_INVALID;
   *ret_slices = s;
   return OK;
 }
 
-static bool end(struct speech_slices *s) {
+static bool slices_at_end(struct speech_slices *s) {
   skip_blank(s);
-  return s->at == s->text.n ? false : fail(s);
+  return s->at == s->text.n ? false : slices_fail(s);
 }
 
 bool speech_slices_next(struct speech_slices *s, struct str *ret_key, struct str *ret_value) {
   struct str key = STR_NONE;
   if (s->error != OK) return false;
-  if (take(s, s->close)) return end(s);
-  if (s->has_begun && !take(s, ',')) return fail(s);
+  if (slices_take(s, s->close)) return slices_at_end(s);
+  if (s->has_begun && !slices_take(s, ',')) return slices_fail(s);
   skip_blank(s);
   size_t from = s->at;
   if (s->close == '}') {
-    if (from >= s->text.n || s->text.p[from] != '"') return fail(s);
+    if (from >= s->text.n || s->text.p[from] != '"') return slices_fail(s);
     if (!skip_string(s)) return false;
-    if (s->at > s->text.n) return fail(s);
+    if (s->at > s->text.n) return slices_fail(s);
     key = str_of(s->text.p + from, s->at - from);
-    if (!take(s, ':')) return fail(s);
+    if (!slices_take(s, ':')) return slices_fail(s);
     skip_blank(s);
     from = s->at;
   }
   if (!skip_value(s)) return false;
-  if (s->at > s->text.n || s->at == from) return fail(s);
+  if (s->at > s->text.n || s->at == from) return slices_fail(s);
   s->has_begun = true;
   *ret_key = key;
   *ret_value = str_of(s->text.p + from, s->at - from);

@@ -55,7 +55,7 @@
 #include "db/db_clock.h"
 #include "domain/recording_log.h"
 
-static struct str sid_of(const struct fill *f) {
+static struct str fill_sid_of(const struct fill *f) {
   return str_from(f->row.recording_sid);
 }
 
@@ -214,7 +214,7 @@ void fill_ask(struct fill *f) {
   }
   enum err e = f->row.forbidden
                    ? ERR_DENIED
-                   : f->context->provider->ask(&f->account, str_from(f->row.url), sid_of(f),
+                   : f->context->provider->ask(&f->account, str_from(f->row.url), fill_sid_of(f),
                                                f->context->formats[f->format], fill_wants_two_channels(f), &f->ask);
   if (e == OK) e = fill_send_request(f);
   if (e == OK) return;

@@ -143,13 +143,13 @@ static void report_dispatch(void *arg) {
   free(r);
 }
 
-static enum err report_run(struct db *db, void *arg) {
+static enum err fill_report_run(struct db *db, void *arg) {
   struct report *r = arg;
   return queue_report(db, r->business_id, str_from(r->recording_sid), &r->event, db_now_ms(db), &r->row);
 }
 
 /* On the writer's thread. */
-static void report_done(void *arg, enum err e) {
+static void fill_report_done(void *arg, enum err e) {
   struct report *r = arg;
   r->e = e;
   fetch_post_task(r->fill->context->fetch, &r->task); /* the worker outlives its fills */
@@ -165,8 +165,8 @@ static void report_submit(struct fill *f, struct report *r) {
   struct db_job job = {.name = METRIC_JOB_REPORT,
                        .class = DB_CLASS_LEASE,
                        .business_id = r->business_id,
-                       .run = report_run,
-                       .done = report_done,
+                       .run = fill_report_run,
+                       .done = fill_report_done,
                        .repeat = DB_REPEAT_UNDONE,
                        .arg = r};
   enum err e = db_writer_submit(f->context->writer, job);

@@ -17,7 +17,7 @@ struct accounts_reader {
   struct reconcile_accounts accounts;
 };
 
-static struct str base_of(const struct reconcile_parts *parts, const struct business *b) {
+static struct str account_base_of(const struct reconcile_parts *parts, const struct business *b) {
   struct str base = b->base_url[0] ? str_from(b->base_url) : parts->default_base_url;
   while (base.n && base.p[base.n - 1] == '/') base.n--;
   return base;
@@ -32,7 +32,7 @@ static uint64_t account_hash(const char *account_sid, struct str base_url) {
 }
 
 static struct reconcile_account *account_find(struct accounts_reader *r, const struct business *b) {
-  struct str base = base_of(r->parts, b);
+  struct str base = account_base_of(r->parts, b);
   uint64_t hash = account_hash(b->account_sid, base);
   for (size_t i = 0; i < r->accounts.count; i++) {
     struct reconcile_account *a = &r->accounts.list[i];
@@ -50,7 +50,7 @@ static enum err account_add(struct accounts_reader *r, const struct business *b,
   struct reconcile_account *a = &grown[r->accounts.count];
   memset(a, 0, sizeof(*a));
   TRY(str_copy(a->account_sid, sizeof(a->account_sid), str_from(b->account_sid)));
-  TRY(str_copy(a->base_url, sizeof(a->base_url), base_of(r->parts, b)));
+  TRY(str_copy(a->base_url, sizeof(a->base_url), account_base_of(r->parts, b)));
   a->hash = account_hash(a->account_sid, str_from(a->base_url));
   a->oldest_ms = b->created_at;
   r->accounts.count++;

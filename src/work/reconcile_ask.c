@@ -50,8 +50,8 @@ static enum err ask_wait(struct reconcile *r, int64_t ms) {
   return OK;
 }
 
-static enum err ask_once(struct reconcile_reader *reader, const struct reconcile_account *a, const char *url,
-                         struct fetch_get *ret_get) {
+static enum err reconcile_ask_once(struct reconcile_reader *reader, const struct reconcile_account *a, const char *url,
+                                   struct fetch_get *ret_get) {
   const struct provider_account *p = &a->provider;
   bool has_key = p->api_key.n && p->api_secret.n;
   int64_t since = clock_mono_ms() - reader->asked_ms;
@@ -82,7 +82,7 @@ static int64_t ask_pause_ms(const struct fetch_get *get, int attempt) {
 static enum err ask_until_answered(struct reconcile_reader *reader, const struct reconcile_account *a, const char *url,
                                    struct fetch_get *ret_get) {
   for (int attempt = 0;; attempt++) {
-    TRY(ask_once(reader, a, url, ret_get));
+    TRY(reconcile_ask_once(reader, a, url, ret_get));
     int64_t pause = ask_pause_ms(ret_get, attempt);
     if (!pause) return OK;
     TRY(ask_wait(reader->r, pause));

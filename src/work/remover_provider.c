@@ -64,7 +64,7 @@ static bool is_gone(int status) {
   return status == 200 || status == 202 || status == 204 || status == 404 || status == 410; /* (3) */
 }
 
-static int64_t backoff_ms(int64_t attempts) {
+static int64_t deletion_backoff_ms(int64_t attempts) {
   int64_t ms = BACKOFF_FIRST_MS;
   for (int64_t i = 0; i < attempts && ms < BACKOFF_CAP_MS; i++) ms *= 2;
   return ms < BACKOFF_CAP_MS ? ms : BACKOFF_CAP_MS;
@@ -79,11 +79,11 @@ static int64_t pause_ms(const struct asked *a, int64_t wait_ms) {
   return 0;
 }
 
-static enum err report_run(struct db *db, void *arg) {
+static enum err deletion_report_run(struct db *db, void *arg) {
   const struct asked *a = arg;
   int64_t now = db_now_ms(db);
   if (is_gone(a->status)) return tasks_end(db, &a->task);
-  int64_t wait_ms = a->retry_after_ms ? a->retry_after_ms : backoff_ms(a->task.attempts);
+  int64_t wait_ms = a->retry_after_ms ? a->retry_after_ms : deletion_backoff_ms(a->task.attempts);
   if (wait_ms > BACKOFF_CAP_MS) wait_ms = BACKOFF_CAP_MS;
   int64_t pause = pause_ms(a, wait_ms);
   if (pause) TRY(tasks_pause(db, TASK_REMOVE_AT_PROVIDER, a->task.business_id, now + pause));
@@ -98,16 +98,19 @@ static void report_take(void *arg) {
   fetch_wake(p->fetch);
 }
 
-static void report_done(void *arg, enum err e) {
+static void deletion_report_done(void *arg, enum err e) {
   struct asked *a = arg;
   if (e != OK && e != ERR_CONFLICT && e != ERR_CLOSED)
     log_warn("Could not store that the provider was asked to delete a recording", LOG_ERR(e));
   fetch_post_task(a->owner->fetch, &a->posted);
 }
 
-static void report(struct asked *a) {
-  struct db_job job = {
-      .name = METRIC_JOB_REMOVE, .class = DB_CLASS_UPKEEP, .run = report_run, .done = report_done, .arg = a};
+static void deletion_report(struct asked *a) {
+  struct db_job job = {.name = METRIC_JOB_REMOVE,
+                       .class = DB_CLASS_UPKEEP,
+                       .run = deletion_report_run,
+                       .done = deletion_report_done,
+                       .arg = a};
   a->posted = (struct fetch_task){.fn = report_take, .arg = a};
   metric_add(METRIC_REMOVALS, is_gone(a->status) ? METRIC_REMOVAL_PROVIDER_DONE : METRIC_REMOVAL_PROVIDER_FAILED, 1);
   if (is_gone(a->status))
@@ -145,10 +148,10 @@ static void on_end(void *arg, const struct fetch_result *result) {
     (void)snprintf(a->error, sizeof(a->error), "status %d", a->status);
   else
     (void)snprintf(a->error, sizeof(a->error), "no answer");
-  report(a);
+  deletion_report(a);
 }
 
-static enum err start(struct asked *a, const struct provider_ask *ask) {
+static enum err deletion_start(struct asked *a, const struct provider_ask *ask) {
   char user[512], password[512];
   TRY(str_copy(user, sizeof(user), ask->user));
   TRY(str_copy(password, sizeof(password), ask->password));
@@ -169,7 +172,7 @@ static enum err start(struct asked *a, const struct provider_ask *ask) {
   return e;
 }
 
-static void ask(struct asked *a, const struct access_snapshot *snapshot) {
+static void deletion_ask(struct asked *a, const struct access_snapshot *snapshot) {
   const struct access_business *b = access_find_business(snapshot, a->task.business_id);
   struct provider_ask request = {.url = NULL};
   enum err e = ERR_NOT_FOUND;
@@ -182,17 +185,17 @@ static void ask(struct asked *a, const struct access_snapshot *snapshot) {
                                        .base_url = b->base_url};
     e = a->owner->provider->remove(&account, str_from(a->task.recording_sid), &request);
   }
-  if (e == OK) e = start(a, &request);
+  if (e == OK) e = deletion_start(a, &request);
   provider_ask_done(&request);
   if (e == OK) return;
   a->is_without_credentials = e == ERR_NOT_FOUND || e == ERR_DENIED;
   (void)snprintf(a->error, sizeof(a->error), "%s", a->is_without_credentials ? "no credentials" : err_text(e));
-  report(a);
+  deletion_report(a);
 }
 
 /* ---- claims ---- */
 
-static enum err claim_run(struct db *db, void *arg) {
+static enum err deletion_claim_run(struct db *db, void *arg) {
   struct remover_provider *p = arg;
   int64_t now = db_now_ms(db);
   p->count = 0; /* a job may be run again */
@@ -212,15 +215,18 @@ static void claim_take(void *arg) {
   fetch_wake(p->fetch); /* the tick starts what was claimed, with its snapshot */
 }
 
-static void claim_done(void *arg, enum err e) {
+static void deletion_claim_done(void *arg, enum err e) {
   struct remover_provider *p = arg;
   if (e != OK) p->count = 0;
   fetch_post_task(p->fetch, &p->posted);
 }
 
-static void claim_start(struct remover_provider *p, int room) {
-  struct db_job job = {
-      .name = METRIC_JOB_REMOVE, .class = DB_CLASS_UPKEEP, .run = claim_run, .done = claim_done, .arg = p};
+static void deletion_claim_start(struct remover_provider *p, int room) {
+  struct db_job job = {.name = METRIC_JOB_REMOVE,
+                       .class = DB_CLASS_UPKEEP,
+                       .run = deletion_claim_run,
+                       .done = deletion_claim_done,
+                       .arg = p};
   p->posted = (struct fetch_task){.fn = claim_take, .arg = p};
   p->room = room;
   p->claiming = db_writer_submit(p->writer, job) == OK;
@@ -233,7 +239,7 @@ static void start_claimed(struct remover_provider *p, const struct access_snapsh
     while (slot < ASKED_MAX && p->asked[slot].owner) slot++;
     if (slot == ASKED_MAX) return; /* can't be: room was counted (1) */
     p->asked[slot] = (struct asked){.owner = p, .task = p->claimed[i]};
-    ask(&p->asked[slot], snapshot);
+    deletion_ask(&p->asked[slot], snapshot);
   }
 }
 
@@ -247,7 +253,7 @@ int64_t remover_provider_tick(struct remover_provider *p, const struct access_sn
   for (int i = 0; i < ASKED_MAX; i++) room += !p->asked[i].owner;
   if (mono_ms < p->next_ms) return p->next_ms - mono_ms;
   p->next_ms = mono_ms + EVERY_MS;
-  if (room) claim_start(p, room);
+  if (room) deletion_claim_start(p, room);
   return EVERY_MS;
 }
 

@@ -119,7 +119,7 @@ static enum err claim_checks(struct db *db, struct claim *c, int64_t now) {
   return OK;
 }
 
-static enum err claim_run(struct db *db, void *arg) {
+static enum err worker_claim_run(struct db *db, void *arg) {
   struct claim *c = arg;
   int64_t now = db_now_ms(db);
   uint32_t jitter;
@@ -240,7 +240,7 @@ static void claim_take_result(void *arg) {
   fetch_wake(w->fetch);
 }
 
-static void claim_done(void *arg, enum err e) {
+static void worker_claim_done(void *arg, enum err e) {
   struct claim *c = arg;
   c->e = e;
   fetch_post_task(c->worker->fetch, &c->task); /* (3) */
@@ -260,7 +260,7 @@ static bool worker_must_maintain(const struct worker *w) {
   return now >= w->maintain_at_ms || w->maintain_at_ms > now + MAINTAIN_EVERY_MS;
 }
 
-static void claim_start(struct worker *w) {
+static void worker_claim_start(struct worker *w) {
   struct claim *c = calloc(1, sizeof(*c));
   if (!c) return;
   atomic_store(&w->woken, false);
@@ -277,8 +277,8 @@ static void claim_start(struct worker *w) {
   struct db_job job = {.name = METRIC_JOB_CLAIM,
                        .class = DB_CLASS_LEASE,
                        .repeat = DB_REPEAT_UNDONE,
-                       .run = claim_run,
-                       .done = claim_done,
+                       .run = worker_claim_run,
+                       .done = worker_claim_done,
                        .arg = c};
   enum err e = db_writer_submit(w->writer, job);
   if (e == OK) return;
@@ -350,7 +350,7 @@ static int64_t worker_tick(void *arg) {
   bool may_claim = worker_may_claim(w); /* (4) */
   bool due = worker_must_maintain(w) || (may_claim && atomic_load(&w->woken));
   if (due && !w->claiming && mono >= w->claim_at_ms) {
-    claim_start(w);
+    worker_claim_start(w);
   } else if (due && !w->claiming && w->claim_at_ms - mono < wait) {
     wait = w->claim_at_ms - mono;
   }

@@ -210,7 +210,7 @@ static void business_on_tried(void *arg, enum provider_verdict verdict) {
   db_call_finish(&r->db_call, OK);
 }
 
-static struct str newer(const struct str *given, struct str stored) {
+static struct str given_or_stored(const struct str *given, struct str stored) {
   return given ? *given : stored;
 }
 
@@ -218,10 +218,10 @@ static struct str newer(const struct str *given, struct str stored) {
 static struct provider_account business_account(const struct business_request *r, const struct access_business *b) {
   const struct business_edit *e = &r->edit;
   return (struct provider_account){.business_id = b->business_id,
-                                   .account_sid = newer(e->account_sid, b->account_sid),
+                                   .account_sid = given_or_stored(e->account_sid, b->account_sid),
                                    .tokens = {e->tokens ? e->tokens[0] : b->tokens[0], STR_NONE},
-                                   .api_key = newer(e->api_key, b->api_key),
-                                   .api_secret = newer(e->api_secret, b->api_secret),
+                                   .api_key = given_or_stored(e->api_key, b->api_key),
+                                   .api_secret = given_or_stored(e->api_secret, b->api_secret),
                                    .base_url = b->base_url};
 }
 

@@ -125,17 +125,17 @@ enum err json_numbers_show(struct str dumped, struct buf *b) {
 /* ---- parsed values ---- */
 
 /* The value as code that knows nothing of hidden numbers must see it; NULL: as it is. A new reference. */
-static json_t *restored(const json_t *value) {
+static json_t *number_restore(const json_t *value) {
   const char *text = json_string_value(value);
   if (!text || text[0] != ESCAPE_CHAR) return NULL;
   return text[1] == NUMBER ? json_integer(0) : json_stringn(text + 1, json_string_length(value) - 1);
 }
 
 enum err json_numbers_restore(json_t *object, const char *key) {
-  json_t *value = json_object_get(object, key), *fresh = restored(value);
+  json_t *value = json_object_get(object, key), *fresh = number_restore(value);
   if (fresh && json_object_set_new(object, key, fresh) != 0) return ERR_NOMEM;
   for (size_t i = 0; !fresh && i < json_array_size(value); i++) {
-    json_t *item = restored(json_array_get(value, i));
+    json_t *item = number_restore(json_array_get(value, i));
     if (item && json_array_set_new(value, i, item) != 0) return ERR_NOMEM;
   }
   return OK;

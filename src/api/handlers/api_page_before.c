@@ -72,7 +72,7 @@ static enum err parse_lines(struct page_before *b, struct str *rest, size_t *ret
   return OK;
 }
 
-static enum err parse(struct page_before *b, size_t size) {
+static enum err page_before_parse(struct page_before *b, size_t size) {
   struct str rest = str_of(b->text, size);
   size_t count;
   b->files = calloc(COUNT_MAX + 1, sizeof(b->files[0]));
@@ -94,7 +94,7 @@ static enum err before_new(char *text, size_t size, struct page_before **ret_bef
     return ERR_NOMEM;
   }
   b->text = text;
-  enum err e = parse(b, size);
+  enum err e = page_before_parse(b, size);
   if (e == OK)
     *ret_before = b;
   else

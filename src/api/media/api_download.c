@@ -16,15 +16,15 @@ struct download_legs {
 };
 
 /* Leaves *call empty if it has no row. */
-static enum err read_call(struct db *db, int64_t business_id, const char *call_sid, struct call *call) {
+static enum err download_read_call(struct db *db, int64_t business_id, const char *call_sid, struct call *call) {
   if (!call_sid[0]) return OK;
   enum err e = calls_get(db, business_id, str_from(call_sid), call);
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static enum err read_legs(struct db *db, const struct recording *row, struct download_legs *legs) {
-  TRY(read_call(db, row->business_id, row->call_sid, &legs->own));
-  TRY(read_call(db, row->business_id, legs->own.top_sid, &legs->top));
+static enum err download_read_legs(struct db *db, const struct recording *row, struct download_legs *legs) {
+  TRY(download_read_call(db, row->business_id, row->call_sid, &legs->own));
+  TRY(download_read_call(db, row->business_id, legs->own.top_sid, &legs->top));
   if (!legs->top.call_sid[0]) return OK;
   enum err e = calls_first_child(db, row->business_id, legs->top.call_sid, &legs->first_child);
   return e == ERR_NOT_FOUND ? OK : e;
@@ -54,7 +54,7 @@ enum err download_name(struct db *db, const struct recording *row, struct str co
                        const struct str *own_numbers, size_t own_count, struct buf *b) {
   struct download_legs *legs = calloc(1, sizeof(*legs));
   if (!legs) return ERR_NOMEM;
-  enum err e = read_legs(db, row, legs);
+  enum err e = download_read_legs(db, row, legs);
   if (e == OK) e = write_download_name(legs, row, content_type, utc_offset_min, own_numbers, own_count, b);
   free(legs);
   return e;

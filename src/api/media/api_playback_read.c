@@ -48,7 +48,7 @@ static enum err prepare_to_look_for_file(struct db *db, struct playback_request 
   return queue_stem(db, &p->row, p->row.stem);
 }
 
-static enum err read_row(struct db *db, struct db_call *c) {
+static enum err playback_read_row(struct db *db, struct db_call *c) {
   struct playback_request *p = playback_request_of(c);
   struct str id = str_from(p->found_sid[0] ? p->found_sid : p->id);
   TRY(session_still_there(db, c)); /* (5) */
@@ -67,7 +67,7 @@ enum err playback_request_read_rows(struct db *db, struct db_call *c) {
   /* Held until the same tape was found again. Its last reference would end the tape, and opening it anew would wake
    * this request to read again, without end. */
   struct tape *previous = TAKE(playback_request_of(c)->tape);
-  enum err failed = read_row(db, c);
+  enum err failed = playback_read_row(db, c);
   tape_unref(previous);
   return failed;
 }

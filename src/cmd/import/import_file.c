@@ -127,7 +127,7 @@ static enum import_refusal place_file(const struct import *im, struct import_fil
   return e == OK ? IMPORT_TAKEN : IMPORT_STORE;
 }
 
-static enum import_refusal judge(const struct import *im, const struct import_file *f) {
+static enum import_refusal file_judge(const struct import *im, const struct import_file *f) {
   const struct audio_info *info = &f->info;
   if (info->bytes > im->app.conf.max_recording_bytes) return IMPORT_TOO_LARGE;
   if (info->kind == AUDIO_NONE || info->bytes < AUDIO_LEAST_BYTES) return IMPORT_NOT_AUDIO;
@@ -154,7 +154,7 @@ void import_file_take(const struct import *im, struct import_file *f) {
   if (e != OK)
     f->why = e == ERR_INVALID ? IMPORT_NOT_A_FILE : IMPORT_UNREADABLE;
   else if (!f->why)
-    f->why = judge(im, f);
+    f->why = file_judge(im, f);
   if (f->why) return;
   if (!f->stem[0] && f->is_new && !f->row.started_at) f->row.started_at = f->modified_ms;
   if (!f->stem[0] && recording_stem(&f->row, 0, f->stem) != OK) {

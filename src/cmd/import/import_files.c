@@ -170,7 +170,7 @@ static enum err count_file(struct import_walk *w, const char *path) {
 }
 
 /* Calls fn with each file below path. */
-static enum err walk(struct import_walk *w, const char *path, int depth, file_fn *fn) {
+static enum err walk_directory(struct import_walk *w, const char *path, int depth, file_fn *fn) {
   struct fs_dir *d;
   const char *name;
   bool is_dir;
@@ -186,34 +186,34 @@ static enum err walk(struct import_walk *w, const char *path, int depth, file_fn
     if (n >= (int)sizeof(below) || (is_dir && depth == DEPTH_MAX))
       import_refuse(w->im, name, 0, IMPORT_UNREADABLE);
     else
-      e = is_dir ? walk(w, below, depth + 1, fn) : fn(w, below);
+      e = is_dir ? walk_directory(w, below, depth + 1, fn) : fn(w, below);
     if (e != OK) break;
   }
   fs_dir_close(d);
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static struct import_batch *batch_new(struct import *im) {
+static struct import_batch *files_batch_new(struct import *im) {
   struct import_batch *b = calloc(1, sizeof(*b));
   if (b) b->im = im;
   return b;
 }
 
-static struct import_batch *batch_free(struct import_batch *b) {
+static struct import_batch *files_batch_free(struct import_batch *b) {
   for (size_t i = 0; b && i < b->count; i++) free(b->files[i].path);
   free(b);
   return NULL;
 }
 
 enum err import_files(struct import *im) {
-  struct import_walk w = {.im = im, .present = batch_new(im), .before = batch_new(im)};
-  enum err e = w.present && w.before ? walk(&w, ".", 0, count_file) : ERR_NOMEM;
+  struct import_walk w = {.im = im, .present = files_batch_new(im), .before = files_batch_new(im)};
+  enum err e = w.present && w.before ? walk_directory(&w, ".", 0, count_file) : ERR_NOMEM;
   progress_begin(&im->progress, "Importing files");
-  if (e == OK) e = walk(&w, ".", 0, add_file);
+  if (e == OK) e = walk_directory(&w, ".", 0, add_file);
   if (e == OK) e = walk_run_batch(&w);
   if (e == OK) e = batch_finish(&w, w.before);
   progress_end(&im->progress);
-  batch_free(w.present);
-  batch_free(w.before);
+  files_batch_free(w.present);
+  files_batch_free(w.before);
   return e;
 }

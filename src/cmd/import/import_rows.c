@@ -77,7 +77,7 @@ struct rows {
 
 /* ---- columns ---- */
 
-static int column_find(const struct str *names, size_t count, const char *name) {
+static int row_column_find(const struct str *names, size_t count, const char *name) {
   for (size_t i = 0; name && i < count; i++)
     if (str_eq_nocase(str_trim(names[i]), str_from(name))) return (int)i;
   return -1;
@@ -86,9 +86,9 @@ static int column_find(const struct str *names, size_t count, const char *name) 
 /* Maps the columns. Returns an exit code. */
 static int columns_map(struct rows *r, const struct str *names, size_t count) {
   for (int t = 0; t < TARGET_COUNT_; t++) {
-    r->column_of[t] = column_find(names, count, TARGETS[t].name);
+    r->column_of[t] = row_column_find(names, count, TARGETS[t].name);
     for (size_t k = 0; k < COUNT_OF(TARGETS[t].others) && r->column_of[t] < 0; k++)
-      r->column_of[t] = column_find(names, count, TARGETS[t].others[k]);
+      r->column_of[t] = row_column_find(names, count, TARGETS[t].others[k]);
   }
   for (size_t i = 0; i < r->im->column_count; i++) {
     struct str target, name;
@@ -110,14 +110,14 @@ static int columns_map(struct rows *r, const struct str *names, size_t count) {
 
 /* ---- a row ---- */
 
-static struct str cell(const struct import_row *row, enum target t) {
+static struct str row_cell(const struct import_row *row, enum target t) {
   return str_from(row->cells[t]);
 }
 
 /* The business of the row, kept for the next. */
 static enum err row_find_business(struct rows *r, const struct import_row *row, int64_t *ret_id) {
   uint64_t id = (uint64_t)r->im->business_id;
-  struct str text = cell(row, BUSINESS_ID);
+  struct str text = row_cell(row, BUSINESS_ID);
   *ret_id = 0;
   if (text.n && str_to_u64(text, INT64_MAX, &id) != OK) return OK;
   if (!id) return OK;
@@ -144,12 +144,12 @@ static void row_read_cells(const struct rows *r, const struct str *cells, size_t
 /* Sets the row's entry, or says why the row is refused. */
 static enum err row_judge(struct rows *r, struct import_row *row, enum import_refusal *ret_why) {
   struct import_entry *e = &row->entry;
-  struct str sid = cell(row, RECORDING_SID);
+  struct str sid = row_cell(row, RECORDING_SID);
   memset(e, 0, sizeof(*e));
   *ret_why = IMPORT_BAD_ROW;
-  if (!twilio_sid_is_call(cell(row, CALL_SID))) return OK;
-  TRY(str_copy(e->call_sid, sizeof(e->call_sid), cell(row, CALL_SID)));
-  if (!twilio_sid_is_recording(sid)) sid = twilio_media_sid(cell(row, RECORDING_URL));
+  if (!twilio_sid_is_call(row_cell(row, CALL_SID))) return OK;
+  TRY(str_copy(e->call_sid, sizeof(e->call_sid), row_cell(row, CALL_SID)));
+  if (!twilio_sid_is_recording(sid)) sid = twilio_media_sid(row_cell(row, RECORDING_URL));
   if (twilio_sid_is_recording(sid)) TRY(str_copy(e->recording_sid, sizeof(e->recording_sid), sid));
   TRY(row_find_business(r, row, &e->business_id));
   *ret_why = e->business_id ? IMPORT_TAKEN : IMPORT_BUSINESS;
@@ -177,14 +177,14 @@ static int64_t time_of(struct str text) {
   return date_parse_rfc3339(str_from(buffer), &ms) == OK ? ms : 0;
 }
 
-static void add(struct delivery_part *part, const char *name, struct str value) {
+static void part_add_field(struct delivery_part *part, const char *name, struct str value) {
   IGNORE(twilio_part_add(part, name, value)); /* there is room for all known fields */
 }
 
-static void add_number(struct rows *r, struct delivery_part *part, const char *name, int64_t value) {
+static void row_add_number(struct rows *r, struct delivery_part *part, const char *name, int64_t value) {
   size_t from = r->storage.n;
   if (buf_addf(&r->storage, "%lld", (long long)value) == OK)
-    add(part, name, str_of(r->storage.p + from, r->storage.n - from));
+    part_add_field(part, name, str_of(r->storage.p + from, r->storage.n - from));
 }
 
 static enum err write_recording(struct rows *r, const struct import_row *row, struct delivery *d, int64_t started) {
@@ -195,12 +195,12 @@ static enum err write_recording(struct rows *r, const struct import_row *row, st
   struct str url;
   bool forbidden;
   d->recording_sid = str_from(row->entry.recording_sid);
-  add(&d->recording, RECORDING_FIELD_CALL, d->call_sid);
-  if (started) add_number(r, &d->recording, RECORDING_FIELD_STARTED, started);
+  part_add_field(&d->recording, RECORDING_FIELD_CALL, d->call_sid);
+  if (started) row_add_number(r, &d->recording, RECORDING_FIELD_STARTED, started);
   if (!row->cells[RECORDING_URL][0]) return OK;
-  TRY(twilio_media_url(&account, cell(row, RECORDING_URL), d->recording_sid, &r->storage, &url, &forbidden));
-  add(&d->recording, RECORDING_FIELD_URL, url);
-  add(&d->recording, RECORDING_FIELD_FORBIDDEN, forbidden ? STR("1") : STR("0"));
+  TRY(twilio_media_url(&account, row_cell(row, RECORDING_URL), d->recording_sid, &r->storage, &url, &forbidden));
+  part_add_field(&d->recording, RECORDING_FIELD_URL, url);
+  part_add_field(&d->recording, RECORDING_FIELD_FORBIDDEN, forbidden ? STR("1") : STR("0"));
   return OK;
 }
 
@@ -208,9 +208,9 @@ static enum err write_recording(struct rows *r, const struct import_row *row, st
 static enum err write_delivery(struct rows *r, const struct import_row *row) {
   struct delivery *d = r->delivery;
   const struct delivery_rank lowest = {.sequence = -1, .timestamp_ms = -1, .status_order = -1};
-  int64_t started = time_of(cell(row, STARTED_AT));
+  int64_t started = time_of(row_cell(row, STARTED_AT));
   uint64_t seconds;
-  struct str parent = cell(row, PARENT_CALL_SID);
+  struct str parent = row_cell(row, PARENT_CALL_SID);
   buf_clear(&r->storage);
   TRY(buf_reserve(&r->storage, URL_ROOM + CELL_MAX));
   d->business_id = row->entry.business_id;
@@ -221,16 +221,17 @@ static enum err write_delivery(struct rows *r, const struct import_row *row) {
   d->dropped = 0;
   d->call.count = d->recording.count = 0;
   d->call.rank = d->recording.rank = lowest;
-  if (twilio_sid_is_call(parent) && !str_eq(parent, d->call_sid)) add(&d->call, CALL_FIELD_PARENT, parent);
-  add(&d->call, CALL_FIELD_FROM, cell(row, FROM));
-  add(&d->call, CALL_FIELD_TO, cell(row, TO));
-  add(&d->call, CALL_FIELD_STATUS, cell(row, STATUS));
-  add(&d->call, CALL_FIELD_CALLER_NAME, cell(row, CALLER_NAME));
-  add(&d->call, CALL_FIELD_PROVIDER_DIRECTION, cell(row, DIRECTION));
-  if (row->cells[DIRECTION][0]) add(&d->call, CALL_FIELD_DIRECTION, twilio_direction(cell(row, DIRECTION)));
-  if (started) add_number(r, &d->call, CALL_FIELD_STARTED, started);
-  if (str_to_u64(cell(row, DURATION), INT32_MAX, &seconds) == OK)
-    add_number(r, &d->call, CALL_FIELD_DURATION, (int64_t)seconds);
+  if (twilio_sid_is_call(parent) && !str_eq(parent, d->call_sid)) part_add_field(&d->call, CALL_FIELD_PARENT, parent);
+  part_add_field(&d->call, CALL_FIELD_FROM, row_cell(row, FROM));
+  part_add_field(&d->call, CALL_FIELD_TO, row_cell(row, TO));
+  part_add_field(&d->call, CALL_FIELD_STATUS, row_cell(row, STATUS));
+  part_add_field(&d->call, CALL_FIELD_CALLER_NAME, row_cell(row, CALLER_NAME));
+  part_add_field(&d->call, CALL_FIELD_PROVIDER_DIRECTION, row_cell(row, DIRECTION));
+  if (row->cells[DIRECTION][0])
+    part_add_field(&d->call, CALL_FIELD_DIRECTION, twilio_direction(row_cell(row, DIRECTION)));
+  if (started) row_add_number(r, &d->call, CALL_FIELD_STARTED, started);
+  if (str_to_u64(row_cell(row, DURATION), INT32_MAX, &seconds) == OK)
+    row_add_number(r, &d->call, CALL_FIELD_DURATION, (int64_t)seconds);
   return row->entry.recording_sid[0] ? write_recording(r, row, d, started) : OK;
 }
 
@@ -243,7 +244,7 @@ static enum err row_write(struct db *db, struct rows *r, const struct import_row
   TRY(write_delivery(r, row));
   TRY(intake_run(db, r->delivery, db_now_ms(db), &result));
   r->calls += result.call_changed;
-  struct str name = str_head_utf8(cell(row, CUSTOMER_NAME), CALL_NAME_SIZE - 1);
+  struct str name = str_head_utf8(row_cell(row, CUSTOMER_NAME), CALL_NAME_SIZE - 1);
   if (!name.n || !result.call_changed) return OK;
   return calls_set_host(db, row->entry.business_id, r->delivery->call_sid,
                         &(struct calls_host){.customer_name = &name});

@@ -176,7 +176,7 @@ static enum err target_ask(const struct target *t, struct recording_look *record
   return str_copy(call->call_sid, SID_SIZE, t->is_found ? str_from(row->call_sid) : target_call_sid(t));
 }
 
-static enum err read_one(struct db *db, struct recording_look *recording, struct call_look *call) {
+static enum err target_read_one(struct db *db, struct recording_look *recording, struct call_look *call) {
   enum err e = recordings_get(db, recording->business_id, str_from(recording->recording_sid), &recording->row);
   if (e != OK && e != ERR_NOT_FOUND) return e;
   recording->is_known = e == OK;
@@ -186,10 +186,10 @@ static enum err read_one(struct db *db, struct recording_look *recording, struct
   return OK;
 }
 
-static enum err read_rows(struct db *db, struct targets *t) {
+static enum err target_read_rows(struct db *db, struct targets *t) {
   struct db_rows rows CLEANUP(db_rows_done) = DB_ROWS;
   if (db_kind(db) == DB_SQLITE) {
-    for (int i = 0; i < t->count; i++) TRY(read_one(db, &t->recordings[i], &t->calls[i]));
+    for (int i = 0; i < t->count; i++) TRY(target_read_one(db, &t->recordings[i], &t->calls[i]));
     return OK;
   }
   TRY(recordings_many_ask(db, &rows, t->recordings, t->count));
@@ -200,7 +200,7 @@ static enum err read_rows(struct db *db, struct targets *t) {
 static enum err targets_read(struct db *db, struct targets *t) {
   TRY(targets_look_at_calls(db, t));
   for (int i = 0; i < t->count; i++) TRY(target_ask(&t->list[i], &t->recordings[i], &t->calls[i]));
-  return t->count ? read_rows(db, t) : OK;
+  return t->count ? target_read_rows(db, t) : OK;
 }
 
 /* The path in the store. Stays empty if nothing says when a new recording was made: its file does. */

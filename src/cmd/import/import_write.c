@@ -118,7 +118,7 @@ static enum err write_part(struct db *db, void *arg) {
 
 /* ---- sets ---- */
 
-static enum err write_set(struct db *db, void *arg) {
+static enum err files_write_set(struct db *db, void *arg) {
   struct import_writing *w = arg;
   const struct delivery *deliveries[SET_MAX];
   struct intake_result *results[SET_MAX];
@@ -140,7 +140,7 @@ static enum err write_next_set(struct import *im, struct import_writing *w) {
     TRY(row_make(&w->rows[w->set_count++], &w->files[i]));
   }
   w->reached = i;
-  return w->set_count ? app_write_of(&im->app, ids, w->set_count, write_set, w) : OK;
+  return w->set_count ? app_write_of(&im->app, ids, w->set_count, files_write_set, w) : OK;
 }
 
 /* (2) */

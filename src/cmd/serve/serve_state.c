@@ -25,7 +25,7 @@ static size_t count_to(const struct business_ids *list, int64_t business_id) {
   return from;
 }
 
-static enum err make_room(struct business_ids *list, size_t count) {
+static enum err lists_make_room(struct business_ids *list, size_t count) {
   if (count <= list->room) return OK;
   size_t room = list->room * 2 > count ? list->room * 2 : count;
   int64_t *grown = realloc(list->ids, room * sizeof(grown[0]));
@@ -65,7 +65,7 @@ enum err serve_set_stopped(struct serve *s, int64_t after, int64_t last, const s
   bool is_same = to - from == list->count &&
                  (list->count == 0 || memcmp(all->ids + from, list->ids, list->count * sizeof(list->ids[0])) == 0);
   if (is_same) return OK;
-  TRY(make_room(all, from + list->count + behind));
+  TRY(lists_make_room(all, from + list->count + behind));
   note_difference(s, all->ids + from, to - from, list->ids, list->count);
   if (behind) memmove(all->ids + from + list->count, all->ids + to, behind * sizeof(all->ids[0]));
   if (list->count) memcpy(all->ids + from, list->ids, list->count * sizeof(list->ids[0]));
