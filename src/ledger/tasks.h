@@ -56,8 +56,8 @@ CHECKED enum err tasks_renew(struct db *db, const struct task *task, int64_t now
 /* The attempts that failed so far do not count any more: the task got further since. ERR_CONFLICT: the lease is lost. */
 CHECKED enum err tasks_got_further(struct db *db, const struct task *task);
 CHECKED enum err tasks_end(struct db *db, const struct task *task);
-/* Gives the lease back; the task may be claimed again at due_at. error: of this attempt, which then counts; empty: none. A task
- * that had an again_at loses it. */
+/* Gives the lease back; the task may be claimed again once tasks_maintain finds due_at past; 0: at once. error: of this
+ * attempt, which then counts; empty: none. A task that had an again_at loses it. */
 CHECKED enum err tasks_postpone(struct db *db, const struct task *task, int64_t due_at, struct str error);
 /* No task of that kind and business is claimed before `until`. */
 CHECKED enum err tasks_pause(struct db *db, enum task_kind kind, int64_t business_id, int64_t until);

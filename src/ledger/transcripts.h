@@ -119,7 +119,8 @@ CHECKED enum err transcripts_finish(struct db *db, const struct task *task, cons
                                     const struct transcript_content *content, int64_t now, int64_t *ret_version);
 /* Ends the task. */
 CHECKED enum err transcripts_fail(struct db *db, const struct task *task, enum transcript_error error, int64_t now);
-/* Gives the task back until due_at. error: what it waits for, of which the first begins failing_since; NONE: nothing failed. */
+/* Gives the task back until due_at (0: no time). error: what it waits for, of which the first begins failing_since; NONE:
+ * nothing failed. */
 CHECKED enum err transcripts_wait(struct db *db, const struct task *task, enum transcript_error error, int64_t due_at,
                                   int64_t now);
 

@@ -75,7 +75,7 @@ static enum err go_through(struct speech_job *job, enum err (*on_piece)(void *ar
 struct ending {
   struct speech_job *job;
   enum { ENDING_READY, ENDING_FAILED, ENDING_LATER } kind;
-  int64_t wait_ms; /* until the task is claimed again, and the engine if it is down is asked again */
+  int64_t wait_ms; /* until the task is claimed again, and the engine if it is down is asked again; 0: at once */
   struct transcript_result result;
   struct transcript_content content;
   int64_t pieces_all;
@@ -97,7 +97,8 @@ static enum err ending_run(struct db *db, void *arg) {
   int64_t now = db_now_ms(db), version;
   TRY(give_slot(db, x, now));
   if (x->kind == ENDING_FAILED) return transcripts_fail(db, task, job->error, now);
-  if (x->kind == ENDING_LATER) return transcripts_wait(db, task, job->error, now + x->wait_ms, now);
+  int64_t due_at = x->wait_ms ? now + x->wait_ms : 0;
+  if (x->kind == ENDING_LATER) return transcripts_wait(db, task, job->error, due_at, now);
   const struct speech_use use = {.transcripts = 1,
                                  .recorded_ms = x->result.duration_ms > 0 ? x->result.duration_ms : 0};
   TRY(transcripts_finish(db, task, &x->result, &x->content, now, &version));
