@@ -8,7 +8,8 @@
  *  (1) A task is claimed only together with a place at an engine, in one transaction. So an engine gets one request at a time,
  *      and SPEECH_CONCURRENCY holds, over all processes.
  *  (2) While plays or new recordings wait for a fill that may begin, nothing is claimed, for DEFER_MOST_MS at most.
- *  (3) Whoever loses its lease ends within a renewal, and its writes change nothing. */
+ *  (3) Whoever loses its lease ends within a renewal, and its writes change nothing.
+ *  (4) Whether it is held or stopped is looked at in the claim's transaction, so it claims nothing that became due later. */
 #include "work/transcriber.h"
 
 #include <stdio.h>
@@ -116,6 +117,7 @@ static enum err claim_run(struct db *db, void *arg) {
   struct speech_claim *c = &x->claim;
   int64_t now = db_now_ms(db);
   bool wait = false;
+  if (atomic_load(&x->transcriber->is_held) || atomic_load(&x->transcriber->is_stopped)) return ERR_CLOSED; /* (4) */
   if (x->defers) TRY(fills_wait(db, x->transcriber->parts.conf, &wait));
   if (wait) return ERR_NOT_YET;
   TRY(claim_task(db, x, now));
@@ -163,7 +165,7 @@ static void start_job(struct transcriber *t, struct speech_job *job, const struc
 /* Returns the ms after which to try again; 0: at once. */
 static int64_t claim_next(struct transcriber *t) {
   struct speech_job *job = free_job(t);
-  if (!job || atomic_load(&t->is_held)) return TICK_MS;
+  if (!job) return TICK_MS;
   int64_t mono = clock_mono_ms();
   struct claiming *x = calloc(1, sizeof(*x));
   if (!x) return TICK_MS;

@@ -23,7 +23,7 @@ struct transcriber_parts {
 /* *ret_transcriber is NULL without an engine (SPEECH_ENGINE). ERR_INVALID: a setting can't be used; a line was logged. */
 CHECKED enum err transcriber_new(const struct transcriber_parts *parts, struct transcriber **ret_transcriber);
 void transcriber_wake(struct transcriber *t);
-/* While held it begins nothing, because this is not the right volume. */
+/* While held it claims nothing, because this is not the right volume. */
 void transcriber_hold(struct transcriber *t, bool is_held);
 /* A recording expired: its transcription ends at once, if it runs here. */
 void transcriber_expired(struct transcriber *t, int64_t business_id, struct str recording_sid);
