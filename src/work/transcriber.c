@@ -2,7 +2,7 @@
  *
  *   manager (one thread): renews leases --> while a job is free: claims a task and a place at an engine --> a thread of the pool
  *                         runs the job (transcriber_job.c)
- *   woken by: a change of a transcript, a job's end, or every TICK_MS
+ *   woken by: a change of a transcript, a job's end, or every TICK_MS; two looks are CLAIM_PAUSE_MS apart at least
  *
  * Invariants
  *  (1) A task is claimed only together with a place at an engine, in one transaction. So an engine gets one request at a time,
@@ -165,10 +165,10 @@ static void start_job(struct transcriber *t, struct speech_job *job, const struc
 /* Returns the ms after which to try again; 0: at once. */
 static int64_t claim_next(struct transcriber *t) {
   struct speech_job *job = free_job(t);
-  if (!job) return TICK_MS;
+  if (!job) return t->parts.tick_ms;
   int64_t mono = clock_mono_ms();
   struct claiming *x = calloc(1, sizeof(*x));
-  if (!x) return TICK_MS;
+  if (!x) return t->parts.tick_ms;
   x->transcriber = t;
   x->defers = !t->deferred_since || mono - t->deferred_since < DEFER_MOST_MS;
   enum err e = transcriber_write(t, DB_CLASS_UPKEEP, claim_run, x);
@@ -181,7 +181,7 @@ static int64_t claim_next(struct transcriber *t) {
   if (e != OK && e != ERR_NOT_FOUND && e != ERR_NOT_YET && e != ERR_CLOSED && e != ERR_CONFLICT)
     log_warn("Could not claim a transcript", LOG_ERR(e));
   free(x);
-  return e == OK ? 0 : e == ERR_NOT_YET ? DEFER_MS : TICK_MS;
+  return e == OK ? 0 : e == ERR_NOT_YET ? DEFER_MS : t->parts.tick_ms;
 }
 
 /* ---- leases ---- */
@@ -219,11 +219,16 @@ static void renew_jobs(struct transcriber *t) {
 
 /* ---- the manager ---- */
 
+/* Waits ms, or less if it is woken; then CLAIM_PAUSE_MS, since wakes may keep coming. */
 static void wait_for_work(struct transcriber *t, int64_t ms) {
+  int64_t began = clock_mono_ms();
   LOCKED(&t->lock);
-  int64_t until = clock_mono_ms() + ms;
-  for (int64_t left = ms; left > 0 && !t->is_woken && !atomic_load(&t->is_stopped); left = until - clock_mono_ms())
+  while (!atomic_load(&t->is_stopped)) {
+    int64_t wait_ms = t->is_woken && CLAIM_PAUSE_MS < ms ? CLAIM_PAUSE_MS : ms;
+    int64_t left = began + wait_ms - clock_mono_ms();
+    if (left <= 0) break;
     lock_cond_wait_ms(&t->changed, &t->lock, left);
+  }
   t->is_woken = false;
 }
 
@@ -233,9 +238,7 @@ static void manage(void *arg, unsigned worker) {
   while (!atomic_load(&t->is_stopped)) {
     renew_jobs(t);
     int64_t ms = claim_next(t);
-    if (!ms) continue;
-    wait_for_work(t, CLAIM_PAUSE_MS); /* wakes that keep coming */
-    wait_for_work(t, ms);
+    if (ms) wait_for_work(t, ms);
   }
   LOCKED(&t->lock);
   t->is_managed = false;
@@ -352,6 +355,7 @@ enum err transcriber_new(const struct transcriber_parts *parts, struct transcrib
   struct transcriber *t = calloc(1, sizeof(*t));
   if (!t) return ERR_NOMEM;
   t->parts = *parts;
+  if (!t->parts.tick_ms) t->parts.tick_ms = TICK_MS;
   lock_init(&t->lock, "transcriber", LOCK_RANK_WORK);
   lock_cond_init(&t->changed);
   enum err e = str_copy(t->owner, sizeof(t->owner), str_from(parts->owner));

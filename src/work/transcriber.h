@@ -18,6 +18,7 @@ struct transcriber_parts {
   struct db_writer *writer;
   struct blob_store *store;
   const char *owner; /* of leases; at most 39 bytes */
+  int64_t tick_ms;   /* how often it looks for tasks without being woken; 0: once a second */
 };
 
 /* *ret_transcriber is NULL without an engine (SPEECH_ENGINE). ERR_INVALID: a setting can't be used; a line was logged. */

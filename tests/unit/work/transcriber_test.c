@@ -69,6 +69,7 @@ struct stage {
   struct works *works;
   struct origin *engine;
   struct transcriber *transcriber, *second;
+  int64_t tick_ms; /* of transcribers */
   const char *sid;
   char url[ORIGIN_URL_SIZE];
   struct lock lock; /* covers what follows */
@@ -160,8 +161,11 @@ static void check(enum err e) {
 
 static struct transcriber *start_one(struct stage *s, const char *owner) {
   struct transcriber *t;
-  const struct transcriber_parts parts = {
-      .conf = &s->works->conf, .writer = s->works->writer, .store = s->works->store, .owner = owner};
+  const struct transcriber_parts parts = {.conf = &s->works->conf,
+                                          .writer = s->works->writer,
+                                          .store = s->works->store,
+                                          .owner = owner,
+                                          .tick_ms = s->tick_ms};
   check(transcriber_new(&parts, &t));
   assert_non_null(t);
   return t;
@@ -472,6 +476,20 @@ static void nothing_begins_while_it_is_held(void **state) {
   stage_free(s);
 }
 
+static void each_wake_is_followed_by_a_look(void **state) {
+  (void)state;
+  struct stage *s = STAGE(spoken(2, 12), HEARS);
+  works_run(s->works, NOT_DUE);
+  s->tick_ms = INT64_C(24) * 3600 * 1000;
+  start(s);
+  for (int i = 0; i < 5; i++) {
+    int64_t before = looks();
+    transcriber_wake(s->transcriber); /* in the pause after the look before */
+    wait_looks(before + 1);
+  }
+  stage_free(s);
+}
+
 static void several_transcribers_share_an_engine_that_takes_one_request_at_a_time(void **state) {
   (void)state;
   enum { RECORDINGS = 4 };
@@ -524,6 +542,7 @@ int main(void) {
       cmocka_unit_test(attempts_begin_anew_when_a_piece_is_heard),
       cmocka_unit_test(a_stop_ends_the_pause_after_a_refusal),
       cmocka_unit_test(nothing_begins_while_it_is_held),
+      cmocka_unit_test(each_wake_is_followed_by_a_look),
       cmocka_unit_test(several_transcribers_share_an_engine_that_takes_one_request_at_a_time),
       cmocka_unit_test(a_new_request_ends_the_run_of_before),
   };
