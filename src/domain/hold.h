@@ -17,5 +17,5 @@ CHECKED enum err hold_set_call(struct db *db, struct hold *hold, struct str call
 /* hold->key is the number already (erasure_number). */
 CHECKED enum err hold_set_number(struct db *db, struct hold *hold, bool *ret_too_late);
 
-/* Ends the hold with this key, a recording's or a call's SID. *ret_ended: there was one. */
+/* Ends the hold with this key: a recording's or a call's SID, or a number. *ret_ended: there was one. */
 CHECKED enum err hold_end(struct db *db, int64_t business_id, struct str key, struct hold *ret_hold, bool *ret_ended);

@@ -12,6 +12,7 @@
 #include "domain/removal.h"
 #include "ledger/calls.h"
 #include "ledger/erasures.h"
+#include "ledger/holds.h"
 
 static void free_fields(struct fields **f) {
   *f = fields_free(*f);
@@ -29,6 +30,7 @@ static enum err intake_call(struct db *db, const struct delivery *d, struct inta
   bool changed;
   TRY(intake_merge_call(&c, e == OK, f, d, result, &changed));
   if (!changed) return OK;
+  if (e == OK) TRY(holds_keep_call(db, &was, &c));
   buf_clear(&text);
   TRY(fields_write(f, &text));
   return calls_put(db, e == OK ? &was : NULL, &c, buf_str(&text));
@@ -57,6 +59,7 @@ static enum err intake_recording(struct db *db, const struct delivery *d, int64_
     TRY(recordings_insert(db, &next, buf_str(&text)));
     return result->is_ready ? queue_became_ready(db, &next, d->found, now) : OK;
   }
+  TRY(holds_keep_recording(db, &row, &next));
   if (row_changed) TRY(recordings_store(db, &row, &next));
   return changed ? recordings_set_fields(db, d->business_id, d->recording_sid, buf_str(&text)) : OK;
 }

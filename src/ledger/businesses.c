@@ -500,7 +500,7 @@ static enum err may_purge(struct db *db, int64_t id) {
   return db_int(&q, 0) != 0 ? ERR_CONFLICT : OK;
 }
 
-/* Deletes at most limit sessions, links, URLs, tasks and keys each. */
+/* Deletes at most limit sessions, links, URLs, tasks, keys and kept rows of holds each. */
 static enum err purge_access(struct db *db, int64_t id, int limit, bool *ret_left) {
   TRY(db_run(db, "delete from sessions where digest in (select digest from sessions where business_id = ?1 limit ?2)",
              DB_INT(id), DB_INT(limit)));
@@ -515,6 +515,11 @@ static enum err purge_access(struct db *db, int64_t id, int limit, bool *ret_lef
              DB_INT(id), DB_INT(limit)));
   if (db_changed(db) > most) most = db_changed(db);
   TRY(db_run(db, "delete from keys where key_id in (select key_id from keys where business_id = ?1 limit ?2)",
+             DB_INT(id), DB_INT(limit)));
+  if (db_changed(db) > most) most = db_changed(db);
+  TRY(db_run(db,
+             "delete from hold_keeps where business_id = ?1 and (sid, hold_id) in"
+             " (select sid, hold_id from hold_keeps where business_id = ?1 limit ?2)",
              DB_INT(id), DB_INT(limit)));
   if (db_changed(db) > most) most = db_changed(db);
   *ret_left = most == limit;

@@ -57,9 +57,12 @@ enum { CALL_ROW_COLUMN_COUNT = 21 };
   CALL_ROW_COLUMNS                                                                                    \
   ", (select agent from call_facets where business_id = c.business_id and call_sid = c.top_sid), "    \
   "(select own_number from call_facets where business_id = c.business_id and call_sid = c.top_sid), " \
-  "(select h.shown from holds h where h.hold_id = (select min(k.hold_id) from holds k"                \
-  " where k.business_id = c.business_id and k.is_removed = 0 and k.key in (c.call_sid, c.top_sid,"    \
-  " c.from_number, c.to_number, '+' || c.from_number, '+' || c.to_number)))"
+  "(select h.shown from holds h where h.hold_id = (select min(id) from (select k.hold_id as id"       \
+  " from holds k where k.business_id = c.business_id and k.is_removed = 0 and k.key in (c.call_sid,"  \
+  " c.top_sid, c.from_number, c.to_number, '+' || c.from_number, '+' || c.to_number)"                 \
+  " union all select k.hold_id from hold_keeps e cross join holds k on k.hold_id = e.hold_id"         \
+  " and k.round = e.round and k.is_removed = 0 where e.business_id = c.business_id"                   \
+  " and e.sid in (c.call_sid, c.top_sid)) covering))"
 enum { CALL_COLUMN_COUNT = 24 };
 /* Reads CALL_COLUMNS of the current row; the first is column `from`. ERR_CORRUPT: a text is too long; *ret_call is incomplete. */
 CHECKED enum err calls_read_row(struct db_rows *q, int from, struct call *ret_call);

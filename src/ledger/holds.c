@@ -3,8 +3,13 @@
  *   SET --holds_mark_part, until all is marked--> MARKED --holds_remove--> REMOVED --holds_mark_part--> the row is deleted
  *
  * Invariants
- *  (1) Only the rows of `holds` decide what may be removed; recordings.hold only shows it and keeps it out of an index.
- *  (2) A row that is_removed covers nothing. */
+ *  (1) Only the rows of `holds` and `hold_keeps` decide what may be removed; recordings.hold only shows it and keeps it out
+ *      of an index.
+ *  (2) A row that is_removed covers nothing, and a row of hold_keeps only in the round of its hold in which it was written.
+ *  (3) What a hold covered it covers until it is removed. A delivery that takes a leg or a recording from under a hold adds
+ *      rows of hold_keeps in its transaction. A leg that leaves its tree takes the tree's holds along, and they stay with what
+ *      remains.
+ *  (4) What more than KEPT_MAX holds cover stays where it is: such a delivery changes no number, parent or call of it. */
 #include "ledger/holds.h"
 
 #include <string.h>
@@ -13,7 +18,7 @@
 #include "base/mention.h"
 #include "ledger/changes.h"
 
-enum { MARK_RECORDINGS_MAX = 20, MARK_CALLS_MAX = 16, LOOKED_MAX = 500, LEGS_PART = 20, KEYS_SIZE = 8 << 20 };
+enum { MARK_RECORDINGS_MAX = 20, LEGS_PART = 20, KEYS_SIZE = 8 << 20, KEPT_MAX = 50, ABOVE_MAX = 8 };
 
 #define HOLD_COLUMNS "hold_id, business_id, key, reason, set_by, set_at"
 
@@ -27,10 +32,14 @@ static enum err read_row(const struct db_rows *q, struct hold *ret_hold) {
   return OK;
 }
 
+const char *hold_on(const struct hold *h) {
+  return h->key[0] == '+' ? "number" : h->key[0] == 'C' ? "call" : "recording";
+}
+
 static enum err write_shown(const struct hold *h, struct buf *b) {
   char at[DATE_TEXT_SIZE];
   date_format_rfc3339(h->at, at);
-  TRY(buf_add(b, STR("{\"reason\":")));
+  TRY(buf_addf(b, "{\"hold_id\":%lld,\"on\":\"%s\",\"reason\":", (long long)h->hold_id, hold_on(h)));
   TRY(buf_add_json(b, str_from(h->reason)));
   TRY(buf_add(b, STR(",\"by\":")));
   TRY(buf_add_json(b, str_from(h->by)));
@@ -47,20 +56,29 @@ static enum err has_room(struct db *db, int64_t business_id) {
   return db_int(&q, 0) < HOLDS_PER_BUSINESS_MAX ? OK : ERR_TOO_BIG;
 }
 
-enum err holds_set(struct db *db, const struct hold *hold, int64_t *ret_id) {
-  struct buf shown CLEANUP(buf_done) = BUF_INIT(RECORDING_HOLD_SIZE - 1);
-  TRY(has_room(db, hold->business_id));
-  TRY(write_shown(hold, &shown));
+/* Its id. One that was removed, but is shown still, begins another round. */
+static enum err write_row(struct db *db, const struct hold *h, int64_t *ret_id) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(db_query(
-      db, &q,
-      "insert into holds (business_id, key, reason, set_by, set_at, shown) values (?1, ?2, ?3, ?4, ?5, ?6)"
-      " on conflict (business_id, key) do update set reason = ?3, set_by = ?4, set_at = ?5, shown = ?6, is_removed = 0,"
-      " marked = 0, mark_step = 0, mark_after = '' returning hold_id",
-      DB_INT(hold->business_id), DB_TEXT(str_from(hold->key)), DB_TEXT(str_from(hold->reason)),
-      DB_TEXT(str_from(hold->by)), DB_INT(hold->at), DB_TEXT(buf_str(&shown))));
+  TRY(db_query(db, &q,
+               "insert into holds (business_id, key, reason, set_by, set_at) values (?1, ?2, ?3, ?4, ?5)"
+               " on conflict (business_id, key) do update set reason = ?3, set_by = ?4, set_at = ?5,"
+               " round = holds.round + holds.is_removed, is_removed = 0, marked = 0, mark_step = 0, mark_after = ''"
+               " returning hold_id",
+               DB_INT(h->business_id), DB_TEXT(str_from(h->key)), DB_TEXT(str_from(h->reason)),
+               DB_TEXT(str_from(h->by)), DB_INT(h->at)));
   TRY(db_next(&q));
   *ret_id = db_int(&q, 0);
+  return OK;
+}
+
+enum err holds_set(struct db *db, const struct hold *hold, int64_t *ret_id) {
+  struct buf shown CLEANUP(buf_done) = BUF_INIT(RECORDING_HOLD_SIZE - 1);
+  struct hold h = *hold;
+  TRY(has_room(db, h.business_id));
+  TRY(write_row(db, &h, &h.hold_id));
+  TRY(write_shown(&h, &shown));
+  TRY(db_run(db, "update holds set shown = ?2 where hold_id = ?1", DB_INT(h.hold_id), DB_TEXT(buf_str(&shown))));
+  *ret_id = h.hold_id;
   return OK;
 }
 
@@ -136,23 +154,56 @@ static enum err keys_add_number(void *arg, struct str digits) {
   return buf_add_char(keys, '"');
 }
 
-/* Sets *hold to the one among keys that was set first, unless it has an earlier one. Empties keys. hold_id 0: none. */
-static enum err earliest(struct db *db, int64_t business_id, struct buf *keys, struct hold *hold) {
+/* What covers the keys ?2 of the business ?1. */
+#define HOLDS_OF_KEYS                                                                                   \
+  "(select h.hold_id as id from (select distinct value as sid from json_each(?2)) k cross join holds h" \
+  " on h.business_id = ?1 and h.key = k.sid and h.is_removed = 0"                                       \
+  " union all select e.hold_id from (select distinct value as sid from json_each(?2)) k cross join"     \
+  " hold_keeps e on e.business_id = ?1 and e.sid = k.sid cross join holds h on h.hold_id = e.hold_id"   \
+  " and h.round = e.round and h.is_removed = 0) covering"
+
+/* The holds that were found so far. */
+struct found {
+  bool all;          /* else only the one that was set first, which is read whole */
+  struct hold first; /* hold_id 0: none */
+  int64_t ids[KEPT_MAX + 1];
+  int count; /* KEPT_MAX + 1: there may be more */
+};
+
+static enum err find_first(struct db *db, int64_t business_id, struct str keys, struct found *f) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   struct hold found;
-  if (!keys->n) return OK;
-  TRY(buf_add_char(keys, ']'));
-  TRY(db_query(db, &q,
-               "select " HOLD_COLUMNS " from holds where is_removed = 0 and hold_id = (select min(h.hold_id) from"
-               " (select distinct value as sid from json_each(?2)) k cross join holds h on h.business_id = ?1"
-               " and h.key = k.sid and h.is_removed = 0)",
-               DB_INT(business_id), DB_TEXT(buf_str(keys))));
-  buf_clear(keys);
+  TRY(db_query(db, &q, "select " HOLD_COLUMNS " from holds where hold_id = (select min(id) from " HOLDS_OF_KEYS ")",
+               DB_INT(business_id), DB_TEXT(keys)));
   enum err e = db_next(&q);
   if (e == ERR_NOT_FOUND) return OK;
   TRY(e);
   TRY(read_row(&q, &found));
-  if (!hold->hold_id || found.hold_id < hold->hold_id) *hold = found;
+  if (!f->first.hold_id || found.hold_id < f->first.hold_id) f->first = found;
+  return OK;
+}
+
+static void found_add(struct found *f, int64_t id) {
+  for (int i = 0; i < f->count; i++)
+    if (f->ids[i] == id) return;
+  if (f->count <= KEPT_MAX) f->ids[f->count++] = id;
+}
+
+static enum err find_all(struct db *db, int64_t business_id, struct str keys, struct found *f) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  enum err e;
+  TRY(db_query(db, &q, "select distinct id from " HOLDS_OF_KEYS " limit ?3", DB_INT(business_id), DB_TEXT(keys),
+               DB_INT(KEPT_MAX + 1)));
+  while ((e = db_next(&q)) == OK) found_add(f, db_int(&q, 0));
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+/* Adds the holds on these keys. Empties keys. */
+static enum err find_keys(struct db *db, int64_t business_id, struct buf *keys, struct found *f) {
+  if (!keys->n) return OK;
+  TRY(buf_add_char(keys, ']'));
+  TRY(f->all ? find_all(db, business_id, buf_str(keys), f) : find_first(db, business_id, buf_str(keys), f));
+  buf_clear(keys);
   return OK;
 }
 
@@ -176,14 +227,14 @@ static enum err keys_add_legs(struct db *db, int64_t business_id, struct str top
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-/* Sets *hold to the one that covers a leg of the tree and was set first, unless it has an earlier one. */
-static enum err covering_legs(struct db *db, int64_t business_id, struct str top_sid, struct hold *hold) {
+static enum err find_legs(struct db *db, int64_t business_id, struct str top_sid, struct found *f) {
   struct buf keys CLEANUP(buf_done) = BUF_INIT(KEYS_SIZE);
   char after[SID_SIZE] = "";
   int count = LEGS_PART;
+  TRY(keys_add(&keys, top_sid));
   while (count == LEGS_PART) {
     TRY(keys_add_legs(db, business_id, top_sid, &keys, after, &count));
-    TRY(earliest(db, business_id, &keys, hold));
+    TRY(find_keys(db, business_id, &keys, f));
   }
   return OK;
 }
@@ -196,19 +247,34 @@ static enum err top_of(struct db *db, int64_t business_id, struct str call_sid, 
   return db_text_copy(&q, 0, ret_top_sid, SID_SIZE);
 }
 
+/* The holds on the tree with that top leg. While its legs have yet to follow it (calls_tree.h), also those on the tree that it
+ * is a leg of now. */
+static enum err find_tree(struct db *db, int64_t business_id, struct str top_sid, struct found *f) {
+  char at[SID_SIZE], above[SID_SIZE];
+  TRY(str_copy(at, sizeof(at), top_sid));
+  for (int i = 0; i < ABOVE_MAX; i++) {
+    TRY(find_legs(db, business_id, str_from(at), f));
+    enum err e = top_of(db, business_id, str_from(at), above);
+    if (e == ERR_NOT_FOUND || (e == OK && strcmp(above, at) == 0)) return OK;
+    TRY(e);
+    memcpy(at, above, sizeof(at));
+  }
+  return OK;
+}
+
 /* The hold that covers the recording and was set first. ERR_NOT_FOUND: none. */
 static enum err covering(struct db *db, const struct recording *row, struct hold *ret_hold) {
   struct buf keys CLEANUP(buf_done) = BUF_INIT(4 * SID_SIZE);
-  struct hold hold = {.hold_id = 0};
+  struct found f = {.all = false};
   char top_sid[SID_SIZE];
   TRY(keys_add(&keys, str_from(row->recording_sid)));
   if (row->call_sid[0]) TRY(keys_add(&keys, str_from(row->call_sid)));
-  TRY(earliest(db, row->business_id, &keys, &hold));
+  TRY(find_keys(db, row->business_id, &keys, &f));
   enum err e = row->call_sid[0] ? top_of(db, row->business_id, str_from(row->call_sid), top_sid) : ERR_NOT_FOUND;
-  if (e == OK) e = covering_legs(db, row->business_id, str_from(top_sid), &hold);
+  if (e == OK) e = find_tree(db, row->business_id, str_from(top_sid), &f);
   if (e != OK && e != ERR_NOT_FOUND) return e;
-  if (!hold.hold_id) return ERR_NOT_FOUND;
-  *ret_hold = hold;
+  if (!f.first.hold_id) return ERR_NOT_FOUND;
+  *ret_hold = f.first;
   return OK;
 }
 
@@ -222,19 +288,27 @@ enum err holds_cover(struct db *db, const struct recording *row, bool *ret_held)
   return OK;
 }
 
-enum err holds_cover_tree(struct db *db, int64_t business_id, struct str top_sid, bool *ret_held) {
+/* Whether a hold covers a recording of the tree, but not the tree. */
+static enum err cover_recordings(struct db *db, int64_t business_id, struct str top_sid, bool *ret_held) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  struct hold hold = {.hold_id = 0};
-  TRY(holds_any(db, business_id, ret_held));
-  if (!*ret_held) return OK;
-  TRY(covering_legs(db, business_id, top_sid, &hold));
-  if (hold.hold_id) return OK;
   TRY(db_query(db, &q,
                "select 1 from calls l indexed by calls_legs cross join recordings r indexed by recordings_call"
-               "  on r.business_id = ?1 and r.call_sid = l.call_sid cross join holds h on h.business_id = ?1"
-               "  and h.key = r.recording_sid and h.is_removed = 0 where l.business_id = ?1 and l.top_sid = ?2 limit 1",
+               "  on r.business_id = ?1 and r.call_sid = l.call_sid"
+               " where l.business_id = ?1 and l.top_sid = ?2 and (exists (select 1 from holds h"
+               "  where h.business_id = ?1 and h.key = r.recording_sid and h.is_removed = 0)"
+               " or exists (select 1 from hold_keeps e cross join holds h on h.hold_id = e.hold_id"
+               "  and h.round = e.round and h.is_removed = 0 where e.business_id = ?1 and e.sid = r.recording_sid))"
+               " limit 1",
                DB_INT(business_id), DB_TEXT(top_sid)));
   return query_has_row(&q, ret_held);
+}
+
+enum err holds_cover_tree(struct db *db, int64_t business_id, struct str top_sid, bool *ret_held) {
+  struct found f = {.all = false};
+  TRY(holds_any(db, business_id, ret_held));
+  if (!*ret_held) return OK;
+  TRY(find_tree(db, business_id, top_sid, &f));
+  return f.first.hold_id ? OK : cover_recordings(db, business_id, top_sid, ret_held);
 }
 
 enum err holds_tree_has_expired(struct db *db, int64_t business_id, struct str top_sid, bool *ret_expired) {
@@ -247,6 +321,69 @@ enum err holds_tree_has_expired(struct db *db, int64_t business_id, struct str t
   TRY(db_next(&q));
   *ret_expired = db_int(&q, 0) == 0;
   return OK;
+}
+
+/* ---- what stays covered ---- */
+
+static enum err keep(struct db *db, int64_t business_id, const char *sid, const struct found *f) {
+  for (int i = 0; i < f->count; i++)
+    TRY(db_run_later(db,
+                     "insert into hold_keeps (business_id, sid, hold_id, round) select business_id, ?2, hold_id, round"
+                     " from holds where hold_id = ?3 and business_id = ?1"
+                     " on conflict (business_id, sid, hold_id) do update set round = excluded.round",
+                     DB_INT(business_id), DB_TEXT(str_from(sid)), DB_INT(f->ids[i])));
+  return OK;
+}
+
+static bool is_same(const char *a, const char *b) {
+  return strcmp(a, b) == 0;
+}
+
+static enum err keep_numbers(struct db *db, const struct call *was, struct call *next) {
+  struct buf keys CLEANUP(buf_done) = BUF_INIT(KEYS_SIZE);
+  struct found f = {.all = true};
+  if (is_same(was->from_number, next->from_number) && is_same(was->to_number, next->to_number)) return OK;
+  TRY(mention_each(str_from(was->from_number), keys_add_number, &keys));
+  TRY(mention_each(str_from(was->to_number), keys_add_number, &keys));
+  TRY(find_keys(db, was->business_id, &keys, &f));
+  if (f.count <= KEPT_MAX) return keep(db, was->business_id, was->call_sid, &f);
+  memcpy(next->from_number, was->from_number, sizeof(next->from_number)); /* (4) */
+  memcpy(next->to_number, was->to_number, sizeof(next->to_number));
+  return OK;
+}
+
+/* Both parts of the tree that the leg leaves stay covered. */
+static enum err keep_tree(struct db *db, const struct call *was, struct call *next) {
+  struct found f = {.all = true};
+  if (is_same(was->parent_call_sid, next->parent_call_sid)) return OK;
+  TRY(find_tree(db, was->business_id, str_from(was->top_sid), &f));
+  if (f.count > KEPT_MAX) return str_copy(next->parent_call_sid, SID_SIZE, str_from(was->parent_call_sid)); /* (4) */
+  TRY(keep(db, was->business_id, was->call_sid, &f));
+  return is_same(was->call_sid, was->top_sid) ? OK : keep(db, was->business_id, was->top_sid, &f);
+}
+
+enum err holds_keep_call(struct db *db, const struct call *was, struct call *next) {
+  bool any;
+  TRY(holds_any(db, was->business_id, &any));
+  if (!any) return OK;
+  TRY(keep_numbers(db, was, next)); /* (3) */
+  return keep_tree(db, was, next);
+}
+
+enum err holds_keep_recording(struct db *db, const struct recording *was, struct recording *next) {
+  struct buf keys CLEANUP(buf_done) = BUF_INIT(2 * SID_SIZE);
+  struct found f = {.all = true};
+  char top_sid[SID_SIZE];
+  bool any = false;
+  if (was->call_sid[0] && !is_same(was->call_sid, next->call_sid)) TRY(holds_any(db, was->business_id, &any));
+  if (!any) return OK;
+  TRY(keys_add(&keys, str_from(was->call_sid)));
+  TRY(find_keys(db, was->business_id, &keys, &f));
+  enum err e = top_of(db, was->business_id, str_from(was->call_sid), top_sid);
+  if (e == OK) e = find_tree(db, was->business_id, str_from(top_sid), &f);
+  if (e != OK && e != ERR_NOT_FOUND) return e;
+  if (f.count > KEPT_MAX) return str_copy(next->call_sid, SID_SIZE, str_from(was->call_sid)); /* (4) */
+  return keep(db, was->business_id, was->recording_sid, &f);                                  /* (3) */
 }
 
 /* ---- what is shown ---- */
@@ -271,13 +408,13 @@ static bool is_plain_number(const char *text) {
 
 enum err holds_show_address(struct db *db, struct call *call) {
   struct buf keys CLEANUP(buf_done) = BUF_INIT(KEYS_SIZE), shown CLEANUP(buf_done) = BUF_INIT(sizeof(call->hold) - 1);
-  struct hold hold = {.hold_id = 0};
+  struct found f = {.all = false};
   if (call->hold[0] || (is_plain_number(call->from_number) && is_plain_number(call->to_number))) return OK;
   TRY(mention_each(str_from(call->from_number), keys_add_number, &keys));
   TRY(mention_each(str_from(call->to_number), keys_add_number, &keys));
-  TRY(earliest(db, call->business_id, &keys, &hold));
-  if (!hold.hold_id) return OK;
-  TRY(write_shown(&hold, &shown));
+  TRY(find_keys(db, call->business_id, &keys, &f));
+  if (!f.first.hold_id) return OK;
+  TRY(write_shown(&f.first, &shown));
   return str_copy(call->hold, sizeof(call->hold), buf_str(&shown));
 }
 
@@ -319,108 +456,4 @@ enum err holds_mark_call(struct db *db, int64_t business_id, struct str call_sid
       TRY(recordings_of_call(db, business_id, str_from(legs[i]), rows_found_add, &f));
   for (int i = 0; i < f.count; i++) TRY(holds_mark_row(db, &rows[i]));
   return OK;
-}
-
-/* ---- what has yet to be marked ---- */
-
-struct marking {
-  struct hold hold;
-  int step;
-  char after[SID_SIZE];
-};
-
-static enum err marking_first(struct db *db, struct marking *ret_marking) {
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  struct marking m = {.step = 0};
-  TRY(db_query(db, &q,
-               "select " HOLD_COLUMNS ", mark_step, mark_after from holds indexed by holds_unmarked where marked = 0"
-               " order by hold_id limit 1"));
-  TRY(db_next(&q));
-  TRY(read_row(&q, &m.hold));
-  m.step = (int)db_int(&q, 6);
-  if (str_copy(m.after, sizeof(m.after), db_text(&q, 7)) != OK) return ERR_CORRUPT;
-  *ret_marking = m;
-  return OK;
-}
-
-/* The next calls that the hold may cover. A call's: its legs; a number's: calls from it, calls to it, and both without its +;
- * in the last step all calls. */
-static enum err marking_query(struct db *db, const struct marking *m, int limit, struct db_rows *q) {
-  if (m->step == HOLD_STEPS)
-    return db_query(db, q,
-                    "select call_sid, from_number, to_number from calls where business_id = ?1 and call_sid > ?2"
-                    " order by call_sid limit ?3",
-                    DB_INT(m->hold.business_id), DB_TEXT(str_from(m->after)), DB_INT(LOOKED_MAX));
-  struct db_value business = DB_INT(m->hold.business_id), key = DB_TEXT(str_from(m->hold.key + (m->step >= 2)));
-  struct db_value after = DB_TEXT(str_from(m->after));
-  if (m->hold.key[0] != '+')
-    return db_query(db, q,
-                    "select l.call_sid from calls c cross join calls l indexed by calls_legs on l.business_id = ?1"
-                    " and l.top_sid = c.top_sid and l.call_sid > ?3"
-                    " where c.business_id = ?1 and c.call_sid = ?2 order by l.call_sid limit ?4",
-                    business, key, after, DB_INT(limit));
-  if (m->step % 2 == 0)
-    return db_query(db, q,
-                    "select call_sid from calls indexed by calls_from_number where business_id = ?1"
-                    " and from_number = ?2 and call_sid > ?3 order by call_sid limit ?4",
-                    business, key, after, DB_INT(limit));
-  return db_query(db, q,
-                  "select call_sid from calls indexed by calls_to_number where business_id = ?1 and to_number = ?2"
-                  " and call_sid > ?3 order by call_sid limit ?4",
-                  business, key, after, DB_INT(limit));
-}
-
-/* Of all calls only those count that an address makes one of the number's. */
-static bool marking_names(const struct marking *m, struct db_rows *q) {
-  struct str digits = str_skip(str_from(m->hold.key), 1);
-  return m->step < HOLD_STEPS || mention_is_in(db_text(q, 1), digits, MENTION_PLAIN) ||
-         mention_is_in(db_text(q, 2), digits, MENTION_PLAIN);
-}
-
-/* *ret_count: how many calls it looked at. */
-static enum err marking_calls(struct db *db, struct marking *m, int limit, int *ret_count) {
-  char sids[MARK_CALLS_MAX][SID_SIZE];
-  int n = 0, most = limit < MARK_CALLS_MAX ? limit : MARK_CALLS_MAX;
-  enum err e = OK;
-  *ret_count = 0;
-  {
-    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-    TRY(marking_query(db, m, most, &q));
-    while (n < most && (e = db_next(&q)) == OK) {
-      TRY(db_text_copy(&q, 0, m->after, sizeof(m->after)));
-      if (marking_names(m, &q)) memcpy(sids[n++], m->after, SID_SIZE);
-      ++*ret_count;
-    }
-    if (n < most && e != ERR_NOT_FOUND) return e;
-  }
-  for (int i = 0; i < n; i++) TRY(holds_mark_call(db, m->hold.business_id, str_from(sids[i]), MARK_RECORDINGS_MAX));
-  return OK;
-}
-
-static enum err marking_store(struct db *db, const struct marking *m, bool is_over) {
-  if (!is_over)
-    return db_run(db, "update holds set mark_step = ?2, mark_after = ?3 where hold_id = ?1", DB_INT(m->hold.hold_id),
-                  DB_INT(m->step), DB_TEXT(str_from(m->after)));
-  TRY(db_run(db, "delete from holds where hold_id = ?1 and is_removed = 1", DB_INT(m->hold.hold_id)));
-  return db_run(db, "update holds set marked = 1 where hold_id = ?1", DB_INT(m->hold.hold_id));
-}
-
-enum err holds_mark_part(struct db *db, int limit, bool *ret_more) {
-  struct marking m;
-  enum err e = marking_first(db, &m);
-  *ret_more = e == OK;
-  if (e == ERR_NOT_FOUND) return OK;
-  TRY(e);
-  struct recording row;
-  int count;
-  e = recordings_get(db, m.hold.business_id, str_from(m.hold.key), &row);
-  if (e == OK) TRY(holds_mark_row(db, &row));
-  if (e == OK) return marking_store(db, &m, true);
-  if (e != ERR_NOT_FOUND) return e;
-  TRY(marking_calls(db, &m, limit, &count));
-  if (count) return marking_store(db, &m, false);
-  bool is_over = m.hold.key[0] != '+' || m.step == HOLD_STEPS;
-  m.step++;
-  m.after[0] = '\0';
-  return marking_store(db, &m, is_over);
 }

@@ -4,8 +4,10 @@
  *
  * A hold on a call covers the recordings of all its legs; one on a number covers all calls with a leg whose from or to names that
  * number (base/mention.h), as +972501234567, 972501234567 or sip:+972501234567@a.example do: what an erasure of the number would
- * remove. It covers those that come later too. The column `hold` of recordings only shows it: holds_mark_part writes it in parts,
- * holds_mark_row for one row. Thread rule: the connection's. Writes need a transaction. */
+ * remove. It covers those that come later too. What a hold covered it covers until it is removed: the table `hold_keeps` has the
+ * legs and recordings whose numbers, parent or call were changed since (holds_keep_call, holds_keep_recording). The column `hold`
+ * of recordings only shows the hold: holds_mark_part writes it in parts, holds_mark_row for one row.
+ * Thread rule: the connection's. Writes need a transaction. */
 #pragma once
 
 #include "ledger/calls.h"
@@ -35,6 +37,13 @@ CHECKED enum err holds_remove(struct db *db, const struct hold *hold);
 typedef enum err holds_each_fn(void *arg, const struct hold *hold);
 /* Calls fn with at most limit holds of a business, in order of id, after the id `after`. */
 CHECKED enum err holds_each(struct db *db, int64_t business_id, int64_t after, int limit, holds_each_fn *fn, void *arg);
+
+/* What the hold is on: "number", "call" or "recording". A literal. */
+const char *hold_on(const struct hold *hold);
+/* Before a delivery changes a call or a recording: what covered it, and what it leaves, stays covered. They may keep the numbers,
+ * the parent or the call of `was` in `next`, if very many holds cover it. */
+CHECKED enum err holds_keep_call(struct db *db, const struct call *was, struct call *next);
+CHECKED enum err holds_keep_recording(struct db *db, const struct recording *was, struct recording *next);
 
 /* Whether a hold covers the recording now. */
 CHECKED enum err holds_cover(struct db *db, const struct recording *row, bool *ret_held);

@@ -147,6 +147,13 @@ static inline void words_add(struct words *w, const char *text) {
   (void)snprintf(w->text + n, sizeof(w->text) - n, "%s%s", n ? " " : "", text);
 }
 
+static inline int64_t count_of(struct db *db, const char *sql) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  assert_ok(db_query_once(db, &q, sql, DB_VALUES_()));
+  assert_ok(db_next(&q));
+  return db_int(&q, 0);
+}
+
 static inline enum err words_add_recording(void *arg, const struct recording *row) {
   words_add(arg, row->recording_sid);
   return OK;

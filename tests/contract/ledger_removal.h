@@ -3,6 +3,7 @@
 
 #include "ledger_contract.h"
 
+#include "ledger/calls_tree.h"
 #include "ledger/holds.h"
 #include "ledger/notes.h"
 #include "ledger/recordings_count.h"
@@ -289,4 +290,181 @@ static void a_hold_on_a_number_covers_calls_from_and_to_it(void **state) {
                  (void)scratch_recording(db, 1, "RE2", "CA3", RECORDING_READY, RECORDING_RANK_REST, NOW));
   assert_hold_covers(db, "+97231234567", "RE1", "RE2");
   assert_hold_covers(db, "+12125550100", "RE1", "RE2");
+}
+
+/* ---- what stays covered ---- */
+
+static struct call call_from(const char *sid, const char *parent, const char *from) {
+  struct call c = {.business_id = 1, .duration_s = -1, .started_at = NOW, .first_seen_at = NOW};
+  (void)snprintf(c.call_sid, sizeof(c.call_sid), "%s", sid);
+  (void)snprintf(c.parent_call_sid, sizeof(c.parent_call_sid), "%s", parent);
+  (void)snprintf(c.from_number, sizeof(c.from_number), "%s", from);
+  return c;
+}
+
+/* Stores the call as a delivery does. */
+static void deliver_call(struct db *db, struct call next) {
+  struct call was;
+  IN_TRANSACTION(db, assert_ok(calls_get(db, 1, str_from(next.call_sid), &was));
+                 assert_ok(holds_keep_call(db, &was, &next)); assert_ok(scratch_put(db, &next)));
+}
+
+static void deliver_recording(struct db *db, const char *sid, const char *call_sid) {
+  struct recording was = scratch_row(db, 1, sid), next = was;
+  (void)snprintf(next.call_sid, sizeof(next.call_sid), "%s", call_sid);
+  IN_TRANSACTION(db, assert_ok(holds_keep_recording(db, &was, &next)); assert_ok(recordings_store(db, &was, &next)));
+}
+
+static int64_t set_hold(struct db *db, const char *key) {
+  struct hold h = {.business_id = 1, .reason = "court", .by = "key:1", .at = NOW};
+  int64_t id;
+  (void)snprintf(h.key, sizeof(h.key), "%s", key);
+  IN_TRANSACTION(db, assert_ok(holds_set(db, &h, &id)));
+  return id;
+}
+
+static void remove_hold(struct db *db, int64_t id) {
+  struct hold h;
+  IN_TRANSACTION(db, assert_ok(holds_get(db, 1, id, &h)); assert_ok(holds_remove(db, &h)));
+}
+
+static bool covers_tree(struct db *db, const char *top_sid) {
+  bool held;
+  assert_ok(holds_cover_tree(db, 1, str_from(top_sid), &held));
+  return held;
+}
+
+/* Covered recordings, one after the other. */
+static void assert_covered(struct db *db, const char *want) {
+  static const char *const sids[] = {"RE1", "RE2", "RE3", "RE4"};
+  struct words w = {""};
+  for (size_t i = 0; i < COUNT_OF(sids); i++) {
+    struct recording row = scratch_row(db, 1, sids[i]);
+    bool held;
+    assert_ok(holds_cover(db, &row, &held));
+    if (held) words_add(&w, sids[i]);
+  }
+  assert_string_equal(w.text, want);
+}
+
+/* CA1 with RE1, and its leg CA2 with RE2; CA3 with RE3; CA4 with RE4. */
+static void put_calls_to_keep(struct db *db) {
+  const struct call calls[] = {call_from("CA1", "", "+97231110001"), call_from("CA2", "CA1", "+97231110002"),
+                               call_from("CA3", "", "+97231110003"), call_from("CA4", "", "+97231110004")};
+  for (size_t i = 0; i < COUNT_OF(calls); i++) {
+    char sid[SID_SIZE];
+    (void)snprintf(sid, sizeof(sid), "RE%d", (int)i + 1);
+    IN_TRANSACTION(db, assert_ok(scratch_put(db, &calls[i]));
+                   (void)scratch_recording(db, 1, sid, calls[i].call_sid, RECORDING_READY, RECORDING_RANK_REST, NOW));
+  }
+}
+
+static void what_a_hold_covered_stays_covered_until_it_is_removed(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  put_calls_to_keep(db);
+  int64_t number = set_hold(db, "+97231110002"), call = set_hold(db, "CA4");
+  assert_covered(db, "RE1 RE2 RE4");
+  deliver_call(db, call_from("CA2", "CA3", "+97231110009")); /* another number, another parent */
+  deliver_recording(db, "RE4", "CA1");
+  assert_covered(db, "RE1 RE2 RE3 RE4");
+  assert_true(covers_tree(db, "CA1") && covers_tree(db, "CA3") && covers_tree(db, "CA4"));
+  mark_all(db);
+  char shown[32];
+  (void)snprintf(shown, sizeof(shown), "{\"hold_id\":%d,\"on\":\"number\"", (int)number);
+  assert_non_null(strstr(scratch_row(db, 1, "RE1").hold, shown));
+  struct call c;
+  assert_ok(calls_get(db, 1, STR("CA2"), &c));
+  assert_non_null(strstr(c.hold, shown));
+  remove_hold(db, number);
+  assert_covered(db, "RE4");
+  assert_true(covers_tree(db, "CA1")); /* it has a held recording now */
+  assert_false(covers_tree(db, "CA3"));
+  mark_all(db);
+  assert_string_equal(scratch_row(db, 1, "RE2").hold, "");
+  assert_non_null(strstr(scratch_row(db, 1, "RE4").hold, "court"));
+  remove_hold(db, call);
+  mark_all(db);
+  assert_covered(db, "");
+  assert_string_equal(scratch_row(db, 1, "RE4").hold, "");
+  assert_int_equal(count_of(db, "select count(*) from hold_keeps"), 0);
+}
+
+static void a_hold_that_is_set_again_keeps_nothing_of_before(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  put_calls_to_keep(db);
+  int64_t id = set_hold(db, "+97231110003");
+  deliver_call(db, call_from("CA3", "", "+97231110009"));
+  assert_covered(db, "RE3");
+  remove_hold(db, id);
+  assert_int_equal(set_hold(db, "+97231110003"), id);
+  assert_covered(db, "");
+  mark_all(db);
+  assert_int_equal(count_of(db, "select count(*) from hold_keeps"), 0);
+}
+
+static void what_very_many_holds_cover_stays_as_it_is(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct call c;
+  put_calls_to_keep(db);
+  (void)set_hold(db, "CA1");
+  for (int i = 0; i < 60; i++) {
+    char sid[SID_SIZE];
+    (void)snprintf(sid, sizeof(sid), "CB%03d", i);
+    IN_TRANSACTION(db, scratch_call(db, 1, sid, "CA1", NOW));
+    (void)set_hold(db, sid);
+  }
+  deliver_call(db, call_from("CA2", "CA3", "+97231110009"));
+  assert_ok(calls_get(db, 1, STR("CA2"), &c));
+  assert_string_equal(c.parent_call_sid, "CA1");
+  assert_string_equal(c.from_number, "+97231110009");
+  deliver_recording(db, "RE1", "CA3");
+  assert_string_equal(scratch_row(db, 1, "RE1").call_sid, "CA1");
+  assert_covered(db, "RE1 RE2");
+}
+
+/* A tree's legs follow a top leg that moved in parts. */
+static void legs_that_have_yet_to_follow_their_top_leg_stay_covered(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  enum { LEGS = 40 };
+  put_calls_to_keep(db);
+  for (int i = 0; i < LEGS; i++) {
+    char sid[SID_SIZE];
+    (void)snprintf(sid, sizeof(sid), "CB%03d", i);
+    IN_TRANSACTION(db, scratch_call(db, 1, sid, "CA3", NOW));
+  }
+  IN_TRANSACTION(db, (void)scratch_recording(db, 1, "RE9", "CB039", RECORDING_READY, RECORDING_RANK_REST, NOW));
+  (void)set_hold(db, "+97231110003");
+  (void)set_hold(db, "CB039");
+  deliver_call(db, call_from("CA3", "CA4", "+97231110003"));
+  struct call last;
+  assert_ok(calls_get(db, 1, STR("CB039"), &last));
+  assert_string_equal(last.top_sid, "CA3"); /* else this test shows nothing */
+  struct recording row = scratch_row(db, 1, "RE9");
+  bool held;
+  assert_ok(holds_cover(db, &row, &held));
+  assert_true(held && covers_tree(db, "CA4"));
+  int64_t business = 0;
+  int left = 0;
+  while (!left) IN_TRANSACTION(db, assert_ok(calls_tree_follow(db, &business, 10, &left)));
+  assert_true(covers_tree(db, "CA4"));
+}
+
+/* Of a call with more legs than are marked at once. */
+static void a_removed_hold_is_shown_nowhere(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  enum { LEGS = 30 };
+  put_calls_to_keep(db);
+  int64_t id = set_hold(db, "+97231110003");
+  for (int i = 0; i < LEGS; i++) {
+    char call[SID_SIZE], sid[SID_SIZE];
+    (void)snprintf(call, sizeof(call), "CB%03d", i);
+    (void)snprintf(sid, sizeof(sid), "RF%03d", i);
+    IN_TRANSACTION(
+        db, scratch_call(db, 1, call, "CA3", NOW);
+        struct recording row = scratch_recording(db, 1, sid, call, RECORDING_READY, RECORDING_RANK_REST, NOW);
+        assert_ok(holds_mark_row(db, &row)));
+  }
+  remove_hold(db, id);
+  mark_all(db);
+  assert_int_equal(count_of(db, "select count(*) from recordings where hold is not null"), 0);
 }

@@ -309,13 +309,6 @@ static void a_search_of_calls_finds_words_of_transcripts(void **state) {
   assert_search(db, business, &any, "cancel", "CA1");
 }
 
-static int64_t count_of(struct db *db, const char *sql) {
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  assert_ok(db_query_once(db, &q, sql, DB_VALUES_()));
-  assert_ok(db_next(&q));
-  return db_int(&q, 0);
-}
-
 static void a_transcript_goes_with_its_recording(void **state) {
   struct db *db = ((struct contract *)*state)->db;
   int64_t business = scratch_business(db, "b"), count;

@@ -124,6 +124,11 @@ test('the settings hold a number, refuse its erasure, and erase it once it is fr
   }
   await erase()
   await page.getByText('A legal hold keeps it. Remove the hold first.').waitFor()
+  const theirPage = await (await w.person()).newPage()
+  await theirPage.goto(`/calls/${theirs.call_sid}`)
+  await theirPage.getByText('Who listened').click()
+  await theirPage.getByText('A hold on a number of the call keeps it. Remove it under Settings.').waitFor()
+  assert.equal(await theirPage.getByRole('button', { name: 'Remove the legal hold' }).count(), 0)
   await page.getByRole('button', { name: `Revoke: ${number}` }).click()
   await page.keyboard.press('Enter')
   await page.getByText('There is no legal hold.').waitFor()

@@ -100,6 +100,109 @@ def test_a_hold_on_a_number_covers_its_addresses_as_an_erasure_does(world, provi
         world.wait_state(tape.sid, "expired", 10)
 
 
+def deletable(world, acme, tape):
+    """Whether the recording could be deleted now; it is not, unless it can."""
+    return delete(world, acme, tape).status == 204
+
+
+def by_sid(tapes):
+    """In the order of their calls: of two equal deliveries with other values the greater value counts."""
+    return sorted(tapes, key=lambda tape: tape.call_sid)
+
+
+def told_again(world, acme, tape, **fields):
+    acme.tell_call(world.main, tape.call_sid, **fields)
+
+
+def moved_to(world, acme, tape, call_sid):
+    acme.tell(world.main, tape, CallSid=call_sid)
+    assert world.row(tape.sid)["call_sid"] == call_sid
+
+
+def shown(world, acme, tape):
+    return status_of(world, acme, tape).get("hold", {}).get("hold_id")
+
+
+def hold_number(world, acme, number):
+    made = ask(world, acme, "POST", "/api/holds", {"number": number, "reason": "a claim"})
+    assert made.status == 201
+    return made.json()["hold_id"]
+
+
+@pytest.mark.sanitized
+def test_what_a_number_held_stays_held_whatever_is_told_of_it(world, provider, acme):  # noqa: F811
+    """The number changes, the leg gets another parent, the recording another call; a later hold does not look back."""
+    third = "+15005550133"
+    world.private |= {NUMBER, OTHER, third}
+    by_from, by_to = call_of(world, acme, provider), call_of(world, acme, provider, OTHER, To=f"sip:{NUMBER}@a.example")
+    parent, elsewhere = by_sid(call_of(world, acme, provider, OTHER) for _ in range(2))
+    leg = call_of(world, acme, provider)
+    told_again(world, acme, leg, ParentCallSid=parent.call_sid, From=NUMBER)
+    loose, foreign = by_sid(call_of(world, acme, provider) for _ in range(2))
+    told_again(world, acme, foreign, From=OTHER)
+    changed_before = call_of(world, acme, provider)
+    told_again(world, acme, changed_before, From=OTHER)
+    first = hold_number(world, acme, NUMBER)
+    late = call_of(world, acme, provider)
+    told_again(world, acme, by_from, From=OTHER)
+    told_again(world, acme, by_to, From=OTHER, To=f"sip:{third}@a.example")
+    told_again(world, acme, late, From=third)
+    told_again(world, acme, leg, ParentCallSid=elsewhere.call_sid, From=third)
+    moved_to(world, acme, loose, foreign.call_sid)
+    held = (by_from, by_to, late, parent, leg, elsewhere, loose)
+    for tape in held:
+        assert delete(world, acme, tape).status == 409, tape.call_sid
+        assert shown(world, acme, tape) == first
+    for tape in (by_from, leg, elsewhere):
+        call = world.main.get(f"/api/calls/{tape.call_sid}", acme.viewer).json()
+        assert tape is elsewhere or (call["hold"]["hold_id"], call["hold"]["on"]) == (first, "number")
+        assert ask(world, acme, "DELETE", f"/api/calls/{tape.call_sid}").status == 409
+    assert ask(world, acme, "DELETE", f"/api/calls/{foreign.call_sid}").status == 409, "it has a held recording now"
+    assert deletable(world, acme, changed_before) and deletable(world, acme, foreign)
+    begun = ask(world, acme, "POST", "/api/erasure", {"number": third})
+    assert begun.status in (200, 202)
+    eventually(lambda: not world.sql("select 1 from erasures where ended_at is null"), 10)
+    second = hold_number(world, acme, third)
+    eventually(lambda: not world.sql("select 1 from holds where marked = 0"), 10)
+    assert ask(world, acme, "DELETE", f"/api/holds/{first}").status == 204
+    eventually(lambda: not world.sql("select 1 from holds where marked = 0"), 10)
+    assert [shown(world, acme, tape) for tape in held] == [None, second, second, None, second, second, None]
+    assert not world.sql("select 1 from hold_keeps")
+    for tape in held:
+        assert deletable(world, acme, tape) == (tape in (by_from, parent, loose)), tape.call_sid
+    assert ask(world, acme, "DELETE", f"/api/holds/{second}").status == 204
+    for tape in (by_to, late, leg, elsewhere):
+        assert deletable(world, acme, tape)
+
+
+def test_a_leg_that_leaves_a_held_call_stays_held(world, provider, acme):  # noqa: F811
+    world.private |= {NUMBER, OTHER}
+    parent, other = by_sid(call_of(world, acme, provider, OTHER) for _ in range(2))
+    leg = call_of(world, acme, provider, OTHER)
+    told_again(world, acme, leg, ParentCallSid=parent.call_sid, From=OTHER)
+    assert hold(world, acme, f"/api/calls/{parent.call_sid}").status == 204
+    told_again(world, acme, leg, ParentCallSid=other.call_sid, From=OTHER)
+    assert not any(deletable(world, acme, tape) for tape in (parent, leg, other))
+    call = world.main.get(f"/api/calls/{leg.call_sid}", acme.viewer).json()
+    assert call["hold"]["on"] == "call" and call["hold"]["hold_id"]
+    held = ask(world, acme, "DELETE", f"/api/calls/{leg.call_sid}").json()
+    assert held["code"] == "held"
+    assert ask(world, acme, "DELETE", f"/api/calls/{parent.call_sid}/hold").status == 204
+    assert all(deletable(world, acme, tape) for tape in (parent, leg, other))
+
+
+def test_a_hold_that_is_set_again_covers_nothing_of_before(world, provider, acme):  # noqa: F811
+    world.private |= {NUMBER, OTHER}
+    tape = call_of(world, acme, provider)
+    hold_number(world, acme, NUMBER)
+    told_again(world, acme, tape, From=OTHER)
+    assert delete(world, acme, tape).status == 409
+    [row] = world.sql("select hold_id from holds")
+    assert ask(world, acme, "DELETE", f"/api/holds/{row['hold_id']}").status == 204
+    hold_number(world, acme, NUMBER)
+    assert deletable(world, acme, tape)
+
+
 @pytest.mark.sanitized
 @pytest.mark.threads
 def test_a_deleted_call_goes_with_its_legs_and_no_webhook_brings_it_back(world, provider, acme):  # noqa: F811

@@ -261,10 +261,10 @@ void api_hold_number(void *arg, struct http_exchange *x) {
 
 static enum err holds_run_remove(struct db *db, struct db_call *c) {
   struct holds_request *h = holds_request_of(c);
-  TRY(holds_get(db, c->subject.business_id, h->hold_id, &h->hold));
-  TRY(holds_remove(db, &h->hold));
-  h->was_removed = true;
-  return holds_note_audit(db, c, &h->hold, false);
+  struct hold found;
+  TRY(holds_get(db, c->subject.business_id, h->hold_id, &found));
+  if (found.key[0] == 'R') TRY(str_copy(h->row.recording_sid, SID_SIZE, str_from(found.key)));
+  return holds_end_key(db, h, found.key);
 }
 
 void api_remove_hold(void *arg, struct http_exchange *x) {

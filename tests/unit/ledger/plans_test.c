@@ -37,21 +37,11 @@ static bool is_narrow(const char *step) {
   static const char *const keys[] = {
       "(rowid=?",  "(digest=?", "(node_id=?",     "(name=?",
       "(url_id=?", "(slot=?",   "(document_id=?", "(kind=? AND business_id=? AND recording_sid=?"};
-  static const char *const of_business[] = {"call_sid=?",
-                                            "recording_sid=?",
-                                            "top_sid=?",
-                                            "parent_call_sid=?",
-                                            "code=?",
-                                            "key=?",
-                                            "rowid=?",
-                                            "url_id=?",
-                                            "digest>?",
-                                            "rowid=?",
-                                            "hold_id=?",
-                                            "erasure_id=?",
-                                            "term=? AND rowid=?",
-                                            "span=?",
-                                            "first_id=?"};
+  static const char *const of_business[] = {
+      "call_sid=?", "recording_sid=?", "top_sid=?",    "parent_call_sid=?",  "code=?",
+      "key=?",      "sid=?",           "rowid=?",      "url_id=?",           "digest>?",
+      "rowid=?",    "hold_id=?",       "erasure_id=?", "term=? AND rowid=?", "span=?",
+      "first_id=?"};
   for (size_t i = 0; i < COUNT_OF(keys); i++)
     if (strstr(step, keys[i])) return true;
   const char *rest = strstr(step, "(business_id=? AND ");

@@ -91,10 +91,8 @@ export const deleteRecording = (sid: string) => ask<void>(recording(sid), { meth
 /** With its legs and all that is known of them, for good. */
 export const deleteCall = (sid: string) => ask<void>(call(sid), { method: 'DELETE' })
 
-const held = (what: 'recording' | 'call', sid: string) => `${what === 'call' ? call(sid) : recording(sid)}/hold`
 export const setHold = (what: 'recording' | 'call', sid: string, reason: string) =>
-  ask<void>(held(what, sid), { method: 'PUT', json: { reason } })
-export const removeHold = (what: 'recording' | 'call', sid: string) => ask<void>(held(what, sid), { method: 'DELETE' })
+  ask<void>(`${what === 'call' ? call(sid) : recording(sid)}/hold`, { method: 'PUT', json: { reason } })
 export const listHolds = (cursor: string, { signal }: Signal = {}) =>
   ask<HoldList>(`api/holds${cursor && `?cursor=${encodeURIComponent(cursor)}`}`, { signal })
 export const holdNumber = (number: string, reason: string) =>

@@ -1,7 +1,7 @@
 // For admins: legal holds on a recording and its call, and the deletion of either.
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, type ReactNode, useId, useState } from 'react'
-import { deleteCall, deleteRecording, removeHold, setHold } from '../api/api'
+import { deleteCall, deleteRecording, removeHoldById, setHold } from '../api/api'
 import { codeOf } from '../api/http'
 import type { Call, Recording } from '../api/types'
 import { useTranslation } from '../i18n'
@@ -18,10 +18,7 @@ export function Removal({ call, recording }: { call: Call; recording: Recording 
   return (
     <div className="removal">
       {hold ? (
-        <>
-          {call.hold && <Lift what="call" sid={call.call_sid} done={refresh} />}
-          {!call.hold && sid && <Lift what="recording" sid={sid} done={refresh} />}
-        </>
+        <Lift hold={hold} done={refresh} />
       ) : (
         <>
           {sid && <Hold what="recording" sid={sid} done={refresh} />}
@@ -111,19 +108,20 @@ function Hold({ what, sid, done }: Held) {
   )
 }
 
-function Lift({ what, sid, done }: Held) {
+/** A hold on a number keeps other calls too: it is removed where all of them are listed. */
+function Lift({ hold, done }: { hold: NonNullable<Call['hold']>; done: () => void }) {
   const { t } = useTranslation()
+  if (hold.on === 'number') return <p className="muted">{t('keeping.byNumber')}</p>
   return (
     <Sure
       label={t('keeping.lift')}
       really={t('keeping.reallyLift')}
       now={t('keeping.lift')}
-      act={() => removeHold(what, sid)}
+      act={() => removeHoldById(hold.hold_id)}
       done={() => {
         announce(t('keeping.lifted'), { shown: true })
         done()
       }}
-      absent={t('keeping.byNumber')}
     />
   )
 }
@@ -134,22 +132,17 @@ interface SureProps {
   now: string
   act: () => Promise<void>
   done: () => void
-  /** What a 404 means. */
-  absent?: string
 }
 
 /** A button that asks once more. */
-function Sure({ label, really, now, act, done, absent }: SureProps) {
+function Sure({ label, really, now, act, done }: SureProps) {
   const { t } = useTranslation(['app', 'errors'])
   const [asked, setAsked] = useState(false)
   const words = useId()
   const end = useMutation({
     mutationFn: act,
     onSuccess: done,
-    onError: (why) => {
-      const code = codeOf(why)
-      announce(absent && code === 'not_found' ? absent : t(`errors:${code}`), { shown: true })
-    },
+    onError: (why) => announce(t(`errors:${codeOf(why)}`), { shown: true }),
     onSettled: () => setAsked(false),
   })
   if (!asked)
