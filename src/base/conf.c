@@ -192,16 +192,11 @@ static enum err conf_read_file(const char *path, bool secret, size_t max, const 
   return conf_refuse(problem, "%s: %s is larger than %zu bytes", source_name, path, max);
 }
 
-static void wipe_buf(struct buf *b) {
-  if (b->p) secret_wipe(b->p, b->cap);
-  buf_done(b);
-}
-
 /* The text in a secret's file, without the end of its line. */
 static enum err read_secret(const struct setting *s, struct str path, struct buf *problem, char **ret_text) {
   char source_name[64];
   struct buf name CLEANUP(buf_done) = BUF_INIT(sizeof(source_name));
-  struct buf content CLEANUP(wipe_buf) = BUF_INIT(VALUE_MAX_BYTES + 8192);
+  struct buf content CLEANUP(secret_buf_done) = BUF_INIT(VALUE_MAX_BYTES + 8192);
   char *path_text CLEANUP(free_char) = str_dup(path);
   const char *name_text;
   TRY(buf_addf(&name, "%s_FILE", s->name));
@@ -289,7 +284,7 @@ static bool is_given(const struct given *g) {
 
 static enum err conf_read_sources(const char *file, char *const *environment, struct buf *problem, struct conf *c) {
   struct source of_file = {0}, of_environment = {0};
-  struct buf text CLEANUP(wipe_buf) = BUF_INIT(FILE_MAX_BYTES + 8192);
+  struct buf text CLEANUP(secret_buf_done) = BUF_INIT(FILE_MAX_BYTES + 8192);
   if (file) {
     TRY(buf_reserve(&text, FILE_MAX_BYTES + 4096)); /* at once, as in read_secret */
     TRY(conf_read_file(file, false, FILE_MAX_BYTES, "--config", problem, &text));

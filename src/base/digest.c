@@ -16,6 +16,10 @@ struct digest *digest_free(struct digest *d) {
   return NULL;
 }
 
+void digest_free_(struct digest **d) {
+  *d = digest_free(*d);
+}
+
 enum err digest_new(struct digest **ret_digest) {
   struct digest *d = calloc(1, sizeof(*d));
   if (!d) return ERR_NOMEM;

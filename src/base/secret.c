@@ -37,6 +37,11 @@ void secret_wipe(void *bytes, size_t size) {
   if (size) OPENSSL_cleanse(bytes, size);
 }
 
+void secret_buf_done(struct buf *b) {
+  if (b->p) secret_wipe(b->p, b->cap);
+  buf_done(b);
+}
+
 void secret_sha256(struct str data, uint8_t ret_digest[SHA256_SIZE]) {
   SHA256_CTX sha;
   SHA256_Init(&sha);

@@ -21,6 +21,7 @@ CHECKED enum err secret_random(void *ret_bytes, size_t size);
 /* Call it once at start: the process leaves no core file, and other processes of its user can't read its memory. */
 void secret_keep_from_dumps(void);
 void secret_wipe(void *bytes, size_t size);
+void secret_buf_done(struct buf *b); /* wipes the buffer's memory, then frees it as buf_done */
 
 /* Lower-case hexadecimal, NUL-terminated: ret_text holds 2 * n + 1 bytes. */
 void hex_encode(const uint8_t *bytes, size_t n, char *ret_text);

@@ -33,6 +33,9 @@ static inline bool str_eq(struct str a, struct str b) {
   return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 bool str_eq_nocase(struct str a, struct str b); /* ASCII case only */
+static inline bool str_is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 static inline uint64_t str_hash_word(uint64_t h, uint64_t word) {
   __extension__ unsigned __int128 product = (unsigned __int128)(h ^ word) * UINT64_C(0x9E3779B97F4A7C15);
   return (uint64_t)product ^ (uint64_t)(product >> 64);

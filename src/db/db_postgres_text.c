@@ -24,10 +24,6 @@ static bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-static bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 static bool is_space(char c) {
   return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
@@ -58,11 +54,11 @@ static size_t run_length(struct str s, size_t from, bool (*is_part)(char c)) {
 }
 
 static bool is_word_part(char c) {
-  return is_letter(c) || is_digit(c);
+  return is_letter(c) || str_is_digit(c);
 }
 
 static bool is_number_part(char c) {
-  return is_digit(c) || c == '.';
+  return str_is_digit(c) || c == '.';
 }
 
 static enum err token_at(struct str s, struct token *ret_token) {
@@ -85,12 +81,12 @@ static enum err token_at(struct str s, struct token *ret_token) {
   } else if (is_letter(c)) {
     t.kind = TOKEN_WORD;
     n = run_length(s, 1, is_word_part);
-  } else if (is_digit(c)) {
+  } else if (str_is_digit(c)) {
     t.kind = TOKEN_NUMBER;
     n = run_length(s, 1, is_number_part);
   } else if (c == '?') {
     t.kind = TOKEN_PARAMETER;
-    n = run_length(s, 1, is_digit);
+    n = run_length(s, 1, str_is_digit);
     if (n == 1) return ERR_INVALID;
   } else {
     t.kind = TOKEN_SIGN;

@@ -17,11 +17,6 @@ enum { MAC_TEXT_SIZE = 43, TEXT_MAX = 160 };
 
 /* ---- the key ---- */
 
-static void wipe_buf(struct buf *b) {
-  if (b->p) secret_wipe(b->p, b->n);
-  buf_done(b);
-}
-
 static enum err make_key(struct db *db, const uint8_t *secrets_key, struct buf *b) {
   uint8_t fresh[SECRET_KEY_SIZE];
   TRY(secret_random(fresh, sizeof(fresh)));
@@ -43,7 +38,7 @@ bool signed_url_older_key(const char *configured, struct hmac_key *ret_key) {
 
 enum err signed_url_load_key(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], const char *configured,
                              struct hmac_key *ret_key) {
-  struct buf key CLEANUP(wipe_buf) = BUF_INIT(SETTING_VALUE_MAX);
+  struct buf key CLEANUP(secret_buf_done) = BUF_INIT(SETTING_VALUE_MAX);
   if (configured) {
     struct str first, older;
     secret_split(configured, SIGNED_URL_KEY_MIN, &first, &older);

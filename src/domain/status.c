@@ -140,15 +140,11 @@ enum err status_write_call(struct buf *b, const struct status_call *c, const str
 
 /* ---- the customer's number ---- */
 
-static bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 /* Digits with '+', '-', '(', ')', '.' or spaces. */
 static bool is_telephone_number(struct str s) {
   size_t digits = 0;
   for (size_t i = 0; i < s.n; i++) {
-    if (is_digit(s.p[i]))
+    if (str_is_digit(s.p[i]))
       digits++;
     else if (str_index(STR("+-(). "), s.p[i], 0) == STR("+-(). ").n)
       return false;
@@ -157,7 +153,7 @@ static bool is_telephone_number(struct str s) {
 }
 
 static bool next_digit(struct str s, size_t *at, char *ret_digit) {
-  while (*at < s.n && !is_digit(s.p[*at])) ++*at;
+  while (*at < s.n && !str_is_digit(s.p[*at])) ++*at;
   if (*at == s.n) return false;
   *ret_digit = s.p[(*at)++];
   return true;

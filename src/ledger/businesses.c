@@ -39,16 +39,11 @@ void business_done(struct business *b) {
 
 /* --- sealed columns --- */
 
-static void wipe_buf(struct buf *b) {
-  if (b->p) secret_wipe(b->p, b->n);
-  buf_done(b);
-}
-
 static enum err open_column(const uint8_t *secrets_key, int64_t id, const char *column, struct str sealed,
                             char ret_text[BUSINESS_SECRET_SIZE]) {
   if (!sealed.p || !secrets_key) return OK;
   struct buf bound CLEANUP(buf_done) = BUF_INIT(BOUND_MAX);
-  struct buf plain CLEANUP(wipe_buf) = BUF_INIT(SEALED_MAX);
+  struct buf plain CLEANUP(secret_buf_done) = BUF_INIT(SEALED_MAX);
   TRY(buf_addf(&bound, "business:%lld:%s", (long long)id, column));
   TRY(secret_open(secrets_key, buf_str(&bound), sealed, &plain));
   return str_copy(ret_text, BUSINESS_SECRET_SIZE, buf_str(&plain)) == OK ? OK : ERR_CORRUPT;
@@ -265,7 +260,7 @@ static enum err store_business(struct db *db, const uint8_t *secrets_key, const 
 /* True: the column does not open with the key alone. */
 static bool needs_seal(const uint8_t *secrets_key, int64_t id, const char *column, struct str sealed) {
   struct buf bound CLEANUP(buf_done) = BUF_INIT(BOUND_MAX);
-  struct buf plain CLEANUP(wipe_buf) = BUF_INIT(SEALED_MAX);
+  struct buf plain CLEANUP(secret_buf_done) = BUF_INIT(SEALED_MAX);
   return sealed.p && buf_addf(&bound, "business:%lld:%s", (long long)id, column) == OK &&
          secret_open_strictly(secrets_key, buf_str(&bound), sealed, &plain) == ERR_CORRUPT;
 }

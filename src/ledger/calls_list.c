@@ -58,10 +58,6 @@ static void list_query_done(struct list_query *a) {
 static bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
-static bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 /* Copied numbers may contain direction marks and typographic spaces and hyphens: they don't count as letters. */
 static bool has_letters(struct str s) {
   uint32_t code = 0;
@@ -111,7 +107,7 @@ static void list_query_add_sid(struct list_query *a, struct str sid) {
 static void list_query_set_sids(struct list_query *a, struct str search) {
   if (search.n >= SID_SIZE) return;
   for (size_t i = 0; i < search.n; i++)
-    if (!is_letter(search.p[i]) && !is_digit(search.p[i]) && search.p[i] != '-') return;
+    if (!is_letter(search.p[i]) && !str_is_digit(search.p[i]) && search.p[i] != '-') return;
   list_query_add_sid(a, search);
   if (!is_letter(search.p[0]) || !is_letter(search.p[1])) return;
   char capital[SID_SIZE];

@@ -19,13 +19,8 @@
 static const char FILE_NAME[] = "secrets.key";
 enum { FILE_MAX = 4096 };
 
-static void wipe_buf(struct buf *b) {
-  if (b->p) secret_wipe(b->p, b->n);
-  buf_done(b);
-}
-
 static enum err secrets_key_decode_one(struct str text, uint8_t ret_key[SECRET_KEY_SIZE]) {
-  struct buf bytes CLEANUP(wipe_buf) = BUF_INIT(FILE_MAX);
+  struct buf bytes CLEANUP(secret_buf_done) = BUF_INIT(FILE_MAX);
   TRY(base64_decode(&bytes, str_trim(text)));
   if (bytes.n != SECRET_KEY_SIZE) return ERR_INVALID;
   for (size_t i = 0; i < SECRET_KEY_SIZE; i++) ret_key[i] = (uint8_t)bytes.p[i];
@@ -66,7 +61,7 @@ static enum err secrets_key_read_file(int dir, struct buf *problem, uint8_t ret_
 /* Writes a new key to a new file with that name, and syncs it. */
 static enum err secrets_key_write_file(int dir, const char *name) {
   uint8_t key[SECRET_KEY_SIZE];
-  struct buf text CLEANUP(wipe_buf) = BUF_INIT(FILE_MAX);
+  struct buf text CLEANUP(secret_buf_done) = BUF_INIT(FILE_MAX);
   TRY(secret_random(key, sizeof(key)));
   enum err e = base64_encode(&text, key, sizeof(key));
   secret_wipe(key, sizeof(key));

@@ -50,13 +50,8 @@ enum err settings_put(struct db *db, const uint8_t *secrets_key, const char *nam
   return store_setting(db, sql, secrets_key, name, value);
 }
 
-static void wipe_buf(struct buf *b) {
-  if (b->p) secret_wipe(b->p, b->n);
-  buf_done(b);
-}
-
 enum err settings_reseal(struct db *db, const uint8_t *secrets_key, const char *name) {
-  struct buf value CLEANUP(wipe_buf) = BUF_INIT(SETTING_VALUE_MAX);
+  struct buf value CLEANUP(secret_buf_done) = BUF_INIT(SETTING_VALUE_MAX);
   enum err e = settings_get(db, secrets_key, name, &value);
   if (e != OK) return e == ERR_NOT_FOUND || e == ERR_CORRUPT ? OK : e;
   return settings_put(db, secrets_key, name, buf_str(&value));

@@ -1,9 +1,5 @@
 #include "ledger/withheld.h"
 
-static bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 bool withheld_number(struct str number) {
   static const char *const words[] = {"anonymous", "restricted", "blocked", "unknown", "unavailable", "private",
                                       "266696687", "7378742833", "2562533", "8656696", "86282452253", "7748283"};
@@ -15,6 +11,6 @@ bool withheld_number(struct str number) {
   bool has_plus = str_starts(user, STR("+"));
   if (has_plus) user = str_skip(user, 1);
   for (size_t i = 0; i < COUNT_OF(words); i++)
-    if (str_eq_nocase(user, str_from(words[i])) && (has_plus || !is_digit(words[i][0]))) return true;
+    if (str_eq_nocase(user, str_from(words[i])) && (has_plus || !str_is_digit(words[i][0]))) return true;
   return false;
 }

@@ -107,15 +107,10 @@ void speech_request_init(struct speech_request *r) {
                                .type = BUF_INIT(256)};
 }
 
-static void wipe_buf(struct buf *b) {
-  if (b->p) secret_wipe(b->p, b->n);
-  buf_done(b);
-}
-
 void speech_request_done(struct speech_request *r) {
   buf_done(&r->url);
-  wipe_buf(&r->body); /* it may have a signed assertion */
-  wipe_buf(&r->authorization);
+  secret_buf_done(&r->body); /* it may have a signed assertion */
+  secret_buf_done(&r->authorization);
   buf_done(&r->type);
 }
 

@@ -28,16 +28,12 @@ static enum err read_file_through(int fd, struct audio *audio, struct digest *di
 static void free_audio(struct audio **a) {
   *a = audio_free(*a);
 }
-static void free_digest(struct digest **d) {
-  *d = digest_free(*d);
-}
-
 enum err fill_inspect_file(struct blob_store *store, const char *name, struct audio_info *ret_info,
                            char ret_sha256[65]) {
   int fd CLEANUP(fs_close_) = -1;
   int64_t size;
   struct audio *audio CLEANUP(free_audio) = NULL;
-  struct digest *digest CLEANUP(free_digest) = NULL;
+  struct digest *digest CLEANUP(digest_free_) = NULL;
   TRY(blob_open(store, name, &fd, &size));
   TRY(audio_new(&audio));
   TRY(digest_new(&digest));

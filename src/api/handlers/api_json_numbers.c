@@ -15,12 +15,8 @@ enum { ESCAPE_SIZE = sizeof(ESCAPE) - 1 };
 
 /* ---- reading the text ---- */
 
-static bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 static size_t skip_digits(struct str s, size_t at) {
-  while (at < s.n && is_digit(s.p[at])) at++;
+  while (at < s.n && str_is_digit(s.p[at])) at++;
   return at;
 }
 
@@ -71,7 +67,7 @@ static enum err hide_token(struct str text, size_t *at, struct buf *b) {
     TRY(buf_add(b, is_escaped ? STR("\"" ESCAPE) : STR("\"")));
     return buf_add(b, str_skip(str_head(rest, n), 1));
   }
-  size_t number = rest.p[0] == '-' || is_digit(rest.p[0]) ? number_length(rest) : 0;
+  size_t number = rest.p[0] == '-' || str_is_digit(rest.p[0]) ? number_length(rest) : 0;
   if (number && ends_value(str_skip(rest, number))) { /* (2) */
     *at += number;
     return buf_addf(b, "\"" ESCAPE "%c%.*s\"", NUMBER, STR_ARG(str_head(rest, number)));

@@ -13,22 +13,18 @@
 
 enum { NUMBER_DIGITS_MIN = 7, NUMBER_DIGITS_MAX = 15, HEX_ID_MIN = 24, VEIL_BYTES = 6 };
 
-static bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 static bool is_hex_letter(char c) {
   return (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 static bool is_id_char(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("._|:-", c));
+  return str_is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("._|:-", c));
 }
 
 /* The length of the hexadecimal id (a UUID, a digest) at the beginning of text; 0: text begins with none. */
 static size_t hex_id_n(struct str text) {
   size_t n = 0, digits = 0, letters = 0;
-  for (; n < text.n && (is_digit(text.p[n]) || is_hex_letter(text.p[n]) || text.p[n] == '-'); n++) {
+  for (; n < text.n && (str_is_digit(text.p[n]) || is_hex_letter(text.p[n]) || text.p[n] == '-'); n++) {
     digits += text.p[n] != '-';
     letters += is_hex_letter(text.p[n]);
   }
@@ -37,7 +33,7 @@ static size_t hex_id_n(struct str text) {
 
 static size_t digits_n(struct str text) {
   size_t n = 0;
-  while (n < text.n && is_digit(text.p[n])) n++;
+  while (n < text.n && str_is_digit(text.p[n])) n++;
   return n;
 }
 

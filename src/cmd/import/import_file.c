@@ -22,10 +22,6 @@ enum { CHUNK = 256 * 1024, COPY_TRIES = 5 };
 static void free_audio(struct audio **a) {
   *a = audio_free(*a);
 }
-static void free_digest(struct digest **d) {
-  *d = digest_free(*d);
-}
-
 static enum err open_source(const struct import *im, struct import_file *f, int *ret_fd) {
   struct stat status;
   TRY(fs_open_read(im->dir, f->path, ret_fd));
@@ -37,7 +33,7 @@ static enum err open_source(const struct import *im, struct import_file *f, int 
 
 static enum err read_through(int fd, struct import_file *f) {
   struct audio *audio CLEANUP(free_audio) = NULL;
-  struct digest *digest CLEANUP(free_digest) = NULL;
+  struct digest *digest CLEANUP(digest_free_) = NULL;
   char *chunk CLEANUP(free_char) = malloc(CHUNK);
   if (!chunk) return ERR_NOMEM;
   TRY(audio_new(&audio));

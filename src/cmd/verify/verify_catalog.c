@@ -21,10 +21,6 @@ struct batch {
 static void free_batch(struct batch **b) {
   free(*b);
 }
-static void free_digest(struct digest **d) {
-  *d = digest_free(*d);
-}
-
 static enum err batch_add_row(void *arg, const struct recording *row) {
   struct batch *b = arg;
   b->rows[b->n++] = *row;
@@ -33,7 +29,7 @@ static enum err batch_add_row(void *arg, const struct recording *row) {
 
 static enum err catalog_hash_file(struct verify *v, int fd, char ret_sha256[65]) {
   char *chunk CLEANUP(free_char) = malloc(CHUNK);
-  struct digest *digest CLEANUP(free_digest) = NULL;
+  struct digest *digest CLEANUP(digest_free_) = NULL;
   if (!chunk) return ERR_NOMEM;
   TRY(digest_new(&digest));
   (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* only a hint: a failure does not matter */
