@@ -301,7 +301,7 @@ int app_open_store_or_wait(struct app *app, const struct cmd_args *args, struct 
   if (e != OK) return app_fail(args, app->db, e);
   e = store_reopen(*ret_store, id, NULL);
   if (e != OK)
-    log_error("Recordings' volume is not there yet; waiting for it", LOG_TEXT("why", wrong_store), LOG_ERR(e),
+    log_error("Waiting for the recordings' volume", LOG_TEXT("why", wrong_store), LOG_ERR(e),
               LOG_TEXT("recordings_dir", app->recordings_dir));
   return CMD_DONE;
 }

@@ -47,7 +47,7 @@ static enum err fault_write(struct buf *b, const struct audit_fault *f) {
       return buf_addf(b, "the summary of entries %lld to %lld was removed, or hides one of them from filters", first,
                       last);
     case AUDIT_FAULT_EXPECTED:
-      return buf_addf(b, "entry %lld has another digest than --expect: the chain was made anew", first);
+      return buf_addf(b, "entry %lld has another digest than --expect: the chain was computed again", first);
   }
   return ERR_INVALID;
 }

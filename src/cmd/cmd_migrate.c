@@ -34,7 +34,7 @@ static int move_report(const struct cmd_args *args, struct moving *m) {
     printf(
         "All %lld rows are there. Start the processes with this DATABASE_URL and the same SECRETS_KEY and "
         "RECORDINGS_DIR;\n"
-        "the search index of the calls is made anew meanwhile.\n",
+        "the search index of the calls is rebuilt meanwhile.\n",
         (long long)m->all);
   return CMD_DONE;
 }

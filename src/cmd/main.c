@@ -14,8 +14,7 @@ const struct cmd cmd_table[] = {
      "  --role all      API, page and fills (the default)\n"
      "  --role web      API and page; another process does the fills\n"
      "  --role worker   fills, health checks and metrics\n"
-     "  --shadow        a trial beside a system that runs: takes copies of its webhooks, checked against the URL in "
-     "the\n"
+     "  --shadow        a trial beside another system: accepts copies of its webhooks, checked against the URL in the\n"
      "                  header X-Callreel-Signed-URL; deletes nothing at the provider\n\n"
      "Settings are environment variables, or NAME=value lines of the file given by --config:\n\n",
      cmd_serve},
@@ -26,7 +25,7 @@ const struct cmd cmd_table[] = {
      "empty\n"
      "           schema of PostgreSQL, and compares their counts. No process may serve either. The SQLite database is "
      "not\n"
-     "           changed; recordings stay where they are. An interrupted move goes on when it is run again.\n",
+     "           changed; recordings stay where they are. If a move is interrupted, run it again to continue it.\n",
      cmd_migrate},
     {"business", "add, list, change or remove a business",
      "callreel business add --name N [--id N] [--account-sid AC... --auth-token-file F [--auth-token-file F]]\n"
@@ -44,7 +43,7 @@ const struct cmd cmd_table[] = {
      "fills and webhooks; its rows and files stay until --purge.\n"
      "Legal holds stop --purge, unless --despite-holds is given.\n"
      "  --retention  days after a call's start until its recordings expire; default: RETENTION_DAYS\n"
-     "  --retention-metadata  days until the call goes too, with all that is known of it; never, unless set\n"
+     "  --retention-metadata  days until the call is removed too, with all that is known of it; default: never\n"
      "  --transcribe which recordings become text: all, the default if there is a speech engine; asked: those\n"
      "               that somebody asks for; never: none\n"
      "  --language   of its calls: he, en, iw-IL; auto: the engine finds it; default: SPEECH_LANGUAGE\n"
@@ -71,25 +70,26 @@ const struct cmd cmd_table[] = {
      cmd_fetch},
     {"retry", "try failed recordings again",
      "callreel retry [--business ID] [--code CODE] [--since TIME] [--force] [--json]\n\n"
-     "What the provider reported as absent is left alone without --force, and keeps its reason.\n",
+     "Recordings that the provider reported as absent are retried only with --force, and keep their reason.\n",
      cmd_retry},
-    {"prune", "make recordings expire whose retention is over",
+    {"prune", "expire recordings whose retention is over",
      "callreel prune [--dry-run] [--older-than DAYS] [--business ID] [--json]\n\n"
-     "Lists the recordings whose retention is over, and makes them expire: nothing plays them or brings them back. "
-     "The\n"
-     "workers of a running server do so by themselves, once a minute, and remove the files. What a legal hold covers\n"
-     "stays.\n"
+     "Lists the recordings whose retention is over, and makes them expire: they can't be played or fetched again. The\n"
+     "workers of a running server do so by themselves, once a minute, and remove the files. Recordings under a legal\n"
+     "hold stay.\n"
      "  --dry-run       only lists: which recordings would expire, how many, how many bytes\n"
-     "  --older-than    whatever the businesses' retention: all recordings whose call began more than DAYS days ago\n",
+     "  --older-than    all recordings whose call began more than DAYS days ago, whatever their business's retention\n",
      cmd_prune},
-    {"transcribe", "have recordings transcribed that were not",
+    {"transcribe", "transcribe one recording, or all since a time",
      "callreel transcribe ID [--missing] [--business ID] [--dry-run] [--json]\n"
      "callreel transcribe --since TIME [--missing] [--business ID] [--dry-run] [--json]\n\n"
-     "Says how many minutes of audio that is, and by SPEECH_PRICE what it costs at most; then queues them for the "
+     "Prints how many minutes of audio they have, and the highest cost by SPEECH_PRICE; then queues them for the "
      "speech\n"
      "engine. ID is a recording's or a call's SID; --since takes all recordings whose call began then or later.\n"
-     "  --missing   leaves out what has a transcript; else it is made anew, and the earlier one stays as a version\n"
-     "  --dry-run   only says so\n",
+     "  --missing   leaves out recordings that have a transcript. Without it they are transcribed again, and the "
+     "earlier\n"
+     "              transcript stays as a version\n"
+     "  --dry-run   prints the minutes and the cost, and queues nothing\n",
      cmd_transcribe},
     {"signin", "print a link that signs somebody in",
      "callreel signin --business ID [--role viewer|agent|admin] [--json]\n\nThe link works once, within 10 minutes.\n",
@@ -97,29 +97,28 @@ const struct cmd cmd_table[] = {
     {"session", "list or end sessions and sign-in links",
      "callreel session list --business ID [--json]\n"
      "callreel session revoke SESSION_ID | --business ID\n\n"
-     "A session that is revoked is refused within 2 s, its open event streams end. --business revokes all sessions "
-     "and\n"
-     "unused links of the business. Revoking a key ends the sessions that it made.\n",
+     "A session that is revoked is refused within 2 s, and its open event streams end. --business revokes all "
+     "sessions\n"
+     "and unused links of the business. Revoking a key ends the sessions that it made.\n",
      cmd_session},
     {"url", "list or revoke signed URLs",
      "callreel url list --business ID [--json]\n"
      "callreel url revoke URL_ID | --business ID\n\n"
-     "URL_ID is what the log has as by=url:URL_ID. New requests with a revoked URL are refused within 2 s; an answer\n"
-     "that has begun goes on. --business revokes all signed URLs of the business. Revoking a key ends the URLs that "
-     "it\n"
-     "signed.\n",
+     "The log shows a URL_ID as by=url:URL_ID. A revoked URL is refused within 2 s, and answers with audio are cut.\n"
+     "--business revokes all signed URLs of the business. Revoking a key ends the URLs that it signed.\n",
      cmd_url},
     {"audit", "verify the audit's chains of digests",
      "callreel audit verify [--business N [--expect NUMBER:DIGEST]] [--json]\n"
      "callreel audit compare FILE --business N [--json]\n\n"
-     "Finds entries that were changed, removed, moved or inserted, and says which. Exit 1 if there are any. Can run\n"
+     "Finds entries that were changed, removed, moved or inserted, and names them. Exit 1 if there are any. Can run\n"
      "beside a server. --business 0 is the service itself: platform keys.\n"
      "  --expect NUMBER:DIGEST   an entry and its digest that were kept elsewhere, as from the daily log line\n"
-     "                           Audit digest: shows a chain that was made anew from some entry on\n\n"
+     "                           Audit digest: finds a chain that was computed again from some entry on\n\n"
      "compare reads a copy of the business's audit, as GET /api/audit.csv writes it, after an older backup was "
      "restored:\n"
-     "it says which of its entries the database lacks, which recordings and calls were removed since and are back,\n"
-     "which holds hold no more, and which erasures of numbers are undone.\n",
+     "it names the entries that the database lacks, the recordings and calls that were removed since and are back, "
+     "the\n"
+     "legal holds that are missing, and the erasures of numbers that are undone.\n",
      cmd_audit},
     {"verify", "compare the files with the catalog, by checksum",
      "callreel verify [--repair] [--adopt-store] [--json]\n\n"
@@ -135,32 +134,30 @@ const struct cmd cmd_table[] = {
      "callreel import DIR [--business ID] --calls FILE [--column TARGET=NAME]... [--link|--copy] [--json]\n"
      "callreel import DIR [--business ID] --calls-from URL [--table NAME] [--column TARGET=NAME]... [--link|--copy] "
      "[--json]\n\n"
-     "DIR has files like CA….mp3, RE….wav or CA….RE….mp3, in directories or flat. Each is judged by its bytes; what is "
-     "a\n"
-     "whole recording is linked or copied into the store and ready. Files are never moved or changed. Can run beside "
-     "a\n"
-     "server; an interrupted import goes on when it is run again. Exit 1 if a file or a row was refused.\n"
+     "DIR has files like CA….mp3, RE….wav or CA….RE….mp3, in directories or flat. Each is judged by its bytes; a "
+     "whole\n"
+     "recording is linked or copied into the store and is ready. Files are never moved or changed. Can run beside a\n"
+     "server. If an import is interrupted, run it again to continue it. Exit 1 if a file or a row was refused.\n"
      "  --link           hard links only; --copy: copies only; default: links, copies from another volume\n"
      "  --calls FILE     CSV with a line of names: call_sid, and if there are: parent_call_sid, business_id, "
      "recording_sid,\n"
      "                   recording_url, from, to, status, direction, started_at, duration, caller_name, customer_name\n"
      "  --calls-from URL the same from a table: sqlite:PATH or postgresql://...; --table NAME: default call_log\n"
-     "  --compare        takes nothing: lists the rows and files that callreel does not have, or has otherwise\n"
-     "  --column TARGET=NAME  the column NAME is what is called TARGET above\n",
+     "  --compare        imports nothing: lists the rows and files that callreel lacks, or has with other content\n"
+     "  --column TARGET=NAME  reads TARGET, one of the names above, from the column NAME\n",
      cmd_import},
-    {"reconcile", "find calls and recordings that no webhook told of",
+    {"reconcile", "find calls and recordings that no webhook reported",
      "callreel reconcile [--business ID] [--json]\n\n"
-     "Reads the provider's lists of calls and recordings since the last success, less a day, and takes what is "
-     "missing.\n"
-     "serve does the same every RECONCILE_EVERY seconds. One process does it at a time; an interrupted run goes on "
-     "where\n"
-     "it was. Of an account that several businesses use, each gets the calls of its numbers. Exit 1 if an account\n"
-     "can't be read.\n",
+     "Reads the provider's lists of calls and recordings since the last success, less a day, and adds missing ones.\n"
+     "serve does the same every RECONCILE_EVERY seconds. One process does it at a time; the next run continues an\n"
+     "interrupted one. Of an account that several businesses use, each gets the calls of its numbers. Exit 1 if an\n"
+     "account can't be read.\n",
      cmd_reconcile},
     {"backfill", "take the provider's calls and recordings since a date",
      "callreel backfill --since DATE [--business ID] [--json]\n\n"
-     "As reconcile, from that date or time on; what it finds is downloaded after everything else. An interrupted\n"
-     "backfill goes on if it is begun again with the same date.\n",
+     "As reconcile, from that date or time on; recordings that it finds are downloaded after all others. To continue "
+     "an\n"
+     "interrupted backfill, run it again with the same date.\n",
      cmd_backfill},
     {"backup", "copy the running database into a file",
      "callreel backup FILE [--json]\n\n"

@@ -186,7 +186,7 @@ static void publish_done(struct fill *f) {
     fill_lease_lost(f); /* suspended */
   } else if (f->disk_error ==
              ERR_NOT_FOUND) { /* if the next holder swept it, the report finds that the lease is lost */
-    log_warn("Part was removed during its download; starting over", LOG_RECORDING(&f->row));
+    log_warn("Part was removed during its download", LOG_RECORDING(&f->row));
     fill_end(f, RECORDING_RELEASED);
   } else if (f->disk_error != OK) {
     fill_fail_on_disk(f, "could not publish the recording");

@@ -269,7 +269,7 @@ def test_an_account_of_the_settings_before_the_first_start(world, provider):
     world.secrets.add(provider.token)
     found = check(world, settings)
     found.only("ok", "business", "TWILIO_ACCOUNT_SID", "")
-    found.only("ok", "provider", "TWILIO_ACCOUNT_SID: the provider takes", "")
+    found.only("ok", "provider", "TWILIO_ACCOUNT_SID: the provider accepts", "")
     provider.token = "another"
     check(world, settings).only("FAIL", "provider", "TWILIO_ACCOUNT_SID: the provider refuses", "TWILIO_AUTH_TOKEN")
     found = check(world, {**settings, "TWILIO_AUTH_TOKEN_FILE": ""})

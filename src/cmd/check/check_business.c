@@ -45,11 +45,11 @@ static void provider_report(struct check *c, const struct fetch_ask *a) {
   int64_t id = a->about;
   if (id) (void)snprintf(subject, sizeof(subject), "business %lld", (long long)id);
   if (a->status == 200)
-    report_add(r, CHECK_OK, "provider", "", "%s: the provider takes its credentials", subject);
+    report_add(r, CHECK_OK, "provider", "", "%s: the provider accepts its credentials", subject);
   else if (a->status == 401 || a->status == 403)
     report_add(r, CHECK_FAIL, "provider",
-               mend_account(mend, id, "--auth-token-file FILE, with the account's token of today",
-                            "set TWILIO_AUTH_TOKEN, or its file, to the account's token of today"),
+               mend_account(mend, id, "--auth-token-file FILE, with the account's current token",
+                            "set TWILIO_AUTH_TOKEN, or its file, to the account's current token"),
                "%s: the provider refuses its credentials (%d)", subject, a->status);
   else if (a->status == 404)
     report_add(r, CHECK_WARN, "provider",

@@ -47,8 +47,8 @@ static void log_fault(struct serve *s, enum volume_fault before, enum volume_fau
   if (now == VOLUME_RIGHT)
     log_info("Recordings' volume is the right one again");
   else
-    log_error("Recordings' volume can't be used; this process is not ready and fills nothing",
-              LOG_TEXT("why", serve_volume_problem(s)), LOG_TEXT("recordings_dir", s->app.recordings_dir));
+    log_error("Recordings' volume can't be used", LOG_TEXT("why", serve_volume_problem(s)),
+              LOG_TEXT("recordings_dir", s->app.recordings_dir));
 }
 
 static void set_missing_node(struct serve *s, const char node_id[NODE_ID_SIZE]) {
