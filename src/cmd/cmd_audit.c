@@ -21,8 +21,8 @@ struct verification {
 
 enum { JSON_MAX = 64 * 1024 * 1024, LINE_MAX = 2048 };
 
-static const char *const fault_codes[] = {"changed", "missing",    "inserted", "inserted",
-                                          "head",    "checkpoint", "summary",  "expected"};
+static const char *const fault_codes[] = {"changed",    "missing", "inserted", "inserted", "head",
+                                          "checkpoint", "summary", "expected", "cut"};
 
 static enum err fault_write(struct buf *b, const struct audit_fault *f) {
   long long first = (long long)f->first, last = (long long)f->last;
@@ -48,6 +48,11 @@ static enum err fault_write(struct buf *b, const struct audit_fault *f) {
                       last);
     case AUDIT_FAULT_EXPECTED:
       return buf_addf(b, "entry %lld has another digest than --expect: the chain was computed again", first);
+    case AUDIT_FAULT_CUT:
+      return buf_addf(b,
+                      "entry %lld is no longer kept: entries up to %lld were cut, and --expect could not be compared."
+                      " Use a newer digest",
+                      first, last);
   }
   return ERR_INVALID;
 }

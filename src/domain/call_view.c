@@ -212,14 +212,18 @@ static const struct {
     {"count", false, set_count},
 };
 
+_Static_assert(COUNT_OF(params) <= 32, "call_view_param_number");
+
+int call_view_param_number(struct str name) {
+  for (size_t i = 0; i < COUNT_OF(params); i++)
+    if (str_eq(name, str_from(params[i].name))) return (int)i;
+  return -1;
+}
+
 enum err call_view_param(struct calls_filter *f, struct str name, struct str value) {
-  if (!value.n) return OK;
-  for (size_t i = 0; i < COUNT_OF(params); i++) {
-    if (!str_eq(name, str_from(params[i].name))) continue;
-    if (params[i].or_all && str_eq(value, STR("all"))) return OK;
-    return params[i].set(f, value) == OK ? OK : ERR_INVALID;
-  }
-  return OK;
+  int i = call_view_param_number(name);
+  if (i < 0 || !value.n || (params[i].or_all && str_eq(value, STR("all")))) return OK;
+  return params[i].set(f, value) == OK ? OK : ERR_INVALID;
 }
 
 const char *call_view_check(const struct calls_filter *f) {

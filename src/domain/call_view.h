@@ -19,6 +19,8 @@ enum { CALL_VIEW_LIMIT = 25, CALL_VIEW_JSON_MAX = 64 * 1024 * 1024 };
 /* Sets the filter for one query parameter. Ignores unknown names and empty values. value is decoded and must outlive f.
  * ERR_INVALID: a bad value. */
 CHECKED enum err call_view_param(struct calls_filter *f, struct str name, struct str value);
+/* Numbers the names that call_view_param knows, 0 to 31. -1: an unknown one. */
+int call_view_param_number(struct str name);
 /* The name of a parameter that does not fit the others; NULL: all fit. Call it after the last parameter. */
 const char *call_view_check(const struct calls_filter *f);
 /* Appends {"calls":[…],"next_cursor":…} to b, with total and total_is_exact if the filter asks for the count; up to

@@ -64,6 +64,18 @@ enum err http_form_next(struct http_form *f, struct buf *b, struct str *ret_name
   return ERR_NOT_FOUND;
 }
 
+/* Whether another pair of the form has the name. What can't be decoded has another name. */
+static bool form_names(struct http_form *f, struct str name, struct buf *b) {
+  for (;;) {
+    size_t before = b->n;
+    struct str found, value;
+    enum err e = http_form_next(f, b, &found, &value);
+    bool is_it = e == OK && str_eq(found, name);
+    b->n = before;
+    if (is_it || (e != OK && e != ERR_INVALID)) return is_it;
+  }
+}
+
 enum err http_query_get(struct str query, struct str name, struct buf *b, struct str *ret_value) {
   struct http_form f = {.rest = query};
   for (;;) {
@@ -74,6 +86,7 @@ enum err http_query_get(struct str query, struct str name, struct buf *b, struct
       b->n = before;
       continue;
     }
+    if (form_names(&f, name, b)) return ERR_EXISTS;
     *ret_value = value;
     return OK;
   }

@@ -41,7 +41,7 @@ struct http_form {
   bool takes_any_bytes;
 };
 CHECKED enum err http_form_next(struct http_form *f, struct buf *b, struct str *ret_name, struct str *ret_value);
-/* Appends the decoded value of the query's first pair with that name to b. ERR_NOT_FOUND, ERR_INVALID. */
+/* Appends the decoded value of the query's pair with that name to b. ERR_NOT_FOUND; ERR_INVALID; ERR_EXISTS: several have it. */
 CHECKED enum err http_query_get(struct str query, struct str name, struct buf *b, struct str *ret_value);
 /* Appends one path segment, percent-decoded, to b; '+' is not decoded. ERR_INVALID: malformed escape or NUL. */
 CHECKED enum err http_segment_decode(struct str segment, struct buf *b, struct str *ret_value);

@@ -63,24 +63,26 @@ enum err audit_chain_begin(struct db *db, const uint8_t secrets_key[SECRET_KEY_S
   if (e != OK && e != ERR_DENIED) return e;
   TRY(chain_read_end(db, &c));
   TRY(audit_spans_filed(db, business_id, &c.filed));
-  c.number = checkpoint.number;
+  c.number = c.cut = checkpoint.number;
   memcpy(c.digest, checkpoint.digest, sizeof(c.digest));
   if (e == ERR_DENIED || c.end < c.number) chain_report(&c, AUDIT_FAULT_CHECKPOINT, c.number, c.number, NULL);
   *ret_chain = c;
   return OK;
 }
 
+static void chain_compare_expected(struct audit_chain *c, int64_t number, struct str digest,
+                                   const struct audit_row *row) {
+  if (number != c->expected_number || number == 0) return;
+  c->expected_number = 0;
+  if (!str_eq(digest, str_from(c->expected_digest))) chain_report(c, AUDIT_FAULT_EXPECTED, number, number, row);
+}
+
 enum err audit_chain_expect(struct audit_chain *c, int64_t number, struct str digest) {
   if (number < 1 || digest.n != AUDIT_DIGEST_SIZE - 1) return ERR_INVALID;
   c->expected_number = number;
-  return str_copy(c->expected_digest, sizeof(c->expected_digest), digest);
-}
-
-static void chain_compare_expected(struct audit_chain *c, const struct audit_row *row) {
-  if (row->number != c->expected_number) return;
-  c->expected_number = 0;
-  if (!str_eq(row->digest, str_from(c->expected_digest)))
-    chain_report(c, AUDIT_FAULT_EXPECTED, row->number, row->number, row);
+  TRY(str_copy(c->expected_digest, sizeof(c->expected_digest), digest));
+  chain_compare_expected(c, c->cut, str_from(c->digest), NULL);
+  return OK;
 }
 
 /* One fault a span. */
@@ -114,7 +116,7 @@ static enum err chain_verify_row(struct db *db, struct audit_chain *c, const str
     else
       TRY(chain_compare_summary(db, c, row));
   }
-  chain_compare_expected(c, row);
+  chain_compare_expected(c, row->number, row->digest, row);
   c->number = row->number;
   c->entries++;
   if (str_copy(c->digest, sizeof(c->digest), row->digest) != OK) /* (1) */
@@ -145,7 +147,10 @@ static void chain_compare_end(struct audit_chain *c) {
     chain_report(c, AUDIT_FAULT_MISSING, c->number + 1, c->end, NULL);
   else if (c->number == c->end && !str_eq(str_from(c->digest), str_from(c->end_digest)))
     chain_report(c, AUDIT_FAULT_HEAD, c->end, c->end, NULL);
-  if (c->expected_number > c->end) chain_report(c, AUDIT_FAULT_MISSING, c->end + 1, c->expected_number, NULL);
+  if (c->expected_number > c->end)
+    chain_report(c, AUDIT_FAULT_MISSING, c->end + 1, c->expected_number, NULL);
+  else if (c->expected_number && c->expected_number <= c->cut)
+    chain_report(c, AUDIT_FAULT_CUT, c->expected_number, c->cut, NULL);
 }
 
 static enum err chain_follow_cut(struct db *db, struct audit_chain *c) {
@@ -153,9 +158,11 @@ static enum err chain_follow_cut(struct db *db, struct audit_chain *c) {
   enum err e = audit_checkpoint_read(db, c->secrets_key, c->business_id, &checkpoint);
   if (e == ERR_DENIED) return OK; /* audit_chain_begin reported it, or the next verification will */
   TRY(e);
+  c->cut = checkpoint.number;
   if (checkpoint.number <= c->number) return OK;
   c->number = checkpoint.number; /* (3) */
   memcpy(c->digest, checkpoint.digest, sizeof(c->digest));
+  chain_compare_expected(c, c->cut, str_from(c->digest), NULL);
   return OK;
 }
 

@@ -23,6 +23,7 @@ enum audit_fault_kind {
   AUDIT_FAULT_CHECKPOINT, /* the checkpoint at `last` was not signed here, or the chain's end stands before it */
   AUDIT_FAULT_SUMMARY,    /* the summary of entries first … last is gone, or hides one of them from filters */
   AUDIT_FAULT_EXPECTED,   /* the entry has another digest than the one that was kept elsewhere */
+  AUDIT_FAULT_CUT,        /* it could not be compared with that one: entries up to `last` are no longer kept */
 };
 
 struct audit_fault {
@@ -43,7 +44,8 @@ struct audit_chain {
   bool is_summary_good; /* so far */
   bool has_looked_before;
   struct audit_span_summary summary;
-  int64_t expected_number; /* 0: none */
+  int64_t cut;             /* entries up to this one are no longer kept */
+  int64_t expected_number; /* 0: none, or it was compared */
   char expected_digest[AUDIT_DIGEST_SIZE];
   int64_t entries, faults; /* so far */
   audit_fault_fn *on_fault;
@@ -56,7 +58,8 @@ CHECKED enum err audit_chain_next(struct db *db, int64_t after, int64_t *ret_bus
 /* secrets_key must live as long as the chain. */
 CHECKED enum err audit_chain_begin(struct db *db, const uint8_t secrets_key[SECRET_KEY_SIZE], int64_t business_id,
                                    audit_fault_fn *on_fault, void *arg, struct audit_chain *ret_chain);
-/* Entry `number` must have this digest. Call it before the first part. ERR_INVALID: no such digest is possible. */
+/* Entry `number` must have this digest; the checkpoint has that of the newest entry that was cut. Call it before the first part.
+ * ERR_INVALID: no such digest is possible. */
 CHECKED enum err audit_chain_expect(struct audit_chain *c, int64_t number, struct str digest);
 /* Verifies at most AUDIT_CHAIN_PART entries. *ret_more: there are more. */
 CHECKED enum err audit_chain_part(struct db *db, struct audit_chain *c, bool *ret_more);

@@ -89,12 +89,22 @@ static void calls_begin_list(struct calls_query *q) {
   calls_begin_read(q, calls_read_list);
 }
 
+/* Whether the name is one of *seen already: a parameter that is given twice. An empty value is none. */
+static bool is_given_again(struct str name, struct str value, uint32_t *seen) {
+  int number = value.n ? call_view_param_number(name) : -1;
+  uint32_t bit = number < 0 ? 0 : 1u << number;
+  bool again = (*seen & bit) != 0;
+  *seen |= bit;
+  return again;
+}
+
 bool calls_parse_filter(struct http_exchange *x, struct str query, struct buf *texts, struct calls_filter *ret_filter) {
   struct http_form form = {.rest = query};
   struct str name, value;
+  uint32_t seen = 0;
   enum err e = query.n ? buf_reserve(texts, query.n) : OK;
   while (e == OK && (e = http_form_next(&form, texts, &name, &value)) == OK) {
-    if (call_view_param(ret_filter, name, value) == OK) continue;
+    if (!is_given_again(name, value, &seen) && call_view_param(ret_filter, name, value) == OK) continue;
     problem_answer_field(x, name);
     return false;
   }

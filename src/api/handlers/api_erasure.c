@@ -190,13 +190,18 @@ void api_erase_number(void *arg, struct http_exchange *x) {
   json_t *body = json_body_read(req, members, COUNT_OF(members));
   struct erasure_request *r = body ? erasure_request_new(req) : NULL;
   bool good = r && json_body_text(req, body, "number", 2 * HOLD_KEY_SIZE, &number);
+  const json_t *at_provider = json_object_get(body, "at_provider");
+  if (good && at_provider && !json_is_boolean(at_provider) && !json_is_null(at_provider)) {
+    problem_answer_field(x, STR("at_provider"));
+    good = false;
+  }
   if (good && erasure_number(number, r->erasure.key) != OK) {
     problem_answer_field(x, STR("number"));
     good = false;
   }
   if (good) {
     r->erasure.is_number = true;
-    r->erasure.at_provider = json_is_true(json_object_get(body, "at_provider"));
+    r->erasure.at_provider = json_is_true(at_provider);
     IGNORE(str_copy(r->erasure.reason, sizeof(r->erasure.reason),
                     str_from(removal_reason_name(REMOVAL_ERASED)))); /* it fits */
     erasure_set_digest(req->api, &r->erasure);

@@ -101,7 +101,7 @@ static void holds_begin(struct holds_request *h, enum err (*run)(struct db *db, 
 static bool holds_read_reason(const struct api_request *req, const json_t *body, struct hold *ret_hold) {
   struct str reason;
   if (!json_body_text(req, body, "reason", HOLD_REASON_SIZE - 1, &reason)) return false;
-  bool is_plain = reason.n > 0;
+  bool is_plain = str_trim(reason).n > 0;
   for (size_t i = 0; i < reason.n; i++) is_plain = is_plain && (unsigned char)reason.p[i] >= ' ';
   if (is_plain && str_copy(ret_hold->reason, sizeof(ret_hold->reason), reason) == OK) return true;
   problem_answer_field(req->x, STR("reason"));

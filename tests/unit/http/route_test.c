@@ -82,7 +82,10 @@ static void a_query_is_decoded(void **state) {
     enum err e;
   } cases[] = {
       {"a=1&b=2", "b", "2", OK},
-      {"a=1&a=2", "a", "1", OK},
+      {"a=1&a=2", "a", NULL, ERR_EXISTS},
+      {"a=1&b=2&%61=", "a", NULL, ERR_EXISTS},
+      {"a=1&b=1&b=2", "a", "1", OK},
+      {"a=1&b=%zz&c", "a", "1", OK},
       {"a=b+c%20d%2B", "a", "b c d+", OK},
       {"a", "a", "", OK},
       {"a=", "a", "", OK},

@@ -41,8 +41,8 @@ struct faults {
 };
 
 static void note_fault(void *arg, const struct audit_fault *f) {
-  static const char *const names[] = {"changed", "missing",    "inserted", "before",
-                                      "head",    "checkpoint", "summary",  "expected"};
+  static const char *const names[] = {"changed",    "missing", "inserted", "before", "head",
+                                      "checkpoint", "summary", "expected", "cut"};
   struct faults *all = arg;
   size_t n = strlen(all->text);
   (void)snprintf(all->text + n, sizeof(all->text) - n, "%s %lld-%lld ", names[f->kind], (long long)f->first,
@@ -179,6 +179,24 @@ static void the_old_end_is_cut_and_the_rest_still_verifies(void **state) {
                              " (select digest from audit where business_id = 1 and number = 703)"),
                    OK);
   assert_faults(db, "checkpoint 702-702 changed 703-703 ");
+  db_close(db);
+}
+
+static void an_expected_entry_that_was_cut_is_said_to_be_cut(void **state) {
+  struct db *db = scratch_ledger(*state);
+  char before[AUDIT_DIGEST_SIZE], cut[AUDIT_DIGEST_SIZE];
+  int64_t number;
+  append_some(db, 1, 4);
+  assert_int_equal(audit_head(db, 1, &number, before), OK);
+  append_at(db, 1, NOW + 5000, "key:1", AUDIT_PLAY, "RE5");
+  assert_int_equal(audit_head(db, 1, &number, cut), OK);
+  append_at(db, 1, NOW + DAY, "key:1", AUDIT_PLAY, "RE6");
+  assert_string_equal(verify_expecting(db, 1, 4, before).text, "");
+  cut_all(db, NOW + 1000 * 6);
+  assert_int_equal(scratch_int(db, "select min(number) from audit"), number + 1);
+  assert_string_equal(verify_expecting(db, 1, 4, before).text, "cut 4-5 ");
+  assert_string_equal(verify_expecting(db, 1, 5, cut).text, ""); /* the checkpoint has it */
+  assert_string_equal(verify_expecting(db, 1, 5, before).text, "expected 5-5 ");
   db_close(db);
 }
 
@@ -417,6 +435,7 @@ int main(void) {
       SCRATCH_TEST(what_somebody_does_to_a_chain_is_found_with_its_place),
       SCRATCH_TEST(a_digest_that_was_kept_elsewhere_shows_a_chain_that_was_made_anew),
       SCRATCH_TEST(the_old_end_is_cut_and_the_rest_still_verifies),
+      SCRATCH_TEST(an_expected_entry_that_was_cut_is_said_to_be_cut),
       SCRATCH_TEST(what_is_cut_while_a_chain_is_verified_is_not_missing),
       SCRATCH_TEST(a_chain_is_found_by_what_is_left_of_it),
       SCRATCH_TEST(a_younger_entry_keeps_the_older_ones_behind_it),
