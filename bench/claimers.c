@@ -60,7 +60,7 @@ static enum err claim_run(struct db *db, void *arg) {
   int64_t now = db_now_ms(db);
   bool maintains = now - c->maintained_ms >= 1000; /* as a worker */
   if (maintains) c->maintained_ms = now;
-  TRY(maintains ? queue_maintain(db, now, 0, &maintained) : queue_look(db, now, &maintained));
+  TRY(maintains ? queue_maintain(db, now, 0, &maintained) : queue_check_due(db, now, &maintained));
   if (one_by_one) return claim_one_by_one(db, c, &limits, now);
   return queue_claim_many(db, &limits, str_from(c->owner), now, QUEUE_CLAIM_MAX, c->claimed, &c->n);
 }

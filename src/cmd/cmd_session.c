@@ -5,7 +5,7 @@
 #include "cmd/app.h"
 #include "cmd/cmd_print.h"
 #include "ledger/audit.h"
-#include "ledger/changes_told.h"
+#include "ledger/security_notice.h"
 #include "ledger/sessions.h"
 
 enum { JSON_MAX = 64 * 1024 * 1024 };
@@ -80,14 +80,14 @@ struct revocation {
 
 static enum err session_run_revoke(struct db *db, void *arg) {
   const struct revocation *r = arg;
-  struct told told = {.what = METRIC_SECURITY_SESSION_ENDED, .object = STR("all")};
+  struct security_notice notice = {.event = METRIC_SECURITY_SESSION_ENDED, .object = STR("all")};
   struct session_ended ended = {.business_id = r->business_id};
   TRY(r->id ? sessions_end_id(db, 0, str_from(r->id), &ended) : sessions_end_all(db, r->business_id));
-  if (ended.is_link) told.what = METRIC_SECURITY_LINK_ENDED;
-  if (r->id) told.object = str_from(r->id);
+  if (ended.is_link) notice.event = METRIC_SECURITY_LINK_ENDED;
+  if (r->id) notice.object = str_from(r->id);
   TRY(audit_append_command(db, ended.business_id, AUDIT_SESSION_REVOKED, ended.is_link ? "link" : "session",
                            r->id ? r->id : "all", STR_NONE));
-  return changes_tell(db, ended.business_id, &told);
+  return security_notice_add(db, ended.business_id, &notice);
 }
 
 static int session_revoke(const struct cmd_args *args, struct app *app, struct cmd_options *o) {

@@ -9,7 +9,7 @@
 #include "domain/public_url.h"
 #include "domain/access.h"
 #include "ledger/audit.h"
-#include "ledger/changes_told.h"
+#include "ledger/security_notice.h"
 #include "ledger/sessions.h"
 
 enum { LINE_MAX = 8192 };
@@ -23,9 +23,9 @@ static enum err link_run_create(struct db *db, void *arg) {
   struct link_creation *l = arg;
   l->link.expires_at = db_now_ms(db) + LINK_LIVES_MS;
   TRY(links_create(db, &l->link, l->token));
-  const struct told told = {METRIC_SECURITY_LINK_MADE, str_from(l->link.id), str_from(l->link.role)};
+  const struct security_notice notice = {METRIC_SECURITY_LINK_MADE, str_from(l->link.id), str_from(l->link.role)};
   TRY(audit_append_command(db, l->link.business_id, AUDIT_LINK_CREATED, "link", l->link.id, STR_NONE));
-  return changes_tell(db, l->link.business_id, &told);
+  return security_notice_add(db, l->link.business_id, &notice);
 }
 
 static enum err write_link(struct buf *b, const struct conf *conf, const struct link_creation *l, bool json) {

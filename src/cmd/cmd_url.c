@@ -5,7 +5,7 @@
 #include "cmd/app.h"
 #include "cmd/cmd_print.h"
 #include "ledger/audit.h"
-#include "ledger/changes_told.h"
+#include "ledger/security_notice.h"
 #include "ledger/urls.h"
 
 enum { PAGE = 500 };
@@ -80,9 +80,10 @@ struct revocation {
 static enum err url_run_revoke(struct db *db, void *arg) {
   struct revocation *r = arg;
   TRY(r->id ? urls_end(db, 0, str_from(r->id), &r->business_id) : urls_end_all(db, r->business_id));
-  const struct told told = {.what = METRIC_SECURITY_URL_REVOKED, .object = r->id ? str_from(r->id) : STR("all")};
+  const struct security_notice notice = {.event = METRIC_SECURITY_URL_REVOKED,
+                                         .object = r->id ? str_from(r->id) : STR("all")};
   TRY(audit_append_command(db, r->business_id, AUDIT_URL_REVOKED, "url", r->id ? r->id : "all", STR_NONE));
-  return changes_tell(db, r->business_id, &told);
+  return security_notice_add(db, r->business_id, &notice);
 }
 
 static int url_revoke(const struct cmd_args *args, struct app *app, struct cmd_options *o) {

@@ -42,9 +42,9 @@ struct intake_set {
   const struct delivery *const *deliveries;
   struct intake_result *const *results;
   int count, leg_count, recording_count;
-  struct call_look *leg_looks; /* owned, as all below; each has room for count */
+  struct call_lookup *leg_lookups; /* owned, as all below; each has room for count */
   struct set_leg *legs;
-  struct recording_look *recording_looks;
+  struct recording_lookup *recording_lookups;
   struct set_recording *recordings;
   int *leg_of, *recording_of; /* of each delivery; -1: it reports no recording */
 };
@@ -53,16 +53,16 @@ static void set_done(struct intake_set *s) {
   for (int i = 0; i < s->leg_count; i++) {
     fields_free(s->legs[i].fields);
     buf_done(&s->legs[i].text);
-    buf_done(&s->leg_looks[i].fields);
+    buf_done(&s->leg_lookups[i].fields);
   }
   for (int i = 0; i < s->recording_count; i++) {
     fields_free(s->recordings[i].fields);
     buf_done(&s->recordings[i].text);
-    buf_done(&s->recording_looks[i].fields);
+    buf_done(&s->recording_lookups[i].fields);
   }
-  free(s->leg_looks);
+  free(s->leg_lookups);
   free(s->legs);
-  free(s->recording_looks);
+  free(s->recording_lookups);
   free(s->recordings);
   free(s->leg_of);
   free(s->recording_of);
@@ -70,13 +70,13 @@ static void set_done(struct intake_set *s) {
 
 static enum err set_allocate(struct intake_set *s) {
   size_t n = (size_t)s->count;
-  s->leg_looks = calloc(n, sizeof(*s->leg_looks));
+  s->leg_lookups = calloc(n, sizeof(*s->leg_lookups));
   s->legs = calloc(n, sizeof(*s->legs));
-  s->recording_looks = calloc(n, sizeof(*s->recording_looks));
+  s->recording_lookups = calloc(n, sizeof(*s->recording_lookups));
   s->recordings = calloc(n, sizeof(*s->recordings));
   s->leg_of = calloc(n, sizeof(*s->leg_of));
   s->recording_of = calloc(n, sizeof(*s->recording_of));
-  bool complete = s->leg_looks && s->legs && s->recording_looks && s->recordings && s->leg_of && s->recording_of;
+  bool complete = s->leg_lookups && s->legs && s->recording_lookups && s->recordings && s->leg_of && s->recording_of;
   return complete ? OK : ERR_NOMEM;
 }
 
@@ -84,7 +84,7 @@ static enum err set_allocate(struct intake_set *s) {
 
 static int find_leg(const struct intake_set *s, int64_t business_id, struct str sid) {
   for (int i = 0; i < s->leg_count; i++)
-    if (s->leg_looks[i].business_id == business_id && str_eq(sid, str_from(s->leg_looks[i].call_sid))) return i;
+    if (s->leg_lookups[i].business_id == business_id && str_eq(sid, str_from(s->leg_lookups[i].call_sid))) return i;
   return -1;
 }
 
@@ -93,29 +93,29 @@ static enum err add_leg(struct intake_set *s, const struct delivery *d, int *ret
   int at = find_leg(s, d->business_id, d->call_sid);
   if (at < 0) {
     at = s->leg_count++;
-    s->leg_looks[at].business_id = d->business_id;
+    s->leg_lookups[at].business_id = d->business_id;
     buf_init(&s->legs[at].text, FIELDS_TEXT_MAX);
-    TRY(str_copy(s->leg_looks[at].call_sid, SID_SIZE, d->call_sid));
+    TRY(str_copy(s->leg_lookups[at].call_sid, SID_SIZE, d->call_sid));
   }
-  struct call_look *look = &s->leg_looks[at];
-  if (parent.n && look->parent_sid[0] && !str_eq(parent, str_from(look->parent_sid))) s->legs[at].is_left = true;
-  if (parent.n) TRY(str_copy(look->parent_sid, SID_SIZE, parent));
+  struct call_lookup *lookup = &s->leg_lookups[at];
+  if (parent.n && lookup->parent_sid[0] && !str_eq(parent, str_from(lookup->parent_sid))) s->legs[at].is_left = true;
+  if (parent.n) TRY(str_copy(lookup->parent_sid, SID_SIZE, parent));
   *ret_leg = at;
   return OK;
 }
 
 static enum err add_recording(struct intake_set *s, const struct delivery *d, int leg, int *ret_recording) {
   int at = 0;
-  while (at < s->recording_count && (s->recording_looks[at].business_id != d->business_id ||
-                                     !str_eq(d->recording_sid, str_from(s->recording_looks[at].recording_sid))))
+  while (at < s->recording_count && (s->recording_lookups[at].business_id != d->business_id ||
+                                     !str_eq(d->recording_sid, str_from(s->recording_lookups[at].recording_sid))))
     at++;
   struct set_recording *r = &s->recordings[at];
   if (at == s->recording_count) {
     s->recording_count++;
-    s->recording_looks[at].business_id = d->business_id;
+    s->recording_lookups[at].business_id = d->business_id;
     r->leg = leg;
     buf_init(&r->text, FIELDS_TEXT_MAX);
-    TRY(str_copy(s->recording_looks[at].recording_sid, SID_SIZE, d->recording_sid));
+    TRY(str_copy(s->recording_lookups[at].recording_sid, SID_SIZE, d->recording_sid));
   }
   struct str call = intake_part_get(&d->recording, RECORDING_FIELD_CALL);
   if (r->leg != leg || (call.n && !str_eq(call, d->call_sid))) r->is_left = true;
@@ -131,8 +131,8 @@ static enum err set_collect(struct intake_set *s) {
     if (d->recording_sid.n) TRY(add_recording(s, d, s->leg_of[i], &s->recording_of[i]));
   }
   for (int i = 0; i < s->leg_count; i++) { /* (2) */
-    const struct call_look *look = &s->leg_looks[i];
-    if (look->parent_sid[0] && find_leg(s, look->business_id, str_from(look->parent_sid)) >= 0)
+    const struct call_lookup *lookup = &s->leg_lookups[i];
+    if (lookup->parent_sid[0] && find_leg(s, lookup->business_id, str_from(lookup->parent_sid)) >= 0)
       s->legs[i].is_left = true;
   }
   return OK;
@@ -150,35 +150,35 @@ static enum err set_top(struct set_leg *leg, const char *top_sid, int64_t place)
 }
 
 /* Finds the top leg, and whether the leg may be stored here (2). */
-static enum err place_leg(const struct call_look *look, struct set_leg *leg) {
-  const struct call *was = &look->call, *next = &leg->next;
-  bool same_time = look->is_known && calls_sort_at(was) == calls_sort_at(next);
+static enum err place_leg(const struct call_lookup *lookup, struct set_leg *leg) {
+  const struct call *was = &lookup->call, *next = &leg->next;
+  bool same_time = lookup->is_known && calls_sort_at(was) == calls_sort_at(next);
   bool is_top = is_same(was->top_sid, next->call_sid);
-  leg->has_new_text = !look->is_known || !is_same(was->from_number, next->from_number) ||
+  leg->has_new_text = !lookup->is_known || !is_same(was->from_number, next->from_number) ||
                       !is_same(was->to_number, next->to_number) || !is_same(was->caller_name, next->caller_name);
   leg->has_new_document = !same_time || !was->document_id || leg->has_new_text;
-  leg->has_new_top = !look->is_known;
-  if (look->is_known) {
-    bool moves_others = is_top && !same_time && look->has_children;
-    leg->is_left = !is_same(was->parent_call_sid, next->parent_call_sid) || moves_others || !look->top_sort_at;
-    return set_top(leg, was->top_sid, is_top ? calls_sort_at(next) : look->top_sort_at);
+  leg->has_new_top = !lookup->is_known;
+  if (lookup->is_known) {
+    bool moves_others = is_top && !same_time && lookup->has_children;
+    leg->is_left = !is_same(was->parent_call_sid, next->parent_call_sid) || moves_others || !lookup->top_sort_at;
+    return set_top(leg, was->top_sid, is_top ? calls_sort_at(next) : lookup->top_sort_at);
   }
   bool has_parent = next->parent_call_sid[0];
-  leg->is_left = look->has_children || (has_parent && !is_same(next->parent_call_sid, look->parent_sid)) ||
-                 (has_parent && look->parent_is_known && !look->parent_is_top);
-  if (has_parent && look->parent_is_known) return set_top(leg, next->parent_call_sid, look->parent_sort_at);
+  leg->is_left = lookup->has_children || (has_parent && !is_same(next->parent_call_sid, lookup->parent_sid)) ||
+                 (has_parent && lookup->parent_is_known && !lookup->parent_is_top);
+  if (has_parent && lookup->parent_is_known) return set_top(leg, next->parent_call_sid, lookup->parent_sort_at);
   return set_top(leg, next->call_sid, calls_sort_at(next));
 }
 
 static enum err merge_leg(struct intake_set *s, int i) {
-  struct call_look *look = &s->leg_looks[s->leg_of[i]];
+  struct call_lookup *lookup = &s->leg_lookups[s->leg_of[i]];
   struct set_leg *leg = &s->legs[s->leg_of[i]];
   bool changed;
   if (!leg->fields) {
-    leg->next = look->call;
-    TRY(fields_read(buf_str(&look->fields), &leg->fields));
+    leg->next = lookup->call;
+    TRY(fields_read(buf_str(&lookup->fields), &leg->fields));
   }
-  bool is_known = look->is_known || leg->is_changed;
+  bool is_known = lookup->is_known || leg->is_changed;
   TRY(intake_merge_call(&leg->next, is_known, leg->fields, s->deliveries[i], s->results[i], &changed));
   leg->is_changed = leg->is_changed || changed;
   return OK;
@@ -187,11 +187,11 @@ static enum err merge_leg(struct intake_set *s, int i) {
 static enum err merge_legs(struct intake_set *s) {
   for (int i = 0; i < s->count; i++) {
     struct set_leg *leg = &s->legs[s->leg_of[i]];
-    if (s->leg_looks[s->leg_of[i]].is_special) leg->is_left = true; /* (3) */
+    if (s->leg_lookups[s->leg_of[i]].is_special) leg->is_left = true; /* (3) */
     if (!leg->is_left && s->deliveries[i]->call_sid.n) TRY(merge_leg(s, i));
   }
   for (int i = 0; i < s->leg_count; i++)
-    if (!s->legs[i].is_left && s->leg_looks[i].call_sid[0]) TRY(place_leg(&s->leg_looks[i], &s->legs[i]));
+    if (!s->legs[i].is_left && s->leg_lookups[i].call_sid[0]) TRY(place_leg(&s->leg_lookups[i], &s->legs[i]));
   return OK;
 }
 
@@ -204,7 +204,7 @@ static bool is_left(const struct intake_set *s, int i) {
 /* (1) */
 static void leave_all_of(struct intake_set *s) {
   for (int i = 0; i < s->recording_count; i++)
-    if (s->recording_looks[i].is_known && s->recording_looks[i].row.status == RECORDING_EXPIRED)
+    if (s->recording_lookups[i].is_known && s->recording_lookups[i].row.status == RECORDING_EXPIRED)
       s->recordings[i].is_left = true;
   for (bool again = true; again;) {
     again = false;
@@ -220,15 +220,15 @@ static void leave_all_of(struct intake_set *s) {
 }
 
 static enum err merge_recording(struct intake_set *s, int i, int64_t now) {
-  struct recording_look *look = &s->recording_looks[s->recording_of[i]];
+  struct recording_lookup *lookup = &s->recording_lookups[s->recording_of[i]];
   struct set_recording *r = &s->recordings[s->recording_of[i]];
-  bool row_changed, fields_changed, is_known = look->is_known || r->is_changed;
+  bool row_changed, fields_changed, is_known = lookup->is_known || r->is_changed;
   if (!r->fields) {
-    if (look->is_known)
-      r->next = look->row;
+    if (lookup->is_known)
+      r->next = lookup->row;
     else
       TRY(intake_new_recording(s->deliveries[i], &r->next));
-    TRY(fields_read(buf_str(&look->fields), &r->fields));
+    TRY(fields_read(buf_str(&lookup->fields), &r->fields));
   }
   struct recording before = r->next;
   TRY(intake_merge_recording(&before, is_known, r->fields, s->deliveries[i], now, &r->next, s->results[i], &row_changed,
@@ -261,12 +261,12 @@ static enum err writes_add_leg(struct writes *w, struct set_leg *leg) {
 }
 
 static enum err writes_add_recording(struct writes *w, const struct intake_set *s, int i) {
-  const struct recording_look *look = &s->recording_looks[i];
+  const struct recording_lookup *lookup = &s->recording_lookups[i];
   struct set_recording *r = &s->recordings[i];
   const struct call *call = r->next.call_sid[0] ? &s->legs[r->leg].next : NULL;
   TRY(fields_write(r->fields, &r->text));
   w->recordings[w->recording_count++] =
-      (struct recording_write){.was = look->is_known ? &look->row : NULL,
+      (struct recording_write){.was = lookup->is_known ? &lookup->row : NULL,
                                .next = &r->next,
                                .fields = buf_str(&r->text),
                                .call_started_at = call ? call->started_at : 0,
@@ -320,9 +320,9 @@ static enum err set_write(struct db *db, struct intake_set *s, int64_t now) {
 /* One round trip. */
 static enum err set_read_rows(struct db *db, struct intake_set *s) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  TRY(recordings_many_ask(db, &q, s->recording_looks, s->recording_count));
-  TRY(calls_many_read(db, s->leg_looks, s->leg_count));
-  return recordings_many_answer(&q, s->recording_looks, s->recording_count);
+  TRY(recordings_many_ask(db, &q, s->recording_lookups, s->recording_count));
+  TRY(calls_many_read(db, s->leg_lookups, s->leg_count));
+  return recordings_many_answer(&q, s->recording_lookups, s->recording_count);
 }
 
 static enum err run_set(struct db *db, struct intake_set *s, int64_t now) {

@@ -147,7 +147,7 @@ static void note_expired_lease(void *arg, const struct recording *row) {
   x->permanent = row->permanent;
 }
 
-static enum err queue_find_due(struct db *db, int64_t now, int64_t *ret_next_at, bool *ret_retries) {
+static enum err find_due(struct db *db, int64_t now, int64_t *ret_next_at, bool *ret_retries) {
   struct retries_row row;
   TRY(recordings_next_event(db, now, ret_next_at));
   enum err e = retries_next(db, &row);
@@ -156,9 +156,9 @@ static enum err queue_find_due(struct db *db, int64_t now, int64_t *ret_next_at,
   return OK;
 }
 
-enum err queue_look(struct db *db, int64_t now, struct queue_maintained *ret_maintained) {
+enum err queue_check_due(struct db *db, int64_t now, struct queue_maintained *ret_maintained) {
   ret_maintained->leases_expired = ret_maintained->due = 0;
-  return queue_find_due(db, now, &ret_maintained->next_at, &ret_maintained->retries);
+  return find_due(db, now, &ret_maintained->next_at, &ret_maintained->retries);
 }
 
 enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_maintained) {
@@ -178,7 +178,7 @@ enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queu
   TRY(start_trials(db, now, limit_of(db, began, TRIALS_SHARE)));
   TRY(turns_make_due(db, now, limit_of(db, began, TURNS_SHARE)));
   ret_maintained->due = (int)due;
-  return queue_find_due(db, now, &ret_maintained->next_at, &ret_maintained->retries);
+  return find_due(db, now, &ret_maintained->next_at, &ret_maintained->retries);
 }
 
 void queue_log_maintained(const struct queue_maintained *maintained) {

@@ -52,7 +52,7 @@ struct queue_maintained {
  * trials of accounts. jitter: uniform random. *ret_maintained is written also on an error. */
 CHECKED enum err queue_maintain(struct db *db, int64_t now, uint32_t jitter, struct queue_maintained *ret_maintained);
 /* Only says when queue_maintain has something to do, and whether there are retries; *ret_maintained tells of no other changes. */
-CHECKED enum err queue_look(struct db *db, int64_t now, struct queue_maintained *ret_maintained);
+CHECKED enum err queue_check_due(struct db *db, int64_t now, struct queue_maintained *ret_maintained);
 /* Logs the expired leases, after the commit. */
 void queue_log_maintained(const struct queue_maintained *maintained);
 /* Leases the next recording to owner for 30 s. owner: the worker's name. ERR_NOT_FOUND: nothing may be filled now.

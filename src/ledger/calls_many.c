@@ -4,7 +4,7 @@
 
 enum { DOCUMENT_MAX = 64 * 1024, FIELDS_MAX = 1024 * 1024 };
 
-static enum err read_look(struct db_rows *q, struct call_look *l) {
+static enum err read_lookup(struct db_rows *q, struct call_lookup *l) {
   enum { SPECIAL = 1, CHILDREN, TOP_TIME, PARENT_TIME, PARENT_IS_TOP, FIELDS, CALL };
   l->is_special = db_int(q, SPECIAL) != 0;
   l->has_children = db_int(q, CHILDREN) != 0;
@@ -19,11 +19,11 @@ static enum err read_look(struct db_rows *q, struct call_look *l) {
   return buf_add(&l->fields, db_text(q, FIELDS));
 }
 
-enum err calls_many_read(struct db *db, struct call_look *looks, int count) {
+enum err calls_many_read(struct db *db, struct call_lookup *lookups, int count) {
   struct db_set set CLEANUP(db_set_done) = DB_SET;
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   for (int i = 0; i < count; i++) {
-    struct call_look *l = &looks[i];
+    struct call_lookup *l = &lookups[i];
     buf_init(&l->fields, FIELDS_MAX);
     TRY(db_set_add(&set, DB_INT(i), DB_INT(l->business_id), DB_TEXT(str_from(l->call_sid)),
                    DB_TEXT(str_from(l->parent_sid))));
@@ -45,7 +45,7 @@ enum err calls_many_read(struct db *db, struct call_look *looks, int count) {
   while ((e = db_next(&q)) == OK) {
     int64_t n = db_int(&q, 0);
     if (n < 0 || n >= count) return ERR_CORRUPT;
-    TRY(read_look(&q, &looks[n]));
+    TRY(read_lookup(&q, &lookups[n]));
   }
   return e == ERR_NOT_FOUND ? OK : e;
 }

@@ -1,7 +1,7 @@
 /* calls_many.h - legs of several deliveries, read and written by one statement each. For PostgreSQL, where each is a round trip.
  *
- *   struct call_look looks[n] = {{.business_id = …, .call_sid = …, .parent_sid = …}, …};
- *   TRY(calls_many_read(db, looks, n));
+ *   struct call_lookup lookups[n] = {{.business_id = …, .call_sid = …, .parent_sid = …}, …};
+ *   TRY(calls_many_read(db, lookups, n));
  *   TRY(calls_many_write_documents(db, writes, m));      each leg once
  *   TRY(calls_many_write(db, writes, m));
  *
@@ -11,7 +11,7 @@
 
 #include "ledger/calls.h"
 
-struct call_look {
+struct call_lookup {
   int64_t business_id;
   char call_sid[SID_SIZE];   /* "": only is_special is wanted */
   char parent_sid[SID_SIZE]; /* the parent that a delivery names, "": none */
@@ -25,7 +25,7 @@ struct call_look {
   bool parent_is_known, parent_is_top;
   int64_t parent_sort_at;
 };
-CHECKED enum err calls_many_read(struct db *db, struct call_look *looks, int count);
+CHECKED enum err calls_many_read(struct db *db, struct call_lookup *lookups, int count);
 
 /* A leg to write. The caller sets top_sid, and place where the document changes. */
 struct call_write {

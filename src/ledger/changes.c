@@ -137,7 +137,7 @@ static enum err changes_read_snapshot(struct db *db, int64_t business_id, int64_
 }
 
 int64_t changes_final(struct db *db) {
-  int64_t low = db_kind(db) == DB_POSTGRES ? changes_look_low() : -1;
+  int64_t low = db_kind(db) == DB_POSTGRES ? changes_position_low() : -1;
   return low < 0 ? INT64_MAX : low;
 }
 
@@ -159,10 +159,10 @@ struct changes {
   int64_t version;  /* data_version of the last poll; -1: read in any case */
   int64_t reopened; /* db_reopened of the last poll */
   struct changes_epoch epoch;
-  struct changes_look look; /* on PostgreSQL */
-  bool look_again;          /* a number is missing: read again even if data_version has not changed */
-  int64_t stale_max_ms;     /* 0: none */
-  int64_t answered_ms;      /* mono: when the last poll succeeded, or `lost` was called since */
+  struct changes_position position; /* on PostgreSQL */
+  bool look_again;                  /* a number is missing: read again even if data_version has not changed */
+  int64_t stale_max_ms;             /* 0: none */
+  int64_t answered_ms;              /* mono: when the last poll succeeded, or `lost` was called since */
   atomic_llong seq;
   atomic_bool healthy;
   pthread_t thread;
@@ -226,14 +226,14 @@ static enum err batch_add_row(void *arg, struct db_rows *q, int first) {
   return changes_row_tell(q, first, changes_batch_add, arg);
 }
 
-static enum err changes_batch_follow(struct changes *c, struct batch *b, int64_t *ret_end, bool *ret_more,
-                                     bool *ret_lost) {
-  struct changes_look look = c->look;
+static enum err changes_batch_read_next(struct changes *c, struct batch *b, int64_t *ret_end, bool *ret_more,
+                                        bool *ret_lost) {
+  struct changes_position position = c->position;
   bool is_stuck;
-  TRY(changes_look_read(c->db, &look, BATCH, batch_add_row, b, ret_more, &is_stuck, ret_lost));
-  c->look = look;
+  TRY(changes_position_read(c->db, &position, BATCH, batch_add_row, b, ret_more, &is_stuck, ret_lost));
+  c->position = position;
   c->look_again = is_stuck;
-  *ret_end = look.low;
+  *ret_end = position.low;
   return OK;
 }
 
@@ -247,7 +247,7 @@ static enum err follow_batch(struct changes *c, bool *ret_more) {
   bool more = false;
   enum err e;
   if (db_kind(c->db) == DB_POSTGRES) {
-    e = changes_batch_follow(c, b, &end, &more, &lost);
+    e = changes_batch_read_next(c, b, &end, &more, &lost);
   } else {
     e = db_begin(c->db);
     if (e == OK) e = changes_batch_read(c, b, &end, &rows, &lost);
@@ -269,8 +269,8 @@ static enum err follow_batch(struct changes *c, bool *ret_more) {
 static enum err follow_reopened(struct changes *c) {
   int64_t oldest, newest;
   if (db_kind(c->db) == DB_POSTGRES) {
-    TRY(changes_look_begin(c->db, &c->look));
-    newest = c->look.low;
+    TRY(changes_position_begin(c->db, &c->position));
+    newest = c->position.low;
   } else {
     TRY(changes_bounds(c->db, &oldest, &newest));
   }
@@ -329,8 +329,8 @@ enum err changes_new(const struct db_open *open, struct changes **ret_changes) {
   how.read_only = !db_url_is_postgres(open->url);
   enum err e = db_open(&how, NULL, &c->db);
   if (e == OK && db_kind(c->db) == DB_POSTGRES) {
-    e = changes_look_begin(c->db, &c->look);
-    newest = c->look.low;
+    e = changes_position_begin(c->db, &c->position);
+    newest = c->position.low;
   } else if (e == OK) {
     e = changes_bounds(c->db, &oldest, &newest);
   }

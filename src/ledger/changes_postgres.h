@@ -21,21 +21,21 @@ struct changes_epoch {
 CHECKED enum err changes_enter(struct db *db, void *epoch);
 
 /* How far a follower has come. */
-struct changes_look {
-  int64_t low;       /* all numbers up to it were told, or will never be committed */
-  int64_t looked_ms; /* monotonic: the last look that succeeded */
-  int64_t stuck_ms;  /* since when a missing number stops it; 0: none does */
+struct changes_position {
+  int64_t low;      /* all numbers up to it were delivered, or will never be committed */
+  int64_t read_ms;  /* monotonic: the last read that succeeded */
+  int64_t stuck_ms; /* since when a missing number stops it; 0: none does */
   /* All numbers up to settled_seq are final once no transaction before settled_xid runs; 0: not asked. */
   int64_t settled_seq, settled_xid;
 };
 
-/* Begins behind all that was committed. *ret_look: told from here on. */
-CHECKED enum err changes_look_begin(struct db *db, struct changes_look *ret_look);
+/* Begins behind all that was committed. */
+CHECKED enum err changes_position_begin(struct db *db, struct changes_position *ret_position);
 /* Calls fn with at most limit rows, in order of their numbers; seq, kind, business_id, id, at_ms begin at column first.
  * ret_more: call it again at once; *ret_stuck: a number is missing that may come; *ret_lost: rows may have been trimmed
- * unread, or a number was missing for too long; look is at the newest then. */
+ * unread, or a number was missing for too long; *position is at the newest then. */
 typedef enum err changes_row_fn(void *arg, struct db_rows *q, int first);
-CHECKED enum err changes_look_read(struct db *db, struct changes_look *look, int limit, changes_row_fn *fn, void *arg,
-                                   bool *ret_more, bool *ret_stuck, bool *ret_lost);
+CHECKED enum err changes_position_read(struct db *db, struct changes_position *position, int limit, changes_row_fn *fn,
+                                       void *arg, bool *ret_more, bool *ret_stuck, bool *ret_lost);
 /* The newest number of this process's follower; -1: no follower ran. See changes_final. */
-int64_t changes_look_low(void);
+int64_t changes_position_low(void);

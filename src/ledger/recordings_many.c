@@ -9,12 +9,12 @@
 
 enum { FIELDS_MAX = 1024 * 1024 };
 
-enum err recordings_many_ask(struct db *db, struct db_rows *rows, struct recording_look *looks, int count) {
+enum err recordings_many_ask(struct db *db, struct db_rows *rows, struct recording_lookup *lookups, int count) {
   struct db_set set CLEANUP(db_set_done) = DB_SET;
   if (count == 0) return OK;
   for (int i = 0; i < count; i++) {
-    buf_init(&looks[i].fields, FIELDS_MAX);
-    TRY(db_set_add(&set, DB_INT(i), DB_INT(looks[i].business_id), DB_TEXT(str_from(looks[i].recording_sid))));
+    buf_init(&lookups[i].fields, FIELDS_MAX);
+    TRY(db_set_add(&set, DB_INT(i), DB_INT(lookups[i].business_id), DB_TEXT(str_from(lookups[i].recording_sid))));
   }
   return db_query_set_later(
       db, rows, &set,
@@ -23,28 +23,28 @@ enum err recordings_many_ask(struct db *db, struct db_rows *rows, struct recordi
       " join recordings r on r.business_id = k.business_id and r.recording_sid = k.recording_sid");
 }
 
-enum err recordings_many_answer(struct db_rows *rows, struct recording_look *looks, int count) {
+enum err recordings_many_answer(struct db_rows *rows, struct recording_lookup *lookups, int count) {
   enum { FIELDS = RECORDING_COLUMN_COUNT_, NUMBER };
   enum err e = ERR_NOT_FOUND;
   while (count > 0 && (e = db_next(rows)) == OK) {
     int64_t n = db_int(rows, NUMBER);
     if (n < 0 || n >= count) return ERR_CORRUPT;
-    looks[n].is_known = true;
-    TRY(recordings_read_row(rows, &looks[n].row));
-    TRY(buf_add(&looks[n].fields, db_text(rows, FIELDS)));
+    lookups[n].is_known = true;
+    TRY(recordings_read_row(rows, &lookups[n].row));
+    TRY(buf_add(&lookups[n].fields, db_text(rows, FIELDS)));
   }
   return e == ERR_NOT_FOUND ? OK : e;
 }
 
-enum err recordings_many_of_calls(struct db *db, struct call_recordings_look *looks, int count) {
+enum err recordings_many_of_calls(struct db *db, struct call_recordings_lookup *lookups, int count) {
   enum { NUMBER = RECORDING_COLUMN_COUNT_ };
   struct db_set set CLEANUP(db_set_done) = DB_SET;
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   enum err e;
   if (count == 0) return OK;
   for (int i = 0; i < count; i++) {
-    looks[i].count = 0;
-    TRY(db_set_add(&set, DB_INT(i), DB_INT(looks[i].business_id), DB_TEXT(str_from(looks[i].call_sid))));
+    lookups[i].count = 0;
+    TRY(db_set_add(&set, DB_INT(i), DB_INT(lookups[i].business_id), DB_TEXT(str_from(lookups[i].call_sid))));
   }
   TRY(db_query_set(db, &q, &set,
                    "select " RECORDING_COLUMNS
@@ -54,8 +54,8 @@ enum err recordings_many_of_calls(struct db *db, struct call_recordings_look *lo
   while ((e = db_next(&q)) == OK) {
     int64_t n = db_int(&q, NUMBER);
     if (n < 0 || n >= count) return ERR_CORRUPT;
-    looks[n].count++;
-    TRY(recordings_read_row(&q, &looks[n].row));
+    lookups[n].count++;
+    TRY(recordings_read_row(&q, &lookups[n].row));
   }
   return e == ERR_NOT_FOUND ? OK : e;
 }

@@ -4,7 +4,7 @@
 
 #include "ledger/recordings.h"
 
-struct recording_look {
+struct recording_lookup {
   int64_t business_id;
   char recording_sid[SID_SIZE];
   /* Found: */
@@ -12,12 +12,12 @@ struct recording_look {
   struct recording row;
   struct buf fields; /* its ranked document; the caller calls buf_done */
 };
-/* _ask sends the query with the next statement of the transaction; after that one, _answer fills the looks. count may be 0. */
-CHECKED enum err recordings_many_ask(struct db *db, struct db_rows *rows, struct recording_look *looks, int count);
-CHECKED enum err recordings_many_answer(struct db_rows *rows, struct recording_look *looks, int count);
+/* _ask sends the query with the next statement of the transaction; after that one, _answer fills the lookups. count may be 0. */
+CHECKED enum err recordings_many_ask(struct db *db, struct db_rows *rows, struct recording_lookup *lookups, int count);
+CHECKED enum err recordings_many_answer(struct db_rows *rows, struct recording_lookup *lookups, int count);
 
 /* The recordings of calls. */
-struct call_recordings_look {
+struct call_recordings_lookup {
   int64_t business_id;
   char call_sid[SID_SIZE];
   /* Found: */
@@ -25,7 +25,7 @@ struct call_recordings_look {
   struct recording row; /* if there is any, one of them */
 };
 /* One round trip. */
-CHECKED enum err recordings_many_of_calls(struct db *db, struct call_recordings_look *looks, int count);
+CHECKED enum err recordings_many_of_calls(struct db *db, struct call_recordings_lookup *lookups, int count);
 
 struct recording_write {
   const struct recording *was; /* NULL: the row is new */

@@ -125,7 +125,7 @@ static enum err worker_claim_run(struct db *db, void *arg) {
   uint32_t jitter;
   c->checked_n = c->claimed_n = 0; /* it may be repeated */
   TRY(secret_random(&jitter, sizeof(jitter)));
-  TRY(c->maintains ? queue_maintain(db, now, jitter, &c->maintained) : queue_look(db, now, &c->maintained));
+  TRY(c->maintains ? queue_maintain(db, now, jitter, &c->maintained) : queue_check_due(db, now, &c->maintained));
   enum err e = claim_checks(db, c, now);
   if (e != OK && e != ERR_NOT_FOUND) return e;
   int most = c->most > c->checked_n ? c->most - c->checked_n : 0;

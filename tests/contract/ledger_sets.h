@@ -37,7 +37,7 @@ static inline void begin_set(struct db *db) {
   assert_ok(db_lock_businesses(db, (int64_t[]){7, 1, 7}, 3));
 }
 
-static inline void looks_done(struct call_look *looks, struct recording_look *recordings, int count) {
+static inline void looks_done(struct call_lookup *looks, struct recording_lookup *recordings, int count) {
   for (int i = 0; i < count; i++) {
     buf_done(&looks[i].fields);
     buf_done(&recordings[i].fields);
@@ -67,8 +67,8 @@ static void sets_of_rows_are_written_and_read(void **state) {
   write_calls(db, &top, &child, "{\"b\":3}");
   assert_ok(db_commit(db));
 
-  static struct call_look looks[] = {{1, "CA1", ""}, {1, "CA2", "CA1"}, {1, "CA3", "CA2"}};
-  static struct recording_look recordings[] = {{1, "RE1"}, {1, "RE2"}, {2, "RE1"}};
+  static struct call_lookup looks[] = {{1, "CA1", ""}, {1, "CA2", "CA1"}, {1, "CA3", "CA2"}};
+  static struct recording_lookup recordings[] = {{1, "RE1"}, {1, "RE2"}, {2, "RE1"}};
   struct db_rows rows CLEANUP(db_rows_done) = DB_ROWS;
   begin_set(db);
   assert_ok(recordings_many_ask(db, &rows, recordings, 3));
@@ -102,7 +102,7 @@ static void recordings_of_several_calls_are_read_at_once(void **state) {
   begin_set(db);
   assert_ok(recordings_many_write(db, writes, COUNT_OF(rows)));
   assert_ok(db_commit(db));
-  static struct call_recordings_look looks[] = {{1, "CA1"}, {1, "CA2"}, {1, "CA3"}, {2, "CA1"}, {1, "CA1"}};
+  static struct call_recordings_lookup looks[] = {{1, "CA1"}, {1, "CA2"}, {1, "CA3"}, {2, "CA1"}, {1, "CA1"}};
   assert_ok(recordings_many_of_calls(db, looks, COUNT_OF(looks)));
   assert_int_equal(looks[0].count, 1);
   assert_string_equal(looks[0].row.recording_sid, "RE1");

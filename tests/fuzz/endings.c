@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "domain/signed_url.h"
-#include "ledger/changes_told.h"
+#include "ledger/security_notice_parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -45,6 +45,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   require(buf_add(&altered, str_head(query, at)) == OK && buf_add(&altered, rest) == OK &&
           buf_add(&altered, str_skip(query, at + left_out)) == OK);
   feed_query(&key, query, bytes[0] == 255 ? rest : buf_str(&altered));
-  if (changes_told(rest, &told)) require((unsigned)told.what < METRIC_SECURITY_COUNT_);
+  if (security_notice_parse(rest, &told)) require((unsigned)told.what < METRIC_SECURITY_COUNT_);
   return 0;
 }

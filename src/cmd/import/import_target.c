@@ -66,16 +66,16 @@ static enum err make_sid(int64_t business_id, struct str call_sid, char ret_sid[
 /* ---- the recordings of calls ---- */
 
 static enum err note_recording(void *arg, const struct recording *row) {
-  struct call_recordings_look *look = arg;
-  if (look->count < 2) look->count++;
-  look->row = *row;
+  struct call_recordings_lookup *lookup = arg;
+  if (lookup->count < 2) lookup->count++;
+  lookup->row = *row;
   return OK;
 }
 
-static enum err read_of_calls(struct db *db, struct call_recordings_look *looks, int count) {
-  if (db_kind(db) == DB_POSTGRES) return recordings_many_of_calls(db, looks, count);
+static enum err read_of_calls(struct db *db, struct call_recordings_lookup *lookups, int count) {
+  if (db_kind(db) == DB_POSTGRES) return recordings_many_of_calls(db, lookups, count);
   for (int i = 0; i < count; i++)
-    TRY(recordings_of_call(db, looks[i].business_id, str_from(looks[i].call_sid), note_recording, &looks[i]));
+    TRY(recordings_of_call(db, lookups[i].business_id, str_from(lookups[i].call_sid), note_recording, &lookups[i]));
   return OK;
 }
 
@@ -90,9 +90,9 @@ struct target {
 };
 struct targets {
   struct target *list; /* owned, as all below; each has room for count */
-  struct call_recordings_look *of_calls;
-  struct recording_look *recordings;
-  struct call_look *calls;
+  struct call_recordings_lookup *of_calls;
+  struct recording_lookup *recordings;
+  struct call_lookup *calls;
   int count, of_call_count;
 };
 
@@ -143,26 +143,26 @@ static struct str target_call_sid(const struct target *t) {
 /* (2) */
 static enum err targets_look_at_calls(struct db *db, struct targets *t) {
   for (int i = 0; i < t->count; i++) {
-    struct call_recordings_look *look = &t->of_calls[t->of_call_count];
+    struct call_recordings_lookup *lookup = &t->of_calls[t->of_call_count];
     if (target_recording_sid(&t->list[i]).n) continue;
-    look->business_id = t->list[i].file->row.business_id;
-    TRY(str_copy(look->call_sid, SID_SIZE, t->list[i].sids.call));
+    lookup->business_id = t->list[i].file->row.business_id;
+    TRY(str_copy(lookup->call_sid, SID_SIZE, t->list[i].sids.call));
     t->of_call_count++;
   }
   TRY(read_of_calls(db, t->of_calls, t->of_call_count));
   for (int i = 0, k = 0; i < t->count; i++) {
     struct target *target = &t->list[i];
     if (target_recording_sid(target).n) continue;
-    const struct call_recordings_look *look = &t->of_calls[k++];
-    target->is_found = look->count == 1;
-    if (look->count > 1) target->file->why = IMPORT_SEVERAL;
-    if (look->count == 1) target->file->row = look->row;
+    const struct call_recordings_lookup *lookup = &t->of_calls[k++];
+    target->is_found = lookup->count == 1;
+    if (lookup->count > 1) target->file->why = IMPORT_SEVERAL;
+    if (lookup->count == 1) target->file->row = lookup->row;
   }
   return OK;
 }
 
 /* Fills in what to look up: the recording by its SID, its call by the one that the file or the row names. */
-static enum err target_ask(const struct target *t, struct recording_look *recording, struct call_look *call) {
+static enum err target_ask(const struct target *t, struct recording_lookup *recording, struct call_lookup *call) {
   struct recording *row = &t->file->row;
   struct str sid = target_recording_sid(t);
   buf_init(&recording->fields, 0);
@@ -176,7 +176,7 @@ static enum err target_ask(const struct target *t, struct recording_look *record
   return str_copy(call->call_sid, SID_SIZE, t->is_found ? str_from(row->call_sid) : target_call_sid(t));
 }
 
-static enum err target_read_one(struct db *db, struct recording_look *recording, struct call_look *call) {
+static enum err target_read_one(struct db *db, struct recording_lookup *recording, struct call_lookup *call) {
   enum err e = recordings_get(db, recording->business_id, str_from(recording->recording_sid), &recording->row);
   if (e != OK && e != ERR_NOT_FOUND) return e;
   recording->is_known = e == OK;
@@ -204,15 +204,15 @@ static enum err targets_read(struct db *db, struct targets *t) {
 }
 
 /* The path in the store. Stays empty if nothing says when a new recording was made: its file does. */
-static enum err find_stem(struct import *im, struct import_file *f, const struct call_look *call) {
+static enum err find_stem(struct import *im, struct import_file *f, const struct call_lookup *call) {
   if (f->row.stem[0]) return str_copy(f->stem, RECORDING_NAME_SIZE, str_from(f->row.stem));
   if (!f->is_new && strcmp(f->row.call_sid, call->call_sid) != 0) return queue_stem(im->app.db, &f->row, f->stem);
   int64_t started_at = call->is_known ? call->call.started_at : 0;
   return f->is_new && !started_at ? OK : recording_stem(&f->row, started_at, f->stem);
 }
 
-static enum err target_end(struct import *im, const struct target *t, const struct recording_look *recording,
-                           const struct call_look *call) {
+static enum err target_end(struct import *im, const struct target *t, const struct recording_lookup *recording,
+                           const struct call_lookup *call) {
   struct import_file *f = t->file;
   if (f->why) return OK;
   f->is_new = !recording->is_known;

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "cmd/serve/serve_parts.h"
 #include "domain/recording_error.h"
-#include "ledger/changes_told.h"
+#include "ledger/security_notice.h"
 
 /* The id of the key that a CHANGE_KEY names; 0: all keys of its business. */
 static int64_t changed_key_id(const struct change *c) {
@@ -31,12 +31,12 @@ static void changes_log_told(const struct change *c) {
       [METRIC_SECURITY_LINK_ENDED] = {"Sign-in link ended", "link"},
       [METRIC_SECURITY_URL_REVOKED] = {"URL revoked", "url"},
   };
-  struct told told;
-  if (!changes_told(c->id, &told) || !events[told.what].message) return;
-  metric_add(METRIC_SECURITY_EVENTS, told.what, 1);
-  log_info(events[told.what].message, LOG_INT("business", c->business_id),
-           LOG_STR(events[told.what].object, told.object), LOG_TEXT("by", "command"),
-           LOG_STR("role", told.role.n ? told.role : STR("-")));
+  struct security_notice notice;
+  if (!security_notice_parse(c->id, &notice) || !events[notice.event].message) return;
+  metric_add(METRIC_SECURITY_EVENTS, notice.event, 1);
+  log_info(events[notice.event].message, LOG_INT("business", c->business_id),
+           LOG_STR(events[notice.event].object, notice.object), LOG_TEXT("by", "command"),
+           LOG_STR("role", notice.role.n ? notice.role : STR("-")));
 }
 
 /* Listeners of a recording that arrives, or has arrived, get no more of it. */
@@ -69,7 +69,7 @@ static void serve_on_change(void *arg, const struct change *c) {
     case CHANGE_KEY:
       changes_note_access(s, c);
       break;
-    case CHANGE_TOLD:
+    case CHANGE_SECURITY_NOTICE:
       if (s->api) changes_log_told(c);
       break;
     default:

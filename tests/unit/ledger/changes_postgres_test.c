@@ -35,9 +35,9 @@ static void add_change(struct db *db) {
   assert_int_equal(changes_add(db, CHANGE_CALL, 1, STR("CA1")), OK);
 }
 
-static bool look(struct db *db, struct changes_look *look, struct told *told) {
+static bool look(struct db *db, struct changes_position *look, struct told *told) {
   bool more, stuck, lost;
-  assert_int_equal(changes_look_read(db, look, 10, note_row, told, &more, &stuck, &lost), OK);
+  assert_int_equal(changes_position_read(db, look, 10, note_row, told, &more, &stuck, &lost), OK);
   assert_false(lost);
   return stuck;
 }
@@ -45,7 +45,7 @@ static bool look(struct db *db, struct changes_look *look, struct told *told) {
 /* Two transactions: the first number is taken by the one that is still open. */
 struct race {
   struct db *open, *quick, *follower;
-  struct changes_look look;
+  struct changes_position look;
   struct told told;
 };
 
@@ -53,7 +53,7 @@ static struct race race_begin(void) {
   struct race r = {.follower = scratch_postgres()};
   r.open = open_beside(r.follower);
   r.quick = open_beside(r.follower);
-  assert_int_equal(changes_look_begin(r.follower, &r.look), OK);
+  assert_int_equal(changes_position_begin(r.follower, &r.look), OK);
   assert_int_equal(db_script(r.open, "begin"),
                    OK); /* without the lock of db_begin_immediate: a writer that is not ours */
   assert_int_equal(db_script(r.open, "insert into changes (kind, business_id, id, at_ms) values ('call', 1, 'CA1', 1)"),
