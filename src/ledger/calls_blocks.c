@@ -3,7 +3,7 @@
  * Invariants
  *  (1) Each document of a business is in exactly one block, by its id.
  *  (2) A block with marks has those of all parts that its documents have. A document that comes or goes takes the marks from its
- *      block, in the same transaction (0044_document_blocks.sql).
+ *      block, in the same transaction (0044_document_blocks.sql, 0046_block_groups.sql).
  *  (3) Businesses take turns, so no business waits for all blocks of another. */
 #include "ledger/calls_blocks.h"
 
@@ -66,6 +66,11 @@ bool calls_blocks_may_have(const struct block_wanted *w, struct str marks) {
   return true;
 }
 
+bool calls_blocks_may_match(const struct block_search *search, struct str marks) {
+  if (search->by_names && calls_blocks_may_have(&search->names, marks)) return true;
+  return search->by_digits && calls_blocks_may_have(&search->digits, marks);
+}
+
 /* ---- a block that is due ---- */
 
 struct block {
@@ -89,20 +94,22 @@ static enum err block_first_due(struct db *db, int64_t after_business, struct bl
   return OK;
 }
 
-static enum err block_read_end(struct db *db, struct block *b) {
+enum err calls_blocks_end(struct db *db, int64_t business_id, int64_t first_id, int64_t *ret_end) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                DB_FOR_SQLITE "select min(first_id) from call_documents_blocks indexed by call_documents_blocks_order"
                              " where business_id = ?1 and first_id > ?2",
-               DB_INT(b->business_id), DB_INT(b->first_id)));
+               DB_INT(business_id), DB_INT(first_id)));
   TRY(db_next(&q));
-  b->end = db_int_or(&q, 0, INT64_MAX);
+  *ret_end = db_int_or(&q, 0, INT64_MAX);
   return OK;
 }
 
+/* Documents of a block, from where it grows no more: an open block grows behind its last one, others in front (calls that are
+ * indexed newest first) or anywhere. */
 struct content {
-  uint8_t marks[BLOCK_MARKS_SIZE]; /* of all documents; if there are too many, of the first BLOCK_DOCUMENTS */
-  int64_t divides_at;              /* the first document that is too many; 0: none is */
+  uint8_t marks[BLOCK_MARKS_SIZE]; /* of all documents; if there are too many, of BLOCK_DOCUMENTS */
+  int64_t divides_at;              /* where the second one begins, if there are too many; 0: there are not */
   int count;
 };
 
@@ -111,23 +118,36 @@ static void marks_add_document(uint8_t *marks, struct str digits, struct str nam
   names_each(names, marks_add, marks);
 }
 
+static enum err query_documents(struct db *db, const struct block *b, struct db_rows *q) {
+  if (b->is_open)
+    return db_query(db, q,
+                    DB_FOR_SQLITE
+                    "select rowid, digits, names from call_documents_text"
+                    " where business_id = ?1 and rowid >= ?2 and rowid < ?3 order by rowid limit ?4",
+                    DB_INT(b->business_id), DB_INT(b->first_id), DB_INT(b->end), DB_INT(BLOCK_DOCUMENTS_MOST + 1));
+  return db_query(db, q,
+                  DB_FOR_SQLITE
+                  "select rowid, digits, names from call_documents_text"
+                  " where business_id = ?1 and rowid >= ?2 and rowid < ?3 order by rowid desc limit ?4",
+                  DB_INT(b->business_id), DB_INT(b->first_id), DB_INT(b->end), DB_INT(BLOCK_DOCUMENTS_MOST + 1));
+}
+
 static enum err block_read(struct db *db, const struct block *b, struct content *c) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  const int last_kept =
+      b->is_open ? BLOCK_DOCUMENTS : BLOCK_DOCUMENTS - 1; /* whose id is where the second one begins */
   uint8_t more[BLOCK_MARKS_SIZE] = {0};
-  int64_t behind = 0;
+  int64_t divides_at = 0;
   enum err e;
   memset(c, 0, sizeof(*c));
-  TRY(db_query(db, &q,
-               DB_FOR_SQLITE "select rowid, digits, names from call_documents_text"
-                             " where business_id = ?1 and rowid >= ?2 and rowid < ?3 order by rowid limit ?4",
-               DB_INT(b->business_id), DB_INT(b->first_id), DB_INT(b->end), DB_INT(BLOCK_DOCUMENTS_MOST + 1)));
+  TRY(query_documents(db, b, &q));
   for (; (e = db_next(&q)) == OK; c->count++) {
-    if (c->count == BLOCK_DOCUMENTS) behind = db_int(&q, 0);
+    if (c->count == last_kept) divides_at = db_int(&q, 0);
     marks_add_document(c->count < BLOCK_DOCUMENTS ? c->marks : more, db_text(&q, 1), db_text(&q, 2));
   }
   if (e != ERR_NOT_FOUND) return e;
   if (c->count > BLOCK_DOCUMENTS_MOST) {
-    c->divides_at = behind;
+    c->divides_at = divides_at;
     return OK;
   }
   for (size_t i = 0; i < BLOCK_MARKS_SIZE; i++) c->marks[i] |= more[i];
@@ -143,13 +163,22 @@ static enum err block_mark(struct db *db, const struct block *b, const struct co
                 DB_BLOB(str_of((const char *)c->marks, sizeof(c->marks))));
 }
 
+/* The part with BLOCK_DOCUMENTS gets its marks; the other one is due next. */
 static enum err block_divide(struct db *db, const struct block *b, const struct content *c) {
   int64_t left = b->added - BLOCK_DOCUMENTS, least = BLOCK_DOCUMENTS_MOST + 1 - BLOCK_DOCUMENTS;
-  TRY(block_mark(db, b, c));
+  struct str marks = str_of((const char *)c->marks, sizeof(c->marks));
+  if (left < least) left = least;
+  if (b->is_open)
+    TRY(block_mark(db, b, c));
+  else
+    TRY(db_run(db, DB_FOR_SQLITE "update call_documents_blocks set added = ?3 where business_id = ?1 and first_id = ?2",
+               DB_INT(b->business_id), DB_INT(b->first_id), DB_INT(left)));
   return db_run(db,
                 DB_FOR_SQLITE
-                "insert into call_documents_blocks (business_id, first_id, is_open, added) values (?1, ?2, ?3, ?4)",
-                DB_INT(b->business_id), DB_INT(c->divides_at), DB_INT(b->is_open), DB_INT(left > least ? left : least));
+                "insert into call_documents_blocks (business_id, first_id, is_open, added, marks)"
+                " values (?1, ?2, ?3, ?4, ?5)",
+                DB_INT(b->business_id), DB_INT(c->divides_at), DB_INT(b->is_open),
+                DB_INT(b->is_open ? left : BLOCK_DOCUMENTS), b->is_open ? DB_NULL : DB_BLOB(marks));
 }
 
 static enum err block_write(struct db *db, const struct block *b, const struct content *c, int *ret_count) {
@@ -186,22 +215,23 @@ enum err calls_blocks_update(struct db *db, int64_t *business_id, int *ret_count
   if (e == ERR_NOT_FOUND) e = block_first_due(db, INT64_MIN, &b); /* (3) */
   if (e == ERR_NOT_FOUND) return OK;
   TRY(e);
-  TRY(block_read_end(db, &b));
+  TRY(calls_blocks_end(db, b.business_id, b.first_id, &b.end));
   TRY(block_read(db, &b, &c));
   TRY(block_write(db, &b, &c, ret_count));
   *business_id = b.business_id;
   return OK;
 }
 
-enum err calls_blocks_are_ready(struct db *db, int64_t business_id, int64_t blocks_most, int64_t unmarked_most,
+enum err calls_blocks_are_ready(struct db *db, int64_t business_id, int64_t alone_most, int64_t unmarked_most,
                                 bool *ret_ready) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
                DB_FOR_SQLITE
-               "select not exists (select 1 from call_documents_blocks indexed by call_documents_blocks_order"
-               " where business_id = ?1 limit 1 offset ?2), (select coalesce(sum(added), 0) from call_documents_blocks"
+               "select not exists (select 1 from call_documents_blocks indexed by call_documents_blocks_alone"
+               " where business_id = ?1 and group_id is null limit 1 offset ?2), (select coalesce(sum(added), 0) from"
+               " call_documents_blocks"
                " indexed by call_documents_blocks_unmarked where marks is null and business_id = ?1)",
-               DB_INT(business_id), DB_INT(blocks_most)));
+               DB_INT(business_id), DB_INT(alone_most)));
   TRY(db_next(&q));
   *ret_ready = db_int(&q, 0) && db_int(&q, 1) <= unmarked_most;
   return OK;

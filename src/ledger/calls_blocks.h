@@ -28,11 +28,21 @@ void calls_blocks_want(struct block_wanted *w, enum block_part part, struct str 
 /* marks: of a block; empty: they are not made yet, so it may have anything. */
 bool calls_blocks_may_have(const struct block_wanted *w, struct str marks);
 
+/* A search: the names or the digits are there. */
+struct block_search {
+  struct block_wanted names, digits;
+  bool by_names, by_digits;
+};
+bool calls_blocks_may_match(const struct block_search *search, struct str marks);
+/* Where the next block begins; INT64_MAX: the block is the last one. */
+CHECKED enum err calls_blocks_end(struct db *db, int64_t business_id, int64_t first_id, int64_t *ret_end);
+
 /* Is there a block to be marked or divided? Never on PostgreSQL. */
 CHECKED enum err calls_blocks_are_due(struct db *db, bool *ret_due);
 /* Marks or divides a block of the next business behind *business_id, which it sets. *ret_count: rows that it wrote; 0: none is
  * due. */
 CHECKED enum err calls_blocks_update(struct db *db, int64_t *business_id, int *ret_count);
-/* Whether a search of the business can go through its blocks: they are at most so many, and nearly all marked. */
-CHECKED enum err calls_blocks_are_ready(struct db *db, int64_t business_id, int64_t blocks_most, int64_t unmarked_most,
+/* Whether a search of the business can go through its blocks: at most so many are in no group (calls_groups.h), and nearly all
+ * are marked. */
+CHECKED enum err calls_blocks_are_ready(struct db *db, int64_t business_id, int64_t alone_most, int64_t unmarked_most,
                                         bool *ret_ready);

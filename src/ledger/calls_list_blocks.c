@@ -2,23 +2,25 @@
  *
  *   the NEAR newest documents of the business --all read, or the page is full--> done
  *   else its blocks in the list's order --marks have the search--> ranges of ids, RANGES_MOST at a time
+ *        (the marks of a group's blocks are read together: calls_groups.h)
  *     --documents that contain the search--> ids --a few at a time--> keys, until the page is full
  *
  * Invariants
  *  (1) It reads rows of the business only, and they lie next to each other: the data of other businesses does not change its
- * cost.
- *  (2) Ranges are disjoint and in the list's order; together they have all documents that may match.
+ *      cost.
+ *  (2) Ranges are disjoint and in the list's order; together they have all documents that may match: a block is met alone, or in
+ *      its group, whichever it is in the one state of the database that the walk sees.
  *  (3) Only documents that contain the search are joined with their calls: few at first, more if those do not fill the page. */
 #include "ledger/calls_list_blocks.h"
 
 #include <stdlib.h>
 
-#include "ledger/calls_blocks.h"
+#include "ledger/calls_groups.h"
 #include "ledger/calls_list_text.h"
 
 enum {
   NEAR = 1000,
-  BLOCKS_MOST = 16384,
+  ALONE_MOST = 16384,             /* blocks that are in no group */
   UNMARKED_MOST = CALLS_LIST_FEW, /* documents in blocks without marks */
   RANGES_FIRST = 8,
   RANGES_MOST = 64,
@@ -30,33 +32,38 @@ enum {
 struct walk {
   struct list_query *query;
   struct list_text *text;
-  struct block_wanted names, digits;
+  struct block_search search;
+  bool up;           /* the oldest first */
   int64_t low, high; /* ids that rows of the page can have */
-  struct buf ranges; /* JSON; owned */
-  int count, most;   /* ranges */
-  struct buf ids;    /* JSON; owned */
+  struct db_rows snapshot, alone, groups;
+  bool has_alone, has_group;          /* a row of alone, of groups */
+  int64_t group_id;                   /* whose blocks are ids_of_group */
+  int64_t ids_of_group[GROUP_BLOCKS]; /* ascending: blocks that may match */
+  int found, next;                    /* of ids_of_group, in the list's order */
+  struct buf ranges;                  /* JSON; owned */
+  int count, most;                    /* ranges */
+  struct buf ids;                     /* JSON; owned */
 };
 
 static void walk_done(struct walk *w) {
+  db_rows_done(&w->alone);
+  db_rows_done(&w->groups);
+  db_rows_done(&w->snapshot);
   buf_done(&w->ranges);
   buf_done(&w->ids);
 }
 
 static void walk_init(struct walk *w, int64_t from) {
-  bool up = sorts_up(w->query->filter);
   int64_t since, before;
   list_query_times(w->query, span_of(w->query->filter), &since, &before);
   w->low = since ? calls_search_first_id(since) : 0;
   w->high = before ? calls_search_first_id(before) - 1 : INT64_MAX;
-  if (up && from > w->low) w->low = from;
-  if (!up && from < w->high) w->high = from;
-  for (size_t i = 0; i < w->text->name_count; i++) calls_blocks_want(&w->names, BLOCK_NAMES, w->text->names[i]);
-  if (w->text->by_digits) calls_blocks_want(&w->digits, BLOCK_DIGITS, buf_str(&w->query->digits));
-}
-
-static bool may_match(const struct walk *w, struct str marks) {
-  if (w->text->name_count && calls_blocks_may_have(&w->names, marks)) return true;
-  return w->text->by_digits && calls_blocks_may_have(&w->digits, marks);
+  if (w->up && from > w->low) w->low = from;
+  if (!w->up && from < w->high) w->high = from;
+  w->search.by_names = w->text->name_count > 0;
+  w->search.by_digits = w->text->by_digits;
+  for (size_t i = 0; i < w->text->name_count; i++) calls_blocks_want(&w->search.names, BLOCK_NAMES, w->text->names[i]);
+  if (w->text->by_digits) calls_blocks_want(&w->search.digits, BLOCK_DIGITS, buf_str(&w->query->digits));
 }
 
 static bool is_full(const struct walk *w, int64_t id) {
@@ -112,69 +119,131 @@ static enum err read_ranges(struct walk *w) {
   return OK;
 }
 
-/* ---- blocks ---- */
+/* ---- blocks and groups ---- */
 
-/* Adds those of the ids first … last that may match. *ret_full: the page is full before them. */
-static enum err add_range(struct walk *w, int64_t first, int64_t last, struct str marks, bool *ret_full) {
+/* A row stays open while the walk goes on, so that all its statements see one state of the database. */
+static enum err hold_snapshot(struct walk *w) {
+  TRY(db_query(w->query->db, &w->snapshot, DB_FOR_SQLITE "select 1 from call_documents_blocks where business_id = ?1",
+               DB_INT(w->query->business_id)));
+  enum err e = db_next(&w->snapshot);
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+/* Blocks that are in no group, from the one with `low` to the one with `high`. */
+#define ALONE                                                                                       \
+  DB_FOR_SQLITE                                                                                     \
+  "select b.first_id, b.marks from call_documents_blocks b indexed by call_documents_blocks_alone"  \
+  " where b.business_id = ?1 and b.group_id is null and b.first_id <= ?3 and b.first_id >= (select" \
+  " max(m.first_id) from call_documents_blocks m where m.business_id = ?1 and m.first_id <= ?2) order by b.first_id"
+
+static enum err query_alone(struct walk *w) {
+  const struct list_query *a = w->query;
+  if (w->up) return db_query(a->db, &w->alone, ALONE, DB_INT(a->business_id), DB_INT(w->low), DB_INT(w->high));
+  return db_query(a->db, &w->alone, ALONE " desc", DB_INT(a->business_id), DB_INT(w->low), DB_INT(w->high));
+}
+
+/* The groups from the one with `low`, or that before it, to the one with `high`. */
+#define GROUPS                                                                                            \
+  DB_FOR_SQLITE                                                                                           \
+  "select g.id, g.first_id, g.end_id from call_documents_groups g indexed by call_documents_groups_order" \
+  " where g.business_id = ?1 and g.first_id <= ?3 and g.first_id >= coalesce((select max(m.first_id)"     \
+  " from call_documents_groups m where m.business_id = ?1 and m.first_id <= ?2), 0) order by g.first_id"
+
+static enum err query_groups(struct walk *w) {
+  const struct list_query *a = w->query;
+  if (w->up) return db_query(a->db, &w->groups, GROUPS, DB_INT(a->business_id), DB_INT(w->low), DB_INT(w->high));
+  return db_query(a->db, &w->groups, GROUPS " desc", DB_INT(a->business_id), DB_INT(w->low), DB_INT(w->high));
+}
+
+/* Moves to the next row. *ret_has: there is one. */
+static enum err next_row(struct db_rows *q, bool *ret_has) {
+  enum err e = db_next(q);
+  *ret_has = e == OK;
+  return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static bool alone_comes_before_group(const struct walk *w) {
+  int64_t id = db_int(&w->alone, 0);
+  return w->up ? id < db_int(&w->groups, 1) : id >= db_int(&w->groups, 2);
+}
+
+/* Takes the blocks of the next group that may match. */
+static enum err load_group(struct walk *w) {
+  w->next = w->found = 0;
+  w->group_id = db_int(&w->groups, 0);
+  if (db_int(&w->groups, 2) > w->low)
+    TRY(calls_groups_match(w->query->db, w->group_id, &w->search, w->ids_of_group, &w->found));
+  return next_row(&w->groups, &w->has_group);
+}
+
+static int64_t next_of_group(const struct walk *w) {
+  return w->ids_of_group[w->up ? w->next : w->found - 1 - w->next];
+}
+
+/* *ret_end: where the block ends; 0: it left the group, so the walk meets it, or what it became, alone. */
+static enum err read_end_in_group(const struct walk *w, int64_t first_id, int64_t *ret_end) {
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  *ret_end = 0;
+  TRY(db_query(w->query->db, &q,
+               DB_FOR_SQLITE
+               "select 1 from call_documents_blocks where business_id = ?1 and first_id = ?2 and group_id = ?3",
+               DB_INT(w->query->business_id), DB_INT(first_id), DB_INT(w->group_id)));
+  enum err e = db_next(&q);
+  if (e == ERR_NOT_FOUND) return OK;
+  TRY(e);
+  return calls_blocks_end(w->query->db, w->query->business_id, first_id, ret_end);
+}
+
+/* Adds the documents of a block. *ret_full: the page is full before them. */
+static enum err add_range(struct walk *w, int64_t first, int64_t last, bool *ret_full) {
   if (first < w->low) first = w->low;
   if (last > w->high) last = w->high;
   *ret_full = false;
-  if (first > last || !may_match(w, marks)) return OK;
+  if (first > last) return OK;
   if (w->count == w->most) {
     TRY(read_ranges(w));
-    *ret_full = is_full(w, sorts_up(w->query->filter) ? first : last);
+    *ret_full = is_full(w, w->up ? first : last);
     if (*ret_full) return OK;
   }
   return buf_addf(&w->ranges, "%c[%lld,%lld]", w->count++ ? ',' : '[', (long long)first, (long long)last);
 }
 
-static enum err query_newest_blocks(const struct walk *w, struct statement *s, struct db_rows *q) {
-  const struct list_query *a = w->query;
-  TRY(sql_add(s, "select b.first_id, b.marks from call_documents_blocks b"));
-  TRY(sql_add_value(s, " where b.business_id = ", DB_INT(a->business_id), ""));
-  TRY(sql_add_value(s, " and b.first_id <= ", DB_INT(w->high), " order by b.first_id desc"));
-  return statement_query(s, a->db, q);
+static enum err add_block_of_group(struct walk *w, bool *ret_full) {
+  int64_t first = next_of_group(w), end;
+  w->next++;
+  TRY(read_end_in_group(w, first, &end));
+  return end ? add_range(w, first, end - 1, ret_full) : OK;
 }
 
-static enum err walk_newest_first(struct walk *w) {
-  struct statement s CLEANUP(statement_done) = STATEMENT;
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
-  int64_t behind = INT64_MAX; /* the block before this one begins there */
-  bool full = false;
-  enum err e = OK;
-  TRY(query_newest_blocks(w, &s, &q));
-  while (!full && behind > w->low && (e = db_next(&q)) == OK) {
-    TRY(add_range(w, db_int(&q, 0), behind - 1, db_text(&q, 1), &full));
-    behind = db_int(&q, 0);
+static enum err add_block_alone(struct walk *w, bool *ret_full) {
+  int64_t first = db_int(&w->alone, 0), end;
+  if (calls_blocks_may_match(&w->search, db_text(&w->alone, 1))) {
+    TRY(calls_blocks_end(w->query->db, w->query->business_id, first, &end));
+    TRY(add_range(w, first, end - 1, ret_full));
   }
-  if (e != OK && e != ERR_NOT_FOUND) return e;
-  return full ? OK : read_ranges(w);
+  return next_row(&w->alone, &w->has_alone);
 }
 
-/* With the first id of the block that follows. */
-static enum err query_oldest_blocks(const struct walk *w, struct statement *s, struct db_rows *q) {
-  const struct list_query *a = w->query;
-  TRY(sql_add(s,
-              "select b.first_id, b.marks, (select min(n.first_id) from call_documents_blocks n"
-              " indexed by call_documents_blocks_order where n.business_id = b.business_id"
-              " and n.first_id > b.first_id) from call_documents_blocks b"));
-  TRY(sql_add_value(s, " where b.business_id = ", DB_INT(a->business_id), ""));
-  TRY(sql_add_value(s, " and b.first_id <= ", DB_INT(w->high), ""));
-  TRY(sql_add_value(s, " and b.first_id >= (select max(m.first_id) from call_documents_blocks m where m.business_id = ",
-                    DB_INT(a->business_id), ""));
-  TRY(sql_add_value(s, " and m.first_id <= ", DB_INT(w->low), ") order by b.first_id"));
-  return statement_query(s, a->db, q);
-}
-
-static enum err walk_oldest_first(struct walk *w) {
-  struct statement s CLEANUP(statement_done) = STATEMENT;
-  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+static enum err walk_blocks(struct walk *w) {
   bool full = false;
-  enum err e = OK;
-  TRY(query_oldest_blocks(w, &s, &q));
-  while (!full && (e = db_next(&q)) == OK)
-    TRY(add_range(w, db_int(&q, 0), db_int_or(&q, 2, INT64_MAX) - 1, db_text(&q, 1), &full));
-  if (e != OK && e != ERR_NOT_FOUND) return e;
+  TRY(hold_snapshot(w));
+  TRY(query_alone(w));
+  TRY(query_groups(w));
+  TRY(next_row(&w->alone, &w->has_alone));
+  TRY(next_row(&w->groups, &w->has_group));
+  while (!full) {
+    bool in_group = w->next < w->found;
+    if (!in_group && w->has_group && !(w->has_alone && alone_comes_before_group(w))) {
+      TRY(load_group(w));
+      continue;
+    }
+    if (!in_group && !w->has_alone) break;
+    int64_t alone = w->has_alone ? db_int(&w->alone, 0) : 0;
+    if (in_group && (!w->has_alone || (w->up ? next_of_group(w) < alone : next_of_group(w) > alone)))
+      TRY(add_block_of_group(w, &full));
+    else
+      TRY(add_block_alone(w, &full));
+  }
   return full ? OK : read_ranges(w);
 }
 
@@ -182,11 +251,12 @@ static enum err walk_oldest_first(struct walk *w) {
 static enum err read_blocks(struct list_query *a, struct list_text *t, int64_t from) {
   struct walk w CLEANUP(walk_done) = {.query = a,
                                       .text = t,
+                                      .up = sorts_up(a->filter),
                                       .most = RANGES_FIRST,
                                       .ranges = BUF_INIT(RANGES_MOST * 2 * (ID_DIGITS + 2) + 2),
                                       .ids = BUF_INIT(IDS_MOST * (ID_DIGITS + 1) + 2)};
   walk_init(&w, from);
-  return sorts_up(a->filter) ? walk_oldest_first(&w) : walk_newest_first(&w);
+  return walk_blocks(&w);
 }
 
 enum err list_source_text_sqlite(struct list_query *a) {
@@ -200,7 +270,7 @@ enum err list_source_text_sqlite(struct list_query *a) {
   enum err e = list_query_end_of_documents(a, "call_documents_text", near, &end);
   if (e == ERR_NOT_FOUND) return list_text_read(a, &t, 0, STR_NONE);
   TRY(e);
-  TRY(calls_blocks_are_ready(a->db, a->business_id, BLOCKS_MOST, UNMARKED_MOST, &has_blocks));
+  TRY(calls_blocks_are_ready(a->db, a->business_id, ALONE_MOST, UNMARKED_MOST, &has_blocks));
   if (!has_blocks) return list_source_text_shared(a, &t);
   if (sorts_by_duration(a->filter)) return read_blocks(a, &t, sorts_up(a->filter) ? 0 : INT64_MAX);
   TRY(list_text_read(a, &t, end, STR_NONE));

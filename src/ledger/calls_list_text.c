@@ -3,8 +3,8 @@
  * Invariants
  *  (1) The index call_documents is shared. Its terms begin with the business, but a term is looked up in each segment, and how
  *      many segments there are depends on all that was written.
- *  (2) So it is used only after few_rows documents of the business were read: if it has millions of them, and while an upgrade
- *      makes its blocks. Else calls_list_blocks.c reads nothing but the business's own rows.
+ *  (2) So it is used only while an upgrade makes the business's blocks, after few_rows of its documents were read. Else
+ *      calls_list_blocks.c reads nothing but the business's own rows.
  *  (3) Until all calls have a row in call_documents_text, as after an earlier release wrote some, the index answers alone. */
 #include "ledger/calls_list_text.h"
 

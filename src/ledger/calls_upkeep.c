@@ -9,6 +9,7 @@
 
 #include "ledger/calls_blocks.h"
 #include "ledger/calls_facets.h"
+#include "ledger/calls_groups.h"
 #include "ledger/calls_search.h"
 #include "ledger/calls_tree.h"
 #include "ledger/transcript_terms.h"
@@ -27,7 +28,8 @@ enum err calls_upkeep_needed(struct db *db, bool *ret_needed) {
   TRY(db_next(&q));
   *ret_needed = db_int(&q, 0) != 0;
   if (!*ret_needed) TRY(transcript_terms_are_due(db, ret_needed));
-  return *ret_needed ? OK : calls_blocks_are_due(db, ret_needed);
+  if (!*ret_needed) TRY(calls_blocks_are_due(db, ret_needed));
+  return *ret_needed ? OK : calls_groups_are_due(db, ret_needed);
 }
 
 /* ---- documents of deleted calls ---- */
@@ -305,6 +307,10 @@ enum err calls_upkeep_run(struct db *db, struct calls_upkeep *u, int limit, bool
   }
   for (count = 1; left > 0 && count; left -= count ? CALLS_FOR_A_BLOCK : 0)
     TRY(calls_blocks_update(db, &u->blocks_business_id, &count));
+  if (left == limit) { /* a group is more than a part: nothing else is done with it */
+    TRY(calls_groups_update(db, &u->groups_business_id, u->group_blocks, &count));
+    left -= count;
+  }
   if (left > 0) {
     TRY(calls_upkeep_delete(db, left, &count));
     left -= count;

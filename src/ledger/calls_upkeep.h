@@ -7,6 +7,8 @@
  *   call_documents_build   how far the calls of an older schema are indexed
  *   call_documents_folding how far the calls are indexed again with this release's folding of names
  *   call_documents_blocks  blocks of documents that are to be marked or divided (calls_blocks.h)
+ *   call_documents_ungrouped  businesses with blocks that may make a group; call_documents_groups: groups that blocks left
+ *                          (calls_groups.h)
  *   transcript_terms_due   transcripts whose rows for searches are to be written (transcript_terms.h)
  *   call_facets_build      how far they are in call_facets (calls_facets.h)
  *
@@ -23,6 +25,8 @@ struct calls_upkeep {
   int64_t business_id;        /* the business served last */
   int64_t terms_business_id;  /* the same, by transcript_terms_update */
   int64_t blocks_business_id; /* and by calls_blocks_update */
+  int64_t groups_business_id; /* and by calls_groups_update */
+  int group_blocks;           /* of a group at most; 0: as many as there may be. Tests have small groups. */
   int64_t indexed;            /* calls of an older schema or folding that were indexed, for the log */
 };
 
