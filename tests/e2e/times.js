@@ -1,13 +1,19 @@
 // Tells how long people wait for the page: node times.js [ROUNDS]. Times are told, never judged: read them beside the load, on a
-// machine that does nothing else. Each round is a browser that has nothing in its cache.
+// machine that does nothing else. Each round is a browser that has nothing in its cache. The simulator answers a cold request at
+// once: what is told of it is what callreel and the browser add to the provider's first byte.
 import os from 'node:os'
-import { rowOf, world } from './world.js'
+import { eventually, rowOf, world } from './world.js'
 
 const rounds = Number(process.argv[2] ?? 9)
 const RTT_MS = 100
+const SLOWER = 4
 const w = await world()
 const calls = []
-for (let i = 0; i < 30; i++) calls.push(await w.call({ seconds: 30, channels: 2, direction: 'inbound' }))
+const began = Date.now() - 60 * 60_000
+for (let i = 0; i < 30; i++) {
+  const start_time = new Date(began + i * 60_000).toISOString() // each its minute: the newest of the list are the last ones
+  calls.push(await w.call({ seconds: 30, channels: 2, direction: 'inbound', start_time }))
+}
 for (const { recording_sid } of calls) await w.until(recording_sid, 'ready')
 const hot = calls[26]
 
@@ -33,20 +39,58 @@ async function opened({ rtt = 0 } = {}) {
   return page
 }
 
-/** Milliseconds from the press of a mouse to the first sound. */
+/** From the press of a mouse until the audio's clock moves, in milliseconds; the steps on the way, each since the press. */
 async function pressed(page, call) {
   const play = rowOf(page, call).getByRole('button', { name: /^Play/ })
   await play.waitFor()
   const box = await play.boundingBox()
+  const network = await networkOf(page)
   await page.evaluate(() => {
+    const audio = document.querySelector('audio')
+    const steps = {}
+    for (const type of ['play', 'loadedmetadata', 'playing'])
+      audio.addEventListener(type, ({ timeStamp }) => (steps[type] = timeStamp), { once: true })
     window.heard = new Promise((resolve) => {
-      document.addEventListener('click', ({ timeStamp: began }) => {
-        document.querySelector('audio').addEventListener('playing', ({ timeStamp }) => resolve(timeStamp - began), { once: true })
+      const look = () => {
+        if (audio.currentTime > 0) steps.moves ??= performance.now()
+        if (steps.moves && steps.playing) resolve(steps)
+        else requestAnimationFrame(look)
+      }
+      document.addEventListener('click', ({ timeStamp }) => {
+        steps.press = timeStamp
+        look()
       }, { capture: true, once: true })
     })
   })
   await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2)
-  return page.evaluate(() => window.heard)
+  const { press, play: played, loadedmetadata, playing, moves } = await page.evaluate(() => window.heard)
+  const { request, head } = await network.of(`${call.recording_sid}/stream`)
+  const since = (at) => at - press
+  return {
+    ms: since(moves),
+    steps: {
+      'play()': since(played), request: since(request), 'first byte': since(head), length: since(loadedmetadata),
+      playing: since(playing), 'clock moves': since(moves),
+    },
+  }
+}
+
+/** When requests were sent and the heads of their answers came, by the page's clock. */
+async function networkOf(page) {
+  const cdp = await page.context().newCDPSession(page)
+  const origin = await page.evaluate(() => performance.timeOrigin)
+  const seen = []
+  let ahead = 0 // of the browser's clock, in seconds
+  cdp.on('Network.requestWillBeSent', ({ requestId, request, timestamp, wallTime }) => {
+    ahead = wallTime - timestamp
+    seen.push({ requestId, url: request.url, request: (timestamp + ahead) * 1000 - origin })
+  })
+  cdp.on('Network.responseReceived', ({ requestId, response: { timing } }) => {
+    const it = seen.find((one) => one.requestId === requestId)
+    if (it && timing) it.head = (timing.requestTime + ahead) * 1000 + timing.receiveHeadersEnd - origin
+  })
+  await cdp.send('Network.enable')
+  return { of: (end) => eventually(() => seen.find(({ url, head }) => url.endsWith(end) && head !== undefined), end) }
 }
 
 /** A recording that the server knows, and that nobody has asked the provider for. */
@@ -56,15 +100,19 @@ async function cold() {
   return made
 }
 
+const slowed = async (page) => {
+  const cdp = await page.context().newCDPSession(page)
+  await cdp.send('Emulation.setCPUThrottlingRate', { rate: SLOWER })
+}
 const settled = (page) => page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 3000)))
 const measures = {
   'opening to list shown': async () => {
     const page = await opened()
-    return [page, await shownAt(page)]
+    return [page, { ms: await shownAt(page) }]
   },
   [`the same with ${RTT_MS} ms round trips`]: async () => {
     const page = await opened({ rtt: RTT_MS })
-    return [page, await shownAt(page)]
+    return [page, { ms: await shownAt(page) }]
   },
   'press to sound, hot, as soon as the list is shown': async () => {
     const page = await opened()
@@ -76,6 +124,13 @@ const measures = {
     await settled(page)
     return [page, await pressed(page, hot)]
   },
+  [`the same with a processor ${SLOWER} times slower`]: async () => {
+    const page = await opened()
+    await shownAt(page)
+    await settled(page)
+    await slowed(page)
+    return [page, await pressed(page, hot)]
+  },
   'press to sound, cold, after 3 s': async () => {
     const made = await cold()
     const page = await opened()
@@ -85,20 +140,24 @@ const measures = {
   },
 }
 
-const { page: first } = { page: await opened() } // the browser itself starts
+const first = await opened() // the browser itself starts
 await shownAt(first)
 await first.context().close()
 console.log(`${rounds} rounds, ${os.cpus().length} processors, load ${os.loadavg()[0].toFixed(1)} at the start`)
 const found = Object.fromEntries(Object.keys(measures).map((name) => [name, []]))
 for (let round = 0; round < rounds; round++)
   for (const [name, measure] of Object.entries(measures)) {
-    const [page, ms] = await measure()
-    found[name].push(ms)
+    const [page, result] = await measure()
+    found[name].push(result)
     await page.context().close()
   }
+const ranked = (all) => all.map(Math.round).sort((a, b) => a - b)
+const median = (all) => ranked(all)[Math.floor(all.length / 2)]
 for (const [name, all] of Object.entries(found)) {
-  const sorted = all.map(Math.round).sort((a, b) => a - b)
-  console.log(`${name}: median ${sorted[Math.floor(rounds / 2)]} ms, from ${sorted[0]} to ${sorted.at(-1)}`)
+  const sorted = ranked(all.map(({ ms }) => ms))
+  console.log(`${name}: median ${median(sorted)} ms, from ${sorted[0]} to ${sorted.at(-1)}`)
+  if (all[0].steps)
+    console.log(`  ${Object.keys(all[0].steps).map((step) => `${step} ${median(all.map(({ steps }) => steps[step]))}`).join(', ')}`)
 }
 console.log(`load ${os.loadavg()[0].toFixed(1)} at the end`)
 await w.stop()
