@@ -12,6 +12,7 @@ import { nameOf, Party, Who } from '../recording/Who'
 import { Icon } from '../ui/Icon'
 import { later } from '../ui/later'
 import type { Column } from './columns'
+import type { Chosen } from './useChosen'
 
 const Matches = later(withAllWords(() => import('../transcript/Matches')))
 export const FROM_LIST = { from: 'list' }
@@ -24,10 +25,13 @@ interface Props {
   grid: string
   sorted: boolean // by something else than time: the day is not above
   toggle: (sid: string) => void
+  chosen: boolean | null // null: nobody chooses
+  choose: Chosen['choose']
 }
 
 /** One call, its legs folded: its recordings are played in order of time, and the first that can be heard stands for all. */
-export const CallRow = memo(function CallRow({ call, index, open, columns, grid, sorted, toggle }: Props) {
+export const CallRow = memo(function CallRow(props: Props) {
+  const { call, index, open, columns, grid, sorted, toggle, chosen, choose } = props
   const { t } = useTranslation()
   const who = nameOf(call) ?? t('calls.unknown')
   const ordered = inOrder(call.recordings)
@@ -42,6 +46,18 @@ export const CallRow = memo(function CallRow({ call, index, open, columns, grid,
         style={{ '--columns': grid } as React.CSSProperties}
         data-call={call.call_sid}
       >
+        {chosen !== null && (
+          <span role="cell" className="cell cell-choose">
+            <input
+              type="checkbox"
+              checked={chosen}
+              aria-label={t('calls.chooseOne', { who })}
+              onChange={({ target, nativeEvent }) =>
+                choose(call.call_sid, target.checked, nativeEvent instanceof MouseEvent && nativeEvent.shiftKey)
+              }
+            />
+          </span>
+        )}
         <span role="cell" className="cell cell-play">
           {playable.length > 0 && <PlayButton call={call} recordings={playable} who={who} />}
         </span>
@@ -87,6 +103,7 @@ export const CallRow = memo(function CallRow({ call, index, open, columns, grid,
             who={who}
             columns={columns}
             grid={grid}
+            choosing={chosen !== null}
           />
         ))}
     </>
@@ -152,9 +169,10 @@ interface LegProps {
   who: string
   columns: readonly Column[]
   grid: string
+  choosing: boolean
 }
 
-function LegRow({ call, recording, n, who, columns, grid }: LegProps) {
+function LegRow({ call, recording, n, who, columns, grid, choosing }: LegProps) {
   const { t } = useTranslation()
   const { time, clock } = useFormat()
   const name = t('calls.leg', { n })
@@ -165,6 +183,7 @@ function LegRow({ call, recording, n, who, columns, grid }: LegProps) {
   }
   return (
     <div role="row" className="row row-leg" style={{ '--columns': grid } as React.CSSProperties}>
+      {choosing && <span role="cell" className="cell cell-choose" />}
       <span role="cell" className="cell cell-play">
         {isPlayable(recording) && <PlayButton call={call} recordings={[recording]} who={`${who}, ${name}`} />}
       </span>

@@ -12,6 +12,7 @@ import { CallRow } from './CallRow'
 import { type Column, gridOf } from './columns'
 import { sortAfter } from './query'
 import type { useCalls } from './useCalls'
+import type { Chosen } from './useChosen'
 
 type Item = { kind: 'day'; key: string; at: Date } | { kind: 'call'; key: string; call: Call }
 const AHEAD = 15 // rows before the end at which more are asked for
@@ -21,6 +22,7 @@ interface Props {
   columns: readonly Column[]
   sort: string
   setSort: (sort: string) => void
+  chosen: Chosen
 }
 
 /** With days between the calls, where they are in order of time. */
@@ -38,12 +40,13 @@ function itemsOf(calls: Call[], byTime: boolean): Item[] {
   return items
 }
 
-export function CallTable({ list, columns, sort, setSort }: Props) {
+export function CallTable({ list, columns, sort, setSort, chosen }: Props) {
   const { t } = useTranslation()
   const { day } = useFormat()
   const byTime = !sort.includes('duration')
   const items = useMemo(() => itemsOf(list.calls, byTime), [list.calls, byTime])
-  const grid = gridOf(columns)
+  const choosing = chosen.calls !== null
+  const grid = gridOf(columns, choosing)
   const today = new Date(useToday())
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set())
   const body = useRef<HTMLDivElement>(null)
@@ -77,7 +80,7 @@ export function CallTable({ list, columns, sort, setSort }: Props) {
   return (
     <>
       <div
-        className={isPlaceholderData ? 'table stale' : 'table'}
+        className={`table${isPlaceholderData ? ' stale' : ''}${choosing ? ' choosing' : ''}`}
         role="table"
         aria-label={t('calls.title')}
         aria-rowcount={hasNextPage ? -1 : items.length + 1}
@@ -90,6 +93,7 @@ export function CallTable({ list, columns, sort, setSort }: Props) {
             className="row row-head"
             style={{ '--columns': grid } as React.CSSProperties}
           >
+            {choosing && <Head column="choose" unseen />}
             <Head column="play" unseen />
             <Head column="who" />
             {columns.map((column) => (
@@ -114,7 +118,7 @@ export function CallTable({ list, columns, sort, setSort }: Props) {
             }
             return item.kind === 'day' ? (
               <div key={row.key} {...place} role="row" aria-rowindex={row.index + 2} className="day">
-                <span role="rowheader" aria-colspan={columns.length + 3}>
+                <span role="rowheader" aria-colspan={columns.length + (choosing ? 4 : 3)}>
                   {day(item.at, today)}
                 </span>
               </div>
@@ -128,6 +132,8 @@ export function CallTable({ list, columns, sort, setSort }: Props) {
                   grid={grid}
                   sorted={!byTime}
                   toggle={toggle}
+                  chosen={choosing ? chosen.has(item.call.call_sid) : null}
+                  choose={chosen.choose}
                 />
               </div>
             )
@@ -158,7 +164,7 @@ function dayAbove(items: readonly Item[], rows: readonly VirtualItem[], offset: 
 const DAY_PX = 44
 
 interface HeadProps {
-  column: Column | 'play' | 'who' | 'more'
+  column: Column | 'choose' | 'play' | 'who' | 'more'
   unseen?: boolean
   sort?: string
   setSort?: (sort: string) => void

@@ -2,9 +2,10 @@ import { type ReactNode, useEffect, useMemo } from 'react'
 import { csvUrl } from '../api/api'
 import { Problem } from '../api/http'
 import { useSettings } from '../app/settings'
-import { useTranslation } from '../i18n'
+import { useTranslation, withAllWords } from '../i18n'
 import { usePlayer } from '../player/PlayerProvider'
 import { Icon } from '../ui/Icon'
+import { later } from '../ui/later'
 import { Notice } from '../ui/Notice'
 import { CallTable } from './CallTable'
 import { columnsOf } from './columns'
@@ -14,13 +15,16 @@ import { useFilters } from './filters'
 import { ListBar } from './ListBar'
 import { countFilters } from './query'
 import { useCalls } from './useCalls'
+import { useChosen } from './useChosen'
 import './filters.css'
 import './table.css'
+
+const Bulk = later(withAllWords(() => import('./bulk/Bulk')))
 
 export function CallsPage() {
   const { t } = useTranslation(['app', 'errors'])
   const { filters, search, set, clear, show, cleared } = useFilters()
-  const { columns: chosen } = useSettings()
+  const { columns: wanted } = useSettings()
   const list = useCalls(filters)
   const filtered = countFilters(filters) > 0 || filters.q !== ''
   const shown = list.calls.length
@@ -28,8 +32,9 @@ export function CallsPage() {
     () => [...new Set(list.calls.flatMap((call) => (call.agent ? [call.agent] : [])))],
     [list.calls],
   )
-  const columns = useMemo(() => columnsOf(chosen, agents.length > 0), [chosen, agents.length])
+  const columns = useMemo(() => columnsOf(wanted, agents.length > 0), [wanted, agents.length])
   const { follow } = usePlayer()
+  const chosen = useChosen(list.calls, list.base)
   const { calls, hasNextPage, fetchNextPage } = list
   useEffect(
     () => follow(calls, hasNextPage ? () => void fetchNextPage() : null),
@@ -49,8 +54,19 @@ export function CallsPage() {
     <main id="main" className="page calls-page">
       <h1 className="unseen">{t('calls.title')}</h1>
       <FilterBar filters={filters} set={set} clear={clear} cleared={cleared} agents={agents} />
-      {(shown > 0 || filtered) && (
-        <ListBar total={list.total} columns={columns} search={search} show={show} csv={csvUrl(list.base)} />
+      {chosen.calls ? (
+        <Bulk chosen={chosen.calls} shown={shown} chooseAll={chosen.all} chooseNone={chosen.begin} close={chosen.end} />
+      ) : (
+        (shown > 0 || filtered) && (
+          <ListBar
+            total={list.total}
+            columns={columns}
+            search={search}
+            show={show}
+            csv={csvUrl(list.base)}
+            choose={shown > 0 ? chosen.begin : null}
+          />
+        )
       )}
       {list.polling.stopped && (
         <p className="banner" role="status">
@@ -66,7 +82,13 @@ export function CallsPage() {
         </button>
       )}
       <Content list={list} filtered={filtered} clear={clear}>
-        <CallTable list={list} columns={columns} sort={filters.sort} setSort={(sort) => set({ sort })} />
+        <CallTable
+          list={list}
+          columns={columns}
+          sort={filters.sort}
+          setSort={(sort) => set({ sort })}
+          chosen={chosen}
+        />
       </Content>
     </main>
   )

@@ -17,9 +17,10 @@ interface Props {
   search: string
   show: (search: string) => void
   csv: string
+  choose: (() => void) | null // begins to choose calls; null: there are none
 }
 
-export function ListBar({ total, columns, search, show, csv }: Props) {
+export function ListBar({ total, columns, search, show, csv, choose }: Props) {
   const { t } = useTranslation()
   const { number } = useFormat()
   const download = useFile()
@@ -43,6 +44,17 @@ export function ListBar({ total, columns, search, show, csv }: Props) {
         <Icon name="download" />
         CSV
       </a>
+      {choose && (
+        <button
+          type="button"
+          className="button popover-button"
+          aria-label={t('calls.choose')}
+          data-tip={t('calls.choose')}
+          onClick={choose}
+        >
+          <Icon name="check" />
+        </button>
+      )}
     </div>
   )
 }

@@ -20,8 +20,14 @@ export function columnsOf(chosen: readonly string[] | null, hasAgents: boolean):
   return choosable.filter((name) => chosen.includes(name)).sort((a, b) => chosen.indexOf(a) - chosen.indexOf(b))
 }
 
-export const gridOf = (columns: readonly Column[]) =>
-  ['34px', 'minmax(0, 1.4fr)', ...columns.map((name) => widths[name]), 'minmax(0, 3.6rem)'].join(' ')
+export const gridOf = (columns: readonly Column[], choosing: boolean) =>
+  [
+    ...(choosing ? ['1.5rem'] : []),
+    '34px',
+    'minmax(0, 1.4fr)',
+    ...columns.map((name) => widths[name]),
+    'minmax(0, 3.6rem)',
+  ].join(' ')
 
 /** All columns, the chosen ones first and in their order. */
 export const orderOf = (columns: readonly Column[]): Column[] => [
