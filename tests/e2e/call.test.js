@@ -74,3 +74,12 @@ test('a call that is not there is told', async () => {
   await page.getByRole('heading', { name: 'This call does not exist' }).waitFor()
   await page.context().close()
 })
+
+for (const language of ['en', 'he']) test(`the scale of the legs is as long as their lines and stands below them, ${language}`, async () => {
+  const page = await (await w.person({ chosen: { language } })).newPage()
+  await page.goto(`/calls/${made.call_sid}`)
+  const line = await page.locator('.leg-line').first().boundingBox()
+  const scale = await page.locator('.legs-scale').boundingBox()
+  assert.ok(Math.abs(line.x - scale.x) < 3 && Math.abs(line.width - scale.width) < 3, JSON.stringify({ line, scale }))
+  await page.context().close()
+})

@@ -268,3 +268,26 @@ test('what can wait is done when the browser is idle, and soon where it can’t 
   for (const [, , act] of [...asked]) act()
   assert.equal(asked.filter((one) => one === 'done').length, 2)
 })
+
+test('the edge between two columns moves as far as both keep some width', async () => {
+  const { gridOf, resized } = await load('calls/columns.ts')
+  const widths = { who: 300, time: 100, duration: 80 }
+  for (const [by, time, duration] of [
+    [20, 120, 60],
+    [500, 132, 48],
+    [-30, 70, 110],
+    [-500, 48, 132],
+    [0, 100, 80],
+  ])
+    assert.deepEqual(resized(widths, 'time', 'duration', by), { who: 300, time, duration }, `${by}`)
+  assert.deepEqual(resized({ time: 20, duration: 80 }, 'time', 'duration', -5), { time: 20, duration: 80 })
+  assert.equal(
+    gridOf(['time', 'tags'], true, widths),
+    '1.5rem 34px minmax(0, 300fr) minmax(0, 100fr) minmax(0, 120fr) minmax(0, 3.6rem)',
+  )
+})
+
+test('a size is a run of its own within text of the other direction', async () => {
+  const { size } = await load('i18n/format.ts')
+  assert.equal(size('he', 3_200_000), '\u20683.2 MB\u2069')
+})

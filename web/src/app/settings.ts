@@ -11,10 +11,21 @@ export interface Settings {
   clock: Clock
   shortcuts: boolean
   columns: string[] | null // of the list, in their order; null: nobody chose
+  widths: Record<string, number> | null // of the columns, beside each other; null: nobody changed them
+  dense: boolean // rows of one line
   me: string // the agent that the reader is; empty: not told
 }
 
-const atFirst: Settings = { language: null, theme: 'auto', clock: 'auto', shortcuts: true, columns: null, me: '' }
+const atFirst: Settings = {
+  language: null,
+  theme: 'auto',
+  clock: 'auto',
+  shortcuts: true,
+  columns: null,
+  widths: null,
+  dense: false,
+  me: '',
+}
 let now: Settings = { ...atFirst, ...recall<Partial<Settings>>('settings', {}) }
 const listeners = new Set<() => void>()
 

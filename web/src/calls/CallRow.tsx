@@ -22,7 +22,6 @@ interface Props {
   index: number
   open: boolean
   columns: readonly Column[]
-  grid: string
   sorted: boolean // by something else than time: the day is not above
   toggle: (sid: string) => void
   chosen: boolean | null // null: nobody chooses
@@ -31,7 +30,7 @@ interface Props {
 
 /** One call, its legs folded: its recordings are played in order of time, and the first that can be heard stands for all. */
 export const CallRow = memo(function CallRow(props: Props) {
-  const { call, index, open, columns, grid, sorted, toggle, chosen, choose } = props
+  const { call, index, open, columns, sorted, toggle, chosen, choose } = props
   const { t } = useTranslation()
   const who = nameOf(call) ?? t('calls.unknown')
   const ordered = inOrder(call.recordings)
@@ -39,23 +38,19 @@ export const CallRow = memo(function CallRow(props: Props) {
   const more = call.recordings.length - 1
   return (
     <>
-      <div
-        role="row"
-        aria-rowindex={index}
-        className="row"
-        style={{ '--columns': grid } as React.CSSProperties}
-        data-call={call.call_sid}
-      >
+      <div role="row" aria-rowindex={index} className="row" data-call={call.call_sid}>
         {chosen !== null && (
           <span role="cell" className="cell cell-choose">
-            <input
-              type="checkbox"
-              checked={chosen}
-              aria-label={t('calls.chooseOne', { who })}
-              onChange={({ target, nativeEvent }) =>
-                choose(call.call_sid, target.checked, nativeEvent instanceof MouseEvent && nativeEvent.shiftKey)
-              }
-            />
+            <label>
+              <input
+                type="checkbox"
+                checked={chosen}
+                aria-label={t('calls.chooseOne', { who })}
+                onChange={({ target, nativeEvent }) =>
+                  choose(call.call_sid, target.checked, nativeEvent instanceof MouseEvent && nativeEvent.shiftKey)
+                }
+              />
+            </label>
           </span>
         )}
         <span role="cell" className="cell cell-play">
@@ -102,7 +97,6 @@ export const CallRow = memo(function CallRow(props: Props) {
             n={i + 1}
             who={who}
             columns={columns}
-            grid={grid}
             choosing={chosen !== null}
           />
         ))}
@@ -168,11 +162,10 @@ interface LegProps {
   n: number
   who: string
   columns: readonly Column[]
-  grid: string
   choosing: boolean
 }
 
-function LegRow({ call, recording, n, who, columns, grid, choosing }: LegProps) {
+function LegRow({ call, recording, n, who, columns, choosing }: LegProps) {
   const { t } = useTranslation()
   const { time, clock } = useFormat()
   const name = t('calls.leg', { n })
@@ -182,7 +175,7 @@ function LegRow({ call, recording, n, who, columns, grid, choosing }: LegProps) 
     recording: <Chip recording={recording} />,
   }
   return (
-    <div role="row" className="row row-leg" style={{ '--columns': grid } as React.CSSProperties}>
+    <div role="row" className="row row-leg">
       {choosing && <span role="cell" className="cell cell-choose" />}
       <span role="cell" className="cell cell-play">
         {isPlayable(recording) && <PlayButton call={call} recordings={[recording]} who={`${who}, ${name}`} />}

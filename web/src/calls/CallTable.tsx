@@ -1,15 +1,17 @@
 // The rows that are seen, of however many there are. A table by its roles: only its visible part is in the document.
 import { useWindowVirtualizer, type VirtualItem } from '@tanstack/react-virtual'
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
+import { type ReactNode, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
 import type { Call } from '../api/types'
 import { lastList } from '../app/lastList'
+import { settings, useSettings } from '../app/settings'
 import { useTranslation } from '../i18n'
 import { dayStart } from '../i18n/day'
 import { useFormat } from '../i18n/useFormat'
 import { Icon } from '../ui/Icon'
 import { useToday } from '../ui/useToday'
 import { CallRow } from './CallRow'
-import { type Column, gridOf } from './columns'
+import { ColumnEdge } from './ColumnEdge'
+import { type Column, gridOf, type Widths } from './columns'
 import { sortAfter } from './query'
 import type { useCalls } from './useCalls'
 import type { Chosen } from './useChosen'
@@ -46,7 +48,13 @@ export function CallTable({ list, columns, sort, setSort, chosen }: Props) {
   const byTime = !sort.includes('duration')
   const items = useMemo(() => itemsOf(list.calls, byTime), [list.calls, byTime])
   const choosing = chosen.calls !== null
-  const grid = gridOf(columns, choosing)
+  const { widths, dense } = useSettings()
+  const [dragged, setDragged] = useState<Widths | null>(null)
+  const grid = { '--columns': gridOf(columns, choosing, dragged ?? widths) } as React.CSSProperties
+  const resize = useCallback((next: Widths | null, kept: boolean) => {
+    setDragged(kept ? null : next)
+    if (kept) settings.set({ widths: next })
+  }, [])
   const today = new Date(useToday())
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set())
   const body = useRef<HTMLDivElement>(null)
@@ -56,7 +64,7 @@ export function CallTable({ list, columns, sort, setSort, chosen }: Props) {
 
   const virtual = useWindowVirtualizer({
     count: items.length,
-    estimateSize: (i) => (items[i]?.kind === 'day' ? 44 : 57),
+    estimateSize: (i) => (items[i]?.kind === 'day' ? 44 : dense ? 41 : 57),
     getItemKey: (i) => items[i]?.key ?? i,
     overscan: 8,
     scrollMargin: top,
@@ -80,24 +88,20 @@ export function CallTable({ list, columns, sort, setSort, chosen }: Props) {
   return (
     <>
       <div
-        className={`table${isPlaceholderData ? ' stale' : ''}${choosing ? ' choosing' : ''}`}
+        className={`table${isPlaceholderData ? ' stale' : ''}${choosing ? ' choosing' : ''}${dense ? ' dense' : ''}`}
         role="table"
         aria-label={t('calls.title')}
         aria-rowcount={hasNextPage ? -1 : items.length + 1}
         aria-busy={isPlaceholderData || isFetchingNextPage}
       >
-        <div role="rowgroup" className="table-head">
-          <div
-            role="row"
-            aria-rowindex={1}
-            className="row row-head"
-            style={{ '--columns': grid } as React.CSSProperties}
-          >
+        <div role="rowgroup" className="table-head" style={grid}>
+          <div role="row" aria-rowindex={1} className="row row-head">
             {choosing && <Head column="choose" unseen />}
             <Head column="play" unseen />
-            <Head column="who" />
-            {columns.map((column) => (
-              <Head key={column} column={column} sort={sort} setSort={setSort} />
+            {(['who', ...columns] as const).map((column, i) => (
+              <Head key={column} column={column} sort={sort} setSort={setSort}>
+                {columns[i] && <ColumnEdge column={column} next={columns[i]} resize={resize} />}
+              </Head>
             ))}
             <Head column="more" unseen />
           </div>
@@ -107,7 +111,7 @@ export function CallTable({ list, columns, sort, setSort, chosen }: Props) {
             <span>{day(above, today)}</span>
           </div>
         )}
-        <div role="rowgroup" ref={body} className="table-body" style={{ blockSize: virtual.getTotalSize() }}>
+        <div role="rowgroup" ref={body} className="table-body" style={{ ...grid, blockSize: virtual.getTotalSize() }}>
           {rows.map((row) => {
             const item = items[row.index]
             if (!item) return null
@@ -129,7 +133,6 @@ export function CallTable({ list, columns, sort, setSort, chosen }: Props) {
                   index={row.index + 2}
                   open={open.has(item.call.call_sid)}
                   columns={columns}
-                  grid={grid}
                   sorted={!byTime}
                   toggle={toggle}
                   chosen={choosing ? chosen.has(item.call.call_sid) : null}
@@ -168,16 +171,18 @@ interface HeadProps {
   unseen?: boolean
   sort?: string
   setSort?: (sort: string) => void
+  children?: ReactNode // at its end
 }
 
 /** The head of a column; time and length are pressed for their order. */
-function Head({ column, unseen = false, sort = '', setSort }: HeadProps) {
+function Head({ column, unseen = false, sort = '', setSort, children }: HeadProps) {
   const { t } = useTranslation()
   const words = t(`calls.columns.${column}`)
   if ((column !== 'time' && column !== 'duration') || !setSort)
     return (
-      <span role="columnheader" className={`cell cell-${column}`}>
-        <span className={unseen ? 'unseen' : undefined}>{words}</span>
+      <span role="columnheader" className={`cell cell-${column}`} data-column={unseen ? undefined : column}>
+        <span className={unseen ? 'unseen' : 'head-words'}>{words}</span>
+        {children}
       </span>
     )
   const isBy = column === 'time' ? !sort.includes('duration') : sort.includes('duration')
@@ -186,6 +191,7 @@ function Head({ column, unseen = false, sort = '', setSort }: HeadProps) {
     <span
       role="columnheader"
       className={`cell cell-${column}`}
+      data-column={column}
       aria-sort={isBy ? (up ? 'ascending' : 'descending') : undefined}
     >
       <button
@@ -196,6 +202,7 @@ function Head({ column, unseen = false, sort = '', setSort }: HeadProps) {
         {words}
         <Icon name="chevron" />
       </button>
+      {children}
     </span>
   )
 }

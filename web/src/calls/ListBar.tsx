@@ -131,7 +131,7 @@ function Views({ search, show }: Pick<Props, 'search' | 'show'>) {
 
 function Columns({ columns }: { columns: readonly Column[] }) {
   const { t } = useTranslation()
-  const { columns: chosen } = useSettings()
+  const { columns: chosen, widths, dense } = useSettings()
   const set = (next: Column[] | null) => settings.set({ columns: next })
   const name = (column: Column) => t(`calls.columns.${column}`)
   return (
@@ -173,8 +173,16 @@ function Columns({ columns }: { columns: readonly Column[] }) {
               )
             })}
           </ul>
-          {chosen && (
-            <button type="button" className="quiet" onClick={() => set(null)}>
+          <label className="check">
+            <input
+              type="checkbox"
+              checked={dense}
+              onChange={(event) => settings.set({ dense: event.target.checked })}
+            />
+            {t('calls.dense')}
+          </label>
+          {(chosen || widths) && (
+            <button type="button" className="quiet" onClick={() => settings.set({ columns: null, widths: null })}>
               {t('calls.columnsUsual')}
             </button>
           )}

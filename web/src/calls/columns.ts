@@ -20,14 +20,31 @@ export function columnsOf(chosen: readonly string[] | null, hasAgents: boolean):
   return choosable.filter((name) => chosen.includes(name)).sort((a, b) => chosen.indexOf(a) - chosen.indexOf(b))
 }
 
-export const gridOf = (columns: readonly Column[], choosing: boolean) =>
+export type Widths = Record<string, number>
+const ANY_PX = 120 // of a column that was not there when the others got their widths
+
+/** `sized`: the reader's widths, which share what room there is; null: the usual ones. */
+function widthOf(name: Column | 'who', sized: Widths | null): string {
+  if (sized) return `minmax(0, ${sized[name] ?? ANY_PX}fr)`
+  return name === 'who' ? 'minmax(0, 1.4fr)' : widths[name]
+}
+
+export const gridOf = (columns: readonly Column[], choosing: boolean, sized: Widths | null) =>
   [
     ...(choosing ? ['1.5rem'] : []),
     '34px',
-    'minmax(0, 1.4fr)',
-    ...columns.map((name) => widths[name]),
+    ...(['who', ...columns] as const).map((name) => widthOf(name, sized)),
     'minmax(0, 3.6rem)',
   ].join(' ')
+
+export const LEAST_PX = 48
+
+/** After the edge between two columns was moved. */
+export function resized(before: Widths, name: string, next: string, by: number): Widths {
+  const [a, b] = [before[name] ?? ANY_PX, before[next] ?? ANY_PX]
+  const moved = Math.max(Math.min(0, LEAST_PX - a), Math.min(Math.max(0, b - LEAST_PX), by))
+  return { ...before, [name]: a + moved, [next]: b - moved }
+}
 
 /** All columns, the chosen ones first and in their order. */
 export const orderOf = (columns: readonly Column[]): Column[] => [

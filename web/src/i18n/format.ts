@@ -83,6 +83,7 @@ export const percent = (language: string, share: number, digits = 0) =>
   ).format(share)
 
 const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const
+/** A run of its own: "3.2 MB" stays in its order within Hebrew text. */
 export function size(language: string, bytes: number): string {
   let n = bytes
   let i = 0
@@ -96,7 +97,7 @@ export function size(language: string, bytes: number): string {
     unitDisplay: i === 0 ? 'long' : 'short', // "0 bytes"; the short form is "0 byte"
     maximumFractionDigits: n < 10 && i > 0 ? 1 : 0,
   } as const
-  return new Intl.NumberFormat(language, options).format(n)
+  return `\u2068${new Intl.NumberFormat(language, options).format(n)}\u2069`
 }
 
 /** "3 min.", "2 hr." */

@@ -56,10 +56,19 @@ export default function Bulk({ chosen, shown, chooseAll, chooseNone, close }: Pr
         <button type="button" className="quiet" onClick={chosen.length < shown ? chooseAll : chooseNone}>
           {chosen.length < shown ? t('bulk.all', { count: shown, n: number(shown) }) : t('bulk.none')}
         </button>
+        <button
+          type="button"
+          className="icon-button bulk-close"
+          aria-label={t('bulk.close')}
+          data-tip={t('bulk.close')}
+          onClick={close}
+        >
+          <Icon name="close" />
+        </button>
         <span className="bulk-acts">
           <button
             type="button"
-            className="button"
+            className="button popover-button"
             disabled={work !== null || readyOf(chosen).length === 0}
             onClick={() => void download(chosen)}
           >
@@ -69,7 +78,7 @@ export default function Bulk({ chosen, shown, chooseAll, chooseNone, close }: Pr
           {role !== 'viewer' && !work && !none && <TagForm chosen={chosen} change={change} />}
           <button
             type="button"
-            className="button"
+            className="button popover-button"
             disabled={none}
             onClick={() => saveBlob(new Blob([csvOf(chosen)], { type: 'text/csv' }), `${t('bulk.file')}.csv`)}
           >
@@ -82,15 +91,6 @@ export default function Bulk({ chosen, shown, chooseAll, chooseNone, close }: Pr
             />
           )}
         </span>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={t('bulk.close')}
-          data-tip={t('bulk.close')}
-          onClick={close}
-        >
-          <Icon name="close" />
-        </button>
       </div>
       {work && (
         <p className="bulk-line" role="status">
