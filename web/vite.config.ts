@@ -3,7 +3,8 @@ import { defineConfig, type Plugin, type UserConfig } from 'vite'
 
 // What the first page needs anyway is one file: a dozen small ones, shared with later pages, are 4 kB more.
 const libraries = /node_modules\/(react|react-dom|scheduler|react-router|cookie|@tanstack)\//
-const later = /calls\/bulk\/|(PlayerBar|KeysHelp|SignIn)\.tsx$|player\/(face|marks|parts|seekbar|seeking|useDrawn|wave)\.ts$/
+const later =
+  /calls\/bulk\/|(PlayerBar|KeysHelp|SignIn)\.tsx$|player\/(face|marks|parts|seekbar|seeking|useDrawn|wave)\.ts$/
 // The entry's; it must not wait for the rest.
 const early =
   /\/src\/(?:start|app\/(?:early|kept)|calls\/(?:query|filterNames)|i18n\/(?:day|language|lookup))\.ts$|vite\/preload-helper/
