@@ -169,6 +169,20 @@ enum err keys_get(struct db *db, int64_t key_id, struct key *ret_key) {
   return read_key(&q, ret_key);
 }
 
+enum err keys_find_live(struct db *db, struct str text, int64_t now, struct key *ret_key) {
+  uint8_t digest[SHA256_SIZE];
+  struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+  keys_digest(text, digest);
+  TRY(db_query(db, &q,
+               "select " KEY_COLUMNS
+               " from keys k left join businesses b on b.business_id = k.business_id where k.digest = ?1"
+               " and k.revoked_at is null and (k.expires_at is null or k.expires_at > ?2)"
+               " and (k.business_id is null or (b.business_id is not null and b.removed_at is null))",
+               DB_BLOB(token_digest_view(digest)), DB_INT(now)));
+  TRY(db_next(&q));
+  return read_key(&q, ret_key);
+}
+
 enum err keys_each(struct db *db, int64_t business_id, keys_each_fn *fn, void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   if (business_id)

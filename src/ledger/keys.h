@@ -48,6 +48,8 @@ CHECKED enum err keys_revoke(struct db *db, int64_t key_id);
 /* Revokes at most KEYS_REVOKED_MAX keys of a business. *ret_left: there may be more; call it again, in another transaction. */
 enum { KEYS_REVOKED_MAX = 400 };
 CHECKED enum err keys_revoke_some(struct db *db, int64_t business_id, bool *ret_left);
+/* The key with that text. ERR_NOT_FOUND: there is none, it is revoked, it has expired, or its business is removed. */
+CHECKED enum err keys_find_live(struct db *db, struct str text, int64_t now, struct key *ret_key);
 /* Finds revoked keys too. ERR_NOT_FOUND. */
 CHECKED enum err keys_get(struct db *db, int64_t key_id, struct key *ret_key);
 typedef enum err keys_each_fn(void *arg, const struct key *key);

@@ -115,6 +115,11 @@ static void keys_are_made_used_and_revoked(void **state) {
   keys_digest(str_from(text), digest);
   assert_memory_equal(k.digest, digest, sizeof(digest));
   assert_true(k.business_id == 1 && k.expires_at == NOW && strcmp(k.made_by, "key:1") == 0);
+  struct key found;
+  assert_ok(keys_find_live(db, str_from(text), NOW - 1, &found));
+  assert_true(found.key_id == agent && found.business_id == 1);
+  assert_int_equal(keys_find_live(db, str_from(text), NOW, &found), ERR_NOT_FOUND);
+  assert_int_equal(keys_find_live(db, STR("cr_no"), NOW - 1, &found), ERR_NOT_FOUND);
   IN_TRANSACTION(db, assert_ok(keys_note_use(db, agent, NOW)); assert_ok(keys_note_use(db, agent, NOW + 1)));
   assert_ok(keys_get(db, agent, &k));
   assert_int_equal(k.last_used_at, NOW);
@@ -124,6 +129,7 @@ static void keys_are_made_used_and_revoked(void **state) {
                  assert_ok(keys_revoke_by(db, 0, platform, STR("command")));
                  assert_int_equal(keys_revoke_by(db, 0, platform, STR("command")), ERR_NOT_FOUND);
                  assert_ok(keys_revoke(db, platform)));
+  assert_int_equal(keys_find_live(db, str_from(text), NOW - 1, &found), ERR_NOT_FOUND);
   assert_ok(keys_each(db, 0, count_key, &all));
   assert_ok(keys_each(db, 1, count_key, &of_one));
   assert_ok(keys_each_unrevoked(db, 1, count_key, &unrevoked));
