@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "api/api_dispatch.h"
+#include "api/auth/api_access_lookup.h"
 #include "api/auth/api_cookie.h"
 #include "api/auth/api_jwt.h"
 #include "api/auth/api_jwt_cache.h"
@@ -44,6 +45,7 @@ static void loop_take_access(struct api_loop *l) {
   key_cache_forget(l->key_cache);
   access_unref(l->access);
   l->access = newest;
+  access_lookup_check_all(l);
 }
 
 static void loop_sweep_files(struct api_loop *l) {
@@ -195,7 +197,7 @@ static enum err loop_init(struct api *a, unsigned index) {
 }
 
 static void loop_done(struct api_loop *l) {
-  assert(!l->waiting); /* the server is gone, and with it every exchange */
+  assert(!l->waiting && !l->lookups); /* the server is gone, and with it every exchange */
   l->key_cache = key_cache_free(l->key_cache);
   access_unref(l->access);
   file_check_free_gathered(l);

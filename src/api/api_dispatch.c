@@ -2,7 +2,8 @@
  *
  *   head:    route 404, 405 -> subject 401, 403 -> too many connections 503 -> a webhook's 413, 415, 401, 404
  *   request: the same -> media type 415 -> business of a platform key 400, 404 -> the route's handler
- *               `- the cookie's session is not cached: session_lookup, then all of it again (request_resume)
+ *               |- the cookie's session is not cached: session_lookup, then all of it again (request_resume)
+ *               `- a key or business is not known, and may be new: access_lookup, then all of it again
  *
  * Both run for a request with a body: what can be refused is refused before its body is read. A request without one has only
  * the second. */
@@ -10,6 +11,7 @@
 
 #include <string.h>
 
+#include "api/auth/api_access_lookup.h"
 #include "api/auth/api_auth.h"
 #include "api/auth/api_session_lookup.h"
 #include "api/handlers/api_handlers.h"
@@ -95,6 +97,14 @@ static bool request_is_over_limit(struct api_request *req) {
 
 static void request_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen);
 
+/* The request begins anew when what it lacks was read. */
+static void request_look_up(struct api_request *req) {
+  if (req->lacks == LACKS_ROW)
+    session_lookup(req, request_resume);
+  else
+    access_lookup(req, request_resume);
+}
+
 /* Fills req in. False: it was answered, or will be. at_head: the body is not here yet, so the request can't wait for the
  * database. */
 static bool request_begin(struct api_request *req, struct api *a, struct http_exchange *x,
@@ -104,12 +114,13 @@ static bool request_begin(struct api_request *req, struct api *a, struct http_ex
   req->x = x;
   req->request = http_request(x);
   req->seen = seen;
+  req->lacks = LACKS_ROW;
   loop_apply_pending(req->loop);
   if (!request_find_route(req)) return false;
   enum err e = auth_admit(req);
   if (e == ERR_DENIED || request_is_over_limit(req)) return false;
-  if (e == OK || at_head) return true; /* at the head: the session is read when the body is here */
-  session_lookup(req, request_resume);
+  if (e == OK || at_head) return true; /* at the head: what it lacks is read when the body is here */
+  request_look_up(req);
   return false;
 }
 
@@ -144,11 +155,13 @@ void api_on_head(void *arg, struct http_exchange *x, size_t *body_max) {
     IGNORE(webhook_is_refused(&req));
 }
 
-/* The request from its beginning. seen: the session of its cookie; NULL: not read. */
+/* The request from its beginning. */
 static void request_resume(struct api *a, struct http_exchange *x, const struct session_seen *seen) {
   struct api_request req;
-  if (request_begin(&req, a, x, seen, false) && request_check_media_type(&req) && auth_find_business(&req))
-    req.match.route->handle(&req, x);
+  if (!request_begin(&req, a, x, seen, false) || !request_check_media_type(&req)) return;
+  enum err e = auth_find_business(&req);
+  if (e == OK) req.match.route->handle(&req, x);
+  if (e == ERR_NOT_YET) request_look_up(&req);
 }
 
 void api_on_request(void *arg, struct http_exchange *x) {

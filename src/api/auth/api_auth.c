@@ -5,7 +5,8 @@
  * Invariants
  *  (1) If the credential that is present is not valid, the request fails with 401. No other credential is tried.
  *  (2) The subject's business must be a live one in the loop's access snapshot.
- *  (3) A platform key acts as admin of the business that X-Business-Id names. With any other credential that header is
+ *  (3) A key or business that the snapshot lacks may be new: the request fails only after the database was asked (req->seen).
+ *  (4) A platform key acts as admin of the business that X-Business-Id names. With any other credential that header is
  *      ignored. */
 #include "api/auth/api_auth.h"
 
@@ -49,11 +50,10 @@ static uint64_t subject_hash_name(const char *name) {
 /* ---- one function for each kind of credential ----
  *
  * OK sets *ret_subject. ERR_DENIED: the credential is not valid. ERR_TOO_BIG: it is a JWT that is longer than
- * JWT_TOKEN_MAX. ERR_NOT_YET: the session, or the signed URL's row, has to be
- * read. */
+ * JWT_TOKEN_MAX. ERR_NOT_YET: the session, or the signed URL's row, has to be read. ERR_NOT_FOUND: the snapshot lacks its
+ * business, whose id *ret_subject has then, or its key (3). */
 
-/* The key that token is: of a live business, or of the platform. NULL: there is no such key. */
-static const struct access_key *auth_find_key(const struct access_snapshot *access, struct str token) {
+const struct access_key *auth_find_key(const struct access_snapshot *access, struct str token) {
   const struct access_key *key = access_find_key(access, token);
   if (key && key->role != ACCESS_PLATFORM && !access_find_business(access, key->business_id)) return NULL; /* (2) */
   return key;
@@ -101,6 +101,12 @@ static enum err subject_of_key(const struct api *a, const struct access_key *key
   return OK;
 }
 
+/* (2) */
+static enum err auth_lacks_business(int64_t business_id, struct subject *ret_subject) {
+  *ret_subject = (struct subject){.kind = SUBJECT_NOBODY, .business_id = business_id};
+  return ERR_NOT_FOUND;
+}
+
 static enum err subject_of_jwt(const struct api_loop *l, struct str token, struct subject *ret_subject) {
   struct jwt_claims claims;
   if (!l->api->jwt) return ERR_DENIED;
@@ -109,7 +115,7 @@ static enum err subject_of_jwt(const struct api_loop *l, struct str token, struc
     log_debug("JWT refused", LOG_TEXT("reason", jwt_reason_text(reason)));
     return reason == JWT_TOO_BIG ? ERR_TOO_BIG : ERR_DENIED;
   }
-  if (!access_find_business(l->access, claims.business_id)) return ERR_DENIED; /* (2) */
+  if (!access_find_business(l->access, claims.business_id)) return auth_lacks_business(claims.business_id, ret_subject);
   struct subject s = {.kind = SUBJECT_USER,
                       .role = claims.role,
                       .business_id = claims.business_id,
@@ -171,7 +177,8 @@ static enum err subject_of_session(const struct api_loop *l, const struct sessio
                       .expires_at = row->expires_at,
                       .credential = session_number(digest),
                       .session_version = version};
-  if (row->expires_at <= db_clock_now_ms() || !access_find_business(l->access, row->business_id)) return ERR_DENIED;
+  if (row->expires_at <= db_clock_now_ms()) return ERR_DENIED;
+  if (!access_find_business(l->access, row->business_id)) return auth_lacks_business(row->business_id, ret_subject);
   if (access_role_of(str_from(row->role), &s.role) != OK || s.role == ACCESS_PLATFORM) return ERR_DENIED;
   if (str_copy(s.name, sizeof(s.name), str_from(row->subject)) != OK) return ERR_DENIED;
   if (!row->key_id && s.name[0]) s.number = subject_hash_name(s.name);
@@ -216,6 +223,7 @@ static enum err subject_of_authorization(const struct api_loop *l, const struct 
   if (!is_alone || token.n == 0) return ERR_DENIED;
   if (!is_key) return subject_of_jwt(l, token, ret_subject);
   key = auth_find_key(l->access, token);
+  if (!key && token.n == KEY_TEXT_SIZE - 1 && !access_find_key(l->access, token)) return ERR_NOT_FOUND;
   if (key) key_cache_put(l->key_cache, authorization, key);
   return subject_of_key(l->api, key, ret_subject);
 }
@@ -252,7 +260,8 @@ enum err auth_still_admits(const struct api_loop *l, const struct http_exchange 
                                                : ERR_DENIED; /* one that is still good is admitted when it asks again */
   }
   if (subject->kind != SUBJECT_KEY) return OK; /* JWTs can't be revoked, nor URLs of an earlier release */
-  return subject_of_authorization(l, http_request(x), &now, &credential);
+  enum err e = subject_of_authorization(l, http_request(x), &now, &credential);
+  return e == ERR_NOT_FOUND ? ERR_DENIED : e; /* it was in the snapshot when the request was admitted */
 }
 
 /* ---- authorization ---- */
@@ -270,11 +279,18 @@ static bool auth_role_suffices(const struct subject *s, unsigned access) {
   }
 }
 
+/* (3) Sets req->lacks. False: the database was asked, and does not have it either. */
+static bool auth_may_be_new(struct api_request *req) {
+  req->lacks = req->subject.business_id ? LACKS_BUSINESS : LACKS_KEY;
+  return !req->seen || req->seen->is_there;
+}
+
 enum err auth_admit(struct api_request *req) {
   unsigned access = req->match.route->access, who = access & ROUTE_WHO, credential;
   req->subject = (struct subject){.kind = SUBJECT_NOBODY};
   if (who == ROUTE_OPEN || who == ROUTE_ANYBODY) return OK;
   enum err e = auth_find_subject(req, &req->subject, &credential);
+  if (e == ERR_NOT_FOUND) e = auth_may_be_new(req) ? ERR_NOT_YET : ERR_DENIED;
   if (e == ERR_NOT_YET) return e;
   if (e != OK) {
     security_refused(req->api, credential);
@@ -291,18 +307,17 @@ enum err auth_admit(struct api_request *req) {
   return ERR_DENIED;
 }
 
-bool auth_find_business(struct api_request *req) {
+enum err auth_find_business(struct api_request *req) {
   uint64_t id;
-  if (req->subject.kind == SUBJECT_NOBODY || req->subject.business_id != 0) return true;
+  if (req->subject.kind == SUBJECT_NOBODY || req->subject.business_id != 0) return OK;
   if (http_header_count(req->request, STR("X-Business-Id")) != 1 ||
       str_to_u64(http_header_get(req->request, STR("X-Business-Id")), INT64_MAX, &id) != OK || id == 0) {
     problem_answer_field(req->x, STR("X-Business-Id"));
-    return false;
-  }
-  if (!access_find_business(req->loop->access, (int64_t)id)) {
-    problem_answer(req->x, PROBLEM_NOT_FOUND, NULL);
-    return false;
+    return ERR_DENIED;
   }
   req->subject.business_id = (int64_t)id;
-  return true;
+  if (access_find_business(req->loop->access, (int64_t)id)) return OK;
+  if (auth_may_be_new(req)) return ERR_NOT_YET;
+  problem_answer(req->x, PROBLEM_NOT_FOUND, NULL);
+  return ERR_DENIED;
 }

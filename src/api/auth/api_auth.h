@@ -1,8 +1,8 @@
 /* api_auth.h - authentication and authorization: which subject makes a request, and whether it may use the route.
  *
  *   e = auth_admit(req);                          before a body is read
- *   if (e == ERR_NOT_YET) session_lookup(req, …)  the cookie's session, or the signed URL, is not cached on this loop
- *   if (e == OK && auth_find_business(req)) …     req->subject says who, req->subject.business_id for which business
+ *   if (e == OK) e = auth_find_business(req);     req->subject says who, req->subject.business_id for which business
+ *   if (e == ERR_NOT_YET) …                       req->lacks: session_lookup(req, …) or access_lookup(req, …)
  *
  * Thread rule: the exchange's loop. */
 #pragma once
@@ -12,11 +12,13 @@
 #include "api/request/api_subject.h"
 
 /* Sets req->subject. The first credential that is present decides alone: Authorization, then a signed URL, then the cookie.
- * ERR_DENIED: 401 or 403 was answered. ERR_NOT_YET: it is a cookie or a signed URL whose row has to be read from the
- * database; req->subject.kind is SUBJECT_URL for a URL. */
+ * ERR_DENIED: 401 or 403 was answered. ERR_NOT_YET: req->lacks says what has to be read from the database;
+ * req->subject.kind is SUBJECT_URL if that is the row of a URL. */
 CHECKED enum err auth_admit(struct api_request *req);
-/* Sets the business of a platform key from X-Business-Id. False: 400 or 404 was answered. */
-CHECKED bool auth_find_business(struct api_request *req);
+/* Sets the business of a platform key from X-Business-Id. ERR_DENIED: 400 or 404 was answered. ERR_NOT_YET as auth_admit. */
+CHECKED enum err auth_find_business(struct api_request *req);
+/* The key that the token is: of a live business, or of the platform. NULL: the snapshot has no such key. */
+const struct access_key *auth_find_key(const struct access_snapshot *access, struct str token);
 /* For requests that waited. OK: the same credential still admits this subject. ERR_DENIED: it does not, or no more is known of
  * a signed URL. ERR_NOT_YET: its
  * session has to be read again. Nothing is answered. */

@@ -14,7 +14,7 @@
 
 struct session_lookup {
   struct db_call db_call;
-  void (*resume)(struct api *a, struct http_exchange *x, const struct session_seen *seen);
+  request_resume_fn *resume;
   char tokens[COOKIE_VALUES_MAX][SESSION_TOKEN_SIZE]; /* of the cookies; or one, a URL's id */
   size_t count;
   enum err (*find)(struct db *db, struct str token, int64_t now, struct session *ret_session);
@@ -78,8 +78,7 @@ static enum err session_lookup_choose(struct session_lookup *l, const struct api
   return OK;
 }
 
-void session_lookup(struct api_request *req,
-                    void (*resume)(struct api *a, struct http_exchange *x, const struct session_seen *seen)) {
+void session_lookup(struct api_request *req, request_resume_fn *resume) {
   struct session_lookup *l = calloc(1, sizeof(*l));
   if (!l) {
     problem_answer_err(req->x, ERR_NOMEM);

@@ -10,8 +10,7 @@
 
 /* Reads on a reader thread, then calls resume on the loop, unless the peer has gone. resume begins the request anew with
  * *seen, which is valid during the call. */
-void session_lookup(struct api_request *req,
-                    void (*resume)(struct api *a, struct http_exchange *x, const struct session_seen *seen));
+void session_lookup(struct api_request *req, request_resume_fn *resume);
 
 /* ---- for database calls that take long and whose subject came by a cookie ---- */
 

@@ -50,6 +50,7 @@ struct api_loop {
   struct playbacks_local *playbacks;
   struct status_cache *status_cache;
   struct playback_request *waiting;             /* a list: playback requests that wait for a change */
+  struct access_lookup *lookups;                /* a list: requests that wait for a newer snapshot */
   struct event_stream *streams[STREAM_BUCKETS]; /* lists */
   atomic_uint pending;                          /* (any thread sets) bits of enum loop_pending */
 } __attribute__((aligned(64)));

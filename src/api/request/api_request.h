@@ -39,12 +39,22 @@ enum route_access {
   ROUTE_WEBHOOK = 0x80,     /* webhook_is_refused runs before its body is read */
 };
 
-/* What a reader found for a cookie's session. */
+/* What a reader found for a cookie's session, or for what the access snapshot lacked. */
 struct session_seen {
   bool is_there;
   uint64_t version; /* read before the session was */
   struct session row;
   char token[SESSION_TOKEN_SIZE]; /* of the cookie's values, the one with the newest session */
+};
+
+/* Begins the request anew. seen: what a reader found; NULL: nothing was read. */
+typedef void request_resume_fn(struct api *a, struct http_exchange *x, const struct session_seen *seen);
+
+/* Why a request can't be judged yet. */
+enum request_lacks {
+  LACKS_ROW,      /* the row of its session or signed URL, which is not cached */
+  LACKS_KEY,      /* its key is not in the access snapshot: it may be new */
+  LACKS_BUSINESS, /* the business subject.business_id is not in the access snapshot */
 };
 
 struct api_request {
@@ -54,7 +64,8 @@ struct api_request {
   const struct http_request *request;
   struct http_match match;
   bool under_base;                 /* its path begins with the path of PUBLIC_BASE_URL */
-  const struct session_seen *seen; /* of its cookies; NULL: not read */
+  const struct session_seen *seen; /* NULL: nothing was read */
+  enum request_lacks lacks;        /* after ERR_NOT_YET */
   struct subject subject;
   char id[SID_SIZE]; /* set by request_id */
 };
