@@ -110,6 +110,13 @@ def test_it_is_read_as_text_and_subtitles(stage, name, kind):
     assert stage.ask("GET", f"{stage.path}?format={name}&version=1", status=200).body == answer.body
 
 
+def test_subtitles_of_nothing_have_their_type(stage):
+    stage.heard()
+    stage.correct("*", {"segments": []})
+    for name, kind in (("txt", "text/plain"), ("srt", "application/x-subrip"), ("vtt", "text/vtt")):
+        assert stage.ask("GET", f"{stage.path}?format={name}", status=200).header("content-type") == f"{kind}; charset=utf-8"
+
+
 def test_looking_asks_for_nothing(stage):
     assert_problem(stage.ask("GET"), 404)
     for query in ("?format=pdf", "?format=", "?version=0", "?version=x", "?version="):

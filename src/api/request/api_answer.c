@@ -85,7 +85,7 @@ void answer_origin(const struct http_exchange *x, struct http_fields *f) {
 
 void answer_bytes(struct http_exchange *x, int status, struct http_fields *f, struct str content_type,
                   struct str body) {
-  if (body.n) http_field(f, STR("Content-Type"), content_type);
+  http_field(f, STR("Content-Type"), content_type);
   answer_origin(x, f);
   const struct http_body b = {.kind = HTTP_BODY_BYTES, .bytes = body, .length = (int64_t)body.n};
   http_respond(x, status, f, &b);
