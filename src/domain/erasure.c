@@ -1,7 +1,8 @@
 /* erasure.c - see erasure.h.
  *
  *   a part: up to RECORDINGS recordings of up to LEGS legs expire and are wiped; a leg without recordings is deleted
- *   a number: the trees of its calls, one after the other; then what else names it (erasure_texts.c, erasure_transcripts.c). A
+ *   a number: the trees of its calls, one after the other; then what else names it (erasure_texts.c, erasure_transcripts.c,
+ *             erasure_names.c). A
  *   tree that a hold covers is passed over
  *
  * Invariants
@@ -17,6 +18,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "domain/erasure_names.h"
 #include "domain/erasure_texts.h"
 #include "domain/erasure_transcripts.h"
 #include "domain/removal.h"
@@ -143,7 +145,8 @@ static enum err begin_next_tree(struct erasing *e) {
 static enum err erase_number(struct erasing *e, bool *ret_done) {
   struct erasure *x = e->erasure;
   *ret_done = false;
-  if (x->step >= ERASURE_ANSWERS) return erasure_transcripts_part(e->db, x, e->mask, e->now, ret_done);
+  if (x->step >= ERASURE_NAMES) return erasure_names_part(e->db, x, ret_done);
+  if (x->step >= ERASURE_ANSWERS) return erasure_transcripts_part(e->db, x, e->mask, e->now);
   if (!x->tree_sid[0]) TRY(x->step < HOLD_STEPS ? begin_next_tree(e) : erasure_texts_part(e->db, x));
   bool tree_done;
   return x->tree_sid[0] ? erase_tree(e, &tree_done) : OK;

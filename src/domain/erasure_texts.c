@@ -145,9 +145,11 @@ static enum err erase_calls(struct db *db, struct erasure *x, const struct looki
 
 /* ---- recordings ---- */
 
-static enum err look_at_recording(void *arg, struct str recording_sid, int64_t note_id, struct str text) {
+static enum err look_at_recording(void *arg, struct str recording_sid, int64_t note_id, struct str text,
+                                  struct str by) {
   struct looking *k = arg;
   (void)note_id;
+  (void)by;
   TRY(str_copy(k->last, sizeof(k->last), recording_sid));
   if (is_named_in(k, text, MENTION_JSON)) TRY(str_copy(k->hit[k->hits++], SID_SIZE, recording_sid));
   return looking_is_full(k) || k->hits == CHANGES_MAX ? ERR_FULL : OK;
@@ -206,7 +208,7 @@ static enum err erase_recordings(struct db *db, struct erasure *x, const struct 
 /* ---- notes ---- */
 
 /* Ends at the recording that has a note which names the number: all such notes of it are one hit. */
-static enum err look_at_note(void *arg, struct str recording_sid, int64_t note_id, struct str text) {
+static enum err look_at_note(void *arg, struct str recording_sid, int64_t note_id, struct str text, struct str by) {
   struct looking *k = arg;
   if (!str_eq(recording_sid, str_from(k->last))) {
     if (k->hits) return ERR_FULL;
@@ -214,7 +216,7 @@ static enum err look_at_note(void *arg, struct str recording_sid, int64_t note_i
     TRY(str_copy(k->last, sizeof(k->last), recording_sid));
   }
   k->rows++;
-  if (!is_named_in(k, text, MENTION_PLAIN)) return OK;
+  if (!is_named_in(k, text, MENTION_PLAIN) && !is_named_in(k, by, MENTION_PLAIN)) return OK;
   k->hits = 1;
   memcpy(k->hit[0], k->last, SID_SIZE);
   k->notes[k->note_count++] = note_id;
@@ -226,6 +228,7 @@ static enum err erase_in_notes(struct db *db, const struct erasure *x, const str
     struct note n;
     TRY(notes_get(db, x->business_id, str_from(k->hit[0]), k->notes[i], &n));
     TRY(erase_plain(k->digits, n.text, sizeof(n.text)));
+    TRY(erase_plain(k->digits, n.by, sizeof(n.by)));
     TRY(notes_store(db, x->business_id, str_from(k->hit[0]), &n));
   }
   return OK;

@@ -9,6 +9,5 @@
 typedef enum err erasure_mask_fn(int64_t business_id, struct str document, struct str digits,
                                  struct transcript_content *ret_content);
 
-/* Does a part of the steps ERASURE_ANSWERS and ERASURE_TRANSCRIPTS. *ret_done: there is nothing left. */
-CHECKED enum err erasure_transcripts_part(struct db *db, struct erasure *erasure, erasure_mask_fn *mask, int64_t now,
-                                          bool *ret_done);
+/* Does a part of the steps ERASURE_ANSWERS and ERASURE_TRANSCRIPTS. */
+CHECKED enum err erasure_transcripts_part(struct db *db, struct erasure *erasure, erasure_mask_fn *mask, int64_t now);

@@ -1,6 +1,8 @@
 /* businesses_speech.c - see businesses_speech.h. */
 #include "ledger/businesses_speech.h"
 
+#include "ledger/changes.h"
+
 static const char *const names[] = {
     [TRANSCRIBE_DEFAULT] = "", [TRANSCRIBE_ALL] = "all", [TRANSCRIBE_ASKED] = "asked", [TRANSCRIBE_NEVER] = "never"};
 
@@ -63,4 +65,10 @@ enum err businesses_speech_set(struct db *db, int64_t business_id, const struct 
   if (vocabulary->n >= BUSINESS_VOCABULARY_SIZE || !str_is_utf8(*vocabulary)) return ERR_INVALID;
   return db_run(db, "update businesses set speech_vocabulary = ?2 where business_id = ?1", DB_INT(business_id),
                 text_or_null(vocabulary));
+}
+
+enum err businesses_set_texts(struct db *db, int64_t business_id, struct str name, struct str vocabulary) {
+  TRY(db_run(db, "update businesses set name = ?2, speech_vocabulary = nullif(?3, '') where business_id = ?1",
+             DB_INT(business_id), DB_TEXT(name), DB_TEXT(vocabulary)));
+  return changes_add(db, CHANGE_BUSINESS, business_id, STR(""));
 }

@@ -26,3 +26,5 @@ bool business_is_language(struct str language);
 /* Writes what is not NULL; an empty view: as the settings say. ERR_INVALID. */
 CHECKED enum err businesses_speech_set(struct db *db, int64_t business_id, const struct str *transcribe,
                                        const struct str *language, const struct str *vocabulary);
+/* Stores the name and the vocabulary as they are, and adds to `changes`. */
+CHECKED enum err businesses_set_texts(struct db *db, int64_t business_id, struct str name, struct str vocabulary);

@@ -30,7 +30,7 @@ struct erasure {
   int64_t edited;                  /* rows of other calls, recordings, notes, transcripts that named the number */
   int step;                        /* of a number: enum erasure_step */
   char after[SID_SIZE];
-  int64_t until_at, after_at; /* of retention; calls up to after_at and `after` were left; else in a transcript */
+  int64_t until_at, after_at; /* of retention; calls up to after_at and `after` were left; else a place in a step */
 };
 #define ERASURE_RETENTION_KEY "retention"
 /* A number's calls are found as holds_mark_part finds them; then what else names it is looked for. */
@@ -38,8 +38,9 @@ enum erasure_step {
   ERASURE_CALLS = HOLD_STEPS,
   ERASURE_RECORDINGS,
   ERASURE_NOTES,
-  ERASURE_ANSWERS,    /* of engines, for pieces of recordings */
-  ERASURE_TRANSCRIPTS /* the last one */
+  ERASURE_ANSWERS, /* of engines, for pieces of recordings */
+  ERASURE_TRANSCRIPTS,
+  ERASURE_NAMES /* of keys, holds, sessions and the business; the last one */
 };
 
 /* Reads a telephone number: blanks and ( ) - . are left out. ERR_INVALID: it is not E.164 like +972501234567. */

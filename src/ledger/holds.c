@@ -82,6 +82,14 @@ enum err holds_set(struct db *db, const struct hold *hold, int64_t *ret_id) {
   return OK;
 }
 
+enum err holds_set_reason(struct db *db, const struct hold *hold) {
+  struct buf shown CLEANUP(buf_done) = BUF_INIT(RECORDING_HOLD_SIZE - 1);
+  TRY(write_shown(hold, &shown));
+  return db_run(
+      db, "update holds set reason = ?2, shown = ?3, marked = 0, mark_step = 0, mark_after = '' where hold_id = ?1",
+      DB_INT(hold->hold_id), DB_TEXT(str_from(hold->reason)), DB_TEXT(buf_str(&shown)));
+}
+
 enum err holds_find(struct db *db, int64_t business_id, struct str key, struct hold *ret_hold) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q, "select " HOLD_COLUMNS " from holds where business_id = ?1 and key = ?2 and is_removed = 0",

@@ -34,6 +34,8 @@ CHECKED enum err holds_find(struct db *db, int64_t business_id, struct str key, 
 CHECKED enum err holds_get(struct db *db, int64_t business_id, int64_t hold_id, struct hold *ret_hold);
 /* Ends the hold. What it covered shows it until holds_mark_part has looked at it again, but may be removed at once. */
 CHECKED enum err holds_remove(struct db *db, const struct hold *hold);
+/* Stores the hold's reason; all that it covers will show it. */
+CHECKED enum err holds_set_reason(struct db *db, const struct hold *hold);
 typedef enum err holds_each_fn(void *arg, const struct hold *hold);
 /* Calls fn with at most limit holds of a business, in order of id, after the id `after`. */
 CHECKED enum err holds_each(struct db *db, int64_t business_id, int64_t after, int limit, holds_each_fn *fn, void *arg);

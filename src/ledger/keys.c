@@ -107,6 +107,12 @@ enum err keys_revoke_by(struct db *db, int64_t business_id, int64_t key_id, stru
   return db_changed(db) > 0 ? keys_add_change(db, owner, key_id) : ERR_NOT_FOUND;
 }
 
+enum err keys_rename(struct db *db, int64_t business_id, int64_t key_id, struct str name) {
+  TRY(db_run(db, "update keys indexed by keys_business set name = ?3 where business_id = ?1 and key_id = ?2",
+             DB_INT(business_id), DB_INT(key_id), DB_TEXT(name)));
+  return db_changed(db) > 0 ? keys_add_change(db, business_id, key_id) : ERR_NOT_FOUND;
+}
+
 enum err keys_note_use(struct db *db, int64_t key_id, int64_t now) {
   return db_run(db, "update keys set last_used_at = ?2 where key_id = ?1 and coalesce(last_used_at, 0) <= ?3",
                 DB_INT(key_id), DB_INT(now), DB_INT(now - KEY_USED_EVERY_MS));

@@ -42,6 +42,7 @@ CHECKED enum err keys_check_ceiling(struct db *db, int64_t business_id);
 /* Revokes a key of that business (0: of any). ERR_NOT_FOUND: it has none with that id, or it is revoked already. */
 CHECKED enum err keys_revoke_by(struct db *db, int64_t business_id, int64_t key_id, struct str revoked_by);
 /* Writes the time of a use, unless a later one, or one within KEY_USED_EVERY_MS, is there. Adds no change. */
+CHECKED enum err keys_rename(struct db *db, int64_t business_id, int64_t key_id, struct str name);
 CHECKED enum err keys_note_use(struct db *db, int64_t key_id, int64_t now);
 /* OK also for a revoked key and for one of a removed business. ERR_NOT_FOUND. */
 CHECKED enum err keys_revoke(struct db *db, int64_t key_id);

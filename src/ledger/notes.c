@@ -91,10 +91,10 @@ enum err notes_add(struct db *db, int64_t business_id, struct str recording_sid,
 
 enum err notes_store(struct db *db, int64_t business_id, struct str recording_sid, const struct note *note) {
   TRY(db_run(db,
-             "update notes set at_ms = ?4, text = ?5, edited_at = ?6"
+             "update notes set at_ms = ?4, text = ?5, edited_at = ?6, by = ?7"
              " where business_id = ?1 and recording_sid = ?2 and note_id = ?3",
              DB_INT(business_id), DB_TEXT(recording_sid), DB_INT(note->note_id), DB_INT_OR_NULL(note->at_ms),
-             DB_TEXT(str_from(note->text)), DB_INT(note->edited_at)));
+             DB_TEXT(str_from(note->text)), DB_INT(note->edited_at), DB_TEXT(str_from(note->by))));
   return db_changed(db) ? notes_add_change(db, business_id, recording_sid, note->note_id) : ERR_NOT_FOUND;
 }
 

@@ -35,7 +35,7 @@ CHECKED enum err notes_get(struct db *db, int64_t business_id, struct str record
 /* Adds a note under a new id, which it sets. Notes are listed in the order in which they were made: where created_at is not later
  * than that of the recording's newest note, it becomes 1 ms later. ERR_FULL: the recording has NOTES_MAX. */
 CHECKED enum err notes_add(struct db *db, int64_t business_id, struct str recording_sid, struct note *note);
-/* Stores note's at_ms, text and edited_at. ERR_NOT_FOUND. */
+/* Stores note's at_ms, text, edited_at and by. ERR_NOT_FOUND. */
 CHECKED enum err notes_store(struct db *db, int64_t business_id, struct str recording_sid, const struct note *note);
 /* Deletes at most limit notes of an expired recording. *ret_more: there may be more. */
 CHECKED enum err notes_expire(struct db *db, int64_t business_id, struct str recording_sid, int limit, bool *ret_more);

@@ -54,6 +54,28 @@ static enum err sessions_end_digest(struct db *db, struct digest_of d) {
   return changes_add(db, CHANGE_SESSION, business_id, str_from(text));
 }
 
+enum err sessions_end_named(struct db *db, int64_t business_id, sessions_named_fn *fn, void *arg, bool *ret_more) {
+  struct digest_of found[SESSIONS_NAMED_MAX];
+  int count = 0;
+  enum err e = OK;
+  {
+    struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
+    TRY(db_query(db, &q,
+                 "select digest, subject from sessions indexed by sessions_oldest where business_id = ?1"
+                 " and subject is not null",
+                 DB_INT(business_id)));
+    while (count < SESSIONS_NAMED_MAX && (e = db_next(&q)) == OK) {
+      struct str digest = db_text(&q, 0);
+      if (digest.n != sizeof(found->bytes)) return ERR_CORRUPT;
+      if (fn(arg, db_text(&q, 1))) memcpy(found[count++].bytes, digest.p, digest.n);
+    }
+    if (e != OK && e != ERR_NOT_FOUND) return e;
+  }
+  for (int i = 0; i < count; i++) TRY(sessions_end_digest(db, found[i]));
+  *ret_more = count == SESSIONS_NAMED_MAX;
+  return OK;
+}
+
 /* The time of a new session or link (5). */
 static enum err sessions_time(struct db *db, int64_t business_id, int64_t *ret_now) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;

@@ -14,6 +14,7 @@ enum {
   SESSION_ID_SIZE = 16 + 1, /* the first digits of the digest: they name a session or a link, and open nothing */
   SESSIONS_PER_BUSINESS_MAX = 10000,
   SESSIONS_TRIM_MAX = 100,
+  SESSIONS_NAMED_MAX = 50,
   SESSIONS_LIST_MAX = 10000,
   SESSIONS_PER_CREDENTIAL_MAX = 100,
   LINKS_PER_BUSINESS_MAX = 1000,
@@ -41,6 +42,11 @@ CHECKED enum err sessions_find(struct db *db, struct str token, int64_t now, str
 int64_t sessions_earlier_end(int64_t own, int64_t of_key);
 /* Ends a session, and adds to `changes`. OK if there is none. */
 CHECKED enum err sessions_end(struct db *db, struct str token);
+/* Ends at most SESSIONS_NAMED_MAX sessions of a business, expired ones too, for whose subject fn is true. *ret_more: there may be
+ * more. */
+typedef bool sessions_named_fn(void *arg, struct str subject);
+CHECKED enum err sessions_end_named(struct db *db, int64_t business_id, sessions_named_fn *fn, void *arg,
+                                    bool *ret_more);
 /* Ends all sessions and unused links of a business that were made until now. Writes one row, however many there are. */
 CHECKED enum err sessions_end_all(struct db *db, int64_t business_id);
 /* Calls fn with at most SESSIONS_LIST_MAX sessions of a business, the newest first. */

@@ -32,7 +32,7 @@ enum err texts_each_recording(struct db *db, int64_t business_id, struct str aft
                " order by recording_sid limit ?3",
                DB_INT(business_id), DB_TEXT(after), DB_INT(limit)));
   enum err e;
-  while ((e = db_next(&q)) == OK && (e = fn(arg, db_text(&q, 0), 0, db_text(&q, 1))) == OK) continue;
+  while ((e = db_next(&q)) == OK && (e = fn(arg, db_text(&q, 0), 0, db_text(&q, 1), STR_NONE)) == OK) continue;
   return walk_ended(e);
 }
 
@@ -40,10 +40,11 @@ enum err texts_each_note(struct db *db, int64_t business_id, struct str after, i
                          void *arg) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "select recording_sid, note_id, text from notes where business_id = ?1 and recording_sid > ?2"
+               "select recording_sid, note_id, text, by from notes where business_id = ?1 and recording_sid > ?2"
                " order by recording_sid, note_id limit ?3",
                DB_INT(business_id), DB_TEXT(after), DB_INT(limit)));
   enum err e;
-  while ((e = db_next(&q)) == OK && (e = fn(arg, db_text(&q, 0), db_int(&q, 1), db_text(&q, 2))) == OK) continue;
+  while ((e = db_next(&q)) == OK && (e = fn(arg, db_text(&q, 0), db_int(&q, 1), db_text(&q, 2), db_text(&q, 3))) == OK)
+    continue;
   return walk_ended(e);
 }

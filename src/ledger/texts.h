@@ -18,8 +18,9 @@ typedef enum err texts_call_fn(void *arg, const struct texts_call *call);
 CHECKED enum err texts_each_call(struct db *db, int64_t business_id, struct str after, int limit, texts_call_fn *fn,
                                  void *arg);
 
-/* text: of a recording its ranked document, of a note its text (note_id > 0). */
-typedef enum err texts_recording_fn(void *arg, struct str recording_sid, int64_t note_id, struct str text);
+/* text: of a recording its ranked document, of a note its text (note_id > 0); by: of a note whose it is, as it is shown. */
+typedef enum err texts_recording_fn(void *arg, struct str recording_sid, int64_t note_id, struct str text,
+                                    struct str by);
 CHECKED enum err texts_each_recording(struct db *db, int64_t business_id, struct str after, int limit,
                                       texts_recording_fn *fn, void *arg);
 /* Notes by recording: those of the first `limit` notes behind the recording `after`. The last recording may be cut off unless

@@ -446,10 +446,11 @@ static enum err place_next(struct db_rows *q, int64_t at, struct transcript_plac
 enum err transcripts_next_version(struct db *db, int64_t business_id, struct transcript_place *place, struct buf *b) {
   struct db_rows q CLEANUP(db_rows_done) = DB_ROWS;
   TRY(db_query(db, &q,
-               "select recording_sid, document, version from transcript_versions where business_id = ?1"
+               "select recording_sid, document, version, edited_by from transcript_versions where business_id = ?1"
                " and (recording_sid, version) > (?2, ?3) order by recording_sid, version limit 1",
                DB_INT(business_id), DB_TEXT(str_from(place->recording_sid)), DB_INT(place->at)));
   TRY(db_next(&q));
+  TRY(db_text_copy(&q, 3, place->edited_by, sizeof(place->edited_by)));
   return place_next(&q, db_int(&q, 2), place, b);
 }
 
@@ -492,6 +493,20 @@ enum err transcripts_replace(struct db *db, int64_t business_id, struct str reco
   t.updated_at = now;
   TRY(text_replace(db, business_id, recording_sid, content));
   return transcript_store(db, business_id, recording_sid, &t);
+}
+
+enum err transcripts_set_editor(struct db *db, int64_t business_id, const struct transcript_place *place, int64_t now) {
+  struct str sid = str_from(place->recording_sid);
+  struct transcript t;
+  TRY(transcripts_find(db, business_id, sid, &t));
+  TRY(db_run(db,
+             "update transcript_versions set edited_by = ?4 where business_id = ?1 and recording_sid = ?2"
+             " and version = ?3",
+             DB_INT(business_id), DB_TEXT(sid), DB_INT(place->at), DB_TEXT(str_from(place->edited_by))));
+  if (place->at != t.version) return OK;
+  memcpy(t.edited_by, place->edited_by, sizeof(t.edited_by));
+  t.updated_at = now;
+  return transcript_store(db, business_id, sid, &t);
 }
 
 enum err transcripts_delete_version(struct db *db, int64_t business_id, const struct transcript_place *place) {

@@ -130,6 +130,7 @@ CHECKED enum err transcripts_wait(struct db *db, const struct task *task, enum t
 struct transcript_place {
   char recording_sid[SID_SIZE];
   int64_t at; /* the version, or run, channel and piece in one number; 0: before the first of the recording */
+  char edited_by[TRANSCRIPT_BY_SIZE]; /* set by transcripts_next_version: who corrected it; "": nobody */
 };
 /* The next version of the business behind *place, which it moves. Appends its document to b, whose ceiling may be
  * TRANSCRIPT_DOCUMENT_MAX. ERR_NOT_FOUND: there is none. */
@@ -141,6 +142,9 @@ CHECKED enum err transcripts_next_answer(struct db *db, int64_t business_id, str
 /* Replaces the newest version by the next one, which has this content and the same maker and time. ERR_NOT_FOUND. */
 CHECKED enum err transcripts_replace(struct db *db, int64_t business_id, struct str recording_sid,
                                      const struct transcript_content *content, int64_t now);
+/* Stores place->edited_by as the name of who corrected that version. */
+CHECKED enum err transcripts_set_editor(struct db *db, int64_t business_id, const struct transcript_place *place,
+                                        int64_t now);
 /* Deletes a version that is not the newest. */
 CHECKED enum err transcripts_delete_version(struct db *db, int64_t business_id, const struct transcript_place *place);
 /* Deletes an answer: its piece is sent again if the run goes on. */

@@ -3,9 +3,13 @@
 
 #include "ledger_contract.h"
 
+#include "ledger/businesses.h"
+#include "ledger/businesses_speech.h"
 #include "ledger/erasures.h"
 #include "ledger/forgets.h"
+#include "ledger/keys.h"
 #include "ledger/notes.h"
+#include "ledger/sessions.h"
 #include "ledger/texts.h"
 
 static void put_numbers(struct db *db, const char *sid, const char *parent, const char *from, const char *to) {
@@ -98,9 +102,10 @@ static enum err words_add_call_texts(void *arg, const struct texts_call *c) {
   return ERR_FULL;
 }
 
-static enum err words_add_text(void *arg, struct str recording_sid, int64_t note_id, struct str text) {
+static enum err words_add_text(void *arg, struct str recording_sid, int64_t note_id, struct str text, struct str by) {
   words_add_str(arg, recording_sid);
   words_add_str(arg, note_id ? text : STR("fields"));
+  if (note_id) words_add_str(arg, by);
   return OK;
 }
 
@@ -119,7 +124,58 @@ static void what_may_name_a_number_is_walked(void **state) {
   assert_ok(texts_each_recording(db, 1, STR(""), 10, words_add_text, &recordings));
   assert_string_equal(recordings.text, "RE1 fields");
   assert_ok(texts_each_note(db, 1, STR(""), 10, words_add_text, &notes));
-  assert_string_equal(notes.text, "RE1 text");
+  assert_string_equal(notes.text, "RE1 text key:1");
+}
+
+static bool is_named_dana(void *arg, struct str subject) {
+  (void)arg;
+  return str_eq(subject, STR("dana"));
+}
+
+static enum err words_add_key(void *arg, const struct key *key) {
+  words_add(arg, key->name);
+  return OK;
+}
+
+static void names_that_people_chose_are_changed(void **state) {
+  struct db *db = ((struct contract *)*state)->db;
+  struct session dana = {.role = "viewer", .subject = "dana", .expires_at = NOW}, other = dana, got;
+  struct hold h = {.business_id = 1, .key = "CA1", .reason = "for dana", .by = "key:1", .at = NOW}, found;
+  struct note note = {.at_ms = 1, .text = "text", .by = "user:dana", .author = "x", .created_at = NOW};
+  char key_text[KEY_TEXT_SIZE], tokens[2][SESSION_TOKEN_SIZE];
+  int64_t key_id, hold_id, business = scratch_business(db, "b of dana");
+  struct words keys = {""}, notes = {""};
+  struct business b CLEANUP(business_done) = {0};
+  struct business_speech speech;
+  bool more;
+  dana.business_id = other.business_id = h.business_id = business;
+  (void)snprintf(other.subject, sizeof(other.subject), "noa");
+  (void)scratch_recording(db, business, "RE1", "CA1", RECORDING_READY, RECORDING_RANK_REST, NOW);
+  IN_TRANSACTION(db, assert_ok(keys_create(db, business, STR("viewer"), STR("of dana"), key_text, &key_id));
+                 assert_ok(sessions_create(db, &dana, tokens[0])); assert_ok(sessions_create(db, &other, tokens[1]));
+                 assert_ok(holds_set(db, &h, &hold_id)); assert_ok(notes_add(db, business, STR("RE1"), &note)));
+  (void)snprintf(h.reason, sizeof(h.reason), "for X");
+  (void)snprintf(note.by, sizeof(note.by), "user:X");
+  h.hold_id = hold_id;
+  IN_TRANSACTION(db, assert_ok(keys_rename(db, business, key_id, STR("of X"))); assert_ok(holds_set_reason(db, &h));
+                 assert_ok(sessions_end_named(db, business, is_named_dana, NULL, &more));
+                 assert_ok(notes_store(db, business, STR("RE1"), &note));
+                 assert_ok(businesses_set_texts(db, business, STR("b of X"), STR("words"))));
+  assert_false(more);
+  assert_ok(keys_each(db, business, words_add_key, &keys));
+  assert_string_equal(keys.text, "of X");
+  IN_TRANSACTION(db, assert_int_equal(keys_rename(db, business + 1, key_id, STR("y")), ERR_NOT_FOUND));
+  assert_ok(holds_get(db, business, hold_id, &found));
+  assert_string_equal(found.reason, "for X");
+  assert_int_equal(count_of(db, "select count(*) from holds where marked = 0 and shown like '%for X%'"), 1);
+  assert_int_equal(sessions_find(db, str_from(tokens[0]), NOW - 1, &got), ERR_NOT_FOUND);
+  assert_ok(sessions_find(db, str_from(tokens[1]), NOW - 1, &got));
+  assert_ok(texts_each_note(db, business, STR(""), 10, words_add_text, &notes));
+  assert_string_equal(notes.text, "RE1 text user:X");
+  assert_ok(businesses_get(db, NULL, business, &b));
+  assert_ok(businesses_speech_get(db, business, &speech));
+  assert_string_equal(b.name, "b of X");
+  assert_string_equal(speech.vocabulary, "words");
 }
 
 static void old_calls_are_found_in_their_order(void **state) {

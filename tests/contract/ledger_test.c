@@ -100,6 +100,7 @@ int main(int argc, char **argv) {
       CONTRACT_TEST(what_leaves_the_index_of_the_search_is_to_be_forgotten),
       CONTRACT_TEST(a_hold_on_a_number_covers_addresses_that_name_it),
       CONTRACT_TEST(what_may_name_a_number_is_walked),
+      CONTRACT_TEST(names_that_people_chose_are_changed),
       CONTRACT_TEST(old_calls_are_found_in_their_order),
       CONTRACT_TEST(too_many_erasures_are_busy),
       CONTRACT_TEST(a_call_that_is_being_removed_is_too_late_to_hold),

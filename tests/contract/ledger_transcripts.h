@@ -517,6 +517,11 @@ static void a_version_is_replaced_and_older_ones_are_deleted(void **state) {
                  assert_ok(transcripts_delete_version(db, business, &first)));
   place = (struct transcript_place){.at = 0};
   assert_next_row(db, business, false, &place, "RE1", "{\"without\":1}");
+  assert_string_equal(place.edited_by, "dana");
+  (void)snprintf(place.edited_by, sizeof(place.edited_by), "X");
+  IN_TRANSACTION(db, assert_ok(transcripts_set_editor(db, business, &place, NOW + 40)));
+  assert_ok(transcripts_find(db, business, STR("RE1"), &t));
+  assert_true(t.version == 3 && strcmp(t.edited_by, "X") == 0);
   assert_next_row(db, business, false, &place, NULL, NULL);
   assert_int_equal(transcripts_replace(db, business, STR("RE2"), &c, NOW), ERR_NOT_FOUND);
 }

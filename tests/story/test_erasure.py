@@ -12,7 +12,8 @@ import provider as p
 from callreel import eventually
 from sound import mp3
 from test_holds import NUMBER, OTHER, ask, call_of, hold, names_in
-from test_removal import acme, delete, files_of, is_gone  # noqa: F401
+from test_removal import acme, delete, files_of, is_gone, status_of  # noqa: F401
+from who import SECRET, bearer, claims, token
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
@@ -186,6 +187,50 @@ def test_an_erasure_takes_a_number_out_of_others_transcripts(world, provider, ac
     eventually(lambda: not rows_that_name(world, scanned), 10, lambda: rows_that_name(world, scanned))
     eventually(lambda: not names_in(world, scanned), 15, lambda: names_in(world, scanned))
 
+
+
+def test_an_erasure_takes_the_number_out_of_names_that_people_chose(world, provider):
+    """A user's name, which the host gives (sub): of notes, corrections, sessions. The names of keys, reasons of holds, and what the
+    business calls itself and expects to hear."""
+    words = [NUMBER, NUMBER[1:], "+1 500 555-0111"]
+    world.private |= {NUMBER, OTHER}
+    server = world.main = world.server(JWT_SECRET=SECRET)
+    acme = world.business(provider)
+    tape, held = call_of(world, acme, provider, OTHER), call_of(world, acme, provider, OTHER)
+    user, noa = (bearer(token(claims(acme.id, "admin", sub=sub))) for sub in (NUMBER, "noa"))
+    send = lambda who, method, path, value=None, **more: server.call(
+        method, path, {**who, **more, "Content-Type": "application/json"}, json.dumps(value).encode() if value is not None else None)
+    made_by = {}
+    for name, who in (("user", user), ("noa", noa)):
+        made_by[name] = send(who, "POST", f"/api/recordings/{tape.sid}/notes", {"text": "a note"}).json()["id"]
+    for name in ("of +1 500 555-0111", "a spare one"):
+        assert send(noa, "POST", "/api/keys", {"name": name, "role": "viewer"}).status == 201
+    assert send(noa, "PATCH", "/api/business", {"name": f"Acme {NUMBER}", "vocabulary": f"zebra, {NUMBER}"}).status == 200
+    assert send(noa, "PUT", f"/api/recordings/{held.sid}/hold", {"reason": f"asked by {NUMBER}"}).status == 204
+    assert NUMBER in status_of(world, acme, held)["hold"]["reason"]
+    cookies = [{"Cookie": send(who, "POST", "/api/session").header("set-cookie").split(";")[0]} for who in (user, noa)]
+    path = f"/api/recordings/{tape.sid}/transcript"
+    transcribed(world, acme, tape, "One.")
+    for who in (user, noa, user):
+        etag = send(noa, "GET", path).header("etag")
+        assert send(who, "PUT", path, {"segments": [spoken("Corrected.")]}, **{"If-Match": etag}).status == 200
+    etag = send(noa, "GET", path).header("etag")
+    assert {table for table, _ in rows_that_name(world, words)} == {
+        "notes", "keys", "businesses", "holds", "recordings", "sessions", "transcripts", "transcript_versions"}
+    certificate = erased(world, acme)
+    assert (certificate["calls"], certificate["held"], certificate["edited"]) == (0, 0, 1 + 1 + 2 + 1 + 2), certificate
+    eventually(lambda: not rows_that_name(world, words), 10, lambda: rows_that_name(world, words))
+    eventually(lambda: not names_in(world, words), 15, lambda: names_in(world, words))
+    assert not [word for word in words if word in server.log()]
+    notes = {note["id"]: note["by"] for note in send(noa, "GET", f"/api/recordings/{tape.sid}/notes").json()["notes"]}
+    assert notes == {made_by["user"]: "user:[…]", made_by["noa"]: "user:noa"}
+    newest = send(noa, "GET", path)
+    assert newest.json()["edited_by"] == "user:[…]" and newest.header("etag") == etag, "it is the same text"
+    assert send(noa, "GET", f"{path}?version=4").json()["edited_by"] == "user:noa"
+    assert status_of(world, acme, held)["hold"]["reason"] == "asked by […]" and delete(world, acme, held).status == 409
+    assert send(noa, "GET", "/api/business").json()["name"] == "Acme […]"
+    assert {key["name"] for key in send(noa, "GET", "/api/keys").json()["keys"]} >= {"of […]", "a spare one"}
+    assert [server.get("/api/session", headers=cookie).status for cookie in cookies] == [401, 200]
 
 
 def segments(world):

@@ -159,7 +159,7 @@
     {"agent_said, metadata, tags, fields from calls where business_id", "SEARCH calls USING PRIMARY KEY",
      "the first ?3"},
     {"select recording_sid, fields from recordings where", "SEARCH recordings USING INDEX", "the first ?3"},
-    {"select recording_sid, note_id, text from notes where", "SEARCH notes USING PRIMARY KEY", "the first ?3"},
+    {"select recording_sid, note_id, text, by from notes where", "SEARCH notes USING PRIMARY KEY", "the first ?3"},
     {"from calls indexed by calls_newest where business_id = ?1 and top_sid = call_sid and sort_at <= ?2",
      "SEARCH calls USING INDEX calls_newest", "the first row"},
     {"from businesses indexed by businesses_metadata", "SEARCH businesses USING INDEX businesses_metadata",
@@ -192,6 +192,8 @@
     {"delete from hold_keeps where business_id = ?1", "SEARCH hold_keeps USING", "a purge, in parts of ?2"},
     {"select call_sid, from_number, to_number from calls where business_id = ?1 and call_sid > ?2", "SEARCH calls",
      "in the key's order, at most LOOKED_MAX"},
+    {"indexed by sessions_oldest where business_id = ?1 and subject is not null", "SEARCH sessions USING INDEX",
+     "SESSIONS_PER_BUSINESS_MAX, once in an erasure"},
     {"from forgets where wanted > done", "SCAN forgets", "one row"},
 
     /* Tables that are always small. */
