@@ -59,3 +59,22 @@ test('rows of one line hold more calls, and stay so', async () => {
   assert.ok((await row.boundingBox()).height < before - 10)
   await page.context().close()
 })
+
+for (const locale of ['en', 'he']) test(`the icon of the search stands beside its words, also with text twice as large, ${locale}`, async () => {
+  const page = await (await w.person({ options: { locale } })).newPage()
+  await page.goto('/')
+  const field = page.getByRole('searchbox')
+  for (const size of ['15px', '30px'])
+    for (const words of ['', 'Maya', 'מאיה']) {
+      await page.evaluate((it) => (document.documentElement.style.fontSize = it), size)
+      await field.fill(words)
+      const icon = await page.locator('.search > .icon').boundingBox()
+      const room = await field.evaluate((it) => {
+        const { left, right } = it.getBoundingClientRect()
+        const { paddingLeft, paddingRight } = getComputedStyle(it)
+        return { left: left + Number.parseFloat(paddingLeft), right: right - Number.parseFloat(paddingRight) }
+      })
+      assert.ok(icon.x + icon.width <= room.left || icon.x >= room.right, `${size}, ${words || 'empty'}`)
+    }
+  await page.context().close()
+})

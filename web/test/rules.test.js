@@ -206,3 +206,11 @@ test('a recording says when it goes, and warns in its last 7 days', async () => 
   assert.equal(of({ status: 'expired', expires_at: '2026-02-28T12:00:00Z' }), null)
   assert.equal(of({ hold: { reason: 'court', by: 'key:1', at: '2026-02-01T00:00:00Z' } }), 'held')
 })
+
+test('two days that were chosen are the first and the last one, whichever was chosen first', async () => {
+  const { chosenDays } = await load('calls/query.ts')
+  const [first, last] = [new Date(2025, 2, 1), new Date(2025, 2, 2)]
+  assert.deepEqual(chosenDays({ from: '2025-03-02', to: '2025-03-01' }), [first, last])
+  assert.deepEqual(chosenDays({ from: '2025-03-01', to: '2025-03-02' }), [first, last])
+  assert.deepEqual(chosenDays({ from: '', to: '2025-03-02' }), [null, last])
+})

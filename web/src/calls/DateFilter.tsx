@@ -6,7 +6,7 @@ import { Icon } from '../ui/Icon'
 import { Popover } from '../ui/Popover'
 import { dayAfterKey, firstWeekday, spanAfter, weeksOf } from './calendar'
 import { type Filters, presets } from './filterNames'
-import { dayText, localDay } from './query'
+import { chosenDays, dayText, localDay } from './query'
 
 interface Props {
   filters: Filters
@@ -16,7 +16,7 @@ interface Props {
 export function DateFilter({ filters, set }: Props) {
   const { t } = useTranslation()
   const { date } = useFormat()
-  const [from, to] = [localDay(filters.from), localDay(filters.to)]
+  const [from, to] = chosenDays(filters)
   const custom =
     from && to && filters.from !== filters.to
       ? `${date(from)} – ${date(to)}`

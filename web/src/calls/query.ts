@@ -46,6 +46,12 @@ export function localDay(text: string): Date | null {
   return parts ? new Date(Number(parts[1]), Number(parts[2]) - 1, Number(parts[3])) : null
 }
 
+/** The first and the last day that were chosen, whichever was chosen first. */
+export function chosenDays({ from, to }: Pick<Filters, 'from' | 'to'>): [Date | null, Date | null] {
+  const [first, last] = [localDay(from), localDay(to)]
+  return first && last && first > last ? [last, first] : [first, last]
+}
+
 export function dayText(day: Date): string {
   const pad = (n: number) => String(n).padStart(2, '0')
   return `${day.getFullYear()}-${pad(day.getMonth() + 1)}-${pad(day.getDate())}`
@@ -65,8 +71,7 @@ function span({ date, from, to }: Filters, now: Date): { since?: Date; until?: D
     case 'month':
       return { since: dayAfter(today, -29) }
     case 'custom': {
-      const [first, last] = [localDay(from), localDay(to)]
-      const [since, end] = first && last && first > last ? [last, first] : [first, last]
+      const [since, end] = chosenDays({ from, to })
       return { since: since ?? undefined, until: end ? dayAfter(end, 1) : undefined }
     }
     default:
